@@ -1,0 +1,156 @@
+// Package edgelens holds the nouns of the service: what goes in (a Request
+// with an encoded picture), what comes out (a Result with Predictions), the
+// facts about a Model, the sentinel errors and the Recognizer interface that
+// every face (HTTP, command line, queue, MQTT) calls.
+//
+// It imports only the standard library. Everything else in this module may
+// import it, and adapters never import one another.
+package edgelens
+
+import (
+	"context"
+	"time"
+)
+
+// DefaultTopK is how many predictions a Result carries when the request does
+// not say.
+const DefaultTopK = 3
+
+// A Recognizer answers what is in a picture.
+//
+// Implementations are safe for use by many goroutines. Recognize never keeps
+// the request or its bytes after it returns, and the Result belongs to the
+// caller. The error, if any, wraps one of this package's sentinels.
+type Recognizer interface {
+	Recognize(ctx context.Context, req *Request) (*Result, error)
+}
+
+// Request is one encoded picture and what is asked about it.
+type Request struct {
+	// ID is the request id that logs, events and error bodies carry.
+	ID string
+	// Face names the way in: "http", "cli".
+	Face string
+	// Image is the encoded picture (JPEG, PNG, WebP or BMP). It is not
+	// modified.
+	Image []byte
+	// SHA256 is the digest of Image, computed while the body was read.
+	SHA256 [32]byte
+	// Model is the model's name; empty means the default model.
+	Model string
+	// TopK is the largest number of predictions wanted; 0 means DefaultTopK.
+	TopK int
+	// MinScore drops predictions with a lower probability. In [0, 1].
+	MinScore float64
+	// NoCache neither reads nor fills the result cache.
+	NoCache bool
+}
+
+// Prediction is one class with its probability.
+type Prediction struct {
+	// ClassID is the index in the model's output tensor.
+	ClassID int
+	// Label is the class's name, or "class N" where the model has no labels.
+	Label string
+	// Probability is in [0, 1].
+	Probability float64
+}
+
+// ModelRef says exactly which model made a result.
+type ModelRef struct {
+	Name string
+	// Digest is "sha256:" and the hex digest of the model file.
+	Digest string
+}
+
+// ImageInfo is what is known of a picture.
+type ImageInfo struct {
+	// Width and Height are in pixels, as stored in the file, before EXIF
+	// orientation is applied.
+	Width, Height int
+	// Format is "jpeg", "png", "webp" or "bmp".
+	Format string
+	// SHA256 is the hex digest of the encoded bytes.
+	SHA256 string
+}
+
+// Timings says where the time of one recognition went. All are zero for a
+// cached result but Total.
+type Timings struct {
+	Queue       time.Duration // waiting for a slot
+	Decode      time.Duration // encoded bytes to pixels
+	Preprocess  time.Duration // pixels to tensor
+	Inference   time.Duration // waiting for an interpreter, and Invoke
+	Postprocess time.Duration // dequantize, top-k, labels
+	Total       time.Duration
+}
+
+// Result is the answer about one picture.
+type Result struct {
+	RequestID string
+	Model     ModelRef
+	// Predictions are sorted by probability, highest first; ties by class id.
+	Predictions []Prediction
+	Image       ImageInfo
+	// Cached is true when the answer came from the result cache.
+	Cached  bool
+	Timings Timings
+}
+
+// Clone returns a copy that shares nothing that can be written with r.
+func (r *Result) Clone() *Result {
+	c := *r
+	c.Predictions = append([]Prediction(nil), r.Predictions...)
+	return &c
+}
+
+// ModelState says whether a model can answer.
+type ModelState string
+
+// The states of a model.
+const (
+	ModelAvailable ModelState = "available" // its file is there; loads on first use
+	ModelReady     ModelState = "ready"     // loaded and warmed up
+	ModelFailed    ModelState = "failed"    // its file is there and cannot be used
+	ModelMissing   ModelState = "missing"   // in the manifest, but its file is not there
+)
+
+// Model is what the service tells about one of its models.
+type Model struct {
+	ModelRef
+	State ModelState
+	// Default is true for the model that answers requests that name none.
+	Default bool
+	Task    string
+	// Problem says why the model failed; empty otherwise.
+	Problem string
+	// LabelsCount is how many class names are known.
+	LabelsCount int
+	FileBytes   int64
+
+	// The rest is known once the model is ready.
+
+	Input  *Tensor
+	Output *Tensor
+	// Delegate is what runs the graph: "xnnpack" or "none".
+	Delegate string
+	// Interpreters is how many run side by side, each with Threads threads.
+	Interpreters int
+	Threads      int
+	// MemoryBytes is by how much the process grew when the model was loaded.
+	MemoryBytes int64
+	LoadTime    time.Duration
+}
+
+// Tensor describes an input or output of a model.
+type Tensor struct {
+	Name string
+	// Shape is NHWC for images, for example [1 224 224 3].
+	Shape []int
+	// DType is "uint8", "int8" or "float32".
+	DType string
+	// Scale and ZeroPoint map a quantized value q to the real value
+	// Scale * (q - ZeroPoint). Scale is 0 where the tensor is not quantized.
+	Scale     float64
+	ZeroPoint int
+}

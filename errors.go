@@ -1,0 +1,63 @@
+package edgelens
+
+import (
+	"errors"
+	"time"
+)
+
+// The sentinel errors. Every error that leaves a package of this module wraps
+// one of them with the action that failed ("decode jpeg: ..."); each face maps
+// them to its own codes in one table, and a test over Sentinels proves that no
+// face forgot one.
+var (
+	// ErrNoImage: the request carries no picture.
+	ErrNoImage = errors.New("no image was given")
+	// ErrInvalid: an option or the form of the request is wrong.
+	ErrInvalid = errors.New("the request is not valid")
+	// ErrTooLarge: the body or the encoded picture is over the limit.
+	ErrTooLarge = errors.New("the upload is too large")
+	// ErrUnsupportedFormat: not one of the allowed image formats.
+	ErrUnsupportedFormat = errors.New("the image format is not supported")
+	// ErrBadImage: an allowed format, but corrupt, truncated or refused.
+	ErrBadImage = errors.New("the image cannot be used")
+	// ErrUnknownModel: no model of that name.
+	ErrUnknownModel = errors.New("there is no such model")
+	// ErrNotFound: no such thing.
+	ErrNotFound = errors.New("not found")
+	// ErrBusy: no free slot now; trying again later will help.
+	ErrBusy = errors.New("the service is busy")
+	// ErrStopping: the service is shutting down or not ready yet.
+	ErrStopping = errors.New("the service is not accepting work")
+	// ErrDeadline: the request's time was up before the answer was ready.
+	ErrDeadline = errors.New("the deadline passed")
+	// ErrCanceled: the caller went away.
+	ErrCanceled = errors.New("the request was canceled")
+	// ErrModel: a model file cannot be loaded, or a model cannot be used.
+	ErrModel = errors.New("the model cannot be used")
+	// ErrInference: the interpreter failed while running.
+	ErrInference = errors.New("the inference failed")
+)
+
+// Sentinels returns every sentinel error, for tests that prove a mapping
+// total.
+func Sentinels() []error {
+	return []error{
+		ErrNoImage, ErrInvalid, ErrTooLarge, ErrUnsupportedFormat, ErrBadImage,
+		ErrUnknownModel, ErrNotFound, ErrBusy, ErrStopping, ErrDeadline,
+		ErrCanceled, ErrModel, ErrInference,
+	}
+}
+
+// Busy is an ErrBusy that knows when trying again is worth it.
+type Busy struct {
+	// RetryAfter is the predicted time until a slot is free.
+	RetryAfter time.Duration
+	// Reason is a sentence for the user.
+	Reason string
+}
+
+// Error returns the reason.
+func (b *Busy) Error() string { return b.Reason }
+
+// Is makes errors.Is(err, ErrBusy) true.
+func (b *Busy) Is(target error) bool { return target == ErrBusy }

@@ -1,0 +1,3 @@
+module edgelens
+
+go 1.26.0

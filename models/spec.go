@@ -1,0 +1,157 @@
+package models
+
+import (
+	"fmt"
+
+	"edgelens"
+)
+
+// DType is the element type of a tensor.
+type DType uint8
+
+// The element types that an image classifier's input and output may have.
+const (
+	InvalidDType DType = iota
+	Uint8
+	Int8
+	Float32
+)
+
+// String returns the name that the API shows: "uint8", "int8", "float32".
+func (t DType) String() string {
+	switch t {
+	case Uint8:
+		return "uint8"
+	case Int8:
+		return "int8"
+	case Float32:
+		return "float32"
+	default:
+		return "invalid"
+	}
+}
+
+// Size returns the bytes of one element.
+func (t DType) Size() int {
+	switch t {
+	case Uint8, Int8:
+		return 1
+	case Float32:
+		return 4
+	default:
+		return 0
+	}
+}
+
+// TensorSpec is what an interpreter says of one of its tensors. A quantized
+// value q stands for the real value Scale * (q - ZeroPoint)
+// (https://ai.google.dev/edge/litert/models/quantization_spec); Scale is 0
+// where the tensor is not quantized.
+type TensorSpec struct {
+	Name      string
+	Shape     []int
+	DType     DType
+	Scale     float64
+	ZeroPoint int
+}
+
+// Elements returns the product of the shape.
+func (t TensorSpec) Elements() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Bytes returns the size of the tensor's buffer.
+func (t TensorSpec) Bytes() int { return t.Elements() * t.DType.Size() }
+
+// Public returns the description that the API shows.
+func (t TensorSpec) Public() *edgelens.Tensor {
+	return &edgelens.Tensor{
+		Name: t.Name, Shape: append([]int(nil), t.Shape...), DType: t.DType.String(),
+		Scale: t.Scale, ZeroPoint: t.ZeroPoint,
+	}
+}
+
+// Normalization maps a pixel value p in 0..255 to the real number that the
+// model was trained on: (p - Mean) / Std, the same for the three channels.
+// MobileNets use Mean = Std = 127.5, which gives [-1, 1].
+type Normalization struct {
+	Mean float64 `yaml:"mean"`
+	Std  float64 `yaml:"std"`
+}
+
+// DefaultNormalization is used where neither the manifest nor the model says
+// otherwise; it is that of every MobileNet.
+var DefaultNormalization = Normalization{Mean: 127.5, Std: 127.5}
+
+// InputSpec is all that preprocessing needs to know: the picture's size and
+// how a pixel becomes an element of the input tensor.
+type InputSpec struct {
+	TensorSpec
+	Normalization
+	Width, Height int
+	// Channels is 3 (RGB) or 1 (gray).
+	Channels int
+}
+
+// NewInputSpec reads an input tensor as an NHWC picture. The error says what
+// is wrong with it.
+func NewInputSpec(t TensorSpec, n *Normalization) (InputSpec, error) {
+	if len(t.Shape) != 4 || t.Shape[0] != 1 || (t.Shape[3] != 3 && t.Shape[3] != 1) {
+		return InputSpec{}, fmt.Errorf("%w: its input has shape %v, not [1 height width 3], so it is not a model for one picture", edgelens.ErrModel, t.Shape)
+	}
+	h, w := t.Shape[1], t.Shape[2]
+	const most = 4096 // pixels a side; 48 MB of input, far above any edge model
+	if h < 1 || w < 1 || h > most || w > most {
+		return InputSpec{}, fmt.Errorf("%w: its input is %dx%d pixels; 1 to %d a side can be used", edgelens.ErrModel, w, h, most)
+	}
+	if t.DType == InvalidDType {
+		return InputSpec{}, fmt.Errorf("%w: its input is not uint8, int8 or float32", edgelens.ErrModel)
+	}
+	spec := InputSpec{TensorSpec: t, Normalization: DefaultNormalization, Width: w, Height: h, Channels: t.Shape[3]}
+	if n != nil {
+		spec.Normalization = *n
+	}
+	if spec.Std == 0 {
+		return InputSpec{}, fmt.Errorf("%w: its normalization divides by a std of 0", edgelens.ErrModel)
+	}
+	return spec, nil
+}
+
+// Activation says what the numbers of the output tensor are.
+type Activation string
+
+// The kinds of output. Auto decides when the model is loaded.
+const (
+	ActivationAuto          Activation = ""
+	ActivationProbabilities Activation = "probabilities"
+	ActivationLogits        Activation = "logits"
+)
+
+// Spec is all that is known of a model once it is loaded.
+type Spec struct {
+	Model
+	Input  InputSpec
+	Output TensorSpec
+	// Activation is ActivationProbabilities or ActivationLogits.
+	Activation Activation
+	Delegate   string
+}
+
+// Model is one model file in the models folder with what the manifest says
+// of it. It is a value; its slices must not be changed.
+type Model struct {
+	edgelens.ModelRef
+	// Path is the .tflite file.
+	Path      string
+	FileBytes int64
+	Task      string
+	// Labels has one name a class; nil where none are known.
+	Labels []string
+	// Normalization is nil where the manifest does not say.
+	Normalization *Normalization
+	Activation    Activation
+}
