@@ -1,0 +1,56 @@
+package inference
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// Config sizes the pools and picks the delegate.
+type Config struct {
+	// Interpreters is how many interpreters each model has; 0 means one for
+	// each core.
+	Interpreters int
+	// Threads is how many threads one interpreter uses. Two one-thread
+	// interpreters give nearly twice the throughput of one two-thread
+	// interpreter, so 1 is right unless latency with nobody else waiting is
+	// all that counts.
+	Threads int
+	// Delegate is DelegateAuto or DelegateNone.
+	Delegate string
+	// InvokeTimeout is after how long a running interpreter is given up.
+	InvokeTimeout time.Duration
+}
+
+// DefaultConfig returns what suits a Raspberry Pi and a small PC.
+func DefaultConfig() Config {
+	return Config{Threads: 1, Delegate: DelegateAuto, InvokeTimeout: 15 * time.Second}
+}
+
+// Validate reports every fault at once, each with its setting's name.
+func (c Config) Validate() error {
+	var faults []error
+	if c.Interpreters < 0 || c.Interpreters > 256 {
+		faults = append(faults, fmt.Errorf("interpreters must be 0 (one for each core) to 256, not %d", c.Interpreters))
+	}
+	if c.Threads < 1 || c.Threads > 256 {
+		faults = append(faults, fmt.Errorf("threads must be 1 to 256, not %d", c.Threads))
+	}
+	if c.Delegate != DelegateAuto && c.Delegate != DelegateNone {
+		faults = append(faults, fmt.Errorf("delegate must be %q or %q, not %q", DelegateAuto, DelegateNone, c.Delegate))
+	}
+	if c.InvokeTimeout < 100*time.Millisecond {
+		faults = append(faults, fmt.Errorf("invoke_timeout must be at least 100ms, not %v", c.InvokeTimeout))
+	}
+	return errors.Join(faults...)
+}
+
+// InterpretersOrCores returns Interpreters with its default filled in: as many
+// as keep interpreters x threads within the cores.
+func (c Config) InterpretersOrCores() int {
+	if c.Interpreters > 0 {
+		return c.Interpreters
+	}
+	return max(1, runtime.GOMAXPROCS(0)/c.Threads)
+}

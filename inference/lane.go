@@ -1,0 +1,174 @@
+package inference
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+// A lane is one interpreter and the goroutine that invokes it. The lane owns
+// the interpreter and frees it when its work channel is closed.
+type lane struct {
+	pool        *Pool
+	interpreter Interpreter
+	// work takes one run at a time, after the input tensor was filled. A lane
+	// that is not lent has nothing in it.
+	work chan chan<- outcome
+
+	mu sync.Mutex
+	// current is where the run under way answers; nil between runs.
+	current chan<- outcome
+	started time.Time
+	// quarantined is set once, by the watchdog.
+	quarantined bool
+}
+
+type outcome struct {
+	output []byte
+	err    error
+}
+
+// newLane builds and warms up an interpreter and starts its goroutine.
+func (p *Pool) newLane() (*lane, [][]byte, error) {
+	interpreter, err := p.model.NewInterpreter()
+	if err != nil {
+		return nil, nil, err
+	}
+	warm, err := warmUp(interpreter)
+	if err != nil {
+		_ = interpreter.Close() // the first error says more
+		return nil, nil, fmt.Errorf("%w: it fails on a picture of noise: %v", edgelens.ErrModel, err)
+	}
+	l := &lane{pool: p, interpreter: interpreter, work: make(chan chan<- outcome, 1)}
+	p.running.Add(1)
+	go l.run()
+	return l, warm, nil
+}
+
+// run serves the lane until its work channel is closed or it is quarantined.
+func (l *lane) run() {
+	defer l.pool.running.Done()
+	defer l.interpreter.Close() //nolint:errcheck // nobody is left to tell
+	watchdog := time.AfterFunc(time.Hour, l.bark)
+	watchdog.Stop()
+	defer watchdog.Stop()
+	for done := range l.work {
+		l.begin(done)
+		watchdog.Reset(l.pool.config.InvokeTimeout)
+		output, err := l.invoke()
+		watchdog.Stop()
+		quarantined := l.end()
+		done <- outcome{output, err}
+		if quarantined {
+			l.pool.mu.Lock()
+			l.pool.stuck--
+			l.pool.mu.Unlock()
+			return
+		}
+		l.pool.giveBack(l)
+	}
+}
+
+func (l *lane) begin(done chan<- outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current, l.started = done, time.Now()
+}
+
+func (l *lane) end() (quarantined bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current = nil
+	return l.quarantined
+}
+
+func (l *lane) invoke() ([]byte, error) {
+	if err := l.interpreter.Invoke(); err != nil {
+		return nil, fmt.Errorf("run model: %w", err)
+	}
+	output := make([]byte, l.interpreter.Output().Bytes())
+	if err := l.interpreter.ReadOutput(output); err != nil {
+		return nil, fmt.Errorf("read the output tensor: %w", err)
+	}
+	return output, nil
+}
+
+// bark is the watchdog: it quarantines a lane whose Invoke is overdue, tells
+// the caller, and puts a new lane in its place.
+func (l *lane) bark() {
+	p := l.pool
+	l.mu.Lock()
+	// A watchdog that fired while its run was ending, or for a run before
+	// this one, must not hurt the innocent.
+	overdue := l.current != nil && time.Since(l.started) >= p.config.InvokeTimeout
+	if !overdue {
+		l.mu.Unlock()
+		return
+	}
+	l.quarantined = true
+	l.current <- outcome{err: fmt.Errorf("run model: %w: no answer within %v", edgelens.ErrInference, p.config.InvokeTimeout)}
+	// Counted before the lock on the lane is gone: its goroutine is still
+	// among the running, so Close cannot slip between.
+	p.mu.Lock()
+	p.lanes--
+	p.stuck++
+	replace := p.stuck <= p.config.MaxStuck
+	select {
+	case <-p.closing:
+		replace = false
+	default:
+	}
+	if replace {
+		p.running.Add(1)
+	}
+	p.mu.Unlock()
+	l.mu.Unlock()
+	if replace {
+		defer p.running.Done()
+		if fresh, _, err := p.newLane(); err == nil {
+			p.add(fresh)
+		}
+	}
+}
+
+// warmUp runs the interpreter on noise, twice: the first Invoke packs weights
+// and touches every page, the second shows that the interpreter can be used
+// again. Noise rather than zeros, because the outputs also tell probabilities
+// from logits.
+func warmUp(interpreter Interpreter) ([][]byte, error) {
+	input := interpreter.Input()
+	tensor := make([]byte, input.Bytes())
+	noise := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a fixed seed: every start is alike
+	var outputs [][]byte
+	for range 2 {
+		fillNoise(tensor, input.DType, noise)
+		if err := interpreter.SetInput(tensor); err != nil {
+			return nil, err
+		}
+		if err := interpreter.Invoke(); err != nil {
+			return nil, err
+		}
+		output := make([]byte, interpreter.Output().Bytes())
+		if err := interpreter.ReadOutput(output); err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, output)
+	}
+	return outputs, nil
+}
+
+func fillNoise(tensor []byte, dtype models.DType, noise *rand.Rand) {
+	if dtype == models.Float32 {
+		for i := 0; i+4 <= len(tensor); i += 4 {
+			models.PutFloat32(tensor[i:], 2*noise.Float32()-1)
+		}
+		return
+	}
+	for i := range tensor {
+		tensor[i] = byte(noise.Uint32())
+	}
+}

@@ -1,0 +1,278 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sort"
+	"sync"
+	"time"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+// Registry is where the Loader finds model files; models.Registry is one.
+type Registry interface {
+	// Get returns the model of that name, the default one for "".
+	Get(name string) (models.Model, error)
+	List() []models.Listed
+	Default() string
+}
+
+// Loader keeps a Pool for each model in use. A model is opened, built and
+// warmed up when it is first asked for, once however many ask, and stays until
+// Close. One that fails is not tried again until its file changes.
+//
+// A Loader is safe for use by many goroutines.
+type Loader struct {
+	config   Config
+	registry Registry
+	backend  Backend
+	log      *slog.Logger
+	onLoad   func(models.Spec, time.Duration)
+
+	mu     sync.Mutex
+	loaded map[string]*entry // by model name
+	closed bool
+	closes sync.WaitGroup // loads under way
+}
+
+// entry is a model that is loaded, is being loaded or could not be.
+type entry struct {
+	digest string
+	ready  chan struct{} // closed when the rest is set
+
+	spec   models.Spec
+	pool   *Pool
+	err    error
+	took   time.Duration
+	memory int64
+}
+
+// NewLoader returns a Loader with nothing loaded. onLoad, if not nil, is
+// called after each model that came up.
+func NewLoader(config Config, registry Registry, backend Backend, log *slog.Logger, onLoad func(models.Spec, time.Duration)) *Loader {
+	return &Loader{config: config, registry: registry, backend: backend, log: log, onLoad: onLoad, loaded: map[string]*entry{}}
+}
+
+// Describe returns the spec of a model, "" for the default one, and loads it
+// if it is not loaded yet. A caller whose ctx ends stops waiting; the load
+// goes on for the next one.
+//
+// The error wraps ErrUnknownModel, ErrModel, ErrStopping, ErrDeadline or
+// ErrCanceled.
+func (l *Loader) Describe(ctx context.Context, name string) (*models.Spec, error) {
+	e, err := l.entry(name)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-e.ready:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the model to load: %w", contextError(ctx))
+	}
+	if e.err != nil {
+		return nil, e.err
+	}
+	return &e.spec, nil
+}
+
+// Run gives a tensor to a model that Describe returned; see Pool.Run.
+func (l *Loader) Run(ctx context.Context, spec *models.Spec, tensor []byte) ([]byte, error) {
+	l.mu.Lock()
+	e := l.loaded[spec.Name]
+	l.mu.Unlock()
+	if e == nil || e.pool == nil {
+		return nil, fmt.Errorf("run model: %w", edgelens.ErrStopping)
+	}
+	return e.pool.Run(ctx, tensor)
+}
+
+// List tells of every model that the registry knows, by name.
+func (l *Loader) List() []edgelens.Model {
+	def := l.registry.Default()
+	listed := l.registry.List()
+	list := make([]edgelens.Model, 0, len(listed))
+	for _, item := range listed {
+		m := edgelens.Model{
+			ModelRef: item.ModelRef, State: item.State, Problem: item.Problem, Default: item.Name == def,
+			Task: item.Task, LabelsCount: len(item.Labels), FileBytes: item.FileBytes,
+		}
+		l.describeLoaded(&m)
+		list = append(list, m)
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	return list
+}
+
+// describeLoaded adds what is known only of a model that was loaded.
+func (l *Loader) describeLoaded(m *edgelens.Model) {
+	l.mu.Lock()
+	e := l.loaded[m.Name]
+	l.mu.Unlock()
+	if e == nil {
+		return
+	}
+	select {
+	case <-e.ready:
+	default: // still loading
+		return
+	}
+	if e.err != nil {
+		m.State, m.Problem = edgelens.ModelFailed, e.err.Error()
+		return
+	}
+	m.ModelRef, m.State, m.Problem = e.spec.ModelRef, edgelens.ModelReady, ""
+	m.Input, m.Output = e.spec.Input.Public(), e.spec.Output.Public()
+	m.Delegate, m.Threads = e.spec.Delegate, l.config.Threads
+	stats := e.pool.Stats()
+	m.Interpreters = stats.Idle + stats.Busy
+	m.MemoryBytes, m.LoadTime = e.memory, e.took
+}
+
+// Stats returns the interpreters of each loaded model by state.
+func (l *Loader) Stats() map[string]PoolStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	stats := make(map[string]PoolStats, len(l.loaded))
+	for name, e := range l.loaded {
+		select {
+		case <-e.ready:
+			if e.pool != nil {
+				stats[name] = e.pool.Stats()
+			}
+		default:
+		}
+	}
+	return stats
+}
+
+// Close ends every pool; see Pool.Close.
+func (l *Loader) Close(ctx context.Context) error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.closes.Wait() // a load takes a moment and cannot be interrupted
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var faults []error
+	for name, e := range l.loaded {
+		if e.pool == nil {
+			continue
+		}
+		if err := e.pool.Close(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("model %s: %w", name, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// entry returns the entry of a model, starting its load if there is none yet
+// or if the file behind a failed one has changed.
+func (l *Loader) entry(name string) (*entry, error) {
+	if name == "" {
+		name = l.registry.Default()
+	}
+	l.mu.Lock()
+	e, closed := l.loaded[name], l.closed
+	l.mu.Unlock()
+	if closed {
+		return nil, fmt.Errorf("load model %s: %w", name, edgelens.ErrStopping)
+	}
+	if e != nil && !e.failed() {
+		return e, nil
+	}
+	model, err := l.registry.Get(name)
+	if err != nil {
+		return nil, err
+	}
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, fmt.Errorf("load model %s: %w", name, edgelens.ErrStopping)
+	}
+	// Somebody may have been here between the locks.
+	if e := l.loaded[model.Name]; e != nil && (!e.failed() || e.digest == model.Digest) {
+		return e, nil
+	}
+	e = &entry{digest: model.Digest, ready: make(chan struct{})}
+	l.loaded[model.Name] = e
+	l.closes.Add(1)
+	go func() {
+		defer l.closes.Done()
+		l.load(e, model)
+	}()
+	return e, nil
+}
+
+// failed reports whether the load has ended badly.
+func (e *entry) failed() bool {
+	select {
+	case <-e.ready:
+		return e.err != nil
+	default:
+		return false
+	}
+}
+
+// load brings a model up and publishes the outcome in e.
+func (l *Loader) load(e *entry, model models.Model) {
+	defer close(e.ready)
+	start, before := time.Now(), residentBytes()
+	e.pool, e.spec, e.err = l.build(model)
+	if e.err != nil {
+		e.err = fmt.Errorf("load model %s: %w", model.Name, e.err)
+		l.log.Error("model not loaded", "model", model.Name, "error", e.err)
+		return
+	}
+	e.took, e.memory = time.Since(start), max(0, residentBytes()-before)
+	l.log.Info("model loaded", "model", model.Name, "digest", model.Digest, "delegate", e.spec.Delegate,
+		"interpreters", l.config.InterpretersOrCores(), "threads", l.config.Threads,
+		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "seconds", e.took.Seconds())
+	if n := len(model.Labels); n > 0 && n != e.spec.Output.Elements() {
+		l.log.Warn("the model's labels do not match its outputs; check the label file", "model", model.Name, "labels", n, "outputs", e.spec.Output.Elements())
+	}
+	if l.onLoad != nil {
+		l.onLoad(e.spec, e.took)
+	}
+}
+
+func (l *Loader) build(model models.Model) (*Pool, models.Spec, error) {
+	opened, err := l.backend.Open(model.Path, Options{Threads: l.config.Threads, Delegate: l.config.Delegate})
+	if err != nil {
+		return nil, models.Spec{}, err
+	}
+	pool, err := NewPool(opened, PoolConfig{
+		Interpreters: l.config.InterpretersOrCores(), InvokeTimeout: l.config.InvokeTimeout,
+		MaxStuck: l.config.InterpretersOrCores(),
+	})
+	if err != nil {
+		return nil, models.Spec{}, err
+	}
+	spec, err := newSpec(model, pool.Spec())
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), l.config.InvokeTimeout)
+		defer cancel()
+		return nil, models.Spec{}, errors.Join(err, pool.Close(ctx))
+	}
+	return pool, spec, nil
+}
+
+// newSpec reads the tensors as those of an image classifier.
+func newSpec(model models.Model, facts PoolSpec) (models.Spec, error) {
+	input, err := models.NewInputSpec(facts.Input, model.Normalization)
+	if err != nil {
+		return models.Spec{}, err
+	}
+	if facts.Output.DType == models.InvalidDType || facts.Output.Elements() < 2 {
+		return models.Spec{}, fmt.Errorf("%w: its output has shape %v of %s, not one score for each of several classes", edgelens.ErrModel, facts.Output.Shape, facts.Output.DType)
+	}
+	activation := model.Activation
+	if activation == models.ActivationAuto {
+		activation = detectActivation(facts.Output, facts.WarmUp)
+	}
+	return models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation, Delegate: facts.Delegate}, nil
+}

@@ -1,0 +1,131 @@
+//go:build cgo
+
+package tflite
+
+import (
+	"fmt"
+
+	gotflite "github.com/mattn/go-tflite"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/models"
+)
+
+// interpreter owns the C interpreter, its delegate and its error report, and
+// frees them in that order.
+type interpreter struct {
+	i        *gotflite.Interpreter
+	delegate *xnnpack
+	report   *report
+
+	input, output models.TensorSpec
+}
+
+// c is the only way to the C interpreter. TFLite itself would run on freed
+// memory.
+func (i *interpreter) c() *gotflite.Interpreter {
+	if i.i == nil {
+		panic("tflite: use of a closed interpreter")
+	}
+	return i.i
+}
+
+// prepare allocates the tensors and reads what they are.
+func (i *interpreter) prepare() error {
+	if i.c().AllocateTensors() != gotflite.OK {
+		return fmt.Errorf("%w: its tensors cannot be allocated: %s", edgelens.ErrModel, i.report.take())
+	}
+	if in, out := i.c().GetInputTensorCount(), i.c().GetOutputTensorCount(); in != 1 || out != 1 {
+		return fmt.Errorf("%w: it has %d inputs and %d outputs; a classifier of pictures has one of each", edgelens.ErrModel, in, out)
+	}
+	var err error
+	if i.input, err = describe(i.c().GetInputTensor(0)); err != nil {
+		return fmt.Errorf("%w: its input %v", edgelens.ErrModel, err)
+	}
+	if i.output, err = describe(i.c().GetOutputTensor(0)); err != nil {
+		return fmt.Errorf("%w: its output %v", edgelens.ErrModel, err)
+	}
+	return nil
+}
+
+// describe copies what TFLite says of a tensor. The error continues a sentence
+// that begins with the tensor.
+func describe(t *gotflite.Tensor) (models.TensorSpec, error) {
+	if t == nil {
+		return models.TensorSpec{}, fmt.Errorf("is missing")
+	}
+	spec := models.TensorSpec{Name: t.Name(), Shape: t.Shape()}
+	switch t.Type() {
+	case gotflite.UInt8:
+		spec.DType = models.Uint8
+	case gotflite.Int8:
+		spec.DType = models.Int8
+	case gotflite.Float32:
+		spec.DType = models.Float32
+	default:
+		return spec, fmt.Errorf("is of type %s; uint8, int8 and float32 can be used", t.Type())
+	}
+	q := t.QuantizationParams()
+	spec.Scale, spec.ZeroPoint = q.Scale, q.ZeroPoint
+	// SetInput and ReadOutput trust these sizes, TFLite copies by its own.
+	if int(t.ByteSize()) != spec.Bytes() || spec.Bytes() == 0 {
+		return spec, fmt.Errorf("has shape %v and %d bytes, which do not agree", spec.Shape, t.ByteSize())
+	}
+	return spec, nil
+}
+
+func (i *interpreter) Input() models.TensorSpec  { return i.input }
+func (i *interpreter) Output() models.TensorSpec { return i.output }
+
+func (i *interpreter) Delegate() string {
+	if i.delegate == nil {
+		return inference.DelegateNone
+	}
+	return inference.DelegateXNNPACK
+}
+
+func (i *interpreter) SetInput(data []byte) error {
+	// go-tflite does not look at the length of what it is given.
+	if len(data) != i.input.Bytes() {
+		return fmt.Errorf("%w: %d bytes for an input of %d", edgelens.ErrInvalid, len(data), i.input.Bytes())
+	}
+	if i.c().GetInputTensor(0).CopyFromBuffer(data) != gotflite.OK {
+		return fmt.Errorf("%w: copy the input: %s", edgelens.ErrInference, i.report.take())
+	}
+	return nil
+}
+
+func (i *interpreter) Invoke() error {
+	if i.c().Invoke() != gotflite.OK {
+		return fmt.Errorf("%w: %s", edgelens.ErrInference, i.report.take())
+	}
+	return nil
+}
+
+func (i *interpreter) ReadOutput(data []byte) error {
+	if len(data) != i.output.Bytes() {
+		return fmt.Errorf("%w: %d bytes for an output of %d", edgelens.ErrInvalid, len(data), i.output.Bytes())
+	}
+	if i.c().GetOutputTensor(0).CopyToBuffer(data) != gotflite.OK {
+		return fmt.Errorf("%w: copy the output: %s", edgelens.ErrInference, i.report.take())
+	}
+	return nil
+}
+
+// Close frees the interpreter; closing twice is harmless.
+func (i *interpreter) Close() error {
+	i.free()
+	return nil
+}
+
+func (i *interpreter) free() {
+	if i.i != nil {
+		i.i.Delete()
+		i.i = nil
+	}
+	i.delegate.Delete()
+	if i.report.c != nil {
+		i.report.free()
+	}
+}
