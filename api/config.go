@@ -1,0 +1,48 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// Config bounds what a client may ask of the HTTP face.
+type Config struct {
+	// Listen is the host:port to bind; port 0 picks a free one.
+	Listen string
+	// MaxImageBytes is the largest encoded picture.
+	MaxImageBytes int64
+	// MaxUploadBytes bounds all uploads together that are in memory at a time.
+	MaxUploadBytes int64
+	// ReadTimeout is how long a client may take to send its request.
+	ReadTimeout time.Duration
+}
+
+// DefaultConfig listens on the loopback interface and takes pictures of up to
+// 20 MiB, 256 MiB of them at a time.
+func DefaultConfig() Config {
+	return Config{Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 256 << 20, ReadTimeout: 60 * time.Second}
+}
+
+// Validate reports every fault at once, each with its setting's name.
+func (c Config) Validate() error {
+	var faults []error
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		faults = append(faults, fmt.Errorf("listen must be host:port such as 127.0.0.1:8080, not %q", c.Listen))
+	}
+	if c.MaxImageBytes < 1<<10 || c.MaxImageBytes > 1<<30 {
+		faults = append(faults, fmt.Errorf("max_image_bytes must be 1024 to %d, not %d", 1<<30, c.MaxImageBytes))
+	}
+	if c.MaxUploadBytes < c.maxBodyBytes() {
+		faults = append(faults, fmt.Errorf("max_upload_bytes must be at least %d, what one picture of max_image_bytes takes as base64, not %d", c.maxBodyBytes(), c.MaxUploadBytes))
+	}
+	if c.ReadTimeout < time.Second {
+		faults = append(faults, fmt.Errorf("read_timeout must be at least 1s, not %v", c.ReadTimeout))
+	}
+	return errors.Join(faults...)
+}
+
+// maxBodyBytes is the largest body: base64 makes 4 bytes of 3, and the
+// envelope around it has some room.
+func (c Config) maxBodyBytes() int64 { return c.MaxImageBytes/3*4 + 64<<10 }

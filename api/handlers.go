@@ -1,0 +1,150 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"edgelens"
+)
+
+// Recognize implements StrictServerInterface.
+func (s *Server) Recognize(ctx context.Context, r RecognizeRequestObject) (RecognizeResponseObject, error) {
+	// An option that cannot be is refused before the upload is read.
+	req, err := newRequest(ctx, r.Params)
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.readUpload(r)
+	if err != nil {
+		return nil, err
+	}
+	req.Image, req.SHA256 = u.image, u.sha256
+	markRecognized(ctx)
+	result, err := s.recognizer.Recognize(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return Recognize200JSONResponse{
+		Body:    newRecognition(result),
+		Headers: Recognize200ResponseHeaders{XCache: cacheHeader(req, result)},
+	}, nil
+}
+
+// ListModels implements StrictServerInterface.
+func (s *Server) ListModels(context.Context, ListModelsRequestObject) (ListModelsResponseObject, error) {
+	list := ListModels200JSONResponse{Models: []Model{}}
+	for _, m := range s.models.List() {
+		list.Models = append(list.Models, newModel(m))
+	}
+	return list, nil
+}
+
+// GetModel implements StrictServerInterface.
+func (s *Server) GetModel(_ context.Context, r GetModelRequestObject) (GetModelResponseObject, error) {
+	for _, m := range s.models.List() {
+		if m.Name == r.Name {
+			return GetModel200JSONResponse(newModel(m)), nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q; /api/models lists them", edgelens.ErrUnknownModel, clip(r.Name))
+}
+
+// Healthz implements StrictServerInterface.
+func (s *Server) Healthz(context.Context, HealthzRequestObject) (HealthzResponseObject, error) {
+	return Healthz200JSONResponse{Status: Ok}, nil
+}
+
+// Readyz implements StrictServerInterface.
+func (s *Server) Readyz(context.Context, ReadyzRequestObject) (ReadyzResponseObject, error) {
+	if waiting := s.readiness.Waiting(); len(waiting) > 0 {
+		return Readyz503JSONResponse{Status: Waiting, Waiting: &waiting}, nil
+	}
+	return Readyz200JSONResponse{Status: Ok}, nil
+}
+
+// newRequest reads the options; the picture is filled in later.
+func newRequest(ctx context.Context, p RecognizeParams) (*edgelens.Request, error) {
+	req := &edgelens.Request{ID: requestIDFrom(ctx), Face: "http"}
+	if p.Model != nil {
+		req.Model = *p.Model
+	}
+	if p.TopK != nil {
+		if *p.TopK < 1 {
+			return nil, fmt.Errorf("%w: top_k must be at least 1, not %d", edgelens.ErrInvalid, *p.TopK)
+		}
+		req.TopK = *p.TopK
+	}
+	if p.MinScore != nil {
+		req.MinScore = *p.MinScore
+	}
+	if p.Cache != nil {
+		req.NoCache = !*p.Cache
+	}
+	return req, nil
+}
+
+func cacheHeader(req *edgelens.Request, result *edgelens.Result) string {
+	switch {
+	case req.NoCache:
+		return "BYPASS"
+	case result.Cached:
+		return "HIT"
+	default:
+		return "MISS"
+	}
+}
+
+func newRecognition(r *edgelens.Result) Recognition {
+	list := make([]Prediction, 0, len(r.Predictions))
+	for _, p := range r.Predictions {
+		list = append(list, Prediction{ClassId: p.ClassID, Label: p.Label, Probability: p.Probability})
+	}
+	return Recognition{
+		RequestId:   r.RequestID,
+		Model:       ModelRef{Name: r.Model.Name, Digest: r.Model.Digest},
+		Predictions: list,
+		Cached:      r.Cached,
+		Image:       ImageInfo{Width: r.Image.Width, Height: r.Image.Height, Format: ImageInfoFormat(r.Image.Format), Sha256: r.Image.SHA256},
+		TimingsMs: Timings{
+			Queue: milliseconds(r.Timings.Queue), Decode: milliseconds(r.Timings.Decode),
+			Preprocess: milliseconds(r.Timings.Preprocess), Inference: milliseconds(r.Timings.Inference),
+			Postprocess: milliseconds(r.Timings.Postprocess), Total: milliseconds(r.Timings.Total),
+		},
+	}
+}
+
+func newModel(m edgelens.Model) Model {
+	model := Model{
+		Name: m.Name, Digest: m.Digest, State: ModelState(m.State), Default: m.Default, Task: m.Task,
+		Labels: m.LabelsCount, FileBytes: m.FileBytes,
+	}
+	if m.Problem != "" {
+		model.Problem = &m.Problem
+	}
+	if m.State != edgelens.ModelReady {
+		return model
+	}
+	delegate, load := ModelDelegate(m.Delegate), milliseconds(m.LoadTime)
+	model.Input, model.Output = newTensor(m.Input), newTensor(m.Output)
+	model.Delegate, model.Interpreters, model.Threads = &delegate, &m.Interpreters, &m.Threads
+	model.MemoryBytes, model.LoadMs = &m.MemoryBytes, &load
+	return model
+}
+
+func newTensor(t *edgelens.Tensor) *Tensor {
+	if t == nil {
+		return nil
+	}
+	tensor := &Tensor{Name: t.Name, Shape: t.Shape, Dtype: TensorDtype(t.DType)}
+	if t.Scale != 0 {
+		tensor.Quantization = &Quantization{Scale: t.Scale, ZeroPoint: t.ZeroPoint}
+	}
+	return tensor
+}
+
+// milliseconds rounds to a microsecond.
+func milliseconds(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(time.Microsecond)) / 1000
+}

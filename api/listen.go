@@ -1,0 +1,25 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+)
+
+// Listen binds the configured address.
+func (s *Server) Listen() (net.Listener, error) {
+	l, err := net.Listen("tcp", s.config.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; is another edgelens running? --listen picks another address", s.config.Listen, err)
+	}
+	return l, nil
+}
+
+// Serve answers requests on l until Shutdown, and then returns nil.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	return nil
+}

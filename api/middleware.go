@@ -1,0 +1,164 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"edgelens"
+)
+
+// exchange is what the middleware knows of one request.
+type exchange struct {
+	id string
+	// recognized is true once the request reached the Recognizer, which logs
+	// its own line.
+	recognized bool
+}
+
+type exchangeKey struct{}
+
+func exchangeFrom(ctx context.Context) *exchange {
+	if e, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return e
+	}
+	return &exchange{} // outside the middleware, as in a test of one handler
+}
+
+func requestIDFrom(ctx context.Context) string { return exchangeFrom(ctx).id }
+func requestID(c echo.Context) string          { return requestIDFrom(c.Request().Context()) }
+func markRecognized(ctx context.Context)       { exchangeFrom(ctx).recognized = true }
+
+// observe mints the request id, turns a panic into a problem, writes the log
+// line of a request that no Recognizer logged, and counts the answer.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		x := &exchange{id: newID()}
+		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
+		c.Response().Header().Set("X-Request-Id", x.id)
+
+		err := s.guard(next, c)
+		if err != nil {
+			c.Error(err)
+		}
+		status := c.Response().Status
+		s.responses.WithLabelValues(route(c), strconv.Itoa(status)).Inc()
+		if !x.recognized {
+			s.logLine(c, status, err, time.Since(start))
+		}
+		return nil
+	}
+}
+
+// guard runs the handler; a panic becomes an error and the process goes on.
+func (s *Server) guard(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			s.log.Error("panic in a handler", "request_id", requestID(c), "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return next(c)
+}
+
+func (s *Server) logLine(c echo.Context, status int, err error, took time.Duration) {
+	level := slog.LevelInfo
+	switch {
+	case status >= 500:
+		level = slog.LevelWarn
+	case status < 400 && quietRoutes[route(c)]:
+		level = slog.LevelDebug
+	}
+	attributes := []slog.Attr{
+		slog.String("request_id", requestID(c)), slog.String("method", c.Request().Method),
+		slog.String("route", route(c)), slog.Int("status", status), slog.Float64("ms", milliseconds(took)),
+	}
+	if err != nil {
+		attributes = append(attributes, slog.String("error", err.Error()))
+	}
+	s.log.LogAttrs(c.Request().Context(), level, "http", attributes...)
+}
+
+// quietRoutes are asked every few seconds by machines.
+var quietRoutes = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}
+
+// route returns the pattern that matched and never what the client sent: it
+// becomes a metric label.
+func route(c echo.Context) string {
+	if p := c.Path(); p != "" {
+		return p
+	}
+	return "none"
+}
+
+// boundUploads limits the body of each request and, by a budget in bytes, of
+// all of them together: a thousand slow uploads must not fill the memory.
+func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.Body == nil || r.Body == http.NoBody {
+			return next(c)
+		}
+		limit := s.config.maxBodyBytes()
+		reserve := limit // of a chunked body nobody knows the size
+		if r.ContentLength >= 0 {
+			reserve = r.ContentLength
+		}
+		if reserve > limit {
+			return fmt.Errorf("read the body: %w", &http.MaxBytesError{Limit: limit})
+		}
+		if !s.uploads.TryAcquire(reserve) {
+			return &edgelens.Busy{RetryAfter: time.Second, Reason: "too many uploads at a time; try again shortly"}
+		}
+		defer s.uploads.Release(reserve)
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+		normalizeContentType(r.Header)
+		return next(c)
+	}
+}
+
+// normalizeContentType lowers the case of the media type, which RFC 9110 says
+// does not matter and the generated code compares exactly.
+func normalizeContentType(h http.Header) {
+	media, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		return
+	}
+	if formatted := mime.FormatMediaType(media, parameters); formatted != "" {
+		h.Set("Content-Type", formatted)
+	}
+}
+
+// rawBody gives Recognize the body of a request that is neither JSON nor a
+// form. The generated code compares the Content-Type with "image/*" to the
+// letter and so never finds one.
+func rawBody(next StrictHandlerFunc, _ string) StrictHandlerFunc {
+	return func(c echo.Context, request any) (any, error) {
+		if r, ok := request.(RecognizeRequestObject); ok && r.JSONBody == nil && r.MultipartBody == nil {
+			r.Body = c.Request().Body
+			request = r
+		}
+		return next(c, request)
+	}
+}
+
+// newID returns a UUIDv7, which sorts by time.
+func newID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.NewString() // panics only where the system has no randomness at all
+	}
+	return id.String()
+}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"edgelens"
+)
+
+// statusClientGone is nginx's code for a client that did not wait; nobody
+// reads it but the log.
+const statusClientGone = 499
+
+// statuses is the one table from errors to HTTP. No detail means
+// that the error's own text is fit for clients; 5xx say nothing of the inside.
+var statuses = []struct {
+	err    error
+	status int
+	title  string
+	detail string
+}{
+	{edgelens.ErrNoImage, http.StatusBadRequest, "No image", ""},
+	{edgelens.ErrInvalid, http.StatusBadRequest, "Invalid request", ""},
+	{edgelens.ErrUnknownModel, http.StatusNotFound, "Unknown model", ""},
+	{edgelens.ErrNotFound, http.StatusNotFound, "Not found", ""},
+	{edgelens.ErrTooLarge, http.StatusRequestEntityTooLarge, "Upload too large", ""},
+	{edgelens.ErrUnsupportedFormat, http.StatusUnsupportedMediaType, "Unsupported image format", ""},
+	{edgelens.ErrBadImage, http.StatusUnprocessableEntity, "Image refused", ""},
+	{edgelens.ErrCanceled, statusClientGone, "Canceled", "The client closed the connection before the answer was ready."},
+	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", "This model cannot be used at the moment. Ask the operator, or choose another one from /api/models."},
+	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this picture. If it keeps failing, tell the operator the request_id."},
+	{edgelens.ErrBusy, http.StatusServiceUnavailable, "Busy", "Every place is taken. Try again after the seconds in Retry-After."},
+	{edgelens.ErrStopping, http.StatusServiceUnavailable, "Not accepting work", "The service is starting or stopping. Try again after the seconds in Retry-After."},
+	{edgelens.ErrDeadline, http.StatusGatewayTimeout, "Deadline passed", "The answer was not ready in time. Try again when there is less load."},
+}
+
+// newProblem turns any error that a handler or Echo returns into a problem.
+func newProblem(err error) Problem {
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		err = fmt.Errorf("read the body: %w: send at most %d bytes", edgelens.ErrTooLarge, limit.Limit)
+	}
+	p := Problem{Status: http.StatusInternalServerError, Code: edgelens.Code(err), Title: "Internal error",
+		Detail: "Something went wrong inside the service. Tell the operator the request_id."}
+	var routing *echo.HTTPError
+	if errors.As(err, &routing) {
+		p.Status, p.Title = routing.Code, http.StatusText(routing.Code)
+		p.Code, p.Detail = routingProblem(routing)
+	}
+	for _, s := range statuses {
+		if errors.Is(err, s.err) {
+			p.Status, p.Title, p.Code, p.Detail = s.status, s.title, edgelens.Code(s.err), s.detail
+			if s.detail == "" {
+				p.Detail = err.Error()
+			}
+			break
+		}
+	}
+	p.Type, p.Error = "urn:edgelens:problem:"+p.Code, p.Detail
+	return p
+}
+
+// routingProblem words what Echo refuses before a handler runs.
+func routingProblem(e *echo.HTTPError) (code, detail string) {
+	switch {
+	case e.Code == http.StatusNotFound:
+		return edgelens.Code(edgelens.ErrNotFound), "There is nothing at this address. /docs lists what there is."
+	case e.Code == http.StatusMethodNotAllowed:
+		return "method_not_allowed", "This address does not take that method. /docs lists which it takes."
+	case e.Code >= 500:
+		return "internal", "Something went wrong inside the service. Tell the operator the request_id."
+	default:
+		return edgelens.Code(edgelens.ErrInvalid), fmt.Sprintf("%v", e.Message)
+	}
+}
+
+// retryAfter returns the whole seconds after which a refused client may come
+// back, or 0 where that would not help.
+func retryAfter(err error) int {
+	var busy *edgelens.Busy
+	switch {
+	case errors.As(err, &busy):
+		return int(math.Ceil(max(1, busy.RetryAfter.Seconds())))
+	case errors.Is(err, edgelens.ErrBusy), errors.Is(err, edgelens.ErrStopping):
+		return 1
+	default:
+		return 0
+	}
+}
+
+// handleError is Echo's error handler: every error leaves as a problem.
+func (s *Server) handleError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return // too late to say anything
+	}
+	p := newProblem(err)
+	p.RequestId = requestID(c)
+	p.Instance = c.Request().URL.Path
+	if seconds := retryAfter(err); seconds > 0 {
+		c.Response().Header().Set("Retry-After", strconv.Itoa(seconds))
+	}
+	if p.Status == http.StatusRequestEntityTooLarge {
+		c.Response().Header().Set("Connection", "close") // the rest of the body is not read
+	}
+	body, encodeErr := json.Marshal(p)
+	if encodeErr != nil {
+		s.log.Error("encode problem", "error", encodeErr)
+		body = []byte(`{"status":500}`)
+	}
+	if err := c.Blob(p.Status, "application/problem+json", body); err != nil {
+		s.log.Debug("write problem", "request_id", p.RequestId, "error", err)
+	}
+}

@@ -1,0 +1,113 @@
+// Package api is the HTTP face. openapi.yaml is the source of truth; the types
+// and routes in api.gen.go are generated from it (`make generate`).
+//
+// A handler reads the upload once, bounded, hashing on the way, and hands an
+// edgelens.Request to the Recognizer. It decodes nothing. Every error leaves
+// as an RFC 9457 problem by the one table in problem.go.
+package api
+
+import (
+	"context"
+	_ "embed" // openapi.yaml
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+
+	"edgelens"
+)
+
+//go:embed openapi.yaml
+var specification []byte
+
+// Models tells which models there are.
+type Models interface {
+	// List returns every known model by name.
+	List() []edgelens.Model
+}
+
+// Readiness tells what the service still waits for.
+type Readiness interface {
+	// Waiting returns a sentence for each part that cannot serve; none means
+	// ready.
+	Waiting() []string
+}
+
+// Parts are what the server is made of.
+type Parts struct {
+	Recognizer edgelens.Recognizer
+	Models     Models
+	Readiness  Readiness
+	Metrics    http.Handler
+	Registerer prometheus.Registerer
+	Log        *slog.Logger
+}
+
+// Server serves the HTTP face. It implements StrictServerInterface.
+type Server struct {
+	config     Config
+	recognizer edgelens.Recognizer
+	models     Models
+	readiness  Readiness
+	log        *slog.Logger
+	uploads    *semaphore.Weighted
+	responses  *prometheus.CounterVec
+	http       *http.Server
+}
+
+// New returns a server that is not listening yet; config must be valid.
+func New(config Config, parts Parts) (*Server, error) {
+	page, err := renderDocs(specification)
+	if err != nil {
+		return nil, fmt.Errorf("render the API description: %w", err)
+	}
+	s := &Server{
+		config: config, recognizer: parts.Recognizer, models: parts.Models, readiness: parts.Readiness, log: parts.Log,
+		uploads: semaphore.NewWeighted(config.MaxUploadBytes),
+		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_http_responses_total", Help: "HTTP answers by route and status.",
+		}, []string{"route", "status"}),
+	}
+	parts.Registerer.MustRegister(s.responses)
+
+	e := echo.New()
+	e.HTTPErrorHandler = s.handleError
+	e.Use(s.observe, s.boundUploads)
+	handlers := NewStrictHandler(s, []StrictMiddlewareFunc{rawBody})
+	RegisterHandlers(e, handlers)
+	e.POST("/api/recognize_cached", (&ServerInterfaceWrapper{Handler: handlers}).Recognize)
+	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
+	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", specification) })
+	e.GET("/docs", func(c echo.Context) error { return c.HTMLBlob(http.StatusOK, page) })
+	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
+
+	s.http = &http.Server{
+		Handler:           e,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       config.ReadTimeout,
+		// A client that reads its answer this slowly is not coming back. Long
+		// enough for the slowest upload and the recognition after it.
+		WriteTimeout:   config.ReadTimeout + 90*time.Second,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       slog.NewLogLogger(parts.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Handler returns what serves the requests, for tests without a socket.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// Shutdown stops accepting and waits until every request in flight is
+// answered, or ctx ends: then the connections are cut.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.http.Shutdown(ctx); err != nil {
+		_ = s.http.Close() // the first error says more
+		return fmt.Errorf("finish the requests in flight: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strings"
+
+	"edgelens"
+)
+
+// upload is one picture as it came.
+type upload struct {
+	image  []byte
+	sha256 [sha256.Size]byte
+}
+
+// readUpload takes the picture from whichever of the three forms was sent.
+func (s *Server) readUpload(r RecognizeRequestObject) (upload, error) {
+	var u upload
+	var err error
+	switch {
+	case r.MultipartBody != nil:
+		u, err = s.readMultipart(r.MultipartBody)
+	case r.JSONBody != nil:
+		u, err = s.readBase64(r.JSONBody.Image)
+	case isPicture(r.ContentType):
+		u, err = readHashed(r.Body, s.config.MaxImageBytes)
+	default:
+		err = fmt.Errorf("%w: send a multipart form with the field \"file\", or the picture as the body with Content-Type image/jpeg (or png, webp, bmp), or JSON {\"image\": \"<base64>\"}; the Content-Type was %q", edgelens.ErrNoImage, clip(r.ContentType))
+	}
+	if err != nil {
+		return upload{}, err
+	}
+	if len(u.image) == 0 {
+		return upload{}, fmt.Errorf("%w: the picture has 0 bytes", edgelens.ErrNoImage)
+	}
+	return u, nil
+}
+
+// isPicture accepts image/* and what tools send that do not look at the file.
+// What the bytes really are is decided by their content alone.
+func isPicture(contentType string) bool {
+	return strings.HasPrefix(contentType, "image/") || strings.HasPrefix(contentType, "application/octet-stream")
+}
+
+// readMultipart reads the first part named "file", without a temporary file.
+func (s *Server) readMultipart(form *multipart.Reader) (upload, error) {
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			return upload{}, fmt.Errorf("%w: the form has no field named \"file\"", edgelens.ErrNoImage)
+		}
+		if err != nil {
+			return upload{}, bodyError(err)
+		}
+		if part.FormName() == "file" {
+			return readHashed(part, s.config.MaxImageBytes)
+		}
+	}
+}
+
+// readBase64 takes standard and URL-safe base64, padded or not, with or
+// without a data URI in front (RFC 2397, RFC 4648).
+func (s *Server) readBase64(text string) (upload, error) {
+	if strings.HasPrefix(text, "data:") {
+		header, data, found := strings.Cut(text, ",")
+		if !found || !strings.HasSuffix(header, ";base64") {
+			return upload{}, fmt.Errorf("%w: the data URI in \"image\" must have the form data:image/jpeg;base64,...", edgelens.ErrInvalid)
+		}
+		text = data
+	}
+	text = strings.TrimRight(strings.TrimSpace(text), "=")
+	encoding := base64.RawStdEncoding
+	if strings.ContainsAny(text, "-_") {
+		encoding = base64.RawURLEncoding
+	}
+	image, err := encoding.DecodeString(text)
+	if err != nil {
+		return upload{}, fmt.Errorf("%w: \"image\" is not base64: %v", edgelens.ErrInvalid, err)
+	}
+	if int64(len(image)) > s.config.MaxImageBytes {
+		return upload{}, tooLarge(s.config.MaxImageBytes)
+	}
+	return upload{image: image, sha256: sha256.Sum256(image)}, nil
+}
+
+// readHashed reads r to its end, at most limit bytes, hashing on the way while
+// the bytes are still in the CPU's cache.
+func readHashed(r io.Reader, limit int64) (upload, error) {
+	var image bytes.Buffer
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(&image, hash), io.LimitReader(r, limit+1))
+	if err != nil {
+		return upload{}, bodyError(err)
+	}
+	if n > limit {
+		return upload{}, tooLarge(limit)
+	}
+	u := upload{image: image.Bytes()}
+	hash.Sum(u.sha256[:0])
+	return u, nil
+}
+
+func tooLarge(limit int64) error {
+	return fmt.Errorf("%w: the picture has more than %d bytes; scale it down before sending, the model sees a few hundred pixels a side", edgelens.ErrTooLarge, limit)
+}
+
+// bodyError keeps the body limit apart from a body that broke off.
+func bodyError(err error) error {
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		return err
+	}
+	return fmt.Errorf("%w: the body ends early or is malformed: %v", edgelens.ErrInvalid, err)
+}
+
+// clip keeps a client's words short in an error.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
+}

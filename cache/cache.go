@@ -1,0 +1,73 @@
+// Package cache keeps results in the process by content key.
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"edgelens"
+)
+
+// Config bounds the cache.
+type Config struct {
+	// MaxEntries is how many results are kept; 0 keeps none.
+	MaxEntries int
+	// TTL is how long a result is kept after it was made.
+	TTL time.Duration
+}
+
+// DefaultConfig keeps 10,000 results (about 10 MB) for a day. A result never
+// goes stale, because its key names the model file and the picture; the TTL
+// only lets go of what nobody asks for.
+func DefaultConfig() Config { return Config{MaxEntries: 10_000, TTL: 24 * time.Hour} }
+
+// Validate reports every fault at once, each with its setting's name.
+func (c Config) Validate() error {
+	var faults []error
+	if c.MaxEntries < 0 || c.MaxEntries > 10_000_000 {
+		faults = append(faults, fmt.Errorf("max_entries must be 0 to 10000000, not %d", c.MaxEntries))
+	}
+	if c.TTL < time.Second {
+		faults = append(faults, fmt.Errorf("ttl must be at least 1s, not %v", c.TTL))
+	}
+	return errors.Join(faults...)
+}
+
+// Memory is an in-process result cache that drops what is least likely to be
+// asked for again. It is safe for use by many goroutines and needs no Close.
+type Memory struct {
+	entries *otter.Cache[string, *edgelens.Result]
+}
+
+// NewMemory returns an empty cache; config must be valid.
+func NewMemory(config Config) (*Memory, error) {
+	if config.MaxEntries == 0 {
+		return &Memory{}, nil
+	}
+	entries, err := otter.New(&otter.Options[string, *edgelens.Result]{
+		MaximumSize:      config.MaxEntries,
+		ExpiryCalculator: otter.ExpiryWriting[string, *edgelens.Result](config.TTL),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create the result cache: %w", err)
+	}
+	return &Memory{entries: entries}, nil
+}
+
+// Get returns the result under key, which the caller must not change.
+func (m *Memory) Get(key string) (*edgelens.Result, bool) {
+	if m.entries == nil {
+		return nil, false
+	}
+	return m.entries.GetIfPresent(key)
+}
+
+// Set keeps a result that nobody changes any more.
+func (m *Memory) Set(key string, result *edgelens.Result) {
+	if m.entries != nil {
+		m.entries.Set(key, result)
+	}
+}

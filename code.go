@@ -1,0 +1,38 @@
+package edgelens
+
+import "errors"
+
+// codes gives every sentinel its short stable name, which clients, logs and
+// metrics see.
+var codes = []struct {
+	err  error
+	code string
+}{
+	{ErrNoImage, "no_image"},
+	{ErrInvalid, "invalid_request"},
+	{ErrTooLarge, "too_large"},
+	{ErrUnsupportedFormat, "unsupported_format"},
+	{ErrBadImage, "bad_image"},
+	{ErrUnknownModel, "unknown_model"},
+	{ErrNotFound, "not_found"},
+	{ErrBusy, "busy"},
+	{ErrStopping, "not_accepting"},
+	{ErrDeadline, "deadline"},
+	{ErrCanceled, "canceled"},
+	{ErrModel, "model_unusable"},
+	{ErrInference, "inference_failed"},
+}
+
+// Code returns the short name of the sentinel that err wraps: "ok" for nil,
+// "internal" where it wraps none.
+func Code(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return "internal"
+}

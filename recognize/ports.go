@@ -1,0 +1,46 @@
+// Package recognize is the path of one picture, from encoded bytes to labelled
+// predictions. It implements edgelens.Recognizer for every face and imports no
+// backend: the ports below say what it needs, and cmd/edgelens fits the parts.
+//
+// The way: key -> cache -> coalesce identical misses -> admit -> decode and
+// resize into a pooled tensor -> interpreter -> dequantize, top-k, labels ->
+// cache. A slot is taken before decoding, because decoded pixels are what
+// fills memory.
+package recognize
+
+import (
+	"context"
+	"time"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+// A Preprocessor turns encoded pictures into tensors.
+type Preprocessor interface {
+	// Version is part of the cache key: it changes whenever the same picture
+	// would give another tensor.
+	Version() string
+	// Tensor checks, decodes, resizes and normalizes encoded into dst, which
+	// is spec.Bytes() long, and says how long decoding and the rest took. The
+	// error wraps ErrNoImage, ErrUnsupportedFormat or ErrBadImage.
+	Tensor(dst, encoded []byte, spec models.InputSpec) (info edgelens.ImageInfo, decode, rest time.Duration, err error)
+}
+
+// A Runner knows the models and runs them.
+type Runner interface {
+	// Describe returns the model of that name, the default one for "", loading
+	// it if needed.
+	Describe(ctx context.Context, model string) (*models.Spec, error)
+	// Run returns the raw output tensor. It does not use tensor after it
+	// returns.
+	Run(ctx context.Context, spec *models.Spec, tensor []byte) ([]byte, error)
+}
+
+// A Cache keeps results by key. It may forget at any time.
+type Cache interface {
+	// Get returns a result that the caller must not change.
+	Get(key string) (*edgelens.Result, bool)
+	// Set keeps a result that nobody changes any more.
+	Set(key string, result *edgelens.Result)
+}

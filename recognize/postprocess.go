@@ -1,0 +1,87 @@
+package recognize
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+// predictions turns the raw output tensor into the best classes: dequantize,
+// softmax where the model gives logits, top k, labels.
+func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]edgelens.Prediction, error) {
+	scores := make([]float32, spec.Output.Elements())
+	if err := spec.Output.Dequantize(scores, raw); err != nil {
+		return nil, err
+	}
+	for _, s := range scores {
+		if s != s || math.IsInf(float64(s), 0) {
+			return nil, fmt.Errorf("read the scores: %w: the model answered with a number that is not finite", edgelens.ErrInference)
+		}
+	}
+	if spec.Activation == models.ActivationLogits {
+		softmax(scores)
+	}
+	best := top(scores, topK)
+	list := make([]edgelens.Prediction, 0, len(best))
+	for _, class := range best {
+		p := probability(scores[class])
+		if p < minScore {
+			break // sorted: the rest is lower still
+		}
+		list = append(list, edgelens.Prediction{ClassID: class, Label: label(spec.Labels, class), Probability: p})
+	}
+	return list, nil
+}
+
+// softmax replaces logits by probabilities that add up to 1. The largest is
+// taken off first, so that exp cannot overflow.
+func softmax(scores []float32) {
+	largest := scores[0]
+	for _, s := range scores {
+		largest = max(largest, s)
+	}
+	sum := 0.0
+	for i, s := range scores {
+		e := math.Exp(float64(s - largest))
+		scores[i] = float32(e)
+		sum += e
+	}
+	for i := range scores {
+		scores[i] = float32(float64(scores[i]) / sum)
+	}
+}
+
+// top returns the k classes with the highest scores, best first; of equal
+// scores, the lower class first. It keeps a sorted list of k and looks at each
+// score once, which for small k beats sorting them all.
+func top(scores []float32, k int) []int {
+	k = min(k, len(scores))
+	best := make([]int, 0, k+1)
+	for class, score := range scores {
+		if len(best) == k && score <= scores[best[k-1]] {
+			continue // an equal score has a lower class in front of it
+		}
+		at := sort.Search(len(best), func(i int) bool { return scores[best[i]] < score })
+		best = append(best, 0)
+		copy(best[at+1:], best[at:])
+		best[at] = class
+		best = best[:min(len(best), k)]
+	}
+	return best
+}
+
+// probability rounds to 6 decimals: a quantized score has at most 8 bits of
+// truth in it, and 0.59765625 reads better than its float32 neighbours.
+func probability(score float32) float64 {
+	return math.Round(min(1, max(0, float64(score)))*1e6) / 1e6
+}
+
+func label(labels []string, class int) string {
+	if class < len(labels) && labels[class] != "" {
+		return labels[class]
+	}
+	return fmt.Sprintf("class %d", class)
+}

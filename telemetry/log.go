@@ -1,0 +1,60 @@
+// Package telemetry sets up logs and metrics and observes recognitions. What
+// it logs and counts never contains a picture, a secret or a client's text.
+package telemetry
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Config picks what is logged and how.
+type Config struct {
+	// LogLevel is "debug", "info", "warn" or "error".
+	LogLevel string
+	// LogFormat is "text" or "json".
+	LogFormat string
+}
+
+// DefaultConfig logs text from level info on.
+func DefaultConfig() Config { return Config{LogLevel: "info", LogFormat: "text"} }
+
+// Validate reports every fault at once, each with its setting's name.
+func (c Config) Validate() error {
+	var faults []error
+	if _, err := c.level(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		faults = append(faults, fmt.Errorf(`log_format must be "text" or "json", not %q`, c.LogFormat))
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) level() (slog.Level, error) {
+	switch c.LogLevel {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf(`log_level must be "debug", "info", "warn" or "error", not %q`, c.LogLevel)
+}
+
+// NewLogger returns a logger that writes to w; config must be valid.
+func NewLogger(config Config, w io.Writer) *slog.Logger {
+	level, err := config.level()
+	if err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if config.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

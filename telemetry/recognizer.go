@@ -1,0 +1,146 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+)
+
+// Recognizer wraps another one, so that every face has the same histograms
+// and the same log line. It is safe for use by many goroutines.
+type Recognizer struct {
+	next edgelens.Recognizer
+	log  *slog.Logger
+	// knows reports whether there is a model of that name: a name that a
+	// client made up must not become a label.
+	knows        func(model string) bool
+	defaultModel func() string
+
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	stages   *prometheus.HistogramVec
+	cache    *prometheus.CounterVec
+}
+
+// NewRecognizer wraps next and registers its metrics.
+func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Registerer, knows func(model string) bool, defaultModel func() string) *Recognizer {
+	t := &Recognizer{
+		next: next, log: log, knows: knows, defaultModel: defaultModel,
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_requests_total", Help: "Recognitions asked for, by outcome: ok or the error's code.",
+		}, []string{"face", "model", "outcome"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "edgelens_request_seconds", Help: "From the whole request read to the answer ready.", Buckets: latencyBuckets,
+		}, []string{"face", "model"}),
+		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "edgelens_stage_seconds", Help: "Where the time of recognitions went that were not cached.", Buckets: latencyBuckets,
+		}, []string{"stage", "model"}),
+		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_cache_requests_total", Help: "Recognitions by cache result; hits, misses and bypasses add up to the requests.",
+		}, []string{"result"}),
+	}
+	for _, result := range []string{"hit", "miss", "bypass"} {
+		t.cache.WithLabelValues(result)
+	}
+	r.MustRegister(t.requests, t.seconds, t.stages, t.cache)
+	return t
+}
+
+// Recognize implements edgelens.Recognizer.
+func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.Result, error) {
+	start := time.Now()
+	result, err := t.next.Recognize(ctx, req)
+	took := time.Since(start)
+
+	model := t.modelLabel(req, result)
+	cached := cacheResult(req, result)
+	t.requests.WithLabelValues(req.Face, model, edgelens.Code(err)).Inc()
+	t.seconds.WithLabelValues(req.Face, model).Observe(took.Seconds())
+	t.cache.WithLabelValues(cached).Inc()
+	if err == nil && !result.Cached {
+		t.observeStages(model, result.Timings)
+	}
+	t.logLine(ctx, req, result, err, model, cached, took)
+	return result, err
+}
+
+// cacheResult sorts every request, also a failed one, into exactly one of
+// three, so that they always add up.
+func cacheResult(req *edgelens.Request, result *edgelens.Result) string {
+	switch {
+	case req.NoCache:
+		return "bypass"
+	case result != nil && result.Cached:
+		return "hit"
+	default:
+		return "miss"
+	}
+}
+
+func (t *Recognizer) modelLabel(req *edgelens.Request, result *edgelens.Result) string {
+	switch {
+	case result != nil:
+		return result.Model.Name
+	case req.Model == "":
+		return t.defaultModel()
+	case t.knows(req.Model):
+		return req.Model
+	default:
+		return "unknown"
+	}
+}
+
+func (t *Recognizer) observeStages(model string, timings edgelens.Timings) {
+	for _, s := range []struct {
+		stage string
+		took  time.Duration
+	}{
+		{"queue", timings.Queue},
+		{"decode", timings.Decode},
+		{"preprocess", timings.Preprocess},
+		{"inference", timings.Inference},
+		{"postprocess", timings.Postprocess},
+	} {
+		t.stages.WithLabelValues(s.stage, model).Observe(s.took.Seconds())
+	}
+}
+
+func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result *edgelens.Result, err error, model, cached string, took time.Duration) {
+	attributes := []slog.Attr{
+		slog.String("request_id", req.ID),
+		slog.String("face", req.Face),
+		slog.String("model", model),
+		slog.String("outcome", edgelens.Code(err)),
+		slog.Int("bytes", len(req.Image)),
+		slog.String("cache", cached),
+		slog.Float64("ms", float64(took.Microseconds())/1000),
+	}
+	if err != nil {
+		attributes = append(attributes, slog.String("error", err.Error()))
+		t.log.LogAttrs(ctx, failureLevel(err), "recognize", attributes...)
+		return
+	}
+	if len(result.Predictions) > 0 {
+		best := result.Predictions[0]
+		attributes = append(attributes, slog.String("top", best.Label), slog.Float64("probability", best.Probability))
+	}
+	t.log.LogAttrs(ctx, slog.LevelInfo, "recognize", attributes...)
+}
+
+// failureLevel is error for what the operator must look into, warn for what
+// load brings, info for what a client did wrong.
+func failureLevel(err error) slog.Level {
+	switch {
+	case errors.Is(err, edgelens.ErrModel), errors.Is(err, edgelens.ErrInference), edgelens.Code(err) == "internal":
+		return slog.LevelError
+	case errors.Is(err, edgelens.ErrBusy), errors.Is(err, edgelens.ErrDeadline), errors.Is(err, edgelens.ErrStopping):
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}
