@@ -276,3 +276,10 @@ func newSpec(model models.Model, facts PoolSpec) (models.Spec, error) {
 	}
 	return models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation, Delegate: facts.Delegate}, nil
 }
+
+// Knows reports whether a model of that name is loaded or was tried.
+func (l *Loader) Knows(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.loaded[name] != nil
+}

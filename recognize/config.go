@@ -35,3 +35,7 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(faults...)
 }
+
+// DefaultConfig gives a picture 10 seconds; Workers and Queue follow the
+// interpreters and are filled in by whoever knows them.
+func DefaultConfig() Config { return Config{Queue: -1, Timeout: 10 * time.Second} }

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/cache"
+	"edgelens/config"
+	"edgelens/inference"
+	"edgelens/inference/tflite"
+	"edgelens/models"
+	"edgelens/preprocess"
+	"edgelens/recognize"
+	"edgelens/telemetry"
+)
+
+// core is the path of a picture with everything it needs, without a face.
+type core struct {
+	registry   *models.Registry
+	loader     *inference.Loader
+	recognizer edgelens.Recognizer // observed
+
+	preprocessor *preprocess.Preprocessor
+	service      *recognize.Service
+}
+
+// newCore fits the parts together. Nothing is loaded yet.
+func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (*core, error) {
+	registry, err := models.Open(c.ModelsDir)
+	if err != nil {
+		return nil, err
+	}
+	if c.Model != "" {
+		if err := registry.SetDefault(c.Model); err != nil {
+			return nil, err
+		}
+	}
+	preprocessor, err := preprocess.New(c.Preprocess)
+	if err != nil {
+		return nil, err
+	}
+	results, err := cache.NewMemory(c.Cache)
+	if err != nil {
+		return nil, errors.Join(err, preprocessor.Close())
+	}
+	loads := telemetry.NewModels(metrics)
+	loader := inference.NewLoader(c.Inference, registry, tflite.New(), log, func(spec models.Spec, took time.Duration) {
+		loads.Loaded(spec.Name, took)
+	})
+	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
+	service := recognize.New(c.Recognize, preprocessing{preprocessor}, loader, results, log)
+	return &core{
+		registry: registry, loader: loader, preprocessor: preprocessor, service: service,
+		recognizer: telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
+	}, nil
+}
+
+// warmUp loads the default model.
+func (c *core) warmUp(ctx context.Context) error {
+	_, err := c.loader.Describe(ctx, "")
+	return err
+}
+
+// close finishes what was admitted, then frees interpreters, models and
+// scratch memory, in that order.
+func (c *core) close(ctx context.Context) error {
+	return errors.Join(c.service.Close(ctx), c.loader.Close(ctx), c.preprocessor.Close())
+}
+
+// preprocessing fits the Preprocessor into the port of package recognize.
+type preprocessing struct{ *preprocess.Preprocessor }
+
+func (p preprocessing) Tensor(dst, encoded []byte, spec models.InputSpec) (edgelens.ImageInfo, time.Duration, time.Duration, error) {
+	info, timings, err := p.Preprocessor.Tensor(dst, encoded, spec)
+	return info, timings.Decode, timings.Preprocess, err
+}
+
+func interpreterCounts(loader *inference.Loader) map[string]telemetry.InterpreterCounts {
+	counts := map[string]telemetry.InterpreterCounts{}
+	for model, stats := range loader.Stats() {
+		counts[model] = telemetry.InterpreterCounts{"idle": stats.Idle, "busy": stats.Busy, "stuck": stats.Stuck}
+	}
+	return counts
+}

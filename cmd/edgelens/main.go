@@ -1,0 +1,70 @@
+// Command edgelens answers what is in a picture: over HTTP (serve), or here
+// and now (recognize). This package wires the parts and owns their lifetime;
+// it does nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"edgelens/inference/tflite"
+)
+
+// version is set by the Makefile from git.
+var version = "devel"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(execute(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// errSilent ends a command with status 1 after it has said everything itself.
+var errSilent = errors.New("")
+
+// execute runs the command line and returns the exit status: 0, or 1 with a
+// sentence on stderr.
+func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	root := newRoot(environ)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !errors.Is(err, errSilent) {
+			fmt.Fprintf(stderr, "edgelens: %v\n", err) //nolint:errcheck // nowhere else to say it
+		}
+		return 1
+	}
+	return 0
+}
+
+func newRoot(environ []string) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "edgelens",
+		Short:         "Says what is in a picture, on the edge",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newServe(environ), newRecognize(environ), newModel(environ), newConfig(environ), newVersion())
+	return root
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "edgelens %s (TensorFlow Lite %s)\n", version, tflite.New().Version())
+			return err
+		},
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"edgelens"
+	"edgelens/config"
+	"edgelens/models"
+	"edgelens/telemetry"
+)
+
+func newModel(environ []string) *cobra.Command {
+	cmd := &cobra.Command{Use: "model", Short: "List, fetch and describe models"}
+	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelInspect(environ)} {
+		config.AddFlags(sub.Flags(), "data_dir", "model", "inference.delegate", "inference.threads")
+		cmd.AddCommand(sub)
+	}
+	return cmd
+}
+
+func newModelList(environ []string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the models of the manifest and of the models folder",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(cmd.Flags(), environ)
+			if err != nil {
+				return err
+			}
+			registry, err := models.Open(c.ModelsDir)
+			if err != nil {
+				return err
+			}
+			if c.Model != "" {
+				if err := registry.SetDefault(c.Model); err != nil {
+					return err
+				}
+			}
+			return printModels(cmd.OutOrStdout(), registry.List())
+		},
+	}
+}
+
+func printModels(w io.Writer, list []models.Listed) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tSTATE\tSIZE\tLABELS\tNOTE") //nolint:errcheck // Flush returns it
+	for _, m := range list {
+		note := m.Problem
+		if m.Default {
+			note = "default. " + note
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.1f MB\t%d\t%s\n", m.Name, m.State, float64(m.FileBytes)/1e6, len(m.Labels), note) //nolint:errcheck // Flush returns it
+	}
+	return t.Flush()
+}
+
+func newModelPull(environ []string) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "pull [NAME...]",
+		Short: "Fetch models by name; without a name, the default one",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			c, err := config.Load(cmd.Flags(), environ)
+			if err != nil {
+				return err
+			}
+			return pullModels(cmd.Context(), c, cmd.ErrOrStderr(), names, all)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "fetch every model of the manifest")
+	return cmd
+}
+
+func pullModels(ctx context.Context, c *config.Config, out io.Writer, names []string, all bool) error {
+	manifest, err := models.ReadManifest(c.ModelsDir)
+	if err != nil {
+		return err
+	}
+	switch {
+	case all:
+		names = nil
+		for _, entry := range manifest.Models {
+			names = append(names, entry.Name)
+		}
+	case len(names) == 0 && c.Model != "":
+		names = []string{c.Model}
+	case len(names) == 0:
+		names = []string{manifest.Default}
+	}
+	puller := models.Puller{Mirror: c.ModelMirror, Progress: newPullProgress(out)}
+	var faults []error
+	for _, name := range names {
+		entry, known := manifest.Find(name)
+		if !known {
+			faults = append(faults, fmt.Errorf("%w: the manifest has no model %q; `edgelens model list` lists them", edgelens.ErrUnknownModel, name))
+			continue
+		}
+		if err := puller.Pull(ctx, entry, c.ModelsDir); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// newPullProgress draws a bar for each file on a terminal, and prints a line
+// for each anywhere else.
+func newPullProgress(out io.Writer) func(models.Progress) {
+	terminal := false
+	if f, ok := out.(*os.File); ok {
+		terminal = term.IsTerminal(int(f.Fd()))
+	}
+	var bar *progressbar.ProgressBar
+	file := ""
+	return func(p models.Progress) {
+		begins := p.File != file
+		file = p.File
+		switch {
+		case p.From == "":
+			fmt.Fprintf(out, "%s: %s is there already\n", p.Name, p.File) //nolint:errcheck // only talk
+		case !terminal && begins:
+			fmt.Fprintf(out, "%s: fetching %s (%.1f MB) from %s\n", p.Name, p.File, float64(p.Total)/1e6, p.From) //nolint:errcheck // only talk
+		case terminal:
+			if begins || bar == nil {
+				bar = progressbar.NewOptions64(p.Total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(p.File),
+					progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) })) //nolint:errcheck // only talk
+			}
+			_ = bar.Set64(p.Done) // a bar that cannot be drawn is no reason to stop
+		}
+	}
+}
+
+func newModelInspect(environ []string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect [NAME]",
+		Short: "Load a model and print its tensors, quantization and delegate",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			c, err := config.Load(cmd.Flags(), environ)
+			if err != nil {
+				return err
+			}
+			if len(names) == 1 {
+				c.Model = names[0]
+			}
+			return inspectModel(cmd.Context(), c, cmd.OutOrStdout())
+		},
+	}
+}
+
+func inspectModel(ctx context.Context, c *config.Config, w io.Writer) error {
+	c.Inference.Interpreters = 1
+	core, err := newCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	defer closeCore(core) //nolint:errcheck // the process ends next
+	spec, err := core.loader.Describe(ctx, "")
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range [][2]string{
+		{"name", spec.Name},
+		{"file", spec.Path},
+		{"digest", spec.Digest},
+		{"size", fmt.Sprintf("%d bytes", spec.FileBytes)},
+		{"input", tensorText(spec.Input.TensorSpec)},
+		{"normalization", fmt.Sprintf("(pixel - %v) / %v", spec.Input.Mean, spec.Input.Std)},
+		{"output", tensorText(spec.Output)},
+		{"output is", string(spec.Activation)},
+		{"labels", fmt.Sprint(len(spec.Labels))},
+		{"delegate", spec.Delegate},
+	} {
+		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1]) //nolint:errcheck // Flush returns it
+	}
+	return t.Flush()
+}
+
+func tensorText(s models.TensorSpec) string {
+	text := fmt.Sprintf("%s %v %s", s.Name, s.Shape, s.DType)
+	if s.Scale != 0 {
+		text += fmt.Sprintf(", scale %v, zero point %d", s.Scale, s.ZeroPoint)
+	}
+	return text
+}

@@ -1,0 +1,120 @@
+// Package config gathers the Config of every package, fills them from flags,
+// environment, file and defaults (in that order of precedence), and reports
+// every fault at once.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"edgelens/api"
+	"edgelens/cache"
+	"edgelens/inference"
+	"edgelens/preprocess"
+	"edgelens/recognize"
+	"edgelens/telemetry"
+)
+
+// Config is every setting of the service.
+type Config struct {
+	// DataDir holds everything that the service keeps.
+	DataDir string
+	// ModelsDir holds the model files; "" means "models" in DataDir.
+	ModelsDir string
+	// Model is the default model's name; "" means the manifest's default.
+	Model string
+	// ModelMirror is a folder or URL that `model pull` tries first.
+	ModelMirror string
+
+	HTTP       api.Config
+	Recognize  recognize.Config
+	Inference  inference.Config
+	Preprocess preprocess.Config
+	Cache      cache.Config
+	Log        telemetry.Config
+}
+
+// Default returns what holds where nobody says otherwise.
+func Default() Config {
+	return Config{
+		DataDir:    "./data",
+		HTTP:       api.DefaultConfig(),
+		Recognize:  recognize.DefaultConfig(),
+		Inference:  inference.DefaultConfig(),
+		Preprocess: preprocess.DefaultConfig(),
+		Cache:      cache.DefaultConfig(),
+		Log:        telemetry.DefaultConfig(),
+	}
+}
+
+// Complete fills in what depends on other settings: the models folder, and as
+// many workers as interpreters with a queue of the same length.
+func (c *Config) Complete() {
+	if c.ModelsDir == "" {
+		c.ModelsDir = filepath.Join(c.DataDir, "models")
+	}
+	if c.Recognize.Workers == 0 {
+		c.Recognize.Workers = c.Inference.InterpretersOrCores()
+	}
+	if c.Recognize.Queue < 0 {
+		c.Recognize.Queue = c.Recognize.Workers
+	}
+}
+
+// Validate reports the faults of every package, each setting by its full key.
+func (c *Config) Validate() error {
+	var faults []error
+	if c.DataDir == "" {
+		faults = append(faults, errors.New("data_dir must not be empty"))
+	}
+	for _, section := range []struct {
+		prefix string
+		err    error
+	}{
+		{"http.", c.HTTP.Validate()},
+		{"recognize.", c.Recognize.Validate()},
+		{"inference.", c.Inference.Validate()},
+		{"preprocess.", c.Preprocess.Validate()},
+		{"cache.", c.Cache.Validate()},
+		{"", c.Log.Validate()},
+	} {
+		for _, fault := range split(section.err) {
+			text := section.prefix + fault.Error()
+			faults = append(faults, errors.New(strings.Replace(text, "http.listen ", "listen ", 1)))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// split undoes errors.Join.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// Faults is the one error about a configuration; it names every fault.
+type Faults struct{ List []error }
+
+// Error lists the faults, one a line.
+func (f *Faults) Error() string {
+	lines := make([]string, 0, len(f.List)+1)
+	plural := "s"
+	if len(f.List) == 1 {
+		plural = ""
+	}
+	lines = append(lines, fmt.Sprintf("the configuration has %d fault%s:", len(f.List), plural))
+	for _, fault := range f.List {
+		lines = append(lines, "  - "+fault.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives errors.Is and errors.As every fault.
+func (f *Faults) Unwrap() []error { return f.List }

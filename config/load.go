@@ -1,0 +1,245 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sort"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"gopkg.in/yaml.v3"
+)
+
+const (
+	envPrefix = "EDGELENS_"
+	// envTest starts the names that only tests read.
+	envTest = envPrefix + "TEST_"
+	// envFile and flagFile name the configuration file.
+	envFile     = envPrefix + "CONFIG"
+	flagFile    = "config"
+	defaultFile = "edgelens.yaml"
+)
+
+// AddFlags registers the flags of the settings that start with one of the
+// prefixes, and --config. No prefix means every setting.
+func AddFlags(flags *pflag.FlagSet, prefixes ...string) {
+	defaults := Default()
+	for _, s := range defaults.settings() {
+		if matches(s.key, prefixes) {
+			flags.Var(&rawValue{text: s.String(), kind: s.Type()}, s.flag(), s.help)
+		}
+	}
+	flags.String(flagFile, "", "configuration file (default: "+defaultFile+" if there is one)")
+}
+
+// rawValue keeps what a flag was given, so that Load can report a bad one
+// together with every other fault.
+type rawValue struct{ text, kind string }
+
+// Set implements pflag.Value.
+func (v *rawValue) Set(text string) error { v.text = text; return nil }
+
+// String implements pflag.Value.
+func (v *rawValue) String() string { return v.text }
+
+// Type implements pflag.Value.
+func (v *rawValue) Type() string { return v.kind }
+
+func matches(key string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(key, p) {
+			return true
+		}
+	}
+	return len(prefixes) == 0
+}
+
+// Load returns the configuration by flags over environment over file over
+// defaults. environ has the form of os.Environ(). The error is a *Faults that
+// names every fault of every source.
+func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
+	c := Default()
+	settings := c.settings()
+	var faults []error
+	faults = append(faults, applyFile(settings, flags, environ)...)
+	faults = append(faults, applyEnviron(settings, environ)...)
+	faults = append(faults, applyFlags(settings, flags)...)
+	c.Complete()
+	faults = append(faults, split(c.Validate())...)
+	if len(faults) > 0 {
+		return nil, &Faults{List: faults}
+	}
+	return &c, nil
+}
+
+func applyFlags(settings []setting, flags *pflag.FlagSet) []error {
+	var faults []error
+	for _, s := range settings {
+		f := flags.Lookup(s.flag())
+		if f == nil || !f.Changed {
+			continue
+		}
+		if err := s.Set(f.Value.String()); err != nil {
+			faults = append(faults, fmt.Errorf("--%s %w", s.flag(), err))
+		}
+	}
+	return faults
+}
+
+func applyEnviron(settings []setting, environ []string) []error {
+	byName := map[string]setting{}
+	for _, s := range settings {
+		byName[s.env()] = s
+	}
+	var faults []error
+	for _, pair := range environ {
+		name, text, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, envTest) || name == envFile {
+			continue
+		}
+		s, known := byName[name]
+		if !known {
+			faults = append(faults, fmt.Errorf("the environment variable %s is not a setting%s", name, similar(name, keys(byName))))
+			continue
+		}
+		if err := s.Set(text); err != nil {
+			faults = append(faults, fmt.Errorf("%s %w", name, err))
+		}
+	}
+	return faults
+}
+
+// applyFile reads the file that the flag or the environment names, else the
+// default one if it is there.
+func applyFile(settings []setting, flags *pflag.FlagSet, environ []string) []error {
+	path, named := defaultFile, false
+	for _, pair := range environ {
+		if name, text, _ := strings.Cut(pair, "="); name == envFile && text != "" {
+			path, named = text, true
+		}
+	}
+	if f := flags.Lookup(flagFile); f != nil && f.Changed {
+		path, named = f.Value.String(), true
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return nil
+	}
+	if err != nil {
+		return []error{fmt.Errorf("the configuration file cannot be read: %w", err)}
+	}
+	found, err := flatten(data)
+	if err != nil {
+		return []error{fmt.Errorf("%s is not valid YAML: %w", path, err)}
+	}
+	return applyFound(settings, path, found)
+}
+
+func applyFound(settings []setting, path string, found []scalar) []error {
+	byKey := map[string]setting{}
+	for _, s := range settings {
+		byKey[s.key] = s
+	}
+	var faults []error
+	for _, f := range found {
+		s, known := byKey[f.key]
+		switch {
+		case !known:
+			faults = append(faults, fmt.Errorf("%s:%d: %s is not a setting%s", path, f.line, f.key, similar(f.key, keys(byKey))))
+		case f.notScalar:
+			faults = append(faults, fmt.Errorf("%s:%d: %s must be one value", path, f.line, f.key))
+		default:
+			if err := s.Set(f.text); err != nil {
+				faults = append(faults, fmt.Errorf("%s:%d: %s %w", path, f.line, f.key, err))
+			}
+		}
+	}
+	return faults
+}
+
+// scalar is one value of the file with the keys on the way to it.
+type scalar struct {
+	key, text string
+	line      int
+	notScalar bool
+}
+
+// flatten returns every value of a YAML document by its dotted key.
+func flatten(data []byte) ([]scalar, error) {
+	var document yaml.Node
+	err := yaml.NewDecoder(strings.NewReader(string(data))).Decode(&document)
+	if errors.Is(err, io.EOF) {
+		return nil, nil // an empty file
+	}
+	if err != nil {
+		return nil, err
+	}
+	root := document.Content[0]
+	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		return nil, nil // nothing but comments
+	}
+	if root.Kind != yaml.MappingNode {
+		return nil, errors.New("it must be a list of `setting: value`")
+	}
+	return flattenMapping("", root), nil
+}
+
+func flattenMapping(prefix string, node *yaml.Node) []scalar {
+	var list []scalar
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := prefix+node.Content[i].Value, node.Content[i+1]
+		if value.Kind == yaml.MappingNode {
+			list = append(list, flattenMapping(key+".", value)...)
+			continue
+		}
+		list = append(list, scalar{key: key, text: value.Value, line: node.Content[i].Line, notScalar: value.Kind != yaml.ScalarNode})
+	}
+	return list
+}
+
+func keys(m map[string]setting) []string {
+	list := make([]string, 0, len(m))
+	for k := range m {
+		list = append(list, k)
+	}
+	sort.Strings(list)
+	return list
+}
+
+// similar suggests the known name that an unknown one was probably meant to
+// be, as the end of a sentence.
+func similar(name string, known []string) string {
+	best, distance := "", len(name)/3+1
+	for _, k := range known {
+		if d := editDistance(name, k); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best + "?"
+}
+
+// editDistance is Levenshtein's.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

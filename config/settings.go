@@ -1,0 +1,127 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A setting is one value of the Config that can be set from outside by its
+// key: as the flag --models-dir, as EDGELENS_MODELS_DIR, as models_dir in the
+// file (a dot in a key is a level of the file).
+type setting struct {
+	key  string
+	help string
+	value
+}
+
+// A value reads and writes one field of a Config.
+type value interface {
+	Set(text string) error
+	String() string
+	Type() string
+}
+
+// settings lists every setting, with pointers into c.
+func (c *Config) settings() []setting {
+	return []setting{
+		{"listen", "host:port to serve HTTP on; port 0 picks a free one", text(&c.HTTP.Listen)},
+		{"data_dir", "folder for everything that is kept", text(&c.DataDir)},
+		{"models_dir", "folder with the model files (default: models in the data folder)", text(&c.ModelsDir)},
+		{"model", "name of the default model (default: the manifest's)", text(&c.Model)},
+		{"model_mirror", "folder or URL to fetch models from before their public source", text(&c.ModelMirror)},
+		{"log_level", "debug, info, warn or error", text(&c.Log.LogLevel)},
+		{"log_format", "text or json", text(&c.Log.LogFormat)},
+
+		{"http.max_image_bytes", "largest picture, in bytes as sent", integer(&c.HTTP.MaxImageBytes)},
+		{"http.max_upload_bytes", "most bytes of uploads in memory at a time", integer(&c.HTTP.MaxUploadBytes)},
+		{"http.read_timeout", "how long a client may take to send its request", duration(&c.HTTP.ReadTimeout)},
+
+		{"recognize.workers", "pictures recognized at a time; 0: as many as interpreters", integer(&c.Recognize.Workers)},
+		{"recognize.queue", "pictures that may wait for a worker; -1: as many as workers", integer(&c.Recognize.Queue)},
+		{"recognize.timeout", "longest time for one picture, waiting included", duration(&c.Recognize.Timeout)},
+
+		{"inference.interpreters", "interpreters of each model; 0: one for each core", integer(&c.Inference.Interpreters)},
+		{"inference.threads", "threads of each interpreter", integer(&c.Inference.Threads)},
+		{"inference.delegate", "auto (XNNPACK where the model allows) or none", text(&c.Inference.Delegate)},
+		{"inference.invoke_timeout", "after how long a running interpreter is given up", duration(&c.Inference.InvokeTimeout)},
+
+		{"preprocess.max_pixels", "largest picture, in pixels", integer(&c.Preprocess.MaxPixels)},
+		{"preprocess.max_side", "longest side of a picture, in pixels", integer(&c.Preprocess.MaxSide)},
+		{"preprocess.max_scans", "most scans of a progressive JPEG", integer(&c.Preprocess.MaxScans)},
+
+		{"cache.max_entries", "results kept in memory; 0 keeps none", integer(&c.Cache.MaxEntries)},
+		{"cache.ttl", "how long a result is kept", duration(&c.Cache.TTL)},
+	}
+}
+
+func (s setting) flag() string { return strings.NewReplacer("_", "-", ".", "-").Replace(s.key) }
+
+func (s setting) env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+// Print writes the effective configuration as an edgelens.yaml.
+func (c *Config) Print(w io.Writer) error {
+	section := ""
+	for _, s := range c.settings() {
+		indent, key := "", s.key
+		if head, rest, nested := strings.Cut(s.key, "."); nested {
+			if head != section {
+				section = head
+				if _, err := fmt.Fprintf(w, "%s:\n", head); err != nil {
+					return err
+				}
+			}
+			indent, key = "  ", rest
+		}
+		shown := s.String()
+		if s.Type() == "string" {
+			shown = strconv.Quote(shown)
+		}
+		if _, err := fmt.Fprintf(w, "%s%s: %s # %s\n", indent, key, shown, s.help); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type textValue struct{ p *string }
+
+func text(p *string) value { return textValue{p} }
+
+func (v textValue) Set(s string) error { *v.p = s; return nil }
+func (v textValue) String() string     { return *v.p }
+func (v textValue) Type() string       { return "string" }
+
+type integerValue[T int | int64] struct{ p *T }
+
+func integer[T int | int64](p *T) value { return integerValue[T]{p} }
+
+func (v integerValue[T]) Set(s string) error {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || int64(T(n)) != n {
+		return fmt.Errorf("must be a whole number, not %q", s)
+	}
+	*v.p = T(n)
+	return nil
+}
+func (v integerValue[T]) String() string { return strconv.FormatInt(int64(*v.p), 10) }
+func (v integerValue[T]) Type() string   { return "int" }
+
+type durationValue struct{ p *time.Duration }
+
+func duration(p *time.Duration) value { return durationValue{p} }
+
+func (v durationValue) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf(`must be a duration such as "10s" or "1m30s", not %q`, s)
+	}
+	*v.p = d
+	return nil
+}
+func (v durationValue) String() string { return v.p.String() }
+func (v durationValue) Type() string   { return "duration" }

@@ -1,0 +1,302 @@
+package inference_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/inference/fake"
+	"edgelens/inference/inferencetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestFakeKeepsTheContract(t *testing.T) { inferencetest.Run(t, fake.Image(4, 10), "fake") }
+
+func newPool(t *testing.T, backend *fake.Backend, config inference.PoolConfig) *inference.Pool {
+	t.Helper()
+	model, err := backend.Open("fake", inference.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.InvokeTimeout == 0 {
+		config.InvokeTimeout = time.Minute
+	}
+	pool, err := inference.NewPool(model, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closePool(t, pool) })
+	return pool
+}
+
+func closePool(t *testing.T, pool *inference.Pool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := pool.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// gate is a graph whose next runs, as many as block says, wait inside Invoke
+// until it is opened. Other runs, such as warm-ups, pass.
+type gate struct {
+	block   atomic.Int64
+	entered chan struct{}
+	open    chan struct{}
+}
+
+func newGate() *gate { return &gate{entered: make(chan struct{}, 64), open: make(chan struct{})} }
+
+func (g *gate) graph(input, output []byte) error {
+	if g.block.Add(-1) >= 0 {
+		g.entered <- struct{}{}
+		<-g.open
+	}
+	copy(output, input)
+	return nil
+}
+
+func gatedPool(t *testing.T, config inference.PoolConfig) (*inference.Pool, *fake.Backend, *gate) {
+	t.Helper()
+	g, backend := newGate(), fake.Image(4, 10)
+	backend.Graph = g.graph
+	pool := newPool(t, backend, config)
+	g.block.Store(1)
+	t.Cleanup(sync.OnceFunc(func() {
+		select {
+		case <-g.open:
+		default:
+			close(g.open)
+		}
+	}))
+	return pool, backend, g
+}
+
+func TestPoolGivesEachCallerItsOwnAnswer(t *testing.T) {
+	backend := fake.Image(4, 10)
+	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 3})
+	var wg sync.WaitGroup
+	for n := range 16 {
+		wg.Go(func() {
+			tensor := make([]byte, backend.In.Bytes())
+			for round := range 50 {
+				tensor[0] = byte(n*50 + round)
+				output, err := pool.Run(context.Background(), tensor)
+				if err != nil || output[0] != tensor[0] {
+					t.Errorf("caller %d: got %v, %v", n, output, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := backend.Built.Load(); got != 3 {
+		t.Errorf("%d interpreters were built, want 3", got)
+	}
+	eventually(t, "all idle", func() bool { return pool.Stats() == inference.PoolStats{Idle: 3} })
+}
+
+func TestPoolRefusesAWrongLength(t *testing.T) {
+	backend := fake.Image(4, 10)
+	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
+	if _, err := pool.Run(context.Background(), make([]byte, 5)); !errors.Is(err, edgelens.ErrInvalid) {
+		t.Errorf("got %v, want ErrInvalid", err)
+	}
+}
+
+func TestPoolCallerMayLeave(t *testing.T) {
+	pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 1})
+	tensor := make([]byte, backend.In.Bytes())
+
+	ctx, cancel := context.WithCancel(context.Background())
+	left := make(chan error, 1)
+	go func() { _, err := pool.Run(ctx, tensor); left <- err }()
+	<-g.entered
+	cancel()
+	if err := <-left; !errors.Is(err, edgelens.ErrCanceled) {
+		t.Errorf("leaving while the interpreter runs: %v, want ErrCanceled", err)
+	}
+	// The interpreter still runs, so the next caller waits, and may leave too.
+	ctx, cancel = context.WithTimeout(context.Background(), 5*time.Millisecond)
+	defer cancel()
+	if _, err := pool.Run(ctx, tensor); !errors.Is(err, edgelens.ErrDeadline) {
+		t.Errorf("leaving while waiting: %v, want ErrDeadline", err)
+	}
+	// What the first caller does with its buffer must not matter any more.
+	tensor[0] = 99
+	close(g.open)
+	if output, err := pool.Run(context.Background(), make([]byte, backend.In.Bytes())); err != nil || output[0] != 0 {
+		t.Errorf("after the interpreter came back: %v, %v", output, err)
+	}
+}
+
+func TestPoolQuarantinesAStuckInterpreter(t *testing.T) {
+	pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 1, InvokeTimeout: 100 * time.Millisecond, MaxStuck: 1})
+	tensor := make([]byte, backend.In.Bytes())
+	if _, err := pool.Run(context.Background(), tensor); !errors.Is(err, edgelens.ErrInference) {
+		t.Errorf("the stuck run: %v, want ErrInference", err)
+	}
+	output, err := pool.Run(context.Background(), tensor)
+	if err != nil || len(output) != 10 {
+		t.Errorf("the replacement: %v, %v", output, err)
+	}
+	eventually(t, "one idle, one stuck", func() bool { return pool.Stats() == inference.PoolStats{Idle: 1, Stuck: 1} })
+	if closed := backend.Closed.Load(); closed != 0 {
+		t.Errorf("%d interpreters were freed while running", closed)
+	}
+	close(g.open)
+	eventually(t, "the stuck one is freed", func() bool { return backend.Closed.Load() == 1 })
+	if got := pool.Stats(); got != (inference.PoolStats{Idle: 1}) {
+		t.Errorf("after it came back: %+v", got)
+	}
+}
+
+func TestPoolShrinksWhenTooManyAreStuck(t *testing.T) {
+	pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 1, InvokeTimeout: 50 * time.Millisecond, MaxStuck: 1})
+	tensor := make([]byte, backend.In.Bytes())
+	for range 2 {
+		eventually(t, "an interpreter is there", func() bool { return pool.Stats().Idle == 1 })
+		g.block.Store(1)
+		if _, err := pool.Run(context.Background(), tensor); !errors.Is(err, edgelens.ErrInference) {
+			t.Errorf("a stuck run: %v, want ErrInference", err)
+		}
+	}
+	eventually(t, "two stuck, none left", func() bool { return pool.Stats() == inference.PoolStats{Stuck: 2} })
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+	defer cancel()
+	if _, err := pool.Run(ctx, tensor); !errors.Is(err, edgelens.ErrDeadline) {
+		t.Errorf("with no interpreter left: %v, want ErrDeadline", err)
+	}
+	if built := backend.Built.Load(); built != 2 {
+		t.Errorf("%d interpreters were built, want 2", built)
+	}
+	close(g.open)
+}
+
+func TestPoolReportsAFailingInterpreter(t *testing.T) {
+	backend := fake.Image(4, 10)
+	var fail atomic.Bool
+	backend.Graph = func(input, output []byte) error {
+		if fail.Load() {
+			return errors.New("no such operator")
+		}
+		return nil
+	}
+	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
+	fail.Store(true)
+	tensor := make([]byte, backend.In.Bytes())
+	if _, err := pool.Run(context.Background(), tensor); !errors.Is(err, edgelens.ErrInference) {
+		t.Errorf("got %v, want ErrInference", err)
+	}
+	fail.Store(false)
+	if _, err := pool.Run(context.Background(), tensor); err != nil {
+		t.Errorf("the interpreter did not survive its own error: %v", err)
+	}
+}
+
+func TestNewPoolFreesEverythingWhenItFails(t *testing.T) {
+	backend := fake.Image(4, 10)
+	backend.Graph = func(_, _ []byte) error { return errors.New("broken") }
+	model, err := backend.Open("fake", inference.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = inference.NewPool(model, inference.PoolConfig{Interpreters: 2, InvokeTimeout: time.Minute})
+	if !errors.Is(err, edgelens.ErrModel) {
+		t.Errorf("got %v, want ErrModel", err)
+	}
+	if backend.Built.Load() != backend.Closed.Load() || backend.ModelsClosed.Load() != 1 {
+		t.Errorf("built %d, closed %d, models closed %d", backend.Built.Load(), backend.Closed.Load(), backend.ModelsClosed.Load())
+	}
+}
+
+func TestPoolClose(t *testing.T) {
+	t.Run("waits for what runs", func(t *testing.T) {
+		pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 2})
+		tensor := make([]byte, backend.In.Bytes())
+		answered := make(chan error, 1)
+		go func() { _, err := pool.Run(context.Background(), tensor); answered <- err }()
+		<-g.entered
+		closed := make(chan error, 1)
+		go func() { closed <- pool.Close(context.Background()) }()
+		eventually(t, "new work is refused", func() bool {
+			_, err := pool.Run(context.Background(), tensor)
+			return errors.Is(err, edgelens.ErrStopping)
+		})
+		close(g.open)
+		if err := errors.Join(<-answered, <-closed); err != nil {
+			t.Error(err)
+		}
+		if backend.Closed.Load() != 2 || backend.ModelsClosed.Load() != 1 {
+			t.Errorf("closed %d interpreters, %d models", backend.Closed.Load(), backend.ModelsClosed.Load())
+		}
+		closePool(t, pool) // again
+	})
+	t.Run("leaks rather than frees what is still lent", func(t *testing.T) {
+		g, backend := newGate(), fake.Image(4, 10)
+		backend.Graph = g.graph
+		model, err := backend.Open("fake", inference.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool, err := inference.NewPool(model, inference.PoolConfig{Interpreters: 1, InvokeTimeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.block.Store(1)
+		run := make(chan struct{})
+		go func() { _, _ = pool.Run(context.Background(), make([]byte, backend.In.Bytes())); close(run) }()
+		<-g.entered
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+		defer cancel()
+		if err := pool.Close(ctx); !errors.Is(err, edgelens.ErrDeadline) {
+			t.Errorf("got %v, want ErrDeadline", err)
+		}
+		if backend.ModelsClosed.Load() != 0 || backend.Closed.Load() != 0 {
+			t.Error("something was freed under a running Invoke")
+		}
+		close(g.open)
+		<-run
+		eventually(t, "the interpreter is freed when it comes back", func() bool { return backend.Closed.Load() == 1 })
+	})
+}
+
+func BenchmarkPoolRun(b *testing.B) {
+	backend := fake.Image(224, 1001)
+	backend.Graph = func(_, _ []byte) error { return nil }
+	model, err := backend.Open("fake", inference.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	pool, err := inference.NewPool(model, inference.PoolConfig{Interpreters: 2, InvokeTimeout: time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pool.Close(context.Background()) //nolint:errcheck // a benchmark
+	tensor := make([]byte, backend.In.Bytes())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := pool.Run(context.Background(), tensor); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
