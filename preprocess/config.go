@@ -1,0 +1,85 @@
+package preprocess
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"edgelens"
+)
+
+// Version names everything that decides which tensor a picture becomes: the
+// decoder's flags, the way of resizing, the order of the steps. It is part of
+// the key of every cached result, so change it whenever a tensor may change.
+const Version = "1-area"
+
+// Config holds the limits that a picture must keep to.
+type Config struct {
+	// MaxPixels is the largest width times height. OpenCV needs 3 bytes a
+	// pixel, so the default of 50 million costs 150 MB while such a picture is
+	// decoded.
+	MaxPixels int64
+	// MaxSide is the largest width and the largest height in pixels.
+	MaxSide int
+	// MaxScans is the largest number of scans in a JPEG. Each scan of a
+	// progressive JPEG costs a pass over the whole picture however few bytes it
+	// has; encoders write about ten.
+	MaxScans int
+}
+
+// DefaultConfig returns the limits for a small machine.
+func DefaultConfig() Config {
+	return Config{MaxPixels: 50_000_000, MaxSide: 16384, MaxScans: 100}
+}
+
+// OpenCV's own limits (CV_IO_MAX_IMAGE_PIXELS, CV_IO_MAX_IMAGE_WIDTH), above
+// which ours could not be kept. They also keep every product of dimensions in
+// this package far from overflowing an int64.
+const (
+	opencvMaxPixels = 1 << 30
+	opencvMaxSide   = 1 << 20
+	mostScans       = 10_000
+)
+
+// Validate returns every fault of the settings, joined; nil if there is none.
+func (c Config) Validate() error {
+	var faults []error
+	if c.MaxPixels < 1 || c.MaxPixels > opencvMaxPixels {
+		faults = append(faults, fmt.Errorf("max_pixels must be from 1 to %d, not %d", opencvMaxPixels, c.MaxPixels))
+	}
+	if c.MaxSide < 1 || c.MaxSide > opencvMaxSide {
+		faults = append(faults, fmt.Errorf("max_side must be from 1 to %d, not %d", opencvMaxSide, c.MaxSide))
+	}
+	if c.MaxScans < 1 || c.MaxScans > mostScans {
+		faults = append(faults, fmt.Errorf("max_scans must be from 1 to %d, not %d", mostScans, c.MaxScans))
+	}
+	return errors.Join(faults...)
+}
+
+// allow checks a picture's dimensions against the limits.
+func (c Config) allow(format string, width, height int64) error {
+	if width < 1 || height < 1 {
+		return refuse(edgelens.ErrBadImage, format, "it claims to be %dx%d pixels; save the picture again and send that", width, height)
+	}
+	if width > int64(c.MaxSide) || height > int64(c.MaxSide) {
+		return refuse(edgelens.ErrBadImage, format, "it is %dx%d pixels and %d a side is the limit; send it smaller", width, height, c.MaxSide)
+	}
+	if width*height > c.MaxPixels {
+		return refuse(edgelens.ErrBadImage, format, "it is %dx%d = %d pixels and %d is the limit; send it smaller", width, height, width*height, c.MaxPixels)
+	}
+	return nil
+}
+
+// refuse returns an error that wraps sentinel and says what was being done and
+// what the user can do.
+func refuse(sentinel error, format, sentence string, args ...any) error {
+	return fmt.Errorf("check %s: %w: %s", format, sentinel, fmt.Sprintf(sentence, args...))
+}
+
+// Timings says where the time of one Tensor call went.
+type Timings struct {
+	// Decode is from encoded bytes to pixels, the header checks included.
+	Decode time.Duration
+	// Preprocess is from pixels to tensor: resize, orient, normalize.
+	Preprocess time.Duration
+}

@@ -1,0 +1,20 @@
+// Package preprocess turns an encoded picture into the input tensor of a
+// model, in four steps:
+//
+//  1. Check. Header and structure are read in Go, so that OpenCV never sees a
+//     format it was not asked for, a picture over the limits, a truncated file
+//     or a small file that claims a huge picture.
+//  2. Decode. OpenCV decodes to 8-bit BGR. Transparency is ignored: what a
+//     model sees is the colour stored under it.
+//  3. Resize. The whole picture is stretched to the model's input: shrinking
+//     averages the area under each new pixel (INTER_AREA), enlarging is
+//     bilinear. Averaging leaves no aliasing, which a classifier would take for
+//     texture; stretching, unlike cropping, lets the model see everything, and
+//     it is how Coral's examples feed these models.
+//  4. Pack. The small picture is turned upright as its EXIF orientation says,
+//     put in RGB order (or is gray already), and each pixel is mapped to an
+//     element of the tensor by a table of 256 entries.
+//
+// Only the decoding needs cgo (OpenCV by way of gocv); in a build without it
+// New returns an error. No gocv type leaves this package.
+package preprocess

@@ -1,0 +1,72 @@
+package preprocess
+
+import (
+	"bytes"
+
+	"edgelens"
+)
+
+// foreign names formats that people send and that are not allowed, by their
+// magic number, so that the error can say what the file seems to be. Several
+// of them (NITF, DICOM, EXR, HDR) OpenCV would hand to GDAL, GDCM or a
+// temporary file.
+var foreign = []struct {
+	offset int
+	magic  string
+	name   string
+}{
+	{0, "GIF8", "a GIF"},
+	{0, "II*\x00", "a TIFF or a camera's raw file"},
+	{0, "MM\x00*", "a TIFF or a camera's raw file"},
+	{0, "II+\x00", "a TIFF"},
+	{0, "MM\x00+", "a TIFF"},
+	{0, "v/1\x01", "an OpenEXR picture"},
+	{0, "#?R", "a Radiance HDR picture"},
+	{128, "DICM", "a DICOM file"},
+	{0, "NITF", "a NITF file"},
+	{0, "NSIF", "a NITF file"},
+	{0, "%PDF", "a PDF"},
+	{0, "<svg", "an SVG"},
+	{0, "<?xml", "an SVG or another XML file"},
+	{4, "ftypavi", "an AVIF"},
+	{4, "ftyphei", "a HEIC"},
+	{4, "ftyphev", "a HEIC"},
+	{4, "ftypmif1", "a HEIC or an AVIF"},
+	{4, "ftypmsf1", "a HEIC or an AVIF"},
+	{4, "ftyp", "a video"},
+	{0, "\x1A\x45\xDF\xA3", "a video"},
+	{0, "\x00\x00\x00\x0CjP  ", "a JPEG 2000"},
+	{0, "\xFF\x4F\xFF\x51", "a JPEG 2000"},
+	{0, "\x00\x00\x00\x0CJXL ", "a JPEG XL"},
+	{0, "\xFF\x0A", "a JPEG XL"},
+	{0, "8BPS", "a Photoshop file"},
+	{0, "\x00\x00\x01\x00", "an icon"},
+	{0, "qoif", "a QOI picture"},
+	{0, "P4", "a PBM picture"},
+	{0, "P5", "a PGM picture"},
+	{0, "P6", "a PPM picture"},
+	{0, "P7", "a PAM picture"},
+	{0, "\x59\xA6\x6A\x95", "a Sun raster"},
+	{0, "PK\x03\x04", "a zip archive"},
+	{0, "\x1F\x8B", "a gzip archive"},
+	{0, "\x89PNG", "a PNG damaged by a transfer in text mode"},
+	{0, "\x8AMNG", "an MNG"},
+	{0, "data:", "a data URI, which must be decoded first"},
+	{0, "/9j/", "base64 text, which must be decoded first"},
+	{0, "iVBORw0KGgo", "base64 text, which must be decoded first"},
+	{0, "<!DOCTYPE", "an HTML page"},
+	{0, "<!doctype", "an HTML page"},
+	{0, "<html", "an HTML page"},
+	{0, "{", "JSON"},
+}
+
+// unknownFormat returns the error for bytes that are in none of the allowed
+// formats.
+func unknownFormat(encoded []byte) error {
+	for _, f := range foreign {
+		if len(encoded) > f.offset && bytes.HasPrefix(encoded[f.offset:], []byte(f.magic)) {
+			return refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be %s; send a JPEG, PNG, WebP or BMP file", f.name)
+		}
+	}
+	return refuse(edgelens.ErrUnsupportedFormat, "image", "it is not one that is known; send a JPEG, PNG, WebP or BMP file")
+}

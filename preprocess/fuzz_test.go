@@ -1,0 +1,47 @@
+package preprocess
+
+import (
+	"errors"
+	"testing"
+
+	"edgelens"
+)
+
+// addSeeds gives a fuzz target a good and a bad file of every kind.
+func addSeeds(f *testing.F) {
+	for _, file := range validFiles() {
+		f.Add(file)
+	}
+	for _, some := range []map[string]refusal{badJPEGs(), badPNGs(), badWebPs(), badBMPs()} {
+		for _, r := range some {
+			if len(r.file) < 4096 {
+				f.Add(r.file)
+			}
+		}
+	}
+}
+
+// isRefusal tells whether err wraps what a bad picture may be refused with.
+func isRefusal(err error) bool {
+	return errors.Is(err, edgelens.ErrBadImage) || errors.Is(err, edgelens.ErrUnsupportedFormat) || errors.Is(err, edgelens.ErrNoImage)
+}
+
+// Whatever the bytes, inspect does not panic, and what it passes keeps to the
+// limits.
+func FuzzInspect(f *testing.F) {
+	addSeeds(f)
+	limits := DefaultConfig()
+	f.Fuzz(func(t *testing.T, file []byte) {
+		h, err := inspect(file, limits)
+		if err != nil {
+			if !isRefusal(err) {
+				t.Errorf("a refusal of no kind: %v", err)
+			}
+			return
+		}
+		if h.width < 1 || h.height < 1 || h.width > limits.MaxSide || h.height > limits.MaxSide ||
+			int64(h.width)*int64(h.height) > limits.MaxPixels || h.orientation < 1 || h.orientation > 8 || h.format == "" {
+			t.Errorf("passed %+v", h)
+		}
+	})
+}

@@ -1,0 +1,209 @@
+package preprocess
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"edgelens"
+)
+
+// JPEG markers (ITU-T T.81, table B.1: https://www.w3.org/Graphics/JPEG/itu-t81.pdf).
+const (
+	jpegTEM   = 0x01
+	jpegSOF0  = 0xC0 // baseline
+	jpegSOF1  = 0xC1 // extended sequential
+	jpegSOF2  = 0xC2 // progressive
+	jpegDHT   = 0xC4
+	jpegDAC   = 0xCC
+	jpegSOF15 = 0xCF
+	jpegRST0  = 0xD0
+	jpegRST7  = 0xD7
+	jpegSOI   = 0xD8
+	jpegEOI   = 0xD9
+	jpegSOS   = 0xDA
+	jpegDQT   = 0xDB
+	jpegDNL   = 0xDC
+	jpegDRI   = 0xDD
+	jpegAPP0  = 0xE0
+	jpegAPP1  = 0xE1
+	jpegAPP15 = 0xEF
+	jpegCOM   = 0xFE
+)
+
+// jpegFrame is what matters here of a frame header (T.81 B.2.2).
+type jpegFrame struct {
+	width, height int64
+	// leastBits is how many bits of entropy-coded data the frame takes at the
+	// very least.
+	leastBits int64
+}
+
+// checkJPEG walks every marker of a JPEG up to EOI, the entropy-coded data
+// included, finding them as libjpeg does: bytes that belong to no segment are
+// passed over until the next marker.
+func checkJPEG(b []byte, limits Config) (header, error) {
+	h := header{format: "jpeg", orientation: 1}
+	var frame jpegFrame
+	var scans int
+	var coded int64 // bytes after the first scan header that are in no segment
+	exif := false
+	pos := 2 // after SOI
+	for {
+		marker, at := nextJPEGMarker(b, pos)
+		if at < 0 {
+			return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it ends before its end-of-image marker, so a part is missing; send the whole file")
+		}
+		if scans > 0 {
+			coded += int64(at - pos)
+		}
+		pos = at + 2
+		switch {
+		case marker == jpegEOI:
+			if scans == 0 {
+				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has no picture data; save the picture again and send that")
+			}
+			if coded*8 < frame.leastBits {
+				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has %d bytes of picture data, which cannot be a picture of %dx%d pixels; save the picture again and send that", coded, frame.width, frame.height)
+			}
+			h.width, h.height = int(frame.width), int(frame.height)
+			return h, nil
+		case marker == jpegTEM, marker >= jpegRST0 && marker <= jpegRST7:
+			continue // these stand alone
+		case !knownJPEGSegment(marker):
+			return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it is damaged (marker FF%02X at byte %d); save the picture again and send that", marker, at)
+		}
+		segment, ok := jpegSegment(b, pos)
+		if !ok {
+			return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it ends within a segment, so a part is missing; send the whole file")
+		}
+		pos += 2 + len(segment)
+		switch {
+		case marker == jpegSOS:
+			if frame.width == 0 {
+				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "its picture data comes before its dimensions; save the picture again and send that")
+			}
+			if scans++; scans > limits.MaxScans {
+				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has more than %d scans, the limit; save it as a baseline JPEG and send that", limits.MaxScans)
+			}
+		case isJPEGFrame(marker):
+			if frame.width != 0 {
+				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has two frame headers; save the picture again and send that")
+			}
+			var err error
+			if frame, err = readJPEGFrame(marker, segment, limits); err != nil {
+				return header{}, err
+			}
+		case marker == jpegAPP1 && !exif && bytes.HasPrefix(segment, []byte(exifPrefix)):
+			exif = true
+			h.orientation = exifOrientation(segment)
+		}
+	}
+}
+
+// nextJPEGMarker returns the first marker at or after pos and where its 0xFF
+// is, or -1. 0xFF00 is a stuffed byte of data and 0xFFFF is fill (T.81 B.1.1).
+func nextJPEGMarker(b []byte, pos int) (marker byte, at int) {
+	for pos < len(b) {
+		i := bytes.IndexByte(b[pos:], 0xFF)
+		if i < 0 {
+			break
+		}
+		at = pos + i
+		if at+1 >= len(b) {
+			break
+		}
+		switch b[at+1] {
+		case 0xFF:
+			pos = at + 1
+		case 0x00:
+			pos = at + 2
+		default:
+			return b[at+1], at
+		}
+	}
+	return 0, -1
+}
+
+// jpegSegment returns the payload of the segment whose length field is at pos.
+func jpegSegment(b []byte, pos int) ([]byte, bool) {
+	if len(b)-pos < 2 {
+		return nil, false
+	}
+	length := int(binary.BigEndian.Uint16(b[pos:]))
+	if length < 2 || len(b)-pos < length {
+		return nil, false
+	}
+	return b[pos+2 : pos+length], true
+}
+
+// isJPEGFrame tells SOF0 to SOF15 from the three others in their range.
+func isJPEGFrame(marker byte) bool {
+	return marker >= jpegSOF0 && marker <= jpegSOF15 && marker != jpegDHT && marker != jpegDAC
+}
+
+// knownJPEGSegment is true for markers that start a segment. SOI is not among
+// them: a second one is an error. A reserved marker ends libjpeg too.
+func knownJPEGSegment(marker byte) bool {
+	switch marker {
+	case jpegDHT, jpegDAC, jpegSOS, jpegDQT, jpegDNL, jpegDRI, jpegCOM:
+		return true
+	}
+	return isJPEGFrame(marker) || marker >= jpegAPP0 && marker <= jpegAPP15
+}
+
+// readJPEGFrame reads a frame header without its length field: precision,
+// height, width, number of components and three bytes for each of them.
+func readJPEGFrame(marker byte, segment []byte, limits Config) (jpegFrame, error) {
+	if marker > jpegSOF2 {
+		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "its coding (SOF%d: lossless, hierarchical or arithmetic) is rare and not read; save it as a baseline JPEG and send that", marker-jpegSOF0)
+	}
+	if len(segment) < 6 || len(segment) != 6+3*int(segment[5]) {
+		return jpegFrame{}, refuse(edgelens.ErrBadImage, "jpeg", "its frame header is damaged; save the picture again and send that")
+	}
+	if segment[0] != 8 {
+		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "it has %d bits a sample and only 8 are read; save it as a baseline JPEG and send that", segment[0])
+	}
+	f := jpegFrame{
+		height: int64(binary.BigEndian.Uint16(segment[1:])),
+		width:  int64(binary.BigEndian.Uint16(segment[3:])),
+	}
+	if err := limits.allow("jpeg", f.width, f.height); err != nil {
+		return jpegFrame{}, err
+	}
+	if n := segment[5]; n != 1 && n != 3 && n != 4 {
+		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "it has %d colour components and only 1, 3 and 4 are read; save it in RGB and send that", n)
+	}
+	blocks, ok := jpegBlocks(f.width, f.height, segment[6:])
+	if !ok {
+		return jpegFrame{}, refuse(edgelens.ErrBadImage, "jpeg", "its frame header is damaged; save the picture again and send that")
+	}
+	// A Huffman code has at least one bit. A sequential block has a DC and an
+	// AC code; a progressive one may have nothing but its first DC code, as
+	// runs of blocks can share the rest (T.81 F.1.2, G.1.2).
+	f.leastBits = 2 * blocks
+	if marker == jpegSOF2 {
+		f.leastBits = blocks
+	}
+	return f, nil
+}
+
+// jpegBlocks returns how many blocks of 8x8 samples the components have
+// together. Each component is id, sampling factors (horizontal in the high
+// four bits, each 1 to 4) and quantization table (T.81 A.1.1).
+func jpegBlocks(width, height int64, components []byte) (blocks int64, ok bool) {
+	var hmax, vmax int64
+	for i := 1; i < len(components); i += 3 {
+		h, v := int64(components[i]>>4), int64(components[i]&15)
+		if h < 1 || h > 4 || v < 1 || v > 4 {
+			return 0, false
+		}
+		hmax, vmax = max(hmax, h), max(vmax, v)
+	}
+	for i := 1; i < len(components); i += 3 {
+		h, v := int64(components[i]>>4), int64(components[i]&15)
+		blocks += ceilDiv(ceilDiv(width*h, hmax), 8) * ceilDiv(ceilDiv(height*v, vmax), 8)
+	}
+	return blocks, true
+}
+
+func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

@@ -1,0 +1,38 @@
+//go:build !cgo
+
+package preprocess
+
+import (
+	"fmt"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+// A Preprocessor cannot be had in a build without cgo; New says so.
+type Preprocessor struct{ limits Config }
+
+var errNoCgo = fmt.Errorf("set up the preprocessing: %w: this program was built without cgo and so without OpenCV; build it with CGO_ENABLED=1", edgelens.ErrModel)
+
+// New returns an error that wraps edgelens.ErrModel.
+func New(Config) (*Preprocessor, error) { return nil, errNoCgo }
+
+// Close does nothing.
+func (p *Preprocessor) Close() error { return nil }
+
+// Version returns Version.
+func (p *Preprocessor) Version() string { return Version }
+
+// Inspect does what it does in a build with cgo.
+func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {
+	h, err := inspect(encoded, p.limits)
+	if err != nil {
+		return edgelens.ImageInfo{}, err
+	}
+	return h.info(), nil
+}
+
+// Tensor returns an error that wraps edgelens.ErrModel.
+func (p *Preprocessor) Tensor(_, _ []byte, _ models.InputSpec) (edgelens.ImageInfo, Timings, error) {
+	return edgelens.ImageInfo{}, Timings{}, errNoCgo
+}

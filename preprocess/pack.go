@@ -1,0 +1,96 @@
+package preprocess
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+// checkSpec tells a spec that cannot be filled and a buffer of another length
+// than the tensor's.
+func checkSpec(dst []byte, spec models.InputSpec) error {
+	const mostSide = 4096 // as models.NewInputSpec; keeps the products small
+	size := spec.DType.Size()
+	if size == 0 || spec.Width < 1 || spec.Height < 1 || spec.Width > mostSide || spec.Height > mostSide ||
+		(spec.Channels != 1 && spec.Channels != 3) || spec.Bytes() != spec.Width*spec.Height*spec.Channels*size {
+		return fmt.Errorf("fill the input tensor: %w: its input is not a picture (%s %v); use an image classifier", edgelens.ErrModel, spec.DType, spec.Shape)
+	}
+	for _, v := range []float64{spec.Mean, spec.Std, spec.Scale} {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("fill the input tensor: %w: its normalization is not finite; correct mean and std in the manifest", edgelens.ErrModel)
+		}
+	}
+	if spec.Std == 0 {
+		return fmt.Errorf("fill the input tensor: %w: its normalization divides by a std of 0; correct it in the manifest", edgelens.ErrModel)
+	}
+	if len(dst) != spec.Bytes() {
+		return fmt.Errorf("fill the input tensor: %w: the buffer has %d bytes and the tensor %d; report this as a fault of edgelens", edgelens.ErrModel, len(dst), spec.Bytes())
+	}
+	return nil
+}
+
+// storedSize returns the size to which a stored picture is resized, so that it
+// fits the model once it is upright: orientations 5 to 8 lie on their side.
+func storedSize(spec models.InputSpec, orientation int) (width, height int) {
+	if orientation >= 5 {
+		return spec.Height, spec.Width
+	}
+	return spec.Width, spec.Height
+}
+
+// walk says where in a stored picture of width times height the pixels of the
+// upright one are: pixel (x, y) is number start + x*right + y*down.
+type walk struct{ start, right, down int }
+
+// uprightWalk returns the walk for an EXIF orientation, which says where the
+// stored first row and first column are seen (Exif 2.32, 4.6.4, tag 274).
+func uprightWalk(orientation, width, height int) walk {
+	lastColumn, lastRow := width-1, (height-1)*width
+	switch orientation {
+	case 2: // row 0 is the top, column 0 the right: mirrored
+		return walk{lastColumn, -1, width}
+	case 3: // bottom, right: half a turn
+		return walk{lastRow + lastColumn, -1, -width}
+	case 4: // bottom, left: upside down and mirrored
+		return walk{lastRow, 1, -width}
+	case 5: // left, top: transposed
+		return walk{0, width, 1}
+	case 6: // right, top: to be turned clockwise
+		return walk{lastRow, -width, 1}
+	case 7: // right, bottom: transposed over the other diagonal
+		return walk{lastRow + lastColumn, -width, -1}
+	case 8: // left, bottom: to be turned counterclockwise
+		return walk{lastColumn, width, -1}
+	default: // top, left
+		return walk{0, 1, width}
+	}
+}
+
+// pack fills dst, a tensor of spec in HWC order, from a small stored picture
+// in 8-bit BGR or gray, as many channels as spec has. Elements are in the
+// little-endian order of every machine that this runs on.
+func pack(dst, stored []byte, spec models.InputSpec, orientation int, t *table) {
+	width, height := storedSize(spec, orientation)
+	w := uprightWalk(orientation, width, height)
+	channels, size := spec.Channels, spec.DType.Size()
+	out := 0
+	for y := range spec.Height {
+		in := w.start + y*w.down
+		for range spec.Width {
+			pixel := stored[in*channels:][:channels]
+			for c := channels - 1; c >= 0; c-- { // BGR becomes RGB
+				element := t[pixel[c]]
+				if size == 1 {
+					dst[out] = byte(element)
+				} else {
+					binary.LittleEndian.PutUint32(dst[out:], element)
+				}
+				out += size
+			}
+			in += w.right
+		}
+	}
+}

@@ -1,0 +1,116 @@
+//go:build cgo
+
+package preprocess
+
+import (
+	"fmt"
+	"image"
+	"sync"
+	"time"
+
+	"gocv.io/x/gocv"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+// A Preprocessor turns encoded pictures into tensors. Its methods are safe for
+// many goroutines; the memory of one call is some 3 bytes for each pixel of its
+// picture and the encoded bytes once more, so the caller bounds how many run
+// at once.
+type Preprocessor struct {
+	limits  Config
+	tables  tables
+	scratch scratchList
+}
+
+// oneThread keeps OpenCV, whose number of threads is a setting of the process,
+// from starting threads that would fight the interpreters for the cores.
+var oneThread = sync.OnceFunc(func() { gocv.SetNumThreads(1) })
+
+// New returns a Preprocessor that must be closed. The error is that of
+// cfg.Validate.
+func New(cfg Config) (*Preprocessor, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("set up the preprocessing: %w", err)
+	}
+	oneThread()
+	return &Preprocessor{limits: cfg}, nil
+}
+
+// Close frees the memory that is kept between calls. Calls of Tensor that run
+// end as usual and free theirs; later ones get an error that wraps
+// edgelens.ErrStopping. Closing twice does nothing.
+func (p *Preprocessor) Close() error {
+	p.scratch.close()
+	return nil
+}
+
+// Version returns Version.
+func (p *Preprocessor) Version() string { return Version }
+
+// Inspect checks header and structure in pure Go before OpenCV sees a byte.
+// Info.SHA256 is left empty. Errors wrap edgelens.ErrNoImage, ErrTooLarge (2 GB
+// and more), ErrUnsupportedFormat or ErrBadImage. It takes nothing that Close
+// frees, so it works after it.
+func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {
+	h, err := inspect(encoded, p.limits)
+	if err != nil {
+		return edgelens.ImageInfo{}, err
+	}
+	return h.info(), nil
+}
+
+// Tensor inspects, decodes, resizes, orients and normalizes encoded into dst,
+// the buffer of a tensor of shape [1 height width channels] in spec's dtype,
+// which must be spec.Bytes() long. Info.SHA256 is left empty. Errors are
+// Inspect's, edgelens.ErrBadImage for what fails to decode, ErrModel for a spec
+// or a buffer that does not fit, and ErrStopping after Close. After an error
+// dst holds nothing of this picture.
+func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgelens.ImageInfo, Timings, error) {
+	begin := time.Now()
+	if err := checkSpec(dst, spec); err != nil {
+		return edgelens.ImageInfo{}, Timings{}, err
+	}
+	h, err := inspect(encoded, p.limits)
+	if err != nil {
+		return edgelens.ImageInfo{}, Timings{}, err
+	}
+	s, err := p.scratch.take()
+	if err != nil {
+		return edgelens.ImageInfo{}, Timings{}, err
+	}
+	defer p.scratch.give(s)
+
+	// A fresh Mat for every picture: imdecode reports junk as a success and
+	// leaves what was in its destination, which would be someone else's picture.
+	decoded := gocv.NewMat()
+	defer decoded.Close()
+	if err := decode(&decoded, encoded, h); err != nil {
+		return edgelens.ImageInfo{}, Timings{}, err
+	}
+	decodedAt := time.Now()
+	width, height := storedSize(spec, h.orientation)
+	small, err := s.resize(decoded, image.Pt(width, height), spec.Channels)
+	if err != nil {
+		return edgelens.ImageInfo{}, Timings{}, err
+	}
+	pack(dst, small, spec, h.orientation, p.tables.of(spec))
+	return h.info(), Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}, nil
+}
+
+// decode decodes a picture that inspect has passed into an empty Mat, as 8-bit
+// BGR and as stored. IMDecodeIntoMat returns its errors for each call, while
+// those of IMDecode pass through one variable for all goroutines; they name
+// lines of OpenCV's source, which is nothing for the user. What is wrong with
+// the picture itself shows as an empty Mat.
+func decode(into *gocv.Mat, encoded []byte, h header) error {
+	err := gocv.IMDecodeIntoMat(encoded, gocv.IMReadColor|gocv.IMReadIgnoreOrientation, into)
+	if err != nil {
+		return fmt.Errorf("decode %s: %w: OpenCV gave up on it; send it smaller, or save it again and send that", h.format, edgelens.ErrBadImage)
+	}
+	if into.Empty() || into.Cols() != h.width || into.Rows() != h.height || into.Type() != gocv.MatTypeCV8UC3 {
+		return fmt.Errorf("decode %s: %w: it is damaged or of a rare kind; save the picture again and send that", h.format, edgelens.ErrBadImage)
+	}
+	return nil
+}

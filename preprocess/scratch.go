@@ -1,0 +1,117 @@
+//go:build cgo
+
+package preprocess
+
+import (
+	"fmt"
+	"image"
+	"sync"
+
+	"gocv.io/x/gocv"
+
+	"edgelens"
+)
+
+// scratch holds the small pictures of one call. Between calls it keeps their
+// memory, which OpenCV uses again for a picture of the same size and type.
+type scratch struct {
+	shrunk, enlarged, gray gocv.Mat
+}
+
+func newScratch() *scratch {
+	return &scratch{shrunk: gocv.NewMat(), enlarged: gocv.NewMat(), gray: gocv.NewMat()}
+}
+
+func (s *scratch) close() {
+	s.shrunk.Close()
+	s.enlarged.Close()
+	s.gray.Close()
+}
+
+// resize stretches a BGR picture to size and to the number of channels, 3 (BGR)
+// or 1 (gray), and returns its pixels, row by row without gaps. They are valid
+// until s or picture is used again. Width and height that shrink do so first,
+// by area; then those that grow, bilinearly. In one step OpenCV would shrink
+// bilinearly, with aliasing, what grows in the other direction.
+func (s *scratch) resize(picture gocv.Mat, size image.Point, channels int) ([]byte, error) {
+	now := picture
+	shrunk := image.Pt(min(size.X, picture.Cols()), min(size.Y, picture.Rows()))
+	if shrunk != image.Pt(now.Cols(), now.Rows()) {
+		if err := gocv.Resize(now, &s.shrunk, shrunk, 0, 0, gocv.InterpolationArea); err != nil {
+			return nil, resizeError(err)
+		}
+		now = s.shrunk
+	}
+	if shrunk != size {
+		if err := gocv.Resize(now, &s.enlarged, size, 0, 0, gocv.InterpolationLinear); err != nil {
+			return nil, resizeError(err)
+		}
+		now = s.enlarged
+	}
+	if channels == 1 {
+		if err := gocv.CvtColor(now, &s.gray, gocv.ColorBGRToGray); err != nil {
+			return nil, resizeError(err)
+		}
+		now = s.gray
+	}
+	pixels, err := now.DataPtrUint8()
+	if err != nil {
+		return nil, resizeError(err)
+	}
+	if len(pixels) != size.X*size.Y*channels {
+		return nil, resizeError(fmt.Errorf("%d bytes of pixels", len(pixels)))
+	}
+	return pixels, nil
+}
+
+func resizeError(err error) error {
+	return fmt.Errorf("resize the picture: %w: OpenCV refused it (%v); save the picture again and send that", edgelens.ErrBadImage, err)
+}
+
+// mostScratch bounds how many scratches wait for the next call. Each keeps
+// some 150 kB for a model of 224x224; what is over the bound is freed.
+const mostScratch = 16
+
+// scratchList lends scratches. The zero value is ready.
+type scratchList struct {
+	mu     sync.Mutex
+	free   []*scratch
+	closed bool
+}
+
+// take lends a scratch, which must be given back.
+func (l *scratchList) take() (*scratch, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, fmt.Errorf("take memory for the picture: %w: the preprocessing is closed; try again once the service has restarted", edgelens.ErrStopping)
+	}
+	if n := len(l.free); n > 0 {
+		s := l.free[n-1]
+		l.free = l.free[:n-1]
+		return s, nil
+	}
+	return newScratch(), nil
+}
+
+// give takes a scratch back, or frees it where it is not needed any more.
+func (l *scratchList) give(s *scratch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || len(l.free) >= mostScratch {
+		s.close()
+		return
+	}
+	l.free = append(l.free, s)
+}
+
+// close frees what is not lent; what is lent is freed when it is given back.
+func (l *scratchList) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for _, s := range l.free {
+		s.close()
+	}
+	l.free = nil
+}

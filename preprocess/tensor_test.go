@@ -1,0 +1,307 @@
+//go:build cgo
+
+package preprocess
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"image"
+	"math"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+func newPreprocessor(t testing.TB) *Preprocessor {
+	t.Helper()
+	p, err := New(DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// tensor preprocesses a file that must be good.
+func tensor(t testing.TB, p *Preprocessor, file []byte, s models.InputSpec) []byte {
+	t.Helper()
+	dst := bytes.Repeat([]byte{0xA5}, s.Bytes())
+	if _, _, err := p.Tensor(dst, file, s); err != nil {
+		t.Fatal(err)
+	}
+	return dst
+}
+
+func TestTensorReportsThePicture(t *testing.T) {
+	p := newPreprocessor(t)
+	s := spec(4, 4, 3, models.Uint8)
+	file := asPNG(scene(64, 48))
+	info, timings, err := p.Tensor(make([]byte, s.Bytes()), file, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inspected, err := p.Inspect(file)
+	if want := (edgelens.ImageInfo{Width: 64, Height: 48, Format: "png"}); info != want || inspected != want || err != nil {
+		t.Errorf("Tensor says %+v, Inspect %+v, %v; want %+v", info, inspected, err, want)
+	}
+	if timings.Decode <= 0 || timings.Preprocess <= 0 {
+		t.Errorf("timings %+v", timings)
+	}
+	if p.Version() != Version {
+		t.Errorf("version %q", p.Version())
+	}
+}
+
+// Every orientation, in every format that has EXIF, comes out upright.
+func TestTensorTurnsUpright(t *testing.T) {
+	p := newPreprocessor(t)
+	for format, plain := range map[string][]byte{"jpeg": asJPEG(scene(60, 40)), "png": asPNG(scene(60, 40)), "webp": webpLossless} {
+		info, err := p.Inspect(plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for orientation := 1; orientation <= 8; orientation++ {
+			// What the picture is as stored, at the size of the model's input ...
+			s := spec(20, 10, 3, models.Uint8)
+			width, height := storedSize(s, orientation)
+			stored := image.NewNRGBA(image.Rect(0, 0, width, height))
+			for i, v := range tensor(t, p, plain, spec(width, height, 3, models.Uint8)) {
+				stored.Pix[i/3*4+i%3] = v
+			}
+			// ... and then turned, is what the tensor of the marked file must be.
+			want := rgbOf(upright(stored, orientation))
+			file := withOrientation(t, format, plain, orientation)
+			if got := tensor(t, p, file, s); !bytes.Equal(got, want) {
+				t.Errorf("%s, orientation %d: another picture", format, orientation)
+			}
+			if got, err := p.Inspect(file); err != nil || got != info {
+				t.Errorf("%s, orientation %d: Inspect says %+v, %v; want the stored size %+v", format, orientation, got, err, info)
+			}
+		}
+	}
+}
+
+func TestTensorDTypes(t *testing.T) {
+	p := newPreprocessor(t)
+	file := asPNG(scene(50, 30))
+	bytesOf := tensor(t, p, file, spec(20, 10, 3, models.Uint8))
+	for i, v := range tensor(t, p, file, spec(20, 10, 3, models.Int8)) {
+		if int(int8(v)) != int(bytesOf[i])-128 {
+			t.Fatalf("int8 element %d is %d for pixel value %d", i, int8(v), bytesOf[i])
+		}
+	}
+	floats := tensor(t, p, file, spec(20, 10, 3, models.Float32))
+	for i, v := range bytesOf {
+		got := math.Float32frombits(binary.LittleEndian.Uint32(floats[4*i:]))
+		if want := (float32(v) - 127.5) / 127.5; math.Abs(float64(got-want)) > 1e-6 {
+			t.Fatalf("float32 element %d is %v for pixel value %d", i, got, v)
+		}
+	}
+	// Gray is the luma of ITU-R BT.601, of the resized colours.
+	for i, v := range tensor(t, p, file, spec(20, 10, 1, models.Uint8)) {
+		luma := 0.299*float64(bytesOf[3*i]) + 0.587*float64(bytesOf[3*i+1]) + 0.114*float64(bytesOf[3*i+2])
+		if math.Abs(luma-float64(v)) > 1 {
+			t.Fatalf("gray pixel %d is %d, want %.1f", i, v, luma)
+		}
+	}
+}
+
+// The two Coral models get the very bytes of a picture of their size.
+func TestTensorIsTheIdentityForCoralModels(t *testing.T) {
+	p := newPreprocessor(t)
+	img := scene(224, 224)
+	for name, q := range map[string]models.TensorSpec{
+		"tf2_mobilenet_v2_1.0_224_ptq": {Scale: 0.007843137718737125, ZeroPoint: 127},
+		"mobilenet_v2_1.0_224_quant":   {Scale: 0.0078125, ZeroPoint: 128},
+	} {
+		q.Shape, q.DType = []int{1, 224, 224, 3}, models.Uint8
+		s, err := models.NewInputSpec(q, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tensor(t, p, asPNG(img), s); !bytes.Equal(got, rgbOf(img)) {
+			t.Errorf("%s: the tensor is not the picture", name)
+		}
+	}
+}
+
+func allRefusals() map[string]refusal {
+	all := map[string]refusal{
+		"empty": {nil, wide, edgelens.ErrNoImage, "empty"},
+		"text":  {[]byte("not a picture"), wide, edgelens.ErrUnsupportedFormat, "send a"},
+	}
+	for _, some := range []map[string]refusal{badJPEGs(), badPNGs(), badWebPs(), badBMPs()} {
+		for name, r := range some {
+			all[string(r.file[:min(2, len(r.file))])+" "+name] = r
+		}
+	}
+	return all
+}
+
+// Bad files are refused by the checks, before OpenCV: the error says "check",
+// and neither memory nor the buffer is touched.
+func TestTensorRefusesBeforeDecoding(t *testing.T) {
+	s := spec(8, 6, 3, models.Uint8)
+	for name, r := range allRefusals() {
+		p, err := New(r.limits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dst := bytes.Repeat([]byte{0xA5}, s.Bytes())
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		info, _, err := p.Tensor(dst, r.file, s)
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, r.sentinel) || !strings.HasPrefix(err.Error(), "check ") || info != (edgelens.ImageInfo{}) {
+			t.Errorf("%q: Tensor() = %+v, %v", name, info, err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<10 {
+			t.Errorf("%q: allocated %d bytes", name, n)
+		}
+		if !bytes.Equal(dst, bytes.Repeat([]byte{0xA5}, s.Bytes())) {
+			t.Errorf("%q: the buffer was written", name)
+		}
+		p.Close()
+	}
+}
+
+// brokenInside returns files whose headers are in order and whose picture data
+// is not, so that only the decoder can tell.
+func brokenInside() map[string][]byte {
+	iend := pngChunkOf("IEND", nil)
+	badVP8 := bytes.Clone(webpLossless)
+	for i := 25; i < len(badVP8); i++ {
+		badVP8[i] = 0xFF
+	}
+	return map[string][]byte{
+		"png: not deflate":     pngOf(ihdr(8, 6, 8, 2, 0), pngChunkOf("IDAT", []byte("this is not deflate at all")), iend),
+		"png: too few rows":    pngOf(ihdr(8, 6, 8, 2, 0), pngChunkOf("IDAT", deflated(make([]byte, 60))), iend),
+		"png: no palette":      pngOf(ihdr(8, 6, 8, 3, 0), pngChunkOf("IDAT", deflated(make([]byte, 54))), iend),
+		"jpeg: no tables":      jpegOf(sof(0xC0, 8, 8, 6), sos(100)),
+		"webp: no huffman":     badVP8,
+		"bmp: palette of 2^31": bmpFile{size: 40, width: 8, height: 6, bits: 8, colours: 1 << 31, pixels: make([]byte, 48)}.encode(),
+	}
+}
+
+// What fails in the decoder is an error too, and never shows the picture that
+// came before: not in the answer, and not in the next one.
+func TestTensorNeverLeaksThePictureBefore(t *testing.T) {
+	p := newPreprocessor(t)
+	s := spec(8, 6, 3, models.Uint8)
+	secret := tensor(t, p, asPNG(webpScene()), s)
+	other := asPNG(scene(8, 6))
+	for name, file := range brokenInside() {
+		t.Run(name, func(t *testing.T) {
+			tensor(t, p, asPNG(webpScene()), s)
+			dst := make([]byte, s.Bytes())
+			if _, _, err := p.Tensor(dst, file, s); !errors.Is(err, edgelens.ErrBadImage) || !strings.HasPrefix(err.Error(), "decode ") {
+				t.Errorf("Tensor() = %v, want an error from the decoder", err)
+			}
+			if !bytes.Equal(dst, make([]byte, s.Bytes())) {
+				t.Error("the buffer was written")
+			}
+			if got := tensor(t, p, other, s); bytes.Equal(got, secret) || !bytes.Equal(got, rgbOf(scene(8, 6))) {
+				t.Error("the next answer is not its own picture")
+			}
+		})
+	}
+}
+
+// Good and bad pictures at once, for models of several sizes: each call gets
+// its own verdict and its own picture.
+func TestTensorFromManyGoroutines(t *testing.T) {
+	p := newPreprocessor(t)
+	specs := []models.InputSpec{spec(20, 10, 3, models.Uint8), spec(7, 90, 1, models.Int8), spec(33, 33, 3, models.Float32)}
+	files := [][]byte{asPNG(scene(64, 48)), asJPEG(scene(90, 60)), asBMP(scene(31, 77)), webpLossy,
+		withOrientation(t, "jpeg", asJPEG(scene(90, 60)), 6)}
+	for _, file := range brokenInside() {
+		files = append(files, file)
+	}
+	for _, r := range []refusal{badJPEGs()["two frames"], badPNGs()["flipped bit"], badWebPs()["no picture"]} {
+		files = append(files, r.file)
+	}
+	type verdict struct {
+		tensor []byte
+		err    string
+	}
+	run := func(file []byte, s models.InputSpec) verdict {
+		dst := make([]byte, s.Bytes())
+		if _, _, err := p.Tensor(dst, file, s); err != nil {
+			return verdict{dst, err.Error()}
+		}
+		return verdict{dst, ""}
+	}
+	alone := make(map[[2]int]verdict)
+	for f := range files {
+		for s := range specs {
+			alone[[2]int{f, s}] = run(files[f], specs[s])
+		}
+	}
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 10 * len(files) {
+				f, s := (i*7+g)%len(files), (i+g)%len(specs)
+				got, want := run(files[f], specs[s]), alone[[2]int{f, s}]
+				if got.err != want.err || !bytes.Equal(got.tensor, want.tensor) {
+					t.Errorf("file %d, spec %d: %q, alone %q", f, s, got.err, want.err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestTensorAfterClose(t *testing.T) {
+	p := newPreprocessor(t)
+	s := spec(20, 10, 3, models.Uint8)
+	file := asPNG(scene(64, 48))
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				if _, _, err := p.Tensor(make([]byte, s.Bytes()), file, s); err != nil {
+					if !errors.Is(err, edgelens.ErrStopping) {
+						t.Errorf("Tensor() = %v, want ErrStopping", err)
+					}
+					return
+				}
+			}
+		})
+	}
+	for range 3 {
+		wg.Go(func() {
+			if err := p.Close(); err != nil {
+				t.Errorf("Close() = %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := p.Inspect(file); err != nil {
+		t.Errorf("Inspect after Close: %v", err)
+	}
+}
+
+// One call allocates nothing in Go: what gocv makes for it stays on the stack
+// or in C.
+func TestTensorAllocations(t *testing.T) {
+	p := newPreprocessor(t)
+	s := spec(224, 224, 3, models.Uint8)
+	dst := make([]byte, s.Bytes())
+	for name, file := range map[string][]byte{"bmp": asBMP(scene(512, 384)), "jpeg": asJPEG(scene(640, 480))} {
+		n := testing.AllocsPerRun(20, func() {
+			if _, _, err := p.Tensor(dst, file, s); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations in Go", name, n)
+		}
+	}
+}
