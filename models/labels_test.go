@@ -1,0 +1,120 @@
+package models_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+func TestParseLabels(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text string
+		want []string
+	}{
+		"plain":                    {"red\ngreen\nblue\n", []string{"red", "green", "blue"}},
+		"no newline at the end":    {"red\ngreen", []string{"red", "green"}},
+		"carriage returns":         {"red\r\ngreen\r\n", []string{"red", "green"}},
+		"byte order mark":          {"\xef\xbb\xbfred\ngreen\n", []string{"red", "green"}},
+		"spaces around":            {" red \n\tgreen\t\n", []string{"red", "green"}},
+		"blank lines at the end":   {"red\n\n \n\r\n", []string{"red"}},
+		"a class without a name":   {"red\n\nblue\n", []string{"red", "", "blue"}},
+		"commas and accents stay":  {"cougar, puma\nÄffchen\n", []string{"cougar, puma", "Äffchen"}},
+		"numbered, two spaces":     {"0  background\n1  tench, Tinca tinca\n", []string{"background", "tench, Tinca tinca"}},
+		"numbered, colon":          {"0: a\n1:b\n2 : c\n", []string{"a", "b", "c"}},
+		"numbered, tab":            {"0\ta\n1\tb\n", []string{"a", "b"}},
+		"numbered, one space":      {"0 Class 1\n1 Class 2\n", []string{"Class 1", "Class 2"}},
+		"numbered, with gaps":      {"0  person\n3  motorcycle\n", []string{"person", "", "", "motorcycle"}},
+		"numbered, blank lines":    {"0  a\n\n1  b\n", []string{"a", "b"}},
+		"names that begin so":      {"7 of hearts\n8 of hearts\n", []string{"7 of hearts", "8 of hearts"}},
+		"coins":                    {"1 euro\n2 euro\n5 euro\n", []string{"1 euro", "2 euro", "5 euro"}},
+		"one line without number":  {"0  a\nb\n", []string{"0  a", "b"}},
+		"numbers that do not rise": {"1  a\n0  b\n", []string{"1  a", "0  b"}},
+		"a number above the bound": {"0  a\n100000  b\n", []string{"0  a", "100000  b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := models.ParseLabels([]byte(tc.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestParseLabelsFaults(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"empty":            {"", "empty"},
+		"blank":            {"\n \r\n", "empty"},
+		"latin-1":          {"red\nbl\xe9\n", "line 2 of the labels is not valid UTF-8"},
+		"utf-16":           {"\xff\xfer\x00e\x00d\x00", "not valid UTF-8"},
+		"nul":              {"r\x00e\x00d\x00\n", "line 1 of the labels has a control character"},
+		"terminal escape":  {"red\n\x1b[31mgreen\n", "line 2 of the labels has a control character"},
+		"old Mac newlines": {"red\rgreen\r", "control character"},
+		"long line":        {strings.Repeat("a", 1001), "1001 bytes"},
+		"too many":         {strings.Repeat("a\n", 100_001), "100001 lines"},
+		"too large":        {strings.Repeat("a", 4<<20+1), "more than 4194304 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := models.ParseLabels([]byte(tc.text))
+			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want ErrModel with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestImageNetLabels(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(shared(t), "models", "imagenet_labels.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := models.ParseLabels(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) != 1001 || names[0] != "background" || names[286] != "Egyptian cat" {
+		t.Errorf("got %d labels, 0 %q, 286 %q", len(names), names[0], names[286])
+	}
+}
+
+// shared returns the folder of real models, or skips the test.
+func shared(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("EDGELENS_TEST_SHARED")
+	if dir == "" {
+		t.Skip("EDGELENS_TEST_SHARED is not set: no real models to test with")
+	}
+	return dir
+}
+
+func FuzzParseLabels(f *testing.F) {
+	for _, seed := range []string{"red\ngreen\n", "0  a\n5: b", "\xef\xbb\xbf1 a\r\n", "bl\xe9"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		names, err := models.ParseLabels(data)
+		if err != nil {
+			if !errors.Is(err, edgelens.ErrModel) {
+				t.Errorf("not ErrModel: %v", err)
+			}
+			return
+		}
+		if len(names) == 0 || len(names) > 100_000 {
+			t.Errorf("%d labels", len(names))
+		}
+		for _, name := range names {
+			if !utf8.ValidString(name) || strings.TrimSpace(name) != name || strings.ContainsAny(name, "\n\r\x00\x1b") {
+				t.Errorf("label %q", name)
+			}
+		}
+	})
+}

@@ -1,0 +1,144 @@
+package models
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"edgelens"
+)
+
+// ManifestFile is the name of a user's own manifest in the models folder.
+const ManifestFile = "manifest.yaml"
+
+// TaskClassification is the task of every model that edgelens can run.
+const TaskClassification = "classification"
+
+//go:embed manifest.yaml
+var builtinYAML []byte
+
+// Manifest is a list of models that are known by name.
+type Manifest struct {
+	// Default names the model that answers requests that name none; empty
+	// where the manifest does not say.
+	Default string
+	Models  []Entry
+}
+
+// Entry is what a manifest says of one model.
+type Entry struct {
+	Name string
+	// File is the .tflite file.
+	File File
+	// Labels is nil where the manifest gives none; the labels then come from
+	// the model file or lie beside it.
+	Labels      *File
+	Licence     string // SPDX identifier, for example "Apache-2.0"
+	Description string
+	Task        string
+	// Normalization is nil where the manifest does not say.
+	Normalization *Normalization
+	Activation    Activation
+}
+
+// File is one file that a manifest promises.
+type File struct {
+	// Name is a plain file name inside the models folder, never a path.
+	Name string
+	// SHA256 is 64 lower-case hex digits.
+	SHA256 string
+	// Size is in bytes.
+	Size int64
+	// Source is the public http(s) URL of the file; empty where there is none.
+	Source string
+}
+
+// Builtin returns the manifest that is compiled into the program.
+func Builtin() Manifest {
+	m, err := ParseManifest(builtinYAML)
+	if err != nil {
+		panic(err) // a test parses it, so a released program cannot get here
+	}
+	return m
+}
+
+// ReadManifest returns the built-in manifest with dir's own manifest.yaml, if
+// there is one, merged into it. The error wraps edgelens.ErrModel and names
+// every fault.
+func ReadManifest(dir string) (Manifest, error) {
+	path := filepath.Join(dir, ManifestFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Builtin(), nil
+	}
+	if err != nil {
+		return Manifest{}, fmt.Errorf("%w: read the models folder's manifest: %w", edgelens.ErrModel, err)
+	}
+	own, err := ParseManifest(data)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	merged, err := Builtin().With(own)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("merge %s with the built-in manifest: %w", path, err)
+	}
+	return merged, nil
+}
+
+// With returns m with the entries of own added; an entry of the same name
+// replaces m's as a whole, and own's default, if it has one, replaces m's. The
+// error wraps edgelens.ErrModel.
+func (m Manifest) With(own Manifest) (Manifest, error) {
+	merged := Manifest{Default: m.Default, Models: append([]Entry(nil), m.Models...)}
+	if own.Default != "" {
+		merged.Default = own.Default
+	}
+	for _, e := range own.Models {
+		if i := merged.indexOf(e.Name); i >= 0 {
+			merged.Models[i] = e
+		} else {
+			merged.Models = append(merged.Models, e)
+		}
+	}
+	if faults := fileConflicts(merged.Models); len(faults) > 0 {
+		return Manifest{}, manifestError(faults)
+	}
+	return merged, nil
+}
+
+// Find returns the entry of that name or, failing that, the one whose file has
+// that name without ".tflite".
+func (m Manifest) Find(name string) (Entry, bool) {
+	if i := m.indexOf(name); i >= 0 {
+		return m.Models[i], true
+	}
+	for _, e := range m.Models {
+		if stem(e.File.Name) == name {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+func (m Manifest) indexOf(name string) int {
+	for i, e := range m.Models {
+		if e.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// files returns the files that the entry promises.
+func (e Entry) files() []File {
+	if e.Labels == nil {
+		return []File{e.File}
+	}
+	return []File{e.File, *e.Labels}
+}
+
+func manifestError(faults []error) error {
+	return fmt.Errorf("%w: the manifest has faults:\n%w", edgelens.ErrModel, errors.Join(faults...))
+}

@@ -1,0 +1,58 @@
+package modeltest_test
+
+import (
+	"bytes"
+	"image/png"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"edgelens/models"
+	"edgelens/models/modeltest"
+)
+
+func TestRegistryTakesTheModels(t *testing.T) {
+	dir := t.TempDir()
+	want := map[string][]string{}
+	put := func(name string, file []byte, labels []string) {
+		if err := os.WriteFile(filepath.Join(dir, name+".tflite"), file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want[name] = labels
+	}
+	put("plain", modeltest.Mean(modeltest.Options{}), nil)
+	put("labelled", modeltest.Mean(modeltest.Options{DType: models.Int8, Softmax: true, Labels: modeltest.Labels()}), modeltest.Labels())
+	put("two outputs", modeltest.TwoOutputs(modeltest.Options{Labels: modeltest.Labels()}), modeltest.Labels())
+	put("not an image", modeltest.NotAnImage(), nil)
+	put("failing", modeltest.FailingInvoke(modeltest.Options{DType: models.Uint8}), nil)
+	r, err := models.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, labels := range want {
+		if m, err := r.Get(name); err != nil || !reflect.DeepEqual(m.Labels, labels) {
+			t.Errorf("%s: labels %q, %v", name, m.Labels, err)
+		}
+	}
+}
+
+func TestModelsAreReproducible(t *testing.T) {
+	o := modeltest.Options{DType: models.Uint8, Softmax: true, Int8Inside: true, Labels: modeltest.Labels()}
+	if !bytes.Equal(modeltest.Mean(o), modeltest.Mean(o)) {
+		t.Error("two models of the same options differ, so their digests do")
+	}
+}
+
+func TestPicture(t *testing.T) {
+	img, err := png.Decode(bytes.NewReader(modeltest.Picture(modeltest.Blue, 5, 4)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := img.Bounds().Size(); got.X != 5 || got.Y != 4 {
+		t.Errorf("size %v", got)
+	}
+	if r, g, b, a := img.At(4, 3).RGBA(); r != 0 || g != 0 || b != 0xffff || a != 0xffff {
+		t.Errorf("colour %x %x %x %x", r, g, b, a)
+	}
+}

@@ -1,0 +1,27 @@
+package modeltest
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+)
+
+// The colours that the models know.
+var (
+	Red   = color.RGBA{R: 255, A: 255}
+	Green = color.RGBA{G: 255, A: 255}
+	Blue  = color.RGBA{B: 255, A: 255}
+)
+
+// Picture returns a PNG of one colour, width by height pixels.
+func Picture(c color.Color, width, height int) []byte {
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	draw.Draw(img, img.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
+	var out bytes.Buffer
+	if err := png.Encode(&out, img); err != nil {
+		panic(err) // only a width or height of 0, a mistake in the test
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,41 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// lockFile is left in the folder: removing it would let two waiters hold two
+// locks.
+const lockFile = ".pull.lock"
+
+// lockFolder waits until no other Pull, in this process or another, works on
+// the folder. The kernel lets go of the lock when a process dies (flock(2)).
+func lockFolder(ctx context.Context, dir string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock the models folder: %w", err)
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return func() { f.Close() }, nil
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			f.Close()
+			return nil, fmt.Errorf("lock the models folder: %w", err)
+		}
+		// A blocking flock would not see ctx.
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+}

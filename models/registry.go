@@ -1,0 +1,210 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"edgelens"
+)
+
+// Registry knows the models of one folder: those of the manifest, and every
+// other .tflite file that lies there. It looks at the folder whenever it is
+// asked, so a file that is dropped in later is found; digests are computed
+// once a file version. The manifest is read by Open only.
+//
+// A Registry is safe for use by many goroutines. The slices and pointers in
+// what it returns are shared and must not be changed.
+type Registry struct {
+	dir      string
+	manifest Manifest
+
+	modelFiles  fileCache[modelFacts]
+	labelsFiles fileCache[labelsFacts]
+
+	mu  sync.Mutex
+	def string
+}
+
+// Listed is one model of a Registry with whether it can be used.
+type Listed struct {
+	Model
+	// State is edgelens.ModelMissing, ModelAvailable or ModelFailed. A missing
+	// model has the manifest's digest and size, any other those of its file.
+	State edgelens.ModelState
+	// Problem is a sentence that says why the model is missing or failed, and
+	// what to do. It names files, never folders.
+	Problem string
+	// Default is true for the model that answers requests that name none.
+	Default bool
+	// Entry is nil for a file that the manifest does not know.
+	Entry *Entry
+}
+
+// Open returns the registry of a models folder. The folder need not exist yet;
+// all models are then missing. The error wraps edgelens.ErrModel: the folder
+// is a file or cannot be read, its manifest.yaml has faults, or its default
+// names no model.
+func Open(dir string) (*Registry, error) {
+	if _, err := os.ReadDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: open the models folder: %w", edgelens.ErrModel, err)
+	}
+	manifest, err := ReadManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &Registry{dir: dir, manifest: manifest}
+	r.modelFiles.read = readModelFile
+	r.labelsFiles.read = readLabelsFile
+	if err := r.SetDefault(manifest.Default); err != nil {
+		return nil, fmt.Errorf("%w: the manifest's default: %w", edgelens.ErrModel, err)
+	}
+	return r, nil
+}
+
+// Dir returns the models folder.
+func (r *Registry) Dir() string { return r.dir }
+
+// List returns every model: the manifest's in its order, then the other files
+// of the folder by name.
+func (r *Registry) List() []Listed {
+	def := r.Default()
+	var list []Listed
+	for i := range r.manifest.Models {
+		list = append(list, r.fromManifest(&r.manifest.Models[i]))
+	}
+	dropped, err := r.dropped()
+	if err != nil {
+		for i := range list {
+			list[i].State, list[i].Problem = edgelens.ModelFailed, "the models folder cannot be read: "+err.Error()
+		}
+	}
+	for _, file := range dropped {
+		list = append(list, r.fromFile(file))
+	}
+	for i := range list {
+		list[i].Default = list[i].Name == def
+	}
+	return list
+}
+
+// Get returns the model of that name, "" being the default one. A model of the
+// manifest also answers to its file's name without ".tflite". The error wraps
+// edgelens.ErrUnknownModel if there is no such model, and edgelens.ErrModel if
+// its file is missing or cannot be used.
+func (r *Registry) Get(name string) (Model, error) {
+	listed, err := r.find(name)
+	if err != nil {
+		return Model{}, err
+	}
+	if listed.State != edgelens.ModelAvailable {
+		return Model{}, fmt.Errorf("%w: %s", edgelens.ErrModel, listed.Problem)
+	}
+	return listed.Model, nil
+}
+
+// Entry returns what the manifest says of the model of that name, "" being the
+// default one, for a Puller to fetch. The error wraps edgelens.ErrUnknownModel.
+func (r *Registry) Entry(name string) (Entry, error) {
+	listed, err := r.find(name)
+	if err != nil {
+		return Entry{}, err
+	}
+	if listed.Entry == nil {
+		return Entry{}, fmt.Errorf("%w in the manifest: %q is a file in the models folder; there is nothing to pull", edgelens.ErrUnknownModel, listed.Name)
+	}
+	return *listed.Entry, nil
+}
+
+// Default returns the name of the model that answers requests that name none.
+func (r *Registry) Default() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.def
+}
+
+// SetDefault makes another model, which may still be missing, the default. The
+// error wraps edgelens.ErrUnknownModel.
+func (r *Registry) SetDefault(name string) error {
+	if name == "" {
+		return fmt.Errorf("%w: the default needs a name; known: %s", edgelens.ErrUnknownModel, r.known())
+	}
+	listed, err := r.find(name)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.def = listed.Name
+	return nil
+}
+
+// find matches a name, which may be a client's, against the list; it never
+// becomes part of a path.
+func (r *Registry) find(name string) (Listed, error) {
+	if name == "" {
+		name = r.Default()
+	}
+	if e, ok := r.manifest.Find(name); ok {
+		return r.fromManifest(&e), nil
+	}
+	files, err := r.dropped()
+	if err != nil {
+		return Listed{}, fmt.Errorf("%w: look for %.100q in the models folder: %w", edgelens.ErrModel, name, err)
+	}
+	for _, file := range files {
+		if r.nameOf(file) == name {
+			return r.fromFile(file), nil
+		}
+	}
+	return Listed{}, fmt.Errorf("%w: %.100q; known: %s", edgelens.ErrUnknownModel, name, r.known())
+}
+
+// known returns the names of all models as an error shows them.
+func (r *Registry) known() string {
+	const most = 20
+	var names []string
+	for _, e := range r.manifest.Models {
+		names = append(names, e.Name)
+	}
+	files, err := r.dropped()
+	if err != nil {
+		files = nil // an error about a name does not become one about the folder
+	}
+	for _, file := range files {
+		names = append(names, r.nameOf(file))
+	}
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+// dropped returns the names of the .tflite files that the manifest does not
+// know, sorted. Hidden files, such as the "._x" that macOS leaves, are not
+// models.
+func (r *Registry) dropped() ([]string, error) {
+	entries, err := os.ReadDir(r.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, bare(err)
+	}
+	var files []string
+	for _, e := range entries {
+		name := e.Name()
+		if e.IsDir() || filepath.Ext(name) != modelExt || strings.HasPrefix(name, ".") {
+			continue
+		}
+		promised := slices.ContainsFunc(r.manifest.Models, func(m Entry) bool { return m.File.Name == name })
+		if !promised {
+			files = append(files, name)
+		}
+	}
+	return files, nil
+}

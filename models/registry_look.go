@@ -1,0 +1,150 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"edgelens"
+)
+
+// fromManifest looks at the files of a manifest's model.
+func (r *Registry) fromManifest(e *Entry) Listed {
+	l := Listed{
+		Model: Model{
+			ModelRef:      edgelens.ModelRef{Name: e.Name, Digest: digest(e.File.SHA256)},
+			Path:          filepath.Join(r.dir, e.File.Name),
+			FileBytes:     e.File.Size,
+			Task:          e.Task,
+			Normalization: e.Normalization,
+			Activation:    e.Activation,
+		},
+		Entry: e,
+	}
+	facts, err := r.modelFiles.get(l.Path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return l.missing(e.File.Name)
+	case err != nil:
+		return l.failed(err.Error())
+	}
+	l.Digest, l.FileBytes = digest(facts.sha256), facts.size
+	if facts.sha256 != e.File.SHA256 || facts.size != e.File.Size {
+		return l.failed(fmt.Sprintf("%s is corrupt or other than the manifest says: expected sha256 %s (%d bytes), got %s (%d bytes); delete it and run `edgelens model pull %s`",
+			e.File.Name, e.File.SHA256, e.File.Size, facts.sha256, facts.size, e.Name))
+	}
+	if facts.modelErr != nil {
+		return l.failed(e.File.Name + " " + facts.modelErr.Error())
+	}
+	if e.Labels != nil {
+		return r.withPromisedLabels(l)
+	}
+	return r.withOwnLabels(l, facts)
+}
+
+// fromFile looks at a file that the manifest does not know.
+func (r *Registry) fromFile(file string) Listed {
+	l := Listed{Model: Model{
+		ModelRef: edgelens.ModelRef{Name: r.nameOf(file)},
+		Path:     filepath.Join(r.dir, file),
+		Task:     TaskClassification,
+	}}
+	shown := strings.ToValidUTF8(file, "?")
+	switch why := badFileName(file); {
+	case why != "":
+		return l.failed(fmt.Sprintf("the file name %.200q %s; rename it", shown, why))
+	case l.Name != stem(file):
+		return l.failed(fmt.Sprintf("%s has the name of a model in the manifest; rename it", shown))
+	}
+	facts, err := r.modelFiles.get(l.Path)
+	if err != nil {
+		return l.failed(err.Error())
+	}
+	l.Digest, l.FileBytes = digest(facts.sha256), facts.size
+	if facts.modelErr != nil {
+		return l.failed(file + " " + facts.modelErr.Error())
+	}
+	return r.withOwnLabels(l, facts)
+}
+
+// nameOf returns the name of a dropped file's model: the file's without
+// ".tflite", or all of it where the manifest has that name for another file.
+func (r *Registry) nameOf(file string) string {
+	file = strings.ToValidUTF8(file, "?")
+	if name := stem(file); r.manifest.indexOf(name) < 0 {
+		return name
+	}
+	return file
+}
+
+// withPromisedLabels gives a model the labels that the manifest promises.
+func (r *Registry) withPromisedLabels(l Listed) Listed {
+	want := l.Entry.Labels
+	facts, err := r.labelsFiles.get(filepath.Join(r.dir, want.Name))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return l.missing(want.Name)
+	case err != nil:
+		return l.failed(err.Error())
+	case facts.sha256 != want.SHA256:
+		return l.failed(fmt.Sprintf("%s is corrupt or other than the manifest says: expected sha256 %s, got %s; delete it and run `edgelens model pull %s`",
+			want.Name, want.SHA256, facts.sha256, l.Name))
+	case facts.err != nil:
+		return l.failed(want.Name + ": " + facts.err.Error())
+	}
+	l.Labels = facts.labels
+	return l.available()
+}
+
+// withOwnLabels gives a model the labels that are inside it or else lie beside
+// it. To have none is no fault.
+func (r *Registry) withOwnLabels(l Listed, facts modelFacts) Listed {
+	file := filepath.Base(l.Path)
+	if facts.labelsErr != nil {
+		return l.failed(file + ": its labels: " + facts.labelsErr.Error())
+	}
+	if facts.labels != nil {
+		l.Labels = facts.labels
+		return l.available()
+	}
+	for _, beside := range []string{stem(file) + ".txt", stem(file) + ".labels.txt", "labels.txt"} {
+		facts, err := r.labelsFiles.get(filepath.Join(r.dir, beside))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue
+		case err != nil:
+			return l.failed(err.Error())
+		case facts.err != nil:
+			return l.failed(beside + ": " + facts.err.Error())
+		}
+		l.Labels = facts.labels
+		break
+	}
+	return l.available()
+}
+
+func (l Listed) available() Listed {
+	l.State = edgelens.ModelAvailable
+	return l
+}
+
+func (l Listed) missing(file string) Listed {
+	l.State = edgelens.ModelMissing
+	l.Problem = fmt.Sprintf("%s is not in the models folder: `edgelens model pull %s` fetches it", file, l.Name)
+	return l
+}
+
+func (l Listed) failed(problem string) Listed {
+	l.State, l.Problem = edgelens.ModelFailed, problem
+	return l
+}
+
+// digest returns the form that edgelens.ModelRef has; empty stays empty.
+func digest(sha256 string) string {
+	if sha256 == "" {
+		return ""
+	}
+	return "sha256:" + sha256
+}
