@@ -1,0 +1,117 @@
+# `make help` lists the targets. Set-up is scripts/setup; this file is the one
+# place that knows what Go and the C compiler must be told.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# --- what `make env` prints --------------------------------------------------
+
+# A Go that set-up fetched (because the system's was too old) wins.
+ifeq ($(findstring $(CURDIR)/build/go/bin:,$(PATH)),)
+export PATH := $(CURDIR)/build/go/bin:$(PATH)
+endif
+unexport GOROOT
+
+# Go and npm keep caches below HOME; some services and containers have none.
+ifeq ($(and $(HOME),$(wildcard $(HOME)/)),)
+export HOME := $(CURDIR)/build/home
+endif
+
+TFLITE := $(abspath $(or $(TFLITE_ROOT),$(CURDIR)/build/tflite))
+ifdef TFLITE_ROOT
+export TFLITE_ROOT := $(TFLITE)
+endif
+
+# gocv with OpenCV's core, imgproc and imgcodecs alone; no VCS stamp, which
+# fails where root builds in another user's clone (the version is stamped below).
+TAGS := customenv,gocv_specific_modules
+export GOFLAGS := $(strip $(filter-out -tags=% -buildvcs=%,$(GOFLAGS)) -tags=$(TAGS) -buildvcs=false)
+
+# Two folders of our own: one narrows opencv.hpp (see the file in it), the other
+# adds a header that the TensorFlow Lite package lacks and a full one has.
+export CGO_CPPFLAGS := -I$(CURDIR)/preprocess/include -I/usr/include/opencv4 \
+	-I$(TFLITE)/include -I$(CURDIR)/inference/tflite/include
+export CGO_CXXFLAGS := --std=c++11 -DNDEBUG -O2
+# As needed: programs that use neither library do not load them. An installed
+# binary finds the library beside it, one in bin/ where set-up put it.
+export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_imgcodecs \
+	-L$(TFLITE)/lib -ltensorflowlite_c -Wl,-rpath,$$ORIGIN/../lib/edgelens:$(TFLITE)/lib
+
+# Pictures and models to test with lie in a folder beside the clone, if at all.
+ifneq ($(wildcard $(CURDIR)/../shared),)
+EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
+test test-nocgo test-cgocheck bench fuzz: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+endif
+ifneq ($(wildcard $(CURDIR)/../shared/models),)
+export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
+endif
+
+ENVIRONMENT := PATH HOME TFLITE_ROOT GOFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_LDFLAGS \
+	EDGELENS_TEST_SHARED EDGELENS_MODEL_MIRROR
+
+# -----------------------------------------------------------------------------
+
+VERSION = $(shell git -c safe.directory='*' describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Development tools have a module of their own, so that the service's stays small.
+TOOL := go tool -modfile=tools/go.mod
+TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
+FUZZTIME ?= 30s
+GENERATE := $(TOOL) oapi-codegen api/openapi.yaml -config
+
+.PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
+	bench fuzz tidy-check env clean distclean
+
+help: ## List the targets
+	@printf 'edgelens: what is in this picture?\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Debian packages, Go, the TensorFlow Lite library, Go modules
+	@scripts/setup
+
+build: setup ## Build bin/edgelens
+	@[ -e bin/edgelens ] || echo '==> building bin/edgelens (the first time takes a minute or more: it compiles the OpenCV bindings)'
+	@go build -ldflags '-X main.version=$(VERSION)' -o bin/edgelens ./cmd/edgelens
+
+run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more flags: ARGS="--listen :80")
+	@bin/edgelens model pull || true # serve says what is missing
+	@exec bin/edgelens serve $(ARGS)
+
+test: setup ## Install what is missing and run every test, with the race detector
+	@$(TEST) -race ./...
+
+test-nocgo: setup ## Run what must pass without cgo (stubs stand in for OpenCV and TensorFlow Lite)
+	@CGO_ENABLED=0 $(TEST) ./...
+
+test-cgocheck: setup ## Run the cgo packages' tests with a busy garbage collector, pointer checks and Mat counts
+	@GOGC=1 GODEBUG=cgocheck=1 $(TEST) -tags=$(TAGS),matprofile ./preprocess/... ./inference/...
+
+lint: setup ## Check with gofmt, go vet, staticcheck and shellcheck
+	@scripts/lint
+
+generate: setup ## Generate api/api.gen.go from api/openapi.yaml
+	@$(GENERATE) api/oapi-codegen.yaml
+
+generate-check: setup ## Fail where api/api.gen.go is not what api/openapi.yaml gives
+	@sed 's#^output:.*#output: build/api.gen.go#' api/oapi-codegen.yaml >build/oapi-codegen.yaml
+	@$(GENERATE) build/oapi-codegen.yaml
+	@diff -u api/api.gen.go build/api.gen.go || \
+		{ echo 'api/api.gen.go is out of date: run make generate and commit it' >&2; exit 1; }
+
+bench: setup ## Run every benchmark, with allocations
+	@go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
+	@scripts/fuzz $(FUZZTIME)
+
+tidy-check: setup ## Fail where go.mod or go.sum is not tidy
+	@go mod tidy -diff
+
+# Use: eval "$(make env)"
+env: ## Print these settings for a shell to eval, so that plain go commands and editors work
+	@$(foreach name,$(ENVIRONMENT),$(if $($(name)),printf "export %s='%s'\n" $(name) '$($(name))';))
+
+clean: ## Remove what was built
+	@rm -rf bin dist
+
+distclean: clean ## Remove also what set-up put into build/
+	@rm -rf build
