@@ -4,13 +4,42 @@ package preprocess
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"testing"
 
+	"gocv.io/x/gocv"
+
+	"edgelens"
 	"edgelens/models"
 )
 
+// repairCRCs makes the checksums of a PNG right, so that what the fuzzer
+// changes reaches libpng.
+func repairCRCs(file []byte) []byte {
+	file = bytes.Clone(file)
+	for pos := len(pngSignature); bytes.HasPrefix(file, []byte(pngSignature)); {
+		_, data, ok := pngChunk(file, pos)
+		if !ok {
+			break
+		}
+		end := pos + 8 + len(data)
+		binary.BigEndian.PutUint32(file[end:], crc32.ChecksumIEEE(file[pos+4:end]))
+		pos = end + 4
+	}
+	return file
+}
+
+// soil fills memory of a picture's size and frees it, so that a decoder that
+// leaves pixels unwritten shows it.
+func soil(info edgelens.ImageInfo, value float64) {
+	m := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(value, value, value, 0), info.Height, info.Width, gocv.MatTypeCV8UC3)
+	m.Close()
+}
+
 // Whatever the bytes, the process lives, and the answer is a tensor or a
-// refusal that leaves the buffer as it was; the same bytes give the same.
+// refusal that leaves the buffer as it was; the same bytes give the same,
+// whatever was in memory before.
 func FuzzTensor(f *testing.F) {
 	addSeeds(f)
 	p, err := New(Config{MaxPixels: 250_000, MaxSide: 4000, MaxScans: 20}) // small, to try many
@@ -20,13 +49,17 @@ func FuzzTensor(f *testing.F) {
 	f.Cleanup(func() { p.Close() })
 	s := spec(9, 7, 3, models.Uint8)
 	f.Fuzz(func(t *testing.T, file []byte) {
+		file = repairCRCs(file)
+		info, _ := p.Inspect(file)
 		dst, again := make([]byte, s.Bytes()), bytes.Repeat([]byte{0xA5}, s.Bytes())
+		soil(info, 0)
 		if _, _, err := p.Tensor(dst, file, s); err != nil {
 			if !isRefusal(err) || !bytes.Equal(dst, make([]byte, s.Bytes())) {
 				t.Errorf("refused with %v and the buffer %v", err, dst)
 			}
 			return
 		}
+		soil(info, 255)
 		if _, _, err := p.Tensor(again, file, s); err != nil || !bytes.Equal(dst, again) {
 			t.Errorf("the second time it is %v (%v), the first time it was %v", again, err, dst)
 		}

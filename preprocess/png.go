@@ -14,8 +14,8 @@ const (
 	// become: a match of 258 bytes takes at least two bits (RFC 1951, 3.2.5).
 	deflateMaxRatio = 1032
 	// maxPNGProfiles is how many compressed texts and colour profiles a PNG may
-	// have. libpng expands each to up to 8 MB and keeps the texts, a thousand of
-	// them, so that a few megabytes of file would take gigabytes.
+	// have. libpng inflates each of them, up to 8 MB: 200 in a file of 1.6 MB
+	// took 13 s of CPU, 8 take a third of a second.
 	maxPNGProfiles = 8
 )
 
