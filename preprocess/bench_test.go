@@ -89,8 +89,8 @@ func BenchmarkPack(b *testing.B) {
 	}
 }
 
-// BenchmarkResize compares the way of shrinking that is used, by area, with
-// the bilinear one, which is not as it aliases.
+// BenchmarkResize compares the way of resizing that is used, bilinear, with
+// averaging by area.
 func BenchmarkResize(b *testing.B) {
 	oneThread()
 	for name, size := range map[string]image.Point{"512x384": {X: 512, Y: 384}, "1280x720": {X: 1280, Y: 720}, "1920x1080": {X: 1920, Y: 1080}} {

@@ -11,7 +11,7 @@ import (
 // Version names everything that decides which tensor a picture becomes: the
 // decoder's flags, the way of resizing, the order of the steps. It is part of
 // the key of every cached result, so change it whenever a tensor may change.
-const Version = "1-area"
+const Version = "1-linear"
 
 // Config holds the limits that a picture must keep to.
 type Config struct {

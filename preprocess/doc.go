@@ -6,11 +6,13 @@
 //     or a small file that claims a huge picture.
 //  2. Decode. OpenCV decodes to 8-bit BGR. Transparency is ignored: what a
 //     model sees is the colour stored under it.
-//  3. Resize. The whole picture is stretched to the model's input: shrinking
-//     averages the area under each new pixel (INTER_AREA), enlarging is
-//     bilinear. Averaging leaves no aliasing, which a classifier would take for
-//     texture; stretching, unlike cropping, lets the model see everything, and
-//     it is how Coral's examples feed these models.
+//  3. Resize. The whole picture is stretched to the model's input, bilinearly
+//     between the four nearest pixels, without averaging when it shrinks
+//     (INTER_LINEAR). MobileNets were trained and measured on pictures resized
+//     just so; averaging (INTER_AREA) looks smoother to people, but lowers the
+//     score of what is in the picture and costs as much as decoding it
+//     (docs/adr/0005). Stretching, unlike cropping, lets the model see
+//     everything, and is how Coral's examples feed these models.
 //  4. Pack. The small picture is turned upright as its EXIF orientation says,
 //     put in RGB order (or is gray already), and each pixel is mapped to an
 //     element of the tensor by a table of 256 entries.

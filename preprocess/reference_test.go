@@ -18,21 +18,12 @@ import (
 	"edgelens/models"
 )
 
-// resample is an independent way to resize one line of samples: where it
-// shrinks, the exact mean over the source interval of each new sample; where it
-// grows, linear between the centres of the two nearest, the border repeated.
+// resample is an independent way to resize one line of samples: linear between
+// the centres of the two nearest, the border repeated.
 func resample(in []float64, n int) []float64 {
 	out := make([]float64, n)
 	scale := float64(len(in)) / float64(n)
 	for i := range out {
-		if scale >= 1 {
-			from, to := float64(i)*scale, float64(i+1)*scale
-			for j := int(from); j < len(in) && float64(j) < to; j++ {
-				out[i] += in[j] * (math.Min(to, float64(j+1)) - math.Max(from, float64(j)))
-			}
-			out[i] /= scale
-			continue
-		}
 		at := (float64(i)+0.5)*scale - 0.5
 		j := int(math.Floor(at))
 		a, b := in[max(j, 0)], in[min(j+1, len(in)-1)]
@@ -110,8 +101,9 @@ func TestTensorAgreesWithReference(t *testing.T) {
 
 // A JPEG's chroma is decoded with smooth upsampling by libjpeg-turbo and by
 // repetition in Go, and the two inverse DCTs round differently, so the bounds
-// are wider. Measured: 0.65 in the mean and 20 at most for this picture of hard
-// coloured edges, 0.2 and 4 for photographs.
+// are wider: bilinear resizing averages nothing away. Measured: 1.40 in the mean
+// and 65 at most for this picture of hard coloured edges, 0.41 and 14 for
+// photographs.
 func TestTensorOfJPEGIsNearReference(t *testing.T) {
 	p := newPreprocessor(t)
 	img := scene(640, 480)
@@ -123,7 +115,7 @@ func TestTensorOfJPEGIsNearReference(t *testing.T) {
 	got := tensor(t, p, file, spec(224, 224, 3, models.Uint8))
 	mean, most := difference(got, reference(decoded, 224, 224))
 	t.Logf("mean %.3f, at most %d", mean, most)
-	if mean > 0.75 || most > 22 {
+	if mean > 1.5 || most > 70 {
 		t.Errorf("differs by %.3f in the mean and %d at most", mean, most)
 	}
 }
@@ -173,9 +165,11 @@ func TestTensorOfRealPictures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			decode, mostAllowed, meanAllowed := bmp.Decode, 1, 0.01
+			// OpenCV's bilinear weights have 11 bits, so a step of rounding here
+			// and there. Measured: 0.13 in the mean.
+			decode, mostAllowed, meanAllowed := bmp.Decode, 1, 0.15
 			if filepath.Ext(name) == ".jpg" {
-				decode, mostAllowed, meanAllowed = jpeg.Decode, 5, 0.25
+				decode, mostAllowed, meanAllowed = jpeg.Decode, 16, 0.45
 			}
 			img, err := decode(bytes.NewReader(file))
 			if err != nil {

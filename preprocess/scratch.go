@@ -15,38 +15,28 @@ import (
 // scratch holds the small pictures of one call. Between calls it keeps their
 // memory, which OpenCV uses again for a picture of the same size and type.
 type scratch struct {
-	shrunk, enlarged, gray gocv.Mat
+	resized, gray gocv.Mat
 }
 
 func newScratch() *scratch {
-	return &scratch{shrunk: gocv.NewMat(), enlarged: gocv.NewMat(), gray: gocv.NewMat()}
+	return &scratch{resized: gocv.NewMat(), gray: gocv.NewMat()}
 }
 
 func (s *scratch) close() {
-	s.shrunk.Close()
-	s.enlarged.Close()
+	s.resized.Close()
 	s.gray.Close()
 }
 
 // resize stretches a BGR picture to size and to the number of channels, 3 (BGR)
 // or 1 (gray), and returns its pixels, row by row without gaps. They are valid
-// until s or picture is used again. Width and height that shrink do so first,
-// by area; then those that grow, bilinearly. In one step OpenCV would shrink
-// bilinearly, with aliasing, what grows in the other direction.
+// until s or picture is used again.
 func (s *scratch) resize(picture gocv.Mat, size image.Point, channels int) ([]byte, error) {
 	now := picture
-	shrunk := image.Pt(min(size.X, picture.Cols()), min(size.Y, picture.Rows()))
-	if shrunk != image.Pt(now.Cols(), now.Rows()) {
-		if err := gocv.Resize(now, &s.shrunk, shrunk, 0, 0, gocv.InterpolationArea); err != nil {
+	if size != image.Pt(now.Cols(), now.Rows()) {
+		if err := gocv.Resize(now, &s.resized, size, 0, 0, gocv.InterpolationLinear); err != nil {
 			return nil, resizeError(err)
 		}
-		now = s.shrunk
-	}
-	if shrunk != size {
-		if err := gocv.Resize(now, &s.enlarged, size, 0, 0, gocv.InterpolationLinear); err != nil {
-			return nil, resizeError(err)
-		}
-		now = s.enlarged
+		now = s.resized
 	}
 	if channels == 1 {
 		if err := gocv.CvtColor(now, &s.gray, gocv.ColorBGRToGray); err != nil {
