@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -76,9 +77,18 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 	case e.Code >= 500:
 		return "internal", "Something went wrong inside the service. Tell the operator the request_id."
 	default:
-		return edgelens.Code(edgelens.ErrInvalid), fmt.Sprintf("%v", e.Message)
+		message := fmt.Sprint(e.Message)
+		if name := badParameter.FindStringSubmatch(message); name != nil {
+			// What follows speaks of Go, not of the API.
+			message = "The parameter " + name[1] + " has a value of the wrong kind. /docs says what it takes."
+		}
+		return edgelens.Code(edgelens.ErrInvalid), message
 	}
 }
+
+// badParameter is how the generated code words a parameter that it cannot
+// read.
+var badParameter = regexp.MustCompile(`^Invalid format for parameter (\w+):`)
 
 // retryAfter returns the whole seconds after which a refused client may come
 // back, or 0 where that would not help.
@@ -108,12 +118,14 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if p.Status == http.StatusRequestEntityTooLarge {
 		c.Response().Header().Set("Connection", "close") // the rest of the body is not read
 	}
-	body, encodeErr := json.Marshal(p)
-	if encodeErr != nil {
-		s.log.Error("encode problem", "error", encodeErr)
-		body = []byte(`{"status":500}`)
+	c.Response().Header().Set("Content-Type", "application/problem+json")
+	c.Response().WriteHeader(p.Status)
+	if c.Request().Method == http.MethodHead {
+		return
 	}
-	if err := c.Blob(p.Status, "application/problem+json", body); err != nil {
+	body := json.NewEncoder(c.Response())
+	body.SetEscapeHTML(false) // "<base64>" is for people
+	if err := body.Encode(p); err != nil {
 		s.log.Debug("write problem", "request_id", p.RequestId, "error", err)
 	}
 }

@@ -101,11 +101,11 @@ func (s *Service) Close(ctx context.Context) error {
 func validate(req *edgelens.Request) error {
 	switch {
 	case len(req.Image) == 0:
-		return fmt.Errorf("recognize: %w", edgelens.ErrNoImage)
+		return edgelens.ErrNoImage
 	case req.TopK < 0 || req.TopK > MaxTopK:
-		return fmt.Errorf("recognize: %w: top_k must be 1 to %d, not %d", edgelens.ErrInvalid, MaxTopK, req.TopK)
+		return fmt.Errorf("%w: top_k must be 1 to %d, not %d", edgelens.ErrInvalid, MaxTopK, req.TopK)
 	case !(req.MinScore >= 0 && req.MinScore <= 1): // NaN too
-		return fmt.Errorf("recognize: %w: min_score must be 0 to 1, not %v", edgelens.ErrInvalid, req.MinScore)
+		return fmt.Errorf("%w: min_score must be 0 to 1, not %v", edgelens.ErrInvalid, req.MinScore)
 	}
 	return nil
 }
