@@ -1,0 +1,221 @@
+//go:build cgo
+
+package tflite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/inference/inferencetest"
+	"edgelens/inference/tflite"
+	"edgelens/models"
+	"edgelens/models/modeltest"
+)
+
+func write(t testing.TB, model []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "model.tflite")
+	if err := os.WriteFile(path, model, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// shared returns a file that is used in tests but not part of the project.
+func shared(t testing.TB, name string) string {
+	t.Helper()
+	dir := os.Getenv("EDGELENS_TEST_SHARED")
+	if dir == "" {
+		t.Skip("EDGELENS_TEST_SHARED is not set, so there is no " + name)
+	}
+	return filepath.Join(dir, "models", name)
+}
+
+func TestContract(t *testing.T) {
+	for _, dtype := range []models.DType{models.Uint8, models.Int8, models.Float32} {
+		t.Run(dtype.String(), func(t *testing.T) {
+			inferencetest.Run(t, tflite.New(), write(t, modeltest.Mean(modeltest.Options{Side: 8, DType: dtype, Softmax: true})))
+		})
+	}
+}
+
+func build(t testing.TB, path, delegate string) inference.Interpreter {
+	t.Helper()
+	m, err := tflite.New().Open(path, inference.Options{Threads: 1, Delegate: delegate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := m.NewInterpreter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(i.Close(), m.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return i
+}
+
+// The delegate takes int8 and float32 graphs. It refuses the uint8 model of
+// the article, as it does on every architecture, and the fallback answers.
+func TestDelegate(t *testing.T) {
+	for name, c := range map[string]struct{ file, asked, want string }{
+		"int8":                  {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateAuto, inference.DelegateXNNPACK},
+		"int8, not wanted":      {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateNone, inference.DelegateNone},
+		"uint8 falls back":      {"mobilenet_v2_1.0_224_quant.tflite", inference.DelegateAuto, inference.DelegateNone},
+		"small uint8 falls too": {"mobilenet_v1_0.25_128_quant.tflite", inference.DelegateAuto, inference.DelegateNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := build(t, shared(t, c.file), c.asked)
+			if got := i.Delegate(); got != c.want {
+				t.Errorf("delegate %q, want %q", got, c.want)
+			}
+			if err := errors.Join(i.SetInput(make([]byte, i.Input().Bytes())), i.Invoke()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Every file that cannot be used is refused with a sentence that says why.
+func TestUnusableFiles(t *testing.T) {
+	good := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true})
+	for name, c := range map[string]struct {
+		model []byte
+		want  string
+	}{
+		"empty":            {nil, "not a TensorFlow Lite model"},
+		"web page":         {[]byte("<!doctype html><title>404</title>"), "not a TensorFlow Lite model"},
+		"cut short":        {good[:len(good)/2], "truncated or corrupt"},
+		"identifier alone": {good[:8], "truncated or corrupt"},
+		"two outputs":      {modeltest.TwoOutputs(modeltest.Options{Side: 8, DType: models.Uint8}), "2 outputs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := tflite.New().Open(write(t, c.model), inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+			if err == nil {
+				defer m.Close() //nolint:errcheck // a test
+				_, err = m.NewInterpreter()
+			}
+			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want ErrModel that says %q", err, c.want)
+			}
+		})
+	}
+	t.Run("missing", func(t *testing.T) {
+		if _, err := tflite.New().Open(filepath.Join(t.TempDir(), "none.tflite"), inference.Options{}); !errors.Is(err, edgelens.ErrModel) {
+			t.Errorf("got %v, want ErrModel", err)
+		}
+	})
+}
+
+// TestErrorText proves that TFLite's own words reach the error, by way of the
+// report that reads a field of go-tflite's InterpreterOptions.
+func TestErrorText(t *testing.T) {
+	t.Run("while building", func(t *testing.T) {
+		m, err := tflite.New().Open(shared(t, "model_invoking_error.tflite"), inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close() //nolint:errcheck // a test
+		if _, err = m.NewInterpreter(); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "fake-op-double") {
+			t.Errorf("got %v, want ErrModel that names the operator fake-op-double", err)
+		}
+	})
+	t.Run("while running", func(t *testing.T) {
+		i := build(t, write(t, modeltest.FailingInvoke(modeltest.Options{Side: 8, DType: models.Uint8})), inference.DelegateNone)
+		for range 3 { // the report must not run full
+			if err := i.SetInput(make([]byte, i.Input().Bytes())); err != nil {
+				t.Fatal(err)
+			}
+			err := i.Invoke()
+			if !errors.Is(err, edgelens.ErrInference) || !strings.Contains(err.Error(), "failed to invoke") {
+				t.Fatalf("got %v, want ErrInference in TensorFlow Lite's words", err)
+			}
+		}
+	})
+}
+
+// A model that fails on every picture must not become ready.
+func TestPoolRefusesAModelThatFails(t *testing.T) {
+	m, err := tflite.New().Open(write(t, modeltest.FailingInvoke(modeltest.Options{Side: 8, DType: models.Uint8})), inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inference.NewPool(m, inference.PoolConfig{Interpreters: 2, InvokeTimeout: time.Minute}); !errors.Is(err, edgelens.ErrModel) {
+		t.Errorf("got %v, want ErrModel", err)
+	}
+}
+
+// Opening and closing a pool again and again must not grow the process.
+func TestNothingLeaks(t *testing.T) {
+	path := shared(t, "mobilenet_v1_0.25_128_quant.tflite")
+	cycle := func() {
+		m, err := tflite.New().Open(path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := inference.NewPool(m, inference.PoolConfig{Interpreters: 2, InvokeTimeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		cycle() // what the allocator keeps, it keeps now
+	}
+	before := resident(t)
+	const cycles = 30
+	for range cycles {
+		cycle()
+	}
+	// Two interpreters hold over 1 MB; a leak of one in each cycle would show
+	// as 15 MB and more.
+	if grown := resident(t) - before; grown > 10<<20 {
+		t.Errorf("%d cycles grew the process by %d kB", cycles, grown>>10)
+	}
+}
+
+func resident(t *testing.T) int64 {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip("no /proc/self/status here")
+	}
+	for line := range strings.Lines(string(status)) {
+		var kB int64
+		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kB); n == 1 {
+			return kB << 10
+		}
+	}
+	t.Fatal("no VmRSS in /proc/self/status")
+	return 0
+}
+
+func BenchmarkInvoke(b *testing.B) {
+	for name, file := range map[string]string{
+		"int8-xnnpack": "tf2_mobilenet_v2_1.0_224_ptq.tflite",
+		"uint8-none":   "mobilenet_v2_1.0_224_quant.tflite",
+		"v1-0.25-none": "mobilenet_v1_0.25_128_quant.tflite",
+	} {
+		b.Run(name, func(b *testing.B) {
+			i := build(b, shared(b, file), inference.DelegateAuto)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := i.Invoke(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
