@@ -44,7 +44,10 @@ var statuses = []struct {
 // newProblem turns any error that a handler or Echo returns into a problem.
 func newProblem(err error) Problem {
 	var limit *http.MaxBytesError
-	if errors.As(err, &limit) {
+	switch {
+	case errors.Is(err, http.ErrMissingBoundary), errors.Is(err, http.ErrNotMultipart):
+		err = fmt.Errorf("read the form: %w: %w", edgelens.ErrInvalid, err)
+	case errors.As(err, &limit):
 		err = fmt.Errorf("read the body: %w: send at most %d bytes", edgelens.ErrTooLarge, limit.Limit)
 	}
 	p := Problem{Status: http.StatusInternalServerError, Code: edgelens.Code(err), Title: "Internal error",

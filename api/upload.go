@@ -54,7 +54,7 @@ func (s *Server) readMultipart(form *multipart.Reader) (upload, error) {
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
-			return upload{}, fmt.Errorf("%w: the form has no field named \"file\"", edgelens.ErrNoImage)
+			return upload{}, fmt.Errorf("%w: the form has no field named \"file\", or ends before it", edgelens.ErrNoImage)
 		}
 		if err != nil {
 			return upload{}, bodyError(err)

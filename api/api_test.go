@@ -1,0 +1,435 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/goleak"
+
+	"edgelens"
+	"edgelens/api"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// recognizer answers with err, or with one prediction, and keeps what it was
+// asked.
+type recognizer struct {
+	err    error
+	panics bool
+
+	mu   sync.Mutex
+	last *edgelens.Request
+}
+
+func (r *recognizer) Recognize(_ context.Context, req *edgelens.Request) (*edgelens.Result, error) {
+	if r.panics {
+		panic("a bug")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = req
+	if r.err != nil {
+		return nil, r.err
+	}
+	return &edgelens.Result{
+		RequestID: req.ID, Model: edgelens.ModelRef{Name: "m", Digest: "sha256:00"},
+		Predictions: []edgelens.Prediction{{ClassID: 286, Label: "Egyptian cat", Probability: 0.59}},
+		Image:       edgelens.ImageInfo{Width: 2, Height: 1, Format: "png", SHA256: fmt.Sprintf("%x", req.SHA256)},
+	}, nil
+}
+
+type modelList []edgelens.Model
+
+func (m modelList) List() []edgelens.Model { return m }
+
+type waiting []string
+
+func (w waiting) Waiting() []string { return w }
+
+type server struct {
+	http.Handler
+	recognizer *recognizer
+	log        *bytes.Buffer
+}
+
+func newServer(t *testing.T, edit func(*api.Config, *api.Parts)) *server {
+	t.Helper()
+	config, s := api.DefaultConfig(), &server{recognizer: &recognizer{}, log: &bytes.Buffer{}}
+	registry := prometheus.NewRegistry()
+	parts := api.Parts{
+		Recognizer: s.recognizer,
+		Models: modelList{
+			{ModelRef: edgelens.ModelRef{Name: "m", Digest: "sha256:00"}, State: edgelens.ModelReady, Default: true, Task: "classification", LabelsCount: 1001, FileBytes: 4, Delegate: "xnnpack", Interpreters: 2, Threads: 1,
+				Input:  &edgelens.Tensor{Name: "in", Shape: []int{1, 224, 224, 3}, DType: "uint8", Scale: 0.5, ZeroPoint: 127},
+				Output: &edgelens.Tensor{Name: "out", Shape: []int{1, 1001}, DType: "float32"}},
+			{ModelRef: edgelens.ModelRef{Name: "missing"}, State: edgelens.ModelMissing, Task: "classification", Problem: "not there"},
+		},
+		Readiness:  waiting(nil),
+		Metrics:    promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		Registerer: registry,
+		Log:        slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if edit != nil {
+		edit(&config, &parts)
+	}
+	built, err := api.New(config, parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Handler = built.Handler()
+	return s
+}
+
+func (s *server) do(r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+func request(method, target, contentType string, body io.Reader) *http.Request {
+	r := httptest.NewRequest(method, target, body)
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	return r
+}
+
+func form(field string, image []byte) (contentType string, body *bytes.Buffer) {
+	body = &bytes.Buffer{}
+	w := multipart.NewWriter(body)
+	part, _ := w.CreateFormFile(field, "cat.jpg")
+	_, _ = part.Write(image)
+	_ = w.Close()
+	return w.FormDataContentType(), body
+}
+
+func formRequest(target, field string, image []byte) *http.Request {
+	contentType, body := form(field, image)
+	return request("POST", target, contentType, body)
+}
+
+func jsonBody(text string) io.Reader {
+	b, _ := json.Marshal(map[string]string{"image": text})
+	return bytes.NewReader(b)
+}
+
+// Every way to send a picture delivers the same bytes and hash.
+func TestInputForms(t *testing.T) {
+	image := []byte("\xff\xd8 not really a picture \x00\xfb\xff\xfe")
+	standard, url := base64.StdEncoding.EncodeToString(image), base64.RawURLEncoding.EncodeToString(image)
+	lines := standard[:8] + "\r\n" + standard[8:]
+	for name, r := range map[string]*http.Request{
+		"form":                     formRequest("/api/recognize", "file", image),
+		"form on the cached route": formRequest("/api/recognize_cached", "file", image),
+		"raw jpeg":                 request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(image)),
+		"raw, whatever subtype":    request("POST", "/api/recognize", "image/x-foo", bytes.NewReader(image)),
+		"raw, upper case type":     request("POST", "/api/recognize", "Image/PNG", bytes.NewReader(image)),
+		"raw octets":               request("POST", "/api/recognize", "application/octet-stream", bytes.NewReader(image)),
+		"raw, chunked":             request("POST", "/api/recognize", "image/jpeg", io.MultiReader(bytes.NewReader(image))),
+		"json":                     request("POST", "/api/recognize", "application/json", jsonBody(standard)),
+		"json with charset":        request("POST", "/api/recognize", "application/json; charset=utf-8", jsonBody(standard)),
+		"json, upper case type":    request("POST", "/api/recognize", "Application/JSON", jsonBody(standard)),
+		"json, data URI":           request("POST", "/api/recognize", "application/json", jsonBody("data:image/jpeg;base64,"+standard)),
+		"json, URL-safe, unpadded": request("POST", "/api/recognize", "application/json", jsonBody(url)),
+		"json, in lines":           request("POST", "/api/recognize", "application/json", jsonBody(lines)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, nil)
+			w := s.do(r)
+			if w.Code != http.StatusOK {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			got := s.recognizer.last
+			if !bytes.Equal(got.Image, image) || got.SHA256 != sha256.Sum256(image) {
+				t.Errorf("the recognizer got %q with hash %x", got.Image, got.SHA256)
+			}
+			if w.Header().Get("X-Cache") != "MISS" || w.Header().Get("X-Request-Id") != got.ID || got.ID == "" {
+				t.Errorf("headers %v", w.Header())
+			}
+		})
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for query, want := range map[string]edgelens.Request{
+		"":                                  {},
+		"?model=m2&top_k=7&min_score=0.25":  {Model: "m2", TopK: 7, MinScore: 0.25},
+		"?cache=false":                      {NoCache: true},
+		"?cache=true&unknown_option=ignore": {},
+	} {
+		t.Run(query, func(t *testing.T) {
+			s := newServer(t, nil)
+			if w := s.do(formRequest("/api/recognize"+query, "file", []byte("x"))); w.Code != 200 {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			got := s.recognizer.last
+			if got.Model != want.Model || got.TopK != want.TopK || got.MinScore != want.MinScore || got.NoCache != want.NoCache || got.Face != "http" {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+func problem(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
+	t.Helper()
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Fatalf("status %d, content type %q: %s", w.Code, got, w.Body)
+	}
+	var p map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []string{"type", "title", "status", "detail", "instance", "code", "request_id", "error"} {
+		if p[field] == nil || p[field] == "" {
+			t.Errorf("the problem has no %s: %v", field, p)
+		}
+	}
+	if p["detail"] != p["error"] || int(p["status"].(float64)) != w.Code {
+		t.Errorf("the problem contradicts itself: %v", p)
+	}
+	return p
+}
+
+// What is refused before a Recognizer is asked.
+func TestBadRequests(t *testing.T) {
+	const limit = 4 << 10
+	big := bytes.Repeat([]byte("x"), limit+1)
+	huge := bytes.Repeat([]byte("x"), 128<<10)
+	contentType, whole := form("file", []byte("a picture"))
+	cut := whole.Bytes()[:bytes.Index(whole.Bytes(), []byte("picture"))]
+	for name, c := range map[string]struct {
+		request *http.Request
+		status  int
+		code    string
+		says    string
+	}{
+		"no body":              {request("POST", "/api/recognize", "", nil), 400, "no_image", `field "file"`},
+		"empty picture":        {request("POST", "/api/recognize", "image/jpeg", strings.NewReader("")), 400, "no_image", "0 bytes"},
+		"empty file":           {formRequest("/api/recognize", "file", nil), 400, "no_image", "0 bytes"},
+		"another field":        {formRequest("/api/recognize", "picture", []byte("x")), 400, "no_image", `no field named "file"`},
+		"form urlencoded":      {request("POST", "/api/recognize", "application/x-www-form-urlencoded", strings.NewReader("file=x")), 400, "no_image", "Content-Type was"},
+		"form cut off":         {request("POST", "/api/recognize", contentType, bytes.NewReader(cut)), 400, "invalid_request", "ends early"},
+		"form cut off early":   {request("POST", "/api/recognize", contentType, bytes.NewReader(whole.Bytes()[:60])), 400, "no_image", "ends before"},
+		"form no boundary":     {request("POST", "/api/recognize", "multipart/form-data", bytes.NewReader(cut)), 400, "invalid_request", "boundary"},
+		"json broken":          {request("POST", "/api/recognize", "application/json", strings.NewReader(`{"image":`)), 400, "invalid_request", ""},
+		"json number":          {request("POST", "/api/recognize", "application/json", strings.NewReader(`{"image":7}`)), 400, "invalid_request", ""},
+		"json array":           {request("POST", "/api/recognize", "application/json", strings.NewReader(`[]`)), 400, "invalid_request", ""},
+		"json without image":   {request("POST", "/api/recognize", "application/json", strings.NewReader(`{}`)), 400, "no_image", "0 bytes"},
+		"json not base64":      {request("POST", "/api/recognize", "application/json", jsonBody("a cat!")), 400, "invalid_request", "not base64"},
+		"json data URI, plain": {request("POST", "/api/recognize", "application/json", jsonBody("data:image/png,abc")), 400, "invalid_request", "data URI"},
+		"picture too large":    {request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(big)), 413, "too_large", "scale it down"},
+		"file too large":       {formRequest("/api/recognize", "file", big), 413, "too_large", "scale it down"},
+		"base64 too large":     {request("POST", "/api/recognize", "application/json", jsonBody(base64.StdEncoding.EncodeToString(big))), 413, "too_large", "scale it down"},
+		"body too large":       {request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(huge)), 413, "too_large", "bytes"},
+		"chunked too large":    {request("POST", "/api/recognize", "application/json", io.MultiReader(strings.NewReader(`{"image":"`), bytes.NewReader(huge))), 413, "too_large", "bytes"},
+		"top_k zero":           {formRequest("/api/recognize?top_k=0", "file", []byte("x")), 400, "invalid_request", "top_k"},
+		"top_k negative":       {formRequest("/api/recognize?top_k=-1", "file", []byte("x")), 400, "invalid_request", "top_k"},
+		"top_k not a number":   {formRequest("/api/recognize?top_k=three", "file", []byte("x")), 400, "invalid_request", "top_k"},
+		"top_k overflow":       {formRequest("/api/recognize?top_k=99999999999999999999", "file", []byte("x")), 400, "invalid_request", "top_k"},
+		"cache not a boolean":  {formRequest("/api/recognize?cache=maybe", "file", []byte("x")), 400, "invalid_request", "cache"},
+		"unknown address":      {request("GET", "/api/cats", "", nil), 404, "not_found", "/docs"},
+		"wrong method":         {request("GET", "/api/recognize", "", nil), 405, "method_not_allowed", "/docs"},
+		"unknown model":        {request("GET", "/api/models/nope", "", nil), 404, "unknown_model", "/api/models"},
+		"path tricks":          {request("GET", "/api/models/..%2f..%2fetc%2fpasswd", "", nil), 404, "unknown_model", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes = limit })
+			w := s.do(c.request)
+			p := problem(t, w)
+			if w.Code != c.status || p["code"] != c.code || !strings.Contains(p["detail"].(string), c.says) {
+				t.Errorf("got %d %v, want %d %s that says %q", w.Code, p, c.status, c.code, c.says)
+			}
+			if s.recognizer.last != nil {
+				t.Error("the recognizer was asked all the same")
+			}
+			if strings.Contains(fmt.Sprint(p["detail"]), "strconv") {
+				t.Errorf("the detail speaks of Go: %v", p["detail"])
+			}
+		})
+	}
+}
+
+// The table of statuses is total: every sentinel has a row of its own.
+func TestEverySentinelHasAStatus(t *testing.T) {
+	want := map[error]int{
+		edgelens.ErrNoImage: 400, edgelens.ErrInvalid: 400, edgelens.ErrTooLarge: 413, edgelens.ErrUnsupportedFormat: 415,
+		edgelens.ErrBadImage: 422, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrBusy: 503,
+		edgelens.ErrStopping: 503, edgelens.ErrDeadline: 504, edgelens.ErrCanceled: 499, edgelens.ErrModel: 500, edgelens.ErrInference: 500,
+	}
+	const inside = "/var/lib/secret.tflite: operator CONV_2D"
+	for _, sentinel := range append(edgelens.Sentinels(), errors.New("something nobody thought of")) {
+		t.Run(sentinel.Error(), func(t *testing.T) {
+			status, known := want[sentinel]
+			if !known {
+				status = 500
+			}
+			s := newServer(t, nil)
+			s.recognizer.err = fmt.Errorf("do this: %w: %s", sentinel, inside)
+			w := s.do(formRequest("/api/recognize", "file", []byte("x")))
+			p := problem(t, w)
+			if w.Code != status {
+				t.Errorf("status %d, want %d", w.Code, status)
+			}
+			if code := edgelens.Code(s.recognizer.err); p["code"] != code {
+				t.Errorf("code %v, want %v", p["code"], code)
+			}
+			if told := strings.Contains(w.Body.String(), inside); told != (status < 499) {
+				t.Errorf("status %d and the client is told of the inside: %v", status, told)
+			}
+			if again := w.Header().Get("Retry-After"); (again != "") != (status == 503) {
+				t.Errorf("status %d with Retry-After %q", status, again)
+			}
+		})
+	}
+}
+
+func TestPanicBecomesAProblem(t *testing.T) {
+	s := newServer(t, nil)
+	s.recognizer.panics = true
+	w := s.do(formRequest("/api/recognize", "file", []byte("x")))
+	if p := problem(t, w); w.Code != 500 || strings.Contains(w.Body.String(), "a bug") {
+		t.Errorf("got %d %v", w.Code, p)
+	}
+	s.recognizer.panics = false
+	if w := s.do(formRequest("/api/recognize", "file", []byte("x"))); w.Code != 200 {
+		t.Errorf("after the panic: %d", w.Code)
+	}
+}
+
+// The budget for uploads refuses at once what would not fit into memory, and
+// has it all back afterwards.
+func TestUploadBudget(t *testing.T) {
+	s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes, c.MaxUploadBytes = 4<<10, 128<<10 })
+	body, feed := io.Pipe()
+	first := request("POST", "/api/recognize", "image/jpeg", body)
+	first.ContentLength = -1 // nobody knows, so it reserves the most: 69 kB
+	done := make(chan *httptest.ResponseRecorder)
+	go func() { done <- s.do(first) }()
+	if _, err := feed.Write([]byte("x")); err != nil { // returns once the handler reads
+		t.Fatal(err)
+	}
+	second := request("POST", "/api/recognize", "image/jpeg", strings.NewReader("y"))
+	second.ContentLength = -1
+	w := s.do(second)
+	if p := problem(t, w); w.Code != 503 || p["code"] != "busy" || w.Header().Get("Retry-After") == "" {
+		t.Errorf("got %d %v", w.Code, p)
+	}
+	if err := feed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if w := <-done; w.Code != 200 {
+		t.Errorf("the first upload: %d %s", w.Code, w.Body)
+	}
+	for range 5 {
+		again := request("POST", "/api/recognize", "image/jpeg", strings.NewReader("y"))
+		again.ContentLength = -1
+		if w := s.do(again); w.Code != 200 {
+			t.Fatalf("the budget did not come back: %d", w.Code)
+		}
+	}
+}
+
+func TestOperation(t *testing.T) {
+	for name, c := range map[string]struct {
+		target      string
+		waiting     waiting
+		status      int
+		contentType string
+		says        string
+	}{
+		"healthy":            {"/healthz", nil, 200, "application/json", `"ok"`},
+		"healthy though not": {"/healthz", waiting{"model: loading"}, 200, "application/json", `"ok"`},
+		"ready":              {"/readyz", nil, 200, "application/json", `"ok"`},
+		"not ready":          {"/readyz", waiting{"model: loading"}, 503, "application/json", "model: loading"},
+		"metrics":            {"/metrics", nil, 200, "text/plain", "edgelens_http_responses_total"},
+		"openapi":            {"/openapi.yaml", nil, 200, "application/yaml", "openapi: 3"},
+		"docs":               {"/docs", nil, 200, "text/html", "/api/recognize_cached"},
+		"docs without parts": {"/docs", nil, 200, "text/html", "top_k"},
+		"models":             {"/api/models", nil, 200, "application/json", `"name":"m"`},
+		"one model":          {"/api/models/missing", nil, 200, "application/json", "not there"},
+		"front door":         {"/", nil, 302, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Readiness = c.waiting })
+			s.do(request("GET", "/healthz", "", nil)) // so that there is something to count
+			w := s.do(request("GET", c.target, "", nil))
+			if w.Code != c.status || !strings.HasPrefix(w.Header().Get("Content-Type"), c.contentType) || !strings.Contains(w.Body.String(), c.says) {
+				t.Errorf("got %d %s: %.300s", w.Code, w.Header().Get("Content-Type"), w.Body)
+			}
+		})
+	}
+}
+
+// One line for each request, with its id and without what the client sent;
+// none where the Recognizer wrote it already.
+func TestLogLines(t *testing.T) {
+	image := []byte("a-picture-that-must-not-be-logged")
+	encoded := base64.StdEncoding.EncodeToString(image)
+	for name, c := range map[string]struct {
+		request *http.Request
+		lines   int
+	}{
+		"recognized":   {formRequest("/api/recognize", "file", image), 0},
+		"refused":      {formRequest("/api/recognize?top_k=0", "file", image), 1},
+		"not base64":   {request("POST", "/api/recognize", "application/json", jsonBody("!"+encoded)), 1},
+		"broken json":  {request("POST", "/api/recognize", "application/json", strings.NewReader(`{"image":"`+encoded)), 1},
+		"models":       {request("GET", "/api/models", "", nil), 1},
+		"health probe": {request("GET", "/healthz", "", nil), 1}, // at debug level
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, nil)
+			w := s.do(c.request)
+			log := s.log.String()
+			if got := strings.Count(log, "\n"); got != c.lines {
+				t.Errorf("%d lines, want %d:\n%s", got, c.lines, log)
+			}
+			if c.lines > 0 && !strings.Contains(log, w.Header().Get("X-Request-Id")) {
+				t.Errorf("no request id in %s", log)
+			}
+			if strings.Contains(log, string(image)) || strings.Contains(log, encoded[:16]) {
+				t.Errorf("the picture is in the log: %s", log)
+			}
+		})
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	if err := api.DefaultConfig().Validate(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+	err := api.Config{Listen: "nonsense", MaxImageBytes: 1, MaxUploadBytes: 1, ReadTimeout: 1}.Validate()
+	for _, name := range []string{"listen", "max_image_bytes", "max_upload_bytes", "read_timeout"} {
+		if err == nil || !strings.Contains(err.Error(), name+" must") {
+			t.Errorf("no fault about %s in %v", name, err)
+		}
+	}
+}
+
+func BenchmarkUpload100kB(b *testing.B) {
+	s := newServer(&testing.T{}, nil)
+	image := bytes.Repeat([]byte("0123456789"), 10_000)
+	contentType, body := form("file", image)
+	b.SetBytes(int64(len(image)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if w := s.do(request("POST", "/api/recognize", contentType, bytes.NewReader(body.Bytes()))); w.Code != 200 {
+			b.Fatal(w.Code)
+		}
+	}
+}
