@@ -56,7 +56,7 @@ VERSION = $(shell git -c safe.directory='*' describe --tags --always --dirty 2>/
 TOOL := go tool -modfile=tools/go.mod
 TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
 FUZZTIME ?= 30s
-GENERATE := $(TOOL) oapi-codegen api/openapi.yaml -config
+GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
 	bench fuzz tidy-check env clean distclean
@@ -89,11 +89,11 @@ lint: setup ## Check with gofmt, go vet, staticcheck and shellcheck
 	@scripts/lint
 
 generate: setup ## Generate api/api.gen.go from api/openapi.yaml
-	@$(GENERATE) api/oapi-codegen.yaml
+	@$(call GENERATE,api/oapi-codegen.yaml)
 
 generate-check: setup ## Fail where api/api.gen.go is not what api/openapi.yaml gives
 	@sed 's#^output:.*#output: build/api.gen.go#' api/oapi-codegen.yaml >build/oapi-codegen.yaml
-	@$(GENERATE) build/oapi-codegen.yaml
+	@$(call GENERATE,build/oapi-codegen.yaml)
 	@diff -u api/api.gen.go build/api.gen.go || \
 		{ echo 'api/api.gen.go is out of date: run make generate and commit it' >&2; exit 1; }
 

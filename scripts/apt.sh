@@ -5,19 +5,21 @@
 # shellcheck disable=SC2154 # root is common.sh's
 apt_log=$root/build/log/apt.log
 
+# need_root COMMAND: ends, naming the command to run by hand, where this user
+# is not root and cannot become it. Asks for the password where sudo wants one.
+need_root() {
+	[ "$(id -u)" != 0 ] || return 0
+	local by_hand="As root, run: $1"
+	local again="Then run the same command as before."
+	command -v sudo >/dev/null || die "Debian packages are missing, and there is neither root nor sudo to install them." "$by_hand" "$again"
+	sudo -n true 2>/dev/null && return 0
+	[ -t 0 ] || die "Debian packages are missing, and there is no terminal for sudo to ask for a password on." "$by_hand" "$again"
+	sudo -v || die "Debian packages are missing, and sudo did not let this user install them." "$by_hand" "$again"
+}
+
 # as_root COMMAND...: as it is when root, else by sudo.
 as_root() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-		return
-	fi
-	local by_hand="run as root, then the same make command again: $*"
-	command -v sudo >/dev/null || die "this needs root, and there is no sudo." "$by_hand"
-	if ! sudo -n true 2>/dev/null; then
-		[ -t 2 ] || die "sudo asks for a password, and there is no terminal to ask on." "$by_hand"
-		sudo -v || die "sudo did not let this user in." "$by_hand"
-	fi
-	sudo "$@"
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 # apt_get ARGUMENT...: apt-get with its output in build/log/apt.log. Waits for
@@ -89,6 +91,6 @@ apt_failed() {
 	elif grep -qE 'unmet dependencies|held broken packages' "$apt_log"; then
 		hint="This system's packages are in a mixed state. 'sudo apt-get -f install' may mend it."
 	fi
-	tail -n 5 "$apt_log" | sed 's/^/    /' >&2
+	grep -E '^(E:|dpkg: error)' "$apt_log" | tail -n 3 | sed 's/^/    /' >&2
 	die "$1" "$hint"
 }
