@@ -1,0 +1,218 @@
+//go:build cgo
+
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"image"
+	"image/jpeg"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/models"
+	"edgelens/models/modeltest"
+)
+
+func asJPEG(t testing.TB, width, height int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, width, height)), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// jpegBomb is a JPEG whose header claims 65500x16000 pixels.
+func jpegBomb(t testing.TB) []byte {
+	t.Helper()
+	b := asJPEG(t, 8, 8)
+	at := bytes.Index(b, []byte{0xff, 0xc0}) + 5
+	binary.BigEndian.PutUint16(b[at:], 16000)
+	binary.BigEndian.PutUint16(b[at+2:], 65500)
+	return b
+}
+
+// What a client may do wrong about the picture itself. Whatever it is, the
+// answer is a problem with the right status, and the next picture is answered.
+func TestRefusedPictures(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	s := start(t, c)
+	good := modeltest.Picture(modeltest.Red, 64, 64)
+	photo := asJPEG(t, 200, 100)
+	for name, c := range map[string]struct {
+		image  []byte
+		status int
+		code   string
+	}{
+		"empty":            {nil, 400, "no_image"},
+		"text":             {[]byte("this is not a picture"), 415, "unsupported_format"},
+		"html":             {[]byte("<!doctype html><p>404"), 415, "unsupported_format"},
+		"gif":              {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), 415, "unsupported_format"},
+		"tiff":             {[]byte("II*\x00\x08\x00\x00\x00"), 415, "unsupported_format"},
+		"openexr":          {[]byte("\x76\x2f\x31\x01\x02\x00\x00\x00"), 415, "unsupported_format"},
+		"radiance":         {[]byte("#?RADIANCE\n"), 415, "unsupported_format"},
+		"dicom":            {append(make([]byte, 128), "DICM"...), 415, "unsupported_format"},
+		"nitf":             {[]byte("NITF02.10"), 415, "unsupported_format"},
+		"truncated jpeg":   {photo[:len(photo)/2], 422, "bad_image"},
+		"jpeg header":      {photo[:100], 422, "bad_image"},
+		"jpeg without end": {photo[:len(photo)-2], 422, "bad_image"},
+		"truncated png":    {good[:len(good)-20], 422, "bad_image"},
+		"png signature":    {good[:8], 422, "bad_image"},
+		"jpeg bomb":        {jpegBomb(t), 422, "bad_image"},
+		"too many pixels":  {asJPEG(t, 10_000, 6_000), 422, "bad_image"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			a := s.raw(path, c.image)
+			runtime.ReadMemStats(&after)
+			if a.status != c.status || a.Code != c.code || a.Detail == "" {
+				t.Errorf("got %d %s, want %d %s", a.status, a.body, c.status, c.code)
+			}
+			if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+				t.Errorf("content type %q", got)
+			}
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
+				t.Errorf("refusing %d bytes took %d MB", len(c.image), grown>>20)
+			}
+			if a := s.form(path+"?cache=false", good); a.status != 200 || a.Predictions[0].Label != "red" {
+				t.Errorf("the next picture: %d %s", a.status, a.body)
+			}
+		})
+	}
+}
+
+func TestRefusedOptions(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	s := start(t, c)
+	good := modeltest.Picture(modeltest.Red, 64, 64)
+	for query, want := range map[string]int{
+		"model=nope": 404, "model=..%2Fcolours": 404, "model=%2Fetc%2Fpasswd": 404, "model=colours%00": 404,
+		"top_k=0": 400, "top_k=-3": 400, "top_k=1001": 400, "top_k=x": 400,
+		"min_score=-0.1": 400, "min_score=1.1": 400, "min_score=NaN": 400, "min_score=high": 400, "cache=perhaps": 400,
+	} {
+		if a := s.form(path+"?"+query, good); a.status != want || a.Detail == "" {
+			t.Errorf("%s: got %d %s, want %d", query, a.status, a.body, want)
+		}
+	}
+}
+
+// A model that cannot be used gives a problem without a word of the inside,
+// each time, and the service goes on with the others.
+func TestUnusableModels(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	small := modeltest.Options{Side: 8, DType: models.Uint8}
+	put(t, c, "failing.tflite", modeltest.FailingInvoke(small))
+	put(t, c, "truncated.tflite", modeltest.Truncated())
+	put(t, c, "page.tflite", []byte("<!doctype html><title>404 Not Found</title>"))
+	put(t, c, "two.tflite", modeltest.TwoOutputs(small))
+	put(t, c, "sound.tflite", modeltest.NotAnImage())
+	names := []string{"failing", "truncated", "page", "two", "sound"}
+	if dir := os.Getenv("EDGELENS_TEST_SHARED"); dir != "" {
+		b, err := os.ReadFile(filepath.Join(dir, "models", "model_invoking_error.tflite"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, c, "model_invoking_error.tflite", b)
+		names = append(names, "model_invoking_error")
+	}
+	s := start(t, c)
+	good := modeltest.Picture(modeltest.Red, 64, 64)
+	for _, name := range names {
+		for range 2 {
+			a := s.form(path+"?model="+name, good)
+			if a.status != 500 || a.Code != "model_unusable" || strings.Contains(string(a.body), ".tflite") {
+				t.Errorf("%s: got %d %s", name, a.status, a.body)
+			}
+		}
+		if a := s.get("/api/models/" + name); !strings.Contains(string(a.body), `"state":"failed"`) || !strings.Contains(string(a.body), `"problem":`) {
+			t.Errorf("%s is listed as %s", name, a.body)
+		}
+		if a := s.form(path+"?cache=false", good); a.status != 200 {
+			t.Errorf("after %s: %d %s", name, a.status, a.body)
+		}
+	}
+	t.Run("one that is put right works", func(t *testing.T) {
+		small.Softmax = true
+		put(t, c, "page.tflite", modeltest.Mean(small))
+		if a := s.form(path+"?model=page", good); a.status != 200 {
+			t.Errorf("got %d %s", a.status, a.body)
+		}
+	})
+}
+
+// With every place taken, the next request hears so at once.
+func TestBusy(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	c.Recognize.Workers, c.Recognize.Queue = 1, 1
+	s := start(t, c)
+	slow := asJPEG(t, 7000, 7000) // 49 megapixels take a while to decode
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	for range 12 {
+		wg.Go(func() {
+			start := time.Now()
+			a := s.raw(path+"?cache=false", slow)
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[a.status]++
+			if a.status != http.StatusServiceUnavailable {
+				return
+			}
+			seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
+			if err != nil || seconds < 1 || a.Code != "busy" {
+				t.Errorf("Retry-After %q, %s", a.header.Get("Retry-After"), a.body)
+			}
+			t.Logf("refused after %v", time.Since(start))
+		})
+	}
+	wg.Wait()
+	if statuses[200] < 2 || statuses[503] < 1 || statuses[200]+statuses[503] != 12 {
+		t.Errorf("statuses %v, want some 200 and the rest 503", statuses)
+	}
+	if a := s.get("/healthz"); a.status != 200 {
+		t.Errorf("healthz under load: %d", a.status)
+	}
+	if a := s.form(path, modeltest.Picture(modeltest.Red, 9, 9)); a.status != 200 {
+		t.Errorf("afterwards: %d", a.status)
+	}
+}
+
+// Without its model the service does not start, and says every place and every
+// way to get one.
+func TestNoModel(t *testing.T) {
+	c := settings(t)
+	c.ModelMirror = filepath.Join(t.TempDir(), "no-such-mirror")
+	err := serve(t.Context(), c, &bytes.Buffer{})
+	if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "edgelens model pull") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCorruptDefaultModel(t *testing.T) {
+	for name, model := range map[string][]byte{"truncated": modeltest.Truncated(), "empty": {}, "a page": []byte("<html>")} {
+		t.Run(name, func(t *testing.T) {
+			c := settings(t)
+			put(t, c, "bad.tflite", model)
+			c.Model = "bad"
+			if err := serve(t.Context(), c, &bytes.Buffer{}); !errors.Is(err, edgelens.ErrModel) {
+				t.Errorf("got %v, want ErrModel", err)
+			}
+		})
+	}
+}

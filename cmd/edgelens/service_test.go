@@ -1,0 +1,215 @@
+//go:build cgo
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"image/color"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"edgelens/config"
+	"edgelens/models"
+	"edgelens/models/modeltest"
+	"edgelens/telemetry"
+)
+
+// colours are what the model that the tests build themselves can tell apart.
+var colours = map[string]color.Color{"red": modeltest.Red, "green": modeltest.Green, "blue": modeltest.Blue}
+
+// settings returns a configuration over an empty data folder.
+func settings(t testing.TB) *config.Config {
+	t.Helper()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	c, err := config.Load(flags, []string{"EDGELENS_DATA_DIR=" + t.TempDir(), "EDGELENS_LISTEN=127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// withColours puts the model of colours into the models folder as default.
+func withColours(t testing.TB, c *config.Config) {
+	t.Helper()
+	put(t, c, "colours.tflite", modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}))
+	c.Model = "colours"
+}
+
+func put(t testing.TB, c *config.Config, name string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(c.ModelsDir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(c.ModelsDir, name), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shared returns the folder of pictures and models that are not part of the
+// project.
+func shared(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("EDGELENS_TEST_SHARED")
+	if dir == "" {
+		t.Skip("EDGELENS_TEST_SHARED is not set, so there are no photographs and no ImageNet models")
+	}
+	return dir
+}
+
+// withShared pulls the manifest's models from the shared folder, as a user
+// with a mirror would.
+func withShared(t testing.TB, c *config.Config) {
+	t.Helper()
+	c.ModelMirror = filepath.Join(shared(t), "models")
+	if err := pullModels(t.Context(), c, io.Discard, nil, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func picture(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(shared(t), "images", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// service is the whole program behind its HTTP face.
+type service struct {
+	t    testing.TB
+	url  string
+	core *core
+}
+
+// start brings the service up and its default model, and ends it with the
+// test.
+func start(t testing.TB, c *config.Config) *service {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	metrics := telemetry.NewRegistry("test")
+	core, err := newCore(c, log, metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := newServer(c, core, telemetry.NewReadiness(), log, metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(server.Handler())
+	t.Cleanup(func() {
+		web.Close()
+		if err := closeCore(core); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := core.warmUp(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return &service{t: t, url: web.URL, core: core}
+}
+
+// answer is a response read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+
+	recognition
+	Code   string
+	Detail string
+}
+
+type recognition struct {
+	RequestID string `json:"request_id"`
+	Model     struct{ Name, Digest string }
+	Image     struct {
+		Width, Height  int
+		Format, SHA256 string
+	}
+	Predictions []struct {
+		ClassID     int `json:"class_id"`
+		Label       string
+		Probability float64
+	}
+	Cached  bool
+	Timings map[string]float64 `json:"timings_ms"`
+}
+
+// top returns the class on top, or -1.
+func (a *answer) top() int {
+	if len(a.Predictions) == 0 {
+		return -1
+	}
+	return a.Predictions[0].ClassID
+}
+
+func (s *service) send(method, target, contentType string, body io.Reader) *answer {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, s.url+target, body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	client := http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(r)
+	if err != nil {
+		s.t.Error(err)
+		return &answer{}
+	}
+	defer response.Body.Close() //nolint:errcheck // read only
+	a := &answer{status: response.StatusCode, header: response.Header}
+	if a.body, err = io.ReadAll(response.Body); err != nil {
+		s.t.Error(err)
+	}
+	if bytes.HasPrefix(a.body, []byte("{")) {
+		if err := json.Unmarshal(a.body, a); err != nil {
+			s.t.Errorf("%s: %v", a.body, err)
+		}
+	}
+	return a
+}
+
+func (s *service) get(target string) *answer { s.t.Helper(); return s.send("GET", target, "", nil) }
+
+// form, raw and base64 send a picture in the three forms.
+func (s *service) form(target string, image []byte) *answer {
+	s.t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	part, err := w.CreateFormFile("file", "picture")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, _ = part.Write(image) // a bytes.Buffer takes everything
+	_ = w.Close()
+	return s.send("POST", target, w.FormDataContentType(), &body)
+}
+
+func (s *service) raw(target string, image []byte) *answer {
+	s.t.Helper()
+	return s.send("POST", target, "image/jpeg", bytes.NewReader(image))
+}
+
+func (s *service) base64(target string, image []byte) *answer {
+	s.t.Helper()
+	body, err := json.Marshal(map[string]string{"image": base64.StdEncoding.EncodeToString(image)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.send("POST", target, "application/json", bytes.NewReader(body))
+}
