@@ -122,7 +122,11 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 		if !s.uploads.TryAcquire(reserve) {
 			return &edgelens.Busy{RetryAfter: time.Second, Reason: "too many uploads at a time; try again shortly"}
 		}
-		defer s.uploads.Release(reserve)
+		s.uploading.Add(float64(reserve))
+		defer func() {
+			s.uploads.Release(reserve)
+			s.uploading.Sub(float64(reserve))
+		}()
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
 		normalizeContentType(r.Header)
 		return next(c)

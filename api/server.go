@@ -56,6 +56,7 @@ type Server struct {
 	log        *slog.Logger
 	uploads    *semaphore.Weighted
 	responses  *prometheus.CounterVec
+	uploading  prometheus.Gauge
 	http       *http.Server
 }
 
@@ -71,8 +72,11 @@ func New(config Config, parts Parts) (*Server, error) {
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP answers by route and status.",
 		}, []string{"route", "status"}),
+		uploading: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "edgelens_uploads_in_memory_bytes", Help: "Bytes reserved for the bodies of requests in flight.",
+		}),
 	}
-	parts.Registerer.MustRegister(s.responses)
+	parts.Registerer.MustRegister(s.responses, s.uploading)
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError

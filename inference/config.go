@@ -52,5 +52,5 @@ func (c Config) InterpretersOrCores() int {
 	if c.Interpreters > 0 {
 		return c.Interpreters
 	}
-	return max(1, runtime.GOMAXPROCS(0)/c.Threads)
+	return max(1, runtime.GOMAXPROCS(0)/max(1, c.Threads))
 }

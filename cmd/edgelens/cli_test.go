@@ -1,0 +1,160 @@
+//go:build cgo
+
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"edgelens/models"
+	"edgelens/models/modeltest"
+)
+
+// runCommand calls the command line as main does.
+func runCommand(t *testing.T, environ []string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	status = execute(t.Context(), args, environ, &out, &err)
+	return status, out.String(), err.String()
+}
+
+func file(t *testing.T, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func coloursEnvironment(t *testing.T) []string {
+	t.Helper()
+	c := settings(t)
+	withColours(t, c)
+	return []string{"EDGELENS_MODELS_DIR=" + c.ModelsDir, "EDGELENS_MODEL=colours"}
+}
+
+func TestRecognizeCommand(t *testing.T) {
+	environ := coloursEnvironment(t)
+	red := file(t, "red.png", modeltest.Picture(modeltest.Red, 20, 20))
+	blue := file(t, "blue.png", modeltest.Picture(modeltest.Blue, 20, 20))
+	text := file(t, "notes.txt", []byte("no picture"))
+
+	t.Run("table", func(t *testing.T) {
+		status, out, err := runCommand(t, environ, "recognize", "--top-k", "1", red, blue)
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		if status != 0 || err != "" || len(lines) != 3 || !strings.Contains(lines[1], "red  ") || !strings.Contains(lines[2], "blue  ") {
+			t.Errorf("status %d\n%s%s", status, out, err)
+		}
+	})
+	t.Run("json", func(t *testing.T) {
+		status, out, _ := runCommand(t, environ, "recognize", "--json", red, text)
+		if status != 1 {
+			t.Errorf("status %d with a file that is no picture, want 1", status)
+		}
+		decoder := json.NewDecoder(strings.NewReader(out))
+		var first, second jsonLine
+		if err := decoder.Decode(&first); err != nil {
+			t.Fatal(err)
+		}
+		if err := decoder.Decode(&second); err != nil {
+			t.Fatal(err)
+		}
+		if first.File != red || first.Predictions[0].Label != "red" || first.Error != "" {
+			t.Errorf("%+v", first)
+		}
+		if second.File != text || second.Code != "unsupported_format" || second.Error == "" {
+			t.Errorf("%+v", second)
+		}
+	})
+	for name, args := range map[string][]string{
+		"missing file":  {"recognize", "/no/such/file.jpg"},
+		"not a picture": {"recognize", text},
+		"a folder":      {"recognize", t.TempDir()},
+		"no file":       {"recognize"},
+		"bad top-k":     {"recognize", "--top-k", "0", red},
+		"unknown model": {"recognize", "--model", "nope", red},
+		"unknown flag":  {"recognize", "--no-such-flag", red},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if status, out, err := runCommand(t, environ, args...); status != 1 || err == "" {
+				t.Errorf("status %d, stdout %q, stderr %q", status, out, err)
+			}
+		})
+	}
+}
+
+func TestModelCommands(t *testing.T) {
+	environ := coloursEnvironment(t)
+	t.Run("list", func(t *testing.T) {
+		status, out, _ := runCommand(t, environ, "model", "list")
+		for _, want := range []string{"colours", "default", "mobilenet_v2_1.0_224_int8", "missing"} {
+			if status != 0 || !strings.Contains(out, want) {
+				t.Errorf("status %d, no %q in\n%s", status, want, out)
+			}
+		}
+	})
+	t.Run("inspect", func(t *testing.T) {
+		status, out, err := runCommand(t, environ, "model", "inspect", "colours")
+		for _, want := range []string{"[1 32 32 3] uint8", "probabilities", "sha256:"} {
+			if status != 0 || !strings.Contains(out, want) {
+				t.Errorf("status %d, no %q in\n%s%s", status, want, out, err)
+			}
+		}
+	})
+	t.Run("inspect a broken one", func(t *testing.T) {
+		c := settings(t)
+		put(t, c, "broken.tflite", modeltest.NotAnImage())
+		if status, _, err := runCommand(t, []string{"EDGELENS_MODELS_DIR=" + c.ModelsDir}, "model", "inspect", "broken"); status != 1 || !strings.Contains(err, "shape") {
+			t.Errorf("status %d, %s", status, err)
+		}
+	})
+	t.Run("pull from a mirror", func(t *testing.T) {
+		mirror, dir := t.TempDir(), t.TempDir()
+		model := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true})
+		for _, f := range []struct{ path, text string }{
+			{filepath.Join(mirror, "tiny.tflite"), string(model)},
+			{filepath.Join(dir, "manifest.yaml"), fmt.Sprintf("models:\n- {name: tiny, file: tiny.tflite, sha256: %x, size: %d, task: classification}\n", sha256.Sum256(model), len(model))},
+		} {
+			if err := os.WriteFile(f.path, []byte(f.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		environ := []string{"EDGELENS_MODELS_DIR=" + dir, "EDGELENS_MODEL_MIRROR=" + mirror}
+		status, _, talk := runCommand(t, environ, "model", "pull", "tiny")
+		if got, err := os.ReadFile(filepath.Join(dir, "tiny.tflite")); status != 0 || err != nil || !bytes.Equal(got, model) {
+			t.Errorf("status %d, %v\n%s", status, err, talk)
+		}
+		if status, _, talk := runCommand(t, environ, "model", "pull", "tiny"); status != 0 || !strings.Contains(talk, "already") {
+			t.Errorf("again: status %d\n%s", status, talk)
+		}
+		if status, _, talk := runCommand(t, environ, "model", "pull", "nope"); status != 1 || !strings.Contains(talk, "nope") {
+			t.Errorf("unknown: status %d\n%s", status, talk)
+		}
+	})
+}
+
+func TestConfigCommand(t *testing.T) {
+	status, out, _ := runCommand(t, nil, "config", "--listen", "127.0.0.1:9")
+	if status != 0 || !strings.Contains(out, `listen: "127.0.0.1:9"`) {
+		t.Errorf("status %d\n%s", status, out)
+	}
+	status, _, err := runCommand(t, []string{"EDGELENS_LISTN=x", "EDGELENS_CACHE_TTL=never"}, "serve", "--inference-threads", "0")
+	for _, want := range []string{"EDGELENS_LISTN", "did you mean EDGELENS_LISTEN?", "EDGELENS_CACHE_TTL", "inference.threads"} {
+		if status != 1 || !strings.Contains(err, want) {
+			t.Errorf("status %d, no %q in\n%s", status, want, err)
+		}
+	}
+}
+
+func TestVersionCommand(t *testing.T) {
+	if status, out, _ := runCommand(t, nil, "version"); status != 0 || !strings.HasPrefix(out, "edgelens ") || !strings.Contains(out, "TensorFlow Lite 2.") {
+		t.Errorf("status %d, %q", status, out)
+	}
+}
