@@ -1,0 +1,71 @@
+package api_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+)
+
+var router = sync.OnceValues(func() (routers.Router, error) {
+	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	if err := doc.Validate(context.Background()); err != nil {
+		return nil, err
+	}
+	return legacy.NewRouter(doc)
+})
+
+// keepsThePromise fails where an answer is not what openapi.yaml says. Calls
+// that it does not know, and a status that no client reads (499), pass.
+func keepsThePromise(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
+	t.Helper()
+	router, err := router()
+	if err != nil {
+		t.Fatal(err)
+	}
+	route, parameters, err := router.FindRoute(r)
+	if err != nil || w.Code == 499 {
+		return
+	}
+	result := w.Result()
+	if route.Operation.Responses.Status(w.Code) == nil {
+		t.Errorf("%s %s answers %d, which openapi.yaml does not mention", r.Method, r.URL, w.Code)
+		return
+	}
+	if err := openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, PathParams: parameters, Route: route},
+		Status:                 w.Code, Header: w.Header(), Body: io.NopCloser(result.Body),
+	}); err != nil {
+		t.Errorf("%s %s: %v", r.Method, r.URL, err)
+	}
+}
+
+// What is generated from openapi.yaml is also what is served under that name.
+func TestServedDescription(t *testing.T) {
+	want, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, nil)
+	if w := s.do(request("GET", "/openapi.yaml", "", nil)); w.Body.String() != string(want) {
+		t.Error("/openapi.yaml is not api/openapi.yaml")
+	}
+}
+
+func init() {
+	// Plain bodies have no structure to check.
+	for _, contentType := range []string{"text/html", "application/yaml"} {
+		openapi3filter.RegisterBodyDecoder(contentType, openapi3filter.FileBodyDecoder)
+	}
+}
