@@ -1,0 +1,155 @@
+//go:build cgo
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/inference/tflite"
+	"edgelens/models"
+	"edgelens/preprocess"
+)
+
+// BenchmarkWholePath compares, picture by picture and turn by turn in one run,
+// the bare work (decode, resize, Invoke) with the recognizer around it and
+// with the whole service over HTTP. overhead-% is the median of what is added.
+func BenchmarkWholePath(b *testing.B) {
+	for _, name := range []string{"cat.bmp", "cat_720p.jpg", "cat_1080p.jpg"} {
+		b.Run(name, func(b *testing.B) {
+			c := settings(b)
+			withShared(b, c)
+			c.Inference.Interpreters, c.Recognize.Workers = 1, 1
+			s, image := start(b, c), picture(b, name)
+			bare := newBare(b, s.core)
+			req := edgelens.Request{ID: "bench", Face: "cli", Image: image, SHA256: sha256.Sum256(image), NoCache: true}
+			var bareTimes, coreTimes, httpTimes []time.Duration
+			b.ReportAllocs()
+			for b.Loop() {
+				bareTimes = append(bareTimes, timed(func() { bare.run(b, image) }))
+				coreTimes = append(coreTimes, timed(func() {
+					if _, err := s.core.recognizer.Recognize(context.Background(), &req); err != nil {
+						b.Fatal(err)
+					}
+				}))
+				httpTimes = append(httpTimes, timed(func() {
+					if a := s.raw(path+"?cache=false", image); a.status != 200 {
+						b.Fatal(a.status)
+					}
+				}))
+			}
+			base := median(bareTimes)
+			b.ReportMetric(milliseconds(base), "bare-ms")
+			b.ReportMetric(percentOver(median(coreTimes), base), "recognizer-overhead-%")
+			b.ReportMetric(percentOver(median(httpTimes), base), "http-overhead-%")
+		})
+	}
+}
+
+// BenchmarkCacheHit is a hit over HTTP for an upload of 105 kB.
+func BenchmarkCacheHit(b *testing.B) {
+	c := settings(b)
+	withShared(b, c)
+	s, image := start(b, c), picture(b, "cat_720p.jpg")
+	s.raw(path, image)
+	var times []time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		times = append(times, timed(func() {
+			if a := s.raw(path, image); !a.Cached {
+				b.Fatal(a.status)
+			}
+		}))
+	}
+	b.ReportMetric(milliseconds(median(times)), "median-ms")
+}
+
+// BenchmarkStart is from nothing to the default model ready.
+func BenchmarkStart(b *testing.B) {
+	c := settings(b)
+	withShared(b, c)
+	for b.Loop() {
+		core, err := newCore(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := core.warmUp(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := closeCore(core); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+// bare is the work that nobody can leave out.
+type bare struct {
+	preprocessor *preprocess.Preprocessor
+	interpreter  inference.Interpreter
+	input        models.InputSpec
+	tensor, out  []byte
+}
+
+func newBare(b *testing.B, core *core) *bare {
+	b.Helper()
+	spec, err := core.loader.Describe(context.Background(), "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	model, err := tflite.New().Open(spec.Path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+	if err != nil {
+		b.Fatal(err)
+	}
+	interpreter, err := model.NewInterpreter()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = interpreter.Close()
+		_ = model.Close()
+	})
+	return &bare{
+		preprocessor: core.preprocessor, interpreter: interpreter, input: spec.Input,
+		tensor: make([]byte, spec.Input.Bytes()), out: make([]byte, spec.Output.Bytes()),
+	}
+}
+
+func (r *bare) run(b *testing.B, image []byte) {
+	b.Helper()
+	if _, _, err := r.preprocessor.Tensor(r.tensor, image, r.input); err != nil {
+		b.Fatal(err)
+	}
+	for _, step := range []func() error{
+		func() error { return r.interpreter.SetInput(r.tensor) },
+		r.interpreter.Invoke,
+		func() error { return r.interpreter.ReadOutput(r.out) },
+	} {
+		if err := step(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func timed(work func()) time.Duration {
+	start := time.Now()
+	work()
+	return time.Since(start)
+}
+
+func median(times []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(times))
+	return sorted[len(sorted)/2]
+}
+
+func milliseconds(d time.Duration) float64         { return float64(d.Microseconds()) / 1000 }
+func percentOver(with, base time.Duration) float64 { return 100 * (float64(with)/float64(base) - 1) }
