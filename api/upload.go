@@ -71,7 +71,7 @@ func (s *Server) readBase64(text string) (upload, error) {
 	if strings.HasPrefix(text, "data:") {
 		header, data, found := strings.Cut(text, ",")
 		if !found || !strings.HasSuffix(header, ";base64") {
-			return upload{}, fmt.Errorf("%w: the data URI in \"image\" must have the form data:image/jpeg;base64,...", edgelens.ErrInvalid)
+			return upload{}, fmt.Errorf("%w: the data URI in \"image\" must have the form data:image/jpeg;base64,<base64>", edgelens.ErrInvalid)
 		}
 		text = data
 	}

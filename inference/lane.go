@@ -52,7 +52,7 @@ func (p *Pool) newLane() (*lane, [][]byte, error) {
 // run serves the lane until its work channel is closed or it is quarantined.
 func (l *lane) run() {
 	defer l.pool.running.Done()
-	defer l.interpreter.Close() //nolint:errcheck // nobody is left to tell
+	defer l.interpreter.Close() // nobody is left to tell
 	watchdog := time.AfterFunc(time.Hour, l.bark)
 	watchdog.Stop()
 	defer watchdog.Stop()
@@ -142,7 +142,7 @@ func (l *lane) bark() {
 func warmUp(interpreter Interpreter) ([][]byte, error) {
 	input := interpreter.Input()
 	tensor := make([]byte, input.Bytes())
-	noise := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a fixed seed: every start is alike
+	noise := rand.New(rand.NewPCG(1, 2)) // a fixed seed: every start is alike
 	var outputs [][]byte
 	for range 2 {
 		fillNoise(tensor, input.DType, noise)

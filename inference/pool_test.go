@@ -291,7 +291,7 @@ func BenchmarkPoolRun(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer pool.Close(context.Background()) //nolint:errcheck // a benchmark
+	defer pool.Close(context.Background()) // a benchmark
 	tensor := make([]byte, backend.In.Bytes())
 	b.ReportAllocs()
 	for b.Loop() {

@@ -39,7 +39,7 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errSilent) {
-			fmt.Fprintf(stderr, "edgelens: %v\n", err) //nolint:errcheck // nowhere else to say it
+			fmt.Fprintf(stderr, "edgelens: %v\n", err) // nowhere else to say it
 		}
 		return 1
 	}

@@ -54,13 +54,13 @@ func newModelList(environ []string) *cobra.Command {
 
 func printModels(w io.Writer, list []models.Listed) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tSTATE\tSIZE\tLABELS\tNOTE") //nolint:errcheck // Flush returns it
+	fmt.Fprintln(t, "NAME\tSTATE\tSIZE\tLABELS\tNOTE") // Flush returns it
 	for _, m := range list {
 		note := m.Problem
 		if m.Default {
 			note = "default. " + note
 		}
-		fmt.Fprintf(t, "%s\t%s\t%.1f MB\t%d\t%s\n", m.Name, m.State, float64(m.FileBytes)/1e6, len(m.Labels), note) //nolint:errcheck // Flush returns it
+		fmt.Fprintf(t, "%s\t%s\t%.1f MB\t%d\t%s\n", m.Name, m.State, float64(m.FileBytes)/1e6, len(m.Labels), note) // Flush returns it
 	}
 	return t.Flush()
 }
@@ -127,13 +127,13 @@ func newPullProgress(out io.Writer) func(models.Progress) {
 		file = p.File
 		switch {
 		case p.From == "":
-			fmt.Fprintf(out, "%s: %s is there already\n", p.Name, p.File) //nolint:errcheck // only talk
+			fmt.Fprintf(out, "%s: %s is there already\n", p.Name, p.File) // only talk
 		case !terminal && begins:
-			fmt.Fprintf(out, "%s: fetching %s (%.1f MB) from %s\n", p.Name, p.File, float64(p.Total)/1e6, p.From) //nolint:errcheck // only talk
+			fmt.Fprintf(out, "%s: fetching %s (%.1f MB) from %s\n", p.Name, p.File, float64(p.Total)/1e6, p.From) // only talk
 		case terminal:
 			if begins || bar == nil {
 				bar = progressbar.NewOptions64(p.Total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(p.File),
-					progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) })) //nolint:errcheck // only talk
+					progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) })) // only talk
 			}
 			_ = bar.Set64(p.Done) // a bar that cannot be drawn is no reason to stop
 		}
@@ -164,7 +164,7 @@ func inspectModel(ctx context.Context, c *config.Config, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer closeCore(core) //nolint:errcheck // the process ends next
+	defer closeCore(core) // the process ends next
 	spec, err := core.loader.Describe(ctx, "")
 	if err != nil {
 		return err
@@ -182,7 +182,7 @@ func inspectModel(ctx context.Context, c *config.Config, w io.Writer) error {
 		{"labels", fmt.Sprint(len(spec.Labels))},
 		{"delegate", spec.Delegate},
 	} {
-		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1]) //nolint:errcheck // Flush returns it
+		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1]) // Flush returns it
 	}
 	return t.Flush()
 }

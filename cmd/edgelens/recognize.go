@@ -55,7 +55,7 @@ func recognizeFiles(ctx context.Context, c *config.Config, cmd *cobra.Command, f
 	if err != nil {
 		return err
 	}
-	defer closeCore(core) //nolint:errcheck // the process ends next
+	defer closeCore(core) // the process ends next
 	if err := core.warmUp(ctx); err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func readPicture(stdin io.Reader, file string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer f.Close() //nolint:errcheck // read only
+		defer f.Close() // read only
 		in = f
 	}
 	image, err := io.ReadAll(io.LimitReader(in, most+1))
@@ -126,7 +126,7 @@ type table struct{ w *tabwriter.Writer }
 
 func newTable(w io.Writer) table {
 	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	fmt.Fprintln(t.w, "FILE\tLABEL\tCLASS\tPROBABILITY\tTIME") //nolint:errcheck // Flush returns it
+	fmt.Fprintln(t.w, "FILE\tLABEL\tCLASS\tPROBABILITY\tTIME") // Flush returns it
 	return t
 }
 

@@ -91,7 +91,7 @@ func TestGracefulStop(t *testing.T) {
 			t.Errorf("what was admitted got %d %s", a.status, a.body)
 		}
 	}
-	if _, err := http.Get(s.url + "/healthz"); err == nil { //nolint:bodyclose,noctx // it must not answer
+	if _, err := http.Get(s.url + "/healthz"); err == nil { // it must not answer
 		t.Error("it still accepts connections")
 	}
 	if !strings.Contains(log.String(), "msg=stopped clean=true") {

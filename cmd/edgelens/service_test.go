@@ -171,7 +171,7 @@ func (s *service) send(method, target, contentType string, body io.Reader) *answ
 		s.t.Error(err)
 		return &answer{}
 	}
-	defer response.Body.Close() //nolint:errcheck // read only
+	defer response.Body.Close() // read only
 	a := &answer{status: response.StatusCode, header: response.Header}
 	if a.body, err = io.ReadAll(response.Body); err != nil {
 		s.t.Error(err)

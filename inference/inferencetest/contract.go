@@ -35,7 +35,7 @@ func Run(t *testing.T, backend inference.Backend, path string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { i.Close() }) //nolint:errcheck // closed twice in some tests
+		t.Cleanup(func() { i.Close() }) // closed twice in some tests
 		return i
 	}
 

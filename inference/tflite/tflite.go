@@ -51,7 +51,7 @@ func checkIdentifier(path string) error {
 	if err != nil {
 		return fmt.Errorf("%w: its file cannot be read: %v", edgelens.ErrModel, err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	var head [8]byte
 	if _, err := io.ReadFull(f, head[:]); err != nil || string(head[4:8]) != "TFL3" {
 		return fmt.Errorf("%w: its file is not a TensorFlow Lite model (no TFL3 mark at its start)", edgelens.ErrModel)

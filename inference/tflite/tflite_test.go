@@ -102,7 +102,7 @@ func TestUnusableFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, err := tflite.New().Open(write(t, c.model), inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
 			if err == nil {
-				defer m.Close() //nolint:errcheck // a test
+				defer m.Close() // a test
 				_, err = m.NewInterpreter()
 			}
 			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), c.want) {
@@ -125,7 +125,7 @@ func TestErrorText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer m.Close() //nolint:errcheck // a test
+		defer m.Close() // a test
 		if _, err = m.NewInterpreter(); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "fake-op-double") {
 			t.Errorf("got %v, want ErrModel that names the operator fake-op-double", err)
 		}
