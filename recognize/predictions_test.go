@@ -56,6 +56,14 @@ func TestPredictions(t *testing.T) {
 			dtype: models.Uint8, scale: 1.0 / 256, raw: []byte{64, 64, 64, 64}, topK: 2,
 			want: list{is(0, "class 0", .25), is(1, "class 1", .25)},
 		},
+		"alike once rounded": {
+			dtype: models.Float32, raw: floats(0, .1000001, .1000002, .5), topK: 3,
+			want: list{is(3, "class 3", .5), is(1, "class 1", .1), is(2, "class 2", .1)},
+		},
+		"alike once limited to 1": {
+			dtype: models.Float32, raw: floats(.5, 1.5, 2.5), topK: 2,
+			want: list{is(1, "class 1", 1), is(2, "class 2", 1)},
+		},
 		"below 0 is 0": {
 			dtype: models.Float32, raw: floats(-3, .5), topK: 2,
 			want: list{is(1, "class 1", .5), is(0, "class 0", 0)},
@@ -165,6 +173,24 @@ func TestLogitsBecomeProbabilities(t *testing.T) {
 	}
 }
 
+func TestTopKIsAPrefix(t *testing.T) {
+	scores := make([]float32, 50)
+	for i := range scores {
+		scores[i] = float32(i*31%7) * .1 * (1 + float32(i)*1e-9)
+	}
+	b := newBench(oneWorker())
+	b.runner.spec, b.runner.raw = newSpec(models.Float32, len(scores)), floats(scores...)
+	req := picture("cat")
+	req.TopK = len(scores)
+	all := b.must(t, req).Predictions
+	for k := 1; k < len(scores); k++ {
+		req.TopK = k
+		if got := b.must(t, req).Predictions; !slices.Equal(got, all[:k]) {
+			t.Fatalf("top_k %d gives %v, want the first of %v", k, got, all)
+		}
+	}
+}
+
 func TestResultCarriesWhatIsKnown(t *testing.T) {
 	b := newBench(oneWorker(), 64, 128)
 	req := picture("cat")
@@ -186,6 +212,7 @@ func FuzzPredictions(f *testing.F) {
 	f.Add([]byte{1, 2, 3}, uint8(models.Uint8), 1.0/256, 0, 3, 0.0, false, uint8(0))
 	f.Add([]byte{1, 2, 3}, uint8(models.Int8), 1.0/256, -128, 1, .5, true, uint8(0))
 	f.Add(floats(1, 2, 3e38, -3e38), uint8(models.Float32), 0.0, 0, 3, 0.0, true, uint8(0))
+	f.Add(floats(.1000001, .1000002), uint8(models.Float32), 0.0, 0, 2, 0.0, false, uint8(0))
 	f.Add([]byte{1}, uint8(models.InvalidDType), 0.0, 0, 3, 0.0, true, uint8(9))
 	f.Add([]byte{1, 2}, uint8(models.Uint8), math.Inf(1), 1, 3, 0.0, true, uint8(0))
 	f.Fuzz(func(t *testing.T, raw []byte, dtype uint8, scale float64, zero, topK int, minScore float64, logits bool, missing uint8) {
