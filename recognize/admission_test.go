@@ -128,6 +128,7 @@ func TestSlotIsGivenBack(t *testing.T) {
 		"runner panics": {func(b *bench) {
 			b.runner.work = func(context.Context) error { panic("boom") }
 		}, edgelens.ErrInference},
+		"short output": {func(b *bench) { b.runner.raw = nil }, edgelens.ErrInference},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

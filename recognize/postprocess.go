@@ -12,6 +12,10 @@ import (
 // predictions turns the raw output tensor into the best classes: dequantize,
 // softmax where the model gives logits, top k, labels.
 func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]edgelens.Prediction, error) {
+	if len(raw) != spec.Output.Bytes() || len(raw) == 0 {
+		// The model's fault, not the request's, which Dequantize would blame.
+		return nil, fmt.Errorf("read the scores: %w: the model answered with %d bytes where its output has %d", edgelens.ErrInference, len(raw), spec.Output.Bytes())
+	}
 	scores := make([]float32, spec.Output.Elements())
 	if err := spec.Output.Dequantize(scores, raw); err != nil {
 		return nil, err

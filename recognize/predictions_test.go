@@ -108,10 +108,13 @@ func TestPredictions(t *testing.T) {
 			dtype: models.Float32, logits: true, raw: floats(-3e38, 3e38), topK: 2,
 			want: list{is(1, "class 1", 1), is(0, "class 0", 0)},
 		},
-		"NaN":             {dtype: models.Float32, raw: floats(.5, nan), wantErr: edgelens.ErrInference},
-		"NaN logit":       {dtype: models.Float32, logits: true, raw: floats(.5, nan), wantErr: edgelens.ErrInference},
-		"infinity":        {dtype: models.Float32, raw: floats(inf, .5), wantErr: edgelens.ErrInference},
-		"no element type": {dtype: models.InvalidDType, classes: 3, wantErr: edgelens.ErrModel},
+		"NaN":                {dtype: models.Float32, raw: floats(.5, nan), wantErr: edgelens.ErrInference},
+		"NaN logit":          {dtype: models.Float32, logits: true, raw: floats(.5, nan), wantErr: edgelens.ErrInference},
+		"infinity":           {dtype: models.Float32, raw: floats(inf, .5), wantErr: edgelens.ErrInference},
+		"too few bytes":      {dtype: models.Uint8, classes: 3, raw: []byte{1, 2}, wantErr: edgelens.ErrInference},
+		"too many bytes":     {dtype: models.Uint8, classes: 3, raw: []byte{1, 2, 3, 4}, wantErr: edgelens.ErrInference},
+		"no element type":    {dtype: models.InvalidDType, classes: 3, wantErr: edgelens.ErrInference},
+		"no classes, logits": {dtype: models.Float32, logits: true, wantErr: edgelens.ErrInference},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -213,6 +216,7 @@ func FuzzPredictions(f *testing.F) {
 	f.Add([]byte{1, 2, 3}, uint8(models.Int8), 1.0/256, -128, 1, .5, true, uint8(0))
 	f.Add(floats(1, 2, 3e38, -3e38), uint8(models.Float32), 0.0, 0, 3, 0.0, true, uint8(0))
 	f.Add(floats(.1000001, .1000002), uint8(models.Float32), 0.0, 0, 2, 0.0, false, uint8(0))
+	f.Add([]byte{}, uint8(models.Float32), 0.0, 0, 3, 0.0, true, uint8(0))
 	f.Add([]byte{1}, uint8(models.InvalidDType), 0.0, 0, 3, 0.0, true, uint8(9))
 	f.Add([]byte{1, 2}, uint8(models.Uint8), math.Inf(1), 1, 3, 0.0, true, uint8(0))
 	f.Fuzz(func(t *testing.T, raw []byte, dtype uint8, scale float64, zero, topK int, minScore float64, logits bool, missing uint8) {
