@@ -100,3 +100,19 @@ func TestFailureIsNotCached(t *testing.T) {
 		t.Error("the failure was cached")
 	}
 }
+
+func TestMissThatComesLateIsNotComputedAgain(t *testing.T) {
+	b := newBench(oneWorker(), 64, 128)
+	// Another request of the same computes and stores between this one's look
+	// into the cache and its start.
+	b.cache.afterGet = func() {
+		b.cache.mu.Lock()
+		b.cache.afterGet = nil
+		b.cache.mu.Unlock()
+		b.must(t, picture("cat"))
+	}
+	b.must(t, picture("cat"))
+	if n := b.preprocessor.calls.Load(); n != 1 {
+		t.Errorf("computed %d times, want once", n)
+	}
+}

@@ -139,6 +139,12 @@ func (s *Service) compute(ctx context.Context, key string, spec *models.Spec, re
 			return nil, fmt.Errorf("recognize: %w", edgelens.ErrStopping)
 		}
 		defer s.work.Done()
+		if !req.NoCache {
+			// The same may have been computed since the caller looked.
+			if known, ok := s.cache.Get(key); ok {
+				return known, nil
+			}
+		}
 		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
 		defer cancel()
 		result, err := s.run(work, spec, req, topK)
