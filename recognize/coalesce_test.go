@@ -114,6 +114,8 @@ func TestFailureReachesEveryWaiter(t *testing.T) {
 func TestNoCacheRunsOnItsOwn(t *testing.T) {
 	tests := map[string]struct{ ids [2]string }{
 		"each with its id": {[2]string{"a", "b"}},
+		"ids alike":        {[2]string{"a", "a"}},
+		"no ids":           {},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -28,7 +29,8 @@ type Service struct {
 
 	admission *admission
 	flights   singleflight.Group
-	tensors   sync.Pool // of *[]byte
+	bypasses  atomic.Uint64 // makes the flights of NoCache requests distinct
+	tensors   sync.Pool     // of *[]byte
 
 	mu      sync.Mutex
 	stopped bool
@@ -132,7 +134,7 @@ func (s *Service) key(spec *models.Spec, req *edgelens.Request, topK int) string
 func (s *Service) compute(ctx context.Context, key string, spec *models.Spec, req *edgelens.Request, topK int) (*edgelens.Result, error) {
 	if req.NoCache {
 		// Its own flight: whoever bypasses the cache wants a run of its own.
-		key = "bypass " + req.ID + " " + key
+		key = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
 	}
 	flight := s.flights.DoChan(key, func() (any, error) {
 		if !s.begin() {
