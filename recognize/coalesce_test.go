@@ -142,3 +142,23 @@ func TestNoCacheRunsOnItsOwn(t *testing.T) {
 		})
 	}
 }
+
+func TestRequestIsTheCallersAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(oneWorker(), 64, 128)
+		release := b.hold()
+		ctx, cancel := context.WithCancel(t.Context())
+		req := picture("cat")
+		done := b.start(ctx, req)
+		synctest.Wait()
+		cancel()
+		<-done
+		// The work goes on without its caller, who uses the request again.
+		*req = edgelens.Request{ID: "next", MinScore: 1, NoCache: true}
+		release()
+		synctest.Wait()
+		if r := b.must(t, picture("cat")); !r.Cached || len(r.Predictions) != 2 {
+			t.Errorf("cached: %v, predictions %v, want those of the request as it was", r.Cached, r.Predictions)
+		}
+	})
+}

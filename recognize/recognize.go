@@ -136,6 +136,9 @@ func (s *Service) compute(ctx context.Context, key string, spec *models.Spec, re
 		// Its own flight: whoever bypasses the cache wants a run of its own.
 		key = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
 	}
+	// The work may outlive this call, after which req is the caller's again.
+	own := *req
+	req = &own
 	flight := s.flights.DoChan(key, func() (any, error) {
 		if !s.begin() {
 			return nil, fmt.Errorf("recognize: %w", edgelens.ErrStopping)
