@@ -161,6 +161,7 @@ func TestTimeout(t *testing.T) {
 			synctest.Wait()
 			return release
 		}},
+		"while decoding": {func(_ *testing.T, b *bench) func() { return b.hold() }},
 		"while an interpreter runs": {func(_ *testing.T, b *bench) func() {
 			b.runner.work = func(ctx context.Context) error {
 				<-ctx.Done()
@@ -181,6 +182,7 @@ func TestTimeout(t *testing.T) {
 				if a.after != config.Timeout {
 					t.Errorf("after %v, want %v", a.after, config.Timeout)
 				}
+				synctest.Wait()
 				cleanup()
 				synctest.Wait()
 				b.must(t, picture("the slot is free again"))

@@ -158,14 +158,17 @@ func (s *Service) compute(ctx context.Context, key string, spec *models.Spec, re
 		}
 		return result, err
 	})
+	// Decoding does not look at a deadline: who waits for it must.
+	wait, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
 	select {
 	case r := <-flight:
 		if r.Err != nil {
 			return nil, r.Err
 		}
 		return r.Val.(*edgelens.Result), nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("recognize: %w", contextError(ctx))
+	case <-wait.Done():
+		return nil, fmt.Errorf("recognize: %w", contextError(wait))
 	}
 }
 
