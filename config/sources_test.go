@@ -200,6 +200,7 @@ func TestDefaultsHoldWhereNobodySaysOtherwise(t *testing.T) {
 		"a document with nothing":    {file: "---\n"},
 		"a document with a null":     {file: "--- null\n"},
 		"an empty mapping":           {file: "{}\n"},
+		"a section commented out":    {file: "http:\n  # read_timeout: 5s\ncache:\n"},
 		"a section with nothing":     {file: "http: {}\n"},
 		"a document that ends twice": {file: "---\n...\n"},
 	} {
