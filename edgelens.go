@@ -18,9 +18,10 @@ const DefaultTopK = 3
 
 // A Recognizer answers what is in a picture.
 //
-// Implementations are safe for use by many goroutines. Recognize never keeps
-// the request or its bytes after it returns, and the Result belongs to the
-// caller. The error, if any, wraps one of this package's sentinels.
+// Implementations are safe for use by many goroutines. The Request is the
+// caller's again when Recognize returns, and the Result belongs to the caller.
+// The bytes of Image must never change: where ctx ended first, they may be read
+// for a while after. The error, if any, wraps one of this package's sentinels.
 type Recognizer interface {
 	Recognize(ctx context.Context, req *Request) (*Result, error)
 }
@@ -31,8 +32,8 @@ type Request struct {
 	ID string
 	// Face names the way in: "http", "cli".
 	Face string
-	// Image is the encoded picture (JPEG, PNG, WebP or BMP). It is not
-	// modified.
+	// Image is the encoded picture (JPEG, PNG, WebP or BMP). Nobody may modify
+	// it, not even after Recognize returned; see Recognizer.
 	Image []byte
 	// SHA256 is the digest of Image, computed while the body was read.
 	SHA256 [32]byte

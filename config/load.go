@@ -1,11 +1,13 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 
@@ -143,10 +145,17 @@ func applyFound(settings []setting, path string, found []scalar) []error {
 	for _, s := range settings {
 		byKey[s.key] = s
 	}
+	lines := map[string]int{} // where each key was given
 	var faults []error
 	for _, f := range found {
 		s, known := byKey[f.key]
+		line, twice := lines[f.key]
+		lines[f.key] = f.line
 		switch {
+		case twice:
+			faults = append(faults, fmt.Errorf("%s:%d: %s was given before, in line %d; keep one of them", path, f.line, f.key, line))
+		case f.empty && isSection(f.key, settings):
+			// Everything in it is commented out.
 		case !known:
 			faults = append(faults, fmt.Errorf("%s:%d: %s is not a setting%s", path, f.line, f.key, similar(f.key, keys(byKey))))
 		case f.notScalar:
@@ -160,21 +169,34 @@ func applyFound(settings []setting, path string, found []scalar) []error {
 	return faults
 }
 
+// isSection reports whether there are settings below the key.
+func isSection(key string, settings []setting) bool {
+	return slices.ContainsFunc(settings, func(s setting) bool { return strings.HasPrefix(s.key, key+".") })
+}
+
 // scalar is one value of the file with the keys on the way to it.
 type scalar struct {
 	key, text string
 	line      int
 	notScalar bool
+	empty     bool // nothing after the colon, or {}
 }
 
 // flatten returns every value of a YAML document by its dotted key.
 func flatten(data []byte) ([]scalar, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document yaml.Node
-	err := yaml.NewDecoder(strings.NewReader(string(data))).Decode(&document)
+	err := decoder.Decode(&document)
 	if errors.Is(err, io.EOF) {
 		return nil, nil // an empty file
 	}
 	if err != nil {
+		return nil, err
+	}
+	switch err := decoder.Decode(new(yaml.Node)); {
+	case err == nil:
+		return nil, errors.New("it must be one document, and a line of --- starts a second one")
+	case !errors.Is(err, io.EOF):
 		return nil, err
 	}
 	root := document.Content[0]
@@ -191,11 +213,16 @@ func flattenMapping(prefix string, node *yaml.Node) []scalar {
 	var list []scalar
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := prefix+node.Content[i].Value, node.Content[i+1]
-		if value.Kind == yaml.MappingNode {
+		if value.Kind == yaml.MappingNode && len(value.Content) > 0 {
 			list = append(list, flattenMapping(key+".", value)...)
 			continue
 		}
-		list = append(list, scalar{key: key, text: value.Value, line: node.Content[i].Line, notScalar: value.Kind != yaml.ScalarNode})
+		found := scalar{key: key, text: value.Value, line: node.Content[i].Line, notScalar: value.Kind != yaml.ScalarNode}
+		found.empty = value.Kind == yaml.MappingNode
+		if value.ShortTag() == "!!null" {
+			found.text, found.empty = "", true // however it is spelt: ~ is no folder
+		}
+		list = append(list, found)
 	}
 	return list
 }

@@ -12,6 +12,10 @@ import (
 // predictions turns the raw output tensor into the best classes: dequantize,
 // softmax where the model gives logits, top k, labels.
 func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]edgelens.Prediction, error) {
+	if len(raw) != spec.Output.Bytes() || len(raw) == 0 {
+		// The model's fault, not the request's, which Dequantize would blame.
+		return nil, fmt.Errorf("read the scores: %w: the model answered with %d bytes where its output has %d", edgelens.ErrInference, len(raw), spec.Output.Bytes())
+	}
 	scores := make([]float32, spec.Output.Elements())
 	if err := spec.Output.Dequantize(scores, raw); err != nil {
 		return nil, err
@@ -24,14 +28,18 @@ func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]e
 	if spec.Activation == models.ActivationLogits {
 		softmax(scores)
 	}
-	best := top(scores, topK)
+	// Rounded before they are compared: two that read alike are a tie.
+	rounded := make([]float64, len(scores))
+	for i, s := range scores {
+		rounded[i] = probability(s)
+	}
+	best := top(rounded, topK)
 	list := make([]edgelens.Prediction, 0, len(best))
 	for _, class := range best {
-		p := probability(scores[class])
-		if p < minScore {
+		if rounded[class] < minScore {
 			break // sorted: the rest is lower still
 		}
-		list = append(list, edgelens.Prediction{ClassID: class, Label: label(spec.Labels, class), Probability: p})
+		list = append(list, edgelens.Prediction{ClassID: class, Label: label(spec.Labels, class), Probability: rounded[class]})
 	}
 	return list, nil
 }
@@ -57,7 +65,7 @@ func softmax(scores []float32) {
 // top returns the k classes with the highest scores, best first; of equal
 // scores, the lower class first. It keeps a sorted list of k and looks at each
 // score once, which for small k beats sorting them all.
-func top(scores []float32, k int) []int {
+func top(scores []float64, k int) []int {
 	k = min(k, len(scores))
 	best := make([]int, 0, k+1)
 	for class, score := range scores {

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -28,7 +29,8 @@ type Service struct {
 
 	admission *admission
 	flights   singleflight.Group
-	tensors   sync.Pool // of *[]byte
+	bypasses  atomic.Uint64 // makes the flights of NoCache requests distinct
+	tensors   sync.Pool     // of *[]byte
 
 	mu      sync.Mutex
 	stopped bool
@@ -132,13 +134,22 @@ func (s *Service) key(spec *models.Spec, req *edgelens.Request, topK int) string
 func (s *Service) compute(ctx context.Context, key string, spec *models.Spec, req *edgelens.Request, topK int) (*edgelens.Result, error) {
 	if req.NoCache {
 		// Its own flight: whoever bypasses the cache wants a run of its own.
-		key = "bypass " + req.ID + " " + key
+		key = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
 	}
+	// The work may outlive this call, after which req is the caller's again.
+	own := *req
+	req = &own
 	flight := s.flights.DoChan(key, func() (any, error) {
 		if !s.begin() {
 			return nil, fmt.Errorf("recognize: %w", edgelens.ErrStopping)
 		}
 		defer s.work.Done()
+		if !req.NoCache {
+			// The same may have been computed since the caller looked.
+			if known, ok := s.cache.Get(key); ok {
+				return known, nil
+			}
+		}
 		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
 		defer cancel()
 		result, err := s.run(work, spec, req, topK)
@@ -147,14 +158,17 @@ func (s *Service) compute(ctx context.Context, key string, spec *models.Spec, re
 		}
 		return result, err
 	})
+	// Decoding does not look at a deadline: who waits for it must.
+	wait, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
 	select {
 	case r := <-flight:
 		if r.Err != nil {
 			return nil, r.Err
 		}
 		return r.Val.(*edgelens.Result), nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("recognize: %w", contextError(ctx))
+	case <-wait.Done():
+		return nil, fmt.Errorf("recognize: %w", contextError(wait))
 	}
 }
 

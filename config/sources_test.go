@@ -1,0 +1,385 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"gopkg.in/yaml.v3"
+
+	"edgelens/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// source is what one run of the program is told.
+type source struct {
+	args    []string
+	environ []string
+	// file is the text of the file that --config names; "" names none.
+	file string
+}
+
+// load runs config.Load in a folder without an edgelens.yaml.
+func (s source) load(t testing.TB) (*config.Config, error) {
+	t.Helper()
+	args := s.args
+	if s.file != "" {
+		args = append([]string{"--config=" + writeFile(t, t.TempDir(), "settings.yaml", s.file)}, args...)
+	}
+	return config.Load(parse(t, args), s.environ)
+}
+
+func parse(t testing.TB, args []string) *pflag.FlagSet {
+	t.Helper()
+	flags := pflag.NewFlagSet("edgelens", pflag.ContinueOnError)
+	config.AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatalf("parse %q: %v", args, err)
+	}
+	return flags
+}
+
+func writeFile(t testing.TB, folder, name, text string) string {
+	t.Helper()
+	path := filepath.Join(folder, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func print(t testing.TB, c *config.Config) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// effective returns every setting by its key in the file, read from what Print
+// writes.
+func effective(t testing.TB, c *config.Config) map[string]string {
+	t.Helper()
+	var tree map[string]any
+	if err := yaml.Unmarshal([]byte(print(t, c)), &tree); err != nil {
+		t.Fatalf("Print did not write YAML: %v", err)
+	}
+	values := map[string]string{}
+	for key, value := range tree {
+		section, nested := value.(map[string]any)
+		if !nested {
+			values[key] = fmt.Sprint(value)
+		}
+		for k, v := range section {
+			values[key+"."+k] = fmt.Sprint(v)
+		}
+	}
+	return values
+}
+
+// flagOf and environOf are the rules by which a setting is named.
+func flagOf(key string) string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(key)
+}
+
+func environOf(key string) string {
+	return "EDGELENS_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// fileOf returns a file that sets one key.
+func fileOf(key, value string) string {
+	section, rest, nested := strings.Cut(key, ".")
+	if nested {
+		return fmt.Sprintf("%s:\n  %s: %q\n", section, rest, value)
+	}
+	return fmt.Sprintf("%s: %q\n", key, value)
+}
+
+// valid has three values of every setting, none the default: for the flag, for
+// the environment and for the file.
+var valid = map[string][3]string{
+	"listen":                   {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+	"data_dir":                 {"/flag", "/env", "/file"},
+	"models_dir":               {"/flag", "/env", "/file"},
+	"model":                    {"flag", "env", "file"},
+	"model_mirror":             {"/flag", "/env", "/file"},
+	"log_level":                {"debug", "warn", "error"},
+	"log_format":               {"json", "text", "json"},
+	"http.max_image_bytes":     {"10001", "10002", "10003"},
+	"http.max_upload_bytes":    {"100000001", "100000002", "100000003"},
+	"http.read_timeout":        {"11s", "12s", "13s"},
+	"recognize.workers":        {"11", "12", "13"},
+	"recognize.queue":          {"11", "12", "13"},
+	"recognize.timeout":        {"11s", "12s", "13s"},
+	"inference.interpreters":   {"11", "12", "13"},
+	"inference.threads":        {"11", "12", "13"},
+	"inference.delegate":       {"none", "auto", "none"},
+	"inference.invoke_timeout": {"11s", "12s", "13s"},
+	"preprocess.max_pixels":    {"10001", "10002", "10003"},
+	"preprocess.max_side":      {"10001", "10002", "10003"},
+	"preprocess.max_scans":     {"11", "12", "13"},
+	"cache.max_entries":        {"11", "12", "13"},
+	"cache.ttl":                {"11s", "12s", "13s"},
+}
+
+func TestEveryFlagIsASettingWithAKey(t *testing.T) {
+	var flags, keys []string
+	parse(t, nil).VisitAll(func(f *pflag.Flag) {
+		if f.Name != "config" {
+			flags = append(flags, f.Name)
+		}
+		if f.Usage == "" {
+			t.Errorf("--%s has no help", f.Name)
+		}
+	})
+	c := config.Default()
+	for key := range effective(t, &c) {
+		keys = append(keys, flagOf(key))
+		if _, ok := valid[key]; !ok {
+			t.Errorf("%s is new: give it three values in this test, so that its precedence is tested", key)
+		}
+	}
+	slices.Sort(flags)
+	slices.Sort(keys)
+	if !slices.Equal(flags, keys) {
+		t.Errorf("flags  %v\nprinted %v\nwant the same", flags, keys)
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for key, values := range valid {
+		t.Run(key, func(t *testing.T) {
+			flag := "--" + flagOf(key) + "=" + values[0]
+			environ := environOf(key) + "=" + values[1]
+			file := fileOf(key, values[2])
+			for name, test := range map[string]struct {
+				source source
+				want   string
+			}{
+				"flag alone":             {source{args: []string{flag}}, values[0]},
+				"environment alone":      {source{environ: []string{environ}}, values[1]},
+				"file alone":             {source{file: file}, values[2]},
+				"flag over environment":  {source{args: []string{flag}, environ: []string{environ}}, values[0]},
+				"flag over file":         {source{args: []string{flag}, file: file}, values[0]},
+				"environment over file":  {source{environ: []string{environ}, file: file}, values[1]},
+				"flag over all the rest": {source{[]string{flag}, []string{environ}, file}, values[0]},
+			} {
+				c, err := test.source.load(t)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				if got := effective(t, c)[key]; got != test.want {
+					t.Errorf("%s: %q, want %q", name, got, test.want)
+				}
+			}
+		})
+	}
+}
+
+func TestDefaultsHoldWhereNobodySaysOtherwise(t *testing.T) {
+	t.Chdir(t.TempDir())
+	want := config.Default()
+	want.Complete()
+	for name, s := range map[string]source{
+		"nothing":                    {},
+		"other programs' names":      {environ: []string{"HOME=/root", "LISTEN=x", "EDGELENSX=1", "edgelens_listen=x", "", "="}},
+		"names of tests":             {environ: []string{"EDGELENS_TEST_SHARED=/somewhere", "EDGELENS_TEST_=x", "EDGELENS_TEST_ANYTHING=x"}},
+		"a file named by nobody":     {environ: []string{"EDGELENS_CONFIG="}},
+		"comments alone":             {file: "# listen: 127.0.0.1:1\n"},
+		"a line break":               {file: "\n"},
+		"a document with nothing":    {file: "---\n"},
+		"a document with a null":     {file: "--- null\n"},
+		"an empty mapping":           {file: "{}\n"},
+		"a section commented out":    {file: "http:\n  # read_timeout: 5s\ncache:\n"},
+		"a section with nothing":     {file: "http: {}\n"},
+		"a document that ends twice": {file: "---\n...\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := s.load(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *c != want {
+				t.Errorf("%s\nwant\n%s", print(t, c), print(t, &want))
+			}
+		})
+	}
+}
+
+func TestEmptyFile(t *testing.T) {
+	path := writeFile(t, t.TempDir(), "settings.yaml", "")
+	if _, err := config.Load(parse(t, []string{"--config", path}), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhichFileIsRead(t *testing.T) {
+	folder := t.TempDir()
+	named := func(name, model string) string { return writeFile(t, folder, name, "model: "+model+"\n") }
+	flag, environ := named("flag.yaml", "by-flag"), named("env.yaml", "by-environment")
+	tests := map[string]struct {
+		source source
+		here   bool // whether the current folder has an edgelens.yaml
+		want   string
+	}{
+		"none":                     {source{}, false, ""},
+		"the one in this folder":   {source{}, true, "from-here"},
+		"the environment's":        {source{environ: []string{"EDGELENS_CONFIG=" + environ}}, true, "by-environment"},
+		"the flag's":               {source{args: []string{"--config", flag}}, true, "by-flag"},
+		"flag over environment":    {source{args: []string{"--config", flag}, environ: []string{"EDGELENS_CONFIG=" + environ}}, true, "by-flag"},
+		"flag over a missing file": {source{args: []string{"--config", flag}, environ: []string{"EDGELENS_CONFIG=/nonesuch"}}, true, "by-flag"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			here := t.TempDir()
+			t.Chdir(here)
+			if test.here {
+				writeFile(t, here, "edgelens.yaml", "model: from-here\n")
+			}
+			c, err := test.source.load(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Model != test.want {
+				t.Errorf("model %q, want %q", c.Model, test.want)
+			}
+		})
+	}
+}
+
+func TestPrintLoadsBack(t *testing.T) {
+	t.Chdir(t.TempDir())
+	everything := source{}
+	for key, values := range valid {
+		everything.file += strings.TrimSuffix(fmt.Sprintf("%s: %q", key, values[2]), "\n") + "\n"
+	}
+	for name, s := range map[string]source{
+		"defaults":                  {},
+		"every setting":             everything,
+		"text that YAML would bend": {args: []string{"--model=null", "--model-mirror=# no: \"comment\"\\\t\u00e9\u2028\n\x01'", "--data-dir=1e3", "--models-dir=~"}},
+		"numbers as names":          {args: []string{"--model=0x10", "--data-dir=yes"}},
+		"no cache, long times":      {args: []string{"--cache-max-entries=0", "--cache-ttl=1h0.5s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := s.load(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := source{file: print(t, c)}.load(t)
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, print(t, c))
+			}
+			if *again != *c {
+				t.Errorf("%s\nloaded back:\n%s", print(t, c), print(t, again))
+			}
+		})
+	}
+}
+
+// TestFlagNames freezes the names that wire.md promises and all others.
+func TestFlagNames(t *testing.T) {
+	var names []string
+	parse(t, nil).VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	slices.Sort(names)
+	got := strings.Join(names, "\n") + "\n"
+	golden := filepath.Join("testdata", "flags.golden")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("flags:\n%s\nwant:\n%s\nUsers rely on these names. For one that was added: go test ./config -update", got, want)
+	}
+	for _, promised := range []string{"--listen", "--data-dir", "--models-dir", "--model"} {
+		if !slices.Contains(names, promised) {
+			t.Errorf("%s is promised and not there", promised)
+		}
+	}
+}
+
+func TestFlagsByPrefix(t *testing.T) {
+	flags := pflag.NewFlagSet("edgelens", pflag.ContinueOnError)
+	config.AddFlags(flags, "cache.", "model")
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	slices.Sort(names)
+	want := []string{"cache-max-entries", "cache-ttl", "config", "model", "model-mirror", "models-dir"}
+	if !slices.Equal(names, want) {
+		t.Errorf("flags %v, want %v", names, want)
+	}
+	t.Chdir(t.TempDir())
+	c, err := config.Load(flags, []string{"EDGELENS_LOG_LEVEL=debug"})
+	if err != nil || c.Log.LogLevel != "debug" {
+		t.Errorf("a setting without a flag: %v, %v", c, err)
+	}
+}
+
+func TestComplete(t *testing.T) {
+	t.Chdir(t.TempDir())
+	tests := map[string]struct {
+		args []string
+		want map[string]string
+	}{
+		"models folder":               {[]string{"--data-dir=/d"}, map[string]string{"models_dir": filepath.Join("/d", "models")}},
+		"models folder said":          {[]string{"--data-dir=/d", "--models-dir=/m"}, map[string]string{"models_dir": "/m"}},
+		"workers as interpreters":     {[]string{"--inference-interpreters=7"}, map[string]string{"recognize.workers": "7", "recognize.queue": "7"}},
+		"queue as workers":            {[]string{"--inference-interpreters=7", "--recognize-workers=5"}, map[string]string{"recognize.workers": "5", "recognize.queue": "5"}},
+		"no queue where it says none": {[]string{"--recognize-workers=5", "--recognize-queue=0"}, map[string]string{"recognize.queue": "0"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, err := source{args: test.args}.load(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := effective(t, c)
+			for key, want := range test.want {
+				if got[key] != want {
+					t.Errorf("%s: %q, want %q", key, got[key], want)
+				}
+			}
+		})
+	}
+}
+
+// FuzzFile gives Load a file of arbitrary text.
+func FuzzFile(f *testing.F) {
+	for _, text := range []string{
+		"", "# nothing\n", "listen: 127.0.0.1:0\nhttp: {read_timeout: 5s}\n", "http.read_timeout: 5s", "- a\n- b\n",
+		"listen: [a]\n", "? [a]\n: b\n", "a: &a [*a]\n", "a: &a {b: *a}\n", "<<: {listen: x}\n", "listen: !!binary aGk=\n",
+		"--- a\n--- b\n", "\t", "{", "\xff", "model: null", "cache: {ttl: 1s, ttl: 2s}", "0: 1\n", "! : x", "&a *a : b",
+	} {
+		f.Add([]byte(text))
+	}
+	folder := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := writeFile(t, folder, "settings.yaml", string(text))
+		c, err := config.Load(parse(t, []string{"--config", path}), nil)
+		if err != nil {
+			var faults *config.Faults
+			if c != nil || !errors.As(err, &faults) || len(faults.List) == 0 {
+				t.Fatalf("configuration %v with error %v, want *Faults alone", c, err)
+			}
+			return
+		}
+		again, err := source{file: print(t, c)}.load(t)
+		if err != nil || *again != *c {
+			t.Fatalf("what Print wrote does not load back: %v\n%s", err, print(t, c))
+		}
+	})
+}

@@ -1,0 +1,171 @@
+package recognize_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"edgelens"
+	"edgelens/models"
+	"edgelens/recognize"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// preprocessor counts its calls and how many goroutines are in it at a time.
+type preprocessor struct {
+	version string
+	// work, if set, is what Tensor does.
+	work func(encoded []byte) error
+
+	calls, inside, most atomic.Int64
+}
+
+func (p *preprocessor) Version() string { return p.version }
+
+func (p *preprocessor) Tensor(_, encoded []byte, _ models.InputSpec) (edgelens.ImageInfo, time.Duration, time.Duration, error) {
+	p.calls.Add(1)
+	now := p.inside.Add(1)
+	defer p.inside.Add(-1)
+	for most := p.most.Load(); now > most && !p.most.CompareAndSwap(most, now); most = p.most.Load() {
+	}
+	if p.work != nil {
+		if err := p.work(encoded); err != nil {
+			return edgelens.ImageInfo{}, 0, 0, err
+		}
+	}
+	return edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"}, 2 * time.Millisecond, time.Millisecond, nil
+}
+
+// runner has one model, which answers every picture alike.
+type runner struct {
+	spec *models.Spec
+	raw  []byte
+	// describe and work, if set, are what Describe and Run do first.
+	describe func() error
+	work     func(ctx context.Context) error
+}
+
+func (r *runner) Describe(context.Context, string) (*models.Spec, error) {
+	if r.describe != nil {
+		if err := r.describe(); err != nil {
+			return nil, err
+		}
+	}
+	return r.spec, nil
+}
+
+func (r *runner) Run(ctx context.Context, _ *models.Spec, _ []byte) ([]byte, error) {
+	if r.work != nil {
+		if err := r.work(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r.raw, nil
+}
+
+// memory is a cache that never forgets and counts what is asked of it.
+type memory struct {
+	mu         sync.Mutex
+	entries    map[string]*edgelens.Result
+	gets, sets int
+	// afterGet, if set, runs after every Get, before its answer is given.
+	afterGet func()
+}
+
+func (m *memory) Get(key string) (*edgelens.Result, bool) {
+	m.mu.Lock()
+	m.gets++
+	r, ok := m.entries[key]
+	after := m.afterGet
+	m.mu.Unlock()
+	if after != nil {
+		after()
+	}
+	return r, ok
+}
+
+func (m *memory) Set(key string, r *edgelens.Result) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sets++
+	if m.entries == nil {
+		m.entries = map[string]*edgelens.Result{}
+	}
+	m.entries[key] = r
+}
+
+// bench is a Service with its fakes.
+type bench struct {
+	*recognize.Service
+	preprocessor *preprocessor
+	runner       *runner
+	cache        *memory
+}
+
+// newBench returns a Service for a model with the given uint8 probabilities,
+// in 256ths.
+func newBench(config recognize.Config, scores ...byte) *bench {
+	b := &bench{
+		preprocessor: &preprocessor{version: "1"},
+		runner:       &runner{spec: newSpec(models.Uint8, len(scores)), raw: scores},
+		cache:        &memory{},
+	}
+	b.runner.spec.Output.Scale = 1.0 / 256
+	b.Service = recognize.New(config, b.preprocessor, b.runner, b.cache, slog.New(slog.DiscardHandler))
+	return b
+}
+
+func newSpec(dtype models.DType, classes int) *models.Spec {
+	return &models.Spec{
+		Model: models.Model{
+			ModelRef: edgelens.ModelRef{Name: "fake", Digest: "sha256:0123"},
+			Labels:   []string{"zero", "one", "two", "three", "four", "five"},
+		},
+		Input:      models.InputSpec{TensorSpec: models.TensorSpec{Shape: []int{1, 2, 2, 3}, DType: models.Uint8}, Width: 2, Height: 2, Channels: 3},
+		Output:     models.TensorSpec{Shape: []int{1, classes}, DType: dtype},
+		Activation: models.ActivationProbabilities,
+	}
+}
+
+func oneWorker() recognize.Config {
+	return recognize.Config{Workers: 1, Queue: 1, Timeout: 10 * time.Second}
+}
+
+// picture returns a request with this content.
+func picture(content string) *edgelens.Request {
+	return &edgelens.Request{ID: "id of " + content, Face: "test", Image: []byte(content), SHA256: sha256.Sum256([]byte(content))}
+}
+
+// answer is what a call of Recognize gave.
+type answer struct {
+	result *edgelens.Result
+	err    error
+	after  time.Duration
+}
+
+// start calls Recognize in a goroutine of its own.
+func (b *bench) start(ctx context.Context, req *edgelens.Request) <-chan answer {
+	done := make(chan answer, 1)
+	go func() {
+		begin := time.Now()
+		r, err := b.Recognize(ctx, req)
+		done <- answer{r, err, time.Since(begin)}
+	}()
+	return done
+}
+
+func (b *bench) must(t *testing.T, req *edgelens.Request) *edgelens.Result {
+	t.Helper()
+	r, err := b.Recognize(t.Context(), req)
+	if err != nil {
+		t.Fatalf("recognize %q: %v", req.Image, err)
+	}
+	return r
+}

@@ -1,0 +1,169 @@
+package recognize_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"edgelens"
+	"edgelens/recognize"
+)
+
+func TestRequestIsChecked(t *testing.T) {
+	tests := map[string]struct {
+		change func(*edgelens.Request)
+		want   error
+	}{
+		"no image":           {func(r *edgelens.Request) { r.Image = nil }, edgelens.ErrNoImage},
+		"empty image":        {func(r *edgelens.Request) { r.Image = []byte{} }, edgelens.ErrNoImage},
+		"top_k negative":     {func(r *edgelens.Request) { r.TopK = -1 }, edgelens.ErrInvalid},
+		"top_k too large":    {func(r *edgelens.Request) { r.TopK = recognize.MaxTopK + 1 }, edgelens.ErrInvalid},
+		"top_k largest":      {func(r *edgelens.Request) { r.TopK = recognize.MaxTopK }, nil},
+		"min_score negative": {func(r *edgelens.Request) { r.MinScore = -.1 }, edgelens.ErrInvalid},
+		"min_score above 1":  {func(r *edgelens.Request) { r.MinScore = 1.1 }, edgelens.ErrInvalid},
+		"min_score NaN":      {func(r *edgelens.Request) { r.MinScore = math.NaN() }, edgelens.ErrInvalid},
+		"min_score 1":        {func(r *edgelens.Request) { r.MinScore = 1 }, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(oneWorker(), 64, 128)
+			req := picture("cat")
+			test.change(req)
+			_, err := b.Recognize(t.Context(), req)
+			if edgelens.Code(err) != edgelens.Code(test.want) {
+				t.Errorf("error %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+func TestUnknownModelReachesTheCaller(t *testing.T) {
+	b := newBench(oneWorker(), 64, 128)
+	b.runner.describe = func() error { return fmt.Errorf("%w: nonesuch", edgelens.ErrUnknownModel) }
+	if _, err := b.Recognize(t.Context(), picture("cat")); !errors.Is(err, edgelens.ErrUnknownModel) {
+		t.Errorf("error %v, want ErrUnknownModel", err)
+	}
+	if b.cache.gets != 0 || b.preprocessor.calls.Load() != 0 {
+		t.Error("work was done for a model that is not there")
+	}
+}
+
+func TestCloseRefusesNewWork(t *testing.T) {
+	b := newBench(oneWorker(), 64, 128)
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Recognize(t.Context(), picture("cat")); !errors.Is(err, edgelens.ErrStopping) {
+		t.Errorf("error %v, want ErrStopping", err)
+	}
+	if n := b.preprocessor.calls.Load(); n != 0 {
+		t.Errorf("%d pictures were worked on after Close", n)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+}
+
+func TestCloseWaitsForWorkUnderWay(t *testing.T) {
+	tests := map[string]struct{ callerLeaves bool }{
+		"its caller waits": {false},
+		"its caller left":  {true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(oneWorker(), 64, 128)
+				release := b.hold()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				done := b.start(ctx, picture("cat"))
+				synctest.Wait()
+				if test.callerLeaves {
+					cancel()
+					<-done
+				}
+				closed := make(chan error, 1)
+				go func() { closed <- b.Close(t.Context()) }()
+				synctest.Wait()
+				select {
+				case err := <-closed:
+					t.Fatalf("Close returned %v with work under way", err)
+				default:
+				}
+				if _, err := b.Recognize(t.Context(), picture("dog")); !errors.Is(err, edgelens.ErrStopping) {
+					t.Errorf("new work while closing: %v, want ErrStopping", err)
+				}
+				release()
+				if err := <-closed; err != nil {
+					t.Errorf("Close: %v", err)
+				}
+				if !test.callerLeaves {
+					if a := <-done; a.err != nil {
+						t.Errorf("the work under way: %v", a.err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestCloseGivesUpWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(oneWorker(), 64, 128)
+		release := b.hold()
+		done := b.start(t.Context(), picture("cat"))
+		synctest.Wait()
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		if err := b.Close(ctx); !errors.Is(err, edgelens.ErrDeadline) || time.Since(begin) != time.Second {
+			t.Errorf("error %v after %v, want ErrDeadline after 1s", err, time.Since(begin))
+		}
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := b.Close(cancelled); !errors.Is(err, edgelens.ErrCanceled) {
+			t.Errorf("error %v, want ErrCanceled", err)
+		}
+		release()
+		<-done
+		if err := b.Close(t.Context()); err != nil {
+			t.Errorf("Close after the work: %v", err)
+		}
+	})
+}
+
+func TestConfig(t *testing.T) {
+	good := recognize.Config{Workers: 1, Queue: 0, Timeout: time.Second}
+	tests := map[string]struct {
+		change func(*recognize.Config)
+		faults int
+	}{
+		"good":             {func(*recognize.Config) {}, 0},
+		"no workers":       {func(c *recognize.Config) { c.Workers = 0 }, 1},
+		"too many workers": {func(c *recognize.Config) { c.Workers = 1025 }, 1},
+		"negative queue":   {func(c *recognize.Config) { c.Queue = -1 }, 1},
+		"long queue":       {func(c *recognize.Config) { c.Queue = 1025 }, 1},
+		"short timeout":    {func(c *recognize.Config) { c.Timeout = time.Millisecond }, 1},
+		"long timeout":     {func(c *recognize.Config) { c.Timeout = time.Hour }, 1},
+		"all wrong":        {func(c *recognize.Config) { *c = recognize.Config{Queue: -1} }, 3},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := good
+			test.change(&c)
+			err := c.Validate()
+			faults := 0
+			if joined, ok := err.(interface{ Unwrap() []error }); ok {
+				faults = len(joined.Unwrap())
+			}
+			if faults != test.faults {
+				t.Errorf("%d faults, want %d: %v", faults, test.faults, err)
+			}
+		})
+	}
+}
