@@ -239,8 +239,8 @@ func TestBadRequests(t *testing.T) {
 		"picture too large":    {request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(big)), 413, "too_large", "scale it down"},
 		"file too large":       {formRequest("/api/recognize", "file", big), 413, "too_large", "scale it down"},
 		"base64 too large":     {request("POST", "/api/recognize", "application/json", jsonBody(base64.StdEncoding.EncodeToString(big))), 413, "too_large", "scale it down"},
-		"body too large":       {request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(huge)), 413, "too_large", "bytes"},
-		"chunked too large":    {request("POST", "/api/recognize", "application/json", io.MultiReader(strings.NewReader(`{"image":"`), bytes.NewReader(huge))), 413, "too_large", "bytes"},
+		"body too large":       {request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(huge)), 413, "too_large", "4096 bytes"},
+		"chunked too large":    {request("POST", "/api/recognize", "application/json", io.MultiReader(strings.NewReader(`{"image":"`), bytes.NewReader(huge))), 413, "too_large", "4096 bytes"},
 		"top_k zero":           {formRequest("/api/recognize?top_k=0", "file", []byte("x")), 400, "invalid_request", "top_k"},
 		"top_k negative":       {formRequest("/api/recognize?top_k=-1", "file", []byte("x")), 400, "invalid_request", "top_k"},
 		"top_k not a number":   {formRequest("/api/recognize?top_k=three", "file", []byte("x")), 400, "invalid_request", "top_k"},
@@ -376,6 +376,22 @@ func TestOperation(t *testing.T) {
 				t.Errorf("got %d %s: %.300s", w.Code, w.Header().Get("Content-Type"), w.Body)
 			}
 		})
+	}
+}
+
+// HEAD is GET without the body, over a real connection.
+func TestHead(t *testing.T) {
+	web := httptest.NewServer(newServer(t, nil))
+	defer web.Close()
+	for target, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/docs": 200, "/api/models": 200, "/nope": 404} {
+		response, err := web.Client().Head(web.URL + target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err := errors.Join(err, response.Body.Close()); err != nil || response.StatusCode != want || len(body) != 0 {
+			t.Errorf("%s: %d with %d bytes, %v", target, response.StatusCode, len(body), err)
+		}
 	}
 }
 

@@ -103,6 +103,19 @@ func route(c echo.Context) string {
 	return "none"
 }
 
+// headAsGet answers HEAD as GET, which probes and browsers rely on; net/http
+// leaves the body out, looking at its own request and not at this copy.
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			get := *r
+			get.Method = http.MethodGet
+			r = &get
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // boundUploads limits the body of each request and, by a budget in bytes, of
 // all of them together: a thousand slow uploads must not fill the memory.
 func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
@@ -117,7 +130,7 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			reserve = r.ContentLength
 		}
 		if reserve > limit {
-			return fmt.Errorf("read the body: %w", &http.MaxBytesError{Limit: limit})
+			return tooLarge(s.config.MaxImageBytes)
 		}
 		if !s.uploads.TryAcquire(reserve) {
 			return &edgelens.Busy{RetryAfter: time.Second, Reason: "too many uploads at a time; try again shortly"}

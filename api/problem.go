@@ -43,12 +43,8 @@ var statuses = []struct {
 
 // newProblem turns any error that a handler or Echo returns into a problem.
 func newProblem(err error) Problem {
-	var limit *http.MaxBytesError
-	switch {
-	case errors.Is(err, http.ErrMissingBoundary), errors.Is(err, http.ErrNotMultipart):
+	if errors.Is(err, http.ErrMissingBoundary) || errors.Is(err, http.ErrNotMultipart) {
 		err = fmt.Errorf("read the form: %w: %w", edgelens.ErrInvalid, err)
-	case errors.As(err, &limit):
-		err = fmt.Errorf("read the body: %w: send at most %d bytes", edgelens.ErrTooLarge, limit.Limit)
 	}
 	p := Problem{Status: http.StatusInternalServerError, Code: edgelens.Code(err), Title: "Internal error",
 		Detail: "Something went wrong inside the service. Tell the operator the request_id."}
@@ -112,6 +108,10 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return // too late to say anything
 	}
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		err = tooLarge(s.config.MaxImageBytes) // what a client can do something about
+	}
 	p := newProblem(err)
 	p.RequestId = requestID(c)
 	p.Instance = c.Request().URL.Path
@@ -123,9 +123,6 @@ func (s *Server) handleError(err error, c echo.Context) {
 	}
 	c.Response().Header().Set("Content-Type", "application/problem+json")
 	c.Response().WriteHeader(p.Status)
-	if c.Request().Method == http.MethodHead {
-		return
-	}
 	body := json.NewEncoder(c.Response())
 	body.SetEscapeHTML(false) // "<base64>" is for people
 	if err := body.Encode(p); err != nil {

@@ -90,7 +90,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
 
 	s.http = &http.Server{
-		Handler:           e,
+		Handler:           headAsGet(e),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       config.ReadTimeout,
 		// A client that reads its answer this slowly is not coming back. Long
