@@ -15,6 +15,8 @@ var codes = []struct {
 	{ErrBadImage, "bad_image"},
 	{ErrUnknownModel, "unknown_model"},
 	{ErrNotFound, "not_found"},
+	{ErrConflict, "conflict"},
+	{ErrDiskFull, "disk_full"},
 	{ErrBusy, "busy"},
 	{ErrStopping, "not_accepting"},
 	{ErrDeadline, "deadline"},

@@ -24,6 +24,10 @@ var (
 	ErrUnknownModel = errors.New("there is no such model")
 	// ErrNotFound: no such thing.
 	ErrNotFound = errors.New("not found")
+	// ErrConflict: what is asked contradicts what is there.
+	ErrConflict = errors.New("the request conflicts with an earlier one")
+	// ErrDiskFull: nothing can be made durable, so nothing is promised.
+	ErrDiskFull = errors.New("the disk is full")
 	// ErrBusy: no free slot now; trying again later will help.
 	ErrBusy = errors.New("the service is busy")
 	// ErrStopping: the service is shutting down or not ready yet.
@@ -43,7 +47,7 @@ var (
 func Sentinels() []error {
 	return []error{
 		ErrNoImage, ErrInvalid, ErrTooLarge, ErrUnsupportedFormat, ErrBadImage,
-		ErrUnknownModel, ErrNotFound, ErrBusy, ErrStopping, ErrDeadline,
+		ErrUnknownModel, ErrNotFound, ErrConflict, ErrDiskFull, ErrBusy, ErrStopping, ErrDeadline,
 		ErrCanceled, ErrModel, ErrInference,
 	}
 }

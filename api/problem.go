@@ -33,6 +33,8 @@ var statuses = []struct {
 	{edgelens.ErrTooLarge, http.StatusRequestEntityTooLarge, "Upload too large", ""},
 	{edgelens.ErrUnsupportedFormat, http.StatusUnsupportedMediaType, "Unsupported image format", ""},
 	{edgelens.ErrBadImage, http.StatusUnprocessableEntity, "Image refused", ""},
+	{edgelens.ErrConflict, http.StatusConflict, "Conflict", ""},
+	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "The picture cannot be kept, because the service's disk is full. Tell the operator, and try again later."},
 	{edgelens.ErrCanceled, statusClientGone, "Canceled", "The client closed the connection before the answer was ready."},
 	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", "This model cannot be used at the moment. Ask the operator, or choose another one from /api/models."},
 	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this picture. If it keeps failing, tell the operator the request_id."},

@@ -1,5 +1,5 @@
 // Package telemetry sets up logs and metrics and observes recognitions. What
-// it logs and counts never contains a picture, a secret or a client's text.
+// it logs and counts never contains a picture or a secret.
 package telemetry
 
 import (

@@ -1,0 +1,100 @@
+package edgelens
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// JobStatus says how far a job is. Four of the states are terminal: a job
+// reaches exactly one of them, once, and never leaves it.
+type JobStatus string
+
+// The states of a job.
+const (
+	JobQueued    JobStatus = "queued"    // accepted, waiting for a worker
+	JobRunning   JobStatus = "running"   // a worker has it
+	JobSucceeded JobStatus = "succeeded" // terminal: there is a result
+	JobFailed    JobStatus = "failed"    // terminal: there is an error
+	JobCanceled  JobStatus = "canceled"  // terminal: the client did not want it any more
+	JobExpired   JobStatus = "expired"   // terminal: its deadline passed first
+)
+
+// Terminal reports whether a job in this state is done with.
+func (s JobStatus) Terminal() bool {
+	switch s {
+	case JobSucceeded, JobFailed, JobCanceled, JobExpired:
+		return true
+	default:
+		return false
+	}
+}
+
+// The queues of jobs. Workers take interactive jobs more often than bulk ones,
+// but starve neither.
+const (
+	QueueInteractive = "interactive"
+	QueueBulk        = "bulk"
+)
+
+// JobSpec is what is asked of a job; it does not change.
+type JobSpec struct {
+	// Face names the way in: "http", "mqtt".
+	Face string
+	// Device is the terminal that sent the picture; empty for other clients.
+	Device string
+	// Queue is QueueInteractive or QueueBulk.
+	Queue string
+	// Model, TopK, MinScore and NoCache are those of a Request.
+	Model    string
+	TopK     int
+	MinScore float64
+	NoCache  bool
+	// SHA256 is the hex digest of the picture and Bytes its size.
+	SHA256 string
+	Bytes  int64
+	// IdempotencyKey is the client's name for this job; empty for none.
+	IdempotencyKey string
+	// Deadline is when the job expires if it is not done by then.
+	Deadline time.Time
+}
+
+// Job is a recognition that is done later, and what has become of it.
+type Job struct {
+	// ID is a UUIDv7, so jobs sort by the time they were accepted.
+	ID string
+	JobSpec
+	Status JobStatus
+	// Attempts is how many times a worker has started it.
+	Attempts  int
+	CreatedAt time.Time
+	// StartedAt is when the last attempt began; zero before the first.
+	StartedAt time.Time
+	// FinishedAt is zero until the job is terminal.
+	FinishedAt time.Time
+	// Result is set once the job has succeeded.
+	Result *Result
+	// Error is set once the job has failed or expired.
+	Error *JobError
+}
+
+// JobError says why a job failed.
+type JobError struct {
+	// Code is that of the sentinel error, as in Code.
+	Code string
+	// Detail is a sentence for the client.
+	Detail string
+}
+
+// Event is something that happened and that others want to know, in the order
+// it was made durable.
+type Event struct {
+	// Seq grows by at least one from event to event.
+	Seq int64
+	// Type is "job", "recognition" or "device".
+	Type string
+	// Subject is the id of what it is about: a job's, a result's, a device's.
+	Subject string
+	At      time.Time
+	// Data is a JSON object.
+	Data json.RawMessage
+}
