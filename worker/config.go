@@ -11,8 +11,8 @@ import (
 
 // Config says how jobs are worked on.
 type Config struct {
-	// RedisURL names the Redis that dispatches: redis://, rediss://,
-	// redis-socket://, redis-sentinel:// or redis-cluster://host:port,host:port.
+	// RedisURL names the Redis that dispatches: redis://, rediss://, unix:// or
+	// redis-socket://, redis-sentinel://, or redis-cluster://host:port,host:port.
 	RedisURL string
 	// Concurrency is how many jobs are worked on at a time. At least 1; as
 	// many as there are interpreters is right.
@@ -58,6 +58,9 @@ func parseRedisURL(url string) (asynq.RedisConnOpt, error) {
 			return nil, errors.New("must name hosts: redis-cluster://host:port,host:port")
 		}
 		return asynq.RedisClusterClientOpt{Addrs: strings.Split(strings.TrimSuffix(hosts, "/"), ",")}, nil
+	}
+	if path, socket := strings.CutPrefix(url, "unix://"); socket {
+		url = "redis-socket://" + path
 	}
 	option, err := asynq.ParseRedisURI(url)
 	if err != nil {

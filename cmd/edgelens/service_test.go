@@ -111,7 +111,7 @@ func start(t testing.TB, c *config.Config) *service {
 	web := httptest.NewServer(server.Handler())
 	t.Cleanup(func() {
 		web.Close()
-		if err := closeCore(core); err != nil {
+		if err := closeWithin(stopTimeout, core.close); err != nil {
 			t.Error(err)
 		}
 	})
