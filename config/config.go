@@ -72,7 +72,7 @@ func (c *Config) Complete() {
 		c.Recognize.Queue = c.Recognize.Workers
 	}
 	if c.Jobs.Concurrency == 0 {
-		c.Jobs.Concurrency = c.Recognize.Workers
+		c.Jobs.Concurrency = min(max(1, c.Recognize.Workers), 1024) // Validate blames the workers alone
 	}
 }
 

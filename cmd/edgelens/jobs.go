@@ -143,7 +143,9 @@ type counter struct {
 	ledger *ledger.Ledger
 }
 
-func (c counter) Job(ctx context.Context, id string) (edgelens.Job, error) { return c.ledger.Job(ctx, id) }
+func (c counter) Job(ctx context.Context, id string) (edgelens.Job, error) {
+	return c.ledger.Job(ctx, id)
+}
 
 func (c counter) Wait(ctx context.Context, id string) (edgelens.Job, error) {
 	return c.ledger.Wait(ctx, id)
