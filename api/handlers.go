@@ -11,6 +11,13 @@ import (
 
 // Recognize implements StrictServerInterface.
 func (s *Server) Recognize(ctx context.Context, r RecognizeRequestObject) (RecognizeResponseObject, error) {
+	if wantsAsync(r.Params.Prefer) {
+		accepted, err := s.accept(ctx, r, edgelens.QueueInteractive)
+		if err != nil {
+			return nil, err
+		}
+		return Recognize202JSONResponse{accepted}, nil
+	}
 	// An option that cannot be is refused before the upload is read.
 	req, err := newRequest(ctx, r.Params)
 	if err != nil {
@@ -48,7 +55,7 @@ func (s *Server) GetModel(_ context.Context, r GetModelRequestObject) (GetModelR
 			return GetModel200JSONResponse(newModel(m)), nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %q; /api/models lists them", edgelens.ErrUnknownModel, clip(r.Name))
+	return nil, unknownModel(r.Name)
 }
 
 // Healthz implements StrictServerInterface.

@@ -163,7 +163,11 @@ func normalizeContentType(h http.Header) {
 // letter and so never finds one.
 func rawBody(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 	return func(c echo.Context, request any) (any, error) {
-		if r, ok := request.(RecognizeRequestObject); ok && r.JSONBody == nil && r.MultipartBody == nil {
+		switch r := request.(type) {
+		case RecognizeRequestObject:
+			r.Body = c.Request().Body
+			request = r
+		case RecognizeAsyncRequestObject:
 			r.Body = c.Request().Body
 			request = r
 		}

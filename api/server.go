@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -41,6 +42,9 @@ type Readiness interface {
 type Parts struct {
 	Recognizer edgelens.Recognizer
 	Models     Models
+	Jobs       Jobs
+	History    History
+	Events     Events
 	Readiness  Readiness
 	Metrics    http.Handler
 	Registerer prometheus.Registerer
@@ -52,12 +56,18 @@ type Server struct {
 	config     Config
 	recognizer edgelens.Recognizer
 	models     Models
+	jobs       Jobs
+	history    History
+	events     Events
 	readiness  Readiness
 	log        *slog.Logger
 	uploads    *semaphore.Weighted
 	responses  *prometheus.CounterVec
 	uploading  prometheus.Gauge
 	http       *http.Server
+	// stopping ends the streams, which never end by themselves.
+	stopping chan struct{}
+	stop     sync.Once
 }
 
 // New returns a server that is not listening yet; config must be valid.
@@ -67,7 +77,8 @@ func New(config Config, parts Parts) (*Server, error) {
 		return nil, fmt.Errorf("render the API description: %w", err)
 	}
 	s := &Server{
-		config: config, recognizer: parts.Recognizer, models: parts.Models, readiness: parts.Readiness, log: parts.Log,
+		config: config, recognizer: parts.Recognizer, models: parts.Models, jobs: parts.Jobs, history: parts.History, events: parts.Events,
+		readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP answers by route and status.",
@@ -84,6 +95,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	handlers := NewStrictHandler(s, []StrictMiddlewareFunc{rawBody})
 	RegisterHandlers(e, handlers)
 	e.POST("/api/recognize_cached", (&ServerInterfaceWrapper{Handler: handlers}).Recognize)
+	e.GET("/api/events", s.serveEvents)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", specification) })
 	e.GET("/docs", func(c echo.Context) error { return c.HTMLBlob(http.StatusOK, page) })
@@ -109,6 +121,7 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 // Shutdown stops accepting and waits until every request in flight is
 // answered, or ctx ends: then the connections are cut.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop.Do(func() { close(s.stopping) })
 	if err := s.http.Shutdown(ctx); err != nil {
 		_ = s.http.Close() // the first error says more
 		return fmt.Errorf("finish the requests in flight: %w", err)

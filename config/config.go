@@ -12,9 +12,12 @@ import (
 	"edgelens/api"
 	"edgelens/cache"
 	"edgelens/inference"
+	"edgelens/ledger"
 	"edgelens/preprocess"
 	"edgelens/recognize"
+	"edgelens/supervise"
 	"edgelens/telemetry"
+	"edgelens/worker"
 )
 
 // Config is every setting of the service.
@@ -33,6 +36,9 @@ type Config struct {
 	Inference  inference.Config
 	Preprocess preprocess.Config
 	Cache      cache.Config
+	Ledger     ledger.Config
+	Jobs       worker.Config
+	Redis      supervise.RedisConfig
 	Log        telemetry.Config
 }
 
@@ -45,12 +51,16 @@ func Default() Config {
 		Inference:  inference.DefaultConfig(),
 		Preprocess: preprocess.DefaultConfig(),
 		Cache:      cache.DefaultConfig(),
+		Ledger:     ledger.DefaultConfig(),
+		Jobs:       worker.DefaultConfig(),
+		Redis:      supervise.DefaultRedisConfig(),
 		Log:        telemetry.DefaultConfig(),
 	}
 }
 
-// Complete fills in what depends on other settings: the models folder, and as
-// many workers as interpreters with a queue of the same length.
+// Complete fills in what depends on other settings: the models folder, as many
+// workers as interpreters with a queue of the same length, and as many jobs at
+// a time as workers.
 func (c *Config) Complete() {
 	if c.ModelsDir == "" {
 		c.ModelsDir = filepath.Join(c.DataDir, "models")
@@ -60,6 +70,9 @@ func (c *Config) Complete() {
 	}
 	if c.Recognize.Queue < 0 {
 		c.Recognize.Queue = c.Recognize.Workers
+	}
+	if c.Jobs.Concurrency == 0 {
+		c.Jobs.Concurrency = min(max(1, c.Recognize.Workers), 1024) // Validate blames the workers alone
 	}
 }
 
@@ -78,11 +91,15 @@ func (c *Config) Validate() error {
 		{"inference.", c.Inference.Validate()},
 		{"preprocess.", c.Preprocess.Validate()},
 		{"cache.", c.Cache.Validate()},
+		{"ledger.", c.Ledger.Validate()},
+		{"jobs.", c.Jobs.Validate()},
+		{"redis.", c.Redis.Validate()},
 		{"", c.Log.Validate()},
 	} {
 		for _, fault := range split(section.err) {
 			text := section.prefix + fault.Error()
-			faults = append(faults, errors.New(strings.Replace(text, "http.listen ", "listen ", 1)))
+			text = strings.NewReplacer("http.listen ", "listen ", "jobs.redis_url ", "redis.url ").Replace(text)
+			faults = append(faults, errors.New(text))
 		}
 	}
 	return errors.Join(faults...)

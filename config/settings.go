@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,21 @@ func (c *Config) settings() []setting {
 
 		{"cache.max_entries", "results kept in memory; 0 keeps none", integer(&c.Cache.MaxEntries)},
 		{"cache.ttl", "how long a result is kept", duration(&c.Cache.TTL)},
+
+		{"redis.url", "Redis that dispatches jobs (redis://, rediss://, unix://, redis-sentinel://, redis-cluster://); empty: a private one", secretURL(&c.Jobs.RedisURL)},
+		{"redis.max_memory_bytes", "most memory of the private Redis", integer(&c.Redis.MaxMemoryBytes)},
+
+		{"jobs.concurrency", "jobs worked on at a time; 0: as many as workers", integer(&c.Jobs.Concurrency)},
+		{"jobs.job_timeout", "how long a job has until it expires", duration(&c.Jobs.JobTimeout)},
+		{"jobs.attempt_timeout", "longest time for one attempt at a job", duration(&c.Jobs.AttemptTimeout)},
+
+		{"ledger.max_age", "how long finished jobs and results are kept", duration(&c.Ledger.MaxAge)},
+		{"ledger.max_bytes", "most bytes of pictures and database before the oldest results go", integer(&c.Ledger.MaxBytes)},
+		{"ledger.max_events", "events kept for streams that resume", integer(&c.Ledger.MaxEvents)},
+		{"ledger.keep_images", "keep a job's picture as long as the job", boolean(&c.Ledger.KeepImages)},
+		{"ledger.max_queued", "most jobs that may wait", integer(&c.Ledger.MaxQueued)},
+		{"ledger.min_free_bytes", "disk that must stay free for a job to be accepted", integer(&c.Ledger.MinFreeBytes)},
+		{"ledger.sweep_interval", "how often what is too old is looked for", duration(&c.Ledger.SweepInterval)},
 	}
 }
 
@@ -95,6 +111,34 @@ func text(p *string) value { return textValue{p} }
 func (v textValue) Set(s string) error { *v.p = s; return nil }
 func (v textValue) String() string     { return *v.p }
 func (v textValue) Type() string       { return "string" }
+
+// secretURLValue is a URL whose password is not shown.
+type secretURLValue struct{ textValue }
+
+func secretURL(p *string) value { return secretURLValue{textValue{p}} }
+
+func (v secretURLValue) String() string {
+	parsed, err := url.Parse(*v.p)
+	if err != nil {
+		return ""
+	}
+	return parsed.Redacted()
+}
+
+type booleanValue struct{ p *bool }
+
+func boolean(p *bool) value { return booleanValue{p} }
+
+func (v booleanValue) Set(s string) error {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("must be true or false, not %q", s)
+	}
+	*v.p = b
+	return nil
+}
+func (v booleanValue) String() string { return strconv.FormatBool(*v.p) }
+func (v booleanValue) Type() string   { return "bool" }
 
 type integerValue[T int | int64] struct{ p *T }
 

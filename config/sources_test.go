@@ -129,6 +129,18 @@ var valid = map[string][3]string{
 	"preprocess.max_scans":     {"11", "12", "13"},
 	"cache.max_entries":        {"11", "12", "13"},
 	"cache.ttl":                {"11s", "12s", "13s"},
+	"redis.url":                {"redis://a:1", "redis://b:2", "redis://c:3"},
+	"redis.max_memory_bytes":   {"33554432", "67108864", "16777216"},
+	"jobs.concurrency":         {"3", "4", "5"},
+	"jobs.job_timeout":         {"1h0m0s", "2h0m0s", "3h0m0s"},
+	"jobs.attempt_timeout":     {"11s", "12s", "13s"},
+	"ledger.max_age":           {"1h0m0s", "2h0m0s", "3h0m0s"},
+	"ledger.max_bytes":         {"33554432", "67108864", "16777216"},
+	"ledger.max_events":        {"11", "12", "13"},
+	"ledger.keep_images":       {"true", "false", "true"},
+	"ledger.max_queued":        {"11", "12", "13"},
+	"ledger.min_free_bytes":    {"11", "12", "13"},
+	"ledger.sweep_interval":    {"11s", "12s", "13s"},
 }
 
 func TestEveryFlagIsASettingWithAKey(t *testing.T) {

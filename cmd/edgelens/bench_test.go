@@ -85,7 +85,7 @@ func BenchmarkStart(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		if err := closeCore(core); err != nil {
+		if err := closeWithin(stopTimeout, core.close); err != nil {
 			b.Fatal(err)
 		}
 		b.StartTimer()

@@ -53,7 +53,7 @@ func newRoot(environ []string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(environ), newRecognize(environ), newModel(environ), newConfig(environ), newVersion())
+	root.AddCommand(newServe(environ), newRecognize(environ), newModel(environ), newJob(), newConfig(environ), newVersion())
 	return root
 }
 

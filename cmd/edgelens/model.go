@@ -164,7 +164,7 @@ func inspectModel(ctx context.Context, c *config.Config, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer closeCore(core) // the process ends next
+	defer closeWithin(stopTimeout, core.close) // the process ends next
 	spec, err := core.loader.Describe(ctx, "")
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func recognizeFiles(ctx context.Context, c *config.Config, cmd *cobra.Command, f
 	if err != nil {
 		return err
 	}
-	defer closeCore(core) // the process ends next
+	defer closeWithin(stopTimeout, core.close) // the process ends next
 	if err := core.warmUp(ctx); err != nil {
 		return err
 	}

@@ -41,67 +41,88 @@ func newServe(environ []string) *cobra.Command {
 
 // serve runs until ctx ends or a part fails, and then stops in order: not
 // ready, stop accepting, finish what was admitted, free.
-func serve(ctx context.Context, c *config.Config, logs io.Writer) error {
+func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
 	log := telemetry.NewLogger(c.Log, logs)
 	metrics := telemetry.NewRegistry(version)
 	core, err := newCore(c, log, metrics)
 	if err != nil {
 		return err
 	}
-	readiness := telemetry.NewReadiness()
-	readiness.NotReady("model", "loading")
-	server, err := newServer(c, core, readiness, log, metrics)
+	defer func() { err = errors.Join(err, closeWithin(stopTimeout, core.close)) }()
+	jobs, err := newJobs(ctx, c, core, log, metrics)
 	if err != nil {
-		return errors.Join(err, closeCore(core))
+		return err
 	}
-	listener, err := server.Listen()
+	defer func() { err = errors.Join(err, closeWithin(stopTimeout, jobs.close)) }()
+	s := &node{core: core, jobs: jobs, readiness: telemetry.NewReadiness(), log: log}
+	s.readiness.NotReady("model", "loading")
+	if s.server, err = newServer(c, s, metrics); err != nil {
+		return err
+	}
+	listener, err := s.server.Listen()
 	if err != nil {
-		return errors.Join(err, closeCore(core))
+		return err
 	}
-	return errors.Join(run(ctx, server, listener, core, readiness, log), closeCore(core))
+	err = s.run(ctx, listener)
+	return err
 }
 
-func newServer(c *config.Config, core *core, readiness *telemetry.Readiness, log *slog.Logger, metrics *prometheus.Registry) (*api.Server, error) {
+// node is the parts of a running server.
+type node struct {
+	core      *core
+	jobs      *jobs
+	server    *api.Server
+	readiness *telemetry.Readiness
+	log       *slog.Logger
+}
+
+func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
 	return api.New(c.HTTP, api.Parts{
-		Recognizer: core.recognizer, Models: core.loader, Readiness: readiness,
+		Recognizer: s.core.recognizer, Models: s.core.loader, Readiness: s.readiness,
+		Jobs: counter{s.jobs.queue, s.jobs.ledger}, History: history{s.jobs.ledger}, Events: s.jobs.ledger,
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Registerer: metrics, Log: log,
+		Registerer: metrics, Log: s.log,
 	})
 }
 
 // run serves first and loads the default model then, so that health checks
-// are answered from the start.
-func run(ctx context.Context, server *api.Server, listener net.Listener, core *core, readiness *telemetry.Readiness, log *slog.Logger) error {
-	log.Info("edgelens started", "version", version, "address", "http://"+listener.Addr().String(), "docs", "http://"+listener.Addr().String()+"/docs")
+// are answered from the start. Jobs are worked on once there is a model.
+func (s *node) run(ctx context.Context, listener net.Listener) error {
+	address := "http://" + listener.Addr().String()
+	s.log.Info("edgelens started", "version", version, "address", address, "docs", address+"/docs")
 	start := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return server.Serve(listener) })
+	group.Go(func() error { return s.server.Serve(listener) })
 	group.Go(func() error {
-		if err := core.warmUp(ctx); err != nil {
+		if err := s.core.warmUp(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil // told to stop while loading
 			}
 			return fmt.Errorf("the default model cannot serve: %w", err)
 		}
-		readiness.Ready("model")
-		log.Info("ready", "model", core.registry.Default(), "seconds", time.Since(start).Seconds())
+		if err := s.jobs.worker.Start(); err != nil {
+			return err
+		}
+		s.readiness.Ready("model")
+		s.log.Info("ready", "model", s.core.registry.Default(), "seconds", time.Since(start).Seconds())
+		<-ctx.Done()
+		s.jobs.worker.Shutdown()
 		return nil
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		readiness.NotReady("service", "stopping")
-		log.Info("stopping", "timeout", stopTimeout)
-		stop, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancel()
-		return server.Shutdown(stop)
+		s.readiness.NotReady("service", "stopping")
+		s.log.Info("stopping", "timeout", stopTimeout)
+		return closeWithin(stopTimeout, s.server.Shutdown)
 	})
 	err := group.Wait()
-	log.Info("stopped", "clean", err == nil)
+	s.log.Info("stopped", "clean", err == nil)
 	return err
 }
 
-func closeCore(core *core) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+// closeWithin gives a part some time to end.
+func closeWithin(limit time.Duration, end func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	return core.close(ctx)
+	return end(ctx)
 }

@@ -105,6 +105,7 @@ func TestPortInUse(t *testing.T) {
 	withColours(t, c)
 	s, _, _ := serving(t, c)
 	second := *c
+	second.DataDir = t.TempDir()
 	second.HTTP.Listen = strings.TrimPrefix(s.url, "http://")
 	err := serve(t.Context(), &second, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "--listen") {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"image/color"
 	"io"
 	"log/slog"
@@ -92,6 +93,7 @@ type service struct {
 	t    testing.TB
 	url  string
 	core *core
+	jobs *jobs
 }
 
 // start brings the service up and its default model, and ends it with the
@@ -104,21 +106,29 @@ func start(t testing.TB, c *config.Config) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := newServer(c, core, telemetry.NewReadiness(), log, metrics)
+	jobs, err := newJobs(context.Background(), c, core, log, metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(server.Handler())
+	n := &node{core: core, jobs: jobs, readiness: telemetry.NewReadiness(), log: log}
+	if n.server, err = newServer(c, n, metrics); err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(n.server.Handler())
 	t.Cleanup(func() {
 		web.Close()
-		if err := closeCore(core); err != nil {
+		jobs.worker.Shutdown()
+		if err := errors.Join(closeWithin(stopTimeout, jobs.close), closeWithin(stopTimeout, core.close)); err != nil {
 			t.Error(err)
 		}
 	})
 	if err := core.warmUp(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	return &service{t: t, url: web.URL, core: core}
+	if err := jobs.worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return &service{t: t, url: web.URL, core: core, jobs: jobs}
 }
 
 // answer is a response read to its end.
@@ -158,13 +168,20 @@ func (a *answer) top() int {
 
 func (s *service) send(method, target, contentType string, body io.Reader) *answer {
 	s.t.Helper()
+	header := http.Header{}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	return s.exchange(method, target, header, body)
+}
+
+func (s *service) exchange(method, target string, header http.Header, body io.Reader) *answer {
+	s.t.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), method, s.url+target, body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if contentType != "" {
-		r.Header.Set("Content-Type", contentType)
-	}
+	r.Header = header
 	client := http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(r)
 	if err != nil {

@@ -1,0 +1,306 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"edgelens"
+)
+
+// Jobs accepts jobs and tells of them.
+type Jobs interface {
+	// Submit makes a job durable. existing is true where the idempotency key
+	// already named the same job.
+	Submit(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error)
+	// Cancel returns the canceled job; the error wraps ErrConflict where it
+	// was done with already.
+	Cancel(ctx context.Context, id string) (edgelens.Job, error)
+	Job(ctx context.Context, id string) (edgelens.Job, error)
+	// Wait returns the job once it is terminal, or as it is when ctx ends.
+	Wait(ctx context.Context, id string) (edgelens.Job, error)
+	Jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error)
+}
+
+// History tells of results.
+type History interface {
+	Result(ctx context.Context, id string) (edgelens.StoredResult, error)
+	Results(ctx context.Context, filter edgelens.ResultFilter) (page []edgelens.StoredResult, next string, err error)
+}
+
+const (
+	mostWait     = time.Minute
+	defaultLimit = 50
+	mostLimit    = 1000
+	// pollAfter is when a client should ask again, in seconds. Most jobs are
+	// done by then.
+	pollAfter = 1
+)
+
+// RecognizeAsync implements StrictServerInterface.
+func (s *Server) RecognizeAsync(ctx context.Context, r RecognizeAsyncRequestObject) (RecognizeAsyncResponseObject, error) {
+	p := r.Params
+	queue := edgelens.QueueInteractive
+	if p.Queue != nil {
+		queue = string(*p.Queue)
+	}
+	accepted, err := s.accept(ctx, RecognizeRequestObject{
+		Params:      RecognizeParams{Model: p.Model, TopK: p.TopK, MinScore: p.MinScore, Cache: p.Cache, IdempotencyKey: p.IdempotencyKey},
+		ContentType: r.ContentType, JSONBody: r.JSONBody, Body: r.Body, MultipartBody: r.MultipartBody,
+	}, queue)
+	if err != nil {
+		return nil, err
+	}
+	return RecognizeAsync202JSONResponse{accepted}, nil
+}
+
+// wantsAsync reads the Prefer header (RFC 7240).
+func wantsAsync(prefer *string) bool {
+	if prefer == nil {
+		return false
+	}
+	for preference := range strings.SplitSeq(*prefer, ",") {
+		name, _, _ := strings.Cut(preference, ";")
+		if strings.EqualFold(strings.TrimSpace(name), "respond-async") {
+			return true
+		}
+	}
+	return false
+}
+
+// accept makes a job of a request.
+func (s *Server) accept(ctx context.Context, r RecognizeRequestObject, queue string) (AcceptedJSONResponse, error) {
+	req, err := newRequest(ctx, r.Params)
+	if err != nil {
+		return AcceptedJSONResponse{}, err
+	}
+	if req.MinScore < 0 || req.MinScore > 1 || req.TopK > mostTopK {
+		return AcceptedJSONResponse{}, fmt.Errorf("%w: top_k must be 1 to %d and min_score 0 to 1", edgelens.ErrInvalid, mostTopK)
+	}
+	if queue != edgelens.QueueInteractive && queue != edgelens.QueueBulk {
+		return AcceptedJSONResponse{}, fmt.Errorf("%w: queue must be %s or %s, not %q", edgelens.ErrInvalid, edgelens.QueueInteractive, edgelens.QueueBulk, clip(queue))
+	}
+	if err := s.knowsModel(req.Model); err != nil {
+		return AcceptedJSONResponse{}, err
+	}
+	spec := edgelens.JobSpec{Face: "http", Queue: queue, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, NoCache: req.NoCache}
+	if key := r.Params.IdempotencyKey; key != nil {
+		if spec.IdempotencyKey = *key; len(*key) > mostKey {
+			return AcceptedJSONResponse{}, fmt.Errorf("%w: Idempotency-Key must have at most %d bytes", edgelens.ErrInvalid, mostKey)
+		}
+	}
+	u, err := s.readUpload(r)
+	if err != nil {
+		return AcceptedJSONResponse{}, err
+	}
+	spec.SHA256, spec.Bytes = hex.EncodeToString(u.sha256[:]), int64(len(u.image))
+	job, _, err := s.jobs.Submit(ctx, spec, u.image)
+	if err != nil {
+		return AcceptedJSONResponse{}, err
+	}
+	id, err := uuid.Parse(job.ID)
+	if err != nil {
+		return AcceptedJSONResponse{}, fmt.Errorf("accept the job: %w", err)
+	}
+	url := "/api/jobs/" + job.ID
+	return AcceptedJSONResponse{
+		Body:    AcceptedJob{TaskId: id, Status: JobStatus(job.Status), StatusUrl: url},
+		Headers: AcceptedResponseHeaders{Location: url, RetryAfter: pollAfter},
+	}, nil
+}
+
+const (
+	mostTopK = 1000
+	mostKey  = 200
+)
+
+// knowsModel refuses a job for a model that is not there now: the client can
+// still correct itself.
+func (s *Server) knowsModel(name string) error {
+	if name == "" {
+		return nil
+	}
+	for _, m := range s.models.List() {
+		if m.Name == name {
+			return nil
+		}
+	}
+	return unknownModel(name)
+}
+
+func unknownModel(name string) error {
+	return fmt.Errorf("%w: %q; /api/models lists them", edgelens.ErrUnknownModel, clip(name))
+}
+
+// GetJob implements StrictServerInterface.
+func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobResponseObject, error) {
+	wait, err := readWait(r.Params.Wait)
+	if err != nil {
+		return nil, err
+	}
+	get := s.jobs.Job
+	if wait > 0 {
+		limited, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		ctx, get = limited, s.jobs.Wait
+	}
+	job, err := get(ctx, r.Id.String())
+	if err != nil {
+		return nil, err
+	}
+	return GetJob200JSONResponse(newJob(job)), nil
+}
+
+// readWait takes a duration, or a plain number of seconds.
+func readWait(text *string) (time.Duration, error) {
+	if text == nil || *text == "" {
+		return 0, nil
+	}
+	wait, err := time.ParseDuration(*text)
+	if err != nil {
+		seconds, notNumber := strconv.ParseFloat(*text, 64)
+		if notNumber != nil {
+			return 0, fmt.Errorf(`%w: wait must be a duration such as "30s", not %q`, edgelens.ErrInvalid, clip(*text))
+		}
+		wait = time.Duration(min(seconds, mostWait.Seconds()) * float64(time.Second))
+	}
+	if wait < 0 {
+		return 0, fmt.Errorf("%w: wait must not be negative", edgelens.ErrInvalid)
+	}
+	return min(wait, mostWait), nil
+}
+
+// CancelJob implements StrictServerInterface.
+func (s *Server) CancelJob(ctx context.Context, r CancelJobRequestObject) (CancelJobResponseObject, error) {
+	job, err := s.jobs.Cancel(ctx, r.Id.String())
+	if err != nil {
+		return nil, err
+	}
+	return CancelJob200JSONResponse(newJob(job)), nil
+}
+
+// ListJobs implements StrictServerInterface.
+func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJobsResponseObject, error) {
+	limit, err := readLimit(r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	filter := edgelens.JobFilter{Limit: limit, Cursor: text(r.Params.Cursor)}
+	if r.Params.Status != nil {
+		if filter.Status = edgelens.JobStatus(*r.Params.Status); !r.Params.Status.Valid() {
+			return nil, fmt.Errorf("%w: status must be queued, running, succeeded, failed, canceled or expired, not %q", edgelens.ErrInvalid, clip(string(filter.Status)))
+		}
+	}
+	page, next, err := s.jobs.Jobs(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	list := ListJobs200JSONResponse{Jobs: make([]Job, 0, len(page)), Next: optional(next)}
+	for _, job := range page {
+		list.Jobs = append(list.Jobs, newJob(job))
+	}
+	return list, nil
+}
+
+// ListResults implements StrictServerInterface.
+func (s *Server) ListResults(ctx context.Context, r ListResultsRequestObject) (ListResultsResponseObject, error) {
+	limit, err := readLimit(r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	p := r.Params
+	filter := edgelens.ResultFilter{Device: text(p.Device), Label: text(p.Label), Outcome: text(p.Outcome), Limit: limit, Cursor: text(p.Cursor)}
+	if p.Since != nil {
+		filter.Since = *p.Since
+	}
+	if p.Until != nil {
+		filter.Until = *p.Until
+	}
+	page, next, err := s.history.Results(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	list := ListResults200JSONResponse{Results: make([]StoredResult, 0, len(page)), Next: optional(next)}
+	for _, result := range page {
+		list.Results = append(list.Results, newStoredResult(result))
+	}
+	return list, nil
+}
+
+// GetResult implements StrictServerInterface.
+func (s *Server) GetResult(ctx context.Context, r GetResultRequestObject) (GetResultResponseObject, error) {
+	result, err := s.history.Result(ctx, r.Id.String())
+	if err != nil {
+		return nil, err
+	}
+	return GetResult200JSONResponse(newStoredResult(result)), nil
+}
+
+func readLimit(limit *int) (int, error) {
+	switch {
+	case limit == nil:
+		return defaultLimit, nil
+	case *limit < 1 || *limit > mostLimit:
+		return 0, fmt.Errorf("%w: limit must be 1 to %d, not %d", edgelens.ErrInvalid, mostLimit, *limit)
+	default:
+		return *limit, nil
+	}
+}
+
+func newJob(j edgelens.Job) Job {
+	job := Job{
+		Id: parsed(j.ID), Status: JobStatus(j.Status), CreatedAt: j.CreatedAt, Attempts: j.Attempts,
+		StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt),
+	}
+	if j.Result != nil {
+		r := newRecognition(j.Result)
+		job.Result = &r
+	}
+	if j.Error != nil {
+		job.Error = &JobError{Code: j.Error.Code, Detail: j.Error.Detail}
+	}
+	return job
+}
+
+func newStoredResult(r edgelens.StoredResult) StoredResult {
+	stored := StoredResult{
+		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Outcome: r.Outcome, CreatedAt: r.CreatedAt,
+	}
+	if r.Result != nil {
+		recognition := newRecognition(r.Result)
+		stored.Result = &recognition
+	}
+	return stored
+}
+
+// parsed returns the zero UUID for what is none; the ids are our own.
+func parsed(id string) uuid.UUID {
+	u, _ := uuid.Parse(id)
+	return u
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/config"
+	"edgelens/ledger"
+	"edgelens/supervise"
+	"edgelens/telemetry"
+	"edgelens/worker"
+)
+
+// jobs is the queued path: the ledger, the queue, the worker, and the private
+// Redis where none was configured.
+type jobs struct {
+	ledger *ledger.Ledger
+	queue  *worker.Queue
+	worker *worker.Worker
+
+	redis *supervise.Redis // nil where one was configured
+	log   *slog.Logger
+}
+
+// newJobs opens the ledger, starts the private Redis if there is to be one,
+// and fits queue and worker to them. Nothing is worked on yet.
+func newJobs(ctx context.Context, c *config.Config, core *core, log *slog.Logger, metrics prometheus.Registerer) (*jobs, error) {
+	node, err := nodeName(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, log)
+	if err != nil {
+		return nil, err
+	}
+	j := &jobs{ledger: truth, log: log}
+	settings := c.Jobs
+	if settings.RedisURL == "" {
+		if j.redis, err = supervise.StartRedis(ctx, filepath.Join(c.DataDir, "redis"), c.Redis, log); err != nil {
+			return nil, errors.Join(err, truth.Close())
+		}
+		settings.RedisURL = j.redis.URL()
+	}
+	if j.queue, err = worker.NewQueue(settings, node, desk{truth}, log); err != nil {
+		return nil, errors.Join(err, j.close(ctx))
+	}
+	j.worker = worker.NewWorker(j.queue, core.recognizer, log, metrics)
+	telemetry.RegisterQueueDepth(metrics, j.depths)
+	return j, nil
+}
+
+// depths counts the jobs by queue and state for a scrape.
+func (j *jobs) depths() map[telemetry.QueueState]int {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	stats, err := j.ledger.Stats(ctx)
+	if err != nil {
+		j.log.Warn("count the jobs", "error", err)
+		return nil
+	}
+	depths := map[telemetry.QueueState]int{}
+	for status, n := range stats.Jobs {
+		if !status.Terminal() {
+			depths[telemetry.QueueState{Queue: "all", State: string(status)}] = int(n)
+		}
+	}
+	return depths
+}
+
+// close ends the parts in the order in which they need one another.
+func (j *jobs) close(ctx context.Context) error {
+	var faults []error
+	if j.queue != nil {
+		faults = append(faults, j.queue.Close())
+	}
+	faults = append(faults, j.ledger.Close())
+	if j.redis != nil {
+		faults = append(faults, j.redis.Stop(ctx))
+	}
+	return errors.Join(faults...)
+}
+
+// desk fits the ledger into the port of package worker.
+type desk struct{ *ledger.Ledger }
+
+func (d desk) Start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
+	job, image, err := d.Ledger.Start(ctx, id)
+	return job, image, done(err)
+}
+
+func (d desk) Release(ctx context.Context, id string, refund bool) error {
+	return done(d.Ledger.Release(ctx, id, refund))
+}
+
+func (d desk) Finish(ctx context.Context, id string, result *edgelens.Result) error {
+	return done(d.Ledger.Finish(ctx, id, result))
+}
+
+func (d desk) Fail(ctx context.Context, id string, why edgelens.JobError) error {
+	return done(d.Ledger.Fail(ctx, id, why))
+}
+
+func (d desk) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
+	job, err := d.Ledger.Cancel(ctx, id)
+	return job, done(err)
+}
+
+func (d desk) Unfinished(ctx context.Context, yield func(id, queue string) error) error {
+	for job, err := range d.Ledger.Unfinished(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := yield(job.ID, job.Queue); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// done says in package worker's words that a job is terminal.
+func done(err error) error {
+	if errors.Is(err, ledger.ErrTerminal) {
+		return fmt.Errorf("%w: %w", worker.ErrDone, err)
+	}
+	return err
+}
+
+// counter fits ledger and queue into the port of package api.
+type counter struct {
+	*worker.Queue
+	ledger *ledger.Ledger
+}
+
+func (c counter) Job(ctx context.Context, id string) (edgelens.Job, error) {
+	return c.ledger.Job(ctx, id)
+}
+
+func (c counter) Wait(ctx context.Context, id string) (edgelens.Job, error) {
+	return c.ledger.Wait(ctx, id)
+}
+
+func (c counter) Jobs(ctx context.Context, filter edgelens.JobFilter) ([]edgelens.Job, string, error) {
+	page, err := c.ledger.Jobs(ctx, ledger.JobFilter(filter))
+	return page.Jobs, page.Next, err
+}
+
+// history fits the ledger into the port of package api.
+type history struct{ *ledger.Ledger }
+
+func (h history) Result(ctx context.Context, id string) (edgelens.StoredResult, error) {
+	record, err := h.Ledger.Result(ctx, id)
+	return stored(record), err
+}
+
+func (h history) Results(ctx context.Context, filter edgelens.ResultFilter) ([]edgelens.StoredResult, string, error) {
+	page, err := h.Ledger.Results(ctx, ledger.ResultFilter(filter))
+	list := make([]edgelens.StoredResult, 0, len(page.Results))
+	for _, record := range page.Results {
+		list = append(list, stored(record))
+	}
+	return list, page.Next, err
+}
+
+func stored(r ledger.RecordedResult) edgelens.StoredResult {
+	return edgelens.StoredResult{
+		ID: r.ID, JobID: r.JobID, Device: r.Device, Face: r.Face, Outcome: r.Outcome, CreatedAt: r.CreatedAt, Result: r.Result,
+	}
+}
+
+// nodeName returns the lasting name of this node, which the data folder keeps.
+func nodeName(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the data folder: %w", err)
+	}
+	path := filepath.Join(dir, "node")
+	if b, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(b))) > 0 {
+		return strings.TrimSpace(string(b)), nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read this node's name: %w", err)
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	name := hex.EncodeToString(random[:])
+	if err := os.WriteFile(path, []byte(name+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keep this node's name: %w", err)
+	}
+	return name, nil
+}

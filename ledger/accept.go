@@ -1,0 +1,158 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"edgelens"
+)
+
+// The bounds of what a refused client is told to wait.
+const (
+	minRetry = time.Second
+	maxRetry = time.Minute
+)
+
+// Accept makes a job of spec and its encoded picture durable and returns it,
+// queued. spec.SHA256 must be the picture's digest; image is only read.
+//
+// A spec with the IdempotencyKey of an earlier job that is the same in all but
+// the deadline gives that job, in whatever state it is, with existing true, and
+// writes nothing. A key is remembered as long as its job.
+//
+// Errors: edgelens.ErrInvalid or ErrNoImage for a bad spec, ErrTooLarge for a
+// picture that could never be kept, ErrConflict for a key that was used for
+// something else, *edgelens.Busy where too much is waiting, ErrDiskFull where
+// there is no room. Nothing is left behind then.
+func (l *Ledger) Accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error) {
+	job, existing, err = l.accept(ctx, spec, image)
+	return job, existing, l.explain("accept a job", err)
+}
+
+func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (edgelens.Job, bool, error) {
+	if err := l.checkSpec(spec, image); err != nil {
+		return edgelens.Job{}, false, err
+	}
+	// Asked here too, so that what is refused costs no write.
+	earlier, err := l.admit(ctx, l.readers, spec)
+	if err != nil || earlier != nil {
+		return valueOf(earlier), earlier != nil, err
+	}
+	if err := l.checkRoom(spec.Bytes); err != nil {
+		return edgelens.Job{}, false, err
+	}
+	now := micros(l.now())
+	spec.Deadline = micros(spec.Deadline)
+	job := edgelens.Job{ID: newID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
+	if err := l.pictures.write(job.ID, image); err != nil {
+		return edgelens.Job{}, false, err
+	}
+	err = l.writer.write(ctx, func(c *change) error {
+		earlier, err = l.admit(ctx, c, spec)
+		if err != nil || earlier != nil {
+			return err
+		}
+		return c.insertJob(&job)
+	})
+	if err != nil || earlier != nil {
+		l.removePicture(job.ID)
+		return valueOf(earlier), earlier != nil, err
+	}
+	return job, false, nil
+}
+
+func valueOf(job *edgelens.Job) edgelens.Job {
+	if job == nil {
+		return edgelens.Job{}
+	}
+	return *job
+}
+
+func (l *Ledger) checkSpec(spec edgelens.JobSpec, image []byte) error {
+	invalid := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", edgelens.ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	digest, err := hex.DecodeString(spec.SHA256)
+	switch {
+	case len(image) == 0:
+		return edgelens.ErrNoImage
+	case int64(len(image)) != spec.Bytes:
+		return invalid("the picture has %d bytes, not %d", len(image), spec.Bytes)
+	case err != nil || len(digest) != 32:
+		return invalid("%q is no SHA-256 in hexadecimal", spec.SHA256)
+	case spec.Queue != edgelens.QueueInteractive && spec.Queue != edgelens.QueueBulk:
+		return invalid("the queue must be %s or %s, not %q", edgelens.QueueInteractive, edgelens.QueueBulk, spec.Queue)
+	case !(spec.MinScore >= 0 && spec.MinScore <= 1): // NaN too
+		return invalid("min_score must be in [0, 1], not %v", spec.MinScore)
+	case spec.Bytes > l.config.MaxBytes:
+		return fmt.Errorf("%w: the picture has %d bytes, and all pictures together may have %d (max_bytes)", edgelens.ErrTooLarge, spec.Bytes, l.config.MaxBytes)
+	}
+	return nil
+}
+
+// admit returns the earlier job that spec's key names, if any, or an error
+// where spec cannot be accepted now.
+func (l *Ledger) admit(ctx context.Context, q querier, spec edgelens.JobSpec) (earlier *edgelens.Job, err error) {
+	if spec.IdempotencyKey != "" {
+		job, err := readJob(q.QueryRowContext(ctx, selectJob+` WHERE j.idempotency_key = ?`, spec.IdempotencyKey))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil:
+			return nil, err
+		case !sameWork(job.JobSpec, spec):
+			return nil, fmt.Errorf("%w: the idempotency key was used for another picture or other options; use a new key", edgelens.ErrConflict)
+		default:
+			return &job, nil
+		}
+	}
+	var queued, unfinishedBytes int64
+	err = q.QueryRowContext(ctx, `SELECT
+		(SELECT jobs FROM job_totals WHERE status = 'queued'),
+		(SELECT SUM(picture_bytes) FROM job_totals WHERE status IN ('queued', 'running'))`).Scan(&queued, &unfinishedBytes)
+	switch {
+	case err != nil:
+		return nil, err
+	case queued >= int64(l.config.MaxQueued):
+		return nil, l.busy(fmt.Sprintf("%d jobs are waiting already, which is all that may; try again later", queued))
+	case unfinishedBytes+spec.Bytes > l.config.MaxBytes:
+		return nil, l.busy("the pictures that are waiting take all the space they may; try again later")
+	}
+	return nil, nil
+}
+
+// sameWork reports whether two specs differ in nothing but the deadline, which
+// a client that asks again sets anew.
+func sameWork(a, b edgelens.JobSpec) bool {
+	a.Deadline, b.Deadline = time.Time{}, time.Time{}
+	return a == b
+}
+
+// busy predicts that the queue will stand still as long again as it has: a
+// moment where workers are taking from it, longer where none is.
+func (l *Ledger) busy(reason string) *edgelens.Busy {
+	still := l.now().Sub(time.Unix(0, l.lastStart.Load()))
+	return &edgelens.Busy{RetryAfter: min(max(still, minRetry), maxRetry), Reason: reason}
+}
+
+func (l *Ledger) checkRoom(bytes int64) error {
+	free, err := l.pictures.free()
+	if err != nil {
+		return err
+	}
+	if free-bytes < l.config.MinFreeBytes {
+		return fmt.Errorf("%w: %d bytes are free in %s and %d must stay so (min_free_bytes); free some space", edgelens.ErrDiskFull, free, l.dir, l.config.MinFreeBytes)
+	}
+	return nil
+}
+
+// removePicture deletes a picture that no row wants. Where that fails, the next
+// Open does it.
+func (l *Ledger) removePicture(id string) {
+	if err := l.pictures.remove(id); err != nil {
+		l.log.Warn("a picture could not be deleted; the next start tries again", "job", id, "error", err)
+	}
+}

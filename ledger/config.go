@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config bounds what the ledger keeps.
+type Config struct {
+	// MaxAge is how long a finished job, its result and its events are kept.
+	MaxAge time.Duration
+	// MaxBytes is how large pictures and database together may grow before
+	// the oldest finished jobs are removed. Unfinished jobs are never removed;
+	// where their pictures alone reach it, no more are accepted.
+	MaxBytes int64
+	// MaxEvents is how many events are kept.
+	MaxEvents int
+	// KeepImages keeps a job's picture as long as the job. Without it, a
+	// picture is deleted when its job is done.
+	KeepImages bool
+	// MaxQueued is how many jobs may wait; more are refused with edgelens.Busy.
+	MaxQueued int
+	// MinFreeBytes is how much of the disk must stay free: less, and nothing
+	// is accepted, so that what was accepted can still be finished.
+	MinFreeBytes int64
+	// SweepInterval is how often jobs past their deadline expire and what is
+	// over the bounds is removed.
+	SweepInterval time.Duration
+}
+
+// DefaultConfig keeps a week, 2 GiB and 100,000 events.
+func DefaultConfig() Config {
+	return Config{
+		MaxAge:        7 * 24 * time.Hour,
+		MaxBytes:      2 << 30,
+		MaxEvents:     100_000,
+		MaxQueued:     10_000,
+		MinFreeBytes:  64 << 20,
+		SweepInterval: 5 * time.Second,
+	}
+}
+
+// Validate reports every fault at once, each with its setting's name.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if c.MaxAge < time.Minute {
+		fault("max_age must be at least 1m, not %v", c.MaxAge)
+	}
+	if c.MaxBytes < 1<<20 {
+		fault("max_bytes must be at least 1048576, not %d", c.MaxBytes)
+	}
+	if c.MaxEvents < 1 || c.MaxEvents > 10_000_000 {
+		fault("max_events must be 1 to 10000000, not %d", c.MaxEvents)
+	}
+	if c.MaxQueued < 1 || c.MaxQueued > 1_000_000 {
+		fault("max_queued must be 1 to 1000000, not %d", c.MaxQueued)
+	}
+	if c.MinFreeBytes < 0 {
+		fault("min_free_bytes must be at least 0, not %d", c.MinFreeBytes)
+	}
+	if c.SweepInterval < 100*time.Millisecond || c.SweepInterval > time.Hour {
+		fault("sweep_interval must be 100ms to 1h, not %v", c.SweepInterval)
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,54 @@
+package ledger
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"edgelens"
+)
+
+// A cursor names the last row of a page. It is the list's name, a colon and
+// the row's seq, in URL-safe base64 without padding, so that clients take it
+// for what it is: opaque. Rows added later have a higher seq and rows removed
+// leave theirs unused, so a cursor stays where it is.
+
+func newCursor(list string, seq int64) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s:%d", list, seq))
+}
+
+// parseCursor returns the seq of a cursor of the list, and one above every row
+// for the empty cursor. Its error is an edgelens.ErrInvalid.
+func parseCursor(list, cursor string) (int64, error) {
+	if cursor == "" {
+		return math.MaxInt64, nil
+	}
+	if text, err := base64.RawURLEncoding.DecodeString(cursor); err == nil {
+		if digits, ok := strings.CutPrefix(string(text), list+":"); ok {
+			seq, err := strconv.ParseInt(digits, 10, 64)
+			if err == nil && seq > 0 && newCursor(list, seq) == cursor {
+				return seq, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("%w: the cursor is not one of this list; leave it out to start with the newest", edgelens.ErrInvalid)
+}
+
+const (
+	defaultLimit = 50
+	maxLimit     = 1000
+)
+
+// pageLimit returns how many items a page has where limit is asked for; 0 asks
+// for the default. Its error is an edgelens.ErrInvalid.
+func pageLimit(limit int) (int, error) {
+	switch {
+	case limit == 0:
+		return defaultLimit, nil
+	case limit < 1 || limit > maxLimit:
+		return 0, fmt.Errorf("%w: limit must be 1 to %d, not %d", edgelens.ErrInvalid, maxLimit, limit)
+	}
+	return limit, nil
+}

@@ -1,0 +1,41 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"edgelens"
+)
+
+// ErrTerminal: the job is in a terminal state, which it never leaves. It is an
+// edgelens.ErrConflict.
+var ErrTerminal = fmt.Errorf("the job is already done with: %w", edgelens.ErrConflict)
+
+// explain wraps err with the action, and with the sentinel that fits where err
+// has none. It is nil for nil.
+func (l *Ledger) explain(action string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case edgelens.Code(err) != "internal":
+		return fmt.Errorf("%s: %w", action, err)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %w: %w", action, edgelens.ErrCanceled, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w: %w", action, edgelens.ErrDeadline, err)
+	case isDiskFull(err):
+		return fmt.Errorf("%s: %w; free some space on the disk that holds %s (%w)", action, edgelens.ErrDiskFull, l.dir, err)
+	case l.closed():
+		return fmt.Errorf("%s: %w", action, edgelens.ErrStopping)
+	default:
+		return fmt.Errorf("%s: %w", action, err)
+	}
+}
+
+// isDiskFull reports whether err says, in the system's or SQLite's words, that
+// there is no more room.
+func isDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || isSQLiteFull(err)
+}

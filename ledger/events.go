@@ -1,0 +1,119 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"edgelens"
+)
+
+// The types of the events that the ledger writes.
+const (
+	eventJob         = "job"
+	eventRecognition = "recognition"
+)
+
+// jobData is the Data of a "job" event.
+type jobData struct {
+	ID       string             `json:"id"`
+	Status   edgelens.JobStatus `json:"status"`
+	Attempts int                `json:"attempts"`
+	Face     string             `json:"face"`
+	Device   string             `json:"device,omitempty"`
+	Queue    string             `json:"queue"`
+	Error    *errorData         `json:"error,omitempty"`
+}
+
+// recognitionData is the Data of a "recognition" event.
+type recognitionData struct {
+	ID          string     `json:"id"`
+	JobID       string     `json:"job_id,omitempty"`
+	Face        string     `json:"face"`
+	Device      string     `json:"device,omitempty"`
+	Outcome     string     `json:"outcome"`
+	Label       string     `json:"label,omitempty"`
+	Probability float64    `json:"probability,omitempty"`
+	Error       *errorData `json:"error,omitempty"`
+}
+
+type errorData struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+func errorDataOf(err *edgelens.JobError) *errorData {
+	if err == nil {
+		return nil
+	}
+	return &errorData{Code: err.Code, Detail: err.Detail}
+}
+
+func (c *change) jobEvent(job *edgelens.Job, at time.Time) error {
+	return c.insertEvent(eventJob, job.ID, at, jobData{
+		ID: job.ID, Status: job.Status, Attempts: job.Attempts,
+		Face: job.Face, Device: job.Device, Queue: job.Queue, Error: errorDataOf(job.Error),
+	})
+}
+
+func (c *change) recognitionEvent(r *RecordedResult) error {
+	return c.insertEvent(eventRecognition, r.ID, r.CreatedAt, recognitionData{
+		ID: r.ID, JobID: r.JobID, Face: r.Face, Device: r.Device, Outcome: r.Outcome,
+		Label: r.Label, Probability: r.Probability, Error: errorDataOf(r.Error),
+	})
+}
+
+func (c *change) insertEvent(kind, subject string, at time.Time, data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	c.events = true
+	_, err = c.exec(`INSERT INTO events (type, subject, at, data) VALUES (?, ?, ?, ?)`, kind, subject, at.UnixMicro(), string(text))
+	return err
+}
+
+// Events returns the events after the one with the seq given (0 for the first),
+// in order, at most limit of them (1 to 1000; 0 means 50). Those that were
+// removed for their age or number are missing.
+//
+// A "job" event says that a job was accepted or changed its status; its Data
+// has id, status, attempts, face, device, queue and, where there is one, error
+// with code and detail. A "recognition" event says that a result was recorded;
+// its Data has id, job_id, face, device, outcome, label, probability, error.
+//
+// Errors: edgelens.ErrInvalid for a bad limit.
+func (l *Ledger) Events(ctx context.Context, after int64, limit int) ([]edgelens.Event, error) {
+	events, err := l.readEvents(ctx, after, limit)
+	return events, l.explain("read events", err)
+}
+
+func (l *Ledger) readEvents(ctx context.Context, after int64, limit int) ([]edgelens.Event, error) {
+	limit, err := pageLimit(limit)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := l.readers.QueryContext(ctx, `SELECT seq, type, subject, at, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var events []edgelens.Event
+	for rows.Next() {
+		var event edgelens.Event
+		var at int64
+		var data string
+		if err := rows.Scan(&event.Seq, &event.Type, &event.Subject, &at, &data); err != nil {
+			return nil, err
+		}
+		event.At, event.Data = time.UnixMicro(at).UTC(), json.RawMessage(data)
+		events = append(events, event)
+	}
+	return events, rows.Err()
+}
+
+// Subscribe returns a channel that yields whenever there are events that
+// Events may not have shown yet: subscribe first, then read Events until there
+// are no more, then wait for the channel and read again. It is closed by
+// Close. cancel ends the subscription; it may be called more than once.
+func (l *Ledger) Subscribe() (wake <-chan struct{}, cancel func()) { return l.watchers.subscribe() }

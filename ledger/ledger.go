@@ -1,0 +1,212 @@
+// Package ledger is the durable truth about jobs, results and events: rows in
+// SQLite, pictures as files beside it. What a method of it has returned without
+// an error survives kill -9 and loss of power.
+//
+//	<dir>/ledger.db     the database (with -wal and -shm beside it)
+//	<dir>/ledger.lock   held by the process that uses the folder
+//	<dir>/pictures/     one file for each job that is not done, named by its id
+//	<dir>/corrupt-*/    damaged ledgers that were set aside, the newest three
+//
+// A job is queued, then running, then in one of four terminal states, which it
+// reaches exactly once. docs/adr/0006-the-ledger.md says why it is as it is.
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"edgelens"
+)
+
+const (
+	databaseName = "ledger.db"
+	lockName     = "ledger.lock"
+	picturesName = "pictures"
+)
+
+// Ledger keeps jobs, results and events. It is safe for use by many
+// goroutines. Errors of its methods wrap the sentinel that fits: besides those
+// that each names, edgelens.ErrDiskFull where nothing can be written (and
+// nothing was), edgelens.ErrCanceled or ErrDeadline where ctx ended first, and
+// edgelens.ErrStopping after Close. Errors that wrap none are faults of the
+// disk or of this program.
+type Ledger struct {
+	dir    string
+	config Config
+	log    *slog.Logger
+	now    func() time.Time
+
+	lock     *os.File
+	writerDB *sql.DB
+	writer   *writer
+	readers  *sql.DB
+	pictures *pictures
+	watchers *watchers
+
+	// lastStart is when a job last left the queue, in Unix nanoseconds.
+	lastStart atomic.Int64
+
+	closing     chan struct{}
+	closeOnce   sync.Once
+	closeErr    error
+	stopSweeper context.CancelFunc
+	sweeperEnd  chan struct{}
+}
+
+// Open opens the ledger in dir, makes it where there is none, brings it to the
+// newest schema and removes what a crash left half done. A database that is
+// damaged is set aside with its pictures, and an empty one takes its place. Its
+// error is an edgelens.ErrInvalid for a bad config and an edgelens.ErrConflict
+// where another process uses dir. ctx bounds the opening only.
+func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Ledger, error) {
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("open the ledger: %w: %w", edgelens.ErrInvalid, err)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the ledger: %w", err)
+	}
+	l := &Ledger{
+		dir:        dir,
+		config:     config,
+		log:        log,
+		now:        time.Now,
+		watchers:   newWatchers(),
+		closing:    make(chan struct{}),
+		sweeperEnd: make(chan struct{}),
+	}
+	l.lastStart.Store(l.now().UnixNano())
+	if err := l.open(ctx); err != nil {
+		return nil, errors.Join(l.explain("open the ledger in "+dir, err), l.release())
+	}
+	sweeping, stop := context.WithCancel(context.Background())
+	l.stopSweeper = stop
+	go l.sweepAlways(sweeping)
+	return l, nil
+}
+
+// open acquires everything; release lets go of what it has acquired.
+func (l *Ledger) open(ctx context.Context) error {
+	if err := os.MkdirAll(l.dir, 0o750); err != nil {
+		return err
+	}
+	var err error
+	if l.lock, err = lock(filepath.Join(l.dir, lockName)); err != nil {
+		return err
+	}
+	file := filepath.Join(l.dir, databaseName)
+	l.writerDB, err = openWriter(ctx, file)
+	if isDamaged(err) {
+		aside, asideErr := setAside(l.dir, l.now())
+		if asideErr != nil {
+			return errors.Join(err, asideErr)
+		}
+		l.log.Error("THE LEDGER IS DAMAGED: it was set aside and an empty one takes its place; its jobs and results are gone from here. "+
+			"What is left of them can be read with: sqlite3 ledger.db .recover", "set_aside", aside, "error", err)
+		l.writerDB, err = openWriter(ctx, file)
+	}
+	if err != nil {
+		return err
+	}
+	if l.readers, err = openReaders(file); err != nil {
+		return err
+	}
+	if l.pictures, err = openPictures(filepath.Join(l.dir, picturesName)); err != nil {
+		return err
+	}
+	if err := syncDir(l.dir); err != nil {
+		return err
+	}
+	conn, err := l.writerDB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	l.writer = newWriter(conn, l.announce)
+	return l.removeLeftovers(ctx)
+}
+
+// release lets go of everything, in the opposite order of open.
+func (l *Ledger) release() error {
+	var errs []error
+	if l.writer != nil {
+		l.writer.close()
+		errs = append(errs, l.writer.conn.Close())
+	}
+	if l.readers != nil {
+		errs = append(errs, l.readers.Close())
+	}
+	if l.writerDB != nil {
+		errs = append(errs, l.writerDB.Close())
+	}
+	if l.lock != nil {
+		errs = append(errs, l.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Close finishes the changes that have begun, wakes all who wait and closes the
+// files. Calls after the first do nothing and return the same.
+func (l *Ledger) Close() error {
+	l.closeOnce.Do(func() {
+		close(l.closing)
+		l.stopSweeper()
+		<-l.sweeperEnd
+		l.watchers.close()
+		if err := l.release(); err != nil {
+			l.closeErr = fmt.Errorf("close the ledger: %w", err)
+		}
+	})
+	return l.closeErr
+}
+
+func (l *Ledger) closed() bool {
+	select {
+	case <-l.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// announce tells those who wait what has become durable.
+func (l *Ledger) announce(c *change) {
+	for _, id := range c.finished {
+		l.watchers.finish(id)
+	}
+	if c.events {
+		l.watchers.wake()
+	}
+}
+
+// removeLeftovers deletes what a crash left between a file and its row: a
+// picture that is not whole, whose job was never accepted, or whose job is done.
+func (l *Ledger) removeLeftovers(ctx context.Context) error {
+	if !l.config.KeepImages {
+		err := l.writer.write(ctx, func(c *change) error {
+			_, err := c.exec(`UPDATE jobs SET picture = 0 WHERE finished_at IS NOT NULL AND picture = 1`)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	removed, err := l.pictures.removeOthers(func(id string) (wanted bool, err error) {
+		err = l.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND picture = 1)`, id).Scan(&wanted)
+		return wanted, err
+	})
+	if err != nil {
+		return err
+	}
+	if removed > 0 {
+		l.log.Info("removed files that a crash had left", "folder", l.pictures.dir, "files", removed)
+	}
+	return nil
+}

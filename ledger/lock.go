@@ -1,0 +1,28 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"edgelens"
+)
+
+// lock takes the file for this process alone, until the returned file is
+// closed or the process ends, however it ends.
+func lock(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, fmt.Errorf("%w: another edgelens is using it; stop that one, or give this one another data_dir", edgelens.ErrConflict)
+	}
+	return nil, err
+}

@@ -1,0 +1,256 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"edgelens"
+)
+
+// maxStarts is the start with which a job fails: it was started before and
+// nobody came back to say how it ended, which is what a picture does that
+// crashes the program.
+const maxStarts = 3
+
+// CodePoison is the code of a job that failed for being started too often.
+const CodePoison = "poison"
+
+// errPictureLost: the row says that there is a picture, the folder has none.
+var errPictureLost = errors.New("the picture is lost")
+
+// Start gives a queued job to a worker, or a running one to another, and its
+// picture. The attempt is durable before the picture is read. A job past its
+// deadline expires instead, and the third start fails the job with CodePoison
+// instead.
+//
+// Errors: edgelens.ErrNotFound, and ErrTerminal where there is nothing left to
+// do, whether the job was done before or is so by this call; the job is then
+// returned as it is.
+func (l *Ledger) Start(ctx context.Context, id string) (job edgelens.Job, image []byte, err error) {
+	job, image, err = l.start(ctx, id)
+	return job, image, l.explain("start job "+id, err)
+}
+
+func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
+	var job jobRow
+	var refusal *edgelens.JobError
+	err := l.writer.write(ctx, func(c *change) (err error) {
+		if job, err = jobByID(ctx, c, id); err != nil {
+			return err
+		}
+		if job.Status.Terminal() {
+			return terminalError(job.Status)
+		}
+		now := micros(l.now())
+		if !job.Deadline.IsZero() && !now.Before(job.Deadline) {
+			refusal = deadlineError()
+			return l.end(c, &job.Job, ending{status: edgelens.JobExpired, err: refusal}, now)
+		}
+		job.Attempts++
+		if job.Attempts >= maxStarts {
+			refusal = &edgelens.JobError{Code: CodePoison, Detail: fmt.Sprintf(
+				"The job was started %d times and never came to an end; its picture may crash the service. Send another picture.", maxStarts-1)}
+			return l.end(c, &job.Job, ending{status: edgelens.JobFailed, err: refusal}, now)
+		}
+		job.Status, job.StartedAt = edgelens.JobRunning, now
+		return c.moveJob(&job.Job, now)
+	})
+	if err != nil {
+		return job.Job, nil, err
+	}
+	l.lastStart.Store(l.now().UnixNano())
+	if refusal != nil {
+		l.dropPicture(id)
+		return job.Job, nil, fmt.Errorf("%w: its status is now %s: %s", ErrTerminal, job.Status, refusal.Detail)
+	}
+	image, err := l.readPicture(job.Job)
+	if errors.Is(err, errPictureLost) {
+		lost := &edgelens.JobError{Code: edgelens.Code(edgelens.ErrNoImage), Detail: "The picture was lost on the disk. Send it again."}
+		ended, endErr := l.finish(ctx, id, ending{status: edgelens.JobFailed, err: lost})
+		if endErr == nil {
+			l.log.Error("the picture of a job is lost; the job failed", "job", id)
+			endErr = fmt.Errorf("%w: its status is now failed: %s", ErrTerminal, lost.Detail)
+		}
+		return ended, nil, endErr
+	}
+	return job.Job, image, err
+}
+
+// readPicture returns the picture of a job, or errPictureLost.
+func (l *Ledger) readPicture(job edgelens.Job) ([]byte, error) {
+	image, err := l.pictures.read(job.ID)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && int64(len(image)) != job.Bytes {
+		return nil, errPictureLost
+	}
+	return image, err
+}
+
+// Release puts a running job back into the queue, after a failure that may
+// pass. giveBack takes the attempt back: for failures that were not the
+// picture's, such as a busy service. A queued job stays so. Errors:
+// edgelens.ErrNotFound, ErrTerminal.
+func (l *Ledger) Release(ctx context.Context, id string, giveBack bool) error {
+	err := l.writer.write(ctx, func(c *change) error {
+		job, err := jobByID(ctx, c, id)
+		switch {
+		case err != nil:
+			return err
+		case job.Status.Terminal():
+			return terminalError(job.Status)
+		case job.Status == edgelens.JobQueued:
+			return nil
+		}
+		job.Status = edgelens.JobQueued
+		if giveBack {
+			job.Attempts--
+		}
+		return c.moveJob(&job.Job, micros(l.now()))
+	})
+	return l.explain("release job "+id, err)
+}
+
+// Finish ends a job with its result: it has succeeded. Errors:
+// edgelens.ErrNotFound, ErrTerminal where it was done already (and nothing
+// changes), edgelens.ErrInvalid for a result that is no JSON, such as one with
+// a probability of NaN.
+func (l *Ledger) Finish(ctx context.Context, id string, result *edgelens.Result) error {
+	action := "finish job " + id
+	if result == nil {
+		return l.explain(action, fmt.Errorf("%w: there is no result", edgelens.ErrInvalid))
+	}
+	_, err := l.finish(ctx, id, ending{status: edgelens.JobSucceeded, result: result})
+	return l.explain(action, err)
+}
+
+// Fail ends a job with an error. Errors: edgelens.ErrNotFound, ErrTerminal
+// where it was done already (and nothing changes).
+func (l *Ledger) Fail(ctx context.Context, id string, reason edgelens.JobError) error {
+	_, err := l.finish(ctx, id, ending{status: edgelens.JobFailed, err: &reason})
+	return l.explain("fail job "+id, err)
+}
+
+// Cancel ends a job that nobody wants any more and returns it. Errors:
+// edgelens.ErrNotFound, ErrTerminal where it was done already (and nothing
+// changes; the job is returned as it is).
+func (l *Ledger) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
+	job, err := l.finish(ctx, id, ending{status: edgelens.JobCanceled})
+	return job, l.explain("cancel job "+id, err)
+}
+
+// expireBatch is how many jobs expire in one transaction.
+const expireBatch = 200
+
+// Expire ends every job whose deadline is not after now, and returns how many.
+// The ledger does so by itself every Config.SweepInterval.
+func (l *Ledger) Expire(ctx context.Context, now time.Time) (expired int, err error) {
+	now = micros(now)
+	for {
+		late, err := l.jobRows(ctx, selectJob+` WHERE j.finished_at IS NULL AND j.deadline <= ? ORDER BY j.deadline LIMIT ?`, now.UnixMicro(), expireBatch)
+		if err != nil || len(late) == 0 {
+			return expired, l.explain("expire jobs", err)
+		}
+		var ended []string
+		err = l.writer.write(ctx, func(c *change) error {
+			for _, row := range late {
+				job, err := jobByID(ctx, c, row.ID) // it may have changed since it was listed
+				if errors.Is(err, edgelens.ErrNotFound) || err == nil && job.Status.Terminal() {
+					continue
+				}
+				if err == nil {
+					err = l.end(c, &job.Job, ending{status: edgelens.JobExpired, err: deadlineError()}, now)
+				}
+				if err != nil {
+					return err
+				}
+				ended = append(ended, job.ID)
+			}
+			return nil
+		})
+		if err != nil {
+			return expired, l.explain("expire jobs", err)
+		}
+		for _, id := range ended {
+			l.dropPicture(id)
+		}
+		expired += len(ended)
+	}
+}
+
+func deadlineError() *edgelens.JobError {
+	return &edgelens.JobError{Code: edgelens.Code(edgelens.ErrDeadline), Detail: "The job was not done by its deadline. Send it again with a later one."}
+}
+
+func terminalError(status edgelens.JobStatus) error {
+	return fmt.Errorf("%w: its status is %s", ErrTerminal, status)
+}
+
+// ending is how a job ends: with a result, an error, or neither.
+type ending struct {
+	status edgelens.JobStatus
+	result *edgelens.Result
+	err    *edgelens.JobError
+}
+
+// finish ends a job in a transaction of its own and returns it; where it is
+// terminal already, as it is, with ErrTerminal.
+func (l *Ledger) finish(ctx context.Context, id string, e ending) (edgelens.Job, error) {
+	var job jobRow
+	err := l.writer.write(ctx, func(c *change) (err error) {
+		if job, err = jobByID(ctx, c, id); err != nil {
+			return err
+		}
+		if job.Status.Terminal() {
+			return terminalError(job.Status)
+		}
+		return l.end(c, &job.Job, e, micros(l.now()))
+	})
+	if err == nil {
+		l.dropPicture(id)
+	}
+	return job.Job, err
+}
+
+// end moves a job that is not terminal to its end, writes the history and the
+// events, all in the change; the picture's file is the caller's to drop when
+// that is durable.
+func (l *Ledger) end(c *change, job *edgelens.Job, e ending, now time.Time) error {
+	job.Status, job.FinishedAt, job.Result, job.Error = e.status, now, e.result, e.err
+	if err := c.moveJob(job, now); err != nil {
+		return err
+	}
+	if !l.config.KeepImages {
+		if _, err := c.exec(`UPDATE jobs SET picture = 0 WHERE id = ?`, job.ID); err != nil {
+			return err
+		}
+	}
+	c.finished = append(c.finished, job.ID)
+	if e.result == nil && e.err == nil {
+		return nil
+	}
+	record := recordOf(job)
+	return c.insertResult(&record)
+}
+
+// moveJob writes what can change in a job, and the event that says so.
+func (c *change) moveJob(job *edgelens.Job, now time.Time) error {
+	var code, detail any
+	if job.Error != nil {
+		code, detail = job.Error.Code, job.Error.Detail
+	}
+	_, err := c.exec(`UPDATE jobs SET status = ?, attempts = ?, started_at = ?, finished_at = ?, error_code = ?, error_detail = ? WHERE id = ?`,
+		string(job.Status), job.Attempts, timeOrNull(job.StartedAt), timeOrNull(job.FinishedAt), code, detail, job.ID)
+	if err != nil {
+		return err
+	}
+	return c.jobEvent(job, now)
+}
+
+// dropPicture deletes the picture of a job that is done, unless it is kept.
+func (l *Ledger) dropPicture(id string) {
+	if !l.config.KeepImages {
+		l.removePicture(id)
+	}
+}

@@ -1,0 +1,237 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"edgelens"
+)
+
+// The outcomes that the ledger itself gives to results of jobs. Others may be
+// recorded.
+const (
+	OutcomeRecognized = "recognized" // there are predictions
+	OutcomeUncertain  = "uncertain"  // no prediction was probable enough
+	OutcomeError      = "error"      // the job failed or expired
+)
+
+// RecordedResult is an item of the history: what became of one picture.
+type RecordedResult struct {
+	// ID is a UUIDv7, or what Record was given.
+	ID string
+	// JobID is the job it came from; empty for none.
+	JobID string
+	// Face is the way in, Device the terminal that sent the picture.
+	Face, Device string
+	// Outcome is OutcomeRecognized or another word that says what it was.
+	Outcome string
+	// Label and Probability are those of the first prediction, if any.
+	Label       string
+	Probability float64
+	CreatedAt   time.Time
+	// Result is nil where there is an Error.
+	Result *edgelens.Result
+	Error  *edgelens.JobError
+}
+
+// recordOf returns the item of the history that belongs to a job with a result
+// or an error.
+func recordOf(job *edgelens.Job) RecordedResult {
+	record := RecordedResult{
+		ID: newID(job.FinishedAt), JobID: job.ID, Face: job.Face, Device: job.Device,
+		CreatedAt: job.FinishedAt, Result: job.Result, Error: job.Error,
+	}
+	record.complete()
+	return record
+}
+
+// complete fills in what follows from the result or error.
+func (r *RecordedResult) complete() {
+	switch {
+	case r.Result != nil && len(r.Result.Predictions) > 0:
+		r.Label, r.Probability = r.Result.Predictions[0].Label, r.Result.Predictions[0].Probability
+		r.Outcome = orElse(r.Outcome, OutcomeRecognized)
+	case r.Result != nil:
+		r.Outcome = orElse(r.Outcome, OutcomeUncertain)
+	default:
+		r.Outcome = orElse(r.Outcome, OutcomeError)
+	}
+}
+
+func orElse(value, otherwise string) string {
+	if value != "" {
+		return value
+	}
+	return otherwise
+}
+
+// Record makes a result durable that came without a job, and its event, and
+// returns it with what was left empty filled in: ID, Outcome, CreatedAt, and
+// always Label and Probability. A result with the ID of an earlier one gives
+// the earlier, and writes nothing: an ID made from what was received records it
+// once, however often it comes. Its error is an edgelens.ErrInvalid for one
+// with a JobID, which only Finish and its like may write, or one whose Result
+// is no JSON.
+func (l *Ledger) Record(ctx context.Context, record RecordedResult) (RecordedResult, error) {
+	record, err := l.record(ctx, record)
+	return record, l.explain("record a result", err)
+}
+
+func (l *Ledger) record(ctx context.Context, record RecordedResult) (RecordedResult, error) {
+	if record.JobID != "" {
+		return RecordedResult{}, fmt.Errorf("%w: the result of a job is recorded by finishing the job", edgelens.ErrInvalid)
+	}
+	if record.CreatedAt.IsZero() {
+		record.CreatedAt = l.now()
+	}
+	record.CreatedAt = micros(record.CreatedAt)
+	if record.ID == "" {
+		record.ID = newID(record.CreatedAt)
+	}
+	record.complete()
+	err := l.writer.write(ctx, func(c *change) error {
+		earlier, _, err := readResult(c.QueryRowContext(ctx, selectResult+` WHERE id = ?`, record.ID))
+		if err == nil {
+			record = earlier
+			return nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		return c.insertResult(&record)
+	})
+	if err != nil {
+		return RecordedResult{}, err
+	}
+	return record, nil
+}
+
+func (c *change) insertResult(r *RecordedResult) error {
+	var result, code, detail any
+	if r.Result != nil {
+		text, err := json.Marshal(r.Result)
+		if err != nil {
+			return fmt.Errorf("%w: write the result as JSON: %w", edgelens.ErrInvalid, err)
+		}
+		result = string(text)
+	}
+	if r.Error != nil {
+		code, detail = r.Error.Code, r.Error.Detail
+	}
+	_, err := c.exec(`INSERT INTO results (id, job_id, face, device, outcome, label, probability, created_at, result, error_code, error_detail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, textOrNull(r.JobID), r.Face, r.Device, r.Outcome, r.Label, r.Probability, r.CreatedAt.UnixMicro(), result, code, detail)
+	if err != nil {
+		return err
+	}
+	return c.recognitionEvent(r)
+}
+
+// selectResult selects what readResult reads.
+const selectResult = `SELECT seq, id, job_id, face, device, outcome, label, probability, created_at, result, error_code, error_detail FROM results`
+
+func readResult(row interface{ Scan(...any) error }) (r RecordedResult, seq int64, err error) {
+	var created sql.NullInt64
+	var job, result, code, detail sql.NullString
+	err = row.Scan(&seq, &r.ID, &job, &r.Face, &r.Device, &r.Outcome, &r.Label, &r.Probability, &created, &result, &code, &detail)
+	if err != nil {
+		return RecordedResult{}, 0, err
+	}
+	r.JobID, r.CreatedAt, r.Error = job.String, timeOf(created), errorOf(code, detail)
+	if r.Result, err = resultOf(result); err != nil {
+		return RecordedResult{}, 0, fmt.Errorf("read result %s: %w", r.ID, err)
+	}
+	return r, seq, nil
+}
+
+// Result returns an item of the history by its own id. Its error is an
+// edgelens.ErrNotFound where there is none.
+func (l *Ledger) Result(ctx context.Context, id string) (RecordedResult, error) {
+	r, _, err := readResult(l.readers.QueryRowContext(ctx, selectResult+` WHERE id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("%w: no result has this id; it may have been removed for its age", edgelens.ErrNotFound)
+	}
+	return r, l.explain("look up result "+id, err)
+}
+
+// ResultFilter says which results are wanted; an empty field wants all.
+type ResultFilter struct {
+	Device, Label, Outcome string
+	// Since and Until bound CreatedAt: not before Since, and before Until.
+	Since, Until time.Time
+	// Limit is the largest number wanted, 1 to 1000; 0 means 50.
+	Limit int
+	// Cursor is the Next of the page before; empty for the first.
+	Cursor string
+}
+
+// ResultPage is a part of the history.
+type ResultPage struct {
+	Results []RecordedResult
+	// Next is the cursor of the page after; empty where there is none.
+	Next string
+}
+
+// Results lists the history, the newest first. Results that come meanwhile do
+// not move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
+func (l *Ledger) Results(ctx context.Context, filter ResultFilter) (ResultPage, error) {
+	page, err := l.results(ctx, filter)
+	return page, l.explain("list results", err)
+}
+
+func (l *Ledger) results(ctx context.Context, filter ResultFilter) (ResultPage, error) {
+	before, err := parseCursor(resultList, filter.Cursor)
+	if err != nil {
+		return ResultPage{}, err
+	}
+	limit, err := pageLimit(filter.Limit)
+	if err != nil {
+		return ResultPage{}, err
+	}
+	query, args := filter.where(before)
+	rows, err := l.readers.QueryContext(ctx, selectResult+query+` ORDER BY seq DESC LIMIT ?`, append(args, limit+1)...)
+	if err != nil {
+		return ResultPage{}, err
+	}
+	defer rows.Close()
+	var page ResultPage
+	var last int64
+	for rows.Next() {
+		result, seq, err := readResult(rows)
+		if err != nil {
+			return ResultPage{}, err
+		}
+		if len(page.Results) == limit { // the one more that says that there is a page after
+			page.Next = newCursor(resultList, last)
+			break
+		}
+		page.Results, last = append(page.Results, result), seq
+	}
+	return page, rows.Err()
+}
+
+// where returns the condition of the filter and its arguments.
+func (f ResultFilter) where(before int64) (condition string, args []any) {
+	condition, args = ` WHERE seq < ?`, []any{before}
+	and := func(test string, arg any) { condition, args = condition+` AND `+test, append(args, arg) }
+	if f.Device != "" {
+		and(`device = ?`, f.Device)
+	}
+	if f.Label != "" {
+		and(`label = ?`, f.Label)
+	}
+	if f.Outcome != "" {
+		and(`outcome = ?`, f.Outcome)
+	}
+	if !f.Since.IsZero() {
+		and(`created_at >= ?`, f.Since.UnixMicro())
+	}
+	if !f.Until.IsZero() {
+		and(`created_at < ?`, f.Until.UnixMicro())
+	}
+	return condition, args
+}

@@ -1,0 +1,238 @@
+package ledger
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// sweepBatch is how many rows are removed in one transaction, so that
+	// others who write wait a moment at most.
+	sweepBatch = 200
+	// rowBytes is about what a job takes in the database, with its result and
+	// the indexes.
+	rowBytes = 2 << 10
+	// vacuumPages is how many free pages go back to the disk at a time.
+	vacuumPages = 256
+)
+
+// sweepAlways expires and sweeps every Config.SweepInterval until ctx ends.
+func (l *Ledger) sweepAlways(ctx context.Context) {
+	defer close(l.sweeperEnd)
+	ticker := time.NewTicker(l.config.SweepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		expired, err := l.Expire(ctx, l.now())
+		if err == nil {
+			var removed int
+			removed, err = l.Sweep(ctx, l.now())
+			if expired > 0 || removed > 0 {
+				l.log.Info("swept the ledger", "expired_jobs", expired, "removed_rows", removed)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			l.log.Error("the ledger could not be swept; it is tried again", "error", err)
+		}
+	}
+}
+
+// Sweep removes what is older than Config.MaxAge, events over
+// Config.MaxEvents, and, as long as pictures and database together are larger
+// than Config.MaxBytes, the oldest jobs that are done, then the oldest results
+// without a job, then the oldest events. A job goes with its result and its
+// picture; one that is not done never goes. It returns how many rows it
+// removed. The ledger does so by itself every Config.SweepInterval.
+func (l *Ledger) Sweep(ctx context.Context, now time.Time) (removed int, err error) {
+	removed, err = l.sweep(ctx, now.Add(-l.config.MaxAge).UnixMicro())
+	return removed, l.explain("sweep the ledger", err)
+}
+
+func (l *Ledger) sweep(ctx context.Context, cutoff int64) (removed int, err error) {
+	// Each step removes one batch and says how many rows that was.
+	tooOld := []func() (int, error){
+		func() (int, error) {
+			return l.removeJobs(ctx, `WHERE finished_at < ? ORDER BY finished_at`, cutoff)
+		},
+		func() (int, error) {
+			return l.removeRows(ctx, `DELETE FROM results WHERE seq IN
+				(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? LIMIT ?)`, cutoff, sweepBatch)
+		},
+		func() (int, error) {
+			return l.removeRows(ctx, `DELETE FROM events WHERE seq IN
+				(SELECT seq FROM events WHERE at < ? LIMIT ?)`, cutoff, sweepBatch)
+		},
+		func() (int, error) {
+			return l.removeRows(ctx, `DELETE FROM events WHERE seq IN
+				(SELECT seq FROM events WHERE seq <= (SELECT MAX(seq) FROM events) - ? ORDER BY seq LIMIT ?)`, l.config.MaxEvents, sweepBatch)
+		},
+	}
+	for _, step := range tooOld {
+		n, err := repeat(step)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+	}
+	n, err := repeat(func() (int, error) { return l.removeOverBytes(ctx) })
+	removed += n
+	if err != nil {
+		return removed, err
+	}
+	_, err = repeat(func() (int, error) { return l.vacuum(ctx) })
+	return removed, err
+}
+
+// repeat runs step until it has nothing more to do, and adds up what it did.
+func repeat(step func() (int, error)) (sum int, err error) {
+	for {
+		n, err := step()
+		sum += n
+		if err != nil || n == 0 {
+			return sum, err
+		}
+	}
+}
+
+// removeOverBytes removes a batch of what goes first while too much is kept.
+func (l *Ledger) removeOverBytes(ctx context.Context) (int, error) {
+	over, err := l.bytesOver(ctx)
+	if err != nil || over <= 0 {
+		return 0, err
+	}
+	rows := min(over/rowBytes+1, sweepBatch)
+	steps := []func() (int, error){
+		func() (int, error) { return l.removeOldestJobs(ctx, over) },
+		func() (int, error) {
+			return l.removeRows(ctx, `DELETE FROM results WHERE seq IN
+				(SELECT seq FROM results WHERE job_id IS NULL ORDER BY seq LIMIT ?)`, rows)
+		},
+		func() (int, error) {
+			return l.removeRows(ctx, `DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)`, rows)
+		},
+	}
+	for _, step := range steps {
+		if n, err := step(); err != nil || n > 0 {
+			return n, err
+		}
+	}
+	return 0, nil
+}
+
+// bytesOver returns by how much the pictures and the pages in use are more than
+// may be kept.
+func (l *Ledger) bytesOver(ctx context.Context) (over int64, err error) {
+	err = l.readers.QueryRowContext(ctx, `SELECT (SELECT SUM(picture_bytes) FROM job_totals)
+		+ (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size)
+		- (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size)`).Scan(&over)
+	return over - l.config.MaxBytes, err
+}
+
+// doneJob is what removing a job needs to know.
+type doneJob struct {
+	seq          int64
+	id           string
+	pictureBytes int64
+}
+
+// removeJobs removes a batch of jobs that are done; which says which of them.
+func (l *Ledger) removeJobs(ctx context.Context, which string, args ...any) (int, error) {
+	jobs, err := l.doneJobs(ctx, which, args...)
+	if err != nil {
+		return 0, err
+	}
+	return l.remove(ctx, jobs)
+}
+
+// removeOldestJobs removes a batch of jobs that are done, no more than it takes
+// to free about the bytes given.
+func (l *Ledger) removeOldestJobs(ctx context.Context, bytes int64) (int, error) {
+	jobs, err := l.doneJobs(ctx, `WHERE finished_at IS NOT NULL ORDER BY seq`)
+	if err != nil {
+		return 0, err
+	}
+	for i, job := range jobs {
+		if bytes <= 0 {
+			jobs = jobs[:i]
+			break
+		}
+		bytes -= job.pictureBytes + rowBytes
+	}
+	return l.remove(ctx, jobs)
+}
+
+func (l *Ledger) doneJobs(ctx context.Context, which string, args ...any) (jobs []doneJob, err error) {
+	rows, err := l.readers.QueryContext(ctx, `SELECT seq, id, picture * bytes FROM jobs `+which+` LIMIT ?`, append(args, sweepBatch)...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var job doneJob
+		if err := rows.Scan(&job.seq, &job.id, &job.pictureBytes); err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs, rows.Err()
+}
+
+// remove deletes the rows of jobs that are done, with their results, then their
+// pictures.
+func (l *Ledger) remove(ctx context.Context, jobs []doneJob) (int, error) {
+	if len(jobs) == 0 {
+		return 0, nil
+	}
+	err := l.writer.write(ctx, func(c *change) error {
+		for _, job := range jobs {
+			if _, err := c.exec(`DELETE FROM jobs WHERE seq = ? AND finished_at IS NOT NULL`, job.seq); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, job := range jobs {
+		if job.pictureBytes > 0 {
+			l.removePicture(job.id)
+		}
+	}
+	return len(jobs), nil
+}
+
+// removeRows runs a DELETE and returns how many rows that removed.
+func (l *Ledger) removeRows(ctx context.Context, query string, args ...any) (int, error) {
+	var removed int64
+	err := l.writer.write(ctx, func(c *change) (err error) {
+		removed, err = c.exec(query, args...)
+		return err
+	})
+	return int(removed), err
+}
+
+// vacuum gives a batch of free pages back to the disk and returns how many, or
+// 0 where so few are free that they will be wanted again soon.
+func (l *Ledger) vacuum(ctx context.Context) (int, error) {
+	var free int
+	if err := l.readers.QueryRowContext(ctx, `PRAGMA freelist_count`).Scan(&free); err != nil || free < vacuumPages {
+		return 0, err
+	}
+	err := l.writer.write(ctx, func(c *change) error {
+		// It frees a page for each row that is asked of it.
+		rows, err := c.QueryContext(ctx, `PRAGMA incremental_vacuum(256)`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+		}
+		return rows.Err()
+	})
+	return vacuumPages, err
+}

@@ -1,0 +1,185 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+
+	"edgelens"
+)
+
+// maxBatch bounds how many changes share a transaction, and so how long the
+// first of them waits for the last.
+const maxBatch = 64
+
+// writer makes changes durable, one transaction after the other, on a
+// connection and a goroutine of its own. Changes that wait at the same time
+// share a transaction, and so its fsync, which is nearly all of its cost.
+type writer struct {
+	conn      *sql.Conn
+	committed func(*change) // called on the writer's goroutine, in order
+	changes   chan *change
+	closing   chan struct{}
+	closeOnce sync.Once
+	stopped   chan struct{}
+}
+
+// change is what one caller wants done: wholly or not at all.
+type change struct {
+	ctx  context.Context
+	do   func(*change) error
+	err  error
+	done chan struct{}
+
+	conn *sql.Conn
+	// finished lists the jobs that became terminal, events says whether there
+	// are new ones: what others are waiting for.
+	finished []string
+	events   bool
+}
+
+func newWriter(conn *sql.Conn, committed func(*change)) *writer {
+	w := &writer{
+		conn:      conn,
+		committed: committed,
+		changes:   make(chan *change),
+		closing:   make(chan struct{}),
+		stopped:   make(chan struct{}),
+	}
+	go w.run()
+	return w
+}
+
+// write runs do within a transaction and returns when that is durable, or with
+// do's error when nothing was changed. A caller whose ctx ends leaves only
+// while the change has not begun.
+func (w *writer) write(ctx context.Context, do func(*change) error) error {
+	c := &change{ctx: ctx, do: do, done: make(chan struct{}), conn: w.conn}
+	select {
+	case w.changes <- c:
+		<-c.done
+		return c.err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.closing:
+		return edgelens.ErrStopping
+	}
+}
+
+// close makes durable what was begun, and ends the goroutine.
+func (w *writer) close() {
+	w.closeOnce.Do(func() { close(w.closing) })
+	<-w.stopped
+}
+
+func (w *writer) run() {
+	defer close(w.stopped)
+	for {
+		select {
+		case first := <-w.changes:
+			w.transact(first)
+		case <-w.closing:
+			return
+		}
+	}
+}
+
+// transact makes first durable, with all changes that wait already.
+func (w *writer) transact(first *change) {
+	batch := []*change{first}
+	defer func() {
+		for _, c := range batch {
+			close(c.done)
+		}
+	}()
+	fail := func(err error) {
+		w.exec("ROLLBACK") // an error only says that SQLite has done so itself
+		for _, c := range batch {
+			if c.err == nil {
+				c.err = err
+			}
+		}
+	}
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		fail(err)
+		return
+	}
+	for c := first; c != nil; c = w.next(&batch) {
+		if err := w.apply(c); err != nil {
+			fail(err)
+			return
+		}
+	}
+	if err := w.exec("COMMIT"); err != nil {
+		fail(err)
+		return
+	}
+	for _, c := range batch {
+		if c.err == nil {
+			w.committed(c)
+		}
+	}
+}
+
+// next adds a waiting change to the batch and returns it; nil for none.
+func (w *writer) next(batch *[]*change) *change {
+	if len(*batch) == maxBatch {
+		return nil
+	}
+	select {
+	case c := <-w.changes:
+		*batch = append(*batch, c)
+		return c
+	default:
+		return nil
+	}
+}
+
+// apply runs a change, and undoes it alone where it fails. It returns an error
+// where the whole transaction is lost, as SQLite does on a full disk.
+func (w *writer) apply(c *change) error {
+	if c.err = c.ctx.Err(); c.err != nil {
+		return nil
+	}
+	if err := w.exec("SAVEPOINT change"); err != nil {
+		return err
+	}
+	if c.err = c.do(c); c.err != nil {
+		if err := w.exec("ROLLBACK TO change"); err != nil {
+			return c.err
+		}
+	}
+	return w.exec("RELEASE change")
+}
+
+func (w *writer) exec(query string) error {
+	_, err := w.conn.ExecContext(context.Background(), query)
+	return err
+}
+
+// exec runs a statement of the change and returns how many rows it touched. It
+// heeds no context: what was begun is finished.
+func (c *change) exec(query string, args ...any) (int64, error) {
+	result, err := c.conn.ExecContext(context.Background(), query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// QueryContext lets a change be asked like the readers, on its own connection,
+// where it sees what it did.
+func (c *change) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+	return c.conn.QueryContext(context.Background(), query, args...)
+}
+
+// QueryRowContext is QueryContext for one row.
+func (c *change) QueryRowContext(_ context.Context, query string, args ...any) *sql.Row {
+	return c.conn.QueryRowContext(context.Background(), query, args...)
+}
+
+// querier is what can be asked: the readers, or a change under way.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}

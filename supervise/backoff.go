@@ -1,0 +1,40 @@
+package supervise
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Backoff says how long to wait before a child is started again. The wait
+// doubles from Min to Max; a random part of up to half of it is left out, so
+// that many devices that lost power together do not move in step.
+type Backoff struct {
+	// Min is the first wait (default 100ms), Max the longest (default 10s).
+	Min, Max time.Duration
+	// Reset is how long a child must have been up for the next wait to be Min
+	// again (default 30s).
+	Reset time.Duration
+}
+
+func (b Backoff) withDefaults() Backoff {
+	if b.Min == 0 {
+		b.Min = 100 * time.Millisecond
+	}
+	if b.Max == 0 {
+		b.Max = 10 * time.Second
+	}
+	if b.Reset == 0 {
+		b.Reset = 30 * time.Second
+	}
+	return b
+}
+
+// wait returns how long to wait after so many deaths in a row, at least 1.
+func (b Backoff) wait(deaths int) time.Duration {
+	wait := b.Min
+	for ; deaths > 1 && wait < b.Max; deaths-- {
+		wait *= 2
+	}
+	wait = min(wait, b.Max)
+	return wait - rand.N(wait/2+1)
+}

@@ -1,0 +1,68 @@
+package supervise
+
+import (
+	"bytes"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+)
+
+const (
+	// keptLines is how many of a child's last lines are kept for errors.
+	keptLines = 20
+	// longestLine is where a line of a child is cut, in bytes.
+	longestLine = 1 << 10
+)
+
+// lines takes a child's output, logs it line by line and keeps the last lines.
+type lines struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	partial []byte // of the line that has not ended, at most longestLine
+	kept    []string
+}
+
+// Write implements io.Writer; it never fails.
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for rest := p; len(rest) > 0; {
+		line, after, ended := bytes.Cut(rest, []byte{'\n'})
+		l.partial = append(l.partial, line[:min(len(line), longestLine-len(l.partial))]...)
+		if ended {
+			l.keep()
+		}
+		rest = after
+	}
+	return len(p), nil
+}
+
+// keep ends the partial line.
+func (l *lines) keep() {
+	line := strings.TrimSpace(strings.ToValidUTF8(string(l.partial), "\uFFFD"))
+	l.partial = l.partial[:0]
+	if line == "" {
+		return
+	}
+	l.log.Debug("a private server says", "line", line)
+	if len(l.kept) == keptLines {
+		l.kept = slices.Delete(l.kept, 0, 1)
+	}
+	l.kept = append(l.kept, line)
+}
+
+// flush keeps a last line that was not ended.
+func (l *lines) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keep()
+}
+
+// last returns the last lines, oldest first.
+func (l *lines) last() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.kept)
+}

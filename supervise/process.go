@@ -1,0 +1,224 @@
+// Package supervise runs private servers as children of this process, for
+// those who configured none: a redis-server here, a broker by the same means.
+// A child is restarted when it dies and stopped with us, and it never outlives
+// us (docs/adr/0007-private-redis.md). It needs Linux.
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	"edgelens"
+)
+
+// Spec says what a child is and how it is looked after. Only Name, Path, Dir,
+// Ready and Log must be given.
+type Spec struct {
+	// Name is what the child is called in logs and errors; also its argv[0].
+	Name string
+	// Path is the program, absolute.
+	Path string
+	// Args are its arguments, without argv[0].
+	Args []string
+	// Env is its whole environment, KEY=value: it inherits none of ours, which
+	// may hold secrets.
+	Env []string
+	// Dir is its working folder, which must be there and belongs to one Process
+	// at a time. The file "pid" in it is ours.
+	Dir string
+	// Prepare makes what the child needs, once Dir is ours alone; release, unless
+	// nil, takes it away again when the child is gone for good.
+	Prepare func() (release func(), err error)
+	// Ready returns nil once the child answers. It is called again and again,
+	// each time with a second to answer, until it does.
+	Ready func(ctx context.Context) error
+	// Mend is told of a child that died before it was ready. It returns true
+	// where it removed the cause, and then the child is started again at once.
+	// It is not asked twice in a row.
+	Mend func(Death) bool
+	// StartTimeout is how long the child may take to be ready (default 30s).
+	StartTimeout time.Duration
+	// StopSignal asks it to end (default SIGTERM).
+	StopSignal syscall.Signal
+	// StopTimeout is how long it may take to end before it is killed (default
+	// 10s).
+	StopTimeout time.Duration
+	// Backoff is how long to wait before a restart.
+	Backoff Backoff
+	// Log gets the child's output at level debug, and its deaths as warnings.
+	Log *slog.Logger
+}
+
+// withDefaults returns the Spec with its optional fields filled in.
+func (s Spec) withDefaults() Spec {
+	if s.Prepare == nil {
+		s.Prepare = func() (func(), error) { return nil, nil }
+	}
+	if s.Mend == nil {
+		s.Mend = func(Death) bool { return false }
+	}
+	if s.StartTimeout == 0 {
+		s.StartTimeout = 30 * time.Second
+	}
+	if s.StopSignal == 0 {
+		s.StopSignal = syscall.SIGTERM
+	}
+	if s.StopTimeout == 0 {
+		s.StopTimeout = 10 * time.Second
+	}
+	s.Backoff = s.Backoff.withDefaults()
+	s.Log = s.Log.With("child", s.Name)
+	return s
+}
+
+// unkillable is how long a child that was sent SIGKILL may still be there, in
+// an uninterruptible call to a dying disk, before Stop gives up on it.
+const unkillable = 2 * time.Second
+
+// Process is a supervised child. Its methods are safe for use by many
+// goroutines. Whoever started it must Stop it.
+type Process struct {
+	spec Spec
+
+	ctx    context.Context // ends when the child must
+	cancel context.CancelFunc
+	kill   chan struct{} // closed when there is no more time to end in
+	done   chan struct{} // closed when the child is gone and stays so
+
+	mu       sync.Mutex
+	begun    bool
+	killed   bool
+	pid      int
+	up       bool
+	restarts int
+	changed  chan struct{}
+}
+
+// New returns a Process that is not started yet.
+func New(spec Spec) *Process {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Process{
+		spec:    spec.withDefaults(),
+		ctx:     ctx,
+		cancel:  cancel,
+		kill:    make(chan struct{}),
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+	}
+}
+
+// Start starts the child and returns when it is ready; ctx bounds that only.
+// Where an earlier run left a child behind, that one is stopped first. The
+// error says what the child said last, and then nothing runs: it wraps
+// ErrConflict where another process holds Dir, else ErrStopping, ErrInvalid
+// (started or stopped before), ErrDeadline or ErrCanceled (ctx), or it is
+// Prepare's. A Process can be started once.
+func (p *Process) Start(ctx context.Context) error {
+	p.mu.Lock()
+	begun := p.begun
+	p.begun = true
+	p.mu.Unlock()
+	if begun {
+		return fmt.Errorf("start %s: %w: it was started or stopped before; make a new Process", p.spec.Name, edgelens.ErrInvalid)
+	}
+	started := make(chan error, 1)
+	go p.supervise(started)
+	select {
+	case err := <-started:
+		return err
+	case <-ctx.Done():
+		return errors.Join(
+			fmt.Errorf("start %s: %w: it was not ready in the time there was", p.spec.Name, ended(ctx)),
+			p.Stop(ctx))
+	}
+}
+
+// ended returns the sentinel for how ctx ended.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return edgelens.ErrDeadline
+	}
+	return edgelens.ErrCanceled
+}
+
+// Stop ends the child: by its stop signal, and by SIGKILL when StopTimeout or
+// ctx is over. When it returns nil, no process is left. Calling it again is
+// harmless. The error wraps ErrDeadline: the child survives even SIGKILL, in a
+// call that cannot be interrupted.
+func (p *Process) Stop(ctx context.Context) error {
+	p.mu.Lock()
+	begun := p.begun
+	p.begun = true
+	p.mu.Unlock()
+	p.cancel()
+	if !begun {
+		close(p.done)
+		return nil
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	if !p.killed {
+		p.killed = true
+		close(p.kill)
+	}
+	p.mu.Unlock()
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(unkillable):
+		return fmt.Errorf("stop %s: %w: process %d is still there after SIGKILL; the disk may be failing", p.spec.Name, edgelens.ErrDeadline, p.PID())
+	}
+}
+
+// Up reports whether the child is there and has been ready.
+func (p *Process) Up() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up
+}
+
+// Restarts returns how many times the child was started again after it died.
+func (p *Process) Restarts() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.restarts
+}
+
+// PID returns the child's process id; 0 while there is none.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pid
+}
+
+// Changed returns a channel that is closed at the next change of Up, Restarts
+// or PID. Get it before reading them, and no change is missed:
+//
+//	for {
+//		changed := p.Changed()
+//		... p.Up(), p.Restarts() ...
+//		<-changed
+//	}
+func (p *Process) Changed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
+}
+
+// change changes the state by f and tells those who wait for it.
+func (p *Process) change(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+	close(p.changed)
+	p.changed = make(chan struct{})
+}

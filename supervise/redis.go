@@ -1,0 +1,99 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"edgelens"
+)
+
+// Redis is a private redis-server child. It listens on a Unix socket that only
+// this user can reach, and on no port.
+type Redis struct {
+	*Process
+	socket string
+}
+
+// StartRedis starts a redis-server that keeps its data below dir, which is made
+// where it is not there, and returns when it answers; ctx bounds that only. The
+// caller must Stop it. config must be valid.
+//
+// What Redis keeps survives its death and ours. Where it will not start because
+// of what it kept, that is set aside and it starts empty: Redis must hold
+// nothing that cannot be made again.
+//
+// The error wraps ErrNotFound where there is no redis-server, else one of those
+// of Process.Start, ErrDiskFull or ErrInvalid.
+func StartRedis(ctx context.Context, dir string, config RedisConfig, log *slog.Logger) (*Redis, error) {
+	program, err := findRedis()
+	if err != nil {
+		return nil, err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("start redis-server: %w: %w", edgelens.ErrInvalid, err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("start redis-server: %w", cannotWrite(err))
+	}
+	files := &redisFiles{dir: dir}
+	process := New(Spec{
+		Name:    "redis-server",
+		Path:    program,
+		Args:    []string{files.config()},
+		Env:     []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")},
+		Dir:     dir,
+		Prepare: func() (func(), error) { return files.prepare(config) },
+		Ready:   func(ctx context.Context) error { return pingRedis(ctx, files.socket) },
+		Mend:    func(d Death) bool { return dataAtFault(d) && files.setDataAside(d, log) },
+		Log:     log,
+	})
+	if err := process.Start(ctx); err != nil {
+		return nil, err
+	}
+	return &Redis{Process: process, socket: files.socket}, nil
+}
+
+// Socket returns the path of the socket, which stays the same until Stop.
+func (r *Redis) Socket() string { return r.socket }
+
+// URL returns "unix:///path", as go-redis' ParseURL takes it.
+func (r *Redis) URL() string { return (&url.URL{Scheme: "unix", Path: r.socket}).String() }
+
+// findRedis returns the path of redis-server. Debian keeps the program itself
+// in redis-tools, as redis-check-rdb: it is the same, and goes by argv[0]. The
+// package redis-server adds a service for the whole system, which we need not.
+func findRedis() (string, error) {
+	for _, name := range []string{"redis-server", "redis-check-rdb"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return filepath.Abs(path)
+		}
+	}
+	return "", fmt.Errorf("start redis-server: %w: there is no redis-server on PATH; install it with `apt install redis-server` (or redis-tools, which has it without a service for the whole system), or set redis.url to one that runs elsewhere", edgelens.ErrNotFound)
+}
+
+// notTheData are words in Redis' last lines that blame something else than what
+// it kept.
+var notTheData = []string{
+	"FATAL CONFIG FILE ERROR", "No space left", "Permission denied", "Operation not permitted", "Read-only file system",
+	"Can't open", "Can't chdir", "Failed opening", "Failed listening", "Address already in use", "Too many open files", "Cannot allocate memory",
+	"Out Of Memory", "error while loading shared libraries", "Disk quota exceeded",
+}
+
+// dataAtFault reports whether Redis refused to start, or crashed, because of
+// what it kept: that is what is left once it has read its configuration.
+func dataAtFault(d Death) bool {
+	said := strings.Join(d.Lines, "\n")
+	for _, words := range notTheData {
+		if strings.Contains(said, words) {
+			return false
+		}
+	}
+	return d.Crashed || d.Status == "exit status 1" && strings.Contains(said, "Server initialized")
+}

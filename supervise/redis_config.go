@@ -1,0 +1,80 @@
+package supervise
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// RedisConfig bounds a private Redis.
+type RedisConfig struct {
+	// MaxMemoryBytes is how much Redis may keep before it refuses to take more.
+	MaxMemoryBytes int64
+}
+
+// DefaultRedisConfig gives Redis 128 MiB, room for more than 100,000 jobs.
+func DefaultRedisConfig() RedisConfig { return RedisConfig{MaxMemoryBytes: 128 << 20} }
+
+// Validate reports every fault at once, each with its setting's name.
+func (c RedisConfig) Validate() error {
+	var faults []error
+	if c.MaxMemoryBytes < 16<<20 || c.MaxMemoryBytes > 1<<40 {
+		faults = append(faults, fmt.Errorf("max_memory_bytes must be %d to %d, not %d", 16<<20, int64(1)<<40, c.MaxMemoryBytes))
+	}
+	return errors.Join(faults...)
+}
+
+// writeConfig writes redis.conf, for Redis 6.0 and later. It is written anew at
+// each start; https://redis.io/docs/latest/operate/oss_and_stack/management/config/
+// is the reference.
+func (f *redisFiles) writeConfig(config RedisConfig) error {
+	text := fmt.Sprintf(`# Written by edgelens at each start; changes are lost.
+
+# One socket, for this user alone, and no port.
+port 0
+unixsocket %s
+unixsocketperm 600
+
+# A child with its log on standard output.
+daemonize no
+supervised no
+logfile ""
+loglevel notice
+always-show-logo no
+
+# What is kept survives: every command is in the file before its answer is out,
+# and on the disk within a second. A file that a power cut left without its end
+# is good up to there.
+dir %s
+appendonly yes
+appendfsync everysec
+aof-load-truncated yes
+save ""
+
+# Full means an error to whoever writes: evicting would lose tasks in silence.
+maxmemory %d
+maxmemory-policy noeviction
+`, quoteRedis(f.socket), quoteRedis(f.data()), config.MaxMemoryBytes)
+	return os.WriteFile(f.config(), []byte(text), 0o600)
+}
+
+// quoteRedis quotes an argument of redis.conf, as sdssplitargs of Redis' sds.c
+// reads it.
+func quoteRedis(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, `\x%02x`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

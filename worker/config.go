@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// Config says how jobs are worked on.
+type Config struct {
+	// RedisURL names the Redis that dispatches: redis://, rediss://, unix:// or
+	// redis-socket://, redis-sentinel://, or redis-cluster://host:port,host:port.
+	RedisURL string
+	// Concurrency is how many jobs are worked on at a time. At least 1; as
+	// many as there are interpreters is right.
+	Concurrency int
+	// JobTimeout is how long a job has from its acceptance to its terminal
+	// state; then it expires.
+	JobTimeout time.Duration
+	// AttemptTimeout bounds one attempt.
+	AttemptTimeout time.Duration
+}
+
+// DefaultConfig gives a job a day and an attempt half a minute. RedisURL and
+// Concurrency are filled in by whoever knows them.
+func DefaultConfig() Config {
+	return Config{JobTimeout: 24 * time.Hour, AttemptTimeout: 30 * time.Second}
+}
+
+// Validate reports every fault at once, each with its setting's name.
+func (c Config) Validate() error {
+	var faults []error
+	if c.RedisURL != "" {
+		if _, err := parseRedisURL(c.RedisURL); err != nil {
+			faults = append(faults, fmt.Errorf("redis_url %w", err))
+		}
+	}
+	if c.Concurrency < 1 || c.Concurrency > 1024 {
+		faults = append(faults, fmt.Errorf("concurrency must be 1 to 1024, not %d", c.Concurrency))
+	}
+	if c.JobTimeout < time.Second {
+		faults = append(faults, fmt.Errorf("job_timeout must be at least 1s, not %v", c.JobTimeout))
+	}
+	if c.AttemptTimeout < 100*time.Millisecond || c.AttemptTimeout > time.Hour {
+		faults = append(faults, fmt.Errorf("attempt_timeout must be 100ms to 1h, not %v", c.AttemptTimeout))
+	}
+	return errors.Join(faults...)
+}
+
+// parseRedisURL understands asynq's URLs and one for Redis Cluster. The error
+// never repeats the URL, which may hold a password.
+func parseRedisURL(url string) (asynq.RedisConnOpt, error) {
+	if hosts, cluster := strings.CutPrefix(url, "redis-cluster://"); cluster {
+		if hosts == "" {
+			return nil, errors.New("must name hosts: redis-cluster://host:port,host:port")
+		}
+		return asynq.RedisClusterClientOpt{Addrs: strings.Split(strings.TrimSuffix(hosts, "/"), ",")}, nil
+	}
+	if path, socket := strings.CutPrefix(url, "unix://"); socket {
+		url = "redis-socket://" + path
+	}
+	option, err := asynq.ParseRedisURI(url)
+	if err != nil {
+		return nil, errors.New("must be a URL such as redis://host:6379/0, rediss://, redis-socket:///path, redis-sentinel:// or redis-cluster://host:port,host:port")
+	}
+	return option, nil
+}

@@ -1,0 +1,200 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"edgelens"
+)
+
+const (
+	// taskType is the only type of task.
+	taskType = "edgelens:job"
+	// redisPatience is how long a submission waits for Redis. The job is
+	// durable by then; what Redis misses is dispatched later.
+	redisPatience = 300 * time.Millisecond
+	// mostRetries is asynq's own bound, out of the way: the ledger counts
+	// attempts.
+	mostRetries = 1000
+	// sweepInterval is how often tasks are compared with jobs for no reason
+	// but to be sure.
+	sweepInterval = 30 * time.Second
+)
+
+// Queue accepts jobs and sees to it that each non-terminal one has a task in
+// Redis, whatever Redis forgets. It is safe for use by many goroutines.
+type Queue struct {
+	ledger Ledger
+	config Config
+	log    *slog.Logger
+	redis  redis.UniversalClient
+	client *asynq.Client
+	// node marks what is ours in Redis.
+	node string
+
+	// behind is set when Redis may lack tasks of non-terminal jobs.
+	behind atomic.Bool
+	// generation tells the tasks of this process from those of the one before,
+	// which may have died with tasks that Redis holds for active.
+	generation, previous string
+	inspector            *asynq.Inspector
+
+	running attempts
+	stop    context.CancelFunc
+	loop    sync.WaitGroup
+}
+
+// NewQueue connects lazily, so it needs no Redis yet. node is this node's
+// lasting name. Close ends it.
+func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Queue, error) {
+	option, err := parseRedisURL(config.RedisURL)
+	if err != nil {
+		return nil, fmt.Errorf("the Redis URL %w", err)
+	}
+	client, ok := option.MakeRedisClient().(redis.UniversalClient)
+	if !ok {
+		return nil, fmt.Errorf("connect to Redis: unexpected client %T", option.MakeRedisClient())
+	}
+	q := &Queue{
+		ledger: ledger, config: config, log: log, redis: client, client: asynq.NewClientFromRedisClient(client), node: node,
+		inspector: asynq.NewInspectorFromRedisClient(client), running: attempts{ends: map[string]context.CancelCauseFunc{}},
+		generation: fmt.Sprintf("%x", time.Now().UnixMilli()),
+	}
+	q.behind.Store(true) // what was left unfinished needs tasks
+	ctx, stop := context.WithCancel(context.Background())
+	q.stop = stop
+	q.loop.Go(func() { q.keepUp(ctx) })
+	return q, nil
+}
+
+// Submit makes a job durable and hands it to Redis. A Redis that is away delays
+// the work and not the answer: the job is kept and dispatched when Redis is
+// back. The error is the ledger's.
+func (q *Queue) Submit(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error) {
+	if spec.Deadline.IsZero() {
+		spec.Deadline = time.Now().Add(q.config.JobTimeout)
+	}
+	job, existing, err = q.ledger.Accept(ctx, spec, image)
+	if err != nil || existing {
+		return job, existing, err
+	}
+	// The promise is made. That the client goes away must not delay its work.
+	dispatch, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisPatience)
+	defer cancel()
+	if err := q.dispatch(dispatch, job.ID, job.Queue); err != nil {
+		q.behind.Store(true)
+		q.log.Warn("job kept, to be dispatched when Redis is back", "job", job.ID, "error", err)
+	}
+	return job, false, nil
+}
+
+// Cancel moves a job to its terminal state canceled and ends the attempt under
+// way. The error wraps ErrDone or is the ledger's.
+func (q *Queue) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
+	job, err := q.ledger.Cancel(ctx, id)
+	if err == nil {
+		q.running.end(id, edgelens.ErrCanceled)
+	}
+	return job, err
+}
+
+// Reachable reports whether Redis answered lately enough that nothing waits
+// for it.
+func (q *Queue) Reachable() bool { return !q.behind.Load() }
+
+// Requeue sees to it soon that every non-terminal job has a task; called when
+// Redis was restarted.
+func (q *Queue) Requeue() { q.behind.Store(true) }
+
+// Close stops keeping up and lets go of Redis.
+func (q *Queue) Close() error {
+	q.stop()
+	q.loop.Wait()
+	return q.redis.Close()
+}
+
+// dispatch makes the task of a job. One that is there already is as good.
+func (q *Queue) dispatch(ctx context.Context, id, queue string) error {
+	task := asynq.NewTask(taskType, []byte(id))
+	options := []asynq.Option{
+		asynq.Queue(queue), asynq.TaskID(id + "." + q.generation), asynq.MaxRetry(mostRetries), asynq.Timeout(q.config.AttemptTimeout),
+	}
+	if _, err := q.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return fmt.Errorf("dispatch the job: %w", err)
+	}
+	return nil
+}
+
+// keepUp makes the missing tasks whenever Redis may lack some: at the start,
+// after Redis was away, and when it has lost what it had.
+func (q *Queue) keepUp(ctx context.Context) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	var last time.Time
+	for {
+		if q.lostMark(ctx) || q.behind.Load() || time.Since(last) > sweepInterval {
+			last = time.Now()
+			q.catchUp(ctx)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lostMark reports whether Redis has forgotten the mark that catchUp left, and
+// so, presumably, the tasks.
+func (q *Queue) lostMark(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	mark, err := q.redis.Get(ctx, q.markKey()).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return false // away; a submission will notice, and so will catchUp
+	}
+	if mark != "" && mark != q.generation {
+		q.previous = mark
+	}
+	return mark != q.generation
+}
+
+func (q *Queue) markKey() string { return "edgelens:" + q.node + ":generation" }
+
+// catchUp makes a task for every non-terminal job that has none, then leaves
+// the mark. What Redis refuses, the next tick tries again.
+func (q *Queue) catchUp(ctx context.Context) {
+	q.behind.Store(false) // a submission that fails from here on sets it again
+	made := 0
+	err := q.ledger.Unfinished(ctx, func(id, queue string) error {
+		if q.previous != "" {
+			// What waits from before the restart would be done twice. An
+			// active one cannot be deleted; it finds its job done with.
+			_ = q.inspector.DeleteTask(queue, id+"."+q.previous)
+		}
+		made++
+		return q.dispatch(ctx, id, queue)
+	})
+	if err == nil {
+		err = q.redis.Set(ctx, q.markKey(), q.generation, 0).Err()
+	}
+	if err != nil {
+		q.behind.Store(true)
+		if ctx.Err() == nil {
+			q.log.Warn("Redis is away; jobs are kept and wait", "error", err)
+		}
+		return
+	}
+	q.previous = ""
+	if made > 0 {
+		q.log.Debug("unfinished jobs have their tasks", "jobs", made)
+	}
+}

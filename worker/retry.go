@@ -1,0 +1,68 @@
+package worker
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"edgelens"
+)
+
+// fate is what becomes of a job whose attempt ended with an error.
+type fate int
+
+const (
+	// failNow: trying again cannot help; the job fails.
+	failNow fate = iota
+	// tryAgain: it may help, and counts as an attempt.
+	tryAgain
+	// putBack: it was not the picture's fault, so it counts as no attempt.
+	putBack
+)
+
+// fates is the one table from errors to retries. What is not in it is a fault
+// that nobody thought of, and tried again.
+var fates = []struct {
+	err  error
+	fate fate
+}{
+	{edgelens.ErrNoImage, failNow},
+	{edgelens.ErrInvalid, failNow},
+	{edgelens.ErrTooLarge, failNow},
+	{edgelens.ErrUnsupportedFormat, failNow},
+	{edgelens.ErrBadImage, failNow},
+	{edgelens.ErrUnknownModel, failNow},
+	{edgelens.ErrNotFound, failNow},
+	{edgelens.ErrConflict, failNow},
+	{edgelens.ErrModel, failNow},
+	{edgelens.ErrInference, tryAgain},
+	{edgelens.ErrDeadline, tryAgain},
+	{edgelens.ErrBusy, putBack},
+	{edgelens.ErrStopping, putBack},
+	{edgelens.ErrCanceled, putBack},
+	{edgelens.ErrDiskFull, putBack},
+}
+
+func fateOf(err error) fate {
+	for _, f := range fates {
+		if errors.Is(err, f.err) {
+			return f.fate
+		}
+	}
+	return tryAgain
+}
+
+// Waits between attempts: doubling from firstWait, with jitter so that what
+// failed together does not come back together.
+const (
+	firstWait = 500 * time.Millisecond
+	mostWait  = 30 * time.Second
+)
+
+func retryDelay(n int) time.Duration {
+	wait := mostWait
+	if n < 6 {
+		wait = firstWait << max(0, n)
+	}
+	return wait/2 + rand.N(wait/2)
+}

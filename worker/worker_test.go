@@ -1,0 +1,453 @@
+package worker_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"edgelens"
+	"edgelens/worker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// redisServer is a real redis-server on a socket of its own.
+type redisServer struct {
+	t      *testing.T
+	socket string
+	child  *exec.Cmd
+	client *redis.Client
+}
+
+func startRedis(t *testing.T) *redisServer {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("there is no redis-server on PATH; `make setup` installs it")
+	}
+	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &redisServer{t: t, socket: filepath.Join(dir, "s")}
+	r.client = redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket})
+	r.start()
+	t.Cleanup(func() {
+		r.kill()
+		_ = r.client.Close()
+		_ = os.RemoveAll(dir)
+	})
+	return r
+}
+
+func (r *redisServer) start() {
+	r.t.Helper()
+	r.child = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly", "no")
+	if err := r.child.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	eventually(r.t, "redis answers", func() bool { return r.client.Ping(context.Background()).Err() == nil })
+}
+
+func (r *redisServer) kill() {
+	_ = r.child.Process.Kill()
+	_ = r.child.Wait()
+}
+
+func (r *redisServer) url() string { return "redis-socket://" + r.socket }
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
+// memory is a Ledger that keeps the rules of the real one, without a disk.
+type memory struct {
+	mu       sync.Mutex
+	jobs     map[string]*edgelens.Job
+	order    []string
+	images   map[string][]byte
+	terminal map[string]int // how many terminal moves each job made
+	most     int            // attempts before a job counts as poison
+}
+
+func newMemory() *memory {
+	return &memory{jobs: map[string]*edgelens.Job{}, images: map[string][]byte{}, terminal: map[string]int{}, most: 2}
+}
+
+func (m *memory) Accept(_ context.Context, spec edgelens.JobSpec, image []byte) (edgelens.Job, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	job := &edgelens.Job{ID: fmt.Sprintf("job-%04d", len(m.order)), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: time.Now()}
+	m.jobs[job.ID], m.images[job.ID], m.order = job, image, append(m.order, job.ID)
+	return *job, false, nil
+}
+
+func (m *memory) Start(_ context.Context, id string) (edgelens.Job, []byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	job := m.jobs[id]
+	switch {
+	case job == nil:
+		return edgelens.Job{}, nil, edgelens.ErrNotFound
+	case job.Status.Terminal():
+		return edgelens.Job{}, nil, worker.ErrDone
+	case job.Attempts >= m.most:
+		m.move(id, edgelens.JobFailed)
+		return edgelens.Job{}, nil, worker.ErrDone
+	}
+	job.Attempts++
+	job.Status = edgelens.JobRunning
+	return *job, m.images[id], nil
+}
+
+func (m *memory) Release(_ context.Context, id string, refund bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.jobs[id].Status.Terminal() {
+		return worker.ErrDone
+	}
+	m.jobs[id].Status = edgelens.JobQueued
+	if refund {
+		m.jobs[id].Attempts--
+	}
+	return nil
+}
+
+// move must be called with the lock held.
+func (m *memory) move(id string, to edgelens.JobStatus) error {
+	if m.jobs[id].Status.Terminal() {
+		return worker.ErrDone
+	}
+	m.jobs[id].Status = to
+	m.terminal[id]++
+	return nil
+}
+
+func (m *memory) Finish(_ context.Context, id string, result *edgelens.Result) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.jobs[id].Result = result
+	return m.move(id, edgelens.JobSucceeded)
+}
+
+func (m *memory) Fail(_ context.Context, id string, why edgelens.JobError) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.jobs[id].Error = &why
+	return m.move(id, edgelens.JobFailed)
+}
+
+func (m *memory) Cancel(_ context.Context, id string) (edgelens.Job, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := m.move(id, edgelens.JobCanceled)
+	return *m.jobs[id], err
+}
+
+func (m *memory) Unfinished(_ context.Context, yield func(id, queue string) error) error {
+	m.mu.Lock()
+	var ids []string
+	for _, id := range m.order {
+		if !m.jobs[id].Status.Terminal() {
+			ids = append(ids, id)
+		}
+	}
+	m.mu.Unlock()
+	for _, id := range ids {
+		if err := yield(id, m.job(id).Queue); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) job(id string) edgelens.Job {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return *m.jobs[id]
+}
+
+// statuses counts the jobs by state.
+func (m *memory) statuses() map[edgelens.JobStatus]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counts := map[edgelens.JobStatus]int{}
+	for _, job := range m.jobs {
+		counts[job.Status]++
+	}
+	return counts
+}
+
+func (m *memory) checkOnce(t *testing.T) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id := range m.jobs {
+		if m.terminal[id] != 1 {
+			t.Errorf("%s reached %d terminal states", id, m.terminal[id])
+		}
+	}
+}
+
+// recognizer does what do says.
+type recognizer struct {
+	do func(ctx context.Context, req *edgelens.Request) error
+
+	running, most atomic.Int64
+}
+
+func (r *recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.Result, error) {
+	now := r.running.Add(1)
+	defer r.running.Add(-1)
+	for most := r.most.Load(); now > most && !r.most.CompareAndSwap(most, now); most = r.most.Load() {
+	}
+	if req.SHA256 != sha256.Sum256(req.Image) || req.Face != "queue" {
+		return nil, fmt.Errorf("%w: the job's picture is not what was sent", edgelens.ErrInvalid)
+	}
+	if r.do != nil {
+		if err := r.do(ctx, req); err != nil {
+			return nil, err
+		}
+	}
+	return &edgelens.Result{RequestID: req.ID}, nil
+}
+
+type system struct {
+	t          *testing.T
+	queue      *worker.Queue
+	worker     *worker.Worker
+	ledger     *memory
+	recognizer *recognizer
+}
+
+func newSystem(t *testing.T, redis *redisServer, ledger *memory, r *recognizer) *system {
+	t.Helper()
+	config := worker.DefaultConfig()
+	config.RedisURL, config.Concurrency, config.AttemptTimeout = redis.url(), 2, 5*time.Second
+	log := slog.New(slog.DiscardHandler)
+	queue, err := worker.NewQueue(config, "node", ledger, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &system{t: t, queue: queue, ledger: ledger, recognizer: r}
+	s.worker = worker.NewWorker(queue, r, log, prometheus.NewRegistry())
+	if err := s.worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sync.OnceFunc(s.stop))
+	return s
+}
+
+func (s *system) stop() {
+	s.worker.Shutdown()
+	if err := s.queue.Close(); err != nil && !strings.Contains(err.Error(), "closed") {
+		s.t.Error(err)
+	}
+}
+
+func (s *system) submit(n int, queue string) {
+	s.t.Helper()
+	for i := range n {
+		image := fmt.Appendf(nil, "picture %d", i)
+		sum := sha256.Sum256(image)
+		spec := edgelens.JobSpec{Queue: queue, SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(image))}
+		if _, _, err := s.queue.Submit(context.Background(), spec, image); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func (s *system) allDone(n int, status edgelens.JobStatus) {
+	s.t.Helper()
+	eventually(s.t, fmt.Sprintf("%d jobs %s", n, status), func() bool { return s.ledger.statuses()[status] == n })
+	s.ledger.checkOnce(s.t)
+}
+
+func TestJobsAreDone(t *testing.T) {
+	s := newSystem(t, startRedis(t), newMemory(), &recognizer{})
+	s.submit(50, edgelens.QueueInteractive)
+	s.submit(50, edgelens.QueueBulk)
+	s.allDone(100, edgelens.JobSucceeded)
+	if most := s.recognizer.most.Load(); most > 2 {
+		t.Errorf("%d at a time, want 2 at most", most)
+	}
+	for id, job := range s.ledger.jobs {
+		if job.Result.RequestID != id || job.Attempts != 1 {
+			t.Errorf("%s has the result of %s after %d attempts", id, job.Result.RequestID, job.Attempts)
+		}
+	}
+}
+
+// Every sentinel leads to the fate that the table gives it.
+func TestFates(t *testing.T) {
+	redis := startRedis(t)
+	permanent := []error{
+		edgelens.ErrNoImage, edgelens.ErrInvalid, edgelens.ErrTooLarge, edgelens.ErrUnsupportedFormat, edgelens.ErrBadImage,
+		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrConflict, edgelens.ErrModel,
+	}
+	refunded := []error{edgelens.ErrStopping, edgelens.ErrCanceled, edgelens.ErrDiskFull}
+	for _, sentinel := range append(edgelens.Sentinels(), errors.New("something nobody thought of")) {
+		if errors.Is(sentinel, edgelens.ErrBusy) {
+			continue // has a test of its own
+		}
+		t.Run(sentinel.Error(), func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int64
+			s := newSystem(t, redis, newMemory(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+				if calls.Add(1) <= 3 {
+					return fmt.Errorf("try: %w", sentinel)
+				}
+				return nil
+			}})
+			s.submit(1, edgelens.QueueInteractive)
+			switch {
+			case slices.Contains(permanent, sentinel):
+				s.allDone(1, edgelens.JobFailed)
+				if job := s.ledger.job("job-0000"); calls.Load() != 1 || job.Error.Code != edgelens.Code(sentinel) {
+					t.Errorf("%d calls, error %+v", calls.Load(), job.Error)
+				}
+			case slices.Contains(refunded, sentinel):
+				s.allDone(1, edgelens.JobSucceeded)
+			default: // poison after two attempts
+				s.allDone(1, edgelens.JobFailed)
+				if calls.Load() != 2 {
+					t.Errorf("%d calls, want 2", calls.Load())
+				}
+			}
+		})
+	}
+}
+
+// A core that is busy with others makes a job wait, and not fail.
+func TestBusyCore(t *testing.T) {
+	var calls atomic.Int64
+	s := newSystem(t, startRedis(t), newMemory(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+		if calls.Add(1) < 20 {
+			return &edgelens.Busy{Reason: "full"}
+		}
+		return nil
+	}})
+	s.submit(1, edgelens.QueueInteractive)
+	s.allDone(1, edgelens.JobSucceeded)
+	if job := s.ledger.job("job-0000"); job.Attempts != 1 {
+		t.Errorf("%d attempts, want 1", job.Attempts)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	entered := make(chan struct{}, 4)
+	s := newSystem(t, startRedis(t), newMemory(), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
+		entered <- struct{}{}
+		<-ctx.Done()
+		return fmt.Errorf("%w", edgelens.ErrCanceled)
+	}})
+	s.submit(3, edgelens.QueueInteractive)
+	<-entered
+	<-entered // two run, one waits
+	for _, id := range []string{"job-0002", "job-0001", "job-0000"} {
+		if _, err := s.queue.Cancel(context.Background(), id); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if _, err := s.queue.Cancel(context.Background(), "job-0000"); !errors.Is(err, worker.ErrDone) {
+		t.Errorf("canceling again: %v, want ErrDone", err)
+	}
+	s.allDone(3, edgelens.JobCanceled)
+	eventually(t, "nothing runs", func() bool { return s.recognizer.running.Load() == 0 })
+}
+
+// Whatever Redis forgets, the jobs are done.
+func TestRedisForgets(t *testing.T) {
+	for name, lose := range map[string]func(*redisServer){
+		"FLUSHALL":       func(r *redisServer) { r.client.FlushAll(context.Background()) },
+		"kill -9, empty": func(r *redisServer) { r.kill(); r.start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := startRedis(t)
+			var hold atomic.Bool
+			hold.Store(true)
+			s := newSystem(t, r, newMemory(), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
+				for hold.Load() && ctx.Err() == nil {
+					time.Sleep(time.Millisecond) // the work itself
+				}
+				return nil
+			}})
+			s.submit(40, edgelens.QueueInteractive)
+			eventually(t, "two run", func() bool { return s.recognizer.running.Load() == 2 })
+			lose(r)
+			hold.Store(false)
+			s.allDone(40, edgelens.JobSucceeded)
+		})
+	}
+}
+
+// With Redis away, a submission is kept within a moment and done later.
+func TestRedisAway(t *testing.T) {
+	r := startRedis(t)
+	s := newSystem(t, r, newMemory(), &recognizer{})
+	s.submit(1, edgelens.QueueInteractive)
+	s.allDone(1, edgelens.JobSucceeded)
+	r.kill()
+	start := time.Now()
+	s.submit(3, edgelens.QueueInteractive)
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("three submissions took %v", took)
+	}
+	r.start()
+	s.allDone(4, edgelens.JobSucceeded)
+}
+
+// A process that comes back finishes what the one before it left, also what
+// Redis still holds for active.
+func TestRestart(t *testing.T) {
+	r, ledger := startRedis(t), newMemory()
+	stuck := make(chan struct{})
+	first := newSystem(t, r, ledger, &recognizer{do: func(context.Context, *edgelens.Request) error { <-stuck; return nil }})
+	first.submit(10, edgelens.QueueInteractive)
+	eventually(t, "two run", func() bool { return first.recognizer.running.Load() == 2 })
+	// The first process is as good as dead: its two never come back in time.
+	second := newSystem(t, r, ledger, &recognizer{})
+	eventually(t, "the rest is done", func() bool { return ledger.statuses()[edgelens.JobSucceeded] == 10 })
+	close(stuck)
+	second.ledger.checkOnce(t)
+}
+
+func TestConfigValidate(t *testing.T) {
+	config := worker.Config{RedisURL: "http://user:secret@host", Concurrency: 0, JobTimeout: 1, AttemptTimeout: 1}
+	err := config.Validate()
+	for _, name := range []string{"redis_url", "concurrency", "job_timeout", "attempt_timeout"} {
+		if err == nil || !strings.Contains(err.Error(), name+" must") {
+			t.Errorf("no fault about %s in %v", name, err)
+		}
+	}
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("the password is in %v", err)
+	}
+	for _, url := range []string{"redis://h:6379/0", "rediss://h", "redis-socket:///run/s", "redis-sentinel://h:1?master=m", "redis-cluster://a:1,b:2"} {
+		config := worker.DefaultConfig()
+		config.RedisURL, config.Concurrency = url, 1
+		if err := config.Validate(); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
