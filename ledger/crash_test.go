@@ -121,7 +121,7 @@ func collectUntilKilled(t *testing.T, dir string, promises map[string]*promised)
 	must(t, child.Start())
 	lines := bufio.NewReader(out)
 	// A quarter are given no time to get ready: they may die while opening.
-	wait := time.Duration(rand.IntN(100)) * time.Millisecond
+	wait := time.Duration(rand.IntN(200)) * time.Millisecond
 	if rand.IntN(4) > 0 {
 		first, err := lines.ReadString('\n')
 		must(t, err)
