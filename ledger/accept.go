@@ -56,6 +56,7 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 		if err != nil || earlier != nil {
 			return err
 		}
+		c.newFile = true
 		return c.insertJob(&job)
 	})
 	if err != nil || earlier != nil {

@@ -129,7 +129,7 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.writer = newWriter(conn, l.announce)
+	l.writer = newWriter(conn, l.pictures.sync, l.announce)
 	return l.removeLeftovers(ctx)
 }
 

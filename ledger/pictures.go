@@ -34,7 +34,8 @@ func openPictures(dir string) (*pictures, error) {
 
 func (p *pictures) file(id string) string { return filepath.Join(p.dir, id) }
 
-// write makes a picture durable: whole or not there at all.
+// write makes a picture, whole or not at all. It is durable after sync, which
+// one call does for many.
 func (p *pictures) write(id string, image []byte) error {
 	temp := p.file(id) + tempSuffix
 	err := p.writeTemp(temp, image)
@@ -43,14 +44,12 @@ func (p *pictures) write(id string, image []byte) error {
 	}
 	if err != nil {
 		os.Remove(temp)
-		return err
 	}
-	if err := syncDir(p.dir); err != nil {
-		os.Remove(p.file(id))
-		return err
-	}
-	return nil
+	return err
 }
+
+// sync makes durable which pictures there are.
+func (p *pictures) sync() error { return syncDir(p.dir) }
 
 func (p *pictures) writeTemp(name string, image []byte) error {
 	f, err := p.create(name)

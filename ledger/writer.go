@@ -14,9 +14,11 @@ const maxBatch = 64
 
 // writer makes changes durable, one transaction after the other, on a
 // connection and a goroutine of its own. Changes that wait at the same time
-// share a transaction, and so its fsync, which is nearly all of its cost.
+// share a transaction, and so its fsyncs, which are nearly all of its cost.
 type writer struct {
-	conn      *sql.Conn
+	conn *sql.Conn
+	// syncFiles makes durable which files there are, before rows say so.
+	syncFiles func() error
 	committed func(*change) // called on the writer's goroutine, in order
 	changes   chan *change
 	closing   chan struct{}
@@ -32,15 +34,19 @@ type change struct {
 	done chan struct{}
 
 	conn *sql.Conn
+	// newFile says that the change's row stands for a file that was made, but
+	// whose folder was not synced yet.
+	newFile bool
 	// finished lists the jobs that became terminal, events says whether there
 	// are new ones: what others are waiting for.
 	finished []string
 	events   bool
 }
 
-func newWriter(conn *sql.Conn, committed func(*change)) *writer {
+func newWriter(conn *sql.Conn, syncFiles func() error, committed func(*change)) *writer {
 	w := &writer{
 		conn:      conn,
+		syncFiles: syncFiles,
 		committed: committed,
 		changes:   make(chan *change),
 		closing:   make(chan struct{}),
@@ -110,7 +116,7 @@ func (w *writer) transact(first *change) {
 			return
 		}
 	}
-	if err := w.exec("COMMIT"); err != nil {
+	if err := w.commit(batch); err != nil {
 		fail(err)
 		return
 	}
@@ -119,6 +125,19 @@ func (w *writer) transact(first *change) {
 			w.committed(c)
 		}
 	}
+}
+
+// commit makes a batch durable: its files, then its rows.
+func (w *writer) commit(batch []*change) error {
+	for _, c := range batch {
+		if c.err == nil && c.newFile {
+			if err := w.syncFiles(); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return w.exec("COMMIT")
 }
 
 // next adds a waiting change to the batch and returns it; nil for none.
