@@ -345,29 +345,44 @@ func TestRedisKeepsWhatATornWriteLeft(t *testing.T) {
 	mustAsk(t, second.Socket(), "$-1", "GET", "torn")
 }
 
-// TestRedisDataIsNotBlamedForOthers has a Redis that cannot write its folder.
-func TestRedisDataIsNotBlamedForOthers(t *testing.T) {
-	needRedis(t)
-	dir := shortDir(t)
-	first := startRedis(t, dir)
-	mustAsk(t, first.Socket(), "+OK", "SET", "kept", "yes")
-	if err := first.Stop(t.Context()); err != nil {
-		t.Fatal(err)
+// TestRedisDataIsBlamedForItsOwnFaultsOnly has programs that die as Redis does.
+func TestRedisDataIsBlamedForItsOwnFaultsOnly(t *testing.T) {
+	for name, test := range map[string]struct {
+		script string
+		blamed bool
+	}{
+		"broken data":          {"echo '# Server initialized'; echo '# Bad file format reading the append only file'; exit 1", true},
+		"data that crashes it": {"kill -SEGV $$", true},
+		"a bad configuration":  {"echo '*** FATAL CONFIG FILE ERROR ***'; exit 1", false},
+		"a full disk":          {"echo '# Server initialized'; echo '# Error writing the AOF: No space left on device'; exit 1", false},
+		"a read-only disk":     {"echo '# Server initialized'; echo '# Failed opening the AOF: Read-only file system'; exit 1", false},
+		"somebody kills it":    {"echo '# Server initialized'; kill -KILL $$", false},
+		"it cannot be loaded":  {"exit 127", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bin, dir := shortDir(t), shortDir(t)
+			if err := os.WriteFile(filepath.Join(bin, "redis-server"), []byte("#!/bin/sh\n"+test.script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", bin)
+			kept := filepath.Join(dir, "data", "appendonly.aof")
+			if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(kept, []byte("tasks"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := supervise.StartRedis(within(t, 30*time.Second), dir, supervise.DefaultRedisConfig(), quiet); !errors.Is(err, edgelens.ErrStopping) {
+				t.Errorf("%v, want ErrStopping", err)
+			}
+			if _, err := os.Stat(kept); (err != nil) != test.blamed {
+				t.Errorf("the data: %v, want it set aside: %v", err, test.blamed)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "data.unreadable", "appendonly.aof")); (err == nil) != test.blamed {
+				t.Errorf("data.unreadable: %v, want it there: %v", err, test.blamed)
+			}
+		})
 	}
-	// The socket's place is taken by a folder that is not empty.
-	if err := os.MkdirAll(filepath.Join(first.Socket(), "in the way"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	var log logbook
-	_, err := supervise.StartRedis(within(t, 30*time.Second), dir, supervise.DefaultRedisConfig(), log.logger())
-	if !errors.Is(err, edgelens.ErrStopping) || !strings.Contains(err.Error(), "socket") {
-		t.Errorf("%v, want ErrStopping that says why", err)
-	}
-	if err := os.RemoveAll(first.Socket()); err != nil {
-		t.Fatal(err)
-	}
-	second := startRedis(t, dir)
-	mustAsk(t, second.Socket(), "yes", "GET", "kept")
 }
 
 func TestRedisConfigValidate(t *testing.T) {
