@@ -414,7 +414,7 @@ func redisParent() {
 		os.Exit(1)
 	}
 	fmt.Println(r.PID(), r.Socket())
-	select {}
+	forever()
 }
 
 func TestRedisDiesWithUs(t *testing.T) {
