@@ -67,7 +67,7 @@ func (c *claim) record(pid int) {
 	if pid != 0 {
 		id, err := identify(pid)
 		if err != nil {
-			c.log.Warn("the private server's identity is not known", "error", err)
+			c.log.Debug("the private server's identity is not known", "error", err) // it is dead already, or there is no /proc
 			return
 		}
 		text = id + "\n"

@@ -36,9 +36,18 @@ func TestFolderIsForOneProcessAtATime(t *testing.T) {
 // TestLeftoverIsStopped gives a folder the pid file of another one's child, as
 // a run that died would leave it.
 func TestLeftoverIsStopped(t *testing.T) {
-	for name, role := range map[string]string{"that ends": "serve", "that is stubborn": "stubborn"} {
+	for name, test := range map[string]struct{ role, program string }{
+		"that ends":               {"serve", "server"},
+		"that is stubborn":        {"stubborn", "server"},
+		"of a misleading program": {"serve", "a) Z 1 (b"}, // /proc/<pid>/stat has it between parentheses
+	} {
 		t.Run(name, func(t *testing.T) {
-			other := spec(t, role)
+			other := spec(t, test.role)
+			program := filepath.Join(other.Dir, test.program)
+			if err := os.Symlink(other.Path, program); err != nil {
+				t.Fatal(err)
+			}
+			other.Path = program
 			other.Backoff.Min, other.Backoff.Max = time.Hour, time.Hour // stays dead
 			other.StopTimeout = 200 * time.Millisecond
 			leftover := start(t, other)

@@ -1,6 +1,7 @@
 package supervise_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -46,12 +47,12 @@ var roles = map[string]func(){
 		fmt.Println("secret:", os.Getenv("EDGELENS_TEST_SECRET"))
 		fmt.Print("no end of line")
 		listen()
-		select {}
+		forever()
 	},
 	"stubborn": func() {
 		signal.Ignore(syscall.SIGTERM)
 		listen()
-		select {}
+		forever()
 	},
 	"fork": func() { // has a child of its own that holds its output
 		sleep := exec.Command("sleep", "1000")
@@ -63,7 +64,7 @@ var roles = map[string]func(){
 			panic(err)
 		}
 		listen()
-		select {}
+		forever()
 	},
 	"die": func() {
 		for i := range 30 {
@@ -74,10 +75,13 @@ var roles = map[string]func(){
 	"crash": func() { // as a C program does: Go would catch it
 		panic(syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -ABRT $$"}, nil))
 	},
-	"mute":         func() { fmt.Println("thinking"); select {} },
+	"mute":         func() { fmt.Println("thinking"); forever() },
 	"once":         func() { listenOnce(); os.Exit(3) },
 	"redis parent": redisParent,
 }
+
+// forever waits to be killed. An empty select would be a deadlock to Go.
+func forever() { time.Sleep(time.Hour) }
 
 func listen() {
 	_ = os.Remove("sock")
@@ -154,7 +158,7 @@ func start(t *testing.T, spec supervise.Spec) *supervise.Process {
 	return p
 }
 
-func stopAfter(t *testing.T, p interface{ Stop(context.Context) error }) {
+func stopAfter(t testing.TB, p interface{ Stop(context.Context) error }) {
 	t.Helper()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -172,7 +176,7 @@ func within(t *testing.T, limit time.Duration) context.Context {
 	return ctx
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -182,7 +186,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // until waits by Changed for a state of p.
-func until(t *testing.T, p *supervise.Process, what string, ok func() bool) {
+func until(t testing.TB, p *supervise.Process, what string, ok func() bool) {
 	t.Helper()
 	timeout := time.After(20 * time.Second)
 	for {
@@ -198,7 +202,7 @@ func until(t *testing.T, p *supervise.Process, what string, ok func() bool) {
 	}
 }
 
-func kill(t *testing.T, pid int) {
+func kill(t testing.TB, pid int) {
 	t.Helper()
 	if pid <= 1 {
 		t.Fatalf("there is no process %d to kill", pid)
@@ -211,7 +215,7 @@ func kill(t *testing.T, pid int) {
 // alive reports whether a process runs; a zombie does not.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && !strings.Contains(string(stat), ") Z ")
+	return err == nil && !strings.HasPrefix(string(stat[bytes.LastIndexByte(stat, ')'):]), ") Z ")
 }
 
 func quietLog() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }

@@ -234,22 +234,38 @@ func TestStopBeforeStart(t *testing.T) {
 	}
 }
 
-// TestChildOutlivesThreads ends many threads: the kernel sends the child its
-// parent-death signal when the thread that started it ends.
-func TestChildOutlivesThreads(t *testing.T) {
-	p := start(t, spec(t, "serve"))
-	pid := p.PID()
-	for range 20 {
-		var group sync.WaitGroup
-		for range 20 {
-			group.Go(func() {
+// TestChildrenOutliveThreads ends every thread that can be had: the kernel sends
+// a child its parent-death signal when the thread that started it ends.
+func TestChildrenOutliveThreads(t *testing.T) {
+	children := make([]*supervise.Process, 20)
+	var starts sync.WaitGroup
+	for i := range children { // all at once, so that threads change hands
+		children[i] = supervise.New(spec(t, "serve"))
+		stopAfter(t, children[i])
+		starts.Go(func() {
+			if err := children[i].Start(within(t, 30*time.Second)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	starts.Wait()
+	for range 5 {
+		var locked, ended sync.WaitGroup
+		locked.Add(50)
+		for range 50 {
+			ended.Go(func() {
 				runtime.LockOSThread() // and no unlock: its thread ends with the goroutine
-				runtime.Gosched()
+				locked.Done()
+				locked.Wait()
 			})
 		}
-		group.Wait()
+		ended.Wait()
 	}
-	if p.Restarts() != 0 || p.PID() != pid || !alive(pid) {
-		t.Errorf("restarts %d, process %d, want the first, %d", p.Restarts(), p.PID(), pid)
+	for _, p := range children {
+		kill(t, p.PID())
+		until(t, p, "it is up again", func() bool { return p.Up() && p.Restarts() > 0 })
+		if p.Restarts() != 1 {
+			t.Errorf("started again %d times, want once, when it was killed", p.Restarts())
+		}
 	}
 }

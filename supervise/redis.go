@@ -82,8 +82,7 @@ func findRedis() (string, error) {
 // it kept.
 var notTheData = []string{
 	"FATAL CONFIG FILE ERROR", "No space left", "Permission denied", "Operation not permitted", "Read-only file system",
-	"Can't open", "Can't chdir", "Failed opening", "Failed listening", "Address already in use", "Too many open files", "Cannot allocate memory",
-	"Out Of Memory", "error while loading shared libraries", "Disk quota exceeded",
+	"Disk quota exceeded", "Input/output error", "Too many open files", "Cannot allocate memory", "Out Of Memory",
 }
 
 // dataAtFault reports whether Redis refused to start, or crashed, because of

@@ -261,115 +261,6 @@ func TestRedisIsNotStartedTwiceOverTheSameFolder(t *testing.T) {
 	}
 }
 
-// TestRedisStartsEmptyWhereItsDataIsBroken breaks what Redis kept, as a failing
-// disk or a power cut may.
-func TestRedisStartsEmptyWhereItsDataIsBroken(t *testing.T) {
-	needRedis(t)
-	for name, pattern := range map[string]string{
-		"log of commands": "*.aof",
-		"base":            "*.rdb",
-		"manifest":        "*.manifest",
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := shortDir(t)
-			first := startRedis(t, dir)
-			mustAsk(t, first.Socket(), "+OK", "SET", "kept", "yes")
-			if err := first.Stop(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if !breakFiles(t, filepath.Join(dir, "data"), pattern) {
-				t.Skip("this Redis has no such file: it keeps all in one")
-			}
-			var log logbook
-			second := startRedisWith(t, dir, &log)
-			mustAsk(t, second.Socket(), "$-1", "GET", "kept")
-			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "data.unreadable") {
-				t.Errorf("the log does not say where the data went:\n%s", &log)
-			}
-			if second.Restarts() != 0 || !breakFiles(t, filepath.Join(dir, "data.unreadable"), pattern) {
-				t.Errorf("restarts %d, or the broken data was not kept", second.Restarts())
-			}
-			// It works on from there, and while it runs as well as at a start.
-			mustAsk(t, second.Socket(), "+OK", "SET", "kept", "again")
-			breakFiles(t, filepath.Join(dir, "data"), pattern)
-			kill(t, second.PID())
-			until(t, second.Process, "Redis is up again", func() bool { return second.Up() && second.Restarts() == 1 })
-			mustAsk(t, second.Socket(), "$-1", "GET", "kept")
-		})
-	}
-}
-
-// breakFiles overwrites the files below dir that match, and reports whether
-// there were any.
-func breakFiles(t *testing.T, dir, pattern string) bool {
-	t.Helper()
-	found := false
-	for _, depth := range []string{"", "*"} {
-		names, err := filepath.Glob(filepath.Join(dir, depth, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range names {
-			found = true
-			if err := os.WriteFile(name, []byte("*3\r\n$3\r\nSET\r\nnonsense and more nonsense\r\n\x00\x00\x00"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return found
-}
-
-func TestRedisKeepsWhatATornWriteLeft(t *testing.T) {
-	needRedis(t)
-	dir := shortDir(t)
-	first := startRedis(t, dir)
-	mustAsk(t, first.Socket(), "+OK", "SET", "kept", "yes")
-	mustAsk(t, first.Socket(), "+OK", "SET", "torn", "yes")
-	if err := first.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for _, depth := range []string{"", "*"} {
-		names, _ := filepath.Glob(filepath.Join(dir, "data", depth, "*.aof"))
-		for _, name := range names {
-			info, err := os.Stat(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Truncate(name, info.Size()-5); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	second := startRedis(t, dir)
-	mustAsk(t, second.Socket(), "yes", "GET", "kept")
-	mustAsk(t, second.Socket(), "$-1", "GET", "torn")
-}
-
-// TestRedisDataIsNotBlamedForOthers has a Redis that cannot write its folder.
-func TestRedisDataIsNotBlamedForOthers(t *testing.T) {
-	needRedis(t)
-	dir := shortDir(t)
-	first := startRedis(t, dir)
-	mustAsk(t, first.Socket(), "+OK", "SET", "kept", "yes")
-	if err := first.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	// The socket's place is taken by a folder that is not empty.
-	if err := os.MkdirAll(filepath.Join(first.Socket(), "in the way"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	var log logbook
-	_, err := supervise.StartRedis(within(t, 30*time.Second), dir, supervise.DefaultRedisConfig(), log.logger())
-	if !errors.Is(err, edgelens.ErrStopping) || !strings.Contains(err.Error(), "socket") {
-		t.Errorf("%v, want ErrStopping that says why", err)
-	}
-	if err := os.RemoveAll(first.Socket()); err != nil {
-		t.Fatal(err)
-	}
-	second := startRedis(t, dir)
-	mustAsk(t, second.Socket(), "yes", "GET", "kept")
-}
-
 func TestRedisConfigValidate(t *testing.T) {
 	for name, test := range map[string]struct {
 		bytes int64
@@ -399,7 +290,7 @@ func redisParent() {
 		os.Exit(1)
 	}
 	fmt.Println(r.PID(), r.Socket())
-	select {}
+	forever()
 }
 
 func TestRedisDiesWithUs(t *testing.T) {
