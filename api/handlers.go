@@ -23,7 +23,7 @@ func (s *Server) Recognize(ctx context.Context, r RecognizeRequestObject) (Recog
 	if err != nil {
 		return nil, err
 	}
-	u, err := s.readUpload(r)
+	u, err := s.readUpload(ctx, r)
 	if err != nil {
 		return nil, err
 	}

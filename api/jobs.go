@@ -94,7 +94,7 @@ func (s *Server) accept(ctx context.Context, r RecognizeRequestObject, queue str
 			return AcceptedJSONResponse{}, fmt.Errorf("%w: Idempotency-Key must have at most %d bytes", edgelens.ErrInvalid, mostKey)
 		}
 	}
-	u, err := s.readUpload(r)
+	u, err := s.readUpload(ctx, r)
 	if err != nil {
 		return AcceptedJSONResponse{}, err
 	}

@@ -19,6 +19,8 @@ import (
 // exchange is what the middleware knows of one request.
 type exchange struct {
 	id string
+	// bodyBytes is the Content-Length, or -1.
+	bodyBytes int64
 	// recognized is true once the request reached the Recognizer, which logs
 	// its own line.
 	recognized bool
@@ -42,7 +44,7 @@ func markRecognized(ctx context.Context)       { exchangeFrom(ctx).recognized = 
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		x := &exchange{id: newID()}
+		x := &exchange{id: newID(), bodyBytes: c.Request().ContentLength}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
 

@@ -1,7 +1,7 @@
 package api
 
 import (
-	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 
 	"edgelens"
@@ -21,16 +22,17 @@ type upload struct {
 }
 
 // readUpload takes the picture from whichever of the three forms was sent.
-func (s *Server) readUpload(r RecognizeRequestObject) (upload, error) {
+func (s *Server) readUpload(ctx context.Context, r RecognizeRequestObject) (upload, error) {
+	expected := exchangeFrom(ctx).bodyBytes
 	var u upload
 	var err error
 	switch {
 	case r.MultipartBody != nil:
-		u, err = s.readMultipart(r.MultipartBody)
+		u, err = s.readMultipart(r.MultipartBody, expected)
 	case r.JSONBody != nil:
 		u, err = s.readBase64(r.JSONBody.Image)
 	case isPicture(r.ContentType):
-		u, err = readHashed(r.Body, s.config.MaxImageBytes)
+		u, err = readHashed(r.Body, expected, s.config.MaxImageBytes)
 	default:
 		err = fmt.Errorf("%w: send a multipart form with the field \"file\", or the picture as the body with Content-Type image/jpeg (or png, webp, bmp), or JSON {\"image\": \"<base64>\"}; the Content-Type was %q", edgelens.ErrNoImage, clip(r.ContentType))
 	}
@@ -50,7 +52,7 @@ func isPicture(contentType string) bool {
 }
 
 // readMultipart reads the first part named "file", without a temporary file.
-func (s *Server) readMultipart(form *multipart.Reader) (upload, error) {
+func (s *Server) readMultipart(form *multipart.Reader, expected int64) (upload, error) {
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -60,7 +62,7 @@ func (s *Server) readMultipart(form *multipart.Reader) (upload, error) {
 			return upload{}, bodyError(err)
 		}
 		if part.FormName() == "file" {
-			return readHashed(part, s.config.MaxImageBytes)
+			return readHashed(part, expected, s.config.MaxImageBytes)
 		}
 	}
 }
@@ -91,20 +93,29 @@ func (s *Server) readBase64(text string) (upload, error) {
 }
 
 // readHashed reads r to its end, at most limit bytes, hashing on the way while
-// the bytes are still in the CPU's cache.
-func readHashed(r io.Reader, limit int64) (upload, error) {
-	var image bytes.Buffer
+// the bytes are still in the CPU's cache. expected is a guess at their number,
+// so that the buffer need not grow; the budget for uploads has it reserved.
+func readHashed(r io.Reader, expected, limit int64) (upload, error) {
+	const leastRoom = 512
+	image := make([]byte, 0, min(max(expected, 0), limit)+leastRoom)
 	hash := sha256.New()
-	n, err := io.Copy(io.MultiWriter(&image, hash), io.LimitReader(r, limit+1))
-	if err != nil {
-		return upload{}, bodyError(err)
+	for {
+		n, err := r.Read(image[len(image):cap(image)])
+		hash.Write(image[len(image) : len(image)+n]) // never fails
+		image = image[:len(image)+n]
+		switch {
+		case int64(len(image)) > limit:
+			return upload{}, tooLarge(limit)
+		case errors.Is(err, io.EOF):
+			u := upload{image: image}
+			hash.Sum(u.sha256[:0])
+			return u, nil
+		case err != nil:
+			return upload{}, bodyError(err)
+		case cap(image)-len(image) < leastRoom:
+			image = slices.Grow(image, len(image)+leastRoom)
+		}
 	}
-	if n > limit {
-		return upload{}, tooLarge(limit)
-	}
-	u := upload{image: image.Bytes()}
-	hash.Sum(u.sha256[:0])
-	return u, nil
 }
 
 func tooLarge(limit int64) error {
