@@ -28,7 +28,8 @@ type Worker struct {
 	recognizer edgelens.Recognizer
 	log        *slog.Logger
 	server     *asynq.Server
-	// slots bound what runs, also where asynq believes an attempt to be over.
+	// slots bound what is recognized at a time, also where asynq believes an
+	// attempt to be over.
 	slots chan struct{}
 	jobs  *prometheus.CounterVec
 }
@@ -43,7 +44,9 @@ func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, m
 	}
 	metrics.MustRegister(w.jobs)
 	w.server = asynq.NewServerFromRedisClient(queue.redis, asynq.Config{
-		Concurrency:              queue.config.Concurrency,
+		// Twice as many, so that one job is read from and written to the disk
+		// while another has the slot.
+		Concurrency:              2 * queue.config.Concurrency,
 		Queues:                   queueWeights,
 		TaskCheckInterval:        100 * time.Millisecond,
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
@@ -70,12 +73,6 @@ func (w *Worker) Shutdown() { w.server.Shutdown() }
 // process works on one task: the payload is the job's id. It returns nil once
 // the task is of no more use, whatever became of the job.
 func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
-	select {
-	case w.slots <- struct{}{}:
-		defer func() { <-w.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	id := string(task.Payload())
 	ctx, end, alone := w.queue.running.begin(ctx, id)
 	if !alone {
@@ -102,6 +99,12 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	}
 	if _, err := hex.Decode(req.SHA256[:], []byte(job.SHA256)); err != nil {
 		return nil, fmt.Errorf("read the job's digest: %w: %w", edgelens.ErrInvalid, err)
+	}
+	select {
+	case w.slots <- struct{}{}:
+		defer func() { <-w.slots }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a slot: %w", edgelens.ErrCanceled)
 	}
 	for {
 		result, err := w.recognizer.Recognize(ctx, &req)

@@ -146,9 +146,11 @@ func timed(work func()) time.Duration {
 	return time.Since(start)
 }
 
-func median(times []time.Duration) time.Duration {
+func median(times []time.Duration) time.Duration { return quantile(times, 0.5) }
+
+func quantile(times []time.Duration, q float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(times))
-	return sorted[len(sorted)/2]
+	return sorted[int(q*float64(len(sorted)-1))]
 }
 
 func milliseconds(d time.Duration) float64         { return float64(d.Microseconds()) / 1000 }

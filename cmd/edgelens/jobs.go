@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,9 @@ type jobs struct {
 
 	redis *supervise.Redis // nil where one was configured
 	log   *slog.Logger
+
+	stopWatching context.CancelFunc
+	watching     sync.WaitGroup
 }
 
 // newJobs opens the ledger, starts the private Redis if there is to be one,
@@ -57,6 +61,11 @@ func newJobs(ctx context.Context, c *config.Config, core *core, log *slog.Logger
 		return nil, errors.Join(err, j.close(ctx))
 	}
 	j.worker = worker.NewWorker(j.queue, core.recognizer, log, metrics)
+	watch, stop := context.WithCancel(context.Background())
+	j.stopWatching = stop
+	if j.redis != nil {
+		j.watching.Go(func() { j.requeueAfterRestarts(watch) })
+	}
 	telemetry.RegisterQueueDepth(metrics, j.depths)
 	return j, nil
 }
@@ -79,9 +88,31 @@ func (j *jobs) depths() map[telemetry.QueueState]int {
 	return depths
 }
 
+// requeueAfterRestarts has the tasks made again that the private Redis may have
+// lost when it died: its file is a second behind at most, but behind.
+func (j *jobs) requeueAfterRestarts(ctx context.Context) {
+	seen := 0
+	for {
+		changed := j.redis.Changed()
+		if n := j.redis.Restarts(); n != seen && j.redis.Up() {
+			seen = n
+			j.queue.Requeue()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // close ends the parts in the order in which they need one another.
 func (j *jobs) close(ctx context.Context) error {
 	var faults []error
+	if j.stopWatching != nil {
+		j.stopWatching()
+		j.watching.Wait()
+	}
 	if j.queue != nil {
 		faults = append(faults, j.queue.Close())
 	}

@@ -1,0 +1,90 @@
+//go:build cgo
+
+package main
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"edgelens"
+)
+
+// BenchmarkJobs compares, in one run, how fast the synchronous path and the
+// queue recognize the same picture, and what a client waits for meanwhile:
+// submit-p99-ms while the queue drains at full load, poll-p50-ms.
+func BenchmarkJobs(b *testing.B) {
+	const pictures = 200
+	c := settings(b)
+	withShared(b, c)
+	c.Recognize.Queue = 16
+	s, image := start(b, c), picture(b, "cat_720p.jpg")
+	var syncRate, drainRate []float64
+	var submits, polls []time.Duration
+	for b.Loop() {
+		took := timed(func() { inParallel(8, pictures, func() { s.raw(path+"?cache=false", image) }) })
+		syncRate = append(syncRate, pictures/took.Seconds())
+
+		var last atomic.Value
+		var mu sync.Mutex
+		drained := timed(func() {
+			inParallel(4, pictures, func() {
+				took := timed(func() {
+					a := s.sendWith("POST", "/api/recognize_async?cache=false", nil, image)
+					if a.status != http.StatusAccepted {
+						b.Errorf("%d %s", a.status, a.body)
+						return
+					}
+					last.Store(a.header.Get("Location"))
+				})
+				mu.Lock()
+				submits = append(submits, took)
+				mu.Unlock()
+			})
+			for s.unfinished() > 0 {
+				polls = append(polls, timed(func() { s.get(last.Load().(string)) }))
+				time.Sleep(10 * time.Millisecond) // a polite client
+			}
+		})
+		drainRate = append(drainRate, pictures/drained.Seconds())
+	}
+	b.ReportMetric(mean(drainRate)/mean(syncRate), "drain/sync")
+	b.ReportMetric(mean(syncRate), "sync/s")
+	b.ReportMetric(milliseconds(quantile(submits, 0.99)), "submit-p99-ms")
+	b.ReportMetric(milliseconds(median(polls)), "poll-p50-ms")
+}
+
+func (s *service) unfinished() int {
+	depths := s.jobs.depths()
+	n := 0
+	for of, jobs := range depths {
+		if !edgelens.JobStatus(of.State).Terminal() {
+			n += jobs
+		}
+	}
+	return n
+}
+
+// inParallel calls do n times in all, by so many clients.
+func inParallel(clients, n int, do func()) {
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range clients {
+		wg.Go(func() {
+			for next.Add(1) <= int64(n) {
+				do()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
