@@ -22,8 +22,8 @@ func (l *Ledger) FillDisk() {
 	}
 }
 
-// DatabasePages returns how many pages the database has.
-func (l *Ledger) DatabasePages(ctx context.Context) (pages int, err error) {
-	err = l.readers.QueryRowContext(ctx, `PRAGMA page_count`).Scan(&pages)
-	return pages, err
+// Pragma returns a setting or a measure of the connection that writes.
+func (l *Ledger) Pragma(ctx context.Context, name string) (value string, err error) {
+	err = l.writer.conn.QueryRowContext(ctx, `PRAGMA `+name).Scan(&value)
+	return value, err
 }

@@ -149,11 +149,11 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 }
 
 func TestDurabilityIsAskedFor(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, dir, quiet())
-	accept(t, l)
-	if _, err := os.Stat(filepath.Join(dir, "ledger.db-wal")); err != nil {
-		t.Errorf("there is no write-ahead log: %v", err)
+	l := open(t, t.TempDir(), quiet())
+	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "auto_vacuum": "2"} {
+		got, err := l.Pragma(t.Context(), name)
+		must(t, err)
+		equal(t, name, got, want)
 	}
 }
 
