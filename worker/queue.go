@@ -59,9 +59,9 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	if err != nil {
 		return nil, fmt.Errorf("the Redis URL %w", err)
 	}
-	client, ok := option.MakeRedisClient().(redis.UniversalClient)
-	if !ok {
-		return nil, fmt.Errorf("connect to Redis: unexpected client %T", option.MakeRedisClient())
+	client, err := connect(option)
+	if err != nil {
+		return nil, err
 	}
 	q := &Queue{
 		ledger: ledger, config: config, log: log, redis: client, client: asynq.NewClientFromRedisClient(client), node: node,
@@ -73,6 +73,22 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	q.stop = stop
 	q.loop.Go(func() { q.keepUp(ctx) })
 	return q, nil
+}
+
+// connect returns a client, which dials when it is first used. Its commands end
+// with their contexts: without that, a Redis that hangs would hold up a
+// submission for go-redis' read timeout of 3 s, whatever redisPatience says.
+func connect(option asynq.RedisConnOpt) (redis.UniversalClient, error) {
+	switch client := option.MakeRedisClient().(type) {
+	case *redis.Client:
+		client.Options().ContextTimeoutEnabled = true
+		return client, nil
+	case *redis.ClusterClient:
+		client.Options().ContextTimeoutEnabled = true
+		return client, nil
+	default:
+		return nil, fmt.Errorf("connect to Redis: unexpected client %T", client)
+	}
 }
 
 // Submit makes a job durable and hands it to Redis. A Redis that is away delays
