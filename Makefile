@@ -56,10 +56,11 @@ VERSION = $(shell git -c safe.directory='*' describe --tags --always --dirty 2>/
 TOOL := go tool -modfile=tools/go.mod
 TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
 FUZZTIME ?= 30s
+FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./faulttest
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
-	bench fuzz tidy-check env clean distclean
+	bench fuzz fault fault-short tidy-check env clean distclean
 
 help: ## List the targets
 	@printf 'edgelens: what is in this picture?\n\n'
@@ -102,6 +103,12 @@ bench: setup ## Run every benchmark, with allocations
 
 fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz $(FUZZTIME)
+
+fault: build ## Kill the service and its Redis, fill its disk, FAULT_ROUNDS times (200): is every 202 kept?
+	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),200) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),45s) $(FAULT_TEST)
+
+fault-short: build ## The same in about a minute
+	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),5) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST)
 
 tidy-check: setup ## Fail where go.mod or go.sum is not tidy
 	@go mod tidy -diff

@@ -42,10 +42,14 @@ type Queue struct {
 
 	// behind is set when Redis may lack tasks of non-terminal jobs.
 	behind atomic.Bool
-	// generation tells the tasks of this process from those of the one before,
-	// which may have died with tasks that Redis holds for active.
-	generation, previous string
-	inspector            *asynq.Inspector
+	// unsure is set when a command to Redis got no answer.
+	unsure *atomic.Bool
+	// generation tells the tasks that are surely ours from earlier ones, which
+	// Redis may hold for active though nobody works on them: those of the
+	// process before, and those whose way to us was cut off.
+	generation atomic.Value
+	previous   string
+	inspector  *asynq.Inspector
 
 	running attempts
 	stop    context.CancelFunc
@@ -59,15 +63,17 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	if err != nil {
 		return nil, fmt.Errorf("the Redis URL %w", err)
 	}
-	client, ok := option.MakeRedisClient().(redis.UniversalClient)
-	if !ok {
-		return nil, fmt.Errorf("connect to Redis: unexpected client %T", option.MakeRedisClient())
+	unsure := &atomic.Bool{}
+	client, err := connect(option, unsure)
+	if err != nil {
+		return nil, err
 	}
 	q := &Queue{
 		ledger: ledger, config: config, log: log, redis: client, client: asynq.NewClientFromRedisClient(client), node: node,
 		inspector: asynq.NewInspectorFromRedisClient(client), running: attempts{ends: map[string]context.CancelCauseFunc{}},
-		generation: fmt.Sprintf("%x", time.Now().UnixMilli()),
+		unsure: unsure,
 	}
+	q.generation.Store(newGeneration())
 	q.behind.Store(true) // what was left unfinished needs tasks
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
@@ -114,6 +120,11 @@ func (q *Queue) Reachable() bool { return !q.behind.Load() }
 // Redis was restarted.
 func (q *Queue) Requeue() { q.behind.Store(true) }
 
+func newGeneration() string { return fmt.Sprintf("%x", time.Now().UnixMilli()) }
+
+// ours is the generation of the tasks that are made now.
+func (q *Queue) ours() string { return q.generation.Load().(string) }
+
 // Close stops keeping up and lets go of Redis.
 func (q *Queue) Close() error {
 	q.stop()
@@ -125,7 +136,7 @@ func (q *Queue) Close() error {
 func (q *Queue) dispatch(ctx context.Context, id, queue string) error {
 	task := asynq.NewTask(taskType, []byte(id))
 	options := []asynq.Option{
-		asynq.Queue(queue), asynq.TaskID(id + "." + q.generation), asynq.MaxRetry(mostRetries), asynq.Timeout(q.config.AttemptTimeout),
+		asynq.Queue(queue), asynq.TaskID(id + "." + q.ours()), asynq.MaxRetry(mostRetries), asynq.Timeout(q.config.AttemptTimeout),
 	}
 	if _, err := q.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("dispatch the job: %w", err)
@@ -152,19 +163,24 @@ func (q *Queue) keepUp(ctx context.Context) {
 	}
 }
 
-// lostMark reports whether Redis has forgotten the mark that catchUp left, and
-// so, presumably, the tasks.
+// lostMark reports whether Redis lacks the mark of our generation, and so,
+// presumably, the tasks: because it forgot them, or because a new generation
+// begins here, now that it answers again.
 func (q *Queue) lostMark(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	mark, err := q.redis.Get(ctx, q.markKey()).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return false // away; a submission will notice, and so will catchUp
+		q.behind.Store(true)
+		return false // away
 	}
-	if mark != "" && mark != q.generation {
+	if q.unsure.Swap(false) {
+		q.generation.Store(newGeneration())
+	}
+	if mark != "" && mark != q.ours() {
 		q.previous = mark
 	}
-	return mark != q.generation
+	return mark != q.ours()
 }
 
 func (q *Queue) markKey() string { return "edgelens:" + q.node + ":generation" }
@@ -184,7 +200,7 @@ func (q *Queue) catchUp(ctx context.Context) {
 		return q.dispatch(ctx, id, queue)
 	})
 	if err == nil {
-		err = q.redis.Set(ctx, q.markKey(), q.generation, 0).Err()
+		err = q.redis.Set(ctx, q.markKey(), q.ours(), 0).Err()
 	}
 	if err != nil {
 		q.behind.Store(true)

@@ -18,6 +18,9 @@ import (
 // shutdownPatience is how long Shutdown lets attempts under way end.
 const shutdownPatience = 8 * time.Second
 
+// diskPause is how long the worker waits before it tries a full disk again.
+const diskPause = 250 * time.Millisecond
+
 // queueWeights make workers take interactive jobs six times as often as bulk
 // ones while both wait, and starve neither.
 var queueWeights = map[string]int{edgelens.QueueInteractive: 6, edgelens.QueueBulk: 1}
@@ -32,6 +35,9 @@ type Worker struct {
 	// attempt to be over.
 	slots chan struct{}
 	jobs  *prometheus.CounterVec
+	// stopping ends what waits for a full disk.
+	stopping context.Context
+	stop     context.CancelFunc
 }
 
 // NewWorker returns a Worker that is not running yet.
@@ -42,6 +48,7 @@ func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, m
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
 		}, []string{"status"}),
 	}
+	w.stopping, w.stop = context.WithCancel(context.Background())
 	metrics.MustRegister(w.jobs)
 	w.server = asynq.NewServerFromRedisClient(queue.redis, asynq.Config{
 		// Twice as many, so that one job is read from and written to the disk
@@ -68,7 +75,10 @@ func (w *Worker) Start() error {
 
 // Shutdown takes no more tasks and waits for the attempts under way, but no
 // longer than a few seconds; what is left goes back into the queue.
-func (w *Worker) Shutdown() { w.server.Shutdown() }
+func (w *Worker) Shutdown() {
+	w.stop()
+	w.server.Shutdown()
+}
 
 // process works on one task: the payload is the job's id. It returns nil once
 // the task is of no more use, whatever became of the job.
@@ -79,7 +89,12 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 		return nil
 	}
 	defer end()
-	job, image, err := w.queue.ledger.Start(ctx, id)
+	var job edgelens.Job
+	var image []byte
+	err := w.withRoom(ctx, func() (err error) {
+		job, image, err = w.queue.ledger.Start(ctx, id)
+		return err
+	})
 	switch {
 	case errors.Is(err, ErrDone), errors.Is(err, edgelens.ErrNotFound):
 		return nil
@@ -119,21 +134,49 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	}
 }
 
+// withRoom tries again while the disk is full. Nothing can be worked on then, so
+// the place is kept and the work too: putting the job back would need the disk
+// as well, and its next start would count as another attempt.
+func (w *Worker) withRoom(ctx context.Context, write func() error) error {
+	for {
+		err := write()
+		if !errors.Is(err, edgelens.ErrDiskFull) {
+			return err
+		}
+		select {
+		case <-time.After(diskPause):
+		case <-ctx.Done():
+			return err
+		case <-w.stopping.Done():
+			return err
+		}
+	}
+}
+
 // settle writes down what became of an attempt. It does not use the attempt's
 // context, which may have ended: what is known must be kept.
 func (w *Worker) settle(job edgelens.Job, result *edgelens.Result, err error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	ledger := w.queue.ledger
-	if err == nil {
-		return w.settled(edgelens.JobSucceeded, ledger.Finish(ctx, job.ID, result))
-	}
-	fate := fateOf(err)
-	if fate == failNow {
-		return w.settled(edgelens.JobFailed, ledger.Fail(ctx, job.ID, edgelens.JobError{Code: edgelens.Code(err), Detail: err.Error()}))
+	ledger, fate := w.queue.ledger, fateOf(err)
+	written := w.withRoom(context.Background(), func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		switch {
+		case err == nil:
+			return ledger.Finish(ctx, job.ID, result)
+		case fate == failNow:
+			return ledger.Fail(ctx, job.ID, edgelens.JobError{Code: edgelens.Code(err), Detail: err.Error()})
+		default:
+			return ledger.Release(ctx, job.ID, fate == putBack)
+		}
+	})
+	switch {
+	case err == nil:
+		return w.settled(edgelens.JobSucceeded, written)
+	case fate == failNow:
+		return w.settled(edgelens.JobFailed, written)
 	}
 	w.jobs.WithLabelValues("retried").Inc()
-	switch released := ledger.Release(ctx, job.ID, fate == putBack); {
+	switch released := written; {
 	case errors.Is(released, ErrDone): // canceled meanwhile
 		return nil
 	case released != nil:

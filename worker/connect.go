@@ -1,0 +1,65 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// connect returns a client, which dials when it is first used, and sets unsure
+// whenever a command gets no answer.
+//
+// Its commands end with their contexts: without that, a Redis that hangs would
+// hold up a submission for go-redis' read timeout of 3 s, whatever redisPatience
+// says. It does not try a command again by itself: one without an answer may
+// have been obeyed, and a task taken twice is a task that nobody works on.
+func connect(option asynq.RedisConnOpt, unsure *atomic.Bool) (redis.UniversalClient, error) {
+	client, ok := option.MakeRedisClient().(redis.UniversalClient)
+	if !ok {
+		return nil, errors.New("connect to Redis: asynq made an unexpected client")
+	}
+	switch c := client.(type) {
+	case *redis.Client:
+		c.Options().ContextTimeoutEnabled = true
+		c.Options().MaxRetries = 0
+	case *redis.ClusterClient: // tries nothing again but what was sent elsewhere
+		c.Options().ContextTimeoutEnabled = true
+	default:
+		return nil, fmt.Errorf("connect to Redis: unexpected client %T", client)
+	}
+	client.AddHook(answers{unsure})
+	return client, nil
+}
+
+// answers is a hook that notices commands that got none.
+type answers struct{ missing *atomic.Bool }
+
+func (a answers) note(err error) error {
+	var answer redis.Error
+	if err != nil && !errors.As(err, &answer) {
+		a.missing.Store(true)
+	}
+	return err
+}
+
+// DialHook implements redis.Hook.
+func (answers) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		return next(ctx, network, address)
+	}
+}
+
+// ProcessHook implements redis.Hook.
+func (a answers) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { return a.note(next(ctx, cmd)) }
+}
+
+// ProcessPipelineHook implements redis.Hook.
+func (a answers) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error { return a.note(next(ctx, cmds)) }
+}
