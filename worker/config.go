@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 )
 
 // Config says how jobs are worked on.
@@ -48,6 +49,20 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("attempt_timeout must be 100ms to 1h, not %v", c.AttemptTimeout))
 	}
 	return errors.Join(faults...)
+}
+
+// connect returns a client that connects when it is used.
+func connect(url string) (redis.UniversalClient, error) {
+	option, err := parseRedisURL(url)
+	if err != nil {
+		return nil, fmt.Errorf("the Redis URL %w", err)
+	}
+	made := option.MakeRedisClient()
+	client, ok := made.(redis.UniversalClient)
+	if !ok {
+		return nil, fmt.Errorf("connect to Redis: unexpected client %T", made)
+	}
+	return client, nil
 }
 
 // parseRedisURL understands asynq's URLs and one for Redis Cluster. The error
