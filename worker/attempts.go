@@ -3,21 +3,39 @@ package worker
 import (
 	"context"
 	"sync"
+	"time"
 )
 
-// attempts are the jobs being worked on in this process.
+// attempts are the jobs being worked on: in this process, and, where this node
+// accepted them, in others. It is safe for use by many goroutines.
 type attempts struct {
 	mu   sync.Mutex
 	ends map[string]context.CancelCauseFunc
+	lent map[string]lending
 }
 
-// begin notes an attempt and returns its context, or false where one at the
-// same job is under way: Redis can lose a task that is being worked on, and its
-// replacement must not run beside it.
+// lending is a job that another process works on.
+type lending struct {
+	// lease names the attempt.
+	lease string
+	// queue is the job's.
+	queue string
+	// due is when the attempt must have ended; later, its process is dead or
+	// out of reach.
+	due time.Time
+}
+
+func newAttempts() *attempts {
+	return &attempts{ends: map[string]context.CancelCauseFunc{}, lent: map[string]lending{}}
+}
+
+// begin notes an attempt in this process and returns its context, or false
+// where one at the same job is under way: Redis can lose a task that is being
+// worked on, and its replacement must not run beside it.
 func (a *attempts) begin(ctx context.Context, id string) (context.Context, func(), bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.ends[id] != nil {
+	if a.underWay(id) {
 		return nil, nil, false
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -30,11 +48,72 @@ func (a *attempts) begin(ctx context.Context, id string) (context.Context, func(
 	}, true
 }
 
-// end cancels the attempt at a job, if there is one.
+// end cancels this process's attempt at a job, if there is one.
 func (a *attempts) end(id string, cause error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if cancel := a.ends[id]; cancel != nil {
 		cancel(cause)
 	}
+}
+
+// lend notes an attempt in another process, or returns false where one is
+// under way.
+func (a *attempts) lend(id string, l lending) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.underWay(id) {
+		return false
+	}
+	a.lent[id] = l
+	return true
+}
+
+// underWay must be called with the lock held.
+func (a *attempts) underWay(id string) bool {
+	_, lent := a.lent[id]
+	return lent || a.ends[id] != nil
+}
+
+// setQueue notes the queue of a job that is lent.
+func (a *attempts) setQueue(id, queue string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if l, ok := a.lent[id]; ok {
+		l.queue = queue
+		a.lent[id] = l
+	}
+}
+
+// lentAs reports whether the job is lent under that lease.
+func (a *attempts) lentAs(id, lease string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l, lent := a.lent[id]
+	return lent && l.lease == lease
+}
+
+// returned forgets the attempt under that lease.
+func (a *attempts) returned(id, lease string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if l, lent := a.lent[id]; lent && l.lease == lease {
+		delete(a.lent, id)
+	}
+}
+
+// overdue returns the lendings that have not ended in time.
+func (a *attempts) overdue(now time.Time) map[string]lending {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var late map[string]lending
+	for id, l := range a.lent {
+		if now.After(l.due) {
+			if late == nil {
+				late = map[string]lending{}
+			}
+			late[id] = l
+		}
+	}
+	return late
 }

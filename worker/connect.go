@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync/atomic"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -18,7 +17,11 @@ import (
 // hold up a submission for go-redis' read timeout of 3 s, whatever redisPatience
 // says. It does not try a command again by itself: one without an answer may
 // have been obeyed, and a task taken twice is a task that nobody works on.
-func connect(option asynq.RedisConnOpt, unsure *atomic.Bool) (redis.UniversalClient, error) {
+func connect(url string, unsure *atomic.Bool) (redis.UniversalClient, error) {
+	option, err := parseRedisURL(url)
+	if err != nil {
+		return nil, fmt.Errorf("the Redis URL %w", err)
+	}
 	client, ok := option.MakeRedisClient().(redis.UniversalClient)
 	if !ok {
 		return nil, errors.New("connect to Redis: asynq made an unexpected client")

@@ -3,9 +3,13 @@
 // in the ledger.
 //
 // The ledger is the truth and Redis only a dispatcher: a task carries nothing
-// but the job's id, tasks that were lost are made again from the ledger, and a
-// task too many finds that its job is done with. asynq delivers at least once;
-// the ledger makes a terminal state happen once.
+// but the names of the accepting node and the job, tasks that were lost are
+// made again from the ledger, and a task too many finds that its job is done
+// with. asynq delivers at least once; the ledger makes a terminal state happen
+// once.
+//
+// A Worker asks the accepting node's desk for the job: its own ledger, or that
+// of another node through Redis (docs/adr/0008-scale-out.md).
 package worker
 
 import (
@@ -15,16 +19,14 @@ import (
 	"edgelens"
 )
 
-// ErrDone is what a Ledger returns for a job that has reached its terminal
-// state already. The task behind it is dropped.
+// ErrDone is what a Desk returns for a job that has reached its terminal
+// state already, or that somebody else is working on. The task behind it is
+// dropped.
 var ErrDone = errors.New("the job is done with")
 
-// Ledger keeps jobs durably. It is safe for use by many goroutines.
-type Ledger interface {
-	// Accept makes the job and its picture durable before it returns.
-	// existing is true where the client's idempotency key already named the
-	// same job. The error wraps ErrConflict, ErrDiskFull or ErrBusy.
-	Accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error)
+// Desk hands out jobs and takes down what became of them. It is safe for use
+// by many goroutines.
+type Desk interface {
 	// Start counts the attempt durably and then reads the picture. The error
 	// wraps ErrDone where there is nothing to do (any more).
 	Start(ctx context.Context, id string) (edgelens.Job, []byte, error)
@@ -35,6 +37,15 @@ type Ledger interface {
 	// something else has.
 	Finish(ctx context.Context, id string, result *edgelens.Result) error
 	Fail(ctx context.Context, id string, why edgelens.JobError) error
+}
+
+// Ledger keeps jobs durably. It is safe for use by many goroutines.
+type Ledger interface {
+	Desk
+	// Accept makes the job and its picture durable before it returns.
+	// existing is true where the client's idempotency key already named the
+	// same job. The error wraps ErrConflict, ErrDiskFull or ErrBusy.
+	Accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error)
 	// Cancel moves the job to canceled; ErrDone where it is terminal.
 	Cancel(ctx context.Context, id string) (edgelens.Job, error)
 	// Unfinished calls yield for every job that is not terminal, oldest

@@ -23,7 +23,7 @@ const (
 	redisPatience = 300 * time.Millisecond
 	// mostRetries is asynq's own bound, out of the way: the ledger counts
 	// attempts.
-	mostRetries = 1000
+	mostRetries = 1_000_000
 	// sweepInterval is how often tasks are compared with jobs for no reason
 	// but to be sure.
 	sweepInterval = 30 * time.Second
@@ -51,33 +51,30 @@ type Queue struct {
 	previous   string
 	inspector  *asynq.Inspector
 
-	running attempts
+	running *attempts
 	stop    context.CancelFunc
-	loop    sync.WaitGroup
+	loops   sync.WaitGroup
 }
 
 // NewQueue connects lazily, so it needs no Redis yet. node is this node's
-// lasting name. Close ends it.
+// lasting name, under which the workers of other processes ask it for the jobs
+// that it accepted; they are served from now on. Close ends it.
 func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Queue, error) {
-	option, err := parseRedisURL(config.RedisURL)
-	if err != nil {
-		return nil, fmt.Errorf("the Redis URL %w", err)
-	}
 	unsure := &atomic.Bool{}
-	client, err := connect(option, unsure)
+	client, err := connect(config.RedisURL, unsure)
 	if err != nil {
 		return nil, err
 	}
 	q := &Queue{
 		ledger: ledger, config: config, log: log, redis: client, client: asynq.NewClientFromRedisClient(client), node: node,
-		inspector: asynq.NewInspectorFromRedisClient(client), running: attempts{ends: map[string]context.CancelCauseFunc{}},
-		unsure: unsure,
+		inspector: asynq.NewInspectorFromRedisClient(client), running: newAttempts(), unsure: unsure,
 	}
 	q.generation.Store(newGeneration())
 	q.behind.Store(true) // what was left unfinished needs tasks
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
-	q.loop.Go(func() { q.keepUp(ctx) })
+	q.loops.Go(func() { q.keepUp(ctx) })
+	q.loops.Go(func() { q.lend(ctx) })
 	return q, nil
 }
 
@@ -125,18 +122,24 @@ func newGeneration() string { return fmt.Sprintf("%x", time.Now().UnixMilli()) }
 // ours is the generation of the tasks that are made now.
 func (q *Queue) ours() string { return q.generation.Load().(string) }
 
-// Close stops keeping up and lets go of Redis.
+// Close stops keeping up, serves no more requests of other workers, and lets go
+// of Redis.
 func (q *Queue) Close() error {
 	q.stop()
-	q.loop.Wait()
+	q.loops.Wait()
 	return q.redis.Close()
 }
 
 // dispatch makes the task of a job. One that is there already is as good.
 func (q *Queue) dispatch(ctx context.Context, id, queue string) error {
-	task := asynq.NewTask(taskType, []byte(id))
+	return q.dispatchAs(ctx, id+"."+q.ours(), id, queue)
+}
+
+// dispatchAs is dispatch with a task of that name.
+func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string) error {
+	task := asynq.NewTask(taskType, payloadOf(q.node, id))
 	options := []asynq.Option{
-		asynq.Queue(queue), asynq.TaskID(id + "." + q.ours()), asynq.MaxRetry(mostRetries), asynq.Timeout(q.config.AttemptTimeout),
+		asynq.Queue(queue), asynq.TaskID(name), asynq.MaxRetry(mostRetries), asynq.Timeout(q.config.AttemptTimeout),
 	}
 	if _, err := q.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("dispatch the job: %w", err)
@@ -155,6 +158,7 @@ func (q *Queue) keepUp(ctx context.Context) {
 			last = time.Now()
 			q.catchUp(ctx)
 		}
+		q.takeBack(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

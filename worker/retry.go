@@ -52,6 +52,12 @@ func fateOf(err error) fate {
 	return tryAgain
 }
 
+// lacksModel reports whether it is this process and not the job that cannot be
+// helped: its models are not those of the node that accepted the job.
+func lacksModel(err error) bool {
+	return errors.Is(err, edgelens.ErrUnknownModel) || errors.Is(err, edgelens.ErrModel)
+}
+
 // Waits between attempts: doubling from firstWait, with jitter so that what
 // failed together does not come back together.
 const (

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"edgelens"
 )
@@ -21,16 +23,21 @@ const shutdownPatience = 8 * time.Second
 // diskPause is how long the worker waits before it tries a full disk again.
 const diskPause = 250 * time.Millisecond
 
+// settlePatience is how long a desk has to take down what became of a job.
+const settlePatience = 10 * time.Second
+
 // queueWeights make workers take interactive jobs six times as often as bulk
 // ones while both wait, and starve neither.
 var queueWeights = map[string]int{edgelens.QueueInteractive: 6, edgelens.QueueBulk: 1}
 
-// Worker takes tasks from Redis and works on their jobs.
+// Worker takes tasks from Redis and works on their jobs: those that its own
+// node accepted, if it has a Queue, and those of every other node.
 type Worker struct {
-	queue      *Queue
+	redis      redis.UniversalClient
 	recognizer edgelens.Recognizer
 	log        *slog.Logger
 	server     *asynq.Server
+	running    *attempts
 	// slots bound what is recognized at a time, also where asynq believes an
 	// attempt to be over.
 	slots chan struct{}
@@ -38,22 +45,50 @@ type Worker struct {
 	// stopping ends what waits for a full disk.
 	stopping context.Context
 	stop     context.CancelFunc
+
+	// node and own are the name and the desk of this process's Queue, if any.
+	node  string
+	own   Desk
+	quiet silences
+	// release lets go of what belongs to the Worker alone.
+	release func() error
 }
 
-// NewWorker returns a Worker that is not running yet.
+// NewWorker returns a Worker, not running yet, beside the Queue of the same
+// process.
 func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+	w := newWorker(queue.redis, queue.config.Concurrency, recognizer, log, metrics)
+	w.node, w.own, w.running = queue.node, queue.ledger, queue.running
+	return w
+}
+
+// NewRemoteWorker returns a Worker, not running yet, in a process that accepts
+// no jobs and has no ledger. It connects to config.RedisURL when it is started.
+func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) (*Worker, error) {
+	client, err := connect(config.RedisURL, &atomic.Bool{}) // it has no tasks to make again
+	if err != nil {
+		return nil, err
+	}
+	w := newWorker(client, config.Concurrency, recognizer, log, metrics)
+	w.running = newAttempts()
+	w.release = client.Close
+	return w, nil
+}
+
+func newWorker(client redis.UniversalClient, concurrency int, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	w := &Worker{
-		queue: queue, recognizer: recognizer, log: log, slots: make(chan struct{}, queue.config.Concurrency),
+		redis: client, recognizer: recognizer, log: log, slots: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
 		}, []string{"status"}),
+		release: func() error { return nil },
 	}
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	metrics.MustRegister(w.jobs)
-	w.server = asynq.NewServerFromRedisClient(queue.redis, asynq.Config{
+	w.server = asynq.NewServerFromRedisClient(client, asynq.Config{
 		// Twice as many, so that one job is read from and written to the disk
 		// while another has the slot.
-		Concurrency:              2 * queue.config.Concurrency,
+		Concurrency:              2 * concurrency,
 		Queues:                   queueWeights,
 		TaskCheckInterval:        100 * time.Millisecond,
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
@@ -78,21 +113,37 @@ func (w *Worker) Start() error {
 func (w *Worker) Shutdown() {
 	w.stop()
 	w.server.Shutdown()
+	if err := w.release(); err != nil && !errors.Is(err, redis.ErrClosed) {
+		w.log.Warn("let go of Redis", "error", err)
+	}
 }
 
-// process works on one task: the payload is the job's id. It returns nil once
-// the task is of no more use, whatever became of the job.
+// desk returns the desk of the node that accepted a job, for one attempt.
+func (w *Worker) desk(node string) Desk {
+	if w.own != nil && node == w.node {
+		return w.own
+	}
+	return newRemoteDesk(w.redis, node, &w.quiet)
+}
+
+// process works on one task: the payload names the accepting node and the job.
+// It returns nil once the task is of no more use, whatever became of the job.
 func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
-	id := string(task.Payload())
-	ctx, end, alone := w.queue.running.begin(ctx, id)
+	node, id, ok := parsePayload(task.Payload())
+	if !ok {
+		w.log.Warn("a task that names no job is dropped; its node will make another")
+		return nil
+	}
+	ctx, end, alone := w.running.begin(ctx, id)
 	if !alone {
 		return nil
 	}
 	defer end()
+	desk := w.desk(node)
 	var job edgelens.Job
 	var image []byte
 	err := w.withRoom(ctx, func() (err error) {
-		job, image, err = w.queue.ledger.Start(ctx, id)
+		job, image, err = desk.Start(ctx, id)
 		return err
 	})
 	switch {
@@ -102,7 +153,7 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 		return fmt.Errorf("start job %s: %w", id, err)
 	}
 	result, err := w.recognize(ctx, job, image)
-	return w.settle(job, result, err)
+	return w.settle(desk, job, result, err)
 }
 
 // recognize asks the core, and waits where the synchronous callers have taken
@@ -155,18 +206,21 @@ func (w *Worker) withRoom(ctx context.Context, write func() error) error {
 
 // settle writes down what became of an attempt. It does not use the attempt's
 // context, which may have ended: what is known must be kept.
-func (w *Worker) settle(job edgelens.Job, result *edgelens.Result, err error) error {
-	ledger, fate := w.queue.ledger, fateOf(err)
+func (w *Worker) settle(desk Desk, job edgelens.Job, result *edgelens.Result, err error) error {
+	fate := fateOf(err)
+	if _, remote := desk.(*remoteDesk); remote && lacksModel(err) {
+		fate = putBack // a worker that has the model will take it
+	}
 	written := w.withRoom(context.Background(), func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), settlePatience)
 		defer cancel()
 		switch {
 		case err == nil:
-			return ledger.Finish(ctx, job.ID, result)
+			return desk.Finish(ctx, job.ID, result)
 		case fate == failNow:
-			return ledger.Fail(ctx, job.ID, edgelens.JobError{Code: edgelens.Code(err), Detail: err.Error()})
+			return desk.Fail(ctx, job.ID, edgelens.JobError{Code: edgelens.Code(err), Detail: err.Error()})
 		default:
-			return ledger.Release(ctx, job.ID, fate == putBack)
+			return desk.Release(ctx, job.ID, fate == putBack)
 		}
 	})
 	switch {

@@ -1,0 +1,295 @@
+package worker_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/worker"
+)
+
+// acceptOnly is a node that accepts jobs and works on none.
+func acceptOnly(t *testing.T, redis *redisServer, ledger *memory, attempt time.Duration) *system {
+	t.Helper()
+	config := worker.DefaultConfig()
+	config.RedisURL, config.Concurrency, config.AttemptTimeout = redis.url(), 2, attempt
+	queue, err := worker.NewQueue(config, "acceptor", ledger, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &system{t: t, queue: queue, ledger: ledger}
+	t.Cleanup(func() { _ = queue.Close() }) // some tests close it themselves
+	return s
+}
+
+// startRemote starts a worker that has no ledger. The function stops it.
+func startRemote(t *testing.T, url string, r *recognizer) func() {
+	t.Helper()
+	config := worker.DefaultConfig()
+	config.RedisURL, config.Concurrency = url, 2
+	w, err := worker.NewRemoteWorker(config, r, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := sync.OnceFunc(w.Shutdown)
+	t.Cleanup(stop)
+	return stop
+}
+
+// keys returns the keys in Redis that match.
+func (r *redisServer) keys(pattern string) []string {
+	r.t.Helper()
+	var keys []string
+	for scan := r.client.Scan(context.Background(), 0, pattern, 1000).Iterator(); scan.Next(context.Background()); {
+		keys = append(keys, scan.Val())
+	}
+	return keys
+}
+
+const pictures = "edgelens:picture:*"
+
+func TestRemoteWorker(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	s := acceptOnly(t, r, newMemory(), 5*time.Second)
+	s.submit(50, edgelens.QueueInteractive)
+	s.submit(50, edgelens.QueueBulk)
+	if waiting := r.keys(pictures); len(waiting) != 0 {
+		t.Errorf("pictures of waiting jobs are in Redis: %q", waiting)
+	}
+	var most atomic.Int64
+	startRemote(t, r.url(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+		if n := int64(len(r.keys(pictures))); n > most.Load() {
+			most.Store(n)
+		}
+		return nil
+	}})
+	s.allDone(100, edgelens.JobSucceeded)
+	if n := most.Load(); n > 2 {
+		t.Errorf("%d pictures at a time in Redis, want no more than attempts", n)
+	}
+	if left := r.keys(pictures); len(left) != 0 {
+		t.Errorf("pictures are left in Redis: %q", left)
+	}
+	for id := range s.ledger.jobs {
+		if job := s.ledger.job(id); job.Result.RequestID != id || job.Attempts != 1 {
+			t.Errorf("%s has the result of %s after %d attempts", id, job.Result.RequestID, job.Attempts)
+		}
+	}
+}
+
+// What a remote worker says of a job that failed arrives.
+func TestRemoteFates(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err      error
+		want     edgelens.JobStatus
+		attempts int
+	}{
+		"permanent":          {edgelens.ErrBadImage, edgelens.JobFailed, 1},
+		"tried again":        {edgelens.ErrInference, edgelens.JobSucceeded, 2},
+		"put back":           {edgelens.ErrStopping, edgelens.JobSucceeded, 1},
+		"model is not there": {edgelens.ErrUnknownModel, edgelens.JobSucceeded, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startRedis(t)
+			s := acceptOnly(t, r, newMemory(), 5*time.Second)
+			var calls atomic.Int64
+			startRemote(t, r.url(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+				if calls.Add(1) == 1 {
+					return test.err
+				}
+				return nil
+			}})
+			s.submit(1, edgelens.QueueInteractive)
+			s.allDone(1, test.want)
+			job := s.ledger.job("job-0000")
+			if job.Attempts != test.attempts {
+				t.Errorf("%d attempts, want %d", job.Attempts, test.attempts)
+			}
+			if test.want == edgelens.JobFailed && job.Error.Code != edgelens.Code(test.err) {
+				t.Errorf("error %+v, want the code of %v", job.Error, test.err)
+			}
+		})
+	}
+}
+
+func TestWorkersShareTheLoad(t *testing.T) {
+	r := startRedis(t)
+	var here, there atomic.Int64
+	work := func(count *atomic.Int64) *recognizer {
+		return &recognizer{do: func(context.Context, *edgelens.Request) error {
+			count.Add(1)
+			time.Sleep(10 * time.Millisecond) // the work itself
+			return nil
+		}}
+	}
+	startRemote(t, r.url(), work(&there))
+	s := newSystem(t, r, newMemory(), work(&here))
+	s.submit(200, edgelens.QueueInteractive)
+	s.allDone(200, edgelens.JobSucceeded)
+	t.Logf("%d jobs here, %d there", here.Load(), there.Load())
+	if here.Load()+there.Load() != 200 || here.Load() < 60 || there.Load() < 60 {
+		t.Errorf("%d jobs here and %d there, want about half each", here.Load(), there.Load())
+	}
+}
+
+// While the accepting node is away its jobs wait, with no attempt counted.
+func TestAcceptingNodeAway(t *testing.T) {
+	t.Parallel()
+	r, ledger := startRedis(t), newMemory()
+	first := acceptOnly(t, r, ledger, 5*time.Second)
+	first.submit(10, edgelens.QueueInteractive)
+	if err := first.queue.Close(); err != nil {
+		t.Fatal(err)
+	}
+	startRemote(t, r.url(), &recognizer{})
+	eventually(t, "tasks go back", func() bool {
+		return r.client.ZCard(context.Background(), "asynq:{interactive}:retry").Val() > 0
+	})
+	again := acceptOnly(t, r, ledger, 5*time.Second)
+	again.allDone(10, edgelens.JobSucceeded)
+	for id := range ledger.jobs {
+		if job := ledger.job(id); job.Attempts != 1 {
+			t.Errorf("%s was attempted %d times, want once", id, job.Attempts)
+		}
+	}
+}
+
+// An accepting node that restarts during an attempt gets its result.
+func TestAcceptingNodeRestarts(t *testing.T) {
+	t.Parallel()
+	r, ledger := startRedis(t), newMemory()
+	first := acceptOnly(t, r, ledger, 5*time.Second)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	startRemote(t, r.url(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+		close(entered)
+		<-leave
+		return nil
+	}})
+	first.submit(1, edgelens.QueueInteractive)
+	<-entered
+	if err := first.queue.Close(); err != nil {
+		t.Fatal(err)
+	}
+	close(leave)
+	again := acceptOnly(t, r, ledger, 5*time.Second)
+	again.allDone(1, edgelens.JobSucceeded)
+}
+
+// A remote worker that is gone in the middle of its jobs loses none, and what
+// it says when it comes back too late changes nothing.
+func TestRemoteWorkerDies(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	s := acceptOnly(t, r, newMemory(), time.Second)
+	line := newLine(t, r.socket)
+	dead := &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
+		<-ctx.Done()
+		return edgelens.ErrStopping
+	}}
+	stop := startRemote(t, line.url(), dead)
+	s.submit(2, edgelens.QueueInteractive)
+	eventually(t, "both are being worked on", func() bool { return dead.running.Load() == 2 })
+	line.cut()
+	startRemote(t, r.url(), &recognizer{})
+	s.submit(5, edgelens.QueueInteractive)
+	s.allDone(7, edgelens.JobSucceeded)
+	line.mend()
+	stop()
+	s.allDone(7, edgelens.JobSucceeded)
+}
+
+// line is a way to Redis that can be cut.
+type line struct {
+	t        *testing.T
+	to, from string
+	mu       sync.Mutex
+	down     bool
+	open     map[net.Conn]bool
+	ended    sync.WaitGroup
+}
+
+func newLine(t *testing.T, to string) *line {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "line")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{t: t, to: to, from: filepath.Join(dir, "s"), open: map[net.Conn]bool{}}
+	listener, err := net.Listen("unix", l.from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.ended.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			l.ended.Go(func() { l.carry(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		l.cut()
+		l.ended.Wait()
+		_ = os.RemoveAll(dir)
+	})
+	return l
+}
+
+func (l *line) carry(near net.Conn) {
+	defer near.Close() // nothing is written any more
+	far, err := net.Dial("unix", l.to)
+	if err != nil {
+		return
+	}
+	defer far.Close() // nothing is written any more
+	l.mu.Lock()
+	if l.down {
+		l.mu.Unlock()
+		return
+	}
+	l.open[near], l.open[far] = true, true
+	l.mu.Unlock()
+	var back sync.WaitGroup
+	back.Go(func() {
+		_, _ = io.Copy(near, far) // ends when either side does
+		_ = near.Close()
+	})
+	_, _ = io.Copy(far, near) // ends when either side does
+	_ = far.Close()
+	back.Wait()
+}
+
+func (l *line) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = true
+	for conn := range l.open {
+		_ = conn.Close()
+	}
+}
+
+func (l *line) mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = false
+}
+
+func (l *line) url() string { return "redis-socket://" + l.from }
