@@ -1,6 +1,6 @@
-// Command edgelens answers what is in a picture: over HTTP (serve), or here
-// and now (recognize). This package wires the parts and owns their lifetime;
-// it does nothing else.
+// Command edgelens answers what is in a picture: over HTTP (serve), from the
+// queue of other nodes (worker), or here and now (recognize). This package
+// wires the parts and owns their lifetime; it does nothing else.
 package main
 
 import (
@@ -53,7 +53,7 @@ func newRoot(environ []string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(environ), newRecognize(environ), newModel(environ), newJob(), newConfig(environ), newVersion())
+	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newJob(), newConfig(environ), newVersion())
 	return root
 }
 

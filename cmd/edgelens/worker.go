@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"edgelens/config"
+	"edgelens/telemetry"
+	"edgelens/worker"
+)
+
+// workerSettings are the settings that a worker without a ledger has.
+var workerSettings = []string{
+	"data_dir", "models_dir", "model", "log_", "recognize.", "inference.", "preprocess.", "cache.", "redis.url", "jobs.concurrency",
+}
+
+func newWorker(environ []string) *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "worker --redis-url URL",
+		Short: "Work on the jobs that other nodes accepted, until told to stop",
+		Long: `Works on the jobs of every node that uses the same Redis (redis.url). It needs the
+models that those nodes answer with, and shares nothing else with them: no disk, no ledger.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(cmd.Flags(), environ)
+			if err != nil {
+				return err
+			}
+			if c.Jobs.RedisURL == "" {
+				return errors.New("a worker needs the Redis of the nodes that accept jobs: give --redis-url redis://host:6379/0, and start those nodes with the same redis.url")
+			}
+			return work(cmd.Context(), c, listen, cmd.ErrOrStderr())
+		},
+	}
+	config.AddFlags(cmd.Flags(), workerSettings...)
+	// Not the setting of the same name, which is where a server serves: both
+	// may run on one machine with one configuration.
+	cmd.Flags().StringVar(&listen, "status-listen", "", "host:port to serve /healthz, /readyz and /metrics on (default: nowhere)")
+	return cmd
+}
+
+// work runs until ctx ends or a part fails, and then finishes what was begun.
+func work(ctx context.Context, c *config.Config, listen string, logs io.Writer) (err error) {
+	log := telemetry.NewLogger(c.Log, logs)
+	metrics := telemetry.NewRegistry(version)
+	core, err := newCore(c, log, metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeWithin(stopTimeout, core.close)) }()
+	readiness := telemetry.NewReadiness()
+	readiness.NotReady("model", "loading")
+	group, ctx := errgroup.WithContext(ctx)
+	if listen != "" {
+		listener, err := net.Listen("tcp", listen)
+		if err != nil {
+			return fmt.Errorf("serve the worker's status on %s: %w; choose another --status-listen", listen, err)
+		}
+		log.Info("status", "address", "http://"+listener.Addr().String())
+		serveStatus(ctx, group, listener, readiness, metrics)
+	}
+	group.Go(func() error {
+		start := time.Now()
+		if err := core.warmUp(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil // told to stop while loading
+			}
+			return fmt.Errorf("the default model cannot serve: %w", err)
+		}
+		w, err := worker.NewRemoteWorker(c.Jobs, core.recognizer, log, metrics)
+		if err != nil {
+			return err
+		}
+		if err := w.Start(); err != nil {
+			return err
+		}
+		readiness.Ready("model")
+		log.Info("ready", "version", version, "model", core.registry.Default(), "jobs_at_a_time", c.Jobs.Concurrency, "seconds", time.Since(start).Seconds())
+		<-ctx.Done()
+		readiness.NotReady("service", "stopping")
+		log.Info("stopping", "timeout", stopTimeout)
+		w.Shutdown()
+		return nil
+	})
+	err = group.Wait()
+	log.Info("stopped", "clean", err == nil)
+	return err
+}
+
+// serveStatus serves what orchestration asks for, until ctx ends.
+func serveStatus(ctx context.Context, group *errgroup.Group, listener net.Listener, readiness *telemetry.Readiness, metrics prometheus.Gatherer) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		waiting := readiness.Waiting()
+		if len(waiting) > 0 {
+			http.Error(w, strings.Join(waiting, "\n"), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ok\n") // a client that is gone needs no answer
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve the worker's status: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		return closeWithin(stopTimeout, server.Shutdown)
+	})
+}

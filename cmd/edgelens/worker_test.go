@@ -1,0 +1,124 @@
+//go:build cgo
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"edgelens/config"
+	"edgelens/models/modeltest"
+)
+
+// sharedRedis starts a redis-server for several nodes and returns its URL.
+func sharedRedis(t *testing.T) string {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("there is no redis-server on PATH; `make setup` installs it")
+	}
+	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	child := exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = child.Process.Kill()
+		_ = child.Wait()
+		_ = os.RemoveAll(dir)
+	})
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
+	defer client.Close() // only asked whether it is there
+	for deadline := time.Now().Add(30 * time.Second); client.Ping(context.Background()).Err() != nil; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("redis-server never answers")
+		}
+	}
+	return "redis-socket://" + socket
+}
+
+// working runs a worker that shares Redis alone with others, until stop is
+// called.
+func working(t *testing.T, c *config.Config) (status string, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	log, ended := &output{}, make(chan error, 1)
+	go func() { ended <- work(ctx, c, "127.0.0.1:0", log) }()
+	stop = sync.OnceValue(func() error { cancel(); return <-ended })
+	t.Cleanup(func() { _ = stop() })
+	status = log.waitFor(t, `msg=status address=(\S+)`)
+	log.waitFor(t, `msg=ready`)
+	return status, stop
+}
+
+// A worker in another process does the jobs of a node with which it shares
+// Redis and nothing else.
+func TestWorkerCommand(t *testing.T) {
+	url := sharedRedis(t)
+	c := settings(t)
+	withColours(t, c)
+	c.Jobs.RedisURL = url
+	s := start(t, c)
+	s.jobs.worker.Shutdown() // so that the other one has to do everything
+	var accepted []jobAnswer
+	for n := range 10 {
+		accepted = append(accepted, s.async(t, "/api/recognize_async?top_k=1&cache=false", modeltest.Picture(modeltest.Red, 20+n, 20), nil))
+	}
+	bad := s.async(t, "/api/recognize_async", []byte("no picture"), nil)
+
+	other := settings(t)
+	withColours(t, other)
+	other.Jobs.RedisURL = url
+	status, stop := working(t, other)
+	for _, j := range accepted {
+		if done := s.wait(t, j); done.Status != "succeeded" || done.Attempts != 1 || done.Result.Predictions[0].Label != "red" {
+			t.Errorf("%+v", done)
+		}
+	}
+	if done := s.wait(t, bad); done.Status != "failed" || done.Error.Code != "unsupported_format" {
+		t.Errorf("text: %+v", done)
+	}
+	remote := &service{t: t, url: status}
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ok", "/metrics": `edgelens_jobs_total{status="succeeded"} 10`} {
+		if a := remote.get(path); a.status != http.StatusOK || !strings.Contains(string(a.body), want) {
+			t.Errorf("%s: %d, no %q", path, a.status, want)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func TestWorkerCommandRefusals(t *testing.T) {
+	environ := coloursEnvironment(t)
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no Redis":       {nil, "--redis-url"},
+		"a bad URL":      {[]string{"--redis-url", "http://x"}, "redis.url must be a URL"},
+		"a bad address":  {[]string{"--redis-url", "redis://127.0.0.1:1", "--status-listen", "nowhere"}, "--status-listen"},
+		"a server's own": {[]string{"--ledger-max-age", "1h"}, "unknown flag"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, _, err := runCommand(t, environ, append([]string{"worker"}, test.args...)...)
+			if status != 1 || !strings.Contains(err, test.want) {
+				t.Error(fmt.Sprintf("status %d, %q", status, err), "want", test.want)
+			}
+		})
+	}
+}
