@@ -96,12 +96,12 @@ func TestDiskFullWhileFinishing(t *testing.T) {
 	s.start()
 	c := newClient(t, s)
 	c.burst(inFlight, busyPictures(), "cache=false").Wait()
-	for range 4 {
+	for n := range 4 {
 		free := fill(t, data, 0)
 		time.Sleep(2 * time.Second) // attempts fail meanwhile
 		_, open := c.count()
 		say("the disk is full with %d jobs to finish", open)
-		if open == 0 {
+		if n == 0 && open == 0 {
 			t.Error("nothing was left to finish on a full disk, so this tests nothing")
 		}
 		free()

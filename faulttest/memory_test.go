@@ -16,9 +16,8 @@ const (
 	// padding makes a picture as large as a small photograph: 2,000 of them
 	// are 200 MB.
 	padding = 100_000
-	// mostGrowth is a third of a kilobyte of pictures: what uploads and SQLite
-	// leave for the garbage collector. It would take less than 17 kB for each
-	// waiting job to break it, a sixth of its picture.
+	// mostGrowth is what uploads and SQLite may leave for the garbage collector
+	// to take: 17 kB for each waiting job, a sixth of its picture.
 	mostGrowth = 32 << 20
 )
 

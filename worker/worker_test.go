@@ -300,7 +300,6 @@ func TestJobsAreDone(t *testing.T) {
 
 // Every sentinel leads to the fate that the table gives it.
 func TestFates(t *testing.T) {
-	redis := startRedis(t)
 	permanent := []error{
 		edgelens.ErrNoImage, edgelens.ErrInvalid, edgelens.ErrTooLarge, edgelens.ErrUnsupportedFormat, edgelens.ErrBadImage,
 		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrConflict, edgelens.ErrModel,
@@ -313,7 +312,8 @@ func TestFates(t *testing.T) {
 		t.Run(sentinel.Error(), func(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int64
-			s := newSystem(t, redis, newMemory(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+			// Its own Redis: the others have jobs with the same ids.
+			s := newSystem(t, startRedis(t), newMemory(), &recognizer{do: func(context.Context, *edgelens.Request) error {
 				if calls.Add(1) <= 3 {
 					return fmt.Errorf("try: %w", sentinel)
 				}
