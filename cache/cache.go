@@ -1,4 +1,5 @@
-// Package cache keeps results in the process by content key.
+// Package cache keeps results by content key: in the process, and in a Redis
+// that nodes share.
 package cache
 
 import (
@@ -17,12 +18,15 @@ type Config struct {
 	MaxEntries int
 	// TTL is how long a result is kept after it was made.
 	TTL time.Duration
+	// Shared shares results with other nodes, where there is a Redis to do
+	// so.
+	Shared bool
 }
 
 // DefaultConfig keeps 10,000 results (about 10 MB) for a day. A result never
 // goes stale, because its key names the model file and the picture; the TTL
 // only lets go of what nobody asks for.
-func DefaultConfig() Config { return Config{MaxEntries: 10_000, TTL: 24 * time.Hour} }
+func DefaultConfig() Config { return Config{MaxEntries: 10_000, TTL: 24 * time.Hour, Shared: true} }
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {

@@ -55,6 +55,7 @@ func (c *Config) settings() []setting {
 
 		{"cache.max_entries", "results kept in memory; 0 keeps none", integer(&c.Cache.MaxEntries)},
 		{"cache.ttl", "how long a result is kept", duration(&c.Cache.TTL)},
+		{"cache.shared", "share results with other nodes, where redis.url is set", boolean(&c.Cache.Shared)},
 
 		{"redis.url", "Redis that dispatches jobs (redis://, rediss://, unix://, redis-sentinel://, redis-cluster://); empty: a private one", secretURL(&c.Jobs.RedisURL)},
 		{"redis.max_memory_bytes", "most memory of the private Redis", integer(&c.Redis.MaxMemoryBytes)},

@@ -138,6 +138,7 @@ var valid = map[string][3]string{
 	"ledger.max_bytes":         {"33554432", "67108864", "16777216"},
 	"ledger.max_events":        {"11", "12", "13"},
 	"ledger.keep_images":       {"true", "false", "true"},
+	"cache.shared":             {"true", "false", "true"},
 	"ledger.max_queued":        {"11", "12", "13"},
 	"ledger.min_free_bytes":    {"11", "12", "13"},
 	"ledger.sweep_interval":    {"11s", "12s", "13s"},
@@ -330,7 +331,7 @@ func TestFlagsByPrefix(t *testing.T) {
 	var names []string
 	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	slices.Sort(names)
-	want := []string{"cache-max-entries", "cache-ttl", "config", "model", "model-mirror", "models-dir"}
+	want := []string{"cache-max-entries", "cache-shared", "cache-ttl", "config", "model", "model-mirror", "models-dir"}
 	if !slices.Equal(names, want) {
 		t.Errorf("flags %v, want %v", names, want)
 	}

@@ -27,6 +27,7 @@ type core struct {
 
 	preprocessor *preprocess.Preprocessor
 	service      *recognize.Service
+	shared       *cache.Shared // nil where results are in memory alone
 }
 
 // newCore fits the parts together. Nothing is loaded yet.
@@ -44,7 +45,7 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	if err != nil {
 		return nil, err
 	}
-	results, err := cache.NewMemory(c.Cache)
+	results, shared, err := newResults(c, log, metrics)
 	if err != nil {
 		return nil, errors.Join(err, preprocessor.Close())
 	}
@@ -55,7 +56,7 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
 	service := recognize.New(c.Recognize, preprocessing{preprocessor}, loader, results, log)
 	return &core{
-		registry: registry, loader: loader, preprocessor: preprocessor, service: service,
+		registry: registry, loader: loader, preprocessor: preprocessor, service: service, shared: shared,
 		recognizer: telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
 	}, nil
 }
@@ -69,7 +70,34 @@ func (c *core) warmUp(ctx context.Context) error {
 // close finishes what was admitted, then frees interpreters, models and
 // scratch memory, in that order.
 func (c *core) close(ctx context.Context) error {
-	return errors.Join(c.service.Close(ctx), c.loader.Close(ctx), c.preprocessor.Close())
+	faults := []error{c.service.Close(ctx), c.loader.Close(ctx), c.preprocessor.Close()}
+	if c.shared != nil {
+		faults = append(faults, c.shared.Close())
+	}
+	return errors.Join(faults...)
+}
+
+// newResults returns the result cache: in memory, and shared with other nodes
+// where a Redis of theirs is configured.
+func newResults(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (recognize.Cache, *cache.Shared, error) {
+	memory, err := cache.NewMemory(c.Cache)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !c.Cache.Shared || c.Cache.MaxEntries == 0 || c.Jobs.RedisURL == "" {
+		return memory, nil, nil
+	}
+	client, err := cache.Connect(c.Jobs.RedisURL)
+	if err != nil {
+		log.Warn("results are not shared with other nodes", "reason", err)
+		return memory, nil, nil
+	}
+	shared := cache.NewShared(memory, client, c.Cache.TTL)
+	telemetry.RegisterSharedCache(metrics, func() map[string]int64 {
+		stats := shared.Stats()
+		return map[string]int64{"hit": stats.Hits, "miss": stats.Misses, "failure": stats.Failures, "dropped": stats.Dropped}
+	})
+	return shared, shared, nil
 }
 
 // preprocessing fits the Preprocessor into the port of package recognize.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"edgelens/cache"
 	"edgelens/config"
 	"edgelens/models/modeltest"
 )
@@ -120,5 +121,36 @@ func TestWorkerCommandRefusals(t *testing.T) {
 				t.Error(fmt.Sprintf("status %d, %q", status, err), "want", test.want)
 			}
 		})
+	}
+}
+
+// What one node has recognized, another one that uses the same Redis knows.
+func TestNodesShareResults(t *testing.T) {
+	url, image := sharedRedis(t), modeltest.Picture(modeltest.Blue, 30, 30)
+	var nodes []*service
+	for range 2 {
+		c := settings(t)
+		withColours(t, c)
+		c.Jobs.RedisURL = url
+		nodes = append(nodes, start(t, c))
+	}
+	if first := nodes[0].form(path, image); first.status != http.StatusOK || first.Cached {
+		t.Fatalf("the first answer: %d %s", first.status, first.body)
+	}
+	client, err := cache.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close() // only asked for the result
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		if keys, _ := client.Keys(context.Background(), "edgelens:result:*").Result(); len(keys) == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the result never comes to Redis")
+		}
+	}
+	if again := nodes[1].form(path, image); again.status != http.StatusOK || !again.Cached || again.Predictions[0].Label != "blue" {
+		t.Errorf("the other node: %d %s", again.status, again.body)
 	}
 }

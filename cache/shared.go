@@ -1,0 +1,169 @@
+package cache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"edgelens"
+)
+
+const (
+	// sharedPatience is the longest that Redis may hold up a request: less
+	// than it takes to recognize a picture anew on a small machine.
+	sharedPatience = 50 * time.Millisecond
+	// breakerPause is how long Redis is left alone after it failed.
+	breakerPause = time.Second
+	// sharedBuffer is how many results may wait to be written.
+	sharedBuffer = 256
+)
+
+// Shared is a result cache in memory with Redis behind it, so that nodes share
+// what they have computed. A Redis that is slow or away costs a lookup at most
+// 50 ms once a second. It is safe for use by many goroutines; Close ends it.
+type Shared struct {
+	memory *Memory
+	redis  redis.UniversalClient
+	ttl    time.Duration
+
+	// resumes is when Redis is asked again, in Unix nanoseconds.
+	resumes atomic.Int64
+	pending chan entry
+	counts  struct{ hits, misses, failures, dropped atomic.Int64 }
+
+	close  sync.Once
+	stop   context.CancelFunc
+	writer sync.WaitGroup
+}
+
+type entry struct {
+	key    string
+	result *edgelens.Result
+}
+
+// SharedStats counts what became of lookups in Redis and of results for it.
+type SharedStats struct{ Hits, Misses, Failures, Dropped int64 }
+
+// NewShared puts Redis behind memory. The results live in Redis for ttl. It
+// takes the client over and closes it.
+func NewShared(memory *Memory, client redis.UniversalClient, ttl time.Duration) *Shared {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Shared{memory: memory, redis: client, ttl: ttl, pending: make(chan entry, sharedBuffer), stop: stop}
+	s.writer.Go(func() { s.write(ctx) })
+	return s
+}
+
+// Get returns the result under key, which the caller must not change, from
+// memory or from Redis.
+func (s *Shared) Get(key string) (*edgelens.Result, bool) {
+	if result, ok := s.memory.Get(key); ok {
+		return result, true
+	}
+	if s.resting() {
+		return nil, false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sharedPatience)
+	defer cancel()
+	text, err := s.redis.Get(ctx, sharedKey(key)).Bytes()
+	if err != nil {
+		if errors.Is(err, redis.Nil) {
+			s.counts.misses.Add(1)
+		} else {
+			s.fail()
+		}
+		return nil, false
+	}
+	var result edgelens.Result
+	if err := json.Unmarshal(text, &result); err != nil {
+		s.counts.misses.Add(1) // of another version; Set replaces it
+		return nil, false
+	}
+	s.counts.hits.Add(1)
+	s.memory.Set(key, &result)
+	return &result, true
+}
+
+// Set keeps a result that nobody changes any more. It does not wait for Redis;
+// where too many wait for that already, Redis does not get it.
+func (s *Shared) Set(key string, result *edgelens.Result) {
+	s.memory.Set(key, result)
+	if s.resting() {
+		s.counts.dropped.Add(1)
+		return
+	}
+	select {
+	case s.pending <- entry{key, result}:
+	default:
+		s.counts.dropped.Add(1)
+	}
+}
+
+// Stats returns the counts since the start.
+func (s *Shared) Stats() SharedStats {
+	return SharedStats{
+		Hits: s.counts.hits.Load(), Misses: s.counts.misses.Load(),
+		Failures: s.counts.failures.Load(), Dropped: s.counts.dropped.Load(),
+	}
+}
+
+// Close lets go of Redis; results that were not written yet are lost. Memory
+// goes on.
+func (s *Shared) Close() (err error) {
+	s.close.Do(func() {
+		s.stop()
+		s.writer.Wait()
+		err = s.redis.Close()
+	})
+	return err
+}
+
+// write puts what is pending into Redis until ctx ends.
+func (s *Shared) write(ctx context.Context) {
+	for {
+		select {
+		case e := <-s.pending:
+			s.put(ctx, e)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Shared) put(ctx context.Context, e entry) {
+	if s.resting() {
+		s.counts.dropped.Add(1)
+		return
+	}
+	text, err := json.Marshal(e.result)
+	if err != nil {
+		s.counts.dropped.Add(1)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, sharedPatience)
+	defer cancel()
+	if err := s.redis.Set(ctx, sharedKey(e.key), text, s.ttl).Err(); err != nil {
+		s.fail()
+		s.counts.dropped.Add(1)
+	}
+}
+
+func (s *Shared) resting() bool { return time.Now().UnixNano() < s.resumes.Load() }
+
+func (s *Shared) fail() {
+	s.counts.failures.Add(1)
+	s.resumes.Store(time.Now().Add(breakerPause).UnixNano())
+}
+
+// sharedKey is the key in Redis. A digest, because a key of the cache has no
+// form that Redis' users should come to depend on.
+func sharedKey(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return "edgelens:result:" + hex.EncodeToString(sum[:])
+}
