@@ -12,14 +12,15 @@ import (
 
 	"edgelens"
 	"edgelens/cache"
+	"edgelens/supervise"
 )
 
 // startRedis returns the URL of a redis-server of the test's own.
 func startRedis(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
+	program, err := supervise.FindRedis()
 	if err != nil {
-		t.Skip("there is no redis-server on PATH; `make setup` installs it")
+		t.Skipf("%v; `make setup` does", err)
 	}
 	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
 	if err != nil {
@@ -27,6 +28,7 @@ func startRedis(t *testing.T) string {
 	}
 	socket := filepath.Join(dir, "s")
 	child := exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")
+	child.Args[0] = "redis-server"
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"edgelens/supervise"
 )
 
 // redisSays sends one command to a Redis socket and returns the answer's line.
@@ -117,10 +119,7 @@ func newRedis(t *testing.T) *ownRedis {
 
 func (r *ownRedis) start() {
 	r.t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		path, err = exec.LookPath("redis-check-rdb") // the same program in Debian
-	}
+	path, err := supervise.FindRedis()
 	if err != nil {
 		r.t.Fatal(err)
 	}

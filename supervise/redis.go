@@ -31,7 +31,7 @@ type Redis struct {
 // The error wraps ErrNotFound where there is no redis-server, else one of those
 // of Process.Start, ErrDiskFull or ErrInvalid.
 func StartRedis(ctx context.Context, dir string, config RedisConfig, log *slog.Logger) (*Redis, error) {
-	program, err := findRedis()
+	program, err := FindRedis()
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +66,11 @@ func (r *Redis) Socket() string { return r.socket }
 // URL returns "unix:///path", as go-redis' ParseURL takes it.
 func (r *Redis) URL() string { return (&url.URL{Scheme: "unix", Path: r.socket}).String() }
 
-// findRedis returns the path of redis-server. Debian keeps the program itself
+// FindRedis returns the path of redis-server, which must be run under that name
+// (argv[0]); the error wraps ErrNotFound. Debian keeps the program itself
 // in redis-tools, as redis-check-rdb: it is the same, and goes by argv[0]. The
 // package redis-server adds a service for the whole system, which we need not.
-func findRedis() (string, error) {
+func FindRedis() (string, error) {
 	for _, name := range []string{"redis-server", "redis-check-rdb"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return filepath.Abs(path)

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"edgelens"
+	"edgelens/supervise"
 	"edgelens/worker"
 )
 
@@ -29,22 +30,24 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // redisServer is a real redis-server on a socket of its own.
 type redisServer struct {
-	t      *testing.T
-	socket string
-	child  *exec.Cmd
-	client *redis.Client
+	t *testing.T
+	// program is the server, socket where it listens.
+	program, socket string
+	child           *exec.Cmd
+	client          *redis.Client
 }
 
 func startRedis(t *testing.T) *redisServer {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("there is no redis-server on PATH; `make setup` installs it")
+	program, err := supervise.FindRedis()
+	if err != nil {
+		t.Skipf("%v; `make setup` does", err)
 	}
 	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &redisServer{t: t, socket: filepath.Join(dir, "s")}
+	r := &redisServer{t: t, program: program, socket: filepath.Join(dir, "s")}
 	r.client = redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket})
 	r.start()
 	t.Cleanup(func() {
@@ -57,7 +60,8 @@ func startRedis(t *testing.T) *redisServer {
 
 func (r *redisServer) start() {
 	r.t.Helper()
-	r.child = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly", "no")
+	r.child = exec.Command(r.program, "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly", "no")
+	r.child.Args[0] = "redis-server"
 	if err := r.child.Start(); err != nil {
 		r.t.Fatal(err)
 	}

@@ -19,14 +19,15 @@ import (
 	"edgelens/cache"
 	"edgelens/config"
 	"edgelens/models/modeltest"
+	"edgelens/supervise"
 )
 
 // sharedRedis starts a redis-server for several nodes and returns its URL.
 func sharedRedis(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
+	program, err := supervise.FindRedis()
 	if err != nil {
-		t.Skip("there is no redis-server on PATH; `make setup` installs it")
+		t.Skipf("%v; `make setup` does", err)
 	}
 	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
 	if err != nil {
@@ -34,6 +35,7 @@ func sharedRedis(t *testing.T) string {
 	}
 	socket := filepath.Join(dir, "s")
 	child := exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")
+	child.Args[0] = "redis-server"
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
