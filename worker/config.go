@@ -14,7 +14,8 @@ type Config struct {
 	// RedisURL names the Redis that dispatches: redis://, rediss://, unix:// or
 	// redis-socket://, redis-sentinel://, or redis-cluster://host:port,host:port.
 	RedisURL string
-	// Concurrency is how many jobs are worked on at a time. At least 1; as
+	// Concurrency is how many jobs are recognized at a time; for each, one more
+	// is kept at hand, so that disk and network do not hold it up. At least 1; as
 	// many as there are interpreters is right.
 	Concurrency int
 	// JobTimeout is how long a job has from its acceptance to its terminal
