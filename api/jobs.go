@@ -79,7 +79,7 @@ func (s *Server) accept(ctx context.Context, r RecognizeRequestObject, queue str
 	if err != nil {
 		return AcceptedJSONResponse{}, err
 	}
-	if req.MinScore < 0 || req.MinScore > 1 || req.TopK > mostTopK {
+	if !(req.MinScore >= 0 && req.MinScore <= 1) || req.TopK > mostTopK { // NaN too
 		return AcceptedJSONResponse{}, fmt.Errorf("%w: top_k must be 1 to %d and min_score 0 to 1", edgelens.ErrInvalid, mostTopK)
 	}
 	if queue != edgelens.QueueInteractive && queue != edgelens.QueueBulk {

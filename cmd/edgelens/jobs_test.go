@@ -161,7 +161,7 @@ func TestAsyncFailures(t *testing.T) {
 		}
 	}
 	image := modeltest.Picture(modeltest.Red, 9, 9)
-	for query, want := range map[string]int{"model=nope": 404, "top_k=0": 400, "top_k=5000": 400, "min_score=2": 400, "queue=fast": 400} {
+	for query, want := range map[string]int{"model=nope": 404, "top_k=0": 400, "top_k=5000": 400, "min_score=2": 400, "min_score=NaN": 400, "queue=fast": 400} {
 		if a := s.sendWith("POST", "/api/recognize_async?"+query, nil, image); a.status != want {
 			t.Errorf("%s: %d %s, want %d", query, a.status, a.body, want)
 		}
