@@ -106,7 +106,8 @@ func numberedLabels(lines []string) ([]string, bool) {
 		for len(names) < class {
 			names = append(names, "")
 		}
-		names = append(names, m[3])
+		// The expression knows ASCII's spaces only; a name may begin with another.
+		names = append(names, strings.TrimSpace(m[3]))
 	}
 	return names, true
 }

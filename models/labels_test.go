@@ -32,6 +32,7 @@ func TestParseLabels(t *testing.T) {
 		"numbered, one space":      {"0 Class 1\n1 Class 2\n", []string{"Class 1", "Class 2"}},
 		"numbered, with gaps":      {"0  person\n3  motorcycle\n", []string{"person", "", "", "motorcycle"}},
 		"numbered, blank lines":    {"0  a\n\n1  b\n", []string{"a", "b"}},
+		"numbered, wide spaces":    {"0 \u00a0 a\n1 \u3000b\n", []string{"a", "b"}},
 		"names that begin so":      {"7 of hearts\n8 of hearts\n", []string{"7 of hearts", "8 of hearts"}},
 		"coins":                    {"1 euro\n2 euro\n5 euro\n", []string{"1 euro", "2 euro", "5 euro"}},
 		"one line without number":  {"0  a\nb\n", []string{"0  a", "b"}},
@@ -97,7 +98,7 @@ func shared(t testing.TB) string {
 }
 
 func FuzzParseLabels(f *testing.F) {
-	for _, seed := range []string{"red\ngreen\n", "0  a\n5: b", "\xef\xbb\xbf1 a\r\n", "bl\xe9"} {
+	for _, seed := range []string{"red\ngreen\n", "0  a\n5: b", "\xef\xbb\xbf1 a\r\n", "bl\xe9", "0  \u00a0 p"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
