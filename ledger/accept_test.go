@@ -116,7 +116,7 @@ func TestIdempotencyKey(t *testing.T) {
 			}
 			stats, err := l.Stats(t.Context())
 			must(t, err)
-			equal(t, "queued", stats.Jobs[edgelens.JobQueued], int64(0))
+			equal(t, "queued", stats.Jobs[ledger.QueueStatus{Queue: edgelens.QueueInteractive, Status: edgelens.JobQueued}], int64(0))
 			equal(t, "files left", len(filesIn(t, dir)), 0)
 		})
 	}

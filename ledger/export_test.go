@@ -2,12 +2,35 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/pressly/goose/v3"
 )
 
 // SetClock replaces the clock; call it before the ledger is used.
 func (l *Ledger) SetClock(now func() time.Time) { l.now = now }
+
+// OpenAtVersion makes a database as an earlier version of the program left it.
+func OpenAtVersion(ctx context.Context, dir string, version int64) (*sql.DB, error) {
+	db, err := sql.Open("sqlite3", dataSource(filepath.Join(dir, databaseName), nil))
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	if err != nil {
+		return nil, err
+	}
+	_, err = provider.UpTo(ctx, version)
+	return db, err
+}
 
 // FillDisk lets every new picture fail for lack of room, as far as it gets:
 // writes to /dev/full give ENOSPC.

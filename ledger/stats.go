@@ -10,10 +10,16 @@ import (
 	"edgelens"
 )
 
+// QueueStatus is a queue and a state of the jobs in it.
+type QueueStatus struct {
+	Queue  string
+	Status edgelens.JobStatus
+}
+
 // Stats is how much the ledger holds.
 type Stats struct {
-	// Jobs counts the jobs in each state; every state is there.
-	Jobs map[edgelens.JobStatus]int64
+	// Jobs counts the jobs of each queue in each state; what is not there is 0.
+	Jobs map[QueueStatus]int64
 	// PictureBytes is the size of all pictures, DatabaseBytes that of the
 	// database's files.
 	PictureBytes, DatabaseBytes int64
@@ -26,19 +32,19 @@ func (l *Ledger) Stats(ctx context.Context) (Stats, error) {
 }
 
 func (l *Ledger) stats(ctx context.Context) (Stats, error) {
-	rows, err := l.readers.QueryContext(ctx, `SELECT status, jobs, picture_bytes FROM job_totals`)
+	rows, err := l.readers.QueryContext(ctx, `SELECT queue, status, jobs, picture_bytes FROM job_totals`)
 	if err != nil {
 		return Stats{}, err
 	}
 	defer rows.Close()
-	stats := Stats{Jobs: map[edgelens.JobStatus]int64{}}
+	stats := Stats{Jobs: map[QueueStatus]int64{}}
 	for rows.Next() {
-		var status edgelens.JobStatus
+		var of QueueStatus
 		var jobs, bytes int64
-		if err := rows.Scan(&status, &jobs, &bytes); err != nil {
+		if err := rows.Scan(&of.Queue, &of.Status, &jobs, &bytes); err != nil {
 			return Stats{}, err
 		}
-		stats.Jobs[status] = jobs
+		stats.Jobs[of] = jobs
 		stats.PictureBytes += bytes
 	}
 	if err := rows.Err(); err != nil {

@@ -126,7 +126,7 @@ func (l *Ledger) removeOverBytes(ctx context.Context) (int, error) {
 // bytesOver returns by how much the pictures and the pages in use are more than
 // may be kept.
 func (l *Ledger) bytesOver(ctx context.Context) (over int64, err error) {
-	err = l.readers.QueryRowContext(ctx, `SELECT (SELECT SUM(picture_bytes) FROM job_totals)
+	err = l.readers.QueryRowContext(ctx, `SELECT (SELECT IFNULL(SUM(picture_bytes), 0) FROM job_totals)
 		+ (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size)
 		- (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size)`).Scan(&over)
 	return over - l.config.MaxBytes, err

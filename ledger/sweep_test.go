@@ -51,7 +51,7 @@ func TestSweepRemovesWhatIsTooOld(t *testing.T) {
 		}
 		stats, err := l.Stats(t.Context())
 		must(t, err)
-		equal(t, "succeeded", stats.Jobs[edgelens.JobSucceeded], int64(1))
+		equal(t, "succeeded", stats.Jobs[ledger.QueueStatus{Queue: edgelens.QueueInteractive, Status: edgelens.JobSucceeded}], int64(1))
 		equal(t, "picture bytes", stats.PictureBytes, young.Bytes+oldWaiting.Bytes)
 	}
 }

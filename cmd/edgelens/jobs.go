@@ -79,10 +79,15 @@ func (j *jobs) depths() map[telemetry.QueueState]int {
 		j.log.Warn("count the jobs", "error", err)
 		return nil
 	}
-	depths := map[telemetry.QueueState]int{}
-	for status, n := range stats.Jobs {
-		if !status.Terminal() {
-			depths[telemetry.QueueState{Queue: "all", State: string(status)}] = int(n)
+	depths := map[telemetry.QueueState]int{} // with a 0 where nothing waits: alarms want a number
+	for _, queue := range []string{edgelens.QueueInteractive, edgelens.QueueBulk} {
+		for _, status := range []edgelens.JobStatus{edgelens.JobQueued, edgelens.JobRunning} {
+			depths[telemetry.QueueState{Queue: queue, State: string(status)}] = 0
+		}
+	}
+	for of, n := range stats.Jobs {
+		if !of.Status.Terminal() {
+			depths[telemetry.QueueState{Queue: of.Queue, State: string(of.Status)}] = int(n)
 		}
 	}
 	return depths

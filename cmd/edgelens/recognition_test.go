@@ -205,6 +205,18 @@ func TestMetricNames(t *testing.T) {
 			t.Errorf("%s is %v, want 1", name, got)
 		}
 	}
+	s.jobs.worker.Shutdown() // so that what is queued stays so
+	s.async(t, "/api/recognize_async?queue=bulk", modeltest.Picture(modeltest.Red, 31, 31), nil)
+	for name, want := range map[string]float64{
+		`edgelens_queue_depth{queue="bulk",state="queued"}`:         1,
+		`edgelens_queue_depth{queue="bulk",state="running"}`:        0,
+		`edgelens_queue_depth{queue="interactive",state="queued"}`:  0,
+		`edgelens_queue_depth{queue="interactive",state="running"}`: 0,
+	} {
+		if got := metric(s, name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
 	for _, name := range []string{
 		`edgelens_interpreters{model="colours",state="idle"}`,
 		`edgelens_model_load_seconds{model="colours"}`,
