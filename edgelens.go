@@ -9,12 +9,28 @@ package edgelens
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
 // DefaultTopK is how many predictions a Result carries when the request does
 // not say.
 const DefaultTopK = 3
+
+// MaxTopK is the largest number of predictions that a request may ask for.
+const MaxTopK = 1000
+
+// CheckOptions returns an ErrInvalid for options of a Request or a JobSpec that
+// nothing could honour.
+func CheckOptions(topK int, minScore float64) error {
+	switch {
+	case topK < 0 || topK > MaxTopK:
+		return fmt.Errorf("%w: top_k must be 1 to %d, not %d", ErrInvalid, MaxTopK, topK)
+	case !(minScore >= 0 && minScore <= 1): // NaN too
+		return fmt.Errorf("%w: min_score must be 0 to 1, not %v", ErrInvalid, minScore)
+	}
+	return nil
+}
 
 // A Recognizer answers what is in a picture.
 //

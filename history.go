@@ -6,37 +6,46 @@ import "time"
 type JobFilter struct {
 	// Status selects one state; empty means all.
 	Status JobStatus
-	Limit  int
+	// Limit is the largest number wanted, 1 to 1000; 0 means 50.
+	Limit int
 	// Cursor is what the page before returned; empty means the first page.
 	Cursor string
 }
 
 // StoredResult is a result in the history, whatever way its picture came in.
 type StoredResult struct {
-	// ID is a UUIDv7.
+	// ID is a UUIDv7, or what it was recorded under.
 	ID string
 	// JobID is empty where there was no job.
 	JobID string
 	// Device is empty where the picture came from no device.
 	Device string
-	Face   string
-	// Outcome is OutcomeRecognized or OutcomeError.
-	Outcome   string
-	CreatedAt time.Time
-	// Result is nil for OutcomeError.
+	// Face is the way in: "http", "mqtt".
+	Face string
+	// Outcome is one of the outcomes below.
+	Outcome string
+	// Label and Probability are those of the first prediction, if any.
+	Label       string
+	Probability float64
+	CreatedAt   time.Time
+	// Result is nil where there is an Error.
 	Result *Result
+	Error  *JobError
 }
 
 // The outcomes of stored results.
 const (
-	OutcomeRecognized = "recognized"
-	OutcomeError      = "error"
+	OutcomeRecognized = "recognized" // there are predictions
+	OutcomeUncertain  = "uncertain"  // no prediction was probable enough
+	OutcomeError      = "error"      // the job failed or expired
 )
 
 // ResultFilter selects a page of results; empty fields select everything.
 type ResultFilter struct {
 	Device, Label, Outcome string
-	Since, Until           time.Time
-	Limit                  int
-	Cursor                 string
+	// Since and Until bound CreatedAt: not before Since, and before Until.
+	Since, Until time.Time
+	// Limit and Cursor are JobFilter's.
+	Limit  int
+	Cursor string
 }

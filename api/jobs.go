@@ -79,8 +79,8 @@ func (s *Server) accept(ctx context.Context, r RecognizeRequestObject, queue str
 	if err != nil {
 		return AcceptedJSONResponse{}, err
 	}
-	if !(req.MinScore >= 0 && req.MinScore <= 1) || req.TopK > mostTopK { // NaN too
-		return AcceptedJSONResponse{}, fmt.Errorf("%w: top_k must be 1 to %d and min_score 0 to 1", edgelens.ErrInvalid, mostTopK)
+	if err := edgelens.CheckOptions(req.TopK, req.MinScore); err != nil {
+		return AcceptedJSONResponse{}, err
 	}
 	if queue != edgelens.QueueInteractive && queue != edgelens.QueueBulk {
 		return AcceptedJSONResponse{}, fmt.Errorf("%w: queue must be %s or %s, not %q", edgelens.ErrInvalid, edgelens.QueueInteractive, edgelens.QueueBulk, clip(queue))
@@ -114,10 +114,7 @@ func (s *Server) accept(ctx context.Context, r RecognizeRequestObject, queue str
 	}, nil
 }
 
-const (
-	mostTopK = 1000
-	mostKey  = 200
-)
+const mostKey = 200
 
 // knowsModel refuses a job for a model that is not there now: the client can
 // still correct itself.

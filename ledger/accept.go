@@ -87,12 +87,10 @@ func (l *Ledger) checkSpec(spec edgelens.JobSpec, image []byte) error {
 		return invalid("%q is no SHA-256 in hexadecimal", spec.SHA256)
 	case spec.Queue != edgelens.QueueInteractive && spec.Queue != edgelens.QueueBulk:
 		return invalid("the queue must be %s or %s, not %q", edgelens.QueueInteractive, edgelens.QueueBulk, spec.Queue)
-	case !(spec.MinScore >= 0 && spec.MinScore <= 1): // NaN too
-		return invalid("min_score must be in [0, 1], not %v", spec.MinScore)
 	case spec.Bytes > l.config.MaxBytes:
 		return fmt.Errorf("%w: the picture has %d bytes, and all pictures together may have %d (max_bytes)", edgelens.ErrTooLarge, spec.Bytes, l.config.MaxBytes)
 	}
-	return nil
+	return edgelens.CheckOptions(spec.TopK, spec.MinScore)
 }
 
 // admit returns the earlier job that spec's key names, if any, or an error

@@ -159,7 +159,7 @@ func BenchmarkJobsPage(b *testing.B) {
 	l := benchLedger(b)
 	acceptMany(b, l, 2000)
 	measureEach(b, 1, func(ctx context.Context) error {
-		_, err := l.Jobs(ctx, ledger.JobFilter{Status: edgelens.JobQueued})
+		_, _, err := l.Jobs(ctx, edgelens.JobFilter{Status: edgelens.JobQueued})
 		return err
 	})
 }

@@ -56,7 +56,7 @@ func (c *change) jobEvent(job *edgelens.Job, at time.Time) error {
 	})
 }
 
-func (c *change) recognitionEvent(r *RecordedResult) error {
+func (c *change) recognitionEvent(r *edgelens.StoredResult) error {
 	return c.insertEvent(eventRecognition, r.ID, r.CreatedAt, recognitionData{
 		ID: r.ID, JobID: r.JobID, Face: r.Face, Device: r.Device, Outcome: r.Outcome,
 		Label: r.Label, Probability: r.Probability, Error: errorDataOf(r.Error),

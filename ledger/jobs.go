@@ -100,28 +100,12 @@ func (l *Ledger) Wait(ctx context.Context, id string) (edgelens.Job, error) {
 	return l.Job(lookUp, id)
 }
 
-// JobFilter says which jobs are wanted.
-type JobFilter struct {
-	// Status is a state, or empty for all.
-	Status edgelens.JobStatus
-	// Limit is the largest number wanted, 1 to 1000; 0 means 50.
-	Limit int
-	// Cursor is the Next of the page before; empty for the first.
-	Cursor string
-}
-
-// JobPage is a part of a list of jobs.
-type JobPage struct {
-	Jobs []edgelens.Job
-	// Next is the cursor of the page after; empty where there is none.
-	Next string
-}
-
-// Jobs lists jobs, the newest first. Jobs that are accepted meanwhile do not
-// move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
-func (l *Ledger) Jobs(ctx context.Context, filter JobFilter) (JobPage, error) {
-	page, err := l.jobs(ctx, filter)
-	return page, l.explain("list jobs", err)
+// Jobs lists jobs, the newest first, and returns the cursor of the page after;
+// empty where there is none. Jobs that are accepted meanwhile do not move the
+// pages. Its error is an edgelens.ErrInvalid for a bad filter.
+func (l *Ledger) Jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
+	page, next, err = l.jobs(ctx, filter)
+	return page, next, l.explain("list jobs", err)
 }
 
 // The names of the lists, in their cursors.
@@ -130,36 +114,35 @@ const (
 	resultList = "results"
 )
 
-func (l *Ledger) jobs(ctx context.Context, filter JobFilter) (JobPage, error) {
+func (l *Ledger) jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
 	before, err := parseCursor(jobList, filter.Cursor)
 	if err != nil {
-		return JobPage{}, err
+		return nil, "", err
 	}
 	limit, err := pageLimit(filter.Limit)
 	if err != nil {
-		return JobPage{}, err
+		return nil, "", err
 	}
 	query, args := selectJob+` WHERE j.seq < ?`, []any{before}
 	if filter.Status != "" {
 		if !slices.Contains(statuses, filter.Status) {
-			return JobPage{}, fmt.Errorf("%w: there is no job status %q", edgelens.ErrInvalid, filter.Status)
+			return nil, "", fmt.Errorf("%w: there is no job status %q", edgelens.ErrInvalid, filter.Status)
 		}
 		query, args = query+` AND j.status = ?`, append(args, string(filter.Status))
 	}
 	// One more than wanted tells whether there is a page after.
 	rows, err := l.jobRows(ctx, query+` ORDER BY j.seq DESC LIMIT ?`, append(args, limit+1)...)
 	if err != nil {
-		return JobPage{}, err
+		return nil, "", err
 	}
-	var page JobPage
 	if len(rows) > limit {
 		rows = rows[:limit]
-		page.Next = newCursor(jobList, rows[limit-1].seq)
+		next = newCursor(jobList, rows[limit-1].seq)
 	}
 	for _, row := range rows {
-		page.Jobs = append(page.Jobs, row.Job)
+		page = append(page, row.Job)
 	}
-	return page, nil
+	return page, next, nil
 }
 
 // statuses are the states that a job can be in.

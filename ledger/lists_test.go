@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/ledger"
 )
 
 func TestJobsAreListedNewestFirst(t *testing.T) {
@@ -20,10 +19,10 @@ func TestJobsAreListedNewestFirst(t *testing.T) {
 	for range 5 {
 		want = append([]string{accept(t, l).ID}, want...)
 	}
-	page, err := l.Jobs(t.Context(), ledger.JobFilter{})
+	page, next, err := l.Jobs(t.Context(), edgelens.JobFilter{})
 	must(t, err)
-	equal(t, "jobs", idsOf(page.Jobs), want)
-	equal(t, "next", page.Next, "")
+	equal(t, "jobs", idsOf(page), want)
+	equal(t, "next", next, "")
 	var oldestFirst []string
 	for job, err := range l.Unfinished(t.Context()) {
 		must(t, err)
@@ -46,14 +45,14 @@ func TestPagesStayWhileJobsAreAddedAndRemoved(t *testing.T) {
 		want = append([]string{accept(t, l).ID}, want...)
 	}
 	var got []string
-	for filter := (ledger.JobFilter{Limit: 4}); ; {
-		page, err := l.Jobs(t.Context(), filter)
+	for filter := (edgelens.JobFilter{Limit: 4}); ; {
+		page, next, err := l.Jobs(t.Context(), filter)
 		must(t, err)
-		got = append(got, idsOf(page.Jobs)...)
-		if page.Next == "" {
+		got = append(got, idsOf(page)...)
+		if next == "" {
 			break
 		}
-		filter.Cursor = page.Next
+		filter.Cursor = next
 		accept(t, l)
 		// The one that the cursor names ends and is removed.
 		must(t, l.Fail(t.Context(), got[len(got)-1], edgelens.JobError{Code: "bad_image"}))
@@ -69,9 +68,9 @@ func TestJobsByStatus(t *testing.T) {
 	queued, running := accept(t, l).ID, accept(t, l).ID
 	start(t, l, running)
 	for status, want := range map[edgelens.JobStatus][]string{"queued": {queued}, "running": {running}, "failed": nil, "": {running, queued}} {
-		page, err := l.Jobs(t.Context(), ledger.JobFilter{Status: status})
+		page, _, err := l.Jobs(t.Context(), edgelens.JobFilter{Status: status})
 		must(t, err)
-		equal(t, fmt.Sprintf("status %q", status), idsOf(page.Jobs), want)
+		equal(t, fmt.Sprintf("status %q", status), idsOf(page), want)
 	}
 }
 
@@ -101,23 +100,23 @@ func TestListsRefuseABadFilter(t *testing.T) {
 	for range 2 {
 		must(t, l.Finish(t.Context(), accept(t, l).ID, resultOf("cat", 0.5)))
 	}
-	jobs, err := l.Jobs(t.Context(), ledger.JobFilter{Limit: 1})
+	_, jobs, err := l.Jobs(t.Context(), edgelens.JobFilter{Limit: 1})
 	must(t, err)
-	results, err := l.Results(t.Context(), ledger.ResultFilter{Limit: 1})
+	_, results, err := l.Results(t.Context(), edgelens.ResultFilter{Limit: 1})
 	must(t, err)
-	if jobs.Next == "" || results.Next == "" {
-		t.Fatalf("cursors %q and %q", jobs.Next, results.Next)
+	if jobs == "" || results == "" {
+		t.Fatalf("cursors %q and %q", jobs, results)
 	}
-	list := func(filter ledger.JobFilter) error { _, err := l.Jobs(t.Context(), filter); return err }
-	history := func(filter ledger.ResultFilter) error { _, err := l.Results(t.Context(), filter); return err }
+	list := func(filter edgelens.JobFilter) error { _, _, err := l.Jobs(t.Context(), filter); return err }
+	history := func(filter edgelens.ResultFilter) error { _, _, err := l.Results(t.Context(), filter); return err }
 	events := func(limit int) error { _, err := l.Events(t.Context(), 0, limit); return err }
 	for name, err := range map[string]error{
-		"junk for a cursor":        list(ledger.JobFilter{Cursor: "junk"}),
-		"the cursor of another":    list(ledger.JobFilter{Cursor: results.Next}),
-		"and the other way around": history(ledger.ResultFilter{Cursor: jobs.Next}),
-		"negative limit":           list(ledger.JobFilter{Limit: -1}),
-		"huge limit":               history(ledger.ResultFilter{Limit: 1001}),
-		"no such status":           list(ledger.JobFilter{Status: "lost"}),
+		"junk for a cursor":        list(edgelens.JobFilter{Cursor: "junk"}),
+		"the cursor of another":    list(edgelens.JobFilter{Cursor: results}),
+		"and the other way around": history(edgelens.ResultFilter{Cursor: jobs}),
+		"negative limit":           list(edgelens.JobFilter{Limit: -1}),
+		"huge limit":               history(edgelens.ResultFilter{Limit: 1001}),
+		"no such status":           list(edgelens.JobFilter{Status: "lost"}),
 		"negative event limit":     events(-1),
 	} {
 		if !errors.Is(err, edgelens.ErrInvalid) {
@@ -131,15 +130,15 @@ func FuzzCursor(f *testing.F) {
 	for range 2 {
 		accept(f, l)
 	}
-	page, err := l.Jobs(f.Context(), ledger.JobFilter{Limit: 1})
+	_, next, err := l.Jobs(f.Context(), edgelens.JobFilter{Limit: 1})
 	must(f, err)
-	for _, seed := range []string{"", page.Next, page.Next + "=", "am9iczox", "am9iczowMQ", "am9iczotMQ", "cmVzdWx0czox", "%"} {
+	for _, seed := range []string{"", next, next + "=", "am9iczox", "am9iczowMQ", "am9iczotMQ", "cmVzdWx0czox", "%"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, cursor string) {
 		for _, list := range []func() error{
-			func() error { _, err := l.Jobs(t.Context(), ledger.JobFilter{Cursor: cursor}); return err },
-			func() error { _, err := l.Results(t.Context(), ledger.ResultFilter{Cursor: cursor}); return err },
+			func() error { _, _, err := l.Jobs(t.Context(), edgelens.JobFilter{Cursor: cursor}); return err },
+			func() error { _, _, err := l.Results(t.Context(), edgelens.ResultFilter{Cursor: cursor}); return err },
 		} {
 			if err := list(); err != nil && !errors.Is(err, edgelens.ErrInvalid) {
 				t.Errorf("%q: %v", cursor, err)
@@ -151,8 +150,8 @@ func FuzzCursor(f *testing.F) {
 func TestResultsByFilter(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
-	record := func(id, device, label string, hours int) ledger.RecordedResult {
-		r, err := l.Record(t.Context(), ledger.RecordedResult{
+	record := func(id, device, label string, hours int) edgelens.StoredResult {
+		r, err := l.Record(t.Context(), edgelens.StoredResult{
 			ID: id, Face: "mqtt", Device: device, CreatedAt: noon.Add(time.Duration(hours) * time.Hour), Result: resultOf(label, 0.7),
 		})
 		must(t, err)
@@ -161,31 +160,31 @@ func TestResultsByFilter(t *testing.T) {
 	record("a", "door", "cat", 0)
 	record("b", "gate", "cat", 1)
 	record("c", "door", "dog", 2)
-	_, err := l.Record(t.Context(), ledger.RecordedResult{ID: "d", Face: "mqtt", Device: "door", CreatedAt: noon.Add(3 * time.Hour), Error: &edgelens.JobError{Code: "bad_image", Detail: "No."}})
+	_, err := l.Record(t.Context(), edgelens.StoredResult{ID: "d", Face: "mqtt", Device: "door", CreatedAt: noon.Add(3 * time.Hour), Error: &edgelens.JobError{Code: "bad_image", Detail: "No."}})
 	must(t, err)
 	for name, test := range map[string]struct {
-		filter ledger.ResultFilter
+		filter edgelens.ResultFilter
 		want   string
 	}{
-		"all":            {ledger.ResultFilter{}, "dcba"},
-		"device":         {ledger.ResultFilter{Device: "door"}, "dca"},
-		"label":          {ledger.ResultFilter{Label: "cat"}, "ba"},
-		"outcome":        {ledger.ResultFilter{Outcome: "error"}, "d"},
-		"since includes": {ledger.ResultFilter{Since: noon.Add(2 * time.Hour)}, "dc"},
-		"until excludes": {ledger.ResultFilter{Until: noon.Add(2 * time.Hour)}, "ba"},
-		"together":       {ledger.ResultFilter{Device: "door", Label: "cat", Outcome: "recognized", Since: noon, Until: noon.Add(time.Minute)}, "a"},
-		"nothing":        {ledger.ResultFilter{Label: "horse"}, ""},
+		"all":            {edgelens.ResultFilter{}, "dcba"},
+		"device":         {edgelens.ResultFilter{Device: "door"}, "dca"},
+		"label":          {edgelens.ResultFilter{Label: "cat"}, "ba"},
+		"outcome":        {edgelens.ResultFilter{Outcome: "error"}, "d"},
+		"since includes": {edgelens.ResultFilter{Since: noon.Add(2 * time.Hour)}, "dc"},
+		"until excludes": {edgelens.ResultFilter{Until: noon.Add(2 * time.Hour)}, "ba"},
+		"together":       {edgelens.ResultFilter{Device: "door", Label: "cat", Outcome: "recognized", Since: noon, Until: noon.Add(time.Minute)}, "a"},
+		"nothing":        {edgelens.ResultFilter{Label: "horse"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.filter.Limit = 1
 			got := ""
 			for {
-				page, err := l.Results(t.Context(), test.filter)
+				page, next, err := l.Results(t.Context(), test.filter)
 				must(t, err)
-				for _, result := range page.Results {
+				for _, result := range page {
 					got += result.ID
 				}
-				if test.filter.Cursor = page.Next; page.Next == "" {
+				if test.filter.Cursor = next; next == "" {
 					break
 				}
 			}
@@ -196,7 +195,7 @@ func TestResultsByFilter(t *testing.T) {
 
 func TestRecordFillsInAndIsIdempotent(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
-	first, err := l.Record(t.Context(), ledger.RecordedResult{Face: "mqtt", Device: "door", Result: resultOf("cat", 0.7)})
+	first, err := l.Record(t.Context(), edgelens.StoredResult{Face: "mqtt", Device: "door", Result: resultOf("cat", 0.7)})
 	must(t, err)
 	if first.ID == "" || first.CreatedAt.IsZero() || first.Outcome != "recognized" || first.Label != "cat" || first.Probability != 0.7 {
 		t.Errorf("%+v", first)
@@ -204,17 +203,17 @@ func TestRecordFillsInAndIsIdempotent(t *testing.T) {
 	got, err := l.Result(t.Context(), first.ID)
 	must(t, err)
 	equal(t, "what is read", got, first)
-	again, err := l.Record(t.Context(), ledger.RecordedResult{ID: first.ID, Result: resultOf("dog", 0.1)})
+	again, err := l.Record(t.Context(), edgelens.StoredResult{ID: first.ID, Result: resultOf("dog", 0.1)})
 	must(t, err)
 	equal(t, "the second with its ID", again, first)
 	equal(t, "number of events", len(allEvents(t, l)), 1)
 
 	empty := resultOf("cat", 0.7)
 	empty.Predictions = nil
-	uncertain, err := l.Record(t.Context(), ledger.RecordedResult{Result: empty})
+	uncertain, err := l.Record(t.Context(), edgelens.StoredResult{Result: empty})
 	must(t, err)
 	equal(t, "outcome without predictions", uncertain.Outcome, "uncertain")
-	if _, err := l.Record(t.Context(), ledger.RecordedResult{JobID: "j"}); !errors.Is(err, edgelens.ErrInvalid) {
+	if _, err := l.Record(t.Context(), edgelens.StoredResult{JobID: "j"}); !errors.Is(err, edgelens.ErrInvalid) {
 		t.Errorf("with a job: %v, want ErrInvalid", err)
 	}
 	if _, err := l.Result(t.Context(), "nothing"); !errors.Is(err, edgelens.ErrNotFound) {

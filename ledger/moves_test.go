@@ -229,13 +229,13 @@ func TestFinishKeepsTheWholeResult(t *testing.T) {
 	closeLedger(t, l)
 	l = open(t, dir, quiet())
 	equal(t, "result", jobOf(t, l, job.ID).Result, result)
-	page, err := l.Results(t.Context(), ledger.ResultFilter{})
+	page, _, err := l.Results(t.Context(), edgelens.ResultFilter{})
 	must(t, err)
-	if len(page.Results) != 1 {
-		t.Fatalf("%d results, want 1", len(page.Results))
+	if len(page) != 1 {
+		t.Fatalf("%d results, want 1", len(page))
 	}
-	item := page.Results[0]
-	equal(t, "history", item, ledger.RecordedResult{
+	item := page[0]
+	equal(t, "history", item, edgelens.StoredResult{
 		ID: item.ID, JobID: job.ID, Face: "http", Device: "door", Outcome: "recognized", Label: "cat", Probability: 0.59,
 		CreatedAt: jobOf(t, l, job.ID).FinishedAt, Result: result,
 	})

@@ -6,59 +6,31 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"edgelens"
 )
 
-// The outcomes that the ledger itself gives to results of jobs. Others may be
-// recorded.
-const (
-	OutcomeRecognized = "recognized" // there are predictions
-	OutcomeUncertain  = "uncertain"  // no prediction was probable enough
-	OutcomeError      = "error"      // the job failed or expired
-)
-
-// RecordedResult is an item of the history: what became of one picture.
-type RecordedResult struct {
-	// ID is a UUIDv7, or what Record was given.
-	ID string
-	// JobID is the job it came from; empty for none.
-	JobID string
-	// Face is the way in, Device the terminal that sent the picture.
-	Face, Device string
-	// Outcome is OutcomeRecognized or another word that says what it was.
-	Outcome string
-	// Label and Probability are those of the first prediction, if any.
-	Label       string
-	Probability float64
-	CreatedAt   time.Time
-	// Result is nil where there is an Error.
-	Result *edgelens.Result
-	Error  *edgelens.JobError
-}
-
 // recordOf returns the item of the history that belongs to a job with a result
 // or an error.
-func recordOf(job *edgelens.Job) RecordedResult {
-	record := RecordedResult{
+func recordOf(job *edgelens.Job) edgelens.StoredResult {
+	record := edgelens.StoredResult{
 		ID: newID(job.FinishedAt), JobID: job.ID, Face: job.Face, Device: job.Device,
 		CreatedAt: job.FinishedAt, Result: job.Result, Error: job.Error,
 	}
-	record.complete()
+	complete(&record)
 	return record
 }
 
 // complete fills in what follows from the result or error.
-func (r *RecordedResult) complete() {
+func complete(r *edgelens.StoredResult) {
 	switch {
 	case r.Result != nil && len(r.Result.Predictions) > 0:
 		r.Label, r.Probability = r.Result.Predictions[0].Label, r.Result.Predictions[0].Probability
-		r.Outcome = orElse(r.Outcome, OutcomeRecognized)
+		r.Outcome = orElse(r.Outcome, edgelens.OutcomeRecognized)
 	case r.Result != nil:
-		r.Outcome = orElse(r.Outcome, OutcomeUncertain)
+		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
 	default:
-		r.Outcome = orElse(r.Outcome, OutcomeError)
+		r.Outcome = orElse(r.Outcome, edgelens.OutcomeError)
 	}
 }
 
@@ -76,14 +48,14 @@ func orElse(value, otherwise string) string {
 // once, however often it comes. Its error is an edgelens.ErrInvalid for one
 // with a JobID, which only Finish and its like may write, or one whose Result
 // is no JSON.
-func (l *Ledger) Record(ctx context.Context, record RecordedResult) (RecordedResult, error) {
+func (l *Ledger) Record(ctx context.Context, record edgelens.StoredResult) (edgelens.StoredResult, error) {
 	record, err := l.record(ctx, record)
 	return record, l.explain("record a result", err)
 }
 
-func (l *Ledger) record(ctx context.Context, record RecordedResult) (RecordedResult, error) {
+func (l *Ledger) record(ctx context.Context, record edgelens.StoredResult) (edgelens.StoredResult, error) {
 	if record.JobID != "" {
-		return RecordedResult{}, fmt.Errorf("%w: the result of a job is recorded by finishing the job", edgelens.ErrInvalid)
+		return edgelens.StoredResult{}, fmt.Errorf("%w: the result of a job is recorded by finishing the job", edgelens.ErrInvalid)
 	}
 	if record.CreatedAt.IsZero() {
 		record.CreatedAt = l.now()
@@ -92,7 +64,7 @@ func (l *Ledger) record(ctx context.Context, record RecordedResult) (RecordedRes
 	if record.ID == "" {
 		record.ID = newID(record.CreatedAt)
 	}
-	record.complete()
+	complete(&record)
 	err := l.writer.write(ctx, func(c *change) error {
 		earlier, _, err := readResult(c.QueryRowContext(ctx, selectResult+` WHERE id = ?`, record.ID))
 		if err == nil {
@@ -105,12 +77,12 @@ func (l *Ledger) record(ctx context.Context, record RecordedResult) (RecordedRes
 		return c.insertResult(&record)
 	})
 	if err != nil {
-		return RecordedResult{}, err
+		return edgelens.StoredResult{}, err
 	}
 	return record, nil
 }
 
-func (c *change) insertResult(r *RecordedResult) error {
+func (c *change) insertResult(r *edgelens.StoredResult) error {
 	var result, code, detail any
 	if r.Result != nil {
 		text, err := json.Marshal(r.Result)
@@ -134,23 +106,23 @@ func (c *change) insertResult(r *RecordedResult) error {
 // selectResult selects what readResult reads.
 const selectResult = `SELECT seq, id, job_id, face, device, outcome, label, probability, created_at, result, error_code, error_detail FROM results`
 
-func readResult(row interface{ Scan(...any) error }) (r RecordedResult, seq int64, err error) {
+func readResult(row interface{ Scan(...any) error }) (r edgelens.StoredResult, seq int64, err error) {
 	var created sql.NullInt64
 	var job, result, code, detail sql.NullString
 	err = row.Scan(&seq, &r.ID, &job, &r.Face, &r.Device, &r.Outcome, &r.Label, &r.Probability, &created, &result, &code, &detail)
 	if err != nil {
-		return RecordedResult{}, 0, err
+		return edgelens.StoredResult{}, 0, err
 	}
 	r.JobID, r.CreatedAt, r.Error = job.String, timeOf(created), errorOf(code, detail)
 	if r.Result, err = resultOf(result); err != nil {
-		return RecordedResult{}, 0, fmt.Errorf("read result %s: %w", r.ID, err)
+		return edgelens.StoredResult{}, 0, fmt.Errorf("read result %s: %w", r.ID, err)
 	}
 	return r, seq, nil
 }
 
 // Result returns an item of the history by its own id. Its error is an
 // edgelens.ErrNotFound where there is none.
-func (l *Ledger) Result(ctx context.Context, id string) (RecordedResult, error) {
+func (l *Ledger) Result(ctx context.Context, id string) (edgelens.StoredResult, error) {
 	r, _, err := readResult(l.readers.QueryRowContext(ctx, selectResult+` WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("%w: no result has this id; it may have been removed for its age", edgelens.ErrNotFound)
@@ -158,64 +130,46 @@ func (l *Ledger) Result(ctx context.Context, id string) (RecordedResult, error) 
 	return r, l.explain("look up result "+id, err)
 }
 
-// ResultFilter says which results are wanted; an empty field wants all.
-type ResultFilter struct {
-	Device, Label, Outcome string
-	// Since and Until bound CreatedAt: not before Since, and before Until.
-	Since, Until time.Time
-	// Limit is the largest number wanted, 1 to 1000; 0 means 50.
-	Limit int
-	// Cursor is the Next of the page before; empty for the first.
-	Cursor string
+// Results lists the history, the newest first, and returns the cursor of the
+// page after; empty where there is none. Results that come meanwhile do not
+// move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
+func (l *Ledger) Results(ctx context.Context, filter edgelens.ResultFilter) (page []edgelens.StoredResult, next string, err error) {
+	page, next, err = l.results(ctx, filter)
+	return page, next, l.explain("list results", err)
 }
 
-// ResultPage is a part of the history.
-type ResultPage struct {
-	Results []RecordedResult
-	// Next is the cursor of the page after; empty where there is none.
-	Next string
-}
-
-// Results lists the history, the newest first. Results that come meanwhile do
-// not move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
-func (l *Ledger) Results(ctx context.Context, filter ResultFilter) (ResultPage, error) {
-	page, err := l.results(ctx, filter)
-	return page, l.explain("list results", err)
-}
-
-func (l *Ledger) results(ctx context.Context, filter ResultFilter) (ResultPage, error) {
+func (l *Ledger) results(ctx context.Context, filter edgelens.ResultFilter) (page []edgelens.StoredResult, next string, err error) {
 	before, err := parseCursor(resultList, filter.Cursor)
 	if err != nil {
-		return ResultPage{}, err
+		return nil, "", err
 	}
 	limit, err := pageLimit(filter.Limit)
 	if err != nil {
-		return ResultPage{}, err
+		return nil, "", err
 	}
-	query, args := filter.where(before)
+	query, args := where(filter, before)
 	rows, err := l.readers.QueryContext(ctx, selectResult+query+` ORDER BY seq DESC LIMIT ?`, append(args, limit+1)...)
 	if err != nil {
-		return ResultPage{}, err
+		return nil, "", err
 	}
 	defer rows.Close()
-	var page ResultPage
 	var last int64
 	for rows.Next() {
 		result, seq, err := readResult(rows)
 		if err != nil {
-			return ResultPage{}, err
+			return nil, "", err
 		}
-		if len(page.Results) == limit { // the one more that says that there is a page after
-			page.Next = newCursor(resultList, last)
+		if len(page) == limit { // the one more that says that there is a page after
+			next = newCursor(resultList, last)
 			break
 		}
-		page.Results, last = append(page.Results, result), seq
+		page, last = append(page, result), seq
 	}
-	return page, rows.Err()
+	return page, next, rows.Err()
 }
 
 // where returns the condition of the filter and its arguments.
-func (f ResultFilter) where(before int64) (condition string, args []any) {
+func where(f edgelens.ResultFilter, before int64) (condition string, args []any) {
 	condition, args = ` WHERE seq < ?`, []any{before}
 	and := func(test string, arg any) { condition, args = condition+` AND `+test, append(args, arg) }
 	if f.Device != "" {

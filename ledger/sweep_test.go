@@ -22,12 +22,12 @@ func TestSweepRemovesWhatIsTooOld(t *testing.T) {
 	l.SetClock(func() time.Time { return clock })
 	old, oldWaiting := accept(t, l), accept(t, l)
 	must(t, l.Finish(t.Context(), old.ID, resultOf("cat", 0.5)))
-	_, err := l.Record(t.Context(), ledger.RecordedResult{ID: "old", Result: resultOf("cat", 0.5)})
+	_, err := l.Record(t.Context(), edgelens.StoredResult{ID: "old", Result: resultOf("cat", 0.5)})
 	must(t, err)
 	clock = clock.Add(time.Hour)
 	young := accept(t, l)
 	must(t, l.Finish(t.Context(), young.ID, resultOf("dog", 0.5)))
-	_, err = l.Record(t.Context(), ledger.RecordedResult{ID: "young", Result: resultOf("cat", 0.5)})
+	_, err = l.Record(t.Context(), edgelens.StoredResult{ID: "young", Result: resultOf("cat", 0.5)})
 	must(t, err)
 
 	for range 2 { // the second finds nothing to do
@@ -39,10 +39,10 @@ func TestSweepRemovesWhatIsTooOld(t *testing.T) {
 		}
 		equal(t, "files", filesIn(t, dir), map[string]bool{oldWaiting.ID: true, young.ID: true})
 		equal(t, "the old job that waits", jobOf(t, l, oldWaiting.ID).Status, edgelens.JobQueued)
-		page, err := l.Results(t.Context(), ledger.ResultFilter{})
+		page, _, err := l.Results(t.Context(), edgelens.ResultFilter{})
 		must(t, err)
-		if len(page.Results) != 2 || page.Results[0].ID != "young" || page.Results[1].JobID != young.ID {
-			t.Errorf("results %+v", page.Results)
+		if len(page) != 2 || page[0].ID != "young" || page[1].JobID != young.ID {
+			t.Errorf("results %+v", page)
 		}
 		for _, event := range allEvents(t, l) {
 			if event.At.Before(clock.Add(-time.Minute)) {

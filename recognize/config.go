@@ -18,9 +18,6 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// MaxTopK is the largest top_k that a request may ask for.
-const MaxTopK = 1000
-
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
 	var faults []error

@@ -69,7 +69,7 @@ func TestPredictions(t *testing.T) {
 			want: list{is(1, "class 1", .5), is(0, "class 0", 0)},
 		},
 		"top_k larger than classes": {
-			dtype: models.Uint8, scale: 1.0 / 256, raw: []byte{64, 128}, topK: recognize.MaxTopK,
+			dtype: models.Uint8, scale: 1.0 / 256, raw: []byte{64, 128}, topK: edgelens.MaxTopK,
 			want: list{is(1, "class 1", .5), is(0, "class 0", .25)},
 		},
 		"min_score keeps what reaches it": {
@@ -158,7 +158,7 @@ func TestLogitsBecomeProbabilities(t *testing.T) {
 	b.runner.spec, b.runner.raw = newSpec(models.Float32, classes), floats(logits...)
 	b.runner.spec.Activation = models.ActivationLogits
 	req := picture("cat")
-	req.TopK = recognize.MaxTopK
+	req.TopK = edgelens.MaxTopK
 	r := b.must(t, req)
 	sum, last := 0.0, math.Inf(1)
 	for i, p := range r.Predictions {

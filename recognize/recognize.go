@@ -101,15 +101,10 @@ func (s *Service) Close(ctx context.Context) error {
 }
 
 func validate(req *edgelens.Request) error {
-	switch {
-	case len(req.Image) == 0:
+	if len(req.Image) == 0 {
 		return edgelens.ErrNoImage
-	case req.TopK < 0 || req.TopK > MaxTopK:
-		return fmt.Errorf("%w: top_k must be 1 to %d, not %d", edgelens.ErrInvalid, MaxTopK, req.TopK)
-	case !(req.MinScore >= 0 && req.MinScore <= 1): // NaN too
-		return fmt.Errorf("%w: min_score must be 0 to 1, not %v", edgelens.ErrInvalid, req.MinScore)
 	}
-	return nil
+	return edgelens.CheckOptions(req.TopK, req.MinScore)
 }
 
 // key names everything that the answer depends on.

@@ -188,31 +188,7 @@ func (c counter) Wait(ctx context.Context, id string) (edgelens.Job, error) {
 }
 
 func (c counter) Jobs(ctx context.Context, filter edgelens.JobFilter) ([]edgelens.Job, string, error) {
-	page, err := c.ledger.Jobs(ctx, ledger.JobFilter(filter))
-	return page.Jobs, page.Next, err
-}
-
-// history fits the ledger into the port of package api.
-type history struct{ *ledger.Ledger }
-
-func (h history) Result(ctx context.Context, id string) (edgelens.StoredResult, error) {
-	record, err := h.Ledger.Result(ctx, id)
-	return stored(record), err
-}
-
-func (h history) Results(ctx context.Context, filter edgelens.ResultFilter) ([]edgelens.StoredResult, string, error) {
-	page, err := h.Ledger.Results(ctx, ledger.ResultFilter(filter))
-	list := make([]edgelens.StoredResult, 0, len(page.Results))
-	for _, record := range page.Results {
-		list = append(list, stored(record))
-	}
-	return list, page.Next, err
-}
-
-func stored(r ledger.RecordedResult) edgelens.StoredResult {
-	return edgelens.StoredResult{
-		ID: r.ID, JobID: r.JobID, Device: r.Device, Face: r.Face, Outcome: r.Outcome, CreatedAt: r.CreatedAt, Result: r.Result,
-	}
+	return c.ledger.Jobs(ctx, filter)
 }
 
 // nodeName returns the lasting name of this node, which the data folder keeps.

@@ -79,7 +79,7 @@ type node struct {
 func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
 	return api.New(c.HTTP, api.Parts{
 		Recognizer: s.core.recognizer, Models: s.core.loader, Readiness: s.readiness,
-		Jobs: counter{s.jobs.queue, s.jobs.ledger}, History: history{s.jobs.ledger}, Events: s.jobs.ledger,
+		Jobs: counter{s.jobs.queue, s.jobs.ledger}, History: s.jobs.ledger, Events: s.jobs.ledger,
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Log: s.log,
 	})
