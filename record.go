@@ -1,0 +1,100 @@
+package edgelens
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"time"
+)
+
+// The kinds of records.
+const (
+	// RecordVerified: the terminal compared a face with those it knows.
+	RecordVerified = "verified"
+	// RecordStranger: the terminal saw a face that it does not know.
+	RecordStranger = "stranger"
+	// RecordSnapshot: a picture, and no verdict.
+	RecordSnapshot = "snapshot"
+)
+
+// Record is what a terminal or camera reported once: its own verdict, if any,
+// and perhaps a picture, which travels beside it.
+type Record struct {
+	// ID is RecordID's, the same however often the record comes.
+	ID string
+	// Dialect is what the device speaks, Device its serial number.
+	Dialect, Device string
+	// Kind is RecordVerified, RecordStranger or RecordSnapshot.
+	Kind string
+	// Key is the device's own name for the record among those of its kind;
+	// empty where the picture alone tells it from others.
+	Key string
+	// Passed reports that the terminal let the person in.
+	Passed bool
+	// Person is whom the terminal says it saw.
+	Person Person
+	// Verdict is the record as the terminal wrote it, without the picture: a
+	// JSON object. Nil where there is nothing but a picture.
+	Verdict json.RawMessage
+	// CapturedAt is when the device says it was; zero where it does not say.
+	CapturedAt time.Time
+	// ReceivedAt is when it first came to us.
+	ReceivedAt time.Time
+	// Retained says that the broker had kept it for whoever comes.
+	Retained bool
+	// ImageSHA256 is the hex digest of the picture and ImageBytes its size;
+	// empty and 0 for none.
+	ImageSHA256 string
+	ImageBytes  int64
+	// Reason says in a sentence why there is no picture to look at, where one
+	// was due; empty otherwise.
+	Reason string
+}
+
+// Access reports whether the record says that somebody went through a door, or
+// was refused: what must not be shed when space runs short.
+func (r *Record) Access() bool { return r.Kind == RecordVerified }
+
+// Person is whom a terminal says it saw, in its own words; empty fields are
+// those that it did not send.
+type Person struct {
+	// ID is the terminal's number for the person.
+	ID string
+	// Name is as the terminal has it.
+	Name string
+	// Type is the terminal's code for the kind of person.
+	Type string
+	// Code is the terminal's code for how the comparison ended.
+	Code string
+}
+
+// RecordID returns the deterministic id of a record: a UUID of version 8
+// (RFC 9562) made of the SHA-256 of dialect, device, kind, key and the picture's
+// digest, each with its length in front. A record that comes again has the same
+// id, on whatever node and after whatever crash.
+func RecordID(dialect, device, kind, key, imageSHA256 string) string {
+	hash := sha256.New()
+	for _, part := range []string{dialect, device, kind, key, imageSHA256} {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		hash.Write(length[:])
+		hash.Write([]byte(part))
+	}
+	var id [16]byte
+	copy(id[:], hash.Sum(nil))
+	id[6] = id[6]&0x0f | 0x80 // version 8
+	id[8] = id[8]&0x3f | 0x80 // variant
+	return formatUUID(id)
+}
+
+func formatUUID(id [16]byte) string {
+	const digits = "0123456789abcdef"
+	text := make([]byte, 0, 36)
+	for i, b := range id {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			text = append(text, '-')
+		}
+		text = append(text, digits[b>>4], digits[b&15])
+	}
+	return string(text)
+}

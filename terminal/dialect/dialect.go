@@ -1,0 +1,147 @@
+// Package dialect is the contract between the MQTT face and what one family of
+// terminals speaks. A dialect only translates: it keeps no state, opens nothing
+// and waits for nothing, so that it can be tested with bytes alone. What is done
+// with a message (dedup, order, answers, commands) is package terminal's.
+//
+// Messages come from whatever is on the network. A dialect must take any bytes
+// on any topic without panic and in memory bounded by the message's own size,
+// be tolerant of what real firmware does (numbers as strings and strings as
+// numbers, missing and unknown fields), and never throw a record away because
+// its picture is bad: the verdict alone is worth an event.
+package dialect
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"edgelens"
+)
+
+// ErrMalformed: the bytes are no message of the dialect. Its text, which wraps
+// it, is for a log: it quotes no payload.
+var ErrMalformed = errors.New("the message is malformed")
+
+// ErrNoSuchCommand: the dialect cannot say that to a terminal; the text says
+// what it can.
+var ErrNoSuchCommand = errors.New("the command cannot be sent")
+
+// A Dialect is what one family of terminals speaks. Implementations are safe
+// for use by many goroutines.
+type Dialect interface {
+	// Name is short and stable: "fungxi".
+	Name() string
+	// Subscriptions returns the topic filters of everything that its devices
+	// say.
+	Subscriptions() []string
+	// Match reports whether a message on the topic is of this dialect, and the
+	// serial number of the device where the topic tells it.
+	Match(topic string) (device string, ok bool)
+	// Decode reads a message on a topic that Match accepted. receivedAt is now,
+	// for answers that tell the time. Errors: ErrMalformed.
+	Decode(topic string, payload []byte, receivedAt time.Time) (Message, error)
+	// Command translates a command for a device. id is ours, for replies to
+	// refer to; body is what the caller sent. Errors: ErrNoSuchCommand.
+	Command(device, id string, body json.RawMessage, now time.Time) (Outgoing, error)
+	// Policy is how its devices show that they live.
+	Policy() Policy
+}
+
+// Policy is how devices of a dialect show that they live.
+type Policy struct {
+	// Heartbeat is how often they are due to be heard from; 0 where they say
+	// something only when there is something to say.
+	Heartbeat time.Duration
+	// OfflineAfter is how long a silent device is taken for being there; 0 where
+	// silence says nothing.
+	OfflineAfter time.Duration
+}
+
+// Kind is what a message is.
+type Kind int
+
+// The kinds of messages.
+const (
+	// Unknown: well formed, and nothing that the dialect knows: kept count of,
+	// for whoever supports new firmware.
+	Unknown Kind = iota
+	// Heartbeat: the device lives.
+	Heartbeat
+	// Online: the device has come up.
+	Online
+	// Offline: the device has gone, or its broker says so for it.
+	Offline
+	// Records: there are entries, perhaps none.
+	Records
+	// Reply: the device answers a command.
+	Reply
+)
+
+// String returns the kind's name in metrics and logs.
+func (k Kind) String() string {
+	switch k {
+	case Heartbeat:
+		return "heartbeat"
+	case Online:
+		return "online"
+	case Offline:
+		return "offline"
+	case Records:
+		return "records"
+	case Reply:
+		return "reply"
+	default:
+		return "unknown"
+	}
+}
+
+// Message is a message of a device.
+type Message struct {
+	Kind Kind
+	// Device is its serial number; empty where the message does not tell.
+	Device string
+	// Name is the device's own word for the message, such as "heartU"; at most
+	// 64 bytes of printable ASCII.
+	Name string
+	// Answers are due at once, before anything else is done: they confirm
+	// nothing but that somebody listens.
+	Answers []Outgoing
+	// Entries are the records in a message of kind Records.
+	Entries []Entry
+	// Outcome is set in a message of kind Reply.
+	Outcome *Outcome
+}
+
+// Entry is one record in a message.
+type Entry struct {
+	// Record has Kind, Key, Passed, Person, Verdict, CapturedAt and, where a
+	// picture was due and could not be read, Reason. The rest is filled in by
+	// who receives it.
+	Record edgelens.Record
+	// Image is the encoded picture; nil for none.
+	Image []byte
+	// Acks are due as soon as the record is durable, and again whenever it
+	// comes again.
+	Acks []Outgoing
+}
+
+// Outcome is what a device said of a command.
+type Outcome struct {
+	// Command is the id that Dialect.Command was given; empty where the device
+	// does not refer to it.
+	Command string
+	// Name is the command's, in the device's words.
+	Name string
+	// OK reports success.
+	OK bool
+	// Detail is what the device said; at most 200 bytes.
+	Detail string
+}
+
+// Outgoing is a message to a device. It is never retained.
+type Outgoing struct {
+	Topic   string
+	Payload []byte
+	// QoS is 0 or 1.
+	QoS byte
+}
