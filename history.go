@@ -28,7 +28,10 @@ type StoredResult struct {
 	Label       string
 	Probability float64
 	CreatedAt   time.Time
-	// Result is nil where there is an Error.
+	// Reason says in a sentence why the outcome is what it is; empty for
+	// OutcomeRecognized.
+	Reason string
+	// Result is nil where there is an Error or was no picture.
 	Result *Result
 	Error  *JobError
 }
@@ -37,7 +40,8 @@ type StoredResult struct {
 const (
 	OutcomeRecognized = "recognized" // there are predictions
 	OutcomeUncertain  = "uncertain"  // no prediction was probable enough
-	OutcomeError      = "error"      // the job failed or expired
+	OutcomeNoImage    = "no_image"   // a record came without a picture that can be read
+	OutcomeError      = "error"      // the picture could not be looked at
 )
 
 // ResultFilter selects a page of results; empty fields select everything.

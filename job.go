@@ -42,6 +42,8 @@ type JobSpec struct {
 	Face string
 	// Device is the terminal that sent the picture; empty for other clients.
 	Device string
+	// Record is the id of the terminal's record; empty for other clients.
+	Record string
 	// Queue is QueueInteractive or QueueBulk.
 	Queue string
 	// Model, TopK, MinScore and NoCache are those of a Request.

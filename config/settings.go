@@ -70,6 +70,9 @@ func (c *Config) settings() []setting {
 		{"ledger.keep_images", "keep a job's picture as long as the job", boolean(&c.Ledger.KeepImages)},
 		{"ledger.max_queued", "most jobs that may wait", integer(&c.Ledger.MaxQueued)},
 		{"ledger.min_free_bytes", "disk that must stay free for a job to be accepted", integer(&c.Ledger.MinFreeBytes)},
+		{"ledger.outbox_max_age", "how long events may wait for who is to be told; access records wait longer", duration(&c.Ledger.OutboxMaxAge)},
+		{"ledger.outbox_max_bytes", "most bytes that may wait so, pictures included", integer(&c.Ledger.OutboxMaxBytes)},
+		{"ledger.remember", "how long a terminal's record is known when it comes again", duration(&c.Ledger.Remember)},
 		{"ledger.sweep_interval", "how often what is too old is looked for", duration(&c.Ledger.SweepInterval)},
 	}
 }

@@ -141,6 +141,9 @@ var valid = map[string][3]string{
 	"cache.shared":             {"true", "false", "true"},
 	"ledger.max_queued":        {"11", "12", "13"},
 	"ledger.min_free_bytes":    {"11", "12", "13"},
+	"ledger.outbox_max_age":    {"11h0m0s", "12h0m0s", "13h0m0s"},
+	"ledger.outbox_max_bytes":  {"1100000", "1200000", "1300000"},
+	"ledger.remember":          {"21h0m0s", "22h0m0s", "23h0m0s"},
 	"ledger.sweep_interval":    {"11s", "12s", "13s"},
 }
 

@@ -24,6 +24,14 @@ type Config struct {
 	// MinFreeBytes is how much of the disk must stay free: less, and nothing
 	// is accepted, so that what was accepted can still be finished.
 	MinFreeBytes int64
+	// OutboxMaxAge and OutboxMaxBytes bound what waits to be told to sinks,
+	// pictures included. Over them, the oldest rows are dropped and counted;
+	// those of access records never are.
+	OutboxMaxAge   time.Duration
+	OutboxMaxBytes int64
+	// Remember is how long the ids of records are kept, so that one that comes
+	// again is known; at least the last 100,000 are, whatever their age.
+	Remember time.Duration
 	// SweepInterval is how often jobs past their deadline expire and what is
 	// over the bounds is removed.
 	SweepInterval time.Duration
@@ -32,11 +40,16 @@ type Config struct {
 // DefaultConfig keeps a week, 2 GiB and 100,000 events.
 func DefaultConfig() Config {
 	return Config{
-		MaxAge:        7 * 24 * time.Hour,
-		MaxBytes:      2 << 30,
-		MaxEvents:     100_000,
-		MaxQueued:     10_000,
-		MinFreeBytes:  64 << 20,
+		MaxAge:       7 * 24 * time.Hour,
+		MaxBytes:     2 << 30,
+		MaxEvents:    100_000,
+		MaxQueued:    10_000,
+		MinFreeBytes: 64 << 20,
+
+		OutboxMaxAge:   30 * 24 * time.Hour,
+		OutboxMaxBytes: 1 << 30,
+		Remember:       180 * 24 * time.Hour,
+
 		SweepInterval: 5 * time.Second,
 	}
 }
@@ -59,6 +72,15 @@ func (c Config) Validate() error {
 	}
 	if c.MinFreeBytes < 0 {
 		fault("min_free_bytes must be at least 0, not %d", c.MinFreeBytes)
+	}
+	if c.OutboxMaxAge < time.Minute {
+		fault("outbox_max_age must be at least 1m, not %v", c.OutboxMaxAge)
+	}
+	if c.OutboxMaxBytes < 1<<20 {
+		fault("outbox_max_bytes must be at least 1048576, not %d", c.OutboxMaxBytes)
+	}
+	if c.Remember < time.Hour {
+		fault("remember must be at least 1h, not %v", c.Remember)
 	}
 	if c.SweepInterval < 100*time.Millisecond || c.SweepInterval > time.Hour {
 		fault("sweep_interval must be 100ms to 1h, not %v", c.SweepInterval)

@@ -16,7 +16,7 @@ import (
 // selectJob selects what readJob reads.
 const selectJob = `SELECT j.seq, j.id, j.face, j.device, j.queue, j.model, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
 	j.idempotency_key, j.deadline, j.status, j.attempts, j.created_at, j.started_at, j.finished_at,
-	j.error_code, j.error_detail, j.picture, r.result
+	j.error_code, j.error_detail, j.picture, j.record_id, r.result
 	FROM jobs j LEFT JOIN results r ON r.job_id = j.id`
 
 // jobRow is a job and what only the ledger knows of it.
@@ -33,16 +33,16 @@ func readJob(row interface{ Scan(...any) error }) (edgelens.Job, error) {
 
 func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 	var (
-		key, code, detail, result            sql.NullString
+		key, code, detail, record, result    sql.NullString
 		deadline, created, started, finished sql.NullInt64
 	)
 	err = row.Scan(&job.seq, &job.ID, &job.Face, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
 		&job.SHA256, &job.Bytes, &key, &deadline, &job.Status, &job.Attempts, &created, &started, &finished,
-		&code, &detail, &job.picture, &result)
+		&code, &detail, &job.picture, &record, &result)
 	if err != nil {
 		return jobRow{}, err
 	}
-	job.IdempotencyKey = key.String
+	job.IdempotencyKey, job.Record = key.String, record.String
 	job.Deadline, job.CreatedAt = timeOf(deadline), timeOf(created)
 	job.StartedAt, job.FinishedAt = timeOf(started), timeOf(finished)
 	job.Error = errorOf(code, detail)
@@ -55,9 +55,9 @@ func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 
 func (c *change) insertJob(job *edgelens.Job) error {
 	_, err := c.exec(`INSERT INTO jobs (id, face, device, queue, model, top_k, min_score, no_cache, sha256, bytes,
-		idempotency_key, deadline, status, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		idempotency_key, deadline, status, created_at, record_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		job.ID, job.Face, job.Device, job.Queue, job.Model, job.TopK, job.MinScore, job.NoCache, job.SHA256, job.Bytes,
-		textOrNull(job.IdempotencyKey), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro())
+		textOrNull(job.IdempotencyKey), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro(), textOrNull(job.Record))
 	if err != nil {
 		return err
 	}

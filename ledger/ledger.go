@@ -50,9 +50,12 @@ type Ledger struct {
 	readers  *sql.DB
 	pictures *pictures
 	watchers *watchers
+	feeds    *feeds
 
 	// lastStart is when a job last left the queue, in Unix nanoseconds.
 	lastStart atomic.Int64
+
+	dropped shedCounts
 
 	closing     chan struct{}
 	closeOnce   sync.Once
@@ -80,6 +83,7 @@ func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Le
 		log:        log,
 		now:        time.Now,
 		watchers:   newWatchers(),
+		feeds:      newFeeds(),
 		closing:    make(chan struct{}),
 		sweeperEnd: make(chan struct{}),
 	}
@@ -160,6 +164,7 @@ func (l *Ledger) Close() error {
 		l.stopSweeper()
 		<-l.sweeperEnd
 		l.watchers.close()
+		l.feeds.close()
 		if err := l.release(); err != nil {
 			l.closeErr = fmt.Errorf("close the ledger: %w", err)
 		}
@@ -184,6 +189,7 @@ func (l *Ledger) announce(c *change) {
 	if c.events {
 		l.watchers.wake()
 	}
+	l.feeds.ready(c.ready)
 }
 
 // removeLeftovers deletes what a crash left between a file and its row: a
@@ -191,7 +197,8 @@ func (l *Ledger) announce(c *change) {
 func (l *Ledger) removeLeftovers(ctx context.Context) error {
 	if !l.config.KeepImages {
 		err := l.writer.write(ctx, func(c *change) error {
-			_, err := c.exec(`UPDATE jobs SET picture = 0 WHERE finished_at IS NOT NULL AND picture = 1`)
+			_, err := c.exec(`UPDATE jobs SET picture = 0 WHERE finished_at IS NOT NULL AND picture = 1
+				AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id AND picture = 1)`)
 			return err
 		})
 		if err != nil {

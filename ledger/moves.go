@@ -37,7 +37,7 @@ func (l *Ledger) Start(ctx context.Context, id string) (job edgelens.Job, image 
 func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
 	var job jobRow
 	var refusal *edgelens.JobError
-	err := l.writer.write(ctx, func(c *change) (err error) {
+	err := l.change(ctx, func(c *change) (err error) {
 		if job, err = jobByID(ctx, c, id); err != nil {
 			return err
 		}
@@ -63,7 +63,6 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 	}
 	l.lastStart.Store(l.now().UnixNano())
 	if refusal != nil {
-		l.dropPicture(id)
 		return job.Job, nil, fmt.Errorf("%w: its status is now %s: %s", ErrTerminal, job.Status, refusal.Detail)
 	}
 	image, err := l.readPicture(job.Job)
@@ -93,7 +92,7 @@ func (l *Ledger) readPicture(job edgelens.Job) ([]byte, error) {
 // picture's, such as a busy service. A queued job stays so. Errors:
 // edgelens.ErrNotFound, ErrTerminal.
 func (l *Ledger) Release(ctx context.Context, id string, giveBack bool) error {
-	err := l.writer.write(ctx, func(c *change) error {
+	err := l.change(ctx, func(c *change) error {
 		job, err := jobByID(ctx, c, id)
 		switch {
 		case err != nil:
@@ -152,8 +151,8 @@ func (l *Ledger) Expire(ctx context.Context, now time.Time) (expired int, err er
 		if err != nil || len(late) == 0 {
 			return expired, l.explain("expire jobs", err)
 		}
-		var ended []string
-		err = l.writer.write(ctx, func(c *change) error {
+		ended := 0
+		err = l.change(ctx, func(c *change) error {
 			for _, row := range late {
 				job, err := jobByID(ctx, c, row.ID) // it may have changed since it was listed
 				if errors.Is(err, edgelens.ErrNotFound) || err == nil && job.Status.Terminal() {
@@ -165,17 +164,14 @@ func (l *Ledger) Expire(ctx context.Context, now time.Time) (expired int, err er
 				if err != nil {
 					return err
 				}
-				ended = append(ended, job.ID)
+				ended++
 			}
 			return nil
 		})
 		if err != nil {
 			return expired, l.explain("expire jobs", err)
 		}
-		for _, id := range ended {
-			l.dropPicture(id)
-		}
-		expired += len(ended)
+		expired += ended
 	}
 }
 
@@ -198,7 +194,7 @@ type ending struct {
 // terminal already, as it is, with ErrTerminal.
 func (l *Ledger) finish(ctx context.Context, id string, e ending) (edgelens.Job, error) {
 	var job jobRow
-	err := l.writer.write(ctx, func(c *change) (err error) {
+	err := l.change(ctx, func(c *change) (err error) {
 		if job, err = jobByID(ctx, c, id); err != nil {
 			return err
 		}
@@ -207,31 +203,30 @@ func (l *Ledger) finish(ctx context.Context, id string, e ending) (edgelens.Job,
 		}
 		return l.end(c, &job.Job, e, micros(l.now()))
 	})
-	if err == nil {
-		l.dropPicture(id)
-	}
 	return job.Job, err
 }
 
 // end moves a job that is not terminal to its end, writes the history and the
-// events, all in the change; the picture's file is the caller's to drop when
-// that is durable.
+// events, lets what is to be told of it go out, and the picture go, all in the
+// change.
 func (l *Ledger) end(c *change, job *edgelens.Job, e ending, now time.Time) error {
 	job.Status, job.FinishedAt, job.Result, job.Error = e.status, now, e.result, e.err
 	if err := c.moveJob(job, now); err != nil {
 		return err
 	}
-	if !l.config.KeepImages {
-		if _, err := c.exec(`UPDATE jobs SET picture = 0 WHERE id = ?`, job.ID); err != nil {
+	c.finished = append(c.finished, job.ID)
+	if e.result != nil || e.err != nil || job.Record != "" {
+		item := itemOf(job)
+		if err := c.insertResult(&item); err != nil {
 			return err
 		}
 	}
-	c.finished = append(c.finished, job.ID)
-	if e.result == nil && e.err == nil {
-		return nil
+	if job.Record != "" {
+		if err := c.makeReady(job.Record, job.Device); err != nil {
+			return err
+		}
 	}
-	record := recordOf(job)
-	return c.insertResult(&record)
+	return l.letGo(c, job.ID, job.Record)
 }
 
 // moveJob writes what can change in a job, and the event that says so.
@@ -248,9 +243,32 @@ func (c *change) moveJob(job *edgelens.Job, now time.Time) error {
 	return c.jobEvent(job, now)
 }
 
-// dropPicture deletes the picture of a job that is done, unless it is kept.
-func (l *Ledger) dropPicture(id string) {
-	if !l.config.KeepImages {
-		l.removePicture(id)
+// letGo marks the picture of a job that is done for deletion, unless it is kept
+// or somebody is still to be told with it.
+func (l *Ledger) letGo(c *change, job, record string) error {
+	if l.config.KeepImages {
+		return nil
 	}
+	touched, err := c.exec(`UPDATE jobs SET picture = 0 WHERE id = ? AND picture = 1 AND finished_at IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = ? AND picture = 1)`, job, record)
+	if touched > 0 {
+		c.dropped = append(c.dropped, job)
+	}
+	return err
+}
+
+// change makes a change durable, then deletes the pictures that it let go.
+func (l *Ledger) change(ctx context.Context, do func(*change) error) error {
+	var dropped []string
+	err := l.writer.write(ctx, func(c *change) error {
+		err := do(c)
+		dropped = c.dropped
+		return err
+	})
+	if err == nil {
+		for _, id := range dropped {
+			l.removePicture(id)
+		}
+	}
+	return err
 }

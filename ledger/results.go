@@ -10,15 +10,17 @@ import (
 	"edgelens"
 )
 
-// recordOf returns the item of the history that belongs to a job with a result
-// or an error.
-func recordOf(job *edgelens.Job) edgelens.StoredResult {
-	record := edgelens.StoredResult{
-		ID: newID(job.FinishedAt), JobID: job.ID, Face: job.Face, Device: job.Device,
+// itemOf returns the item of the history that belongs to a job that is done.
+func itemOf(job *edgelens.Job) edgelens.StoredResult {
+	item := edgelens.StoredResult{
+		ID: orElse(job.Record, newID(job.FinishedAt)), JobID: job.ID, Face: job.Face, Device: job.Device,
 		CreatedAt: job.FinishedAt, Result: job.Result, Error: job.Error,
 	}
-	complete(&record)
-	return record
+	if job.Status == edgelens.JobCanceled { // a terminal's record: somebody waits to be told
+		item.Error = &edgelens.JobError{Code: edgelens.Code(edgelens.ErrCanceled), Detail: "The job was canceled before the picture was looked at."}
+	}
+	complete(&item)
+	return item
 }
 
 // complete fills in what follows from the result or error.
@@ -31,6 +33,13 @@ func complete(r *edgelens.StoredResult) {
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
 	default:
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeError)
+	}
+	switch {
+	case r.Reason != "":
+	case r.Error != nil:
+		r.Reason = r.Error.Detail
+	case r.Outcome == edgelens.OutcomeUncertain:
+		r.Reason = "No prediction was probable enough."
 	}
 }
 
@@ -94,30 +103,51 @@ func (c *change) insertResult(r *edgelens.StoredResult) error {
 	if r.Error != nil {
 		code, detail = r.Error.Code, r.Error.Detail
 	}
-	_, err := c.exec(`INSERT INTO results (id, job_id, face, device, outcome, label, probability, created_at, result, error_code, error_detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, textOrNull(r.JobID), r.Face, r.Device, r.Outcome, r.Label, r.Probability, r.CreatedAt.UnixMicro(), result, code, detail)
+	_, err := c.exec(`INSERT INTO results (id, job_id, face, device, outcome, reason, label, probability, created_at, result, error_code, error_detail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, textOrNull(r.JobID), r.Face, r.Device, r.Outcome, r.Reason, r.Label, r.Probability, r.CreatedAt.UnixMicro(), result, code, detail)
 	if err != nil {
 		return err
 	}
 	return c.recognitionEvent(r)
 }
 
-// selectResult selects what readResult reads.
-const selectResult = `SELECT seq, id, job_id, face, device, outcome, label, probability, created_at, result, error_code, error_detail FROM results`
+// resultColumns are what resultScan reads.
+const resultColumns = `s.seq, s.id, s.job_id, s.face, s.device, s.outcome, s.reason, s.label, s.probability, s.created_at, s.result, s.error_code, s.error_detail`
 
-func readResult(row interface{ Scan(...any) error }) (r edgelens.StoredResult, seq int64, err error) {
-	var created sql.NullInt64
-	var job, result, code, detail sql.NullString
-	err = row.Scan(&seq, &r.ID, &job, &r.Face, &r.Device, &r.Outcome, &r.Label, &r.Probability, &created, &result, &code, &detail)
-	if err != nil {
+const selectResult = `SELECT ` + resultColumns + ` FROM results s`
+
+// resultScan is an item of the history being read.
+type resultScan struct {
+	item                      edgelens.StoredResult
+	seq                       int64
+	created                   sql.NullInt64
+	job, result, code, detail sql.NullString
+}
+
+// into returns where the columns go.
+func (r *resultScan) into() []any {
+	return []any{&r.seq, &r.item.ID, &r.job, &r.item.Face, &r.item.Device, &r.item.Outcome, &r.item.Reason,
+		&r.item.Label, &r.item.Probability, &r.created, &r.result, &r.code, &r.detail}
+}
+
+// read returns the item once the columns are there.
+func (r *resultScan) read() (edgelens.StoredResult, error) {
+	var err error
+	r.item.JobID, r.item.CreatedAt, r.item.Error = r.job.String, timeOf(r.created), errorOf(r.code, r.detail)
+	if r.item.Result, err = resultOf(r.result); err != nil {
+		return edgelens.StoredResult{}, fmt.Errorf("read result %s: %w", r.item.ID, err)
+	}
+	return r.item, nil
+}
+
+func readResult(row interface{ Scan(...any) error }) (edgelens.StoredResult, int64, error) {
+	var scan resultScan
+	if err := row.Scan(scan.into()...); err != nil {
 		return edgelens.StoredResult{}, 0, err
 	}
-	r.JobID, r.CreatedAt, r.Error = job.String, timeOf(created), errorOf(code, detail)
-	if r.Result, err = resultOf(result); err != nil {
-		return edgelens.StoredResult{}, 0, fmt.Errorf("read result %s: %w", r.ID, err)
-	}
-	return r, seq, nil
+	item, err := scan.read()
+	return item, scan.seq, err
 }
 
 // Result returns an item of the history by its own id. Its error is an

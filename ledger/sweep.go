@@ -16,6 +16,17 @@ const (
 	vacuumPages = 256
 )
 
+// What somebody is still to be told is not removed, whatever its age.
+const (
+	jobIsTold    = `(record_id IS NULL OR NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id))`
+	resultIsTold = `NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = results.id)`
+	recordIsDone = `NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = records.id)
+		AND NOT EXISTS (SELECT 1 FROM jobs WHERE record_id = records.id AND finished_at IS NULL)`
+)
+
+// mostRemembered is how many ids of records are kept whatever their age.
+const mostRemembered = 100_000
+
 // sweepAlways expires and sweeps every Config.SweepInterval until ctx ends.
 func (l *Ledger) sweepAlways(ctx context.Context) {
 	defer close(l.sweeperEnd)
@@ -48,19 +59,35 @@ func (l *Ledger) sweepAlways(ctx context.Context) {
 // picture; one that is not done never goes. It returns how many rows it
 // removed. The ledger does so by itself every Config.SweepInterval.
 func (l *Ledger) Sweep(ctx context.Context, now time.Time) (removed int, err error) {
-	removed, err = l.sweep(ctx, now.Add(-l.config.MaxAge).UnixMicro())
+	removed, err = l.sweep(ctx, now)
 	return removed, l.explain("sweep the ledger", err)
 }
 
-func (l *Ledger) sweep(ctx context.Context, cutoff int64) (removed int, err error) {
+func (l *Ledger) sweep(ctx context.Context, now time.Time) (removed int, err error) {
+	cutoff := now.Add(-l.config.MaxAge).UnixMicro()
 	// Each step removes one batch and says how many rows that was.
 	tooOld := []func() (int, error){
+		func() (int, error) { return l.shedOld(ctx, now) },
+		func() (int, error) { return l.shedOverBytes(ctx) },
 		func() (int, error) {
-			return l.removeJobs(ctx, `WHERE finished_at < ? ORDER BY finished_at`, cutoff)
+			return l.removeJobs(ctx, `WHERE finished_at < ? AND `+jobIsTold+` ORDER BY finished_at`, cutoff)
 		},
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM results WHERE seq IN
-				(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? LIMIT ?)`, cutoff, sweepBatch)
+				(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? AND `+resultIsTold+` LIMIT ?)`, cutoff, sweepBatch)
+		},
+		func() (int, error) {
+			return l.removeRows(ctx, `DELETE FROM records WHERE seq IN
+				(SELECT seq FROM records WHERE received_at < ? AND `+recordIsDone+` LIMIT ?)`, cutoff, sweepBatch)
+		},
+		func() (int, error) {
+			return l.removeRows(ctx, `DELETE FROM seen WHERE seq IN
+				(SELECT seq FROM seen WHERE seq <= (SELECT MAX(seq) FROM seen) - ? AND at < ? ORDER BY seq LIMIT ?)`,
+				mostRemembered, now.Add(-l.config.Remember).UnixMicro(), sweepBatch)
+		},
+		func() (int, error) {
+			return l.removeRows(ctx, `DELETE FROM commands WHERE seq IN
+				(SELECT seq FROM commands WHERE created_at < ? AND deadline < ? LIMIT ?)`, cutoff, now.UnixMicro(), sweepBatch)
 		},
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM events WHERE seq IN
@@ -109,7 +136,11 @@ func (l *Ledger) removeOverBytes(ctx context.Context) (int, error) {
 		func() (int, error) { return l.removeOldestJobs(ctx, over) },
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM results WHERE seq IN
-				(SELECT seq FROM results WHERE job_id IS NULL ORDER BY seq LIMIT ?)`, rows)
+				(SELECT seq FROM results WHERE job_id IS NULL AND `+resultIsTold+` ORDER BY seq LIMIT ?)`, rows)
+		},
+		func() (int, error) {
+			return l.removeRows(ctx, `DELETE FROM records WHERE seq IN
+				(SELECT seq FROM records WHERE `+recordIsDone+` ORDER BY seq LIMIT ?)`, rows)
 		},
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)`, rows)
@@ -151,7 +182,7 @@ func (l *Ledger) removeJobs(ctx context.Context, which string, args ...any) (int
 // removeOldestJobs removes a batch of jobs that are done, no more than it takes
 // to free about the bytes given.
 func (l *Ledger) removeOldestJobs(ctx context.Context, bytes int64) (int, error) {
-	jobs, err := l.doneJobs(ctx, `WHERE finished_at IS NOT NULL ORDER BY seq`)
+	jobs, err := l.doneJobs(ctx, `WHERE finished_at IS NOT NULL AND `+jobIsTold+` ORDER BY seq`)
 	if err != nil {
 		return 0, err
 	}

@@ -41,6 +41,10 @@ type change struct {
 	// are new ones: what others are waiting for.
 	finished []string
 	events   bool
+	// ready lists the devices of which sinks can be told more.
+	ready []string
+	// dropped lists the jobs whose pictures go once the change is durable.
+	dropped []string
 }
 
 func newWriter(conn *sql.Conn, syncFiles func() error, committed func(*change)) *writer {

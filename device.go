@@ -1,0 +1,81 @@
+package edgelens
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// DeviceState says what may come of what a device reports.
+type DeviceState string
+
+// The states of a device.
+const (
+	// DeviceAccepted: its records are told to everyone who should know.
+	DeviceAccepted DeviceState = "accepted"
+	// DeviceQuarantined: its records are kept, and told once it is accepted.
+	DeviceQuarantined DeviceState = "quarantined"
+	// DeviceRefused: what it says is counted and dropped.
+	DeviceRefused DeviceState = "refused"
+)
+
+// Device is a terminal or camera.
+type Device struct {
+	// ID is its serial number.
+	ID string
+	// Dialect is what it speaks.
+	Dialect string
+	State   DeviceState
+	// Online is false once it has been silent for longer than its dialect lets
+	// it, or has said that it goes.
+	Online bool
+	// FirstSeen and LastSeen are when it was heard from.
+	FirstSeen, LastSeen time.Time
+	// Counters count its messages since it was first seen.
+	Counters DeviceCounters
+}
+
+// DeviceCounters count what a device has said.
+type DeviceCounters struct {
+	Heartbeats int64 `json:"heartbeats"`
+	Records    int64 `json:"records"`
+	Duplicates int64 `json:"duplicates"`
+	Unknown    int64 `json:"unknown"`
+	Malformed  int64 `json:"malformed"`
+	// Lost counts records that could not be made durable.
+	Lost int64 `json:"lost"`
+}
+
+// CommandStatus says how far a command is. Three of the states are terminal.
+type CommandStatus string
+
+// The states of a command.
+const (
+	CommandQueued       CommandStatus = "queued"       // waits for the broker
+	CommandSent         CommandStatus = "sent"         // the broker has it; the device has not answered
+	CommandAcknowledged CommandStatus = "acknowledged" // terminal: the device has done it
+	CommandFailed       CommandStatus = "failed"       // terminal: the device refused it, or it could not be sent
+	CommandExpired      CommandStatus = "expired"      // terminal: not sent by its deadline, and never will be
+)
+
+// Terminal reports whether a command in this state is done with. A command that
+// was sent to a device which never answers stays CommandSent.
+func (s CommandStatus) Terminal() bool {
+	return s == CommandAcknowledged || s == CommandFailed || s == CommandExpired
+}
+
+// Command is something a device is to do.
+type Command struct {
+	// ID is a UUIDv7.
+	ID     string
+	Device string
+	// Body is a JSON object in the device's words.
+	Body   json.RawMessage
+	Status CommandStatus
+	// Detail says more in a sentence, where there is more to say.
+	Detail    string
+	CreatedAt time.Time
+	// Deadline is when it is not sent any more.
+	Deadline time.Time
+	// SentAt and FinishedAt are zero until then.
+	SentAt, FinishedAt time.Time
+}

@@ -1,0 +1,104 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"edgelens"
+)
+
+// AddCommand makes a command durable, queued, and returns it with its ID and
+// CreatedAt.
+func (l *Ledger) AddCommand(ctx context.Context, device string, body json.RawMessage, deadline time.Time) (edgelens.Command, error) {
+	now := micros(l.now())
+	command := edgelens.Command{
+		ID: newID(now), Device: device, Body: body, Status: edgelens.CommandQueued, CreatedAt: now, Deadline: micros(deadline),
+	}
+	err := l.change(ctx, func(c *change) error {
+		_, err := c.exec(`INSERT INTO commands (id, device, body, status, created_at, deadline) VALUES (?, ?, ?, ?, ?, ?)`,
+			command.ID, command.Device, string(body), string(command.Status), now.UnixMicro(), command.Deadline.UnixMicro())
+		return err
+	})
+	return command, l.explain("add a command", err)
+}
+
+// MoveCommand moves a command to another state and returns it. One that is
+// terminal stays as it is: ErrTerminal. Another error is an
+// edgelens.ErrNotFound.
+func (l *Ledger) MoveCommand(ctx context.Context, id string, status edgelens.CommandStatus, detail string) (edgelens.Command, error) {
+	var command edgelens.Command
+	err := l.change(ctx, func(c *change) (err error) {
+		if command, err = readCommand(c.QueryRowContext(ctx, selectCommand+` WHERE id = ?`, id)); err != nil {
+			return commandError(err)
+		}
+		if command.Status.Terminal() {
+			return fmt.Errorf("%w: its status is %s", ErrTerminal, command.Status)
+		}
+		now := micros(l.now())
+		command.Status, command.Detail = status, detail
+		if status == edgelens.CommandSent {
+			command.SentAt = now
+		}
+		if status.Terminal() {
+			command.FinishedAt = now
+		}
+		_, err = c.exec(`UPDATE commands SET status = ?, detail = ?, sent_at = ?, finished_at = ? WHERE id = ?`,
+			string(command.Status), command.Detail, timeOrNull(command.SentAt), timeOrNull(command.FinishedAt), id)
+		return err
+	})
+	return command, l.explain("move command "+id, err)
+}
+
+// Command returns a command. Its error is an edgelens.ErrNotFound where there
+// is none, or none any more.
+func (l *Ledger) Command(ctx context.Context, id string) (edgelens.Command, error) {
+	command, err := readCommand(l.readers.QueryRowContext(ctx, selectCommand+` WHERE id = ?`, id))
+	return command, l.explain("look up command "+id, commandError(err))
+}
+
+// QueuedCommands returns the commands that wait to be sent, the oldest first.
+func (l *Ledger) QueuedCommands(ctx context.Context) ([]edgelens.Command, error) {
+	commands, err := l.queuedCommands(ctx)
+	return commands, l.explain("list the commands that wait", err)
+}
+
+func (l *Ledger) queuedCommands(ctx context.Context) ([]edgelens.Command, error) {
+	rows, err := l.readers.QueryContext(ctx, selectCommand+` WHERE finished_at IS NULL AND status = ? ORDER BY seq`, string(edgelens.CommandQueued))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var commands []edgelens.Command
+	for rows.Next() {
+		command, err := readCommand(rows)
+		if err != nil {
+			return nil, err
+		}
+		commands = append(commands, command)
+	}
+	return commands, rows.Err()
+}
+
+const selectCommand = `SELECT id, device, body, status, detail, created_at, deadline, sent_at, finished_at FROM commands`
+
+func readCommand(row interface{ Scan(...any) error }) (edgelens.Command, error) {
+	var command edgelens.Command
+	var body string
+	var created, deadline, sent, finished sql.NullInt64
+	err := row.Scan(&command.ID, &command.Device, &body, &command.Status, &command.Detail, &created, &deadline, &sent, &finished)
+	command.Body = json.RawMessage(body)
+	command.CreatedAt, command.Deadline = timeOf(created), timeOf(deadline)
+	command.SentAt, command.FinishedAt = timeOf(sent), timeOf(finished)
+	return command, err
+}
+
+func commandError(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("%w: no command has this id; it may have been removed for its age", edgelens.ErrNotFound)
+	}
+	return err
+}

@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"edgelens"
+)
+
+// eventDevice is the type of the events about devices.
+const eventDevice = "device"
+
+// deviceData is the Data of a "device" event.
+type deviceData struct {
+	ID      string               `json:"id"`
+	Dialect string               `json:"dialect"`
+	State   edgelens.DeviceState `json:"state"`
+	Online  bool                 `json:"online"`
+}
+
+// SaveDevices makes devices durable as they are, and an event for each that is
+// new, or whose State or Online changed.
+func (l *Ledger) SaveDevices(ctx context.Context, devices ...edgelens.Device) error {
+	return l.explain("save devices", l.change(ctx, func(c *change) error {
+		for i := range devices {
+			if err := c.saveDevice(&devices[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func (c *change) saveDevice(d *edgelens.Device) error {
+	counters, err := json.Marshal(d.Counters)
+	if err != nil {
+		return err
+	}
+	earlier, err := readDevice(c.QueryRowContext(context.Background(), selectDevice+` WHERE id = ?`, d.ID))
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	_, err = c.exec(`INSERT INTO devices (id, dialect, state, online, first_seen, last_seen, counters) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, online = excluded.online, last_seen = excluded.last_seen, counters = excluded.counters`,
+		d.ID, d.Dialect, string(d.State), d.Online, d.FirstSeen.UnixMicro(), d.LastSeen.UnixMicro(), string(counters))
+	if err != nil || earlier.ID != "" && earlier.State == d.State && earlier.Online == d.Online {
+		return err
+	}
+	return c.insertEvent(eventDevice, d.ID, d.LastSeen, deviceData{ID: d.ID, Dialect: d.Dialect, State: d.State, Online: d.Online})
+}
+
+const selectDevice = `SELECT id, dialect, state, online, first_seen, last_seen, counters FROM devices`
+
+func readDevice(row interface{ Scan(...any) error }) (d edgelens.Device, err error) {
+	var first, last sql.NullInt64
+	var counters string
+	if err := row.Scan(&d.ID, &d.Dialect, &d.State, &d.Online, &first, &last, &counters); err != nil {
+		return edgelens.Device{}, err
+	}
+	d.FirstSeen, d.LastSeen = timeOf(first), timeOf(last)
+	if err := json.Unmarshal([]byte(counters), &d.Counters); err != nil {
+		return edgelens.Device{}, fmt.Errorf("read the counters of device %s: %w", d.ID, err)
+	}
+	return d, nil
+}
+
+// Devices returns every device that was saved, by ID.
+func (l *Ledger) Devices(ctx context.Context) ([]edgelens.Device, error) {
+	devices, err := l.devices(ctx)
+	return devices, l.explain("list the devices", err)
+}
+
+func (l *Ledger) devices(ctx context.Context) ([]edgelens.Device, error) {
+	rows, err := l.readers.QueryContext(ctx, selectDevice+` ORDER BY id`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var devices []edgelens.Device
+	for rows.Next() {
+		device, err := readDevice(rows)
+		if err != nil {
+			return nil, err
+		}
+		devices = append(devices, device)
+	}
+	return devices, rows.Err()
+}

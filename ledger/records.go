@@ -1,0 +1,158 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"edgelens"
+)
+
+// Reception is a terminal's record as it comes in, and what is to be done with
+// it.
+type Reception struct {
+	// Record is filled in wholly, its ID included; its picture's digest and
+	// size are those of Image.
+	Record edgelens.Record
+	// Image is the encoded picture; empty for none.
+	Image []byte
+	// Job says how the picture is to be looked at: Face, Model, TopK, MinScore,
+	// NoCache and Deadline count.
+	Job edgelens.JobSpec
+	// Routes are the sinks that are to be told.
+	Routes []edgelens.Route
+	// Held keeps them from being told until ReleaseDevice.
+	Held bool
+	// MaxWaiting is how many pictures of the device may wait; what comes then
+	// is kept without its picture being looked at. Those beyond MaxInteractive
+	// wait in the bulk queue.
+	MaxWaiting, MaxInteractive int
+}
+
+// Receive makes a terminal's record durable, once: one with the ID of an
+// earlier record writes nothing, and existing is true. A picture becomes a
+// queued job, which is returned for dispatch; without a picture, or where too
+// much is waiting, there is no job (its ID is empty) and the record has its
+// result at once: edgelens.OutcomeNoImage, or OutcomeError with the reason.
+//
+// Errors: edgelens.ErrDiskFull, where nothing is kept and the device must send
+// the record again, and edgelens.ErrInvalid for what no face may ask.
+func (l *Ledger) Receive(ctx context.Context, r Reception) (job edgelens.Job, existing bool, err error) {
+	job, existing, err = l.receive(ctx, r)
+	return job, existing, l.explain("receive a record of "+r.Record.Device, err)
+}
+
+func (l *Ledger) receive(ctx context.Context, r Reception) (edgelens.Job, bool, error) {
+	if r.Record.ID == "" || int64(len(r.Image)) != r.Record.ImageBytes {
+		return edgelens.Job{}, false, fmt.Errorf("%w: the record has no id, or not the size of its picture", edgelens.ErrInvalid)
+	}
+	// Asked here too, so that a duplicate costs no write.
+	if seen, err := wasSeen(ctx, l.readers, r.Record.ID); err != nil || seen {
+		return edgelens.Job{}, seen, err
+	}
+	if err := l.checkRoom(r.Record.ImageBytes); err != nil {
+		return edgelens.Job{}, false, err
+	}
+	job, refusal, err := l.jobOf(ctx, &r)
+	if err != nil {
+		return edgelens.Job{}, false, err
+	}
+	if job.ID != "" {
+		if err := l.pictures.write(job.ID, r.Image); err != nil {
+			return edgelens.Job{}, false, err
+		}
+	}
+	existing := false
+	err = l.change(ctx, func(c *change) error {
+		fresh, err := c.exec(`INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING`, r.Record.ID, l.now().UnixMicro())
+		if existing = err == nil && fresh == 0; existing || err != nil {
+			return err
+		}
+		return c.insertReception(&r, job, refusal)
+	})
+	if (err != nil || existing) && job.ID != "" {
+		l.removePicture(job.ID)
+		job = edgelens.Job{}
+	}
+	return job, existing, err
+}
+
+func wasSeen(ctx context.Context, q querier, id string) (seen bool, err error) {
+	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM seen WHERE id = ?)`, id).Scan(&seen)
+	return seen, err
+}
+
+// jobOf returns the job that looks at the picture, or none (its ID is empty)
+// and, where there is a picture, why.
+func (l *Ledger) jobOf(ctx context.Context, r *Reception) (job edgelens.Job, refusal *edgelens.JobError, err error) {
+	if len(r.Image) == 0 {
+		return edgelens.Job{}, nil, nil
+	}
+	now := micros(l.now())
+	spec := r.Job
+	spec.Device, spec.Record, spec.SHA256, spec.Bytes = r.Record.Device, r.Record.ID, r.Record.ImageSHA256, r.Record.ImageBytes
+	spec.IdempotencyKey, spec.Deadline, spec.Queue = "", micros(spec.Deadline), edgelens.QueueInteractive
+	waiting, err := l.waitingOf(ctx, r.Record.Device, r.MaxWaiting)
+	if err != nil {
+		return edgelens.Job{}, nil, err
+	}
+	if waiting >= r.MaxInteractive {
+		spec.Queue = edgelens.QueueBulk
+	}
+	err = l.checkSpec(spec, r.Image)
+	if err == nil && waiting >= r.MaxWaiting {
+		err = l.busy(fmt.Sprintf("%d pictures of this device wait already, which is all that may", waiting))
+	}
+	if err == nil {
+		_, err = l.admit(ctx, l.readers, spec)
+	}
+	switch {
+	case errors.Is(err, edgelens.ErrBusy), errors.Is(err, edgelens.ErrTooLarge):
+		return edgelens.Job{}, &edgelens.JobError{Code: edgelens.Code(err), Detail: "The picture was not looked at: " + err.Error() + "."}, nil
+	case err != nil:
+		return edgelens.Job{}, nil, err
+	}
+	return edgelens.Job{ID: newID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}, nil, nil
+}
+
+// waitingOf counts the pictures of a device that wait, as far as most.
+func (l *Ledger) waitingOf(ctx context.Context, device string, most int) (waiting int, err error) {
+	err = l.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM
+		(SELECT 1 FROM jobs WHERE device = ? AND device <> '' AND finished_at IS NULL LIMIT ?)`, device, most).Scan(&waiting)
+	return waiting, err
+}
+
+// insertReception writes all that a record is in the ledger.
+func (c *change) insertReception(r *Reception, job edgelens.Job, refusal *edgelens.JobError) error {
+	if err := c.insertRecord(&r.Record); err != nil {
+		return err
+	}
+	for _, route := range r.Routes {
+		if err := c.insertRow(&r.Record, route, r.Held, job.ID != ""); err != nil {
+			return err
+		}
+	}
+	if job.ID != "" {
+		c.newFile = true
+		return c.insertJob(&job)
+	}
+	item := edgelens.StoredResult{
+		ID: r.Record.ID, Face: r.Job.Face, Device: r.Record.Device, CreatedAt: micros(r.Record.ReceivedAt),
+		Outcome: edgelens.OutcomeNoImage, Reason: orElse(r.Record.Reason, "The record has no picture."), Error: refusal,
+	}
+	if refusal != nil {
+		item.Outcome, item.Reason = edgelens.OutcomeError, refusal.Detail
+	}
+	if err := c.insertResult(&item); err != nil {
+		return err
+	}
+	return c.makeReady(r.Record.ID, r.Record.Device)
+}
+
+func (c *change) insertRecord(r *edgelens.Record) error {
+	_, err := c.exec(`INSERT INTO records (id, dialect, device, kind, record_key, passed, person_id, person_name, person_type, person_code,
+		verdict, captured_at, received_at, retained, image_sha256, image_bytes, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, r.Dialect, r.Device, r.Kind, r.Key, r.Passed, r.Person.ID, r.Person.Name, r.Person.Type, r.Person.Code,
+		textOrNull(string(r.Verdict)), timeOrNull(r.CapturedAt), r.ReceivedAt.UnixMicro(), r.Retained, r.ImageSHA256, r.ImageBytes, r.Reason)
+	return err
+}
