@@ -1,0 +1,399 @@
+package deliver_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"edgelens"
+	"edgelens/deliver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// outbox is an outbox in memory.
+type outbox struct {
+	mu      sync.Mutex
+	seq     int64
+	waiting map[string][]edgelens.Delivery // by sink and device
+	wake    chan struct{}
+	changed []string
+	fail    error
+	told    []string // sink device key
+}
+
+func newOutbox() *outbox {
+	return &outbox{waiting: map[string][]edgelens.Delivery{}, wake: make(chan struct{}, 1)}
+}
+
+func (o *outbox) add(sink, device string, keys ...string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, key := range keys {
+		o.seq++
+		at := sink + " " + device
+		o.waiting[at] = append(o.waiting[at], edgelens.Delivery{Seq: o.seq, Sink: sink, Record: edgelens.Record{ID: key, Device: device, Key: key}})
+	}
+	o.changed = append(o.changed, device)
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (o *outbox) WatchOutbox() (<-chan struct{}, func() []string, func()) {
+	return o.wake, func() []string {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		changed := o.changed
+		o.changed = nil
+		return changed
+	}, func() {}
+}
+
+func (o *outbox) OutboxDevices(_ context.Context, sink string) ([]string, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var devices []string
+	for at, waiting := range o.waiting {
+		if of, device, _ := strings.Cut(at, " "); of == sink && len(waiting) > 0 {
+			devices = append(devices, device)
+		}
+	}
+	return devices, nil
+}
+
+func (o *outbox) Outbox(_ context.Context, sink, device string, limit int) ([]edgelens.Delivery, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fail != nil {
+		return nil, o.fail
+	}
+	waiting := o.waiting[sink+" "+device]
+	return slices.Clone(waiting[:min(limit, len(waiting))]), nil
+}
+
+func (o *outbox) Told(_ context.Context, seqs ...int64) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for at, waiting := range o.waiting {
+		o.waiting[at] = slices.DeleteFunc(waiting, func(d edgelens.Delivery) bool {
+			if !slices.Contains(seqs, d.Seq) {
+				return false
+			}
+			o.told = append(o.told, at+" "+d.Record.Key)
+			return true
+		})
+	}
+	return nil
+}
+
+func (o *outbox) left() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for _, waiting := range o.waiting {
+		n += len(waiting)
+	}
+	return n
+}
+
+// sink answers what do says, and keeps what it was told.
+type sink struct {
+	name string
+	do   func(ctx context.Context, d *edgelens.Delivery) error
+
+	mu       sync.Mutex
+	heard    map[string][]string // keys by device
+	busy     map[string]bool
+	together int
+	most     int
+	fault    string
+}
+
+func (s *sink) Name() string { return s.name }
+
+func (s *sink) Deliver(ctx context.Context, d *edgelens.Delivery) error {
+	s.mu.Lock()
+	if s.busy == nil {
+		s.busy, s.heard = map[string]bool{}, map[string][]string{}
+	}
+	if s.busy[d.Record.Device] {
+		s.fault = "told twice at a time of " + d.Record.Device
+	}
+	s.busy[d.Record.Device] = true
+	s.together++
+	s.most = max(s.most, s.together)
+	s.mu.Unlock()
+	var err error
+	if s.do != nil {
+		err = s.do(ctx, d)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy[d.Record.Device] = false
+	s.together--
+	if err == nil {
+		s.heard[d.Record.Device] = append(s.heard[d.Record.Device], d.Record.Key)
+	}
+	return err
+}
+
+func (s *sink) keys(device string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.heard[device], " ")
+}
+
+func quick() deliver.Config {
+	return deliver.Config{Lanes: 4, MinBackoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond, Rejections: 3}
+}
+
+func start(t *testing.T, o *outbox, config deliver.Config, sinks ...deliver.Sink) *prometheus.Registry {
+	t.Helper()
+	metrics := prometheus.NewRegistry()
+	teller, err := deliver.New(o, config, slog.New(slog.DiscardHandler), metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	teller.Start(sinks...)
+	t.Cleanup(teller.Stop)
+	return metrics
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func numbers(from, to int) []string {
+	var keys []string
+	for n := from; n < to; n++ {
+		keys = append(keys, fmt.Sprint(n))
+	}
+	return keys
+}
+
+func TestEveryDeviceIsToldInOrder(t *testing.T) {
+	var arrived sync.WaitGroup
+	arrived.Add(2)
+	var first atomic.Int32
+	o, s := newOutbox(), &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
+		if first.Add(1) <= 2 { // the first waits until there is a second beside it
+			arrived.Done()
+			arrived.Wait()
+		}
+		return nil
+	}}
+	for device := range 20 {
+		o.add("s", fmt.Sprint("d", device), numbers(0, 50)...) // before the start
+	}
+	start(t, o, quick(), s)
+	for device := range 20 {
+		o.add("s", fmt.Sprint("d", device), numbers(50, 60)...)
+	}
+	eventually(t, "all told", func() bool { return o.left() == 0 })
+	for device := range 20 {
+		if got, want := s.keys(fmt.Sprint("d", device)), strings.Join(numbers(0, 60), " "); got != want {
+			t.Errorf("device %d: %s", device, got)
+		}
+	}
+	if s.fault != "" || s.most > 4 || s.most < 2 {
+		t.Errorf("%s; %d at a time, want 2 to 4", s.fault, s.most)
+	}
+}
+
+// A sink that fails hears everything in the end, once and in order.
+func TestFailuresAreTriedAgain(t *testing.T) {
+	var mu sync.Mutex
+	tries := 0
+	o, s := newOutbox(), &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if tries++; tries%3 != 0 || tries < 40 {
+			return errors.New("away")
+		}
+		return nil
+	}}
+	for device := range 5 {
+		o.add("s", fmt.Sprint("d", device), numbers(0, 10)...)
+	}
+	metrics := start(t, o, quick(), s)
+	eventually(t, "all told", func() bool { return o.left() == 0 })
+	for device := range 5 {
+		if got, want := s.keys(fmt.Sprint("d", device)), strings.Join(numbers(0, 10), " "); got != want {
+			t.Errorf("device %d: %s", device, got)
+		}
+	}
+	eventually(t, "all counted", func() bool { return count(t, metrics, "delivered") == 50 })
+	if failed := count(t, metrics, "failed"); failed < 20 {
+		t.Errorf("%v failures counted", failed)
+	}
+	if rejected := count(t, metrics, "rejected"); rejected != 0 {
+		t.Errorf("%v rejections counted", rejected)
+	}
+}
+
+// count reads edgelens_events_total for an outcome.
+func count(t *testing.T, metrics *prometheus.Registry, outcome string) float64 {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == "edgelens_events_total" && m.GetLabel()[0].GetValue() == outcome {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// A sink that hangs for one device, and one that hangs altogether, hold up
+// nobody else.
+func TestNobodyWaitsForAnother(t *testing.T) {
+	let := make(chan struct{})
+	hang := func(context.Context, *edgelens.Delivery) error { <-let; return errors.New("hung") }
+	o := newOutbox()
+	dead := &sink{name: "dead", do: hang}
+	picky := &sink{name: "picky", do: func(ctx context.Context, d *edgelens.Delivery) error {
+		if d.Record.Device == "d0" {
+			return hang(ctx, d)
+		}
+		return nil
+	}}
+	for device := range 10 {
+		for _, name := range []string{"dead", "picky"} {
+			o.add(name, fmt.Sprint("d", device), numbers(0, 20)...)
+		}
+	}
+	start(t, o, quick(), dead, picky)
+	t.Cleanup(func() { close(let) })
+	eventually(t, "all but one are told", func() bool {
+		for device := 1; device < 10; device++ {
+			if picky.keys(fmt.Sprint("d", device)) != strings.Join(numbers(0, 20), " ") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// While a sink is away, one delivery at a time finds out whether it is back,
+// however many devices there are.
+func TestOneProbeWhileTheSinkIsAway(t *testing.T) {
+	var mu sync.Mutex
+	away, tries, together, most := true, 0, 0, 0
+	o := newOutbox()
+	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
+		mu.Lock()
+		tries++
+		late := tries > 20
+		if together++; late && away {
+			most = max(most, together)
+		}
+		mu.Unlock()
+		time.Sleep(100 * time.Microsecond) // so that others would overlap
+		mu.Lock()
+		defer mu.Unlock()
+		together--
+		if away {
+			return errors.New("away")
+		}
+		return nil
+	}}
+	for device := range 30 {
+		o.add("s", fmt.Sprint("d", device), "1", "2")
+	}
+	config := quick()
+	config.MaxBackoff = time.Millisecond
+	start(t, o, config, s)
+	eventually(t, "many tries", func() bool { mu.Lock(); defer mu.Unlock(); return tries > 60 })
+	mu.Lock()
+	if most > 1 {
+		t.Errorf("%d tries at a time", most)
+	}
+	away = false
+	mu.Unlock()
+	eventually(t, "all told", func() bool { return o.left() == 0 })
+}
+
+func TestWhatIsRejectedIsGivenUp(t *testing.T) {
+	var mu sync.Mutex
+	tries := map[string]int{}
+	o := newOutbox()
+	s := &sink{name: "s", do: func(_ context.Context, d *edgelens.Delivery) error {
+		mu.Lock()
+		defer mu.Unlock()
+		tries[d.Record.Key]++
+		if d.Record.Key == "bad" {
+			return fmt.Errorf("no: %w", deliver.ErrRejected)
+		}
+		return nil
+	}}
+	o.add("s", "door", "1", "bad", "2", "bad", "3")
+	start(t, o, quick(), s)
+	eventually(t, "all told", func() bool { return o.left() == 0 })
+	if got := s.keys("door"); got != "1 2 3" {
+		t.Errorf("told %s", got)
+	}
+	if tries["bad"] != 6 {
+		t.Errorf("%d tries of the two bad ones, want 3 each", tries["bad"])
+	}
+}
+
+// A delivery under way at the stop is let end, and noted.
+func TestStopLetsADeliveryEnd(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	o := newOutbox()
+	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error { close(begun); <-end; return nil }}
+	o.add("s", "door", "1")
+	teller, err := deliver.New(o, quick(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	teller.Start(s)
+	<-begun
+	stopped := make(chan struct{})
+	go func() { teller.Stop(); close(stopped) }()
+	close(end)
+	<-stopped
+	if o.left() != 0 {
+		t.Error("it would be told again")
+	}
+}
+
+func TestConfig(t *testing.T) {
+	if err := deliver.DefaultConfig().Validate(); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*deliver.Config){
+		"lanes":       func(c *deliver.Config) { c.Lanes = 0 },
+		"min_backoff": func(c *deliver.Config) { c.MinBackoff = 2 * c.MaxBackoff },
+		"rejections":  func(c *deliver.Config) { c.Rejections = 0 },
+	} {
+		config := deliver.DefaultConfig()
+		change(&config)
+		_, err := deliver.New(newOutbox(), config, slog.Default(), prometheus.NewRegistry())
+		if !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

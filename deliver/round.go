@@ -1,0 +1,238 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"edgelens"
+)
+
+const (
+	// page is how many things of a device are read at a time.
+	page = 16
+	// brokenAfter is how many failures in a row, of different devices, say
+	// that the sink is away and not that it minds one device.
+	brokenAfter = 3
+	// lookAgain is how often the outbox is read through for no reason but to
+	// be sure.
+	lookAgain = time.Minute
+)
+
+// round is what one sink is being told. Its goroutine alone touches it; lanes
+// report to it.
+type round struct {
+	*Teller
+	sink    Sink
+	devices map[string]*device
+	ended   chan report
+	busy    int
+	// failures in a row, whatever the device; from brokenAfter on, one lane at
+	// a time tries until one succeeds.
+	failures  int
+	notBefore time.Time
+}
+
+// device is what the round knows of a device.
+type device struct {
+	busy, more bool
+	failures   int
+	notBefore  time.Time
+	// rejected is the thing that the sink rejected last, and how often.
+	rejected   int64
+	rejections int
+}
+
+// report is what became of a lane.
+type report struct {
+	device string
+	told   int
+	// failed is the thing that could not be told, and why.
+	failed *edgelens.Delivery
+	err    error
+}
+
+func newRound(t *Teller, sink Sink) *round {
+	return &round{Teller: t, sink: sink, devices: map[string]*device{}, ended: make(chan report)}
+}
+
+// run tells the sink until ctx ends, and ends when its lanes have; they work as
+// long as working lives.
+func (r *round) run(ctx, working context.Context) {
+	wake, changed, cancel := r.outbox.WatchOutbox()
+	defer cancel()
+	look := time.NewTimer(0) // what was there before
+	defer look.Stop()
+	retry := time.NewTimer(time.Hour)
+	defer retry.Stop()
+	for ctx.Err() == nil {
+		retry.Reset(r.begin(ctx, working))
+		select {
+		case <-ctx.Done():
+		case report := <-r.ended:
+			r.note(report)
+		case <-retry.C:
+		case _, open := <-wake:
+			if !open {
+				wake = nil // the ledger is closed; ctx will end
+				continue
+			}
+			r.mark(changed())
+		case <-look.C:
+			devices, err := r.outbox.OutboxDevices(ctx, r.sink.Name())
+			if err != nil && ctx.Err() == nil {
+				r.log.Warn("read the outbox", "sink", r.sink.Name(), "error", err)
+			}
+			r.mark(devices)
+			look.Reset(lookAgain)
+		}
+	}
+	for ; r.busy > 0; r.busy-- {
+		<-r.ended
+	}
+}
+
+func (r *round) mark(devices []string) {
+	for _, name := range devices {
+		if r.devices[name] == nil {
+			r.devices[name] = &device{}
+		}
+		r.devices[name].more = true
+	}
+}
+
+// begin starts as many lanes as may run, and returns how long until another may.
+func (r *round) begin(ctx, working context.Context) time.Duration {
+	now, wait := time.Now(), time.Hour
+	lanes := r.config.Lanes
+	if r.failures >= brokenAfter {
+		if r.notBefore.After(now) {
+			return r.notBefore.Sub(now)
+		}
+		lanes = 1
+	}
+	for name, d := range r.devices {
+		switch {
+		case d.busy || !d.more:
+		case d.notBefore.After(now):
+			wait = min(wait, d.notBefore.Sub(now))
+		case r.busy < lanes:
+			d.busy, d.more = true, false
+			r.busy++
+			go func() { r.ended <- r.lane(ctx, working, name) }() // run waits for it
+		}
+	}
+	return wait
+}
+
+// lane tells the sink of one device until there is no more, it fails, or ctx
+// ends.
+func (r *round) lane(ctx, working context.Context, name string) report {
+	done := report{device: name}
+	for ctx.Err() == nil {
+		deliveries, err := r.outbox.Outbox(ctx, r.sink.Name(), name, page)
+		if err != nil || len(deliveries) == 0 {
+			done.err = err
+			return done
+		}
+		for i := 0; i < len(deliveries) && ctx.Err() == nil; i++ {
+			d := &deliveries[i]
+			if err := r.sink.Deliver(working, d); err != nil {
+				done.failed, done.err = d, err
+				return done
+			}
+			// It is told: that must be written down even where all ends now.
+			if done.err = r.outbox.Told(context.WithoutCancel(working), d.Seq); done.err != nil {
+				return done
+			}
+			done.told++
+		}
+	}
+	return done
+}
+
+// note takes down what became of a lane.
+func (r *round) note(done report) {
+	d := r.devices[done.device]
+	d.busy = false
+	r.busy--
+	r.events.WithLabelValues(r.sink.Name(), outcomeDelivered).Add(float64(done.told))
+	if done.told > 0 || done.err == nil {
+		r.recovered(d)
+	}
+	if done.err == nil {
+		if !d.more {
+			delete(r.devices, done.device)
+		}
+		return
+	}
+	d.more = true
+	d.failures++
+	d.notBefore = time.Now().Add(r.backoff(d.failures))
+	if done.failed == nil { // the ledger's fault
+		r.log.Warn("read or write the outbox; it is tried again", "sink", r.sink.Name(), "error", done.err)
+		return
+	}
+	r.events.WithLabelValues(r.sink.Name(), outcomeFailed).Inc()
+	if errors.Is(done.err, ErrRejected) {
+		r.reject(d, done)
+		return
+	}
+	r.failures++
+	r.notBefore = time.Now().Add(r.backoff(r.failures - brokenAfter + 1))
+	r.log.Log(context.Background(), r.level(d), "could not deliver; it is tried again", "sink", r.sink.Name(), "device", done.device,
+		"event", done.failed.Record.ID, "tries", d.failures, "error", done.err)
+}
+
+// level keeps a receiver that is away from filling the log: the first failures
+// are warnings, of the rest every tenth.
+func (r *round) level(d *device) slog.Level {
+	if d.failures <= 3 || d.failures%10 == 0 {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}
+
+// recovered lets everybody go on at once: the sink is there.
+func (r *round) recovered(d *device) {
+	d.failures, d.notBefore = 0, time.Time{}
+	if r.failures >= brokenAfter {
+		r.log.Info("deliveries go on", "sink", r.sink.Name())
+		for _, d := range r.devices {
+			d.failures, d.notBefore = 0, time.Time{}
+		}
+	}
+	r.failures = 0
+}
+
+// reject counts a rejection, and gives the thing up after too many.
+func (r *round) reject(d *device, done report) {
+	if d.rejected != done.failed.Seq {
+		d.rejected, d.rejections = done.failed.Seq, 0
+	}
+	d.rejections++
+	attributes := []any{"sink", r.sink.Name(), "device", done.device, "event", done.failed.Record.ID, "tries", d.rejections, "error", done.err}
+	if d.rejections < r.config.Rejections {
+		r.log.Warn("the receiver rejects an event; it is tried again", attributes...)
+		return
+	}
+	if err := r.outbox.Told(context.Background(), done.failed.Seq); err != nil {
+		r.log.Warn("write the outbox; it is tried again", "sink", r.sink.Name(), "error", err)
+		return
+	}
+	r.events.WithLabelValues(r.sink.Name(), outcomeRejected).Inc()
+	r.log.Error("an event was given up: the receiver rejects it; it is in the history under its id", attributes...)
+	d.failures, d.notBefore = 0, time.Time{}
+}
+
+// backoff is the wait after so many failures in a row.
+func (r *round) backoff(failures int) time.Duration {
+	wait := r.config.MinBackoff
+	for ; failures > 1 && wait < r.config.MaxBackoff; failures-- {
+		wait *= 2
+	}
+	wait = min(wait, r.config.MaxBackoff)
+	return wait/2 + rand.N(wait/2+1)
+}

@@ -1,0 +1,140 @@
+// Package event puts into JSON what became of a terminal's record: the same for
+// MQTT, for the webhook and for whoever else is told.
+//
+// The envelope is a CloudEvent 1.0 in structured JSON
+// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md).
+package event
+
+import (
+	"encoding/json"
+	"time"
+
+	"edgelens"
+)
+
+// Type is the type of the events, with the version of Data.
+const Type = "edgelens.recognition.v1"
+
+// CloudEvent is the envelope. The same record gives the same ID and Source,
+// however often it is told of.
+type CloudEvent struct {
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            time.Time `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	Data            Data      `json:"data"`
+}
+
+// Data is what became of a record.
+type Data struct {
+	// Outcome is "recognized", "uncertain", "no_image" or "error", and Reason a
+	// sentence that says why; empty for "recognized".
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
+	Device  string `json:"device"`
+	Dialect string `json:"dialect"`
+	// Kind is "verified", "stranger" or "snapshot".
+	Kind string `json:"kind"`
+	// Passed reports that the terminal let somebody in.
+	Passed bool `json:"passed"`
+	// Record is the terminal's own words, without the picture; null where it
+	// sent a picture alone.
+	Record json.RawMessage `json:"record"`
+	// Predictions are sorted, the most probable first.
+	Predictions []Prediction `json:"predictions"`
+	Model       *Model       `json:"model"`
+	Image       *Image       `json:"image"`
+	Cached      bool         `json:"cached"`
+	// Replayed says that this is not news: do not open a door for it.
+	Replayed bool `json:"replayed"`
+	// CapturedAt is by the device's clock; null where it did not say.
+	CapturedAt *time.Time `json:"captured_at"`
+	ReceivedAt time.Time  `json:"received_at"`
+	// AgeMS is how long ago it was captured, or else received, when this was
+	// written, in milliseconds; never negative.
+	AgeMS int64 `json:"age_ms"`
+}
+
+// Prediction is one class and how probable it is.
+type Prediction struct {
+	ClassID     int     `json:"class_id"`
+	Label       string  `json:"label"`
+	Probability float64 `json:"probability"`
+}
+
+// Model is what recognized.
+type Model struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest"`
+}
+
+// Image is the picture that was looked at, or was to be.
+type Image struct {
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+	Width  int    `json:"width,omitempty"`
+	Height int    `json:"height,omitempty"`
+	Format string `json:"format,omitempty"`
+	// URL is where the picture is, while it is kept.
+	URL string `json:"url,omitempty"`
+}
+
+// Composer makes events.
+type Composer struct {
+	// Fresh is how far a device's own time may lie behind a record's arrival
+	// until the record is taken for a replay.
+	Fresh time.Duration
+	// Link returns where a picture of a result can be had; nil for nowhere.
+	Link func(result string) string
+}
+
+// Compose returns the event of a delivery that is written at now.
+func (c Composer) Compose(d *edgelens.Delivery, now time.Time) CloudEvent {
+	at := d.Record.CapturedAt
+	if at.IsZero() {
+		at = d.Record.ReceivedAt
+	}
+	return CloudEvent{
+		SpecVersion: "1.0", ID: d.Record.ID, Source: "edgelens/devices/" + d.Record.Device, Type: Type, Subject: d.Record.Device,
+		Time: at.UTC(), DataContentType: "application/json", Data: c.data(d, at, now),
+	}
+}
+
+func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
+	r := &d.Record
+	data := Data{
+		Outcome: d.Result.Outcome, Reason: d.Result.Reason, Device: r.Device, Dialect: r.Dialect, Kind: r.Kind, Passed: r.Passed,
+		Record: r.Verdict, Predictions: []Prediction{}, ReceivedAt: r.ReceivedAt.UTC(),
+		AgeMS: max(0, now.Sub(at).Milliseconds()),
+		// A device clock that is ahead proves nothing; one that is behind is
+		// taken at its word.
+		Replayed: r.Retained || !r.CapturedAt.IsZero() && r.ReceivedAt.Sub(r.CapturedAt) > c.Fresh,
+	}
+	if data.Record == nil {
+		data.Record = json.RawMessage("null")
+	}
+	if !r.CapturedAt.IsZero() {
+		captured := r.CapturedAt.UTC()
+		data.CapturedAt = &captured
+	}
+	if r.ImageSHA256 != "" {
+		data.Image = &Image{SHA256: r.ImageSHA256, Bytes: r.ImageBytes}
+		if c.Link != nil {
+			data.Image.URL = c.Link(d.Result.ID)
+		}
+	}
+	if result := d.Result.Result; result != nil {
+		data.Cached = result.Cached
+		data.Model = &Model{Name: result.Model.Name, Digest: result.Model.Digest}
+		for _, p := range result.Predictions {
+			data.Predictions = append(data.Predictions, Prediction(p))
+		}
+		if data.Image != nil {
+			data.Image.Width, data.Image.Height, data.Image.Format = result.Image.Width, result.Image.Height, result.Image.Format
+		}
+	}
+	return data
+}

@@ -1,0 +1,70 @@
+package event_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/event"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func TestGolden(t *testing.T) {
+	received := time.Date(2026, 4, 10, 8, 0, 9, 0, time.UTC)
+	base := func() *edgelens.Delivery {
+		return &edgelens.Delivery{
+			Record: edgelens.Record{
+				ID: "25973261-ac3f-8c66-98a2-9bac2a5037ff", Dialect: "fungxi", Device: "door", Kind: edgelens.RecordVerified, Passed: true,
+				Verdict: json.RawMessage(`{"num":7}`), CapturedAt: received.Add(-2 * time.Second), ReceivedAt: received, ImageSHA256: "00ff", ImageBytes: 14,
+			},
+			Result: edgelens.StoredResult{ID: "25973261-ac3f-8c66-98a2-9bac2a5037ff", Outcome: edgelens.OutcomeRecognized, Result: &edgelens.Result{
+				Model: edgelens.ModelRef{Name: "m", Digest: "sha256:0"}, Predictions: []edgelens.Prediction{{ClassID: 3, Label: "cat", Probability: 0.5}},
+				Image: edgelens.ImageInfo{Width: 4, Height: 3, Format: "jpeg"}, Cached: true,
+			}},
+		}
+	}
+	for name, change := range map[string]func(d *edgelens.Delivery){
+		"recognized": func(*edgelens.Delivery) {},
+		"no_image": func(d *edgelens.Delivery) {
+			d.Record.ImageSHA256, d.Record.ImageBytes = "", 0
+			d.Result = edgelens.StoredResult{ID: d.Record.ID, Outcome: edgelens.OutcomeNoImage, Reason: "The terminal sent no picture."}
+		},
+		"error": func(d *edgelens.Delivery) {
+			d.Result = edgelens.StoredResult{ID: d.Record.ID, Outcome: edgelens.OutcomeError, Reason: "It is cut off.", Error: &edgelens.JobError{Code: "bad_image", Detail: "It is cut off."}}
+		},
+		"snapshot": func(d *edgelens.Delivery) {
+			d.Record.Kind, d.Record.Passed, d.Record.Verdict, d.Record.CapturedAt = edgelens.RecordSnapshot, false, nil, time.Time{}
+		},
+		"replayed_late":     func(d *edgelens.Delivery) { d.Record.CapturedAt = received.Add(-2 * time.Hour) },
+		"replayed_retained": func(d *edgelens.Delivery) { d.Record.Retained = true },
+		"clock_ahead":       func(d *edgelens.Delivery) { d.Record.CapturedAt = received.Add(time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := base()
+			change(d)
+			composer := event.Composer{Fresh: time.Minute, Link: func(id string) string { return "/api/results/" + id + "/image" }}
+			got, err := json.MarshalIndent(composer.Compose(d, received.Add(3*time.Second)), "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata", name+".golden.json")
+			if *update {
+				if err := os.WriteFile(file, append(got, '\n'), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got)+"\n" != string(want) {
+				t.Errorf("got %s\nwant %s", got, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,97 @@
+package webhook
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"edgelens"
+	"edgelens/event"
+)
+
+// body is what is posted: the fields of the article's bridge, then ours.
+type body struct {
+	UserID       json.RawMessage `json:"user_id"`
+	Name         json.RawMessage `json:"name"`
+	Img          string          `json:"img"`
+	VerifiedCode json.RawMessage `json:"verifiedCode"`
+	BotTime      json.RawMessage `json:"bot_time"`
+	PersonType   json.RawMessage `json:"personType"`
+	// Recognition is the Data of the MQTT event with its id.
+	Recognition recognition `json:"recognition"`
+}
+
+type recognition struct {
+	ID string `json:"id"`
+	event.Data
+}
+
+// botTime is how terminals write the time.
+const botTime = "2006-01-02 15:04:05"
+
+func (w *Webhook) body(ctx context.Context, d *edgelens.Delivery) ([]byte, error) {
+	img, err := w.image(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	composed := w.composer.Compose(d, w.now())
+	said := said(d.Record.Verdict)
+	at := d.Record.CapturedAt
+	if at.IsZero() {
+		at = d.Record.ReceivedAt
+	}
+	text, err := json.Marshal(body{
+		UserID: said.or("num", d.Record.Person.ID), Name: said.or("name", d.Record.Person.Name), Img: img,
+		VerifiedCode: said.or("verifiedCode", d.Record.Person.Code), BotTime: said.or("time", at.Local().Format(botTime)),
+		PersonType: said.or("personType", d.Record.Person.Type), Recognition: recognition{ID: composed.ID, Data: composed.Data},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write the webhook's body: %w", err)
+	}
+	return text, nil
+}
+
+// image returns the picture as the receiver wants it. A picture that is gone is
+// no reason to keep the rest from the receiver.
+func (w *Webhook) image(ctx context.Context, d *edgelens.Delivery) (string, error) {
+	if d.Picture == "" || w.config.Image == ImageNone {
+		return "", nil
+	}
+	picture, err := w.pictures.Picture(ctx, d.Picture)
+	if errors.Is(err, edgelens.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	text := base64.StdEncoding.EncodeToString(picture)
+	if w.config.Image == ImageDataURI {
+		text = "data:" + http.DetectContentType(picture) + ";base64," + text
+	}
+	return text, nil
+}
+
+// verdict is the terminal's own words by field.
+type verdict map[string]json.RawMessage
+
+func said(record json.RawMessage) verdict {
+	var v verdict
+	_ = json.Unmarshal(record, &v) // what is no object has no fields
+	return v
+}
+
+// or returns a field as the terminal wrote it, number or string, or else the
+// text.
+func (v verdict) or(field, text string) json.RawMessage {
+	if value, ok := v[field]; ok {
+		return value
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil { // never for a string
+		return json.RawMessage(`""`)
+	}
+	return quoted
+}
