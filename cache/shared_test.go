@@ -1,10 +1,7 @@
 package cache_test
 
 import (
-	"context"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -12,39 +9,8 @@ import (
 
 	"edgelens"
 	"edgelens/cache"
-	"edgelens/supervise"
+	"edgelens/supervise/supervisetest"
 )
-
-// startRedis returns the URL of a redis-server of the test's own.
-func startRedis(t *testing.T) string {
-	t.Helper()
-	program, err := supervise.FindRedis()
-	if err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
-	child := exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")
-	child.Args[0] = "redis-server"
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = child.Process.Kill()
-		_ = child.Wait()
-		_ = os.RemoveAll(dir)
-	})
-	client, err := cache.Connect("redis-socket://" + socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close() // only asked whether it is there
-	eventually(t, "redis answers", func() bool { return client.Ping(context.Background()).Err() == nil })
-	return "redis-socket://" + socket
-}
 
 // newNode returns the cache of one node.
 func newNode(t *testing.T, url string) *cache.Shared {
@@ -76,7 +42,7 @@ func sharedResult() *edgelens.Result {
 }
 
 func TestNodesShareHits(t *testing.T) {
-	url := startRedis(t)
+	url := supervisetest.Start(t).URL
 	first, second := newNode(t, url), newNode(t, url)
 	if _, ok := second.Get("key"); ok {
 		t.Fatal("a hit in an empty cache")
@@ -138,7 +104,7 @@ func TestDeadRedisCostsLittle(t *testing.T) {
 
 // Setting never waits, whatever becomes of Redis.
 func TestSetDoesNotWait(t *testing.T) {
-	s := newNode(t, startRedis(t))
+	s := newNode(t, supervisetest.Start(t).URL)
 	for range 5000 {
 		s.Set("key", sharedResult())
 	}

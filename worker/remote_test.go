@@ -15,14 +15,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/supervise/supervisetest"
 	"edgelens/worker"
 )
 
 // acceptOnly is a node that accepts jobs and works on none.
-func acceptOnly(t *testing.T, redis *redisServer, ledger *memory, attempt time.Duration) *system {
+func acceptOnly(t *testing.T, redis *supervisetest.Redis, ledger *memory, attempt time.Duration) *system {
 	t.Helper()
 	config := worker.DefaultConfig()
-	config.RedisURL, config.Concurrency, config.AttemptTimeout = redis.url(), 2, attempt
+	config.RedisURL, config.Concurrency, config.AttemptTimeout = redis.URL, 2, attempt
 	queue, err := worker.NewQueue(config, "acceptor", ledger, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -49,30 +50,20 @@ func startRemote(t *testing.T, url string, r *recognizer) func() {
 	return stop
 }
 
-// keys returns the keys in Redis that match.
-func (r *redisServer) keys(pattern string) []string {
-	r.t.Helper()
-	var keys []string
-	for scan := r.client.Scan(context.Background(), 0, pattern, 1000).Iterator(); scan.Next(context.Background()); {
-		keys = append(keys, scan.Val())
-	}
-	return keys
-}
-
 const pictures = "edgelens:picture:*"
 
 func TestRemoteWorker(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
+	r := supervisetest.Start(t)
 	s := acceptOnly(t, r, newMemory(), 5*time.Second)
 	s.submit(50, edgelens.QueueInteractive)
 	s.submit(50, edgelens.QueueBulk)
-	if waiting := r.keys(pictures); len(waiting) != 0 {
+	if waiting := r.Keys(pictures); len(waiting) != 0 {
 		t.Errorf("pictures of waiting jobs are in Redis: %q", waiting)
 	}
 	var most atomic.Int64
-	startRemote(t, r.url(), &recognizer{do: func(context.Context, *edgelens.Request) error {
-		if n := int64(len(r.keys(pictures))); n > most.Load() {
+	startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
+		if n := int64(len(r.Keys(pictures))); n > most.Load() {
 			most.Store(n)
 		}
 		return nil
@@ -83,7 +74,7 @@ func TestRemoteWorker(t *testing.T) {
 	if n := most.Load(); n > attempts {
 		t.Errorf("%d pictures at a time in Redis, want no more than %d attempts", n, attempts)
 	}
-	if left := r.keys(pictures); len(left) != 0 {
+	if left := r.Keys(pictures); len(left) != 0 {
 		t.Errorf("pictures are left in Redis: %q", left)
 	}
 	for id := range s.ledger.jobs {
@@ -108,10 +99,10 @@ func TestRemoteFates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := startRedis(t)
+			r := supervisetest.Start(t)
 			s := acceptOnly(t, r, newMemory(), 5*time.Second)
 			var calls atomic.Int64
-			startRemote(t, r.url(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+			startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
 				if calls.Add(1) == 1 {
 					return test.err
 				}
@@ -131,7 +122,7 @@ func TestRemoteFates(t *testing.T) {
 }
 
 func TestWorkersShareTheLoad(t *testing.T) {
-	r := startRedis(t)
+	r := supervisetest.Start(t)
 	var here, there atomic.Int64
 	work := func(count *atomic.Int64) *recognizer {
 		return &recognizer{do: func(context.Context, *edgelens.Request) error {
@@ -140,7 +131,7 @@ func TestWorkersShareTheLoad(t *testing.T) {
 			return nil
 		}}
 	}
-	startRemote(t, r.url(), work(&there))
+	startRemote(t, r.URL, work(&there))
 	s := newSystem(t, r, newMemory(), work(&here))
 	s.submit(200, edgelens.QueueInteractive)
 	s.allDone(200, edgelens.JobSucceeded)
@@ -153,15 +144,15 @@ func TestWorkersShareTheLoad(t *testing.T) {
 // While the accepting node is away its jobs wait, with no attempt counted.
 func TestAcceptingNodeAway(t *testing.T) {
 	t.Parallel()
-	r, ledger := startRedis(t), newMemory()
+	r, ledger := supervisetest.Start(t), newMemory()
 	first := acceptOnly(t, r, ledger, 5*time.Second)
 	first.submit(10, edgelens.QueueInteractive)
 	if err := first.queue.Close(); err != nil {
 		t.Fatal(err)
 	}
-	startRemote(t, r.url(), &recognizer{})
+	startRemote(t, r.URL, &recognizer{})
 	eventually(t, "tasks go back", func() bool {
-		return r.client.ZCard(context.Background(), "asynq:{interactive}:retry").Val() > 0
+		return r.Client.ZCard(context.Background(), "asynq:{interactive}:retry").Val() > 0
 	})
 	again := acceptOnly(t, r, ledger, 5*time.Second)
 	again.allDone(10, edgelens.JobSucceeded)
@@ -175,10 +166,10 @@ func TestAcceptingNodeAway(t *testing.T) {
 // An accepting node that restarts during an attempt gets its result.
 func TestAcceptingNodeRestarts(t *testing.T) {
 	t.Parallel()
-	r, ledger := startRedis(t), newMemory()
+	r, ledger := supervisetest.Start(t), newMemory()
 	first := acceptOnly(t, r, ledger, 5*time.Second)
 	entered, leave := make(chan struct{}), make(chan struct{})
-	startRemote(t, r.url(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+	startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
 		close(entered)
 		<-leave
 		return nil
@@ -197,9 +188,9 @@ func TestAcceptingNodeRestarts(t *testing.T) {
 // it says when it comes back too late changes nothing.
 func TestRemoteWorkerDies(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
+	r := supervisetest.Start(t)
 	s := acceptOnly(t, r, newMemory(), time.Second)
-	line := newLine(t, r.socket)
+	line := newLine(t, r.Servers[0].Address)
 	dead := &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
 		<-ctx.Done()
 		return edgelens.ErrStopping
@@ -208,7 +199,7 @@ func TestRemoteWorkerDies(t *testing.T) {
 	s.submit(2, edgelens.QueueInteractive)
 	eventually(t, "both are being worked on", func() bool { return dead.running.Load() == 2 })
 	line.cut()
-	startRemote(t, r.url(), &recognizer{})
+	startRemote(t, r.URL, &recognizer{})
 	s.submit(5, edgelens.QueueInteractive)
 	s.allDone(7, edgelens.JobSucceeded)
 	line.mend()
