@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -142,4 +143,37 @@ func TestFailOver(t *testing.T) {
 	free()
 	freeThere()
 	s.allDone(45, edgelens.JobSucceeded)
+}
+
+// A Redis of any kind can want a password, or a user and a password.
+func TestCredentials(t *testing.T) {
+	single := func(t testing.TB) *supervisetest.Redis { return supervisetest.Start(t) }
+	for name, test := range map[string]struct {
+		start       func(testing.TB) *supervisetest.Redis
+		credentials string
+	}{
+		"single, password":   {single, ":secret@"},
+		"single, user":       {single, "edge:word@"},
+		"sentinel, password": {supervisetest.StartSentinel, ":secret@"},
+		"cluster, password":  {supervisetest.StartCluster, ":secret@"},
+		"cluster, user":      {supervisetest.StartCluster, "edge:word@"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := test.start(t)
+			for _, server := range r.Servers {
+				ctx := context.Background()
+				user := server.Client.Do(ctx, "ACL", "SETUSER", "edge", "on", ">word", "~*", "+@all").Err()
+				_ = server.Client.Do(ctx, "ACL", "SETUSER", "edge", "&*") // Redis 6.0 guards no channels
+				password := server.Client.ConfigSet(ctx, "requirepass", "secret").Err()
+				if user != nil || password != nil {
+					t.Fatal(user, password)
+				}
+			}
+			r.URL = strings.Replace(r.URL, "://", "://"+test.credentials, 1)
+			s := newSystem(t, r, newMemory(), &recognizer{})
+			s.submit(5, edgelens.QueueInteractive)
+			s.allDone(5, edgelens.JobSucceeded)
+		})
+	}
 }

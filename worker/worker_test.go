@@ -396,11 +396,16 @@ func TestConfigValidate(t *testing.T) {
 	if strings.Contains(err.Error(), "secret") {
 		t.Errorf("the password is in %v", err)
 	}
-	for _, url := range []string{"redis://h:6379/0", "rediss://h", "redis-socket:///run/s", "redis-sentinel://h:1?master=m", "redis-cluster://a:1,b:2"} {
+	for url, valid := range map[string]bool{
+		"redis://h:6379/0": true, "rediss://h": true, "redis-socket:///run/s": true, "unix:///run/s": true, "redis-cluster://a:1,b:2": true,
+		"redis-sentinel://h:1?master=m": true, "redis-sentinel://:secret@a:1,b:2?master=m": true, "redis-cluster://u:secret@a:1,b:2/": true,
+		"redis-sentinel://h:1": false, "redis-sentinel://?master=m": false, "redis-cluster://": false, "redis-socket://": false,
+		"redis://:secret@h:port": false, "redis://:secret@h/first": false, "h:6379": false,
+	} {
 		config := worker.DefaultConfig()
 		config.RedisURL, config.Concurrency = url, 1
-		if err := config.Validate(); err != nil {
-			t.Errorf("%s: %v", url, err)
+		if err := config.Validate(); (err == nil) != valid || err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want valid: %v", url, err, valid)
 		}
 	}
 }
