@@ -16,8 +16,9 @@ type Config struct {
 	// must have the same.
 	RedisURL string
 	// Concurrency is how many jobs are recognized at a time; for each, one more
-	// is kept at hand, so that disk and network do not hold it up. At least 1; as
-	// many as there are interpreters is right.
+	// of this node's own is kept at hand, so that the disk does not hold it up,
+	// and none of another node's. At least 1; as many as there are interpreters
+	// is right.
 	Concurrency int
 	// JobTimeout is how long a job has from its acceptance to its terminal
 	// state; then it expires.

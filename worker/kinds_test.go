@@ -36,7 +36,7 @@ func TestOwnWorkerOnManyServers(t *testing.T) {
 			t.Parallel()
 			r := start(t)
 			work, free := held()
-			s := newSystem(t, r, newMemory(), work)
+			s := newSystem(t, r, newMemory("job"), work)
 			s.submit(20, edgelens.QueueInteractive)
 			s.submit(20, edgelens.QueueBulk)
 			eventually(t, "two run", func() bool { return work.running.Load() == 2 })
@@ -53,7 +53,7 @@ func TestRemoteWorkerOnManyServers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := start(t)
-			s := acceptOnly(t, r, newMemory(), time.Second)
+			s := acceptOnly(t, r, newMemory("job"), time.Second)
 			s.submit(20, edgelens.QueueInteractive)
 			s.submit(20, edgelens.QueueBulk)
 			var lent atomic.Int64
@@ -77,7 +77,7 @@ func TestOneServerOfAClusterForgets(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.StartCluster(t)
 	work, free := held()
-	s := newSystem(t, r, newMemory(), work)
+	s := newSystem(t, r, newMemory("job"), work)
 	s.submit(10, edgelens.QueueInteractive)
 	s.submit(10, edgelens.QueueBulk)
 	eventually(t, "two run", func() bool { return work.running.Load() == 2 })
@@ -111,7 +111,7 @@ func keysOf(t *testing.T, server *supervisetest.Server, pattern string) []string
 func TestServerOfAClusterIsKilled(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.StartCluster(t)
-	s := newSystem(t, r, newMemory(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+	s := newSystem(t, r, newMemory("job"), &recognizer{do: func(context.Context, *edgelens.Request) error {
 		time.Sleep(5 * time.Millisecond) // the work itself
 		return nil
 	}})
@@ -133,7 +133,7 @@ func TestFailOver(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.StartSentinel(t)
 	work, free := held()
-	s := newSystem(t, r, newMemory(), work)
+	s := newSystem(t, r, newMemory("job"), work)
 	there, freeThere := held()
 	startRemote(t, r.URL, there)
 	s.submit(40, edgelens.QueueInteractive)
@@ -171,7 +171,7 @@ func TestCredentials(t *testing.T) {
 				}
 			}
 			r.URL = strings.Replace(r.URL, "://", "://"+test.credentials, 1)
-			s := newSystem(t, r, newMemory(), &recognizer{})
+			s := newSystem(t, r, newMemory("job"), &recognizer{})
 			s.submit(5, edgelens.QueueInteractive)
 			s.allDone(5, edgelens.JobSucceeded)
 		})

@@ -55,7 +55,7 @@ const pictures = "edgelens:picture:*"
 func TestRemoteWorker(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
-	s := acceptOnly(t, r, newMemory(), 5*time.Second)
+	s := acceptOnly(t, r, newMemory("job"), 5*time.Second)
 	s.submit(50, edgelens.QueueInteractive)
 	s.submit(50, edgelens.QueueBulk)
 	if waiting := r.Keys(pictures); len(waiting) != 0 {
@@ -69,10 +69,9 @@ func TestRemoteWorker(t *testing.T) {
 		return nil
 	}})
 	s.allDone(100, edgelens.JobSucceeded)
-	// Two jobs are recognized at a time, and for each another is kept at hand.
-	const attempts = 2 * 2
-	if n := most.Load(); n > attempts {
-		t.Errorf("%d pictures at a time in Redis, want no more than %d attempts", n, attempts)
+	const slots = 2
+	if n := most.Load(); n > slots {
+		t.Errorf("%d pictures at a time in Redis, want no more than %d slots", n, slots)
 	}
 	if left := r.Keys(pictures); len(left) != 0 {
 		t.Errorf("pictures are left in Redis: %q", left)
@@ -100,7 +99,7 @@ func TestRemoteFates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := supervisetest.Start(t)
-			s := acceptOnly(t, r, newMemory(), 5*time.Second)
+			s := acceptOnly(t, r, newMemory("job"), 5*time.Second)
 			var calls atomic.Int64
 			startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
 				if calls.Add(1) == 1 {
@@ -132,7 +131,7 @@ func TestWorkersShareTheLoad(t *testing.T) {
 		}}
 	}
 	startRemote(t, r.URL, work(&there))
-	s := newSystem(t, r, newMemory(), work(&here))
+	s := newSystem(t, r, newMemory("job"), work(&here))
 	s.submit(200, edgelens.QueueInteractive)
 	s.allDone(200, edgelens.JobSucceeded)
 	t.Logf("%d jobs here, %d there", here.Load(), there.Load())
@@ -141,10 +140,51 @@ func TestWorkersShareTheLoad(t *testing.T) {
 	}
 }
 
+// Two nodes that accept and work do one another's jobs, and nobody waits for
+// ever.
+func TestNodesLendToOneAnother(t *testing.T) {
+	t.Parallel()
+	r := supervisetest.Start(t)
+	first := newNode(t, r, "first", &recognizer{})
+	second := newNode(t, r, "second", &recognizer{})
+	for range 10 {
+		first.submit(20, edgelens.QueueInteractive)
+		second.submit(20, edgelens.QueueBulk)
+	}
+	first.allDone(200, edgelens.JobSucceeded)
+	second.allDone(200, edgelens.JobSucceeded)
+	for name, s := range map[string]*system{"first": first, "second": second} {
+		if most := s.recognizer.most.Load(); most > 2 {
+			t.Errorf("%s recognized %d at a time, want 2 at most", name, most)
+		}
+	}
+}
+
+// While a worker waits for the answer of a node that is away, it does its own
+// jobs.
+func TestSilentNodeLeavesSlotsToOwnJobs(t *testing.T) {
+	t.Parallel()
+	r := supervisetest.Start(t)
+	away := acceptOnly(t, r, newMemory("away"), 5*time.Second)
+	away.submit(2, edgelens.QueueInteractive)
+	if err := away.queue.Close(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	s := newNode(t, r, "here", &recognizer{})
+	eventually(t, "the silent node is asked", func() bool { return len(r.Keys("edgelens:{acceptor}:desk")) == 1 })
+	s.submit(20, edgelens.QueueInteractive)
+	s.allDone(20, edgelens.JobSucceeded)
+	// A silent node is given up after 3 s.
+	if took := time.Since(began); took > 2500*time.Millisecond {
+		t.Errorf("own jobs took %v, want them done while the silent node is waited for", took)
+	}
+}
+
 // While the accepting node is away its jobs wait, with no attempt counted.
 func TestAcceptingNodeAway(t *testing.T) {
 	t.Parallel()
-	r, ledger := supervisetest.Start(t), newMemory()
+	r, ledger := supervisetest.Start(t), newMemory("job")
 	first := acceptOnly(t, r, ledger, 5*time.Second)
 	first.submit(10, edgelens.QueueInteractive)
 	if err := first.queue.Close(); err != nil {
@@ -166,7 +206,7 @@ func TestAcceptingNodeAway(t *testing.T) {
 // An accepting node that restarts during an attempt gets its result.
 func TestAcceptingNodeRestarts(t *testing.T) {
 	t.Parallel()
-	r, ledger := supervisetest.Start(t), newMemory()
+	r, ledger := supervisetest.Start(t), newMemory("job")
 	first := acceptOnly(t, r, ledger, 5*time.Second)
 	entered, leave := make(chan struct{}), make(chan struct{})
 	startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
@@ -189,7 +229,7 @@ func TestAcceptingNodeRestarts(t *testing.T) {
 func TestRemoteWorkerDies(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
-	s := acceptOnly(t, r, newMemory(), time.Second)
+	s := acceptOnly(t, r, newMemory("job"), time.Second)
 	line := newLine(t, r.Servers[0].Address)
 	dead := &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
 		<-ctx.Done()

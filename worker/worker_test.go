@@ -41,16 +41,17 @@ type memory struct {
 	images   map[string][]byte
 	terminal map[string]int // how many terminal moves each job made
 	most     int            // attempts before a job counts as poison
+	prefix   string         // of the jobs' ids
 }
 
-func newMemory() *memory {
-	return &memory{jobs: map[string]*edgelens.Job{}, images: map[string][]byte{}, terminal: map[string]int{}, most: 2}
+func newMemory(prefix string) *memory {
+	return &memory{jobs: map[string]*edgelens.Job{}, images: map[string][]byte{}, terminal: map[string]int{}, most: 2, prefix: prefix}
 }
 
 func (m *memory) Accept(_ context.Context, spec edgelens.JobSpec, image []byte) (edgelens.Job, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	job := &edgelens.Job{ID: fmt.Sprintf("job-%04d", len(m.order)), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: time.Now()}
+	job := &edgelens.Job{ID: fmt.Sprintf("%s-%04d", m.prefix, len(m.order)), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: time.Now()}
 	m.jobs[job.ID], m.images[job.ID], m.order = job, image, append(m.order, job.ID)
 	return *job, false, nil
 }
@@ -195,10 +196,21 @@ type system struct {
 
 func newSystem(t *testing.T, redis *supervisetest.Redis, ledger *memory, r *recognizer) *system {
 	t.Helper()
+	return startNode(t, redis, "node", ledger, r)
+}
+
+// newNode is one of several nodes, with a ledger of its own.
+func newNode(t *testing.T, redis *supervisetest.Redis, name string, r *recognizer) *system {
+	t.Helper()
+	return startNode(t, redis, name, newMemory(name), r)
+}
+
+func startNode(t *testing.T, redis *supervisetest.Redis, name string, ledger *memory, r *recognizer) *system {
+	t.Helper()
 	config := worker.DefaultConfig()
 	config.RedisURL, config.Concurrency, config.AttemptTimeout = redis.URL, 2, 5*time.Second
 	log := slog.New(slog.DiscardHandler)
-	queue, err := worker.NewQueue(config, "node", ledger, log)
+	queue, err := worker.NewQueue(config, name, ledger, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +249,7 @@ func (s *system) allDone(n int, status edgelens.JobStatus) {
 }
 
 func TestJobsAreDone(t *testing.T) {
-	s := newSystem(t, supervisetest.Start(t), newMemory(), &recognizer{})
+	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{})
 	s.submit(50, edgelens.QueueInteractive)
 	s.submit(50, edgelens.QueueBulk)
 	s.allDone(100, edgelens.JobSucceeded)
@@ -266,7 +278,7 @@ func TestFates(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int64
 			// Its own Redis: the others have jobs with the same ids.
-			s := newSystem(t, supervisetest.Start(t), newMemory(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+			s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(context.Context, *edgelens.Request) error {
 				if calls.Add(1) <= 3 {
 					return fmt.Errorf("try: %w", sentinel)
 				}
@@ -294,7 +306,7 @@ func TestFates(t *testing.T) {
 // A core that is busy with others makes a job wait, and not fail.
 func TestBusyCore(t *testing.T) {
 	var calls atomic.Int64
-	s := newSystem(t, supervisetest.Start(t), newMemory(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(context.Context, *edgelens.Request) error {
 		if calls.Add(1) < 20 {
 			return &edgelens.Busy{Reason: "full"}
 		}
@@ -309,7 +321,7 @@ func TestBusyCore(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	entered := make(chan struct{}, 4)
-	s := newSystem(t, supervisetest.Start(t), newMemory(), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
+	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
 		entered <- struct{}{}
 		<-ctx.Done()
 		return fmt.Errorf("%w", edgelens.ErrCanceled)
@@ -339,7 +351,7 @@ func TestRedisForgets(t *testing.T) {
 			r := supervisetest.Start(t)
 			var hold atomic.Bool
 			hold.Store(true)
-			s := newSystem(t, r, newMemory(), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
+			s := newSystem(t, r, newMemory("job"), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
 				for hold.Load() && ctx.Err() == nil {
 					time.Sleep(time.Millisecond) // the work itself
 				}
@@ -357,7 +369,7 @@ func TestRedisForgets(t *testing.T) {
 // With Redis away, a submission is kept within a moment and done later.
 func TestRedisAway(t *testing.T) {
 	r := supervisetest.Start(t)
-	s := newSystem(t, r, newMemory(), &recognizer{})
+	s := newSystem(t, r, newMemory("job"), &recognizer{})
 	s.submit(1, edgelens.QueueInteractive)
 	s.allDone(1, edgelens.JobSucceeded)
 	r.Servers[0].Kill()
@@ -373,7 +385,7 @@ func TestRedisAway(t *testing.T) {
 // A process that comes back finishes what the one before it left, also what
 // Redis still holds for active.
 func TestRestart(t *testing.T) {
-	r, ledger := supervisetest.Start(t), newMemory()
+	r, ledger := supervisetest.Start(t), newMemory("job")
 	stuck := make(chan struct{})
 	first := newSystem(t, r, ledger, &recognizer{do: func(context.Context, *edgelens.Request) error { <-stuck; return nil }})
 	first.submit(10, edgelens.QueueInteractive)
