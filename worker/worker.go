@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -194,12 +193,13 @@ func (w *Worker) borrow(ctx context.Context) (func(), error) {
 // recognize asks the core, and waits where the synchronous callers have taken
 // every place: a job has time, and its own queue is this one.
 func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) (*edgelens.Result, error) {
-	req := edgelens.Request{
-		ID: job.ID, Face: "queue", Image: image,
-		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
+	digest, err := digestOf(job.SHA256)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := hex.Decode(req.SHA256[:], []byte(job.SHA256)); err != nil {
-		return nil, fmt.Errorf("read the job's digest: %w: %w", edgelens.ErrInvalid, err)
+	req := edgelens.Request{
+		ID: job.ID, Face: "queue", Image: image, SHA256: digest,
+		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
 	}
 	select {
 	case w.slots <- struct{}{}:
