@@ -235,7 +235,7 @@ func (q *Queue) catchUp(ctx context.Context) {
 	if err != nil {
 		q.behind.Store(true)
 		if ctx.Err() == nil {
-			q.log.Warn("Redis is away; jobs are kept and wait", "error", err)
+			q.log.Warn("Redis is away; jobs are kept and wait", "advice", adviceOn(err), "error", err)
 		}
 		return
 	}

@@ -98,7 +98,7 @@ func newWorker(client redis.UniversalClient, concurrency int, recognizer edgelen
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
 		ShutdownTimeout:          shutdownPatience,
-		Logger:                   asynqLog{log},
+		Logger:                   newAsynqLog(log),
 		LogLevel:                 asynq.WarnLevel,
 	})
 	return w
@@ -286,12 +286,3 @@ func (w *Worker) settled(status edgelens.JobStatus, err error) error {
 	w.jobs.WithLabelValues(string(status)).Inc()
 	return nil
 }
-
-// asynqLog brings asynq's few lines into the service's log.
-type asynqLog struct{ log *slog.Logger }
-
-func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "says", fmt.Sprint(args...)) }
-func (l asynqLog) Info(args ...any)  { l.log.Debug("asynq", "says", fmt.Sprint(args...)) }
-func (l asynqLog) Warn(args ...any)  { l.log.Warn("asynq", "says", fmt.Sprint(args...)) }
-func (l asynqLog) Error(args ...any) { l.log.Warn("asynq", "says", fmt.Sprint(args...)) }
-func (l asynqLog) Fatal(args ...any) { l.log.Error("asynq", "says", fmt.Sprint(args...)) }

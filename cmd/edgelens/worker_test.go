@@ -69,6 +69,34 @@ func TestWorkerCommand(t *testing.T) {
 	}
 }
 
+// A worker is ready while its Redis serves it, and says what is wrong else.
+func TestWorkerReadiness(t *testing.T) {
+	r := supervisetest.Start(t)
+	r.Servers[0].Kill()
+	c := settings(t)
+	withColours(t, c)
+	c.Jobs.RedisURL = r.URL
+	status, _ := working(t, c)
+	remote := &service{t: t, url: status}
+	until := func(want int, words string) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			a := remote.get("/readyz")
+			if a.status == want && strings.Contains(string(a.body), words) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("/readyz: %d %s, want %d %q", a.status, a.body, want, words)
+			}
+		}
+	}
+	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; see that it runs")
+	r.Servers[0].Start()
+	until(http.StatusOK, "ok")
+	r.Servers[0].Kill()
+	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; see that it runs")
+}
+
 func TestWorkerCommandRefusals(t *testing.T) {
 	environ := coloursEnvironment(t)
 	for name, test := range map[string]struct {

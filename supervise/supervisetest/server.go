@@ -3,6 +3,7 @@ package supervisetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -87,11 +88,18 @@ func (s *Server) Start() {
 	s.mu.Lock()
 	s.child = child
 	s.mu.Unlock()
-	for deadline := time.Now().Add(30 * time.Second); s.Client.Ping(context.Background()).Err() != nil; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !s.answers(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("redis-server at %s never answers; it says: %s", s.Address, s.said.String())
 		}
 	}
+}
+
+// answers reports whether the server is there, also where it wants a password.
+func (s *Server) answers() bool {
+	err := s.Client.Ping(context.Background()).Err()
+	var refusal redis.Error
+	return err == nil || errors.As(err, &refusal) && !strings.HasPrefix(err.Error(), "LOADING")
 }
 
 // Kill ends the server by SIGKILL. One that is down stays down.
