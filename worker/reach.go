@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// reachInterval is how often Redis is asked whether it serves a worker.
-	reachInterval = time.Second
+	// servedInterval is how often Redis is asked whether it serves a worker while
+	// it does, unservedInterval while it does not.
+	servedInterval   = 5 * time.Second
+	unservedInterval = time.Second
 	// reachPatience is how long it has to answer.
 	reachPatience = 2 * time.Second
 	// reminder is how often a fault that stays is logged.
@@ -25,10 +27,15 @@ const (
 // until ctx ends. It logs what is wrong, with what to do about it, and tells
 // report at first and after every change: nil means that Redis serves.
 func (w *Worker) WatchRedis(ctx context.Context, report func(error)) {
-	tick := time.NewTicker(reachInterval)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	first, said, logged := true, "", time.Time{}
 	for {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
 		err := reach(ctx, w.redis)
 		if ctx.Err() != nil {
 			return
@@ -50,10 +57,10 @@ func (w *Worker) WatchRedis(ctx context.Context, report func(error)) {
 		case err == nil && changed:
 			w.log.Info("Redis answers; jobs are taken")
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
+		if err == nil {
+			timer.Reset(servedInterval)
+		} else {
+			timer.Reset(unservedInterval)
 		}
 	}
 }
