@@ -2,28 +2,45 @@ package cache
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Connect returns a client for NewShared that keeps to its deadlines. url is
-// redis://, rediss://, unix://, redis-socket:// or redis-cluster://host,host;
-// connections are made when they are needed.
-func Connect(url string) (redis.UniversalClient, error) {
-	if hosts, cluster := strings.CutPrefix(url, "redis-cluster://"); cluster {
-		return redis.NewClusterClient(&redis.ClusterOptions{
-			Addrs: strings.Split(strings.TrimSuffix(hosts, "/"), ","), MaxRetries: -1, ContextTimeoutEnabled: true,
-			DialTimeout: sharedPatience, PoolTimeout: sharedPatience,
-		}), nil
-	}
-	if path, socket := strings.CutPrefix(url, "redis-socket://"); socket {
-		url = "unix://" + path
-	}
-	options, err := redis.ParseURL(url)
+// errURL does not repeat the URL, which may hold a password.
+var errURL = errors.New("share the result cache: the Redis URL is of a kind that the cache cannot use; set cache.shared to false")
+
+// Connect returns a client for NewShared that keeps to its deadlines. text is
+// redis://, rediss://, unix://, redis-socket://, redis-cluster://host,host or
+// redis-sentinel://host,host?master=name; before the host or path may be
+// user:password@ or :password@, which a Sentinel must share with its servers.
+// Connections are made when they are needed.
+func Connect(text string) (redis.UniversalClient, error) {
+	parsed, err := url.Parse(text)
 	if err != nil {
-		// Not err itself, which may repeat a password.
-		return nil, errors.New("share the result cache: the Redis URL is of a kind that the cache cannot use; set cache.shared to false")
+		return nil, errURL
+	}
+	user := parsed.User.Username()
+	password, _ := parsed.User.Password()
+	switch parsed.Scheme {
+	case "redis-cluster":
+		return redis.NewClusterClient(&redis.ClusterOptions{
+			Addrs: strings.Split(parsed.Host, ","), Username: user, Password: password,
+			MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: sharedPatience, PoolTimeout: sharedPatience,
+		}), nil
+	case "redis-sentinel":
+		return redis.NewFailoverClient(&redis.FailoverOptions{
+			MasterName: parsed.Query().Get("master"), SentinelAddrs: strings.Split(parsed.Host, ","),
+			Username: user, Password: password, SentinelUsername: user, SentinelPassword: password,
+			MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: sharedPatience, PoolTimeout: sharedPatience,
+		}), nil
+	case "redis-socket":
+		parsed.Scheme = "unix"
+	}
+	options, err := redis.ParseURL(parsed.String())
+	if err != nil {
+		return nil, errURL
 	}
 	options.MaxRetries, options.ContextTimeoutEnabled = -1, true
 	options.DialTimeout, options.PoolTimeout = sharedPatience, sharedPatience

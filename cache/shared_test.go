@@ -1,10 +1,7 @@
 package cache_test
 
 import (
-	"context"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -12,39 +9,8 @@ import (
 
 	"edgelens"
 	"edgelens/cache"
-	"edgelens/supervise"
+	"edgelens/supervise/supervisetest"
 )
-
-// startRedis returns the URL of a redis-server of the test's own.
-func startRedis(t *testing.T) string {
-	t.Helper()
-	program, err := supervise.FindRedis()
-	if err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
-	child := exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")
-	child.Args[0] = "redis-server"
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = child.Process.Kill()
-		_ = child.Wait()
-		_ = os.RemoveAll(dir)
-	})
-	client, err := cache.Connect("redis-socket://" + socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close() // only asked whether it is there
-	eventually(t, "redis answers", func() bool { return client.Ping(context.Background()).Err() == nil })
-	return "redis-socket://" + socket
-}
 
 // newNode returns the cache of one node.
 func newNode(t *testing.T, url string) *cache.Shared {
@@ -76,14 +42,31 @@ func sharedResult() *edgelens.Result {
 }
 
 func TestNodesShareHits(t *testing.T) {
-	url := startRedis(t)
+	for name, start := range map[string]func(testing.TB) *supervisetest.Redis{
+		"single":   func(t testing.TB) *supervisetest.Redis { return supervisetest.Start(t) },
+		"sentinel": supervisetest.StartSentinel,
+		"cluster":  supervisetest.StartCluster,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shareHits(t, start(t).URL)
+		})
+	}
+}
+
+func shareHits(t *testing.T, url string) {
 	first, second := newNode(t, url), newNode(t, url)
 	if _, ok := second.Get("key"); ok {
 		t.Fatal("a hit in an empty cache")
 	}
-	first.Set("key", sharedResult())
+	// Written once, it may come too late for the short patience with a Redis
+	// to which no connection leads yet.
 	var got *edgelens.Result
-	eventually(t, "the second node has it", func() (ok bool) { got, ok = second.Get("key"); return ok })
+	eventually(t, "the second node has it", func() (ok bool) {
+		first.Set("key", sharedResult())
+		got, ok = second.Get("key")
+		return ok
+	})
 	if !reflect.DeepEqual(got, sharedResult()) {
 		t.Errorf("got %+v, want %+v", got, sharedResult())
 	}
@@ -138,7 +121,7 @@ func TestDeadRedisCostsLittle(t *testing.T) {
 
 // Setting never waits, whatever becomes of Redis.
 func TestSetDoesNotWait(t *testing.T) {
-	s := newNode(t, startRedis(t))
+	s := newNode(t, supervisetest.Start(t).URL)
 	for range 5000 {
 		s.Set("key", sharedResult())
 	}
@@ -153,7 +136,7 @@ func TestSetDoesNotWait(t *testing.T) {
 func TestConnect(t *testing.T) {
 	for url, usable := range map[string]bool{
 		"redis://h:6379/1": true, "rediss://h": true, "unix:///run/s": true, "redis-socket:///run/s": true,
-		"redis-cluster://a:1,b:2": true, "redis-sentinel://h:1?master=m": false, "http://user:secret@h": false,
+		"redis-cluster://a:1,b:2": true, "redis-sentinel://a:1,b:2?master=m": true, "http://user:secret@h": false,
 	} {
 		client, err := cache.Connect(url)
 		if (err == nil) != usable {

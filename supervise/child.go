@@ -102,6 +102,11 @@ func (c *child) end(kill <-chan struct{}) {
 	case <-kill:
 	}
 	c.spec.Log.Warn("a private server did not end in time and is killed", "pid", c.pid())
+	c.kill()
+}
+
+// kill ends the child at once: one that hangs does not hear StopSignal.
+func (c *child) kill() {
 	_ = c.cmd.Process.Kill() // reap ends its forks
 	<-c.gone
 }

@@ -111,9 +111,15 @@ func (p *Process) live(claim *claim, ready func()) error {
 	p.spec.Log.Info("a private server is up", "pid", c.pid(), "took", time.Since(began).Round(time.Millisecond))
 	p.change(func() { p.up = true })
 	ready()
+	silence, stopAsking := c.listen()
+	defer stopAsking()
 	select {
 	case <-c.gone:
 		return c.death()
+	case err := <-silence:
+		p.change(func() { p.up = false })
+		c.kill()
+		return err
 	case <-p.ctx.Done():
 		p.change(func() { p.up = false })
 		c.end(p.kill)

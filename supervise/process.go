@@ -1,7 +1,7 @@
 // Package supervise runs private servers as children of this process, for
 // those who configured none: a redis-server here, a broker by the same means.
-// A child is restarted when it dies and stopped with us, and it never outlives
-// us (docs/adr/0007-private-redis.md). It needs Linux.
+// A child is restarted when it dies or no longer answers and stopped with us,
+// and it never outlives us (docs/adr/0007-private-redis.md). It needs Linux.
 package supervise
 
 import (
@@ -37,6 +37,13 @@ type Spec struct {
 	// Ready returns nil once the child answers. It is called again and again,
 	// each time with a second to answer, until it does.
 	Ready func(ctx context.Context) error
+	// Alive returns nil where the child answers in whatever way, also that it is
+	// busy. Once the child is ready it is asked five times per Silence; nil: the
+	// child is not asked.
+	Alive func(ctx context.Context) error
+	// Silence is for how long Alive may fail before the child counts as hung, is
+	// killed and started again (default 10s).
+	Silence time.Duration
 	// Mend is told of a child that died before it was ready. It returns true
 	// where it removed the cause, and then the child is started again at once.
 	// It is not asked twice in a row.
@@ -61,6 +68,9 @@ func (s Spec) withDefaults() Spec {
 	}
 	if s.Mend == nil {
 		s.Mend = func(Death) bool { return false }
+	}
+	if s.Silence == 0 {
+		s.Silence = 10 * time.Second
 	}
 	if s.StartTimeout == 0 {
 		s.StartTimeout = 30 * time.Second

@@ -24,7 +24,8 @@ type Redis struct {
 // where it is not there, and returns when it answers; ctx bounds that only. The
 // caller must Stop it. config must be valid.
 //
-// What Redis keeps survives its death and ours. Where it will not start because
+// One that does not answer for config.Silence is killed and started again. What
+// Redis keeps survives its death and ours. Where it will not start because
 // of what it kept, that is set aside and it starts empty: Redis must hold
 // nothing that cannot be made again.
 //
@@ -50,7 +51,9 @@ func StartRedis(ctx context.Context, dir string, config RedisConfig, log *slog.L
 		Env:     []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")},
 		Dir:     dir,
 		Prepare: func() (func(), error) { return files.prepare(config) },
-		Ready:   func(ctx context.Context) error { return pingRedis(ctx, files.socket) },
+		Ready:   func(ctx context.Context) error { return redisReady(ctx, files.socket) },
+		Alive:   func(ctx context.Context) error { return redisAlive(ctx, files.socket) },
+		Silence: config.Silence,
 		Mend:    func(d Death) bool { return dataAtFault(d) && files.setDataAside(d, log) },
 		Log:     log,
 	})

@@ -5,22 +5,32 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
 
 // RedisConfig bounds a private Redis.
 type RedisConfig struct {
 	// MaxMemoryBytes is how much Redis may keep before it refuses to take more.
 	MaxMemoryBytes int64
+	// Silence is for how long Redis may not answer before it counts as hung, is
+	// killed and started again. One that is loading or busy answers so.
+	Silence time.Duration
 }
 
-// DefaultRedisConfig gives Redis 128 MiB, room for more than 100,000 jobs.
-func DefaultRedisConfig() RedisConfig { return RedisConfig{MaxMemoryBytes: 128 << 20} }
+// DefaultRedisConfig gives Redis 128 MiB, room for more than 100,000 jobs, and
+// 10 seconds to answer.
+func DefaultRedisConfig() RedisConfig {
+	return RedisConfig{MaxMemoryBytes: 128 << 20, Silence: 10 * time.Second}
+}
 
 // Validate reports every fault at once, each with its setting's name.
 func (c RedisConfig) Validate() error {
 	var faults []error
 	if c.MaxMemoryBytes < 16<<20 || c.MaxMemoryBytes > 1<<40 {
 		faults = append(faults, fmt.Errorf("max_memory_bytes must be %d to %d, not %d", 16<<20, int64(1)<<40, c.MaxMemoryBytes))
+	}
+	if c.Silence < 500*time.Millisecond || c.Silence > time.Hour {
+		faults = append(faults, fmt.Errorf("silence must be 500ms to 1h, not %v", c.Silence))
 	}
 	return errors.Join(faults...)
 }

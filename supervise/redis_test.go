@@ -274,7 +274,9 @@ func TestRedisConfigValidate(t *testing.T) {
 		"more":    {1<<40 + 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := supervise.RedisConfig{MaxMemoryBytes: test.bytes}.Validate()
+			config := supervise.DefaultRedisConfig()
+			config.MaxMemoryBytes = test.bytes
+			err := config.Validate()
 			if (err == nil) != test.valid || err != nil && !strings.Contains(err.Error(), "max_memory_bytes must") {
 				t.Errorf("%d: %v, want valid: %v", test.bytes, err, test.valid)
 			}

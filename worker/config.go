@@ -3,20 +3,22 @@ package worker
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/hibiken/asynq"
 )
 
 // Config says how jobs are worked on.
 type Config struct {
-	// RedisURL names the Redis that dispatches: redis://, rediss://, unix:// or
-	// redis-socket://, redis-sentinel://, or redis-cluster://host:port,host:port.
+	// RedisURL names the Redis that dispatches: redis://host:port/0, rediss://,
+	// unix:///path or redis-socket:///path,
+	// redis-sentinel://host:port,host:port?master=name, or
+	// redis-cluster://host:port,host:port. Before the host or path may be
+	// user:password@ or :password@; Sentinels and the servers that they watch
+	// must have the same.
 	RedisURL string
 	// Concurrency is how many jobs are recognized at a time; for each, one more
-	// is kept at hand, so that disk and network do not hold it up. At least 1; as
-	// many as there are interpreters is right.
+	// of this node's own is kept at hand, so that the disk does not hold it up,
+	// and none of another node's. At least 1; as many as there are interpreters
+	// is right.
 	Concurrency int
 	// JobTimeout is how long a job has from its acceptance to its terminal
 	// state; then it expires.
@@ -49,23 +51,4 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("attempt_timeout must be 100ms to 1h, not %v", c.AttemptTimeout))
 	}
 	return errors.Join(faults...)
-}
-
-// parseRedisURL understands asynq's URLs and one for Redis Cluster. The error
-// never repeats the URL, which may hold a password.
-func parseRedisURL(url string) (asynq.RedisConnOpt, error) {
-	if hosts, cluster := strings.CutPrefix(url, "redis-cluster://"); cluster {
-		if hosts == "" {
-			return nil, errors.New("must name hosts: redis-cluster://host:port,host:port")
-		}
-		return asynq.RedisClusterClientOpt{Addrs: strings.Split(strings.TrimSuffix(hosts, "/"), ",")}, nil
-	}
-	if path, socket := strings.CutPrefix(url, "unix://"); socket {
-		url = "redis-socket://" + path
-	}
-	option, err := asynq.ParseRedisURI(url)
-	if err != nil {
-		return nil, errors.New("must be a URL such as redis://host:6379/0, rediss://, redis-socket:///path, redis-sentinel:// or redis-cluster://host:port,host:port")
-	}
-	return option, nil
 }

@@ -30,8 +30,11 @@ func connect(url string, unsure *atomic.Bool) (redis.UniversalClient, error) {
 	case *redis.Client:
 		c.Options().ContextTimeoutEnabled = true
 		c.Options().MaxRetries = 0
-	case *redis.ClusterClient: // tries nothing again but what was sent elsewhere
+	case *redis.ClusterClient:
 		c.Options().ContextTimeoutEnabled = true
+		// It does try again, and then nobody hears that the first try had no
+		// answer but its connections to the servers.
+		c.OnNewNode(func(server *redis.Client) { server.AddHook(answers{unsure}) })
 	default:
 		return nil, fmt.Errorf("connect to Redis: unexpected client %T", client)
 	}

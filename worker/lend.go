@@ -45,9 +45,9 @@ func (q *Queue) lend(ctx context.Context) {
 			}
 			continue
 		}
-		var r request
-		if err := json.Unmarshal([]byte(popped[1]), &r); err != nil {
-			q.log.Warn("a worker asked for something that is not JSON; is it of another version?", "error", err)
+		r, err := parseRequest(popped[1])
+		if err != nil {
+			q.log.Warn("a worker asked for something that cannot be read; is it of another version?", "error", err)
 			continue
 		}
 		slots <- struct{}{} // served ones always end

@@ -48,8 +48,10 @@ type Queue struct {
 	// Redis may hold for active though nobody works on them: those of the
 	// process before, and those whose way to us was cut off.
 	generation atomic.Value
-	previous   string
-	inspector  *asynq.Inspector
+	// previous are the generations before ours whose tasks Redis may hold, by
+	// queue; keepUp's alone.
+	previous  map[string]string
+	inspector *asynq.Inspector
 
 	running *attempts
 	stop    context.CancelFunc
@@ -68,6 +70,7 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	q := &Queue{
 		ledger: ledger, config: config, log: log, redis: client, client: asynq.NewClientFromRedisClient(client), node: node,
 		inspector: asynq.NewInspectorFromRedisClient(client), running: newAttempts(), unsure: unsure,
+		previous: map[string]string{},
 	}
 	q.generation.Store(newGeneration())
 	q.behind.Store(true) // what was left unfinished needs tasks
@@ -167,53 +170,76 @@ func (q *Queue) keepUp(ctx context.Context) {
 	}
 }
 
-// lostMark reports whether Redis lacks the mark of our generation, and so,
+// lostMark reports whether Redis lacks a mark of our generation, and so,
 // presumably, the tasks: because it forgot them, or because a new generation
 // begins here, now that it answers again.
 func (q *Queue) lostMark(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	mark, err := q.redis.Get(ctx, q.markKey()).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		q.behind.Store(true)
-		return false // away
+	marks := map[string]*redis.StringCmd{}
+	_, _ = q.redis.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its error
+		for queue := range queueWeights {
+			marks[queue] = p.Get(ctx, q.markKey(queue))
+		}
+		return nil
+	})
+	for _, mark := range marks {
+		if err := mark.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			q.behind.Store(true)
+			return false // away
+		}
 	}
 	if q.unsure.Swap(false) {
 		q.generation.Store(newGeneration())
 	}
-	if mark != "" && mark != q.ours() {
-		q.previous = mark
+	lost := false
+	for queue, cmd := range marks {
+		mark := cmd.Val()
+		if mark == q.ours() {
+			continue
+		}
+		lost = true
+		if mark != "" {
+			q.previous[queue] = mark
+		}
 	}
-	return mark != q.ours()
+	return lost
 }
 
-func (q *Queue) markKey() string { return "edgelens:" + q.node + ":generation" }
+// markKey is the key of our mark beside a queue. The braces keep it in the hash
+// slot of the queue's tasks, so that a server of a Redis Cluster forgets both
+// or none.
+func (q *Queue) markKey(queue string) string {
+	return "edgelens:{" + queue + "}:" + q.node + ":generation"
+}
 
 // catchUp makes a task for every non-terminal job that has none, then leaves
-// the mark. What Redis refuses, the next tick tries again.
+// the marks. What Redis refuses, the next tick tries again.
 func (q *Queue) catchUp(ctx context.Context) {
 	q.behind.Store(false) // a submission that fails from here on sets it again
 	made := 0
 	err := q.ledger.Unfinished(ctx, func(id, queue string) error {
-		if q.previous != "" {
+		if previous := q.previous[queue]; previous != "" {
 			// What waits from before the restart would be done twice. An
 			// active one cannot be deleted; it finds its job done with.
-			_ = q.inspector.DeleteTask(queue, id+"."+q.previous)
+			_ = q.inspector.DeleteTask(queue, id+"."+previous)
 		}
 		made++
 		return q.dispatch(ctx, id, queue)
 	})
-	if err == nil {
-		err = q.redis.Set(ctx, q.markKey(), q.ours(), 0).Err()
+	for queue := range queueWeights {
+		if err == nil {
+			err = q.redis.Set(ctx, q.markKey(queue), q.ours(), 0).Err()
+		}
 	}
 	if err != nil {
 		q.behind.Store(true)
 		if ctx.Err() == nil {
-			q.log.Warn("Redis is away; jobs are kept and wait", "error", err)
+			q.log.Warn("Redis is away; jobs are kept and wait", "advice", adviceOn(err), "error", err)
 		}
 		return
 	}
-	q.previous = ""
+	clear(q.previous)
 	if made > 0 {
 		q.log.Debug("unfinished jobs have their tasks", "jobs", made)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -119,8 +120,8 @@ func (d *remoteDesk) ask(ctx context.Context, r request) (answer, error) {
 		}
 		return answer{}, &unansweredError{fmt.Errorf("wait for the accepting node: %w", err)}
 	}
-	var a answer
-	if err := json.Unmarshal([]byte(popped[1]), &a); err != nil {
+	a, err := parseAnswer(popped[1])
+	if err != nil {
 		return answer{}, fmt.Errorf("read the accepting node's answer: %w", err)
 	}
 	return a, a.err()
@@ -174,7 +175,10 @@ func (s *silences) note(node string) {
 	if s.until == nil {
 		s.until = map[string]time.Time{}
 	}
-	s.until[node] = time.Now().Add(silencePause)
+	now := time.Now()
+	// Nobody may ask for them again: tasks can name any number of nodes.
+	maps.DeleteFunc(s.until, func(_ string, until time.Time) bool { return now.After(until) })
+	s.until[node] = now.Add(silencePause)
 }
 
 func (s *silences) holds(node string) bool {

@@ -15,14 +15,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/supervise/supervisetest"
 	"edgelens/worker"
 )
 
 // acceptOnly is a node that accepts jobs and works on none.
-func acceptOnly(t *testing.T, redis *redisServer, ledger *memory, attempt time.Duration) *system {
+func acceptOnly(t *testing.T, redis *supervisetest.Redis, ledger *memory, attempt time.Duration) *system {
 	t.Helper()
 	config := worker.DefaultConfig()
-	config.RedisURL, config.Concurrency, config.AttemptTimeout = redis.url(), 2, attempt
+	config.RedisURL, config.Concurrency, config.AttemptTimeout = redis.URL, 2, attempt
 	queue, err := worker.NewQueue(config, "acceptor", ledger, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -49,41 +50,30 @@ func startRemote(t *testing.T, url string, r *recognizer) func() {
 	return stop
 }
 
-// keys returns the keys in Redis that match.
-func (r *redisServer) keys(pattern string) []string {
-	r.t.Helper()
-	var keys []string
-	for scan := r.client.Scan(context.Background(), 0, pattern, 1000).Iterator(); scan.Next(context.Background()); {
-		keys = append(keys, scan.Val())
-	}
-	return keys
-}
-
 const pictures = "edgelens:picture:*"
 
 func TestRemoteWorker(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
-	s := acceptOnly(t, r, newMemory(), 5*time.Second)
+	r := supervisetest.Start(t)
+	s := acceptOnly(t, r, newMemory("job"), 5*time.Second)
 	s.submit(50, edgelens.QueueInteractive)
 	s.submit(50, edgelens.QueueBulk)
-	if waiting := r.keys(pictures); len(waiting) != 0 {
+	if waiting := r.Keys(pictures); len(waiting) != 0 {
 		t.Errorf("pictures of waiting jobs are in Redis: %q", waiting)
 	}
 	var most atomic.Int64
-	startRemote(t, r.url(), &recognizer{do: func(context.Context, *edgelens.Request) error {
-		if n := int64(len(r.keys(pictures))); n > most.Load() {
+	startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
+		if n := int64(len(r.Keys(pictures))); n > most.Load() {
 			most.Store(n)
 		}
 		return nil
 	}})
 	s.allDone(100, edgelens.JobSucceeded)
-	// Two jobs are recognized at a time, and for each another is kept at hand.
-	const attempts = 2 * 2
-	if n := most.Load(); n > attempts {
-		t.Errorf("%d pictures at a time in Redis, want no more than %d attempts", n, attempts)
+	const slots = 2
+	if n := most.Load(); n > slots {
+		t.Errorf("%d pictures at a time in Redis, want no more than %d slots", n, slots)
 	}
-	if left := r.keys(pictures); len(left) != 0 {
+	if left := r.Keys(pictures); len(left) != 0 {
 		t.Errorf("pictures are left in Redis: %q", left)
 	}
 	for id := range s.ledger.jobs {
@@ -108,10 +98,10 @@ func TestRemoteFates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := startRedis(t)
-			s := acceptOnly(t, r, newMemory(), 5*time.Second)
+			r := supervisetest.Start(t)
+			s := acceptOnly(t, r, newMemory("job"), 5*time.Second)
 			var calls atomic.Int64
-			startRemote(t, r.url(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+			startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
 				if calls.Add(1) == 1 {
 					return test.err
 				}
@@ -131,7 +121,7 @@ func TestRemoteFates(t *testing.T) {
 }
 
 func TestWorkersShareTheLoad(t *testing.T) {
-	r := startRedis(t)
+	r := supervisetest.Start(t)
 	var here, there atomic.Int64
 	work := func(count *atomic.Int64) *recognizer {
 		return &recognizer{do: func(context.Context, *edgelens.Request) error {
@@ -140,8 +130,8 @@ func TestWorkersShareTheLoad(t *testing.T) {
 			return nil
 		}}
 	}
-	startRemote(t, r.url(), work(&there))
-	s := newSystem(t, r, newMemory(), work(&here))
+	startRemote(t, r.URL, work(&there))
+	s := newSystem(t, r, newMemory("job"), work(&here))
 	s.submit(200, edgelens.QueueInteractive)
 	s.allDone(200, edgelens.JobSucceeded)
 	t.Logf("%d jobs here, %d there", here.Load(), there.Load())
@@ -150,18 +140,59 @@ func TestWorkersShareTheLoad(t *testing.T) {
 	}
 }
 
+// Two nodes that accept and work do one another's jobs, and nobody waits for
+// ever.
+func TestNodesLendToOneAnother(t *testing.T) {
+	t.Parallel()
+	r := supervisetest.Start(t)
+	first := newNode(t, r, "first", &recognizer{})
+	second := newNode(t, r, "second", &recognizer{})
+	for range 10 {
+		first.submit(20, edgelens.QueueInteractive)
+		second.submit(20, edgelens.QueueBulk)
+	}
+	first.allDone(200, edgelens.JobSucceeded)
+	second.allDone(200, edgelens.JobSucceeded)
+	for name, s := range map[string]*system{"first": first, "second": second} {
+		if most := s.recognizer.most.Load(); most > 2 {
+			t.Errorf("%s recognized %d at a time, want 2 at most", name, most)
+		}
+	}
+}
+
+// While a worker waits for the answer of a node that is away, it does its own
+// jobs.
+func TestSilentNodeLeavesSlotsToOwnJobs(t *testing.T) {
+	t.Parallel()
+	r := supervisetest.Start(t)
+	away := acceptOnly(t, r, newMemory("away"), 5*time.Second)
+	away.submit(2, edgelens.QueueInteractive)
+	if err := away.queue.Close(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	s := newNode(t, r, "here", &recognizer{})
+	eventually(t, "the silent node is asked", func() bool { return len(r.Keys("edgelens:{acceptor}:desk")) == 1 })
+	s.submit(20, edgelens.QueueInteractive)
+	s.allDone(20, edgelens.JobSucceeded)
+	// A silent node is given up after 3 s.
+	if took := time.Since(began); took > 2500*time.Millisecond {
+		t.Errorf("own jobs took %v, want them done while the silent node is waited for", took)
+	}
+}
+
 // While the accepting node is away its jobs wait, with no attempt counted.
 func TestAcceptingNodeAway(t *testing.T) {
 	t.Parallel()
-	r, ledger := startRedis(t), newMemory()
+	r, ledger := supervisetest.Start(t), newMemory("job")
 	first := acceptOnly(t, r, ledger, 5*time.Second)
 	first.submit(10, edgelens.QueueInteractive)
 	if err := first.queue.Close(); err != nil {
 		t.Fatal(err)
 	}
-	startRemote(t, r.url(), &recognizer{})
+	startRemote(t, r.URL, &recognizer{})
 	eventually(t, "tasks go back", func() bool {
-		return r.client.ZCard(context.Background(), "asynq:{interactive}:retry").Val() > 0
+		return r.Client.ZCard(context.Background(), "asynq:{interactive}:retry").Val() > 0
 	})
 	again := acceptOnly(t, r, ledger, 5*time.Second)
 	again.allDone(10, edgelens.JobSucceeded)
@@ -175,10 +206,10 @@ func TestAcceptingNodeAway(t *testing.T) {
 // An accepting node that restarts during an attempt gets its result.
 func TestAcceptingNodeRestarts(t *testing.T) {
 	t.Parallel()
-	r, ledger := startRedis(t), newMemory()
+	r, ledger := supervisetest.Start(t), newMemory("job")
 	first := acceptOnly(t, r, ledger, 5*time.Second)
 	entered, leave := make(chan struct{}), make(chan struct{})
-	startRemote(t, r.url(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+	startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
 		close(entered)
 		<-leave
 		return nil
@@ -197,9 +228,9 @@ func TestAcceptingNodeRestarts(t *testing.T) {
 // it says when it comes back too late changes nothing.
 func TestRemoteWorkerDies(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
-	s := acceptOnly(t, r, newMemory(), time.Second)
-	line := newLine(t, r.socket)
+	r := supervisetest.Start(t)
+	s := acceptOnly(t, r, newMemory("job"), time.Second)
+	line := newLine(t, r.Servers[0].Address)
 	dead := &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
 		<-ctx.Done()
 		return edgelens.ErrStopping
@@ -208,7 +239,7 @@ func TestRemoteWorkerDies(t *testing.T) {
 	s.submit(2, edgelens.QueueInteractive)
 	eventually(t, "both are being worked on", func() bool { return dead.running.Load() == 2 })
 	line.cut()
-	startRemote(t, r.url(), &recognizer{})
+	startRemote(t, r.URL, &recognizer{})
 	s.submit(5, edgelens.QueueInteractive)
 	s.allDone(7, edgelens.JobSucceeded)
 	line.mend()

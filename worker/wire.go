@@ -2,6 +2,9 @@ package worker
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,6 +23,15 @@ const (
 	pictureTTL = time.Minute
 	// requestTTL is how long a desk's list lives after the last request.
 	requestTTL = time.Minute
+	// longestMessage is the most bytes of JSON that are looked at: a result with
+	// a prediction for each of some 50,000 classes.
+	longestMessage = 8 << 20
+	// longestName is the most bytes of a node's name or a job's id.
+	longestName = 256
+	// replyPrefix and picturePrefix begin the only keys that the other side may
+	// have us write to and read from.
+	replyPrefix   = "edgelens:reply:"
+	picturePrefix = "edgelens:picture:"
 )
 
 // operation is what a worker asks of a desk: a method of Desk.
@@ -61,6 +73,57 @@ type answer struct {
 
 const codeDone = "done"
 
+// parseRequest reads what a worker asks. Whether there is such an operation or
+// job is for the desk to say.
+func parseRequest(text string) (request, error) {
+	var r request
+	if err := parseMessage(text, &r); err != nil {
+		return request{}, err
+	}
+	if len(r.ID) > longestName || len(r.Lease) > longestName {
+		return request{}, fmt.Errorf("the id or the lease has more than %d bytes", longestName)
+	}
+	if r.Reply != "" && !isKey(r.Reply, replyPrefix) {
+		return request{}, errors.New("the list for the answer is none of a worker's")
+	}
+	return r, nil
+}
+
+// parseAnswer reads what a node answers. What must be in it depends on what was
+// asked.
+func parseAnswer(text string) (answer, error) {
+	var a answer
+	if err := parseMessage(text, &a); err != nil {
+		return answer{}, err
+	}
+	if a.Picture != "" && !isKey(a.Picture, picturePrefix) {
+		return answer{}, errors.New("the key of the picture is none of a picture")
+	}
+	return a, nil
+}
+
+func parseMessage(text string, into any) error {
+	if len(text) > longestMessage {
+		return fmt.Errorf("it has %d bytes, more than %d", len(text), longestMessage)
+	}
+	return json.Unmarshal([]byte(text), into)
+}
+
+func isKey(key, prefix string) bool {
+	return strings.HasPrefix(key, prefix) && len(key) <= len(prefix)+longestName
+}
+
+// digestOf reads a job's SHA-256 in hexadecimal.
+func digestOf(text string) (sum [sha256.Size]byte, err error) {
+	if len(text) != hex.EncodedLen(len(sum)) {
+		return sum, fmt.Errorf("read the job's digest: %w: it has %d digits, not %d", edgelens.ErrInvalid, len(text), hex.EncodedLen(len(sum)))
+	}
+	if _, err := hex.Decode(sum[:], []byte(text)); err != nil {
+		return sum, fmt.Errorf("read the job's digest: %w: %w", edgelens.ErrInvalid, err)
+	}
+	return sum, nil
+}
+
 // answerTo puts an error of a ledger into an answer.
 func answerTo(err error) answer {
 	switch {
@@ -93,14 +156,17 @@ func (a answer) err() error {
 func deskKey(node string) string { return "edgelens:{" + node + "}:desk" }
 
 // replyKey and pictureKey are new names, which nobody can guess.
-func replyKey() string   { return "edgelens:reply:" + rand.Text() }
-func pictureKey() string { return "edgelens:picture:" + rand.Text() }
+func replyKey() string   { return replyPrefix + rand.Text() }
+func pictureKey() string { return picturePrefix + rand.Text() }
 
 // payloadOf is a task's payload: which node's job it is.
 func payloadOf(node, id string) []byte { return []byte(node + "/" + id) }
 
 // parsePayload takes a task's payload apart.
 func parsePayload(payload []byte) (node, id string, ok bool) {
+	if len(payload) > 2*longestName {
+		return "", "", false
+	}
 	text := string(payload)
 	slash := strings.LastIndexByte(text, '/')
 	if slash <= 0 || slash == len(text)-1 {

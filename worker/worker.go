@@ -2,11 +2,11 @@ package worker
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +41,10 @@ type Worker struct {
 	// slots bound what is recognized at a time, also where asynq believes an
 	// attempt to be over.
 	slots chan struct{}
-	jobs  *prometheus.CounterVec
+	// borrowed bound the jobs of other nodes, as many as slots: each from before
+	// its picture travels until it is recognized.
+	borrowed chan struct{}
+	jobs     *prometheus.CounterVec
 	// stopping ends what waits for a full disk.
 	stopping context.Context
 	stop     context.CancelFunc
@@ -77,7 +80,8 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 
 func newWorker(client redis.UniversalClient, concurrency int, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	w := &Worker{
-		redis: client, recognizer: recognizer, log: log, slots: make(chan struct{}, concurrency),
+		redis: client, recognizer: recognizer, log: log,
+		slots: make(chan struct{}, concurrency), borrowed: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
 		}, []string{"status"}),
@@ -87,14 +91,14 @@ func newWorker(client redis.UniversalClient, concurrency int, recognizer edgelen
 	metrics.MustRegister(w.jobs)
 	w.server = asynq.NewServerFromRedisClient(client, asynq.Config{
 		// Twice as many, so that one job is read from and written to the disk
-		// while another has the slot.
+		// while another has the slot. See borrow for those of other nodes.
 		Concurrency:              2 * concurrency,
 		Queues:                   queueWeights,
 		TaskCheckInterval:        100 * time.Millisecond,
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
 		ShutdownTimeout:          shutdownPatience,
-		Logger:                   asynqLog{log},
+		Logger:                   newAsynqLog(log),
 		LogLevel:                 asynq.WarnLevel,
 	})
 	return w
@@ -140,31 +144,62 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	}
 	defer end()
 	desk := w.desk(node)
-	var job edgelens.Job
-	var image []byte
-	err := w.withRoom(ctx, func() (err error) {
-		job, image, err = desk.Start(ctx, id)
-		return err
-	})
+	job, image, recognized, err := w.begin(ctx, desk, id)
 	switch {
 	case errors.Is(err, ErrDone), errors.Is(err, edgelens.ErrNotFound):
 		return nil
 	case err != nil:
 		return fmt.Errorf("start job %s: %w", id, err)
 	}
+	defer recognized() // also where the core panics
 	result, err := w.recognize(ctx, job, image)
+	recognized()
 	return w.settle(desk, job, result, err)
+}
+
+// begin starts a job at its desk. The function must be called when the job is
+// recognized, or will not be.
+func (w *Worker) begin(ctx context.Context, desk Desk, id string) (job edgelens.Job, image []byte, recognized func(), err error) {
+	recognized = func() {}
+	err = w.withRoom(ctx, func() (err error) {
+		if _, remote := desk.(*remoteDesk); remote {
+			if recognized, err = w.borrow(ctx); err != nil {
+				return err
+			}
+		}
+		if job, image, err = desk.Start(ctx, id); err != nil {
+			recognized()
+		}
+		return err
+	})
+	return job, image, recognized, err
+}
+
+// borrow waits until another job of other nodes may be begun, so that no more
+// of their pictures travel than can be recognized. It is not a slot that is
+// taken, because a node that is slow to answer must not keep our own jobs from
+// theirs. The function gives the place back.
+func (w *Worker) borrow(ctx context.Context) (func(), error) {
+	select {
+	case w.borrowed <- struct{}{}:
+		return sync.OnceFunc(func() { <-w.borrowed }), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait to borrow a job: %w", edgelens.ErrCanceled)
+	case <-w.stopping.Done():
+		return nil, fmt.Errorf("wait to borrow a job: %w", edgelens.ErrStopping)
+	}
 }
 
 // recognize asks the core, and waits where the synchronous callers have taken
 // every place: a job has time, and its own queue is this one.
 func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) (*edgelens.Result, error) {
-	req := edgelens.Request{
-		ID: job.ID, Face: "queue", Image: image,
-		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
+	digest, err := digestOf(job.SHA256)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := hex.Decode(req.SHA256[:], []byte(job.SHA256)); err != nil {
-		return nil, fmt.Errorf("read the job's digest: %w: %w", edgelens.ErrInvalid, err)
+	req := edgelens.Request{
+		ID: job.ID, Face: "queue", Image: image, SHA256: digest,
+		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
 	}
 	select {
 	case w.slots <- struct{}{}:
@@ -251,12 +286,3 @@ func (w *Worker) settled(status edgelens.JobStatus, err error) error {
 	w.jobs.WithLabelValues(string(status)).Inc()
 	return nil
 }
-
-// asynqLog brings asynq's few lines into the service's log.
-type asynqLog struct{ log *slog.Logger }
-
-func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "says", fmt.Sprint(args...)) }
-func (l asynqLog) Info(args ...any)  { l.log.Debug("asynq", "says", fmt.Sprint(args...)) }
-func (l asynqLog) Warn(args ...any)  { l.log.Warn("asynq", "says", fmt.Sprint(args...)) }
-func (l asynqLog) Error(args ...any) { l.log.Warn("asynq", "says", fmt.Sprint(args...)) }
-func (l asynqLog) Fatal(args ...any) { l.log.Error("asynq", "says", fmt.Sprint(args...)) }

@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,62 +15,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"edgelens"
-	"edgelens/supervise"
+	"edgelens/supervise/supervisetest"
 	"edgelens/worker"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// redisServer is a real redis-server on a socket of its own.
-type redisServer struct {
-	t *testing.T
-	// program is the server, socket where it listens.
-	program, socket string
-	child           *exec.Cmd
-	client          *redis.Client
-}
-
-func startRedis(t *testing.T) *redisServer {
-	t.Helper()
-	program, err := supervise.FindRedis()
-	if err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &redisServer{t: t, program: program, socket: filepath.Join(dir, "s")}
-	r.client = redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket})
-	r.start()
-	t.Cleanup(func() {
-		r.kill()
-		_ = r.client.Close()
-		_ = os.RemoveAll(dir)
-	})
-	return r
-}
-
-func (r *redisServer) start() {
-	r.t.Helper()
-	r.child = exec.Command(r.program, "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly", "no")
-	r.child.Args[0] = "redis-server"
-	if err := r.child.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	eventually(r.t, "redis answers", func() bool { return r.client.Ping(context.Background()).Err() == nil })
-}
-
-func (r *redisServer) kill() {
-	_ = r.child.Process.Kill()
-	_ = r.child.Wait()
-}
-
-func (r *redisServer) url() string { return "redis-socket://" + r.socket }
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -92,16 +41,17 @@ type memory struct {
 	images   map[string][]byte
 	terminal map[string]int // how many terminal moves each job made
 	most     int            // attempts before a job counts as poison
+	prefix   string         // of the jobs' ids
 }
 
-func newMemory() *memory {
-	return &memory{jobs: map[string]*edgelens.Job{}, images: map[string][]byte{}, terminal: map[string]int{}, most: 2}
+func newMemory(prefix string) *memory {
+	return &memory{jobs: map[string]*edgelens.Job{}, images: map[string][]byte{}, terminal: map[string]int{}, most: 2, prefix: prefix}
 }
 
 func (m *memory) Accept(_ context.Context, spec edgelens.JobSpec, image []byte) (edgelens.Job, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	job := &edgelens.Job{ID: fmt.Sprintf("job-%04d", len(m.order)), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: time.Now()}
+	job := &edgelens.Job{ID: fmt.Sprintf("%s-%04d", m.prefix, len(m.order)), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: time.Now()}
 	m.jobs[job.ID], m.images[job.ID], m.order = job, image, append(m.order, job.ID)
 	return *job, false, nil
 }
@@ -244,12 +194,23 @@ type system struct {
 	recognizer *recognizer
 }
 
-func newSystem(t *testing.T, redis *redisServer, ledger *memory, r *recognizer) *system {
+func newSystem(t *testing.T, redis *supervisetest.Redis, ledger *memory, r *recognizer) *system {
+	t.Helper()
+	return startNode(t, redis, "node", ledger, r)
+}
+
+// newNode is one of several nodes, with a ledger of its own.
+func newNode(t *testing.T, redis *supervisetest.Redis, name string, r *recognizer) *system {
+	t.Helper()
+	return startNode(t, redis, name, newMemory(name), r)
+}
+
+func startNode(t *testing.T, redis *supervisetest.Redis, name string, ledger *memory, r *recognizer) *system {
 	t.Helper()
 	config := worker.DefaultConfig()
-	config.RedisURL, config.Concurrency, config.AttemptTimeout = redis.url(), 2, 5*time.Second
+	config.RedisURL, config.Concurrency, config.AttemptTimeout = redis.URL, 2, 5*time.Second
 	log := slog.New(slog.DiscardHandler)
-	queue, err := worker.NewQueue(config, "node", ledger, log)
+	queue, err := worker.NewQueue(config, name, ledger, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +249,7 @@ func (s *system) allDone(n int, status edgelens.JobStatus) {
 }
 
 func TestJobsAreDone(t *testing.T) {
-	s := newSystem(t, startRedis(t), newMemory(), &recognizer{})
+	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{})
 	s.submit(50, edgelens.QueueInteractive)
 	s.submit(50, edgelens.QueueBulk)
 	s.allDone(100, edgelens.JobSucceeded)
@@ -317,7 +278,7 @@ func TestFates(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int64
 			// Its own Redis: the others have jobs with the same ids.
-			s := newSystem(t, startRedis(t), newMemory(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+			s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(context.Context, *edgelens.Request) error {
 				if calls.Add(1) <= 3 {
 					return fmt.Errorf("try: %w", sentinel)
 				}
@@ -345,7 +306,7 @@ func TestFates(t *testing.T) {
 // A core that is busy with others makes a job wait, and not fail.
 func TestBusyCore(t *testing.T) {
 	var calls atomic.Int64
-	s := newSystem(t, startRedis(t), newMemory(), &recognizer{do: func(context.Context, *edgelens.Request) error {
+	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(context.Context, *edgelens.Request) error {
 		if calls.Add(1) < 20 {
 			return &edgelens.Busy{Reason: "full"}
 		}
@@ -360,7 +321,7 @@ func TestBusyCore(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	entered := make(chan struct{}, 4)
-	s := newSystem(t, startRedis(t), newMemory(), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
+	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
 		entered <- struct{}{}
 		<-ctx.Done()
 		return fmt.Errorf("%w", edgelens.ErrCanceled)
@@ -382,15 +343,15 @@ func TestCancel(t *testing.T) {
 
 // Whatever Redis forgets, the jobs are done.
 func TestRedisForgets(t *testing.T) {
-	for name, lose := range map[string]func(*redisServer){
-		"FLUSHALL":       func(r *redisServer) { r.client.FlushAll(context.Background()) },
-		"kill -9, empty": func(r *redisServer) { r.kill(); r.start() },
+	for name, lose := range map[string]func(*supervisetest.Redis){
+		"FLUSHALL":       (*supervisetest.Redis).FlushAll,
+		"kill -9, empty": func(r *supervisetest.Redis) { r.Servers[0].Kill(); r.Servers[0].Start() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := startRedis(t)
+			r := supervisetest.Start(t)
 			var hold atomic.Bool
 			hold.Store(true)
-			s := newSystem(t, r, newMemory(), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
+			s := newSystem(t, r, newMemory("job"), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
 				for hold.Load() && ctx.Err() == nil {
 					time.Sleep(time.Millisecond) // the work itself
 				}
@@ -407,24 +368,24 @@ func TestRedisForgets(t *testing.T) {
 
 // With Redis away, a submission is kept within a moment and done later.
 func TestRedisAway(t *testing.T) {
-	r := startRedis(t)
-	s := newSystem(t, r, newMemory(), &recognizer{})
+	r := supervisetest.Start(t)
+	s := newSystem(t, r, newMemory("job"), &recognizer{})
 	s.submit(1, edgelens.QueueInteractive)
 	s.allDone(1, edgelens.JobSucceeded)
-	r.kill()
+	r.Servers[0].Kill()
 	start := time.Now()
 	s.submit(3, edgelens.QueueInteractive)
 	if took := time.Since(start); took > 3*time.Second {
 		t.Errorf("three submissions took %v", took)
 	}
-	r.start()
+	r.Servers[0].Start()
 	s.allDone(4, edgelens.JobSucceeded)
 }
 
 // A process that comes back finishes what the one before it left, also what
 // Redis still holds for active.
 func TestRestart(t *testing.T) {
-	r, ledger := startRedis(t), newMemory()
+	r, ledger := supervisetest.Start(t), newMemory("job")
 	stuck := make(chan struct{})
 	first := newSystem(t, r, ledger, &recognizer{do: func(context.Context, *edgelens.Request) error { <-stuck; return nil }})
 	first.submit(10, edgelens.QueueInteractive)
@@ -447,11 +408,16 @@ func TestConfigValidate(t *testing.T) {
 	if strings.Contains(err.Error(), "secret") {
 		t.Errorf("the password is in %v", err)
 	}
-	for _, url := range []string{"redis://h:6379/0", "rediss://h", "redis-socket:///run/s", "redis-sentinel://h:1?master=m", "redis-cluster://a:1,b:2"} {
+	for url, valid := range map[string]bool{
+		"redis://h:6379/0": true, "rediss://h": true, "redis-socket:///run/s": true, "unix:///run/s": true, "redis-cluster://a:1,b:2": true,
+		"redis-sentinel://h:1?master=m": true, "redis-sentinel://:secret@a:1,b:2?master=m": true, "redis-cluster://u:secret@a:1,b:2/": true,
+		"redis-sentinel://h:1": false, "redis-sentinel://?master=m": false, "redis-cluster://": false, "redis-socket://": false,
+		"redis://:secret@h:port": false, "redis://:secret@h/first": false, "h:6379": false,
+	} {
 		config := worker.DefaultConfig()
 		config.RedisURL, config.Concurrency = url, 1
-		if err := config.Validate(); err != nil {
-			t.Errorf("%s: %v", url, err)
+		if err := config.Validate(); (err == nil) != valid || err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want valid: %v", url, err, valid)
 		}
 	}
 }

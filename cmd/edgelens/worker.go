@@ -62,6 +62,7 @@ func work(ctx context.Context, c *config.Config, listen string, logs io.Writer) 
 	defer func() { err = errors.Join(err, closeWithin(stopTimeout, core.close)) }()
 	readiness := telemetry.NewReadiness()
 	readiness.NotReady("model", "loading")
+	readiness.NotReady("redis", "not asked yet")
 	group, ctx := errgroup.WithContext(ctx)
 	if listen != "" {
 		listener, err := net.Listen("tcp", listen)
@@ -86,6 +87,16 @@ func work(ctx context.Context, c *config.Config, listen string, logs io.Writer) 
 		if err := w.Start(); err != nil {
 			return err
 		}
+		group.Go(func() error {
+			w.WatchRedis(ctx, func(err error) {
+				if err != nil {
+					readiness.NotReady("redis", err.Error())
+					return
+				}
+				readiness.Ready("redis")
+			})
+			return nil
+		})
 		readiness.Ready("model")
 		log.Info("ready", "version", version, "model", core.registry.Default(), "jobs_at_a_time", c.Jobs.Concurrency, "seconds", time.Since(start).Seconds())
 		<-ctx.Done()

@@ -6,53 +6,16 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"edgelens/cache"
 	"edgelens/config"
 	"edgelens/models/modeltest"
-	"edgelens/supervise"
+	"edgelens/supervise/supervisetest"
 )
-
-// sharedRedis starts a redis-server for several nodes and returns its URL.
-func sharedRedis(t *testing.T) string {
-	t.Helper()
-	program, err := supervise.FindRedis()
-	if err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
-	child := exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")
-	child.Args[0] = "redis-server"
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = child.Process.Kill()
-		_ = child.Wait()
-		_ = os.RemoveAll(dir)
-	})
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
-	defer client.Close() // only asked whether it is there
-	for deadline := time.Now().Add(30 * time.Second); client.Ping(context.Background()).Err() != nil; time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("redis-server never answers")
-		}
-	}
-	return "redis-socket://" + socket
-}
 
 // working runs a worker that shares Redis alone with others, until stop is
 // called.
@@ -71,7 +34,7 @@ func working(t *testing.T, c *config.Config) (status string, stop func() error) 
 // A worker in another process does the jobs of a node with which it shares
 // Redis and nothing else.
 func TestWorkerCommand(t *testing.T) {
-	url := sharedRedis(t)
+	url := supervisetest.Start(t).URL
 	c := settings(t)
 	withColours(t, c)
 	c.Jobs.RedisURL = url
@@ -106,6 +69,34 @@ func TestWorkerCommand(t *testing.T) {
 	}
 }
 
+// A worker is ready while its Redis serves it, and says what is wrong else.
+func TestWorkerReadiness(t *testing.T) {
+	r := supervisetest.Start(t)
+	r.Servers[0].Kill()
+	c := settings(t)
+	withColours(t, c)
+	c.Jobs.RedisURL = r.URL
+	status, _ := working(t, c)
+	remote := &service{t: t, url: status}
+	until := func(want int, words string) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			a := remote.get("/readyz")
+			if a.status == want && strings.Contains(string(a.body), words) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("/readyz: %d %s, want %d %q", a.status, a.body, want, words)
+			}
+		}
+	}
+	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; see that it runs")
+	r.Servers[0].Start()
+	until(http.StatusOK, "ok")
+	r.Servers[0].Kill()
+	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; see that it runs")
+}
+
 func TestWorkerCommandRefusals(t *testing.T) {
 	environ := coloursEnvironment(t)
 	for name, test := range map[string]struct {
@@ -128,7 +119,7 @@ func TestWorkerCommandRefusals(t *testing.T) {
 
 // What one node has recognized, another one that uses the same Redis knows.
 func TestNodesShareResults(t *testing.T) {
-	url, image := sharedRedis(t), modeltest.Picture(modeltest.Blue, 30, 30)
+	url, image := supervisetest.Start(t).URL, modeltest.Picture(modeltest.Blue, 30, 30)
 	var nodes []*service
 	for range 2 {
 		c := settings(t)

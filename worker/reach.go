@@ -1,0 +1,125 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"edgelens"
+)
+
+const (
+	// servedInterval is how often Redis is asked whether it serves a worker while
+	// it does, unservedInterval while it does not.
+	servedInterval   = 5 * time.Second
+	unservedInterval = time.Second
+	// reachPatience is how long it has to answer.
+	reachPatience = 2 * time.Second
+	// reminder is how often a fault that stays is logged.
+	reminder = time.Minute
+)
+
+// WatchRedis asks Redis again and again whether it would serve this Worker,
+// until ctx ends. It logs what is wrong, with what to do about it, and tells
+// report at first and after every change: nil means that Redis serves.
+func (w *Worker) WatchRedis(ctx context.Context, report func(error)) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	first, said, logged := true, "", time.Time{}
+	for {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		err := reach(ctx, w.redis)
+		if ctx.Err() != nil {
+			return
+		}
+		advice := "" // and not the error, which can have other ports each time
+		if err != nil {
+			advice = adviceOn(err)
+			err = fmt.Errorf("%s: %w", advice, err)
+		}
+		changed := first || advice != said
+		first, said = false, advice
+		if changed {
+			report(err)
+		}
+		switch {
+		case err != nil && (changed || time.Since(logged) > reminder):
+			w.log.Error("no jobs are taken", "reason", err)
+			logged = time.Now()
+		case err == nil && changed:
+			w.log.Info("Redis answers; jobs are taken")
+		}
+		if err == nil {
+			timer.Reset(servedInterval)
+		} else {
+			timer.Reset(unservedInterval)
+		}
+	}
+}
+
+// reachKeys are looked for in Redis: one in the hash slot of each queue, and some
+// whose slots are spread over the servers of a Cluster, as those of answers and
+// pictures are.
+var reachKeys = []string{
+	"edgelens:{" + edgelens.QueueInteractive + "}:nothing", "edgelens:{" + edgelens.QueueBulk + "}:nothing",
+	"edgelens:nothing:1", "edgelens:nothing:2", "edgelens:nothing:3", "edgelens:nothing:4", "edgelens:nothing:5", "edgelens:nothing:6",
+}
+
+// reach asks Redis once, by a command that is refused wherever writing is and
+// that changes nothing: PING would be answered by a replica, and by one server
+// of a Cluster for all.
+func reach(ctx context.Context, client redis.UniversalClient) error {
+	ctx, cancel := context.WithTimeout(ctx, reachPatience)
+	defer cancel()
+	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, key := range reachKeys {
+			p.Del(ctx, key)
+		}
+		return nil
+	})
+	return err
+}
+
+// causes are words in go-redis' and Redis' errors and what to do about them; the
+// first that fits counts. The last, without words, is for whatever is left.
+var causes = []struct{ words, advice string }{
+	{"WRONGPASS", "Redis refuses the user or the password in redis.url; correct it (redis://user:password@host, or :password@ without a user)"},
+	{"invalid password", "Redis refuses the password in redis.url; correct it"},
+	{"without any password configured", "Redis has no password, but redis.url gives one; leave it out"},
+	{"NOAUTH", "Redis wants a password; put it into redis.url (redis://user:password@host, or :password@ without a user)"},
+	{"NOPERM", "Redis does not let this user do what is needed; allow it all commands and channels, and the keys asynq:* and edgelens:*"},
+	{"all sentinels specified", "no Sentinel in redis.url can be reached and knows the master; check their host:port and the name after ?master="},
+	{"MOVED", "this Redis is part of a Cluster; use redis-cluster://host:port,host:port as redis.url"},
+	{"cluster support disabled", "this Redis is no Cluster; use redis://host:port as redis.url"},
+	{"CLUSTERDOWN", "the Redis Cluster is not complete; bring its other servers back"},
+	{"READONLY", "this Redis is a replica; give its master, or the Sentinels, as redis.url"},
+	{"unknown command", "what answers at redis.url is no Redis that keeps data; for a Sentinel use redis-sentinel://host:port?master=name"},
+	{"LOADING", "Redis still loads its data; wait"},
+	{"MISCONF", "Redis cannot write to its disk; make room there"},
+	{"DB index is out of range", "Redis has no database of that number; correct the end of redis.url"},
+	{"no such host", "the host in redis.url has no address; correct its name"},
+	{"tls:", "the secured connection to Redis fails; check rediss:// and the certificate"},
+	{"", "Redis cannot be reached; see that it runs and that redis.url has its host and port"},
+}
+
+// adviceOn says what to do about an error of Redis.
+func adviceOn(err error) string {
+	text := err.Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = "" // what there was no time for says nothing
+	}
+	for _, cause := range causes {
+		if strings.Contains(text, cause.words) {
+			return cause.advice
+		}
+	}
+	return ""
+}

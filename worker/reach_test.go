@@ -1,0 +1,131 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens/supervise/supervisetest"
+	"edgelens/worker"
+)
+
+// logbook is a log that can be read.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// watch starts a remote worker and watches its Redis. The channel has what was
+// reported.
+func watch(t *testing.T, url string) (<-chan error, *logbook) {
+	t.Helper()
+	config, log := worker.DefaultConfig(), &logbook{}
+	config.RedisURL, config.Concurrency = url, 1
+	w, err := worker.NewRemoteWorker(config, &recognizer{}, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	reports := make(chan error, 100)
+	ctx, stop := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { w.WatchRedis(ctx, func(err error) { reports <- err }) })
+	t.Cleanup(func() {
+		stop()
+		watching.Wait()
+		w.Shutdown()
+	})
+	return reports, log
+}
+
+func next(t *testing.T, reports <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-reports:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing was reported")
+		return nil
+	}
+}
+
+// What is wrong with redis.url is said in words that help.
+func TestWatchRedisTellsWhatToDo(t *testing.T) {
+	t.Parallel()
+	locked := supervisetest.Start(t, "--requirepass", "right")
+	open, group, cluster := supervisetest.Start(t), supervisetest.StartSentinel(t), supervisetest.StartCluster(t)
+	gone := supervisetest.StartCluster(t)
+	for _, server := range gone.Servers {
+		server.Kill()
+	}
+	for name, test := range map[string]struct{ url, want string }{
+		"no password":             {locked.URL, "Redis wants a password"},
+		"wrong password":          {strings.Replace(locked.URL, "://", "://:wrong@", 1), "refuses the user or the password"},
+		"wrong port":              {"redis://127.0.0.1:1/0", "see that it runs"},
+		"no such database":        {open.URL + "?db=99", "no database of that number"},
+		"master's name unknown":   {strings.Replace(group.URL, "master=", "master=un", 1), "the name after ?master="},
+		"Sentinel's port wrong":   {"redis-sentinel://127.0.0.1:1?master=edgelens", "the name after ?master="},
+		"a replica":               {"redis://" + group.Servers[1].Address, "is a replica"},
+		"Cluster taken for one":   {"redis://" + cluster.Servers[0].Address, "use redis-cluster://"},
+		"one taken for Cluster":   {"redis-cluster://" + group.Servers[0].Address, "is no Cluster"},
+		"Cluster that is gone":    {gone.URL, "see that it runs"},
+		"a Sentinel taken for it": {strings.Replace(strings.Replace(group.URL, "redis-sentinel", "redis", 1), "?master=edgelens", "/0", 1), "for a Sentinel use"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reports, log := watch(t, test.url)
+			if err := next(t, reports); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("reported %v, want %q", err, test.want)
+			}
+			eventually(t, "it is in the log", func() bool { return strings.Contains(log.String(), test.want) })
+			if said := log.String(); strings.Contains(said, "wrong@") {
+				t.Errorf("the password is in the log: %s", said)
+			}
+		})
+	}
+}
+
+// Each change is reported once, and asynq does not fill the log meanwhile.
+func TestWatchRedisReportsChanges(t *testing.T) {
+	t.Parallel()
+	r := supervisetest.Start(t)
+	reports, log := watch(t, r.URL)
+	if err := next(t, reports); err != nil {
+		t.Fatalf("reported %v of a Redis that answers", err)
+	}
+	r.Servers[0].Kill()
+	if err := next(t, reports); err == nil {
+		t.Fatal("a Redis that is gone was not reported")
+	}
+	time.Sleep(3 * time.Second) // in which nothing changes
+	if n := len(reports); n != 0 {
+		t.Errorf("%d reports without a change", n)
+	}
+	if lines := strings.Count(log.String(), "\n"); lines > 15 {
+		t.Errorf("%d lines in the log: %s", lines, log)
+	}
+	r.Servers[0].Start()
+	if err := next(t, reports); err != nil {
+		t.Errorf("reported %v of a Redis that is back", err)
+	}
+}

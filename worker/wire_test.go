@@ -1,0 +1,144 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"edgelens"
+)
+
+// What lies in Redis may be anything: these read it, in the package because
+// nobody else does.
+
+func FuzzPayload(f *testing.F) {
+	for _, seed := range []string{"node/job", "a/b/c", "/", "node/", "/job", "", strings.Repeat("n", longestName) + "/j"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		node, id, ok := parsePayload(payload)
+		if !ok {
+			if node != "" || id != "" {
+				t.Errorf("refused, yet node %q, id %q", node, id)
+			}
+			return
+		}
+		if node == "" || id == "" || strings.Contains(id, "/") || len(node)+len(id) > 2*longestName {
+			t.Errorf("node %q, id %q", node, id)
+		}
+		if string(payloadOf(node, id)) != string(payload) {
+			t.Errorf("%q became node %q, id %q", payload, node, id)
+		}
+	})
+}
+
+// noJobs is a Ledger in which every operation finds nothing.
+type noJobs struct{}
+
+func (noJobs) Start(context.Context, string) (edgelens.Job, []byte, error) {
+	return edgelens.Job{}, nil, edgelens.ErrNotFound
+}
+func (noJobs) Release(context.Context, string, bool) error            { return edgelens.ErrNotFound }
+func (noJobs) Finish(context.Context, string, *edgelens.Result) error { return edgelens.ErrNotFound }
+func (noJobs) Fail(context.Context, string, edgelens.JobError) error  { return edgelens.ErrNotFound }
+func (noJobs) Cancel(context.Context, string) (edgelens.Job, error) {
+	return edgelens.Job{}, edgelens.ErrNotFound
+}
+func (noJobs) Unfinished(context.Context, func(id, queue string) error) error { return nil }
+func (noJobs) Accept(context.Context, edgelens.JobSpec, []byte) (edgelens.Job, bool, error) {
+	return edgelens.Job{}, false, edgelens.ErrDiskFull
+}
+
+func FuzzRequest(f *testing.F) {
+	for _, seed := range []string{
+		`{"op":"start","id":"j","lease":"l","reply":"edgelens:reply:r"}`, `{"op":"release","id":"j","refund":true}`,
+		`{"op":"finish","id":"j","result":{}}`, `{"op":"finish"}`, `{"op":"fail","why":{"code":"x","detail":"y"}}`, `{"op":"fail"}`,
+		`{"reply":"asynq:{interactive}:pending"}`, `{"op":"dance"}`, `[]`, `null`, `{"id":7}`, "", strings.Repeat("[", 20_000),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := parseRequest(text)
+		if err != nil {
+			return
+		}
+		if r.Reply != "" && !strings.HasPrefix(r.Reply, replyPrefix) {
+			t.Errorf("it would be answered on %q", r.Reply)
+		}
+		q := &Queue{ledger: noJobs{}, running: newAttempts(), config: DefaultConfig()}
+		if a := q.serve(context.Background(), r); a.Job != nil || a.Picture != "" || a.err() == nil {
+			t.Errorf("%q was answered with %+v", text, a)
+		}
+		if len(q.running.lent) != 0 {
+			t.Errorf("%q left a job lent", text)
+		}
+	})
+}
+
+func FuzzAnswer(f *testing.F) {
+	for _, sentinel := range append(edgelens.Sentinels(), ErrDone, nil) {
+		text, err := json.Marshal(answerTo(sentinel))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	digest := strings.Repeat("0a", 32)
+	for _, seed := range []string{
+		`{"code":"ok","job":{"id":"j","sha256":"` + digest + `"},"picture":"edgelens:picture:p"}`,
+		`{"code":"ok","job":{"sha256":"` + digest + `00"}}`, `{"code":"ok","picture":"edgelens:result:r"}`, `{"job":[]}`, `null`, ``, `{`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := parseAnswer(text)
+		if err != nil {
+			return
+		}
+		if a.Picture != "" && !strings.HasPrefix(a.Picture, picturePrefix) {
+			t.Errorf("%q would be taken for a picture", a.Picture)
+		}
+		if err := a.err(); (err == nil) != (a.Code == edgelens.Code(nil)) {
+			t.Errorf("code %q is %v", a.Code, err)
+		}
+		if a.Job == nil {
+			return
+		}
+		w := Worker{}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // so that nothing is recognized
+		if _, err := w.recognize(ctx, *a.Job, nil); !errors.Is(err, edgelens.ErrInvalid) && !errors.Is(err, edgelens.ErrCanceled) {
+			t.Errorf("%q leads to %v", text, err)
+		}
+	})
+}
+
+// What is too long is refused before it is parsed.
+func TestLongMessages(t *testing.T) {
+	long := `{"code":"` + strings.Repeat("x", longestMessage) + `"}`
+	if _, err := parseAnswer(long); err == nil {
+		t.Error("a long answer was read")
+	}
+	if _, err := parseRequest(long); err == nil {
+		t.Error("a long request was read")
+	}
+	if _, _, ok := parsePayload([]byte(strings.Repeat("n", 2*longestName) + "/job")); ok {
+		t.Error("a long payload was read")
+	}
+}
+
+// The nodes that did not answer are not remembered for ever.
+func TestSilencesAreForgotten(t *testing.T) {
+	var s silences
+	s.note("first")
+	if !s.holds("first") || s.holds("second") {
+		t.Error("a silent node is asked, or one that is not silent is not")
+	}
+	s.until["first"] = s.until["first"].Add(-silencePause)
+	s.note("second")
+	if len(s.until) != 1 {
+		t.Errorf("%d nodes are remembered, want the last", len(s.until))
+	}
+}
