@@ -50,6 +50,7 @@ type Ledger struct {
 	readers  *sql.DB
 	pictures *pictures
 	watchers *watchers
+	suspect  suspect
 
 	// lastStart is when a job last left the queue, in Unix nanoseconds.
 	lastStart atomic.Int64
