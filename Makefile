@@ -40,7 +40,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Pictures and models to test with lie in a folder beside the clone, if at all.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-nocgo test-cgocheck bench fuzz: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-nocgo test-cgocheck bench fuzz fault fault-short: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
