@@ -44,7 +44,7 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 	if err != nil {
 		return job.Job, nil, err
 	}
-	l.lastStart.Store(l.now().UnixNano())
+	l.lastStart.Store(int64(l.clock().steady))
 	if refusal != nil {
 		l.dropPicture(id)
 		return job.Job, nil, fmt.Errorf("%w: its status is now %s: %s", ErrTerminal, job.Status, refusal.Detail)
@@ -76,7 +76,7 @@ func (l *Ledger) begin(ctx context.Context, id string) (job jobRow, refusal *edg
 			if job.Status.Terminal() {
 				return terminalError(job.Status)
 			}
-			now := micros(l.now())
+			now := micros(c.begun.wall)
 			if !job.Deadline.IsZero() && !now.Before(job.Deadline) {
 				refusal = deadlineError()
 				return l.end(c, &job.Job, ending{status: edgelens.JobExpired, err: refusal}, now)
@@ -181,8 +181,9 @@ func (l *Ledger) Expire(ctx context.Context, now time.Time) (expired int, err er
 		var ended []string
 		err = l.writer.write(ctx, func(c *change) error {
 			for _, row := range late {
-				job, err := jobByID(ctx, c, row.ID) // it may have changed since it was listed
-				if errors.Is(err, edgelens.ErrNotFound) || err == nil && job.Status.Terminal() {
+				// It may have changed since it was listed, or its deadline moved.
+				job, err := jobByID(ctx, c, row.ID)
+				if errors.Is(err, edgelens.ErrNotFound) || err == nil && (job.Status.Terminal() || now.Before(job.Deadline)) {
 					continue
 				}
 				if err == nil {
@@ -195,7 +196,7 @@ func (l *Ledger) Expire(ctx context.Context, now time.Time) (expired int, err er
 			}
 			return nil
 		})
-		if err != nil {
+		if err != nil || len(ended) == 0 {
 			return expired, l.explain("expire jobs", err)
 		}
 		for _, id := range ended {
@@ -272,8 +273,8 @@ func (c *change) moveJob(job *edgelens.Job, now time.Time) error {
 	if job.Error != nil {
 		code, detail = job.Error.Code, job.Error.Detail
 	}
-	_, err := c.exec(`UPDATE jobs SET status = ?, attempts = ?, started_at = ?, finished_at = ?, error_code = ?, error_detail = ? WHERE id = ?`,
-		string(job.Status), job.Attempts, timeOrNull(job.StartedAt), timeOrNull(job.FinishedAt), code, detail, job.ID)
+	_, err := c.exec(`UPDATE jobs SET status = ?, attempts = ?, started_at = ?, finished_at = ?, kept_since = ?, error_code = ?, error_detail = ? WHERE id = ?`,
+		string(job.Status), job.Attempts, timeOrNull(job.StartedAt), timeOrNull(job.FinishedAt), timeOrNull(job.FinishedAt), code, detail, job.ID)
 	if err != nil {
 		return err
 	}
