@@ -101,7 +101,11 @@ func TestWorkersShare(t *testing.T) {
 			t.Errorf("job %s: %s after %d attempts", p.id, j.outcome(), j.Attempts)
 		}
 	}
-	own, others := s.sum("edgelens_jobs_total"), w.sum("edgelens_jobs_total")
+	var own, others float64
+	s.until("every job is counted", startWithin, func() bool { // a moment after its end
+		own, others = s.sum("edgelens_jobs_total"), w.sum("edgelens_jobs_total")
+		return own+others >= sharedJobs
+	})
 	share := others / (own + others)
 	say("%d jobs in %.1f s: the service did %v and the worker %v (%.0f%%)", sharedJobs, took.Seconds(), own, others, 100*share)
 	if own+others != sharedJobs {
