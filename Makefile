@@ -107,7 +107,7 @@ fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
 fault: build ## Kill the service and its Redis, fill its disk, FAULT_ROUNDS times (200): is every 202 kept?
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),200) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),45s) $(FAULT_TEST)
 
-fault-short: build ## The same in about a minute and a half
+fault-short: build ## The same in about two minutes
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),3) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST)
 
 tidy-check: setup ## Fail where go.mod or go.sum is not tidy
