@@ -40,7 +40,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Pictures and models to test with lie in a folder beside the clone, if at all.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-nocgo test-cgocheck bench fuzz: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-nocgo test-cgocheck bench fuzz fault fault-short: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -107,7 +107,7 @@ fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
 fault: build ## Kill the service and its Redis, fill its disk, FAULT_ROUNDS times (200): is every 202 kept?
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),200) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),45s) $(FAULT_TEST)
 
-fault-short: build ## The same in about a minute and a half
+fault-short: build ## The same in about two minutes
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),3) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST)
 
 tidy-check: setup ## Fail where go.mod or go.sum is not tidy

@@ -211,9 +211,8 @@ func (c *client) count() (all, open int) {
 	return len(c.promises), open
 }
 
-// kept waits until the client has seen the end of every job, which must be
-// success with the right label.
-func (c *client) kept(within time.Duration) {
+// ended waits until the client has seen the end of every job.
+func (c *client) ended(within time.Duration) {
 	c.t.Helper()
 	deadline := time.Now().Add(within)
 	for {
@@ -225,19 +224,31 @@ func (c *client) kept(within time.Duration) {
 			c.t.Fatalf("promises broken: %q", faults)
 		}
 		if open == 0 {
-			break
+			return
 		}
 		if time.Now().After(deadline) {
 			c.t.Fatalf("%d jobs are not done after %v, such as %s", open, within, c.firstOpen())
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// kept waits until the client has seen the end of every job, which must be
+// success with the right label.
+func (c *client) kept(within time.Duration) {
+	c.t.Helper()
+	c.ended(within)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range c.promises {
-		if j := p.last; j.Status != "succeeded" || j.Result == nil || len(j.Result.Predictions) == 0 || j.Result.Predictions[0].Label != p.label {
-			c.t.Fatalf("the picture of %s ended as %s after %d attempts (job %s)", p.label, j.outcome(), j.Attempts, p.id)
-		}
+		p.mustHaveSucceeded(c.t)
+	}
+}
+
+func (p *promise) mustHaveSucceeded(t *testing.T) {
+	t.Helper()
+	if j := p.last; j.Status != "succeeded" || j.Result == nil || len(j.Result.Predictions) == 0 || j.Result.Predictions[0].Label != p.label {
+		t.Fatalf("the picture of %s ended as %s after %d attempts (job %s)", p.label, j.outcome(), j.Attempts, p.id)
 	}
 }
 

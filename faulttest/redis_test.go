@@ -5,37 +5,14 @@ package faulttest
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"edgelens/supervise"
 )
-
-// redisSays sends one command to a Redis socket and returns the answer's line.
-func redisSays(socket, command string) (string, error) {
-	conn, err := net.Dial("unix", socket)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return "", err
-	}
-	if _, err := conn.Write([]byte(command + "\r\n")); err != nil {
-		return "", err
-	}
-	answer := make([]byte, 100)
-	n, err := conn.Read(answer)
-	return strings.TrimSpace(string(answer[:n])), err
-}
 
 // The private Redis is killed, and made to forget everything, with jobs under
 // way: the service makes up for it.
@@ -62,7 +39,7 @@ func TestRedisForgets(t *testing.T) {
 			return syscall.Kill(children[0], syscall.SIGKILL)
 		}},
 		{"FLUSHALL", func() error {
-			answer, err := redisSays(socket, "FLUSHALL")
+			answer, err := redisSays("unix", socket, "FLUSHALL")
 			if err == nil && answer != "+OK" {
 				err = fmt.Errorf("it says %s", answer)
 			}
@@ -88,59 +65,12 @@ func TestRedisForgets(t *testing.T) {
 			c.kept(resumeWithin)
 			slowest = max(slowest, time.Since(start))
 			c.unchanged()
-			s.until("Redis is up", resumeWithin, func() bool { answer, err := redisSays(socket, "PING"); return err == nil && answer == "+PONG" })
+			s.until("Redis is up", resumeWithin, func() bool { answer, err := redisSays("unix", socket, "PING"); return err == nil && answer == "+PONG" })
 		}
 		if (round+1)%max(1, n/10) == 0 {
 			say("Redis killed %d and flushed %d of %d times: nothing lost; all done at most %.1f s later", round+1, round+1, n, slowest.Seconds())
 		}
 	}
-}
-
-// ownRedis is a Redis that somebody else runs.
-type ownRedis struct {
-	t      *testing.T
-	dir    string
-	socket string
-	cmd    *exec.Cmd
-}
-
-// newRedis starts one in a folder with a short name, for its socket.
-func newRedis(t *testing.T) *ownRedis {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "fault")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &ownRedis{t: t, dir: dir, socket: filepath.Join(dir, "s")}
-	t.Cleanup(func() { r.kill(); _ = os.RemoveAll(dir) })
-	r.start()
-	return r
-}
-
-func (r *ownRedis) start() {
-	r.t.Helper()
-	path, err := supervise.FindRedis()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.cmd = exec.Command(path, "--port", "0", "--unixsocket", r.socket, "--dir", r.dir, "--save", "", "--appendonly", "no")
-	r.cmd.Args[0] = "redis-server"
-	if err := r.cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	for deadline := time.Now().Add(startWithin); ; time.Sleep(5 * time.Millisecond) {
-		if answer, err := redisSays(r.socket, "PING"); err == nil && answer == "+PONG" {
-			return
-		}
-		if time.Now().After(deadline) {
-			r.t.Fatal("redis-server does not start")
-		}
-	}
-}
-
-func (r *ownRedis) kill() {
-	_ = r.cmd.Process.Signal(syscall.SIGKILL)
-	_ = r.cmd.Wait()
 }
 
 // A configured Redis hangs, or is gone with all that it knew. Submissions go
@@ -155,7 +85,7 @@ func TestRedisAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			redis := newRedis(t)
-			s := newService(t, "--redis-url", "unix://"+redis.socket)
+			s := newService(t, "--redis-url", redis.url)
 			s.start()
 			c := newClient(t, s)
 			c.burst(inFlight/2, busyPictures(), "cache=false").Wait()
@@ -169,6 +99,35 @@ func TestRedisAway(t *testing.T) {
 			c.unchanged()
 			all, _ := c.count()
 			say("Redis is back: all %d jobs were done after %.1f s", all, time.Since(back).Seconds())
+		})
+	}
+}
+
+// A Redis that is configured and not there yet keeps nobody from starting, nor
+// the service from accepting: it is ready, as everything but the work on jobs is
+// done without Redis. When Redis comes, they are worked on.
+func TestStartWithoutRedis(t *testing.T) {
+	for name, absent := range map[string]func(*testing.T) *ownRedis{"a socket": absentRedis, "a port": absentRedisOnPort} {
+		t.Run(name, func(t *testing.T) {
+			redis := absent(t)
+			s := newService(t, "--redis-url", redis.url)
+			s.start() // and is ready
+			if status, _, body, err := s.exchange("POST", "/api/recognize?cache=false", "image/png", pictures(60)[0].bytes); status != http.StatusOK {
+				t.Errorf("the synchronous way says %d %s %v", status, body, err)
+			}
+			c := newClient(t, s)
+			worst, refused := c.submitOver(outage(t)/4, inFlight)
+			say("started without Redis: of %d submissions %d got a 503 and the others a 202, the slowest after %d ms", inFlight, refused, worst.Milliseconds())
+			s.kill() // what was promised meanwhile outlives this, too
+			s.start()
+			if all, open := c.count(); open != all {
+				t.Errorf("%d of %d jobs were done without Redis", all-open, all)
+			}
+			redis.start()
+			came := time.Now()
+			c.kept(30 * time.Second)
+			c.unchanged()
+			say("Redis has come: all jobs were done after %.1f s", time.Since(came).Seconds())
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -25,7 +26,8 @@ import (
 // startWithin is how long a start may take, on a busy machine too.
 const startWithin = 15 * time.Second
 
-// service is bin/edgelens over one data folder, through all its lives.
+// service is bin/edgelens over one data folder, through all its lives: a
+// server, or a worker that serves its status alone.
 type service struct {
 	t    *testing.T
 	data string
@@ -53,6 +55,18 @@ func newService(t *testing.T, args ...string) *service {
 
 func newServiceIn(t *testing.T, data string, args ...string) *service {
 	t.Helper()
+	return newProgram(t, data, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+}
+
+// newWorker returns a worker on the jobs of other nodes, that is not started
+// yet.
+func newWorker(t *testing.T, redisURL string, args ...string) *service {
+	t.Helper()
+	return newProgram(t, t.TempDir(), append([]string{"worker", "--status-listen", "127.0.0.1:0", "--redis-url", redisURL}, args...)...)
+}
+
+func newProgram(t *testing.T, data string, args ...string) *service {
+	t.Helper()
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "colours.tflite"), colours(), 0o600); err != nil {
 		t.Fatal(err)
@@ -61,9 +75,8 @@ func newServiceIn(t *testing.T, data string, args ...string) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{t: t, data: data, log: log, args: append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--models-dir", folder, "--model", "colours",
-	}, args...)}
+	// What is given last wins, so a test may choose another model.
+	s := &service{t: t, data: data, log: log, args: slices.Insert(args, 1, "--data-dir", data, "--models-dir", folder, "--model", "colours")}
 	s.url.Store("")
 	t.Cleanup(func() {
 		if s.life != nil {
@@ -103,7 +116,7 @@ func (s *service) spawn() {
 	s.life = l
 }
 
-var started = regexp.MustCompile(`msg="edgelens started".* address=(\S+)`)
+var started = regexp.MustCompile(`msg=(?:"edgelens started"|status).* address=(\S+)`)
 
 // start begins a life and waits until it is ready.
 func (s *service) start() {

@@ -45,7 +45,8 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 	if err := l.checkRoom(spec.Bytes); err != nil {
 		return edgelens.Job{}, false, err
 	}
-	now := micros(l.now())
+	arrived := l.clock()
+	now := micros(arrived.wall)
 	spec.Deadline = micros(spec.Deadline)
 	job := edgelens.Job{ID: newID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
 	if err := l.pictures.write(job.ID, image); err != nil {
@@ -57,6 +58,9 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 			return err
 		}
 		c.newFile = true
+		if !job.Deadline.IsZero() {
+			job.Deadline = job.Deadline.Add(arrived.jumpTo(c.begun))
+		}
 		return c.insertJob(&job)
 	})
 	if err != nil || earlier != nil {
@@ -133,7 +137,7 @@ func sameWork(a, b edgelens.JobSpec) bool {
 // busy predicts that the queue will stand still as long again as it has: a
 // moment where workers are taking from it, longer where none is.
 func (l *Ledger) busy(reason string) *edgelens.Busy {
-	still := l.now().Sub(time.Unix(0, l.lastStart.Load()))
+	still := l.clock().steady - time.Duration(l.lastStart.Load())
 	return &edgelens.Busy{RetryAfter: min(max(still, minRetry), maxRetry), Reason: reason}
 }
 

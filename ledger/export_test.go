@@ -11,8 +11,21 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// SetClock replaces the clock; call it before the ledger is used.
-func (l *Ledger) SetClock(now func() time.Time) { l.now = now }
+// SetClock replaces the clock by one that never jumps, however its time passes;
+// call it before the ledger is used.
+func (l *Ledger) SetClock(now func() time.Time) {
+	l.setClock(func() moment { t := now(); return moment{t, t.Sub(time.Unix(0, 0))} })
+}
+
+// SetJumpingClock is SetClock with a wall clock and a steady one.
+func (l *Ledger) SetJumpingClock(now func() (wall time.Time, steady time.Duration)) {
+	l.setClock(func() moment { wall, steady := now(); return moment{wall, steady} })
+}
+
+func (l *Ledger) setClock(clock func() moment) {
+	l.clock, l.followed = clock, clock()
+	l.lastStart.Store(int64(l.followed.steady))
+}
 
 // OpenAtVersion makes a database as an earlier version of the program left it.
 func OpenAtVersion(ctx context.Context, dir string, version int64) (*sql.DB, error) {

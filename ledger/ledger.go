@@ -21,7 +21,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"edgelens"
 )
@@ -42,7 +41,7 @@ type Ledger struct {
 	dir    string
 	config Config
 	log    *slog.Logger
-	now    func() time.Time
+	clock  func() moment
 
 	lock     *os.File
 	writerDB *sql.DB
@@ -51,8 +50,12 @@ type Ledger struct {
 	pictures *pictures
 	watchers *watchers
 	feeds    *feeds
+	suspect  suspect
 
-	// lastStart is when a job last left the queue, in Unix nanoseconds.
+	// followed is the last moment that the stored times agree with. It belongs
+	// to the writer's goroutine.
+	followed moment
+	// lastStart is when a job last left the queue, by the steady clock.
 	lastStart atomic.Int64
 
 	dropped shedCounts
@@ -81,13 +84,14 @@ func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Le
 		dir:        dir,
 		config:     config,
 		log:        log,
-		now:        time.Now,
+		clock:      newClock(),
 		watchers:   newWatchers(),
 		feeds:      newFeeds(),
 		closing:    make(chan struct{}),
 		sweeperEnd: make(chan struct{}),
 	}
-	l.lastStart.Store(l.now().UnixNano())
+	l.followed = l.clock()
+	l.lastStart.Store(int64(l.followed.steady))
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(l.explain("open the ledger in "+dir, err), l.release())
 	}
@@ -133,7 +137,7 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.writer = newWriter(conn, l.pictures.sync, l.announce)
+	l.writer = newWriter(conn, l.follow, l.pictures.sync, l.announce)
 	return l.removeLeftovers(ctx)
 }
 

@@ -26,42 +26,25 @@ var errPictureLost = errors.New("the picture is lost")
 // deadline expires instead, and the third start fails the job with CodePoison
 // instead.
 //
+// Jobs that were started before and that nobody came back from are given one at
+// a time: when the program crashes again, that one alone is to blame. The others
+// wait for their turn.
+//
 // Errors: edgelens.ErrNotFound, and ErrTerminal where there is nothing left to
 // do, whether the job was done before or is so by this call; the job is then
-// returned as it is.
+// returned as it is. *edgelens.Busy where its turn does not come in 2 s; no
+// attempt is counted then.
 func (l *Ledger) Start(ctx context.Context, id string) (job edgelens.Job, image []byte, err error) {
 	job, image, err = l.start(ctx, id)
 	return job, image, l.explain("start job "+id, err)
 }
 
 func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
-	var job jobRow
-	var refusal *edgelens.JobError
-	err := l.change(ctx, func(c *change) (err error) {
-		if job, err = jobByID(ctx, c, id); err != nil {
-			return err
-		}
-		if job.Status.Terminal() {
-			return terminalError(job.Status)
-		}
-		now := micros(l.now())
-		if !job.Deadline.IsZero() && !now.Before(job.Deadline) {
-			refusal = deadlineError()
-			return l.end(c, &job.Job, ending{status: edgelens.JobExpired, err: refusal}, now)
-		}
-		job.Attempts++
-		if job.Attempts >= maxStarts {
-			refusal = &edgelens.JobError{Code: CodePoison, Detail: fmt.Sprintf(
-				"The job was started %d times and never came to an end; its picture may crash the service. Send another picture.", maxStarts-1)}
-			return l.end(c, &job.Job, ending{status: edgelens.JobFailed, err: refusal}, now)
-		}
-		job.Status, job.StartedAt = edgelens.JobRunning, now
-		return c.moveJob(&job.Job, now)
-	})
+	job, refusal, err := l.begin(ctx, id)
 	if err != nil {
 		return job.Job, nil, err
 	}
-	l.lastStart.Store(l.now().UnixNano())
+	l.lastStart.Store(int64(l.clock().steady))
 	if refusal != nil {
 		return job.Job, nil, fmt.Errorf("%w: its status is now %s: %s", ErrTerminal, job.Status, refusal.Detail)
 	}
@@ -76,6 +59,48 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 		return ended, nil, endErr
 	}
 	return job.Job, image, err
+}
+
+// begin counts a start, or ends the job and returns why it is refused. It waits
+// for its turn where nobody came back from the start before.
+func (l *Ledger) begin(ctx context.Context, id string) (job jobRow, refusal *edgelens.JobError, err error) {
+	patience := time.NewTimer(suspectPatience)
+	defer patience.Stop()
+	for {
+		var ahead <-chan struct{}
+		err = l.change(ctx, func(c *change) (err error) {
+			if job, err = jobByID(ctx, c, id); err != nil {
+				return err
+			}
+			if job.Status.Terminal() {
+				return terminalError(job.Status)
+			}
+			now := micros(c.begun.wall)
+			if !job.Deadline.IsZero() && !now.Before(job.Deadline) {
+				refusal = deadlineError()
+				return l.end(c, &job.Job, ending{status: edgelens.JobExpired, err: refusal}, now)
+			}
+			if job.Attempts+1 >= maxStarts {
+				job.Attempts++
+				refusal = poisonError()
+				return l.end(c, &job.Job, ending{status: edgelens.JobFailed, err: refusal}, now)
+			}
+			if job.Status == edgelens.JobRunning {
+				if ahead = l.suspect.become(id); ahead != nil {
+					return nil
+				}
+			}
+			job.Attempts++
+			job.Status, job.StartedAt = edgelens.JobRunning, now
+			return c.moveJob(&job.Job, now)
+		})
+		if err != nil || ahead == nil {
+			return job, refusal, err
+		}
+		if err := l.await(ctx, ahead, patience.C); err != nil {
+			return job, nil, err
+		}
+	}
 }
 
 // readPicture returns the picture of a job, or errPictureLost.
@@ -102,6 +127,7 @@ func (l *Ledger) Release(ctx context.Context, id string, giveBack bool) error {
 		case job.Status == edgelens.JobQueued:
 			return nil
 		}
+		l.suspect.clear(id)
 		job.Status = edgelens.JobQueued
 		if giveBack {
 			job.Attempts--
@@ -154,8 +180,9 @@ func (l *Ledger) Expire(ctx context.Context, now time.Time) (expired int, err er
 		ended := 0
 		err = l.change(ctx, func(c *change) error {
 			for _, row := range late {
-				job, err := jobByID(ctx, c, row.ID) // it may have changed since it was listed
-				if errors.Is(err, edgelens.ErrNotFound) || err == nil && job.Status.Terminal() {
+				// It may have changed since it was listed, or its deadline moved.
+				job, err := jobByID(ctx, c, row.ID)
+				if errors.Is(err, edgelens.ErrNotFound) || err == nil && (job.Status.Terminal() || now.Before(job.Deadline)) {
 					continue
 				}
 				if err == nil {
@@ -168,7 +195,7 @@ func (l *Ledger) Expire(ctx context.Context, now time.Time) (expired int, err er
 			}
 			return nil
 		})
-		if err != nil {
+		if err != nil || ended == 0 {
 			return expired, l.explain("expire jobs", err)
 		}
 		expired += ended
@@ -177,6 +204,11 @@ func (l *Ledger) Expire(ctx context.Context, now time.Time) (expired int, err er
 
 func deadlineError() *edgelens.JobError {
 	return &edgelens.JobError{Code: edgelens.Code(edgelens.ErrDeadline), Detail: "The job was not done by its deadline. Send it again with a later one."}
+}
+
+func poisonError() *edgelens.JobError {
+	return &edgelens.JobError{Code: CodePoison, Detail: fmt.Sprintf(
+		"The job was started %d times and never came to an end; its picture may crash the service. Send another picture.", maxStarts-1)}
 }
 
 func terminalError(status edgelens.JobStatus) error {
@@ -215,6 +247,7 @@ func (l *Ledger) end(c *change, job *edgelens.Job, e ending, now time.Time) erro
 		return err
 	}
 	c.finished = append(c.finished, job.ID)
+	l.suspect.clear(job.ID)
 	if e.result != nil || e.err != nil || job.Record != "" {
 		item := itemOf(job)
 		if err := c.insertResult(&item); err != nil {
@@ -235,8 +268,8 @@ func (c *change) moveJob(job *edgelens.Job, now time.Time) error {
 	if job.Error != nil {
 		code, detail = job.Error.Code, job.Error.Detail
 	}
-	_, err := c.exec(`UPDATE jobs SET status = ?, attempts = ?, started_at = ?, finished_at = ?, error_code = ?, error_detail = ? WHERE id = ?`,
-		string(job.Status), job.Attempts, timeOrNull(job.StartedAt), timeOrNull(job.FinishedAt), code, detail, job.ID)
+	_, err := c.exec(`UPDATE jobs SET status = ?, attempts = ?, started_at = ?, finished_at = ?, kept_since = ?, error_code = ?, error_detail = ? WHERE id = ?`,
+		string(job.Status), job.Attempts, timeOrNull(job.StartedAt), timeOrNull(job.FinishedAt), timeOrNull(job.FinishedAt), code, detail, job.ID)
 	if err != nil {
 		return err
 	}

@@ -161,6 +161,53 @@ func TestThirdStartFailsTheJob(t *testing.T) {
 	}
 }
 
+// Jobs that were at work beside one that crashes the program are not blamed for
+// it, however often the same ones begin together.
+func TestOnlyThePoisonousJobIsBlamed(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	poison, others := accept(t, l).ID, acceptMany(t, l, 3)
+	crash := func() {
+		must(t, l.Close())
+		l = open(t, dir, quiet())
+	}
+	for _, id := range append([]string{poison}, others...) {
+		start(t, l, id)
+	}
+	crash()
+	start(t, l, poison)
+	var waiting sync.WaitGroup
+	for _, id := range others {
+		waiting.Go(func() {
+			if _, _, err := l.Start(t.Context(), id); !errors.Is(err, edgelens.ErrBusy) {
+				t.Errorf("start beside another that nobody came back from: %v, want ErrBusy", err)
+			}
+			equal(t, "attempts", jobOf(t, l, id).Attempts, 1)
+		})
+	}
+	fresh := accept(t, l).ID
+	start(t, l, fresh) // who was never started need not wait
+	waiting.Wait()
+	crash()
+	if _, _, err := l.Start(t.Context(), poison); !errors.Is(err, ledger.ErrTerminal) {
+		t.Errorf("the third start: %v", err)
+	}
+	ends := map[string]func(id string) error{
+		others[0]: func(id string) error { return l.Finish(t.Context(), id, resultOf("cat", 0.5)) },
+		others[1]: func(id string) error { return l.Release(t.Context(), id, false) },
+		others[2]: func(id string) error { _, err := l.Cancel(t.Context(), id); return err },
+	}
+	for _, id := range others { // whose turns come one by one
+		waiting.Go(func() {
+			start(t, l, id)
+			must(t, ends[id](id))
+		})
+	}
+	waiting.Wait()
+	start(t, l, fresh)
+	equal(t, "the poisonous job", jobOf(t, l, poison).Status, edgelens.JobFailed)
+}
+
 func TestReleaseGivesTheAttemptBackOrNot(t *testing.T) {
 	for name, test := range map[string]struct {
 		giveBack     bool

@@ -59,6 +59,10 @@ func (l *Ledger) sweepAlways(ctx context.Context) {
 // picture; one that is not done never goes. It returns how many rows it
 // removed. The ledger does so by itself every Config.SweepInterval.
 func (l *Ledger) Sweep(ctx context.Context, now time.Time) (removed int, err error) {
+	// Any transaction lets the ages follow a jump of the clock first.
+	if err := l.writer.write(ctx, func(*change) error { return nil }); err != nil {
+		return 0, l.explain("sweep the ledger", err)
+	}
 	removed, err = l.sweep(ctx, now)
 	return removed, l.explain("sweep the ledger", err)
 }
@@ -70,7 +74,7 @@ func (l *Ledger) sweep(ctx context.Context, now time.Time) (removed int, err err
 		func() (int, error) { return l.shedOld(ctx, now) },
 		func() (int, error) { return l.shedOverBytes(ctx) },
 		func() (int, error) {
-			return l.removeJobs(ctx, `WHERE finished_at < ? AND `+jobIsTold+` ORDER BY finished_at`, cutoff)
+			return l.removeJobs(ctx, `WHERE kept_since < ? AND `+jobIsTold+` ORDER BY kept_since`, cutoff)
 		},
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM results WHERE seq IN

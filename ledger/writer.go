@@ -17,6 +17,9 @@ const maxBatch = 64
 // share a transaction, and so its fsyncs, which are nearly all of its cost.
 type writer struct {
 	conn *sql.Conn
+	// begin is the first change of every transaction. What it returns is
+	// called when the transaction is durable.
+	begin func(*change) (committed func(), err error)
 	// syncFiles makes durable which files there are, before rows say so.
 	syncFiles func() error
 	committed func(*change) // called on the writer's goroutine, in order
@@ -34,6 +37,8 @@ type change struct {
 	done chan struct{}
 
 	conn *sql.Conn
+	// begun is when the transaction began.
+	begun moment
 	// newFile says that the change's row stands for a file that was made, but
 	// whose folder was not synced yet.
 	newFile bool
@@ -47,9 +52,10 @@ type change struct {
 	dropped []string
 }
 
-func newWriter(conn *sql.Conn, syncFiles func() error, committed func(*change)) *writer {
+func newWriter(conn *sql.Conn, begin func(*change) (func(), error), syncFiles func() error, committed func(*change)) *writer {
 	w := &writer{
 		conn:      conn,
+		begin:     begin,
 		syncFiles: syncFiles,
 		committed: committed,
 		changes:   make(chan *change),
@@ -114,7 +120,14 @@ func (w *writer) transact(first *change) {
 		fail(err)
 		return
 	}
+	beginning := &change{conn: w.conn}
+	begun, err := w.begin(beginning)
+	if err != nil {
+		fail(err)
+		return
+	}
 	for c := first; c != nil; c = w.next(&batch) {
+		c.begun = beginning.begun
 		if err := w.apply(c); err != nil {
 			fail(err)
 			return
@@ -124,6 +137,7 @@ func (w *writer) transact(first *change) {
 		fail(err)
 		return
 	}
+	begun()
 	for _, c := range batch {
 		if c.err == nil {
 			w.committed(c)

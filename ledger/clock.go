@@ -1,0 +1,76 @@
+package ledger
+
+import "time"
+
+// jumpAfter is by how much the clock must be off for a jump: more than the time
+// between two readings, less than matters to a deadline.
+const jumpAfter = time.Second
+
+// moment is one reading of two clocks.
+type moment struct {
+	// wall is what people call the time. A Pi without a battery boots in 1970,
+	// and then is told better.
+	wall time.Time
+	// steady grows evenly while the process lives and the machine is awake.
+	steady time.Duration
+}
+
+// newClock returns the clock of this process.
+func newClock() func() moment {
+	start := time.Now()
+	return func() moment {
+		now := time.Now()
+		return moment{wall: now, steady: now.Sub(start)}
+	}
+}
+
+// jumpTo returns how far the wall clock has jumped until a later moment; 0 if it
+// has not.
+func (m moment) jumpTo(later moment) time.Duration {
+	jump := later.wall.Round(0).Sub(m.wall.Round(0)) - (later.steady - m.steady)
+	if jump.Abs() < jumpAfter {
+		return 0
+	}
+	return jump
+}
+
+func (l *Ledger) now() time.Time { return l.clock().wall }
+
+// follow begins a transaction: where the clock has jumped since the last one,
+// it moves what was measured by the old time. Deadlines move along, so that a
+// job and a command have the time that they were given. The age of jobs that are
+// done, of the outbox and of the ids of records is moved
+// forward only: what is removed too late harms nobody. What clients have seen,
+// finished_at too, stays. It runs in the writer; committed is called once the
+// transaction is durable.
+func (l *Ledger) follow(c *change) (committed func(), err error) {
+	c.begun = l.clock()
+	jump := l.followed.jumpTo(c.begun)
+	if jump == 0 {
+		return func() {}, nil
+	}
+	before := c.begun.wall.Add(-jump)
+	if _, err := c.exec(`UPDATE jobs SET deadline = deadline + ? WHERE finished_at IS NULL AND deadline IS NOT NULL`, jump.Microseconds()); err != nil {
+		return nil, err
+	}
+	if _, err := c.exec(`UPDATE commands SET deadline = deadline + ? WHERE status = 'queued'`, jump.Microseconds()); err != nil {
+		return nil, err
+	}
+	if jump > 0 {
+		for _, query := range []string{
+			`UPDATE outbox SET created_at = created_at + ? WHERE created_at <= ?`,
+			`UPDATE seen SET at = at + ? WHERE at <= ?`,
+		} {
+			if _, err := c.exec(query, jump.Microseconds(), before.UnixMicro()); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := c.exec(`UPDATE jobs SET kept_since = kept_since + ? WHERE kept_since <= ?`, jump.Microseconds(), before.UnixMicro()); err != nil {
+			return nil, err
+		}
+	}
+	return func() {
+		l.followed = c.begun
+		l.log.Warn("the clock jumped, or the machine slept; the deadlines of jobs move along", "by", jump, "from", before)
+	}, nil
+}
