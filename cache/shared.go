@@ -33,7 +33,8 @@ type Shared struct {
 	redis  redis.UniversalClient
 	ttl    time.Duration
 
-	// resumes is when Redis is asked again, in Unix nanoseconds.
+	// resumes is when Redis is asked again, by the time since started, which
+	// setting the clock does not change.
 	resumes atomic.Int64
 	pending chan entry
 	counts  struct{ hits, misses, failures, dropped atomic.Int64 }
@@ -154,11 +155,14 @@ func (s *Shared) put(ctx context.Context, e entry) {
 	}
 }
 
-func (s *Shared) resting() bool { return time.Now().UnixNano() < s.resumes.Load() }
+func (s *Shared) resting() bool { return int64(time.Since(started)) < s.resumes.Load() }
+
+// started is the origin of a clock that nobody sets.
+var started = time.Now()
 
 func (s *Shared) fail() {
 	s.counts.failures.Add(1)
-	s.resumes.Store(time.Now().Add(breakerPause).UnixNano())
+	s.resumes.Store(int64(time.Since(started) + breakerPause))
 }
 
 // sharedKey is the key in Redis. A digest, because a key of the cache has no

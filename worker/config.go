@@ -23,7 +23,7 @@ type Config struct {
 	// JobTimeout is how long a job has from its acceptance to its terminal
 	// state; then it expires.
 	JobTimeout time.Duration
-	// AttemptTimeout bounds one attempt.
+	// AttemptTimeout bounds one attempt; whole seconds.
 	AttemptTimeout time.Duration
 }
 
@@ -47,8 +47,9 @@ func (c Config) Validate() error {
 	if c.JobTimeout < time.Second {
 		faults = append(faults, fmt.Errorf("job_timeout must be at least 1s, not %v", c.JobTimeout))
 	}
-	if c.AttemptTimeout < 100*time.Millisecond || c.AttemptTimeout > time.Hour {
-		faults = append(faults, fmt.Errorf("attempt_timeout must be 100ms to 1h, not %v", c.AttemptTimeout))
+	// asynq keeps whole seconds, and takes 0 for half an hour.
+	if c.AttemptTimeout < time.Second || c.AttemptTimeout > time.Hour || c.AttemptTimeout%time.Second != 0 {
+		faults = append(faults, fmt.Errorf("attempt_timeout must be 1s to 1h in whole seconds, not %v", c.AttemptTimeout))
 	}
 	return errors.Join(faults...)
 }

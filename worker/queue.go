@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,7 @@ type Queue struct {
 	// queue; keepUp's alone.
 	previous  map[string]string
 	inspector *asynq.Inspector
+	clock     atomic.Pointer[func() moment]
 
 	running *attempts
 	stop    context.CancelFunc
@@ -72,6 +74,8 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 		inspector: asynq.NewInspectorFromRedisClient(client), running: newAttempts(), unsure: unsure,
 		previous: map[string]string{},
 	}
+	clock := newClock()
+	q.clock.Store(&clock)
 	q.generation.Store(newGeneration())
 	q.behind.Store(true) // what was left unfinished needs tasks
 	ctx, stop := context.WithCancel(context.Background())
@@ -120,7 +124,9 @@ func (q *Queue) Reachable() bool { return !q.behind.Load() }
 // Redis was restarted.
 func (q *Queue) Requeue() { q.behind.Store(true) }
 
-func newGeneration() string { return fmt.Sprintf("%x", time.Now().UnixMilli()) }
+// newGeneration is random: a machine without a clock of its own may start at the
+// same time again and again.
+func newGeneration() string { return fmt.Sprintf("%016x", rand.Uint64()) }
 
 // ours is the generation of the tasks that are made now.
 func (q *Queue) ours() string { return q.generation.Load().(string) }
@@ -151,12 +157,21 @@ func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string) error {
 }
 
 // keepUp makes the missing tasks whenever Redis may lack some: at the start,
-// after Redis was away, and when it has lost what it had.
+// after Redis was away, and when it has lost what it had. And when the clock was
+// set: what waits in Redis for another attempt waits for a time of day, and would
+// wait for as long as the clock was set back.
 func (q *Queue) keepUp(ctx context.Context) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	var last time.Time
+	before := (*q.clock.Load())()
 	for {
+		now := (*q.clock.Load())()
+		if before.jumped(now) {
+			q.log.Info("the clock was set: the tasks of unfinished jobs are made anew")
+			q.unsure.Store(true)
+		}
+		before = now
 		if q.lostMark(ctx) || q.behind.Load() || time.Since(last) > sweepInterval {
 			last = time.Now()
 			q.catchUp(ctx)

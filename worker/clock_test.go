@@ -1,0 +1,58 @@
+package worker_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"edgelens"
+	"edgelens/supervise/supervisetest"
+)
+
+// A job that waits for its next attempt does not wait for as long as the clock
+// was set back: the times in Redis are an hour ahead then.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var back time.Duration
+	start, refuse := time.Now(), true
+	r := supervisetest.Start(t)
+	s := newSystem(t, r, newMemory("job"), &recognizer{do: func(context.Context, *edgelens.Request) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if refuse {
+			return edgelens.ErrInference
+		}
+		return nil
+	}})
+	s.queue.SetClock(func() (time.Time, time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Now().Round(0).Add(-back), time.Since(start)
+	})
+	s.submit(1, edgelens.QueueInteractive)
+	ctx := context.Background()
+	var waiting []redis.Z
+	eventually(t, "the job waits for another attempt", func() bool {
+		for _, key := range r.Keys("asynq:*:retry") {
+			waiting, _ = r.Client.ZRangeWithScores(ctx, key, 0, -1).Result()
+			for _, task := range waiting {
+				if err := r.Client.ZIncrBy(ctx, key, 3600, task.Member.(string)).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return len(waiting) > 0
+	})
+	mu.Lock()
+	refuse, back = false, time.Hour
+	mu.Unlock()
+	s.allDone(1, edgelens.JobSucceeded)
+	if name := waiting[0].Member.(string); !strings.Contains(name, ".") {
+		t.Errorf("task %s has no generation", name)
+	}
+}
