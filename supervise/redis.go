@@ -43,7 +43,7 @@ func StartRedis(ctx context.Context, dir string, config RedisConfig, log *slog.L
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("start redis-server: %w", cannotWrite(err))
 	}
-	files := &redisFiles{dir: dir}
+	files := &redisFiles{keptData: keptData{dir: dir, of: "redis-server"}}
 	process := New(Spec{
 		Name:    "redis-server",
 		Path:    program,

@@ -1,0 +1,124 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"edgelens"
+)
+
+// Mosquitto is a private mosquitto child. Terminals reach it at the address of
+// its config; we use a Unix socket that only this user can reach, and that no
+// password or ACL bounds.
+type Mosquitto struct {
+	*Process
+	files *mosquittoFiles
+}
+
+// StartMosquitto starts a mosquitto that keeps its data below dir, which is made
+// where it is not there, and returns when it answers; ctx bounds that only. The
+// caller must Stop it. config must be valid; acl is what its users may do, a
+// mosquitto ACL file, and "" lets everybody do everything.
+//
+// Queued messages and sessions survive its death and ours, those of the last
+// second perhaps not. Where it will not start because of what it kept, that is
+// set aside and it starts empty.
+//
+// The error wraps ErrNotFound where there is no mosquitto, else one of those of
+// Process.Start, ErrDiskFull or ErrInvalid.
+func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl string, log *slog.Logger) (*Mosquitto, error) {
+	program, err := FindMosquitto()
+	if err != nil {
+		return nil, err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("start mosquitto: %w: %w", edgelens.ErrInvalid, err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("start mosquitto: %w", cannotWrite(err))
+	}
+	files := &mosquittoFiles{keptData: keptData{dir: dir, of: "mosquitto"}}
+	process := New(Spec{
+		Name:    "mosquitto",
+		Path:    program,
+		Args:    []string{"-c", files.config()},
+		Env:     []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")},
+		Dir:     dir,
+		Prepare: func() (func(), error) { return files.prepare(config, acl) },
+		Ready:   func(ctx context.Context) error { return knockMosquitto(ctx, files.socket) },
+		Alive:   func(ctx context.Context) error { return knockMosquitto(ctx, files.socket) },
+		// It answers nobody while it writes a long queue to a slow card.
+		Silence: 30 * time.Second,
+		Mend:    func(d Death) bool { return brokerDataAtFault(d) && files.setDataAside(d, log) },
+		Log:     log,
+	})
+	if err := process.Start(ctx); err != nil {
+		return nil, err
+	}
+	return &Mosquitto{Process: process, files: files}, nil
+}
+
+// URL returns "unix:///path" of the socket, which stays the same until Stop.
+func (m *Mosquitto) URL() string {
+	return (&url.URL{Scheme: "unix", Path: m.files.socket}).String()
+}
+
+// FindMosquitto returns the path of mosquitto; the error wraps ErrNotFound.
+// Debian puts it where only root's PATH leads.
+func FindMosquitto() (string, error) {
+	for _, name := range []string{"mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return filepath.Abs(path)
+		}
+	}
+	return "", fmt.Errorf("start mosquitto: %w: there is no mosquitto on PATH; install it with `apt install mosquitto`, or set mqtt.url to a broker that runs elsewhere", edgelens.ErrNotFound)
+}
+
+// brokerDataAtFault reports whether mosquitto died of what it had kept: it says
+// so, or crashed before it was ready.
+func brokerDataAtFault(d Death) bool {
+	said := strings.Join(d.Lines, "\n")
+	return d.Crashed || strings.Contains(said, "persistent database") || strings.Contains(said, "Couldn't open database")
+}
+
+// knockMosquitto returns nil where a broker at the socket answers CONNECT with
+// CONNACK (MQTT 3.1.1, 3.1 and 3.2), whatever the answer is.
+func knockMosquitto(ctx context.Context, socket string) error {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	// CONNECT, 12 bytes to follow: protocol "MQTT", level 4, clean session,
+	// keep alive 10 s, no client id. And DISCONNECT, once it is answered.
+	connect := []byte{0x10, 12, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 10, 0, 0}
+	if _, err := conn.Write(connect); err != nil {
+		return err
+	}
+	var answer [4]byte
+	if _, err := io.ReadFull(conn, answer[:]); err != nil {
+		return err
+	}
+	if answer[0] != 0x20 {
+		return errors.New("mosquitto answers CONNECT with something else than CONNACK")
+	}
+	_, _ = conn.Write([]byte{0xe0, 0}) // it would say that we went without
+	return nil
+}

@@ -1,0 +1,190 @@
+package supervise
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// MosquittoConfig is where terminals reach a private mosquitto, and its bounds.
+type MosquittoConfig struct {
+	// Listen is the address for terminals, host:port.
+	Listen string
+	// PasswordFile names the users and their passwords, as mosquitto_passwd
+	// writes them; empty lets everybody in.
+	PasswordFile string
+	// MaxPacketBytes is the largest message.
+	MaxPacketBytes int
+	// MaxQueuedBytes and MaxQueuedMessages bound what waits for one client that
+	// is away.
+	MaxQueuedBytes    int64
+	MaxQueuedMessages int
+	// MaxConnections is how many clients there may be.
+	MaxConnections int
+}
+
+// DefaultMosquittoConfig listens for this machine alone; 16 MiB a message, 64
+// MiB and 10,000 messages a client.
+func DefaultMosquittoConfig() MosquittoConfig {
+	return MosquittoConfig{
+		Listen: "127.0.0.1:1883", MaxPacketBytes: 16 << 20,
+		MaxQueuedBytes: 64 << 20, MaxQueuedMessages: 10_000, MaxConnections: 2000,
+	}
+}
+
+// Validate reports every fault at once, each with its setting's name.
+func (c MosquittoConfig) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if _, _, err := c.address(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.PasswordFile != "" {
+		if _, err := os.Stat(c.PasswordFile); err != nil {
+			fault("password_file cannot be used: %w; mosquitto_passwd -c makes one", err)
+		}
+	}
+	if c.MaxPacketBytes < 64<<10 || c.MaxPacketBytes > 256<<20 {
+		fault("max_packet_bytes must be %d to %d, not %d", 64<<10, 256<<20, c.MaxPacketBytes)
+	}
+	if c.MaxQueuedBytes < 1<<20 || c.MaxQueuedBytes > 1<<40 {
+		fault("max_queued_bytes must be %d to %d, not %d", 1<<20, int64(1)<<40, c.MaxQueuedBytes)
+	}
+	if c.MaxQueuedMessages < 1 || c.MaxQueuedMessages > 65535*100 {
+		fault("max_queued_messages must be 1 to %d, not %d", 65535*100, c.MaxQueuedMessages)
+	}
+	if c.MaxConnections < 1 || c.MaxConnections > 1_000_000 {
+		fault("max_connections must be 1 to 1000000, not %d", c.MaxConnections)
+	}
+	return errors.Join(faults...)
+}
+
+// address returns the host and port of Listen. A port of 0 is for the system to
+// choose, which mosquitto cannot do.
+func (c MosquittoConfig) address() (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil || port < 1 || port > 65535 || strings.ContainsAny(host, " \t\r\n") {
+		return "", 0, fmt.Errorf("listen must be host:port with a port of 1 to 65535, not %q", c.Listen)
+	}
+	return host, port, nil
+}
+
+// Loopback reports whether only this machine can reach the broker.
+func (c MosquittoConfig) Loopback() bool {
+	host, _, err := c.address()
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// mosquittoFiles are the places of a private mosquitto.
+type mosquittoFiles struct {
+	keptData
+	socket string // known once prepared
+}
+
+func (f *mosquittoFiles) config() string { return filepath.Join(f.dir, "mosquitto.conf") }
+
+// prepare makes them, and returns what removes the socket.
+func (f *mosquittoFiles) prepare(config MosquittoConfig, acl string) (func(), error) {
+	if err := os.MkdirAll(f.data(), 0o700); err != nil {
+		return nil, cannotWrite(err)
+	}
+	socket, remove, err := chooseSocket(f.dir, "mosquitto.sock")
+	if err != nil {
+		return nil, err
+	}
+	f.socket = socket
+	if err := f.write(config, acl); err != nil {
+		remove()
+		return nil, cannotWrite(err)
+	}
+	return remove, nil
+}
+
+// write writes mosquitto.conf, for mosquitto 2.0, anew at each start;
+// https://mosquitto.org/man/mosquitto-conf-5.html is the reference.
+func (f *mosquittoFiles) write(config MosquittoConfig, acl string) error {
+	host, port, err := config.address()
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{f.dir, f.socket, config.PasswordFile} {
+		if strings.ContainsAny(path, "\r\n") {
+			return fmt.Errorf("the path %q has a line break, which mosquitto.conf cannot hold", path)
+		}
+	}
+	access := "allow_anonymous true\n"
+	if config.PasswordFile != "" {
+		passwords, err := filepath.Abs(config.PasswordFile)
+		if err != nil {
+			return err
+		}
+		access = "allow_anonymous false\npassword_file " + passwords + "\n"
+	}
+	if acl != "" {
+		path := filepath.Join(f.dir, "acl")
+		if err := os.WriteFile(path, []byte(acl), 0o600); err != nil {
+			return err
+		}
+		access += "acl_file " + path + "\n"
+	}
+	text := fmt.Sprintf(`# Written by edgelens at each start; changes are lost.
+per_listener_settings true
+
+# Ours: a socket in a folder that is this user's alone.
+listener 0 %s
+allow_anonymous true
+
+# The terminals'.
+listener %d %s
+max_connections %d
+%s
+%s
+# What is acknowledged survives: the file is written within a second of every
+# change. Without the next two lines, 500 of 500 acknowledged messages were gone
+# after a kill -9.
+persistence true
+persistence_location %s/
+autosave_on_changes true
+autosave_interval 1
+persistent_client_expiration 14d
+
+max_packet_size %d
+max_queued_bytes %d
+max_queued_messages %d
+max_inflight_messages 100
+set_tcp_nodelay true
+
+sys_interval 0
+connection_messages false
+log_dest stdout
+log_type error
+log_type warning
+log_type notice
+`, f.socket, port, host, config.MaxConnections, access, ownUser(), f.data(), config.MaxPacketBytes, config.MaxQueuedBytes, config.MaxQueuedMessages)
+	return os.WriteFile(f.config(), []byte(text), 0o600)
+}
+
+// ownUser keeps a mosquitto that root starts from becoming another user, who
+// could not read what is ours. Others cannot change who they are.
+func ownUser() string {
+	if os.Getuid() != 0 {
+		return ""
+	}
+	name := "root"
+	if me, err := user.Current(); err == nil {
+		name = me.Username
+	}
+	return "user " + name + "\n"
+}
