@@ -69,6 +69,13 @@ func (a *attempts) lend(id string, l lending) bool {
 	return true
 }
 
+// has reports whether an attempt at the job is under way, here or elsewhere.
+func (a *attempts) has(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.underWay(id)
+}
+
 // underWay must be called with the lock held.
 func (a *attempts) underWay(id string) bool {
 	_, lent := a.lent[id]

@@ -54,6 +54,7 @@ type Queue struct {
 	previous  map[string]string
 	inspector *asynq.Inspector
 	clock     atomic.Pointer[func() moment]
+	unclaimed unclaimed
 
 	running *attempts
 	stop    context.CancelFunc
@@ -177,6 +178,7 @@ func (q *Queue) keepUp(ctx context.Context) {
 			q.catchUp(ctx)
 		}
 		q.takeBack(ctx)
+		q.freeUnclaimed(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

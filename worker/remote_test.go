@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"edgelens"
 	"edgelens/supervise/supervisetest"
@@ -326,3 +327,33 @@ func (l *line) mend() {
 }
 
 func (l *line) url() string { return "redis-socket://" + l.from }
+
+// A worker that dies between taking a task from Redis and asking for the job
+// holds the job up for seconds, not until asynq's lease is over.
+func TestWorkerDiesBeforeItAsks(t *testing.T) {
+	t.Parallel()
+	r := supervisetest.Start(t)
+	s := acceptOnly(t, r, newMemory("job"), 5*time.Second)
+	s.submit(2, edgelens.QueueInteractive)
+	// What asynq does for a worker that takes a task.
+	ctx, queue := context.Background(), "asynq:{"+edgelens.QueueInteractive+"}:"
+	name, err := r.Client.LMove(ctx, queue+"pending", queue+"active", "RIGHT", "LEFT").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		r.Client.HSet(ctx, queue+"t:"+name, "state", "active").Err(),
+		r.Client.ZAdd(ctx, queue+"lease", redis.Z{Score: float64(time.Now().Add(30 * time.Second).Unix()), Member: name}).Err(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	startRemote(t, r.URL, &recognizer{})
+	s.allDone(2, edgelens.JobSucceeded)
+	for id := range s.ledger.jobs {
+		if job := s.ledger.job(id); job.Attempts != 1 {
+			t.Errorf("%s had %d attempts", id, job.Attempts)
+		}
+	}
+}
