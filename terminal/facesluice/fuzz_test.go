@@ -1,9 +1,13 @@
 package facesluice_test
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"testing"
+	"unicode/utf8"
 
+	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialect/dialecttest"
 )
 
@@ -29,4 +33,38 @@ func FuzzMatch(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, topic string) { dialecttest.Match(t, cameras, topic) })
+}
+
+// FuzzCommand: whatever goes down is an object with our messageId, once.
+func FuzzCommand(f *testing.F) {
+	for _, seed := range []string{
+		`{"cmd":"open","uid":"1"}`, `{"operator":"X","messageId":1,"info":{}}`, `{"\u006dessageId":1,"operator":"X","operator":"Y","<":"\u2028"}`,
+	} {
+		f.Add("c-1", []byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, id string, body []byte) {
+		out, err := cameras.Command("7", id, body, dialecttest.Now)
+		if err != nil {
+			if !errors.Is(err, dialect.ErrNoSuchCommand) {
+				t.Errorf("not ErrNoSuchCommand: %v", err)
+			}
+			return
+		}
+		var sent struct{ MessageID, Operator json.RawMessage }
+		if err := json.Unmarshal(out.Payload, &sent); err != nil || sent.Operator == nil {
+			t.Fatalf("%q: %v", out.Payload, err)
+		}
+		if want, err := json.Marshal(id); err != nil || utf8.ValidString(id) && !jsonEqual(t, sent.MessageID, want) {
+			t.Errorf("%q has not the id %q", out.Payload, id)
+		}
+	})
+}
+
+func jsonEqual(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	var x, y string
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		t.Fatalf("%q or %q is no string", a, b)
+	}
+	return x == y
 }

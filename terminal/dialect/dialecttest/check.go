@@ -76,7 +76,7 @@ func checkMessage(t testing.TB, message dialect.Message, size int) {
 		pictures += len(entry.Image)
 		verdicts += len(entry.Record.Verdict)
 	}
-	if pictures > size || verdicts > 4*size { // a byte that is not UTF-8 becomes three, a control character in a name six
+	if pictures > size || verdicts > 3*size { // a byte that is not UTF-8 becomes three
 		t.Errorf("%d bytes became %d of pictures and %d of verdicts", size, pictures, verdicts)
 	}
 }

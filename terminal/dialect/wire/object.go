@@ -11,6 +11,8 @@ import (
 type Member struct {
 	Name  string
 	Value Value
+	// quoted is the name as it was written.
+	quoted Value
 }
 
 // Object is a JSON object: each name once, with the last value that it was
@@ -43,14 +45,15 @@ func (v Value) Object() (Object, bool) {
 	object := Object{raw: v, index: make(map[string]int)}
 	for i := skipSpace(v, 1); i < len(v) && v[i] == '"'; {
 		end := endOfString(v, i)
-		name := unquote(v[i:end])
+		quoted := v[i:end]
+		name := unquote(quoted)
 		start := skipSpace(v, skipSpace(v, end)+1) // past the colon
 		end = endOfValue(v, start)
 		if at, ok := object.index[name]; ok {
 			object.Members[at].Value = v[start:end]
 		} else {
 			object.index[name] = len(object.Members)
-			object.Members = append(object.Members, Member{name, v[start:end]})
+			object.Members = append(object.Members, Member{name, v[start:end], quoted})
 		}
 		i = skipSpace(v, skipSpace(v, end)+1) // past the comma or the end
 	}

@@ -72,24 +72,27 @@ func (w *verdictWriter) object(o Object) {
 	w.open++
 	first := len(w.out)
 	for _, member := range o.Members {
-		if isPicture(member.Name) || !keeps(member.Name) {
+		if isPicture(member.Name) {
 			continue
 		}
 		before := len(w.out)
 		if before > first {
 			w.out = append(w.out, ',')
 		}
-		name, err := json.Marshal(member.Name)
-		if err != nil {
-			continue // cannot be: it is a string
-		}
-		w.out = append(append(w.out, name...), ':')
-		if !w.fits() || !w.value(member.Value) || !w.fits() {
+		if !w.member(member) {
 			w.out = w.out[:before]
 		}
 	}
 	w.out = append(w.out, '}')
 	w.open--
+}
+
+func (w *verdictWriter) member(m Member) bool {
+	if !w.string(m.quoted) {
+		return false
+	}
+	w.out = append(w.out, ':')
+	return w.fits() && w.value(m.Value) && w.fits()
 }
 
 func (w *verdictWriter) array(v Value) {
