@@ -50,21 +50,12 @@ func FuzzCommand(f *testing.F) {
 			}
 			return
 		}
-		var sent struct{ MessageID, Operator json.RawMessage }
-		if err := json.Unmarshal(out.Payload, &sent); err != nil || sent.Operator == nil {
+		var sent map[string]any
+		if err := json.Unmarshal(out.Payload, &sent); err != nil || sent["operator"] == nil {
 			t.Fatalf("%q: %v", out.Payload, err)
 		}
-		if want, err := json.Marshal(id); err != nil || utf8.ValidString(id) && !jsonEqual(t, sent.MessageID, want) {
+		if utf8.ValidString(id) && sent["messageId"] != id {
 			t.Errorf("%q has not the id %q", out.Payload, id)
 		}
 	})
-}
-
-func jsonEqual(t *testing.T, a, b []byte) bool {
-	t.Helper()
-	var x, y string
-	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
-		t.Fatalf("%q or %q is no string", a, b)
-	}
-	return x == y
 }
