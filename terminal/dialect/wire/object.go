@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"unicode/utf8"
 
 	"edgelens/terminal/dialect"
 )
@@ -13,6 +14,16 @@ type Member struct {
 	Value Value
 	// quoted is the name as it was written.
 	quoted Value
+}
+
+// name returns the quoted name to write. Names that differ only in what is no
+// text (half a surrogate pair, bytes that are not UTF-8) are written as they are
+// told apart, so that none is there twice.
+func (m Member) name() Value {
+	if bytes.IndexByte(m.quoted, '\\') < 0 && utf8.Valid(m.quoted) {
+		return m.quoted
+	}
+	return Value(Marshal(m.Name))
 }
 
 // Object is a JSON object: each name once, with the last value that it was

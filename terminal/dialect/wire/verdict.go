@@ -88,7 +88,7 @@ func (w *verdictWriter) object(o Object) {
 }
 
 func (w *verdictWriter) member(m Member) bool {
-	if !w.string(m.quoted) {
+	if !w.string(m.name()) {
 		return false
 	}
 	w.out = append(w.out, ':')

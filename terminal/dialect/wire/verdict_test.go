@@ -33,6 +33,7 @@ func TestVerdict(t *testing.T) {
 		"twice the same":            {`{"a":1,"b":2,"a":3}`, `{"a":3,"b":2}`},
 		"twice, the last a picture": {`{"a":1,"a":"` + run + `"}`, `{}`},
 		"not UTF-8":                 {"{\"a\":\"x\xffy\",\"\xfe\":1}", "{\"a\":\"x\uFFFDy\",\"\uFFFD\":1}"},
+		"names that are no text":    {"{\"\xfe\xa9\":1,\"\\ud800\":2,\"\xef\":3}", "{\"\uFFFD\uFFFD\":1,\"\uFFFD\":3}"},
 		"a name with markup":        {`{"<a>&":1}`, `{"<a>&":1}`},
 	}
 	for name, test := range tests {
