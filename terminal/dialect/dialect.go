@@ -35,13 +35,16 @@ type Dialect interface {
 	// say.
 	Subscriptions() []string
 	// Match reports whether a message on the topic is of this dialect, and the
-	// serial number of the device where the topic tells it.
+	// serial number of the device where the topic tells it. A topic of the
+	// dialect with a serial number that ValidDevice refuses matches with none:
+	// Decode says what is wrong.
 	Match(topic string) (device string, ok bool)
 	// Decode reads a message on a topic that Match accepted. receivedAt is now,
 	// for answers that tell the time. Errors: ErrMalformed.
 	Decode(topic string, payload []byte, receivedAt time.Time) (Message, error)
 	// Command translates a command for a device. id is ours, for replies to
-	// refer to; body is what the caller sent. Errors: ErrNoSuchCommand.
+	// refer to; body is what the caller sent. Errors: ErrNoSuchCommand, also
+	// for a device that ValidDevice refuses.
 	Command(device, id string, body json.RawMessage, now time.Time) (Outgoing, error)
 	// Policy is how its devices show that they live.
 	Policy() Policy
@@ -98,7 +101,8 @@ func (k Kind) String() string {
 // Message is a message of a device.
 type Message struct {
 	Kind Kind
-	// Device is its serial number; empty where the message does not tell.
+	// Device is its serial number, which ValidDevice takes; empty where the
+	// message does not tell.
 	Device string
 	// Name is the device's own word for the message, such as "heartU"; at most
 	// 64 bytes of printable ASCII.
@@ -108,7 +112,8 @@ type Message struct {
 	Answers []Outgoing
 	// Entries are the records in a message of kind Records.
 	Entries []Entry
-	// Outcome is set in a message of kind Reply.
+	// Outcome is set in a message of kind Reply. A device that confirms one of
+	// our acknowledgements replies, too: such an Outcome names no command.
 	Outcome *Outcome
 }
 
@@ -118,7 +123,8 @@ type Entry struct {
 	// picture was due and could not be read, Reason. The rest is filled in by
 	// who receives it.
 	Record edgelens.Record
-	// Image is the encoded picture; nil for none.
+	// Image is the encoded picture; nil for none. It may lie in the payload,
+	// which must not be changed as long as it is in use.
 	Image []byte
 	// Acks are due as soon as the record is durable, and again whenever it
 	// comes again.
@@ -127,8 +133,8 @@ type Entry struct {
 
 // Outcome is what a device said of a command.
 type Outcome struct {
-	// Command is the id that Dialect.Command was given; empty where the device
-	// does not refer to it.
+	// Command is the id that Dialect.Command was given, or what the device has
+	// in its place (at most 128 bytes); empty where it refers to no command.
 	Command string
 	// Name is the command's, in the device's words.
 	Name string

@@ -17,6 +17,9 @@ type Simulator interface {
 	// Heartbeat is what the device says to show that it lives; false where the
 	// dialect knows no such thing.
 	Heartbeat(device string, at time.Time) (Outgoing, bool)
+	// Online is what the device says when it has come up, again and again until
+	// it is answered; false where the dialect knows no such thing.
+	Online(device string, at time.Time) (Outgoing, bool)
 	// Record is a message with one record: of its Kind, Key, Passed, Person and
 	// CapturedAt, and the encoded picture; nil for none. A Key is a decimal
 	// number.
@@ -38,6 +41,8 @@ const (
 	HeartbeatAnswer
 	// RecordAck says that a record is safe and need not come again.
 	RecordAck
+	// OnlineAnswer answers Online.
+	OnlineAnswer
 	// CommandSent is a command.
 	CommandSent
 )

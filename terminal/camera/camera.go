@@ -1,0 +1,130 @@
+// Package camera is the dialect of whatever can publish a picture: the bytes of
+// a JPEG (or PNG, WebP, BMP) as they are, on
+// edgelens/v1/devices/<serial>/snapshot. The format is this project's own:
+// docs/adr/0009-terminals.md.
+package camera
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"edgelens"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
+)
+
+// Name is the dialect's.
+const Name = "camera"
+
+const (
+	prefix   = "edgelens/v1/devices/"
+	suffix   = "/snapshot"
+	snapshot = "snapshot"
+	qos      = 1
+)
+
+// Config bounds what cameras send.
+type Config struct {
+	// MaxImageBytes is how large a picture may be.
+	MaxImageBytes int64
+}
+
+// DefaultConfig takes pictures of up to 10 MiB.
+func DefaultConfig() Config { return Config{MaxImageBytes: wire.DefaultMaxImageBytes} }
+
+// Validate reports every fault at once, each with its setting's name.
+func (c Config) Validate() error { return wire.CheckMaxImageBytes(c.MaxImageBytes) }
+
+// Dialect implements dialect.Dialect.
+type Dialect struct{ config Config }
+
+var _ dialect.Dialect = (*Dialect)(nil)
+
+// New returns the dialect; config must be valid.
+func New(config Config) *Dialect { return &Dialect{config} }
+
+// Name implements dialect.Dialect.
+func (d *Dialect) Name() string { return Name }
+
+// Subscriptions implements dialect.Dialect.
+func (d *Dialect) Subscriptions() []string { return []string{prefix + "+" + suffix} }
+
+// Match implements dialect.Dialect.
+func (d *Dialect) Match(topic string) (device string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, prefix)
+	if !ok {
+		return "", false
+	}
+	device, ok = strings.CutSuffix(rest, suffix)
+	if !ok || !dialect.ValidDevice(device) {
+		return "", ok
+	}
+	return device, true
+}
+
+// Decode implements dialect.Dialect. The picture is the payload itself; whether
+// it is one, the decoder finds out.
+func (d *Dialect) Decode(topic string, payload []byte, _ time.Time) (dialect.Message, error) {
+	device, ok := d.Match(topic)
+	if !ok || device == "" {
+		return dialect.Message{}, fmt.Errorf("%w: the topic has no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)
+	}
+	entry := dialect.Entry{Record: edgelens.Record{Kind: edgelens.RecordSnapshot}}
+	switch size := int64(len(payload)); {
+	case size == 0:
+		entry.Record.Reason = wire.NoPicture
+	case size > d.config.MaxImageBytes:
+		entry.Record.Reason = wire.TooLarge(size, d.config.MaxImageBytes)
+	default:
+		entry.Image = payload
+	}
+	return dialect.Message{Kind: dialect.Records, Device: device, Name: snapshot, Entries: []dialect.Entry{entry}}, nil
+}
+
+// Command implements dialect.Dialect: a camera takes none.
+func (d *Dialect) Command(string, string, json.RawMessage, time.Time) (dialect.Outgoing, error) {
+	return dialect.Outgoing{}, fmt.Errorf("%w: a camera only sends pictures and takes no commands", dialect.ErrNoSuchCommand)
+}
+
+// Policy implements dialect.Dialect: a camera speaks when there is something to
+// see.
+func (d *Dialect) Policy() dialect.Policy { return dialect.Policy{} }
+
+// Simulator implements dialect.Simulator.
+type Simulator struct{}
+
+var _ dialect.Simulator = Simulator{}
+
+// NewSimulator returns a simulator of cameras.
+func NewSimulator() Simulator { return Simulator{} }
+
+// Name implements dialect.Simulator.
+func (Simulator) Name() string { return Name }
+
+// Subscriptions implements dialect.Simulator: a camera is told nothing.
+func (Simulator) Subscriptions(string) []string { return nil }
+
+// Heartbeat implements dialect.Simulator: a camera has none.
+func (Simulator) Heartbeat(string, time.Time) (dialect.Outgoing, bool) {
+	return dialect.Outgoing{}, false
+}
+
+// Online implements dialect.Simulator: a camera says nothing of it.
+func (Simulator) Online(string, time.Time) (dialect.Outgoing, bool) {
+	return dialect.Outgoing{}, false
+}
+
+// Record implements dialect.Simulator: of the record nothing goes out.
+func (Simulator) Record(device string, _ edgelens.Record, image []byte) dialect.Outgoing {
+	return dialect.Outgoing{Topic: prefix + device + suffix, Payload: image, QoS: qos}
+}
+
+// Reply implements dialect.Simulator: a camera does not.
+func (Simulator) Reply(string, []byte, time.Time) (dialect.Outgoing, bool) {
+	return dialect.Outgoing{}, false
+}
+
+// Read implements dialect.Simulator: a camera understands nothing.
+func (Simulator) Read(string, []byte) dialect.Answer { return dialect.Answer{} }

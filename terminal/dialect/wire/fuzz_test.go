@@ -1,0 +1,124 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/dialecttest"
+	"edgelens/terminal/dialect/wire"
+)
+
+// FuzzPicture gives any text in place of base64, and any bytes as base64 in
+// every way to write it.
+func FuzzPicture(f *testing.F) {
+	for _, seed := range []string{
+		"", "QQ==", "QUI", "data:image/jpeg;base64,QUJD", "data:,x", "Q U\tJ\nD", "-_+/", "=", "QQ=Q", "A", "\\", "\xff\xfe",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const limit = 512
+		picture, reason := value(t, string(data)).Picture(limit)
+		if (picture == nil) != (reason != "") || len(picture) > limit || len(picture) > len(data) || len(reason) > 100 {
+			t.Errorf("%d bytes, %q", len(picture), reason)
+		}
+		if len(data) == 0 || len(data) > limit {
+			return
+		}
+		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+			text := encoding.EncodeToString(data)
+			half := len(text) / 2
+			for _, text := range []string{text, "data:image/png;base64," + text, text[:half] + "\r\n" + text[half:] + "\n"} {
+				if picture, reason := value(t, text).Picture(limit); !bytes.Equal(picture, data) {
+					t.Errorf("%q gave %q, %q", text, picture, reason)
+				}
+			}
+		}
+	})
+}
+
+func FuzzTime(f *testing.F) {
+	for _, seed := range []string{
+		"2026-04-10 10:00:07", "2026-04-10T10:00:07Z", "2026-04-10T10:00:07.5+08:00", "2026-02-30 00:00:00", "1775815207", "1775815207000",
+		"9999-12-31 23:59:59", "0000-00-00 00:00:00", "-1", "9223372036854775807", "",
+	} {
+		f.Add(seed)
+	}
+	zones := []*time.Location{time.UTC, time.FixedZone("east", 14*3600), time.FixedZone("odd", -12*3600-1)}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, zone := range zones {
+			at := value(t, text).Time(zone)
+			if at.IsZero() {
+				continue
+			}
+			if year := at.Year(); year < 1970 || year > 2199 || at.Location() != time.UTC {
+				t.Errorf("%q is %v", text, at)
+			}
+			again := value(t, at.In(zone).Format(wire.LocalTime)).Time(zone)
+			if !again.Equal(at.Truncate(time.Second)) {
+				t.Errorf("%q is %v, and %v when written again", text, at, again)
+			}
+		}
+	})
+}
+
+func FuzzVerdict(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"a":1,"a":{"pic":2,"b":[1,2,"x"]}}`, `{"liveImageBase64":"QUJD","n":-1e5}`, `{"é":"\u00e9","\ud800":null,"` + "\xff" + `":"` + "\xfe" + `"}`,
+		`{"x":["` + strings.Repeat("A", 300) + `",1,"` + strings.Repeat("QUJD\\n", 100) + `"]}`, strings.Repeat(`{"":`, 33) + "1" + strings.Repeat("}", 33),
+		`{"x":` + strings.Repeat("9", 300) + `}`, `{"x":"data:image/png;base64,QUJD"}`, "[1]", "null", "\xef\xbb\xbf{}\x00",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		object, err := wire.Parse(payload)
+		if err != nil {
+			if !errors.Is(err, dialect.ErrMalformed) {
+				t.Errorf("not ErrMalformed: %v", err)
+			}
+			return
+		}
+		if !json.Valid(object.Value()) {
+			t.Errorf("object %q", object.Value())
+		}
+		var all map[string]json.RawMessage
+		if err := json.Unmarshal(object.Value(), &all); err != nil {
+			t.Fatalf("encoding/json does not take it: %v", err)
+		}
+		if len(all) != len(object.Members) {
+			t.Errorf("%d members, and %d by encoding/json", len(object.Members), len(all))
+		}
+		for _, member := range object.Members {
+			if want := all[member.Name]; string(want) != string(member.Value) {
+				t.Errorf("%q is %q, and %q by encoding/json", member.Name, member.Value, want)
+			}
+			if elements, ok := member.Value.Array(); ok {
+				var want []json.RawMessage
+				if err := json.Unmarshal(member.Value, &want); err != nil || len(want) != len(elements) {
+					t.Errorf("%d elements, and %d by encoding/json", len(elements), len(want))
+				}
+			}
+		}
+		verdict := object.Verdict()
+		dialecttest.CheckVerdict(t, verdict)
+		again, err := wire.Parse(verdict)
+		if err != nil {
+			t.Fatalf("%q cannot be read: %v", verdict, err)
+		}
+		if twice := again.Verdict(); string(twice) != string(verdict) {
+			t.Errorf("%q becomes %q", verdict, twice)
+		}
+	})
+}
+
+// value returns text as a JSON string, in an object's way.
+func value(t testing.TB, text string) wire.Value {
+	t.Helper()
+	return wire.Value(wire.Marshal(text))
+}

@@ -1,0 +1,180 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+
+	"edgelens/terminal/dialect"
+)
+
+// Member is a name and its value in an object.
+type Member struct {
+	Name  string
+	Value Value
+	// quoted is the name as it was written.
+	quoted Value
+}
+
+// name returns the quoted name to write. Names that differ only in what is no
+// text (half a surrogate pair, bytes that are not UTF-8) are written as they are
+// told apart, so that none is there twice.
+func (m Member) name() Value {
+	if bytes.IndexByte(m.quoted, '\\') < 0 && utf8.Valid(m.quoted) {
+		return m.quoted
+	}
+	return Value(Marshal(m.Name))
+}
+
+// Object is a JSON object: each name once, with the last value that it was
+// given, in the order in which the names first came.
+type Object struct {
+	Members []Member
+	raw     Value
+	index   map[string]int
+}
+
+// Value returns the object as it was written.
+func (o Object) Value() Value { return o.raw }
+
+// Get returns the value of the first of the names that has one other than
+// null; nil where none has.
+func (o Object) Get(names ...string) Value {
+	for _, name := range names {
+		if i, ok := o.index[name]; ok && !o.Members[i].Value.IsNull() {
+			return o.Members[i].Value
+		}
+	}
+	return nil
+}
+
+// Object returns the value as an object; false where it is none.
+func (v Value) Object() (Object, bool) {
+	if len(v) == 0 || v[0] != '{' {
+		return Object{}, false
+	}
+	object := Object{raw: v, index: make(map[string]int)}
+	for i := skipSpace(v, 1); i < len(v) && v[i] == '"'; {
+		end := endOfString(v, i)
+		quoted := v[i:end]
+		name := unquote(quoted)
+		start := skipSpace(v, skipSpace(v, end)+1) // past the colon
+		end = endOfValue(v, start)
+		if at, ok := object.index[name]; ok {
+			object.Members[at].Value = v[start:end]
+		} else {
+			object.index[name] = len(object.Members)
+			object.Members = append(object.Members, Member{name, v[start:end], quoted})
+		}
+		i = skipSpace(v, skipSpace(v, end)+1) // past the comma or the end
+	}
+	return object, true
+}
+
+// Array returns the elements of an array; false where the value is none.
+func (v Value) Array() ([]Value, bool) {
+	if len(v) == 0 || v[0] != '[' {
+		return nil, false
+	}
+	var elements []Value
+	for i := skipSpace(v, 1); i < len(v) && v[i] != ']'; {
+		end := endOfValue(v, i)
+		elements = append(elements, v[i:end])
+		i = skipSpace(v, end)
+		if i < len(v) && v[i] == ',' {
+			i = skipSpace(v, i+1)
+		}
+	}
+	return elements, true
+}
+
+// MaxObjects is how many records a message may have.
+const MaxObjects = 100
+
+// Objects returns the objects in an array, or the one that comes without one.
+// Null and nothing are no objects. What is no object among others that are is
+// left out. Errors: dialect.ErrMalformed where nothing but such is there, or
+// more than MaxObjects.
+func (v Value) Objects() ([]Object, error) {
+	if v.IsNull() {
+		return nil, nil
+	}
+	if object, ok := v.Object(); ok {
+		return []Object{object}, nil
+	}
+	elements, ok := v.Array()
+	if !ok {
+		return nil, fmt.Errorf("%w: its records are no objects", dialect.ErrMalformed)
+	}
+	if len(elements) > MaxObjects {
+		return nil, fmt.Errorf("%w: it has %d records; at most %d are taken", dialect.ErrMalformed, len(elements), MaxObjects)
+	}
+	objects := make([]Object, 0, len(elements))
+	for _, element := range elements {
+		if object, ok := element.Object(); ok {
+			objects = append(objects, object)
+		}
+	}
+	if len(objects) == 0 && len(elements) > 0 {
+		return nil, fmt.Errorf("%w: its records are no objects", dialect.ErrMalformed)
+	}
+	return objects, nil
+}
+
+// The functions below find their way in valid JSON. In anything else they may
+// return any index up to len(data), and no other.
+
+func skipSpace(data []byte, i int) int {
+	for i < len(data) && (data[i] == ' ' || data[i] == '\t' || data[i] == '\r' || data[i] == '\n') {
+		i++
+	}
+	return min(i, len(data))
+}
+
+// endOfString returns the index behind the string whose quote is at start.
+func endOfString(data []byte, start int) int {
+	for i := start + 1; i < len(data); {
+		quote := bytes.IndexByte(data[i:], '"')
+		if quote < 0 {
+			break
+		}
+		quote += i
+		backslashes := 0
+		for quote-1-backslashes > start && data[quote-1-backslashes] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return quote + 1
+		}
+		i = quote + 1
+	}
+	return len(data)
+}
+
+// endOfValue returns the index behind the value that begins at start.
+func endOfValue(data []byte, start int) int {
+	depth := 0
+	for i := start; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			i = endOfString(data, i) - 1
+			if depth == 0 {
+				return i + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return i // of a number in something
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case ',', ' ', '\t', '\r', '\n':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(data)
+}

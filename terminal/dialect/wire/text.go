@@ -1,0 +1,107 @@
+package wire
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxName is how long a device's own word for a message may be.
+const maxName = 64
+
+// Name returns a device's own word for something: at most 64 bytes of printable
+// ASCII, with "?" for each other character.
+func (v Value) Name() string {
+	name := make([]byte, 0, maxName)
+	for _, r := range v.Text() {
+		if len(name) == maxName {
+			break
+		}
+		if r < ' ' || r > '~' {
+			r = '?'
+		}
+		name = append(name, byte(r))
+	}
+	return string(name)
+}
+
+// Line returns a text that is meant for people: one line of at most limit bytes
+// of UTF-8. Text that looks like a picture is left out.
+func (v Value) Line(limit int) string {
+	text := v.Text()
+	if looksEncoded(text) {
+		return ""
+	}
+	return Clip(text, limit)
+}
+
+// Clip returns text as one line of at most limit bytes of UTF-8.
+func Clip(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r // U+FFFD for what is not UTF-8
+	}, text)
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
+const (
+	maxKeyPart = 64
+	digest     = "sha256:"
+)
+
+// Key joins parts to a key such that different parts make different keys.
+// Parts of more than 64 bytes go in as their digest, which is longer, so that
+// no part can pretend to be one.
+func Key(parts ...string) string {
+	for i, part := range parts {
+		if len(part) > maxKeyPart {
+			part = Digest(part)
+		}
+		parts[i] = escape.Replace(part)
+	}
+	return strings.Join(parts, "|")
+}
+
+var escape = strings.NewReplacer("%", "%25", "|", "%7C")
+
+// Digest returns the SHA-256 of text in hex, and says so.
+func Digest[T string | []byte](text T) string {
+	sum := sha256.Sum256([]byte(text))
+	return digest + hex.EncodeToString(sum[:])
+}
+
+// longRun is how many characters of base64 in a row are taken for something
+// encoded: a picture, or features of a face.
+const longRun = 256
+
+// looksEncoded reports whether text has something in base64: a data URI, or a
+// long run of its characters, with line breaks or without.
+func looksEncoded(text string) bool {
+	if len(text) >= 5 && strings.EqualFold(text[:5], "data:") {
+		return true
+	}
+	run := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
+			c == '+', c == '/', c == '-', c == '_':
+			if run++; run >= longRun {
+				return true
+			}
+		case c == '\r', c == '\n':
+		default:
+			run = 0
+		}
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+// Package wire reads what terminals write: JSON (RFC 8259) as firmware makes
+// it, pictures in base64 (RFC 4648) with or without a data URI (RFC 2397) around
+// them, local times without a zone. It takes any bytes; what it gives back is
+// bounded by what it was given. Nothing in it keeps state: all of it may be used
+// by many goroutines.
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"edgelens/terminal/dialect"
+)
+
+const (
+	// maxDepth is how deep arrays and objects may lie in one another. Terminals
+	// use four levels; encoding/json alone would take ten thousand.
+	maxDepth = 32
+	// maxValues is how many members and elements a message may have, so that
+	// what is kept about each of them is bounded.
+	maxValues = 100_000
+)
+
+// Value is one JSON value, in the bytes of the message that it came in: nothing
+// is copied until it is asked for. Nil is a value that is not there.
+type Value []byte
+
+// Parse returns the JSON object that a message consists of. Around it white
+// space, a byte order mark in front and zero bytes behind (strings of C) are
+// taken. Errors: dialect.ErrMalformed.
+func Parse(payload []byte) (Object, error) {
+	text := bytes.TrimPrefix(payload, []byte("\xef\xbb\xbf"))
+	text = bytes.Trim(bytes.TrimRight(text, "\x00"), " \t\r\n")
+	if err := checkSize(text); err != nil {
+		return Object{}, err
+	}
+	if !json.Valid(text) {
+		return Object{}, fmt.Errorf("%w: it is not JSON", dialect.ErrMalformed)
+	}
+	object, ok := Value(text).Object()
+	if !ok {
+		return Object{}, fmt.Errorf("%w: it is not a JSON object", dialect.ErrMalformed)
+	}
+	return object, nil
+}
+
+// checkSize bounds depth and number of values before anything is made of them.
+func checkSize(text []byte) error {
+	depth, values := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			i = endOfString(text, i) - 1
+		case '{', '[':
+			depth++
+			values++
+		case '}', ']':
+			depth--
+		case ',':
+			values++
+		}
+		if depth > maxDepth {
+			return fmt.Errorf("%w: it is nested more than %d deep", dialect.ErrMalformed, maxDepth)
+		}
+		if values > maxValues {
+			return fmt.Errorf("%w: it has more than %d values", dialect.ErrMalformed, maxValues)
+		}
+	}
+	return nil
+}
+
+// IsNull reports whether the value is null or not there.
+func (v Value) IsNull() bool { return len(v) == 0 || v[0] == 'n' }
+
+func (v Value) isString() bool { return len(v) > 0 && v[0] == '"' }
+
+func (v Value) isNumber() bool { return len(v) > 0 && (v[0] == '-' || v[0] >= '0' && v[0] <= '9') }
+
+// Text returns a string without white space around it, or a number as it is
+// written, since firmware mixes them up; "" for everything else. Bytes that are
+// not UTF-8 become U+FFFD.
+func (v Value) Text() string {
+	switch {
+	case v.isString():
+		return strings.TrimSpace(unquote(v))
+	case v.isNumber():
+		return string(v)
+	default:
+		return ""
+	}
+}
+
+// Is reports whether the value is the whole number n, or a string of it.
+func (v Value) Is(n int) bool {
+	text := v.Text()
+	if whole, zeros, ok := strings.Cut(text, "."); ok && zeros != "" && strings.Trim(zeros, "0") == "" {
+		text = whole
+	}
+	got, err := strconv.Atoi(text)
+	return err == nil && got == n
+}
+
+// unquote returns what a JSON string says.
+func unquote(quoted []byte) string {
+	inside := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
+		return string(inside)
+	}
+	var text string
+	if json.Unmarshal(quoted, &text) != nil {
+		return "" // cannot be: it was valid
+	}
+	return text
+}

@@ -1,0 +1,139 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// MaxVerdict is how large a verdict may be, in bytes.
+	MaxVerdict = 64 << 10
+	maxString  = 4 << 10
+	maxNumber  = 64
+)
+
+// pictures are the names, in small letters, of what terminals send pictures in.
+var pictures = map[string]bool{
+	"liveimagebase64": true, "pic": true, "scene": true, "tempic": true, "imgdata": true,
+	"image": true, "img": true, "photo": true, "picture": true,
+}
+
+func isPicture(name string) bool {
+	name = strings.ToLower(name)
+	return pictures[name] || strings.Contains(name, "base64")
+}
+
+// Verdict returns the object without pictures, compact, at most MaxVerdict
+// bytes of UTF-8. What has the name of a picture is cut out, and wherever it
+// stands, strings (and names) of more than 4 KiB or with something in base64,
+// and numbers of more than 64 digits. Elements of arrays that are cut out become
+// null, so that the others keep their places. Of what is too large the members
+// that still fit are kept.
+func (o Object) Verdict() json.RawMessage {
+	w := verdictWriter{}
+	w.object(o)
+	return w.out
+}
+
+// verdictWriter writes values, each whole or not at all.
+type verdictWriter struct {
+	out []byte
+	// open is how many containers are still to be closed.
+	open int
+}
+
+// fits reports whether what was written leaves room for the brackets.
+func (w *verdictWriter) fits() bool { return len(w.out)+w.open <= MaxVerdict }
+
+// value writes v; false, with nothing that counts written, where it is to be
+// cut out.
+func (w *verdictWriter) value(v Value) bool {
+	switch v[0] {
+	case '{':
+		object, _ := v.Object()
+		w.object(object)
+	case '[':
+		w.array(v)
+	case '"':
+		return w.string(v)
+	default:
+		if len(v) > maxNumber {
+			return false
+		}
+		w.out = append(w.out, v...)
+	}
+	return true
+}
+
+func (w *verdictWriter) object(o Object) {
+	w.out = append(w.out, '{')
+	w.open++
+	first := len(w.out)
+	for _, member := range o.Members {
+		if isPicture(member.Name) {
+			continue
+		}
+		before := len(w.out)
+		if before > first {
+			w.out = append(w.out, ',')
+		}
+		if !w.member(member) {
+			w.out = w.out[:before]
+		}
+	}
+	w.out = append(w.out, '}')
+	w.open--
+}
+
+func (w *verdictWriter) member(m Member) bool {
+	if !w.string(m.name()) {
+		return false
+	}
+	w.out = append(w.out, ':')
+	return w.fits() && w.value(m.Value) && w.fits()
+}
+
+func (w *verdictWriter) array(v Value) {
+	elements, _ := v.Array()
+	w.out = append(w.out, '[')
+	w.open++
+	for i, element := range elements {
+		before := len(w.out)
+		if i > 0 {
+			w.out = append(w.out, ',')
+		}
+		start := len(w.out)
+		if !w.fits() || !w.value(element) || !w.fits() {
+			w.out = append(w.out[:start], "null"...)
+			if !w.fits() {
+				w.out = w.out[:before]
+				break
+			}
+		}
+	}
+	w.out = append(w.out, ']')
+	w.open--
+}
+
+func (w *verdictWriter) string(v Value) bool {
+	if len(v) > maxString+2 || len(v) > longRun && !keeps(unquote(v)) || hasDataURI(v) {
+		return false
+	}
+	if utf8.Valid(v) {
+		w.out = append(w.out, v...)
+	} else {
+		w.out = append(w.out, bytes.ToValidUTF8(v, []byte("\uFFFD"))...)
+	}
+	return true
+}
+
+// hasDataURI looks at strings that are too short for keeps to be asked.
+func hasDataURI(v Value) bool {
+	const least = len(`"data:`)
+	return len(v) >= least && bytes.EqualFold(v[:least], []byte(`"data:`))
+}
+
+// keeps reports whether a string may stay in a verdict.
+func keeps(text string) bool { return len(text) <= maxString && !looksEncoded(text) }

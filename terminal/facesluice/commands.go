@@ -1,0 +1,112 @@
+package facesluice
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
+)
+
+const (
+	// cmdOpen is the one command in our own words.
+	cmdOpen   = "open"
+	howToSend = `send {"cmd":"open"}, with "uid" and "Showinfo" where the camera is to show something, or the camera's own JSON, an object with "operator" and "info"`
+	maxDetail = 200
+)
+
+// Command implements dialect.Dialect. {"cmd":"open"} becomes an Unlock; with
+// "uid" or "Showinfo" (what to show) in the document's first form, else in its
+// second. The camera's own JSON, an object with "operator", goes down with id
+// for its messageId.
+func (d *Dialect) Command(device, id string, body json.RawMessage, _ time.Time) (dialect.Outgoing, error) {
+	object, err := wire.Command(device, body)
+	switch {
+	case err != nil:
+		return dialect.Outgoing{}, err
+	case !validDevice(device):
+		return dialect.Outgoing{}, fmt.Errorf("%w: %q is the name of a shared topic and no camera", dialect.ErrNoSuchCommand, device)
+	case object.Get("operator").Text() != "":
+		return tell(device, withMessageID(object, id)), nil
+	case object.Get("cmd").Text() == cmdOpen:
+		return tell(device, unlock(device, id, object)), nil
+	default:
+		return dialect.Outgoing{}, fmt.Errorf("%w: %s", dialect.ErrNoSuchCommand, howToSend)
+	}
+}
+
+// unlockShowing is the first form of Unlock, unlockOnly the second.
+type unlockShowing struct {
+	UID      string `json:"uid"`
+	OpenDoor string `json:"openDoor"`
+	Showinfo string `json:"Showinfo"`
+}
+
+type unlockOnly struct {
+	Device   string `json:"facesluiceId"`
+	OpenDoor int    `json:"openDoor"`
+}
+
+func unlock(device, id string, body wire.Object) []byte {
+	var info any = unlockOnly{device, 1}
+	if uid, show := body.Get("uid").Text(), body.Get("Showinfo").Text(); uid != "" || show != "" {
+		info = unlockShowing{uid, "1", show}
+	}
+	return wire.Marshal(command{Operator: tellUnlock, MessageID: id, Info: info})
+}
+
+// withMessageID returns the command with our messageId and all else as it is,
+// in its order: batches have a member that must come before and one behind.
+func withMessageID(body wire.Object, id string) []byte {
+	out := append([]byte(`{"messageId":`), wire.Marshal(id)...)
+	for _, member := range body.Members {
+		if member.Name == "messageId" {
+			continue
+		}
+		out = append(append(out, ','), wire.Marshal(member.Name)...)
+		out = append(append(out, ':'), member.Value...)
+	}
+	return append(out, '}')
+}
+
+// reply reads what a camera says of a command. What it says of a PushAck
+// refers to no command.
+func reply(device string, envelope wire.Object) dialect.Message {
+	operator := envelope.Get("operator")
+	message := dialect.Message{Device: device, Name: operator.Name()}
+	if !strings.HasSuffix(operator.Text(), ackSuffix) {
+		return message
+	}
+	message.Kind = dialect.Reply
+	message.Outcome = &dialect.Outcome{Name: strings.TrimSuffix(operator.Name(), ackSuffix)}
+	if message.Outcome.Name != tellRecord {
+		message.Outcome.Command = wire.Clip(envelope.Get("messageId").Text(), maxMessageID)
+	}
+	info, _ := envelope.Get("info").Object()
+	code, result := envelope.Get("code"), info.Get("result").Text()
+	message.Outcome.OK = (code == nil || code.Is(codeOK)) &&
+		(strings.EqualFold(result, resultOK) || result == "" && code != nil)
+	message.Outcome.Detail = detail(code.Line(maxDetail), info.Get("result").Line(maxDetail), info.Get("detail").Line(maxDetail))
+	return message
+}
+
+// detail is "code 461, fail: can't find customId", of what was said.
+func detail(code, result, detail string) string {
+	var parts []string
+	if code != "" {
+		parts = append(parts, "code "+code)
+	}
+	if result != "" {
+		parts = append(parts, result)
+	}
+	text := strings.Join(parts, ", ")
+	if detail != "" {
+		if text != "" {
+			text += ": "
+		}
+		text += detail
+	}
+	return wire.Clip(text, maxDetail)
+}

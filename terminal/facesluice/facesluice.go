@@ -1,0 +1,185 @@
+// Package facesluice speaks the dialect of face cameras and terminals with
+// topics below mqtt/face: HFSecurity, Huifan and those who sell them under
+// other names.
+//
+// Source: the vendor's "MQTT Protocol of Intelligent Network Camera V1.25", and
+// what was seen of real cameras in helderdene/fras on GitHub. MQTT 3.1.1, QoS 0.
+// A camera says what it has on mqtt/face/<id>/Rec, /Snap and /Ack, and on the
+// shared mqtt/face/basic and mqtt/face/heartbeat; it listens on mqtt/face/<id>.
+// With ResumefromBreakpoint 1 it sends a record every 10 s until a PushAck
+// comes. Firmware deviates from the document: numbers are strings, and
+// "persionName" is personName.
+package facesluice
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
+)
+
+// Name is the dialect's.
+const Name = "facesluice"
+
+const (
+	prefix    = "mqtt/face/"
+	basic     = "basic"
+	heartbeat = "heartbeat"
+	records   = "/Rec"
+	snaps     = "/Snap"
+	replies   = "/Ack"
+)
+
+// What cameras say, and what they are told.
+const (
+	sayOnline    = "Online"
+	sayOffline   = "Offline"
+	sayHeartbeat = "HeartBeat"
+	sayRecord    = "RecPush"
+	sayStranger  = "StrSnapPush"
+	tellOnline   = "Online-Ack"
+	tellRecord   = "PushAck"
+	tellUnlock   = "Unlock"
+	ackSuffix    = "-Ack"
+	resultOK     = "ok"
+	codeOK       = 200
+)
+
+// Dialect implements dialect.Dialect.
+type Dialect struct{ config Config }
+
+var _ dialect.Dialect = (*Dialect)(nil)
+
+// New returns the dialect; config must be valid.
+func New(config Config) *Dialect { return &Dialect{config} }
+
+// Name implements dialect.Dialect.
+func (d *Dialect) Name() string { return Name }
+
+// Subscriptions implements dialect.Dialect.
+func (d *Dialect) Subscriptions() []string {
+	return []string{
+		prefix + "+" + records, prefix + "+" + snaps, prefix + "+" + replies,
+		prefix + basic, prefix + heartbeat,
+	}
+}
+
+// Policy implements dialect.Dialect.
+func (d *Dialect) Policy() dialect.Policy {
+	return dialect.Policy{Heartbeat: d.config.Heartbeat, OfflineAfter: d.config.OfflineAfter}
+}
+
+// Match implements dialect.Dialect.
+func (d *Dialect) Match(topic string) (device string, ok bool) {
+	device, _, ok = split(topic)
+	return device, ok
+}
+
+// split returns the camera in a topic, where it has a valid one, and what kind
+// of topic it is: basic and heartbeat are those that all share.
+func split(topic string) (device, kind string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, prefix)
+	if !ok {
+		return "", "", false
+	}
+	if rest == basic || rest == heartbeat {
+		return "", rest, true
+	}
+	for _, kind := range []string{records, snaps, replies} {
+		if device, ok := strings.CutSuffix(rest, kind); ok {
+			if !validDevice(device) {
+				device = ""
+			}
+			return device, kind, true
+		}
+	}
+	return "", "", false
+}
+
+// validDevice refuses the names of shared topics, too: what is sent to a camera
+// goes to the topic of its name.
+func validDevice(serial string) bool {
+	return dialect.ValidDevice(serial) && serial != basic && serial != heartbeat
+}
+
+// Decode implements dialect.Dialect. The camera is the one that the topic names,
+// because a broker can see to it that nobody else writes there; only on shared
+// topics the message says who it is.
+func (d *Dialect) Decode(topic string, payload []byte, receivedAt time.Time) (dialect.Message, error) {
+	device, kind, ok := split(topic)
+	if !ok {
+		return dialect.Message{}, fmt.Errorf("%w: the topic is none of the dialect", dialect.ErrMalformed)
+	}
+	shared := kind == basic || kind == heartbeat
+	if !shared && device == "" {
+		return dialect.Message{}, fmt.Errorf("%w: the topic has no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)
+	}
+	envelope, err := wire.Parse(payload)
+	if err != nil {
+		return dialect.Message{}, err
+	}
+	switch {
+	case shared:
+		return presence(envelope, receivedAt)
+	case kind == replies:
+		return reply(device, envelope), nil
+	default:
+		return d.records(device, envelope)
+	}
+}
+
+// presence reads what cameras say on the shared topics.
+func presence(envelope wire.Object, receivedAt time.Time) (dialect.Message, error) {
+	operator := envelope.Get("operator")
+	message := dialect.Message{Name: operator.Name()}
+	if info, ok := envelope.Get("info").Object(); ok {
+		message.Device = info.Get("facesluiceId").Text()
+	}
+	switch operator.Text() {
+	case sayOnline:
+		message.Kind = dialect.Online
+	case sayOffline:
+		message.Kind = dialect.Offline
+	case sayHeartbeat:
+		message.Kind = dialect.Heartbeat
+	}
+	if !validDevice(message.Device) && (message.Device != "" || message.Kind != dialect.Unknown) {
+		return dialect.Message{}, fmt.Errorf("%w: facesluiceId is no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)
+	}
+	if message.Kind == dialect.Online {
+		message.Answers = []dialect.Outgoing{onlineAck(message.Device, envelope.Get("messageId").Text(), receivedAt)}
+	}
+	return message, nil
+}
+
+// onlineAck answers on the camera's own topic, which the document allows as
+// well as the shared one: there we would hear ourselves. Cameras send Online
+// without a messageId; then it is the time.
+func onlineAck(device, messageID string, now time.Time) dialect.Outgoing {
+	if messageID == "" || len(messageID) > maxMessageID {
+		messageID = strconv.FormatInt(now.UnixMilli(), 10)
+	}
+	return tell(device, wire.Marshal(command{Operator: tellOnline, MessageID: messageID, Info: onlineInfo{device, resultOK}}))
+}
+
+const maxMessageID = 128
+
+// command is what a camera is told.
+type command struct {
+	Operator  string `json:"operator"`
+	MessageID string `json:"messageId"`
+	Info      any    `json:"info"`
+}
+
+type onlineInfo struct {
+	Device string `json:"facesluiceId"`
+	Result string `json:"result"`
+}
+
+// tell sends at QoS 0, which is all that cameras are documented to speak.
+func tell(device string, payload []byte) dialect.Outgoing {
+	return dialect.Outgoing{Topic: prefix + device, Payload: payload}
+}

@@ -1,0 +1,120 @@
+package facesluice
+
+import (
+	"encoding/json"
+	"strings"
+
+	"edgelens"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
+)
+
+// The kinds of records in a PushAck, and how its messageId begins: a camera
+// refers to it in its PushAck-Ack.
+const (
+	ackStranger     = 1
+	ackRecord       = 2
+	ackMessage      = "ack-"
+	maxRecordID     = 64
+	maxPersonText   = 200
+	verifyAllowed   = 1
+	personBlockList = 1
+	linkOnly        = "The terminal sent only a link to its picture, which is not followed."
+)
+
+// records reads what cameras say on the topics for records and snaps; firmware
+// may send either on either.
+func (d *Dialect) records(device string, envelope wire.Object) (dialect.Message, error) {
+	operator := envelope.Get("operator")
+	message := dialect.Message{Device: device, Name: operator.Name()}
+	var entry func(device string, info wire.Object) dialect.Entry
+	switch operator.Text() {
+	case sayRecord:
+		entry = d.verified
+	case sayStranger:
+		entry = d.stranger
+	default:
+		return message, nil
+	}
+	infos, err := envelope.Get("info").Objects()
+	if err != nil {
+		return dialect.Message{}, err
+	}
+	message.Kind = dialect.Records
+	for _, info := range infos {
+		message.Entries = append(message.Entries, entry(device, info))
+	}
+	return message, nil
+}
+
+func (d *Dialect) verified(device string, info wire.Object) dialect.Entry {
+	status, personType := info.Get("VerifyStatus"), info.Get("PersonType")
+	entry := d.entry(device, info, info.Get("RecordID"), ackRecord)
+	entry.Record.Kind = edgelens.RecordVerified
+	entry.Record.Passed = status.Is(verifyAllowed) && !personType.Is(personBlockList)
+	entry.Record.Person = edgelens.Person{
+		ID:   firstLine(info, "customId", "personId"),
+		Name: firstLine(info, "personName", "persionName"),
+		Type: personType.Line(maxPersonText),
+		Code: status.Line(maxPersonText),
+	}
+	return entry
+}
+
+func (d *Dialect) stranger(device string, info wire.Object) dialect.Entry {
+	entry := d.entry(device, info, info.Get("SnapID"), ackStranger)
+	entry.Record.Kind = edgelens.RecordStranger
+	return entry
+}
+
+// entry is what records and snaps have in common.
+func (d *Dialect) entry(device string, info wire.Object, id wire.Value, ackType int) dialect.Entry {
+	picture, reason := info.Get("pic").Picture(d.config.MaxImageBytes)
+	if picture == nil && reason == wire.NoPicture && info.Get("picURI").Text() != "" {
+		reason = linkOnly
+	}
+	entry := dialect.Entry{Image: picture, Record: edgelens.Record{
+		Verdict:    info.Verdict(),
+		CapturedAt: info.Get("time").Time(d.config.Zone.Of(device)),
+		Reason:     reason,
+	}}
+	switch text := id.Text(); {
+	case text != "":
+		entry.Record.Key = wire.Key(text)
+		entry.Acks = pushAck(device, text, ackType)
+	case picture == nil: // nothing but the verdict tells it from others
+		entry.Record.Key = wire.Digest([]byte(entry.Record.Verdict))
+	}
+	return entry
+}
+
+type pushAckInfo struct {
+	Type int             `json:"PushAckType"`
+	ID   json.RawMessage `json:"SnapOrRecordID"`
+}
+
+// pushAck says that the record is safe; its id is a number in the document, and
+// a string in what cameras send. A camera that uses what no camera can have as
+// an id gets none.
+func pushAck(device, id string, ackType int) []dialect.Outgoing {
+	if len(id) > maxRecordID {
+		return nil
+	}
+	number := wire.WholeNumber(id)
+	if number == nil {
+		number = wire.Marshal(id)
+	}
+	return []dialect.Outgoing{tell(device, wire.Marshal(command{
+		Operator: tellRecord, MessageID: ackMessage + id, Info: pushAckInfo{ackType, number},
+	}))}
+}
+
+// firstLine returns the first of the members that says something.
+func firstLine(info wire.Object, names ...string) string {
+	for _, name := range names {
+		if text := strings.TrimSpace(info.Get(name).Line(maxPersonText)); text != "" {
+			return text
+		}
+	}
+	return ""
+}

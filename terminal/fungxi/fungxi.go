@@ -1,0 +1,205 @@
+// Package fungxi speaks the dialect of face terminals that report on
+// fungxi_<serial>_upLink and listen on fungxi_<serial>_downLink, in JSON with
+// the member "cmd".
+//
+// Source: no specification is public. Topics, commands and fields are those of
+// the article whose service this one replaces ("heartU" answered by "heartD",
+// "verifiedRecordU" and "strangerRecordU" with data:[{num, name,
+// liveImageBase64, verifiedCode, time, personType}]). What it does not say
+// (acknowledgement, how often a heartbeat comes, whether numbers are strings,
+// whether pictures are data URIs) is a setting, or taken either way.
+package fungxi
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"edgelens"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
+)
+
+// Name is the dialect's.
+const Name = "fungxi"
+
+const (
+	prefix = "fungxi_"
+	up     = "_upLink"
+	down   = "_downLink"
+)
+
+// What terminals say, and what they are told.
+const (
+	heartUp       = "heartU"
+	heartDown     = "heartD"
+	verifiedUp    = "verifiedRecordU"
+	verifiedDown  = "verifiedRecordD"
+	strangerUp    = "strangerRecordU"
+	strangerDown  = "strangerRecordD"
+	qos           = 1
+	maxEcho       = 64  // of a value that an acknowledgement has as it came
+	maxPersonText = 200 // of what a terminal says of a person
+)
+
+// Dialect implements dialect.Dialect.
+type Dialect struct{ config Config }
+
+var _ dialect.Dialect = (*Dialect)(nil)
+
+// New returns the dialect; config must be valid.
+func New(config Config) *Dialect { return &Dialect{config} }
+
+// Name implements dialect.Dialect.
+func (d *Dialect) Name() string { return Name }
+
+// Subscriptions implements dialect.Dialect. MQTT has no wildcard for part of a
+// level, so without Config.Devices it is every topic of one level.
+func (d *Dialect) Subscriptions() []string {
+	if len(d.config.Devices) == 0 {
+		return []string{"+"}
+	}
+	topics := make([]string, len(d.config.Devices))
+	for i, device := range d.config.Devices {
+		topics[i] = prefix + device + up
+	}
+	return topics
+}
+
+// Match implements dialect.Dialect.
+func (d *Dialect) Match(topic string) (device string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, prefix)
+	if !ok {
+		return "", false
+	}
+	device, ok = strings.CutSuffix(rest, up)
+	if !ok || !dialect.ValidDevice(device) {
+		return "", ok
+	}
+	return device, true
+}
+
+// Policy implements dialect.Dialect.
+func (d *Dialect) Policy() dialect.Policy {
+	return dialect.Policy{Heartbeat: d.config.Heartbeat, OfflineAfter: d.config.OfflineAfter}
+}
+
+// Decode implements dialect.Dialect.
+func (d *Dialect) Decode(topic string, payload []byte, receivedAt time.Time) (dialect.Message, error) {
+	device, ok := d.Match(topic)
+	if !ok || device == "" {
+		return dialect.Message{}, fmt.Errorf("%w: the topic has no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)
+	}
+	envelope, err := wire.Parse(payload)
+	if err != nil {
+		return dialect.Message{}, err
+	}
+	cmd := envelope.Get("cmd")
+	message := dialect.Message{Device: device, Name: cmd.Name()}
+	switch cmd.Text() {
+	case heartUp:
+		message.Kind = dialect.Heartbeat
+		message.Answers = []dialect.Outgoing{d.heartbeatAnswer(device, receivedAt)}
+	case verifiedUp:
+		message.Kind = dialect.Records
+		message.Entries, err = d.entries(device, edgelens.RecordVerified, verifiedUp, envelope.Get("data"))
+	case strangerUp:
+		message.Kind = dialect.Records
+		message.Entries, err = d.entries(device, edgelens.RecordStranger, strangerUp, envelope.Get("data"))
+	}
+	if err != nil {
+		return dialect.Message{}, err
+	}
+	return message, nil
+}
+
+func (d *Dialect) heartbeatAnswer(device string, now time.Time) dialect.Outgoing {
+	return tell(device, downlink{Cmd: heartDown, Time: quoted(now.In(d.config.Zone.Of(device)).Format(wire.LocalTime))})
+}
+
+func (d *Dialect) entries(device, kind, cmd string, data wire.Value) ([]dialect.Entry, error) {
+	objects, err := data.Objects()
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]dialect.Entry, len(objects))
+	for i, object := range objects {
+		entries[i] = d.entry(device, kind, cmd, object)
+	}
+	return entries, nil
+}
+
+func (d *Dialect) entry(device, kind, cmd string, data wire.Object) dialect.Entry {
+	num, at := data.Get("num"), data.Get("time")
+	picture, reason := data.Get("liveImageBase64").Picture(d.config.MaxImageBytes)
+	entry := dialect.Entry{Image: picture, Record: edgelens.Record{
+		Kind: kind,
+		Passed: kind == edgelens.RecordVerified &&
+			data.Get("personType").Is(1) && data.Get("verifiedCode").Is(0),
+		Person: edgelens.Person{
+			ID:   num.Line(maxPersonText),
+			Name: data.Get("name").Line(maxPersonText),
+			Type: data.Get("personType").Line(maxPersonText),
+			Code: data.Get("verifiedCode").Line(maxPersonText),
+		},
+		Verdict:    data.Verdict(),
+		CapturedAt: at.Time(d.config.Zone.Of(device)),
+		Reason:     reason,
+	}}
+	entry.Record.Key = key(cmd, num.Text(), at.Text(), entry)
+	if d.config.Ack == AckEcho {
+		entry.Acks = []dialect.Outgoing{tell(device, downlink{Cmd: downOf(cmd), Num: echo(num), Time: echo(at)})}
+	}
+	return entry
+}
+
+// key is empty where nothing but the picture tells the record from others, and
+// the digest of the verdict where there is not even that.
+func key(cmd, num, at string, entry dialect.Entry) string {
+	switch {
+	case num != "" || at != "":
+		return wire.Key(cmd, num, at)
+	case entry.Image != nil:
+		return ""
+	default:
+		return wire.Digest([]byte(entry.Record.Verdict))
+	}
+}
+
+// Command implements dialect.Dialect. The body is the vendor's JSON, an object
+// with "cmd", and goes down as it is. Replies are not known to refer to id.
+func (d *Dialect) Command(device, _ string, body json.RawMessage, _ time.Time) (dialect.Outgoing, error) {
+	object, err := wire.Command(device, body)
+	if err != nil {
+		return dialect.Outgoing{}, err
+	}
+	if object.Get("cmd").Text() == "" {
+		return dialect.Outgoing{}, fmt.Errorf(`%w: send the terminal's own JSON, an object with "cmd"`, dialect.ErrNoSuchCommand)
+	}
+	return dialect.Outgoing{Topic: prefix + device + down, Payload: object.Value(), QoS: qos}, nil
+}
+
+// downlink is what a terminal is told.
+type downlink struct {
+	Cmd  string          `json:"cmd"`
+	Num  json.RawMessage `json:"num,omitempty"`
+	Time json.RawMessage `json:"time,omitempty"`
+}
+
+func tell(device string, message downlink) dialect.Outgoing {
+	return dialect.Outgoing{Topic: prefix + device + down, Payload: wire.Marshal(message), QoS: qos}
+}
+
+func quoted(text string) json.RawMessage { return wire.Marshal(text) }
+
+// echo returns a short number or text as it came; nil for anything else.
+func echo(v wire.Value) json.RawMessage {
+	if v.Text() == "" || len(v) > maxEcho {
+		return nil
+	}
+	return json.RawMessage(v)
+}
+
+// downOf returns what answers cmd: "heartD" for "heartU".
+func downOf(cmd string) string { return strings.TrimSuffix(cmd, "U") + "D" }
