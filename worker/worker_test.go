@@ -22,7 +22,18 @@ import (
 	"edgelens/worker"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(settling{m}) }
+
+// settling runs the tests, then gives go-redis the second after which its
+// goroutine that dials a server which is away sees that the client was closed.
+type settling struct{ *testing.M }
+
+func (s settling) Run() int {
+	code := s.M.Run()
+	for deadline := time.Now().Add(3 * time.Second); goleak.Find() != nil && time.Now().Before(deadline); {
+	}
+	return code
+}
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
