@@ -98,7 +98,7 @@ func New(outbox Outbox, config Config, log *slog.Logger, metrics prometheus.Regi
 		return nil, fmt.Errorf("set up the deliveries: %w: %w", edgelens.ErrInvalid, err)
 	}
 	t := &Teller{outbox: outbox, config: config, log: log, events: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "edgelens_events_total", Help: "Events by sink, and whether they were delivered, failed for now, or were given up because the sink rejects them.",
+		Name: "edgelens_events_total", Help: "Events by sink, and whether they were delivered, failed and are to be tried again, or were given up because the sink rejects them.",
 	}, []string{"sink", "outcome"})}
 	metrics.MustRegister(t.events)
 	return t, nil
