@@ -52,13 +52,14 @@ var arrows = map[string][]string{
 // outside says which rooms alone may import a package from elsewhere, or one
 // below it.
 var outside = map[string][]string{
-	"gocv.io/x/gocv":              {"preprocess"},
-	"github.com/mattn/go-tflite":  {"inference/tflite"},
-	"github.com/labstack/echo":    {"api"},
-	"github.com/hibiken/asynq":    {"worker"},
-	"github.com/mattn/go-sqlite3": {"ledger"},
-	"github.com/pressly/goose":    {"ledger"},
-	"C":                           {"preprocess", "inference/tflite"},
+	"gocv.io/x/gocv":                 {"preprocess"},
+	"github.com/mattn/go-tflite":     {"inference/tflite"},
+	"github.com/labstack/echo":       {"api"},
+	"github.com/hibiken/asynq":       {"worker"},
+	"github.com/mattn/go-sqlite3":    {"ledger"},
+	"github.com/pressly/goose":       {"ledger"},
+	"github.com/eclipse/paho.golang": {"terminal"},
+	"C":                              {"preprocess", "inference/tflite"},
 }
 
 // room returns the longest row of arrows that holds the package in folder.

@@ -68,6 +68,27 @@ type Person struct {
 	Code string
 }
 
+// Reception is a terminal's record as it comes in, and what is to be done with
+// it.
+type Reception struct {
+	// Record is filled in wholly, its ID included; its picture's digest and
+	// size are those of Image.
+	Record Record
+	// Image is the encoded picture; empty for none.
+	Image []byte
+	// Job says how the picture is to be looked at: Face, Model, TopK, MinScore,
+	// NoCache and Deadline count.
+	Job JobSpec
+	// Routes are the sinks that are to be told.
+	Routes []Route
+	// Held keeps them from being told until the device is released.
+	Held bool
+	// MaxWaiting is how many pictures of the device may wait; what comes then
+	// is kept without its picture being looked at. Those beyond MaxInteractive
+	// wait in the bulk queue.
+	MaxWaiting, MaxInteractive int
+}
+
 // RecordID returns the deterministic id of a record: a UUID of version 8
 // (RFC 9562) made of the SHA-256 of dialect, device, kind, key and the picture's
 // digest, each with its length in front. A record that comes again has the same

@@ -181,7 +181,7 @@ func TestOutboxAndCommandsMoveWithTheClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := &clocks{wall: jump.boot}
 			l := openWith(t, t.TempDir(), c)
-			snapshot := reception("a", 1, withoutPicture, func(r *ledger.Reception) {
+			snapshot := reception("a", 1, withoutPicture, func(r *edgelens.Reception) {
 				r.Record.Kind, r.Record.ReceivedAt = edgelens.RecordSnapshot, c.wall
 			})
 			receive(t, l, snapshot)

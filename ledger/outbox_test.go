@@ -53,7 +53,7 @@ func TestOutboxKeepsTheOrderOfEachDevice(t *testing.T) {
 
 func TestOutboxHoldsUntilTheDeviceIsReleased(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
-	held := func(r *ledger.Reception) { r.Held = true; withoutPicture(r) }
+	held := func(r *edgelens.Reception) { r.Held = true; withoutPicture(r) }
 	receive(t, l, reception("a", 1, held))
 	receive(t, l, reception("b", 2, held))
 	equal(t, "held", len(outbox(t, l, "event", "a")), 0)
@@ -103,12 +103,12 @@ func TestOutboxSurvivesARestart(t *testing.T) {
 // What is still to be told is not swept for its age, and what is shed is all
 // but the access records, the oldest first.
 func TestOutboxShedsAllButAccessRecords(t *testing.T) {
-	snapshot := func(r *ledger.Reception) {
+	snapshot := func(r *edgelens.Reception) {
 		r.Record.Kind, r.Record.Passed = edgelens.RecordSnapshot, false
 		r.Routes = r.Routes[:1]
 		withoutPicture(r)
 	}
-	access := func(r *ledger.Reception) { r.Routes = r.Routes[:1]; withoutPicture(r) }
+	access := func(r *edgelens.Reception) { r.Routes = r.Routes[:1]; withoutPicture(r) }
 	for name, test := range map[string]struct {
 		config func(*ledger.Config)
 		now    time.Time
@@ -126,7 +126,7 @@ func TestOutboxShedsAllButAccessRecords(t *testing.T) {
 			config.OutboxMaxAge = 1000 * time.Hour
 			test.config(&config)
 			l := open(t, t.TempDir(), config)
-			for n, kind := range []func(*ledger.Reception){access, snapshot, snapshot, access, snapshot} {
+			for n, kind := range []func(*edgelens.Reception){access, snapshot, snapshot, access, snapshot} {
 				receive(t, l, reception("a", n+1, kind))
 			}
 			if config.OutboxMaxBytes == 1<<20 {

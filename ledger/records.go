@@ -8,27 +8,6 @@ import (
 	"edgelens"
 )
 
-// Reception is a terminal's record as it comes in, and what is to be done with
-// it.
-type Reception struct {
-	// Record is filled in wholly, its ID included; its picture's digest and
-	// size are those of Image.
-	Record edgelens.Record
-	// Image is the encoded picture; empty for none.
-	Image []byte
-	// Job says how the picture is to be looked at: Face, Model, TopK, MinScore,
-	// NoCache and Deadline count.
-	Job edgelens.JobSpec
-	// Routes are the sinks that are to be told.
-	Routes []edgelens.Route
-	// Held keeps them from being told until ReleaseDevice.
-	Held bool
-	// MaxWaiting is how many pictures of the device may wait; what comes then
-	// is kept without its picture being looked at. Those beyond MaxInteractive
-	// wait in the bulk queue.
-	MaxWaiting, MaxInteractive int
-}
-
 // Receive makes a terminal's record durable, once: one with the ID of an
 // earlier record writes nothing, and existing is true. A picture becomes a
 // queued job, which is returned for dispatch; without a picture, or where too
@@ -37,12 +16,12 @@ type Reception struct {
 //
 // Errors: edgelens.ErrDiskFull, where nothing is kept and the device must send
 // the record again, and edgelens.ErrInvalid for what no face may ask.
-func (l *Ledger) Receive(ctx context.Context, r Reception) (job edgelens.Job, existing bool, err error) {
+func (l *Ledger) Receive(ctx context.Context, r edgelens.Reception) (job edgelens.Job, existing bool, err error) {
 	job, existing, err = l.receive(ctx, r)
 	return job, existing, l.explain("receive a record of "+r.Record.Device, err)
 }
 
-func (l *Ledger) receive(ctx context.Context, r Reception) (edgelens.Job, bool, error) {
+func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Job, bool, error) {
 	if r.Record.ID == "" || int64(len(r.Image)) != r.Record.ImageBytes {
 		return edgelens.Job{}, false, fmt.Errorf("%w: the record has no id, or not the size of its picture", edgelens.ErrInvalid)
 	}
@@ -84,7 +63,7 @@ func wasSeen(ctx context.Context, q querier, id string) (seen bool, err error) {
 
 // jobOf returns the job that looks at the picture, or none (its ID is empty)
 // and, where there is a picture, why.
-func (l *Ledger) jobOf(ctx context.Context, r *Reception) (job edgelens.Job, refusal *edgelens.JobError, err error) {
+func (l *Ledger) jobOf(ctx context.Context, r *edgelens.Reception) (job edgelens.Job, refusal *edgelens.JobError, err error) {
 	if len(r.Image) == 0 {
 		return edgelens.Job{}, nil, nil
 	}
@@ -123,7 +102,7 @@ func (l *Ledger) waitingOf(ctx context.Context, device string, most int) (waitin
 }
 
 // insertReception writes all that a record is in the ledger.
-func (c *change) insertReception(r *Reception, job edgelens.Job, refusal *edgelens.JobError) error {
+func (c *change) insertReception(r *edgelens.Reception, job edgelens.Job, refusal *edgelens.JobError) error {
 	if err := c.insertRecord(&r.Record); err != nil {
 		return err
 	}

@@ -18,10 +18,10 @@ import (
 
 // reception is a passed record number n of a device, with a picture, of which
 // the sinks "event" and "hook" are to be told; the hook with the picture.
-func reception(device string, n int, change ...func(*ledger.Reception)) ledger.Reception {
+func reception(device string, n int, change ...func(*edgelens.Reception)) edgelens.Reception {
 	image := picture(fmt.Sprint(device, n))
 	spec := specOf(image)
-	r := ledger.Reception{
+	r := edgelens.Reception{
 		Record: edgelens.Record{
 			Dialect: "fungxi", Device: device, Kind: edgelens.RecordVerified, Key: fmt.Sprint(n), Passed: true,
 			Person:  edgelens.Person{ID: "7", Name: "Zoë", Type: "1", Code: "0"},
@@ -39,11 +39,11 @@ func reception(device string, n int, change ...func(*ledger.Reception)) ledger.R
 	return r
 }
 
-func withoutPicture(r *ledger.Reception) {
+func withoutPicture(r *edgelens.Reception) {
 	r.Image, r.Record.ImageSHA256, r.Record.ImageBytes = nil, "", 0
 }
 
-func receive(t testing.TB, l *ledger.Ledger, r ledger.Reception) edgelens.Job {
+func receive(t testing.TB, l *ledger.Ledger, r edgelens.Reception) edgelens.Job {
 	t.Helper()
 	job, existing, err := l.Receive(t.Context(), r)
 	if err != nil || existing {
@@ -108,7 +108,7 @@ func TestReceiveLooksAtThePictureAndTellsTheSinks(t *testing.T) {
 
 func TestReceiveOutcomes(t *testing.T) {
 	for name, test := range map[string]struct {
-		change  func(*ledger.Reception)
+		change  func(*edgelens.Reception)
 		end     func(l *ledger.Ledger, job edgelens.Job) error
 		outcome string
 		reason  string
@@ -123,17 +123,17 @@ func TestReceiveOutcomes(t *testing.T) {
 			return l.Finish(t.Context(), job.ID, result)
 		}, "uncertain", "probable", ""},
 		"no picture":       {withoutPicture, nil, "no_image", "no picture", ""},
-		"a broken picture": {func(r *ledger.Reception) { withoutPicture(r); r.Record.Reason = "It is not base64." }, nil, "no_image", "It is not base64.", ""},
+		"a broken picture": {func(r *edgelens.Reception) { withoutPicture(r); r.Record.Reason = "It is not base64." }, nil, "no_image", "It is not base64.", ""},
 		"failed": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
 			return l.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
 		}, "error", "It is cut off.", "bad_image"},
 		"canceled": {nil, func(l *ledger.Ledger, job edgelens.Job) error { _, err := l.Cancel(t.Context(), job.ID); return err }, "error", "canceled", "canceled"},
-		"expired": {func(r *ledger.Reception) { r.Job.Deadline = time.Now().Add(-time.Second) }, func(l *ledger.Ledger, _ edgelens.Job) error {
+		"expired": {func(r *edgelens.Reception) { r.Job.Deadline = time.Now().Add(-time.Second) }, func(l *ledger.Ledger, _ edgelens.Job) error {
 			_, err := l.Expire(t.Context(), time.Now())
 			return err
 		}, "error", "deadline", "deadline"},
-		"too many waiting": {func(r *ledger.Reception) { r.MaxWaiting = 0 }, nil, "error", "not looked at", "busy"},
-		"larger than all":  {func(r *ledger.Reception) { r.Image = make([]byte, 2<<20); setPicture(r) }, nil, "error", "not looked at", "too_large"},
+		"too many waiting": {func(r *edgelens.Reception) { r.MaxWaiting = 0 }, nil, "error", "not looked at", "busy"},
+		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setPicture(r) }, nil, "error", "not looked at", "too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := quiet()
@@ -173,7 +173,7 @@ func TestReceiveOutcomes(t *testing.T) {
 	}
 }
 
-func setPicture(r *ledger.Reception) {
+func setPicture(r *edgelens.Reception) {
 	spec := specOf(r.Image)
 	r.Record.ImageSHA256, r.Record.ImageBytes = spec.SHA256, spec.Bytes
 }
@@ -245,7 +245,7 @@ func TestRacingReceptionsOfOneRecord(t *testing.T) {
 
 func TestReceiveIsFairToOtherDevices(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
-	small := func(r *ledger.Reception) { r.MaxWaiting, r.MaxInteractive = 5, 2 }
+	small := func(r *edgelens.Reception) { r.MaxWaiting, r.MaxInteractive = 5, 2 }
 	queues := ""
 	for n := range 7 {
 		queues += receive(t, l, reception("flood", n, small)).Queue + " "

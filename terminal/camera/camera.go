@@ -49,7 +49,9 @@ func New(config Config) *Dialect { return &Dialect{config} }
 func (d *Dialect) Name() string { return Name }
 
 // Subscriptions implements dialect.Dialect.
-func (d *Dialect) Subscriptions() []string { return []string{prefix + "+" + suffix} }
+func (d *Dialect) Subscriptions() []dialect.Subscription {
+	return []dialect.Subscription{{Filter: prefix + "+" + suffix}}
+}
 
 // Match implements dialect.Dialect.
 func (d *Dialect) Match(topic string) (device string, ok bool) {

@@ -33,7 +33,7 @@ type Dialect interface {
 	Name() string
 	// Subscriptions returns the topic filters of everything that its devices
 	// say.
-	Subscriptions() []string
+	Subscriptions() []Subscription
 	// Match reports whether a message on the topic is of this dialect, and the
 	// serial number of the device where the topic tells it. A topic of the
 	// dialect with a serial number that ValidDevice refuses matches with none:
@@ -48,6 +48,14 @@ type Dialect interface {
 	Command(device, id string, body json.RawMessage, now time.Time) (Outgoing, error)
 	// Policy is how its devices show that they live.
 	Policy() Policy
+}
+
+// Subscription is a topic filter.
+type Subscription struct {
+	Filter string
+	// Everywhere is set for what each of several nodes that share the load must
+	// hear: answers to commands, which any of them may have sent.
+	Everywhere bool
 }
 
 // Policy is how devices of a dialect show that they live.

@@ -60,10 +60,10 @@ func New(config Config) *Dialect { return &Dialect{config} }
 func (d *Dialect) Name() string { return Name }
 
 // Subscriptions implements dialect.Dialect.
-func (d *Dialect) Subscriptions() []string {
-	return []string{
-		prefix + "+" + records, prefix + "+" + snaps, prefix + "+" + replies,
-		prefix + basic, prefix + heartbeat,
+func (d *Dialect) Subscriptions() []dialect.Subscription {
+	return []dialect.Subscription{
+		{Filter: prefix + "+" + records}, {Filter: prefix + "+" + snaps}, {Filter: prefix + "+" + replies, Everywhere: true},
+		{Filter: prefix + basic}, {Filter: prefix + heartbeat},
 	}
 }
 

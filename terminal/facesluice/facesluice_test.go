@@ -302,9 +302,12 @@ func TestMatch(t *testing.T) {
 			}
 		})
 	}
-	want := []string{"mqtt/face/+/Rec", "mqtt/face/+/Snap", "mqtt/face/+/Ack", "mqtt/face/basic", "mqtt/face/heartbeat"}
+	want := []dialect.Subscription{
+		{Filter: "mqtt/face/+/Rec"}, {Filter: "mqtt/face/+/Snap"}, {Filter: "mqtt/face/+/Ack", Everywhere: true},
+		{Filter: "mqtt/face/basic"}, {Filter: "mqtt/face/heartbeat"},
+	}
 	if got := cameras.Subscriptions(); !slices.Equal(got, want) {
-		t.Errorf("subscriptions %q", got)
+		t.Errorf("subscriptions %v", got)
 	}
 }
 

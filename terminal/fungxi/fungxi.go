@@ -56,13 +56,13 @@ func (d *Dialect) Name() string { return Name }
 
 // Subscriptions implements dialect.Dialect. MQTT has no wildcard for part of a
 // level, so without Config.Devices it is every topic of one level.
-func (d *Dialect) Subscriptions() []string {
+func (d *Dialect) Subscriptions() []dialect.Subscription {
 	if len(d.config.Devices) == 0 {
-		return []string{"+"}
+		return []dialect.Subscription{{Filter: "+"}}
 	}
-	topics := make([]string, len(d.config.Devices))
+	topics := make([]dialect.Subscription, len(d.config.Devices))
 	for i, device := range d.config.Devices {
-		topics[i] = prefix + device + up
+		topics[i].Filter = prefix + device + up
 	}
 	return topics
 }

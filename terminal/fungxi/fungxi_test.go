@@ -236,10 +236,10 @@ func TestSubscriptions(t *testing.T) {
 	c.Devices = []string{"a", "b"}
 	tests := map[string]struct {
 		dialect *fungxi.Dialect
-		want    []string
+		want    []dialect.Subscription
 	}{
-		"all":  {silent, []string{"+"}},
-		"some": {fungxi.New(c), []string{"fungxi_a_upLink", "fungxi_b_upLink"}},
+		"all":  {silent, []dialect.Subscription{{Filter: "+"}}},
+		"some": {fungxi.New(c), []dialect.Subscription{{Filter: "fungxi_a_upLink"}, {Filter: "fungxi_b_upLink"}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	// dialTimeout bounds one attempt to connect.
+	dialTimeout = 10 * time.Second
+	// writeTimeout ends a connection whose other side takes nothing any more.
+	writeTimeout = 20 * time.Second
+)
+
+// An Address is where a broker is, and how to log in.
+type Address struct {
+	network, at        string
+	tls                *tls.Config
+	username, password string
+	shown              string
+}
+
+// ParseAddress reads the URL of a broker: mqtt:// or tcp:// (port 1883 where
+// none is given), mqtts://, ssl:// or tls:// (8883), or unix:///path; with
+// user:password@ in front of the host where it asks for them. caFile names the
+// certificates, in PEM, that a broker with TLS is trusted for; "" is those that
+// this machine trusts.
+func ParseAddress(text, caFile string) (Address, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return Address{}, errors.New("is no URL such as mqtt://host:1883") // the cause would repeat a password
+	}
+	a := Address{network: "tcp", username: u.User.Username(), shown: u.Redacted()}
+	a.password, _ = u.User.Password()
+	port := "1883"
+	switch u.Scheme {
+	case "mqtt", "tcp":
+	case "mqtts", "ssl", "tls":
+		port, a.tls = "8883", &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	case "unix":
+		a.network, a.at = "unix", u.Path
+		if u.Path == "" || u.Host != "" {
+			return Address{}, errors.New("must have three slashes for a socket: unix:///path")
+		}
+		return a, nil
+	default:
+		return Address{}, fmt.Errorf("must begin with mqtt://, mqtts:// or unix://, not %q", u.Scheme+"://")
+	}
+	if u.Hostname() == "" || u.Path != "" && u.Path != "/" {
+		return Address{}, errors.New("must have a host, and nothing behind it but a port: mqtt://host:1883")
+	}
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	a.at = net.JoinHostPort(u.Hostname(), port)
+	if a.tls != nil && caFile != "" {
+		if a.tls.RootCAs, err = readCertificates(caFile); err != nil {
+			return Address{}, err
+		}
+	}
+	return a, nil
+}
+
+func readCertificates(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be trusted: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("cannot be trusted: %s has no certificate in PEM", file)
+	}
+	return pool, nil
+}
+
+// String returns the URL without its password.
+func (a Address) String() string { return a.shown }
+
+// dial connects; TLS is shaken hands on.
+func (a Address) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if a.tls != nil {
+		dialer := tls.Dialer{Config: a.tls}
+		conn, err := dialer.DialContext(ctx, a.network, a.at)
+		if err != nil {
+			return nil, err
+		}
+		return &patientConn{Conn: conn}, nil
+	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, a.network, a.at)
+	if err != nil {
+		return nil, err
+	}
+	return &patientConn{Conn: conn}, nil
+}
+
+// patientConn gives up a write that makes no progress: else it, and all behind
+// it, would wait for ever on a broker that hangs. paho locks it around each
+// packet, which is written in parts.
+type patientConn struct {
+	net.Conn
+	sync.Mutex
+}
+
+// Write implements net.Conn.
+func (c *patientConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}

@@ -1,0 +1,355 @@
+// Package session keeps one MQTT 5 connection to a broker: it connects, connects
+// again with a jittered backoff when the connection is lost, subscribes each
+// time, and hands on messages with their acknowledgement. It wraps
+// github.com/eclipse/paho.golang/autopaho (docs/adr/0010-mqtt-client.md).
+//
+// What is published is sent once: a message that was on its way when the
+// connection broke is not sent again by the session. Its sender learns of it and
+// decides; a command that opens a door must not go out late.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/eclipse/paho.golang/autopaho"
+	"github.com/eclipse/paho.golang/paho"
+	"github.com/eclipse/paho.golang/paho/session"
+
+	"edgelens"
+)
+
+// ErrOffline: there is no connection now; nothing was sent.
+var ErrOffline = errors.New("the MQTT broker is away")
+
+// ErrNobodyListens: the broker has taken the message, and nobody has subscribed
+// to its topic.
+var ErrNobodyListens = errors.New("nobody has subscribed to the topic")
+
+const (
+	keepAlive = 20 // seconds
+	// ackInterval is how often acknowledgements go out, in the order of the
+	// messages.
+	ackInterval = 5 * time.Millisecond
+	// The bounds of the wait between attempts to connect.
+	minBackoff = 250 * time.Millisecond
+	maxBackoff = 30 * time.Second
+	// subscribeAgain is how long after a refused subscription it is tried again.
+	subscribeAgain = 5 * time.Second
+)
+
+// Message is a message from the broker.
+type Message struct {
+	Topic   string
+	Payload []byte
+	QoS     byte
+	// Retained says that the broker had kept it for whoever comes.
+	Retained bool
+	// Ack confirms the message to the broker, which sends it again after a
+	// reconnect otherwise. It does nothing for QoS 0.
+	Ack func()
+}
+
+// Outgoing is a message to the broker.
+type Outgoing struct {
+	Topic   string
+	Payload []byte
+	// QoS is 0 or 1.
+	QoS byte
+	// Retain has the broker keep it for whoever comes.
+	Retain bool
+	// Expiry is after how long the broker no longer hands it on, in whole
+	// seconds; 0 is never.
+	Expiry time.Duration
+}
+
+// Subscription is a topic filter.
+type Subscription struct {
+	Filter string
+	QoS    byte
+}
+
+// Config is one connection.
+type Config struct {
+	Address  Address
+	ClientID string
+	// Lasting is how long the broker keeps subscriptions and unconfirmed
+	// messages of QoS 1 while there is no connection; 0 is not at all.
+	Lasting time.Duration
+	// ReceiveMaximum is how many messages of QoS 1 may be unconfirmed at a time,
+	// and MaxPacketBytes how large a message may be; 0 for as the broker likes.
+	ReceiveMaximum uint16
+	MaxPacketBytes uint32
+	// Subscriptions are made whenever there is a connection.
+	Subscriptions []Subscription
+	// OnMessage is called for one message at a time, and must not block: nothing
+	// is read meanwhile. Nil where there are no Subscriptions.
+	OnMessage func(Message)
+	// Will is published for us where we go without a word; nil for none.
+	Will *Outgoing
+	// OnUp is called in a goroutine once there is a connection and the
+	// subscriptions are made; its context ends with the connection. Nil for
+	// nothing.
+	OnUp func(context.Context)
+}
+
+// Session is a connection that comes back. It is safe for use by many
+// goroutines.
+type Session struct {
+	config  Config
+	log     *slog.Logger
+	manager *autopaho.ConnectionManager
+	up      atomic.Bool
+
+	mu sync.Mutex
+	// endUp ends what runs for the present connection.
+	endUp   context.CancelFunc
+	stopped bool
+	running sync.WaitGroup
+	// failures to connect in a row.
+	failures atomic.Int64
+	end      context.CancelFunc
+}
+
+// Start begins to connect and returns at once. Stop ends it.
+func Start(config Config, log *slog.Logger) (*Session, error) {
+	s := &Session{config: config, log: log.With("broker", config.Address.String(), "client_id", config.ClientID)}
+	ctx, end := context.WithCancel(context.Background())
+	s.end = end
+	manager, err := autopaho.NewConnection(ctx, s.clientConfig())
+	if err != nil {
+		end()
+		return nil, fmt.Errorf("connect to the MQTT broker: %w: %w", edgelens.ErrInvalid, err)
+	}
+	s.mu.Lock()
+	s.manager = manager
+	s.mu.Unlock()
+	return s, nil
+}
+
+func (s *Session) clientConfig() autopaho.ClientConfig {
+	c := s.config
+	config := autopaho.ClientConfig{
+		ServerUrls:      []*url.URL{{Scheme: "mqtt", Host: c.Address.at}}, // for its messages; we dial
+		KeepAlive:       keepAlive,
+		ConnectUsername: c.Address.username,
+		ConnectPassword: []byte(c.Address.password),
+		ConnectTimeout:  dialTimeout,
+		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
+			return c.Address.dial(ctx)
+		},
+		SessionExpiryInterval: uint32(c.Lasting / time.Second),
+		ReconnectBackoff:      s.backoff,
+		OnConnectionUp:        s.connected,
+		OnConnectionDown:      s.disconnected,
+		OnConnectError:        s.refused,
+		ConnectPacketBuilder:  s.connectPacket,
+		ClientConfig: paho.ClientConfig{
+			ClientID:                   c.ClientID,
+			EnableManualAcknowledgment: true,
+			SendAcksInterval:           ackInterval,
+			OnPublishReceived:          []func(paho.PublishReceived) (bool, error){s.received},
+		},
+	}
+	if c.Will != nil {
+		config.WillMessage = &paho.WillMessage{Topic: c.Will.Topic, Payload: c.Will.Payload, QoS: c.Will.QoS, Retain: c.Will.Retain}
+		config.WillProperties = &paho.WillProperties{}
+	}
+	return config
+}
+
+func (s *Session) connectPacket(connect *paho.Connect, _ *url.URL) (*paho.Connect, error) {
+	if connect.Properties == nil {
+		connect.Properties = &paho.ConnectProperties{}
+	}
+	if n := s.config.ReceiveMaximum; n > 0 {
+		connect.Properties.ReceiveMaximum = &n
+	}
+	if n := s.config.MaxPacketBytes; n > 0 {
+		connect.Properties.MaximumPacketSize = &n
+	}
+	return connect, nil
+}
+
+// backoff is the wait before an attempt to connect: none before the first one
+// ever, then up to maxBackoff, spread so that many who lost one broker do not
+// come back at once.
+func (s *Session) backoff(attempt int) time.Duration {
+	if s.failures.Add(1) == 1 {
+		return 0
+	}
+	return jittered(attempt)
+}
+
+func jittered(attempt int) time.Duration {
+	wait := min(minBackoff<<min(attempt, 10), maxBackoff)
+	return wait/2 + rand.N(wait/2)
+}
+
+// received hands a message on.
+func (s *Session) received(p paho.PublishReceived) (bool, error) {
+	if s.config.OnMessage == nil {
+		return true, nil
+	}
+	s.config.OnMessage(Message{
+		Topic: p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain,
+		Ack: func() { _ = p.Client.Ack(p.Packet) }, // an error: the connection is gone, and it comes again
+	})
+	return true, nil
+}
+
+// connected is called when there is a connection; it must not block.
+func (s *Session) connected(manager *autopaho.ConnectionManager, _ *paho.Connack) {
+	s.failures.Store(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.manager = manager
+	if s.stopped {
+		return
+	}
+	if s.endUp != nil {
+		s.endUp()
+	}
+	ctx, end := context.WithCancel(context.Background())
+	s.endUp = end
+	s.running.Go(func() { s.settle(ctx) })
+}
+
+// settle subscribes, however often it takes, and then says that we are up.
+func (s *Session) settle(ctx context.Context) {
+	for len(s.config.Subscriptions) > 0 {
+		err := s.subscribe(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			break
+		}
+		s.log.Error("subscribe: nothing is heard until that succeeds", "error", err)
+		select {
+		case <-time.After(subscribeAgain):
+		case <-ctx.Done():
+			return
+		}
+	}
+	s.mu.Lock()
+	s.up.Store(ctx.Err() == nil) // disconnected takes turns with us
+	s.mu.Unlock()
+	s.log.Info("connected to the MQTT broker")
+	if s.config.OnUp != nil {
+		s.config.OnUp(ctx)
+	}
+}
+
+func (s *Session) subscribe(ctx context.Context) error {
+	request := &paho.Subscribe{}
+	for _, subscription := range s.config.Subscriptions {
+		request.Subscriptions = append(request.Subscriptions, paho.SubscribeOptions{
+			Topic: subscription.Filter, QoS: subscription.QoS,
+			// What the broker keeps is sent where the subscription is new, and
+			// not at each reconnect.
+			RetainHandling: 1,
+		})
+	}
+	answer, err := s.connection().Subscribe(ctx, request)
+	if answer != nil {
+		for i, reason := range answer.Reasons {
+			if reason >= 0x80 && i < len(request.Subscriptions) {
+				return fmt.Errorf("the broker refuses %s with reason 0x%02x; its rules (ACL) must let this user read it", request.Subscriptions[i].Topic, reason)
+			}
+		}
+	}
+	return err
+}
+
+func (s *Session) disconnected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.endUp != nil {
+		s.endUp()
+	}
+	if s.up.Swap(false) && !s.stopped {
+		s.log.Warn("the MQTT broker is away; connecting again")
+	}
+	return true
+}
+
+// refused logs the first failure in a row and then fewer and fewer.
+func (s *Session) refused(err error) {
+	failures := s.failures.Load()
+	level := slog.LevelDebug
+	if failures&(failures-1) == 0 {
+		level = slog.LevelWarn
+	}
+	s.log.Log(context.Background(), level, "connect to the MQTT broker; it is tried again", "attempts", failures, "error", err)
+}
+
+func (s *Session) connection() *autopaho.ConnectionManager {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.manager
+}
+
+// Up reports whether there is a connection and the subscriptions are made.
+func (s *Session) Up() bool { return s.up.Load() }
+
+// Publish sends a message and, for QoS 1, waits until the broker has confirmed
+// it: 10 s at most. Errors: ErrOffline and ErrNobodyListens; with any other the
+// broker may have it or not.
+func (s *Session) Publish(ctx context.Context, message Outgoing) error {
+	if !s.Up() {
+		return ErrOffline
+	}
+	properties := &paho.PublishProperties{}
+	if message.Expiry > 0 {
+		seconds := uint32(max(1, message.Expiry/time.Second))
+		properties.MessageExpiry = &seconds
+	}
+	answer, err := s.connection().Publish(ctx, &paho.Publish{
+		Topic: message.Topic, Payload: message.Payload, QoS: message.QoS, Retain: message.Retain, Properties: properties,
+	})
+	switch {
+	case errors.Is(err, autopaho.ConnectionDownError), errors.Is(err, session.ErrNoConnection):
+		return ErrOffline
+	case err != nil:
+		return fmt.Errorf("publish to the MQTT broker: %w", err)
+	case message.QoS > 0 && answer.ReasonCode == reasonNobody:
+		return ErrNobodyListens
+	}
+	return nil
+}
+
+// reasonNobody is "No matching subscribers" (MQTT 5, 3.4.2.1).
+const reasonNobody = 0x10
+
+// Stop disconnects and waits for what runs, until ctx ends. The will is not
+// published.
+func (s *Session) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopped = true
+	if s.endUp != nil {
+		s.endUp()
+	}
+	s.mu.Unlock()
+	s.up.Store(false)
+	defer s.end()
+	if err := s.connection().Disconnect(ctx); err != nil {
+		return fmt.Errorf("disconnect from the MQTT broker: %w", err)
+	}
+	done := make(chan struct{})
+	go func() { s.running.Wait(); close(done) }() // ends when OnUp does, whose context has ended
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("disconnect from the MQTT broker: %w: %w", edgelens.ErrDeadline, ctx.Err())
+	}
+}
