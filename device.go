@@ -43,6 +43,8 @@ type DeviceCounters struct {
 	Malformed  int64 `json:"malformed"`
 	// Lost counts records that could not be made durable.
 	Lost int64 `json:"lost"`
+	// UnknownNames counts the unknown messages by the device's word for them.
+	UnknownNames map[string]int64 `json:"unknown_names,omitempty"`
 }
 
 // CommandStatus says how far a command is. Three of the states are terminal.

@@ -6,6 +6,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -17,6 +19,9 @@ import (
 	"edgelens/recognize"
 	"edgelens/supervise"
 	"edgelens/telemetry"
+	"edgelens/terminal"
+	"edgelens/terminal/dialects"
+	"edgelens/webhook"
 	"edgelens/worker"
 )
 
@@ -30,6 +35,8 @@ type Config struct {
 	Model string
 	// ModelMirror is a folder or URL that `model pull` tries first.
 	ModelMirror string
+	// PublicURL is where others reach the HTTP face; "" means where it listens.
+	PublicURL string
 
 	HTTP       api.Config
 	Recognize  recognize.Config
@@ -39,7 +46,20 @@ type Config struct {
 	Ledger     ledger.Config
 	Jobs       worker.Config
 	Redis      supervise.RedisConfig
+	Terminal   terminal.Config
+	Dialects   dialects.Config
+	Mosquitto  supervise.MosquittoConfig
+	Rules      Rules
+	Webhook    webhook.Config
 	Log        telemetry.Config
+}
+
+// Rules is who may do what on the private broker, where it has users.
+type Rules struct {
+	// File is a mosquitto ACL file; "" has the rules made of the users' names.
+	File string
+	// Readers are the users that may read our events.
+	Readers []string
 }
 
 // Default returns what holds where nobody says otherwise.
@@ -54,6 +74,10 @@ func Default() Config {
 		Ledger:     ledger.DefaultConfig(),
 		Jobs:       worker.DefaultConfig(),
 		Redis:      supervise.DefaultRedisConfig(),
+		Terminal:   terminal.DefaultConfig(),
+		Dialects:   dialects.DefaultConfig(),
+		Mosquitto:  supervise.DefaultMosquittoConfig(),
+		Webhook:    webhook.DefaultConfig(),
 		Log:        telemetry.DefaultConfig(),
 	}
 }
@@ -74,6 +98,8 @@ func (c *Config) Complete() {
 	if c.Jobs.Concurrency == 0 {
 		c.Jobs.Concurrency = min(max(1, c.Recognize.Workers), 1024) // Validate blames the workers alone
 	}
+	c.Mosquitto.MaxPacketBytes = c.Terminal.MaxMessageBytes
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 }
 
 // Validate reports the faults of every package, each setting by its full key.
@@ -81,6 +107,9 @@ func (c *Config) Validate() error {
 	var faults []error
 	if c.DataDir == "" {
 		faults = append(faults, errors.New("data_dir must not be empty"))
+	}
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		faults = append(faults, fmt.Errorf("http.public_url must be an http:// or https:// address, not %q", c.PublicURL))
 	}
 	for _, section := range []struct {
 		prefix string
@@ -94,15 +123,47 @@ func (c *Config) Validate() error {
 		{"ledger.", c.Ledger.Validate()},
 		{"jobs.", c.Jobs.Validate()},
 		{"redis.", c.Redis.Validate()},
+		{"terminal.", c.Terminal.Validate()},
+		{"terminal.", c.Dialects.Validate()},
+		{"mqtt.", c.validateMosquitto()},
+		{"mqtt.", c.Rules.validate()},
+		{"webhook.", c.Webhook.Validate()},
 		{"", c.Log.Validate()},
 	} {
 		for _, fault := range split(section.err) {
 			text := section.prefix + fault.Error()
-			text = strings.NewReplacer("http.listen ", "listen ", "jobs.redis_url ", "redis.url ").Replace(text)
+			text = renamed.Replace(text)
 			faults = append(faults, errors.New(text))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// renamed has the names that settings have outside where they differ from those
+// in their packages.
+var renamed = strings.NewReplacer(
+	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
+	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ",
+	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
+)
+
+// validateMosquitto lets mqtt.listen be empty: then there is none.
+func (c *Config) validateMosquitto() error {
+	mosquitto := c.Mosquitto
+	if mosquitto.Listen == "" {
+		mosquitto.Listen = supervise.DefaultMosquittoConfig().Listen
+	}
+	return mosquitto.Validate()
+}
+
+func (r Rules) validate() error {
+	if r.File == "" {
+		return nil
+	}
+	if _, err := os.Stat(r.File); err != nil {
+		return fmt.Errorf("acl_file cannot be used: %w", err)
+	}
+	return nil
 }
 
 // split undoes errors.Join.

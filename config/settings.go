@@ -38,6 +38,7 @@ func (c *Config) settings() []setting {
 
 		{"http.max_image_bytes", "largest picture, in bytes as sent", integer(&c.HTTP.MaxImageBytes)},
 		{"http.max_upload_bytes", "most bytes of uploads in memory at a time", integer(&c.HTTP.MaxUploadBytes)},
+		{"http.public_url", "address of this service in links to pictures; empty: http:// and where it listens", text(&c.PublicURL)},
 		{"http.read_timeout", "how long a client may take to send its request", duration(&c.HTTP.ReadTimeout)},
 
 		{"recognize.workers", "pictures recognized at a time; 0: as many as interpreters", integer(&c.Recognize.Workers)},
@@ -74,6 +75,42 @@ func (c *Config) settings() []setting {
 		{"ledger.outbox_max_bytes", "most bytes that may wait so, pictures included", integer(&c.Ledger.OutboxMaxBytes)},
 		{"ledger.remember", "how long a terminal's record is known when it comes again", duration(&c.Ledger.Remember)},
 		{"ledger.sweep_interval", "how often what is too old is looked for", duration(&c.Ledger.SweepInterval)},
+
+		{"mqtt.url", "MQTT broker (mqtt://, mqtts://, unix://); empty: a private mosquitto", secretURL(&c.Terminal.URL)},
+		{"mqtt.ca_file", "certificates in PEM that a broker with TLS is trusted for; empty: this machine's", text(&c.Terminal.CAFile)},
+		{"mqtt.group", "name that nodes share which split the terminals' messages; empty: this node hears all", text(&c.Terminal.Group)},
+		{"mqtt.listen", "host:port where terminals reach the private mosquitto; empty: no MQTT, where mqtt.url is empty", text(&c.Mosquitto.Listen)},
+		{"mqtt.password_file", "users of the private mosquitto, by mosquitto_passwd: terminals by serial number; empty: everybody", text(&c.Mosquitto.PasswordFile)},
+		{"mqtt.readers", "users of it that may read events and who is there, with commas between", list(&c.Rules.Readers)},
+		{"mqtt.acl_file", "rules of it in place of ours, a mosquitto ACL file", text(&c.Rules.File)},
+		{"mqtt.max_connections", "most clients of it", integer(&c.Mosquitto.MaxConnections)},
+		{"mqtt.max_message_bytes", "largest MQTT message", integer(&c.Terminal.MaxMessageBytes)},
+
+		{"terminal.default", "serial number of the terminal that POST / sends to; empty: the only one there is", text(&c.Terminal.Default)},
+		{"terminal.unknown", "what becomes of new terminals: accept, quarantine or refuse", text(&c.Terminal.Unknown)},
+		{"terminal.max_devices", "most terminals that are known", integer(&c.Terminal.MaxDevices)},
+		{"terminal.max_waiting", "most pictures of one terminal that may wait to be looked at", integer(&c.Terminal.MaxWaiting)},
+		{"terminal.max_image_bytes", "largest picture of a terminal, in bytes", integer(&c.Dialects.MaxImageBytes)},
+		{"terminal.zone", `time zone of terminals' clocks, and of single ones: "Europe/Berlin,1026700=Asia/Shanghai"; empty: this machine's`, text(&c.Dialects.Zone)},
+		{"terminal.fresh", "how old a record may be on arrival until its event says replayed", duration(&c.Terminal.Fresh)},
+		{"terminal.model", "model for terminals' pictures; empty: the default model", text(&c.Terminal.Model)},
+		{"terminal.top_k", "predictions in an event", integer(&c.Terminal.TopK)},
+		{"terminal.min_score", "probability below which a prediction is not told", float(&c.Terminal.MinScore)},
+		{"terminal.command_ttl", "how long a command may wait to be sent", duration(&c.Terminal.CommandTTL)},
+
+		{"fungxi.ack", "how records are acknowledged to such a terminal: none or echo", text(&c.Dialects.Fungxi.Ack)},
+		{"fungxi.devices", "the only ones to listen to, with commas between; empty: all", list(&c.Dialects.Fungxi.Devices)},
+		{"fungxi.heartbeat", "how often one is due to be heard from; 0: never", duration(&c.Dialects.Fungxi.Heartbeat)},
+		{"fungxi.offline_after", "how long one may be silent; 0: for ever", duration(&c.Dialects.Fungxi.OfflineAfter)},
+
+		{"facesluice.heartbeat", "how often such a camera is due to be heard from; 0: never", duration(&c.Dialects.Facesluice.Heartbeat)},
+		{"facesluice.offline_after", "how long one may be silent; 0: for ever", duration(&c.Dialects.Facesluice.OfflineAfter)},
+
+		{"webhook.url", "where to POST terminals' records; empty: nowhere", secretURL(&c.Webhook.URL)},
+		{"webhook.secret", "signs them by Standard Webhooks: base64, with or without whsec_; empty: not signed", secret(&c.Webhook.Secret)},
+		{"webhook.records", "which: passed or all", text(&c.Webhook.Records)},
+		{"webhook.image", "how img is sent: base64, data_uri or none", text(&c.Webhook.Image)},
+		{"webhook.timeout", "longest time for one POST and its answer", duration(&c.Webhook.Timeout)},
 	}
 }
 
@@ -101,7 +138,11 @@ func (c *Config) Print(w io.Writer) error {
 		if s.Type() == "string" {
 			shown = strconv.Quote(shown)
 		}
-		if _, err := fmt.Fprintf(w, "%s%s: %s # %s\n", indent, key, shown, s.help); err != nil {
+		help := s.help
+		if hidden, ok := s.value.(secretValue); ok && *hidden.p != "" {
+			help += " (it is set, and not shown)"
+		}
+		if _, err := fmt.Fprintf(w, "%s%s: %s # %s\n", indent, key, shown, help); err != nil {
 			return err
 		}
 	}
@@ -128,6 +169,45 @@ func (v secretURLValue) String() string {
 	}
 	return parsed.Redacted()
 }
+
+// secretValue is not shown.
+type secretValue struct{ textValue }
+
+func secret(p *string) value { return secretValue{textValue{p}} }
+
+func (v secretValue) String() string { return "" }
+
+// listValue is texts with commas between.
+type listValue struct{ p *[]string }
+
+func list(p *[]string) value { return listValue{p} }
+
+func (v listValue) Set(s string) error {
+	*v.p = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			*v.p = append(*v.p, part)
+		}
+	}
+	return nil
+}
+func (v listValue) String() string { return strings.Join(*v.p, ",") }
+func (v listValue) Type() string   { return "string" }
+
+type floatValue struct{ p *float64 }
+
+func float(p *float64) value { return floatValue{p} }
+
+func (v floatValue) Set(s string) error {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return fmt.Errorf("must be a number, not %q", s)
+	}
+	*v.p = f
+	return nil
+}
+func (v floatValue) String() string { return strconv.FormatFloat(*v.p, 'g', -1, 64) }
+func (v floatValue) Type() string   { return "float" }
 
 type booleanValue struct{ p *bool }
 

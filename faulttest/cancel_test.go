@@ -96,7 +96,7 @@ func TestCancel(t *testing.T) {
 	}
 	var clients []*client
 	found := map[string]int{}
-	for range rounds(t) {
+	for range slowRounds(t) {
 		for _, fault := range faults {
 			c := newClient(t, s)
 			// The first one takes long enough to be found at work.

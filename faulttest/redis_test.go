@@ -46,7 +46,7 @@ func TestRedisForgets(t *testing.T) {
 			return err
 		}},
 	}
-	n := rounds(t)
+	n := slowRounds(t)
 	var slowest time.Duration
 	for round := range n {
 		for _, fault := range faults {

@@ -55,7 +55,7 @@ func newService(t *testing.T, args ...string) *service {
 
 func newServiceIn(t *testing.T, data string, args ...string) *service {
 	t.Helper()
-	return newProgram(t, data, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	return newProgram(t, data, append([]string{"serve", "--listen", "127.0.0.1:0", "--mqtt-listen="}, args...)...)
 }
 
 // newWorker returns a worker on the jobs of other nodes, that is not started
@@ -246,6 +246,9 @@ func setting[T any](t *testing.T, name string, otherwise T, parse func(string) (
 }
 
 func rounds(t *testing.T) int { return setting(t, "FAULT_ROUNDS", 5, strconv.Atoi) }
+
+// slowRounds is for what takes seconds a round: a tenth, and at least two.
+func slowRounds(t *testing.T) int { return 2 + rounds(t)/10 }
 
 func outage(t *testing.T) time.Duration {
 	return setting(t, "FAULT_OUTAGE", 5*time.Second, time.ParseDuration)

@@ -33,7 +33,7 @@ func TestKillTheWorkers(t *testing.T) {
 	var clients []*client
 	var slowest time.Duration
 	lost, byWorkers := 0, 0.0
-	n := 2 + rounds(t)/10 // a round takes a lease's time
+	n := slowRounds(t) // a round takes a lease's time
 	for range n {
 		c := newClient(t, s)
 		c.burst(inFlight, busyPictures(), "cache=false").Wait()

@@ -40,8 +40,11 @@ func (l *Ledger) MoveCommand(ctx context.Context, id string, status edgelens.Com
 		}
 		now := micros(l.now())
 		command.Status, command.Detail = status, detail
-		if status == edgelens.CommandSent {
+		switch status {
+		case edgelens.CommandSent:
 			command.SentAt = now
+		case edgelens.CommandQueued: // it was not sent after all
+			command.SentAt = time.Time{}
 		}
 		if status.Terminal() {
 			command.FinishedAt = now

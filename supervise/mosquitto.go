@@ -92,11 +92,17 @@ func brokerDataAtFault(d Death) bool {
 	return d.Crashed || strings.Contains(said, "persistent database") || strings.Contains(said, "Couldn't open database")
 }
 
-// knockMosquitto returns nil where a broker at the socket answers CONNECT with
-// CONNACK (MQTT 3.1.1, 3.1 and 3.2), whatever the answer is.
+// knockMosquitto is GreetBroker at the socket.
 func knockMosquitto(ctx context.Context, socket string) error {
+	return GreetBroker(ctx, "unix", socket)
+}
+
+// GreetBroker returns nil where an MQTT broker answers CONNECT with CONNACK
+// (MQTT 3.1.1, 3.1 and 3.2), whatever the answer is. network and address are
+// those of net.Dial.
+func GreetBroker(ctx context.Context, network, address string) error {
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", socket)
+	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return err
 	}

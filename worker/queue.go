@@ -97,6 +97,12 @@ func (q *Queue) Submit(ctx context.Context, spec edgelens.JobSpec, image []byte)
 	if err != nil || existing {
 		return job, existing, err
 	}
+	q.Dispatch(ctx, job)
+	return job, false, nil
+}
+
+// Dispatch hands a job of the ledger's to Redis, at once or when Redis is back.
+func (q *Queue) Dispatch(ctx context.Context, job edgelens.Job) {
 	// The promise is made. That the client goes away must not delay its work.
 	dispatch, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisPatience)
 	defer cancel()
@@ -104,7 +110,6 @@ func (q *Queue) Submit(ctx context.Context, spec edgelens.JobSpec, image []byte)
 		q.behind.Store(true)
 		q.log.Warn("job kept, to be dispatched when Redis is back", "job", job.ID, "error", err)
 	}
-	return job, false, nil
 }
 
 // Cancel moves a job to its terminal state canceled and ends the attempt under

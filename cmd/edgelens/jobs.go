@@ -27,6 +27,8 @@ import (
 // jobs is the queued path: the ledger, the queue, the worker, and the private
 // Redis where none was configured.
 type jobs struct {
+	// node is this node's lasting name.
+	node   string
 	ledger *ledger.Ledger
 	queue  *worker.Queue
 	worker *worker.Worker
@@ -49,7 +51,7 @@ func newJobs(ctx context.Context, c *config.Config, core *core, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	j := &jobs{ledger: truth, log: log}
+	j := &jobs{node: node, ledger: truth, log: log}
 	settings := c.Jobs
 	if settings.RedisURL == "" {
 		if j.redis, err = supervise.StartRedis(ctx, filepath.Join(c.DataDir, "redis"), c.Redis, log); err != nil {

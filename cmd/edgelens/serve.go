@@ -54,7 +54,12 @@ func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeWithin(stopTimeout, jobs.close)) }()
-	s := &node{core: core, jobs: jobs, readiness: telemetry.NewReadiness(), log: log}
+	terminals, err := newTerminals(ctx, c, jobs, log, metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeWithin(stopTimeout, terminals.stop)) }()
+	s := &node{core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
 	s.readiness.NotReady("model", "loading")
 	if s.server, err = newServer(c, s, metrics); err != nil {
 		return err
@@ -71,6 +76,7 @@ func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
 type node struct {
 	core      *core
 	jobs      *jobs
+	terminals *terminals
 	server    *api.Server
 	readiness *telemetry.Readiness
 	log       *slog.Logger
@@ -93,6 +99,8 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	start := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Serve(listener) })
+	// What terminals say is made durable from the start, and looked at later.
+	group.Go(s.terminals.start)
 	group.Go(func() error {
 		if err := s.core.warmUp(ctx); err != nil {
 			if ctx.Err() != nil {

@@ -34,7 +34,7 @@ var colours = map[string]color.Color{"red": modeltest.Red, "green": modeltest.Gr
 func settings(t testing.TB) *config.Config {
 	t.Helper()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	c, err := config.Load(flags, []string{"EDGELENS_DATA_DIR=" + t.TempDir(), "EDGELENS_LISTEN=127.0.0.1:0"})
+	c, err := config.Load(flags, []string{"EDGELENS_DATA_DIR=" + t.TempDir(), "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN="})
 	if err != nil {
 		t.Fatal(err)
 	}

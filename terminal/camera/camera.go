@@ -53,6 +53,11 @@ func (d *Dialect) Subscriptions() []dialect.Subscription {
 	return []dialect.Subscription{{Filter: prefix + "+" + suffix}}
 }
 
+// Topics implements dialect.Dialect.
+func (d *Dialect) Topics(device string) (writes, reads []string) {
+	return []string{prefix + device + suffix}, nil
+}
+
 // Match implements dialect.Dialect.
 func (d *Dialect) Match(topic string) (device string, ok bool) {
 	rest, ok := strings.CutPrefix(topic, prefix)

@@ -46,6 +46,9 @@ type Dialect interface {
 	// refer to; body is what the caller sent. Errors: ErrNoSuchCommand, also
 	// for a device that ValidDevice refuses.
 	Command(device, id string, body json.RawMessage, now time.Time) (Outgoing, error)
+	// Topics returns what a device says something on and hears something on, for
+	// a broker's rules.
+	Topics(device string) (writes, reads []string)
 	// Policy is how its devices show that they live.
 	Policy() Policy
 }

@@ -67,6 +67,12 @@ func (d *Dialect) Subscriptions() []dialect.Subscription {
 	}
 }
 
+// Topics implements dialect.Dialect. Two are shared by all cameras.
+func (d *Dialect) Topics(device string) (writes, reads []string) {
+	own := prefix + device
+	return []string{own + records, own + snaps, own + replies, prefix + basic, prefix + heartbeat}, []string{own}
+}
+
 // Policy implements dialect.Dialect.
 func (d *Dialect) Policy() dialect.Policy {
 	return dialect.Policy{Heartbeat: d.config.Heartbeat, OfflineAfter: d.config.OfflineAfter}

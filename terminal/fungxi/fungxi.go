@@ -67,6 +67,11 @@ func (d *Dialect) Subscriptions() []dialect.Subscription {
 	return topics
 }
 
+// Topics implements dialect.Dialect.
+func (d *Dialect) Topics(device string) (writes, reads []string) {
+	return []string{prefix + device + up}, []string{prefix + device + down}
+}
+
 // Match implements dialect.Dialect.
 func (d *Dialect) Match(topic string) (device string, ok bool) {
 	rest, ok := strings.CutPrefix(topic, prefix)

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/config"
+	"edgelens/deliver"
+	"edgelens/event"
+	"edgelens/ledger"
+	"edgelens/telemetry"
+	"edgelens/terminal"
+	"edgelens/terminal/dialects"
+	"edgelens/webhook"
+	"edgelens/worker"
+)
+
+// terminals is the MQTT face with its broker, and who is told of what comes in.
+type terminals struct {
+	broker broker
+	face   *terminal.Face // nil without a broker
+	hook   *webhook.Webhook
+	teller *deliver.Teller
+	// told is set once somebody may be told: Stop must follow Start.
+	started, told bool
+}
+
+// newTerminals starts the private broker if there is to be one, and fits the
+// face to jobs. Nothing is heard yet.
+func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.Logger, metrics *prometheus.Registry) (*terminals, error) {
+	t := &terminals{}
+	composer := event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}
+	var err error
+	if t.hook, err = webhook.New(c.Webhook, composer, jobs.ledger); err != nil {
+		return nil, err
+	}
+	if t.teller, err = deliver.New(jobs.ledger, deliver.DefaultConfig(), log, metrics); err != nil {
+		return nil, err
+	}
+	telemetry.RegisterOutbox(metrics, func() map[string]telemetry.OutboxStats { return outboxStats(jobs.ledger, log) })
+	spoken := dialects.New(c.Dialects)
+	if t.broker, err = newBroker(ctx, c, spoken, log); err != nil {
+		return nil, err
+	}
+	if t.broker.url == "" {
+		return t, nil
+	}
+	settings := c.Terminal
+	settings.URL = t.broker.url
+	t.face, err = terminal.New(ctx, settings, terminal.Parts{
+		Dialects: spoken, Records: intake{jobs.ledger, jobs.queue, c.Jobs.JobTimeout}, Devices: jobs.ledger, Commands: jobs.ledger,
+		Routes: routes(c.Webhook), Composer: composer, Node: jobs.node, Log: log, Registerer: metrics,
+	})
+	if err != nil {
+		return nil, errors.Join(err, t.broker.stop(ctx))
+	}
+	return t, nil
+}
+
+// routes says who is told of a record: everybody on the broker, and the webhook
+// of what it wants.
+func routes(hook webhook.Config) func(*edgelens.Record) []edgelens.Route {
+	return func(r *edgelens.Record) []edgelens.Route {
+		all := []edgelens.Route{{Sink: terminal.EventsSink}}
+		if told, picture := hook.Wants(r); told {
+			all = append(all, edgelens.Route{Sink: webhook.Sink, Picture: picture})
+		}
+		return all
+	}
+}
+
+// linksTo returns where a result's picture is, for as long as pictures are kept;
+// nil where they are not.
+func linksTo(c *config.Config) func(result string) string {
+	if !c.Ledger.KeepImages {
+		return nil
+	}
+	base := c.PublicURL
+	if base == "" {
+		base = "http://" + c.HTTP.Listen
+	}
+	return func(result string) string { return base + "/api/results/" + result + "/image" }
+}
+
+// start begins to hear and to tell.
+func (t *terminals) start() error {
+	var sinks []deliver.Sink
+	if t.face != nil {
+		if err := t.face.Start(); err != nil {
+			return err
+		}
+		t.started = true
+		sinks = append(sinks, t.face.Events())
+	}
+	sinks = append(sinks, t.hook)
+	t.told = true
+	t.teller.Start(sinks...)
+	return nil
+}
+
+// stop ends telling, hearing and the broker, in this order.
+func (t *terminals) stop(ctx context.Context) error {
+	var faults []error
+	if t.told {
+		t.teller.Stop()
+	}
+	t.hook.Close()
+	if t.started {
+		faults = append(faults, t.face.Stop(ctx))
+	}
+	return errors.Join(append(faults, t.broker.stop(ctx))...)
+}
+
+// intake fits ledger and queue into the port of package terminal.
+type intake struct {
+	ledger  *ledger.Ledger
+	queue   *worker.Queue
+	timeout time.Duration // of a job
+}
+
+func (i intake) Receive(ctx context.Context, r edgelens.Reception) (existing bool, err error) {
+	r.Job.Deadline = time.Now().Add(i.timeout)
+	job, existing, err := i.ledger.Receive(ctx, r)
+	if err == nil && job.ID != "" {
+		i.queue.Dispatch(ctx, job)
+	}
+	return existing, err
+}
+
+// outboxStats measures the outbox for a scrape.
+func outboxStats(l *ledger.Ledger, log *slog.Logger) map[string]telemetry.OutboxStats {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	stats, err := l.OutboxStats(ctx)
+	if err != nil {
+		log.Warn("measure the outbox", "error", err)
+		return nil
+	}
+	// With a 0 where nothing waits: alarms want a number.
+	all := map[string]telemetry.OutboxStats{terminal.EventsSink: {}, webhook.Sink: {}}
+	for sink, s := range stats {
+		all[sink] = telemetry.OutboxStats(s)
+	}
+	return all
+}

@@ -1,0 +1,41 @@
+package telemetry
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// OutboxStats is how much waits to be told to a sink, and how much left the
+// outbox untold since the start.
+type OutboxStats struct{ Rows, Bytes, Shed int64 }
+
+type outbox struct {
+	rows, bytes, shed *prometheus.Desc
+	read              func() map[string]OutboxStats
+}
+
+// RegisterOutbox registers edgelens_outbox_rows, edgelens_outbox_bytes and
+// edgelens_outbox_shed_total by sink, read at each scrape. read returns nil where
+// it could not measure.
+func RegisterOutbox(r prometheus.Registerer, read func() map[string]OutboxStats) {
+	labels := []string{"sink"}
+	r.MustRegister(&outbox{
+		rows:  prometheus.NewDesc("edgelens_outbox_rows", "Events that wait to be told to a sink.", labels, nil),
+		bytes: prometheus.NewDesc("edgelens_outbox_bytes", "What they take, pictures included.", labels, nil),
+		shed:  prometheus.NewDesc("edgelens_outbox_shed_total", "Events that were dropped untold since the start, for their age or for space.", labels, nil),
+		read:  read,
+	})
+}
+
+// Describe implements prometheus.Collector.
+func (o *outbox) Describe(c chan<- *prometheus.Desc) {
+	c <- o.rows
+	c <- o.bytes
+	c <- o.shed
+}
+
+// Collect implements prometheus.Collector.
+func (o *outbox) Collect(c chan<- prometheus.Metric) {
+	for sink, stats := range o.read() {
+		c <- prometheus.MustNewConstMetric(o.rows, prometheus.GaugeValue, float64(stats.Rows), sink)
+		c <- prometheus.MustNewConstMetric(o.bytes, prometheus.GaugeValue, float64(stats.Bytes), sink)
+		c <- prometheus.MustNewConstMetric(o.shed, prometheus.CounterValue, float64(stats.Shed), sink)
+	}
+}

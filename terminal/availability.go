@@ -1,0 +1,108 @@
+package terminal
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"edgelens"
+	"edgelens/terminal/session"
+)
+
+// availabilities are what is to be published of who is there: for each device
+// the last, so they are bounded by how many devices there are.
+type availabilities struct {
+	mu     sync.Mutex
+	online map[string]bool
+	due    map[string]bool
+}
+
+func newAvailabilities() *availabilities {
+	return &availabilities{online: map[string]bool{}, due: map[string]bool{}}
+}
+
+// changed notes the devices whose presence differs from what was published.
+func (a *availabilities) changed(devices []edgelens.Device) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, device := range devices {
+		if told, known := a.online[device.ID]; !known || told != device.Online {
+			a.due[device.ID] = device.Online
+		}
+	}
+}
+
+// all has everything published anew.
+func (a *availabilities) all(devices []edgelens.Device) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, device := range devices {
+		a.due[device.ID] = device.Online
+	}
+}
+
+func (a *availabilities) next() (device string, online, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for device, online := range a.due {
+		return device, online, true
+	}
+	return "", false, false
+}
+
+func (a *availabilities) told(device string, online bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.online[device] = online
+	if a.due[device] == online {
+		delete(a.due, device)
+	}
+}
+
+const availabilityRetry = time.Second
+
+// tellAvailability publishes who is there whenever it changes. While the broker
+// is away it waits for speak.
+func (f *Face) tellAvailability(ctx context.Context) {
+	var again <-chan time.Time
+	for {
+		select {
+		case <-f.availabilityDue:
+		case <-again:
+		case <-ctx.Done():
+			return
+		}
+		again = nil
+		if err := f.tellAllAvailability(ctx); err != nil && !errors.Is(err, session.ErrOffline) {
+			again = time.After(availabilityRetry)
+		}
+	}
+}
+
+func (f *Face) tellAllAvailability(ctx context.Context) error {
+	for {
+		device, online, ok := f.availability.next()
+		if !ok {
+			return nil
+		}
+		payload := sayOffline
+		if online {
+			payload = sayOnline
+		}
+		if err := f.retain(ctx, availabilityTopic(device), payload); err != nil {
+			return err
+		}
+		f.availability.told(device, online)
+		f.metrics.count(out, "", kindAvailability)
+	}
+}
+
+// retain publishes what the broker is to keep for whoever comes.
+func (f *Face) retain(ctx context.Context, topic, payload string) error {
+	err := f.down.Publish(ctx, session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: true})
+	if errors.Is(err, session.ErrNobodyListens) {
+		return nil
+	}
+	return err
+}

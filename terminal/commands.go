@@ -1,0 +1,231 @@
+package terminal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"edgelens"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/session"
+)
+
+const (
+	// MaxCommandTTL is the longest that a command may wait to be sent.
+	MaxCommandTTL = 24 * time.Hour
+	// mostCommands is how many may wait.
+	mostCommands = 1000
+	// listenRetry is how often a command is tried while its device does not
+	// listen.
+	listenRetry = time.Second
+	// leastLife is what a command must have left to be sent: the broker counts
+	// in whole seconds, and none may be handed on past its deadline.
+	leastLife = time.Second
+)
+
+// Send queues a command for a device, in the device's words; device "" is the
+// one that Config.Default names, or else the only one there is that takes
+// commands. ttl is how long it may wait to be sent, 0 for Config.CommandTTL.
+//
+// Errors: edgelens.ErrNotFound where there is no such device, ErrInvalid for
+// what its dialect cannot say, *edgelens.Busy where too many wait, ErrDiskFull.
+func (f *Face) Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error) {
+	d, device, err := f.addressee(device)
+	if err != nil {
+		return edgelens.Command{}, err
+	}
+	if ttl == 0 {
+		ttl = f.config.CommandTTL
+	}
+	if ttl < leastLife || ttl > MaxCommandTTL {
+		return edgelens.Command{}, fmt.Errorf("%w: ttl must be %v to %v, not %v", edgelens.ErrInvalid, leastLife, MaxCommandTTL, ttl)
+	}
+	if _, err := d.Command(device, "", body, f.now()); err != nil {
+		return edgelens.Command{}, fmt.Errorf("%w: %w", edgelens.ErrInvalid, err)
+	}
+	waiting, err := f.parts.Commands.QueuedCommands(ctx)
+	if err != nil {
+		return edgelens.Command{}, err
+	}
+	if len(waiting) >= mostCommands {
+		return edgelens.Command{}, &edgelens.Busy{RetryAfter: listenRetry, Reason: fmt.Sprintf("%d commands wait to be sent, which is all that may", len(waiting))}
+	}
+	command, err := f.parts.Commands.AddCommand(ctx, device, body, f.now().Add(ttl))
+	if err != nil {
+		return edgelens.Command{}, err
+	}
+	wake(f.commandsDue)
+	return command, nil
+}
+
+// addressee returns whom a command is for, and what it speaks.
+func (f *Face) addressee(device string) (dialect.Dialect, string, error) {
+	if device == "" {
+		device = f.config.Default
+	}
+	if device == "" {
+		return f.onlyDevice()
+	}
+	known, err := f.registry.get(device)
+	if err == nil {
+		return f.matcher.named(known.Dialect), device, nil
+	}
+	if device == f.config.Default && len(f.matcher) > 0 {
+		return f.matcher[0], device, nil // configured, and not heard from yet
+	}
+	return nil, "", err
+}
+
+// onlyDevice returns the one device that takes commands.
+func (f *Face) onlyDevice() (dialect.Dialect, string, error) {
+	var of dialect.Dialect
+	found := ""
+	for _, device := range f.registry.list() {
+		d := f.matcher.named(device.Dialect)
+		if d == nil || device.State == edgelens.DeviceRefused || d.Policy().Heartbeat == 0 {
+			continue
+		}
+		if found != "" {
+			return nil, "", fmt.Errorf("%w: there is more than one terminal; set terminal.default to the serial number of one, or POST to /api/devices/{id}/commands", edgelens.ErrNotFound)
+		}
+		of, found = d, device.ID
+	}
+	if found == "" {
+		return nil, "", fmt.Errorf("%w: no terminal was heard from; set terminal.default to the serial number of one, or wait for its first heartbeat", edgelens.ErrNotFound)
+	}
+	return of, found, nil
+}
+
+// Command returns a command; edgelens.ErrNotFound where there is none.
+func (f *Face) Command(ctx context.Context, id string) (edgelens.Command, error) {
+	return f.parts.Commands.Command(ctx, id)
+}
+
+// sendCommands sends what is queued, until ctx ends.
+func (f *Face) sendCommands(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-f.commandsDue:
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		timer.Reset(f.sendQueued(ctx))
+	}
+}
+
+// sendQueued tries every command that waits, and returns when to look again.
+func (f *Face) sendQueued(ctx context.Context) time.Duration {
+	commands, err := f.parts.Commands.QueuedCommands(ctx)
+	if err != nil {
+		if suppressed, ok := f.limiter.pass("commands", f.now()); ok && ctx.Err() == nil {
+			f.log.Warn("read the commands that wait; it is tried again", "suppressed", suppressed, "error", err)
+		}
+		return listenRetry
+	}
+	for _, command := range commands {
+		if ctx.Err() != nil {
+			break
+		}
+		f.sendOrExpire(ctx, command)
+	}
+	if len(commands) == 0 {
+		return time.Hour // Send wakes
+	}
+	return listenRetry
+}
+
+func (f *Face) sendOrExpire(ctx context.Context, command edgelens.Command) {
+	left := command.Deadline.Sub(f.now())
+	switch {
+	case left < leastLife:
+		f.move(ctx, command.ID, edgelens.CommandExpired, orElse(command.Detail, "It could not be sent before its deadline."))
+	case f.down.Up():
+		f.send(ctx, command, left)
+	}
+}
+
+// send sends a command at most once: a door must not open twice because we are
+// not sure. So it is noted as sent before; that is taken back where it surely
+// was not.
+func (f *Face) send(ctx context.Context, command edgelens.Command, left time.Duration) {
+	message, err := f.translate(command)
+	if err != nil {
+		f.move(ctx, command.ID, edgelens.CommandFailed, err.Error())
+		return
+	}
+	if !f.move(ctx, command.ID, edgelens.CommandSent, "") {
+		return
+	}
+	err = f.down.Publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: 1, Expiry: left})
+	switch {
+	case err == nil:
+		f.metrics.count(out, f.dialectOf(command.Device), kindCommand)
+		f.log.Info("command sent", "command", command.ID, "device", command.Device)
+	case errors.Is(err, session.ErrOffline):
+		f.move(ctx, command.ID, edgelens.CommandQueued, "The MQTT broker is away.")
+	case errors.Is(err, session.ErrNobodyListens):
+		f.move(ctx, command.ID, edgelens.CommandQueued, "The device does not listen; it may be switched off.")
+	default:
+		f.move(ctx, command.ID, edgelens.CommandFailed, "It is not known whether the broker has it, so it is not sent again: "+err.Error()+".")
+	}
+}
+
+func (f *Face) translate(command edgelens.Command) (dialect.Outgoing, error) {
+	d, device, err := f.addressee(command.Device)
+	if err != nil {
+		return dialect.Outgoing{}, err
+	}
+	return d.Command(device, command.ID, command.Body, f.now())
+}
+
+// dialectOf names a device's dialect, for metrics.
+func (f *Face) dialectOf(device string) string {
+	d, _, err := f.addressee(device)
+	if err != nil {
+		return ""
+	}
+	return d.Name()
+}
+
+// reply takes down what a device says of a command of its own.
+func (f *Face) reply(ctx context.Context, one item, message dialect.Message) {
+	f.metrics.count(in, one.dialect.Name(), message.Kind.String())
+	if one.Retained {
+		return
+	}
+	if _, ok := f.hear(one, message, isHere, func(*edgelens.DeviceCounters) {}); !ok || message.Outcome.Command == "" {
+		return
+	}
+	command, err := f.parts.Commands.Command(ctx, message.Outcome.Command)
+	if err != nil || command.Device != message.Device {
+		return // another node's, or none of ours
+	}
+	status := edgelens.CommandFailed
+	if message.Outcome.OK {
+		status = edgelens.CommandAcknowledged
+	}
+	f.move(ctx, command.ID, status, message.Outcome.Detail)
+	f.log.Info("command answered", "command", command.ID, "device", command.Device, "status", status)
+}
+
+// move moves a command to another state and reports whether it could. It is
+// worth trying where ctx has ended, too: what was sent must be known as sent.
+func (f *Face) move(ctx context.Context, id string, status edgelens.CommandStatus, detail string) bool {
+	_, err := f.parts.Commands.MoveCommand(context.WithoutCancel(ctx), id, status, detail)
+	if err != nil && !errors.Is(err, edgelens.ErrConflict) && !errors.Is(err, edgelens.ErrStopping) {
+		f.log.Warn("write down what became of a command", "command", id, "status", status, "error", err)
+	}
+	return err == nil
+}
+
+func orElse(text, other string) string {
+	if text != "" {
+		return text
+	}
+	return other
+}

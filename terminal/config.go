@@ -1,0 +1,107 @@
+package terminal
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"time"
+
+	"edgelens"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/session"
+)
+
+// What becomes of a device that nobody has heard of.
+const (
+	UnknownAccept     = "accept"
+	UnknownQuarantine = "quarantine"
+	UnknownRefuse     = "refuse"
+)
+
+// Config is how the MQTT face works.
+type Config struct {
+	// URL is the broker's, as session.ParseAddress takes it; CAFile is that
+	// function's, too.
+	URL, CAFile string
+	// Group, where set, is shared by nodes that split the load: each message is
+	// for one of them ($share). Letters, digits, "-" and "_".
+	Group string
+	// MaxMessageBytes is the largest message that is taken.
+	MaxMessageBytes int
+	// Default is the device that Send sends to where none is named; empty for
+	// the only one there is.
+	Default string
+	// Unknown is what becomes of new devices: UnknownAccept, UnknownQuarantine
+	// or UnknownRefuse.
+	Unknown string
+	// MaxDevices is how many devices are known at most; more are refused.
+	MaxDevices int
+	// MaxWaiting is how many pictures of one device may wait; what comes then
+	// gets its event without a prediction.
+	MaxWaiting int
+	// Model, TopK and MinScore are those of a Request.
+	Model    string
+	TopK     int
+	MinScore float64
+	// Fresh is how far a device's own time may lie behind its arrival until a
+	// record is marked as replayed.
+	Fresh time.Duration
+	// CommandTTL is how long a command may wait to be sent, where its sender
+	// does not say.
+	CommandTTL time.Duration
+}
+
+// DefaultConfig accepts every device and takes messages of up to 16 MiB.
+func DefaultConfig() Config {
+	return Config{
+		MaxMessageBytes: 16 << 20, Unknown: UnknownAccept, MaxDevices: 10_000, MaxWaiting: 2000,
+		TopK: edgelens.DefaultTopK, MinScore: 0.2, Fresh: time.Minute, CommandTTL: 30 * time.Second,
+	}
+}
+
+var validGroup = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`)
+
+// Validate reports every fault at once, each with its setting's name. An empty
+// URL is for who starts a broker.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if c.URL != "" {
+		if _, err := session.ParseAddress(c.URL, c.CAFile); err != nil {
+			fault("url %w", err)
+		}
+	}
+	if !validGroup.MatchString(c.Group) {
+		fault("group must be letters, digits, - and _, at most 64, not %q", c.Group)
+	}
+	if c.MaxMessageBytes < 64<<10 || c.MaxMessageBytes > 256<<20 {
+		fault("max_message_bytes must be %d to %d, not %d", 64<<10, 256<<20, c.MaxMessageBytes)
+	}
+	if c.Default != "" && !dialect.ValidDevice(c.Default) {
+		fault("default must be a serial number of 1 to 64 of A-Z a-z 0-9 . _ : -, not %q", c.Default)
+	}
+	if !slices.Contains([]string{UnknownAccept, UnknownQuarantine, UnknownRefuse}, c.Unknown) {
+		fault("unknown must be %s, %s or %s, not %q", UnknownAccept, UnknownQuarantine, UnknownRefuse, c.Unknown)
+	}
+	if c.MaxDevices < 1 || c.MaxDevices > 1_000_000 {
+		fault("max_devices must be 1 to 1000000, not %d", c.MaxDevices)
+	}
+	if c.MaxWaiting < 1 || c.MaxWaiting > 1_000_000 {
+		fault("max_waiting must be 1 to 1000000, not %d", c.MaxWaiting)
+	}
+	if c.TopK < 1 || c.TopK > edgelens.MaxTopK {
+		fault("top_k must be 1 to %d, not %d", edgelens.MaxTopK, c.TopK)
+	}
+	if math.IsNaN(c.MinScore) || c.MinScore < 0 || c.MinScore > 1 {
+		fault("min_score must be 0 to 1, not %v", c.MinScore)
+	}
+	if c.Fresh < time.Second {
+		fault("fresh must be at least 1s, not %v", c.Fresh)
+	}
+	if c.CommandTTL < time.Second || c.CommandTTL > MaxCommandTTL {
+		fault("command_ttl must be 1s to %v, not %v", MaxCommandTTL, c.CommandTTL)
+	}
+	return errors.Join(faults...)
+}

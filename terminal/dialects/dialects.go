@@ -1,0 +1,124 @@
+// Package dialects gathers the dialects that terminals speak.
+package dialects
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"edgelens/terminal/camera"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
+	"edgelens/terminal/facesluice"
+	"edgelens/terminal/fungxi"
+)
+
+// Config is how the terminals of a site are set up.
+type Config struct {
+	// MaxImageBytes is how large a picture may be, decoded.
+	MaxImageBytes int64
+	// Zone is the time zone that terminals' clocks are in, as in
+	// "Europe/Berlin", then those of single terminals:
+	// "Europe/Berlin,1026700=Asia/Shanghai". Empty is this machine's.
+	Zone string
+	// Fungxi and Facesluice have the rest; their MaxImageBytes and Zone are
+	// filled in from above.
+	Fungxi     fungxi.Config
+	Facesluice facesluice.Config
+}
+
+// DefaultConfig is that of each dialect.
+func DefaultConfig() Config {
+	return Config{MaxImageBytes: wire.DefaultMaxImageBytes, Fungxi: fungxi.DefaultConfig(), Facesluice: facesluice.DefaultConfig()}
+}
+
+// Validate reports every fault at once, each with its setting's name, in which
+// a dialect's name stands before a dot.
+func (c Config) Validate() error {
+	faults := []error{wire.CheckMaxImageBytes(c.MaxImageBytes)}
+	if _, err := parseZone(c.Zone); err != nil {
+		faults = append(faults, err)
+	}
+	for name, err := range map[string]error{fungxi.Name: c.Fungxi.Validate(), facesluice.Name: c.Facesluice.Validate()} {
+		var joined interface{ Unwrap() []error }
+		if errors.As(err, &joined) {
+			for _, fault := range joined.Unwrap() {
+				faults = append(faults, fmt.Errorf("%s.%w", name, fault))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// parseZone reads Config.Zone.
+func parseZone(text string) (wire.Zone, error) {
+	if text == "" {
+		return nil, nil
+	}
+	site, of := time.Local, map[string]*time.Location{}
+	for part := range strings.SplitSeq(text, ",") {
+		device, name, single := strings.Cut(strings.TrimSpace(part), "=")
+		if !single {
+			name = device
+		}
+		location, err := time.LoadLocation(name)
+		if err != nil || name == "" {
+			return nil, fmt.Errorf(`zone must be a time zone such as "Europe/Berlin", and "serial=zone" for single terminals, with commas between; not %q`, part)
+		}
+		if single {
+			of[device] = location
+		} else {
+			site = location
+		}
+	}
+	return func(device string) *time.Location {
+		if location := of[device]; location != nil {
+			return location
+		}
+		return site
+	}, nil
+}
+
+// New returns every dialect, in the order in which they are asked whether a
+// topic is theirs; config must be valid.
+func New(config Config) []dialect.Dialect {
+	zone, _ := parseZone(config.Zone) // valid
+	config.Fungxi.Zone, config.Facesluice.Zone = zone, zone
+	config.Fungxi.MaxImageBytes, config.Facesluice.MaxImageBytes = config.MaxImageBytes, config.MaxImageBytes
+	return []dialect.Dialect{
+		fungxi.New(config.Fungxi), facesluice.New(config.Facesluice), camera.New(camera.Config{MaxImageBytes: config.MaxImageBytes}),
+	}
+}
+
+// Rules returns the rules of a private broker, as a mosquitto ACL file: each
+// user is a terminal whose serial number is the user's name, and may say what a
+// terminal says and hear what it hears and nothing else; readers may hear our
+// events and whoever is there.
+func Rules(dialects []dialect.Dialect, users, readers []string) string {
+	var rules strings.Builder
+	reads := map[string]bool{}
+	for _, reader := range readers {
+		reads[reader] = true
+	}
+	for _, user := range users {
+		fmt.Fprintf(&rules, "user %s\n", user)
+		if reads[user] {
+			rules.WriteString("topic read edgelens/v1/#\n\n")
+			continue
+		}
+		if dialect.ValidDevice(user) {
+			for _, d := range dialects {
+				writes, hears := d.Topics(user)
+				for _, topic := range writes {
+					fmt.Fprintf(&rules, "topic write %s\n", topic)
+				}
+				for _, topic := range hears {
+					fmt.Fprintf(&rules, "topic read %s\n", topic)
+				}
+			}
+		}
+		rules.WriteString("\n")
+	}
+	return rules.String()
+}

@@ -1,0 +1,257 @@
+// Package terminal is the MQTT face: what terminals and cameras say is made
+// durable, acknowledged, and only then looked at; what became of it is
+// published; commands go down to them. docs/adr/0009-terminals.md says how it
+// hangs together, 0010 why there are two connections.
+//
+// What a family of terminals speaks is a dialect's business (terminal/dialect).
+// No topic leaves this package and the dialects.
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/event"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/session"
+)
+
+const (
+	// receiveMaximum is how many messages of QoS 1 may be unconfirmed at a time.
+	receiveMaximum = 16
+	// maxLine is how many messages of QoS 0 wait for one device, and maxLines
+	// how many bytes of them altogether.
+	maxLine       = 64
+	maxLinesBytes = 64 << 20
+	// takers is how many devices' messages are decoded and made durable at a
+	// time. The ledger writes what comes together at once.
+	takers = 8
+	// lasting is how long the broker keeps for us what comes while we are away.
+	lasting = 7 * 24 * time.Hour
+	// saveInterval is how often counters and times of devices are saved;
+	// changes of their state are at once.
+	saveInterval = 30 * time.Second
+	// expireInterval is how often silent devices are looked for.
+	expireInterval = time.Second
+)
+
+// Parts are what the face is made of.
+type Parts struct {
+	Dialects []dialect.Dialect
+	Records  Records
+	Devices  Devices
+	Commands Commands
+	// Routes says who is to be told of a record.
+	Routes func(*edgelens.Record) []edgelens.Route
+	// Composer writes the events that are published.
+	Composer event.Composer
+	// Node is this node's lasting name.
+	Node       string
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Face is the MQTT face, between Start and Stop. It is safe for use by many
+// goroutines.
+type Face struct {
+	config   Config
+	parts    Parts
+	log      *slog.Logger
+	metrics  *metrics
+	registry *registry
+	lines    *lines
+	answers  *answers
+	limiter  *limiter
+	now      func() time.Time
+	matcher  matcher
+
+	// up hears, down speaks.
+	up, down *session.Session
+	// commandsDue holds a token where there may be commands to send, and
+	// availabilityDue where availability is to be published.
+	commandsDue     chan struct{}
+	availabilityDue chan struct{}
+	availability    *availabilities
+
+	// stopTaking ends the takers once nothing is left, stop everything else.
+	stopTaking, stop context.CancelFunc
+	// abandon ends what takers try to write.
+	abandon context.CancelFunc
+	taking  sync.WaitGroup
+	running sync.WaitGroup
+}
+
+// New returns a face that is not connected yet, with the devices that are known.
+// The error is that of config.Validate, or of what keeps the devices.
+func New(ctx context.Context, config Config, parts Parts) (*Face, error) {
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("set up the MQTT face: %w: %w", edgelens.ErrInvalid, err)
+	}
+	f := &Face{
+		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
+		registry: newRegistry(config, parts.Dialects), lines: newLines(maxLine, maxLinesBytes), matcher: newMatcher(parts.Dialects),
+		commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
+	}
+	devices, err := parts.Devices.Devices(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("set up the MQTT face: %w", err)
+	}
+	f.registry.load(devices, f.now())
+	f.metrics = newMetrics(parts.Registerer)
+	f.answers = newAnswers(f.metrics, f.publishAnswer)
+	f.observe(parts.Registerer)
+	return f, nil
+}
+
+// Start begins to connect, and returns without waiting for it. Stop must follow.
+func (f *Face) Start() error {
+	address, err := session.ParseAddress(f.config.URL, f.config.CAFile)
+	if err != nil {
+		return fmt.Errorf("start the MQTT face: %w: the broker's address %w", edgelens.ErrInvalid, err)
+	}
+	status := session.Outgoing{Topic: f.statusTopic(), Payload: []byte(sayOffline), QoS: 1, Retain: true}
+	f.down, err = session.Start(session.Config{
+		Address: address, ClientID: "edgelens-" + f.parts.Node + "-down", Will: &status, OnUp: f.speak,
+	}, f.log)
+	if err != nil {
+		return err
+	}
+	taking, stopTaking := context.WithCancel(context.Background())
+	writing, abandon := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.Background())
+	f.stopTaking, f.abandon, f.stop = stopTaking, abandon, stop
+	for range takers {
+		f.taking.Go(func() { f.take(taking, writing) })
+	}
+	for range answerers {
+		f.running.Go(func() { f.answers.send(ctx) })
+	}
+	f.running.Go(func() { f.sendCommands(ctx) })
+	f.running.Go(func() { f.tellAvailability(ctx) })
+	f.running.Go(func() { f.keepDevices(ctx) })
+	f.up, err = session.Start(session.Config{
+		Address: address, ClientID: "edgelens-" + f.parts.Node + "-up", Lasting: lasting,
+		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes), // at most 256 MiB, as Validate says
+		Subscriptions: f.subscriptions(), OnMessage: f.heard,
+	}, f.log)
+	if err != nil {
+		return errors.Join(err, f.Stop(context.Background()))
+	}
+	return nil
+}
+
+// subscriptions are those of the dialects; in a group each message goes to one
+// of the nodes.
+func (f *Face) subscriptions() []session.Subscription {
+	var all []session.Subscription
+	for _, d := range f.parts.Dialects {
+		for _, subscription := range d.Subscriptions() {
+			filter := subscription.Filter
+			if f.config.Group != "" && !subscription.Everywhere {
+				filter = "$share/" + f.config.Group + "/" + filter
+			}
+			all = append(all, session.Subscription{Filter: filter, QoS: 1})
+		}
+	}
+	if f.config.Group != "" {
+		all = append(all, session.Subscription{Filter: seenTopic("+")})
+	}
+	return all
+}
+
+// statusTopic is one for each node of a group, for none can speak for all.
+func (f *Face) statusTopic() string {
+	if f.config.Group != "" {
+		return topicStatus + "/" + f.parts.Node
+	}
+	return topicStatus
+}
+
+// speak is called whenever there is a connection to speak on: a broker that
+// forgot is told again.
+func (f *Face) speak(ctx context.Context) {
+	if err := f.retain(ctx, f.statusTopic(), sayOnline); err != nil && ctx.Err() == nil {
+		f.log.Warn("publish the status", "error", err)
+	}
+	f.availability.all(f.registry.list())
+	wake(f.availabilityDue)
+	wake(f.commandsDue)
+}
+
+// keepDevices notices who is silent, and saves what changed.
+func (f *Face) keepDevices(ctx context.Context) {
+	tick := time.NewTicker(expireInterval)
+	defer tick.Stop()
+	saved := f.now()
+	for {
+		select {
+		case <-f.registry.changed:
+		case <-tick.C:
+			f.registry.expire(f.now())
+		case <-ctx.Done():
+			return
+		}
+		all := f.now().Sub(saved) >= saveInterval
+		if all {
+			saved = f.now()
+		}
+		f.saveDevices(ctx, all)
+	}
+}
+
+func (f *Face) saveDevices(ctx context.Context, all bool) {
+	devices := f.registry.takeDirty(all)
+	if len(devices) == 0 {
+		return
+	}
+	f.availability.changed(devices)
+	wake(f.availabilityDue)
+	if err := f.parts.Devices.SaveDevices(ctx, devices...); err != nil {
+		f.registry.notSaved(devices)
+		if suppressed, ok := f.limiter.pass("save devices", f.now()); ok && ctx.Err() == nil {
+			f.log.Warn("save what is known of devices; it is tried again", "devices", len(devices), "suppressed", suppressed, "error", err)
+		}
+	}
+}
+
+// Connected reports whether there is a connection to the broker.
+func (f *Face) Connected() bool { return f.up != nil && f.up.Up() && f.down.Up() }
+
+// Stop hears nothing more, makes durable what it has heard, says that it goes
+// and disconnects, until ctx ends: what is not confirmed then comes again.
+// Sinks must have been stopped before.
+func (f *Face) Stop(ctx context.Context) error {
+	var faults []error
+	if f.up != nil {
+		faults = append(faults, f.up.Stop(ctx))
+	}
+	f.stopTaking()
+	giveUp := context.AfterFunc(ctx, f.abandon)
+	f.taking.Wait()
+	giveUp()
+	f.abandon()
+	f.stop()
+	f.running.Wait()
+	f.answers.drain(ctx)
+	f.saveDevices(ctx, true)
+	if f.down.Up() {
+		faults = append(faults, f.retain(ctx, f.statusTopic(), sayOffline))
+	}
+	faults = append(faults, f.down.Stop(ctx))
+	return errors.Join(faults...)
+}
+
+// wake puts a token into a channel that has room for one.
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

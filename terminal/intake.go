@@ -1,0 +1,285 @@
+package terminal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"edgelens"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/session"
+)
+
+const (
+	// small is up to what size a message is decoded where it comes in:
+	// heartbeats must not wait for pictures.
+	small = 4 << 10
+	// announceInterval is how often nodes of a group tell one another of a
+	// device.
+	announceInterval = 10 * time.Second
+	// The waits between attempts to make a record durable.
+	minRetry, maxRetry = 100 * time.Millisecond, 5 * time.Second
+	// oncePatience is how long that is tried with a record of QoS 0, which
+	// nobody but the device can send again, and triesOfUnknown how often where
+	// the fault is none that is known to pass.
+	oncePatience   = 30 * time.Second
+	triesOfUnknown = 10
+)
+
+// item is a message on its way into the ledger.
+type item struct {
+	session.Message
+	dialect dialect.Dialect
+	// device is the one in the topic, or empty.
+	device     string
+	receivedAt time.Time
+	// decoded is set where it is decoded already.
+	decoded *dialect.Message
+}
+
+func (i item) size() int64 { return int64(len(i.Payload)) }
+
+// heard is called for each message, one at a time, and does not block.
+func (f *Face) heard(m session.Message) {
+	d, device := f.matcher.match(m.Topic)
+	if d == nil {
+		f.heardElsewhere(m)
+		m.Ack()
+		return
+	}
+	one := item{Message: m, dialect: d, device: device, receivedAt: f.now()}
+	if len(m.Payload) <= small {
+		message, err := d.Decode(m.Topic, m.Payload, one.receivedAt)
+		if err != nil {
+			f.malformed(one, err)
+			m.Ack()
+			return
+		}
+		if message.Kind != dialect.Records && message.Kind != dialect.Reply {
+			f.presence(one, message)
+			m.Ack()
+			return
+		}
+		one.decoded = &message
+	}
+	if !f.lines.push(d.Name()+" "+device, one, m.QoS > 0) {
+		f.metrics.drop(dropLineFull)
+		f.registry.count(device, func(c *edgelens.DeviceCounters) { c.Lost++ })
+		f.warn(one, "a message was dropped: the device sends faster than can be taken; it should use QoS 1, or send again", nil)
+	}
+}
+
+// heardElsewhere takes down what another node of the group says of a device.
+func (f *Face) heardElsewhere(m session.Message) {
+	device, ok := strings.CutPrefix(m.Topic, topicDevices)
+	if !ok || f.config.Group == "" || m.Retained {
+		return
+	}
+	if device, ok = strings.CutSuffix(device, seen); ok && dialect.ValidDevice(device) && f.matcher.named(string(m.Payload)) != nil {
+		f.registry.seenElsewhere(string(m.Payload), device, f.now())
+	}
+}
+
+// take takes messages from the lines until there are none left and taking has
+// ended. Writing bounds what is tried.
+func (f *Face) take(taking, writing context.Context) {
+	for {
+		of, one, ok := f.lines.take(taking)
+		if !ok {
+			return
+		}
+		if f.process(writing, one) {
+			one.Ack()
+		}
+		f.lines.release(of, one)
+	}
+}
+
+// process does what a message asks for, and reports whether it is done with: if
+// not, it must come again.
+func (f *Face) process(ctx context.Context, one item) bool {
+	if one.decoded == nil {
+		message, err := one.dialect.Decode(one.Topic, one.Payload, one.receivedAt)
+		if err != nil {
+			f.malformed(one, err)
+			return true
+		}
+		one.decoded = &message
+	}
+	switch message := *one.decoded; message.Kind {
+	case dialect.Records:
+		return f.records(ctx, one, message)
+	case dialect.Reply:
+		f.reply(ctx, one, message)
+	default:
+		f.presence(one, message)
+	}
+	return true
+}
+
+// presence takes down what is no record, and answers it from memory.
+func (f *Face) presence(one item, message dialect.Message) {
+	f.metrics.count(in, one.dialect.Name(), message.Kind.String())
+	if one.Retained || message.Device == "" {
+		return // what the broker had kept says nothing of now
+	}
+	says := isHere
+	if message.Kind == dialect.Offline {
+		says = isGone
+	}
+	_, ok := f.hear(one, message, says, func(c *edgelens.DeviceCounters) {
+		switch message.Kind {
+		case dialect.Heartbeat:
+			c.Heartbeats++
+		case dialect.Unknown:
+			countUnknown(c, message.Name)
+		}
+	})
+	if ok {
+		f.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
+	}
+}
+
+// hear takes down that a device said something, and reports what may come of it;
+// ok is false where nothing may.
+func (f *Face) hear(one item, message dialect.Message, says presence, count func(*edgelens.DeviceCounters)) (state edgelens.DeviceState, ok bool) {
+	state, err := f.registry.hear(one.dialect.Name(), message.Device, one.receivedAt, says, count)
+	if err != nil {
+		f.metrics.drop(dropTooMany)
+		f.warn(one, "a message was dropped", err)
+		return state, false
+	}
+	if state == edgelens.DeviceRefused {
+		f.metrics.count(in, one.dialect.Name(), kindRefused)
+		return state, false
+	}
+	if f.config.Group != "" && says == isHere && f.registry.announce(message.Device, one.receivedAt, announceInterval) {
+		f.answers.put(one.dialect.Name(), kindAvailability, []dialect.Outgoing{{Topic: seenTopic(message.Device), Payload: []byte(one.dialect.Name())}})
+	}
+	return state, true
+}
+
+// records makes the records of a message durable, and confirms them.
+func (f *Face) records(ctx context.Context, one item, message dialect.Message) bool {
+	f.metrics.count(in, one.dialect.Name(), message.Kind.String())
+	says := isHere
+	if one.Retained {
+		says = saysNothing
+	}
+	state, ok := f.hear(one, message, says, func(*edgelens.DeviceCounters) {})
+	if !ok {
+		return true
+	}
+	f.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
+	for _, entry := range message.Entries {
+		reception := f.reception(one, message.Device, entry, state)
+		what, err := f.keep(ctx, one, reception)
+		if err != nil {
+			return false
+		}
+		f.log.Info("record", "device", message.Device, "dialect", one.dialect.Name(), "kind", reception.Record.Kind, "record", reception.Record.ID,
+			"bytes", reception.Record.ImageBytes, "retained", one.Retained, "outcome", what)
+		f.registry.count(message.Device, func(c *edgelens.DeviceCounters) {
+			c.Records++
+			if what == keptBefore {
+				c.Duplicates++
+			}
+			if what == keptNever {
+				c.Lost++
+			}
+		})
+		if what != keptNever {
+			f.answers.put(one.dialect.Name(), kindAck, entry.Acks)
+		}
+	}
+	return true
+}
+
+func (f *Face) reception(one item, device string, entry dialect.Entry, state edgelens.DeviceState) edgelens.Reception {
+	record := entry.Record
+	record.Dialect, record.Device, record.ReceivedAt, record.Retained = one.dialect.Name(), device, one.receivedAt, one.Retained
+	if len(entry.Image) > 0 {
+		digest := sha256.Sum256(entry.Image)
+		record.ImageSHA256, record.ImageBytes = hex.EncodeToString(digest[:]), int64(len(entry.Image))
+	}
+	record.ID = edgelens.RecordID(record.Dialect, record.Device, record.Kind, record.Key, record.ImageSHA256)
+	return edgelens.Reception{
+		Record: record, Image: entry.Image, Routes: f.parts.Routes(&record), Held: state == edgelens.DeviceQuarantined,
+		Job:        edgelens.JobSpec{Face: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
+		MaxWaiting: f.config.MaxWaiting, MaxInteractive: min(maxInteractive, f.config.MaxWaiting),
+	}
+}
+
+// maxInteractive is how many pictures of a device may wait with those of people
+// before the rest wait in the bulk queue: a device that sends faster than can be
+// looked at must not make the others wait.
+const maxInteractive = 4
+
+// kept is what became of a record.
+type kept int
+
+const (
+	keptNow    kept = iota // it is durable
+	keptBefore             // it was already
+	keptNever              // it could not be made so, and never will
+)
+
+// String is what the log says.
+func (k kept) String() string { return [...]string{"kept", "duplicate", "lost"}[k] }
+
+// keep makes a record durable, however often that must be tried. The error says
+// that we stop: it must come again.
+func (f *Face) keep(ctx context.Context, one item, reception edgelens.Reception) (kept, error) {
+	wait := minRetry
+	for try := 1; ; try++ {
+		existing, err := f.parts.Records.Receive(ctx, reception)
+		switch {
+		case err == nil && existing:
+			return keptBefore, nil
+		case err == nil:
+			return keptNow, nil
+		case ctx.Err() != nil || errors.Is(err, edgelens.ErrStopping):
+			return keptNever, err
+		}
+		passes := errors.Is(err, edgelens.ErrDiskFull) || errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrDeadline)
+		switch {
+		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, one.QoS == 0 && f.now().Sub(one.receivedAt) > oncePatience:
+			f.metrics.drop(dropNotKept)
+			f.log.Error("A RECORD IS LOST: it could not be made durable", "device", reception.Record.Device, "record", reception.Record.ID, "tries", try, "error", err)
+			return keptNever, nil
+		}
+		f.warn(one, "a record could not be made durable; it is tried again, and not confirmed before", err)
+		select {
+		case <-time.After(wait):
+			wait = min(2*wait, maxRetry)
+		case <-ctx.Done():
+			return keptNever, ctx.Err()
+		}
+	}
+}
+
+// malformed counts a message that is none, and says so once per device and
+// minute.
+func (f *Face) malformed(one item, err error) {
+	f.metrics.count(in, one.dialect.Name(), kindMalformed)
+	if one.device != "" {
+		f.registry.count(one.device, func(c *edgelens.DeviceCounters) { c.Malformed++ })
+	}
+	f.warn(one, "a message was not understood", err)
+}
+
+// warn logs something of a device, once per minute.
+func (f *Face) warn(one item, what string, err error) {
+	suppressed, ok := f.limiter.pass(one.dialect.Name()+" "+one.device, one.receivedAt)
+	if !ok {
+		return
+	}
+	device := one.device
+	if device == "" {
+		device = "unknown"
+	}
+	f.log.Warn(what, "dialect", one.dialect.Name(), "device", device, "bytes", len(one.Payload), "qos", one.QoS, "suppressed", suppressed, "error", err)
+}

@@ -1,0 +1,29 @@
+package terminal
+
+import "edgelens/terminal/dialect"
+
+// matcher finds the dialect of a topic.
+type matcher []dialect.Dialect
+
+func newMatcher(dialects []dialect.Dialect) matcher { return dialects }
+
+// match returns the dialect that a message on the topic is of, nil for none,
+// and the device where the topic tells.
+func (m matcher) match(topic string) (dialect.Dialect, string) {
+	for _, d := range m {
+		if device, ok := d.Match(topic); ok {
+			return d, device
+		}
+	}
+	return nil, ""
+}
+
+// named returns the dialect of that name, nil for none.
+func (m matcher) named(name string) dialect.Dialect {
+	for _, d := range m {
+		if d.Name() == name {
+			return d
+		}
+	}
+	return nil
+}

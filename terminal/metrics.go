@@ -1,0 +1,99 @@
+package terminal
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+)
+
+// metrics count what the face does. No label names a device.
+type metrics struct {
+	messages *prometheus.CounterVec
+	dropped  *prometheus.CounterVec
+}
+
+// Directions and kinds of messages, besides those of dialect.Kind.
+const (
+	in  = "in"
+	out = "out"
+
+	kindMalformed    = "malformed"
+	kindRefused      = "refused"
+	kindAnswer       = "answer"
+	kindAck          = "ack"
+	kindCommand      = "command"
+	kindEvent        = "event"
+	kindAvailability = "availability"
+)
+
+// Why something was dropped.
+const (
+	dropLineFull  = "line_full"  // a device sent more at QoS 0 than could be taken
+	dropNotKept   = "not_kept"   // a record could not be made durable
+	dropNotSent   = "not_sent"   // an answer, with the broker away
+	dropAnswering = "answering"  // an answer, with too many to be sent
+	dropTooMany   = "no_devices" // of a device beyond MaxDevices
+)
+
+func newMetrics(registerer prometheus.Registerer) *metrics {
+	m := &metrics{
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_mqtt_messages_total", Help: "MQTT messages by direction, dialect and kind.",
+		}, []string{"direction", "dialect", "kind"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were not taken or not sent, by reason.",
+		}, []string{"reason"}),
+	}
+	for _, reason := range []string{dropLineFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany} {
+		m.dropped.WithLabelValues(reason)
+	}
+	registerer.MustRegister(m.messages, m.dropped)
+	return m
+}
+
+func (m *metrics) count(direction, dialect, kind string) {
+	m.messages.WithLabelValues(direction, dialect, kind).Inc()
+}
+
+func (m *metrics) drop(reason string) { m.dropped.WithLabelValues(reason).Inc() }
+
+// observe registers what is measured when somebody looks.
+func (f *Face) observe(registerer prometheus.Registerer) {
+	registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "edgelens_mqtt_connected", Help: "1 while there is a connection to the MQTT broker.",
+	}, func() float64 {
+		if f.Connected() {
+			return 1
+		}
+		return 0
+	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "edgelens_mqtt_waiting", Help: "Messages of terminals that wait to be made durable.",
+	}, func() float64 { return float64(f.lines.waiting()) }), &deviceStates{f.registry})
+}
+
+// deviceStates counts the devices for a scrape.
+type deviceStates struct{ registry *registry }
+
+var devicesDescription = prometheus.NewDesc("edgelens_devices",
+	"Devices by state: online and offline among the accepted, quarantined, refused.", []string{"state"}, nil)
+
+// Describe implements prometheus.Collector.
+func (d *deviceStates) Describe(c chan<- *prometheus.Desc) { c <- devicesDescription }
+
+// Collect implements prometheus.Collector.
+func (d *deviceStates) Collect(c chan<- prometheus.Metric) {
+	counts := map[string]int{"online": 0, "offline": 0, "quarantined": 0, "refused": 0}
+	for _, device := range d.registry.list() {
+		switch {
+		case device.State != edgelens.DeviceAccepted:
+			counts[string(device.State)]++
+		case device.Online:
+			counts["online"]++
+		default:
+			counts["offline"]++
+		}
+	}
+	for state, n := range counts {
+		c <- prometheus.MustNewConstMetric(devicesDescription, prometheus.GaugeValue, float64(n), state)
+	}
+}

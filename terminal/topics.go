@@ -1,0 +1,22 @@
+package terminal
+
+// Our own topics; that of snapshots is in package camera.
+const (
+	topicStatus  = "edgelens/v1/status"
+	topicEvents  = "edgelens/v1/events/"
+	topicDevices = "edgelens/v1/devices/"
+	availability = "/availability"
+	seen         = "/seen"
+)
+
+// What is said on topicStatus and of a device's availability.
+const (
+	sayOnline  = "online"
+	sayOffline = "offline"
+)
+
+func availabilityTopic(device string) string { return topicDevices + device + availability }
+
+// seenTopic is where nodes of a group tell one another that a device lives: its
+// messages come to one of them only.
+func seenTopic(device string) string { return topicDevices + device + seen }
