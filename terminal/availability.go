@@ -100,7 +100,7 @@ func (f *Face) tellAllAvailability(ctx context.Context) error {
 
 // retain publishes what the broker is to keep for whoever comes.
 func (f *Face) retain(ctx context.Context, topic, payload string) error {
-	err := f.down.Publish(ctx, session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: true})
+	err := f.publish(ctx, session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: true})
 	if errors.Is(err, session.ErrNobodyListens) {
 		return nil
 	}

@@ -13,16 +13,21 @@ import (
 )
 
 const (
-	// MaxCommandTTL is the longest that a command may wait to be sent.
+	// MinCommandTTL and MaxCommandTTL bound how long a command may wait to be
+	// sent.
+	MinCommandTTL = leastLife
 	MaxCommandTTL = 24 * time.Hour
 	// mostCommands is how many may wait.
 	mostCommands = 1000
 	// listenRetry is how often a command is tried while its device does not
 	// listen.
 	listenRetry = time.Second
-	// leastLife is what a command must have left to be sent: the broker counts
-	// in whole seconds, and none may be handed on past its deadline.
-	leastLife = time.Second
+	// brokerSlack is by how much the broker is given less than is left: it counts
+	// in whole seconds, and mosquitto hands a message on for almost one more.
+	brokerSlack = time.Second
+	// leastLife is what a command must have left to be sent: none may be handed
+	// on past its deadline.
+	leastLife = brokerSlack + time.Second
 )
 
 // Send queues a command for a device, in the device's words; device "" is the
@@ -39,8 +44,8 @@ func (f *Face) Send(ctx context.Context, device string, body json.RawMessage, tt
 	if ttl == 0 {
 		ttl = f.config.CommandTTL
 	}
-	if ttl < leastLife || ttl > MaxCommandTTL {
-		return edgelens.Command{}, fmt.Errorf("%w: ttl must be %v to %v, not %v", edgelens.ErrInvalid, leastLife, MaxCommandTTL, ttl)
+	if ttl < MinCommandTTL || ttl > MaxCommandTTL {
+		return edgelens.Command{}, fmt.Errorf("%w: ttl must be %v to %v, not %v", edgelens.ErrInvalid, MinCommandTTL, MaxCommandTTL, ttl)
 	}
 	if _, err := d.Command(device, "", body, f.now()); err != nil {
 		return edgelens.Command{}, fmt.Errorf("%w: %w", edgelens.ErrInvalid, err)
@@ -144,8 +149,18 @@ func (f *Face) sendOrExpire(ctx context.Context, command edgelens.Command) {
 	switch {
 	case left < leastLife:
 		f.move(ctx, command.ID, edgelens.CommandExpired, orElse(command.Detail, "It could not be sent before its deadline."))
-	case f.down.Up():
+	case !f.speaking():
+	case f.registry.silent(command.Device):
+		f.wait(ctx, command, "The device is offline.")
+	default:
 		f.send(ctx, command, left)
+	}
+}
+
+// wait notes why a command waits.
+func (f *Face) wait(ctx context.Context, command edgelens.Command, why string) {
+	if command.Detail != why {
+		f.move(ctx, command.ID, edgelens.CommandQueued, why)
 	}
 }
 
@@ -161,7 +176,7 @@ func (f *Face) send(ctx context.Context, command edgelens.Command, left time.Dur
 	if !f.move(ctx, command.ID, edgelens.CommandSent, "") {
 		return
 	}
-	err = f.down.Publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: 1, Expiry: left})
+	err = f.publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: 1, Expiry: left - brokerSlack})
 	switch {
 	case err == nil:
 		f.metrics.count(out, f.dialectOf(command.Device), kindCommand)

@@ -100,8 +100,8 @@ func (c Config) Validate() error {
 	if c.Fresh < time.Second {
 		fault("fresh must be at least 1s, not %v", c.Fresh)
 	}
-	if c.CommandTTL < time.Second || c.CommandTTL > MaxCommandTTL {
-		fault("command_ttl must be 1s to %v, not %v", MaxCommandTTL, c.CommandTTL)
+	if c.CommandTTL < MinCommandTTL || c.CommandTTL > MaxCommandTTL {
+		fault("command_ttl must be %v to %v, not %v", MinCommandTTL, MaxCommandTTL, c.CommandTTL)
 	}
 	return errors.Join(faults...)
 }

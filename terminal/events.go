@@ -33,7 +33,7 @@ func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	if err != nil {
 		return fmt.Errorf("write the event: %w: %w", deliver.ErrRejected, err)
 	}
-	err = f.down.Publish(ctx, session.Outgoing{Topic: topicEvents + d.Record.Device, Payload: payload, QoS: 1})
+	err = f.publish(ctx, session.Outgoing{Topic: topicEvents + d.Record.Device, Payload: payload, QoS: 1})
 	if err != nil && !errors.Is(err, session.ErrNobodyListens) {
 		return err
 	}
@@ -46,7 +46,7 @@ func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 const answerExpiry = 30 * time.Second
 
 func (f *Face) publishAnswer(ctx context.Context, one answer) error {
-	err := f.down.Publish(ctx, session.Outgoing{
+	err := f.publish(ctx, session.Outgoing{
 		Topic: one.message.Topic, Payload: one.message.Payload, QoS: one.message.QoS, Expiry: answerExpiry,
 	})
 	if errors.Is(err, session.ErrNobodyListens) {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,8 +73,10 @@ type Face struct {
 	now      func() time.Time
 	matcher  matcher
 
-	// up hears, down speaks.
-	up, down *session.Session
+	// up hears, down speaks; nil before Start.
+	up, down atomic.Pointer[session.Session]
+	// begun is closed once down is there, stopping when Stop is called.
+	begun, stopping chan struct{}
 	// commandsDue holds a token where there may be commands to send, and
 	// availabilityDue where availability is to be published.
 	commandsDue     chan struct{}
@@ -97,7 +100,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Face, error) {
 	f := &Face{
 		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
 		registry: newRegistry(config, parts.Dialects), lines: newLines(maxLine, maxLinesBytes), matcher: newMatcher(parts.Dialects),
-		commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
+		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
 	}
 	devices, err := parts.Devices.Devices(ctx)
 	if err != nil {
@@ -117,12 +120,14 @@ func (f *Face) Start() error {
 		return fmt.Errorf("start the MQTT face: %w: the broker's address %w", edgelens.ErrInvalid, err)
 	}
 	status := session.Outgoing{Topic: f.statusTopic(), Payload: []byte(sayOffline), QoS: 1, Retain: true}
-	f.down, err = session.Start(session.Config{
+	down, err := session.Start(session.Config{
 		Address: address, ClientID: "edgelens-" + f.parts.Node + "-down", Will: &status, OnUp: f.speak,
 	}, f.log)
 	if err != nil {
 		return err
 	}
+	f.down.Store(down)
+	close(f.begun)
 	taking, stopTaking := context.WithCancel(context.Background())
 	writing, abandon := context.WithCancel(context.Background())
 	ctx, stop := context.WithCancel(context.Background())
@@ -136,7 +141,7 @@ func (f *Face) Start() error {
 	f.running.Go(func() { f.sendCommands(ctx) })
 	f.running.Go(func() { f.tellAvailability(ctx) })
 	f.running.Go(func() { f.keepDevices(ctx) })
-	f.up, err = session.Start(session.Config{
+	up, err := session.Start(session.Config{
 		Address: address, ClientID: "edgelens-" + f.parts.Node + "-up", Lasting: lasting,
 		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes), // at most 256 MiB, as Validate says
 		Subscriptions: f.subscriptions(), OnMessage: f.heard,
@@ -144,6 +149,7 @@ func (f *Face) Start() error {
 	if err != nil {
 		return errors.Join(err, f.Stop(context.Background()))
 	}
+	f.up.Store(up)
 	return nil
 }
 
@@ -177,6 +183,7 @@ func (f *Face) statusTopic() string {
 // speak is called whenever there is a connection to speak on: a broker that
 // forgot is told again.
 func (f *Face) speak(ctx context.Context) {
+	<-f.begun
 	if err := f.retain(ctx, f.statusTopic(), sayOnline); err != nil && ctx.Err() == nil {
 		f.log.Warn("publish the status", "error", err)
 	}
@@ -222,15 +229,34 @@ func (f *Face) saveDevices(ctx context.Context, all bool) {
 }
 
 // Connected reports whether there is a connection to the broker.
-func (f *Face) Connected() bool { return f.up != nil && f.up.Up() && f.down.Up() }
+func (f *Face) Connected() bool {
+	up := f.up.Load()
+	return up != nil && up.Up() && f.speaking()
+}
+
+// speaking reports whether something can be published.
+func (f *Face) speaking() bool {
+	down := f.down.Load()
+	return down != nil && down.Up()
+}
+
+// publish is session.Session.Publish on the connection that speaks.
+func (f *Face) publish(ctx context.Context, message session.Outgoing) error {
+	down := f.down.Load()
+	if down == nil {
+		return session.ErrOffline
+	}
+	return down.Publish(ctx, message)
+}
 
 // Stop hears nothing more, makes durable what it has heard, says that it goes
 // and disconnects, until ctx ends: what is not confirmed then comes again.
 // Sinks must have been stopped before.
 func (f *Face) Stop(ctx context.Context) error {
+	close(f.stopping)
 	var faults []error
-	if f.up != nil {
-		faults = append(faults, f.up.Stop(ctx))
+	if up := f.up.Load(); up != nil {
+		faults = append(faults, up.Stop(ctx))
 	}
 	f.stopTaking()
 	giveUp := context.AfterFunc(ctx, f.abandon)
@@ -241,10 +267,10 @@ func (f *Face) Stop(ctx context.Context) error {
 	f.running.Wait()
 	f.answers.drain(ctx)
 	f.saveDevices(ctx, true)
-	if f.down.Up() {
+	if f.speaking() {
 		faults = append(faults, f.retain(ctx, f.statusTopic(), sayOffline))
 	}
-	faults = append(faults, f.down.Stop(ctx))
+	faults = append(faults, f.down.Load().Stop(ctx))
 	return errors.Join(faults...)
 }
 

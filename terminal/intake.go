@@ -252,9 +252,15 @@ func (f *Face) keep(ctx context.Context, one item, reception edgelens.Reception)
 			return keptNever, nil
 		}
 		f.warn(one, "a record could not be made durable; it is tried again, and not confirmed before", err)
+		stopping := f.stopping
+		if one.QoS == 0 {
+			stopping = nil // it does not come again
+		}
 		select {
 		case <-time.After(wait):
 			wait = min(2*wait, maxRetry)
+		case <-stopping:
+			return keptNever, edgelens.ErrStopping
 		case <-ctx.Done():
 			return keptNever, ctx.Err()
 		}

@@ -111,6 +111,14 @@ func (r *registry) count(device string, count func(*edgelens.DeviceCounters)) {
 	}
 }
 
+// silent reports whether a device is known to be away.
+func (r *registry) silent(device string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.devices[device]
+	return k != nil && !k.Online && r.policy[k.Dialect].OfflineAfter > 0
+}
+
 // seenElsewhere takes down that another node heard a device.
 func (r *registry) seenElsewhere(of, device string, now time.Time) {
 	_, _ = r.hear(of, device, now, isHere, func(*edgelens.DeviceCounters) {}) // a stranger's faults are its own

@@ -1,0 +1,185 @@
+package terminal_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/terminal/session"
+)
+
+// send queues a command and returns it.
+func (s *site) send(device, body string, ttl time.Duration) edgelens.Command {
+	s.t.Helper()
+	command, err := s.face.Send(s.t.Context(), device, json.RawMessage(body), ttl)
+	must(s.t, err)
+	return command
+}
+
+// waitForStatus returns the command once it has that status.
+func (s *site) waitForStatus(id string, want edgelens.CommandStatus) edgelens.Command {
+	s.t.Helper()
+	var command edgelens.Command
+	eventually(s.t, "the command is "+string(want), func() bool {
+		var err error
+		command, err = s.face.Command(s.t.Context(), id)
+		must(s.t, err)
+		return command.Status == want
+	})
+	return command
+}
+
+func TestCommands(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b).connected()
+	c := b.client("c", "fungxi_F1_downLink", "mqtt/face/S1")
+	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
+	c.tell(heartbeat)
+	c.waitFor("fungxi_F1_downLink", 1)
+
+	// The only terminal there is is the default.
+	command := s.send("", `{"cmd":"openDoorD"}`, 0)
+	equal(t, "device", command.Device, "F1")
+	got := c.waitFor("fungxi_F1_downLink", 2)[1]
+	equal(t, "what arrived", got, `{"cmd":"openDoorD"}`)
+	s.waitForStatus(command.ID, edgelens.CommandSent) // such terminals answer nothing
+
+	heartbeat, _ = sluices.Heartbeat("S1", time.Now())
+	c.tell(heartbeat)
+	eventually(t, "S1 is known", func() bool { _, err := s.face.Device(t.Context(), "S1"); return err == nil })
+	if _, err := s.face.Send(t.Context(), "", json.RawMessage(`{"cmd":"x"}`), 0); !errors.Is(err, edgelens.ErrNotFound) || !strings.Contains(err.Error(), "terminal.default") {
+		t.Errorf("no default among two: %v", err)
+	}
+	command = s.send("S1", `{"cmd":"open"}`, 0)
+	order := c.waitFor("mqtt/face/S1", 1)[0]
+	s.waitForStatus(command.ID, edgelens.CommandSent)
+	// Another device cannot answer for it.
+	reply, _ := sluices.Reply("S1", []byte(order), time.Now())
+	forged := reply
+	forged.Topic = "mqtt/face/S2/Ack"
+	c.tell(forged)
+	eventually(t, "the forger is known", func() bool { _, err := s.face.Device(t.Context(), "S2"); return err == nil })
+	c.tell(reply)
+	done := s.waitForStatus(command.ID, edgelens.CommandAcknowledged)
+	if done.FinishedAt.IsZero() || done.SentAt.IsZero() {
+		t.Errorf("%+v", done)
+	}
+	refused := s.send("S1", `{"cmd":"open"}`, 0)
+	order = c.waitFor("mqtt/face/S1", 2)[1]
+	reply, _ = sluices.Reply("S1", []byte(order), time.Now())
+	c.say(reply.Topic, strings.NewReplacer(`"200"`, `"461"`, `"ok"`, `"fail"`).Replace(string(reply.Payload)))
+	if failed := s.waitForStatus(refused.ID, edgelens.CommandFailed); !strings.Contains(failed.Detail, "461") {
+		t.Errorf("detail %q", failed.Detail)
+	}
+	for name, test := range map[string]struct {
+		device, body string
+		ttl          time.Duration
+		want         error
+	}{
+		"nobody":            {"nobody", `{"cmd":"open"}`, 0, edgelens.ErrNotFound},
+		"not its words":     {"S1", `{"cmd":"dance"}`, 0, edgelens.ErrInvalid},
+		"no object":         {"F1", `7`, 0, edgelens.ErrInvalid},
+		"no JSON":           {"F1", `{`, 0, edgelens.ErrInvalid},
+		"nothing":           {"F1", ``, 0, edgelens.ErrInvalid},
+		"for no time":       {"F1", `{"cmd":"x"}`, time.Millisecond, edgelens.ErrInvalid},
+		"for too long":      {"F1", `{"cmd":"x"}`, 25 * time.Hour, edgelens.ErrInvalid},
+		"for negative time": {"F1", `{"cmd":"x"}`, -time.Second, edgelens.ErrInvalid},
+	} {
+		if _, err := s.face.Send(t.Context(), test.device, json.RawMessage(test.body), test.ttl); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := s.face.Command(t.Context(), "nonesuch"); !errors.Is(err, edgelens.ErrNotFound) {
+		t.Errorf("an unknown command: %v", err)
+	}
+	if retained := b.client("late", "#").on("fungxi_F1_downLink"); len(retained) > 0 {
+		t.Errorf("the broker keeps a command: %q", retained)
+	}
+}
+
+// A command that could not be sent in time is never sent: not when its device
+// comes, nor when the broker does, nor after a restart.
+func TestCommandsExpire(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b, func(s *site) {
+		s.dialects.Fungxi.Heartbeat, s.dialects.Fungxi.OfflineAfter = time.Second, 2*time.Second
+	}).connected()
+	c := b.client("c")
+	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
+	c.tell(heartbeat)
+	eventually(t, "F1 is known", func() bool { _, err := s.face.Device(t.Context(), "F1"); return err == nil })
+
+	// One that does not listen, and one that is silent, though it listens.
+	heartbeat, _ = sluices.Heartbeat("S1", time.Now())
+	c.tell(heartbeat)
+	device := b.client("device", "fungxi_F1_downLink")
+	eventually(t, "both are known, and F1 is offline", func() bool {
+		_, err := s.face.Device(t.Context(), "S1")
+		return err == nil && !s.device("F1").Online
+	})
+	deaf, silent := s.send("S1", `{"cmd":"open"}`, 4*time.Second), s.send("F1", `{"cmd":"silent"}`, 4*time.Second)
+	for id, why := range map[string]string{deaf.ID: "does not listen", silent.ID: "offline"} {
+		eventually(t, "it is said why it waits: "+why, func() bool {
+			command, err := s.face.Command(t.Context(), id)
+			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, why)
+		})
+	}
+	s.waitForStatus(deaf.ID, edgelens.CommandExpired)
+	s.waitForStatus(silent.ID, edgelens.CommandExpired)
+	heartbeat, _ = fungxis.Heartbeat("F1", time.Now())
+	c.tell(heartbeat)
+
+	b.stop()
+	eventually(t, "the broker is away", func() bool { return !s.face.Connected() })
+	away := s.send("F1", `{"cmd":"away"}`, 3*time.Second)
+	later := s.send("F1", `{"cmd":"later"}`, time.Minute)
+	s.waitForStatus(away.ID, edgelens.CommandExpired)
+	s.stop()
+	s.start()
+	b.start()
+	s.connected()
+	eventually(t, "the clients are back", func() bool { return c.Up() && device.Up() })
+	c.tell(heartbeat)
+	s.waitForStatus(later.ID, edgelens.CommandSent)
+	said := func() string { return strings.Join(device.on("fungxi_F1_downLink"), " ") }
+	eventually(t, "it is told", func() bool { return strings.Contains(said(), "later") })
+	if all := said(); strings.Count(all, "later") != 1 || strings.Contains(all, "away") || strings.Contains(all, "silent") {
+		t.Errorf("%s", all)
+	}
+}
+
+// A device that is away, but has a session that lasts, gets a command when it
+// comes back in time, and not after its deadline: the broker sees to that.
+func TestTheBrokerForgetsWhatExpired(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b).connected()
+	address, err := session.ParseAddress(b.url(), "")
+	must(t, err)
+	come := func(heard func(session.Message)) *session.Session {
+		device, err := session.Start(session.Config{Address: address, ClientID: "F1", Lasting: time.Hour, OnMessage: heard,
+			Subscriptions: []session.Subscription{{Filter: "fungxi_F1_downLink", QoS: 1}}}, quiet)
+		must(t, err)
+		eventually(t, "it is there", device.Up)
+		return device
+	}
+	device := come(func(m session.Message) { m.Ack() })
+	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
+	must(t, device.Publish(t.Context(), session.Outgoing{Topic: heartbeat.Topic, Payload: heartbeat.Payload, QoS: 1}))
+	eventually(t, "F1 is known", func() bool { _, err := s.face.Device(t.Context(), "F1"); return err == nil })
+	must(t, device.Stop(t.Context()))
+	short, long := s.send("F1", `{"cmd":"short"}`, 2*time.Second+500*time.Millisecond), s.send("F1", `{"cmd":"long"}`, time.Minute)
+	s.waitForStatus(long.ID, edgelens.CommandSent)
+	s.waitForStatus(short.ID, edgelens.CommandSent)
+	eventually(t, "the deadline has passed", func() bool { return time.Now().After(short.Deadline) })
+	heard := make(chan string, 10)
+	device = come(func(m session.Message) { m.Ack(); heard <- string(m.Payload) })
+	for got := ""; got != `{"cmd":"long"}`; {
+		if got = <-heard; got == `{"cmd":"short"}` {
+			t.Error("a command came after its deadline")
+		}
+	}
+	must(t, device.Stop(t.Context()))
+}

@@ -1,0 +1,326 @@
+package terminal_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"edgelens"
+	"edgelens/deliver"
+	"edgelens/event"
+	"edgelens/ledger"
+	"edgelens/supervise"
+	"edgelens/terminal"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialects"
+	"edgelens/terminal/session"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// broker is a real mosquitto.
+type broker struct {
+	*supervise.Mosquitto
+	dir    string
+	config supervise.MosquittoConfig
+	t      testing.TB
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func startBroker(t testing.TB) *broker {
+	t.Helper()
+	if _, err := supervise.FindMosquitto(); err != nil {
+		t.Skipf("%v; `make setup` does", err)
+	}
+	b := &broker{dir: t.TempDir(), config: supervise.DefaultMosquittoConfig(), t: t}
+	b.config.Listen = freePort(t)
+	b.start()
+	t.Cleanup(b.stop)
+	return b
+}
+
+func (b *broker) start() {
+	b.t.Helper()
+	var err error
+	b.Mosquitto, err = supervise.StartMosquitto(context.Background(), b.dir, b.config, "", quiet)
+	must(b.t, err)
+}
+
+func (b *broker) stop() { _ = b.Stop(context.Background()) }
+
+func (b *broker) url() string { return "mqtt://" + b.config.Listen }
+
+// site is a face with everything it needs, and a worker that sees "cat" in
+// every picture.
+type site struct {
+	t        testing.TB
+	broker   *broker
+	dir      string
+	config   terminal.Config
+	dialects dialects.Config
+	node     string
+	webhooks bool
+
+	ledger *ledger.Ledger
+	face   *terminal.Face
+	teller *deliver.Teller
+	log    *logBuffer
+	worker *worker
+}
+
+// worker fits the ledger into the port, and finishes jobs at once.
+type worker struct {
+	*ledger.Ledger
+	mu sync.Mutex
+	// refuse, where set, is what Receive says; hold keeps jobs unfinished.
+	refuse func(edgelens.Reception) error
+	hold   bool
+	calls  int
+}
+
+func (w *worker) Receive(ctx context.Context, r edgelens.Reception) (bool, error) {
+	w.mu.Lock()
+	w.calls++
+	refuse, hold := w.refuse, w.hold
+	w.mu.Unlock()
+	if refuse != nil {
+		if err := refuse(r); err != nil {
+			return false, err
+		}
+	}
+	job, existing, err := w.Ledger.Receive(ctx, r)
+	if err == nil && job.ID != "" && !hold {
+		if _, _, err := w.Start(ctx, job.ID); err != nil {
+			return false, err
+		}
+		result := &edgelens.Result{RequestID: job.ID, Model: edgelens.ModelRef{Name: "m", Digest: "sha256:0"},
+			Predictions: []edgelens.Prediction{{ClassID: 1, Label: "cat", Probability: 0.9}}}
+		if err := w.Finish(ctx, job.ID, result); err != nil {
+			return false, err
+		}
+	}
+	return existing, err
+}
+
+func (w *worker) set(change func(*worker)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(w)
+}
+
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func newSite(t testing.TB, b *broker, change ...func(*site)) *site {
+	t.Helper()
+	s := &site{t: t, broker: b, dir: t.TempDir(), config: terminal.DefaultConfig(), dialects: dialects.DefaultConfig(), node: "n1", log: &logBuffer{}}
+	s.dialects.Zone = "UTC"
+	s.config.URL = b.url()
+	for _, c := range change {
+		c(s)
+	}
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *site) start() {
+	s.t.Helper()
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	var err error
+	s.ledger, err = ledger.Open(context.Background(), filepath.Join(s.dir, "ledger"), ledger.DefaultConfig(), log)
+	must(s.t, err)
+	s.worker = &worker{Ledger: s.ledger}
+	metrics := prometheus.NewRegistry()
+	s.face, err = terminal.New(context.Background(), s.config, terminal.Parts{
+		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger, Commands: s.ledger,
+		Routes:   func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
+		Composer: event.Composer{Fresh: s.config.Fresh}, Node: s.node, Log: log, Registerer: metrics,
+	})
+	must(s.t, err)
+	deliveries := deliver.DefaultConfig()
+	deliveries.MinBackoff, deliveries.MaxBackoff = 10*time.Millisecond, 100*time.Millisecond
+	s.teller, err = deliver.New(s.ledger, deliveries, log, metrics)
+	must(s.t, err)
+	must(s.t, s.face.Start())
+	s.teller.Start(s.face.Events())
+}
+
+func (s *site) connected() *site {
+	s.t.Helper()
+	eventually(s.t, "the face is connected", s.face.Connected)
+	return s
+}
+
+func (s *site) stop() {
+	if s.face == nil {
+		return
+	}
+	s.teller.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_ = s.face.Stop(ctx)
+	_ = s.ledger.Close()
+	s.face = nil
+}
+
+// client is whoever else is at the broker.
+type client struct {
+	*session.Session
+	t     testing.TB
+	mu    sync.Mutex
+	heard []session.Message
+}
+
+func (b *broker) client(name string, filters ...string) *client {
+	b.t.Helper()
+	c := &client{t: b.t}
+	address, err := session.ParseAddress(b.url(), "")
+	must(b.t, err)
+	config := session.Config{Address: address, ClientID: name, OnMessage: func(m session.Message) {
+		m.Ack()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.heard = append(c.heard, m)
+	}}
+	for _, filter := range filters {
+		config.Subscriptions = append(config.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
+	}
+	c.Session, err = session.Start(config, quiet)
+	must(b.t, err)
+	b.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = c.Stop(ctx)
+	})
+	eventually(b.t, name+" is connected", c.Up)
+	return c
+}
+
+func (c *client) say(topic string, payload string) { c.t.Helper(); c.send(topic, payload, 1, false) }
+
+func (c *client) send(topic, payload string, qos byte, retain bool) {
+	c.t.Helper()
+	err := c.Publish(c.t.Context(), session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: qos, Retain: retain})
+	if err != nil && err != session.ErrNobodyListens {
+		c.t.Fatal(err)
+	}
+}
+
+// on returns what was heard on a topic.
+func (c *client) on(topic string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var payloads []string
+	for _, m := range c.heard {
+		if m.Topic == topic {
+			payloads = append(payloads, string(m.Payload))
+		}
+	}
+	return payloads
+}
+
+func (c *client) waitFor(topic string, n int) []string {
+	c.t.Helper()
+	eventually(c.t, fmt.Sprintf("%d messages on %s", n, topic), func() bool { return len(c.on(topic)) >= n })
+	return c.on(topic)
+}
+
+// events returns the events of a device.
+func (c *client) events(device string) []event.CloudEvent {
+	c.t.Helper()
+	var events []event.CloudEvent
+	for _, payload := range c.on("edgelens/v1/events/" + device) {
+		var e event.CloudEvent
+		must(c.t, json.Unmarshal([]byte(payload), &e))
+		events = append(events, e)
+	}
+	return events
+}
+
+func (c *client) waitForEvents(device string, n int) []event.CloudEvent {
+	c.t.Helper()
+	c.waitFor("edgelens/v1/events/"+device, n)
+	return c.events(device)
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func equal[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// device returns what the face knows of a device.
+func (s *site) device(id string) edgelens.Device {
+	s.t.Helper()
+	d, err := s.face.Device(s.t.Context(), id)
+	must(s.t, err)
+	return d
+}
+
+// tell is a message of a simulator's, as its topic and payload.
+func (c *client) tell(m dialect.Outgoing) {
+	c.t.Helper()
+	c.send(m.Topic, string(m.Payload), m.QoS, false)
+}
+
+func lines(text, containing string) int {
+	n := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		if strings.Contains(line, containing) {
+			n++
+		}
+	}
+	return n
+}
