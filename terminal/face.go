@@ -34,8 +34,11 @@ const (
 	// takers is how many devices' messages are decoded and made durable at a
 	// time. The ledger writes what comes together at once.
 	takers = 8
-	// lasting is how long the broker keeps for us what comes while we are away.
-	lasting = 7 * 24 * time.Hour
+	// lasting is how long the broker keeps for us what comes while we are away,
+	// and groupLasting how long in a group. Mosquitto goes on giving a member that
+	// died its share; after this time the others get it.
+	lasting      = 7 * 24 * time.Hour
+	groupLasting = 10 * time.Minute
 	// saveInterval is how often counters and times of devices are saved;
 	// changes of their state are at once.
 	saveInterval = 30 * time.Second
@@ -141,8 +144,12 @@ func (f *Face) Start() error {
 	f.running.Go(func() { f.sendCommands(ctx) })
 	f.running.Go(func() { f.tellAvailability(ctx) })
 	f.running.Go(func() { f.keepDevices(ctx) })
+	keep := lasting
+	if f.config.Group != "" {
+		keep = groupLasting
+	}
 	up, err := session.Start(session.Config{
-		Address: address, ClientID: "edgelens-" + f.parts.Node + "-up", Lasting: lasting,
+		Address: address, ClientID: "edgelens-" + f.parts.Node + "-up", Lasting: keep,
 		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes), // at most 256 MiB, as Validate says
 		Subscriptions: f.subscriptions(), OnMessage: f.heard,
 	}, f.log)
@@ -256,6 +263,9 @@ func (f *Face) Stop(ctx context.Context) error {
 	close(f.stopping)
 	var faults []error
 	if up := f.up.Load(); up != nil {
+		if f.config.Group != "" && up.Up() {
+			faults = append(faults, up.Unsubscribe(ctx))
+		}
 		faults = append(faults, up.Stop(ctx))
 	}
 	f.stopTaking()

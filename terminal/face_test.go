@@ -387,6 +387,22 @@ func TestAGroupSharesTheLoad(t *testing.T) {
 	c.waitFor("edgelens/v1/status/n2", 1)
 }
 
+// What comes while one of the group is away goes to the others, at once.
+func TestAGroupGoesOnWithoutAMember(t *testing.T) {
+	b := startBroker(t)
+	in := func(node string) func(*site) {
+		return func(s *site) { s.config.Group, s.node = "site", node }
+	}
+	newSite(t, b, in("n1")).connected()
+	newSite(t, b, in("n2")).connected().stop()
+	c := b.client("c", "edgelens/v1/#")
+	const n = 20
+	for i := range n {
+		c.tell(fungxis.Record("F1", record(i), []byte(fmt.Sprint("picture ", i))))
+	}
+	c.waitForEvents("F1", n)
+}
+
 func TestConfig(t *testing.T) {
 	if err := terminal.DefaultConfig().Validate(); err != nil {
 		t.Error(err)

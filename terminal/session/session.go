@@ -330,6 +330,22 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 // reasonNobody is "No matching subscribers" (MQTT 5, 3.4.2.1).
 const reasonNobody = 0x10
 
+// Unsubscribe ends the subscriptions, so that the broker gives to others what it
+// would keep for us.
+func (s *Session) Unsubscribe(ctx context.Context) error {
+	if !s.Up() {
+		return ErrOffline
+	}
+	request := &paho.Unsubscribe{}
+	for _, subscription := range s.config.Subscriptions {
+		request.Topics = append(request.Topics, subscription.Filter)
+	}
+	if _, err := s.connection().Unsubscribe(ctx, request); err != nil {
+		return fmt.Errorf("unsubscribe: %w", err)
+	}
+	return nil
+}
+
 // Stop disconnects and waits for what runs, until ctx ends. The will is not
 // published.
 func (s *Session) Stop(ctx context.Context) error {
