@@ -1,0 +1,541 @@
+//go:build cgo
+
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"edgelens"
+	"edgelens/config"
+	"edgelens/models/modeltest"
+	"edgelens/supervise"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/fungxi"
+	"edgelens/terminal/session"
+)
+
+// withTerminals gives a private broker a port of its own.
+func withTerminals(t testing.TB, c *config.Config) {
+	t.Helper()
+	if _, err := supervise.FindMosquitto(); err != nil {
+		t.Skipf("%v; `make setup` does", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Mosquitto.Listen = l.Addr().String()
+	_ = l.Close()
+	c.Dialects.Zone = "UTC"
+}
+
+var terminals1 = fungxi.NewSimulator(func(string) *time.Location { return time.UTC })
+
+// peer is somebody at the broker: a terminal, or who listens to events.
+type peer struct {
+	*session.Session
+	t     testing.TB
+	mu    sync.Mutex
+	heard []session.Message
+}
+
+func connect(t testing.TB, c *config.Config, name string, filters ...string) *peer {
+	t.Helper()
+	address, err := session.ParseAddress("mqtt://"+c.Mosquitto.Listen, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{t: t}
+	// What a listener is to hear it hears even if it is away for a while.
+	settings := session.Config{Address: address, ClientID: name, Lasting: time.Hour, OnMessage: func(m session.Message) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.heard = append(p.heard, m)
+		m.Ack()
+	}}
+	for _, filter := range filters {
+		settings.Subscriptions = append(settings.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
+	}
+	if p.Session, err = session.Start(settings, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = p.Stop(ctx) // the broker may be gone
+	})
+	soon(t, name+" is connected", p.Up)
+	return p
+}
+
+// say publishes until the broker confirms, as terminals do.
+func (p *peer) say(m dialect.Outgoing) {
+	p.t.Helper()
+	soon(p.t, "it is confirmed", func() bool {
+		err := p.Publish(context.Background(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: 1})
+		return err == nil || errors.Is(err, session.ErrNobodyListens)
+	})
+}
+
+func (p *peer) on(topic string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var payloads []string
+	for _, m := range p.heard {
+		if m.Topic == topic {
+			payloads = append(payloads, string(m.Payload))
+		}
+	}
+	return payloads
+}
+
+// happening is an event as a listener reads it.
+type happening struct {
+	ID   string
+	Data struct {
+		Outcome, Kind    string
+		Passed, Replayed bool
+		Record           struct{ Num string }
+		Predictions      []struct{ Label string }
+		Image            *struct{ SHA256, URL string }
+		Cached           bool
+		CapturedAt       *time.Time `json:"captured_at"`
+		AgeMS            int64      `json:"age_ms"`
+		ReceivedAt       time.Time  `json:"received_at"`
+		Device, Reason   string
+	}
+}
+
+func (p *peer) events(device string) []happening {
+	p.t.Helper()
+	var all []happening
+	for _, payload := range p.on("edgelens/v1/events/" + device) {
+		var e happening
+		if err := json.Unmarshal([]byte(payload), &e); err != nil {
+			p.t.Error(err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+func soon(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// posted is what the business server of the article gets.
+type posted struct {
+	UserID       string `json:"user_id"`
+	Name         string
+	Img          string
+	VerifiedCode json.RawMessage `json:"verifiedCode"`
+	BotTime      string          `json:"bot_time"`
+	PersonType   string          `json:"personType"`
+	Recognition  struct {
+		ID, Device, Outcome string
+		Predictions         []struct{ Label string }
+	}
+}
+
+// receiver is the business server, which can misbehave.
+type receiver struct {
+	*httptest.Server
+	mode  atomic.Value // "ok", "500", "hang", "reset"
+	mu    sync.Mutex
+	taken []posted
+	tries map[string]int // by mode
+	head  http.Header
+}
+
+func newReceiver(t testing.TB, c *config.Config) *receiver {
+	r := &receiver{tries: map[string]int{}}
+	r.mode.Store("ok")
+	hung := make(chan struct{})
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		mode := r.mode.Load().(string)
+		var p posted
+		body, err := io.ReadAll(request.Body)
+		if err == nil {
+			err = json.Unmarshal(body, &p)
+		}
+		r.mu.Lock()
+		r.tries[mode]++
+		if mode == "ok" && err == nil {
+			r.taken, r.head = append(r.taken, p), request.Header
+		}
+		r.mu.Unlock()
+		switch mode {
+		case "500":
+			http.Error(w, "broken", http.StatusInternalServerError)
+		case "hang":
+			select {
+			case <-request.Context().Done():
+			case <-hung:
+			}
+		case "reset":
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				_ = conn.(*net.TCPConn).SetLinger(0)
+				_ = conn.Close()
+			}
+		}
+	}))
+	t.Cleanup(func() { close(hung); r.Close() })
+	c.Webhook.URL = r.URL
+	return r
+}
+
+func (r *receiver) all() []posted {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.taken)
+}
+
+func (r *receiver) tried(mode string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tries[mode]
+}
+
+// passed is the nth record of somebody who was let in, with a picture of its
+// own.
+func passed(n int) (edgelens.Record, []byte) {
+	names := []string{"red", "green", "blue"}
+	return edgelens.Record{
+		Kind: edgelens.RecordVerified, Key: strconv.Itoa(n), Passed: true, CapturedAt: time.Now(), Person: edgelens.Person{Name: "Ann"},
+	}, modeltest.Picture(colours[names[n%3]], 20+n%7, 20+n%11)
+}
+
+// killBroker kills the private broker of a service, by its log.
+func killBroker(t testing.TB, log *output) {
+	t.Helper()
+	ups := regexp.MustCompile(`child=mosquitto pid=(\d+)`).FindAllStringSubmatch(log.String(), -1)
+	if len(ups) == 0 {
+		t.Fatal("the broker was never up")
+	}
+	pid, _ := strconv.Atoi(ups[len(ups)-1][1])
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Terminals send, the broker is killed, the business server fails in every way,
+// the service is restarted: everybody is told of every record, in order, under
+// one id.
+func TestNothingIsLost(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	withTerminals(t, c)
+	r := newReceiver(t, c)
+	c.Webhook.Timeout = 500 * time.Millisecond
+	_, log, stop := serving(t, c)
+	listener := connect(t, c, "listener", "edgelens/v1/events/#")
+	const n = 40
+	devices := []string{"F1", "F2", "F3"}
+	var sending sync.WaitGroup
+	var sent atomic.Int64
+	for _, device := range devices {
+		peer := connect(t, c, device)
+		sending.Go(func() {
+			for i := range n {
+				m := terminals1.Record(device, first(passed(i)), second(passed(i)))
+				peer.say(m)
+				if i%5 == 0 { // it was not sure
+					peer.say(m)
+				}
+				sent.Add(1)
+			}
+		})
+	}
+	reached := func(n int64) {
+		t.Helper()
+		soon(t, fmt.Sprint(n, " are sent"), func() bool { return sent.Load() >= n })
+	}
+	for i, mode := range []string{"500", "hang", "reset"} {
+		reached(int64(10 + 25*i))
+		r.mode.Store(mode)
+		killBroker(t, log)
+		soon(t, "the receiver failed: "+mode, func() bool { return r.tried(mode) >= 2 })
+	}
+	reached(90)
+	if err := stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	_, log, _ = serving(t, c)
+	r.mode.Store("ok")
+	sending.Wait()
+	soon(t, "all is told", func() bool { return len(unique(r.all())) >= n*len(devices) })
+	soon(t, "all is published", func() bool {
+		return len(listener.events("F1")) >= n && len(listener.events("F2")) >= n && len(listener.events("F3")) >= n
+	})
+	for _, device := range devices {
+		var told []string
+		ids := map[string]string{}
+		for _, p := range r.all() {
+			if p.Recognition.Device != device {
+				continue
+			}
+			if before, again := ids[p.UserID]; again {
+				if before != p.Recognition.ID {
+					t.Errorf("%s: record %s has two ids", device, p.UserID)
+				}
+				continue
+			}
+			ids[p.UserID] = p.Recognition.ID
+			told = append(told, p.UserID)
+		}
+		if want := numbered(n); !slices.Equal(told, want) {
+			t.Errorf("%s: the receiver was told %v", device, told)
+		}
+		var published []string
+		for _, e := range listener.events(device) {
+			if len(published) > 0 && published[len(published)-1] == e.Data.Record.Num {
+				continue // its confirmation was lost
+			}
+			published = append(published, e.Data.Record.Num)
+			if ids[e.Data.Record.Num] != e.ID {
+				t.Errorf("%s: record %s is %s on MQTT and %s for the receiver", device, e.Data.Record.Num, e.ID, ids[e.Data.Record.Num])
+			}
+			if e.Data.Outcome != edgelens.OutcomeRecognized {
+				t.Errorf("%s: record %s is %s: %s", device, e.Data.Record.Num, e.Data.Outcome, e.Data.Reason)
+			}
+		}
+		if want := numbered(n); !slices.Equal(published, want) {
+			t.Errorf("%s: published %v", device, published)
+		}
+	}
+	_ = log
+}
+
+func first[A, B any](a A, _ B) A  { return a }
+func second[A, B any](_ A, b B) B { return b }
+
+func unique(all []posted) map[string]bool {
+	ids := map[string]bool{}
+	for _, p := range all {
+		ids[p.Recognition.ID] = true
+	}
+	return ids
+}
+
+func numbered(n int) []string {
+	var numbers []string
+	for i := range n {
+		numbers = append(numbers, strconv.Itoa(i))
+	}
+	return numbers
+}
+
+// No picture is in the log, in a metric or in Redis.
+func TestTerminalsPicturesStayInside(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	withTerminals(t, c)
+	r := newReceiver(t, c)
+	c.Webhook.Image, c.Webhook.Secret = "none", "whsec_"+base64.StdEncoding.EncodeToString([]byte("a secret that nobody sees"))
+	c.Log.LogLevel = "debug"
+	s, log, _ := serving(t, c)
+	listener := connect(t, c, "listener", "edgelens/v1/#")
+	record, picture := passed(1)
+	m := terminals1.Record("F1", record, picture)
+	broken := m
+	broken.Payload = m.Payload[:len(m.Payload)-9]
+	for range 3 {
+		listener.say(broken)
+		listener.say(m)
+	}
+	soon(t, "it is told", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
+	if got := r.all()[0].Img; got != "" {
+		t.Errorf("the receiver got a picture of %d bytes", len(got))
+	}
+	if r.head.Get("webhook-signature") == "" {
+		t.Error("what the receiver got is not signed")
+	}
+	encoded := base64.StdEncoding.EncodeToString(picture)[:60]
+	places := map[string]string{
+		"log": log.String(), "metrics": string(s.get("/metrics").body), "event": strings.Join(listener.on("edgelens/v1/events/F1"), ""),
+		"redis": redisContent(t, filepath.Join(c.DataDir, "redis")),
+	}
+	for where, text := range places {
+		for what, secret := range map[string]string{"base64": encoded, "picture": string(picture[:60]), "secret": "nobody sees", "encoded secret": c.Webhook.Secret[6:]} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s is in the %s", what, where)
+			}
+		}
+	}
+	if strings.Contains(places["metrics"], "F1") {
+		t.Error("a metric names a device")
+	}
+}
+
+// redisContent is all that a private Redis has.
+func redisContent(t testing.TB, dir string) string {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: filepath.Join(dir, "redis.sock")})
+	defer client.Close()
+	keys, err := client.Keys(t.Context(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, key := range keys {
+		all.WriteString(key + client.Dump(t.Context(), key).Val())
+	}
+	return all.String()
+}
+
+// Where the port for terminals is taken, a broker there is used, and anything
+// else leaves the rest of the service running.
+func TestThePortForTerminalsIsTaken(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	withTerminals(t, c)
+	other := *c
+	other.DataDir = t.TempDir()
+	_, log, stop := serving(t, c)
+	_, second, stopSecond := serving(t, &other)
+	second.waitFor(t, `has a broker already.*mqtt.listen.*`+regexp.QuoteMeta(c.Mosquitto.Listen))
+	second.waitFor(t, `connected to the MQTT broker.*-up`)
+	if err := errors.Join(stopSecond(), stop()); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(log.String(), "has a broker already") {
+		t.Error("the first one took it for another's")
+	}
+	l, err := net.Listen("tcp", c.Mosquitto.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("220 mail\r\n"))
+			_ = conn.Close()
+		}
+	}()
+	third := other
+	third.DataDir = t.TempDir()
+	s, thirdLog, _ := serving(t, &third)
+	thirdLog.waitFor(t, `no broker.*--mqtt-listen`)
+	if a := s.form(path, modeltest.Picture(modeltest.Red, 9, 9)); a.status != 200 {
+		t.Errorf("without MQTT: %d", a.status)
+	}
+}
+
+// Users are terminals by their serial numbers, and may say what is their own.
+func TestTerminalsWithPasswords(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	withTerminals(t, c)
+	file := filepath.Join(t.TempDir(), "passwords")
+	// By mosquitto_passwd, of which "secret" is the password of each.
+	if err := os.WriteFile(file, []byte("F1:secret\nF2:secret\nshop:secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := passwd(file); err != nil {
+		t.Skipf("mosquitto_passwd: %v %s", err, out)
+	}
+	c.Mosquitto.PasswordFile, c.Rules.Readers = file, []string{"shop"}
+	_, log, _ := serving(t, c)
+	log.waitFor(t, `connected to the MQTT broker.*-up`)
+	as := func(user string, filters ...string) *peer {
+		p := *c
+		p.Mosquitto.Listen = user + ":secret@" + c.Mosquitto.Listen
+		return connect(t, &p, "as-"+user, filters...)
+	}
+	shop := as("shop", "edgelens/v1/events/#", "fungxi_F1_downLink", "fungxi_F1_upLink")
+	one := as("F1", "fungxi_F1_downLink", "fungxi_F2_downLink", "edgelens/v1/events/#")
+	two := as("F2", "fungxi_F2_downLink")
+	forged, picture := passed(1)
+	say := func(p *peer, m dialect.Outgoing) {
+		_ = p.Publish(t.Context(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: 1}) // a refusal is an error
+	}
+	say(two, terminals1.Record("F1", forged, picture))
+	say(shop, terminals1.Record("F1", forged, picture))
+	heartbeat, _ := terminals1.Heartbeat("F2", time.Now())
+	two.say(heartbeat)
+	soon(t, "F2 is answered", func() bool { return len(two.on("fungxi_F2_downLink")) == 1 })
+	honest, picture := passed(2)
+	one.say(terminals1.Record("F1", honest, picture))
+	soon(t, "the shop hears of it", func() bool { return len(shop.events("F1")) >= 1 })
+	if events := shop.events("F1"); len(events) != 1 || events[0].Data.Record.Num != "2" {
+		t.Errorf("%+v", events)
+	}
+	if n := len(one.on("fungxi_F2_downLink")) + len(one.events("F1")) + len(shop.on("fungxi_F1_downLink")) + len(shop.on("fungxi_F1_upLink")); n > 0 {
+		t.Errorf("%d messages were heard that are not for those who heard them", n)
+	}
+}
+
+// The article's scenario: the heartbeat is answered, who passed is told to the
+// business server in the article's words, a stranger is an event alone.
+func TestTheArticlesBridge(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	withTerminals(t, c)
+	r := newReceiver(t, c)
+	serving(t, c)
+	terminal := connect(t, c, "F1", "fungxi_F1_downLink", "edgelens/v1/events/F1")
+	heartbeat, _ := terminals1.Heartbeat("F1", time.Now())
+	terminal.say(heartbeat)
+	soon(t, "the heartbeat is answered", func() bool { return len(terminal.on("fungxi_F1_downLink")) == 1 })
+	var answer struct{ Cmd, Time string }
+	if err := json.Unmarshal([]byte(terminal.on("fungxi_F1_downLink")[0]), &answer); err != nil || answer.Cmd != "heartD" {
+		t.Errorf("%+v %v", answer, err)
+	}
+	if _, err := time.Parse("2006-01-02 15:04:05", answer.Time); err != nil {
+		t.Error(err)
+	}
+	record, picture := passed(1)
+	record.CapturedAt = time.Now().UTC().Truncate(time.Second)
+	stranger := record
+	stranger.Kind, stranger.Passed, stranger.Key = edgelens.RecordStranger, false, "2"
+	terminal.say(terminals1.Record("F1", stranger, picture))
+	terminal.say(terminals1.Record("F1", record, picture))
+	soon(t, "both are events, and one is posted", func() bool { return len(terminal.events("F1")) == 2 && len(r.all()) == 1 })
+	p := r.all()[0]
+	if p.UserID != "1" || p.Name != "Ann" || string(p.VerifiedCode) != "0" || p.PersonType != "1" ||
+		p.BotTime != record.CapturedAt.Format("2006-01-02 15:04:05") || p.Img != base64.StdEncoding.EncodeToString(picture) {
+		t.Errorf("posted %+v", p)
+	}
+	events := terminal.events("F1")
+	if events[0].Data.Kind != "stranger" || events[1].Data.Kind != "verified" || p.Recognition.ID != events[1].ID || p.Recognition.Predictions[0].Label != "green" {
+		t.Errorf("%+v, posted %+v", events, p.Recognition)
+	}
+}
+
+// passwd hashes the passwords in a file in place.
+func passwd(file string) ([]byte, error) {
+	return exec.Command("mosquitto_passwd", "-U", file).CombinedOutput()
+}
