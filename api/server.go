@@ -79,7 +79,7 @@ type Server struct {
 
 // New returns a server that is not listening yet; config must be valid.
 func New(config Config, parts Parts) (*Server, error) {
-	page, err := renderDocs(specification)
+	page, err := docsPage()
 	if err != nil {
 		return nil, fmt.Errorf("render the API description: %w", err)
 	}
