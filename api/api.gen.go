@@ -19,6 +19,54 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CommandStatus.
+const (
+	CommandStatusAcknowledged CommandStatus = "acknowledged"
+	CommandStatusExpired      CommandStatus = "expired"
+	CommandStatusFailed       CommandStatus = "failed"
+	CommandStatusQueued       CommandStatus = "queued"
+	CommandStatusSent         CommandStatus = "sent"
+)
+
+// Valid indicates whether the value is a known member of the CommandStatus enum.
+func (e CommandStatus) Valid() bool {
+	switch e {
+	case CommandStatusAcknowledged:
+		return true
+	case CommandStatusExpired:
+		return true
+	case CommandStatusFailed:
+		return true
+	case CommandStatusQueued:
+		return true
+	case CommandStatusSent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeviceState.
+const (
+	DeviceStateAccepted    DeviceState = "accepted"
+	DeviceStateQuarantined DeviceState = "quarantined"
+	DeviceStateRefused     DeviceState = "refused"
+)
+
+// Valid indicates whether the value is a known member of the DeviceState enum.
+func (e DeviceState) Valid() bool {
+	switch e {
+	case DeviceStateAccepted:
+		return true
+	case DeviceStateQuarantined:
+		return true
+	case DeviceStateRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	Ok      HealthStatus = "ok"
@@ -190,12 +238,83 @@ func (e RecognizeAsyncParamsQueue) Valid() bool {
 	}
 }
 
+// AcceptedCommand defines model for AcceptedCommand.
+type AcceptedCommand struct {
+	CommandId openapi_types.UUID `json:"command_id"`
+	Status    CommandStatus      `json:"status"`
+	StatusUrl string             `json:"status_url"`
+}
+
 // AcceptedJob defines model for AcceptedJob.
 type AcceptedJob struct {
 	Status    JobStatus          `json:"status"`
 	StatusUrl string             `json:"status_url"`
 	TaskId    openapi_types.UUID `json:"task_id"`
 }
+
+// Command defines model for Command.
+type Command struct {
+	// Body What the terminal is told
+	Body      json.RawMessage `json:"body"`
+	CreatedAt time.Time       `json:"created_at"`
+
+	// Deadline It is not sent any more from then on
+	Deadline time.Time `json:"deadline"`
+
+	// Detail More in a sentence
+	Detail     *string            `json:"detail,omitempty"`
+	Device     string             `json:"device"`
+	FinishedAt *time.Time         `json:"finished_at,omitempty"`
+	Id         openapi_types.UUID `json:"id"`
+	SentAt     *time.Time         `json:"sent_at,omitempty"`
+	Status     CommandStatus      `json:"status"`
+}
+
+// CommandStatus defines model for CommandStatus.
+type CommandStatus string
+
+// Device defines model for Device.
+type Device struct {
+	// Counters Its messages since it was first seen
+	Counters DeviceCounters `json:"counters"`
+
+	// Dialect What it speaks
+	Dialect   string     `json:"dialect"`
+	FirstSeen *time.Time `json:"first_seen,omitempty"`
+
+	// Id Its serial number
+	Id       string     `json:"id"`
+	LastSeen *time.Time `json:"last_seen,omitempty"`
+
+	// Online False once it has been silent for too long, or has said that it goes
+	Online bool        `json:"online"`
+	State  DeviceState `json:"state"`
+}
+
+// DeviceChange defines model for DeviceChange.
+type DeviceChange struct {
+	State DeviceState `json:"state"`
+}
+
+// DeviceCounters Its messages since it was first seen
+type DeviceCounters struct {
+	Duplicates int64 `json:"duplicates"`
+	Heartbeats int64 `json:"heartbeats"`
+
+	// Lost Records that could not be made durable
+	Lost      int64 `json:"lost"`
+	Malformed int64 `json:"malformed"`
+	Records   int64 `json:"records"`
+	Unknown   int64 `json:"unknown"`
+}
+
+// DeviceList defines model for DeviceList.
+type DeviceList struct {
+	Devices []Device `json:"devices"`
+}
+
+// DeviceState defines model for DeviceState.
+type DeviceState string
 
 // Health defines model for Health.
 type Health struct {
@@ -362,12 +481,21 @@ type ResultList struct {
 
 // StoredResult defines model for StoredResult.
 type StoredResult struct {
-	CreatedAt time.Time          `json:"created_at"`
-	Device    *string            `json:"device,omitempty"`
-	Id        openapi_types.UUID `json:"id"`
-	JobId     *string            `json:"job_id,omitempty"`
-	Outcome   string             `json:"outcome"`
-	Result    *Recognition       `json:"result,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	Device    *string   `json:"device,omitempty"`
+	Error     *JobError `json:"error,omitempty"`
+
+	// Face The way the picture came in: http or mqtt
+	Face  *string            `json:"face,omitempty"`
+	Id    openapi_types.UUID `json:"id"`
+	JobId *string            `json:"job_id,omitempty"`
+
+	// Outcome recognized, uncertain, no_image or error
+	Outcome string `json:"outcome"`
+
+	// Reason Why the outcome is what it is; absent for recognized
+	Reason *string      `json:"reason,omitempty"`
+	Result *Recognition `json:"result,omitempty"`
 }
 
 // Tensor defines model for Tensor.
@@ -396,6 +524,9 @@ type Timings struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// DeviceID defines model for DeviceID.
+type DeviceID = string
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -414,6 +545,9 @@ type Prefer = string
 // QueueName defines model for QueueName.
 type QueueName string
 
+// TTL defines model for TTL.
+type TTL = string
+
 // TopK defines model for TopK.
 type TopK = int
 
@@ -431,6 +565,27 @@ type Refused = Problem
 
 // Picture defines model for Picture.
 type Picture = PictureJSON
+
+// SendToDefaultParams defines parameters for SendToDefault.
+type SendToDefaultParams struct {
+	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 1s to 24h). Without it, as the service is set up.
+	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
+}
+
+// ListDevicesParams defines parameters for ListDevices.
+type ListDevicesParams struct {
+	// State Only devices in this state.
+	State *DeviceState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Online Only devices that are online, or only those that are not.
+	Online *bool `form:"online,omitempty" json:"online,omitempty"`
+}
+
+// SendCommandParams defines parameters for SendCommand.
+type SendCommandParams struct {
+	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 1s to 24h). Without it, as the service is set up.
+	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
+}
 
 // ListJobsParams defines parameters for ListJobs.
 type ListJobsParams struct {
@@ -515,7 +670,7 @@ type ListResultsParams struct {
 	// Label Only results with this label on top.
 	Label *string `form:"label,omitempty" json:"label,omitempty"`
 
-	// Outcome Only results with this outcome, such as recognized or error.
+	// Outcome Only results with this outcome: recognized, uncertain, no_image or error.
 	Outcome *string `form:"outcome,omitempty" json:"outcome,omitempty"`
 
 	// Since Only results from then on.
@@ -545,6 +700,24 @@ type RecognizeAsyncMultipartRequestBody RecognizeAsyncMultipartBody
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// SendToDefault Tell the default terminal to do something
+	// (POST /)
+	SendToDefault(ctx echo.Context, params SendToDefaultParams) error
+	// ListDevices List the terminals and cameras, by id
+	// (GET /api/devices)
+	ListDevices(ctx echo.Context, params ListDevicesParams) error
+	// GetDevice One terminal or camera
+	// (GET /api/devices/{id})
+	GetDevice(ctx echo.Context, id DeviceID) error
+	// ChangeDevice Accept, quarantine or refuse a device
+	// (PATCH /api/devices/{id})
+	ChangeDevice(ctx echo.Context, id DeviceID) error
+	// SendCommand Tell a terminal to do something
+	// (POST /api/devices/{id}/commands)
+	SendCommand(ctx echo.Context, id DeviceID, params SendCommandParams) error
+	// GetCommand How far is a command
+	// (GET /api/devices/{id}/commands/{command_id})
+	GetCommand(ctx echo.Context, id DeviceID, commandId openapi_types.UUID) error
 	// ListJobs List jobs, newest first
 	// (GET /api/jobs)
 	ListJobs(ctx echo.Context, params ListJobsParams) error
@@ -572,6 +745,9 @@ type ServerInterface interface {
 	// GetResult One result
 	// (GET /api/results/{id})
 	GetResult(ctx echo.Context, id openapi_types.UUID) error
+	// GetResultImage The picture of one result
+	// (GET /api/results/{id}/image)
+	GetResultImage(ctx echo.Context, id openapi_types.UUID) error
 	// Healthz Is the process alive
 	// (GET /healthz)
 	Healthz(ctx echo.Context) error
@@ -583,6 +759,130 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// SendToDefault converts echo context to params.
+func (w *ServerInterfaceWrapper) SendToDefault(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendToDefaultParams
+	// ------------- Optional query parameter "ttl" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ttl", ctx.QueryParams(), &params.Ttl, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ttl: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SendToDefault(ctx, params)
+	return err
+}
+
+// ListDevices converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDevices(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDevicesParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "online" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "online", ctx.QueryParams(), &params.Online, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter online: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDevices(ctx, params)
+	return err
+}
+
+// GetDevice converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDevice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeviceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDevice(ctx, id)
+	return err
+}
+
+// ChangeDevice converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeDevice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeviceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeDevice(ctx, id)
+	return err
+}
+
+// SendCommand converts echo context to params.
+func (w *ServerInterfaceWrapper) SendCommand(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeviceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendCommandParams
+	// ------------- Optional query parameter "ttl" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ttl", ctx.QueryParams(), &params.Ttl, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ttl: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SendCommand(ctx, id, params)
+	return err
+}
+
+// GetCommand converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCommand(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeviceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "command_id" -------------
+	var commandId openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "command_id", ctx.Param("command_id"), &commandId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter command_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCommand(ctx, id, commandId)
+	return err
 }
 
 // ListJobs converts echo context to params.
@@ -893,6 +1193,22 @@ func (w *ServerInterfaceWrapper) GetResult(ctx echo.Context) error {
 	return err
 }
 
+// GetResultImage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetResultImage(ctx, id)
+	return err
+}
+
 // Healthz converts echo context to params.
 func (w *ServerInterfaceWrapper) Healthz(ctx echo.Context) error {
 	var err error
@@ -965,6 +1281,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
 	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
+	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.GET(options.BaseURL+"/api/devices", wrapper.ListDevices, options.OperationMiddlewares["listDevices"]...)
+	router.GET(options.BaseURL+"/api/devices/:id", wrapper.GetDevice, options.OperationMiddlewares["getDevice"]...)
+	router.PATCH(options.BaseURL+"/api/devices/:id", wrapper.ChangeDevice, options.OperationMiddlewares["changeDevice"]...)
+	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
+	router.GET(options.BaseURL+"/api/devices/:id/commands/:command_id", wrapper.GetCommand, options.OperationMiddlewares["getCommand"]...)
+	router.POST(options.BaseURL+"/", wrapper.SendToDefault, options.OperationMiddlewares["sendToDefault"]...)
 	router.GET(options.BaseURL+"/api/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/api/models/:name", wrapper.GetModel, options.OperationMiddlewares["getModel"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["healthz"]...)
@@ -992,6 +1315,502 @@ type BusyApplicationProblemPlusJSONResponse struct {
 }
 
 type RefusedApplicationProblemPlusJSONResponse Problem
+
+type SendToDefaultRequestObject struct {
+	Params      SendToDefaultParams
+	ContentType string
+	Body        io.Reader
+}
+
+type SendToDefaultResponseObject interface {
+	VisitSendToDefaultResponse(w http.ResponseWriter) error
+}
+
+type SendToDefault200TextResponse string
+
+func (response SendToDefault200TextResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response)))
+	return err
+}
+
+type SendToDefault400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response SendToDefault400ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendToDefault403ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault403ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendToDefault404ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault404ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendToDefault413ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault413ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendToDefault503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response SendToDefault503ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendToDefault507ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault507ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDevicesRequestObject struct {
+	Params ListDevicesParams
+}
+
+type ListDevicesResponseObject interface {
+	VisitListDevicesResponse(w http.ResponseWriter) error
+}
+
+type ListDevices200JSONResponse DeviceList
+
+func (response ListDevices200JSONResponse) VisitListDevicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDevices400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDevices400ApplicationProblemPlusJSONResponse) VisitListDevicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeviceRequestObject struct {
+	Id DeviceID `json:"id"`
+}
+
+type GetDeviceResponseObject interface {
+	VisitGetDeviceResponse(w http.ResponseWriter) error
+}
+
+type GetDevice200JSONResponse Device
+
+func (response GetDevice200JSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDevice400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetDevice400ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDevice404ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDevice404ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDeviceRequestObject struct {
+	Id          DeviceID `json:"id"`
+	ContentType string
+	Body        io.Reader
+}
+
+type ChangeDeviceResponseObject interface {
+	VisitChangeDeviceResponse(w http.ResponseWriter) error
+}
+
+type ChangeDevice200JSONResponse Device
+
+func (response ChangeDevice200JSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeDevice400ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice403ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice403ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice404ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice404ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice413ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice413ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeDevice503ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice507ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice507ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommandRequestObject struct {
+	Id          DeviceID `json:"id"`
+	Params      SendCommandParams
+	ContentType string
+	Body        io.Reader
+}
+
+type SendCommandResponseObject interface {
+	VisitSendCommandResponse(w http.ResponseWriter) error
+}
+
+type SendCommand202ResponseHeaders struct {
+	Location   string
+	RetryAfter int
+}
+
+type SendCommand202JSONResponse struct {
+	Body    AcceptedCommand
+	Headers SendCommand202ResponseHeaders
+}
+
+func (response SendCommand202JSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response SendCommand400ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand403ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand403ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand404ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand404ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand413ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand413ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response SendCommand503ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand507ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand507ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCommandRequestObject struct {
+	Id        DeviceID           `json:"id"`
+	CommandId openapi_types.UUID `json:"command_id"`
+}
+
+type GetCommandResponseObject interface {
+	VisitGetCommandResponse(w http.ResponseWriter) error
+}
+
+type GetCommand200JSONResponse Command
+
+func (response GetCommand200JSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCommand400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetCommand400ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCommand404ApplicationProblemPlusJSONResponse Problem
+
+func (response GetCommand404ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type ListJobsRequestObject struct {
 	Params ListJobsParams
@@ -1615,6 +2434,73 @@ func (response GetResult404ApplicationProblemPlusJSONResponse) VisitGetResultRes
 	return err
 }
 
+type GetResultImageRequestObject struct {
+	Id openapi_types.UUID `json:"id"`
+}
+
+type GetResultImageResponseObject interface {
+	VisitGetResultImageResponse(w http.ResponseWriter) error
+}
+
+type GetResultImage200ResponseHeaders struct {
+	CacheControl        string
+	XContentTypeOptions string
+}
+
+type GetResultImage200AsteriskResponse struct {
+	Body          io.Reader
+	Headers       GetResultImage200ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetResultImage200AsteriskResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("X-Content-Type-Options", fmt.Sprint(response.Headers.XContentTypeOptions))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetResultImage400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetResultImage400ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetResultImage404ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResultImage404ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type HealthzRequestObject struct {
 }
 
@@ -1673,6 +2559,24 @@ func (response Readyz503JSONResponse) VisitReadyzResponse(w http.ResponseWriter)
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// SendToDefault Tell the default terminal to do something
+	// (POST /)
+	SendToDefault(ctx context.Context, request SendToDefaultRequestObject) (SendToDefaultResponseObject, error)
+	// ListDevices List the terminals and cameras, by id
+	// (GET /api/devices)
+	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
+	// GetDevice One terminal or camera
+	// (GET /api/devices/{id})
+	GetDevice(ctx context.Context, request GetDeviceRequestObject) (GetDeviceResponseObject, error)
+	// ChangeDevice Accept, quarantine or refuse a device
+	// (PATCH /api/devices/{id})
+	ChangeDevice(ctx context.Context, request ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error)
+	// SendCommand Tell a terminal to do something
+	// (POST /api/devices/{id}/commands)
+	SendCommand(ctx context.Context, request SendCommandRequestObject) (SendCommandResponseObject, error)
+	// GetCommand How far is a command
+	// (GET /api/devices/{id}/commands/{command_id})
+	GetCommand(ctx context.Context, request GetCommandRequestObject) (GetCommandResponseObject, error)
 	// ListJobs List jobs, newest first
 	// (GET /api/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
@@ -1700,6 +2604,9 @@ type StrictServerInterface interface {
 	// GetResult One result
 	// (GET /api/results/{id})
 	GetResult(ctx context.Context, request GetResultRequestObject) (GetResultResponseObject, error)
+	// GetResultImage The picture of one result
+	// (GET /api/results/{id}/image)
+	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
 	// Healthz Is the process alive
 	// (GET /healthz)
 	Healthz(ctx context.Context, request HealthzRequestObject) (HealthzResponseObject, error)
@@ -1718,6 +2625,167 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// SendToDefault operation middleware
+func (sh *strictHandler) SendToDefault(ctx echo.Context, params SendToDefaultParams) error {
+	var request SendToDefaultRequestObject
+
+	request.Params = params
+	request.ContentType = ctx.Request().Header.Get("Content-Type")
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SendToDefault(ctx.Request().Context(), request.(SendToDefaultRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendToDefault")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SendToDefaultResponseObject); ok {
+		return validResponse.VisitSendToDefaultResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDevices operation middleware
+func (sh *strictHandler) ListDevices(ctx echo.Context, params ListDevicesParams) error {
+	var request ListDevicesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDevices(ctx.Request().Context(), request.(ListDevicesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDevices")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDevicesResponseObject); ok {
+		return validResponse.VisitListDevicesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDevice operation middleware
+func (sh *strictHandler) GetDevice(ctx echo.Context, id DeviceID) error {
+	var request GetDeviceRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDevice(ctx.Request().Context(), request.(GetDeviceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDevice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDeviceResponseObject); ok {
+		return validResponse.VisitGetDeviceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeDevice operation middleware
+func (sh *strictHandler) ChangeDevice(ctx echo.Context, id DeviceID) error {
+	var request ChangeDeviceRequestObject
+
+	request.Id = id
+	request.ContentType = ctx.Request().Header.Get("Content-Type")
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeDevice(ctx.Request().Context(), request.(ChangeDeviceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeDevice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeDeviceResponseObject); ok {
+		return validResponse.VisitChangeDeviceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SendCommand operation middleware
+func (sh *strictHandler) SendCommand(ctx echo.Context, id DeviceID, params SendCommandParams) error {
+	var request SendCommandRequestObject
+
+	request.Id = id
+	request.Params = params
+	request.ContentType = ctx.Request().Header.Get("Content-Type")
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SendCommand(ctx.Request().Context(), request.(SendCommandRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendCommand")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SendCommandResponseObject); ok {
+		return validResponse.VisitSendCommandResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCommand operation middleware
+func (sh *strictHandler) GetCommand(ctx echo.Context, id DeviceID, commandId openapi_types.UUID) error {
+	var request GetCommandRequestObject
+
+	request.Id = id
+	request.CommandId = commandId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCommand(ctx.Request().Context(), request.(GetCommandRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCommand")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCommandResponseObject); ok {
+		return validResponse.VisitGetCommandResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListJobs operation middleware
@@ -2010,6 +3078,31 @@ func (sh *strictHandler) GetResult(ctx echo.Context, id openapi_types.UUID) erro
 		return err
 	} else if validResponse, ok := response.(GetResultResponseObject); ok {
 		return validResponse.VisitGetResultResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetResultImage operation middleware
+func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID) error {
+	var request GetResultImageRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetResultImage(ctx.Request().Context(), request.(GetResultImageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetResultImage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetResultImageResponseObject); ok {
+		return validResponse.VisitGetResultImageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -32,6 +33,10 @@ type docsBody struct {
 	Status, ContentType, Description string
 	Fields                           []docsField
 }
+
+// docsPage is the page about openapi.yaml, which takes longer to read than a
+// test of a handler.
+var docsPage = sync.OnceValues(func() ([]byte, error) { return renderDocs(specification) })
 
 // renderDocs makes a page for people of the OpenAPI description: no scripts,
 // nothing fetched, so that it reads the same on an island.

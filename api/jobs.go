@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -158,18 +159,27 @@ func readWait(text *string) (time.Duration, error) {
 	if text == nil || *text == "" {
 		return 0, nil
 	}
-	wait, err := time.ParseDuration(*text)
-	if err != nil {
-		seconds, notNumber := strconv.ParseFloat(*text, 64)
-		if notNumber != nil {
-			return 0, fmt.Errorf(`%w: wait must be a duration such as "30s", not %q`, edgelens.ErrInvalid, clip(*text))
-		}
-		wait = time.Duration(min(seconds, mostWait.Seconds()) * float64(time.Second))
+	wait, ok := parseDuration(*text)
+	if !ok {
+		return 0, fmt.Errorf(`%w: wait must be a duration such as "30s", not %q`, edgelens.ErrInvalid, clip(*text))
 	}
 	if wait < 0 {
 		return 0, fmt.Errorf("%w: wait must not be negative", edgelens.ErrInvalid)
 	}
 	return min(wait, mostWait), nil
+}
+
+// parseDuration takes a duration, or a plain number of seconds.
+func parseDuration(text string) (d time.Duration, ok bool) {
+	if d, err := time.ParseDuration(text); err == nil {
+		return d, true
+	}
+	const most = 1e9 // seconds: far beyond any limit of ours, and still a Duration
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(seconds) {
+		return 0, false
+	}
+	return time.Duration(max(-most, min(seconds, most)) * float64(time.Second)), true
 }
 
 // CancelJob implements StrictServerInterface.
@@ -252,21 +262,26 @@ func readLimit(limit *int) (int, error) {
 func newJob(j edgelens.Job) Job {
 	job := Job{
 		Id: parsed(j.ID), Status: JobStatus(j.Status), CreatedAt: j.CreatedAt, Attempts: j.Attempts,
-		StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt),
+		StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt), Error: newJobError(j.Error),
 	}
 	if j.Result != nil {
 		r := newRecognition(j.Result)
 		job.Result = &r
 	}
-	if j.Error != nil {
-		job.Error = &JobError{Code: j.Error.Code, Detail: j.Error.Detail}
-	}
 	return job
+}
+
+func newJobError(e *edgelens.JobError) *JobError {
+	if e == nil {
+		return nil
+	}
+	return &JobError{Code: e.Code, Detail: e.Detail}
 }
 
 func newStoredResult(r edgelens.StoredResult) StoredResult {
 	stored := StoredResult{
-		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Outcome: r.Outcome, CreatedAt: r.CreatedAt,
+		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Face: optional(r.Face),
+		Outcome: r.Outcome, Reason: optional(r.Reason), CreatedAt: r.CreatedAt, Error: newJobError(r.Error),
 	}
 	if r.Result != nil {
 		recognition := newRecognition(r.Result)

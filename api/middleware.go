@@ -126,13 +126,13 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 		if r.Body == nil || r.Body == http.NoBody {
 			return next(c)
 		}
-		limit := s.config.maxBodyBytes()
+		limit := s.bodyLimit(c)
 		reserve := limit // of a chunked body nobody knows the size
 		if r.ContentLength >= 0 {
 			reserve = r.ContentLength
 		}
 		if reserve > limit {
-			return tooLarge(s.config.MaxImageBytes)
+			return s.bodyTooLarge(c)
 		}
 		if !s.uploads.TryAcquire(reserve) {
 			return &edgelens.Busy{RetryAfter: time.Second, Reason: "too many uploads at a time; try again shortly"}
@@ -146,6 +146,21 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 		normalizeContentType(r.Header)
 		return next(c)
 	}
+}
+
+func (s *Server) bodyLimit(c echo.Context) int64 {
+	if deviceRoutes[route(c)] {
+		return mostObjectBytes
+	}
+	return s.config.maxBodyBytes()
+}
+
+// bodyTooLarge words what a client can do something about.
+func (s *Server) bodyTooLarge(c echo.Context) error {
+	if deviceRoutes[route(c)] {
+		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, mostObjectBytes)
+	}
+	return tooLarge(s.config.MaxImageBytes)
 }
 
 // normalizeContentType lowers the case of the media type, which RFC 9110 says

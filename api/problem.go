@@ -34,7 +34,7 @@ var statuses = []struct {
 	{edgelens.ErrUnsupportedFormat, http.StatusUnsupportedMediaType, "Unsupported image format", ""},
 	{edgelens.ErrBadImage, http.StatusUnprocessableEntity, "Image refused", ""},
 	{edgelens.ErrConflict, http.StatusConflict, "Conflict", ""},
-	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "The picture cannot be kept, because the service's disk is full. Tell the operator, and try again later."},
+	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "Nothing more can be kept, because the service's disk is full. Tell the operator, and try again later."},
 	{edgelens.ErrCanceled, statusClientGone, "Canceled", "The client closed the connection before the answer was ready."},
 	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", "This model cannot be used at the moment. Ask the operator, or choose another one from /api/models."},
 	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this picture. If it keeps failing, tell the operator the request_id."},
@@ -75,6 +75,8 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 		return edgelens.Code(edgelens.ErrNotFound), "There is nothing at this address. /docs lists what there is."
 	case e.Code == http.StatusMethodNotAllowed:
 		return "method_not_allowed", "This address does not take that method. /docs lists which it takes."
+	case e.Code == http.StatusForbidden:
+		return "forbidden", fmt.Sprint(e.Message)
 	case e.Code >= 500:
 		return "internal", "Something went wrong inside the service. Tell the operator the request_id."
 	default:
@@ -112,7 +114,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	}
 	var limit *http.MaxBytesError
 	if errors.As(err, &limit) {
-		err = tooLarge(s.config.MaxImageBytes) // what a client can do something about
+		err = s.bodyTooLarge(c)
 	}
 	p := newProblem(err)
 	p.RequestId = requestID(c)

@@ -7,6 +7,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // openapi.yaml
 	"fmt"
@@ -45,6 +46,10 @@ type Parts struct {
 	Jobs       Jobs
 	History    History
 	Events     Events
+	// Devices may be nil: then there are none.
+	Devices Devices
+	// Pictures may be nil: then none are kept.
+	Pictures   Pictures
 	Readiness  Readiness
 	Metrics    http.Handler
 	Registerer prometheus.Registerer
@@ -59,6 +64,8 @@ type Server struct {
 	jobs       Jobs
 	history    History
 	events     Events
+	devices    Devices
+	pictures   Pictures
 	readiness  Readiness
 	log        *slog.Logger
 	uploads    *semaphore.Weighted
@@ -72,12 +79,13 @@ type Server struct {
 
 // New returns a server that is not listening yet; config must be valid.
 func New(config Config, parts Parts) (*Server, error) {
-	page, err := renderDocs(specification)
+	page, err := docsPage()
 	if err != nil {
 		return nil, fmt.Errorf("render the API description: %w", err)
 	}
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, jobs: parts.Jobs, history: parts.History, events: parts.Events,
+		devices: cmp.Or[Devices](parts.Devices, noDevices{}), pictures: cmp.Or[Pictures](parts.Pictures, noPictures{}),
 		readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -91,7 +99,7 @@ func New(config Config, parts Parts) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.boundUploads)
+	e.Use(s.observe, refuseForeignPages, s.boundUploads)
 	handlers := NewStrictHandler(s, []StrictMiddlewareFunc{rawBody})
 	RegisterHandlers(e, handlers)
 	e.POST("/api/recognize_cached", (&ServerInterfaceWrapper{Handler: handlers}).Recognize)

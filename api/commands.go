@@ -1,0 +1,128 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"edgelens"
+)
+
+const (
+	leastTTL = time.Second
+	mostTTL  = 24 * time.Hour
+	// mostObjectBytes is the largest body of the calls about devices.
+	mostObjectBytes = 64 << 10
+)
+
+// deviceRoutes take a small JSON object, whatever its Content-Type, that has
+// consequences at a door.
+var deviceRoutes = map[string]bool{"/": true, "/api/devices/:id": true, "/api/devices/:id/commands": true}
+
+// SendCommand implements StrictServerInterface.
+func (s *Server) SendCommand(ctx context.Context, r SendCommandRequestObject) (SendCommandResponseObject, error) {
+	if err := checkDevice(r.Id); err != nil {
+		return nil, err
+	}
+	command, err := s.send(ctx, r.Id, r.Params.Ttl, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	id, err := uuid.Parse(command.ID)
+	if err != nil {
+		return nil, fmt.Errorf("accept the command: %w", err)
+	}
+	url := "/api/devices/" + command.Device + "/commands/" + command.ID
+	return SendCommand202JSONResponse{
+		Body:    AcceptedCommand{CommandId: id, Status: CommandStatus(command.Status), StatusUrl: url},
+		Headers: SendCommand202ResponseHeaders{Location: url, RetryAfter: pollAfter},
+	}, nil
+}
+
+// SendToDefault implements StrictServerInterface.
+func (s *Server) SendToDefault(ctx context.Context, r SendToDefaultRequestObject) (SendToDefaultResponseObject, error) {
+	if _, err := s.send(ctx, "", r.Params.Ttl, r.Body); err != nil {
+		return nil, err
+	}
+	return SendToDefault200TextResponse("ok"), nil
+}
+
+func (s *Server) send(ctx context.Context, device string, ttl *string, body io.Reader) (edgelens.Command, error) {
+	wait, err := readTTL(ttl)
+	if err != nil {
+		return edgelens.Command{}, err
+	}
+	object, err := readObject(body, `the body must be a JSON object in the terminal's own words, such as {"cmd":"open"}`)
+	if err != nil {
+		return edgelens.Command{}, err
+	}
+	return s.devices.Send(ctx, device, object, wait)
+}
+
+// readTTL takes a duration, or a plain number of seconds; 0 is the default.
+func readTTL(text *string) (time.Duration, error) {
+	if text == nil || *text == "" {
+		return 0, nil
+	}
+	ttl, ok := parseDuration(*text)
+	if !ok || ttl < leastTTL || ttl > mostTTL {
+		return 0, fmt.Errorf(`%w: ttl must be a duration of 1s to 24h such as "30s", not %q`, edgelens.ErrInvalid, clip(*text))
+	}
+	return ttl, nil
+}
+
+// readObject reads a JSON object; wanted says what it should have been.
+func readObject(body io.Reader, wanted string) (json.RawMessage, error) {
+	text, err := io.ReadAll(body) // bounded by boundUploads
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	text = bytes.TrimSpace(text)
+	if !bytes.HasPrefix(text, []byte("{")) || !json.Valid(text) || !utf8.Valid(text) {
+		return nil, fmt.Errorf("%w: %s", edgelens.ErrInvalid, wanted)
+	}
+	return text, nil
+}
+
+// GetCommand implements StrictServerInterface.
+func (s *Server) GetCommand(ctx context.Context, r GetCommandRequestObject) (GetCommandResponseObject, error) {
+	if err := checkDevice(r.Id); err != nil {
+		return nil, err
+	}
+	command, err := s.devices.Command(ctx, r.CommandId.String())
+	if err != nil {
+		return nil, err
+	}
+	if command.Device != r.Id {
+		return nil, fmt.Errorf("%w: device %s has no command with this id", edgelens.ErrNotFound, r.Id)
+	}
+	return GetCommand200JSONResponse(newCommand(command)), nil
+}
+
+func newCommand(c edgelens.Command) Command {
+	return Command{
+		Id: parsed(c.ID), Device: c.Device, Body: c.Body, Status: CommandStatus(c.Status), Detail: optional(c.Detail),
+		CreatedAt: c.CreatedAt, Deadline: c.Deadline, SentAt: moment(c.SentAt), FinishedAt: moment(c.FinishedAt),
+	}
+}
+
+// refuseForeignPages keeps web pages of other origins from telling terminals
+// what to do: a browser on this network sends a form for any page, and a body
+// of any Content-Type is taken here. Programs, which are no browsers, pass.
+func refuseForeignPages(next echo.HandlerFunc) echo.HandlerFunc {
+	protection := http.NewCrossOriginProtection()
+	return func(c echo.Context) error {
+		if deviceRoutes[route(c)] && protection.Check(c.Request()) != nil {
+			return echo.NewHTTPError(http.StatusForbidden, "A web page from elsewhere may not tell terminals what to do. Send this from a program, or from a page of this service.")
+		}
+		return next(c)
+	}
+}

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"time"
+
+	"edgelens"
+)
+
+// Devices tells of terminals and cameras, and takes commands for them.
+type Devices interface {
+	// Devices returns every device, by ID.
+	Devices(ctx context.Context) ([]edgelens.Device, error)
+	// Device's error is an edgelens.ErrNotFound for an unknown device.
+	Device(ctx context.Context, id string) (edgelens.Device, error)
+	// SetDeviceState returns the device with its new state. Its error is an
+	// edgelens.ErrNotFound for an unknown device.
+	SetDeviceState(ctx context.Context, id string, state edgelens.DeviceState) (edgelens.Device, error)
+	// Send makes a command durable that is sent until ttl has passed; 0 is the
+	// default. A device of "" is the default terminal. Errors:
+	// edgelens.ErrNotFound for an unknown device or where there is no default
+	// terminal, edgelens.ErrInvalid for what cannot be said to the device,
+	// *edgelens.Busy, edgelens.ErrDiskFull.
+	Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error)
+	// Command's error is an edgelens.ErrNotFound for an unknown command.
+	Command(ctx context.Context, id string) (edgelens.Command, error)
+}
+
+// ListDevices implements StrictServerInterface.
+func (s *Server) ListDevices(ctx context.Context, r ListDevicesRequestObject) (ListDevicesResponseObject, error) {
+	state, online := r.Params.State, r.Params.Online
+	if state != nil {
+		if err := checkState(*state); err != nil {
+			return nil, err
+		}
+	}
+	devices, err := s.devices.Devices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := ListDevices200JSONResponse{Devices: make([]Device, 0, len(devices))}
+	for _, device := range devices {
+		d := newDevice(device)
+		if (state == nil || d.State == *state) && (online == nil || d.Online == *online) {
+			list.Devices = append(list.Devices, d)
+		}
+	}
+	return list, nil
+}
+
+// GetDevice implements StrictServerInterface.
+func (s *Server) GetDevice(ctx context.Context, r GetDeviceRequestObject) (GetDeviceResponseObject, error) {
+	if err := checkDevice(r.Id); err != nil {
+		return nil, err
+	}
+	device, err := s.devices.Device(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	return GetDevice200JSONResponse(newDevice(device)), nil
+}
+
+// ChangeDevice implements StrictServerInterface.
+func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error) {
+	if err := checkDevice(r.Id); err != nil {
+		return nil, err
+	}
+	const wanted = `the body must be JSON such as {"state":"accepted"}`
+	body, err := readObject(r.Body, wanted)
+	if err != nil {
+		return nil, err
+	}
+	var change DeviceChange
+	if err := json.Unmarshal(body, &change); err != nil {
+		return nil, fmt.Errorf("%w: %s", edgelens.ErrInvalid, wanted)
+	}
+	if err := checkState(change.State); err != nil {
+		return nil, err
+	}
+	device, err := s.devices.SetDeviceState(ctx, r.Id, edgelens.DeviceState(change.State))
+	if err != nil {
+		return nil, err
+	}
+	return ChangeDevice200JSONResponse(newDevice(device)), nil
+}
+
+// serial is what a device's id may be: it becomes part of topics and keys.
+var serial = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+
+func checkDevice(id string) error {
+	if !serial.MatchString(id) {
+		return fmt.Errorf("%w: a device's id is 1 to 64 of A-Z a-z 0-9 . _ : -, not %q; /api/devices lists them", edgelens.ErrInvalid, clip(id))
+	}
+	return nil
+}
+
+func checkState(state DeviceState) error {
+	if !state.Valid() {
+		return fmt.Errorf("%w: state must be accepted, quarantined or refused, not %q", edgelens.ErrInvalid, clip(string(state)))
+	}
+	return nil
+}
+
+func newDevice(d edgelens.Device) Device {
+	return Device{
+		Id: d.ID, Dialect: d.Dialect, State: DeviceState(d.State), Online: d.Online,
+		FirstSeen: moment(d.FirstSeen), LastSeen: moment(d.LastSeen),
+		Counters: DeviceCounters{
+			Heartbeats: d.Counters.Heartbeats, Records: d.Counters.Records, Duplicates: d.Counters.Duplicates,
+			Unknown: d.Counters.Unknown, Malformed: d.Counters.Malformed, Lost: d.Counters.Lost,
+		},
+	}
+}
+
+// noDevices are the Devices of a server without any.
+type noDevices struct{}
+
+func (noDevices) Devices(context.Context) ([]edgelens.Device, error) { return nil, nil }
+
+func (noDevices) Device(context.Context, string) (edgelens.Device, error) {
+	return edgelens.Device{}, errNoDevices
+}
+
+func (noDevices) SetDeviceState(context.Context, string, edgelens.DeviceState) (edgelens.Device, error) {
+	return edgelens.Device{}, errNoDevices
+}
+
+func (noDevices) Send(context.Context, string, json.RawMessage, time.Duration) (edgelens.Command, error) {
+	return edgelens.Command{}, errNoDevices
+}
+
+func (noDevices) Command(context.Context, string) (edgelens.Command, error) {
+	return edgelens.Command{}, errNoDevices
+}
+
+var errNoDevices = fmt.Errorf("%w: this service is not set up for terminals", edgelens.ErrNotFound)

@@ -1,0 +1,428 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/api"
+)
+
+const (
+	door      = "24dc:07.A_b-1"
+	commandID = "0197a000-0000-7000-8000-000000000001"
+)
+
+var morning = time.Date(2026, 4, 10, 8, 0, 0, 0, time.UTC)
+
+// devices knows two terminals and one command, and keeps what it was told.
+type devices struct {
+	err   error // of everything
+	state edgelens.DeviceState
+	sent  []sent
+}
+
+type sent struct {
+	device, body string
+	ttl          time.Duration
+}
+
+func (d *devices) Devices(context.Context) ([]edgelens.Device, error) {
+	return []edgelens.Device{
+		{ID: door, Dialect: "fungxi", State: edgelens.DeviceAccepted, Online: true, FirstSeen: morning, LastSeen: morning.Add(time.Hour),
+			Counters: edgelens.DeviceCounters{Heartbeats: 1, Records: 2, Duplicates: 3, Unknown: 4, Malformed: 5, Lost: 6}},
+		{ID: "new", Dialect: "camera", State: edgelens.DeviceQuarantined},
+	}, d.err
+}
+
+func (d *devices) Device(ctx context.Context, id string) (edgelens.Device, error) {
+	list, err := d.Devices(ctx)
+	for _, device := range list {
+		if device.ID == id {
+			return device, err
+		}
+	}
+	return edgelens.Device{}, errors.Join(err, fmt.Errorf("%w: no device has this id", edgelens.ErrNotFound))
+}
+
+func (d *devices) SetDeviceState(ctx context.Context, id string, state edgelens.DeviceState) (edgelens.Device, error) {
+	device, err := d.Device(ctx, id)
+	if err == nil {
+		d.state, device.State = state, state
+	}
+	return device, err
+}
+
+func (d *devices) Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error) {
+	if d.err != nil {
+		return edgelens.Command{}, d.err
+	}
+	d.sent = append(d.sent, sent{device, string(body), ttl})
+	if device == "" {
+		device = door
+	}
+	if _, err := d.Device(ctx, device); err != nil {
+		return edgelens.Command{}, err
+	}
+	return edgelens.Command{ID: commandID, Device: device, Body: body, Status: edgelens.CommandQueued, CreatedAt: morning, Deadline: morning.Add(ttl)}, nil
+}
+
+func (d *devices) Command(_ context.Context, id string) (edgelens.Command, error) {
+	if id != commandID {
+		return edgelens.Command{}, fmt.Errorf("%w: no command has this id", edgelens.ErrNotFound)
+	}
+	return edgelens.Command{
+		ID: id, Device: door, Body: json.RawMessage(`{"cmd":"open","num":12345678901234567890}`), Status: edgelens.CommandFailed,
+		Detail: "The door is stuck.", CreatedAt: morning, Deadline: morning.Add(time.Minute), SentAt: morning.Add(time.Second), FinishedAt: morning.Add(2 * time.Second),
+	}, d.err
+}
+
+func newDoors(t *testing.T, err error) (*server, *devices) {
+	d := &devices{err: err}
+	return newServer(t, func(_ *api.Config, p *api.Parts) { p.Devices = d }), d
+}
+
+// decoded returns an answer's JSON.
+func decoded(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
+	t.Helper()
+	var body map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+		t.Fatalf("status %d: %v: %s", w.Code, err, w.Body)
+	}
+	return body
+}
+
+func TestListDevices(t *testing.T) {
+	for query, want := range map[string][]string{
+		"":                                {door, "new"},
+		"?state=quarantined":              {"new"},
+		"?state=refused":                  {},
+		"?online=true":                    {door},
+		"?online=false":                   {"new"},
+		"?online=false&state=accepted":    {},
+		"?online=true&state=accepted&x=y": {door},
+	} {
+		t.Run(query, func(t *testing.T) {
+			s, _ := newDoors(t, nil)
+			got := []string{}
+			list, ok := decoded(t, s.do(request("GET", "/api/devices"+query, "", nil)))["devices"].([]any)
+			for _, device := range list {
+				got = append(got, device.(map[string]any)["id"].(string))
+			}
+			if !ok || !reflect.DeepEqual(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestGetDevice(t *testing.T) {
+	s, _ := newDoors(t, nil)
+	const want = `{"counters":{"duplicates":3,"heartbeats":1,"lost":6,"malformed":5,"records":2,"unknown":4},"dialect":"fungxi",` +
+		`"first_seen":"2026-04-10T08:00:00Z","id":"24dc:07.A_b-1","last_seen":"2026-04-10T09:00:00Z","online":true,"state":"accepted"}`
+	for _, id := range []string{door, strings.ReplaceAll(door, ":", "%3A")} {
+		if w := s.do(request("GET", "/api/devices/"+id, "", nil)); w.Code != 200 || strings.TrimSpace(w.Body.String()) != want {
+			t.Errorf("%s: got %d %s", id, w.Code, w.Body)
+		}
+	}
+	if got := decoded(t, s.do(request("GET", "/api/devices/new", "", nil))); got["first_seen"] != nil || got["state"] != "quarantined" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestChangeDevice(t *testing.T) {
+	for _, state := range []string{"accepted", "quarantined", "refused"} {
+		for _, contentType := range []string{"application/json", "application/x-www-form-urlencoded", ""} {
+			s, d := newDoors(t, nil)
+			w := s.do(request("PATCH", "/api/devices/new", contentType, strings.NewReader(`{"state":"`+state+`"}`)))
+			if got := decoded(t, w); w.Code != 200 || got["state"] != state || got["id"] != "new" || string(d.state) != state {
+				t.Errorf("%s as %q: got %d %v, the device is %s", state, contentType, w.Code, got, d.state)
+			}
+		}
+	}
+}
+
+// A command goes down in the words it came in, however a client labels it.
+func TestSendCommand(t *testing.T) {
+	const body = `{"cmd":"open", "n":1.0, "name":"Łukasz <&>"}`
+	most := `{"cmd":"` + strings.Repeat("x", 64<<10-10) + `"}`
+	for name, c := range map[string]struct {
+		query, contentType, body string
+		want                     sent
+	}{
+		"json":           {"", "application/json", body, sent{body: body}},
+		"curl -d":        {"", "application/x-www-form-urlencoded", body, sent{body: body}},
+		"no type":        {"", "", body, sent{body: body}},
+		"text":           {"", "text/plain; charset=utf-8", body, sent{body: body}},
+		"broken type":    {"", "a/b/c;;", body, sent{body: body}},
+		"a form's type":  {"", "multipart/form-data", body, sent{body: body}},
+		"white space":    {"", "", "\r\n " + body + "\n", sent{body: body}},
+		"empty object":   {"", "", "{}", sent{body: "{}"}},
+		"64 KiB":         {"", "", most, sent{body: most}},
+		"ttl":            {"?ttl=90s", "", body, sent{body: body, ttl: 90 * time.Second}},
+		"ttl in seconds": {"?ttl=1.5", "", body, sent{body: body, ttl: 1500 * time.Millisecond}},
+		"shortest ttl":   {"?ttl=1", "", body, sent{body: body, ttl: time.Second}},
+		"longest ttl":    {"?ttl=24h", "", body, sent{body: body, ttl: 24 * time.Hour}},
+		"empty ttl":      {"?ttl=", "", body, sent{body: body}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, d := newDoors(t, nil)
+			w := s.do(request("POST", "/api/devices/"+door+"/commands"+c.query, c.contentType, strings.NewReader(c.body)))
+			url := "/api/devices/" + door + "/commands/" + commandID
+			if got := decoded(t, w); w.Code != 202 || got["command_id"] != commandID || got["status"] != "queued" || got["status_url"] != url {
+				t.Fatalf("got %d %v", w.Code, got)
+			}
+			if w.Header().Get("Location") != url || w.Header().Get("Retry-After") != "1" {
+				t.Errorf("headers %v", w.Header())
+			}
+			c.want.device = door
+			if !reflect.DeepEqual(d.sent, []sent{c.want}) {
+				t.Errorf("sent %.200v, want %.200v", d.sent, c.want)
+			}
+
+			w = s.do(request("POST", "/"+c.query, c.contentType, strings.NewReader(c.body)))
+			if w.Code != 200 || w.Body.String() != "ok" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
+				t.Errorf("the default terminal: %d %s %q", w.Code, w.Header().Get("Content-Type"), w.Body)
+			}
+			c.want.device = ""
+			if len(d.sent) != 2 || d.sent[1] != c.want {
+				t.Errorf("sent %.200v to the default terminal, want %.200v", d.sent, c.want)
+			}
+		})
+	}
+}
+
+func TestGetCommand(t *testing.T) {
+	s, _ := newDoors(t, nil)
+	w := s.do(request("GET", "/api/devices/"+door+"/commands/"+commandID, "", nil))
+	const want = `{"body":{"cmd":"open","num":12345678901234567890},"created_at":"2026-04-10T08:00:00Z","deadline":"2026-04-10T08:01:00Z",` +
+		`"detail":"The door is stuck.","device":"24dc:07.A_b-1","finished_at":"2026-04-10T08:00:02Z","id":"` + commandID + `","sent_at":"2026-04-10T08:00:01Z","status":"failed"}`
+	if w.Code != 200 || strings.TrimSpace(w.Body.String()) != want {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+// A body that must be refused before anything is sent, on both ways down.
+func TestBadCommands(t *testing.T) {
+	const fine = `{"cmd":"open"}`
+	for name, c := range map[string]struct {
+		query  string
+		body   io.Reader
+		status int
+		says   string
+	}{
+		"no body":           {"", nil, 400, `such as {"cmd":"open"}`},
+		"empty":             {"", strings.NewReader(""), 400, `such as {"cmd":"open"}`},
+		"not JSON":          {"", strings.NewReader("cmd=open"), 400, `such as {"cmd":"open"}`},
+		"cut off":           {"", strings.NewReader(`{"cmd":`), 400, `such as {"cmd":"open"}`},
+		"two objects":       {"", strings.NewReader(fine + fine), 400, `such as {"cmd":"open"}`},
+		"array":             {"", strings.NewReader(`[` + fine + `]`), 400, `such as {"cmd":"open"}`},
+		"string":            {"", strings.NewReader(`"open"`), 400, `such as {"cmd":"open"}`},
+		"null":              {"", strings.NewReader(`null`), 400, `such as {"cmd":"open"}`},
+		"not UTF-8":         {"", strings.NewReader("{\"cmd\":\"\xff\"}"), 400, `such as {"cmd":"open"}`},
+		"too deep":          {"", strings.NewReader(`{"a":` + strings.Repeat("[", 60_000)), 400, `such as {"cmd":"open"}`},
+		"too large":         {"", strings.NewReader(`{"cmd":"` + strings.Repeat("x", 64<<10) + `"}`), 413, "65536 bytes"},
+		"too large chunked": {"", io.MultiReader(strings.NewReader(`{"cmd":"` + strings.Repeat("x", 1<<20) + `"}`)), 413, "65536 bytes"},
+		"huge":              {"", strings.NewReader(strings.Repeat(" ", 40<<20)), 413, "65536 bytes"},
+		"ttl nonsense":      {"?ttl=soon", strings.NewReader(fine), 400, "ttl must"},
+		"ttl zero":          {"?ttl=0", strings.NewReader(fine), 400, "ttl must"},
+		"ttl negative":      {"?ttl=-5s", strings.NewReader(fine), 400, "ttl must"},
+		"ttl too short":     {"?ttl=999ms", strings.NewReader(fine), 400, "ttl must"},
+		"ttl too long":      {"?ttl=24h1s", strings.NewReader(fine), 400, "ttl must"},
+		"ttl a huge number": {"?ttl=1e300", strings.NewReader(fine), 400, "ttl must"},
+		"ttl infinite":      {"?ttl=Inf", strings.NewReader(fine), 400, "ttl must"},
+		"ttl no number":     {"?ttl=NaN", strings.NewReader(fine), 400, "ttl must"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, d := newDoors(t, nil)
+			body := ""
+			if c.body != nil {
+				read, err := io.ReadAll(c.body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body = string(read)
+			}
+			for _, target := range []string{"/api/devices/" + door + "/commands", "/"} {
+				r := request("POST", target+c.query, "application/json", strings.NewReader(body))
+				if strings.Contains(name, "chunked") {
+					r.ContentLength = -1
+				}
+				w := s.do(r)
+				if p := problem(t, w); w.Code != c.status || !strings.Contains(p["detail"].(string), c.says) {
+					t.Errorf("%s: got %d %v, want %d that says %q", target, w.Code, p["detail"], c.status, c.says)
+				}
+			}
+			if len(d.sent) != 0 {
+				t.Errorf("sent all the same: %.200v", d.sent)
+			}
+		})
+	}
+}
+
+func TestBadDeviceRequests(t *testing.T) {
+	const url = "/api/devices/" + door
+	state := func(text string) io.Reader { return strings.NewReader(text) }
+	for name, c := range map[string]struct {
+		request *http.Request
+		status  int
+		code    string
+		says    string
+	}{
+		"unknown device":             {request("GET", "/api/devices/nobody", "", nil), 404, "not_found", "no device"},
+		"unknown device, change":     {request("PATCH", "/api/devices/nobody", "", state(`{"state":"refused"}`)), 404, "not_found", "no device"},
+		"unknown device, command":    {request("POST", "/api/devices/nobody/commands", "", state(`{}`)), 404, "not_found", "no device"},
+		"bad id":                     {request("GET", "/api/devices/a+b", "", nil), 400, "invalid_request", "1 to 64"},
+		"bad id, change":             {request("PATCH", "/api/devices/a+b", "", state(`{"state":"refused"}`)), 400, "invalid_request", "1 to 64"},
+		"bad id, command":            {request("POST", "/api/devices/a+b/commands", "", state(`{}`)), 400, "invalid_request", "1 to 64"},
+		"bad id, status":             {request("GET", "/api/devices/a+b/commands/"+commandID, "", nil), 400, "invalid_request", "1 to 64"},
+		"wildcard":                   {request("GET", "/api/devices/%23", "", nil), 400, "invalid_request", "1 to 64"},
+		"slash":                      {request("GET", "/api/devices/a%2fb", "", nil), 400, "invalid_request", "1 to 64"},
+		"not UTF-8":                  {request("GET", "/api/devices/%ff%fe", "", nil), 400, "invalid_request", "1 to 64"},
+		"line break":                 {request("GET", "/api/devices/a%0a", "", nil), 400, "invalid_request", "1 to 64"},
+		"65 letters":                 {request("GET", "/api/devices/"+strings.Repeat("a", 65), "", nil), 400, "invalid_request", "1 to 64"},
+		"no id":                      {request("POST", "/api/devices//commands", "", state(`{}`)), 400, "invalid_request", "id"},
+		"filter by no state":         {request("GET", "/api/devices?state=asleep", "", nil), 400, "invalid_request", "accepted, quarantined or refused"},
+		"filter by no boolean":       {request("GET", "/api/devices?online=maybe", "", nil), 400, "invalid_request", "online"},
+		"no state":                   {request("PATCH", url, "", state(`{}`)), 400, "invalid_request", "accepted, quarantined or refused"},
+		"another state":              {request("PATCH", url, "", state(`{"state":"open"}`)), 400, "invalid_request", "accepted, quarantined or refused"},
+		"state a number":             {request("PATCH", url, "", state(`{"state":7}`)), 400, "invalid_request", `{"state":"accepted"}`},
+		"change not JSON":            {request("PATCH", url, "", state(`state=refused`)), 400, "invalid_request", `{"state":"accepted"}`},
+		"change without a body":      {request("PATCH", url, "", nil), 400, "invalid_request", `{"state":"accepted"}`},
+		"change too large":           {request("PATCH", url, "", state(strings.Repeat(" ", 65<<10))), 413, "too_large", "65536 bytes"},
+		"unknown command":            {request("GET", url+"/commands/0197a000-0000-7000-8000-000000000002", "", nil), 404, "not_found", "no command"},
+		"command of another device":  {request("GET", "/api/devices/new/commands/"+commandID, "", nil), 404, "not_found", "no command"},
+		"command id no UUID":         {request("GET", url+"/commands/7", "", nil), 400, "invalid_request", "command_id"},
+		"wrong method, list":         {request("POST", "/api/devices", "", state(`{}`)), 405, "method_not_allowed", "/docs"},
+		"wrong method, device":       {request("DELETE", url, "", nil), 405, "method_not_allowed", "/docs"},
+		"wrong method, commands":     {request("PUT", url+"/commands", "", state(`{}`)), 405, "method_not_allowed", "/docs"},
+		"wrong method, command":      {request("DELETE", url+"/commands/"+commandID, "", nil), 405, "method_not_allowed", "/docs"},
+		"wrong method, front door":   {request("PUT", "/", "", state(`{}`)), 405, "method_not_allowed", "/docs"},
+		"a page of another site":     {foreign("POST", "/"), 403, "forbidden", "page"},
+		"its command":                {foreign("POST", url+"/commands"), 403, "forbidden", "page"},
+		"its change":                 {foreign("PATCH", url), 403, "forbidden", "page"},
+		"a page behind another port": {from("http://example.com:81", foreign("POST", "/")), 403, "forbidden", "page"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, d := newDoors(t, nil)
+			w := s.do(c.request)
+			p := problem(t, w)
+			if w.Code != c.status || p["code"] != c.code || !strings.Contains(p["detail"].(string), c.says) {
+				t.Errorf("got %d %v, want %d %s that says %q", w.Code, p, c.status, c.code, c.says)
+			}
+			if d.state != "" || len(d.sent) != 0 && c.status != 404 {
+				t.Errorf("something came of it: %+v", d)
+			}
+		})
+	}
+}
+
+// foreign is what a browser sends for a page of another site.
+func foreign(method, target string) *http.Request {
+	r := request(method, target, "text/plain", strings.NewReader(`{"cmd":"open","state":"accepted"}`))
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	return from("http://elsewhere.example", r)
+}
+
+func from(origin string, r *http.Request) *http.Request {
+	r.Header.Set("Origin", origin)
+	return r
+}
+
+func TestPagesOfThisService(t *testing.T) {
+	s, d := newDoors(t, nil)
+	r := from("http://example.com", request("POST", "/", "", strings.NewReader(`{}`))) // httptest's own host
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	if w := s.do(r); w.Code != 200 || len(d.sent) != 1 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+// What the terminals' side refuses, and what clients are told.
+func TestDeviceErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		again  string
+	}{
+		"busy":         {fmt.Errorf("send: %w", &edgelens.Busy{RetryAfter: 2500 * time.Millisecond, Reason: "too many commands wait"}), 503, "3"},
+		"disk full":    {fmt.Errorf("send: %w", edgelens.ErrDiskFull), 507, ""},
+		"not sayable":  {fmt.Errorf("%w: this terminal knows no such command", edgelens.ErrInvalid), 400, ""},
+		"no default":   {fmt.Errorf("%w: no default terminal is set", edgelens.ErrNotFound), 404, ""},
+		"shuts down":   {fmt.Errorf("send: %w", edgelens.ErrStopping), 503, "1"},
+		"device, busy": {&edgelens.Busy{}, 503, "1"},
+	} {
+		for target, r := range map[string]*http.Request{
+			"default terminal": request("POST", "/", "", strings.NewReader(`{}`)),
+			"command":          request("POST", "/api/devices/"+door+"/commands", "", strings.NewReader(`{}`)),
+			"change":           request("PATCH", "/api/devices/"+door, "", strings.NewReader(`{"state":"refused"}`)),
+		} {
+			t.Run(name+"/"+target, func(t *testing.T) {
+				s, _ := newDoors(t, c.err)
+				w := s.do(r)
+				if problem(t, w); w.Code != c.status || w.Header().Get("Retry-After") != c.again {
+					t.Errorf("got %d, Retry-After %q: %s", w.Code, w.Header().Get("Retry-After"), w.Body)
+				}
+			})
+		}
+	}
+}
+
+// A server without terminals answers all the same.
+func TestNoDevices(t *testing.T) {
+	s := newServer(t, nil)
+	if w := s.do(request("GET", "/api/devices", "", nil)); w.Code != 200 || strings.TrimSpace(w.Body.String()) != `{"devices":[]}` {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	for _, r := range []*http.Request{
+		request("GET", "/api/devices/"+door, "", nil),
+		request("PATCH", "/api/devices/"+door, "", strings.NewReader(`{"state":"refused"}`)),
+		request("POST", "/api/devices/"+door+"/commands", "", strings.NewReader(`{}`)),
+		request("GET", "/api/devices/"+door+"/commands/"+commandID, "", nil),
+		request("POST", "/", "", strings.NewReader(`{}`)),
+	} {
+		if w := s.do(r); w.Code != 404 || problem(t, w)["code"] != "not_found" {
+			t.Errorf("%s %s: got %d %s", r.Method, r.URL, w.Code, w.Body)
+		}
+	}
+}
+
+// What a terminal is told is nobody's business but the terminal's.
+func TestCommandsAreNotLogged(t *testing.T) {
+	const secret = "secret-code-4711"
+	for _, body := range []string{`{"pin":"` + secret + `"}`, `{"pin":"` + secret} {
+		s, _ := newDoors(t, nil)
+		s.do(request("POST", "/", "", strings.NewReader(body)))
+		if log := s.log.String(); strings.Contains(log, secret) || strings.Count(log, "\n") != 1 {
+			t.Errorf("the log: %s", log)
+		}
+	}
+}
+
+func TestHeadOfDevices(t *testing.T) {
+	s, _ := newDoors(t, nil)
+	web := httptest.NewServer(s)
+	defer web.Close()
+	for target, want := range map[string]int{
+		"/api/devices": 200, "/api/devices/" + door: 200, "/api/devices/nobody": 404, "/api/devices/" + door + "/commands": 405,
+		"/api/devices/" + door + "/commands/" + commandID: 200,
+	} {
+		response, err := web.Client().Head(web.URL + target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err := errors.Join(err, response.Body.Close()); err != nil || response.StatusCode != want || len(body) != 0 {
+			t.Errorf("%s: %d with %d bytes, %v", target, response.StatusCode, len(body), err)
+		}
+	}
+}

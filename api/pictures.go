@@ -1,0 +1,64 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"edgelens"
+)
+
+// Pictures tells what was looked at.
+type Pictures interface {
+	// Picture returns the encoded picture of a job. Its error is an
+	// edgelens.ErrNotFound where there is none, or none any more.
+	Picture(ctx context.Context, jobID string) ([]byte, error)
+}
+
+// GetResultImage implements StrictServerInterface.
+func (s *Server) GetResultImage(ctx context.Context, r GetResultImageRequestObject) (GetResultImageResponseObject, error) {
+	result, err := s.history.Result(ctx, r.Id.String())
+	if err != nil {
+		return nil, err
+	}
+	image, err := s.picture(ctx, result.JobID)
+	if errors.Is(err, edgelens.ErrNotFound) {
+		err = fmt.Errorf("%w: the picture of result %s is not kept; the setting ledger.keep_images keeps the pictures of jobs", edgelens.ErrNotFound, r.Id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return GetResultImage200AsteriskResponse{
+		Body: bytes.NewReader(image), ContentLength: int64(len(image)), ContentType: pictureType(image),
+		// It may be a face, so no cache shares it; and it is no page, whatever its bytes say.
+		Headers: GetResultImage200ResponseHeaders{CacheControl: "private", XContentTypeOptions: "nosniff"},
+	}, nil
+}
+
+// picture returns an ErrNotFound where there was no job.
+func (s *Server) picture(ctx context.Context, jobID string) ([]byte, error) {
+	if jobID == "" {
+		return nil, edgelens.ErrNotFound
+	}
+	return s.pictures.Picture(ctx, jobID)
+}
+
+// pictureType tells the formats that we take by their first bytes. Anything
+// else, which no recognition could read either, is not for browsers to show.
+func pictureType(image []byte) string {
+	switch found := http.DetectContentType(image); found {
+	case "image/jpeg", "image/png", "image/webp", "image/bmp":
+		return found
+	default:
+		return "application/octet-stream"
+	}
+}
+
+// noPictures are the Pictures of a server that keeps none.
+type noPictures struct{}
+
+func (noPictures) Picture(context.Context, string) ([]byte, error) {
+	return nil, edgelens.ErrNotFound
+}
