@@ -18,8 +18,8 @@ import (
 )
 
 // Mosquitto is a private mosquitto child. Terminals reach it at the address of
-// its config; we use a Unix socket that only this user can reach, and that no
-// password or ACL bounds.
+// its config; we use a Unix socket that only this user can reach, as a user whom
+// no ACL bounds.
 type Mosquitto struct {
 	*Process
 	files *mosquittoFiles
@@ -48,7 +48,11 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("start mosquitto: %w", cannotWrite(err))
 	}
-	files := &mosquittoFiles{keptData: keptData{dir: dir, of: "mosquitto"}}
+	user, err := loadBrokerUser(dir)
+	if err != nil {
+		return nil, fmt.Errorf("start mosquitto: %w", cannotWrite(err))
+	}
+	files := &mosquittoFiles{keptData: keptData{dir: dir, of: "mosquitto"}, user: user}
 	process := New(Spec{
 		Name:    "mosquitto",
 		Path:    program,
@@ -69,9 +73,11 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 	return &Mosquitto{Process: process, files: files}, nil
 }
 
-// URL returns "unix:///path" of the socket, which stays the same until Stop.
+// URL returns "unix://user:password@/path" of the socket, which stays the same
+// until Stop.
 func (m *Mosquitto) URL() string {
-	return (&url.URL{Scheme: "unix", Path: m.files.socket}).String()
+	user := url.UserPassword(m.files.user.name, m.files.user.password)
+	return (&url.URL{Scheme: "unix", User: user, Path: m.files.socket}).String()
 }
 
 // FindMosquitto returns the path of mosquitto; the error wraps ErrNotFound.

@@ -90,6 +90,7 @@ func (c MosquittoConfig) Loopback() bool {
 // mosquittoFiles are the places of a private mosquitto.
 type mosquittoFiles struct {
 	keptData
+	user   brokerUser
 	socket string // known once prepared
 }
 
@@ -119,38 +120,24 @@ func (f *mosquittoFiles) write(config MosquittoConfig, acl string) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range []string{f.dir, f.socket, config.PasswordFile} {
+	for _, path := range []string{f.dir, f.socket} {
 		if strings.ContainsAny(path, "\r\n") {
 			return fmt.Errorf("the path %q has a line break, which mosquitto.conf cannot hold", path)
 		}
 	}
-	access := "allow_anonymous true\n"
-	if config.PasswordFile != "" {
-		passwords, err := filepath.Abs(config.PasswordFile)
-		if err != nil {
-			return err
-		}
-		access = "allow_anonymous false\npassword_file " + passwords + "\n"
-	}
-	if acl != "" {
-		path := filepath.Join(f.dir, "acl")
-		if err := os.WriteFile(path, []byte(acl), 0o600); err != nil {
-			return err
-		}
-		access += "acl_file " + path + "\n"
+	access, err := f.access(config, acl)
+	if err != nil {
+		return err
 	}
 	text := fmt.Sprintf(`# Written by edgelens at each start; changes are lost.
-per_listener_settings true
-
+%s%s
 # Ours: a socket in a folder that is this user's alone.
 listener 0 %s
-allow_anonymous true
 
 # The terminals'.
 listener %d %s
 max_connections %d
-%s
-%s
+
 # What is acknowledged survives: the file is written within a second of every
 # change. Without the next two lines, 500 of 500 acknowledged messages were gone
 # after a kill -9.
@@ -172,8 +159,38 @@ log_dest stdout
 log_type error
 log_type warning
 log_type notice
-`, f.socket, port, host, config.MaxConnections, access, ownUser(), f.data(), config.MaxPacketBytes, config.MaxQueuedBytes, config.MaxQueuedMessages)
+`, access, ownUser(), f.socket, port, host, config.MaxConnections, f.data(), config.MaxPacketBytes, config.MaxQueuedBytes, config.MaxQueuedMessages)
 	return os.WriteFile(f.config(), []byte(text), 0o600)
+}
+
+// access says who may do what. It holds for both listeners: with settings for
+// each, mosquitto 2.0 forgets which listener a session is of that it has kept,
+// and drops what comes for it until its client is back (measured).
+func (f *mosquittoFiles) access(config MosquittoConfig, acl string) (string, error) {
+	text := "allow_anonymous true\n"
+	if config.PasswordFile != "" {
+		passwords, err := os.ReadFile(config.PasswordFile)
+		if err != nil {
+			return "", err
+		}
+		ours, err := f.user.passwordLine()
+		if err != nil {
+			return "", err
+		}
+		path := filepath.Join(f.dir, "passwords")
+		if err := os.WriteFile(path, append(append(passwords, '\n'), ours...), 0o600); err != nil {
+			return "", err
+		}
+		text = "allow_anonymous false\npassword_file " + path + "\n"
+	}
+	if acl != "" {
+		path := filepath.Join(f.dir, "acl")
+		if err := os.WriteFile(path, []byte(acl+f.user.rule()), 0o600); err != nil {
+			return "", err
+		}
+		text += "acl_file " + path + "\n"
+	}
+	return text, nil
 }
 
 // ownUser keeps a mosquitto that root starts from becoming another user, who

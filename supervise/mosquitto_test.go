@@ -1,11 +1,15 @@
 package supervise_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,6 +84,80 @@ func TestMosquittoKeepsWhatItAcknowledged(t *testing.T) {
 	if lines := strings.Fields(out); err != nil || len(lines) != 20 || lines[0] != "0" || lines[19] != "19" {
 		t.Errorf("after the kill: %v %q", err, out)
 	}
+}
+
+// What comes for a client on our socket, whose session the broker has kept, is
+// kept for it until it is back.
+func TestMosquittoKeepsOurSession(t *testing.T) {
+	config := supervise.DefaultMosquittoConfig()
+	config.Listen = freePort(t)
+	dir := t.TempDir()
+	m := startMosquitto(t, dir, config, "")
+	address, err := url.Parse(m.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := address.User.Password()
+	// A session for a second, then away. mosquitto_sub of 2.0 knows no sockets.
+	subscribe := func() (*net.UnixConn, error) {
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Net: "unix", Name: address.Path})
+		if err != nil {
+			return nil, err
+		}
+		_, err = conn.Write(connectPacket("ours", address.User.Username(), password))
+		return conn, err
+	}
+	conn, err := subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(t, conn, 4)                                         // CONNACK
+	_, err = conn.Write([]byte{0x82, 6, 0, 1, 0, 1, 'x', 1}) // SUBSCRIBE to x at QoS 1
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(t, conn, 5) // SUBACK
+	file := filepath.Join(dir, "data", "mosquitto.db")
+	eventually(t, "the session is on the disk", func() bool {
+		kept, err := os.ReadFile(file)
+		return err == nil && bytes.Contains(kept, []byte("oursx"))
+	})
+	before := m.PID()
+	if err := exec.Command("kill", "-9", fmt.Sprint(before)).Run(); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	eventually(t, "it is back", func() bool { return m.Up() && m.PID() != before })
+	if out, err := client(t, "mosquitto_pub", config.Listen, "-q", "1", "-t", "x", "-m", "hello"); err != nil {
+		t.Fatalf("publish: %v %s", err, out)
+	}
+	if conn, err = subscribe(); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	read(t, conn, 4) // CONNACK
+	if got := read(t, conn, 12); !bytes.HasSuffix(got, []byte("hello")) {
+		t.Errorf("%q", got)
+	}
+}
+
+// connectPacket is an MQTT 3.1.1 CONNECT for a session that lasts.
+func connectPacket(id, user, password string) []byte {
+	body := []byte{0, 4, 'M', 'Q', 'T', 'T', 4, 0xc0, 0, 10}
+	for _, text := range []string{id, user, password} {
+		body = append(binary.BigEndian.AppendUint16(body, uint16(len(text))), text...)
+	}
+	return append([]byte{0x10, byte(len(body))}, body...)
+}
+
+func read(t *testing.T, conn net.Conn, n int) []byte {
+	t.Helper()
+	b := make([]byte, n)
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadFull(conn, b); err != nil {
+		t.Fatalf("read %d bytes: %v", n, err)
+	}
+	return b
 }
 
 func TestMosquittoUsersMayDoWhatTheACLSays(t *testing.T) {

@@ -83,12 +83,16 @@ type node struct {
 }
 
 func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
-	return api.New(c.HTTP, api.Parts{
+	parts := api.Parts{
 		Recognizer: s.core.recognizer, Models: s.core.loader, Readiness: s.readiness,
 		Jobs: counter{s.jobs.queue, s.jobs.ledger}, History: s.jobs.ledger, Events: s.jobs.ledger,
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Registerer: metrics, Log: s.log,
-	})
+		Registerer: metrics, Log: s.log, Pictures: s.jobs.ledger,
+	}
+	if s.terminals != nil && s.terminals.face != nil {
+		parts.Devices = s.terminals.face
+	}
+	return api.New(c.HTTP, parts)
 }
 
 // run serves first and loads the default model then, so that health checks

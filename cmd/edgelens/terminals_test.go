@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -258,6 +259,12 @@ func TestNothingIsLost(t *testing.T) {
 	c.Webhook.Timeout = 500 * time.Millisecond
 	_, log, stop := serving(t, c)
 	listener := connect(t, c, "listener", "edgelens/v1/events/#")
+	// Within a second the broker has it on disk that we are to hear everything.
+	subscribed := log.waitFor(t, `client_id=(\S+-up)`)
+	soon(t, "the subscription is on disk", func() bool {
+		kept, _ := os.ReadFile(filepath.Join(c.DataDir, "mosquitto", "data", "mosquitto.db")) // perhaps not there yet
+		return bytes.Contains(kept, []byte(subscribed)) && bytes.Contains(kept, []byte("mqtt/face/heartbeat"))
+	})
 	const n = 40
 	devices := []string{"F1", "F2", "F3"}
 	var sending sync.WaitGroup
@@ -292,6 +299,11 @@ func TestNothingIsLost(t *testing.T) {
 	_, log, _ = serving(t, c)
 	r.mode.Store("ok")
 	sending.Wait()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%d told, tries %v, %d published; log:\n%s", len(unique(r.all())), r.tries, len(listener.events("F1")), log)
+		}
+	})
 	soon(t, "all is told", func() bool { return len(unique(r.all())) >= n*len(devices) })
 	soon(t, "all is published", func() bool {
 		return len(listener.events("F1")) >= n && len(listener.events("F2")) >= n && len(listener.events("F3")) >= n
@@ -332,7 +344,6 @@ func TestNothingIsLost(t *testing.T) {
 			t.Errorf("%s: published %v", device, published)
 		}
 	}
-	_ = log
 }
 
 func first[A, B any](a A, _ B) A  { return a }
