@@ -113,7 +113,9 @@ type Session struct {
 	up      atomic.Bool
 
 	mu sync.Mutex
-	// endUp ends what runs for the present connection.
+	// present ends with the connection, and what runs for it with endUp; both
+	// nil before the first one.
+	present context.Context
 	endUp   context.CancelFunc
 	stopped bool
 	running sync.WaitGroup
@@ -247,7 +249,7 @@ func (s *Session) connected(manager *autopaho.ConnectionManager, _ *paho.Connack
 		s.endUp()
 	}
 	ctx, end := context.WithCancel(context.Background())
-	s.endUp = end
+	s.present, s.endUp = ctx, end
 	s.running.Go(func() { s.settle(ctx) })
 }
 
@@ -372,12 +374,21 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 		seconds := uint32(max(1, message.Expiry/time.Second))
 		properties.MessageExpiry = &seconds
 	}
-	answer, err := s.connection().Publish(ctx, &paho.Publish{
+	s.mu.Lock()
+	manager, present := s.manager, s.present
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// paho tells nobody who waits that the connection is gone.
+	defer context.AfterFunc(present, cancel)()
+	answer, err := manager.Publish(ctx, &paho.Publish{
 		Topic: message.Topic, Payload: message.Payload, QoS: message.QoS, Retain: message.Retain, Properties: properties,
 	})
 	switch {
 	case errors.Is(err, autopaho.ConnectionDownError), errors.Is(err, session.ErrNoConnection):
 		return ErrOffline
+	case err != nil && present.Err() != nil:
+		return errors.New("publish to the MQTT broker: the connection was lost before it was confirmed")
 	case err != nil:
 		return fmt.Errorf("publish to the MQTT broker: %w", err)
 	case message.QoS > 0 && answer.ReasonCode == reasonNobody:
