@@ -13,12 +13,9 @@ import (
 	"time"
 )
 
-const (
-	// dialTimeout bounds one attempt to connect.
-	dialTimeout = 10 * time.Second
-	// writeTimeout ends a connection whose other side takes nothing any more.
-	writeTimeout = 20 * time.Second
-)
+// writePart is how much must be taken within the limit of a write: less than
+// that is no progress.
+const writePart = 64 << 10
 
 // An Address is where a broker is, and how to log in.
 type Address struct {
@@ -85,8 +82,8 @@ func readCertificates(file string) (*x509.CertPool, error) {
 func (a Address) String() string { return a.shown }
 
 // dial connects; TLS is shaken hands on.
-func (a Address) dial(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+func (a Address) dial(ctx context.Context, limits limits) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, limits.dial)
 	defer cancel()
 	if a.tls != nil {
 		dialer := tls.Dialer{Config: a.tls}
@@ -94,14 +91,14 @@ func (a Address) dial(ctx context.Context) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &patientConn{Conn: conn}, nil
+		return &patientConn{Conn: conn, patience: limits.write}, nil
 	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, a.network, a.at)
 	if err != nil {
 		return nil, err
 	}
-	return &patientConn{Conn: conn}, nil
+	return &patientConn{Conn: conn, patience: limits.write}, nil
 }
 
 // patientConn gives up a write that makes no progress: else it, and all behind
@@ -110,12 +107,28 @@ func (a Address) dial(ctx context.Context) (net.Conn, error) {
 type patientConn struct {
 	net.Conn
 	sync.Mutex
+	patience time.Duration
 }
 
-// Write implements net.Conn.
+// Write implements net.Conn. It writes in parts, so that a large message on a
+// slow line is given the time that it needs. A write that fails ends the
+// connection: paho does not where the message has QoS 1, and would put the next
+// packet behind half a one.
 func (c *patientConn) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, err
+	written := 0
+	for {
+		err := c.SetWriteDeadline(time.Now().Add(c.patience))
+		if err == nil {
+			var n int
+			n, err = c.Conn.Write(b[written:min(written+writePart, len(b))])
+			written += n
+		}
+		if err != nil {
+			_ = c.Close() // whoever reads learns of it
+			return written, err
+		}
+		if written == len(b) {
+			return written, nil
+		}
 	}
-	return c.Conn.Write(b)
 }

@@ -35,7 +35,6 @@ var ErrOffline = errors.New("the MQTT broker is away")
 var ErrNobodyListens = errors.New("nobody has subscribed to the topic")
 
 const (
-	keepAlive = 20 // seconds
 	// ackInterval is how often acknowledgements go out, in the order of the
 	// messages.
 	ackInterval = 5 * time.Millisecond
@@ -88,6 +87,10 @@ type Config struct {
 	// and MaxPacketBytes how large a message may be; 0 for as the broker likes.
 	ReceiveMaximum uint16
 	MaxPacketBytes uint32
+	// AckAtOnce confirms each message when OnMessage has returned; Message.Ack
+	// does nothing then. It spares a look every 5 ms for what is to be
+	// confirmed, which counts where there are hundreds of connections.
+	AckAtOnce bool
 	// Subscriptions are made whenever there is a connection.
 	Subscriptions []Subscription
 	// OnMessage is called for one message at a time, and must not block: nothing
@@ -110,18 +113,37 @@ type Session struct {
 	up      atomic.Bool
 
 	mu sync.Mutex
-	// endUp ends what runs for the present connection.
+	// present ends with the connection, and what runs for it with endUp; both
+	// nil before the first one.
+	present context.Context
 	endUp   context.CancelFunc
 	stopped bool
 	running sync.WaitGroup
 	// failures to connect in a row.
 	failures atomic.Int64
+	fault    error // the last one
 	end      context.CancelFunc
+	limits   limits
+}
+
+// limits are how long a broker that hangs is waited for.
+type limits struct {
+	dial      time.Duration // to connect, and then to be let in
+	write     time.Duration // for a write that makes no progress
+	keepAlive time.Duration // between signs of life, in whole seconds
+}
+
+func defaultLimits() limits {
+	return limits{dial: 10 * time.Second, write: 20 * time.Second, keepAlive: 20 * time.Second}
 }
 
 // Start begins to connect and returns at once. Stop ends it.
 func Start(config Config, log *slog.Logger) (*Session, error) {
-	s := &Session{config: config, log: log.With("broker", config.Address.String(), "client_id", config.ClientID)}
+	return start(config, log, defaultLimits())
+}
+
+func start(config Config, log *slog.Logger, limits limits) (*Session, error) {
+	s := &Session{config: config, limits: limits, log: log.With("broker", config.Address.String(), "client_id", config.ClientID)}
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end
 	manager, err := autopaho.NewConnection(ctx, s.clientConfig())
@@ -139,12 +161,12 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 	c := s.config
 	config := autopaho.ClientConfig{
 		ServerUrls:      []*url.URL{{Scheme: "mqtt", Host: c.Address.at}}, // for its messages; we dial
-		KeepAlive:       keepAlive,
+		KeepAlive:       uint16(s.limits.keepAlive / time.Second),
 		ConnectUsername: c.Address.username,
 		ConnectPassword: []byte(c.Address.password),
-		ConnectTimeout:  dialTimeout,
+		ConnectTimeout:  s.limits.dial,
 		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
-			return c.Address.dial(ctx)
+			return c.Address.dial(ctx, s.limits)
 		},
 		SessionExpiryInterval: uint32(c.Lasting / time.Second),
 		ReconnectBackoff:      s.backoff,
@@ -154,7 +176,7 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 		ConnectPacketBuilder:  s.connectPacket,
 		ClientConfig: paho.ClientConfig{
 			ClientID:                   c.ClientID,
-			EnableManualAcknowledgment: true,
+			EnableManualAcknowledgment: !c.AckAtOnce,
 			SendAcksInterval:           ackInterval,
 			OnPublishReceived:          []func(paho.PublishReceived) (bool, error){s.received},
 		},
@@ -201,9 +223,17 @@ func (s *Session) received(p paho.PublishReceived) (bool, error) {
 	}
 	s.config.OnMessage(Message{
 		Topic: p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain,
-		Ack: func() { _ = p.Client.Ack(p.Packet) }, // an error: the connection is gone, and it comes again
+		Ack: s.ack(p),
 	})
 	return true, nil
+}
+
+// ack confirms once: a second time its packet id may be another message's.
+func (s *Session) ack(p paho.PublishReceived) func() {
+	if s.config.AckAtOnce || p.Packet.QoS == 0 {
+		return func() {}
+	}
+	return sync.OnceFunc(func() { _ = p.Client.Ack(p.Packet) }) // an error: the connection is gone, and it comes again
 }
 
 // connected is called when there is a connection; it must not block.
@@ -211,7 +241,7 @@ func (s *Session) connected(manager *autopaho.ConnectionManager, _ *paho.Connack
 	s.failures.Store(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.manager = manager
+	s.manager, s.fault = manager, nil
 	if s.stopped {
 		return
 	}
@@ -219,7 +249,7 @@ func (s *Session) connected(manager *autopaho.ConnectionManager, _ *paho.Connack
 		s.endUp()
 	}
 	ctx, end := context.WithCancel(context.Background())
-	s.endUp = end
+	s.present, s.endUp = ctx, end
 	s.running.Go(func() { s.settle(ctx) })
 }
 
@@ -284,12 +314,34 @@ func (s *Session) disconnected() bool {
 
 // refused logs the first failure in a row and then fewer and fewer.
 func (s *Session) refused(err error) {
+	err = explain(err)
+	s.mu.Lock()
+	s.fault = err
+	s.mu.Unlock()
 	failures := s.failures.Load()
 	level := slog.LevelDebug
 	if failures&(failures-1) == 0 {
 		level = slog.LevelWarn
 	}
 	s.log.Log(context.Background(), level, "connect to the MQTT broker; it is tried again", "attempts", failures, "error", err)
+}
+
+// explain says what to do about a login that was refused (MQTT 5, 3.2.2.2).
+func explain(err error) error {
+	var refusal *autopaho.ConnackError
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	switch refusal.ReasonCode {
+	case 0x86, 0x87:
+		return fmt.Errorf("the broker does not let us in (reason 0x%02x): check the user name and the password in its URL", refusal.ReasonCode)
+	case 0x85:
+		return fmt.Errorf("the broker does not take our client id (reason 0x%02x)", refusal.ReasonCode)
+	case 0x84:
+		return fmt.Errorf("the broker does not speak MQTT 5 (reason 0x%02x); mosquitto does from 1.6 on", refusal.ReasonCode)
+	default:
+		return fmt.Errorf("the broker refuses the connection (reason 0x%02x %s)", refusal.ReasonCode, refusal.Reason)
+	}
 }
 
 func (s *Session) connection() *autopaho.ConnectionManager {
@@ -301,8 +353,17 @@ func (s *Session) connection() *autopaho.ConnectionManager {
 // Up reports whether there is a connection and the subscriptions are made.
 func (s *Session) Up() bool { return s.up.Load() }
 
+// Fault returns why the last attempt to connect failed; nil where none did since
+// there was a connection.
+func (s *Session) Fault() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault
+}
+
 // Publish sends a message and, for QoS 1, waits until the broker has confirmed
-// it: 10 s at most. Errors: ErrOffline and ErrNobodyListens; with any other the
+// it: 10 s at most. Where the broker takes nothing, not even that is heeded, nor
+// is ctx, until the connection is given up after 20 s. Errors: ErrOffline and ErrNobodyListens; with any other the
 // broker may have it or not.
 func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	if !s.Up() {
@@ -313,12 +374,21 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 		seconds := uint32(max(1, message.Expiry/time.Second))
 		properties.MessageExpiry = &seconds
 	}
-	answer, err := s.connection().Publish(ctx, &paho.Publish{
+	s.mu.Lock()
+	manager, present := s.manager, s.present
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// paho tells nobody who waits that the connection is gone.
+	defer context.AfterFunc(present, cancel)()
+	answer, err := manager.Publish(ctx, &paho.Publish{
 		Topic: message.Topic, Payload: message.Payload, QoS: message.QoS, Retain: message.Retain, Properties: properties,
 	})
 	switch {
 	case errors.Is(err, autopaho.ConnectionDownError), errors.Is(err, session.ErrNoConnection):
 		return ErrOffline
+	case err != nil && present.Err() != nil:
+		return errors.New("publish to the MQTT broker: the connection was lost before it was confirmed")
 	case err != nil:
 		return fmt.Errorf("publish to the MQTT broker: %w", err)
 	case message.QoS > 0 && answer.ReasonCode == reasonNobody:

@@ -1,0 +1,109 @@
+// Package capture logs what terminals and those who talk to them say, for
+// supporting new firmware: one JSON object for each message, with its pictures
+// cut out, and with what each dialect makes of it.
+package capture
+
+import (
+	"encoding/json"
+	"io"
+	"regexp"
+	"sync"
+	"time"
+
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/session"
+)
+
+// Line is what is logged of a message.
+type Line struct {
+	Time     time.Time `json:"time"`
+	Topic    string    `json:"topic"`
+	QoS      byte      `json:"qos"`
+	Retained bool      `json:"retained,omitempty"`
+	Bytes    int       `json:"bytes"`
+	Payload  string    `json:"payload"`
+	// Dialect is that whose topic it is; the rest is empty where it is none's.
+	Dialect string `json:"dialect,omitempty"`
+	Device  string `json:"device,omitempty"`
+	// Kind and Name are how it decoded, Error why it did not.
+	Kind  string `json:"kind,omitempty"`
+	Name  string `json:"name,omitempty"`
+	Error string `json:"error,omitempty"`
+	// Reasons say why records are without a picture.
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+// Recorder writes lines. It is safe for use by many goroutines.
+type Recorder struct {
+	dialects  []dialect.Dialect
+	keepNames bool
+
+	mu    sync.Mutex
+	out   *json.Encoder
+	lines int
+	fault error
+}
+
+// New returns a recorder that writes to out. Unless keepNames, the values of
+// members whose names say that they are about a person are masked.
+func New(out io.Writer, keepNames bool, dialects ...dialect.Dialect) *Recorder {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return &Recorder{dialects: dialects, keepNames: keepNames, out: encoder}
+}
+
+// Record writes a message down and confirms it.
+func (r *Recorder) Record(m session.Message) {
+	line := r.Line(m, time.Now())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fault == nil {
+		if r.fault = r.out.Encode(line); r.fault == nil {
+			r.lines++
+		}
+	}
+	m.Ack()
+}
+
+// Lines returns how many messages were written, and why no more can be.
+func (r *Recorder) Lines() (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lines, r.fault
+}
+
+// Line returns what is logged of a message that came at a time.
+func (r *Recorder) Line(m session.Message, at time.Time) Line {
+	line := Line{
+		Time: at.UTC(), Topic: Cut([]byte(m.Topic)), QoS: m.QoS, Retained: m.Retained, Bytes: len(m.Payload), Payload: Cut(m.Payload),
+	}
+	if !r.keepNames {
+		line.Payload = mask(line.Payload)
+	}
+	for _, spoken := range r.dialects {
+		device, ok := spoken.Match(m.Topic)
+		if !ok {
+			continue
+		}
+		line.Dialect, line.Device = spoken.Name(), device
+		message, err := spoken.Decode(m.Topic, m.Payload, at)
+		if err != nil {
+			line.Error = err.Error()
+			return line
+		}
+		line.Device, line.Kind, line.Name = message.Device, message.Kind.String(), message.Name
+		for _, entry := range message.Entries {
+			if entry.Record.Reason != "" {
+				line.Reasons = append(line.Reasons, entry.Record.Reason)
+			}
+		}
+		return line
+	}
+	return line
+}
+
+// personal finds members of JSON about a person, in text that was cut.
+var personal = regexp.MustCompile(`(?i)("(?:[a-z_]*name|telnum|phone|mobile|idcard|card_?(?:no|id)?|email|birthday|address|native|password|pwd)"\s*:\s*)("(?:[^"\\]|\\.)*"|[0-9][0-9.eE+-]*)`)
+
+// mask hides what is personal.
+func mask(text string) string { return personal.ReplaceAllString(text, `${1}"<masked>"`) }

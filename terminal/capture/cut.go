@@ -1,0 +1,90 @@
+package capture
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// longRun is how many characters of base64 in a row are taken for a picture,
+	// or for features of a face.
+	longRun = 128
+	// maxText is how much of a message is shown, in bytes.
+	maxText = 64 << 10
+)
+
+// Cut returns a message's text with what is long and in base64 replaced by its
+// size and digest: "<picture: 48213 bytes, sha256 ...>". What is no text is
+// replaced as a whole. The result is UTF-8 of at most 64 KiB and a word.
+func Cut(payload []byte) string {
+	if !utf8.Valid(payload) {
+		return described("not text", payload)
+	}
+	var out strings.Builder
+	for i := 0; i < len(payload); {
+		end := endOfRun(payload, i)
+		if end-i < longRun {
+			end = max(end, i+1)
+			out.Write(payload[i:end])
+		} else {
+			out.WriteString(describe(payload[i:end]))
+		}
+		if i = end; out.Len() > maxText {
+			return clip(out.String()) + fmt.Sprintf("<cut: %d bytes in all>", len(payload))
+		}
+	}
+	return out.String()
+}
+
+// clip returns at most maxText bytes that end with a whole character.
+func clip(text string) string {
+	end := min(maxText, len(text))
+	for end > 0 && end < len(text) && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
+
+// endOfRun returns the index behind the base64 that begins at i: of the standard
+// or the URL alphabet, with escapes and line breaks as JSON has them in between.
+func endOfRun(text []byte, i int) int {
+	for i < len(text) {
+		switch c := text[i]; {
+		case inBase64(c), c == '\r', c == '\n':
+			i++
+		case c == '\\' && i+1 < len(text) && (text[i+1] == '/' || text[i+1] == 'n' || text[i+1] == 'r'):
+			i += 2
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+func inBase64(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == '+' || c == '/' || c == '-' || c == '_' || c == '='
+}
+
+// escapes are what may stand between the characters of base64.
+var escapes = strings.NewReplacer(`\/`, "/", `\n`, "", `\r`, "", "\n", "", "\r", "", "-", "+", "_", "/", "=", "")
+
+// describe says what a run is: a picture where it can be decoded.
+func describe(run []byte) string {
+	picture, err := base64.RawStdEncoding.DecodeString(escapes.Replace(string(run)))
+	if err != nil {
+		return described("long text", run)
+	}
+	return described("picture", picture)
+}
+
+func described(what string, data []byte) string {
+	if bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}) {
+		what = "picture"
+	}
+	return fmt.Sprintf("<%s: %d bytes, sha256 %x>", what, len(data), sha256.Sum256(data))
+}

@@ -1,0 +1,171 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"edgelens/supervise"
+	"edgelens/terminal/session"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server is a real mosquitto.
+type server struct {
+	*supervise.Mosquitto
+	address session.Address
+}
+
+func startBroker(t *testing.T, change ...func(*supervise.MosquittoConfig)) server {
+	t.Helper()
+	if _, err := supervise.FindMosquitto(); err != nil {
+		t.Skipf("%v; `make setup` does", err)
+	}
+	config := supervise.DefaultMosquittoConfig()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Listen = listener.Addr().String()
+	_ = listener.Close()
+	for _, change := range change {
+		change(&config)
+	}
+	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, "", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Stop(context.Background()) })
+	return server{m, at(t, "mqtt://"+config.Listen)}
+}
+
+// killed kills the broker and waits until another has taken its place.
+func (s server) killed(t *testing.T) {
+	t.Helper()
+	before := s.PID()
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the broker is back", func() bool { return s.Up() && s.PID() != before })
+}
+
+func at(t *testing.T, url string) session.Address {
+	t.Helper()
+	address, err := session.ParseAddress(url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+// ear collects messages and confirms those that it is told to.
+type ear struct {
+	mu       sync.Mutex
+	messages []session.Message
+	confirm  func(session.Message) bool
+}
+
+func (e *ear) hear(m session.Message) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.messages = append(e.messages, m)
+	if e.confirm == nil || e.confirm(m) {
+		m.Ack()
+	}
+}
+
+func (e *ear) heard() (texts []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, m := range e.messages {
+		texts = append(texts, string(m.Payload))
+	}
+	return texts
+}
+
+func (e *ear) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.messages = nil
+}
+
+func (e *ear) has(text string) bool { return slices.Contains(e.heard(), text) }
+
+func start(t *testing.T, config session.Config, log ...*slog.Logger) *session.Session {
+	t.Helper()
+	s, err := session.Start(config, append(log, slog.New(slog.DiscardHandler))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
+	return s
+}
+
+// connected starts a session that is up.
+func connected(t *testing.T, config session.Config) *session.Session {
+	t.Helper()
+	s := start(t, config)
+	eventually(t, config.ClientID+" is connected", s.Up)
+	return s
+}
+
+func stop(t *testing.T, s *session.Session) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func say(t *testing.T, s *session.Session, topic, text string) {
+	t.Helper()
+	if err := s.Publish(t.Context(), session.Outgoing{Topic: topic, Payload: []byte(text), QoS: 1}); err != nil {
+		t.Fatalf("publish %s: %v", text, err)
+	}
+}
+
+func subscribe(filter string) []session.Subscription {
+	return []session.Subscription{{Filter: filter, QoS: 1}}
+}
+
+// logbook is a log that can be read.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
+}
+
+func (l *logbook) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}

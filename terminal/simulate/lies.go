@@ -1,0 +1,88 @@
+package simulate
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+
+	"edgelens"
+	"edgelens/terminal/dialect"
+)
+
+// A lie returns a damaged message. What the receiver is to make of it (nothing,
+// or a record without a picture) its dialect says.
+type lie func(t *terminal, record edgelens.Record, picture []byte) dialect.Outgoing
+
+// lies are what is done to messages, in the order that random numbers choose by.
+var lies = []lie{
+	onWhole(func(random *rand.Rand, payload []byte) []byte { return payload[:random.IntN(len(payload))] }), // cut off
+	onWhole(func(*rand.Rand, []byte) []byte { return nil }),
+	onWhole(func(*rand.Rand, []byte) []byte { return []byte("\xff\xfe no JSON \x00") }),
+	onWhole(notUTF8),
+	onWhole(brokenBase64),
+	onWhole(wrongTypes),
+	onWhole(hugeNumbers),
+	longSerial,
+	tooLarge,
+}
+
+// onWhole makes a lie of what is done to the bytes of a message that is right.
+func onWhole(damage func(random *rand.Rand, payload []byte) []byte) lie {
+	return func(t *terminal, record edgelens.Record, picture []byte) dialect.Outgoing {
+		message := t.config.Simulator.Record(t.device, record, picture)
+		if len(message.Payload) > 0 {
+			message.Payload = damage(t.random, message.Payload)
+		}
+		return message
+	}
+}
+
+func notUTF8(_ *rand.Rand, payload []byte) []byte {
+	return bytes.Replace(payload, []byte(`":"`), []byte("\":\"\xff\xc0"), 1)
+}
+
+// base64Run is the beginning of a picture in base64.
+var base64Run = regexp.MustCompile(`[A-Za-z0-9+/]{64}`)
+
+func brokenBase64(_ *rand.Rand, payload []byte) []byte {
+	at := base64Run.FindIndex(payload)
+	if at == nil {
+		return append([]byte("!"), payload...)
+	}
+	damaged := bytes.Clone(payload)
+	copy(damaged[at[0]:], "!?!")
+	return damaged
+}
+
+// member is a member of a JSON object whose value is short.
+var member = regexp.MustCompile(`":("[^"]{0,40}"|[0-9]{1,20})`)
+
+func wrongTypes(random *rand.Rand, payload []byte) []byte {
+	return replaceMember(random, payload, `":{"what":["is",null,true]}`)
+}
+
+func hugeNumbers(random *rand.Rand, payload []byte) []byte {
+	return replaceMember(random, payload, `":1e99999`+strings.Repeat("9", random.IntN(400)))
+}
+
+func replaceMember(random *rand.Rand, payload []byte, with string) []byte {
+	found := member.FindAllIndex(payload, 64)
+	if found == nil {
+		return []byte(with)
+	}
+	at := found[random.IntN(len(found))]
+	return bytes.Join([][]byte{payload[:at[0]], payload[at[1]:]}, []byte(with))
+}
+
+func longSerial(t *terminal, record edgelens.Record, picture []byte) dialect.Outgoing {
+	return t.config.Simulator.Record(strings.Repeat("x", 200), record, picture)
+}
+
+// tooLarge sends a picture beyond what is allowed.
+func tooLarge(t *terminal, record edgelens.Record, picture []byte) dialect.Outgoing {
+	if missing := t.config.LargeBytes - len(picture); missing > 0 {
+		picture = append(bytes.Clone(picture), make([]byte, missing)...)
+	}
+	return t.config.Simulator.Record(t.device, record, picture)
+}

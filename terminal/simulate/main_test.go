@@ -1,0 +1,136 @@
+package simulate_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"edgelens"
+	"edgelens/supervise"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/session"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// broker starts a mosquitto that ends with the test.
+func broker(t testing.TB) (session.Address, *supervise.Mosquitto) {
+	t.Helper()
+	if _, err := supervise.FindMosquitto(); err != nil {
+		t.Skipf("%v; `make setup` does", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := supervise.DefaultMosquittoConfig()
+	config.Listen = listener.Addr().String()
+	_ = listener.Close()
+	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, "", quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Stop(context.Background()) })
+	address, err := session.ParseAddress("mqtt://"+config.Listen, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address, m
+}
+
+// responder receives as edgelens does: it decodes, answers and acknowledges,
+// and remembers which records came.
+type responder struct {
+	*session.Session
+	dialect dialect.Dialect
+	work    chan func()
+
+	mu        sync.Mutex
+	ids       map[string]int
+	malformed int
+	outcomes  []dialect.Outcome
+	keys      map[string][]int // of records by device, as they came
+	deaf      int              // how many records are not acknowledged
+}
+
+func respond(t testing.TB, address session.Address, spoken dialect.Dialect) *responder {
+	t.Helper()
+	r := &responder{dialect: spoken, work: make(chan func(), 10_000), ids: map[string]int{}, keys: map[string][]int{}}
+	var working sync.WaitGroup
+	working.Go(func() {
+		for work := range r.work {
+			work()
+		}
+	})
+	config := session.Config{Address: address, ClientID: "responder", Lasting: time.Minute, ReceiveMaximum: 32, OnMessage: r.hear}
+	for _, s := range spoken.Subscriptions() {
+		config.Subscriptions = append(config.Subscriptions, session.Subscription{Filter: s.Filter, QoS: 1})
+	}
+	var err error
+	if r.Session, err = session.Start(config, quiet); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = r.Stop(context.Background())
+		close(r.work)
+		working.Wait()
+	})
+	eventually(t, "the responder is there", r.Up)
+	return r
+}
+
+func (r *responder) hear(m session.Message) {
+	defer m.Ack()
+	if _, ok := r.dialect.Match(m.Topic); !ok {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	message, err := r.dialect.Decode(m.Topic, m.Payload, time.Now())
+	if err != nil {
+		r.malformed++
+		return
+	}
+	if message.Outcome != nil {
+		r.outcomes = append(r.outcomes, *message.Outcome)
+	}
+	r.say(message.Answers)
+	for _, entry := range message.Entries {
+		sha := digest(entry.Image)
+		id := edgelens.RecordID(r.dialect.Name(), message.Device, entry.Record.Kind, entry.Record.Key, sha)
+		r.ids[id]++
+		if n, err := strconv.Atoi(entry.Record.Person.ID); err == nil {
+			r.keys[message.Device] = append(r.keys[message.Device], n)
+		}
+		if r.deaf > 0 {
+			r.deaf--
+			continue
+		}
+		r.say(entry.Acks)
+	}
+}
+
+func (r *responder) say(messages []dialect.Outgoing) {
+	for _, m := range messages {
+		r.work <- func() {
+			_ = r.Publish(context.Background(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS}) // an answer that is lost is seen
+		}
+	}
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}

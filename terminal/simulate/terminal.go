@@ -1,0 +1,310 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/session"
+)
+
+const (
+	// receiveMaximum is how much may be on its way to one terminal.
+	receiveMaximum = 16
+	// maxReplies is how many replies may wait to be sent.
+	maxReplies = 64
+	// tryAgain is how long after a failure on a connection that is still there.
+	tryAgain = 200 * time.Millisecond
+)
+
+// terminal is one device. What it does is done by live, which runs while it is
+// connected; what must survive a lost connection is in here.
+type terminal struct {
+	fleet  *Fleet
+	config *Config
+	device string
+
+	session    *session.Session // for Fleet.Run's goroutine
+	connection atomic.Pointer[session.Session]
+	up         atomic.Bool
+	replies    chan dialect.Outgoing
+	online     chan struct{} // an Online was answered
+	finished   chan struct{} // closed when all records are made and confirmed
+	confirmed  chan struct{} // a record was acknowledged
+
+	living sync.Mutex // one connection at a time
+	// The following are live's.
+	random      *rand.Rand
+	recordState recordState
+
+	mu       sync.Mutex
+	beats    []time.Time // heartbeats that wait for an answer
+	onlineAt time.Time   // of the Online that waits for one
+	unacked  map[string]*message
+}
+
+func newTerminal(f *Fleet, device string, random *rand.Rand) *terminal {
+	return &terminal{
+		fleet: f, config: &f.config, device: device, random: random,
+		replies: make(chan dialect.Outgoing, maxReplies), online: make(chan struct{}, 1),
+		finished: make(chan struct{}), confirmed: make(chan struct{}, 1), unacked: map[string]*message{},
+	}
+}
+
+// start connects; what is sent ends with sending.
+func (t *terminal) start(sending context.Context, clientID string) error {
+	config := session.Config{
+		Address: t.config.Broker, ClientID: clientID, ReceiveMaximum: receiveMaximum, AckAtOnce: true,
+		OnMessage: t.hear,
+		OnUp:      func(ctx context.Context) { t.live(sending, ctx) },
+	}
+	for _, filter := range t.config.Simulator.Subscriptions(t.device) {
+		config.Subscriptions = append(config.Subscriptions, session.Subscription{Filter: filter, QoS: t.qos(1)})
+	}
+	s, err := session.Start(config, t.fleet.log)
+	if err != nil {
+		return fmt.Errorf("simulate terminal %s: %w", t.device, err)
+	}
+	t.session = s
+	t.connection.Store(s)
+	return nil
+}
+
+// live is what a terminal does while it is connected, until sending ends.
+func (t *terminal) live(sending, connected context.Context) {
+	t.living.Lock()
+	defer t.living.Unlock()
+	for t.connection.Load() == nil { // start stores it at once
+		select {
+		case <-time.After(time.Millisecond):
+		case <-connected.Done():
+			return
+		}
+	}
+	t.up.Store(true)
+	defer t.up.Store(false)
+	t.forgetCutOff()
+	ctx, end := context.WithCancel(connected)
+	defer end()
+	defer context.AfterFunc(sending, end)()
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { t.beat(ctx) })
+	parts.Go(func() { t.sayOnline(ctx) })
+	parts.Go(func() { t.reply(connected) }) // until the end: commands come as long as we are there
+	t.sendRecords(ctx)
+	<-connected.Done()
+}
+
+// beat sends heartbeats: one at once, and then at times of its own.
+func (t *terminal) beat(ctx context.Context) {
+	if t.config.Heartbeat <= 0 {
+		return
+	}
+	wait := time.Duration(float64(t.config.Heartbeat) * (0.5 + rand.Float64()/2)) // they do not keep step
+	for {
+		message, ok := t.config.Simulator.Heartbeat(t.device, time.Now())
+		if !ok {
+			return
+		}
+		t.sayBeat(ctx, message)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		wait = t.config.Heartbeat
+	}
+}
+
+func (t *terminal) sayBeat(ctx context.Context, message dialect.Outgoing) {
+	now := time.Now()
+	due := t.answerDue(message)
+	t.expire(now)
+	if due {
+		t.mu.Lock()
+		t.beats = append(t.beats, now)
+		t.mu.Unlock()
+	}
+	err := t.publish(ctx, message)
+	if errors.Is(err, session.ErrOffline) {
+		t.mu.Lock()
+		t.beats = nil // with the connection all others are gone, too
+		t.mu.Unlock()
+		return
+	}
+	t.fleet.count(func(f *Fleet) { f.heartbeats.said(f, due, err) })
+}
+
+// sayOnline says that the terminal has come up, again and again until it is
+// answered.
+func (t *terminal) sayOnline(ctx context.Context) {
+	for {
+		message, ok := t.config.Simulator.Online(t.device, time.Now())
+		if !ok {
+			return
+		}
+		due := t.answerDue(message)
+		if due {
+			t.mu.Lock()
+			t.onlineAt = time.Now()
+			t.mu.Unlock()
+		}
+		if err := t.publish(ctx, message); !errors.Is(err, session.ErrOffline) {
+			t.fleet.count(func(f *Fleet) { f.onlines.said(f, due, err) })
+		}
+		select {
+		case <-t.online:
+			return
+		case <-time.After(t.config.RetryUnacked):
+			t.expireOnline()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// answerDue reports whether the receiver owes an answer at once.
+func (t *terminal) answerDue(message dialect.Outgoing) bool {
+	read, err := t.config.Dialect.Decode(message.Topic, message.Payload, time.Now())
+	return err == nil && len(read.Answers) > 0
+}
+
+// reply sends the answers to commands.
+func (t *terminal) reply(ctx context.Context) {
+	for {
+		select {
+		case message := <-t.replies:
+			if err := t.publish(ctx, message); err == nil || errors.Is(err, session.ErrNobodyListens) {
+				t.fleet.count(func(f *Fleet) { f.counts.Replies++ })
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hear is what the terminal does with a message; it does not block.
+func (t *terminal) hear(m session.Message) {
+	now := time.Now()
+	answer := t.config.Simulator.Read(m.Topic, m.Payload)
+	switch answer.Kind {
+	case dialect.HeartbeatAnswer:
+		t.heardBeat(now)
+	case dialect.OnlineAnswer:
+		t.heardOnline(now)
+	case dialect.RecordAck:
+		t.heardAck(answer.Key, now)
+	case dialect.CommandSent:
+		t.fleet.count(func(f *Fleet) { f.counts.Commands++ })
+		if t.config.OnCommand != nil {
+			t.config.OnCommand(t.device, m.Payload)
+		}
+	default:
+		t.fleet.count(func(f *Fleet) { f.counts.NotUnderstood++ })
+		return
+	}
+	if reply, ok := t.config.Simulator.Reply(t.device, m.Payload, now); ok {
+		select {
+		case t.replies <- reply:
+		default: // as a terminal that has too much to do
+		}
+	}
+}
+
+func (t *terminal) heardBeat(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.beats) == 0 {
+		return // after its time, or twice
+	}
+	took := now.Sub(t.beats[0])
+	t.beats = t.beats[1:]
+	t.fleet.count(func(f *Fleet) { f.heartbeats.answered(took) })
+}
+
+func (t *terminal) heardOnline(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.onlineAt.IsZero() {
+		return
+	}
+	took := now.Sub(t.onlineAt)
+	t.onlineAt = time.Time{}
+	t.fleet.count(func(f *Fleet) { f.onlines.answered(took) })
+	select {
+	case t.online <- struct{}{}:
+	default:
+	}
+}
+
+// expire gives up heartbeats whose answers' time is up.
+func (t *terminal) expire(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	late := 0
+	for late < len(t.beats) && now.Sub(t.beats[late]) > t.config.AnswerTimeout {
+		late++
+	}
+	t.beats = t.beats[late:]
+	t.fleet.count(func(f *Fleet) { f.heartbeats.Unanswered += late })
+}
+
+func (t *terminal) expireOnline() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.onlineAt.IsZero() {
+		return
+	}
+	t.onlineAt = time.Time{}
+	t.fleet.count(func(f *Fleet) { f.onlines.Unanswered++ })
+}
+
+// forgetCutOff gives up what a lost connection took with it.
+func (t *terminal) forgetCutOff() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lost, online := len(t.beats), !t.onlineAt.IsZero()
+	t.beats, t.onlineAt = nil, time.Time{}
+	t.fleet.count(func(f *Fleet) {
+		f.heartbeats.CutOff += lost
+		if online {
+			f.onlines.CutOff++
+		}
+	})
+}
+
+// awaitsAnswer reports whether something may still come; what is too late is
+// counted as missing.
+func (t *terminal) awaitsAnswer(now time.Time) bool {
+	t.expire(now)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.onlineAt.IsZero() && now.Sub(t.onlineAt) > t.config.AnswerTimeout {
+		t.onlineAt = time.Time{}
+		t.fleet.count(func(f *Fleet) { f.onlines.Unanswered++ })
+	}
+	for key, m := range t.unacked {
+		if now.Sub(m.lastAt) > t.config.AnswerTimeout {
+			t.giveUp(key)
+		}
+	}
+	return len(t.beats) > 0 || !t.onlineAt.IsZero() || len(t.unacked) > 0
+}
+
+// qos is that of Config, or else want.
+func (t *terminal) qos(want byte) byte {
+	if t.config.QoS != nil {
+		return *t.config.QoS
+	}
+	return want
+}
+
+func (t *terminal) publish(ctx context.Context, message dialect.Outgoing) error {
+	return t.connection.Load().Publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: t.qos(message.QoS)})
+}
