@@ -568,7 +568,7 @@ type Picture = PictureJSON
 
 // SendToDefaultParams defines parameters for SendToDefault.
 type SendToDefaultParams struct {
-	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 1s to 24h). Without it, as the service is set up.
+	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 2s to 24h). Without it, as the service is set up.
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
 }
 
@@ -583,7 +583,7 @@ type ListDevicesParams struct {
 
 // SendCommandParams defines parameters for SendCommand.
 type SendCommandParams struct {
-	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 1s to 24h). Without it, as the service is set up.
+	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 2s to 24h). Without it, as the service is set up.
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
 }
 

@@ -74,7 +74,7 @@ func readTTL(text *string) (time.Duration, error) {
 	}
 	ttl, ok := parseDuration(*text)
 	if !ok || ttl < leastTTL || ttl > mostTTL {
-		return 0, fmt.Errorf(`%w: ttl must be a duration of 1s to 24h such as "30s", not %q`, edgelens.ErrInvalid, clip(*text))
+		return 0, fmt.Errorf(`%w: ttl must be a duration of 2s to 24h such as "30s", not %q`, edgelens.ErrInvalid, clip(*text))
 	}
 	return ttl, nil
 }

@@ -35,8 +35,10 @@ func ParseAddress(text, caFile string) (Address, error) {
 	if err != nil {
 		return Address{}, errors.New("is no URL such as mqtt://host:1883") // the cause would repeat a password
 	}
-	a := Address{network: "tcp", username: u.User.Username(), shown: u.Redacted()}
+	a := Address{network: "tcp", username: u.User.Username(), }
 	a.password, _ = u.User.Password()
+	u.User = nil
+	a.shown = u.String()
 	port := "1883"
 	switch u.Scheme {
 	case "mqtt", "tcp":
@@ -78,7 +80,7 @@ func readCertificates(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// String returns the URL without its password.
+// String returns the URL without user and password.
 func (a Address) String() string { return a.shown }
 
 // dial connects; TLS is shaken hands on.
