@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	leastTTL = time.Second
+	leastTTL = 2 * time.Second
 	mostTTL  = 24 * time.Hour
 	// mostObjectBytes is the largest body of the calls about devices.
 	mostObjectBytes = 64 << 10
