@@ -169,8 +169,8 @@ func TestSendCommand(t *testing.T) {
 		"empty object":   {"", "", "{}", sent{body: "{}"}},
 		"64 KiB":         {"", "", most, sent{body: most}},
 		"ttl":            {"?ttl=90s", "", body, sent{body: body, ttl: 90 * time.Second}},
-		"ttl in seconds": {"?ttl=1.5", "", body, sent{body: body, ttl: 1500 * time.Millisecond}},
-		"shortest ttl":   {"?ttl=1", "", body, sent{body: body, ttl: time.Second}},
+		"ttl in seconds": {"?ttl=2.5", "", body, sent{body: body, ttl: 2500 * time.Millisecond}},
+		"shortest ttl":   {"?ttl=2", "", body, sent{body: body, ttl: 2 * time.Second}},
 		"longest ttl":    {"?ttl=24h", "", body, sent{body: body, ttl: 24 * time.Hour}},
 		"empty ttl":      {"?ttl=", "", body, sent{body: body}},
 	} {
