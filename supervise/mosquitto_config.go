@@ -138,12 +138,12 @@ listener 0 %s
 listener %d %s
 max_connections %d
 
-# What is acknowledged survives: the file is written within a second of every
-# change. Without the next two lines, 500 of 500 acknowledged messages were gone
-# after a kill -9.
+# What is acknowledged survives once it is written, which is every second, and
+# not at every change: that would write all that waits again and again, and stop
+# everybody meanwhile (docs/adr/0009-terminals.md has the figures).
 persistence true
 persistence_location %s/
-autosave_on_changes true
+autosave_on_changes false
 autosave_interval 1
 persistent_client_expiration 14d
 

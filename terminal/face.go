@@ -27,8 +27,8 @@ import (
 const (
 	// receiveMaximum is how many messages of QoS 1 may be unconfirmed at a time.
 	receiveMaximum = 16
-	// maxLine is how many messages of QoS 0 wait for one device, and maxLines
-	// how many bytes of them altogether.
+	// maxLine is how many messages of QoS 0 may wait of one device, and
+	// maxLinesBytes how many bytes of all.
 	maxLine       = 64
 	maxLinesBytes = 64 << 20
 	// takers is how many devices' messages are decoded and made durable at a

@@ -15,7 +15,9 @@ type lines struct {
 	turn []*line
 	// more holds a token for each line in turn, as far as there is room: a
 	// worker that finds no token looks again.
-	more  chan struct{}
+	more chan struct{}
+	// room holds a token once something was released.
+	room  chan struct{}
 	bytes int64
 	items int
 
@@ -30,19 +32,42 @@ type line struct {
 }
 
 func newLines(maxItems int, maxBytes int64) *lines {
-	return &lines{lines: map[string]*line{}, more: make(chan struct{}, 1), maxItems: maxItems, maxBytes: maxBytes}
+	return &lines{lines: map[string]*line{}, more: make(chan struct{}, 1), room: make(chan struct{}, 1), maxItems: maxItems, maxBytes: maxBytes}
 }
 
 // push puts an item behind those of its line, and reports whether there was
-// room. For an item that must be taken there always is: the broker bounds how
-// many of those there are.
-func (l *lines) push(name string, one item, must bool) bool {
+// room: for as many items in the line as may be, and as many bytes altogether.
+func (l *lines) push(name string, one item) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of := l.lines[name]
-	if !must && (of != nil && len(of.items) >= l.maxItems || l.bytes+one.size() > l.maxBytes) {
+	if of := l.lines[name]; of != nil && len(of.items) >= l.maxItems || l.bytes+one.size() > l.maxBytes {
 		return false
 	}
+	l.put(name, one)
+	return true
+}
+
+// pushPatiently is push for an item that must not be dropped: it waits until
+// the bytes have room, or done is closed. There always is room for one item.
+func (l *lines) pushPatiently(done <-chan struct{}, name string, one item) {
+	for {
+		l.mu.Lock()
+		if l.items == 0 || l.bytes+one.size() <= l.maxBytes {
+			l.put(name, one)
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+		select {
+		case <-l.room:
+		case <-done:
+			return
+		}
+	}
+}
+
+func (l *lines) put(name string, one item) {
+	of := l.lines[name]
 	if of == nil {
 		of = &line{name: name}
 		l.lines[name] = of
@@ -52,9 +77,8 @@ func (l *lines) push(name string, one item, must bool) bool {
 	l.bytes += one.size()
 	if len(of.items) == 1 && !of.taken {
 		l.turn = append(l.turn, of)
-		l.signal()
+		wake(l.more)
 	}
-	return true
 }
 
 // take waits for the next item. The line that it is of is the caller's until
@@ -82,7 +106,7 @@ func (l *lines) next() (*line, item, bool) {
 	l.turn[0] = nil
 	l.turn = l.turn[1:]
 	if len(l.turn) > 0 {
-		l.signal()
+		wake(l.more)
 	}
 	of.taken = true
 	one := of.items[0]
@@ -98,19 +122,13 @@ func (l *lines) release(of *line, one item) {
 	l.items--
 	l.bytes -= one.size()
 	of.taken = false
+	wake(l.room)
 	if len(of.items) == 0 {
 		delete(l.lines, of.name)
 		return
 	}
 	l.turn = append(l.turn, of)
-	l.signal()
-}
-
-func (l *lines) signal() {
-	select {
-	case l.more <- struct{}{}:
-	default:
-	}
+	wake(l.more)
 }
 
 // waiting is how many items are there, those that are worked on included.

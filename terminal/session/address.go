@@ -35,7 +35,7 @@ func ParseAddress(text, caFile string) (Address, error) {
 	if err != nil {
 		return Address{}, errors.New("is no URL such as mqtt://host:1883") // the cause would repeat a password
 	}
-	a := Address{network: "tcp", username: u.User.Username(), }
+	a := Address{network: "tcp", username: u.User.Username()}
 	a.password, _ = u.User.Password()
 	u.User = nil
 	a.shown = u.String()
@@ -110,13 +110,22 @@ type patientConn struct {
 	net.Conn
 	sync.Mutex
 	patience time.Duration
+	// broken is why a write has failed; none follows it. Under the lock.
+	broken error
 }
 
+// lastWords is how long after a failed write what the other side had said is
+// still read: a broker that was killed may have confirmed it to its sender.
+const lastWords = time.Second
+
 // Write implements net.Conn. It writes in parts, so that a large message on a
-// slow line is given the time that it needs. A write that fails ends the
-// connection: paho does not where the message has QoS 1, and would put the next
-// packet behind half a one.
+// slow line is given the time that it needs. A write that fails is the last one,
+// and the connection ends when all is read: paho would go on where the message
+// has QoS 1, and put the next packet behind half a one.
 func (c *patientConn) Write(b []byte) (int, error) {
+	if c.broken != nil {
+		return 0, c.broken
+	}
 	written := 0
 	for {
 		err := c.SetWriteDeadline(time.Now().Add(c.patience))
@@ -126,7 +135,10 @@ func (c *patientConn) Write(b []byte) (int, error) {
 			written += n
 		}
 		if err != nil {
-			_ = c.Close() // whoever reads learns of it
+			c.broken = err
+			if c.SetReadDeadline(time.Now().Add(lastWords)) != nil {
+				_ = c.Close() // whoever reads learns of it
+			}
 			return written, err
 		}
 		if written == len(b) {

@@ -118,7 +118,7 @@ func TestWithoutConfirmationNoMoreThanTheReceiveMaximum(t *testing.T) {
 	broker := startBroker(t)
 	var ear ear
 	ear.confirm = func(session.Message) bool { return false }
-	connected(t, session.Config{Address: broker.address, ClientID: "up", ReceiveMaximum: 4, Subscriptions: subscribe("x"), OnMessage: ear.hear})
+	connected(t, session.Config{Address: broker.address, ClientID: "up", Lasting: time.Hour, ReceiveMaximum: 4, Subscriptions: subscribe("x"), OnMessage: ear.hear})
 	var last ear2
 	connected(t, session.Config{Address: broker.address, ClientID: "other", AckAtOnce: true, Subscriptions: subscribe("x"), OnMessage: last.hear})
 	down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
