@@ -37,7 +37,7 @@ type simulateFlags struct {
 func newTerminalSimulate() *cobra.Command {
 	flags := simulateFlags{config: simulate.DefaultConfig()}
 	cmd := &cobra.Command{
-		Use:   "simulate",
+		Use:   "simulate [PICTURE...]",
 		Short: "Send what terminals send: heartbeats and records with pictures; check the answers",
 		Long: `Pretends to be terminals at an MQTT broker, for those who have none at hand. Each sends
 heartbeats, and records with pictures, until Ctrl-C or --duration, or until it has sent
@@ -47,8 +47,8 @@ has come.`,
 		Example: `  edgelens terminal simulate
   edgelens terminal simulate --dialect camera --images photos/ --rate 1 --records 20
   edgelens terminal simulate --terminals 200 --rate 0.1 --duration 5m --json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			flags.images = append(flags.images, args...)
 			return simulateTerminals(cmd.Context(), &flags, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -58,7 +58,7 @@ has come.`,
 	f.StringVar(&flags.ack, "ack", fungxi.AckNone, "echo where the server is set to acknowledge records of fungxi; else none")
 	f.IntVar(&flags.terminals, "terminals", 1, "how many")
 	f.StringVar(&flags.prefix, "serial-prefix", "SIM", "how their serial numbers begin")
-	f.StringArrayVar(&flags.images, "images", nil, "a picture to send, or a folder of them; may be given again (default: made up)")
+	f.StringArrayVar(&flags.images, "images", nil, "a picture to send, or a folder of them, as are the arguments; may be given again (default: made up)")
 	f.DurationVar(&flags.duration, "duration", 0, "how long (default: until Ctrl-C)")
 	f.BoolVar(&flags.asJSON, "json", false, "print the outcome as JSON")
 	f.DurationVar(&c.Heartbeat, "heartbeat", c.Heartbeat, "how often each shows that it lives; 0 for never")
