@@ -130,7 +130,7 @@ func TestTerminalSimulateCommand(t *testing.T) {
 		"a bad share":     {[]string{"--lies", "7"}, "lies is a share"},
 		"no terminals":    {[]string{"--terminals", "0"}, "there must be a terminal"},
 		"a bad broker":    {[]string{"--broker", "http://x"}, "--broker: must begin with mqtt://"},
-		"an argument":     {[]string{"now"}, "unknown command"},
+		"an argument":     {[]string{"now"}, "no such file"},
 		"no broker":       {[]string{"--broker", "mqtt://door:secret@" + unusedAddress(t), "--duration", "500ms"}, "start one with `make run`"},
 	} {
 		t.Run(name, func(t *testing.T) {
