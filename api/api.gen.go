@@ -306,6 +306,9 @@ type DeviceCounters struct {
 	Malformed int64 `json:"malformed"`
 	Records   int64 `json:"records"`
 	Unknown   int64 `json:"unknown"`
+
+	// UnknownNames The unknown messages by the device's own word for them
+	UnknownNames *map[string]int64 `json:"unknown_names,omitempty"`
 }
 
 // DeviceList defines model for DeviceList.

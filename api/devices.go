@@ -105,7 +105,7 @@ func checkState(state DeviceState) error {
 }
 
 func newDevice(d edgelens.Device) Device {
-	return Device{
+	device := Device{
 		Id: d.ID, Dialect: d.Dialect, State: DeviceState(d.State), Online: d.Online,
 		FirstSeen: moment(d.FirstSeen), LastSeen: moment(d.LastSeen),
 		Counters: DeviceCounters{
@@ -113,6 +113,10 @@ func newDevice(d edgelens.Device) Device {
 			Unknown: d.Counters.Unknown, Malformed: d.Counters.Malformed, Lost: d.Counters.Lost,
 		},
 	}
+	if names := d.Counters.UnknownNames; len(names) > 0 {
+		device.Counters.UnknownNames = &names
+	}
+	return device
 }
 
 // noDevices are the Devices of a server without any.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -539,8 +540,9 @@ func TestTheArticlesBridge(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	withTerminals(t, c)
+	c.Ledger.KeepImages = true
 	r := newReceiver(t, c)
-	serving(t, c)
+	s, _, _ := serving(t, c)
 	terminal := connect(t, c, "F1", "fungxi_F1_downLink", "edgelens/v1/events/F1")
 	heartbeat, _ := terminals1.Heartbeat("F1", time.Now())
 	terminal.say(heartbeat)
@@ -567,6 +569,25 @@ func TestTheArticlesBridge(t *testing.T) {
 	events := terminal.events("F1")
 	if events[0].Data.Kind != "stranger" || events[1].Data.Kind != "verified" || p.Recognition.ID != events[1].ID || p.Recognition.Predictions[0].Label != "green" {
 		t.Errorf("%+v, posted %+v", events, p.Recognition)
+	}
+	// A command from the article's address reaches the terminal.
+	if a := s.send("POST", "/", "application/x-www-form-urlencoded", strings.NewReader(`{"cmd":"openDoor"}`)); a.status != 200 || string(a.body) != "ok" {
+		t.Errorf("POST /: %d %q", a.status, a.body)
+	}
+	soon(t, "the terminal is told", func() bool {
+		return slices.Contains(terminal.on("fungxi_F1_downLink"), `{"cmd":"openDoor"}`)
+	})
+	// What came of it can be looked back at, with its picture.
+	if a := s.get("/api/results?device=F1"); a.status != 200 || strings.Count(string(a.body), `"face":"mqtt"`) != 2 {
+		t.Errorf("results: %d %s", a.status, a.body)
+	}
+	link := events[1].Data.Image.URL
+	a := s.get(link[strings.Index(link, "/api/"):])
+	if a.status != 200 || !bytes.Equal(a.body, picture) {
+		t.Errorf("the picture at %s: %d, %d bytes", link, a.status, len(a.body))
+	}
+	if a := s.get("/api/devices/F1"); a.status != 200 || !strings.Contains(string(a.body), `"online":true`) {
+		t.Errorf("the device: %d %s", a.status, a.body)
 	}
 }
 
