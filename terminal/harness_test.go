@@ -77,7 +77,6 @@ type site struct {
 	config   terminal.Config
 	dialects dialects.Config
 	node     string
-	webhooks bool
 
 	ledger *ledger.Ledger
 	face   *terminal.Face
