@@ -40,7 +40,8 @@ type Record struct {
 	CapturedAt time.Time
 	// ReceivedAt is when it first came to us.
 	ReceivedAt time.Time
-	// Retained says that the broker had kept it for whoever comes.
+	// Retained says that the broker had kept it: for whoever comes, or for us
+	// while we were away, and that the device's own time does not prove it new.
 	Retained bool
 	// ImageSHA256 is the hex digest of the picture and ImageBytes its size;
 	// empty and 0 for none.

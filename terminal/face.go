@@ -151,7 +151,7 @@ func (f *Face) Start() error {
 	up, err := session.Start(session.Config{
 		Address: address, ClientID: "edgelens-" + f.parts.Node + "-up", Lasting: keep,
 		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes), // at most 256 MiB, as Validate says
-		Subscriptions: f.subscriptions(), OnMessage: f.heard,
+		Subscriptions: f.subscriptions(), OnMessage: f.heard, Marker: markerTopic(f.parts.Node),
 	}, f.log)
 	if err != nil {
 		return errors.Join(err, f.Stop(context.Background()))

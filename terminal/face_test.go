@@ -147,6 +147,34 @@ func TestOldRecordsAreReplayed(t *testing.T) {
 	}
 }
 
+// What waited at the broker while we were away is not fresh, where its device
+// does not prove it; what comes after it is.
+func TestWhatWaitedIsReplayed(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b, func(s *site) { s.config.Fresh = time.Second }).connected()
+	c := b.client("c", "edgelens/v1/#")
+	const topic = "edgelens/v1/devices/cam/snapshot"
+	c.say(topic, "before")
+	equal(t, "before: replayed", c.waitForEvents("cam", 1)[0].Data.Replayed, false)
+	for i, restart := range []func(){
+		func() { s.stop(); c.waitFor("edgelens/v1/status", 2); c.say(topic, "away"); time.Sleep(1100 * time.Millisecond); s.start() },
+		func() { s.stop(); c.say(topic, "again"); c.tell(fungxis.Record("F1", record(1), []byte("picture"))); s.start() }, // however short: nobody knows
+	} {
+		restart()
+		s.connected()
+		events := c.waitForEvents("cam", 2*i+2)
+		equal(t, "away: replayed", events[2*i+1].Data.Replayed, true)
+		eventually(t, "what comes now is fresh", func() bool {
+			c.say(topic, fmt.Sprint("now ", i))
+			events = c.waitForEvents("cam", 2*i+3)
+			return !events[len(events)-1].Data.Replayed
+		})
+		equal(t, "events", len(events), 2*i+3)
+	}
+	// The clock of a device that was right all the time is believed.
+	equal(t, "with a time: replayed", c.waitForEvents("F1", 1)[0].Data.Replayed, false)
+}
+
 func TestBadMessages(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()

@@ -42,6 +42,10 @@ type item struct {
 
 func (i item) size() int64 { return int64(len(i.Payload)) }
 
+// old reports whether the broker had kept it: for whoever comes, or for us while
+// we were away for longer than fresh. It says nothing of now.
+func (i item) old(fresh time.Duration) bool { return i.Retained || i.Waited > fresh }
+
 // heard is called for each message, one at a time. It does not block, but where
 // what waits has reached its bound and none of it may be dropped: then the broker
 // has to wait. It was told how many messages we take at a time; mosquitto 2.0.11
@@ -131,8 +135,8 @@ func (f *Face) process(ctx context.Context, one item) bool {
 // presence takes down what is no record, and answers it from memory.
 func (f *Face) presence(one item, message dialect.Message) {
 	f.metrics.count(in, one.dialect.Name(), message.Kind.String())
-	if one.Retained || message.Device == "" {
-		return // what the broker had kept says nothing of now
+	if message.Device == "" || one.old(f.config.Fresh) {
+		return
 	}
 	says := isHere
 	if message.Kind == dialect.Offline {
@@ -174,7 +178,7 @@ func (f *Face) hear(one item, message dialect.Message, says presence, count func
 func (f *Face) records(ctx context.Context, one item, message dialect.Message) bool {
 	f.metrics.count(in, one.dialect.Name(), message.Kind.String())
 	says := isHere
-	if one.Retained {
+	if one.old(f.config.Fresh) {
 		says = saysNothing
 	}
 	state, ok := f.hear(one, message, says, func(*edgelens.DeviceCounters) {})
@@ -189,7 +193,7 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 			return false
 		}
 		f.log.Info("record", "device", message.Device, "dialect", one.dialect.Name(), "kind", reception.Record.Kind, "record", reception.Record.ID,
-			"bytes", reception.Record.ImageBytes, "retained", one.Retained, "outcome", what)
+			"bytes", reception.Record.ImageBytes, "old", reception.Record.Retained, "outcome", what)
 		f.registry.count(message.Device, func(c *edgelens.DeviceCounters) {
 			c.Records++
 			if what == keptBefore {
@@ -209,6 +213,9 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 func (f *Face) reception(one item, device string, entry dialect.Entry, state edgelens.DeviceState) edgelens.Reception {
 	record := entry.Record
 	record.Dialect, record.Device, record.ReceivedAt, record.Retained = one.dialect.Name(), device, one.receivedAt, one.Retained
+	if one.old(f.config.Fresh) && !f.provesFresh(record.CapturedAt, one.receivedAt) {
+		record.Retained = true
+	}
 	if len(entry.Image) > 0 {
 		digest := sha256.Sum256(entry.Image)
 		record.ImageSHA256, record.ImageBytes = hex.EncodeToString(digest[:]), int64(len(entry.Image))
@@ -219,6 +226,12 @@ func (f *Face) reception(one item, device string, entry dialect.Entry, state edg
 		Job:        edgelens.JobSpec{Face: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
 		MaxWaiting: f.config.MaxWaiting, MaxInteractive: min(maxInteractive, f.config.MaxWaiting),
 	}
+}
+
+// provesFresh reports whether the device's own time says that a record is new. A
+// clock that is ahead by more than that proves nothing.
+func (f *Face) provesFresh(captured, received time.Time) bool {
+	return !captured.IsZero() && captured.Sub(received).Abs() <= f.config.Fresh
 }
 
 // maxInteractive is how many pictures of a device may wait with those of people

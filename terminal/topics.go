@@ -15,6 +15,10 @@ const (
 	sayOffline = "offline"
 )
 
+// markerTopic is where a node sends itself something, to find out what has waited
+// for it.
+func markerTopic(node string) string { return "edgelens/v1/nodes/" + node + "/marker" }
+
 func availabilityTopic(device string) string { return topicDevices + device + availability }
 
 // seenTopic is where nodes of a group tell one another that a device lives: its

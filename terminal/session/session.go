@@ -52,6 +52,9 @@ type Message struct {
 	QoS     byte
 	// Retained says that the broker had kept it for whoever comes.
 	Retained bool
+	// Waited is how long it may have waited at the broker while we were away, at
+	// most; 0 for what comes now. It is known where there is a Config.Marker.
+	Waited time.Duration
 	// Ack confirms the message to the broker, which sends it again after a
 	// reconnect otherwise. It does nothing for QoS 0.
 	Ack func()
@@ -93,6 +96,9 @@ type Config struct {
 	AckAtOnce bool
 	// Subscriptions are made whenever there is a connection.
 	Subscriptions []Subscription
+	// Marker is a topic of our own on which to find out what has waited for us;
+	// empty where that does not matter, or nothing lasts.
+	Marker string
 	// OnMessage is called for one message at a time, and must not block: nothing
 	// is read meanwhile. Nil where there are no Subscriptions.
 	OnMessage func(Message)
@@ -124,6 +130,7 @@ type Session struct {
 	fault    error // the last one
 	end      context.CancelFunc
 	limits   limits
+	catchUp  catchUp
 }
 
 // limits are how long a broker that hangs is waited for.
@@ -166,6 +173,7 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 		ConnectPassword: []byte(c.Address.password),
 		ConnectTimeout:  s.limits.dial,
 		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
+			s.catchUp.begin(c.Lasting)
 			return c.Address.dial(ctx, s.limits)
 		},
 		SessionExpiryInterval: uint32(c.Lasting / time.Second),
@@ -221,8 +229,20 @@ func (s *Session) received(p paho.PublishReceived) (bool, error) {
 	if s.config.OnMessage == nil {
 		return true, nil
 	}
+	if s.config.Marker != "" && p.Packet.Topic == s.config.Marker {
+		if s.catchUp.isMarker(p.Packet.Payload) {
+			s.catchUp.nothingWaited()
+		}
+		s.ack(p)()
+		return true, nil
+	}
+	var waited time.Duration
+	if s.config.Marker != "" {
+		waited = s.catchUp.waited()
+	}
 	s.config.OnMessage(Message{
-		Topic: p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain,
+		Waited: waited,
+		Topic:  p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain,
 		Ack: s.ack(p),
 	})
 	return true, nil
@@ -237,8 +257,11 @@ func (s *Session) ack(p paho.PublishReceived) func() {
 }
 
 // connected is called when there is a connection; it must not block.
-func (s *Session) connected(manager *autopaho.ConnectionManager, _ *paho.Connack) {
+func (s *Session) connected(manager *autopaho.ConnectionManager, answer *paho.Connack) {
 	s.failures.Store(1)
+	if !answer.SessionPresent {
+		s.catchUp.nothingWaited()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.manager, s.fault = manager, nil
@@ -270,6 +293,9 @@ func (s *Session) settle(ctx context.Context) {
 			return
 		}
 	}
+	if s.config.Marker != "" {
+		s.mark(ctx)
+	}
 	s.mu.Lock()
 	s.up.Store(ctx.Err() == nil) // disconnected takes turns with us
 	s.mu.Unlock()
@@ -289,6 +315,9 @@ func (s *Session) subscribe(ctx context.Context) error {
 			RetainHandling: 1,
 		})
 	}
+	if s.config.Marker != "" {
+		request.Subscriptions = append(request.Subscriptions, paho.SubscribeOptions{Topic: s.config.Marker, QoS: 1})
+	}
 	answer, err := s.connection().Subscribe(ctx, request)
 	if answer != nil {
 		for i, reason := range answer.Reasons {
@@ -306,6 +335,7 @@ func (s *Session) disconnected() bool {
 	if s.endUp != nil {
 		s.endUp()
 	}
+	s.catchUp.disconnected()
 	if s.up.Swap(false) && !s.stopped {
 		s.log.Warn("the MQTT broker is away; connecting again")
 	}
@@ -407,7 +437,7 @@ func (s *Session) Unsubscribe(ctx context.Context) error {
 		return ErrOffline
 	}
 	request := &paho.Unsubscribe{}
-	for _, subscription := range s.config.Subscriptions {
+	for _, subscription := range s.config.Subscriptions { // the marker's is nobody else's
 		request.Topics = append(request.Topics, subscription.Filter)
 	}
 	if _, err := s.connection().Unsubscribe(ctx, request); err != nil {

@@ -1,0 +1,76 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+)
+
+// catchUpTimeout is how long after a reconnect messages are at most taken for
+// ones that have waited.
+const catchUpTimeout = 30 * time.Second
+
+// catchUp tells messages that waited at the broker while we were away from those
+// that come now. The broker hands on what is for us in the order in which it
+// came, so we send a marker to ourselves: what comes before it may have waited.
+type catchUp struct {
+	mu sync.Mutex
+	// away is how long we were, and until when it counts; zero once the marker
+	// has come.
+	away  time.Duration
+	until time.Time
+	// lost is when the last connection ended; zero before the first.
+	lost   time.Time
+	marker string
+}
+
+// begin is called before there is a connection. lasting is how long the broker
+// may have kept messages for us.
+func (c *catchUp) begin(lasting time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.away, c.until, c.marker = lasting, time.Now().Add(catchUpTimeout), rand.Text()
+	if !c.lost.IsZero() {
+		c.away = min(lasting, time.Since(c.lost))
+	}
+}
+
+// nothingWaited is called where the broker has kept nothing, or has handed it on.
+func (c *catchUp) nothingWaited() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.away = 0
+}
+
+func (c *catchUp) disconnected() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = time.Now()
+}
+
+// waited is how long a message that comes now may have waited at most.
+func (c *catchUp) waited() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.away == 0 || time.Now().After(c.until) {
+		return 0
+	}
+	return c.away
+}
+
+func (c *catchUp) isMarker(payload []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(payload) == c.marker
+}
+
+// mark sends the marker. Where it cannot, the timeout does.
+func (s *Session) mark(ctx context.Context) {
+	s.catchUp.mu.Lock()
+	marker := s.catchUp.marker
+	s.catchUp.mu.Unlock()
+	_, _ = s.connection().Publish(ctx, &paho.Publish{Topic: s.config.Marker, Payload: []byte(marker), QoS: 1})
+}
