@@ -117,11 +117,8 @@ type business struct {
 	*book
 	mu      sync.Mutex
 	failing bool
-	tries   [3]int // by what was done to it
+	tries   [3]int // 500, hanging, reset: in turn
 }
-
-// businessFaults are done in turn where it fails.
-var businessFaults = []string{"answers 500", "hangs", "resets"}
 
 func newBusiness(t *testing.T) *business {
 	b := &business{book: newBook()}
@@ -181,8 +178,9 @@ func (b *business) setFailing(failing bool) {
 	b.failing = failing
 }
 
-func (b *business) tried() [3]int {
+// tried is how often each fault met a request.
+func (b *business) tried() []int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.tries
+	return append([]int{}, b.tries[:]...)
 }

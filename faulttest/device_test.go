@@ -37,8 +37,8 @@ type device struct {
 
 	mu      sync.Mutex
 	records []*sent
-	resent  int
-	unheard int
+	resent  int // of these, more than once
+	unheard int // messages that the broker had nobody for
 }
 
 // sent is a record, in the order of the first attempt.
@@ -106,9 +106,9 @@ func (d *device) new(captured time.Time, image []byte) (*sent, dialect.Outgoing)
 		panic("a simulator that nobody understands") // never
 	}
 	digest := sha256.Sum256(image)
-	record = read.Entries[0].Record
+	understood := read.Entries[0].Record // its key is not the number alone
 	return &sent{
-		id:  edgelens.RecordID(d.dialect.Name(), d.serial, record.Kind, record.Key, hex.EncodeToString(digest[:])),
+		id:  edgelens.RecordID(d.dialect.Name(), d.serial, understood.Kind, understood.Key, hex.EncodeToString(digest[:])),
 		key: record.Key, captured: captured,
 	}, message
 }
@@ -120,11 +120,8 @@ func (d *device) tell(ctx context.Context, r *sent, message dialect.Outgoing) bo
 		d.records = append(d.records, r)
 	})
 	for try := 0; ctx.Err() == nil; try++ {
-		if try > 0 {
-			d.note(func() { d.resent++ })
-		}
 		if d.publish(ctx, message) && (!d.acked || d.acknowledged(ctx, r.key)) {
-			d.note(func() { r.confirmed = time.Now() })
+			d.note(func() { r.confirmed, d.resent = time.Now(), d.resent+min(try, 1) })
 			return true
 		}
 	}

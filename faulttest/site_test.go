@@ -134,24 +134,42 @@ func (s *site) sent() int {
 	return n
 }
 
-// settle waits until both sinks have been told of every record, or until
-// nothing more comes for a while: then compare says what is missing.
-func (s *site) settle(patience time.Duration) (took time.Duration) {
+// settle waits until both sinks have been told of every record, and returns how
+// long that took. Of what may be lost it does so only as long as anything comes;
+// and it gives up after endWithin without anything: compare says what is missing.
+func (s *site) settle() (took time.Duration) {
 	s.t.Helper()
 	start, last, before := time.Now(), time.Now(), -1
 	for {
-		business, heard := s.business.count(), s.heard.count()
-		if all := s.sent(); business >= all && heard >= all {
-			return time.Since(start)
-		}
-		if n := business + heard; n != before {
+		certain, perhaps := s.missing()
+		if n := certain + perhaps; n != before {
 			last, before = time.Now(), n
 		}
-		if time.Since(last) > patience {
-			return time.Since(start)
+		quiet := time.Since(last)
+		if certain+perhaps == 0 || certain == 0 && quiet > stake || quiet > endWithin {
+			return last.Sub(start)
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// missing counts what the sinks have not been told of, certain or perhaps lost.
+func (s *site) missing() (certain, perhaps int) {
+	if all := s.sent(); s.business.count() >= all && s.heard.count() >= all {
+		return 0, 0
+	}
+	for _, d := range s.devices {
+		for _, r := range d.all() {
+			switch {
+			case s.business.has(r.id) && s.heard.has(r.id):
+			case !s.business.has(r.id) && s.mayBeLost(d, &r):
+				perhaps++
+			default:
+				certain++
+			}
+		}
+	}
+	return certain, perhaps
 }
 
 // compare checks what both sinks were told against what was sent, and returns
@@ -164,7 +182,7 @@ func (s *site) compare() (lost int) {
 		for _, r := range d.all() {
 			switch {
 			case s.business.has(r.id):
-			case !d.acked && !r.confirmed.IsZero() && s.atStake(r.confirmed):
+			case s.mayBeLost(d, &r):
 				gone[r.id] = true
 			default:
 				s.t.Errorf("%s: record %s, captured %v and confirmed %v, never reached the business server; the events have it: %v",
@@ -195,9 +213,13 @@ func (s *site) compare() (lost int) {
 // stake is for how long what the broker confirms may not be on its disk.
 const stake = 2 * time.Second
 
-func (s *site) atStake(at time.Time) bool {
+// mayBeLost reports whether the broker alone had a record, and died.
+func (s *site) mayBeLost(d *device, r *sent) bool {
+	if d.acked || r.confirmed.IsZero() {
+		return false
+	}
 	for _, death := range s.deaths {
-		if before := death.Sub(at); before > -stake/4 && before < stake {
+		if before := death.Sub(r.confirmed); before > -stake/4 && before < stake {
 			return true
 		}
 	}
