@@ -210,6 +210,9 @@ func (s *site) deliverAll(n int, now time.Time) {
 				if !d.tell(ctx, r, message) {
 					return
 				}
+				if (k+1)%2000 == 0 {
+					say("%d of %d records delivered, %d heard of", k+1, n, s.heard.count())
+				}
 			}
 		})
 	}
