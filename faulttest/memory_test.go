@@ -21,13 +21,16 @@ const (
 	mostGrowth = 32 << 20
 )
 
-// padded puts an ancillary chunk before the end of a PNG, which decoders skip
+// padded returns a picture as large as a small photograph.
+func padded(p picture) picture { return withNoise(p, padding) }
+
+// withNoise puts an ancillary chunk before the end of a PNG, which decoders skip
 // (https://www.w3.org/TR/png-3/#5Chunk-naming-conventions).
-func padded(p picture) picture {
+func withNoise(p picture, size int) picture {
 	const endChunk = 12
-	chunk := binary.BigEndian.AppendUint32(nil, padding)
+	chunk := binary.BigEndian.AppendUint32(nil, uint32(size))
 	chunk = append(chunk, "edGe"...)
-	noise := make([]byte, padding)
+	noise := make([]byte, size)
 	_, _ = rand.Read(noise) // never fails
 	chunk = append(chunk, noise...)
 	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 
 	"edgelens"
 )
@@ -96,7 +97,9 @@ func (l *Ledger) outbox(ctx context.Context, sink, device string, limit int) ([]
 		d.Sink = sink
 		deliveries = append(deliveries, d)
 	}
-	if err := rows.Err(); err != nil {
+	// Closed before more is asked: whoever holds one of the few connections and
+	// waits for another may wait for ever.
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
 	for i := range deliveries {

@@ -3,8 +3,10 @@
 package ledger_test
 
 import (
+	"context"
 	"fmt"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +51,29 @@ func TestOutboxKeepsTheOrderOfEachDevice(t *testing.T) {
 	devices, err = l.OutboxDevices(t.Context(), "nobody")
 	must(t, err)
 	equal(t, "no sink", len(devices), 0)
+}
+
+// However many devices are told of at a time, nobody waits for a connection of
+// somebody who waits for another.
+func TestOutboxIsReadByMany(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	receive(t, l, reception("a", 1, withoutPicture))
+	receive(t, l, reception("a", 2)) // has no result, so that the reading ends there
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var lanes sync.WaitGroup
+	for range 32 {
+		lanes.Go(func() {
+			for range 50 {
+				deliveries, err := l.Outbox(ctx, "event", "a", 16)
+				if err != nil || keysOf(deliveries) != "1" {
+					t.Errorf("read %q, %v", keysOf(deliveries), err)
+					return
+				}
+			}
+		})
+	}
+	lanes.Wait()
 }
 
 func TestOutboxHoldsUntilTheDeviceIsReleased(t *testing.T) {
