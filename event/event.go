@@ -84,8 +84,8 @@ type Image struct {
 
 // Composer makes events.
 type Composer struct {
-	// Fresh is how far a device's own time may lie behind a record's arrival
-	// until the record is taken for a replay.
+	// Fresh is how old a record may be when the event is written, by the device's
+	// own time or else by its arrival, until it is taken for a replay.
 	Fresh time.Duration
 	// Link returns where a picture of a result can be had; nil for nowhere.
 	Link func(result string) string
@@ -105,13 +105,17 @@ func (c Composer) Compose(d *edgelens.Delivery, now time.Time) CloudEvent {
 
 func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
 	r := &d.Record
+	// A device clock that is ahead proves nothing; one that is behind is taken at
+	// its word.
+	since := at
+	if since.After(r.ReceivedAt) {
+		since = r.ReceivedAt
+	}
 	data := Data{
 		Outcome: d.Result.Outcome, Reason: d.Result.Reason, Device: r.Device, Dialect: r.Dialect, Kind: r.Kind, Passed: r.Passed,
 		Record: r.Verdict, Predictions: []Prediction{}, ReceivedAt: r.ReceivedAt.UTC(),
-		AgeMS: max(0, now.Sub(at).Milliseconds()),
-		// A device clock that is ahead proves nothing; one that is behind is
-		// taken at its word.
-		Replayed: r.Retained || !r.CapturedAt.IsZero() && r.ReceivedAt.Sub(r.CapturedAt) > c.Fresh,
+		AgeMS:    max(0, now.Sub(at).Milliseconds()),
+		Replayed: r.Retained || now.Sub(since) > c.Fresh,
 	}
 	if data.Record == nil {
 		data.Record = json.RawMessage("null")

@@ -68,3 +68,28 @@ func TestGolden(t *testing.T) {
 		})
 	}
 }
+
+// What is told late, because who is told was away, is no news any more.
+func TestWhatIsToldLateIsReplayed(t *testing.T) {
+	received := time.Date(2026, 4, 10, 8, 0, 12, 0, time.UTC)
+	composer := event.Composer{Fresh: time.Minute}
+	for name, test := range map[string]struct {
+		captured time.Time
+		told     time.Duration // after it was received
+		want     bool
+	}{
+		"at once":                           {received, time.Second, false},
+		"at once, without a time":           {time.Time{}, time.Second, false},
+		"after a minute":                    {received, 59 * time.Second, false},
+		"later":                             {received, 61 * time.Second, true},
+		"later, without a time":             {time.Time{}, 61 * time.Second, true},
+		"later, by a clock that is ahead":   {received.Add(time.Hour), 61 * time.Second, true},
+		"at once, by a clock that is ahead": {received.Add(time.Hour), time.Second, false},
+		"at once, captured long before":     {received.Add(-time.Hour), time.Second, true},
+	} {
+		d := &edgelens.Delivery{Record: edgelens.Record{Device: "door", CapturedAt: test.captured, ReceivedAt: received}}
+		if got := composer.Compose(d, received.Add(test.told)).Data.Replayed; got != test.want {
+			t.Errorf("%s: replayed is %v", name, got)
+		}
+	}
+}

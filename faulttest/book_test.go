@@ -20,6 +20,7 @@ type told struct {
 	Replayed                    bool
 	CapturedAt                  time.Time `json:"captured_at"`
 	ReceivedAt                  time.Time `json:"received_at"`
+	AgeMS                       int64     `json:"age_ms"`
 	at                          time.Time
 }
 
@@ -45,8 +46,9 @@ func (b *book) add(t told, err error) {
 		b.wrong = append(b.wrong, err.Error())
 		return
 	}
-	if old := t.ReceivedAt.Sub(t.CapturedAt) > fresh; !t.CapturedAt.IsZero() && old != t.Replayed {
-		b.wrong = append(b.wrong, fmt.Sprintf("replayed %v of %s, captured at %v and received at %v", t.Replayed, t.ID, t.CapturedAt, t.ReceivedAt))
+	// By the age that the event had when it was written.
+	if old := t.AgeMS > fresh.Milliseconds(); !t.CapturedAt.IsZero() && old != t.Replayed {
+		b.wrong = append(b.wrong, fmt.Sprintf("replayed %v of %s, captured at %v, received at %v, %d ms old", t.Replayed, t.ID, t.CapturedAt, t.ReceivedAt, t.AgeMS))
 	}
 	if t.Outcome != "recognized" {
 		b.wrong = append(b.wrong, fmt.Sprintf("%s of %s: %s", t.Outcome, t.ID, t.Reason))

@@ -157,8 +157,19 @@ func TestWhatWaitedIsReplayed(t *testing.T) {
 	c.say(topic, "before")
 	equal(t, "before: replayed", c.waitForEvents("cam", 1)[0].Data.Replayed, false)
 	for i, restart := range []func(){
-		func() { s.stop(); c.waitFor("edgelens/v1/status", 2); c.say(topic, "away"); time.Sleep(1100 * time.Millisecond); s.start() },
-		func() { s.stop(); c.say(topic, "again"); c.tell(fungxis.Record("F1", record(1), []byte("picture"))); s.start() }, // however short: nobody knows
+		func() {
+			s.stop()
+			c.waitFor("edgelens/v1/status", 2)
+			c.say(topic, "away")
+			time.Sleep(1100 * time.Millisecond)
+			s.start()
+		},
+		func() {
+			s.stop()
+			c.say(topic, "again")
+			c.tell(fungxis.Record("F1", record(1), []byte("picture")))
+			s.start()
+		}, // however short: nobody knows
 	} {
 		restart()
 		s.connected()

@@ -234,10 +234,10 @@ func (f *Face) provesFresh(captured, received time.Time) bool {
 	return !captured.IsZero() && captured.Sub(received).Abs() <= f.config.Fresh
 }
 
-// maxInteractive is how many pictures of a device may wait with those of people
-// before the rest wait in the bulk queue: a device that sends faster than can be
-// looked at must not make the others wait.
-const maxInteractive = 4
+// maxInteractive is how many pictures of a device may wait with those of people,
+// the one that is looked at included, before the rest wait in the bulk queue: a
+// device that sends faster than can be looked at must not make the others wait.
+const maxInteractive = 2
 
 // kept is what became of a record.
 type kept int

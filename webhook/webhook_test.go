@@ -64,7 +64,7 @@ func receiver(t *testing.T, do http.HandlerFunc) (url string) {
 
 func hook(t *testing.T, config webhook.Config) *webhook.Webhook {
 	t.Helper()
-	w, err := webhook.New(config, event.Composer{Fresh: time.Minute}, pictures{})
+	w, err := webhook.New(config, event.Composer{Fresh: 100 * 365 * 24 * time.Hour}, pictures{})
 	if err != nil {
 		t.Fatal(err)
 	}

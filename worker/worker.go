@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,7 +61,7 @@ type Worker struct {
 // NewWorker returns a Worker, not running yet, beside the Queue of the same
 // process.
 func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
-	w := newWorker(queue.redis, queue.config.Concurrency, recognizer, log, metrics)
+	w := newWorker(queue.redis, queue.config.Concurrency, lookInterval(queue.config.RedisURL), recognizer, log, metrics)
 	w.node, w.own, w.running = queue.node, queue.ledger, queue.running
 	return w
 }
@@ -72,13 +73,22 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	w := newWorker(client, config.Concurrency, recognizer, log, metrics)
+	w := newWorker(client, config.Concurrency, lookInterval(config.RedisURL), recognizer, log, metrics)
 	w.running = newAttempts()
 	w.release = client.Close
 	return w, nil
 }
 
-func newWorker(client redis.UniversalClient, concurrency int, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+// lookInterval is how often an idle worker asks Redis for a task: asynq polls, so
+// a job waits for half of that on average. A Redis on a socket is nobody else's.
+func lookInterval(redisURL string) time.Duration {
+	if strings.HasPrefix(redisURL, "unix:") || strings.HasPrefix(redisURL, "redis-socket:") {
+		return 25 * time.Millisecond
+	}
+	return 100 * time.Millisecond
+}
+
+func newWorker(client redis.UniversalClient, concurrency int, look time.Duration, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	w := &Worker{
 		redis: client, recognizer: recognizer, log: log,
 		slots: make(chan struct{}, concurrency), borrowed: make(chan struct{}, concurrency),
@@ -94,7 +104,7 @@ func newWorker(client redis.UniversalClient, concurrency int, recognizer edgelen
 		// while another has the slot. See borrow for those of other nodes.
 		Concurrency:              2 * concurrency,
 		Queues:                   queueWeights,
-		TaskCheckInterval:        100 * time.Millisecond,
+		TaskCheckInterval:        look,
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
 		ShutdownTimeout:          shutdownPatience,

@@ -184,6 +184,7 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 		ConnectPacketBuilder:  s.connectPacket,
 		ClientConfig: paho.ClientConfig{
 			ClientID:                   c.ClientID,
+			PingHandler:                newPinger(),
 			EnableManualAcknowledgment: !c.AckAtOnce,
 			SendAcksInterval:           ackInterval,
 			OnPublishReceived:          []func(paho.PublishReceived) (bool, error){s.received},
