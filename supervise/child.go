@@ -53,8 +53,8 @@ func (s Spec) launch() (*child, error) {
 		// A grandchild that escaped may hold the pipe open.
 		WaitDelay: time.Second,
 		SysProcAttr: &syscall.SysProcAttr{
-			Pdeathsig: syscall.SIGKILL, // when we die, however we die
-			Setpgid:   true,            // Ctrl-C in a terminal is for us, and we stop it in order
+			Pdeathsig: s.OrphanSignal, // when we die, however we die
+			Setpgid:   true,           // Ctrl-C in a terminal is for us, and we stop it in order
 		},
 	}
 	if err := c.cmd.Start(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"edgelens"
@@ -62,6 +63,8 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 		Prepare: func() (func(), error) { return files.prepare(config, acl) },
 		Ready:   func(ctx context.Context) error { return knockMosquitto(ctx, files.socket) },
 		Alive:   func(ctx context.Context) error { return knockMosquitto(ctx, files.socket) },
+		// It writes what it has acknowledged before it ends.
+		OrphanSignal: syscall.SIGTERM,
 		// It answers nobody while it writes a long queue to a slow card.
 		Silence: 30 * time.Second,
 		Mend:    func(d Death) bool { return brokerDataAtFault(d) && files.setDataAside(d, log) },

@@ -52,6 +52,9 @@ type Spec struct {
 	StartTimeout time.Duration
 	// StopSignal asks it to end (default SIGTERM).
 	StopSignal syscall.Signal
+	// OrphanSignal is what the kernel sends it when we die without a word (default
+	// SIGKILL). With one that it may survive, the next run stops it.
+	OrphanSignal syscall.Signal
 	// StopTimeout is how long it may take to end before it is killed (default
 	// 10s).
 	StopTimeout time.Duration
@@ -77,6 +80,9 @@ func (s Spec) withDefaults() Spec {
 	}
 	if s.StopSignal == 0 {
 		s.StopSignal = syscall.SIGTERM
+	}
+	if s.OrphanSignal == 0 {
+		s.OrphanSignal = syscall.SIGKILL
 	}
 	if s.StopTimeout == 0 {
 		s.StopTimeout = 10 * time.Second
