@@ -6,14 +6,14 @@ import (
 )
 
 // exactUpTo is up to how many values in all every split of them is counted:
-// 184,756 splits of 20.
-const exactUpTo = 20
+// 12,870 splits of 16.
+const exactUpTo = 16
 
 // MannWhitney returns the two-sided p-value of H. B. Mann and D. R. Whitney's U
 // ("On a Test of Whether one of Two Random Variables is Stochastically Larger
 // than the Other", Ann. Math. Statist. 18(1), 1947, doi:10.1214/aoms/1177730491): how probable a
 // difference at least as large is where a and b are of one distribution. Ties
-// get the mean of their ranks. Up to 20 values in all p is exact, also with
+// get the mean of their ranks. Up to 16 values in all p is exact, also with
 // ties: it is counted over all ways to split these ranks. Above, it is the normal
 // approximation with the corrections for ties and for continuity. 1 where
 // either is empty.
