@@ -158,3 +158,17 @@ func underLoad(ctx context.Context, service Service, round *Round, loop func() (
 	round.Figure(record.FigureMemory, float64(resident))
 	return nil
 }
+
+// Once loads a service in a closed loop of kind sync, past a short warm-up, and
+// keeps no records.
+func Once(ctx context.Context, service Service, pictures []Picture, connections int, window time.Duration) (*load.Result, error) {
+	target := &caller{client: NewClient(connections), base: service.URL(), kind: KindSync, pictures: pictures}
+	defer target.client.CloseIdleConnections()
+	if err := target.check(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := load.Closed(ctx, target, connections, window/5); err != nil {
+		return nil, err
+	}
+	return load.Closed(ctx, target, connections, window)
+}
