@@ -3,14 +3,12 @@ package report
 import (
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
-
+	"edgelens/benchmarks/chart"
 	"edgelens/benchmarks/record"
+	"edgelens/benchmarks/suite"
 )
 
 // Plots draws the latencies and the throughput into files of dir, each as PNG
@@ -18,19 +16,19 @@ import (
 func (s *Summary) Plots(dir string) ([]string, error) {
 	var names []string
 	for _, drawing := range []struct {
-		name string
-		draw func() (*plot.Plot, error)
-	}{{"latency", s.latencyPlot}, {"throughput", s.throughputPlot}} {
-		p, err := drawing.draw()
-		if err != nil {
-			return names, fmt.Errorf("draw the plot of %s: %w", drawing.name, err)
-		}
-		if p == nil {
+		name  string
+		chart chart.Chart
+	}{{"latency", s.latencyChart()}, {"throughput", s.throughputChart()}} {
+		if drawing.chart == nil {
 			continue
 		}
-		for _, format := range []string{".png", ".svg"} {
-			if err := p.Save(22*vg.Centimeter, 13*vg.Centimeter, filepath.Join(dir, drawing.name+format)); err != nil {
-				return names, fmt.Errorf("save the plot of %s: %w", drawing.name, err)
+		for suffix, draw := range map[string]func(chart.Chart) ([]byte, error){".png": chart.PNG, ".svg": chart.SVG} {
+			data, err := draw(drawing.chart)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, drawing.name+suffix), data, 0o644)
+			}
+			if err != nil {
+				return names, fmt.Errorf("draw the plot of %s: %w", drawing.name, err)
 			}
 		}
 		names = append(names, drawing.name+".svg")
@@ -38,105 +36,56 @@ func (s *Summary) Plots(dir string) ([]string, error) {
 	return names, nil
 }
 
-// latencyPlot has a line for each loop: latency by percentile, with more room
-// for the tail, as HdrHistogram's plots have it.
-func (s *Summary) latencyPlot() (*plot.Plot, error) {
-	p := s.newPlot("Latency by percentile")
-	p.X.Label.Text, p.Y.Label.Text = "percentile", "ms"
-	p.X.Tick.Marker = percentileTicks{}
-	p.Legend.Top, p.Legend.Left = true, true
-	lines := 0
+// latencyChart has a line for each loop: latency by percentile, with more room
+// for the tail, as HdrHistogram's plots have it: x is -log10(1-percentile).
+func (s *Summary) latencyChart() chart.Chart {
+	lines := chart.Lines{Title: s.title("Latency by percentile"), XLabel: "percentile", YLabel: "ms", XTicks: []chart.Tick{{At: math.Log10(2), Label: "50%"}}}
+	for n := range 7 {
+		lines.XTicks = append(lines.XTicks, chart.Tick{At: float64(n), Label: fmt.Sprintf("%g%%", 100*(1-math.Pow(10, -float64(n))))})
+	}
 	for _, c := range s.Cases {
 		if c.Mode != record.ModeClosed && c.Mode != record.ModeOpen && c.Mode != record.ModeMQTT || c.Latency.TotalCount() == 0 {
 			continue
 		}
-		var points plotter.XYs
-		for x := 0.0; x <= tailPosition(c.Latency.TotalCount()); x += 0.05 {
-			points = append(points, plotter.XY{X: x, Y: float64(c.Latency.ValueAtQuantile(100*(1-math.Pow(10, -x)))) / 1000})
+		line := chart.Series{Name: c.Name}
+		// As far to the right as so many samples have something to say.
+		for x := 0.05; x <= max(1, math.Log10(float64(c.Latency.TotalCount()))); x += 0.05 {
+			line.X = append(line.X, x)
+			line.Y = append(line.Y, float64(c.Latency.ValueAtQuantile(100*(1-math.Pow(10, -x))))/1000)
 		}
-		line, err := plotter.NewLine(points)
-		if err != nil {
-			return nil, err
-		}
-		line.Color, line.Dashes, line.Width = plotutil.Color(lines), plotutil.Dashes(lines/7), vg.Points(1.5)
-		p.Add(line)
-		p.Legend.Add(c.Name, line)
-		lines++
+		lines.Series = append(lines.Series, line)
 	}
-	if lines == 0 {
-		return nil, nil
+	if lines.Series == nil {
+		return nil
 	}
-	p.Add(plotter.NewGrid())
-	return p, nil
+	return lines
 }
 
-// tailPosition is how far to the right so many samples have something to say.
-func tailPosition(count int64) float64 { return max(1, math.Log10(float64(count))) }
-
-// percentileTicks are 0%, 90%, 99% and so on: where x = -log10(1-percentile).
-type percentileTicks struct{}
-
-func (percentileTicks) Ticks(low, high float64) []plot.Tick {
-	ticks := []plot.Tick{{Value: math.Log10(2), Label: "50%"}}
-	for n := range 7 {
-		if x := float64(n); x >= low && x <= high {
-			ticks = append(ticks, plot.Tick{Value: x, Label: fmt.Sprintf("%g%%", 100*(1-math.Pow(10, -x)))})
-		}
-	}
-	return ticks
-}
-
-// throughputPlot has a bar for each case that has a throughput, with its
-// confidence interval.
-func (s *Summary) throughputPlot() (*plot.Plot, error) {
-	p := s.newPlot("Throughput")
-	p.Y.Label.Text = "good answers a second"
-	p.Y.Min = 0
-	var values plotter.Values
-	var errors plotter.YErrors
-	var points plotter.XYs
-	var names []string
+// throughputChart has a bar for each case that has a throughput, with its
+// confidence interval. Cached answers are left out: beside them the others could
+// not be told apart.
+func (s *Summary) throughputChart() chart.Chart {
+	bars := chart.Bars{Title: s.title("Throughput"), Label: "good answers a second, with the 95% confidence interval of the median"}
 	for _, c := range s.Cases {
 		m, ok := c.Metric(Throughput)
-		if !ok || c.Mode != record.ModeClosed && c.Mode != record.ModeCeiling {
+		if !ok || c.Mode != record.ModeClosed && c.Mode != record.ModeCeiling || c.Kind == suite.KindCached {
 			continue
 		}
 		interval := m.Interval()
-		points = append(points, plotter.XY{X: float64(len(values)), Y: m.Median()})
-		errors = append(errors, struct{ Low, High float64 }{interval.Low - m.Median(), interval.High - m.Median()})
-		values = append(values, m.Median())
-		names = append(names, c.Name)
+		bars.Bars = append(bars.Bars, chart.Bar{Name: c.Name, Value: m.Median(), Low: interval.Low, High: interval.High})
 	}
-	if len(values) == 0 {
-		return nil, nil
+	if bars.Bars == nil {
+		return nil
 	}
-	bars, err := plotter.NewBarChart(values, vg.Points(max(8, 320/float64(len(values)))))
-	if err != nil {
-		return nil, err
-	}
-	bars.Color = plotutil.Color(2)
-	whiskers, err := plotter.NewYErrorBars(struct {
-		plotter.XYer
-		plotter.YErrorer
-	}{points, errors})
-	if err != nil {
-		return nil, err
-	}
-	p.Add(plotter.NewGrid(), bars, whiskers)
-	p.NominalX(names...)
-	p.X.Tick.Label.Rotation = math.Pi / 8
-	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = -1, -0.5
-	return p, nil
+	return bars
 }
 
-func (s *Summary) newPlot(title string) *plot.Plot {
-	p := plot.New()
-	p.Title.Text = title
+func (s *Summary) title(text string) string {
 	if s.Run.Board.Model != "" {
-		p.Title.Text += ", " + s.Run.Board.Model
+		text += ", " + s.Run.Board.Model
 	}
 	if len(s.Run.Faults()) > 0 {
-		p.Title.Text += " (NOT GOOD, see the report)"
+		text += " (NOT GOOD, see the report)"
 	}
-	return p
+	return text
 }
