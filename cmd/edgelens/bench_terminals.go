@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"slices"
@@ -55,7 +57,7 @@ func benchFleet(address session.Address, load suite.TerminalsLoad) (*simulate.Fl
 	if config.Dialect, simulator, err = speaker.spoken(); err != nil {
 		return nil, nil, err
 	}
-	told := &toldTimes{Simulator: simulator, times: map[string][2]time.Time{}}
+	told := &toldTimes{Simulator: simulator, reader: config.Dialect, times: map[string][2]time.Time{}}
 	config.Simulator, config.Broker, config.Devices = told, address, simulate.Serials("BENCH", load.Terminals)
 	config.Heartbeat, config.Rate, config.Seed, config.Keep, config.Distinct = 0, load.Rate/float64(load.Terminals), load.Seed, true, true
 	for _, picture := range load.Pictures {
@@ -68,15 +70,31 @@ func benchFleet(address session.Address, load suite.TerminalsLoad) (*simulate.Fl
 // toldTimes notes when each record was due and when it was made to be sent.
 type toldTimes struct {
 	dialect.Simulator
-	mu    sync.Mutex
-	times map[string][2]time.Time // by device and key
+	reader dialect.Dialect
+	mu     sync.Mutex
+	times  map[string][2]time.Time // by the record's id
 }
 
+// Record implements dialect.Simulator. It reads the message as the receiver
+// does, since the id is made of what that finds.
 func (t *toldTimes) Record(device string, r edgelens.Record, image []byte) dialect.Outgoing {
 	message := t.Simulator.Record(device, r, image)
+	now := time.Now()
+	read, err := t.reader.Decode(message.Topic, message.Payload, now)
+	if err != nil {
+		return message
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.times[device+" "+r.Key] = [2]time.Time{r.CapturedAt, time.Now()}
+	for _, entry := range read.Entries {
+		digest := ""
+		if len(entry.Image) > 0 {
+			sum := sha256.Sum256(entry.Image)
+			digest = hex.EncodeToString(sum[:])
+		}
+		id := edgelens.RecordID(t.reader.Name(), read.Device, entry.Record.Kind, entry.Record.Key, digest)
+		t.times[id] = [2]time.Time{r.CapturedAt, now}
+	}
 	return message
 }
 
@@ -89,7 +107,7 @@ func (t *toldTimes) match(sent []simulate.Sent, listener *eventListener, termina
 	devices := simulate.Serials("BENCH", terminals)
 	var all []suite.Heard
 	for _, s := range sent {
-		times, ok := t.times[s.Device+" "+s.Key]
+		times, ok := t.times[s.ID]
 		if !ok || s.Uncertain {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -114,7 +115,14 @@ func tuneCandidates(cores int) []suite.ModelSetting {
 		counts = append(counts, n)
 	}
 	counts = append(counts, cores)
-	return fitting([]string{inference.DelegateAuto, inference.DelegateNone}, counts, counts, cores)
+	var settings []suite.ModelSetting
+	for _, delegate := range []string{inference.DelegateAuto, inference.DelegateNone} {
+		for _, threads := range distinct(counts...) {
+			interpreters := distinct(append(slices.Clone(counts), cores/threads)...)
+			settings = append(settings, fitting([]string{delegate}, []int{threads}, interpreters, cores)...)
+		}
+	}
+	return settings
 }
 
 func tuned(flag string) bool {
