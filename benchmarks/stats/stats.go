@@ -67,7 +67,7 @@ func MedianInterval(values []float64, seed uint64) Interval {
 	random := rand.New(rand.NewPCG(seed, 0))
 	medians, drawn := make([]float64, resamples), make([]float64, len(values))
 	for i := range medians {
-		medians[i] = Median(draw(random, values, drawn))
+		medians[i] = medianOf(random, values, drawn)
 	}
 	return middle(medians)
 }
@@ -81,16 +81,19 @@ func RatioInterval(a, b []float64, seed uint64) Interval {
 	random := rand.New(rand.NewPCG(seed, 0))
 	ratios, drawnA, drawnB := make([]float64, resamples), make([]float64, len(a)), make([]float64, len(b))
 	for i := range ratios {
-		ratios[i] = Median(draw(random, b, drawnB)) / Median(draw(random, a, drawnA))
+		ratios[i] = medianOf(random, b, drawnB) / medianOf(random, a, drawnA)
 	}
 	return middle(ratios)
 }
 
-func draw(random *rand.Rand, from, into []float64) []float64 {
-	for i := range into {
-		into[i] = from[random.IntN(len(from))]
+// medianOf returns the median of as many draws, with replacement, as there are
+// values; drawn is room for them.
+func medianOf(random *rand.Rand, values, drawn []float64) float64 {
+	for i := range drawn {
+		drawn[i] = values[random.IntN(len(values))]
 	}
-	return into
+	slices.Sort(drawn)
+	return quantileSorted(drawn, 0.5)
 }
 
 // middle returns where the middle 95% lie.
