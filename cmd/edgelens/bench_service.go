@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,26 @@ func (b *bencher) tasks(ctx context.Context, which []string) ([]suite.Task, erro
 		}
 		tasks = append(tasks, more...)
 	}
+	b.byPicture(tasks)
 	return tasks, nil
+}
+
+// byPicture puts the ceiling of a picture beside its loads: what is compared is
+// to be measured at nearly the same time. The model comes first, terminals last.
+func (b *bencher) byPicture(tasks []suite.Task) {
+	place := func(t suite.Task) int {
+		switch t.Case.Suite {
+		case "model":
+			return -1
+		case "mqtt":
+			return len(b.pictures) + 1
+		}
+		if i := slices.IndexFunc(b.pictures, func(p suite.Picture) bool { return p.Name == t.Case.Picture }); i >= 0 {
+			return i
+		}
+		return len(b.pictures) // all of them together
+	}
+	slices.SortStableFunc(tasks, func(x, y suite.Task) int { return place(x) - place(y) })
 }
 
 func (b *bencher) httpTasks(ctx context.Context) ([]suite.Task, error) {
