@@ -259,3 +259,15 @@ func TestAThrottledRunIsCalledNotGoodAtTheTop(t *testing.T) {
 		t.Errorf("the Markdown begins with %q", lines)
 	}
 }
+
+func TestATailWithRefusalsIsNoGoodTail(t *testing.T) {
+	m := newMade(2)
+	m.add(open720, steady(10*time.Millisecond), 0.02)
+	for n := range 15 { // of a thousand, in the first run
+		m.Samples = append(m.Samples, record.Sample{Suite: open720.Suite, Case: open720.Name, Run: 1, Due: time.Duration(n), Done: time.Second, Status: "503"})
+	}
+	tail, _ := report.Summarize(&m.Records).Cases[0].Metric(report.Tail)
+	if len(tail.Values) != 2 || tail.Values[0] < 100 || tail.Values[1] > 11 {
+		t.Errorf("%+v", tail)
+	}
+}

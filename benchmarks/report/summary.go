@@ -92,8 +92,8 @@ func (s *Summary) Find(want func(record.Case) bool) *Case {
 type runOf struct {
 	latency *hdrhistogram.Histogram // of good samples, microseconds
 	// inWindow counts good samples that were done within the window.
-	good, inWindow int
-	figures        map[string]float64
+	good, inWindow, bad int
+	figures             map[string]float64
 }
 
 // Summarize derives the summary. Runs without anything are left out: those that
@@ -126,6 +126,7 @@ func Summarize(r *record.Records) *Summary {
 				statuses[key] = map[string]int{}
 			}
 			statuses[key][sample.Status]++
+			run.bad++
 			continue
 		}
 		run.good++
@@ -218,7 +219,14 @@ func cpu(r *runOf) (float64, bool) {
 	return 1000 * seconds / float64(r.good), known && r.good > 0
 }
 
+// refusedTail stands for a tail without an end: more than 1% of the requests had
+// no good answer, so that the 99th percentile of all is one of these.
+const refusedTail = 1000
+
 func tail(r *runOf) (float64, bool) {
+	if 100*r.bad > r.good+r.bad {
+		return refusedTail, true
+	}
 	p50 := r.latency.ValueAtQuantile(50)
 	return float64(r.latency.ValueAtQuantile(99)) / float64(p50), r.good > 0 && p50 > 0
 }
