@@ -60,6 +60,9 @@ func benchFleet(address session.Address, load suite.TerminalsLoad) (*simulate.Fl
 	told := &toldTimes{Simulator: simulator, reader: config.Dialect, times: map[string][2]time.Time{}}
 	config.Simulator, config.Broker, config.Devices = told, address, simulate.Serials("BENCH", load.Terminals)
 	config.Heartbeat, config.Rate, config.Seed, config.Keep, config.Distinct = 0, load.Rate/float64(load.Terminals), load.Seed, true, true
+	// Not that of the run before, not even within a second: the same record again
+	// has no event of its own.
+	config.FirstKey = time.Now().UnixMilli()
 	for _, picture := range load.Pictures {
 		config.Pictures = append(config.Pictures, picture.Data)
 	}
