@@ -1,0 +1,91 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"edgelens/benchmarks/chart"
+	"edgelens/benchmarks/record"
+	"edgelens/benchmarks/suite"
+)
+
+// Plots draws the latencies and the throughput into files of dir, each as PNG
+// and SVG, and returns the names of the SVGs; none of what was not measured.
+func (s *Summary) Plots(dir string) ([]string, error) {
+	var names []string
+	for _, drawing := range []struct {
+		name  string
+		chart chart.Chart
+	}{{"latency", s.latencyChart()}, {"throughput", s.throughputChart()}} {
+		if drawing.chart == nil {
+			continue
+		}
+		for suffix, draw := range map[string]func(chart.Chart) ([]byte, error){".png": chart.PNG, ".svg": chart.SVG} {
+			data, err := draw(drawing.chart)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, drawing.name+suffix), data, 0o644)
+			}
+			if err != nil {
+				return names, fmt.Errorf("draw the plot of %s: %w", drawing.name, err)
+			}
+		}
+		names = append(names, drawing.name+".svg")
+	}
+	return names, nil
+}
+
+// latencyChart has a line for each loop: latency by percentile, with more room
+// for the tail, as HdrHistogram's plots have it: x is -log10(1-percentile).
+func (s *Summary) latencyChart() chart.Chart {
+	lines := chart.Lines{Title: s.title("Latency by percentile"), XLabel: "percentile", YLabel: "ms", XTicks: []chart.Tick{{At: math.Log10(2), Label: "50%"}}}
+	for n := range 7 {
+		lines.XTicks = append(lines.XTicks, chart.Tick{At: float64(n), Label: fmt.Sprintf("%g%%", 100*(1-math.Pow(10, -float64(n))))})
+	}
+	for _, c := range s.Cases {
+		if c.Mode != record.ModeClosed && c.Mode != record.ModeOpen && c.Mode != record.ModeMQTT || c.Latency.TotalCount() == 0 {
+			continue
+		}
+		line := chart.Series{Name: c.Name}
+		// As far to the right as so many samples have something to say.
+		for x := 0.05; x <= max(1, math.Log10(float64(c.Latency.TotalCount()))); x += 0.05 {
+			line.X = append(line.X, x)
+			line.Y = append(line.Y, float64(c.Latency.ValueAtQuantile(100*(1-math.Pow(10, -x))))/1000)
+		}
+		lines.Series = append(lines.Series, line)
+	}
+	if lines.Series == nil {
+		return nil
+	}
+	return lines
+}
+
+// throughputChart has a bar for each case that has a throughput, with its
+// confidence interval. Cached answers are left out: beside them the others could
+// not be told apart.
+func (s *Summary) throughputChart() chart.Chart {
+	bars := chart.Bars{Title: s.title("Throughput"), Label: "good answers a second, with the 95% confidence interval of the median"}
+	for _, c := range s.Cases {
+		m, ok := c.Metric(Throughput)
+		if !ok || c.Mode != record.ModeClosed && c.Mode != record.ModeCeiling || c.Kind == suite.KindCached {
+			continue
+		}
+		interval := m.Interval()
+		bars.Bars = append(bars.Bars, chart.Bar{Name: c.Name, Value: m.Median(), Low: interval.Low, High: interval.High})
+	}
+	if bars.Bars == nil {
+		return nil
+	}
+	return bars
+}
+
+func (s *Summary) title(text string) string {
+	if s.Run.Board.Model != "" {
+		text += ", " + s.Run.Board.Model
+	}
+	if len(s.Run.Faults()) > 0 {
+		text += " (NOT GOOD, see the report)"
+	}
+	return text
+}

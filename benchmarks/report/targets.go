@@ -1,0 +1,183 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"edgelens/benchmarks/record"
+	"edgelens/benchmarks/stats"
+	"edgelens/benchmarks/suite"
+)
+
+// The outcomes of a target.
+const (
+	Reached     = "reached"
+	Missed      = "missed"
+	NotMeasured = "not measured"
+)
+
+// Target is what the service must reach, and whether it does.
+type Target struct {
+	Name string
+	// Want is the bound: Value must be at least it where AtLeast, at most it
+	// otherwise.
+	Want     float64
+	AtLeast  bool
+	Unit     string
+	Value    float64
+	Interval stats.Interval
+	Outcome  string
+	// Why says why it is not measured.
+	Why string
+}
+
+// TargetConnections is how many connections the targets are for.
+const TargetConnections = 8
+
+// soak is how long full load must last for the memory target, in seconds.
+const soak = 600
+
+// Targets judges a run that was not interrupted by the project's targets. Ratios
+// are taken run by run, between cases that took turns.
+func Targets(s *Summary) []Target {
+	var targets []Target
+	for _, size := range []string{"720p", "1080p"} {
+		ceiling := s.Find(func(c record.Case) bool { return c.Mode == record.ModeCeiling && strings.Contains(c.Picture, size) })
+		sync := s.Find(closed(suite.KindSync, size))
+		targets = append(targets,
+			ratio(Target{Name: "sync throughput / ceiling, " + size, Want: 0.90, AtLeast: true}, sync, ceiling, Throughput),
+			ratio(Target{Name: "server CPU per request / ceiling's, " + size, Want: 1.10}, sync, ceiling, CPU))
+	}
+	for _, size := range []string{"720p", "1080p"} {
+		open := s.Find(func(c record.Case) bool {
+			return c.Mode == record.ModeOpen && strings.Contains(c.Picture, size) && c.LoadOfPeak > 0.69 && c.LoadOfPeak < 0.71
+		})
+		targets = append(targets, judge(Target{Name: "p99 / p50 at 70% of peak, open loop, " + size, Want: 2.5, Unit: Ratio}, open, Tail))
+	}
+	targets = append(targets, ratio(Target{Name: "cache hits / uncached throughput, 720p", Want: 20, AtLeast: true},
+		s.Find(closed(suite.KindCached, "720p")), s.Find(closed(suite.KindSync, "720p")), Throughput))
+	start := s.Find(func(c record.Case) bool { return c.Mode == ModeStart })
+	targets = append(targets,
+		judge(Target{Name: "ready after exec", Want: 500, Unit: Milliseconds}, start, Ready),
+		judge(Target{Name: "resident memory, idle", Want: 120, Unit: Megabytes}, start, Idle),
+		s.soaked())
+	for _, peer := range []struct {
+		name string
+		want float64
+	}{
+		{"the article's service, same model and flags, 720p", 2.5},
+		{"the article's service, same model and flags, 512x384", 1.4},
+		{"the article's service as published", 6},
+	} {
+		targets = append(targets, Target{Name: "throughput / " + peer.name, Want: peer.want, AtLeast: true, Unit: Ratio,
+			Outcome: NotMeasured, Why: "there is no such service to run beside ours yet"})
+	}
+	return targets
+}
+
+func closed(kind, size string) func(record.Case) bool {
+	return func(c record.Case) bool {
+		return c.Mode == record.ModeClosed && c.Kind == kind && c.Connections == TargetConnections && strings.Contains(c.Picture, size)
+	}
+}
+
+// soaked is the memory after ten minutes of full load.
+func (s *Summary) soaked() Target {
+	t := Target{Name: "resident memory after ten minutes of full load", Want: 200, Unit: Megabytes, Outcome: NotMeasured}
+	c := s.Find(func(c record.Case) bool { return c.Mode == record.ModeClosed && c.Kind == suite.KindSync })
+	if c == nil || s.loaded(c) < soak {
+		t.Why = "the load was shorter; add --duration 10m"
+		return t
+	}
+	return judge(t, c, Memory)
+}
+
+// loaded is for how many seconds a case's runs lasted at least.
+func (s *Summary) loaded(c *Case) float64 {
+	if m, ok := c.Metric(Throughput); ok && m.Median() > 0 {
+		return float64(c.Good) / m.Median() / float64(max(1, len(m.Values)))
+	}
+	return 0
+}
+
+// judge takes the metric itself.
+func judge(t Target, c *Case, metric string) Target {
+	if c == nil {
+		return unmeasured(t, "it was not among the cases")
+	}
+	m, ok := c.Metric(metric)
+	if !ok {
+		return unmeasured(t, "there were no good answers")
+	}
+	return t.decide(m.Values)
+}
+
+// ratio takes one case's metric over another's, run by run.
+func ratio(t Target, over, under *Case, metric string) Target {
+	t.Unit = Ratio
+	if over == nil || under == nil {
+		return unmeasured(t, "it was not among the cases")
+	}
+	a, okA := over.Metric(metric)
+	b, okB := under.Metric(metric)
+	if !okA || !okB || len(a.Values) != len(b.Values) {
+		return unmeasured(t, "there were no good answers in every run")
+	}
+	values := make([]float64, len(a.Values))
+	for i := range values {
+		values[i] = a.Values[i] / b.Values[i]
+	}
+	return t.decide(values)
+}
+
+func unmeasured(t Target, why string) Target {
+	t.Outcome, t.Why = NotMeasured, why
+	return t
+}
+
+func (t Target) decide(values []float64) Target {
+	t.Value, t.Interval = stats.Median(values), stats.MedianInterval(values, 1)
+	t.Outcome = Missed
+	if t.AtLeast && t.Value >= t.Want || !t.AtLeast && t.Value <= t.Want {
+		t.Outcome = Reached
+	}
+	return t
+}
+
+func targetRows(targets []Target) [][]string {
+	rows := [][]string{{"target", "want", "have", "95% interval", "outcome"}}
+	for _, t := range targets {
+		want := "at most "
+		if t.AtLeast {
+			want = "at least "
+		}
+		want += number(t.Want) + unit(t.Unit)
+		have, interval, outcome := "-", "-", t.Outcome
+		if t.Outcome == NotMeasured {
+			outcome += ": " + t.Why
+		} else {
+			have = number(t.Value) + unit(t.Unit)
+			interval = fmt.Sprintf("%s to %s", number(t.Interval.Low), number(t.Interval.High))
+		}
+		if t.Outcome == Missed {
+			outcome = fmt.Sprintf("MISSED by %.0f%%", 100*max(t.Want-t.Value, t.Value-t.Want)/t.Want)
+		}
+		rows = append(rows, []string{t.Name, want, have, interval, outcome})
+	}
+	return rows
+}
+
+// TargetsText writes the targets for a terminal, and counts those that were
+// missed and those that were not measured.
+func TargetsText(w io.Writer, targets []Target) (missed, unmeasured int, err error) {
+	for _, t := range targets {
+		switch t.Outcome {
+		case Missed:
+			missed++
+		case NotMeasured:
+			unmeasured++
+		}
+	}
+	return missed, unmeasured, writeTable(w, targetRows(targets))
+}

@@ -1,0 +1,175 @@
+package suite
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"edgelens"
+	"edgelens/benchmarks/load"
+)
+
+// The kinds of requests.
+const (
+	KindSync   = "sync"   // the whole way, past the cache
+	KindCached = "cached" // a picture that was seen before
+	KindAsync  = "async"  // a job: submit, and ask until it is done
+	KindMixed  = "mixed"  // of ten requests seven sync, two cached and one async
+)
+
+// Kinds are all kinds.
+var Kinds = []string{KindSync, KindCached, KindAsync, KindMixed}
+
+// NewClient returns a client with a connection for each worker, kept alive.
+func NewClient(connections int) *http.Client {
+	return &http.Client{
+		Timeout: 2 * time.Minute,
+		Transport: &http.Transport{MaxIdleConns: connections, MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections,
+			DisableCompression: true, IdleConnTimeout: time.Minute},
+	}
+}
+
+// caller sends pictures to a service in turn; it is a load.Target.
+type caller struct {
+	client   *http.Client
+	base     string
+	kind     string
+	pictures []Picture
+}
+
+func (c *caller) Do(ctx context.Context, worker, n int) (string, time.Duration) {
+	picture := c.pictures[(worker+n)%len(c.pictures)].Data
+	kind := c.kind
+	if kind == KindMixed {
+		kind = mixed(worker + n)
+	}
+	var retryAfter time.Duration
+	var err error
+	switch kind {
+	case KindCached:
+		retryAfter, err = c.recognize(ctx, "/api/recognize_cached", picture, "HIT")
+	case KindAsync:
+		retryAfter, err = c.job(ctx, picture)
+	default:
+		retryAfter, err = c.recognize(ctx, "/api/recognize?cache=false", picture, "BYPASS")
+	}
+	if err != nil {
+		return err.Error(), retryAfter
+	}
+	return load.Good, 0
+}
+
+func mixed(n int) string {
+	switch n % 10 {
+	case 3, 7:
+		return KindCached
+	case 5:
+		return KindAsync
+	}
+	return KindSync
+}
+
+// badStatus is an answer that is not what was asked for.
+type badStatus string
+
+func (s badStatus) Error() string { return string(s) }
+
+// recognize expects the answer from the cache, or past it.
+func (c *caller) recognize(ctx context.Context, path string, picture []byte, wantCache string) (time.Duration, error) {
+	answer, err := c.exchange(ctx, http.MethodPost, path, picture, nil)
+	switch {
+	case err != nil:
+		return 0, err
+	case answer.status != http.StatusOK:
+		return answer.retryAfter, badStatus(strconv.Itoa(answer.status))
+	case answer.cache != wantCache:
+		return 0, badStatus("X-Cache " + answer.cache)
+	}
+	return 0, nil
+}
+
+// job submits a job and asks for it until it is done.
+func (c *caller) job(ctx context.Context, picture []byte) (time.Duration, error) {
+	var accepted struct {
+		StatusURL string `json:"status_url"`
+	}
+	answer, err := c.exchange(ctx, http.MethodPost, "/api/recognize_async?cache=false", picture, &accepted)
+	if err != nil {
+		return 0, err
+	}
+	if answer.status != http.StatusAccepted {
+		return answer.retryAfter, badStatus(strconv.Itoa(answer.status))
+	}
+	for {
+		var job struct {
+			Status string `json:"status"`
+		}
+		answer, err := c.exchange(ctx, http.MethodGet, strings.TrimPrefix(accepted.StatusURL, c.base)+"?wait=30s", nil, &job)
+		switch {
+		case err != nil:
+			return 0, err
+		case answer.status != http.StatusOK:
+			return answer.retryAfter, badStatus("job: " + strconv.Itoa(answer.status))
+		case job.Status == "succeeded":
+			return 0, nil
+		case job.Status != "queued" && job.Status != "running":
+			return 0, badStatus("job " + job.Status)
+		}
+	}
+}
+
+type answer struct {
+	status     int
+	cache      string
+	retryAfter time.Duration
+}
+
+// exchange reads the whole answer; into result, if there is one.
+func (c *caller) exchange(ctx context.Context, method, path string, body []byte, result any) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, badStatus("no request")
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "image/jpeg") // the server looks at the bytes
+	}
+	response, err := c.client.Do(request)
+	if err != nil {
+		return answer{}, badStatus("no answer")
+	}
+	defer response.Body.Close() // read only
+	a := answer{status: response.StatusCode, cache: response.Header.Get("X-Cache")}
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
+		a.retryAfter = time.Duration(seconds) * time.Second
+	}
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return a, badStatus("cut off")
+	}
+	if result != nil && a.status < 300 {
+		if err := json.Unmarshal(data, result); err != nil {
+			return a, badStatus("no JSON")
+		}
+	}
+	return a, nil
+}
+
+// check asks once, so that a mistake is told before anything is measured.
+func (c *caller) check(ctx context.Context) error {
+	for _, picture := range c.pictures {
+		a, err := c.exchange(ctx, http.MethodPost, "/api/recognize?cache=false", picture.Data, nil)
+		if err != nil {
+			return fmt.Errorf("ask %s about %s: %w", c.base, picture.Name, err)
+		}
+		if a.status != http.StatusOK {
+			return fmt.Errorf("%w: %s answers %d to picture %s; it must be one that it recognizes", edgelens.ErrInvalid, c.base, a.status, picture.Name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"edgelens/benchmarks/load"
+	"edgelens/benchmarks/record"
+)
+
+// Service is a service under load.
+type Service interface {
+	URL() string
+	// CPU is what the server and its children have used of CPU until now.
+	CPU(ctx context.Context) (time.Duration, error)
+	// Resident is the memory of the server that is in RAM, in bytes.
+	Resident(ctx context.Context) (int64, error)
+}
+
+// HTTPConfig is which loads there are.
+type HTTPConfig struct {
+	Pictures []Picture
+	// Together has one case with all pictures in turn, in place of one for each.
+	Together    bool
+	Kinds       []string
+	Connections []int
+	// Loads are open loops, as shares of the peak: the closed loop of kind sync
+	// with the most connections in the same round. Rates are others, in requests
+	// a second. Both are of kind sync.
+	Loads, Rates []float64
+	Arrivals     string
+	// OpenConnections is how many requests of an open loop may be on their way.
+	OpenConnections int
+	Seed            uint64
+}
+
+// HTTP returns the tasks for a service.
+func HTTP(c HTTPConfig, service Service) []Task {
+	sets := map[string][]Picture{}
+	var names []string
+	for _, p := range c.Pictures {
+		name := p.Name
+		if c.Together {
+			name = "all"
+		}
+		if sets[name] == nil {
+			names = append(names, name)
+		}
+		sets[name] = append(sets[name], p)
+	}
+	var tasks []Task
+	for _, name := range names {
+		peak := &peak{}
+		for _, kind := range c.Kinds {
+			for _, connections := range c.Connections {
+				tasks = append(tasks, closedTask(service, kind, name, sets[name], connections, peak))
+			}
+		}
+		for _, share := range c.Loads {
+			tasks = append(tasks, openTask(c, service, name, sets[name], record.Case{LoadOfPeak: share, Name: fmt.Sprintf("%.0f%% of peak", 100*share)}, peak))
+		}
+		for _, rate := range c.Rates {
+			tasks = append(tasks, openTask(c, service, name, sets[name], record.Case{Rate: rate, Name: fmt.Sprintf("%g/s", rate)}, peak))
+		}
+	}
+	return tasks
+}
+
+// peak is the largest throughput of a round.
+type peak struct {
+	mu   sync.Mutex
+	run  int
+	rate float64
+}
+
+func (p *peak) learn(run int, rate float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if run != p.run {
+		p.run, p.rate = run, 0
+	}
+	p.rate = max(p.rate, rate)
+}
+
+func (p *peak) get() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rate
+}
+
+func closedTask(service Service, kind, name string, pictures []Picture, connections int, peak *peak) Task {
+	target := &caller{client: NewClient(connections), base: service.URL(), kind: kind, pictures: pictures}
+	checked := false
+	return Task{
+		Case: record.Case{Suite: "http", Name: fmt.Sprintf("%s %s c%d", kind, name, connections), Mode: record.ModeClosed,
+			Kind: kind, Picture: name, Connections: connections},
+		Do: func(ctx context.Context, round *Round) error {
+			if !checked {
+				if err := target.check(ctx); err != nil {
+					return err
+				}
+				checked = true
+			}
+			return underLoad(ctx, service, round, func() (*load.Result, error) {
+				result, err := load.Closed(ctx, target, connections, round.Window)
+				if err == nil && kind == KindSync {
+					peak.learn(round.Run, result.Throughput())
+				}
+				return result, err
+			})
+		},
+	}
+}
+
+func openTask(c HTTPConfig, service Service, name string, pictures []Picture, which record.Case, peak *peak) Task {
+	target := &caller{client: NewClient(c.OpenConnections), base: service.URL(), kind: KindSync, pictures: pictures}
+	which.Suite, which.Mode, which.Kind, which.Picture, which.Arrivals = "http", record.ModeOpen, KindSync, name, c.Arrivals
+	which.Connections = c.OpenConnections
+	which.Name = fmt.Sprintf("%s %s at %s", KindSync, name, which.Name)
+	return Task{Case: which, Do: func(ctx context.Context, round *Round) error {
+		rate := which.Rate
+		if rate == 0 {
+			rate = which.LoadOfPeak * peak.get()
+		}
+		schedule, err := load.Schedule(rate, c.Arrivals, round.Window, c.Seed+uint64(round.Run))
+		if err != nil {
+			return fmt.Errorf("a share of the peak needs a closed loop of kind sync that was answered: %w", err)
+		}
+		round.Figure(record.FigureRate, rate)
+		return underLoad(ctx, service, round, func() (*load.Result, error) {
+			return load.Open(ctx, target, c.OpenConnections, schedule, round.Window)
+		})
+	}}
+}
+
+// underLoad keeps the result, and what it cost the server.
+func underLoad(ctx context.Context, service Service, round *Round, loop func() (*load.Result, error)) error {
+	before, err := service.CPU(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := loop()
+	if err != nil {
+		return err
+	}
+	after, err := service.CPU(ctx)
+	if err != nil {
+		return err
+	}
+	resident, err := service.Resident(ctx)
+	if err != nil {
+		return err
+	}
+	round.load(result)
+	round.Figure(record.FigureCPU, (after - before).Seconds())
+	round.Figure(record.FigureMemory, float64(resident))
+	return nil
+}
+
+// Once loads a service in a closed loop of kind sync, past a short warm-up, and
+// keeps no records.
+func Once(ctx context.Context, service Service, pictures []Picture, connections int, window time.Duration) (*load.Result, error) {
+	target := &caller{client: NewClient(connections), base: service.URL(), kind: KindSync, pictures: pictures}
+	defer target.client.CloseIdleConnections()
+	if err := target.check(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := load.Closed(ctx, target, connections, window/5); err != nil {
+		return nil, err
+	}
+	return load.Closed(ctx, target, connections, window)
+}

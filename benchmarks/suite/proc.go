@@ -1,0 +1,88 @@
+package suite
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// tick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every
+// architecture that Linux runs on today (proc(5), sysconf(3)).
+const tick = 10 * time.Millisecond
+
+// process is what /proc/PID/stat tells.
+type process struct {
+	parent int
+	// own is the process's CPU time, and gone that of its children that ended.
+	own, gone time.Duration
+}
+
+// treeCPU returns the CPU time of a process and all below it.
+func treeCPU(root int) (time.Duration, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	processes := map[int]process{}
+	for _, file := range files {
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file))) // digits, by the pattern
+		if data, err := os.ReadFile(file); err == nil {           // gone meanwhile otherwise
+			if p, ok := parseStat(string(data)); ok {
+				processes[pid] = p
+			}
+		}
+	}
+	if _, ok := processes[root]; !ok {
+		return 0, fmt.Errorf("read the CPU time of process %d: it is gone", root)
+	}
+	var sum time.Duration
+	for pid := range processes {
+		if below(processes, pid, root) {
+			sum += processes[pid].own + processes[pid].gone
+		}
+	}
+	return sum, nil
+}
+
+func below(processes map[int]process, pid, root int) bool {
+	for range processes { // no longer than there are any: they are not read at one moment
+		if pid == root {
+			return true
+		}
+		pid = processes[pid].parent
+	}
+	return false
+}
+
+// parseStat reads proc(5)'s /proc/PID/stat. The name, in parentheses, may hold
+// anything.
+func parseStat(text string) (process, bool) {
+	at := strings.LastIndexByte(text, ')')
+	fields := strings.Fields(text[at+1:])
+	if at < 0 || len(fields) < 15 {
+		return process{}, false
+	}
+	number := func(n int) int64 { // as proc(5) counts, where the state is 3
+		v, _ := strconv.ParseInt(fields[n-3], 10, 64) // the kernel's
+		return v
+	}
+	return process{parent: int(number(4)), own: time.Duration(number(14)+number(15)) * tick, gone: time.Duration(number(16)+number(17)) * tick}, true
+}
+
+// resident returns the memory of a process that is in RAM.
+func resident(pid int) (int64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the memory of process %d: %w", pid, err)
+	}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(value, " kB")), 10, 64)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, fmt.Errorf("read the memory of process %d: it is gone", pid)
+}

@@ -1,0 +1,186 @@
+package suite
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"edgelens"
+)
+
+// Remote is a service that somebody else has started. It is asked by /metrics
+// for its CPU time and memory; those of its children are not known.
+type Remote struct{ Base string }
+
+// URL implements Service.
+func (r Remote) URL() string { return strings.TrimSuffix(r.Base, "/") }
+
+// CPU implements Service.
+func (r Remote) CPU(ctx context.Context) (time.Duration, error) {
+	seconds, err := r.metric(ctx, "process_cpu_seconds_total")
+	return time.Duration(seconds * float64(time.Second)), err
+}
+
+// Resident implements Service.
+func (r Remote) Resident(ctx context.Context) (int64, error) {
+	bytes, err := r.metric(ctx, "process_resident_memory_bytes")
+	return int64(bytes), err
+}
+
+// metric reads one value of the Prometheus text format
+// (https://prometheus.io/docs/instrumenting/exposition_formats/).
+func (r Remote) metric(ctx context.Context, name string) (float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL()+"/metrics", nil)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w: %v", name, edgelens.ErrInvalid, err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w; is the service running there?", name, err)
+	}
+	defer response.Body.Close() // read only
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			return strconv.ParseFloat(value, 64)
+		}
+	}
+	return 0, errors.Join(fmt.Errorf("%w: %s/metrics has no %s; is it edgelens?", edgelens.ErrNotFound, r.URL(), name), lines.Err())
+}
+
+// Own is a service that was started to be measured.
+type Own struct {
+	base    string
+	command *exec.Cmd
+	ended   chan struct{} // closed when the process is gone
+	// Ready is from exec until it was ready to recognize, and Idle the memory
+	// that was resident then.
+	Ready time.Duration
+	Idle  int64
+}
+
+// StartTimeout is how long a service may take to be ready.
+const StartTimeout = 60 * time.Second
+
+// Start runs the program until Stop; args are to make it serve on a free port
+// and log JSON. Logs go to log, too. It returns when the service is ready.
+func Start(ctx context.Context, program string, args []string, log io.Writer) (*Own, error) {
+	own := &Own{command: exec.Command(program, args...), ended: make(chan struct{})}
+	own.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we end it
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the service: %w", err)
+	}
+	own.command.Stdout, own.command.Stderr = writer, writer
+	start := time.Now()
+	err = own.command.Start()
+	_ = writer.Close() // the process has it now
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the service: %w", err), reader.Close())
+	}
+	address := make(chan string, 1)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		defer reader.Close() // nothing is lost
+		readLog(reader, log, address)
+	}()
+	go func() {
+		defer close(own.ended)
+		_ = own.command.Wait() // that it ended is all that matters
+		<-read
+	}()
+	ctx, cancel := context.WithTimeout(ctx, StartTimeout)
+	defer cancel()
+	if err := own.await(ctx, address); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the service: %w", err), own.Stop())
+	}
+	own.Ready = time.Since(start)
+	if own.Idle, err = own.Resident(ctx); err != nil {
+		return nil, errors.Join(err, own.Stop())
+	}
+	return own, nil
+}
+
+// readLog copies the log until the process ends, and finds in it the line that
+// tells where the service listens.
+func readLog(from io.Reader, to io.Writer, address chan<- string) {
+	lines := bufio.NewReader(from)
+	found := false
+	for {
+		line, err := lines.ReadBytes('\n')
+		_, _ = to.Write(line) // only talk
+		var entry struct{ Msg, Address string }
+		if !found && json.Unmarshal(line, &entry) == nil && entry.Msg == "edgelens started" {
+			address <- entry.Address
+			found = true
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (o *Own) await(ctx context.Context, address <-chan string) error {
+	gone := errors.New("it ended at once; its last words are in the log")
+	select {
+	case o.base = <-address:
+	case <-o.ended:
+		return gone
+	case <-ctx.Done():
+		return fmt.Errorf("it does not say where it listens: %w", ctx.Err())
+	}
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.base+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close() // its status is all that matters
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-o.ended:
+			return gone
+		case <-ctx.Done():
+			return fmt.Errorf("it does not get ready: %w", ctx.Err())
+		}
+	}
+}
+
+// URL implements Service.
+func (o *Own) URL() string { return o.base }
+
+// CPU implements Service, with all children of the process.
+func (o *Own) CPU(context.Context) (time.Duration, error) { return treeCPU(o.command.Process.Pid) }
+
+// Resident implements Service, for the process alone.
+func (o *Own) Resident(context.Context) (int64, error) { return resident(o.command.Process.Pid) }
+
+// Stop ends the process and waits for it.
+func (o *Own) Stop() error {
+	_ = o.command.Process.Signal(syscall.SIGTERM) // it may be gone
+	select {
+	case <-o.ended:
+		return nil
+	case <-time.After(20 * time.Second):
+		_ = o.command.Process.Kill() // it may be gone
+		<-o.ended
+		return errors.New("the service did not stop when it was told to, and was killed")
+	}
+}

@@ -1,0 +1,120 @@
+// Package suite is what is measured: a model alone, the stages of the way of a
+// picture, a service over HTTP, terminals over MQTT. It fills the records.
+//
+// What needs more than HTTP it asks for through ports, which package main fits.
+package suite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"edgelens/benchmarks/load"
+	"edgelens/benchmarks/record"
+)
+
+// Picture is an encoded picture.
+type Picture struct {
+	Name string
+	Data []byte
+}
+
+// Task measures one case.
+type Task struct {
+	Case record.Case
+	// More are other cases that are measured along with it.
+	More []record.Case
+	// Do measures it once, for about that long.
+	Do func(ctx context.Context, round *Round) error
+}
+
+// Round is one run of a case.
+type Round struct {
+	// Run is 0 for the warm-up.
+	Run    int
+	Window time.Duration
+
+	task    record.Case
+	started time.Time
+	samples []record.Sample
+	figures []record.Figure
+}
+
+// Sample keeps what began at due and sent, and was done then.
+func (r *Round) Sample(worker int, due, sent, done time.Time, status string) {
+	r.samples = append(r.samples, record.Sample{Suite: r.task.Suite, Case: r.task.Name, Run: r.Run, Worker: worker,
+		Due: due.Sub(r.started), Sent: sent.Sub(r.started), Done: done.Sub(r.started), Status: status})
+}
+
+// Figure keeps what is measured once.
+func (r *Round) Figure(name string, value float64) {
+	r.figures = append(r.figures, record.Figure{Suite: r.task.Suite, Case: r.task.Name, Run: r.Run, Name: name, Value: value})
+}
+
+// window keeps from when to when answers count.
+func (r *Round) window(begin time.Time, length time.Duration) {
+	r.Figure(record.FigureBegin, begin.Sub(r.started).Seconds())
+	r.Figure(record.FigureEnd, (begin.Sub(r.started) + length).Seconds())
+}
+
+// load keeps the result of a load.
+func (r *Round) load(result *load.Result) {
+	r.window(result.Begin, result.Window)
+	offset := result.Begin.Sub(r.started)
+	for _, s := range result.Samples {
+		r.samples = append(r.samples, record.Sample{Suite: r.task.Suite, Case: r.task.Name, Run: r.Run, Worker: s.Worker,
+			Due: offset + s.Due, Sent: offset + s.Sent, Done: offset + s.Done, Status: s.Status})
+	}
+}
+
+// Plan is how often and how long.
+type Plan struct {
+	Rounds int
+	Window time.Duration
+	// WarmUp is the length of the run before the first, which does not count.
+	WarmUp time.Duration
+}
+
+// Cases returns the cases of tasks.
+func Cases(tasks []Task) []record.Case {
+	var cases []record.Case
+	for _, task := range tasks {
+		cases = append(append(cases, task.Case), task.More...)
+	}
+	return cases
+}
+
+// Progress is told before each run of a case.
+type Progress func(done, all int, what string)
+
+// Execute measures the tasks, in turns, and writes what came of it. The error
+// is a task's, or ctx's; what was measured until then is written.
+func Execute(ctx context.Context, plan Plan, tasks []Task, run *record.Run, w *record.Writer, progress Progress) error {
+	all := (plan.Rounds + 1) * len(tasks)
+	for n := 0; n <= plan.Rounds; n++ {
+		window := plan.Window
+		if n == 0 {
+			window = plan.WarmUp
+		}
+		for i, task := range tasks {
+			what := fmt.Sprintf("%s, run %d of %d", task.Case.Key(), n, plan.Rounds)
+			if n == 0 {
+				what = task.Case.Key() + ", warm-up"
+			}
+			progress(n*len(tasks)+i, all, what)
+			round := &Round{Run: n, Window: window, task: task.Case, started: run.Started}
+			err := task.Do(ctx, round)
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				return fmt.Errorf("measure %s: %w", task.Case.Key(), err)
+			}
+			if err := w.Add(round.samples, round.figures); err != nil {
+				return fmt.Errorf("write the records: %w", err)
+			}
+		}
+	}
+	progress(all, all, "done")
+	return nil
+}

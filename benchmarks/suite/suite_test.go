@@ -1,0 +1,278 @@
+package suite_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image/jpeg"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"edgelens/benchmarks/load"
+	"edgelens/benchmarks/record"
+	"edgelens/benchmarks/suite"
+)
+
+// measure runs tasks and reads what was recorded.
+func measure(t *testing.T, rounds int, tasks []suite.Task) (*record.Records, error) {
+	t.Helper()
+	run := &record.Run{Started: time.Now(), Rounds: rounds, Cases: suite.Cases(tasks)}
+	w, err := record.Create(filepath.Join(t.TempDir(), "run"), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	measured := suite.Execute(t.Context(), suite.Plan{Rounds: rounds, Window: 60 * time.Millisecond, WarmUp: 20 * time.Millisecond}, tasks, run, w,
+		func(done, all int, what string) {
+			if done != told || all != (rounds+1)*len(tasks) || what == "" {
+				t.Errorf("progress %d of %d: %q", done, all, what)
+			}
+			told++
+		})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	records, err := record.Read(w.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records, measured
+}
+
+// statuses counts the samples of a case in runs that count.
+func statuses(r *record.Records, name string) map[string]int {
+	counts := map[string]int{}
+	for _, s := range r.Samples {
+		if s.Case == name && s.Run > 0 {
+			counts[s.Status]++
+		}
+	}
+	return counts
+}
+
+func figure(r *record.Records, name, figure string, run int) (float64, bool) {
+	for _, f := range r.Figures {
+		if f.Case == name && f.Name == figure && f.Run == run {
+			return f.Value, true
+		}
+	}
+	return 0, false
+}
+
+func httpConfig() suite.HTTPConfig {
+	return suite.HTTPConfig{Pictures: []suite.Picture{{Name: "p", Data: []byte("picture")}}, Kinds: suite.Kinds, Connections: []int{2}, Loads: []float64{0.1},
+		Arrivals: load.Constant, OpenConnections: 8}
+}
+
+func TestHTTPSuite(t *testing.T) {
+	server := httptest.NewServer(newFake())
+	defer server.Close()
+	r, err := measure(t, 2, suite.HTTP(httpConfig(), suite.Remote{Base: server.URL}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Run.Cases) != 5 {
+		t.Fatalf("cases %+v", r.Run.Cases)
+	}
+	for _, c := range r.Run.Cases {
+		counts := statuses(r, c.Name)
+		if counts[record.Good] == 0 || len(counts) > 1 && c.Kind != suite.KindAsync && c.Kind != suite.KindMixed {
+			t.Errorf("%s: %v", c.Name, counts)
+		}
+		begin, _ := figure(r, c.Name, record.FigureBegin, 2)
+		end, ok := figure(r, c.Name, record.FigureEnd, 2)
+		if !ok || end-begin < 0.0599 || end-begin > 0.0601 {
+			t.Errorf("%s: window from %v to %v", c.Name, begin, end)
+		}
+		if memory, ok := figure(r, c.Name, record.FigureMemory, 1); !ok || memory != 5e7 {
+			t.Errorf("%s: memory %v", c.Name, memory)
+		}
+	}
+	// The first cached answer was a MISS, in the warm-up; of the jobs, one failed.
+	warm := map[string]int{}
+	for _, s := range r.Samples {
+		if s.Run == 0 {
+			warm[s.Status]++
+		}
+	}
+	if warm["X-Cache MISS"] != 1 || warm["job failed"] != 1 {
+		t.Errorf("warm-up: %v", warm)
+	}
+	rate, ok := figure(r, "sync p at 10% of peak", record.FigureRate, 1)
+	if !ok || rate <= 0 {
+		t.Errorf("rate %v", rate)
+	}
+	counted := 0
+	for _, s := range r.Samples {
+		if s.Case == "sync p c2" && s.Run == 1 && s.Status == record.Good {
+			counted++
+		}
+	}
+	if peak := float64(counted) / 0.06; rate > 0.11*peak || rate < 0.05*peak {
+		t.Errorf("10%% of a peak of %.0f/s is %.0f/s", peak, rate)
+	}
+}
+
+func TestRefusalsAreCountedAndNoThroughput(t *testing.T) {
+	service := newFake()
+	server := httptest.NewServer(service)
+	defer server.Close()
+	config := httpConfig()
+	config.Kinds, config.Loads = []string{suite.KindSync}, nil
+	tasks := suite.HTTP(config, suite.Remote{Base: server.URL})
+	if _, err := measure(t, 1, tasks); err != nil { // its first request, which must be answered
+		t.Fatal(err)
+	}
+	service.status.Store(503)
+	r, err := measure(t, 1, tasks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts := statuses(r, "sync p c2"); len(counts) != 1 || counts["503"] != 2 {
+		t.Errorf("%v: each connection is to ask once and to wait then", counts)
+	}
+}
+
+func TestAPictureThatIsRefusedIsToldFirst(t *testing.T) {
+	server := httptest.NewServer(newFake())
+	defer server.Close()
+	config := httpConfig()
+	config.Pictures[0].Data = []byte("no picture")
+	r, err := measure(t, 1, suite.HTTP(config, suite.Remote{Base: server.URL}))
+	if err == nil || !strings.Contains(err.Error(), "422") || len(r.Samples) != 0 {
+		t.Errorf("%v, %d samples", err, len(r.Samples))
+	}
+}
+
+func TestAShareOfAnUnknownPeakIsAnError(t *testing.T) {
+	server := httptest.NewServer(newFake())
+	defer server.Close()
+	config := httpConfig()
+	config.Kinds = nil
+	if _, err := measure(t, 1, suite.HTTP(config, suite.Remote{Base: server.URL})); err == nil || !strings.Contains(err.Error(), "share of the peak") {
+		t.Errorf("%v", err)
+	}
+}
+
+// model is a model whose Invoke takes a millisecond.
+type model struct{ fail bool }
+
+func (m model) NewInterpreter() (suite.Interpreter, error) { return m, nil }
+func (m model) Delegate() string                           { return "xnnpack" }
+func (m model) Close() error                               { return nil }
+func (m model) Invoke() error {
+	if m.fail {
+		return errors.New("it fails")
+	}
+	time.Sleep(time.Millisecond) // the work
+	return nil
+}
+
+func TestModelSuite(t *testing.T) {
+	settings := []suite.ModelSetting{{"auto", 1, 2}, {"none", 2, 1}}
+	r, err := measure(t, 1, suite.Model(settings, func(ctx context.Context, s suite.ModelSetting, window time.Duration) (*suite.ModelTimes, error) {
+		return suite.MeasureModel(ctx, func(suite.ModelSetting) (suite.Opened, error) { return model{}, nil }, s, window, os.Getpid())
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range r.Run.Cases {
+		workers := map[int]bool{}
+		for _, s := range r.Samples {
+			if s.Case == c.Name && s.Run == 1 {
+				workers[s.Worker] = true
+				if s.Latency() < time.Millisecond {
+					t.Errorf("%+v", s)
+				}
+			}
+		}
+		if len(workers) != settings[i].Interpreters {
+			t.Errorf("%s: %d interpreters ran", c.Name, len(workers))
+		}
+		for _, name := range []string{suite.FigureInit, suite.FigureFirst, suite.FigureWarmup, suite.FigureMemoryInit, suite.FigureMemoryOverall} {
+			if v, ok := figure(r, c.Name, name, 1); !ok || strings.HasSuffix(name, "seconds") && v <= 0 {
+				t.Errorf("%s: %s %v", c.Name, name, v)
+			}
+		}
+	}
+	_, err = suite.MeasureModel(t.Context(), func(suite.ModelSetting) (suite.Opened, error) { return model{fail: true}, nil }, settings[0], time.Second, os.Getpid())
+	if err == nil {
+		t.Error("a model that fails was measured")
+	}
+}
+
+type pipeline struct{ open *int }
+
+func (p pipeline) Run(picture []byte) ([]suite.Stage, error) {
+	if len(picture) == 0 {
+		return nil, errors.New("no picture")
+	}
+	time.Sleep(time.Millisecond) // the work
+	return []suite.Stage{{"decode", 4 * time.Millisecond}, {"resize", 2 * time.Millisecond}, {"invoke", time.Millisecond}}, nil
+}
+
+func (p pipeline) Close() error { *p.open--; return nil }
+
+func TestPipelineSuite(t *testing.T) {
+	open := 0
+	openOne := func() (suite.Pipeline, error) { open++; return pipeline{&open}, nil }
+	r, err := measure(t, 1, suite.PipelineTasks([]suite.Picture{{"p", []byte("x")}}, 3, true, openOne))
+	if err != nil || open != 0 {
+		t.Fatal(err, open)
+	}
+	var names []string
+	for _, c := range r.Run.Cases {
+		names = append(names, c.Name)
+	}
+	if !slices.Equal(names, []string{"ceiling p", "decode p", "resize p", "invoke p"}) {
+		t.Errorf("%q", names)
+	}
+	for _, s := range r.Samples {
+		if s.Case == "resize p" && s.Latency() != 2*time.Millisecond {
+			t.Fatalf("%+v", s)
+		}
+	}
+	if n := statuses(r, "ceiling p")[record.Good]; n < 3 {
+		t.Errorf("%d pictures", n)
+	}
+	if _, ok := figure(r, "ceiling p", record.FigureCPU, 1); !ok {
+		t.Error("the ceiling's CPU time is missing")
+	}
+	if _, err := measure(t, 1, suite.PipelineTasks([]suite.Picture{{"p", nil}}, 3, true, openOne)); err == nil || open != 0 {
+		t.Errorf("a picture that fails: %v, %d open", err, open)
+	}
+}
+
+func TestMQTTSuite(t *testing.T) {
+	server := httptest.NewServer(newFake())
+	defer server.Close()
+	tasks := suite.MQTT([]int{3}, 7, nil, 1, suite.Remote{Base: server.URL}, func(_ context.Context, l suite.TerminalsLoad) ([]suite.Heard, error) {
+		if l.Terminals != 3 || l.Rate != 7 {
+			return nil, fmt.Errorf("%+v", l)
+		}
+		now := time.Now()
+		return []suite.Heard{{2, now, now.Add(1), now.Add(time.Millisecond), record.Good}, {0, now, now, now, "no event"}}, nil
+	})
+	r, err := measure(t, 1, tasks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts := statuses(r, "3 terminals at 7/s"); counts[record.Good] != 1 || counts["no event"] != 1 {
+		t.Errorf("%v", counts)
+	}
+}
+
+func TestMadePicturesArePictures(t *testing.T) {
+	for _, p := range suite.MadePictures() {
+		config, err := jpeg.DecodeConfig(bytes.NewReader(p.Data))
+		if err != nil || !strings.Contains(p.Name, fmt.Sprint(config.Height)) || len(p.Data) < 50_000 || len(p.Data) > 1_000_000 {
+			t.Errorf("%s: %v, %+v, %d bytes", p.Name, err, config, len(p.Data))
+		}
+	}
+}

@@ -1,0 +1,63 @@
+// Package tune looks for the best of some settings by measuring them.
+package tune
+
+import (
+	"context"
+	"slices"
+	"sort"
+
+	"edgelens/benchmarks/stats"
+)
+
+// Tried is a candidate, and what it came to.
+type Tried[C any] struct {
+	Candidate C
+	// Values has one for each time it was measured; higher is better.
+	Values []float64
+	// Fault is why it could not be measured; it is out then.
+	Fault error
+}
+
+// Score is the median of the Values.
+func (t Tried[C]) Score() float64 { return stats.Median(t.Values) }
+
+// Search measures all candidates, drops the worse half, measures the rest
+// again, and so on until two are left, which are measured in all the rounds that
+// remain: successive halving (Z. Karnin, T. Koren, O. Somekh, "Almost Optimal
+// Exploration in Multi-Armed Bandits", ICML 2013). It returns all candidates, the
+// best first: those that lasted longer before the others. The error is ctx's.
+func Search[C any](ctx context.Context, candidates []C, rounds int, measure func(context.Context, C) (float64, error)) ([]Tried[C], error) {
+	alive := make([]*Tried[C], len(candidates))
+	for i, candidate := range candidates {
+		alive[i] = &Tried[C]{Candidate: candidate}
+	}
+	var dropped []*Tried[C] // the first to go last
+	for round := 0; round < rounds && len(alive) > 0; round++ {
+		var still []*Tried[C]
+		for _, t := range alive {
+			value, err := measure(ctx, t.Candidate)
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if err != nil {
+				t.Fault = err
+				dropped = slices.Insert(dropped, 0, t)
+				continue
+			}
+			t.Values = append(t.Values, value)
+			still = append(still, t)
+		}
+		sort.SliceStable(still, func(i, j int) bool { return still[i].Score() > still[j].Score() })
+		keep := len(still)
+		if round < rounds-1 {
+			keep = min(len(still), max(2, (len(still)+1)/2))
+		}
+		dropped = append(slices.Clone(still[keep:]), dropped...)
+		alive = still[:keep]
+	}
+	var all []Tried[C]
+	for _, t := range append(alive, dropped...) {
+		all = append(all, *t)
+	}
+	return all, nil
+}
