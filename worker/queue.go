@@ -200,7 +200,7 @@ func (q *Queue) lostMark(ctx context.Context) bool {
 	defer cancel()
 	marks := map[string]*redis.StringCmd{}
 	_, _ = q.redis.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its error
-		for queue := range queueWeights {
+		for _, queue := range queues {
 			marks[queue] = p.Get(ctx, q.markKey(queue))
 		}
 		return nil
@@ -249,7 +249,7 @@ func (q *Queue) catchUp(ctx context.Context) {
 		made++
 		return q.dispatch(ctx, id, queue)
 	})
-	for queue := range queueWeights {
+	for _, queue := range queues {
 		if err == nil {
 			err = q.redis.Set(ctx, q.markKey(queue), q.ours(), 0).Err()
 		}

@@ -106,7 +106,7 @@ func FuzzAnswer(f *testing.F) {
 		if a.Job == nil {
 			return
 		}
-		w := Worker{}
+		w := Worker{gate: newGate(1)}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // so that nothing is recognized
 		if _, err := w.recognize(ctx, *a.Job, nil); !errors.Is(err, edgelens.ErrInvalid) && !errors.Is(err, edgelens.ErrCanceled) {

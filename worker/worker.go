@@ -27,9 +27,8 @@ const diskPause = 250 * time.Millisecond
 // settlePatience is how long a desk has to take down what became of a job.
 const settlePatience = 10 * time.Second
 
-// queueWeights make workers take interactive jobs six times as often as bulk
-// ones while both wait, and starve neither.
-var queueWeights = map[string]int{edgelens.QueueInteractive: 6, edgelens.QueueBulk: 1}
+// queues are all there are; gate says whose jobs come first.
+var queues = []string{edgelens.QueueInteractive, edgelens.QueueBulk}
 
 // Worker takes tasks from Redis and works on their jobs: those that its own
 // node accepted, if it has a Queue, and those of every other node.
@@ -37,12 +36,12 @@ type Worker struct {
 	redis      redis.UniversalClient
 	recognizer edgelens.Recognizer
 	log        *slog.Logger
-	server     *asynq.Server
+	servers    []*asynq.Server // one for each queue
 	running    *attempts
-	// slots bound what is recognized at a time, also where asynq believes an
-	// attempt to be over.
-	slots chan struct{}
-	// borrowed bound the jobs of other nodes, as many as slots: each from before
+	// gate bounds what is recognized at a time, also where asynq believes an
+	// attempt to be over, and says whose turn it is.
+	gate *gate
+	// borrowed bound the jobs of other nodes, as many as places: each from before
 	// its picture travels until it is recognized.
 	borrowed chan struct{}
 	jobs     *prometheus.CounterVec
@@ -91,7 +90,7 @@ func lookInterval(redisURL string) time.Duration {
 func newWorker(client redis.UniversalClient, concurrency int, look time.Duration, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	w := &Worker{
 		redis: client, recognizer: recognizer, log: log,
-		slots: make(chan struct{}, concurrency), borrowed: make(chan struct{}, concurrency),
+		gate: newGate(concurrency), borrowed: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
 		}, []string{"status"}),
@@ -99,11 +98,20 @@ func newWorker(client redis.UniversalClient, concurrency int, look time.Duration
 	}
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	metrics.MustRegister(w.jobs)
-	w.server = asynq.NewServerFromRedisClient(client, asynq.Config{
-		// Twice as many, so that one job is read from and written to the disk
-		// while another has the slot. See borrow for those of other nodes.
-		Concurrency:              2 * concurrency,
-		Queues:                   queueWeights,
+	// For each place two interactive jobs, so that one is read from and written to
+	// the disk while another is recognized; see borrow for those of other nodes.
+	// And a bulk job, which has asynq places of its own: interactive ones must not
+	// wait behind those for being at hand.
+	for queue, atHand := range map[string]int{edgelens.QueueInteractive: 2 * concurrency, edgelens.QueueBulk: concurrency} {
+		w.servers = append(w.servers, newServer(client, queue, atHand, look, log))
+	}
+	return w
+}
+
+func newServer(client redis.UniversalClient, queue string, concurrency int, look time.Duration, log *slog.Logger) *asynq.Server {
+	return asynq.NewServerFromRedisClient(client, asynq.Config{
+		Concurrency:              concurrency,
+		Queues:                   map[string]int{queue: 1},
 		TaskCheckInterval:        look,
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
@@ -111,13 +119,14 @@ func newWorker(client redis.UniversalClient, concurrency int, look time.Duration
 		Logger:                   newAsynqLog(log),
 		LogLevel:                 asynq.WarnLevel,
 	})
-	return w
 }
 
 // Start begins to take tasks. It does not wait for Redis.
 func (w *Worker) Start() error {
-	if err := w.server.Start(asynq.HandlerFunc(w.process)); err != nil {
-		return fmt.Errorf("start the worker: %w", err)
+	for _, server := range w.servers {
+		if err := server.Start(asynq.HandlerFunc(w.process)); err != nil {
+			return fmt.Errorf("start the worker: %w", err)
+		}
 	}
 	return nil
 }
@@ -126,7 +135,11 @@ func (w *Worker) Start() error {
 // longer than a few seconds; what is left goes back into the queue.
 func (w *Worker) Shutdown() {
 	w.stop()
-	w.server.Shutdown()
+	var ending sync.WaitGroup
+	for _, server := range w.servers {
+		ending.Go(server.Shutdown)
+	}
+	ending.Wait()
 	if err := w.release(); err != nil && !errors.Is(err, redis.ErrClosed) {
 		w.log.Warn("let go of Redis", "error", err)
 	}
@@ -186,8 +199,8 @@ func (w *Worker) begin(ctx context.Context, desk Desk, id string) (job edgelens.
 }
 
 // borrow waits until another job of other nodes may be begun, so that no more
-// of their pictures travel than can be recognized. It is not a slot that is
-// taken, because a node that is slow to answer must not keep our own jobs from
+// of their pictures travel than can be recognized. It is not a place at the gate that
+// is taken, because a node that is slow to answer must not keep our own jobs from
 // theirs. The function gives the place back.
 func (w *Worker) borrow(ctx context.Context) (func(), error) {
 	select {
@@ -211,12 +224,11 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 		ID: job.ID, Face: "queue", Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
 	}
-	select {
-	case w.slots <- struct{}{}:
-		defer func() { <-w.slots }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for a slot: %w", edgelens.ErrCanceled)
+	leave, err := w.gate.enter(ctx, job.Queue == edgelens.QueueInteractive)
+	if err != nil {
+		return nil, fmt.Errorf("wait for a place: %w", edgelens.ErrCanceled)
 	}
+	defer leave()
 	for {
 		result, err := w.recognizer.Recognize(ctx, &req)
 		if !errors.Is(err, edgelens.ErrBusy) {

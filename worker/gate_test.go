@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// queueAt has n wait at the gate, one after the other, and returns what happens:
+// each says its name once it is in, and leaves when told.
+func queueAt(t *testing.T, g *gate, names string, said chan<- string, leave <-chan struct{}) *sync.WaitGroup {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, name := range names {
+		all.Go(func() {
+			done, err := g.enter(context.Background(), name == 'i')
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			said <- string(name)
+			<-leave
+			done()
+		})
+		inLine := func() int {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			return g.lines[true].Len() + g.lines[false].Len() + g.size - g.free
+		}
+		for before, deadline := inLine(), time.Now().Add(10*time.Second); before < 1 && time.Now().Before(deadline); before = inLine() {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Millisecond) // in the order of the names
+	}
+	return &all
+}
+
+func TestGateGivesTurns(t *testing.T) {
+	for name, test := range map[string]struct {
+		size  int
+		names string
+		want  string
+	}{
+		"in order":               {1, "iii", "iii"},
+		"bulk alone":             {1, "bbb", "bbb"},
+		"people first":           {1, "ibbiii", "iiiibb"},
+		"but not for ever":       {1, "i" + strings.Repeat("b", 2) + strings.Repeat("i", 14), "iiiiii" + "b" + "iiiiii" + "b" + "iii"},
+		"two places, bulk alone": {2, "bbbb", "bbbb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(test.size)
+			said, leave := make(chan string, len(test.names)), make(chan struct{})
+			all := queueAt(t, g, test.names, said, leave)
+			for range test.names {
+				leave <- struct{}{}
+			}
+			all.Wait()
+			close(said)
+			got := ""
+			for one := range said {
+				got += one
+			}
+			if got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// While people come, bulk jobs leave a place free; after a while they take it.
+func TestGateLeavesAPlace(t *testing.T) {
+	g := newGate(2)
+	first, err := g.enter(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, leave := make(chan string, 2), make(chan struct{})
+	begun := time.Now()
+	all := queueAt(t, g, "bb", said, leave)
+	first()
+	<-said
+	if second, err := g.enter(t.Context(), true); err != nil { // at once
+		t.Fatal(err)
+	} else {
+		second()
+	}
+	<-said
+	if took := time.Since(begun); took < reserved {
+		t.Errorf("the second bulk job took the place after %v", took)
+	}
+	close(leave)
+	all.Wait()
+}
+
+func TestGateLeavesTheLine(t *testing.T) {
+	g := newGate(1)
+	leave, err := g.enter(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fmt.Errorf("gone"))
+	if _, err := g.enter(ctx, true); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	leave()
+	if leave, err = g.enter(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	leave() // a second time does nothing
+	if g.free != 1 {
+		t.Errorf("%d places are free, want 1", g.free)
+	}
+}
