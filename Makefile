@@ -60,7 +60,7 @@ FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./faulttest
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
-	bench fuzz fault fault-short tidy-check env clean distclean
+	bench bench-targets fuzz fault fault-short tidy-check env clean distclean
 
 help: ## List the targets
 	@printf 'edgelens: what is in this picture?\n\n'
@@ -100,6 +100,10 @@ generate-check: setup ## Fail where api/api.gen.go is not what api/openapi.yaml 
 
 bench: setup ## Run every benchmark, with allocations
 	@go test -run '^$$' -bench . -benchmem ./...
+
+bench-targets: build ## Measure the ratios that the project promises; fails where one is missed
+	@bin/edgelens model pull
+	@bin/edgelens bench targets --out dist $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARED)/images/,cat_720p.jpg cat_1080p.jpg)))
 
 fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz $(FUZZTIME)
