@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,7 +77,7 @@ func TestMosquittoKeepsWhatItAcknowledged(t *testing.T) {
 		return err == nil && info.Size() > 20*8 && time.Since(info.ModTime()) > time.Second
 	})
 	before := m.PID()
-	if err := exec.Command("kill", "-9", fmt.Sprint(before)).Run(); err != nil {
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "it is back", func() bool { return m.Up() && m.PID() != before })
@@ -123,7 +124,7 @@ func TestMosquittoKeepsOurSession(t *testing.T) {
 		return err == nil && bytes.Contains(kept, []byte("oursx"))
 	})
 	before := m.PID()
-	if err := exec.Command("kill", "-9", fmt.Sprint(before)).Run(); err != nil {
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	_ = conn.Close()
