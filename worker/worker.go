@@ -102,13 +102,14 @@ func newWorker(client redis.UniversalClient, concurrency int, look time.Duration
 	// the disk while another is recognized; see borrow for those of other nodes.
 	// And a bulk job, which has asynq places of its own: interactive ones must not
 	// wait behind those for being at hand.
+	says := newAsynqLog(log) // one, so that they do not say everything twice
 	for queue, atHand := range map[string]int{edgelens.QueueInteractive: 2 * concurrency, edgelens.QueueBulk: concurrency} {
-		w.servers = append(w.servers, newServer(client, queue, atHand, look, log))
+		w.servers = append(w.servers, newServer(client, queue, atHand, look, says))
 	}
 	return w
 }
 
-func newServer(client redis.UniversalClient, queue string, concurrency int, look time.Duration, log *slog.Logger) *asynq.Server {
+func newServer(client redis.UniversalClient, queue string, concurrency int, look time.Duration, log *asynqLog) *asynq.Server {
 	return asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   map[string]int{queue: 1},
@@ -116,7 +117,7 @@ func newServer(client redis.UniversalClient, queue string, concurrency int, look
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
 		ShutdownTimeout:          shutdownPatience,
-		Logger:                   newAsynqLog(log),
+		Logger:                   log,
 		LogLevel:                 asynq.WarnLevel,
 	})
 }
