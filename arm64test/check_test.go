@@ -1,6 +1,7 @@
 package arm64test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,7 +11,7 @@ import (
 )
 
 // allClasses and the times let a slow emulator tell all that it sees.
-var allClasses = []string{"--json", "--top-k=1000", "--recognize-timeout=10m", "--inference-invoke-timeout=10m"}
+var allClasses = []string{"--json", "--top-k=1000", "--recognize-timeout=5m", "--inference-invoke-timeout=5m"}
 
 // sharedModels are those of the manifest, whose files lie in the shared folder.
 var sharedModels = []string{"mobilenet_v2_1.0_224_int8", "mobilenet_v2_1.0_224_uint8", "mobilenet_v1_0.25_128_uint8"}
@@ -20,9 +21,9 @@ type programs struct{ native, cross []string }
 
 func programsUnderTest(t *testing.T) programs {
 	t.Helper()
-	native, cross := strings.Fields(os.Getenv("EDGELENS_NATIVE")), strings.Fields(os.Getenv("EDGELENS_ARM64"))
+	native, cross := strings.Fields(os.Getenv("EDGELENS_TEST_NATIVE")), strings.Fields(os.Getenv("EDGELENS_TEST_ARM64"))
 	if len(native) == 0 || len(cross) == 0 {
-		t.Skip("EDGELENS_NATIVE and EDGELENS_ARM64 are not set: there is no cross-built program to compare; make check-arm64 builds one")
+		t.Skip("EDGELENS_TEST_NATIVE and EDGELENS_TEST_ARM64 are not set: there is no cross-built program to compare; make check-arm64 builds one")
 	}
 	return programs{native, cross}
 }
@@ -103,9 +104,12 @@ func (p programs) check(t *testing.T, modelsDir, model string, pictures []string
 func delegate(t *testing.T, program []string, model string, where []string) string {
 	t.Helper()
 	command := with(program, append([]string{"model", "inspect", model}, where...))
-	out, err := exec.Command(command[0], command[1:]...).Output()
+	cmd := exec.Command(command[0], command[1:]...)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s: %v", strings.Join(command, " "), err)
+		t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, complaint.Bytes())
 	}
 	for line := range strings.Lines(string(out)) {
 		if name, value, _ := strings.Cut(line, " "); name == "delegate" {
