@@ -31,15 +31,20 @@ type prediction struct {
 type verdict struct {
 	// Refused: neither program takes the picture, for the same reason.
 	Refused bool
+	// CloseCall: another class is on top, but to neither program the two
+	// classes differ by more than the tolerance.
+	CloseCall bool
 	// Fault says what must not differ and does; empty where nothing does.
 	Fault string
 	// Difference is the largest of the probabilities of one class.
 	Difference float64
 }
 
-// compare judges two answers. A class that one of them leaves out counts as
-// improbable: both are asked for all that a program tells.
-func compare(native, cross answer) verdict {
+// compare judges two answers. Where other classes are on top, tolerance is how
+// far apart the two may be in each answer to be a close call; 0 allows none. A
+// class that an answer leaves out counts as improbable: both are asked for all
+// that a program tells.
+func compare(native, cross answer, tolerance float64) verdict {
 	switch {
 	case native.File != cross.File:
 		return verdict{Fault: fmt.Sprintf("answers are about different pictures, %s and %s", native.File, cross.File)}
@@ -52,10 +57,25 @@ func compare(native, cross answer) verdict {
 		return verdict{Fault: "an answer has no predictions"}
 	}
 	v := verdict{Difference: largestDifference(native.Predictions, cross.Predictions)}
-	if native.Predictions[0].ClassID != cross.Predictions[0].ClassID {
-		v.Fault = "the classes on top differ"
+	ours, theirs := native.Predictions[0].ClassID, cross.Predictions[0].ClassID
+	if ours == theirs {
+		return v
+	}
+	apart := max(native.of(ours)-native.of(theirs), cross.of(theirs)-cross.of(ours))
+	if v.CloseCall = tolerance > 0 && apart <= tolerance; !v.CloseCall {
+		v.Fault = fmt.Sprintf("the classes on top differ, and are %.6f apart", apart)
 	}
 	return v
+}
+
+// of returns the probability of a class, 0 where it is left out.
+func (a answer) of(class int) float64 {
+	for _, p := range a.Predictions {
+		if p.ClassID == class {
+			return p.Probability
+		}
+	}
+	return 0
 }
 
 func largestDifference(native, cross []prediction) float64 {
