@@ -40,7 +40,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Pictures and models to test with lie in a folder beside the clone, if at all.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-nocgo test-cgocheck bench fuzz fault fault-short: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-nocgo test-cgocheck bench fuzz fault fault-short check-arm64: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -60,11 +60,12 @@ FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./faulttest
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
-	bench bench-targets fuzz fault fault-short tidy-check env clean distclean
+	bench bench-targets fuzz fault fault-short tidy-check env \
+	build-arm64 check-arm64 clean distclean
 
 help: ## List the targets
 	@printf 'edgelens: what is in this picture?\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Debian packages, Go, the TensorFlow Lite library, Go modules
 	@scripts/setup
@@ -113,6 +114,12 @@ fault: build ## Kill the service and its Redis, fill its disk, FAULT_ROUNDS time
 
 fault-short: build ## The same in about two minutes
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),3) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST)
+
+build-arm64: setup ## Cross-build dist/edgelens-linux-arm64 for Raspberry Pi OS 64-bit (docs/raspberry-pi.md)
+	@VERSION='$(VERSION)' scripts/build-arm64
+
+check-arm64: build build-arm64 ## Check under qemu that it sees in every test picture what bin/edgelens sees
+	@scripts/check-arm64
 
 tidy-check: setup ## Fail where go.mod or go.sum is not tidy
 	@go mod tidy -diff
