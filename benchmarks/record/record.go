@@ -45,7 +45,9 @@ type Run struct {
 	// Settings are the service's effective settings as an edgelens.yaml; for a
 	// service of somebody else, its address.
 	Settings string `json:"settings"`
-	Seed     uint64 `json:"seed"`
+	// Peer is what the service that ours is measured beside is made of.
+	Peer string `json:"peer,omitempty"`
+	Seed uint64 `json:"seed"`
 	// Rounds is how often each case was measured.
 	Rounds int         `json:"rounds"`
 	Board  board.Facts `json:"board"`
@@ -79,6 +81,11 @@ type Case struct {
 	Rate       float64 `json:"rate,omitempty"`
 	LoadOfPeak float64 `json:"load_of_peak,omitempty"`
 	Arrivals   string  `json:"arrivals,omitempty"`
+	// Service is who answers, where there are several, Model what it runs, and
+	// Beside the name of our case with which another service's is to be compared.
+	Service string `json:"service,omitempty"`
+	Model   string `json:"model,omitempty"`
+	Beside  string `json:"beside,omitempty"`
 	// Delegate, Threads and Interpreters are a model's.
 	Delegate     string `json:"delegate,omitempty"`
 	Threads      int    `json:"threads,omitempty"`

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"edgelens/benchmarks/record"
@@ -62,30 +63,21 @@ func Targets(s *Summary) []Target {
 		judge(Target{Name: "ready after exec", Want: 500, Unit: Milliseconds}, start, Ready),
 		judge(Target{Name: "resident memory, idle", Want: 120, Unit: Megabytes}, start, Idle),
 		s.soaked())
-	for _, peer := range []struct {
-		name string
-		want float64
-	}{
-		{"the article's service, same model and flags, 720p", 2.5},
-		{"the article's service, same model and flags, 512x384", 1.4},
-		{"the article's service as published", 6},
-	} {
-		targets = append(targets, Target{Name: "throughput / " + peer.name, Want: peer.want, AtLeast: true, Unit: Ratio,
-			Outcome: NotMeasured, Why: "there is no such service to run beside ours yet"})
-	}
-	return targets
+	return append(targets, PeerTargets(s)...)
 }
 
 func closed(kind, size string) func(record.Case) bool {
 	return func(c record.Case) bool {
-		return c.Mode == record.ModeClosed && c.Kind == kind && c.Connections == TargetConnections && strings.Contains(c.Picture, size)
+		return c.Suite != suite.SuitePeers && c.Mode == record.ModeClosed && c.Kind == kind && c.Connections == TargetConnections && strings.Contains(c.Picture, size)
 	}
 }
 
 // soaked is the memory after ten minutes of full load.
 func (s *Summary) soaked() Target {
 	t := Target{Name: "resident memory after ten minutes of full load", Want: 200, Unit: Megabytes, Outcome: NotMeasured}
-	c := s.Find(func(c record.Case) bool { return c.Mode == record.ModeClosed && c.Kind == suite.KindSync })
+	c := s.Find(func(c record.Case) bool {
+		return c.Suite != suite.SuitePeers && c.Mode == record.ModeClosed && c.Kind == suite.KindSync
+	})
 	if c == nil || s.loaded(c) < soak {
 		t.Why = "the load was shorter; add --duration 10m"
 		return t
@@ -116,19 +108,28 @@ func judge(t Target, c *Case, metric string) Target {
 // ratio takes one case's metric over another's, run by run.
 func ratio(t Target, over, under *Case, metric string) Target {
 	t.Unit = Ratio
+	values, why := runByRun(over, under, metric)
+	if why != "" {
+		return unmeasured(t, why)
+	}
+	return t.decide(values)
+}
+
+// runByRun returns the ratio of each run, or why there is none.
+func runByRun(over, under *Case, metric string) (values []float64, why string) {
 	if over == nil || under == nil {
-		return unmeasured(t, "it was not among the cases")
+		return nil, "it was not among the cases"
 	}
 	a, okA := over.Metric(metric)
 	b, okB := under.Metric(metric)
-	if !okA || !okB || len(a.Values) != len(b.Values) {
-		return unmeasured(t, "there were no good answers in every run")
+	if !okA || !okB || len(a.Values) != len(b.Values) || slices.Contains(b.Values, 0) {
+		return nil, "there were no good answers in every run"
 	}
-	values := make([]float64, len(a.Values))
+	values = make([]float64, len(a.Values))
 	for i := range values {
 		values[i] = a.Values[i] / b.Values[i]
 	}
-	return t.decide(values)
+	return values, ""
 }
 
 func unmeasured(t Target, why string) Target {

@@ -56,6 +56,9 @@ func (s *Summary) grids() []grid {
 			grids = append(grids, g)
 		}
 	}
+	if g, ok := s.peerGrid(); ok {
+		grids = append(grids, g)
+	}
 	return grids
 }
 
@@ -149,6 +152,9 @@ func (s *Summary) facts() [][2]string {
 		{"model", fmt.Sprintf("%s, %s", orUnknown(r.Model), orUnknown(r.Digest))},
 		{"measured", fmt.Sprintf("%s, each case %d times; medians, ± is the 95%% confidence interval", r.Started.UTC().Format("2006-01-02 15:04 MST"), r.Rounds)},
 		{"command", strings.Join(r.Command, " ")},
+	}
+	if r.Peer != "" {
+		rows = append(rows, [2]string{"other service", r.Peer})
 	}
 	return rows
 }

@@ -16,6 +16,9 @@ func MadePictures() []Picture {
 	return []Picture{{"made_720p.jpg", drawJPEG(1280, 720)}, {"made_1080p.jpg", drawJPEG(1920, 1080)}}
 }
 
+// madeQuality is that of JPEGs as many programs write them.
+const madeQuality = 75
+
 func drawJPEG(width, height int) []byte {
 	random := rand.New(rand.NewPCG(7, uint64(width)))
 	picture := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -29,7 +32,7 @@ func drawJPEG(width, height int) []byte {
 		}
 	}
 	var out bytes.Buffer
-	_ = jpeg.Encode(&out, picture, &jpeg.Options{Quality: 75}) // into memory, of a size that JPEG has
+	_ = jpeg.Encode(&out, picture, &jpeg.Options{Quality: madeQuality}) // into memory, of a size that JPEG has
 	return out.Bytes()
 }
 

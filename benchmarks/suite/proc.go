@@ -1,7 +1,9 @@
 package suite
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,9 +24,41 @@ type process struct {
 
 // treeCPU returns the CPU time of a process and all below it.
 func treeCPU(root int) (time.Duration, error) {
+	processes, err := tree(root)
+	if err != nil {
+		return 0, fmt.Errorf("read the CPU time of process %d: %w", root, err)
+	}
+	var sum time.Duration
+	for _, p := range processes {
+		sum += p.own + p.gone
+	}
+	return sum, nil
+}
+
+// treeMemory returns the memory of a process and all below it that is in RAM;
+// what several have in common counts once (Pss of proc_pid_smaps(5)).
+func treeMemory(root int) (int64, error) {
+	processes, err := tree(root)
+	if err != nil {
+		return 0, fmt.Errorf("read the memory of process %d: %w", root, err)
+	}
+	var sum int64
+	for pid := range processes {
+		if bytes, err := kilobytesIn(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:"); err == nil { // gone meanwhile otherwise
+			sum += bytes
+		}
+	}
+	if sum == 0 {
+		return 0, fmt.Errorf("read the memory of process %d: it has none", root)
+	}
+	return sum, nil
+}
+
+// tree returns a process and all below it.
+func tree(root int) (map[int]process, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	processes := map[int]process{}
 	for _, file := range files {
@@ -36,15 +70,11 @@ func treeCPU(root int) (time.Duration, error) {
 		}
 	}
 	if _, ok := processes[root]; !ok {
-		return 0, fmt.Errorf("read the CPU time of process %d: it is gone", root)
+		return nil, errors.New("it is gone")
 	}
-	var sum time.Duration
-	for pid := range processes {
-		if below(processes, pid, root) {
-			sum += processes[pid].own + processes[pid].gone
-		}
-	}
-	return sum, nil
+	all := maps.Clone(processes)
+	maps.DeleteFunc(processes, func(pid int, _ process) bool { return !below(all, pid, root) })
+	return processes, nil
 }
 
 func below(processes map[int]process, pid, root int) bool {
@@ -74,15 +104,20 @@ func parseStat(text string) (process, bool) {
 
 // resident returns the memory of a process that is in RAM.
 func resident(pid int) (int64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return kilobytesIn(fmt.Sprintf("/proc/%d/status", pid), "VmRSS:")
+}
+
+// kilobytesIn reads the line of a file in /proc that begins so, in bytes.
+func kilobytesIn(file, name string) (int64, error) {
+	data, err := os.ReadFile(file)
 	if err != nil {
-		return 0, fmt.Errorf("read the memory of process %d: %w", pid, err)
+		return 0, fmt.Errorf("read the memory of a process: %w", err)
 	}
 	for line := range strings.SplitSeq(string(data), "\n") {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if value, ok := strings.CutPrefix(line, name); ok {
 			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(value, " kB")), 10, 64)
 			return kilobytes << 10, err
 		}
 	}
-	return 0, fmt.Errorf("read the memory of process %d: it is gone", pid)
+	return 0, fmt.Errorf("read the memory of a process: %s has no %s: it is gone", file, name)
 }

@@ -75,20 +75,29 @@ const StartTimeout = 60 * time.Second
 // Start runs the program until Stop; args are to make it serve on a free port
 // and log JSON. Logs go to log, too. It returns when the service is ready.
 func Start(ctx context.Context, program string, args []string, log io.Writer) (*Own, error) {
-	own := &Own{command: exec.Command(program, args...), ended: make(chan struct{})}
+	return start(ctx, exec.Command(program, args...), "", "/readyz", log)
+}
+
+// start runs a service that listens at base, or where base is "" says in its log
+// where, until it answers 200 at the path ready.
+func start(ctx context.Context, command *exec.Cmd, base, ready string, log io.Writer) (*Own, error) {
+	own := &Own{command: command, ended: make(chan struct{})}
 	own.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we end it
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the service: %w", err)
 	}
 	own.command.Stdout, own.command.Stderr = writer, writer
-	start := time.Now()
+	began := time.Now()
 	err = own.command.Start()
 	_ = writer.Close() // the process has it now
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the service: %w", err), reader.Close())
 	}
-	address := make(chan string, 1)
+	address := make(chan string, 2) // the log may tell it, too
+	if base != "" {
+		address <- base
+	}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -102,10 +111,10 @@ func Start(ctx context.Context, program string, args []string, log io.Writer) (*
 	}()
 	ctx, cancel := context.WithTimeout(ctx, StartTimeout)
 	defer cancel()
-	if err := own.await(ctx, address); err != nil {
+	if err := own.await(ctx, address, ready); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the service: %w", err), own.Stop())
 	}
-	own.Ready = time.Since(start)
+	own.Ready = time.Since(began)
 	if own.Idle, err = own.Resident(ctx); err != nil {
 		return nil, errors.Join(err, own.Stop())
 	}
@@ -131,7 +140,7 @@ func readLog(from io.Reader, to io.Writer, address chan<- string) {
 	}
 }
 
-func (o *Own) await(ctx context.Context, address <-chan string) error {
+func (o *Own) await(ctx context.Context, address <-chan string, ready string) error {
 	gone := errors.New("it ended at once; its last words are in the log")
 	select {
 	case o.base = <-address:
@@ -143,7 +152,7 @@ func (o *Own) await(ctx context.Context, address <-chan string) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.base+"/readyz", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.base+ready, nil)
 		if err != nil {
 			return err
 		}

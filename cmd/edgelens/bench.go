@@ -37,6 +37,10 @@ type benchFlags struct {
 	terminals    []int
 	terminalRate float64
 	noStages     bool
+
+	// peer is the folder of another service, published the model that it runs as
+	// it was published.
+	peer, published string
 }
 
 // benchSettings are the settings of the service that flags of bench can set.
@@ -77,7 +81,7 @@ one. Flags that serve has, such as --inference-threads, are settings of that ser
 	}
 	flags.add(cmd)
 	config.AddFlags(cmd.Flags(), benchSettings...)
-	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchTune(environ), newBenchChild(environ))
+	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchPeers(environ), newBenchTune(environ), newBenchChild(environ))
 	return cmd
 }
 
@@ -110,6 +114,13 @@ func (b *benchFlags) addCommon(cmd *cobra.Command) {
 	f.Uint64Var(&b.seed, "seed", 1, "of all that is by chance")
 	f.StringArrayVar(&b.images, "images", nil, "a picture to send, or a folder of them; may be given again (default: made up, 1280x720 and 1920x1080)")
 	f.StringVar(&b.arrivals, "arrivals", load.Constant, "http, open loop: constant or poisson")
+}
+
+// addPeer registers the flags of what is measured beside ours.
+func (b *benchFlags) addPeer(cmd *cobra.Command, peer string) {
+	f := cmd.Flags()
+	f.StringVar(&b.peer, "peer", peer, "folder with another service, which an executable named serve starts")
+	f.StringVar(&b.published, "peer-model", "mobilenet_v2_1.0_224_uint8", "model that the other service runs as it was published, without a delegate")
 }
 
 func distinct(numbers ...int) []int {

@@ -81,7 +81,11 @@ func newBenchTargets(environ []string) *cobra.Command {
 				return err
 			}
 			if from == "" {
-				if from, err = measure(cmd, c, flags, []string{"pipeline", "http"}); err != nil {
+				which := []string{"pipeline", "http"}
+				if flags.peer != "" {
+					which = append(which, suite.SuitePeers)
+				}
+				if from, err = measure(cmd, c, flags, which); err != nil {
 					return err
 				}
 			}
@@ -89,6 +93,7 @@ func newBenchTargets(environ []string) *cobra.Command {
 		},
 	}
 	flags.addCommon(cmd)
+	flags.addPeer(cmd, "")
 	cmd.Flags().StringVar(&from, "from", "", "judge this folder in place of measuring")
 	config.AddFlags(cmd.Flags(), benchSettings...)
 	return cmd

@@ -57,6 +57,8 @@ func (b *bencher) tasks(ctx context.Context, which []string) ([]suite.Task, erro
 			more, err = b.httpTasks(ctx)
 		case "mqtt":
 			more, err = b.mqttTasks(ctx)
+		case suite.SuitePeers:
+			more, err = b.peerTasks(ctx)
 		}
 		if err != nil {
 			return nil, err
@@ -68,13 +70,13 @@ func (b *bencher) tasks(ctx context.Context, which []string) ([]suite.Task, erro
 }
 
 // byPicture puts the ceiling of a picture beside its loads: what is compared is
-// to be measured at nearly the same time. The model comes first, terminals last.
+// to be measured at nearly the same time. The model comes first, terminals and other services last.
 func (b *bencher) byPicture(tasks []suite.Task) {
 	place := func(t suite.Task) int {
 		switch t.Case.Suite {
 		case "model":
 			return -1
-		case "mqtt":
+		case "mqtt", suite.SuitePeers:
 			return len(b.pictures) + 1
 		}
 		if i := slices.IndexFunc(b.pictures, func(p suite.Picture) bool { return p.Name == t.Case.Picture }); i >= 0 {

@@ -1,0 +1,77 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"edgelens/benchmarks/record"
+	"edgelens/benchmarks/stats"
+)
+
+// beside returns the case of ours that c is to be compared with; nil where there
+// is none.
+func (s *Summary) beside(c record.Case) *Case {
+	if c.Beside == "" {
+		return nil
+	}
+	return s.Find(func(other record.Case) bool { return other.Suite == c.Suite && other.Name == c.Beside })
+}
+
+// peerGrid has the ratios of ours to another service; false where there is none.
+func (s *Summary) peerGrid() (grid, bool) {
+	g := grid{title: "Beside another service: same machine, picture and load, windows next to one another", rows: [][]string{
+		{"other service", "edgelens", "other", "throughput", "95% interval", "CPU, other / edgelens", "p50, other / edgelens"}}}
+	for _, c := range s.Cases {
+		ours := s.beside(c.Case)
+		if ours == nil {
+			continue
+		}
+		row := []string{c.Name, "-", "-", "-", "-", "-", "-"}
+		if values, why := runByRun(ours, c, Throughput); why == "" {
+			a, _ := ours.Metric(Throughput)
+			b, _ := c.Metric(Throughput)
+			interval := stats.MedianInterval(values, 1)
+			row = []string{c.Name, a.text(), b.text(), number(stats.Median(values)) + unit(Ratio),
+				fmt.Sprintf("%s to %s", number(interval.Low), number(interval.High)), medianRatio(c, ours, CPU), medianRatio(c, ours, P50)}
+		}
+		g.rows = append(g.rows, row)
+	}
+	return g, len(g.rows) > 1
+}
+
+func medianRatio(over, under *Case, metric string) string {
+	values, why := runByRun(over, under, metric)
+	if why != "" {
+		return "-"
+	}
+	return number(stats.Median(values)) + unit(Ratio)
+}
+
+// PeerTargets judges what ours must reach beside the article's service.
+func PeerTargets(s *Summary) []Target {
+	published := func(c, ours record.Case) bool { return c.Model != ours.Model }
+	same := func(c, ours record.Case) bool { return c.Model == ours.Model && c.Delegate == ours.Delegate }
+	var targets []Target
+	for _, t := range []struct {
+		name, size string
+		want       float64
+		like       func(c, ours record.Case) bool
+	}{
+		{"the article's service, same model and flags, 720p", "720p", 2.5, same},
+		{"the article's service, same model and flags, 512x384", "512x384", 1.4, same},
+		{"the article's service as published", "720p", 6, published},
+	} {
+		// The first that fits has the flags that are the default.
+		peer := s.Find(func(c record.Case) bool {
+			ours := s.beside(c)
+			return ours != nil && strings.Contains(c.Picture, t.size) && t.like(c, ours.Case)
+		})
+		target := Target{Name: "throughput / " + t.name, Want: t.want, AtLeast: true, Unit: Ratio}
+		if peer == nil {
+			targets = append(targets, unmeasured(target, "it was not among the cases; make bench-peers has it"))
+			continue
+		}
+		targets = append(targets, ratio(target, s.beside(peer.Case), peer, Throughput))
+	}
+	return targets
+}

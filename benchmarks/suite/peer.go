@@ -1,0 +1,86 @@
+package suite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"edgelens"
+)
+
+// PeerSettings are what another service is told, so that it runs as ours does.
+type PeerSettings struct {
+	// Folder has the executable `serve`, which finds the rest in its environment:
+	// PEER_ADDRESS, PEER_MODEL, PEER_LABELS, PEER_TFLITE, PEER_DELEGATE,
+	// PEER_THREADS and PEER_WORKERS. It serves until SIGTERM, and answers GET
+	// /healthz with 200 and {"service": "what it is made of"} when it is warm.
+	Folder string
+	// Address is the host and port to listen at.
+	Address string
+	// Model and Labels are files, and Library TensorFlow Lite's C library.
+	Model, Labels, Library string
+	// Delegate is "xnnpack" or "none".
+	Delegate         string
+	Threads, Workers int
+}
+
+func (s PeerSettings) environ() []string {
+	return append(os.Environ(), "PEER_ADDRESS="+s.Address, "PEER_MODEL="+s.Model, "PEER_LABELS="+s.Labels, "PEER_TFLITE="+s.Library,
+		"PEER_DELEGATE="+s.Delegate, "PEER_THREADS="+strconv.Itoa(s.Threads), "PEER_WORKERS="+strconv.Itoa(s.Workers))
+}
+
+// StartPeer runs another service until Stop. Its log goes to log. It returns when
+// the service is ready, with what it says that it is made of.
+func StartPeer(ctx context.Context, s PeerSettings, log io.Writer) (_ *Own, madeOf string, err error) {
+	command := exec.Command(filepath.Join(s.Folder, "serve"))
+	command.Env = s.environ()
+	peer, err := start(ctx, command, "http://"+s.Address, "/healthz", log)
+	if err != nil {
+		return nil, "", err
+	}
+	var health struct{ Service string }
+	if err := getJSON(ctx, peer.URL()+"/healthz", &health); err != nil {
+		return nil, "", errors.Join(err, peer.Stop())
+	}
+	return peer, health.Service, nil
+}
+
+// DelegateInUse asks a service of ours what runs a model's graph.
+func DelegateInUse(ctx context.Context, service Service, model string) (string, error) {
+	var answer struct{ Delegate string }
+	err := getJSON(ctx, service.URL()+"/api/models/"+model, &answer)
+	return answer.Delegate, err
+}
+
+func getJSON(ctx context.Context, url string, into any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w: %v", url, edgelens.ErrInvalid, err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", url, err)
+	}
+	defer response.Body.Close() // read only
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: %s answers %d", edgelens.ErrInvalid, url, response.StatusCode)
+	}
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+		return fmt.Errorf("%w: %s gives no JSON: %v", edgelens.ErrInvalid, url, err)
+	}
+	return nil
+}
+
+// Tree is a service together with all its children: how many there are is its
+// own affair.
+type Tree struct{ *Own }
+
+// Resident implements Service.
+func (t Tree) Resident(context.Context) (int64, error) { return treeMemory(t.command.Process.Pid) }

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"edgelens/benchmarks/report"
+	"edgelens/benchmarks/suite"
+	"edgelens/config"
+	"edgelens/inference"
+	"edgelens/models"
+)
+
+func newBenchPeers(environ []string) *cobra.Command {
+	flags := &benchFlags{openConnections: 1}
+	cmd := &cobra.Command{
+		Use:   "peers",
+		Short: "Measure another service beside ours, by default the article's",
+		Long: `Starts the service in the folder --peer and ours, sends both the same picture by the same
+closed loop of 8 connections, by turns, and prints how many times the throughput ours has:
+
+  the same model with the same flags    at the picture's size and at 512x384
+  the same without XNNPACK
+  as it was published                   the model --peer-model without a delegate
+
+"make bench-peers" installs what the article's service needs first.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(cmd.Flags(), environ)
+			if err != nil {
+				return err
+			}
+			return benchPeers(cmd, c, flags)
+		},
+	}
+	flags.addCommon(cmd)
+	flags.addPeer(cmd, filepath.Join("benchmarks", "peers", "flask"))
+	config.AddFlags(cmd.Flags(), benchSettings...)
+	return cmd
+}
+
+func benchPeers(cmd *cobra.Command, c *config.Config, flags *benchFlags) error {
+	dir, err := measure(cmd, c, flags, []string{suite.SuitePeers})
+	if dir == "" {
+		return err
+	}
+	summary, reported := report.Make(dir)
+	if reported != nil {
+		return errors.Join(err, reported)
+	}
+	if reported := summary.Text(cmd.OutOrStdout()); reported != nil {
+		return errors.Join(err, reported)
+	}
+	fmt.Fprintln(cmd.OutOrStdout()) // the next writer returns the error
+	if _, _, reported := report.TargetsText(cmd.OutOrStdout(), report.PeerTargets(summary)); reported != nil {
+		return errors.Join(err, reported)
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "\nReport, plots and raw records: %s\n", dir) // only talk
+	return err
+}
+
+// The smaller of the two sizes at which services are compared.
+const peerWidth, peerHeight = 512, 384
+
+// peerTasks starts the services that are compared. All of them are there from
+// the first round to the last: those that have no load wait for a request.
+func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
+	pictures, err := peerPictures(b.pictures)
+	if err != nil {
+		return nil, err
+	}
+	registry, err := models.Open(b.config.ModelsDir)
+	if err != nil {
+		return nil, err
+	}
+	same, err := registry.Get(b.config.Model)
+	if err != nil {
+		return nil, err
+	}
+	published, err := registry.Get(b.flags.published)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := b.contender(ctx, same, b.config.Inference.Delegate)
+	if err != nil {
+		return nil, err
+	}
+	contenders := []*suite.Contender{ours}
+	add := func(c *suite.Contender, err error) error {
+		contenders = append(contenders, c)
+		return err
+	}
+	err = errors.Join(add(b.peer(ctx, same, ours.Delegate, ours)), add(b.peer(ctx, published, inference.DelegateNone, ours)))
+	if err == nil && ours.Delegate != inference.DelegateNone {
+		plain, fault := b.contender(ctx, same, inference.DelegateNone)
+		if err = add(plain, fault); err == nil {
+			err = add(b.peer(ctx, same, inference.DelegateNone, plain))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := suite.Agree(ctx, pictures, contenders); err != nil {
+		return nil, err
+	}
+	return suite.Peers(pictures, contenders, report.TargetConnections), nil
+}
+
+// peerPictures are one of 720 lines where there is one, and the same smaller.
+func peerPictures(pictures []suite.Picture) ([]suite.Picture, error) {
+	i := max(0, slices.IndexFunc(pictures, func(p suite.Picture) bool { return strings.Contains(p.Name, "720p") }))
+	small, err := suite.Resized(pictures[i], peerWidth, peerHeight)
+	return []suite.Picture{pictures[i], small}, err
+}
+
+// contender starts a service of ours.
+func (b *bencher) contender(ctx context.Context, model models.Model, delegate string) (*suite.Contender, error) {
+	own, end, err := b.start(ctx, changedFlags(b.cmd, isSetting), "--mqtt-listen=", "--model="+model.Name, "--inference-delegate="+delegate)
+	if err != nil {
+		return nil, err
+	}
+	b.ends = append(b.ends, end)
+	inUse, err := suite.DelegateInUse(ctx, own, model.Name) // it may have fallen back
+	return &suite.Contender{Service: suite.Tree{Own: own}, Who: "edgelens", Model: model.Name, Delegate: inUse}, err
+}
+
+// peer starts another service, with the library that this program has loaded
+// and as many workers as ours has interpreters.
+func (b *bencher) peer(ctx context.Context, model models.Model, delegate string, beside *suite.Contender) (*suite.Contender, error) {
+	who := filepath.Base(b.flags.peer)
+	fault := func(err error) error { return fmt.Errorf("start %s: %w", who, err) }
+	library, err := loadedLibrary("libtensorflowlite_c")
+	if err != nil {
+		return nil, fault(err)
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, fault(err)
+	}
+	folder, err := os.MkdirTemp("", "edgelens-peer-")
+	if err != nil {
+		return nil, fault(err)
+	}
+	b.ends = append(b.ends, func() error { return os.RemoveAll(folder) })
+	labels := filepath.Join(folder, "labels.txt")
+	if err := os.WriteFile(labels, []byte(strings.Join(model.Labels, "\n")), 0o600); err != nil {
+		return nil, fault(err)
+	}
+	file, err := filepath.Abs(model.Path)
+	if err != nil {
+		return nil, fault(err)
+	}
+	log := &lastWords{}
+	own, madeOf, err := suite.StartPeer(ctx, suite.PeerSettings{
+		Folder: b.flags.peer, Address: address, Model: file, Labels: labels, Library: library,
+		Delegate: delegate, Threads: b.config.Inference.Threads, Workers: b.config.Inference.InterpretersOrCores(),
+	}, log)
+	if err != nil {
+		return nil, fault(fmt.Errorf("%w\n%s", err, log))
+	}
+	b.ends = append(b.ends, own.Stop)
+	b.run.Peer = fmt.Sprintf("%s: %s", who, madeOf)
+	return &suite.Contender{Service: suite.Tree{Own: own}, Who: who, Model: model.Name, Delegate: delegate, Beside: beside}, nil
+}
+
+// loadedLibrary returns the file of a library that this process has mapped
+// (proc_pid_maps(5)).
+func loadedLibrary(name string) (string, error) {
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return "", err
+	}
+	for line := range bytes.Lines(maps) {
+		if at := bytes.IndexByte(line, '/'); at >= 0 {
+			file := strings.TrimSpace(string(line[at:]))
+			if strings.HasPrefix(filepath.Base(file), name) {
+				return file, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("this program has not loaded %s", name)
+}
