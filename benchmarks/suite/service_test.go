@@ -35,6 +35,10 @@ func serve(mode string) {
 		fmt.Fprintln(os.Stderr, "no model here")
 		os.Exit(1)
 	}
+	if mode == "peer" {
+		servePeer()
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
