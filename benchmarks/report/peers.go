@@ -6,6 +6,7 @@ import (
 
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/stats"
+	"edgelens/benchmarks/suite"
 )
 
 // beside returns the case of ours that c is to be compared with; nil where there
@@ -17,22 +18,31 @@ func (s *Summary) beside(c record.Case) *Case {
 	return s.Find(func(other record.Case) bool { return other.Suite == c.Suite && other.Name == c.Beside })
 }
 
+// invokeAlone returns the bare loop of Invoke of the model that c runs, with the
+// same delegate; nil where it was not measured.
+func (s *Summary) invokeAlone(c *Case) *Case {
+	return s.Find(func(other record.Case) bool {
+		return other.Kind == suite.KindInvoke && other.Model == c.Model && other.Delegate == c.Delegate
+	})
+}
+
 // peerGrid has the ratios of ours to another service; false where there is none.
 func (s *Summary) peerGrid() (grid, bool) {
-	g := grid{title: "Beside another service: same machine, picture and load, windows next to one another", rows: [][]string{
-		{"other service", "edgelens", "other", "throughput", "95% interval", "CPU, other / edgelens", "p50, other / edgelens"}}}
+	g := grid{title: "Beside another service: same machine, picture and load, by turns; at most: by Invoke alone", rows: [][]string{
+		{"other service", "edgelens", "other", "throughput", "95% interval", "at most", "CPU, other / edgelens", "p50, other / edgelens"}}}
 	for _, c := range s.Cases {
 		ours := s.beside(c.Case)
 		if ours == nil {
 			continue
 		}
-		row := []string{c.Name, "-", "-", "-", "-", "-", "-"}
+		row := []string{c.Name, "-", "-", "-", "-", "-", "-", "-"}
 		if values, why := runByRun(ours, c, Throughput); why == "" {
 			a, _ := ours.Metric(Throughput)
 			b, _ := c.Metric(Throughput)
 			interval := stats.MedianInterval(values, 1)
 			row = []string{c.Name, a.text(), b.text(), number(stats.Median(values)) + unit(Ratio),
-				fmt.Sprintf("%s to %s", number(interval.Low), number(interval.High)), medianRatio(c, ours, CPU), medianRatio(c, ours, P50)}
+				fmt.Sprintf("%s to %s", number(interval.Low), number(interval.High)), medianRatio(s.invokeAlone(ours), c, Throughput),
+				medianRatio(c, ours, CPU), medianRatio(c, ours, P50)}
 		}
 		g.rows = append(g.rows, row)
 	}
@@ -71,7 +81,12 @@ func PeerTargets(s *Summary) []Target {
 			targets = append(targets, unmeasured(target, "it was not among the cases; make bench-peers has it"))
 			continue
 		}
-		targets = append(targets, ratio(target, s.beside(peer.Case), peer, Throughput))
+		ours := s.beside(peer.Case)
+		target = ratio(target, ours, peer, Throughput)
+		if values, why := runByRun(s.invokeAlone(ours), peer, Throughput); target.Outcome == Missed && why == "" {
+			target.Why = fmt.Sprintf("Invoke alone, without a service, would be %s", number(stats.Median(values))+unit(Ratio))
+		}
+		targets = append(targets, target)
 	}
 	return targets
 }

@@ -29,7 +29,7 @@ type Target struct {
 	Value    float64
 	Interval stats.Interval
 	Outcome  string
-	// Why says why it is not measured.
+	// Why says why it is not measured, or missed.
 	Why string
 }
 
@@ -163,6 +163,9 @@ func targetRows(targets []Target) [][]string {
 		}
 		if t.Outcome == Missed {
 			outcome = fmt.Sprintf("MISSED by %.0f%%", 100*max(t.Want-t.Value, t.Value-t.Want)/t.Want)
+			if t.Why != "" {
+				outcome += ": " + t.Why
+			}
 		}
 		rows = append(rows, []string{t.Name, want, have, interval, outcome})
 	}

@@ -69,6 +69,19 @@ func peerTask(service Service, which record.Case, picture Picture) Task {
 	}}
 }
 
+// KindInvoke is the model alone.
+const KindInvoke = "invoke"
+
+// InvokeAlone returns the task of a bare loop of Invoke on every core. No service
+// can do more with that model: how many times another's throughput ours can be
+// at most follows from it.
+func InvokeAlone(model, delegate string, cores int, open func() (Pipeline, error)) Task {
+	task := ceilingTask(Picture{}, cores, open)
+	task.Case = record.Case{Suite: SuitePeers, Name: fmt.Sprintf("Invoke alone, %s %s", model, delegate), Mode: record.ModeCeiling, Kind: KindInvoke,
+		Connections: cores, Model: model, Delegate: delegate}
+	return task
+}
+
 // Agree asks every contender about every picture once. The error says who sees
 // something else in it than the first: they would not do the same work.
 func Agree(ctx context.Context, pictures []Picture, contenders []*Contender) error {

@@ -94,25 +94,60 @@ func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
 		return nil, err
 	}
 	contenders := []*suite.Contender{ours}
-	add := func(c *suite.Contender, err error) error {
-		contenders = append(contenders, c)
-		return err
-	}
-	err = errors.Join(add(b.peer(ctx, same, ours.Delegate, ours)), add(b.peer(ctx, published, inference.DelegateNone, ours)))
-	if err == nil && ours.Delegate != inference.DelegateNone {
-		plain, fault := b.contender(ctx, same, inference.DelegateNone)
-		if err = add(plain, fault); err == nil {
-			err = add(b.peer(ctx, same, inference.DelegateNone, plain))
+	for _, other := range []struct {
+		model    models.Model
+		delegate string
+	}{{same, ours.Delegate}, {published, inference.DelegateNone}} {
+		peer, err := b.peer(ctx, other.model, other.delegate, ours)
+		if err != nil {
+			return nil, err
 		}
+		contenders = append(contenders, peer)
 	}
-	if err != nil {
-		return nil, err
+	if ours.Delegate != inference.DelegateNone {
+		plain, err := b.contender(ctx, same, inference.DelegateNone)
+		if err != nil {
+			return nil, err
+		}
+		peer, err := b.peer(ctx, same, inference.DelegateNone, plain)
+		if err != nil {
+			return nil, err
+		}
+		contenders = append(contenders, plain, peer)
 	}
 	if err := suite.Agree(ctx, pictures, contenders); err != nil {
 		return nil, err
 	}
-	return suite.Peers(pictures, contenders, report.TargetConnections), nil
+	open := func() (suite.Pipeline, error) {
+		opened, err := openBenchModel(same.Path, suite.ModelSetting{Delegate: b.config.Inference.Delegate, Threads: b.config.Inference.Threads})
+		if err != nil {
+			return nil, err
+		}
+		return newInvokePipeline(opened)
+	}
+	alone := suite.InvokeAlone(same.Name, ours.Delegate, b.config.Inference.InterpretersOrCores(), open)
+	return append([]suite.Task{alone}, suite.Peers(pictures, contenders, report.TargetConnections)...), nil
 }
+
+// invokePipeline is the model alone.
+type invokePipeline struct {
+	opened suite.Opened
+	suite.Interpreter
+}
+
+func newInvokePipeline(opened suite.Opened) (suite.Pipeline, error) {
+	interpreter, err := opened.NewInterpreter()
+	if err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	return invokePipeline{opened, interpreter}, nil
+}
+
+// Run implements suite.Pipeline.
+func (p invokePipeline) Run([]byte) ([]suite.Stage, error) { return nil, p.Invoke() }
+
+// Close implements suite.Pipeline.
+func (p invokePipeline) Close() error { return errors.Join(p.Interpreter.Close(), p.opened.Close()) }
 
 // peerPictures are one of 720 lines where there is one, and the same smaller.
 func peerPictures(pictures []suite.Picture) ([]suite.Picture, error) {

@@ -71,7 +71,7 @@ func TestBenchPeersComparesOursWithAnother(t *testing.T) {
 		t.Errorf("no service: status %d, %s", status, stderr)
 	}
 	status, stdout, stderr := bench(fakePeer(t, "0"))
-	if status != 0 || !strings.Contains(stdout, "Beside another service") || !strings.Contains(stdout, "fake: a fake with 1") {
+	if status != 0 || !strings.Contains(stdout, "Beside another service") || !strings.Contains(stdout, "fake: a fake with 1") || !strings.Contains(stdout, "Invoke alone, colours") {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 	}
 	r, err := record.Read(runs(t, out)[0])
