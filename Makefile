@@ -57,10 +57,12 @@ TOOL := go tool -modfile=tools/go.mod
 TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
 FUZZTIME ?= 30s
 FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./faulttest
+# Flags for those of the test pictures that are at hand.
+TEST_PICTURES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARED)/images/,$(1))))
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
-	bench bench-targets fuzz fault fault-short tidy-check env \
+	bench bench-targets bench-peers peer-setup fuzz fault fault-short tidy-check env \
 	build-arm64 check-arm64 clean distclean
 
 help: ## List the targets
@@ -102,9 +104,17 @@ generate-check: setup ## Fail where api/api.gen.go is not what api/openapi.yaml 
 bench: setup ## Run every benchmark, with allocations
 	@go test -run '^$$' -bench . -benchmem ./...
 
-bench-targets: build ## Measure the ratios that the project promises; fails where one is missed
+bench-targets: build peer-setup ## Measure the ratios that the project promises; fails where one is missed
+	@bin/edgelens bench targets --out dist --peer benchmarks/peers/flask $(call TEST_PICTURES,cat_720p.jpg cat_1080p.jpg)
+
+bench-peers: build peer-setup ## Measure the article's Flask service beside ours: a table of ratios
+	@bin/edgelens bench peers --out dist $(call TEST_PICTURES,cat_720p.jpg) $(ARGS)
+
+# Both services recognize with the same models; Debian's Python runs the other.
+peer-setup: build
+	@scripts/install-packages python3-flask python3-gunicorn python3-pil python3-numpy
 	@bin/edgelens model pull
-	@bin/edgelens bench targets --out dist $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARED)/images/,cat_720p.jpg cat_1080p.jpg)))
+	@bin/edgelens model pull mobilenet_v2_1.0_224_uint8
 
 fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz $(FUZZTIME)

@@ -82,25 +82,23 @@ func InvokeAlone(model, delegate string, cores int, open func() (Pipeline, error
 	return task
 }
 
-// Agree asks every contender about every picture once. The error says who sees
-// something else in it than the first: they would not do the same work.
-func Agree(ctx context.Context, pictures []Picture, contenders []*Contender) error {
+// Agree asks two contenders with one model about every picture. The error says
+// where they see different things: they would not do the same work.
+func Agree(ctx context.Context, pictures []Picture, one, other *Contender) error {
 	for _, picture := range pictures {
-		var first prediction
-		for i, c := range contenders {
+		var seen [2]prediction
+		for i, c := range []*Contender{one, other} {
 			caller := newFormCaller(c.Service, picture, 1)
 			best, err := caller.best(ctx)
 			caller.client.CloseIdleConnections()
-			switch {
-			case err != nil:
+			if err != nil {
 				return fmt.Errorf("ask %s about %s: %w", c.Who, picture.Name, err)
-			case i == 0:
-				first = best
-			case best.ClassID != first.ClassID:
-				return fmt.Errorf("%w: in %s %s with %s sees class %d (%s, %.2f), and %s with %s class %d (%s, %.2f); give a picture that is clearer",
-					edgelens.ErrInvalid, picture.Name, contenders[0].Who, contenders[0].Model, first.ClassID, first.Label, first.Probability,
-					c.Who, c.Model, best.ClassID, best.Label, best.Probability)
 			}
+			seen[i] = best
+		}
+		if a, b := seen[0], seen[1]; a.ClassID != b.ClassID {
+			return fmt.Errorf("%w: in %s %s sees class %d (%s, %.2f) with %s, and %s class %d (%s, %.2f); give a picture that is clearer",
+				edgelens.ErrInvalid, picture.Name, one.Who, a.ClassID, a.Label, a.Probability, one.Model, other.Who, b.ClassID, b.Label, b.Probability)
 		}
 	}
 	return nil

@@ -189,15 +189,15 @@ func TestPeersAreMeasuredByTurns(t *testing.T) {
 
 func TestPeersMustSeeTheSame(t *testing.T) {
 	_, other, same := contenders(t, 286, 286)
-	if err := suite.Agree(t.Context(), peerPictures, same); err != nil {
+	if err := suite.Agree(t.Context(), peerPictures, same[0], same[1]); err != nil {
 		t.Error(err)
 	}
 	other.status.Store(http.StatusInternalServerError)
-	if err := suite.Agree(t.Context(), peerPictures, same); err == nil || !strings.Contains(err.Error(), "500") {
+	if err := suite.Agree(t.Context(), peerPictures, same[0], same[1]); err == nil || !strings.Contains(err.Error(), "500") {
 		t.Errorf("%v", err)
 	}
 	_, _, unlike := contenders(t, 286, 283)
-	err := suite.Agree(t.Context(), peerPictures, unlike)
+	err := suite.Agree(t.Context(), peerPictures, unlike[0], unlike[1])
 	if err == nil || !strings.Contains(err.Error(), "286") || !strings.Contains(err.Error(), "283") || !strings.Contains(err.Error(), "clearer") {
 		t.Errorf("%v", err)
 	}

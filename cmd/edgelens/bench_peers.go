@@ -93,29 +93,8 @@ func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	contenders := []*suite.Contender{ours}
-	for _, other := range []struct {
-		model    models.Model
-		delegate string
-	}{{same, ours.Delegate}, {published, inference.DelegateNone}} {
-		peer, err := b.peer(ctx, other.model, other.delegate, ours)
-		if err != nil {
-			return nil, err
-		}
-		contenders = append(contenders, peer)
-	}
-	if ours.Delegate != inference.DelegateNone {
-		plain, err := b.contender(ctx, same, inference.DelegateNone)
-		if err != nil {
-			return nil, err
-		}
-		peer, err := b.peer(ctx, same, inference.DelegateNone, plain)
-		if err != nil {
-			return nil, err
-		}
-		contenders = append(contenders, plain, peer)
-	}
-	if err := suite.Agree(ctx, pictures, contenders); err != nil {
+	others, err := b.others(ctx, pictures, ours, same, published)
+	if err != nil {
 		return nil, err
 	}
 	open := func() (suite.Pipeline, error) {
@@ -126,7 +105,47 @@ func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
 		return newInvokePipeline(opened)
 	}
 	alone := suite.InvokeAlone(same.Name, ours.Delegate, b.config.Inference.InterpretersOrCores(), open)
-	return append([]suite.Task{alone}, suite.Peers(pictures, contenders, report.TargetConnections)...), nil
+	return append([]suite.Task{alone}, suite.Peers(pictures, append([]*suite.Contender{ours}, others...), report.TargetConnections)...), nil
+}
+
+// others starts those beside ours: the other service with the same model and
+// flags, the same as published, and both without a delegate where there is one.
+// With either model it must see in pictures that were given what ours sees.
+func (b *bencher) others(ctx context.Context, pictures []suite.Picture, ours *suite.Contender, same, published models.Model) ([]*suite.Contender, error) {
+	peer, err := b.peer(ctx, same, ours.Delegate, ours)
+	if err != nil {
+		return nil, err
+	}
+	asPublished, err := b.peer(ctx, published, inference.DelegateNone, ours)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.flags.images) == 0 {
+		b.run.Peer += "; answers were not compared: nothing is to be seen in made-up pictures"
+	} else if err := errors.Join(suite.Agree(ctx, pictures, ours, peer), b.agreeAsPublished(ctx, pictures, asPublished, published)); err != nil {
+		return nil, err
+	}
+	if ours.Delegate == inference.DelegateNone {
+		return []*suite.Contender{peer, asPublished}, nil
+	}
+	plain, err := b.contender(ctx, same, inference.DelegateNone)
+	if err != nil {
+		return nil, err
+	}
+	plainPeer, err := b.peer(ctx, same, inference.DelegateNone, plain)
+	return []*suite.Contender{peer, asPublished, plain, plainPeer}, err
+}
+
+// agreeAsPublished has ours run the published model for as long as it is asked.
+func (b *bencher) agreeAsPublished(ctx context.Context, pictures []suite.Picture, peer *suite.Contender, published models.Model) error {
+	ours, err := b.contender(ctx, published, inference.DelegateNone)
+	if err != nil {
+		return err
+	}
+	last := len(b.ends) - 1
+	end := b.ends[last]
+	b.ends = b.ends[:last]
+	return errors.Join(suite.Agree(ctx, pictures, ours, peer), end())
 }
 
 // invokePipeline is the model alone.
@@ -202,7 +221,9 @@ func (b *bencher) peer(ctx context.Context, model models.Model, delegate string,
 		return nil, fault(fmt.Errorf("%w\n%s", err, log))
 	}
 	b.ends = append(b.ends, own.Stop)
-	b.run.Peer = fmt.Sprintf("%s: %s", who, madeOf)
+	if b.run.Peer == "" { // the others are of the same kind
+		b.run.Peer = fmt.Sprintf("%s: %s", who, madeOf)
+	}
 	return &suite.Contender{Service: suite.Tree{Own: own}, Who: who, Model: model.Name, Delegate: delegate, Beside: beside}, nil
 }
 
