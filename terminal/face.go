@@ -102,7 +102,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Face, error) {
 	}
 	f := &Face{
 		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
-		registry: newRegistry(config, parts.Dialects), lines: newLines(maxLine, maxLinesBytes), matcher: newMatcher(parts.Dialects),
+		registry: newRegistry(config, parts.Dialects), lines: newLines(maxLine, maxLinesBytes), matcher: parts.Dialects,
 		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
 	}
 	devices, err := parts.Devices.Devices(ctx)

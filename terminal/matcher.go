@@ -5,8 +5,6 @@ import "edgelens/terminal/dialect"
 // matcher finds the dialect of a topic.
 type matcher []dialect.Dialect
 
-func newMatcher(dialects []dialect.Dialect) matcher { return dialects }
-
 // match returns the dialect that a message on the topic is of, nil for none,
 // and the device where the topic tells.
 func (m matcher) match(topic string) (dialect.Dialect, string) {

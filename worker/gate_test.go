@@ -10,12 +10,19 @@ import (
 	"time"
 )
 
-// queueAt has n wait at the gate, one after the other, and returns what happens:
-// each says its name once it is in, and leaves when told.
+// queueAt has one job for each letter come to the gate, "i" for an interactive and
+// "b" for a bulk one, each when the one before is in or in line. A job says its
+// letter once it is in, and leaves when told.
 func queueAt(t *testing.T, g *gate, names string, said chan<- string, leave <-chan struct{}) *sync.WaitGroup {
 	t.Helper()
+	here := func() int {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.lines[true].Len() + g.lines[false].Len() + g.size - g.free
+	}
 	var all sync.WaitGroup
 	for _, name := range names {
+		before := here() // nobody leaves meanwhile
 		all.Go(func() {
 			done, err := g.enter(context.Background(), name == 'i')
 			if err != nil {
@@ -26,15 +33,11 @@ func queueAt(t *testing.T, g *gate, names string, said chan<- string, leave <-ch
 			<-leave
 			done()
 		})
-		inLine := func() int {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			return g.lines[true].Len() + g.lines[false].Len() + g.size - g.free
+		for deadline := time.Now().Add(10 * time.Second); here() == before; time.Sleep(100 * time.Microsecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("a job never came to the gate")
+			}
 		}
-		for before, deadline := inLine(), time.Now().Add(10*time.Second); before < 1 && time.Now().Before(deadline); before = inLine() {
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(time.Millisecond) // in the order of the names
 	}
 	return &all
 }

@@ -12,11 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"edgelens/terminal/camera"
 	"edgelens/terminal/capture"
 	"edgelens/terminal/dialect"
-	"edgelens/terminal/facesluice"
-	"edgelens/terminal/fungxi"
+	"edgelens/terminal/dialects"
 	"edgelens/terminal/session"
 )
 
@@ -173,5 +171,5 @@ func watchRecorder(ctx context.Context, recorder *capture.Recorder) error {
 }
 
 func everyDialect() []dialect.Dialect {
-	return []dialect.Dialect{fungxi.New(fungxi.DefaultConfig()), facesluice.New(facesluice.DefaultConfig()), camera.New(camera.DefaultConfig())}
+	return dialects.New(dialects.DefaultConfig())
 }

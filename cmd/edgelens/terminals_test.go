@@ -53,7 +53,7 @@ func withTerminals(t testing.TB, c *config.Config) {
 	c.Dialects.Zone = "UTC"
 }
 
-var terminals1 = fungxi.NewSimulator(func(string) *time.Location { return time.UTC })
+var fungxis = fungxi.NewSimulator(func(string) *time.Location { return time.UTC })
 
 // peer is somebody at the broker: a terminal, or who listens to events.
 type peer struct {
@@ -279,7 +279,7 @@ func TestNothingIsLost(t *testing.T) {
 		peer := connect(t, c, device)
 		sending.Go(func() {
 			for i := range n {
-				m := terminals1.Record(device, first(passed(i)), second(passed(i)))
+				m := fungxis.Record(device, first(passed(i)), second(passed(i)))
 				peer.say(m)
 				if i%5 == 0 { // it was not sure
 					peer.say(m)
@@ -401,7 +401,7 @@ func TestTerminalsPicturesStayInside(t *testing.T) {
 	s, log, _ := serving(t, c)
 	listener := connect(t, c, "listener", "edgelens/v1/#")
 	record, picture := passed(1)
-	m := terminals1.Record("F1", record, picture)
+	m := fungxis.Record("F1", record, picture)
 	broken := m
 	broken.Payload = m.Payload[:len(m.Payload)-9]
 	for range 3 {
@@ -518,13 +518,13 @@ func TestTerminalsWithPasswords(t *testing.T) {
 	say := func(p *peer, m dialect.Outgoing) {
 		_ = p.Publish(t.Context(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: 1}) // a refusal is an error
 	}
-	say(two, terminals1.Record("F1", forged, picture))
-	say(shop, terminals1.Record("F1", forged, picture))
-	heartbeat, _ := terminals1.Heartbeat("F2", time.Now())
+	say(two, fungxis.Record("F1", forged, picture))
+	say(shop, fungxis.Record("F1", forged, picture))
+	heartbeat, _ := fungxis.Heartbeat("F2", time.Now())
 	two.say(heartbeat)
 	soon(t, "F2 is answered", func() bool { return len(two.on("fungxi_F2_downLink")) == 1 })
 	honest, picture := passed(2)
-	one.say(terminals1.Record("F1", honest, picture))
+	one.say(fungxis.Record("F1", honest, picture))
 	soon(t, "the shop hears of it", func() bool { return len(shop.events("F1")) >= 1 })
 	if events := shop.events("F1"); len(events) != 1 || events[0].Data.Record.Num != "2" {
 		t.Errorf("%+v", events)
@@ -544,7 +544,7 @@ func TestTheArticlesBridge(t *testing.T) {
 	r := newReceiver(t, c)
 	s, _, _ := serving(t, c)
 	terminal := connect(t, c, "F1", "fungxi_F1_downLink", "edgelens/v1/events/F1")
-	heartbeat, _ := terminals1.Heartbeat("F1", time.Now())
+	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	terminal.say(heartbeat)
 	soon(t, "the heartbeat is answered", func() bool { return len(terminal.on("fungxi_F1_downLink")) == 1 })
 	var answer struct{ Cmd, Time string }
@@ -558,8 +558,8 @@ func TestTheArticlesBridge(t *testing.T) {
 	record.CapturedAt = time.Now().UTC().Truncate(time.Second)
 	stranger := record
 	stranger.Kind, stranger.Passed, stranger.Key = edgelens.RecordStranger, false, "2"
-	terminal.say(terminals1.Record("F1", stranger, picture))
-	terminal.say(terminals1.Record("F1", record, picture))
+	terminal.say(fungxis.Record("F1", stranger, picture))
+	terminal.say(fungxis.Record("F1", record, picture))
 	soon(t, "both are events, and one is posted", func() bool { return len(terminal.events("F1")) == 2 && len(r.all()) == 1 })
 	p := r.all()[0]
 	if p.UserID != "1" || p.Name != "Ann" || string(p.VerifiedCode) != "0" || p.PersonType != "1" ||
