@@ -82,8 +82,10 @@ type Reception struct {
 	Job JobSpec
 	// Routes are the sinks that are to be told.
 	Routes []Route
-	// Held keeps them from being told until the device is released.
-	Held bool
+	// Held reports, at the moment when the record is written, whether they are
+	// not to be told until the device is released; nil where they are. What is
+	// asked earlier may miss the release.
+	Held func() bool
 	// MaxWaiting is how many pictures of the device may wait; what comes then
 	// is kept without its picture being looked at. Those beyond MaxInteractive
 	// wait in the bulk queue.

@@ -78,7 +78,7 @@ func TestOutboxIsReadByMany(t *testing.T) {
 
 func TestOutboxHoldsUntilTheDeviceIsReleased(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
-	held := func(r *edgelens.Reception) { r.Held = true; withoutPicture(r) }
+	held := func(r *edgelens.Reception) { r.Held = func() bool { return true }; withoutPicture(r) }
 	receive(t, l, reception("a", 1, held))
 	receive(t, l, reception("b", 2, held))
 	equal(t, "held", len(outbox(t, l, "event", "a")), 0)

@@ -106,8 +106,9 @@ func (c *change) insertReception(r *edgelens.Reception, job edgelens.Job, refusa
 	if err := c.insertRecord(&r.Record); err != nil {
 		return err
 	}
+	held := r.Held != nil && r.Held()
 	for _, route := range r.Routes {
-		if err := c.insertRow(&r.Record, route, r.Held, job.ID != ""); err != nil {
+		if err := c.insertRow(&r.Record, route, held, job.ID != ""); err != nil {
 			return err
 		}
 	}

@@ -173,6 +173,10 @@ func (f *Face) send(ctx context.Context, command edgelens.Command, left time.Dur
 		f.move(ctx, command.ID, edgelens.CommandFailed, err.Error())
 		return
 	}
+	if f.hearsItself(message.Topic) && !f.registry.heardSince(command.Device, f.heardFrom.Load()) {
+		f.wait(ctx, command, "The device was not heard from since there is a connection to the MQTT broker.")
+		return
+	}
 	if !f.move(ctx, command.ID, edgelens.CommandSent, "") {
 		return
 	}
@@ -188,6 +192,20 @@ func (f *Face) send(ctx context.Context, command edgelens.Command, left time.Dur
 	default:
 		f.move(ctx, command.ID, edgelens.CommandFailed, "It is not known whether the broker has it, so it is not sent again: "+err.Error()+".")
 	}
+}
+
+// hearsItself reports whether we hear what is published on the topic ourselves:
+// the broker then takes us for somebody who listens, and cannot tell that the
+// device does not.
+func (f *Face) hearsItself(topic string) bool {
+	for _, d := range f.parts.Dialects {
+		for _, subscription := range d.Subscriptions() {
+			if covers(subscription.Filter, topic) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (f *Face) translate(command edgelens.Command) (dialect.Outgoing, error) {
@@ -213,7 +231,7 @@ func (f *Face) reply(ctx context.Context, one item, message dialect.Message) {
 	if one.Retained {
 		return
 	}
-	if _, ok := f.hear(one, message, isHere, func(*edgelens.DeviceCounters) {}); !ok || message.Outcome.Command == "" {
+	if !f.hear(one, message, isHere, func(*edgelens.DeviceCounters) {}) || message.Outcome.Command == "" {
 		return
 	}
 	command, err := f.parts.Commands.Command(ctx, message.Outcome.Command)

@@ -153,6 +153,45 @@ func TestCommandsExpire(t *testing.T) {
 	}
 }
 
+// Where we hear what we say ourselves, the broker cannot tell that a device is
+// not back yet: its command waits until it is heard from.
+func TestCommandsWaitForADeviceThatIsNotBackYet(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b).connected()
+	device := b.client("device", "fungxi_F1_downLink")
+	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
+	device.tell(heartbeat)
+	eventually(t, "F1 is known", func() bool { _, err := s.face.Device(t.Context(), "F1"); return err == nil })
+	for what, away := range map[string]func(){
+		"the broker": func() {
+			must(t, device.Stop(t.Context()))
+			b.stop()
+			eventually(t, "the broker is away", func() bool { return !s.face.Connected() })
+			b.start()
+		},
+		"edgelens": func() {
+			must(t, device.Stop(t.Context()))
+			s.stop()
+			s.start()
+		},
+	} {
+		away()
+		s.connected()
+		command := s.send("F1", `{"cmd":"open"}`, time.Minute)
+		eventually(t, "after a start of "+what+" it waits", func() bool {
+			command, err := s.face.Command(t.Context(), command.ID)
+			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, "not heard from since")
+		})
+		device = b.client("device", "fungxi_F1_downLink")
+		if said := device.on("fungxi_F1_downLink"); len(said) > 0 {
+			t.Errorf("after a start of %s it was sent to nobody: %q", what, said)
+		}
+		device.tell(heartbeat)
+		s.waitForStatus(command.ID, edgelens.CommandSent)
+		eventually(t, "it is told", func() bool { return strings.Contains(strings.Join(device.on("fungxi_F1_downLink"), " "), "open") })
+	}
+}
+
 // A device that is away, but has a session that lasts, gets a command when it
 // comes back in time, and not after its deadline: the broker sees to that.
 func TestTheBrokerForgetsWhatExpired(t *testing.T) {

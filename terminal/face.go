@@ -78,6 +78,8 @@ type Face struct {
 
 	// up hears, down speaks; nil before Start.
 	up, down atomic.Pointer[session.Session]
+	// heardFrom is since when up has been connected; nil where it is not.
+	heardFrom atomic.Pointer[time.Time]
 	// begun is closed once down is there, stopping when Stop is called.
 	begun, stopping chan struct{}
 	// commandsDue holds a token where there may be commands to send, and
@@ -152,6 +154,7 @@ func (f *Face) Start() error {
 		Address: address, ClientID: "edgelens-" + f.parts.Node + "-up", Lasting: keep,
 		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes), // at most 256 MiB, as Validate says
 		Subscriptions: f.subscriptions(), OnMessage: f.heard, Marker: markerTopic(f.parts.Node),
+		OnUp: f.listen,
 	}, f.log)
 	if err != nil {
 		return errors.Join(err, f.Stop(context.Background()))
@@ -196,6 +199,14 @@ func (f *Face) speak(ctx context.Context) {
 	}
 	f.availability.all(f.registry.list())
 	wake(f.availabilityDue)
+	wake(f.commandsDue)
+}
+
+// listen notes since when there is a connection to hear on, until it ends.
+func (f *Face) listen(connection context.Context) {
+	since := f.now()
+	f.heardFrom.Store(&since)
+	context.AfterFunc(connection, func() { f.heardFrom.CompareAndSwap(&since, nil) })
 	wake(f.commandsDue)
 }
 

@@ -349,6 +349,21 @@ func TestUnknownDevices(t *testing.T) {
 	}
 }
 
+// A record that is being written while its device is accepted is told, too.
+func TestAcceptedWhileARecordIsWritten(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b, func(s *site) { s.config.Unknown = terminal.UnknownQuarantine }).connected()
+	s.worker.set(func(w *worker) {
+		w.refuse = func(edgelens.Reception) error {
+			_, err := s.face.SetDeviceState(t.Context(), "F1", edgelens.DeviceAccepted)
+			return err
+		}
+	})
+	c := b.client("c", "edgelens/v1/events/#")
+	c.tell(fungxis.Record("F1", record(1), []byte("picture")))
+	c.waitForEvents("F1", 1)
+}
+
 func TestDevicesAreBounded(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b, func(s *site) { s.config.MaxDevices = 2 }).connected()

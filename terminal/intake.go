@@ -142,7 +142,7 @@ func (f *Face) presence(one item, message dialect.Message) {
 	if message.Kind == dialect.Offline {
 		says = isGone
 	}
-	_, ok := f.hear(one, message, says, func(c *edgelens.DeviceCounters) {
+	ok := f.hear(one, message, says, func(c *edgelens.DeviceCounters) {
 		switch message.Kind {
 		case dialect.Heartbeat:
 			c.Heartbeats++
@@ -155,23 +155,23 @@ func (f *Face) presence(one item, message dialect.Message) {
 	}
 }
 
-// hear takes down that a device said something, and reports what may come of it;
-// ok is false where nothing may.
-func (f *Face) hear(one item, message dialect.Message, says presence, count func(*edgelens.DeviceCounters)) (state edgelens.DeviceState, ok bool) {
+// hear takes down that a device said something, and reports whether something may
+// come of it.
+func (f *Face) hear(one item, message dialect.Message, says presence, count func(*edgelens.DeviceCounters)) bool {
 	state, err := f.registry.hear(one.dialect.Name(), message.Device, one.receivedAt, says, count)
 	if err != nil {
 		f.metrics.drop(dropTooMany)
 		f.warn(one, "a message was dropped", err)
-		return state, false
+		return false
 	}
 	if state == edgelens.DeviceRefused {
 		f.metrics.count(in, one.dialect.Name(), kindRefused)
-		return state, false
+		return false
 	}
 	if f.config.Group != "" && says == isHere && f.registry.announce(message.Device, one.receivedAt, announceInterval) {
 		f.answers.put(one.dialect.Name(), kindAvailability, []dialect.Outgoing{{Topic: seenTopic(message.Device), Payload: []byte(one.dialect.Name())}})
 	}
-	return state, true
+	return true
 }
 
 // records makes the records of a message durable, and confirms them.
@@ -181,13 +181,12 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 	if one.old(f.config.Fresh) {
 		says = saysNothing
 	}
-	state, ok := f.hear(one, message, says, func(*edgelens.DeviceCounters) {})
-	if !ok {
+	if !f.hear(one, message, says, func(*edgelens.DeviceCounters) {}) {
 		return true
 	}
 	f.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
 	for _, entry := range message.Entries {
-		reception := f.reception(one, message.Device, entry, state)
+		reception := f.reception(one, message.Device, entry)
 		what, err := f.keep(ctx, one, reception)
 		if err != nil {
 			return false
@@ -210,7 +209,7 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 	return true
 }
 
-func (f *Face) reception(one item, device string, entry dialect.Entry, state edgelens.DeviceState) edgelens.Reception {
+func (f *Face) reception(one item, device string, entry dialect.Entry) edgelens.Reception {
 	record := entry.Record
 	record.Dialect, record.Device, record.ReceivedAt, record.Retained = one.dialect.Name(), device, one.receivedAt, one.Retained
 	if one.old(f.config.Fresh) && !f.provesFresh(record.CapturedAt, one.receivedAt) {
@@ -222,7 +221,8 @@ func (f *Face) reception(one item, device string, entry dialect.Entry, state edg
 	}
 	record.ID = edgelens.RecordID(record.Dialect, record.Device, record.Kind, record.Key, record.ImageSHA256)
 	return edgelens.Reception{
-		Record: record, Image: entry.Image, Routes: f.parts.Routes(&record), Held: state == edgelens.DeviceQuarantined,
+		Record: record, Image: entry.Image, Routes: f.parts.Routes(&record),
+		Held:       func() bool { return f.registry.quarantined(device) },
 		Job:        edgelens.JobSpec{Face: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
 		MaxWaiting: f.config.MaxWaiting, MaxInteractive: min(maxInteractive, f.config.MaxWaiting),
 	}

@@ -119,6 +119,15 @@ func (r *registry) silent(device string) bool {
 	return k != nil && !k.Online && r.policy[k.Dialect].OfflineAfter > 0
 }
 
+// heardSince reports whether a device showed that it lives after that time, nil
+// being never; one that is not known is taken at its word.
+func (r *registry) heardSince(device string, since *time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.devices[device]
+	return k == nil || since != nil && k.heard.After(*since)
+}
+
 // seenElsewhere takes down that another node heard a device.
 func (r *registry) seenElsewhere(of, device string, now time.Time) {
 	_, _ = r.hear(of, device, now, isHere, func(*edgelens.DeviceCounters) {}) // a stranger's faults are its own
@@ -206,6 +215,14 @@ func (r *registry) setState(device string, state edgelens.DeviceState) (edgelens
 		r.touch(k, true)
 	}
 	return cloned(k.Device), changed, nil
+}
+
+// quarantined reports whether what a device says is kept to be told later.
+func (r *registry) quarantined(device string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.devices[device]
+	return k != nil && k.State == edgelens.DeviceQuarantined
 }
 
 func (r *registry) get(device string) (edgelens.Device, error) {

@@ -1,5 +1,7 @@
 package terminal
 
+import "strings"
+
 // Our own topics; that of snapshots is in package camera.
 const (
 	topicStatus  = "edgelens/v1/status"
@@ -24,3 +26,18 @@ func availabilityTopic(device string) string { return topicDevices + device + av
 // seenTopic is where nodes of a group tell one another that a device lives: its
 // messages come to one of them only.
 func seenTopic(device string) string { return topicDevices + device + seen }
+
+// covers reports whether a subscription to the filter hears the topic (MQTT 5,
+// 4.7).
+func covers(filter, topic string) bool {
+	levels := strings.Split(topic, "/")
+	for i, want := range strings.Split(filter, "/") {
+		switch {
+		case want == "#":
+			return true
+		case i == len(levels) || want != "+" && want != levels[i]:
+			return false
+		}
+	}
+	return strings.Count(filter, "/") == len(levels)-1
+}

@@ -198,6 +198,10 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 }
 
 func (s *Session) connectPacket(connect *paho.Connect, _ *url.URL) (*paho.Connect, error) {
+	// mosquitto saves a session that did not start clean even where it ends with
+	// its connection. After a restart it then takes messages for one that nobody
+	// comes back to: a command would count as sent, and be gone.
+	connect.CleanStart = s.config.Lasting == 0
 	if connect.Properties == nil {
 		connect.Properties = &paho.ConnectProperties{}
 	}
