@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"edgelens/terminal/dialect"
 )
 
 const (
@@ -54,9 +56,10 @@ func TestFloodingTerminal(t *testing.T) {
 	var without, with []float64
 	for pair := range pairs {
 		alone := s.quietWindow(window, photographs)
+		messages := flooder.build(2*floodRate*int(window/time.Second), photographs[0])
 		quit := make(chan struct{})
 		var flood sync.WaitGroup
-		flood.Go(func() { flooder.flood(quit, photographs) })
+		flood.Go(func() { flooder.flood(quit, messages) })
 		beside := s.quietWindow(window, photographs)
 		close(quit)
 		flood.Wait()
@@ -82,24 +85,29 @@ func (s *site) quietWindow(window time.Duration, of []picture) []time.Duration {
 	var mu sync.Mutex
 	var took []time.Duration
 	var all sync.WaitGroup
+	records := make([][]built, quietTerminals)
+	for i, d := range s.devices[:quietTerminals] {
+		for k := range int(window / time.Second) {
+			records[i] = append(records[i], d.build(1, of[k%len(of)])...)
+		}
+	}
 	start := time.Now()
 	for i, d := range s.devices[:quietTerminals] {
 		all.Go(func() {
-			for k := range int(window / time.Second) {
-				r, message := d.new(time.Now(), distinct(of[k%len(of)]))
+			for k, r := range records[i] {
 				due := start.Add(time.Duration(k)*time.Second + time.Duration(i)*time.Second/quietTerminals)
-				heard := s.heard.coming(r.id)
+				heard := s.heard.coming(r.sent.id)
 				time.Sleep(time.Until(due))
-				if !d.tell(ctx, r, message) {
+				if !d.tell(ctx, r.sent, r.message) {
 					return
 				}
 				select {
 				case <-heard:
 				case <-ctx.Done():
-					s.t.Errorf("%s: nobody heard of record %s", d.serial, r.id)
+					s.t.Errorf("%s: nobody heard of record %s", d.serial, r.sent.id)
 					return
 				}
-				told, _ := s.heard.get(r.id)
+				told, _ := s.heard.get(r.sent.id)
 				mu.Lock()
 				took = append(took, told.at.Sub(due))
 				mu.Unlock()
@@ -111,8 +119,24 @@ func (s *site) quietWindow(window time.Duration, of []picture) []time.Duration {
 	return took
 }
 
-// flood sends records at floodRate, many at a time, until quit is closed.
-func (d *device) flood(quit <-chan struct{}, of []picture) {
+// built is a record that is ready to be sent. It is made beforehand, because
+// writing JSON takes as much of the processor as reading it, and a terminal's own
+// is its own.
+type built struct {
+	sent    *sent
+	message dialect.Outgoing
+}
+
+func (d *device) build(n int, of picture) []built {
+	messages := make([]built, n)
+	for i := range messages {
+		messages[i].sent, messages[i].message = d.new(time.Now(), distinct(of))
+	}
+	return messages
+}
+
+// flood sends the records at floodRate, many at a time, until quit is closed.
+func (d *device) flood(quit <-chan struct{}, messages []built) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(time.Second / floodRate)
@@ -120,12 +144,11 @@ func (d *device) flood(quit <-chan struct{}, of []picture) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	free := make(chan struct{}, floodInFlight)
-	for {
+	for _, one := range messages {
 		select {
 		case <-tick.C:
-			r, message := d.new(time.Now(), distinct(of[0]))
 			free <- struct{}{}
-			all.Go(func() { d.tell(ctx, r, message); <-free })
+			all.Go(func() { d.tell(ctx, one.sent, one.message); <-free })
 		case <-quit:
 			return
 		}

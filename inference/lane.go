@@ -17,7 +17,7 @@ type lane struct {
 	interpreter Interpreter
 	// work takes one run at a time, after the input tensor was filled. A lane
 	// that is not lent has nothing in it.
-	work chan chan<- outcome
+	work chan run
 
 	mu sync.Mutex
 	// current is where the run under way answers; nil between runs.
@@ -25,6 +25,12 @@ type lane struct {
 	started time.Time
 	// quarantined is set once, by the watchdog.
 	quarantined bool
+}
+
+// run is a call of Invoke to be made.
+type run struct {
+	done       chan<- outcome
+	background bool
 }
 
 type outcome struct {
@@ -43,26 +49,28 @@ func (p *Pool) newLane() (*lane, [][]byte, error) {
 		_ = interpreter.Close() // the first error says more
 		return nil, nil, fmt.Errorf("%w: it fails on a picture of noise: %v", edgelens.ErrModel, err)
 	}
-	l := &lane{pool: p, interpreter: interpreter, work: make(chan chan<- outcome, 1)}
+	l := &lane{pool: p, interpreter: interpreter, work: make(chan run, 1)}
 	p.running.Add(1)
-	go l.run()
+	go l.serve()
 	return l, warm, nil
 }
 
-// run serves the lane until its work channel is closed or it is quarantined.
-func (l *lane) run() {
+// serve makes the runs of the lane until its work channel is closed or it is quarantined.
+func (l *lane) serve() {
 	defer l.pool.running.Done()
 	defer l.interpreter.Close() // nobody is left to tell
 	watchdog := time.AfterFunc(time.Hour, l.bark)
 	watchdog.Stop()
 	defer watchdog.Stop()
-	for done := range l.work {
-		l.begin(done)
+	for next := range l.work {
+		l.begin(next.done)
 		watchdog.Reset(l.pool.config.InvokeTimeout)
-		output, err := l.invoke()
+		var output []byte
+		var err error
+		edgelens.GiveWay(next.background, func() { output, err = l.invoke() })
 		watchdog.Stop()
 		quarantined := l.end()
-		done <- outcome{output, err}
+		next.done <- outcome{output, err}
 		if quarantined {
 			l.pool.mu.Lock()
 			l.pool.stuck--

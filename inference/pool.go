@@ -105,7 +105,8 @@ func (p *Pool) Stats() PoolStats {
 
 // Run gives tensor to the next free interpreter and returns the raw bytes of
 // the output tensor. tensor must be Spec().Input.Bytes() long; it is not used
-// any more once Run returns, whatever the reason.
+// any more once Run returns, whatever the reason. Where ctx is in the background
+// (edgelens.InBackground), the model runs there.
 //
 // The error wraps ErrInvalid for a wrong length, ErrDeadline or ErrCanceled
 // when ctx ends first, ErrStopping after Close, ErrInference when the
@@ -125,7 +126,7 @@ func (p *Pool) Run(ctx context.Context, tensor []byte) ([]byte, error) {
 		return nil, fmt.Errorf("fill the input tensor: %w", err)
 	}
 	done := make(chan outcome, 2) // the lane's answer and the watchdog's: neither may block
-	l.work <- done
+	l.work <- run{done, edgelens.IsInBackground(ctx)}
 	select {
 	case o := <-done:
 		return o.output, o.err

@@ -3,10 +3,12 @@ package recognize_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"edgelens"
+	"edgelens/recognize"
 )
 
 // hold makes the preprocessor wait until the returned function is called.
@@ -159,6 +161,37 @@ func TestRequestIsTheCallersAgain(t *testing.T) {
 		synctest.Wait()
 		if r := b.must(t, picture("cat")); !r.Cached || len(r.Predictions) != 2 {
 			t.Errorf("cached: %v, predictions %v, want those of the request as it was", r.Cached, r.Predictions)
+		}
+	})
+}
+
+// Whoever is in a hurry does not wait for what gives way to others.
+func TestTheBackgroundIsJoinedByNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(recognize.Config{Workers: 2, Queue: 1, Timeout: oneWorker().Timeout}, 64, 128)
+		var inBackground atomic.Int64
+		b.runner.work = func(ctx context.Context) error {
+			if edgelens.IsInBackground(ctx) {
+				inBackground.Add(1)
+			}
+			return nil
+		}
+		release := b.hold()
+		behind := edgelens.InBackground(t.Context())
+		waiting := []<-chan answer{b.start(behind, picture("cat")), b.start(t.Context(), picture("cat")), b.start(behind, picture("cat"))}
+		synctest.Wait()
+		release()
+		for _, done := range waiting {
+			if a := <-done; a.err != nil {
+				t.Error(a.err)
+			}
+		}
+		if n, behind := b.preprocessor.calls.Load(), inBackground.Load(); n != 2 || behind != 1 {
+			t.Errorf("computed %d times, %d of them in the background; want 2 and 1", n, behind)
+		}
+		b.must(t, picture("cat"))
+		if _, err := b.Recognize(behind, picture("cat")); err != nil || b.preprocessor.calls.Load() != 2 {
+			t.Errorf("the cache is not shared: %v", err)
 		}
 	})
 }

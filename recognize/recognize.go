@@ -127,14 +127,19 @@ func (s *Service) key(spec *models.Spec, req *edgelens.Request, topK int) string
 // compute runs the work, or joins the same work already under way, and waits
 // for it as long as ctx lives.
 func (s *Service) compute(ctx context.Context, key string, spec *models.Spec, req *edgelens.Request, topK int) (*edgelens.Result, error) {
-	if req.NoCache {
+	flightKey := key
+	switch {
+	case req.NoCache:
 		// Its own flight: whoever bypasses the cache wants a run of its own.
-		key = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
+		flightKey = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
+	case edgelens.IsInBackground(ctx):
+		// Whoever is in a hurry must not join one that is not.
+		flightKey = "background " + key
 	}
 	// The work may outlive this call, after which req is the caller's again.
 	own := *req
 	req = &own
-	flight := s.flights.DoChan(key, func() (any, error) {
+	flight := s.flights.DoChan(flightKey, func() (any, error) {
 		if !s.begin() {
 			return nil, fmt.Errorf("recognize: %w", edgelens.ErrStopping)
 		}
@@ -198,7 +203,11 @@ func (s *Service) run(ctx context.Context, spec *models.Spec, req *edgelens.Requ
 
 	tensor := s.borrowTensor(spec.Input.Bytes())
 	defer s.tensors.Put(tensor)
-	info, decode, rest, err := s.preprocess.Tensor(*tensor, req.Image, spec.Input)
+	var info edgelens.ImageInfo
+	var decode, rest time.Duration
+	edgelens.GiveWay(edgelens.IsInBackground(ctx), func() {
+		info, decode, rest, err = s.preprocess.Tensor(*tensor, req.Image, spec.Input)
+	})
 	if err != nil {
 		return nil, err
 	}

