@@ -28,12 +28,13 @@ type MosquittoConfig struct {
 	MaxConnections int
 }
 
-// DefaultMosquittoConfig listens for this machine alone; 16 MiB a message, 64
-// MiB and 10,000 messages a client.
+// DefaultMosquittoConfig listens for this machine alone; 16 MiB a message, 10,000
+// messages and an eighth of the memory (64 to 512 MiB) a client: what a terminal
+// sends beyond that, mosquitto confirms and drops.
 func DefaultMosquittoConfig() MosquittoConfig {
 	return MosquittoConfig{
 		Listen: "127.0.0.1:1883", MaxPacketBytes: 16 << 20,
-		MaxQueuedBytes: 64 << 20, MaxQueuedMessages: 10_000, MaxConnections: 2000,
+		MaxQueuedBytes: min(max(totalMemory()/8, 64<<20), 512<<20), MaxQueuedMessages: 10_000, MaxConnections: 2000,
 	}
 }
 
@@ -153,7 +154,8 @@ max_queued_messages %d
 max_inflight_messages 100
 set_tcp_nodelay true
 
-sys_interval 0
+# What it has dropped is told on $SYS.
+sys_interval 5
 connection_messages false
 log_dest stdout
 log_type error

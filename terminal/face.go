@@ -56,6 +56,9 @@ type Parts struct {
 	Routes func(*edgelens.Record) []edgelens.Route
 	// Composer writes the events that are published.
 	Composer event.Composer
+	// BrokerTells is set where the broker is a mosquitto that lets us read how it is
+	// ($SYS), as a private one does.
+	BrokerTells bool
 	// Node is this node's lasting name.
 	Node       string
 	Log        *slog.Logger
@@ -80,6 +83,8 @@ type Face struct {
 	up, down atomic.Pointer[session.Session]
 	// heardFrom is since when up has been connected; nil where it is not.
 	heardFrom atomic.Pointer[time.Time]
+	// brokerDrops is how many messages the broker has dropped, as it said last.
+	brokerDrops atomic.Uint64
 	// begun is closed once down is there, stopping when Stop is called.
 	begun, stopping chan struct{}
 	// commandsDue holds a token where there may be commands to send, and
@@ -125,9 +130,12 @@ func (f *Face) Start() error {
 		return fmt.Errorf("start the MQTT face: %w: the broker's address %w", edgelens.ErrInvalid, err)
 	}
 	status := session.Outgoing{Topic: f.statusTopic(), Payload: []byte(sayOffline), QoS: 1, Retain: true}
-	down, err := session.Start(session.Config{
-		Address: address, ClientID: "edgelens-" + f.parts.Node + "-down", Will: &status, OnUp: f.speak,
-	}, f.log)
+	speaking := session.Config{Address: address, ClientID: "edgelens-" + f.parts.Node + "-down", Will: &status, OnUp: f.speak}
+	if f.parts.BrokerTells {
+		// Not on the connection that hears: it may be at its bound just then.
+		speaking.Subscriptions, speaking.OnMessage = []session.Subscription{{Filter: topicDropped}}, f.droppedAtBroker
+	}
+	down, err := session.Start(speaking, f.log)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/supervise"
 	"edgelens/terminal"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/facesluice"
@@ -270,6 +271,22 @@ func TestNothingIsConfirmedBeforeItIsKept(t *testing.T) {
 	if log := s.log.String(); !strings.Contains(log, "could not be made durable") {
 		t.Error("nobody was told")
 	}
+}
+
+// What the broker drops because we take nothing for too long is told.
+func TestDropsAtTheBrokerAreTold(t *testing.T) {
+	b := startBroker(t, func(c *supervise.MosquittoConfig) { c.MaxQueuedBytes = 1 << 20 })
+	s := newSite(t, b).connected()
+	s.worker.set(func(w *worker) {
+		w.refuse = func(edgelens.Reception) error { return fmt.Errorf("write: %w", edgelens.ErrDiskFull) }
+	})
+	c := b.client("c")
+	message := fungxis.Record("F1", record(1), make([]byte, 1_000_000))
+	message.QoS = 1
+	for range 200 { // more than we take into memory, and the broker sends ahead
+		c.tell(message)
+	}
+	eventually(t, "it is told", func() bool { return strings.Contains(s.log.String(), "the MQTT broker has dropped messages") })
 }
 
 func TestWhatNeverCanBeKeptHoldsUpNothing(t *testing.T) {

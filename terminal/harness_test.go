@@ -47,13 +47,16 @@ func freePort(t testing.TB) string {
 	return l.Addr().String()
 }
 
-func startBroker(t testing.TB) *broker {
+func startBroker(t testing.TB, change ...func(*supervise.MosquittoConfig)) *broker {
 	t.Helper()
 	if _, err := supervise.FindMosquitto(); err != nil {
 		t.Skipf("%v; `make setup` does", err)
 	}
 	b := &broker{dir: t.TempDir(), config: supervise.DefaultMosquittoConfig(), t: t}
 	b.config.Listen = freePort(t)
+	for _, c := range change {
+		c(&b.config)
+	}
 	b.start()
 	t.Cleanup(b.stop)
 	return b
@@ -168,7 +171,7 @@ func (s *site) start() {
 	s.face, err = terminal.New(context.Background(), s.config, terminal.Parts{
 		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger, Commands: s.ledger,
 		Routes:   func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
-		Composer: event.Composer{Fresh: s.config.Fresh}, Node: s.node, Log: log, Registerer: metrics,
+		Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, Log: log, Registerer: metrics,
 	})
 	must(s.t, err)
 	deliveries := deliver.DefaultConfig()

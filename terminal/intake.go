@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -92,6 +93,26 @@ func (f *Face) heardElsewhere(m session.Message) {
 	}
 	if device, ok = strings.CutSuffix(device, seen); ok && dialect.ValidDevice(device) && f.matcher.named(string(m.Payload)) != nil {
 		f.registry.seenElsewhere(string(m.Payload), device, f.now())
+	}
+}
+
+// droppedAtBroker takes down how many messages the broker has dropped in all.
+func (f *Face) droppedAtBroker(m session.Message) {
+	total, err := strconv.ParseUint(string(m.Payload), 10, 64)
+	if err != nil {
+		return
+	}
+	before := f.brokerDrops.Swap(total)
+	if total < before {
+		before = 0 // it has started anew
+	}
+	if total == before {
+		return
+	}
+	f.metrics.dropMany(dropAtBroker, total-before)
+	if suppressed, ok := f.limiter.pass("dropped at the broker", f.now()); ok {
+		f.log.Error("the MQTT broker has dropped messages: more came than it keeps for one client. Records are lost where a terminal did not wait for our acknowledgement",
+			"messages", total-before, "suppressed", suppressed)
 	}
 }
 

@@ -33,6 +33,7 @@ const (
 	dropNotSent   = "not_sent"   // an answer, with the broker away
 	dropAnswering = "answering"  // an answer, with too many to be sent
 	dropTooMany   = "no_devices" // of a device beyond MaxDevices
+	dropAtBroker  = "broker"     // by the broker, whose queue for somebody was full
 )
 
 func newMetrics(registerer prometheus.Registerer) *metrics {
@@ -44,7 +45,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were not taken or not sent, by reason.",
 		}, []string{"reason"}),
 	}
-	for _, reason := range []string{dropLineFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany} {
+	for _, reason := range []string{dropLineFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker} {
 		m.dropped.WithLabelValues(reason)
 	}
 	registerer.MustRegister(m.messages, m.dropped)
@@ -55,7 +56,11 @@ func (m *metrics) count(direction, dialect, kind string) {
 	m.messages.WithLabelValues(direction, dialect, kind).Inc()
 }
 
-func (m *metrics) drop(reason string) { m.dropped.WithLabelValues(reason).Inc() }
+func (m *metrics) drop(reason string) { m.dropMany(reason, 1) }
+
+func (m *metrics) dropMany(reason string, n uint64) {
+	m.dropped.WithLabelValues(reason).Add(float64(n))
+}
 
 // observe registers what is measured when somebody looks.
 func (f *Face) observe(registerer prometheus.Registerer) {

@@ -11,6 +11,11 @@ const (
 	seen         = "/seen"
 )
 
+// topicDropped is where mosquitto tells how many messages it has dropped since it
+// started (mosquitto(8), Broker Status). A record may be among them that it had
+// confirmed.
+const topicDropped = "$SYS/broker/publish/messages/dropped"
+
 // What is said on topicStatus and of a device's availability.
 const (
 	sayOnline  = "online"
