@@ -59,6 +59,6 @@ func (u brokerUser) passwordLine() (string, error) {
 }
 
 // rule lets the user do everything.
-func (u brokerUser) rule() string { 
+func (u brokerUser) rule() string {
 	return "\nuser " + u.name + "\ntopic readwrite #\ntopic read $SYS/#\n" // "#" leaves $SYS out
 }
