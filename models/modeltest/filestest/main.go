@@ -1,4 +1,4 @@
-// Command files writes what can be recognized without photographs or models of
+// Command filestest writes what can be recognized without photographs or models of
 // others into a folder: colours.tflite, which tells red, green and blue apart,
 // and red.png. For checks of programs that cannot import modeltest.
 package main
@@ -14,7 +14,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "use: files FOLDER") // nowhere else to say it
+		fmt.Fprintln(os.Stderr, "use: filestest FOLDER") // nowhere else to say it
 		os.Exit(2)
 	}
 	if err := write(os.Args[1]); err != nil {
