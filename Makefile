@@ -40,7 +40,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Pictures and models to test with lie in a folder beside the clone, if at all.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-nocgo test-cgocheck bench fuzz fault fault-short check-arm64: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-nocgo test-cgocheck bench fuzz fault fault-short check-arm64 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -63,7 +63,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
 	bench bench-targets bench-peers peer-setup fuzz fault fault-short tidy-check env \
-	build-arm64 check-arm64 clean distclean
+	build-arm64 check-arm64 docker docker-check clean distclean
 
 help: ## List the targets
 	@printf 'edgelens: what is in this picture?\n\n'
@@ -130,6 +130,12 @@ build-arm64: setup ## Cross-build dist/edgelens-linux-arm64 for Raspberry Pi OS 
 
 check-arm64: build build-arm64 ## Check under qemu that it sees in every test picture what bin/edgelens sees
 	@scripts/check-arm64
+
+docker: ## Build the container image edgelens, by docker, podman or buildah (ARCH=arm64; docs/docker.md)
+	@VERSION='$(VERSION)' ARCH='$(ARCH)' scripts/docker
+
+docker-check: setup ## Build, run and ask it without a Docker engine, as root (ARCH=arm64: under qemu)
+	@VERSION='$(VERSION)' ARCH='$(ARCH)' scripts/docker-check
 
 tidy-check: setup ## Fail where go.mod or go.sum is not tidy
 	@go mod tidy -diff

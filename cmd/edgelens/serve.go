@@ -16,6 +16,7 @@ import (
 
 	"edgelens/api"
 	"edgelens/config"
+	"edgelens/models"
 	"edgelens/telemetry"
 )
 
@@ -23,6 +24,7 @@ import (
 const stopTimeout = 10 * time.Second
 
 func newServe(environ []string) *cobra.Command {
+	var pull bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer over HTTP until told to stop",
@@ -32,11 +34,31 @@ func newServe(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if pull {
+				pullDefault(cmd.Context(), c, cmd.ErrOrStderr())
+			}
 			return serve(cmd.Context(), c, cmd.ErrOrStderr())
 		},
 	}
 	config.AddFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&pull, "pull", false, "fetch the default model first, where it is not there")
 	return cmd
+}
+
+// pullDefault fetches the default model if the manifest knows it; a model of the
+// user's own is there or is not. Where that fails it says so, and serving goes
+// on to say what is missing.
+func pullDefault(ctx context.Context, c *config.Config, out io.Writer) {
+	manifest, err := models.ReadManifest(c.ModelsDir)
+	if err == nil {
+		if _, known := manifest.Find(c.Model); c.Model != "" && !known {
+			return
+		}
+		err = pullModels(ctx, c, out, nil, false)
+	}
+	if err != nil {
+		telemetry.NewLogger(c.Log, out).Warn("the default model was not fetched", "reason", err)
+	}
 }
 
 // serve runs until ctx ends or a part fails, and then stops in order: not

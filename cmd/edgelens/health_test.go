@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestHealthCommand(t *testing.T) {
+	ready := answering(t, 200, `{"status":"ok"}`)
+	address := strings.TrimPrefix(ready, "http://")
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		environ []string
+		args    []string
+		says    string // on standard error; "" where it is healthy
+	}{
+		"ready":                    {args: []string{"--url", ready}},
+		"ready, with a slash":      {args: []string{"--url", ready + "/"}},
+		"where serve listens":      {environ: []string{"EDGELENS_LISTEN=" + address}},
+		"on all addresses":         {environ: []string{"EDGELENS_LISTEN=0.0.0.0:" + port}},
+		"on all, without a host":   {args: []string{"--listen", ":" + port}},
+		"the broker answers":       {args: []string{"--url", "mqtt://" + greeting(t, "\x20\x02\x00\x00")}},
+		"the broker refuses users": {args: []string{"--url", "mqtt://" + greeting(t, "\x20\x02\x00\x05")}},
+
+		"not ready":                {args: []string{"--url", answering(t, 503, `{"status":"waiting","waiting":["model: loading","redis: down"]}`)}, says: "it waits: model: loading; redis: down"},
+		"a worker is not ready":    {args: []string{"--url", answering(t, 503, "model: loading\nredis: not asked yet\n")}, says: "503 Service Unavailable: model: loading redis: not asked yet"},
+		"another service":          {args: []string{"--url", answering(t, 404, "")}, says: "it answers 404"},
+		"nobody listens":           {environ: []string{"EDGELENS_LISTEN=" + unused(t)}, says: "connection refused"},
+		"no broker":                {args: []string{"--url", "mqtt://" + unused(t)}, says: "connection refused"},
+		"a broker of no sense":     {args: []string{"--url", "mqtt://" + greeting(t, "HTTP/1.1")}, says: "CONNACK"},
+		"the port is the system's": {args: []string{"--listen", "127.0.0.1:0"}, says: "give --url"},
+		"another scheme":           {args: []string{"--url", "ftp://127.0.0.1"}, says: "must begin with http://"},
+		"no address":               {args: []string{"--url", "http://[::1"}, says: "cannot be read"},
+		"a setting is wrong":       {environ: []string{"EDGELENS_LISTN=x"}, says: "did you mean EDGELENS_LISTEN?"},
+		"an argument":              {args: []string{"now"}, says: "now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, faults bytes.Buffer
+			status := execute(t.Context(), append([]string{"health"}, c.args...), c.environ, &out, &faults)
+			healthy := c.says == ""
+			if (status == 0) != healthy || (out.String() == "ok\n") != healthy || !strings.Contains(faults.String(), c.says) || healthy && faults.Len() > 0 {
+				t.Errorf("status %d, stdout %q, stderr %q, want %q", status, out.String(), faults.String(), c.says)
+			}
+			if lines := strings.Count(faults.String(), "\n"); !healthy && lines != 1 && name != "a setting is wrong" {
+				t.Errorf("%d lines, want one sentence:\n%s", lines, faults.String())
+			}
+		})
+	}
+}
+
+// unused returns an address where nobody listens.
+func unused(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// answering is a server whose /readyz gives this answer.
+func answering(t *testing.T, status int, body string) string {
+	t.Helper()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" {
+			http.NotFound(w, r)
+			return
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(web.Close)
+	return web.URL
+}
+
+// greeting answers one connection with these bytes, once it has heard something.
+func greeting(t *testing.T, answer string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = conn.Read(make([]byte, 64))
+		_, _ = conn.Write([]byte(answer))
+	}()
+	return listener.Addr().String()
+}
