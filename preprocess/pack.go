@@ -69,12 +69,25 @@ func uprightWalk(orientation, width, height int) walk {
 	}
 }
 
+// packBytes is pack for what most pictures and models are: upright, three channels
+// of a byte each.
+func packBytes(dst, stored []byte, t *table) {
+	for len(dst) >= 3 && len(stored) >= 3 {
+		dst[0], dst[1], dst[2] = byte(t[stored[2]]), byte(t[stored[1]]), byte(t[stored[0]])
+		dst, stored = dst[3:], stored[3:]
+	}
+}
+
 // pack fills dst, a tensor of spec in HWC order, from a small stored picture
 // in 8-bit BGR or gray, as many channels as spec has. Elements are in the
 // little-endian order of every machine that this runs on.
 func pack(dst, stored []byte, spec models.InputSpec, orientation int, t *table) {
 	width, height := storedSize(spec, orientation)
 	w := uprightWalk(orientation, width, height)
+	if w == (walk{0, 1, width}) && spec.Channels == 3 && spec.DType.Size() == 1 {
+		packBytes(dst, stored, t)
+		return
+	}
 	channels, size := spec.Channels, spec.DType.Size()
 	out := 0
 	for y := range spec.Height {

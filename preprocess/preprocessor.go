@@ -85,9 +85,11 @@ func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgel
 	// A fresh Mat for every picture: imdecode reports junk as a success and
 	// leaves what was in its destination, which would be someone else's picture.
 	decoded := gocv.NewMat()
-	defer decoded.Close()
-	if err := decode(&decoded, encoded, h); err != nil {
-		return edgelens.ImageInfo{}, Timings{}, err
+	defer func() { decoded.Close() }()
+	if h.format != "jpeg" || !s.jpeg.decode(&decoded, encoded, h) {
+		if err := decode(&decoded, encoded, h); err != nil {
+			return edgelens.ImageInfo{}, Timings{}, err
+		}
 	}
 	decodedAt := time.Now()
 	width, height := storedSize(spec, h.orientation)

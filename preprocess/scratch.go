@@ -16,6 +16,7 @@ import (
 // memory, which OpenCV uses again for a picture of the same size and type.
 type scratch struct {
 	resized, gray gocv.Mat
+	jpeg          turboJPEG
 }
 
 func newScratch() *scratch {
