@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"edgelens/models/tflitefile/schema"
 )
@@ -146,9 +147,32 @@ func (g *Subgraph) checkFlow() error {
 			return fmt.Errorf("has operator %d, %s, %w", n, o.Name(), err)
 		}
 	}
+	return g.checkResults()
+}
+
+// checkResults proves that operators compute every output, and nothing that is
+// not used: the runtime may have no memory for that.
+func (g *Subgraph) checkResults() error {
+	computed, used := make([]bool, len(g.Tensors)), make([]bool, len(g.Tensors))
+	for _, o := range g.Operators {
+		for _, i := range o.Outputs {
+			computed[i] = true
+		}
+		for _, i := range o.Inputs {
+			if i != NoTensor {
+				used[i] = true
+			}
+		}
+	}
 	for _, i := range g.Outputs {
-		if i < 0 || i >= len(there) || !there[i] {
-			return fmt.Errorf("has tensor %d as output, which nothing computes", i)
+		if i < 0 || i >= len(computed) || !computed[i] {
+			return fmt.Errorf("has tensor %d as output, which no operator computes", i)
+		}
+		used[i] = true
+	}
+	for n, o := range g.Operators {
+		if len(o.Outputs) != 0 && !slices.ContainsFunc(o.Outputs, func(i int) bool { return used[i] }) {
+			return fmt.Errorf("has operator %d, %s, whose result nothing uses", n, o.Name())
 		}
 	}
 	return nil
@@ -183,5 +207,5 @@ func (g *Subgraph) checkOperator(o *Operator, there []bool) error {
 	if o.Version < 0 || o.Version > math.MaxInt32 {
 		return fmt.Errorf("of version %d", o.Version)
 	}
-	return nil
+	return g.checkRule(o)
 }

@@ -45,7 +45,7 @@ func packedFiles(model []byte) []*zip.File {
 	return files
 }
 
-var errTooMuch = errors.New("its directory is larger than that of any label file needs to be")
+var errTooMuch = errors.New("its directory is larger than any label file needs")
 
 // boundedReaderAt gives at most left bytes, then errTooMuch.
 type boundedReaderAt struct {

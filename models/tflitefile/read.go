@@ -16,21 +16,16 @@ import (
 // must not change. The error wraps edgelens.ErrModel and says in a sentence
 // what is wrong with the file.
 func Read(data []byte) (*Model, error) {
-	m, err := read(data)
+	m, err := Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its file %w", edgelens.ErrModel, err)
 	}
 	return m, nil
 }
 
-// Check says why a file cannot be read, in words that continue a sentence
-// about it ("looks truncated: ..."); nil if it can.
-func Check(data []byte) error {
-	_, err := read(data)
-	return err
-}
-
-func read(data []byte) (*Model, error) {
+// Parse is Read with an error of bare words, which continue a sentence about
+// the file ("looks truncated: ...").
+func Parse(data []byte) (*Model, error) {
 	if err := checkIdentifier(data); err != nil {
 		return nil, err
 	}
