@@ -28,17 +28,17 @@ type modelFacts struct {
 	modelErr, labelsErr error
 }
 
-// maxLoadedBytes is the largest model file that is read: more than a small
+// MaxLoadedBytes is the largest model file that is read: more than a small
 // computer has memory for, since interpreters hold copies of the weights.
-const maxLoadedBytes = 512 << 20
+const MaxLoadedBytes = 512 << 20
 
 func readModelFile(f *os.File, size int64) (modelFacts, error) {
 	facts := modelFacts{size: size}
-	if size > maxLoadedBytes { // not worth hashing
-		facts.modelErr = fmt.Errorf("has %d bytes; models of up to %d can be used", size, maxLoadedBytes)
+	if size > MaxLoadedBytes { // not worth hashing
+		facts.modelErr = fmt.Errorf("has %d bytes; models of up to %d can be used", size, MaxLoadedBytes)
 		return facts, nil
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxLoadedBytes))
+	data, err := io.ReadAll(io.LimitReader(f, MaxLoadedBytes))
 	if err != nil {
 		return facts, err
 	}
