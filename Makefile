@@ -60,6 +60,7 @@ FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./faulttest
 # Flags for those of the test pictures that are at hand.
 TEST_PICTURES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARED)/images/,$(1))))
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
+SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
 	bench bench-targets bench-peers peer-setup fuzz fault fault-short tidy-check env \
@@ -92,14 +93,18 @@ test-cgocheck: setup ## Run the cgo packages' tests with a busy garbage collecto
 lint: setup ## Check with gofmt, go vet, staticcheck and shellcheck
 	@scripts/lint
 
-generate: setup ## Generate api/api.gen.go from api/openapi.yaml
+generate: setup ## Generate api/api.gen.go from api/openapi.yaml, and the code that reads .tflite files from its schema
 	@$(call GENERATE,api/oapi-codegen.yaml)
+	@scripts/generate-schema $(SCHEMA_CODE)
 
-generate-check: setup ## Fail where api/api.gen.go is not what api/openapi.yaml gives
+generate-check: setup ## Fail where the generated code is not what its sources give
 	@sed 's#^output:.*#output: build/api.gen.go#' api/oapi-codegen.yaml >build/oapi-codegen.yaml
 	@$(call GENERATE,build/oapi-codegen.yaml)
 	@diff -u api/api.gen.go build/api.gen.go || \
 		{ echo 'api/api.gen.go is out of date: run make generate and commit it' >&2; exit 1; }
+	@scripts/generate-schema build/schema_generated.go
+	@diff -u $(SCHEMA_CODE) build/schema_generated.go || \
+		{ echo '$(SCHEMA_CODE) is out of date: run make generate and commit it' >&2; exit 1; }
 
 bench: setup ## Run every benchmark, with allocations
 	@go test -run '^$$' -bench . -benchmem ./...

@@ -144,6 +144,8 @@ type Model struct {
 	// LabelsCount is how many class names are known.
 	LabelsCount int
 	FileBytes   int64
+	// Facts is what the file says of itself; nil where it cannot be read.
+	Facts *ModelFacts
 
 	// The rest is known once the model is ready.
 
@@ -170,4 +172,37 @@ type Tensor struct {
 	// Scale * (q - ZeroPoint). Scale is 0 where the tensor is not quantized.
 	Scale     float64
 	ZeroPoint int
+}
+
+// ModelFacts is what a model file says of itself, without running it. It must
+// not be changed.
+type ModelFacts struct {
+	// Inputs and Outputs are those of the graph that runs.
+	Inputs, Outputs []Tensor
+	// Operators are counted by name and type, most frequent first.
+	Operators []OperatorCount
+	// Quantization is a phrase: "int8, per channel", "uint8, legacy",
+	// "float32", "mixed".
+	Quantization string
+	// Parameters is how many weights the graph has.
+	Parameters int64
+	// MultiplyAdds is how many multiplications with a weight one run takes.
+	MultiplyAdds int64
+	// DelegateShare is the share of MultiplyAdds that XNNPACK is expected to
+	// take, from 0 to 1.
+	DelegateShare float64
+	// Metadata are the names of the blobs in the file, and Files those of the
+	// packed files, such as labels.
+	Metadata, Files []string
+	// Advice are sentences on what would make the model faster.
+	Advice []string
+}
+
+// OperatorCount is how often a graph has an operator.
+type OperatorCount struct {
+	// Name is the runtime's, such as "CONV_2D", and Type that of the result.
+	Name, Type string
+	Count      int
+	// Delegated is true where XNNPACK is expected to take it.
+	Delegated bool
 }

@@ -319,6 +319,16 @@ type DeviceList struct {
 // DeviceState defines model for DeviceState.
 type DeviceState string
 
+// FileTensor defines model for FileTensor.
+type FileTensor struct {
+	Dtype string `json:"dtype"`
+	Name  string `json:"name"`
+
+	// Quantization A quantized value q stands for scale * (q - zero_point)
+	Quantization *Quantization `json:"quantization,omitempty"`
+	Shape        []int         `json:"shape"`
+}
+
 // Health defines model for Health.
 type Health struct {
 	Status  HealthStatus `json:"status"`
@@ -378,9 +388,12 @@ type Model struct {
 	Delegate *ModelDelegate `json:"delegate,omitempty"`
 
 	// Digest sha256:<hex> of the model file; empty while it is missing
-	Digest    string  `json:"digest"`
-	FileBytes int64   `json:"file_bytes"`
-	Input     *Tensor `json:"input,omitempty"`
+	Digest string `json:"digest"`
+
+	// Facts What the model file says of itself, without running it; of one model only
+	Facts     *ModelFacts `json:"facts,omitempty"`
+	FileBytes int64       `json:"file_bytes"`
+	Input     *Tensor     `json:"input,omitempty"`
 
 	// Interpreters How many run side by side
 	Interpreters *int `json:"interpreters,omitempty"`
@@ -411,6 +424,33 @@ type ModelDelegate string
 // ModelState ready is loaded, available loads on first use, missing can be fetched with `edgelens model pull`
 type ModelState string
 
+// ModelFacts What the model file says of itself, without running it; of one model only
+type ModelFacts struct {
+	// Advice Sentences on what would make the model faster
+	Advice []string `json:"advice"`
+
+	// DelegateShare The share of multiply_adds that XNNPACK is expected to take, from 0 to 1
+	DelegateShare float64 `json:"delegate_share"`
+
+	// Files Names of the packed files, such as labels
+	Files  []string     `json:"files"`
+	Inputs []FileTensor `json:"inputs"`
+
+	// Metadata Names of the blobs in the file
+	Metadata []string `json:"metadata"`
+
+	// MultiplyAdds Multiplications with a weight in one run
+	MultiplyAdds int64 `json:"multiply_adds"`
+
+	// Operators Most frequent first
+	Operators  []OperatorCount `json:"operators"`
+	Outputs    []FileTensor    `json:"outputs"`
+	Parameters int64           `json:"parameters"`
+
+	// Quantization Of the weights: "int8, per channel"; "uint8, legacy"; float32; mixed; none where there are none
+	Quantization string `json:"quantization"`
+}
+
 // ModelList defines model for ModelList.
 type ModelList struct {
 	Models []Model `json:"models"`
@@ -421,6 +461,20 @@ type ModelRef struct {
 	// Digest sha256:<hex> of the model file
 	Digest string `json:"digest"`
 	Name   string `json:"name"`
+}
+
+// OperatorCount defines model for OperatorCount.
+type OperatorCount struct {
+	Count int `json:"count"`
+
+	// Delegated XNNPACK is expected to take it
+	Delegated bool `json:"delegated"`
+
+	// Name Example: CONV_2D
+	Name string `json:"name"`
+
+	// Type Of the result
+	Type string `json:"type"`
 }
 
 // PictureJSON defines model for PictureJSON.

@@ -80,6 +80,9 @@ func newServer(t *testing.T, edit func(*api.Config, *api.Parts)) *server {
 				Input:  &edgelens.Tensor{Name: "in", Shape: []int{1, 224, 224, 3}, DType: "uint8", Scale: 0.5, ZeroPoint: 127},
 				Output: &edgelens.Tensor{Name: "out", Shape: []int{1, 1001}, DType: "float32"}},
 			{ModelRef: edgelens.ModelRef{Name: "missing"}, State: edgelens.ModelMissing, Task: "classification", Problem: "not there"},
+			{ModelRef: edgelens.ModelRef{Name: "known"}, State: edgelens.ModelAvailable, Task: "classification", Facts: &edgelens.ModelFacts{
+				Inputs: []edgelens.Tensor{{Name: "in", Shape: []int{1}, DType: "int32"}}, MultiplyAdds: 300, Quantization: "none",
+				Operators: []edgelens.OperatorCount{{Name: "CONV_2D", Type: "int8", Count: 2, Delegated: true}}}},
 		},
 		Readiness:  waiting(nil),
 		Metrics:    promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
@@ -366,6 +369,7 @@ func TestOperation(t *testing.T) {
 		"docs":               {"/docs", nil, 200, "text/html", "/api/recognize_cached"},
 		"docs without parts": {"/docs", nil, 200, "text/html", "top_k"},
 		"models":             {"/api/models", nil, 200, "application/json", `"name":"m"`},
+		"facts of a model":   {"/api/models/known", nil, 200, "application/json", `"operators":[{"count":2,"delegated":true,"name":"CONV_2D","type":"int8"}]`},
 		"one model":          {"/api/models/missing", nil, 200, "application/json", "not there"},
 		"front door":         {"/", nil, 302, "", ""},
 	} {

@@ -52,7 +52,12 @@ func (s *Server) ListModels(context.Context, ListModelsRequestObject) (ListModel
 func (s *Server) GetModel(_ context.Context, r GetModelRequestObject) (GetModelResponseObject, error) {
 	for _, m := range s.models.List() {
 		if m.Name == r.Name {
-			return GetModel200JSONResponse(newModel(m)), nil
+			model := newModel(m)
+			if m.Facts != nil {
+				facts := NewModelFacts(*m.Facts)
+				model.Facts = &facts
+			}
+			return GetModel200JSONResponse(model), nil
 		}
 	}
 	return nil, unknownModel(r.Name)

@@ -98,7 +98,7 @@ func (l *Loader) List() []edgelens.Model {
 	for _, item := range listed {
 		m := edgelens.Model{
 			ModelRef: item.ModelRef, State: item.State, Problem: item.Problem, Default: item.Name == def,
-			Task: item.Task, LabelsCount: len(item.Labels), FileBytes: item.FileBytes,
+			Task: item.Task, LabelsCount: len(item.Labels), FileBytes: item.FileBytes, Facts: item.Facts,
 		}
 		l.describeLoaded(&m)
 		list = append(list, m)

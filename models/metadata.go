@@ -2,55 +2,48 @@ package models
 
 import (
 	"archive/zip"
-	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
 
 	"edgelens"
+	"edgelens/models/tflitefile"
 )
 
-// The bounds of the zip that TFLite Metadata appends to a model.
+// The bounds of the files that TFLite Metadata packs into a model.
 const (
-	maxMetadataEntries   = 1000
-	maxMetadataDirectory = 1 << 20  // bytes read to find the entries
-	maxMetadataPacked    = 16 << 20 // bytes read of one entry
+	maxMetadataPacked    = 16 << 20 // bytes of one entry as packed
 	maxMetadataNameBytes = 200      // of an entry
 )
 
 // MetadataLabels returns the labels that TFLite Metadata packed into a model
-// file of size bytes (https://ai.google.dev/edge/litert/models/metadata: the
+// file (https://ai.google.dev/edge/litert/models/metadata: the
 // associated files are a zip appended to the FlatBuffer). They are in the file
 // with "label" in its name, the shortest such name where there are several
 // (the longer ones are translations), or else in the only .txt file. No labels
 // and no error mean that the model carries none. The error wraps
 // edgelens.ErrModel.
-func MetadataLabels(model io.ReaderAt, size int64) ([]string, error) {
-	names, err := metadataLabels(model, size)
+func MetadataLabels(model []byte) ([]string, error) {
+	names, err := metadataLabels(model)
 	if err != nil {
 		return nil, fmt.Errorf("%w: read the labels inside the model: %w", edgelens.ErrModel, err)
 	}
 	return names, nil
 }
 
-func metadataLabels(model io.ReaderAt, size int64) ([]string, error) {
-	// Without this a crafted directory of gigabytes would be held in memory.
-	bounded := &boundedReaderAt{from: model, left: maxMetadataDirectory}
-	archive, err := zip.NewReader(bounded, size)
-	switch {
-	case errors.Is(err, zip.ErrFormat):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("the zip in the model: %w", err)
-	case len(archive.File) > maxMetadataEntries:
-		return nil, fmt.Errorf("the zip in the model has %d files; at most %d are read", len(archive.File), maxMetadataEntries)
+func metadataLabels(model []byte) ([]string, error) {
+	files, err := tflitefile.OpenFiles(model)
+	if err != nil {
+		return nil, err
 	}
-	entry := labelsEntry(archive.File)
+	entry := labelsEntry(files)
 	if entry == nil {
 		return nil, nil
 	}
-	bounded.left = maxMetadataPacked
+	if entry.CompressedSize64 > maxMetadataPacked {
+		return nil, fmt.Errorf("%.100q in the model is larger than any label file needs to be", entry.Name)
+	}
 	r, err := entry.Open()
 	if err != nil {
 		return nil, fmt.Errorf("unpack %.100q: %w", entry.Name, err)
@@ -86,19 +79,4 @@ func labelsEntry(files []*zip.File) *zip.File {
 		return texts[0]
 	}
 	return labels
-}
-
-var errTooMuch = errors.New("it is larger than any label file needs to be")
-
-// boundedReaderAt gives at most left bytes, then errTooMuch.
-type boundedReaderAt struct {
-	from io.ReaderAt
-	left int64
-}
-
-func (b *boundedReaderAt) ReadAt(p []byte, off int64) (int, error) {
-	if b.left -= int64(len(p)); b.left < 0 {
-		return 0, errTooMuch
-	}
-	return b.from.ReadAt(p, off)
 }

@@ -33,7 +33,7 @@ func TestMetadataLabels(t *testing.T) {
 		"folder of labels": {packed(map[string]string{"labels/": "", "labels/a.txt": "red"}, "labels/", "labels/a.txt"), []string{"red"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := models.MetadataLabels(bytes.NewReader(tc.file), int64(len(tc.file)))
+			got, err := models.MetadataLabels(tc.file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +58,7 @@ func TestMetadataOffsets(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := append(modeltest.Mean(modeltest.Options{}), z.Bytes()...)
-	got, err := models.MetadataLabels(bytes.NewReader(file), int64(len(file)))
+	got, err := models.MetadataLabels(file)
 	if err != nil || !reflect.DeepEqual(got, []string{"red"}) {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -88,7 +88,7 @@ func TestMetadataFaults(t *testing.T) {
 		"damaged":         {damaged, "unpack"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := models.MetadataLabels(bytes.NewReader(tc.file), int64(len(tc.file)))
+			_, err := models.MetadataLabels(tc.file)
 			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want ErrModel with %q", err, tc.want)
 			}
@@ -100,7 +100,7 @@ func FuzzMetadataLabels(f *testing.F) {
 	f.Add(modeltest.Mean(modeltest.Options{}))
 	f.Add(modeltest.Mean(modeltest.Options{Labels: modeltest.Labels()}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		names, err := models.MetadataLabels(bytes.NewReader(data), int64(len(data)))
+		names, err := models.MetadataLabels(data)
 		if err != nil && !errors.Is(err, edgelens.ErrModel) {
 			t.Errorf("not ErrModel: %v", err)
 		}

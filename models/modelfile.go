@@ -3,10 +3,14 @@ package models
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"edgelens"
+	"edgelens/models/tflitefile"
 )
 
 const modelExt = ".tflite"
@@ -17,24 +21,36 @@ type modelFacts struct {
 	size   int64
 	// labels are those of its TFLite Metadata; nil where it has none.
 	labels []string
+	// about is nil where the file is no model.
+	about *edgelens.ModelFacts
 	// modelErr and labelsErr say what is wrong with the file and with the
 	// labels inside it.
 	modelErr, labelsErr error
 }
 
+// MaxLoadedBytes is the largest model file that is read: more than a small
+// computer has memory for, since interpreters hold copies of the weights.
+const MaxLoadedBytes = 512 << 20
+
 func readModelFile(f *os.File, size int64) (modelFacts, error) {
 	facts := modelFacts{size: size}
-	// A file that is no model, or too large for one, is not worth hashing.
-	if facts.modelErr = checkTFLite(f, size); facts.modelErr != nil && size > maxModelBytes {
+	if size > MaxLoadedBytes { // not worth hashing
+		facts.modelErr = fmt.Errorf("has %d bytes; models of up to %d can be used", size, MaxLoadedBytes)
 		return facts, nil
 	}
-	var err error
-	if facts.sha256, err = sha256Of(f); err != nil {
+	data, err := io.ReadAll(io.LimitReader(f, MaxLoadedBytes))
+	if err != nil {
 		return facts, err
 	}
-	if facts.modelErr == nil {
-		facts.labels, facts.labelsErr = metadataLabels(f, size)
+	sum := sha256.Sum256(data)
+	facts.sha256, facts.size = hex.EncodeToString(sum[:]), int64(len(data))
+	model, err := tflitefile.Parse(data)
+	if err != nil {
+		facts.modelErr = err
+		return facts, nil
 	}
+	facts.about = model.Facts()
+	facts.labels, facts.labelsErr = metadataLabels(data)
 	return facts, nil
 }
 
@@ -56,15 +72,15 @@ func readLabelsFile(f *os.File, _ int64) (labelsFacts, error) {
 	return facts, nil
 }
 
+// stem returns a model file's name without its folder and ".tflite".
+func stem(file string) string {
+	return strings.TrimSuffix(filepath.Base(file), modelExt)
+}
+
 func sha256Of(r io.Reader) (string, error) {
 	h := sha256.New()
 	if _, err := io.Copy(h, r); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// stem returns a model file's name without its folder and ".tflite".
-func stem(file string) string {
-	return strings.TrimSuffix(filepath.Base(file), modelExt)
 }

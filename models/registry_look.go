@@ -30,7 +30,7 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 	case err != nil:
 		return l.failed(err.Error())
 	}
-	l.Digest, l.FileBytes = digest(facts.sha256), facts.size
+	l.Digest, l.FileBytes, l.Facts = digest(facts.sha256), facts.size, facts.about
 	if facts.sha256 != e.File.SHA256 || facts.size != e.File.Size {
 		return l.failed(fmt.Sprintf("%s is corrupt or other than the manifest says: expected sha256 %s (%d bytes), got %s (%d bytes); delete it and run `edgelens model pull %s`",
 			e.File.Name, e.File.SHA256, e.File.Size, facts.sha256, facts.size, e.Name))
@@ -62,7 +62,7 @@ func (r *Registry) fromFile(file string) Listed {
 	if err != nil {
 		return l.failed(err.Error())
 	}
-	l.Digest, l.FileBytes = digest(facts.sha256), facts.size
+	l.Digest, l.FileBytes, l.Facts = digest(facts.sha256), facts.size, facts.about
 	if facts.modelErr != nil {
 		return l.failed(file + " " + facts.modelErr.Error())
 	}

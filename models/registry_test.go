@@ -16,6 +16,7 @@ import (
 	"edgelens"
 	"edgelens/models"
 	"edgelens/models/modeltest"
+	"edgelens/models/tflitefile"
 )
 
 func hexSum(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
@@ -67,6 +68,11 @@ func TestGetFromManifest(t *testing.T) {
 		FileBytes: int64(len(file)), Task: "classification", Labels: modeltest.Labels(),
 		Normalization: &models.Normalization{Mean: 1, Std: 2}, Activation: models.ActivationProbabilities,
 	}
+	m, err := tflitefile.Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Facts = m.Facts()
 	for how, name := range map[string]string{"by name": "mean", "by file": "mean_file", "as default": ""} {
 		t.Run(how, func(t *testing.T) {
 			got, err := r.Get(name)

@@ -151,6 +151,8 @@ type Model struct {
 	Task      string
 	// Labels has one name a class; nil where none are known.
 	Labels []string
+	// Facts is what the file says of itself; nil where it cannot be read.
+	Facts *edgelens.ModelFacts
 	// Normalization is nil where the manifest does not say.
 	Normalization *Normalization
 	Activation    Activation

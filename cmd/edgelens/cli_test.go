@@ -108,6 +108,32 @@ func TestModelCommands(t *testing.T) {
 			}
 		}
 	})
+	t.Run("inspect a file", func(t *testing.T) {
+		model := file(t, "m.tflite", modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}))
+		status, out, err := runCommand(t, nil, "model", "inspect", model)
+		for _, want := range []string{"image [1 8 8 3] uint8, scale", "AVERAGE_POOL_2D", "labels.txt"} {
+			if status != 0 || !strings.Contains(out, want) {
+				t.Errorf("status %d, no %q in\n%s%s", status, want, out, err)
+			}
+		}
+		var facts struct{ Operators []struct{ Name string } }
+		status, out, err = runCommand(t, nil, "model", "inspect", "--json", model)
+		if e := json.Unmarshal([]byte(out), &facts); status != 0 || e != nil || len(facts.Operators) != 3 {
+			t.Errorf("status %d, %v\n%s%s", status, e, out, err)
+		}
+	})
+	t.Run("verify", func(t *testing.T) {
+		good, bad := file(t, "good.tflite", modeltest.Mean(modeltest.Options{})), file(t, "bad.tflite", modeltest.Truncated())
+		if status, out, _ := runCommand(t, nil, "model", "verify", good); status != 0 || !strings.Contains(out, "can be used") {
+			t.Errorf("status %d\n%s", status, out)
+		}
+		for _, args := range [][]string{{good, bad}, {filepath.Join(t.TempDir(), "none.tflite")}, {t.TempDir()}} {
+			status, out, _ := runCommand(t, nil, append([]string{"model", "verify"}, args...)...)
+			if status != 1 || !strings.Contains(out, "cannot be used: ") {
+				t.Errorf("%v: status %d\n%s", args, status, out)
+			}
+		}
+	})
 	t.Run("inspect a broken one", func(t *testing.T) {
 		c := settings(t)
 		put(t, c, "broken.tflite", modeltest.NotAnImage())

@@ -8,7 +8,6 @@ import (
 	"os"
 	"text/tabwriter"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -16,13 +15,14 @@ import (
 	"edgelens"
 	"edgelens/config"
 	"edgelens/models"
-	"edgelens/telemetry"
 )
 
 func newModel(environ []string) *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "List, fetch and describe models"}
-	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelInspect(environ)} {
-		config.AddFlags(sub.Flags(), "data_dir", "model", "inference.delegate", "inference.threads")
+	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelInspect(environ), newModelVerify()} {
+		if sub.Name() != "verify" { // which needs nothing but the files
+			config.AddFlags(sub.Flags(), "data_dir", "model", "inference.delegate", "inference.threads")
+		}
 		cmd.AddCommand(sub)
 	}
 	return cmd
@@ -138,59 +138,4 @@ func newPullProgress(out io.Writer) func(models.Progress) {
 			_ = bar.Set64(p.Done) // a bar that cannot be drawn is no reason to stop
 		}
 	}
-}
-
-func newModelInspect(environ []string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "inspect [NAME]",
-		Short: "Load a model and print its tensors, quantization and delegate",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, names []string) error {
-			c, err := config.Load(cmd.Flags(), environ)
-			if err != nil {
-				return err
-			}
-			if len(names) == 1 {
-				c.Model = names[0]
-			}
-			return inspectModel(cmd.Context(), c, cmd.OutOrStdout())
-		},
-	}
-}
-
-func inspectModel(ctx context.Context, c *config.Config, w io.Writer) error {
-	c.Inference.Interpreters = 1
-	core, err := newCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
-	if err != nil {
-		return err
-	}
-	defer closeWithin(stopTimeout, core.close) // the process ends next
-	spec, err := core.loader.Describe(ctx, "")
-	if err != nil {
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range [][2]string{
-		{"name", spec.Name},
-		{"file", spec.Path},
-		{"digest", spec.Digest},
-		{"size", fmt.Sprintf("%d bytes", spec.FileBytes)},
-		{"input", tensorText(spec.Input.TensorSpec)},
-		{"normalization", fmt.Sprintf("(pixel - %v) / %v", spec.Input.Mean, spec.Input.Std)},
-		{"output", tensorText(spec.Output)},
-		{"output is", string(spec.Activation)},
-		{"labels", fmt.Sprint(len(spec.Labels))},
-		{"delegate", spec.Delegate},
-	} {
-		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1]) // Flush returns it
-	}
-	return t.Flush()
-}
-
-func tensorText(s models.TensorSpec) string {
-	text := fmt.Sprintf("%s %v %s", s.Name, s.Shape, s.DType)
-	if s.Scale != 0 {
-		text += fmt.Sprintf(", scale %v, zero point %d", s.Scale, s.ZeroPoint)
-	}
-	return text
 }

@@ -9,13 +9,13 @@ import "C"
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	gotflite "github.com/mattn/go-tflite"
 
 	"edgelens"
 	"edgelens/inference"
+	"edgelens/models/tflitefile"
 )
 
 // Backend opens .tflite files. It has no state.
@@ -28,35 +28,23 @@ func New() Backend { return Backend{} }
 func (Backend) Version() string { return C.GoString(C.TfLiteVersion()) }
 
 // Open maps the file, which must not be overwritten in place while the model
-// is open (replacing it by rename is fine). TFLite's own verifier checks the
-// FlatBuffer.
+// is open (replacing it by rename is fine). What package tflitefile refuses,
+// the C library does not get to see.
 func (Backend) Open(path string, options inference.Options) (inference.Model, error) {
-	if err := checkIdentifier(path); err != nil {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its file cannot be read: %v", edgelens.ErrModel, err)
+	}
+	if _, err := tflitefile.Read(data); err != nil {
 		return nil, err
 	}
 	// From the file and not from memory: go-tflite's NewModel leaks its copy,
 	// and pages of a mapped file are shared and can be dropped under pressure.
 	m := gotflite.NewModelFromFile(path)
 	if m == nil {
-		return nil, fmt.Errorf("%w: its file is truncated or corrupt; fetch it again", edgelens.ErrModel)
+		return nil, fmt.Errorf("%w: TensorFlow Lite finds its file truncated or corrupt; fetch it again", edgelens.ErrModel)
 	}
 	return &model{m: m, options: options}, nil
-}
-
-// checkIdentifier gives the common mistakes (an HTML error page saved as a
-// model, an empty file, another format) their own sentence. A FlatBuffer has
-// its identifier in bytes 4 to 8.
-func checkIdentifier(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("%w: its file cannot be read: %v", edgelens.ErrModel, err)
-	}
-	defer f.Close() // read only
-	var head [8]byte
-	if _, err := io.ReadFull(f, head[:]); err != nil || string(head[4:8]) != "TFL3" {
-		return fmt.Errorf("%w: its file is not a TensorFlow Lite model (no TFL3 mark at its start)", edgelens.ErrModel)
-	}
-	return nil
 }
 
 // model is one mapped file. Its interpreters must be closed before it.

@@ -93,10 +93,10 @@ func TestUnusableFiles(t *testing.T) {
 		model []byte
 		want  string
 	}{
-		"empty":            {nil, "not a TensorFlow Lite model"},
-		"web page":         {[]byte("<!doctype html><title>404</title>"), "not a TensorFlow Lite model"},
-		"cut short":        {good[:len(good)/2], "truncated or corrupt"},
-		"identifier alone": {good[:8], "truncated or corrupt"},
+		"empty":            {nil, "too short for a TFLite model"},
+		"web page":         {[]byte("<!doctype html><title>404</title>"), "is a web page"},
+		"cut short":        {good[:len(good)/2], "truncated"},
+		"identifier alone": {good[:8], "truncated"},
 		"two outputs":      {modeltest.TwoOutputs(modeltest.Options{Side: 8, DType: models.Uint8}), "2 outputs"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,224 @@
+package tflitefile
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"edgelens"
+	"edgelens/models/tflitefile/schema"
+)
+
+// Facts tells what the model is made of. Delegate coverage is what is expected
+// of XNNPACK in TensorFlow Lite 2.9; only loading the model tells for certain.
+func (m *Model) Facts() *edgelens.ModelFacts {
+	g := m.Main()
+	f := &edgelens.ModelFacts{Inputs: g.public(g.Inputs), Outputs: g.public(g.Outputs)}
+	for _, d := range m.Metadata {
+		f.Metadata = append(f.Metadata, d.Name)
+	}
+	for _, file := range m.Files {
+		f.Files = append(f.Files, strings.ToValidUTF8(file.Name, "\uFFFD"))
+	}
+	for _, t := range g.Tensors {
+		if t.Data != nil && t.isWeight() {
+			f.Parameters += int64(t.Elements())
+		}
+	}
+	refused := g.refusedByDelegate()
+	var taken int64
+	counts := map[edgelens.OperatorCount]int{}
+	for _, o := range g.Operators {
+		n, delegated := g.multiplyAdds(o), !refused && g.delegated(o)
+		f.MultiplyAdds += n
+		if delegated {
+			taken += n
+		}
+		counts[edgelens.OperatorCount{Name: shown(o.Name()), Type: g.typeOf(o), Delegated: delegated}]++
+	}
+	if f.MultiplyAdds > 0 {
+		f.DelegateShare = float64(taken) / float64(f.MultiplyAdds)
+	}
+	for o, n := range counts {
+		o.Count = n
+		f.Operators = append(f.Operators, o)
+	}
+	sort.Slice(f.Operators, func(i, j int) bool {
+		a, b := f.Operators[i], f.Operators[j]
+		if a.Count != b.Count {
+			return a.Count > b.Count
+		}
+		return fmt.Sprint(a) < fmt.Sprint(b)
+	})
+	f.Quantization = g.quantization()
+	f.Advice = g.advice(f)
+	return f
+}
+
+// shown bounds names that a file may have made long.
+func shown(name string) string {
+	if len(name) > 100 {
+		return strings.ToValidUTF8(name[:100], "") + "..."
+	}
+	return name
+}
+
+func (g *Subgraph) public(indexes []int) []edgelens.Tensor {
+	var list []edgelens.Tensor
+	for _, i := range indexes {
+		t := g.Tensors[i]
+		p := edgelens.Tensor{Name: shown(t.Name), Shape: t.Shape, DType: typeName(t.Type)}
+		if t.Quantization != nil && len(t.Quantization.Scale) == 1 {
+			p.Scale, p.ZeroPoint = float64(t.Quantization.Scale[0]), int(t.Quantization.ZeroPoint[0])
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+func typeName(t TensorType) string { return strings.ToLower(t.String()) }
+
+// isWeight tells weights from shapes, axes and paddings.
+func (t *Tensor) isWeight() bool {
+	switch t.Type {
+	case Float32, schema.TensorTypeFLOAT16, Uint8, Int8, Int16:
+		return true
+	case Int32:
+		return t.Quantization != nil && len(t.Quantization.Scale) != 0 // a bias
+	}
+	return false
+}
+
+// multiplyAdds returns how many an operator takes, 0 where it has no weights.
+func (g *Subgraph) multiplyAdds(o *Operator) int64 {
+	switch o.Code {
+	case Conv2D, DepthwiseConv2D, FullyConnected:
+		out, filter := g.Tensors[o.Outputs[0]], g.Tensors[o.Inputs[1]]
+		if o.Code == DepthwiseConv2D { // of which a channel has height x width
+			return int64(out.Elements()) * int64(filter.Shape[1]*filter.Shape[2])
+		}
+		return int64(out.Elements()) * int64(filter.Elements()/filter.Shape[0])
+	}
+	return 0
+}
+
+func (g *Subgraph) typeOf(o *Operator) string {
+	for _, i := range o.Outputs {
+		if i != NoTensor {
+			return typeName(g.Tensors[i].Type)
+		}
+	}
+	return ""
+}
+
+// refusedByDelegate reports whether XNNPACK refuses the whole graph: it fails
+// on the uint8 convolutions of legacy models (google/XNNPACK#6653).
+func (g *Subgraph) refusedByDelegate() bool {
+	return slices.ContainsFunc(g.Operators, func(o *Operator) bool {
+		return g.multiplyAdds(o) > 0 && g.Tensors[o.Outputs[0]].Type == Uint8
+	})
+}
+
+// delegatedTypes has the operators that XNNPACK in TensorFlow Lite 2.9 takes:
+// in float32 all, and in int8 those marked true
+// (https://github.com/tensorflow/tensorflow/blob/v2.9.0/tensorflow/lite/delegates/xnnpack/README.md).
+var delegatedTypes = map[BuiltinOperator]bool{
+	Add: true, Conv2D: true, DepthwiseConv2D: true, FullyConnected: true, MaxPool2D: true, Mean: true, Mul: true,
+	Pad: true, ResizeBilinear: true, Sub: true, Logistic: true, Reshape: true, Quantize: true, Dequantize: true,
+	schema.BuiltinOperatorTANH: true, schema.BuiltinOperatorELU: true,
+
+	AveragePool2D: false, Softmax: false, Relu: false, Relu6: false, HardSwish: false,
+	schema.BuiltinOperatorRELU_N1_TO_1: false, schema.BuiltinOperatorLEAKY_RELU: false, schema.BuiltinOperatorPRELU: false,
+	schema.BuiltinOperatorABS: false, schema.BuiltinOperatorDIV: false, schema.BuiltinOperatorMAXIMUM: false, schema.BuiltinOperatorMINIMUM: false,
+	schema.BuiltinOperatorSQRT: false, schema.BuiltinOperatorSQUARE: false, schema.BuiltinOperatorTRANSPOSE_CONV: false,
+}
+
+func (g *Subgraph) delegated(o *Operator) bool {
+	signed, known := delegatedTypes[o.Code]
+	if !known || len(o.Inputs) == 0 || len(o.Outputs) == 0 || o.Inputs[0] == NoTensor {
+		return false
+	}
+	in, out := g.Tensors[o.Inputs[0]], g.Tensors[o.Outputs[0]]
+	switch o.Code {
+	case Quantize:
+		return in.Type == out.Type || in.Type == Float32 && out.Type == Int8
+	case Dequantize:
+		return in.Type == Int8
+	case Mean:
+		options, _ := o.Options.(*ReducerOptions)
+		if options == nil || !options.KeepDims {
+			return false
+		}
+	case Conv2D, DepthwiseConv2D, FullyConnected:
+		for _, i := range o.Inputs[1:] {
+			if i != NoTensor && g.Tensors[i].Data == nil {
+				return false
+			}
+		}
+		if weights := g.Tensors[o.Inputs[1]].Type; weights != in.Type {
+			return false // hybrid
+		}
+	}
+	return in.Type == out.Type && (in.Type == Float32 || in.Type == Int8 && signed)
+}
+
+// quantization names what the weights of convolutions are.
+func (g *Subgraph) quantization() string {
+	kinds := map[string]bool{}
+	for _, o := range g.Operators {
+		if g.multiplyAdds(o) == 0 {
+			continue
+		}
+		w := g.Tensors[o.Inputs[1]]
+		kind := typeName(w.Type)
+		switch {
+		case w.Type == Uint8:
+			kind = "uint8, legacy"
+		case w.Quantization != nil && len(w.Quantization.Scale) > 1:
+			kind += ", per channel"
+		case w.Quantization != nil && len(w.Quantization.Scale) == 1:
+			kind += ", per tensor"
+		}
+		kinds[kind] = true
+	}
+	switch len(kinds) {
+	case 0:
+		return "none"
+	case 1:
+		for kind := range kinds {
+			return kind
+		}
+	}
+	return "mixed"
+}
+
+// advice says what would make the model faster, dearest first.
+func (g *Subgraph) advice(f *edgelens.ModelFacts) []string {
+	var advice []string
+	if g.refusedByDelegate() {
+		advice = append(advice, "XNNPACK refuses legacy uint8 models, so this one runs on TensorFlow Lite's own kernels, several times slower: `edgelens model requantize` makes an int8 model of it.")
+	}
+	if f.Quantization == "float32" {
+		advice = append(advice, "The weights are float32: quantized to int8 when it is converted (full integer quantization), the model is a quarter of the size and faster.")
+	}
+	if !g.refusedByDelegate() && f.DelegateShare < 0.99 && f.MultiplyAdds > 0 {
+		advice = append(advice, fmt.Sprintf("XNNPACK is expected to take %.0f%% of the work; not: %s.", 100*f.DelegateShare, strings.Join(notDelegated(f), ", ")))
+	}
+	for _, t := range f.Inputs {
+		if len(t.Shape) == 4 && t.Shape[1]*t.Shape[2] > 224*224 {
+			advice = append(advice, fmt.Sprintf("The input has %dx%d pixels; the time goes with their number.", t.Shape[2], t.Shape[1]))
+		}
+	}
+	return advice
+}
+
+func notDelegated(f *edgelens.ModelFacts) []string {
+	var names []string
+	for _, o := range f.Operators {
+		if !o.Delegated && !slices.Contains(names, o.Name) {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
