@@ -41,7 +41,7 @@ func (o *output) String() string {
 }
 
 // waitFor returns the first match of pattern in the log.
-func (o *output) waitFor(t *testing.T, pattern string) string {
+func (o *output) waitFor(t testing.TB, pattern string) string {
 	t.Helper()
 	expression, deadline := regexp.MustCompile(pattern), time.Now().Add(30*time.Second)
 	for time.Now().Before(deadline) {
@@ -55,7 +55,7 @@ func (o *output) waitFor(t *testing.T, pattern string) string {
 }
 
 // serving runs serve until stop is called.
-func serving(t *testing.T, c *config.Config) (s *service, log *output, stop func() error) {
+func serving(t testing.TB, c *config.Config) (s *service, log *output, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	log = &output{}
