@@ -61,7 +61,7 @@ func mutant(t testing.TB, model []byte, i int) []byte {
 
 func hostileModels(t testing.TB) map[string][]byte {
 	return map[string][]byte{
-		"uint8": smallNet(t, tflitefile.Uint8), "int8": smallNet(t, tflitefile.Int8), "float32": smallNet(t, tflitefile.Float32),
+		"uint8": modeltest.Network(tflitefile.Uint8), "int8": modeltest.Network(tflitefile.Int8), "float32": modeltest.Network(tflitefile.Float32),
 		"gather": modeltest.FailingInvoke(modeltest.Options{}),
 	}
 }
