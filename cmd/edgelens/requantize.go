@@ -144,7 +144,7 @@ func placeFile(path string, data []byte, check func(temporary string) error) (er
 		}
 	}()
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil { // readable by others, as models are
 		return err
 	}
 	if err = check(f.Name()); err != nil {
