@@ -64,7 +64,7 @@ SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
 	bench bench-targets bench-peers peer-setup fuzz fault fault-short tidy-check env \
-	build-arm64 check-arm64 docker docker-check clean distclean
+	build-arm64 check-arm64 docker docker-check clean distclean bench-requantize
 
 help: ## List the targets
 	@printf 'edgelens: what is in this picture?\n\n'
@@ -114,6 +114,16 @@ bench-targets: build peer-setup ## Measure the ratios that the project promises;
 
 bench-peers: build peer-setup ## Measure the article's Flask service beside ours: a table of ratios
 	@bin/edgelens bench peers --out dist $(call TEST_PICTURES,cat_720p.jpg) $(ARGS)
+
+TEST_MODELS := $(EDGELENS_TEST_SHARED)/models
+LEGACY := mobilenet_v2_1.0_224_quant mobilenet_v1_0.25_128_quant
+
+bench-requantize: build ## Measure how alike requantized models answer, and how fast: writes docs/requantize.md
+	@[ -d '$(TEST_MODELS)' ] || { echo 'the test pictures and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
+	@bin/edgelens bench requantize $(LEGACY:%=$(TEST_MODELS)/%.tflite) --int8 $(TEST_MODELS)/tf2_mobilenet_v2_1.0_224_ptq.tflite \
+		$(call TEST_PICTURES,bird.bmp cat.bmp cat_1080p.jpg cat_720p.jpg grace_hopper.bmp sunflower.bmp) \
+		--floor 'mobilenet_v2_1.0_224_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 286 0.7' \
+		--floor 'mobilenet_v1_0.25_128_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 283 0.25' --out docs/requantize.md
 
 # Both services recognize with the same models; Debian's Python runs the other.
 peer-setup: build

@@ -149,6 +149,9 @@ type Model struct {
 
 	// The rest is known once the model is ready.
 
+	// RequantizedFrom is the digest of the file in the models folder where an
+	// int8 form of it, with a digest of its own, runs in its place.
+	RequantizedFrom string
 	Input  *Tensor
 	Output *Tensor
 	// Delegate is what runs the graph: "xnnpack" or "none".

@@ -410,6 +410,9 @@ type Model struct {
 	// Problem Why it failed
 	Problem *string `json:"problem,omitempty"`
 
+	// RequantizedFrom sha256:<hex> of the file in the models folder, where an int8 form of it runs in its place; digest is that form's (inference.requantize)
+	RequantizedFrom *string `json:"requantized_from,omitempty"`
+
 	// State ready is loaded, available loads on first use, missing can be fetched with `edgelens model pull`
 	State ModelState `json:"state"`
 	Task  string     `json:"task"`

@@ -142,6 +142,9 @@ func newModel(m edgelens.Model) Model {
 	model.Input, model.Output = newTensor(m.Input), newTensor(m.Output)
 	model.Delegate, model.Interpreters, model.Threads = &delegate, &m.Interpreters, &m.Threads
 	model.MemoryBytes, model.LoadMs = &m.MemoryBytes, &load
+	if m.RequantizedFrom != "" {
+		model.RequantizedFrom = &m.RequantizedFrom
+	}
 	return model
 }
 

@@ -48,6 +48,7 @@ func (c *Config) settings() []setting {
 		{"inference.interpreters", "interpreters of each model; 0: one for each core", integer(&c.Inference.Interpreters)},
 		{"inference.threads", "threads of each interpreter", integer(&c.Inference.Threads)},
 		{"inference.delegate", "auto (XNNPACK where the model allows) or none", text(&c.Inference.Delegate)},
+		{"inference.requantize", "run legacy uint8 models as int8, several times faster, where they answer alike", boolean(&c.Inference.Requantize)},
 		{"inference.invoke_timeout", "after how long a running interpreter is given up", duration(&c.Inference.InvokeTimeout)},
 
 		{"preprocess.max_pixels", "largest picture, in pixels", integer(&c.Preprocess.MaxPixels)},

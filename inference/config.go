@@ -19,6 +19,9 @@ type Config struct {
 	Threads int
 	// Delegate is DelegateAuto or DelegateNone.
 	Delegate string
+	// Requantize runs legacy uint8 models in an int8 form that XNNPACK takes,
+	// where a check finds that it answers alike.
+	Requantize bool
 	// InvokeTimeout is after how long a running interpreter is given up.
 	InvokeTimeout time.Duration
 }

@@ -32,6 +32,10 @@ type Loader struct {
 	backend  Backend
 	log      *slog.Logger
 	onLoad   func(models.Spec, time.Duration)
+	prepare  func(context.Context, models.Model) models.Model
+	// preparing ends with Close.
+	preparing context.Context
+	stop      context.CancelFunc
 
 	mu     sync.Mutex
 	loaded map[string]*entry // by model name
@@ -54,7 +58,16 @@ type entry struct {
 // NewLoader returns a Loader with nothing loaded. onLoad, if not nil, is
 // called after each model that came up.
 func NewLoader(config Config, registry Registry, backend Backend, log *slog.Logger, onLoad func(models.Spec, time.Duration)) *Loader {
-	return &Loader{config: config, registry: registry, backend: backend, log: log, onLoad: onLoad, loaded: map[string]*entry{}}
+	l := &Loader{config: config, registry: registry, backend: backend, log: log, onLoad: onLoad, loaded: map[string]*entry{}}
+	l.preparing, l.stop = context.WithCancel(context.Background())
+	return l
+}
+
+// PrepareWith sets what may put another file in the place of a model before it
+// is loaded; it must return soon after its ctx ends. To be called before
+// anything is loaded.
+func (l *Loader) PrepareWith(prepare func(context.Context, models.Model) models.Model) {
+	l.prepare = prepare
 }
 
 // Describe returns the spec of a model, "" for the default one, and loads it
@@ -125,6 +138,7 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 		return
 	}
 	m.ModelRef, m.State, m.Problem = e.spec.ModelRef, edgelens.ModelReady, ""
+	m.RequantizedFrom, m.FileBytes, m.Facts = e.spec.RequantizedFrom, e.spec.FileBytes, e.spec.Facts
 	m.Input, m.Output = e.spec.Input.Public(), e.spec.Output.Public()
 	m.Delegate, m.Threads = e.spec.Delegate, l.config.Threads
 	stats := e.pool.Stats()
@@ -154,6 +168,7 @@ func (l *Loader) Close(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
+	l.stop()
 	l.closes.Wait() // a load takes a moment and cannot be interrupted
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -222,6 +237,9 @@ func (e *entry) failed() bool {
 func (l *Loader) load(e *entry, model models.Model) {
 	defer close(e.ready)
 	start, before := time.Now(), residentBytes()
+	if l.prepare != nil {
+		model = l.prepare(l.preparing, model)
+	}
 	e.pool, e.spec, e.err = l.build(model)
 	if e.err != nil {
 		e.err = fmt.Errorf("load model %s: %w", model.Name, e.err)
@@ -229,7 +247,7 @@ func (l *Loader) load(e *entry, model models.Model) {
 		return
 	}
 	e.took, e.memory = time.Since(start), max(0, residentBytes()-before)
-	l.log.Info("model loaded", "model", model.Name, "digest", model.Digest, "delegate", e.spec.Delegate,
+	l.log.Info("model loaded", "model", model.Name, "digest", model.Digest, "requantized_from", model.RequantizedFrom, "delegate", e.spec.Delegate,
 		"interpreters", l.config.InterpretersOrCores(), "threads", l.config.Threads,
 		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "seconds", e.took.Seconds())
 	if n := len(model.Labels); n > 0 && n != e.spec.Output.Elements() {

@@ -145,6 +145,9 @@ type Spec struct {
 // of it. It is a value; its slices must not be changed.
 type Model struct {
 	edgelens.ModelRef
+	// RequantizedFrom is the digest of the file in the models folder where
+	// another made of it is used; empty otherwise.
+	RequantizedFrom string
 	// Path is the .tflite file.
 	Path      string
 	FileBytes int64

@@ -90,6 +90,9 @@ type Case struct {
 	Delegate     string `json:"delegate,omitempty"`
 	Threads      int    `json:"threads,omitempty"`
 	Interpreters int    `json:"interpreters,omitempty"`
+	// Form is float32 or int8 where the model was rewritten to be that; empty
+	// where it is the model itself.
+	Form string `json:"form,omitempty"`
 }
 
 // Key tells cases apart.

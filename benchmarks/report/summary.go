@@ -197,6 +197,7 @@ func columnsOf(mode string) []column {
 			histogram("mean", func(h *hdrhistogram.Histogram) float64 { return h.Mean() }),
 			histogram("std", func(h *hdrhistogram.Histogram) float64 { return h.StdDev() }),
 			{Throughput, PerSecond, true, throughput},
+			figureIn(File, Megabytes, suite.FigureFile, 1e-6),
 			figureIn("memory init", Megabytes, suite.FigureMemoryInit, 1e-6), figureIn("memory overall", Megabytes, suite.FigureMemoryOverall, 1e-6),
 		}, percentiles...)
 	case ModeStart:

@@ -24,7 +24,7 @@ var sections = []struct {
 	mode, title string
 	metrics     []string
 }{
-	{record.ModeModel, "Model alone (ms; all interpreters at a time)", []string{"init", "first inference", "warmup", "min", "mean", "std", P50, "p90", "p95", P99, Throughput, "memory init", "memory overall"}},
+	{record.ModeModel, "Model alone (ms; all interpreters at a time)", []string{"init", "first inference", "warmup", "min", "mean", "std", P50, "p90", "p95", P99, Throughput, "memory init", "memory overall", File}},
 	{record.ModeStage, "Stages of the way of a picture, on one core", []string{"mean", P50, "p90", "p95", P99}},
 	{record.ModeCeiling, "Ceiling: decode, resize and Invoke in a bare loop on every core, or Invoke alone", []string{Throughput, CPU, P50, P99}},
 	{ModeStart, "Start of the service", []string{Ready, Idle}},
@@ -55,6 +55,9 @@ func (s *Summary) grids() []grid {
 		if len(g.rows) > 1 {
 			grids = append(grids, g)
 		}
+	}
+	if g, ok := s.formGrid(); ok {
+		grids = append(grids, g)
 	}
 	if g, ok := s.peerGrid(); ok {
 		grids = append(grids, g)

@@ -29,6 +29,24 @@ type ModelSetting struct {
 	Delegate     string `json:"delegate"`
 	Threads      int    `json:"threads"`
 	Interpreters int    `json:"interpreters"`
+	// Form is FormFloat32 or FormInt8 for the model rewritten to be that; empty
+	// for the model itself.
+	Form string `json:"form,omitempty"`
+}
+
+// The forms that a model may be rewritten to.
+const (
+	FormFloat32 = "float32"
+	FormInt8    = "int8"
+)
+
+// name is that of the case.
+func (s ModelSetting) name() string {
+	name := fmt.Sprintf("%s, threads %d, interpreters %d", s.Delegate, s.Threads, s.Interpreters)
+	if s.Form != "" {
+		name = s.Form + " form, " + name
+	}
+	return name
 }
 
 // ModelTimes is what TFLite's benchmark_model reports
@@ -47,6 +65,8 @@ type ModelTimes struct {
 	MemoryInit    int64  `json:"memory_init"`
 	MemoryOverall int64  `json:"memory_overall"`
 	Delegate      string `json:"delegate"`
+	// FileBytes is the size of the model's file.
+	FileBytes int64 `json:"file_bytes"`
 }
 
 // Inference is one run.
@@ -152,6 +172,7 @@ const (
 	FigureWarmup        = "warmup_seconds" // mean
 	FigureMemoryInit    = "memory_init_bytes"
 	FigureMemoryOverall = "memory_overall_bytes"
+	FigureFile          = "file_bytes"
 )
 
 // MeasureInChild is MeasureModel in a process of its own.
@@ -162,7 +183,7 @@ func Model(settings []ModelSetting, measure MeasureInChild) []Task {
 	var tasks []Task
 	for _, setting := range settings {
 		tasks = append(tasks, Task{
-			Case: record.Case{Suite: "model", Name: fmt.Sprintf("%s, threads %d, interpreters %d", setting.Delegate, setting.Threads, setting.Interpreters),
+			Case: record.Case{Suite: "model", Name: setting.name(), Form: setting.Form,
 				Mode: record.ModeModel, Delegate: setting.Delegate, Threads: setting.Threads, Interpreters: setting.Interpreters},
 			Do: func(ctx context.Context, round *Round) error {
 				times, err := measure(ctx, setting, round.Window)
@@ -193,6 +214,7 @@ func (r *Round) model(times *ModelTimes) {
 	r.Figure(FigureFirst, times.FirstInference.Seconds())
 	r.Figure(FigureMemoryInit, float64(times.MemoryInit))
 	r.Figure(FigureMemoryOverall, float64(times.MemoryOverall))
+	r.Figure(FigureFile, float64(times.FileBytes))
 	var sum time.Duration
 	for _, d := range times.Warmup {
 		sum += d

@@ -175,7 +175,7 @@ func (m model) Invoke() error {
 }
 
 func TestModelSuite(t *testing.T) {
-	settings := []suite.ModelSetting{{"auto", 1, 2}, {"none", 2, 1}}
+	settings := []suite.ModelSetting{{Delegate: "auto", Threads: 1, Interpreters: 2}, {Delegate: "none", Threads: 2, Interpreters: 1}, {Delegate: "auto", Threads: 1, Interpreters: 1, Form: suite.FormFloat32}}
 	r, err := measure(t, 1, suite.Model(settings, func(ctx context.Context, s suite.ModelSetting, window time.Duration) (*suite.ModelTimes, error) {
 		return suite.MeasureModel(ctx, func(suite.ModelSetting) (suite.Opened, error) { return model{}, nil }, s, window, os.Getpid())
 	}))

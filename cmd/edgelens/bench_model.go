@@ -25,6 +25,7 @@ import (
 func newBenchChild(environ []string) *cobra.Command {
 	var setting suite.ModelSetting
 	var window time.Duration
+	var file string
 	cmd := &cobra.Command{
 		Use:    "model-child",
 		Hidden: true,
@@ -34,15 +35,23 @@ func newBenchChild(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			model, err := benchModel(c)
-			if err != nil {
-				return err
+			if file == "" {
+				model, err := benchModel(c)
+				if err != nil {
+					return err
+				}
+				file = model.Path
 			}
-			open := func(s suite.ModelSetting) (suite.Opened, error) { return openBenchModel(model.Path, s) }
+			open := func(s suite.ModelSetting) (suite.Opened, error) { return openBenchModel(file, s) }
 			times, err := suite.MeasureModel(cmd.Context(), open, setting, window, os.Getpid())
 			if err != nil {
 				return err
 			}
+			info, err := os.Stat(file)
+			if err != nil {
+				return err
+			}
+			times.FileBytes = info.Size()
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(times)
 		},
 	}
@@ -50,6 +59,7 @@ func newBenchChild(environ []string) *cobra.Command {
 	cmd.Flags().IntVar(&setting.Threads, "threads", 1, "")
 	cmd.Flags().IntVar(&setting.Interpreters, "interpreters", 1, "")
 	cmd.Flags().DurationVar(&window, "window", time.Second, "")
+	cmd.Flags().StringVar(&file, "file", "", "")
 	config.AddFlags(cmd.Flags(), "data_dir", "model")
 	return cmd
 }
@@ -62,6 +72,9 @@ func (b *bencher) measureInChild(ctx context.Context, setting suite.ModelSetting
 	}
 	args := []string{"bench", "model-child", "--models-dir=" + b.config.ModelsDir, "--model=" + b.config.Model, "--delegate=" + setting.Delegate,
 		fmt.Sprintf("--threads=%d", setting.Threads), fmt.Sprintf("--interpreters=%d", setting.Interpreters), fmt.Sprintf("--window=%v", window)}
+	if setting.Form != "" {
+		args = append(args, "--file="+b.forms[setting.Form])
+	}
 	command := exec.CommandContext(ctx, program, args...)
 	log := &lastWords{}
 	command.Stderr = log

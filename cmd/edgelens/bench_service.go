@@ -32,6 +32,8 @@ type bencher struct {
 	cases   []record.Case
 	figures []record.Figure
 	ends    []func() error
+	// forms are files of the model rewritten, by form.
+	forms map[string]string
 }
 
 func (b *bencher) close() error {
@@ -50,7 +52,10 @@ func (b *bencher) tasks(ctx context.Context, which []string) ([]suite.Task, erro
 		var err error
 		switch name {
 		case "model":
-			more = suite.Model(b.modelSettings(), b.measureInChild)
+			var forms []suite.ModelSetting
+			if forms, err = b.formSettings(); err == nil {
+				more = suite.Model(append(b.modelSettings(), forms...), b.measureInChild)
+			}
 		case "pipeline":
 			more, err = b.pipelineTasks()
 		case "http":

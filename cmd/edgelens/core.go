@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,6 +54,11 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	loader := inference.NewLoader(c.Inference, registry, tflite.New(), log, func(spec models.Spec, took time.Duration) {
 		loads.Loaded(spec.Name, took)
 	})
+	if c.Inference.Delegate != inference.DelegateNone { // else nothing is gained
+		r := &requantizer{on: c.Inference.Requantize, dir: filepath.Join(c.DataDir, "requantized"), log: log,
+			options: inference.Options{Threads: c.Inference.Threads, Delegate: c.Inference.Delegate}}
+		loader.PrepareWith(r.prepare)
+	}
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
 	service := recognize.New(c.Recognize, preprocessing{preprocessor}, loader, results, log)
 	return &core{

@@ -19,8 +19,10 @@ import (
 
 func newModel(environ []string) *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "List, fetch and describe models"}
-	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelInspect(environ), newModelVerify()} {
-		if sub.Name() != "verify" { // which needs nothing but the files
+	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelInspect(environ), newModelVerify(), newModelRequantize(), newModelDequantize()} {
+		switch sub.Name() {
+		case "verify", "requantize", "dequantize": // which need nothing but the files
+		default:
 			config.AddFlags(sub.Flags(), "data_dir", "model", "inference.delegate", "inference.threads")
 		}
 		cmd.AddCommand(sub)

@@ -21,7 +21,7 @@ func testModels(t *testing.T) map[string][]byte {
 		"int8 inside":  modeltest.Mean(modeltest.Options{DType: models.Uint8, Softmax: true, Int8Inside: true}),
 	}
 	for _, typ := range []tflitefile.TensorType{tflitefile.Float32, tflitefile.Uint8, tflitefile.Int8} {
-		files["small "+typ.String()] = smallNet(t, typ)
+		files["small "+typ.String()] = modeltest.Network(typ)
 	}
 	for _, name := range []string{"tf2_mobilenet_v2_1.0_224_ptq", "mobilenet_v2_1.0_224_quant", "mobilenet_v1_0.25_128_quant", "mobilenet_v1_1.0_224_quant_embedding_extractor"} {
 		if file, ok := shared(t, name+".tflite"); ok {

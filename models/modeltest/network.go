@@ -1,17 +1,16 @@
-package tflitefile_test
+package modeltest
 
 import (
 	"encoding/binary"
 	"math"
-	"testing"
 
 	"edgelens/models/tflitefile"
 )
 
-// smallNet is a network with one of each operator that a MobileNet has,
-// quantized as legacy models are (uint8), as new ones are (int8), or not.
-func smallNet(t testing.TB, typ tflitefile.TensorType) []byte {
-	t.Helper()
+// Network returns a model for pictures of 4x4 pixels and three classes with one
+// of each operator that a MobileNet has, quantized as legacy models are
+// (Uint8), as new ones are (Int8), or not (Float32). Its weights mean nothing.
+func Network(typ tflitefile.TensorType) []byte {
 	n := &netBuilder{typ: typ, g: &tflitefile.Subgraph{Name: "main"}}
 	image := n.value("image", 1.0/128, 4, 4, 3)
 	padded := n.value("padded", 1.0/128, 5, 5, 3)
@@ -33,7 +32,7 @@ func smallNet(t testing.TB, typ tflitefile.TensorType) []byte {
 	flat := n.add(&tflitefile.Tensor{Name: "flat", Shape: []int{1, 8}, Type: typ, Quantization: n.quantization(12.0 / 255)})
 	n.op(tflitefile.Reshape, &tflitefile.ReshapeOptions{NewShape: []int32{1, 8}}, flat, mean)
 	logits := n.add(&tflitefile.Tensor{Name: "logits", Shape: []int{1, 3}, Type: typ, Quantization: n.quantization(0.1)})
-	n.op(tflitefile.FullyConnected, &tflitefile.FullyConnectedOptions{}, logits, flat, n.weights("w3", []int{3, 8}, 0), n.bias(3))
+	n.op(tflitefile.FullyConnected, &tflitefile.FullyConnectedOptions{}, logits, flat, n.weights("w3", []int{3, 8}, perTensor), n.bias(3))
 	scores := n.add(&tflitefile.Tensor{Name: "scores", Shape: []int{1, 3}, Type: typ, Quantization: n.quantization(1.0 / 256)})
 	if q := n.g.Tensors[scores].Quantization; q != nil {
 		q.ZeroPoint[0] = map[tflitefile.TensorType]int64{tflitefile.Int8: -128}[typ]
@@ -42,7 +41,7 @@ func smallNet(t testing.TB, typ tflitefile.TensorType) []byte {
 	n.g.Inputs, n.g.Outputs = []int{image}, []int{scores}
 	file, err := (&tflitefile.Model{Subgraphs: []*tflitefile.Subgraph{n.g}}).Write()
 	if err != nil {
-		t.Fatal(err)
+		panic(err) // nothing in it depends on the outside
 	}
 	return file
 }
@@ -79,6 +78,10 @@ func (n *netBuilder) numbers(shape []int, values ...int) int {
 
 const weightScale = 0.01
 
+// perTensor stands for the dimension of weights that have one scale: those of
+// FULLY_CONNECTED, whose kernels know no others.
+const perTensor = -1
+
 // weights are those of a sine, which is in -1 to 1.
 func (n *netBuilder) weights(name string, shape []int, dimension int) int {
 	t := &tflitefile.Tensor{Name: name, Shape: shape, Type: n.typ}
@@ -97,6 +100,10 @@ func (n *netBuilder) weights(name string, shape []int, dimension int) int {
 	case tflitefile.Uint8:
 		t.Quantization = tflitefile.PerTensor(weightScale, 128)
 	case tflitefile.Int8:
+		if dimension == perTensor {
+			t.Quantization = tflitefile.PerTensor(weightScale, 0)
+			break
+		}
 		scales := make([]float32, shape[dimension])
 		for i := range scales {
 			scales[i] = weightScale

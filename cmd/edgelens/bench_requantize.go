@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	_ "image/jpeg" // pictures are decoded
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	_ "golang.org/x/image/bmp" // pictures are decoded
+
+	"edgelens/benchmarks/board"
+	"edgelens/inference"
+	"edgelens/models"
+	"edgelens/models/rewrite"
+	"edgelens/preprocess"
+)
+
+// requantizeReport is what `bench requantize` measures.
+type requantizeReport struct {
+	pictures []string
+	variants int // of each picture
+	signed   string
+	invokes  int
+	floors   []string // "FILE PICTURE CLASS SCORE"
+}
+
+func newBenchRequantize() *cobra.Command {
+	var r requantizeReport
+	var out string
+	cmd := &cobra.Command{
+		Use:   "requantize FILE...",
+		Short: "Measure how alike requantized models answer, and how much faster they are",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			var text bytes.Buffer
+			if err := r.write(cmd.Context(), &text, files); err != nil {
+				return err
+			}
+			if out == "" {
+				_, err := text.WriteTo(cmd.OutOrStdout())
+				return err
+			}
+			return placeFile(out, text.Bytes(), func(string) error { return nil })
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&r.pictures, "images", nil, "a picture to make variants of; may be given again")
+	f.IntVar(&r.variants, "variants", 85, "of each picture")
+	f.StringVar(&r.signed, "int8", "", "a model that was int8 from the start, to compare times with")
+	f.IntVar(&r.invokes, "invokes", 200, "of each model, in turn, for the times")
+	f.StringArrayVar(&r.floors, "floor", nil, `"FILE PICTURE CLASS SCORE": the class must be among the first 3, with a higher score; may be given again`)
+	f.StringVar(&out, "out", "", "file to write the report to")
+	return cmd
+}
+
+// compared is a model with its requantized form.
+type compared struct {
+	name            string
+	path            string // of the requantized form
+	before, after   *scorer
+	invoked, faster time.Duration
+	agreement       rewrite.Agreement
+	kernels         rewrite.Agreement // of the form on XNNPACK and on TFLite's own kernels
+}
+
+func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []string) (err error) {
+	dir, err := os.MkdirTemp("", "edgelens-requantize-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	options := inference.Options{Threads: 1, Delegate: inference.DelegateAuto}
+	var all []*compared
+	for _, file := range files {
+		c := &compared{name: strings.TrimSuffix(filepath.Base(file), ".tflite"), path: filepath.Join(dir, filepath.Base(file))}
+		if err := rewriteFile(file, c.path, false, rewrite.Requantize, func(string) error { return nil }); err != nil {
+			return err
+		}
+		if c.before, err = newScorer(file, options); err != nil {
+			return err
+		}
+		defer c.before.Close() // the process ends next
+		if c.after, err = newScorer(c.path, options); err != nil {
+			return err
+		}
+		defer c.after.Close() // the process ends next
+		all = append(all, c)
+	}
+	var signed *scorer
+	if r.signed != "" {
+		if signed, err = newScorer(r.signed, options); err != nil {
+			return err
+		}
+		defer signed.Close() // the process ends next
+	}
+	signedTime, err := r.time(ctx, all, signed)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if err := r.agree(ctx, c); err != nil {
+			return err
+		}
+	}
+	return r.print(w, all, signedTime)
+}
+
+// time runs all models in turn, so that what disturbs one disturbs all, and
+// takes the median of each.
+func (r *requantizeReport) time(ctx context.Context, all []*compared, signed *scorer) (time.Duration, error) {
+	var runs []inference.Interpreter
+	for _, c := range all {
+		runs = append(runs, c.before.interpreter, c.after.interpreter)
+	}
+	if signed != nil {
+		runs = append(runs, signed.interpreter)
+	}
+	took := make([][]time.Duration, len(runs))
+	for range r.invokes {
+		for i, run := range runs {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			start := time.Now()
+			if err := run.Invoke(); err != nil {
+				return 0, err
+			}
+			took[i] = append(took[i], time.Since(start))
+		}
+	}
+	for i := range took {
+		slices.Sort(took[i])
+	}
+	median := func(i int) time.Duration { return took[i][len(took[i])/2] }
+	for i, c := range all {
+		c.invoked, c.faster = median(2*i), median(2*i+1)
+	}
+	if signed == nil {
+		return 0, nil
+	}
+	return median(len(runs) - 1), nil
+}
+
+// agree compares on variants of the pictures.
+func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
+	input, err := models.NewInputSpec(c.before.interpreter.Input(), nil)
+	if err != nil {
+		return err
+	}
+	var inputs [][]byte
+	for i, path := range r.pictures {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		picture, _, err := image.Decode(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("decode %s: %w", path, err)
+		}
+		inputs = append(inputs, rewrite.Variants(picture, input.Width, input.Height, r.variants, uint64(i))...)
+	}
+	if c.agreement, err = rewrite.Compare(ctx, inputs, c.before.Scores, c.after.Scores); err != nil {
+		return err
+	}
+	plain, err := newScorer(c.path, inference.Options{Threads: 1, Delegate: inference.DelegateNone})
+	if err != nil {
+		return err
+	}
+	defer plain.Close() // the process ends soon
+	c.kernels, err = rewrite.Compare(ctx, inputs, plain.Scores, c.after.Scores)
+	return err
+}
+
+func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Duration) error {
+	var b strings.Builder
+	facts := board.Prober{Root: "/"}.Facts()
+	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `edgelens bench requantize` on %s, one thread. Pictures: %s, %d variants each\n(cropped, turned by up to 8 degrees, mirrored, brighter or darker, with more or less contrast, blurred, noisy; always the same).\n\n",
+		facts.CPU, baseNames(r.pictures), r.variants)
+	b.WriteString("| model | variants | same first class | same, or scored as high | mean difference of a score | of the first class's | Invoke before | after | ratio |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	for _, c := range all {
+		a := c.agreement
+		fmt.Fprintf(&b, "| %s | %d | %.1f%% | %.1f%% | %.6f | %.4f | %.2f ms | %.2f ms | %.1f |\n", c.name, a.Inputs, 100*a.Top1(), 100*a.SameOrClose(),
+			a.MeanDifference, a.FirstDifference, msOf(c.invoked), msOf(c.faster), float64(c.invoked)/float64(c.faster))
+	}
+	fmt.Fprintf(&b, "\n\"Scored as high\" is within %v by the original's own scores. Times are medians of %d runs of all models in turn; before on\n%s, after on %s.\n", rewrite.CloseScore, r.invokes, all[0].before.interpreter.Delegate(), all[0].after.interpreter.Delegate())
+	if signed > 0 {
+		fmt.Fprintf(&b, "\n%s, int8 from the start, took %.2f ms in the same run: the requantized %s takes %.2f times that.\n",
+			strings.TrimSuffix(filepath.Base(r.signed), ".tflite"), msOf(signed), all[0].name, float64(all[0].faster)/float64(signed))
+	}
+	b.WriteString("\n## How much of the difference is rounding\n\nThe same int8 file on XNNPACK and on TensorFlow Lite's own kernels, which round differently:\n\n| model | same first class | mean difference of a score | of the first class's |\n|---|---:|---:|---:|\n")
+	for _, c := range all {
+		fmt.Fprintf(&b, "| %s | %.1f%% | %.6f | %.4f |\n", c.name, 100*c.kernels.Top1(), c.kernels.MeanDifference, c.kernels.FirstDifference)
+	}
+	if err := r.printFloors(&b, all); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func msOf(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func baseNames(paths []string) string {
+	var names []string
+	for _, p := range paths {
+		names = append(names, filepath.Base(p))
+	}
+	return strings.Join(names, ", ")
+}
+
+// printFloors gives pictures to the requantized models the way the service
+// does.
+func (r *requantizeReport) printFloors(b *strings.Builder, all []*compared) error {
+	if len(r.floors) == 0 {
+		return nil
+	}
+	b.WriteString("\n## Floors\n\n| requantized model | picture | class | must score over | scores | rank |\n|---|---|---:|---:|---:|---:|\n")
+	for _, floor := range r.floors {
+		var name, path string
+		var class int
+		var least float64
+		if _, err := fmt.Sscan(floor, &name, &path, &class, &least); err != nil {
+			return fmt.Errorf("read the floor %q: %w", floor, err)
+		}
+		i := slices.IndexFunc(all, func(c *compared) bool { return c.name == name })
+		if i < 0 {
+			return fmt.Errorf("the floor %q is for a model that is not measured", floor)
+		}
+		score, rank, err := all[i].after.score(path, class)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "| %s | %s | %d | %v | %.3f | %d |\n", name, filepath.Base(path), class, least, score, rank)
+		if rank > 3 || score <= least {
+			return fmt.Errorf("%s gives class %d in %s %.3f, rank %d; it must be over %v and in the first 3", name, class, path, score, rank, least)
+		}
+	}
+	return nil
+}
+
+// score returns what the model gives a class in a picture, and its rank.
+func (s *scorer) score(picture string, class int) (score float64, rank int, err error) {
+	encoded, err := os.ReadFile(picture)
+	if err != nil {
+		return 0, 0, err
+	}
+	input, err := models.NewInputSpec(s.interpreter.Input(), nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	p, err := preprocess.New(preprocess.DefaultConfig())
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.Close() // the process ends soon
+	tensor := make([]byte, input.Bytes())
+	if _, _, err := p.Tensor(tensor, encoded, input); err != nil {
+		return 0, 0, err
+	}
+	scores, err := s.Scores(tensor)
+	if err != nil {
+		return 0, 0, err
+	}
+	if class < 0 || class >= len(scores) {
+		return 0, 0, fmt.Errorf("there is no class %d", class)
+	}
+	rank = 1
+	for _, other := range scores {
+		if other > scores[class] {
+			rank++
+		}
+	}
+	return float64(scores[class]), rank, nil
+}

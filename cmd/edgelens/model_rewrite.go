@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/models/rewrite"
+	"edgelens/models/tflitefile"
+)
+
+func newModelRequantize() *cobra.Command {
+	var force, unchecked bool
+	cmd := &cobra.Command{
+		Use:   "requantize IN OUT",
+		Short: "Make an int8 model of a legacy uint8 one, which XNNPACK runs several times faster",
+		Long: "Make an int8 model of a legacy uint8 one, which XNNPACK runs several times faster. Its inputs and\n" +
+			"outputs stay uint8. Both are tried on made-up pictures, and nothing is written where they answer\n" +
+			"otherwise.",
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, out := args[0], args[1]
+			return rewriteFile(in, out, force, rewrite.Requantize, func(temporary string) error {
+				if unchecked {
+					return nil
+				}
+				agreement, err := compareModels(cmd.Context(), in, temporary, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", out, agreementText(agreement))
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace OUT")
+	cmd.Flags().BoolVar(&unchecked, "no-check", false, "do not try it on pictures")
+	return cmd
+}
+
+func newModelDequantize() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "dequantize IN OUT",
+		Short: "Make a float32 model of a quantized one, with the same weights, to compare with",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return rewriteFile(args[0], args[1], force, rewrite.Dequantize, func(string) error { return nil })
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace OUT")
+	return cmd
+}
+
+// rewriteFile writes out what f makes of the model in a file, once check takes
+// it.
+func rewriteFile(in, out string, force bool, f func(*tflitefile.Model) (*tflitefile.Model, error), check func(string) error) error {
+	if _, err := os.Lstat(out); !force && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %s is there already; --force replaces it", edgelens.ErrConflict, out)
+	}
+	m, err := readModelFile(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", in, err)
+	}
+	made, err := f(m)
+	if err != nil {
+		return fmt.Errorf("%s: %w", in, err)
+	}
+	data, err := made.Write()
+	if err != nil {
+		return fmt.Errorf("%s: %w", in, err)
+	}
+	return placeFile(out, data, check)
+}

@@ -1,0 +1,120 @@
+//go:build cgo
+
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens/config"
+	"edgelens/models"
+	"edgelens/models/modeltest"
+	"edgelens/models/tflitefile"
+	"edgelens/telemetry"
+)
+
+// describeLegacy loads the legacy model in a fresh process, so to say.
+func describeLegacy(t *testing.T, c *config.Config) (*models.Spec, string) {
+	t.Helper()
+	var log bytes.Buffer
+	core, err := newCore(c, telemetry.NewLogger(c.Log, io.MultiWriter(&log, io.Discard)), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := core.loader.Describe(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range core.loader.List() {
+		if m.Name == "legacy" && (m.Digest != spec.Digest || m.RequantizedFrom != spec.RequantizedFrom) {
+			t.Errorf("listed with digest %s from %q", m.Digest, m.RequantizedFrom)
+		}
+	}
+	if err := closeWithin(stopTimeout, core.close); err != nil {
+		t.Error(err)
+	}
+	return spec, log.String()
+}
+
+func legacySettings(t *testing.T) *config.Config {
+	t.Helper()
+	c := settings(t)
+	put(t, c, "legacy.tflite", modeltest.Network(tflitefile.Uint8))
+	c.Model, c.Inference.Requantize = "legacy", true
+	return c
+}
+
+func TestRequantizeAtLoad(t *testing.T) {
+	c := legacySettings(t)
+	c.Inference.Requantize = false
+	plain, _ := describeLegacy(t, c)
+	c.Inference.Requantize = true
+	first, log := describeLegacy(t, c)
+	if plain.RequantizedFrom != "" || plain.Delegate != "none" {
+		t.Errorf("without the setting: from %q, delegate %s", plain.RequantizedFrom, plain.Delegate)
+	}
+	if first.RequantizedFrom != plain.Digest || first.Digest == plain.Digest || first.Delegate != "xnnpack" || !strings.Contains(log, "model requantized") {
+		t.Errorf("from %q, digest %s, delegate %s\n%s", first.RequantizedFrom, first.Digest, first.Delegate, log)
+	}
+	again, log := describeLegacy(t, c)
+	if again.Digest != first.Digest || strings.Contains(log, "model requantized") {
+		t.Errorf("made again: %s, not %s\n%s", again.Digest, first.Digest, log)
+	}
+	if err := os.WriteFile(first.Path, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if mended, _ := describeLegacy(t, c); mended.Digest != first.Digest || mended.Path != first.Path {
+		t.Errorf("after damage: %s at %s", mended.Digest, mended.Path)
+	}
+}
+
+// What an earlier check found stays found.
+func TestRequantizeRefusedBefore(t *testing.T) {
+	c := legacySettings(t)
+	first, _ := describeLegacy(t, c)
+	if err := os.Remove(first.Path); err != nil {
+		t.Fatal(err)
+	}
+	r := requantizer{dir: filepath.Dir(first.Path)}
+	if err := os.WriteFile(r.note(strings.TrimPrefix(first.RequantizedFrom, "sha256:")), []byte("it answers otherwise"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	spec, log := describeLegacy(t, c)
+	if spec.RequantizedFrom != "" || spec.Delegate != "none" || !strings.Contains(log, "it answers otherwise") {
+		t.Errorf("from %q, delegate %s\n%s", spec.RequantizedFrom, spec.Delegate, log)
+	}
+}
+
+func TestRewriteCommands(t *testing.T) {
+	legacy := file(t, "legacy.tflite", modeltest.Network(tflitefile.Uint8))
+	for _, command := range []string{"requantize", "dequantize"} {
+		t.Run(command, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out.tflite")
+			if status, _, err := runCommand(t, nil, "model", command, legacy, out); status != 0 {
+				t.Fatal(err)
+			}
+			if status, _, err := runCommand(t, nil, "model", "inspect", out); status != 0 {
+				t.Error(err)
+			}
+			if status, _, err := runCommand(t, nil, "model", command, legacy, out); status != 1 || !strings.Contains(err, "--force") {
+				t.Errorf("OUT is there: status %d, %s", status, err)
+			}
+			if status, _, err := runCommand(t, nil, "model", command, "--force", legacy, out); status != 0 {
+				t.Error(err)
+			}
+			other := file(t, "other.tflite", modeltest.Network(tflitefile.Float32))
+			if status, _, err := runCommand(t, nil, "model", command, other, filepath.Join(t.TempDir(), "x.tflite")); status != 1 || !strings.Contains(err, "nothing to") {
+				t.Errorf("float32: status %d, %s", status, err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(filepath.Dir(out), ".new-*")); len(left) != 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}

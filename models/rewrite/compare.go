@@ -1,0 +1,92 @@
+package rewrite
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// Agreement is how alike two models answer.
+type Agreement struct {
+	// Inputs is how many were tried.
+	Inputs int
+	// Same is for how many of them both put the same class first, and Close
+	// for how many the other's first class is, by the original's own score,
+	// within CloseScore of its first: which of the two it names is chance.
+	Same, Close int
+	// MeanDifference is the mean absolute difference of a score, over all
+	// classes and inputs, and FirstDifference that of the original's first
+	// class. Both are 0 to 1 for probabilities.
+	MeanDifference, FirstDifference float64
+}
+
+// CloseScore is about six steps of a quantized score.
+const CloseScore = 0.025
+
+// Top1 is the share of inputs with the same first class.
+func (a Agreement) Top1() float64 { return share(a.Same, a.Inputs) }
+
+// SameOrClose is the share of inputs with the same first class or one that the
+// original scores as high.
+func (a Agreement) SameOrClose() float64 { return share(a.Close, a.Inputs) }
+
+func share(n, of int) float64 {
+	if of == 0 {
+		return 0
+	}
+	return float64(n) / float64(of)
+}
+
+// Scores runs a model on a tensor and returns its scores. What it returns is
+// used until the next call.
+type Scores func(tensor []byte) ([]float32, error)
+
+// Compare gives each input to both models. It stops when ctx ends.
+func Compare(ctx context.Context, inputs [][]byte, original, other Scores) (Agreement, error) {
+	var a Agreement
+	var all, first float64
+	classes := 0
+	for _, tensor := range inputs {
+		if err := ctx.Err(); err != nil {
+			return a, err
+		}
+		x, err := original(tensor)
+		if err != nil {
+			return a, fmt.Errorf("run the original: %w", err)
+		}
+		y, err := other(tensor)
+		if err != nil {
+			return a, fmt.Errorf("run the rewritten model: %w", err)
+		}
+		if len(x) != len(y) || len(x) == 0 {
+			return a, fmt.Errorf("the models give %d and %d scores", len(x), len(y))
+		}
+		i, k := largest(x), largest(y)
+		a.Inputs++
+		if i == k {
+			a.Same++
+		}
+		if i == k || x[i]-x[k] <= CloseScore {
+			a.Close++
+		}
+		for c := range x {
+			all += math.Abs(float64(x[c]) - float64(y[c]))
+		}
+		classes += len(x)
+		first += math.Abs(float64(x[i]) - float64(y[i]))
+	}
+	if classes > 0 {
+		a.MeanDifference, a.FirstDifference = all/float64(classes), first/float64(a.Inputs)
+	}
+	return a, nil
+}
+
+func largest(scores []float32) int {
+	best := 0
+	for i, s := range scores {
+		if s > scores[best] {
+			best = i
+		}
+	}
+	return best
+}

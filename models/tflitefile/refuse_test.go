@@ -1,0 +1,188 @@
+package tflitefile_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"testing"
+
+	"edgelens"
+	"edgelens/models/modeltest"
+	"edgelens/models/tflitefile"
+)
+
+func vector(values ...uint32) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, uint32(len(values)))
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
+// patched replaces the first vector with those values.
+func patched(t testing.TB, file, old, now []byte) []byte {
+	t.Helper()
+	if !bytes.Contains(file, old) {
+		t.Fatalf("% x is not in the file", old)
+	}
+	return bytes.Replace(file, old, now, 1)
+}
+
+func TestReadRefuses(t *testing.T) {
+	good := modeltest.Network(tflitefile.Int8)
+	start := func(at int, value uint32) []byte {
+		b := bytes.Clone(good)
+		binary.LittleEndian.PutUint32(b[at:], value)
+		return b
+	}
+	shape := vector(1, 4, 4, 3)
+	huge := patched(t, good, shape, vector(1, 1<<30, 1<<30, 3))
+	for name, tc := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"empty":               {nil, "too short"},
+		"web page":            {[]byte("<!doctype html>"), "web page"},
+		"other identifier":    {modeltest.WrongIdentifier(), "TFL3"},
+		"half":                {good[:len(good)/2], "truncated"},
+		"offset past the end": {start(0, 1<<31-1), "truncated"},
+		"offset wrapped":      {start(0, 1<<32-4), "truncated"},
+		"dimension 0":         {patched(t, good, shape, vector(1, 0, 4, 3)), "empty or too large"},
+		"dimension below 0":   {patched(t, good, shape, vector(1, 1<<32-1, 4, 3)), "empty or too large"},
+		"shape overflows":     {huge, "empty or too large"},
+		"shape of 2 GB":       {patched(t, good, shape, vector(1, 1<<14, 1<<14, 7)), "for what it computes"},
+		"4 GB of values":      {patched(t, good, shape, append(binary.LittleEndian.AppendUint32(nil, 1<<32-1), vector(1, 4, 4, 3)[4:]...)), "truncated"},
+		"other shape":         {patched(t, good, shape, vector(1, 4, 4, 2)), "PAD"},
+		"weights too short":   {patched(t, good, vector(4, 2, 2, 3), vector(4, 2, 2, 4)), "do not agree"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := tflitefile.Read(tc.file)
+			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want ErrModel with %q", err, tc.want)
+			}
+		})
+	}
+	if _, err := tflitefile.Read(good); err != nil {
+		t.Errorf("the model itself: %v", err)
+	}
+}
+
+// Write refuses what Read would.
+func TestWriteRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spoil func(*tflitefile.Subgraph)
+		want  string
+	}{
+		"no such tensor":     {func(g *tflitefile.Subgraph) { g.Operators[0].Inputs[0] = 999 }, "not there"},
+		"order of operators": {func(g *tflitefile.Subgraph) { g.Operators[0], g.Operators[1] = g.Operators[1], g.Operators[0] }, "nothing computes before"},
+		"missing operator":   {func(g *tflitefile.Subgraph) { g.Operators = g.Operators[:3] }, "no operator computes"},
+		"result not used":    {func(g *tflitefile.Subgraph) { g.Outputs[0] = g.Operators[3].Outputs[0] }, "nothing uses"},
+		"computed twice":     {func(g *tflitefile.Subgraph) { g.Operators[1].Outputs = g.Operators[0].Outputs }, "there already"},
+		"input is output":    {func(g *tflitefile.Subgraph) { g.Outputs = g.Inputs }, "no operator computes"},
+		"wrong options":      {func(g *tflitefile.Subgraph) { g.Operators[1].Options = &tflitefile.AddOptions{} }, "wrong options"},
+		"no options":         {func(g *tflitefile.Subgraph) { g.Operators[1].Options = nil }, "wrong options"},
+		"unknown options": {func(g *tflitefile.Subgraph) {
+			g.Operators[1].Code = 0x70
+			g.Operators[1].Options = tflitefile.UnknownOptions{Kind: 9}
+		}, "does not know"},
+		"stride 0":             {func(g *tflitefile.Subgraph) { g.Operators[1].Options.(*tflitefile.Conv2DOptions).StrideW = 0 }, "cannot make shape"},
+		"no bias":              {func(g *tflitefile.Subgraph) { g.Operators[2].Inputs = g.Operators[2].Inputs[:2] }, "2 inputs"},
+		"no scale":             {func(g *tflitefile.Subgraph) { g.Tensors[g.Inputs[0]].Quantization = nil }, "without its one scale"},
+		"scale 0":              {func(g *tflitefile.Subgraph) { g.Tensors[g.Inputs[0]].Quantization.Scale[0] = 0 }, "with scale 0"},
+		"zero point too large": {func(g *tflitefile.Subgraph) { g.Tensors[g.Inputs[0]].Quantization.ZeroPoint[0] = 128 }, "zero point 128"},
+		"unknown type":         {func(g *tflitefile.Subgraph) { g.Tensors[g.Inputs[0]].Type = 99 }, "type 99"},
+		"softmax without beta": {func(g *tflitefile.Subgraph) { g.Operators[len(g.Operators)-1].Options = &tflitefile.SoftmaxOptions{} }, "beta 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := tflitefile.Read(modeltest.Network(tflitefile.Int8))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.spoil(m.Main())
+			if _, err := m.Write(); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want ErrModel with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// Packed files come along, as they are.
+func TestPackedFilesStay(t *testing.T) {
+	m, err := tflitefile.Read(modeltest.Mean(modeltest.Options{Labels: modeltest.Labels()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := m.Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := tflitefile.OpenFiles(file)
+	if err != nil || len(files) != 1 || files[0].Name != "labels.txt" {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
+func TestFacts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		typ          tflitefile.TensorType
+		quantization string
+		share        float64
+		advice       string
+	}{
+		"legacy":  {tflitefile.Uint8, "uint8, legacy", 0, "requantize"},
+		"float32": {tflitefile.Float32, "float32", 1, "float32"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := tflitefile.Read(modeltest.Network(tc.typ))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := m.Facts()
+			// 4x4x4 outputs of 2x2x3 weights, 4x4x4 of 3x3, 3 of 8.
+			if f.MultiplyAdds != 64*12+64*9+24 || f.Parameters != 48+4+36+4+24+3 {
+				t.Errorf("%d multiply-adds, %d parameters", f.MultiplyAdds, f.Parameters)
+			}
+			if f.Quantization != tc.quantization || f.DelegateShare != tc.share || !strings.Contains(strings.Join(f.Advice, " "), tc.advice) {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, typ := range []tflitefile.TensorType{tflitefile.Uint8, tflitefile.Int8, tflitefile.Float32} {
+		f.Add(modeltest.Network(typ))
+	}
+	f.Add(modeltest.Mean(modeltest.Options{Labels: modeltest.Labels()}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := tflitefile.Read(data)
+		if err != nil {
+			if !errors.Is(err, edgelens.ErrModel) {
+				t.Errorf("not ErrModel: %v", err)
+			}
+			return
+		}
+		m.Facts()
+		file, err := m.Write()
+		if err != nil {
+			return // options that are not known, for one
+		}
+		if _, err := tflitefile.Read(file); err != nil {
+			t.Errorf("what was written is refused: %v", err)
+		}
+	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	file, ok := shared(b, "mobilenet_v2_1.0_224_quant.tflite")
+	if !ok {
+		b.Skip("EDGELENS_TEST_SHARED is not set, so there is no model")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tflitefile.Read(file); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
