@@ -22,12 +22,13 @@ class Convolution(nn.Sequential):
 
     def __init__(self, n_in, n_out, kernel=1, stride=1, depthwise=False, relu=True):
         layers = []
-        if kernel == 3:
-            layers.append(nn.ZeroPad2d((0, 1, 0, 1) if stride == 2 else (1, 1, 1, 1)))
+        if stride == 2:
+            layers.append(nn.ZeroPad2d((0, 1, 0, 1)))
+        padding = kernel // 2 if stride == 1 else 0
         groups = n_in if depthwise else 1
-        layers += [nn.Conv2d(n_in, n_out, kernel, stride, groups=groups, bias=False), nn.BatchNorm2d(n_out)]
+        layers += [nn.Conv2d(n_in, n_out, kernel, stride, padding, groups=groups, bias=False), nn.BatchNorm2d(n_out)]
         if relu:
-            layers.append(nn.ReLU6())
+            layers.append(nn.ReLU6(inplace=True))
         super().__init__(*layers)
         self.stride, self.depthwise, self.relu = stride, depthwise, relu
 

@@ -82,15 +82,38 @@ def _fast(n):
 
 
 def gaussian(picture, sigma):
-    """Gaussian blur, the border mirrored; by FFT, with its known transform."""
+    """Gaussian blur, the border mirrored: by rows and columns where sigma is
+    small, else by FFT with its known transform."""
     h, w = picture.shape[:2]
     n = min(int(np.ceil(3 * sigma)), h - 1, w - 1)
+    if sigma < 2.5:
+        k = np.exp(-0.5 * (np.arange(n + 1) / sigma) ** 2)
+        k = (k / (2 * k.sum() - 1)).astype(np.float32)
+        return _taps(_taps(np.asarray(picture, np.float32), k, 0), k, 1)
     t = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
     t = torch.nn.functional.pad(t, (n, n, n, n), mode="reflect")[0]
     size = [_fast(h + 2 * n), _fast(w + 2 * n)]
     fy, fx = torch.fft.fftfreq(size[0])[:, None], torch.fft.rfftfreq(size[1])[None]
     f = torch.fft.rfft2(t, s=size) * torch.exp(-2 * (np.pi * sigma) ** 2 * (fy**2 + fx**2))
     return torch.fft.irfft2(f, s=size)[:, n : n + h, n : n + w].numpy().transpose(1, 2, 0)
+
+
+def _taps(picture, half, axis):
+    """Convolution of one axis with a symmetric kernel, given from its middle."""
+    n, size = len(half) - 1, picture.shape[axis]
+    pad = [(n, n) if a == axis else (0, 0) for a in range(3)]
+    padded = np.pad(picture, pad, mode="symmetric")
+
+    def part(i):
+        return padded[i : i + size] if axis == 0 else padded[:, i : i + size]
+
+    out = part(n) * half[0]
+    both = np.empty_like(out)
+    for i in range(1, n + 1):
+        np.add(part(n - i), part(n + i), out=both)
+        both *= half[i]
+        out += both
+    return out
 
 
 def shrink(picture, width, height):

@@ -39,7 +39,7 @@ def varied(pictures, g):
     if torch.rand((), generator=g) < 0.3:
         pictures = pictures[:, torch.randperm(3, generator=g)]
     gain = 1 + 0.1 * (torch.rand((len(pictures), 1, 1, 1), generator=g) - 0.5)
-    return normalized((pictures.float() * gain).clamp(0, 255))
+    return normalized((pictures.float() * gain).clamp(0, 255)).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -69,7 +69,7 @@ def main():
     g = torch.Generator().manual_seed(a.seed)
     pictures, labels = load(a.train)
     checks = [(name, *load([name])) for name in a.validation]
-    model = Quality(len(CLASSES))
+    model = Quality(len(CLASSES)).to(memory_format=torch.channels_last)
     if a.start:
         model.load_state_dict(torch.load(a.start))
     steps = a.epochs * (len(pictures) // a.batch)
