@@ -31,12 +31,13 @@ def any_size(rng):
     return SIZES[rng.choice(len(SIZES), p=[p for _, p in SIZES])][0]
 
 
-def pictures(split, i, bank, side=SIDE, alike=False):
+def pictures(split, i, bank, side=SIDE, alike=False, smooth=False):
     """The seven pictures of a scene, uint8 7 x side x side x 3. Where alike is
-    true, half of the things that block the view have the scene's own colours."""
+    true, half of the things that block the view have the scene's own
+    colours; where smooth is true nothing has a texture."""
     rng = np.random.default_rng([SEED, SPLITS[split], i])
     w, h = any_size(rng)
-    seen = scene(rng, bank, w, h)
+    seen = scene(rng, bank, w, h, smooth)
     out = []
     for name in CLASSES:
         light, noise = degraded(rng, name, seen, seen[::-1] if alike else None)
@@ -52,12 +53,13 @@ def main():
     p.add_argument("--from", dest="first", type=int, default=0)
     p.add_argument("--side", type=int, default=SIDE)
     p.add_argument("--alike", action="store_true", help="let what blocks the view look like the scene")
+    p.add_argument("--smooth", action="store_true", help="scenes without texture")
     a = p.parse_args()
     torch.set_num_threads(1)
     bank = Bank()
     made = np.empty((a.scenes, len(CLASSES), a.side, a.side, 3), np.uint8)
     for i in range(a.scenes):
-        made[i] = pictures(a.split, a.first + i, bank, a.side, a.alike)
+        made[i] = pictures(a.split, a.first + i, bank, a.side, a.alike, a.smooth)
         if i % 100 == 99:
             print(f"{a.split}: {i + 1} of {a.scenes} scenes", flush=True)
     labels = np.tile(np.arange(len(CLASSES)), (a.scenes, 1))

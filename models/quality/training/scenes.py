@@ -265,6 +265,35 @@ def shallow(rng, bank, w, h):
     return back * (1 - mask) + to_linear(front.render()) * mask
 
 
+def plain(rng, bank, w, h):
+    """Smooth things with sharp edges and no texture: toys, furniture, a desk."""
+    back = colour(rng, rng.uniform(0, 0.5), rng.uniform(0.2, 1))
+    c = Canvas(rng, bank, w, h, back, 0.0)
+    s = min(w, h)
+    colours = palette(rng, rng.integers(2, 8))
+    if rng.random() < 0.5:
+        c.rectangle(0, h * rng.uniform(0.3, 0.8), w, h, colour=near(rng, back, 0.2), texture=0.0)
+    for _ in range(rng.integers(3, 90)):
+        x, y, r, q = rng.random() * w, rng.random() * h, s * rng.uniform(0.02, 0.25), s * rng.uniform(0.02, 0.25)
+        looks = dict(colour=near(rng, colours[rng.integers(len(colours))]), texture=0.0)
+        kind = rng.integers(4)
+        if kind == 0:
+            c.ellipse(x, y, r, q, rng.uniform(0, 3), light=(*rng.normal(0, 0.3, 2), rng.uniform(0, 0.5)), **looks)
+        elif kind == 1:
+            c.rectangle(x, y, r, q, **looks)
+        elif kind == 2:  # a box with three faces
+            d = r * rng.uniform(0.2, 0.7)
+            c.rectangle(x, y, r, q, **looks)
+            c.polygon([x + r, x + r + d, x + r + d, x + r], [y, y - d, y + q - d, y + q], near(rng, looks["colour"], 0.3), 0.0)
+            c.polygon([x, x + d, x + r + d, x + r], [y, y - d, y - d, y], near(rng, looks["colour"], 0.3), 0.0)
+        else:
+            t = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 7)))
+            c.polygon(x + r * np.cos(t), y + q * np.sin(t), **looks)
+    if rng.random() < 0.2:
+        face(rng, c, w * rng.uniform(0.3, 0.7), h * rng.uniform(0.3, 0.6), s * rng.uniform(0.1, 0.3))
+    return to_linear(c.render())
+
+
 def composed(rng, bank, w, h):
     """The scene as coloured surfaces, linear."""
     kind = rng.choice(["leaves", "foliage", "landscape", "room", "people", "sheet", "things", "shallow"], p=[0.14, 0.12, 0.14, 0.14, 0.14, 0.05, 0.11, 0.16])
@@ -295,11 +324,12 @@ def lit(rng, bank, picture):
     return picture * np.exp2(stops)[..., None].astype(np.float32)
 
 
-def scene(rng, bank, w, h):
+def scene(rng, bank, w, h, smooth=False):
     """A scene in linear light, exposed as a camera would: float32 h x w x 3.
 
-    1 is where the sensor clips. At most a fifth of the frame does."""
-    picture = lit(rng, bank, composed(rng, bank, w, h)) + 0.001
+    1 is where the sensor clips. At most a fifth of the frame does. Where smooth
+    is true it is one of plain()."""
+    picture = lit(rng, bank, (plain if smooth else composed)(rng, bank, w, h)) + 0.001
     bright = picture.max(-1)
     at = np.quantile(bright[::4, ::4], rng.uniform(0.85, 0.995))
     return picture * (rng.uniform(0.6, 1.1) / at)
