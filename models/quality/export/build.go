@@ -68,24 +68,24 @@ func (b *builder) layer(name string, l layer) error {
 		return fmt.Errorf("it has %d inputs", len(l.Inputs))
 	case l.Op == "convolution", l.Op == "depthwise":
 		return b.convolution(name, l)
-	case l.Op == "mean":
+	case l.Op == "mean" && len(b.shape(l, 0)) == 4:
 		in := b.shape(l, 0)
 		b.finish(name, []int{1, in[3]}, l, tflitefile.Mean, 2, &tflitefile.ReducerOptions{},
 			b.constant(name+"_axes", []int{2}, tflitefile.Int32, []byte{1, 0, 0, 0, 2, 0, 0, 0}, nil))
-	case l.Op == "dense" && len(l.Shape) == 2:
+	case l.Op == "dense":
 		return b.dense(name, l)
 	case l.Op == "softmax":
 		b.tensors = append(b.tensors, b.value(name, b.shape(l, 0), 1.0/256, -128))
 		b.op(tflitefile.Softmax, 2, &tflitefile.SoftmaxOptions{Beta: 1}, []int{b.tensors[l.Inputs[0]]}, b.tensors[len(b.tensors)-1])
 	default:
-		return fmt.Errorf("its kind is not known")
+		return fmt.Errorf("such a layer is not known")
 	}
 	return nil
 }
 
 func (b *builder) convolution(name string, l layer) error {
 	in := b.shape(l, 0)
-	if len(in) != 4 || len(l.Shape) != 4 || l.Stride < 1 {
+	if len(in) != 4 || len(l.Shape) != 4 || l.Shape[3] != in[3] || l.Stride < 1 {
 		return fmt.Errorf("its weights have shape %v, its input %v and its stride is %d", l.Shape, in, l.Stride)
 	}
 	out, dimension := l.Shape[0], 0
@@ -123,6 +123,9 @@ func (b *builder) convolution(name string, l layer) error {
 }
 
 func (b *builder) dense(name string, l layer) error {
+	if in := b.shape(l, 0); len(in) != 2 || len(l.Shape) != 2 || l.Shape[1] != in[1] {
+		return fmt.Errorf("its weights have shape %v and its input %v", l.Shape, in)
+	}
 	// One scale for all: per-channel weights of FULLY_CONNECTED are newer
 	// than TensorFlow Lite 2.9.
 	w, s, err := b.learned(name, l, 1, func(int) int { return 0 }, -1)
