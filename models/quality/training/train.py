@@ -63,6 +63,7 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--start", help="weights to start from")
+    p.add_argument("--favour", nargs="*", default=[], choices=CLASSES, help="classes whose pictures count for 1.4")
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
@@ -75,7 +76,8 @@ def main():
     steps = a.epochs * (len(pictures) // a.batch)
     optimizer = torch.optim.AdamW(model.parameters(), a.rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, a.rate, total_steps=steps + 1, pct_start=0.15)
-    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=0.05)
+    weights = torch.tensor([1.4 if c in a.favour else 1.0 for c in CLASSES])
+    loss_of = torch.nn.CrossEntropyLoss(weights, label_smoothing=0.05)
     for epoch in range(a.epochs):
         model.train()
         began, total = time.time(), 0.0
