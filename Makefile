@@ -63,8 +63,8 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
-	bench bench-targets bench-peers peer-setup fuzz fault fault-short tidy-check env \
-	build-arm64 check-arm64 docker docker-check clean distclean bench-requantize
+	bench bench-targets bench-peers bench-requantize peer-setup fuzz fault fault-short quality-model tidy-check env \
+	build-arm64 check-arm64 docker docker-check clean distclean
 
 help: ## List the targets
 	@printf 'edgelens: what is in this picture?\n\n'
@@ -151,6 +151,16 @@ docker: ## Build the container image edgelens, by docker, podman or buildah (ARC
 
 docker-check: setup ## Build, run and ask it without a Docker engine, as root (ARCH=arm64: under qemu)
 	@VERSION='$(VERSION)' ARCH='$(ARCH)' scripts/docker-check
+
+# The photographs that the model's card speaks of; no program is trained with them.
+QUALITY_PHOTOS = $(addprefix $(EDGELENS_TEST_SHARED)/images/,bird.bmp cat.bmp cat_720p.jpg cat_1080p.jpg grace_hopper.bmp \
+	sunflower.bmp $(addprefix imprinting/,cat_test_0.bmp cat_train_0.bmp dog_test_0.bmp dog_train_0.bmp hotdog_test_0.bmp \
+	hotdog_train_0.bmp hotdog_train_1.bmp)) \
+	$(addprefix $(shell go list -m -f '{{.Dir}}' gocv.io/x/gocv)/images/,box_in_scene.png distortion.jpg face.jpg \
+	fisheye_sample.jpg simple.jpg space_shuttle.jpg)
+
+quality-model: setup ## Train the built-in model of snapshot quality again and measure it (half an hour; then the tables alone)
+	@scripts/quality-model $(QUALITY_PHOTOS)
 
 tidy-check: setup ## Fail where go.mod or go.sum is not tidy
 	@go mod tidy -diff

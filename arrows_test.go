@@ -48,6 +48,8 @@ var arrows = map[string][]string{
 	"cmd/edgelens":     {anything},
 	"faulttest":        nil, // black box; its tests borrow models/modeltest
 	"arm64test":        nil, // the same
+
+	"models/quality/evaluate": {"models", "inference", "inference/tflite"}, // a program to judge the built-in model with
 }
 
 // outside says which rooms alone may import a package from elsewhere, or one

@@ -1,0 +1,102 @@
+"""Train the model: python3 train.py OUT.pt TRAIN.npz... [--validation V.npz]
+
+One process, one thread by default; the result is the same for the same files, seed
+and number of threads."""
+
+import argparse
+import time
+
+import numpy as np
+import torch
+
+from degrade import CLASSES
+from model import Quality
+
+
+def load(files):
+    pictures, labels = [], []
+    for name in files:
+        with np.load(name) as f:
+            pictures.append(f["pictures"])
+            labels.append(f["labels"])
+    return torch.from_numpy(np.concatenate(pictures)).permute(0, 3, 1, 2), torch.from_numpy(np.concatenate(labels))
+
+
+def normalized(pictures):
+    """Bytes to what the int8 model takes them for: scale 1/127.5, zero point 127."""
+    return (pictures.float() - 127) / 127.5
+
+
+def varied(pictures, g):
+    """Mirror, turn, exchange colour channels, change brightness a little: what
+    leaves a verdict as it was."""
+    if torch.rand((), generator=g) < 0.5:
+        pictures = pictures.flip(3)
+    if torch.rand((), generator=g) < 0.25:
+        pictures = pictures.flip(2)
+    if torch.rand((), generator=g) < 0.25:
+        pictures = pictures.transpose(2, 3)
+    if torch.rand((), generator=g) < 0.3:
+        pictures = pictures[:, torch.randperm(3, generator=g)]
+    gain = 1 + 0.1 * (torch.rand((len(pictures), 1, 1, 1), generator=g) - 0.5)
+    return normalized((pictures.float() * gain).clamp(0, 255)).contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def predict(model, pictures, batch=256):
+    model.eval()
+    return torch.cat([torch.softmax(model(normalized(p)), 1) for p in pictures.split(batch)])
+
+
+def recalls(predicted, labels):
+    return [float((predicted[labels == c] == c).float().mean()) for c in range(len(CLASSES))]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("out")
+    p.add_argument("train", nargs="+")
+    p.add_argument("--validation", nargs="*", default=[])
+    p.add_argument("--epochs", type=int, default=25)
+    p.add_argument("--batch", type=int, default=64)
+    p.add_argument("--rate", type=float, default=3e-3)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--start", help="weights to start from")
+    p.add_argument("--favour", nargs="*", default=[], choices=CLASSES, help="classes whose pictures count for 1.4")
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(a.seed)
+    g = torch.Generator().manual_seed(a.seed)
+    pictures, labels = load(a.train)
+    checks = [(name, *load([name])) for name in a.validation]
+    model = Quality(len(CLASSES)).to(memory_format=torch.channels_last)
+    if a.start:
+        model.load_state_dict(torch.load(a.start))
+    steps = a.epochs * (len(pictures) // a.batch)
+    optimizer = torch.optim.AdamW(model.parameters(), a.rate, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, a.rate, total_steps=steps + 1, pct_start=0.15)
+    weights = torch.tensor([1.4 if c in a.favour else 1.0 for c in CLASSES])
+    loss_of = torch.nn.CrossEntropyLoss(weights, label_smoothing=0.05)
+    for epoch in range(a.epochs):
+        model.train()
+        began, total = time.time(), 0.0
+        for chosen in torch.randperm(len(pictures), generator=g).split(a.batch):
+            if len(chosen) < a.batch:
+                continue
+            loss = loss_of(model(varied(pictures[chosen], g)), labels[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item() * len(chosen)
+        print(f"epoch {epoch + 1}: loss {total / len(pictures):.3f}, {time.time() - began:.0f} s", flush=True)
+        if epoch % 4 == 3 or epoch + 1 == a.epochs:
+            for name, x, y in checks:
+                r = recalls(predict(model, x).argmax(1), y)
+                print(f"  {name}: {np.mean(r):.3f}  " + "  ".join(f"{c} {v:.3f}" for c, v in zip(CLASSES, r)), flush=True)
+            torch.save(model.state_dict(), a.out)
+
+
+if __name__ == "__main__":
+    main()
