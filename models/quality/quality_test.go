@@ -33,7 +33,7 @@ func TestFileIsTheModelThatIsPromised(t *testing.T) {
 	if out.Type != tflitefile.Uint8 || !slices.Equal(out.Shape, []int{1, len(quality.Labels())}) {
 		t.Errorf("the output is %v %v", out.Type, out.Shape)
 	}
-	labels, err := models.MetadataLabels(bytes.NewReader(file), int64(len(file)))
+	labels, err := models.MetadataLabels(file)
 	if err != nil || !slices.Equal(labels, quality.Labels()) {
 		t.Errorf("the labels in the file are %v (%v), want %v", labels, err, quality.Labels())
 	}
