@@ -152,8 +152,8 @@ type Model struct {
 	// RequantizedFrom is the digest of the file in the models folder where an
 	// int8 form of it, with a digest of its own, runs in its place.
 	RequantizedFrom string
-	Input  *Tensor
-	Output *Tensor
+	Input           *Tensor
+	Output          *Tensor
 	// Delegate is what runs the graph: "xnnpack" or "none".
 	Delegate string
 	// Interpreters is how many run side by side, each with Threads threads.
