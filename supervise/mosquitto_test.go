@@ -64,17 +64,19 @@ func TestMosquittoKeepsWhatItAcknowledged(t *testing.T) {
 	subscribe := func(wait string) (string, error) {
 		return client(t, "mosquitto_sub", config.Listen, "-i", "away", "-c", "-q", "1", "-t", "x", "-W", wait, "-C", "20")
 	}
+	message := func(n int) string { return fmt.Sprintf("message-%d", n) }
 	_, _ = subscribe("1") // a session, then away
 	for n := range 20 {
-		if out, err := client(t, "mosquitto_pub", config.Listen, "-q", "1", "-t", "x", "-m", fmt.Sprint(n)); err != nil {
+		if out, err := client(t, "mosquitto_pub", config.Listen, "-q", "1", "-t", "x", "-m", message(n)); err != nil {
 			t.Fatalf("publish: %v %s", err, out)
 		}
 	}
-	// Within a second it is on the disk: what tells is the file.
+	// After a second or so it is on the disk: what tells is the file, which is
+	// replaced as a whole.
 	file := filepath.Join(dir, "data", "mosquitto.db")
 	eventually(t, "the queue is on the disk", func() bool {
-		info, err := os.Stat(file)
-		return err == nil && info.Size() > 20*8 && time.Since(info.ModTime()) > time.Second
+		kept, err := os.ReadFile(file)
+		return err == nil && bytes.Contains(kept, []byte(message(19)))
 	})
 	before := m.PID()
 	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
@@ -82,7 +84,7 @@ func TestMosquittoKeepsWhatItAcknowledged(t *testing.T) {
 	}
 	eventually(t, "it is back", func() bool { return m.Up() && m.PID() != before })
 	out, err := subscribe("10")
-	if lines := strings.Fields(out); err != nil || len(lines) != 20 || lines[0] != "0" || lines[19] != "19" {
+	if lines := strings.Fields(out); err != nil || len(lines) != 20 || lines[0] != message(0) || lines[19] != message(19) {
 		t.Errorf("after the kill: %v %q", err, out)
 	}
 }
