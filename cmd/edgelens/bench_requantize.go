@@ -62,14 +62,20 @@ func newBenchRequantize() *cobra.Command {
 	return cmd
 }
 
+// strengths are those of the variants that are tried, with their names.
+var strengths = [2]struct {
+	name string
+	rewrite.Strength
+}{{"mild", rewrite.Mild}, {"strong", rewrite.Strong}}
+
 // compared is a model with its requantized form.
 type compared struct {
 	name            string
 	path            string // of the requantized form
 	before, after   *scorer
 	invoked, faster time.Duration
-	agreement       rewrite.Agreement
-	kernels         rewrite.Agreement // of the form on XNNPACK and on TFLite's own kernels
+	agreements      [len(strengths)]rewrite.Agreement
+	kernels         [len(strengths)]rewrite.Agreement // of the form on XNNPACK and on TFLite's own kernels
 }
 
 func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []string) (err error) {
@@ -156,7 +162,7 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 	if err != nil {
 		return err
 	}
-	var inputs [][]byte
+	var inputs [len(strengths)][][]byte
 	for i, path := range r.pictures {
 		f, err := os.Open(path)
 		if err != nil {
@@ -166,39 +172,56 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 		if err = errors.Join(err, f.Close()); err != nil {
 			return fmt.Errorf("decode %s: %w", path, err)
 		}
-		inputs = append(inputs, rewrite.Variants(picture, input.Width, input.Height, r.variants, uint64(i))...)
-	}
-	if c.agreement, err = rewrite.Compare(ctx, inputs, c.before.Scores, c.after.Scores); err != nil {
-		return err
+		for k, strength := range strengths {
+			inputs[k] = append(inputs[k], rewrite.Variants(picture, input.Width, input.Height, r.variants, strength.Strength, uint64(i))...)
+		}
 	}
 	plain, err := newScorer(c.path, inference.Options{Threads: 1, Delegate: inference.DelegateNone})
 	if err != nil {
 		return err
 	}
 	defer plain.Close() // the process ends soon
-	c.kernels, err = rewrite.Compare(ctx, inputs, plain.Scores, c.after.Scores)
-	return err
+	for k := range strengths {
+		if c.agreements[k], err = rewrite.Compare(ctx, inputs[k], c.before.Scores, c.after.Scores); err != nil {
+			return err
+		}
+		if c.kernels[k], err = rewrite.Compare(ctx, inputs[k], plain.Scores, c.after.Scores); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Duration) error {
 	var b strings.Builder
 	facts := board.Prober{Root: "/"}.Facts()
-	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `edgelens bench requantize` on %s, one thread. Pictures: %s, %d variants each\n(cropped, turned by up to 8 degrees, mirrored, brighter or darker, with more or less contrast, blurred, noisy; always the same).\n\n",
+	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `edgelens bench requantize` on %s, one thread. Pictures: %s, %d variants each, always the same.\n\n",
 		facts.CPU, baseNames(r.pictures), r.variants)
-	b.WriteString("| model | variants | same first class | same, or scored as high | mean difference of a score | of the first class's | Invoke before | after | ratio |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
-	for _, c := range all {
-		a := c.agreement
-		fmt.Fprintf(&b, "| %s | %d | %.1f%% | %.1f%% | %.6f | %.4f | %.2f ms | %.2f ms | %.1f |\n", c.name, a.Inputs, 100*a.Top1(), 100*a.SameOrClose(),
-			a.MeanDifference, a.FirstDifference, msOf(c.invoked), msOf(c.faster), float64(c.invoked)/float64(c.faster))
+	for _, strength := range strengths {
+		fmt.Fprintf(&b, "- %s: %v\n", strength.name, strength.Strength)
 	}
-	fmt.Fprintf(&b, "\n\"Scored as high\" is within %v by the original's own scores. Times are medians of %d runs of all models in turn; before on\n%s, after on %s.\n", rewrite.CloseScore, r.invokes, all[0].before.interpreter.Delegate(), all[0].after.interpreter.Delegate())
+	b.WriteString("\n| model | variants | | same first class | same, or scored as high | mean difference of a score | of the first class's |\n|---|---|---:|---:|---:|---:|---:|\n")
+	for _, c := range all {
+		for k, a := range c.agreements {
+			fmt.Fprintf(&b, "| %s | %s | %d | %.1f%% | %.1f%% | %.6f | %.4f |\n", c.name, strengths[k].name, a.Inputs, 100*a.Top1(), 100*a.SameOrClose(),
+				a.MeanDifference, a.FirstDifference)
+		}
+	}
+	fmt.Fprintf(&b, "\n\"Scored as high\" is within %v by the original's own scores.\n\n## Invoke\n\nMedians of %d runs of all models in turn; before on %s, after on %s.\n\n",
+		rewrite.CloseScore, r.invokes, all[0].before.interpreter.Delegate(), all[0].after.interpreter.Delegate())
+	b.WriteString("| model | before | after | ratio |\n|---|---:|---:|---:|\n")
+	for _, c := range all {
+		fmt.Fprintf(&b, "| %s | %.2f ms | %.2f ms | %.1f |\n", c.name, msOf(c.invoked), msOf(c.faster), float64(c.invoked)/float64(c.faster))
+	}
 	if signed > 0 {
 		fmt.Fprintf(&b, "\n%s, int8 from the start, took %.2f ms in the same run: the requantized %s takes %.2f times that.\n",
 			strings.TrimSuffix(filepath.Base(r.signed), ".tflite"), msOf(signed), all[0].name, float64(all[0].faster)/float64(signed))
 	}
-	b.WriteString("\n## How much of the difference is rounding\n\nThe same int8 file on XNNPACK and on TensorFlow Lite's own kernels, which round differently:\n\n| model | same first class | mean difference of a score | of the first class's |\n|---|---:|---:|---:|\n")
+	b.WriteString("\n## How much of the difference is rounding\n\nThe same int8 file on XNNPACK and on TensorFlow Lite's own kernels, which round differently:\n\n| model | variants | same first class | mean difference of a score | of the first class's |\n|---|---|---:|---:|---:|\n")
 	for _, c := range all {
-		fmt.Fprintf(&b, "| %s | %.1f%% | %.6f | %.4f |\n", c.name, 100*c.kernels.Top1(), c.kernels.MeanDifference, c.kernels.FirstDifference)
+		for k, a := range c.kernels {
+			fmt.Fprintf(&b, "| %s | %s | %.1f%% | %.6f | %.4f |\n", c.name, strengths[k].name, 100*a.Top1(), a.MeanDifference, a.FirstDifference)
+		}
 	}
 	if err := r.printFloors(&b, all); err != nil {
 		return err

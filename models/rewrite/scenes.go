@@ -14,7 +14,7 @@ import (
 func Scenes(width, height, n int) [][]byte {
 	var list [][]byte
 	for i := range n {
-		list = append(list, Variants(scene(uint64(i)), width, height, 1, uint64(i))...)
+		list = append(list, Variants(scene(uint64(i)), width, height, 1, Mild, uint64(i))...)
 	}
 	return list
 }

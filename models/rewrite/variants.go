@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"fmt"
 	"image"
 	"math"
 	"math/rand/v2"
@@ -8,16 +9,39 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// Variants returns n variants of a picture as RGB tensors of side x side
-// pixels, one byte each, to compare models on: random crops, rotated, mirrored,
-// brighter and darker, with more and less contrast, blurred and noisy. Equal
-// seeds give equal variants.
-func Variants(picture image.Image, width, height, n int, seed uint64) [][]byte {
+// Strength is by how much Variants changes a picture, at most.
+type Strength struct {
+	// Crop is the least share of the shorter side that is kept, Turn in degrees.
+	Crop, Turn float64
+	// Brightness is in steps of 255, Contrast a share more or less.
+	Brightness, Contrast float64
+	// Blur is the radius of a square in pixels of the tensor, Noise the standard
+	// deviation in steps of 255.
+	Blur  int
+	Noise float64
+}
+
+// Mild variants are nearly as good as the picture; of Strong ones a person would
+// say what is wrong with them.
+var (
+	Mild   = Strength{Crop: 0.85, Turn: 8, Brightness: 20, Contrast: 0.15, Blur: 1, Noise: 4}
+	Strong = Strength{Crop: 0.6, Turn: 20, Brightness: 50, Contrast: 0.4, Blur: 2, Noise: 12}
+)
+
+// String says what is done to a picture.
+func (s Strength) String() string {
+	return fmt.Sprintf("cropped to %.0f%% at least, turned by up to %v degrees, mirrored, brighter or darker by up to %v of 255, contrast within %.0f%%, blurred over up to %d pixels, noise of up to %v of 255",
+		100*s.Crop, s.Turn, s.Brightness, 100*s.Contrast, 2*s.Blur+1, s.Noise)
+}
+
+// Variants returns n variants of a picture as RGB tensors of width x height
+// pixels, one byte each, to compare models on. Equal seeds give equal variants.
+func Variants(picture image.Image, width, height, n int, strength Strength, seed uint64) [][]byte {
 	source := newPlane(picture, 2*max(width, height))
 	random := rand.New(rand.NewPCG(seed, 0))
 	list := make([][]byte, n)
 	for i := range list {
-		list[i] = source.variant(width, height, random)
+		list[i] = source.variant(width, height, strength, random)
 	}
 	return list
 }
@@ -54,18 +78,18 @@ func (p *plane) at(x, y float64, c int) float32 {
 	return (v(x0, y0)*(1-fx)+v(x1, y0)*fx)*(1-fy) + (v(x0, y1)*(1-fx)+v(x1, y1)*fx)*fy
 }
 
-func (p *plane) variant(width, height int, random *rand.Rand) []byte {
+func (p *plane) variant(width, height int, most Strength, random *rand.Rand) []byte {
 	between := func(low, high float64) float64 { return low + (high-low)*random.Float64() }
-	size := float64(min(p.width, p.height)) * between(0.85, 1)
+	size := float64(min(p.width, p.height)) * between(most.Crop, 1)
 	cx := between(size/2, float64(p.width)-size/2)
 	cy := between(size/2, float64(p.height)-size/2)
-	sin, cos := math.Sincos(between(-8, 8) * math.Pi / 180)
+	sin, cos := math.Sincos(between(-most.Turn, most.Turn) * math.Pi / 180)
 	mirror := 1.0
 	if random.IntN(2) == 1 {
 		mirror = -1
 	}
-	brightness, contrast := float32(between(-20, 20)), float32(between(0.85, 1.15))
-	blur, noise := between(0, 2), between(0, 4)
+	brightness, contrast := float32(between(-most.Brightness, most.Brightness)), float32(between(1-most.Contrast, 1+most.Contrast))
+	blur, noise := between(0, float64(most.Blur+1)), between(0, most.Noise)
 
 	v := &plane{width: width, height: height, pix: make([]float32, 3*width*height)}
 	for y := range height {
