@@ -35,7 +35,7 @@ const requantizedForm = "v1"
 // digest that it has. ctx ends the work.
 func (r *requantizer) prepare(ctx context.Context, m models.Model) models.Model {
 	original, err := readModelFile(m.Path)
-	if err != nil || !rewrite.IsLegacy(original) {
+	if err != nil || !original.Main().IsLegacy() {
 		return m // what is wrong with it, loading will say
 	}
 	if !r.on {

@@ -9,14 +9,6 @@ import (
 	"edgelens/models/tflitefile/schema"
 )
 
-// IsLegacy reports whether a model computes in uint8, so that XNNPACK refuses
-// it and Requantize is worth trying.
-func IsLegacy(m *tflitefile.Model) bool {
-	return slices.ContainsFunc(m.Main().Operators, func(o *tflitefile.Operator) bool {
-		return hasWeights(o) && m.Main().Tensors[o.Outputs[0]].Type == tflitefile.Uint8
-	})
-}
-
 // Requantize returns an int8 model of a legacy uint8 one: activations are
 // shifted by 128, weights become symmetric (per channel, but for
 // FULLY_CONNECTED), biases are rescaled with them, and operators get the
@@ -27,7 +19,7 @@ func IsLegacy(m *tflitefile.Model) bool {
 // m is not changed. The error wraps edgelens.ErrModel: the model is no legacy
 // one, or has an operator that cannot be converted.
 func Requantize(m *tflitefile.Model) (*tflitefile.Model, error) {
-	if !IsLegacy(m) {
+	if !m.Main().IsLegacy() {
 		return nil, fmt.Errorf("%w: it does not compute in uint8, so there is nothing to requantize", edgelens.ErrModel)
 	}
 	c, g, err := copyMain(m)

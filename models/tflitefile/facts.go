@@ -26,7 +26,7 @@ func (m *Model) Facts() *edgelens.ModelFacts {
 			f.Parameters += int64(t.Elements())
 		}
 	}
-	refused := g.refusedByDelegate()
+	refused := g.IsLegacy()
 	var taken int64
 	counts := map[edgelens.OperatorCount]int{}
 	for _, o := range g.Operators {
@@ -112,9 +112,9 @@ func (g *Subgraph) typeOf(o *Operator) string {
 	return ""
 }
 
-// refusedByDelegate reports whether XNNPACK refuses the whole graph: it fails
-// on the uint8 convolutions of legacy models (google/XNNPACK#6653).
-func (g *Subgraph) refusedByDelegate() bool {
+// IsLegacy reports whether a model computes in uint8. XNNPACK refuses the whole
+// graph of such a one: it fails on uint8 convolutions (google/XNNPACK#6653).
+func (g *Subgraph) IsLegacy() bool {
 	return slices.ContainsFunc(g.Operators, func(o *Operator) bool {
 		return g.multiplyAdds(o) > 0 && g.Tensors[o.Outputs[0]].Type == Uint8
 	})
@@ -196,13 +196,13 @@ func (g *Subgraph) quantization() string {
 // advice says what would make the model faster, dearest first.
 func (g *Subgraph) advice(f *edgelens.ModelFacts) []string {
 	var advice []string
-	if g.refusedByDelegate() {
+	if g.IsLegacy() {
 		advice = append(advice, "XNNPACK refuses legacy uint8 models, so this one runs on TensorFlow Lite's own kernels, several times slower: `edgelens model requantize` makes an int8 model of it.")
 	}
 	if f.Quantization == "float32" {
 		advice = append(advice, "The weights are float32: quantized to int8 when it is converted (full integer quantization), the model is a quarter of the size and faster.")
 	}
-	if !g.refusedByDelegate() && f.DelegateShare < 0.99 && f.MultiplyAdds > 0 {
+	if !g.IsLegacy() && f.DelegateShare < 0.99 && f.MultiplyAdds > 0 {
 		advice = append(advice, fmt.Sprintf("XNNPACK is expected to take %.0f%% of the work; not: %s.", 100*f.DelegateShare, strings.Join(notDelegated(f), ", ")))
 	}
 	for _, t := range f.Inputs {
