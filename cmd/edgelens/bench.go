@@ -76,7 +76,7 @@ one. Flags that serve has, such as --inference-threads, are settings of that ser
 			if len(args) == 1 && args[0] != "all" {
 				which = args
 			}
-			return bench(cmd, c, flags, which)
+			return bench(cmd, c, flags, which, nil)
 		},
 	}
 	flags.add(cmd)

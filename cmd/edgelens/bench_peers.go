@@ -38,33 +38,13 @@ closed loop of 8 connections, by turns, and prints how many times the throughput
 			if err != nil {
 				return err
 			}
-			return benchPeers(cmd, c, flags)
+			return bench(cmd, c, flags, []string{suite.SuitePeers}, report.PeerTargets)
 		},
 	}
 	flags.addCommon(cmd)
 	flags.addPeer(cmd, filepath.Join("benchmarks", "peers", "flask"))
 	config.AddFlags(cmd.Flags(), benchSettings...)
 	return cmd
-}
-
-func benchPeers(cmd *cobra.Command, c *config.Config, flags *benchFlags) error {
-	dir, err := measure(cmd, c, flags, []string{suite.SuitePeers})
-	if dir == "" {
-		return err
-	}
-	summary, reported := report.Make(dir)
-	if reported != nil {
-		return errors.Join(err, reported)
-	}
-	if reported := summary.Text(cmd.OutOrStdout()); reported != nil {
-		return errors.Join(err, reported)
-	}
-	fmt.Fprintln(cmd.OutOrStdout()) // the next writer returns the error
-	if _, _, reported := report.TargetsText(cmd.OutOrStdout(), report.PeerTargets(summary)); reported != nil {
-		return errors.Join(err, reported)
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "\nReport, plots and raw records: %s\n", dir) // only talk
-	return err
 }
 
 // The smaller of the two sizes at which services are compared.

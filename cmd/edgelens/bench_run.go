@@ -24,21 +24,33 @@ import (
 	"edgelens/models"
 )
 
-// bench measures, and prints what came of it.
-func bench(cmd *cobra.Command, c *config.Config, flags *benchFlags, which []string) error {
+// bench measures, and prints what came of it: a table and, where targets are
+// given, what was wanted beside what was reached.
+func bench(cmd *cobra.Command, c *config.Config, flags *benchFlags, which []string, targets func(*report.Summary) []report.Target) error {
 	dir, err := measure(cmd, c, flags, which)
 	if dir == "" {
 		return err
 	}
-	summary, reported := report.Make(dir)
-	if reported != nil {
-		return errors.Join(err, reported)
+	return errors.Join(err, printBench(cmd, dir, targets))
+}
+
+func printBench(cmd *cobra.Command, dir string, targets func(*report.Summary) []report.Target) error {
+	summary, err := report.Make(dir)
+	if err != nil {
+		return err
 	}
-	if reported := summary.Text(cmd.OutOrStdout()); reported != nil {
-		return errors.Join(err, reported)
+	out := cmd.OutOrStdout()
+	if err := summary.Text(out); err != nil {
+		return err
+	}
+	if targets != nil {
+		fmt.Fprintln(out) // the next writer returns the error
+		if _, _, err := report.TargetsText(out, targets(summary)); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "\nReport, plots and raw records: %s\n", dir) // only talk
-	return err
+	return nil
 }
 
 // measure fills a folder with records and returns it, also where it was
