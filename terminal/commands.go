@@ -173,7 +173,7 @@ func (f *Face) send(ctx context.Context, command edgelens.Command, left time.Dur
 		f.move(ctx, command.ID, edgelens.CommandFailed, err.Error())
 		return
 	}
-	if f.hearsItself(message.Topic) && !f.registry.heardSince(command.Device, f.heardFrom.Load()) {
+	if f.hearsItself(message.Topic) && !f.registry.heardSince(command.Device, f.hearingSince.Load()) {
 		f.wait(ctx, command, "The device was not heard from since there is a connection to the MQTT broker.")
 		return
 	}

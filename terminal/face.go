@@ -81,8 +81,8 @@ type Face struct {
 
 	// up hears, down speaks; nil before Start.
 	up, down atomic.Pointer[session.Session]
-	// heardFrom is since when up has been connected; nil where it is not.
-	heardFrom atomic.Pointer[time.Time]
+	// hearingSince is since when up has been connected; nil where it is not.
+	hearingSince atomic.Pointer[time.Time]
 	// brokerDrops is how many messages the broker has dropped, as it said last.
 	brokerDrops atomic.Uint64
 	// begun is closed once down is there, stopping when Stop is called.
@@ -213,8 +213,8 @@ func (f *Face) speak(ctx context.Context) {
 // listen notes since when there is a connection to hear on, until it ends.
 func (f *Face) listen(connection context.Context) {
 	since := f.now()
-	f.heardFrom.Store(&since)
-	context.AfterFunc(connection, func() { f.heardFrom.CompareAndSwap(&since, nil) })
+	f.hearingSince.Store(&since)
+	context.AfterFunc(connection, func() { f.hearingSince.CompareAndSwap(&since, nil) })
 	wake(f.commandsDue)
 }
 
