@@ -23,6 +23,8 @@ type Registry struct {
 	dir      string
 	manifest Manifest
 
+	builtIn *Model // nil where there is none
+
 	modelFiles  fileCache[modelFacts]
 	labelsFiles fileCache[labelsFacts]
 
@@ -69,13 +71,28 @@ func Open(dir string) (*Registry, error) {
 // Dir returns the models folder.
 func (r *Registry) Dir() string { return r.dir }
 
-// List returns every model: the manifest's in its order, then the other files
-// of the folder by name.
+// AddBuiltIn has the registry know a model that lies in no folder. Its name is
+// then taken: the error wraps edgelens.ErrModel where the manifest has it, and a
+// file of that name is listed as failed. To be called before any other method.
+func (r *Registry) AddBuiltIn(m Model) error {
+	if _, ok := r.manifest.Find(m.Name); ok {
+		return fmt.Errorf("%w: the manifest has a model %s, which is the name of the built-in one; rename it", edgelens.ErrModel, m.Name)
+	}
+	m.BuiltIn = true
+	r.builtIn = &m
+	return nil
+}
+
+// List returns every model: the manifest's in its order, the built-in one, then
+// the other files of the folder by name.
 func (r *Registry) List() []Listed {
 	def := r.Default()
 	var list []Listed
 	for i := range r.manifest.Models {
 		list = append(list, r.fromManifest(&r.manifest.Models[i]))
+	}
+	if r.builtIn != nil {
+		list = append(list, r.fromBuiltIn())
 	}
 	dropped, err := r.dropped()
 	if err != nil {
@@ -152,6 +169,9 @@ func (r *Registry) find(name string) (Listed, error) {
 	if e, ok := r.manifest.Find(name); ok {
 		return r.fromManifest(&e), nil
 	}
+	if r.builtIn != nil && r.builtIn.Name == name {
+		return r.fromBuiltIn(), nil
+	}
 	files, err := r.dropped()
 	if err != nil {
 		return Listed{}, fmt.Errorf("%w: look for %.100q in the models folder: %w", edgelens.ErrModel, name, err)
@@ -170,6 +190,9 @@ func (r *Registry) known() string {
 	var names []string
 	for _, e := range r.manifest.Models {
 		names = append(names, e.Name)
+	}
+	if r.builtIn != nil {
+		names = append(names, r.builtIn.Name)
 	}
 	files, err := r.dropped()
 	if err != nil {

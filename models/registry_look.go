@@ -44,6 +44,20 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 	return r.withOwnLabels(l, facts)
 }
 
+// fromBuiltIn adds to the built-in model what its file says.
+func (r *Registry) fromBuiltIn() Listed {
+	l := Listed{Model: *r.builtIn}
+	facts, err := r.modelFiles.get(l.Path)
+	if err != nil {
+		return l.failed(err.Error())
+	}
+	if facts.modelErr != nil {
+		return l.failed("the built-in model " + facts.modelErr.Error())
+	}
+	l.Facts = facts.about
+	return l.available()
+}
+
 // fromFile looks at a file that the manifest does not know.
 func (r *Registry) fromFile(file string) Listed {
 	l := Listed{Model: Model{
@@ -56,7 +70,7 @@ func (r *Registry) fromFile(file string) Listed {
 	case why != "":
 		return l.failed(fmt.Sprintf("the file name %.200q %s; rename it", shown, why))
 	case l.Name != stem(file):
-		return l.failed(fmt.Sprintf("%s has the name of a model in the manifest; rename it", shown))
+		return l.failed(fmt.Sprintf("%s has the name of another model, of the manifest or built in; rename it", shown))
 	}
 	facts, err := r.modelFiles.get(l.Path)
 	if err != nil {
@@ -70,13 +84,15 @@ func (r *Registry) fromFile(file string) Listed {
 }
 
 // nameOf returns the name of a dropped file's model: the file's without
-// ".tflite", or all of it where the manifest has that name for another file.
+// ".tflite", or all of it where the manifest has that name for another file or
+// the built-in model has it.
 func (r *Registry) nameOf(file string) string {
 	file = strings.ToValidUTF8(file, "?")
-	if name := stem(file); r.manifest.indexOf(name) < 0 {
-		return name
+	name := stem(file)
+	if r.manifest.indexOf(name) >= 0 || r.builtIn != nil && r.builtIn.Name == name {
+		return file
 	}
-	return file
+	return name
 }
 
 // withPromisedLabels gives a model the labels that the manifest promises.

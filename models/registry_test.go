@@ -326,3 +326,53 @@ func TestRealModels(t *testing.T) {
 		}
 	}
 }
+
+// The built-in model has its name for itself.
+func TestBuiltIn(t *testing.T) {
+	dir := t.TempDir()
+	own := models.Model{ModelRef: edgelens.ModelRef{Name: "built_in", Digest: "sha256:1"}, Path: filepath.Join(t.TempDir(), "unnamed")}
+	file := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8})
+	write := func(path string) {
+		t.Helper()
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(own.Path)
+	write(filepath.Join(dir, "built_in.tflite"))
+	registry, err := models.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := registry.AddBuiltIn(own); err != nil {
+		t.Fatal(err)
+	}
+	found, err := registry.Get("built_in")
+	if err != nil || found.Path != own.Path || !found.BuiltIn {
+		t.Errorf("found %+v (%v), want the built-in model", found, err)
+	}
+	if _, err := registry.Get("built_in.tflite"); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "rename it") {
+		t.Errorf("the file of that name: %v, want to be told to rename it", err)
+	}
+	if err := registry.SetDefault("built_in"); err != nil {
+		t.Errorf("make it the default: %v", err)
+	}
+	if _, err := registry.Get("no such model"); err == nil || !strings.Contains(err.Error(), "built_in,") {
+		t.Errorf("%v, want it among the known ones", err)
+	}
+	defaults := 0
+	for _, listed := range registry.List() {
+		if listed.Default {
+			defaults++
+			if listed.Name != "built_in" || listed.State != edgelens.ModelAvailable || listed.Facts == nil {
+				t.Errorf("the default is listed as %+v", listed)
+			}
+		}
+	}
+	if defaults != 1 {
+		t.Errorf("%d defaults are listed, want 1", defaults)
+	}
+	if err := registry.AddBuiltIn(models.Model{ModelRef: edgelens.ModelRef{Name: registry.List()[0].Name}}); !errors.Is(err, edgelens.ErrModel) {
+		t.Errorf("one with the name of a model in the manifest: %v, want an ErrModel", err)
+	}
+}

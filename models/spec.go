@@ -97,6 +97,13 @@ type InputSpec struct {
 	Channels int
 }
 
+// InputBuffer is where the tensor of a picture goes: Bytes has the size of the
+// tensor of Spec.
+type InputBuffer struct {
+	Spec  InputSpec
+	Bytes []byte
+}
+
 // NewInputSpec reads an input tensor as an NHWC picture. The error says what
 // is wrong with it.
 func NewInputSpec(t TensorSpec, n *Normalization) (InputSpec, error) {
@@ -149,7 +156,10 @@ type Model struct {
 	// another made of it is used; empty otherwise.
 	RequantizedFrom string
 	// Path is the .tflite file.
-	Path      string
+	Path string
+	// BuiltIn is true for a model that is in the program, and whose Path is of
+	// this process alone.
+	BuiltIn   bool
 	FileBytes int64
 	Task      string
 	// Labels has one name a class; nil where none are known.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"edgelens/models/quality"
+	"edgelens"
 )
 
 // degraded returns the JPEG that a camera would send of a scene with one
@@ -19,19 +19,19 @@ func degraded(t testing.TB, r *rand.Rand, scene light, verdict string) []byte {
 	t.Helper()
 	side, noise := float64(min(scene.w, scene.h)), 1.0
 	switch verdict {
-	case quality.Blurred:
+	case edgelens.QualityBlurred:
 		scene = scene.defocused(side * between(r, 0.02, 0.05))
-	case quality.Dark:
+	case edgelens.QualityDark:
 		gain := linear(between(r, 30, 80)/255) / quantile(scene.brightest(), 0.95)
 		scene = scene.each(func(_, _, _ int, v float64) float64 { return v * gain })
-	case quality.Overexposed:
+	case edgelens.QualityOverexposed:
 		white := quantile(scene.rgb[1], 1-between(r, 0.4, 0.8))
 		scene = scene.each(func(_, _, _ int, v float64) float64 { return v / max(white, 1e-4) * 1.1 })
-	case quality.Noisy:
+	case edgelens.QualityNoisy:
 		noise = between(r, 20, 50)
-	case quality.Blocked:
+	case edgelens.QualityBlocked:
 		scene = covered(r, scene)
-	case quality.Blank:
+	case edgelens.QualityBlank:
 		scene, noise = wall(r, scene.w, scene.h), between(r, 0, 4)
 	}
 	var file bytes.Buffer

@@ -13,9 +13,9 @@ import (
 	"crypto/sha256"
 	_ "embed" // the model
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"edgelens"
@@ -24,20 +24,6 @@ import (
 
 // Name is what the model is called wherever models are listed.
 const Name = "snapshot_quality"
-
-// fileName is that of the model where it is written to a folder.
-const fileName = Name + ".tflite"
-
-// The verdicts, in the order of the model's output. README.md defines them.
-const (
-	OK          = "ok"
-	Blurred     = "blurred"     // out of focus or shaken
-	Dark        = "dark"        // too little light to see by
-	Overexposed = "overexposed" // a third of it or more is plain white
-	Noisy       = "noisy"       // grain over everything
-	Blocked     = "blocked"     // something on or near the lens hides half of it
-	Blank       = "blank"       // there is nothing to see: a wall, a lens cap, no signal
-)
 
 //go:embed snapshot_quality.tflite
 var file []byte
@@ -50,57 +36,53 @@ var digest = sync.OnceValue(func() string {
 // Labels returns the verdicts in the order of the model's output. The slice is
 // the caller's.
 func Labels() []string {
-	return []string{OK, Blurred, Dark, Overexposed, Noisy, Blocked, Blank}
+	return []string{
+		edgelens.QualityOK, edgelens.QualityBlurred, edgelens.QualityDark, edgelens.QualityOverexposed,
+		edgelens.QualityNoisy, edgelens.QualityBlocked, edgelens.QualityBlank,
+	}
 }
 
 // Bytes returns the .tflite file. The slice is the caller's.
 func Bytes() []byte { return bytes.Clone(file) }
 
-// Model describes the model; its Path is empty, since the file is in no
-// folder: see Place.
-func Model() models.Model {
+// Model returns the model. Its Path, under which TensorFlow Lite maps it, leads
+// to a file without a name that this process alone has, for as long as it runs:
+// neither a folder nor a disk is needed. The error wraps edgelens.ErrModel.
+func Model() (models.Model, error) {
+	path, err := unnamed()
+	if err != nil {
+		return models.Model{}, fmt.Errorf("%w: unpack the built-in model %s: %w", edgelens.ErrModel, Name, err)
+	}
 	normalization := models.DefaultNormalization
 	return models.Model{
-		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, FileBytes: int64(len(file)),
+		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, Path: path, BuiltIn: true, FileBytes: int64(len(file)),
 		Task: models.TaskClassification, Labels: Labels(),
 		Normalization: &normalization, Activation: models.ActivationProbabilities,
-	}
+	}, nil
 }
 
-// Place writes the model into dir, which it makes, unless it is there already,
-// and returns it with its Path: TensorFlow Lite maps models from files. It is safe for
-// many goroutines and processes: the file appears whole or not at all. The
-// error wraps edgelens.ErrModel.
-func Place(dir string) (models.Model, error) {
-	m := Model()
-	m.Path = filepath.Join(dir, fileName)
-	if have, err := os.ReadFile(m.Path); err == nil && bytes.Equal(have, file) {
-		return m, nil
+// unnamed returns the path of the file without a name, which is made once.
+var unnamed = sync.OnceValues(func() (string, error) {
+	f, err := newUnnamedFile()
+	if err != nil {
+		return "", err
 	}
-	if err := write(dir, m.Path); err != nil {
-		return models.Model{}, fmt.Errorf("%w: put the built-in model %s into its folder: %w; make the folder writable and see that its disk has room", edgelens.ErrModel, Name, err)
+	if _, err := f.Write(file); err != nil {
+		return "", errors.Join(err, f.Close())
 	}
-	return m, nil
-}
+	kept = f
+	return fmt.Sprintf("%s/%d", openFiles, f.Fd()), nil
+})
 
-func write(dir, path string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, "."+fileName+".*")
+// kept is never closed: its path is in use for as long as the process runs.
+var kept *os.File
+
+// newRemovedFile returns a file in the folder for temporary ones, where it has
+// no name any more.
+func newRemovedFile() (*os.File, error) {
+	f, err := os.CreateTemp("", Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer os.Remove(f.Name()) // once renamed there is nothing to remove
-	_, err = f.Write(file)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return f, os.Remove(f.Name())
 }

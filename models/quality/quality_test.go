@@ -5,8 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 
 	"edgelens/models"
@@ -39,59 +37,42 @@ func TestFileIsTheModelThatIsPromised(t *testing.T) {
 	}
 }
 
-// A registry that finds the file says of it what the package says.
-func TestPlaceMakesAModelThatARegistryFinds(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "models")
-	placed, err := quality.Place(dir)
+// Any process that reads the path of the model reads the model, and any number
+// of times.
+func TestPathHoldsTheModel(t *testing.T) {
+	m, err := quality.Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if have, err := os.ReadFile(placed.Path); err != nil || !bytes.Equal(have, quality.Bytes()) {
-		t.Fatalf("the file placed is not the model (%v)", err)
+	for range 2 {
+		have, err := os.ReadFile(m.Path)
+		if err != nil || !bytes.Equal(have, quality.Bytes()) || m.FileBytes != int64(len(have)) {
+			t.Fatalf("%s holds %d bytes (%v), want the %d of the model", m.Path, len(have), err, len(quality.Bytes()))
+		}
 	}
-	registry, err := models.Open(dir)
+	if again, err := quality.Model(); err != nil || again.Path != m.Path {
+		t.Errorf("asked again, it is at %s (%v), before it was at %s: one open file is enough", again.Path, err, m.Path)
+	}
+}
+
+// A registry that the model is given to says of it what the package says.
+func TestRegistryHasTheBuiltInModel(t *testing.T) {
+	m, err := quality.Model()
 	if err != nil {
+		t.Fatal(err)
+	}
+	registry, err := models.Open(filepath.Join(t.TempDir(), "no such folder"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := registry.AddBuiltIn(m); err != nil {
 		t.Fatal(err)
 	}
 	found, err := registry.Get(quality.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found.ModelRef != placed.ModelRef || found.Path != placed.Path || found.FileBytes != placed.FileBytes || !slices.Equal(found.Labels, placed.Labels) {
-		t.Errorf("the registry finds %+v, placed was %+v", found, placed)
-	}
-}
-
-func TestPlaceMendsTheFile(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, quality.Name+".tflite"), []byte("half a model"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			if _, err := quality.Place(dir); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
-		t.Fatalf("the folder holds %v (%v), want the model alone", entries, err)
-	}
-	if have, _ := os.ReadFile(filepath.Join(dir, entries[0].Name())); !bytes.Equal(have, quality.Bytes()) {
-		t.Error("the file is not the model")
-	}
-}
-
-func TestPlaceSaysWhatToDoWhereItCannot(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(dir, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := quality.Place(dir)
-	if err == nil || !strings.Contains(err.Error(), "writable") {
-		t.Errorf("Place in a file: %v", err)
+	if found.ModelRef != m.ModelRef || !found.BuiltIn || found.Facts == nil || !slices.Equal(found.Labels, quality.Labels()) {
+		t.Errorf("the registry finds %+v, given was %+v", found, m)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	_ "golang.org/x/image/bmp"
 
+	"edgelens"
 	"edgelens/inference"
 	"edgelens/inference/tflite"
 	"edgelens/models"
@@ -32,11 +33,11 @@ type judge struct {
 
 func newJudge(t testing.TB) *judge {
 	t.Helper()
-	placed, err := quality.Place(t.TempDir())
+	builtIn, err := quality.Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := tflite.New().Open(placed.Path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+	model, err := tflite.New().Open(builtIn.Path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func newJudge(t testing.TB) *judge {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.prepare.Close() })
-	if j.input, err = models.NewInputSpec(j.interpreter.Input(), placed.Normalization); err != nil {
+	if j.input, err = models.NewInputSpec(j.interpreter.Input(), builtIn.Normalization); err != nil {
 		t.Fatal(err)
 	}
 	return j
@@ -91,7 +92,7 @@ func (j *judge) recall(n int, leastOK, leastFault float64, scene func(r *rand.Ra
 			taken[class][said]++
 		}
 		least := leastFault
-		if class == quality.OK {
+		if class == edgelens.QualityOK {
 			least = leastOK
 		}
 		if right := float64(taken[class][class]) / float64(n); right < least {
@@ -154,8 +155,11 @@ func BenchmarkInvoke(b *testing.B) {
 	}
 }
 
-func ExamplePlace() {
-	m := quality.Model()
+func ExampleModel() {
+	m, err := quality.Model()
+	if err != nil {
+		panic(err)
+	}
 	fmt.Println(m.Name, m.Labels)
 	// Output: snapshot_quality [ok blurred dark overexposed noisy blocked blank]
 }
