@@ -48,6 +48,9 @@ type Request struct {
 	ID string
 	// Face names the way in: "http", "cli".
 	Face string
+	// Device is the terminal or camera that took the picture; empty where none
+	// did.
+	Device string
 	// Image is the encoded picture (JPEG, PNG, WebP or BMP). Nobody may modify
 	// it, not even after Recognize returned; see Recognizer.
 	Image []byte
@@ -99,6 +102,7 @@ type Timings struct {
 	Preprocess  time.Duration // pixels to tensor
 	Inference   time.Duration // waiting for an interpreter, and Invoke
 	Postprocess time.Duration // dequantize, top-k, labels
+	Quality     time.Duration // waiting for an interpreter of the quality model, and its Invoke
 	Total       time.Duration
 }
 
@@ -109,6 +113,8 @@ type Result struct {
 	// Predictions are sorted by probability, highest first; ties by class id.
 	Predictions []Prediction
 	Image       ImageInfo
+	// Quality is nil where nobody asked for it; see package recognize.
+	Quality *Quality `json:",omitempty"`
 	// Cached is true when the answer came from the result cache.
 	Cached  bool
 	Timings Timings
@@ -118,6 +124,10 @@ type Result struct {
 func (r *Result) Clone() *Result {
 	c := *r
 	c.Predictions = append([]Prediction(nil), r.Predictions...)
+	if r.Quality != nil {
+		quality := *r.Quality
+		c.Quality = &quality
+	}
 	return &c
 }
 

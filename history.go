@@ -39,7 +39,7 @@ type StoredResult struct {
 // The outcomes of stored results.
 const (
 	OutcomeRecognized = "recognized" // there are predictions
-	OutcomeUncertain  = "uncertain"  // no prediction was probable enough
+	OutcomeUncertain  = "uncertain"  // no prediction was probable enough, or the picture is not usable
 	OutcomeNoImage    = "no_image"   // a record came without a picture that can be read
 	OutcomeError      = "error"      // the picture could not be looked at
 )

@@ -512,6 +512,18 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// Quality Whether the picture is usable, where pictures are judged (the setting recognize.quality)
+type Quality struct {
+	// Score Probability of the verdict, 0 to 1
+	Score float64 `json:"score"`
+
+	// Usable False where the verdict is bad and sure enough (recognize.quality_min_score)
+	Usable bool `json:"usable"`
+
+	// Verdict ok, blurred, dark, overexposed, noisy, blocked or blank
+	Verdict string `json:"verdict"`
+}
+
 // Quantization A quantized value q stands for scale * (q - zero_point)
 type Quantization struct {
 	Scale     float64 `json:"scale"`
@@ -526,7 +538,10 @@ type Recognition struct {
 
 	// Predictions Highest probability first; ties by class id
 	Predictions []Prediction `json:"predictions"`
-	RequestId   string       `json:"request_id"`
+
+	// Quality Whether the picture is usable, where pictures are judged (the setting recognize.quality)
+	Quality   *Quality `json:"quality,omitempty"`
+	RequestId string   `json:"request_id"`
 
 	// TimingsMs Milliseconds; all but total are 0 for a cached answer
 	TimingsMs Timings `json:"timings_ms"`
@@ -577,8 +592,11 @@ type Timings struct {
 	Inference   float64 `json:"inference"`
 	Postprocess float64 `json:"postprocess"`
 	Preprocess  float64 `json:"preprocess"`
-	Queue       float64 `json:"queue"`
-	Total       float64 `json:"total"`
+
+	// Quality Only where the picture was judged
+	Quality *float64 `json:"quality,omitempty"`
+	Queue   float64  `json:"queue"`
+	Total   float64  `json:"total"`
 }
 
 // Cursor defines model for Cursor.

@@ -113,7 +113,7 @@ func newRecognition(r *edgelens.Result) Recognition {
 	for _, p := range r.Predictions {
 		list = append(list, Prediction{ClassId: p.ClassID, Label: p.Label, Probability: p.Probability})
 	}
-	return Recognition{
+	recognition := Recognition{
 		RequestId:   r.RequestID,
 		Model:       ModelRef{Name: r.Model.Name, Digest: r.Model.Digest},
 		Predictions: list,
@@ -125,6 +125,12 @@ func newRecognition(r *edgelens.Result) Recognition {
 			Postprocess: milliseconds(r.Timings.Postprocess), Total: milliseconds(r.Timings.Total),
 		},
 	}
+	if q := r.Quality; q != nil {
+		recognition.Quality = &Quality{Verdict: q.Verdict, Score: q.Score, Usable: q.Usable}
+		took := milliseconds(r.Timings.Quality)
+		recognition.TimingsMs.Quality = &took
+	}
+	return recognition
 }
 
 func newModel(m edgelens.Model) Model {

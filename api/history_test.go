@@ -90,6 +90,8 @@ func TestResultFilters(t *testing.T) {
 // Each of the four outcomes says why it is what it is.
 func TestResults(t *testing.T) {
 	looked := &edgelens.Result{RequestID: "r", Image: edgelens.ImageInfo{Width: 1, Height: 1, Format: "jpeg"}}
+	judged := looked.Clone()
+	judged.Quality, judged.Timings.Quality = &edgelens.Quality{Verdict: edgelens.QualityDark, Score: 0.9}, time.Millisecond
 	for name, c := range map[string]struct {
 		result edgelens.StoredResult
 		want   map[string]any
@@ -101,6 +103,10 @@ func TestResults(t *testing.T) {
 		"uncertain": {
 			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Face: "mqtt", Device: door, Reason: "No prediction was probable enough.", Result: looked},
 			map[string]any{"outcome": "uncertain", "job_id": jobID, "face": "mqtt", "device": door, "reason": "No prediction was probable enough."},
+		},
+		"not usable": {
+			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Face: "mqtt", Device: door, Reason: "The picture is dark (0.90).", Result: judged},
+			map[string]any{"outcome": "uncertain", "job_id": jobID, "face": "mqtt", "device": door, "reason": "The picture is dark (0.90)."},
 		},
 		"no image": {
 			edgelens.StoredResult{Outcome: edgelens.OutcomeNoImage, Face: "mqtt", Device: door, Reason: "The record came without a picture."},
@@ -120,6 +126,16 @@ func TestResults(t *testing.T) {
 			for _, got := range []map[string]any{one, listed} {
 				if (got["result"] != nil) != (c.result.Result != nil) {
 					t.Errorf("result: %v", got["result"])
+				}
+				if looked, ok := got["result"].(map[string]any); ok {
+					quality, _ := json.Marshal([]any{looked["quality"], looked["timings_ms"].(map[string]any)["quality"]})
+					want := "[null,null]"
+					if c.result.Result.Quality != nil {
+						want = `[{"score":0.9,"usable":false,"verdict":"dark"},1]`
+					}
+					if string(quality) != want {
+						t.Errorf("quality and its time: %s, want %s", quality, want)
+					}
 				}
 				delete(got, "result")
 				gotText, _ := json.Marshal(got)

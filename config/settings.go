@@ -44,6 +44,8 @@ func (c *Config) settings() []setting {
 		{"recognize.workers", "pictures recognized at a time; 0: as many as interpreters", integer(&c.Recognize.Workers)},
 		{"recognize.queue", "pictures that may wait for a worker; -1: as many as workers", integer(&c.Recognize.Queue)},
 		{"recognize.timeout", "longest time for one picture, waiting included", duration(&c.Recognize.Timeout)},
+		{"recognize.quality", "whose pictures are judged (blurred, dark, covered): off, terminals or all", text(&c.Recognize.Quality)},
+		{"recognize.quality_min_score", "how sure such a verdict must be for a picture not to be usable", float(&c.Recognize.QualityMinScore)},
 
 		{"inference.interpreters", "interpreters of each model; 0: one for each core", integer(&c.Inference.Interpreters)},
 		{"inference.threads", "threads of each interpreter", integer(&c.Inference.Threads)},

@@ -47,6 +47,8 @@ type Data struct {
 	Predictions []Prediction `json:"predictions"`
 	Model       *Model       `json:"model"`
 	Image       *Image       `json:"image"`
+	// Quality is whether the picture is usable; not there where nobody looked.
+	Quality *Quality `json:"quality,omitempty"`
 	Cached      bool         `json:"cached"`
 	// Replayed says that this is not news: do not open a door for it.
 	Replayed bool `json:"replayed"`
@@ -80,6 +82,13 @@ type Image struct {
 	Format string `json:"format,omitempty"`
 	// URL is where the picture is, while it is kept.
 	URL string `json:"url,omitempty"`
+}
+
+// Quality is a verdict on the picture, as edgelens.Quality.
+type Quality struct {
+	Verdict string  `json:"verdict"`
+	Score   float64 `json:"score"`
+	Usable  bool    `json:"usable"`
 }
 
 // Composer makes events.
@@ -133,6 +142,10 @@ func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
 	if result := d.Result.Result; result != nil {
 		data.Cached = result.Cached
 		data.Model = &Model{Name: result.Model.Name, Digest: result.Model.Digest}
+		if result.Quality != nil {
+			quality := Quality(*result.Quality)
+			data.Quality = &quality
+		}
 		for _, p := range result.Predictions {
 			data.Predictions = append(data.Predictions, Prediction(p))
 		}

@@ -40,6 +40,10 @@ func TestGolden(t *testing.T) {
 		"snapshot": func(d *edgelens.Delivery) {
 			d.Record.Kind, d.Record.Passed, d.Record.Verdict, d.Record.CapturedAt = edgelens.RecordSnapshot, false, nil, time.Time{}
 		},
+		"unusable": func(d *edgelens.Delivery) {
+			d.Result.Result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}
+			d.Result.Outcome, d.Result.Reason = edgelens.OutcomeUncertain, d.Result.Result.Quality.Problem()
+		},
 		"replayed_late":     func(d *edgelens.Delivery) { d.Record.CapturedAt = received.Add(-2 * time.Hour) },
 		"replayed_retained": func(d *edgelens.Delivery) { d.Record.Retained = true },
 		"clock_ahead":       func(d *edgelens.Delivery) { d.Record.CapturedAt = received.Add(time.Hour) },

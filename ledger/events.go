@@ -34,6 +34,7 @@ type recognitionData struct {
 	Outcome     string     `json:"outcome"`
 	Label       string     `json:"label,omitempty"`
 	Probability float64    `json:"probability,omitempty"`
+	Quality     string     `json:"quality,omitempty"` // the verdict on the picture
 	Error       *errorData `json:"error,omitempty"`
 }
 
@@ -57,10 +58,14 @@ func (c *change) jobEvent(job *edgelens.Job, at time.Time) error {
 }
 
 func (c *change) recognitionEvent(r *edgelens.StoredResult) error {
-	return c.insertEvent(eventRecognition, r.ID, r.CreatedAt, recognitionData{
+	data := recognitionData{
 		ID: r.ID, JobID: r.JobID, Face: r.Face, Device: r.Device, Outcome: r.Outcome,
 		Label: r.Label, Probability: r.Probability, Error: errorDataOf(r.Error),
-	})
+	}
+	if r.Result != nil && r.Result.Quality != nil {
+		data.Quality = r.Result.Quality.Verdict
+	}
+	return c.insertEvent(eventRecognition, r.ID, r.CreatedAt, data)
 }
 
 func (c *change) insertEvent(kind, subject string, at time.Time, data any) error {

@@ -122,6 +122,16 @@ func TestReceiveOutcomes(t *testing.T) {
 			result.Predictions = nil
 			return l.Finish(t.Context(), job.ID, result)
 		}, "uncertain", "probable", ""},
+		"not usable": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
+			result := resultOf("cat", 0.7)
+			result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}
+			return l.Finish(t.Context(), job.ID, result)
+		}, "uncertain", "The picture is blurred (0.93)", ""},
+		"not good, but usable": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
+			result := resultOf("cat", 0.7)
+			result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.4, Usable: true}
+			return l.Finish(t.Context(), job.ID, result)
+		}, "recognized", "", ""},
 		"no picture":       {withoutPicture, nil, "no_image", "no picture", ""},
 		"a broken picture": {func(r *edgelens.Reception) { withoutPicture(r); r.Record.Reason = "It is not base64." }, nil, "no_image", "It is not base64.", ""},
 		"failed": {nil, func(l *ledger.Ledger, job edgelens.Job) error {

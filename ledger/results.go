@@ -25,14 +25,19 @@ func itemOf(job *edgelens.Job) edgelens.StoredResult {
 
 // complete fills in what follows from the result or error.
 func complete(r *edgelens.StoredResult) {
-	switch {
-	case r.Result != nil && len(r.Result.Predictions) > 0:
+	if r.Result != nil && len(r.Result.Predictions) > 0 {
 		r.Label, r.Probability = r.Result.Predictions[0].Label, r.Result.Predictions[0].Probability
-		r.Outcome = orElse(r.Outcome, edgelens.OutcomeRecognized)
-	case r.Result != nil:
+	}
+	switch {
+	case r.Result == nil:
+		r.Outcome = orElse(r.Outcome, edgelens.OutcomeError)
+	case r.Result.Quality.Problem() != "":
+		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
+		r.Reason = orElse(r.Reason, r.Result.Quality.Problem())
+	case len(r.Result.Predictions) == 0:
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
 	default:
-		r.Outcome = orElse(r.Outcome, edgelens.OutcomeError)
+		r.Outcome = orElse(r.Outcome, edgelens.OutcomeRecognized)
 	}
 	switch {
 	case r.Reason != "":

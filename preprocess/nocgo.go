@@ -36,3 +36,8 @@ func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {
 func (p *Preprocessor) Tensor(_, _ []byte, _ models.InputSpec) (edgelens.ImageInfo, Timings, error) {
 	return edgelens.ImageInfo{}, Timings{}, errNoCgo
 }
+
+// Tensors returns an error that wraps edgelens.ErrModel.
+func (p *Preprocessor) Tensors([]byte, ...models.InputBuffer) (edgelens.ImageInfo, Timings, error) {
+	return edgelens.ImageInfo{}, Timings{}, errNoCgo
+}

@@ -61,16 +61,23 @@ func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {
 	return h.info(), nil
 }
 
-// Tensor inspects, decodes, resizes, orients and normalizes encoded into dst,
-// the buffer of a tensor of shape [1 height width channels] in spec's dtype,
-// which must be spec.Bytes() long. Info.SHA256 is left empty. Errors are
-// Inspect's, edgelens.ErrBadImage for what fails to decode, ErrModel for a spec
-// or a buffer that does not fit, and ErrStopping after Close. After an error
-// dst holds nothing of this picture.
+// Tensor is Tensors for one tensor.
 func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgelens.ImageInfo, Timings, error) {
+	return p.Tensors(encoded, models.InputBuffer{Spec: spec, Bytes: dst})
+}
+
+// Tensors inspects and decodes encoded once, then resizes, orients and
+// normalizes it into each buffer, a tensor of shape [1 height width channels]
+// in its spec's dtype. Info.SHA256 is left empty. Errors are Inspect's,
+// edgelens.ErrBadImage for what fails to decode, ErrModel for a spec or a buffer
+// that does not fit, and ErrStopping after Close. After an error the buffers hold
+// nothing of this picture, or what is right.
+func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, Timings, error) {
 	begin := time.Now()
-	if err := checkSpec(dst, spec); err != nil {
-		return edgelens.ImageInfo{}, Timings{}, err
+	for _, buffer := range into {
+		if err := checkSpec(buffer.Bytes, buffer.Spec); err != nil {
+			return edgelens.ImageInfo{}, Timings{}, err
+		}
 	}
 	h, err := inspect(encoded, p.limits)
 	if err != nil {
@@ -92,12 +99,14 @@ func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgel
 		}
 	}
 	decodedAt := time.Now()
-	width, height := storedSize(spec, h.orientation)
-	small, err := s.resize(decoded, image.Pt(width, height), spec.Channels)
-	if err != nil {
-		return edgelens.ImageInfo{}, Timings{}, err
+	for _, buffer := range into {
+		width, height := storedSize(buffer.Spec, h.orientation)
+		small, err := s.resize(decoded, image.Pt(width, height), buffer.Spec.Channels)
+		if err != nil {
+			return edgelens.ImageInfo{}, Timings{}, err
+		}
+		pack(buffer.Bytes, small, buffer.Spec, h.orientation, p.tables.of(buffer.Spec))
 	}
-	pack(dst, small, spec, h.orientation, p.tables.of(spec))
 	return h.info(), Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}, nil
 }
 

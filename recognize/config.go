@@ -16,7 +16,20 @@ type Config struct {
 	Queue int
 	// Timeout bounds one recognition, waiting included.
 	Timeout time.Duration
+	// Quality says whose pictures are judged: QualityOff, QualityTerminals or
+	// QualityAll.
+	Quality string
+	// QualityMinScore is the probability from which on a verdict other than ok
+	// makes a picture unusable.
+	QualityMinScore float64
 }
+
+// Whose pictures the model of snapshot quality judges.
+const (
+	QualityOff       = "off"
+	QualityTerminals = "terminals" // those that a device took
+	QualityAll       = "all"
+)
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
@@ -30,9 +43,19 @@ func (c Config) Validate() error {
 	if c.Timeout < 100*time.Millisecond || c.Timeout > 5*time.Minute {
 		faults = append(faults, fmt.Errorf("timeout must be 100ms to 5m, not %v", c.Timeout))
 	}
+	if c.Quality != QualityOff && c.Quality != QualityTerminals && c.Quality != QualityAll {
+		faults = append(faults, fmt.Errorf("quality must be %s, %s or %s, not %q", QualityOff, QualityTerminals, QualityAll, c.Quality))
+	}
+	if !(c.QualityMinScore >= 0 && c.QualityMinScore <= 1) { // NaN too
+		faults = append(faults, fmt.Errorf("quality_min_score must be 0 to 1, not %v", c.QualityMinScore))
+	}
 	return errors.Join(faults...)
 }
 
 // DefaultConfig gives a picture 10 seconds; Workers and Queue follow the
-// interpreters and are filled in by whoever knows them.
-func DefaultConfig() Config { return Config{Queue: -1, Timeout: 10 * time.Second} }
+// interpreters and are filled in by whoever knows them. QualityMinScore is where
+// the built-in model, asked about real photographs, took one good picture in
+// fifteen for a bad one and saw 83% of the worst kind (models/quality/README.md).
+func DefaultConfig() Config {
+	return Config{Queue: -1, Timeout: 10 * time.Second, Quality: QualityTerminals, QualityMinScore: 0.7}
+}

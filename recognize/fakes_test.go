@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // preprocessor counts its calls and how many goroutines are in it at a time.
 type preprocessor struct {
 	version string
-	// work, if set, is what Tensor does.
+	// work, if set, is what Tensors does.
 	work func(encoded []byte) error
 
 	calls, inside, most atomic.Int64
@@ -29,7 +29,7 @@ type preprocessor struct {
 
 func (p *preprocessor) Version() string { return p.version }
 
-func (p *preprocessor) Tensor(_, encoded []byte, _ models.InputSpec) (edgelens.ImageInfo, time.Duration, time.Duration, error) {
+func (p *preprocessor) Tensors(encoded []byte, _ ...models.InputBuffer) (edgelens.ImageInfo, time.Duration, time.Duration, error) {
 	p.calls.Add(1)
 	now := p.inside.Add(1)
 	defer p.inside.Add(-1)
@@ -50,9 +50,22 @@ type runner struct {
 	// describe and work, if set, are what Describe and Run do first.
 	describe func() error
 	work     func(ctx context.Context) error
+	// others are the other models, by name.
+	others map[string]*answering
 }
 
-func (r *runner) Describe(context.Context, string) (*models.Spec, error) {
+// answering is a model that answers every picture alike, or fails.
+type answering struct {
+	spec              *models.Spec
+	raw               []byte
+	described, failed error
+	work              func(ctx context.Context)
+}
+
+func (r *runner) Describe(_ context.Context, model string) (*models.Spec, error) {
+	if other := r.others[model]; other != nil {
+		return other.spec, other.described
+	}
 	if r.describe != nil {
 		if err := r.describe(); err != nil {
 			return nil, err
@@ -61,7 +74,13 @@ func (r *runner) Describe(context.Context, string) (*models.Spec, error) {
 	return r.spec, nil
 }
 
-func (r *runner) Run(ctx context.Context, _ *models.Spec, _ []byte) ([]byte, error) {
+func (r *runner) Run(ctx context.Context, spec *models.Spec, _ []byte) ([]byte, error) {
+	if other := r.others[spec.Name]; other != nil {
+		if other.work != nil {
+			other.work(ctx)
+		}
+		return other.raw, other.failed
+	}
 	if r.work != nil {
 		if err := r.work(ctx); err != nil {
 			return nil, err

@@ -4,8 +4,8 @@
 //
 // The way: key -> cache -> coalesce identical misses -> admit -> decode and
 // resize into a pooled tensor -> interpreter -> dequantize, top-k, labels ->
-// cache. A slot is taken before decoding, because decoded pixels are what
-// fills memory.
+// quality, where it is asked for -> cache. A slot is taken before decoding,
+// because decoded pixels are what fills memory.
 package recognize
 
 import (
@@ -21,10 +21,10 @@ type Preprocessor interface {
 	// Version is part of the cache key: it changes whenever the same picture
 	// would give another tensor.
 	Version() string
-	// Tensor checks, decodes, resizes and normalizes encoded into dst, which
-	// is spec.Bytes() long, and says how long decoding and the rest took. The
-	// error wraps ErrNoImage, ErrUnsupportedFormat or ErrBadImage.
-	Tensor(dst, encoded []byte, spec models.InputSpec) (info edgelens.ImageInfo, decode, rest time.Duration, err error)
+	// Tensors checks and decodes encoded once, resizes and normalizes it into
+	// each buffer, and says how long decoding and the rest took. The error wraps
+	// ErrNoImage, ErrUnsupportedFormat or ErrBadImage.
+	Tensors(encoded []byte, into ...models.InputBuffer) (info edgelens.ImageInfo, decode, rest time.Duration, err error)
 }
 
 // A Runner knows the models and runs them.

@@ -26,11 +26,13 @@ type Service struct {
 	runner     Runner
 	cache      Cache
 	log        *slog.Logger
+	judge      string // the model that judges pictures; "" for none
 
 	admission *admission
 	flights   singleflight.Group
 	bypasses  atomic.Uint64 // makes the flights of NoCache requests distinct
-	tensors   sync.Pool     // of *[]byte
+	// Of *[]byte; the judge's are smaller and would only be thrown away.
+	tensors, judgeTensors sync.Pool
 
 	mu      sync.Mutex
 	stopped bool
@@ -58,20 +60,20 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	if err != nil {
 		return nil, err
 	}
-	topK := req.TopK
-	if topK == 0 {
-		topK = edgelens.DefaultTopK
+	q := question{spec: spec, judge: s.judgeOf(ctx, req), topK: req.TopK}
+	if q.topK == 0 {
+		q.topK = edgelens.DefaultTopK
 	}
-	key := s.key(spec, req, topK)
+	q.key = s.key(&q, req)
 	if !req.NoCache {
-		if hit, ok := s.cache.Get(key); ok {
+		if hit, ok := s.cache.Get(q.key); ok {
 			r := hit.Clone()
 			r.RequestID, r.Cached = req.ID, true
 			r.Timings = edgelens.Timings{Total: time.Since(start)}
 			return r, nil
 		}
 	}
-	r, err := s.compute(ctx, key, spec, req, topK)
+	r, err := s.compute(ctx, &q, req)
 	if err != nil {
 		return nil, err
 	}
@@ -107,34 +109,52 @@ func validate(req *edgelens.Request) error {
 	return edgelens.CheckOptions(req.TopK, req.MinScore)
 }
 
+// question is what is to be found out about a picture. It must not be changed
+// once somebody works on it.
+type question struct {
+	key   string
+	spec  *models.Spec
+	judge *models.Spec // nil where nobody asks whether the picture is usable
+	topK  int
+}
+
+// twoModels reports whether the judge is another model than the one that answers.
+func (q *question) twoModels() bool { return q.judge != nil && q.judge.Digest != q.spec.Digest }
+
 // key names everything that the answer depends on.
-func (s *Service) key(spec *models.Spec, req *edgelens.Request, topK int) string {
-	b := make([]byte, 0, 192)
-	b = append(b, spec.Name...)
+func (s *Service) key(q *question, req *edgelens.Request) string {
+	b := make([]byte, 0, 288)
+	b = append(b, q.spec.Name...)
 	b = append(b, ' ')
-	b = append(b, spec.Digest...)
+	b = append(b, q.spec.Digest...)
 	b = append(b, ' ')
 	b = append(b, s.preprocess.Version()...)
 	b = append(b, ' ')
-	b = strconv.AppendInt(b, int64(topK), 10)
+	b = strconv.AppendInt(b, int64(q.topK), 10)
 	b = append(b, ' ')
 	b = strconv.AppendFloat(b, req.MinScore, 'g', -1, 64)
 	b = append(b, ' ')
 	b = hex.AppendEncode(b, req.SHA256[:])
+	if q.judge != nil {
+		b = append(b, " judged "...)
+		b = append(b, q.judge.Digest...)
+		b = append(b, ' ')
+		b = strconv.AppendFloat(b, s.config.QualityMinScore, 'g', -1, 64)
+	}
 	return string(b)
 }
 
 // compute runs the work, or joins the same work already under way, and waits
 // for it as long as ctx lives.
-func (s *Service) compute(ctx context.Context, key string, spec *models.Spec, req *edgelens.Request, topK int) (*edgelens.Result, error) {
-	flightKey := key
+func (s *Service) compute(ctx context.Context, q *question, req *edgelens.Request) (*edgelens.Result, error) {
+	flightKey := q.key
 	switch {
 	case req.NoCache:
 		// Its own flight: whoever bypasses the cache wants a run of its own.
 		flightKey = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
 	case edgelens.IsInBackground(ctx):
 		// Whoever is in a hurry must not join one that is not.
-		flightKey = "background " + key
+		flightKey = "background " + q.key
 	}
 	// The work may outlive this call, after which req is the caller's again.
 	own := *req
@@ -146,15 +166,16 @@ func (s *Service) compute(ctx context.Context, key string, spec *models.Spec, re
 		defer s.work.Done()
 		if !req.NoCache {
 			// The same may have been computed since the caller looked.
-			if known, ok := s.cache.Get(key); ok {
+			if known, ok := s.cache.Get(q.key); ok {
 				return known, nil
 			}
 		}
 		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
 		defer cancel()
-		result, err := s.run(work, spec, req, topK)
-		if err == nil && !req.NoCache {
-			s.cache.Set(key, result)
+		result, err := s.run(work, q, req)
+		whole := err == nil && (result.Quality != nil) == (q.judge != nil)
+		if whole && !req.NoCache {
+			s.cache.Set(q.key, result)
 		}
 		return result, err
 	})
@@ -186,7 +207,7 @@ func (s *Service) begin() bool {
 // run is the way of one picture once it is clear that it must be computed. A
 // panic in it is a bug of ours and must not end the process: it is logged and
 // becomes an error.
-func (s *Service) run(ctx context.Context, spec *models.Spec, req *edgelens.Request, topK int) (result *edgelens.Result, err error) {
+func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (result *edgelens.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("panic while recognizing", "request_id", req.ID, "panic", p, "stack", string(debug.Stack()))
@@ -201,44 +222,61 @@ func (s *Service) run(ctx context.Context, spec *models.Spec, req *edgelens.Requ
 	defer leave()
 	timings := edgelens.Timings{Queue: time.Since(start)}
 
-	tensor := s.borrowTensor(spec.Input.Bytes())
-	defer s.tensors.Put(tensor)
-	var info edgelens.ImageInfo
-	var decode, rest time.Duration
+	tensors, giveBack := s.borrowTensors(q)
+	defer giveBack()
+	result = &edgelens.Result{Model: q.spec.ModelRef}
 	edgelens.GiveWay(edgelens.IsInBackground(ctx), func() {
-		info, decode, rest, err = s.preprocess.Tensor(*tensor, req.Image, spec.Input)
+		result.Image, timings.Decode, timings.Preprocess, err = s.preprocess.Tensors(req.Image, tensors...)
 	})
 	if err != nil {
 		return nil, err
 	}
-	info.SHA256 = hex.EncodeToString(req.SHA256[:])
-	timings.Decode, timings.Preprocess = decode, rest
+	result.Image.SHA256 = hex.EncodeToString(req.SHA256[:])
 
 	mark := time.Now()
-	raw, err := s.runner.Run(ctx, spec, *tensor)
+	raw, err := s.runner.Run(ctx, q.spec, tensors[0].Bytes)
 	if err != nil {
 		return nil, err
 	}
 	timings.Inference = time.Since(mark)
 
 	mark = time.Now()
-	list, err := predictions(spec, raw, topK, req.MinScore)
-	if err != nil {
+	if result.Predictions, err = predictions(q.spec, raw, q.topK, req.MinScore); err != nil {
 		return nil, err
 	}
 	timings.Postprocess = time.Since(mark)
+	if q.judge != nil {
+		mark = time.Now()
+		result.Quality = s.judgePicture(ctx, q, req, raw, tensors)
+		timings.Quality = time.Since(mark)
+	}
 	timings.Total = time.Since(start)
-	return &edgelens.Result{Model: spec.ModelRef, Predictions: list, Image: info, Timings: timings}, nil
+	result.Timings = timings
+	return result, nil
 }
 
-// borrowTensor returns a buffer of exactly size bytes from the pool.
-func (s *Service) borrowTensor(size int) *[]byte {
-	if b, ok := s.tensors.Get().(*[]byte); ok && cap(*b) >= size {
-		*b = (*b)[:size]
-		return b
+// borrowTensors returns the buffers that a picture is needed in: the model's and,
+// where another judges, that one's. The function gives them back.
+func (s *Service) borrowTensors(q *question) ([]models.InputBuffer, func()) {
+	first, giveBack := borrowTensor(&s.tensors, q.spec.Input)
+	if !q.twoModels() {
+		return []models.InputBuffer{first}, giveBack
 	}
-	b := make([]byte, size)
-	return &b
+	second, giveSecondBack := borrowTensor(&s.judgeTensors, q.judge.Input)
+	return []models.InputBuffer{first, second}, func() { giveBack(); giveSecondBack() }
+}
+
+// borrowTensor returns a buffer of exactly the size of a tensor from a pool, and
+// what gives it back.
+func borrowTensor(pool *sync.Pool, spec models.InputSpec) (models.InputBuffer, func()) {
+	size := spec.Bytes()
+	b, ok := pool.Get().(*[]byte)
+	if !ok || cap(*b) < size {
+		made := make([]byte, size)
+		b = &made
+	}
+	*b = (*b)[:size]
+	return models.InputBuffer{Spec: spec, Bytes: *b}, func() { pool.Put(b) }
 }
 
 // contextError names why ctx ended in this module's words.

@@ -138,7 +138,7 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	good := recognize.Config{Workers: 1, Queue: 0, Timeout: time.Second}
+	good := recognize.Config{Workers: 1, Queue: 0, Timeout: time.Second, Quality: recognize.QualityOff}
 	tests := map[string]struct {
 		change func(*recognize.Config)
 		faults int
@@ -150,7 +150,10 @@ func TestConfig(t *testing.T) {
 		"long queue":       {func(c *recognize.Config) { c.Queue = 1025 }, 1},
 		"short timeout":    {func(c *recognize.Config) { c.Timeout = time.Millisecond }, 1},
 		"long timeout":     {func(c *recognize.Config) { c.Timeout = time.Hour }, 1},
-		"all wrong":        {func(c *recognize.Config) { *c = recognize.Config{Queue: -1} }, 3},
+		"all wrong":        {func(c *recognize.Config) { *c = recognize.Config{Queue: -1} }, 4},
+		"unknown quality":  {func(c *recognize.Config) { c.Quality = "some" }, 1},
+		"sure of more":     {func(c *recognize.Config) { c.QualityMinScore = 1.01 }, 1},
+		"sure of nothing":  {func(c *recognize.Config) { c.QualityMinScore = math.NaN() }, 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

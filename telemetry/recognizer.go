@@ -25,6 +25,7 @@ type Recognizer struct {
 	seconds  *prometheus.HistogramVec
 	stages   *prometheus.HistogramVec
 	cache    *prometheus.CounterVec
+	quality  *prometheus.CounterVec
 }
 
 // NewRecognizer wraps next and registers its metrics.
@@ -43,11 +44,14 @@ func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Regi
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_cache_requests_total", Help: "Recognitions by cache result; hits, misses and bypasses add up to the requests.",
 		}, []string{"result"}),
+		quality: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_quality_total", Help: "Pictures that were judged, by verdict; answers from the cache too.",
+		}, []string{"verdict"}),
 	}
 	for _, result := range []string{"hit", "miss", "bypass"} {
 		t.cache.WithLabelValues(result)
 	}
-	r.MustRegister(t.requests, t.seconds, t.stages, t.cache)
+	r.MustRegister(t.requests, t.seconds, t.stages, t.cache, t.quality)
 	return t
 }
 
@@ -64,6 +68,9 @@ func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	t.cache.WithLabelValues(cached).Inc()
 	if err == nil && !result.Cached {
 		t.observeStages(model, result.Timings)
+	}
+	if err == nil && result.Quality != nil {
+		t.quality.WithLabelValues(result.Quality.Verdict).Inc()
 	}
 	t.logLine(ctx, req, result, err, model, cached, took)
 	return result, err
@@ -108,6 +115,9 @@ func (t *Recognizer) observeStages(model string, timings edgelens.Timings) {
 	} {
 		t.stages.WithLabelValues(s.stage, model).Observe(s.took.Seconds())
 	}
+	if timings.Quality > 0 {
+		t.stages.WithLabelValues("quality", model).Observe(timings.Quality.Seconds())
+	}
 }
 
 func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result *edgelens.Result, err error, model, cached string, took time.Duration) {
@@ -128,6 +138,9 @@ func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result 
 	if len(result.Predictions) > 0 {
 		best := result.Predictions[0]
 		attributes = append(attributes, slog.String("top", best.Label), slog.Float64("probability", best.Probability))
+	}
+	if q := result.Quality; q != nil {
+		attributes = append(attributes, slog.String("quality", q.Verdict), slog.Float64("quality_score", q.Score))
 	}
 	t.log.LogAttrs(ctx, slog.LevelInfo, "recognize", attributes...)
 }

@@ -205,6 +205,30 @@ func TestStagesAreThoseOfWhatWasComputed(t *testing.T) {
 	}
 }
 
+// A judged picture has a stage and a log line with its verdict more, and is
+// counted, as is one from the cache.
+func TestQualityIsTold(t *testing.T) {
+	judged := func(req *edgelens.Request) (*edgelens.Result, error) {
+		r, err := succeed(req)
+		r.Quality, r.Timings.Quality = &edgelens.Quality{Verdict: edgelens.QualityDark, Score: .75}, time.Millisecond
+		return r, err
+	}
+	var log bytes.Buffer
+	r, registry := observe(recognizer(judged), &log)
+	for range 2 {
+		_, _ = r.Recognize(t.Context(), &edgelens.Request{Face: "mqtt"})
+	}
+	if n := series(t, registry, "edgelens_stage_seconds")["model=cats stage=quality"]; n != 2 {
+		t.Errorf("%v observations of its stage, want 2", n)
+	}
+	if got := series(t, registry, "edgelens_quality_total"); len(got) != 1 || got["verdict=dark"] != 2 {
+		t.Errorf("counted %v, want 2 dark", got)
+	}
+	if want := `"quality":"dark","quality_score":0.75`; strings.Count(log.String(), want) != 2 {
+		t.Errorf("want %s in each line of\n%s", want, &log)
+	}
+}
+
 func TestOneLogLine(t *testing.T) {
 	tests := map[string]struct {
 		next  recognizer

@@ -222,7 +222,7 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 		return nil, err
 	}
 	req := edgelens.Request{
-		ID: job.ID, Face: "queue", Image: image, SHA256: digest,
+		ID: job.ID, Face: "queue", Device: job.Device, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
 	}
 	leave, err := w.gate.enter(ctx, job.Queue == edgelens.QueueInteractive)

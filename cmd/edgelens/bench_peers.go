@@ -57,7 +57,7 @@ func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := models.Open(b.config.ModelsDir)
+	registry, err := openModels(b.config)
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func commitOf(version string) string {
 
 // benchModel returns the model that is measured; an error says how to get it.
 func benchModel(c *config.Config) (models.Model, error) {
-	registry, err := models.Open(c.ModelsDir)
+	registry, err := openModels(c)
 	if err != nil {
 		return models.Model{}, err
 	}

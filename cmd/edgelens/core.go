@@ -15,6 +15,7 @@ import (
 	"edgelens/inference"
 	"edgelens/inference/tflite"
 	"edgelens/models"
+	"edgelens/models/quality"
 	"edgelens/preprocess"
 	"edgelens/recognize"
 	"edgelens/telemetry"
@@ -29,18 +30,14 @@ type core struct {
 	preprocessor *preprocess.Preprocessor
 	service      *recognize.Service
 	shared       *cache.Shared // nil where results are in memory alone
+	judgesAll    bool          // whether every picture is judged by the built-in model
 }
 
 // newCore fits the parts together. Nothing is loaded yet.
 func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (*core, error) {
-	registry, err := models.Open(c.ModelsDir)
+	registry, err := openModels(c)
 	if err != nil {
 		return nil, err
-	}
-	if c.Model != "" {
-		if err := registry.SetDefault(c.Model); err != nil {
-			return nil, err
-		}
 	}
 	preprocessor, err := preprocess.New(c.Preprocess)
 	if err != nil {
@@ -61,15 +58,22 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	}
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
 	service := recognize.New(c.Recognize, preprocessing{preprocessor}, loader, results, log)
+	service.JudgeWith(quality.Name)
 	return &core{
 		registry: registry, loader: loader, preprocessor: preprocessor, service: service, shared: shared,
 		recognizer: telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
+		judgesAll:  c.Recognize.Quality == recognize.QualityAll,
 	}, nil
 }
 
-// warmUp loads the default model.
+// warmUp loads the default model, and the one that judges pictures where it
+// judges all of them. Else that takes its memory from the first terminal's
+// picture on. That it fails is logged, and no reason not to serve.
 func (c *core) warmUp(ctx context.Context) error {
 	_, err := c.loader.Describe(ctx, "")
+	if err == nil && c.judgesAll {
+		_, _ = c.loader.Describe(ctx, quality.Name)
+	}
 	return err
 }
 
@@ -109,8 +113,8 @@ func newResults(c *config.Config, log *slog.Logger, metrics prometheus.Registere
 // preprocessing fits the Preprocessor into the port of package recognize.
 type preprocessing struct{ *preprocess.Preprocessor }
 
-func (p preprocessing) Tensor(dst, encoded []byte, spec models.InputSpec) (edgelens.ImageInfo, time.Duration, time.Duration, error) {
-	info, timings, err := p.Preprocessor.Tensor(dst, encoded, spec)
+func (p preprocessing) Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, time.Duration, time.Duration, error) {
+	info, timings, err := p.Preprocessor.Tensors(encoded, into...)
 	return info, timings.Decode, timings.Preprocess, err
 }
 

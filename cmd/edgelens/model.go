@@ -15,6 +15,7 @@ import (
 	"edgelens"
 	"edgelens/config"
 	"edgelens/models"
+	"edgelens/models/quality"
 )
 
 func newModel(environ []string) *cobra.Command {
@@ -40,14 +41,9 @@ func newModelList(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			registry, err := models.Open(c.ModelsDir)
+			registry, err := openModels(c)
 			if err != nil {
 				return err
-			}
-			if c.Model != "" {
-				if err := registry.SetDefault(c.Model); err != nil {
-					return err
-				}
 			}
 			return printModels(cmd.OutOrStdout(), registry.List())
 		},
@@ -59,6 +55,9 @@ func printModels(w io.Writer, list []models.Listed) error {
 	fmt.Fprintln(t, "NAME\tSTATE\tSIZE\tLABELS\tNOTE") // Flush returns it
 	for _, m := range list {
 		note := m.Problem
+		if m.BuiltIn {
+			note = "built in. " + note
+		}
 		if m.Default {
 			note = "default. " + note
 		}
@@ -103,6 +102,10 @@ func pullModels(ctx context.Context, c *config.Config, out io.Writer, names []st
 	puller := models.Puller{Mirror: c.ModelMirror, Progress: newPullProgress(out)}
 	var faults []error
 	for _, name := range names {
+		if name == quality.Name {
+			fmt.Fprintf(out, "%s is built in: there is nothing to fetch\n", name) // only talk
+			continue
+		}
 		entry, known := manifest.Find(name)
 		if !known {
 			faults = append(faults, fmt.Errorf("%w: the manifest has no model %q; `edgelens model list` lists them", edgelens.ErrUnknownModel, name))

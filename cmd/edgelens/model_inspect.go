@@ -168,10 +168,14 @@ func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON boo
 	if asJSON {
 		return printFactsJSON(w, spec.Facts)
 	}
+	file := spec.Path
+	if spec.BuiltIn {
+		file = "built in"
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"name", spec.Name},
-		{"file", spec.Path},
+		{"file", file},
 		{"digest", spec.Digest},
 		{"size", fmt.Sprintf("%d bytes", spec.FileBytes)},
 		{"input", tensorText(spec.Input.TensorSpec)},

@@ -41,7 +41,7 @@ func newRecognize(environ []string) *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one object a line")
 	cmd.Flags().IntVar(&options.TopK, "top-k", edgelens.DefaultTopK, "how many predictions to print")
 	cmd.Flags().Float64Var(&options.MinScore, "min-score", 0, "leave out predictions with a lower probability")
-	config.AddFlags(cmd.Flags(), "data_dir", "model", "log_", "recognize.timeout", "inference.", "preprocess.")
+	config.AddFlags(cmd.Flags(), "data_dir", "model", "log_", "recognize.timeout", "recognize.quality", "inference.", "preprocess.")
 	return cmd
 }
 
@@ -56,6 +56,9 @@ func recognizeFiles(ctx context.Context, c *config.Config, cmd *cobra.Command, f
 		return err
 	}
 	defer closeWithin(stopTimeout, core.close) // the process ends next
+	if err := fallBack(core.registry, c, telemetry.NewLogger(telemetry.Config{LogLevel: "warn", LogFormat: c.Log.LogFormat}, cmd.ErrOrStderr())); err != nil {
+		return err
+	}
 	if err := core.warmUp(ctx); err != nil {
 		return err
 	}
@@ -146,6 +149,10 @@ func (t table) print(file string, result *edgelens.Result, err error) error {
 		}
 		file, took = "", ""
 	}
+	if q := result.Quality; q != nil {
+		_, err := fmt.Fprintf(t.w, "\t(picture: %s)\t\t%.3f\t\n", q.Verdict, q.Score)
+		return err
+	}
 	return nil
 }
 
@@ -168,12 +175,19 @@ type jsonLine struct {
 	Model       *jsonModel       `json:"model,omitempty"`
 	Predictions []jsonPrediction `json:"predictions,omitempty"`
 	Image       *jsonImage       `json:"image,omitempty"`
+	Quality     *jsonQuality     `json:"quality,omitempty"`
 	TotalMS     float64          `json:"total_ms,omitempty"`
 }
 
 type jsonModel struct {
 	Name   string `json:"name"`
 	Digest string `json:"digest"`
+}
+
+type jsonQuality struct {
+	Verdict string  `json:"verdict"`
+	Score   float64 `json:"score"`
+	Usable  bool    `json:"usable"`
 }
 
 type jsonImage struct {
@@ -192,6 +206,9 @@ func (j jsonLines) print(file string, result *edgelens.Result, err error) error 
 	line.Model = &jsonModel{result.Model.Name, result.Model.Digest}
 	line.Image = &jsonImage{result.Image.Width, result.Image.Height, result.Image.Format, result.Image.SHA256}
 	line.TotalMS = float64(result.Timings.Total.Microseconds()) / 1000
+	if q := result.Quality; q != nil {
+		line.Quality = &jsonQuality{q.Verdict, q.Score, q.Usable}
+	}
 	for _, p := range result.Predictions {
 		line.Predictions = append(line.Predictions, jsonPrediction(p))
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/config"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 )
@@ -193,14 +194,22 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// Without its model the service does not start, and says every place and every
-// way to get one.
+// Without the model that was asked for the service does not start, and says how
+// to get it; nor where others' jobs would be answered by another model than they
+// mean.
 func TestNoModel(t *testing.T) {
-	c := settings(t)
-	c.ModelMirror = filepath.Join(t.TempDir(), "no-such-mirror")
-	err := serve(t.Context(), c, &bytes.Buffer{})
-	if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "edgelens model pull") {
-		t.Errorf("got %v", err)
+	for name, change := range map[string]func(*config.Config){
+		"a model is named": func(c *config.Config) { c.Model = "mobilenet_v2_1.0_224_int8" },
+		"jobs are shared":  func(c *config.Config) { c.Jobs.RedisURL = "redis://127.0.0.1:1/0" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := settings(t)
+			change(c)
+			err := serve(t.Context(), c, &bytes.Buffer{})
+			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "edgelens model pull") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

@@ -71,6 +71,9 @@ func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeWithin(stopTimeout, core.close)) }()
+	if err := fallBack(core.registry, c, log); err != nil {
+		return err
+	}
 	jobs, err := newJobs(ctx, c, core, log, metrics)
 	if err != nil {
 		return err

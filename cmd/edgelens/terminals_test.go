@@ -32,6 +32,7 @@ import (
 	"edgelens"
 	"edgelens/config"
 	"edgelens/models/modeltest"
+	"edgelens/recognize"
 	"edgelens/supervise"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/fungxi"
@@ -51,6 +52,7 @@ func withTerminals(t testing.TB, c *config.Config) {
 	c.Mosquitto.Listen = l.Addr().String()
 	_ = l.Close()
 	c.Dialects.Zone = "UTC"
+	c.Recognize.Quality = recognize.QualityOff // the pictures of the tests are of one colour, so blank
 }
 
 var fungxis = fungxi.NewSimulator(func(string) *time.Location { return time.UTC })

@@ -1,0 +1,58 @@
+package recognize
+
+import (
+	"context"
+
+	"edgelens"
+	"edgelens/models"
+)
+
+// JudgeWith names the model that judges whether pictures are usable: a
+// classifier whose labels are the verdicts of edgelens.Quality. Without one no
+// picture is judged. To be called before the first Recognize.
+func (s *Service) JudgeWith(model string) { s.judge = model }
+
+// judgeOf returns the spec of the model that judges the picture of a request;
+// nil where none does, or where it cannot be had.
+func (s *Service) judgeOf(ctx context.Context, req *edgelens.Request) *models.Spec {
+	switch {
+	case s.judge == "", s.config.Quality == QualityOff:
+		return nil
+	case s.config.Quality == QualityTerminals && req.Device == "":
+		return nil
+	}
+	judge, err := s.runner.Describe(ctx, s.judge)
+	if err != nil {
+		s.notJudged(req, err)
+		return nil
+	}
+	return judge
+}
+
+// judgePicture says whether a picture is usable, where raw is what the model
+// answered; nil where that cannot be said.
+func (s *Service) judgePicture(ctx context.Context, q *question, req *edgelens.Request, raw []byte, tensors []models.InputBuffer) *edgelens.Quality {
+	if q.twoModels() {
+		var err error
+		if raw, err = s.runner.Run(ctx, q.judge, tensors[1].Bytes); err != nil {
+			s.notJudged(req, err)
+			return nil
+		}
+	}
+	verdicts, err := predictions(q.judge, raw, 1, 0)
+	if err != nil {
+		s.notJudged(req, err)
+		return nil
+	}
+	verdict := verdicts[0]
+	return &edgelens.Quality{
+		Verdict: verdict.Label, Score: verdict.Probability,
+		Usable: verdict.Label == edgelens.QualityOK || verdict.Probability < s.config.QualityMinScore,
+	}
+}
+
+// notJudged says so: what goes wrong with the judge costs an answer its quality,
+// not the answer.
+func (s *Service) notJudged(req *edgelens.Request, err error) {
+	s.log.Warn("a picture was not judged", "request_id", req.ID, "error", err)
+}

@@ -1,0 +1,115 @@
+package recognize_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"edgelens"
+	"edgelens/models"
+	"edgelens/recognize"
+)
+
+// judged returns a bench with a second model, which judges pictures: ok, blurred
+// or dark with these probabilities, in 256ths.
+func judged(quality string, scores ...byte) *bench {
+	config := oneWorker()
+	config.Quality, config.QualityMinScore = quality, 0.7
+	b := newBench(config, 200, 50)
+	judge := newSpec(models.Uint8, len(scores))
+	judge.Name, judge.Digest, judge.Labels = "judge", "sha256:4567", []string{edgelens.QualityOK, edgelens.QualityBlurred, edgelens.QualityDark}
+	judge.Output.Scale = 1.0 / 256
+	b.runner.others = map[string]*answering{"judge": {spec: judge, raw: scores}}
+	b.JudgeWith("judge")
+	return b
+}
+
+func TestQuality(t *testing.T) {
+	const door = "door"
+	for name, test := range map[string]struct {
+		setting string
+		device  string
+		scores  []byte
+		want    *edgelens.Quality
+	}{
+		"off":                       {recognize.QualityOff, door, []byte{0, 255, 0}, nil},
+		"an app's, terminals only":  {recognize.QualityTerminals, "", []byte{0, 255, 0}, nil},
+		"a terminal's":              {recognize.QualityTerminals, door, []byte{0, 240, 16}, &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.9375}},
+		"an app's, all":             {recognize.QualityAll, "", []byte{0, 0, 192}, &edgelens.Quality{Verdict: edgelens.QualityDark, Score: 0.75}},
+		"ok":                        {recognize.QualityAll, "", []byte{192, 32, 32}, &edgelens.Quality{Verdict: edgelens.QualityOK, Score: 0.75, Usable: true}},
+		"ok, but hardly":            {recognize.QualityAll, "", []byte{96, 80, 80}, &edgelens.Quality{Verdict: edgelens.QualityOK, Score: 0.375, Usable: true}},
+		"bad, but not sure of that": {recognize.QualityAll, "", []byte{64, 128, 64}, &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.5, Usable: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := judged(test.setting, test.scores...)
+			req := picture("a door")
+			req.Device = test.device
+			for _, cached := range []bool{false, true} {
+				got := b.must(t, req)
+				if got.Cached != cached || len(got.Predictions) != 2 || got.Predictions[0].Label != "zero" {
+					t.Fatalf("%+v, want both predictions of the model, cached %v", got, cached)
+				}
+				switch {
+				case (got.Quality == nil) != (test.want == nil):
+					t.Errorf("quality %+v, want %+v", got.Quality, test.want)
+				case got.Quality != nil && *got.Quality != *test.want:
+					t.Errorf("quality %+v, want %+v", *got.Quality, *test.want)
+				}
+			}
+			if n := b.preprocessor.calls.Load(); n != 1 {
+				t.Errorf("the picture was decoded %d times, want once", n)
+			}
+		})
+	}
+}
+
+// Answers with a quality and without are two: neither is given for the other.
+func TestQualityIsPartOfTheKey(t *testing.T) {
+	b := judged(recognize.QualityTerminals, 0, 255, 0)
+	b.must(t, picture("a door"))
+	req := picture("a door")
+	req.Device = "door"
+	if got := b.must(t, req); got.Cached || got.Quality == nil {
+		t.Errorf("%+v, want an answer of its own, with a quality", got)
+	}
+	if got := b.must(t, picture("a door")); !got.Cached || got.Quality != nil {
+		t.Errorf("%+v, want the first answer from the cache, without a quality", got)
+	}
+}
+
+// What goes wrong with the judge costs the quality, and that answer is not kept.
+func TestAnswersWithoutTheJudge(t *testing.T) {
+	broken := errors.New("broken")
+	for name, spoil := range map[string]func(judge *answering){
+		"it cannot be loaded": func(judge *answering) { judge.described = broken },
+		"it fails":            func(judge *answering) { judge.failed = broken },
+		"it answers short":    func(judge *answering) { judge.raw = judge.raw[:1] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := judged(recognize.QualityAll, 0, 255, 0)
+			judge := b.runner.others["judge"]
+			whole := *judge
+			spoil(judge)
+			if got := b.must(t, picture("a door")); got.Quality != nil || len(got.Predictions) != 2 {
+				t.Errorf("%+v, want predictions without a quality", got)
+			}
+			*judge = whole
+			if got := b.must(t, picture("a door")); got.Quality == nil {
+				t.Errorf("%+v, want a quality once the judge is well", got)
+			}
+		})
+	}
+}
+
+// Where the judge is the model itself, it runs once.
+func TestJudgeThatIsTheModel(t *testing.T) {
+	b := judged(recognize.QualityAll, 16, 240, 0)
+	runs := 0
+	b.runner.others["judge"].work = func(context.Context) { runs++ }
+	req := picture("a door")
+	req.Model = "judge"
+	got := b.must(t, req)
+	if got.Quality == nil || got.Quality.Verdict != edgelens.QualityBlurred || got.Predictions[0].Label != edgelens.QualityBlurred || runs != 1 {
+		t.Errorf("%+v (quality %+v) in %d runs, want blurred twice in one", got, got.Quality, runs)
+	}
+}
