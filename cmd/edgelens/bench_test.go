@@ -17,6 +17,7 @@ import (
 	"edgelens/inference/tflite"
 	"edgelens/models"
 	"edgelens/preprocess"
+	"edgelens/recognize"
 )
 
 // BenchmarkWholePath compares, picture by picture and turn by turn in one run,
@@ -155,3 +156,34 @@ func quantile(times []time.Duration, q float64) time.Duration {
 
 func milliseconds(d time.Duration) float64         { return float64(d.Microseconds()) / 1000 }
 func percentOver(with, base time.Duration) float64 { return 100 * (float64(with)/float64(base) - 1) }
+
+// BenchmarkQuality is what a verdict on the picture costs a recognition: the same
+// picture with and without one, in turn. One recognition at a time.
+func BenchmarkQuality(b *testing.B) {
+	for _, name := range []string{"cat_720p.jpg", "cat_1080p.jpg"} {
+		b.Run(name, func(b *testing.B) {
+			c := settings(b)
+			withShared(b, c)
+			c.Recognize.Quality = recognize.QualityTerminals // who has a device is judged
+			core := start(b, c).core
+			image := picture(b, name)
+			ask := func(device string) time.Duration {
+				req := edgelens.Request{Face: "test", Device: device, Image: image, NoCache: true}
+				return timed(func() {
+					r, err := core.service.Recognize(context.Background(), &req)
+					if err != nil || (r.Quality != nil) != (device != "") {
+						b.Fatal(r, err)
+					}
+				})
+			}
+			ask("door")
+			var without, with []time.Duration
+			for b.Loop() {
+				without, with = append(without, ask("")), append(with, ask("door"))
+			}
+			b.ReportMetric(milliseconds(median(without)), "without-ms")
+			b.ReportMetric(milliseconds(median(with)), "with-ms")
+			b.ReportMetric(float64(median(with))/float64(median(without)), "with/without")
+		})
+	}
+}
