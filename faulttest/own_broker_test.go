@@ -28,7 +28,7 @@ func newBroker(t *testing.T) *ownBroker {
 	t.Helper()
 	b := &ownBroker{t: t, dir: t.TempDir(), address: freeAddress(t)}
 	_, port, _ := net.SplitHostPort(b.address) // it is one
-	config := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nautosave_on_changes true\nautosave_interval 1\n"+
+	config := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nautosave_on_changes false\nautosave_interval 1\n"+
 		"max_queued_messages 10000\nmax_queued_bytes %d\nuser root\n", port, b.dir, 64<<20)
 	if err := os.WriteFile(filepath.Join(b.dir, "conf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
