@@ -76,8 +76,9 @@ func TestReducedTensorIsNearTheFullOne(t *testing.T) {
 	full, reducing := newPreprocessor(t), newReducing(t, 1)
 	s := spec(64, 48, 3, models.Uint8)
 	for _, size := range []image.Point{{130, 96}, {301, 256}, {1031, 777}} {
+		upright := asJPEG(smooth(size.X, size.Y))
 		for orientation := 1; orientation <= 8; orientation++ {
-			file := withOrientation(t, "jpeg", asJPEG(smooth(size.X, size.Y)), orientation)
+			file := withOrientation(t, "jpeg", upright, orientation)
 			got := tensor(t, reducing, file, s)
 			if mean, _ := difference(got, tensor(t, full, file, s)); mean > 1.5 {
 				t.Errorf("%v, orientation %d: differs by %.2f in the mean", size, orientation, mean)
@@ -146,7 +147,7 @@ func TestReducedDecodeRefusesWhatFullDecodeDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(2, uint64(len(file))))
 			decoded := 0
-			for range 300 {
+			for range 100 {
 				damaged := bytes.Clone(file)
 				for range 1 + random.IntN(3) {
 					damaged[2+random.IntN(len(damaged)-2)] = byte(random.Uint32())
@@ -155,8 +156,8 @@ func TestReducedDecodeRefusesWhatFullDecodeDoes(t *testing.T) {
 					decoded++
 				}
 			}
-			if decoded == 0 || decoded == 300 {
-				t.Errorf("%d of 300 damaged ones are decoded", decoded)
+			if decoded == 0 || decoded == 100 {
+				t.Errorf("%d of 100 damaged ones are decoded", decoded)
 			}
 		})
 	}
