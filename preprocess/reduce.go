@@ -6,8 +6,8 @@ import "edgelens/models"
 const fullSize = 8
 
 // reducedSizes are the sizes, in eighths, at which a JPEG may be decoded.
-// libjpeg-turbo knows others, but decodes at these alone with SIMD; at 5/8 and
-// more it takes longer than in full (docs/adr/0014-reduced-decode.md).
+// libjpeg-turbo knows others, but has a quick way to these alone: 5/8 and more
+// take longer than in full (docs/adr/0014-reduced-decode.md).
 var reducedSizes = [...]int{1, 2, 4}
 
 // eighths returns at which size, in eighths, a JPEG is decoded for its tensors:

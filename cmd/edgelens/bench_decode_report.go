@@ -25,7 +25,7 @@ func (d *decodeBench) text(ctx context.Context) ([]byte, error) {
 	}
 	fmt.Fprintf(&b, `# JPEG decoded at a reduced size
 
-Made by `+"`edgelens bench decode`"+` on %s. %d pictures: %d JPEG files as they are and %d made of %s,
+Made by `+"`edgelens bench decode`"+` on %s. %d pictures: %d JPEG files as they are and %d made of %s:
 %d mild and %d strong ones of each in each size, with a quality of %d to %d by chance and 4:2:0; always the same.
 
 `, board.Prober{Root: "/"}.Facts().CPU, len(d.decoded), len(d.decoded)-generated, generated, baseNames(d.pictures), d.variants, d.variants, leastQuality, mostQuality)
@@ -83,13 +83,13 @@ func (d *decodeBench) printAgreement(ctx context.Context, b *bytes.Buffer, m *de
 		fmt.Fprintf(b, "| %s | %d | %.1f%% | %.1f%% | %.6f | %.4f | %s |\n", name, a.Inputs, 100*a.Top1(), 100*a.SameOrClose(), a.MeanDifference, a.FirstDifference, verdict)
 	}
 	for i, margin := range d.margins {
-		a, err := d.agreement(ctx, m, i+1, func(run *decodeRun) bool { return run.changed[i+1] })
+		a, err := d.agreement(ctx, m, i+1, func(n int) bool { return d.decoded[n].changed[i+1] })
 		if err != nil {
 			return err
 		}
 		line(fmt.Sprint(margin), a)
 	}
-	control, err := d.agreement(ctx, m, len(d.ways), func(run *decodeRun) bool { return run.size != asItIs })
+	control, err := d.agreement(ctx, m, len(d.ways), func(n int) bool { return d.decoded[n].size != asItIs })
 	if err != nil {
 		return err
 	}
@@ -103,15 +103,16 @@ func (d *decodeBench) printAgreement(ctx context.Context, b *bytes.Buffer, m *de
 		b.WriteString("---:|")
 	}
 	b.WriteString("\n")
-	for _, kind := range d.kinds() {
+	for _, kind := range d.kinds(m) {
 		fmt.Fprintf(b, "| %s |", kind.name)
 		for way := 1; way <= len(d.ways); way++ {
-			a, err := d.agreement(ctx, m, way, func(run *decodeRun) bool {
+			a, err := d.agreement(ctx, m, way, func(n int) bool {
+				run := d.decoded[n]
 				counts := run.size != asItIs // the control's
 				if way < len(d.ways) {
 					counts = run.changed[way]
 				}
-				return counts && kind.holds(run)
+				return counts && kind.holds(n)
 			})
 			switch {
 			case err != nil:
@@ -127,22 +128,27 @@ func (d *decodeBench) printAgreement(ctx context.Context, b *bytes.Buffer, m *de
 	return nil
 }
 
-// decodeKind is a part of the pictures.
+// sureScore is what the first class has in full where the model is sure.
+const sureScore = 0.5
+
+// decodeKind is a part of the pictures, by their number.
 type decodeKind struct {
 	name  string
-	holds func(*decodeRun) bool
+	holds func(n int) bool
 }
 
-func (d *decodeBench) kinds() []decodeKind {
+func (d *decodeBench) kinds(m *decodeModel) []decodeKind {
 	var list []decodeKind
+	of := func(name string, holds func(decodeRun) bool) {
+		list = append(list, decodeKind{name, func(n int) bool { return holds(d.decoded[n]) }})
+	}
 	for _, strength := range strengths {
-		list = append(list, decodeKind{strength.name, func(run *decodeRun) bool { return run.strength == strength.name }})
+		of(strength.name, func(run decodeRun) bool { return run.strength == strength.name })
 	}
-	list = append(list,
-		decodeKind{"as large as their originals, or smaller", func(run *decodeRun) bool { return run.detailed && run.size != asItIs }},
-		decodeKind{"larger than their originals, so soft", func(run *decodeRun) bool { return !run.detailed }})
+	of("as large as their originals, or smaller", func(run decodeRun) bool { return run.detailed && run.size != asItIs })
+	of("larger than their originals, so soft", func(run decodeRun) bool { return !run.detailed })
 	for _, size := range append(slices.Clone(d.sizes), asItIs) {
-		list = append(list, decodeKind{size, func(run *decodeRun) bool { return run.size == size }})
+		of(size, func(run decodeRun) bool { return run.size == size })
 	}
-	return list
+	return append(list, decodeKind{fmt.Sprintf("first class scored %v or more in full", sureScore), func(n int) bool { return slices.Max(m.scores[n][inFull]) >= sureScore }})
 }
