@@ -95,6 +95,9 @@ func TestReducedTensorIsNearTheFullOne(t *testing.T) {
 // JPEG, or not large enough, it leaves alone.
 func TestReducedDecodeChangesLargeJPEGsOnly(t *testing.T) {
 	full, reducing := newPreprocessor(t), newReducing(t, 2)
+	if full.Version() != Version || reducing.Version() == Version {
+		t.Errorf("versions %q and %q", full.Version(), reducing.Version())
+	}
 	s := spec(64, 48, 3, models.Uint8)
 	for name, test := range map[string]struct {
 		file    []byte
