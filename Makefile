@@ -63,7 +63,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
-	bench bench-targets bench-peers bench-requantize peer-setup fuzz fault fault-short quality-model tidy-check env \
+	bench bench-targets bench-peers bench-requantize bench-decode peer-setup fuzz fault fault-short quality-model tidy-check env \
 	build-arm64 check-arm64 docker docker-check clean distclean
 
 help: ## List the targets
@@ -124,6 +124,15 @@ bench-requantize: build ## Measure how alike requantized models answer, and how 
 		$(call TEST_PICTURES,bird.bmp cat.bmp cat_1080p.jpg cat_720p.jpg grace_hopper.bmp sunflower.bmp) \
 		--floor 'mobilenet_v2_1.0_224_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 286 0.7' \
 		--floor 'mobilenet_v1_0.25_128_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 283 0.25' --out docs/requantize.md
+
+GOCV_PICTURES := distortion face face-detect fisheye_sample inpaint-src space_shuttle
+
+bench-decode: build ## Measure what decoding JPEGs at a reduced size saves and changes: writes docs/reduced-decode.md
+	@[ -d '$(TEST_MODELS)' ] || { echo 'the test pictures and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
+	@gocv="$$(go list -m -f '{{.Dir}}' gocv.io/x/gocv)/images" && \
+		bin/edgelens bench decode $(TEST_MODELS)/tf2_mobilenet_v2_1.0_224_ptq.tflite $(TEST_MODELS)/mobilenet_v2_1.0_224_quant.tflite \
+		$(call TEST_PICTURES,*.bmp *.jpg imprinting/*.bmp) $(patsubst %,--images "$$gocv/%.jpg",$(GOCV_PICTURES)) --images "$$gocv/sample.webp" \
+		$(ARGS) --out docs/reduced-decode.md
 
 # Both services recognize with the same models; Debian's Python runs the other.
 peer-setup: build

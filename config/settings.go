@@ -56,6 +56,7 @@ func (c *Config) settings() []setting {
 		{"preprocess.max_pixels", "largest picture, in pixels", integer(&c.Preprocess.MaxPixels)},
 		{"preprocess.max_side", "longest side of a picture, in pixels", integer(&c.Preprocess.MaxSide)},
 		{"preprocess.max_scans", "most scans of a progressive JPEG", integer(&c.Preprocess.MaxScans)},
+		{"preprocess.reduce_jpeg", "decode a JPEG at a half, fourth or eighth where its sides stay so many times the model's, 1 to 64; 0: in full", float(&c.Preprocess.ReduceJPEG)},
 
 		{"cache.max_entries", "results kept in memory; 0 keeps none", integer(&c.Cache.MaxEntries)},
 		{"cache.ttl", "how long a result is kept", duration(&c.Cache.TTL)},

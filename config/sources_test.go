@@ -139,6 +139,7 @@ var valid = map[string][3]string{
 	"preprocess.max_pixels":       {"10001", "10002", "10003"},
 	"preprocess.max_side":         {"10001", "10002", "10003"},
 	"preprocess.max_scans":        {"11", "12", "13"},
+	"preprocess.reduce_jpeg":      {"1", "2", "3.5"},
 	"cache.max_entries":           {"11", "12", "13"},
 	"cache.ttl":                   {"11s", "12s", "13s"},
 	"redis.url":                   {"redis://a:1", "redis://b:2", "redis://c:3"},

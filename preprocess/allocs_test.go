@@ -12,7 +12,7 @@ import (
 // or in C. (With matprofile gocv notes down every Mat in Go, which does
 // allocate.)
 func TestTensorAllocations(t *testing.T) {
-	p := newPreprocessor(t)
+	p := newReducing(t, 1)
 	s := spec(224, 224, 3, models.Uint8)
 	dst := make([]byte, s.Bytes())
 	for name, file := range map[string][]byte{"bmp": asBMP(scene(512, 384)), "jpeg": asJPEG(scene(640, 480))} {

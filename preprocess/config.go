@@ -3,6 +3,7 @@ package preprocess
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"edgelens"
@@ -11,9 +12,10 @@ import (
 // Version names everything that decides which tensor a picture becomes: the
 // decoder's flags, the way of resizing, the order of the steps. It is part of
 // the key of every cached result, so change it whenever a tensor may change.
+// Settings that change pixels are added to it (Preprocessor.Version).
 const Version = "1-linear"
 
-// Config holds the limits that a picture must keep to.
+// Config holds the limits that a picture must keep to, and how it is decoded.
 type Config struct {
 	// MaxPixels is the largest width times height. OpenCV needs 3 bytes a
 	// pixel, so the default of 50 million costs 150 MB while such a picture is
@@ -25,6 +27,12 @@ type Config struct {
 	// progressive JPEG costs a pass over the whole picture however few bytes it
 	// has; encoders write about ten.
 	MaxScans int
+	// ReduceJPEG has a JPEG decoded at 1/2, 1/4 or 1/8 of its size: the smallest
+	// at which each side is still at least so many times the model's. That takes
+	// less time and memory, and changes pixels and so, a little, the scores
+	// (docs/adr/0014-reduced-decode.md). 0 decodes every picture in full, which is
+	// the default; else 1 to 64.
+	ReduceJPEG float64
 }
 
 // DefaultConfig returns the limits for a small machine.
@@ -39,6 +47,7 @@ const (
 	opencvMaxPixels = 1 << 30
 	opencvMaxSide   = 1 << 20
 	mostScans       = 10_000
+	mostMargin      = 64
 )
 
 // Validate returns every fault of the settings, joined; nil if there is none.
@@ -53,7 +62,18 @@ func (c Config) Validate() error {
 	if c.MaxScans < 1 || c.MaxScans > mostScans {
 		faults = append(faults, fmt.Errorf("max_scans must be from 1 to %d, not %d", mostScans, c.MaxScans))
 	}
+	if k := c.ReduceJPEG; k != 0 && !(k >= 1 && k <= mostMargin) { // NaN too
+		faults = append(faults, fmt.Errorf("reduce_jpeg must be 0 or from 1 to %d, not %v", mostMargin, k))
+	}
 	return errors.Join(faults...)
+}
+
+// version is Version and what of the settings changes pixels.
+func (c Config) version() string {
+	if c.ReduceJPEG == 0 {
+		return Version
+	}
+	return Version + "-reduced-" + strconv.FormatFloat(c.ReduceJPEG, 'g', -1, 64)
 }
 
 // allow checks a picture's dimensions against the limits.

@@ -4,8 +4,9 @@
 //  1. Check. Header and structure are read in Go, so that OpenCV never sees a
 //     format it was not asked for, a picture over the limits, a truncated file
 //     or a small file that claims a huge picture.
-//  2. Decode. OpenCV decodes to 8-bit BGR. Transparency is ignored: what a
-//     model sees is the colour stored under it.
+//  2. Decode. TurboJPEG (JPEG; at a reduced size where Config.ReduceJPEG says so)
+//     or OpenCV decodes to 8-bit BGR. Transparency is ignored: what a model sees
+//     is the colour stored under it.
 //  3. Resize. The whole picture is stretched to the model's input, bilinearly
 //     between the four nearest pixels, without averaging when it shrinks
 //     (INTER_LINEAR). MobileNets were trained and measured on pictures resized
@@ -17,6 +18,6 @@
 //     put in RGB order (or is gray already), and each pixel is mapped to an
 //     element of the tensor by a table of 256 entries.
 //
-// Only the decoding needs cgo (OpenCV by way of gocv); in a build without it
-// New returns an error. No gocv type leaves this package.
+// Only decoding and resizing need cgo (TurboJPEG, and OpenCV by way of gocv); in
+// a build without it New returns an error. No gocv type leaves this package.
 package preprocess

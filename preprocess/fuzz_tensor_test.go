@@ -39,17 +39,26 @@ func soil(info edgelens.ImageInfo, value float64) {
 
 // Whatever the bytes, the process lives, and the answer is a tensor or a
 // refusal that leaves the buffer as it was; the same bytes give the same,
-// whatever was in memory before.
+// whatever was in memory before, and are taken or refused alike where JPEGs are
+// decoded at a reduced size.
 func FuzzTensor(f *testing.F) {
 	addSeeds(f)
-	p, err := New(Config{MaxPixels: 250_000, MaxSide: 4000, MaxScans: 20}) // small, to try many
+	limits := Config{MaxPixels: 250_000, MaxSide: 4000, MaxScans: 20} // small, to try many
+	p, err := New(limits)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { p.Close() })
+	limits.ReduceJPEG = 1
+	reducing, err := New(limits)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { reducing.Close() })
 	s := spec(9, 7, 3, models.Uint8)
 	f.Fuzz(func(t *testing.T, file []byte) {
 		file = repairCRCs(file)
+		agree(t, p, reducing, file, s)
 		info, _ := p.Inspect(file)
 		dst, again := make([]byte, s.Bytes()), bytes.Repeat([]byte{0xA5}, s.Bytes())
 		soil(info, 0)

@@ -20,8 +20,8 @@ func New(Config) (*Preprocessor, error) { return nil, errNoCgo }
 // Close does nothing.
 func (p *Preprocessor) Close() error { return nil }
 
-// Version returns Version.
-func (p *Preprocessor) Version() string { return Version }
+// Version returns what it does in a build with cgo.
+func (p *Preprocessor) Version() string { return p.limits.version() }
 
 // Inspect does what it does in a build with cgo.
 func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {

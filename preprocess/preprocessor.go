@@ -20,6 +20,7 @@ import (
 // at once.
 type Preprocessor struct {
 	limits  Config
+	version string
 	tables  tables
 	scratch scratchList
 }
@@ -35,7 +36,7 @@ func New(cfg Config) (*Preprocessor, error) {
 		return nil, fmt.Errorf("set up the preprocessing: %w", err)
 	}
 	oneThread()
-	return &Preprocessor{limits: cfg}, nil
+	return &Preprocessor{limits: cfg, version: cfg.version()}, nil
 }
 
 // Close frees the memory that is kept between calls. Calls of Tensor that run
@@ -46,8 +47,9 @@ func (p *Preprocessor) Close() error {
 	return nil
 }
 
-// Version returns Version.
-func (p *Preprocessor) Version() string { return Version }
+// Version names everything that decides which tensor a picture becomes: Version
+// and those settings that change pixels.
+func (p *Preprocessor) Version() string { return p.version }
 
 // Inspect checks header and structure in pure Go before OpenCV sees a byte.
 // Info.SHA256 is left empty. Errors wrap edgelens.ErrNoImage, ErrTooLarge (2 GB
@@ -93,7 +95,7 @@ func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edge
 	// leaves what was in its destination, which would be someone else's picture.
 	decoded := gocv.NewMat()
 	defer func() { decoded.Close() }()
-	if h.format != "jpeg" || !s.jpeg.decode(&decoded, encoded, h) {
+	if h.format != "jpeg" || !s.jpeg.decode(&decoded, encoded, h, eighths(h, into, p.limits.ReduceJPEG)) {
 		if err := decode(&decoded, encoded, h); err != nil {
 			return edgelens.ImageInfo{}, Timings{}, err
 		}

@@ -17,13 +17,13 @@ import (
 // there already, as cgo has what it is given on the heap.
 type turboJPEG struct{ width, height, sampling, space C.int }
 
-// decode decodes a JPEG that inspect has passed into an empty Mat, as 8-bit
-// BGR and as stored: every pixel is what OpenCV gives, which uses libjpeg-turbo,
-// too, and then converts row by row what that writes as BGR for nothing
-// (docs/adr/0013-turbojpeg.md). It reports false for what it leaves to OpenCV:
+// decode decodes a JPEG that inspect has passed into an empty Mat, at a size in
+// eighths, as 8-bit BGR and as stored. In full every pixel is what OpenCV gives,
+// which uses libjpeg-turbo, too, and then converts row by row what that writes
+// as BGR for nothing (docs/adr/0013-turbojpeg.md). It reports false for what it leaves to OpenCV:
 // CMYK, and whatever libjpeg-turbo gives up on. A warning does not stop it: for
 // data that is damaged or missing it then fills something in, as for OpenCV.
-func (t *turboJPEG) decode(into *gocv.Mat, encoded []byte, h header) bool {
+func (t *turboJPEG) decode(into *gocv.Mat, encoded []byte, h header, eighths int) bool {
 	// A handle of its own: one that is used again decodes a file without tables
 	// with those of the picture before.
 	handle := C.tjInitDecompress()
@@ -38,14 +38,15 @@ func (t *turboJPEG) decode(into *gocv.Mat, encoded []byte, h header) bool {
 		int(t.width) != h.width || int(t.height) != h.height || t.space == C.TJCS_CMYK || t.space == C.TJCS_YCCK {
 		return false
 	}
-	picture := gocv.NewMatWithSize(h.height, h.width, gocv.MatTypeCV8UC3)
+	width, height := scaled(h.width, eighths), scaled(h.height, eighths)
+	picture := gocv.NewMatWithSize(height, width, gocv.MatTypeCV8UC3)
 	pixels, err := picture.DataPtrUint8()
-	if err != nil || len(pixels) != h.width*h.height*3 {
+	if err != nil || len(pixels) != width*height*3 {
 		picture.Close()
 		return false
 	}
-	first, row := (*C.uchar)(unsafe.Pointer(unsafe.SliceData(pixels))), C.int(h.width*3) // a Mat of its own has no gaps
-	failed := C.tjDecompress2(handle, data, size, first, t.width, row, t.height, C.TJPF_BGR, 0) != 0
+	first, row := (*C.uchar)(unsafe.Pointer(unsafe.SliceData(pixels))), C.int(width*3) // a Mat of its own has no gaps
+	failed := C.tjDecompress2(handle, data, size, first, C.int(width), row, C.int(height), C.TJPF_BGR, 0) != 0
 	runtime.KeepAlive(encoded)
 	if failed && !onlyWarned() {
 		picture.Close()

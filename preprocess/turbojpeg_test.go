@@ -51,7 +51,7 @@ func compare(t *testing.T, file []byte) (decoded bool, err error) {
 	}
 	ours, theirs := gocv.NewMat(), gocv.NewMat()
 	defer func() { ours.Close(); theirs.Close() }()
-	if !new(turboJPEG).decode(&ours, file, h) {
+	if !new(turboJPEG).decode(&ours, file, h, fullSize) {
 		if !ours.Empty() {
 			t.Error("it is refused, and there are pixels")
 		}
@@ -100,7 +100,7 @@ func TestCMYKIsLeftToOpenCV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if new(turboJPEG).decode(&ours, file, h) {
+	if new(turboJPEG).decode(&ours, file, h, fullSize) {
 		t.Error("it was decoded")
 	}
 }

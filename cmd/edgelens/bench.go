@@ -81,7 +81,7 @@ one. Flags that serve has, such as --inference-threads, are settings of that ser
 	}
 	flags.add(cmd)
 	config.AddFlags(cmd.Flags(), benchSettings...)
-	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchPeers(environ), newBenchTune(environ), newBenchRequantize(), newBenchChild(environ))
+	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchPeers(environ), newBenchTune(environ), newBenchRequantize(), newBenchDecode(), newBenchChild(environ))
 	return cmd
 }
 

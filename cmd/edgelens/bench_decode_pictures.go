@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/image/draw"
+	_ "golang.org/x/image/webp" // pictures are decoded
+
+	"edgelens/models/rewrite"
+)
+
+// decodePicture is a JPEG to decode in full and reduced.
+type decodePicture struct {
+	name string
+	file []byte
+	// size is "WIDTHxHEIGHT", or asItIs for a file that was given, and strength
+	// the name of that of the variant.
+	size, strength string
+	// detailed is false for what was made larger than its picture, and is soft.
+	detailed bool
+	// control is the same variant saved a little worse; nil for a file as it is.
+	control []byte
+}
+
+const asItIs = "as it is"
+
+const (
+	leastQuality, mostQuality = 60, 95
+	// controlSteps is by how much the quality of the control is less: a change
+	// that nobody would mind, to see how much of a difference is the model's.
+	controlSteps = 3
+)
+
+// decodePictures calls use with JPEGs made of the picture in a file: itself, if
+// it is one, and variants of each strength in each size. Equal seeds give equal
+// pictures; their JPEG quality is by chance, chroma is subsampled (4:2:0).
+func decodePictures(ctx context.Context, path string, sizes []image.Point, variants int, seed uint64, use func(decodePicture) error) error {
+	name := filepath.Base(path)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	picture, format, err := image.Decode(bytes.NewReader(file))
+	if err != nil {
+		return fmt.Errorf("decode %s: %w", path, err)
+	}
+	if format == "jpeg" {
+		if err := use(decodePicture{name: name, file: file, size: asItIs, strength: asItIs, detailed: true}); err != nil {
+			return err
+		}
+	}
+	square := squared(picture)
+	quality := rand.New(rand.NewPCG(seed, 1))
+	for _, size := range sizes {
+		for _, strength := range strengths {
+			for i, pixels := range rewrite.Variants(square, size.X, size.Y, variants, strength.Strength, seed) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				p := decodePicture{
+					name: fmt.Sprintf("%s, %s %d", name, strength.name, i), size: sizeText(size), strength: strength.name,
+					detailed: picture.Bounds().Dx() >= size.X && picture.Bounds().Dy() >= size.Y,
+				}
+				q := leastQuality + quality.IntN(mostQuality-leastQuality+1)
+				p.file, err = rgbAsJPEG(pixels, size, q)
+				var worse error
+				p.control, worse = rgbAsJPEG(pixels, size, q-controlSteps)
+				if err := errors.Join(err, worse); err != nil {
+					return err
+				}
+				if err := use(p); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func sizeText(size image.Point) string { return fmt.Sprintf("%dx%d", size.X, size.Y) }
+
+// squared stretches the shorter side of a picture to the longer one: variants
+// are made of squares, and are stretched back when they get their size.
+func squared(picture image.Image) image.Image {
+	b := picture.Bounds()
+	side := max(b.Dx(), b.Dy())
+	square := image.NewRGBA(image.Rect(0, 0, side, side))
+	draw.BiLinear.Scale(square, square.Rect, picture, b, draw.Src, nil)
+	return square
+}
+
+// rgbAsJPEG encodes RGB pixels, one byte a channel.
+func rgbAsJPEG(pixels []byte, size image.Point, quality int) ([]byte, error) {
+	img := image.NewRGBA(image.Rectangle{Max: size})
+	for i := range size.X * size.Y {
+		copy(img.Pix[4*i:], pixels[3*i:3*i+3])
+		img.Pix[4*i+3] = 255
+	}
+	var file bytes.Buffer
+	err := jpeg.Encode(&file, img, &jpeg.Options{Quality: quality})
+	return file.Bytes(), err
+}

@@ -1,0 +1,64 @@
+//go:build cgo
+
+package preprocess
+
+import (
+	"fmt"
+	"image"
+	"slices"
+	"testing"
+	"time"
+
+	"gocv.io/x/gocv"
+)
+
+// BenchmarkDecoders decodes each JPEG by OpenCV, by TurboJPEG and by TurboJPEG
+// at every size, and resizes it to 224x224: in turn, so that what disturbs one
+// disturbs all. It reports the median of each in ms, and how many times faster
+// than OpenCV TurboJPEG is in full ("x-opencv"), with the same pixels.
+func BenchmarkDecoders(b *testing.B) {
+	oneThread()
+	for name, file := range benchFiles(b) {
+		h, err := inspect(file, DefaultConfig())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if h.format != "jpeg" {
+			continue
+		}
+		b.Run(name, func(b *testing.B) {
+			s := newScratch()
+			defer s.close()
+			const opencv = 0 // the others are at their size in eighths
+			var took [fullSize + 1][]time.Duration
+			for b.Loop() {
+				for way := range took {
+					begin := time.Now()
+					picture := gocv.NewMat()
+					if way == opencv {
+						err = decode(&picture, file, h)
+					} else if !s.jpeg.decode(&picture, file, h, way) {
+						err = fmt.Errorf("TurboJPEG does not decode it at %d/8", way)
+					}
+					if err == nil {
+						_, err = s.resize(picture, image.Pt(224, 224), 3)
+					}
+					picture.Close()
+					if err != nil {
+						b.Fatal(err)
+					}
+					took[way] = append(took[way], time.Since(begin))
+				}
+			}
+			median := func(way int) float64 {
+				slices.Sort(took[way])
+				return took[way][len(took[way])/2].Seconds() * 1000
+			}
+			b.ReportMetric(median(opencv), "ms-opencv")
+			for size := 1; size <= fullSize; size++ {
+				b.ReportMetric(median(size), fmt.Sprintf("ms-%d/8", size))
+			}
+			b.ReportMetric(median(opencv)/median(fullSize), "x-opencv")
+		})
+	}
+}

@@ -1,0 +1,42 @@
+package preprocess
+
+import "edgelens/models"
+
+// fullSize is the size of a JPEG in eighths where it is not reduced.
+const fullSize = 8
+
+// reducedSizes are the sizes, in eighths, at which a JPEG may be decoded.
+// libjpeg-turbo knows others, but has a quick way to these alone: 5/8 and more
+// take longer than in full (docs/adr/0014-reduced-decode.md).
+var reducedSizes = [...]int{1, 2, 4}
+
+// eighths returns at which size, in eighths, a JPEG is decoded for its tensors:
+// the smallest with both sides at least margin times those of each, as stored. A
+// margin of 0 never reduces.
+func eighths(h header, into []models.InputBuffer, margin float64) int {
+	if margin == 0 {
+		return fullSize
+	}
+	for _, size := range reducedSizes {
+		if leaves(h, size, into, margin) {
+			return size
+		}
+	}
+	return fullSize
+}
+
+// leaves reports whether a JPEG decoded at a size in eighths has both sides at
+// least margin times those of each tensor.
+func leaves(h header, size int, into []models.InputBuffer, margin float64) bool {
+	for _, buffer := range into {
+		width, height := storedSize(buffer.Spec, h.orientation)
+		if float64(scaled(h.width, size)) < margin*float64(width) || float64(scaled(h.height, size)) < margin*float64(height) {
+			return false
+		}
+	}
+	return true
+}
+
+// scaled returns a side of a JPEG decoded at a size in eighths, as TurboJPEG
+// rounds it (turbojpeg.h, TJSCALED).
+func scaled(side, eighths int) int { return (side*eighths + fullSize - 1) / fullSize }
