@@ -49,7 +49,7 @@ type Data struct {
 	Image       *Image       `json:"image"`
 	// Quality is whether the picture is usable; not there where nobody looked.
 	Quality *Quality `json:"quality,omitempty"`
-	Cached      bool         `json:"cached"`
+	Cached  bool     `json:"cached"`
 	// Replayed says that this is not news: do not open a door for it.
 	Replayed bool `json:"replayed"`
 	// CapturedAt is by the device's clock; null where it did not say.

@@ -3,6 +3,7 @@ package models
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,10 +39,12 @@ func readModelFile(f *os.File, size int64) (modelFacts, error) {
 		facts.modelErr = fmt.Errorf("has %d bytes; models of up to %d can be used", size, MaxLoadedBytes)
 		return facts, nil
 	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxLoadedBytes))
-	if err != nil {
+	data := make([]byte, size) // io.ReadAll would take twice that, and more
+	n, err := io.ReadFull(f, data)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return facts, err
 	}
+	data = data[:n]
 	sum := sha256.Sum256(data)
 	facts.sha256, facts.size = hex.EncodeToString(sum[:]), int64(len(data))
 	model, err := tflitefile.Parse(data)

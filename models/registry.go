@@ -124,6 +124,15 @@ func (r *Registry) Get(name string) (Model, error) {
 	return listed.Model, nil
 }
 
+// Look returns the model of that name, "" being the default one, whether or not
+// it can be used, and looks at no other file. The error wraps
+// edgelens.ErrUnknownModel.
+func (r *Registry) Look(name string) (Listed, error) {
+	listed, err := r.find(name)
+	listed.Default = err == nil && listed.Name == r.Default()
+	return listed, err
+}
+
 // Entry returns what the manifest says of the model of that name, "" being the
 // default one, for a Puller to fetch. The error wraps edgelens.ErrUnknownModel.
 func (r *Registry) Entry(name string) (Entry, error) {

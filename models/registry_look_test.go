@@ -135,7 +135,7 @@ func TestDroppedFaults(t *testing.T) {
 		"LFS placeholder":           {"m.tflite", []byte("version https://git-lfs.github.com/spec/v1\n"), "Git LFS placeholder"},
 		"control character in name": {"a\x1b.tflite", whole, "rename it"},
 		"name not UTF-8":            {"a\xff.tflite", whole, "rename it"},
-		"name of the manifest":      {"mobilenet_v2_1.0_224_int8.tflite", whole, "has the name of a model in the manifest"},
+		"name of the manifest":      {"mobilenet_v2_1.0_224_int8.tflite", whole, "has the name of another model"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

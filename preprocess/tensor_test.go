@@ -57,6 +57,34 @@ func TestTensorReportsThePicture(t *testing.T) {
 	}
 }
 
+// Several tensors of one decoding are what each would be alone.
+func TestTensorsAreWhatTheyWouldBeAlone(t *testing.T) {
+	p := newPreprocessor(t)
+	specs := []models.InputSpec{spec(24, 24, 3, models.Uint8), spec(10, 10, 3, models.Int8), spec(33, 17, 1, models.Float32), spec(60, 40, 3, models.Uint8)}
+	for name, file := range map[string][]byte{
+		"jpeg": asJPEG(scene(60, 40)), "png": asPNG(scene(60, 40)), "webp": webpLossless, "turned": withOrientation(t, "jpeg", asJPEG(scene(60, 40)), 6),
+	} {
+		var buffers []models.InputBuffer
+		for _, s := range specs {
+			buffers = append(buffers, models.InputBuffer{Spec: s, Bytes: make([]byte, s.Bytes())})
+		}
+		info, _, err := p.Tensors(file, buffers...)
+		if err != nil || info.Width == 0 {
+			t.Fatalf("%s: %+v, %v", name, info, err)
+		}
+		for i, b := range buffers {
+			if !bytes.Equal(b.Bytes, tensor(t, p, file, b.Spec)) {
+				t.Errorf("%s: tensor %d is another than alone", name, i)
+			}
+		}
+	}
+	short := models.InputBuffer{Spec: specs[1], Bytes: make([]byte, 3)}
+	good := models.InputBuffer{Spec: specs[0], Bytes: make([]byte, specs[0].Bytes())}
+	if _, _, err := p.Tensors(asPNG(scene(9, 9)), good, short); !errors.Is(err, edgelens.ErrModel) {
+		t.Errorf("a buffer too short: %v, want an ErrModel", err)
+	}
+}
+
 // Every orientation, in every format that has EXIF, comes out upright.
 func TestTensorTurnsUpright(t *testing.T) {
 	p := newPreprocessor(t)

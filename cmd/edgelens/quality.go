@@ -36,13 +36,11 @@ func fallBack(registry *models.Registry, c *config.Config, log *slog.Logger) err
 	if c.Model != "" || c.Jobs.RedisURL != "" {
 		return nil
 	}
-	for _, listed := range registry.List() {
-		if !listed.Default || listed.State != edgelens.ModelMissing {
-			continue
-		}
-		log.Warn("the default model is not here: the built-in one answers, which says whether a picture is usable, not what is in it",
-			"missing", listed.Name, "built_in", quality.Name, "cure", "`edgelens model pull` fetches it; it serves from the next start on")
-		return registry.SetDefault(quality.Name)
+	def, err := registry.Look("")
+	if err != nil || def.State != edgelens.ModelMissing {
+		return err
 	}
-	return nil
+	log.Warn("the default model is not here: the built-in one answers, which says whether a picture is usable, not what is in it",
+		"missing", def.Name, "built_in", quality.Name, "cure", "`edgelens model pull` fetches it; it serves from the next start on")
+	return registry.SetDefault(quality.Name)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -140,6 +141,8 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 		if err := s.jobs.worker.Start(); err != nil {
 			return err
 		}
+		// Reading and checking the model took several times its size.
+		debug.FreeOSMemory()
 		s.readiness.Ready("model")
 		s.log.Info("ready", "model", s.core.registry.Default(), "seconds", time.Since(start).Seconds())
 		<-ctx.Done()

@@ -49,33 +49,30 @@ func Bytes() []byte { return bytes.Clone(file) }
 // to a file without a name that this process alone has, for as long as it runs:
 // neither a folder nor a disk is needed. The error wraps edgelens.ErrModel.
 func Model() (models.Model, error) {
-	path, err := unnamed()
+	f, err := unnamed()
 	if err != nil {
 		return models.Model{}, fmt.Errorf("%w: unpack the built-in model %s: %w", edgelens.ErrModel, Name, err)
 	}
 	normalization := models.DefaultNormalization
 	return models.Model{
-		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, Path: path, BuiltIn: true, FileBytes: int64(len(file)),
+		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, Path: fmt.Sprintf("%s/%d", openFiles, f.Fd()), BuiltIn: true, FileBytes: int64(len(file)),
 		Task: models.TaskClassification, Labels: Labels(),
 		Normalization: &normalization, Activation: models.ActivationProbabilities,
 	}, nil
 }
 
-// unnamed returns the path of the file without a name, which is made once.
-var unnamed = sync.OnceValues(func() (string, error) {
+// unnamed returns the file without a name, which is made once and never closed:
+// its path is in use for as long as the process runs.
+var unnamed = sync.OnceValues(func() (*os.File, error) {
 	f, err := newUnnamedFile()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if _, err := f.Write(file); err != nil {
-		return "", errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	kept = f
-	return fmt.Sprintf("%s/%d", openFiles, f.Fd()), nil
+	return f, nil
 })
-
-// kept is never closed: its path is in use for as long as the process runs.
-var kept *os.File
 
 // newRemovedFile returns a file in the folder for temporary ones, where it has
 // no name any more.
