@@ -50,9 +50,11 @@ func TestReducedPixelsAreOpenCVs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			decoder := soiled()
+			defer decoder.close()
 			for _, size := range reducedSizes {
 				ours, theirs := gocv.NewMat(), gocv.NewMat()
-				if !new(turboJPEG).decode(&ours, file, h, size) {
+				if !decoder.decode(&ours, file, h, size) {
 					t.Fatalf("at %d/8 it is not decoded", size)
 				}
 				if err := gocv.IMDecodeIntoMat(file, flags[size]|gocv.IMReadIgnoreOrientation, &theirs); err != nil {

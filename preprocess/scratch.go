@@ -26,6 +26,7 @@ func newScratch() *scratch {
 func (s *scratch) close() {
 	s.resized.Close()
 	s.gray.Close()
+	s.jpeg.close()
 }
 
 // resize stretches a BGR picture to size and to the number of channels, 3 (BGR)
@@ -60,7 +61,8 @@ func resizeError(err error) error {
 }
 
 // mostScratch bounds how many scratches wait for the next call. Each keeps
-// some 150 kB for a model of 224x224; what is over the bound is freed.
+// some 150 kB for a model of 224x224, and the pixels of a JPEG up to mostKept; what
+// is over the bound is freed.
 const mostScratch = 16
 
 // scratchList lends scratches. The zero value is ready.

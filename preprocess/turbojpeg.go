@@ -3,10 +3,12 @@
 package preprocess
 
 // #cgo LDFLAGS: -lturbojpeg
+// #include <stdlib.h>
 // #include <turbojpeg.h>
 import "C"
 
 import (
+	"errors"
 	"runtime"
 	"unsafe"
 
@@ -15,14 +17,49 @@ import (
 
 // turboJPEG is where libjpeg-turbo writes what it reads of a header: memory that is
 // there already, as cgo has what it is given on the heap.
-type turboJPEG struct{ width, height, sampling, space C.int }
+// It also keeps the memory of the pixels from one picture to the next: to take
+// and give back some megabytes each time costs page faults, and fragments the heap
+// of C (docs/adr/0013-turbojpeg.md).
+type turboJPEG struct {
+	width, height, sampling, space C.int
+
+	kept []byte // of C
+}
+
+// mostKept bounds the pixels that are kept: those of 1920x1080 fit.
+const mostKept = 8 << 20
+
+// picture returns a Mat for so many pixels. What is in it may be an earlier
+// picture, so all of it must be written. It is valid until t is used again.
+func (t *turboJPEG) picture(width, height int) (gocv.Mat, error) {
+	size := width * height * 3
+	if size > mostKept {
+		return gocv.NewMatWithSize(height, width, gocv.MatTypeCV8UC3), nil
+	}
+	if size > len(t.kept) {
+		t.close()
+		memory := C.malloc(C.size_t(size))
+		if memory == nil {
+			return gocv.Mat{}, errors.New("there is no memory")
+		}
+		t.kept = unsafe.Slice((*byte)(memory), size)
+	}
+	return gocv.NewMatFromBytes(height, width, gocv.MatTypeCV8UC3, t.kept[:size])
+}
+
+// close frees what is kept.
+func (t *turboJPEG) close() {
+	C.free(unsafe.Pointer(unsafe.SliceData(t.kept)))
+	t.kept = nil
+}
 
 // decode decodes a JPEG that inspect has passed into an empty Mat, at a size in
 // eighths, as 8-bit BGR and as stored. In full every pixel is what OpenCV gives,
 // which uses libjpeg-turbo, too, and then converts row by row what that writes
 // as BGR for nothing (docs/adr/0013-turbojpeg.md). It reports false for what it leaves to OpenCV:
 // CMYK, and whatever libjpeg-turbo gives up on. A warning does not stop it: for
-// data that is damaged or missing it then fills something in, as for OpenCV.
+// data that is damaged or missing it then fills something in, as for OpenCV. The
+// Mat must be closed before t is used again.
 func (t *turboJPEG) decode(into *gocv.Mat, encoded []byte, h header, eighths int) bool {
 	// A handle of its own: one that is used again decodes a file without tables
 	// with those of the picture before.
@@ -39,7 +76,10 @@ func (t *turboJPEG) decode(into *gocv.Mat, encoded []byte, h header, eighths int
 		return false
 	}
 	width, height := scaled(h.width, eighths), scaled(h.height, eighths)
-	picture := gocv.NewMatWithSize(height, width, gocv.MatTypeCV8UC3)
+	picture, err := t.picture(width, height)
+	if err != nil {
+		return false
+	}
 	pixels, err := picture.DataPtrUint8()
 	if err != nil || len(pixels) != width*height*3 {
 		picture.Close()
