@@ -7,6 +7,9 @@ import (
 	"math/rand/v2"
 )
 
+// These loops are not watched for races, which takes ten times their own time: a
+// picture is one goroutine's.
+
 // light is a picture in linear light, 1 being white: rgb[c][y*w+x].
 type light struct {
 	w, h int
@@ -21,7 +24,7 @@ func newLight(w, h int) light {
 	return l
 }
 
-// linear and srgb are IEC 61966-2-1.
+// linear is of IEC 61966-2-1.
 func linear(v float64) float64 {
 	if v <= 0.04045 {
 		return v / 12.92
@@ -29,14 +32,33 @@ func linear(v float64) float64 {
 	return math.Pow((v+0.055)/1.055, 2.4)
 }
 
-func srgb(v float64) float64 {
-	if v <= 0.0031308 {
-		return max(v, 0) * 12.92
+// steps has the light from which on a value of 8 bits is another one more: a
+// search among them is quicker than a power for every pixel.
+var steps = func() (steps [255]float64) {
+	for i := range steps {
+		steps[i] = linear((float64(i) + 0.5) / 255)
 	}
-	return 1.055*math.Pow(min(v, 1), 1/2.4) - 0.055
+	return steps
+}()
+
+// srgb8 is the inverse of linear, rounded to 8 bits.
+//
+//go:norace
+func srgb8(v float64) uint8 {
+	from, to := 0, len(steps)
+	for from < to {
+		if middle := (from + to) / 2; steps[middle] <= v {
+			from = middle + 1
+		} else {
+			to = middle
+		}
+	}
+	return uint8(from)
 }
 
 // lightOf reads a picture.
+//
+//go:norace
 func lightOf(img image.Image) light {
 	b := img.Bounds()
 	l := newLight(b.Dx(), b.Dy())
@@ -53,6 +75,8 @@ func lightOf(img image.Image) light {
 
 // picture is what a camera makes of light: noise of a deviation in steps of
 // 255 at mid-grey, mostly of photons, then sRGB.
+//
+//go:norace
 func (l light) picture(r *rand.Rand, noise float64) image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, l.w, l.h))
 	deviation := noise / 255 / 1.195 // the slope of sRGB at 18 % grey
@@ -61,7 +85,7 @@ func (l light) picture(r *rand.Rand, noise float64) image.Image {
 		for c := range p {
 			v := l.rgb[c][i]
 			v += r.NormFloat64() * deviation * math.Sqrt(0.7*min(max(v, 0), 1)/0.18+0.3)
-			p[c] = uint8(255*srgb(v) + 0.5)
+			p[c] = srgb8(v)
 		}
 		img.SetNRGBA(i%l.w, i/l.w, color.NRGBA{R: p[0], G: p[1], B: p[2], A: 255})
 	}
@@ -69,6 +93,8 @@ func (l light) picture(r *rand.Rand, noise float64) image.Image {
 }
 
 // each returns the picture with f applied to every value.
+//
+//go:norace
 func (l light) each(f func(c, x, y int, v float64) float64) light {
 	out := newLight(l.w, l.h)
 	for c := range out.rgb {
@@ -80,6 +106,8 @@ func (l light) each(f func(c, x, y int, v float64) float64) light {
 }
 
 // brightest returns, for every pixel, its brightest channel.
+//
+//go:norace
 func (l light) brightest() []float64 {
 	out := make([]float64, l.w*l.h)
 	for i := range out {
@@ -90,6 +118,8 @@ func (l light) brightest() []float64 {
 
 // defocused is the picture out of focus by a disk of a radius in pixels, the
 // border repeated. Rows of the disk are runs, summed by differences.
+//
+//go:norace
 func (l light) defocused(radius float64) light {
 	out := newLight(l.w, l.h)
 	n := int(radius)
