@@ -55,7 +55,7 @@ func (c Config) Validate() error {
 // DefaultConfig gives a picture 10 seconds; Workers and Queue follow the
 // interpreters and are filled in by whoever knows them. QualityMinScore is where
 // the built-in model, asked about real photographs, took one good picture in
-// fifteen for a bad one and saw 83% of the worst kind (models/quality/README.md).
+// fifteen for a bad one and saw 83% of the worst kind (docs/adr/0016-quality.md).
 func DefaultConfig() Config {
 	return Config{Queue: -1, Timeout: 10 * time.Second, Quality: QualityTerminals, QualityMinScore: 0.7}
 }

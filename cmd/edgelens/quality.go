@@ -30,10 +30,9 @@ func openModels(c *config.Config) (*models.Registry, error) {
 
 // fallBack makes the built-in model the default, and says so, where nobody named
 // one and the file of the manifest's is not there: then there is an answer about
-// a picture with no download. It does so not where nodes share their jobs
-// (redis.url): the others' jobs would get an answer that their nodes do not mean.
+// a picture with no download.
 func fallBack(registry *models.Registry, c *config.Config, log *slog.Logger) error {
-	if c.Model != "" || c.Jobs.RedisURL != "" {
+	if c.Model != "" {
 		return nil
 	}
 	def, err := registry.Look("")

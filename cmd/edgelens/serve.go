@@ -72,8 +72,12 @@ func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeWithin(stopTimeout, core.close)) }()
-	if err := fallBack(core.registry, c, log); err != nil {
-		return err
+	// Where nodes share their jobs, those of the others would get an answer that
+	// their nodes do not mean.
+	if c.Jobs.RedisURL == "" {
+		if err := fallBack(core.registry, c, log); err != nil {
+			return err
+		}
 	}
 	jobs, err := newJobs(ctx, c, core, log, metrics)
 	if err != nil {
