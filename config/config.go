@@ -82,15 +82,15 @@ func Default() Config {
 	}
 }
 
-// Complete fills in what depends on other settings: the models folder, as many
-// workers as interpreters with a queue of the same length, and as many jobs at
-// a time as workers.
+// Complete fills in what depends on other settings: the models folder, one worker
+// more than interpreters, so that an interpreter that is done finds the next picture
+// at hand, with a queue of the same length, and as many jobs at a time as workers.
 func (c *Config) Complete() {
 	if c.ModelsDir == "" {
 		c.ModelsDir = filepath.Join(c.DataDir, "models")
 	}
 	if c.Recognize.Workers == 0 {
-		c.Recognize.Workers = c.Inference.InterpretersOrCores()
+		c.Recognize.Workers = c.Inference.InterpretersOrCores() + 1
 	}
 	if c.Recognize.Queue < 0 {
 		c.Recognize.Queue = c.Recognize.Workers

@@ -41,7 +41,7 @@ func (c *Config) settings() []setting {
 		{"http.public_url", "address of this service in links to pictures; empty: http:// and where it listens", text(&c.PublicURL)},
 		{"http.read_timeout", "how long a client may take to send its request", duration(&c.HTTP.ReadTimeout)},
 
-		{"recognize.workers", "pictures recognized at a time; 0: as many as interpreters", integer(&c.Recognize.Workers)},
+		{"recognize.workers", "pictures taken in at a time; 0: one more than interpreters, the next at hand", integer(&c.Recognize.Workers)},
 		{"recognize.queue", "pictures that may wait for a worker; -1: as many as workers", integer(&c.Recognize.Queue)},
 		{"recognize.timeout", "longest time for one picture, waiting included", duration(&c.Recognize.Timeout)},
 		{"recognize.quality", "whose pictures are judged (blurred, dark, covered): off, terminals or all", text(&c.Recognize.Quality)},

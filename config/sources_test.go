@@ -400,7 +400,7 @@ func TestComplete(t *testing.T) {
 	}{
 		"models folder":               {[]string{"--data-dir=/d"}, map[string]string{"models_dir": filepath.Join("/d", "models")}},
 		"models folder said":          {[]string{"--data-dir=/d", "--models-dir=/m"}, map[string]string{"models_dir": "/m"}},
-		"workers as interpreters":     {[]string{"--inference-interpreters=7"}, map[string]string{"recognize.workers": "7", "recognize.queue": "7"}},
+		"a worker more than those":    {[]string{"--inference-interpreters=7"}, map[string]string{"recognize.workers": "8", "recognize.queue": "8"}},
 		"queue as workers":            {[]string{"--inference-interpreters=7", "--recognize-workers=5"}, map[string]string{"recognize.workers": "5", "recognize.queue": "5"}},
 		"no queue where it says none": {[]string{"--recognize-workers=5", "--recognize-queue=0"}, map[string]string{"recognize.queue": "0"}},
 	}

@@ -26,7 +26,7 @@ func TestTheModelRunsInTheBackground(t *testing.T) {
 		<-priority // the warm-up
 	}
 	run := func(ctx context.Context) int {
-		if _, err := p.Run(ctx, make([]byte, p.Spec().Input.Bytes())); err != nil {
+		if _, err := p.Run(ctx, filled(make([]byte, p.Spec().Input.Bytes()))); err != nil {
 			t.Fatal(err)
 		}
 		return <-priority

@@ -3,6 +3,8 @@ package inference
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -10,32 +12,44 @@ import (
 	"edgelens/models"
 )
 
-// A lane is one interpreter and the goroutine that invokes it. The lane owns
-// the interpreter and frees it when its work channel is closed.
+// A lane is one interpreter and the goroutine that runs it, which keeps to one
+// thread. The lane owns the interpreter and frees it when its work channel is closed.
 type lane struct {
 	pool        *Pool
 	interpreter Interpreter
-	// work takes one run at a time, after the input tensor was filled. A lane
-	// that is not lent has nothing in it.
-	work chan run
+	watchdog    *time.Timer
+	// work takes one run at a time. A lane that is idle has nothing in it.
+	work chan *run
 
 	mu sync.Mutex
-	// current is where the run under way answers; nil between runs.
+	// current is where the Invoke under way answers; nil between two.
 	current chan<- outcome
 	started time.Time
 	// quarantined is set once, by the watchdog.
 	quarantined bool
 }
 
-// run is a call of Invoke to be made.
+// run is a tensor to be made and a call of Invoke.
 type run struct {
-	done       chan<- outcome
+	fill       func() ([]byte, error)
 	background bool
+	// filled is closed once fill and its tensor are not used any more.
+	filled chan struct{}
+	done   chan outcome
 }
 
 type outcome struct {
 	output []byte
 	err    error
+	// panicked is what fill panicked with, with its stack.
+	panicked any
+}
+
+func (o outcome) get() ([]byte, error) {
+	if o.panicked != nil {
+		panic(o.panicked)
+	}
+	return o.output, o.err
 }
 
 // newLane builds and warms up an interpreter and starts its goroutine.
@@ -49,28 +63,28 @@ func (p *Pool) newLane() (*lane, [][]byte, error) {
 		_ = interpreter.Close() // the first error says more
 		return nil, nil, fmt.Errorf("%w: it fails on a picture of noise: %v", edgelens.ErrModel, err)
 	}
-	l := &lane{pool: p, interpreter: interpreter, work: make(chan run, 1)}
+	l := &lane{pool: p, interpreter: interpreter, work: make(chan *run, 1)}
+	l.watchdog = time.AfterFunc(time.Hour, l.bark)
+	l.watchdog.Stop()
 	p.running.Add(1)
 	go l.serve()
 	return l, warm, nil
 }
 
-// serve makes the runs of the lane until its work channel is closed or it is quarantined.
+// serve makes the runs of the lane until its work channel is closed or it is
+// quarantined. What takes long is on one thread from decoding to Invoke: goroutines
+// change threads at each call into C, and a kernel that must place ever other busy
+// threads lets a core idle while another has two of them (docs/adr/0017-lanes.md).
 func (l *lane) serve() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	defer l.pool.running.Done()
 	defer l.interpreter.Close() // nobody is left to tell
-	watchdog := time.AfterFunc(time.Hour, l.bark)
-	watchdog.Stop()
-	defer watchdog.Stop()
 	for next := range l.work {
-		l.begin(next.done)
-		watchdog.Reset(l.pool.config.InvokeTimeout)
-		var output []byte
-		var err error
-		edgelens.GiveWay(next.background, func() { output, err = l.invoke() })
-		watchdog.Stop()
-		quarantined := l.end()
-		next.done <- outcome{output, err}
+		var o outcome
+		var quarantined bool
+		edgelens.GiveWay(next.background, func() { o, quarantined = l.do(next) })
+		next.done <- o
 		if quarantined {
 			l.pool.mu.Lock()
 			l.pool.stuck--
@@ -79,6 +93,40 @@ func (l *lane) serve() {
 		}
 		l.pool.giveBack(l)
 	}
+}
+
+// do makes one run, and says whether the lane was quarantined over it.
+func (l *lane) do(r *run) (o outcome, quarantined bool) {
+	if o, ok := l.fill(r); !ok {
+		return o, false
+	}
+	l.begin(r.done)
+	l.watchdog.Reset(l.pool.config.InvokeTimeout)
+	o.output, o.err = l.invoke()
+	l.watchdog.Stop()
+	return o, l.end()
+}
+
+// fill fills the input tensor; false where there is nothing to invoke. A panic is
+// the caller's, not the lane's.
+func (l *lane) fill(r *run) (o outcome, ok bool) {
+	defer close(r.filled)
+	defer func() {
+		if p := recover(); p != nil {
+			o.panicked, ok = fmt.Sprintf("%v\n%s", p, debug.Stack()), false
+		}
+	}()
+	tensor, err := r.fill()
+	if err != nil {
+		return outcome{err: err}, false
+	}
+	if want := l.interpreter.Input().Bytes(); len(tensor) != want {
+		return outcome{err: fmt.Errorf("run model: %w: the tensor has %d bytes, not %d", edgelens.ErrInvalid, len(tensor), want)}, false
+	}
+	if err := l.interpreter.SetInput(tensor); err != nil {
+		return outcome{err: fmt.Errorf("fill the input tensor: %w", err)}, false
+	}
+	return outcome{}, true
 }
 
 func (l *lane) begin(done chan<- outcome) {

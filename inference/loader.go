@@ -92,15 +92,15 @@ func (l *Loader) Describe(ctx context.Context, name string) (*models.Spec, error
 	return &e.spec, nil
 }
 
-// Run gives a tensor to a model that Describe returned; see Pool.Run.
-func (l *Loader) Run(ctx context.Context, spec *models.Spec, tensor []byte) ([]byte, error) {
+// Run gives what fill returns to a model that Describe returned; see Pool.Run.
+func (l *Loader) Run(ctx context.Context, spec *models.Spec, fill func() ([]byte, error)) ([]byte, error) {
 	l.mu.Lock()
 	e := l.loaded[spec.Name]
 	l.mu.Unlock()
 	if e == nil || e.pool == nil {
 		return nil, fmt.Errorf("run model: %w", edgelens.ErrStopping)
 	}
-	return e.pool.Run(ctx, tensor)
+	return e.pool.Run(ctx, fill)
 }
 
 // List tells of every model that the registry knows, by name.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,13 +14,12 @@ import (
 
 // Pool lends the interpreters of one model, one caller at a time each.
 //
-// A lease never leaves the pool: Run takes an interpreter, copies the tensor
-// in, invokes, copies the output out and gives the interpreter back. Invoke
-// cannot be interrupted, so it runs on a goroutine that belongs to the
-// interpreter: a caller whose context ends leaves at once, the interpreter
-// comes back when it is done. One that is not done within the invoke timeout
-// is quarantined: it never returns to the pool, a new one takes its place, and
-// it is freed when (if ever) its Invoke comes back.
+// A lease never leaves the pool: Run has the interpreter's lane make the tensor,
+// invoke and copy the output out. Invoke cannot be interrupted, so it runs on a
+// goroutine that belongs to the interpreter: a caller whose context ends leaves,
+// and the interpreter comes back when it is done. One that is not done within
+// the invoke timeout is quarantined: it never returns to the pool, a new one
+// takes its place, and it is freed when (if ever) its Invoke comes back.
 //
 // A Pool is safe for use by many goroutines.
 type Pool struct {
@@ -27,15 +27,16 @@ type Pool struct {
 	config PoolConfig
 	spec   PoolSpec
 
-	// idle holds a token for each lane on the stack. The stack is last in,
-	// first out, so that a lightly loaded pool keeps to the interpreters
-	// whose weights are still in the CPU's caches.
-	idle chan struct{}
-
-	mu    sync.Mutex
-	stack []*lane
-	lanes int // alive, idle or running, not quarantined
-	stuck int // quarantined and not back yet
+	mu sync.Mutex
+	// idle is last in, first out, so that a lightly loaded pool keeps to the
+	// interpreters whose weights are still in the CPU's caches. Where a lane is
+	// idle, nothing waits.
+	idle []*lane
+	// waiting is first come, first served. A lane that is done takes the next
+	// itself: a core never waits for a goroutine to hand it over.
+	waiting []*run
+	lanes   int // alive, idle or running, not quarantined
+	stuck   int // quarantined and not back yet
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -63,9 +64,11 @@ type PoolSpec struct {
 	WarmUp [][]byte
 }
 
-// PoolStats counts interpreters by state.
+// PoolStats counts interpreters by state, and who waits for one.
 type PoolStats struct {
 	Idle, Busy, Stuck int
+	// Waiting counts calls of Run that no interpreter has taken yet.
+	Waiting int
 }
 
 // NewPool builds the interpreters and warms each up, so that the first request
@@ -75,7 +78,6 @@ func NewPool(model Model, config PoolConfig) (*Pool, error) {
 	p := &Pool{
 		model:   model,
 		config:  config,
-		idle:    make(chan struct{}, config.Interpreters),
 		closing: make(chan struct{}),
 	}
 	for n := range config.Interpreters {
@@ -96,40 +98,48 @@ func NewPool(model Model, config PoolConfig) (*Pool, error) {
 // Spec returns what the interpreters have in common.
 func (p *Pool) Spec() PoolSpec { return p.spec }
 
-// Stats counts the interpreters by state.
+// Stats counts the interpreters by state, and who waits for one.
 func (p *Pool) Stats() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return PoolStats{Idle: len(p.stack), Busy: p.lanes - len(p.stack), Stuck: p.stuck}
+	return PoolStats{Idle: len(p.idle), Busy: p.lanes - len(p.idle), Stuck: p.stuck, Waiting: len(p.waiting)}
 }
 
-// Run gives tensor to the next free interpreter and returns the raw bytes of
-// the output tensor. tensor must be Spec().Input.Bytes() long; it is not used
-// any more once Run returns, whatever the reason. Where ctx is in the background
-// (edgelens.InBackground), the model runs there.
+// Run gives what fill returns to the next free interpreter, and returns the raw
+// bytes of the output tensor. fill is called at most once, on the thread that the
+// model then runs on; what it returns must be Spec().Input.Bytes() long. Neither
+// fill nor its tensor is used any more once Run returns, whatever the reason. Where
+// ctx is in the background (edgelens.InBackground), both run there. A panic in fill
+// is one in Run.
 //
-// The error wraps ErrInvalid for a wrong length, ErrDeadline or ErrCanceled
-// when ctx ends first, ErrStopping after Close, ErrInference when the
+// The error is fill's, or wraps ErrInvalid for a wrong length, ErrDeadline or
+// ErrCanceled when ctx ends first, ErrStopping after Close, ErrInference when the
 // interpreter fails or outlives the invoke timeout.
-func (p *Pool) Run(ctx context.Context, tensor []byte) ([]byte, error) {
-	if want := p.spec.Input.Bytes(); len(tensor) != want {
-		return nil, fmt.Errorf("run model: %w: the tensor has %d bytes, not %d", edgelens.ErrInvalid, len(tensor), want)
+func (p *Pool) Run(ctx context.Context, fill func() ([]byte, error)) ([]byte, error) {
+	r := &run{
+		fill: fill, background: edgelens.IsInBackground(ctx),
+		filled: make(chan struct{}),
+		done:   make(chan outcome, 2), // the lane's answer and the watchdog's: neither may block
 	}
-	l, err := p.lease(ctx)
-	if err != nil {
+	if err := p.submit(ctx, r); err != nil {
 		return nil, fmt.Errorf("wait for an interpreter: %w", err)
 	}
-	// Copied in here and not on the lane's goroutine: the caller may leave,
-	// and take its buffer along, while the lane still works.
-	if err := l.interpreter.SetInput(tensor); err != nil {
-		p.giveBack(l)
-		return nil, fmt.Errorf("fill the input tensor: %w", err)
-	}
-	done := make(chan outcome, 2) // the lane's answer and the watchdog's: neither may block
-	l.work <- run{done, edgelens.IsInBackground(ctx)}
 	select {
-	case o := <-done:
-		return o.output, o.err
+	case o := <-r.done:
+		return o.get()
+	case <-p.closing:
+		if p.withdraw(r) {
+			return nil, fmt.Errorf("wait for an interpreter: %w", edgelens.ErrStopping)
+		}
+	case <-ctx.Done():
+		if p.withdraw(r) {
+			return nil, fmt.Errorf("wait for an interpreter: %w", contextError(ctx))
+		}
+	}
+	<-r.filled // a lane has it: what fill uses is the caller's
+	select {
+	case o := <-r.done:
+		return o.get()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("run model: %w", contextError(ctx))
 	}
@@ -143,11 +153,11 @@ func (p *Pool) Close(ctx context.Context) error {
 	p.closeOnce.Do(func() {
 		close(p.closing)
 		p.mu.Lock()
-		stack := p.stack
-		p.stack = nil
-		p.lanes -= len(stack)
+		idle := p.idle
+		p.idle = nil
+		p.lanes -= len(idle)
 		p.mu.Unlock()
-		for _, l := range stack {
+		for _, l := range idle {
 			close(l.work)
 		}
 		done := make(chan struct{})
@@ -167,27 +177,39 @@ func (p *Pool) Close(ctx context.Context) error {
 	return p.closeErr
 }
 
-func (p *Pool) lease(ctx context.Context) (*lane, error) {
+// submit gives r to a lane that is idle, or lets it wait for one.
+func (p *Pool) submit(ctx context.Context, r *run) error {
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	select {
 	case <-p.closing: // even where an interpreter is free
-		return nil, edgelens.ErrStopping
+		return edgelens.ErrStopping
 	default:
 	}
-	select {
-	case <-p.idle:
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if len(p.stack) == 0 { // closed between the token and the lock
-			return nil, edgelens.ErrStopping
-		}
-		l := p.stack[len(p.stack)-1]
-		p.stack = p.stack[:len(p.stack)-1]
-		return l, nil
-	case <-p.closing:
-		return nil, edgelens.ErrStopping
-	case <-ctx.Done():
-		return nil, contextError(ctx)
+	last := len(p.idle) - 1
+	if last < 0 {
+		p.waiting = append(p.waiting, r)
+		return nil
 	}
+	l := p.idle[last]
+	p.idle = p.idle[:last]
+	l.work <- r // never blocks: an idle lane has nothing in it
+	return nil
+}
+
+// withdraw takes back what still waits; false where a lane has taken it.
+func (p *Pool) withdraw(r *run) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.waiting, r)
+	if i < 0 {
+		return false
+	}
+	p.waiting = slices.Delete(p.waiting, i, i+1)
+	return true
 }
 
 // add makes a new lane available.
@@ -198,7 +220,8 @@ func (p *Pool) add(l *lane) {
 	p.giveBack(l)
 }
 
-// giveBack makes a lane available again, or ends it when the pool is closing.
+// giveBack gives a lane what has waited longest, or makes it available, or ends
+// it when the pool is closing.
 func (p *Pool) giveBack(l *lane) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,10 +229,15 @@ func (p *Pool) giveBack(l *lane) {
 	case <-p.closing:
 		p.lanes--
 		close(l.work)
+		return
 	default:
-		p.stack = append(p.stack, l)
-		p.idle <- struct{}{} // never blocks: its capacity is the number of lanes
 	}
+	if len(p.waiting) == 0 {
+		p.idle = append(p.idle, l)
+		return
+	}
+	l.work <- p.waiting[0] // never blocks: the lane has nothing in it
+	p.waiting = slices.Delete(p.waiting, 0, 1)
 }
 
 // contextError names why ctx ended in this module's words.

@@ -3,6 +3,9 @@ package inference_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,6 +47,11 @@ func closePool(t *testing.T, pool *inference.Pool) {
 	if err := pool.Close(ctx); err != nil {
 		t.Error(err)
 	}
+}
+
+// filled is a tensor that is there already.
+func filled(tensor []byte) func() ([]byte, error) {
+	return func() ([]byte, error) { return tensor, nil }
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -101,7 +109,7 @@ func TestPoolGivesEachCallerItsOwnAnswer(t *testing.T) {
 			tensor := make([]byte, backend.In.Bytes())
 			for round := range 50 {
 				tensor[0] = byte(n*50 + round)
-				output, err := pool.Run(context.Background(), tensor)
+				output, err := pool.Run(context.Background(), filled(tensor))
 				if err != nil || output[0] != tensor[0] {
 					t.Errorf("caller %d: got %v, %v", n, output, err)
 				}
@@ -118,8 +126,91 @@ func TestPoolGivesEachCallerItsOwnAnswer(t *testing.T) {
 func TestPoolRefusesAWrongLength(t *testing.T) {
 	backend := fake.Image(4, 10)
 	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
-	if _, err := pool.Run(context.Background(), make([]byte, 5)); !errors.Is(err, edgelens.ErrInvalid) {
+	if _, err := pool.Run(context.Background(), filled(make([]byte, 5))); !errors.Is(err, edgelens.ErrInvalid) {
 		t.Errorf("got %v, want ErrInvalid", err)
+	}
+}
+
+// What fails or panics while the tensor is made is the caller's affair, and the
+// interpreter is there for the next.
+func TestPoolSurvivesWhatFillsTheTensor(t *testing.T) {
+	pool := newPool(t, fake.Image(4, 10), inference.PoolConfig{Interpreters: 1})
+	broken := errors.New("no picture")
+	if _, err := pool.Run(t.Context(), func() ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
+		t.Errorf("got %v, want fill's error", err)
+	}
+	func() {
+		defer func() {
+			if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), "a bug") {
+				t.Errorf("Run panicked with %v, want fill's panic", p)
+			}
+		}()
+		_, _ = pool.Run(t.Context(), func() ([]byte, error) { panic("a bug") })
+	}()
+	eventually(t, "it is idle again", func() bool { return pool.Stats() == inference.PoolStats{Idle: 1} })
+}
+
+// Whose context ends while the tensor is being made waits until it is: what is
+// filled belongs to the caller.
+func TestPoolCallerWaitsForItsTensor(t *testing.T) {
+	backend := fake.Image(4, 10)
+	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	filling, fill, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := pool.Run(ctx, func() ([]byte, error) {
+			close(filling)
+			<-fill
+			return nil, errors.New("no picture")
+		})
+		left <- err
+	}()
+	<-filling
+	cancel()
+	select {
+	case err := <-left:
+		t.Fatalf("Run returned %v while its tensor was being made", err)
+	case <-time.After(20 * time.Millisecond): // as long as a wrong one would need, a hundred times over
+	}
+	close(fill)
+	if err := <-left; err == nil {
+		t.Error("no error")
+	}
+}
+
+// Who waits is served in the order of coming, and who left is not served.
+func TestPoolServesInOrder(t *testing.T) {
+	pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 1})
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = pool.Run(t.Context(), filled(make([]byte, backend.In.Bytes()))) })
+	<-g.entered
+	var mu sync.Mutex
+	var served []int
+	gone, leave := context.WithCancel(t.Context())
+	for n := range 5 {
+		ctx := t.Context()
+		if n == 2 {
+			ctx = gone
+		}
+		wg.Go(func() {
+			_, err := pool.Run(ctx, func() ([]byte, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				served = append(served, n)
+				return make([]byte, backend.In.Bytes()), nil
+			})
+			if (n == 2) != errors.Is(err, edgelens.ErrCanceled) {
+				t.Errorf("caller %d: %v", n, err)
+			}
+		})
+		eventually(t, "it waits", func() bool { return pool.Stats().Waiting == n+1 })
+	}
+	leave()
+	eventually(t, "one has left", func() bool { return pool.Stats().Waiting == 4 })
+	close(g.open)
+	wg.Wait()
+	if want := []int{0, 1, 3, 4}; !slices.Equal(served, want) {
+		t.Errorf("served %v, want %v", served, want)
 	}
 }
 
@@ -129,7 +220,7 @@ func TestPoolCallerMayLeave(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	left := make(chan error, 1)
-	go func() { _, err := pool.Run(ctx, tensor); left <- err }()
+	go func() { _, err := pool.Run(ctx, filled(tensor)); left <- err }()
 	<-g.entered
 	cancel()
 	if err := <-left; !errors.Is(err, edgelens.ErrCanceled) {
@@ -138,13 +229,13 @@ func TestPoolCallerMayLeave(t *testing.T) {
 	// The interpreter still runs, so the next caller waits, and may leave too.
 	ctx, cancel = context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
-	if _, err := pool.Run(ctx, tensor); !errors.Is(err, edgelens.ErrDeadline) {
+	if _, err := pool.Run(ctx, filled(tensor)); !errors.Is(err, edgelens.ErrDeadline) {
 		t.Errorf("leaving while waiting: %v, want ErrDeadline", err)
 	}
 	// What the first caller does with its buffer must not matter any more.
 	tensor[0] = 99
 	close(g.open)
-	if output, err := pool.Run(context.Background(), make([]byte, backend.In.Bytes())); err != nil || output[0] != 0 {
+	if output, err := pool.Run(context.Background(), filled(make([]byte, backend.In.Bytes()))); err != nil || output[0] != 0 {
 		t.Errorf("after the interpreter came back: %v, %v", output, err)
 	}
 }
@@ -152,10 +243,10 @@ func TestPoolCallerMayLeave(t *testing.T) {
 func TestPoolQuarantinesAStuckInterpreter(t *testing.T) {
 	pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 1, InvokeTimeout: 100 * time.Millisecond, MaxStuck: 1})
 	tensor := make([]byte, backend.In.Bytes())
-	if _, err := pool.Run(context.Background(), tensor); !errors.Is(err, edgelens.ErrInference) {
+	if _, err := pool.Run(context.Background(), filled(tensor)); !errors.Is(err, edgelens.ErrInference) {
 		t.Errorf("the stuck run: %v, want ErrInference", err)
 	}
-	output, err := pool.Run(context.Background(), tensor)
+	output, err := pool.Run(context.Background(), filled(tensor))
 	if err != nil || len(output) != 10 {
 		t.Errorf("the replacement: %v, %v", output, err)
 	}
@@ -176,14 +267,14 @@ func TestPoolShrinksWhenTooManyAreStuck(t *testing.T) {
 	for range 2 {
 		eventually(t, "an interpreter is there", func() bool { return pool.Stats().Idle == 1 })
 		g.block.Store(1)
-		if _, err := pool.Run(context.Background(), tensor); !errors.Is(err, edgelens.ErrInference) {
+		if _, err := pool.Run(context.Background(), filled(tensor)); !errors.Is(err, edgelens.ErrInference) {
 			t.Errorf("a stuck run: %v, want ErrInference", err)
 		}
 	}
 	eventually(t, "two stuck, none left", func() bool { return pool.Stats() == inference.PoolStats{Stuck: 2} })
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
-	if _, err := pool.Run(ctx, tensor); !errors.Is(err, edgelens.ErrDeadline) {
+	if _, err := pool.Run(ctx, filled(tensor)); !errors.Is(err, edgelens.ErrDeadline) {
 		t.Errorf("with no interpreter left: %v, want ErrDeadline", err)
 	}
 	if built := backend.Built.Load(); built != 2 {
@@ -204,11 +295,11 @@ func TestPoolReportsAFailingInterpreter(t *testing.T) {
 	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
 	fail.Store(true)
 	tensor := make([]byte, backend.In.Bytes())
-	if _, err := pool.Run(context.Background(), tensor); !errors.Is(err, edgelens.ErrInference) {
+	if _, err := pool.Run(context.Background(), filled(tensor)); !errors.Is(err, edgelens.ErrInference) {
 		t.Errorf("got %v, want ErrInference", err)
 	}
 	fail.Store(false)
-	if _, err := pool.Run(context.Background(), tensor); err != nil {
+	if _, err := pool.Run(context.Background(), filled(tensor)); err != nil {
 		t.Errorf("the interpreter did not survive its own error: %v", err)
 	}
 }
@@ -234,12 +325,12 @@ func TestPoolClose(t *testing.T) {
 		pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 2})
 		tensor := make([]byte, backend.In.Bytes())
 		answered := make(chan error, 1)
-		go func() { _, err := pool.Run(context.Background(), tensor); answered <- err }()
+		go func() { _, err := pool.Run(context.Background(), filled(tensor)); answered <- err }()
 		<-g.entered
 		closed := make(chan error, 1)
 		go func() { closed <- pool.Close(context.Background()) }()
 		eventually(t, "new work is refused", func() bool {
-			_, err := pool.Run(context.Background(), tensor)
+			_, err := pool.Run(context.Background(), filled(tensor))
 			return errors.Is(err, edgelens.ErrStopping)
 		})
 		close(g.open)
@@ -264,7 +355,7 @@ func TestPoolClose(t *testing.T) {
 		}
 		g.block.Store(1)
 		run := make(chan struct{})
-		go func() { _, _ = pool.Run(context.Background(), make([]byte, backend.In.Bytes())); close(run) }()
+		go func() { _, _ = pool.Run(context.Background(), filled(make([]byte, backend.In.Bytes()))); close(run) }()
 		<-g.entered
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 		defer cancel()
@@ -295,7 +386,7 @@ func BenchmarkPoolRun(b *testing.B) {
 	tensor := make([]byte, backend.In.Bytes())
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := pool.Run(context.Background(), tensor); err != nil {
+		if _, err := pool.Run(context.Background(), filled(tensor)); err != nil {
 			b.Fatal(err)
 		}
 	}

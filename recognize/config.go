@@ -8,8 +8,9 @@ import (
 
 // Config bounds the work.
 type Config struct {
-	// Workers is how many pictures are decoded and recognized at a time. At
-	// least 1; as many as there are interpreters is right.
+	// Workers is how many pictures are recognized at a time: those that an
+	// interpreter has and those that wait for one. At least 1; one more than there
+	// are interpreters is right.
 	Workers int
 	// Queue is how many more may wait for a worker. Anything that can wait
 	// longer belongs in the job queue.

@@ -74,7 +74,10 @@ func (r *runner) Describe(_ context.Context, model string) (*models.Spec, error)
 	return r.spec, nil
 }
 
-func (r *runner) Run(ctx context.Context, spec *models.Spec, _ []byte) ([]byte, error) {
+func (r *runner) Run(ctx context.Context, spec *models.Spec, fill func() ([]byte, error)) ([]byte, error) {
+	if _, err := fill(); err != nil {
+		return nil, err
+	}
 	if other := r.others[spec.Name]; other != nil {
 		if other.work != nil {
 			other.work(ctx)

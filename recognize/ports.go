@@ -2,10 +2,11 @@
 // predictions. It implements edgelens.Recognizer for every face and imports no
 // backend: the ports below say what it needs, and cmd/edgelens fits the parts.
 //
-// The way: key -> cache -> coalesce identical misses -> admit -> decode and
-// resize into a pooled tensor -> interpreter -> dequantize, top-k, labels ->
-// quality, where it is asked for -> cache. A slot is taken before decoding,
-// because decoded pixels are what fills memory.
+// The way: key -> cache -> coalesce identical misses -> admit -> wait for an
+// interpreter, and on its thread decode and resize into a pooled tensor and run
+// the model -> dequantize, top-k, labels -> quality, where it is asked for ->
+// cache. A picture is decoded only when an interpreter is free, because decoded
+// pixels are what fills memory.
 package recognize
 
 import (
@@ -32,9 +33,10 @@ type Runner interface {
 	// Describe returns the model of that name, the default one for "", loading
 	// it if needed.
 	Describe(ctx context.Context, model string) (*models.Spec, error)
-	// Run returns the raw output tensor. It does not use tensor after it
-	// returns.
-	Run(ctx context.Context, spec *models.Spec, tensor []byte) ([]byte, error)
+	// Run returns the raw output tensor for the input tensor that fill returns. It
+	// calls fill at most once, when and where the model can run, and uses neither
+	// it nor the tensor after it returns. Fill's error is Run's.
+	Run(ctx context.Context, spec *models.Spec, fill func() ([]byte, error)) ([]byte, error)
 }
 
 // A Cache keeps results by key. It may forget at any time.

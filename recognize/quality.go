@@ -34,7 +34,7 @@ func (s *Service) judgeOf(ctx context.Context, req *edgelens.Request) *models.Sp
 func (s *Service) judgePicture(ctx context.Context, q *question, req *edgelens.Request, raw []byte, tensors []models.InputBuffer) *edgelens.Quality {
 	if q.twoModels() {
 		var err error
-		if raw, err = s.runner.Run(ctx, q.judge, tensors[1].Bytes); err != nil {
+		if raw, err = s.runner.Run(ctx, q.judge, func() ([]byte, error) { return tensors[1].Bytes, nil }); err != nil {
 			s.notJudged(req, err)
 			return nil
 		}

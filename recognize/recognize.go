@@ -220,25 +220,23 @@ func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (
 		return nil, fmt.Errorf("wait for a worker: %w", err)
 	}
 	defer leave()
-	timings := edgelens.Timings{Queue: time.Since(start)}
-
 	tensors, giveBack := s.borrowTensors(q)
 	defer giveBack()
 	result = &edgelens.Result{Model: q.spec.ModelRef}
-	edgelens.GiveWay(edgelens.IsInBackground(ctx), func() {
+	timings, mark := edgelens.Timings{}, time.Time{}
+	// Decoded where the model runs next, which is one thread, and when it can:
+	// so there are never more decoded pictures than interpreters.
+	raw, err := s.runner.Run(ctx, q.spec, func() (tensor []byte, err error) {
+		timings.Queue = time.Since(start)
 		result.Image, timings.Decode, timings.Preprocess, err = s.preprocess.Tensors(req.Image, tensors...)
+		mark = time.Now()
+		return tensors[0].Bytes, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	result.Image.SHA256 = hex.EncodeToString(req.SHA256[:])
-
-	mark := time.Now()
-	raw, err := s.runner.Run(ctx, q.spec, tensors[0].Bytes)
-	if err != nil {
-		return nil, err
-	}
 	timings.Inference = time.Since(mark)
+	result.Image.SHA256 = hex.EncodeToString(req.SHA256[:])
 
 	mark = time.Now()
 	if result.Predictions, err = predictions(q.spec, raw, q.topK, req.MinScore); err != nil {

@@ -1,0 +1,20 @@
+//go:build cgo
+
+package main
+
+import (
+	"syscall"
+	"testing"
+)
+
+// prGetTimerSlack is PR_GET_TIMERSLACK of prctl(2); the answer is in nanoseconds.
+const prGetTimerSlack = 30
+
+// A thread hands its timer slack down to those that it starts, so this one, which
+// Go's runtime started, tells of all.
+func TestTimersAreCoarse(t *testing.T) {
+	slack, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prGetTimerSlack, 0, 0)
+	if errno != 0 || slack != 1_000_000 {
+		t.Errorf("the timer slack is %d ns (%v), want a millisecond", slack, errno)
+	}
+}

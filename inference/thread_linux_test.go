@@ -1,0 +1,40 @@
+package inference_test
+
+import (
+	"syscall"
+	"testing"
+
+	"edgelens/inference"
+	"edgelens/inference/fake"
+)
+
+// A tensor is made on the thread that the model then runs on, which is the same
+// for each run of an interpreter.
+func TestALaneKeepsToOneThread(t *testing.T) {
+	backend := fake.Image(4, 10)
+	invoked := make(chan int, 1)
+	backend.Graph = func(_, _ []byte) error {
+		select {
+		case invoked <- syscall.Gettid():
+		default: // the warm-up's second run
+		}
+		return nil
+	}
+	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
+	<-invoked // the warm-up's first
+	lane := 0
+	for range 20 {
+		var filled int
+		if _, err := pool.Run(t.Context(), func() ([]byte, error) {
+			filled = syscall.Gettid()
+			return make([]byte, backend.In.Bytes()), nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		ran := <-invoked
+		if filled != ran || lane != 0 && ran != lane {
+			t.Fatalf("filled on thread %d, invoked on %d, and on %d before", filled, ran, lane)
+		}
+		lane = ran
+	}
+}
