@@ -21,6 +21,7 @@ const (
 	ModeStage   = "stage"   // one stage of the way of a picture
 	ModeCeiling = "ceiling" // the whole way in a bare loop on every core
 	ModeMQTT    = "mqtt"    // terminals' records until their events
+	ModeSoak    = "soak"    // a closed loop without a pause, for the memory
 )
 
 // Good is the status of a sample that went well; any other says what did not:
@@ -68,6 +69,8 @@ func (r *Run) Faults() []string {
 // Case is one thing that is measured, Run.Rounds times.
 type Case struct {
 	Suite string `json:"suite"`
+	// Runs is how often it was measured in place of that, one run after the other.
+	Runs int `json:"runs,omitempty"`
 	// Name is unique within the suite.
 	Name string `json:"name"`
 	Mode string `json:"mode"`

@@ -11,14 +11,14 @@ import (
 	"edgelens/benchmarks/suite"
 )
 
-// Plots draws the latencies and the throughput into files of dir, each as PNG
+// Plots draws the latencies, the throughput and the memory into files of dir, each as PNG
 // and SVG, and returns the names of the SVGs; none of what was not measured.
 func (s *Summary) Plots(dir string) ([]string, error) {
 	var names []string
 	for _, drawing := range []struct {
 		name  string
 		chart chart.Chart
-	}{{"latency", s.latencyChart()}, {"throughput", s.throughputChart()}} {
+	}{{"latency", s.latencyChart()}, {"throughput", s.throughputChart()}, {"memory", s.memoryChart()}} {
 		if drawing.chart == nil {
 			continue
 		}
@@ -78,6 +78,27 @@ func (s *Summary) throughputChart() chart.Chart {
 		return nil
 	}
 	return bars
+}
+
+// memoryChart has the memory in each part of full load without a pause.
+func (s *Summary) memoryChart() chart.Chart {
+	lines := chart.Lines{Title: s.title("Resident memory under full load"), XLabel: "part of the load", YLabel: "MB"}
+	for _, c := range s.Cases {
+		m, ok := c.Metric(Memory)
+		if c.Mode != record.ModeSoak || !ok {
+			continue
+		}
+		line := chart.Series{Name: c.Name}
+		for i, v := range m.Values {
+			line.X, line.Y = append(line.X, float64(i+1)), append(line.Y, v)
+			lines.XTicks = append(lines.XTicks, chart.Tick{At: float64(i + 1), Label: fmt.Sprint(i + 1)})
+		}
+		lines.Series = append(lines.Series, line)
+	}
+	if lines.Series == nil {
+		return nil
+	}
+	return lines
 }
 
 func (s *Summary) title(text string) string {

@@ -136,7 +136,11 @@ func Summarize(r *record.Records) *Summary {
 		_ = run.latency.RecordValue(min(max(1, sample.Latency().Microseconds()), time.Hour.Microseconds())) // within the range
 	}
 	for _, c := range r.Run.Cases {
-		s.Cases = append(s.Cases, summarize(c, runs[c.Key()], statuses[c.Key()], r.Run.Rounds))
+		rounds := r.Run.Rounds
+		if c.Runs > 0 {
+			rounds = c.Runs
+		}
+		s.Cases = append(s.Cases, summarize(c, runs[c.Key()], statuses[c.Key()], rounds))
 	}
 	return s
 }
@@ -179,7 +183,7 @@ func columnsOf(mode string) []column {
 	percentiles := []column{latency(P50, 50), latency("p90", 90), latency("p95", 95), latency(P99, 99)}
 	memory := figureIn(Memory, Megabytes, record.FigureMemory, 1e-6)
 	switch mode {
-	case record.ModeClosed:
+	case record.ModeClosed, record.ModeSoak:
 		return append([]column{{Throughput, PerSecond, true, throughput}, {CPU, Milliseconds, false, cpu}, memory}, percentiles...)
 	case record.ModeOpen:
 		return append([]column{{Tail, Ratio, false, tail}, {CPU, Milliseconds, false, cpu}, memory}, percentiles...)

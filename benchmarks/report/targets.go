@@ -61,8 +61,8 @@ func Targets(s *Summary) []Target {
 	start := s.Find(func(c record.Case) bool { return c.Mode == ModeStart })
 	targets = append(targets,
 		judge(Target{Name: "ready after exec", Want: 500, Unit: Milliseconds}, start, Ready),
-		judge(Target{Name: "resident memory, idle", Want: 120, Unit: Megabytes}, start, Idle),
-		s.soaked())
+		judge(Target{Name: "resident memory, idle", Want: 120, Unit: Megabytes}, start, Idle))
+	targets = append(targets, s.soaked()...)
 	return append(targets, PeerTargets(s)...)
 }
 
@@ -72,23 +72,28 @@ func closed(kind, size string) func(record.Case) bool {
 	}
 }
 
-// soaked is the memory after ten minutes of full load.
-func (s *Summary) soaked() Target {
-	t := Target{Name: "resident memory after ten minutes of full load", Want: 200, Unit: Megabytes, Outcome: NotMeasured}
-	c := s.Find(func(c record.Case) bool {
-		return c.Suite != suite.SuitePeers && c.Mode == record.ModeClosed && c.Kind == suite.KindSync
-	})
+// soaked judges the memory after ten minutes of full load, and whether it grew.
+func (s *Summary) soaked() []Target {
+	after := Target{Name: "resident memory after ten minutes of full load", Want: 200, Unit: Megabytes}
+	flat := Target{Name: "the same / after the first of them", Want: 1.1, Unit: Ratio}
+	c := s.Find(func(c record.Case) bool { return c.Mode == record.ModeSoak })
 	if c == nil || s.loaded(c) < soak {
-		t.Why = "the load was shorter; add --duration 10m"
-		return t
+		const why = "the load was shorter; add --soak 10m"
+		return []Target{unmeasured(after, why), unmeasured(flat, why)}
 	}
-	return judge(t, c, Memory)
+	m, ok := c.Metric(Memory)
+	if !ok {
+		const why = "there were no good answers"
+		return []Target{unmeasured(after, why), unmeasured(flat, why)}
+	}
+	last := m.Values[len(m.Values)-1]
+	return []Target{after.decide([]float64{last}), flat.decide([]float64{last / m.Values[0]})}
 }
 
-// loaded is for how many seconds a case's runs lasted at least.
+// loaded is for how many seconds a case was under load in all.
 func (s *Summary) loaded(c *Case) float64 {
 	if m, ok := c.Metric(Throughput); ok && m.Median() > 0 {
-		return float64(c.Good) / m.Median() / float64(max(1, len(m.Values)))
+		return float64(c.Good) / stats.Mean(m.Values)
 	}
 	return 0
 }

@@ -30,6 +30,7 @@ var sections = []struct {
 	{ModeStart, "Start of the service", []string{Ready, Idle}},
 	{record.ModeClosed, "Closed loop: N connections, one request after the other", []string{Throughput, CPU, Memory, P50, "p95", P99}},
 	{record.ModeOpen, "Open loop: latency from when a request was due", []string{P50, "p90", P99, Tail, CPU, Memory}},
+	{record.ModeSoak, "Full load without a pause: medians of its ten parts, one after the other", []string{Throughput, CPU, Memory, P50, "p95", P99}},
 	{record.ModeMQTT, "Terminals over MQTT: from a record due to its event", []string{P50, "p90", P99, CPU}},
 }
 

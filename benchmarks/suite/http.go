@@ -114,6 +114,18 @@ func closedTask(service Service, kind, name string, pictures []Picture, connecti
 	}
 }
 
+// soakRuns is how often the memory is looked at during a soak.
+const soakRuns = 10
+
+// SoakTask loads a service with all pictures in turn for that long, without a
+// pause worth the name, and looks at its memory ten times.
+func SoakTask(service Service, pictures []Picture, connections int, length time.Duration) Task {
+	task := closedTask(service, KindSync, "all", pictures, connections, &peak{})
+	task.Case.Name = fmt.Sprintf("%s all c%d for %v", KindSync, connections, length)
+	task.Case.Mode, task.Case.Runs, task.Window = record.ModeSoak, soakRuns, length/soakRuns
+	return task
+}
+
 func openTask(c HTTPConfig, service Service, name string, pictures []Picture, which record.Case, peak *peak) Task {
 	target := &caller{client: NewClient(c.OpenConnections), base: service.URL(), kind: KindSync, pictures: pictures}
 	which.Suite, which.Mode, which.Kind, which.Picture, which.Arrivals = "http", record.ModeOpen, KindSync, name, c.Arrivals

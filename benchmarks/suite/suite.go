@@ -24,6 +24,8 @@ type Task struct {
 	Case record.Case
 	// More are other cases that are measured along with it.
 	More []record.Case
+	// Window is how long each of Case.Runs takes, where it has its own.
+	Window time.Duration
 	// Do measures it once, for about that long.
 	Do func(ctx context.Context, round *Round) error
 }
@@ -87,34 +89,61 @@ func Cases(tasks []Task) []record.Case {
 // Progress is told before each run of a case.
 type Progress func(done, all int, what string)
 
-// Execute measures the tasks, in turns, and writes what came of it. The error
+// Execute measures the tasks and writes what came of it: first in turns those
+// that have no Runs of their own, then each of the others by itself. The error
 // is a task's, or ctx's; what was measured until then is written.
 func Execute(ctx context.Context, plan Plan, tasks []Task, run *record.Run, w *record.Writer, progress Progress) error {
-	all := (plan.Rounds + 1) * len(tasks)
-	for n := 0; n <= plan.Rounds; n++ {
-		window := plan.Window
-		if n == 0 {
-			window = plan.WarmUp
+	steps := plan.steps(tasks)
+	for done, step := range steps {
+		progress(done, len(steps), step.what())
+		round := &Round{Run: step.run, Window: step.window, task: step.task.Case, started: run.Started}
+		err := step.task.Do(ctx, round)
+		if err == nil {
+			err = ctx.Err()
 		}
-		for i, task := range tasks {
-			what := fmt.Sprintf("%s, run %d of %d", task.Case.Key(), n, plan.Rounds)
-			if n == 0 {
-				what = task.Case.Key() + ", warm-up"
-			}
-			progress(n*len(tasks)+i, all, what)
-			round := &Round{Run: n, Window: window, task: task.Case, started: run.Started}
-			err := task.Do(ctx, round)
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				return fmt.Errorf("measure %s: %w", task.Case.Key(), err)
-			}
-			if err := w.Add(round.samples, round.figures); err != nil {
-				return fmt.Errorf("write the records: %w", err)
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", step.task.Case.Key(), err)
+		}
+		if err := w.Add(round.samples, round.figures); err != nil {
+			return fmt.Errorf("write the records: %w", err)
+		}
+	}
+	progress(len(steps), len(steps), "done")
+	return nil
+}
+
+// step is one run of a task, of that many.
+type step struct {
+	task      Task
+	run, runs int
+	window    time.Duration
+}
+
+func (s step) what() string {
+	if s.run == 0 {
+		return s.task.Case.Key() + ", warm-up"
+	}
+	return fmt.Sprintf("%s, run %d of %d", s.task.Case.Key(), s.run, s.runs)
+}
+
+// steps are what there is to do, in order.
+func (p Plan) steps(tasks []Task) []step {
+	var steps []step
+	for n := 0; n <= p.Rounds; n++ {
+		window := p.Window
+		if n == 0 {
+			window = p.WarmUp
+		}
+		for _, task := range tasks {
+			if task.Case.Runs == 0 {
+				steps = append(steps, step{task, n, p.Rounds, window})
 			}
 		}
 	}
-	progress(all, all, "done")
-	return nil
+	for _, task := range tasks {
+		for n := 1; n <= task.Case.Runs; n++ {
+			steps = append(steps, step{task, n, task.Case.Runs, task.Window})
+		}
+	}
+	return steps
 }

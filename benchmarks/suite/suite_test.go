@@ -27,10 +27,15 @@ func measure(t *testing.T, rounds int, tasks []suite.Task) (*record.Records, err
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := 0
+	told, steps := 0, 0
+	for _, task := range tasks {
+		if steps += rounds + 1; task.Case.Runs > 0 {
+			steps += task.Case.Runs - rounds - 1
+		}
+	}
 	measured := suite.Execute(t.Context(), suite.Plan{Rounds: rounds, Window: 60 * time.Millisecond, WarmUp: 20 * time.Millisecond}, tasks, run, w,
 		func(done, all int, what string) {
-			if done != told || all != (rounds+1)*len(tasks) || what == "" {
+			if done != told || all != steps || what == "" {
 				t.Errorf("progress %d of %d: %q", done, all, what)
 			}
 			told++
@@ -116,6 +121,41 @@ func TestHTTPSuite(t *testing.T) {
 	}
 	if peak := float64(counted) / 0.06; rate > 0.11*peak || rate < 0.05*peak {
 		t.Errorf("10%% of a peak of %.0f/s is %.0f/s", peak, rate)
+	}
+}
+
+// Full load without a pause comes last, and its memory is looked at ten times.
+func TestSoak(t *testing.T) {
+	server := httptest.NewServer(newFake())
+	defer server.Close()
+	service, pictures := suite.Remote{Base: server.URL}, httpConfig().Pictures
+	config := httpConfig()
+	config.Kinds, config.Loads = []string{suite.KindSync}, nil
+	soak := suite.SoakTask(service, pictures, 2, 200*time.Millisecond)
+	r, err := measure(t, 1, append([]suite.Task{soak}, suite.HTTP(config, service)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := soak.Case.Name
+	if counts := statuses(r, name); counts[load.Good] == 0 || len(counts) != 1 {
+		t.Errorf("its answers: %v", counts)
+	}
+	if last := r.Samples[len(r.Samples)-1]; last.Case != name || last.Run != 10 {
+		t.Errorf("the last sample is run %d of %s", last.Run, last.Case)
+	}
+	end := 0.0
+	for run := 1; run <= 10; run++ {
+		begin, _ := figure(r, name, record.FigureBegin, run)
+		if begin < end {
+			t.Errorf("run %d began at %v s, and the one before ended at %v s", run, begin, end)
+		}
+		end, _ = figure(r, name, record.FigureEnd, run)
+		if memory, ok := figure(r, name, record.FigureMemory, run); !ok || memory <= 0 {
+			t.Errorf("run %d has no memory", run)
+		}
+	}
+	if _, ok := figure(r, name, record.FigureMemory, 11); ok {
+		t.Error("it ran too often")
 	}
 }
 

@@ -30,6 +30,7 @@ type benchFlags struct {
 	loads, rates    []float64
 	arrivals        string
 	openConnections int
+	soak            time.Duration
 
 	delegates             []string
 	threads, interpreters []int
@@ -96,6 +97,7 @@ func (b *benchFlags) add(cmd *cobra.Command) {
 	f.IntSliceVar(&b.connections, "connections", []int{8}, "http, closed loop: how many connections")
 	f.Float64SliceVar(&b.loads, "load", []float64{0.7}, "http, open loop: rates as shares of the peak, which is sync with the most connections")
 	f.Float64SliceVar(&b.rates, "rate", nil, "http, open loop: rates in requests a second")
+	b.addSoak(cmd, 0)
 	f.IntVar(&b.openConnections, "open-connections", 64, "http, open loop: how many requests may be on their way")
 	f.StringSliceVar(&b.delegates, "model-delegates", []string{"auto", "none"}, "model: delegates")
 	f.IntSliceVar(&b.threads, "model-threads", distinct(1, cores), "model: threads of an interpreter")
@@ -114,6 +116,10 @@ func (b *benchFlags) addCommon(cmd *cobra.Command) {
 	f.Uint64Var(&b.seed, "seed", 1, "of all that is by chance")
 	f.StringArrayVar(&b.images, "images", nil, "a picture to send, or a folder of them; may be given again (default: made up, 1280x720 and 1920x1080)")
 	f.StringVar(&b.arrivals, "arrivals", load.Constant, "http, open loop: constant or poisson")
+}
+
+func (b *benchFlags) addSoak(cmd *cobra.Command, length time.Duration) {
+	cmd.Flags().DurationVar(&b.soak, "soak", length, "http: full load at the end for so long, without a pause, to see what memory it takes; 0: none")
 }
 
 // addPeer registers the flags of what is measured beside ours.
@@ -143,6 +149,9 @@ func (b *benchFlags) check() error {
 	}
 	if b.plan.Window < 10*time.Millisecond || b.plan.WarmUp < 10*time.Millisecond {
 		faults = append(faults, errors.New("--duration and --warm-up must be at least 10ms"))
+	}
+	if b.soak != 0 && b.soak < time.Second {
+		faults = append(faults, fmt.Errorf("--soak must be 0 or at least 1s, not %v", b.soak))
 	}
 	for _, kind := range b.kinds {
 		if kind != suite.KindSync && kind != suite.KindCached && kind != suite.KindAsync && kind != suite.KindMixed {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,6 +94,7 @@ func newBenchTargets(environ []string) *cobra.Command {
 		},
 	}
 	flags.addCommon(cmd)
+	flags.addSoak(cmd, 10*time.Minute)
 	flags.addPeer(cmd, "")
 	cmd.Flags().StringVar(&from, "from", "", "judge this folder in place of measuring")
 	config.AddFlags(cmd.Flags(), benchSettings...)

@@ -98,10 +98,14 @@ func (b *bencher) httpTasks(ctx context.Context) ([]suite.Task, error) {
 		return nil, err
 	}
 	f := b.flags
-	return suite.HTTP(suite.HTTPConfig{
+	tasks := suite.HTTP(suite.HTTPConfig{
 		Pictures: b.pictures, Together: f.together, Kinds: f.kinds, Connections: f.connections, Loads: f.loads, Rates: f.rates,
 		Arrivals: f.arrivals, OpenConnections: f.openConnections, Seed: f.seed,
-	}, service), nil
+	}, service)
+	if f.soak > 0 {
+		tasks = append(tasks, suite.SoakTask(service, b.pictures, slices.Max(f.connections), f.soak))
+	}
+	return tasks, nil
 }
 
 // httpService is the target, or a service of our own. That is started as often

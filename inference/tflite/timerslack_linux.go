@@ -1,6 +1,6 @@
 //go:build cgo
 
-package main
+package tflite
 
 // Go's runtime has a thread, sysmon, that looks every 20 microseconds whether a
 // goroutine has been in C for long, and ours always have: decoding and Invoke

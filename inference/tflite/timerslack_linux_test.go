@@ -1,6 +1,6 @@
 //go:build cgo
 
-package main
+package tflite_test
 
 import (
 	"syscall"
