@@ -97,7 +97,7 @@ type ImageInfo struct {
 // Timings says where the time of one recognition went. All are zero for a
 // cached result but Total.
 type Timings struct {
-	Queue       time.Duration // waiting for a slot
+	Queue       time.Duration // waiting for an interpreter
 	Decode      time.Duration // encoded bytes to pixels
 	Preprocess  time.Duration // pixels to tensor
 	Inference   time.Duration // waiting for an interpreter, and Invoke
