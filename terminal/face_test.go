@@ -101,10 +101,10 @@ func TestARecordIsOneEvent(t *testing.T) {
 	if e.Data.Outcome != edgelens.OutcomeRecognized || e.Data.Device != "S1" || !e.Data.Passed || e.Data.Replayed || e.Data.Predictions[0].Label != "cat" {
 		t.Errorf("%+v", e)
 	}
-	d := s.device("S1")
-	if d.Counters.Records != 4 || d.Counters.Duplicates != 2 {
-		t.Errorf("%+v", d.Counters)
-	}
+	eventually(t, "all are counted, which comes after they are told", func() bool {
+		counters := s.device("S1").Counters
+		return counters.Records == 4 && counters.Duplicates == 2
+	})
 }
 
 // What a broker had kept, and what is old by the device's clock, is never fresh.
