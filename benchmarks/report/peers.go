@@ -59,6 +59,26 @@ func medianRatio(over, under *Case, metric string) string {
 	return number(stats.Median(values)) + unit(Ratio)
 }
 
+// possible says what bounds the ratio of ours, with its default flags, to a peer;
+// "" where that was not measured.
+func (s *Summary) possible(peer, ours *Case) string {
+	most := medianRatio(peer, s.invokeAlone(ours), CPU)
+	if most == "-" {
+		return ""
+	}
+	why := fmt.Sprintf("with this model on this machine at most %s is possible, by the CPU time of Invoke alone", most)
+	if ours.Model != s.Run.Model {
+		return why
+	}
+	ceiling := s.Find(func(c record.Case) bool {
+		return c.Suite == "pipeline" && c.Mode == record.ModeCeiling && c.Picture == ours.Picture
+	})
+	if most = medianRatio(peer, ceiling, CPU); most == "-" {
+		return why
+	}
+	return why + fmt.Sprintf(", and %s where the whole picture is decoded, by that of the ceiling", most)
+}
+
 // PeerTargets judges what ours must reach beside the article's service.
 func PeerTargets(s *Summary) []Target {
 	published := func(c, ours record.Case) bool { return c.Model != ours.Model }
@@ -85,8 +105,8 @@ func PeerTargets(s *Summary) []Target {
 		}
 		ours := s.beside(peer.Case)
 		target = ratio(target, ours, peer, Throughput)
-		if most := medianRatio(peer, s.invokeAlone(ours), CPU); target.Outcome == Missed && most != "-" {
-			target.Why = fmt.Sprintf("with this model on this machine at most %s is possible, by the CPU time of Invoke alone", most)
+		if target.Outcome == Missed {
+			target.Why = s.possible(peer, ours)
 		}
 		targets = append(targets, target)
 	}

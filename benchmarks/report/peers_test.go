@@ -58,6 +58,20 @@ func TestPeerTargets(t *testing.T) {
 	}
 }
 
+// A target that is missed says what would have been possible, with the decoding
+// and without.
+func TestWhatIsPossible(t *testing.T) {
+	m := besideFlask("720p", 20*time.Millisecond, 100*time.Millisecond, 50*time.Millisecond)
+	m.Run.Model = "int8"
+	m.add(record.Case{Suite: "pipeline", Name: "ceiling cat_720p", Mode: record.ModeCeiling, Kind: "ceiling", Picture: "cat_720p"}, steady(8*time.Millisecond), 0.015)
+	targets := report.PeerTargets(report.Summarize(&m.Records))
+	for i, want := range map[int][2]string{0: {"3.00 x", "2.00 x"}, 2: {"8.00 x", "5.33 x"}} {
+		if why := targets[i].Why; !strings.Contains(why, "at most "+want[0]) || !strings.Contains(why, want[1]+" where the whole picture is decoded") {
+			t.Errorf("%s: %q, want %q", targets[i].Name, why, want)
+		}
+	}
+}
+
 func TestOthersDoNotStandForOurTargets(t *testing.T) {
 	for _, target := range report.Targets(report.Summarize(&besideFlask("720p", time.Second, time.Second, time.Second).Records)) {
 		if target.Outcome != report.NotMeasured && !strings.Contains(target.Name, "the article's service") {
