@@ -59,19 +59,16 @@ func medianRatio(over, under *Case, metric string) string {
 	return number(stats.Median(values)) + unit(Ratio)
 }
 
-// possible says what bounds the ratio of ours, with its default flags, to a peer;
-// "" where that was not measured.
+// possible says what bounds the ratio of ours to a peer; "" where that was not
+// measured.
 func (s *Summary) possible(peer, ours *Case) string {
 	most := medianRatio(peer, s.invokeAlone(ours), CPU)
 	if most == "-" {
 		return ""
 	}
 	why := fmt.Sprintf("with this model on this machine at most %s is possible, by the CPU time of Invoke alone", most)
-	if ours.Model != s.Run.Model {
-		return why
-	}
 	ceiling := s.Find(func(c record.Case) bool {
-		return c.Suite == "pipeline" && c.Mode == record.ModeCeiling && c.Picture == ours.Picture
+		return c.Suite == suite.SuitePeers && c.Kind == suite.KindCeiling && c.Picture == ours.Picture && c.Model == ours.Model && c.Delegate == ours.Delegate
 	})
 	if most = medianRatio(peer, ceiling, CPU); most == "-" {
 		return why

@@ -62,8 +62,7 @@ func TestPeerTargets(t *testing.T) {
 // and without.
 func TestWhatIsPossible(t *testing.T) {
 	m := besideFlask("720p", 20*time.Millisecond, 100*time.Millisecond, 50*time.Millisecond)
-	m.Run.Model = "int8"
-	m.add(record.Case{Suite: "pipeline", Name: "ceiling cat_720p", Mode: record.ModeCeiling, Kind: "ceiling", Picture: "cat_720p"}, steady(8*time.Millisecond), 0.015)
+	m.add(record.Case{Suite: "peers", Name: "ceiling cat_720p", Mode: record.ModeCeiling, Kind: "ceiling", Picture: "cat_720p", Model: "int8", Delegate: "xnnpack"}, steady(8*time.Millisecond), 0.015)
 	targets := report.PeerTargets(report.Summarize(&m.Records))
 	for i, want := range map[int][2]string{0: {"3.00 x", "2.00 x"}, 2: {"8.00 x", "5.33 x"}} {
 		if why := targets[i].Why; !strings.Contains(why, "at most "+want[0]) || !strings.Contains(why, want[1]+" where the whole picture is decoded") {

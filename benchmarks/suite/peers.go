@@ -82,6 +82,17 @@ func InvokeAlone(model, delegate string, cores int, open func() (Pipeline, error
 	return task
 }
 
+// PeerCeilings returns the tasks of the ceiling for each picture, measured beside
+// the services: what they could do if there were nothing around the model but
+// decoding.
+func PeerCeilings(pictures []Picture, model, delegate string, cores int, open func() (Pipeline, error)) []Task {
+	tasks := PipelineTasks(pictures, cores, false, open)
+	for i := range tasks {
+		tasks[i].Case.Suite, tasks[i].Case.Model, tasks[i].Case.Delegate = SuitePeers, model, delegate
+	}
+	return tasks
+}
+
 // Agree asks two contenders with one model about every picture. The error says
 // where they see different things: they would not do the same work.
 func Agree(ctx context.Context, pictures []Picture, one, other *Contender) error {

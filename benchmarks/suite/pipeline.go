@@ -30,6 +30,9 @@ type Stage struct {
 // Stages are the names of the stages, in order.
 var Stages = []string{"decode", "resize", "invoke"}
 
+// KindCeiling is the whole way in a bare loop.
+const KindCeiling = "ceiling"
+
 // PipelineTasks returns the ceiling for each picture, on that many cores, and
 // where stages is set the stages on one.
 func PipelineTasks(pictures []Picture, cores int, stages bool, open func() (Pipeline, error)) []Task {
@@ -45,7 +48,7 @@ func PipelineTasks(pictures []Picture, cores int, stages bool, open func() (Pipe
 
 func ceilingTask(picture Picture, cores int, open func() (Pipeline, error)) Task {
 	return Task{
-		Case: record.Case{Suite: "pipeline", Name: "ceiling " + picture.Name, Mode: record.ModeCeiling, Kind: "ceiling", Picture: picture.Name, Connections: cores},
+		Case: record.Case{Suite: "pipeline", Name: "ceiling " + picture.Name, Mode: record.ModeCeiling, Kind: KindCeiling, Picture: picture.Name, Connections: cores},
 		Do: func(ctx context.Context, round *Round) error {
 			pipelines, err := openPipelines(cores, open)
 			if err != nil {

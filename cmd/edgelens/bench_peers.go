@@ -84,8 +84,10 @@ func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
 		}
 		return newInvokePipeline(opened)
 	}
-	alone := suite.InvokeAlone(same.Name, ours.Delegate, b.config.Inference.InterpretersOrCores(), open)
-	return append([]suite.Task{alone}, suite.Peers(pictures, append([]*suite.Contender{ours}, others...), report.TargetConnections)...), nil
+	cores := b.config.Inference.InterpretersOrCores()
+	tasks := []suite.Task{suite.InvokeAlone(same.Name, ours.Delegate, cores, open)}
+	tasks = append(tasks, suite.PeerCeilings(pictures, same.Name, ours.Delegate, cores, func() (suite.Pipeline, error) { return openPipeline(b.config, same) })...)
+	return append(tasks, suite.Peers(pictures, append([]*suite.Contender{ours}, others...), report.TargetConnections)...), nil
 }
 
 // others starts those beside ours: the other service with the same model and
