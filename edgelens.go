@@ -100,7 +100,7 @@ type Timings struct {
 	Queue       time.Duration // waiting for an interpreter
 	Decode      time.Duration // encoded bytes to pixels
 	Preprocess  time.Duration // pixels to tensor
-	Inference   time.Duration // waiting for an interpreter, and Invoke
+	Inference   time.Duration // Invoke, with its input and output copied
 	Postprocess time.Duration // dequantize, top-k, labels
 	Quality     time.Duration // waiting for an interpreter of the quality model, and its Invoke
 	Total       time.Duration

@@ -69,8 +69,6 @@ func (r *Run) Faults() []string {
 // Case is one thing that is measured, Run.Rounds times.
 type Case struct {
 	Suite string `json:"suite"`
-	// Runs is how often it was measured in place of that, one run after the other.
-	Runs int `json:"runs,omitempty"`
 	// Name is unique within the suite.
 	Name string `json:"name"`
 	Mode string `json:"mode"`
@@ -96,6 +94,9 @@ type Case struct {
 	// Form is float32 or int8 where the model was rewritten to be that; empty
 	// where it is the model itself.
 	Form string `json:"form,omitempty"`
+	// Runs is how often the case was measured, one run after the other, where that
+	// is not Run.Rounds.
+	Runs int `json:"runs,omitempty"`
 }
 
 // Key tells cases apart.
