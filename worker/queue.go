@@ -43,6 +43,8 @@ type Queue struct {
 
 	// behind is set when Redis may lack tasks of non-terminal jobs.
 	behind atomic.Bool
+	// redisStatus logs when Redis stops serving and when it serves again.
+	redisStatus availability
 	// unsure is set when a command to Redis got no answer.
 	unsure *atomic.Bool
 	// generation tells the tasks that are surely ours from earlier ones, which
@@ -74,6 +76,9 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 		ledger: ledger, config: config, log: log, redis: client, client: asynq.NewClientFromRedisClient(client), node: node,
 		inspector: asynq.NewInspectorFromRedisClient(client), running: newAttempts(), unsure: unsure,
 		previous: map[string]string{},
+		redisStatus: availability{
+			log: log, lost: "Redis does not serve; jobs are kept and wait", back: "Redis serves again; the waiting jobs are dispatched",
+		},
 	}
 	clock := newClock()
 	q.clock.Store(&clock)
@@ -108,7 +113,8 @@ func (q *Queue) Dispatch(ctx context.Context, job edgelens.Job) {
 	defer cancel()
 	if err := q.dispatch(dispatch, job.ID, job.Queue); err != nil {
 		q.behind.Store(true)
-		q.log.Warn("job kept, to be dispatched when Redis is back", "job", job.ID, "error", err)
+		// keepUp tries within half a second and logs where Redis does not serve then, either.
+		q.log.Debug("job kept, to be dispatched when Redis serves", "job", job.ID, "error", err)
 	}
 }
 
@@ -257,10 +263,11 @@ func (q *Queue) catchUp(ctx context.Context) {
 	if err != nil {
 		q.behind.Store(true)
 		if ctx.Err() == nil {
-			q.log.Warn("Redis is away; jobs are kept and wait", "advice", adviceOn(err), "error", err)
+			q.redisStatus.down(adviceOn(err), err)
 		}
 		return
 	}
+	q.redisStatus.up()
 	clear(q.previous)
 	if made > 0 {
 		q.log.Debug("unfinished jobs have their tasks", "jobs", made)

@@ -19,17 +19,17 @@ const (
 	unservedInterval = time.Second
 	// reachPatience is how long it has to answer.
 	reachPatience = 2 * time.Second
-	// reminder is how often a fault that stays is logged.
-	reminder = time.Minute
 )
 
 // WatchRedis asks Redis again and again whether it would serve this Worker,
-// until ctx ends. It logs what is wrong, with what to do about it, and tells
-// report at first and after every change: nil means that Redis serves.
+// until ctx ends. It logs one line when Redis stops serving, with what to do about
+// it, and one when it serves again, and calls report at first and after every
+// change: nil means that Redis serves.
 func (w *Worker) WatchRedis(ctx context.Context, report func(error)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	first, said, logged := true, "", time.Time{}
+	status := availability{log: w.log, lost: "Redis does not serve this worker; no jobs are taken", back: "Redis serves again; jobs are taken"}
+	first, before := true, ""
 	for {
 		select {
 		case <-timer.C:
@@ -40,28 +40,20 @@ func (w *Worker) WatchRedis(ctx context.Context, report func(error)) {
 		if ctx.Err() != nil {
 			return
 		}
-		advice := "" // and not the error, which can have other ports each time
+		advice, next := "", servedInterval
 		if err != nil {
-			advice = adviceOn(err)
+			// The advice tells one cause from another; the error can have another port each time.
+			advice, next = adviceOn(err), unservedInterval
+			status.down(advice, err)
 			err = fmt.Errorf("%s: %w", advice, err)
+		} else {
+			status.up()
 		}
-		changed := first || advice != said
-		first, said = false, advice
-		if changed {
+		if first || advice != before {
 			report(err)
 		}
-		switch {
-		case err != nil && (changed || time.Since(logged) > reminder):
-			w.log.Error("no jobs are taken", "reason", err)
-			logged = time.Now()
-		case err == nil && changed:
-			w.log.Info("Redis answers; jobs are taken")
-		}
-		if err == nil {
-			timer.Reset(servedInterval)
-		} else {
-			timer.Reset(unservedInterval)
-		}
+		first, before = false, advice
+		timer.Reset(next)
 	}
 }
 

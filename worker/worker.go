@@ -102,14 +102,13 @@ func newWorker(client redis.UniversalClient, concurrency int, look time.Duration
 	// the disk while another is recognized; see borrow for those of other nodes.
 	// And a bulk job, which has asynq places of its own: interactive ones must not
 	// wait behind those for being at hand.
-	says := newAsynqLog(log) // one, so that they do not say everything twice
 	for queue, atHand := range map[string]int{edgelens.QueueInteractive: 2 * concurrency, edgelens.QueueBulk: concurrency} {
-		w.servers = append(w.servers, newServer(client, queue, atHand, look, says))
+		w.servers = append(w.servers, newServer(client, queue, atHand, look, log))
 	}
 	return w
 }
 
-func newServer(client redis.UniversalClient, queue string, concurrency int, look time.Duration, log *asynqLog) *asynq.Server {
+func newServer(client redis.UniversalClient, queue string, concurrency int, look time.Duration, log *slog.Logger) *asynq.Server {
 	return asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   map[string]int{queue: 1},
@@ -117,7 +116,7 @@ func newServer(client redis.UniversalClient, queue string, concurrency int, look
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
 		ShutdownTimeout:          shutdownPatience,
-		Logger:                   log,
+		Logger:                   asynqLog{log},
 		LogLevel:                 asynq.WarnLevel,
 	})
 }
@@ -142,7 +141,7 @@ func (w *Worker) Shutdown() {
 	}
 	ending.Wait()
 	if err := w.release(); err != nil && !errors.Is(err, redis.ErrClosed) {
-		w.log.Warn("let go of Redis", "error", err)
+		w.log.Warn("closing the Redis client failed", "error", err)
 	}
 }
 
