@@ -92,6 +92,18 @@ type ImageInfo struct {
 	Format string
 	// SHA256 is the hex digest of the encoded bytes.
 	SHA256 string
+	// Damaged reports that some of the image's data is wrong or missing: the
+	// decoder has filled something in, and the answer may be about that.
+	Damaged bool `json:",omitempty"`
+}
+
+// Problem says in a sentence what is wrong with the image that was answered all
+// the same; "" where nothing is.
+func (i ImageInfo) Problem() string {
+	if !i.Damaged {
+		return ""
+	}
+	return "The image is damaged: some of its data is wrong or missing, and the answer may be about what the decoder has filled in. Send the image again."
 }
 
 // Timings says where the time of one recognition went. All are zero for a

@@ -340,9 +340,11 @@ type HealthStatus string
 
 // ImageInfo defines model for ImageInfo.
 type ImageInfo struct {
-	Format ImageInfoFormat `json:"format"`
-	Height int             `json:"height"`
-	Sha256 string          `json:"sha256"`
+	// Damaged There and true where some of the image's data is wrong or missing: the decoder has filled something in, and the answer may be about that
+	Damaged *bool           `json:"damaged,omitempty"`
+	Format  ImageInfoFormat `json:"format"`
+	Height  int             `json:"height"`
+	Sha256  string          `json:"sha256"`
 
 	// Width Pixels as stored, before EXIF orientation
 	Width int `json:"width"`

@@ -125,6 +125,9 @@ func newRecognition(r *edgelens.Result) Recognition {
 			Postprocess: milliseconds(r.Timings.Postprocess), Total: milliseconds(r.Timings.Total),
 		},
 	}
+	if r.Image.Damaged {
+		recognition.Image.Damaged = &r.Image.Damaged
+	}
 	if q := r.Quality; q != nil {
 		recognition.Quality = &Quality{Verdict: q.Verdict, Score: q.Score, Usable: q.Usable}
 		took := milliseconds(r.Timings.Quality)

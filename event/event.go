@@ -80,6 +80,8 @@ type Image struct {
 	Width  int    `json:"width,omitempty"`
 	Height int    `json:"height,omitempty"`
 	Format string `json:"format,omitempty"`
+	// Damaged is edgelens.ImageInfo's.
+	Damaged bool `json:"damaged,omitempty"`
 	// URL is where the picture is, while it is kept.
 	URL string `json:"url,omitempty"`
 }
@@ -151,6 +153,7 @@ func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
 		}
 		if data.Image != nil {
 			data.Image.Width, data.Image.Height, data.Image.Format = result.Image.Width, result.Image.Height, result.Image.Format
+			data.Image.Damaged = result.Image.Damaged
 		}
 	}
 	return data

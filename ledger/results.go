@@ -31,6 +31,9 @@ func complete(r *edgelens.StoredResult) {
 	switch {
 	case r.Result == nil:
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeError)
+	case r.Result.Image.Problem() != "":
+		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
+		r.Reason = orElse(r.Reason, r.Result.Image.Problem())
 	case r.Result.Quality.Problem() != "":
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
 		r.Reason = orElse(r.Reason, r.Result.Quality.Problem())

@@ -13,7 +13,7 @@ import (
 // decoder's flags, the way of resizing, the order of the steps. It is part of
 // the key of every cached result, so change it whenever a tensor may change.
 // Settings that change pixels are added to it (Preprocessor.Version).
-const Version = "1-linear"
+const Version = "2-linear"
 
 // Config holds the limits that a picture must keep to, and how it is decoded.
 type Config struct {

@@ -8,14 +8,12 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"gocv.io/x/gocv"
 )
 
-// BenchmarkDecoders decodes each JPEG by OpenCV, by TurboJPEG and by TurboJPEG
+// BenchmarkDecoders decodes each JPEG by OpenCV, by libjpeg-turbo and by libjpeg-turbo
 // at every size, and resizes it to 224x224: in turn, so that what disturbs one
 // disturbs all. It reports the median of each in ms, and how many times faster
-// than OpenCV TurboJPEG is in full ("x-opencv"), with the same pixels.
+// than OpenCV libjpeg-turbo is in full ("x-opencv"), with the same pixels.
 func BenchmarkDecoders(b *testing.B) {
 	oneThread()
 	for name, file := range benchFiles(b) {
@@ -34,16 +32,19 @@ func BenchmarkDecoders(b *testing.B) {
 			for b.Loop() {
 				for way := range took {
 					begin := time.Now()
-					picture := gocv.NewMat()
+					var r raster
 					if way == opencv {
-						err = decode(&picture, file, h)
-					} else if !s.jpeg.decode(&picture, file, h, way) {
-						err = fmt.Errorf("TurboJPEG does not decode it at %d/8", way)
+						r, err = decodeByOpenCV(file, h)
+					} else {
+						r, _, err = decodeJPEG(&s.pixels, file, h, way)
 					}
-					if err == nil {
-						_, err = s.resize(picture, image.Pt(224, 224), 3)
+					if err != nil {
+						b.Fatal(err)
 					}
-					picture.Close()
+					mat := must(r.mat())
+					_, err = s.resize(mat, image.Pt(224, 224), 3)
+					mat.Close()
+					r.free()
 					if err != nil {
 						b.Fatal(err)
 					}

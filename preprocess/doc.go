@@ -4,7 +4,7 @@
 //  1. Check. Header and structure are read in Go, so that OpenCV never sees a
 //     format it was not asked for, a picture over the limits, a truncated file
 //     or a small file that claims a huge picture.
-//  2. Decode. TurboJPEG (JPEG; at a reduced size where Config.ReduceJPEG says so)
+//  2. Decode. libjpeg-turbo (JPEG; at a reduced size where Config.ReduceJPEG says so)
 //     or OpenCV decodes to 8-bit BGR. Transparency is ignored: what a model sees
 //     is the colour stored under it.
 //  3. Resize. The whole picture is stretched to the model's input, bilinearly
@@ -18,6 +18,6 @@
 //     put in RGB order (or is gray already), and each pixel is mapped to an
 //     element of the tensor by a table of 256 entries.
 //
-// Only decoding and resizing need cgo (TurboJPEG, and OpenCV by way of gocv); in
+// Only decoding and resizing need cgo (libjpeg-turbo, and OpenCV by way of gocv); in
 // a build without it New returns an error. No gocv type leaves this package.
 package preprocess

@@ -14,6 +14,8 @@ type header struct {
 	width, height int
 	// orientation is the EXIF orientation, 1 (upright) to 8.
 	orientation int
+	// components is how many a JPEG has: 1, 3 or 4.
+	components int
 }
 
 func (h header) info() edgelens.ImageInfo {

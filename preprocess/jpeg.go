@@ -33,6 +33,7 @@ const (
 // jpegFrame is what matters here of a frame header (T.81 B.2.2).
 type jpegFrame struct {
 	width, height int64
+	components    int
 	// leastBits is how many bits of entropy-coded data the frame takes at the
 	// very least.
 	leastBits int64
@@ -65,7 +66,7 @@ func checkJPEG(b []byte, limits Config) (header, error) {
 			if coded*8 < frame.leastBits {
 				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has %d bytes of picture data, which cannot be a picture of %dx%d pixels; save the picture again and send that", coded, frame.width, frame.height)
 			}
-			h.width, h.height = int(frame.width), int(frame.height)
+			h.width, h.height, h.components = int(frame.width), int(frame.height), frame.components
 			return h, nil
 		case marker == jpegTEM, marker >= jpegRST0 && marker <= jpegRST7:
 			continue // these stand alone
@@ -166,6 +167,8 @@ func readJPEGFrame(marker byte, segment []byte, limits Config) (jpegFrame, error
 	f := jpegFrame{
 		height: int64(binary.BigEndian.Uint16(segment[1:])),
 		width:  int64(binary.BigEndian.Uint16(segment[3:])),
+
+		components: int(segment[5]),
 	}
 	if err := limits.allow("jpeg", f.width, f.height); err != nil {
 		return jpegFrame{}, err

@@ -91,39 +91,62 @@ func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edge
 	}
 	defer p.scratch.give(s)
 
-	// A fresh Mat for every picture: imdecode reports junk as a success and
-	// leaves what was in its destination, which would be someone else's picture.
-	decoded := gocv.NewMat()
-	defer func() { decoded.Close() }()
-	if h.format != "jpeg" || !s.jpeg.decode(&decoded, encoded, h, eighths(h, into, p.limits.ReduceJPEG)) {
-		if err := decode(&decoded, encoded, h); err != nil {
-			return edgelens.ImageInfo{}, Timings{}, err
-		}
+	decoded, damaged, err := p.decode(s, encoded, h, into)
+	if err != nil {
+		return edgelens.ImageInfo{}, Timings{}, err
 	}
+	defer decoded.free()
+	pixels, err := decoded.mat()
+	if err != nil {
+		return edgelens.ImageInfo{}, Timings{}, err
+	}
+	defer pixels.Close()
 	decodedAt := time.Now()
 	for _, buffer := range into {
 		width, height := storedSize(buffer.Spec, h.orientation)
-		small, err := s.resize(decoded, image.Pt(width, height), buffer.Spec.Channels)
+		small, err := s.resize(pixels, image.Pt(width, height), buffer.Spec.Channels)
 		if err != nil {
 			return edgelens.ImageInfo{}, Timings{}, err
 		}
 		pack(buffer.Bytes, small, buffer.Spec, h.orientation, p.tables.of(buffer.Spec))
 	}
-	return h.info(), Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}, nil
+	info := h.info()
+	info.Damaged = damaged
+	return info, Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}, nil
 }
 
-// decode decodes a picture that inspect has passed into an empty Mat, as 8-bit
-// BGR and as stored. IMDecodeIntoMat returns its errors for each call, while
-// those of IMDecode pass through one variable for all goroutines; they name
-// lines of OpenCV's source, which is nothing for the user. What is wrong with
-// the picture itself shows as an empty Mat.
-func decode(into *gocv.Mat, encoded []byte, h header) error {
-	err := gocv.IMDecodeIntoMat(encoded, gocv.IMReadColor|gocv.IMReadIgnoreOrientation, into)
-	if err != nil {
-		return fmt.Errorf("decode %s: %w: OpenCV gave up on it; send it smaller, or save it again and send that", h.format, edgelens.ErrBadImage)
+// decode decodes an image that inspect has passed. The raster must be freed
+// before s is used again.
+func (p *Preprocessor) decode(s *scratch, encoded []byte, h header, into []models.InputBuffer) (r raster, damaged bool, err error) {
+	if h.format == "jpeg" {
+		return decodeJPEG(&s.pixels, encoded, h, eighths(h, into, p.limits.ReduceJPEG))
 	}
-	if into.Empty() || into.Cols() != h.width || into.Rows() != h.height || into.Type() != gocv.MatTypeCV8UC3 {
-		return fmt.Errorf("decode %s: %w: it is damaged or of a rare kind; save the picture again and send that", h.format, edgelens.ErrBadImage)
+	r, err = decodeByOpenCV(encoded, h)
+	return r, false, err
+}
+
+// decodeByOpenCV decodes an image that inspect has passed. IMDecodeIntoMat returns its
+// errors for each call, while those of IMDecode pass through one variable for all
+// goroutines; they name lines of OpenCV's source, which is nothing for the user.
+//
+// The Mat is a fresh one for every image: imdecode reports junk as a success and
+// leaves what was in its destination, which would be somebody else's image. What is
+// wrong with the image itself shows as an empty Mat.
+func decodeByOpenCV(encoded []byte, h header) (raster, error) {
+	mat := gocv.NewMat()
+	damaged := func() (raster, error) {
+		mat.Close()
+		return raster{}, fmt.Errorf("decode %s: %w: it is damaged or of a rare kind; save the image again and send that", h.format, edgelens.ErrBadImage)
 	}
-	return nil
+	if err := gocv.IMDecodeIntoMat(encoded, gocv.IMReadColor|gocv.IMReadIgnoreOrientation, &mat); err != nil {
+		return damaged()
+	}
+	if mat.Empty() || mat.Cols() != h.width || mat.Rows() != h.height || mat.Type() != gocv.MatTypeCV8UC3 {
+		return damaged()
+	}
+	pixels, err := mat.DataPtrUint8()
+	if err != nil || len(pixels) != h.width*h.height*3 {
+		return damaged()
+	}
+	return raster{bgr: pixels, width: h.width, height: h.height, opencv: mat, isMat: true}, nil
 }

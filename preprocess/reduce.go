@@ -37,6 +37,6 @@ func leaves(h header, size int, into []models.InputBuffer, margin float64) bool 
 	return true
 }
 
-// scaled returns a side of a JPEG decoded at a size in eighths, as TurboJPEG
-// rounds it (turbojpeg.h, TJSCALED).
+// scaled returns a side of a JPEG decoded at a size in eighths, as libjpeg-turbo
+// rounds it (jdmaster.c, jpeg_core_output_dimensions).
 func scaled(side, eighths int) int { return (side*eighths + fullSize - 1) / fullSize }

@@ -12,19 +12,19 @@ func TestEighths(t *testing.T) {
 		margin        float64
 		want          int
 	}{
-		"off":                                 {8000, 8000, 0, 8},
-		"smaller than the model's input":      {200, 200, 1, 8},
-		"as large":                            {224, 224, 1, 8},
-		"not twice as large":                  {446, 446, 1, 8},
-		"twice as large":                      {448, 448, 1, 4},
-		"twice as large, as TurboJPEG rounds": {447, 447, 1, 4},
-		"one side too short":                  {4000, 300, 1, 8},
-		"a fourth":                            {1280, 896, 1, 2},
-		"an eighth":                           {1920, 1792, 1, 1},
-		"the smallest there is":               {9000, 9000, 1, 1},
-		"half by a wider margin":              {1280, 896, 2, 4},
-		"in full by a wider margin":           {1280, 720, 2, 8},
-		"a margin between":                    {1280, 720, 1.5, 4},
+		"off":                               {8000, 8000, 0, 8},
+		"smaller than the model's input":    {200, 200, 1, 8},
+		"as large":                          {224, 224, 1, 8},
+		"not twice as large":                {446, 446, 1, 8},
+		"twice as large":                    {448, 448, 1, 4},
+		"twice as large, as libjpeg rounds": {447, 447, 1, 4},
+		"one side too short":                {4000, 300, 1, 8},
+		"a fourth":                          {1280, 896, 1, 2},
+		"an eighth":                         {1920, 1792, 1, 1},
+		"the smallest there is":             {9000, 9000, 1, 1},
+		"half by a wider margin":            {1280, 896, 2, 4},
+		"in full by a wider margin":         {1280, 720, 2, 8},
+		"a margin between":                  {1280, 720, 1.5, 4},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

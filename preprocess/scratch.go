@@ -16,7 +16,7 @@ import (
 // memory, which OpenCV uses again for a picture of the same size and type.
 type scratch struct {
 	resized, gray gocv.Mat
-	jpeg          turboJPEG
+	pixels        pixelBuffer
 }
 
 func newScratch() *scratch {
@@ -26,7 +26,7 @@ func newScratch() *scratch {
 func (s *scratch) close() {
 	s.resized.Close()
 	s.gray.Close()
-	s.jpeg.close()
+	s.pixels.close()
 }
 
 // resize stretches a BGR picture to size and to the number of channels, 3 (BGR)
@@ -61,7 +61,7 @@ func resizeError(err error) error {
 }
 
 // mostScratch bounds how many scratches wait for the next call. Each keeps
-// some 150 kB for a model of 224x224, and the pixels of a JPEG up to mostKept; what
+// some 150 kB for a model of 224x224, and the pixels of an image up to maxKept; what
 // is over the bound is freed.
 const mostScratch = 16
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -219,6 +220,11 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	digest, err := digestOf(job.SHA256)
 	if err != nil {
 		return nil, err
+	}
+	// A disk that rots, or another client of Redis, must not give one image the
+	// answer of another, and not put it into the cache under that one's digest.
+	if sha256.Sum256(image) != digest {
+		return nil, fmt.Errorf("read the image of the job: %w: what was kept is not what was accepted; submit it again", edgelens.ErrBadImage)
 	}
 	req := edgelens.Request{
 		ID: job.ID, Face: "queue", Device: job.Device, Image: image, SHA256: digest,

@@ -149,6 +149,11 @@ func (t table) print(file string, result *edgelens.Result, err error) error {
 		}
 		file, took = "", ""
 	}
+	if result.Image.Damaged {
+		if _, err := fmt.Fprintln(t.w, "\t(image: damaged; the answer may be wrong)\t\t\t"); err != nil {
+			return err
+		}
+	}
 	if q := result.Quality; q != nil {
 		_, err := fmt.Fprintf(t.w, "\t(picture: %s)\t\t%.3f\t\n", q.Verdict, q.Score)
 		return err
@@ -195,6 +200,8 @@ type jsonImage struct {
 	Height int    `json:"height"`
 	Format string `json:"format"`
 	SHA256 string `json:"sha256"`
+	// Damaged is edgelens.ImageInfo's.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 func (j jsonLines) print(file string, result *edgelens.Result, err error) error {
@@ -204,7 +211,7 @@ func (j jsonLines) print(file string, result *edgelens.Result, err error) error 
 		return j.encoder.Encode(line)
 	}
 	line.Model = &jsonModel{result.Model.Name, result.Model.Digest}
-	line.Image = &jsonImage{result.Image.Width, result.Image.Height, result.Image.Format, result.Image.SHA256}
+	line.Image = &jsonImage{result.Image.Width, result.Image.Height, result.Image.Format, result.Image.SHA256, result.Image.Damaged}
 	line.TotalMS = float64(result.Timings.Total.Microseconds()) / 1000
 	if q := result.Quality; q != nil {
 		line.Quality = &jsonQuality{q.Verdict, q.Score, q.Usable}

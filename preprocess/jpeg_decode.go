@@ -1,0 +1,54 @@
+//go:build cgo
+
+package preprocess
+
+// #cgo LDFLAGS: -ljpeg
+// #include "libjpeg.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	"edgelens"
+)
+
+// decodeJPEG decodes a JPEG that inspect has passed, at a size in eighths, with
+// libjpeg-turbo. Every pixel is what OpenCV gives, which uses that, too. damaged
+// reports that data was wrong or missing and that libjpeg-turbo has filled
+// something in. The error wraps edgelens.ErrBadImage.
+//
+// An image before this one is never seen: there is a raster only where
+// libjpeg-turbo has written every row without a fatal error.
+func decodeJPEG(buffer *pixelBuffer, encoded []byte, h header, eighths int) (r raster, damaged bool, err error) {
+	width, height := scaled(h.width, eighths), scaled(h.height, eighths)
+	channels := 3
+	if h.components == 4 {
+		channels = 4
+	}
+	if r, err = buffer.take(width, height, channels); err != nil {
+		return raster{}, false, err
+	}
+	verdict := C.edgelens_decode_jpeg((*C.uchar)(unsafe.SliceData(encoded)), C.size_t(len(encoded)), C.int(eighths),
+		(*C.uchar)(unsafe.SliceData(r.bgr)), C.int(width), C.int(height), C.int(channels))
+	if verdict == C.EDGELENS_JPEG_FAILED {
+		r.discard()
+		return raster{}, false, fmt.Errorf("decode jpeg: %w: its data is damaged; save the image again and send that", edgelens.ErrBadImage)
+	}
+	if channels == 4 {
+		r.bgr = bgrOfCMYK(r.bgr)
+	}
+	return r, verdict == C.EDGELENS_JPEG_DAMAGED, nil
+}
+
+// bgrOfCMYK converts in place, as OpenCV does, and returns the part of the memory
+// that holds the result. CMYK is inverted, as Adobe's programs write it (255 is no
+// ink), and so is what of it is known.
+func bgrOfCMYK(pixels []byte) []byte {
+	bgr := pixels[:len(pixels)/4*3]
+	for in, out := 0, 0; in+4 <= len(pixels); in, out = in+4, out+3 {
+		c, m, y, k := int(pixels[in]), int(pixels[in+1]), int(pixels[in+2]), int(pixels[in+3])
+		bgr[out], bgr[out+1], bgr[out+2] = byte(k-(255-y)*k>>8), byte(k-(255-m)*k>>8), byte(k-(255-c)*k>>8)
+	}
+	return bgr
+}

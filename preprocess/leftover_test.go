@@ -1,0 +1,78 @@
+//go:build cgo
+
+package preprocess
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"maps"
+	"math/rand/v2"
+	"testing"
+
+	"edgelens/models"
+)
+
+// flipped returns file with so many of its bits flipped.
+func flipped(file []byte, bits int, random *rand.Rand) []byte {
+	damaged := bytes.Clone(file)
+	for range bits {
+		at := random.IntN(8 * len(damaged))
+		damaged[at/8] ^= 1 << (at % 8)
+	}
+	return damaged
+}
+
+// everyKind is an image in every coding that is read.
+func everyKind(t testing.TB) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{
+		"cmyk": cmykJPEG(t, 31, 23), "png": asPNG(scene(31, 23)), "png, interlaced": interlacedPNG(scene(31, 23)),
+		"bmp": asBMP(scene(31, 23)), "webp": webpLossy, "webp, lossless": webpLossless,
+	}
+	maps.Copy(files, jpegKinds(t, 31, 23))
+	return files
+}
+
+// What is damaged has an answer of its own, or none: the same after a black image
+// as after a white one. Of a progressive JPEG with some flipped bits, one in
+// thirty once had the answer of the image before.
+func TestDamagedImagesShowNothingOfTheImageBefore(t *testing.T) {
+	const flips = 10_000 // of each kind
+	s := spec(8, 6, 3, models.Uint8)
+	var before [2][]byte
+	for i, shade := range []color.Color{color.Black, color.White} {
+		plain := image.NewNRGBA(image.Rect(0, 0, 31, 23))
+		draw.Draw(plain, plain.Rect, image.NewUniform(shade), image.Point{}, draw.Src)
+		before[i] = asJPEG(plain)
+	}
+	for name, file := range everyKind(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPreprocessor(t) // used by one goroutine, so it keeps one scratch
+			random := rand.New(rand.NewPCG(3, uint64(len(file))))
+			answered := 0
+			for range flips {
+				damaged := repairCRCs(flipped(file, 1+random.IntN(32), random))
+				var answers [2][]byte
+				var refusals [2]error
+				for i := range before {
+					tensor(t, p, before[i], s)
+					answers[i] = make([]byte, s.Bytes())
+					_, _, refusals[i] = p.Tensor(answers[i], damaged, s)
+				}
+				if (refusals[0] == nil) != (refusals[1] == nil) {
+					t.Fatalf("after a black image: %v, after a white one: %v", refusals[0], refusals[1])
+				}
+				if !bytes.Equal(answers[0], answers[1]) {
+					t.Fatal("the answer depends on the image before")
+				}
+				if refusals[0] == nil {
+					answered++
+				}
+			}
+			t.Logf("%d of %d have an answer", answered, flips)
+		})
+	}
+}

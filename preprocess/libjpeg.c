@@ -1,0 +1,85 @@
+//go:build cgo
+
+// libjpeg-turbo's own interface rather than TurboJPEG's: only the error manager
+// tells a warning from a fatal error that follows one (tjGetErrorCode of version
+// 2.1 calls both a warning, and then nothing may have been written).
+
+#include "libjpeg.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+typedef struct {
+	struct jpeg_error_mgr base;
+	jmp_buf failed;
+	int damaged;
+} error_manager;
+
+static void on_error(j_common_ptr common) { longjmp(((error_manager *)common->err)->failed, 1); }
+
+static void no_output(j_common_ptr common) { (void)common; }
+
+// harmless reports whether a warning leaves every pixel right. What is not known
+// to be harmless is damage.
+static int harmless(const struct jpeg_error_mgr *err) {
+	switch (err->msg_code) {
+	case JWRN_JFIF_MAJOR:     // a revision of JFIF that does not exist
+	case JWRN_NOT_SEQUENTIAL: // parameters of a sequential scan that have no meaning there
+		return 1;
+	case JWRN_EXTRANEOUS_DATA: { // bytes before a marker: padding, but for those before a restart
+		int marker = err->msg_parm.i[1];
+		return marker < JPEG_RST0 || marker > JPEG_RST0 + 7;
+	}
+	}
+	return 0;
+}
+
+static void on_message(j_common_ptr common, int level) {
+	error_manager *manager = (error_manager *)common->err;
+	if (level < 0 && !harmless(&manager->base))
+		manager->damaged = 1;
+}
+
+int edgelens_decode_jpeg(const unsigned char *data, size_t size, int eighths, unsigned char *pixels, int width, int height,
+                         int channels) {
+	struct jpeg_decompress_struct decoder;
+	error_manager manager;
+	volatile int verdict = EDGELENS_JPEG_FAILED;
+
+	decoder.err = jpeg_std_error(&manager.base);
+	manager.base.error_exit = on_error;
+	manager.base.emit_message = on_message;
+	manager.base.output_message = no_output;
+	manager.damaged = 0;
+	if (setjmp(manager.failed)) {
+		jpeg_destroy_decompress(&decoder);
+		return EDGELENS_JPEG_FAILED;
+	}
+	// A decoder of its own for each image: one that is used again decodes a file
+	// without tables with those of the image before.
+	jpeg_create_decompress(&decoder);
+	jpeg_mem_src(&decoder, data, size);
+	jpeg_read_header(&decoder, TRUE);
+	decoder.out_color_space = channels == 4 ? JCS_CMYK : JCS_EXT_BGR;
+	decoder.dct_method = JDCT_ISLOW;
+	decoder.scale_num = eighths;
+	decoder.scale_denom = 8;
+	jpeg_start_decompress(&decoder);
+	if ((int)decoder.output_width == width && (int)decoder.output_height == height && decoder.output_components == channels) {
+		size_t stride = (size_t)width * channels;
+		while (decoder.output_scanline < decoder.output_height) {
+			JSAMPROW row = pixels + stride * decoder.output_scanline;
+			if (jpeg_read_scanlines(&decoder, &row, 1) != 1)
+				break;
+		}
+		if (decoder.output_scanline == decoder.output_height) {
+			jpeg_finish_decompress(&decoder);
+			verdict = manager.damaged ? EDGELENS_JPEG_DAMAGED : EDGELENS_JPEG_OK;
+		}
+	}
+	jpeg_destroy_decompress(&decoder);
+	return verdict;
+}

@@ -1,0 +1,89 @@
+//go:build cgo
+
+package preprocess
+
+// #include <stdlib.h>
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	"gocv.io/x/gocv"
+
+	"edgelens"
+)
+
+// raster is a decoded image as it is stored: 8-bit BGR, row by row without gaps.
+// Every byte of it is of this image.
+type raster struct {
+	bgr           []byte
+	width, height int
+	// own is C memory that is this raster's alone, and opencv a Mat that is; bgr is in
+	// one of them, or in memory that is kept.
+	own    unsafe.Pointer
+	opencv gocv.Mat
+	isMat  bool
+}
+
+// free gives the memory back; bgr must not be used after it.
+func (r raster) free() {
+	C.free(r.own)
+	if r.isMat {
+		r.opencv.Close()
+	}
+}
+
+// mat returns the raster as a Mat over the same memory.
+func (r raster) mat() (gocv.Mat, error) {
+	m, err := gocv.NewMatFromBytes(r.height, r.width, gocv.MatTypeCV8UC3, r.bgr)
+	if err != nil {
+		return gocv.Mat{}, fmt.Errorf("decode the image: %w: OpenCV does not take its pixels (%v)", edgelens.ErrBadImage, err)
+	}
+	return m, nil
+}
+
+// pixelBuffer is C memory for the pixels of one image at a time. It is kept from
+// one image to the next: to take and give back some megabytes each time costs
+// page faults, and fragments the heap of C (docs/adr/0013-turbojpeg.md). The zero
+// value is ready.
+type pixelBuffer struct{ kept []byte }
+
+// maxKept bounds the pixels that are kept: those of 1920x1080 fit.
+const maxKept = 8 << 20
+
+// take returns a raster with so many bytes. They may still hold an earlier image:
+// the caller uses those alone that it has proof of writing, and calls discard
+// where it fails. Memory that is kept is valid until b is used again.
+func (b *pixelBuffer) take(width, height, channels int) (raster, error) {
+	size := width * height * channels
+	r := raster{width: width, height: height}
+	if size <= len(b.kept) {
+		r.bgr = b.kept[:size]
+		return r, nil
+	}
+	pointer := C.malloc(C.size_t(size))
+	if pointer == nil {
+		return raster{}, fmt.Errorf("decode the image: %w: there is no memory for its pixels; send it smaller", edgelens.ErrBadImage)
+	}
+	r.bgr = unsafe.Slice((*byte)(pointer), size)
+	if size > maxKept {
+		r.own = pointer
+		return r, nil
+	}
+	b.close()
+	b.kept = r.bgr
+	return r, nil
+}
+
+// discard clears and frees a raster whose decoding failed.
+func (r raster) discard() {
+	clear(r.bgr)
+	r.free()
+}
+
+// close frees what is kept.
+func (b *pixelBuffer) close() {
+	C.free(unsafe.Pointer(unsafe.SliceData(b.kept)))
+	b.kept = nil
+}
