@@ -51,7 +51,7 @@ type Request struct {
 	// Device is the terminal or camera that took the picture; empty where none
 	// did.
 	Device string
-	// Image is the encoded picture (JPEG, PNG, WebP or BMP). Nobody may modify
+	// Image is the encoded picture (JPEG, PNG, WebP, GIF, TIFF or BMP). Nobody may modify
 	// it, not even after Recognize returned; see Recognizer.
 	Image []byte
 	// SHA256 is the digest of Image, computed while the body was read.
@@ -88,7 +88,7 @@ type ImageInfo struct {
 	// Width and Height are in pixels, as stored in the file, before EXIF
 	// orientation is applied.
 	Width, Height int
-	// Format is "jpeg", "png", "webp" or "bmp".
+	// Format is "jpeg", "png", "webp", "gif", "tiff" or "bmp".
 	Format string
 	// SHA256 is the hex digest of the encoded bytes.
 	SHA256 string

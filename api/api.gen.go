@@ -88,8 +88,10 @@ func (e HealthStatus) Valid() bool {
 // Defines values for ImageInfoFormat.
 const (
 	Bmp  ImageInfoFormat = "bmp"
+	Gif  ImageInfoFormat = "gif"
 	Jpeg ImageInfoFormat = "jpeg"
 	Png  ImageInfoFormat = "png"
+	Tiff ImageInfoFormat = "tiff"
 	Webp ImageInfoFormat = "webp"
 )
 
@@ -98,9 +100,13 @@ func (e ImageInfoFormat) Valid() bool {
 	switch e {
 	case Bmp:
 		return true
+	case Gif:
+		return true
 	case Jpeg:
 		return true
 	case Png:
+		return true
+	case Tiff:
 		return true
 	case Webp:
 		return true

@@ -104,7 +104,7 @@ func TestEveryBadValueNamesItsSource(t *testing.T) {
 	checked := map[string]bool{
 		"listen": true, "log_level": true, "log_format": true, "inference.delegate": true, "recognize.quality": true, "redis.url": true, "http.public_url": true,
 		"mqtt.url": true, "mqtt.group": true, "mqtt.listen": true, "mqtt.password_file": true, "mqtt.acl_file": true,
-		"terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
+		"preprocess.background": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
 		"webhook.url": true, "webhook.secret": true, "webhook.records": true, "webhook.image": true,
 	}
 	// What may hold a password, which a fault must not repeat.

@@ -53,8 +53,10 @@ func (c *Config) settings() []setting {
 		{"inference.requantize", "run legacy uint8 models as int8, several times faster, where they answer alike", boolean(&c.Inference.Requantize)},
 		{"inference.invoke_timeout", "after how long a running interpreter is given up", duration(&c.Inference.InvokeTimeout)},
 
-		{"preprocess.max_pixels", "largest picture, in pixels", integer(&c.Preprocess.MaxPixels)},
-		{"preprocess.max_side", "longest side of a picture, in pixels", integer(&c.Preprocess.MaxSide)},
+		{"preprocess.max_pixels", "largest image, in pixels", integer(&c.Preprocess.MaxPixels)},
+		{"preprocess.max_side", "longest side of an image, in pixels", integer(&c.Preprocess.MaxSide)},
+		{"preprocess.max_memory", "max bytes that decoding one image may take; larger JPEGs are decoded at a fraction of their size, other images refused; 0: no limit", integer(&c.Preprocess.MaxMemory)},
+		{"preprocess.background", "color that transparent images are laid over, as #rrggbb", text(&c.Preprocess.Background)},
 		{"preprocess.max_scans", "most scans of a progressive JPEG", integer(&c.Preprocess.MaxScans)},
 		{"preprocess.reduce_jpeg", "decode a JPEG at a half, fourth or eighth where its sides stay so many times the model's, 1 to 64; 0: in full", float(&c.Preprocess.ReduceJPEG)},
 

@@ -137,6 +137,8 @@ var valid = map[string][3]string{
 	"inference.requantize":        {"true", "false", "true"},
 	"inference.invoke_timeout":    {"11s", "12s", "13s"},
 	"preprocess.max_pixels":       {"10001", "10002", "10003"},
+	"preprocess.max_memory":       {"100000001", "100000002", "100000003"},
+	"preprocess.background":       {"#000001", "#000002", "#000003"},
 	"preprocess.max_side":         {"10001", "10002", "10003"},
 	"preprocess.max_scans":        {"11", "12", "13"},
 	"preprocess.reduce_jpeg":      {"1", "2", "3.5"},

@@ -1,9 +1,11 @@
 package preprocess
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"edgelens"
@@ -15,14 +17,21 @@ import (
 // Settings that change pixels are added to it (Preprocessor.Version).
 const Version = "2-linear"
 
+// scannedPixels is for how many pixels Config.MaxScans scans are allowed; a larger
+// JPEG may have fewer.
+const scannedPixels = 50_000_000
+
 // Config holds the limits that a picture must keep to, and how it is decoded.
 type Config struct {
-	// MaxPixels is the largest width times height. OpenCV needs 3 bytes a
-	// pixel, so the default of 50 million costs 150 MB while such a picture is
-	// decoded.
+	// MaxPixels is the largest width times height. The default of 250 million is
+	// beyond any camera; what a machine can take is MaxMemory's to say.
 	MaxPixels int64
 	// MaxSide is the largest width and the largest height in pixels.
 	MaxSide int
+	// MaxMemory is how many bytes decoding one image may take besides the encoded
+	// image. A JPEG that would take more is decoded at 1/2, 1/4 or 1/8 of its size,
+	// any other image is refused. 0 is no limit.
+	MaxMemory int64
 	// MaxScans is the largest number of scans in a JPEG. Each scan of a
 	// progressive JPEG costs a pass over the whole picture however few bytes it
 	// has; encoders write about ten.
@@ -33,12 +42,21 @@ type Config struct {
 	// (docs/adr/0014-reduced-decode.md). 0 decodes every picture in full, which is
 	// the default; else 1 to 64.
 	ReduceJPEG float64
+	// Background is the color that transparent images are laid over, as #rrggbb.
+	Background string
 }
 
 // DefaultConfig returns the limits for a small machine.
 func DefaultConfig() Config {
-	return Config{MaxPixels: 50_000_000, MaxSide: 16384, MaxScans: 100}
+	return Config{MaxPixels: 250_000_000, MaxSide: 65535, MaxMemory: defaultMemory, MaxScans: 100, Background: white}
 }
+
+const (
+	// defaultMemory is enough for 50 megapixels, and a few percent more, in every
+	// format and coding: lossless WebP with transparency takes eight bytes a pixel.
+	defaultMemory = 448 << 20
+	white         = "#ffffff"
+)
 
 // OpenCV's own limits (CV_IO_MAX_IMAGE_PIXELS, CV_IO_MAX_IMAGE_WIDTH), above
 // which ours could not be kept. They also keep every product of dimensions in
@@ -65,21 +83,64 @@ func (c Config) Validate() error {
 	if k := c.ReduceJPEG; k != 0 && !(k >= 1 && k <= mostMargin) { // NaN too
 		faults = append(faults, fmt.Errorf("reduce_jpeg must be 0 or from 1 to %d, not %v", mostMargin, k))
 	}
+	if c.MaxMemory < 0 {
+		faults = append(faults, fmt.Errorf("max_memory must be 0 (no limit) or a number of bytes, not %d", c.MaxMemory))
+	}
+	if _, ok := parseColor(c.Background); !ok {
+		faults = append(faults, fmt.Errorf("background must be a color such as %s, not %q", white, c.Background))
+	}
 	return errors.Join(faults...)
+}
+
+// parseColor reads #rrggbb; empty is white.
+func parseColor(text string) (bgrColor, bool) {
+	if text == "" {
+		text = white
+	}
+	rgb, err := hex.DecodeString(strings.TrimPrefix(text, "#"))
+	if err != nil || len(rgb) != 3 || text[0] != '#' {
+		return bgrColor{}, false
+	}
+	return bgrColor{rgb[2], rgb[1], rgb[0]}, true
 }
 
 // version is Version and what of the settings changes pixels.
 func (c Config) version() string {
-	if c.ReduceJPEG == 0 {
-		return Version
+	version := Version
+	if c.ReduceJPEG != 0 {
+		version += "-reduced-" + strconv.FormatFloat(c.ReduceJPEG, 'g', -1, 64)
 	}
-	return Version + "-reduced-" + strconv.FormatFloat(c.ReduceJPEG, 'g', -1, 64)
+	if c.MaxMemory != defaultMemory {
+		version += "-within-" + strconv.FormatInt(c.MaxMemory, 10)
+	}
+	if background := strings.ToLower(c.Background); background != "" && background != white {
+		version += "-on-" + background
+	}
+	return version
+}
+
+// memory returns how many bytes it takes to decode an image at a size in eighths.
+func (h header) memory(eighths int) int64 {
+	return h.fixed + h.channels*int64(scaled(h.width, eighths))*int64(scaled(h.height, eighths))
+}
+
+// allowMemory refuses what takes too much memory at the smallest size that it can
+// be decoded at.
+func (c Config) allowMemory(h header) error {
+	smallest := fullSize
+	if h.format == "jpeg" {
+		smallest = reducedSizes[0]
+	}
+	if need := h.memory(smallest); c.MaxMemory > 0 && need > c.MaxMemory {
+		return refuse(edgelens.ErrBadImage, h.format, "it is %dx%d pixels, which take %d MB to decode, and %d MB is the limit; send it smaller, or raise preprocess.max_memory", h.width, h.height, need>>20, c.MaxMemory>>20)
+	}
+	return nil
 }
 
 // allow checks a picture's dimensions against the limits.
 func (c Config) allow(format string, width, height int64) error {
 	if width < 1 || height < 1 {
-		return refuse(edgelens.ErrBadImage, format, "it claims to be %dx%d pixels; save the picture again and send that", width, height)
+		return refuse(edgelens.ErrBadImage, format, "it claims to be %dx%d pixels; save the image again and send that", width, height)
 	}
 	if width > int64(c.MaxSide) || height > int64(c.MaxSide) {
 		return refuse(edgelens.ErrBadImage, format, "it is %dx%d pixels and %d a side is the limit; send it smaller", width, height, c.MaxSide)

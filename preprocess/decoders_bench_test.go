@@ -34,9 +34,9 @@ func BenchmarkDecoders(b *testing.B) {
 					begin := time.Now()
 					var r raster
 					if way == opencv {
-						r, err = decodeByOpenCV(file, h)
+						r, err = decodeByOpenCV(file, h, bgrColor{255, 255, 255})
 					} else {
-						r, _, err = decodeJPEG(&s.pixels, file, h, way)
+						r, _, err = decodeJPEG(&s.pixels, h, way)
 					}
 					if err != nil {
 						b.Fatal(err)

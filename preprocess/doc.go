@@ -1,12 +1,13 @@
 // Package preprocess turns an encoded picture into the input tensor of a
 // model, in four steps:
 //
-//  1. Check. Header and structure are read in Go, so that OpenCV never sees a
-//     format it was not asked for, a picture over the limits, a truncated file
-//     or a small file that claims a huge picture.
-//  2. Decode. libjpeg-turbo (JPEG; at a reduced size where Config.ReduceJPEG says so)
-//     or OpenCV decodes to 8-bit BGR. Transparency is ignored: what a model sees
-//     is the colour stored under it.
+//  1. Check. Header and structure are read in Go, so that no decoder ever sees a
+//     format it was not asked for, an image over the limits, a truncated file or
+//     a small file that claims a huge image. What stands before an image, harmless
+//     damage and a missing end mark are passed over, as browsers do.
+//  2. Decode, to 8-bit BGR: libjpeg-turbo (JPEG; at a reduced size where
+//     Config.ReduceJPEG or Config.MaxMemory say so), libpng (PNG), OpenCV (WebP), Go
+//     (GIF, TIFF, BMP). What is transparent is laid over Config.Background.
 //  3. Resize. The whole picture is stretched to the model's input, bilinearly
 //     between the four nearest pixels, without averaging when it shrinks
 //     (INTER_LINEAR). MobileNets were trained and measured on pictures resized
@@ -18,6 +19,6 @@
 //     put in RGB order (or is gray already), and each pixel is mapped to an
 //     element of the tensor by a table of 256 entries.
 //
-// Only decoding and resizing need cgo (libjpeg-turbo, and OpenCV by way of gocv); in
+// Only decoding and resizing need cgo (libjpeg-turbo, libpng, and OpenCV by way of gocv); in
 // a build without it New returns an error. No gocv type leaves this package.
 package preprocess

@@ -21,18 +21,18 @@ func TestExifOrientation(t *testing.T) {
 		"big endian":            {big, 8},
 		"little endian":         {little, 3},
 		"with a JPEG's prefix":  {append([]byte("Exif\x00\x00"), big...), 8},
-		"empty":                 {nil, 1},
-		"no byte order":         {changed(0, 'X'), 1},
-		"other magic":           {changed(2, 43), 1},
-		"directory at the end":  {changed(4, byte(len(little)-1)), 1},
-		"directory beyond":      {changed(7, 0xFF), 1},
-		"0":                     {changed(30, 0), 1},
-		"9":                     {changed(30, 9), 1},
-		"512":                   {changed(31, 2), 1},
-		"a long":                {changed(24, 4), 1},
-		"two values":            {changed(26, 2), 1},
-		"another tag":           {changed(22, 0x13), 1},
-		"more entries than are": {changed(22, 0x13)[:34], 1},
+		"empty":                 {nil, 0},
+		"no byte order":         {changed(0, 'X'), 0},
+		"other magic":           {changed(2, 43), 0},
+		"directory at the end":  {changed(4, byte(len(little)-1)), 0},
+		"directory beyond":      {changed(7, 0xFF), 0},
+		"0":                     {changed(30, 0), 0},
+		"9":                     {changed(30, 9), 0},
+		"512":                   {changed(31, 2), 0},
+		"a long":                {changed(24, 4), 3},
+		"two values":            {changed(26, 2), 3},
+		"another tag":           {changed(22, 0x13), 0},
+		"more entries than are": {changed(22, 0x13)[:34], 0},
 		"65535 entries":         {append(changed(8, 0xFF)[:9], append([]byte{0xFF}, little[10:]...)...), 3},
 	}
 	for name, test := range tests {
@@ -43,7 +43,7 @@ func TestExifOrientation(t *testing.T) {
 		})
 	}
 	for n := range len(big) {
-		if got := exifOrientation(big[:n]); got != 1 && got != 8 {
+		if got := exifOrientation(big[:n]); got != 0 && got != 8 {
 			t.Errorf("cut at %d: orientation %d", n, got)
 		}
 	}

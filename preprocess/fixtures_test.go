@@ -8,12 +8,14 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"math"
 	"testing"
 
 	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
 )
 
 // scene draws an opaque picture without symmetry: smooth shades, sharp edges
@@ -262,4 +264,12 @@ func bmpRows(height int, topDown bool, row func(y int) []byte) []byte {
 		out = append(append(out, r...), make([]byte, (4-len(r)%4)%4)...)
 	}
 	return out
+}
+
+func asGIF(img image.Image) []byte {
+	return encoded(func(w *bytes.Buffer) error { return gif.Encode(w, img, nil) })
+}
+
+func asTIFF(img image.Image, options *tiff.Options) []byte {
+	return encoded(func(w *bytes.Buffer) error { return tiff.Encode(w, img, options) })
 }

@@ -6,6 +6,9 @@ import (
 	"edgelens"
 )
 
+// heic is what phones write unless they are told not to.
+const heic = "a HEIC"
+
 // foreign names formats that people send and that are not allowed, by their
 // magic number, so that the error can say what the file seems to be. Several
 // of them (NITF, DICOM, EXR, HDR) OpenCV would hand to GDAL, GDCM or a
@@ -15,11 +18,9 @@ var foreign = []struct {
 	magic  string
 	name   string
 }{
-	{0, "GIF8", "a GIF"},
-	{0, "II*\x00", "a TIFF or a camera's raw file"},
-	{0, "MM\x00*", "a TIFF or a camera's raw file"},
-	{0, "II+\x00", "a TIFF"},
-	{0, "MM\x00+", "a TIFF"},
+	{0, "GIF8", "a GIF of an unknown version"},
+	{0, "II+\x00", "a BigTIFF"},
+	{0, "MM\x00+", "a BigTIFF"},
 	{0, "v/1\x01", "an OpenEXR picture"},
 	{0, "#?R", "a Radiance HDR picture"},
 	{128, "DICM", "a DICOM file"},
@@ -29,10 +30,10 @@ var foreign = []struct {
 	{0, "<svg", "an SVG"},
 	{0, "<?xml", "an SVG or another XML file"},
 	{4, "ftypavi", "an AVIF"},
-	{4, "ftyphei", "a HEIC"},
-	{4, "ftyphev", "a HEIC"},
-	{4, "ftypmif1", "a HEIC or an AVIF"},
-	{4, "ftypmsf1", "a HEIC or an AVIF"},
+	{4, "ftyphei", heic},
+	{4, "ftyphev", heic},
+	{4, "ftypmif1", heic},
+	{4, "ftypmsf1", heic},
 	{4, "ftyp", "a video"},
 	{0, "\x1A\x45\xDF\xA3", "a video"},
 	{0, "\x00\x00\x00\x0CjP  ", "a JPEG 2000"},
@@ -60,13 +61,21 @@ var foreign = []struct {
 	{0, "{", "JSON"},
 }
 
-// unknownFormat returns the error for bytes that are in none of the allowed
-// formats.
-func unknownFormat(encoded []byte) error {
+// unknownFormat returns the error for bytes that are in none of the formats that are
+// read, with and without what stands before them.
+func unknownFormat(encoded, image []byte) error {
 	for _, f := range foreign {
-		if len(encoded) > f.offset && bytes.HasPrefix(encoded[f.offset:], []byte(f.magic)) {
-			return refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be %s; send a JPEG, PNG, WebP or BMP file", f.name)
+		if !hasMagic(encoded, f.offset, f.magic) && !hasMagic(image, f.offset, f.magic) {
+			continue
 		}
+		if f.name == heic {
+			return refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be a HEIC. On an iPhone or iPad choose Settings > Camera > Formats > Most Compatible, on other phones switch off the setting \"high efficiency pictures\", or send a %s file", accepted)
+		}
+		return refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be %s; send a %s file", f.name, accepted)
 	}
-	return refuse(edgelens.ErrUnsupportedFormat, "image", "it is not one that is known; send a JPEG, PNG, WebP or BMP file")
+	return refuse(edgelens.ErrUnsupportedFormat, "image", "it is not one that is known; send a %s file", accepted)
+}
+
+func hasMagic(b []byte, offset int, magic string) bool {
+	return len(b) > offset && bytes.HasPrefix(b[offset:], []byte(magic))
 }

@@ -7,46 +7,77 @@ import (
 	"edgelens"
 )
 
-// header is what the checks learn about a picture.
+// header is what the checks learn about an image.
 type header struct {
 	format string
 	// width and height are in pixels, as stored.
 	width, height int
 	// orientation is the EXIF orientation, 1 (upright) to 8.
 	orientation int
+	// data is the image's part of what was sent.
+	data []byte
+	// fixed is how many bytes decoding takes besides the pixels, and channels how
+	// many bytes a pixel takes while it is decoded.
+	fixed    int64
+	channels int64
+
 	// components is how many a JPEG has: 1, 3 or 4.
 	components int
+	// unterminated is set for a JPEG without its end marker: it is whole only if
+	// it decodes without any warning.
+	unterminated bool
+	// frame is where the first frame of an animated WebP is in the image, and its
+	// chunks; nil where it is no animation.
+	frame *webpFrame
 }
 
 func (h header) info() edgelens.ImageInfo {
 	return edgelens.ImageInfo{Width: h.width, Height: h.height, Format: h.format}
 }
 
-// formats are the allowed formats. OpenCV picks its decoder by the same
-// magic numbers, so a file that passes here reaches the decoder meant.
+// accepted names the formats in sentences.
+const accepted = "JPEG, PNG, WebP, GIF, TIFF or BMP"
+
+// formats are the formats that are read, by their magic numbers.
 var formats = []struct {
-	magic []byte
+	magic string
 	check func(encoded []byte, limits Config) (header, error)
 }{
-	{[]byte("\xFF\xD8\xFF"), checkJPEG},
-	{[]byte(pngSignature), checkPNG},
-	{[]byte("RIFF"), checkWebP},
-	{[]byte("BM"), checkBMP},
+	{"\xFF\xD8\xFF", checkJPEG},
+	{pngSignature, checkPNG},
+	{"RIFF", checkWebP},
+	{"GIF87a", checkGIF},
+	{"GIF89a", checkGIF},
+	{"II*\x00", checkTIFF},
+	{"MM\x00*", checkTIFF},
+	{"BM", checkBMP},
 }
 
-// inspect checks an encoded picture and returns what its header says. It reads
-// the bytes at most a few times and allocates nothing but the error.
+// inspect checks an encoded image and returns what its header says. It reads the
+// bytes at most a few times, and of large memory takes none.
 func inspect(encoded []byte, limits Config) (header, error) {
 	if len(encoded) == 0 {
-		return header{}, refuse(edgelens.ErrNoImage, "image", "it is empty; send a JPEG, PNG, WebP or BMP file")
+		return header{}, refuse(edgelens.ErrNoImage, "image", "it is empty; send a %s file", accepted)
 	}
 	if int64(len(encoded)) > math.MaxInt32 { // gocv passes the length as a C int
 		return header{}, refuse(edgelens.ErrTooLarge, "image", "it is %d bytes; send fewer than 2 GB", len(encoded))
 	}
+	image := skipPreamble(encoded)
 	for _, f := range formats {
-		if bytes.HasPrefix(encoded, f.magic) {
-			return f.check(encoded, limits)
+		if !bytes.HasPrefix(image, []byte(f.magic)) {
+			continue
 		}
+		h, err := f.check(image, limits)
+		if err != nil {
+			return header{}, err
+		}
+		if h.data == nil {
+			h.data = image
+		}
+		if err := limits.allowMemory(h); err != nil {
+			return header{}, err
+		}
+		return h, nil
 	}
-	return header{}, unknownFormat(encoded)
+	return header{}, unknownFormat(encoded, image)
 }

@@ -33,45 +33,62 @@ const (
 // jpegFrame is what matters here of a frame header (T.81 B.2.2).
 type jpegFrame struct {
 	width, height int64
+	progressive   bool
 	components    int
+	ids           [4]byte
+	blocks        int64
 	// leastBits is how many bits of entropy-coded data the frame takes at the
 	// very least.
 	leastBits int64
 }
 
+// jpegScans is what the scans of a JPEG have brought so far.
+type jpegScans struct {
+	count int
+	// coded is how many bytes after the first scan header are in no segment.
+	coded int64
+	// missing is, for each coefficient of each component, how many of its low bits
+	// no scan has brought, plus one; 0 where no scan has brought any.
+	missing [4][64]uint8
+}
+
 // checkJPEG walks every marker of a JPEG up to EOI, the entropy-coded data
 // included, finding them as libjpeg does: bytes that belong to no segment are
-// passed over until the next marker.
+// passed over until the next marker. Where the file, or an image that another
+// follows, ends without EOI after scans that bring everything, it is passed with
+// header.unterminated.
 func checkJPEG(b []byte, limits Config) (header, error) {
-	h := header{format: "jpeg", orientation: 1}
+	for bytes.HasPrefix(b[2:], b[:2]) { // a start marker twice
+		b = b[2:]
+	}
+	h := header{format: "jpeg", orientation: 1, data: b}
 	var frame jpegFrame
-	var scans int
-	var coded int64 // bytes after the first scan header that are in no segment
-	exif := false
-	pos := 2 // after SOI
-	for {
+	var scans jpegScans
+	var found orientations
+	for pos := 2; ; { // after SOI
 		marker, at := nextJPEGMarker(b, pos)
-		if at < 0 {
-			return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it ends before its end-of-image marker, so a part is missing; send the whole file")
+		switch {
+		case at < 0:
+			h.data, h.unterminated, at = bytes.TrimRight(b, "\x00"), true, len(b)
+		case marker == jpegSOI && scans.count > 0:
+			h.data, h.unterminated = bytes.TrimRight(b[:at], "\x00"), true
 		}
-		if scans > 0 {
-			coded += int64(at - pos)
+		if scans.count > 0 {
+			scans.coded += int64(at - pos)
+		}
+		if h.unterminated || marker == jpegEOI {
+			if h.unterminated && !scans.whole(frame) {
+				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it ends before its end-of-image marker, so a part is missing; send the whole file")
+			}
+			h.orientation = found.upright()
+			return h.finishJPEG(frame, scans, limits)
 		}
 		pos = at + 2
 		switch {
-		case marker == jpegEOI:
-			if scans == 0 {
-				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has no picture data; save the picture again and send that")
-			}
-			if coded*8 < frame.leastBits {
-				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has %d bytes of picture data, which cannot be a picture of %dx%d pixels; save the picture again and send that", coded, frame.width, frame.height)
-			}
-			h.width, h.height, h.components = int(frame.width), int(frame.height), frame.components
-			return h, nil
 		case marker == jpegTEM, marker >= jpegRST0 && marker <= jpegRST7:
 			continue // these stand alone
 		case !knownJPEGSegment(marker):
-			return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it is damaged (marker FF%02X at byte %d); save the picture again and send that", marker, at)
+			return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it is damaged (marker FF%02X at byte %d); save the image again and send that", marker, at)
 		}
 		segment, ok := jpegSegment(b, pos)
 		if !ok {
@@ -81,24 +98,87 @@ func checkJPEG(b []byte, limits Config) (header, error) {
 		switch {
 		case marker == jpegSOS:
 			if frame.width == 0 {
-				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "its picture data comes before its dimensions; save the picture again and send that")
+				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "its image data comes before its dimensions; save the image again and send that")
 			}
-			if scans++; scans > limits.MaxScans {
+			if scans.add(frame, segment); scans.count > limits.MaxScans {
 				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has more than %d scans, the limit; save it as a baseline JPEG and send that", limits.MaxScans)
 			}
 		case isJPEGFrame(marker):
 			if frame.width != 0 {
-				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has two frame headers; save the picture again and send that")
+				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has two frame headers; save the image again and send that")
 			}
 			var err error
 			if frame, err = readJPEGFrame(marker, segment, limits); err != nil {
 				return header{}, err
 			}
-		case marker == jpegAPP1 && !exif && bytes.HasPrefix(segment, []byte(exifPrefix)):
-			exif = true
-			h.orientation = exifOrientation(segment)
+		case marker == jpegAPP1:
+			if packet, isXMP := bytes.CutPrefix(segment, []byte(xmpPrefix)); isXMP {
+				found.xmp = first(found.xmp, xmpOrientation(packet))
+			} else if bytes.HasPrefix(segment, []byte(exifPrefix)) {
+				found.exif = first(found.exif, exifOrientation(segment))
+			}
 		}
 	}
+}
+
+// finishJPEG checks what is known at the end of the image.
+func (h header) finishJPEG(frame jpegFrame, scans jpegScans, limits Config) (header, error) {
+	if scans.count == 0 {
+		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has no image data; save the image again and send that")
+	}
+	if scans.coded*8 < frame.leastBits {
+		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has %d bytes of image data, which cannot be an image of %dx%d pixels; save the image again and send that", scans.coded, frame.width, frame.height)
+	}
+	// Each scan is a pass over the whole image.
+	if passes := int64(scans.count) * frame.width * frame.height; passes > int64(limits.MaxScans)*scannedPixels {
+		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has %d scans of %dx%d pixels, which takes too long; save it as a baseline JPEG and send that", scans.count, frame.width, frame.height)
+	}
+	h.width, h.height, h.components = int(frame.width), int(frame.height), frame.components
+	h.channels = 3
+	if frame.components == 4 {
+		h.channels = 4
+	}
+	if frame.progressive || scans.count > 1 { // libjpeg keeps every coefficient, two bytes each
+		h.fixed = 64 * 2 * frame.blocks
+	}
+	return h, nil
+}
+
+// add takes a scan header into account: the number of components, for each its id
+// and tables, and which coefficients with which bits it brings (T.81 B.2.3). What
+// makes no sense is left to libjpeg.
+func (s *jpegScans) add(frame jpegFrame, segment []byte) {
+	s.count++
+	if len(segment) < 1 || len(segment) != 4+2*int(segment[0]) {
+		return
+	}
+	tail := segment[len(segment)-3:]
+	from, to, low := tail[0], tail[1], tail[2]&15
+	if !frame.progressive {
+		from, to, low = 0, 63, 0
+	}
+	for i := 1; i < len(segment)-3; i += 2 {
+		for component, id := range frame.ids[:frame.components] {
+			if id != segment[i] {
+				continue
+			}
+			for k := from; k <= min(to, 63); k++ {
+				s.missing[component][k] = low + 1
+			}
+		}
+	}
+}
+
+// whole reports whether the scans have brought every bit of every coefficient.
+func (s *jpegScans) whole(frame jpegFrame) bool {
+	for _, component := range s.missing[:frame.components] {
+		for _, missing := range component {
+			if missing != 1 {
+				return false
+			}
+		}
+	}
+	return s.count > 0
 }
 
 // nextJPEGMarker returns the first marker at or after pos and where its 0xFF
@@ -159,32 +239,36 @@ func readJPEGFrame(marker byte, segment []byte, limits Config) (jpegFrame, error
 		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "its coding (SOF%d: lossless, hierarchical or arithmetic) is rare and not read; save it as a baseline JPEG and send that", marker-jpegSOF0)
 	}
 	if len(segment) < 6 || len(segment) != 6+3*int(segment[5]) {
-		return jpegFrame{}, refuse(edgelens.ErrBadImage, "jpeg", "its frame header is damaged; save the picture again and send that")
+		return jpegFrame{}, refuse(edgelens.ErrBadImage, "jpeg", "its frame header is damaged; save the image again and send that")
 	}
 	if segment[0] != 8 {
 		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "it has %d bits a sample and only 8 are read; save it as a baseline JPEG and send that", segment[0])
 	}
 	f := jpegFrame{
-		height: int64(binary.BigEndian.Uint16(segment[1:])),
-		width:  int64(binary.BigEndian.Uint16(segment[3:])),
-
-		components: int(segment[5]),
+		height:      int64(binary.BigEndian.Uint16(segment[1:])),
+		width:       int64(binary.BigEndian.Uint16(segment[3:])),
+		components:  int(segment[5]),
+		progressive: marker == jpegSOF2,
 	}
 	if err := limits.allow("jpeg", f.width, f.height); err != nil {
 		return jpegFrame{}, err
 	}
 	if n := segment[5]; n != 1 && n != 3 && n != 4 {
-		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "it has %d colour components and only 1, 3 and 4 are read; save it in RGB and send that", n)
+		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "it has %d color components and only 1, 3 and 4 are read; save it in RGB and send that", n)
+	}
+	for i := range f.components {
+		f.ids[i] = segment[6+3*i]
 	}
 	blocks, ok := jpegBlocks(f.width, f.height, segment[6:])
 	if !ok {
-		return jpegFrame{}, refuse(edgelens.ErrBadImage, "jpeg", "its frame header is damaged; save the picture again and send that")
+		return jpegFrame{}, refuse(edgelens.ErrBadImage, "jpeg", "its frame header is damaged; save the image again and send that")
 	}
+	f.blocks = blocks
 	// A Huffman code has at least one bit. A sequential block has a DC and an
 	// AC code; a progressive one may have nothing but its first DC code, as
 	// runs of blocks can share the rest (T.81 F.1.2, G.1.2).
 	f.leastBits = 2 * blocks
-	if marker == jpegSOF2 {
+	if f.progressive {
 		f.leastBits = blocks
 	}
 	return f, nil

@@ -20,7 +20,7 @@ import (
 //
 // An image before this one is never seen: there is a raster only where
 // libjpeg-turbo has written every row without a fatal error.
-func decodeJPEG(buffer *pixelBuffer, encoded []byte, h header, eighths int) (r raster, damaged bool, err error) {
+func decodeJPEG(buffer *pixelBuffer, h header, eighths int) (r raster, damaged bool, err error) {
 	width, height := scaled(h.width, eighths), scaled(h.height, eighths)
 	channels := 3
 	if h.components == 4 {
@@ -29,8 +29,12 @@ func decodeJPEG(buffer *pixelBuffer, encoded []byte, h header, eighths int) (r r
 	if r, err = buffer.take(width, height, channels); err != nil {
 		return raster{}, false, err
 	}
-	verdict := C.edgelens_decode_jpeg((*C.uchar)(unsafe.SliceData(encoded)), C.size_t(len(encoded)), C.int(eighths),
+	verdict := C.edgelens_decode_jpeg((*C.uchar)(unsafe.SliceData(h.data)), C.size_t(len(h.data)), C.int(eighths),
 		(*C.uchar)(unsafe.SliceData(r.bgr)), C.int(width), C.int(height), C.int(channels))
+	if verdict == C.EDGELENS_JPEG_DAMAGED && h.unterminated {
+		r.discard()
+		return raster{}, false, fmt.Errorf("decode jpeg: %w: it ends before its image data does, so a part is missing; send the whole file", edgelens.ErrBadImage)
+	}
 	if verdict == C.EDGELENS_JPEG_FAILED {
 		r.discard()
 		return raster{}, false, fmt.Errorf("decode jpeg: %w: its data is damaged; save the image again and send that", edgelens.ErrBadImage)

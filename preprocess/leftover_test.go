@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"golang.org/x/image/tiff"
+
 	"edgelens/models"
 )
 
@@ -29,7 +31,11 @@ func everyKind(t testing.TB) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{
 		"cmyk": cmykJPEG(t, 31, 23), "png": asPNG(scene(31, 23)), "png, interlaced": interlacedPNG(scene(31, 23)),
-		"bmp": asBMP(scene(31, 23)), "webp": webpLossy, "webp, lossless": webpLossless,
+		"png, alpha": asPNG(translucent(31, 23)), "png, palette": asPNG(drawn(image.NewPaletted(image.Rect(0, 0, 31, 23), grays(9)), scene(31, 23))),
+		"bmp": asBMP(scene(31, 23)), "bmp, runs": runsBMP(31, 23), "webp": webpLossy, "webp, lossless": webpLossless, "webp, alpha": onePixelWebP(99),
+		"webp, animated": riff(vp8x(2, 31, 23), riffChunk("ANMF", anmf(2, 4, 8, 6, bitstream(webpLossy)))),
+		"gif":            asGIF(scene(31, 23)), "gif, a part": animation(drawn(image.NewPaletted(image.Rect(3, 2, 9, 7), grays(16)), scene(12, 10))),
+		"tiff": asTIFF(scene(31, 23), nil), "tiff, deflate": asTIFF(scene(31, 23), &tiff.Options{Compression: tiff.Deflate}),
 	}
 	maps.Copy(files, jpegKinds(t, 31, 23))
 	return files
@@ -39,7 +45,7 @@ func everyKind(t testing.TB) map[string][]byte {
 // as after a white one. Of a progressive JPEG with some flipped bits, one in
 // thirty once had the answer of the image before.
 func TestDamagedImagesShowNothingOfTheImageBefore(t *testing.T) {
-	const flips = 10_000 // of each kind
+	const perFormat = 10_000
 	s := spec(8, 6, 3, models.Uint8)
 	var before [2][]byte
 	for i, shade := range []color.Color{color.Black, color.White} {
@@ -47,9 +53,15 @@ func TestDamagedImagesShowNothingOfTheImageBefore(t *testing.T) {
 		draw.Draw(plain, plain.Rect, image.NewUniform(shade), image.Point{}, draw.Src)
 		before[i] = asJPEG(plain)
 	}
-	for name, file := range everyKind(t) {
+	files, kinds := everyKind(t), map[string]int{}
+	formatOf := func(file []byte) string { return must(inspect(file, DefaultConfig())).format }
+	for _, file := range files {
+		kinds[formatOf(file)]++
+	}
+	for name, file := range files {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			flips := perFormat / kinds[formatOf(file)]
 			p := newPreprocessor(t) // used by one goroutine, so it keeps one scratch
 			random := rand.New(rand.NewPCG(3, uint64(len(file))))
 			answered := 0

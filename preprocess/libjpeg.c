@@ -28,6 +28,7 @@ static int harmless(const struct jpeg_error_mgr *err) {
 	switch (err->msg_code) {
 	case JWRN_JFIF_MAJOR:     // a revision of JFIF that does not exist
 	case JWRN_NOT_SEQUENTIAL: // parameters of a sequential scan that have no meaning there
+	case JWRN_JPEG_EOF:       // no end marker; where data is missing, JWRN_HIT_MARKER follows
 		return 1;
 	case JWRN_EXTRANEOUS_DATA: { // bytes before a marker: padding, but for those before a restart
 		int marker = err->msg_parm.i[1];

@@ -1,6 +1,7 @@
 package preprocess
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 
@@ -9,63 +10,122 @@ import (
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
 
-const (
-	// deflateMaxRatio is the most bytes that one byte of a deflate stream can
-	// become: a match of 258 bytes takes at least two bits (RFC 1951, 3.2.5).
-	deflateMaxRatio = 1032
-	// maxPNGProfiles is how many compressed texts and colour profiles a PNG may
-	// have. libpng inflates each of them, up to 8 MB: 200 in a file of 1.6 MB
-	// took 13 s of CPU, 8 take a third of a second.
-	maxPNGProfiles = 8
-)
+// deflateMaxRatio is the most bytes that one byte of a deflate stream can
+// become: a match of 258 bytes takes at least two bits (RFC 1951, 3.2.5).
+const deflateMaxRatio = 1032
+
+// maxPNGTexts bounds how many texts are looked at for an orientation.
+const maxPNGTexts = 16
+
+// pngWalk is what is known of a PNG while its chunks are walked.
+type pngWalk struct {
+	header
+	found orientations
+	// rawBytes is the size of the inflated image data, dataBytes that of the deflated.
+	rawBytes, dataBytes int64
+	texts               int
+}
 
 // checkPNG walks every chunk of a PNG (https://www.w3.org/TR/png-3/, 5.3) up to
-// IEND and checks its CRC.
+// IEND and checks the checksum of those that decide pixels. Ancillary chunks may be
+// damaged, and the end may be missing behind the image data. Of an animation the
+// image that it has for programs which know no animations is taken.
 func checkPNG(b []byte, limits Config) (header, error) {
-	h := header{format: "png", orientation: 1}
-	var rawBytes, dataBytes int64
-	var profiles int
-	exif := false
+	w := pngWalk{header: header{format: "png"}}
+	truncated := func() (header, error) {
+		return header{}, refuse(edgelens.ErrBadImage, "png", "it ends before its image data does, so a part is missing; send the whole file")
+	}
 	for pos := len(pngSignature); ; {
 		kind, data, ok := pngChunk(b, pos)
-		if !ok {
-			return header{}, refuse(edgelens.ErrBadImage, "png", "it ends before its IEND chunk, so a part is missing; send the whole file")
+		if !ok && w.dataBytes == 0 {
+			return truncated()
 		}
-		if crc32.ChecksumIEEE(b[pos+4:pos+8+len(data)]) != binary.BigEndian.Uint32(b[pos+8+len(data):]) {
-			return header{}, refuse(edgelens.ErrBadImage, "png", "its chunk at byte %d is damaged; save the picture again and send that", pos)
+		if !ok && bytes.HasPrefix(b[min(pos+4, len(b)):], []byte("IDAT")) {
+			return truncated()
+		}
+		if !ok || string(kind) == "IEND" {
+			return w.finish()
 		}
 		if (pos == len(pngSignature)) != (string(kind) == "IHDR") {
-			return header{}, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk is not where it belongs; save the picture again and send that")
+			return header{}, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk is not where it belongs; save the image again and send that")
+		}
+		if crc32.ChecksumIEEE(b[pos+4:pos+8+len(data)]) != binary.BigEndian.Uint32(b[pos+8+len(data):]) {
+			if decidesPixels(kind) {
+				return header{}, refuse(edgelens.ErrBadImage, "png", "its chunk at byte %d is damaged; save the image again and send that", pos)
+			}
+		} else if err := w.chunk(kind, data, limits); err != nil {
+			return header{}, err
 		}
 		pos += 12 + len(data)
-		switch string(kind) {
-		case "IHDR":
-			var err error
-			if rawBytes, err = readIHDR(&h, data, limits); err != nil {
-				return header{}, err
-			}
-		case "IDAT":
-			dataBytes += int64(len(data))
-		case "acTL":
-			return header{}, refuse(edgelens.ErrBadImage, "png", "it is animated; send one frame")
-		case "zTXt", "iTXt", "iCCP":
-			if string(kind) == "iTXt" && !compressedITXt(data) {
-				continue
-			}
-			if profiles++; profiles > maxPNGProfiles {
-				return header{}, refuse(edgelens.ErrBadImage, "png", "it has more than %d compressed texts and colour profiles, the limit; save it without metadata and send that", maxPNGProfiles)
-			}
-		case "eXIf":
-			if !exif {
-				exif = true
-				h.orientation = exifOrientation(data)
-			}
-		case "IEND":
-			if dataBytes*deflateMaxRatio < rawBytes {
-				return header{}, refuse(edgelens.ErrBadImage, "png", "it has %d bytes of picture data, which cannot be a picture of %dx%d pixels; save the picture again and send that", dataBytes, h.width, h.height)
-			}
-			return h, nil
+	}
+}
+
+// decidesPixels is true for critical chunks, whose type begins with a capital
+// letter (PNG 5.4), and for transparency.
+func decidesPixels(kind []byte) bool { return kind[0]&0x20 == 0 || string(kind) == "tRNS" }
+
+// isPNGData is true for the chunks that pngData keeps.
+func isPNGData(kind string) bool {
+	return kind == "IHDR" || kind == "PLTE" || kind == "tRNS" || kind == "IDAT"
+}
+
+// chunk takes one whole chunk into account.
+func (w *pngWalk) chunk(kind, data []byte, limits Config) (err error) {
+	switch string(kind) {
+	case "IHDR":
+		w.rawBytes, err = readIHDR(&w.header, data, limits)
+		return err
+	case "IDAT":
+		w.dataBytes += int64(len(data))
+	case "PLTE", "IEND":
+	case "tRNS":
+		w.channels = 4
+	case "eXIf":
+		w.found.exif = first(w.found.exif, exifOrientation(data))
+	case "tEXt", "zTXt", "iTXt":
+		if w.texts++; w.texts <= maxPNGTexts {
+			w.found.textOrientation(string(kind), data)
 		}
+	default:
+		if decidesPixels(kind) {
+			return refuse(edgelens.ErrUnsupportedFormat, "png", "it has a chunk of type %q, which is not known and decides what it looks like; save the image again and send that", kind)
+		}
+	}
+	return nil
+}
+
+// finish checks what is known at the end of the image.
+func (w *pngWalk) finish() (header, error) {
+	if w.dataBytes*deflateMaxRatio < w.rawBytes {
+		return header{}, refuse(edgelens.ErrBadImage, "png", "it has %d bytes of image data, which cannot be an image of %dx%d pixels; save the image again and send that", w.dataBytes, w.width, w.height)
+	}
+	w.orientation = w.found.upright()
+	return w.header, nil
+}
+
+// pngData returns a PNG that checkPNG has passed without the chunks that decide no
+// pixels, so that libpng does not see them: it would inflate every text and color
+// profile.
+func pngData(b []byte) []byte {
+	var clean []byte
+	start := 0 // of what is kept and not copied yet
+	for pos := len(pngSignature); ; {
+		kind, data, ok := pngChunk(b, pos)
+		if !ok || string(kind) == "IEND" {
+			if clean == nil {
+				return b[:pos]
+			}
+			return append(clean, b[start:pos]...)
+		}
+		end := pos + 12 + len(data)
+		if !isPNGData(string(kind)) {
+			if clean == nil {
+				clean = make([]byte, 0, len(b))
+			}
+			clean = append(clean, b[start:pos]...)
+			start = end
+		}
+		pos = end
 	}
 }
 
@@ -82,17 +142,7 @@ func pngChunk(b []byte, pos int) (kind, data []byte, ok bool) {
 	return b[pos+4 : pos+8], b[pos+8 : pos+8+int(length)], true
 }
 
-// compressedITXt reads the compression flag behind an iTXt chunk's keyword.
-func compressedITXt(data []byte) bool {
-	for i, c := range data {
-		if c == 0 {
-			return i+1 < len(data) && data[i+1] != 0
-		}
-	}
-	return false
-}
-
-// pngSamples is how many samples a pixel has by colour type (0 where there is
+// pngSamples is how many samples a pixel has by color type (0 where there is
 // no such type), and which bit depths it may have (PNG table 8).
 var pngSamples = [7]struct {
 	samples int64
@@ -109,18 +159,22 @@ var pngSamples = [7]struct {
 // data has once inflated.
 func readIHDR(h *header, data []byte, limits Config) (rawBytes int64, err error) {
 	if len(data) != 13 {
-		return 0, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk has %d bytes, not 13; save the picture again and send that", len(data))
+		return 0, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk has %d bytes, not 13; save the image again and send that", len(data))
 	}
 	width, height := int64(binary.BigEndian.Uint32(data)), int64(binary.BigEndian.Uint32(data[4:]))
 	if err := limits.allow("png", width, height); err != nil {
 		return 0, err
 	}
-	depth, colour, interlace := data[8], data[9], data[12]
-	if int(colour) >= len(pngSamples) || int(depth) >= len(pngSamples[0].depths) || !pngSamples[colour].depths[depth] || data[10] != 0 || data[11] != 0 || interlace > 1 {
-		return 0, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk makes no sense (bit depth %d, colour type %d, interlace %d); save the picture again and send that", depth, colour, interlace)
+	depth, color, interlace := data[8], data[9], data[12]
+	if int(color) >= len(pngSamples) || int(depth) >= len(pngSamples[0].depths) || !pngSamples[color].depths[depth] || data[10] != 0 || data[11] != 0 || interlace > 1 {
+		return 0, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk makes no sense (bit depth %d, color type %d, interlace %d); save the image again and send that", depth, color, interlace)
 	}
 	h.width, h.height = int(width), int(height)
-	return pngRawBytes(width, height, pngSamples[colour].samples*int64(depth), interlace == 1), nil
+	h.channels = 3
+	if color == 4 || color == 6 {
+		h.channels = 4
+	}
+	return pngRawBytes(width, height, pngSamples[color].samples*int64(depth), interlace == 1), nil
 }
 
 // adam7 holds start and step of the columns and rows of each pass of an

@@ -21,8 +21,10 @@ import (
 type Preprocessor struct {
 	limits  Config
 	version string
-	tables  tables
-	scratch scratchList
+	// background is what transparent images are laid over.
+	background bgrColor
+	tables     tables
+	scratch    scratchList
 }
 
 // oneThread keeps OpenCV, whose number of threads is a setting of the process,
@@ -36,7 +38,8 @@ func New(cfg Config) (*Preprocessor, error) {
 		return nil, fmt.Errorf("set up the preprocessing: %w", err)
 	}
 	oneThread()
-	return &Preprocessor{limits: cfg, version: cfg.version()}, nil
+	background, _ := parseColor(cfg.Background) // Validate has read it
+	return &Preprocessor{limits: cfg, version: cfg.version(), background: background}, nil
 }
 
 // Close frees the memory that is kept between calls. Calls of Tensor that run
@@ -91,7 +94,7 @@ func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edge
 	}
 	defer p.scratch.give(s)
 
-	decoded, damaged, err := p.decode(s, encoded, h, into)
+	decoded, damaged, err := p.decode(s, h, into)
 	if err != nil {
 		return edgelens.ImageInfo{}, Timings{}, err
 	}
@@ -113,40 +116,4 @@ func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edge
 	info := h.info()
 	info.Damaged = damaged
 	return info, Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}, nil
-}
-
-// decode decodes an image that inspect has passed. The raster must be freed
-// before s is used again.
-func (p *Preprocessor) decode(s *scratch, encoded []byte, h header, into []models.InputBuffer) (r raster, damaged bool, err error) {
-	if h.format == "jpeg" {
-		return decodeJPEG(&s.pixels, encoded, h, eighths(h, into, p.limits.ReduceJPEG))
-	}
-	r, err = decodeByOpenCV(encoded, h)
-	return r, false, err
-}
-
-// decodeByOpenCV decodes an image that inspect has passed. IMDecodeIntoMat returns its
-// errors for each call, while those of IMDecode pass through one variable for all
-// goroutines; they name lines of OpenCV's source, which is nothing for the user.
-//
-// The Mat is a fresh one for every image: imdecode reports junk as a success and
-// leaves what was in its destination, which would be somebody else's image. What is
-// wrong with the image itself shows as an empty Mat.
-func decodeByOpenCV(encoded []byte, h header) (raster, error) {
-	mat := gocv.NewMat()
-	damaged := func() (raster, error) {
-		mat.Close()
-		return raster{}, fmt.Errorf("decode %s: %w: it is damaged or of a rare kind; save the image again and send that", h.format, edgelens.ErrBadImage)
-	}
-	if err := gocv.IMDecodeIntoMat(encoded, gocv.IMReadColor|gocv.IMReadIgnoreOrientation, &mat); err != nil {
-		return damaged()
-	}
-	if mat.Empty() || mat.Cols() != h.width || mat.Rows() != h.height || mat.Type() != gocv.MatTypeCV8UC3 {
-		return damaged()
-	}
-	pixels, err := mat.DataPtrUint8()
-	if err != nil || len(pixels) != h.width*h.height*3 {
-		return damaged()
-	}
-	return raster{bgr: pixels, width: h.width, height: h.height, opencv: mat, isMat: true}, nil
 }

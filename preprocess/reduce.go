@@ -11,18 +11,23 @@ const fullSize = 8
 var reducedSizes = [...]int{1, 2, 4}
 
 // eighths returns at which size, in eighths, a JPEG is decoded for its tensors:
-// the smallest with both sides at least margin times those of each, as stored. A
-// margin of 0 never reduces.
-func eighths(h header, into []models.InputBuffer, margin float64) int {
-	if margin == 0 {
-		return fullSize
-	}
-	for _, size := range reducedSizes {
-		if leaves(h, size, into, margin) {
-			return size
+// the smallest with both sides at least margin times those of each, as stored (a
+// margin of 0 never reduces for that), and smaller still where decoding would take
+// more than so many bytes (0 is no limit).
+func eighths(h header, into []models.InputBuffer, margin float64, memory int64) int {
+	size := fullSize
+	if margin != 0 {
+		for _, smaller := range reducedSizes {
+			if leaves(h, smaller, into, margin) {
+				size = smaller
+				break
+			}
 		}
 	}
-	return fullSize
+	for size > reducedSizes[0] && memory > 0 && h.memory(size) > memory {
+		size /= 2
+	}
+	return size
 }
 
 // leaves reports whether a JPEG decoded at a size in eighths has both sides at

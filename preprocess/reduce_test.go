@@ -29,7 +29,7 @@ func TestEighths(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			h := header{width: test.width, height: test.height, orientation: 1}
-			if got := eighths(h, buffersOf(224, 224), test.margin); got != test.want {
+			if got := eighths(h, buffersOf(224, 224), test.margin, 0); got != test.want {
 				t.Errorf("at %d/8, want %d/8", got, test.want)
 			}
 		})
@@ -61,7 +61,7 @@ func TestEighthsSuitEveryTensor(t *testing.T) {
 		"larger than what is there": {1, buffersOf(96, 96, 2000, 2000), 8},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := eighths(header{width: 1600, height: 900, orientation: test.orientation}, test.into, 1); got != test.want {
+			if got := eighths(header{width: 1600, height: 900, orientation: test.orientation}, test.into, 1, 0); got != test.want {
 				t.Errorf("at %d/8, want %d/8", got, test.want)
 			}
 		})
@@ -81,5 +81,58 @@ func TestVersionNamesTheMargin(t *testing.T) {
 	}
 	if _, ok := seen[Version]; !ok {
 		t.Errorf("in full it is not %q, so what is cached is lost", Version)
+	}
+}
+
+// A JPEG that would take too much memory is decoded smaller, and what is kept of a
+// progressive one counts, too.
+func TestEighthsKeepWithinTheMemory(t *testing.T) {
+	for name, test := range map[string]struct {
+		h      header
+		memory int64
+		want   int
+	}{
+		"no limit":               {header{width: 20_000, height: 12_000, channels: 3}, 0, 8},
+		"fits":                   {header{width: 8000, height: 6000, channels: 3}, 144_000_000, 8},
+		"a byte too much":        {header{width: 8000, height: 6000, channels: 3}, 143_999_999, 4},
+		"a fourth":               {header{width: 8000, height: 6000, channels: 3}, 10_000_000, 2},
+		"four components":        {header{width: 8000, height: 6000, channels: 4}, 150_000_000, 4},
+		"coefficients":           {header{width: 8000, height: 6000, channels: 3, fixed: 100_000_000}, 144_000_000, 4},
+		"not even an eighth":     {header{width: 8000, height: 6000, channels: 3}, 1000, 1},
+		"a margin, and too much": {header{width: 8000, height: 6000, channels: 3}, 1_000_000_000, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			margin := 0.0
+			if name == "a margin, and too much" {
+				margin = 1
+			}
+			test.h.orientation = 1
+			if got := eighths(test.h, buffersOf(224, 224), margin, test.memory); got != test.want {
+				t.Errorf("at %d/8, want %d/8", got, test.want)
+			}
+		})
+	}
+}
+
+// Fifty megapixels and a few percent more are within the default memory in every
+// coding, and phones of 64, 108 and 200 are, as the JPEGs that they write.
+func TestDefaultMemoryIsEnoughForCameras(t *testing.T) {
+	limits := DefaultConfig()
+	coefficients := func(width, height int64) int64 { return 128 * 3 * ceilDiv(width, 8) * ceilDiv(height, 8) }
+	for name, h := range map[string]header{
+		"jpeg":                    {format: "jpeg", width: 16320, height: 12240, channels: 3},
+		"jpeg, CMYK":              {format: "jpeg", width: 16320, height: 12240, channels: 4},
+		"jpeg, progressive 4:4:4": {format: "jpeg", width: 9248, height: 6944, channels: 3, fixed: coefficients(9248, 6944)},
+		"png":                     {format: "png", width: 9248, height: 6944, channels: 4},
+		"webp":                    {format: "webp", width: 8320, height: 6240, channels: 8},
+		"bmp":                     {format: "bmp", width: 9248, height: 6944, channels: 4},
+		"gif":                     {format: "gif", width: 9248, height: 6944, channels: 4},
+	} {
+		if err := limits.allowMemory(h); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := limits.allow(h.format, int64(h.width), int64(h.height)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

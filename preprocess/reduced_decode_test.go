@@ -52,7 +52,7 @@ func TestReducedPixelsAreOpenCVs(t *testing.T) {
 			}
 			buffer := soiled(t)
 			for _, size := range reducedSizes {
-				ours, _, err := decodeJPEG(buffer, file, h, size)
+				ours, _, err := decodeJPEG(buffer, h, size)
 				if err != nil {
 					t.Fatalf("at %d/8 it is not decoded: %v", size, err)
 				}

@@ -6,92 +6,123 @@ import (
 	"edgelens"
 )
 
+// webpFrame is the first frame of an animation.
+type webpFrame struct {
+	// x, y, width and height are where it is on the canvas, in pixels.
+	x, y, width, height int
+	// chunks are those of an image: ALPH and VP8, or VP8L.
+	chunks []byte
+}
+
 // checkWebP walks the chunks of a WebP
 // (https://developers.google.com/speed/webp/docs/riff_container) and reads the
 // dimensions from the header of its bitstream, VP8 (RFC 6386, 9.1) or VP8L
 // (RFC 9649, 3.4). What passes also passes WebPGetFeatures, so that OpenCV
-// gives it to libwebp and not to the next decoder in its list.
+// gives it to libwebp and not to the next decoder in its list. Of an animation
+// the first frame is taken.
 func checkWebP(b []byte, limits Config) (header, error) {
 	if len(b) < 12 {
 		return header{}, refuse(edgelens.ErrBadImage, "webp", "it ends within its header, so a part is missing; send the whole file")
 	}
 	if string(b[8:12]) != "WEBP" {
-		return header{}, refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be sound or video (RIFF); send a JPEG, PNG, WebP or BMP file")
+		return header{}, refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be sound or video (RIFF); send a %s file", accepted)
 	}
 	riff := int64(binary.LittleEndian.Uint32(b[4:])) // all that follows these 8 bytes
 	if riff > int64(len(b)-8) {
-		return header{}, refuse(edgelens.ErrBadImage, "webp", "it is shorter than it says, so a part is missing; send the whole file")
+		return header{}, refuse(edgelens.ErrBadImage, "webp", "it is shorter than its header says, so a part is missing; send the whole file")
 	}
 	if riff < 12 {
 		return header{}, damagedWebP("it is too small")
 	}
-	w := webp{limits: limits, header: header{format: "webp", orientation: 1}}
-	for rest := b[12 : 8+riff]; len(rest) > 0; {
-		if len(rest) < 8 {
-			return header{}, damagedWebP("its last chunk is cut off")
-		}
-		size := int64(binary.LittleEndian.Uint32(rest[4:]))
-		if size > int64(len(rest)-8) {
-			return header{}, damagedWebP("a chunk reaches beyond its end")
-		}
-		if err := w.chunk(rest[:4], rest[8:8+size]); err != nil {
-			return header{}, err
-		}
-		rest = rest[min(8+size+size&1, int64(len(rest))):] // chunks are padded to an even size
+	// libwebp has a lossless image in four bytes a pixel of its own.
+	w := webp{limits: limits, header: header{format: "webp", orientation: 1, channels: 8}}
+	if err := w.walk(b[12 : 8+riff]); err != nil {
+		return header{}, err
 	}
 	if w.bitstreams != 1 {
-		return header{}, damagedWebP("it has no picture in it, or more than one")
+		return header{}, damagedWebP("it has no image in it, or more than one")
 	}
+	w.orientation = w.found.upright()
 	return w.header, nil
 }
 
 func damagedWebP(what string) error {
-	return refuse(edgelens.ErrBadImage, "webp", "%s; save the picture again and send that", what)
+	return refuse(edgelens.ErrBadImage, "webp", "%s; save the image again and send that", what)
 }
 
 // webp is what is known of a WebP while its chunks are walked.
 type webp struct {
 	header
+	found      orientations
 	limits     Config
 	chunks     int
 	bitstreams int
 	extended   bool
-	exif       bool
+	animated   bool
 	// canvas is the size that VP8X gives.
 	canvasWidth, canvasHeight int64
 }
 
+// walk takes chunks into account, one after the other.
+func (w *webp) walk(rest []byte) error {
+	for len(rest) > 0 {
+		kind, data, after, err := nextWebPChunk(rest)
+		if err != nil {
+			return err
+		}
+		if err := w.chunk(string(kind), data); err != nil {
+			return err
+		}
+		rest = after
+	}
+	return nil
+}
+
+// nextWebPChunk splits the first chunk off. Chunks are padded to an even size.
+func nextWebPChunk(b []byte) (kind, data, after []byte, err error) {
+	if len(b) < 8 {
+		return nil, nil, nil, damagedWebP("its last chunk is cut off")
+	}
+	size := int64(binary.LittleEndian.Uint32(b[4:]))
+	if size > int64(len(b)-8) {
+		return nil, nil, nil, damagedWebP("a chunk reaches beyond its end")
+	}
+	return b[:4], b[8 : 8+size], b[min(8+size+size&1, int64(len(b))):], nil
+}
+
 // chunk takes one chunk into account.
-func (w *webp) chunk(kind, data []byte) error {
+func (w *webp) chunk(kind string, data []byte) error {
 	w.chunks++
-	switch string(kind) {
+	switch kind {
 	case "VP8X":
 		if w.chunks != 1 || len(data) != 10 {
 			return damagedWebP("its VP8X chunk is damaged")
 		}
 		const animation = 0x02
-		if data[0]&animation != 0 {
-			return refuse(edgelens.ErrBadImage, "webp", "it is animated; send one frame")
-		}
-		w.extended = true
+		w.extended, w.animated = true, data[0]&animation != 0
 		w.canvasWidth, w.canvasHeight = 1+uint24(data[4:]), 1+uint24(data[7:])
 		return w.limits.allow("webp", w.canvasWidth, w.canvasHeight)
-	case "ANIM", "ANMF":
-		return refuse(edgelens.ErrBadImage, "webp", "it is animated; send one frame")
-	case "VP8 ":
-		width, height, ok := readVP8(data)
-		return w.bitstream(width, height, ok)
-	case "VP8L":
-		width, height, ok := readVP8L(data)
+	case "ANMF":
+		if !w.extended {
+			return damagedWebP("it has a frame of an animation and no canvas")
+		}
+		if w.frame != nil { // a later frame
+			return nil
+		}
+		return w.firstFrame(data)
+	case "VP8 ", "VP8L":
+		if w.animated {
+			return damagedWebP("it is an animation with an image that is no frame")
+		}
+		width, height, ok := readWebPBitstream(kind, data)
 		return w.bitstream(width, height, ok)
 	case "EXIF":
-		if !w.exif {
-			w.exif = true
-			w.orientation = exifOrientation(data)
-		}
+		w.found.exif = first(w.found.exif, exifOrientation(data))
+	case "XMP ":
+		w.found.xmp = first(w.found.xmp, xmpOrientation(data))
 	}
 	if w.chunks == 1 {
-		return damagedWebP("its first chunk is not a picture")
+		return damagedWebP("its first chunk is not an image")
 	}
 	return nil
 }
@@ -100,13 +131,78 @@ func (w *webp) chunk(kind, data []byte) error {
 func (w *webp) bitstream(width, height int64, ok bool) error {
 	w.bitstreams++
 	if !ok || !w.extended && w.chunks != 1 {
-		return damagedWebP("its picture data is damaged")
+		return damagedWebP("its image data is damaged")
 	}
 	if w.extended && (width != w.canvasWidth || height != w.canvasHeight) {
 		return damagedWebP("its two headers disagree about its size")
 	}
 	w.width, w.height = int(width), int(height)
 	return w.limits.allow("webp", width, height)
+}
+
+// firstFrame reads an ANMF chunk: where the frame is on the canvas, halved; its
+// size less one; duration and flags; and the chunks of an image.
+func (w *webp) firstFrame(data []byte) error {
+	const header = 16
+	if len(data) < header {
+		return damagedWebP("its first frame is damaged")
+	}
+	frame := webpFrame{
+		x: int(2 * uint24(data)), y: int(2 * uint24(data[3:])), width: 1 + int(uint24(data[6:])), height: 1 + int(uint24(data[9:])),
+	}
+	if int64(frame.x+frame.width) > w.canvasWidth || int64(frame.y+frame.height) > w.canvasHeight {
+		return damagedWebP("its first frame reaches beyond its canvas")
+	}
+	for rest := data[header:]; len(rest) > 0; {
+		kind, chunk, after, err := nextWebPChunk(rest)
+		if err != nil {
+			return err
+		}
+		if kind := string(kind); kind == "VP8 " || kind == "VP8L" {
+			width, height, ok := readWebPBitstream(kind, chunk)
+			if !ok || width != int64(frame.width) || height != int64(frame.height) {
+				return damagedWebP("the image data of its first frame is damaged")
+			}
+			w.bitstreams++
+			frame.chunks = data[header : len(data)-len(after)]
+			break
+		}
+		rest = after
+	}
+	w.frame = &frame
+	w.width, w.height = int(w.canvasWidth), int(w.canvasHeight)
+	w.channels += 3
+	return nil
+}
+
+// file returns the frame as a file of its own.
+func (f *webpFrame) file() []byte {
+	const alpha = 0x10
+	vp8x := []byte{alpha, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	putUint24(vp8x[4:], f.width-1)
+	putUint24(vp8x[7:], f.height-1)
+	size := len("WEBP") + len(f.chunks) + len(f.chunks)&1
+	plain := string(f.chunks[:4]) != "ALPH"
+	if !plain {
+		size += 8 + len(vp8x)
+	}
+	file := make([]byte, 0, 8+size)
+	file = binary.LittleEndian.AppendUint32(append(file, "RIFF"...), uint32(size))
+	file = append(file, "WEBP"...)
+	if !plain {
+		file = binary.LittleEndian.AppendUint32(append(file, "VP8X"...), uint32(len(vp8x)))
+		file = append(file, vp8x...)
+	}
+	file = append(file, f.chunks...)
+	return append(file, make([]byte, len(f.chunks)&1)...)
+}
+
+// readWebPBitstream returns the dimensions in a VP8 or VP8L chunk.
+func readWebPBitstream(kind string, data []byte) (width, height int64, ok bool) {
+	if kind == "VP8L" {
+		return readVP8L(data)
+	}
+	return readVP8(data)
 }
 
 // readVP8 reads a frame tag (key frame, version, shown, size of the first
@@ -136,3 +232,5 @@ func readVP8L(data []byte) (width, height int64, ok bool) {
 }
 
 func uint24(b []byte) int64 { return int64(b[0]) | int64(b[1])<<8 | int64(b[2])<<16 }
+
+func putUint24(b []byte, v int) { b[0], b[1], b[2] = byte(v), byte(v>>8), byte(v>>16) }

@@ -1,5 +1,5 @@
 // Package camera is the dialect of whatever can publish a picture: the bytes of
-// a JPEG (or PNG, WebP, BMP) as they are, on
+// a JPEG (or PNG, WebP, GIF, TIFF, BMP) as they are, on
 // edgelens/v1/devices/<serial>/snapshot. The format is this project's own:
 // docs/adr/0009-terminals.md.
 package camera

@@ -1,0 +1,62 @@
+package preprocess
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+
+	"golang.org/x/image/tiff"
+
+	"edgelens"
+)
+
+// checkTIFF reads the first directory of a TIFF (TIFF 6.0:
+// https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf). A camera's raw
+// file is a TIFF whose first image is a thumbnail, or is not for viewing.
+func checkTIFF(b []byte, limits Config) (header, error) {
+	directory, ok := readTIFF(b)
+	if !ok {
+		return header{}, refuse(edgelens.ErrBadImage, "tiff", "it ends before its directory, so a part is missing; send the whole file")
+	}
+	kind, _ := directory.whole(tagNewSubfileType)
+	if _, isDNG := directory.whole(tagDNGVersion); isDNG || kind&1 != 0 || bytes.HasPrefix(b[8:], []byte("CR")) {
+		return header{}, refuse(edgelens.ErrUnsupportedFormat, "tiff", "it seems to be a camera's raw file; save it as JPEG and send that")
+	}
+	config, err := tiff.DecodeConfig(bytes.NewReader(b))
+	if err != nil {
+		return header{}, tiffError("check", err)
+	}
+	if err := limits.allow("tiff", int64(config.Width), int64(config.Height)); err != nil {
+		return header{}, err
+	}
+	orientation, _ := directory.whole(tagOrientation)
+	if orientation < 1 || orientation > 8 {
+		orientation = 1
+	}
+	// Of 16 bits a channel, and as BGR.
+	return header{format: "tiff", width: config.Width, height: config.Height, orientation: int(orientation), channels: 8 + 3}, nil
+}
+
+// tiffError puts an error of the decoder into our words.
+func tiffError(action string, err error) error {
+	var unsupported tiff.UnsupportedError
+	if errors.As(err, &unsupported) {
+		return fmt.Errorf("%s tiff: %w: its coding is rare and not read; save it as JPEG or PNG and send that", action, edgelens.ErrUnsupportedFormat)
+	}
+	return fmt.Errorf("%s tiff: %w: its data is damaged, or a part of it is missing; save the image again and send that", action, edgelens.ErrBadImage)
+}
+
+// decodeTIFF writes the first image of a TIFF as BGR, over a background: every byte of
+// pixels, or it returns an error.
+func decodeTIFF(pixels []byte, h header, background bgrColor) error {
+	decoded, err := tiff.Decode(bytes.NewReader(h.data))
+	if err != nil {
+		return tiffError("decode", err)
+	}
+	if decoded.Bounds() != image.Rect(0, 0, h.width, h.height) {
+		return fmt.Errorf("decode tiff: %w: its image has another size than its directory says; save the image again and send that", edgelens.ErrBadImage)
+	}
+	drawOver(pixels, h.width, decoded, background)
+	return nil
+}
