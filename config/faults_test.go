@@ -99,16 +99,16 @@ func TestFaults(t *testing.T) {
 // bad value by each way in.
 func TestEveryBadValueNamesItsSource(t *testing.T) {
 	t.Chdir(t.TempDir())
-	free := map[string]bool{"data_dir": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "terminal.model": true}
+	free := map[string]bool{"data_dir": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "terminal.model": true, "webhook.ca_file": true}
 	// By Validate, which knows the key alone.
 	checked := map[string]bool{
 		"listen": true, "log_level": true, "log_format": true, "inference.delegate": true, "recognize.quality": true, "redis.url": true, "http.public_url": true,
 		"mqtt.url": true, "mqtt.group": true, "mqtt.listen": true, "mqtt.password_file": true, "mqtt.acl_file": true,
 		"preprocess.background": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
-		"webhook.url": true, "webhook.secret": true, "webhook.records": true, "webhook.image": true,
+		"webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true,
 	}
 	// What may hold a password, which a fault must not repeat.
-	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true}
+	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true}
 	for key := range valid {
 		if free[key] {
 			continue

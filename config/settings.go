@@ -114,6 +114,8 @@ func (c *Config) settings() []setting {
 
 		{"webhook.url", "where to POST terminals' records; empty: nowhere", secretURL(&c.Webhook.URL)},
 		{"webhook.secret", "signs them by Standard Webhooks: base64, with or without whsec_; empty: not signed", secret(&c.Webhook.Secret)},
+		{"webhook.headers", "sent with each POST, a \"Name: value\" a line, such as Authorization: Bearer ...", secret(&c.Webhook.Headers)},
+		{"webhook.ca_file", "certificates in PEM that are trusted beside the system's; empty: those alone", text(&c.Webhook.CAFile)},
 		{"webhook.records", "which: passed or all", text(&c.Webhook.Records)},
 		{"webhook.image", "how img is sent: base64, data_uri or none", text(&c.Webhook.Image)},
 		{"webhook.timeout", "longest time for one POST and its answer", duration(&c.Webhook.Timeout)},

@@ -87,13 +87,13 @@ func effective(t testing.TB, c *config.Config) map[string]string {
 	if values["webhook.secret"] != "" {
 		t.Error("the secret is shown")
 	}
-	values["webhook.secret"] = c.Webhook.Secret
+	values["webhook.secret"], values["webhook.headers"] = c.Webhook.Secret, c.Webhook.Headers
 	return values
 }
 
 // withoutSecret is what can be read back of what Print writes.
 func withoutSecret(c config.Config) config.Config {
-	c.Webhook.Secret = ""
+	c.Webhook.Secret, c.Webhook.Headers = "", ""
 	return c
 }
 
@@ -191,6 +191,8 @@ var valid = map[string][3]string{
 	"facesluice.offline_after":    {"1m1s", "1m2s", "1m3s"},
 	"webhook.url":                 {"http://a:1", "http://b:2", "https://c:3"},
 	"webhook.secret":              {"MDEyMzQ1Njc4OTAxMjM0NQ==", "whsec_MDEyMzQ1Njc4OTAxMjM0Ng==", "MDEyMzQ1Njc4OTAxMjM0Nw=="},
+	"webhook.headers":             {"A: 1", "A: 2", "A: 3"},
+	"webhook.ca_file":             {"a.pem", "b.pem", "c.pem"},
 	"webhook.records":             {"all", "passed", "all"},
 	"webhook.image":               {"none", "data_uri", "none"},
 	"webhook.timeout":             {"11s", "12s", "13s"},

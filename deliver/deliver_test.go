@@ -335,6 +335,87 @@ func TestOneProbeWhileTheSinkIsAway(t *testing.T) {
 	eventually(t, "all told", func() bool { return o.left() == 0 })
 }
 
+// A receiver that fails while many deliver at once is asked again as soon as if one
+// had: the wait grows with time, and not with the number of failures.
+func TestASecondsOutageIsNoMinute(t *testing.T) {
+	const devices = 40
+	var mu sync.Mutex
+	away, failed := true, 0
+	o := newOutbox()
+	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if !away {
+			return nil
+		}
+		failed++
+		return errors.New("away")
+	}}
+	for device := range devices {
+		o.add("s", fmt.Sprint("d", device), "1", "2")
+	}
+	config := deliver.Config{Lanes: devices, MinBackoff: 50 * time.Millisecond, MaxBackoff: time.Hour, Rejections: 3}
+	start(t, o, config, s)
+	eventually(t, "all have failed at once", func() bool { mu.Lock(); defer mu.Unlock(); return failed >= devices })
+	mu.Lock()
+	away = false
+	mu.Unlock()
+	// With a doubling for each failure, this would take longer than the universe has.
+	eventually(t, "all told", func() bool { return o.left() == 0 })
+	if failed > devices+4 {
+		t.Errorf("%d failures of %d devices", failed, devices)
+	}
+}
+
+// A receiver that says when to come again is left alone until then, by all.
+func TestLaterIsHeeded(t *testing.T) {
+	const pause = 300 * time.Millisecond
+	var mu sync.Mutex
+	var asked, again time.Time
+	o := newOutbox()
+	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if asked.IsZero() {
+			asked = time.Now()
+			return &deliver.Later{After: pause, Err: errors.New("busy")}
+		}
+		if again.IsZero() {
+			again = time.Now()
+		}
+		return nil
+	}}
+	config := quick()
+	config.Lanes = 1
+	o.add("s", "a", "1")
+	o.add("s", "b", "1")
+	start(t, o, config, s)
+	eventually(t, "all told", func() bool { return o.left() == 0 })
+	if waited := again.Sub(asked); waited < pause {
+		t.Errorf("asked again after %v, not %v", waited, pause)
+	}
+}
+
+// An event that fails by itself does not make the others of its receiver wait.
+func TestOneBadEventIsNoOutage(t *testing.T) {
+	o := newOutbox()
+	s := &sink{name: "s", do: func(_ context.Context, d *edgelens.Delivery) error {
+		if d.Record.Device == "bad" {
+			return errors.New("500")
+		}
+		return nil
+	}}
+	o.add("s", "bad", "1")
+	config := quick()
+	config.MaxBackoff = 2 * time.Millisecond
+	start(t, o, config, s)
+	for n := range 30 {
+		device := fmt.Sprint("d", n)
+		o.add("s", device, "1")
+		eventually(t, device+" is told", func() bool { return s.keys(device) == "1" })
+	}
+}
+
 func TestWhatIsRejectedIsGivenUp(t *testing.T) {
 	var mu sync.Mutex
 	tries := map[string]int{}

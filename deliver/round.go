@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"edgelens"
@@ -29,10 +28,7 @@ type round struct {
 	devices map[string]*device
 	ended   chan report
 	busy    int
-	// failures in a row, whatever the device; from brokenAfter on, one lane at
-	// a time tries until one succeeds.
-	failures  int
-	notBefore time.Time
+	outage  outage
 }
 
 // device is what the round knows of a device.
@@ -49,8 +45,10 @@ type device struct {
 type report struct {
 	device string
 	told   int
-	// failed is the thing that could not be told, and why.
+	// failed is the thing that could not be told, since when that was tried, and why
+	// it could not.
 	failed *edgelens.Delivery
+	began  time.Time
 	err    error
 }
 
@@ -107,16 +105,16 @@ func (r *round) mark(devices []string) {
 func (r *round) begin(ctx, working context.Context) time.Duration {
 	now, wait := time.Now(), time.Hour
 	lanes := r.config.Lanes
-	if r.failures >= brokenAfter {
-		if r.notBefore.After(now) {
-			return r.notBefore.Sub(now)
-		}
+	if r.outage.until.After(now) {
+		return r.outage.until.Sub(now)
+	}
+	if r.outage.lasts() {
 		lanes = 1
 	}
 	for name, d := range r.devices {
 		switch {
 		case d.busy || !d.more:
-		case d.notBefore.After(now):
+		case d.notBefore.After(now) && !r.outage.lasts(): // any device may probe
 			wait = min(wait, d.notBefore.Sub(now))
 		case r.busy < lanes:
 			d.busy, d.more = true, false
@@ -139,8 +137,9 @@ func (r *round) lane(ctx, working context.Context, name string) report {
 		}
 		for i := 0; i < len(deliveries) && ctx.Err() == nil; i++ {
 			d := &deliveries[i]
+			began := time.Now()
 			if err := r.sink.Deliver(working, d); err != nil {
-				done.failed, done.err = d, err
+				done.failed, done.began, done.err = d, began, err
 				return done
 			}
 			// It is told: that must be written down even where all ends now.
@@ -180,8 +179,9 @@ func (r *round) note(done report) {
 		r.reject(d, done)
 		return
 	}
-	r.failures++
-	r.notBefore = time.Now().Add(r.backoff(r.failures - brokenAfter + 1))
+	if r.outage.fail(done.began, done.err, r.config) {
+		r.log.Warn("the receiver is away; its events wait, and one delivery at a time probes", "sink", r.sink.Name(), "error", done.err)
+	}
 	r.log.Log(context.Background(), r.level(d), "could not deliver; it is tried again", "sink", r.sink.Name(), "device", done.device,
 		"event", done.failed.Record.ID, "tries", d.failures, "error", done.err)
 }
@@ -198,13 +198,13 @@ func (r *round) level(d *device) slog.Level {
 // recovered lets everybody go on at once: the sink is there.
 func (r *round) recovered(d *device) {
 	d.failures, d.notBefore = 0, time.Time{}
-	if r.failures >= brokenAfter {
-		r.log.Info("deliveries go on", "sink", r.sink.Name())
+	if r.outage.lasts() {
+		r.log.Info("the receiver is back; deliveries go on", "sink", r.sink.Name(), "away", time.Since(r.outage.since).Round(time.Millisecond))
 		for _, d := range r.devices {
 			d.failures, d.notBefore = 0, time.Time{}
 		}
 	}
-	r.failures = 0
+	r.outage = outage{}
 }
 
 // reject counts a rejection, and gives the thing up after too many.
@@ -234,5 +234,5 @@ func (r *round) backoff(failures int) time.Duration {
 		wait *= 2
 	}
 	wait = min(wait, r.config.MaxBackoff)
-	return wait/2 + rand.N(wait/2+1)
+	return spread(wait)
 }

@@ -43,15 +43,33 @@ func (w *Webhook) body(ctx context.Context, d *edgelens.Delivery) ([]byte, error
 	if at.IsZero() {
 		at = d.Record.ReceivedAt
 	}
+	code, kind := codes(&d.Record, said)
 	text, err := json.Marshal(body{
 		UserID: said.or("num", d.Record.Person.ID), Name: said.or("name", d.Record.Person.Name), Img: img,
-		VerifiedCode: said.or("verifiedCode", d.Record.Person.Code), BotTime: said.or("time", at.Local().Format(botTime)),
-		PersonType: said.or("personType", d.Record.Person.Type), Recognition: recognition{ID: composed.ID, Data: composed.Data},
+		VerifiedCode: code, BotTime: said.or("time", at.Local().Format(botTime)), PersonType: kind,
+		Recognition: recognition{ID: composed.ID, Data: composed.Data},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write the webhook's body: %w", err)
 	}
 	return text, nil
+}
+
+// referenceDialect is the dialect whose codes verifiedCode and personType are.
+const referenceDialect = "fungxi"
+
+// codes returns verifiedCode and personType, which mean the same for every dialect:
+// 0 and "1" for somebody who was let in. What a device of another dialect wrote
+// itself is in recognition.record.
+func codes(r *edgelens.Record, said verdict) (verifiedCode, personType json.RawMessage) {
+	switch {
+	case r.Dialect == referenceDialect:
+		return said.or("verifiedCode", r.Person.Code), said.or("personType", r.Person.Type)
+	case r.Passed:
+		return json.RawMessage("0"), json.RawMessage(`"1"`)
+	default:
+		return json.RawMessage("1"), json.RawMessage(`"0"`)
+	}
 }
 
 // image returns the picture as the receiver wants it. A picture that is gone is

@@ -8,10 +8,12 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -56,6 +58,11 @@ type Config struct {
 	Image string
 	// Timeout bounds one delivery, the reply included.
 	Timeout time.Duration
+	// Headers are sent with every delivery, a "Name: value" a line; such as
+	// Authorization. They are secret.
+	Headers string
+	// CAFile is a file of certificates in PEM that are trusted beside the system's.
+	CAFile string
 }
 
 // DefaultConfig tells of passed records, with the picture, within 15 s.
@@ -74,6 +81,9 @@ func (c Config) Validate() error {
 		}
 	}
 	if _, err := c.key(); err != nil {
+		faults = append(faults, err)
+	}
+	if _, err := c.headers(); err != nil {
 		faults = append(faults, err)
 	}
 	if c.Records != RecordsPassed && c.Records != RecordsAll {
@@ -117,11 +127,13 @@ type Webhook struct {
 	key      []byte
 	pictures Pictures
 	composer event.Composer
+	headers  http.Header
 	client   *http.Client
 	now      func() time.Time
 }
 
-// New returns a Webhook. The error is that of config.Validate.
+// New returns a Webhook. The error is that of config.Validate, or says why
+// config.CAFile cannot be used.
 func New(config Config, composer event.Composer, pictures Pictures) (*Webhook, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("set up the webhook: %w: %w", edgelens.ErrInvalid, err)
@@ -130,11 +142,19 @@ func New(config Config, composer event.Composer, pictures Pictures) (*Webhook, e
 	if err != nil {
 		return nil, err
 	}
-	return &Webhook{config: config, key: key, pictures: pictures, composer: composer, now: time.Now, client: &http.Client{
+	headers, err := config.headers()
+	if err != nil {
+		return nil, err
+	}
+	roots, err := config.roots()
+	if err != nil {
+		return nil, fmt.Errorf("set up the webhook: %w: %w", edgelens.ErrInvalid, err)
+	}
+	return &Webhook{config: config, key: key, headers: headers, pictures: pictures, composer: composer, now: time.Now, client: &http.Client{
 		Timeout: config.Timeout,
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
-			TLSHandshakeTimeout: config.Timeout, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: mostReply,
+			TLSHandshakeTimeout: config.Timeout, TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: mostReply,
 		},
 		// A redirect is not followed: it may lead anywhere, and a POST along
 		// one may arrive without its body.
@@ -159,6 +179,7 @@ func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	if err != nil {
 		return fmt.Errorf("post to the webhook: %w", err)
 	}
+	maps.Copy(request.Header, w.headers)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "edgelens")
 	w.sign(request.Header, d.Record.ID, body)
@@ -180,7 +201,7 @@ func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	case reply.StatusCode >= 300 && reply.StatusCode < 400:
 		return fmt.Errorf("the webhook answers %s; redirects are not followed: set webhook.url to where it leads", reply.Status)
 	}
-	return fmt.Errorf("the webhook answers %s", reply.Status)
+	return later(reply, w.now(), fmt.Errorf("the webhook answers %s", reply.Status))
 }
 
 // sign sets the headers of Standard Webhooks: what is signed is

@@ -87,9 +87,16 @@ func TestBody(t *testing.T) {
 		"a data URI":     {func(c *webhook.Config) { c.Image = webhook.ImageDataURI }, nil, map[string]string{"img": `"data:image/jpeg;base64,` + base64.StdEncoding.EncodeToString(jpeg) + `"`}},
 		"no picture":     {func(c *webhook.Config) { c.Image = webhook.ImageNone }, nil, map[string]string{"img": `""`}},
 		"a picture gone": {nil, func(d *edgelens.Delivery) { d.Picture = "gone" }, map[string]string{"img": `""`, "user_id": `7`}},
-		"another dialect": {nil, func(d *edgelens.Delivery) { d.Record.Verdict = json.RawMessage(`{"RecordID":5}`) }, map[string]string{
+		"fungxi, few words": {nil, func(d *edgelens.Delivery) { d.Record.Verdict = json.RawMessage(`{"RecordID":5}`) }, map[string]string{
 			"user_id": `"7"`, "name": `"Zoë"`, "verifiedCode": `"0"`, "personType": `"1"`,
 		}},
+		"another dialect, let in": {nil, func(d *edgelens.Delivery) {
+			d.Record.Dialect, d.Record.Person.Type, d.Record.Person.Code = "facesluice", "0", "1"
+			d.Record.Verdict = json.RawMessage(`{"RecordID":5,"VerifyStatus":"1","PersonType":"0","verifiedCode":7}`)
+		}, map[string]string{"user_id": `"7"`, "verifiedCode": `0`, "personType": `"1"`, "recognition.record": `{"RecordID":5,"VerifyStatus":"1","PersonType":"0","verifiedCode":7}`}},
+		"another dialect, refused": {nil, func(d *edgelens.Delivery) {
+			d.Record.Dialect, d.Record.Passed, d.Record.Person.Type, d.Record.Person.Code = "facesluice", false, "1", "0"
+		}, map[string]string{"verifiedCode": `1`, "personType": `"0"`}},
 		"no verdict": {nil, func(d *edgelens.Delivery) { d.Record.Verdict = nil; d.Record.Person = edgelens.Person{} }, map[string]string{"user_id": `""`, "recognition.record": `null`}},
 	} {
 		t.Run(name, func(t *testing.T) {
