@@ -11,9 +11,6 @@ import (
 	"edgelens/models"
 )
 
-// bmpColors is a palette of four: black, red, green, blue.
-var bmpColors = []byte{0, 0, 0, 0, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 0}
-
 // pixelsOf writes rows of letters for the colors of bmpColors: k, r, g and b.
 func pixelsOf(rows ...string) []byte {
 	var out []byte
@@ -24,15 +21,6 @@ func pixelsOf(rows ...string) []byte {
 		}
 	}
 	return out
-}
-
-// runsBMP is a run-length coded BMP, a color for each row.
-func runsBMP(width, height int) []byte {
-	var runs []byte
-	for y := range height {
-		runs = append(runs, byte(width), byte(y%4), 0, 0)
-	}
-	return bmpFile{size: 40, width: int32(width), height: int32(height), bits: 8, compression: 1, palette: bmpColors, colours: 4, pixels: append(runs, 0, 1)}.encode()
 }
 
 func TestRunLengthCodedBMP(t *testing.T) {

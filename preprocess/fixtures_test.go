@@ -273,3 +273,15 @@ func asGIF(img image.Image) []byte {
 func asTIFF(img image.Image, options *tiff.Options) []byte {
 	return encoded(func(w *bytes.Buffer) error { return tiff.Encode(w, img, options) })
 }
+
+// bmpColors is a palette of four: black, red, green, blue.
+var bmpColors = []byte{0, 0, 0, 0, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 0}
+
+// runsBMP is a run-length coded BMP, a color for each row.
+func runsBMP(width, height int) []byte {
+	var runs []byte
+	for y := range height {
+		runs = append(runs, byte(width), byte(y%4), 0, 0)
+	}
+	return bmpFile{size: 40, width: int32(width), height: int32(height), bits: 8, compression: 1, palette: bmpColors, colours: 4, pixels: append(runs, 0, 1)}.encode()
+}

@@ -4,12 +4,27 @@ import (
 	"errors"
 	"testing"
 
+	"golang.org/x/image/tiff"
+
 	"edgelens"
 )
 
 // addSeeds gives a fuzz target a good and a bad file of every kind.
 func addSeeds(f *testing.F) {
 	for _, file := range validFiles() {
+		f.Add(file)
+	}
+	img, plain := webpScene(), asPNG(webpScene())
+	const xmp = `<a xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>`
+	for _, file := range [][]byte{
+		asGIF(img), asTIFF(img, nil), asTIFF(img, &tiff.Options{Compression: tiff.Deflate, Predictor: true}), runsBMP(8, 6),
+		riff(vp8x(0x12, 9, 9), riffChunk("ANMF", anmf(0, 2, 8, 6, bitstream(webpLossy)))),
+		insertChunk(plain, pngChunkOf("iTXt", []byte(xmpKeyword+"\x00\x00\x00\x00\x00"+xmp))),
+		insertChunk(plain, pngChunkOf("tEXt", []byte("Raw profile type exif\x00\nexif\n 6\n457869660000"))),
+		insertSegments(asJPEG(img), jpegSegmentOf(0xE1, []byte(xmpPrefix+xmp))),
+		append([]byte("--frame\r\nContent-Type: image/png\r\n\r\n"), plain...), plain[:len(plain)-12], asJPEG(img)[:len(asJPEG(img))-2],
+		lateTableJPEG(), warnedJPEG(16, 16),
+	} {
 		f.Add(file)
 	}
 	for _, some := range []map[string]refusal{badJPEGs(), badPNGs(), badWebPs(), badBMPs()} {
