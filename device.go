@@ -43,6 +43,14 @@ type DeviceCounters struct {
 	Malformed  int64 `json:"malformed"`
 	// Lost counts records that could not be made durable.
 	Lost int64 `json:"lost"`
+	// The times of its records that prove nothing: missing; not readable, or
+	// several that disagree; ahead of ours; fitting two moments or none;
+	// contradicting the measured offset of its clock.
+	MissingTimes       int64 `json:"missing_times,omitempty"`
+	UnreadableTimes    int64 `json:"unreadable_times,omitempty"`
+	FutureTimes        int64 `json:"future_times,omitempty"`
+	AmbiguousTimes     int64 `json:"ambiguous_times,omitempty"`
+	ContradictingTimes int64 `json:"contradicting_times,omitempty"`
 	// UnknownNames counts the unknown messages by the device's word for them.
 	UnknownNames map[string]int64 `json:"unknown_names,omitempty"`
 }

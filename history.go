@@ -31,6 +31,10 @@ type StoredResult struct {
 	// Reason says in a sentence why the outcome is what it is; empty for
 	// OutcomeRecognized.
 	Reason string
+	// Freshness is that of the record on arrival, and FreshnessReason why it was
+	// not fresh; empty where it was no terminal's.
+	Freshness       Freshness
+	FreshnessReason string
 	// Result is nil where there is an Error or was no picture.
 	Result *Result
 	Error  *JobError

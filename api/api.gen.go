@@ -67,6 +67,27 @@ func (e DeviceState) Valid() bool {
 	}
 }
 
+// Defines values for Freshness.
+const (
+	Fresh    Freshness = "fresh"
+	Replayed Freshness = "replayed"
+	Unknown  Freshness = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the Freshness enum.
+func (e Freshness) Valid() bool {
+	switch e {
+	case Fresh:
+		return true
+	case Replayed:
+		return true
+	case Unknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	Ok      HealthStatus = "ok"
@@ -298,17 +319,31 @@ type DeviceChange struct {
 
 // DeviceCounters Its messages since it was first seen
 type DeviceCounters struct {
-	Duplicates int64 `json:"duplicates"`
-	Heartbeats int64 `json:"heartbeats"`
+	// AmbiguousTimes Records whose time fits two moments, or none, because summer time ends or begins
+	AmbiguousTimes int64 `json:"ambiguous_times"`
+
+	// ContradictingTimes Records whose time contradicts the measured offset of the clock
+	ContradictingTimes int64 `json:"contradicting_times"`
+	Duplicates         int64 `json:"duplicates"`
+
+	// FutureTimes Records whose time is ahead of ours
+	FutureTimes int64 `json:"future_times"`
+	Heartbeats  int64 `json:"heartbeats"`
 
 	// Lost Records that could not be made durable
 	Lost      int64 `json:"lost"`
 	Malformed int64 `json:"malformed"`
-	Records   int64 `json:"records"`
-	Unknown   int64 `json:"unknown"`
+
+	// MissingTimes Records without a time
+	MissingTimes int64 `json:"missing_times"`
+	Records      int64 `json:"records"`
+	Unknown      int64 `json:"unknown"`
 
 	// UnknownNames The unknown messages by the device's own word for them
 	UnknownNames *map[string]int64 `json:"unknown_names,omitempty"`
+
+	// UnreadableTimes Records whose time cannot be read, or that have several which disagree
+	UnreadableTimes int64 `json:"unreadable_times"`
 }
 
 // DeviceList defines model for DeviceList.
@@ -328,6 +363,10 @@ type FileTensor struct {
 	Quantization *Quantization `json:"quantization,omitempty"`
 	Shape        []int         `json:"shape"`
 }
+
+// Freshness Whether a terminal's record was news when it came; absent for images that came otherwise.
+// `unknown`: its time is missing, cannot be read, or proves nothing.
+type Freshness string
 
 // Health defines model for Health.
 type Health struct {
@@ -561,9 +600,16 @@ type StoredResult struct {
 	Error     *JobError `json:"error,omitempty"`
 
 	// Face The way the picture came in: http or mqtt
-	Face  *string            `json:"face,omitempty"`
-	Id    openapi_types.UUID `json:"id"`
-	JobId *string            `json:"job_id,omitempty"`
+	Face *string `json:"face,omitempty"`
+
+	// Freshness Whether a terminal's record was news when it came; absent for images that came otherwise.
+	// `unknown`: its time is missing, cannot be read, or proves nothing.
+	Freshness *Freshness `json:"freshness,omitempty"`
+
+	// FreshnessReason Why the record was not fresh
+	FreshnessReason *string            `json:"freshness_reason,omitempty"`
+	Id              openapi_types.UUID `json:"id"`
+	JobId           *string            `json:"job_id,omitempty"`
 
 	// Outcome recognized, uncertain, no_image or error
 	Outcome string `json:"outcome"`

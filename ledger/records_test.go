@@ -26,6 +26,7 @@ func reception(device string, n int, change ...func(*edgelens.Reception)) edgele
 			Dialect: "fungxi", Device: device, Kind: edgelens.RecordVerified, Key: fmt.Sprint(n), Passed: true,
 			Person:  edgelens.Person{ID: "7", Name: "Zoë", Type: "1", Code: "0"},
 			Verdict: json.RawMessage(`{"num":7}`), CapturedAt: time.UnixMicro(1_000_000).UTC(), ReceivedAt: time.UnixMicro(int64(n) * 5_000_000).UTC(),
+			Freshness: edgelens.FreshnessUnknown, FreshnessReason: "The record has no time.",
 			ImageSHA256: spec.SHA256, ImageBytes: spec.Bytes,
 		},
 		Image: image, Job: edgelens.JobSpec{Face: "mqtt", TopK: 3},
@@ -104,6 +105,12 @@ func TestReceiveLooksAtThePictureAndTellsTheSinks(t *testing.T) {
 	item, err := l.Result(t.Context(), r.Record.ID)
 	must(t, err)
 	equal(t, "history", item.Device, "door")
+	equal(t, "history", item.Freshness, edgelens.FreshnessUnknown)
+	equal(t, "history", item.FreshnessReason, "The record has no time.")
+	events := allEvents(t, l)
+	if last := string(events[len(events)-1].Data); !strings.Contains(last, `"freshness":"unknown","freshness_reason":"The record has no time."`) {
+		t.Errorf("the last event is %s", last)
+	}
 }
 
 func TestReceiveOutcomes(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 
 	"edgelens"
 	"edgelens/event"
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
 )
@@ -54,6 +55,8 @@ type Parts struct {
 	Commands Commands
 	// Routes says who is to be told of a record.
 	Routes func(*edgelens.Record) []edgelens.Route
+	// Zone tells the zone of a device's clock; nil is this machine's.
+	Zone clock.Zone
 	// Composer writes the events that are published.
 	Composer event.Composer
 	// BrokerTells is set where the broker is a mosquitto that lets us read how it is

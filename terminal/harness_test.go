@@ -170,8 +170,8 @@ func (s *site) start() {
 	metrics := prometheus.NewRegistry()
 	s.face, err = terminal.New(context.Background(), s.config, terminal.Parts{
 		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger, Commands: s.ledger,
-		Routes:   func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
-		Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, Log: log, Registerer: metrics,
+		Routes: func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
+		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, Log: log, Registerer: metrics,
 	})
 	must(s.t, err)
 	deliveries := deliver.DefaultConfig()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 )
 
@@ -34,6 +35,8 @@ type known struct {
 	dirty, urgent bool
 	// announced is when the other nodes of a group were last told of it.
 	announced time.Time
+	// meter measures its clock.
+	meter clock.Meter
 }
 
 // mostNamesKept bounds how many unknown words of a device are kept count of.
@@ -91,7 +94,7 @@ func (r *registry) hear(of, device string, now time.Time, says presence, count f
 	}
 	k.LastSeen = now
 	if says != saysNothing {
-		r.setOnline(k, says == isHere)
+		r.setOnline(k, says == isHere, now)
 	}
 	if says == isHere {
 		k.heard = now
@@ -109,6 +112,25 @@ func (r *registry) count(device string, count func(*edgelens.DeviceCounters)) {
 		count(&k.Counters)
 		r.touch(k, false)
 	}
+}
+
+// measure takes down what a device's clock showed when a message came.
+func (r *registry) measure(device string, source clock.Source, verdict clock.Verdict, received time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k := r.devices[device]; k != nil {
+		k.meter.Add(source, verdict, received)
+	}
+}
+
+// clock returns what is known of a device's clock.
+func (r *registry) clock(device string, now time.Time) clock.Estimate {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k := r.devices[device]; k != nil {
+		return k.meter.Estimate(now)
+	}
+	return clock.Estimate{}
 }
 
 // silent reports whether a device is known to be away.
@@ -152,13 +174,16 @@ func (r *registry) expire(now time.Time) {
 	defer r.mu.Unlock()
 	for _, k := range r.devices {
 		if after := r.policy[k.Dialect].OfflineAfter; k.Online && after > 0 && now.Sub(k.heard) > after {
-			r.setOnline(k, false)
+			r.setOnline(k, false, now)
 		}
 	}
 }
 
-func (r *registry) setOnline(k *known, online bool) {
+func (r *registry) setOnline(k *known, online bool, now time.Time) {
 	if k.Online != online {
+		if !online {
+			k.meter.Away(now)
+		}
 		k.Online = online
 		r.touch(k, true)
 	}

@@ -27,7 +27,7 @@ const (
 func (d *Dialect) records(device string, envelope wire.Object) (dialect.Message, error) {
 	operator := envelope.Get("operator")
 	message := dialect.Message{Device: device, Name: operator.Name()}
-	var entry func(device string, info wire.Object) dialect.Entry
+	var entry func(device string, envelope, info wire.Object) dialect.Entry
 	switch operator.Text() {
 	case sayRecord:
 		entry = d.verified
@@ -42,14 +42,14 @@ func (d *Dialect) records(device string, envelope wire.Object) (dialect.Message,
 	}
 	message.Kind = dialect.Records
 	for _, info := range infos {
-		message.Entries = append(message.Entries, entry(device, info))
+		message.Entries = append(message.Entries, entry(device, envelope, info))
 	}
 	return message, nil
 }
 
-func (d *Dialect) verified(device string, info wire.Object) dialect.Entry {
+func (d *Dialect) verified(device string, envelope, info wire.Object) dialect.Entry {
 	status, personType := info.Get("VerifyStatus"), info.Get("PersonType")
-	entry := d.entry(device, info, info.Get("RecordID"), ackRecord)
+	entry := d.entry(device, envelope, info, info.Get("RecordID"), ackRecord)
 	entry.Record.Kind = edgelens.RecordVerified
 	entry.Record.Passed = status.Is(verifyAllowed) && !personType.Is(personBlockList)
 	entry.Record.Person = edgelens.Person{
@@ -61,23 +61,24 @@ func (d *Dialect) verified(device string, info wire.Object) dialect.Entry {
 	return entry
 }
 
-func (d *Dialect) stranger(device string, info wire.Object) dialect.Entry {
-	entry := d.entry(device, info, info.Get("SnapID"), ackStranger)
+func (d *Dialect) stranger(device string, envelope, info wire.Object) dialect.Entry {
+	entry := d.entry(device, envelope, info, info.Get("SnapID"), ackStranger)
 	entry.Record.Kind = edgelens.RecordStranger
 	return entry
 }
 
 // entry is what records and snaps have in common.
-func (d *Dialect) entry(device string, info wire.Object, id wire.Value, ackType int) dialect.Entry {
+func (d *Dialect) entry(device string, envelope, info wire.Object, id wire.Value, ackType int) dialect.Entry {
 	picture, reason := info.Get("pic").Picture(d.config.MaxImageBytes)
 	if picture == nil && reason == wire.NoPicture && info.Get("picURI").Text() != "" {
 		reason = linkOnly
 	}
-	entry := dialect.Entry{Image: picture, Record: edgelens.Record{
-		Verdict:    info.Verdict(),
-		CapturedAt: info.Get("time").Time(d.config.Zone.Of(device)),
-		Reason:     reason,
+	// Some firmware has the time beside info.
+	entry := dialect.Entry{Image: picture, Times: wire.Times(info, envelope), Record: edgelens.Record{
+		Verdict: info.Verdict(),
+		Reason:  reason,
 	}}
+	entry.Record.Freshness, entry.Record.FreshnessReason = sentAtOnce(info)
 	switch text := id.Text(); {
 	case text != "":
 		entry.Record.Key = wire.Key(text)
