@@ -296,6 +296,19 @@ type CommandStatus string
 
 // Device defines model for Device.
 type Device struct {
+	// ApplyClockOffset The times of its records are put right by the measured offset of its clock
+	ApplyClockOffset bool `json:"apply_clock_offset"`
+
+	// ClockOffsetMs By how much its clock is ahead of ours; negative for behind. Measured from heartbeats and
+	// records that came at once, since the service started; absent where none has.
+	ClockOffsetMs *int64 `json:"clock_offset_ms,omitempty"`
+
+	// ClockOffsetSamples How many messages that was measured from; 0 to 7
+	ClockOffsetSamples *int `json:"clock_offset_samples,omitempty"`
+
+	// ClockProblem What is wrong with its clock and what to set; absent where nothing is known to be
+	ClockProblem *string `json:"clock_problem,omitempty"`
+
 	// Counters Its messages since it was first seen
 	Counters DeviceCounters `json:"counters"`
 
@@ -310,11 +323,21 @@ type Device struct {
 	// Online False once it has been silent for too long, or has said that it goes
 	Online bool        `json:"online"`
 	State  DeviceState `json:"state"`
+
+	// Zone The time zone that is set for its clock; absent for that of terminal.zone
+	Zone *string `json:"zone,omitempty"`
 }
 
 // DeviceChange defines model for DeviceChange.
 type DeviceChange struct {
-	State DeviceState `json:"state"`
+	// ApplyClockOffset Put the times of its records right by the measured offset of its clock
+	ApplyClockOffset *bool        `json:"apply_clock_offset,omitempty"`
+	State            *DeviceState `json:"state,omitempty"`
+
+	// Zone The time zone of its clock, of the IANA database or an offset from UTC; empty for that of terminal.zone
+	//
+	// Example: Asia/Shanghai
+	Zone *string `json:"zone,omitempty"`
 }
 
 // DeviceCounters Its messages since it was first seen
@@ -833,7 +856,7 @@ type ServerInterface interface {
 	// GetDevice One terminal or camera
 	// (GET /api/devices/{id})
 	GetDevice(ctx echo.Context, id DeviceID) error
-	// ChangeDevice Accept, quarantine or refuse a device
+	// ChangeDevice Accept, quarantine or refuse a device, or change its settings
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx echo.Context, id DeviceID) error
 	// SendCommand Tell a terminal to do something
@@ -2692,7 +2715,7 @@ type StrictServerInterface interface {
 	// GetDevice One terminal or camera
 	// (GET /api/devices/{id})
 	GetDevice(ctx context.Context, request GetDeviceRequestObject) (GetDeviceResponseObject, error)
-	// ChangeDevice Accept, quarantine or refuse a device
+	// ChangeDevice Accept, quarantine or refuse a device, or change its settings
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx context.Context, request ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error)
 	// SendCommand Tell a terminal to do something

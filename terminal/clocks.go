@@ -8,13 +8,13 @@ import (
 )
 
 // zoneOf returns the zone that a device's clock is in, never nil.
-func (f *Face) zoneOf(device string) *time.Location { return f.parts.Zone.Of(device) }
+func (f *Face) zoneOf(device string) *time.Location { return f.registry.zoneOf(device) }
 
 // judge says what the times in a message of a device prove.
 func (f *Face) judge(one item, device string, times []clock.Reading) clock.Verdict {
+	measured, apply := f.registry.clock(device, one.receivedAt)
 	return clock.Judge(clock.Evidence{
-		Readings: times, Received: one.receivedAt, Zone: f.zoneOf(device), Fresh: f.config.Fresh,
-		Measured: f.registry.clock(device, one.receivedAt),
+		Readings: times, Received: one.receivedAt, Zone: f.zoneOf(device), Fresh: f.config.Fresh, Measured: measured, Apply: apply,
 	})
 }
 
@@ -46,9 +46,17 @@ func (f *Face) notice(one item, record edgelens.Record, verdict clock.Verdict) {
 }
 
 // measure takes down what a device's clock showed when a message came that cannot
-// have waited.
+// have waited, and logs when it is found to be wrong, and when it is right again.
 func (f *Face) measure(device string, source clock.Source, verdict clock.Verdict, received time.Time) {
-	f.registry.measure(device, source, verdict, received)
+	measured, changed := f.registry.measure(device, source, verdict, received)
+	if !changed {
+		return
+	}
+	if problem := measured.Problem(f.config.ClockLimit, f.zoneOf(device), received); problem != "" {
+		f.log.Warn("the clock of a device is wrong", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples, "problem", problem)
+		return
+	}
+	f.log.Info("the clock of a device is right again", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples)
 }
 
 // countTime counts a record whose time proves nothing.

@@ -3,6 +3,7 @@
 package terminal_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -117,5 +118,134 @@ func TestABacklogDoesNotDisturb(t *testing.T) {
 		if e.Data.Freshness != string(want) || strings.Contains(e.Data.FreshnessReason, "clock") {
 			t.Errorf("%d: %s, %q", i, e.Data.Freshness, e.Data.FreshnessReason)
 		}
+	}
+}
+
+// The offset of a clock is shown, logged once when it is too large and once when it
+// is not any more, and measured in a metric of bounded size.
+func TestClockOffsetIsShown(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b).connected()
+	c := b.client("c", "edgelens/v1/events/#")
+	for name, test := range map[string]struct {
+		ahead   time.Duration
+		problem string // in it; empty for none
+	}{
+		"right":   {time.Second, ""},
+		"behind":  {-61 * time.Second, "apply_clock_offset"},
+		"ahead8h": {8 * time.Hour, `"UTC+08:00"`},
+	} {
+		for range 5 {
+			c.tell(beat(name, clockOf(test.ahead)))
+		}
+		eventually(t, name+" is measured", func() bool { d, err := s.face.Device(t.Context(), name); return err == nil && d.Clock.Samples == 5 })
+		d := s.device(name)
+		if (d.Clock.Offset-test.ahead).Abs() > 5*time.Second || (d.Clock.Problem != "") != (test.problem != "") || !strings.Contains(d.Clock.Problem, test.problem) {
+			t.Errorf("%s: %+v", name, d.Clock)
+		}
+	}
+	if n := lines(s.log.String(), "the clock of a device is wrong"); n != 2 {
+		t.Errorf("%d lines of clocks that are wrong, want 2:\n%s", n, s.log.String())
+	}
+	got := s.scrape("edgelens_device_clock")
+	for _, want := range []string{`edgelens_device_clocks{state="right"} 1`, `edgelens_device_clocks{state="wrong"} 2`, `edgelens_device_clock_offset_seconds{device="ahead8h"} 2`, `edgelens_device_clock_offset_seconds{device="behind"} -6`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, `device="right"`) {
+		t.Error("a device is named whose clock is right")
+	}
+	// Records of a terminal without times in its heartbeats are a measure, too.
+	for n := range 4 {
+		r := record(n)
+		r.CapturedAt = time.Now().Add(8 * time.Hour)
+		c.tell(fungxis.Record("F1", r, nil))
+	}
+	eventually(t, "F1 is measured", func() bool {
+		d, err := s.face.Device(t.Context(), "F1")
+		return err == nil && strings.Contains(d.Clock.Problem, "UTC+08:00")
+	})
+	for range 7 {
+		c.tell(beat("ahead8h", clockOf(0)))
+	}
+	eventually(t, "it is right again", func() bool { return lines(s.log.String(), "is right again") == 1 })
+	if d := s.device("ahead8h"); d.Clock.Problem != "" {
+		t.Errorf("%+v", d.Clock)
+	}
+}
+
+// Settings of a device hold from now on, and after a restart.
+func TestDeviceSettings(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b).connected()
+	c := b.client("c", "edgelens/v1/events/#", "fungxi_F1_downLink")
+	const ahead = 8 * time.Hour
+	n := 0
+	freshness := func(device string, ahead time.Duration) string {
+		n++
+		c.tell(sluice(device, n, `,"time":"`+clockOf(ahead)+`"`, ""))
+		return c.waitForEvents(device, n)[n-1].Data.Freshness
+	}
+	beats := func(device string) {
+		before := s.device(device).Counters.Heartbeats
+		for range 3 {
+			c.tell(beat(device, clockOf(ahead)))
+		}
+		eventually(t, "heartbeats", func() bool { return s.device(device).Counters.Heartbeats == before+3 })
+	}
+	equal(t, "not known yet", freshness("S1", ahead), "unknown")
+	beats("S1")
+	equal(t, "8 h ahead", freshness("S1", ahead), "unknown")
+	yes, no, zone, none := true, false, "Asia/Shanghai", ""
+	change := func(change edgelens.DeviceChange) edgelens.Device {
+		t.Helper()
+		d, err := s.face.ChangeDevice(t.Context(), "S1", change)
+		must(t, err)
+		return d
+	}
+	d := change(edgelens.DeviceChange{ApplyClockOffset: &yes})
+	equal(t, "state", d.State, edgelens.DeviceAccepted)
+	equal(t, "put right", freshness("S1", ahead), "fresh")
+	equal(t, "put right, 2 h old", freshness("S1", ahead-2*time.Hour), "replayed")
+	equal(t, "put right, 8 h old", freshness("S1", 0), "replayed")
+	if events := c.events("S1"); time.Since(*events[2].Data.CapturedAt).Abs() > time.Minute {
+		t.Errorf("captured at %v", events[2].Data.CapturedAt)
+	}
+	d = change(edgelens.DeviceChange{ApplyClockOffset: &no, Zone: &zone})
+	equal(t, "measured anew", d.Clock.Samples, 0)
+	equal(t, "in its zone", freshness("S1", ahead), "fresh")
+	equal(t, "in its zone, an hour old", freshness("S1", ahead-time.Hour), "replayed")
+	s.stop()
+	s.start()
+	s.connected()
+	equal(t, "after a restart", s.device("S1").Settings, edgelens.DeviceSettings{Zone: zone})
+	eventually(t, "in its zone, after a restart", func() bool { return freshness("S1", ahead) == "fresh" }) // once nothing may have waited
+	change(edgelens.DeviceChange{Zone: &none})
+	equal(t, "in the site's zone", freshness("S1", 0), "fresh")
+
+	// Heartbeats of fungxi are answered in the device's zone.
+	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
+	c.tell(heartbeat)
+	c.waitFor("fungxi_F1_downLink", 1)
+	if _, err := s.face.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Zone: &zone}); err != nil {
+		t.Fatal(err)
+	}
+	c.tell(heartbeat)
+	answer := c.waitFor("fungxi_F1_downLink", 2)[1]
+	if hour := time.Now().UTC().Add(ahead).Format("2006-01-02 15:"); !strings.Contains(answer, hour) && !strings.Contains(answer, time.Now().UTC().Add(ahead-time.Minute).Format("2006-01-02 15:")) {
+		t.Errorf("%s, want %s", answer, hour)
+	}
+
+	// A change that cannot be changes nothing.
+	bad, state := "Nowhere/Land", edgelens.DeviceRefused
+	if _, err := s.face.ChangeDevice(t.Context(), "S1", edgelens.DeviceChange{State: &state, Zone: &bad, ApplyClockOffset: &yes}); !errors.Is(err, edgelens.ErrInvalid) {
+		t.Errorf("a zone that is none: %v", err)
+	}
+	if d := s.device("S1"); d.State != edgelens.DeviceAccepted || d.Settings != (edgelens.DeviceSettings{}) {
+		t.Errorf("%+v", d)
+	}
+	if _, err := s.face.ChangeDevice(t.Context(), "nobody", edgelens.DeviceChange{Zone: &zone}); !errors.Is(err, edgelens.ErrNotFound) {
+		t.Errorf("nobody: %v", err)
 	}
 }

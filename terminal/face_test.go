@@ -347,7 +347,7 @@ func TestUnknownDevices(t *testing.T) {
 			if test.state != edgelens.DeviceAccepted {
 				equal(t, "events before", len(c.events("F1")), 0)
 			}
-			if _, err := s.face.SetDeviceState(t.Context(), "F1", edgelens.DeviceAccepted); err != nil {
+			if _, err := s.setState("F1", edgelens.DeviceAccepted); err != nil {
 				t.Fatal(err)
 			}
 			say(2)
@@ -359,11 +359,11 @@ func TestUnknownDevices(t *testing.T) {
 	}
 	s := newSite(t, b).connected()
 	for _, bad := range []edgelens.DeviceState{"", "deleted"} {
-		if _, err := s.face.SetDeviceState(t.Context(), "F1", bad); !errors.Is(err, edgelens.ErrInvalid) {
+		if _, err := s.setState("F1", bad); !errors.Is(err, edgelens.ErrInvalid) {
 			t.Errorf("state %q: %v", bad, err)
 		}
 	}
-	if _, err := s.face.SetDeviceState(t.Context(), "nobody", edgelens.DeviceAccepted); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := s.setState("nobody", edgelens.DeviceAccepted); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("nobody: %v", err)
 	}
 }
@@ -374,7 +374,7 @@ func TestAcceptedWhileARecordIsWritten(t *testing.T) {
 	s := newSite(t, b, func(s *site) { s.config.Unknown = terminal.UnknownQuarantine }).connected()
 	s.worker.set(func(w *worker) {
 		w.refuse = func(edgelens.Reception) error {
-			_, err := s.face.SetDeviceState(t.Context(), "F1", edgelens.DeviceAccepted)
+			_, err := s.setState("F1", edgelens.DeviceAccepted)
 			return err
 		}
 	})

@@ -6,7 +6,8 @@ import (
 	"edgelens"
 )
 
-// metrics count what the face does. No label names a device.
+// metrics count what the face does. No label names a device, but of the few whose
+// clock is wrong.
 type metrics struct {
 	messages      *prometheus.CounterVec
 	dropped       *prometheus.CounterVec
@@ -85,7 +86,7 @@ func (f *Face) observe(registerer prometheus.Registerer) {
 		return 0
 	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "edgelens_mqtt_waiting", Help: "Messages of terminals that wait to be made durable.",
-	}, func() float64 { return float64(f.lines.waiting()) }), &deviceStates{f.registry})
+	}, func() float64 { return float64(f.lines.waiting()) }), &deviceStates{f.registry}, &deviceClocks{f.registry})
 }
 
 // deviceStates counts the devices for a scrape.
