@@ -78,6 +78,9 @@ type DeviceCounters struct {
 	Malformed  int64 `json:"malformed"`
 	// Lost counts records that could not be made durable.
 	Lost int64 `json:"lost"`
+	// UncertainVerdicts counts records with a verdict of which some part is not
+	// understood: they have not passed.
+	UncertainVerdicts int64 `json:"uncertain_verdicts,omitempty"`
 	// The times of its records that prove nothing: missing; not readable, or
 	// several that disagree; ahead of ours; fitting two moments or none;
 	// contradicting the measured offset of its clock.

@@ -43,7 +43,7 @@ type StoredResult struct {
 // The outcomes of stored results.
 const (
 	OutcomeRecognized = "recognized" // there are predictions
-	OutcomeUncertain  = "uncertain"  // no prediction was probable enough, or the picture is not usable
+	OutcomeUncertain  = "uncertain"  // no prediction was probable enough, the picture is not usable, or the terminal's verdict is not understood
 	OutcomeNoImage    = "no_image"   // a record came without a picture that can be read
 	OutcomeError      = "error"      // the picture could not be looked at
 )

@@ -42,8 +42,12 @@ type Record struct {
 	// Key is the device's own name for the record among those of its kind;
 	// empty where the picture alone tells it from others.
 	Key string
-	// Passed reports that the terminal let the person in.
+	// Passed reports that the terminal let the person in: that all parts of its
+	// verdict are understood and good.
 	Passed bool
+	// Doubt says in a sentence which part of the terminal's verdict is not
+	// understood; empty where all are. Such a record has not passed.
+	Doubt string
 	// Person is whom the terminal says it saw.
 	Person Person
 	// Verdict is the record as the terminal wrote it, without the picture: a

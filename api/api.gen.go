@@ -360,7 +360,10 @@ type DeviceCounters struct {
 	// MissingTimes Records without a time
 	MissingTimes int64 `json:"missing_times"`
 	Records      int64 `json:"records"`
-	Unknown      int64 `json:"unknown"`
+
+	// UncertainVerdicts Records with a verdict of which some part is not understood: nobody passed
+	UncertainVerdicts int64 `json:"uncertain_verdicts"`
+	Unknown           int64 `json:"unknown"`
 
 	// UnknownNames The unknown messages by the device's own word for them
 	UnknownNames *map[string]int64 `json:"unknown_names,omitempty"`

@@ -109,7 +109,7 @@ func newDevice(d edgelens.Device) Device {
 		Counters: DeviceCounters{
 			Heartbeats: d.Counters.Heartbeats, Records: d.Counters.Records, Duplicates: d.Counters.Duplicates,
 			Unknown: d.Counters.Unknown, Malformed: d.Counters.Malformed, Lost: d.Counters.Lost,
-			MissingTimes: d.Counters.MissingTimes, UnreadableTimes: d.Counters.UnreadableTimes, FutureTimes: d.Counters.FutureTimes,
+			UncertainVerdicts: d.Counters.UncertainVerdicts, MissingTimes: d.Counters.MissingTimes, UnreadableTimes: d.Counters.UnreadableTimes, FutureTimes: d.Counters.FutureTimes,
 			AmbiguousTimes: d.Counters.AmbiguousTimes, ContradictingTimes: d.Counters.ContradictingTimes,
 		},
 	}

@@ -42,7 +42,7 @@ func (d *devices) Devices(context.Context) ([]edgelens.Device, error) {
 		{ID: door, Dialect: "fungxi", State: edgelens.DeviceAccepted, Online: true, FirstSeen: morning, LastSeen: morning.Add(time.Hour),
 			Settings: edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true},
 			Clock:    edgelens.DeviceClock{Offset: -61 * time.Second, Samples: 7, Problem: "The clock is 1m1s behind ours."},
-			Counters: edgelens.DeviceCounters{Heartbeats: 1, Records: 2, Duplicates: 3, Unknown: 4, Malformed: 5, Lost: 6, MissingTimes: 7, UnreadableTimes: 8, FutureTimes: 9, AmbiguousTimes: 10, ContradictingTimes: 11, UnknownNames: map[string]int64{"danceU": 4}}},
+			Counters: edgelens.DeviceCounters{Heartbeats: 1, Records: 2, Duplicates: 3, Unknown: 4, Malformed: 5, Lost: 6, UncertainVerdicts: 12, MissingTimes: 7, UnreadableTimes: 8, FutureTimes: 9, AmbiguousTimes: 10, ContradictingTimes: 11, UnknownNames: map[string]int64{"danceU": 4}}},
 		{ID: "new", Dialect: "camera", State: edgelens.DeviceQuarantined},
 	}, d.err
 }
@@ -140,7 +140,7 @@ func TestListDevices(t *testing.T) {
 
 func TestGetDevice(t *testing.T) {
 	s, _ := newDoors(t, nil)
-	const want = `{"apply_clock_offset":true,"clock_offset_ms":-61000,"clock_offset_samples":7,"clock_problem":"The clock is 1m1s behind ours.","counters":{"ambiguous_times":10,"contradicting_times":11,"duplicates":3,"future_times":9,"heartbeats":1,"lost":6,"malformed":5,"missing_times":7,"records":2,"unknown":4,"unknown_names":{"danceU":4},"unreadable_times":8},"dialect":"fungxi",` +
+	const want = `{"apply_clock_offset":true,"clock_offset_ms":-61000,"clock_offset_samples":7,"clock_problem":"The clock is 1m1s behind ours.","counters":{"ambiguous_times":10,"contradicting_times":11,"duplicates":3,"future_times":9,"heartbeats":1,"lost":6,"malformed":5,"missing_times":7,"records":2,"uncertain_verdicts":12,"unknown":4,"unknown_names":{"danceU":4},"unreadable_times":8},"dialect":"fungxi",` +
 		`"first_seen":"2026-04-10T08:00:00Z","id":"24dc:07.A_b-1","last_seen":"2026-04-10T09:00:00Z","online":true,"state":"accepted","zone":"Asia/Shanghai"}`
 	for _, id := range []string{door, strings.ReplaceAll(door, ":", "%3A")} {
 		if w := s.do(request("GET", "/api/devices/"+id, "", nil)); w.Code != 200 || strings.TrimSpace(w.Body.String()) != want {

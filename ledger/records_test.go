@@ -44,6 +44,10 @@ func withoutPicture(r *edgelens.Reception) {
 	r.Image, r.Record.ImageSHA256, r.Record.ImageBytes = nil, "", 0
 }
 
+func doubted(r *edgelens.Reception) {
+	r.Record.Passed, r.Record.Doubt = false, `PersonType is "7", which is not known.`
+}
+
 func receive(t testing.TB, l *ledger.Ledger, r edgelens.Reception) edgelens.Job {
 	t.Helper()
 	job, existing, err := l.Receive(t.Context(), r)
@@ -149,6 +153,13 @@ func TestReceiveOutcomes(t *testing.T) {
 			_, err := l.Expire(t.Context(), time.Now())
 			return err
 		}, "error", "deadline", "deadline"},
+		"a verdict in doubt": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
+			return l.Finish(t.Context(), job.ID, resultOf("cat", 0.7))
+		}, "uncertain", "PersonType is \"7\"", ""},
+		"in doubt, no picture": {func(r *edgelens.Reception) { withoutPicture(r); doubted(r) }, nil, "uncertain", "PersonType is \"7\", which is not known. The record has no picture.", ""},
+		"in doubt, failed": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
+			return l.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
+		}, "error", "PersonType is \"7\", which is not known. It is cut off.", "bad_image"},
 		"too many waiting": {func(r *edgelens.Reception) { r.MaxWaiting = 0 }, nil, "error", "not looked at", "busy"},
 		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setPicture(r) }, nil, "error", "not looked at", "too_large"},
 	} {

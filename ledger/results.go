@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"edgelens"
 )
@@ -126,11 +127,20 @@ func (c *change) addRecord(r *edgelens.StoredResult) error {
 	if r.Device == "" {
 		return nil
 	}
-	err := c.QueryRowContext(context.Background(), `SELECT freshness, freshness_reason FROM records WHERE id = ?`, r.ID).Scan(&r.Freshness, &r.FreshnessReason)
+	var doubt string
+	err := c.QueryRowContext(context.Background(), `SELECT freshness, freshness_reason, doubt FROM records WHERE id = ?`, r.ID).Scan(&r.Freshness, &r.FreshnessReason, &doubt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
-	return err
+	if err != nil || doubt == "" {
+		return err
+	}
+	// Whatever is in the image: what the terminal says of the person is uncertain.
+	if r.Outcome != edgelens.OutcomeError {
+		r.Outcome = edgelens.OutcomeUncertain
+	}
+	r.Reason = strings.TrimSpace("The terminal's verdict is not understood: " + doubt + " " + r.Reason)
+	return nil
 }
 
 // resultColumns are what resultScan reads.

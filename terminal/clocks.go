@@ -40,6 +40,10 @@ func (f *Face) notice(one item, record edgelens.Record, verdict clock.Verdict) {
 	if verdict.Problem != "" {
 		f.metrics.notUnderstood.WithLabelValues(record.Dialect, partTime+string(verdict.Problem)).Inc()
 	}
+	if record.Doubt != "" {
+		f.metrics.notUnderstood.WithLabelValues(record.Dialect, partVerdict).Inc()
+		f.warn(one, "the verdict of a record is not understood, so nobody passed: "+record.Doubt, nil)
+	}
 	if one.stored() == "" && record.Freshness != edgelens.FreshnessReplayed {
 		f.measure(record.Device, clock.FromRecord, verdict, one.receivedAt)
 	}

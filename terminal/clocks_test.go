@@ -249,3 +249,40 @@ func TestDeviceSettings(t *testing.T) {
 		t.Errorf("nobody: %v", err)
 	}
 }
+
+// A verdict that is not understood is an event all the same, says why nobody passed,
+// and is counted.
+func TestVerdictInDoubt(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b).connected()
+	c := b.client("c", "edgelens/v1/events/#")
+	at := `,"time":"` + clockOf(0) + `"`
+	for i, inside := range []string{``, `,"PersonType":"7"`, `,"personType":"1"`} {
+		m := sluice("S1", i+1, "", "")
+		m.Payload = []byte(strings.Replace(string(m.Payload), `,"PersonType":"0"`, at+inside, 1))
+		c.tell(m)
+	}
+	events := c.waitForEvents("S1", 3)
+	for i, want := range []struct {
+		outcome, reason string
+		passed          bool
+	}{{edgelens.OutcomeNoImage, "", true}, {edgelens.OutcomeUncertain, `PersonType is "7"`, false}, {edgelens.OutcomeUncertain, `"personType" may be meant for PersonType`, false}} {
+		if d := events[i].Data; d.Passed != want.passed || d.Outcome != want.outcome || !strings.Contains(d.Reason, want.reason) || d.Freshness != "fresh" {
+			t.Errorf("%d: passed %v, %s, %q, %s", i, d.Passed, d.Outcome, d.Reason, d.Freshness)
+		}
+	}
+	eventually(t, "they are counted", func() bool { return s.device("S1").Counters.UncertainVerdicts == 2 })
+	if got := s.scrape("edgelens_records_not_understood_total"); !strings.Contains(got, `{dialect="facesluice",part="verdict"} 2`) {
+		t.Errorf("%s", got)
+	}
+}
+
+// A state that this version does not know is no reason to accept a device.
+func TestUnknownStateIsQuarantined(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b).connected()
+	must(t, s.ledger.SaveDevices(t.Context(), edgelens.Device{ID: "S1", Dialect: "facesluice", State: "suspended", FirstSeen: time.Now(), LastSeen: time.Now()}))
+	s.stop()
+	s.start()
+	equal(t, "state", s.device("S1").State, edgelens.DeviceQuarantined)
+}

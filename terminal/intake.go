@@ -234,7 +234,7 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 			return false
 		}
 		f.log.Info("record", "device", message.Device, "dialect", one.dialect.Name(), "kind", reception.Record.Kind, "record", reception.Record.ID,
-			"bytes", reception.Record.ImageBytes, "freshness", reception.Record.Freshness, "outcome", what)
+			"bytes", reception.Record.ImageBytes, "freshness", reception.Record.Freshness, "why", reception.Record.FreshnessReason, "outcome", what)
 		f.registry.count(message.Device, func(c *edgelens.DeviceCounters) {
 			c.Records++
 			if what == keptBefore {
@@ -245,6 +245,9 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 			}
 			if what == keptNow {
 				countTime(c, verdict.Problem)
+				if reception.Record.Doubt != "" {
+					c.UncertainVerdicts++
+				}
 			}
 		})
 		if what == keptNow {

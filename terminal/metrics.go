@@ -31,7 +31,10 @@ const (
 
 // The parts of a record that may not be understood; behind partTime stands a
 // clock.Problem.
-const partTime = "time_"
+const (
+	partTime    = "time_"
+	partVerdict = "verdict"
+)
 
 // Why something was dropped.
 const (

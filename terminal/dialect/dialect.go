@@ -135,7 +135,7 @@ type Message struct {
 
 // Entry is one record in a message.
 type Entry struct {
-	// Record has Kind, Key, Passed, Person, Verdict and, where a picture was due
+	// Record has Kind, Key, Passed, Doubt, Person, Verdict and, where a picture was due
 	// and could not be read, Reason; where the message itself says that it is not
 	// sent at once, or cannot be understood to be, Freshness and FreshnessReason.
 	// The rest is filled in by who receives it.

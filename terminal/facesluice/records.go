@@ -12,14 +12,12 @@ import (
 // The kinds of records in a PushAck, and how its messageId begins: a camera
 // refers to it in its PushAck-Ack.
 const (
-	ackStranger     = 1
-	ackRecord       = 2
-	ackMessage      = "ack-"
-	maxRecordID     = 64
-	maxPersonText   = 200
-	verifyAllowed   = 1
-	personBlockList = 1
-	linkOnly        = "The terminal sent only a link to its picture, which is not followed."
+	ackStranger   = 1
+	ackRecord     = 2
+	ackMessage    = "ack-"
+	maxRecordID   = 64
+	maxPersonText = 200
+	linkOnly      = "The terminal sent only a link to its picture, which is not followed."
 )
 
 // records reads what cameras say on the topics for records and snaps; firmware
@@ -48,15 +46,14 @@ func (d *Dialect) records(device string, envelope wire.Object) (dialect.Message,
 }
 
 func (d *Dialect) verified(device string, envelope, info wire.Object) dialect.Entry {
-	status, personType := info.Get("VerifyStatus"), info.Get("PersonType")
 	entry := d.entry(device, envelope, info, info.Get("RecordID"), ackRecord)
 	entry.Record.Kind = edgelens.RecordVerified
-	entry.Record.Passed = status.Is(verifyAllowed) && !personType.Is(personBlockList)
+	entry.Record.Passed, entry.Record.Doubt = verdict(envelope, info)
 	entry.Record.Person = edgelens.Person{
 		ID:   firstLine(info, "customId", "personId"),
 		Name: firstLine(info, "personName", "persionName"),
-		Type: personType.Line(maxPersonText),
-		Code: status.Line(maxPersonText),
+		Type: info.Get("PersonType").Line(maxPersonText),
+		Code: info.Get("VerifyStatus").Line(maxPersonText),
 	}
 	return entry
 }

@@ -110,10 +110,10 @@ func (d *Dialect) Decode(topic string, payload []byte, receivedAt time.Time) (di
 		message.Times = wire.Times(envelope)
 	case verifiedUp:
 		message.Kind = dialect.Records
-		message.Entries, err = d.entries(device, edgelens.RecordVerified, verifiedUp, envelope.Get("data"))
+		message.Entries, err = d.entries(device, edgelens.RecordVerified, verifiedUp, envelope)
 	case strangerUp:
 		message.Kind = dialect.Records
-		message.Entries, err = d.entries(device, edgelens.RecordStranger, strangerUp, envelope.Get("data"))
+		message.Entries, err = d.entries(device, edgelens.RecordStranger, strangerUp, envelope)
 	}
 	if err != nil {
 		return dialect.Message{}, err
@@ -125,14 +125,17 @@ func heartbeatAnswer(device string, now time.Time) dialect.Outgoing {
 	return tell(device, downlink{Cmd: heartDown, Time: quoted(now.Format(wire.LocalTime))})
 }
 
-func (d *Dialect) entries(device, kind, cmd string, data wire.Value) ([]dialect.Entry, error) {
-	objects, err := data.Objects()
+func (d *Dialect) entries(device, kind, cmd string, envelope wire.Object) ([]dialect.Entry, error) {
+	objects, err := envelope.Get("data").Objects()
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]dialect.Entry, len(objects))
 	for i, object := range objects {
 		entries[i] = d.entry(device, kind, cmd, object)
+		if kind == edgelens.RecordVerified {
+			entries[i].Record.Passed, entries[i].Record.Doubt = verdict(envelope, object)
+		}
 	}
 	return entries, nil
 }
@@ -142,8 +145,6 @@ func (d *Dialect) entry(device, kind, cmd string, data wire.Object) dialect.Entr
 	picture, reason := data.Get("liveImageBase64").Picture(d.config.MaxImageBytes)
 	entry := dialect.Entry{Image: picture, Times: wire.Times(data), Record: edgelens.Record{
 		Kind: kind,
-		Passed: kind == edgelens.RecordVerified &&
-			data.Get("personType").Is(1) && data.Get("verifiedCode").Is(0),
 		Person: edgelens.Person{
 			ID:   num.Line(maxPersonText),
 			Name: data.Get("name").Line(maxPersonText),

@@ -92,6 +92,9 @@ func checkEntry(t testing.TB, entry dialect.Entry) {
 	if (entry.Image == nil) != (record.Reason != "") {
 		t.Errorf("a picture of %d bytes and the reason %q", len(entry.Image), record.Reason)
 	}
+	if record.Passed && record.Doubt != "" || len(record.Doubt) > 200 || !utf8.ValidString(record.Doubt) {
+		t.Errorf("passed %v with the doubt %q", record.Passed, record.Doubt)
+	}
 	if len(record.Key) > 1000 || !utf8.ValidString(record.Key) {
 		t.Errorf("key %q", record.Key)
 	}

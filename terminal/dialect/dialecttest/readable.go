@@ -21,6 +21,7 @@ type Message struct {
 type Entry struct {
 	Kind, Key string
 	Passed    bool
+	Doubt     string `json:",omitempty"`
 	Person    edgelens.Person
 	Verdict   json.RawMessage `json:",omitempty"`
 	Times     []string
@@ -46,7 +47,7 @@ func Readable(message dialect.Message) Message {
 	for _, entry := range message.Entries {
 		record := entry.Record
 		readable.Entries = append(readable.Entries, Entry{
-			Kind: record.Kind, Key: record.Key, Passed: record.Passed, Person: record.Person, Verdict: record.Verdict,
+			Kind: record.Kind, Key: record.Key, Passed: record.Passed, Doubt: record.Doubt, Person: record.Person, Verdict: record.Verdict,
 			Times: times(entry.Times), Freshness: record.Freshness, Reason: record.Reason, Image: string(entry.Image), Acks: outgoing(entry.Acks),
 		})
 	}

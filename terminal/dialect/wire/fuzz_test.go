@@ -91,6 +91,41 @@ func FuzzVerdict(f *testing.F) {
 	})
 }
 
+// FuzzCode: a code that is not doubted is the one member of its name, and stands in
+// the record.
+func FuzzCode(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"PersonType":0}`, `{"PersonType":"1","persontype":2}`, `{"a":[{"b":{"person_type":1}}]}`, `{"PersonType":1,"PersonType":2}`, `{"\u0050ersonType":[1]}`, `{"PersonTyp\ud800":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		object, err := wire.Parse(payload)
+		if err != nil {
+			return
+		}
+		code, doubt := wire.Code("PersonType", object)
+		if len(doubt) > 200 || len(wire.Unknown("PersonType", code)) > 200 {
+			t.Errorf("a sentence of %d bytes", len(doubt))
+		}
+		if doubt != "" {
+			return
+		}
+		var all map[string]json.RawMessage
+		if err := json.Unmarshal(object.Value(), &all); err != nil {
+			t.Fatal(err)
+		}
+		if want, ok := all["PersonType"]; ok != (code != nil) || string(want) != string(code) {
+			t.Errorf("%q, want %q", code, want)
+		}
+		for name := range all {
+			if name != "PersonType" && strings.EqualFold(name, "PersonType") {
+				t.Errorf("%q was not doubted", name)
+			}
+		}
+	})
+}
+
 // value returns text as a JSON string, in an object's way.
 func value(t testing.TB, text string) wire.Value {
 	t.Helper()
