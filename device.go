@@ -32,6 +32,41 @@ type Device struct {
 	FirstSeen, LastSeen time.Time
 	// Counters count its messages since it was first seen.
 	Counters DeviceCounters
+	// Settings are the operator's for this device.
+	Settings DeviceSettings
+	// Clock is what was measured of its clock since this process started; it is not
+	// kept.
+	Clock DeviceClock
+}
+
+// DeviceSettings are what an operator sets for one device. The zero value leaves
+// everything to the settings of the site.
+type DeviceSettings struct {
+	// Zone is the time zone of its clock, as in "Europe/Berlin" or "+08:00"; empty
+	// for that of the site.
+	Zone string `json:"zone,omitempty"`
+	// ApplyClockOffset has the times of its records put right by the measured offset
+	// of its clock.
+	ApplyClockOffset bool `json:"apply_clock_offset,omitempty"`
+}
+
+// DeviceClock is what was measured of a device's clock.
+type DeviceClock struct {
+	// Offset is by how much it is ahead of ours; negative for behind. It means
+	// nothing where Samples is 0.
+	Offset time.Duration
+	// Samples is how many messages it was measured from, the last few.
+	Samples int
+	// Problem says in sentences what is wrong with it and what to set; empty where
+	// nothing is known to be.
+	Problem string
+}
+
+// DeviceChange is what is to change of a device; nil for what is not.
+type DeviceChange struct {
+	State            *DeviceState
+	Zone             *string
+	ApplyClockOffset *bool
 }
 
 // DeviceCounters count what a device has said.
@@ -43,6 +78,17 @@ type DeviceCounters struct {
 	Malformed  int64 `json:"malformed"`
 	// Lost counts records that could not be made durable.
 	Lost int64 `json:"lost"`
+	// UncertainVerdicts counts records with a verdict of which some part is not
+	// understood: they have not passed.
+	UncertainVerdicts int64 `json:"uncertain_verdicts,omitempty"`
+	// The times of its records that prove nothing: missing; not readable, or
+	// several that disagree; ahead of ours; fitting two moments or none;
+	// contradicting the measured offset of its clock.
+	MissingTimes       int64 `json:"missing_times,omitempty"`
+	UnreadableTimes    int64 `json:"unreadable_times,omitempty"`
+	FutureTimes        int64 `json:"future_times,omitempty"`
+	AmbiguousTimes     int64 `json:"ambiguous_times,omitempty"`
+	ContradictingTimes int64 `json:"contradicting_times,omitempty"`
 	// UnknownNames counts the unknown messages by the device's word for them.
 	UnknownNames map[string]int64 `json:"unknown_names,omitempty"`
 }

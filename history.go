@@ -31,6 +31,10 @@ type StoredResult struct {
 	// Reason says in a sentence why the outcome is what it is; empty for
 	// OutcomeRecognized.
 	Reason string
+	// Freshness is that of the record on arrival, and FreshnessReason why it was
+	// not fresh; empty where it was no terminal's.
+	Freshness       Freshness
+	FreshnessReason string
 	// Result is nil where there is an Error or was no picture.
 	Result *Result
 	Error  *JobError
@@ -39,7 +43,7 @@ type StoredResult struct {
 // The outcomes of stored results.
 const (
 	OutcomeRecognized = "recognized" // there are predictions
-	OutcomeUncertain  = "uncertain"  // no prediction was probable enough, or the picture is not usable
+	OutcomeUncertain  = "uncertain"  // no prediction was probable enough, the picture is not usable, or the terminal's verdict is not understood
 	OutcomeNoImage    = "no_image"   // a record came without a picture that can be read
 	OutcomeError      = "error"      // the picture could not be looked at
 )

@@ -17,6 +17,19 @@ const (
 	RecordSnapshot = "snapshot"
 )
 
+// Freshness says whether a record is news.
+type Freshness string
+
+// What is known of a record's age. Only what is proved to be fresh is.
+const (
+	// FreshnessFresh: it was captured just now.
+	FreshnessFresh Freshness = "fresh"
+	// FreshnessReplayed: it was captured or sent long before.
+	FreshnessReplayed Freshness = "replayed"
+	// FreshnessUnknown: its time is missing, cannot be read, or proves nothing.
+	FreshnessUnknown Freshness = "unknown"
+)
+
 // Record is what a terminal or camera reported once: its own verdict, if any,
 // and perhaps a picture, which travels beside it.
 type Record struct {
@@ -29,8 +42,12 @@ type Record struct {
 	// Key is the device's own name for the record among those of its kind;
 	// empty where the picture alone tells it from others.
 	Key string
-	// Passed reports that the terminal let the person in.
+	// Passed reports that the terminal let the person in: that all parts of its
+	// verdict are understood and good.
 	Passed bool
+	// Doubt says in a sentence which part of the terminal's verdict is not
+	// understood; empty where all are. Such a record has not passed.
+	Doubt string
 	// Person is whom the terminal says it saw.
 	Person Person
 	// Verdict is the record as the terminal wrote it, without the picture: a
@@ -40,9 +57,14 @@ type Record struct {
 	CapturedAt time.Time
 	// ReceivedAt is when it first came to us.
 	ReceivedAt time.Time
-	// Retained says that the broker had kept it: for whoever comes, or for us
-	// while we were away, and that the device's own time does not prove it new.
+	// Retained says that it came out of the broker's store: kept for whoever
+	// comes, or for us while we were away. It is a replay whatever its time says.
 	Retained bool
+	// Freshness is what its time proved on arrival, and FreshnessReason a sentence
+	// that says why it is not fresh. Both are empty for records of before these
+	// were judged.
+	Freshness       Freshness
+	FreshnessReason string
 	// ImageSHA256 is the hex digest of the picture and ImageBytes its size;
 	// empty and 0 for none.
 	ImageSHA256 string

@@ -67,6 +67,27 @@ func (e DeviceState) Valid() bool {
 	}
 }
 
+// Defines values for Freshness.
+const (
+	Fresh    Freshness = "fresh"
+	Replayed Freshness = "replayed"
+	Unknown  Freshness = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the Freshness enum.
+func (e Freshness) Valid() bool {
+	switch e {
+	case Fresh:
+		return true
+	case Replayed:
+		return true
+	case Unknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	Ok      HealthStatus = "ok"
@@ -281,6 +302,19 @@ type CommandStatus string
 
 // Device defines model for Device.
 type Device struct {
+	// ApplyClockOffset The times of its records are put right by the measured offset of its clock
+	ApplyClockOffset bool `json:"apply_clock_offset"`
+
+	// ClockOffsetMs By how much its clock is ahead of ours; negative for behind. Measured from heartbeats and
+	// records that came at once, since the service started; absent where none has.
+	ClockOffsetMs *int64 `json:"clock_offset_ms,omitempty"`
+
+	// ClockOffsetSamples How many messages that was measured from; 0 to 7
+	ClockOffsetSamples *int `json:"clock_offset_samples,omitempty"`
+
+	// ClockProblem What is wrong with its clock and what to set; absent where nothing is known to be
+	ClockProblem *string `json:"clock_problem,omitempty"`
+
 	// Counters Its messages since it was first seen
 	Counters DeviceCounters `json:"counters"`
 
@@ -295,26 +329,53 @@ type Device struct {
 	// Online False once it has been silent for too long, or has said that it goes
 	Online bool        `json:"online"`
 	State  DeviceState `json:"state"`
+
+	// Zone The time zone that is set for its clock; absent for that of terminal.zone
+	Zone *string `json:"zone,omitempty"`
 }
 
 // DeviceChange defines model for DeviceChange.
 type DeviceChange struct {
-	State DeviceState `json:"state"`
+	// ApplyClockOffset Put the times of its records right by the measured offset of its clock
+	ApplyClockOffset *bool        `json:"apply_clock_offset,omitempty"`
+	State            *DeviceState `json:"state,omitempty"`
+
+	// Zone The time zone of its clock, of the IANA database or an offset from UTC; empty for that of terminal.zone
+	//
+	// Example: Asia/Shanghai
+	Zone *string `json:"zone,omitempty"`
 }
 
 // DeviceCounters Its messages since it was first seen
 type DeviceCounters struct {
-	Duplicates int64 `json:"duplicates"`
-	Heartbeats int64 `json:"heartbeats"`
+	// AmbiguousTimes Records whose time fits two moments, or none, because summer time ends or begins
+	AmbiguousTimes int64 `json:"ambiguous_times"`
+
+	// ContradictingTimes Records whose time contradicts the measured offset of the clock
+	ContradictingTimes int64 `json:"contradicting_times"`
+	Duplicates         int64 `json:"duplicates"`
+
+	// FutureTimes Records whose time is ahead of ours
+	FutureTimes int64 `json:"future_times"`
+	Heartbeats  int64 `json:"heartbeats"`
 
 	// Lost Records that could not be made durable
 	Lost      int64 `json:"lost"`
 	Malformed int64 `json:"malformed"`
-	Records   int64 `json:"records"`
-	Unknown   int64 `json:"unknown"`
+
+	// MissingTimes Records without a time
+	MissingTimes int64 `json:"missing_times"`
+	Records      int64 `json:"records"`
+
+	// UncertainVerdicts Records with a verdict of which some part is not understood: nobody passed
+	UncertainVerdicts int64 `json:"uncertain_verdicts"`
+	Unknown           int64 `json:"unknown"`
 
 	// UnknownNames The unknown messages by the device's own word for them
 	UnknownNames *map[string]int64 `json:"unknown_names,omitempty"`
+
+	// UnreadableTimes Records whose time cannot be read, or that have several which disagree
+	UnreadableTimes int64 `json:"unreadable_times"`
 }
 
 // DeviceList defines model for DeviceList.
@@ -334,6 +395,10 @@ type FileTensor struct {
 	Quantization *Quantization `json:"quantization,omitempty"`
 	Shape        []int         `json:"shape"`
 }
+
+// Freshness Whether a terminal's record was news when it came; absent for images that came otherwise.
+// `unknown`: its time is missing, cannot be read, or proves nothing.
+type Freshness string
 
 // Health defines model for Health.
 type Health struct {
@@ -569,9 +634,16 @@ type StoredResult struct {
 	Error     *JobError `json:"error,omitempty"`
 
 	// Face The way the picture came in: http or mqtt
-	Face  *string            `json:"face,omitempty"`
-	Id    openapi_types.UUID `json:"id"`
-	JobId *string            `json:"job_id,omitempty"`
+	Face *string `json:"face,omitempty"`
+
+	// Freshness Whether a terminal's record was news when it came; absent for images that came otherwise.
+	// `unknown`: its time is missing, cannot be read, or proves nothing.
+	Freshness *Freshness `json:"freshness,omitempty"`
+
+	// FreshnessReason Why the record was not fresh
+	FreshnessReason *string            `json:"freshness_reason,omitempty"`
+	Id              openapi_types.UUID `json:"id"`
+	JobId           *string            `json:"job_id,omitempty"`
 
 	// Outcome recognized, uncertain, no_image or error
 	Outcome string `json:"outcome"`
@@ -795,7 +867,7 @@ type ServerInterface interface {
 	// GetDevice One terminal or camera
 	// (GET /api/devices/{id})
 	GetDevice(ctx echo.Context, id DeviceID) error
-	// ChangeDevice Accept, quarantine or refuse a device
+	// ChangeDevice Accept, quarantine or refuse a device, or change its settings
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx echo.Context, id DeviceID) error
 	// SendCommand Tell a terminal to do something
@@ -2654,7 +2726,7 @@ type StrictServerInterface interface {
 	// GetDevice One terminal or camera
 	// (GET /api/devices/{id})
 	GetDevice(ctx context.Context, request GetDeviceRequestObject) (GetDeviceResponseObject, error)
-	// ChangeDevice Accept, quarantine or refuse a device
+	// ChangeDevice Accept, quarantine or refuse a device, or change its settings
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx context.Context, request ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error)
 	// SendCommand Tell a terminal to do something

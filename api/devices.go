@@ -16,9 +16,10 @@ type Devices interface {
 	Devices(ctx context.Context) ([]edgelens.Device, error)
 	// Device's error is an edgelens.ErrNotFound for an unknown device.
 	Device(ctx context.Context, id string) (edgelens.Device, error)
-	// SetDeviceState returns the device with its new state. Its error is an
-	// edgelens.ErrNotFound for an unknown device.
-	SetDeviceState(ctx context.Context, id string, state edgelens.DeviceState) (edgelens.Device, error)
+	// ChangeDevice returns the device as it is then: with all of the change or, with
+	// an error, nothing of it. Its error is an edgelens.ErrNotFound for an unknown
+	// device, an edgelens.ErrInvalid for a change that cannot be.
+	ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error)
 	// Send makes a command durable that is sent until ttl has passed; 0 is the
 	// default. A device of "" is the default terminal. Errors:
 	// edgelens.ErrNotFound for an unknown device or where there is no default
@@ -68,19 +69,15 @@ func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) 
 	if err := checkDevice(r.Id); err != nil {
 		return nil, err
 	}
-	const wanted = `the body must be JSON such as {"state":"accepted"}`
-	body, err := readObject(r.Body, wanted)
+	body, err := readObject(r.Body, changeWanted)
 	if err != nil {
 		return nil, err
 	}
-	var change DeviceChange
-	if err := json.Unmarshal(body, &change); err != nil {
-		return nil, fmt.Errorf("%w: %s", edgelens.ErrInvalid, wanted)
-	}
-	if err := checkState(change.State); err != nil {
+	change, err := readChange(body)
+	if err != nil {
 		return nil, err
 	}
-	device, err := s.devices.SetDeviceState(ctx, r.Id, edgelens.DeviceState(change.State))
+	device, err := s.devices.ChangeDevice(ctx, r.Id, change)
 	if err != nil {
 		return nil, err
 	}
@@ -108,10 +105,17 @@ func newDevice(d edgelens.Device) Device {
 	device := Device{
 		Id: d.ID, Dialect: d.Dialect, State: DeviceState(d.State), Online: d.Online,
 		FirstSeen: moment(d.FirstSeen), LastSeen: moment(d.LastSeen),
+		Zone: optional(d.Settings.Zone), ApplyClockOffset: d.Settings.ApplyClockOffset, ClockProblem: optional(d.Clock.Problem),
 		Counters: DeviceCounters{
 			Heartbeats: d.Counters.Heartbeats, Records: d.Counters.Records, Duplicates: d.Counters.Duplicates,
 			Unknown: d.Counters.Unknown, Malformed: d.Counters.Malformed, Lost: d.Counters.Lost,
+			UncertainVerdicts: d.Counters.UncertainVerdicts, MissingTimes: d.Counters.MissingTimes, UnreadableTimes: d.Counters.UnreadableTimes, FutureTimes: d.Counters.FutureTimes,
+			AmbiguousTimes: d.Counters.AmbiguousTimes, ContradictingTimes: d.Counters.ContradictingTimes,
 		},
+	}
+	if d.Clock.Samples > 0 {
+		offset := d.Clock.Offset.Milliseconds()
+		device.ClockOffsetMs, device.ClockOffsetSamples = &offset, &d.Clock.Samples
 	}
 	if names := d.Counters.UnknownNames; len(names) > 0 {
 		device.Counters.UnknownNames = &names
@@ -128,7 +132,7 @@ func (noDevices) Device(context.Context, string) (edgelens.Device, error) {
 	return edgelens.Device{}, errNoDevices
 }
 
-func (noDevices) SetDeviceState(context.Context, string, edgelens.DeviceState) (edgelens.Device, error) {
+func (noDevices) ChangeDevice(context.Context, string, edgelens.DeviceChange) (edgelens.Device, error) {
 	return edgelens.Device{}, errNoDevices
 }
 

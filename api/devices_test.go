@@ -26,9 +26,10 @@ var morning = time.Date(2026, 4, 10, 8, 0, 0, 0, time.UTC)
 
 // devices knows two terminals and one command, and keeps what it was told.
 type devices struct {
-	err   error // of everything
-	state edgelens.DeviceState
-	sent  []sent
+	err     error // of everything
+	state   edgelens.DeviceState
+	sent    []sent
+	changes []edgelens.DeviceChange
 }
 
 type sent struct {
@@ -39,7 +40,9 @@ type sent struct {
 func (d *devices) Devices(context.Context) ([]edgelens.Device, error) {
 	return []edgelens.Device{
 		{ID: door, Dialect: "fungxi", State: edgelens.DeviceAccepted, Online: true, FirstSeen: morning, LastSeen: morning.Add(time.Hour),
-			Counters: edgelens.DeviceCounters{Heartbeats: 1, Records: 2, Duplicates: 3, Unknown: 4, Malformed: 5, Lost: 6, UnknownNames: map[string]int64{"danceU": 4}}},
+			Settings: edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true},
+			Clock:    edgelens.DeviceClock{Offset: -61 * time.Second, Samples: 7, Problem: "The clock is 1m1s behind ours."},
+			Counters: edgelens.DeviceCounters{Heartbeats: 1, Records: 2, Duplicates: 3, Unknown: 4, Malformed: 5, Lost: 6, UncertainVerdicts: 12, MissingTimes: 7, UnreadableTimes: 8, FutureTimes: 9, AmbiguousTimes: 10, ContradictingTimes: 11, UnknownNames: map[string]int64{"danceU": 4}}},
 		{ID: "new", Dialect: "camera", State: edgelens.DeviceQuarantined},
 	}, d.err
 }
@@ -54,12 +57,22 @@ func (d *devices) Device(ctx context.Context, id string) (edgelens.Device, error
 	return edgelens.Device{}, errors.Join(err, fmt.Errorf("%w: no device has this id", edgelens.ErrNotFound))
 }
 
-func (d *devices) SetDeviceState(ctx context.Context, id string, state edgelens.DeviceState) (edgelens.Device, error) {
+func (d *devices) ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error) {
 	device, err := d.Device(ctx, id)
-	if err == nil {
-		d.state, device.State = state, state
+	if err != nil {
+		return device, err
 	}
-	return device, err
+	d.changes = append(d.changes, change)
+	if change.State != nil {
+		d.state, device.State = *change.State, *change.State
+	}
+	if change.Zone != nil {
+		device.Settings.Zone = *change.Zone
+	}
+	if change.ApplyClockOffset != nil {
+		device.Settings.ApplyClockOffset = *change.ApplyClockOffset
+	}
+	return device, nil
 }
 
 func (d *devices) Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error) {
@@ -127,14 +140,15 @@ func TestListDevices(t *testing.T) {
 
 func TestGetDevice(t *testing.T) {
 	s, _ := newDoors(t, nil)
-	const want = `{"counters":{"duplicates":3,"heartbeats":1,"lost":6,"malformed":5,"records":2,"unknown":4,"unknown_names":{"danceU":4}},"dialect":"fungxi",` +
-		`"first_seen":"2026-04-10T08:00:00Z","id":"24dc:07.A_b-1","last_seen":"2026-04-10T09:00:00Z","online":true,"state":"accepted"}`
+	const want = `{"apply_clock_offset":true,"clock_offset_ms":-61000,"clock_offset_samples":7,"clock_problem":"The clock is 1m1s behind ours.","counters":{"ambiguous_times":10,"contradicting_times":11,"duplicates":3,"future_times":9,"heartbeats":1,"lost":6,"malformed":5,"missing_times":7,"records":2,"uncertain_verdicts":12,"unknown":4,"unknown_names":{"danceU":4},"unreadable_times":8},"dialect":"fungxi",` +
+		`"first_seen":"2026-04-10T08:00:00Z","id":"24dc:07.A_b-1","last_seen":"2026-04-10T09:00:00Z","online":true,"state":"accepted","zone":"Asia/Shanghai"}`
 	for _, id := range []string{door, strings.ReplaceAll(door, ":", "%3A")} {
 		if w := s.do(request("GET", "/api/devices/"+id, "", nil)); w.Code != 200 || strings.TrimSpace(w.Body.String()) != want {
 			t.Errorf("%s: got %d %s", id, w.Code, w.Body)
 		}
 	}
-	if got := decoded(t, s.do(request("GET", "/api/devices/new", "", nil))); got["first_seen"] != nil || got["state"] != "quarantined" {
+	if got := decoded(t, s.do(request("GET", "/api/devices/new", "", nil))); got["first_seen"] != nil || got["state"] != "quarantined" ||
+		got["clock_offset_ms"] != nil || got["clock_offset_samples"] != nil || got["zone"] != nil || got["apply_clock_offset"] != false {
 		t.Errorf("got %v", got)
 	}
 }
@@ -148,6 +162,41 @@ func TestChangeDevice(t *testing.T) {
 				t.Errorf("%s as %q: got %d %v, the device is %s", state, contentType, w.Code, got, d.state)
 			}
 		}
+	}
+}
+
+// Settings are changed one by one; what nearly names one, or is no value of it, is
+// not ignored.
+func TestChangeDeviceSettings(t *testing.T) {
+	text, yes, no, empty, state := "Asia/Shanghai", true, false, "", edgelens.DeviceRefused
+	for body, want := range map[string]*edgelens.DeviceChange{
+		`{"zone":"Asia/Shanghai"}`:     {Zone: &text},
+		`{"zone":""}`:                  {Zone: &empty},
+		`{"zone":null}`:                {Zone: &empty},
+		`{"apply_clock_offset":true}`:  {ApplyClockOffset: &yes},
+		`{"apply_clock_offset":false}`: {ApplyClockOffset: &no},
+		`{"apply_clock_offset":null}`:  {ApplyClockOffset: &no},
+		`{"state":"refused","zone":"Asia/Shanghai","apply_clock_offset":true}`:                                           {State: &state, Zone: &text, ApplyClockOffset: &yes},
+		`{"state":"refused","id":"new","online":true,"dialect":"x","clock_offset_ms":5,"counters":{},"first_seen":null}`: {State: &state},
+		`{}`: nil, `{"online":true}`: nil, `{"zone":5}`: nil, `{"zone":["UTC"]}`: nil, `{"apply_clock_offset":"yes"}`: nil, `{"apply_clock_offset":1}`: nil,
+		`{"state":null}`: nil, `{"state":null,"zone":"UTC"}`: nil, `{"state":"open"}`: nil, `{"state":5}`: nil, `{"State":"refused"}`: nil,
+		`{"zone":"UTC","applyClockOffset":true}`: nil, `{"state":"refused","aply_clock_offset":true}`: nil, `{"state":"refused","Zone":"UTC"}`: nil,
+		`{"state":"refused","time_zone":"UTC"}`: nil, `{"state":"refused","zonne":"UTC"}`: nil, `{"state":"refused","stat":"x"}`: nil,
+		`["zone"]`: nil, `"zone"`: nil, ``: nil, `{"zone":"UTC"`: nil,
+	} {
+		s, d := newDoors(t, nil)
+		w := s.do(request("PATCH", "/api/devices/new", "application/json", strings.NewReader(body)))
+		switch {
+		case want == nil && (w.Code != 400 || len(d.changes) > 0):
+			t.Errorf("%s: %d, changes %+v", body, w.Code, d.changes)
+		case want != nil && (w.Code != 200 || len(d.changes) != 1 || !reflect.DeepEqual(d.changes[0], *want)):
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+	s, _ := newDoors(t, nil)
+	w := s.do(request("PATCH", "/api/devices/new", "", strings.NewReader(`{"state":"refused","aply_clock_offset":true}`)))
+	if detail, _ := decoded(t, w)["detail"].(string); !strings.Contains(detail, `did you mean "apply_clock_offset"?`) {
+		t.Errorf("%q", detail)
 	}
 }
 
@@ -293,9 +342,9 @@ func TestBadDeviceRequests(t *testing.T) {
 		"no id":                      {request("POST", "/api/devices//commands", "", state(`{}`)), 400, "invalid_request", "id"},
 		"filter by no state":         {request("GET", "/api/devices?state=asleep", "", nil), 400, "invalid_request", "accepted, quarantined or refused"},
 		"filter by no boolean":       {request("GET", "/api/devices?online=maybe", "", nil), 400, "invalid_request", "online"},
-		"no state":                   {request("PATCH", url, "", state(`{}`)), 400, "invalid_request", "accepted, quarantined or refused"},
+		"no state":                   {request("PATCH", url, "", state(`{}`)), 400, "invalid_request", `{"state":"accepted"}`},
 		"another state":              {request("PATCH", url, "", state(`{"state":"open"}`)), 400, "invalid_request", "accepted, quarantined or refused"},
-		"state a number":             {request("PATCH", url, "", state(`{"state":7}`)), 400, "invalid_request", `{"state":"accepted"}`},
+		"state a number":             {request("PATCH", url, "", state(`{"state":7}`)), 400, "invalid_request", "accepted, quarantined or refused"},
 		"change not JSON":            {request("PATCH", url, "", state(`state=refused`)), 400, "invalid_request", `{"state":"accepted"}`},
 		"change without a body":      {request("PATCH", url, "", nil), 400, "invalid_request", `{"state":"accepted"}`},
 		"change too large":           {request("PATCH", url, "", state(strings.Repeat(" ", 65<<10))), 413, "too_large", "65536 bytes"},

@@ -281,7 +281,11 @@ func newJobError(e *edgelens.JobError) *JobError {
 func newStoredResult(r edgelens.StoredResult) StoredResult {
 	stored := StoredResult{
 		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Face: optional(r.Face),
-		Outcome: r.Outcome, Reason: optional(r.Reason), CreatedAt: r.CreatedAt, Error: newJobError(r.Error),
+		Outcome: r.Outcome, Reason: optional(r.Reason), FreshnessReason: optional(r.FreshnessReason), CreatedAt: r.CreatedAt, Error: newJobError(r.Error),
+	}
+	if r.Freshness != "" {
+		freshness := Freshness(r.Freshness)
+		stored.Freshness = &freshness
 	}
 	if r.Result != nil {
 		recognition := newRecognition(r.Result)

@@ -179,6 +179,7 @@ var valid = map[string][3]string{
 	"terminal.max_image_bytes":    {"100001", "100002", "100003"},
 	"terminal.zone":               {"Europe/Berlin", "Asia/Shanghai,7=Europe/Paris", "UTC"},
 	"terminal.fresh":              {"11s", "12s", "13s"},
+	"terminal.clock_limit":        {"11s", "12s", "13s"},
 	"terminal.model":              {"flag", "env", "file"},
 	"terminal.top_k":              {"11", "12", "13"},
 	"terminal.min_score":          {"0.1", "0.25", "0.3"},

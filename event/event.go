@@ -7,6 +7,7 @@ package event
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"edgelens"
@@ -50,8 +51,13 @@ type Data struct {
 	// Quality is whether the picture is usable; not there where nobody looked.
 	Quality *Quality `json:"quality,omitempty"`
 	Cached  bool     `json:"cached"`
-	// Replayed says that this is not news: do not open a door for it.
+	// Replayed says that this is not proved to be news: do not open a door for it.
 	Replayed bool `json:"replayed"`
+	// Freshness is "fresh", "replayed", or "unknown" where nothing proves either;
+	// Replayed is true for all but the first. FreshnessReason is a sentence that
+	// says why it is not fresh; empty where it is.
+	Freshness       string `json:"freshness"`
+	FreshnessReason string `json:"freshness_reason"`
 	// CapturedAt is by the device's clock; null where it did not say.
 	CapturedAt *time.Time `json:"captured_at"`
 	ReceivedAt time.Time  `json:"received_at"`
@@ -114,19 +120,48 @@ func (c Composer) Compose(d *edgelens.Delivery, now time.Time) CloudEvent {
 	}
 }
 
+// freshness says whether a record is still news at now: what was not on arrival
+// never will be, and what was is not for long.
+func (c Composer) freshness(r *edgelens.Record, at, now time.Time) (edgelens.Freshness, string) {
+	if r.Retained {
+		return edgelens.FreshnessReplayed, orElse(r.FreshnessReason, "The MQTT broker had kept the message.")
+	}
+	if r.Freshness == edgelens.FreshnessReplayed {
+		return r.Freshness, r.FreshnessReason
+	}
+	since := r.ReceivedAt
+	if at.Before(since) && r.Freshness != edgelens.FreshnessUnknown {
+		since = at
+	}
+	switch age := now.Sub(since); {
+	case age > c.Fresh:
+		return edgelens.FreshnessReplayed, fmt.Sprintf("The record is %s old.", age.Round(time.Second))
+	case r.Freshness == "":
+		return edgelens.FreshnessUnknown, "The record came to an earlier version, which did not judge its time."
+	case r.Freshness == edgelens.FreshnessUnknown:
+		return r.Freshness, r.FreshnessReason
+	case age < -c.Fresh:
+		return edgelens.FreshnessUnknown, "The clock of this machine was set back since the record came."
+	default:
+		return edgelens.FreshnessFresh, ""
+	}
+}
+
+func orElse(text, otherwise string) string {
+	if text != "" {
+		return text
+	}
+	return otherwise
+}
+
 func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
 	r := &d.Record
-	// A device clock that is ahead proves nothing; one that is behind is taken at
-	// its word.
-	since := at
-	if since.After(r.ReceivedAt) {
-		since = r.ReceivedAt
-	}
+	freshness, reason := c.freshness(r, at, now)
 	data := Data{
 		Outcome: d.Result.Outcome, Reason: d.Result.Reason, Device: r.Device, Dialect: r.Dialect, Kind: r.Kind, Passed: r.Passed,
 		Record: r.Verdict, Predictions: []Prediction{}, ReceivedAt: r.ReceivedAt.UTC(),
 		AgeMS:    max(0, now.Sub(at).Milliseconds()),
-		Replayed: r.Retained || now.Sub(since) > c.Fresh,
+		Replayed: freshness != edgelens.FreshnessFresh, Freshness: string(freshness), FreshnessReason: reason,
 	}
 	if data.Record == nil {
 		data.Record = json.RawMessage("null")

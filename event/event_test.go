@@ -20,7 +20,7 @@ func TestGolden(t *testing.T) {
 		return &edgelens.Delivery{
 			Record: edgelens.Record{
 				ID: "25973261-ac3f-8c66-98a2-9bac2a5037ff", Dialect: "fungxi", Device: "door", Kind: edgelens.RecordVerified, Passed: true,
-				Verdict: json.RawMessage(`{"num":7}`), CapturedAt: received.Add(-2 * time.Second), ReceivedAt: received, ImageSHA256: "00ff", ImageBytes: 14,
+				Verdict: json.RawMessage(`{"num":7}`), CapturedAt: received.Add(-2 * time.Second), ReceivedAt: received, Freshness: edgelens.FreshnessFresh, ImageSHA256: "00ff", ImageBytes: 14,
 			},
 			Result: edgelens.StoredResult{ID: "25973261-ac3f-8c66-98a2-9bac2a5037ff", Outcome: edgelens.OutcomeRecognized, Result: &edgelens.Result{
 				Model: edgelens.ModelRef{Name: "m", Digest: "sha256:0"}, Predictions: []edgelens.Prediction{{ClassID: 3, Label: "cat", Probability: 0.5}},
@@ -44,9 +44,18 @@ func TestGolden(t *testing.T) {
 			d.Result.Result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}
 			d.Result.Outcome, d.Result.Reason = edgelens.OutcomeUncertain, d.Result.Result.Quality.Problem()
 		},
-		"replayed_late":     func(d *edgelens.Delivery) { d.Record.CapturedAt = received.Add(-2 * time.Hour) },
-		"replayed_retained": func(d *edgelens.Delivery) { d.Record.Retained = true },
-		"clock_ahead":       func(d *edgelens.Delivery) { d.Record.CapturedAt = received.Add(time.Hour) },
+		"replayed_late": func(d *edgelens.Delivery) {
+			d.Record.CapturedAt = received.Add(-2 * time.Hour)
+			d.Record.Freshness, d.Record.FreshnessReason = edgelens.FreshnessReplayed, "The record was 2h0m0s old when it came."
+		},
+		"replayed_retained": func(d *edgelens.Delivery) {
+			d.Record.Retained = true
+			d.Record.Freshness, d.Record.FreshnessReason = edgelens.FreshnessReplayed, "The MQTT broker had retained the message."
+		},
+		"clock_ahead": func(d *edgelens.Delivery) {
+			d.Record.CapturedAt = received.Add(time.Hour)
+			d.Record.Freshness, d.Record.FreshnessReason = edgelens.FreshnessUnknown, "The record's time is 1h0m0s ahead of ours."
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := base()
@@ -73,27 +82,42 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// What is told late, because who is told was away, is no news any more.
-func TestWhatIsToldLateIsReplayed(t *testing.T) {
+// What is told late, because who is told was away, is no news any more; and what was
+// none on arrival never becomes any.
+func TestFreshness(t *testing.T) {
 	received := time.Date(2026, 4, 10, 8, 0, 12, 0, time.UTC)
 	composer := event.Composer{Fresh: time.Minute}
+	const fresh, replayed, unknown = edgelens.FreshnessFresh, edgelens.FreshnessReplayed, edgelens.FreshnessUnknown
 	for name, test := range map[string]struct {
-		captured time.Time
-		told     time.Duration // after it was received
-		want     bool
+		captured  time.Time
+		onArrival edgelens.Freshness
+		retained  bool
+		told      time.Duration // after it was received
+		want      edgelens.Freshness
 	}{
-		"at once":                           {received, time.Second, false},
-		"at once, without a time":           {time.Time{}, time.Second, false},
-		"after a minute":                    {received, 59 * time.Second, false},
-		"later":                             {received, 61 * time.Second, true},
-		"later, without a time":             {time.Time{}, 61 * time.Second, true},
-		"later, by a clock that is ahead":   {received.Add(time.Hour), 61 * time.Second, true},
-		"at once, by a clock that is ahead": {received.Add(time.Hour), time.Second, false},
-		"at once, captured long before":     {received.Add(-time.Hour), time.Second, true},
+		"at once":                            {received, fresh, false, time.Second, fresh},
+		"at once, without a time":            {time.Time{}, fresh, false, time.Second, fresh},
+		"after a minute":                     {received, fresh, false, 59 * time.Second, fresh},
+		"later":                              {received, fresh, false, 61 * time.Second, replayed},
+		"captured before, told later":        {received.Add(-50 * time.Second), fresh, false, 20 * time.Second, replayed},
+		"later, without a time":              {time.Time{}, fresh, false, 61 * time.Second, replayed},
+		"later, by a clock that is ahead":    {received.Add(50 * time.Second), fresh, false, 61 * time.Second, replayed},
+		"old on arrival":                     {received.Add(-time.Hour), replayed, false, time.Second, replayed},
+		"unknown":                            {time.Time{}, unknown, false, time.Second, unknown},
+		"unknown, an old time":               {received.Add(-time.Hour), unknown, false, time.Second, unknown},
+		"unknown, told later":                {time.Time{}, unknown, false, 61 * time.Second, replayed},
+		"retained":                           {received, replayed, true, time.Second, replayed},
+		"retained, by an earlier version":    {received, "", true, time.Second, replayed},
+		"by an earlier version":              {received, "", false, time.Second, unknown},
+		"our clock was set back by an hour":  {received, fresh, false, -time.Hour, unknown},
+		"our clock was set back by a second": {received, fresh, false, -time.Second, fresh},
 	} {
-		d := &edgelens.Delivery{Record: edgelens.Record{Device: "door", CapturedAt: test.captured, ReceivedAt: received}}
-		if got := composer.Compose(d, received.Add(test.told)).Data.Replayed; got != test.want {
-			t.Errorf("%s: replayed is %v", name, got)
+		d := &edgelens.Delivery{Record: edgelens.Record{
+			Device: "door", CapturedAt: test.captured, ReceivedAt: received, Retained: test.retained, Freshness: test.onArrival, FreshnessReason: "x",
+		}}
+		got := composer.Compose(d, received.Add(test.told)).Data
+		if got.Freshness != string(test.want) || got.Replayed != (test.want != fresh) || (got.FreshnessReason == "") != (test.want == fresh) {
+			t.Errorf("%s: %s, replayed %v, %q", name, got.Freshness, got.Replayed, got.FreshnessReason)
 		}
 	}
 }

@@ -55,7 +55,6 @@ func inUTC(string) *time.Location { return time.UTC }
 // too where it is told to (--fungxi-ack=echo).
 func (s *site) addFungxi(serial string, acked bool) *device {
 	config := fungxi.DefaultConfig()
-	config.Zone = inUTC
 	if acked {
 		config.Ack = fungxi.AckEcho
 	}
@@ -65,7 +64,6 @@ func (s *site) addFungxi(serial string, acked bool) *device {
 // addCamera adds a camera that sends with QoS 0 until it gets a PushAck.
 func (s *site) addCamera(serial string) *device {
 	config := facesluice.DefaultConfig()
-	config.Zone = inUTC
 	return s.add(&device{serial: serial, simulator: facesluice.NewSimulator(inUTC), dialect: facesluice.New(config), acked: true})
 }
 

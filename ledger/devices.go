@@ -39,30 +39,38 @@ func (c *change) saveDevice(d *edgelens.Device) error {
 	if err != nil {
 		return err
 	}
+	settings, err := json.Marshal(d.Settings)
+	if err != nil {
+		return err
+	}
 	earlier, err := readDevice(c.QueryRowContext(context.Background(), selectDevice+` WHERE id = ?`, d.ID))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, err = c.exec(`INSERT INTO devices (id, dialect, state, online, first_seen, last_seen, counters) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET state = excluded.state, online = excluded.online, last_seen = excluded.last_seen, counters = excluded.counters`,
-		d.ID, d.Dialect, string(d.State), d.Online, d.FirstSeen.UnixMicro(), d.LastSeen.UnixMicro(), string(counters))
+	_, err = c.exec(`INSERT INTO devices (id, dialect, state, online, first_seen, last_seen, counters, settings) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, online = excluded.online, last_seen = excluded.last_seen, counters = excluded.counters,
+			settings = excluded.settings`,
+		d.ID, d.Dialect, string(d.State), d.Online, d.FirstSeen.UnixMicro(), d.LastSeen.UnixMicro(), string(counters), string(settings))
 	if err != nil || earlier.ID != "" && earlier.State == d.State && earlier.Online == d.Online {
 		return err
 	}
 	return c.insertEvent(eventDevice, d.ID, d.LastSeen, deviceData{ID: d.ID, Dialect: d.Dialect, State: d.State, Online: d.Online})
 }
 
-const selectDevice = `SELECT id, dialect, state, online, first_seen, last_seen, counters FROM devices`
+const selectDevice = `SELECT id, dialect, state, online, first_seen, last_seen, counters, settings FROM devices`
 
 func readDevice(row interface{ Scan(...any) error }) (d edgelens.Device, err error) {
 	var first, last sql.NullInt64
-	var counters string
-	if err := row.Scan(&d.ID, &d.Dialect, &d.State, &d.Online, &first, &last, &counters); err != nil {
+	var counters, settings string
+	if err := row.Scan(&d.ID, &d.Dialect, &d.State, &d.Online, &first, &last, &counters, &settings); err != nil {
 		return edgelens.Device{}, err
 	}
 	d.FirstSeen, d.LastSeen = timeOf(first), timeOf(last)
 	if err := json.Unmarshal([]byte(counters), &d.Counters); err != nil {
 		return edgelens.Device{}, fmt.Errorf("read the counters of device %s: %w", d.ID, err)
+	}
+	if err := json.Unmarshal([]byte(settings), &d.Settings); err != nil {
+		return edgelens.Device{}, fmt.Errorf("read the settings of device %s: %w", d.ID, err)
 	}
 	return d, nil
 }

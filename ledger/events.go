@@ -27,15 +27,19 @@ type jobData struct {
 
 // recognitionData is the Data of a "recognition" event.
 type recognitionData struct {
-	ID          string     `json:"id"`
-	JobID       string     `json:"job_id,omitempty"`
-	Face        string     `json:"face"`
-	Device      string     `json:"device,omitempty"`
-	Outcome     string     `json:"outcome"`
-	Label       string     `json:"label,omitempty"`
-	Probability float64    `json:"probability,omitempty"`
-	Quality     string     `json:"quality,omitempty"` // the verdict on the picture
-	Error       *errorData `json:"error,omitempty"`
+	ID          string  `json:"id"`
+	JobID       string  `json:"job_id,omitempty"`
+	Face        string  `json:"face"`
+	Device      string  `json:"device,omitempty"`
+	Outcome     string  `json:"outcome"`
+	Label       string  `json:"label,omitempty"`
+	Probability float64 `json:"probability,omitempty"`
+	Quality     string  `json:"quality,omitempty"` // the verdict on the picture
+	// Freshness is that of the record on arrival: this is no news unless it is
+	// "fresh". It is left out for what is no terminal's.
+	Freshness       string     `json:"freshness,omitempty"`
+	FreshnessReason string     `json:"freshness_reason,omitempty"`
+	Error           *errorData `json:"error,omitempty"`
 }
 
 type errorData struct {
@@ -61,6 +65,7 @@ func (c *change) recognitionEvent(r *edgelens.StoredResult) error {
 	data := recognitionData{
 		ID: r.ID, JobID: r.JobID, Face: r.Face, Device: r.Device, Outcome: r.Outcome,
 		Label: r.Label, Probability: r.Probability, Error: errorDataOf(r.Error),
+		Freshness: string(r.Freshness), FreshnessReason: r.FreshnessReason,
 	}
 	if r.Result != nil && r.Result.Quality != nil {
 		data.Quality = r.Result.Quality.Verdict

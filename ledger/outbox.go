@@ -78,7 +78,7 @@ func (l *Ledger) Outbox(ctx context.Context, sink, device string, limit int) ([]
 func (l *Ledger) outbox(ctx context.Context, sink, device string, limit int) ([]edgelens.Delivery, error) {
 	rows, err := l.readers.QueryContext(ctx, `SELECT o.seq, o.ready AND NOT o.held, o.picture, j.id,
 			r.id, r.dialect, r.device, r.kind, r.record_key, r.passed, r.person_id, r.person_name, r.person_type, r.person_code,
-			r.verdict, r.captured_at, r.received_at, r.retained, r.image_sha256, r.image_bytes, r.reason, s.id IS NOT NULL
+			r.verdict, r.captured_at, r.received_at, r.retained, r.freshness, r.freshness_reason, r.doubt, r.image_sha256, r.image_bytes, r.reason, s.id IS NOT NULL
 		FROM outbox o JOIN records r ON r.id = o.record_id LEFT JOIN results s ON s.id = o.record_id LEFT JOIN jobs j ON j.record_id = o.record_id
 		WHERE o.sink = ? AND o.device = ? ORDER BY o.seq LIMIT ?`, sink, device, limit)
 	if err != nil {
@@ -120,7 +120,7 @@ func readDelivery(rows *sql.Rows) (d edgelens.Delivery, ready bool, err error) {
 	r := &d.Record
 	err = rows.Scan(&d.Seq, &ready, &picture, &job,
 		&r.ID, &r.Dialect, &r.Device, &r.Kind, &r.Key, &r.Passed, &r.Person.ID, &r.Person.Name, &r.Person.Type, &r.Person.Code,
-		&verdict, &captured, &received, &r.Retained, &r.ImageSHA256, &r.ImageBytes, &r.Reason, &result)
+		&verdict, &captured, &received, &r.Retained, &r.Freshness, &r.FreshnessReason, &r.Doubt, &r.ImageSHA256, &r.ImageBytes, &r.Reason, &result)
 	if verdict.Valid {
 		r.Verdict = json.RawMessage(verdict.String)
 	}

@@ -178,7 +178,7 @@ func TestDevices(t *testing.T) {
 	must(t, l.SaveDevices(t.Context(), door, gate))
 	door.LastSeen, door.Counters.Heartbeats = at.Add(time.Second), 3
 	must(t, l.SaveDevices(t.Context(), door))
-	door.Online = false
+	door.Online, door.Settings = false, edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true}
 	must(t, l.SaveDevices(t.Context(), door))
 	closeLedger(t, l)
 	l = open(t, dir, quiet())

@@ -131,8 +131,10 @@ func (c *change) insertReception(r *edgelens.Reception, job edgelens.Job, refusa
 
 func (c *change) insertRecord(r *edgelens.Record) error {
 	_, err := c.exec(`INSERT INTO records (id, dialect, device, kind, record_key, passed, person_id, person_name, person_type, person_code,
-		verdict, captured_at, received_at, retained, image_sha256, image_bytes, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		verdict, captured_at, received_at, retained, freshness, freshness_reason, doubt, image_sha256, image_bytes, reason)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.ID, r.Dialect, r.Device, r.Kind, r.Key, r.Passed, r.Person.ID, r.Person.Name, r.Person.Type, r.Person.Code,
-		textOrNull(string(r.Verdict)), timeOrNull(r.CapturedAt), r.ReceivedAt.UnixMicro(), r.Retained, r.ImageSHA256, r.ImageBytes, r.Reason)
+		textOrNull(string(r.Verdict)), timeOrNull(r.CapturedAt), r.ReceivedAt.UnixMicro(), r.Retained,
+		string(r.Freshness), r.FreshnessReason, r.Doubt, r.ImageSHA256, r.ImageBytes, r.Reason)
 	return err
 }

@@ -26,6 +26,7 @@ func reception(device string, n int, change ...func(*edgelens.Reception)) edgele
 			Dialect: "fungxi", Device: device, Kind: edgelens.RecordVerified, Key: fmt.Sprint(n), Passed: true,
 			Person:  edgelens.Person{ID: "7", Name: "Zoë", Type: "1", Code: "0"},
 			Verdict: json.RawMessage(`{"num":7}`), CapturedAt: time.UnixMicro(1_000_000).UTC(), ReceivedAt: time.UnixMicro(int64(n) * 5_000_000).UTC(),
+			Freshness: edgelens.FreshnessUnknown, FreshnessReason: "The record has no time.",
 			ImageSHA256: spec.SHA256, ImageBytes: spec.Bytes,
 		},
 		Image: image, Job: edgelens.JobSpec{Face: "mqtt", TopK: 3},
@@ -41,6 +42,10 @@ func reception(device string, n int, change ...func(*edgelens.Reception)) edgele
 
 func withoutPicture(r *edgelens.Reception) {
 	r.Image, r.Record.ImageSHA256, r.Record.ImageBytes = nil, "", 0
+}
+
+func doubted(r *edgelens.Reception) {
+	r.Record.Passed, r.Record.Doubt = false, `PersonType is "7", which is not known.`
 }
 
 func receive(t testing.TB, l *ledger.Ledger, r edgelens.Reception) edgelens.Job {
@@ -104,6 +109,12 @@ func TestReceiveLooksAtThePictureAndTellsTheSinks(t *testing.T) {
 	item, err := l.Result(t.Context(), r.Record.ID)
 	must(t, err)
 	equal(t, "history", item.Device, "door")
+	equal(t, "history", item.Freshness, edgelens.FreshnessUnknown)
+	equal(t, "history", item.FreshnessReason, "The record has no time.")
+	events := allEvents(t, l)
+	if last := string(events[len(events)-1].Data); !strings.Contains(last, `"freshness":"unknown","freshness_reason":"The record has no time."`) {
+		t.Errorf("the last event is %s", last)
+	}
 }
 
 func TestReceiveOutcomes(t *testing.T) {
@@ -142,6 +153,13 @@ func TestReceiveOutcomes(t *testing.T) {
 			_, err := l.Expire(t.Context(), time.Now())
 			return err
 		}, "error", "deadline", "deadline"},
+		"a verdict in doubt": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
+			return l.Finish(t.Context(), job.ID, resultOf("cat", 0.7))
+		}, "uncertain", "PersonType is \"7\"", ""},
+		"in doubt, no picture": {func(r *edgelens.Reception) { withoutPicture(r); doubted(r) }, nil, "uncertain", "PersonType is \"7\", which is not known. The record has no picture.", ""},
+		"in doubt, failed": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
+			return l.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
+		}, "error", "PersonType is \"7\", which is not known. It is cut off.", "bad_image"},
 		"too many waiting": {func(r *edgelens.Reception) { r.MaxWaiting = 0 }, nil, "error", "not looked at", "busy"},
 		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setPicture(r) }, nil, "error", "not looked at", "too_large"},
 	} {

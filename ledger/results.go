@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"edgelens"
 )
@@ -111,17 +112,42 @@ func (c *change) insertResult(r *edgelens.StoredResult) error {
 	if r.Error != nil {
 		code, detail = r.Error.Code, r.Error.Detail
 	}
-	_, err := c.exec(`INSERT INTO results (id, job_id, face, device, outcome, reason, label, probability, created_at, result, error_code, error_detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, textOrNull(r.JobID), r.Face, r.Device, r.Outcome, r.Reason, r.Label, r.Probability, r.CreatedAt.UnixMicro(), result, code, detail)
+	if err := c.addRecord(r); err != nil {
+		return err
+	}
+	_, err := c.exec(`INSERT INTO results (id, job_id, face, device, outcome, reason, freshness, freshness_reason, label, probability, created_at, result, error_code, error_detail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, textOrNull(r.JobID), r.Face, r.Device, r.Outcome, r.Reason, string(r.Freshness), r.FreshnessReason, r.Label, r.Probability, r.CreatedAt.UnixMicro(), result, code, detail)
 	if err != nil {
 		return err
 	}
 	return c.recognitionEvent(r)
 }
 
+// addRecord adds to a result what it has from the terminal's record that it is
+// about, if it is about one.
+func (c *change) addRecord(r *edgelens.StoredResult) error {
+	if r.Device == "" {
+		return nil
+	}
+	var doubt string
+	err := c.QueryRowContext(context.Background(), `SELECT freshness, freshness_reason, doubt FROM records WHERE id = ?`, r.ID).Scan(&r.Freshness, &r.FreshnessReason, &doubt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil || doubt == "" {
+		return err
+	}
+	// Whatever is in the image: what the terminal says of the person is uncertain.
+	if r.Outcome != edgelens.OutcomeError {
+		r.Outcome = edgelens.OutcomeUncertain
+	}
+	r.Reason = strings.TrimSpace("The terminal's verdict is not understood: " + doubt + " " + r.Reason)
+	return nil
+}
+
 // resultColumns are what resultScan reads.
-const resultColumns = `s.seq, s.id, s.job_id, s.face, s.device, s.outcome, s.reason, s.label, s.probability, s.created_at, s.result, s.error_code, s.error_detail`
+const resultColumns = `s.seq, s.id, s.job_id, s.face, s.device, s.outcome, s.reason, s.freshness, s.freshness_reason, s.label, s.probability, s.created_at, s.result, s.error_code, s.error_detail`
 
 const selectResult = `SELECT ` + resultColumns + ` FROM results s`
 
@@ -135,7 +161,7 @@ type resultScan struct {
 
 // into returns where the columns go.
 func (r *resultScan) into() []any {
-	return []any{&r.seq, &r.item.ID, &r.job, &r.item.Face, &r.item.Device, &r.item.Outcome, &r.item.Reason,
+	return []any{&r.seq, &r.item.ID, &r.job, &r.item.Face, &r.item.Device, &r.item.Outcome, &r.item.Reason, &r.item.Freshness, &r.item.FreshnessReason,
 		&r.item.Label, &r.item.Probability, &r.created, &r.result, &r.code, &r.detail}
 }
 

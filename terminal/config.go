@@ -45,9 +45,11 @@ type Config struct {
 	Model    string
 	TopK     int
 	MinScore float64
-	// Fresh is how far a device's own time may lie behind its arrival until a
-	// record is marked as replayed.
+	// Fresh is how far a device's own time may lie behind its arrival, or ahead,
+	// until a record is marked as replayed.
 	Fresh time.Duration
+	// ClockLimit is from where on a device's clock is called wrong.
+	ClockLimit time.Duration
 	// CommandTTL is how long a command may wait to be sent, where its sender
 	// does not say.
 	CommandTTL time.Duration
@@ -57,7 +59,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxMessageBytes: 16 << 20, Unknown: UnknownAccept, MaxDevices: 10_000, MaxWaiting: 2000,
-		TopK: edgelens.DefaultTopK, MinScore: 0.2, Fresh: time.Minute, CommandTTL: 30 * time.Second,
+		TopK: edgelens.DefaultTopK, MinScore: 0.2, Fresh: time.Minute, ClockLimit: 30 * time.Second, CommandTTL: 30 * time.Second,
 	}
 }
 
@@ -99,6 +101,9 @@ func (c Config) Validate() error {
 	}
 	if c.Fresh < time.Second {
 		fault("fresh must be at least 1s, not %v", c.Fresh)
+	}
+	if c.ClockLimit < time.Second {
+		fault("clock_limit must be at least 1s, not %v", c.ClockLimit)
 	}
 	if c.CommandTTL < MinCommandTTL || c.CommandTTL > MaxCommandTTL {
 		fault("command_ttl must be %v to %v, not %v", MinCommandTTL, MaxCommandTTL, c.CommandTTL)

@@ -3,8 +3,10 @@ package terminal
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"edgelens"
+	"edgelens/terminal/clock"
 )
 
 // Devices returns every device that is known, by ID.
@@ -15,17 +17,16 @@ func (f *Face) Device(_ context.Context, id string) (edgelens.Device, error) {
 	return f.registry.get(id)
 }
 
-// SetDeviceState says what may come of what a device reports, from now on; what
-// was held of a quarantined device is told where it is accepted. Errors:
-// edgelens.ErrNotFound, ErrInvalid, ErrDiskFull.
-func (f *Face) SetDeviceState(ctx context.Context, id string, state edgelens.DeviceState) (edgelens.Device, error) {
-	switch state {
-	case edgelens.DeviceAccepted, edgelens.DeviceQuarantined, edgelens.DeviceRefused:
-	default:
-		return edgelens.Device{}, fmt.Errorf("%w: state must be %s, %s or %s, not %q", edgelens.ErrInvalid,
-			edgelens.DeviceAccepted, edgelens.DeviceQuarantined, edgelens.DeviceRefused, state)
+// ChangeDevice says what may come of what a device reports, and sets what is set for
+// it, from now on: all of the change or, with an error, nothing. What was held of a
+// quarantined device is told where it is accepted. Errors: edgelens.ErrNotFound,
+// ErrInvalid, ErrDiskFull.
+func (f *Face) ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error) {
+	zone, err := checkChange(change)
+	if err != nil {
+		return edgelens.Device{}, err
 	}
-	device, changed, err := f.registry.setState(id, state)
+	before, device, err := f.registry.change(id, change, zone, f.now())
 	if err != nil {
 		return edgelens.Device{}, err
 	}
@@ -33,13 +34,36 @@ func (f *Face) SetDeviceState(ctx context.Context, id string, state edgelens.Dev
 		return edgelens.Device{}, err // it holds, and is saved later
 	}
 	// Also where nothing changed: an earlier call may have failed half way.
-	if state == edgelens.DeviceAccepted {
+	if change.State != nil && device.State == edgelens.DeviceAccepted {
 		if err := f.parts.Devices.ReleaseDevice(ctx, id); err != nil {
 			return edgelens.Device{}, err
 		}
 	}
-	if changed {
-		f.log.Info("device "+string(state), "device", id, "dialect", device.Dialect)
+	if before.State != device.State {
+		f.log.Info("device "+string(device.State), "device", id, "dialect", device.Dialect)
+	}
+	if before.Settings != device.Settings {
+		f.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset)
 	}
 	return device, nil
+}
+
+// checkChange returns the zone of a change; nil for none.
+func checkChange(change edgelens.DeviceChange) (*time.Location, error) {
+	if change.State != nil {
+		switch *change.State {
+		case edgelens.DeviceAccepted, edgelens.DeviceQuarantined, edgelens.DeviceRefused:
+		default:
+			return nil, fmt.Errorf("%w: state must be %s, %s or %s, not %q", edgelens.ErrInvalid,
+				edgelens.DeviceAccepted, edgelens.DeviceQuarantined, edgelens.DeviceRefused, *change.State)
+		}
+	}
+	if change.Zone == nil || *change.Zone == "" {
+		return nil, nil
+	}
+	zone, err := clock.Location(*change.Zone)
+	if err != nil {
+		return nil, fmt.Errorf(`%w: %w; zone must be one of the IANA database such as "Europe/Berlin", an offset such as "+08:00", or empty for terminal.zone`, edgelens.ErrInvalid, err)
+	}
+	return zone, nil
 }

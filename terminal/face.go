@@ -20,6 +20,7 @@ import (
 
 	"edgelens"
 	"edgelens/event"
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
 )
@@ -54,6 +55,9 @@ type Parts struct {
 	Commands Commands
 	// Routes says who is to be told of a record.
 	Routes func(*edgelens.Record) []edgelens.Route
+	// Zone tells the zone of a device's clock where its own settings do not; nil is
+	// this machine's.
+	Zone clock.Zone
 	// Composer writes the events that are published.
 	Composer event.Composer
 	// BrokerTells is set where the broker is a mosquitto that lets us read how it is
@@ -109,7 +113,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Face, error) {
 	}
 	f := &Face{
 		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
-		registry: newRegistry(config, parts.Dialects), lines: newLines(maxLine, maxLinesBytes), matcher: parts.Dialects,
+		registry: newRegistry(config, parts.Dialects, parts.Zone), lines: newLines(maxLine, maxLinesBytes), matcher: parts.Dialects,
 		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
 	}
 	devices, err := parts.Devices.Devices(ctx)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/goleak"
 
 	"edgelens"
@@ -76,6 +78,7 @@ func (b *broker) url() string { return "mqtt://" + b.config.Listen }
 // site is a face with everything it needs, and a worker that sees "cat" in
 // every picture.
 type site struct {
+	metrics  *prometheus.Registry
 	t        testing.TB
 	broker   *broker
 	dir      string
@@ -168,10 +171,11 @@ func (s *site) start() {
 	must(s.t, err)
 	s.worker = &worker{Ledger: s.ledger}
 	metrics := prometheus.NewRegistry()
+	s.metrics = metrics
 	s.face, err = terminal.New(context.Background(), s.config, terminal.Parts{
 		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger, Commands: s.ledger,
-		Routes:   func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
-		Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, Log: log, Registerer: metrics,
+		Routes: func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
+		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, Log: log, Registerer: metrics,
 	})
 	must(s.t, err)
 	deliveries := deliver.DefaultConfig()
@@ -303,6 +307,24 @@ func eventually(t testing.TB, what string, is func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 	}
+}
+
+// scrape returns the lines of the metrics whose names begin so.
+func (s *site) scrape(prefix string) string {
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	var found strings.Builder
+	for line := range strings.SplitSeq(w.Body.String(), "\n") {
+		if strings.HasPrefix(line, prefix) {
+			found.WriteString(line + "\n")
+		}
+	}
+	return found.String()
+}
+
+// setState changes the state of a device.
+func (s *site) setState(id string, state edgelens.DeviceState) (edgelens.Device, error) {
+	return s.face.ChangeDevice(s.t.Context(), id, edgelens.DeviceChange{State: &state})
 }
 
 // device returns what the face knows of a device.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
 )
@@ -47,6 +48,21 @@ func (i item) size() int64 { return int64(len(i.Payload)) }
 // we were away for longer than fresh. It says nothing of now.
 func (i item) old(fresh time.Duration) bool { return i.Retained || i.Waited > fresh }
 
+// stored says in a sentence how the message came out of the broker's store; empty
+// where it came at once.
+func (i item) stored() string {
+	switch {
+	case i.Retained:
+		return "The MQTT broker had retained the message."
+	case i.Waited > 0:
+		return "The message may have waited at the MQTT broker while edgelens was away."
+	case i.Duplicate:
+		return "The MQTT broker has sent the message again."
+	default:
+		return ""
+	}
+}
+
 // heard is called for each message, one at a time. It does not block, but where
 // what waits has reached its bound and none of it may be dropped: then the broker
 // has to wait. It was told how many messages we take at a time; mosquitto 2.0.11
@@ -60,7 +76,7 @@ func (f *Face) heard(m session.Message) {
 	}
 	one := item{Message: m, dialect: d, device: device, receivedAt: f.now()}
 	if len(m.Payload) <= small {
-		message, err := d.Decode(m.Topic, m.Payload, one.receivedAt)
+		message, err := d.Decode(m.Topic, m.Payload, one.receivedAt.In(f.zoneOf(device)))
 		if err != nil {
 			f.malformed(one, err)
 			m.Ack()
@@ -135,7 +151,7 @@ func (f *Face) take(taking, writing context.Context) {
 // not, it must come again.
 func (f *Face) process(ctx context.Context, one item) bool {
 	if one.decoded == nil {
-		message, err := one.dialect.Decode(one.Topic, one.Payload, one.receivedAt)
+		message, err := one.dialect.Decode(one.Topic, one.Payload, one.receivedAt.In(f.zoneOf(one.device)))
 		if err != nil {
 			f.malformed(one, err)
 			return true
@@ -171,8 +187,12 @@ func (f *Face) presence(one item, message dialect.Message) {
 			countUnknown(c, message.Name)
 		}
 	})
-	if ok {
-		f.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
+	if !ok {
+		return
+	}
+	f.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
+	if message.Times != nil && one.stored() == "" {
+		f.measure(message.Device, clock.FromHeartbeat, f.judge(one, message.Device, message.Times), one.receivedAt)
 	}
 }
 
@@ -207,13 +227,14 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 	}
 	f.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
 	for _, entry := range message.Entries {
-		reception := f.reception(one, message.Device, entry)
+		verdict := f.judge(one, message.Device, entry.Times)
+		reception := f.reception(one, message.Device, entry, verdict)
 		what, err := f.keep(ctx, one, reception)
 		if err != nil {
 			return false
 		}
 		f.log.Info("record", "device", message.Device, "dialect", one.dialect.Name(), "kind", reception.Record.Kind, "record", reception.Record.ID,
-			"bytes", reception.Record.ImageBytes, "old", reception.Record.Retained, "outcome", what)
+			"bytes", reception.Record.ImageBytes, "freshness", reception.Record.Freshness, "why", reception.Record.FreshnessReason, "outcome", what)
 		f.registry.count(message.Device, func(c *edgelens.DeviceCounters) {
 			c.Records++
 			if what == keptBefore {
@@ -222,7 +243,16 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 			if what == keptNever {
 				c.Lost++
 			}
+			if what == keptNow {
+				countTime(c, verdict.Problem)
+				if reception.Record.Doubt != "" {
+					c.UncertainVerdicts++
+				}
+			}
 		})
+		if what == keptNow {
+			f.notice(one, reception.Record, verdict)
+		}
 		if what != keptNever {
 			f.answers.put(one.dialect.Name(), kindAck, entry.Acks)
 		}
@@ -230,12 +260,11 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 	return true
 }
 
-func (f *Face) reception(one item, device string, entry dialect.Entry) edgelens.Reception {
+func (f *Face) reception(one item, device string, entry dialect.Entry, verdict clock.Verdict) edgelens.Reception {
 	record := entry.Record
-	record.Dialect, record.Device, record.ReceivedAt, record.Retained = one.dialect.Name(), device, one.receivedAt, one.Retained
-	if one.old(f.config.Fresh) && !f.provesFresh(record.CapturedAt, one.receivedAt) {
-		record.Retained = true
-	}
+	record.Dialect, record.Device, record.ReceivedAt, record.CapturedAt = one.dialect.Name(), device, one.receivedAt, verdict.At
+	record.Freshness, record.FreshnessReason = freshness(one, entry.Record, verdict)
+	record.Retained = one.stored() != ""
 	if len(entry.Image) > 0 {
 		digest := sha256.Sum256(entry.Image)
 		record.ImageSHA256, record.ImageBytes = hex.EncodeToString(digest[:]), int64(len(entry.Image))
@@ -247,12 +276,6 @@ func (f *Face) reception(one item, device string, entry dialect.Entry) edgelens.
 		Job:        edgelens.JobSpec{Face: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
 		MaxWaiting: f.config.MaxWaiting, MaxInteractive: min(maxInteractive, f.config.MaxWaiting),
 	}
-}
-
-// provesFresh reports whether the device's own time says that a record is new. A
-// clock that is ahead by more than that proves nothing.
-func (f *Face) provesFresh(captured, received time.Time) bool {
-	return !captured.IsZero() && captured.Sub(received).Abs() <= f.config.Fresh
 }
 
 // maxInteractive is how many pictures of a device may wait with those of people,

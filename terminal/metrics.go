@@ -6,10 +6,13 @@ import (
 	"edgelens"
 )
 
-// metrics count what the face does. No label names a device.
+// metrics count what the face does. No label names a device, but of the few whose
+// clock is wrong.
 type metrics struct {
-	messages *prometheus.CounterVec
-	dropped  *prometheus.CounterVec
+	messages      *prometheus.CounterVec
+	dropped       *prometheus.CounterVec
+	records       *prometheus.CounterVec
+	notUnderstood *prometheus.CounterVec
 }
 
 // Directions and kinds of messages, besides those of dialect.Kind.
@@ -24,6 +27,13 @@ const (
 	kindCommand      = "command"
 	kindEvent        = "event"
 	kindAvailability = "availability"
+)
+
+// The parts of a record that may not be understood; behind partTime stands a
+// clock.Problem.
+const (
+	partTime    = "time_"
+	partVerdict = "verdict"
 )
 
 // Why something was dropped.
@@ -44,11 +54,17 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were not taken or not sent, by reason.",
 		}, []string{"reason"}),
+		records: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_records_total", Help: "Records of devices by dialect and freshness on arrival (fresh, replayed, unknown), without those that came again.",
+		}, []string{"dialect", "freshness"}),
+		notUnderstood: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_records_not_understood_total", Help: "Records of devices with a part that is not understood, or proves nothing, by dialect and part.",
+		}, []string{"dialect", "part"}),
 	}
 	for _, reason := range []string{dropLineFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker} {
 		m.dropped.WithLabelValues(reason)
 	}
-	registerer.MustRegister(m.messages, m.dropped)
+	registerer.MustRegister(m.messages, m.dropped, m.records, m.notUnderstood)
 	return m
 }
 
@@ -73,7 +89,7 @@ func (f *Face) observe(registerer prometheus.Registerer) {
 		return 0
 	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "edgelens_mqtt_waiting", Help: "Messages of terminals that wait to be made durable.",
-	}, func() float64 { return float64(f.lines.waiting()) }), &deviceStates{f.registry})
+	}, func() float64 { return float64(f.lines.waiting()) }), &deviceStates{f.registry}, &deviceClocks{f.registry})
 }
 
 // deviceStates counts the devices for a scrape.

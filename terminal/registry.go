@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 )
 
@@ -20,6 +21,9 @@ type registry struct {
 	unknown edgelens.DeviceState
 	most    int
 	policy  map[string]dialect.Policy // by dialect
+	// zone is that of the site's settings, clockLimit from where on a clock is wrong.
+	zone       clock.Zone
+	clockLimit time.Duration
 	// changed holds a token while devices are to be saved soon.
 	changed chan struct{}
 }
@@ -34,13 +38,20 @@ type known struct {
 	dirty, urgent bool
 	// announced is when the other nodes of a group were last told of it.
 	announced time.Time
+	// meter measures its clock, and clockWrong is whether the log says that it is
+	// wrong.
+	meter      clock.Meter
+	clockWrong bool
+	// zone is that of its settings; nil for the site's.
+	zone *time.Location
 }
 
 // mostNamesKept bounds how many unknown words of a device are kept count of.
 const mostNamesKept = 20
 
-func newRegistry(config Config, dialects []dialect.Dialect) *registry {
+func newRegistry(config Config, dialects []dialect.Dialect, zone clock.Zone) *registry {
 	r := &registry{
+		zone: zone, clockLimit: config.ClockLimit,
 		devices: map[string]*known{}, most: config.MaxDevices, policy: map[string]dialect.Policy{}, changed: make(chan struct{}, 1),
 		unknown: map[string]edgelens.DeviceState{
 			UnknownAccept: edgelens.DeviceAccepted, UnknownQuarantine: edgelens.DeviceQuarantined, UnknownRefuse: edgelens.DeviceRefused,
@@ -58,7 +69,14 @@ func (r *registry) load(devices []edgelens.Device, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, device := range devices {
-		r.devices[device.ID] = &known{Device: device, heard: now}
+		k := &known{Device: device, heard: now}
+		k.zone, _ = clock.Location(device.Settings.Zone) // nil where there is none, or none any more
+		switch k.State {
+		case edgelens.DeviceAccepted, edgelens.DeviceRefused:
+		default: // a state that a newer version knows is no reason to accept it
+			k.State = edgelens.DeviceQuarantined
+		}
+		r.devices[device.ID] = k
 	}
 }
 
@@ -91,7 +109,7 @@ func (r *registry) hear(of, device string, now time.Time, says presence, count f
 	}
 	k.LastSeen = now
 	if says != saysNothing {
-		r.setOnline(k, says == isHere)
+		r.setOnline(k, says == isHere, now)
 	}
 	if says == isHere {
 		k.heard = now
@@ -109,6 +127,59 @@ func (r *registry) count(device string, count func(*edgelens.DeviceCounters)) {
 		count(&k.Counters)
 		r.touch(k, false)
 	}
+}
+
+// measure takes down what a device's clock showed when a message came, and returns
+// what is known of it now, and whether it is news that it is wrong, or right again.
+func (r *registry) measure(device string, source clock.Source, verdict clock.Verdict, received time.Time) (now clock.Estimate, changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.devices[device]
+	if k == nil {
+		return clock.Estimate{}, false
+	}
+	k.meter.Add(source, verdict, received)
+	now = k.meter.Estimate(received)
+	if wrong := now.Wrong(r.clockLimit); now.Steady && wrong != k.clockWrong {
+		k.clockWrong, changed = wrong, true
+	}
+	return now, changed
+}
+
+// clock returns what is known of a device's clock, and whether times are to be put
+// right by it.
+func (r *registry) clock(device string, now time.Time) (measured clock.Estimate, apply bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k := r.devices[device]; k != nil {
+		return k.meter.Estimate(now), k.Settings.ApplyClockOffset
+	}
+	return clock.Estimate{}, false
+}
+
+// zoneOf returns the zone that a device's clock is in, never nil: that of its
+// settings, else the site's.
+func (r *registry) zoneOf(device string) *time.Location {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.zoneOfKnown(device, r.devices[device])
+}
+
+func (r *registry) zoneOfKnown(device string, k *known) *time.Location {
+	if k != nil && k.zone != nil {
+		return k.zone
+	}
+	return r.zone.Of(device)
+}
+
+// shown returns a device for others to see.
+func (r *registry) shown(k *known, now time.Time) edgelens.Device {
+	device := cloned(k.Device)
+	measured := k.meter.Estimate(now)
+	device.Clock = edgelens.DeviceClock{
+		Offset: measured.Offset, Samples: measured.Samples, Problem: measured.Problem(r.clockLimit, r.zoneOfKnown(device.ID, k), now),
+	}
+	return device
 }
 
 // silent reports whether a device is known to be away.
@@ -152,13 +223,16 @@ func (r *registry) expire(now time.Time) {
 	defer r.mu.Unlock()
 	for _, k := range r.devices {
 		if after := r.policy[k.Dialect].OfflineAfter; k.Online && after > 0 && now.Sub(k.heard) > after {
-			r.setOnline(k, false)
+			r.setOnline(k, false, now)
 		}
 	}
 }
 
-func (r *registry) setOnline(k *known, online bool) {
+func (r *registry) setOnline(k *known, online bool, now time.Time) {
 	if k.Online != online {
+		if !online {
+			k.meter.Away(now)
+		}
 		k.Online = online
 		r.touch(k, true)
 	}
@@ -201,20 +275,30 @@ func (r *registry) notSaved(devices []edgelens.Device) {
 	}
 }
 
-// setState returns the device with another state, and whether it has changed.
-func (r *registry) setState(device string, state edgelens.DeviceState) (edgelens.Device, bool, error) {
+// change changes a device, and returns it as it was and as it is. zone is that of
+// the change.
+func (r *registry) change(device string, change edgelens.DeviceChange, zone *time.Location, now time.Time) (before, after edgelens.Device, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.devices[device]
 	if k == nil {
-		return edgelens.Device{}, false, unknownDevice(device)
+		return edgelens.Device{}, edgelens.Device{}, unknownDevice(device)
 	}
-	changed := k.State != state
-	if changed {
-		k.State = state
+	before = r.shown(k, now)
+	if change.State != nil {
+		k.State = *change.State
+	}
+	if change.Zone != nil && *change.Zone != k.Settings.Zone {
+		k.Settings.Zone, k.zone = *change.Zone, zone
+		k.meter.Reset() // it was measured in the other one
+	}
+	if change.ApplyClockOffset != nil {
+		k.Settings.ApplyClockOffset = *change.ApplyClockOffset
+	}
+	if before.State != k.State || before.Settings != k.Settings {
 		r.touch(k, true)
 	}
-	return cloned(k.Device), changed, nil
+	return before, r.shown(k, now), nil
 }
 
 // quarantined reports whether what a device says is kept to be told later.
@@ -229,7 +313,7 @@ func (r *registry) get(device string) (edgelens.Device, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if k := r.devices[device]; k != nil {
-		return cloned(k.Device), nil
+		return r.shown(k, time.Now()), nil
 	}
 	return edgelens.Device{}, unknownDevice(device)
 }
@@ -241,9 +325,9 @@ func unknownDevice(device string) error {
 func (r *registry) list() []edgelens.Device {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	devices := make([]edgelens.Device, 0, len(r.devices))
+	now, devices := time.Now(), make([]edgelens.Device, 0, len(r.devices))
 	for _, k := range r.devices {
-		devices = append(devices, cloned(k.Device))
+		devices = append(devices, r.shown(k, now))
 	}
 	slices.SortFunc(devices, func(a, b edgelens.Device) int { return strings.Compare(a.ID, b.ID) })
 	return devices

@@ -45,7 +45,7 @@ func passed() *edgelens.Delivery {
 			ID: "8f7f3bb4-0000-8000-8000-000000000000", Dialect: "fungxi", Device: "door", Kind: edgelens.RecordVerified, Passed: true,
 			Person:     edgelens.Person{ID: "7", Name: "Zoë", Type: "1", Code: "0"},
 			Verdict:    json.RawMessage(`{"num":7,"name":"Zoë","verifiedCode":"0","time":"2026-04-10 10:00:07","personType":1}`),
-			CapturedAt: at, ReceivedAt: at.Add(time.Second), ImageSHA256: "00ff", ImageBytes: 14,
+			CapturedAt: at, ReceivedAt: at.Add(time.Second), Freshness: edgelens.FreshnessFresh, ImageSHA256: "00ff", ImageBytes: 14,
 		},
 		Result: edgelens.StoredResult{ID: "8f7f3bb4-0000-8000-8000-000000000000", Outcome: edgelens.OutcomeRecognized, Result: &edgelens.Result{
 			Model: edgelens.ModelRef{Name: "m", Digest: "sha256:0"}, Predictions: []edgelens.Prediction{{ClassID: 3, Label: "cat", Probability: 0.5}},

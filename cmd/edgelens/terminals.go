@@ -54,7 +54,7 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	settings.URL = t.broker.url
 	t.face, err = terminal.New(ctx, settings, terminal.Parts{
 		Dialects: spoken, Records: intake{jobs.ledger, jobs.queue, c.Jobs.JobTimeout}, Devices: jobs.ledger, Commands: jobs.ledger,
-		Routes: routes(c.Webhook), Composer: composer, BrokerTells: t.broker.child != nil, Node: jobs.node, Log: log, Registerer: metrics,
+		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerTells: t.broker.child != nil, Node: jobs.node, Log: log, Registerer: metrics,
 	})
 	if err != nil {
 		return nil, errors.Join(err, t.broker.stop(ctx))

@@ -5,11 +5,13 @@ package capture
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"regexp"
 	"sync"
 	"time"
 
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
 )
@@ -29,7 +31,8 @@ type Line struct {
 	Kind  string `json:"kind,omitempty"`
 	Name  string `json:"name,omitempty"`
 	Error string `json:"error,omitempty"`
-	// Reasons say why records are without a picture.
+	// Reasons say what was not understood of the records: why one has no image, and
+	// what is wrong with its time or its verdict.
 	Reasons []string `json:"reasons,omitempty"`
 }
 
@@ -93,13 +96,29 @@ func (r *Recorder) Line(m session.Message, at time.Time) Line {
 		}
 		line.Device, line.Kind, line.Name = message.Device, message.Kind.String(), message.Name
 		for _, entry := range message.Entries {
-			if entry.Record.Reason != "" {
-				line.Reasons = append(line.Reasons, entry.Record.Reason)
-			}
+			line.Reasons = append(line.Reasons, reasons(entry)...)
 		}
 		return line
 	}
 	return line
+}
+
+// reasons say what was not understood of a record.
+func reasons(entry dialect.Entry) (all []string) {
+	for _, reason := range []string{entry.Record.Reason, entry.Record.Doubt, entry.Record.FreshnessReason} {
+		if reason != "" {
+			all = append(all, reason)
+		}
+	}
+	for _, reading := range entry.Times {
+		switch reading.Kind {
+		case clock.Absent:
+			all = append(all, "The record has no time.")
+		case clock.Unreadable:
+			all = append(all, fmt.Sprintf("The time %q cannot be read: %s.", reading.Text, reading.Reason))
+		}
+	}
+	return all
 }
 
 // personal finds members of JSON about a person, in text that was cut.

@@ -125,6 +125,18 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// What is not understood of a record is said, all of it.
+func TestReasons(t *testing.T) {
+	var out bytes.Buffer
+	r := recorder(&out, false)
+	r.Record(session.Message{Topic: "mqtt/face/F1/Rec", Ack: func() {}, Payload: []byte(`{"operator":"RecPush","info":{"VerifyStatus":1,"PersonType":7,"time":"soon","PushType":3}}`)})
+	for _, want := range []string{"no picture", `PersonType is \"7\"`, `\"soon\"`, "PushType"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, out.String())
+		}
+	}
+}
+
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/terminal/clock"
 )
 
 // ErrMalformed: the bytes are no message of the dialect. Its text, which wraps
@@ -39,8 +40,9 @@ type Dialect interface {
 	// dialect with a serial number that ValidDevice refuses matches with none:
 	// Decode says what is wrong.
 	Match(topic string) (device string, ok bool)
-	// Decode reads a message on a topic that Match accepted. receivedAt is now,
-	// for answers that tell the time. Errors: ErrMalformed.
+	// Decode reads a message on a topic that Match accepted. receivedAt is now, in
+	// the zone of the device where the topic tells which it is: answers that tell
+	// the time tell that. Errors: ErrMalformed.
 	Decode(topic string, payload []byte, receivedAt time.Time) (Message, error)
 	// Command translates a command for a device. id is ours, for replies to
 	// refer to; body is what the caller sent. Errors: ErrNoSuchCommand, also
@@ -121,6 +123,9 @@ type Message struct {
 	// Answers are due at once, before anything else is done: they confirm
 	// nothing but that somebody listens.
 	Answers []Outgoing
+	// Times are when a message of kind Heartbeat was sent, by the device's clock;
+	// nil where its kind has no time.
+	Times []clock.Reading
 	// Entries are the records in a message of kind Records.
 	Entries []Entry
 	// Outcome is set in a message of kind Reply. A device that confirms one of
@@ -130,10 +135,14 @@ type Message struct {
 
 // Entry is one record in a message.
 type Entry struct {
-	// Record has Kind, Key, Passed, Person, Verdict, CapturedAt and, where a
-	// picture was due and could not be read, Reason. The rest is filled in by
-	// who receives it.
+	// Record has Kind, Key, Passed, Doubt, Person, Verdict and, where a picture was due
+	// and could not be read, Reason; where the message itself says that it is not
+	// sent at once, or cannot be understood to be, Freshness and FreshnessReason.
+	// The rest is filled in by who receives it.
 	Record edgelens.Record
+	// Times are when it was captured, by the device's clock; nil where records of
+	// its kind have no time by nature. One that is due and missing is Absent.
+	Times []clock.Reading
 	// Image is the encoded picture; nil for none. It may lie in the payload,
 	// which must not be changed as long as it is in use.
 	Image []byte

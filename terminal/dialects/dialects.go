@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"edgelens/terminal/camera"
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialect/wire"
 	"edgelens/terminal/facesluice"
@@ -19,11 +20,11 @@ type Config struct {
 	// MaxImageBytes is how large a picture may be, decoded.
 	MaxImageBytes int64
 	// Zone is the time zone that terminals' clocks are in, as in
-	// "Europe/Berlin", then those of single terminals:
+	// "Europe/Berlin" or "+02:00", then those of single terminals:
 	// "Europe/Berlin,1026700=Asia/Shanghai". Empty is this machine's.
 	Zone string
-	// Fungxi and Facesluice have the rest; their MaxImageBytes and Zone are
-	// filled in from above.
+	// Fungxi and Facesluice have the rest; their MaxImageBytes is filled in from
+	// above.
 	Fungxi     fungxi.Config
 	Facesluice facesluice.Config
 }
@@ -51,8 +52,14 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
+// Zones returns what Config.Zone says; config must be valid.
+func Zones(config Config) clock.Zone {
+	zone, _ := parseZone(config.Zone) // valid
+	return zone
+}
+
 // parseZone reads Config.Zone.
-func parseZone(text string) (wire.Zone, error) {
+func parseZone(text string) (clock.Zone, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -62,9 +69,9 @@ func parseZone(text string) (wire.Zone, error) {
 		if !single {
 			name = device
 		}
-		location, err := time.LoadLocation(name)
-		if err != nil || name == "" {
-			return nil, fmt.Errorf(`zone must be a time zone such as "Europe/Berlin", and "serial=zone" for single terminals, with commas between; not %q`, part)
+		location, err := clock.Location(name)
+		if err != nil {
+			return nil, fmt.Errorf(`zone must be a time zone such as "Europe/Berlin" or "+02:00", and "serial=zone" for single terminals, with commas between; not %q`, part)
 		}
 		if single {
 			of[device] = location
@@ -83,8 +90,6 @@ func parseZone(text string) (wire.Zone, error) {
 // New returns every dialect, in the order in which they are asked whether a
 // topic is theirs; config must be valid.
 func New(config Config) []dialect.Dialect {
-	zone, _ := parseZone(config.Zone) // valid
-	config.Fungxi.Zone, config.Facesluice.Zone = zone, zone
 	config.Fungxi.MaxImageBytes, config.Facesluice.MaxImageBytes = config.MaxImageBytes, config.MaxImageBytes
 	return []dialect.Dialect{
 		fungxi.New(config.Fungxi), facesluice.New(config.Facesluice), camera.New(camera.Config{MaxImageBytes: config.MaxImageBytes}),

@@ -85,11 +85,38 @@ func reply(device string, envelope wire.Object) dialect.Message {
 		message.Outcome.Command = wire.Clip(envelope.Get("messageId").Text(), maxMessageID)
 	}
 	info, _ := envelope.Get("info").Object()
-	code, result := envelope.Get("code"), info.Get("result").Text()
-	message.Outcome.OK = (code == nil || code.Is(codeOK)) &&
-		(strings.EqualFold(result, resultOK) || result == "" && code != nil)
+	message.Outcome.OK = succeeded(envelope, info)
+	code := envelope.Get("code")
 	message.Outcome.Detail = detail(code.Line(maxDetail), info.Get("result").Line(maxDetail), info.Get("detail").Line(maxDetail))
 	return message
+}
+
+// succeeded reports whether a camera says that it did what it was told: by a code,
+// a result, or both, where all that it says is understood and good.
+func succeeded(envelope, info wire.Object) bool {
+	code, ok := onlyValue(envelope, "code")
+	if !ok || code != nil && !code.Is(codeOK) {
+		return false
+	}
+	result, ok := onlyValue(info, "result")
+	if !ok || result != nil && !strings.EqualFold(result.Text(), resultOK) {
+		return false
+	}
+	return code != nil || result != nil
+}
+
+// onlyValue returns what a member says, nil where it is not there, null or empty; false
+// where it is spelled in another way, or is there twice with different values.
+func onlyValue(object wire.Object, name string) (wire.Value, bool) {
+	members := object.Spelled(name)
+	if len(members) > 1 || len(members) == 1 && members[0].Name != name {
+		return nil, false
+	}
+	value := object.Get(name)
+	if string(value) == `""` {
+		value = nil
+	}
+	return value, true
 }
 
 // detail is "code 461, fail: can't find customId", of what was said.

@@ -11,8 +11,6 @@ import (
 type Config struct {
 	// MaxImageBytes is how large a picture may be, decoded.
 	MaxImageBytes int64
-	// Zone tells the zone of a camera's clock; nil is this machine's.
-	Zone wire.Zone
 	// Heartbeat is how often a camera is due to be heard from, OfflineAfter how
 	// long it may be silent; both 0 where silence says nothing.
 	Heartbeat, OfflineAfter time.Duration

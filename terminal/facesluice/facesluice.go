@@ -141,7 +141,8 @@ func (d *Dialect) Decode(topic string, payload []byte, receivedAt time.Time) (di
 func presence(envelope wire.Object, receivedAt time.Time) (dialect.Message, error) {
 	operator := envelope.Get("operator")
 	message := dialect.Message{Name: operator.Name()}
-	if info, ok := envelope.Get("info").Object(); ok {
+	info, ok := envelope.Get("info").Object()
+	if ok {
 		message.Device = info.Get("facesluiceId").Text()
 	}
 	switch operator.Text() {
@@ -151,6 +152,7 @@ func presence(envelope wire.Object, receivedAt time.Time) (dialect.Message, erro
 		message.Kind = dialect.Offline
 	case sayHeartbeat:
 		message.Kind = dialect.Heartbeat
+		message.Times = wire.Times(info, envelope)
 	}
 	if !validDevice(message.Device) && (message.Device != "" || message.Kind != dialect.Unknown) {
 		return dialect.Message{}, fmt.Errorf("%w: facesluiceId is no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)

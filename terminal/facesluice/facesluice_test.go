@@ -15,12 +15,10 @@ import (
 	"edgelens/terminal/facesluice"
 )
 
-func zone(string) *time.Location { return time.FixedZone("CEST", 2*3600) }
+func zone(string) *time.Location { return dialecttest.Zone }
 
 func config() facesluice.Config {
-	c := facesluice.DefaultConfig()
-	c.Zone = zone
-	return c
+	return facesluice.DefaultConfig()
 }
 
 var cameras = facesluice.New(config())

@@ -12,14 +12,12 @@ import (
 // The kinds of records in a PushAck, and how its messageId begins: a camera
 // refers to it in its PushAck-Ack.
 const (
-	ackStranger     = 1
-	ackRecord       = 2
-	ackMessage      = "ack-"
-	maxRecordID     = 64
-	maxPersonText   = 200
-	verifyAllowed   = 1
-	personBlockList = 1
-	linkOnly        = "The terminal sent only a link to its picture, which is not followed."
+	ackStranger   = 1
+	ackRecord     = 2
+	ackMessage    = "ack-"
+	maxRecordID   = 64
+	maxPersonText = 200
+	linkOnly      = "The terminal sent only a link to its picture, which is not followed."
 )
 
 // records reads what cameras say on the topics for records and snaps; firmware
@@ -27,7 +25,7 @@ const (
 func (d *Dialect) records(device string, envelope wire.Object) (dialect.Message, error) {
 	operator := envelope.Get("operator")
 	message := dialect.Message{Device: device, Name: operator.Name()}
-	var entry func(device string, info wire.Object) dialect.Entry
+	var entry func(device string, envelope, info wire.Object) dialect.Entry
 	switch operator.Text() {
 	case sayRecord:
 		entry = d.verified
@@ -42,42 +40,42 @@ func (d *Dialect) records(device string, envelope wire.Object) (dialect.Message,
 	}
 	message.Kind = dialect.Records
 	for _, info := range infos {
-		message.Entries = append(message.Entries, entry(device, info))
+		message.Entries = append(message.Entries, entry(device, envelope, info))
 	}
 	return message, nil
 }
 
-func (d *Dialect) verified(device string, info wire.Object) dialect.Entry {
-	status, personType := info.Get("VerifyStatus"), info.Get("PersonType")
-	entry := d.entry(device, info, info.Get("RecordID"), ackRecord)
+func (d *Dialect) verified(device string, envelope, info wire.Object) dialect.Entry {
+	entry := d.entry(device, envelope, info, info.Get("RecordID"), ackRecord)
 	entry.Record.Kind = edgelens.RecordVerified
-	entry.Record.Passed = status.Is(verifyAllowed) && !personType.Is(personBlockList)
+	entry.Record.Passed, entry.Record.Doubt = verdict(envelope, info)
 	entry.Record.Person = edgelens.Person{
 		ID:   firstLine(info, "customId", "personId"),
 		Name: firstLine(info, "personName", "persionName"),
-		Type: personType.Line(maxPersonText),
-		Code: status.Line(maxPersonText),
+		Type: info.Get("PersonType").Line(maxPersonText),
+		Code: info.Get("VerifyStatus").Line(maxPersonText),
 	}
 	return entry
 }
 
-func (d *Dialect) stranger(device string, info wire.Object) dialect.Entry {
-	entry := d.entry(device, info, info.Get("SnapID"), ackStranger)
+func (d *Dialect) stranger(device string, envelope, info wire.Object) dialect.Entry {
+	entry := d.entry(device, envelope, info, info.Get("SnapID"), ackStranger)
 	entry.Record.Kind = edgelens.RecordStranger
 	return entry
 }
 
 // entry is what records and snaps have in common.
-func (d *Dialect) entry(device string, info wire.Object, id wire.Value, ackType int) dialect.Entry {
+func (d *Dialect) entry(device string, envelope, info wire.Object, id wire.Value, ackType int) dialect.Entry {
 	picture, reason := info.Get("pic").Picture(d.config.MaxImageBytes)
 	if picture == nil && reason == wire.NoPicture && info.Get("picURI").Text() != "" {
 		reason = linkOnly
 	}
-	entry := dialect.Entry{Image: picture, Record: edgelens.Record{
-		Verdict:    info.Verdict(),
-		CapturedAt: info.Get("time").Time(d.config.Zone.Of(device)),
-		Reason:     reason,
+	// Some firmware has the time beside info.
+	entry := dialect.Entry{Image: picture, Times: wire.Times(info, envelope), Record: edgelens.Record{
+		Verdict: info.Verdict(),
+		Reason:  reason,
 	}}
+	entry.Record.Freshness, entry.Record.FreshnessReason = sentAtOnce(info)
 	switch text := id.Text(); {
 	case text != "":
 		entry.Record.Key = wire.Key(text)

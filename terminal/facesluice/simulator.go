@@ -6,18 +6,19 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialect/wire"
 )
 
 // Simulator implements dialect.Simulator. It deviates from the document as
 // cameras do.
-type Simulator struct{ zone wire.Zone }
+type Simulator struct{ zone clock.Zone }
 
 var _ dialect.Simulator = (*Simulator)(nil)
 
 // NewSimulator returns a simulator of cameras whose clocks are in the zone.
-func NewSimulator(zone wire.Zone) *Simulator { return &Simulator{zone} }
+func NewSimulator(zone clock.Zone) *Simulator { return &Simulator{zone} }
 
 // Name implements dialect.Simulator.
 func (s *Simulator) Name() string { return Name }

@@ -26,8 +26,6 @@ type Config struct {
 	Ack string
 	// MaxImageBytes is how large a picture may be, decoded.
 	MaxImageBytes int64
-	// Zone tells the zone of a terminal's clock; nil is this machine's.
-	Zone wire.Zone
 	// Heartbeat is how often a terminal is due to be heard from, OfflineAfter
 	// how long it may be silent; both 0 where silence says nothing.
 	Heartbeat, OfflineAfter time.Duration

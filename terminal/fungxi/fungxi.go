@@ -105,13 +105,15 @@ func (d *Dialect) Decode(topic string, payload []byte, receivedAt time.Time) (di
 	switch cmd.Text() {
 	case heartUp:
 		message.Kind = dialect.Heartbeat
-		message.Answers = []dialect.Outgoing{d.heartbeatAnswer(device, receivedAt)}
+		message.Answers = []dialect.Outgoing{heartbeatAnswer(device, receivedAt)}
+		// None is known to have a time; one that has is a measure of the clock.
+		message.Times = wire.Times(envelope)
 	case verifiedUp:
 		message.Kind = dialect.Records
-		message.Entries, err = d.entries(device, edgelens.RecordVerified, verifiedUp, envelope.Get("data"))
+		message.Entries, err = d.entries(device, edgelens.RecordVerified, verifiedUp, envelope)
 	case strangerUp:
 		message.Kind = dialect.Records
-		message.Entries, err = d.entries(device, edgelens.RecordStranger, strangerUp, envelope.Get("data"))
+		message.Entries, err = d.entries(device, edgelens.RecordStranger, strangerUp, envelope)
 	}
 	if err != nil {
 		return dialect.Message{}, err
@@ -119,18 +121,21 @@ func (d *Dialect) Decode(topic string, payload []byte, receivedAt time.Time) (di
 	return message, nil
 }
 
-func (d *Dialect) heartbeatAnswer(device string, now time.Time) dialect.Outgoing {
-	return tell(device, downlink{Cmd: heartDown, Time: quoted(now.In(d.config.Zone.Of(device)).Format(wire.LocalTime))})
+func heartbeatAnswer(device string, now time.Time) dialect.Outgoing {
+	return tell(device, downlink{Cmd: heartDown, Time: quoted(now.Format(wire.LocalTime))})
 }
 
-func (d *Dialect) entries(device, kind, cmd string, data wire.Value) ([]dialect.Entry, error) {
-	objects, err := data.Objects()
+func (d *Dialect) entries(device, kind, cmd string, envelope wire.Object) ([]dialect.Entry, error) {
+	objects, err := envelope.Get("data").Objects()
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]dialect.Entry, len(objects))
 	for i, object := range objects {
 		entries[i] = d.entry(device, kind, cmd, object)
+		if kind == edgelens.RecordVerified {
+			entries[i].Record.Passed, entries[i].Record.Doubt = verdict(envelope, object)
+		}
 	}
 	return entries, nil
 }
@@ -138,19 +143,16 @@ func (d *Dialect) entries(device, kind, cmd string, data wire.Value) ([]dialect.
 func (d *Dialect) entry(device, kind, cmd string, data wire.Object) dialect.Entry {
 	num, at := data.Get("num"), data.Get("time")
 	picture, reason := data.Get("liveImageBase64").Picture(d.config.MaxImageBytes)
-	entry := dialect.Entry{Image: picture, Record: edgelens.Record{
+	entry := dialect.Entry{Image: picture, Times: wire.Times(data), Record: edgelens.Record{
 		Kind: kind,
-		Passed: kind == edgelens.RecordVerified &&
-			data.Get("personType").Is(1) && data.Get("verifiedCode").Is(0),
 		Person: edgelens.Person{
 			ID:   num.Line(maxPersonText),
 			Name: data.Get("name").Line(maxPersonText),
 			Type: data.Get("personType").Line(maxPersonText),
 			Code: data.Get("verifiedCode").Line(maxPersonText),
 		},
-		Verdict:    data.Verdict(),
-		CapturedAt: at.Time(d.config.Zone.Of(device)),
-		Reason:     reason,
+		Verdict: data.Verdict(),
+		Reason:  reason,
 	}}
 	entry.Record.Key = key(cmd, num.Text(), at.Text(), entry)
 	if d.config.Ack == AckEcho {

@@ -18,11 +18,11 @@ import (
 
 const topic = "fungxi_F1A2-77_upLink"
 
-func zone(string) *time.Location { return time.FixedZone("CEST", 2*3600) }
+func zone(string) *time.Location { return dialecttest.Zone }
 
 func config(ack string) fungxi.Config {
 	c := fungxi.DefaultConfig()
-	c.Ack, c.Zone = ack, zone
+	c.Ack = ack
 	return c
 }
 
@@ -135,7 +135,7 @@ func TestEntry(t *testing.T) {
 				t.Fatal("malformed")
 			}
 			entry := message.Entries[0]
-			if r := entry.Record; r.Key != test.key || string(entry.Image) != test.image || r.Reason != test.reason || !r.CapturedAt.Equal(test.at) || entry.Acks != nil {
+			if r := entry.Record; r.Key != test.key || string(entry.Image) != test.image || r.Reason != test.reason || !dialecttest.CapturedAt(entry).Equal(test.at) || entry.Acks != nil {
 				t.Errorf("%+v %q", r, entry.Image)
 			}
 		})

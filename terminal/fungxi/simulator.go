@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialect/wire"
 )
 
 // Simulator implements dialect.Simulator.
-type Simulator struct{ zone wire.Zone }
+type Simulator struct{ zone clock.Zone }
 
 var _ dialect.Simulator = (*Simulator)(nil)
 
 // NewSimulator returns a simulator of terminals whose clocks are in the zone.
-func NewSimulator(zone wire.Zone) *Simulator { return &Simulator{zone} }
+func NewSimulator(zone clock.Zone) *Simulator { return &Simulator{zone} }
 
 // Name implements dialect.Simulator.
 func (s *Simulator) Name() string { return Name }

@@ -52,6 +52,9 @@ type Message struct {
 	QoS     byte
 	// Retained says that the broker had kept it for whoever comes.
 	Retained bool
+	// Duplicate says that the broker has sent it before (DUP), and knows of no
+	// confirmation.
+	Duplicate bool
 	// Waited is how long it may have waited at the broker while we were away, at
 	// most; 0 for what comes now. It is known where there is a Config.Marker.
 	Waited time.Duration
@@ -247,7 +250,7 @@ func (s *Session) received(p paho.PublishReceived) (bool, error) {
 	}
 	s.config.OnMessage(Message{
 		Waited: waited,
-		Topic:  p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain,
+		Topic:  p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain, Duplicate: p.Packet.Duplicate(),
 		Ack: s.ack(p),
 	})
 	return true, nil

@@ -18,7 +18,6 @@ import (
 type Sent struct {
 	// ID is edgelens.RecordID's of what follows.
 	ID, Device, Kind, Key, ImageSHA256 string
-	CapturedAt                         time.Time
 	// Lie says that the message was damaged on purpose, and a record all the
 	// same.
 	Lie bool

@@ -183,7 +183,7 @@ func (t *terminal) understand(m *message) {
 	}
 	for _, entry := range read.Entries {
 		record := entry.Record
-		sent := &Sent{Device: read.Device, Kind: record.Kind, Key: record.Key, CapturedAt: record.CapturedAt, Lie: m.lie, Uncertain: true}
+		sent := &Sent{Device: read.Device, Kind: record.Kind, Key: record.Key, Lie: m.lie, Uncertain: true}
 		if len(entry.Image) > 0 {
 			sum := sha256.Sum256(entry.Image)
 			sent.ImageSHA256 = hex.EncodeToString(sum[:])

@@ -13,13 +13,17 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// Now is when the messages of tests come.
-var Now = time.Date(2026, 4, 10, 8, 0, 12, 0, time.UTC)
+// Now is when the messages of tests come, in Zone, which is that of the devices.
+var (
+	Zone = time.FixedZone("CEST", 2*3600)
+	Now  = time.Date(2026, 4, 10, 10, 0, 12, 0, Zone)
+)
 
 var (
 	device  = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
@@ -88,6 +92,9 @@ func checkEntry(t testing.TB, entry dialect.Entry) {
 	if (entry.Image == nil) != (record.Reason != "") {
 		t.Errorf("a picture of %d bytes and the reason %q", len(entry.Image), record.Reason)
 	}
+	if record.Passed && record.Doubt != "" || len(record.Doubt) > 200 || !utf8.ValidString(record.Doubt) {
+		t.Errorf("passed %v with the doubt %q", record.Passed, record.Doubt)
+	}
 	if len(record.Key) > 1000 || !utf8.ValidString(record.Key) {
 		t.Errorf("key %q", record.Key)
 	}
@@ -138,6 +145,12 @@ func Match(t testing.TB, d dialect.Dialect, topic string) (string, bool) {
 		t.Errorf("decoded for %q, matched %v for %q", message.Device, ok, serial)
 	}
 	return serial, ok
+}
+
+// CapturedAt returns the moment of the times of an entry that comes Now from a
+// device in Zone; zero where they are none.
+func CapturedAt(entry dialect.Entry) time.Time {
+	return clock.Judge(clock.Evidence{Readings: entry.Times, Received: Now, Zone: Zone, Fresh: time.Minute}).At
 }
 
 // Golden compares value, in indented JSON, with a file in testdata; -update

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 )
 
@@ -18,14 +19,16 @@ type Message struct {
 
 // Entry is a dialect.Entry for people to read.
 type Entry struct {
-	Kind, Key  string
-	Passed     bool
-	Person     edgelens.Person
-	Verdict    json.RawMessage `json:",omitempty"`
-	CapturedAt time.Time
-	Reason     string `json:",omitempty"`
-	Image      string
-	Acks       []Outgoing `json:",omitempty"`
+	Kind, Key string
+	Passed    bool
+	Doubt     string `json:",omitempty"`
+	Person    edgelens.Person
+	Verdict   json.RawMessage `json:",omitempty"`
+	Times     []string
+	Freshness edgelens.Freshness `json:",omitempty"`
+	Reason    string             `json:",omitempty"`
+	Image     string
+	Acks      []Outgoing `json:",omitempty"`
 }
 
 // Outgoing is a dialect.Outgoing for people to read.
@@ -44,9 +47,25 @@ func Readable(message dialect.Message) Message {
 	for _, entry := range message.Entries {
 		record := entry.Record
 		readable.Entries = append(readable.Entries, Entry{
-			Kind: record.Kind, Key: record.Key, Passed: record.Passed, Person: record.Person, Verdict: record.Verdict,
-			CapturedAt: record.CapturedAt, Reason: record.Reason, Image: string(entry.Image), Acks: outgoing(entry.Acks),
+			Kind: record.Kind, Key: record.Key, Passed: record.Passed, Doubt: record.Doubt, Person: record.Person, Verdict: record.Verdict,
+			Times: times(entry.Times), Freshness: record.Freshness, Reason: record.Reason, Image: string(entry.Image), Acks: outgoing(entry.Acks),
 		})
+	}
+	return readable
+}
+
+// times are the readings as text: without a zone where they have none.
+func times(readings []clock.Reading) []string {
+	var readable []string
+	for _, reading := range readings {
+		switch reading.Kind {
+		case clock.Wall:
+			readable = append(readable, reading.At.Format("2006-01-02 15:04:05.999"))
+		case clock.Instant:
+			readable = append(readable, reading.At.Format(time.RFC3339Nano))
+		default:
+			readable = append(readable, reading.Reason)
+		}
 	}
 	return readable
 }

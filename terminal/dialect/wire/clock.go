@@ -1,81 +1,57 @@
 package wire
 
 import (
-	"strconv"
-	"strings"
-	"time"
+	"edgelens/terminal/clock"
 )
 
 // LocalTime is how terminals write a time: local, and without a zone.
 const LocalTime = "2006-01-02 15:04:05"
 
-// Zone tells the zone that a device's clock is in; nil is this machine's, as is
-// a function that returns nil.
-type Zone func(device string) *time.Location
+// timeNames are the members that firmware has the time of a record in, as fold
+// returns them.
+var timeNames = map[string]bool{
+	"time": true, "createtime": true, "recordtime": true, "timestamp": true, "capturetime": true, "datetime": true,
+}
 
-// Of returns the zone of a device, never nil.
-func (z Zone) Of(device string) *time.Location {
-	if z != nil {
-		if location := z(device); location != nil {
-			return location
+// Times returns the times that the objects have: what time, Time, CreateTime,
+// recordTime, timestamp and the like are. Where there is none, it is one that is
+// Absent. A member that is there twice with different values is Unreadable.
+func Times(objects ...Object) []clock.Reading {
+	var readings []clock.Reading
+	for _, object := range objects {
+		for _, member := range object.Repeated {
+			if timeNames[fold(member.Name)] {
+				readings = append(readings, clock.Reading{Kind: clock.Unreadable, Text: member.Value.Name(), Reason: "it is there twice, with different values"})
+			}
+		}
+		for _, member := range object.Members {
+			if !timeNames[fold(member.Name)] {
+				continue
+			}
+			if reading := member.Value.Time(); reading.Kind != clock.Absent {
+				readings = append(readings, reading)
+			}
 		}
 	}
-	return time.Local
+	if readings == nil {
+		return []clock.Reading{{}}
+	}
+	return readings
 }
 
-// layouts are the ways to write a time; a fraction of a second may follow in
-// all of them.
-var layouts = []string{
-	LocalTime, "2006-01-02T15:04:05",
-	"2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00",
-	"2006-01-02 15:04:05Z0700", "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05 Z0700",
+// Time reads a string or number as a time. Null and what is not there are Absent.
+func (v Value) Time() clock.Reading {
+	switch {
+	case v.IsNull():
+		return clock.Reading{}
+	case !v.isString() && !v.isNumber():
+		return clock.Reading{Kind: clock.Unreadable, Reason: "it is neither a string nor a number"}
+	case len(v) > maxTimeText:
+		return clock.Reading{Kind: clock.Unreadable, Reason: "it is too long"}
+	default:
+		return clock.Parse(v.Text())
+	}
 }
 
-const (
-	maxTimeText = 40
-	// What a year may be: time.Time cannot be marshalled beyond four digits.
-	firstYear, lastYear = 1970, 2199
-	// Numbers from here on are seconds, or milliseconds, since 1970: both are
-	// September 2001. Smaller ones are counters.
-	firstSeconds, firstMillis = 1_000_000_000, 1_000_000_000_000
-)
-
-// Time returns the time that a device gave, in UTC: a text with or without a
-// zone (then location is its), or seconds or milliseconds since 1970, as number
-// or text. It is zero where there is none, or one that cannot be.
-func (v Value) Time(location *time.Location) time.Time {
-	if len(v) > 2*maxTimeText {
-		return time.Time{}
-	}
-	return parseTime(v.Text(), location)
-}
-
-func parseTime(text string, location *time.Location) time.Time {
-	if len(text) > maxTimeText {
-		return time.Time{}
-	}
-	if number, err := strconv.ParseInt(strings.TrimSuffix(text, ".0"), 10, 64); err == nil {
-		switch {
-		case number >= firstMillis:
-			return possible(time.UnixMilli(number))
-		case number >= firstSeconds:
-			return possible(time.Unix(number, 0))
-		default:
-			return time.Time{}
-		}
-	}
-	for _, layout := range layouts {
-		if at, err := time.ParseInLocation(layout, text, location); err == nil {
-			return possible(at)
-		}
-	}
-	return time.Time{}
-}
-
-func possible(at time.Time) time.Time {
-	at = at.UTC()
-	if at.Year() < firstYear || at.Year() > lastYear {
-		return time.Time{}
-	}
-	return at
-}
+// maxTimeText is how long a time may be as it is written, escapes included.
+const maxTimeText = 512

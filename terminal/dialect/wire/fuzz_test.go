@@ -7,7 +7,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialect/dialecttest"
@@ -38,31 +37,6 @@ func FuzzPicture(f *testing.F) {
 				if picture, reason := value(t, text).Picture(limit); !bytes.Equal(picture, data) {
 					t.Errorf("%q gave %q, %q", text, picture, reason)
 				}
-			}
-		}
-	})
-}
-
-func FuzzTime(f *testing.F) {
-	for _, seed := range []string{
-		"2026-04-10 10:00:07", "2026-04-10T10:00:07Z", "2026-04-10T10:00:07.5+08:00", "2026-02-30 00:00:00", "1775815207", "1775815207000",
-		"9999-12-31 23:59:59", "0000-00-00 00:00:00", "-1", "9223372036854775807", "",
-	} {
-		f.Add(seed)
-	}
-	zones := []*time.Location{time.UTC, time.FixedZone("east", 14*3600), time.FixedZone("odd", -12*3600-1)}
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, zone := range zones {
-			at := value(t, text).Time(zone)
-			if at.IsZero() {
-				continue
-			}
-			if year := at.Year(); year < 1970 || year > 2199 || at.Location() != time.UTC {
-				t.Errorf("%q is %v", text, at)
-			}
-			again := value(t, at.In(zone).Format(wire.LocalTime)).Time(zone)
-			if !again.Equal(at.Truncate(time.Second)) {
-				t.Errorf("%q is %v, and %v when written again", text, at, again)
 			}
 		}
 	})
@@ -113,6 +87,41 @@ func FuzzVerdict(f *testing.F) {
 		}
 		if twice := again.Verdict(); string(twice) != string(verdict) {
 			t.Errorf("%q becomes %q", verdict, twice)
+		}
+	})
+}
+
+// FuzzCode: a code that is not doubted is the one member of its name, and stands in
+// the record.
+func FuzzCode(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"PersonType":0}`, `{"PersonType":"1","persontype":2}`, `{"a":[{"b":{"person_type":1}}]}`, `{"PersonType":1,"PersonType":2}`, `{"\u0050ersonType":[1]}`, `{"PersonTyp\ud800":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		object, err := wire.Parse(payload)
+		if err != nil {
+			return
+		}
+		code, doubt := wire.Code("PersonType", object)
+		if len(doubt) > 200 || len(wire.Unknown("PersonType", code)) > 200 {
+			t.Errorf("a sentence of %d bytes", len(doubt))
+		}
+		if doubt != "" {
+			return
+		}
+		var all map[string]json.RawMessage
+		if err := json.Unmarshal(object.Value(), &all); err != nil {
+			t.Fatal(err)
+		}
+		if want, ok := all["PersonType"]; ok != (code != nil) || string(want) != string(code) {
+			t.Errorf("%q, want %q", code, want)
+		}
+		for name := range all {
+			if name != "PersonType" && strings.EqualFold(name, "PersonType") {
+				t.Errorf("%q was not doubted", name)
+			}
 		}
 	})
 }

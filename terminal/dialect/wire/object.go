@@ -30,8 +30,11 @@ func (m Member) name() Value {
 // given, in the order in which the names first came.
 type Object struct {
 	Members []Member
-	raw     Value
-	index   map[string]int
+	// Repeated are the members whose value was replaced by a later one of the same
+	// name that differs.
+	Repeated []Member
+	raw      Value
+	index    map[string]int
 }
 
 // Value returns the object as it was written.
@@ -61,6 +64,9 @@ func (v Value) Object() (Object, bool) {
 		start := skipSpace(v, skipSpace(v, end)+1) // past the colon
 		end = endOfValue(v, start)
 		if at, ok := object.index[name]; ok {
+			if !bytes.Equal(object.Members[at].Value, v[start:end]) {
+				object.Repeated = append(object.Repeated, object.Members[at])
+			}
 			object.Members[at].Value = v[start:end]
 		} else {
 			object.index[name] = len(object.Members)

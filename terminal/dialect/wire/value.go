@@ -132,14 +132,15 @@ func (v Value) Text() string {
 	}
 }
 
-// Is reports whether the value is the whole number n, or a string of it.
+// Is reports whether the value is the whole number n, or a string of it; with a sign
+// only below zero.
 func (v Value) Is(n int) bool {
 	text := v.Text()
 	if whole, zeros, ok := strings.Cut(text, "."); ok && zeros != "" && strings.Trim(zeros, "0") == "" {
 		text = whole
 	}
 	got, err := strconv.Atoi(text)
-	return err == nil && got == n
+	return err == nil && got == n && (got < 0) == (text[0] == '-') && text[0] != '+'
 }
 
 // unquote returns what a JSON string says.

@@ -88,6 +88,7 @@ func TestText(t *testing.T) {
 func TestIs(t *testing.T) {
 	tests := map[string]bool{
 		`0`: true, `"0"`: true, `" 0 "`: true, `0.0`: true, `"0.00"`: true, `"00"`: true,
+		`"+0"`: false, `-0`: false, `"-0"`: false, `-0.0`: false,
 		``: false, `null`: false, `""`: false, `false`: false, `1`: false, `"1"`: false, `0.1`: false, `"0."`: false, `"x"`: false,
 		`[0]`: false, `{}`: false, `"0x0"`: false, `"0 0"`: false, `99999999999999999999`: false, `1e-999`: false,
 	}

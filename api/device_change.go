@@ -1,0 +1,111 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"edgelens"
+)
+
+// changeWanted is what the body of a change must be.
+const changeWanted = `the body must be a JSON object with "state", "zone" or "apply_clock_offset", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
+
+// deviceSettings are the members of a DeviceChange.
+var deviceSettings = []string{"state", "zone", "apply_clock_offset"}
+
+// readChange reads a DeviceChange. Members that nearly are one of a change are
+// refused: a misspelt setting must not count as set. Others are ignored, so that a
+// device as it was read may be sent back.
+func readChange(body json.RawMessage) (edgelens.DeviceChange, error) {
+	invalid := func(format string, args ...any) (edgelens.DeviceChange, error) {
+		return edgelens.DeviceChange{}, fmt.Errorf("%w: %s", edgelens.ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
+		return invalid("%s", changeWanted)
+	}
+	found := 0
+	for name := range members {
+		if slices.Contains(deviceSettings, name) {
+			found++
+			continue
+		}
+		for _, setting := range deviceSettings {
+			if strings.Contains(plain(name), plain(setting)) || distance(name, setting) <= 2 {
+				return invalid("there is no setting %q; did you mean %q?", clip(name), setting)
+			}
+		}
+	}
+	if found == 0 {
+		return invalid("%s", changeWanted)
+	}
+	var change edgelens.DeviceChange
+	for _, member := range []struct {
+		name string
+		read func(json.RawMessage) error
+		want string
+	}{
+		{"state", func(value json.RawMessage) error { return json.Unmarshal(value, &change.State) }, "accepted, quarantined or refused"},
+		{"zone", func(value json.RawMessage) error { return readOrReset(value, &change.Zone) }, `a time zone such as "Asia/Shanghai" or "+08:00", or null`},
+		{"apply_clock_offset", func(value json.RawMessage) error { return readOrReset(value, &change.ApplyClockOffset) }, "true, false or null"},
+	} {
+		value, ok := members[member.name]
+		if !ok {
+			continue
+		}
+		if err := member.read(value); err != nil {
+			return invalid("%s must be %s, not %s", member.name, member.want, clip(string(value)))
+		}
+	}
+	if _, ok := members["state"]; ok {
+		if change.State == nil {
+			return invalid("state must be accepted, quarantined or refused, not null")
+		}
+		if err := checkState(DeviceState(*change.State)); err != nil {
+			return edgelens.DeviceChange{}, err
+		}
+	}
+	return change, nil
+}
+
+// readOrReset reads a value; null is the zero value.
+func readOrReset[T any](value json.RawMessage, into **T) error {
+	if err := json.Unmarshal(value, into); err != nil {
+		return err
+	}
+	if *into == nil {
+		*into = new(T)
+	}
+	return nil
+}
+
+// plain returns a name in small letters and without what separates words in it.
+func plain(name string) string {
+	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
+}
+
+// distance is how many letters are to be added, removed or replaced to make a b,
+// of names that are no longer than settings are.
+func distance(a, b string) int {
+	if len(a) > 2*len(b) {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

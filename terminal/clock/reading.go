@@ -1,0 +1,96 @@
+// Package clock reads the times that terminals write, measures how far their
+// clocks are off, and judges what a record's time proves: whether the record is
+// fresh. What cannot be read, or fits several moments, is never guessed: it
+// proves nothing.
+package clock
+
+import "time"
+
+// Kind is what a device wrote where a time is due.
+type Kind int
+
+// The kinds of readings.
+const (
+	// Absent: nothing, null or an empty string.
+	Absent Kind = iota
+	// Unreadable: something that is no time, or that may be several.
+	Unreadable
+	// Wall: a date and a time of day without a zone, by the device's clock.
+	Wall
+	// Instant: a moment, whatever the device's zone: with a zone of its own, or
+	// counted since 1970.
+	Instant
+)
+
+// Reading is one time, as a device wrote it.
+type Reading struct {
+	Kind Kind
+	// At is the moment of an Instant, in UTC. Of a Wall it is what the clock
+	// shows, as if it were in UTC.
+	At time.Time
+	// Step is how exactly it is written: a time without seconds has a Step of a
+	// minute, and At is the beginning of the minute.
+	Step time.Duration
+	// Zone is the one that a Wall names ("Asia/Shanghai"); nil for the device's.
+	Zone *time.Location
+	// Text is what was written, for people: at most 40 bytes of printable ASCII.
+	Text string
+	// Reason says why it is Unreadable, as in "it has no date".
+	Reason string
+}
+
+// Zone returns the zone that a device's clock is in; nil is this machine's, as
+// is a function that returns nil.
+type Zone func(device string) *time.Location
+
+// Of returns the zone of a device, never nil.
+func (z Zone) Of(device string) *time.Location {
+	if z != nil {
+		if location := z(device); location != nil {
+			return location
+		}
+	}
+	return time.Local
+}
+
+// moments returns the moments that the reading fits, the earliest first: one; two
+// for a wall time that comes twice, when summer time ends; none for one that does
+// not exist, when it begins. zone is the device's.
+func (r Reading) moments(zone *time.Location) []time.Time {
+	switch {
+	case r.Kind == Instant:
+		return []time.Time{r.At}
+	case r.Kind != Wall:
+		return nil
+	case r.Zone != nil:
+		zone = r.Zone
+	}
+	var moments []time.Time
+	// A change of zone is felt within a day; each offset that holds around the
+	// wall time is tried, and counts where it leads back to that wall time.
+	tried := map[int]bool{}
+	for _, around := range []time.Duration{24 * time.Hour, 12 * time.Hour, 0, -12 * time.Hour, -24 * time.Hour} {
+		_, offset := r.At.Add(around).In(zone).Zone()
+		if tried[offset] {
+			continue
+		}
+		tried[offset] = true
+		at := r.At.Add(-time.Duration(offset) * time.Second)
+		if _, there := at.In(zone).Zone(); there != offset {
+			continue
+		}
+		moments = append(moments, at)
+	}
+	if len(moments) > 1 && moments[1].Before(moments[0]) {
+		moments[0], moments[1] = moments[1], moments[0]
+	}
+	return moments
+}
+
+// zoneName names the zone that a Wall is taken to be in, for people.
+func (r Reading) zoneName(zone *time.Location) string {
+	if r.Zone != nil {
+		zone = r.Zone
+	}
+	return zone.String()
+}

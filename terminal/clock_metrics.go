@@ -1,0 +1,54 @@
+package terminal
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+)
+
+// maxClocks is how many devices are named in the metric of clocks that are wrong:
+// those that are off the most. A site with more has another problem.
+const maxClocks = 100
+
+// deviceClocks measures the clocks of the devices for a scrape.
+type deviceClocks struct{ registry *registry }
+
+var (
+	clocksDescription = prometheus.NewDesc("edgelens_device_clocks",
+		"Accepted devices by what is measured of their clocks: right, wrong (off by more than terminal.clock_limit), unknown.", []string{"state"}, nil)
+	clockOffsetDescription = prometheus.NewDesc("edgelens_device_clock_offset_seconds",
+		"By how much a device's clock is ahead of ours, of those that are wrong; at most the worst 100.", []string{"device"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (d *deviceClocks) Describe(c chan<- *prometheus.Desc) {
+	c <- clocksDescription
+	c <- clockOffsetDescription
+}
+
+// Collect implements prometheus.Collector.
+func (d *deviceClocks) Collect(c chan<- prometheus.Metric) {
+	counts := map[string]int{"right": 0, "wrong": 0, "unknown": 0}
+	var wrong []edgelens.Device
+	for _, device := range d.registry.list() {
+		switch {
+		case device.State != edgelens.DeviceAccepted:
+		case device.Clock.Problem != "":
+			counts["wrong"]++
+			wrong = append(wrong, device)
+		case device.Clock.Samples > 0:
+			counts["right"]++
+		default:
+			counts["unknown"]++
+		}
+	}
+	for state, n := range counts {
+		c <- prometheus.MustNewConstMetric(clocksDescription, prometheus.GaugeValue, float64(n), state)
+	}
+	slices.SortStableFunc(wrong, func(a, b edgelens.Device) int { return int(min(1, max(-1, b.Clock.Offset.Abs()-a.Clock.Offset.Abs()))) })
+	for _, device := range wrong[:min(len(wrong), maxClocks)] {
+		c <- prometheus.MustNewConstMetric(clockOffsetDescription, prometheus.GaugeValue, device.Clock.Offset.Seconds(), device.ID)
+	}
+}

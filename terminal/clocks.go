@@ -1,0 +1,80 @@
+package terminal
+
+import (
+	"time"
+
+	"edgelens"
+	"edgelens/terminal/clock"
+)
+
+// zoneOf returns the zone that a device's clock is in, never nil.
+func (f *Face) zoneOf(device string) *time.Location { return f.registry.zoneOf(device) }
+
+// judge says what the times in a message of a device prove.
+func (f *Face) judge(one item, device string, times []clock.Reading) clock.Verdict {
+	measured, apply := f.registry.clock(device, one.receivedAt)
+	return clock.Judge(clock.Evidence{
+		Readings: times, Received: one.receivedAt, Zone: f.zoneOf(device), Fresh: f.config.Fresh, Measured: measured, Apply: apply,
+	})
+}
+
+// freshness puts together what is known of a record's age: what came out of the
+// broker's store is old whatever its time, and what the device says of the record
+// counts where its time does not say worse.
+func freshness(one item, record edgelens.Record, verdict clock.Verdict) (edgelens.Freshness, string) {
+	stored := one.stored()
+	switch {
+	case stored != "":
+		return edgelens.FreshnessReplayed, stored
+	case record.Freshness == edgelens.FreshnessReplayed, verdict.Freshness == edgelens.FreshnessFresh && record.Freshness != "":
+		return record.Freshness, record.FreshnessReason
+	default:
+		return verdict.Freshness, verdict.Reason
+	}
+}
+
+// notice counts a record by what its time proves, and measures the device's clock
+// by it where it came at once.
+func (f *Face) notice(one item, record edgelens.Record, verdict clock.Verdict) {
+	f.metrics.records.WithLabelValues(record.Dialect, string(record.Freshness)).Inc()
+	if verdict.Problem != "" {
+		f.metrics.notUnderstood.WithLabelValues(record.Dialect, partTime+string(verdict.Problem)).Inc()
+	}
+	if record.Doubt != "" {
+		f.metrics.notUnderstood.WithLabelValues(record.Dialect, partVerdict).Inc()
+		f.warn(one, "the verdict of a record is not understood, so nobody passed: "+record.Doubt, nil)
+	}
+	if one.stored() == "" && record.Freshness != edgelens.FreshnessReplayed {
+		f.measure(record.Device, clock.FromRecord, verdict, one.receivedAt)
+	}
+}
+
+// measure takes down what a device's clock showed when a message came that cannot
+// have waited, and logs when it is found to be wrong, and when it is right again.
+func (f *Face) measure(device string, source clock.Source, verdict clock.Verdict, received time.Time) {
+	measured, changed := f.registry.measure(device, source, verdict, received)
+	if !changed {
+		return
+	}
+	if problem := measured.Problem(f.config.ClockLimit, f.zoneOf(device), received); problem != "" {
+		f.log.Warn("the clock of a device is wrong", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples, "problem", problem)
+		return
+	}
+	f.log.Info("the clock of a device is right again", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples)
+}
+
+// countTime counts a record whose time proves nothing.
+func countTime(c *edgelens.DeviceCounters, problem clock.Problem) {
+	switch problem {
+	case clock.Missing:
+		c.MissingTimes++
+	case clock.NotUnderstood:
+		c.UnreadableTimes++
+	case clock.Future:
+		c.FutureTimes++
+	case clock.Ambiguous:
+		c.AmbiguousTimes++
+	case clock.Contradiction:
+		c.ContradictingTimes++
+	}
+}
