@@ -51,6 +51,7 @@ func (c *Config) settings() []setting {
 		{"inference.threads", "threads of each interpreter", integer(&c.Inference.Threads)},
 		{"inference.delegate", "auto (XNNPACK where the model allows) or none", text(&c.Inference.Delegate)},
 		{"inference.requantize", "run legacy uint8 models as int8, several times faster, where they answer alike", boolean(&c.Inference.Requantize)},
+		{"inference.probe", "try a new model file in a process of its own before it is loaded, so that a damaged one cannot end this one", boolean(&c.Inference.Probe)},
 		{"inference.invoke_timeout", "after how long a running interpreter is given up", duration(&c.Inference.InvokeTimeout)},
 
 		{"preprocess.max_pixels", "largest picture, in pixels", integer(&c.Preprocess.MaxPixels)},

@@ -320,9 +320,9 @@ func TestRealModels(t *testing.T) {
 			t.Errorf("%s: %s, %d labels", m.Name, m.Digest, len(m.Labels))
 		}
 	}
-	for _, name := range []string{"model_invoking_error", "mobilenet_v1_1.0_224_quant_embedding_extractor"} {
-		if _, err := r.Get(name); err != nil {
-			t.Error(err)
+	for name, want := range map[string]string{"model_invoking_error": "fake-op-double"} {
+		if _, err := r.Get(name); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
 	}
 }

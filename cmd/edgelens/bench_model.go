@@ -36,7 +36,7 @@ func newBenchChild(environ []string) *cobra.Command {
 				return err
 			}
 			if file == "" {
-				model, err := benchModel(c)
+				model, err := benchModel(cmd.Context(), c)
 				if err != nil {
 					return err
 				}
@@ -137,8 +137,8 @@ type benchPipeline struct {
 	tensor, out  []byte
 }
 
-func (b *bencher) pipelineTasks() ([]suite.Task, error) {
-	model, err := benchModel(b.config)
+func (b *bencher) pipelineTasks(ctx context.Context) ([]suite.Task, error) {
+	model, err := benchModel(ctx, b.config)
 	if err != nil {
 		return nil, err
 	}

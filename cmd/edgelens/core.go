@@ -48,12 +48,12 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 		return nil, errors.Join(err, preprocessor.Close())
 	}
 	loads := telemetry.NewModels(metrics)
-	loader := inference.NewLoader(c.Inference, registry, tflite.New(), log, func(spec models.Spec, took time.Duration) {
+	prober := newProber(c, log)
+	loader := inference.NewLoader(c.Inference, registry, tflite.New(), prober, log, func(spec models.Spec, took time.Duration) {
 		loads.Loaded(spec.Name, took)
 	})
 	if c.Inference.Delegate != inference.DelegateNone { // else nothing is gained
-		r := &requantizer{on: c.Inference.Requantize, dir: filepath.Join(c.DataDir, "requantized"), log: log,
-			options: inference.Options{Threads: c.Inference.Threads, Delegate: c.Inference.Delegate}}
+		r := &requantizer{on: c.Inference.Requantize, dir: filepath.Join(c.DataDir, "requantized"), log: log, comparison: comparison{prober, c.Inference}}
 		loader.PrepareWith(r.prepare)
 	}
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })

@@ -56,13 +56,13 @@ func isModelFile(arg string) bool {
 func newModelVerify() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify FILE...",
-		Short: "Check .tflite files without running them: status 1 where one is refused",
+		Short: "Check .tflite files and try them in a process of their own: status 1 where one is refused",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			refused := false
 			for _, file := range files {
 				verdict := "can be used"
-				if _, err := readModelFile(file); err != nil {
+				if err := verifyFile(cmd.Context(), file); err != nil {
 					refused, verdict = true, err.Error()
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", file, verdict) // only talk
@@ -73,6 +73,14 @@ func newModelVerify() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// verifyFile says why a .tflite file cannot be used.
+func verifyFile(ctx context.Context, path string) error {
+	if _, err := readModelFile(path); err != nil {
+		return err
+	}
+	return tryFile(ctx, untold(), path, "", oneInterpreter())
 }
 
 // readModelFile reads a .tflite file that may be anything.
