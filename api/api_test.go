@@ -296,7 +296,8 @@ func TestEverySentinelHasAStatus(t *testing.T) {
 			if code := edgelens.Code(s.recognizer.err); p["code"] != code {
 				t.Errorf("code %v, want %v", p["code"], code)
 			}
-			if told := strings.Contains(w.Body.String(), inside); told != (status < 499) {
+			// Whoever put a model there can put it right.
+			if told := strings.Contains(w.Body.String(), inside); told != (status < 499 || sentinel == edgelens.ErrModel) {
 				t.Errorf("status %d and the client is told of the inside: %v", status, told)
 			}
 			if again := w.Header().Get("Retry-After"); (again != "") != (status == 503) {

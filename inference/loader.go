@@ -281,7 +281,7 @@ func (l *Loader) build(model *models.Model) (*Pool, models.Spec, error) {
 	if err != nil {
 		return nil, models.Spec{}, err
 	}
-	spec, err := newSpec(*model, pool.Spec())
+	spec, err := l.newSpec(*model, pool)
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), l.config.InvokeTimeout)
 		defer cancel()
@@ -302,19 +302,43 @@ func openPool(backend Backend, model models.Model, config Config) (*Pool, error)
 }
 
 // newSpec reads the tensors as those of an image classifier.
-func newSpec(model models.Model, facts PoolSpec) (models.Spec, error) {
+func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
+	facts := pool.Spec()
 	input, err := models.NewInputSpec(facts.Input, model.Normalization)
 	if err != nil {
 		return models.Spec{}, err
 	}
-	if facts.Output.DType == models.InvalidDType || facts.Output.Elements() < 2 {
-		return models.Spec{}, fmt.Errorf("%w: its output has shape %v of %s, not one score for each of several classes", edgelens.ErrModel, facts.Output.Shape, facts.Output.DType)
+	if err := model.CheckOutput(facts.Output); err != nil {
+		return models.Spec{}, err
 	}
 	activation := model.Activation
 	if activation == models.ActivationAuto {
-		activation = detectActivation(facts.Output, facts.WarmUp)
+		if activation, err = l.detectActivation(pool); err != nil {
+			return models.Spec{}, err
+		}
+		if activation == models.ActivationLogits && facts.Output.Elements() == 1 {
+			return models.Spec{}, fmt.Errorf("%w: its single output is not a probability, so it seems to measure something rather than to classify; where it is a logit, say `output: logits` in manifest.yaml", edgelens.ErrModel)
+		}
 	}
 	return models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation, Delegate: facts.Delegate}, nil
+}
+
+// detectActivation tells what a model gives whose graph does not say: see
+// activationOf. Besides the noise of the warm-up it is run on the lowest and the
+// highest values.
+func (l *Loader) detectActivation(pool *Pool) (models.Activation, error) {
+	facts := pool.Spec()
+	outputs := facts.WarmUp
+	for _, highest := range []bool{false, true} {
+		tensor := make([]byte, facts.Input.Bytes())
+		fillConstant(tensor, facts.Input.DType, highest)
+		output, err := pool.Run(l.preparing, func() ([]byte, error) { return tensor, nil })
+		if err != nil {
+			return "", err
+		}
+		outputs = append(outputs, output)
+	}
+	return activationOf(facts.Output, outputs), nil
 }
 
 // Knows reports whether a model of that name is loaded or was tried.

@@ -23,7 +23,7 @@ const maxManifestBytes = 1 << 20
 //	    source: URL            # optional: where the public finds it, http(s)
 //	    licence: SPDX          # optional
 //	    description: TEXT      # optional
-//	    task: classification   # optional: the only task there is
+//	    task: classify         # optional: the only task; with it a model needs no labels
 //	    labels:                # optional
 //	      {file: FILE, sha256: HEX, size: BYTES, source: URL}
 //	    input: {mean: NUMBER, std: NUMBER}  # optional, see Normalization
@@ -92,6 +92,7 @@ func (p *parser) entry(at string, node *yaml.Node) Entry {
 		at = fmt.Sprintf("%s %.100q", at, name)
 	}
 	var labels, input yaml.Node
+	e.TaskGiven = scalarAt(node, "task") != ""
 	p.fields(at, node, map[string]any{
 		"name": &e.Name, "file": &e.File.Name, "sha256": &e.File.SHA256, "size": &e.File.Size, "source": &e.File.Source,
 		"licence": &e.Licence, "description": &e.Description, "task": &e.Task,

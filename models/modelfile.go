@@ -24,6 +24,8 @@ type modelFacts struct {
 	labels []string
 	// about is nil where the file is no model.
 	about *edgelens.ModelFacts
+	// activation is what the graph ends in; ActivationAuto where that does not tell.
+	activation Activation
 	// modelErr and labelsErr say what is wrong with the file and with the
 	// labels inside it.
 	modelErr, labelsErr error
@@ -52,9 +54,18 @@ func readModelFile(f *os.File, size int64) (modelFacts, error) {
 		facts.modelErr = err
 		return facts, nil
 	}
-	facts.about = model.Facts()
+	facts.about, facts.activation = model.Facts(), activationOf(model.Main())
 	facts.labels, facts.labelsErr = metadataLabels(data)
 	return facts, nil
+}
+
+// activationOf tells probabilities where the graph ends in what gives them.
+func activationOf(g *tflitefile.Subgraph) Activation {
+	switch last, _ := g.EndsIn(); last {
+	case tflitefile.Softmax, tflitefile.Logistic:
+		return ActivationProbabilities
+	}
+	return ActivationAuto
 }
 
 // labelsFacts is what is found in a file of labels.

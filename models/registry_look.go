@@ -18,6 +18,7 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 			Path:          filepath.Join(r.dir, e.File.Name),
 			FileBytes:     e.File.Size,
 			Task:          e.Task,
+			TaskGiven:     e.TaskGiven,
 			Normalization: e.Normalization,
 			Activation:    e.Activation,
 		},
@@ -38,6 +39,9 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 	if facts.modelErr != nil {
 		return l.failed(e.File.Name + " " + facts.modelErr.Error())
 	}
+	if l.Activation == ActivationAuto {
+		l.Activation = facts.activation
+	}
 	if e.Labels != nil {
 		return r.withPromisedLabels(l)
 	}
@@ -54,8 +58,8 @@ func (r *Registry) fromBuiltIn() Listed {
 	if facts.modelErr != nil {
 		return l.failed("the built-in model " + facts.modelErr.Error())
 	}
-	l.Facts = facts.about
-	return l.available()
+	l.Facts, l.State = facts.about, edgelens.ModelAvailable
+	return l
 }
 
 // fromFile looks at a file that the manifest does not know.
@@ -80,6 +84,7 @@ func (r *Registry) fromFile(file string) Listed {
 	if facts.modelErr != nil {
 		return l.failed(file + " " + facts.modelErr.Error())
 	}
+	l.Activation = facts.activation
 	return r.withOwnLabels(l, facts)
 }
 
@@ -141,7 +146,12 @@ func (r *Registry) withOwnLabels(l Listed, facts modelFacts) Listed {
 	return l.available()
 }
 
+// available is the end of looking at a model: it can be used unless it is no image
+// classifier.
 func (l Listed) available() Listed {
+	if err := l.checkTensors(l.Facts); err != nil {
+		return l.failed(filepath.Base(l.Path) + ": " + strings.TrimPrefix(err.Error(), edgelens.ErrModel.Error()+": "))
+	}
 	l.State = edgelens.ModelAvailable
 	return l
 }

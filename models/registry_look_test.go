@@ -86,20 +86,21 @@ func remove(t *testing.T, dir, name string) {
 
 func TestDroppedLabels(t *testing.T) {
 	plain := modeltest.Mean(modeltest.Options{})
-	inside := modeltest.Mean(modeltest.Options{Labels: []string{"inside"}})
+	inside := modeltest.Mean(modeltest.Options{Labels: []string{"x", "y", "z"}})
 	for name, tc := range map[string]struct {
 		model   []byte
 		files   map[string]string
 		want    []string
 		problem string
 	}{
-		"none":               {plain, nil, nil, ""},
-		"inside comes first": {inside, map[string]string{"m.txt": "a", "m.labels.txt": "b", "labels.txt": "c"}, []string{"inside"}, ""},
-		"m.txt":              {plain, map[string]string{"m.txt": "a", "m.labels.txt": "b", "labels.txt": "c"}, []string{"a"}, ""},
-		"m.labels.txt":       {plain, map[string]string{"m.labels.txt": "b", "labels.txt": "c"}, []string{"b"}, ""},
-		"labels.txt":         {plain, map[string]string{"labels.txt": "c"}, []string{"c"}, ""},
-		"not UTF-8":          {plain, map[string]string{"labels.txt": "\xff"}, nil, "labels.txt: line 1 of the labels is not valid UTF-8"},
-		"not UTF-8 inside":   {modeltest.Mean(modeltest.Options{Labels: []string{"\xff"}}), nil, nil, "not valid UTF-8"},
+		"none":             {plain, nil, nil, "feature vector"},
+		"inside":           {inside, nil, []string{"x", "y", "z"}, ""},
+		"m.txt":            {plain, map[string]string{"m.txt": "a\nb\nc", "m.labels.txt": "d\ne\nf", "labels.txt": "g\nh\ni"}, []string{"a", "b", "c"}, ""},
+		"m.labels.txt":     {plain, map[string]string{"m.labels.txt": "d\ne\nf", "labels.txt": "g\nh\ni"}, []string{"d", "e", "f"}, ""},
+		"labels.txt":       {plain, map[string]string{"labels.txt": "g\nh\ni"}, []string{"g", "h", "i"}, ""},
+		"one too few":      {plain, map[string]string{"m.txt": "a\nb"}, []string{"a", "b"}, "2 labels for 3 outputs"},
+		"not UTF-8":        {plain, map[string]string{"labels.txt": "\xff"}, nil, "labels.txt: line 1 of the labels is not valid UTF-8"},
+		"not UTF-8 inside": {modeltest.Mean(modeltest.Options{Labels: []string{"\xff"}}), nil, nil, "not valid UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

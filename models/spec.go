@@ -104,21 +104,28 @@ type InputBuffer struct {
 	Bytes []byte
 }
 
-// NewInputSpec reads an input tensor as an NHWC picture. The error says what
-// is wrong with it.
+// NewInputSpec reads an input tensor as an image, [1 height width channels]. The
+// error wraps edgelens.ErrModel and says what is wrong with it.
 func NewInputSpec(t TensorSpec, n *Normalization) (InputSpec, error) {
-	if len(t.Shape) != 4 || t.Shape[0] != 1 || (t.Shape[3] != 3 && t.Shape[3] != 1) {
-		return InputSpec{}, fmt.Errorf("%w: its input has shape %v, not [1 height width 3], so it is not a model for one picture", edgelens.ErrModel, t.Shape)
+	spec := InputSpec{TensorSpec: t, Normalization: DefaultNormalization}
+	isChannels := func(d int) bool { return d == 3 || d == 1 }
+	switch {
+	case len(t.Shape) != 4 || t.Shape[0] != 1:
+		return InputSpec{}, notClassifier("has an input of shape %v, not [1 height width 3], so it is not a model for one image", t.Shape)
+	case isChannels(t.Shape[3]):
+		spec.Height, spec.Width, spec.Channels = t.Shape[1], t.Shape[2], t.Shape[3]
+	case isChannels(t.Shape[1]):
+		return InputSpec{}, notClassifier("has an input of shape %v, with the channels first (NCHW, as PyTorch has it); convert it again with the channels last (NHWC), as onnx2tf and ai-edge-torch's to_channel_last_io do", t.Shape)
+	default:
+		return InputSpec{}, notClassifier("has an input of shape %v, which has neither 3 channels (RGB) nor 1 (gray), so it is not a model for images as cameras take them", t.Shape)
 	}
-	h, w := t.Shape[1], t.Shape[2]
 	const most = 4096 // pixels a side; 48 MB of input, far above any edge model
-	if h < 1 || w < 1 || h > most || w > most {
-		return InputSpec{}, fmt.Errorf("%w: its input is %dx%d pixels; 1 to %d a side can be used", edgelens.ErrModel, w, h, most)
+	if h, w := spec.Height, spec.Width; h < 1 || w < 1 || h > most || w > most {
+		return InputSpec{}, notClassifier("has an input of %dx%d pixels; 1 to %d a side can be used", w, h, most)
 	}
 	if t.DType == InvalidDType {
-		return InputSpec{}, fmt.Errorf("%w: its input is not uint8, int8 or float32", edgelens.ErrModel)
+		return InputSpec{}, notClassifier("has an input that is not uint8, int8 or float32; convert it again with one of these")
 	}
-	spec := InputSpec{TensorSpec: t, Normalization: DefaultNormalization, Width: w, Height: h, Channels: t.Shape[3]}
 	if n != nil {
 		spec.Normalization = *n
 	}
@@ -162,11 +169,14 @@ type Model struct {
 	BuiltIn   bool
 	FileBytes int64
 	Task      string
+	// TaskGiven is true where the manifest itself says the task.
+	TaskGiven bool
 	// Labels has one name a class; nil where none are known.
 	Labels []string
 	// Facts is what the file says of itself; nil where it cannot be read.
 	Facts *edgelens.ModelFacts
 	// Normalization is nil where the manifest does not say.
 	Normalization *Normalization
-	Activation    Activation
+	// Activation is ActivationAuto where neither the manifest nor the graph says.
+	Activation Activation
 }

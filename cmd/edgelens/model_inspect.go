@@ -77,7 +77,11 @@ func newModelVerify() *cobra.Command {
 
 // verifyFile says why a .tflite file cannot be used.
 func verifyFile(ctx context.Context, path string) error {
-	if _, err := readModelFile(path); err != nil {
+	m, err := readModelFile(path)
+	if err != nil {
+		return err
+	}
+	if err := models.CheckTensors(m.Facts()); err != nil {
 		return err
 	}
 	return tryFile(ctx, untold(), path, "", oneInterpreter())

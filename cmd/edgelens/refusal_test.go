@@ -110,32 +110,34 @@ func TestRefusedOptions(t *testing.T) {
 	}
 }
 
-// A model that cannot be used gives a problem without a word of the inside,
-// each time, and the service goes on with the others.
+// A model that cannot be used gives a problem that says why, without the folder or
+// the runtime's words, each time, and the service goes on with the others.
 func TestUnusableModels(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
-	small := modeltest.Options{Side: 8, DType: models.Uint8}
+	small := modeltest.Options{Side: 8, DType: models.Uint8, Labels: modeltest.Labels()}
 	put(t, c, "failing.tflite", modeltest.FailingInvoke(small))
 	put(t, c, "truncated.tflite", modeltest.Truncated())
 	put(t, c, "page.tflite", []byte("<!doctype html><title>404 Not Found</title>"))
 	put(t, c, "two.tflite", modeltest.TwoOutputs(small))
 	put(t, c, "sound.tflite", modeltest.NotAnImage())
-	names := []string{"failing", "truncated", "page", "two", "sound"}
+	names := map[string]string{
+		"failing": "fails on an image of noise", "truncated": "truncated", "page": "web page", "two": "2 outputs", "sound": "shape [1 3]",
+	}
 	if dir := os.Getenv("EDGELENS_TEST_SHARED"); dir != "" {
 		b, err := os.ReadFile(filepath.Join(dir, "models", "model_invoking_error.tflite"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		put(t, c, "model_invoking_error.tflite", b)
-		names = append(names, "model_invoking_error")
+		names["model_invoking_error"] = "custom operator"
 	}
 	s := start(t, c)
 	good := modeltest.Picture(modeltest.Red, 64, 64)
-	for _, name := range names {
+	for name, why := range names {
 		for range 2 {
 			a := s.form(path+"?model="+name, good)
-			if a.status != 500 || a.Code != "model_unusable" || strings.Contains(string(a.body), ".tflite") {
+			if a.status != 500 || a.Code != "model_unusable" || !strings.Contains(a.Detail, why) || strings.Contains(string(a.body), c.ModelsDir) {
 				t.Errorf("%s: got %d %s", name, a.status, a.body)
 			}
 		}
