@@ -157,6 +157,9 @@ type Model struct {
 	// Facts is what the file says of itself; nil where it cannot be read.
 	Facts *ModelFacts
 
+	// Normalization is that of the input; nil where the model cannot be used.
+	Normalization *Normalization
+
 	// The rest is known once the model is ready.
 
 	// RequantizedFrom is the digest of the file in the models folder where an
@@ -172,6 +175,15 @@ type Model struct {
 	// MemoryBytes is by how much the process grew when the model was loaded.
 	MemoryBytes int64
 	LoadTime    time.Duration
+}
+
+// Normalization is how pixels become the numbers that a model was trained on:
+// (pixel - Mean) / Std, with pixels from 0 to 255.
+type Normalization struct {
+	// Mean and Std have one value, or one each for red, green and blue.
+	Mean, Std []float64
+	// Source is "manifest", "metadata", "quantization", "default" or "built_in".
+	Source string
 }
 
 // Tensor describes an input or output of a model.

@@ -181,6 +181,33 @@ func (e ModelState) Valid() bool {
 	}
 }
 
+// Defines values for NormalizationSource.
+const (
+	NormalizationSourceBuiltIn      NormalizationSource = "built_in"
+	NormalizationSourceDefault      NormalizationSource = "default"
+	NormalizationSourceManifest     NormalizationSource = "manifest"
+	NormalizationSourceMetadata     NormalizationSource = "metadata"
+	NormalizationSourceQuantization NormalizationSource = "quantization"
+)
+
+// Valid indicates whether the value is a known member of the NormalizationSource enum.
+func (e NormalizationSource) Valid() bool {
+	switch e {
+	case NormalizationSourceBuiltIn:
+		return true
+	case NormalizationSourceDefault:
+		return true
+	case NormalizationSourceManifest:
+		return true
+	case NormalizationSourceMetadata:
+		return true
+	case NormalizationSourceQuantization:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TensorDtype.
 const (
 	Float32 TensorDtype = "float32"
@@ -403,9 +430,12 @@ type Model struct {
 	LoadMs *float64 `json:"load_ms,omitempty"`
 
 	// MemoryBytes By how much the process grew while it was loaded
-	MemoryBytes *int64  `json:"memory_bytes,omitempty"`
-	Name        string  `json:"name"`
-	Output      *Tensor `json:"output,omitempty"`
+	MemoryBytes *int64 `json:"memory_bytes,omitempty"`
+	Name        string `json:"name"`
+
+	// Normalization How pixels, from 0 to 255, become the numbers that the model was trained on: (pixel - mean) / std
+	Normalization *Normalization `json:"normalization,omitempty"`
+	Output        *Tensor        `json:"output,omitempty"`
 
 	// Problem Why it failed
 	Problem *string `json:"problem,omitempty"`
@@ -465,6 +495,19 @@ type ModelRef struct {
 	Digest string `json:"digest"`
 	Name   string `json:"name"`
 }
+
+// Normalization How pixels, from 0 to 255, become the numbers that the model was trained on: (pixel - mean) / std
+type Normalization struct {
+	// Mean One value, or one each for red, green and blue
+	Mean []float64 `json:"mean"`
+
+	// Source Where it comes from: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
+	Source NormalizationSource `json:"source"`
+	Std    []float64           `json:"std"`
+}
+
+// NormalizationSource Where it comes from: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
+type NormalizationSource string
 
 // OperatorCount defines model for OperatorCount.
 type OperatorCount struct {

@@ -141,6 +141,9 @@ func newModel(m edgelens.Model) Model {
 	if m.Problem != "" {
 		model.Problem = &m.Problem
 	}
+	if n := m.Normalization; n != nil {
+		model.Normalization = &Normalization{Mean: n.Mean, Std: n.Std, Source: NormalizationSource(n.Source)}
+	}
 	if m.State != edgelens.ModelReady {
 		return model
 	}

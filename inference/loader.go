@@ -115,6 +115,11 @@ func (l *Loader) List() []edgelens.Model {
 			ModelRef: item.ModelRef, State: item.State, Problem: item.Problem, Default: item.Name == def,
 			Task: item.Task, LabelsCount: len(item.Labels), FileBytes: item.FileBytes, Facts: item.Facts,
 		}
+		if item.State == edgelens.ModelAvailable {
+			if input, err := item.InputOf(item.Facts); err == nil {
+				m.Normalization = input.PublicNormalization()
+			}
+		}
 		l.describeLoaded(&m)
 		list = append(list, m)
 	}
@@ -145,6 +150,7 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 	m.ModelRef, m.State, m.Problem = e.spec.ModelRef, edgelens.ModelReady, ""
 	m.RequantizedFrom, m.FileBytes, m.Facts = e.spec.RequantizedFrom, e.spec.FileBytes, e.spec.Facts
 	m.Input, m.Output = e.spec.Input.Public(), e.spec.Output.Public()
+	m.Normalization = e.spec.Input.PublicNormalization()
 	m.Delegate, m.Threads = e.spec.Delegate, l.config.Threads
 	stats := e.pool.Stats()
 	m.Interpreters = stats.Idle + stats.Busy
@@ -304,7 +310,7 @@ func openPool(backend Backend, model models.Model, config Config) (*Pool, error)
 // newSpec reads the tensors as those of an image classifier.
 func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 	facts := pool.Spec()
-	input, err := models.NewInputSpec(facts.Input, model.Normalization)
+	input, err := model.NewInput(facts.Input)
 	if err != nil {
 		return models.Spec{}, err
 	}
@@ -320,7 +326,9 @@ func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 			return models.Spec{}, fmt.Errorf("%w: its single output is not a probability, so it seems to measure something rather than to classify; where it is a logit, say `output: logits` in manifest.yaml", edgelens.ErrModel)
 		}
 	}
-	return models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation, Delegate: facts.Delegate}, nil
+	spec := models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation, Delegate: facts.Delegate}
+	spec.SetVariant()
+	return spec, nil
 }
 
 // detectActivation tells what a model gives whose graph does not say: see

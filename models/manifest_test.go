@@ -79,7 +79,7 @@ models:
 				File:    models.File{Name: "a.tflite", SHA256: sum, Size: 5, Source: "https://example.org/a.tflite"},
 				Labels:  &models.File{Name: "a.txt", SHA256: sum, Size: 6, Source: "http://example.org/a.txt"},
 				Licence: "MIT", Description: "about a", Task: "classification", TaskGiven: true,
-				Normalization: &models.Normalization{Mean: 0, Std: 255},
+				Normalization: &models.Normalization{Std: [3]float64{255, 255, 255}},
 				Activation:    models.ActivationLogits,
 			}}},
 		},

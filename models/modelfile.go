@@ -26,9 +26,13 @@ type modelFacts struct {
 	about *edgelens.ModelFacts
 	// activation is what the graph ends in; ActivationAuto where that does not tell.
 	activation Activation
+	// normalization is that of its TFLite Metadata; nil where that gives none.
+	normalization *Normalization
 	// modelErr and labelsErr say what is wrong with the file and with the
 	// labels inside it.
 	modelErr, labelsErr error
+	// metadataErr says what is wrong with what the TFLite Metadata says of tensors.
+	metadataErr error
 }
 
 // MaxLoadedBytes is the largest model file that is read: more than a small
@@ -55,6 +59,11 @@ func readModelFile(f *os.File, size int64) (modelFacts, error) {
 		return facts, nil
 	}
 	facts.about, facts.activation = model.Facts(), activationOf(model.Main())
+	metadata, err := model.TensorMetadata()
+	if err == nil {
+		facts.normalization, err = ofMetadata(metadata)
+	}
+	facts.metadataErr = err
 	facts.labels, facts.labelsErr = metadataLabels(data)
 	return facts, nil
 }

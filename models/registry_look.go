@@ -42,6 +42,11 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 	if l.Activation == ActivationAuto {
 		l.Activation = facts.activation
 	}
+	if e.Normalization != nil {
+		l.NormalizationFrom = FromManifest
+	} else if problem := l.normalizeBy(facts); problem != "" {
+		return l.failed(problem)
+	}
 	if e.Labels != nil {
 		return r.withPromisedLabels(l)
 	}
@@ -85,7 +90,22 @@ func (r *Registry) fromFile(file string) Listed {
 		return l.failed(file + " " + facts.modelErr.Error())
 	}
 	l.Activation = facts.activation
+	if problem := l.normalizeBy(facts); problem != "" {
+		return l.failed(problem)
+	}
 	return r.withOwnLabels(l, facts)
+}
+
+// normalizeBy takes the normalization of the model's own metadata. What that says
+// and cannot be used is a problem: to normalize otherwise gives wrong answers.
+func (l *Listed) normalizeBy(facts modelFacts) (problem string) {
+	if facts.metadataErr != nil {
+		return fmt.Sprintf("%s: its TFLite Metadata %s; enter the model in manifest.yaml with `input: {mean: ..., std: ...}`", filepath.Base(l.Path), facts.metadataErr)
+	}
+	if facts.normalization != nil {
+		l.Normalization, l.NormalizationFrom = facts.normalization, FromMetadata
+	}
+	return ""
 }
 
 // nameOf returns the name of a dropped file's model: the file's without

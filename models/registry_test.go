@@ -25,6 +25,11 @@ func labelled(o modeltest.Options) []byte {
 	return modeltest.Mean(o)
 }
 
+func uniform(mean, std float64) *models.Normalization {
+	n := models.Uniform(mean, std)
+	return &n
+}
+
 func hexSum(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
 func open(t testing.TB, dir string) *models.Registry {
@@ -72,7 +77,7 @@ func TestGetFromManifest(t *testing.T) {
 		ModelRef:  edgelens.ModelRef{Name: "mean", Digest: "sha256:" + hexSum(file)},
 		Path:      filepath.Join(dir, "mean_file.tflite"),
 		FileBytes: int64(len(file)), Task: "classification", Labels: modeltest.Labels(),
-		Normalization: &models.Normalization{Mean: 1, Std: 2}, Activation: models.ActivationProbabilities,
+		Normalization: uniform(1, 2), NormalizationFrom: models.FromManifest, Activation: models.ActivationProbabilities,
 	}
 	m, err := tflitefile.Read(file)
 	if err != nil {

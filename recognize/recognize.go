@@ -123,10 +123,12 @@ func (q *question) twoModels() bool { return q.judge != nil && q.judge.Digest !=
 
 // key names everything that the answer depends on.
 func (s *Service) key(q *question, req *edgelens.Request) string {
-	b := make([]byte, 0, 288)
+	b := make([]byte, 0, 320)
 	b = append(b, q.spec.Name...)
 	b = append(b, ' ')
 	b = append(b, q.spec.Digest...)
+	b = append(b, ' ')
+	b = append(b, q.spec.Variant...)
 	b = append(b, ' ')
 	b = append(b, s.preprocess.Version()...)
 	b = append(b, ' ')

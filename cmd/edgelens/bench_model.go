@@ -163,7 +163,7 @@ func openPipeline(c *config.Config, model models.Model) (_ *benchPipeline, err e
 	if p.interpreter, err = p.model.NewInterpreter(); err != nil {
 		return nil, err
 	}
-	if p.input, err = models.NewInputSpec(p.interpreter.Input(), model.Normalization); err != nil {
+	if p.input, err = model.NewInput(p.interpreter.Input()); err != nil {
 		return nil, err
 	}
 	p.tensor, p.out = make([]byte, p.input.Bytes()), make([]byte, p.interpreter.Output().Bytes())

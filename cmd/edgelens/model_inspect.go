@@ -121,6 +121,13 @@ func inspectFile(path string, w io.Writer, asJSON bool) error {
 			fmt.Fprintf(t, "%s\t%s\n", row[0], publicTensorText(tensor)) // Flush returns it
 		}
 	}
+	normalization := "unknown: "
+	if input, err := models.InputOfFile(m); err != nil {
+		normalization += err.Error()
+	} else {
+		normalization = input.NormalizationText()
+	}
+	fmt.Fprintf(t, "normalization\t%s\n", normalization) // Flush returns it
 	return printFacts(t, facts)
 }
 
@@ -191,7 +198,7 @@ func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON boo
 		{"digest", spec.Digest},
 		{"size", fmt.Sprintf("%d bytes", spec.FileBytes)},
 		{"input", tensorText(spec.Input.TensorSpec)},
-		{"normalization", fmt.Sprintf("(pixel - %v) / %v", spec.Input.Mean, spec.Input.Std)},
+		{"normalization", spec.Input.NormalizationText()},
 		{"output", tensorText(spec.Output)},
 		{"output is", string(spec.Activation)},
 		{"labels", fmt.Sprint(len(spec.Labels))},

@@ -89,3 +89,39 @@ func TestScores(t *testing.T) {
 		}
 	})
 }
+
+// Each model is fed as it was trained, wherever that is written, and the API says
+// where.
+func TestNormalizations(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	imagenet := [2][3]float64{{123.675, 116.28, 103.53}, {58.395, 57.12, 57.375}}
+	floats := func(v [3]float64) []float32 { return []float32{float32(v[0]), float32(v[1]), float32(v[2])} }
+	uniform := func(v float64) [3]float64 { return [3]float64{v, v, v} }
+	s := start(t, c)
+	for name, tc := range map[string]struct {
+		model  modeltest.Brightness
+		source string
+	}{
+		"default":       {modeltest.Brightness{}, "default"},
+		"metadata_0_1":  {modeltest.Brightness{Mean: uniform(0), Std: uniform(255), Metadata: modeltest.TensorMetadata([]float32{0}, []float32{255})}, "metadata"},
+		"metadata_each": {modeltest.Brightness{Mean: imagenet[0], Std: imagenet[1], Metadata: modeltest.TensorMetadata(floats(imagenet[0]), floats(imagenet[1]))}, "metadata"},
+		"uint8_0_1":     {modeltest.Brightness{Mean: uniform(0), Std: uniform(255), Input: models.Uint8, Scale: 1.0 / 255}, "quantization"},
+		"int8_0_1":      {modeltest.Brightness{Mean: uniform(0), Std: uniform(255), Input: models.Int8, Scale: 1.0 / 255, ZeroPoint: -128}, "quantization"},
+		"uint8_0_255":   {modeltest.Brightness{Mean: uniform(0), Std: uniform(1), Input: models.Uint8, Scale: 1}, "quantization"},
+		"int8_caffe":    {modeltest.Brightness{Mean: uniform(128), Std: uniform(1), Input: models.Int8, Scale: 1}, "quantization"},
+		"uint8_metadata": {modeltest.Brightness{Mean: uniform(100), Std: uniform(200), Input: models.Uint8, Scale: 0.006, ZeroPoint: 100,
+			Metadata: modeltest.TensorMetadata([]float32{100}, []float32{200})}, "metadata"},
+		"uint8_imagenet": {modeltest.Brightness{Mean: uniform(114), Std: uniform(56), Input: models.Uint8, Scale: 1.0 / 56, ZeroPoint: 114}, "quantization"},
+	} {
+		tc.model.Labels = modeltest.BrightnessLabels()
+		put(t, c, name+".tflite", tc.model.File())
+		labels, scores := s.brightnessOf(name)
+		if strings.Join(labels, " ") != "dark middle bright" || len(scores) != 3 || min(scores[0], scores[1], scores[2]) < 0.9 {
+			t.Errorf("%s: %v %v", name, labels, scores)
+		}
+		if a := s.get("/api/models/" + name); !strings.Contains(string(a.body), `"source":"`+tc.source+`"`) {
+			t.Errorf("%s: %s", name, a.body)
+		}
+	}
+}

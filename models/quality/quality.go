@@ -56,7 +56,7 @@ func Model() (models.Model, error) {
 	return models.Model{
 		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, Path: path, BuiltIn: true, FileBytes: int64(len(file)),
 		Task: models.TaskClassification, Labels: Labels(),
-		Normalization: &normalization, Activation: models.ActivationProbabilities,
+		Normalization: &normalization, NormalizationFrom: models.FromBuiltIn, Activation: models.ActivationProbabilities,
 	}, nil
 }
 
