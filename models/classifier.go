@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"edgelens"
 )
@@ -127,9 +128,31 @@ func (m *Model) CheckOutput(output TensorSpec) error {
 	case single:
 		return notClassifier("has a single score, for which two labels are needed: first the name for low scores, then that for high ones; there are %d", n)
 	case n != 0:
-		return fmt.Errorf("%w: it has %d labels for %d outputs", edgelens.ErrModel, n, classes)
+		count := n
+		if m.labelsForm.from == 1 { // class 0 is not among them
+			count--
+		}
+		return fmt.Errorf("%w: it has %d labels for %d outputs: %s", edgelens.ErrModel, count, classes, m.labelsForm.cause(m.Labels, classes))
 	case m.TaskGiven: // by who knows it; the classes stay numbers
 		return nil
 	}
 	return notClassifier("has an output of %d numbers and no labels anywhere, so it probably gives a feature vector (embedding) and no scores; for a classifier, put its labels beside it as %s.txt, one a line, or enter it in manifest.yaml with `task: classify`", classes, stem(m.Path))
+}
+
+// cause is the commonest one of a wrong number of labels.
+func (f labelForm) cause(labels []string, classes int) string {
+	first := strings.ToLower(strings.TrimSpace(labels[0]))
+	switch n := len(labels); {
+	case f.numbered && f.from == 1 && n == classes+1:
+		return "they are numbered from 1, and classes are counted from 0; number them from 0, or, where the numbers are part of the names, write the names as a JSON list"
+	case n == classes-1:
+		return "is the background class missing? Then its name, such as background, belongs before the others"
+	case n == classes+1 && strings.HasPrefix(first, "#"):
+		return "is the first line a comment? Remove it"
+	case n == classes+1 && (slices.Contains(nameHeads, first) || slices.Contains(numberHeads, first) || slices.Contains(listMembers, first)):
+		return "is the first line a heading? Remove it"
+	case n == classes+1:
+		return "is there a background class or a heading too many?"
+	}
+	return "are they those of another model?"
 }

@@ -21,7 +21,8 @@ type modelFacts struct {
 	sha256 string // hex; empty where the file is no model
 	size   int64
 	// labels are those of its TFLite Metadata; nil where it has none.
-	labels []string
+	labels     []string
+	labelsForm labelForm
 	// about is nil where the file is no model.
 	about *edgelens.ModelFacts
 	// activation is what the graph ends in; ActivationAuto where that does not tell.
@@ -64,7 +65,11 @@ func readModelFile(f *os.File, size int64) (modelFacts, error) {
 		facts.normalization, err = ofMetadata(metadata)
 	}
 	facts.metadataErr = err
-	facts.labels, facts.labelsErr = metadataLabels(data)
+	var named []string
+	if metadata != nil {
+		named = metadata.LabelFiles
+	}
+	facts.labels, facts.labelsForm, facts.labelsErr = metadataLabels(data, named)
 	return facts, nil
 }
 
@@ -81,6 +86,7 @@ func activationOf(g *tflitefile.Subgraph) Activation {
 type labelsFacts struct {
 	sha256 string
 	labels []string
+	form   labelForm
 	err    error // what is wrong with it
 }
 
@@ -91,7 +97,7 @@ func readLabelsFile(f *os.File, _ int64) (labelsFacts, error) {
 	}
 	sum := sha256.Sum256(data)
 	facts := labelsFacts{sha256: hex.EncodeToString(sum[:])}
-	facts.labels, facts.err = parseLabels(data)
+	facts.labels, facts.form, facts.err = parseLabels(data)
 	return facts, nil
 }
 
