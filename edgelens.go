@@ -118,12 +118,19 @@ type Result struct {
 	// Cached is true when the answer came from the result cache.
 	Cached  bool
 	Timings Timings
+	// StandIn is true where no classifier was there and the model of image quality
+	// answered in its place: the predictions say whether the image is usable, not
+	// what is in it.
+	StandIn bool `json:",omitempty"`
+	// Warnings are sentences about what makes the answer less than it should be.
+	Warnings []string `json:",omitempty"`
 }
 
 // Clone returns a copy that shares nothing that can be written with r.
 func (r *Result) Clone() *Result {
 	c := *r
 	c.Predictions = append([]Prediction(nil), r.Predictions...)
+	c.Warnings = append([]string(nil), r.Warnings...)
 	if r.Quality != nil {
 		quality := *r.Quality
 		c.Quality = &quality

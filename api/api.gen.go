@@ -46,6 +46,24 @@ func (e CommandStatus) Valid() bool {
 	}
 }
 
+// Defines values for ConditionSeverity.
+const (
+	ConditionSeverityDegraded    ConditionSeverity = "degraded"
+	ConditionSeverityUnavailable ConditionSeverity = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the ConditionSeverity enum.
+func (e ConditionSeverity) Valid() bool {
+	switch e {
+	case ConditionSeverityDegraded:
+		return true
+	case ConditionSeverityUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeviceState.
 const (
 	DeviceStateAccepted    DeviceState = "accepted"
@@ -69,16 +87,19 @@ func (e DeviceState) Valid() bool {
 
 // Defines values for HealthStatus.
 const (
-	Ok      HealthStatus = "ok"
-	Waiting HealthStatus = "waiting"
+	HealthStatusDegraded    HealthStatus = "degraded"
+	HealthStatusOk          HealthStatus = "ok"
+	HealthStatusUnavailable HealthStatus = "unavailable"
 )
 
 // Valid indicates whether the value is a known member of the HealthStatus enum.
 func (e HealthStatus) Valid() bool {
 	switch e {
-	case Ok:
+	case HealthStatusDegraded:
 		return true
-	case Waiting:
+	case HealthStatusOk:
+		return true
+	case HealthStatusUnavailable:
 		return true
 	default:
 		return false
@@ -300,6 +321,19 @@ type Command struct {
 // CommandStatus defines model for CommandStatus.
 type CommandStatus string
 
+// Condition defines model for Condition.
+type Condition struct {
+	// Name Short and stable: model, service, ledger, queue
+	Name string `json:"name"`
+
+	// Reason A sentence that says what is wrong and what to do
+	Reason   string            `json:"reason"`
+	Severity ConditionSeverity `json:"severity"`
+}
+
+// ConditionSeverity defines model for Condition.Severity.
+type ConditionSeverity string
+
 // Device defines model for Device.
 type Device struct {
 	// Counters Its messages since it was first seen
@@ -358,11 +392,17 @@ type FileTensor struct {
 
 // Health defines model for Health.
 type Health struct {
-	Status  HealthStatus `json:"status"`
-	Waiting *[]string    `json:"waiting,omitempty"`
+	// Reasons What keeps it from being ok
+	Reasons *[]Condition `json:"reasons,omitempty"`
+
+	// Status degraded: requests are answered, but not as they should be; unavailable: they are not answered
+	Status HealthStatus `json:"status"`
+
+	// Waiting Where it is unavailable, a line for each reason
+	Waiting *[]string `json:"waiting,omitempty"`
 }
 
-// HealthStatus defines model for Health.Status.
+// HealthStatus degraded: requests are answered, but not as they should be; unavailable: they are not answered
 type HealthStatus string
 
 // ImageInfo defines model for ImageInfo.
@@ -588,6 +628,9 @@ type Recognition struct {
 
 	// TimingsMs Milliseconds; all but total are 0 for a cached answer
 	TimingsMs Timings `json:"timings_ms"`
+
+	// Warnings Sentences about what makes the answer less than it should be: the model of image quality answered in place of a classifier (recognize.allow_stand_in)
+	Warnings *[]string `json:"warnings,omitempty"`
 }
 
 // ResultList defines model for ResultList.

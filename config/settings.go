@@ -44,6 +44,7 @@ func (c *Config) settings() []setting {
 		{"recognize.workers", "pictures taken in at a time; 0: one more than interpreters, the next at hand", integer(&c.Recognize.Workers)},
 		{"recognize.queue", "pictures that may wait for a worker; -1: as many as workers", integer(&c.Recognize.Queue)},
 		{"recognize.timeout", "longest time for one picture, waiting included", duration(&c.Recognize.Timeout)},
+		{"recognize.allow_stand_in", "let the built-in model of image quality answer, with a warning, where the default classifier is not here", boolean(&c.Recognize.AllowStandIn)},
 		{"recognize.quality", "whose pictures are judged (blurred, dark, covered): off, terminals or all", text(&c.Recognize.Quality)},
 		{"recognize.quality_min_score", "how sure such a verdict must be for a picture not to be usable", float(&c.Recognize.QualityMinScore)},
 

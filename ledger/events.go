@@ -35,6 +35,7 @@ type recognitionData struct {
 	Label       string     `json:"label,omitempty"`
 	Probability float64    `json:"probability,omitempty"`
 	Quality     string     `json:"quality,omitempty"` // the verdict on the picture
+	Warnings    []string   `json:"warnings,omitempty"`
 	Error       *errorData `json:"error,omitempty"`
 }
 
@@ -64,6 +65,9 @@ func (c *change) recognitionEvent(r *edgelens.StoredResult) error {
 	}
 	if r.Result != nil && r.Result.Quality != nil {
 		data.Quality = r.Result.Quality.Verdict
+	}
+	if r.Result != nil {
+		data.Warnings = r.Result.Warnings
 	}
 	return c.insertEvent(eventRecognition, r.ID, r.CreatedAt, data)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"edgelens"
 )
@@ -31,6 +32,9 @@ func complete(r *edgelens.StoredResult) {
 	switch {
 	case r.Result == nil:
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeError)
+	case r.Result.StandIn: // nobody recognized what is in it
+		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
+		r.Reason = orElse(r.Reason, strings.Join(r.Result.Warnings, " "))
 	case r.Result.Quality.Problem() != "":
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
 		r.Reason = orElse(r.Reason, r.Result.Quality.Problem())

@@ -56,7 +56,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	if err := validate(req); err != nil {
 		return nil, err
 	}
-	spec, err := s.runner.Describe(ctx, req.Model)
+	spec, standIn, err := s.describe(ctx, req.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +70,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 			r := hit.Clone()
 			r.RequestID, r.Cached = req.ID, true
 			r.Timings = edgelens.Timings{Total: time.Since(start)}
+			warn(r, standIn)
 			return r, nil
 		}
 	}
@@ -80,6 +81,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	r = r.Clone() // the cache and the other waiters keep the original
 	r.RequestID = req.ID
 	r.Timings.Total = time.Since(start)
+	warn(r, standIn)
 	return r, nil
 }
 

@@ -31,6 +31,7 @@ type core struct {
 	service      *recognize.Service
 	shared       *cache.Shared // nil where results are in memory alone
 	judgesAll    bool          // whether every picture is judged by the built-in model
+	standIn      bool          // whether that may answer in place of the default one
 }
 
 // newCore fits the parts together. Nothing is loaded yet.
@@ -63,6 +64,7 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 		registry: registry, loader: loader, preprocessor: preprocessor, service: service, shared: shared,
 		recognizer: telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
 		judgesAll:  c.Recognize.Quality == recognize.QualityAll,
+		standIn:    c.Recognize.AllowStandIn,
 	}, nil
 }
 
@@ -71,7 +73,7 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 // picture on. That it fails is logged, and no reason not to serve.
 func (c *core) warmUp(ctx context.Context) error {
 	_, err := c.loader.Describe(ctx, "")
-	if err == nil && c.judgesAll {
+	if err == nil && c.judgesAll || errors.Is(err, edgelens.ErrNoModel) && c.standIn {
 		_, _ = c.loader.Describe(ctx, quality.Name)
 	}
 	return err
