@@ -44,6 +44,9 @@ func TestNoClassifier(t *testing.T) {
 	if a.status != 503 || a.Code != "no_model" || !strings.Contains(a.Detail, "edgelens model pull") || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s, want 503 with what to do", a.status, a.body)
 	}
+	if a := s.form("/api/recognize_async", picture); a.status != 503 || a.Code != "no_model" {
+		t.Errorf("a job: %d %s, want it refused at once", a.status, a.body)
+	}
 	if status, h := s.ready(); status != 503 || h.Status != "unavailable" || len(h.Reasons) != 1 || h.Reasons[0].Name != "model" || !strings.Contains(h.Reasons[0].Reason, "model pull") || len(h.Waiting) != 1 {
 		t.Errorf("/readyz: %d %+v", status, h)
 	}

@@ -53,8 +53,9 @@ func Gray(class string) []byte {
 
 // File returns the .tflite file.
 func (b Brightness) File() []byte {
-	if b.Std == [3]float64{} {
-		b.Mean, b.Std = [3]float64{127.5, 127.5, 127.5}, [3]float64{127.5, 127.5, 127.5}
+	mean, std := b.Mean, b.Std
+	if std == [3]float64{} {
+		mean, std = [3]float64{127.5, 127.5, 127.5}, [3]float64{127.5, 127.5, 127.5}
 	}
 	if b.Slopes == nil {
 		b.Slopes, b.Offsets = []float64{-60, 0, 60}, []float64{20, 0, -40}
@@ -68,19 +69,19 @@ func (b Brightness) File() []byte {
 		n.op(tflitefile.Dequantize, nil, x, image)
 		n.g.Operators[0].Version = 2
 	}
-	mean := n.value("mean", 0, 1, 1, 3)
-	n.op(tflitefile.AveragePool2D, &tflitefile.Pool2DOptions{Padding: tflitefile.PaddingValid, StrideW: 1, StrideH: 1, FilterW: 8, FilterH: 8}, mean, x)
+	pooled := n.value("mean", 0, 1, 1, 3)
+	n.op(tflitefile.AveragePool2D, &tflitefile.Pool2DOptions{Padding: tflitefile.PaddingValid, StrideW: 1, StrideH: 1, FilterW: 8, FilterH: 8}, pooled, x)
 	var weights, bias []float32
 	for i, slope := range b.Slopes {
 		offset := b.Offsets[i]
 		for c := range 3 {
-			weights = append(weights, float32(slope*b.Std[c]/255/3))
-			offset += slope * b.Mean[c] / 255 / 3
+			weights = append(weights, float32(slope*std[c]/255/3))
+			offset += slope * mean[c] / 255 / 3
 		}
 		bias = append(bias, float32(offset))
 	}
 	scores := n.value("logits", 0, classes)
-	n.op(tflitefile.FullyConnected, &tflitefile.FullyConnectedOptions{}, scores, mean, n.floats([]int{classes, 3}, weights), n.floats([]int{classes}, bias))
+	n.op(tflitefile.FullyConnected, &tflitefile.FullyConnectedOptions{}, scores, pooled, n.floats([]int{classes, 3}, weights), n.floats([]int{classes}, bias))
 	switch b.Last {
 	case NoActivation:
 	case tflitefile.Logistic:

@@ -48,13 +48,13 @@ func Bytes() []byte { return bytes.Clone(file) }
 // to a file without a name that this process alone has, for as long as it runs:
 // neither a folder nor a disk is needed. The error wraps edgelens.ErrModel.
 func Model() (models.Model, error) {
-	path, err := unnamed()
+	unpacked, err := unnamed()
 	if err != nil {
 		return models.Model{}, fmt.Errorf("%w: unpack the built-in model %s: %w", edgelens.ErrModel, Name, err)
 	}
 	normalization := models.DefaultNormalization
 	return models.Model{
-		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, Path: path, BuiltIn: true, FileBytes: int64(len(file)),
+		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, Path: unpacked.path, BuiltIn: true, FileBytes: int64(len(file)),
 		Task: models.TaskClassification, Labels: Labels(),
 		Normalization: &normalization, NormalizationFrom: models.FromBuiltIn, Activation: models.ActivationProbabilities,
 	}, nil
@@ -62,11 +62,13 @@ func Model() (models.Model, error) {
 
 // unnamed returns the path of the file without a name, which is made once and
 // never closed: it is in use for as long as the process runs.
-var unnamed = sync.OnceValues(func() (string, error) {
+var unnamed = sync.OnceValues(func() (opened, error) {
 	f, path, err := models.NewUnnamedFile(Name, file)
-	kept = f
-	return path, err
+	return opened{f, path}, err
 })
 
-// kept keeps the file from being closed when it is collected.
-var kept *os.File
+// opened keeps a file from being closed when it is collected.
+type opened struct {
+	*os.File
+	path string
+}
