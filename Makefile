@@ -78,8 +78,7 @@ build: setup ## Build bin/edgelens
 	@go build -ldflags '-X main.version=$(VERSION)' -o bin/edgelens ./cmd/edgelens
 
 run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more flags: ARGS="--listen :80")
-	@bin/edgelens model pull || true # serve says what is missing
-	@exec bin/edgelens serve $(ARGS)
+	@bin/edgelens model pull || stand_in=--recognize-allow-stand-in=true; exec bin/edgelens serve $$stand_in $(ARGS)
 
 test: setup ## Install what is missing and run every test, with the race detector
 	@$(TEST) -race ./...

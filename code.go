@@ -21,6 +21,7 @@ var codes = []struct {
 	{ErrStopping, "not_accepting"},
 	{ErrDeadline, "deadline"},
 	{ErrCanceled, "canceled"},
+	{ErrNoModel, "no_model"},
 	{ErrModel, "model_unusable"},
 	{ErrInference, "inference_failed"},
 }

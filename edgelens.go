@@ -130,12 +130,19 @@ type Result struct {
 	// Cached is true when the answer came from the result cache.
 	Cached  bool
 	Timings Timings
+	// StandIn is true where no classifier was there and the model of image quality
+	// answered in its place: the predictions say whether the image is usable, not
+	// what is in it.
+	StandIn bool `json:",omitempty"`
+	// Warnings are sentences about what makes the answer less than it should be.
+	Warnings []string `json:",omitempty"`
 }
 
 // Clone returns a copy that shares nothing that can be written with r.
 func (r *Result) Clone() *Result {
 	c := *r
 	c.Predictions = append([]Prediction(nil), r.Predictions...)
+	c.Warnings = append([]string(nil), r.Warnings...)
 	if r.Quality != nil {
 		quality := *r.Quality
 		c.Quality = &quality
@@ -169,6 +176,9 @@ type Model struct {
 	// Facts is what the file says of itself; nil where it cannot be read.
 	Facts *ModelFacts
 
+	// Normalization is that of the input; nil where the model cannot be used.
+	Normalization *Normalization
+
 	// The rest is known once the model is ready.
 
 	// RequantizedFrom is the digest of the file in the models folder where an
@@ -184,6 +194,15 @@ type Model struct {
 	// MemoryBytes is by how much the process grew when the model was loaded.
 	MemoryBytes int64
 	LoadTime    time.Duration
+}
+
+// Normalization is how pixels become the numbers that a model was trained on:
+// (pixel - Mean) / Std, with pixels from 0 to 255.
+type Normalization struct {
+	// Mean and Std have one value, or one each for red, green and blue.
+	Mean, Std []float64
+	// Source is "manifest", "metadata", "quantization", "default" or "built_in".
+	Source string
 }
 
 // Tensor describes an input or output of a model.

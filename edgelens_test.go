@@ -77,6 +77,7 @@ func TestCloneSharesNothing(t *testing.T) {
 			Image:       edgelens.ImageInfo{Width: 3, Height: 4, Format: "png", SHA256: "01"},
 			Quality:     &edgelens.Quality{Verdict: edgelens.QualityOK, Score: .75, Usable: true},
 			Timings:     edgelens.Timings{Total: time.Second},
+			Warnings:    []string{"careful"},
 		}
 	}
 	original := newResult()
@@ -87,6 +88,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	clone.Predictions[0].Label = "spoilt"
 	clone.Predictions = append(clone.Predictions[:1], edgelens.Prediction{Label: "spoilt"})
 	clone.Quality.Verdict = "spoilt"
+	clone.Warnings[0] = "spoilt"
 	clone.Model.Name, clone.Image.Format, clone.Cached = "spoilt", "spoilt", true
 	if want := newResult(); !reflect.DeepEqual(original, want) {
 		t.Errorf("after the clone was changed, the original is %+v, want %+v", original, want)
@@ -96,7 +98,7 @@ func TestCloneSharesNothing(t *testing.T) {
 // TestCloneCopiesEveryReference fails when a field is added to what a Result
 // holds that Clone would share.
 func TestCloneCopiesEveryReference(t *testing.T) {
-	known := map[string]bool{"Result.Predictions": true, "Result.Quality": true} // those that Clone copies
+	known := map[string]bool{"Result.Predictions": true, "Result.Quality": true, "Result.Warnings": true} // those that Clone copies
 	var look func(path string, typ reflect.Type)
 	look = func(path string, typ reflect.Type) {
 		switch typ.Kind() {

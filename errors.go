@@ -38,6 +38,8 @@ var (
 	ErrCanceled = errors.New("the request was canceled")
 	// ErrModel: a model file cannot be loaded, or a model cannot be used.
 	ErrModel = errors.New("the model cannot be used")
+	// ErrNoModel: the model is known and its file is not here. It is an ErrModel.
+	ErrNoModel error = noModel{}
 	// ErrInference: the interpreter failed while running.
 	ErrInference = errors.New("the inference failed")
 )
@@ -48,9 +50,16 @@ func Sentinels() []error {
 	return []error{
 		ErrNoImage, ErrInvalid, ErrTooLarge, ErrUnsupportedFormat, ErrBadImage,
 		ErrUnknownModel, ErrNotFound, ErrConflict, ErrDiskFull, ErrBusy, ErrStopping, ErrDeadline,
-		ErrCanceled, ErrModel, ErrInference,
+		ErrCanceled, ErrNoModel, ErrModel, ErrInference,
 	}
 }
+
+type noModel struct{}
+
+func (noModel) Error() string { return "the model is not here" }
+
+// Is makes errors.Is(ErrNoModel, ErrModel) true.
+func (noModel) Is(target error) bool { return target == ErrModel }
 
 // Busy is an ErrBusy that knows when trying again is worth it.
 type Busy struct {

@@ -46,6 +46,24 @@ func (e CommandStatus) Valid() bool {
 	}
 }
 
+// Defines values for ConditionSeverity.
+const (
+	ConditionSeverityDegraded    ConditionSeverity = "degraded"
+	ConditionSeverityUnavailable ConditionSeverity = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the ConditionSeverity enum.
+func (e ConditionSeverity) Valid() bool {
+	switch e {
+	case ConditionSeverityDegraded:
+		return true
+	case ConditionSeverityUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeviceState.
 const (
 	DeviceStateAccepted    DeviceState = "accepted"
@@ -90,16 +108,19 @@ func (e Freshness) Valid() bool {
 
 // Defines values for HealthStatus.
 const (
-	Ok      HealthStatus = "ok"
-	Waiting HealthStatus = "waiting"
+	HealthStatusDegraded    HealthStatus = "degraded"
+	HealthStatusOk          HealthStatus = "ok"
+	HealthStatusUnavailable HealthStatus = "unavailable"
 )
 
 // Valid indicates whether the value is a known member of the HealthStatus enum.
 func (e HealthStatus) Valid() bool {
 	switch e {
-	case Ok:
+	case HealthStatusDegraded:
 		return true
-	case Waiting:
+	case HealthStatusOk:
+		return true
+	case HealthStatusUnavailable:
 		return true
 	default:
 		return false
@@ -208,6 +229,33 @@ func (e ModelState) Valid() bool {
 	}
 }
 
+// Defines values for NormalizationSource.
+const (
+	NormalizationSourceBuiltIn      NormalizationSource = "built_in"
+	NormalizationSourceDefault      NormalizationSource = "default"
+	NormalizationSourceManifest     NormalizationSource = "manifest"
+	NormalizationSourceMetadata     NormalizationSource = "metadata"
+	NormalizationSourceQuantization NormalizationSource = "quantization"
+)
+
+// Valid indicates whether the value is a known member of the NormalizationSource enum.
+func (e NormalizationSource) Valid() bool {
+	switch e {
+	case NormalizationSourceBuiltIn:
+		return true
+	case NormalizationSourceDefault:
+		return true
+	case NormalizationSourceManifest:
+		return true
+	case NormalizationSourceMetadata:
+		return true
+	case NormalizationSourceQuantization:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TensorDtype.
 const (
 	Float32 TensorDtype = "float32"
@@ -299,6 +347,19 @@ type Command struct {
 
 // CommandStatus defines model for CommandStatus.
 type CommandStatus string
+
+// Condition defines model for Condition.
+type Condition struct {
+	// Name Short and stable: model, service, ledger, queue
+	Name string `json:"name"`
+
+	// Reason A sentence that says what is wrong and what to do
+	Reason   string            `json:"reason"`
+	Severity ConditionSeverity `json:"severity"`
+}
+
+// ConditionSeverity defines model for Condition.Severity.
+type ConditionSeverity string
 
 // Device defines model for Device.
 type Device struct {
@@ -402,11 +463,17 @@ type Freshness string
 
 // Health defines model for Health.
 type Health struct {
-	Status  HealthStatus `json:"status"`
-	Waiting *[]string    `json:"waiting,omitempty"`
+	// Reasons What keeps it from being ok
+	Reasons *[]Condition `json:"reasons,omitempty"`
+
+	// Status degraded: requests are answered, but not as they should be; unavailable: they are not answered
+	Status HealthStatus `json:"status"`
+
+	// Waiting Where it is unavailable, a line for each reason
+	Waiting *[]string `json:"waiting,omitempty"`
 }
 
-// HealthStatus defines model for Health.Status.
+// HealthStatus degraded: requests are answered, but not as they should be; unavailable: they are not answered
 type HealthStatus string
 
 // ImageInfo defines model for ImageInfo.
@@ -476,9 +543,12 @@ type Model struct {
 	LoadMs *float64 `json:"load_ms,omitempty"`
 
 	// MemoryBytes By how much the process grew while it was loaded
-	MemoryBytes *int64  `json:"memory_bytes,omitempty"`
-	Name        string  `json:"name"`
-	Output      *Tensor `json:"output,omitempty"`
+	MemoryBytes *int64 `json:"memory_bytes,omitempty"`
+	Name        string `json:"name"`
+
+	// Normalization How pixels, from 0 to 255, become the numbers that the model was trained on: (pixel - mean) / std
+	Normalization *Normalization `json:"normalization,omitempty"`
+	Output        *Tensor        `json:"output,omitempty"`
 
 	// Problem Why it failed
 	Problem *string `json:"problem,omitempty"`
@@ -538,6 +608,19 @@ type ModelRef struct {
 	Digest string `json:"digest"`
 	Name   string `json:"name"`
 }
+
+// Normalization How pixels, from 0 to 255, become the numbers that the model was trained on: (pixel - mean) / std
+type Normalization struct {
+	// Mean One value, or one each for red, green and blue
+	Mean []float64 `json:"mean"`
+
+	// Source Where it comes from: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
+	Source NormalizationSource `json:"source"`
+	Std    []float64           `json:"std"`
+}
+
+// NormalizationSource Where it comes from: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
+type NormalizationSource string
 
 // OperatorCount defines model for OperatorCount.
 type OperatorCount struct {
@@ -618,6 +701,9 @@ type Recognition struct {
 
 	// TimingsMs Milliseconds; all but total are 0 for a cached answer
 	TimingsMs Timings `json:"timings_ms"`
+
+	// Warnings Sentences about what makes the answer less than it should be: the model of image quality answered in place of a classifier (recognize.allow_stand_in)
+	Warnings *[]string `json:"warnings,omitempty"`
 }
 
 // ResultList defines model for ResultList.

@@ -65,15 +65,26 @@ func (s *Server) GetModel(_ context.Context, r GetModelRequestObject) (GetModelR
 
 // Healthz implements StrictServerInterface.
 func (s *Server) Healthz(context.Context, HealthzRequestObject) (HealthzResponseObject, error) {
-	return Healthz200JSONResponse{Status: Ok}, nil
+	return Healthz200JSONResponse{Status: HealthStatusOk}, nil
 }
 
 // Readyz implements StrictServerInterface.
 func (s *Server) Readyz(context.Context, ReadyzRequestObject) (ReadyzResponseObject, error) {
-	if waiting := s.readiness.Waiting(); len(waiting) > 0 {
-		return Readyz503JSONResponse{Status: Waiting, Waiting: &waiting}, nil
+	conditions := s.readiness.Conditions()
+	if len(conditions) == 0 {
+		return Readyz200JSONResponse{Status: HealthStatusOk}, nil
 	}
-	return Readyz200JSONResponse{Status: Ok}, nil
+	reasons, waiting := make([]Condition, 0, len(conditions)), []string{}
+	for _, c := range conditions {
+		reasons = append(reasons, Condition{Name: c.Name, Severity: ConditionSeverity(c.Severity), Reason: c.Reason})
+		if c.Severity == edgelens.SeverityUnavailable {
+			waiting = append(waiting, c.Name+": "+c.Reason)
+		}
+	}
+	if len(waiting) == 0 {
+		return Readyz200JSONResponse{Status: HealthStatusDegraded, Reasons: &reasons}, nil
+	}
+	return Readyz503JSONResponse{Status: HealthStatusUnavailable, Reasons: &reasons, Waiting: &waiting}, nil
 }
 
 // newRequest reads the options; the picture is filled in later.
@@ -128,6 +139,9 @@ func newRecognition(r *edgelens.Result) Recognition {
 	if r.Image.Damaged {
 		recognition.Image.Damaged = &r.Image.Damaged
 	}
+	if len(r.Warnings) > 0 {
+		recognition.Warnings = &r.Warnings
+	}
 	if q := r.Quality; q != nil {
 		recognition.Quality = &Quality{Verdict: q.Verdict, Score: q.Score, Usable: q.Usable}
 		took := milliseconds(r.Timings.Quality)
@@ -143,6 +157,9 @@ func newModel(m edgelens.Model) Model {
 	}
 	if m.Problem != "" {
 		model.Problem = &m.Problem
+	}
+	if n := m.Normalization; n != nil {
+		model.Normalization = &Normalization{Mean: n.Mean, Std: n.Std, Source: NormalizationSource(n.Source)}
 	}
 	if m.State != edgelens.ModelReady {
 		return model

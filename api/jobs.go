@@ -121,7 +121,7 @@ const mostKey = 200
 // still correct itself.
 func (s *Server) knowsModel(name string) error {
 	if name == "" {
-		return nil
+		return s.hasDefault()
 	}
 	for _, m := range s.models.List() {
 		if m.Name == name {
@@ -129,6 +129,22 @@ func (s *Server) knowsModel(name string) error {
 		}
 	}
 	return unknownModel(name)
+}
+
+// hasDefault refuses a job for the default model where that is not here and nothing
+// answers in its place.
+func (s *Server) hasDefault() error {
+	for _, m := range s.models.List() {
+		if !m.Default || m.State != edgelens.ModelMissing {
+			continue
+		}
+		for _, c := range s.readiness.Conditions() {
+			if c.Name == "model" && c.Severity == edgelens.SeverityUnavailable {
+				return fmt.Errorf("%w: %s", edgelens.ErrNoModel, m.Problem)
+			}
+		}
+	}
+	return nil
 }
 
 func unknownModel(name string) error {

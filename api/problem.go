@@ -18,8 +18,9 @@ import (
 // reads it but the log.
 const statusClientGone = 499
 
-// statuses is the one table from errors to HTTP. No detail means
-// that the error's own text is fit for clients; 5xx say nothing of the inside.
+// statuses is the one table from errors to HTTP. No detail means that the error's
+// own text is fit for clients. Other 5xx say nothing of the inside; what is wrong
+// with a model is said, since whoever put it there can put it right.
 var statuses = []struct {
 	err    error
 	status int
@@ -36,7 +37,8 @@ var statuses = []struct {
 	{edgelens.ErrConflict, http.StatusConflict, "Conflict", ""},
 	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "Nothing more can be kept, because the service's disk is full. Tell the operator, and try again later."},
 	{edgelens.ErrCanceled, statusClientGone, "Canceled", "The client closed the connection before the answer was ready."},
-	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", "This model cannot be used at the moment. Ask the operator, or choose another one from /api/models."},
+	{edgelens.ErrNoModel, http.StatusServiceUnavailable, "No model", ""},
+	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", ""},
 	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this picture. If it keeps failing, tell the operator the request_id."},
 	{edgelens.ErrBusy, http.StatusServiceUnavailable, "Busy", "Every place is taken. Try again after the seconds in Retry-After."},
 	{edgelens.ErrStopping, http.StatusServiceUnavailable, "Not accepting work", "The service is starting or stopping. Try again after the seconds in Retry-After."},
@@ -93,6 +95,9 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 // read.
 var badParameter = regexp.MustCompile(`^Invalid format for parameter (\w+):`)
 
+// modelRetryAfter is in how many seconds an operator may have fetched a model.
+const modelRetryAfter = 30
+
 // retryAfter returns the whole seconds after which a refused client may come
 // back, or 0 where that would not help.
 func retryAfter(err error) int {
@@ -102,6 +107,8 @@ func retryAfter(err error) int {
 		return int(math.Ceil(max(1, busy.RetryAfter.Seconds())))
 	case errors.Is(err, edgelens.ErrBusy), errors.Is(err, edgelens.ErrStopping):
 		return 1
+	case errors.Is(err, edgelens.ErrNoModel):
+		return modelRetryAfter
 	default:
 		return 0
 	}

@@ -32,11 +32,10 @@ type Models interface {
 	List() []edgelens.Model
 }
 
-// Readiness tells what the service still waits for.
+// Readiness tells how well the service can answer.
 type Readiness interface {
-	// Waiting returns a sentence for each part that cannot serve; none means
-	// ready.
-	Waiting() []string
+	// Conditions returns what keeps it from being ok, in order; none where it is.
+	Conditions() []edgelens.Condition
 }
 
 // Parts are what the server is made of.

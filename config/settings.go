@@ -44,6 +44,7 @@ func (c *Config) settings() []setting {
 		{"recognize.workers", "pictures taken in at a time; 0: one more than interpreters, the next at hand", integer(&c.Recognize.Workers)},
 		{"recognize.queue", "pictures that may wait for a worker; -1: as many as workers", integer(&c.Recognize.Queue)},
 		{"recognize.timeout", "longest time for one picture, waiting included", duration(&c.Recognize.Timeout)},
+		{"recognize.allow_stand_in", "let the built-in model of image quality answer, with a warning, where the default classifier is not here", boolean(&c.Recognize.AllowStandIn)},
 		{"recognize.quality", "whose pictures are judged (blurred, dark, covered): off, terminals or all", text(&c.Recognize.Quality)},
 		{"recognize.quality_min_score", "how sure such a verdict must be for a picture not to be usable", float(&c.Recognize.QualityMinScore)},
 
@@ -51,6 +52,7 @@ func (c *Config) settings() []setting {
 		{"inference.threads", "threads of each interpreter", integer(&c.Inference.Threads)},
 		{"inference.delegate", "auto (XNNPACK where the model allows) or none", text(&c.Inference.Delegate)},
 		{"inference.requantize", "run legacy uint8 models as int8, several times faster, where they answer alike", boolean(&c.Inference.Requantize)},
+		{"inference.probe", "try a new model file in a process of its own before it is loaded, so that a damaged one cannot end this one", boolean(&c.Inference.Probe)},
 		{"inference.invoke_timeout", "after how long a running interpreter is given up", duration(&c.Inference.InvokeTimeout)},
 
 		{"preprocess.max_pixels", "largest image, in pixels", integer(&c.Preprocess.MaxPixels)},

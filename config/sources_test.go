@@ -135,6 +135,8 @@ var valid = map[string][3]string{
 	"inference.threads":           {"11", "12", "13"},
 	"inference.delegate":          {"none", "auto", "none"},
 	"inference.requantize":        {"true", "false", "true"},
+	"recognize.allow_stand_in":    {"true", "false", "true"},
+	"inference.probe":             {"false", "true", "false"},
 	"inference.invoke_timeout":    {"11s", "12s", "13s"},
 	"preprocess.max_pixels":       {"10001", "10002", "10003"},
 	"preprocess.max_memory":       {"100000001", "100000002", "100000003"},

@@ -51,6 +51,9 @@ type Data struct {
 	// Quality is whether the picture is usable; not there where nobody looked.
 	Quality *Quality `json:"quality,omitempty"`
 	Cached  bool     `json:"cached"`
+	// Warnings are sentences about what makes the answer less than it should be;
+	// not there where there are none.
+	Warnings []string `json:"warnings,omitempty"`
 	// Replayed says that this is not proved to be news: do not open a door for it.
 	Replayed bool `json:"replayed"`
 	// Freshness is "fresh", "replayed", or "unknown" where nothing proves either;
@@ -177,7 +180,7 @@ func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
 		}
 	}
 	if result := d.Result.Result; result != nil {
-		data.Cached = result.Cached
+		data.Cached, data.Warnings = result.Cached, result.Warnings
 		data.Model = &Model{Name: result.Model.Name, Digest: result.Model.Digest}
 		if result.Quality != nil {
 			quality := Quality(*result.Quality)

@@ -6,7 +6,10 @@
 // that both must pass.
 package inference
 
-import "edgelens/models"
+import (
+	"edgelens"
+	"edgelens/models"
+)
 
 // A Backend opens model files.
 //
@@ -23,7 +26,24 @@ type Options struct {
 	Threads int
 	// Delegate is DelegateAuto or DelegateNone.
 	Delegate string
+	// Digest, unless "", is what the content of the file must have ("sha256:" and
+	// hex): what was checked is then what is opened, whatever becomes of the file.
+	Digest string
 }
+
+// RuntimeError is an ErrModel about which the runtime has something to say, in
+// words that are for logs alone.
+type RuntimeError struct {
+	// Sentence continues one that begins with the model.
+	Sentence string
+	Words    string
+}
+
+// Error returns the sentence.
+func (e *RuntimeError) Error() string { return edgelens.ErrModel.Error() + ": " + e.Sentence }
+
+// Unwrap makes errors.Is(err, edgelens.ErrModel) true.
+func (e *RuntimeError) Unwrap() error { return edgelens.ErrModel }
 
 // Which delegate runs the graph, asked for or in use.
 const (

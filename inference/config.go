@@ -22,13 +22,16 @@ type Config struct {
 	// Requantize runs legacy uint8 models in an int8 form that XNNPACK takes,
 	// where a check finds that it answers alike.
 	Requantize bool
+	// Probe has a model file that is new tried in a process of its own before it is
+	// loaded.
+	Probe bool
 	// InvokeTimeout is after how long a running interpreter is given up.
 	InvokeTimeout time.Duration
 }
 
 // DefaultConfig returns what suits a Raspberry Pi and a small PC.
 func DefaultConfig() Config {
-	return Config{Threads: 1, Delegate: DelegateAuto, InvokeTimeout: 15 * time.Second}
+	return Config{Threads: 1, Delegate: DelegateAuto, Probe: true, InvokeTimeout: 15 * time.Second}
 }
 
 // Validate reports every fault at once, each with its setting's name.

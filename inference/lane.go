@@ -61,7 +61,7 @@ func (p *Pool) newLane() (*lane, [][]byte, error) {
 	warm, err := warmUp(interpreter)
 	if err != nil {
 		_ = interpreter.Close() // the first error says more
-		return nil, nil, fmt.Errorf("%w: it fails on a picture of noise: %v", edgelens.ErrModel, err)
+		return nil, nil, &RuntimeError{Sentence: "it fails on an image of noise", Words: err.Error()}
 	}
 	l := &lane{pool: p, interpreter: interpreter, work: make(chan *run, 1)}
 	l.watchdog = time.AfterFunc(time.Hour, l.bark)

@@ -30,6 +30,7 @@ type Loader struct {
 	config   Config
 	registry Registry
 	backend  Backend
+	prober   Prober // nil: models are loaded untried
 	log      *slog.Logger
 	onLoad   func(models.Spec, time.Duration)
 	prepare  func(context.Context, models.Model) models.Model
@@ -55,10 +56,11 @@ type entry struct {
 	memory int64
 }
 
-// NewLoader returns a Loader with nothing loaded. onLoad, if not nil, is
-// called after each model that came up.
-func NewLoader(config Config, registry Registry, backend Backend, log *slog.Logger, onLoad func(models.Spec, time.Duration)) *Loader {
-	l := &Loader{config: config, registry: registry, backend: backend, log: log, onLoad: onLoad, loaded: map[string]*entry{}}
+// NewLoader returns a Loader with nothing loaded. prober, if not nil, tries each
+// model before it is loaded. onLoad, if not nil, is called after each model that
+// came up.
+func NewLoader(config Config, registry Registry, backend Backend, prober Prober, log *slog.Logger, onLoad func(models.Spec, time.Duration)) *Loader {
+	l := &Loader{config: config, registry: registry, backend: backend, prober: prober, log: log, onLoad: onLoad, loaded: map[string]*entry{}}
 	l.preparing, l.stop = context.WithCancel(context.Background())
 	return l
 }
@@ -113,6 +115,11 @@ func (l *Loader) List() []edgelens.Model {
 			ModelRef: item.ModelRef, State: item.State, Problem: item.Problem, Default: item.Name == def,
 			Task: item.Task, LabelsCount: len(item.Labels), FileBytes: item.FileBytes, Facts: item.Facts,
 		}
+		if item.State == edgelens.ModelAvailable {
+			if input, err := item.InputOf(item.Facts); err == nil {
+				m.Normalization = input.PublicNormalization()
+			}
+		}
 		l.describeLoaded(&m)
 		list = append(list, m)
 	}
@@ -133,6 +140,9 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 	default: // still loading
 		return
 	}
+	if e.err != nil && !errors.Is(e.err, edgelens.ErrModel) {
+		return // it may yet be loaded
+	}
 	if e.err != nil {
 		m.State, m.Problem = edgelens.ModelFailed, e.err.Error()
 		return
@@ -140,6 +150,7 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 	m.ModelRef, m.State, m.Problem = e.spec.ModelRef, edgelens.ModelReady, ""
 	m.RequantizedFrom, m.FileBytes, m.Facts = e.spec.RequantizedFrom, e.spec.FileBytes, e.spec.Facts
 	m.Input, m.Output = e.spec.Input.Public(), e.spec.Output.Public()
+	m.Normalization = e.spec.Input.PublicNormalization()
 	m.Delegate, m.Threads = e.spec.Delegate, l.config.Threads
 	stats := e.pool.Stats()
 	m.Interpreters = stats.Idle + stats.Busy
@@ -209,8 +220,9 @@ func (l *Loader) entry(name string) (*entry, error) {
 	if l.closed {
 		return nil, fmt.Errorf("load model %s: %w", name, edgelens.ErrStopping)
 	}
-	// Somebody may have been here between the locks.
-	if e := l.loaded[model.Name]; e != nil && (!e.failed() || e.digest == model.Digest) {
+	// Somebody may have been here between the locks. What could not be tried is
+	// tried again; what was tried and failed is not, until its file changes.
+	if e := l.loaded[model.Name]; e != nil && (!e.failed() || e.digest == model.Digest && errors.Is(e.err, edgelens.ErrModel)) {
 		return e, nil
 	}
 	e = &entry{digest: model.Digest, ready: make(chan struct{})}
@@ -237,13 +249,15 @@ func (e *entry) failed() bool {
 func (l *Loader) load(e *entry, model models.Model) {
 	defer close(e.ready)
 	start, before := time.Now(), residentBytes()
-	if l.prepare != nil {
-		model = l.prepare(l.preparing, model)
-	}
-	e.pool, e.spec, e.err = l.build(model)
+	e.pool, e.spec, e.err = l.build(&model)
 	if e.err != nil {
+		attributes := []any{"model", model.Name, "error", e.err}
+		var runtime *RuntimeError
+		if errors.As(e.err, &runtime) && runtime.Words != "" {
+			attributes = append(attributes, "runtime", runtime.Words)
+		}
 		e.err = fmt.Errorf("load model %s: %w", model.Name, e.err)
-		l.log.Error("model not loaded", "model", model.Name, "error", e.err)
+		l.log.Error("model not loaded", attributes...)
 		return
 	}
 	e.took, e.memory = time.Since(start), max(0, residentBytes()-before)
@@ -258,19 +272,22 @@ func (l *Loader) load(e *entry, model models.Model) {
 	}
 }
 
-func (l *Loader) build(model models.Model) (*Pool, models.Spec, error) {
-	opened, err := l.backend.Open(model.Path, Options{Threads: l.config.Threads, Delegate: l.config.Delegate})
+// build tries a model, puts another in its place where that is prepared, and
+// brings it up.
+func (l *Loader) build(model *models.Model) (*Pool, models.Spec, error) {
+	if l.prober != nil {
+		if err := l.prober.Probe(l.preparing, *model, l.config); err != nil {
+			return nil, models.Spec{}, err
+		}
+	}
+	if l.prepare != nil {
+		*model = l.prepare(l.preparing, *model)
+	}
+	pool, err := openPool(l.backend, *model, l.config)
 	if err != nil {
 		return nil, models.Spec{}, err
 	}
-	pool, err := NewPool(opened, PoolConfig{
-		Interpreters: l.config.InterpretersOrCores(), InvokeTimeout: l.config.InvokeTimeout,
-		MaxStuck: l.config.InterpretersOrCores(),
-	})
-	if err != nil {
-		return nil, models.Spec{}, err
-	}
-	spec, err := newSpec(model, pool.Spec())
+	spec, err := l.newSpec(*model, pool)
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), l.config.InvokeTimeout)
 		defer cancel()
@@ -279,20 +296,57 @@ func (l *Loader) build(model models.Model) (*Pool, models.Spec, error) {
 	return pool, spec, nil
 }
 
+// openPool opens a model and brings up its interpreters.
+func openPool(backend Backend, model models.Model, config Config) (*Pool, error) {
+	opened, err := backend.Open(model.Path, Options{Threads: config.Threads, Delegate: config.Delegate, Digest: model.Digest})
+	if err != nil {
+		return nil, err
+	}
+	return NewPool(opened, PoolConfig{
+		Interpreters: config.InterpretersOrCores(), InvokeTimeout: config.InvokeTimeout, MaxStuck: config.InterpretersOrCores(),
+	})
+}
+
 // newSpec reads the tensors as those of an image classifier.
-func newSpec(model models.Model, facts PoolSpec) (models.Spec, error) {
-	input, err := models.NewInputSpec(facts.Input, model.Normalization)
+func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
+	facts := pool.Spec()
+	input, err := model.NewInput(facts.Input)
 	if err != nil {
 		return models.Spec{}, err
 	}
-	if facts.Output.DType == models.InvalidDType || facts.Output.Elements() < 2 {
-		return models.Spec{}, fmt.Errorf("%w: its output has shape %v of %s, not one score for each of several classes", edgelens.ErrModel, facts.Output.Shape, facts.Output.DType)
+	if err := model.CheckOutput(facts.Output); err != nil {
+		return models.Spec{}, err
 	}
 	activation := model.Activation
 	if activation == models.ActivationAuto {
-		activation = detectActivation(facts.Output, facts.WarmUp)
+		if activation, err = l.detectActivation(pool); err != nil {
+			return models.Spec{}, err
+		}
+		if activation == models.ActivationLogits && facts.Output.Elements() == 1 {
+			return models.Spec{}, fmt.Errorf("%w: its single output is not a probability, so it seems to measure something rather than to classify; where it is a logit, say `output: logits` in manifest.yaml", edgelens.ErrModel)
+		}
 	}
-	return models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation, Delegate: facts.Delegate}, nil
+	spec := models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation, Delegate: facts.Delegate}
+	spec.SetVariant()
+	return spec, nil
+}
+
+// detectActivation tells what a model gives whose graph does not say: see
+// activationOf. Besides the noise of the warm-up it is run on the lowest and the
+// highest values.
+func (l *Loader) detectActivation(pool *Pool) (models.Activation, error) {
+	facts := pool.Spec()
+	outputs := facts.WarmUp
+	for _, highest := range []bool{false, true} {
+		tensor := make([]byte, facts.Input.Bytes())
+		fillConstant(tensor, facts.Input.DType, highest)
+		output, err := pool.Run(l.preparing, func() ([]byte, error) { return tensor, nil })
+		if err != nil {
+			return "", err
+		}
+		outputs = append(outputs, output)
+	}
+	return activationOf(facts.Output, outputs), nil
 }
 
 // Knows reports whether a model of that name is loaded or was tried.

@@ -27,14 +27,15 @@ type jobData struct {
 
 // recognitionData is the Data of a "recognition" event.
 type recognitionData struct {
-	ID          string  `json:"id"`
-	JobID       string  `json:"job_id,omitempty"`
-	Face        string  `json:"face"`
-	Device      string  `json:"device,omitempty"`
-	Outcome     string  `json:"outcome"`
-	Label       string  `json:"label,omitempty"`
-	Probability float64 `json:"probability,omitempty"`
-	Quality     string  `json:"quality,omitempty"` // the verdict on the picture
+	ID          string   `json:"id"`
+	JobID       string   `json:"job_id,omitempty"`
+	Face        string   `json:"face"`
+	Device      string   `json:"device,omitempty"`
+	Outcome     string   `json:"outcome"`
+	Label       string   `json:"label,omitempty"`
+	Probability float64  `json:"probability,omitempty"`
+	Quality     string   `json:"quality,omitempty"` // the verdict on the picture
+	Warnings    []string `json:"warnings,omitempty"`
 	// Freshness is that of the record on arrival: this is no news unless it is
 	// "fresh". It is left out for what is no terminal's.
 	Freshness       string     `json:"freshness,omitempty"`
@@ -69,6 +70,9 @@ func (c *change) recognitionEvent(r *edgelens.StoredResult) error {
 	}
 	if r.Result != nil && r.Result.Quality != nil {
 		data.Quality = r.Result.Quality.Verdict
+	}
+	if r.Result != nil {
+		data.Warnings = r.Result.Warnings
 	}
 	return c.insertEvent(eventRecognition, r.ID, r.CreatedAt, data)
 }

@@ -32,6 +32,9 @@ func complete(r *edgelens.StoredResult) {
 	switch {
 	case r.Result == nil:
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeError)
+	case r.Result.StandIn: // nobody recognized what is in it
+		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
+		r.Reason = orElse(r.Reason, strings.Join(r.Result.Warnings, " "))
 	case r.Result.Image.Problem() != "":
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
 		r.Reason = orElse(r.Reason, r.Result.Image.Problem())

@@ -36,8 +36,32 @@ func TestParseLabels(t *testing.T) {
 		"names that begin so":      {"7 of hearts\n8 of hearts\n", []string{"7 of hearts", "8 of hearts"}},
 		"coins":                    {"1 euro\n2 euro\n5 euro\n", []string{"1 euro", "2 euro", "5 euro"}},
 		"one line without number":  {"0  a\nb\n", []string{"0  a", "b"}},
-		"numbers that do not rise": {"1  a\n0  b\n", []string{"1  a", "0  b"}},
-		"a number above the bound": {"0  a\n100000  b\n", []string{"0  a", "100000  b"}},
+		"numbers that do not rise": {"1  a\n0  b\n", []string{"b", "a"}},
+		"numbered, point":          {"0. a\n1. b\n", []string{"a", "b"}},
+		"numbered, comma":          {"0,a\n1,b\n", []string{"a", "b"}},
+		"number last":              {"b,1\na,0\n", []string{"a", "b"}},
+		"number last, from 1":      {"a: 1\nb: 2\n", []string{"", "a", "b"}},
+		"years stay":               {"Golf, 1974\nPolo, 1975\n", []string{"Golf, 1974", "Polo, 1975"}},
+		"from 1, colon":            {"1: a\n2: b\n", []string{"", "a", "b"}},
+		"from 1, one space":        {"1 a\n2 b\n3 c\n", []string{"", "a", "b", "c"}},
+		"from 1, parenthesis":      {"1) a\n2) b\n", []string{"", "a", "b"}},
+		"CSV":                      {"id,name\n0,dark\n2,bright\n1,middle\n", []string{"dark", "middle", "bright"}},
+		"CSV, name first":          {"name;index\r\ndark;0\r\nbright;1\r\n", []string{"dark", "bright"}},
+		"CSV, quoted":              {"Index,\"Display_Name\"\n0,\"tench, Tinca\"\n1,\"a \"\"b\"\"\"\n", []string{"tench, Tinca", `a "b"`}},
+		"CSV, YAMNet":              {"index,mid,display_name\n0,/m/09x0r,Speech\n1,/m/0ytgt,\"Child, speaking\"\n", []string{"Speech", "Child, speaking"}},
+		"CSV, tabs":                {"class_id\tspecies\n0\tparus\n1\tturdus\n", []string{"parus", "turdus"}},
+		"CSV, other heads":         {"class_id,species\n1,b\n0,a\n", []string{"a", "b"}},
+		"JSON list":                {` ["1 finger", "2 fingers"] `, []string{"1 finger", "2 fingers"}},
+		"JSON object":              {`{"10": "k", "1": "b", "0": "a"}`, []string{"a", "b", "", "", "", "", "", "", "", "", "k"}},
+		"JSON, Keras":              {`{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}`, []string{"tench", "goldfish"}},
+		"JSON, by name":            {`{"b": 1, "a": 0}`, []string{"a", "b"}},
+		"JSON, Hugging Face":       {`{"model_type": "vit", "id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}`, []string{"a", "b"}},
+		"JSON, objects":            {`[{"id": 1, "name": "b"}, {"id": 0, "name": "a"}]`, []string{"a", "b"}},
+		"JSON, objects in order":   {`{"classes": [{"name": "a"}, {"name": "b"}]}`, []string{"a", "b"}},
+		"JSON, from 1":             {`{"1": "a", "2": "b"}`, []string{"", "a", "b"}},
+		"brackets in names":        {"[PAD]\nred\n[MASK]\n", []string{"[PAD]", "red", "[MASK]"}},
+		"pbtxt":                    {"# map\nitem {\n  id: 1\n  name: 'b # {'\n}\nitem { name: \"a\\\"\" id: 0 }\n", []string{`a"`, "b # {"}},
+		"pbtxt, display name":      {"item {\n name: \"/m/01\"\n id: 0\n display_name: \"Cat\"\n}\n", []string{"Cat"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := models.ParseLabels([]byte(tc.text))
@@ -60,6 +84,21 @@ func TestParseLabelsFaults(t *testing.T) {
 		"nul":              {"r\x00e\x00d\x00\n", "line 1 of the labels has a control character"},
 		"terminal escape":  {"red\n\x1b[31mgreen\n", "line 2 of the labels has a control character"},
 		"old Mac newlines": {"red\rgreen\r", "control character"},
+		"above the bound":  {"0  a\n100000  b\n", "the number 100000"},
+		"twice":            {"0: a\n0: b\n", "number 0 to two classes"},
+		"CSV, no number":   {"id,name\nzero,dark\n", "row 2"},
+		"CSV, short row":   {"id,name\n0\n", "row 2"},
+		"CSV, negative":    {"id,name\n-1,dark\n", "number -1"},
+		"JSON, broken":     {`["a", "b",]`, "look like JSON"},
+		"JSON, broken too": {`{"0": "a" "1": "b"}`, "look like JSON"},
+		"JSON, other":      {`{"a": {"b": 1}}`, "another form"},
+		"JSON, numbers":    {`[1, 2]`, "another form"},
+		"JSON, half":       {`[{"id": 0, "name": "a"}, {"name": "b"}]`, "some have none"},
+		"JSON, escape":     {`["a\u001b[31m"]`, "control character"},
+		"JSON, too high":   {`{"1000000000": "a"}`, "1000000000"},
+		"JSON, empty":      {`[]`, "empty"},
+		"pbtxt, broken":    {"item { id: 0 name: \"a\" }\nitem { id: 1", "item 1"},
+		"pbtxt, no id":     {"item { name: \"a\" }", "no id"},
 		"long line":        {strings.Repeat("a", 1001), "1001 bytes"},
 		"too many":         {strings.Repeat("a\n", 100_001), "100001 lines"},
 		"too large":        {strings.Repeat("a", 4<<20+1), "more than 4194304 bytes"},
@@ -98,7 +137,9 @@ func shared(t testing.TB) string {
 }
 
 func FuzzParseLabels(f *testing.F) {
-	for _, seed := range []string{"red\ngreen\n", "0  a\n5: b", "\xef\xbb\xbf1 a\r\n", "bl\xe9", "0  \u00a0 p"} {
+	for _, seed := range []string{"red\ngreen\n", "0  a\n5: b", "\xef\xbb\xbf1 a\r\n", "bl\xe9", "0  \u00a0 p",
+		"id,name\n0,dark\n1,\"bright, b\"\n", `{"0": ["n01", "a"], "1": "b"}`, `[{"id": 1, "name": "b"}, {"id": 0, "name": "a"}]`, `["a"]`, `{"id2label": {"0": "a"}}`,
+		"item { id: 1 name: 'b' }\nitem { name: \"a\\\"\" id: 0 }", "b,1\na,0\n", "name;index\nx;0"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -13,8 +13,12 @@ import (
 // ManifestFile is the name of a user's own manifest in the models folder.
 const ManifestFile = "manifest.yaml"
 
-// TaskClassification is the task of every model that edgelens can run.
-const TaskClassification = "classification"
+// TaskClassification is the task of every model that edgelens can run; a manifest
+// may call it taskClassify.
+const (
+	TaskClassification = "classification"
+	taskClassify       = "classify"
+)
 
 //go:embed manifest.yaml
 var builtinYAML []byte
@@ -38,6 +42,9 @@ type Entry struct {
 	Licence     string // SPDX identifier, for example "Apache-2.0"
 	Description string
 	Task        string
+	// TaskGiven is true where the manifest says the task, rather than leaving it
+	// to the default: a model without labels is then served all the same.
+	TaskGiven bool
 	// Normalization is nil where the manifest does not say.
 	Normalization *Normalization
 	Activation    Activation

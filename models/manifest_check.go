@@ -39,6 +39,9 @@ func (p *parser) checkEntry(at string, e *Entry) {
 			p.fault(at+": labels: file", "%.200q is a model, not a list of labels", e.Labels.Name)
 		}
 	}
+	if e.Task == taskClassify {
+		e.Task = TaskClassification
+	}
 	if e.Task != TaskClassification {
 		p.fault(at+": task", "%.100q is not %q", e.Task, TaskClassification)
 	}

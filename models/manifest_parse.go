@@ -23,10 +23,10 @@ const maxManifestBytes = 1 << 20
 //	    source: URL            # optional: where the public finds it, http(s)
 //	    licence: SPDX          # optional
 //	    description: TEXT      # optional
-//	    task: classification   # optional: the only task there is
+//	    task: classify         # optional: the only task; with it a model needs no labels
 //	    labels:                # optional
 //	      {file: FILE, sha256: HEX, size: BYTES, source: URL}
-//	    input: {mean: NUMBER, std: NUMBER}  # optional, see Normalization
+//	    input: {mean: NUMBER, std: NUMBER}  # optional, see Normalization; or lists of three, for red, green and blue
 //	    output: probabilities  # or logits; optional: decided at load
 //
 // Decoding is strict. The error wraps edgelens.ErrModel and joins every fault,
@@ -92,6 +92,7 @@ func (p *parser) entry(at string, node *yaml.Node) Entry {
 		at = fmt.Sprintf("%s %.100q", at, name)
 	}
 	var labels, input yaml.Node
+	e.TaskGiven = scalarAt(node, "task") != ""
 	p.fields(at, node, map[string]any{
 		"name": &e.Name, "file": &e.File.Name, "sha256": &e.File.SHA256, "size": &e.File.Size, "source": &e.File.Source,
 		"licence": &e.Licence, "description": &e.Description, "task": &e.Task,
@@ -111,25 +112,50 @@ func (p *parser) entry(at string, node *yaml.Node) Entry {
 }
 
 func (p *parser) normalization(at string, node *yaml.Node) *Normalization {
-	var mean, std *float64
+	var mean, std yaml.Node
 	p.fields(at, node, map[string]any{"mean": &mean, "std": &std})
-	if mean == nil {
-		p.fault(at+": mean", "is missing")
-	}
-	if std == nil {
-		p.fault(at+": std", "is missing")
-	}
-	if mean == nil || std == nil {
+	n := &Normalization{}
+	meanOK, stdOK := p.channels(at+": mean", &mean, &n.Mean), p.channels(at+": std", &std, &n.Std)
+	if !meanOK || !stdOK {
 		return nil
 	}
-	n := &Normalization{Mean: *mean, Std: *std}
-	if !finite(n.Mean) {
-		p.fault(at+": mean", "%v is not a finite number", n.Mean)
+	for c := range n.Mean {
+		if !finite(n.Mean[c]) {
+			p.fault(at+": mean", "%v is not a finite number", n.Mean[c])
+			break
+		}
 	}
-	if !finite(n.Std) || n.Std == 0 {
-		p.fault(at+": std", "%v is not a finite number other than 0", n.Std)
+	for c := range n.Std {
+		if !finite(n.Std[c]) || n.Std[c] == 0 {
+			p.fault(at+": std", "%v is not a finite number other than 0", n.Std[c])
+			break
+		}
 	}
 	return n
+}
+
+// channels decodes a number for all channels, or a list of three.
+func (p *parser) channels(at string, node *yaml.Node, into *[3]float64) bool {
+	if node.IsZero() {
+		p.fault(at, "is missing")
+		return false
+	}
+	values := []float64{0}
+	if node = resolve(node); node.Kind == yaml.SequenceNode {
+		values = nil
+		if err := node.Decode(&values); err != nil || len(values) != 3 {
+			p.fault(at, "is not a number or a list of three numbers, for red, green and blue (line %d)", node.Line)
+			return false
+		}
+		copy(into[:], values)
+		return true
+	}
+	if err := node.Decode(&values[0]); err != nil {
+		p.fault(at, "%s has the wrong type (line %d)", shown(node), node.Line)
+		return false
+	}
+	*into = [3]float64{values[0], values[0], values[0]}
+	return true
 }
 
 // fields decodes a mapping into the pointers of into, one a key. A pointer to

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"edgelens"
@@ -25,39 +26,46 @@ const (
 // and no error mean that the model carries none. The error wraps
 // edgelens.ErrModel.
 func MetadataLabels(model []byte) ([]string, error) {
-	names, err := metadataLabels(model)
+	names, _, err := metadataLabels(model, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: read the labels inside the model: %w", edgelens.ErrModel, err)
 	}
 	return names, nil
 }
 
-func metadataLabels(model []byte) ([]string, error) {
+// metadataLabels looks first for the files that the metadata itself names.
+func metadataLabels(model []byte, named []string) ([]string, labelForm, error) {
 	files, err := tflitefile.OpenFiles(model)
 	if err != nil {
-		return nil, err
+		return nil, labelForm{}, err
 	}
 	entry := labelsEntry(files)
+	for _, name := range named {
+		if i := slices.IndexFunc(files, func(f *zip.File) bool { return f.Name == name }); i >= 0 {
+			entry = files[i]
+			break
+		}
+	}
 	if entry == nil {
-		return nil, nil
+		return nil, labelForm{}, nil
 	}
 	if entry.CompressedSize64 > maxMetadataPacked {
-		return nil, fmt.Errorf("%.100q in the model is larger than any label file needs to be", entry.Name)
+		return nil, labelForm{}, fmt.Errorf("%.100q in the model is larger than any label file needs to be", entry.Name)
 	}
 	r, err := entry.Open()
 	if err != nil {
-		return nil, fmt.Errorf("unpack %.100q: %w", entry.Name, err)
+		return nil, labelForm{}, fmt.Errorf("unpack %.100q: %w", entry.Name, err)
 	}
 	defer r.Close()
 	data, err := io.ReadAll(io.LimitReader(r, maxLabelsBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("unpack %.100q: %w", entry.Name, err)
+		return nil, labelForm{}, fmt.Errorf("unpack %.100q: %w", entry.Name, err)
 	}
-	names, err := parseLabels(data)
+	names, form, err := parseLabels(data)
 	if err != nil {
-		return nil, fmt.Errorf("%.100q in the model: %w", entry.Name, err)
+		return nil, form, fmt.Errorf("%.100q in the model: %w", entry.Name, err)
 	}
-	return names, nil
+	return names, form, nil
 }
 
 func labelsEntry(files []*zip.File) *zip.File {

@@ -21,12 +21,19 @@ type modelFacts struct {
 	sha256 string // hex; empty where the file is no model
 	size   int64
 	// labels are those of its TFLite Metadata; nil where it has none.
-	labels []string
+	labels     []string
+	labelsForm labelForm
 	// about is nil where the file is no model.
 	about *edgelens.ModelFacts
+	// activation is what the graph ends in; ActivationAuto where that does not tell.
+	activation Activation
+	// normalization is that of its TFLite Metadata; nil where that gives none.
+	normalization *Normalization
 	// modelErr and labelsErr say what is wrong with the file and with the
 	// labels inside it.
 	modelErr, labelsErr error
+	// metadataErr says what is wrong with what the TFLite Metadata says of tensors.
+	metadataErr error
 }
 
 // MaxLoadedBytes is the largest model file that is read: more than a small
@@ -52,15 +59,34 @@ func readModelFile(f *os.File, size int64) (modelFacts, error) {
 		facts.modelErr = err
 		return facts, nil
 	}
-	facts.about = model.Facts()
-	facts.labels, facts.labelsErr = metadataLabels(data)
+	facts.about, facts.activation = model.Facts(), activationOf(model.Main())
+	metadata, err := model.TensorMetadata()
+	if err == nil {
+		facts.normalization, err = ofMetadata(metadata)
+	}
+	facts.metadataErr = err
+	var named []string
+	if metadata != nil {
+		named = metadata.LabelFiles
+	}
+	facts.labels, facts.labelsForm, facts.labelsErr = metadataLabels(data, named)
 	return facts, nil
+}
+
+// activationOf tells probabilities where the graph ends in what gives them.
+func activationOf(g *tflitefile.Subgraph) Activation {
+	switch last, _ := g.EndsIn(); last {
+	case tflitefile.Softmax, tflitefile.Logistic:
+		return ActivationProbabilities
+	}
+	return ActivationAuto
 }
 
 // labelsFacts is what is found in a file of labels.
 type labelsFacts struct {
 	sha256 string
 	labels []string
+	form   labelForm
 	err    error // what is wrong with it
 }
 
@@ -71,7 +97,7 @@ func readLabelsFile(f *os.File, _ int64) (labelsFacts, error) {
 	}
 	sum := sha256.Sum256(data)
 	facts := labelsFacts{sha256: hex.EncodeToString(sum[:])}
-	facts.labels, facts.err = parseLabels(data)
+	facts.labels, facts.form, facts.err = parseLabels(data)
 	return facts, nil
 }
 

@@ -111,12 +111,15 @@ func (r *Registry) List() []Listed {
 
 // Get returns the model of that name, "" being the default one. A model of the
 // manifest also answers to its file's name without ".tflite". The error wraps
-// edgelens.ErrUnknownModel if there is no such model, and edgelens.ErrModel if
-// its file is missing or cannot be used.
+// edgelens.ErrUnknownModel if there is no such model, edgelens.ErrNoModel if its
+// file is missing, and edgelens.ErrModel if it cannot be used.
 func (r *Registry) Get(name string) (Model, error) {
 	listed, err := r.find(name)
 	if err != nil {
 		return Model{}, err
+	}
+	if listed.State == edgelens.ModelMissing {
+		return Model{}, fmt.Errorf("%w: %s", edgelens.ErrNoModel, listed.Problem)
 	}
 	if listed.State != edgelens.ModelAvailable {
 		return Model{}, fmt.Errorf("%w: %s", edgelens.ErrModel, listed.Problem)

@@ -18,6 +18,7 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 			Path:          filepath.Join(r.dir, e.File.Name),
 			FileBytes:     e.File.Size,
 			Task:          e.Task,
+			TaskGiven:     e.TaskGiven,
 			Normalization: e.Normalization,
 			Activation:    e.Activation,
 		},
@@ -38,6 +39,14 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 	if facts.modelErr != nil {
 		return l.failed(e.File.Name + " " + facts.modelErr.Error())
 	}
+	if l.Activation == ActivationAuto {
+		l.Activation = facts.activation
+	}
+	if e.Normalization != nil {
+		l.NormalizationFrom = FromManifest
+	} else if problem := l.normalizeBy(facts); problem != "" {
+		return l.failed(problem)
+	}
 	if e.Labels != nil {
 		return r.withPromisedLabels(l)
 	}
@@ -54,8 +63,8 @@ func (r *Registry) fromBuiltIn() Listed {
 	if facts.modelErr != nil {
 		return l.failed("the built-in model " + facts.modelErr.Error())
 	}
-	l.Facts = facts.about
-	return l.available()
+	l.Facts, l.State = facts.about, edgelens.ModelAvailable
+	return l
 }
 
 // fromFile looks at a file that the manifest does not know.
@@ -80,7 +89,23 @@ func (r *Registry) fromFile(file string) Listed {
 	if facts.modelErr != nil {
 		return l.failed(file + " " + facts.modelErr.Error())
 	}
+	l.Activation = facts.activation
+	if problem := l.normalizeBy(facts); problem != "" {
+		return l.failed(problem)
+	}
 	return r.withOwnLabels(l, facts)
+}
+
+// normalizeBy takes the normalization of the model's own metadata. What that says
+// and cannot be used is a problem: to normalize otherwise gives wrong answers.
+func (l *Listed) normalizeBy(facts modelFacts) (problem string) {
+	if facts.metadataErr != nil {
+		return fmt.Sprintf("%s: its TFLite Metadata %s; enter the model in manifest.yaml with `input: {mean: ..., std: ...}`", filepath.Base(l.Path), facts.metadataErr)
+	}
+	if facts.normalization != nil {
+		l.Normalization, l.NormalizationFrom = facts.normalization, FromMetadata
+	}
+	return ""
 }
 
 // nameOf returns the name of a dropped file's model: the file's without
@@ -110,38 +135,88 @@ func (r *Registry) withPromisedLabels(l Listed) Listed {
 	case facts.err != nil:
 		return l.failed(want.Name + ": " + facts.err.Error())
 	}
-	l.Labels = facts.labels
-	return l.available()
+	l.Labels, l.labelsForm = facts.labels, facts.form
+	return l.available(want.Name)
 }
 
-// withOwnLabels gives a model the labels that are inside it or else lie beside
-// it. To have none is no fault.
+// besideModel are the ends of the names of label files beside NAME.tflite, in the
+// order in which they count. What ends in the last ones may be something else.
+var besideModel = []string{".txt", ".labels.txt", ".csv", ".pbtxt", ".json"}
+
+// withOwnLabels gives a model the labels that lie beside it, or else those inside
+// it, or else those of labels.txt where it is the only model.
 func (r *Registry) withOwnLabels(l Listed, facts modelFacts) Listed {
 	file := filepath.Base(l.Path)
-	if facts.labelsErr != nil {
-		return l.failed(file + ": its labels: " + facts.labelsErr.Error())
-	}
-	if facts.labels != nil {
-		l.Labels = facts.labels
-		return l.available()
-	}
-	for _, beside := range []string{stem(file) + ".txt", stem(file) + ".labels.txt", "labels.txt"} {
-		facts, err := r.labelsFiles.get(filepath.Join(r.dir, beside))
+	for _, end := range besideModel {
+		beside := stem(file) + end
+		found, err := r.labelsFiles.get(filepath.Join(r.dir, beside))
 		switch {
 		case errors.Is(err, os.ErrNotExist):
 			continue
 		case err != nil:
 			return l.failed(err.Error())
-		case facts.err != nil:
-			return l.failed(beside + ": " + facts.err.Error())
+		case found.err != nil && !strings.HasSuffix(end, ".txt") && facts.labels != nil:
+			continue
+		case found.err != nil:
+			return l.failed(beside + ": " + found.err.Error())
 		}
-		l.Labels = facts.labels
-		break
+		l.Labels, l.labelsForm = found.labels, found.form
+		return l.available(beside)
 	}
-	return l.available()
+	if facts.labelsErr != nil {
+		return l.failed(file + ": its labels: " + facts.labelsErr.Error())
+	}
+	if facts.labels != nil {
+		l.Labels, l.labelsForm = facts.labels, facts.labelsForm
+		return l.available("")
+	}
+	found, err := r.labelsFiles.get(filepath.Join(r.dir, strayLabels))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return l.available("")
+	case err != nil:
+		return l.failed(err.Error())
+	case !r.alone(file):
+		l = l.available("")
+		if l.State == edgelens.ModelFailed {
+			l.Problem += fmt.Sprintf(" (%s lies beside several models, so it names none; rename it to %s.txt where it belongs to this one)", strayLabels, stem(file))
+		}
+		return l
+	case found.err != nil:
+		return l.failed(strayLabels + ": " + found.err.Error())
+	}
+	l.Labels, l.labelsForm = found.labels, found.form
+	return l.available(strayLabels)
 }
 
-func (l Listed) available() Listed {
+// strayLabels is a file of labels that does not say whose.
+const strayLabels = "labels.txt"
+
+// alone reports whether a file is the only model in the folder.
+func (r *Registry) alone(file string) bool {
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if name != file && !e.IsDir() && filepath.Ext(name) == modelExt && !strings.HasPrefix(name, ".") {
+			return false
+		}
+	}
+	return true
+}
+
+// available is the end of looking at a model: it can be used unless it is no image
+// classifier or its labels, which are of the named file, are not its own.
+func (l Listed) available(labelsFile string) Listed {
+	if err := l.checkTensors(l.Facts); err != nil {
+		problem := filepath.Base(l.Path) + ": " + strings.TrimPrefix(err.Error(), edgelens.ErrModel.Error()+": ")
+		if labelsFile != "" && strings.Contains(problem, "label") {
+			problem += fmt.Sprintf(" (its labels are in %s)", labelsFile)
+		}
+		return l.failed(problem)
+	}
 	l.State = edgelens.ModelAvailable
 	return l
 }

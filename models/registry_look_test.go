@@ -86,20 +86,35 @@ func remove(t *testing.T, dir, name string) {
 
 func TestDroppedLabels(t *testing.T) {
 	plain := modeltest.Mean(modeltest.Options{})
-	inside := modeltest.Mean(modeltest.Options{Labels: []string{"inside"}})
+	inside := modeltest.Mean(modeltest.Options{Labels: []string{"x", "y", "z"}})
 	for name, tc := range map[string]struct {
 		model   []byte
 		files   map[string]string
 		want    []string
 		problem string
 	}{
-		"none":               {plain, nil, nil, ""},
-		"inside comes first": {inside, map[string]string{"m.txt": "a", "m.labels.txt": "b", "labels.txt": "c"}, []string{"inside"}, ""},
-		"m.txt":              {plain, map[string]string{"m.txt": "a", "m.labels.txt": "b", "labels.txt": "c"}, []string{"a"}, ""},
-		"m.labels.txt":       {plain, map[string]string{"m.labels.txt": "b", "labels.txt": "c"}, []string{"b"}, ""},
-		"labels.txt":         {plain, map[string]string{"labels.txt": "c"}, []string{"c"}, ""},
-		"not UTF-8":          {plain, map[string]string{"labels.txt": "\xff"}, nil, "labels.txt: line 1 of the labels is not valid UTF-8"},
-		"not UTF-8 inside":   {modeltest.Mean(modeltest.Options{Labels: []string{"\xff"}}), nil, nil, "not valid UTF-8"},
+		"none":                  {plain, nil, nil, "feature vector"},
+		"inside":                {inside, nil, []string{"x", "y", "z"}, ""},
+		"beside comes first":    {inside, map[string]string{"m.txt": "a\nb\nc", "labels.txt": "g\nh\ni"}, []string{"a", "b", "c"}, ""},
+		"m.txt":                 {plain, map[string]string{"m.txt": "a\nb\nc", "m.labels.txt": "d\ne\nf", "labels.txt": "g\nh\ni"}, []string{"a", "b", "c"}, ""},
+		"m.labels.txt":          {plain, map[string]string{"m.labels.txt": "d\ne\nf", "labels.txt": "g\nh\ni"}, []string{"d", "e", "f"}, ""},
+		"m.csv":                 {plain, map[string]string{"m.csv": "id,name\n2,c\n1,b\n0,a\n"}, []string{"a", "b", "c"}, ""},
+		"m.json":                {plain, map[string]string{"m.json": `["a","b","c"]`}, []string{"a", "b", "c"}, ""},
+		"m.pbtxt":               {plain, map[string]string{"m.pbtxt": `item{id:0 name:"a"} item{id:1 name:"b"} item{id:2 name:"c"}`}, []string{"a", "b", "c"}, ""},
+		"other JSON":            {plain, map[string]string{"m.json": `{"epochs": {"n": 3}}`}, nil, "another form"},
+		"other JSON, inside":    {inside, map[string]string{"m.json": `{"epochs": {"n": 3}}`}, []string{"x", "y", "z"}, ""},
+		"inside comes before":   {inside, map[string]string{"labels.txt": "g\nh\ni"}, []string{"x", "y", "z"}, ""},
+		"labels.txt":            {plain, map[string]string{"labels.txt": "g\nh\ni"}, []string{"g", "h", "i"}, ""},
+		"labels.txt of whom":    {plain, map[string]string{"labels.txt": "g\nh\ni", "n.tflite": "x"}, nil, "names none; rename it to m.txt"},
+		"no background":         {plain, map[string]string{"m.txt": "a\nb"}, []string{"a", "b"}, "2 labels for 3 outputs: is the background class missing?"},
+		"no background, inside": {modeltest.Mean(modeltest.Options{Labels: []string{"a", "b"}}), nil, []string{"a", "b"}, "2 labels for 3 outputs: is the background class missing?"},
+		"from 1":                {plain, map[string]string{"m.txt": "1: a\n2: b\n3: c"}, []string{"", "a", "b", "c"}, "numbered from 1"},
+		"from 1, in fact 0":     {plain, map[string]string{"m.txt": "1: a\n2: b"}, []string{"", "a", "b"}, ""},
+		"a heading":             {plain, map[string]string{"m.txt": "Label\na\nb\nc"}, []string{"Label", "a", "b", "c"}, "heading"},
+		"a comment":             {plain, map[string]string{"m.txt": "# mine\na\nb\nc"}, []string{"# mine", "a", "b", "c"}, "comment"},
+		"another model's":       {plain, map[string]string{"m.txt": "a\nb\nc\nd\ne\nf"}, []string{"a", "b", "c", "d", "e", "f"}, "6 labels for 3 outputs: are they those of another model? (its labels are in m.txt)"},
+		"not UTF-8":             {plain, map[string]string{"labels.txt": "\xff"}, nil, "labels.txt: line 1 of the labels is not valid UTF-8"},
+		"not UTF-8 inside":      {modeltest.Mean(modeltest.Options{Labels: []string{"\xff"}}), nil, nil, "not valid UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

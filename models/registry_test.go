@@ -19,6 +19,17 @@ import (
 	"edgelens/models/tflitefile"
 )
 
+// labelled returns a model with the names of its classes packed into it.
+func labelled(o modeltest.Options) []byte {
+	o.Labels = modeltest.Labels()
+	return modeltest.Mean(o)
+}
+
+func uniform(mean, std float64) *models.Normalization {
+	n := models.Uniform(mean, std)
+	return &n
+}
+
 func hexSum(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
 func open(t testing.TB, dir string) *models.Registry {
@@ -46,7 +57,7 @@ func listed(t *testing.T, r *models.Registry, name string) models.Listed {
 // the manifest into dir.
 func ownManifest(t *testing.T, dir string) (model, labels []byte) {
 	t.Helper()
-	model = modeltest.Mean(modeltest.Options{DType: models.Uint8, Softmax: true})
+	model = labelled(modeltest.Options{DType: models.Uint8, Softmax: true})
 	labels = []byte("red\ngreen\nblue\n")
 	write(t, dir, "mean_file.tflite", model)
 	write(t, dir, "mean_labels.txt", labels)
@@ -66,7 +77,7 @@ func TestGetFromManifest(t *testing.T) {
 		ModelRef:  edgelens.ModelRef{Name: "mean", Digest: "sha256:" + hexSum(file)},
 		Path:      filepath.Join(dir, "mean_file.tflite"),
 		FileBytes: int64(len(file)), Task: "classification", Labels: modeltest.Labels(),
-		Normalization: &models.Normalization{Mean: 1, Std: 2}, Activation: models.ActivationProbabilities,
+		Normalization: uniform(1, 2), NormalizationFrom: models.FromManifest, Activation: models.ActivationProbabilities,
 	}
 	m, err := tflitefile.Read(file)
 	if err != nil {
@@ -97,17 +108,17 @@ func TestDroppedFiles(t *testing.T) {
 		t.Fatalf("got %v before the file is there", err)
 	}
 
-	first := modeltest.Mean(modeltest.Options{})
+	first := labelled(modeltest.Options{})
 	write(t, dir, "mine.tflite", first)
 	m, err := r.Get("mine")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Digest != "sha256:"+hexSum(first) || m.FileBytes != int64(len(first)) || m.Task != "classification" || m.Labels != nil {
+	if m.Digest != "sha256:"+hexSum(first) || m.FileBytes != int64(len(first)) || m.Task != "classification" || !reflect.DeepEqual(m.Labels, modeltest.Labels()) {
 		t.Errorf("got %+v", m)
 	}
 
-	second := modeltest.Mean(modeltest.Options{Softmax: true})
+	second := labelled(modeltest.Options{Softmax: true})
 	write(t, dir, "mine.tflite", second)
 	if m, err = r.Get("mine"); err != nil || m.Digest != "sha256:"+hexSum(second) {
 		t.Errorf("a replaced file: got %+v, %v", m, err)
@@ -122,7 +133,7 @@ func TestDroppedFiles(t *testing.T) {
 func TestDigestIsComputedOnce(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "mine.tflite")
-	file := modeltest.Mean(modeltest.Options{})
+	file := labelled(modeltest.Options{})
 	write(t, dir, "mine.tflite", file)
 	then := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(path, then, then); err != nil {
@@ -153,8 +164,8 @@ func TestDigestIsComputedOnce(t *testing.T) {
 
 func TestList(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "b.tflite", modeltest.Mean(modeltest.Options{}))
-	write(t, dir, "a.tflite", modeltest.Mean(modeltest.Options{}))
+	write(t, dir, "b.tflite", labelled(modeltest.Options{}))
+	write(t, dir, "a.tflite", labelled(modeltest.Options{}))
 	write(t, dir, "._a.tflite", []byte("left by macOS"))
 	write(t, dir, "notes.txt", []byte("x"))
 	var got []string
@@ -179,8 +190,8 @@ func TestUnknownModel(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "mine.tflite", modeltest.Mean(modeltest.Options{}))
-	write(t, parent, "outside.tflite", modeltest.Mean(modeltest.Options{}))
+	write(t, dir, "mine.tflite", labelled(modeltest.Options{}))
+	write(t, parent, "outside.tflite", labelled(modeltest.Options{}))
 	r := open(t, dir)
 	for _, name := range []string{
 		"nope", "../outside", "..", ".", "/", "./mine", "mine.tflite", "MINE", "mine\x00", "*", strings.Repeat("x", 10_000),
@@ -199,7 +210,7 @@ func TestUnknownModel(t *testing.T) {
 
 func TestDefault(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "mine.tflite", modeltest.Mean(modeltest.Options{}))
+	write(t, dir, "mine.tflite", labelled(modeltest.Options{}))
 	r := open(t, dir)
 	if got := r.Default(); got != "mobilenet_v2_1.0_224_int8" {
 		t.Errorf("default %q", got)
@@ -227,7 +238,7 @@ func TestDefault(t *testing.T) {
 
 func TestEntry(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "mine.tflite", modeltest.Mean(modeltest.Options{}))
+	write(t, dir, "mine.tflite", labelled(modeltest.Options{}))
 	r := open(t, dir)
 	for _, name := range []string{"", "mobilenet_v2_1.0_224_int8", "tf2_mobilenet_v2_1.0_224_ptq"} {
 		if e, err := r.Entry(name); err != nil || e.Name != "mobilenet_v2_1.0_224_int8" {
@@ -251,7 +262,7 @@ func TestOpen(t *testing.T) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		write(t, dir, "mine.tflite", modeltest.Mean(modeltest.Options{}))
+		write(t, dir, "mine.tflite", labelled(modeltest.Options{}))
 		if _, err := r.Get("mine"); err != nil {
 			t.Error(err)
 		}
@@ -295,7 +306,7 @@ func TestRegistryIsGoroutineSafe(t *testing.T) {
 				}
 				// Written elsewhere and moved in, as a careful user does.
 				name := fmt.Sprintf("m%d", i)
-				write(t, dir, name+".new", modeltest.Mean(modeltest.Options{Side: 1 + i}))
+				write(t, dir, name+".new", labelled(modeltest.Options{Side: 1 + i}))
 				if err := os.Rename(filepath.Join(dir, name+".new"), filepath.Join(dir, name+".tflite")); err != nil {
 					t.Error(err)
 				}
@@ -320,9 +331,9 @@ func TestRealModels(t *testing.T) {
 			t.Errorf("%s: %s, %d labels", m.Name, m.Digest, len(m.Labels))
 		}
 	}
-	for _, name := range []string{"model_invoking_error", "mobilenet_v1_1.0_224_quant_embedding_extractor"} {
-		if _, err := r.Get(name); err != nil {
-			t.Error(err)
+	for name, want := range map[string]string{"model_invoking_error": "fake-op-double"} {
+		if _, err := r.Get(name); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
 	}
 }
@@ -331,7 +342,7 @@ func TestRealModels(t *testing.T) {
 func TestBuiltIn(t *testing.T) {
 	dir := t.TempDir()
 	own := models.Model{ModelRef: edgelens.ModelRef{Name: "built_in", Digest: "sha256:1"}, Path: filepath.Join(t.TempDir(), "unnamed")}
-	file := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8})
+	file := labelled(modeltest.Options{Side: 8, DType: models.Uint8})
 	write := func(path string) {
 		t.Helper()
 		if err := os.WriteFile(path, file, 0o600); err != nil {

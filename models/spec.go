@@ -1,6 +1,8 @@
 package models
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"edgelens"
@@ -75,24 +77,14 @@ func (t TensorSpec) Public() *edgelens.Tensor {
 	}
 }
 
-// Normalization maps a pixel value p in 0..255 to the real number that the
-// model was trained on: (p - Mean) / Std, the same for the three channels.
-// MobileNets use Mean = Std = 127.5, which gives [-1, 1].
-type Normalization struct {
-	Mean float64 `yaml:"mean"`
-	Std  float64 `yaml:"std"`
-}
-
-// DefaultNormalization is used where neither the manifest nor the model says
-// otherwise; it is that of every MobileNet.
-var DefaultNormalization = Normalization{Mean: 127.5, Std: 127.5}
-
 // InputSpec is all that preprocessing needs to know: the picture's size and
 // how a pixel becomes an element of the input tensor.
 type InputSpec struct {
 	TensorSpec
 	Normalization
-	Width, Height int
+	// NormalizationFrom says where Normalization comes from.
+	NormalizationFrom NormalizationSource
+	Width, Height     int
 	// Channels is 3 (RGB) or 1 (gray).
 	Channels int
 }
@@ -104,26 +96,36 @@ type InputBuffer struct {
 	Bytes []byte
 }
 
-// NewInputSpec reads an input tensor as an NHWC picture. The error says what
-// is wrong with it.
+// NewInputSpec reads an input tensor as an image, [1 height width channels]. Where n
+// is nil, the tensor's own quantization decides, or the default. The error wraps
+// edgelens.ErrModel and says what is wrong with it.
 func NewInputSpec(t TensorSpec, n *Normalization) (InputSpec, error) {
-	if len(t.Shape) != 4 || t.Shape[0] != 1 || (t.Shape[3] != 3 && t.Shape[3] != 1) {
-		return InputSpec{}, fmt.Errorf("%w: its input has shape %v, not [1 height width 3], so it is not a model for one picture", edgelens.ErrModel, t.Shape)
+	spec := InputSpec{TensorSpec: t, Normalization: DefaultNormalization, NormalizationFrom: FromDefault}
+	isChannels := func(d int) bool { return d == 3 || d == 1 }
+	switch {
+	case len(t.Shape) != 4 || t.Shape[0] != 1:
+		return InputSpec{}, notClassifier("has an input of shape %v, not [1 height width 3], so it is not a model for one image", t.Shape)
+	case isChannels(t.Shape[3]):
+		spec.Height, spec.Width, spec.Channels = t.Shape[1], t.Shape[2], t.Shape[3]
+	case isChannels(t.Shape[1]):
+		return InputSpec{}, notClassifier("has an input of shape %v, with the channels first (NCHW, as PyTorch has it); convert it again with the channels last (NHWC), as onnx2tf and ai-edge-torch's to_channel_last_io do", t.Shape)
+	default:
+		return InputSpec{}, notClassifier("has an input of shape %v, which has neither 3 channels (RGB) nor 1 (gray), so it is not a model for images as cameras take them", t.Shape)
 	}
-	h, w := t.Shape[1], t.Shape[2]
 	const most = 4096 // pixels a side; 48 MB of input, far above any edge model
-	if h < 1 || w < 1 || h > most || w > most {
-		return InputSpec{}, fmt.Errorf("%w: its input is %dx%d pixels; 1 to %d a side can be used", edgelens.ErrModel, w, h, most)
+	if h, w := spec.Height, spec.Width; h < 1 || w < 1 || h > most || w > most {
+		return InputSpec{}, notClassifier("has an input of %dx%d pixels; 1 to %d a side can be used", w, h, most)
 	}
 	if t.DType == InvalidDType {
-		return InputSpec{}, fmt.Errorf("%w: its input is not uint8, int8 or float32", edgelens.ErrModel)
+		return InputSpec{}, notClassifier("has an input that is not uint8, int8 or float32; convert it again with one of these")
 	}
-	spec := InputSpec{TensorSpec: t, Normalization: DefaultNormalization, Width: w, Height: h, Channels: t.Shape[3]}
 	if n != nil {
-		spec.Normalization = *n
+		spec.Normalization, spec.NormalizationFrom = *n, FromManifest
+	} else if own, ok := byQuantization(t); ok {
+		spec.Normalization, spec.NormalizationFrom = own, FromQuantization
 	}
-	if spec.Std == 0 {
-		return InputSpec{}, fmt.Errorf("%w: its normalization divides by a std of 0", edgelens.ErrModel)
+	if err := spec.Normalization.Check(); err != nil {
+		return InputSpec{}, fmt.Errorf("%w: its normalization %w", edgelens.ErrModel, err)
 	}
 	return spec, nil
 }
@@ -146,6 +148,16 @@ type Spec struct {
 	// Activation is ActivationProbabilities or ActivationLogits.
 	Activation Activation
 	Delegate   string
+	// Variant names what decides the answer besides the file: normalization,
+	// activation and labels. Results are cached by it.
+	Variant string
+}
+
+// SetVariant fills in Variant.
+func (s *Spec) SetVariant() {
+	h := sha256.New()
+	fmt.Fprintf(h, "%v %s %q", s.Input.Normalization, s.Activation, s.Labels) // never fails
+	s.Variant = hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // Model is one model file in the models folder with what the manifest says
@@ -162,11 +174,17 @@ type Model struct {
 	BuiltIn   bool
 	FileBytes int64
 	Task      string
+	// TaskGiven is true where the manifest itself says the task.
+	TaskGiven bool
 	// Labels has one name a class; nil where none are known.
-	Labels []string
+	Labels     []string
+	labelsForm labelForm
 	// Facts is what the file says of itself; nil where it cannot be read.
 	Facts *edgelens.ModelFacts
-	// Normalization is nil where the manifest does not say.
-	Normalization *Normalization
-	Activation    Activation
+	// Normalization is nil where neither the manifest nor the model's metadata says,
+	// which NormalizationFrom tells.
+	Normalization     *Normalization
+	NormalizationFrom NormalizationSource
+	// Activation is ActivationAuto where neither the manifest nor the graph says.
+	Activation Activation
 }

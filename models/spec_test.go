@@ -20,10 +20,11 @@ func TestNewInputSpec(t *testing.T) {
 		want   string // in the error; empty for none
 	}{
 		"colour":        {tensor(models.Uint8, 1, 96, 128, 3), nil, ""},
-		"gray":          {tensor(models.Float32, 1, 28, 28, 1), &models.Normalization{Mean: 0, Std: 255}, ""},
+		"gray":          {tensor(models.Float32, 1, 28, 28, 1), uniform(0, 255), ""},
 		"batch":         {tensor(models.Uint8, 2, 8, 8, 3), nil, "shape [2 8 8 3]"},
 		"a vector":      {tensor(models.Uint8, 1, 3), nil, "shape [1 3]"},
-		"channel first": {tensor(models.Uint8, 1, 3, 8, 8), nil, "shape [1 3 8 8]"},
+		"channel first": {tensor(models.Uint8, 1, 3, 8, 8), nil, "channels first (NCHW"},
+		"five channels": {tensor(models.Uint8, 1, 8, 8, 5), nil, "neither 3 channels"},
 		"empty":         {tensor(models.Uint8, 1, 0, 8, 3), nil, "8x0 pixels"},
 		"huge":          {tensor(models.Uint8, 1, 8, 4097, 3), nil, "4097x8 pixels"},
 		"dtype":         {tensor(models.InvalidDType, 1, 8, 8, 3), nil, "not uint8, int8 or float32"},
@@ -38,11 +39,11 @@ func TestNewInputSpec(t *testing.T) {
 				return
 			}
 			want := models.InputSpec{
-				TensorSpec: tc.tensor, Normalization: models.DefaultNormalization,
+				TensorSpec: tc.tensor, Normalization: models.DefaultNormalization, NormalizationFrom: models.FromDefault,
 				Height: tc.tensor.Shape[1], Width: tc.tensor.Shape[2], Channels: tc.tensor.Shape[3],
 			}
 			if tc.norm != nil {
-				want.Normalization = *tc.norm
+				want.Normalization, want.NormalizationFrom = *tc.norm, models.FromManifest
 			}
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, %v\nwant %+v", got, err, want)

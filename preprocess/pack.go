@@ -18,13 +18,11 @@ func checkSpec(dst []byte, spec models.InputSpec) error {
 		(spec.Channels != 1 && spec.Channels != 3) || spec.Bytes() != spec.Width*spec.Height*spec.Channels*size {
 		return fmt.Errorf("fill the input tensor: %w: its input is not a picture (%s %v); use an image classifier", edgelens.ErrModel, spec.DType, spec.Shape)
 	}
-	for _, v := range []float64{spec.Mean, spec.Std, spec.Scale} {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("fill the input tensor: %w: its normalization is not finite; correct mean and std in the manifest", edgelens.ErrModel)
-		}
+	if err := spec.Normalization.Check(); err != nil {
+		return fmt.Errorf("fill the input tensor: %w: its normalization %w; correct mean and std in the manifest", edgelens.ErrModel, err)
 	}
-	if spec.Std == 0 {
-		return fmt.Errorf("fill the input tensor: %w: its normalization divides by a std of 0; correct it in the manifest", edgelens.ErrModel)
+	if math.IsNaN(spec.Scale) || math.IsInf(spec.Scale, 0) {
+		return fmt.Errorf("fill the input tensor: %w: its quantization is not finite; convert it again", edgelens.ErrModel)
 	}
 	if len(dst) != spec.Bytes() {
 		return fmt.Errorf("fill the input tensor: %w: the buffer has %d bytes and the tensor %d; report this as a fault of edgelens", edgelens.ErrModel, len(dst), spec.Bytes())
@@ -69,8 +67,8 @@ func uprightWalk(orientation, width, height int) walk {
 	}
 }
 
-// packBytes is pack for what most pictures and models are: upright, three channels
-// of a byte each.
+// packBytes is pack for what most images and models are: upright, three channels of
+// a byte each, all normalized alike.
 func packBytes(dst, stored []byte, t *table) {
 	for len(dst) >= 3 && len(stored) >= 3 {
 		dst[0], dst[1], dst[2] = byte(t[stored[2]]), byte(t[stored[1]]), byte(t[stored[0]])
@@ -81,21 +79,25 @@ func packBytes(dst, stored []byte, t *table) {
 // pack fills dst, a tensor of spec in HWC order, from a small stored picture
 // in 8-bit BGR or gray, as many channels as spec has. Elements are in the
 // little-endian order of every machine that this runs on.
-func pack(dst, stored []byte, spec models.InputSpec, orientation int, t *table) {
+func pack(dst, stored []byte, spec models.InputSpec, orientation int, t channelTables) {
 	width, height := storedSize(spec, orientation)
 	w := uprightWalk(orientation, width, height)
-	if w == (walk{0, 1, width}) && spec.Channels == 3 && spec.DType.Size() == 1 {
-		packBytes(dst, stored, t)
+	if w == (walk{0, 1, width}) && spec.Channels == 3 && spec.DType.Size() == 1 && t[0] == t[1] && t[1] == t[2] {
+		packBytes(dst, stored, t[0])
 		return
 	}
 	channels, size := spec.Channels, spec.DType.Size()
+	stores := t // the tables in the order of the stored channels
+	if channels == 3 {
+		stores[0], stores[2] = t[2], t[0]
+	}
 	out := 0
 	for y := range spec.Height {
 		in := w.start + y*w.down
 		for range spec.Width {
 			pixel := stored[in*channels:][:channels]
 			for c := channels - 1; c >= 0; c-- { // BGR becomes RGB
-				element := t[pixel[c]]
+				element := stores[c][pixel[c]]
 				if size == 1 {
 					dst[out] = byte(element)
 				} else {

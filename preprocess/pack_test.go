@@ -96,6 +96,23 @@ func TestPackElements(t *testing.T) {
 			}
 		}
 	})
+	t.Run("each channel by itself", func(t *testing.T) {
+		for _, dtype := range []models.DType{models.Float32, models.Uint8} {
+			s := spec(1, 1, 3, dtype)
+			s.Mean, s.Std, s.Scale = [3]float64{1, 2, 3}, [3]float64{1, 10, 0.5}, 2
+			dst := make([]byte, s.Bytes())
+			pack(dst, []byte{43, 82, 101}, s, 1, new(tables).of(s)) // blue, green, red
+			for i, want := range []float64{100, 8, 80} {
+				got := float64(dst[i]) * s.Scale
+				if dtype == models.Float32 {
+					got = float64(math.Float32frombits(binary.NativeEndian.Uint32(dst[4*i:])))
+				}
+				if got != want {
+					t.Errorf("%v: element %d is %v, want %v", dtype, i, got, want)
+				}
+			}
+		}
+	})
 	t.Run("gray int8", func(t *testing.T) {
 		s := spec(3, 1, 1, models.Int8)
 		dst := make([]byte, s.Bytes())
@@ -119,8 +136,8 @@ func TestCheckSpec(t *testing.T) {
 		"shape disagrees":  {func(s *models.InputSpec) { s.Width = 3 }, 36},
 		"two channels":     {func(s *models.InputSpec) { s.Channels, s.Shape = 2, []int{1, 3, 4, 2} }, 24},
 		"negative size":    {func(s *models.InputSpec) { s.Width, s.Height, s.Shape = -4, -3, []int{1, -3, -4, 3} }, 36},
-		"no std":           {func(s *models.InputSpec) { s.Std = 0 }, 36},
-		"mean not finite":  {func(s *models.InputSpec) { s.Mean = math.NaN() }, 36},
+		"no std":           {func(s *models.InputSpec) { s.Std[1] = 0 }, 36},
+		"mean not finite":  {func(s *models.InputSpec) { s.Mean[2] = math.NaN() }, 36},
 		"scale not finite": {func(s *models.InputSpec) { s.Scale = math.Inf(1) }, 36},
 	}
 	if err := checkSpec(make([]byte, 36), good); err != nil {

@@ -20,12 +20,16 @@ type tableKey struct {
 	zeroPoint int
 }
 
-func keyOf(spec models.InputSpec) tableKey {
+func keyOf(spec models.InputSpec, channel int) tableKey {
 	return tableKey{
-		dtype: spec.DType, mean: spec.Mean, std: spec.Std,
+		dtype: spec.DType, mean: spec.Mean[channel], std: spec.Std[channel],
 		scale: spec.Scale, zeroPoint: spec.ZeroPoint,
 	}
 }
+
+// channelTables are those of red, green and blue; a gray model has the first
+// alone. They are mostly one and the same.
+type channelTables [3]*table
 
 // newTable computes a table. A float32 element is (p-mean)/std. A quantized
 // one is that number quantized as the model's input says, q =
@@ -68,7 +72,7 @@ func newTable(k tableKey) *table {
 
 // mostTables bounds the cache of tables: a service has a handful of models,
 // and a table takes a kilobyte.
-const mostTables = 32
+const mostTables = 96
 
 // tables keeps the tables that were computed. It is safe for many goroutines.
 type tables struct {
@@ -76,11 +80,18 @@ type tables struct {
 	kept map[tableKey]*table
 }
 
-// of returns the table for spec, which must not be changed.
-func (t *tables) of(spec models.InputSpec) *table {
-	k := keyOf(spec)
+// of returns the tables for spec, which must not be changed.
+func (t *tables) of(spec models.InputSpec) channelTables {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	var found channelTables
+	for channel := range found {
+		found[channel] = t.one(keyOf(spec, channel))
+	}
+	return found
+}
+
+func (t *tables) one(k tableKey) *table {
 	if found := t.kept[k]; found != nil {
 		return found
 	}

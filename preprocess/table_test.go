@@ -14,7 +14,7 @@ func quantized(dtype models.DType, scale float64, zero int, n models.Normalizati
 
 func TestTable(t *testing.T) {
 	mobilenet := models.DefaultNormalization
-	imagenet := models.Normalization{Mean: 123.675, Std: 58.395}
+	imagenet := models.Uniform(123.675, 58.395)
 	tests := map[string]struct {
 		spec models.InputSpec
 		want func(p int) uint32
@@ -24,12 +24,12 @@ func TestTable(t *testing.T) {
 		"the same in int8 is shifted":          {quantized(models.Int8, 0.007843137718737125, -1, mobilenet), func(p int) uint32 { return uint32(uint8(int8(p - 128))) }},
 		"uint8 without a scale":                {quantized(models.Uint8, 0, 0, imagenet), func(p int) uint32 { return uint32(p) }},
 		"int8 without a scale":                 {quantized(models.Int8, 0, 0, imagenet), func(p int) uint32 { return uint32(uint8(int8(p - 128))) }},
-		"inputs of 0 to 1 in int8":             {quantized(models.Int8, 1.0/255, -128, models.Normalization{Std: 255}), func(p int) uint32 { return uint32(uint8(int8(p - 128))) }},
+		"inputs of 0 to 1 in int8":             {quantized(models.Int8, 1.0/255, -128, models.Uniform(0, 255)), func(p int) uint32 { return uint32(uint8(int8(p - 128))) }},
 		"another normalization is computed": {quantized(models.Uint8, 0.02, 100, imagenet), func(p int) uint32 {
 			q := math.Floor((float64(p)-123.675)/58.395/0.02+0.5) + 100
 			return uint32(uint8(math.Min(255, math.Max(0, q))))
 		}},
-		"two steps off is not the shift": {quantized(models.Uint8, 1.0/128, 130, models.Normalization{Mean: 128, Std: 128}), func(p int) uint32 {
+		"two steps off is not the shift": {quantized(models.Uint8, 1.0/128, 130, models.Uniform(128, 128)), func(p int) uint32 {
 			return uint32(min(255, p+2))
 		}},
 		"int8 clamps": {quantized(models.Int8, 0.001, 0, mobilenet), func(p int) uint32 {
@@ -45,8 +45,8 @@ func TestTable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := cache.of(test.spec)
 			for p := range 256 {
-				if want := test.want(p); got[p] != want {
-					t.Fatalf("element of pixel %d is %#x, want %#x", p, got[p], want)
+				if want := test.want(p); got[0][p] != want {
+					t.Fatalf("element of pixel %d is %#x, want %#x", p, got[0][p], want)
 				}
 			}
 			if cache.of(test.spec) != got {
@@ -64,9 +64,9 @@ func TestTablesAreBounded(t *testing.T) {
 	for g := range 4 {
 		wg.Go(func() {
 			for i := range 5 * mostTables {
-				spec := quantized(models.Uint8, 0, 0, models.Normalization{Mean: float64(i), Std: float64(g + 1)})
-				if got := cache.of(spec); got[7] != 7 {
-					t.Errorf("element of pixel 7 is %d", got[7])
+				spec := quantized(models.Uint8, 0, 0, models.Uniform(float64(i), float64(g+1)))
+				if got := cache.of(spec); got[1][7] != 7 {
+					t.Errorf("element of pixel 7 is %d", got[1][7])
 				}
 			}
 		})

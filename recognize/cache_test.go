@@ -49,6 +49,7 @@ func TestCacheKey(t *testing.T) {
 		"min_score by very little":   {func(_ *bench, r *edgelens.Request) { r.MinScore = 5e-324 }, false},
 		"content":                    {func(_ *bench, r *edgelens.Request) { *r = *picture("dog") }, false},
 		"model digest":               {func(b *bench, _ *edgelens.Request) { b.runner.spec.Digest = "sha256:4567" }, false},
+		"normalization or labels":    {func(b *bench, _ *edgelens.Request) { b.runner.spec.Variant = "another" }, false},
 		"preprocess version":         {func(b *bench, _ *edgelens.Request) { b.preprocessor.version = "2" }, false},
 		"same file as another model": {func(b *bench, _ *edgelens.Request) { b.runner.spec.Name = "twin" }, false},
 	}

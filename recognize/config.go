@@ -17,6 +17,9 @@ type Config struct {
 	Queue int
 	// Timeout bounds one recognition, waiting included.
 	Timeout time.Duration
+	// AllowStandIn has the model of image quality answer where nobody names a model
+	// and the default one is not here. Each such answer has a warning.
+	AllowStandIn bool
 	// Quality says whose pictures are judged: QualityOff, QualityTerminals or
 	// QualityAll.
 	Quality string

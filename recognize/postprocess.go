@@ -25,7 +25,10 @@ func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]e
 			return nil, fmt.Errorf("read the scores: %w: the model answered with a number that is not finite", edgelens.ErrInference)
 		}
 	}
-	if spec.Activation == models.ActivationLogits {
+	switch {
+	case len(scores) == 1:
+		scores = both(scores[0], spec.Activation)
+	case spec.Activation == models.ActivationLogits:
 		softmax(scores)
 	}
 	// Rounded before they are compared: two that read alike are a tie.
@@ -42,6 +45,15 @@ func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]e
 		list = append(list, edgelens.Prediction{ClassID: class, Label: label(spec.Labels, class), Probability: rounded[class]})
 	}
 	return list, nil
+}
+
+// both makes the probabilities of two classes of a single score, which is that of
+// the second.
+func both(score float32, activation models.Activation) []float32 {
+	if activation == models.ActivationLogits {
+		score = float32(1 / (1 + math.Exp(-float64(score))))
+	}
+	return []float32{1 - score, score}
 }
 
 // softmax replaces logits by probabilities that add up to 1. The largest is

@@ -56,7 +56,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	if err := validate(req); err != nil {
 		return nil, err
 	}
-	spec, err := s.runner.Describe(ctx, req.Model)
+	spec, standIn, err := s.describe(ctx, req.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +70,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 			r := hit.Clone()
 			r.RequestID, r.Cached = req.ID, true
 			r.Timings = edgelens.Timings{Total: time.Since(start)}
+			warn(r, standIn)
 			return r, nil
 		}
 	}
@@ -80,6 +81,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	r = r.Clone() // the cache and the other waiters keep the original
 	r.RequestID = req.ID
 	r.Timings.Total = time.Since(start)
+	warn(r, standIn)
 	return r, nil
 }
 
@@ -123,10 +125,12 @@ func (q *question) twoModels() bool { return q.judge != nil && q.judge.Digest !=
 
 // key names everything that the answer depends on.
 func (s *Service) key(q *question, req *edgelens.Request) string {
-	b := make([]byte, 0, 288)
+	b := make([]byte, 0, 320)
 	b = append(b, q.spec.Name...)
 	b = append(b, ' ')
 	b = append(b, q.spec.Digest...)
+	b = append(b, ' ')
+	b = append(b, q.spec.Variant...)
 	b = append(b, ' ')
 	b = append(b, s.preprocess.Version()...)
 	b = append(b, ' ')
@@ -237,6 +241,9 @@ func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (
 	}
 	timings.Inference = time.Since(mark)
 	result.Image.SHA256 = hex.EncodeToString(req.SHA256[:])
+	if problem := result.Image.Problem(); problem != "" {
+		result.Warnings = append(result.Warnings, problem)
+	}
 
 	mark = time.Now()
 	if result.Predictions, err = predictions(q.spec, raw, q.topK, req.MinScore); err != nil {

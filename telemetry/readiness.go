@@ -1,43 +1,81 @@
 package telemetry
 
 import (
-	"sort"
+	"cmp"
+	"slices"
 	"sync"
+
+	"edgelens"
 )
 
-// Readiness collects what the service still waits for. It is safe for use by
-// many goroutines.
+// Readiness is the one table of what keeps the service from being ok: conditions
+// that parts set and clear, and checks that are made whenever somebody asks. It is
+// safe for use by many goroutines.
 type Readiness struct {
-	mu      sync.Mutex
-	waiting map[string]string
+	mu     sync.Mutex
+	set    map[string]edgelens.Condition
+	checks []func() []edgelens.Condition
 }
 
-// NewReadiness returns a Readiness that waits for nothing.
-func NewReadiness() *Readiness { return &Readiness{waiting: map[string]string{}} }
+// NewReadiness returns a Readiness without conditions.
+func NewReadiness() *Readiness { return &Readiness{set: map[string]edgelens.Condition{}} }
 
-// NotReady says why a part cannot serve yet, or any more.
+// Set makes a condition hold until it is cleared, in place of one of the same name.
+func (r *Readiness) Set(c edgelens.Condition) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.set[c.Name] = c
+}
+
+// Clear ends the condition of that name that was set.
+func (r *Readiness) Clear(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.set, name)
+}
+
+// AddCheck has a check made whenever the conditions are asked for: it must be quick,
+// and safe for use by many goroutines.
+func (r *Readiness) AddCheck(check func() []edgelens.Condition) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.checks = append(r.checks, check)
+}
+
+// NotReady is Set for a part that cannot serve yet, or any more.
 func (r *Readiness) NotReady(part, reason string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.waiting[part] = reason
+	r.Set(edgelens.Condition{Name: part, Severity: edgelens.SeverityUnavailable, Reason: reason})
 }
 
-// Ready says that a part can serve.
-func (r *Readiness) Ready(part string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.waiting, part)
-}
+// Ready is Clear for a part that can serve.
+func (r *Readiness) Ready(part string) { r.Clear(part) }
 
-// Waiting returns a sentence for each part that cannot serve, in order; none
-// means that the service is ready.
-func (r *Readiness) Waiting() []string {
+// Conditions returns what holds now, what makes the service unavailable first, by
+// name.
+func (r *Readiness) Conditions() []edgelens.Condition {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := make([]string, 0, len(r.waiting))
-	for part, reason := range r.waiting {
-		list = append(list, part+": "+reason)
+	var list []edgelens.Condition
+	for _, c := range r.set {
+		list = append(list, c)
 	}
-	sort.Strings(list)
+	checks := slices.Clone(r.checks)
+	r.mu.Unlock()
+	for _, check := range checks {
+		list = append(list, check()...)
+	}
+	slices.SortFunc(list, func(a, b edgelens.Condition) int {
+		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Reason, b.Reason))
+	})
+	return list
+}
+
+// Waiting returns a line for each condition that makes the service unavailable.
+func (r *Readiness) Waiting() []string {
+	list := []string{}
+	for _, c := range r.Conditions() {
+		if c.Severity == edgelens.SeverityUnavailable {
+			list = append(list, c.Name+": "+c.Reason)
+		}
+	}
 	return list
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"edgelens"
 	"edgelens/telemetry"
 )
 
@@ -60,6 +61,33 @@ func TestReadiness(t *testing.T) {
 		if got := r.Waiting(); !slices.Equal(got, step.want) {
 			t.Errorf("%s: %v, want %v", step.name, got, step.want)
 		}
+	}
+}
+
+// One table of conditions: those that were set and those of checks, the worst first.
+func TestConditions(t *testing.T) {
+	r := telemetry.NewReadiness()
+	if got := r.Conditions(); len(got) != 0 {
+		t.Errorf("at first: %v", got)
+	}
+	behind := edgelens.Condition{Name: "clock", Severity: edgelens.SeverityDegraded, Reason: "behind"}
+	full := edgelens.Condition{Name: "disk", Severity: edgelens.SeverityUnavailable, Reason: "full"}
+	slow := edgelens.Condition{Name: "kernel", Severity: edgelens.SeverityDegraded, Reason: "slow"}
+	checked := []edgelens.Condition{slow}
+	r.AddCheck(func() []edgelens.Condition { return checked })
+	r.Set(behind)
+	r.Set(full)
+	if got, want := r.Conditions(), []edgelens.Condition{full, behind, slow}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := r.Waiting(); !slices.Equal(got, []string{"disk: full"}) {
+		t.Errorf("waiting %v", got)
+	}
+	checked = nil
+	r.Clear("disk")
+	r.Clear("clock")
+	if got := r.Conditions(); len(got) != 0 {
+		t.Errorf("at the end: %v", got)
 	}
 }
 

@@ -34,6 +34,7 @@ var fates = []struct {
 	{edgelens.ErrUnknownModel, failNow},
 	{edgelens.ErrNotFound, failNow},
 	{edgelens.ErrConflict, failNow},
+	{edgelens.ErrNoModel, failNow},
 	{edgelens.ErrModel, failNow},
 	{edgelens.ErrInference, tryAgain},
 	{edgelens.ErrDeadline, tryAgain},

@@ -63,7 +63,7 @@ func newBenchDecode() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) (err error) {
 			defer func() { err = errors.Join(err, d.close()) }()
-			if err := d.open(files); err != nil {
+			if err := d.open(cmd.Context(), files); err != nil {
 				return err
 			}
 			d.progress = newBenchProgress(cmd.ErrOrStderr(), suite.Plan{Rounds: len(d.pictures) - 1})
@@ -91,7 +91,7 @@ func newBenchDecode() *cobra.Command {
 	return cmd
 }
 
-func (d *decodeBench) open(files []string) error {
+func (d *decodeBench) open(ctx context.Context, files []string) error {
 	if d.variants < 1 || d.rounds < 1 || len(d.pictures) == 0 || len(d.margins) == 0 {
 		return errors.New("--variants and --rounds must be 1 at least, and --images and --margins must be given")
 	}
@@ -105,7 +105,7 @@ func (d *decodeBench) open(files []string) error {
 		d.ways = append(d.ways, way)
 	}
 	for _, file := range files {
-		runs, err := newScorer(file, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+		runs, err := newTriedScorer(ctx, file, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 
@@ -13,8 +14,8 @@ import (
 // formSettings rewrites the model to the forms that it can have, in a folder
 // that goes when the benchmarks end, and returns how to measure them: what
 // quantization saves then stands in the report, true or not.
-func (b *bencher) formSettings() ([]suite.ModelSetting, error) {
-	model, err := benchModel(b.config)
+func (b *bencher) formSettings(ctx context.Context) ([]suite.ModelSetting, error) {
+	model, err := benchModel(ctx, b.config)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func newBenchChild(environ []string) *cobra.Command {
 				return err
 			}
 			if file == "" {
-				model, err := benchModel(c)
+				model, err := benchModel(cmd.Context(), c)
 				if err != nil {
 					return err
 				}
@@ -137,8 +137,8 @@ type benchPipeline struct {
 	tensor, out  []byte
 }
 
-func (b *bencher) pipelineTasks() ([]suite.Task, error) {
-	model, err := benchModel(b.config)
+func (b *bencher) pipelineTasks(ctx context.Context) ([]suite.Task, error) {
+	model, err := benchModel(ctx, b.config)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func openPipeline(c *config.Config, model models.Model) (_ *benchPipeline, err e
 	if p.interpreter, err = p.model.NewInterpreter(); err != nil {
 		return nil, err
 	}
-	if p.input, err = models.NewInputSpec(p.interpreter.Input(), model.Normalization); err != nil {
+	if p.input, err = model.NewInput(p.interpreter.Input()); err != nil {
 		return nil, err
 	}
 	p.tensor, p.out = make([]byte, p.input.Bytes()), make([]byte, p.interpreter.Output().Bytes())

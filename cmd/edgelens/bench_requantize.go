@@ -91,11 +91,11 @@ func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []strin
 		if err := rewriteFile(file, c.path, false, rewrite.Requantize, func(string) error { return nil }); err != nil {
 			return err
 		}
-		if c.before, err = newScorer(file, options); err != nil {
+		if c.before, err = newTriedScorer(ctx, file, options); err != nil {
 			return err
 		}
 		defer c.before.Close() // the process ends next
-		if c.after, err = newScorer(c.path, options); err != nil {
+		if c.after, err = newTriedScorer(ctx, c.path, options); err != nil {
 			return err
 		}
 		defer c.after.Close() // the process ends next
@@ -103,7 +103,7 @@ func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []strin
 	}
 	var signed *scorer
 	if r.signed != "" {
-		if signed, err = newScorer(r.signed, options); err != nil {
+		if signed, err = newTriedScorer(ctx, r.signed, options); err != nil {
 			return err
 		}
 		defer signed.Close() // the process ends next

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -107,7 +108,7 @@ func newRun(cmd *cobra.Command, c *config.Config, flags *benchFlags) (*record.Ru
 		return nil, err
 	}
 	run.Settings = settings.String()
-	model, err := benchModel(c)
+	model, err := benchModel(cmd.Context(), c)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +130,21 @@ func commitOf(version string) string {
 	return version
 }
 
-// benchModel returns the model that is measured; an error says how to get it.
-func benchModel(c *config.Config) (models.Model, error) {
+// benchModel returns the model that is measured, once it was tried; an error says
+// how to get it.
+func benchModel(ctx context.Context, c *config.Config) (models.Model, error) {
 	registry, err := openModels(c)
 	if err != nil {
 		return models.Model{}, err
 	}
-	return registry.Get(c.Model)
+	model, err := registry.Get(c.Model)
+	if err != nil {
+		return models.Model{}, err
+	}
+	if prober := newProber(c, slog.New(slog.DiscardHandler)); prober != nil {
+		err = prober.Probe(ctx, model, c.Inference)
+	}
+	return model, err
 }
 
 func benchPictures(paths []string) ([]suite.Picture, error) {

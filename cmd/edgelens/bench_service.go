@@ -53,11 +53,11 @@ func (b *bencher) tasks(ctx context.Context, which []string) ([]suite.Task, erro
 		switch name {
 		case "model":
 			var forms []suite.ModelSetting
-			if forms, err = b.formSettings(); err == nil {
+			if forms, err = b.formSettings(ctx); err == nil {
 				more = suite.Model(append(b.modelSettings(), forms...), b.measureInChild)
 			}
 		case "pipeline":
-			more, err = b.pipelineTasks()
+			more, err = b.pipelineTasks(ctx)
 		case "http":
 			more, err = b.httpTasks(ctx)
 		case "mqtt":

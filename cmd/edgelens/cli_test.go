@@ -143,7 +143,7 @@ func TestModelCommands(t *testing.T) {
 	})
 	t.Run("pull from a mirror", func(t *testing.T) {
 		mirror, dir := t.TempDir(), t.TempDir()
-		model := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true})
+		model := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 		for _, f := range []struct{ path, text string }{
 			{filepath.Join(mirror, "tiny.tflite"), string(model)},
 			{filepath.Join(dir, "manifest.yaml"), fmt.Sprintf("models:\n- {name: tiny, file: tiny.tflite, sha256: %x, size: %d, task: classification}\n", sha256.Sum256(model), len(model))},

@@ -31,6 +31,7 @@ type core struct {
 	service      *recognize.Service
 	shared       *cache.Shared // nil where results are in memory alone
 	judgesAll    bool          // whether every picture is judged by the built-in model
+	standIn      bool          // whether that may answer in place of the default one
 }
 
 // newCore fits the parts together. Nothing is loaded yet.
@@ -48,12 +49,12 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 		return nil, errors.Join(err, preprocessor.Close())
 	}
 	loads := telemetry.NewModels(metrics)
-	loader := inference.NewLoader(c.Inference, registry, tflite.New(), log, func(spec models.Spec, took time.Duration) {
+	prober := newProber(c, log)
+	loader := inference.NewLoader(c.Inference, registry, tflite.New(), prober, log, func(spec models.Spec, took time.Duration) {
 		loads.Loaded(spec.Name, took)
 	})
 	if c.Inference.Delegate != inference.DelegateNone { // else nothing is gained
-		r := &requantizer{on: c.Inference.Requantize, dir: filepath.Join(c.DataDir, "requantized"), log: log,
-			options: inference.Options{Threads: c.Inference.Threads, Delegate: c.Inference.Delegate}}
+		r := &requantizer{on: c.Inference.Requantize, dir: filepath.Join(c.DataDir, "requantized"), log: log, comparison: comparison{prober, c.Inference}}
 		loader.PrepareWith(r.prepare)
 	}
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
@@ -63,6 +64,7 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 		registry: registry, loader: loader, preprocessor: preprocessor, service: service, shared: shared,
 		recognizer: telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
 		judgesAll:  c.Recognize.Quality == recognize.QualityAll,
+		standIn:    c.Recognize.AllowStandIn,
 	}, nil
 }
 
@@ -71,7 +73,7 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 // picture on. That it fails is logged, and no reason not to serve.
 func (c *core) warmUp(ctx context.Context) error {
 	_, err := c.loader.Describe(ctx, "")
-	if err == nil && c.judgesAll {
+	if err == nil && c.judgesAll || errors.Is(err, edgelens.ErrNoModel) && c.standIn {
 		_, _ = c.loader.Describe(ctx, quality.Name)
 	}
 	return err

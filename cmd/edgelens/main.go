@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edgelens/inference/probe"
 	"edgelens/inference/tflite"
 )
 
@@ -21,6 +22,7 @@ import (
 var version = "devel"
 
 func main() {
+	probe.Main(tflite.New()) // this may be a process that tries a model
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)

@@ -56,13 +56,13 @@ func isModelFile(arg string) bool {
 func newModelVerify() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify FILE...",
-		Short: "Check .tflite files without running them: status 1 where one is refused",
+		Short: "Check .tflite files and try them in a process of their own: status 1 where one is refused",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			refused := false
 			for _, file := range files {
 				verdict := "can be used"
-				if _, err := readModelFile(file); err != nil {
+				if err := verifyFile(cmd.Context(), file); err != nil {
 					refused, verdict = true, err.Error()
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", file, verdict) // only talk
@@ -73,6 +73,18 @@ func newModelVerify() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// verifyFile says why a .tflite file cannot be used.
+func verifyFile(ctx context.Context, path string) error {
+	m, err := readModelFile(path)
+	if err != nil {
+		return err
+	}
+	if err := models.CheckTensors(m.Facts()); err != nil {
+		return err
+	}
+	return tryFile(ctx, untold(), path, "", oneInterpreter())
 }
 
 // readModelFile reads a .tflite file that may be anything.
@@ -109,6 +121,13 @@ func inspectFile(path string, w io.Writer, asJSON bool) error {
 			fmt.Fprintf(t, "%s\t%s\n", row[0], publicTensorText(tensor)) // Flush returns it
 		}
 	}
+	normalization := "unknown: "
+	if input, err := models.InputOfFile(m); err != nil {
+		normalization += err.Error()
+	} else {
+		normalization = input.NormalizationText()
+	}
+	fmt.Fprintf(t, "normalization\t%s\n", normalization) // Flush returns it
 	return printFacts(t, facts)
 }
 
@@ -179,7 +198,7 @@ func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON boo
 		{"digest", spec.Digest},
 		{"size", fmt.Sprintf("%d bytes", spec.FileBytes)},
 		{"input", tensorText(spec.Input.TensorSpec)},
-		{"normalization", fmt.Sprintf("(pixel - %v) / %v", spec.Input.Mean, spec.Input.Std)},
+		{"normalization", spec.Input.NormalizationText()},
 		{"output", tensorText(spec.Output)},
 		{"output is", string(spec.Activation)},
 		{"labels", fmt.Sprint(len(spec.Labels))},

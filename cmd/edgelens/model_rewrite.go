@@ -28,7 +28,7 @@ func newModelRequantize() *cobra.Command {
 				if unchecked {
 					return nil
 				}
-				agreement, err := compareModels(cmd.Context(), in, temporary, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+				agreement, err := comparison{untold(), oneInterpreter()}.compare(cmd.Context(), in, temporary)
 				if err != nil {
 					return err
 				}
@@ -75,4 +75,11 @@ func rewriteFile(in, out string, force bool, f func(*tflitefile.Model) (*tflitef
 		return fmt.Errorf("%s: %w", in, err)
 	}
 	return placeFile(out, data, check)
+}
+
+// oneInterpreter is how commands run a file.
+func oneInterpreter() inference.Config {
+	c := inference.DefaultConfig()
+	c.Interpreters = 1
+	return c
 }

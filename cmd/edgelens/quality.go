@@ -1,10 +1,11 @@
 package main
 
 import (
-	"log/slog"
+	"errors"
 
 	"edgelens"
 	"edgelens/config"
+	"edgelens/inference"
 	"edgelens/models"
 	"edgelens/models/quality"
 )
@@ -28,18 +29,25 @@ func openModels(c *config.Config) (*models.Registry, error) {
 	return registry, nil
 }
 
-// fallBack makes the built-in model the default, and says so, where nobody named
-// one and the file of the manifest's is not there: then there is an answer about
-// a picture with no download.
-func fallBack(registry *models.Registry, c *config.Config, log *slog.Logger) error {
-	if c.Model != "" {
-		return nil
+// noClassifier returns the condition that the default model cannot answer; none
+// where it can.
+func noClassifier(loader *inference.Loader, c *config.Config) []edgelens.Condition {
+	for _, m := range loader.List() {
+		switch {
+		case !m.Default, m.State == edgelens.ModelReady, m.State == edgelens.ModelAvailable:
+			continue
+		case m.State == edgelens.ModelMissing && c.Recognize.AllowStandIn:
+			return []edgelens.Condition{{Name: "model", Severity: edgelens.SeverityDegraded,
+				Reason: "the built-in model of image quality answers in place of a classifier: " + m.Problem}}
+		}
+		return []edgelens.Condition{{Name: "model", Severity: edgelens.SeverityUnavailable, Reason: "there is no classifier: " + m.Problem}}
 	}
-	def, err := registry.Look("")
-	if err != nil || def.State != edgelens.ModelMissing {
-		return err
-	}
-	log.Warn("the default model is not here: the built-in one answers, which says whether a picture is usable, not what is in it",
-		"missing", def.Name, "built_in", quality.Name, "cure", "`edgelens model pull` fetches it; it serves from the next start on")
-	return registry.SetDefault(quality.Name)
+	return nil
+}
+
+// startsWithout reports whether a service may start although its default model is
+// not here: nobody named it, and the service has its jobs for itself, so that no
+// other node means another model by it.
+func startsWithout(err error, c *config.Config) bool {
+	return errors.Is(err, edgelens.ErrNoModel) && c.Model == "" && c.Jobs.RedisURL == ""
 }

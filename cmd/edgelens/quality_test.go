@@ -11,35 +11,93 @@ import (
 	"testing"
 
 	"edgelens"
+	"edgelens/models"
 	"edgelens/models/modeltest"
 	"edgelens/models/quality"
 	"edgelens/recognize"
 )
 
-// On an island, with no model but the one built in, the service answers about
-// pictures with that, and says so.
-func TestIsland(t *testing.T) {
-	c := settings(t)
-	c.ModelMirror = filepath.Join(t.TempDir(), "no-such-mirror")
-	s, log, _ := serving(t, c)
-	log.waitFor(t, "the built-in one answers")
-	a := s.form(path, modeltest.Picture(modeltest.Green, 320, 240))
-	if a.status != 200 || a.Model.Name != quality.Name || len(a.Predictions) == 0 || a.Predictions[0].Label != edgelens.QualityBlank {
-		t.Errorf("%d %s, want a picture of one colour found blank by %s", a.status, a.body, quality.Name)
+// health is what /readyz answers.
+type health struct {
+	Status  string
+	Waiting []string
+	Reasons []struct{ Name, Severity, Reason string }
+}
+
+func (s *service) ready() (status int, h health) {
+	s.t.Helper()
+	a := s.get("/readyz")
+	if err := json.Unmarshal(a.body, &h); err != nil {
+		s.t.Fatalf("%s: %v", a.body, err)
 	}
-	var list struct {
-		Models []struct {
-			Name, State string
-			Default     bool
+	return a.status, h
+}
+
+// With no classifier the model of image quality does not pass for one: the service
+// says what is missing, and answers as soon as it is there.
+func TestNoClassifier(t *testing.T) {
+	c := settings(t)
+	s, log, _ := serving(t, c)
+	log.waitFor(t, "there is no classifier")
+	picture := modeltest.Picture(modeltest.Green, 320, 240)
+	a := s.form(path, picture)
+	if a.status != 503 || a.Code != "no_model" || !strings.Contains(a.Detail, "edgelens model pull") || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d %s, want 503 with what to do", a.status, a.body)
+	}
+	if a := s.form("/api/recognize_async", picture); a.status != 503 || a.Code != "no_model" {
+		t.Errorf("a job: %d %s, want it refused at once", a.status, a.body)
+	}
+	if status, h := s.ready(); status != 503 || h.Status != "unavailable" || len(h.Reasons) != 1 || h.Reasons[0].Name != "model" || !strings.Contains(h.Reasons[0].Reason, "model pull") || len(h.Waiting) != 1 {
+		t.Errorf("/readyz: %d %+v", status, h)
+	}
+	put(t, c, "own.tflite", modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}))
+	for model, label := range map[string]string{"own": "green", quality.Name: edgelens.QualityBlank} {
+		if a := s.form(path+"?model="+model, picture); a.status != 200 || a.Predictions[0].Label != label || strings.Contains(string(a.body), "warnings") {
+			t.Errorf("%s by its name: %d %s", model, a.status, a.body)
 		}
 	}
-	if err := json.Unmarshal(s.get("/api/models").body, &list); err != nil {
+	if dir := os.Getenv("EDGELENS_TEST_SHARED"); dir != "" {
+		withShared(t, c)
+		if a := s.form(path, picture); a.status != 200 || a.Model.Name != "mobilenet_v2_1.0_224_int8" {
+			t.Errorf("once it is fetched: %d %s", a.status, a.body)
+		}
+		if status, h := s.ready(); status != 200 || h.Status != "ok" || len(h.Reasons) != 0 {
+			t.Errorf("/readyz, once it is fetched: %d %+v", status, h)
+		}
+	}
+}
+
+// Where it may stand in, it does with a warning in each answer, also in one that was
+// cached, in a job and in its events.
+func TestStandIn(t *testing.T) {
+	c := settings(t)
+	c.Recognize.AllowStandIn = true
+	s, log, _ := serving(t, c)
+	log.waitFor(t, "there is no classifier")
+	picture := modeltest.Picture(modeltest.Green, 320, 240)
+	for range 2 {
+		a := s.form(path, picture)
+		if a.status != 200 || a.Model.Name != quality.Name || a.Predictions[0].Label != edgelens.QualityBlank || !strings.Contains(string(a.body), `"warnings":["There is no classifier`) {
+			t.Errorf("%d %s, want an answer of %s with a warning", a.status, a.body, quality.Name)
+		}
+	}
+	if a := s.form(path+"?model="+quality.Name, picture); a.status != 200 || strings.Contains(string(a.body), "warnings") {
+		t.Errorf("by its name: %d %s, want no warning", a.status, a.body)
+	}
+	if status, h := s.ready(); status != 200 || h.Status != "degraded" || len(h.Reasons) != 1 || h.Reasons[0].Severity != "degraded" {
+		t.Errorf("/readyz: %d %+v", status, h)
+	}
+	var accepted struct {
+		TaskID string `json:"task_id"`
+	}
+	if err := json.Unmarshal(s.form("/api/recognize_async", picture).body, &accepted); err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range list.Models {
-		if m.Default != (m.Name == quality.Name) || m.Default && m.State != "ready" {
-			t.Errorf("%+v, want %s alone as default, and ready", m, quality.Name)
-		}
+	if a := s.get("/api/jobs/" + accepted.TaskID + "?wait=30s"); !strings.Contains(string(a.body), `"succeeded"`) || !strings.Contains(string(a.body), `"warnings":["There is no classifier`) {
+		t.Errorf("the job: %s", a.body)
+	}
+	if a := s.get("/api/results"); !strings.Contains(string(a.body), `"outcome":"uncertain"`) || !strings.Contains(string(a.body), `"warnings":[`) {
+		t.Errorf("the results: %s", a.body)
 	}
 	if files, err := filepath.Glob(filepath.Join(c.DataDir, "*", "*.tflite")); err != nil || len(files) != 0 {
 		t.Errorf("%v (%v) were written; nothing needs a file of the model", files, err)
@@ -47,14 +105,21 @@ func TestIsland(t *testing.T) {
 }
 
 // The command line does the same, where the data folder cannot even be made.
-func TestIslandCommand(t *testing.T) {
+func TestStandInCommand(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "red.png")
 	if err := os.WriteFile(file, modeltest.Picture(modeltest.Red, 320, 240), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	environ := []string{"EDGELENS_DATA_DIR=/proc/none"}
 	var out, log strings.Builder
-	status := execute(context.Background(), []string{"recognize", "--json", file}, []string{"EDGELENS_DATA_DIR=/proc/none"}, &out, &log)
-	if status != 0 || !strings.Contains(out.String(), `"label":"blank"`) || !strings.Contains(log.String(), "model pull") {
+	status := execute(context.Background(), []string{"recognize", "--json", file}, environ, &out, &log)
+	if status == 0 || strings.Contains(out.String(), "label") || !strings.Contains(log.String(), "edgelens model pull") {
+		t.Errorf("status %d, %s%s", status, &out, &log)
+	}
+	out.Reset()
+	log.Reset()
+	status = execute(context.Background(), []string{"recognize", "--json", "--recognize-allow-stand-in=true", file}, environ, &out, &log)
+	if status != 0 || !strings.Contains(out.String(), `"label":"blank"`) || !strings.Contains(out.String(), `"warnings":[`) || !strings.Contains(log.String(), "red.png: warning: There is no classifier") {
 		t.Errorf("status %d, %s%s", status, &out, &log)
 	}
 }

@@ -138,7 +138,7 @@ func TestFormsAgree(t *testing.T) {
 func TestCache(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
-	put(t, c, "other.tflite", modeltest.Mean(modeltest.Options{Side: 16, DType: models.Int8, Softmax: true}))
+	put(t, c, "other.tflite", modeltest.Mean(modeltest.Options{Side: 16, DType: models.Int8, Softmax: true, Labels: modeltest.Labels()}))
 	s := start(t, c)
 	image, another := modeltest.Picture(modeltest.Red, 30, 30), modeltest.Picture(modeltest.Green, 30, 30)
 	for i, step := range []struct {

@@ -41,7 +41,7 @@ func newRecognize(environ []string) *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one object a line")
 	cmd.Flags().IntVar(&options.TopK, "top-k", edgelens.DefaultTopK, "how many predictions to print")
 	cmd.Flags().Float64Var(&options.MinScore, "min-score", 0, "leave out predictions with a lower probability")
-	config.AddFlags(cmd.Flags(), "data_dir", "model", "log_", "recognize.timeout", "recognize.quality", "inference.", "preprocess.")
+	config.AddFlags(cmd.Flags(), "data_dir", "model", "log_", "recognize.timeout", "recognize.allow_stand_in", "recognize.quality", "inference.", "preprocess.")
 	return cmd
 }
 
@@ -56,10 +56,7 @@ func recognizeFiles(ctx context.Context, c *config.Config, cmd *cobra.Command, f
 		return err
 	}
 	defer closeWithin(stopTimeout, core.close) // the process ends next
-	if err := fallBack(core.registry, c, telemetry.NewLogger(telemetry.Config{LogLevel: "warn", LogFormat: c.Log.LogFormat}, cmd.ErrOrStderr())); err != nil {
-		return err
-	}
-	if err := core.warmUp(ctx); err != nil {
+	if err := core.warmUp(ctx); err != nil && !(c.Recognize.AllowStandIn && startsWithout(err, c)) {
 		return err
 	}
 	var show printer = newTable(cmd.OutOrStdout())
@@ -71,6 +68,10 @@ func recognizeFiles(ctx context.Context, c *config.Config, cmd *cobra.Command, f
 		result, err := recognizeFile(ctx, core.recognizer, cmd.InOrStdin(), file, options)
 		if err != nil {
 			failed++
+		} else {
+			for _, warning := range result.Warnings {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: warning: %s\n", file, warning) // only talk
+			}
 		}
 		if err := show.print(file, result, err); err != nil {
 			return err
@@ -181,6 +182,7 @@ type jsonLine struct {
 	Predictions []jsonPrediction `json:"predictions,omitempty"`
 	Image       *jsonImage       `json:"image,omitempty"`
 	Quality     *jsonQuality     `json:"quality,omitempty"`
+	Warnings    []string         `json:"warnings,omitempty"`
 	TotalMS     float64          `json:"total_ms,omitempty"`
 }
 
@@ -212,6 +214,7 @@ func (j jsonLines) print(file string, result *edgelens.Result, err error) error 
 	}
 	line.Model = &jsonModel{result.Model.Name, result.Model.Digest}
 	line.Image = &jsonImage{result.Image.Width, result.Image.Height, result.Image.Format, result.Image.SHA256, result.Image.Damaged}
+	line.Warnings = result.Warnings
 	line.TotalMS = float64(result.Timings.Total.Microseconds()) / 1000
 	if q := result.Quality; q != nil {
 		line.Quality = &jsonQuality{q.Verdict, q.Score, q.Usable}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"image"
 	"image/jpeg"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -48,6 +49,7 @@ func jpegBomb(t testing.TB) []byte {
 func TestRefusedPictures(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
+	c.Preprocess.MaxPixels = 1_000_000
 	s := start(t, c)
 	good := modeltest.Picture(modeltest.Red, 64, 64)
 	photo := asJPEG(t, 200, 100)
@@ -56,22 +58,22 @@ func TestRefusedPictures(t *testing.T) {
 		status int
 		code   string
 	}{
-		"empty":            {nil, 400, "no_image"},
-		"text":             {[]byte("this is not a picture"), 415, "unsupported_format"},
-		"html":             {[]byte("<!doctype html><p>404"), 415, "unsupported_format"},
-		"gif":              {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), 415, "unsupported_format"},
-		"tiff":             {[]byte("II*\x00\x08\x00\x00\x00"), 415, "unsupported_format"},
-		"openexr":          {[]byte("\x76\x2f\x31\x01\x02\x00\x00\x00"), 415, "unsupported_format"},
-		"radiance":         {[]byte("#?RADIANCE\n"), 415, "unsupported_format"},
-		"dicom":            {append(make([]byte, 128), "DICM"...), 415, "unsupported_format"},
-		"nitf":             {[]byte("NITF02.10"), 415, "unsupported_format"},
-		"truncated jpeg":   {photo[:len(photo)/2], 422, "bad_image"},
-		"jpeg header":      {photo[:100], 422, "bad_image"},
-		"jpeg without end": {photo[:len(photo)-2], 422, "bad_image"},
-		"truncated png":    {good[:len(good)-20], 422, "bad_image"},
-		"png signature":    {good[:8], 422, "bad_image"},
-		"jpeg bomb":        {jpegBomb(t), 422, "bad_image"},
-		"too many pixels":  {asJPEG(t, 10_000, 6_000), 422, "bad_image"},
+		"empty":           {nil, 400, "no_image"},
+		"text":            {[]byte("this is not a picture"), 415, "unsupported_format"},
+		"html":            {[]byte("<!doctype html><p>404"), 415, "unsupported_format"},
+		"gif, no frame":   {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), 422, "bad_image"},
+		"tiff, cut":       {[]byte("II*\x00\x08\x00\x00\x00"), 422, "bad_image"},
+		"heic":            {[]byte("\x00\x00\x00\x18ftypheic"), 415, "unsupported_format"},
+		"openexr":         {[]byte("\x76\x2f\x31\x01\x02\x00\x00\x00"), 415, "unsupported_format"},
+		"radiance":        {[]byte("#?RADIANCE\n"), 415, "unsupported_format"},
+		"dicom":           {append(make([]byte, 128), "DICM"...), 415, "unsupported_format"},
+		"nitf":            {[]byte("NITF02.10"), 415, "unsupported_format"},
+		"truncated jpeg":  {photo[:len(photo)/2], 422, "bad_image"},
+		"jpeg header":     {photo[:100], 422, "bad_image"},
+		"truncated png":   {good[:len(good)-20], 422, "bad_image"},
+		"png signature":   {good[:8], 422, "bad_image"},
+		"jpeg bomb":       {jpegBomb(t), 422, "bad_image"},
+		"too many pixels": {asJPEG(t, 1001, 1000), 422, "bad_image"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -94,6 +96,65 @@ func TestRefusedPictures(t *testing.T) {
 	}
 }
 
+// noisyJPEG is a photograph of noise, each alike.
+func noisyJPEG(t testing.TB) []byte {
+	t.Helper()
+	noise := rand.New(rand.NewPCG(5, 6))
+	img := image.NewGray(image.Rect(0, 0, 96, 96))
+	for i := range img.Pix {
+		img.Pix[i] = byte(noise.Uint32())
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// What the decoder has noticed of a damaged image is in the answer; and an image
+// whose decoding fails after a warning has no answer, least of all that of the one
+// before it.
+func TestDamagedImages(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	s := start(t, c)
+	good := noisyJPEG(t)
+	cut := append(bytes.Clone(good[:len(good)/2]), 0xFF, 0xD9)
+	a := s.raw(path, cut)
+	if a.status != 200 || !strings.Contains(string(a.body), `"damaged":true`) || !strings.Contains(string(a.body), "The image is damaged") {
+		t.Errorf("cut and closed: %d %s", a.status, a.body)
+	}
+	if a := s.raw(path, good); a.status != 200 || strings.Contains(string(a.body), "damaged") {
+		t.Errorf("whole: %d %s", a.status, a.body)
+	}
+	if a := s.raw(path+"?cache=false", modeltest.Picture(modeltest.Red, 64, 64)); a.status != 200 || a.Predictions[0].Label != "red" {
+		t.Fatalf("red: %d %s", a.status, a.body)
+	}
+	if a := s.raw(path+"?cache=false", warnedJPEG(64, 64)); a.status != 422 {
+		t.Errorf("warned, then fatal: %d %s", a.status, a.body)
+	}
+}
+
+// warnedJPEG is a progressive JPEG with a scan that refines what was never there (a
+// warning of libjpeg) and then one that cannot be (a fatal error).
+func warnedJPEG(width, height int) []byte {
+	segment := func(marker byte, payload ...byte) []byte {
+		return append([]byte{0xFF, marker, byte((len(payload) + 2) >> 8), byte(len(payload) + 2)}, payload...)
+	}
+	table := func(class, symbol byte) []byte {
+		return segment(0xC4, append([]byte{class, 1}, append(make([]byte, 15), symbol)...)...)
+	}
+	scan := func(parameters ...byte) []byte {
+		return append(segment(0xDA, parameters...), make([]byte, width*height/64)...)
+	}
+	return bytes.Join([][]byte{
+		{0xFF, 0xD8}, segment(0xDB, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...),
+		segment(0xC2, 8, byte(height>>8), byte(height), byte(width>>8), byte(width), 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0),
+		table(0, 0), scan(3, 1, 0, 2, 0, 3, 0, 0, 0, 0), table(0x10, 0xE0),
+		scan(1, 1, 0, 1, 63, 0x32), scan(1, 1, 0, 1, 63, 0x51), {0xFF, 0xD9},
+	}, nil)
+}
+
 func TestRefusedOptions(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -110,32 +171,34 @@ func TestRefusedOptions(t *testing.T) {
 	}
 }
 
-// A model that cannot be used gives a problem without a word of the inside,
-// each time, and the service goes on with the others.
+// A model that cannot be used gives a problem that says why, without the folder or
+// the runtime's words, each time, and the service goes on with the others.
 func TestUnusableModels(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
-	small := modeltest.Options{Side: 8, DType: models.Uint8}
+	small := modeltest.Options{Side: 8, DType: models.Uint8, Labels: modeltest.Labels()}
 	put(t, c, "failing.tflite", modeltest.FailingInvoke(small))
 	put(t, c, "truncated.tflite", modeltest.Truncated())
 	put(t, c, "page.tflite", []byte("<!doctype html><title>404 Not Found</title>"))
 	put(t, c, "two.tflite", modeltest.TwoOutputs(small))
 	put(t, c, "sound.tflite", modeltest.NotAnImage())
-	names := []string{"failing", "truncated", "page", "two", "sound"}
+	names := map[string]string{
+		"failing": "fails on an image of noise", "truncated": "truncated", "page": "web page", "two": "2 outputs", "sound": "shape [1 3]",
+	}
 	if dir := os.Getenv("EDGELENS_TEST_SHARED"); dir != "" {
 		b, err := os.ReadFile(filepath.Join(dir, "models", "model_invoking_error.tflite"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		put(t, c, "model_invoking_error.tflite", b)
-		names = append(names, "model_invoking_error")
+		names["model_invoking_error"] = "custom operator"
 	}
 	s := start(t, c)
 	good := modeltest.Picture(modeltest.Red, 64, 64)
-	for _, name := range names {
+	for name, why := range names {
 		for range 2 {
 			a := s.form(path+"?model="+name, good)
-			if a.status != 500 || a.Code != "model_unusable" || strings.Contains(string(a.body), ".tflite") {
+			if a.status != 500 || a.Code != "model_unusable" || !strings.Contains(a.Detail, why) || strings.Contains(string(a.body), c.ModelsDir) {
 				t.Errorf("%s: got %d %s", name, a.status, a.body)
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"edgelens/inference"
 	"edgelens/models"
 	"edgelens/models/rewrite"
 	"edgelens/models/tflitefile"
@@ -21,10 +20,10 @@ import (
 // the result's own in the name; a model that failed the check has a note there
 // in its place. It is safe for use by many goroutines.
 type requantizer struct {
-	on      bool // else it only says that it could be
-	dir     string
-	options inference.Options
-	log     *slog.Logger
+	comparison
+	on  bool // else it only says that it could be
+	dir string
+	log *slog.Logger
 }
 
 // requantizedForm changes whenever Requantize does, so that old files are not
@@ -112,7 +111,7 @@ func (r *requantizer) make(ctx context.Context, m models.Model, original *tflite
 	sum := sha256.Sum256(file)
 	path := r.file(hexDigest, sum)
 	err = placeFile(path, file, func(temporary string) error {
-		agreement, err := compareModels(ctx, m.Path, temporary, r.options)
+		agreement, err := r.compare(ctx, m.Path, temporary)
 		if err == nil {
 			r.log.Info("model requantized to int8", "model", m.Name, "from", m.Digest, "check", agreementText(agreement))
 		}

@@ -46,6 +46,7 @@ func legacySettings(t *testing.T) *config.Config {
 	t.Helper()
 	c := settings(t)
 	put(t, c, "legacy.tflite", modeltest.Network(tflitefile.Uint8))
+	put(t, c, "legacy.txt", []byte("one\ntwo\nthree\n"))
 	c.Model, c.Inference.Requantize = "legacy", true
 	return c
 }

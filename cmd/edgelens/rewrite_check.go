@@ -44,6 +44,16 @@ func newScorer(path string, options inference.Options) (*scorer, error) {
 	return &scorer{model, interpreter, make([]byte, out.Bytes()), make([]float32, out.Elements())}, nil
 }
 
+// newTriedScorer is newScorer for a file that may be anything.
+func newTriedScorer(ctx context.Context, path string, options inference.Options) (*scorer, error) {
+	c := oneInterpreter()
+	c.Threads, c.Delegate = options.Threads, options.Delegate
+	if err := tryFile(ctx, untold(), path, "", c); err != nil {
+		return nil, err
+	}
+	return newScorer(path, options)
+}
+
 // Scores implements rewrite.Scores.
 func (s *scorer) Scores(tensor []byte) ([]float32, error) {
 	if err := errors.Join(s.interpreter.SetInput(tensor), s.interpreter.Invoke(), s.interpreter.ReadOutput(s.output)); err != nil {
@@ -54,9 +64,21 @@ func (s *scorer) Scores(tensor []byte) ([]float32, error) {
 
 func (s *scorer) Close() error { return errors.Join(s.interpreter.Close(), s.model.Close()) }
 
-// compareModels tries a model and the requantized one on made-up pictures. The
-// error says why the second must not take the place of the first.
-func compareModels(ctx context.Context, original, requantized string, options inference.Options) (a rewrite.Agreement, err error) {
+// comparison is how a model and the requantized one are run to be compared.
+type comparison struct {
+	prober inference.Prober
+	config inference.Config
+}
+
+// compare tries a model and the requantized one on made-up images. The error says
+// why the second must not take the place of the first.
+func (c comparison) compare(ctx context.Context, original, requantized string) (a rewrite.Agreement, err error) {
+	for _, path := range []string{original, requantized} {
+		if err := tryFile(ctx, c.prober, path, "", c.config); err != nil {
+			return a, err
+		}
+	}
+	options := inference.Options{Threads: c.config.Threads, Delegate: c.config.Delegate}
 	first, err := newScorer(original, options)
 	if err != nil {
 		return a, err

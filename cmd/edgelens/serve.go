@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"edgelens"
 	"edgelens/api"
 	"edgelens/config"
 	"edgelens/models"
@@ -72,13 +73,6 @@ func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeWithin(stopTimeout, core.close)) }()
-	// Where nodes share their jobs, those of the others would get an answer that
-	// their nodes do not mean.
-	if c.Jobs.RedisURL == "" {
-		if err := fallBack(core.registry, c, log); err != nil {
-			return err
-		}
-	}
 	jobs, err := newJobs(ctx, c, core, log, metrics)
 	if err != nil {
 		return err
@@ -89,7 +83,7 @@ func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeWithin(stopTimeout, terminals.stop)) }()
-	s := &node{core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
+	s := &node{config: c, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
 	s.readiness.NotReady("model", "loading")
 	if s.server, err = newServer(c, s, metrics); err != nil {
 		return err
@@ -104,6 +98,7 @@ func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
 
 // node is the parts of a running server.
 type node struct {
+	config    *config.Config
 	core      *core
 	jobs      *jobs
 	terminals *terminals
@@ -140,13 +135,18 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 			if ctx.Err() != nil {
 				return nil // told to stop while loading
 			}
-			return fmt.Errorf("the default model cannot serve: %w", err)
+			if !startsWithout(err, s.config) {
+				return fmt.Errorf("the default model cannot serve: %w", err)
+			}
+			s.log.Warn("there is no classifier: requests that name no model are refused until it is here, or answered by the built-in model of image quality, with a warning, where recognize.allow_stand_in is set",
+				"missing", s.core.registry.Default(), "allow_stand_in", s.config.Recognize.AllowStandIn, "cure", "edgelens model pull")
 		}
 		if err := s.jobs.worker.Start(); err != nil {
 			return err
 		}
 		// Reading and checking the model took several times its size.
 		debug.FreeOSMemory()
+		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.loader, s.config) })
 		s.readiness.Ready("model")
 		s.log.Info("ready", "model", s.core.registry.Default(), "seconds", time.Since(start).Seconds())
 		<-ctx.Done()

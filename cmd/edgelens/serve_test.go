@@ -141,7 +141,7 @@ func TestLogHasNoPicture(t *testing.T) {
 // serve --pull fetches what it is to serve, and leaves a model of the user's own
 // alone.
 func TestServePulls(t *testing.T) {
-	model := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true})
+	model := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 	manifest := fmt.Sprintf("models:\n- {name: tiny, file: tiny.tflite, sha256: %x, size: %d, task: classification}\n", sha256.Sum256(model), len(model))
 	for name, c := range map[string]struct {
 		mirror, dir map[string]string // the files in them

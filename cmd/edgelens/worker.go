@@ -120,7 +120,10 @@ func serveStatus(ctx context.Context, group *errgroup.Group, listener net.Listen
 			http.Error(w, strings.Join(waiting, "\n"), http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = io.WriteString(w, "ok\n") // a client that is gone needs no answer
+		for _, c := range readiness.Conditions() {
+			_, _ = fmt.Fprintf(w, "%s: %s: %s\n", c.Severity, c.Name, c.Reason) // a client that is gone needs no answer
+		}
+		_, _ = io.WriteString(w, "ok\n") // the same
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}

@@ -34,7 +34,7 @@ func (i *interpreter) c() *gotflite.Interpreter {
 // prepare allocates the tensors and reads what they are.
 func (i *interpreter) prepare() error {
 	if i.c().AllocateTensors() != gotflite.OK {
-		return fmt.Errorf("%w: its tensors cannot be allocated: %s", edgelens.ErrModel, i.report.take())
+		return refusal("TensorFlow Lite cannot prepare its graph, whose operators and shapes do not fit together; convert it again", i.report.take())
 	}
 	if in, out := i.c().GetInputTensorCount(), i.c().GetOutputTensorCount(); in != 1 || out != 1 {
 		return fmt.Errorf("%w: it has %d inputs and %d outputs; a classifier of pictures has one of each", edgelens.ErrModel, in, out)

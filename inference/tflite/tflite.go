@@ -8,13 +8,20 @@ package tflite
 import "C"
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"regexp"
+	"time"
 
 	gotflite "github.com/mattn/go-tflite"
 
 	"edgelens"
 	"edgelens/inference"
+	"edgelens/models"
 	"edgelens/models/tflitefile"
 )
 
@@ -27,24 +34,40 @@ func New() Backend { return Backend{} }
 // Version returns the version of the TFLite library, for example "2.9.0".
 func (Backend) Version() string { return C.GoString(C.TfLiteVersion()) }
 
-// Open maps the file, which must not be overwritten in place while the model
-// is open (replacing it by rename is fine). What package tflitefile refuses,
-// the C library does not get to see.
+// Open reads the file and opens a copy of it that nobody else can change: a mapped
+// file that is overwritten or truncated ends the process. What package tflitefile
+// refuses, the C library does not get to see.
 func (Backend) Open(path string, options inference.Options) (inference.Model, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: its file cannot be read: %v", edgelens.ErrModel, err)
+		return nil, fmt.Errorf("%w: its file cannot be read: %w", edgelens.ErrModel, withoutPath(err))
+	}
+	if sum := sha256.Sum256(data); options.Digest != "" && options.Digest != "sha256:"+hex.EncodeToString(sum[:]) {
+		return nil, &edgelens.Busy{RetryAfter: time.Second, Reason: "the file of the model has changed since it was checked; ask again"}
 	}
 	if _, err := tflitefile.Read(data); err != nil {
 		return nil, err
 	}
-	// From the file and not from memory: go-tflite's NewModel leaks its copy,
-	// and pages of a mapped file are shared and can be dropped under pressure.
-	m := gotflite.NewModelFromFile(path)
+	f, copied, err := models.NewUnnamedFile("model", data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: there is no memory for its %d bytes: %w", edgelens.ErrModel, len(data), withoutPath(err))
+	}
+	defer f.Close() // once mapped, it is not needed any more
+	// From a file and not from memory: go-tflite's NewModel leaks its copy.
+	m := gotflite.NewModelFromFile(copied)
 	if m == nil {
 		return nil, fmt.Errorf("%w: TensorFlow Lite finds its file truncated or corrupt; fetch it again", edgelens.ErrModel)
 	}
 	return &model{m: m, options: options}, nil
+}
+
+// withoutPath drops the path from a file error: answers carry these sentences.
+func withoutPath(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
 }
 
 // model is one mapped file. Its interpreters must be closed before it.
@@ -85,13 +108,25 @@ func (m *model) build(delegate *xnnpack) (*interpreter, error) {
 	i.i = gotflite.NewInterpreter(m.m, options)
 	if i.i == nil {
 		defer i.free()
-		return nil, fmt.Errorf("%w: TensorFlow Lite refuses it: %s", edgelens.ErrModel, i.report.take())
+		return nil, refusal("TensorFlow Lite cannot build its graph; convert it again", i.report.take())
 	}
 	if err := i.prepare(); err != nil {
 		i.free()
 		return nil, err
 	}
 	return i, nil
+}
+
+// missingOperator is how TensorFlow Lite words that it does not have an operator.
+var missingOperator = regexp.MustCompile(`Didn't find op for builtin opcode '(\w+)' version '(\d+)'`)
+
+// refusal returns an ErrModel of a sentence about the model, and the runtime's own
+// words, which are for logs, but for what can be said better.
+func refusal(sentence, words string) error {
+	if m := missingOperator.FindStringSubmatch(words); m != nil {
+		sentence = fmt.Sprintf("it needs version %s of the operator %s, which TensorFlow Lite %s does not have: convert it with an older TensorFlow, or build with a newer library (TFLITE_ROOT)", m[2], m[1], New().Version())
+	}
+	return &inference.RuntimeError{Sentence: sentence, Words: words}
 }
 
 // Close frees the model; closing twice is harmless.

@@ -4,6 +4,8 @@ package tflite_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +20,7 @@ import (
 	"edgelens/inference/tflite"
 	"edgelens/models"
 	"edgelens/models/modeltest"
+	"edgelens/models/tflitefile"
 )
 
 func write(t testing.TB, model []byte) string {
@@ -121,13 +124,23 @@ func TestUnusableFiles(t *testing.T) {
 // report that reads a field of go-tflite's InterpreterOptions.
 func TestErrorText(t *testing.T) {
 	t.Run("while building", func(t *testing.T) {
-		m, err := tflite.New().Open(shared(t, "model_invoking_error.tflite"), inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+		read, err := tflitefile.Read(modeltest.Mean(modeltest.Options{Side: 8}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read.Main().Operators[0].Version = 12
+		file, err := read.Write()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := tflite.New().Open(write(t, file), inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close() // a test
-		if _, err = m.NewInterpreter(); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "fake-op-double") {
-			t.Errorf("got %v, want ErrModel that names the operator fake-op-double", err)
+		var words *inference.RuntimeError
+		if _, err = m.NewInterpreter(); !errors.Is(err, edgelens.ErrModel) || !errors.As(err, &words) || !strings.Contains(err.Error(), "version 12 of the operator AVERAGE_POOL_2D") || !strings.Contains(words.Words, "AVERAGE_POOL_2D") {
+			t.Errorf("got %v, want ErrModel that names the operator and what to do", err)
 		}
 	})
 	t.Run("while running", func(t *testing.T) {
@@ -219,5 +232,38 @@ func BenchmarkInvoke(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A model goes on where its file is overwritten and truncated: people copy new
+// models over old ones.
+func TestFileChangesUnderTheModel(t *testing.T) {
+	path := write(t, modeltest.Network(tflitefile.Float32))
+	i := build(t, path, inference.DelegateNone)
+	if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(i.SetInput(make([]byte, i.Input().Bytes())), i.Invoke()); err != nil {
+		t.Error(err)
+	}
+}
+
+// What was checked is what is opened.
+func TestDigest(t *testing.T) {
+	file := modeltest.Network(tflitefile.Float32)
+	path, sum := write(t, file), sha256.Sum256(file)
+	options := inference.Options{Threads: 1, Delegate: inference.DelegateNone, Digest: "sha256:" + hex.EncodeToString(sum[:])}
+	m, err := tflite.New().Open(path, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(path, modeltest.Network(tflitefile.Int8), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tflite.New().Open(path, options); !errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrModel) {
+		t.Errorf("got %v, want ErrBusy: to be asked again", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"edgelens/models"
@@ -14,24 +15,29 @@ import (
 
 func TestRegistryTakesTheModels(t *testing.T) {
 	dir := t.TempDir()
-	want := map[string][]string{}
-	put := func(name string, file []byte, labels []string) {
+	type expected struct {
+		labels  []string
+		refused string // "" where the model can be used
+	}
+	want := map[string]expected{}
+	put := func(name string, file []byte, labels []string, refused string) {
 		if err := os.WriteFile(filepath.Join(dir, name+".tflite"), file, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		want[name] = labels
+		want[name] = expected{labels, refused}
 	}
-	put("plain", modeltest.Mean(modeltest.Options{}), nil)
-	put("labelled", modeltest.Mean(modeltest.Options{DType: models.Int8, Softmax: true, Labels: modeltest.Labels()}), modeltest.Labels())
-	put("two outputs", modeltest.TwoOutputs(modeltest.Options{Labels: modeltest.Labels()}), modeltest.Labels())
-	put("not an image", modeltest.NotAnImage(), nil)
-	put("failing", modeltest.FailingInvoke(modeltest.Options{DType: models.Uint8}), nil)
+	put("plain", modeltest.Mean(modeltest.Options{}), nil, "feature vector")
+	put("labelled", modeltest.Mean(modeltest.Options{DType: models.Int8, Softmax: true, Labels: modeltest.Labels()}), modeltest.Labels(), "")
+	put("two outputs", modeltest.TwoOutputs(modeltest.Options{Labels: modeltest.Labels()}), nil, "2 outputs")
+	put("not an image", modeltest.NotAnImage(), nil, "shape [1 3]")
+	put("failing", modeltest.FailingInvoke(modeltest.Options{DType: models.Uint8, Labels: modeltest.Labels()}), modeltest.Labels(), "")
 	r, err := models.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, labels := range want {
-		if m, err := r.Get(name); err != nil || !reflect.DeepEqual(m.Labels, labels) {
+	for name, w := range want {
+		m, err := r.Get(name)
+		if w.refused == "" && (err != nil || !reflect.DeepEqual(m.Labels, w.labels)) || w.refused != "" && (err == nil || !strings.Contains(err.Error(), w.refused)) {
 			t.Errorf("%s: labels %q, %v", name, m.Labels, err)
 		}
 	}

@@ -15,6 +15,8 @@ var (
 	Blue  = color.RGBA{B: 255, A: 255}
 )
 
+func grayOf(level uint8) color.Color { return color.Gray{Y: level} }
+
 // Picture returns a PNG of one colour, width by height pixels.
 func Picture(c color.Color, width, height int) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, width, height))

@@ -13,7 +13,6 @@ import (
 	"crypto/sha256"
 	_ "embed" // the model
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -49,37 +48,27 @@ func Bytes() []byte { return bytes.Clone(file) }
 // to a file without a name that this process alone has, for as long as it runs:
 // neither a folder nor a disk is needed. The error wraps edgelens.ErrModel.
 func Model() (models.Model, error) {
-	f, err := unnamed()
+	unpacked, err := unnamed()
 	if err != nil {
 		return models.Model{}, fmt.Errorf("%w: unpack the built-in model %s: %w", edgelens.ErrModel, Name, err)
 	}
 	normalization := models.DefaultNormalization
 	return models.Model{
-		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, Path: fmt.Sprintf("%s/%d", openFiles, f.Fd()), BuiltIn: true, FileBytes: int64(len(file)),
+		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, Path: unpacked.path, BuiltIn: true, FileBytes: int64(len(file)),
 		Task: models.TaskClassification, Labels: Labels(),
-		Normalization: &normalization, Activation: models.ActivationProbabilities,
+		Normalization: &normalization, NormalizationFrom: models.FromBuiltIn, Activation: models.ActivationProbabilities,
 	}, nil
 }
 
-// unnamed returns the file without a name, which is made once and never closed:
-// its path is in use for as long as the process runs.
-var unnamed = sync.OnceValues(func() (*os.File, error) {
-	f, err := newUnnamedFile()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := f.Write(file); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+// unnamed returns the path of the file without a name, which is made once and
+// never closed: it is in use for as long as the process runs.
+var unnamed = sync.OnceValues(func() (opened, error) {
+	f, path, err := models.NewUnnamedFile(Name, file)
+	return opened{f, path}, err
 })
 
-// newRemovedFile returns a file in the folder for temporary ones, where it has
-// no name any more.
-func newRemovedFile() (*os.File, error) {
-	f, err := os.CreateTemp("", Name)
-	if err != nil {
-		return nil, err
-	}
-	return f, os.Remove(f.Name())
+// opened keeps a file from being closed when it is collected.
+type opened struct {
+	*os.File
+	path string
 }

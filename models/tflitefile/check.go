@@ -23,9 +23,19 @@ func (m *Model) check() error {
 		return fmt.Errorf("has %d graphs; 1 to %d can be used", len(m.Subgraphs), maxSubgraphs)
 	}
 	for _, g := range m.Subgraphs {
-		if err := g.check(); err != nil {
-			return err
+		for _, o := range g.Operators {
+			if err := checkKind(o); err != nil {
+				return err
+			}
 		}
+	}
+	for _, g := range m.Subgraphs {
+		if err := g.check(); err != nil {
+			return m.openSize(err)
+		}
+	}
+	if err := m.openSize(nil); err != nil {
+		return err
 	}
 	for _, s := range m.Signatures {
 		if s.Subgraph < 0 || s.Subgraph >= len(m.Subgraphs) {
@@ -38,6 +48,33 @@ func (m *Model) check() error {
 		}
 	}
 	return nil
+}
+
+// OpenSize reports whether the graph's first input leaves another of its
+// dimensions than the first, the batch, open: converters write 1 there.
+func (g *Subgraph) OpenSize() bool {
+	if len(g.Inputs) == 0 || g.Inputs[0] < 0 || g.Inputs[0] >= len(g.Tensors) {
+		return false
+	}
+	t := g.Tensors[g.Inputs[0]]
+	for i, d := range t.ShapeSignature {
+		if i > 0 && d == -1 && i < len(t.Shape) && t.Shape[i] == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// errOpenSize is what to do about a model whose input size is open. The shapes in
+// such a file are placeholders that need not fit together.
+var errOpenSize = errors.New("leaves the size of its input open (dynamic shape); convert it again with a fixed input size, such as [1 224 224 3]")
+
+// openSize puts errOpenSize in the place of err where that is the cause.
+func (m *Model) openSize(err error) error {
+	if m.Main().OpenSize() {
+		return errOpenSize
+	}
+	return err
 }
 
 func (g *Subgraph) check() error {
@@ -147,7 +184,10 @@ func (g *Subgraph) checkFlow() error {
 			return fmt.Errorf("has operator %d, %s, %w", n, o.Name(), err)
 		}
 	}
-	return g.checkResults()
+	if err := g.checkResults(); err != nil {
+		return err
+	}
+	return g.checkParameters()
 }
 
 // checkResults proves that operators compute every output, and nothing that is

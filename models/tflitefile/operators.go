@@ -13,7 +13,8 @@ import (
 // too, but divides by strides, window sizes and scales before it does.
 type rule struct {
 	least, most int // inputs
-	// options is a pointer of their type; nil where the operator has none.
+	// options is a pointer of their type; nil where the operator has none, and
+	// UnknownOptions where they are not read.
 	// They may be left out where optional is set.
 	options  any
 	optional bool
@@ -55,10 +56,18 @@ var rules = map[BuiltinOperator]rule{
 	schema.BuiltinOperatorRELU_N1_TO_1: {1, 1, nil, true, true, checkSameShape},
 	HardSwish:                          {1, 1, &schema.HardSwishOptionsT{}, true, true, checkSameShape},
 	schema.BuiltinOperatorLEAKY_RELU:   {1, 1, &schema.LeakyReluOptionsT{}, false, true, checkSameShape},
+
+	schema.BuiltinOperatorTRANSPOSE:               {2, 2, &schema.TransposeOptionsT{}, true, false, checkTranspose},
+	schema.BuiltinOperatorRESIZE_NEAREST_NEIGHBOR: {2, 2, &schema.ResizeNearestNeighborOptionsT{}, true, false, checkResize},
+	schema.BuiltinOperatorREDUCE_MAX:              {2, 2, &ReducerOptions{}, true, false, checkMean},
+	schema.BuiltinOperatorREDUCE_MIN:              {2, 2, &ReducerOptions{}, true, false, checkMean},
+	schema.BuiltinOperatorSUM:                     {2, 2, &ReducerOptions{}, true, true, checkMean},
+	schema.BuiltinOperatorL2_POOL_2D:              {1, 1, &Pool2DOptions{}, false, true, checkPool},
+	schema.BuiltinOperatorSLICE:                   {3, 3, UnknownOptions{}, true, false, checkSlice},
 }
 
-// checkRule says what is wrong with an operator of a known kind; of others
-// only the flow of tensors was checked. The error continues a sentence.
+// checkRule says what is wrong with an operator that has a rule; of others only
+// the kind and the flow of tensors were checked. The error continues a sentence.
 func (g *Subgraph) checkRule(o *Operator) error {
 	r, known := rules[o.Code]
 	if !known {

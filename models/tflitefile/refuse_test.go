@@ -83,7 +83,7 @@ func TestWriteRefuses(t *testing.T) {
 		"wrong options":      {func(g *tflitefile.Subgraph) { g.Operators[1].Options = &tflitefile.AddOptions{} }, "wrong options"},
 		"no options":         {func(g *tflitefile.Subgraph) { g.Operators[1].Options = nil }, "wrong options"},
 		"unknown options": {func(g *tflitefile.Subgraph) {
-			g.Operators[1].Code = 0x70
+			g.Operators[1].Code = 0x7b // SELECT_V2
 			g.Operators[1].Options = tflitefile.UnknownOptions{Kind: 9}
 		}, "does not know"},
 		"stride 0":             {func(g *tflitefile.Subgraph) { g.Operators[1].Options.(*tflitefile.Conv2DOptions).StrideW = 0 }, "cannot make shape"},
@@ -104,6 +104,110 @@ func TestWriteRefuses(t *testing.T) {
 				t.Errorf("got %v, want ErrModel with %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// What image classifiers are not made of is refused with what it is and what to
+// do, before the runtime sees it.
+func TestOperators(t *testing.T) {
+	custom := func(name string) func(*tflitefile.Subgraph) {
+		return func(g *tflitefile.Subgraph) {
+			g.Operators[3].Code, g.Operators[3].CustomName, g.Operators[3].Options = tflitefile.Custom, name, nil
+		}
+	}
+	code := func(code tflitefile.BuiltinOperator) func(*tflitefile.Subgraph) {
+		return func(g *tflitefile.Subgraph) { g.Operators[3].Code, g.Operators[3].Options = code, nil }
+	}
+	// insert puts an operator with a parameter behind the input.
+	insert := func(code tflitefile.BuiltinOperator, shape []int, data []byte) func(*tflitefile.Subgraph) {
+		return func(g *tflitefile.Subgraph) {
+			image := g.Inputs[0]
+			parameter := g.Add(&tflitefile.Tensor{Name: "parameter", Shape: shape, Type: tflitefile.Int32, Data: data})
+			out := g.Add(&tflitefile.Tensor{Name: "out", Shape: g.Tensors[image].Shape, Type: g.Tensors[image].Type, Quantization: g.Tensors[image].Quantization})
+			g.Operators = append([]*tflitefile.Operator{{Code: code, Inputs: []int{image, parameter}, Outputs: []int{out}}}, g.Operators...)
+			g.Operators[1].Inputs[0] = out
+		}
+	}
+	for name, tc := range map[string]struct {
+		spoil func(*tflitefile.Subgraph)
+		want  string // "" where it is taken
+	}{
+		"as it is":             {func(*tflitefile.Subgraph) {}, ""},
+		"Edge TPU":             {custom("edgetpu-custom-op"), "Coral"},
+		"Flex":                 {custom("FlexErf"), "TFLITE_BUILTINS"},
+		"detector":             {custom("TFLite_Detection_PostProcess"), "detector"},
+		"sound":                {custom("AudioSpectrogram"), "sound"},
+		"other custom":         {custom("MaxUnpooling2D"), "custom operator"},
+		"no name":              {custom(""), "without a name"},
+		"WHILE":                {code(119), "WHILE"},
+		"IF":                   {code(118), "IF"},
+		"LSTM":                 {code(16), "recurrent"},
+		"EMBEDDING_LOOKUP":     {code(7), "lookups"},
+		"NMS":                  {code(120), "detector"},
+		"VAR_HANDLE":           {code(142), "VAR_HANDLE"},
+		"newer than all":       {code(206), "newer than this program"},
+		"transposed as it was": {insert(39, []int{4}, vector(0, 1, 2, 3)[4:]), ""},
+		"one axis twice":       {insert(39, []int{4}, vector(0, 1, 1, 3)[4:]), "orders 4 dimensions"},
+		"axis outside":         {insert(39, []int{4}, vector(0, 1, 2, 4)[4:]), "orders 4 dimensions"},
+		"too few axes":         {insert(39, []int{3}, vector(0, 1, 2)[4:]), "orders 4 dimensions"},
+		"other result":         {insert(39, []int{4}, vector(0, 3, 1, 2)[4:]), "cannot make shape"},
+		"resized as it is":     {insert(97, []int{2}, vector(4, 4)[4:]), ""},
+		"resized to 30000":     {insert(97, []int{2}, vector(30000, 30000)[4:]), "30000"},
+		"maximum over 9":       {insert(82, []int{1}, vector(9)[4:]), "over dimensions"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := tflitefile.Read(modeltest.Network(tflitefile.Float32))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.spoil(m.Main())
+			_, err = m.Write()
+			if tc.want == "" && err != nil || tc.want != "" && (!errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// A shape or an index that depends on the image is refused: one trial run would
+// not show what the next image does. One that depends on a shape is taken.
+func TestParametersDoNotDependOnTheImage(t *testing.T) {
+	build := func(code tflitefile.BuiltinOperator) error {
+		g := &tflitefile.Subgraph{Name: "main"}
+		image := g.Add(&tflitefile.Tensor{Name: "image", Shape: []int{1, 2, 2, 3}, Type: tflitefile.Float32})
+		numbers := g.Add(&tflitefile.Tensor{Name: "numbers", Shape: []int{4}, Type: tflitefile.Int32})
+		out := g.Add(&tflitefile.Tensor{Name: "out", Shape: []int{1, 2, 2, 3}, Type: tflitefile.Float32})
+		g.Operators = []*tflitefile.Operator{
+			{Code: code, Inputs: []int{image}, Outputs: []int{numbers}},
+			{Code: 69, Inputs: []int{image, numbers}, Outputs: []int{out}}, // TILE
+		}
+		g.Inputs, g.Outputs = []int{image}, []int{out}
+		_, err := (&tflitefile.Model{Subgraphs: []*tflitefile.Subgraph{g}}).Write()
+		return err
+	}
+	if err := build(77); err != nil { // SHAPE
+		t.Errorf("from a shape: %v", err)
+	}
+	if err := build(53); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "depend on what is in the image") { // CAST
+		t.Errorf("from pixels: %v", err)
+	}
+}
+
+// A file that leaves its size open has placeholders for shapes, about which no
+// other sentence would be right.
+func TestOpenSize(t *testing.T) {
+	m, err := tflitefile.Read(modeltest.Network(tflitefile.Float32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := m.Main().Tensors[m.Main().Inputs[0]]
+	input.ShapeSignature = []int{-1, 4, 4, 3} // the batch may be open
+	if _, err := m.Write(); err != nil {
+		t.Errorf("an open batch: %v", err)
+	}
+	input.ShapeSignature, input.Shape = []int{-1, -1, -1, 3}, []int{1, 1, 1, 3}
+	if _, err := m.Write(); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "fixed input size") {
+		t.Errorf("got %v", err)
 	}
 }
 

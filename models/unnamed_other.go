@@ -1,10 +1,10 @@
 //go:build !linux
 
-package quality
+package models
 
 import "os"
 
 // openFiles is the folder that has a process's open files by number.
 const openFiles = "/dev/fd"
 
-func newUnnamedFile() (*os.File, error) { return newRemovedFile() }
+func newUnnamedFile(name string) (*os.File, error) { return newRemovedFile(name) }

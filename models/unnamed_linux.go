@@ -1,4 +1,4 @@
-package quality
+package models
 
 import (
 	"os"
@@ -11,10 +11,10 @@ const openFiles = "/proc/self/fd"
 
 // newUnnamedFile returns a file in memory (memfd_create(2)), or one on disk where
 // the kernel gives none.
-func newUnnamedFile() (*os.File, error) {
-	fd, err := unix.MemfdCreate(Name, unix.MFD_CLOEXEC)
+func newUnnamedFile(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
-		return newRemovedFile()
+		return newRemovedFile(name)
 	}
-	return os.NewFile(uintptr(fd), Name), nil
+	return os.NewFile(uintptr(fd), name), nil
 }

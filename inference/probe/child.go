@@ -1,0 +1,81 @@
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/models"
+)
+
+// childArgument is the only argument of a process that tries a model.
+const childArgument = "try-model"
+
+// task is what such a process reads from its standard input.
+type task struct {
+	Path, Digest string
+	Config       inference.Config
+	// MemoryBytes is how much more memory the process may use, and Seconds how
+	// much time of each processor.
+	MemoryBytes int64
+	Seconds     uint64
+}
+
+// verdict is what it writes to its standard output. A process that ends without
+// one was ended by the model.
+type verdict struct {
+	Passed bool
+	// Reason is why the model cannot be used, and Words what the runtime says.
+	Reason, Words string
+}
+
+// hooked is whether Main was called: only such a program can try a model.
+var hooked atomic.Bool
+
+// Main makes the program, or a test binary, able to try models: where the process
+// was started for that, Main does it and ends the process; otherwise it returns
+// at once. To be called first of all in main or TestMain.
+func Main(backend inference.Backend) {
+	if len(os.Args) == 2 && os.Args[1] == childArgument && os.Getenv(childVariable) == childArgument {
+		os.Exit(child(backend, os.Stdin, os.Stdout))
+	}
+	hooked.Store(true)
+}
+
+// child tries one model and returns the exit status.
+func child(backend inference.Backend, in io.Reader, out io.Writer) int {
+	var t task
+	if err := json.NewDecoder(in).Decode(&t); err != nil {
+		fmt.Fprintln(os.Stderr, "read the task:", err) // nowhere else to write
+		return exitNotTried
+	}
+	if err := limit(t.MemoryBytes, t.Seconds); err != nil {
+		fmt.Fprintln(os.Stderr, "limit the process:", err) // nowhere else to write
+		return exitNotTried
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(t.Seconds)*time.Second)
+	defer cancel()
+	err := inference.Try(ctx, backend, models.Model{ModelRef: edgelens.ModelRef{Digest: t.Digest}, Path: t.Path}, t.Config)
+	v := verdict{Passed: err == nil}
+	if err != nil {
+		v.Reason = err.Error()
+		var runtime *inference.RuntimeError
+		if errors.As(err, &runtime) {
+			v.Words = runtime.Words
+		}
+	}
+	if err := json.NewEncoder(out).Encode(v); err != nil {
+		return exitNotTried
+	}
+	return 0
+}
+
+// exitNotTried is the exit status where the fault is not the model's.
+const exitNotTried = 70

@@ -1,0 +1,253 @@
+// Package probe tries a model file in a child process before this one opens it.
+//
+// TensorFlow Lite is C++ that trusts its files: a file of 500 bytes can make it
+// read memory that it does not have, abort, or ask for 10 GB. What package
+// tflitefile knows to be wrong it refuses; what it cannot know, a process of the
+// same program shows, which loads the file as this one would, runs it on noise,
+// and may end. What passed is remembered by the digest of the file, the version of
+// the runtime and the way of running, so that a start is not slower for it.
+package probe
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/models"
+)
+
+// childVariable marks the environment of a child, so that a user's argument of
+// the same name is none.
+const childVariable = "EDGELENS_TRY_MODEL"
+
+// maxTrials bounds the children of one Prober at a time.
+const maxTrials = 2
+
+// Config says how models are tried.
+type Config struct {
+	// Dir is the folder in which it is remembered what passed; "" remembers it as
+	// long as this Prober is used.
+	Dir string
+	// Runtime is the version of the runtime that the model is tried with.
+	Runtime string
+	// Vetted has the digests ("sha256:" and hex) of the models that need no trial:
+	// those that this program was made and tested with.
+	Vetted []string
+	// Timeout is the longest that a trial may take; 0 means four times the invoke
+	// timeout.
+	Timeout time.Duration
+	// MemoryBytes is how much memory a trial may use; 0 means half of the
+	// machine's, and 2 GiB at most.
+	MemoryBytes int64
+	Log         *slog.Logger
+}
+
+// Prober implements inference.Prober. It is safe for use by many goroutines.
+type Prober struct {
+	config Config
+	vetted map[string]bool
+	passed memory
+	places chan struct{}
+}
+
+// New returns a Prober. The program must call Main first of all.
+func New(config Config) *Prober {
+	if config.MemoryBytes == 0 {
+		config.MemoryBytes = trialBytes()
+	}
+	p := &Prober{config: config, vetted: map[string]bool{}, places: make(chan struct{}, maxTrials)}
+	p.passed.dir = config.Dir
+	for _, digest := range config.Vetted {
+		p.vetted[digest] = true
+	}
+	return p
+}
+
+// Probe implements inference.Prober.
+func (p *Prober) Probe(ctx context.Context, model models.Model, config inference.Config) error {
+	if model.BuiltIn || p.vetted[model.Digest] {
+		return nil
+	}
+	key := p.key(model.Digest, config)
+	if model.Digest != "" && p.passed.has(key) {
+		return nil
+	}
+	select {
+	case p.places <- struct{}{}:
+		defer func() { <-p.places }()
+	case <-ctx.Done():
+		return notTried(contextError(ctx))
+	}
+	start := time.Now()
+	if err := p.try(ctx, model, config); err != nil {
+		return err
+	}
+	p.config.Log.Info("model tried in a process of its own", "model", model.Name, "digest", model.Digest, "seconds", time.Since(start).Seconds())
+	if model.Digest != "" {
+		if err := p.passed.add(key, model.Digest, p.config.Runtime); err != nil {
+			p.config.Log.Warn("remembering that the model was tried failed; the next start tries it again", "model", model.Name, "error", err)
+		}
+	}
+	return nil
+}
+
+// key names everything that a trial depends on.
+func (p *Prober) key(digest string, c inference.Config) string {
+	return fmt.Sprintf("v1 %s %s %s %s threads=%d interpreters=%d", digest, p.config.Runtime, runtime.GOARCH, c.Delegate, c.Threads, c.InterpretersOrCores())
+}
+
+// try runs the child to its end.
+func (p *Prober) try(ctx context.Context, model models.Model, config inference.Config) error {
+	if !hooked.Load() {
+		return notTried(errors.New("this program does not call probe.Main"))
+	}
+	timeout := p.config.Timeout
+	if timeout == 0 {
+		timeout = 4 * config.InvokeTimeout
+	}
+	config.Requantize = false // what is made is tried by itself
+	input, err := json.Marshal(task{
+		Path: model.Path, Digest: model.Digest, Config: config, MemoryBytes: p.config.MemoryBytes,
+		Seconds: uint64(max(1, timeout/time.Second)),
+	})
+	if err != nil {
+		return notTried(err)
+	}
+	trial, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	o := run(trial, input)
+	switch {
+	case o.startErr != nil:
+		return notTried(o.startErr)
+	case ctx.Err() != nil:
+		return notTried(contextError(ctx))
+	case trial.Err() != nil, o.signal() == syscall.SIGXCPU:
+		return fmt.Errorf("%w: its trial run took more than %v", edgelens.ErrModel, timeout)
+	}
+	return p.judge(o)
+}
+
+// judge turns the end of a child into nil or a sentence.
+func (p *Prober) judge(o outcome) error {
+	var v verdict
+	if o.state.ExitCode() == 0 && json.Unmarshal(o.out.Bytes(), &v) == nil {
+		if v.Passed {
+			return nil
+		}
+		reason := strings.TrimPrefix(v.Reason, edgelens.ErrModel.Error()+": ")
+		return &inference.RuntimeError{Sentence: reason, Words: v.Words}
+	}
+	words := strings.Join(strings.Fields(o.words.String()), " ")
+	switch {
+	case o.state.ExitCode() == exitNotTried:
+		return notTried(errors.New(words))
+	case outOfMemory.MatchString(words), o.signal() == syscall.SIGKILL: // the kernel's, where memory ran out
+		return &inference.RuntimeError{Words: words, Sentence: fmt.Sprintf("it needs more memory than a model may have here, %d MB for all its interpreters together", p.config.MemoryBytes>>20)}
+	}
+	how := o.state.String()
+	if name := signalName.FindString(words); name != "" {
+		how = name
+	}
+	return &inference.RuntimeError{Words: words, Sentence: fmt.Sprintf("it ended the process in which it was tried (%s), so it is damaged or was made to do harm; download or convert it again", how)}
+}
+
+var (
+	outOfMemory = regexp.MustCompile(`bad_alloc|out of memory|annot allocate memory|failed to allocate|failed to create new OS thread`)
+	signalName  = regexp.MustCompile(`\bSIG[A-Z]{2,}\b`)
+)
+
+// outcome is how a child ended.
+type outcome struct {
+	startErr   error
+	state      *os.ProcessState
+	out, words limitedBuffer
+}
+
+func (o *outcome) signal() syscall.Signal {
+	if status, ok := o.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return status.Signal()
+	}
+	return 0
+}
+
+// run starts the child, which ctx kills, and waits for it.
+func run(ctx context.Context, input []byte) outcome {
+	ended := make(chan outcome, 1)
+	// A goroutine of its own that keeps to its thread: the kernel ends the child
+	// with the thread that started it.
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		o := outcome{out: limitedBuffer{left: 64 << 10}, words: limitedBuffer{left: 8 << 10}}
+		path, err := program()
+		if err != nil {
+			ended <- outcome{startErr: err}
+			return
+		}
+		command := exec.CommandContext(ctx, path, childArgument)
+		command.Env = environment()
+		command.Stdin, command.Stdout, command.Stderr = bytes.NewReader(input), &o.out, &o.words
+		command.SysProcAttr = attributes()
+		command.WaitDelay = time.Second
+		if err := command.Start(); err != nil {
+			ended <- outcome{startErr: err}
+			return
+		}
+		_ = command.Wait() // the state tells
+		o.state = command.ProcessState
+		ended <- o
+	}()
+	return <-ended
+}
+
+// environment is the child's: it gets none of ours, which may hold secrets, but
+// what finds libraries.
+func environment() []string {
+	env := []string{childVariable + "=" + childArgument, "GOTRACEBACK=none", "MALLOC_ARENA_MAX=2"}
+	for _, name := range []string{"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "GOMAXPROCS", "GOCOVERDIR", "TZ"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// notTried is the error where the trial itself failed. It does not wrap ErrModel.
+func notTried(err error) error {
+	if errors.Is(err, edgelens.ErrCanceled) || errors.Is(err, edgelens.ErrDeadline) {
+		return fmt.Errorf("try the model: %w", err)
+	}
+	return &edgelens.Busy{RetryAfter: 5 * time.Second, Reason: fmt.Sprintf("the model could not be tried in a process of its own: %v; where processes cannot be started, set inference.probe to false, which loads models untried", err)}
+}
+
+func contextError(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return edgelens.ErrDeadline
+	}
+	return edgelens.ErrCanceled
+}
+
+// limitedBuffer keeps the first bytes that are written to it, and drops the rest.
+type limitedBuffer struct {
+	bytes.Buffer
+	left int
+}
+
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	n := min(len(p), b.left)
+	b.left -= n
+	b.Buffer.Write(p[:n]) // never fails
+	return len(p), nil
+}

@@ -1,0 +1,263 @@
+package probe_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/inference/fake"
+	"edgelens/inference/probe"
+	"edgelens/inference/tflite"
+	"edgelens/models"
+)
+
+// parentVariable makes this test binary a parent that dies while it tries a model.
+const parentVariable = "EDGELENS_TEST_PARENT"
+
+func TestMain(m *testing.M) {
+	probe.Main(backend{})
+	if folder := os.Getenv(parentVariable); folder != "" {
+		path := filepath.Join(folder, "m.fake")
+		fmt.Fprintln(os.Stderr, newProber(probe.Config{Timeout: time.Minute}).Probe(context.Background(), model(path), config()))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// backend does what the first word of a .fake file says when it is invoked, and
+// gives other files to TensorFlow Lite.
+type backend struct{}
+
+func (backend) Open(path string, options inference.Options) (inference.Model, error) {
+	if filepath.Ext(path) != ".fake" {
+		return tflite.New().Open(path, options)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	b := fake.Image(2, 3)
+	b.Graph = func([]byte, []byte) error { return behave(string(text), path) }
+	return b.Open(path, options)
+}
+
+func behave(what, path string) error {
+	signal := func(s syscall.Signal) { _ = syscall.Kill(os.Getpid(), s); time.Sleep(time.Minute) }
+	switch what {
+	case "fails":
+		return errors.New("words of the library")
+	case "panics":
+		panic("in Invoke")
+	case "exits":
+		os.Exit(0)
+	case "aborts":
+		fmt.Fprintln(os.Stderr, "SIGABRT: abort")
+		os.Exit(2)
+	case "segfaults":
+		signal(syscall.SIGSEGV)
+	case "killed":
+		signal(syscall.SIGKILL)
+	case "takes memory":
+		held := [][]byte{}
+		for range 1 << 10 {
+			held = append(held, bytes.Repeat([]byte{1}, 16<<20))
+		}
+		return fmt.Errorf("%d", len(held))
+	case "computes":
+		for i := 0; ; i++ {
+		}
+	case "waits":
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "pid"), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+			return err
+		}
+		time.Sleep(time.Hour)
+	}
+	return nil
+}
+
+func newProber(c probe.Config) *probe.Prober {
+	c.Runtime, c.Log = "1", slog.New(slog.DiscardHandler)
+	return probe.New(c)
+}
+
+func config() inference.Config {
+	c := inference.DefaultConfig()
+	c.Interpreters = 2
+	return c
+}
+
+func model(path string) models.Model {
+	return models.Model{ModelRef: edgelens.ModelRef{Name: "m", Digest: "sha256:" + filepath.Base(path)}, Path: path}
+}
+
+func write(t testing.TB, what string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "m.fake")
+	if err := os.WriteFile(path, []byte(what), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// However a trial ends, this process goes on, and a sentence says what was wrong
+// with the model, without the library's words.
+func TestEndsOfATrial(t *testing.T) {
+	for what, want := range map[string]string{
+		"works": "", "fails": "fails on an image of noise", "panics": "ended the process", "exits": "ended the process", "aborts": "SIGABRT",
+		"segfaults": "SIGSEGV", "killed": "more memory", "takes memory": "more memory than a model may have here, 256 MB",
+		"computes": "more than 2s", "waits": "more than 2s",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			err := newProber(probe.Config{Timeout: 2 * time.Second, MemoryBytes: 256 << 20}).Probe(t.Context(), model(write(t, what)), config())
+			if want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "words of") {
+				t.Errorf("got %v, want ErrModel with %q", err, want)
+			}
+		})
+	}
+}
+
+// What passed is remembered by digest, runtime and the way of running; what did
+// not pass is tried again.
+func TestRemembers(t *testing.T) {
+	path, dir := write(t, "works"), filepath.Join(t.TempDir(), "tried")
+	try := func(c probe.Config, digest string, in inference.Config) error {
+		c.Dir, c.Log = dir, slog.New(slog.DiscardHandler)
+		if c.Runtime == "" {
+			c.Runtime = "1"
+		}
+		return probe.New(c).Probe(t.Context(), models.Model{ModelRef: edgelens.ModelRef{Digest: digest}, Path: path}, in)
+	}
+	if err := try(probe.Config{}, "sha256:1", config()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("exits"), 0o600); err != nil { // a trial would fail now
+		t.Fatal(err)
+	}
+	if err := try(probe.Config{}, "sha256:1", config()); err != nil {
+		t.Errorf("the same digest is tried again: %v", err)
+	}
+	if err := try(probe.Config{Vetted: []string{"sha256:2"}}, "sha256:2", config()); err != nil {
+		t.Errorf("a vetted digest is tried: %v", err)
+	}
+	other := config()
+	other.Delegate = inference.DelegateNone
+	many := config()
+	many.Interpreters = 3
+	for name, err := range map[string]error{
+		"another digest": try(probe.Config{}, "sha256:3", config()), "another runtime": try(probe.Config{Runtime: "2"}, "sha256:1", config()),
+		"another delegate": try(probe.Config{}, "sha256:1", other), "more interpreters": try(probe.Config{}, "sha256:1", many),
+		"no digest": try(probe.Config{}, "", config()),
+	} {
+		if !errors.Is(err, edgelens.ErrModel) {
+			t.Errorf("%s passes untried: %v", name, err)
+		}
+	}
+	notes, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(notes) != 1 {
+		t.Fatalf("%v, %v", notes, err)
+	}
+	if err := os.WriteFile(notes[0], []byte(`{"key":"another"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := try(probe.Config{}, "sha256:1", config()); !errors.Is(err, edgelens.ErrModel) {
+		t.Errorf("a note of another key counts: %v", err)
+	}
+}
+
+// pidOf waits for the child of a trial that waits.
+func pidOf(t *testing.T, path string) int {
+	t.Helper()
+	file := filepath.Join(filepath.Dir(path), "pid")
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if text, err := os.ReadFile(file); err == nil {
+			if pid, err := strconv.Atoi(string(text)); err == nil {
+				return pid
+			}
+		}
+	}
+	t.Fatal("the trial does not begin")
+	return 0
+}
+
+// gone waits until there is no such process, not even a zombie.
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if syscall.Kill(pid, 0) != nil {
+			return
+		}
+	}
+	t.Errorf("process %d is still there", pid)
+}
+
+func TestCanceledTrialLeavesNoProcess(t *testing.T) {
+	path := write(t, "waits")
+	ctx, cancel := context.WithCancel(t.Context())
+	var trial sync.WaitGroup
+	trial.Go(func() {
+		err := newProber(probe.Config{}).Probe(ctx, model(path), config())
+		if !errors.Is(err, edgelens.ErrCanceled) || errors.Is(err, edgelens.ErrModel) {
+			t.Errorf("got %v, want ErrCanceled", err)
+		}
+	})
+	pid := pidOf(t, path)
+	cancel()
+	trial.Wait()
+	gone(t, pid)
+}
+
+func TestDeadParentLeavesNoProcess(t *testing.T) {
+	path := write(t, "waits")
+	parent := exec.Command(os.Args[0])
+	parent.Env = append(os.Environ(), parentVariable+"="+filepath.Dir(path))
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := pidOf(t, path)
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait()
+	gone(t, pid) // its new parent reaps it
+}
+
+// Many that come at once are tried a few at a time, each to its verdict.
+func TestTrialsSideBySide(t *testing.T) {
+	p := newProber(probe.Config{})
+	good, bad := write(t, "works"), write(t, "segfaults")
+	var trials sync.WaitGroup
+	for n := range 6 {
+		trials.Go(func() {
+			path := good
+			if n%2 == 1 {
+				path = bad
+			}
+			m := model(path)
+			m.Digest = ""
+			if err := p.Probe(t.Context(), m, config()); (err != nil) != (path == bad) {
+				t.Errorf("%s: %v", path, err)
+			}
+		})
+	}
+	trials.Wait()
+}
