@@ -110,6 +110,7 @@ func (s *server) do(r *http.Request) *httptest.ResponseRecorder {
 
 func request(method, target, contentType string, body io.Reader) *http.Request {
 	r := httptest.NewRequest(method, target, body)
+	r.Host = "localhost:8080"
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}

@@ -17,6 +17,14 @@ type Config struct {
 	MaxUploadBytes int64
 	// ReadTimeout is how long a client may take to send its request.
 	ReadTimeout time.Duration
+	// PublicURL is where clients reach the service; "" means where it listens.
+	PublicURL string
+	// AllowedHosts are further host names that the service answers to; "*"
+	// stands for every name.
+	AllowedHosts []string
+	// TrustedProxies are the addresses and networks whose forwarded headers
+	// count.
+	TrustedProxies []string
 }
 
 // DefaultConfig listens on the loopback interface and takes pictures of up to
@@ -40,6 +48,8 @@ func (c Config) Validate() error {
 	if c.ReadTimeout < time.Second {
 		faults = append(faults, fmt.Errorf("read_timeout must be at least 1s, not %v", c.ReadTimeout))
 	}
+	faults = append(faults, checkAllowedHosts(c.AllowedHosts)...)
+	faults = append(faults, checkTrustedProxies(c.TrustedProxies)...)
 	return errors.Join(faults...)
 }
 

@@ -87,6 +87,9 @@ func (s *Server) logLine(c echo.Context, status int, err error, took time.Durati
 		slog.String("request_id", requestID(c)), slog.String("method", c.Request().Method),
 		slog.String("route", route(c)), slog.Int("status", status), slog.Float64("ms", milliseconds(took)),
 	}
+	if client := s.proxies.client(c.Request()); client.IsValid() {
+		attributes = append(attributes, slog.String("client", client.String()))
+	}
 	if err != nil {
 		attributes = append(attributes, slog.String("error", err.Error()))
 	}

@@ -77,6 +77,8 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 		return "method_not_allowed", "This address does not take that method. /docs lists which it takes."
 	case e.Code == http.StatusForbidden:
 		return "forbidden", fmt.Sprint(e.Message)
+	case e.Code == http.StatusMisdirectedRequest:
+		return "misdirected_request", fmt.Sprint(e.Message)
 	case e.Code >= 500:
 		return "internal", "Something went wrong inside the service. Tell the operator the request_id."
 	default:

@@ -68,6 +68,8 @@ type Server struct {
 	pictures   Pictures
 	readiness  Readiness
 	log        *slog.Logger
+	hosts      hosts
+	proxies    proxies
 	uploads    *semaphore.Weighted
 	responses  *prometheus.CounterVec
 	uploading  prometheus.Gauge
@@ -87,7 +89,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		config: config, recognizer: parts.Recognizer, models: parts.Models, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), pictures: cmp.Or[Pictures](parts.Pictures, noPictures{}),
 		readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
-		uploads: semaphore.NewWeighted(config.MaxUploadBytes),
+		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP answers by route and status.",
 		}, []string{"route", "status"}),
@@ -97,9 +99,11 @@ func New(config Config, parts Parts) (*Server, error) {
 	}
 	parts.Registerer.MustRegister(s.responses, s.uploading)
 
+	warnAboutHosts(s.hosts, parts.Log)
+
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, refuseForeignPages, s.boundUploads)
+	e.Use(s.observe, s.checkHost, refuseForeignPages(config), s.boundUploads)
 	handlers := NewStrictHandler(s, []StrictMiddlewareFunc{rawBody})
 	RegisterHandlers(e, handlers)
 	e.POST("/api/recognize_cached", (&ServerInterfaceWrapper{Handler: handlers}).Recognize)

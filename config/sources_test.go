@@ -161,6 +161,8 @@ var valid = map[string][3]string{
 	"recognize.quality":           {"off", "all", "terminals"},
 	"recognize.quality_min_score": {"0.1", "0.25", "0.3"},
 	"http.public_url":             {"http://a", "https://b", "http://c/d"},
+	"http.allowed_hosts":          {"a.example", "b.example,c.example", "*"},
+	"http.trusted_proxies":        {"10.0.0.5", "10.0.0.0/8,fd00::/8", "::1"},
 	"mqtt.url":                    {"mqtt://a:1", "mqtts://b:2", "unix:///c"},
 	"mqtt.ca_file":                {"/flag", "/env", "/file"},
 	"mqtt.group":                  {"flag", "env", "file"},
