@@ -9,9 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -181,6 +179,48 @@ func (e ModelState) Valid() bool {
 	}
 }
 
+// Defines values for Outcome.
+const (
+	Error      Outcome = "error"
+	NoImage    Outcome = "no_image"
+	Recognized Outcome = "recognized"
+	Uncertain  Outcome = "uncertain"
+)
+
+// Valid indicates whether the value is a known member of the Outcome enum.
+func (e Outcome) Valid() bool {
+	switch e {
+	case Error:
+		return true
+	case NoImage:
+		return true
+	case Recognized:
+		return true
+	case Uncertain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QueueName.
+const (
+	Bulk        QueueName = "bulk"
+	Interactive QueueName = "interactive"
+)
+
+// Valid indicates whether the value is a known member of the QueueName enum.
+func (e QueueName) Valid() bool {
+	switch e {
+	case Bulk:
+		return true
+	case Interactive:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TensorDtype.
 const (
 	Float32 TensorDtype = "float32"
@@ -196,42 +236,6 @@ func (e TensorDtype) Valid() bool {
 	case Int8:
 		return true
 	case Uint8:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for QueueName.
-const (
-	QueueNameBulk        QueueName = "bulk"
-	QueueNameInteractive QueueName = "interactive"
-)
-
-// Valid indicates whether the value is a known member of the QueueName enum.
-func (e QueueName) Valid() bool {
-	switch e {
-	case QueueNameBulk:
-		return true
-	case QueueNameInteractive:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for RecognizeAsyncParamsQueue.
-const (
-	RecognizeAsyncParamsQueueBulk        RecognizeAsyncParamsQueue = "bulk"
-	RecognizeAsyncParamsQueueInteractive RecognizeAsyncParamsQueue = "interactive"
-)
-
-// Valid indicates whether the value is a known member of the RecognizeAsyncParamsQueue enum.
-func (e RecognizeAsyncParamsQueue) Valid() bool {
-	switch e {
-	case RecognizeAsyncParamsQueueBulk:
-		return true
-	case RecognizeAsyncParamsQueueInteractive:
 		return true
 	default:
 		return false
@@ -480,10 +484,21 @@ type OperatorCount struct {
 	Type string `json:"type"`
 }
 
+// Outcome defines model for Outcome.
+type Outcome string
+
 // PictureJSON defines model for PictureJSON.
 type PictureJSON struct {
-	// Image The picture in base64, with or without a `data:...;base64,` prefix
-	Image string `json:"image"`
+	Cache *bool `json:"cache,omitempty"`
+
+	// Image The image in base64, with or without a `data:...;base64,` prefix
+	Image    string   `json:"image"`
+	MinScore *float64 `json:"min_score,omitempty"`
+
+	// Model As in the query, as are the other options
+	Model *string    `json:"model,omitempty"`
+	Queue *QueueName `json:"queue,omitempty"`
+	TopK  *int       `json:"top_k,omitempty"`
 }
 
 // Prediction defines model for Prediction.
@@ -530,6 +545,9 @@ type Quantization struct {
 	ZeroPoint int     `json:"zero_point"`
 }
 
+// QueueName defines model for QueueName.
+type QueueName string
+
 // Recognition defines model for Recognition.
 type Recognition struct {
 	Cached bool      `json:"cached"`
@@ -561,12 +579,10 @@ type StoredResult struct {
 	Error     *JobError `json:"error,omitempty"`
 
 	// Face The way the picture came in: http or mqtt
-	Face  *string            `json:"face,omitempty"`
-	Id    openapi_types.UUID `json:"id"`
-	JobId *string            `json:"job_id,omitempty"`
-
-	// Outcome recognized, uncertain, no_image or error
-	Outcome string `json:"outcome"`
+	Face    *string            `json:"face,omitempty"`
+	Id      openapi_types.UUID `json:"id"`
+	JobId   *string            `json:"job_id,omitempty"`
+	Outcome Outcome            `json:"outcome"`
 
 	// Reason Why the outcome is what it is; absent for recognized
 	Reason *string      `json:"reason,omitempty"`
@@ -619,9 +635,6 @@ type ModelName = string
 
 // Prefer defines model for Prefer.
 type Prefer = string
-
-// QueueName defines model for QueueName.
-type QueueName string
 
 // TTL defines model for TTL.
 type TTL = string
@@ -683,73 +696,16 @@ type GetJobParams struct {
 	Wait *string `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
-// RecognizeMultipartBody defines parameters for Recognize.
-type RecognizeMultipartBody struct {
-	// File The picture
-	File openapi_types.File `json:"file"`
-}
-
-// RecognizeParams defines parameters for Recognize.
-type RecognizeParams struct {
-	// Model The model that answers; without it, the default one.
-	Model *ModelName `form:"model,omitempty" json:"model,omitempty"`
-
-	// TopK How many predictions to return at most.
-	TopK *TopK `form:"top_k,omitempty" json:"top_k,omitempty"`
-
-	// MinScore Leave out predictions with a lower probability.
-	MinScore *MinScore `form:"min_score,omitempty" json:"min_score,omitempty"`
-
-	// Cache With false, neither reads nor fills the result cache.
-	Cache *UseCache `form:"cache,omitempty" json:"cache,omitempty"`
-
-	// Prefer `respond-async` (RFC 7240) makes a job of it.
-	Prefer *Prefer `json:"Prefer,omitempty"`
-
-	// IdempotencyKey A name of the client's for this job. The same key with the same picture and options is the same job; with others, a 409.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// RecognizeAsyncMultipartBody defines parameters for RecognizeAsync.
-type RecognizeAsyncMultipartBody struct {
-	// File The picture
-	File openapi_types.File `json:"file"`
-}
-
-// RecognizeAsyncParams defines parameters for RecognizeAsync.
-type RecognizeAsyncParams struct {
-	// Model The model that answers; without it, the default one.
-	Model *ModelName `form:"model,omitempty" json:"model,omitempty"`
-
-	// TopK How many predictions to return at most.
-	TopK *TopK `form:"top_k,omitempty" json:"top_k,omitempty"`
-
-	// MinScore Leave out predictions with a lower probability.
-	MinScore *MinScore `form:"min_score,omitempty" json:"min_score,omitempty"`
-
-	// Cache With false, neither reads nor fills the result cache.
-	Cache *UseCache `form:"cache,omitempty" json:"cache,omitempty"`
-
-	// Queue Workers take interactive jobs more often than bulk ones.
-	Queue *RecognizeAsyncParamsQueue `form:"queue,omitempty" json:"queue,omitempty"`
-
-	// IdempotencyKey A name of the client's for this job. The same key with the same picture and options is the same job; with others, a 409.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// RecognizeAsyncParamsQueue defines parameters for RecognizeAsync.
-type RecognizeAsyncParamsQueue string
-
 // ListResultsParams defines parameters for ListResults.
 type ListResultsParams struct {
-	// Device Only pictures from this device.
+	// Device Only images from this device.
 	Device *string `form:"device,omitempty" json:"device,omitempty"`
 
 	// Label Only results with this label on top.
 	Label *string `form:"label,omitempty" json:"label,omitempty"`
 
-	// Outcome Only results with this outcome: recognized, uncertain, no_image or error.
-	Outcome *string `form:"outcome,omitempty" json:"outcome,omitempty"`
+	// Outcome Only results with this outcome.
+	Outcome *Outcome `form:"outcome,omitempty" json:"outcome,omitempty"`
 
 	// Since Only results from then on.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
@@ -763,18 +719,6 @@ type ListResultsParams struct {
 	// Cursor `next` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
-
-// RecognizeJSONRequestBody defines body for Recognize for application/json ContentType.
-type RecognizeJSONRequestBody = PictureJSON
-
-// RecognizeMultipartRequestBody defines body for Recognize for multipart/form-data ContentType.
-type RecognizeMultipartRequestBody RecognizeMultipartBody
-
-// RecognizeAsyncJSONRequestBody defines body for RecognizeAsync for application/json ContentType.
-type RecognizeAsyncJSONRequestBody = PictureJSON
-
-// RecognizeAsyncMultipartRequestBody defines body for RecognizeAsync for multipart/form-data ContentType.
-type RecognizeAsyncMultipartRequestBody RecognizeAsyncMultipartBody
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -811,12 +755,6 @@ type ServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx echo.Context, name string) error
-	// Recognize Recognize one picture
-	// (POST /api/recognize)
-	Recognize(ctx echo.Context, params RecognizeParams) error
-	// RecognizeAsync Recognize one picture later
-	// (POST /api/recognize_async)
-	RecognizeAsync(ctx echo.Context, params RecognizeAsyncParams) error
 	// ListResults Look back at results, newest first
 	// (GET /api/results)
 	ListResults(ctx echo.Context, params ListResultsParams) error
@@ -1061,140 +999,6 @@ func (w *ServerInterfaceWrapper) GetModel(ctx echo.Context) error {
 	return err
 }
 
-// Recognize converts echo context to params.
-func (w *ServerInterfaceWrapper) Recognize(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params RecognizeParams
-	// ------------- Optional query parameter "model" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", ctx.QueryParams(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter model: %s", err))
-	}
-
-	// ------------- Optional query parameter "top_k" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "top_k", ctx.QueryParams(), &params.TopK, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter top_k: %s", err))
-	}
-
-	// ------------- Optional query parameter "min_score" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_score", ctx.QueryParams(), &params.MinScore, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_score: %s", err))
-	}
-
-	// ------------- Optional query parameter "cache" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cache", ctx.QueryParams(), &params.Cache, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cache: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Prefer" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
-		var Prefer Prefer
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
-		}
-
-		params.Prefer = &Prefer
-	}
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.Recognize(ctx, params)
-	return err
-}
-
-// RecognizeAsync converts echo context to params.
-func (w *ServerInterfaceWrapper) RecognizeAsync(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params RecognizeAsyncParams
-	// ------------- Optional query parameter "model" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", ctx.QueryParams(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter model: %s", err))
-	}
-
-	// ------------- Optional query parameter "top_k" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "top_k", ctx.QueryParams(), &params.TopK, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter top_k: %s", err))
-	}
-
-	// ------------- Optional query parameter "min_score" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_score", ctx.QueryParams(), &params.MinScore, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_score: %s", err))
-	}
-
-	// ------------- Optional query parameter "cache" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cache", ctx.QueryParams(), &params.Cache, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cache: %s", err))
-	}
-
-	// ------------- Optional query parameter "queue" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "queue", ctx.QueryParams(), &params.Queue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter queue: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RecognizeAsync(ctx, params)
-	return err
-}
-
 // ListResults converts echo context to params.
 func (w *ServerInterfaceWrapper) ListResults(ctx echo.Context) error {
 	var err error
@@ -1352,8 +1156,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
-	router.POST(options.BaseURL+"/api/recognize", wrapper.Recognize, options.OperationMiddlewares["recognize"]...)
-	router.POST(options.BaseURL+"/api/recognize_async", wrapper.RecognizeAsync, options.OperationMiddlewares["recognizeAsync"]...)
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
 	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
@@ -1374,8 +1176,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 }
 
 type AcceptedResponseHeaders struct {
-	Location   string
-	RetryAfter int
+	Location       string
+	RetryAfter     int
+	XIgnoredFields *string
 }
 type AcceptedJSONResponse struct {
 	Body AcceptedJob
@@ -2278,9 +2081,23 @@ func (response ListModels200JSONResponse) VisitListModelsResponse(w http.Respons
 	return err
 }
 
-type ListModels403ApplicationProblemPlusJSONResponse struct {
+type ListModels400ApplicationProblemPlusJSONResponse struct {
 	RefusedApplicationProblemPlusJSONResponse
 }
+
+func (response ListModels400ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModels403ApplicationProblemPlusJSONResponse Problem
 
 func (response ListModels403ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
 
@@ -2330,9 +2147,23 @@ func (response GetModel200JSONResponse) VisitGetModelResponse(w http.ResponseWri
 	return err
 }
 
-type GetModel403ApplicationProblemPlusJSONResponse struct {
+type GetModel400ApplicationProblemPlusJSONResponse struct {
 	RefusedApplicationProblemPlusJSONResponse
 }
+
+func (response GetModel400ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetModel403ApplicationProblemPlusJSONResponse Problem
 
 func (response GetModel403ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
 
@@ -2370,378 +2201,6 @@ func (response GetModel421ApplicationProblemPlusJSONResponse) VisitGetModelRespo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeRequestObject struct {
-	Params        RecognizeParams
-	ContentType   string
-	JSONBody      *RecognizeJSONRequestBody
-	Body          io.Reader
-	MultipartBody *multipart.Reader
-}
-
-type RecognizeResponseObject interface {
-	VisitRecognizeResponse(w http.ResponseWriter) error
-}
-
-type Recognize200ResponseHeaders struct {
-	XCache string
-}
-
-type Recognize200JSONResponse struct {
-	Body    Recognition
-	Headers Recognize200ResponseHeaders
-}
-
-func (response Recognize200JSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Cache", fmt.Sprint(response.Headers.XCache))
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize202JSONResponse struct{ AcceptedJSONResponse }
-
-func (response Recognize202JSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
-}
-
-func (response Recognize400ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize403ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize403ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize404ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize404ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize409ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize409ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize413ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize413ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize415ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize415ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize421ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize421ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(421)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize422ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize422ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize500ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize500ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize503ApplicationProblemPlusJSONResponse struct {
-	BusyApplicationProblemPlusJSONResponse
-}
-
-func (response Recognize503ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize504ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize504ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize507ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize507ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(507)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsyncRequestObject struct {
-	Params        RecognizeAsyncParams
-	ContentType   string
-	JSONBody      *RecognizeAsyncJSONRequestBody
-	Body          io.Reader
-	MultipartBody *multipart.Reader
-}
-
-type RecognizeAsyncResponseObject interface {
-	VisitRecognizeAsyncResponse(w http.ResponseWriter) error
-}
-
-type RecognizeAsync202JSONResponse struct{ AcceptedJSONResponse }
-
-func (response RecognizeAsync202JSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
-}
-
-func (response RecognizeAsync400ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync403ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync403ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync404ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync404ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync409ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync409ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync413ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync413ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync421ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync421ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(421)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync503ApplicationProblemPlusJSONResponse struct {
-	BusyApplicationProblemPlusJSONResponse
-}
-
-func (response RecognizeAsync503ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync507ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync507ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3008,6 +2467,22 @@ func (response Healthz200JSONResponse) VisitHealthzResponse(w http.ResponseWrite
 	return err
 }
 
+type Healthz400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response Healthz400ApplicationProblemPlusJSONResponse) VisitHealthzResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReadyzRequestObject struct {
 }
 
@@ -3025,6 +2500,22 @@ func (response Readyz200JSONResponse) VisitReadyzResponse(w http.ResponseWriter)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Readyz400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response Readyz400ApplicationProblemPlusJSONResponse) VisitReadyzResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3078,12 +2569,6 @@ type StrictServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
-	// Recognize Recognize one picture
-	// (POST /api/recognize)
-	Recognize(ctx context.Context, request RecognizeRequestObject) (RecognizeResponseObject, error)
-	// RecognizeAsync Recognize one picture later
-	// (POST /api/recognize_async)
-	RecognizeAsync(ctx context.Context, request RecognizeAsyncRequestObject) (RecognizeAsyncResponseObject, error)
 	// ListResults Look back at results, newest first
 	// (GET /api/results)
 	ListResults(ctx context.Context, request ListResultsRequestObject) (ListResultsResponseObject, error)
@@ -3392,128 +2877,6 @@ func (sh *strictHandler) GetModel(ctx echo.Context, name string) error {
 		return err
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		return validResponse.VisitGetModelResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// Recognize operation middleware
-func (sh *strictHandler) Recognize(ctx echo.Context, params RecognizeParams) error {
-	var request RecognizeRequestObject
-
-	request.Params = params
-	request.ContentType = ctx.Request().Header.Get("Content-Type")
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
-		var body RecognizeJSONRequestBody
-		var err error
-		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-			// A request validator built on kin-openapi's openapi3filter with
-			// KeepValidatedValue leaves the value it validated on the body. Bind
-			// that value, matching member names exactly, so the handler receives
-			// what was validated instead of a second, case-insensitive decode.
-			// Otherwise bind only the request body, so that path and query
-			// parameters are not also bound into the body struct.
-			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-				err = binder.BindBody(ctx, &body)
-			}
-		} else {
-			// A custom binder is installed on the Echo instance; defer to it
-			// entirely, since echo.Binder does not expose body-only binding and
-			// the binder may do more than decode (for example call ctx.Validate).
-			err = ctx.Bind(&body)
-		}
-		if err != nil {
-			return err
-		}
-		request.JSONBody = &body
-
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "image/*") {
-		request.Body = ctx.Request().Body
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
-		if reader, err := ctx.Request().MultipartReader(); err != nil {
-			return err
-		} else {
-			request.MultipartBody = reader
-		}
-	}
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.Recognize(ctx.Request().Context(), request.(RecognizeRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "Recognize")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RecognizeResponseObject); ok {
-		return validResponse.VisitRecognizeResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RecognizeAsync operation middleware
-func (sh *strictHandler) RecognizeAsync(ctx echo.Context, params RecognizeAsyncParams) error {
-	var request RecognizeAsyncRequestObject
-
-	request.Params = params
-	request.ContentType = ctx.Request().Header.Get("Content-Type")
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
-		var body RecognizeAsyncJSONRequestBody
-		var err error
-		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-			// A request validator built on kin-openapi's openapi3filter with
-			// KeepValidatedValue leaves the value it validated on the body. Bind
-			// that value, matching member names exactly, so the handler receives
-			// what was validated instead of a second, case-insensitive decode.
-			// Otherwise bind only the request body, so that path and query
-			// parameters are not also bound into the body struct.
-			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-				err = binder.BindBody(ctx, &body)
-			}
-		} else {
-			// A custom binder is installed on the Echo instance; defer to it
-			// entirely, since echo.Binder does not expose body-only binding and
-			// the binder may do more than decode (for example call ctx.Validate).
-			err = ctx.Bind(&body)
-		}
-		if err != nil {
-			return err
-		}
-		request.JSONBody = &body
-
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "image/*") {
-		request.Body = ctx.Request().Body
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
-		if reader, err := ctx.Request().MultipartReader(); err != nil {
-			return err
-		} else {
-			request.MultipartBody = reader
-		}
-	}
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RecognizeAsync(ctx.Request().Context(), request.(RecognizeAsyncRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RecognizeAsync")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RecognizeAsyncResponseObject); ok {
-		return validResponse.VisitRecognizeAsyncResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

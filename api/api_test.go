@@ -175,10 +175,14 @@ func TestInputForms(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for query, want := range map[string]edgelens.Request{
-		"":                                  {},
-		"?model=m2&top_k=7&min_score=0.25":  {Model: "m2", TopK: 7, MinScore: 0.25},
-		"?cache=false":                      {NoCache: true},
-		"?cache=true&unknown_option=ignore": {},
+		"":                                 {},
+		"?model=m2&top_k=7&min_score=0.25": {Model: "m2", TopK: 7, MinScore: 0.25},
+		"?cache=false":                     {NoCache: true},
+		"?cache=true":                      {},
+		"?cache=0&top_k=3.0":               {NoCache: true, TopK: 3},
+		"?cache=False&min_score=1e-1":      {NoCache: true, MinScore: 0.1},
+		"?top_k=3&top_k=3.0&cache=1":       {TopK: 3},
+		"?model=":                          {},
 	} {
 		t.Run(query, func(t *testing.T) {
 			s := newServer(t, nil)
@@ -226,18 +230,18 @@ func TestBadRequests(t *testing.T) {
 		code    string
 		says    string
 	}{
-		"no body":              {request("POST", "/api/recognize", "", nil), 400, "no_image", `field "file"`},
-		"empty picture":        {request("POST", "/api/recognize", "image/jpeg", strings.NewReader("")), 400, "no_image", "0 bytes"},
-		"empty file":           {formRequest("/api/recognize", "file", nil), 400, "no_image", "0 bytes"},
-		"another field":        {formRequest("/api/recognize", "picture", []byte("x")), 400, "no_image", `no field named "file"`},
-		"form urlencoded":      {request("POST", "/api/recognize", "application/x-www-form-urlencoded", strings.NewReader("file=x")), 400, "no_image", "Content-Type was"},
-		"form cut off":         {request("POST", "/api/recognize", contentType, bytes.NewReader(cut)), 400, "invalid_request", "ends early"},
-		"form cut off early":   {request("POST", "/api/recognize", contentType, bytes.NewReader(whole.Bytes()[:60])), 400, "no_image", "ends before"},
+		"no body":              {request("POST", "/api/recognize", "", nil), 400, "no_image", "no body; send a multipart form"},
+		"empty picture":        {request("POST", "/api/recognize", "image/jpeg", strings.NewReader("")), 400, "no_image", "no body"},
+		"empty file":           {formRequest("/api/recognize", "file", nil), 400, "no_image", `the field "file" is empty`},
+		"form urlencoded":      {request("POST", "/api/recognize", "application/x-www-form-urlencoded", strings.NewReader("file=x")), 400, "no_image", `urlencoded form has no field "image", but has "file"`},
+		"text":                 {request("POST", "/api/recognize", "text/plain", strings.NewReader("a cat")), 400, "no_image", `the Content-Type was "text/plain"`},
+		"form cut off":         {request("POST", "/api/recognize", contentType, bytes.NewReader(cut)), 400, "invalid_request", "closing boundary is missing"},
+		"form cut off early":   {request("POST", "/api/recognize", contentType, bytes.NewReader(whole.Bytes()[:60])), 400, "invalid_request", "closing boundary is missing"},
 		"form no boundary":     {request("POST", "/api/recognize", "multipart/form-data", bytes.NewReader(cut)), 400, "invalid_request", "boundary"},
 		"json broken":          {request("POST", "/api/recognize", "application/json", strings.NewReader(`{"image":`)), 400, "invalid_request", ""},
 		"json number":          {request("POST", "/api/recognize", "application/json", strings.NewReader(`{"image":7}`)), 400, "invalid_request", ""},
 		"json array":           {request("POST", "/api/recognize", "application/json", strings.NewReader(`[]`)), 400, "invalid_request", ""},
-		"json without image":   {request("POST", "/api/recognize", "application/json", strings.NewReader(`{}`)), 400, "no_image", "0 bytes"},
+		"json without image":   {request("POST", "/api/recognize", "application/json", strings.NewReader(`{}`)), 400, "no_image", `no member "image"`},
 		"json not base64":      {request("POST", "/api/recognize", "application/json", jsonBody("a cat!")), 400, "invalid_request", "not base64"},
 		"json data URI, plain": {request("POST", "/api/recognize", "application/json", jsonBody("data:image/png,abc")), 400, "invalid_request", "data URI"},
 		"picture too large":    {request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(big)), 413, "too_large", "scale it down"},

@@ -67,7 +67,7 @@ func (s *Server) send(ctx context.Context, device string, ttl *string, body io.R
 
 // readTTL takes a duration, or a plain number of seconds; 0 is the default.
 func readTTL(text *string) (time.Duration, error) {
-	if text == nil || *text == "" {
+	if text == nil {
 		return 0, nil
 	}
 	ttl, ok := parseDuration(*text)

@@ -103,13 +103,13 @@ func decoded(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
 
 func TestListDevices(t *testing.T) {
 	for query, want := range map[string][]string{
-		"":                                {door, "new"},
-		"?state=quarantined":              {"new"},
-		"?state=refused":                  {},
-		"?online=true":                    {door},
-		"?online=false":                   {"new"},
-		"?online=false&state=accepted":    {},
-		"?online=true&state=accepted&x=y": {door},
+		"":                             {door, "new"},
+		"?state=quarantined":           {"new"},
+		"?state=refused":               {},
+		"?online=true":                 {door},
+		"?online=false":                {"new"},
+		"?online=false&state=accepted": {},
+		"?online=true&state=accepted":  {door},
 	} {
 		t.Run(query, func(t *testing.T) {
 			s, _ := newDoors(t, nil)
@@ -172,7 +172,6 @@ func TestSendCommand(t *testing.T) {
 		"ttl in seconds": {"?ttl=2.5", "", body, sent{body: body, ttl: 2500 * time.Millisecond}},
 		"shortest ttl":   {"?ttl=2", "", body, sent{body: body, ttl: 2 * time.Second}},
 		"longest ttl":    {"?ttl=24h", "", body, sent{body: body, ttl: 24 * time.Hour}},
-		"empty ttl":      {"?ttl=", "", body, sent{body: body}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, d := newDoors(t, nil)

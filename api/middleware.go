@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"mime"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -19,8 +18,6 @@ import (
 // exchange is what the middleware knows of one request.
 type exchange struct {
 	id string
-	// bodyBytes is the Content-Length, or -1.
-	bodyBytes int64
 	// recognized is true once the request reached the Recognizer, which logs
 	// its own line.
 	recognized bool
@@ -44,7 +41,7 @@ func markRecognized(ctx context.Context)       { exchangeFrom(ctx).recognized = 
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		x := &exchange{id: newID(), bodyBytes: c.Request().ContentLength}
+		x := &exchange{id: newID()}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
 
@@ -146,7 +143,6 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			s.uploading.Sub(float64(reserve))
 		}()
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
-		normalizeContentType(r.Header)
 		return next(c)
 	}
 }
@@ -164,35 +160,6 @@ func (s *Server) bodyTooLarge(c echo.Context) error {
 		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, mostObjectBytes)
 	}
 	return tooLarge(s.config.MaxImageBytes)
-}
-
-// normalizeContentType lowers the case of the media type, which RFC 9110 says
-// does not matter and the generated code compares exactly.
-func normalizeContentType(h http.Header) {
-	media, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil {
-		return
-	}
-	if formatted := mime.FormatMediaType(media, parameters); formatted != "" {
-		h.Set("Content-Type", formatted)
-	}
-}
-
-// rawBody gives Recognize the body of a request that is neither JSON nor a
-// form. The generated code compares the Content-Type with "image/*" to the
-// letter and so never finds one.
-func rawBody(next StrictHandlerFunc, _ string) StrictHandlerFunc {
-	return func(c echo.Context, request any) (any, error) {
-		switch r := request.(type) {
-		case RecognizeRequestObject:
-			r.Body = c.Request().Body
-			request = r
-		case RecognizeAsyncRequestObject:
-			r.Body = c.Request().Body
-			request = r
-		}
-		return next(c, request)
-	}
 }
 
 // newID returns a UUIDv7, which sorts by time.

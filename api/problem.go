@@ -45,9 +45,6 @@ var statuses = []struct {
 
 // newProblem turns any error that a handler or Echo returns into a problem.
 func newProblem(err error) Problem {
-	if errors.Is(err, http.ErrMissingBoundary) || errors.Is(err, http.ErrNotMultipart) {
-		err = fmt.Errorf("read the form: %w: %w", edgelens.ErrInvalid, err)
-	}
 	p := Problem{Status: http.StatusInternalServerError, Code: edgelens.Code(err), Title: "Internal error",
 		Detail: "Something went wrong inside the service. Tell the operator the request_id."}
 	var routing *echo.HTTPError
@@ -83,17 +80,17 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 		return "internal", "Something went wrong inside the service. Tell the operator the request_id."
 	default:
 		message := fmt.Sprint(e.Message)
-		if name := badParameter.FindStringSubmatch(message); name != nil {
+		if name := badPathParameter.FindStringSubmatch(message); name != nil {
 			// What follows speaks of Go, not of the API.
-			message = "The parameter " + name[1] + " has a value of the wrong kind. /docs says what it takes."
+			message = name[1] + " must be a UUID as the service gives it, such as 0197a000-0000-7000-8000-00000000000a."
 		}
 		return edgelens.Code(edgelens.ErrInvalid), message
 	}
 }
 
-// badParameter is how the generated code words a parameter that it cannot
-// read.
-var badParameter = regexp.MustCompile(`^Invalid format for parameter (\w+):`)
+// badPathParameter is how the generated code words a parameter in a path that it
+// cannot read. Those of the query are checked before.
+var badPathParameter = regexp.MustCompile(`^Invalid format for parameter (\w+):`)
 
 // retryAfter returns the whole seconds after which a refused client may come
 // back, or 0 where that would not help.

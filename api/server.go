@@ -70,6 +70,7 @@ type Server struct {
 	log        *slog.Logger
 	hosts      hosts
 	proxies    proxies
+	operations operations
 	uploads    *semaphore.Weighted
 	responses  *prometheus.CounterVec
 	uploading  prometheus.Gauge
@@ -81,6 +82,10 @@ type Server struct {
 
 // New returns a server that is not listening yet; config must be valid.
 func New(config Config, parts Parts) (*Server, error) {
+	doc, err := description()
+	if err != nil {
+		return nil, fmt.Errorf("read the API description: %w", err)
+	}
 	page, err := docsPage()
 	if err != nil {
 		return nil, fmt.Errorf("render the API description: %w", err)
@@ -90,6 +95,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), pictures: cmp.Or[Pictures](parts.Pictures, noPictures{}),
 		readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
+		operations: newOperations(doc),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP answers by route and status.",
 		}, []string{"route", "status"}),
@@ -103,10 +109,11 @@ func New(config Config, parts Parts) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.checkHost, refuseForeignPages(config), s.boundUploads)
-	handlers := NewStrictHandler(s, []StrictMiddlewareFunc{rawBody})
-	RegisterHandlers(e, handlers)
-	e.POST("/api/recognize_cached", (&ServerInterfaceWrapper{Handler: handlers}).Recognize)
+	e.Use(s.observe, s.checkHost, refuseForeignPages(config), s.checkQuery, s.boundUploads)
+	RegisterHandlers(e, NewStrictHandler(s, nil))
+	e.POST("/api/recognize", s.serveRecognize)
+	e.POST("/api/recognize_cached", s.serveRecognize)
+	e.POST("/api/recognize_async", s.serveRecognizeAsync)
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", specification) })
