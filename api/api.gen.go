@@ -1276,6 +1276,20 @@ func (response SendToDefault413ApplicationProblemPlusJSONResponse) VisitSendToDe
 	return err
 }
 
+type SendToDefault415ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault415ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendToDefault421ApplicationProblemPlusJSONResponse Problem
 
 func (response SendToDefault421ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
@@ -1551,6 +1565,20 @@ func (response ChangeDevice413ApplicationProblemPlusJSONResponse) VisitChangeDev
 	return err
 }
 
+type ChangeDevice415ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice415ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ChangeDevice421ApplicationProblemPlusJSONResponse Problem
 
 func (response ChangeDevice421ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
@@ -1687,6 +1715,20 @@ func (response SendCommand413ApplicationProblemPlusJSONResponse) VisitSendComman
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand415ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand415ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
 }

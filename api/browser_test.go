@@ -168,3 +168,55 @@ func TestRebindingInABrowser(t *testing.T) {
 		t.Errorf("our own page got %q, and the terminals %v", got, doors.sent)
 	}
 }
+
+// Pages of allowed origins can use what their setting opens, and others nothing.
+func TestCORSInABrowser(t *testing.T) {
+	ctx := newBrowser(t)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<title>page</title>")
+	}))
+	t.Cleanup(page.Close)
+	_, port, err := net.SplitHostPort(page.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	doors := &devices{}
+	service := listen(t, func(c *api.Config, p *api.Parts) {
+		p.Devices, p.Events, p.History = doors, happened{{Seq: 1, Type: "job", Data: []byte(`{"id":"j"}`)}}, &history{}
+		c.AllowedOrigins, c.AllowedCommandOrigins = []string{"http://dash.example:" + port}, []string{"http://panel.example:" + port}
+	})
+	script := `(async () => {
+		const url = 'http://` + service + `', got = []
+		const ask = async (path, options) => {
+			try {
+				const answer = await fetch(url + path, options)
+				got.push(answer.status + (answer.headers.get('X-Request-Id') ? '+id' : ''))
+			} catch { got.push('blocked') }
+		}
+		await ask('/api/recognize', {method: 'POST', headers: {'Content-Type': 'application/json', 'Idempotency-Key': 'k'}, body: '{"image":"` + image64 + `"}'})
+		await ask('/api/results')
+		await ask('/api/devices')
+		await ask('/api/devices/` + door + `/commands', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{"cmd":"open"}'})
+		await ask('/', {method: 'POST', body: '{"cmd":"open"}'})
+		got.push(await new Promise(done => {
+			const events = new EventSource(url + '/api/events')
+			const end = word => () => { events.close(); done(word) }
+			events.onopen = end('open'); events.onerror = end('blocked')
+		}))
+		return got.join(' ')
+	})()`
+	for host, want := range map[string]string{
+		"dash.example":  "200+id 200+id blocked blocked blocked open",
+		"panel.example": "blocked blocked 200+id 202+id 200+id blocked",
+		"evil.example":  "blocked blocked blocked blocked blocked blocked",
+	} {
+		doors.sent = nil
+		if got := evaluate(t, ctx, "http://"+host+":"+port, script); got != want {
+			t.Errorf("%s: got %q, want %q", host, got, want)
+		}
+		if commanded := len(doors.sent) > 0; commanded != (host == "panel.example") {
+			t.Errorf("%s sent %v", host, doors.sent)
+		}
+	}
+}

@@ -150,9 +150,9 @@ func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}
 		for _, origin := range r.Header.Values("Origin") {
-			if !s.allowsOrigin(origin) {
+			if !s.allowsOrigin(origin) && !s.cors.allows(r.URL.Path, origin) {
 				return echo.NewHTTPError(http.StatusForbidden, fmt.Sprintf(
-					"Web pages of the origin %q may not use this service. If it is a name of this service, add the name to the setting http.allowed_hosts.", clip(origin)))
+					"Web pages of the origin %q may not use this address. The settings http.allowed_origins (recognition, jobs, results, events) and http.allowed_command_origins (devices and commands) let pages in; http.allowed_hosts names this service.", clip(origin)))
 			}
 		}
 		return next(c)
@@ -178,6 +178,9 @@ func refuseForeignPages(config Config) echo.MiddlewareFunc {
 	protection := http.NewCrossOriginProtection()
 	if public, err := url.Parse(config.PublicURL); err == nil && public.Host != "" {
 		_ = protection.AddTrustedOrigin(public.Scheme + "://" + public.Host) // fails for no origin alone, and this is one
+	}
+	for _, origin := range normalOrigins(config.AllowedCommandOrigins) {
+		_ = protection.AddTrustedOrigin(origin) // Validate has checked them
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -105,17 +106,41 @@ func route(c echo.Context) string {
 	return "none"
 }
 
-// headAsGet answers HEAD as GET, which probes and browsers rely on; net/http
-// leaves the body out, looking at its own request and not at this copy.
-func headAsGet(next http.Handler) http.Handler {
+// normalize answers HEAD as GET, which probes and browsers rely on (net/http
+// leaves the body out, looking at its own request and not at this copy), and
+// paths with a slash at the end as those without.
+func normalize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
-			get := *r
-			get.Method = http.MethodGet
-			r = &get
+		path := withoutSlash(r.URL.Path)
+		if r.Method == http.MethodHead || path != r.URL.Path {
+			original, address := r, *r.URL
+			address.Path, address.RawPath = path, withoutSlash(address.RawPath)
+			r = original.WithContext(context.WithValue(r.Context(), originalKey{}, original))
+			if r.URL = &address; r.Method == http.MethodHead {
+				r.Method = http.MethodGet
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// withoutSlash leaves a path alone that would be empty: POST / sends commands,
+// and POST // must not.
+func withoutSlash(path string) string {
+	if trimmed := strings.TrimRight(path, "/"); trimmed != "" {
+		return trimmed
+	}
+	return path
+}
+
+type originalKey struct{}
+
+// original is the request as the client sent it.
+func original(r *http.Request) *http.Request {
+	if sent, ok := r.Context().Value(originalKey{}).(*http.Request); ok {
+		return sent
+	}
+	return r
 }
 
 // boundUploads limits the body of each request and, by a budget in bytes, of
@@ -123,12 +148,16 @@ func headAsGet(next http.Handler) http.Handler {
 func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if r.Body == nil || r.Body == http.NoBody {
+		if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 			return next(c)
 		}
+		compressed, err := isCompressed(c)
+		if err != nil {
+			return err
+		}
 		limit := s.bodyLimit(c)
-		reserve := limit // of a chunked body nobody knows the size
-		if r.ContentLength >= 0 {
+		reserve := limit // of a chunked or compressed body nobody knows the size
+		if r.ContentLength >= 0 && !compressed || r.ContentLength > limit {
 			reserve = r.ContentLength
 		}
 		if reserve > limit {
@@ -143,6 +172,10 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			s.uploading.Sub(float64(reserve))
 		}()
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+		if compressed {
+			r.Body = http.MaxBytesReader(c.Response(), &gzipBody{ReadCloser: r.Body}, limit)
+			r.ContentLength = -1
+		}
 		return next(c)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -74,6 +75,8 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 		return "method_not_allowed", "This address does not take that method. /docs lists which it takes."
 	case e.Code == http.StatusForbidden:
 		return "forbidden", fmt.Sprint(e.Message)
+	case e.Code == http.StatusUnsupportedMediaType:
+		return "unsupported_encoding", fmt.Sprint(e.Message)
 	case e.Code == http.StatusMisdirectedRequest:
 		return "misdirected_request", fmt.Sprint(e.Message)
 	case e.Code >= 500:
@@ -106,6 +109,16 @@ func retryAfter(err error) int {
 	}
 }
 
+// instance is the path of a request as a URI reference (RFC 3986): escaped, and
+// not mistaken for the address of another host where it begins with two slashes.
+func instance(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if strings.HasPrefix(path, "//") {
+		return "/." + path
+	}
+	return path
+}
+
 // handleError is Echo's error handler: every error leaves as a problem.
 func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
@@ -117,7 +130,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	}
 	p := newProblem(err)
 	p.RequestId = requestID(c)
-	p.Instance = c.Request().URL.Path
+	p.Instance = instance(original(c.Request()))
 	if seconds := retryAfter(err); seconds > 0 {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(seconds))
 	}

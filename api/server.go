@@ -71,6 +71,7 @@ type Server struct {
 	hosts      hosts
 	proxies    proxies
 	operations operations
+	cors       cors
 	uploads    *semaphore.Weighted
 	responses  *prometheus.CounterVec
 	uploading  prometheus.Gauge
@@ -95,7 +96,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), pictures: cmp.Or[Pictures](parts.Pictures, noPictures{}),
 		readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
-		operations: newOperations(doc),
+		operations: newOperations(doc), cors: newCORS(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP answers by route and status.",
 		}, []string{"route", "status"}),
@@ -109,7 +110,7 @@ func New(config Config, parts Parts) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.checkHost, refuseForeignPages(config), s.checkQuery, s.boundUploads)
+	e.Use(s.observe, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkQuery, s.boundUploads)
 	RegisterHandlers(e, NewStrictHandler(s, nil))
 	e.POST("/api/recognize", s.serveRecognize)
 	e.POST("/api/recognize_cached", s.serveRecognize)
@@ -121,7 +122,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
 
 	s.http = &http.Server{
-		Handler:           headAsGet(e),
+		Handler:           normalize(e),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       config.ReadTimeout,
 		// A client that reads its answer this slowly is not coming back. Long
