@@ -391,7 +391,7 @@ type Model struct {
 	// Delegate What runs the graph
 	Delegate *ModelDelegate `json:"delegate,omitempty"`
 
-	// Digest sha256:<hex> of the model file; empty while it is missing
+	// Digest sha256:<hex> of the model file: of a missing one, what the manifest expects, and empty where that does not say
 	Digest string `json:"digest"`
 
 	// Facts What the model file says of itself, without running it; of one model only
@@ -624,6 +624,9 @@ type DeviceID = string
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -720,6 +723,12 @@ type ListResultsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// GetResultImageParams defines parameters for GetResultImage.
+type GetResultImageParams struct {
+	// IfNoneMatch The `ETag` of the bytes that the client has: where they are current, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// SendToDefault Tell the default terminal to do something
@@ -763,7 +772,7 @@ type ServerInterface interface {
 	GetResult(ctx echo.Context, id openapi_types.UUID) error
 	// GetResultImage The picture of one result
 	// (GET /api/results/{id}/image)
-	GetResultImage(ctx echo.Context, id openapi_types.UUID) error
+	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
 	// Healthz Is the process alive
 	// (GET /healthz)
 	Healthz(ctx echo.Context) error
@@ -1086,8 +1095,28 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetResultImageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetResultImage(ctx, id)
+	err = w.Handler.GetResultImage(ctx, id, params)
 	return err
 }
 
@@ -1193,6 +1222,13 @@ type BusyApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers BusyResponseHeaders
+}
+
+type NotModifiedResponseHeaders struct {
+	ETag string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
 }
 
 type RefusedApplicationProblemPlusJSONResponse Problem
@@ -2394,7 +2430,8 @@ func (response GetResult421ApplicationProblemPlusJSONResponse) VisitGetResultRes
 }
 
 type GetResultImageRequestObject struct {
-	Id openapi_types.UUID `json:"id"`
+	Id     openapi_types.UUID `json:"id"`
+	Params GetResultImageParams
 }
 
 type GetResultImageResponseObject interface {
@@ -2403,6 +2440,7 @@ type GetResultImageResponseObject interface {
 
 type GetResultImage200ResponseHeaders struct {
 	CacheControl        string
+	ETag                string
 	XContentTypeOptions string
 }
 
@@ -2420,6 +2458,7 @@ func (response GetResultImage200AsteriskResponse) VisitGetResultImageResponse(w 
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
 	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.Header().Set("X-Content-Type-Options", fmt.Sprint(response.Headers.XContentTypeOptions))
 	w.WriteHeader(200)
 
@@ -2428,6 +2467,14 @@ func (response GetResultImage200AsteriskResponse) VisitGetResultImageResponse(w 
 	}
 	_, err := io.Copy(w, response.Body)
 	return err
+}
+
+type GetResultImage304Response = NotModifiedResponse
+
+func (response GetResultImage304Response) VisitGetResultImageResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetResultImage400ApplicationProblemPlusJSONResponse struct {
@@ -2976,10 +3023,11 @@ func (sh *strictHandler) GetResult(ctx echo.Context, id openapi_types.UUID) erro
 }
 
 // GetResultImage operation middleware
-func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID) error {
+func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error {
 	var request GetResultImageRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetResultImage(ctx.Request().Context(), request.(GetResultImageRequestObject))

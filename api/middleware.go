@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -19,6 +20,8 @@ import (
 // exchange is what the middleware knows of one request.
 type exchange struct {
 	id string
+	// bodyRead is true once a handler has begun to read the body.
+	bodyRead bool
 	// recognized is true once the request reached the Recognizer, which logs
 	// its own line.
 	recognized bool
@@ -45,10 +48,24 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		x := &exchange{id: newID()}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
+		if len(c.Request().TransferEncoding) > 0 {
+			// There may have been a Content-Length, too, which net/http takes away;
+			// then the connection must not be used again (RFC 9112 6.1).
+			c.Response().Header().Set("Connection", "close")
+		}
+
+		if c.Request().Method == http.MethodOptions {
+			c.Response().Before(func() { completeAllow(c.Response().Header()) })
+		}
 
 		err := s.guard(next, c)
 		if err != nil {
 			c.Error(err)
+		}
+		if c.Request().Header.Get("Expect") != "" && !x.bodyRead {
+			// The client did not get its 100 and need not send the body: net/http
+			// would wait for it until the timeout.
+			_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now()) // fails without a connection
 		}
 		status := c.Response().Status
 		s.responses.WithLabelValues(route(c), strconv.Itoa(status)).Inc()
@@ -171,13 +188,25 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			s.uploads.Release(reserve)
 			s.uploading.Sub(float64(reserve))
 		}()
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+		r.Body = http.MaxBytesReader(c.Response(), watchedBody{r.Body, exchangeFrom(r.Context())}, limit)
 		if compressed {
 			r.Body = http.MaxBytesReader(c.Response(), &gzipBody{ReadCloser: r.Body}, limit)
 			r.ContentLength = -1
 		}
 		return next(c)
 	}
+}
+
+// watchedBody takes note of being read.
+type watchedBody struct {
+	io.ReadCloser
+	exchange *exchange
+}
+
+// Read implements io.Reader.
+func (b watchedBody) Read(p []byte) (int, error) {
+	b.exchange.bodyRead = true
+	return b.ReadCloser.Read(p)
 }
 
 func (s *Server) bodyLimit(c echo.Context) int64 {

@@ -15,10 +15,6 @@ import (
 	"edgelens"
 )
 
-// statusClientGone is nginx's code for a client that did not wait; nobody
-// reads it but the log.
-const statusClientGone = 499
-
 // statuses is the one table from errors to HTTP. No detail means
 // that the error's own text is fit for clients; 5xx say nothing of the inside.
 var statuses = []struct {
@@ -36,7 +32,7 @@ var statuses = []struct {
 	{edgelens.ErrBadImage, http.StatusUnprocessableEntity, "Image refused", ""},
 	{edgelens.ErrConflict, http.StatusConflict, "Conflict", ""},
 	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "Nothing more can be kept, because the service's disk is full. Tell the operator, and try again later."},
-	{edgelens.ErrCanceled, statusClientGone, "Canceled", "The client closed the connection before the answer was ready."},
+	{edgelens.ErrCanceled, http.StatusRequestTimeout, "Canceled", "The client closed the connection, or its sending side, and the answer was not ready soon after."},
 	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", "This model cannot be used at the moment. Ask the operator, or choose another one from /api/models."},
 	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this picture. If it keeps failing, tell the operator the request_id."},
 	{edgelens.ErrBusy, http.StatusServiceUnavailable, "Busy", "Every place is taken. Try again after the seconds in Retry-After."},
@@ -137,6 +133,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if p.Status == http.StatusRequestEntityTooLarge {
 		c.Response().Header().Set("Connection", "close") // the rest of the body is not read
 	}
+	completeAllow(c.Response().Header())
 	c.Response().Header().Set("Content-Type", "application/problem+json")
 	c.Response().WriteHeader(p.Status)
 	body := json.NewEncoder(c.Response())

@@ -117,12 +117,14 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.POST("/api/recognize_async", s.serveRecognizeAsync)
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
-	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", specification) })
-	e.GET("/docs", func(c echo.Context) error { return c.HTMLBlob(http.StatusOK, page) })
+	e.GET("/openapi.yaml", fixed("application/yaml", specification))
+	e.GET("/docs", fixed(echo.MIMETextHTMLCharsetUTF8, page))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
 
 	s.http = &http.Server{
-		Handler:           normalize(e),
+		Handler:           overConn(normalize(e)),
+		ConnContext:       connContext,
+		ConnState:         connState,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       config.ReadTimeout,
 		// A client that reads its answer this slowly is not coming back. Long

@@ -33,7 +33,10 @@ func AddFlags(flags *pflag.FlagSet, prefixes ...string) {
 	defaults := Default()
 	for _, s := range defaults.settings() {
 		if matches(s.key, prefixes) {
-			flags.Var(&rawValue{text: s.String(), kind: s.Type()}, s.flag(), s.help)
+			f := flags.VarPF(&rawValue{text: s.String(), kind: s.Type()}, s.flag(), "", s.help)
+			if s.Type() == "bool" {
+				f.NoOptDefVal = "true" // a switch: --flag, or --flag=false
+			}
 		}
 	}
 	flags.String(flagFile, "", "configuration file (default: "+defaultFile+" if there is one)")

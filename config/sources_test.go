@@ -450,3 +450,32 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// A setting that is true or false is a switch, and takes no value from the next
+// argument.
+func TestSwitches(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, c := range map[string]struct {
+		args []string
+		want bool
+		rest []string
+	}{
+		"alone":                   {[]string{"--ledger-keep-images"}, true, nil},
+		"in front of a flag":      {[]string{"--ledger-keep-images", "--model", "m"}, true, nil},
+		"in front of an argument": {[]string{"--ledger-keep-images", "false"}, true, []string{"false"}},
+		"with a value":            {[]string{"--ledger-keep-images=false"}, false, nil},
+		"not at all":              {nil, false, nil},
+	} {
+		flags := parse(t, c.args)
+		got, err := config.Load(flags, nil)
+		if err != nil || got.Ledger.KeepImages != c.want || !slices.Equal(flags.Args(), c.rest) && len(c.rest) > 0 {
+			t.Errorf("%s: %v, %v, %q", name, got.Ledger.KeepImages, err, flags.Args())
+		}
+	}
+	usage := parse(t, nil).FlagUsages()
+	for _, want := range []string{"--ledger-keep-images ", "--cache-ttl duration", "--cache-max-entries int", "--model string"} {
+		if !strings.Contains(usage, want) {
+			t.Errorf("the help lacks %q", want)
+		}
+	}
+}
