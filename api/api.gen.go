@@ -44,6 +44,27 @@ func (e CommandStatus) Valid() bool {
 	}
 }
 
+// Defines values for DeviceDialect.
+const (
+	Camera     DeviceDialect = "camera"
+	Facesluice DeviceDialect = "facesluice"
+	Fungxi     DeviceDialect = "fungxi"
+)
+
+// Valid indicates whether the value is a known member of the DeviceDialect enum.
+func (e DeviceDialect) Valid() bool {
+	switch e {
+	case Camera:
+		return true
+	case Facesluice:
+		return true
+	case Fungxi:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeviceState.
 const (
 	DeviceStateAccepted    DeviceState = "accepted"
@@ -203,6 +224,39 @@ func (e Outcome) Valid() bool {
 	}
 }
 
+// Defines values for QualityVerdict.
+const (
+	QualityBlank       QualityVerdict = "blank"
+	QualityBlocked     QualityVerdict = "blocked"
+	QualityBlurred     QualityVerdict = "blurred"
+	QualityDark        QualityVerdict = "dark"
+	QualityNoisy       QualityVerdict = "noisy"
+	QualityOk          QualityVerdict = "ok"
+	QualityOverexposed QualityVerdict = "overexposed"
+)
+
+// Valid indicates whether the value is a known member of the QualityVerdict enum.
+func (e QualityVerdict) Valid() bool {
+	switch e {
+	case QualityBlank:
+		return true
+	case QualityBlocked:
+		return true
+	case QualityBlurred:
+		return true
+	case QualityDark:
+		return true
+	case QualityNoisy:
+		return true
+	case QualityOk:
+		return true
+	case QualityOverexposed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for QueueName.
 const (
 	Bulk        QueueName = "bulk"
@@ -215,6 +269,24 @@ func (e QueueName) Valid() bool {
 	case Bulk:
 		return true
 	case Interactive:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredResultFace.
+const (
+	Http StoredResultFace = "http"
+	Mqtt StoredResultFace = "mqtt"
+)
+
+// Valid indicates whether the value is a known member of the StoredResultFace enum.
+func (e StoredResultFace) Valid() bool {
+	switch e {
+	case Http:
+		return true
+	case Mqtt:
 		return true
 	default:
 		return false
@@ -282,9 +354,9 @@ type Device struct {
 	// Counters Its messages since it was first seen
 	Counters DeviceCounters `json:"counters"`
 
-	// Dialect What it speaks
-	Dialect   string     `json:"dialect"`
-	FirstSeen *time.Time `json:"first_seen,omitempty"`
+	// Dialect The protocol that it speaks
+	Dialect   DeviceDialect `json:"dialect"`
+	FirstSeen *time.Time    `json:"first_seen,omitempty"`
 
 	// Id Its serial number
 	Id       string     `json:"id"`
@@ -294,6 +366,9 @@ type Device struct {
 	Online bool        `json:"online"`
 	State  DeviceState `json:"state"`
 }
+
+// DeviceDialect The protocol that it speaks
+type DeviceDialect string
 
 // DeviceChange defines model for DeviceChange.
 type DeviceChange struct {
@@ -314,6 +389,9 @@ type DeviceCounters struct {
 	// UnknownNames The unknown messages by the device's own word for them
 	UnknownNames *map[string]int64 `json:"unknown_names,omitempty"`
 }
+
+// DeviceID Example: 1026700
+type DeviceID = string
 
 // DeviceList defines model for DeviceList.
 type DeviceList struct {
@@ -342,6 +420,9 @@ type Health struct {
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
 
+// ImageBytes The bytes of the file; the content decides what it is, and not the label
+type ImageBytes = openapi_types.File
+
 // ImageInfo defines model for ImageInfo.
 type ImageInfo struct {
 	Format ImageInfoFormat `json:"format"`
@@ -354,6 +435,20 @@ type ImageInfo struct {
 
 // ImageInfoFormat defines model for ImageInfo.Format.
 type ImageInfoFormat string
+
+// ImageJSON defines model for ImageJSON.
+type ImageJSON struct {
+	Cache *bool `json:"cache,omitempty"`
+
+	// Image The image in base64, with or without a `data:...;base64,` prefix
+	Image    string   `json:"image"`
+	MinScore *float64 `json:"min_score,omitempty"`
+
+	// Model As in the query, as are the other options
+	Model *string    `json:"model,omitempty"`
+	Queue *QueueName `json:"queue,omitempty"`
+	TopK  *int       `json:"top_k,omitempty"`
+}
 
 // Job defines model for Job.
 type Job struct {
@@ -487,20 +582,6 @@ type OperatorCount struct {
 // Outcome defines model for Outcome.
 type Outcome string
 
-// PictureJSON defines model for PictureJSON.
-type PictureJSON struct {
-	Cache *bool `json:"cache,omitempty"`
-
-	// Image The image in base64, with or without a `data:...;base64,` prefix
-	Image    string   `json:"image"`
-	MinScore *float64 `json:"min_score,omitempty"`
-
-	// Model As in the query, as are the other options
-	Model *string    `json:"model,omitempty"`
-	Queue *QueueName `json:"queue,omitempty"`
-	TopK  *int       `json:"top_k,omitempty"`
-}
-
 // Prediction defines model for Prediction.
 type Prediction struct {
 	// ClassId Index in the model's output
@@ -527,17 +608,18 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// Quality Whether the picture is usable, where pictures are judged (the setting recognize.quality)
+// Quality Whether the image is usable, where images are judged (the setting recognize.quality)
 type Quality struct {
 	// Score Probability of the verdict, 0 to 1
 	Score float64 `json:"score"`
 
 	// Usable False where the verdict is bad and sure enough (recognize.quality_min_score)
-	Usable bool `json:"usable"`
-
-	// Verdict ok, blurred, dark, overexposed, noisy, blocked or blank
-	Verdict string `json:"verdict"`
+	Usable  bool           `json:"usable"`
+	Verdict QualityVerdict `json:"verdict"`
 }
+
+// QualityVerdict defines model for Quality.Verdict.
+type QualityVerdict string
 
 // Quantization A quantized value q stands for scale * (q - zero_point)
 type Quantization struct {
@@ -557,7 +639,7 @@ type Recognition struct {
 	// Predictions Highest probability first; ties by class id
 	Predictions []Prediction `json:"predictions"`
 
-	// Quality Whether the picture is usable, where pictures are judged (the setting recognize.quality)
+	// Quality Whether the image is usable, where images are judged (the setting recognize.quality)
 	Quality   *Quality `json:"quality,omitempty"`
 	RequestId string   `json:"request_id"`
 
@@ -578,8 +660,8 @@ type StoredResult struct {
 	Device    *string   `json:"device,omitempty"`
 	Error     *JobError `json:"error,omitempty"`
 
-	// Face The way the picture came in: http or mqtt
-	Face    *string            `json:"face,omitempty"`
+	// Face The source of the image
+	Face    *StoredResultFace  `json:"face,omitempty"`
 	Id      openapi_types.UUID `json:"id"`
 	JobId   *string            `json:"job_id,omitempty"`
 	Outcome Outcome            `json:"outcome"`
@@ -588,6 +670,9 @@ type StoredResult struct {
 	Reason *string      `json:"reason,omitempty"`
 	Result *Recognition `json:"result,omitempty"`
 }
+
+// StoredResultFace The source of the image
+type StoredResultFace string
 
 // Tensor defines model for Tensor.
 type Tensor struct {
@@ -609,7 +694,7 @@ type Timings struct {
 	Postprocess float64 `json:"postprocess"`
 	Preprocess  float64 `json:"preprocess"`
 
-	// Quality Only where the picture was judged
+	// Quality Only where the image was judged
 	Quality *float64 `json:"quality,omitempty"`
 	Queue   float64  `json:"queue"`
 	Total   float64  `json:"total"`
@@ -617,9 +702,6 @@ type Timings struct {
 
 // Cursor defines model for Cursor.
 type Cursor = string
-
-// DeviceID defines model for DeviceID.
-type DeviceID = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -639,7 +721,7 @@ type ModelName = string
 // Prefer defines model for Prefer.
 type Prefer = string
 
-// TTL defines model for TTL.
+// TTL Example: 30s
 type TTL = string
 
 // TopK defines model for TopK.
@@ -657,12 +739,12 @@ type Busy = Problem
 // Refused RFC 9457
 type Refused = Problem
 
-// Picture defines model for Picture.
-type Picture = PictureJSON
+// Image defines model for Image.
+type Image = ImageJSON
 
 // SendToDefaultParams defines parameters for SendToDefault.
 type SendToDefaultParams struct {
-	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 2s to 24h). Without it, as the service is set up.
+	// Ttl For how long the command may wait to be sent: 2s to 24h, or seconds. Without it, as the service is set up.
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
 }
 
@@ -677,7 +759,7 @@ type ListDevicesParams struct {
 
 // SendCommandParams defines parameters for SendCommand.
 type SendCommandParams struct {
-	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 2s to 24h). Without it, as the service is set up.
+	// Ttl For how long the command may wait to be sent: 2s to 24h, or seconds. Without it, as the service is set up.
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
 }
 
@@ -689,20 +771,20 @@ type ListJobsParams struct {
 	// Limit How many to return at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next` of the page before.
+	// Cursor `next` of the page before; empty for the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
-	// Wait Answer only when the job is done, or after this time ("30s"; at most "60s").
+	// Wait Answer only when the job is done, or after this time, at most 60 s ("30s", "500ms", or seconds).
 	Wait *string `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // ListResultsParams defines parameters for ListResults.
 type ListResultsParams struct {
 	// Device Only images from this device.
-	Device *string `form:"device,omitempty" json:"device,omitempty"`
+	Device *DeviceID `form:"device,omitempty" json:"device,omitempty"`
 
 	// Label Only results with this label on top.
 	Label *string `form:"label,omitempty" json:"label,omitempty"`
@@ -719,7 +801,7 @@ type ListResultsParams struct {
 	// Limit How many to return at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next` of the page before.
+	// Cursor `next` of the page before; empty for the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -731,22 +813,22 @@ type GetResultImageParams struct {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// SendToDefault Tell the default terminal to do something
+	// SendToDefault Send a command to the default terminal
 	// (POST /)
 	SendToDefault(ctx echo.Context, params SendToDefaultParams) error
 	// ListDevices List the terminals and cameras, by id
 	// (GET /api/devices)
 	ListDevices(ctx echo.Context, params ListDevicesParams) error
-	// GetDevice One terminal or camera
+	// GetDevice Get a terminal or camera
 	// (GET /api/devices/{id})
 	GetDevice(ctx echo.Context, id DeviceID) error
 	// ChangeDevice Accept, quarantine or refuse a device
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx echo.Context, id DeviceID) error
-	// SendCommand Tell a terminal to do something
+	// SendCommand Send a command to a terminal
 	// (POST /api/devices/{id}/commands)
 	SendCommand(ctx echo.Context, id DeviceID, params SendCommandParams) error
-	// GetCommand How far is a command
+	// GetCommand Get a command
 	// (GET /api/devices/{id}/commands/{command_id})
 	GetCommand(ctx echo.Context, id DeviceID, commandId openapi_types.UUID) error
 	// ListJobs List jobs, newest first
@@ -755,7 +837,7 @@ type ServerInterface interface {
 	// CancelJob Cancel a job
 	// (DELETE /api/jobs/{id})
 	CancelJob(ctx echo.Context, id openapi_types.UUID) error
-	// GetJob How far is a job
+	// GetJob Get a job
 	// (GET /api/jobs/{id})
 	GetJob(ctx echo.Context, id openapi_types.UUID, params GetJobParams) error
 	// ListModels List the models
@@ -764,19 +846,19 @@ type ServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx echo.Context, name string) error
-	// ListResults Look back at results, newest first
+	// ListResults List results, newest first
 	// (GET /api/results)
 	ListResults(ctx echo.Context, params ListResultsParams) error
-	// GetResult One result
+	// GetResult Get a result
 	// (GET /api/results/{id})
 	GetResult(ctx echo.Context, id openapi_types.UUID) error
-	// GetResultImage The picture of one result
+	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
-	// Healthz Is the process alive
+	// Healthz Health
 	// (GET /healthz)
 	Healthz(ctx echo.Context) error
-	// Readyz Can it answer about pictures now
+	// Readyz Readiness
 	// (GET /readyz)
 	Readyz(ctx echo.Context) error
 }
@@ -1185,20 +1267,20 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
-	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
-	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
-	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
-	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
-	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
-	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.POST(options.BaseURL+"/", wrapper.SendToDefault, options.OperationMiddlewares["sendToDefault"]...)
 	router.GET(options.BaseURL+"/api/devices", wrapper.ListDevices, options.OperationMiddlewares["listDevices"]...)
 	router.GET(options.BaseURL+"/api/devices/:id", wrapper.GetDevice, options.OperationMiddlewares["getDevice"]...)
 	router.PATCH(options.BaseURL+"/api/devices/:id", wrapper.ChangeDevice, options.OperationMiddlewares["changeDevice"]...)
 	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/commands/:command_id", wrapper.GetCommand, options.OperationMiddlewares["getCommand"]...)
-	router.POST(options.BaseURL+"/", wrapper.SendToDefault, options.OperationMiddlewares["sendToDefault"]...)
+	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
+	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
+	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
 	router.GET(options.BaseURL+"/api/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/api/models/:name", wrapper.GetModel, options.OperationMiddlewares["getModel"]...)
+	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
+	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
+	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["readyz"]...)
 
@@ -1949,6 +2031,20 @@ func (response ListJobs403ApplicationProblemPlusJSONResponse) VisitListJobsRespo
 	return err
 }
 
+type ListJobs408ApplicationProblemPlusJSONResponse Problem
+
+func (response ListJobs408ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListJobs421ApplicationProblemPlusJSONResponse Problem
 
 func (response ListJobs421ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
@@ -2025,6 +2121,20 @@ func (response CancelJob404ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob408ApplicationProblemPlusJSONResponse Problem
+
+func (response CancelJob408ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2120,6 +2230,20 @@ func (response GetJob404ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob408ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJob408ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2625,22 +2749,22 @@ func (response Readyz503JSONResponse) VisitReadyzResponse(w http.ResponseWriter)
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// SendToDefault Tell the default terminal to do something
+	// SendToDefault Send a command to the default terminal
 	// (POST /)
 	SendToDefault(ctx context.Context, request SendToDefaultRequestObject) (SendToDefaultResponseObject, error)
 	// ListDevices List the terminals and cameras, by id
 	// (GET /api/devices)
 	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
-	// GetDevice One terminal or camera
+	// GetDevice Get a terminal or camera
 	// (GET /api/devices/{id})
 	GetDevice(ctx context.Context, request GetDeviceRequestObject) (GetDeviceResponseObject, error)
 	// ChangeDevice Accept, quarantine or refuse a device
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx context.Context, request ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error)
-	// SendCommand Tell a terminal to do something
+	// SendCommand Send a command to a terminal
 	// (POST /api/devices/{id}/commands)
 	SendCommand(ctx context.Context, request SendCommandRequestObject) (SendCommandResponseObject, error)
-	// GetCommand How far is a command
+	// GetCommand Get a command
 	// (GET /api/devices/{id}/commands/{command_id})
 	GetCommand(ctx context.Context, request GetCommandRequestObject) (GetCommandResponseObject, error)
 	// ListJobs List jobs, newest first
@@ -2649,7 +2773,7 @@ type StrictServerInterface interface {
 	// CancelJob Cancel a job
 	// (DELETE /api/jobs/{id})
 	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
-	// GetJob How far is a job
+	// GetJob Get a job
 	// (GET /api/jobs/{id})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
 	// ListModels List the models
@@ -2658,19 +2782,19 @@ type StrictServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
-	// ListResults Look back at results, newest first
+	// ListResults List results, newest first
 	// (GET /api/results)
 	ListResults(ctx context.Context, request ListResultsRequestObject) (ListResultsResponseObject, error)
-	// GetResult One result
+	// GetResult Get a result
 	// (GET /api/results/{id})
 	GetResult(ctx context.Context, request GetResultRequestObject) (GetResultResponseObject, error)
-	// GetResultImage The picture of one result
+	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
-	// Healthz Is the process alive
+	// Healthz Health
 	// (GET /healthz)
 	Healthz(ctx context.Context, request HealthzRequestObject) (HealthzResponseObject, error)
-	// Readyz Can it answer about pictures now
+	// Readyz Readiness
 	// (GET /readyz)
 	Readyz(ctx context.Context, request ReadyzRequestObject) (ReadyzResponseObject, error)
 }

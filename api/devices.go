@@ -106,7 +106,7 @@ func checkState(state DeviceState) error {
 
 func newDevice(d edgelens.Device) Device {
 	device := Device{
-		Id: d.ID, Dialect: d.Dialect, State: DeviceState(d.State), Online: d.Online,
+		Id: d.ID, Dialect: DeviceDialect(d.Dialect), State: DeviceState(d.State), Online: d.Online,
 		FirstSeen: moment(d.FirstSeen), LastSeen: moment(d.LastSeen),
 		Counters: DeviceCounters{
 			Heartbeats: d.Counters.Heartbeats, Records: d.Counters.Records, Duplicates: d.Counters.Duplicates,

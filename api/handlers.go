@@ -74,7 +74,7 @@ func newRecognition(r *edgelens.Result) Recognition {
 		},
 	}
 	if q := r.Quality; q != nil {
-		recognition.Quality = &Quality{Verdict: q.Verdict, Score: q.Score, Usable: q.Usable}
+		recognition.Quality = &Quality{Verdict: QualityVerdict(q.Verdict), Score: q.Score, Usable: q.Usable}
 		took := milliseconds(r.Timings.Quality)
 		recognition.TimingsMs.Quality = &took
 	}

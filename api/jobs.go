@@ -204,7 +204,7 @@ func newJobError(e *edgelens.JobError) *JobError {
 
 func newStoredResult(r edgelens.StoredResult) StoredResult {
 	stored := StoredResult{
-		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Face: optional(r.Face),
+		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Face: optional(StoredResultFace(r.Face)),
 		Outcome: Outcome(r.Outcome), Reason: optional(r.Reason), CreatedAt: r.CreatedAt, Error: newJobError(r.Error),
 	}
 	if r.Result != nil {
@@ -227,7 +227,7 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-func optional(s string) *string {
+func optional[T ~string](s T) *T {
 	if s == "" {
 		return nil
 	}
