@@ -146,6 +146,11 @@ func (s *Server) ListResults(ctx context.Context, r ListResultsRequestObject) (L
 	}
 	p := r.Params
 	filter := edgelens.ResultFilter{Device: text(p.Device), Label: text(p.Label), Outcome: text(p.Outcome), Limit: limit, Cursor: text(p.Cursor)}
+	if p.Device != nil {
+		if err := checkDevice(*p.Device); err != nil {
+			return nil, err
+		}
+	}
 	if p.Since != nil {
 		filter.Since = *p.Since
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // FuzzJSONMembers compares what is read with what encoding/json reads.
@@ -34,11 +35,10 @@ func FuzzJSONMembers(f *testing.F) {
 			if want == nil {
 				continue
 			}
-			name := string(bytes.ToValidUTF8([]byte(m.name), []byte("\ufffd")))
-			if _, ok := want[name]; !ok && !strings.Contains(m.name, "\xff") && json.Valid([]byte(`"`+m.name+`"`)) {
-				if _, ok := want[m.name]; !ok {
-					t.Errorf("member %q is not in %v", m.name, want)
-				}
+			_, exact := want[m.name]
+			_, mended := want[string(bytes.ToValidUTF8([]byte(m.name), []byte("\ufffd")))]
+			if !exact && !mended && utf8.ValidString(m.name) {
+				t.Errorf("member %q is not in %v", m.name, want)
 			}
 			if m.isString() {
 				var text string
