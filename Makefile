@@ -62,7 +62,7 @@ TEST_PICTURES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHA
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
-.PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check \
+.PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check contract \
 	bench bench-targets bench-peers bench-requantize bench-decode peer-setup fuzz fault fault-short quality-model tidy-check env \
 	build-arm64 check-arm64 docker docker-check clean distclean
 
@@ -104,6 +104,9 @@ generate-check: setup ## Fail where the generated code is not what its sources g
 	@scripts/generate-schema build/schema_generated.go
 	@diff -u $(SCHEMA_CODE) build/schema_generated.go || \
 		{ echo '$(SCHEMA_CODE) is out of date: run make generate and commit it' >&2; exit 1; }
+
+contract: build ## Check openapi.yaml, that the service keeps to it, and clients generated from it, for CONTRACT_SECONDS (300)
+	@scripts/contract $(or $(CONTRACT_SECONDS),300)
 
 bench: setup ## Run every benchmark, with allocations
 	@go test -run '^$$' -bench . -benchmem ./...

@@ -9,9 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -58,6 +56,27 @@ func (e ConditionSeverity) Valid() bool {
 	case ConditionSeverityDegraded:
 		return true
 	case ConditionSeverityUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeviceDialect.
+const (
+	Camera     DeviceDialect = "camera"
+	Facesluice DeviceDialect = "facesluice"
+	Fungxi     DeviceDialect = "fungxi"
+)
+
+// Valid indicates whether the value is a known member of the DeviceDialect enum.
+func (e DeviceDialect) Valid() bool {
+	switch e {
+	case Camera:
+		return true
+	case Facesluice:
+		return true
+	case Fungxi:
 		return true
 	default:
 		return false
@@ -256,6 +275,99 @@ func (e NormalizationSource) Valid() bool {
 	}
 }
 
+// Defines values for Outcome.
+const (
+	Error      Outcome = "error"
+	NoImage    Outcome = "no_image"
+	Recognized Outcome = "recognized"
+	Uncertain  Outcome = "uncertain"
+)
+
+// Valid indicates whether the value is a known member of the Outcome enum.
+func (e Outcome) Valid() bool {
+	switch e {
+	case Error:
+		return true
+	case NoImage:
+		return true
+	case Recognized:
+		return true
+	case Uncertain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QualityVerdict.
+const (
+	QualityBlank       QualityVerdict = "blank"
+	QualityBlocked     QualityVerdict = "blocked"
+	QualityBlurred     QualityVerdict = "blurred"
+	QualityDark        QualityVerdict = "dark"
+	QualityNoisy       QualityVerdict = "noisy"
+	QualityOk          QualityVerdict = "ok"
+	QualityOverexposed QualityVerdict = "overexposed"
+)
+
+// Valid indicates whether the value is a known member of the QualityVerdict enum.
+func (e QualityVerdict) Valid() bool {
+	switch e {
+	case QualityBlank:
+		return true
+	case QualityBlocked:
+		return true
+	case QualityBlurred:
+		return true
+	case QualityDark:
+		return true
+	case QualityNoisy:
+		return true
+	case QualityOk:
+		return true
+	case QualityOverexposed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QueueName.
+const (
+	Bulk        QueueName = "bulk"
+	Interactive QueueName = "interactive"
+)
+
+// Valid indicates whether the value is a known member of the QueueName enum.
+func (e QueueName) Valid() bool {
+	switch e {
+	case Bulk:
+		return true
+	case Interactive:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredResultFace.
+const (
+	Http StoredResultFace = "http"
+	Mqtt StoredResultFace = "mqtt"
+)
+
+// Valid indicates whether the value is a known member of the StoredResultFace enum.
+func (e StoredResultFace) Valid() bool {
+	switch e {
+	case Http:
+		return true
+	case Mqtt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TensorDtype.
 const (
 	Float32 TensorDtype = "float32"
@@ -271,42 +383,6 @@ func (e TensorDtype) Valid() bool {
 	case Int8:
 		return true
 	case Uint8:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for QueueName.
-const (
-	QueueNameBulk        QueueName = "bulk"
-	QueueNameInteractive QueueName = "interactive"
-)
-
-// Valid indicates whether the value is a known member of the QueueName enum.
-func (e QueueName) Valid() bool {
-	switch e {
-	case QueueNameBulk:
-		return true
-	case QueueNameInteractive:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for RecognizeAsyncParamsQueue.
-const (
-	RecognizeAsyncParamsQueueBulk        RecognizeAsyncParamsQueue = "bulk"
-	RecognizeAsyncParamsQueueInteractive RecognizeAsyncParamsQueue = "interactive"
-)
-
-// Valid indicates whether the value is a known member of the RecognizeAsyncParamsQueue enum.
-func (e RecognizeAsyncParamsQueue) Valid() bool {
-	switch e {
-	case RecognizeAsyncParamsQueueBulk:
-		return true
-	case RecognizeAsyncParamsQueueInteractive:
 		return true
 	default:
 		return false
@@ -379,9 +455,9 @@ type Device struct {
 	// Counters Its messages since it was first seen
 	Counters DeviceCounters `json:"counters"`
 
-	// Dialect What it speaks
-	Dialect   string     `json:"dialect"`
-	FirstSeen *time.Time `json:"first_seen,omitempty"`
+	// Dialect The protocol that it speaks
+	Dialect   DeviceDialect `json:"dialect"`
+	FirstSeen *time.Time    `json:"first_seen,omitempty"`
 
 	// Id Its serial number
 	Id       string     `json:"id"`
@@ -394,6 +470,9 @@ type Device struct {
 	// Zone The time zone that is set for its clock; absent for that of terminal.zone
 	Zone *string `json:"zone,omitempty"`
 }
+
+// DeviceDialect The protocol that it speaks
+type DeviceDialect string
 
 // DeviceChange defines model for DeviceChange.
 type DeviceChange struct {
@@ -439,6 +518,9 @@ type DeviceCounters struct {
 	UnreadableTimes int64 `json:"unreadable_times"`
 }
 
+// DeviceID Example: 1026700
+type DeviceID = string
+
 // DeviceList defines model for DeviceList.
 type DeviceList struct {
 	Devices []Device `json:"devices"`
@@ -476,6 +558,9 @@ type Health struct {
 // HealthStatus degraded: requests are answered, but not as they should be; unavailable: they are not answered
 type HealthStatus string
 
+// ImageBytes The bytes of the file; the content decides what it is, and not the label
+type ImageBytes = openapi_types.File
+
 // ImageInfo defines model for ImageInfo.
 type ImageInfo struct {
 	// Damaged There and true where some of the image's data is wrong or missing: the decoder has filled something in, and the answer may be about that
@@ -490,6 +575,20 @@ type ImageInfo struct {
 
 // ImageInfoFormat defines model for ImageInfo.Format.
 type ImageInfoFormat string
+
+// ImageJSON defines model for ImageJSON.
+type ImageJSON struct {
+	Cache *bool `json:"cache,omitempty"`
+
+	// Image The image in base64, with or without a `data:...;base64,` prefix
+	Image    string   `json:"image"`
+	MinScore *float64 `json:"min_score,omitempty"`
+
+	// Model As in the query, as are the other options
+	Model *string    `json:"model,omitempty"`
+	Queue *QueueName `json:"queue,omitempty"`
+	TopK  *int       `json:"top_k,omitempty"`
+}
 
 // Job defines model for Job.
 type Job struct {
@@ -527,7 +626,7 @@ type Model struct {
 	// Delegate What runs the graph
 	Delegate *ModelDelegate `json:"delegate,omitempty"`
 
-	// Digest sha256:<hex> of the model file; empty while it is missing
+	// Digest sha256:<hex> of the model file: of a missing one, what the manifest expects, and empty where that does not say
 	Digest string `json:"digest"`
 
 	// Facts What the model file says of itself, without running it; of one model only
@@ -636,11 +735,8 @@ type OperatorCount struct {
 	Type string `json:"type"`
 }
 
-// PictureJSON defines model for PictureJSON.
-type PictureJSON struct {
-	// Image The picture in base64, with or without a `data:...;base64,` prefix
-	Image string `json:"image"`
-}
+// Outcome defines model for Outcome.
+type Outcome string
 
 // Prediction defines model for Prediction.
 type Prediction struct {
@@ -668,23 +764,27 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// Quality Whether the picture is usable, where pictures are judged (the setting recognize.quality)
+// Quality Whether the image is usable, where images are judged (the setting recognize.quality)
 type Quality struct {
 	// Score Probability of the verdict, 0 to 1
 	Score float64 `json:"score"`
 
 	// Usable False where the verdict is bad and sure enough (recognize.quality_min_score)
-	Usable bool `json:"usable"`
-
-	// Verdict ok, blurred, dark, overexposed, noisy, blocked or blank
-	Verdict string `json:"verdict"`
+	Usable  bool           `json:"usable"`
+	Verdict QualityVerdict `json:"verdict"`
 }
+
+// QualityVerdict defines model for Quality.Verdict.
+type QualityVerdict string
 
 // Quantization A quantized value q stands for scale * (q - zero_point)
 type Quantization struct {
 	Scale     float64 `json:"scale"`
 	ZeroPoint int     `json:"zero_point"`
 }
+
+// QueueName defines model for QueueName.
+type QueueName string
 
 // Recognition defines model for Recognition.
 type Recognition struct {
@@ -695,7 +795,7 @@ type Recognition struct {
 	// Predictions Highest probability first; ties by class id
 	Predictions []Prediction `json:"predictions"`
 
-	// Quality Whether the picture is usable, where pictures are judged (the setting recognize.quality)
+	// Quality Whether the image is usable, where images are judged (the setting recognize.quality)
 	Quality   *Quality `json:"quality,omitempty"`
 	RequestId string   `json:"request_id"`
 
@@ -719,8 +819,8 @@ type StoredResult struct {
 	Device    *string   `json:"device,omitempty"`
 	Error     *JobError `json:"error,omitempty"`
 
-	// Face The way the picture came in: http or mqtt
-	Face *string `json:"face,omitempty"`
+	// Face The source of the image
+	Face *StoredResultFace `json:"face,omitempty"`
 
 	// Freshness Whether a terminal's record was news when it came; absent for images that came otherwise.
 	// `unknown`: its time is missing, cannot be read, or proves nothing.
@@ -730,14 +830,15 @@ type StoredResult struct {
 	FreshnessReason *string            `json:"freshness_reason,omitempty"`
 	Id              openapi_types.UUID `json:"id"`
 	JobId           *string            `json:"job_id,omitempty"`
-
-	// Outcome recognized, uncertain, no_image or error
-	Outcome string `json:"outcome"`
+	Outcome         Outcome            `json:"outcome"`
 
 	// Reason Why the outcome is what it is; absent for recognized
 	Reason *string      `json:"reason,omitempty"`
 	Result *Recognition `json:"result,omitempty"`
 }
+
+// StoredResultFace The source of the image
+type StoredResultFace string
 
 // Tensor defines model for Tensor.
 type Tensor struct {
@@ -759,7 +860,7 @@ type Timings struct {
 	Postprocess float64 `json:"postprocess"`
 	Preprocess  float64 `json:"preprocess"`
 
-	// Quality Only where the picture was judged
+	// Quality Only where the image was judged
 	Quality *float64 `json:"quality,omitempty"`
 	Queue   float64  `json:"queue"`
 	Total   float64  `json:"total"`
@@ -768,11 +869,11 @@ type Timings struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
-// DeviceID defines model for DeviceID.
-type DeviceID = string
-
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
 
 // Limit defines model for Limit.
 type Limit = int
@@ -786,10 +887,7 @@ type ModelName = string
 // Prefer defines model for Prefer.
 type Prefer = string
 
-// QueueName defines model for QueueName.
-type QueueName string
-
-// TTL defines model for TTL.
+// TTL Example: 30s
 type TTL = string
 
 // TopK defines model for TopK.
@@ -807,12 +905,12 @@ type Busy = Problem
 // Refused RFC 9457
 type Refused = Problem
 
-// Picture defines model for Picture.
-type Picture = PictureJSON
+// Image defines model for Image.
+type Image = ImageJSON
 
 // SendToDefaultParams defines parameters for SendToDefault.
 type SendToDefaultParams struct {
-	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 2s to 24h). Without it, as the service is set up.
+	// Ttl For how long the command may wait to be sent: 2s to 24h, or seconds. Without it, as the service is set up.
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
 }
 
@@ -827,7 +925,7 @@ type ListDevicesParams struct {
 
 // SendCommandParams defines parameters for SendCommand.
 type SendCommandParams struct {
-	// Ttl For how long the command may wait to be sent (`30s`, or seconds; 2s to 24h). Without it, as the service is set up.
+	// Ttl For how long the command may wait to be sent: 2s to 24h, or seconds. Without it, as the service is set up.
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
 }
 
@@ -839,83 +937,26 @@ type ListJobsParams struct {
 	// Limit How many to return at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next` of the page before.
+	// Cursor `next` of the page before; empty for the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
-	// Wait Answer only when the job is done, or after this time ("30s"; at most "60s").
+	// Wait Answer only when the job is done, or after this time, at most 60 s ("30s", "500ms", or seconds).
 	Wait *string `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
-// RecognizeMultipartBody defines parameters for Recognize.
-type RecognizeMultipartBody struct {
-	// File The picture
-	File openapi_types.File `json:"file"`
-}
-
-// RecognizeParams defines parameters for Recognize.
-type RecognizeParams struct {
-	// Model The model that answers; without it, the default one.
-	Model *ModelName `form:"model,omitempty" json:"model,omitempty"`
-
-	// TopK How many predictions to return at most.
-	TopK *TopK `form:"top_k,omitempty" json:"top_k,omitempty"`
-
-	// MinScore Leave out predictions with a lower probability.
-	MinScore *MinScore `form:"min_score,omitempty" json:"min_score,omitempty"`
-
-	// Cache With false, neither reads nor fills the result cache.
-	Cache *UseCache `form:"cache,omitempty" json:"cache,omitempty"`
-
-	// Prefer `respond-async` (RFC 7240) makes a job of it.
-	Prefer *Prefer `json:"Prefer,omitempty"`
-
-	// IdempotencyKey A name of the client's for this job. The same key with the same picture and options is the same job; with others, a 409.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// RecognizeAsyncMultipartBody defines parameters for RecognizeAsync.
-type RecognizeAsyncMultipartBody struct {
-	// File The picture
-	File openapi_types.File `json:"file"`
-}
-
-// RecognizeAsyncParams defines parameters for RecognizeAsync.
-type RecognizeAsyncParams struct {
-	// Model The model that answers; without it, the default one.
-	Model *ModelName `form:"model,omitempty" json:"model,omitempty"`
-
-	// TopK How many predictions to return at most.
-	TopK *TopK `form:"top_k,omitempty" json:"top_k,omitempty"`
-
-	// MinScore Leave out predictions with a lower probability.
-	MinScore *MinScore `form:"min_score,omitempty" json:"min_score,omitempty"`
-
-	// Cache With false, neither reads nor fills the result cache.
-	Cache *UseCache `form:"cache,omitempty" json:"cache,omitempty"`
-
-	// Queue Workers take interactive jobs more often than bulk ones.
-	Queue *RecognizeAsyncParamsQueue `form:"queue,omitempty" json:"queue,omitempty"`
-
-	// IdempotencyKey A name of the client's for this job. The same key with the same picture and options is the same job; with others, a 409.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// RecognizeAsyncParamsQueue defines parameters for RecognizeAsync.
-type RecognizeAsyncParamsQueue string
-
 // ListResultsParams defines parameters for ListResults.
 type ListResultsParams struct {
-	// Device Only pictures from this device.
-	Device *string `form:"device,omitempty" json:"device,omitempty"`
+	// Device Only images from this device.
+	Device *DeviceID `form:"device,omitempty" json:"device,omitempty"`
 
 	// Label Only results with this label on top.
 	Label *string `form:"label,omitempty" json:"label,omitempty"`
 
-	// Outcome Only results with this outcome: recognized, uncertain, no_image or error.
-	Outcome *string `form:"outcome,omitempty" json:"outcome,omitempty"`
+	// Outcome Only results with this outcome.
+	Outcome *Outcome `form:"outcome,omitempty" json:"outcome,omitempty"`
 
 	// Since Only results from then on.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
@@ -926,40 +967,34 @@ type ListResultsParams struct {
 	// Limit How many to return at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next` of the page before.
+	// Cursor `next` of the page before; empty for the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
-// RecognizeJSONRequestBody defines body for Recognize for application/json ContentType.
-type RecognizeJSONRequestBody = PictureJSON
-
-// RecognizeMultipartRequestBody defines body for Recognize for multipart/form-data ContentType.
-type RecognizeMultipartRequestBody RecognizeMultipartBody
-
-// RecognizeAsyncJSONRequestBody defines body for RecognizeAsync for application/json ContentType.
-type RecognizeAsyncJSONRequestBody = PictureJSON
-
-// RecognizeAsyncMultipartRequestBody defines body for RecognizeAsync for multipart/form-data ContentType.
-type RecognizeAsyncMultipartRequestBody RecognizeAsyncMultipartBody
+// GetResultImageParams defines parameters for GetResultImage.
+type GetResultImageParams struct {
+	// IfNoneMatch The `ETag` of the bytes that the client has: where they are current, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// SendToDefault Tell the default terminal to do something
+	// SendToDefault Send a command to the default terminal
 	// (POST /)
 	SendToDefault(ctx echo.Context, params SendToDefaultParams) error
 	// ListDevices List the terminals and cameras, by id
 	// (GET /api/devices)
 	ListDevices(ctx echo.Context, params ListDevicesParams) error
-	// GetDevice One terminal or camera
+	// GetDevice Get a terminal or camera
 	// (GET /api/devices/{id})
 	GetDevice(ctx echo.Context, id DeviceID) error
 	// ChangeDevice Accept, quarantine or refuse a device, or change its settings
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx echo.Context, id DeviceID) error
-	// SendCommand Tell a terminal to do something
+	// SendCommand Send a command to a terminal
 	// (POST /api/devices/{id}/commands)
 	SendCommand(ctx echo.Context, id DeviceID, params SendCommandParams) error
-	// GetCommand How far is a command
+	// GetCommand Get a command
 	// (GET /api/devices/{id}/commands/{command_id})
 	GetCommand(ctx echo.Context, id DeviceID, commandId openapi_types.UUID) error
 	// ListJobs List jobs, newest first
@@ -968,7 +1003,7 @@ type ServerInterface interface {
 	// CancelJob Cancel a job
 	// (DELETE /api/jobs/{id})
 	CancelJob(ctx echo.Context, id openapi_types.UUID) error
-	// GetJob How far is a job
+	// GetJob Get a job
 	// (GET /api/jobs/{id})
 	GetJob(ctx echo.Context, id openapi_types.UUID, params GetJobParams) error
 	// ListModels List the models
@@ -977,25 +1012,19 @@ type ServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx echo.Context, name string) error
-	// Recognize Recognize one picture
-	// (POST /api/recognize)
-	Recognize(ctx echo.Context, params RecognizeParams) error
-	// RecognizeAsync Recognize one picture later
-	// (POST /api/recognize_async)
-	RecognizeAsync(ctx echo.Context, params RecognizeAsyncParams) error
-	// ListResults Look back at results, newest first
+	// ListResults List results, newest first
 	// (GET /api/results)
 	ListResults(ctx echo.Context, params ListResultsParams) error
-	// GetResult One result
+	// GetResult Get a result
 	// (GET /api/results/{id})
 	GetResult(ctx echo.Context, id openapi_types.UUID) error
-	// GetResultImage The picture of one result
+	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
-	GetResultImage(ctx echo.Context, id openapi_types.UUID) error
-	// Healthz Is the process alive
+	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
+	// Healthz Health
 	// (GET /healthz)
 	Healthz(ctx echo.Context) error
-	// Readyz Can it answer about pictures now
+	// Readyz Readiness
 	// (GET /readyz)
 	Readyz(ctx echo.Context) error
 }
@@ -1227,140 +1256,6 @@ func (w *ServerInterfaceWrapper) GetModel(ctx echo.Context) error {
 	return err
 }
 
-// Recognize converts echo context to params.
-func (w *ServerInterfaceWrapper) Recognize(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params RecognizeParams
-	// ------------- Optional query parameter "model" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", ctx.QueryParams(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter model: %s", err))
-	}
-
-	// ------------- Optional query parameter "top_k" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "top_k", ctx.QueryParams(), &params.TopK, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter top_k: %s", err))
-	}
-
-	// ------------- Optional query parameter "min_score" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_score", ctx.QueryParams(), &params.MinScore, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_score: %s", err))
-	}
-
-	// ------------- Optional query parameter "cache" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cache", ctx.QueryParams(), &params.Cache, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cache: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Prefer" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
-		var Prefer Prefer
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
-		}
-
-		params.Prefer = &Prefer
-	}
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.Recognize(ctx, params)
-	return err
-}
-
-// RecognizeAsync converts echo context to params.
-func (w *ServerInterfaceWrapper) RecognizeAsync(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params RecognizeAsyncParams
-	// ------------- Optional query parameter "model" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", ctx.QueryParams(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter model: %s", err))
-	}
-
-	// ------------- Optional query parameter "top_k" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "top_k", ctx.QueryParams(), &params.TopK, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter top_k: %s", err))
-	}
-
-	// ------------- Optional query parameter "min_score" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_score", ctx.QueryParams(), &params.MinScore, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_score: %s", err))
-	}
-
-	// ------------- Optional query parameter "cache" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cache", ctx.QueryParams(), &params.Cache, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cache: %s", err))
-	}
-
-	// ------------- Optional query parameter "queue" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "queue", ctx.QueryParams(), &params.Queue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter queue: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RecognizeAsync(ctx, params)
-	return err
-}
-
 // ListResults converts echo context to params.
 func (w *ServerInterfaceWrapper) ListResults(ctx echo.Context) error {
 	var err error
@@ -1448,8 +1343,28 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetResultImageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetResultImage(ctx, id)
+	err = w.Handler.GetResultImage(ctx, id, params)
 	return err
 }
 
@@ -1518,30 +1433,29 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
-	router.POST(options.BaseURL+"/api/recognize", wrapper.Recognize, options.OperationMiddlewares["recognize"]...)
-	router.POST(options.BaseURL+"/api/recognize_async", wrapper.RecognizeAsync, options.OperationMiddlewares["recognizeAsync"]...)
-	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
-	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
-	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
-	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
-	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
-	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.POST(options.BaseURL+"/", wrapper.SendToDefault, options.OperationMiddlewares["sendToDefault"]...)
 	router.GET(options.BaseURL+"/api/devices", wrapper.ListDevices, options.OperationMiddlewares["listDevices"]...)
 	router.GET(options.BaseURL+"/api/devices/:id", wrapper.GetDevice, options.OperationMiddlewares["getDevice"]...)
 	router.PATCH(options.BaseURL+"/api/devices/:id", wrapper.ChangeDevice, options.OperationMiddlewares["changeDevice"]...)
 	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/commands/:command_id", wrapper.GetCommand, options.OperationMiddlewares["getCommand"]...)
-	router.POST(options.BaseURL+"/", wrapper.SendToDefault, options.OperationMiddlewares["sendToDefault"]...)
+	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
+	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
+	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
 	router.GET(options.BaseURL+"/api/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/api/models/:name", wrapper.GetModel, options.OperationMiddlewares["getModel"]...)
+	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
+	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
+	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["readyz"]...)
 
 }
 
 type AcceptedResponseHeaders struct {
-	Location   string
-	RetryAfter int
+	Location       string
+	RetryAfter     int
+	XIgnoredFields *string
 }
 type AcceptedJSONResponse struct {
 	Body AcceptedJob
@@ -1556,6 +1470,13 @@ type BusyApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers BusyResponseHeaders
+}
+
+type NotModifiedResponseHeaders struct {
+	ETag string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
 }
 
 type RefusedApplicationProblemPlusJSONResponse Problem
@@ -1639,6 +1560,34 @@ func (response SendToDefault413ApplicationProblemPlusJSONResponse) VisitSendToDe
 	return err
 }
 
+type SendToDefault415ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault415ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendToDefault421ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault421ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendToDefault503ApplicationProblemPlusJSONResponse struct {
 	BusyApplicationProblemPlusJSONResponse
 }
@@ -1710,6 +1659,34 @@ func (response ListDevices400ApplicationProblemPlusJSONResponse) VisitListDevice
 	return err
 }
 
+type ListDevices403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDevices403ApplicationProblemPlusJSONResponse) VisitListDevicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDevices421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDevices421ApplicationProblemPlusJSONResponse) VisitListDevicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDeviceRequestObject struct {
 	Id DeviceID `json:"id"`
 }
@@ -1748,6 +1725,20 @@ func (response GetDevice400ApplicationProblemPlusJSONResponse) VisitGetDeviceRes
 	return err
 }
 
+type GetDevice403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDevice403ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDevice404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetDevice404ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
@@ -1758,6 +1749,20 @@ func (response GetDevice404ApplicationProblemPlusJSONResponse) VisitGetDeviceRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDevice421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDevice421ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1840,6 +1845,34 @@ func (response ChangeDevice413ApplicationProblemPlusJSONResponse) VisitChangeDev
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice415ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice415ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice421ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice421ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1970,6 +2003,34 @@ func (response SendCommand413ApplicationProblemPlusJSONResponse) VisitSendComman
 	return err
 }
 
+type SendCommand415ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand415ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand421ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand421ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendCommand503ApplicationProblemPlusJSONResponse struct {
 	BusyApplicationProblemPlusJSONResponse
 }
@@ -2042,6 +2103,20 @@ func (response GetCommand400ApplicationProblemPlusJSONResponse) VisitGetCommandR
 	return err
 }
 
+type GetCommand403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetCommand403ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetCommand404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetCommand404ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
@@ -2052,6 +2127,20 @@ func (response GetCommand404ApplicationProblemPlusJSONResponse) VisitGetCommandR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCommand421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetCommand421ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2094,6 +2183,48 @@ func (response ListJobs400ApplicationProblemPlusJSONResponse) VisitListJobsRespo
 	return err
 }
 
+type ListJobs403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListJobs403ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs408ApplicationProblemPlusJSONResponse Problem
+
+func (response ListJobs408ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListJobs421ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelJobRequestObject struct {
 	Id openapi_types.UUID `json:"id"`
 }
@@ -2132,6 +2263,20 @@ func (response CancelJob400ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 	return err
 }
 
+type CancelJob403ApplicationProblemPlusJSONResponse Problem
+
+func (response CancelJob403ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelJob404ApplicationProblemPlusJSONResponse Problem
 
 func (response CancelJob404ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
@@ -2146,6 +2291,20 @@ func (response CancelJob404ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 	return err
 }
 
+type CancelJob408ApplicationProblemPlusJSONResponse Problem
+
+func (response CancelJob408ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelJob409ApplicationProblemPlusJSONResponse Problem
 
 func (response CancelJob409ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
@@ -2156,6 +2315,20 @@ func (response CancelJob409ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob421ApplicationProblemPlusJSONResponse Problem
+
+func (response CancelJob421ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2199,6 +2372,20 @@ func (response GetJob400ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	return err
 }
 
+type GetJob403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJob403ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetJob404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetJob404ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
@@ -2209,6 +2396,34 @@ func (response GetJob404ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob408ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJob408ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJob421ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2230,6 +2445,50 @@ func (response ListModels200JSONResponse) VisitListModelsResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModels400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListModels400ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModels403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListModels403ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModels421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListModels421ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2256,9 +2515,37 @@ func (response GetModel200JSONResponse) VisitGetModelResponse(w http.ResponseWri
 	return err
 }
 
-type GetModel404ApplicationProblemPlusJSONResponse struct {
+type GetModel400ApplicationProblemPlusJSONResponse struct {
 	RefusedApplicationProblemPlusJSONResponse
 }
+
+func (response GetModel400ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetModel403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetModel403ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetModel404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetModel404ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
 
@@ -2272,318 +2559,16 @@ func (response GetModel404ApplicationProblemPlusJSONResponse) VisitGetModelRespo
 	return err
 }
 
-type RecognizeRequestObject struct {
-	Params        RecognizeParams
-	ContentType   string
-	JSONBody      *RecognizeJSONRequestBody
-	Body          io.Reader
-	MultipartBody *multipart.Reader
-}
+type GetModel421ApplicationProblemPlusJSONResponse Problem
 
-type RecognizeResponseObject interface {
-	VisitRecognizeResponse(w http.ResponseWriter) error
-}
-
-type Recognize200ResponseHeaders struct {
-	XCache string
-}
-
-type Recognize200JSONResponse struct {
-	Body    Recognition
-	Headers Recognize200ResponseHeaders
-}
-
-func (response Recognize200JSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Cache", fmt.Sprint(response.Headers.XCache))
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize202JSONResponse struct{ AcceptedJSONResponse }
-
-func (response Recognize202JSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
-}
-
-func (response Recognize400ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
+func (response GetModel421ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize404ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize404ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize409ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize409ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize413ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize413ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize415ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize415ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize422ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize422ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize500ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize500ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize503ApplicationProblemPlusJSONResponse struct {
-	BusyApplicationProblemPlusJSONResponse
-}
-
-func (response Recognize503ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize504ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize504ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize507ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize507ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(507)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsyncRequestObject struct {
-	Params        RecognizeAsyncParams
-	ContentType   string
-	JSONBody      *RecognizeAsyncJSONRequestBody
-	Body          io.Reader
-	MultipartBody *multipart.Reader
-}
-
-type RecognizeAsyncResponseObject interface {
-	VisitRecognizeAsyncResponse(w http.ResponseWriter) error
-}
-
-type RecognizeAsync202JSONResponse struct{ AcceptedJSONResponse }
-
-func (response RecognizeAsync202JSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
-}
-
-func (response RecognizeAsync400ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync404ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync404ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync409ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync409ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync413ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync413ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync503ApplicationProblemPlusJSONResponse struct {
-	BusyApplicationProblemPlusJSONResponse
-}
-
-func (response RecognizeAsync503ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync507ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync507ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(507)
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2626,6 +2611,34 @@ func (response ListResults400ApplicationProblemPlusJSONResponse) VisitListResult
 	return err
 }
 
+type ListResults403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListResults403ApplicationProblemPlusJSONResponse) VisitListResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListResults421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListResults421ApplicationProblemPlusJSONResponse) VisitListResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResultRequestObject struct {
 	Id openapi_types.UUID `json:"id"`
 }
@@ -2664,6 +2677,20 @@ func (response GetResult400ApplicationProblemPlusJSONResponse) VisitGetResultRes
 	return err
 }
 
+type GetResult403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResult403ApplicationProblemPlusJSONResponse) VisitGetResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResult404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetResult404ApplicationProblemPlusJSONResponse) VisitGetResultResponse(w http.ResponseWriter) error {
@@ -2678,8 +2705,23 @@ func (response GetResult404ApplicationProblemPlusJSONResponse) VisitGetResultRes
 	return err
 }
 
+type GetResult421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResult421ApplicationProblemPlusJSONResponse) VisitGetResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResultImageRequestObject struct {
-	Id openapi_types.UUID `json:"id"`
+	Id     openapi_types.UUID `json:"id"`
+	Params GetResultImageParams
 }
 
 type GetResultImageResponseObject interface {
@@ -2688,6 +2730,7 @@ type GetResultImageResponseObject interface {
 
 type GetResultImage200ResponseHeaders struct {
 	CacheControl        string
+	ETag                string
 	XContentTypeOptions string
 }
 
@@ -2705,6 +2748,7 @@ func (response GetResultImage200AsteriskResponse) VisitGetResultImageResponse(w 
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
 	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.Header().Set("X-Content-Type-Options", fmt.Sprint(response.Headers.XContentTypeOptions))
 	w.WriteHeader(200)
 
@@ -2713,6 +2757,14 @@ func (response GetResultImage200AsteriskResponse) VisitGetResultImageResponse(w 
 	}
 	_, err := io.Copy(w, response.Body)
 	return err
+}
+
+type GetResultImage304Response = NotModifiedResponse
+
+func (response GetResultImage304Response) VisitGetResultImageResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetResultImage400ApplicationProblemPlusJSONResponse struct {
@@ -2731,6 +2783,20 @@ func (response GetResultImage400ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type GetResultImage403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResultImage403ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResultImage404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetResultImage404ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
@@ -2741,6 +2807,20 @@ func (response GetResultImage404ApplicationProblemPlusJSONResponse) VisitGetResu
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetResultImage421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResultImage421ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2766,6 +2846,22 @@ func (response Healthz200JSONResponse) VisitHealthzResponse(w http.ResponseWrite
 	return err
 }
 
+type Healthz400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response Healthz400ApplicationProblemPlusJSONResponse) VisitHealthzResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReadyzRequestObject struct {
 }
 
@@ -2787,6 +2883,22 @@ func (response Readyz200JSONResponse) VisitReadyzResponse(w http.ResponseWriter)
 	return err
 }
 
+type Readyz400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response Readyz400ApplicationProblemPlusJSONResponse) VisitReadyzResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type Readyz503JSONResponse Health
 
 func (response Readyz503JSONResponse) VisitReadyzResponse(w http.ResponseWriter) error {
@@ -2803,22 +2915,22 @@ func (response Readyz503JSONResponse) VisitReadyzResponse(w http.ResponseWriter)
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// SendToDefault Tell the default terminal to do something
+	// SendToDefault Send a command to the default terminal
 	// (POST /)
 	SendToDefault(ctx context.Context, request SendToDefaultRequestObject) (SendToDefaultResponseObject, error)
 	// ListDevices List the terminals and cameras, by id
 	// (GET /api/devices)
 	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
-	// GetDevice One terminal or camera
+	// GetDevice Get a terminal or camera
 	// (GET /api/devices/{id})
 	GetDevice(ctx context.Context, request GetDeviceRequestObject) (GetDeviceResponseObject, error)
 	// ChangeDevice Accept, quarantine or refuse a device, or change its settings
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx context.Context, request ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error)
-	// SendCommand Tell a terminal to do something
+	// SendCommand Send a command to a terminal
 	// (POST /api/devices/{id}/commands)
 	SendCommand(ctx context.Context, request SendCommandRequestObject) (SendCommandResponseObject, error)
-	// GetCommand How far is a command
+	// GetCommand Get a command
 	// (GET /api/devices/{id}/commands/{command_id})
 	GetCommand(ctx context.Context, request GetCommandRequestObject) (GetCommandResponseObject, error)
 	// ListJobs List jobs, newest first
@@ -2827,7 +2939,7 @@ type StrictServerInterface interface {
 	// CancelJob Cancel a job
 	// (DELETE /api/jobs/{id})
 	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
-	// GetJob How far is a job
+	// GetJob Get a job
 	// (GET /api/jobs/{id})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
 	// ListModels List the models
@@ -2836,25 +2948,19 @@ type StrictServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
-	// Recognize Recognize one picture
-	// (POST /api/recognize)
-	Recognize(ctx context.Context, request RecognizeRequestObject) (RecognizeResponseObject, error)
-	// RecognizeAsync Recognize one picture later
-	// (POST /api/recognize_async)
-	RecognizeAsync(ctx context.Context, request RecognizeAsyncRequestObject) (RecognizeAsyncResponseObject, error)
-	// ListResults Look back at results, newest first
+	// ListResults List results, newest first
 	// (GET /api/results)
 	ListResults(ctx context.Context, request ListResultsRequestObject) (ListResultsResponseObject, error)
-	// GetResult One result
+	// GetResult Get a result
 	// (GET /api/results/{id})
 	GetResult(ctx context.Context, request GetResultRequestObject) (GetResultResponseObject, error)
-	// GetResultImage The picture of one result
+	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
-	// Healthz Is the process alive
+	// Healthz Health
 	// (GET /healthz)
 	Healthz(ctx context.Context, request HealthzRequestObject) (HealthzResponseObject, error)
-	// Readyz Can it answer about pictures now
+	// Readyz Readiness
 	// (GET /readyz)
 	Readyz(ctx context.Context, request ReadyzRequestObject) (ReadyzResponseObject, error)
 }
@@ -3156,128 +3262,6 @@ func (sh *strictHandler) GetModel(ctx echo.Context, name string) error {
 	return nil
 }
 
-// Recognize operation middleware
-func (sh *strictHandler) Recognize(ctx echo.Context, params RecognizeParams) error {
-	var request RecognizeRequestObject
-
-	request.Params = params
-	request.ContentType = ctx.Request().Header.Get("Content-Type")
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
-		var body RecognizeJSONRequestBody
-		var err error
-		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-			// A request validator built on kin-openapi's openapi3filter with
-			// KeepValidatedValue leaves the value it validated on the body. Bind
-			// that value, matching member names exactly, so the handler receives
-			// what was validated instead of a second, case-insensitive decode.
-			// Otherwise bind only the request body, so that path and query
-			// parameters are not also bound into the body struct.
-			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-				err = binder.BindBody(ctx, &body)
-			}
-		} else {
-			// A custom binder is installed on the Echo instance; defer to it
-			// entirely, since echo.Binder does not expose body-only binding and
-			// the binder may do more than decode (for example call ctx.Validate).
-			err = ctx.Bind(&body)
-		}
-		if err != nil {
-			return err
-		}
-		request.JSONBody = &body
-
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "image/*") {
-		request.Body = ctx.Request().Body
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
-		if reader, err := ctx.Request().MultipartReader(); err != nil {
-			return err
-		} else {
-			request.MultipartBody = reader
-		}
-	}
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.Recognize(ctx.Request().Context(), request.(RecognizeRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "Recognize")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RecognizeResponseObject); ok {
-		return validResponse.VisitRecognizeResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RecognizeAsync operation middleware
-func (sh *strictHandler) RecognizeAsync(ctx echo.Context, params RecognizeAsyncParams) error {
-	var request RecognizeAsyncRequestObject
-
-	request.Params = params
-	request.ContentType = ctx.Request().Header.Get("Content-Type")
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
-		var body RecognizeAsyncJSONRequestBody
-		var err error
-		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-			// A request validator built on kin-openapi's openapi3filter with
-			// KeepValidatedValue leaves the value it validated on the body. Bind
-			// that value, matching member names exactly, so the handler receives
-			// what was validated instead of a second, case-insensitive decode.
-			// Otherwise bind only the request body, so that path and query
-			// parameters are not also bound into the body struct.
-			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-				err = binder.BindBody(ctx, &body)
-			}
-		} else {
-			// A custom binder is installed on the Echo instance; defer to it
-			// entirely, since echo.Binder does not expose body-only binding and
-			// the binder may do more than decode (for example call ctx.Validate).
-			err = ctx.Bind(&body)
-		}
-		if err != nil {
-			return err
-		}
-		request.JSONBody = &body
-
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "image/*") {
-		request.Body = ctx.Request().Body
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
-		if reader, err := ctx.Request().MultipartReader(); err != nil {
-			return err
-		} else {
-			request.MultipartBody = reader
-		}
-	}
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RecognizeAsync(ctx.Request().Context(), request.(RecognizeAsyncRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RecognizeAsync")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RecognizeAsyncResponseObject); ok {
-		return validResponse.VisitRecognizeAsyncResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListResults operation middleware
 func (sh *strictHandler) ListResults(ctx echo.Context, params ListResultsParams) error {
 	var request ListResultsRequestObject
@@ -3329,10 +3313,11 @@ func (sh *strictHandler) GetResult(ctx echo.Context, id openapi_types.UUID) erro
 }
 
 // GetResultImage operation middleware
-func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID) error {
+func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error {
 	var request GetResultImageRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetResultImage(ctx.Request().Context(), request.(GetResultImageRequestObject))

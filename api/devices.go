@@ -103,7 +103,7 @@ func checkState(state DeviceState) error {
 
 func newDevice(d edgelens.Device) Device {
 	device := Device{
-		Id: d.ID, Dialect: d.Dialect, State: DeviceState(d.State), Online: d.Online,
+		Id: d.ID, Dialect: DeviceDialect(d.Dialect), State: DeviceState(d.State), Online: d.Online,
 		FirstSeen: moment(d.FirstSeen), LastSeen: moment(d.LastSeen),
 		Zone: optional(d.Settings.Zone), ApplyClockOffset: d.Settings.ApplyClockOffset, ClockProblem: optional(d.Clock.Problem),
 		Counters: DeviceCounters{
