@@ -93,6 +93,9 @@ func formBoundary(head []byte, contentType string) string {
 	const longest = 70 + len("--") // RFC 2046
 	if found && len(line) > 2 && len(line) <= longest && bytes.HasPrefix(line, []byte("--")) &&
 		len(rest) > 8 && bytes.EqualFold(rest[:8], []byte("content-")) {
+		if isStreamPart(rest, contentType) {
+			return ""
+		}
 		return string(line[2:])
 	}
 	if !strings.HasPrefix(mediaType(contentType), "multipart/") {
@@ -103,6 +106,17 @@ func formBoundary(head []byte, contentType string) string {
 		return ""
 	}
 	return parameters["boundary"]
+}
+
+// isStreamPart reports whether a body that begins with part headers is one image of
+// a camera's stream (multipart/x-mixed-replace), cut out with the headers in front of
+// it, rather than a form: it is labeled as an image, and its headers name no field.
+// The headers are skipped where the image is decoded.
+func isStreamPart(headers []byte, contentType string) bool {
+	if end := bytes.Index(headers, []byte("\n\r\n")); end >= 0 {
+		headers = headers[:end]
+	}
+	return strings.HasPrefix(mediaType(contentType), "image/") && !bytes.Contains(bytes.ToLower(headers), []byte("content-disposition"))
 }
 
 // uploadReader reads one body.

@@ -174,6 +174,19 @@ func TestNamesOfFiles(t *testing.T) {
 }
 
 // What stays refused says what to change, in words of ours.
+// An image that was cut out of a camera's stream with its part headers in front has no
+// end of a form: it goes on as it came, to be read from behind the headers.
+func TestAPartOfAStreamIsNoForm(t *testing.T) {
+	body := "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 3\r\n\r\n" + anImage
+	s := newServer(t, nil)
+	if w := s.do(request("POST", "/api/recognize", "image/jpeg", strings.NewReader(body))); w.Code != 200 {
+		t.Fatal(w.Body)
+	}
+	if got := string(s.recognizer.last.Image); got != body {
+		t.Errorf("the recognizer got %q", got)
+	}
+}
+
 func TestRefusedWrappings(t *testing.T) {
 	noise := []byte(anImage)
 	for state := uint32(1); len(noise) < 6000; state = state*1664525 + 1013904223 {
