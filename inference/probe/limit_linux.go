@@ -85,6 +85,14 @@ func statusBytes(file string) map[string]int64 {
 	return sizes
 }
 
+// peakBytes returns the most memory that a process had in use (getrusage(2)).
+func peakBytes(state *os.ProcessState) int64 {
+	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
+		return int64(usage.Maxrss) << 10
+	}
+	return 0
+}
+
 // attributes has the kernel end the child when the thread that started it ends.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}

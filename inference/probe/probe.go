@@ -153,7 +153,9 @@ func (p *Prober) judge(o outcome) error {
 	switch {
 	case o.state.ExitCode() == exitNotTried:
 		return notTried(errors.New(words))
-	case outOfMemory.MatchString(words), o.signal() == syscall.SIGKILL: // the kernel's, where memory ran out
+	case outOfMemory.MatchString(words),
+		o.signal() == syscall.SIGKILL,                 // the kernel's, where memory ran out
+		peakBytes(o.state) > p.config.MemoryBytes/4*3: // who gets none may end in any way
 		return &inference.RuntimeError{Words: words, Sentence: fmt.Sprintf("it needs more memory than a model may have here, %d MB for all its interpreters together", p.config.MemoryBytes>>20)}
 	}
 	how := o.state.String()
@@ -164,7 +166,7 @@ func (p *Prober) judge(o outcome) error {
 }
 
 var (
-	outOfMemory = regexp.MustCompile(`bad_alloc|out of memory|annot allocate memory|failed to allocate|failed to create new OS thread`)
+	outOfMemory = regexp.MustCompile(`bad_alloc|out of memory|annot allocate memory|failed to allocate|failed to create new OS thread|pthread_create failed|cannot map pages`)
 	signalName  = regexp.MustCompile(`\bSIG[A-Z]{2,}\b`)
 )
 

@@ -130,6 +130,10 @@ func TestEndsOfATrial(t *testing.T) {
 				return
 			}
 			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "words of") {
+				var words *inference.RuntimeError
+				if errors.As(err, &words) {
+					t.Log(words.Words)
+				}
 				t.Errorf("got %v, want ErrModel with %q", err, want)
 			}
 		})
