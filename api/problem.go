@@ -35,6 +35,7 @@ var statuses = []struct {
 	{edgelens.ErrBadImage, http.StatusUnprocessableEntity, "Image refused", ""},
 	{edgelens.ErrConflict, http.StatusConflict, "Conflict", ""},
 	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "Nothing more can be kept, because the service's disk is full. Tell the operator, and try again later."},
+	{edgelens.ErrStorage, http.StatusInsufficientStorage, "Storage unavailable", "Nothing can be kept, because the service's storage cannot be written. Tell the operator (/readyz says more), and try again later."},
 	{edgelens.ErrCanceled, statusClientGone, "Canceled", "The client closed the connection before the answer was ready."},
 	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", "This model cannot be used at the moment. Ask the operator, or choose another one from /api/models."},
 	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this picture. If it keeps failing, tell the operator the request_id."},
@@ -60,6 +61,10 @@ func newProblem(err error) Problem {
 			p.Status, p.Title, p.Code, p.Detail = s.status, s.title, edgelens.Code(s.err), s.detail
 			if s.detail == "" {
 				p.Detail = err.Error()
+			}
+			var noRoom *edgelens.NoRoom
+			if errors.As(err, &noRoom) {
+				p.Detail = noRoom.Reason
 			}
 			break
 		}

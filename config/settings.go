@@ -72,7 +72,8 @@ func (c *Config) settings() []setting {
 		{"jobs.attempt_timeout", "longest time for one attempt at a job", duration(&c.Jobs.AttemptTimeout)},
 
 		{"ledger.max_age", "how long finished jobs and results are kept", duration(&c.Ledger.MaxAge)},
-		{"ledger.max_bytes", "most bytes of pictures and database before the oldest results go", integer(&c.Ledger.MaxBytes)},
+		{"ledger.min_age", "age before which finished jobs, results and events are not removed for space; where they fill max_bytes, nothing more is accepted", duration(&c.Ledger.MinAge)},
+		{"ledger.max_bytes", "max bytes of images and database before the oldest results are removed; outbox and ids of records do not count", integer(&c.Ledger.MaxBytes)},
 		{"ledger.max_events", "events kept for streams that resume", integer(&c.Ledger.MaxEvents)},
 		{"ledger.keep_images", "keep a job's picture as long as the job", boolean(&c.Ledger.KeepImages)},
 		{"ledger.max_queued", "most jobs that may wait", integer(&c.Ledger.MaxQueued)},
@@ -80,6 +81,7 @@ func (c *Config) settings() []setting {
 		{"ledger.outbox_max_age", "how long events may wait for who is to be told; access records wait longer", duration(&c.Ledger.OutboxMaxAge)},
 		{"ledger.outbox_max_bytes", "most bytes that may wait so, pictures included", integer(&c.Ledger.OutboxMaxBytes)},
 		{"ledger.remember", "how long a terminal's record is known when it comes again", duration(&c.Ledger.Remember)},
+		{"ledger.remember_max", "max ids of records that are kept for that, about 140 bytes each", integer(&c.Ledger.RememberMax)},
 		{"ledger.sweep_interval", "how often what is too old is looked for", duration(&c.Ledger.SweepInterval)},
 
 		{"mqtt.url", "MQTT broker (mqtt://, mqtts://, unix://); empty: a private mosquitto", secretURL(&c.Terminal.URL)},

@@ -159,6 +159,8 @@ var valid = map[string][3]string{
 	"ledger.outbox_max_age":       {"11h0m0s", "12h0m0s", "13h0m0s"},
 	"ledger.outbox_max_bytes":     {"1100000", "1200000", "1300000"},
 	"ledger.remember":             {"21h0m0s", "22h0m0s", "23h0m0s"},
+	"ledger.min_age":              {"11m0s", "12m0s", "13m0s"},
+	"ledger.remember_max":         {"1100", "1200", "1300"},
 	"ledger.sweep_interval":       {"11s", "12s", "13s"},
 	"recognize.quality":           {"off", "all", "terminals"},
 	"recognize.quality_min_score": {"0.1", "0.25", "0.3"},

@@ -286,7 +286,7 @@ func (f *Face) keep(ctx context.Context, one item, reception edgelens.Reception)
 		case ctx.Err() != nil || errors.Is(err, edgelens.ErrStopping):
 			return keptNever, err
 		}
-		passes := errors.Is(err, edgelens.ErrDiskFull) || errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrDeadline)
+		passes := edgelens.NotStored(err) || errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrDeadline)
 		switch {
 		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, one.QoS == 0 && f.now().Sub(one.receivedAt) > oncePatience:
 			f.metrics.drop(dropNotKept)

@@ -41,6 +41,7 @@ var fates = []struct {
 	{edgelens.ErrStopping, putBack},
 	{edgelens.ErrCanceled, putBack},
 	{edgelens.ErrDiskFull, putBack},
+	{edgelens.ErrStorage, putBack},
 }
 
 func fateOf(err error) fate {

@@ -17,6 +17,7 @@ import (
 
 	"edgelens/api"
 	"edgelens/config"
+	"edgelens/datadir"
 	"edgelens/models"
 	"edgelens/telemetry"
 )
@@ -65,6 +66,7 @@ func pullDefault(ctx context.Context, c *config.Config, out io.Writer) {
 // serve runs until ctx ends or a part fails, and then stops in order: not
 // ready, stop accepting, finish what was admitted, free.
 func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
+	datadir.UseOwnFilesOnly()
 	log := telemetry.NewLogger(c.Log, logs)
 	metrics := telemetry.NewRegistry(version)
 	core, err := newCore(c, log, metrics)
@@ -133,6 +135,10 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	start := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Serve(listener) })
+	group.Go(func() error {
+		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger))
+		return nil
+	})
 	// What terminals say is made durable from the start, and looked at later.
 	group.Go(s.terminals.start)
 	group.Go(func() error {
