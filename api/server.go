@@ -49,7 +49,9 @@ type Parts struct {
 	// Devices may be nil: then there are none.
 	Devices Devices
 	// Pictures may be nil: then none are kept.
-	Pictures   Pictures
+	Pictures Pictures
+	// Outbox may be nil: then nothing is set aside.
+	Outbox     Outbox
 	Readiness  Readiness
 	Metrics    http.Handler
 	Registerer prometheus.Registerer
@@ -66,6 +68,7 @@ type Server struct {
 	events     Events
 	devices    Devices
 	pictures   Pictures
+	outbox     Outbox
 	readiness  Readiness
 	log        *slog.Logger
 	uploads    *semaphore.Weighted
@@ -86,7 +89,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), pictures: cmp.Or[Pictures](parts.Pictures, noPictures{}),
-		readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
+		outbox: outboxOr(parts.Outbox), readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP answers by route and status.",

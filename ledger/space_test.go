@@ -127,7 +127,7 @@ func TestIDsAndOutboxDoNotPushOutTheRest(t *testing.T) {
 	job := accept(t, l)
 	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 	must(t, l.AddSeen(t.Context(), 40_000, now)) // 5 MB
-	for n := range 1500 {                       // 4 MB of rows that nobody takes
+	for n := range 1500 {                        // 4 MB of rows that nobody takes
 		receive(t, l, reception("door", n, withoutPicture))
 	}
 	now = now.Add(config.MinAge + time.Minute)

@@ -114,7 +114,9 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		t.Skipf("mounting a file system needs root: %v", err)
 	}
 	t.Cleanup(func() { must(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
-	remount := func(flags uintptr) { must(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|flags, "size=16m")) }
+	remount := func(flags uintptr) {
+		must(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|flags, "size=16m"))
+	}
 	l := open(t, dir, quiet())
 	accept(t, l)
 	// A file that is open for writing keeps a file system from becoming read-only.

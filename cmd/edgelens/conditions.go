@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"edgelens/ledger"
@@ -75,4 +77,26 @@ func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
 		stats.Problems = append(stats.Problems, p.Part)
 	}
 	return stats
+}
+
+// terminalConditions is the source of the deliveries and of MQTT.
+func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func() []condition {
+	return func() (all []condition) {
+		for _, a := range t.teller.Alarms() {
+			all = append(all, condition{part: "delivery to " + a.Sink, reason: fmt.Sprintf(
+				"not possible since %s, events are kept and tried again: %s", a.Since.UTC().Format(time.RFC3339), a.Reason)})
+		}
+		for sink, stats := range outboxStats(l, log) {
+			if stats.Aside > 0 {
+				all = append(all, condition{part: "events for " + sink, reason: fmt.Sprintf(
+					"%d are set aside because it does not take them; `edgelens outbox list` shows them, `edgelens outbox retry` sends them again", stats.Aside)})
+			}
+		}
+		if t.face != nil {
+			if err := t.face.TakenOver(); err != nil {
+				all = append(all, condition{part: "mqtt", reason: err.Error()})
+			}
+		}
+		return all
+	}
 }

@@ -119,7 +119,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Recognizer: s.core.recognizer, Models: s.core.loader, Readiness: s.readiness,
 		Jobs: counter{s.jobs.queue, s.jobs.ledger}, History: s.jobs.ledger, Events: s.jobs.ledger,
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Registerer: metrics, Log: s.log, Pictures: s.jobs.ledger,
+		Registerer: metrics, Log: s.log, Pictures: s.jobs.ledger, Outbox: s.jobs.ledger,
 	}
 	if s.terminals != nil && s.terminals.face != nil {
 		parts.Devices = s.terminals.face
@@ -136,7 +136,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Serve(listener) })
 	group.Go(func() error {
-		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger))
+		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), terminalConditions(s.terminals, s.jobs.ledger, s.log))
 		return nil
 	})
 	// What terminals say is made durable from the start, and looked at later.
