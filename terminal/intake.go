@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"strconv"
 	"strings"
 	"time"
@@ -327,12 +329,19 @@ func (f *Face) warn(one item, what string, err error) {
 		name = clip(one.Topic, maxLoggedTopic)
 		attributes = []any{"dialect", one.dialect.Name(), "device", "unknown", "topic", name}
 	}
+	if one.device == "" {
+		name = fmt.Sprint(crc32.ChecksumIEEE([]byte(one.Topic)) % loggedTopics)
+	}
 	suppressed, ok := f.limiter.pass(one.dialect.Name()+" "+name, one.receivedAt)
 	if !ok {
 		return
 	}
 	f.log.Warn(what, append(attributes, "bytes", len(one.Payload), "qos", one.QoS, "suppressed", suppressed, "error", err)...)
 }
+
+// loggedTopics is how many lines a minute there are at most of topics that name no
+// device: anybody may invent them.
+const loggedTopics = 64
 
 // maxLoggedTopic bounds what of a topic is logged, in bytes; a broker lets it have
 // 65,535.
