@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -32,13 +31,13 @@ func (c *Config) settings() []setting {
 		{"data_dir", "folder for everything that is kept", text(&c.DataDir)},
 		{"models_dir", "folder with the model files (default: models in the data folder)", text(&c.ModelsDir)},
 		{"model", "name of the default model (default: the manifest's)", text(&c.Model)},
-		{"model_mirror", "folder or URL to fetch models from before their public source", text(&c.ModelMirror)},
+		{"model_mirror", "folder or URL to fetch models from before their public source", secretURL(&c.ModelMirror)},
 		{"log_level", "debug, info, warn or error", text(&c.Log.LogLevel)},
 		{"log_format", "text or json", text(&c.Log.LogFormat)},
 
 		{"http.max_image_bytes", "largest picture, in bytes as sent", integer(&c.HTTP.MaxImageBytes)},
 		{"http.max_upload_bytes", "most bytes of uploads in memory at a time", integer(&c.HTTP.MaxUploadBytes)},
-		{"http.public_url", "address of this service in links to pictures; empty: http:// and where it listens", text(&c.PublicURL)},
+		{"http.public_url", "address of this service in links to pictures; empty: http:// and where it listens", secretURL(&c.PublicURL)},
 		{"http.read_timeout", "how long a client may take to send its request", duration(&c.HTTP.ReadTimeout)},
 
 		{"recognize.workers", "pictures taken in at a time; 0: one more than interpreters, the next at hand", integer(&c.Recognize.Workers)},
@@ -128,7 +127,9 @@ func (s setting) env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
 
-// Print writes the effective configuration as an edgelens.yaml.
+// Print writes the effective configuration as an edgelens.yaml, with a mask in
+// place of every secret. A file with a mask in it is refused by Load: it would be
+// taken for a setting.
 func (c *Config) Print(w io.Writer) error {
 	section := ""
 	for _, s := range c.settings() {
@@ -147,8 +148,8 @@ func (c *Config) Print(w io.Writer) error {
 			shown = strconv.Quote(shown)
 		}
 		help := s.help
-		if hidden, ok := s.value.(secretValue); ok && *hidden.p != "" {
-			help += " (it is set, and not shown)"
+		if strings.Contains(shown, mask) {
+			help += " (" + mask + " is not shown: put the real value here)"
 		}
 		if _, err := fmt.Fprintf(w, "%s%s: %s # %s\n", indent, key, shown, help); err != nil {
 			return err
@@ -164,26 +165,6 @@ func text(p *string) value { return textValue{p} }
 func (v textValue) Set(s string) error { *v.p = s; return nil }
 func (v textValue) String() string     { return *v.p }
 func (v textValue) Type() string       { return "string" }
-
-// secretURLValue is a URL whose password is not shown.
-type secretURLValue struct{ textValue }
-
-func secretURL(p *string) value { return secretURLValue{textValue{p}} }
-
-func (v secretURLValue) String() string {
-	parsed, err := url.Parse(*v.p)
-	if err != nil {
-		return ""
-	}
-	return parsed.Redacted()
-}
-
-// secretValue is not shown.
-type secretValue struct{ textValue }
-
-func secret(p *string) value { return secretValue{textValue{p}} }
-
-func (v secretValue) String() string { return "" }
 
 // listValue is texts with commas between.
 type listValue struct{ p *[]string }
