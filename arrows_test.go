@@ -33,9 +33,10 @@ var arrows = map[string][]string{
 	"preprocess":       {"models"},
 	"recognize":        {"models"},
 	"cache":            nil,
-	"ledger":           nil,
-	"supervise":        nil,
 	"internal":         nil, // small machinery that several rooms share
+	"datadir":          nil,
+	"ledger":           {"datadir"},
+	"supervise":        {"datadir"},
 	"api":              {"internal"},
 	"worker":           nil,
 	"event":            nil,

@@ -17,6 +17,7 @@ var codes = []struct {
 	{ErrNotFound, "not_found"},
 	{ErrConflict, "conflict"},
 	{ErrDiskFull, "disk_full"},
+	{ErrStorage, "storage"},
 	{ErrBusy, "busy"},
 	{ErrStopping, "not_accepting"},
 	{ErrDeadline, "deadline"},

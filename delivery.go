@@ -16,6 +16,33 @@ type Delivery struct {
 	Picture string
 	// CreatedAt is when the record was received.
 	CreatedAt time.Time
+	// Reduced asks for what is left without its large parts: the sink does not take
+	// it whole.
+	Reduced bool
+}
+
+// SetAside is an event that its sink never takes, kept until it is sent again or
+// removed for its age.
+type SetAside struct {
+	// ID names it, and grows.
+	ID int64
+	// Sink is who does not take it, Device what reported its record, Event the id
+	// of the event.
+	Sink, Device, Event string
+	// Kind is the record's.
+	Kind string
+	// ReceivedAt is when the record came, At when the event was set aside.
+	ReceivedAt, At time.Time
+	// Reason says in a sentence why.
+	Reason string
+}
+
+// SetAsideFilter selects events that were set aside; empty fields select all.
+type SetAsideFilter struct {
+	Sink, Device string
+	// Cursor and Limit are those of a JobFilter.
+	Cursor string
+	Limit  int
 }
 
 // Route is a sink that wants to be told of a record.

@@ -28,6 +28,9 @@ var (
 	ErrConflict = errors.New("the request conflicts with an earlier one")
 	// ErrDiskFull: nothing can be made durable, so nothing is promised.
 	ErrDiskFull = errors.New("the disk is full")
+	// ErrStorage: the storage cannot be written, or what it may hold is taken by
+	// what was promised. Nothing is made durable, so nothing is promised.
+	ErrStorage = errors.New("nothing can be stored")
 	// ErrBusy: no free slot now; trying again later will help.
 	ErrBusy = errors.New("the service is busy")
 	// ErrStopping: the service is shutting down or not ready yet.
@@ -49,7 +52,7 @@ var (
 func Sentinels() []error {
 	return []error{
 		ErrNoImage, ErrInvalid, ErrTooLarge, ErrUnsupportedFormat, ErrBadImage,
-		ErrUnknownModel, ErrNotFound, ErrConflict, ErrDiskFull, ErrBusy, ErrStopping, ErrDeadline,
+		ErrUnknownModel, ErrNotFound, ErrConflict, ErrDiskFull, ErrStorage, ErrBusy, ErrStopping, ErrDeadline,
 		ErrCanceled, ErrNoModel, ErrModel, ErrInference,
 	}
 }
@@ -74,3 +77,20 @@ func (b *Busy) Error() string { return b.Reason }
 
 // Is makes errors.Is(err, ErrBusy) true.
 func (b *Busy) Is(target error) bool { return target == ErrBusy }
+
+// NoRoom is an ErrStorage whose reason a client may read: it says nothing of the
+// inside.
+type NoRoom struct {
+	// Reason is a sentence for the user.
+	Reason string
+}
+
+// Error returns the reason.
+func (n *NoRoom) Error() string { return n.Reason }
+
+// Is makes errors.Is(err, ErrStorage) true.
+func (n *NoRoom) Is(target error) bool { return target == ErrStorage }
+
+// NotStored reports whether an error says that something could not be made
+// durable for a cause that may pass: it is worth trying again.
+func NotStored(err error) bool { return errors.Is(err, ErrDiskFull) || errors.Is(err, ErrStorage) }

@@ -813,6 +813,52 @@ type ResultList struct {
 	Results []StoredResult `json:"results"`
 }
 
+// SetAside defines model for SetAside.
+type SetAside struct {
+	Device string `json:"device"`
+
+	// Event The id of the event, and of its result
+	Event string `json:"event"`
+
+	// Id Names it in a retry
+	Id int64 `json:"id"`
+
+	// Kind verified, stranger or snapshot
+	Kind string `json:"kind"`
+
+	// Reason Why the receiver does not take it
+	Reason string `json:"reason"`
+
+	// ReceivedAt When the record came
+	ReceivedAt time.Time `json:"received_at"`
+	SetAsideAt time.Time `json:"set_aside_at"`
+
+	// Sink Who does not take it
+	Sink string `json:"sink"`
+}
+
+// SetAsideList defines model for SetAsideList.
+type SetAsideList struct {
+	Events []SetAside `json:"events"`
+
+	// Next The cursor of the next page; absent on the last
+	Next *string `json:"next,omitempty"`
+}
+
+// SetAsideRetried defines model for SetAsideRetried.
+type SetAsideRetried struct {
+	Retried int `json:"retried"`
+}
+
+// SetAsideRetry defines model for SetAsideRetry.
+type SetAsideRetry struct {
+	// Ids Only these; without them, all
+	Ids *[]int64 `json:"ids,omitempty"`
+
+	// Sink Only those of this sink
+	Sink *string `json:"sink,omitempty"`
+}
+
 // StoredResult defines model for StoredResult.
 type StoredResult struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -947,6 +993,21 @@ type GetJobParams struct {
 	Wait *string `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
+// ListSetAsideParams defines parameters for ListSetAside.
+type ListSetAsideParams struct {
+	// Sink Only those of this sink: `mqtt` or `webhook`.
+	Sink *string `form:"sink,omitempty" json:"sink,omitempty"`
+
+	// Device Only those of this device.
+	Device *string `form:"device,omitempty" json:"device,omitempty"`
+
+	// Limit How many to return at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next` of the page before; empty for the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListResultsParams defines parameters for ListResults.
 type ListResultsParams struct {
 	// Device Only images from this device.
@@ -1012,6 +1073,12 @@ type ServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx echo.Context, name string) error
+	// ListSetAside List the events that were set aside, newest first
+	// (GET /api/outbox)
+	ListSetAside(ctx echo.Context, params ListSetAsideParams) error
+	// RetrySetAside Send events that were set aside again
+	// (POST /api/outbox/retry)
+	RetrySetAside(ctx echo.Context) error
 	// ListResults List results, newest first
 	// (GET /api/results)
 	ListResults(ctx echo.Context, params ListResultsParams) error
@@ -1256,6 +1323,54 @@ func (w *ServerInterfaceWrapper) GetModel(ctx echo.Context) error {
 	return err
 }
 
+// ListSetAside converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSetAside(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSetAsideParams
+	// ------------- Optional query parameter "sink" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sink", ctx.QueryParams(), &params.Sink, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sink: %s", err))
+	}
+
+	// ------------- Optional query parameter "device" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "device", ctx.QueryParams(), &params.Device, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter device: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSetAside(ctx, params)
+	return err
+}
+
+// RetrySetAside converts echo context to params.
+func (w *ServerInterfaceWrapper) RetrySetAside(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetrySetAside(ctx)
+	return err
+}
+
 // ListResults converts echo context to params.
 func (w *ServerInterfaceWrapper) ListResults(ctx echo.Context) error {
 	var err error
@@ -1444,6 +1559,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
 	router.GET(options.BaseURL+"/api/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/api/models/:name", wrapper.GetModel, options.OperationMiddlewares["getModel"]...)
+	router.GET(options.BaseURL+"/api/outbox", wrapper.ListSetAside, options.OperationMiddlewares["listSetAside"]...)
+	router.POST(options.BaseURL+"/api/outbox/retry", wrapper.RetrySetAside, options.OperationMiddlewares["retrySetAside"]...)
 	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
@@ -2573,6 +2690,158 @@ func (response GetModel421ApplicationProblemPlusJSONResponse) VisitGetModelRespo
 	return err
 }
 
+type ListSetAsideRequestObject struct {
+	Params ListSetAsideParams
+}
+
+type ListSetAsideResponseObject interface {
+	VisitListSetAsideResponse(w http.ResponseWriter) error
+}
+
+type ListSetAside200JSONResponse SetAsideList
+
+func (response ListSetAside200JSONResponse) VisitListSetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSetAside400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSetAside400ApplicationProblemPlusJSONResponse) VisitListSetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAsideRequestObject struct {
+	ContentType string
+	Body        io.Reader
+}
+
+type RetrySetAsideResponseObject interface {
+	VisitRetrySetAsideResponse(w http.ResponseWriter) error
+}
+
+type RetrySetAside200JSONResponse SetAsideRetried
+
+func (response RetrySetAside200JSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response RetrySetAside400ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside403ApplicationProblemPlusJSONResponse Problem
+
+func (response RetrySetAside403ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside404ApplicationProblemPlusJSONResponse Problem
+
+func (response RetrySetAside404ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside413ApplicationProblemPlusJSONResponse Problem
+
+func (response RetrySetAside413ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response RetrySetAside503ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside507ApplicationProblemPlusJSONResponse Problem
+
+func (response RetrySetAside507ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListResultsRequestObject struct {
 	Params ListResultsParams
 }
@@ -2948,6 +3217,12 @@ type StrictServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// ListSetAside List the events that were set aside, newest first
+	// (GET /api/outbox)
+	ListSetAside(ctx context.Context, request ListSetAsideRequestObject) (ListSetAsideResponseObject, error)
+	// RetrySetAside Send events that were set aside again
+	// (POST /api/outbox/retry)
+	RetrySetAside(ctx context.Context, request RetrySetAsideRequestObject) (RetrySetAsideResponseObject, error)
 	// ListResults List results, newest first
 	// (GET /api/results)
 	ListResults(ctx context.Context, request ListResultsRequestObject) (ListResultsResponseObject, error)
@@ -3256,6 +3531,58 @@ func (sh *strictHandler) GetModel(ctx echo.Context, name string) error {
 		return err
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		return validResponse.VisitGetModelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSetAside operation middleware
+func (sh *strictHandler) ListSetAside(ctx echo.Context, params ListSetAsideParams) error {
+	var request ListSetAsideRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSetAside(ctx.Request().Context(), request.(ListSetAsideRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSetAside")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSetAsideResponseObject); ok {
+		return validResponse.VisitListSetAsideResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetrySetAside operation middleware
+func (sh *strictHandler) RetrySetAside(ctx echo.Context) error {
+	var request RetrySetAsideRequestObject
+
+	request.ContentType = ctx.Request().Header.Get("Content-Type")
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetrySetAside(ctx.Request().Context(), request.(RetrySetAsideRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetrySetAside")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetrySetAsideResponseObject); ok {
+		return validResponse.VisitRetrySetAsideResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -22,8 +22,8 @@ const (
 )
 
 // deviceRoutes take a small JSON object, whatever its Content-Type, that has
-// consequences at a door.
-var deviceRoutes = map[string]bool{"/": true, "/api/devices/:id": true, "/api/devices/:id/commands": true}
+// consequences at a door, or for what receivers are told.
+var deviceRoutes = map[string]bool{"/": true, "/api/devices/:id": true, "/api/devices/:id/commands": true, "/api/outbox/retry": true}
 
 // SendCommand implements StrictServerInterface.
 func (s *Server) SendCommand(ctx context.Context, r SendCommandRequestObject) (SendCommandResponseObject, error) {

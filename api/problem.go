@@ -33,6 +33,7 @@ var statuses = []struct {
 	{edgelens.ErrBadImage, http.StatusUnprocessableEntity, "Image refused", ""},
 	{edgelens.ErrConflict, http.StatusConflict, "Conflict", ""},
 	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "Nothing more can be kept, because the service's disk is full. Tell the operator, and try again later."},
+	{edgelens.ErrStorage, http.StatusInsufficientStorage, "Storage unavailable", "Nothing can be kept, because the service's storage cannot be written. Tell the operator (/readyz says more), and try again later."},
 	{edgelens.ErrCanceled, http.StatusRequestTimeout, "Canceled", "The client closed the connection, or its sending side, and the answer was not ready soon after."},
 	{edgelens.ErrNoModel, http.StatusServiceUnavailable, "No model", ""},
 	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", ""},
@@ -56,6 +57,10 @@ func newProblem(err error) Problem {
 			p.Status, p.Title, p.Code, p.Detail = s.status, s.title, edgelens.Code(s.err), s.detail
 			if s.detail == "" {
 				p.Detail = err.Error()
+			}
+			var noRoom *edgelens.NoRoom
+			if errors.As(err, &noRoom) {
+				p.Detail = noRoom.Reason
 			}
 			break
 		}

@@ -48,7 +48,9 @@ type Parts struct {
 	// Devices may be nil: then there are none.
 	Devices Devices
 	// Pictures may be nil: then none are kept.
-	Pictures   Pictures
+	Pictures Pictures
+	// Outbox may be nil: then nothing is set aside.
+	Outbox     Outbox
 	Readiness  Readiness
 	Metrics    http.Handler
 	Registerer prometheus.Registerer
@@ -65,6 +67,7 @@ type Server struct {
 	events     Events
 	devices    Devices
 	pictures   Pictures
+	outbox     Outbox
 	readiness  Readiness
 	log        *slog.Logger
 	hosts      hosts
@@ -93,7 +96,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), pictures: cmp.Or[Pictures](parts.Pictures, noPictures{}),
-		readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
+		outbox: outboxOr(parts.Outbox), readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
 		operations: newOperations(doc), cors: newCORS(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{

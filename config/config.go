@@ -110,7 +110,7 @@ func (c *Config) Validate() error {
 		faults = append(faults, errors.New("data_dir must not be empty"))
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		faults = append(faults, fmt.Errorf("http.public_url must be an http:// or https:// address, not %q", c.PublicURL))
+		faults = append(faults, errors.New("http.public_url must be an http:// or https:// address")) // not repeated: it may hold a password
 	}
 	for _, section := range []struct {
 		prefix string

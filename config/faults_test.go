@@ -108,7 +108,7 @@ func TestEveryBadValueNamesItsSource(t *testing.T) {
 		"webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true,
 	}
 	// What may hold a password, which a fault must not repeat.
-	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true}
+	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "http.public_url": true}
 	for key := range valid {
 		if free[key] {
 			continue

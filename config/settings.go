@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -32,13 +31,13 @@ func (c *Config) settings() []setting {
 		{"data_dir", "folder for everything that is kept", text(&c.DataDir)},
 		{"models_dir", "folder with the model files (default: models in the data folder)", text(&c.ModelsDir)},
 		{"model", "name of the default model (default: the manifest's)", text(&c.Model)},
-		{"model_mirror", "folder or URL to fetch models from before their public source", text(&c.ModelMirror)},
+		{"model_mirror", "folder or URL to fetch models from before their public source", secretURL(&c.ModelMirror)},
 		{"log_level", "debug, info, warn or error", text(&c.Log.LogLevel)},
 		{"log_format", "text or json", text(&c.Log.LogFormat)},
 
 		{"http.max_image_bytes", "largest picture, in bytes as sent", integer(&c.HTTP.MaxImageBytes)},
 		{"http.max_upload_bytes", "most bytes of uploads in memory at a time", integer(&c.HTTP.MaxUploadBytes)},
-		{"http.public_url", "address of this service in links to images; empty: http:// and where it listens", text(&c.PublicURL)},
+		{"http.public_url", "address of this service in links to images; empty: http:// and where it listens", secretURL(&c.PublicURL)},
 		{"http.allowed_hosts", "further host names that the service answers to, with commas between, besides IP addresses, localhost, this machine's name and http.public_url; *: all names, which lets any web page in", list(&c.HTTP.AllowedHosts)},
 		{"http.allowed_origins", "origins (https://dash.example.com) whose web pages may use recognition, jobs, results and events, with commas between; *: all; empty: none", list(&c.HTTP.AllowedOrigins)},
 		{"http.allowed_command_origins", "origins whose web pages may see devices, change them and send commands; empty: none", list(&c.HTTP.AllowedCommandOrigins)},
@@ -78,7 +77,8 @@ func (c *Config) settings() []setting {
 		{"jobs.attempt_timeout", "longest time for one attempt at a job", duration(&c.Jobs.AttemptTimeout)},
 
 		{"ledger.max_age", "how long finished jobs and results are kept", duration(&c.Ledger.MaxAge)},
-		{"ledger.max_bytes", "most bytes of pictures and database before the oldest results go", integer(&c.Ledger.MaxBytes)},
+		{"ledger.min_age", "age before which finished jobs, results and events are not removed for space; where they fill max_bytes, nothing more is accepted", duration(&c.Ledger.MinAge)},
+		{"ledger.max_bytes", "max bytes of images and database before the oldest results are removed; outbox and ids of records do not count", integer(&c.Ledger.MaxBytes)},
 		{"ledger.max_events", "events kept for streams that resume", integer(&c.Ledger.MaxEvents)},
 		{"ledger.keep_images", "keep a job's picture as long as the job", boolean(&c.Ledger.KeepImages)},
 		{"ledger.max_queued", "most jobs that may wait", integer(&c.Ledger.MaxQueued)},
@@ -86,6 +86,7 @@ func (c *Config) settings() []setting {
 		{"ledger.outbox_max_age", "how long events may wait for who is to be told; access records wait longer", duration(&c.Ledger.OutboxMaxAge)},
 		{"ledger.outbox_max_bytes", "most bytes that may wait so, pictures included", integer(&c.Ledger.OutboxMaxBytes)},
 		{"ledger.remember", "how long a terminal's record is known when it comes again", duration(&c.Ledger.Remember)},
+		{"ledger.remember_max", "max ids of records that are kept for that, about 140 bytes each", integer(&c.Ledger.RememberMax)},
 		{"ledger.sweep_interval", "how often what is too old is looked for", duration(&c.Ledger.SweepInterval)},
 
 		{"mqtt.url", "MQTT broker (mqtt://, mqtts://, unix://); empty: a private mosquitto", secretURL(&c.Terminal.URL)},
@@ -135,7 +136,9 @@ func (s setting) env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
 
-// Print writes the effective configuration as an edgelens.yaml.
+// Print writes the effective configuration as an edgelens.yaml, with a mask in
+// place of every secret. A file with a mask in it is refused by Load: it would be
+// taken for a setting.
 func (c *Config) Print(w io.Writer) error {
 	section := ""
 	for _, s := range c.settings() {
@@ -154,8 +157,8 @@ func (c *Config) Print(w io.Writer) error {
 			shown = strconv.Quote(shown)
 		}
 		help := s.help
-		if hidden, ok := s.value.(secretValue); ok && *hidden.p != "" {
-			help += " (it is set, and not shown)"
+		if strings.Contains(shown, mask) {
+			help += " (" + mask + " is not shown: put the real value here)"
 		}
 		if _, err := fmt.Fprintf(w, "%s%s: %s # %s\n", indent, key, shown, help); err != nil {
 			return err
@@ -171,26 +174,6 @@ func text(p *string) value { return textValue{p} }
 func (v textValue) Set(s string) error { *v.p = s; return nil }
 func (v textValue) String() string     { return *v.p }
 func (v textValue) Type() string       { return "string" }
-
-// secretURLValue is a URL whose password is not shown.
-type secretURLValue struct{ textValue }
-
-func secretURL(p *string) value { return secretURLValue{textValue{p}} }
-
-func (v secretURLValue) String() string {
-	parsed, err := url.Parse(*v.p)
-	if err != nil {
-		return ""
-	}
-	return parsed.Redacted()
-}
-
-// secretValue is not shown.
-type secretValue struct{ textValue }
-
-func secret(p *string) value { return secretValue{textValue{p}} }
-
-func (v secretValue) String() string { return "" }
 
 // listValue is texts with commas between.
 type listValue struct{ p *[]string }

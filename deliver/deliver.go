@@ -22,8 +22,9 @@ import (
 )
 
 // ErrRejected: the sink understood what it was told and will never take it. It
-// is tried a few times more, then given up, so that it holds up nothing else
-// that the device has to say.
+// is tried once or twice more, then set aside, so that it holds up nothing else
+// that the device has to say. So is an edgelens.ErrTooLarge, once a reduced form
+// was tried.
 var ErrRejected = errors.New("the receiver rejects it")
 
 // A Sink is somebody to be told.
@@ -31,7 +32,8 @@ type Sink interface {
 	// Name is the one in the outbox.
 	Name() string
 	// Deliver tells one thing and returns nil once the sink has confirmed it.
-	// Errors other than ErrRejected may pass. It is called by many goroutines,
+	// Errors other than ErrRejected and edgelens.ErrTooLarge may pass; after the
+	// latter it is called again with d.Reduced. It is called by many goroutines,
 	// but for each device by one at a time.
 	Deliver(ctx context.Context, d *edgelens.Delivery) error
 }
@@ -42,6 +44,8 @@ type Outbox interface {
 	OutboxDevices(ctx context.Context, sink string) ([]string, error)
 	Outbox(ctx context.Context, sink, device string, limit int) ([]edgelens.Delivery, error)
 	Told(ctx context.Context, seqs ...int64) error
+	// SetAside keeps a row, and takes it out of its device's order.
+	SetAside(ctx context.Context, seq int64, reason string) error
 }
 
 // Config is how sinks are told.
@@ -51,14 +55,14 @@ type Config struct {
 	// MinBackoff and MaxBackoff bound the wait after a failure, which doubles
 	// from one to the next and is spread by a half.
 	MinBackoff, MaxBackoff time.Duration
-	// Rejections is how often ErrRejected is heard for one thing until it is
-	// given up.
+	// Rejections is how often one thing is rejected until it is set aside. What
+	// comes right after one that was set aside is tried once.
 	Rejections int
 }
 
 // DefaultConfig tells 16 devices at a time and waits between 1 s and 1 min.
 func DefaultConfig() Config {
-	return Config{Lanes: 16, MinBackoff: time.Second, MaxBackoff: time.Minute, Rejections: 5}
+	return Config{Lanes: 16, MinBackoff: time.Second, MaxBackoff: time.Minute, Rejections: 2}
 }
 
 // Validate reports every fault at once, each with its setting's name.
@@ -86,6 +90,7 @@ type Teller struct {
 	// stop ends the rounds, abandon the deliveries under way.
 	stop, abandon context.CancelFunc
 	running       sync.WaitGroup
+	alarms        alarms
 }
 
 // stopPatience is how long Stop waits for the sinks' confirmations: what is cut
@@ -98,7 +103,7 @@ func New(outbox Outbox, config Config, log *slog.Logger, metrics prometheus.Regi
 		return nil, fmt.Errorf("set up the deliveries: %w: %w", edgelens.ErrInvalid, err)
 	}
 	t := &Teller{outbox: outbox, config: config, log: log, events: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "edgelens_events_total", Help: "Events by sink, and whether they were delivered, failed and are to be tried again, or were given up because the sink rejects them.",
+		Name: "edgelens_events_total", Help: "Events by sink, and whether they were delivered (reduced: of these without their large parts), failed and are to be tried again, or were set aside because the sink rejects them.",
 	}, []string{"sink", "outcome"})}
 	metrics.MustRegister(t.events)
 	return t, nil
@@ -110,7 +115,7 @@ func (t *Teller) Start(sinks ...Sink) {
 	working, abandon := context.WithCancel(context.Background())
 	t.stop, t.abandon = stop, abandon
 	for _, sink := range sinks {
-		for _, outcome := range []string{outcomeDelivered, outcomeFailed, outcomeRejected} {
+		for _, outcome := range []string{outcomeDelivered, outcomeReduced, outcomeFailed, outcomeRejected} {
 			t.events.WithLabelValues(sink.Name(), outcome)
 		}
 		t.running.Go(func() { newRound(t, sink).run(ctx, working) })
@@ -132,6 +137,7 @@ func (t *Teller) Stop() {
 // The outcomes in edgelens_events_total.
 const (
 	outcomeDelivered = "delivered"
+	outcomeReduced   = "reduced"
 	outcomeFailed    = "failed"
 	outcomeRejected  = "rejected"
 )

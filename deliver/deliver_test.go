@@ -30,6 +30,7 @@ type outbox struct {
 	changed []string
 	fail    error
 	told    []string // sink device key
+	aside   []string // reasons
 }
 
 func newOutbox() *outbox {
@@ -98,6 +99,13 @@ func (o *outbox) Told(_ context.Context, seqs ...int64) error {
 	return nil
 }
 
+func (o *outbox) SetAside(ctx context.Context, seq int64, reason string) error {
+	o.mu.Lock()
+	o.aside = append(o.aside, reason)
+	o.mu.Unlock()
+	return o.Told(ctx, seq)
+}
+
 func (o *outbox) left() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -117,6 +125,7 @@ type sink struct {
 	heard    map[string][]string // keys by device
 	busy     map[string]bool
 	together int
+	calls    int
 	most     int
 	fault    string
 }
@@ -132,6 +141,7 @@ func (s *sink) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 		s.fault = "told twice at a time of " + d.Record.Device
 	}
 	s.busy[d.Record.Device] = true
+	s.calls++
 	s.together++
 	s.most = max(s.most, s.together)
 	s.mu.Unlock()
@@ -416,28 +426,126 @@ func TestOneBadEventIsNoOutage(t *testing.T) {
 	}
 }
 
-func TestWhatIsRejectedIsGivenUp(t *testing.T) {
-	var mu sync.Mutex
-	tries := map[string]int{}
+func TestWhatIsRejectedIsSetAside(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer func(d *edgelens.Delivery) error
+		// tries of the two bad ones together, and what becomes of them: each is
+		// tried 3 times, as one that is taken comes between them.
+		tries          int32
+		keys           string
+		aside, reduced float64
+	}{
+		"rejected": {func(*edgelens.Delivery) error { return fmt.Errorf("no: %w", deliver.ErrRejected) }, 2 * 3, "1 2 3", 2, 0},
+		"too large, reduced": {func(d *edgelens.Delivery) error {
+			if d.Reduced {
+				return nil
+			}
+			return fmt.Errorf("no: %w", edgelens.ErrTooLarge)
+		}, 2 * 2, "1 bad 2 bad 3", 0, 2},
+		"too large in any form": {func(*edgelens.Delivery) error { return edgelens.ErrTooLarge }, 2 * 3 * 2, "1 2 3", 2, 0},
+		"too large, and nothing to leave out": {func(d *edgelens.Delivery) error {
+			if d.Reduced {
+				return deliver.ErrRejected
+			}
+			return edgelens.ErrTooLarge
+		}, 2 * 3 * 2, "1 2 3", 2, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var tries atomic.Int32
+			o := newOutbox()
+			s := &sink{name: "s", do: func(_ context.Context, d *edgelens.Delivery) error {
+				if d.Record.Key != "bad" {
+					return nil
+				}
+				tries.Add(1)
+				return test.answer(d)
+			}}
+			o.add("s", "door", "1", "bad", "2", "bad", "3")
+			metrics := start(t, o, quick(), s)
+			eventually(t, "all told", func() bool { return o.left() == 0 })
+			if got := s.keys("door"); got != test.keys {
+				t.Errorf("told %s, want %s", got, test.keys)
+			}
+			if tries.Load() != test.tries {
+				t.Errorf("%d tries of the two bad ones, want %d", tries.Load(), test.tries)
+			}
+			eventually(t, "all counted", func() bool {
+				return count(t, metrics, "rejected") == test.aside && count(t, metrics, "reduced") == test.reduced
+			})
+			if float64(len(o.aside)) != test.aside {
+				t.Errorf("set aside: %q", o.aside)
+			}
+		})
+	}
+}
+
+// A receiver that rejects everything holds up nothing: only the first is tried
+// again.
+func TestManyRejectionsInARow(t *testing.T) {
+	var tries atomic.Int32
 	o := newOutbox()
-	s := &sink{name: "s", do: func(_ context.Context, d *edgelens.Delivery) error {
-		mu.Lock()
-		defer mu.Unlock()
-		tries[d.Record.Key]++
-		if d.Record.Key == "bad" {
-			return fmt.Errorf("no: %w", deliver.ErrRejected)
+	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error { tries.Add(1); return deliver.ErrRejected }}
+	o.add("s", "door", numbers(0, 20)...)
+	start(t, o, quick(), s)
+	eventually(t, "all are set aside", func() bool { return o.left() == 0 })
+	if n := tries.Load(); n != 3+19 {
+		t.Errorf("%d tries, want 22", n)
+	}
+}
+
+// A receiver that fails for a while raises one alarm, which ends with it; nothing
+// is dropped.
+func TestAlarm(t *testing.T) {
+	var away atomic.Bool
+	away.Store(true)
+	o := newOutbox()
+	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
+		if away.Load() {
+			return errors.New("the receiver answers 401")
 		}
 		return nil
 	}}
-	o.add("s", "door", "1", "bad", "2", "bad", "3")
-	start(t, o, quick(), s)
+	for device := range 5 {
+		o.add("s", fmt.Sprint("d", device), "1", "2")
+	}
+	log := &lines{}
+	teller, err := deliver.New(o, quick(), slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	teller.Start(s)
+	t.Cleanup(teller.Stop)
+	eventually(t, "an alarm", func() bool { return len(teller.Alarms()) == 1 })
+	if a := teller.Alarms()[0]; a.Sink != "s" || !strings.Contains(a.Reason, "401") {
+		t.Errorf("alarm %+v", a)
+	}
+	tried := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.calls > 40 }
+	eventually(t, "many tries", tried)
+	if text := log.String(); strings.Count(text, "level=") != 2 {
+		t.Errorf("want a warning and an error in the log:\n%s", text)
+	}
+	away.Store(false)
 	eventually(t, "all told", func() bool { return o.left() == 0 })
-	if got := s.keys("door"); got != "1 2 3" {
-		t.Errorf("told %s", got)
-	}
-	if tries["bad"] != 6 {
-		t.Errorf("%d tries of the two bad ones, want 3 each", tries["bad"])
-	}
+	eventually(t, "no alarm", func() bool { return len(teller.Alarms()) == 0 })
+	eventually(t, "a line", func() bool { return strings.Count(log.String(), "deliveries go on") == 1 })
+}
+
+// lines is a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // A delivery under way at the stop is let end, and noted.

@@ -32,7 +32,10 @@ type outage struct {
 	// failures in a row, whatever the device; from brokenAfter on it is an outage.
 	failures int
 	since    time.Time
-	wait     time.Duration
+	// probes is how often it was found to be away, those that failed together
+	// being one time.
+	probes int
+	wait   time.Duration
 	// until is when the next probe may be made.
 	until time.Time
 }
@@ -40,9 +43,8 @@ type outage struct {
 // lasts reports whether the sink is taken to be away.
 func (o *outage) lasts() bool { return !o.since.IsZero() }
 
-// fail takes a failure into account, of a delivery that began at began, and reports
-// whether an outage has begun with it.
-func (o *outage) fail(began time.Time, err error, c Config) (begins bool) {
+// fail takes a failure into account, of a delivery that began at began.
+func (o *outage) fail(began time.Time, err error, c Config) {
 	now := time.Now()
 	o.failures++
 	var later *Later
@@ -51,17 +53,16 @@ func (o *outage) fail(began time.Time, err error, c Config) (begins bool) {
 		o.until = latest(o.until, now.Add(min(later.After, maxLater)))
 	}
 	if !asks && o.failures < brokenAfter {
-		return false
+		return
 	}
 	if !o.lasts() {
-		o.since, begins = now, true
+		o.since = now
+	} else if began.Before(o.until) { // it was under way with others that failed
+		return
 	}
-	if began.Before(o.until) && !begins { // it was under way with others that failed
-		return false
-	}
+	o.probes++
 	o.wait = min(max(2*o.wait, c.MinBackoff), c.MaxBackoff)
 	o.until = latest(o.until, now.Add(spread(o.wait)))
-	return begins
 }
 
 func latest(a, b time.Time) time.Time {

@@ -3,7 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"time"
 
 	"edgelens"
@@ -39,12 +39,16 @@ type device struct {
 	// rejected is the thing that the sink rejected last, and how often.
 	rejected   int64
 	rejections int
+	// asides is how many things in a row were set aside.
+	asides int
 }
 
 // report is what became of a lane.
 type report struct {
 	device string
 	told   int
+	// reduced is how many of those were told without their large parts.
+	reduced int
 	// failed is the thing that could not be told, since when that was tried, and why
 	// it could not.
 	failed *edgelens.Delivery
@@ -138,7 +142,7 @@ func (r *round) lane(ctx, working context.Context, name string) report {
 		for i := 0; i < len(deliveries) && ctx.Err() == nil; i++ {
 			d := &deliveries[i]
 			began := time.Now()
-			if err := r.sink.Deliver(working, d); err != nil {
+			if err := r.deliver(working, d); err != nil {
 				done.failed, done.began, done.err = d, began, err
 				return done
 			}
@@ -147,9 +151,30 @@ func (r *round) lane(ctx, working context.Context, name string) report {
 				return done
 			}
 			done.told++
+			if d.Reduced {
+				done.reduced++
+			}
 		}
 	}
 	return done
+}
+
+// deliver tells one thing: whole, or else without its large parts.
+func (r *round) deliver(ctx context.Context, d *edgelens.Delivery) error {
+	err := r.sink.Deliver(ctx, d)
+	if !errors.Is(err, edgelens.ErrTooLarge) {
+		return err
+	}
+	d.Reduced = true
+	reduced := r.sink.Deliver(ctx, d)
+	if errors.Is(reduced, ErrRejected) || errors.Is(reduced, edgelens.ErrTooLarge) {
+		return fmt.Errorf("%w: %w, and not in a reduced form either: %w", ErrRejected, err, reduced)
+	}
+	if reduced == nil {
+		r.log.Warn("an event is too large for its receiver and was sent reduced; it says what was left out", "sink", r.sink.Name(), "device", d.Record.Device,
+			"event", d.Record.ID, "reason", err)
+	}
+	return reduced
 }
 
 // note takes down what became of a lane.
@@ -158,8 +183,12 @@ func (r *round) note(done report) {
 	d.busy = false
 	r.busy--
 	r.events.WithLabelValues(r.sink.Name(), outcomeDelivered).Add(float64(done.told))
+	r.events.WithLabelValues(r.sink.Name(), outcomeReduced).Add(float64(done.reduced))
+	if done.told > 0 {
+		d.asides = 0
+	}
 	if done.told > 0 || done.err == nil {
-		r.recovered(d)
+		r.recovered(done.device, d)
 	}
 	if done.err == nil {
 		if !d.more {
@@ -179,27 +208,17 @@ func (r *round) note(done report) {
 		r.reject(d, done)
 		return
 	}
-	if r.outage.fail(done.began, done.err, r.config) {
-		r.log.Warn("the receiver is away; its events wait, and one delivery at a time probes", "sink", r.sink.Name(), "error", done.err)
-	}
-	r.log.Log(context.Background(), r.level(d), "could not deliver; it is tried again", "sink", r.sink.Name(), "device", done.device,
+	r.outage.fail(done.began, done.err, r.config)
+	r.log.Debug("could not deliver; it is tried again", "sink", r.sink.Name(), "device", done.device,
 		"event", done.failed.Record.ID, "tries", d.failures, "error", done.err)
-}
-
-// level keeps a receiver that is away from filling the log: the first failures
-// are warnings, of the rest every tenth.
-func (r *round) level(d *device) slog.Level {
-	if d.failures <= 3 || d.failures%10 == 0 {
-		return slog.LevelWarn
-	}
-	return slog.LevelDebug
+	r.alarms.failed(r.sink.Name(), done.device, done.err, max(d.failures, r.outage.probes), r.log)
 }
 
 // recovered lets everybody go on at once: the sink is there.
-func (r *round) recovered(d *device) {
+func (r *round) recovered(name string, d *device) {
 	d.failures, d.notBefore = 0, time.Time{}
+	r.alarms.succeeded(r.sink.Name(), name, r.log)
 	if r.outage.lasts() {
-		r.log.Info("the receiver is back; deliveries go on", "sink", r.sink.Name(), "away", time.Since(r.outage.since).Round(time.Millisecond))
 		for _, d := range r.devices {
 			d.failures, d.notBefore = 0, time.Time{}
 		}
@@ -207,24 +226,25 @@ func (r *round) recovered(d *device) {
 	r.outage = outage{}
 }
 
-// reject counts a rejection, and gives the thing up after too many.
+// reject counts a rejection, and sets the thing aside after too many.
 func (r *round) reject(d *device, done report) {
 	if d.rejected != done.failed.Seq {
 		d.rejected, d.rejections = done.failed.Seq, 0
 	}
 	d.rejections++
 	attributes := []any{"sink", r.sink.Name(), "device", done.device, "event", done.failed.Record.ID, "tries", d.rejections, "error", done.err}
-	if d.rejections < r.config.Rejections {
+	if d.rejections < r.config.Rejections && d.asides == 0 {
 		r.log.Warn("the receiver rejects an event; it is tried again", attributes...)
 		return
 	}
-	if err := r.outbox.Told(context.Background(), done.failed.Seq); err != nil {
-		r.log.Warn("write the outbox; it is tried again", "sink", r.sink.Name(), "error", err)
+	if err := r.outbox.SetAside(context.Background(), done.failed.Seq, done.err.Error()); err != nil {
+		r.log.Warn("writing the outbox failed; it is tried again", "sink", r.sink.Name(), "error", err)
 		return
 	}
 	r.events.WithLabelValues(r.sink.Name(), outcomeRejected).Inc()
-	r.log.Error("an event was given up: the receiver rejects it; it is in the history under its id", attributes...)
-	d.failures, d.notBefore = 0, time.Time{}
+	r.log.Error("an event was set aside: the receiver rejects it; `edgelens outbox list` shows it, `edgelens outbox retry` sends it again", attributes...)
+	d.failures, d.notBefore, d.asides = 0, time.Time{}, d.asides+1
+	r.alarms.succeeded(r.sink.Name(), done.device, r.log) // it answers
 }
 
 // backoff is the wait after so many failures in a row.

@@ -67,6 +67,9 @@ type Data struct {
 	// AgeMS is how long ago it was captured, or else received, when this was
 	// written, in milliseconds; never negative.
 	AgeMS int64 `json:"age_ms"`
+	// Reduced names what was left out because the receiver does not take as much,
+	// such as "record.note" or "predictions"; not there where nothing was.
+	Reduced []string `json:"reduced,omitempty"`
 }
 
 // Prediction is one class and how probable it is.

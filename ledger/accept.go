@@ -42,6 +42,9 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 	if err != nil || earlier != nil {
 		return valueOf(earlier), earlier != nil, err
 	}
+	if err := l.checkWritable(); err != nil {
+		return edgelens.Job{}, false, err
+	}
 	if err := l.checkRoom(spec.Bytes); err != nil {
 		return edgelens.Job{}, false, err
 	}
@@ -49,7 +52,7 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 	now := micros(arrived.wall)
 	spec.Deadline = micros(spec.Deadline)
 	job := edgelens.Job{ID: newID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
-	if err := l.pictures.write(job.ID, image); err != nil {
+	if err := l.writeImage(job.ID, image); err != nil {
 		return edgelens.Job{}, false, err
 	}
 	err = l.writer.write(ctx, func(c *change) error {
@@ -124,7 +127,7 @@ func (l *Ledger) admit(ctx context.Context, q querier, spec edgelens.JobSpec) (e
 	case unfinishedBytes+spec.Bytes > l.config.MaxBytes:
 		return nil, l.busy("the pictures that are waiting take all the space they may; try again later")
 	}
-	return nil, nil
+	return nil, l.checkPromises(unfinishedBytes)
 }
 
 // sameWork reports whether two specs differ in nothing but the deadline, which
@@ -141,15 +144,40 @@ func (l *Ledger) busy(reason string) *edgelens.Busy {
 	return &edgelens.Busy{RetryAfter: min(max(still, minRetry), maxRetry), Reason: reason}
 }
 
+// checkRoom returns an error where the disk of the database has too little room,
+// or would have with so many bytes more, if images are on it too.
 func (l *Ledger) checkRoom(bytes int64) error {
-	free, err := l.pictures.free()
+	if !l.sameDisk() {
+		bytes = 0
+	}
+	return l.checkDisk(l.dir, bytes)
+}
+
+func (l *Ledger) checkDisk(dir string, bytes int64) error {
+	free, err := freeBytes(dir)
 	if err != nil {
 		return err
 	}
 	if free-bytes < l.config.MinFreeBytes {
-		return fmt.Errorf("%w: %d bytes are free in %s and %d must stay so (min_free_bytes); free some space", edgelens.ErrDiskFull, free, l.dir, l.config.MinFreeBytes)
+		return fmt.Errorf("%w: %d bytes are free in %s and %d must stay so (min_free_bytes); free some space", edgelens.ErrDiskFull, free, dir, l.config.MinFreeBytes)
 	}
 	return nil
+}
+
+// writeImage makes an image, which is durable with the row of its job. The error
+// is errImages where that keeps nothing from the database.
+func (l *Ledger) writeImage(id string, image []byte) error {
+	var err error
+	if !l.sameDisk() {
+		err = l.checkDisk(l.pictures.dir, int64(len(image)))
+	}
+	if err == nil {
+		err = l.pictures.write(id, image)
+	}
+	if l.imagesAlone(err) {
+		return l.explainImages(err)
+	}
+	return err
 }
 
 // removePicture deletes a picture that no row wants. Where that fails, the next

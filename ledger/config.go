@@ -10,9 +10,15 @@ import (
 type Config struct {
 	// MaxAge is how long a finished job, its result and its events are kept.
 	MaxAge time.Duration
+	// MinAge is the promise: a finished job, its result and its events, and the id
+	// of a record, are not removed for space while they are younger, or younger
+	// than MaxAge where that is less. Where they alone take all the space, nothing
+	// more is accepted.
+	MinAge time.Duration
 	// MaxBytes is how large pictures and database together may grow before
 	// the oldest finished jobs are removed. Unfinished jobs are never removed;
-	// where their pictures alone reach it, no more are accepted.
+	// where their pictures alone reach it, no more are accepted. The outbox and
+	// the ids of records do not count: they have OutboxMaxBytes and RememberMax.
 	MaxBytes int64
 	// MaxEvents is how many events are kept.
 	MaxEvents int
@@ -32,15 +38,19 @@ type Config struct {
 	// Remember is how long the ids of records are kept, so that one that comes
 	// again is known; at least the last 100,000 are, whatever their age.
 	Remember time.Duration
+	// RememberMax is how many are kept; over it the oldest go before their time.
+	// One takes about 140 bytes.
+	RememberMax int
 	// SweepInterval is how often jobs past their deadline expire and what is
 	// over the bounds is removed.
 	SweepInterval time.Duration
 }
 
-// DefaultConfig keeps a week, 2 GiB and 100,000 events.
+// DefaultConfig keeps a week, 2 GiB and 100,000 events, and promises an hour.
 func DefaultConfig() Config {
 	return Config{
 		MaxAge:       7 * 24 * time.Hour,
+		MinAge:       time.Hour,
 		MaxBytes:     2 << 30,
 		MaxEvents:    100_000,
 		MaxQueued:    10_000,
@@ -49,6 +59,7 @@ func DefaultConfig() Config {
 		OutboxMaxAge:   30 * 24 * time.Hour,
 		OutboxMaxBytes: 1 << 30,
 		Remember:       180 * 24 * time.Hour,
+		RememberMax:    2_000_000,
 
 		SweepInterval: 5 * time.Second,
 	}
@@ -60,6 +71,9 @@ func (c Config) Validate() error {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if c.MaxAge < time.Minute {
 		fault("max_age must be at least 1m, not %v", c.MaxAge)
+	}
+	if c.MinAge < time.Minute {
+		fault("min_age must be at least 1m, so that whoever polls finds the answer, not %v", c.MinAge)
 	}
 	if c.MaxBytes < 1<<20 {
 		fault("max_bytes must be at least 1048576, not %d", c.MaxBytes)
@@ -81,6 +95,9 @@ func (c Config) Validate() error {
 	}
 	if c.Remember < time.Hour {
 		fault("remember must be at least 1h, not %v", c.Remember)
+	}
+	if c.RememberMax < 1000 || c.RememberMax > 1_000_000_000 {
+		fault("remember_max must be 1000 to 1000000000, not %d", c.RememberMax)
 	}
 	if c.SweepInterval < 100*time.Millisecond || c.SweepInterval > time.Hour {
 		fault("sweep_interval must be 100ms to 1h, not %v", c.SweepInterval)

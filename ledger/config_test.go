@@ -20,7 +20,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("no fault was found")
 	}
-	for _, name := range []string{"max_age", "max_bytes", "max_events", "max_queued", "min_free_bytes", "sweep_interval"} {
+	for _, name := range []string{"max_age", "max_bytes", "max_events", "max_queued", "min_free_bytes", "min_age", "remember_max", "sweep_interval"} {
 		if !strings.Contains(err.Error(), name+" must be ") {
 			t.Errorf("%q does not name %s", err, name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	"edgelens"
@@ -27,11 +28,19 @@ func (l *Ledger) explain(action string, err error) error {
 		return fmt.Errorf("%s: %w: %w", action, edgelens.ErrDeadline, err)
 	case isDiskFull(err):
 		return fmt.Errorf("%s: %w; free some space on the disk that holds %s (%w)", action, edgelens.ErrDiskFull, l.dir, err)
+	case isUnwritable(err):
+		return fmt.Errorf("%s: %w", action, l.explainFile(err))
 	case l.closed():
 		return fmt.Errorf("%s: %w", action, edgelens.ErrStopping)
 	default:
 		return fmt.Errorf("%s: %w", action, err)
 	}
+}
+
+// isUnwritable reports whether err says that files cannot be written for a cause
+// other than a lack of room, which may pass.
+func isUnwritable(err error) bool {
+	return errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EIO) || errors.Is(err, fs.ErrPermission) || isSQLiteUnwritable(err)
 }
 
 // isDiskFull reports whether err says, in the system's or SQLite's words, that

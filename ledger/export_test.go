@@ -63,3 +63,19 @@ func (l *Ledger) Pragma(ctx context.Context, name string) (value string, err err
 	err = l.writer.conn.QueryRowContext(ctx, `PRAGMA `+name).Scan(&value)
 	return value, err
 }
+
+// Probe checks once whether files can be written.
+func (l *Ledger) Probe(ctx context.Context) bool { return l.probe(ctx) }
+
+// SeenBytes is what the id of a record counts for.
+const SeenBytes = seenBytes
+
+// AddSeen adds so many ids of records that came at a time.
+func (l *Ledger) AddSeen(ctx context.Context, n int, at time.Time) error {
+	return l.change(ctx, func(c *change) error {
+		_, err := c.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+			INSERT INTO seen (id, at) SELECT lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(6))), ? FROM n`,
+			n, at.UnixMicro())
+		return err
+	})
+}

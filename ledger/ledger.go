@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 
 	"edgelens"
+	"edgelens/datadir"
 )
 
 const (
@@ -33,8 +34,8 @@ const (
 
 // Ledger keeps jobs, results and events. It is safe for use by many
 // goroutines. Errors of its methods wrap the sentinel that fits: besides those
-// that each names, edgelens.ErrDiskFull where nothing can be written (and
-// nothing was), edgelens.ErrCanceled or ErrDeadline where ctx ended first, and
+// that each names, edgelens.ErrDiskFull or ErrStorage where nothing can be
+// written (and nothing was), edgelens.ErrCanceled or ErrDeadline where ctx ended first, and
 // edgelens.ErrStopping after Close. Errors that wrap none are faults of the
 // disk or of this program.
 type Ledger struct {
@@ -59,12 +60,17 @@ type Ledger struct {
 	lastStart atomic.Int64
 
 	dropped shedCounts
+	space   space
+	storage storage
 
 	closing     chan struct{}
 	closeOnce   sync.Once
 	closeErr    error
 	stopSweeper context.CancelFunc
 	sweeperEnd  chan struct{}
+	watcherEnd  chan struct{}
+	// opened is the database's file as it was at the start.
+	opened os.FileInfo
 }
 
 // Open opens the ledger in dir, makes it where there is none, brings it to the
@@ -89,6 +95,7 @@ func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Le
 		feeds:      newFeeds(),
 		closing:    make(chan struct{}),
 		sweeperEnd: make(chan struct{}),
+		watcherEnd: make(chan struct{}),
 	}
 	l.followed = l.clock()
 	l.lastStart.Store(int64(l.followed.steady))
@@ -98,12 +105,19 @@ func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Le
 	sweeping, stop := context.WithCancel(context.Background())
 	l.stopSweeper = stop
 	go l.sweepAlways(sweeping)
+	go l.watchStorage(sweeping)
 	return l, nil
 }
 
 // open acquires everything; release lets go of what it has acquired.
 func (l *Ledger) open(ctx context.Context) error {
-	if err := os.MkdirAll(l.dir, 0o750); err != nil {
+	if err := datadir.Make(l.dir); err != nil {
+		return err
+	}
+	if err := checkDatabase(l.dir); err != nil {
+		return err
+	}
+	if err := l.makePrivate(); err != nil {
 		return err
 	}
 	var err error
@@ -127,9 +141,11 @@ func (l *Ledger) open(ctx context.Context) error {
 	if l.readers, err = openReaders(file); err != nil {
 		return err
 	}
-	if l.pictures, err = openPictures(filepath.Join(l.dir, picturesName)); err != nil {
+	if l.opened, err = os.Stat(file); err != nil {
 		return err
 	}
+	l.pictures = openPictures(filepath.Join(l.dir, picturesName))
+	l.setImages(l.checkImages())
 	if err := syncDir(l.dir); err != nil {
 		return err
 	}
@@ -137,8 +153,33 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.writer = newWriter(conn, l.follow, l.pictures.sync, l.announce)
+	l.writer = newWriter(conn, l.follow, l.syncImages, l.announce, l.noteWrite)
 	return l.removeLeftovers(ctx)
+}
+
+// makePrivate makes the database, where there is none, and what an earlier version
+// left readable for other users, readable for us alone: SQLite gives the files
+// beside it the mode of its own.
+func (l *Ledger) makePrivate() error {
+	file, err := os.OpenFile(filepath.Join(l.dir, databaseName), os.O_RDWR|os.O_CREATE, datadir.FileMode)
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return datadir.Tighten(l.dir, databaseName, databaseName+"-wal", databaseName+"-shm", lockName, picturesName)
+}
+
+// syncImages makes durable which images there are.
+func (l *Ledger) syncImages() error {
+	if err := l.pictures.sync(); err != nil {
+		if l.imagesAlone(err) {
+			return l.explainImages(err)
+		}
+		return err
+	}
+	return nil
 }
 
 // release lets go of everything, in the opposite order of open.
@@ -167,6 +208,7 @@ func (l *Ledger) Close() error {
 		close(l.closing)
 		l.stopSweeper()
 		<-l.sweeperEnd
+		<-l.watcherEnd
 		l.watchers.close()
 		l.feeds.close()
 		if err := l.release(); err != nil {
@@ -214,7 +256,8 @@ func (l *Ledger) removeLeftovers(ctx context.Context) error {
 		return wanted, err
 	})
 	if err != nil {
-		return err
+		l.log.Warn("looking for files that a crash has left failed; the next start tries again", "folder", l.pictures.dir, "error", err)
+		return nil
 	}
 	if removed > 0 {
 		l.log.Info("removed files that a crash had left", "folder", l.pictures.dir, "files", removed)

@@ -80,7 +80,7 @@ func (l *Ledger) outbox(ctx context.Context, sink, device string, limit int) ([]
 			r.id, r.dialect, r.device, r.kind, r.record_key, r.passed, r.person_id, r.person_name, r.person_type, r.person_code,
 			r.verdict, r.captured_at, r.received_at, r.retained, r.freshness, r.freshness_reason, r.doubt, r.image_sha256, r.image_bytes, r.reason, s.id IS NOT NULL
 		FROM outbox o JOIN records r ON r.id = o.record_id LEFT JOIN results s ON s.id = o.record_id LEFT JOIN jobs j ON j.record_id = o.record_id
-		WHERE o.sink = ? AND o.device = ? ORDER BY o.seq LIMIT ?`, sink, device, limit)
+		WHERE o.sink = ? AND o.device = ? AND o.aside_at IS NULL ORDER BY o.seq LIMIT ?`, sink, device, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -22,14 +22,12 @@ type pictures struct {
 	create func(name string) (*os.File, error)
 }
 
-func openPictures(dir string) (*pictures, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
+// openPictures returns the folder, which need not be there yet.
+func openPictures(dir string) *pictures {
 	create := func(name string) (*os.File, error) {
 		return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	}
-	return &pictures{dir: dir, create: create}, nil
+	return &pictures{dir: dir, create: create}
 }
 
 func (p *pictures) file(id string) string { return filepath.Join(p.dir, id) }
@@ -108,11 +106,11 @@ func (p *pictures) removeOthers(wanted func(id string) (bool, error)) (removed i
 	}
 }
 
-// free returns how many bytes the disk has left for us.
-func (p *pictures) free() (int64, error) {
+// freeBytes returns how many bytes the disk that holds a folder has left for us.
+func freeBytes(dir string) (int64, error) {
 	var stat syscall.Statfs_t
-	if err := syscall.Statfs(p.dir, &stat); err != nil {
-		return 0, fmt.Errorf("ask for the free space at %s: %w", p.dir, err)
+	if err := syscall.Statfs(dir, &stat); err != nil {
+		return 0, fmt.Errorf("ask for the free space at %s: %w", dir, err)
 	}
 	return int64(stat.Bavail) * int64(stat.Bsize), nil
 }

@@ -14,8 +14,12 @@ import (
 // much is waiting, there is no job (its ID is empty) and the record has its
 // result at once: edgelens.OutcomeNoImage, or OutcomeError with the reason.
 //
-// Errors: edgelens.ErrDiskFull, where nothing is kept and the device must send
-// the record again, and edgelens.ErrInvalid for what no face may ask.
+// Where the image cannot be written, and the database can, the record is kept
+// without it, with OutcomeError and the reason.
+//
+// Errors: edgelens.ErrDiskFull and ErrStorage, where nothing is kept and the
+// device must send the record again, and edgelens.ErrInvalid for what no face may
+// ask.
 func (l *Ledger) Receive(ctx context.Context, r edgelens.Reception) (job edgelens.Job, existing bool, err error) {
 	job, existing, err = l.receive(ctx, r)
 	return job, existing, l.explain("receive a record of "+r.Record.Device, err)
@@ -29,7 +33,7 @@ func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Jo
 	if seen, err := wasSeen(ctx, l.readers, r.Record.ID); err != nil || seen {
 		return edgelens.Job{}, seen, err
 	}
-	if err := l.checkRoom(r.Record.ImageBytes); err != nil {
+	if err := l.checkReception(ctx, &r); err != nil {
 		return edgelens.Job{}, false, err
 	}
 	job, refusal, err := l.jobOf(ctx, &r)
@@ -37,23 +41,69 @@ func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Jo
 		return edgelens.Job{}, false, err
 	}
 	if job.ID != "" {
-		if err := l.pictures.write(job.ID, r.Image); err != nil {
-			return edgelens.Job{}, false, err
-		}
+		err = l.writeImage(job.ID, r.Image)
 	}
 	existing := false
+	if err == nil {
+		existing, err = l.addReception(ctx, &r, job, refusal)
+	}
+	if (err != nil || existing) && job.ID != "" {
+		l.removePicture(job.ID)
+		job = edgelens.Job{}
+	}
+	if errors.Is(err, errImages) { // the record counts more than its image
+		if existing, err = l.addReception(ctx, &r, edgelens.Job{}, imageNotStored()); err == nil && !existing {
+			l.storage.mu.Lock()
+			l.storage.withoutImage++
+			l.storage.mu.Unlock()
+		}
+	}
+	return job, existing, err
+}
+
+// imageNotStored is why a record was kept without its image.
+func imageNotStored() *edgelens.JobError {
+	return &edgelens.JobError{Code: edgelens.Code(edgelens.ErrStorage), Detail: "The image could not be stored, so it was not recognized: the service's folder of images cannot be written."}
+}
+
+// checkReception returns an error where the record could not be made durable, or
+// nothing more may be.
+func (l *Ledger) checkReception(ctx context.Context, r *edgelens.Reception) error {
+	if err := l.checkWritable(); err != nil {
+		return err
+	}
+	if err := l.checkRoom(r.Record.ImageBytes); err != nil {
+		return err
+	}
+	if err := l.checkIDs(); err != nil {
+		return err
+	}
+	if over, _ := l.space.full(); over <= 0 {
+		return nil
+	}
+	var waiting int64
+	err := l.readers.QueryRowContext(ctx, `SELECT IFNULL(SUM(picture_bytes), 0) FROM job_totals WHERE status IN ('queued', 'running')`).Scan(&waiting)
+	if err == nil {
+		err = l.checkPromises(waiting)
+	}
+	if errors.Is(err, edgelens.ErrBusy) {
+		return nil // the record has room; jobOf says what becomes of its image
+	}
+	return err
+}
+
+// addReception makes a record durable with all that belongs to it, unless it is
+// known already.
+func (l *Ledger) addReception(ctx context.Context, r *edgelens.Reception, job edgelens.Job, refusal *edgelens.JobError) (existing bool, err error) {
 	err = l.change(ctx, func(c *change) error {
 		fresh, err := c.exec(`INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING`, r.Record.ID, l.now().UnixMicro())
 		if existing = err == nil && fresh == 0; existing || err != nil {
 			return err
 		}
-		return c.insertReception(&r, job, refusal)
+		c.newFile = job.ID != ""
+		return c.insertReception(r, job, refusal)
 	})
-	if (err != nil || existing) && job.ID != "" {
-		l.removePicture(job.ID)
-		job = edgelens.Job{}
-	}
-	return job, existing, err
+	return existing, err
 }
 
 func wasSeen(ctx context.Context, q querier, id string) (seen bool, err error) {
@@ -113,7 +163,6 @@ func (c *change) insertReception(r *edgelens.Reception, job edgelens.Job, refusa
 		}
 	}
 	if job.ID != "" {
-		c.newFile = true
 		return c.insertJob(&job)
 	}
 	item := edgelens.StoredResult{

@@ -10,4 +10,6 @@ import (
 
 func isSQLiteFull(error) bool { return false }
 
+func isSQLiteUnwritable(error) bool { return false }
+
 func isDamaged(err error) bool { return errors.Is(err, errDamaged) }

@@ -55,9 +55,11 @@ func (l *Ledger) sweepAlways(ctx context.Context) {
 // Sweep removes what is older than Config.MaxAge, events over
 // Config.MaxEvents, and, as long as pictures and database together are larger
 // than Config.MaxBytes, the oldest jobs that are done, then the oldest results
-// without a job, then the oldest events. A job goes with its result and its
-// picture; one that is not done never goes. It returns how many rows it
-// removed. The ledger does so by itself every Config.SweepInterval.
+// without a job, records and events, all only if they are older than
+// Config.MinAge, and then the kept pictures of younger jobs. A job goes with its
+// result and its picture; one that is not done never goes. Where that is not
+// enough, nothing more is accepted. It returns how many rows it removed. The
+// ledger does so by itself every Config.SweepInterval.
 func (l *Ledger) Sweep(ctx context.Context, now time.Time) (removed int, err error) {
 	// Any transaction lets the ages follow a jump of the clock first.
 	if err := l.writer.write(ctx, func(*change) error { return nil }); err != nil {
@@ -87,7 +89,7 @@ func (l *Ledger) sweep(ctx context.Context, now time.Time) (removed int, err err
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM seen WHERE seq IN
 				(SELECT seq FROM seen WHERE seq <= (SELECT MAX(seq) FROM seen) - ? AND at < ? ORDER BY seq LIMIT ?)`,
-				mostRemembered, now.Add(-l.config.Remember).UnixMicro(), sweepBatch)
+				min(mostRemembered, l.config.RememberMax), now.Add(-l.config.Remember).UnixMicro(), sweepBatch)
 		},
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM commands WHERE seq IN
@@ -109,7 +111,7 @@ func (l *Ledger) sweep(ctx context.Context, now time.Time) (removed int, err err
 			return removed, err
 		}
 	}
-	n, err := repeat(func() (int, error) { return l.removeOverBytes(ctx) })
+	n, err := l.makeRoom(ctx, now)
 	removed += n
 	if err != nil {
 		return removed, err
@@ -129,44 +131,6 @@ func repeat(step func() (int, error)) (sum int, err error) {
 	}
 }
 
-// removeOverBytes removes a batch of what goes first while too much is kept.
-func (l *Ledger) removeOverBytes(ctx context.Context) (int, error) {
-	over, err := l.bytesOver(ctx)
-	if err != nil || over <= 0 {
-		return 0, err
-	}
-	rows := min(over/rowBytes+1, sweepBatch)
-	steps := []func() (int, error){
-		func() (int, error) { return l.removeOldestJobs(ctx, over) },
-		func() (int, error) {
-			return l.removeRows(ctx, `DELETE FROM results WHERE seq IN
-				(SELECT seq FROM results WHERE job_id IS NULL AND `+resultIsTold+` ORDER BY seq LIMIT ?)`, rows)
-		},
-		func() (int, error) {
-			return l.removeRows(ctx, `DELETE FROM records WHERE seq IN
-				(SELECT seq FROM records WHERE `+recordIsDone+` ORDER BY seq LIMIT ?)`, rows)
-		},
-		func() (int, error) {
-			return l.removeRows(ctx, `DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)`, rows)
-		},
-	}
-	for _, step := range steps {
-		if n, err := step(); err != nil || n > 0 {
-			return n, err
-		}
-	}
-	return 0, nil
-}
-
-// bytesOver returns by how much the pictures and the pages in use are more than
-// may be kept.
-func (l *Ledger) bytesOver(ctx context.Context) (over int64, err error) {
-	err = l.readers.QueryRowContext(ctx, `SELECT (SELECT IFNULL(SUM(picture_bytes), 0) FROM job_totals)
-		+ (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size)
-		- (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size)`).Scan(&over)
-	return over - l.config.MaxBytes, err
-}
-
 // doneJob is what removing a job needs to know.
 type doneJob struct {
 	seq          int64
@@ -183,21 +147,25 @@ func (l *Ledger) removeJobs(ctx context.Context, which string, args ...any) (int
 	return l.remove(ctx, jobs)
 }
 
-// removeOldestJobs removes a batch of jobs that are done, no more than it takes
-// to free about the bytes given.
-func (l *Ledger) removeOldestJobs(ctx context.Context, bytes int64) (int, error) {
-	jobs, err := l.doneJobs(ctx, `WHERE finished_at IS NOT NULL AND `+jobIsTold+` ORDER BY seq`)
+// removeOldestJobs removes a batch of jobs that were done before the moment given,
+// no more than it takes to free about the bytes given.
+func (l *Ledger) removeOldestJobs(ctx context.Context, bytes, before int64) (int, error) {
+	jobs, err := l.doneJobs(ctx, `WHERE kept_since < ? AND `+jobIsTold+` ORDER BY kept_since`, before)
 	if err != nil {
 		return 0, err
 	}
+	return l.remove(ctx, upTo(jobs, bytes))
+}
+
+// upTo returns as many of the jobs as it takes to free the bytes.
+func upTo(jobs []doneJob, bytes int64) []doneJob {
 	for i, job := range jobs {
 		if bytes <= 0 {
-			jobs = jobs[:i]
-			break
+			return jobs[:i]
 		}
 		bytes -= job.pictureBytes + rowBytes
 	}
-	return l.remove(ctx, jobs)
+	return jobs
 }
 
 func (l *Ledger) doneJobs(ctx context.Context, which string, args ...any) (jobs []doneJob, err error) {

@@ -75,7 +75,7 @@ func TestSweepKeepsToMaxBytes(t *testing.T) {
 		must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 		done = append(done, job)
 	}
-	removed, err := l.Sweep(t.Context(), time.Now())
+	removed, err := l.Sweep(t.Context(), time.Now().Add(config.MinAge+time.Minute))
 	must(t, err)
 	files := filesIn(t, dir)
 	if !files[waiting.ID] {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"sync"
 
 	"edgelens"
@@ -23,6 +24,8 @@ type writer struct {
 	// syncFiles makes durable which files there are, before rows say so.
 	syncFiles func() error
 	committed func(*change) // called on the writer's goroutine, in order
+	// ended is told of every transaction, nil for one that is durable.
+	ended     func(error)
 	changes   chan *change
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -52,12 +55,13 @@ type change struct {
 	dropped []string
 }
 
-func newWriter(conn *sql.Conn, begin func(*change) (func(), error), syncFiles func() error, committed func(*change)) *writer {
+func newWriter(conn *sql.Conn, begin func(*change) (func(), error), syncFiles func() error, committed func(*change), ended func(error)) *writer {
 	w := &writer{
 		conn:      conn,
 		begin:     begin,
 		syncFiles: syncFiles,
 		committed: committed,
+		ended:     ended,
 		changes:   make(chan *change),
 		closing:   make(chan struct{}),
 		stopped:   make(chan struct{}),
@@ -68,9 +72,20 @@ func newWriter(conn *sql.Conn, begin func(*change) (func(), error), syncFiles fu
 
 // write runs do within a transaction and returns when that is durable, or with
 // do's error when nothing was changed. A caller whose ctx ends leaves only
-// while the change has not begun.
+// while the change has not begun. A change that makes no file is tried again where
+// it was undone for the files of those beside it.
 func (w *writer) write(ctx context.Context, do func(*change) error) error {
-	c := &change{ctx: ctx, do: do, done: make(chan struct{}), conn: w.conn}
+	for {
+		c := &change{ctx: ctx, do: do, done: make(chan struct{}), conn: w.conn}
+		err := w.hand(ctx, c)
+		if !errors.Is(err, errImages) || c.newFile {
+			return err
+		}
+	}
+}
+
+// hand has a change made durable.
+func (w *writer) hand(ctx context.Context, c *change) error {
 	select {
 	case w.changes <- c:
 		<-c.done
@@ -109,6 +124,7 @@ func (w *writer) transact(first *change) {
 		}
 	}()
 	fail := func(err error) {
+		w.ended(err)
 		w.exec("ROLLBACK") // an error only says that SQLite has done so itself
 		for _, c := range batch {
 			if c.err == nil {
@@ -138,6 +154,7 @@ func (w *writer) transact(first *change) {
 		return
 	}
 	begun()
+	w.ended(nil)
 	for _, c := range batch {
 		if c.err == nil {
 			w.committed(c)

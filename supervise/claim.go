@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/datadir"
 )
 
 // claim is the sole right to run a child in a folder: a lock on the file "pid"
 // in it, which the kernel lets go of when we die. The file names the child that
-// runs, so that the next run finds one that was left over.
+// runs, and the folder by device and inode, so that the next run finds one that
+// was left over, and a copy of the folder leaves that of the original alone.
 type claim struct {
 	file *os.File
 	log  *slog.Logger
@@ -29,7 +31,7 @@ func (p *Process) claimDir() (*claim, error) {
 	name := filepath.Join(p.spec.Dir, "pid")
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("%w: its folder cannot be written: %w", edgelens.ErrStopping, err)
+		return nil, fmt.Errorf("%w: %w", edgelens.ErrStopping, datadir.Explain(name, err))
 	}
 	if err := p.lock(file); err != nil {
 		_ = file.Close()
@@ -62,7 +64,7 @@ func (c *claim) release() { _ = c.file.Close() }
 
 // record writes down which process is the child; 0 for none. Where that fails,
 // PR_SET_PDEATHSIG alone must do.
-func (c *claim) record(pid int) {
+func (c *claim) record(pid int, dir string) {
 	var text string
 	if pid != 0 {
 		id, err := identify(pid)
@@ -70,7 +72,7 @@ func (c *claim) record(pid int) {
 			c.log.Debug("the private server's identity is not known", "error", err) // it is dead already, or there is no /proc
 			return
 		}
-		text = id + "\n"
+		text = id + folderMark + folderID(dir) + "\n"
 	}
 	err := c.file.Truncate(0)
 	if err == nil {
@@ -84,9 +86,16 @@ func (c *claim) record(pid int) {
 // stopLeftover ends the child of an earlier run, where the file names a process
 // that is there and is that very one.
 func (c *claim) stopLeftover(ctx context.Context, spec Spec) error {
-	buffer := make([]byte, 256)
+	buffer := make([]byte, 256) // a process takes 80 at most, a folder 42
 	n, _ := c.file.ReadAt(buffer, 0)
 	recorded := strings.TrimSpace(string(buffer[:n]))
+	recorded, folder, _ := strings.Cut(recorded, folderMark)
+	if folder == "" || folder != folderID(spec.Dir) {
+		if recorded != "" {
+			c.log.Warn("the folder is a copy, or was restored: the private server that its pid file names is another's, and left alone", "folder", spec.Dir)
+		}
+		return nil
+	}
 	text, _, _ := strings.Cut(recorded, " ")
 	pid, err := strconv.Atoi(text)
 	if err != nil || pid <= 1 {
@@ -120,6 +129,19 @@ func (c *claim) stopLeftover(ctx context.Context, spec Spec) error {
 		}
 	}
 	return fmt.Errorf("%w: a server left over from an earlier run, process %d, does not end; end it by hand", edgelens.ErrStopping, pid)
+}
+
+// folderMark separates a process from the folder that it was started in.
+const folderMark = " in "
+
+// folderID names a folder as no copy of it is named: by its device and inode. It
+// is empty where they are not known, and then nothing is stopped.
+func folderID(dir string) string {
+	var stat syscall.Stat_t
+	if syscall.Stat(dir, &stat) != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
 
 // identify returns a text that no other process has, ever: the process id, when

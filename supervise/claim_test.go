@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,8 +34,53 @@ func TestFolderIsForOneProcessAtATime(t *testing.T) {
 	start(t, s)
 }
 
-// TestLeftoverIsStopped gives a folder the pid file of another one's child, as
-// a run that died would leave it.
+// pidFileOf is the pid file of a child as a run that died would leave it in a
+// folder.
+func pidFileOf(t *testing.T, child, dir string) []byte {
+	t.Helper()
+	recorded, err := os.ReadFile(filepath.Join(child, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, _, ok := strings.Cut(string(recorded), " in ")
+	var stat syscall.Stat_t
+	if err := syscall.Stat(dir, &stat); err != nil || !ok {
+		t.Fatalf("%q, %v", recorded, err)
+	}
+	return fmt.Appendf(nil, "%s in %d:%d\n", process, stat.Dev, stat.Ino)
+}
+
+// A folder that was copied while its child ran, with the pid file, has nothing to
+// do with that child.
+func TestCopiedFolderLeavesTheChildAlone(t *testing.T) {
+	original := spec(t, "serve")
+	first := start(t, original)
+	pid := first.PID()
+	for name, change := range map[string]func(string) string{
+		"as it is":                           func(text string) string { return text },
+		"as earlier versions wrote it":       func(text string) string { before, _, _ := strings.Cut(text, " in "); return before + "\n" },
+		"with a folder that says nothing":    func(text string) string { before, _, _ := strings.Cut(text, " in "); return before + " in \n" },
+		"with something behind the original": func(text string) string { return strings.TrimSpace(text) + "1\n" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			recorded, err := os.ReadFile(filepath.Join(original.Dir, "pid"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := spec(t, "serve")
+			if err := os.WriteFile(filepath.Join(s.Dir, "pid"), []byte(change(string(recorded))), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			start(t, s)
+			if !alive(pid) || first.Restarts() != 0 {
+				t.Fatalf("the original's child, process %d, was stopped", pid)
+			}
+		})
+	}
+}
+
+// TestLeftoverIsStopped gives a folder the child of another one, as a run that
+// died would leave it.
 func TestLeftoverIsStopped(t *testing.T) {
 	for name, test := range map[string]struct{ role, program string }{
 		"that ends":               {"serve", "server"},
@@ -52,13 +98,9 @@ func TestLeftoverIsStopped(t *testing.T) {
 			other.StopTimeout = 200 * time.Millisecond
 			leftover := start(t, other)
 			pid := leftover.PID()
-			recorded, err := os.ReadFile(filepath.Join(other.Dir, "pid"))
-			if err != nil {
-				t.Fatal(err)
-			}
 			s := spec(t, "serve")
 			s.StopTimeout = 200 * time.Millisecond
-			if err := os.WriteFile(filepath.Join(s.Dir, "pid"), recorded, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(s.Dir, "pid"), pidFileOf(t, other.Dir, s.Dir), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			start(t, s)

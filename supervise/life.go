@@ -97,10 +97,10 @@ func (p *Process) live(claim *claim, ready func()) error {
 	if err != nil {
 		return err
 	}
-	claim.record(c.pid())
+	claim.record(c.pid(), p.spec.Dir)
 	p.change(func() { p.pid = c.pid() })
 	defer func() {
-		claim.record(0)
+		claim.record(0, p.spec.Dir)
 		p.change(func() { p.up, p.pid = false, 0 })
 	}()
 	began := time.Now()

@@ -36,7 +36,7 @@ type Mosquitto struct {
 // set aside and it starts empty.
 //
 // The error wraps ErrNotFound where there is no mosquitto, else one of those of
-// Process.Start, ErrDiskFull or ErrInvalid.
+// Process.Start, ErrDiskFull, ErrStorage or ErrInvalid.
 func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl string, log *slog.Logger) (*Mosquitto, error) {
 	program, err := FindMosquitto()
 	if err != nil {

@@ -99,8 +99,8 @@ func (f *mosquittoFiles) config() string { return filepath.Join(f.dir, "mosquitt
 
 // prepare makes them, and returns what removes the socket.
 func (f *mosquittoFiles) prepare(config MosquittoConfig, acl string) (func(), error) {
-	if err := os.MkdirAll(f.data(), 0o700); err != nil {
-		return nil, cannotWrite(err)
+	if err := f.keptData.prepare(); err != nil {
+		return nil, err
 	}
 	socket, remove, err := chooseSocket(f.dir, "mosquitto.sock")
 	if err != nil {

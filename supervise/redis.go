@@ -30,7 +30,7 @@ type Redis struct {
 // nothing that cannot be made again.
 //
 // The error wraps ErrNotFound where there is no redis-server, else one of those
-// of Process.Start, ErrDiskFull or ErrInvalid.
+// of Process.Start, ErrDiskFull, ErrStorage or ErrInvalid.
 func StartRedis(ctx context.Context, dir string, config RedisConfig, log *slog.Logger) (*Redis, error) {
 	program, err := FindRedis()
 	if err != nil {

@@ -2,12 +2,10 @@ package supervise
 
 import (
 	"errors"
-	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
-	"syscall"
 
-	"edgelens"
+	"edgelens/datadir"
 )
 
 // redisFiles are the places of a private Redis.
@@ -20,8 +18,8 @@ func (f *redisFiles) config() string { return filepath.Join(f.dir, "redis.conf")
 
 // prepare makes them, and returns what removes the socket.
 func (f *redisFiles) prepare(config RedisConfig) (func(), error) {
-	if err := os.MkdirAll(f.data(), 0o700); err != nil {
-		return nil, cannotWrite(err)
+	if err := f.keptData.prepare(); err != nil {
+		return nil, err
 	}
 	socket, remove, err := chooseSocket(f.dir, "redis.sock")
 	if err != nil {
@@ -37,8 +35,22 @@ func (f *redisFiles) prepare(config RedisConfig) (func(), error) {
 
 // cannotWrite wraps an error about our own files.
 func cannotWrite(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w; free some space", edgelens.ErrDiskFull, err)
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return datadir.Explain(at.Path, err)
 	}
-	return fmt.Errorf("%w: %w; let this user write below data_dir", edgelens.ErrInvalid, err)
+	return err
+}
+
+// prepare makes the folder of what a child keeps, sees that all in it can be
+// written, and takes from other users the rights that an earlier version left
+// them. A child that finds out by itself says nothing of use.
+func (k keptData) prepare() error {
+	if err := datadir.Make(k.data()); err != nil {
+		return err
+	}
+	if err := datadir.CheckTree(k.dir); err != nil {
+		return err
+	}
+	return datadir.Tighten(k.dir, ".")
 }

@@ -220,14 +220,14 @@ func TestRedisCannotStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			return name
-		}, edgelens.ErrInvalid, []string{"data_dir"}},
+		}, edgelens.ErrStorage, []string{"data_dir"}},
 		"a folder for the configuration": {"", func(t *testing.T) string {
 			dir := shortDir(t)
 			if err := os.Mkdir(filepath.Join(dir, "redis.conf"), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			return dir
-		}, edgelens.ErrInvalid, []string{"redis.conf"}},
+		}, edgelens.ErrStorage, []string{"redis.conf"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

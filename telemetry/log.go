@@ -3,10 +3,13 @@
 package telemetry
 
 import (
+	"encoding"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 )
 
 // Config picks what is logged and how.
@@ -46,6 +49,29 @@ func (c Config) level() (slog.Level, error) {
 	return 0, fmt.Errorf(`log_level must be "debug", "info", "warn" or "error", not %q`, c.LogLevel)
 }
 
+// words has JSON say the words of an enumeration, as text does: the handler writes
+// the number of a type that has only a String method.
+func words(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindAny {
+		return a
+	}
+	value := a.Value.Any()
+	word, ok := value.(fmt.Stringer)
+	if !ok {
+		return a
+	}
+	switch value.(type) {
+	case json.Marshaler, encoding.TextMarshaler, error:
+		return a
+	}
+	switch kind := reflect.TypeOf(value).Kind(); kind {
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		a.Value = slog.StringValue(word.String())
+	}
+	return a
+}
+
 // NewLogger returns a logger that writes to w; config must be valid.
 func NewLogger(config Config, w io.Writer) *slog.Logger {
 	level, err := config.level()
@@ -54,6 +80,7 @@ func NewLogger(config Config, w io.Writer) *slog.Logger {
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if config.LogFormat == "json" {
+		options.ReplaceAttr = words
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))

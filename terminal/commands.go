@@ -187,6 +187,8 @@ func (f *Face) send(ctx context.Context, command edgelens.Command, left time.Dur
 		f.log.Info("command sent", "command", command.ID, "device", command.Device)
 	case errors.Is(err, session.ErrOffline):
 		f.move(ctx, command.ID, edgelens.CommandQueued, "The MQTT broker is away.")
+	case errors.Is(err, edgelens.ErrTooLarge), errors.Is(err, session.ErrRefused):
+		f.move(ctx, command.ID, edgelens.CommandFailed, "The MQTT broker does not take it: "+err.Error()+".")
 	case errors.Is(err, session.ErrNobodyListens):
 		f.move(ctx, command.ID, edgelens.CommandQueued, "The device does not listen; it may be switched off.")
 	default:

@@ -5,22 +5,62 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"edgelens"
 	"edgelens/deliver"
+	"edgelens/event"
 	"edgelens/terminal/session"
 )
 
 // EventsSink is the name of the MQTT events in the outbox.
 const EventsSink = "mqtt"
 
+// lossesUntilLarge is how often in a row the connection is lost with the same event
+// on its way until it counts as too large: some brokers say nothing else.
+const lossesUntilLarge = 3
+
+// losses counts, for each device, how often its event was lost with the
+// connection. It is bounded by the devices that have one on its way.
+type losses struct {
+	mu    sync.Mutex
+	count map[string]loss
+}
+
+type loss struct {
+	event string
+	times int
+}
+
+// note counts a loss and returns how many of the event there were.
+func (l *losses) note(device, event string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := l.count[device]
+	if one.event != event {
+		one = loss{event: event}
+	}
+	one.times++
+	l.count[device] = one
+	return one.times
+}
+
+func (l *losses) forget(device string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.count, device)
+}
+
 // events publishes what became of records. It implements deliver.Sink.
-type events struct{ face *Face }
+type events struct {
+	face   *Face
+	losses *losses
+}
 
 // Events returns the sink that publishes on the broker. It works between Start
 // and Stop.
-func (f *Face) Events() deliver.Sink { return events{f} }
+func (f *Face) Events() deliver.Sink { return events{f, &losses{count: map[string]loss{}}} }
 
 // Name implements deliver.Sink.
 func (events) Name() string { return EventsSink }
@@ -29,16 +69,52 @@ func (events) Name() string { return EventsSink }
 // never retained. That nobody listens is no fault.
 func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	f := e.face
-	payload, err := json.Marshal(f.parts.Composer.Compose(d, f.now()))
-	if err != nil {
+	message := session.Outgoing{Topic: topicEvents + d.Record.Device, QoS: 1}
+	composed := f.parts.Composer.Compose(d, f.now())
+	if d.Reduced {
+		composed = event.Reduce(composed, f.maxPayload(message))
+		if len(composed.Data.Reduced) == 0 {
+			return fmt.Errorf("publish the event: %w: nothing in it can be left out", deliver.ErrRejected)
+		}
+	}
+	var err error
+	if message.Payload, err = json.Marshal(composed); err != nil {
 		return fmt.Errorf("write the event: %w: %w", deliver.ErrRejected, err)
 	}
-	err = f.publish(ctx, session.Outgoing{Topic: topicEvents + d.Record.Device, Payload: payload, QoS: 1})
-	if err != nil && !errors.Is(err, session.ErrNobodyListens) {
-		return err
+	err = f.publish(ctx, message)
+	switch {
+	case err == nil, errors.Is(err, session.ErrNobodyListens):
+		e.losses.forget(d.Record.Device)
+		f.metrics.count(out, d.Record.Dialect, kindEvent)
+		return nil
+	case errors.Is(err, session.ErrRefused):
+		return fmt.Errorf("%w: %w", deliver.ErrRejected, err)
+	case errors.Is(err, session.ErrLost) && !d.Reduced && e.losses.note(d.Record.Device, d.Record.ID) >= lossesUntilLarge:
+		e.losses.forget(d.Record.Device)
+		return fmt.Errorf("%w: the connection was lost %d times with this event on its way: %w", edgelens.ErrTooLarge, lossesUntilLarge, err)
 	}
-	f.metrics.count(out, d.Record.Dialect, kindEvent)
-	return nil
+	return err
+}
+
+// maxPayload is session.Session.MaxPayload on the connection that speaks.
+func (f *Face) maxPayload(m session.Outgoing) int {
+	down := f.down.Load()
+	if down == nil {
+		return 0
+	}
+	return down.MaxPayload(m)
+}
+
+// TakenOver returns an error where another client has our client id; nil where
+// none is known to.
+func (f *Face) TakenOver() error {
+	var all []error
+	for _, s := range []*session.Session{f.up.Load(), f.down.Load()} {
+		if s != nil {
+			all = append(all, s.TakenOver())
+		}
+	}
+	return errors.Join(all...)
 }
 
 // answerExpiry is how long the broker may keep an answer for a device that is

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"strconv"
 	"strings"
 	"time"
@@ -309,7 +311,7 @@ func (f *Face) keep(ctx context.Context, one item, reception edgelens.Reception)
 		case ctx.Err() != nil || errors.Is(err, edgelens.ErrStopping):
 			return keptNever, err
 		}
-		passes := errors.Is(err, edgelens.ErrDiskFull) || errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrDeadline)
+		passes := edgelens.NotStored(err) || errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrDeadline)
 		switch {
 		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, one.QoS == 0 && f.now().Sub(one.receivedAt) > oncePatience:
 			f.metrics.drop(dropNotKept)
@@ -342,15 +344,37 @@ func (f *Face) malformed(one item, err error) {
 	f.warn(one, "a message was not understood", err)
 }
 
-// warn logs something of a device, once per minute.
+// warn logs something of a device, once per minute; of a topic that names none,
+// with the topic.
 func (f *Face) warn(one item, what string, err error) {
-	suppressed, ok := f.limiter.pass(one.dialect.Name()+" "+one.device, one.receivedAt)
+	name, attributes := one.device, []any{"dialect", one.dialect.Name(), "device", one.device}
+	if one.device == "" {
+		name = clip(one.Topic, maxLoggedTopic)
+		attributes = []any{"dialect", one.dialect.Name(), "device", "unknown", "topic", name}
+	}
+	if one.device == "" {
+		name = fmt.Sprint(crc32.ChecksumIEEE([]byte(one.Topic)) % loggedTopics)
+	}
+	suppressed, ok := f.limiter.pass(one.dialect.Name()+" "+name, one.receivedAt)
 	if !ok {
 		return
 	}
-	device := one.device
-	if device == "" {
-		device = "unknown"
+	f.log.Warn(what, append(attributes, "bytes", len(one.Payload), "qos", one.QoS, "suppressed", suppressed, "error", err)...)
+}
+
+// loggedTopics is how many lines a minute there are at most of topics that name no
+// device: anybody may invent them.
+const loggedTopics = 64
+
+// maxLoggedTopic bounds what of a topic is logged, in bytes; a broker lets it have
+// 65,535.
+const maxLoggedTopic = 200
+
+// clip returns the start of a text, of at most n bytes and an ellipsis, as valid
+// UTF-8.
+func clip(text string, n int) string {
+	if len(text) <= n {
+		return text
 	}
-	f.log.Warn(what, "dialect", one.dialect.Name(), "device", device, "bytes", len(one.Payload), "qos", one.QoS, "suppressed", suppressed, "error", err)
+	return strings.ToValidUTF8(text[:n], "") + "…"
 }

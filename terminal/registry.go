@@ -89,6 +89,9 @@ const (
 	isGone
 )
 
+// String is what a log says.
+func (p presence) String() string { return [...]string{"unknown", "online", "offline"}[p] }
+
 // hear takes down that a device said something, and returns what may come of
 // it. A serial number belongs to the dialect that used it first. The error is
 // for a log.

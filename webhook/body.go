@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"edgelens"
+	"edgelens/deliver"
 	"edgelens/event"
 )
 
@@ -33,12 +34,21 @@ type recognition struct {
 const botTime = "2006-01-02 15:04:05"
 
 func (w *Webhook) body(ctx context.Context, d *edgelens.Delivery) ([]byte, error) {
+	composed := w.composer.Compose(d, w.now())
 	img, err := w.image(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	composed := w.composer.Compose(d, w.now())
-	said := said(d.Record.Verdict)
+	if d.Reduced {
+		composed = event.Reduce(composed, 0)
+		if img != "" {
+			img, composed.Data.Reduced = "", append(composed.Data.Reduced, "img")
+		}
+		if len(composed.Data.Reduced) == 0 {
+			return nil, fmt.Errorf("write the webhook's body: %w: nothing in it can be left out", deliver.ErrRejected)
+		}
+	}
+	said := said(composed.Data.Record)
 	at := d.Record.CapturedAt
 	if at.IsZero() {
 		at = d.Record.ReceivedAt

@@ -16,6 +16,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -168,8 +169,8 @@ func (w *Webhook) Close() { w.client.CloseIdleConnections() }
 // Name implements deliver.Sink.
 func (w *Webhook) Name() string { return Sink }
 
-// Deliver implements deliver.Sink. Any status 2xx confirms; 400, 413, 415 and
-// 422 are deliver.ErrRejected; everything else may pass.
+// Deliver implements deliver.Sink. Any status 2xx confirms; 400, 410, 415 and 422
+// are deliver.ErrRejected, 413 is edgelens.ErrTooLarge; everything else may pass.
 func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	body, err := w.body(ctx, d)
 	if err != nil {
@@ -196,12 +197,24 @@ func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	switch {
 	case reply.StatusCode >= 200 && reply.StatusCode < 300:
 		return nil
-	case reply.StatusCode == 400, reply.StatusCode == 413, reply.StatusCode == 415, reply.StatusCode == 422:
+	case reply.StatusCode == http.StatusRequestEntityTooLarge:
+		return fmt.Errorf("the webhook answers %s: %w", reply.Status, edgelens.ErrTooLarge)
+	case slices.Contains(rejections, reply.StatusCode):
 		return fmt.Errorf("the webhook answers %s: %w", reply.Status, deliver.ErrRejected)
 	case reply.StatusCode >= 300 && reply.StatusCode < 400:
 		return fmt.Errorf("the webhook answers %s; redirects are not followed: set webhook.url to where it leads", reply.Status)
 	}
-	return later(reply, w.now(), fmt.Errorf("the webhook answers %s", reply.Status))
+	return later(reply, w.now(), fmt.Errorf("the webhook answers %s%s", reply.Status, advice[reply.StatusCode]))
+}
+
+// rejections are the answers of a receiver that will never take the event.
+var rejections = []int{http.StatusBadRequest, http.StatusGone, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity}
+
+// advice says what to do about an answer that may pass.
+var advice = map[int]string{
+	http.StatusUnauthorized: "; check how it wants to be asked (webhook.headers, webhook.secret)",
+	http.StatusForbidden:    "; it must let this service post",
+	http.StatusNotFound:     "; check the path in webhook.url",
 }
 
 // sign sets the headers of Standard Webhooks: what is signed is

@@ -175,6 +175,16 @@ func TestReplies(t *testing.T) {
 		"404": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, false, false, "404"},
 		"429": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, false, false, "429"},
 		"422": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(422) }, false, true, "422"},
+		"400": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400) }, false, true, "400"},
+		"410": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, false, true, "410"},
+		"415": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(415) }, false, true, "415"},
+		"401": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, false, false, "webhook.secret"},
+		"403": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, false, false, "403"},
+		"408": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(408) }, false, false, "408"},
+		"409": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(409) }, false, false, "409"},
+		"425": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(425) }, false, false, "425"},
+		"451": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(451) }, false, false, "451"},
+		"503": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, false, false, "503"},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere, http.StatusTemporaryRedirect)
 		}, false, false, "webhook.url"},
@@ -197,6 +207,51 @@ func TestReplies(t *testing.T) {
 				t.Errorf("%q, want %q and no secret", err, test.want)
 			}
 		})
+	}
+}
+
+// A receiver that takes only so much gets the record without what is large, and
+// is told so.
+func TestTooLargeIsReduced(t *testing.T) {
+	var got map[string]json.RawMessage
+	config := webhook.DefaultConfig()
+	config.URL = receiver(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || len(body) > 2000 {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		got = nil
+		if err := json.Unmarshal(body, &got); err != nil {
+			t.Error(err)
+		}
+	})
+	w := hook(t, config)
+	d := passed()
+	d.Record.Verdict = json.RawMessage(`{"num":7,"name":"Zoë","note":"` + strings.Repeat("x", 3000) + `"}`)
+	if err := w.Deliver(t.Context(), d); !errors.Is(err, edgelens.ErrTooLarge) || errors.Is(err, deliver.ErrRejected) {
+		t.Fatalf("%v, want ErrTooLarge", err)
+	}
+	d.Reduced = true
+	if err := w.Deliver(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	var recognition struct {
+		Record  json.RawMessage
+		Reduced []string
+	}
+	if err := json.Unmarshal(got["recognition"], &recognition); err != nil {
+		t.Fatal(err)
+	}
+	if string(got["user_id"]) != "7" || string(got["img"]) != `""` || string(recognition.Record) != `{"num":7,"name":"Zoë"}` ||
+		strings.Join(recognition.Reduced, " ") != "record.note img" {
+		t.Errorf("%s, recognition %+v", got, recognition)
+	}
+
+	small := passed()
+	small.Picture, small.Reduced = "", true
+	if err := w.Deliver(t.Context(), small); !errors.Is(err, deliver.ErrRejected) {
+		t.Errorf("nothing to leave out: %v, want ErrRejected", err)
 	}
 }
 

@@ -20,6 +20,9 @@ const (
 	putBack
 )
 
+// String is what the log says.
+func (f fate) String() string { return [...]string{"fail", "retry", "put back"}[f] }
+
 // fates is the one table from errors to retries. What is not in it is a fault
 // that nobody thought of, and tried again.
 var fates = []struct {
@@ -42,6 +45,7 @@ var fates = []struct {
 	{edgelens.ErrStopping, putBack},
 	{edgelens.ErrCanceled, putBack},
 	{edgelens.ErrDiskFull, putBack},
+	{edgelens.ErrStorage, putBack},
 }
 
 func fateOf(err error) fate {

@@ -251,13 +251,13 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	}
 }
 
-// withRoom tries again while the disk is full. Nothing can be worked on then, so
+// withRoom tries again while nothing can be stored. Nothing can be worked on then, so
 // the place is kept and the work too: putting the job back would need the disk
 // as well, and its next start would count as another attempt.
 func (w *Worker) withRoom(ctx context.Context, write func() error) error {
 	for {
 		err := write()
-		if !errors.Is(err, edgelens.ErrDiskFull) {
+		if !edgelens.NotStored(err) {
 			return err
 		}
 		select {

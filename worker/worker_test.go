@@ -289,7 +289,7 @@ func TestFates(t *testing.T) {
 		edgelens.ErrNoImage, edgelens.ErrInvalid, edgelens.ErrTooLarge, edgelens.ErrUnsupportedFormat, edgelens.ErrBadImage,
 		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
 	}
-	refunded := []error{edgelens.ErrStopping, edgelens.ErrCanceled, edgelens.ErrDiskFull}
+	refunded := []error{edgelens.ErrStopping, edgelens.ErrCanceled, edgelens.ErrDiskFull, edgelens.ErrStorage}
 	for _, sentinel := range append(edgelens.Sentinels(), errors.New("something nobody thought of")) {
 		if errors.Is(sentinel, edgelens.ErrBusy) {
 			continue // has a test of its own

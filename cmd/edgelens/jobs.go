@@ -18,6 +18,7 @@ import (
 
 	"edgelens"
 	"edgelens/config"
+	"edgelens/datadir"
 	"edgelens/ledger"
 	"edgelens/supervise"
 	"edgelens/telemetry"
@@ -47,6 +48,9 @@ func newJobs(ctx context.Context, c *config.Config, core *core, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
+	if err := datadir.Tighten(c.DataDir, "node", "requantized"); err != nil {
+		log.Warn("files of the data folder may be readable for other users", "error", err)
+	}
 	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, log)
 	if err != nil {
 		return nil, err
@@ -69,6 +73,7 @@ func newJobs(ctx context.Context, c *config.Config, core *core, log *slog.Logger
 		j.watching.Go(func() { j.requeueAfterRestarts(watch) })
 	}
 	telemetry.RegisterQueueDepth(metrics, j.depths)
+	telemetry.RegisterLedger(metrics, func() telemetry.LedgerStats { return ledgerStats(truth) })
 	return j, nil
 }
 
@@ -195,20 +200,20 @@ func (c counter) Jobs(ctx context.Context, filter edgelens.JobFilter) ([]edgelen
 
 // nodeName returns the lasting name of this node, which the data folder keeps.
 func nodeName(dir string) (string, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make the data folder: %w", err)
+	if err := datadir.Make(dir); err != nil {
+		return "", fmt.Errorf("use the data folder: %w", err)
 	}
 	path := filepath.Join(dir, "node")
 	if b, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(b))) > 0 {
 		return strings.TrimSpace(string(b)), nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read this node's name: %w", err)
+		return "", fmt.Errorf("read this node's name: %w", datadir.Explain(path, err))
 	}
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
 	name := hex.EncodeToString(random[:])
 	if err := os.WriteFile(path, []byte(name+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keep this node's name: %w", err)
+		return "", fmt.Errorf("keep this node's name: %w", datadir.Explain(path, err))
 	}
 	return name, nil
 }

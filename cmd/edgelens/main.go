@@ -56,7 +56,7 @@ func newRoot(environ []string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newJob(), newHealth(environ), newTerminal(), newConfig(environ), newBench(environ), newVersion())
+	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newJob(), newOutbox(), newHealth(environ), newTerminal(), newConfig(environ), newBench(environ), newVersion())
 	return root
 }
 

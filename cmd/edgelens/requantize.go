@@ -105,7 +105,7 @@ func (r *requantizer) make(ctx context.Context, m models.Model, original *tflite
 	if err != nil {
 		return m, err
 	}
-	if err := os.MkdirAll(r.dir, 0o750); err != nil {
+	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return m, err
 	}
 	sum := sha256.Sum256(file)

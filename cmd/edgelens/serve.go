@@ -18,6 +18,7 @@ import (
 	"edgelens"
 	"edgelens/api"
 	"edgelens/config"
+	"edgelens/datadir"
 	"edgelens/models"
 	"edgelens/telemetry"
 )
@@ -66,6 +67,7 @@ func pullDefault(ctx context.Context, c *config.Config, out io.Writer) {
 // serve runs until ctx ends or a part fails, and then stops in order: not
 // ready, stop accepting, finish what was admitted, free.
 func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
+	datadir.UseOwnFilesOnly()
 	log := telemetry.NewLogger(c.Log, logs)
 	metrics := telemetry.NewRegistry(version)
 	core, err := newCore(c, log, metrics)
@@ -112,7 +114,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Recognizer: s.core.recognizer, Models: s.core.loader, Readiness: s.readiness,
 		Jobs: counter{s.jobs.queue, s.jobs.ledger}, History: s.jobs.ledger, Events: s.jobs.ledger,
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Registerer: metrics, Log: s.log, Pictures: s.jobs.ledger,
+		Registerer: metrics, Log: s.log, Pictures: s.jobs.ledger, Outbox: s.jobs.ledger,
 	}
 	if s.terminals != nil && s.terminals.face != nil {
 		parts.Devices = s.terminals.face
@@ -128,6 +130,10 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	start := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Serve(listener) })
+	group.Go(func() error {
+		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), terminalConditions(s.terminals, s.jobs.ledger, s.log))
+		return nil
+	})
 	// What terminals say is made durable from the start, and looked at later.
 	group.Go(s.terminals.start)
 	group.Go(func() error {

@@ -134,6 +134,11 @@ type Session struct {
 	end      context.CancelFunc
 	limits   limits
 	catchUp  catchUp
+	takeover takeover
+	// maxPacket is the largest packet that the broker takes; 0 for any.
+	maxPacket atomic.Uint32
+	// lastReason is why the broker ended a connection last.
+	lastReason atomic.Uint32
 }
 
 // limits are how long a broker that hangs is waited for.
@@ -176,6 +181,9 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 		ConnectPassword: []byte(c.Address.password),
 		ConnectTimeout:  s.limits.dial,
 		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
+			if s.takeover.left(time.Now()) > 0 {
+				return nil, errTakenOver
+			}
 			s.catchUp.begin(c.Lasting)
 			return c.Address.dial(ctx, s.limits)
 		},
@@ -191,6 +199,7 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 			EnableManualAcknowledgment: !c.AckAtOnce,
 			SendAcksInterval:           ackInterval,
 			OnPublishReceived:          []func(paho.PublishReceived) (bool, error){s.received},
+			OnServerDisconnect:         s.serverDisconnected,
 		},
 	}
 	if c.Will != nil {
@@ -221,10 +230,13 @@ func (s *Session) connectPacket(connect *paho.Connect, _ *url.URL) (*paho.Connec
 // ever, then up to maxBackoff, spread so that many who lost one broker do not
 // come back at once.
 func (s *Session) backoff(attempt int) time.Duration {
+	if left := s.takeover.left(time.Now()); left > 0 {
+		return left
+	}
 	if s.failures.Add(1) == 1 {
 		return 0
 	}
-	return jittered(attempt)
+	return jittered(max(attempt, s.takeover.attempts()))
 }
 
 func jittered(attempt int) time.Duration {
@@ -267,6 +279,9 @@ func (s *Session) ack(p paho.PublishReceived) func() {
 // connected is called when there is a connection; it must not block.
 func (s *Session) connected(manager *autopaho.ConnectionManager, answer *paho.Connack) {
 	s.failures.Store(1)
+	s.lastReason.Store(0)
+	s.takeover.begun(time.Now())
+	limit := s.noteLimit(answer)
 	if !answer.SessionPresent {
 		s.catchUp.nothingWaited()
 	}
@@ -281,11 +296,11 @@ func (s *Session) connected(manager *autopaho.ConnectionManager, answer *paho.Co
 	}
 	ctx, end := context.WithCancel(context.Background())
 	s.present, s.endUp = ctx, end
-	s.running.Go(func() { s.settle(ctx) })
+	s.running.Go(func() { s.settle(ctx, limit) })
 }
 
 // settle subscribes, however often it takes, and then says that we are up.
-func (s *Session) settle(ctx context.Context) {
+func (s *Session) settle(ctx context.Context, limit uint32) {
 	for len(s.config.Subscriptions) > 0 {
 		err := s.subscribe(ctx)
 		if ctx.Err() != nil {
@@ -307,7 +322,11 @@ func (s *Session) settle(ctx context.Context) {
 	s.mu.Lock()
 	s.up.Store(ctx.Err() == nil) // disconnected takes turns with us
 	s.mu.Unlock()
-	s.log.Info("connected to the MQTT broker")
+	if limit > 0 {
+		s.log.Info("connected to the MQTT broker", "max_packet_bytes", limit)
+	} else {
+		s.log.Info("connected to the MQTT broker")
+	}
 	if s.config.OnUp != nil {
 		s.config.OnUp(ctx)
 	}
@@ -344,6 +363,9 @@ func (s *Session) disconnected() bool {
 		s.endUp()
 	}
 	s.catchUp.disconnected()
+	if !s.stopped {
+		s.noteEnd()
+	}
 	if s.up.Swap(false) && !s.stopped {
 		s.log.Warn("the MQTT broker is away; connecting again")
 	}
@@ -352,6 +374,10 @@ func (s *Session) disconnected() bool {
 
 // refused logs the first failure in a row and then fewer and fewer.
 func (s *Session) refused(err error) {
+	if errors.Is(err, errTakenOver) {
+		return // serverDisconnected has said it
+	}
+	s.takeover.away()
 	err = explain(err)
 	s.mu.Lock()
 	s.fault = err
@@ -401,11 +427,14 @@ func (s *Session) Fault() error {
 
 // Publish sends a message and, for QoS 1, waits until the broker has confirmed
 // it: 10 s at most. Where the broker takes nothing, not even that is heeded, nor
-// is ctx, until the connection is given up after 20 s. Errors: ErrOffline and ErrNobodyListens; with any other the
-// broker may have it or not.
+// is ctx, until the connection is given up after 20 s. Errors: ErrOffline, ErrNobodyListens, and, where the broker
+// never takes it, ErrRefused and edgelens.ErrTooLarge; with any other the broker may have it or not.
 func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	if !s.Up() {
 		return ErrOffline
+	}
+	if err := s.checkSize(message); err != nil {
+		return err
 	}
 	properties := &paho.PublishProperties{}
 	if message.Expiry > 0 {
@@ -425,8 +454,12 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	switch {
 	case errors.Is(err, autopaho.ConnectionDownError), errors.Is(err, session.ErrNoConnection):
 		return ErrOffline
+	case err != nil && answer != nil && answer.ReasonCode >= 0x80:
+		return refusal(answer.ReasonCode, message.Topic)
+	case err != nil && present.Err() != nil && s.lastReason.Load() == reasonTooLarge:
+		return refusal(reasonTooLarge, message.Topic)
 	case err != nil && present.Err() != nil:
-		return errors.New("publish to the MQTT broker: the connection was lost before it was confirmed")
+		return fmt.Errorf("publish to the MQTT broker: %w", ErrLost)
 	case err != nil:
 		return fmt.Errorf("publish to the MQTT broker: %w", err)
 	case message.QoS > 0 && answer.ReasonCode == reasonNobody:

@@ -1,0 +1,162 @@
+// Package datadir makes and checks the folders in which the service keeps its
+// data. What cannot be written is explained in one sentence: the path, its
+// owner, the user that this process runs as, and the command that mends it.
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"edgelens"
+)
+
+// The modes of everything that the service keeps: it holds names, faces and
+// passwords.
+const (
+	FolderMode fs.FileMode = 0o700
+	FileMode   fs.FileMode = 0o600
+)
+
+// Make makes a folder where there is none, with its parents, and reports
+// whether files can be made in it. The error is one of Explain.
+func Make(dir string) error {
+	if err := os.MkdirAll(dir, FolderMode); err != nil {
+		return Explain(dir, err)
+	}
+	return CheckFolder(dir)
+}
+
+// CheckFolder makes and removes an empty file. It syncs nothing, so it costs no
+// write to the disk where all is well. The error is one of Explain.
+func CheckFolder(dir string) error {
+	f, err := os.CreateTemp(dir, ".probe-")
+	if err != nil {
+		return Explain(dir, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// CheckFile opens a file for reading and writing; one that is not there is fine.
+// The error is one of Explain.
+func CheckFile(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return Explain(file, err)
+	}
+	return f.Close()
+}
+
+// CheckTree checks that every folder and file below a folder can be written. The
+// error is one of Explain.
+func CheckTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
+			return nil
+		case err != nil:
+			return Explain(path, err)
+		case entry.IsDir():
+			return CheckFolder(path)
+		case entry.Type().IsRegular():
+			return CheckFile(path)
+		}
+		return nil
+	})
+}
+
+// Explain wraps an error about a path under it: edgelens.ErrDiskFull where there
+// is no room, else edgelens.ErrStorage with a sentence that says who owns what is
+// in the way, who we are, and which command mends it. It is nil for nil.
+func Explain(path string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w: %w; free some space on the disk that holds %s", edgelens.ErrDiskFull, err, path)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w: %s is on a file system that is mounted read-only: mount it for writing (mount -o remount,rw MOUNT), or choose another data_dir", edgelens.ErrStorage, path)
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):
+		return fmt.Errorf("%w: %s is no folder: move it away, or choose another data_dir (%w)", edgelens.ErrStorage, path, err)
+	case !errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %s cannot be used (%w); it belongs to %s, and this is %s", edgelens.ErrStorage, path, err, owner(path), us())
+	}
+	blocking, info := obstacle(path)
+	if info == nil {
+		return fmt.Errorf("%w: %s cannot be used by %s (%w); run: chown -R %d:%d %s", edgelens.ErrStorage, path, us(), err, os.Geteuid(), os.Getegid(), quote(path))
+	}
+	return fmt.Errorf("%w: %s belongs to %s and has mode %04o, and edgelens runs as %s, which may not write there; run: %s",
+		edgelens.ErrStorage, blocking, ownerOf(info), info.Mode().Perm(), us(), cure(blocking, info))
+}
+
+// obstacle returns the path or the nearest of its parents that is there.
+func obstacle(path string) (string, fs.FileInfo) {
+	for {
+		info, err := os.Stat(path)
+		if err == nil {
+			return path, info
+		}
+		parent := filepath.Dir(path)
+		if parent == path {
+			return path, nil
+		}
+		path = parent
+	}
+}
+
+// cure is the command that lets us write: chmod where it is ours, else chown.
+func cure(path string, info fs.FileInfo) string {
+	recursive, mode := "", "u+rw"
+	if info.IsDir() {
+		recursive, mode = "-R ", "u+rwx"
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) == os.Geteuid() {
+		return "chmod " + mode + " " + quote(path)
+	}
+	return fmt.Sprintf("chown %s%d:%d %s", recursive, os.Geteuid(), os.Getegid(), quote(path))
+}
+
+// quote makes a path one word of a shell.
+func quote(path string) string {
+	for _, r := range path {
+		if !strings.ContainsRune("/._-+:@%,=", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+		}
+	}
+	return path
+}
+
+func owner(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "an unknown owner"
+	}
+	return ownerOf(info)
+}
+
+func ownerOf(info fs.FileInfo) string {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "an unknown owner"
+	}
+	return named(int(stat.Uid))
+}
+
+func us() string { return named(os.Geteuid()) }
+
+// named is a user with the name, as far as this machine knows it.
+func named(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return fmt.Sprintf("%s (uid %d)", u.Username, uid)
+	}
+	return fmt.Sprintf("uid %d", uid)
+}

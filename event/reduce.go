@@ -1,0 +1,149 @@
+package event
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+const (
+	// smallMember is up to how many bytes a member of a record is never left out
+	// alone.
+	smallMember = 128
+	// namedMembers is how many members that were left out are named, and memberName
+	// how many bytes of a name are.
+	namedMembers, memberName = 16, 64
+)
+
+// Reduce leaves out what makes an event large, and names it in Data.Reduced: the
+// largest members of the record, then all predictions but the first, then the
+// whole record, until the JSON has at most limit bytes, or nothing is left to
+// leave out. Where limit is 0, it is not known: then every member of more than 128
+// bytes goes. One that is small enough is returned as it is.
+func Reduce(e CloudEvent, limit int) CloudEvent {
+	if limit > 0 && size(e) <= limit {
+		return e
+	}
+	bare := e
+	bare.Data.Record = nil
+	rest := size(bare)
+	record, names := reduceRecord(e.Data.Record, func(kept int) bool { return limit != 0 && rest+kept <= limit })
+	e.Data.Record, e.Data.Reduced = record, append(e.Data.Reduced, names...)
+	if limit == 0 || size(e) <= limit {
+		return e
+	}
+	if len(e.Data.Predictions) > 1 {
+		e.Data.Predictions = e.Data.Predictions[:1:1]
+		e.Data.Reduced = append(e.Data.Reduced, "predictions")
+	}
+	if size(e) > limit && len(e.Data.Record) > len("null") {
+		e.Data.Record, e.Data.Reduced = json.RawMessage("null"), append(slices.DeleteFunc(e.Data.Reduced, ofRecord), "record")
+	}
+	return e
+}
+
+func ofRecord(name string) bool { return len(name) > 7 && name[:7] == "record." }
+
+func size(e CloudEvent) int {
+	text, err := json.Marshal(e)
+	if err != nil { // Compose makes none of these
+		return 0
+	}
+	return len(text)
+}
+
+// member is a member of a record, in its place.
+type member struct {
+	name  string
+	value json.RawMessage
+	gone  bool
+}
+
+func (m member) bytes() int { return len(m.name) + len(m.value) + len(`"":,`) }
+
+// reduceRecord leaves the largest members of more than 128 bytes out of a record,
+// until enough, which is told the bytes that are left, is content, and returns
+// what is left and the names of the others. What is no JSON object stays.
+func reduceRecord(record json.RawMessage, enough func(kept int) bool) (json.RawMessage, []string) {
+	members, ok := membersOf(record)
+	if !ok {
+		return record, nil
+	}
+	order := make([]*member, len(members))
+	for i := range members {
+		order[i] = &members[i]
+	}
+	slices.SortStableFunc(order, func(a, b *member) int { return cmp.Compare(b.bytes(), a.bytes()) })
+	kept, names := len(record), []string(nil)
+	for _, m := range order {
+		// 32: for the name of the member among those that were left out
+		if m.bytes() <= smallMember || enough(kept+(memberName+32)*min(len(names), namedMembers)) {
+			break
+		}
+		m.gone = true
+		kept -= m.bytes()
+		if len(names) < namedMembers {
+			names = append(names, "record."+shortened(m.name))
+		}
+	}
+	if names == nil {
+		return record, nil
+	}
+	return written(members), names
+}
+
+func membersOf(record json.RawMessage) (members []member, ok bool) {
+	decoder := json.NewDecoder(bytes.NewReader(record))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return nil, false
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, false
+		}
+		m := member{name: fmt.Sprint(name)}
+		if err := decoder.Decode(&m.value); err != nil {
+			return nil, false
+		}
+		members = append(members, m)
+	}
+	return members, true
+}
+
+func written(members []member) json.RawMessage {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for _, m := range members {
+		if m.gone {
+			continue
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(m.name)
+		if err != nil { // never for a string
+			continue
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(m.value)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// shortened is the start of a name, cut between characters.
+func shortened(name string) string {
+	if len(name) <= memberName {
+		return name
+	}
+	name = name[:memberName]
+	for !utf8.ValidString(name) && len(name) > memberName-utf8.UTFMax {
+		name = name[:len(name)-1]
+	}
+	return name + "…"
+}

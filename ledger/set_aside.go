@@ -1,0 +1,110 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"edgelens"
+)
+
+// asideList is the name of the list of what was set aside, in its cursors.
+const asideList = "aside"
+
+// SetAside takes a row out of its device's order, by Delivery.Seq, with the reason
+// for which its sink never takes it. It stays until RetrySetAside, or its age:
+// access records stay.
+func (l *Ledger) SetAside(ctx context.Context, seq int64, reason string) error {
+	return l.explain("set an event aside", l.change(ctx, func(c *change) error {
+		_, err := c.exec(`UPDATE outbox SET aside_at = ?, aside_reason = ? WHERE seq = ?`, l.now().UnixMicro(), reason, seq)
+		return err
+	}))
+}
+
+// ListSetAside returns what was set aside, the newest first, and the cursor of the
+// page after; empty where there is none. Its error is an edgelens.ErrInvalid for a
+// bad filter.
+func (l *Ledger) ListSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
+	page, next, err = l.listSetAside(ctx, filter)
+	return page, next, l.explain("list the events that were set aside", err)
+}
+
+func (l *Ledger) listSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
+	before, err := parseCursor(asideList, filter.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	limit, err := pageLimit(filter.Limit)
+	if err != nil {
+		return nil, "", err
+	}
+	query, args := `SELECT o.seq, o.sink, o.device, o.record_id, r.kind, r.received_at, o.aside_at, o.aside_reason
+		FROM outbox o JOIN records r ON r.id = o.record_id WHERE o.aside_at IS NOT NULL AND o.seq < ?`, []any{before}
+	if filter.Sink != "" {
+		query, args = query+` AND o.sink = ?`, append(args, filter.Sink)
+	}
+	if filter.Device != "" {
+		query, args = query+` AND o.device = ?`, append(args, filter.Device)
+	}
+	rows, err := l.readers.QueryContext(ctx, query+` ORDER BY o.seq DESC LIMIT ?`, append(args, limit+1)...)
+	if err != nil {
+		return nil, "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var item edgelens.SetAside
+		var received, at sql.NullInt64
+		if err := rows.Scan(&item.ID, &item.Sink, &item.Device, &item.Event, &item.Kind, &received, &at, &item.Reason); err != nil {
+			return nil, "", err
+		}
+		if len(page) == limit { // the one more that says that there is a page after
+			return page, newCursor(asideList, page[limit-1].ID), rows.Err()
+		}
+		item.ReceivedAt, item.At = timeOf(received), timeOf(at)
+		page = append(page, item)
+	}
+	return page, "", rows.Err()
+}
+
+// RetrySetAside has what was set aside sent again, whole and before what came
+// later: those of the ids, or all where there are none, of the sink, or of every
+// sink where that is empty. It returns how many. Its error is an
+// edgelens.ErrNotFound for an id of nothing that was set aside; then none is.
+func (l *Ledger) RetrySetAside(ctx context.Context, sink string, ids ...int64) (n int, err error) {
+	err = l.change(ctx, func(c *change) error {
+		n = 0
+		if len(ids) == 0 {
+			n, err = c.retrySetAside(`(? = '' OR sink = ?)`, sink, sink)
+			return err
+		}
+		for _, id := range ids {
+			one, err := c.retrySetAside(`seq = ? AND (? = '' OR sink = ?)`, id, sink, sink)
+			if err != nil {
+				return err
+			}
+			if one == 0 {
+				return fmt.Errorf("%w: no event with the id %d is set aside; it may have been sent meanwhile", edgelens.ErrNotFound, id)
+			}
+			n += one
+		}
+		return nil
+	})
+	return n, l.explain("send what was set aside again", err)
+}
+
+func (c *change) retrySetAside(condition string, args ...any) (n int, err error) {
+	rows, err := c.QueryContext(context.Background(), `UPDATE outbox SET aside_at = NULL, aside_reason = '' WHERE aside_at IS NOT NULL AND `+condition+` RETURNING device`, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var device string
+		if err := rows.Scan(&device); err != nil {
+			return 0, err
+		}
+		c.ready = append(c.ready, device)
+		n++
+	}
+	return n, rows.Err()
+}

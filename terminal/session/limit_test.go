@@ -1,0 +1,83 @@
+package session_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/supervise"
+	"edgelens/terminal/session"
+)
+
+func TestBrokerSaysHowMuchItTakes(t *testing.T) {
+	const limit = 3000
+	broker := startBroker(t, func(c *supervise.MosquittoConfig) { c.MaxPacketBytes = limit })
+	log := &logbook{}
+	s := start(t, session.Config{Address: broker.address, ClientID: "down"}, log.logger())
+	eventually(t, "it is up", s.Up)
+	if !log.has("max_packet_bytes=3000") {
+		t.Error("the log does not say how much")
+	}
+	var ear ear
+	connected(t, session.Config{Address: broker.address, ClientID: "up", Subscriptions: subscribe("x"), OnMessage: ear.hear})
+	message := session.Outgoing{Topic: "x", QoS: 1, Expiry: time.Minute}
+	for over := range 6 { // around the limit, to the byte
+		message.Payload = nil
+		message.Payload = make([]byte, limit-message.PacketBytes()-4+over)
+		err := s.Publish(t.Context(), message)
+		switch fits := message.PacketBytes() <= limit; {
+		case fits && err != nil:
+			t.Errorf("a packet of %d bytes: %v", message.PacketBytes(), err)
+		case !fits && !errors.Is(err, edgelens.ErrTooLarge):
+			t.Errorf("a packet of %d bytes: %v, want ErrTooLarge", message.PacketBytes(), err)
+		}
+	}
+	message.Payload = make([]byte, s.MaxPayload(message))
+	if err := s.Publish(t.Context(), message); err != nil {
+		t.Errorf("the largest payload: %v", err)
+	}
+	if log.has("away") {
+		t.Error("the connection was lost")
+	}
+}
+
+// A broker that says with each message that it is too large.
+func TestBrokerThatRefusesWhatIsLarge(t *testing.T) {
+	program, err := supervise.FindMosquitto()
+	if err != nil {
+		t.Skipf("%v; `make setup` does", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	_ = listener.Close()
+	file := filepath.Join(t.TempDir(), "mosquitto.conf")
+	settings := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nmessage_size_limit 3000\n", port)
+	if os.Getuid() == 0 {
+		settings += "user root\n"
+	}
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broker := exec.Command(program, "-c", file)
+	if err := broker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = broker.Process.Kill(); _ = broker.Wait() })
+	s := connected(t, session.Config{Address: at(t, fmt.Sprintf("mqtt://127.0.0.1:%d", port)), ClientID: "down"})
+	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1, Payload: bytes.Repeat([]byte("x"), 4000)}); !errors.Is(err, edgelens.ErrTooLarge) {
+		t.Errorf("%v, want ErrTooLarge", err)
+	}
+	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1, Payload: []byte("x")}); err != nil && !errors.Is(err, session.ErrNobodyListens) {
+		t.Errorf("the next: %v", err)
+	}
+}
