@@ -21,6 +21,17 @@ type availability struct {
 	cause  string // empty while Redis serves
 	logged time.Time
 	since  time.Time
+	warned string
+}
+
+// warn logs what is wrong with a Redis that serves, once.
+func (a *availability) warn(warning string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if warning != "" && warning != a.warned {
+		a.log.Warn("Redis serves, but not as it should", "reason", warning)
+	}
+	a.warned = warning
 }
 
 // down notes that Redis does not serve and why: cause is a sentence for the

@@ -38,13 +38,17 @@ type Queue struct {
 	log    *slog.Logger
 	redis  redis.UniversalClient
 	client *asynq.Client
+	// polling is the connection of the Worker that looks for tasks.
+	polling redis.UniversalClient
 	// node marks what is ours in Redis.
 	node string
 
 	// behind is set when Redis may lack tasks of non-terminal jobs.
 	behind atomic.Bool
-	// redisStatus logs when Redis stops serving and when it serves again.
-	redisStatus availability
+	// redisStatus is whether Redis serves, as of the last look; doubt holds a token
+	// where it is time for another.
+	redisStatus atomic.Pointer[RedisStatus]
+	doubt       chan struct{}
 	// unsure is set when a command to Redis got no answer.
 	unsure *atomic.Bool
 	// generation tells the tasks that are surely ours from earlier ones, which
@@ -72,13 +76,14 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	if err != nil {
 		return nil, err
 	}
+	polling, err := connect(config.RedisURL, unsure)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
 	q := &Queue{
-		ledger: ledger, config: config, log: log, redis: client, client: asynq.NewClientFromRedisClient(client), node: node,
+		ledger: ledger, config: config, log: log, redis: client, polling: polling, doubt: make(chan struct{}, 1), client: asynq.NewClientFromRedisClient(client), node: node,
 		inspector: asynq.NewInspectorFromRedisClient(client), running: newAttempts(), unsure: unsure,
 		previous: map[string]string{},
-		redisStatus: availability{
-			log: log, lost: "Redis does not serve; jobs are kept and wait", back: "Redis serves again; the waiting jobs are dispatched",
-		},
 	}
 	clock := newClock()
 	q.clock.Store(&clock)
@@ -88,7 +93,23 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	q.stop = stop
 	q.loops.Go(func() { q.keepUp(ctx) })
 	q.loops.Go(func() { q.lend(ctx) })
+	q.loops.Go(func() { q.watch(ctx) })
 	return q, nil
+}
+
+// watch asks whether Redis serves until ctx ends.
+func (q *Queue) watch(ctx context.Context) {
+	log := availability{log: q.log, lost: "Redis does not serve; jobs are kept and wait", back: "Redis serves again; the waiting jobs are dispatched"}
+	watchRedis(ctx, q.redis, &log, q.doubt, func(status RedisStatus) { q.redisStatus.Store(&status) })
+}
+
+// RedisStatus returns whether Redis serves, as of the last look; it does before the
+// first one.
+func (q *Queue) RedisStatus() RedisStatus {
+	if status := q.redisStatus.Load(); status != nil {
+		return *status
+	}
+	return RedisStatus{}
 }
 
 // Submit makes a job durable and hands it to Redis. A Redis that is away delays
@@ -148,7 +169,7 @@ func (q *Queue) ours() string { return q.generation.Load().(string) }
 func (q *Queue) Close() error {
 	q.stop()
 	q.loops.Wait()
-	return q.redis.Close()
+	return errors.Join(q.redis.Close(), q.polling.Close())
 }
 
 // dispatch makes the task of a job. One that is there already is as good.
@@ -262,12 +283,12 @@ func (q *Queue) catchUp(ctx context.Context) {
 	}
 	if err != nil {
 		q.behind.Store(true)
-		if ctx.Err() == nil {
-			q.redisStatus.down(adviceOn(err), err)
+		select {
+		case q.doubt <- struct{}{}:
+		default:
 		}
 		return
 	}
-	q.redisStatus.up()
 	clear(q.previous)
 	if made > 0 {
 		q.log.Debug("unfinished jobs have their tasks", "jobs", made)

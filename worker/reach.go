@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -24,35 +23,43 @@ const (
 // WatchRedis asks Redis again and again whether it would serve this Worker,
 // until ctx ends. It logs one line when Redis stops serving, with what to do about
 // it, and one when it serves again, and calls report at first and after every
-// change: nil means that Redis serves.
-func (w *Worker) WatchRedis(ctx context.Context, report func(error)) {
+// change.
+func (w *Worker) WatchRedis(ctx context.Context, report func(RedisStatus)) {
+	status := availability{log: w.log, lost: "Redis does not serve this worker; no jobs are taken", back: "Redis serves again; jobs are taken"}
+	watchRedis(ctx, w.redis, &status, nil, report)
+}
+
+// watchRedis asks whether Redis serves until ctx ends, and at once where doubt has a
+// token; it logs the changes and reports them.
+func watchRedis(ctx context.Context, client redis.UniversalClient, log *availability, doubt <-chan struct{}, report func(RedisStatus)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	status := availability{log: w.log, lost: "Redis does not serve this worker; no jobs are taken", back: "Redis serves again; jobs are taken"}
 	first, before := true, ""
 	for {
 		select {
 		case <-timer.C:
+		case <-doubt:
 		case <-ctx.Done():
 			return
 		}
-		err := reach(ctx, w.redis)
+		status := statusOf(ctx, client)
 		if ctx.Err() != nil {
 			return
 		}
-		advice, next := "", servedInterval
-		if err != nil {
+		now, next := status.Warning, servedInterval
+		if status.Err != nil {
 			// The advice tells one cause from another; the error can have another port each time.
-			advice, next = adviceOn(err), unservedInterval
-			status.down(advice, err)
-			err = fmt.Errorf("%s: %w", advice, err)
+			now, _ = adviceOn(status.Err)
+			next = unservedInterval
+			log.down(now, causeOf(status.Err))
 		} else {
-			status.up()
+			log.up()
+			log.warn(status.Warning)
 		}
-		if first || advice != before {
-			report(err)
+		if first || now != before {
+			report(status)
 		}
-		first, before = false, advice
+		first, before = false, now
 		timer.Reset(next)
 	}
 }
@@ -80,38 +87,49 @@ func reach(ctx context.Context, client redis.UniversalClient) error {
 	return err
 }
 
-// causes are words in go-redis' and Redis' errors and what to do about them; the
-// first that fits counts. The last, without words, is for whatever is left.
-var causes = []struct{ words, advice string }{
-	{"WRONGPASS", "Redis refuses the user or the password in redis.url; correct it (redis://user:password@host, or :password@ without a user)"},
-	{"invalid password", "Redis refuses the password in redis.url; correct it"},
-	{"without any password configured", "Redis has no password, but redis.url gives one; leave it out"},
-	{"NOAUTH", "Redis wants a password; put it into redis.url (redis://user:password@host, or :password@ without a user)"},
-	{"NOPERM", "Redis does not let this user do what is needed; allow it all commands and channels, and the keys asynq:* and edgelens:*"},
-	{"all sentinels specified", "no Sentinel in redis.url can be reached and knows the master; check their host:port and the name after ?master="},
-	{"MOVED", "this Redis is part of a Cluster; use redis-cluster://host:port,host:port as redis.url"},
-	{"cluster support disabled", "this Redis is no Cluster; use redis://host:port as redis.url"},
-	{"CLUSTERDOWN", "the Redis Cluster is not complete; bring its other servers back"},
-	{"READONLY", "this Redis is a replica; give its master, or the Sentinels, as redis.url"},
-	{"unknown command", "what answers at redis.url is no Redis that keeps data; for a Sentinel use redis-sentinel://host:port?master=name"},
-	{"LOADING", "Redis still loads its data; wait"},
-	{"MISCONF", "Redis cannot write to its disk; make room there"},
-	{"DB index is out of range", "Redis has no database of that number; correct the end of redis.url"},
-	{"no such host", "the host in redis.url has no address; correct its name"},
-	{"tls:", "the secured connection to Redis fails; check rediss:// and the certificate"},
-	{"", "Redis cannot be reached; see that it runs and that redis.url has its host and port"},
+const noPermission = "Redis does not let this user do what is needed; allow it all commands and channels, and the keys asynq:* and edgelens:*"
+
+// causes are words in go-redis' and Redis' errors, what to do about them, and
+// whether they last until somebody does; the first that fits counts. The last,
+// without words, is for whatever is left.
+var causes = []struct {
+	words, advice string
+	lasting       bool
+}{
+	{"WRONGPASS", "Redis refuses the user or the password in redis.url; correct it (redis://user:password@host, or :password@ without a user)", true},
+	{"invalid password", "Redis refuses the password in redis.url; correct it", true},
+	{"without any password configured", "Redis has no password, but redis.url gives one; leave it out", true},
+	{"NOAUTH", "Redis wants a password; put it into redis.url (redis://user:password@host, or :password@ without a user)", true},
+	{"NOPERM", noPermission, true},
+	{"all sentinels specified", "no Sentinel in redis.url can be reached and knows the master; check their host:port and the name after ?master=", false},
+	{"MOVED", "this Redis is part of a Cluster; use redis-cluster://host:port,host:port as redis.url", true},
+	{"cluster support disabled", "this Redis is no Cluster; use redis://host:port as redis.url", true},
+	{"CLUSTERDOWN", "the Redis Cluster is not complete; bring its other servers back", false},
+	{"READONLY", "this Redis is a replica; give its master, or the Sentinels, as redis.url", false},
+	{"unknown command", "what answers at redis.url is no Redis that keeps data; for a Sentinel use redis-sentinel://host:port?master=name", true},
+	{"LOADING", "Redis still loads its data; wait", false},
+	{"MISCONF", "Redis cannot write to its disk; make room there", false},
+	{"DB index is out of range", "Redis has no database of that number; correct the end of redis.url", true},
+	{"no such host", "the host in redis.url has no address; correct its name", false},
+	{"tls:", "the secured connection to Redis fails; check rediss:// and the certificate", true},
+	{"", "Redis cannot be reached; see that it runs and that redis.url has its host and port", false},
 }
 
-// adviceOn says what to do about an error of Redis.
-func adviceOn(err error) string {
+// adviceOn says what to do about an error of Redis, and whether it lasts until
+// somebody does.
+func adviceOn(err error) (advice string, lasting bool) {
+	var known *problem
+	if errors.As(err, &known) {
+		return known.advice, known.lasting
+	}
 	text := err.Error()
 	if errors.Is(err, context.DeadlineExceeded) {
 		text = "" // what there was no time for says nothing
 	}
 	for _, cause := range causes {
 		if strings.Contains(text, cause.words) {
-			return cause.advice
+			return cause.advice, cause.lasting
 		}
 	}
-	return ""
+	return "", false
 }

@@ -50,7 +50,7 @@ func watch(t *testing.T, url string) (<-chan error, *logbook) {
 	reports := make(chan error, 100)
 	ctx, stop := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
-	watching.Go(func() { w.WatchRedis(ctx, func(err error) { reports <- err }) })
+	watching.Go(func() { w.WatchRedis(ctx, func(status worker.RedisStatus) { reports <- status.Err }) })
 	t.Cleanup(func() {
 		stop()
 		watching.Wait()

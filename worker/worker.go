@@ -61,7 +61,7 @@ type Worker struct {
 // NewWorker returns a Worker, not running yet, beside the Queue of the same
 // process.
 func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
-	w := newWorker(queue.redis, queue.config.Concurrency, lookInterval(queue.config.RedisURL), recognizer, log, metrics)
+	w := newWorker(queue.redis, queue.polling, queue.config.Concurrency, lookInterval(queue.config.RedisURL), recognizer, log, metrics)
 	w.node, w.own, w.running = queue.node, queue.ledger, queue.running
 	return w
 }
@@ -73,9 +73,13 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	w := newWorker(client, config.Concurrency, lookInterval(config.RedisURL), recognizer, log, metrics)
+	polling, err := connect(config.RedisURL, &atomic.Bool{})
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	w := newWorker(client, polling, config.Concurrency, lookInterval(config.RedisURL), recognizer, log, metrics)
 	w.running = newAttempts()
-	w.release = client.Close
+	w.release = func() error { return errors.Join(client.Close(), polling.Close()) }
 	return w, nil
 }
 
@@ -88,7 +92,8 @@ func lookInterval(redisURL string) time.Duration {
 	return 100 * time.Millisecond
 }
 
-func newWorker(client redis.UniversalClient, concurrency int, look time.Duration, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+// newWorker returns a Worker that asks for tasks on polling, and for jobs on client.
+func newWorker(client, polling redis.UniversalClient, concurrency int, look time.Duration, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	w := &Worker{
 		redis: client, recognizer: recognizer, log: log,
 		gate: newGate(concurrency), borrowed: make(chan struct{}, concurrency),
@@ -98,13 +103,14 @@ func newWorker(client redis.UniversalClient, concurrency int, look time.Duration
 		release: func() error { return nil },
 	}
 	w.stopping, w.stop = context.WithCancel(context.Background())
+	polling.AddHook(pace{&atomic.Int64{}, w.stopping.Done()})
 	metrics.MustRegister(w.jobs)
 	// For each place two interactive jobs, so that one is read from and written to
 	// the disk while another is recognized; see borrow for those of other nodes.
 	// And a bulk job, which has asynq places of its own: interactive ones must not
 	// wait behind those for being at hand.
 	for queue, atHand := range map[string]int{edgelens.QueueInteractive: 2 * concurrency, edgelens.QueueBulk: concurrency} {
-		w.servers = append(w.servers, newServer(client, queue, atHand, look, log))
+		w.servers = append(w.servers, newServer(polling, queue, atHand, look, log))
 	}
 	return w
 }

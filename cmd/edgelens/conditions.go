@@ -8,6 +8,7 @@ import (
 
 	"edgelens/ledger"
 	"edgelens/telemetry"
+	"edgelens/worker"
 )
 
 // conditionsInterval is how often the parts are asked how they are.
@@ -98,5 +99,20 @@ func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func()
 			}
 		}
 		return all
+	}
+}
+
+// redisConditions is the source of the queue. That Redis is away for a while delays
+// jobs, which are kept; one that never serves until somebody changes it is as good
+// as none.
+func redisConditions(q *worker.Queue) func() []condition {
+	return func() []condition {
+		switch status := q.RedisStatus(); {
+		case status.Err != nil:
+			return []condition{{"redis", status.Lasting, "jobs are kept and wait: " + status.Err.Error()}}
+		case status.Warning != "":
+			return []condition{{"redis", false, status.Warning}}
+		}
+		return nil
 	}
 }

@@ -131,7 +131,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Serve(listener) })
 	group.Go(func() error {
-		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), terminalConditions(s.terminals, s.jobs.ledger, s.log))
+		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger, s.log))
 		return nil
 	})
 	// What terminals say is made durable from the start, and looked at later.

@@ -88,9 +88,9 @@ func work(ctx context.Context, c *config.Config, listen string, logs io.Writer) 
 			return err
 		}
 		group.Go(func() error {
-			w.WatchRedis(ctx, func(err error) {
-				if err != nil {
-					readiness.NotReady("redis", err.Error())
+			w.WatchRedis(ctx, func(status worker.RedisStatus) {
+				if status.Err != nil {
+					readiness.NotReady("redis", status.Err.Error())
 					return
 				}
 				readiness.Ready("redis")
