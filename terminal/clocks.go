@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"slices"
 	"time"
 
 	"edgelens"
@@ -77,4 +78,16 @@ func countTime(c *edgelens.DeviceCounters, problem clock.Problem) {
 	case clock.Contradiction:
 		c.ContradictingTimes++
 	}
+}
+
+// WrongClocks returns the accepted devices whose clocks are off by more than
+// Config.ClockLimit, by id.
+func (f *Face) WrongClocks() (devices []string) {
+	for _, device := range f.registry.list() {
+		if device.State == edgelens.DeviceAccepted && device.Clock.Problem != "" {
+			devices = append(devices, device.ID)
+		}
+	}
+	slices.Sort(devices)
+	return devices
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
+	"edgelens"
 	"edgelens/ledger"
 	"edgelens/telemetry"
 	"edgelens/worker"
@@ -14,23 +16,14 @@ import (
 // conditionsInterval is how often the parts are asked how they are.
 const conditionsInterval = time.Second
 
-// condition is what keeps a part from serving, or from serving as it should.
-type condition struct {
-	part string
-	// unavailable: the service cannot do what it is there for; else it is
-	// degraded.
-	unavailable bool
-	reason      string
-}
-
 // watchConditions asks the parts again and again and takes down in readiness how
 // they are, until ctx ends. Each source returns what is wrong now.
-func watchConditions(ctx context.Context, readiness *telemetry.Readiness, sources ...func() []condition) {
+func watchConditions(ctx context.Context, readiness *telemetry.Readiness, sources ...func() []edgelens.Condition) {
 	tick := time.NewTicker(conditionsInterval)
 	defer tick.Stop()
-	var before []condition
+	var before []edgelens.Condition
 	for {
-		var now []condition
+		var now []edgelens.Condition
 		for _, source := range sources {
 			now = append(now, source()...)
 		}
@@ -44,28 +37,37 @@ func watchConditions(ctx context.Context, readiness *telemetry.Readiness, source
 	}
 }
 
-func takeDown(readiness *telemetry.Readiness, before, now []condition) {
+func takeDown(readiness *telemetry.Readiness, before, now []edgelens.Condition) {
 	still := map[string]bool{}
 	for _, c := range now {
-		still[c.part] = true
-		if c.unavailable {
-			readiness.NotReady(c.part, c.reason)
-		} else {
-			readiness.Ready(c.part)
-		}
+		still[c.Name] = true
+		readiness.Set(c)
 	}
 	for _, c := range before {
-		if !still[c.part] {
-			readiness.Ready(c.part)
+		if !still[c.Name] {
+			readiness.Clear(c.Name)
 		}
 	}
 }
 
+func degraded(name, reason string) edgelens.Condition {
+	return edgelens.Condition{Name: name, Severity: edgelens.SeverityDegraded, Reason: reason}
+}
+
+// severity is that of a condition in which nothing is served, or that of one in which
+// not everything is as it should be.
+func severity(unavailable bool) edgelens.Severity {
+	if unavailable {
+		return edgelens.SeverityUnavailable
+	}
+	return edgelens.SeverityDegraded
+}
+
 // ledgerConditions is the source of the ledger.
-func ledgerConditions(l *ledger.Ledger) func() []condition {
-	return func() (all []condition) {
+func ledgerConditions(l *ledger.Ledger) func() []edgelens.Condition {
+	return func() (all []edgelens.Condition) {
 		for _, p := range l.Problems() {
-			all = append(all, condition{p.Part, p.Unavailable, p.Reason})
+			all = append(all, edgelens.Condition{Name: p.Part, Severity: severity(p.Unavailable), Reason: p.Reason})
 		}
 		return all
 	}
@@ -81,21 +83,25 @@ func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
 }
 
 // terminalConditions is the source of the deliveries and of MQTT.
-func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func() []condition {
-	return func() (all []condition) {
+func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func() []edgelens.Condition {
+	return func() (all []edgelens.Condition) {
 		for _, a := range t.teller.Alarms() {
-			all = append(all, condition{part: "delivery to " + a.Sink, reason: fmt.Sprintf(
-				"not possible since %s, events are kept and tried again: %s", a.Since.UTC().Format(time.RFC3339), a.Reason)})
+			all = append(all, degraded("delivery to "+a.Sink, fmt.Sprintf(
+				"not possible since %s, events are kept and tried again: %s", a.Since.UTC().Format(time.RFC3339), a.Reason)))
 		}
 		for sink, stats := range outboxStats(l, log) {
 			if stats.Aside > 0 {
-				all = append(all, condition{part: "events for " + sink, reason: fmt.Sprintf(
-					"%d are set aside because it does not take them; `edgelens outbox list` shows them, `edgelens outbox retry` sends them again", stats.Aside)})
+				all = append(all, degraded("events for "+sink, fmt.Sprintf(
+					"%d are set aside because it does not take them; `edgelens outbox list` shows them, `edgelens outbox retry` sends them again", stats.Aside)))
 			}
 		}
 		if t.face != nil {
 			if err := t.face.TakenOver(); err != nil {
-				all = append(all, condition{part: "mqtt", reason: err.Error()})
+				all = append(all, degraded("mqtt", err.Error()))
+			}
+			if wrong := t.face.WrongClocks(); len(wrong) > 0 {
+				all = append(all, degraded("clocks", fmt.Sprintf(
+					"the clocks of %d devices are wrong, so that their records are not fresh: %s; GET /api/devices says by how much and what to set", len(wrong), few(wrong))))
 			}
 		}
 		return all
@@ -105,14 +111,23 @@ func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func()
 // redisConditions is the source of the queue. That Redis is away for a while delays
 // jobs, which are kept; one that never serves until somebody changes it is as good
 // as none.
-func redisConditions(q *worker.Queue) func() []condition {
-	return func() []condition {
+func redisConditions(q *worker.Queue) func() []edgelens.Condition {
+	return func() []edgelens.Condition {
 		switch status := q.RedisStatus(); {
 		case status.Err != nil:
-			return []condition{{"redis", status.Lasting, "jobs are kept and wait: " + status.Err.Error()}}
+			return []edgelens.Condition{{Name: "redis", Severity: severity(status.Lasting), Reason: "jobs are kept and wait: " + status.Err.Error()}}
 		case status.Warning != "":
-			return []condition{{"redis", false, status.Warning}}
+			return []edgelens.Condition{degraded("redis", status.Warning)}
 		}
 		return nil
 	}
+}
+
+// few names the first of many.
+func few(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + " and others"
+	}
+	return strings.Join(names, ", ")
 }
