@@ -9,9 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -208,6 +206,48 @@ func (e ModelState) Valid() bool {
 	}
 }
 
+// Defines values for Outcome.
+const (
+	Error      Outcome = "error"
+	NoImage    Outcome = "no_image"
+	Recognized Outcome = "recognized"
+	Uncertain  Outcome = "uncertain"
+)
+
+// Valid indicates whether the value is a known member of the Outcome enum.
+func (e Outcome) Valid() bool {
+	switch e {
+	case Error:
+		return true
+	case NoImage:
+		return true
+	case Recognized:
+		return true
+	case Uncertain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QueueName.
+const (
+	Bulk        QueueName = "bulk"
+	Interactive QueueName = "interactive"
+)
+
+// Valid indicates whether the value is a known member of the QueueName enum.
+func (e QueueName) Valid() bool {
+	switch e {
+	case Bulk:
+		return true
+	case Interactive:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TensorDtype.
 const (
 	Float32 TensorDtype = "float32"
@@ -223,42 +263,6 @@ func (e TensorDtype) Valid() bool {
 	case Int8:
 		return true
 	case Uint8:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for QueueName.
-const (
-	QueueNameBulk        QueueName = "bulk"
-	QueueNameInteractive QueueName = "interactive"
-)
-
-// Valid indicates whether the value is a known member of the QueueName enum.
-func (e QueueName) Valid() bool {
-	switch e {
-	case QueueNameBulk:
-		return true
-	case QueueNameInteractive:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for RecognizeAsyncParamsQueue.
-const (
-	RecognizeAsyncParamsQueueBulk        RecognizeAsyncParamsQueue = "bulk"
-	RecognizeAsyncParamsQueueInteractive RecognizeAsyncParamsQueue = "interactive"
-)
-
-// Valid indicates whether the value is a known member of the RecognizeAsyncParamsQueue enum.
-func (e RecognizeAsyncParamsQueue) Valid() bool {
-	switch e {
-	case RecognizeAsyncParamsQueueBulk:
-		return true
-	case RecognizeAsyncParamsQueueInteractive:
 		return true
 	default:
 		return false
@@ -460,7 +464,7 @@ type Model struct {
 	// Delegate What runs the graph
 	Delegate *ModelDelegate `json:"delegate,omitempty"`
 
-	// Digest sha256:<hex> of the model file; empty while it is missing
+	// Digest sha256:<hex> of the model file: of a missing one, what the manifest expects, and empty where that does not say
 	Digest string `json:"digest"`
 
 	// Facts What the model file says of itself, without running it; of one model only
@@ -553,10 +557,21 @@ type OperatorCount struct {
 	Type string `json:"type"`
 }
 
+// Outcome defines model for Outcome.
+type Outcome string
+
 // PictureJSON defines model for PictureJSON.
 type PictureJSON struct {
-	// Image The picture in base64, with or without a `data:...;base64,` prefix
-	Image string `json:"image"`
+	Cache *bool `json:"cache,omitempty"`
+
+	// Image The image in base64, with or without a `data:...;base64,` prefix
+	Image    string   `json:"image"`
+	MinScore *float64 `json:"min_score,omitempty"`
+
+	// Model As in the query, as are the other options
+	Model *string    `json:"model,omitempty"`
+	Queue *QueueName `json:"queue,omitempty"`
+	TopK  *int       `json:"top_k,omitempty"`
 }
 
 // Prediction defines model for Prediction.
@@ -603,6 +618,9 @@ type Quantization struct {
 	ZeroPoint int     `json:"zero_point"`
 }
 
+// QueueName defines model for QueueName.
+type QueueName string
+
 // Recognition defines model for Recognition.
 type Recognition struct {
 	Cached bool      `json:"cached"`
@@ -644,9 +662,7 @@ type StoredResult struct {
 	FreshnessReason *string            `json:"freshness_reason,omitempty"`
 	Id              openapi_types.UUID `json:"id"`
 	JobId           *string            `json:"job_id,omitempty"`
-
-	// Outcome recognized, uncertain, no_image or error
-	Outcome string `json:"outcome"`
+	Outcome         Outcome            `json:"outcome"`
 
 	// Reason Why the outcome is what it is; absent for recognized
 	Reason *string      `json:"reason,omitempty"`
@@ -688,6 +704,9 @@ type DeviceID = string
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -699,9 +718,6 @@ type ModelName = string
 
 // Prefer defines model for Prefer.
 type Prefer = string
-
-// QueueName defines model for QueueName.
-type QueueName string
 
 // TTL defines model for TTL.
 type TTL = string
@@ -763,73 +779,16 @@ type GetJobParams struct {
 	Wait *string `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
-// RecognizeMultipartBody defines parameters for Recognize.
-type RecognizeMultipartBody struct {
-	// File The picture
-	File openapi_types.File `json:"file"`
-}
-
-// RecognizeParams defines parameters for Recognize.
-type RecognizeParams struct {
-	// Model The model that answers; without it, the default one.
-	Model *ModelName `form:"model,omitempty" json:"model,omitempty"`
-
-	// TopK How many predictions to return at most.
-	TopK *TopK `form:"top_k,omitempty" json:"top_k,omitempty"`
-
-	// MinScore Leave out predictions with a lower probability.
-	MinScore *MinScore `form:"min_score,omitempty" json:"min_score,omitempty"`
-
-	// Cache With false, neither reads nor fills the result cache.
-	Cache *UseCache `form:"cache,omitempty" json:"cache,omitempty"`
-
-	// Prefer `respond-async` (RFC 7240) makes a job of it.
-	Prefer *Prefer `json:"Prefer,omitempty"`
-
-	// IdempotencyKey A name of the client's for this job. The same key with the same picture and options is the same job; with others, a 409.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// RecognizeAsyncMultipartBody defines parameters for RecognizeAsync.
-type RecognizeAsyncMultipartBody struct {
-	// File The picture
-	File openapi_types.File `json:"file"`
-}
-
-// RecognizeAsyncParams defines parameters for RecognizeAsync.
-type RecognizeAsyncParams struct {
-	// Model The model that answers; without it, the default one.
-	Model *ModelName `form:"model,omitempty" json:"model,omitempty"`
-
-	// TopK How many predictions to return at most.
-	TopK *TopK `form:"top_k,omitempty" json:"top_k,omitempty"`
-
-	// MinScore Leave out predictions with a lower probability.
-	MinScore *MinScore `form:"min_score,omitempty" json:"min_score,omitempty"`
-
-	// Cache With false, neither reads nor fills the result cache.
-	Cache *UseCache `form:"cache,omitempty" json:"cache,omitempty"`
-
-	// Queue Workers take interactive jobs more often than bulk ones.
-	Queue *RecognizeAsyncParamsQueue `form:"queue,omitempty" json:"queue,omitempty"`
-
-	// IdempotencyKey A name of the client's for this job. The same key with the same picture and options is the same job; with others, a 409.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// RecognizeAsyncParamsQueue defines parameters for RecognizeAsync.
-type RecognizeAsyncParamsQueue string
-
 // ListResultsParams defines parameters for ListResults.
 type ListResultsParams struct {
-	// Device Only pictures from this device.
+	// Device Only images from this device.
 	Device *string `form:"device,omitempty" json:"device,omitempty"`
 
 	// Label Only results with this label on top.
 	Label *string `form:"label,omitempty" json:"label,omitempty"`
 
-	// Outcome Only results with this outcome: recognized, uncertain, no_image or error.
-	Outcome *string `form:"outcome,omitempty" json:"outcome,omitempty"`
+	// Outcome Only results with this outcome.
+	Outcome *Outcome `form:"outcome,omitempty" json:"outcome,omitempty"`
 
 	// Since Only results from then on.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
@@ -844,17 +803,11 @@ type ListResultsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
-// RecognizeJSONRequestBody defines body for Recognize for application/json ContentType.
-type RecognizeJSONRequestBody = PictureJSON
-
-// RecognizeMultipartRequestBody defines body for Recognize for multipart/form-data ContentType.
-type RecognizeMultipartRequestBody RecognizeMultipartBody
-
-// RecognizeAsyncJSONRequestBody defines body for RecognizeAsync for application/json ContentType.
-type RecognizeAsyncJSONRequestBody = PictureJSON
-
-// RecognizeAsyncMultipartRequestBody defines body for RecognizeAsync for multipart/form-data ContentType.
-type RecognizeAsyncMultipartRequestBody RecognizeAsyncMultipartBody
+// GetResultImageParams defines parameters for GetResultImage.
+type GetResultImageParams struct {
+	// IfNoneMatch The `ETag` of the bytes that the client has: where they are current, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -891,12 +844,6 @@ type ServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx echo.Context, name string) error
-	// Recognize Recognize one picture
-	// (POST /api/recognize)
-	Recognize(ctx echo.Context, params RecognizeParams) error
-	// RecognizeAsync Recognize one picture later
-	// (POST /api/recognize_async)
-	RecognizeAsync(ctx echo.Context, params RecognizeAsyncParams) error
 	// ListResults Look back at results, newest first
 	// (GET /api/results)
 	ListResults(ctx echo.Context, params ListResultsParams) error
@@ -905,7 +852,7 @@ type ServerInterface interface {
 	GetResult(ctx echo.Context, id openapi_types.UUID) error
 	// GetResultImage The picture of one result
 	// (GET /api/results/{id}/image)
-	GetResultImage(ctx echo.Context, id openapi_types.UUID) error
+	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
 	// Healthz Is the process alive
 	// (GET /healthz)
 	Healthz(ctx echo.Context) error
@@ -1141,140 +1088,6 @@ func (w *ServerInterfaceWrapper) GetModel(ctx echo.Context) error {
 	return err
 }
 
-// Recognize converts echo context to params.
-func (w *ServerInterfaceWrapper) Recognize(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params RecognizeParams
-	// ------------- Optional query parameter "model" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", ctx.QueryParams(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter model: %s", err))
-	}
-
-	// ------------- Optional query parameter "top_k" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "top_k", ctx.QueryParams(), &params.TopK, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter top_k: %s", err))
-	}
-
-	// ------------- Optional query parameter "min_score" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_score", ctx.QueryParams(), &params.MinScore, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_score: %s", err))
-	}
-
-	// ------------- Optional query parameter "cache" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cache", ctx.QueryParams(), &params.Cache, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cache: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Prefer" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
-		var Prefer Prefer
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
-		}
-
-		params.Prefer = &Prefer
-	}
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.Recognize(ctx, params)
-	return err
-}
-
-// RecognizeAsync converts echo context to params.
-func (w *ServerInterfaceWrapper) RecognizeAsync(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params RecognizeAsyncParams
-	// ------------- Optional query parameter "model" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", ctx.QueryParams(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter model: %s", err))
-	}
-
-	// ------------- Optional query parameter "top_k" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "top_k", ctx.QueryParams(), &params.TopK, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter top_k: %s", err))
-	}
-
-	// ------------- Optional query parameter "min_score" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_score", ctx.QueryParams(), &params.MinScore, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_score: %s", err))
-	}
-
-	// ------------- Optional query parameter "cache" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cache", ctx.QueryParams(), &params.Cache, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cache: %s", err))
-	}
-
-	// ------------- Optional query parameter "queue" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "queue", ctx.QueryParams(), &params.Queue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter queue: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RecognizeAsync(ctx, params)
-	return err
-}
-
 // ListResults converts echo context to params.
 func (w *ServerInterfaceWrapper) ListResults(ctx echo.Context) error {
 	var err error
@@ -1362,8 +1175,28 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetResultImageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetResultImage(ctx, id)
+	err = w.Handler.GetResultImage(ctx, id, params)
 	return err
 }
 
@@ -1432,8 +1265,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
-	router.POST(options.BaseURL+"/api/recognize", wrapper.Recognize, options.OperationMiddlewares["recognize"]...)
-	router.POST(options.BaseURL+"/api/recognize_async", wrapper.RecognizeAsync, options.OperationMiddlewares["recognizeAsync"]...)
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
 	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
@@ -1454,8 +1285,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 }
 
 type AcceptedResponseHeaders struct {
-	Location   string
-	RetryAfter int
+	Location       string
+	RetryAfter     int
+	XIgnoredFields *string
 }
 type AcceptedJSONResponse struct {
 	Body AcceptedJob
@@ -1470,6 +1302,13 @@ type BusyApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers BusyResponseHeaders
+}
+
+type NotModifiedResponseHeaders struct {
+	ETag string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
 }
 
 type RefusedApplicationProblemPlusJSONResponse Problem
@@ -1553,6 +1392,34 @@ func (response SendToDefault413ApplicationProblemPlusJSONResponse) VisitSendToDe
 	return err
 }
 
+type SendToDefault415ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault415ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendToDefault421ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault421ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendToDefault503ApplicationProblemPlusJSONResponse struct {
 	BusyApplicationProblemPlusJSONResponse
 }
@@ -1624,6 +1491,34 @@ func (response ListDevices400ApplicationProblemPlusJSONResponse) VisitListDevice
 	return err
 }
 
+type ListDevices403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDevices403ApplicationProblemPlusJSONResponse) VisitListDevicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDevices421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDevices421ApplicationProblemPlusJSONResponse) VisitListDevicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDeviceRequestObject struct {
 	Id DeviceID `json:"id"`
 }
@@ -1662,6 +1557,20 @@ func (response GetDevice400ApplicationProblemPlusJSONResponse) VisitGetDeviceRes
 	return err
 }
 
+type GetDevice403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDevice403ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDevice404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetDevice404ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
@@ -1672,6 +1581,20 @@ func (response GetDevice404ApplicationProblemPlusJSONResponse) VisitGetDeviceRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDevice421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDevice421ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1754,6 +1677,34 @@ func (response ChangeDevice413ApplicationProblemPlusJSONResponse) VisitChangeDev
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice415ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice415ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice421ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice421ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1884,6 +1835,34 @@ func (response SendCommand413ApplicationProblemPlusJSONResponse) VisitSendComman
 	return err
 }
 
+type SendCommand415ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand415ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand421ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand421ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendCommand503ApplicationProblemPlusJSONResponse struct {
 	BusyApplicationProblemPlusJSONResponse
 }
@@ -1956,6 +1935,20 @@ func (response GetCommand400ApplicationProblemPlusJSONResponse) VisitGetCommandR
 	return err
 }
 
+type GetCommand403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetCommand403ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetCommand404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetCommand404ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
@@ -1966,6 +1959,20 @@ func (response GetCommand404ApplicationProblemPlusJSONResponse) VisitGetCommandR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCommand421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetCommand421ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2008,6 +2015,34 @@ func (response ListJobs400ApplicationProblemPlusJSONResponse) VisitListJobsRespo
 	return err
 }
 
+type ListJobs403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListJobs403ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListJobs421ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelJobRequestObject struct {
 	Id openapi_types.UUID `json:"id"`
 }
@@ -2046,6 +2081,20 @@ func (response CancelJob400ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 	return err
 }
 
+type CancelJob403ApplicationProblemPlusJSONResponse Problem
+
+func (response CancelJob403ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelJob404ApplicationProblemPlusJSONResponse Problem
 
 func (response CancelJob404ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
@@ -2070,6 +2119,20 @@ func (response CancelJob409ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob421ApplicationProblemPlusJSONResponse Problem
+
+func (response CancelJob421ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2113,6 +2176,20 @@ func (response GetJob400ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	return err
 }
 
+type GetJob403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJob403ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetJob404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetJob404ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
@@ -2123,6 +2200,20 @@ func (response GetJob404ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJob421ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2144,6 +2235,50 @@ func (response ListModels200JSONResponse) VisitListModelsResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModels400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListModels400ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModels403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListModels403ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModels421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListModels421ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2170,9 +2305,37 @@ func (response GetModel200JSONResponse) VisitGetModelResponse(w http.ResponseWri
 	return err
 }
 
-type GetModel404ApplicationProblemPlusJSONResponse struct {
+type GetModel400ApplicationProblemPlusJSONResponse struct {
 	RefusedApplicationProblemPlusJSONResponse
 }
+
+func (response GetModel400ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetModel403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetModel403ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetModel404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetModel404ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
 
@@ -2186,318 +2349,16 @@ func (response GetModel404ApplicationProblemPlusJSONResponse) VisitGetModelRespo
 	return err
 }
 
-type RecognizeRequestObject struct {
-	Params        RecognizeParams
-	ContentType   string
-	JSONBody      *RecognizeJSONRequestBody
-	Body          io.Reader
-	MultipartBody *multipart.Reader
-}
+type GetModel421ApplicationProblemPlusJSONResponse Problem
 
-type RecognizeResponseObject interface {
-	VisitRecognizeResponse(w http.ResponseWriter) error
-}
-
-type Recognize200ResponseHeaders struct {
-	XCache string
-}
-
-type Recognize200JSONResponse struct {
-	Body    Recognition
-	Headers Recognize200ResponseHeaders
-}
-
-func (response Recognize200JSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Cache", fmt.Sprint(response.Headers.XCache))
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize202JSONResponse struct{ AcceptedJSONResponse }
-
-func (response Recognize202JSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
-}
-
-func (response Recognize400ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
+func (response GetModel421ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize404ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize404ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize409ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize409ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize413ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize413ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize415ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize415ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize422ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize422ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize500ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize500ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize503ApplicationProblemPlusJSONResponse struct {
-	BusyApplicationProblemPlusJSONResponse
-}
-
-func (response Recognize503ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize504ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize504ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Recognize507ApplicationProblemPlusJSONResponse Problem
-
-func (response Recognize507ApplicationProblemPlusJSONResponse) VisitRecognizeResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(507)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsyncRequestObject struct {
-	Params        RecognizeAsyncParams
-	ContentType   string
-	JSONBody      *RecognizeAsyncJSONRequestBody
-	Body          io.Reader
-	MultipartBody *multipart.Reader
-}
-
-type RecognizeAsyncResponseObject interface {
-	VisitRecognizeAsyncResponse(w http.ResponseWriter) error
-}
-
-type RecognizeAsync202JSONResponse struct{ AcceptedJSONResponse }
-
-func (response RecognizeAsync202JSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
-}
-
-func (response RecognizeAsync400ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync404ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync404ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync409ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync409ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync413ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync413ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync503ApplicationProblemPlusJSONResponse struct {
-	BusyApplicationProblemPlusJSONResponse
-}
-
-func (response RecognizeAsync503ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RecognizeAsync507ApplicationProblemPlusJSONResponse Problem
-
-func (response RecognizeAsync507ApplicationProblemPlusJSONResponse) VisitRecognizeAsyncResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(507)
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2540,6 +2401,34 @@ func (response ListResults400ApplicationProblemPlusJSONResponse) VisitListResult
 	return err
 }
 
+type ListResults403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListResults403ApplicationProblemPlusJSONResponse) VisitListResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListResults421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListResults421ApplicationProblemPlusJSONResponse) VisitListResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResultRequestObject struct {
 	Id openapi_types.UUID `json:"id"`
 }
@@ -2578,6 +2467,20 @@ func (response GetResult400ApplicationProblemPlusJSONResponse) VisitGetResultRes
 	return err
 }
 
+type GetResult403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResult403ApplicationProblemPlusJSONResponse) VisitGetResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResult404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetResult404ApplicationProblemPlusJSONResponse) VisitGetResultResponse(w http.ResponseWriter) error {
@@ -2592,8 +2495,23 @@ func (response GetResult404ApplicationProblemPlusJSONResponse) VisitGetResultRes
 	return err
 }
 
+type GetResult421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResult421ApplicationProblemPlusJSONResponse) VisitGetResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResultImageRequestObject struct {
-	Id openapi_types.UUID `json:"id"`
+	Id     openapi_types.UUID `json:"id"`
+	Params GetResultImageParams
 }
 
 type GetResultImageResponseObject interface {
@@ -2602,6 +2520,7 @@ type GetResultImageResponseObject interface {
 
 type GetResultImage200ResponseHeaders struct {
 	CacheControl        string
+	ETag                string
 	XContentTypeOptions string
 }
 
@@ -2619,6 +2538,7 @@ func (response GetResultImage200AsteriskResponse) VisitGetResultImageResponse(w 
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
 	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.Header().Set("X-Content-Type-Options", fmt.Sprint(response.Headers.XContentTypeOptions))
 	w.WriteHeader(200)
 
@@ -2627,6 +2547,14 @@ func (response GetResultImage200AsteriskResponse) VisitGetResultImageResponse(w 
 	}
 	_, err := io.Copy(w, response.Body)
 	return err
+}
+
+type GetResultImage304Response = NotModifiedResponse
+
+func (response GetResultImage304Response) VisitGetResultImageResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetResultImage400ApplicationProblemPlusJSONResponse struct {
@@ -2645,6 +2573,20 @@ func (response GetResultImage400ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type GetResultImage403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResultImage403ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResultImage404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetResultImage404ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
@@ -2655,6 +2597,20 @@ func (response GetResultImage404ApplicationProblemPlusJSONResponse) VisitGetResu
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetResultImage421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResultImage421ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2680,6 +2636,22 @@ func (response Healthz200JSONResponse) VisitHealthzResponse(w http.ResponseWrite
 	return err
 }
 
+type Healthz400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response Healthz400ApplicationProblemPlusJSONResponse) VisitHealthzResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReadyzRequestObject struct {
 }
 
@@ -2697,6 +2669,22 @@ func (response Readyz200JSONResponse) VisitReadyzResponse(w http.ResponseWriter)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Readyz400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response Readyz400ApplicationProblemPlusJSONResponse) VisitReadyzResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2750,12 +2738,6 @@ type StrictServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
-	// Recognize Recognize one picture
-	// (POST /api/recognize)
-	Recognize(ctx context.Context, request RecognizeRequestObject) (RecognizeResponseObject, error)
-	// RecognizeAsync Recognize one picture later
-	// (POST /api/recognize_async)
-	RecognizeAsync(ctx context.Context, request RecognizeAsyncRequestObject) (RecognizeAsyncResponseObject, error)
 	// ListResults Look back at results, newest first
 	// (GET /api/results)
 	ListResults(ctx context.Context, request ListResultsRequestObject) (ListResultsResponseObject, error)
@@ -3070,128 +3052,6 @@ func (sh *strictHandler) GetModel(ctx echo.Context, name string) error {
 	return nil
 }
 
-// Recognize operation middleware
-func (sh *strictHandler) Recognize(ctx echo.Context, params RecognizeParams) error {
-	var request RecognizeRequestObject
-
-	request.Params = params
-	request.ContentType = ctx.Request().Header.Get("Content-Type")
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
-		var body RecognizeJSONRequestBody
-		var err error
-		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-			// A request validator built on kin-openapi's openapi3filter with
-			// KeepValidatedValue leaves the value it validated on the body. Bind
-			// that value, matching member names exactly, so the handler receives
-			// what was validated instead of a second, case-insensitive decode.
-			// Otherwise bind only the request body, so that path and query
-			// parameters are not also bound into the body struct.
-			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-				err = binder.BindBody(ctx, &body)
-			}
-		} else {
-			// A custom binder is installed on the Echo instance; defer to it
-			// entirely, since echo.Binder does not expose body-only binding and
-			// the binder may do more than decode (for example call ctx.Validate).
-			err = ctx.Bind(&body)
-		}
-		if err != nil {
-			return err
-		}
-		request.JSONBody = &body
-
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "image/*") {
-		request.Body = ctx.Request().Body
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
-		if reader, err := ctx.Request().MultipartReader(); err != nil {
-			return err
-		} else {
-			request.MultipartBody = reader
-		}
-	}
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.Recognize(ctx.Request().Context(), request.(RecognizeRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "Recognize")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RecognizeResponseObject); ok {
-		return validResponse.VisitRecognizeResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RecognizeAsync operation middleware
-func (sh *strictHandler) RecognizeAsync(ctx echo.Context, params RecognizeAsyncParams) error {
-	var request RecognizeAsyncRequestObject
-
-	request.Params = params
-	request.ContentType = ctx.Request().Header.Get("Content-Type")
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
-		var body RecognizeAsyncJSONRequestBody
-		var err error
-		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-			// A request validator built on kin-openapi's openapi3filter with
-			// KeepValidatedValue leaves the value it validated on the body. Bind
-			// that value, matching member names exactly, so the handler receives
-			// what was validated instead of a second, case-insensitive decode.
-			// Otherwise bind only the request body, so that path and query
-			// parameters are not also bound into the body struct.
-			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-				err = binder.BindBody(ctx, &body)
-			}
-		} else {
-			// A custom binder is installed on the Echo instance; defer to it
-			// entirely, since echo.Binder does not expose body-only binding and
-			// the binder may do more than decode (for example call ctx.Validate).
-			err = ctx.Bind(&body)
-		}
-		if err != nil {
-			return err
-		}
-		request.JSONBody = &body
-
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "image/*") {
-		request.Body = ctx.Request().Body
-	}
-	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
-		if reader, err := ctx.Request().MultipartReader(); err != nil {
-			return err
-		} else {
-			request.MultipartBody = reader
-		}
-	}
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RecognizeAsync(ctx.Request().Context(), request.(RecognizeAsyncRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RecognizeAsync")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RecognizeAsyncResponseObject); ok {
-		return validResponse.VisitRecognizeAsyncResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListResults operation middleware
 func (sh *strictHandler) ListResults(ctx echo.Context, params ListResultsParams) error {
 	var request ListResultsRequestObject
@@ -3243,10 +3103,11 @@ func (sh *strictHandler) GetResult(ctx echo.Context, id openapi_types.UUID) erro
 }
 
 // GetResultImage operation middleware
-func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID) error {
+func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error {
 	var request GetResultImageRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetResultImage(ctx.Request().Context(), request.(GetResultImageRequestObject))

@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"github.com/labstack/echo/v4"
 
 	"edgelens"
 )
@@ -69,7 +67,7 @@ func (s *Server) send(ctx context.Context, device string, ttl *string, body io.R
 
 // readTTL takes a duration, or a plain number of seconds; 0 is the default.
 func readTTL(text *string) (time.Duration, error) {
-	if text == nil || *text == "" {
+	if text == nil {
 		return 0, nil
 	}
 	ttl, ok := parseDuration(*text)
@@ -111,18 +109,5 @@ func newCommand(c edgelens.Command) Command {
 	return Command{
 		Id: parsed(c.ID), Device: c.Device, Body: c.Body, Status: CommandStatus(c.Status), Detail: optional(c.Detail),
 		CreatedAt: c.CreatedAt, Deadline: c.Deadline, SentAt: moment(c.SentAt), FinishedAt: moment(c.FinishedAt),
-	}
-}
-
-// refuseForeignPages keeps web pages of other origins from telling terminals
-// what to do: a browser on this network sends a form for any page, and a body
-// of any Content-Type is taken here. Programs, which are no browsers, pass.
-func refuseForeignPages(next echo.HandlerFunc) echo.HandlerFunc {
-	protection := http.NewCrossOriginProtection()
-	return func(c echo.Context) error {
-		if deviceRoutes[route(c)] && protection.Check(c.Request()) != nil {
-			return echo.NewHTTPError(http.StatusForbidden, "A web page from elsewhere may not tell terminals what to do. Send this from a program, or from a page of this service.")
-		}
-		return next(c)
 	}
 }

@@ -17,6 +17,20 @@ type Config struct {
 	MaxUploadBytes int64
 	// ReadTimeout is how long a client may take to send its request.
 	ReadTimeout time.Duration
+	// PublicURL is where clients reach the service; "" means where it listens.
+	PublicURL string
+	// AllowedHosts are further host names that the service answers to; "*"
+	// stands for every name.
+	AllowedHosts []string
+	// AllowedOrigins are the origins whose web pages may use recognition, jobs,
+	// results and events; "*" stands for every origin.
+	AllowedOrigins []string
+	// AllowedCommandOrigins are those whose pages may see devices, change them
+	// and send commands.
+	AllowedCommandOrigins []string
+	// TrustedProxies are the addresses and networks whose forwarded headers
+	// count.
+	TrustedProxies []string
 }
 
 // DefaultConfig listens on the loopback interface and takes pictures of up to
@@ -40,6 +54,10 @@ func (c Config) Validate() error {
 	if c.ReadTimeout < time.Second {
 		faults = append(faults, fmt.Errorf("read_timeout must be at least 1s, not %v", c.ReadTimeout))
 	}
+	faults = append(faults, checkAllowedHosts(c.AllowedHosts)...)
+	faults = append(faults, checkOrigins("allowed_origins", c.AllowedOrigins, true)...)
+	faults = append(faults, checkOrigins("allowed_command_origins", c.AllowedCommandOrigins, false)...)
+	faults = append(faults, checkTrustedProxies(c.TrustedProxies)...)
 	return errors.Join(faults...)
 }
 

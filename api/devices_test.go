@@ -116,13 +116,13 @@ func decoded(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
 
 func TestListDevices(t *testing.T) {
 	for query, want := range map[string][]string{
-		"":                                {door, "new"},
-		"?state=quarantined":              {"new"},
-		"?state=refused":                  {},
-		"?online=true":                    {door},
-		"?online=false":                   {"new"},
-		"?online=false&state=accepted":    {},
-		"?online=true&state=accepted&x=y": {door},
+		"":                             {door, "new"},
+		"?state=quarantined":           {"new"},
+		"?state=refused":               {},
+		"?online=true":                 {door},
+		"?online=false":                {"new"},
+		"?online=false&state=accepted": {},
+		"?online=true&state=accepted":  {door},
 	} {
 		t.Run(query, func(t *testing.T) {
 			s, _ := newDoors(t, nil)
@@ -221,7 +221,6 @@ func TestSendCommand(t *testing.T) {
 		"ttl in seconds": {"?ttl=2.5", "", body, sent{body: body, ttl: 2500 * time.Millisecond}},
 		"shortest ttl":   {"?ttl=2", "", body, sent{body: body, ttl: 2 * time.Second}},
 		"longest ttl":    {"?ttl=24h", "", body, sent{body: body, ttl: 24 * time.Hour}},
-		"empty ttl":      {"?ttl=", "", body, sent{body: body}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, d := newDoors(t, nil)
@@ -359,7 +358,7 @@ func TestBadDeviceRequests(t *testing.T) {
 		"a page of another site":     {foreign("POST", "/"), 403, "forbidden", "page"},
 		"its command":                {foreign("POST", url+"/commands"), 403, "forbidden", "page"},
 		"its change":                 {foreign("PATCH", url), 403, "forbidden", "page"},
-		"a page behind another port": {from("http://example.com:81", foreign("POST", "/")), 403, "forbidden", "page"},
+		"a page behind another port": {from("http://localhost:81", foreign("POST", "/")), 403, "forbidden", "page"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, d := newDoors(t, nil)
@@ -389,7 +388,7 @@ func from(origin string, r *http.Request) *http.Request {
 
 func TestPagesOfThisService(t *testing.T) {
 	s, d := newDoors(t, nil)
-	r := from("http://example.com", request("POST", "/", "", strings.NewReader(`{}`))) // httptest's own host
+	r := from("http://localhost:8080", request("POST", "/", "", strings.NewReader(`{}`)))
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	if w := s.do(r); w.Code != 200 || len(d.sent) != 1 {
 		t.Errorf("got %d %s", w.Code, w.Body)

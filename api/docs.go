@@ -34,17 +34,22 @@ type docsBody struct {
 	Fields                           []docsField
 }
 
-// docsPage is the page about openapi.yaml, which takes longer to read than a
-// test of a handler.
-var docsPage = sync.OnceValues(func() ([]byte, error) { return renderDocs(specification) })
+// description is openapi.yaml, which takes longer to read than a test of a
+// handler.
+var description = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(specification) })
 
-// renderDocs makes a page for people of the OpenAPI description: no scripts,
-// nothing fetched, so that it reads the same on an island.
-func renderDocs(specification []byte) ([]byte, error) {
-	doc, err := openapi3.NewLoader().LoadFromData(specification)
+// docsPage is the page about it.
+var docsPage = sync.OnceValues(func() ([]byte, error) {
+	doc, err := description()
 	if err != nil {
 		return nil, err
 	}
+	return renderDocs(doc)
+})
+
+// renderDocs makes a page for people of the OpenAPI description: no scripts,
+// nothing fetched, so that it reads the same without a network.
+func renderDocs(doc *openapi3.T) ([]byte, error) {
 	var operations []docsOperation
 	for _, path := range doc.Paths.InMatchingOrder() {
 		for method, operation := range doc.Paths.Value(path).Operations() {

@@ -50,6 +50,9 @@ func (s *Server) serveEvents(c echo.Context) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
+	if original(c.Request()).Method == http.MethodHead {
+		return nil
+	}
 	if _, err := fmt.Fprint(w, ": hello\n\n"); err != nil {
 		return nil // gone already
 	}

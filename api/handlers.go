@@ -2,42 +2,11 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"time"
 
 	"edgelens"
 )
-
-// Recognize implements StrictServerInterface.
-func (s *Server) Recognize(ctx context.Context, r RecognizeRequestObject) (RecognizeResponseObject, error) {
-	if wantsAsync(r.Params.Prefer) {
-		accepted, err := s.accept(ctx, r, edgelens.QueueInteractive)
-		if err != nil {
-			return nil, err
-		}
-		return Recognize202JSONResponse{accepted}, nil
-	}
-	// An option that cannot be is refused before the upload is read.
-	req, err := newRequest(ctx, r.Params)
-	if err != nil {
-		return nil, err
-	}
-	u, err := s.readUpload(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	req.Image, req.SHA256 = u.image, u.sha256
-	markRecognized(ctx)
-	result, err := s.recognizer.Recognize(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	return Recognize200JSONResponse{
-		Body:    newRecognition(result),
-		Headers: Recognize200ResponseHeaders{XCache: cacheHeader(req, result)},
-	}, nil
-}
 
 // ListModels implements StrictServerInterface.
 func (s *Server) ListModels(context.Context, ListModelsRequestObject) (ListModelsResponseObject, error) {
@@ -74,27 +43,6 @@ func (s *Server) Readyz(context.Context, ReadyzRequestObject) (ReadyzResponseObj
 		return Readyz503JSONResponse{Status: Waiting, Waiting: &waiting}, nil
 	}
 	return Readyz200JSONResponse{Status: Ok}, nil
-}
-
-// newRequest reads the options; the picture is filled in later.
-func newRequest(ctx context.Context, p RecognizeParams) (*edgelens.Request, error) {
-	req := &edgelens.Request{ID: requestIDFrom(ctx), Face: "http"}
-	if p.Model != nil {
-		req.Model = *p.Model
-	}
-	if p.TopK != nil {
-		if *p.TopK < 1 {
-			return nil, fmt.Errorf("%w: top_k must be at least 1, not %d", edgelens.ErrInvalid, *p.TopK)
-		}
-		req.TopK = *p.TopK
-	}
-	if p.MinScore != nil {
-		req.MinScore = *p.MinScore
-	}
-	if p.Cache != nil {
-		req.NoCache = !*p.Cache
-	}
-	return req, nil
 }
 
 func cacheHeader(req *edgelens.Request, result *edgelens.Result) string {

@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,80 +40,6 @@ const (
 	// done by then.
 	pollAfter = 1
 )
-
-// RecognizeAsync implements StrictServerInterface.
-func (s *Server) RecognizeAsync(ctx context.Context, r RecognizeAsyncRequestObject) (RecognizeAsyncResponseObject, error) {
-	p := r.Params
-	queue := edgelens.QueueInteractive
-	if p.Queue != nil {
-		queue = string(*p.Queue)
-	}
-	accepted, err := s.accept(ctx, RecognizeRequestObject{
-		Params:      RecognizeParams{Model: p.Model, TopK: p.TopK, MinScore: p.MinScore, Cache: p.Cache, IdempotencyKey: p.IdempotencyKey},
-		ContentType: r.ContentType, JSONBody: r.JSONBody, Body: r.Body, MultipartBody: r.MultipartBody,
-	}, queue)
-	if err != nil {
-		return nil, err
-	}
-	return RecognizeAsync202JSONResponse{accepted}, nil
-}
-
-// wantsAsync reads the Prefer header (RFC 7240).
-func wantsAsync(prefer *string) bool {
-	if prefer == nil {
-		return false
-	}
-	for preference := range strings.SplitSeq(*prefer, ",") {
-		name, _, _ := strings.Cut(preference, ";")
-		if strings.EqualFold(strings.TrimSpace(name), "respond-async") {
-			return true
-		}
-	}
-	return false
-}
-
-// accept makes a job of a request.
-func (s *Server) accept(ctx context.Context, r RecognizeRequestObject, queue string) (AcceptedJSONResponse, error) {
-	req, err := newRequest(ctx, r.Params)
-	if err != nil {
-		return AcceptedJSONResponse{}, err
-	}
-	if err := edgelens.CheckOptions(req.TopK, req.MinScore); err != nil {
-		return AcceptedJSONResponse{}, err
-	}
-	if queue != edgelens.QueueInteractive && queue != edgelens.QueueBulk {
-		return AcceptedJSONResponse{}, fmt.Errorf("%w: queue must be %s or %s, not %q", edgelens.ErrInvalid, edgelens.QueueInteractive, edgelens.QueueBulk, clip(queue))
-	}
-	if err := s.knowsModel(req.Model); err != nil {
-		return AcceptedJSONResponse{}, err
-	}
-	spec := edgelens.JobSpec{Face: "http", Queue: queue, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, NoCache: req.NoCache}
-	if key := r.Params.IdempotencyKey; key != nil {
-		if spec.IdempotencyKey = *key; len(*key) > mostKey {
-			return AcceptedJSONResponse{}, fmt.Errorf("%w: Idempotency-Key must have at most %d bytes", edgelens.ErrInvalid, mostKey)
-		}
-	}
-	u, err := s.readUpload(ctx, r)
-	if err != nil {
-		return AcceptedJSONResponse{}, err
-	}
-	spec.SHA256, spec.Bytes = hex.EncodeToString(u.sha256[:]), int64(len(u.image))
-	job, _, err := s.jobs.Submit(ctx, spec, u.image)
-	if err != nil {
-		return AcceptedJSONResponse{}, err
-	}
-	id, err := uuid.Parse(job.ID)
-	if err != nil {
-		return AcceptedJSONResponse{}, fmt.Errorf("accept the job: %w", err)
-	}
-	url := "/api/jobs/" + job.ID
-	return AcceptedJSONResponse{
-		Body:    AcceptedJob{TaskId: id, Status: JobStatus(job.Status), StatusUrl: url},
-		Headers: AcceptedResponseHeaders{Location: url, RetryAfter: pollAfter},
-	}, nil
-}
-
-const mostKey = 200
 
 // knowsModel refuses a job for a model that is not there now: the client can
 // still correct itself.
@@ -156,7 +80,7 @@ func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobRespo
 
 // readWait takes a duration, or a plain number of seconds.
 func readWait(text *string) (time.Duration, error) {
-	if text == nil || *text == "" {
+	if text == nil {
 		return 0, nil
 	}
 	wait, ok := parseDuration(*text)
@@ -281,7 +205,7 @@ func newJobError(e *edgelens.JobError) *JobError {
 func newStoredResult(r edgelens.StoredResult) StoredResult {
 	stored := StoredResult{
 		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Face: optional(r.Face),
-		Outcome: r.Outcome, Reason: optional(r.Reason), FreshnessReason: optional(r.FreshnessReason), CreatedAt: r.CreatedAt, Error: newJobError(r.Error),
+		Outcome: Outcome(r.Outcome), Reason: optional(r.Reason), FreshnessReason: optional(r.FreshnessReason), CreatedAt: r.CreatedAt, Error: newJobError(r.Error),
 	}
 	if r.Freshness != "" {
 		freshness := Freshness(r.Freshness)
@@ -314,9 +238,9 @@ func optional(s string) *string {
 	return &s
 }
 
-func text(s *string) string {
+func text[T ~string](s *T) string {
 	if s == nil {
 		return ""
 	}
-	return *s
+	return string(*s)
 }

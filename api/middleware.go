@@ -3,11 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,8 +20,8 @@ import (
 // exchange is what the middleware knows of one request.
 type exchange struct {
 	id string
-	// bodyBytes is the Content-Length, or -1.
-	bodyBytes int64
+	// bodyRead is true once a handler has begun to read the body.
+	bodyRead bool
 	// recognized is true once the request reached the Recognizer, which logs
 	// its own line.
 	recognized bool
@@ -44,13 +45,27 @@ func markRecognized(ctx context.Context)       { exchangeFrom(ctx).recognized = 
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		x := &exchange{id: newID(), bodyBytes: c.Request().ContentLength}
+		x := &exchange{id: newID()}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
+		if len(c.Request().TransferEncoding) > 0 {
+			// There may have been a Content-Length, too, which net/http takes away;
+			// then the connection must not be used again (RFC 9112 6.1).
+			c.Response().Header().Set("Connection", "close")
+		}
+
+		if c.Request().Method == http.MethodOptions {
+			c.Response().Before(func() { completeAllow(c.Response().Header()) })
+		}
 
 		err := s.guard(next, c)
 		if err != nil {
 			c.Error(err)
+		}
+		if c.Request().Header.Get("Expect") != "" && !x.bodyRead {
+			// The client did not get its 100 and need not send the body: net/http
+			// would wait for it until the timeout.
+			_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now()) // fails without a connection
 		}
 		status := c.Response().Status
 		s.responses.WithLabelValues(route(c), strconv.Itoa(status)).Inc()
@@ -87,6 +102,9 @@ func (s *Server) logLine(c echo.Context, status int, err error, took time.Durati
 		slog.String("request_id", requestID(c)), slog.String("method", c.Request().Method),
 		slog.String("route", route(c)), slog.Int("status", status), slog.Float64("ms", milliseconds(took)),
 	}
+	if client := s.proxies.client(c.Request()); client.IsValid() {
+		attributes = append(attributes, slog.String("client", client.String()))
+	}
 	if err != nil {
 		attributes = append(attributes, slog.String("error", err.Error()))
 	}
@@ -105,17 +123,41 @@ func route(c echo.Context) string {
 	return "none"
 }
 
-// headAsGet answers HEAD as GET, which probes and browsers rely on; net/http
-// leaves the body out, looking at its own request and not at this copy.
-func headAsGet(next http.Handler) http.Handler {
+// normalize answers HEAD as GET, which probes and browsers rely on (net/http
+// leaves the body out, looking at its own request and not at this copy), and
+// paths with a slash at the end as those without.
+func normalize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
-			get := *r
-			get.Method = http.MethodGet
-			r = &get
+		path := withoutSlash(r.URL.Path)
+		if r.Method == http.MethodHead || path != r.URL.Path {
+			original, address := r, *r.URL
+			address.Path, address.RawPath = path, withoutSlash(address.RawPath)
+			r = original.WithContext(context.WithValue(r.Context(), originalKey{}, original))
+			if r.URL = &address; r.Method == http.MethodHead {
+				r.Method = http.MethodGet
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// withoutSlash leaves a path alone that would be empty: POST / sends commands,
+// and POST // must not.
+func withoutSlash(path string) string {
+	if trimmed := strings.TrimRight(path, "/"); trimmed != "" {
+		return trimmed
+	}
+	return path
+}
+
+type originalKey struct{}
+
+// original is the request as the client sent it.
+func original(r *http.Request) *http.Request {
+	if sent, ok := r.Context().Value(originalKey{}).(*http.Request); ok {
+		return sent
+	}
+	return r
 }
 
 // boundUploads limits the body of each request and, by a budget in bytes, of
@@ -123,12 +165,16 @@ func headAsGet(next http.Handler) http.Handler {
 func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if r.Body == nil || r.Body == http.NoBody {
+		if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 			return next(c)
 		}
+		compressed, err := isCompressed(c)
+		if err != nil {
+			return err
+		}
 		limit := s.bodyLimit(c)
-		reserve := limit // of a chunked body nobody knows the size
-		if r.ContentLength >= 0 {
+		reserve := limit // of a chunked or compressed body nobody knows the size
+		if r.ContentLength >= 0 && !compressed || r.ContentLength > limit {
 			reserve = r.ContentLength
 		}
 		if reserve > limit {
@@ -142,10 +188,25 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			s.uploads.Release(reserve)
 			s.uploading.Sub(float64(reserve))
 		}()
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
-		normalizeContentType(r.Header)
+		r.Body = http.MaxBytesReader(c.Response(), watchedBody{r.Body, exchangeFrom(r.Context())}, limit)
+		if compressed {
+			r.Body = http.MaxBytesReader(c.Response(), &gzipBody{ReadCloser: r.Body}, limit)
+			r.ContentLength = -1
+		}
 		return next(c)
 	}
+}
+
+// watchedBody takes note of being read.
+type watchedBody struct {
+	io.ReadCloser
+	exchange *exchange
+}
+
+// Read implements io.Reader.
+func (b watchedBody) Read(p []byte) (int, error) {
+	b.exchange.bodyRead = true
+	return b.ReadCloser.Read(p)
 }
 
 func (s *Server) bodyLimit(c echo.Context) int64 {
@@ -161,35 +222,6 @@ func (s *Server) bodyTooLarge(c echo.Context) error {
 		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, mostObjectBytes)
 	}
 	return tooLarge(s.config.MaxImageBytes)
-}
-
-// normalizeContentType lowers the case of the media type, which RFC 9110 says
-// does not matter and the generated code compares exactly.
-func normalizeContentType(h http.Header) {
-	media, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil {
-		return
-	}
-	if formatted := mime.FormatMediaType(media, parameters); formatted != "" {
-		h.Set("Content-Type", formatted)
-	}
-}
-
-// rawBody gives Recognize the body of a request that is neither JSON nor a
-// form. The generated code compares the Content-Type with "image/*" to the
-// letter and so never finds one.
-func rawBody(next StrictHandlerFunc, _ string) StrictHandlerFunc {
-	return func(c echo.Context, request any) (any, error) {
-		switch r := request.(type) {
-		case RecognizeRequestObject:
-			r.Body = c.Request().Body
-			request = r
-		case RecognizeAsyncRequestObject:
-			r.Body = c.Request().Body
-			request = r
-		}
-		return next(c, request)
-	}
 }
 
 // newID returns a UUIDv7, which sorts by time.

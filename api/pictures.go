@@ -30,10 +30,14 @@ func (s *Server) GetResultImage(ctx context.Context, r GetResultImageRequestObje
 	if err != nil {
 		return nil, err
 	}
+	etag := etagOf(image)
+	if isCurrent(text(r.Params.IfNoneMatch), etag) {
+		return GetResultImage304Response{Headers: NotModifiedResponseHeaders{ETag: etag}}, nil
+	}
 	return GetResultImage200AsteriskResponse{
 		Body: bytes.NewReader(image), ContentLength: int64(len(image)), ContentType: pictureType(image),
 		// It may be a face, so no cache shares it; and it is no page, whatever its bytes say.
-		Headers: GetResultImage200ResponseHeaders{CacheControl: "private", XContentTypeOptions: "nosniff"},
+		Headers: GetResultImage200ResponseHeaders{ETag: etag, CacheControl: "private", XContentTypeOptions: "nosniff"},
 	}, nil
 }
 

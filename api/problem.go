@@ -8,15 +8,12 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"edgelens"
 )
-
-// statusClientGone is nginx's code for a client that did not wait; nobody
-// reads it but the log.
-const statusClientGone = 499
 
 // statuses is the one table from errors to HTTP. No detail means
 // that the error's own text is fit for clients; 5xx say nothing of the inside.
@@ -35,7 +32,7 @@ var statuses = []struct {
 	{edgelens.ErrBadImage, http.StatusUnprocessableEntity, "Image refused", ""},
 	{edgelens.ErrConflict, http.StatusConflict, "Conflict", ""},
 	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "Nothing more can be kept, because the service's disk is full. Tell the operator, and try again later."},
-	{edgelens.ErrCanceled, statusClientGone, "Canceled", "The client closed the connection before the answer was ready."},
+	{edgelens.ErrCanceled, http.StatusRequestTimeout, "Canceled", "The client closed the connection, or its sending side, and the answer was not ready soon after."},
 	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", "This model cannot be used at the moment. Ask the operator, or choose another one from /api/models."},
 	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this picture. If it keeps failing, tell the operator the request_id."},
 	{edgelens.ErrBusy, http.StatusServiceUnavailable, "Busy", "Every place is taken. Try again after the seconds in Retry-After."},
@@ -45,9 +42,6 @@ var statuses = []struct {
 
 // newProblem turns any error that a handler or Echo returns into a problem.
 func newProblem(err error) Problem {
-	if errors.Is(err, http.ErrMissingBoundary) || errors.Is(err, http.ErrNotMultipart) {
-		err = fmt.Errorf("read the form: %w: %w", edgelens.ErrInvalid, err)
-	}
 	p := Problem{Status: http.StatusInternalServerError, Code: edgelens.Code(err), Title: "Internal error",
 		Detail: "Something went wrong inside the service. Tell the operator the request_id."}
 	var routing *echo.HTTPError
@@ -77,21 +71,25 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 		return "method_not_allowed", "This address does not take that method. /docs lists which it takes."
 	case e.Code == http.StatusForbidden:
 		return "forbidden", fmt.Sprint(e.Message)
+	case e.Code == http.StatusUnsupportedMediaType:
+		return "unsupported_encoding", fmt.Sprint(e.Message)
+	case e.Code == http.StatusMisdirectedRequest:
+		return "misdirected_request", fmt.Sprint(e.Message)
 	case e.Code >= 500:
 		return "internal", "Something went wrong inside the service. Tell the operator the request_id."
 	default:
 		message := fmt.Sprint(e.Message)
-		if name := badParameter.FindStringSubmatch(message); name != nil {
+		if name := badPathParameter.FindStringSubmatch(message); name != nil {
 			// What follows speaks of Go, not of the API.
-			message = "The parameter " + name[1] + " has a value of the wrong kind. /docs says what it takes."
+			message = name[1] + " must be a UUID as the service gives it, such as 0197a000-0000-7000-8000-00000000000a."
 		}
 		return edgelens.Code(edgelens.ErrInvalid), message
 	}
 }
 
-// badParameter is how the generated code words a parameter that it cannot
-// read.
-var badParameter = regexp.MustCompile(`^Invalid format for parameter (\w+):`)
+// badPathParameter is how the generated code words a parameter in a path that it
+// cannot read. Those of the query are checked before.
+var badPathParameter = regexp.MustCompile(`^Invalid format for parameter (\w+):`)
 
 // retryAfter returns the whole seconds after which a refused client may come
 // back, or 0 where that would not help.
@@ -107,6 +105,16 @@ func retryAfter(err error) int {
 	}
 }
 
+// instance is the path of a request as a URI reference (RFC 3986): escaped, and
+// not mistaken for the address of another host where it begins with two slashes.
+func instance(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if strings.HasPrefix(path, "//") {
+		return "/." + path
+	}
+	return path
+}
+
 // handleError is Echo's error handler: every error leaves as a problem.
 func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
@@ -118,13 +126,14 @@ func (s *Server) handleError(err error, c echo.Context) {
 	}
 	p := newProblem(err)
 	p.RequestId = requestID(c)
-	p.Instance = c.Request().URL.Path
+	p.Instance = instance(original(c.Request()))
 	if seconds := retryAfter(err); seconds > 0 {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
 	if p.Status == http.StatusRequestEntityTooLarge {
 		c.Response().Header().Set("Connection", "close") // the rest of the body is not read
 	}
+	completeAllow(c.Response().Header())
 	c.Response().Header().Set("Content-Type", "application/problem+json")
 	c.Response().WriteHeader(p.Status)
 	body := json.NewEncoder(c.Response())

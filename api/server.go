@@ -68,6 +68,10 @@ type Server struct {
 	pictures   Pictures
 	readiness  Readiness
 	log        *slog.Logger
+	hosts      hosts
+	proxies    proxies
+	operations operations
+	cors       cors
 	uploads    *semaphore.Weighted
 	responses  *prometheus.CounterVec
 	uploading  prometheus.Gauge
@@ -79,6 +83,10 @@ type Server struct {
 
 // New returns a server that is not listening yet; config must be valid.
 func New(config Config, parts Parts) (*Server, error) {
+	doc, err := description()
+	if err != nil {
+		return nil, fmt.Errorf("read the API description: %w", err)
+	}
 	page, err := docsPage()
 	if err != nil {
 		return nil, fmt.Errorf("render the API description: %w", err)
@@ -87,7 +95,8 @@ func New(config Config, parts Parts) (*Server, error) {
 		config: config, recognizer: parts.Recognizer, models: parts.Models, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), pictures: cmp.Or[Pictures](parts.Pictures, noPictures{}),
 		readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
-		uploads: semaphore.NewWeighted(config.MaxUploadBytes),
+		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
+		operations: newOperations(doc), cors: newCORS(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP answers by route and status.",
 		}, []string{"route", "status"}),
@@ -97,20 +106,25 @@ func New(config Config, parts Parts) (*Server, error) {
 	}
 	parts.Registerer.MustRegister(s.responses, s.uploading)
 
+	warnAboutHosts(s.hosts, parts.Log)
+
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, refuseForeignPages, s.boundUploads)
-	handlers := NewStrictHandler(s, []StrictMiddlewareFunc{rawBody})
-	RegisterHandlers(e, handlers)
-	e.POST("/api/recognize_cached", (&ServerInterfaceWrapper{Handler: handlers}).Recognize)
+	e.Use(s.observe, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkQuery, s.boundUploads)
+	RegisterHandlers(e, NewStrictHandler(s, nil))
+	e.POST("/api/recognize", s.serveRecognize)
+	e.POST("/api/recognize_cached", s.serveRecognize)
+	e.POST("/api/recognize_async", s.serveRecognizeAsync)
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
-	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", specification) })
-	e.GET("/docs", func(c echo.Context) error { return c.HTMLBlob(http.StatusOK, page) })
+	e.GET("/openapi.yaml", fixed("application/yaml", specification))
+	e.GET("/docs", fixed(echo.MIMETextHTMLCharsetUTF8, page))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
 
 	s.http = &http.Server{
-		Handler:           headAsGet(e),
+		Handler:           overConn(normalize(e)),
+		ConnContext:       connContext,
+		ConnState:         connState,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       config.ReadTimeout,
 		// A client that reads its answer this slowly is not coming back. Long

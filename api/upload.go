@@ -1,134 +1,235 @@
 package api
 
 import (
-	"context"
+	"bufio"
+	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"mime/multipart"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
 
 	"edgelens"
+	"edgelens/internal/base64image"
 )
 
-// upload is one picture as it came.
+// upload is one image as it came.
 type upload struct {
 	image  []byte
 	sha256 [sha256.Size]byte
 }
 
-// readUpload takes the picture from whichever of the three forms was sent.
-func (s *Server) readUpload(ctx context.Context, r RecognizeRequestObject) (upload, error) {
-	expected := exchangeFrom(ctx).bodyBytes
-	var u upload
-	var err error
-	switch {
-	case r.MultipartBody != nil:
-		u, err = s.readMultipart(r.MultipartBody, expected)
-	case r.JSONBody != nil:
-		u, err = s.readBase64(r.JSONBody.Image)
-	case isPicture(r.ContentType):
-		u, err = readHashed(r.Body, expected, s.config.MaxImageBytes)
-	default:
-		err = fmt.Errorf("%w: send a multipart form with the field \"file\", or the picture as the body with Content-Type image/jpeg (or png, webp, bmp), or JSON {\"image\": \"<base64>\"}; the Content-Type was %q", edgelens.ErrNoImage, clip(r.ContentType))
-	}
-	if err != nil {
+// headBytes is how much of a body or part is looked at to tell what it is.
+const headBytes = 512
+
+// howToSend ends the errors about requests in which no image was found.
+const howToSend = `send a multipart form with one file, or the image as the body with Content-Type image/jpeg (or png, webp, bmp), or JSON {"image": "<base64>"}`
+
+// readUpload takes the one image of a request, and the options that are beside
+// it. Many clients label what they send wrongly, so the content decides where it
+// is plain, and the Content-Type elsewhere.
+func (s *Server) readUpload(r *http.Request, o *options) (upload, error) {
+	u, err := s.readBody(r, o)
+	return u, bodyError(err)
+}
+
+func (s *Server) readBody(r *http.Request, o *options) (upload, error) {
+	body := bufio.NewReaderSize(r.Body, headBytes)
+	head, err := body.Peek(headBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return upload{}, err
 	}
-	if len(u.image) == 0 {
-		return upload{}, fmt.Errorf("%w: the picture has 0 bytes", edgelens.ErrNoImage)
+	u := uploadReader{limit: s.config.MaxImageBytes, expected: r.ContentLength, options: o}
+	contentType := r.Header.Get("Content-Type")
+	media := mediaType(contentType)
+	boundary := formBoundary(head, contentType)
+	switch {
+	case len(head) == 0:
+		return upload{}, fmt.Errorf("%w: the request has no body; %s", edgelens.ErrNoImage, howToSend)
+	case boundary != "":
+		return u.form(body, boundary)
+	case strings.HasPrefix(media, "multipart/"):
+		return upload{}, fmt.Errorf("%w: the Content-Type of the form has no boundary, and the body does not begin with one; leave the header to the program that makes the form", edgelens.ErrInvalid)
+	case base64image.HasSignature(head):
+		return u.data(body, false, "the body")
+	case isJSON(media, head):
+		return u.json(body)
+	case base64image.Sniff(head):
+		return u.data(body, true, "the body")
+	case media == "application/x-www-form-urlencoded":
+		return u.urlencoded(body)
+	case media == "", strings.HasPrefix(media, "image/"), media == "application/octet-stream":
+		return u.data(body, false, "the body")
 	}
-	return u, nil
+	return upload{}, fmt.Errorf("%w: %s; the Content-Type was %q", edgelens.ErrNoImage, howToSend, clip(contentType))
 }
 
-// isPicture accepts image/* and what tools send that do not look at the file.
-// What the bytes really are is decided by their content alone.
-func isPicture(contentType string) bool {
-	return strings.HasPrefix(contentType, "image/") || strings.HasPrefix(contentType, "application/octet-stream")
+// mediaType is the part of a Content-Type in front of its parameters.
+func mediaType(contentType string) string {
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(media))
 }
 
-// readMultipart reads the first part named "file", without a temporary file.
-func (s *Server) readMultipart(form *multipart.Reader, expected int64) (upload, error) {
-	for {
-		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) {
-			return upload{}, fmt.Errorf("%w: the form has no field named \"file\", or ends before it", edgelens.ErrNoImage)
-		}
-		if err != nil {
-			return upload{}, bodyError(err)
-		}
-		if part.FormName() == "file" {
-			return readHashed(part, expected, s.config.MaxImageBytes)
-		}
+// isJSON reports whether a body is JSON by its label (text/json,
+// application/problem+json) or because an object begins there.
+func isJSON(media string, head []byte) bool {
+	subtype := media[strings.IndexByte(media, '/')+1:]
+	if subtype == "json" || strings.HasSuffix(subtype, "+json") {
+		return true
 	}
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return bytes.HasPrefix(head, []byte("{"))
 }
 
-// readBase64 takes standard and URL-safe base64, padded or not, with or
-// without a data URI in front (RFC 2397, RFC 4648).
-func (s *Server) readBase64(text string) (upload, error) {
-	if strings.HasPrefix(text, "data:") {
-		header, data, found := strings.Cut(text, ",")
-		if !found || !strings.HasSuffix(header, ";base64") {
-			return upload{}, fmt.Errorf("%w: the data URI in \"image\" must have the form data:image/jpeg;base64,<base64>", edgelens.ErrInvalid)
-		}
-		text = data
+// formBoundary returns the boundary of a multipart form, "" for other bodies. It
+// is the one that the body begins with: browsers' scripts often set the
+// Content-Type by hand and so lose it, or do not quote what must be quoted.
+func formBoundary(head []byte, contentType string) string {
+	line, rest, found := bytes.Cut(head, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	const longest = 70 + len("--") // RFC 2046
+	if found && len(line) > 2 && len(line) <= longest && bytes.HasPrefix(line, []byte("--")) &&
+		len(rest) > 8 && bytes.EqualFold(rest[:8], []byte("content-")) {
+		return string(line[2:])
 	}
-	text = strings.TrimRight(strings.TrimSpace(text), "=")
-	encoding := base64.RawStdEncoding
-	if strings.ContainsAny(text, "-_") {
-		encoding = base64.RawURLEncoding
+	if !strings.HasPrefix(mediaType(contentType), "multipart/") {
+		return ""
 	}
-	image, err := encoding.DecodeString(text)
+	_, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		return upload{}, fmt.Errorf("%w: \"image\" is not base64: %v", edgelens.ErrInvalid, err)
+		return ""
 	}
-	if int64(len(image)) > s.config.MaxImageBytes {
-		return upload{}, tooLarge(s.config.MaxImageBytes)
+	return parameters["boundary"]
+}
+
+// uploadReader reads one body.
+type uploadReader struct {
+	// limit is the largest image.
+	limit int64
+	// expected is the length of the body, or -1: a guess at that of the image,
+	// for which the budget for uploads has reserved.
+	expected int64
+	options  *options
+}
+
+// data reads an image that is all of r, as bytes or in base64; where names it in
+// errors.
+func (u *uploadReader) data(r io.Reader, isBase64 bool, where string) (upload, error) {
+	if isBase64 {
+		text, err := readAll(r, u.expected)
+		if err != nil {
+			return upload{}, err
+		}
+		return u.base64(text, where)
+	}
+	image, err := readHashed(r, u.expected, u.limit)
+	if err == nil && len(image.image) == 0 {
+		err = fmt.Errorf("%w: %s is empty", edgelens.ErrNoImage, where)
+	}
+	return image, err
+}
+
+// base64 decodes the image over its text.
+func (u *uploadReader) base64(text []byte, where string) (upload, error) {
+	image, err := base64image.Decode(text[:0], text, u.limit)
+	if err != nil {
+		return upload{}, base64Error(err, where, u.limit)
 	}
 	return upload{image: image, sha256: sha256.Sum256(image)}, nil
 }
 
+// base64Error words what is wrong with base64 for clients.
+func base64Error(err error, where string, limit int64) error {
+	var syntax *base64image.SyntaxError
+	var large *base64image.TooLargeError
+	switch {
+	case errors.Is(err, base64image.ErrEmpty):
+		return fmt.Errorf("%w: %s is empty", edgelens.ErrNoImage, where)
+	case errors.Is(err, base64image.ErrDataURI):
+		return fmt.Errorf("%w: the data URI in %s must have the form data:image/jpeg;base64,<base64>", edgelens.ErrInvalid, where)
+	case errors.Is(err, base64image.ErrAddress):
+		return fmt.Errorf("%w: %s is an address (URL), and images are not fetched; send the image itself in base64", edgelens.ErrInvalid, where)
+	case errors.Is(err, base64image.ErrCutOff):
+		return fmt.Errorf("%w: the base64 in %s is cut off: a letter is left over", edgelens.ErrInvalid, where)
+	case errors.Is(err, base64image.ErrLostPlus):
+		return fmt.Errorf("%w: the base64 in %s has blanks where + should be; send + as %%2B in forms and queries", edgelens.ErrInvalid, where)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%w: %s is not base64, which has no character %q (byte %d)", edgelens.ErrInvalid, where, syntax.Byte, syntax.Offset)
+	case errors.As(err, &large):
+		return tooLarge(limit)
+	}
+	return err
+}
+
+// growth is how much room a buffer has at least for the next read.
+const growth = 512
+
 // readHashed reads r to its end, at most limit bytes, hashing on the way while
-// the bytes are still in the CPU's cache. expected is a guess at their number,
-// so that the buffer need not grow; the budget for uploads has it reserved.
+// the bytes are still in the CPU's cache.
 func readHashed(r io.Reader, expected, limit int64) (upload, error) {
-	const leastRoom = 512
-	image := make([]byte, 0, min(max(expected, 0), limit)+leastRoom)
 	hash := sha256.New()
+	image, err := readWith(r, min(expected, limit), func(n int, read []byte) error {
+		hash.Write(read) // never fails
+		if int64(n) > limit {
+			return tooLarge(limit)
+		}
+		return nil
+	})
+	if err != nil {
+		return upload{}, err
+	}
+	u := upload{image: image}
+	hash.Sum(u.sha256[:0])
+	return u, nil
+}
+
+// readAll reads a body, which boundUploads has bounded, to its end.
+func readAll(r io.Reader, expected int64) ([]byte, error) {
+	return readWith(r, expected, func(int, []byte) error { return nil })
+}
+
+// readWith reads r to its end and calls look with the number of bytes so far and
+// the newest of them.
+func readWith(r io.Reader, expected int64, look func(n int, read []byte) error) ([]byte, error) {
+	data := make([]byte, 0, max(expected, 0)+growth)
 	for {
-		n, err := r.Read(image[len(image):cap(image)])
-		hash.Write(image[len(image) : len(image)+n]) // never fails
-		image = image[:len(image)+n]
+		n, err := r.Read(data[len(data):cap(data)])
+		read := data[len(data) : len(data)+n]
+		data = data[:len(data)+n]
+		if err := look(len(data), read); err != nil {
+			return nil, err
+		}
 		switch {
-		case int64(len(image)) > limit:
-			return upload{}, tooLarge(limit)
 		case errors.Is(err, io.EOF):
-			u := upload{image: image}
-			hash.Sum(u.sha256[:0])
-			return u, nil
+			return data, nil
 		case err != nil:
-			return upload{}, bodyError(err)
-		case cap(image)-len(image) < leastRoom:
-			image = slices.Grow(image, len(image)+leastRoom)
+			return nil, err
+		case cap(data)-len(data) < growth:
+			data = slices.Grow(data, len(data)+growth)
 		}
 	}
 }
 
 func tooLarge(limit int64) error {
-	return fmt.Errorf("%w: the picture has more than %d bytes; scale it down before sending, the model sees a few hundred pixels a side", edgelens.ErrTooLarge, limit)
+	return fmt.Errorf("%w: the image has more than %d bytes; scale it down before sending, the model sees a few hundred pixels a side", edgelens.ErrTooLarge, limit)
 }
 
-// bodyError keeps the body limit apart from a body that broke off.
+// bodyError words an error of reading a body, where it is not worded already.
 func bodyError(err error) error {
-	var limit *http.MaxBytesError
-	if errors.As(err, &limit) {
+	if err == nil || isWorded(err) {
 		return err
 	}
-	return fmt.Errorf("%w: the body ends early or is malformed: %v", edgelens.ErrInvalid, err)
+	return fmt.Errorf("%w: the body ends early or is malformed; send all of it, and its length in Content-Length", edgelens.ErrInvalid)
+}
+
+// isWorded reports whether an error is one of ours, or the limit of a body, for
+// which handleError has words.
+func isWorded(err error) bool {
+	var limit *http.MaxBytesError
+	return errors.As(err, &limit) || edgelens.Code(err) != "internal"
 }
 
 // clip keeps a client's words short in an error.

@@ -100,6 +100,7 @@ func (c *Config) Complete() {
 	}
 	c.Mosquitto.MaxPacketBytes = c.Terminal.MaxMessageBytes
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	c.HTTP.PublicURL = c.PublicURL
 }
 
 // Validate reports the faults of every package, each setting by its full key.

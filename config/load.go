@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"gopkg.in/yaml.v3"
+
+	"edgelens/internal/similar"
 )
 
 const (
@@ -31,7 +33,10 @@ func AddFlags(flags *pflag.FlagSet, prefixes ...string) {
 	defaults := Default()
 	for _, s := range defaults.settings() {
 		if matches(s.key, prefixes) {
-			flags.Var(&rawValue{text: s.String(), kind: s.Type()}, s.flag(), s.help)
+			f := flags.VarPF(&rawValue{text: s.String(), kind: s.Type()}, s.flag(), "", s.help)
+			if s.Type() == "bool" {
+				f.NoOptDefVal = "true" // a switch: --flag, or --flag=false
+			}
 		}
 	}
 	flags.String(flagFile, "", "configuration file (default: "+defaultFile+" if there is one)")
@@ -104,7 +109,7 @@ func applyEnviron(settings []setting, environ []string) []error {
 		}
 		s, known := byName[name]
 		if !known {
-			faults = append(faults, fmt.Errorf("the environment variable %s is not a setting%s", name, similar(name, keys(byName))))
+			faults = append(faults, fmt.Errorf("the environment variable %s is not a setting%s", name, meant(name, keys(byName))))
 			continue
 		}
 		if err := s.Set(text); err != nil {
@@ -157,7 +162,7 @@ func applyFound(settings []setting, path string, found []scalar) []error {
 		case f.empty && isSection(f.key, settings):
 			// Everything in it is commented out.
 		case !known:
-			faults = append(faults, fmt.Errorf("%s:%d: %s is not a setting%s", path, f.line, f.key, similar(f.key, keys(byKey))))
+			faults = append(faults, fmt.Errorf("%s:%d: %s is not a setting%s", path, f.line, f.key, meant(f.key, keys(byKey))))
 		case f.notScalar:
 			faults = append(faults, fmt.Errorf("%s:%d: %s must be one value", path, f.line, f.key))
 		default:
@@ -236,37 +241,11 @@ func keys(m map[string]setting) []string {
 	return list
 }
 
-// similar suggests the known name that an unknown one was probably meant to
-// be, as the end of a sentence.
-func similar(name string, known []string) string {
-	best, distance := "", len(name)/3+1
-	for _, k := range known {
-		if d := editDistance(name, k); d < distance {
-			best, distance = k, d
-		}
+// meant suggests the known name that an unknown one was probably meant to be, as
+// the end of a sentence.
+func meant(name string, known []string) string {
+	if best := similar.Name(name, known); best != "" {
+		return "; did you mean " + best + "?"
 	}
-	if best == "" {
-		return ""
-	}
-	return "; did you mean " + best + "?"
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -38,7 +38,11 @@ func (c *Config) settings() []setting {
 
 		{"http.max_image_bytes", "largest picture, in bytes as sent", integer(&c.HTTP.MaxImageBytes)},
 		{"http.max_upload_bytes", "most bytes of uploads in memory at a time", integer(&c.HTTP.MaxUploadBytes)},
-		{"http.public_url", "address of this service in links to pictures; empty: http:// and where it listens", text(&c.PublicURL)},
+		{"http.public_url", "address of this service in links to images; empty: http:// and where it listens", text(&c.PublicURL)},
+		{"http.allowed_hosts", "further host names that the service answers to, with commas between, besides IP addresses, localhost, this machine's name and http.public_url; *: all names, which lets any web page in", list(&c.HTTP.AllowedHosts)},
+		{"http.allowed_origins", "origins (https://dash.example.com) whose web pages may use recognition, jobs, results and events, with commas between; *: all; empty: none", list(&c.HTTP.AllowedOrigins)},
+		{"http.allowed_command_origins", "origins whose web pages may see devices, change them and send commands; empty: none", list(&c.HTTP.AllowedCommandOrigins)},
+		{"http.trusted_proxies", "addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-Host, X-Forwarded-For and Forwarded headers count; empty: none", list(&c.HTTP.TrustedProxies)},
 		{"http.read_timeout", "how long a client may take to send its request", duration(&c.HTTP.ReadTimeout)},
 
 		{"recognize.workers", "pictures taken in at a time; 0: one more than interpreters, the next at hand", integer(&c.Recognize.Workers)},

@@ -29,7 +29,7 @@ func newBenchChild(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    "model-child",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
 			if err != nil {

@@ -32,7 +32,7 @@ closed loop of 8 connections, by turns, and prints how many times the throughput
   as it was published                   the model --peer-model without a delegate
 
 "make bench-peers" installs what the article's service needs first.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
 			if err != nil {

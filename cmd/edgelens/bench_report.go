@@ -75,7 +75,7 @@ func newBenchTargets(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "targets",
 		Short: "Measure what the project promises, and exit with 1 where it is missed",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
 			if err != nil {

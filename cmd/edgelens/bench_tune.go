@@ -44,7 +44,7 @@ func newBenchTune(environ []string) *cobra.Command {
 cores, loads each for a moment, and measures the better half again until two are left.
 throughput is answers a second with many connections; latency is the 95th percentile with
 one. The best settings are written as an edgelens.yaml, which serve reads.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
 			if err != nil {

@@ -179,6 +179,15 @@ func TestConfigCommand(t *testing.T) {
 	}
 }
 
+func TestArgumentsThatAreNoFlags(t *testing.T) {
+	for args, want := range map[string]string{"--ledger-keep-images false": "--flag=false", "--listen 127.0.0.1:9 now": `takes no arguments, but got "now"`} {
+		status, _, err := runCommand(t, nil, append([]string{"config"}, strings.Fields(args)...)...)
+		if status != 1 || !strings.Contains(err, want) {
+			t.Errorf("%s: status %d, %s", args, status, err)
+		}
+	}
+}
+
 func TestVersionCommand(t *testing.T) {
 	if status, out, _ := runCommand(t, nil, "version"); status != 0 || !strings.HasPrefix(out, "edgelens ") || !strings.Contains(out, "TensorFlow Lite 2.") {
 		t.Errorf("status %d, %q", status, out)

@@ -29,7 +29,7 @@ func newHealth(environ []string) *cobra.Command {
 		Long: `Asks /readyz of the service on this machine, found by the same settings as serve finds
 where to listen. --url names another: http(s):// of a service or of a worker's
 --status-listen, mqtt:// of a broker, which is healthy where it answers at all.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if target == "" {
 				c, err := config.Load(cmd.Flags(), environ)

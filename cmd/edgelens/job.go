@@ -162,7 +162,7 @@ func (c *jobClient) newList() *cobra.Command {
 	var status string
 	var limit int
 	cmd := &cobra.Command{
-		Use: "list", Short: "List jobs, newest first", Args: cobra.NoArgs,
+		Use: "list", Short: "List jobs, newest first", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			query := url.Values{"limit": {strconv.Itoa(limit)}}
 			if status != "" {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -57,11 +58,23 @@ func newRoot(environ []string) *cobra.Command {
 	return root
 }
 
+// noArgs refuses arguments that are no flags. Some are meant as the value of a
+// switch, which stands behind an equals sign.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if _, err := strconv.ParseBool(args[0]); err == nil {
+		return fmt.Errorf("%s takes no arguments, but got %q; switch a setting off by --flag=false, with an equals sign", cmd.CommandPath(), args[0])
+	}
+	return fmt.Errorf("%s takes no arguments, but got %q", cmd.CommandPath(), args[0])
+}
+
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "edgelens %s (TensorFlow Lite %s)\n", version, tflite.New().Version())
 			return err

@@ -35,7 +35,7 @@ func newModelList(environ []string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the models of the manifest and of the models folder",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
 			if err != nil {

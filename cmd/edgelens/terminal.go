@@ -100,7 +100,7 @@ func newTerminalCapture() *cobra.Command {
 it: what is needed to support a new terminal or firmware. Pictures are always replaced by
 their size and digest; names and the like are masked unless --keep-names. It ends at
 Ctrl-C or after --duration.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return captureTraffic(cmd.Context(), flags, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

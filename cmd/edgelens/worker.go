@@ -32,7 +32,7 @@ func newWorker(environ []string) *cobra.Command {
 		Short: "Work on the jobs that other nodes accepted, until told to stop",
 		Long: `Works on the jobs of every node that uses the same Redis (redis.url). It needs the
 models that those nodes answer with, and shares nothing else with them: no disk, no ledger.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
 			if err != nil {

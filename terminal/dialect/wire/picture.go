@@ -2,8 +2,10 @@ package wire
 
 import (
 	"bytes"
-	"encoding/base64"
+	"errors"
 	"fmt"
+
+	"edgelens/internal/base64image"
 )
 
 // DefaultMaxImageBytes is how large a picture may be, decoded, where nobody
@@ -39,62 +41,18 @@ func (v Value) Picture(limit int64) (picture []byte, reason string) {
 }
 
 func decodeBase64(text []byte, limit int64) (picture []byte, reason string) {
-	text = bytes.Trim(text, " \t\r\n")
-	if len(text) >= 5 && bytes.EqualFold(text[:5], []byte("data:")) {
-		header, data, found := bytes.Cut(text, []byte(","))
-		kind, encoding := header, []byte(nil)
-		if i := bytes.LastIndexByte(header, ';'); i >= 0 {
-			kind, encoding = header[:i], bytes.TrimSpace(header[i+1:])
-		}
-		if !found || len(kind) > maxMediaType || !bytes.EqualFold(encoding, []byte("base64")) {
-			return nil, notBase64
-		}
-		text = data
-	}
-	text = bytes.Trim(text, "= \t\r\n")
-	if len(text) == 0 {
+	picture, err := base64image.Decode(nil, text, limit)
+	var large *base64image.TooLargeError
+	switch {
+	case err == nil:
+		return picture[:len(picture):len(picture)], ""
+	case errors.Is(err, base64image.ErrEmpty):
 		return nil, NoPicture
-	}
-	encoding := base64.RawStdEncoding
-	if size := int64(encoding.DecodedLen(len(text) - countSpace(text))); size > limit {
-		return nil, TooLarge(size, limit)
-	}
-	picture = make([]byte, encoding.DecodedLen(len(text)))
-	n, err := encoding.Decode(picture, text)
-	if err != nil {
-		n, err = encoding.Decode(picture, standard(text))
-	}
-	if err != nil {
+	case errors.As(err, &large):
+		return nil, TooLarge(large.Size, limit)
+	default:
 		return nil, notBase64
 	}
-	return picture[:n:n], ""
-}
-
-// maxMediaType is how long what stands before ";base64" may be.
-const maxMediaType = 256
-
-func countSpace(text []byte) int {
-	count := 0
-	for _, space := range []string{" ", "\t", "\r", "\n"} {
-		count += bytes.Count(text, []byte(space))
-	}
-	return count
-}
-
-// standard returns text in the standard alphabet, without white space.
-func standard(text []byte) []byte {
-	return bytes.Map(func(r rune) rune {
-		switch r {
-		case '-':
-			return '+'
-		case '_':
-			return '/'
-		case ' ', '\t', '\r', '\n':
-			return -1
-		default:
-			return r
-		}
-	}, text)
 }
 
 // CheckMaxImageBytes reports a setting of the largest picture that cannot be.

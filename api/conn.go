@@ -1,0 +1,182 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// halfClosedGrace is how long a request goes on whose client has closed its
+// sending side: it may still read, or be gone, and only a write would tell.
+const halfClosedGrace = 5 * time.Second
+
+// conn changes two habits of net/http. It takes a client that has closed its
+// sending side for gone and cancels the request at once, so that the client's
+// answer is lost; and what it refuses before a handler runs, it answers in plain
+// text.
+type conn struct {
+	*net.TCPConn
+
+	mu sync.Mutex
+	// changed is signalled when one of those below has changed.
+	changed sync.Cond
+	// answering is true from the start of a handler until its answer is sent.
+	answering bool
+	// expired is true while the deadline for reading lies in the past.
+	expired, closed bool
+	// cancel ends the request's context.
+	cancel context.CancelFunc
+}
+
+// listener wraps the connections of another one.
+type listener struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l listener) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	tcp, ok := accepted.(*net.TCPConn)
+	if err != nil || !ok {
+		return accepted, err
+	}
+	c := &conn{TCPConn: tcp}
+	c.changed.L = &c.mu
+	return c, nil
+}
+
+type connKey struct{}
+
+// connContext has a request's context know its connection.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// connState is told when an answer was sent.
+func connState(c net.Conn, state http.ConnState) {
+	if ours, ok := c.(*conn); ok && state == http.StateIdle {
+		ours.set(func() { ours.answering, ours.cancel = false, nil })
+	}
+}
+
+// overConn runs a handler with a context that ends soon after a client closed its
+// sending side.
+func overConn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, ok := r.Context().Value(connKey{}).(*conn)
+		if !ok {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		c.set(func() { c.answering, c.cancel = true, cancel })
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+func (c *conn) set(change func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change()
+	c.changed.Broadcast()
+}
+
+// Read implements net.Conn. While a request is answered, net/http reads one byte
+// to notice that the client is gone; the end of the stream is kept from it until
+// the answer is sent.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if err != io.EOF || len(p) != 1 {
+		return n, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.answering {
+		return n, err
+	}
+	defer time.AfterFunc(halfClosedGrace, c.cancel).Stop()
+	for !c.expired && !c.closed {
+		c.changed.Wait()
+	}
+	if c.closed {
+		return 0, net.ErrClosed
+	}
+	return 0, os.ErrDeadlineExceeded
+}
+
+// SetReadDeadline implements net.Conn; net/http ends its reading by one in the
+// past.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.set(func() { c.expired = !t.IsZero() && !t.After(time.Now()) })
+	return c.TCPConn.SetReadDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.set(func() { c.closed = true })
+	return c.TCPConn.Close()
+}
+
+// Write implements net.Conn. What net/http answers by itself becomes a problem.
+func (c *conn) Write(p []byte) (int, error) {
+	if !bytes.HasPrefix(p, []byte("HTTP/1.1 4")) && !bytes.HasPrefix(p, []byte("HTTP/1.1 5")) {
+		return c.TCPConn.Write(p)
+	}
+	c.mu.Lock()
+	answering := c.answering
+	c.mu.Unlock()
+	if answering {
+		return c.TCPConn.Write(p) // a handler's
+	}
+	if _, err := c.TCPConn.Write(serverProblem(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// serverProblems are the details of what net/http refuses.
+var serverProblems = map[int]struct{ code, detail string }{
+	http.StatusBadRequest:                  {"invalid_request", "The request is not valid HTTP: its first line, a header (it needs one Host), or a percent escape in its path is malformed."},
+	http.StatusExpectationFailed:           {"expectation_failed", "Of the header Expect, only 100-continue is supported."},
+	http.StatusRequestHeaderFieldsTooLarge: {"headers_too_large", "The headers of the request, with its path and query, are too large. Send options in a form or in JSON."},
+	http.StatusNotImplemented:              {"not_implemented", "Of transfer codings, only chunked is supported."},
+	http.StatusHTTPVersionNotSupported:     {"version_not_supported", "The service speaks HTTP/1.0 and HTTP/1.1."},
+}
+
+// serverProblem is the answer in place of one by net/http.
+func serverProblem(answer []byte) []byte {
+	status, err := strconv.Atoi(string(answer[len("HTTP/1.1 "):min(len(answer), len("HTTP/1.1 400"))]))
+	if err != nil {
+		return answer
+	}
+	known, ok := serverProblems[status]
+	if !ok {
+		known = serverProblems[http.StatusBadRequest]
+	}
+	if line, _, _ := bytes.Cut(answer, []byte("\r\n")); bytes.Contains(line, []byte("Host header")) {
+		known.detail = "The request must have one Host header, with a valid name or address."
+	}
+	id := newID()
+	body, err := json.Marshal(Problem{
+		Type: "urn:edgelens:problem:" + known.code, Title: http.StatusText(status), Status: status, Code: known.code,
+		Detail: known.detail, Error: known.detail, RequestId: id, Instance: "/",
+	})
+	if err != nil {
+		return answer
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n%s",
+		status, http.StatusText(status), len(body), id, body)
+}

@@ -1,0 +1,212 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"edgelens"
+	"edgelens/internal/base64image"
+)
+
+// json takes the image, and options, from the members of a JSON object.
+func (u *uploadReader) json(body io.Reader) (upload, error) {
+	text, err := readAll(body, u.expected)
+	if err != nil {
+		return upload{}, err
+	}
+	if err := checkJSONKind(text); err != nil {
+		return upload{}, err
+	}
+	members, err := jsonMembers(text)
+	if err != nil {
+		return upload{}, fmt.Errorf("%w: %w", edgelens.ErrInvalid, err)
+	}
+	var image *member
+	var names []string
+	for i, m := range members {
+		switch {
+		case strings.EqualFold(m.name, imageMember):
+			if image != nil {
+				return upload{}, fmt.Errorf(`%w: the JSON has the member "image" twice; send one image in a request`, edgelens.ErrInvalid)
+			}
+			image = &members[i]
+		case findOption(m.name) != nil:
+			if err := u.options.addJSON(m); err != nil {
+				return upload{}, err
+			}
+		default:
+			names = append(names, m.name)
+			if err := u.options.ignore(m.name, "the JSON"); err != nil {
+				return upload{}, err
+			}
+		}
+	}
+	if image == nil {
+		return upload{}, fmt.Errorf(`%w: the JSON has no member "image"%s; put the base64 of the image there: {"image": "<base64>"}`, edgelens.ErrNoImage, butHas(names))
+	}
+	if err := checkOnlyImage(names); err != nil {
+		return upload{}, err
+	}
+	return u.jsonImage(*image)
+}
+
+const imageMember = "image"
+
+// checkJSONKind refuses JSON of which no object can come, with a sentence on what
+// it is.
+func checkJSONKind(text []byte) error {
+	const wanted = `the JSON must be an object such as {"image": "<base64>"}`
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return fmt.Errorf("%w: the JSON is in UTF-16; send it in UTF-8", edgelens.ErrInvalid)
+	}
+	trimmed := bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case len(trimmed) == 0:
+		return fmt.Errorf("%w: the body is blank; %s", edgelens.ErrNoImage, wanted)
+	case trimmed[0] == '[':
+		return fmt.Errorf("%w: %s, and is an array; send one image in a request", edgelens.ErrInvalid, wanted)
+	case trimmed[0] == '"':
+		return fmt.Errorf("%w: %s, and is a string", edgelens.ErrInvalid, wanted)
+	}
+	return nil
+}
+
+// jsonImage decodes the member "image".
+func (u *uploadReader) jsonImage(m member) (upload, error) {
+	const where = `the member "image"`
+	switch {
+	case m.isString():
+		return u.base64(stringContent(m.value), where)
+	case string(m.value) == "null":
+		return upload{}, fmt.Errorf("%w: %s is null", edgelens.ErrNoImage, where)
+	}
+	kind := "a number or a truth value"
+	if m.value[0] == '{' || m.value[0] == '[' {
+		kind = `an object or an array (with Node, send buffer.toString("base64"))`
+	}
+	return upload{}, fmt.Errorf("%w: %s must be a string of base64, and is %s", edgelens.ErrInvalid, where, kind)
+}
+
+// checkOnlyImage refuses further images beside the one: which of them is asked
+// about is for the client to say.
+func checkOnlyImage(names []string) error {
+	for _, name := range names {
+		if rest, ok := strings.CutPrefix(plainName(name), imageMember); ok && (rest == "s" || strings.Trim(rest, "0123456789") == "") {
+			return fmt.Errorf("%w: the request has more than one image, %q and %q; send one in a request", edgelens.ErrInvalid, imageMember, clip(name))
+		}
+	}
+	return nil
+}
+
+// butHas lists the names of what is there, as a part of a sentence.
+func butHas(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return ", but has " + quoted(names)
+}
+
+// quoted lists names in quotes, not too many of them.
+func quoted(names []string) string {
+	const most = 10
+	var list []string
+	for i, name := range names {
+		if i == most {
+			list = append(list, "others")
+			break
+		}
+		list = append(list, strconv.Quote(clip(name)))
+	}
+	return strings.Join(list, ", ")
+}
+
+// imageFields are the names under which a text field, and not only a file, may
+// have the image.
+var imageFields = []string{"file", "files", "image", "img", "photo", "picture", "upload", "data"}
+
+func isImageField(name string) bool { return slices.Contains(imageFields, plainName(name)) }
+
+// maxFields is how many fields or parts a form may have.
+const maxFields = 100
+
+// urlencoded takes the image, in base64, and options from the fields of a form
+// as browsers send it by default.
+func (u *uploadReader) urlencoded(body io.Reader) (upload, error) {
+	text, err := readAll(body, u.expected)
+	if err != nil {
+		return upload{}, err
+	}
+	var image []byte
+	var imageName string
+	var names []string
+	for field := range bytes.SplitSeq(text, []byte("&")) {
+		escaped, value, _ := bytes.Cut(field, []byte("="))
+		name, err := url.QueryUnescape(string(escaped[:min(len(escaped), headBytes)]))
+		if names = append(names, name); err != nil || len(names) > maxFields {
+			return upload{}, fmt.Errorf("%w: the body is no urlencoded form; %s", edgelens.ErrInvalid, howToSend)
+		}
+		switch known := findOption(name); {
+		case known != nil:
+			if err := u.field(name, value); err != nil {
+				return upload{}, err
+			}
+		case isImageField(name):
+			// + stands for itself in base64, whether the client escaped it or not.
+			value = unescapePercent(value)
+			if len(value) == 0 || name != imageMember && !base64image.Sniff(value) {
+				u.options.ignored = append(u.options.ignored, name)
+				break
+			}
+			if image != nil {
+				return upload{}, fmt.Errorf("%w: the form has two images, in %q and %q; send one in a request", edgelens.ErrInvalid, imageName, clip(name))
+			}
+			image, imageName = value, clip(name)
+		case name != "":
+			if err := u.options.ignore(name, "the form"); err != nil {
+				return upload{}, err
+			}
+		}
+	}
+	if image == nil {
+		return upload{}, fmt.Errorf(`%w: the urlencoded form has no field "image"%s; %s`, edgelens.ErrNoImage, butHas(names), howToSend)
+	}
+	return u.base64(image, fmt.Sprintf("the field %q", imageName))
+}
+
+// unescapePercent replaces percent escapes (RFC 3986), over the text; what is none
+// stays.
+func unescapePercent(text []byte) []byte {
+	out := text[:0]
+	for i := 0; i < len(text); i++ {
+		b := text[i]
+		if b == '%' && i+2 < len(text) {
+			if value := hexDigits(text[i+1 : i+3]); value >= 0 {
+				b, i = byte(value), i+2
+			}
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// field takes an option from an urlencoded form.
+func (u *uploadReader) field(name string, value []byte) error {
+	text, err := url.QueryUnescape(string(value[:min(len(value), headBytes)]))
+	if err != nil {
+		return fmt.Errorf("%w: the field %s cannot be read; write %% as %%25 in values", edgelens.ErrInvalid, name)
+	}
+	return u.text(name, text)
+}
+
+// text takes an option from a field; an input that was not filled in is none.
+func (u *uploadReader) text(name, text string) error {
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	return u.options.add(name, text, "the form")
+}

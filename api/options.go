@@ -1,0 +1,219 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"edgelens"
+	"edgelens/internal/similar"
+)
+
+// option is one that a recognition can be asked with: in the query, as a field of
+// a form, or as a member of JSON.
+type option struct {
+	name string
+	// others are names that clients use for it elsewhere.
+	others []string
+	// what may be given, and an example of it as JSON.
+	what, example string
+	// read returns the value, of a type that can be compared. ok is false for
+	// what cannot be understood.
+	read func(text string) (value any, ok bool)
+	// isJSON reports whether a JSON value is of the option's type.
+	isJSON func(value []byte) bool
+}
+
+var recognizeOptions = []option{
+	{"model", []string{"model_name", "model_id"}, "a name from /api/models", `"mobilenet_v2_1.0_224_int8"`, readText, isJSONString},
+	{"top_k", []string{"top_n", "max_results", "num_results"}, fmt.Sprintf("a whole number from 1 to %d", edgelens.MaxTopK), "3", readTopK, isJSONNumber},
+	{"min_score", []string{"threshold", "score_threshold", "confidence_threshold", "min_confidence", "min_probability"}, "a number from 0 to 1 with a decimal point", "0.5", readScore, isJSONNumber},
+	{"cache", []string{"no_cache", "use_cache"}, "true or false", "false", readBool, isJSONBool},
+	{"queue", nil, edgelens.QueueInteractive + " or " + edgelens.QueueBulk, `"` + edgelens.QueueBulk + `"`, readQueue, isJSONString},
+}
+
+func findOption(name string) *option {
+	for i := range recognizeOptions {
+		if recognizeOptions[i].name == name {
+			return &recognizeOptions[i]
+		}
+	}
+	return nil
+}
+
+func readText(text string) (any, bool) { return text, true }
+
+// decimal is a plain number: no infinity, no hexadecimal digits.
+var decimal = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$`)
+
+func readNumber(text string) (float64, bool) {
+	value, err := strconv.ParseFloat(text, 64)
+	return value, err == nil && len(text) <= maxNumber && decimal.MatchString(text)
+}
+
+// maxNumber is how many digits a number may be written with.
+const maxNumber = 64
+
+// readTopK takes 3.0 for 3, as JSON Schema does.
+func readTopK(text string) (any, bool) {
+	value, ok := readNumber(text)
+	return int(value), ok && value >= 1 && value <= edgelens.MaxTopK && value == float64(int(value))
+}
+
+func readScore(text string) (any, bool) {
+	value, ok := readNumber(text)
+	return value, ok && value >= 0 && value <= 1
+}
+
+// readBool takes what programming languages write.
+func readBool(text string) (any, bool) {
+	switch strings.ToLower(text) {
+	case "true", "1":
+		return true, true
+	case "false", "0":
+		return false, true
+	}
+	return nil, false
+}
+
+func readQueue(text string) (any, bool) {
+	return text, text == edgelens.QueueInteractive || text == edgelens.QueueBulk
+}
+
+func isJSONString(value []byte) bool { return value[0] == '"' }
+func isJSONNumber(value []byte) bool { return value[0] == '-' || '0' <= value[0] && value[0] <= '9' }
+func isJSONBool(value []byte) bool   { return value[0] == 't' || value[0] == 'f' }
+
+// options are those that one request gives, whatever the place.
+type options struct {
+	given map[string]givenOption
+	// ignored are names of fields that are no options.
+	ignored []string
+}
+
+type givenOption struct {
+	value any
+	place string
+}
+
+// add takes an option from a place such as "the query". Twice the same value is
+// fine; two different ones are an error, as either could be meant.
+func (o *options) add(name, text, place string) error {
+	known := findOption(name)
+	value, ok := known.read(text)
+	if !ok {
+		return fmt.Errorf("%w: %s in %s must be %s, such as %s=%s, and not %q", edgelens.ErrInvalid, name, place, known.what, name, strings.Trim(known.example, `"`), clip(text))
+	}
+	if before, twice := o.given[name]; twice && before.value != value {
+		where := "in " + place
+		if before.place != place {
+			where = "in " + before.place + " and in " + place
+		}
+		return fmt.Errorf("%w: %s is given twice %s, with different values; give it once", edgelens.ErrInvalid, name, where)
+	}
+	if o.given == nil {
+		o.given = map[string]givenOption{}
+	}
+	o.given[name] = givenOption{value, place}
+	return nil
+}
+
+// addJSON takes an option from a JSON body; null is no option.
+func (o *options) addJSON(m member) error {
+	known := findOption(m.name)
+	text := string(m.value)
+	switch {
+	case text == "null":
+		return nil
+	case !known.isJSON(m.value):
+		return fmt.Errorf("%w: the member %q must be %s, such as {%q: %s}, and not %s", edgelens.ErrInvalid, m.name, known.what, m.name, known.example, clip(text))
+	case m.isString():
+		text = string(stringContent(m.value))
+	}
+	return o.add(m.name, text, "the JSON")
+}
+
+// ignore takes the name of a field or member that is no option. It is an error
+// where the name is nearly that of one: the client means it.
+func (o *options) ignore(name, place string) error {
+	if meant := meantOption(name); meant != "" {
+		return fmt.Errorf("%w: there is no option %q; did you mean %s? (in %s)", edgelens.ErrInvalid, clip(name), meant, place)
+	}
+	if !slices.Contains(o.ignored, name) {
+		o.ignored = append(o.ignored, name)
+	}
+	return nil
+}
+
+// meantOption returns the option that a name nearly is, or "".
+func meantOption(name string) string {
+	plain := plainName(name)
+	for _, o := range recognizeOptions {
+		own := plainName(o.name)
+		slips := 1
+		if len(own) > 6 {
+			slips = 2
+		}
+		if similar.Distance(plain, own) <= slips {
+			return o.name
+		}
+		for _, other := range o.others {
+			if plain == plainName(other) {
+				return o.name
+			}
+		}
+	}
+	return ""
+}
+
+// plainName is a name without capitals and punctuation.
+func plainName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("_-. []", r) {
+			return -1
+		}
+		return r
+	}, strings.ToLower(name))
+}
+
+// request returns what is asked; the image is filled in later.
+func (o *options) request(ctx context.Context) *edgelens.Request {
+	req := &edgelens.Request{ID: requestIDFrom(ctx), Face: "http"}
+	req.Model, _ = o.given["model"].value.(string)
+	req.TopK, _ = o.given["top_k"].value.(int)
+	req.MinScore, _ = o.given["min_score"].value.(float64)
+	if cache, given := o.given["cache"].value.(bool); given {
+		req.NoCache = !cache
+	}
+	return req
+}
+
+const (
+	// maxIgnored is how many names the header lists.
+	maxIgnored = 10
+	// maxIgnoredName is how long each may be.
+	maxIgnoredName = 40
+)
+
+// ignoredHeader lists the ignored fields for a response header; what a header
+// cannot have is left out.
+func (o *options) ignoredHeader() string {
+	var names []string
+	for _, name := range o.ignored {
+		name = strings.Map(func(r rune) rune {
+			if r <= ' ' || r > '~' || r == ',' {
+				return '?'
+			}
+			return r
+		}, name)
+		if len(names) == maxIgnored {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, name[:min(len(name), maxIgnoredName)])
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"edgelens"
+)
+
+// maxIdempotencyKey is how many bytes the header may have.
+const maxIdempotencyKey = 200
+
+// serveRecognize answers POST /api/recognize and /api/recognize_cached.
+func (s *Server) serveRecognize(c echo.Context) error {
+	if wantsAsync(c.Request().Header) {
+		return s.serveRecognizeAsync(c)
+	}
+	ctx := c.Request().Context()
+	if _, err := idempotencyKey(c.Request().Header); err != nil {
+		return err
+	}
+	o, u, err := s.readRecognition(c)
+	if err != nil {
+		return err
+	}
+	if _, given := o.given["queue"]; given {
+		return fmt.Errorf("%w: queue is for jobs; send the header Prefer: respond-async, too, or POST to /api/recognize_async", edgelens.ErrInvalid)
+	}
+	req := o.request(ctx)
+	req.Image, req.SHA256 = u.image, u.sha256
+	markRecognized(ctx)
+	result, err := s.recognizer.Recognize(ctx, req)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("X-Cache", cacheHeader(req, result))
+	return s.answer(c, http.StatusOK, o, newRecognition(result))
+}
+
+// serveRecognizeAsync makes a job of a recognition.
+func (s *Server) serveRecognizeAsync(c echo.Context) error {
+	ctx := c.Request().Context()
+	key, err := idempotencyKey(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	o, u, err := s.readRecognition(c)
+	if err != nil {
+		return err
+	}
+	req := o.request(ctx)
+	if err := s.knowsModel(req.Model); err != nil {
+		return err
+	}
+	spec := edgelens.JobSpec{
+		Face: "http", Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, NoCache: req.NoCache,
+		IdempotencyKey: key, SHA256: hex.EncodeToString(u.sha256[:]), Bytes: int64(len(u.image)),
+	}
+	if queue, given := o.given["queue"].value.(string); given {
+		spec.Queue = queue
+	}
+	job, _, err := s.jobs.Submit(ctx, spec, u.image)
+	if err != nil {
+		return err
+	}
+	id, err := uuid.Parse(job.ID)
+	if err != nil {
+		return fmt.Errorf("accept the job: %w", err)
+	}
+	url := "/api/jobs/" + job.ID
+	c.Response().Header().Set("Location", url)
+	c.Response().Header().Set("Retry-After", strconv.Itoa(pollAfter))
+	return s.answer(c, http.StatusAccepted, o, AcceptedJob{TaskId: id, Status: JobStatus(job.Status), StatusUrl: url})
+}
+
+// readRecognition reads the options from the query and the body, and the image.
+// Options of the query that cannot be are refused before the upload is read.
+func (s *Server) readRecognition(c echo.Context) (*options, upload, error) {
+	o := &options{}
+	for name, values := range c.QueryParams() {
+		if err := o.add(name, values[0], "the query"); err != nil {
+			return nil, upload{}, err
+		}
+	}
+	u, err := s.readUpload(c.Request(), o)
+	return o, u, err
+}
+
+// answer writes JSON and names what was ignored in the request.
+func (s *Server) answer(c echo.Context, status int, o *options, body any) error {
+	if ignored := o.ignoredHeader(); ignored != "" {
+		c.Response().Header().Set("X-Ignored-Fields", ignored)
+	}
+	c.Response().Header().Set("Content-Type", "application/json")
+	c.Response().WriteHeader(status)
+	if err := json.NewEncoder(c.Response()).Encode(body); err != nil {
+		s.log.Debug("writing an answer failed", "request_id", requestID(c), "error", err)
+	}
+	return nil
+}
+
+// wantsAsync reads the Prefer headers (RFC 7240).
+func wantsAsync(h http.Header) bool {
+	for _, line := range h.Values("Prefer") {
+		for preference := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(preference, ";")
+			if strings.EqualFold(strings.TrimSpace(name), "respond-async") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// idempotencyKey reads the Idempotency-Key header; "" is none.
+func idempotencyKey(h http.Header) (string, error) {
+	keys := h.Values("Idempotency-Key")
+	switch {
+	case len(keys) == 0:
+		return "", nil
+	case len(keys) > 1:
+		return "", fmt.Errorf("%w: there are %d Idempotency-Key headers; send one", edgelens.ErrInvalid, len(keys))
+	case len(keys[0]) > maxIdempotencyKey:
+		return "", fmt.Errorf("%w: Idempotency-Key must have at most %d bytes", edgelens.ErrInvalid, maxIdempotencyKey)
+	}
+	return keys[0], nil
+}
