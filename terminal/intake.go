@@ -24,6 +24,9 @@ const (
 	announceInterval = 10 * time.Second
 	// The waits between attempts to make a record durable.
 	minRetry, maxRetry = 100 * time.Millisecond, 5 * time.Second
+	// repeats is from when on the same image of a camera is another record: a camera
+	// sends a message again within seconds, and "no signal" looks the same an hour later.
+	repeats = 30 * time.Second
 	// oncePatience is how long that is tried with a record of QoS 0, which
 	// nobody but the device can send again, and triesOfUnknown how often where
 	// the fault is none that is known to pass.
@@ -270,7 +273,15 @@ func (f *Face) reception(one item, device string, entry dialect.Entry, verdict c
 		record.ImageSHA256, record.ImageBytes = hex.EncodeToString(digest[:]), int64(len(entry.Image))
 	}
 	record.ID = edgelens.RecordID(record.Dialect, record.Device, record.Kind, record.Key, record.ImageSHA256)
+	former, repeatsAfter := "", time.Duration(0)
+	if entry.FormerKey != record.Key && !entry.Repeats {
+		former = edgelens.RecordID(record.Dialect, record.Device, record.Kind, entry.FormerKey, record.ImageSHA256)
+	}
+	if entry.Repeats {
+		repeatsAfter = repeats
+	}
 	return edgelens.Reception{
+		FormerID: former, RepeatsAfter: repeatsAfter, SentAgain: one.Retained || one.Duplicate,
 		Record: record, Image: entry.Image, Routes: f.parts.Routes(&record),
 		Held:       func() bool { return f.registry.quarantined(device) },
 		Job:        edgelens.JobSpec{Face: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},

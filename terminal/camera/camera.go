@@ -78,12 +78,13 @@ func (d *Dialect) Decode(topic string, payload []byte, _ time.Time) (dialect.Mes
 	if !ok || device == "" {
 		return dialect.Message{}, fmt.Errorf("%w: the topic has no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)
 	}
-	entry := dialect.Entry{Record: edgelens.Record{Kind: edgelens.RecordSnapshot}}
+	entry := dialect.Entry{Repeats: true, Record: edgelens.Record{Kind: edgelens.RecordSnapshot}}
 	switch size := int64(len(payload)); {
 	case size == 0:
 		entry.Record.Reason = wire.NoPicture
 	case size > d.config.MaxImageBytes:
 		entry.Record.Reason = wire.TooLarge(size, d.config.MaxImageBytes)
+		entry.Record.Key = wire.Digest(payload)
 	default:
 		entry.Image = payload
 	}

@@ -143,6 +143,12 @@ type Entry struct {
 	// Times are when it was captured, by the device's clock; nil where records of
 	// its kind have no time by nature. One that is due and missing is Absent.
 	Times []clock.Reading
+	// FormerKey is what earlier versions had for Record.Key, by which a record is
+	// recognized that came to one of them.
+	FormerKey string
+	// Repeats is set where records of its kind have nothing but their image: the same
+	// image is another record where it comes again later.
+	Repeats bool
 	// Image is the encoded picture; nil for none. It may lie in the payload,
 	// which must not be changed as long as it is in use.
 	Image []byte

@@ -139,7 +139,7 @@ func TestEntry(t *testing.T) {
 				t.Fatal("malformed")
 			}
 			entry := message.Entries[0]
-			if r := entry.Record; r.Key != test.key || string(entry.Image) != test.image || r.Reason != test.reason || strings.Contains(string(r.Verdict), "QUJD") {
+			if r := entry.Record; r.Key == "" || entry.FormerKey != test.key || string(entry.Image) != test.image || r.Reason != test.reason || strings.Contains(string(r.Verdict), "QUJD") {
 				t.Errorf("%+v %q", r, entry.Image)
 			}
 			var ack string

@@ -76,14 +76,31 @@ func (d *Dialect) entry(device string, envelope, info wire.Object, id wire.Value
 		Reason:  reason,
 	}}
 	entry.Record.Freshness, entry.Record.FreshnessReason = sentAtOnce(info)
+	entry.Record.Key = key(envelope, info, id, picture)
 	switch text := id.Text(); {
 	case text != "":
-		entry.Record.Key = wire.Key(text)
+		entry.FormerKey = wire.Key(text)
 		entry.Acks = pushAck(device, text, ackType)
-	case picture == nil: // nothing but the verdict tells it from others
-		entry.Record.Key = wire.Digest([]byte(entry.Record.Verdict))
+	case picture == nil:
+		entry.FormerKey = wire.Digest([]byte(entry.Record.Verdict))
 	}
 	return entry
+}
+
+// identity are the members that a record is told from others by, besides its number,
+// its times and its image: a camera starts its numbers again. What differs when a
+// camera sends the record again (Sendintime, PushType) is none of them.
+var identity = []string{"customId", "personId", "personName", "persionName", memberStatus, memberPerson}
+
+// key is the digest of the record as it was written where it has neither a number nor
+// a time.
+func key(envelope, info wire.Object, id wire.Value, picture []byte) string {
+	times := wire.TimeIdentity(info, envelope)
+	if times == "" && id.Identity() == "" {
+		return wire.Digest([]byte(info.Value()))
+	}
+	parts := append([]string{id.Identity(), times}, info.Identities(identity...)...)
+	return wire.Key(append(parts, wire.Unread(info.Get("pic"), picture))...)
 }
 
 type pushAckInfo struct {

@@ -154,16 +154,31 @@ func (d *Dialect) entry(device, kind, cmd string, data wire.Object) dialect.Entr
 		Verdict: data.Verdict(),
 		Reason:  reason,
 	}}
-	entry.Record.Key = key(cmd, num.Text(), at.Text(), entry)
+	entry.Record.Key = key(cmd, data, picture)
+	entry.FormerKey = formerKey(cmd, num.Text(), at.Text(), entry)
 	if d.config.Ack == AckEcho {
 		entry.Acks = []dialect.Outgoing{tell(device, downlink{Cmd: downOf(cmd), Num: echo(num), Time: echo(at)})}
 	}
 	return entry
 }
 
-// key is empty where nothing but the picture tells the record from others, and
-// the digest of the verdict where there is not even that.
-func key(cmd, num, at string, entry dialect.Entry) string {
+// identity are the members that a record is told from others by, besides its times and
+// its image: a terminal starts its numbers again.
+var identity = []string{"num", "name", memberPerson, memberCode}
+
+// key is the digest of the record as it was written where it has neither a number nor
+// a time.
+func key(cmd string, data wire.Object, picture []byte) string {
+	times := wire.TimeIdentity(data)
+	if times == "" && data.Get("num").Identity() == "" {
+		return wire.Key(cmd, wire.Digest([]byte(data.Value())))
+	}
+	parts := append([]string{cmd, times}, data.Identities(identity...)...)
+	return wire.Key(append(parts, wire.Unread(data.Get("liveImageBase64"), picture))...)
+}
+
+// formerKey is what earlier versions had for key.
+func formerKey(cmd, num, at string, entry dialect.Entry) string {
 	switch {
 	case num != "" || at != "":
 		return wire.Key(cmd, num, at)

@@ -135,7 +135,7 @@ func TestEntry(t *testing.T) {
 				t.Fatal("malformed")
 			}
 			entry := message.Entries[0]
-			if r := entry.Record; r.Key != test.key || string(entry.Image) != test.image || r.Reason != test.reason || !dialecttest.CapturedAt(entry).Equal(test.at) || entry.Acks != nil {
+			if r := entry.Record; r.Key == "" || entry.FormerKey != test.key || string(entry.Image) != test.image || r.Reason != test.reason || !dialecttest.CapturedAt(entry).Equal(test.at) || entry.Acks != nil {
 				t.Errorf("%+v %q", r, entry.Image)
 			}
 		})

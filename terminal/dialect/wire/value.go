@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"edgelens/terminal/dialect"
 )
@@ -141,17 +140,4 @@ func (v Value) Is(n int) bool {
 	}
 	got, err := strconv.Atoi(text)
 	return err == nil && got == n && (got < 0) == (text[0] == '-') && text[0] != '+'
-}
-
-// unquote returns what a JSON string says.
-func unquote(quoted []byte) string {
-	inside := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
-		return string(inside)
-	}
-	var text string
-	if json.Unmarshal(quoted, &text) != nil {
-		return "" // cannot be: it was valid
-	}
-	return text
 }
