@@ -309,6 +309,9 @@ type Device struct {
 	// ApplyClockOffset The times of its records are put right by the measured offset of its clock
 	ApplyClockOffset bool `json:"apply_clock_offset"`
 
+	// Charset The character set that is set for its texts that are not UTF-8; absent for none
+	Charset *string `json:"charset,omitempty"`
+
 	// ClockOffsetMs By how much its clock is ahead of ours; negative for behind. Measured from heartbeats and
 	// records that came at once, since the service started; absent where none has.
 	ClockOffsetMs *int64 `json:"clock_offset_ms,omitempty"`
@@ -330,6 +333,9 @@ type Device struct {
 	Id       string     `json:"id"`
 	LastSeen *time.Time `json:"last_seen,omitempty"`
 
+	// NotUnderstood What was not understood of its messages since the service started, the latest first; absent for nothing
+	NotUnderstood *[]NotUnderstood `json:"not_understood,omitempty"`
+
 	// Online False once it has been silent for too long, or has said that it goes
 	Online bool        `json:"online"`
 	State  DeviceState `json:"state"`
@@ -341,8 +347,11 @@ type Device struct {
 // DeviceChange defines model for DeviceChange.
 type DeviceChange struct {
 	// ApplyClockOffset Put the times of its records right by the measured offset of its clock
-	ApplyClockOffset *bool        `json:"apply_clock_offset,omitempty"`
-	State            *DeviceState `json:"state,omitempty"`
+	ApplyClockOffset *bool `json:"apply_clock_offset,omitempty"`
+
+	// Charset The character set of its texts that are not UTF-8, gb18030 (or gbk), big5, shift_jis, euc-kr or windows-1252; utf-8 for none; empty for none that is known
+	Charset *string      `json:"charset,omitempty"`
+	State   *DeviceState `json:"state,omitempty"`
 
 	// Zone The time zone of its clock, of the IANA database or an offset from UTC; empty for that of terminal.zone
 	//
@@ -359,9 +368,15 @@ type DeviceCounters struct {
 	ContradictingTimes int64 `json:"contradicting_times"`
 	Duplicates         int64 `json:"duplicates"`
 
+	// Empty Messages without anything in them, as those that clear a retained one
+	Empty int64 `json:"empty"`
+
 	// FutureTimes Records whose time is ahead of ours
 	FutureTimes int64 `json:"future_times"`
 	Heartbeats  int64 `json:"heartbeats"`
+
+	// LeftOut Parts of messages that are no records or beyond those that are taken
+	LeftOut int64 `json:"left_out"`
 
 	// Lost Records that could not be made durable
 	Lost      int64 `json:"lost"`
@@ -371,15 +386,24 @@ type DeviceCounters struct {
 	MissingTimes int64 `json:"missing_times"`
 	Records      int64 `json:"records"`
 
+	// Repaired Messages that are not JSON and were read leniently
+	Repaired int64 `json:"repaired"`
+
 	// UncertainVerdicts Records with a verdict of which some part is not understood: nobody passed
 	UncertainVerdicts int64 `json:"uncertain_verdicts"`
-	Unknown           int64 `json:"unknown"`
+
+	// UndecodedTexts Records with text in a character set that is not known
+	UndecodedTexts int64 `json:"undecoded_texts"`
+	Unknown        int64 `json:"unknown"`
 
 	// UnknownNames The unknown messages by the device's own word for them
 	UnknownNames *map[string]int64 `json:"unknown_names,omitempty"`
 
 	// UnreadableTimes Records whose time cannot be read, or that have several which disagree
 	UnreadableTimes int64 `json:"unreadable_times"`
+
+	// WithoutRecords Messages that ought to have a record and have none
+	WithoutRecords int64 `json:"without_records"`
 }
 
 // DeviceList defines model for DeviceList.
@@ -541,6 +565,35 @@ type ModelRef struct {
 	// Digest sha256:<hex> of the model file
 	Digest string `json:"digest"`
 	Name   string `json:"name"`
+}
+
+// NotUnderstood defines model for NotUnderstood.
+type NotUnderstood struct {
+	// Count How many messages that was
+	Count int64 `json:"count"`
+
+	// Device The device that the topic or the message names; absent for none
+	Device *string `json:"device,omitempty"`
+
+	// Dialect The dialect of the topic; absent where no dialect has it
+	Dialect *string `json:"dialect,omitempty"`
+
+	// Excerpt How the last such message begins: names of members and signs as they are, letters of other
+	// words as `x`, digits as `0`, long texts as their length.
+	Excerpt string    `json:"excerpt"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+
+	// Reason What was not understood
+	Reason string `json:"reason"`
+
+	// Topic The MQTT topic
+	Topic string `json:"topic"`
+}
+
+// NotUnderstoodList defines model for NotUnderstoodList.
+type NotUnderstoodList struct {
+	NotUnderstood []NotUnderstood `json:"not_understood"`
 }
 
 // OperatorCount defines model for OperatorCount.
@@ -844,6 +897,9 @@ type ServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx echo.Context, name string) error
+	// ListNotUnderstood What was not understood of MQTT messages, the latest first
+	// (GET /api/not-understood)
+	ListNotUnderstood(ctx echo.Context) error
 	// ListResults Look back at results, newest first
 	// (GET /api/results)
 	ListResults(ctx echo.Context, params ListResultsParams) error
@@ -1088,6 +1144,15 @@ func (w *ServerInterfaceWrapper) GetModel(ctx echo.Context) error {
 	return err
 }
 
+// ListNotUnderstood converts echo context to params.
+func (w *ServerInterfaceWrapper) ListNotUnderstood(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListNotUnderstood(ctx)
+	return err
+}
+
 // ListResults converts echo context to params.
 func (w *ServerInterfaceWrapper) ListResults(ctx echo.Context) error {
 	var err error
@@ -1272,6 +1337,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
 	router.GET(options.BaseURL+"/api/devices", wrapper.ListDevices, options.OperationMiddlewares["listDevices"]...)
+	router.GET(options.BaseURL+"/api/not-understood", wrapper.ListNotUnderstood, options.OperationMiddlewares["listNotUnderstood"]...)
 	router.GET(options.BaseURL+"/api/devices/:id", wrapper.GetDevice, options.OperationMiddlewares["getDevice"]...)
 	router.PATCH(options.BaseURL+"/api/devices/:id", wrapper.ChangeDevice, options.OperationMiddlewares["changeDevice"]...)
 	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
@@ -2363,6 +2429,57 @@ func (response GetModel421ApplicationProblemPlusJSONResponse) VisitGetModelRespo
 	return err
 }
 
+type ListNotUnderstoodRequestObject struct {
+}
+
+type ListNotUnderstoodResponseObject interface {
+	VisitListNotUnderstoodResponse(w http.ResponseWriter) error
+}
+
+type ListNotUnderstood200JSONResponse NotUnderstoodList
+
+func (response ListNotUnderstood200JSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotUnderstood403ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListNotUnderstood403ApplicationProblemPlusJSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotUnderstood421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListNotUnderstood421ApplicationProblemPlusJSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListResultsRequestObject struct {
 	Params ListResultsParams
 }
@@ -2738,6 +2855,9 @@ type StrictServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// ListNotUnderstood What was not understood of MQTT messages, the latest first
+	// (GET /api/not-understood)
+	ListNotUnderstood(ctx context.Context, request ListNotUnderstoodRequestObject) (ListNotUnderstoodResponseObject, error)
 	// ListResults Look back at results, newest first
 	// (GET /api/results)
 	ListResults(ctx context.Context, request ListResultsRequestObject) (ListResultsResponseObject, error)
@@ -3046,6 +3166,29 @@ func (sh *strictHandler) GetModel(ctx echo.Context, name string) error {
 		return err
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		return validResponse.VisitGetModelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListNotUnderstood operation middleware
+func (sh *strictHandler) ListNotUnderstood(ctx echo.Context) error {
+	var request ListNotUnderstoodRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNotUnderstood(ctx.Request().Context(), request.(ListNotUnderstoodRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNotUnderstood")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListNotUnderstoodResponseObject); ok {
+		return validResponse.VisitListNotUnderstoodResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

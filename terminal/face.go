@@ -80,8 +80,11 @@ type Face struct {
 	lines    *lines
 	answers  *answers
 	limiter  *limiter
-	now      func() time.Time
-	matcher  matcher
+	// notUnderstood is what was not understood of devices, foreign on which topics there
+	// is what no dialect has.
+	notUnderstood, foreign *notUnderstood
+	now                    func() time.Time
+	matcher                matcher
 
 	// up hears, down speaks; nil before Start.
 	up, down atomic.Pointer[session.Session]
@@ -113,6 +116,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Face, error) {
 	}
 	f := &Face{
 		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
+		notUnderstood: newNotUnderstood(maxNotUnderstood), foreign: newNotUnderstood(maxForeign),
 		registry: newRegistry(config, parts.Dialects, parts.Zone), lines: newLines(maxLine, maxLinesBytes), matcher: parts.Dialects,
 		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
 	}

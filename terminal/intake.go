@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"edgelens"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
 	"edgelens/terminal/session"
 )
 
@@ -42,7 +44,7 @@ type item struct {
 	device     string
 	receivedAt time.Time
 	// decoded is set where it is decoded already.
-	decoded *dialect.Message
+	decoded *wire.Reading
 }
 
 func (i item) size() int64 { return int64(len(i.Payload)) }
@@ -78,19 +80,27 @@ func (f *Face) heard(m session.Message) {
 		return
 	}
 	one := item{Message: m, dialect: d, device: device, receivedAt: f.now()}
+	if len(m.Payload) == 0 {
+		f.empty(one)
+		m.Ack()
+		return
+	}
 	if len(m.Payload) <= small {
-		message, err := d.Decode(m.Topic, m.Payload, one.receivedAt.In(f.zoneOf(device)))
+		reading, err := f.decode(one)
 		if err != nil {
 			f.malformed(one, err)
 			m.Ack()
 			return
 		}
-		if message.Kind != dialect.Records && message.Kind != dialect.Reply {
-			f.presence(one, message)
+		if !slices.ContainsFunc(reading.Messages, mustWait) {
+			for _, message := range reading.Messages {
+				f.presence(one, message)
+			}
+			f.account(one, reading)
 			m.Ack()
 			return
 		}
-		one.decoded = &message
+		one.decoded = &reading
 	}
 	line := d.Name() + " " + device
 	if m.QoS > 0 {
@@ -104,9 +114,24 @@ func (f *Face) heard(m session.Message) {
 	}
 }
 
+// mustWait reports whether a message takes time: it is made durable.
+func mustWait(message dialect.Message) bool {
+	return message.Kind == dialect.Records || message.Kind == dialect.Reply
+}
+
+// decode reads a message.
+func (f *Face) decode(one item) (wire.Reading, error) {
+	return wire.Decode(one.dialect, one.Topic, one.Payload, dialect.Hints{
+		ReceivedAt: one.receivedAt.In(f.zoneOf(one.device)), Charset: f.registry.charsetOf(one.device),
+	})
+}
+
 // heardElsewhere takes down what another node of the group says of a device.
 func (f *Face) heardElsewhere(m session.Message) {
 	device, ok := strings.CutPrefix(m.Topic, topicDevices)
+	if !ok && !strings.HasPrefix(m.Topic, topicOurs) {
+		f.foreignTopic(m)
+	}
 	if !ok || f.config.Group == "" || m.Retained {
 		return
 	}
@@ -154,21 +179,26 @@ func (f *Face) take(taking, writing context.Context) {
 // not, it must come again.
 func (f *Face) process(ctx context.Context, one item) bool {
 	if one.decoded == nil {
-		message, err := one.dialect.Decode(one.Topic, one.Payload, one.receivedAt.In(f.zoneOf(one.device)))
+		reading, err := f.decode(one)
 		if err != nil {
 			f.malformed(one, err)
 			return true
 		}
-		one.decoded = &message
+		one.decoded = &reading
 	}
-	switch message := *one.decoded; message.Kind {
-	case dialect.Records:
-		return f.records(ctx, one, message)
-	case dialect.Reply:
-		f.reply(ctx, one, message)
-	default:
-		f.presence(one, message)
+	for _, message := range one.decoded.Messages {
+		switch message.Kind {
+		case dialect.Records:
+			if !f.records(ctx, one, message) {
+				return false
+			}
+		case dialect.Reply:
+			f.reply(ctx, one, message)
+		default:
+			f.presence(one, message)
+		}
 	}
+	f.account(one, *one.decoded)
 	return true
 }
 
@@ -251,10 +281,16 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 				if reception.Record.Doubt != "" {
 					c.UncertainVerdicts++
 				}
+				if entry.Undecoded {
+					c.UndecodedTexts++
+				}
 			}
 		})
 		if what == keptNow {
 			f.notice(one, reception.Record, verdict)
+			if entry.Undecoded {
+				f.metrics.notUnderstood.WithLabelValues(one.dialect.Name(), partText).Inc()
+			}
 		}
 		if what != keptNever {
 			f.answers.put(one.dialect.Name(), kindAck, entry.Acks)
@@ -341,16 +377,6 @@ func (f *Face) keep(ctx context.Context, one item, reception edgelens.Reception)
 			return keptNever, ctx.Err()
 		}
 	}
-}
-
-// malformed counts a message that is none, and says so once per device and
-// minute.
-func (f *Face) malformed(one item, err error) {
-	f.metrics.count(in, one.dialect.Name(), kindMalformed)
-	if one.device != "" {
-		f.registry.count(one.device, func(c *edgelens.DeviceCounters) { c.Malformed++ })
-	}
-	f.warn(one, "a message was not understood", err)
 }
 
 // warn logs something of a device, once per minute.

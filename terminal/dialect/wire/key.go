@@ -57,7 +57,7 @@ func (v Value) Identity() string {
 func (o Object) Identities(names ...string) []string {
 	found := make([]string, len(names))
 	for i, name := range names {
-		found[i] = o.Get(name).Identity()
+		found[i] = o.Find(name).Identity()
 	}
 	return found
 }
