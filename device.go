@@ -37,6 +37,24 @@ type Device struct {
 	// Clock is what was measured of its clock since this process started; it is not
 	// kept.
 	Clock DeviceClock
+	// NotUnderstood is what was not understood of it since this process started, the
+	// latest first; it is not kept.
+	NotUnderstood []NotUnderstood
+}
+
+// NotUnderstood is something that was not understood of the messages on a topic.
+type NotUnderstood struct {
+	Topic string
+	// Dialect and Device are empty where the topic does not tell.
+	Dialect, Device string
+	// Reason says in a sentence what was not understood.
+	Reason string
+	// Count is how often that was, between First and Last.
+	Count       int64
+	First, Last time.Time
+	// Excerpt is how the last such message begins, without what may be personal: see
+	// docs/terminals.md.
+	Excerpt string
 }
 
 // DeviceSettings are what an operator sets for one device. The zero value leaves
@@ -48,6 +66,9 @@ type DeviceSettings struct {
 	// ApplyClockOffset has the times of its records put right by the measured offset
 	// of its clock.
 	ApplyClockOffset bool `json:"apply_clock_offset,omitempty"`
+	// Charset is the character set of its texts that are not UTF-8, as in "gb18030";
+	// empty for none that is known.
+	Charset string `json:"charset,omitempty"`
 }
 
 // DeviceClock is what was measured of a device's clock.
@@ -67,6 +88,7 @@ type DeviceChange struct {
 	State            *DeviceState
 	Zone             *string
 	ApplyClockOffset *bool
+	Charset          *string
 }
 
 // DeviceCounters count what a device has said.
@@ -78,6 +100,15 @@ type DeviceCounters struct {
 	Malformed  int64 `json:"malformed"`
 	// Lost counts records that could not be made durable.
 	Lost int64 `json:"lost"`
+	// Repaired counts messages that are not JSON and were read leniently, Empty those
+	// without anything in them, WithoutRecords those that ought to have a record and
+	// have none, LeftOut parts of messages that are no records or beyond those that are
+	// taken, and UndecodedTexts records with text in a character set that is not known.
+	Repaired       int64 `json:"repaired,omitempty"`
+	Empty          int64 `json:"empty,omitempty"`
+	WithoutRecords int64 `json:"without_records,omitempty"`
+	LeftOut        int64 `json:"left_out,omitempty"`
+	UndecodedTexts int64 `json:"undecoded_texts,omitempty"`
 	// UncertainVerdicts counts records with a verdict of which some part is not
 	// understood: they have not passed.
 	UncertainVerdicts int64 `json:"uncertain_verdicts,omitempty"`

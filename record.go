@@ -39,8 +39,9 @@ type Record struct {
 	Dialect, Device string
 	// Kind is RecordVerified, RecordStranger or RecordSnapshot.
 	Kind string
-	// Key is the device's own name for the record among those of its kind;
-	// empty where the picture alone tells it from others.
+	// Key tells the record from others of its kind, together with its image: the
+	// device's number for it, its time, the person and the verdict, as far as it has
+	// them; empty where the image alone does.
 	Key string
 	// Passed reports that the terminal let the person in: that all parts of its
 	// verdict are understood and good.
@@ -108,6 +109,17 @@ type Reception struct {
 	// not to be told until the device is released; nil where they are. What is
 	// asked earlier may miss the release.
 	Held func() bool
+	// FormerID is the ID that earlier versions gave the record; empty for none. Where
+	// one of them had a record of that ID that is not surely this one, this one is kept,
+	// and replayed.
+	FormerID string
+	// RepeatsAfter is set for a record that has nothing but its image to be told from
+	// others by: where the same comes again later than this after it was last kept, it
+	// is another record. 0 is never.
+	RepeatsAfter time.Duration
+	// SentAgain says that the broker sends the message again: it is never another
+	// record, however much later it comes.
+	SentAgain bool
 	// MaxWaiting is how many pictures of the device may wait; what comes then
 	// is kept without its picture being looked at. Those beyond MaxInteractive
 	// wait in the bulk queue.

@@ -442,6 +442,9 @@ type Device struct {
 	// ApplyClockOffset The times of its records are put right by the measured offset of its clock
 	ApplyClockOffset bool `json:"apply_clock_offset"`
 
+	// Charset The character set that is set for its texts that are not UTF-8; absent for none
+	Charset *string `json:"charset,omitempty"`
+
 	// ClockOffsetMs By how much its clock is ahead of ours; negative for behind. Measured from heartbeats and
 	// records that came at once, since the service started; absent where none has.
 	ClockOffsetMs *int64 `json:"clock_offset_ms,omitempty"`
@@ -463,6 +466,9 @@ type Device struct {
 	Id       string     `json:"id"`
 	LastSeen *time.Time `json:"last_seen,omitempty"`
 
+	// NotUnderstood What was not understood of its messages since the service started, the latest first; absent for nothing
+	NotUnderstood *[]NotUnderstood `json:"not_understood,omitempty"`
+
 	// Online False once it has been silent for too long, or has said that it goes
 	Online bool        `json:"online"`
 	State  DeviceState `json:"state"`
@@ -477,8 +483,11 @@ type DeviceDialect string
 // DeviceChange defines model for DeviceChange.
 type DeviceChange struct {
 	// ApplyClockOffset Put the times of its records right by the measured offset of its clock
-	ApplyClockOffset *bool        `json:"apply_clock_offset,omitempty"`
-	State            *DeviceState `json:"state,omitempty"`
+	ApplyClockOffset *bool `json:"apply_clock_offset,omitempty"`
+
+	// Charset The character set of its texts that are not UTF-8, gb18030 (or gbk), big5, shift_jis, euc-kr or windows-1252; utf-8 for none; empty for none that is known
+	Charset *string      `json:"charset,omitempty"`
+	State   *DeviceState `json:"state,omitempty"`
 
 	// Zone The time zone of its clock, of the IANA database or an offset from UTC; empty for that of terminal.zone
 	//
@@ -495,9 +504,15 @@ type DeviceCounters struct {
 	ContradictingTimes int64 `json:"contradicting_times"`
 	Duplicates         int64 `json:"duplicates"`
 
+	// Empty Messages without anything in them, as those that clear a retained one
+	Empty int64 `json:"empty"`
+
 	// FutureTimes Records whose time is ahead of ours
 	FutureTimes int64 `json:"future_times"`
 	Heartbeats  int64 `json:"heartbeats"`
+
+	// LeftOut Parts of messages that are no records or beyond those that are taken
+	LeftOut int64 `json:"left_out"`
 
 	// Lost Records that could not be made durable
 	Lost      int64 `json:"lost"`
@@ -507,15 +522,24 @@ type DeviceCounters struct {
 	MissingTimes int64 `json:"missing_times"`
 	Records      int64 `json:"records"`
 
+	// Repaired Messages that are not JSON and were read leniently
+	Repaired int64 `json:"repaired"`
+
 	// UncertainVerdicts Records with a verdict of which some part is not understood: nobody passed
 	UncertainVerdicts int64 `json:"uncertain_verdicts"`
-	Unknown           int64 `json:"unknown"`
+
+	// UndecodedTexts Records with text in a character set that is not known
+	UndecodedTexts int64 `json:"undecoded_texts"`
+	Unknown        int64 `json:"unknown"`
 
 	// UnknownNames The unknown messages by the device's own word for them
 	UnknownNames *map[string]int64 `json:"unknown_names,omitempty"`
 
 	// UnreadableTimes Records whose time cannot be read, or that have several which disagree
 	UnreadableTimes int64 `json:"unreadable_times"`
+
+	// WithoutRecords Messages that ought to have a record and have none
+	WithoutRecords int64 `json:"without_records"`
 }
 
 // DeviceID Example: 1026700
@@ -720,6 +744,35 @@ type Normalization struct {
 
 // NormalizationSource Where it comes from: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
 type NormalizationSource string
+
+// NotUnderstood defines model for NotUnderstood.
+type NotUnderstood struct {
+	// Count How many messages that was
+	Count int64 `json:"count"`
+
+	// Device The device that the topic or the message names; absent for none
+	Device *string `json:"device,omitempty"`
+
+	// Dialect The dialect of the topic; absent where no dialect has it
+	Dialect *string `json:"dialect,omitempty"`
+
+	// Excerpt How the last such message begins: names of members and signs as they are, letters of other
+	// words as `x`, digits as `0`, long texts as their length.
+	Excerpt string    `json:"excerpt"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+
+	// Reason What was not understood
+	Reason string `json:"reason"`
+
+	// Topic The MQTT topic
+	Topic string `json:"topic"`
+}
+
+// NotUnderstoodList defines model for NotUnderstoodList.
+type NotUnderstoodList struct {
+	NotUnderstood []NotUnderstood `json:"not_understood"`
+}
 
 // OperatorCount defines model for OperatorCount.
 type OperatorCount struct {
@@ -1073,6 +1126,9 @@ type ServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx echo.Context, name string) error
+	// ListNotUnderstood What was not understood of MQTT messages, the latest first
+	// (GET /api/not-understood)
+	ListNotUnderstood(ctx echo.Context) error
 	// ListSetAside List the events that were set aside, newest first
 	// (GET /api/outbox)
 	ListSetAside(ctx echo.Context, params ListSetAsideParams) error
@@ -1323,6 +1379,15 @@ func (w *ServerInterfaceWrapper) GetModel(ctx echo.Context) error {
 	return err
 }
 
+// ListNotUnderstood converts echo context to params.
+func (w *ServerInterfaceWrapper) ListNotUnderstood(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListNotUnderstood(ctx)
+	return err
+}
+
 // ListSetAside converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSetAside(ctx echo.Context) error {
 	var err error
@@ -1559,6 +1624,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
 	router.GET(options.BaseURL+"/api/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/api/models/:name", wrapper.GetModel, options.OperationMiddlewares["getModel"]...)
+	router.GET(options.BaseURL+"/api/not-understood", wrapper.ListNotUnderstood, options.OperationMiddlewares["listNotUnderstood"]...)
 	router.GET(options.BaseURL+"/api/outbox", wrapper.ListSetAside, options.OperationMiddlewares["listSetAside"]...)
 	router.POST(options.BaseURL+"/api/outbox/retry", wrapper.RetrySetAside, options.OperationMiddlewares["retrySetAside"]...)
 	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
@@ -2690,6 +2756,57 @@ func (response GetModel421ApplicationProblemPlusJSONResponse) VisitGetModelRespo
 	return err
 }
 
+type ListNotUnderstoodRequestObject struct {
+}
+
+type ListNotUnderstoodResponseObject interface {
+	VisitListNotUnderstoodResponse(w http.ResponseWriter) error
+}
+
+type ListNotUnderstood200JSONResponse NotUnderstoodList
+
+func (response ListNotUnderstood200JSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotUnderstood403ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListNotUnderstood403ApplicationProblemPlusJSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotUnderstood421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListNotUnderstood421ApplicationProblemPlusJSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSetAsideRequestObject struct {
 	Params ListSetAsideParams
 }
@@ -3217,6 +3334,9 @@ type StrictServerInterface interface {
 	// GetModel Describe one model
 	// (GET /api/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// ListNotUnderstood What was not understood of MQTT messages, the latest first
+	// (GET /api/not-understood)
+	ListNotUnderstood(ctx context.Context, request ListNotUnderstoodRequestObject) (ListNotUnderstoodResponseObject, error)
 	// ListSetAside List the events that were set aside, newest first
 	// (GET /api/outbox)
 	ListSetAside(ctx context.Context, request ListSetAsideRequestObject) (ListSetAsideResponseObject, error)
@@ -3531,6 +3651,29 @@ func (sh *strictHandler) GetModel(ctx echo.Context, name string) error {
 		return err
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		return validResponse.VisitGetModelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListNotUnderstood operation middleware
+func (sh *strictHandler) ListNotUnderstood(ctx echo.Context) error {
+	var request ListNotUnderstoodRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNotUnderstood(ctx.Request().Context(), request.(ListNotUnderstoodRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNotUnderstood")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListNotUnderstoodResponseObject); ok {
+		return validResponse.VisitListNotUnderstoodResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -10,10 +10,10 @@ import (
 )
 
 // changeWanted is what the body of a change must be.
-const changeWanted = `the body must be a JSON object with "state", "zone" or "apply_clock_offset", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
+const changeWanted = `the body must be a JSON object with "state", "zone", "apply_clock_offset" or "charset", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
 
 // deviceSettings are the members of a DeviceChange.
-var deviceSettings = []string{"state", "zone", "apply_clock_offset"}
+var deviceSettings = []string{"state", "zone", "apply_clock_offset", "charset"}
 
 // readChange reads a DeviceChange. Members that nearly are one of a change are
 // refused: a misspelt setting must not count as set. Others are ignored, so that a
@@ -49,6 +49,7 @@ func readChange(body json.RawMessage) (edgelens.DeviceChange, error) {
 	}{
 		{"state", func(value json.RawMessage) error { return json.Unmarshal(value, &change.State) }, "accepted, quarantined or refused"},
 		{"zone", func(value json.RawMessage) error { return readOrReset(value, &change.Zone) }, `a time zone such as "Asia/Shanghai" or "+08:00", or null`},
+		{"charset", func(value json.RawMessage) error { return readOrReset(value, &change.Charset) }, `a character set such as "gb18030" or "big5", or null`},
 		{"apply_clock_offset", func(value json.RawMessage) error { return readOrReset(value, &change.ApplyClockOffset) }, "true, false or null"},
 	} {
 		value, ok := members[member.name]

@@ -20,6 +20,8 @@ type Devices interface {
 	// an error, nothing of it. Its error is an edgelens.ErrNotFound for an unknown
 	// device, an edgelens.ErrInvalid for a change that cannot be.
 	ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error)
+	// NotUnderstood returns what was not understood of messages, the latest first.
+	NotUnderstood(ctx context.Context) ([]edgelens.NotUnderstood, error)
 	// Send makes a command durable that is sent until ttl has passed; 0 is the
 	// default. A device of "" is the default terminal. Errors:
 	// edgelens.ErrNotFound for an unknown device or where there is no default
@@ -88,8 +90,8 @@ func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) 
 var serial = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
 func checkDevice(id string) error {
-	if !serial.MatchString(id) {
-		return fmt.Errorf("%w: a device's id is 1 to 64 of A-Z a-z 0-9 . _ : -, not %q; /api/devices lists them", edgelens.ErrInvalid, clip(id))
+	if !serial.MatchString(id) || id == "." || id == ".." {
+		return fmt.Errorf("%w: a device's id is 1 to 64 of A-Z a-z 0-9 . _ : - and neither \".\" nor \"..\", not %q; /api/devices lists them", edgelens.ErrInvalid, clip(id))
 	}
 	return nil
 }
@@ -105,10 +107,12 @@ func newDevice(d edgelens.Device) Device {
 	device := Device{
 		Id: d.ID, Dialect: DeviceDialect(d.Dialect), State: DeviceState(d.State), Online: d.Online,
 		FirstSeen: moment(d.FirstSeen), LastSeen: moment(d.LastSeen),
-		Zone: optional(d.Settings.Zone), ApplyClockOffset: d.Settings.ApplyClockOffset, ClockProblem: optional(d.Clock.Problem),
+		Zone: optional(d.Settings.Zone), Charset: optional(d.Settings.Charset), ApplyClockOffset: d.Settings.ApplyClockOffset, ClockProblem: optional(d.Clock.Problem),
 		Counters: DeviceCounters{
 			Heartbeats: d.Counters.Heartbeats, Records: d.Counters.Records, Duplicates: d.Counters.Duplicates,
 			Unknown: d.Counters.Unknown, Malformed: d.Counters.Malformed, Lost: d.Counters.Lost,
+			Repaired: d.Counters.Repaired, Empty: d.Counters.Empty, WithoutRecords: d.Counters.WithoutRecords,
+			LeftOut: d.Counters.LeftOut, UndecodedTexts: d.Counters.UndecodedTexts,
 			UncertainVerdicts: d.Counters.UncertainVerdicts, MissingTimes: d.Counters.MissingTimes, UnreadableTimes: d.Counters.UnreadableTimes, FutureTimes: d.Counters.FutureTimes,
 			AmbiguousTimes: d.Counters.AmbiguousTimes, ContradictingTimes: d.Counters.ContradictingTimes,
 		},
@@ -117,10 +121,34 @@ func newDevice(d edgelens.Device) Device {
 		offset := d.Clock.Offset.Milliseconds()
 		device.ClockOffsetMs, device.ClockOffsetSamples = &offset, &d.Clock.Samples
 	}
+	if len(d.NotUnderstood) > 0 {
+		list := newNotUnderstood(d.NotUnderstood)
+		device.NotUnderstood = &list
+	}
 	if names := d.Counters.UnknownNames; len(names) > 0 {
 		device.Counters.UnknownNames = &names
 	}
 	return device
+}
+
+// ListNotUnderstood implements StrictServerInterface.
+func (s *Server) ListNotUnderstood(ctx context.Context, _ ListNotUnderstoodRequestObject) (ListNotUnderstoodResponseObject, error) {
+	list, err := s.devices.NotUnderstood(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ListNotUnderstood200JSONResponse{NotUnderstood: newNotUnderstood(list)}, nil
+}
+
+func newNotUnderstood(list []edgelens.NotUnderstood) []NotUnderstood {
+	all := make([]NotUnderstood, 0, len(list))
+	for _, one := range list {
+		all = append(all, NotUnderstood{
+			Topic: one.Topic, Dialect: optional(one.Dialect), Device: optional(one.Device), Reason: one.Reason,
+			Count: one.Count, First: one.First, Last: one.Last, Excerpt: one.Excerpt,
+		})
+	}
+	return all
 }
 
 // noDevices are the Devices of a server without any.
@@ -135,6 +163,8 @@ func (noDevices) Device(context.Context, string) (edgelens.Device, error) {
 func (noDevices) ChangeDevice(context.Context, string, edgelens.DeviceChange) (edgelens.Device, error) {
 	return edgelens.Device{}, errNoDevices
 }
+
+func (noDevices) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) { return nil, nil }
 
 func (noDevices) Send(context.Context, string, json.RawMessage, time.Duration) (edgelens.Command, error) {
 	return edgelens.Command{}, errNoDevices

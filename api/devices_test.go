@@ -40,11 +40,21 @@ type sent struct {
 func (d *devices) Devices(context.Context) ([]edgelens.Device, error) {
 	return []edgelens.Device{
 		{ID: door, Dialect: "fungxi", State: edgelens.DeviceAccepted, Online: true, FirstSeen: morning, LastSeen: morning.Add(time.Hour),
-			Settings: edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true},
-			Clock:    edgelens.DeviceClock{Offset: -61 * time.Second, Samples: 7, Problem: "The clock is 1m1s behind ours."},
-			Counters: edgelens.DeviceCounters{Heartbeats: 1, Records: 2, Duplicates: 3, Unknown: 4, Malformed: 5, Lost: 6, UncertainVerdicts: 12, MissingTimes: 7, UnreadableTimes: 8, FutureTimes: 9, AmbiguousTimes: 10, ContradictingTimes: 11, UnknownNames: map[string]int64{"danceU": 4}}},
+			Settings:      edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true, Charset: "gb18030"},
+			NotUnderstood: notUnderstood,
+			Clock:         edgelens.DeviceClock{Offset: -61 * time.Second, Samples: 7, Problem: "The clock is 1m1s behind ours."},
+			Counters:      edgelens.DeviceCounters{Heartbeats: 1, Records: 2, Duplicates: 3, Unknown: 4, Malformed: 5, Lost: 6, UncertainVerdicts: 12, Repaired: 14, Empty: 15, WithoutRecords: 16, LeftOut: 17, UndecodedTexts: 18, MissingTimes: 7, UnreadableTimes: 8, FutureTimes: 9, AmbiguousTimes: 10, ContradictingTimes: 11, UnknownNames: map[string]int64{"danceU": 4}}},
 		{ID: "new", Dialect: "camera", State: edgelens.DeviceQuarantined},
 	}, d.err
+}
+
+// notUnderstood is something of the door's.
+var notUnderstood = []edgelens.NotUnderstood{{
+	Topic: "fungxi_1_upLink", Dialect: "fungxi", Device: door, Reason: "The message holds no record: it is not JSON.", Count: 3, First: morning, Last: morning.Add(time.Minute), Excerpt: "{xxx",
+}}
+
+func (d *devices) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) {
+	return append(notUnderstood, edgelens.NotUnderstood{Topic: "up", Reason: "No dialect has this topic.", Count: 1, First: morning, Last: morning}), nil
 }
 
 func (d *devices) Device(ctx context.Context, id string) (edgelens.Device, error) {
@@ -140,8 +150,9 @@ func TestListDevices(t *testing.T) {
 
 func TestGetDevice(t *testing.T) {
 	s, _ := newDoors(t, nil)
-	const want = `{"apply_clock_offset":true,"clock_offset_ms":-61000,"clock_offset_samples":7,"clock_problem":"The clock is 1m1s behind ours.","counters":{"ambiguous_times":10,"contradicting_times":11,"duplicates":3,"future_times":9,"heartbeats":1,"lost":6,"malformed":5,"missing_times":7,"records":2,"uncertain_verdicts":12,"unknown":4,"unknown_names":{"danceU":4},"unreadable_times":8},"dialect":"fungxi",` +
-		`"first_seen":"2026-04-10T08:00:00Z","id":"24dc:07.A_b-1","last_seen":"2026-04-10T09:00:00Z","online":true,"state":"accepted","zone":"Asia/Shanghai"}`
+	const want = `{"apply_clock_offset":true,"charset":"gb18030","clock_offset_ms":-61000,"clock_offset_samples":7,"clock_problem":"The clock is 1m1s behind ours.","counters":{"ambiguous_times":10,"contradicting_times":11,"duplicates":3,"empty":15,"future_times":9,"heartbeats":1,"left_out":17,"lost":6,"malformed":5,"missing_times":7,"records":2,"repaired":14,"uncertain_verdicts":12,"undecoded_texts":18,"unknown":4,"unknown_names":{"danceU":4},"unreadable_times":8,"without_records":16},"dialect":"fungxi",` +
+		`"first_seen":"2026-04-10T08:00:00Z","id":"24dc:07.A_b-1","last_seen":"2026-04-10T09:00:00Z",` +
+		`"not_understood":[{"count":3,"device":"24dc:07.A_b-1","dialect":"fungxi","excerpt":"{xxx","first":"2026-04-10T08:00:00Z","last":"2026-04-10T08:01:00Z","reason":"The message holds no record: it is not JSON.","topic":"fungxi_1_upLink"}],"online":true,"state":"accepted","zone":"Asia/Shanghai"}`
 	for _, id := range []string{door, strings.ReplaceAll(door, ":", "%3A")} {
 		if w := s.do(request("GET", "/api/devices/"+id, "", nil)); w.Code != 200 || strings.TrimSpace(w.Body.String()) != want {
 			t.Errorf("%s: got %d %s", id, w.Code, w.Body)
@@ -168,7 +179,7 @@ func TestChangeDevice(t *testing.T) {
 // Settings are changed one by one; what nearly names one, or is no value of it, is
 // not ignored.
 func TestChangeDeviceSettings(t *testing.T) {
-	text, yes, no, empty, state := "Asia/Shanghai", true, false, "", edgelens.DeviceRefused
+	text, yes, no, empty, state, set := "Asia/Shanghai", true, false, "", edgelens.DeviceRefused, "gbk"
 	for body, want := range map[string]*edgelens.DeviceChange{
 		`{"zone":"Asia/Shanghai"}`:     {Zone: &text},
 		`{"zone":""}`:                  {Zone: &empty},
@@ -178,6 +189,9 @@ func TestChangeDeviceSettings(t *testing.T) {
 		`{"apply_clock_offset":null}`:  {ApplyClockOffset: &no},
 		`{"state":"refused","zone":"Asia/Shanghai","apply_clock_offset":true}`:                                           {State: &state, Zone: &text, ApplyClockOffset: &yes},
 		`{"state":"refused","id":"new","online":true,"dialect":"x","clock_offset_ms":5,"counters":{},"first_seen":null}`: {State: &state},
+		`{"charset":"gbk"}`: {Charset: &set},
+		`{"charset":null}`:  {Charset: &empty},
+		`{"charset":5}`:     nil, `{"char_set":"gbk"}`: nil, `{"charst":"gbk"}`: nil,
 		`{}`: nil, `{"online":true}`: nil, `{"zone":5}`: nil, `{"zone":["UTC"]}`: nil, `{"apply_clock_offset":"yes"}`: nil, `{"apply_clock_offset":1}`: nil,
 		`{"state":null}`: nil, `{"state":null,"zone":"UTC"}`: nil, `{"state":"open"}`: nil, `{"state":5}`: nil, `{"State":"refused"}`: nil,
 		`{"zone":"UTC","applyClockOffset":true}`: nil, `{"state":"refused","aply_clock_offset":true}`: nil, `{"state":"refused","Zone":"UTC"}`: nil,
@@ -472,5 +486,18 @@ func TestHeadOfDevices(t *testing.T) {
 		if err := errors.Join(err, response.Body.Close()); err != nil || response.StatusCode != want || len(body) != 0 {
 			t.Errorf("%s: %d with %d bytes, %v", target, response.StatusCode, len(body), err)
 		}
+	}
+}
+
+// What was not understood is in one place, of devices that are not known, too.
+func TestListNotUnderstood(t *testing.T) {
+	s, _ := newDoors(t, nil)
+	w := s.do(request("GET", "/api/not-understood", "", nil))
+	list, _ := decoded(t, w)["not_understood"].([]any)
+	if w.Code != 200 || len(list) != 2 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if foreign := list[1].(map[string]any); foreign["topic"] != "up" || foreign["device"] != nil || foreign["dialect"] != nil || foreign["count"] != 1.0 {
+		t.Errorf("%v", foreign)
 	}
 }

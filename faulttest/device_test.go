@@ -99,7 +99,7 @@ func (d *device) new(captured time.Time, image []byte) (*sent, dialect.Outgoing)
 		record.Kind, record.Passed, record.Person = edgelens.RecordStranger, false, edgelens.Person{}
 	}
 	message := d.simulator.Record(d.serial, record, image)
-	read, err := d.dialect.Decode(message.Topic, message.Payload, time.Now())
+	read, err := d.dialect.Decode(message.Topic, message.Payload, dialect.Hints{ReceivedAt: time.Now()})
 	if err != nil || len(read.Entries) != 1 {
 		panic("a simulator that nobody understands") // never
 	}

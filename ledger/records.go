@@ -9,7 +9,8 @@ import (
 )
 
 // Receive makes a terminal's record durable, once: one with the ID of an
-// earlier record writes nothing, and existing is true. A picture becomes a
+// earlier record writes nothing, and existing is true, unless it is another one by
+// Reception.RepeatsAfter, which gets another ID. A picture becomes a
 // queued job, which is returned for dispatch; without a picture, or where too
 // much is waiting, there is no job (its ID is empty) and the record has its
 // result at once: edgelens.OutcomeNoImage, or OutcomeError with the reason.
@@ -30,8 +31,9 @@ func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Jo
 		return edgelens.Job{}, false, fmt.Errorf("%w: the record has no id, or not the size of its picture", edgelens.ErrInvalid)
 	}
 	// Asked here too, so that a duplicate costs no write.
-	if seen, err := wasSeen(ctx, l.readers, r.Record.ID); err != nil || seen {
-		return edgelens.Job{}, seen, err
+	existing, repeats, err := l.identify(ctx, &r)
+	if err != nil || existing {
+		return edgelens.Job{}, existing, err
 	}
 	if err := l.checkReception(ctx, &r); err != nil {
 		return edgelens.Job{}, false, err
@@ -43,16 +45,15 @@ func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Jo
 	if job.ID != "" {
 		err = l.writeImage(job.ID, r.Image)
 	}
-	existing := false
 	if err == nil {
-		existing, err = l.addReception(ctx, &r, job, refusal)
+		existing, err = l.addReception(ctx, &r, repeats, job, refusal)
 	}
 	if (err != nil || existing) && job.ID != "" {
 		l.removePicture(job.ID)
 		job = edgelens.Job{}
 	}
 	if errors.Is(err, errImages) { // the record counts more than its image
-		if existing, err = l.addReception(ctx, &r, edgelens.Job{}, imageNotStored()); err == nil && !existing {
+		if existing, err = l.addReception(ctx, &r, repeats, edgelens.Job{}, imageNotStored()); err == nil && !existing {
 			l.storage.mu.Lock()
 			l.storage.withoutImage++
 			l.storage.mu.Unlock()
@@ -94,21 +95,15 @@ func (l *Ledger) checkReception(ctx context.Context, r *edgelens.Reception) erro
 
 // addReception makes a record durable with all that belongs to it, unless it is
 // known already.
-func (l *Ledger) addReception(ctx context.Context, r *edgelens.Reception, job edgelens.Job, refusal *edgelens.JobError) (existing bool, err error) {
-	err = l.change(ctx, func(c *change) error {
-		fresh, err := c.exec(`INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING`, r.Record.ID, l.now().UnixMicro())
-		if existing = err == nil && fresh == 0; existing || err != nil {
+func (l *Ledger) addReception(ctx context.Context, r *edgelens.Reception, repeats string, job edgelens.Job, refusal *edgelens.JobError) (existing bool, err error) {
+	err = l.change(ctx, func(c *change) (err error) {
+		if existing, err = c.note(r.Record.ID, repeats, l.now()); existing || err != nil {
 			return err
 		}
 		c.newFile = job.ID != ""
 		return c.insertReception(r, job, refusal)
 	})
 	return existing, err
-}
-
-func wasSeen(ctx context.Context, q querier, id string) (seen bool, err error) {
-	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM seen WHERE id = ?)`, id).Scan(&seen)
-	return seen, err
 }
 
 // jobOf returns the job that looks at the picture, or none (its ID is empty)

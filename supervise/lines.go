@@ -18,6 +18,8 @@ const (
 // lines takes a child's output, logs it line by line and keeps the last lines.
 type lines struct {
 	log *slog.Logger
+	// hide is a secret that is left out of the lines; empty for none.
+	hide string
 
 	mu      sync.Mutex
 	partial []byte // of the line that has not ended, at most longestLine
@@ -43,6 +45,9 @@ func (l *lines) Write(p []byte) (int, error) {
 func (l *lines) keep() {
 	line := strings.TrimSpace(strings.ToValidUTF8(string(l.partial), "\uFFFD"))
 	l.partial = l.partial[:0]
+	if l.hide != "" {
+		line = strings.ReplaceAll(line, l.hide, "<hidden>")
+	}
 	if line == "" {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
@@ -68,8 +69,15 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 		// It answers nobody while it writes a long queue to a slow card.
 		Silence: 30 * time.Second,
 		Mend:    func(d Death) bool { return brokerDataAtFault(d) && files.setDataAside(d, log) },
+		Hide:    user.clientSecret(),
 		Log:     log,
 	})
+	if _, err := os.Stat(filepath.Join(files.data(), brokerDatabase)); errors.Is(err, fs.ErrNotExist) {
+		// It has kept nothing yet.
+		if err := os.WriteFile(filepath.Join(dir, formerName), nil, 0o600); err != nil {
+			return nil, fmt.Errorf("start mosquitto: %w", cannotWrite(err))
+		}
+	}
 	if err := process.Start(ctx); err != nil {
 		return nil, err
 	}
@@ -83,6 +91,22 @@ func (m *Mosquitto) URL() string {
 	return (&url.URL{Scheme: "unix", User: user, Path: m.files.socket}).String()
 }
 
+// ClientSecret returns what our client ids must have in them, so that nobody at the
+// port of the terminals can take them; it stays the same.
+func (m *Mosquitto) ClientSecret() string { return m.files.user.clientSecret() }
+
+// HasFormerSession reports whether there may be a session of an earlier version, whose
+// client id had no secret, until FormerSessionEmptied was called.
+func (m *Mosquitto) HasFormerSession() bool {
+	_, err := os.Stat(filepath.Join(m.files.dir, formerName))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// FormerSessionEmptied notes that there is no such session any more.
+func (m *Mosquitto) FormerSessionEmptied() error {
+	return os.WriteFile(filepath.Join(m.files.dir, formerName), nil, 0o600)
+}
+
 // FindMosquitto returns the path of mosquitto; the error wraps ErrNotFound.
 // Debian puts it where only root's PATH leads.
 func FindMosquitto() (string, error) {
@@ -93,6 +117,9 @@ func FindMosquitto() (string, error) {
 	}
 	return "", fmt.Errorf("start mosquitto: %w: there is no mosquitto on PATH; install it with `apt install mosquitto`, or set mqtt.url to a broker that runs elsewhere", edgelens.ErrNotFound)
 }
+
+// brokerDatabase is where mosquitto keeps sessions, in its data folder.
+const brokerDatabase = "mosquitto.db"
 
 // brokerDataAtFault reports whether mosquitto died of what it had kept: it says
 // so, or crashed before it was ready.

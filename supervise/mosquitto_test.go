@@ -280,3 +280,30 @@ func TestMosquittoConfig(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A broker that has kept nothing has no session of an earlier version; one that has may
+// have one until it was emptied. The secret of our client ids stays the same.
+func TestMosquittoFormerSession(t *testing.T) {
+	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
+	config.Listen = freePort(t)
+	m := startMosquitto(t, dir, config, "")
+	secret := m.ClientSecret()
+	if m.HasFormerSession() || len(secret) < 16 || strings.Contains(m.URL(), secret) {
+		t.Errorf("a new one: %v, secret of %d bytes", m.HasFormerSession(), len(secret))
+	}
+	if err := os.Remove(filepath.Join(dir, "former-session-emptied")); err != nil { // as earlier versions left it
+		t.Fatal(err)
+	}
+	if !m.HasFormerSession() {
+		t.Error("that of an earlier version has none")
+	}
+	if err := m.FormerSessionEmptied(); err != nil || m.HasFormerSession() {
+		t.Errorf("emptied: %v", err)
+	}
+	if err := m.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again := startMosquitto(t, dir, config, ""); again.ClientSecret() != secret || again.HasFormerSession() {
+		t.Error("after a restart it is another")
+	}
+}

@@ -3,6 +3,7 @@ package supervise
 import (
 	"crypto/pbkdf2"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
@@ -37,6 +38,18 @@ func loadBrokerUser(dir string) (brokerUser, error) {
 	user := brokerUser{"edgelens-" + hex.EncodeToString(random[:16]), hex.EncodeToString(random[16:])}
 	return user, os.WriteFile(path, []byte(user.name+":"+user.password+"\n"), 0o600)
 }
+
+// clientSecret is what our client ids have in them, so that nobody else can take one:
+// the broker ends the session of whoever has it then, and hands the messages in it to the
+// other. It is made of the password, which it does not tell.
+func (u brokerUser) clientSecret() string {
+	sum := sha256.Sum256([]byte("client id of " + u.name + ":" + u.password))
+	return hex.EncodeToString(sum[:12])
+}
+
+// formerName is a file that is there once the session has been emptied whose client id
+// everybody could know.
+const formerName = "former-session-emptied"
 
 // The parameters of mosquitto_passwd 2.0.
 const (

@@ -60,6 +60,8 @@ type Spec struct {
 	StopTimeout time.Duration
 	// Backoff is how long to wait before a restart.
 	Backoff Backoff
+	// Hide is a secret that is left out of the child's output; empty for none.
+	Hide string
 	// Log gets the child's output at level debug, and its deaths as warnings.
 	Log *slog.Logger
 }

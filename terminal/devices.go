@@ -3,10 +3,14 @@ package terminal
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"edgelens"
 	"edgelens/terminal/clock"
+	"edgelens/terminal/dialect/charset"
+	"edgelens/terminal/dialect/wire"
 )
 
 // Devices returns every device that is known, by ID.
@@ -14,7 +18,15 @@ func (f *Face) Devices(context.Context) ([]edgelens.Device, error) { return f.re
 
 // Device returns a device; edgelens.ErrNotFound where there is none.
 func (f *Face) Device(_ context.Context, id string) (edgelens.Device, error) {
-	return f.registry.get(id)
+	device, err := f.registry.get(id)
+	device.NotUnderstood = f.notUnderstood.of(id)
+	return device, err
+}
+
+// NotUnderstood returns what was not understood of messages since this process started,
+// the latest first.
+func (f *Face) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) {
+	return slices.Concat(f.notUnderstood.list(), f.foreign.list()), nil
 }
 
 // ChangeDevice says what may come of what a device reports, and sets what is set for
@@ -22,7 +34,7 @@ func (f *Face) Device(_ context.Context, id string) (edgelens.Device, error) {
 // quarantined device is told where it is accepted. Errors: edgelens.ErrNotFound,
 // ErrInvalid, ErrDiskFull.
 func (f *Face) ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error) {
-	zone, err := checkChange(change)
+	zone, err := checkChange(&change)
 	if err != nil {
 		return edgelens.Device{}, err
 	}
@@ -43,13 +55,14 @@ func (f *Face) ChangeDevice(ctx context.Context, id string, change edgelens.Devi
 		f.log.Info("device "+string(device.State), "device", id, "dialect", device.Dialect)
 	}
 	if before.Settings != device.Settings {
-		f.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset)
+		f.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset)
 	}
 	return device, nil
 }
 
-// checkChange returns the zone of a change; nil for none.
-func checkChange(change edgelens.DeviceChange) (*time.Location, error) {
+// checkChange returns the zone of a change; nil for none. The character set gets the
+// name that it has with us.
+func checkChange(change *edgelens.DeviceChange) (*time.Location, error) {
 	if change.State != nil {
 		switch *change.State {
 		case edgelens.DeviceAccepted, edgelens.DeviceQuarantined, edgelens.DeviceRefused:
@@ -57,6 +70,13 @@ func checkChange(change edgelens.DeviceChange) (*time.Location, error) {
 			return nil, fmt.Errorf("%w: state must be %s, %s or %s, not %q", edgelens.ErrInvalid,
 				edgelens.DeviceAccepted, edgelens.DeviceQuarantined, edgelens.DeviceRefused, *change.State)
 		}
+	}
+	if change.Charset != nil && *change.Charset != "" {
+		name, ok := charset.Find(*change.Charset)
+		if !ok {
+			return nil, fmt.Errorf("%w: charset must be one of %s, or empty, not %q", edgelens.ErrInvalid, strings.Join(charset.Names, ", "), wire.Clip(*change.Charset, 40))
+		}
+		change.Charset = &name
 	}
 	if change.Zone == nil || *change.Zone == "" {
 		return nil, nil

@@ -63,6 +63,13 @@ type Parts struct {
 	// BrokerTells is set where the broker is a mosquitto that lets us read how it is
 	// ($SYS), as a private one does.
 	BrokerTells bool
+	// ClientSecret is part of our client ids on a private broker, where anybody could take
+	// them else, and with them what the broker keeps for us; empty on others, where
+	// operators have rules for client ids.
+	ClientSecret string
+	// FormerSessionEmptied is called once the session has been emptied that earlier
+	// versions had, whose client id had no secret; nil where there is none.
+	FormerSessionEmptied func() error
 	// Node is this node's lasting name.
 	Node       string
 	Log        *slog.Logger
@@ -80,8 +87,11 @@ type Face struct {
 	lines    *lines
 	answers  *answers
 	limiter  *limiter
-	now      func() time.Time
-	matcher  matcher
+	// notUnderstood is what was not understood of devices, foreign on which topics there
+	// is what no dialect has.
+	notUnderstood, foreign *notUnderstood
+	now                    func() time.Time
+	matcher                matcher
 
 	// up hears, down speaks; nil before Start.
 	up, down atomic.Pointer[session.Session]
@@ -113,6 +123,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Face, error) {
 	}
 	f := &Face{
 		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
+		notUnderstood: newNotUnderstood(maxNotUnderstood), foreign: newNotUnderstood(maxForeign),
 		registry: newRegistry(config, parts.Dialects, parts.Zone), lines: newLines(maxLine, maxLinesBytes), matcher: parts.Dialects,
 		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
 	}
@@ -134,7 +145,7 @@ func (f *Face) Start() error {
 		return fmt.Errorf("start the MQTT face: %w: the broker's address %w", edgelens.ErrInvalid, err)
 	}
 	status := session.Outgoing{Topic: f.statusTopic(), Payload: []byte(sayOffline), QoS: 1, Retain: true}
-	speaking := session.Config{Address: address, ClientID: "edgelens-" + f.parts.Node + "-down", Will: &status, OnUp: f.speak}
+	speaking := session.Config{Address: address, ClientID: f.clientID(speaker), Name: f.clientName(speaker), Will: &status, OnUp: f.speak}
 	if f.parts.BrokerTells {
 		// Not on the connection that hears: it may be at its bound just then.
 		speaking.Subscriptions, speaking.OnMessage = []session.Subscription{{Filter: topicDropped}}, f.droppedAtBroker
@@ -163,7 +174,7 @@ func (f *Face) Start() error {
 		keep = groupLasting
 	}
 	up, err := session.Start(session.Config{
-		Address: address, ClientID: "edgelens-" + f.parts.Node + "-up", Lasting: keep,
+		Address: address, ClientID: f.clientID(hearer), Name: f.clientName(hearer), Lasting: keep,
 		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes), // at most 256 MiB, as Validate says
 		Subscriptions: f.subscriptions(), OnMessage: f.heard, Marker: markerTopic(f.parts.Node),
 		OnUp: f.listen,
@@ -172,8 +183,28 @@ func (f *Face) Start() error {
 		return errors.Join(err, f.Stop(context.Background()))
 	}
 	f.up.Store(up)
+	if f.parts.FormerSessionEmptied != nil {
+		f.running.Go(func() { f.emptyFormer(ctx, address, keep) })
+	}
 	return nil
 }
+
+// Which connection a client id is of.
+const (
+	hearer  = "up"
+	speaker = "down"
+)
+
+// clientID returns the client id of one of our connections.
+func (f *Face) clientID(of string) string {
+	if f.parts.ClientSecret == "" {
+		return f.clientName(of)
+	}
+	return "edgelens-" + f.parts.Node + "-" + f.parts.ClientSecret + "-" + of
+}
+
+// clientName is the client id for a log, without the secret.
+func (f *Face) clientName(of string) string { return "edgelens-" + f.parts.Node + "-" + of }
 
 // subscriptions are those of the dialects; in a group each message goes to one
 // of the nodes.

@@ -38,7 +38,9 @@ type broker struct {
 	*supervise.Mosquitto
 	dir    string
 	config supervise.MosquittoConfig
-	t      testing.TB
+	// acl is what its users may do; "" lets everybody do everything.
+	acl string
+	t   testing.TB
 }
 
 func freePort(t testing.TB) string {
@@ -67,7 +69,7 @@ func startBroker(t testing.TB, change ...func(*supervise.MosquittoConfig)) *brok
 func (b *broker) start() {
 	b.t.Helper()
 	var err error
-	b.Mosquitto, err = supervise.StartMosquitto(context.Background(), b.dir, b.config, "", quiet)
+	b.Mosquitto, err = supervise.StartMosquitto(context.Background(), b.dir, b.config, b.acl, quiet)
 	must(b.t, err)
 }
 
@@ -85,6 +87,9 @@ type site struct {
 	config   terminal.Config
 	dialects dialects.Config
 	node     string
+	// secret and emptied are ClientSecret and FormerSessionEmptied of its parts.
+	secret  string
+	emptied func() error
 
 	ledger *ledger.Ledger
 	face   *terminal.Face
@@ -175,7 +180,7 @@ func (s *site) start() {
 	s.face, err = terminal.New(context.Background(), s.config, terminal.Parts{
 		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger, Commands: s.ledger,
 		Routes: func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
-		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, Log: log, Registerer: metrics,
+		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, ClientSecret: s.secret, FormerSessionEmptied: s.emptied, Log: log, Registerer: metrics,
 	})
 	must(s.t, err)
 	deliveries := deliver.DefaultConfig()
@@ -214,8 +219,13 @@ type client struct {
 
 func (b *broker) client(name string, filters ...string) *client {
 	b.t.Helper()
+	return b.clientAt(b.url(), name, filters...)
+}
+
+func (b *broker) clientAt(url, name string, filters ...string) *client {
+	b.t.Helper()
 	c := &client{t: b.t}
-	address, err := session.ParseAddress(b.url(), "")
+	address, err := session.ParseAddress(url, "")
 	must(b.t, err)
 	config := session.Config{Address: address, ClientID: name, OnMessage: func(m session.Message) {
 		m.Ack()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"edgelens"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
 	"edgelens/terminal/session"
 )
 
@@ -26,6 +28,9 @@ const (
 	announceInterval = 10 * time.Second
 	// The waits between attempts to make a record durable.
 	minRetry, maxRetry = 100 * time.Millisecond, 5 * time.Second
+	// repeats is from when on the same image of a camera is another record: a camera
+	// sends a message again within seconds, and "no signal" looks the same an hour later.
+	repeats = 30 * time.Second
 	// oncePatience is how long that is tried with a record of QoS 0, which
 	// nobody but the device can send again, and triesOfUnknown how often where
 	// the fault is none that is known to pass.
@@ -41,7 +46,7 @@ type item struct {
 	device     string
 	receivedAt time.Time
 	// decoded is set where it is decoded already.
-	decoded *dialect.Message
+	decoded *wire.Reading
 }
 
 func (i item) size() int64 { return int64(len(i.Payload)) }
@@ -77,19 +82,27 @@ func (f *Face) heard(m session.Message) {
 		return
 	}
 	one := item{Message: m, dialect: d, device: device, receivedAt: f.now()}
+	if len(m.Payload) == 0 {
+		f.empty(one)
+		m.Ack()
+		return
+	}
 	if len(m.Payload) <= small {
-		message, err := d.Decode(m.Topic, m.Payload, one.receivedAt.In(f.zoneOf(device)))
+		reading, err := f.decode(one)
 		if err != nil {
 			f.malformed(one, err)
 			m.Ack()
 			return
 		}
-		if message.Kind != dialect.Records && message.Kind != dialect.Reply {
-			f.presence(one, message)
+		if !slices.ContainsFunc(reading.Messages, mustWait) {
+			for _, message := range reading.Messages {
+				f.presence(one, message)
+			}
+			f.account(one, reading)
 			m.Ack()
 			return
 		}
-		one.decoded = &message
+		one.decoded = &reading
 	}
 	line := d.Name() + " " + device
 	if m.QoS > 0 {
@@ -103,9 +116,24 @@ func (f *Face) heard(m session.Message) {
 	}
 }
 
+// mustWait reports whether a message takes time: it is made durable.
+func mustWait(message dialect.Message) bool {
+	return message.Kind == dialect.Records || message.Kind == dialect.Reply
+}
+
+// decode reads a message.
+func (f *Face) decode(one item) (wire.Reading, error) {
+	return wire.Decode(one.dialect, one.Topic, one.Payload, dialect.Hints{
+		ReceivedAt: one.receivedAt.In(f.zoneOf(one.device)), Charset: f.registry.charsetOf(one.device),
+	})
+}
+
 // heardElsewhere takes down what another node of the group says of a device.
 func (f *Face) heardElsewhere(m session.Message) {
 	device, ok := strings.CutPrefix(m.Topic, topicDevices)
+	if !ok && !strings.HasPrefix(m.Topic, topicOurs) {
+		f.foreignTopic(m)
+	}
 	if !ok || f.config.Group == "" || m.Retained {
 		return
 	}
@@ -153,21 +181,26 @@ func (f *Face) take(taking, writing context.Context) {
 // not, it must come again.
 func (f *Face) process(ctx context.Context, one item) bool {
 	if one.decoded == nil {
-		message, err := one.dialect.Decode(one.Topic, one.Payload, one.receivedAt.In(f.zoneOf(one.device)))
+		reading, err := f.decode(one)
 		if err != nil {
 			f.malformed(one, err)
 			return true
 		}
-		one.decoded = &message
+		one.decoded = &reading
 	}
-	switch message := *one.decoded; message.Kind {
-	case dialect.Records:
-		return f.records(ctx, one, message)
-	case dialect.Reply:
-		f.reply(ctx, one, message)
-	default:
-		f.presence(one, message)
+	for _, message := range one.decoded.Messages {
+		switch message.Kind {
+		case dialect.Records:
+			if !f.records(ctx, one, message) {
+				return false
+			}
+		case dialect.Reply:
+			f.reply(ctx, one, message)
+		default:
+			f.presence(one, message)
+		}
 	}
+	f.account(one, *one.decoded)
 	return true
 }
 
@@ -250,10 +283,16 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 				if reception.Record.Doubt != "" {
 					c.UncertainVerdicts++
 				}
+				if entry.Undecoded {
+					c.UndecodedTexts++
+				}
 			}
 		})
 		if what == keptNow {
 			f.notice(one, reception.Record, verdict)
+			if entry.Undecoded {
+				f.metrics.notUnderstood.WithLabelValues(one.dialect.Name(), partText).Inc()
+			}
 		}
 		if what != keptNever {
 			f.answers.put(one.dialect.Name(), kindAck, entry.Acks)
@@ -272,7 +311,15 @@ func (f *Face) reception(one item, device string, entry dialect.Entry, verdict c
 		record.ImageSHA256, record.ImageBytes = hex.EncodeToString(digest[:]), int64(len(entry.Image))
 	}
 	record.ID = edgelens.RecordID(record.Dialect, record.Device, record.Kind, record.Key, record.ImageSHA256)
+	former, repeatsAfter := "", time.Duration(0)
+	if entry.FormerKey != record.Key && !entry.Repeats {
+		former = edgelens.RecordID(record.Dialect, record.Device, record.Kind, entry.FormerKey, record.ImageSHA256)
+	}
+	if entry.Repeats {
+		repeatsAfter = repeats
+	}
 	return edgelens.Reception{
+		FormerID: former, RepeatsAfter: repeatsAfter, SentAgain: one.Retained || one.Duplicate,
 		Record: record, Image: entry.Image, Routes: f.parts.Routes(&record),
 		Held:       func() bool { return f.registry.quarantined(device) },
 		Job:        edgelens.JobSpec{Face: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
@@ -332,16 +379,6 @@ func (f *Face) keep(ctx context.Context, one item, reception edgelens.Reception)
 			return keptNever, ctx.Err()
 		}
 	}
-}
-
-// malformed counts a message that is none, and says so once per device and
-// minute.
-func (f *Face) malformed(one item, err error) {
-	f.metrics.count(in, one.dialect.Name(), kindMalformed)
-	if one.device != "" {
-		f.registry.count(one.device, func(c *edgelens.DeviceCounters) { c.Malformed++ })
-	}
-	f.warn(one, "a message was not understood", err)
 }
 
 // warn logs something of a device, once per minute; of a topic that names none,

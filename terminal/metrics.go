@@ -21,6 +21,8 @@ const (
 	out = "out"
 
 	kindMalformed    = "malformed"
+	kindEmpty        = "empty"
+	kindForeign      = "foreign"
 	kindRefused      = "refused"
 	kindAnswer       = "answer"
 	kindAck          = "ack"
@@ -34,6 +36,7 @@ const (
 const (
 	partTime    = "time_"
 	partVerdict = "verdict"
+	partText    = "text"
 )
 
 // Why something was dropped.

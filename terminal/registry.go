@@ -160,6 +160,16 @@ func (r *registry) clock(device string, now time.Time) (measured clock.Estimate,
 	return clock.Estimate{}, false
 }
 
+// charsetOf returns the character set of a device's settings; empty for none.
+func (r *registry) charsetOf(device string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k := r.devices[device]; k != nil {
+		return k.Settings.Charset
+	}
+	return ""
+}
+
 // zoneOf returns the zone that a device's clock is in, never nil: that of its
 // settings, else the site's.
 func (r *registry) zoneOf(device string) *time.Location {
@@ -294,6 +304,9 @@ func (r *registry) change(device string, change edgelens.DeviceChange, zone *tim
 	if change.Zone != nil && *change.Zone != k.Settings.Zone {
 		k.Settings.Zone, k.zone = *change.Zone, zone
 		k.meter.Reset() // it was measured in the other one
+	}
+	if change.Charset != nil {
+		k.Settings.Charset = *change.Charset
 	}
 	if change.ApplyClockOffset != nil {
 		k.Settings.ApplyClockOffset = *change.ApplyClockOffset

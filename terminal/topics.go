@@ -4,6 +4,7 @@ import "strings"
 
 // Our own topics; that of snapshots is in package camera.
 const (
+	topicOurs    = "edgelens/v1/"
 	topicStatus  = "edgelens/v1/status"
 	topicEvents  = "edgelens/v1/events/"
 	topicDevices = "edgelens/v1/devices/"

@@ -83,7 +83,7 @@ type toldTimes struct {
 func (t *toldTimes) Record(device string, r edgelens.Record, image []byte) dialect.Outgoing {
 	message := t.Simulator.Record(device, r, image)
 	now := time.Now()
-	read, err := t.reader.Decode(message.Topic, message.Payload, now)
+	read, err := t.reader.Decode(message.Topic, message.Payload, dialect.Hints{ReceivedAt: now})
 	if err != nil {
 		return message
 	}

@@ -73,8 +73,7 @@ func (b broker) stop(ctx context.Context) error {
 	return b.child.Stop(ctx)
 }
 
-// brokerRules returns what users of the private broker may do; "" where there
-// are none.
+// brokerRules returns what users of the private broker may do.
 func brokerRules(c *config.Config, spoken []dialect.Dialect) (string, error) {
 	if c.Rules.File != "" {
 		text, err := os.ReadFile(c.Rules.File)
@@ -84,7 +83,7 @@ func brokerRules(c *config.Config, spoken []dialect.Dialect) (string, error) {
 		return string(text), nil
 	}
 	if c.Mosquitto.PasswordFile == "" {
-		return "", nil
+		return dialects.OpenRules(spoken), nil
 	}
 	users, err := usersOf(c.Mosquitto.PasswordFile)
 	if err != nil {

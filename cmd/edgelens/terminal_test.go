@@ -52,7 +52,7 @@ func answerFungxi(t *testing.T, broker string) {
 	s, err := session.Start(session.Config{
 		Address: address, ClientID: "responder", AckAtOnce: true, Subscriptions: []session.Subscription{{Filter: "+", QoS: 1}},
 		OnMessage: func(m session.Message) {
-			if message, err := spoken.Decode(m.Topic, m.Payload, time.Now()); err == nil {
+			if message, err := spoken.Decode(m.Topic, m.Payload, dialect.Hints{ReceivedAt: time.Now()}); err == nil {
 				for _, answer := range message.Answers {
 					answers <- answer
 				}

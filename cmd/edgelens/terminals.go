@@ -52,10 +52,17 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	}
 	settings := c.Terminal
 	settings.URL = t.broker.url
-	t.face, err = terminal.New(ctx, settings, terminal.Parts{
+	parts := terminal.Parts{
 		Dialects: spoken, Records: intake{jobs.ledger, jobs.queue, c.Jobs.JobTimeout}, Devices: jobs.ledger, Commands: jobs.ledger,
 		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerTells: t.broker.child != nil, Node: jobs.node, Log: log, Registerer: metrics,
-	})
+	}
+	if child := t.broker.child; child != nil {
+		parts.ClientSecret = child.ClientSecret()
+		if child.HasFormerSession() {
+			parts.FormerSessionEmptied = child.FormerSessionEmptied
+		}
+	}
+	t.face, err = terminal.New(ctx, settings, parts)
 	if err != nil {
 		return nil, errors.Join(err, t.broker.stop(ctx))
 	}

@@ -71,23 +71,17 @@ func (d *Dialect) Match(topic string) (device string, ok bool) {
 	return device, true
 }
 
-// Decode implements dialect.Dialect. The picture is the payload itself; whether
-// it is one, the decoder finds out.
-func (d *Dialect) Decode(topic string, payload []byte, _ time.Time) (dialect.Message, error) {
+// Decode implements dialect.Dialect. Whether an image is one, the decoder finds out.
+func (d *Dialect) Decode(topic string, payload []byte, _ dialect.Hints) (dialect.Message, error) {
 	device, ok := d.Match(topic)
 	if !ok || device == "" {
-		return dialect.Message{}, fmt.Errorf("%w: the topic has no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)
+		return dialect.Message{}, dialect.ErrDevice
 	}
-	entry := dialect.Entry{Record: edgelens.Record{Kind: edgelens.RecordSnapshot}}
-	switch size := int64(len(payload)); {
-	case size == 0:
-		entry.Record.Reason = wire.NoPicture
-	case size > d.config.MaxImageBytes:
-		entry.Record.Reason = wire.TooLarge(size, d.config.MaxImageBytes)
-	default:
-		entry.Image = payload
+	entries, leftOut := d.entries(payload)
+	for i := range entries {
+		entries[i].Record.Kind = edgelens.RecordSnapshot
 	}
-	return dialect.Message{Kind: dialect.Records, Device: device, Name: snapshot, Entries: []dialect.Entry{entry}}, nil
+	return dialect.Message{Kind: dialect.Records, Device: device, Name: snapshot, Entries: entries, LeftOut: leftOut}, nil
 }
 
 // Command implements dialect.Dialect: a camera takes none.

@@ -22,13 +22,14 @@ func TestDecode(t *testing.T) {
 		payload []byte
 		image   bool
 		reason  string
+		key     bool
 	}{
-		"a picture":            {[]byte("\xff\xd8\xff\xe0"), true, ""},
-		"whatever":             {[]byte("{}"), true, ""},
-		"as large as may be":   {make([]byte, 2048), true, ""},
-		"a byte more":          {make([]byte, 2049), false, "The picture has 2049 bytes; at most 2048 are taken."},
-		"nothing":              {nil, false, "The terminal sent no picture."},
-		"nothing, but not nil": {[]byte{}, false, "The terminal sent no picture."},
+		"a picture":            {[]byte("\xff\xd8\xff\xe0"), true, "", false},
+		"whatever":             {[]byte("x"), true, "", false},
+		"as large as may be":   {make([]byte, 2048), true, "", false},
+		"a byte more":          {make([]byte, 2049), false, "The picture has 2049 bytes; at most 2048 are taken.", true},
+		"nothing":              {nil, false, "The terminal sent no picture.", false},
+		"nothing, but not nil": {[]byte{}, false, "The terminal sent no picture.", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -37,7 +38,7 @@ func TestDecode(t *testing.T) {
 				t.Fatalf("%v %+v", ok, message)
 			}
 			entry := message.Entries[0]
-			if entry.Record.Kind != edgelens.RecordSnapshot || entry.Record.Key != "" || entry.Record.Verdict != nil || entry.Record.Reason != test.reason {
+			if entry.Record.Kind != edgelens.RecordSnapshot || (entry.Record.Key != "") != test.key || !entry.Repeats || entry.Record.Verdict != nil || entry.Record.Reason != test.reason {
 				t.Errorf("%+v", entry.Record)
 			}
 			if test.image && !bytes.Equal(entry.Image, test.payload) {
@@ -74,7 +75,7 @@ func TestMatch(t *testing.T) {
 			if device != test.device || ok != test.ok {
 				t.Errorf("%q, %v", device, ok)
 			}
-			if _, err := cameras.Decode(test.topic, []byte("x"), dialecttest.Now); (err == nil) != (test.device != "") {
+			if _, err := cameras.Decode(test.topic, []byte("x"), dialect.Hints{ReceivedAt: dialecttest.Now}); (err == nil) != (test.device != "") {
 				t.Errorf("decoded: %v", err)
 			}
 		})

@@ -13,6 +13,7 @@ import (
 
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
 	"edgelens/terminal/session"
 )
 
@@ -89,14 +90,17 @@ func (r *Recorder) Line(m session.Message, at time.Time) Line {
 			continue
 		}
 		line.Dialect, line.Device = spoken.Name(), device
-		message, err := spoken.Decode(m.Topic, m.Payload, at)
+		reading, err := wire.Decode(spoken, m.Topic, m.Payload, dialect.Hints{ReceivedAt: at})
 		if err != nil {
 			line.Error = err.Error()
 			return line
 		}
-		line.Device, line.Kind, line.Name = message.Device, message.Kind.String(), message.Name
-		for _, entry := range message.Entries {
-			line.Reasons = append(line.Reasons, reasons(entry)...)
+		line.Device, line.Kind, line.Name = reading.Messages[0].Device, reading.Messages[0].Kind.String(), reading.Messages[0].Name
+		line.Reasons = append(line.Reasons, reading.Problems()...)
+		for _, message := range reading.Messages {
+			for _, entry := range message.Entries {
+				line.Reasons = append(line.Reasons, reasons(entry)...)
+			}
 		}
 		return line
 	}

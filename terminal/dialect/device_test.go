@@ -37,3 +37,12 @@ func TestValidDevice(t *testing.T) {
 		})
 	}
 }
+
+// What no path of HTTP can have is no serial number.
+func TestDotSegmentsAreNoDevices(t *testing.T) {
+	for serial, want := range map[string]bool{".": false, "..": false, "...": true, ".a": true, "a..": true} {
+		if dialect.ValidDevice(serial) != want {
+			t.Errorf("%q", serial)
+		}
+	}
+}

@@ -13,6 +13,7 @@ package dialect
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"edgelens"
@@ -22,6 +23,9 @@ import (
 // ErrMalformed: the bytes are no message of the dialect. Its text, which wraps
 // it, is for a log: it quotes no payload.
 var ErrMalformed = errors.New("the message is malformed")
+
+// ErrNotJSON, an ErrMalformed: the bytes are no object in JSON, as they ought to be.
+var ErrNotJSON = fmt.Errorf("%w: it is not JSON", ErrMalformed)
 
 // ErrNoSuchCommand: the dialect cannot say that to a terminal; the text says
 // what it can.
@@ -40,10 +44,9 @@ type Dialect interface {
 	// dialect with a serial number that ValidDevice refuses matches with none:
 	// Decode says what is wrong.
 	Match(topic string) (device string, ok bool)
-	// Decode reads a message on a topic that Match accepted. receivedAt is now, in
-	// the zone of the device where the topic tells which it is: answers that tell
-	// the time tell that. Errors: ErrMalformed.
-	Decode(topic string, payload []byte, receivedAt time.Time) (Message, error)
+	// Decode reads a message on a topic that Match accepted. Errors: ErrMalformed, and
+	// ErrNotJSON for what wire.Decode may read leniently.
+	Decode(topic string, payload []byte, hints Hints) (Message, error)
 	// Command translates a command for a device. id is ours, for replies to
 	// refer to; body is what the caller sent. Errors: ErrNoSuchCommand, also
 	// for a device that ValidDevice refuses.
@@ -53,6 +56,16 @@ type Dialect interface {
 	Topics(device string) (writes, reads []string)
 	// Policy is how its devices show that they live.
 	Policy() Policy
+}
+
+// Hints are what is known beside a message.
+type Hints struct {
+	// ReceivedAt is now, in the zone of the device where the topic tells which it is:
+	// answers that tell the time tell that.
+	ReceivedAt time.Time
+	// Charset is the character set of the device's texts that are not UTF-8, as
+	// charset.Find takes it; empty where it is not known.
+	Charset string
 }
 
 // Subscription is a topic filter.
@@ -128,6 +141,9 @@ type Message struct {
 	Times []clock.Reading
 	// Entries are the records in a message of kind Records.
 	Entries []Entry
+	// LeftOut is how many parts of the message are no records, or are beyond those that
+	// are taken.
+	LeftOut int
 	// Outcome is set in a message of kind Reply. A device that confirms one of
 	// our acknowledgements replies, too: such an Outcome names no command.
 	Outcome *Outcome
@@ -143,6 +159,15 @@ type Entry struct {
 	// Times are when it was captured, by the device's clock; nil where records of
 	// its kind have no time by nature. One that is due and missing is Absent.
 	Times []clock.Reading
+	// Undecoded says that it has text in a character set that is not known. The bytes
+	// are in Record.Verdict.
+	Undecoded bool
+	// FormerKey is what earlier versions had for Record.Key, by which a record is
+	// recognized that came to one of them.
+	FormerKey string
+	// Repeats is set where records of its kind have nothing but their image: the same
+	// image is another record where it comes again later.
+	Repeats bool
 	// Image is the encoded picture; nil for none. It may lie in the payload,
 	// which must not be changed as long as it is in use.
 	Image []byte

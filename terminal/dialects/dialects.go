@@ -127,3 +127,32 @@ func Rules(dialects []dialect.Dialect, users, readers []string) string {
 	}
 	return rules.String()
 }
+
+// OpenRules returns the rules of a private broker without passwords: everybody may hear
+// everything, and say what devices say and hear, but not what we say. They are patterns, since
+// anybody may have a user name there.
+func OpenRules(dialects []dialect.Dialect) string {
+	rules := "pattern read #\npattern read $SYS/#\n"
+	for _, d := range dialects {
+		for _, subscription := range d.Subscriptions() {
+			rules += "pattern write " + subscription.Filter + "\n"
+		}
+		writes, hears := d.Topics("+")
+		for _, topic := range append(writes, hears...) {
+			if isFilter(topic) {
+				rules += "pattern write " + topic + "\n"
+			}
+		}
+	}
+	return rules
+}
+
+// isFilter reports whether each "+" in a topic is a level of its own.
+func isFilter(topic string) bool {
+	for level := range strings.SplitSeq(topic, "/") {
+		if level != "+" && strings.Contains(level, "+") {
+			return false
+		}
+	}
+	return true
+}

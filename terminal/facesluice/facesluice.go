@@ -114,14 +114,14 @@ func validDevice(serial string) bool {
 // Decode implements dialect.Dialect. The camera is the one that the topic names,
 // because a broker can see to it that nobody else writes there; only on shared
 // topics the message says who it is.
-func (d *Dialect) Decode(topic string, payload []byte, receivedAt time.Time) (dialect.Message, error) {
+func (d *Dialect) Decode(topic string, payload []byte, hints dialect.Hints) (dialect.Message, error) {
 	device, kind, ok := split(topic)
 	if !ok {
 		return dialect.Message{}, fmt.Errorf("%w: the topic is none of the dialect", dialect.ErrMalformed)
 	}
 	shared := kind == basic || kind == heartbeat
 	if !shared && device == "" {
-		return dialect.Message{}, fmt.Errorf("%w: the topic has no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)
+		return dialect.Message{}, dialect.ErrDevice
 	}
 	envelope, err := wire.Parse(payload)
 	if err != nil {
@@ -129,19 +129,19 @@ func (d *Dialect) Decode(topic string, payload []byte, receivedAt time.Time) (di
 	}
 	switch {
 	case shared:
-		return presence(envelope, receivedAt)
+		return presence(envelope, hints.ReceivedAt)
 	case kind == replies:
 		return reply(device, envelope), nil
 	default:
-		return d.records(device, envelope)
+		return d.records(device, envelope, hints)
 	}
 }
 
 // presence reads what cameras say on the shared topics.
 func presence(envelope wire.Object, receivedAt time.Time) (dialect.Message, error) {
-	operator := envelope.Get("operator")
+	operator := envelope.Find("operator")
 	message := dialect.Message{Name: operator.Name()}
-	info, ok := envelope.Get("info").Object()
+	info, ok := envelope.Find("info").Object()
 	if ok {
 		message.Device = info.Get("facesluiceId").Text()
 	}
@@ -155,7 +155,7 @@ func presence(envelope wire.Object, receivedAt time.Time) (dialect.Message, erro
 		message.Times = wire.Times(info, envelope)
 	}
 	if !validDevice(message.Device) && (message.Device != "" || message.Kind != dialect.Unknown) {
-		return dialect.Message{}, fmt.Errorf("%w: facesluiceId is no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)
+		return dialect.Message{}, dialect.ErrDevice
 	}
 	if message.Kind == dialect.Online {
 		message.Answers = []dialect.Outgoing{onlineAck(message.Device, envelope.Get("messageId").Text(), receivedAt)}

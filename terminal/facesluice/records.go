@@ -20,70 +20,106 @@ const (
 	linkOnly      = "The terminal sent only a link to its picture, which is not followed."
 )
 
+// members are those that a record or a snap has.
+var members = []string{
+	"RecordID", "SnapID", memberStatus, memberPerson, "customId", "personId", "personName", "persionName", "facesluiceId", "time", "pic", "picURI", "scene",
+}
+
 // records reads what cameras say on the topics for records and snaps; firmware
 // may send either on either.
-func (d *Dialect) records(device string, envelope wire.Object) (dialect.Message, error) {
-	operator := envelope.Get("operator")
+func (d *Dialect) records(device string, envelope wire.Object, hints dialect.Hints) (dialect.Message, error) {
+	operator := envelope.Find("operator")
 	message := dialect.Message{Device: device, Name: operator.Name()}
-	var entry func(device string, envelope, info wire.Object) dialect.Entry
+	read := d.verified
 	switch operator.Text() {
 	case sayRecord:
-		entry = d.verified
 	case sayStranger:
-		entry = d.stranger
+		read = d.stranger
 	default:
 		return message, nil
 	}
-	infos, err := envelope.Get("info").Objects()
+	infos, leftOut, err := envelope.Find("info").Records(members...)
 	if err != nil {
 		return dialect.Message{}, err
 	}
-	message.Kind = dialect.Records
+	message.Kind, message.LeftOut = dialect.Records, leftOut
 	for _, info := range infos {
-		message.Entries = append(message.Entries, entry(device, envelope, info))
+		r := record{device: device, envelope: envelope, wrapping: info.Wrapping, written: info.Object}
+		r.info, r.known = info.Decoded(hints.Charset)
+		message.Entries = append(message.Entries, read(r))
 	}
 	return message, nil
 }
 
-func (d *Dialect) verified(device string, envelope, info wire.Object) dialect.Entry {
-	entry := d.entry(device, envelope, info, info.Get("RecordID"), ackRecord)
+// record is one record, or snap, of a camera.
+type record struct {
+	device   string
+	envelope wire.Object
+	// wrapping are the objects between the envelope and the record.
+	wrapping []wire.Object
+	// written is the record as the camera wrote it, which it is known by, and info the same in
+	// UTF-8, as far as its character set is known.
+	written, info wire.Object
+	known         bool
+}
+
+func (d *Dialect) verified(r record) dialect.Entry {
+	entry := d.entry(r, "RecordID", ackRecord)
 	entry.Record.Kind = edgelens.RecordVerified
-	entry.Record.Passed, entry.Record.Doubt = verdict(envelope, info)
+	entry.Record.Passed, entry.Record.Doubt = verdict(r.written, append(r.wrapping[:len(r.wrapping):len(r.wrapping)], r.envelope)...)
 	entry.Record.Person = edgelens.Person{
-		ID:   firstLine(info, "customId", "personId"),
-		Name: firstLine(info, "personName", "persionName"),
-		Type: info.Get("PersonType").Line(maxPersonText),
-		Code: info.Get("VerifyStatus").Line(maxPersonText),
+		ID:   firstLine(r.info, "customId", "personId"),
+		Name: firstLine(r.info, "personName", "persionName"),
+		Type: r.info.Get(memberPerson).Line(maxPersonText),
+		Code: r.info.Get(memberStatus).Line(maxPersonText),
 	}
 	return entry
 }
 
-func (d *Dialect) stranger(device string, envelope, info wire.Object) dialect.Entry {
-	entry := d.entry(device, envelope, info, info.Get("SnapID"), ackStranger)
+func (d *Dialect) stranger(r record) dialect.Entry {
+	entry := d.entry(r, "SnapID", ackStranger)
 	entry.Record.Kind = edgelens.RecordStranger
 	return entry
 }
 
 // entry is what records and snaps have in common.
-func (d *Dialect) entry(device string, envelope, info wire.Object, id wire.Value, ackType int) dialect.Entry {
-	picture, reason := info.Get("pic").Picture(d.config.MaxImageBytes)
-	if picture == nil && reason == wire.NoPicture && info.Get("picURI").Text() != "" {
+func (d *Dialect) entry(r record, number string, ackType int) dialect.Entry {
+	device, envelope, info, id := r.device, r.envelope, r.written, r.written.Find(number)
+	picture, reason := info.Find("pic").Picture(d.config.MaxImageBytes)
+	if picture == nil && reason == wire.NoPicture && info.Find("picURI").Text() != "" {
 		reason = linkOnly
 	}
 	// Some firmware has the time beside info.
-	entry := dialect.Entry{Image: picture, Times: wire.Times(info, envelope), Record: edgelens.Record{
-		Verdict: info.Verdict(),
+	entry := dialect.Entry{Image: picture, Times: wire.Times(info, envelope), Undecoded: !r.known, Record: edgelens.Record{
+		Verdict: r.info.Verdict(),
 		Reason:  reason,
 	}}
 	entry.Record.Freshness, entry.Record.FreshnessReason = sentAtOnce(info)
+	entry.Record.Key = key(envelope, info, id, picture)
 	switch text := id.Text(); {
 	case text != "":
-		entry.Record.Key = wire.Key(text)
+		entry.FormerKey = wire.Key(text)
 		entry.Acks = pushAck(device, text, ackType)
-	case picture == nil: // nothing but the verdict tells it from others
-		entry.Record.Key = wire.Digest([]byte(entry.Record.Verdict))
+	case picture == nil:
+		entry.FormerKey = wire.Digest([]byte(entry.Record.Verdict))
 	}
 	return entry
+}
+
+// identity are the members that a record is told from others by, besides its number,
+// its times and its image: a camera starts its numbers again. What differs when a
+// camera sends the record again (Sendintime, PushType) is none of them.
+var identity = []string{"customId", "personId", "personName", "persionName", memberStatus, memberPerson}
+
+// key is the digest of the record as it was written where it has neither a number nor
+// a time.
+func key(envelope, info wire.Object, id wire.Value, picture []byte) string {
+	times := wire.TimeIdentity(info, envelope)
+	if times == "" && id.Identity() == "" {
+		return wire.Digest([]byte(info.Value()))
+	}
+	parts := append([]string{id.Identity(), times}, info.Identities(identity...)...)
+	return wire.Key(append(parts, wire.Unread(info.Find("pic"), picture))...)
 }
 
 type pushAckInfo struct {
@@ -110,7 +146,7 @@ func pushAck(device, id string, ackType int) []dialect.Outgoing {
 // firstLine returns the first of the members that says something.
 func firstLine(info wire.Object, names ...string) string {
 	for _, name := range names {
-		if text := strings.TrimSpace(info.Get(name).Line(maxPersonText)); text != "" {
+		if text := strings.TrimSpace(info.Find(name).Line(maxPersonText)); text != "" {
 			return text
 		}
 	}

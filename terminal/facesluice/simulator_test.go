@@ -36,7 +36,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			entry := message.Entries[0]
 			got, want := entry.Record, test.record
-			if got.Kind != want.Kind || got.Key != want.Key || got.Passed != want.Passed || got.Person.ID != want.Person.ID || got.Person.Name != want.Person.Name ||
+			if got.Kind != want.Kind || message.Entries[0].FormerKey != want.Key || got.Passed != want.Passed || got.Person.ID != want.Person.ID || got.Person.Name != want.Person.Name ||
 				!dialecttest.CapturedAt(entry).Equal(want.CapturedAt) || string(entry.Image) != test.image {
 				t.Errorf("%+v", entry)
 			}

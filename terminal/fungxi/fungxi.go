@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"edgelens"
 	"edgelens/terminal/dialect"
@@ -91,29 +92,29 @@ func (d *Dialect) Policy() dialect.Policy {
 }
 
 // Decode implements dialect.Dialect.
-func (d *Dialect) Decode(topic string, payload []byte, receivedAt time.Time) (dialect.Message, error) {
+func (d *Dialect) Decode(topic string, payload []byte, hints dialect.Hints) (dialect.Message, error) {
 	device, ok := d.Match(topic)
 	if !ok || device == "" {
-		return dialect.Message{}, fmt.Errorf("%w: the topic has no serial number of 1 to 64 of A-Z a-z 0-9 . _ : -", dialect.ErrMalformed)
+		return dialect.Message{}, dialect.ErrDevice
 	}
 	envelope, err := wire.Parse(payload)
 	if err != nil {
 		return dialect.Message{}, err
 	}
-	cmd := envelope.Get("cmd")
+	cmd := envelope.Find("cmd")
 	message := dialect.Message{Device: device, Name: cmd.Name()}
 	switch cmd.Text() {
 	case heartUp:
 		message.Kind = dialect.Heartbeat
-		message.Answers = []dialect.Outgoing{heartbeatAnswer(device, receivedAt)}
+		message.Answers = []dialect.Outgoing{heartbeatAnswer(device, hints.ReceivedAt)}
 		// None is known to have a time; one that has is a measure of the clock.
 		message.Times = wire.Times(envelope)
 	case verifiedUp:
 		message.Kind = dialect.Records
-		message.Entries, err = d.entries(device, edgelens.RecordVerified, verifiedUp, envelope)
+		err = d.entries(&message, edgelens.RecordVerified, verifiedUp, envelope, hints)
 	case strangerUp:
 		message.Kind = dialect.Records
-		message.Entries, err = d.entries(device, edgelens.RecordStranger, strangerUp, envelope)
+		err = d.entries(&message, edgelens.RecordStranger, strangerUp, envelope, hints)
 	}
 	if err != nil {
 		return dialect.Message{}, err
@@ -125,45 +126,69 @@ func heartbeatAnswer(device string, now time.Time) dialect.Outgoing {
 	return tell(device, downlink{Cmd: heartDown, Time: quoted(now.Format(wire.LocalTime))})
 }
 
-func (d *Dialect) entries(device, kind, cmd string, envelope wire.Object) ([]dialect.Entry, error) {
-	objects, err := envelope.Get("data").Objects()
+// members are those that a record has.
+var members = []string{"num", "name", "time", "liveImageBase64", memberPerson, memberCode}
+
+// entries adds the records of a message to it.
+func (d *Dialect) entries(message *dialect.Message, kind, cmd string, envelope wire.Object, hints dialect.Hints) error {
+	records, leftOut, err := envelope.Find("data").Records(members...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	entries := make([]dialect.Entry, len(objects))
-	for i, object := range objects {
-		entries[i] = d.entry(device, kind, cmd, object)
+	message.LeftOut = leftOut
+	for _, record := range records {
+		entry := d.entry(message.Device, kind, cmd, record.Object, hints)
 		if kind == edgelens.RecordVerified {
-			entries[i].Record.Passed, entries[i].Record.Doubt = verdict(envelope, object)
+			beside := append(record.Wrapping[:len(record.Wrapping):len(record.Wrapping)], envelope)
+			entry.Record.Passed, entry.Record.Doubt = verdict(record.Object, beside...)
 		}
+		message.Entries = append(message.Entries, entry)
 	}
-	return entries, nil
+	return nil
 }
 
-func (d *Dialect) entry(device, kind, cmd string, data wire.Object) dialect.Entry {
-	num, at := data.Get("num"), data.Get("time")
-	picture, reason := data.Get("liveImageBase64").Picture(d.config.MaxImageBytes)
-	entry := dialect.Entry{Image: picture, Times: wire.Times(data), Record: edgelens.Record{
+// entry reads a record. What it is known by is what the terminal wrote, whatever its
+// character set is.
+func (d *Dialect) entry(device, kind, cmd string, written wire.Object, hints dialect.Hints) dialect.Entry {
+	data, known := written.Decoded(hints.Charset)
+	num, at := written.Find("num"), written.Get("time")
+	picture, reason := written.Find("liveImageBase64").Picture(d.config.MaxImageBytes)
+	entry := dialect.Entry{Image: picture, Times: wire.Times(data), Undecoded: !known, Record: edgelens.Record{
 		Kind: kind,
 		Person: edgelens.Person{
-			ID:   num.Line(maxPersonText),
-			Name: data.Get("name").Line(maxPersonText),
-			Type: data.Get("personType").Line(maxPersonText),
-			Code: data.Get("verifiedCode").Line(maxPersonText),
+			ID:   data.Find("num").Line(maxPersonText),
+			Name: data.Find("name").Line(maxPersonText),
+			Type: data.Get(memberPerson).Line(maxPersonText),
+			Code: data.Get(memberCode).Line(maxPersonText),
 		},
 		Verdict: data.Verdict(),
 		Reason:  reason,
 	}}
-	entry.Record.Key = key(cmd, num.Text(), at.Text(), entry)
+	entry.Record.Key = key(cmd, written, picture)
+	entry.FormerKey = formerKey(cmd, num.Text(), at.Text(), entry)
 	if d.config.Ack == AckEcho {
 		entry.Acks = []dialect.Outgoing{tell(device, downlink{Cmd: downOf(cmd), Num: echo(num), Time: echo(at)})}
 	}
 	return entry
 }
 
-// key is empty where nothing but the picture tells the record from others, and
-// the digest of the verdict where there is not even that.
-func key(cmd, num, at string, entry dialect.Entry) string {
+// identity are the members that a record is told from others by, besides its times and
+// its image: a terminal starts its numbers again.
+var identity = []string{"num", "name", memberPerson, memberCode}
+
+// key is the digest of the record as it was written where it has neither a number nor
+// a time.
+func key(cmd string, data wire.Object, picture []byte) string {
+	times := wire.TimeIdentity(data)
+	if times == "" && data.Find("num").Identity() == "" {
+		return wire.Key(cmd, wire.Digest([]byte(data.Value())))
+	}
+	parts := append([]string{cmd, times}, data.Identities(identity...)...)
+	return wire.Key(append(parts, wire.Unread(data.Find("liveImageBase64"), picture))...)
+}
+
+// formerKey is what earlier versions had for key.
+func formerKey(cmd, num, at string, entry dialect.Entry) string {
 	switch {
 	case num != "" || at != "":
 		return wire.Key(cmd, num, at)
@@ -202,7 +227,7 @@ func quoted(text string) json.RawMessage { return wire.Marshal(text) }
 
 // echo returns a short number or text as it came; nil for anything else.
 func echo(v wire.Value) json.RawMessage {
-	if v.Text() == "" || len(v) > maxEcho {
+	if v.Text() == "" || len(v) > maxEcho || !utf8.Valid(v) {
 		return nil
 	}
 	return json.RawMessage(v)

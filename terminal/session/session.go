@@ -9,6 +9,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,6 +87,9 @@ type Subscription struct {
 type Config struct {
 	Address  Address
 	ClientID string
+	// Name is what the log has in place of a ClientID that is a secret; empty where it
+	// is none.
+	Name string
 	// Lasting is how long the broker keeps subscriptions and unconfirmed
 	// messages of QoS 1 while there is no connection; 0 is not at all.
 	Lasting time.Duration
@@ -158,7 +162,7 @@ func Start(config Config, log *slog.Logger) (*Session, error) {
 }
 
 func start(config Config, log *slog.Logger, limits limits) (*Session, error) {
-	s := &Session{config: config, limits: limits, log: log.With("broker", config.Address.String(), "client_id", config.ClientID)}
+	s := &Session{config: config, limits: limits, log: log.With("broker", config.Address.String(), "client_id", cmp.Or(config.Name, config.ClientID))}
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end
 	manager, err := autopaho.NewConnection(ctx, s.clientConfig())

@@ -94,7 +94,7 @@ func (r *responder) hear(m session.Message) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	message, err := r.dialect.Decode(m.Topic, m.Payload, time.Now())
+	message, err := r.dialect.Decode(m.Topic, m.Payload, dialect.Hints{ReceivedAt: time.Now()})
 	if err != nil {
 		r.malformed++
 		return

@@ -10,6 +10,7 @@ import (
 
 	"edgelens"
 	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
 	"edgelens/terminal/session"
 )
 
@@ -177,10 +178,16 @@ func (t *terminal) picture(key int64) []byte {
 
 // understand reads the message as the receiver will.
 func (t *terminal) understand(m *message) {
-	read, err := t.config.Dialect.Decode(m.Topic, m.Payload, time.Now())
+	reading, err := wire.Decode(t.config.Dialect, m.Topic, m.Payload, dialect.Hints{ReceivedAt: time.Now()})
 	if err != nil {
 		return
 	}
+	for _, read := range reading.Messages {
+		t.understood(m, read)
+	}
+}
+
+func (t *terminal) understood(m *message, read dialect.Message) {
 	for _, entry := range read.Entries {
 		record := entry.Record
 		sent := &Sent{Device: read.Device, Kind: record.Kind, Key: record.Key, Lie: m.lie, Uncertain: true}

@@ -171,7 +171,7 @@ func (t *terminal) sayOnline(ctx context.Context) {
 
 // answerDue reports whether the receiver owes an answer at once.
 func (t *terminal) answerDue(message dialect.Outgoing) bool {
-	read, err := t.config.Dialect.Decode(message.Topic, message.Payload, time.Now())
+	read, err := t.config.Dialect.Decode(message.Topic, message.Payload, dialect.Hints{ReceivedAt: time.Now()})
 	return err == nil && len(read.Answers) > 0
 }
 

@@ -36,7 +36,7 @@ var (
 func Decode(t testing.TB, d dialect.Dialect, topic string, payload []byte) (message dialect.Message, ok bool) {
 	t.Helper()
 	before := bytes.Clone(payload)
-	message, err := d.Decode(topic, payload, Now)
+	message, err := d.Decode(topic, payload, dialect.Hints{ReceivedAt: Now})
 	if !bytes.Equal(before, payload) {
 		t.Error("the payload was changed")
 	}

@@ -2,10 +2,7 @@ package wire
 
 import (
 	"bytes"
-	"fmt"
 	"unicode/utf8"
-
-	"edgelens/terminal/dialect"
 )
 
 // Member is a name and its value in an object.
@@ -92,39 +89,6 @@ func (v Value) Array() ([]Value, bool) {
 		}
 	}
 	return elements, true
-}
-
-// MaxObjects is how many records a message may have.
-const MaxObjects = 100
-
-// Objects returns the objects in an array, or the one that comes without one.
-// Null and nothing are no objects. What is no object among others that are is
-// left out. Errors: dialect.ErrMalformed where nothing but such is there, or
-// more than MaxObjects.
-func (v Value) Objects() ([]Object, error) {
-	if v.IsNull() {
-		return nil, nil
-	}
-	if object, ok := v.Object(); ok {
-		return []Object{object}, nil
-	}
-	elements, ok := v.Array()
-	if !ok {
-		return nil, fmt.Errorf("%w: its records are no objects", dialect.ErrMalformed)
-	}
-	if len(elements) > MaxObjects {
-		return nil, fmt.Errorf("%w: it has %d records; at most %d are taken", dialect.ErrMalformed, len(elements), MaxObjects)
-	}
-	objects := make([]Object, 0, len(elements))
-	for _, element := range elements {
-		if object, ok := element.Object(); ok {
-			objects = append(objects, object)
-		}
-	}
-	if len(objects) == 0 && len(elements) > 0 {
-		return nil, fmt.Errorf("%w: its records are no objects", dialect.ErrMalformed)
-	}
-	return objects, nil
 }
 
 // The functions below find their way in valid JSON. In anything else they may

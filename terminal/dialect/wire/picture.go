@@ -37,10 +37,11 @@ func (v Value) Picture(limit int64) (picture []byte, reason string) {
 	if bytes.IndexByte(text, '\\') >= 0 {
 		text = []byte(unquote(v)) // "\/" and "\n" are common
 	}
-	return decodeBase64(text, limit)
+	return Image(text, limit)
 }
 
-func decodeBase64(text []byte, limit int64) (picture []byte, reason string) {
+// Image is Value.Picture for a text without quotes.
+func Image(text []byte, limit int64) (picture []byte, reason string) {
 	picture, err := base64image.Decode(nil, text, limit)
 	var large *base64image.TooLargeError
 	switch {

@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -52,32 +50,6 @@ func Clip(text string, limit int) string {
 		limit--
 	}
 	return text[:limit]
-}
-
-const (
-	maxKeyPart = 64
-	digest     = "sha256:"
-)
-
-// Key joins parts to a key such that different parts make different keys.
-// Parts of more than 64 bytes go in as their digest, which is longer, so that
-// no part can pretend to be one.
-func Key(parts ...string) string {
-	for i, part := range parts {
-		if len(part) > maxKeyPart {
-			part = Digest(part)
-		}
-		parts[i] = escape.Replace(part)
-	}
-	return strings.Join(parts, "|")
-}
-
-var escape = strings.NewReplacer("%", "%25", "|", "%7C")
-
-// Digest returns the SHA-256 of text in hex, and says so.
-func Digest[T string | []byte](text T) string {
-	sum := sha256.Sum256([]byte(text))
-	return digest + hex.EncodeToString(sum[:])
 }
 
 // longRun is how many characters of base64 in a row are taken for something

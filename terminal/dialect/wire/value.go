@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"edgelens/terminal/dialect"
 )
@@ -31,7 +30,7 @@ type Value []byte
 
 // Parse returns the JSON object that a message consists of. Around it white
 // space, a byte order mark in front and zero bytes behind (strings of C) are
-// taken. Errors: dialect.ErrMalformed.
+// taken. Errors: dialect.ErrMalformed, and dialect.ErrNotJSON among them.
 func Parse(payload []byte) (Object, error) {
 	text := bytes.TrimPrefix(payload, []byte("\xef\xbb\xbf"))
 	text = bytes.Trim(bytes.TrimRight(text, "\x00"), " \t\r\n")
@@ -39,11 +38,11 @@ func Parse(payload []byte) (Object, error) {
 		return Object{}, err
 	}
 	if !valid(text) {
-		return Object{}, fmt.Errorf("%w: it is not JSON", dialect.ErrMalformed)
+		return Object{}, dialect.ErrNotJSON
 	}
 	object, ok := Value(text).Object()
 	if !ok {
-		return Object{}, fmt.Errorf("%w: it is not a JSON object", dialect.ErrMalformed)
+		return Object{}, fmt.Errorf("%w: it is not a JSON object", dialect.ErrNotJSON)
 	}
 	return object, nil
 }
@@ -141,17 +140,4 @@ func (v Value) Is(n int) bool {
 	}
 	got, err := strconv.Atoi(text)
 	return err == nil && got == n && (got < 0) == (text[0] == '-') && text[0] != '+'
-}
-
-// unquote returns what a JSON string says.
-func unquote(quoted []byte) string {
-	inside := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
-		return string(inside)
-	}
-	var text string
-	if json.Unmarshal(quoted, &text) != nil {
-		return "" // cannot be: it was valid
-	}
-	return text
 }

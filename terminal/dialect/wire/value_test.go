@@ -129,34 +129,50 @@ func TestGet(t *testing.T) {
 	}
 }
 
-func TestObjects(t *testing.T) {
-	hundred := "[{}" + strings.Repeat(",{}", 99)
+func TestRecords(t *testing.T) {
+	records := func(n int) string { return "[{}" + strings.Repeat(",{}", n-1) + "]" }
 	tests := map[string]struct {
-		json string
-		want int // -1: malformed
+		json    string
+		want    int // -1: malformed
+		leftOut int
 	}{
-		"one in a list":           {`[{}]`, 1},
-		"three in a list":         {`[ {"a":[{}]} , {} , {} ]`, 3},
-		"one without a list":      {`{"a":1}`, 1},
-		"an empty list":           {`[]`, 0},
-		"null":                    {`null`, 0},
-		"nothing":                 {``, 0},
-		"some are none":           {`[null,{},5,"x",[{}],{}]`, 2},
-		"all are none":            {`[null,5]`, -1},
-		"a number":                {`5`, -1},
-		"a string":                {`"[{}]"`, -1},
-		"a hundred":               {hundred + "]", 100},
-		"a hundred and one":       {hundred + ",{}]", -1},
-		"a thousand that are not": {"[" + strings.Repeat("0,", 1000) + "{}]", -1},
+		"one in a list":              {`[{}]`, 1, 0},
+		"three in a list":            {`[ {"num":[{}]} , {} , {} ]`, 3, 0},
+		"one without a list":         {`{"num":1}`, 1, 0},
+		"an empty list":              {`[]`, 0, 0},
+		"null":                       {`null`, 0, 0},
+		"nothing":                    {``, 0, 0},
+		"some are none":              {`[null,{},5,"x",{}]`, 2, 3},
+		"all are none":               {`[null,5]`, -1, 0},
+		"a number":                   {`5`, -1, 0},
+		"a string without any":       {`"hello"`, -1, 0},
+		"a list in a list":           {`[[{"num":1}],{"num":2}]`, 2, 0},
+		"a hundred":                  {records(100), 100, 0},
+		"a hundred and one":          {records(101), 100, 1},
+		"a thousand that are none":   {"[" + strings.Repeat("0,", 1000) + "{}]", 1, 1000},
+		"in a string":                {`"[{\"num\":1},{\"num\":2}]"`, 2, 0},
+		"one in a string":            {`"{\"num\":1}"`, 1, 0},
+		"nearly JSON in a string":    {`"[{'num':1,},]"`, 1, 0},
+		"strings in a list":          {`["{\"num\":1}","{\"num\":2}","x"]`, 2, 1},
+		"in an object":               {`{"total":2,"list":[{"num":1},{"num":2}]}`, 2, 0},
+		"in an object in an object":  {`{"result":{"page":1,"list":[{"NUM":1}]}}`, 1, 0},
+		"one in an object":           {`{"record":{"num":1}}`, 1, 0},
+		"each in an object":          {`[{"record":{"num":1}},{"record":{"num":2}}]`, 2, 0},
+		"a string in an object":      {`{"list":"[{\"num\":1},{\"num\":2}]"}`, 2, 0},
+		"two lists, nobody knows":    {`{"a":[{"num":1}],"b":[{"num":2}]}`, 1, 0},
+		"an object that has a name":  {`{"num":1,"list":[{"num":2},{"num":3}]}`, 1, 0},
+		"no name anywhere":           {`{"pos":{"x":1}}`, 1, 0},
+		"wrapped too often":          {`{"a":{"a":{"a":{"a":{"a":{"a":{"num":1}}}}}}}`, 1, 0},
+		"a hundred and one, wrapped": {`{"list":` + strings.ReplaceAll(records(101), "{}", `{"num":1}`) + `}`, 100, 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			objects, err := wire.Value(test.json).Objects()
+			found, leftOut, err := wire.Value(test.json).Records("num", "name")
 			if (err != nil) != (test.want < 0) || err != nil && !errors.Is(err, dialect.ErrMalformed) {
 				t.Fatal(err)
 			}
-			if err == nil && len(objects) != test.want {
-				t.Errorf("%d", len(objects))
+			if err == nil && (len(found) != test.want || leftOut != test.leftOut) {
+				t.Errorf("%d, and %d left out", len(found), leftOut)
 			}
 		})
 	}

@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,6 +20,19 @@ const (
 var pictures = map[string]bool{
 	"liveimagebase64": true, "pic": true, "scene": true, "tempic": true, "imgdata": true,
 	"image": true, "img": true, "photo": true, "picture": true,
+}
+
+// ImageNames are the names of members that have an image, in small letters.
+func ImageNames() []string { return slices.Sorted(maps.Keys(pictures)) }
+
+// Image returns the first member by its name that has an image; nil for none.
+func (o Object) Image() Value {
+	for _, member := range o.Members {
+		if isPicture(member.Name) && !member.Value.IsNull() {
+			return member.Value
+		}
+	}
+	return nil
 }
 
 func isPicture(name string) bool {

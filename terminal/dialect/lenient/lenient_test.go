@@ -1,0 +1,238 @@
+package lenient_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"edgelens/terminal/dialect/lenient"
+)
+
+func utf16Of(text string, bigEndian, mark bool) string {
+	var out []byte
+	units := utf16.Encode([]rune(text))
+	if mark {
+		units = append([]uint16{0xfeff}, units...)
+	}
+	for _, unit := range units {
+		if bigEndian {
+			out = append(out, byte(unit>>8), byte(unit))
+		} else {
+			out = append(out, byte(unit), byte(unit>>8))
+		}
+	}
+	return string(out)
+}
+
+// readTests have a payload, the objects in it (nothing for none) and what is said of it.
+var readTests = map[string]struct {
+	payload  string
+	want     string
+	repaired string
+}{
+	"line break in a string":         {"{\"a\":\"b\nc\"}", `{"a":"b\nc"}`, "control characters"},
+	"carriage return and line feed":  {"{\"a\":\"b\r\nc\"}", `{"a":"b\r\nc"}`, "control characters"},
+	"tab in a string":                {"{\"a\":\"b\tc\"}", `{"a":"b\tc"}`, "control characters"},
+	"zero bytes in a string":         {"{\"a\":\"b\x00\x00\"}", `{"a":"b"}`, "control characters"},
+	"escape character in a string":   {"{\"a\":\"b\x1bc\"}", `{"a":"b c"}`, "control characters"},
+	"tab in a name":                  {"{\"a\t\":1}", `{"a\t":1}`, "control characters"},
+	"comma at the end":               {`{"a":[1,2,],}`, `{"a":[1,2]}`, "a comma too many"},
+	"comma in front":                 {`{,"a":[,1]}`, `{"a":[1]}`, "a comma too many"},
+	"two commas":                     {`{"a":1,,"b":2}`, `{"a":1,"b":2}`, "a comma too many"},
+	"single quotes":                  {`{'a':'b"c','d':"e'f"}`, `{"a":"b\"c","d":"e'f"}`, "single quotes"},
+	"escaped single quote":           {`{'a':'b\'c'}`, `{"a":"b'c"}`, "single quotes"},
+	"comments":                       {"{/* a */\"a\":1 // b\n,# c\n\"b\":2}/*", `{"a":1,"b":2}`, "a comment"},
+	"comment behind a value":         {"{\"a\":1//b\n,\"b\":x/**/}", `{"a":1,"b":"x"}`, "a comment, values without quotes"},
+	"address in a string":            {`{"a":"http://x/*#",}`, `{"a":"http://x/*#"}`, "a comma too many"},
+	"names without quotes":           {`{a:1,b_2:{$c:2}}`, `{"a":1,"b_2":{"$c":2}}`, "names without quotes"},
+	"values without quotes":          {`{"cmd":heartU}`, `{"cmd":"heartU"}`, "values without quotes"},
+	"capitals":                       {`{"a":True,"b":FALSE,"c":Null}`, `{"a":true,"b":false,"c":null}`, "values without quotes"},
+	"Python's":                       {`{'a':None,'b':True}`, `{"a":null,"b":true}`, "single quotes, values without quotes, NaN or the like"},
+	"NaN":                            {`{"a":NaN,"b":-Infinity,"c":nan,"d":-nan(ind),"e":1.#QNAN}`, `{"a":null,"b":null,"c":null,"d":null,"e":null}`, "NaN or the like"},
+	"zeros in front":                 {`{"a":007,"b":+1,"c":.5,"d":1.,"e":0x1F}`, `{"a":"007","b":"+1","c":".5","d":"1.","e":"0x1F"}`, "values without quotes"},
+	"numbers":                        {`{"a":-1.5e3,"b":0,}`, `{"a":-1.5e3,"b":0}`, "a comma too many"},
+	"path of Windows":                {`{"a":"C:\pics\7.jpg"}`, `{"a":"C:\\pics\\7.jpg"}`, "backslashes that escape nothing"},
+	"half an escape":                 {`{"a":"\u12","b":"\uzzzz"}`, `{"a":"\\u12","b":"\\uzzzz"}`, "backslashes that escape nothing"},
+	"escapes that are right":         {`{"a":"\u5f20\n\\\"\/",}`, `{"a":"\u5f20\n\\\"\/"}`, "a comma too many"},
+	"two messages":                   {`{"a":1}{"b":2}`, `{"a":1} {"b":2}`, "several messages in one"},
+	"a message a line":               {"{\"a\":1}\r\n{\"b\":2}\r\n", `{"a":1} {"b":2}`, "several messages in one"},
+	"with commas":                    {`{"a":1},{"b":2},`, `{"a":1} {"b":2}`, "several messages in one"},
+	"record separators":              {"\x1e{\"a\":1}\n\x1e{\"b\":2}", `{"a":1} {"b":2}`, "several messages in one"},
+	"in an array":                    {`[{"a":1},{"b":2}]`, `{"a":1} {"b":2}`, "several messages in one"},
+	"one in an array":                {`[{"a":1}]`, `{"a":1}`, ""},
+	"the second cut off":             {`{"a":1}{"b":`, `{"a":1}`, "text behind it"},
+	"a byte behind":                  {"{\"a\":1}\x01", `{"a":1}`, "text behind it"},
+	"zero bytes and more behind":     {"{\"a\":1}\x00\x00xyz", `{"a":1}`, "control characters, text behind it"},
+	"a bracket behind":               {`{"a":1}}`, `{"a":1}`, "text behind it"},
+	"text in front":                  {"payload: {\"a\":1}", `{"a":1}`, "text in front"},
+	"against hijacking":              {")]}',\n{\"a\":1}", `{"a":1}`, "text in front"},
+	"mark of UTF-8":                  {"\xef\xbb\xbf{\"a\":1,}", `{"a":1}`, "a comma too many"},
+	"two marks of UTF-8":             {"\xef\xbb\xbf\xef\xbb\xbf{\"a\":1}", `{"a":1}`, ""},
+	"UTF-16, little end first":       {utf16Of(`{"a":"张😀"}`, false, true), `{"a":"张😀"}`, "UTF-16"},
+	"UTF-16, big end first":          {utf16Of(`{"a":"张😀"}`, true, true), `{"a":"张😀"}`, "UTF-16"},
+	"UTF-16 without a mark":          {utf16Of(`{"a":"张"}`, false, false), `{"a":"张"}`, "UTF-16"},
+	"UTF-16 BE without a mark":       {utf16Of(`[{"a":"张"}]`, true, false), `{"a":"张"}`, "UTF-16"},
+	"UTF-16 and a byte more":         {utf16Of(`{"a":1}`, false, true) + "\x00", `{"a":1}`, "UTF-16"},
+	"UTF-16, and nearly JSON":        {utf16Of(`{'a':1}`, false, true), `{"a":1}`, "single quotes, UTF-16"},
+	"JSON in a string":               {`"{\"a\":\"b\\\"c\"}"`, `{"a":"b\"c"}`, "JSON in a string"},
+	"twice in a string":              {`"\"{\\\"a\\\":1}\""`, `{"a":1}`, "JSON in a string"},
+	"three times in a string":        {`"\"\\\"{}\\\"\""`, "", ""},
+	"nearly JSON in a string":        {`"{'a':1}"`, `{"a":1}`, "single quotes, JSON in a string"},
+	"Big5, a backslash at the end":   {"{\"a\":\"\xb3\\\"}", "{\"a\":\"\xb3\\\\\"}", ""},
+	"GBK, a backslash in the middle": {"{\"a\":\"\xd5\\n\",}", "{\"a\":\"\xd5\\\\n\"}", "a comma too many"},
+	"GBK without quotes":             {"{a:\xd5\\}", "{\"a\":\"\xd5\\\\\"}", "names without quotes, values without quotes"},
+	"Latin 1 and an escaped quote":   {"{\"a\":\"caf\xe9\\\"\",}", "{\"a\":\"caf\xe9\\\"\"}", "a comma too many"},
+	"UTF-8 beside another set":       {"{\"a\":\"\u5f20\\n\",\"b\":\"\xd5\\\"}", "{\"a\":\"\u5f20\\n\",\"b\":\"\xd5\\\\\"}", ""},
+	"32 deep":                        {`{"a":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `,}`, `{"a":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`, "a comma too many"},
+	"33 deep":                        {`{"a":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `,}`, "", ""},
+	"a million brackets":             {strings.Repeat("[", 1e6), "", ""},
+	"nothing":                        {"", "", ""},
+	"white space":                    {" \n\x00", "", ""},
+	"a number":                       {"17", "", ""},
+	"a word":                         {"hello", "", ""},
+	"a string":                       {`"hello"`, "", ""},
+	"null":                           {"null", "", ""},
+	"a comment alone":                {"// {}", "", ""},
+	"a JPEG":                         {"\xff\xd8\xff\xe0\x00\x10JFIF", "", ""},
+	"cut off in a string":            {`{"a":"b`, "", ""},
+	"cut off at a backslash":         {`{"a":"b\`, "", ""},
+	"cut off behind a name":          {`{"a"`, "", ""},
+	"cut off behind a colon":         {`{"a":`, "", ""},
+	"cut off behind a comma":         {`{"a":1,`, "", ""},
+	"a comma is missing":             {`{"a":1 "b":2}`, "", ""},
+	"a colon is missing":             {`{"a" 1}`, "", ""},
+	"a quote in a string":            {`{"a":"b"c"}`, "", ""},
+	"no value":                       {`{"a":}`, "", ""},
+	"a long word":                    {`{"a":` + strings.Repeat("x", 1000) + `}`, "", ""},
+	"a bracket of another kind":      {`{"a":[1}}`, "", ""},
+	"much text in front":             {strings.Repeat("x", 100) + `{"a":1}`, "", ""},
+}
+
+func TestRead(t *testing.T) {
+	for name, test := range readTests {
+		t.Run(name, func(t *testing.T) {
+			result, err := lenient.Read([]byte(test.payload))
+			if (err == nil) != (test.want != "") {
+				t.Fatal(err)
+			}
+			var objects []string
+			for _, object := range result.Objects {
+				if !json.Valid(object) {
+					t.Errorf("%q is not JSON", object)
+				}
+				objects = append(objects, string(object))
+			}
+			if got := strings.Join(objects, " "); got != test.want || result.Repaired != test.repaired || result.LeftOut != 0 {
+				t.Errorf("%q, %q", got, result.Repaired)
+			}
+		})
+	}
+}
+
+func TestReadKeepsTheFirstHundred(t *testing.T) {
+	result, err := lenient.Read([]byte(strings.Repeat(`{"a":1}`, 150)))
+	if err != nil || len(result.Objects) != lenient.MaxMessages || result.LeftOut != 50 {
+		t.Errorf("%d objects, %d left out, %v", len(result.Objects), result.LeftOut, err)
+	}
+}
+
+// large are 2 MB of what might take longer than its length.
+func large() map[string]string {
+	const size = 2 << 20
+	fill := func(unit string) string { return strings.Repeat(unit, size/len(unit)) }
+	nested := strings.Repeat(`{"a":[`, 15)
+	return map[string]string{
+		"brackets":                 fill("["),
+		"braces":                   fill("{"),
+		"objects in objects":       fill(`{"a":`),
+		"nested, over and over":    fill(nested + strings.Repeat(`]}`, 15)),
+		"deep, with a long end":    nested + fill("1,") + strings.Repeat(`]}`, 15) + ",",
+		"a string deep inside":     nested + `"` + fill("x\n") + `"` + strings.Repeat(`]}`, 15),
+		"quotes":                   fill(`"`),
+		"escaped quotes":           `{"a":"` + fill(`\"`),
+		"backslashes":              `{"a":"` + fill(`\`),
+		"string in a string":       `"` + fill(`\"`) + `"`,
+		"JSON in a string":         `"{\"a\":\"` + fill("x") + `\"}"`,
+		"comments":                 fill("/**/"),
+		"a comment without end":    fill("/*"),
+		"commas":                   `{` + fill(","),
+		"words":                    `{"a":[` + fill("x,"),
+		"empty objects":            fill("{}"),
+		"not UTF-8":                `{"a":"` + fill("\xd5\\"),
+		"not UTF-8, and no string": fill("\xd5\\"),
+		"zero bytes":               fill("\x00"),
+		"UTF-16":                   "\xff\xfe{\x00" + fill("[\x00"),
+		"an image in lines":        `{"a":"` + fill(strings.Repeat("QUJD", 19)+"\n") + `"}`,
+	}
+}
+
+func TestReadIsLinear(t *testing.T) {
+	for name, payload := range large() {
+		t.Run(name, func(t *testing.T) {
+			best := time.Hour
+			for range 10 { // another process may take the processor
+				start := processorTime(t)
+				_, _ = lenient.Read([]byte(payload))
+				if best = min(best, processorTime(t)-start); best < limit {
+					return
+				}
+			}
+			t.Errorf("%v for %d bytes", best, len(payload))
+		})
+	}
+}
+
+// processorTime is how much of the processor's time this process has had.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func FuzzRead(f *testing.F) {
+	for _, test := range readTests {
+		if len(test.payload) < 10_000 {
+			f.Add([]byte(test.payload))
+		}
+	}
+	for _, payload := range large() {
+		f.Add([]byte(payload[:200]))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		start := time.Now()
+		result, err := lenient.Read(payload)
+		if took := time.Since(start); took > time.Second+time.Duration(len(payload))*time.Microsecond {
+			t.Errorf("%v for %d bytes", took, len(payload))
+		}
+		if (err == nil) != (len(result.Objects) > 0) || len(result.Objects) > lenient.MaxMessages {
+			t.Errorf("%d objects, %v", len(result.Objects), err)
+		}
+		size := 0
+		for _, object := range result.Objects {
+			if !json.Valid(object) || object[0] != '{' {
+				t.Errorf("%q is no object in JSON", object)
+			}
+			size += len(object)
+		}
+		if size > 2*len(payload)+64 {
+			t.Errorf("%d bytes became %d", len(payload), size)
+		}
+		if err != nil && len(fmt.Sprint(err)) > 100 {
+			t.Error(err)
+		}
+		// What is JSON stays what it is.
+		if json.Valid(payload) && err == nil && len(result.Objects) == 1 && result.Repaired == "" && payload[0] == '{' {
+			var before, after any
+			if json.Unmarshal(payload, &before) == nil && json.Unmarshal(result.Objects[0], &after) == nil && fmt.Sprint(before) != fmt.Sprint(after) {
+				t.Errorf("%q became %q", payload, result.Objects[0])
+			}
+		}
+	})
+}

@@ -1,0 +1,166 @@
+package wire
+
+import (
+	"fmt"
+
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/lenient"
+)
+
+const (
+	// MaxRecords is how many records of a message are taken.
+	MaxRecords = 100
+	// maxWrappings is how many objects, arrays and strings records may be wrapped in.
+	maxWrappings = 4
+)
+
+// Found is a record in a message.
+type Found struct {
+	Object
+	// Wrapping are the objects that it lies in, below the value that was asked.
+	Wrapping []Object
+}
+
+// Records returns the records in a value: objects that have one of the names, however
+// its letters are written, in arrays, in objects that have none of them and one member
+// with records, and in strings that have JSON in them. An object that is neither is a
+// record, too. Null and nothing are no records. leftOut is how many parts
+// are none, or beyond MaxRecords. Errors: dialect.ErrMalformed where nothing but such is there.
+func (v Value) Records(names ...string) (found []Found, leftOut int, err error) {
+	if v.IsNull() {
+		return nil, 0, nil
+	}
+	f := finder{names: map[string]bool{}}
+	for _, name := range names {
+		f.names[fold(name)] = true
+	}
+	f.find(v, nil, maxWrappings)
+	if len(f.found) == 0 && f.leftOut > 0 {
+		return nil, 0, fmt.Errorf("%w: its records are no objects", dialect.ErrMalformed)
+	}
+	return f.found, f.leftOut, nil
+}
+
+// finder collects records.
+type finder struct {
+	names   map[string]bool
+	found   []Found
+	leftOut int
+	// named is set where one of them has one of the names.
+	named bool
+}
+
+func (f *finder) find(v Value, wrapping []Object, wrappings int) {
+	switch v.kind() {
+	case '{':
+		object, _ := v.Object()
+		f.object(object, wrapping, wrappings)
+	case '[':
+		elements, _ := v.Array()
+		for _, element := range elements {
+			if element.kind() == 0 || wrappings == 0 {
+				f.leftOut++
+				continue
+			}
+			f.find(element, wrapping, wrappings-1)
+		}
+	case '"':
+		inside, err := lenient.Read(v.bytes())
+		if err != nil || wrappings == 0 {
+			f.leftOut++
+			return
+		}
+		f.leftOut += inside.LeftOut
+		for _, object := range inside.Objects {
+			f.find(object, wrapping, wrappings-1)
+		}
+	default:
+		f.leftOut++
+	}
+}
+
+// kind returns '{', '[' or '"' of what may hold records, and 0 of anything else.
+func (v Value) kind() byte {
+	switch {
+	case len(v) > 0 && (v[0] == '{' || v[0] == '['):
+		return v[0]
+	case v.isString() && len(v) > 4:
+		return '"'
+	default:
+		return 0
+	}
+}
+
+func (f *finder) object(object Object, wrapping []Object, wrappings int) {
+	isRecord, inside := f.look(object)
+	if inside != nil && wrappings > 0 {
+		below := finder{names: f.names}
+		below.find(inside, append(wrapping[:len(wrapping):len(wrapping)], object), wrappings-1)
+		if below.named {
+			f.named = true
+			for _, found := range below.found {
+				f.add(found)
+			}
+			f.leftOut += below.leftOut
+			return
+		}
+	}
+	f.named = f.named || isRecord
+	f.add(Found{object, wrapping})
+}
+
+// look reports whether an object has one of the names and, where it has none, returns
+// its only member that may hold records.
+func (f *finder) look(object Object) (isRecord bool, inside Value) {
+	inner := 0
+	for _, member := range object.Members {
+		if f.names[fold(member.Name)] {
+			return true, nil
+		}
+		if member.Value.holdsObject() {
+			inner++
+			inside = member.Value
+		}
+	}
+	if inner != 1 {
+		inside = nil
+	}
+	return false, inside
+}
+
+func (f *finder) add(found Found) {
+	if len(f.found) == MaxRecords {
+		f.leftOut++
+		return
+	}
+	f.found = append(f.found, found)
+}
+
+// holdsObject reports whether the value is an object, or an array or a string that
+// begins with one.
+func (v Value) holdsObject() bool {
+	switch v.kind() {
+	case '{':
+		return true
+	case '[':
+		i := skipSpace(v, 1)
+		return i < len(v) && v[i] == '{'
+	case '"':
+		return v[1] == '{' || v[1] == '['
+	default:
+		return false
+	}
+}
+
+// Find returns the value of a member, or of the only one whose name differs in nothing but
+// how its letters are written; nil for none.
+func (o Object) Find(name string) Value {
+	if value := o.Get(name); value != nil {
+		return value
+	}
+	spelled := o.Spelled(name)
+	if len(spelled) != 1 || spelled[0].Value.IsNull() {
+		return nil
+	}
+	return spelled[0].Value
+}
