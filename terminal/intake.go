@@ -389,5 +389,9 @@ func (f *Face) warn(one item, what string, err error) {
 	if device == "" {
 		device = "unknown"
 	}
-	f.log.Warn(what, "dialect", one.dialect.Name(), "device", device, "bytes", len(one.Payload), "qos", one.QoS, "suppressed", suppressed, "error", err)
+	log := f.log.With("dialect", one.dialect.Name(), "device", device, "bytes", len(one.Payload), "qos", one.QoS, "suppressed", suppressed)
+	if err != nil {
+		log = log.With("error", err)
+	}
+	log.Warn(what)
 }
