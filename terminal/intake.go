@@ -396,7 +396,11 @@ func (f *Face) warn(one item, what string, err error) {
 	if !ok {
 		return
 	}
-	f.log.Warn(what, append(attributes, "bytes", len(one.Payload), "qos", one.QoS, "suppressed", suppressed, "error", err)...)
+	attributes = append(attributes, "bytes", len(one.Payload), "qos", one.QoS, "suppressed", suppressed)
+	if err != nil {
+		attributes = append(attributes, "error", err)
+	}
+	f.log.Warn(what, attributes...)
 }
 
 // loggedTopics is how many lines a minute there are at most of topics that name no

@@ -35,6 +35,9 @@ var ErrOffline = errors.New("the MQTT broker is away")
 // to its topic.
 var ErrNobodyListens = errors.New("nobody has subscribed to the topic")
 
+// ErrNotAllowed: the broker's rules do not let us publish on the topic.
+var ErrNotAllowed = errors.New("the broker's rules (ACL) do not let edgelens publish there: give its user the right to write edgelens/v1/# and the topics of the terminals, in mqtt.acl_file where the broker is that of another edgelens")
+
 const (
 	// ackInterval is how often acknowledgements go out, in the order of the
 	// messages.
@@ -458,6 +461,8 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	switch {
 	case errors.Is(err, autopaho.ConnectionDownError), errors.Is(err, session.ErrNoConnection):
 		return ErrOffline
+	case err != nil && answer != nil && answer.ReasonCode == reasonNotAuthorized:
+		return fmt.Errorf("publish to the MQTT broker: %w", ErrNotAllowed)
 	case err != nil && answer != nil && answer.ReasonCode >= 0x80:
 		return refusal(answer.ReasonCode, message.Topic)
 	case err != nil && present.Err() != nil && s.lastReason.Load() == reasonTooLarge:
@@ -472,8 +477,11 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	return nil
 }
 
-// reasonNobody is "No matching subscribers" (MQTT 5, 3.4.2.1).
-const reasonNobody = 0x10
+// Reasons in a PUBACK (MQTT 5, 3.4.2.1): no matching subscribers, not authorized.
+const (
+	reasonNobody        = 0x10
+	reasonNotAuthorized = 0x87
+)
 
 // Unsubscribe ends the subscriptions, so that the broker gives to others what it
 // would keep for us.

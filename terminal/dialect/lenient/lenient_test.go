@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"edgelens/terminal/dialect/lenient"
 )
@@ -227,8 +228,8 @@ func FuzzRead(f *testing.F) {
 		if err != nil && len(fmt.Sprint(err)) > 100 {
 			t.Error(err)
 		}
-		// What is JSON stays what it is.
-		if json.Valid(payload) && err == nil && len(result.Objects) == 1 && result.Repaired == "" && payload[0] == '{' {
+		// What is JSON in UTF-8 stays what it is.
+		if utf8.Valid(payload) && json.Valid(payload) && err == nil && len(result.Objects) == 1 && result.Repaired == "" && payload[0] == '{' {
 			var before, after any
 			if json.Unmarshal(payload, &before) == nil && json.Unmarshal(result.Objects[0], &after) == nil && fmt.Sprint(before) != fmt.Sprint(after) {
 				t.Errorf("%q became %q", payload, result.Objects[0])

@@ -32,15 +32,20 @@ func (o Object) Decoded(set string) (decoded Object, known bool) {
 	return decoded, w.known
 }
 
+// maxAsked is how many bytes of texts are enough to tell their character set.
+const maxAsked = 64 << 10
+
 // texts appends those in a value that are not UTF-8, with the names.
 func texts(found [][]byte, v Value) [][]byte {
-	for i := 0; i < len(v); i++ {
+	size := 0
+	for i := 0; i < len(v) && size < maxAsked; i++ {
 		if v[i] != '"' {
 			continue
 		}
 		end := endOfString(v, i)
 		if text := v[i:end]; !utf8.Valid(text) && len(text) <= maxString {
 			found = append(found, text.bytes())
+			size += len(text)
 		}
 		i = end - 1
 	}
