@@ -89,7 +89,7 @@ func refusal(reason byte, topic string) error {
 	case reasonTopicName, reasonPayloadFormat:
 		return fmt.Errorf("publish to the MQTT broker: %w (reason 0x%02x)", ErrRefused, reason)
 	case reasonNotAuthorized:
-		return fmt.Errorf("the MQTT broker does not let this user publish on %s (reason 0x%02x); its rules (ACL) must", topic, reason)
+		return fmt.Errorf("publish on %s: %w (reason 0x%02x)", topic, ErrNotAllowed, reason)
 	case reasonQuota:
 		return fmt.Errorf("the MQTT broker takes no more for now (reason 0x%02x)", reason)
 	}

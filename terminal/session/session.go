@@ -461,8 +461,6 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	switch {
 	case errors.Is(err, autopaho.ConnectionDownError), errors.Is(err, session.ErrNoConnection):
 		return ErrOffline
-	case err != nil && answer != nil && answer.ReasonCode == reasonNotAuthorized:
-		return fmt.Errorf("publish to the MQTT broker: %w", ErrNotAllowed)
 	case err != nil && answer != nil && answer.ReasonCode >= 0x80:
 		return refusal(answer.ReasonCode, message.Topic)
 	case err != nil && present.Err() != nil && s.lastReason.Load() == reasonTooLarge:
@@ -477,11 +475,8 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	return nil
 }
 
-// Reasons in a PUBACK (MQTT 5, 3.4.2.1): no matching subscribers, not authorized.
-const (
-	reasonNobody        = 0x10
-	reasonNotAuthorized = 0x87
-)
+// reasonNobody is the reason in a PUBACK (MQTT 5, 3.4.2.1) for no matching subscribers.
+const reasonNobody = 0x10
 
 // Unsubscribe ends the subscriptions, so that the broker gives to others what it
 // would keep for us.
