@@ -217,6 +217,7 @@ func FuzzPredictions(f *testing.F) {
 	f.Add(floats(1, 2, 3e38, -3e38), uint8(models.Float32), 0.0, 0, 3, 0.0, true, uint8(0))
 	f.Add(floats(.1000001, .1000002), uint8(models.Float32), 0.0, 0, 2, 0.0, false, uint8(0))
 	f.Add([]byte{}, uint8(models.Float32), 0.0, 0, 3, 0.0, true, uint8(0))
+	f.Add(floats(.25), uint8(models.Float32), 0.0, 0, 3, 0.0, true, uint8(0))
 	f.Add([]byte{1}, uint8(models.InvalidDType), 0.0, 0, 3, 0.0, true, uint8(9))
 	f.Add([]byte{1, 2}, uint8(models.Uint8), math.Inf(1), 1, 3, 0.0, true, uint8(0))
 	f.Fuzz(func(t *testing.T, raw []byte, dtype uint8, scale float64, zero, topK int, minScore float64, logits bool, missing uint8) {
@@ -241,7 +242,7 @@ func FuzzPredictions(f *testing.F) {
 			}
 			return
 		}
-		checkPredictions(t, r.Predictions, spec.Output.Elements(), req)
+		checkPredictions(t, r.Predictions, max(2, spec.Output.Elements()), req) // a single sigmoid has two classes
 	})
 }
 
