@@ -350,18 +350,36 @@ func (e QueueName) Valid() bool {
 	}
 }
 
+// Defines values for SetAsideRetrySink.
+const (
+	SetAsideRetrySinkMqtt    SetAsideRetrySink = "mqtt"
+	SetAsideRetrySinkWebhook SetAsideRetrySink = "webhook"
+)
+
+// Valid indicates whether the value is a known member of the SetAsideRetrySink enum.
+func (e SetAsideRetrySink) Valid() bool {
+	switch e {
+	case SetAsideRetrySinkMqtt:
+		return true
+	case SetAsideRetrySinkWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StoredResultFace.
 const (
-	Http StoredResultFace = "http"
-	Mqtt StoredResultFace = "mqtt"
+	StoredResultFaceHttp StoredResultFace = "http"
+	StoredResultFaceMqtt StoredResultFace = "mqtt"
 )
 
 // Valid indicates whether the value is a known member of the StoredResultFace enum.
 func (e StoredResultFace) Valid() bool {
 	switch e {
-	case Http:
+	case StoredResultFaceHttp:
 		return true
-	case Mqtt:
+	case StoredResultFaceMqtt:
 		return true
 	default:
 		return false
@@ -383,6 +401,24 @@ func (e TensorDtype) Valid() bool {
 	case Int8:
 		return true
 	case Uint8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSetAsideParamsSink.
+const (
+	ListSetAsideParamsSinkMqtt    ListSetAsideParamsSink = "mqtt"
+	ListSetAsideParamsSinkWebhook ListSetAsideParamsSink = "webhook"
+)
+
+// Valid indicates whether the value is a known member of the ListSetAsideParamsSink enum.
+func (e ListSetAsideParamsSink) Valid() bool {
+	switch e {
+	case ListSetAsideParamsSinkMqtt:
+		return true
+	case ListSetAsideParamsSinkWebhook:
 		return true
 	default:
 		return false
@@ -909,8 +945,11 @@ type SetAsideRetry struct {
 	Ids *[]int64 `json:"ids,omitempty"`
 
 	// Sink Only those of this sink
-	Sink *string `json:"sink,omitempty"`
+	Sink *SetAsideRetrySink `json:"sink,omitempty"`
 }
+
+// SetAsideRetrySink Only those of this sink
+type SetAsideRetrySink string
 
 // StoredResult defines model for StoredResult.
 type StoredResult struct {
@@ -1048,11 +1087,11 @@ type GetJobParams struct {
 
 // ListSetAsideParams defines parameters for ListSetAside.
 type ListSetAsideParams struct {
-	// Sink Only those of this sink: `mqtt` or `webhook`.
-	Sink *string `form:"sink,omitempty" json:"sink,omitempty"`
+	// Sink Only those of this sink
+	Sink *ListSetAsideParamsSink `form:"sink,omitempty" json:"sink,omitempty"`
 
 	// Device Only those of this device.
-	Device *string `form:"device,omitempty" json:"device,omitempty"`
+	Device *DeviceID `form:"device,omitempty" json:"device,omitempty"`
 
 	// Limit How many to return at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1060,6 +1099,9 @@ type ListSetAsideParams struct {
 	// Cursor `next` of the page before; empty for the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// ListSetAsideParamsSink defines parameters for ListSetAside.
+type ListSetAsideParamsSink string
 
 // ListResultsParams defines parameters for ListResults.
 type ListResultsParams struct {
@@ -2777,9 +2819,23 @@ func (response ListNotUnderstood200JSONResponse) VisitListNotUnderstoodResponse(
 	return err
 }
 
-type ListNotUnderstood403ApplicationProblemPlusJSONResponse struct {
+type ListNotUnderstood400ApplicationProblemPlusJSONResponse struct {
 	RefusedApplicationProblemPlusJSONResponse
 }
+
+func (response ListNotUnderstood400ApplicationProblemPlusJSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotUnderstood403ApplicationProblemPlusJSONResponse Problem
 
 func (response ListNotUnderstood403ApplicationProblemPlusJSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
 
@@ -2841,6 +2897,34 @@ func (response ListSetAside400ApplicationProblemPlusJSONResponse) VisitListSetAs
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSetAside403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSetAside403ApplicationProblemPlusJSONResponse) VisitListSetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSetAside421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSetAside421ApplicationProblemPlusJSONResponse) VisitListSetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2922,6 +3006,34 @@ func (response RetrySetAside413ApplicationProblemPlusJSONResponse) VisitRetrySet
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside415ApplicationProblemPlusJSONResponse Problem
+
+func (response RetrySetAside415ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside421ApplicationProblemPlusJSONResponse Problem
+
+func (response RetrySetAside421ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -43,6 +43,14 @@ func (s *Server) ListSetAside(ctx context.Context, r ListSetAsideRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	if sink := r.Params.Sink; sink != nil && !sink.Valid() {
+		return nil, errSink
+	}
+	if device := r.Params.Device; device != nil {
+		if err := checkDevice(*device); err != nil {
+			return nil, err
+		}
+	}
 	page, next, err := s.outbox.ListSetAside(ctx, edgelens.SetAsideFilter{
 		Sink: text(r.Params.Sink), Device: text(r.Params.Device), Cursor: text(r.Params.Cursor), Limit: limit,
 	})
@@ -56,6 +64,23 @@ func (s *Server) ListSetAside(ctx context.Context, r ListSetAsideRequestObject) 
 		})
 	}
 	return list, nil
+}
+
+// errSink refuses what is no sink: it would list nothing, which looks like good news.
+var errSink = fmt.Errorf("%w: sink must be mqtt or webhook", edgelens.ErrInvalid)
+
+// hasNull reports whether a member of an object is null.
+func hasNull(object json.RawMessage) bool {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return true
+	}
+	for _, value := range members {
+		if string(value) == "null" {
+			return true
+		}
+	}
+	return false
 }
 
 // maxRetryIDs is how many ids one retry may name.
@@ -100,7 +125,7 @@ func readRetry(body io.Reader) (wanted SetAsideRetry, err error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&wanted); err != nil || wanted.Ids != nil && len(*wanted.Ids) > maxRetryIDs {
+	if err := decoder.Decode(&wanted); err != nil || wanted.Sink != nil && !wanted.Sink.Valid() || hasNull(object) || wanted.Ids != nil && len(*wanted.Ids) > maxRetryIDs {
 		return wanted, fmt.Errorf("%w: %s, with at most %d ids", edgelens.ErrInvalid, form, maxRetryIDs)
 	}
 	return wanted, nil
