@@ -46,6 +46,11 @@ func TestListSetAside(t *testing.T) {
 			t.Errorf("%s, want %s", w.Body, want)
 		}
 	}
+	for _, query := range []string{"sink=webhok", "sink=", "device=", "device=%2F"} {
+		if w := s.do(request("GET", "/api/outbox?"+query, "", nil)); w.Code != 400 {
+			t.Errorf("%s: %d %s", query, w.Code, w.Body)
+		}
+	}
 	if w := newServer(t, nil).do(request("GET", "/api/outbox", "", nil)); w.Code != 200 || !strings.Contains(w.Body.String(), `"events":[]`) {
 		t.Errorf("without an outbox: %d %s", w.Code, w.Body)
 	}
@@ -68,6 +73,8 @@ func TestRetrySetAside(t *testing.T) {
 		"misspelled":       {`{"id":[1]}`, 400, "", "[]", 0},
 		"no JSON":          {`ids=1`, 400, "", "[]", 0},
 		"another type":     {`{"ids":"1"}`, 400, "", "[]", 0},
+		"an unknown sink":  {`{"sink":"webhok"}`, 400, "", "[]", 0},
+		"null":             {`{"ids":null}`, 400, "", "[]", 0},
 		"too many":         {`{"ids":[` + strings.TrimSuffix(strings.Repeat("1,", 1001), ",") + `]}`, 400, "", "[]", 0},
 		"larger than that": {`{"ids":[` + strings.Repeat(" ", 70<<10) + `]}`, 413, "", "[]", 0},
 	} {
