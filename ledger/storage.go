@@ -203,11 +203,14 @@ func (l *Ledger) RecordsWithoutImage() int64 {
 	return l.storage.withoutImage
 }
 
-// checkWritable returns an edgelens.ErrStorage while the database is known not to
-// be writable.
+// checkWritable returns errMoved while the database is known to be elsewhere: a
+// write would succeed. Where it fails, it is tried nevertheless: there may be room
+// again.
 func (l *Ledger) checkWritable() error {
-	database, _ := l.storage.get()
-	return database
+	if database, _ := l.storage.get(); errors.Is(database, errMoved) {
+		return database
+	}
+	return nil
 }
 
 // Problem is something that keeps the ledger from serving as it should.
