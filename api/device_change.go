@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"edgelens"
+	"edgelens/internal/similar"
 )
 
 // changeWanted is what the body of a change must be.
@@ -33,7 +34,7 @@ func readChange(body json.RawMessage) (edgelens.DeviceChange, error) {
 			continue
 		}
 		for _, setting := range deviceSettings {
-			if strings.Contains(plain(name), plain(setting)) || distance(name, setting) <= 2 {
+			if strings.Contains(plain(name), plain(setting)) || similar.Distance(name[:min(len(name), 2*len(setting))], setting) <= 2 {
 				return invalid("there is no setting %q; did you mean %q?", clip(name), setting)
 			}
 		}
@@ -85,28 +86,4 @@ func readOrReset[T any](value json.RawMessage, into **T) error {
 // plain returns a name in small letters and without what separates words in it.
 func plain(name string) string {
 	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
-}
-
-// distance is how many letters are to be added, removed or replaced to make a b,
-// of names that are no longer than settings are.
-func distance(a, b string) int {
-	if len(a) > 2*len(b) {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

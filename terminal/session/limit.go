@@ -91,7 +91,7 @@ func refusal(reason byte, topic string) error {
 	case reasonNotAuthorized:
 		return fmt.Errorf("publish on %s: %w (reason 0x%02x)", topic, ErrNotAllowed, reason)
 	case reasonQuota:
-		return fmt.Errorf("the MQTT broker takes no more for now (reason 0x%02x)", reason)
+		return fmt.Errorf("the MQTT broker takes no more at the moment, its quota is used up (reason 0x%02x)", reason)
 	}
 	return fmt.Errorf("the MQTT broker does not take the message (reason 0x%02x)", reason)
 }

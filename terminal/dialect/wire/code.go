@@ -3,6 +3,8 @@ package wire
 import (
 	"fmt"
 	"strings"
+
+	"edgelens/internal/similar"
 )
 
 // codeDepth is how deep in a record members are looked for that nearly have the
@@ -108,25 +110,5 @@ func near(name, wanted string) bool {
 	if len(name) > len(wanted)+slip || len(name) < len(wanted)-slip {
 		return false
 	}
-	return distance(name, wanted) <= slip
-}
-
-// distance is how many letters are to be added, removed or replaced to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return similar.Distance(name, wanted) <= slip
 }
