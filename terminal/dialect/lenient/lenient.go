@@ -10,7 +10,6 @@ package lenient
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"strings"
 	"unicode/utf8"
@@ -142,13 +141,10 @@ func (r *reader) message(nested int, result *Result) error {
 		if err := r.string(); err != nil {
 			return err
 		}
-		var text string
-		if err := json.Unmarshal(r.out[start:], &text); err != nil {
-			return errSyntax
-		}
+		text := Unquote(r.out[start:]) // read copies what it keeps of it
 		r.out = r.out[:start]
 		r.repairs.add(inString)
-		return read([]byte(text), nested-1, result, r.repairs)
+		return read(text, nested-1, result, r.repairs)
 	default:
 		return errNoObject
 	}

@@ -82,6 +82,7 @@ var readTests = map[string]struct {
 	"JSON in a string":               {`"{\"a\":\"b\\\"c\"}"`, `{"a":"b\"c"}`, "JSON in a string"},
 	"twice in a string":              {`"\"{\\\"a\\\":1}\""`, `{"a":1}`, "JSON in a string"},
 	"three times in a string":        {`"\"\\\"{}\\\"\""`, "", ""},
+	"GBK in JSON in a string":        {"\"{\\\"a\\\":\\\"\xd5\xc5\xc8\xfd\\\"}\"", "{\"a\":\"\xd5\xc5\xc8\xfd\"}", "JSON in a string"},
 	"nearly JSON in a string":        {`"{'a':1}"`, `{"a":1}`, "single quotes, JSON in a string"},
 	"Big5, a backslash at the end":   {"{\"a\":\"\xb3\\\"}", "{\"a\":\"\xb3\\\\\"}", ""},
 	"GBK, a backslash in the middle": {"{\"a\":\"\xd5\\n\",}", "{\"a\":\"\xd5\\\\n\"}", "a comma too many"},
