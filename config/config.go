@@ -31,6 +31,8 @@ type Config struct {
 	DataDir string
 	// ModelsDir holds the model files; "" means "models" in DataDir.
 	ModelsDir string
+	// derived are the keys of the settings that Complete has filled in.
+	derived []string
 	// Model is the default model's name; "" means the manifest's default.
 	Model string
 	// ModelMirror is a folder or URL that `model pull` tries first.
@@ -88,14 +90,18 @@ func Default() Config {
 func (c *Config) Complete() {
 	if c.ModelsDir == "" {
 		c.ModelsDir = filepath.Join(c.DataDir, "models")
+		c.derived = append(c.derived, "models_dir")
 	}
 	if c.Recognize.Workers == 0 {
 		c.Recognize.Workers = c.Inference.InterpretersOrCores() + 1
+		c.derived = append(c.derived, "recognize.workers")
 	}
 	if c.Recognize.Queue < 0 {
 		c.Recognize.Queue = c.Recognize.Workers
+		c.derived = append(c.derived, "recognize.queue")
 	}
 	if c.Jobs.Concurrency == 0 {
+		c.derived = append(c.derived, "jobs.concurrency")
 		c.Jobs.Concurrency = min(max(1, c.Recognize.Workers), 1024) // Validate blames the workers alone
 	}
 	c.Mosquitto.MaxPacketBytes = c.Terminal.MaxMessageBytes

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -157,6 +158,9 @@ func (c *Config) Print(w io.Writer) error {
 			shown = strconv.Quote(shown)
 		}
 		help := s.help
+		if slices.Contains(c.derived, s.key) { // another machine or folder has another value
+			key, help = "# "+key, help+" (derived)"
+		}
 		if strings.Contains(shown, mask) {
 			help += " (" + mask + " is not shown: put the real value here)"
 		}

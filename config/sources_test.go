@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -80,10 +81,13 @@ func effective(t testing.TB, c *config.Config) map[string]string {
 	return values
 }
 
+var derivedMark = regexp.MustCompile(`(?m)^( *)# `)
+
 // effectiveText is effective of what was printed, with its masks.
 func effectiveText(t testing.TB, text string) map[string]string {
 	t.Helper()
 	var tree map[string]any
+	text = derivedMark.ReplaceAllString(text, "$1") // what is derived is printed as a comment
 	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
 		t.Fatalf("Print did not write YAML: %v", err)
 	}
@@ -333,6 +337,25 @@ func TestWhichFileIsRead(t *testing.T) {
 				t.Errorf("model %q, want %q", c.Model, test.want)
 			}
 		})
+	}
+}
+
+// What depends on other settings or on the machine is shown, but not pinned.
+func TestPrintMarksDerivedSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c, err := source{args: []string{"--data-dir=/first"}}.load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := print(t, c)
+	for _, key := range []string{"\n# models_dir: \"/first/models\"", "\n  # workers: ", "\n  # queue: ", "\n  # concurrency: "} {
+		if !strings.Contains("\n"+text, key) {
+			t.Errorf("no %q in\n%s", key, text)
+		}
+	}
+	other, err := source{file: strings.Replace(text, "/first", "/second", 1)}.load(t)
+	if err != nil || other.ModelsDir != "/second/models" {
+		t.Errorf("%v, %v", other, err)
 	}
 }
 

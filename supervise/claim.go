@@ -92,7 +92,7 @@ func (c *claim) stopLeftover(ctx context.Context, spec Spec) error {
 	recorded, folder, _ := strings.Cut(recorded, folderMark)
 	if folder == "" || folder != folderID(spec.Dir) {
 		if recorded != "" {
-			c.log.Warn("the folder is a copy, or was restored: the private server that its pid file names is another's, and left alone", "folder", spec.Dir)
+			c.log.Warn("the folder is a copy, or was restored: the private server that its pid file names is another's, and left alone. Two nodes of one name must not use one broker: remove the file node from the data folder of a copy", "folder", spec.Dir)
 		}
 		return nil
 	}

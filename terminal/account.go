@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"slices"
 	"strings"
 
 	"edgelens"
@@ -36,7 +37,8 @@ func (f *Face) empty(one item) {
 // foreignTopic keeps that there is a message on a topic that no dialect has: a terminal
 // may be set up wrongly.
 func (f *Face) foreignTopic(m session.Message) {
-	if len(m.Payload) == 0 {
+	isDownlink := slices.ContainsFunc(f.matcher, func(d dialect.Dialect) bool { return d.Downlink(m.Topic) })
+	if len(m.Payload) == 0 || isDownlink {
 		return
 	}
 	f.metrics.count(in, "", kindForeign)

@@ -22,7 +22,10 @@ func TestWhatIsNotUnderstoodIsShown(t *testing.T) {
 		c.say("fungxi_NEW_upLink", "Ann came in")
 	}
 	c.say("fungxi_NEW_uplink", `{"cmd":"heartU"}`)
+	c.say("fungxi_NEW_downLink", `{"cmd":"heartD"}`)
 	c.say("fungxi_.._upLink", `{"cmd":"heartU"}`)
+	c.say("fungxi_F1_upLink", `{"cmd":"hartU"}`)
+	c.say("fungxi_F1_upLink", `{"hello":"world"}`)
 	c.say("fungxi_F1_upLink", `{'cmd':'verifiedRecordU','data':[{'num':1,'name':'Ann'},7]}`)
 	c.say("fungxi_F1_upLink", `{"cmd":"verifiedRecordU","data":[]}`)
 	c.say("fungxi_F1_upLink", "")
@@ -45,6 +48,8 @@ func TestWhatIsNotUnderstoodIsShown(t *testing.T) {
 		{Topic: "fungxi_F1_upLink", Device: "F1", Dialect: "fungxi", Count: 1, Reason: "single quotes", Excerpt: `{'cmd':'`},
 		{Topic: "fungxi_F1_upLink", Device: "F1", Dialect: "fungxi", Count: 1, Reason: "left out", Excerpt: `{'cmd':'`},
 		{Topic: "fungxi_F1_upLink", Device: "F1", Dialect: "fungxi", Count: 1, Reason: "has no record", Excerpt: `"data":[]`},
+		{Topic: "fungxi_F1_upLink", Device: "F1", Dialect: "fungxi", Count: 1, Reason: `the kind "hartU", which is not known`, Excerpt: `{"cmd":"xxxxx"}`},
+		{Topic: "fungxi_F1_upLink", Device: "F1", Dialect: "fungxi", Count: 1, Reason: "does not name its kind", Excerpt: `{"hello":"xxxxx"}`},
 	} {
 		if !slices.ContainsFunc(list, func(got edgelens.NotUnderstood) bool {
 			return got.Topic == want.Topic && got.Device == want.Device && got.Dialect == want.Dialect && got.Count == want.Count &&
@@ -53,7 +58,10 @@ func TestWhatIsNotUnderstoodIsShown(t *testing.T) {
 			t.Errorf("%+v is not among %+v", want, list)
 		}
 	}
-	if got := s.device("F1").NotUnderstood; len(got) != 3 {
+	if slices.ContainsFunc(list, func(one edgelens.NotUnderstood) bool { return strings.HasSuffix(one.Topic, "_downLink") }) {
+		t.Errorf("what edgelens sends is listed: %+v", list)
+	}
+	if got := s.device("F1").NotUnderstood; len(got) != 5 {
 		t.Errorf("of the device: %+v", got)
 	}
 	if text := fmt.Sprint(list) + s.log.String(); strings.Contains(text, "Ann") {

@@ -37,7 +37,7 @@ func coloursEnvironment(t *testing.T) []string {
 	t.Helper()
 	c := settings(t)
 	withColours(t, c)
-	return []string{"EDGELENS_MODELS_DIR=" + c.ModelsDir, "EDGELENS_MODEL=colours"}
+	return []string{"EDGELENS_DATA_DIR=" + c.DataDir, "EDGELENS_MODELS_DIR=" + c.ModelsDir, "EDGELENS_MODEL=colours"}
 }
 
 func TestRecognizeCommand(t *testing.T) {
@@ -90,8 +90,25 @@ func TestRecognizeCommand(t *testing.T) {
 	}
 }
 
+func TestUnknownFlagSuggestsOne(t *testing.T) {
+	for flag, want := range map[string]string{"--topk": "--top-k", "--lissen": "", "--min-scor": "--min-score"} {
+		_, _, text := runCommand(t, nil, "recognize", flag, "1", "x.jpg")
+		if want != "" && !strings.Contains(text, "did you mean "+want+"?") || want == "" && !strings.Contains(text, "edgelens recognize --help") {
+			t.Errorf("%s: %s", flag, text)
+		}
+	}
+}
+
 func TestModelCommands(t *testing.T) {
 	environ := coloursEnvironment(t)
+	t.Run("verify by name", func(t *testing.T) {
+		if status, out, text := runCommand(t, environ, "model", "verify", "colours"); status != 0 || out != "colours: can be used\n" {
+			t.Errorf("status %d, %q, %q", status, out, text)
+		}
+		if status, out, _ := runCommand(t, environ, "model", "verify", "nope"); status != 1 || !strings.Contains(out, "nope") {
+			t.Errorf("status %d, %q", status, out)
+		}
+	})
 	t.Run("list", func(t *testing.T) {
 		status, out, _ := runCommand(t, environ, "model", "list")
 		for _, want := range []string{"colours", "default", "mobilenet_v2_1.0_224_int8", "missing"} {

@@ -42,10 +42,11 @@ where to listen. --url names another: http(s):// of a service or of a worker's
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthTimeout)
 			defer cancel()
-			if err := askHealth(ctx, target); err != nil {
+			health, err := askHealth(ctx, target)
+			if err != nil {
 				return fmt.Errorf("%s is not healthy: %w", target, err)
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "ok")
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), health)
 			return err
 		},
 	}
@@ -70,11 +71,15 @@ func urlOf(listen string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
-// askHealth returns nil where what is at the address is ready, and else why not.
-func askHealth(ctx context.Context, target string) error {
+// healthy is what the command prints where nothing is wrong.
+const healthy = "ok"
+
+// askHealth returns "ok", or "degraded" with the reasons, of what is at the address; an
+// error where it is not ready.
+func askHealth(ctx context.Context, target string) (string, error) {
 	address, err := url.Parse(target)
 	if err != nil {
-		return fmt.Errorf("the address cannot be read: %w", err)
+		return "", fmt.Errorf("the address cannot be read: %w", err)
 	}
 	switch address.Scheme {
 	case "http", "https":
@@ -84,37 +89,56 @@ func askHealth(ctx context.Context, target string) error {
 		if address.Port() == "" {
 			host = net.JoinHostPort(address.Hostname(), "1883")
 		}
-		return supervise.GreetBroker(ctx, "tcp", host)
+		return healthy, supervise.GreetBroker(ctx, "tcp", host)
 	default:
-		return errors.New("the address must begin with http://, https:// or mqtt://")
+		return "", errors.New("the address must begin with http://, https:// or mqtt://")
 	}
 }
 
-// askReady returns nil for 200, and else what the service waits for.
-func askReady(ctx context.Context, readyz string) error {
+// readiness is the body of /readyz. A worker's is lines of text.
+type readiness struct {
+	Status  string
+	Reasons []struct{ Name, Reason string }
+}
+
+// String returns the status and, where there are reasons, each of them.
+func (r readiness) String() string {
+	if len(r.Reasons) == 0 {
+		return r.Status
+	}
+	reasons := make([]string, len(r.Reasons))
+	for i, reason := range r.Reasons {
+		reasons[i] = reason.Name + ": " + reason.Reason
+	}
+	return r.Status + ": " + strings.Join(reasons, "; ")
+}
+
+// askReady returns the readiness where the answer is 200; an error with it elsewhere.
+func askReady(ctx context.Context, readyz string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, readyz, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer response.Body.Close() // read only
-	if response.StatusCode == http.StatusOK {
-		return nil
-	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if err != nil {
-		return err
+		return "", err
 	}
-	var health struct {
-		Waiting []string `json:"waiting"`
+	var health readiness
+	read := json.Unmarshal(body, &health) == nil && health.Status != ""
+	switch {
+	case response.StatusCode == http.StatusOK && read:
+		return health.String(), nil
+	case response.StatusCode == http.StatusOK:
+		return healthy, nil
+	case read:
+		return "", errors.New(health.String())
+	default:
+		text := strings.Join(strings.Fields(string(body)), " ")
+		return "", fmt.Errorf("it answers %s: %.300s", response.Status, text)
 	}
-	if json.Unmarshal(body, &health) == nil && len(health.Waiting) > 0 {
-		return fmt.Errorf("it waits: %s", strings.Join(health.Waiting, "; "))
-	}
-	// A worker says it in lines.
-	said := strings.Join(strings.Fields(string(body)), " ")
-	return fmt.Errorf("it answers %s: %.300s", response.Status, said)
 }

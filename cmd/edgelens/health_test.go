@@ -29,7 +29,7 @@ func TestHealthCommand(t *testing.T) {
 		"the broker answers":       {args: []string{"--url", "mqtt://" + greeting(t, "\x20\x02\x00\x00")}},
 		"the broker refuses users": {args: []string{"--url", "mqtt://" + greeting(t, "\x20\x02\x00\x05")}},
 
-		"not ready":                {args: []string{"--url", answering(t, 503, `{"status":"waiting","waiting":["model: loading","redis: down"]}`)}, says: "it waits: model: loading; redis: down"},
+		"not ready":                {args: []string{"--url", answering(t, 503, `{"status":"unavailable","reasons":[{"name":"model","reason":"loading"},{"name":"redis","reason":"down"}]}`)}, says: "unavailable: model: loading; redis: down"},
 		"a worker is not ready":    {args: []string{"--url", answering(t, 503, "model: loading\nredis: not asked yet\n")}, says: "503 Service Unavailable: model: loading redis: not asked yet"},
 		"another service":          {args: []string{"--url", answering(t, 404, "")}, says: "it answers 404"},
 		"nobody listens":           {environ: []string{"EDGELENS_LISTEN=" + unused(t)}, says: "connection refused"},
@@ -52,6 +52,15 @@ func TestHealthCommand(t *testing.T) {
 				t.Errorf("%d lines, want one sentence:\n%s", lines, faults.String())
 			}
 		})
+	}
+}
+
+// What is degraded is healthy, and the reasons are shown.
+func TestHealthOfADegradedService(t *testing.T) {
+	var out, errors bytes.Buffer
+	url := answering(t, 200, `{"status":"degraded","reasons":[{"name":"delivery","reason":"401 of the webhook","severity":"degraded"}]}`)
+	if status := execute(t.Context(), []string{"health", "--url", url}, nil, &out, &errors); status != 0 || out.String() != "degraded: delivery: 401 of the webhook\n" {
+		t.Errorf("status %d, %q, %q", status, &out, &errors)
 	}
 }
 

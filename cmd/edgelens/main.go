@@ -14,9 +14,11 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"edgelens/inference/probe"
 	"edgelens/inference/tflite"
+	"edgelens/internal/similar"
 )
 
 // version is set by the Makefile from git.
@@ -56,8 +58,23 @@ func newRoot(environ []string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(explainFlag)
 	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newJob(), newOutbox(), newHealth(environ), newTerminal(), newConfig(environ), newBench(environ), newVersion())
 	return root
+}
+
+// explainFlag adds the flag that was probably meant to the error for an unknown one.
+func explainFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if name := similar.Name(unknown.GetSpecifiedName(), known); name != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, name)
+	}
+	return fmt.Errorf("%w; %s --help lists them", err, cmd.CommandPath())
 }
 
 // noArgs refuses arguments that are no flags. Some are meant as the value of a

@@ -20,9 +20,9 @@ import (
 
 func newModel(environ []string) *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "List, fetch and describe models"}
-	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelInspect(environ), newModelVerify(), newModelRequantize(), newModelDequantize()} {
+	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelInspect(environ), newModelVerify(environ), newModelRequantize(), newModelDequantize()} {
 		switch sub.Name() {
-		case "verify", "requantize", "dequantize": // which need nothing but the files
+		case "requantize", "dequantize": // which need nothing but the files
 		default:
 			config.AddFlags(sub.Flags(), "data_dir", "model", "inference.delegate", "inference.threads")
 		}

@@ -53,19 +53,23 @@ func isModelFile(arg string) bool {
 	return filepath.Ext(arg) == ".tflite" || strings.ContainsRune(arg, filepath.Separator)
 }
 
-func newModelVerify() *cobra.Command {
+func newModelVerify(environ []string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "verify FILE...",
-		Short: "Check .tflite files and try them in a process of their own: status 1 where one is refused",
+		Use:   "verify NAME|FILE...",
+		Short: "Check models, by name or .tflite file, and try them in a process of their own: status 1 where one is refused",
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := config.Load(cmd.Flags(), environ)
+			if err != nil {
+				return err
+			}
 			refused := false
-			for _, file := range files {
+			for _, arg := range args {
 				verdict := "can be used"
-				if err := verifyFile(cmd.Context(), file); err != nil {
+				if err := verifyModel(cmd.Context(), c, arg); err != nil {
 					refused, verdict = true, err.Error()
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", file, verdict) // only talk
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", arg, verdict) // only talk
 			}
 			if refused {
 				return errSilent
@@ -73,6 +77,26 @@ func newModelVerify() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// verifyModel returns why a model, given by its name or file, cannot be used; nil where
+// it can.
+func verifyModel(ctx context.Context, c *config.Config, arg string) error {
+	if isModelFile(arg) {
+		return verifyFile(ctx, arg)
+	}
+	registry, err := openModels(c)
+	if err != nil {
+		return err
+	}
+	model, err := registry.Get(arg)
+	if err != nil {
+		return err
+	}
+	if model.BuiltIn {
+		return nil // it is part of this binary
+	}
+	return verifyFile(ctx, model.Path)
 }
 
 // verifyFile says why a .tflite file cannot be used.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -98,6 +99,11 @@ func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
 	return err
 }
 
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // node is the parts of a running server.
 type node struct {
 	config    *config.Config
@@ -137,6 +143,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	// What terminals say is made durable from the start, and looked at later.
 	group.Go(s.terminals.start)
 	group.Go(func() error {
+		model := s.core.registry.Default()
 		if err := s.core.warmUp(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil // told to stop while loading
@@ -145,7 +152,9 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 				return fmt.Errorf("the default model cannot serve: %w", err)
 			}
 			s.log.Warn("there is no classifier: requests that name no model are refused until it is here, or answered by the built-in model of image quality, with a warning, where recognize.allow_stand_in is set",
-				"missing", s.core.registry.Default(), "allow_stand_in", s.config.Recognize.AllowStandIn, "cure", "edgelens model pull")
+				"missing", model, "models_dir", s.config.ModelsDir, "models_dir_exists", isFolder(s.config.ModelsDir),
+				"allow_stand_in", s.config.Recognize.AllowStandIn, "cure", "edgelens model pull --models-dir "+s.config.ModelsDir)
+			model = ""
 		}
 		if err := s.jobs.worker.Start(); err != nil {
 			return err
@@ -154,7 +163,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 		debug.FreeOSMemory()
 		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.loader, s.config) })
 		s.readiness.Ready("model")
-		s.log.Info("ready", "model", s.core.registry.Default(), "seconds", time.Since(start).Seconds())
+		s.log.Info("ready", "model", model, "seconds", time.Since(start).Seconds())
 		<-ctx.Done()
 		s.jobs.worker.Shutdown()
 		return nil

@@ -94,8 +94,9 @@ func simulateTerminals(ctx context.Context, flags *simulateFlags, out, talk io.W
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(talk, "%d %s of dialect %s at %s. To see what comes of it:\n  mosquitto_sub -t 'edgelens/v1/events/#'\n",
-		flags.terminals, plural(flags.terminals, "terminal"), flags.dialect, config.Broker) // only talk
+	fmt.Fprintf(talk, "%d %s of dialect %s at %s. To see what comes of it:\n  mosquitto_sub -L '%s/edgelens/v1/events/#'\n",
+		flags.terminals, plural(flags.terminals, "terminal"), flags.dialect, config.Broker,
+		strings.Replace(strings.TrimRight(config.Broker.String(), "/"), "tcp://", "mqtt://", 1)) // only talk
 	if err := runFleet(ctx, fleet, &config, flags.duration, talk); err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func TestTerminalSimulateCommand(t *testing.T) {
 		if status != 0 || !regexp.MustCompile(`(?m)^heartbeats +2 +2 +2 +0 `).MatchString(out) || !regexp.MustCompile(`(?m)^records +6 `).MatchString(out) {
 			t.Errorf("status %d\n%s%s", status, out, talk)
 		}
-		if !strings.Contains(talk, "mosquitto_sub -t 'edgelens/v1/events/#'") {
+		if !strings.Contains(talk, "mosquitto_sub -L '"+broker+"/edgelens/v1/events/#'") {
 			t.Errorf("no hint in\n%s", talk)
 		}
 	})

@@ -89,6 +89,9 @@ func (d *Dialect) Command(string, string, json.RawMessage, time.Time) (dialect.O
 	return dialect.Outgoing{}, fmt.Errorf("%w: a camera only sends pictures and takes no commands", dialect.ErrNoSuchCommand)
 }
 
+// Downlink implements dialect.Dialect: cameras read nothing.
+func (d *Dialect) Downlink(string) bool { return false }
+
 // Policy implements dialect.Dialect: a camera speaks when there is something to
 // see.
 func (d *Dialect) Policy() dialect.Policy { return dialect.Policy{} }

@@ -55,6 +55,9 @@ type Dialect interface {
 	// a broker's rules.
 	Topics(device string) (writes, reads []string)
 	// Policy is how its devices show that they live.
+	// Downlink reports whether a topic is one that devices of the dialect read, so that
+	// what comes on it was published by edgelens, or in its place.
+	Downlink(topic string) bool
 	Policy() Policy
 }
 

@@ -73,6 +73,12 @@ func (d *Dialect) Topics(device string) (writes, reads []string) {
 	return []string{own + records, own + snaps, own + replies, prefix + basic, prefix + heartbeat}, []string{own}
 }
 
+// Downlink implements dialect.Dialect.
+func (d *Dialect) Downlink(topic string) bool {
+	device, ok := strings.CutPrefix(topic, prefix)
+	return ok && device != basic && device != heartbeat && !strings.Contains(device, "/")
+}
+
 // Policy implements dialect.Dialect.
 func (d *Dialect) Policy() dialect.Policy {
 	return dialect.Policy{Heartbeat: d.config.Heartbeat, OfflineAfter: d.config.OfflineAfter}

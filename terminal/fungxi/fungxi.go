@@ -86,6 +86,11 @@ func (d *Dialect) Match(topic string) (device string, ok bool) {
 	return device, true
 }
 
+// Downlink implements dialect.Dialect.
+func (d *Dialect) Downlink(topic string) bool {
+	return strings.HasPrefix(topic, prefix) && strings.HasSuffix(topic, down)
+}
+
 // Policy implements dialect.Dialect.
 func (d *Dialect) Policy() dialect.Policy {
 	return dialect.Policy{Heartbeat: d.config.Heartbeat, OfflineAfter: d.config.OfflineAfter}

@@ -63,6 +63,9 @@ func (r Reading) Problems() (problems []string) {
 	leftOut, undecoded := r.LeftOut, 0
 	for _, message := range r.Messages {
 		leftOut += message.LeftOut
+		if message.Kind == dialect.Unknown {
+			problems = append(problems, unknownKind(message.Name))
+		}
 		if message.Kind == dialect.Records && len(message.Entries) == 0 {
 			problems = append(problems, fmt.Sprintf("The message %q has no record.", message.Name))
 		}
@@ -79,4 +82,11 @@ func (r Reading) Problems() (problems []string) {
 		problems = append(problems, "A text is not UTF-8, and its character set is not known: set charset of the device.")
 	}
 	return problems
+}
+
+func unknownKind(name string) string {
+	if name == "" {
+		return "The message does not name its kind (cmd or operator)."
+	}
+	return fmt.Sprintf("The message is of the kind %q, which is not known.", name)
 }
