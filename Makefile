@@ -53,10 +53,10 @@ ENVIRONMENT := PATH HOME TFLITE_ROOT GOFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_LDFLA
 
 VERSION = $(shell git -c safe.directory='*' describe --tags --always --dirty 2>/dev/null || echo unknown)
 # Development tools have a module of their own, so that the service's stays small.
-TOOL := go tool -modfile=tools/go.mod
+TOOL := go tool -modfile=tools/tools.mod
 TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
 FUZZTIME ?= 30s
-FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./faulttest
+FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./test/fault
 # Flags for those of the test pictures that are at hand.
 TEST_PICTURES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARED)/images/,$(1))))
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml

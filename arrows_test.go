@@ -18,57 +18,55 @@ import (
 // module is the import path of the root package.
 const module = "edgelens"
 
-// anything, in arrows, lets a room import every other package.
+// anything, in arrows, lets a package import every other package.
 const anything = "*"
 
-// arrows says which packages of this module the packages of a room may
-// import, besides the root package and others of the same room. A room is a
-// folder with all below it that has no row of its own.
-var arrows = map[string][]string{
-	"":                 nil, // the root package: see also outside
-	"models":           nil,
-	"inference":        {"models"},
-	"inference/fake":   {"inference", "models"},
-	"inference/tflite": {"inference", "models"},
-	"preprocess":       {"models"},
-	"recognize":        {"models"},
-	"cache":            nil,
-	"internal":         nil, // small machinery that several rooms share
-	"datadir":          nil,
-	"ledger":           {"datadir"},
-	"supervise":        {"datadir"},
-	"api":              {"internal"},
-	"worker":           nil,
-	"event":            nil,
-	"deliver":          nil,
-	"webhook":          {"deliver", "event"},
-	"terminal":         {"deliver", "event", "internal"},
-	"telemetry":        nil,
-	"web":              nil,
-	"benchmarks":       nil,
-	"config":           {anything}, // the packages whose Config it gathers
-	"cmd/edgelens":     {anything},
-	"faulttest":        nil, // black box; its tests borrow models/modeltest
-	"arm64test":        nil, // the same
+// shared is the row of the small packages that every other may import.
+const shared = "internal"
 
-	"models/quality/evaluate": {"models", "inference", "inference/tflite"}, // a program to judge the built-in model with
+// arrows lists, for each row, which packages of this module its packages may import,
+// besides the root package, the shared ones and others of the same row. A row is a folder
+// with all below it that has no row of its own.
+var arrows = map[string][]string{
+	"":                   nil, // the root package: see also outside
+	"models":             nil,
+	"inference":          {"models"},
+	"inference/fake":     {"inference", "models"},
+	"inference/tflite":   {"inference", "models"},
+	"preprocess":         {"models"},
+	"recognize":          {"models"},
+	"worker":             nil,
+	"api":                nil,
+	"terminal":           {"internal/notify"},
+	"benchmarks":         nil,
+	"cmd/edgelens":       {anything},
+	shared:               nil,
+	"internal/cache":     nil,
+	"internal/datadir":   nil,
+	"internal/ledger":    {"internal/datadir"},
+	"internal/supervise": {"internal/datadir"},
+	"internal/notify":    nil, // with the events and the webhook below it
+	"internal/telemetry": nil,
+	"internal/config":    {anything},                                  // the packages whose Config it gathers
+	"test":               nil,                                         // black boxes; their tests borrow models/modeltest
+	"tools/quality":      {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
 }
 
-// outside says which rooms alone may import a package from elsewhere, or one
+// outside lists which rows alone may import a package from elsewhere, or one
 // below it.
 var outside = map[string][]string{
 	"gocv.io/x/gocv":                 {"preprocess"},
 	"github.com/mattn/go-tflite":     {"inference/tflite"},
 	"github.com/labstack/echo":       {"api"},
 	"github.com/hibiken/asynq":       {"worker"},
-	"github.com/mattn/go-sqlite3":    {"ledger"},
-	"github.com/pressly/goose":       {"ledger"},
+	"github.com/mattn/go-sqlite3":    {"internal/ledger"},
+	"github.com/pressly/goose":       {"internal/ledger"},
 	"github.com/eclipse/paho.golang": {"terminal"},
 	"C":                              {"preprocess", "inference/tflite"},
 }
 
-// room returns the longest row of arrows that holds the package in folder.
-func room(folder string) (string, bool) {
+// rowOf returns the longest row of arrows that holds the package in folder.
+func rowOf(folder string) (string, bool) {
 	for dir := folder; dir != "."; dir = path.Dir(dir) {
 		if _, ok := arrows[dir]; ok {
 			return dir, true
@@ -84,10 +82,10 @@ func room(folder string) (string, bool) {
 // name ends in "test", like net/http/httptest.
 func supportsTests(folder string) bool { return strings.HasSuffix(folder, "test") }
 
-// faultOf says what is wrong with the package in folder ("" is the root)
+// violation says what is wrong with the package in folder ("" is the root)
 // importing imported; "" means nothing.
-func faultOf(folder, imported string) string {
-	from, ok := room(folder)
+func violation(folder, imported string) string {
+	from, ok := rowOf(folder)
 	if !ok {
 		return fmt.Sprintf("folder %q has no row in the table of arrows", folder)
 	}
@@ -96,7 +94,7 @@ func faultOf(folder, imported string) string {
 		to, ours = "", true
 	}
 	if !ours {
-		return faultOfOutside(folder, from, imported)
+		return violationOfOutside(folder, from, imported)
 	}
 	if from == "" {
 		return "the root package may import the standard library only"
@@ -104,13 +102,13 @@ func faultOf(folder, imported string) string {
 	if supportsTests(to) && !supportsTests(folder) {
 		return imported + " is for tests and may be imported by _test.go files only"
 	}
-	target, ok := room(to)
+	target, ok := rowOf(to)
 	switch {
 	case !ok:
 		return fmt.Sprintf("folder %q has no row in the table of arrows", to)
 	case strings.HasPrefix(target, "cmd/"):
 		return "nothing may import a program"
-	case target == "", target == from:
+	case target == "", target == from, target == shared:
 		return ""
 	case slices.Contains(arrows[from], target), slices.Contains(arrows[from], anything):
 		return ""
@@ -118,18 +116,18 @@ func faultOf(folder, imported string) string {
 	return fmt.Sprintf("%s may not import %s: no arrow leads from %q to %q", folder, imported, from, target)
 }
 
-// faultOfOutside is faultOf for a package that is not of this module.
-func faultOfOutside(folder, from, imported string) string {
+// violationOfOutside is violation for a package that is not of this module.
+func violationOfOutside(folder, from, imported string) string {
 	first, _, _ := strings.Cut(imported, "/")
 	if from == "" && (strings.Contains(first, ".") || imported == "C") {
 		return "the root package may import the standard library only"
 	}
-	for owned, rooms := range outside {
+	for owned, rows := range outside {
 		if imported != owned && !strings.HasPrefix(imported, owned+"/") {
 			continue
 		}
-		if !slices.Contains(rooms, from) {
-			return fmt.Sprintf("%s may not import %s: only %s may", folder, imported, strings.Join(rooms, " and "))
+		if !slices.Contains(rows, from) {
+			return fmt.Sprintf("%s may not import %s: only %s may", folder, imported, strings.Join(rows, " and "))
 		}
 	}
 	return ""
@@ -191,7 +189,7 @@ func notOurs(name, rel string) bool {
 	return err == nil
 }
 
-// folderOf returns the folder of a file as faultOf takes it.
+// folderOf returns the folder of a file as violation takes it.
 func folderOf(file string) string {
 	if dir := path.Dir(file); dir != "." {
 		return dir
@@ -210,13 +208,13 @@ func TestImportsFollowTheArrows(t *testing.T) {
 	}
 	sort.Strings(files)
 	for _, file := range files {
-		if _, ok := room(folderOf(file)); !ok {
-			t.Errorf("%s: its folder has no row in the table of arrows; add one, and say why in docs/adr if it is a new room", file)
+		if _, ok := rowOf(folderOf(file)); !ok {
+			t.Errorf("%s: its folder has no row in the table of arrows; add one, and say why in docs/adr if it is a new part", file)
 			continue
 		}
 		for _, imported := range imports[file] {
-			if fault := faultOf(folderOf(file), imported); fault != "" {
-				t.Errorf("%s: %s", file, fault)
+			if violated := violation(folderOf(file), imported); violated != "" {
+				t.Errorf("%s: %s", file, violated)
 			}
 		}
 	}
@@ -231,13 +229,13 @@ func TestArrowsForbid(t *testing.T) {
 		"root, other module":               {"", "golang.org/x/sync/errgroup", true},
 		"root, own package":                {"", "edgelens/models", true},
 		"root, cgo":                        {"", "C", true},
-		"everyone, root":                   {"cache", "edgelens", false},
-		"everyone, other module":           {"cache", "github.com/maypok86/otter/v2", false},
-		"face, other face":                 {"api", "edgelens/worker", true},
-		"face, room below other face":      {"api", "edgelens/terminal/fungxi", true},
-		"face, core":                       {"worker", "edgelens/recognize", true},
-		"face, own sub-package":            {"terminal", "edgelens/terminal/fungxi", false},
-		"sub-package, its face":            {"terminal/fungxi", "edgelens/terminal", false},
+		"everyone, root":                   {"internal/cache", "edgelens", false},
+		"everyone, other module":           {"internal/cache", "github.com/maypok86/otter/v2", false},
+		"adapter, other adapter":           {"api", "edgelens/worker", true},
+		"adapter, package below another":   {"api", "edgelens/terminal/fungxi", true},
+		"adapter, core":                    {"worker", "edgelens/recognize", true},
+		"adapter, own sub-package":         {"terminal", "edgelens/terminal/fungxi", false},
+		"sub-package, its adapter":         {"terminal/fungxi", "edgelens/terminal", false},
 		"core, backend":                    {"recognize", "edgelens/inference/tflite", true},
 		"core, models":                     {"recognize", "edgelens/models", false},
 		"contract, its backend":            {"inference", "edgelens/inference/tflite", true},
@@ -251,25 +249,29 @@ func TestArrowsForbid(t *testing.T) {
 		"go-tflite in its backend":         {"inference/tflite", "github.com/mattn/go-tflite", false},
 		"go-tflite in the contract":        {"inference", "github.com/mattn/go-tflite", true},
 		"echo in api":                      {"api", "github.com/labstack/echo/v4", false},
-		"echo elsewhere":                   {"telemetry", "github.com/labstack/echo/v4", true},
+		"echo elsewhere":                   {"internal/telemetry", "github.com/labstack/echo/v4", true},
 		"cgo in preprocess":                {"preprocess", "C", false},
-		"cgo elsewhere":                    {"ledger", "C", true},
+		"cgo elsewhere":                    {"internal/ledger", "C", true},
 		"program, everything":              {"cmd/edgelens", "edgelens/inference/tflite", false},
-		"anyone, a program":                {"config", "edgelens/cmd/edgelens", true},
-		"config, a face":                   {"config", "edgelens/api", false},
+		"anyone, a program":                {"internal/config", "edgelens/cmd/edgelens", true},
+		"adapter, shared package":          {"api", "edgelens/internal/similar", false},
+		"shared package, ledger":           {"internal/similar", "edgelens/internal/ledger", true},
+		"adapter, ledger":                  {"api", "edgelens/internal/ledger", true},
+		"terminal, notify":                 {"terminal", "edgelens/internal/notify/event", false},
+		"config, an adapter":               {"internal/config", "edgelens/api", false},
 		"program, test support":            {"cmd/edgelens", "edgelens/models/modeltest", true},
-		"own room, test support":           {"models", "edgelens/models/modeltest", true},
+		"own row, test support":            {"models", "edgelens/models/modeltest", true},
 		"test support, what it serves":     {"models/modeltest", "edgelens/models", false},
-		"test support, beyond its room":    {"models/modeltest", "edgelens/api", true},
+		"test support, beyond its row":     {"models/modeltest", "edgelens/api", true},
 		"test support, other test support": {"inference/inferencetest", "edgelens/models/modeltest", false},
 		"folder without a row":             {"newroom", "fmt", true},
 		"import of a folder without a row": {"cmd/edgelens", "edgelens/newroom", true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			fault := faultOf(test.folder, test.imported)
-			if (fault != "") != test.forbidden {
-				t.Errorf("package in %q importing %q: fault %q, want forbidden: %v", test.folder, test.imported, fault, test.forbidden)
+			violated := violation(test.folder, test.imported)
+			if (violated != "") != test.forbidden {
+				t.Errorf("package in %q importing %q: %q, want forbidden: %v", test.folder, test.imported, violated, test.forbidden)
 			}
 		})
 	}

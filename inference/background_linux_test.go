@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"edgelens"
 	"edgelens/inference"
 	"edgelens/inference/fake"
+	"edgelens/internal/background"
 )
 
 // What is in the background runs on a thread of lower priority, and what comes
@@ -32,7 +32,7 @@ func TestTheModelRunsInTheBackground(t *testing.T) {
 		return <-priority
 	}
 	usual := run(t.Context())
-	if behind := run(edgelens.InBackground(t.Context())); behind >= usual {
+	if behind := run(background.With(t.Context())); behind >= usual {
 		t.Errorf("in the background the priority is %d, and %d else", behind, usual)
 	}
 	if after := run(t.Context()); after != usual {

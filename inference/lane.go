@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/background"
 	"edgelens/models"
 )
 
@@ -83,7 +84,7 @@ func (l *lane) serve() {
 	for next := range l.work {
 		var o outcome
 		var quarantined bool
-		edgelens.GiveWay(next.background, func() { o, quarantined = l.do(next) })
+		background.Run(next.background, func() { o, quarantined = l.do(next) })
 		next.done <- o
 		if quarantined {
 			l.pool.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/background"
 	"edgelens/models"
 )
 
@@ -109,7 +110,7 @@ func (p *Pool) Stats() PoolStats {
 // bytes of the output tensor. fill is called at most once, on the thread that the
 // model then runs on; what it returns must be Spec().Input.Bytes() long. Neither
 // fill nor its tensor is used any more once Run returns, whatever the reason. Where
-// ctx is in the background (edgelens.InBackground), both run there. A panic in fill
+// ctx is in the background (background.With), both run there. A panic in fill
 // is one in Run.
 //
 // The error is fill's, or wraps ErrInvalid for a wrong length, ErrDeadline or
@@ -117,7 +118,7 @@ func (p *Pool) Stats() PoolStats {
 // interpreter fails or outlives the invoke timeout.
 func (p *Pool) Run(ctx context.Context, fill func() ([]byte, error)) ([]byte, error) {
 	r := &run{
-		fill: fill, background: edgelens.IsInBackground(ctx),
+		fill: fill, background: background.Is(ctx),
 		filled: make(chan struct{}),
 		done:   make(chan outcome, 2), // the lane's answer and the watchdog's: neither may block
 	}

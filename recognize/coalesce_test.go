@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"edgelens"
+	"edgelens/internal/background"
 	"edgelens/recognize"
 )
 
@@ -171,13 +172,13 @@ func TestTheBackgroundIsJoinedByNobodyElse(t *testing.T) {
 		b := newBench(recognize.Config{Workers: 2, Queue: 1, Timeout: oneWorker().Timeout}, 64, 128)
 		var inBackground atomic.Int64
 		b.runner.work = func(ctx context.Context) error {
-			if edgelens.IsInBackground(ctx) {
+			if background.Is(ctx) {
 				inBackground.Add(1)
 			}
 			return nil
 		}
 		release := b.hold()
-		behind := edgelens.InBackground(t.Context())
+		behind := background.With(t.Context())
 		waiting := []<-chan answer{b.start(behind, picture("cat")), b.start(t.Context(), picture("cat")), b.start(behind, picture("cat"))}
 		synctest.Wait()
 		release()

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"edgelens"
+	"edgelens/internal/background"
 	"edgelens/models"
 )
 
@@ -156,7 +157,7 @@ func (s *Service) compute(ctx context.Context, q *question, req *edgelens.Reques
 	case req.NoCache:
 		// Its own flight: whoever bypasses the cache wants a run of its own.
 		flightKey = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
-	case edgelens.IsInBackground(ctx):
+	case background.Is(ctx):
 		// Whoever is in a hurry must not join one that is not.
 		flightKey = "background " + q.key
 	}

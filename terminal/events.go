@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/deliver"
-	"edgelens/event"
+	"edgelens/internal/notify"
+	"edgelens/internal/notify/event"
 	"edgelens/terminal/session"
 )
 
@@ -52,7 +52,7 @@ func (l *losses) forget(device string) {
 	delete(l.count, device)
 }
 
-// events publishes what became of records. It implements deliver.Sink.
+// events publishes what became of records. It implements notify.Sink.
 type events struct {
 	face   *Face
 	losses *losses
@@ -60,12 +60,12 @@ type events struct {
 
 // Events returns the sink that publishes on the broker. It works between Start
 // and Stop.
-func (f *Face) Events() deliver.Sink { return events{f, &losses{count: map[string]loss{}}} }
+func (f *Face) Events() notify.Sink { return events{f, &losses{count: map[string]loss{}}} }
 
-// Name implements deliver.Sink.
+// Name implements notify.Sink.
 func (events) Name() string { return EventsSink }
 
-// Deliver implements deliver.Sink: the event is confirmed by the broker, and
+// Deliver implements notify.Sink: the event is confirmed by the broker, and
 // never retained. That nobody listens is no fault.
 func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	f := e.face
@@ -74,12 +74,12 @@ func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	if d.Reduced {
 		composed = event.Reduce(composed, f.maxPayload(message))
 		if len(composed.Data.Reduced) == 0 {
-			return fmt.Errorf("publish the event: %w: nothing in it can be left out", deliver.ErrRejected)
+			return fmt.Errorf("publish the event: %w: nothing in it can be left out", notify.ErrRejected)
 		}
 	}
 	var err error
 	if message.Payload, err = json.Marshal(composed); err != nil {
-		return fmt.Errorf("write the event: %w: %w", deliver.ErrRejected, err)
+		return fmt.Errorf("write the event: %w: %w", notify.ErrRejected, err)
 	}
 	err = f.publish(ctx, message)
 	switch {
@@ -88,7 +88,7 @@ func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 		f.metrics.count(out, d.Record.Dialect, kindEvent)
 		return nil
 	case errors.Is(err, session.ErrRefused):
-		return fmt.Errorf("%w: %w", deliver.ErrRejected, err)
+		return fmt.Errorf("%w: %w", notify.ErrRejected, err)
 	case errors.Is(err, session.ErrLost) && !d.Reduced && e.losses.note(d.Record.Device, d.Record.ID) >= lossesUntilLarge:
 		e.losses.forget(d.Record.Device)
 		return fmt.Errorf("%w: the connection was lost %d times with this event on its way: %w", edgelens.ErrTooLarge, lossesUntilLarge, err)

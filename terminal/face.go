@@ -19,7 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
-	"edgelens/event"
+	"edgelens/internal/notify/event"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/supervise"
+	"edgelens/internal/supervise"
 	"edgelens/terminal"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/facesluice"

@@ -21,10 +21,10 @@ import (
 	"go.uber.org/goleak"
 
 	"edgelens"
-	"edgelens/deliver"
-	"edgelens/event"
-	"edgelens/ledger"
-	"edgelens/supervise"
+	"edgelens/internal/ledger"
+	"edgelens/internal/notify"
+	"edgelens/internal/notify/event"
+	"edgelens/internal/supervise"
 	"edgelens/terminal"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialects"
@@ -91,11 +91,11 @@ type site struct {
 	secret  string
 	emptied func() error
 
-	ledger *ledger.Ledger
-	face   *terminal.Face
-	teller *deliver.Teller
-	log    *logBuffer
-	worker *worker
+	ledger     *ledger.Ledger
+	face       *terminal.Face
+	dispatcher *notify.Dispatcher
+	log        *logBuffer
+	worker     *worker
 }
 
 // worker fits the ledger into the port, and finishes jobs at once.
@@ -183,12 +183,12 @@ func (s *site) start() {
 		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, ClientSecret: s.secret, FormerSessionEmptied: s.emptied, Log: log, Registerer: metrics,
 	})
 	must(s.t, err)
-	deliveries := deliver.DefaultConfig()
+	deliveries := notify.DefaultConfig()
 	deliveries.MinBackoff, deliveries.MaxBackoff = 10*time.Millisecond, 100*time.Millisecond
-	s.teller, err = deliver.New(s.ledger, deliveries, log, metrics)
+	s.dispatcher, err = notify.New(s.ledger, deliveries, log, metrics)
 	must(s.t, err)
 	must(s.t, s.face.Start())
-	s.teller.Start(s.face.Events())
+	s.dispatcher.Start(s.face.Events())
 }
 
 func (s *site) connected() *site {
@@ -201,7 +201,7 @@ func (s *site) stop() {
 	if s.face == nil {
 		return
 	}
-	s.teller.Stop()
+	s.dispatcher.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_ = s.face.Stop(ctx)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/supervise"
+	"edgelens/internal/supervise"
 )
 
 // What the broker does not take is sent without its large parts, or set aside,

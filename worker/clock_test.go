@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
-	"edgelens/supervise/supervisetest"
+	"edgelens/internal/supervise/supervisetest"
 )
 
 // A job that waits for its next attempt does not wait for as long as the clock

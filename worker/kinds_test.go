@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/supervise/supervisetest"
+	"edgelens/internal/supervise/supervisetest"
 )
 
 // manyServers are the kinds of Redis that are more than one server.

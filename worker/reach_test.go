@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
-	"edgelens/supervise/supervisetest"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/worker"
 )
 

@@ -16,7 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
-	"edgelens/supervise/supervisetest"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/worker"
 )
 

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"edgelens/supervise/supervisetest"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/worker"
 )
 

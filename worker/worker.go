@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
+	"edgelens/internal/background"
 )
 
 // shutdownPatience is how long Shutdown lets attempts under way end.
@@ -242,7 +243,7 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	}
 	defer leave()
 	if job.Queue == edgelens.QueueBulk {
-		ctx = edgelens.InBackground(ctx)
+		ctx = background.With(ctx)
 	}
 	for {
 		result, err := w.recognizer.Recognize(ctx, &req)

@@ -18,7 +18,8 @@ import (
 	"go.uber.org/goleak"
 
 	"edgelens"
-	"edgelens/supervise/supervisetest"
+	"edgelens/internal/background"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/worker"
 )
 
@@ -260,17 +261,17 @@ func (s *system) allDone(n int, status edgelens.JobStatus) {
 }
 
 func TestJobsAreDone(t *testing.T) {
-	var background atomic.Int64
+	var bulk atomic.Int64
 	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
-		if edgelens.IsInBackground(ctx) {
-			background.Add(1)
+		if background.Is(ctx) {
+			bulk.Add(1)
 		}
 		return nil
 	}})
 	s.submit(40, edgelens.QueueInteractive)
 	s.submit(60, edgelens.QueueBulk)
 	s.allDone(100, edgelens.JobSucceeded)
-	if n := background.Load(); n != 60 {
+	if n := bulk.Load(); n != 60 {
 		t.Errorf("%d in the background, want the 60 that are bulk", n)
 	}
 	if most := s.recognizer.most.Load(); most > 2 {

@@ -10,7 +10,7 @@ import (
 
 	"edgelens/benchmarks/load"
 	"edgelens/benchmarks/suite"
-	"edgelens/config"
+	"edgelens/internal/config"
 )
 
 // suites are what `bench` can measure, in the order in which it does.

@@ -16,8 +16,8 @@ import (
 
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/suite"
+	"edgelens/internal/supervise"
 	"edgelens/models/modeltest"
-	"edgelens/supervise"
 )
 
 // asProgram makes the test binary edgelens itself, for the processes that bench

@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"edgelens/benchmarks/suite"
-	"edgelens/config"
 	"edgelens/inference"
 	"edgelens/inference/tflite"
+	"edgelens/internal/config"
 	"edgelens/models"
 	"edgelens/preprocess"
 )

@@ -14,8 +14,8 @@ import (
 
 	"edgelens/benchmarks/report"
 	"edgelens/benchmarks/suite"
-	"edgelens/config"
 	"edgelens/inference"
+	"edgelens/internal/config"
 	"edgelens/models"
 )
 

@@ -10,7 +10,7 @@ import (
 	"edgelens/benchmarks/report"
 	"edgelens/benchmarks/stats"
 	"edgelens/benchmarks/suite"
-	"edgelens/config"
+	"edgelens/internal/config"
 )
 
 func newBenchReport() *cobra.Command {

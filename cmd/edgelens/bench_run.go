@@ -21,7 +21,7 @@ import (
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/report"
 	"edgelens/benchmarks/suite"
-	"edgelens/config"
+	"edgelens/internal/config"
 	"edgelens/models"
 )
 

@@ -18,7 +18,7 @@ import (
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/report"
 	"edgelens/benchmarks/suite"
-	"edgelens/config"
+	"edgelens/internal/config"
 )
 
 // bencher holds what a benchmark has started, until close.

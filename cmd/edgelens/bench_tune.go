@@ -15,8 +15,8 @@ import (
 
 	"edgelens/benchmarks/suite"
 	"edgelens/benchmarks/tune"
-	"edgelens/config"
 	"edgelens/inference"
+	"edgelens/internal/config"
 )
 
 // The goals of tune.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/config"
-	"edgelens/supervise"
+	"edgelens/internal/config"
+	"edgelens/internal/supervise"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialects"
 )

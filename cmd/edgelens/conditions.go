@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/ledger"
-	"edgelens/telemetry"
+	"edgelens/internal/ledger"
+	"edgelens/internal/telemetry"
 	"edgelens/worker"
 )
 
@@ -85,7 +85,7 @@ func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
 // terminalConditions is the source of the deliveries and of MQTT.
 func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func() []edgelens.Condition {
 	return func() (all []edgelens.Condition) {
-		for _, a := range t.teller.Alarms() {
+		for _, a := range t.dispatcher.Alarms() {
 			all = append(all, degraded("delivery to "+a.Sink, fmt.Sprintf(
 				"not possible since %s, events are kept and tried again: %s", a.Since.UTC().Format(time.RFC3339), a.Reason)))
 		}

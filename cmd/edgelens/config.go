@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"edgelens/config"
+	"edgelens/internal/config"
 )
 
 func newConfig(environ []string) *cobra.Command {

@@ -10,15 +10,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
-	"edgelens/cache"
-	"edgelens/config"
 	"edgelens/inference"
 	"edgelens/inference/tflite"
+	"edgelens/internal/cache"
+	"edgelens/internal/config"
+	"edgelens/internal/telemetry"
 	"edgelens/models"
 	"edgelens/models/quality"
 	"edgelens/preprocess"
 	"edgelens/recognize"
-	"edgelens/telemetry"
 )
 
 // core is the path of a picture with everything it needs, without a face.

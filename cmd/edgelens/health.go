@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"edgelens/config"
-	"edgelens/supervise"
+	"edgelens/internal/config"
+	"edgelens/internal/supervise"
 )
 
 // healthTimeout is how long a service that is healthy may take to say so.

@@ -17,11 +17,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
-	"edgelens/config"
-	"edgelens/datadir"
-	"edgelens/ledger"
-	"edgelens/supervise"
-	"edgelens/telemetry"
+	"edgelens/internal/config"
+	"edgelens/internal/datadir"
+	"edgelens/internal/ledger"
+	"edgelens/internal/supervise"
+	"edgelens/internal/telemetry"
 	"edgelens/worker"
 )
 

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"edgelens"
-	"edgelens/config"
+	"edgelens/internal/config"
 	"edgelens/models"
 	"edgelens/models/quality"
 )

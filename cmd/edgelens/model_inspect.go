@@ -15,10 +15,10 @@ import (
 
 	"edgelens"
 	"edgelens/api"
-	"edgelens/config"
+	"edgelens/internal/config"
+	"edgelens/internal/telemetry"
 	"edgelens/models"
 	"edgelens/models/tflitefile"
-	"edgelens/telemetry"
 )
 
 func newModelInspect(environ []string) *cobra.Command {

@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 
 	"edgelens"
-	"edgelens/config"
 	"edgelens/inference"
 	"edgelens/inference/probe"
 	"edgelens/inference/tflite"
+	"edgelens/internal/config"
 	"edgelens/models"
 )
 

@@ -4,8 +4,8 @@ import (
 	"errors"
 
 	"edgelens"
-	"edgelens/config"
 	"edgelens/inference"
+	"edgelens/internal/config"
 	"edgelens/models"
 	"edgelens/models/quality"
 )

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"edgelens"
-	"edgelens/config"
-	"edgelens/telemetry"
+	"edgelens/internal/config"
+	"edgelens/internal/telemetry"
 )
 
 func newRecognize(environ []string) *cobra.Command {

@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/config"
+	"edgelens/internal/config"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 )

@@ -12,11 +12,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"edgelens/config"
+	"edgelens/internal/config"
+	"edgelens/internal/telemetry"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 	"edgelens/models/tflitefile"
-	"edgelens/telemetry"
 )
 
 // describeLegacy loads the legacy model in a fresh process, so to say.

@@ -18,10 +18,10 @@ import (
 
 	"edgelens"
 	"edgelens/api"
-	"edgelens/config"
-	"edgelens/datadir"
+	"edgelens/internal/config"
+	"edgelens/internal/datadir"
+	"edgelens/internal/telemetry"
 	"edgelens/models"
-	"edgelens/telemetry"
 )
 
 // stopTimeout is how long a stop may take to finish what was admitted.

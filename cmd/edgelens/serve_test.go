@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"edgelens/config"
+	"edgelens/internal/config"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 )

@@ -21,10 +21,10 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"edgelens/config"
+	"edgelens/internal/config"
+	"edgelens/internal/telemetry"
 	"edgelens/models"
 	"edgelens/models/modeltest"
-	"edgelens/telemetry"
 )
 
 // colours are what the model that the tests build themselves can tell apart.

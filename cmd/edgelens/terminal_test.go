@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"edgelens/internal/supervise"
 	"edgelens/models/modeltest"
-	"edgelens/supervise"
 	"edgelens/terminal/capture"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/fungxi"

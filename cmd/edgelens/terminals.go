@@ -9,23 +9,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
-	"edgelens/config"
-	"edgelens/deliver"
-	"edgelens/event"
-	"edgelens/ledger"
-	"edgelens/telemetry"
+	"edgelens/internal/config"
+	"edgelens/internal/ledger"
+	"edgelens/internal/notify"
+	"edgelens/internal/notify/event"
+	"edgelens/internal/notify/webhook"
+	"edgelens/internal/telemetry"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
-	"edgelens/webhook"
 	"edgelens/worker"
 )
 
 // terminals is the MQTT face with its broker, and who is told of what comes in.
 type terminals struct {
-	broker broker
-	face   *terminal.Face // nil without a broker
-	hook   *webhook.Webhook
-	teller *deliver.Teller
+	broker     broker
+	face       *terminal.Face // nil without a broker
+	hook       *webhook.Webhook
+	dispatcher *notify.Dispatcher
 	// told is set once somebody may be told: Stop must follow Start.
 	started, told bool
 }
@@ -39,7 +39,7 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	if t.hook, err = webhook.New(c.Webhook, composer, jobs.ledger); err != nil {
 		return nil, err
 	}
-	if t.teller, err = deliver.New(jobs.ledger, deliver.DefaultConfig(), log, metrics); err != nil {
+	if t.dispatcher, err = notify.New(jobs.ledger, notify.DefaultConfig(), log, metrics); err != nil {
 		return nil, err
 	}
 	telemetry.RegisterOutbox(metrics, func() map[string]telemetry.OutboxStats { return outboxStats(jobs.ledger, log) })
@@ -96,7 +96,7 @@ func linksTo(c *config.Config) func(result string) string {
 
 // start begins to hear and to tell.
 func (t *terminals) start() error {
-	var sinks []deliver.Sink
+	var sinks []notify.Sink
 	if t.face != nil {
 		if err := t.face.Start(); err != nil {
 			return err
@@ -106,7 +106,7 @@ func (t *terminals) start() error {
 	}
 	sinks = append(sinks, t.hook)
 	t.told = true
-	t.teller.Start(sinks...)
+	t.dispatcher.Start(sinks...)
 	return nil
 }
 
@@ -114,7 +114,7 @@ func (t *terminals) start() error {
 func (t *terminals) stop(ctx context.Context) error {
 	var faults []error
 	if t.told {
-		t.teller.Stop()
+		t.dispatcher.Stop()
 	}
 	t.hook.Close()
 	if t.started {

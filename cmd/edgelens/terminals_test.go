@@ -30,10 +30,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
-	"edgelens/config"
+	"edgelens/internal/config"
+	"edgelens/internal/supervise"
 	"edgelens/models/modeltest"
 	"edgelens/recognize"
-	"edgelens/supervise"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/fungxi"
 	"edgelens/terminal/session"

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"edgelens/config"
-	"edgelens/telemetry"
+	"edgelens/internal/config"
+	"edgelens/internal/telemetry"
 	"edgelens/worker"
 )
 

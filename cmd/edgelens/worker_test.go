@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"edgelens/cache"
-	"edgelens/config"
+	"edgelens/internal/cache"
+	"edgelens/internal/config"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/models/modeltest"
-	"edgelens/supervise/supervisetest"
 )
 
 // working runs a worker that shares Redis alone with others, until stop is

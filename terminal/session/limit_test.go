@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/supervise"
+	"edgelens/internal/supervise"
 	"edgelens/terminal/session"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"edgelens/supervise"
+	"edgelens/internal/supervise"
 	"edgelens/terminal/session"
 )
 

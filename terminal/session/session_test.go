@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"edgelens/supervise"
+	"edgelens/internal/supervise"
 	"edgelens/terminal/session"
 )
 

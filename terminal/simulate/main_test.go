@@ -12,7 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"edgelens"
-	"edgelens/supervise"
+	"edgelens/internal/supervise"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
 )

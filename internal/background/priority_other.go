@@ -1,0 +1,6 @@
+//go:build !linux
+
+package background
+
+// onLowPriorityThread runs f: a priority is that of the whole process here.
+func onLowPriorityThread(f func()) { f() }

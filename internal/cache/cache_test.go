@@ -1,0 +1,162 @@
+package cache_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/cache"
+)
+
+func newMemory(t testing.TB, config cache.Config) *cache.Memory {
+	t.Helper()
+	m, err := cache.NewMemory(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestGetGivesWhatWasSet(t *testing.T) {
+	m := newMemory(t, cache.DefaultConfig())
+	if r, ok := m.Get("a"); ok || r != nil {
+		t.Fatalf("an empty cache gave %v", r)
+	}
+	first, second := &edgelens.Result{RequestID: "first"}, &edgelens.Result{RequestID: "second"}
+	m.Set("a", first)
+	m.Set("b", second)
+	for key, want := range map[string]*edgelens.Result{"a": first, "b": second} {
+		if r, ok := m.Get(key); !ok || r != want {
+			t.Errorf("%s: %v, want %v", key, r, want)
+		}
+	}
+	m.Set("a", second)
+	if r, _ := m.Get("a"); r != second {
+		t.Errorf("set again: %v, want %v", r, second)
+	}
+	if _, ok := m.Get("c"); ok {
+		t.Error("a key that was never set is there")
+	}
+}
+
+func TestNoEntriesKeepsNothing(t *testing.T) {
+	m := newMemory(t, cache.Config{MaxEntries: 0, TTL: time.Hour})
+	m.Set("a", &edgelens.Result{})
+	if _, ok := m.Get("a"); ok {
+		t.Error("kept a result")
+	}
+}
+
+func TestSizeIsBounded(t *testing.T) {
+	const most, sets = 50, 1000
+	m := newMemory(t, cache.Config{MaxEntries: most, TTL: time.Hour})
+	for i := range sets {
+		m.Set(fmt.Sprint(i), &edgelens.Result{})
+	}
+	kept := func() int {
+		n := 0
+		for i := range sets {
+			if _, ok := m.Get(fmt.Sprint(i)); ok {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, "no more than MaxEntries are kept", func() bool { return kept() <= most })
+	if kept() == 0 {
+		t.Error("nothing was kept")
+	}
+}
+
+func TestResultIsForgottenAfterTTL(t *testing.T) {
+	const ttl = 50 * time.Millisecond // below what Validate allows, to be quick
+	m := newMemory(t, cache.Config{MaxEntries: 10, TTL: ttl})
+	before := time.Now()
+	m.Set("a", &edgelens.Result{})
+	if _, ok := m.Get("a"); !ok && time.Since(before) < ttl {
+		t.Error("forgotten at once")
+	}
+	eventually(t, "the result is forgotten, though it is asked for all the time", func() bool {
+		_, ok := m.Get("a")
+		return !ok
+	})
+	if took := time.Since(before); took < ttl {
+		t.Errorf("forgotten after %v, want %v", took, ttl)
+	}
+	m.Set("a", &edgelens.Result{})
+	if _, ok := m.Get("a"); !ok && time.Since(before) < ttl {
+		t.Error("cannot be set again")
+	}
+}
+
+func TestManyGoroutines(t *testing.T) {
+	m := newMemory(t, cache.Config{MaxEntries: 20, TTL: time.Millisecond})
+	var group sync.WaitGroup
+	for g := range 8 {
+		group.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(g)))
+			for range 2000 {
+				key := fmt.Sprint(random.IntN(60))
+				if random.IntN(2) == 0 {
+					m.Set(key, &edgelens.Result{RequestID: key})
+				} else if r, ok := m.Get(key); ok && r.RequestID != key {
+					t.Errorf("%s gave the result of %s", key, r.RequestID)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestConfig(t *testing.T) {
+	tests := map[string]struct {
+		config cache.Config
+		faults int
+	}{
+		"default":        {cache.DefaultConfig(), 0},
+		"none kept":      {cache.Config{MaxEntries: 0, TTL: time.Second}, 0},
+		"negative":       {cache.Config{MaxEntries: -1, TTL: time.Second}, 1},
+		"far too many":   {cache.Config{MaxEntries: 10_000_001, TTL: time.Second}, 1},
+		"short TTL":      {cache.Config{MaxEntries: 1, TTL: time.Second - 1}, 1},
+		"negative TTL":   {cache.Config{MaxEntries: 1, TTL: -time.Hour}, 1},
+		"nothing is set": {cache.Config{}, 1},
+		"all wrong":      {cache.Config{MaxEntries: -1}, 2},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := test.config.Validate()
+			faults := 0
+			if joined, ok := err.(interface{ Unwrap() []error }); ok {
+				faults = len(joined.Unwrap())
+			}
+			if faults != test.faults {
+				t.Errorf("%d faults, want %d: %v", faults, test.faults, err)
+			}
+		})
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	m := newMemory(b, cache.DefaultConfig())
+	m.Set("a", &edgelens.Result{})
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			m.Get("a")
+		}
+	})
+}

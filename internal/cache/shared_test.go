@@ -1,0 +1,149 @@
+package cache_test
+
+import (
+	"net"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/cache"
+	"edgelens/internal/supervise/supervisetest"
+)
+
+// newNode returns the cache of one node.
+func newNode(t *testing.T, url string) *cache.Shared {
+	t.Helper()
+	memory, err := cache.NewMemory(cache.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := cache.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := cache.NewShared(memory, client, time.Minute)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func sharedResult() *edgelens.Result {
+	return &edgelens.Result{
+		RequestID:   "first",
+		Model:       edgelens.ModelRef{Name: "colours", Digest: "sha256:12"},
+		Predictions: []edgelens.Prediction{{ClassID: 3, Label: "red", Probability: 0.1234567890123}},
+		Timings:     edgelens.Timings{Decode: 3 * time.Millisecond},
+	}
+}
+
+func TestNodesShareHits(t *testing.T) {
+	for name, start := range map[string]func(testing.TB) *supervisetest.Redis{
+		"single":   func(t testing.TB) *supervisetest.Redis { return supervisetest.Start(t) },
+		"sentinel": supervisetest.StartSentinel,
+		"cluster":  supervisetest.StartCluster,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shareHits(t, start(t).URL)
+		})
+	}
+}
+
+func shareHits(t *testing.T, url string) {
+	first, second := newNode(t, url), newNode(t, url)
+	if _, ok := second.Get("key"); ok {
+		t.Fatal("a hit in an empty cache")
+	}
+	// Written once, it may come too late for the short patience with a Redis
+	// to which no connection leads yet.
+	var got *edgelens.Result
+	eventually(t, "the second node has it", func() (ok bool) {
+		first.Set("key", sharedResult())
+		got, ok = second.Get("key")
+		return ok
+	})
+	if !reflect.DeepEqual(got, sharedResult()) {
+		t.Errorf("got %+v, want %+v", got, sharedResult())
+	}
+	hits := second.Stats().Hits
+	if again, ok := second.Get("key"); !ok || again != got || second.Stats().Hits != hits {
+		t.Errorf("the second lookup did not come from memory: %+v", second.Stats())
+	}
+	if _, ok := second.Get("another key"); ok {
+		t.Error("a hit for another key")
+	}
+}
+
+// A Redis that is away, or that takes connections and says nothing, is asked
+// once and then left alone.
+func TestDeadRedisCostsLittle(t *testing.T) {
+	dir := t.TempDir()
+	if len(dir) > 80 {
+		t.Skip("the temporary folder's path is too long for a socket")
+	}
+	silent, err := net.Listen("unix", filepath.Join(dir, "silent"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	for name, socket := range map[string]string{"away": filepath.Join(dir, "none"), "silent": filepath.Join(dir, "silent")} {
+		t.Run(name, func(t *testing.T) {
+			s := newNode(t, "redis-socket://"+socket)
+			start := time.Now()
+			for range 1000 {
+				if _, ok := s.Get("key"); ok {
+					t.Fatal("a hit without Redis")
+				}
+			}
+			took, stats := time.Since(start), s.Stats()
+			// Each second costs one patience, plus what a busy machine adds.
+			if most := 500*time.Millisecond + took/4; took > most {
+				t.Errorf("1000 lookups took %v, want at most %v", took, most)
+			}
+			if stats.Failures < 1 || stats.Failures > 1+int64(took/time.Second) {
+				t.Errorf("%d failures in %v, want one a second", stats.Failures, took)
+			}
+			s.Set("key", sharedResult())
+			if _, ok := s.Get("key"); !ok {
+				t.Error("memory forgot what was set")
+			}
+			if s.Stats().Dropped == 0 {
+				eventually(t, "the drop is counted", func() bool { return s.Stats().Dropped == 1 })
+			}
+		})
+	}
+}
+
+// Setting never waits, whatever becomes of Redis.
+func TestSetDoesNotWait(t *testing.T) {
+	s := newNode(t, supervisetest.Start(t).URL)
+	for range 5000 {
+		s.Set("key", sharedResult())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.Get("key"); !ok {
+		t.Error("memory is gone with Redis")
+	}
+}
+
+func TestConnect(t *testing.T) {
+	for url, usable := range map[string]bool{
+		"redis://h:6379/1": true, "rediss://h": true, "unix:///run/s": true, "redis-socket:///run/s": true,
+		"redis-cluster://a:1,b:2": true, "redis-sentinel://a:1,b:2?master=m": true, "http://user:secret@h": false,
+	} {
+		client, err := cache.Connect(url)
+		if (err == nil) != usable {
+			t.Errorf("%s: %v", url, err)
+		}
+		if err == nil {
+			_ = client.Close()
+		}
+	}
+}

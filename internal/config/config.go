@@ -1,0 +1,205 @@
+// Package config gathers the Config of every package, fills them from flags,
+// environment, file and defaults (in that order of precedence), and reports
+// every fault at once.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"edgelens/api"
+	"edgelens/inference"
+	"edgelens/internal/cache"
+	"edgelens/internal/ledger"
+	"edgelens/internal/notify/webhook"
+	"edgelens/internal/supervise"
+	"edgelens/internal/telemetry"
+	"edgelens/preprocess"
+	"edgelens/recognize"
+	"edgelens/terminal"
+	"edgelens/terminal/dialects"
+	"edgelens/worker"
+)
+
+// Config is every setting of the service.
+type Config struct {
+	// DataDir holds everything that the service keeps.
+	DataDir string
+	// ModelsDir holds the model files; "" means "models" in DataDir.
+	ModelsDir string
+	// derived are the keys of the settings that Complete has filled in.
+	derived []string
+	// Model is the default model's name; "" means the manifest's default.
+	Model string
+	// ModelMirror is a folder or URL that `model pull` tries first.
+	ModelMirror string
+	// PublicURL is where others reach the HTTP face; "" means where it listens.
+	PublicURL string
+
+	HTTP       api.Config
+	Recognize  recognize.Config
+	Inference  inference.Config
+	Preprocess preprocess.Config
+	Cache      cache.Config
+	Ledger     ledger.Config
+	Jobs       worker.Config
+	Redis      supervise.RedisConfig
+	Terminal   terminal.Config
+	Dialects   dialects.Config
+	Mosquitto  supervise.MosquittoConfig
+	Rules      Rules
+	Webhook    webhook.Config
+	Log        telemetry.Config
+}
+
+// Rules is who may do what on the private broker, where it has users.
+type Rules struct {
+	// File is a mosquitto ACL file; "" has the rules made of the users' names.
+	File string
+	// Readers are the users that may read our events.
+	Readers []string
+}
+
+// Default returns what holds where nobody says otherwise.
+func Default() Config {
+	return Config{
+		DataDir:    "./data",
+		HTTP:       api.DefaultConfig(),
+		Recognize:  recognize.DefaultConfig(),
+		Inference:  inference.DefaultConfig(),
+		Preprocess: preprocess.DefaultConfig(),
+		Cache:      cache.DefaultConfig(),
+		Ledger:     ledger.DefaultConfig(),
+		Jobs:       worker.DefaultConfig(),
+		Redis:      supervise.DefaultRedisConfig(),
+		Terminal:   terminal.DefaultConfig(),
+		Dialects:   dialects.DefaultConfig(),
+		Mosquitto:  supervise.DefaultMosquittoConfig(),
+		Webhook:    webhook.DefaultConfig(),
+		Log:        telemetry.DefaultConfig(),
+	}
+}
+
+// Complete fills in what depends on other settings: the models folder, one worker
+// more than interpreters, so that an interpreter that is done finds the next picture
+// at hand, with a queue of the same length, and as many jobs at a time as workers.
+func (c *Config) Complete() {
+	if c.ModelsDir == "" {
+		c.ModelsDir = filepath.Join(c.DataDir, "models")
+		c.derived = append(c.derived, "models_dir")
+	}
+	if c.Recognize.Workers == 0 {
+		c.Recognize.Workers = c.Inference.InterpretersOrCores() + 1
+		c.derived = append(c.derived, "recognize.workers")
+	}
+	if c.Recognize.Queue < 0 {
+		c.Recognize.Queue = c.Recognize.Workers
+		c.derived = append(c.derived, "recognize.queue")
+	}
+	if c.Jobs.Concurrency == 0 {
+		c.derived = append(c.derived, "jobs.concurrency")
+		c.Jobs.Concurrency = min(max(1, c.Recognize.Workers), 1024) // Validate blames the workers alone
+	}
+	c.Mosquitto.MaxPacketBytes = c.Terminal.MaxMessageBytes
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	c.HTTP.PublicURL = c.PublicURL
+}
+
+// Validate reports the faults of every package, each setting by its full key.
+func (c *Config) Validate() error {
+	var faults []error
+	if c.DataDir == "" {
+		faults = append(faults, errors.New("data_dir must not be empty"))
+	}
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		faults = append(faults, errors.New("http.public_url must be an http:// or https:// address")) // not repeated: it may hold a password
+	}
+	for _, section := range []struct {
+		prefix string
+		err    error
+	}{
+		{"http.", c.HTTP.Validate()},
+		{"recognize.", c.Recognize.Validate()},
+		{"inference.", c.Inference.Validate()},
+		{"preprocess.", c.Preprocess.Validate()},
+		{"cache.", c.Cache.Validate()},
+		{"ledger.", c.Ledger.Validate()},
+		{"jobs.", c.Jobs.Validate()},
+		{"redis.", c.Redis.Validate()},
+		{"terminal.", c.Terminal.Validate()},
+		{"terminal.", c.Dialects.Validate()},
+		{"mqtt.", c.validateMosquitto()},
+		{"mqtt.", c.Rules.validate()},
+		{"webhook.", c.Webhook.Validate()},
+		{"", c.Log.Validate()},
+	} {
+		for _, fault := range split(section.err) {
+			text := section.prefix + fault.Error()
+			text = renamed.Replace(text)
+			faults = append(faults, errors.New(text))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// renamed has the names that settings have outside where they differ from those
+// in their packages.
+var renamed = strings.NewReplacer(
+	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
+	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ",
+	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
+)
+
+// validateMosquitto lets mqtt.listen be empty: then there is none.
+func (c *Config) validateMosquitto() error {
+	mosquitto := c.Mosquitto
+	if mosquitto.Listen == "" {
+		mosquitto.Listen = supervise.DefaultMosquittoConfig().Listen
+	}
+	return mosquitto.Validate()
+}
+
+func (r Rules) validate() error {
+	if r.File == "" {
+		return nil
+	}
+	if _, err := os.Stat(r.File); err != nil {
+		return fmt.Errorf("acl_file cannot be used: %w", err)
+	}
+	return nil
+}
+
+// split undoes errors.Join.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// Faults is the one error about a configuration; it names every fault.
+type Faults struct{ List []error }
+
+// Error lists the faults, one a line.
+func (f *Faults) Error() string {
+	lines := make([]string, 0, len(f.List)+1)
+	plural := "s"
+	if len(f.List) == 1 {
+		plural = ""
+	}
+	lines = append(lines, fmt.Sprintf("the configuration has %d fault%s:", len(f.List), plural))
+	for _, fault := range f.List {
+		lines = append(lines, "  - "+fault.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives errors.Is and errors.As every fault.
+func (f *Faults) Unwrap() []error { return f.List }

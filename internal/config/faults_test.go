@@ -1,0 +1,167 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"edgelens/internal/config"
+)
+
+func TestFaults(t *testing.T) {
+	tests := map[string]struct {
+		source source
+		// want has words of each fault, in order.
+		want [][]string
+	}{
+		"unknown variable":                {source{environ: []string{"EDGELENS_LISTN=x"}}, [][]string{{"EDGELENS_LISTN", "is not a setting", "did you mean EDGELENS_LISTEN?"}}},
+		"variable like none":              {source{environ: []string{"EDGELENS_QQQQQQQQQQQQQ=x"}}, [][]string{{"EDGELENS_QQQQQQQQQQQQQ", "is not a setting"}}},
+		"variable in capitals and not":    {source{environ: []string{"EDGELENS_listen=x"}}, [][]string{{"EDGELENS_listen", "is not a setting"}}},
+		"unknown key":                     {source{file: "\nlissten: x\n"}, [][]string{{"settings.yaml:2:", "lissten is not a setting", "did you mean listen?"}}},
+		"unknown key of a section":        {source{file: "cache:\n  tl: 5s\n"}, [][]string{{"settings.yaml:2:", "cache.tl is not a setting", "did you mean cache.ttl?"}}},
+		"key of another section":          {source{file: "http:\n  ttl: 5s\n"}, [][]string{{"settings.yaml:2:", "http.ttl is not a setting"}}},
+		"flag that is no number":          {source{args: []string{"--recognize-workers=many"}}, [][]string{{"--recognize-workers", "whole number", `"many"`}}},
+		"variable that is no number":      {source{environ: []string{"EDGELENS_RECOGNIZE_WORKERS=1.5"}}, [][]string{{"EDGELENS_RECOGNIZE_WORKERS", "whole number", `"1.5"`}}},
+		"key that is no number":           {source{file: "recognize: {workers: many}"}, [][]string{{"settings.yaml:1:", "recognize.workers", "whole number", `"many"`}}},
+		"number with no end":              {source{args: []string{"--preprocess-max-pixels=99999999999999999999"}}, [][]string{{"--preprocess-max-pixels", "whole number"}}},
+		"flag that is no duration":        {source{args: []string{"--cache-ttl=5"}}, [][]string{{"--cache-ttl", "duration", `"5"`}}},
+		"variable that is no duration":    {source{environ: []string{"EDGELENS_CACHE_TTL=soon"}}, [][]string{{"EDGELENS_CACHE_TTL", "duration", `"soon"`}}},
+		"key that is no duration":         {source{file: "cache:\n  ttl: 5\n"}, [][]string{{"settings.yaml:2:", "cache.ttl", "duration", `"5"`}}},
+		"empty variable":                  {source{environ: []string{"EDGELENS_CACHE_TTL="}}, [][]string{{"EDGELENS_CACHE_TTL", "duration"}}},
+		"a list":                          {source{file: "listen:\n  - a\n  - b\n"}, [][]string{{"settings.yaml:1:", "listen must be one value"}}},
+		"an empty list":                   {source{file: "listen: []\n"}, [][]string{{"settings.yaml:1:", "listen must be one value"}}},
+		"a mapping":                       {source{file: "listen:\n  host: a\n"}, [][]string{{"settings.yaml:2:", "listen.host is not a setting"}}},
+		"an empty mapping":                {source{file: "listen: {}\n"}, [][]string{{"settings.yaml:1:", "listen must be one value"}}},
+		"an alias":                        {source{file: "model: &m x\ndata_dir: *m\n"}, [][]string{{"settings.yaml:2:", "data_dir must be one value"}}},
+		"a section that is one value":     {source{file: "cache: 5s\n"}, [][]string{{"settings.yaml:1:", "cache is not a setting"}}},
+		"an unknown section with nothing": {source{file: "cash:\n"}, [][]string{{"settings.yaml:1:", "cash is not a setting"}}},
+		"an unknown empty section":        {source{file: "cash: {}\n"}, [][]string{{"settings.yaml:1:", "cash is not a setting"}}},
+		"a setting without a value":       {source{file: "data_dir:\n"}, [][]string{{"data_dir must not be empty"}}},
+		"a null is no folder":             {source{file: "data_dir: ~\n"}, [][]string{{"data_dir must not be empty"}}},
+		"a key given twice":               {source{file: "model: a\nlisten: :1\nmodel: b\n"}, [][]string{{"settings.yaml:3:", "model", "line 1"}}},
+		"a key given in two ways":         {source{file: "cache:\n  ttl: 5s\ncache.ttl: 6s\n"}, [][]string{{"settings.yaml:3:", "cache.ttl", "line 2"}}},
+		"a second document":               {source{file: "model: a\n---\nmodel: b\n"}, [][]string{{"settings.yaml", "one document"}}},
+		"a broken second document":        {source{file: "model: a\n---\n{\n"}, [][]string{{"settings.yaml", "YAML"}}},
+		"a list of things":                {source{file: "- listen\n"}, [][]string{{"settings.yaml", "setting: value"}}},
+		"one word":                        {source{file: "listen"}, [][]string{{"settings.yaml", "setting: value"}}},
+		"no YAML":                         {source{file: "listen: [\n"}, [][]string{{"settings.yaml is not valid YAML"}}},
+		"a file that is not there":        {source{args: []string{"--config=/nonesuch/x.yaml"}}, [][]string{{"configuration file cannot be read", "/nonesuch/x.yaml"}}},
+		"a file that the environment names": {source{environ: []string{"EDGELENS_CONFIG=/nonesuch/x.yaml"}}, [][]string{
+			{"configuration file cannot be read", "/nonesuch/x.yaml"}}},
+		"a folder for a file": {source{args: []string{"--config=/"}}, [][]string{{"configuration file cannot be read"}}},
+		"full keys": {source{args: []string{
+			"--data-dir=", "--listen=here", "--http-max-image-bytes=1", "--http-read-timeout=1ms", "--recognize-workers=9999", "--recognize-timeout=1h",
+			"--inference-threads=0", "--inference-delegate=gpu", "--preprocess-max-side=0", "--cache-ttl=1ms", "--log-level=loud", "--log-format=xml",
+		}}, [][]string{
+			{"data_dir must"}, {"listen must", `"here"`}, {"http.max_image_bytes must"}, {"http.read_timeout must"},
+			{"recognize.workers must"}, {"recognize.queue must"}, {"recognize.timeout must"},
+			{"inference.threads must"}, {"inference.delegate must", `"gpu"`}, {"preprocess.max_side must"}, {"cache.ttl must"},
+			{"log_level must", `"loud"`}, {"log_format must", `"xml"`},
+		}},
+		"of every source at once": {source{
+			args:    []string{"--cache-ttl=x", "--log-level=loud"},
+			environ: []string{"EDGELENS_MODLE=x", "EDGELENS_CACHE_MAX_ENTRIES=x"},
+			file:    "lissten: x\ncache:\n  ttl: y\n",
+		}, [][]string{
+			{"settings.yaml:1:", "lissten"}, {"settings.yaml:3:", "cache.ttl", `"y"`},
+			{"EDGELENS_MODLE", "EDGELENS_MODEL"}, {"EDGELENS_CACHE_MAX_ENTRIES"},
+			{"--cache-ttl", `"x"`}, {"log_level"},
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			c, err := test.source.load(t)
+			var faults *config.Faults
+			if c != nil || !errors.As(err, &faults) {
+				t.Fatalf("configuration %v, error %v, want *Faults alone", c, err)
+			}
+			if len(faults.List) != len(test.want) {
+				t.Fatalf("%d faults, want %d:\n%v", len(faults.List), len(test.want), err)
+			}
+			for i, words := range test.want {
+				for _, word := range words {
+					if !strings.Contains(faults.List[i].Error(), word) {
+						t.Errorf("fault %q, want it to say %q", faults.List[i], word)
+					}
+				}
+				if !strings.Contains(err.Error(), faults.List[i].Error()) {
+					t.Errorf("the message leaves out %q:\n%v", faults.List[i], err)
+				}
+			}
+		})
+	}
+}
+
+// TestEveryBadValueNamesItsSource gives each setting that is not free text a
+// bad value by each way in.
+func TestEveryBadValueNamesItsSource(t *testing.T) {
+	t.Chdir(t.TempDir())
+	free := map[string]bool{"data_dir": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "terminal.model": true, "webhook.ca_file": true}
+	// By Validate, which knows the key alone.
+	checked := map[string]bool{
+		"listen": true, "log_level": true, "log_format": true, "inference.delegate": true, "recognize.quality": true, "redis.url": true, "http.public_url": true, "http.allowed_hosts": true, "http.trusted_proxies": true, "http.allowed_origins": true, "http.allowed_command_origins": true,
+		"mqtt.url": true, "mqtt.group": true, "mqtt.listen": true, "mqtt.password_file": true, "mqtt.acl_file": true,
+		"preprocess.background": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
+		"webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true,
+	}
+	// What may hold a password, which a fault must not repeat.
+	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "http.public_url": true}
+	for key := range valid {
+		if free[key] {
+			continue
+		}
+		flag, environ := "--"+flagOf(key), environOf(key)
+		for source, want := range map[*source]string{
+			{args: []string{flag + "=b@d"}}:       flag,
+			{environ: []string{environ + "=b@d"}}: environ,
+			{file: fileOf(key, "b@d")}:            "settings.yaml:",
+		} {
+			if checked[key] {
+				want = key
+			}
+			_, err := source.load(t)
+			if err == nil {
+				t.Errorf("%+v: no fault", *source)
+				continue
+			}
+			if text := err.Error(); !strings.Contains(text, want) || strings.Contains(text, "b@d") == secret[key] || !strings.Contains(text, "has 1 fault:") {
+				t.Errorf("%+v: %v\nwant one fault that names %s and the value", *source, err, want)
+			}
+		}
+	}
+}
+
+func TestEveryMisspeltNameIsSuggested(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for key := range valid {
+		misspelt := key[:len(key)-1] + "qq"
+		for source, want := range map[*source]string{
+			{environ: []string{environOf(misspelt) + "=x"}}: "did you mean " + environOf(key) + "?",
+			{file: fileOf(misspelt, "x")}:                   "did you mean " + key + "?",
+		} {
+			if len(key) < 6 && source.file != "" {
+				continue // too short to tell a slip from another word
+			}
+			if _, err := source.load(t); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%+v: %v\nwant it to ask: %s", *source, err, want)
+			}
+		}
+	}
+}
+
+func TestFaultsCanBeAskedFor(t *testing.T) {
+	_, err := source{args: []string{"--config=/nonesuch/x.yaml"}}.load(t)
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v is not fs.ErrNotExist", err)
+	}
+	many := &config.Faults{List: []error{errors.New("a"), errors.New("b")}}
+	if got, want := many.Error(), "the configuration has 2 faults:\n  - a\n  - b"; got != want {
+		t.Errorf("message %q, want %q", got, want)
+	}
+	if got := fmt.Sprint(&config.Faults{List: []error{errors.New("a")}}); !strings.HasPrefix(got, "the configuration has 1 fault:") {
+		t.Errorf("message %q", got)
+	}
+}

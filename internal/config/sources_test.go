@@ -1,0 +1,522 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"gopkg.in/yaml.v3"
+
+	"edgelens/internal/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// source is what one run of the program is told.
+type source struct {
+	args    []string
+	environ []string
+	// file is the text of the file that --config names; "" names none.
+	file string
+}
+
+// load runs config.Load in a folder without an edgelens.yaml.
+func (s source) load(t testing.TB) (*config.Config, error) {
+	t.Helper()
+	args := s.args
+	if s.file != "" {
+		args = append([]string{"--config=" + writeFile(t, t.TempDir(), "settings.yaml", s.file)}, args...)
+	}
+	return config.Load(parse(t, args), s.environ)
+}
+
+func parse(t testing.TB, args []string) *pflag.FlagSet {
+	t.Helper()
+	flags := pflag.NewFlagSet("edgelens", pflag.ContinueOnError)
+	config.AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatalf("parse %q: %v", args, err)
+	}
+	return flags
+}
+
+func writeFile(t testing.TB, folder, name, text string) string {
+	t.Helper()
+	path := filepath.Join(folder, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func print(t testing.TB, c *config.Config) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// effective returns every setting by its key in the file, read from what Print
+// writes.
+func effective(t testing.TB, c *config.Config) map[string]string {
+	t.Helper()
+	values := effectiveText(t, print(t, c))
+	for key, secret := range map[string]string{"webhook.secret": c.Webhook.Secret, "webhook.headers": c.Webhook.Headers} {
+		if shown := values[key]; shown != "" && shown != "***" {
+			t.Errorf("%s is shown", key)
+		}
+		values[key] = secret
+	}
+	return values
+}
+
+var derivedMark = regexp.MustCompile(`(?m)^( *)# `)
+
+// effectiveText is effective of what was printed, with its masks.
+func effectiveText(t testing.TB, text string) map[string]string {
+	t.Helper()
+	var tree map[string]any
+	text = derivedMark.ReplaceAllString(text, "$1") // what is derived is printed as a comment
+	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
+		t.Fatalf("Print did not write YAML: %v", err)
+	}
+	values := map[string]string{}
+	for key, value := range tree {
+		section, nested := value.(map[string]any)
+		if !nested {
+			values[key] = fmt.Sprint(value)
+		}
+		for k, v := range section {
+			values[key+"."+k] = fmt.Sprint(v)
+		}
+	}
+	return values
+}
+
+// flagOf and environOf are the rules by which a setting is named.
+func flagOf(key string) string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(key)
+}
+
+func environOf(key string) string {
+	return "EDGELENS_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// fileOf returns a file that sets one key.
+func fileOf(key, value string) string {
+	section, rest, nested := strings.Cut(key, ".")
+	if nested {
+		return fmt.Sprintf("%s:\n  %s: %q\n", section, rest, value)
+	}
+	return fmt.Sprintf("%s: %q\n", key, value)
+}
+
+// valid has three values of every setting, none the default: for the flag, for
+// the environment and for the file.
+var valid = map[string][3]string{
+	"listen":                       {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+	"data_dir":                     {"/flag", "/env", "/file"},
+	"models_dir":                   {"/flag", "/env", "/file"},
+	"model":                        {"flag", "env", "file"},
+	"model_mirror":                 {"/flag", "/env", "/file"},
+	"log_level":                    {"debug", "warn", "error"},
+	"log_format":                   {"json", "text", "json"},
+	"http.max_image_bytes":         {"10001", "10002", "10003"},
+	"http.max_upload_bytes":        {"100000001", "100000002", "100000003"},
+	"http.read_timeout":            {"11s", "12s", "13s"},
+	"recognize.workers":            {"11", "12", "13"},
+	"recognize.queue":              {"11", "12", "13"},
+	"recognize.timeout":            {"11s", "12s", "13s"},
+	"inference.interpreters":       {"11", "12", "13"},
+	"inference.threads":            {"11", "12", "13"},
+	"inference.delegate":           {"none", "auto", "none"},
+	"inference.requantize":         {"true", "false", "true"},
+	"recognize.allow_stand_in":     {"true", "false", "true"},
+	"inference.probe":              {"false", "true", "false"},
+	"inference.invoke_timeout":     {"11s", "12s", "13s"},
+	"preprocess.max_pixels":        {"10001", "10002", "10003"},
+	"preprocess.max_memory":        {"100000001", "100000002", "100000003"},
+	"preprocess.background":        {"#000001", "#000002", "#000003"},
+	"preprocess.max_side":          {"10001", "10002", "10003"},
+	"preprocess.max_scans":         {"11", "12", "13"},
+	"preprocess.reduce_jpeg":       {"1", "2", "3.5"},
+	"cache.max_entries":            {"11", "12", "13"},
+	"cache.ttl":                    {"11s", "12s", "13s"},
+	"redis.url":                    {"redis://a:1", "redis://b:2", "redis://c:3"},
+	"redis.max_memory_bytes":       {"33554432", "67108864", "16777216"},
+	"jobs.concurrency":             {"3", "4", "5"},
+	"jobs.job_timeout":             {"1h0m0s", "2h0m0s", "3h0m0s"},
+	"jobs.attempt_timeout":         {"11s", "12s", "13s"},
+	"ledger.max_age":               {"1h0m0s", "2h0m0s", "3h0m0s"},
+	"ledger.max_bytes":             {"33554432", "67108864", "16777216"},
+	"ledger.max_events":            {"11", "12", "13"},
+	"ledger.keep_images":           {"true", "false", "true"},
+	"cache.shared":                 {"true", "false", "true"},
+	"ledger.max_queued":            {"11", "12", "13"},
+	"ledger.min_free_bytes":        {"11", "12", "13"},
+	"ledger.outbox_max_age":        {"11h0m0s", "12h0m0s", "13h0m0s"},
+	"ledger.outbox_max_bytes":      {"1100000", "1200000", "1300000"},
+	"ledger.remember":              {"21h0m0s", "22h0m0s", "23h0m0s"},
+	"ledger.sweep_interval":        {"11s", "12s", "13s"},
+	"recognize.quality":            {"off", "all", "terminals"},
+	"recognize.quality_min_score":  {"0.1", "0.25", "0.3"},
+	"http.public_url":              {"http://a", "https://b", "http://c/d"},
+	"mqtt.url":                     {"mqtt://a:1", "mqtts://b:2", "unix:///c"},
+	"mqtt.ca_file":                 {"/flag", "/env", "/file"},
+	"mqtt.group":                   {"flag", "env", "file"},
+	"mqtt.listen":                  {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+	"mqtt.password_file":           {"/", "/dev", "/proc"},
+	"mqtt.readers":                 {"a,b", "c", "d,e"},
+	"mqtt.acl_file":                {"/", "/dev", "/proc"},
+	"mqtt.max_connections":         {"11", "12", "13"},
+	"mqtt.max_message_bytes":       {"100001", "100002", "100003"},
+	"terminal.default":             {"flag", "env", "file"},
+	"terminal.unknown":             {"quarantine", "refuse", "quarantine"},
+	"terminal.max_devices":         {"11", "12", "13"},
+	"terminal.max_waiting":         {"11", "12", "13"},
+	"terminal.max_image_bytes":     {"100001", "100002", "100003"},
+	"terminal.zone":                {"Europe/Berlin", "Asia/Shanghai,7=Europe/Paris", "UTC"},
+	"terminal.fresh":               {"11s", "12s", "13s"},
+	"terminal.clock_limit":         {"11s", "12s", "13s"},
+	"terminal.model":               {"flag", "env", "file"},
+	"terminal.top_k":               {"11", "12", "13"},
+	"terminal.min_score":           {"0.1", "0.25", "0.3"},
+	"terminal.command_ttl":         {"11s", "12s", "13s"},
+	"fungxi.ack":                   {"echo", "none", "echo"},
+	"fungxi.devices":               {"a,b", "c", "d,e"},
+	"fungxi.heartbeat":             {"11s", "12s", "13s"},
+	"fungxi.offline_after":         {"51s", "52s", "53s"},
+	"facesluice.heartbeat":         {"11s", "12s", "13s"},
+	"facesluice.offline_after":     {"1m1s", "1m2s", "1m3s"},
+	"webhook.url":                  {"http://a:1", "http://b:2", "https://c:3"},
+	"webhook.secret":               {"MDEyMzQ1Njc4OTAxMjM0NQ==", "whsec_MDEyMzQ1Njc4OTAxMjM0Ng==", "MDEyMzQ1Njc4OTAxMjM0Nw=="},
+	"webhook.headers":              {"A: 1", "A: 2", "A: 3"},
+	"webhook.ca_file":              {"a.pem", "b.pem", "c.pem"},
+	"webhook.records":              {"all", "passed", "all"},
+	"webhook.image":                {"none", "data_uri", "none"},
+	"webhook.timeout":              {"11s", "12s", "13s"},
+	"http.allowed_hosts":           {"a.example", "b.example,c.example", "*"},
+	"http.allowed_origins":         {"http://a.example", "https://b.example:8443,http://[::1]:3000", "*"},
+	"http.allowed_command_origins": {"http://a.example", "https://b.example,https://c.example", "http://10.0.0.9"},
+	"http.trusted_proxies":         {"10.0.0.5", "10.0.0.0/8,fd00::/8", "::1"},
+	"ledger.min_age":               {"11m0s", "12m0s", "13m0s"},
+	"ledger.remember_max":          {"1100", "1200", "1300"},
+}
+
+func TestEveryFlagIsASettingWithAKey(t *testing.T) {
+	var flags, keys []string
+	parse(t, nil).VisitAll(func(f *pflag.Flag) {
+		if f.Name != "config" {
+			flags = append(flags, f.Name)
+		}
+		if f.Usage == "" {
+			t.Errorf("--%s has no help", f.Name)
+		}
+	})
+	c := config.Default()
+	for key := range effective(t, &c) {
+		keys = append(keys, flagOf(key))
+		if _, ok := valid[key]; !ok {
+			t.Errorf("%s is new: give it three values in this test, so that its precedence is tested", key)
+		}
+	}
+	slices.Sort(flags)
+	slices.Sort(keys)
+	if !slices.Equal(flags, keys) {
+		t.Errorf("flags  %v\nprinted %v\nwant the same", flags, keys)
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for key, values := range valid {
+		t.Run(key, func(t *testing.T) {
+			flag := "--" + flagOf(key) + "=" + values[0]
+			environ := environOf(key) + "=" + values[1]
+			file := fileOf(key, values[2])
+			for name, test := range map[string]struct {
+				source source
+				want   string
+			}{
+				"flag alone":             {source{args: []string{flag}}, values[0]},
+				"environment alone":      {source{environ: []string{environ}}, values[1]},
+				"file alone":             {source{file: file}, values[2]},
+				"flag over environment":  {source{args: []string{flag}, environ: []string{environ}}, values[0]},
+				"flag over file":         {source{args: []string{flag}, file: file}, values[0]},
+				"environment over file":  {source{environ: []string{environ}, file: file}, values[1]},
+				"flag over all the rest": {source{[]string{flag}, []string{environ}, file}, values[0]},
+			} {
+				c, err := test.source.load(t)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				if got := effective(t, c)[key]; got != test.want {
+					t.Errorf("%s: %q, want %q", name, got, test.want)
+				}
+			}
+		})
+	}
+}
+
+func TestDefaultsHoldWhereNobodySaysOtherwise(t *testing.T) {
+	t.Chdir(t.TempDir())
+	want := config.Default()
+	want.Complete()
+	for name, s := range map[string]source{
+		"nothing":                    {},
+		"other programs' names":      {environ: []string{"HOME=/root", "LISTEN=x", "EDGELENSX=1", "edgelens_listen=x", "", "="}},
+		"names of tests":             {environ: []string{"EDGELENS_TEST_SHARED=/somewhere", "EDGELENS_TEST_=x", "EDGELENS_TEST_ANYTHING=x"}},
+		"a file named by nobody":     {environ: []string{"EDGELENS_CONFIG="}},
+		"comments alone":             {file: "# listen: 127.0.0.1:1\n"},
+		"a line break":               {file: "\n"},
+		"a document with nothing":    {file: "---\n"},
+		"a document with a null":     {file: "--- null\n"},
+		"an empty mapping":           {file: "{}\n"},
+		"a section commented out":    {file: "http:\n  # read_timeout: 5s\ncache:\n"},
+		"a section with nothing":     {file: "http: {}\n"},
+		"a document that ends twice": {file: "---\n...\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := s.load(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(*c, want) {
+				t.Errorf("%s\nwant\n%s", print(t, c), print(t, &want))
+			}
+		})
+	}
+}
+
+func TestEmptyFile(t *testing.T) {
+	path := writeFile(t, t.TempDir(), "settings.yaml", "")
+	if _, err := config.Load(parse(t, []string{"--config", path}), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhichFileIsRead(t *testing.T) {
+	folder := t.TempDir()
+	named := func(name, model string) string { return writeFile(t, folder, name, "model: "+model+"\n") }
+	flag, environ := named("flag.yaml", "by-flag"), named("env.yaml", "by-environment")
+	tests := map[string]struct {
+		source source
+		here   bool // whether the current folder has an edgelens.yaml
+		want   string
+	}{
+		"none":                     {source{}, false, ""},
+		"the one in this folder":   {source{}, true, "from-here"},
+		"the environment's":        {source{environ: []string{"EDGELENS_CONFIG=" + environ}}, true, "by-environment"},
+		"the flag's":               {source{args: []string{"--config", flag}}, true, "by-flag"},
+		"flag over environment":    {source{args: []string{"--config", flag}, environ: []string{"EDGELENS_CONFIG=" + environ}}, true, "by-flag"},
+		"flag over a missing file": {source{args: []string{"--config", flag}, environ: []string{"EDGELENS_CONFIG=/nonesuch"}}, true, "by-flag"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			here := t.TempDir()
+			t.Chdir(here)
+			if test.here {
+				writeFile(t, here, "edgelens.yaml", "model: from-here\n")
+			}
+			c, err := test.source.load(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Model != test.want {
+				t.Errorf("model %q, want %q", c.Model, test.want)
+			}
+		})
+	}
+}
+
+// What depends on other settings or on the machine is shown, but not pinned.
+func TestPrintMarksDerivedSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c, err := source{args: []string{"--data-dir=/first"}}.load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := print(t, c)
+	for _, key := range []string{"\n# models_dir: \"/first/models\"", "\n  # workers: ", "\n  # queue: ", "\n  # concurrency: "} {
+		if !strings.Contains("\n"+text, key) {
+			t.Errorf("no %q in\n%s", key, text)
+		}
+	}
+	other, err := source{file: strings.Replace(text, "/first", "/second", 1)}.load(t)
+	if err != nil || other.ModelsDir != "/second/models" {
+		t.Errorf("%v, %v", other, err)
+	}
+}
+
+func TestPrintLoadsBack(t *testing.T) {
+	t.Chdir(t.TempDir())
+	everything := source{}
+	for key, values := range valid {
+		if key == "webhook.secret" || key == "webhook.headers" {
+			continue // what hides it does not load back: TestPrintHidesSecrets
+		}
+		everything.file += strings.TrimSuffix(fmt.Sprintf("%s: %q", key, values[2]), "\n") + "\n"
+	}
+	for name, s := range map[string]source{
+		"defaults":                  {},
+		"every setting":             everything,
+		"text that YAML would bend": {args: []string{"--model=null", "--model-mirror=# no: \"comment\"\\\t\u00e9\u2028\n\x01'", "--data-dir=1e3", "--models-dir=~"}},
+		"numbers as names":          {args: []string{"--model=0x10", "--data-dir=yes"}},
+		"no cache, long times":      {args: []string{"--cache-max-entries=0", "--cache-ttl=1h0.5s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := s.load(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := source{file: print(t, c)}.load(t)
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, print(t, c))
+			}
+			if !reflect.DeepEqual(*again, *c) {
+				t.Errorf("%s\nloaded back:\n%s", print(t, c), print(t, again))
+			}
+		})
+	}
+}
+
+// TestFlagNames freezes the names that wire.md promises and all others.
+func TestFlagNames(t *testing.T) {
+	var names []string
+	parse(t, nil).VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	slices.Sort(names)
+	got := strings.Join(names, "\n") + "\n"
+	golden := filepath.Join("testdata", "flags.golden")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("flags:\n%s\nwant:\n%s\nUsers rely on these names. For one that was added: go test ./config -update", got, want)
+	}
+	for _, promised := range []string{"--listen", "--data-dir", "--models-dir", "--model"} {
+		if !slices.Contains(names, promised) {
+			t.Errorf("%s is promised and not there", promised)
+		}
+	}
+}
+
+func TestFlagsByPrefix(t *testing.T) {
+	flags := pflag.NewFlagSet("edgelens", pflag.ContinueOnError)
+	config.AddFlags(flags, "cache.", "model")
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	slices.Sort(names)
+	want := []string{"cache-max-entries", "cache-shared", "cache-ttl", "config", "model", "model-mirror", "models-dir"}
+	if !slices.Equal(names, want) {
+		t.Errorf("flags %v, want %v", names, want)
+	}
+	t.Chdir(t.TempDir())
+	c, err := config.Load(flags, []string{"EDGELENS_LOG_LEVEL=debug"})
+	if err != nil || c.Log.LogLevel != "debug" {
+		t.Errorf("a setting without a flag: %v, %v", c, err)
+	}
+}
+
+func TestComplete(t *testing.T) {
+	t.Chdir(t.TempDir())
+	tests := map[string]struct {
+		args []string
+		want map[string]string
+	}{
+		"models folder":               {[]string{"--data-dir=/d"}, map[string]string{"models_dir": filepath.Join("/d", "models")}},
+		"models folder said":          {[]string{"--data-dir=/d", "--models-dir=/m"}, map[string]string{"models_dir": "/m"}},
+		"a worker more than those":    {[]string{"--inference-interpreters=7"}, map[string]string{"recognize.workers": "8", "recognize.queue": "8"}},
+		"queue as workers":            {[]string{"--inference-interpreters=7", "--recognize-workers=5"}, map[string]string{"recognize.workers": "5", "recognize.queue": "5"}},
+		"no queue where it says none": {[]string{"--recognize-workers=5", "--recognize-queue=0"}, map[string]string{"recognize.queue": "0"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, err := source{args: test.args}.load(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := effective(t, c)
+			for key, want := range test.want {
+				if got[key] != want {
+					t.Errorf("%s: %q, want %q", key, got[key], want)
+				}
+			}
+		})
+	}
+}
+
+// FuzzFile gives Load a file of arbitrary text.
+func FuzzFile(f *testing.F) {
+	for _, text := range []string{
+		"", "# nothing\n", "listen: 127.0.0.1:0\nhttp: {read_timeout: 5s}\n", "http.read_timeout: 5s", "- a\n- b\n",
+		"listen: [a]\n", "? [a]\n: b\n", "a: &a [*a]\n", "a: &a {b: *a}\n", "<<: {listen: x}\n", "listen: !!binary aGk=\n",
+		"--- a\n--- b\n", "\t", "{", "\xff", "model: null", "cache: {ttl: 1s, ttl: 2s}", "0: 1\n", "! : x", "&a *a : b",
+	} {
+		f.Add([]byte(text))
+	}
+	folder := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := writeFile(t, folder, "settings.yaml", string(text))
+		c, err := config.Load(parse(t, []string{"--config", path}), nil)
+		if err != nil {
+			var faults *config.Faults
+			if c != nil || !errors.As(err, &faults) || len(faults.List) == 0 {
+				t.Fatalf("configuration %v with error %v, want *Faults alone", c, err)
+			}
+			return
+		}
+		again, err := source{file: print(t, c)}.load(t)
+		if err != nil && strings.Contains(print(t, c), "***") && strings.Contains(err.Error(), "put the real value there") {
+			return // a secret
+		}
+		if err != nil || !reflect.DeepEqual(*again, *c) {
+			t.Fatalf("what Print wrote does not load back: %v\n%s", err, print(t, c))
+		}
+	})
+}
+
+// A setting that is true or false is a switch, and takes no value from the next
+// argument.
+func TestSwitches(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, c := range map[string]struct {
+		args []string
+		want bool
+		rest []string
+	}{
+		"alone":                   {[]string{"--ledger-keep-images"}, true, nil},
+		"in front of a flag":      {[]string{"--ledger-keep-images", "--model", "m"}, true, nil},
+		"in front of an argument": {[]string{"--ledger-keep-images", "false"}, true, []string{"false"}},
+		"with a value":            {[]string{"--ledger-keep-images=false"}, false, nil},
+		"not at all":              {nil, false, nil},
+	} {
+		flags := parse(t, c.args)
+		got, err := config.Load(flags, nil)
+		if err != nil || got.Ledger.KeepImages != c.want || !slices.Equal(flags.Args(), c.rest) && len(c.rest) > 0 {
+			t.Errorf("%s: %v, %v, %q", name, got.Ledger.KeepImages, err, flags.Args())
+		}
+	}
+	usage := parse(t, nil).FlagUsages()
+	for _, want := range []string{"--ledger-keep-images ", "--cache-ttl duration", "--cache-max-entries int", "--model string"} {
+		if !strings.Contains(usage, want) {
+			t.Errorf("the help lacks %q", want)
+		}
+	}
+}

@@ -1,0 +1,329 @@
+//go:build cgo
+
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/ledger"
+)
+
+func removeFile(t *testing.T, path ...string) {
+	t.Helper()
+	must(t, os.Remove(filepath.Join(path...)))
+}
+
+func TestAcceptedJobIsThereAfterReopening(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a b?c=d#e%20")
+	l := open(t, dir, quiet())
+	image := picture("a cat")
+	spec := specOf(image)
+	spec.NoCache, spec.IdempotencyKey, spec.Deadline = true, "k", long
+	job, existing, err := l.Accept(t.Context(), spec, image)
+	if err != nil || existing {
+		t.Fatalf("existing %v, %v", existing, err)
+	}
+	closeLedger(t, l)
+	l = open(t, dir, quiet())
+	equal(t, "job", jobOf(t, l, job.ID), job)
+	spec.Deadline = job.Deadline
+	equal(t, "spec", job.JobSpec, spec)
+	if d := job.Deadline.Sub(long).Abs(); d > time.Microsecond {
+		t.Errorf("the deadline moved by %v", d)
+	}
+	got, err := l.Picture(t.Context(), job.ID)
+	must(t, err)
+	equal(t, "picture", got, image)
+}
+
+func TestAcceptRefusesABadSpec(t *testing.T) {
+	config := quiet()
+	config.MaxBytes = 1 << 20
+	dir := t.TempDir()
+	l := open(t, dir, config)
+	huge := make([]byte, 1<<20+1)
+	for name, test := range map[string]struct {
+		image []byte
+		spoil func(*edgelens.JobSpec)
+		want  error
+	}{
+		"no picture":      {nil, func(*edgelens.JobSpec) {}, edgelens.ErrNoImage},
+		"wrong size":      {picture("x"), func(s *edgelens.JobSpec) { s.Bytes++ }, edgelens.ErrInvalid},
+		"no digest":       {picture("x"), func(s *edgelens.JobSpec) { s.SHA256 = "" }, edgelens.ErrInvalid},
+		"digest not hex":  {picture("x"), func(s *edgelens.JobSpec) { s.SHA256 = "zz" + s.SHA256[2:] }, edgelens.ErrInvalid},
+		"no queue":        {picture("x"), func(s *edgelens.JobSpec) { s.Queue = "" }, edgelens.ErrInvalid},
+		"min score NaN":   {picture("x"), func(s *edgelens.JobSpec) { s.MinScore = math.NaN() }, edgelens.ErrInvalid},
+		"min score above": {picture("x"), func(s *edgelens.JobSpec) { s.MinScore = 1.1 }, edgelens.ErrInvalid},
+		"over max_bytes":  {huge, func(*edgelens.JobSpec) {}, edgelens.ErrTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := specOf(test.image)
+			test.spoil(&spec)
+			if _, _, err := l.Accept(t.Context(), spec, test.image); !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+			equal(t, "files left", len(filesIn(t, dir)), 0)
+		})
+	}
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	for name, test := range map[string]struct {
+		again    func(*edgelens.JobSpec)
+		image    string
+		conflict bool
+	}{
+		"the same":           {func(*edgelens.JobSpec) {}, "a", false},
+		"a later deadline":   {func(s *edgelens.JobSpec) { s.Deadline = after }, "a", false},
+		"another picture":    {func(*edgelens.JobSpec) {}, "b", true},
+		"another model":      {func(s *edgelens.JobSpec) { s.Model = "n" }, "a", true},
+		"another top_k":      {func(s *edgelens.JobSpec) { s.TopK++ }, "a", true},
+		"another min_score":  {func(s *edgelens.JobSpec) { s.MinScore /= 2 }, "a", true},
+		"past the cache":     {func(s *edgelens.JobSpec) { s.NoCache = true }, "a", true},
+		"from another thing": {func(s *edgelens.JobSpec) { s.Device = "gate" }, "a", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := open(t, dir, quiet())
+			first := specOf(picture("a"))
+			first.IdempotencyKey, first.Deadline = "k", long
+			job, _, err := l.Accept(t.Context(), first, picture("a"))
+			must(t, err)
+			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+
+			spec := specOf(picture(test.image))
+			spec.IdempotencyKey, spec.Deadline = "k", long
+			test.again(&spec)
+			again, existing, err := l.Accept(t.Context(), spec, picture(test.image))
+			if test.conflict {
+				if !errors.Is(err, edgelens.ErrConflict) || existing {
+					t.Errorf("existing %v, %v, want ErrConflict", existing, err)
+				}
+			} else {
+				must(t, err)
+				equal(t, "existing", existing, true)
+				equal(t, "job", again, jobOf(t, l, job.ID))
+			}
+			stats, err := l.Stats(t.Context())
+			must(t, err)
+			equal(t, "queued", stats.Jobs[ledger.QueueStatus{Queue: edgelens.QueueInteractive, Status: edgelens.JobQueued}], int64(0))
+			equal(t, "files left", len(filesIn(t, dir)), 0)
+		})
+	}
+}
+
+func TestRacingAcceptsWithOneKeyGiveOneJob(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	spec := specOf(picture("a"))
+	spec.IdempotencyKey = "k"
+	var wg sync.WaitGroup
+	ids := make([]string, 32)
+	var mu sync.Mutex
+	made := 0
+	for i := range ids {
+		wg.Go(func() {
+			job, existing, err := l.Accept(t.Context(), spec, picture("a"))
+			if err != nil {
+				t.Error(err)
+			}
+			ids[i] = job.ID
+			if !existing {
+				mu.Lock()
+				made++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	equal(t, "jobs made", made, 1)
+	for _, id := range ids {
+		equal(t, "id", id, ids[0])
+	}
+	equal(t, "files", filesIn(t, dir), map[string]bool{ids[0]: true})
+}
+
+func TestFullQueueIsBusy(t *testing.T) {
+	for name, test := range map[string]struct {
+		bound func(*ledger.Config)
+		size  int
+	}{
+		"max_queued": {func(c *ledger.Config) { c.MaxQueued = 2 }, 10},
+		"max_bytes":  {func(c *ledger.Config) { c.MaxBytes = 1 << 20 }, 500_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := quiet()
+			test.bound(&config)
+			dir := t.TempDir()
+			l := open(t, dir, config)
+			acceptSized := func(name string) (edgelens.Job, error) {
+				image := append(picture(name), make([]byte, test.size)...)
+				job, _, err := l.Accept(t.Context(), specOf(image), image)
+				return job, err
+			}
+			first, err := acceptSized("1")
+			must(t, err)
+			_, err = acceptSized("2")
+			must(t, err)
+			_, err = acceptSized("3")
+			var busy *edgelens.Busy
+			if !errors.As(err, &busy) {
+				t.Fatalf("%v, want Busy", err)
+			}
+			if busy.RetryAfter < time.Second || busy.RetryAfter > time.Minute || busy.Reason == "" {
+				t.Errorf("%+v", busy)
+			}
+			equal(t, "files", len(filesIn(t, dir)), 2)
+			must(t, l.Finish(t.Context(), first.ID, resultOf("cat", 0.5)))
+			if _, err := acceptSized("3"); err != nil {
+				t.Errorf("once there is room: %v", err)
+			}
+		})
+	}
+}
+
+func TestConcurrentAcceptsKeepTheBound(t *testing.T) {
+	config := quiet()
+	config.MaxQueued = 5
+	dir := t.TempDir()
+	l := open(t, dir, config)
+	var wg sync.WaitGroup
+	for i := range 32 {
+		wg.Go(func() {
+			image := picture(fmt.Sprint(i))
+			if _, _, err := l.Accept(t.Context(), specOf(image), image); err != nil && !errors.Is(err, edgelens.ErrBusy) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	equal(t, "files", len(filesIn(t, dir)), 5)
+}
+
+func TestAcceptOnAFullDiskLeavesNothing(t *testing.T) {
+	for name, fill := range map[string]func(*ledger.Ledger){
+		"before writing": nil,
+		"while writing":  (*ledger.Ledger).FillDisk,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			config := quiet()
+			if fill == nil {
+				config.MinFreeBytes = math.MaxInt64
+			}
+			l := open(t, dir, config)
+			if fill != nil {
+				fill(l)
+			}
+			_, _, err := l.Accept(t.Context(), specOf(picture("a")), picture("a"))
+			if !errors.Is(err, edgelens.ErrDiskFull) {
+				t.Errorf("%v, want ErrDiskFull", err)
+			}
+			equal(t, "files left", len(filesIn(t, dir)), 0)
+			equal(t, "events", len(allEvents(t, l)), 0)
+		})
+	}
+}
+
+// mountSmall mounts an empty file system of that many bytes, if it may.
+func mountSmall(t *testing.T, bytes int) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes)); err != nil {
+		t.Skipf("a small file system is needed, and mounting a tmpfs is not allowed here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+func TestFullFileSystem(t *testing.T) {
+	dir := mountSmall(t, 4<<20)
+	filler := filepath.Join(dir, "filler")
+	must(t, os.WriteFile(filler, make([]byte, 1<<20), 0o600))
+	l := open(t, dir, quiet())
+	t.Cleanup(func() { closeLedger(t, l) }) // before unmounting
+
+	// Fill the disk with jobs until it refuses; what was accepted must be there.
+	var accepted []string
+	for i := 0; ; i++ {
+		image := append(picture(fmt.Sprint(i)), make([]byte, 40_000)...)
+		job, _, err := l.Accept(t.Context(), specOf(image), image)
+		if errors.Is(err, edgelens.ErrDiskFull) {
+			break
+		}
+		must(t, err)
+		accepted = append(accepted, job.ID)
+	}
+	equal(t, "files", len(filesIn(t, dir)), len(accepted))
+
+	// Others take the last byte: the write-ahead log cannot grow.
+	fillUp(t, filler)
+	result := resultOf("cat", 0.5)
+	result.Predictions = append(result.Predictions, make([]edgelens.Prediction, 1000)...)
+	var full string
+	for _, id := range accepted {
+		err := l.Finish(t.Context(), id, result)
+		if errors.Is(err, edgelens.ErrDiskFull) {
+			full = id
+			break
+		}
+		must(t, err)
+		fillUp(t, filler) // the picture's room
+	}
+	if full == "" {
+		t.Fatal("the disk never was full while finishing")
+	}
+	equal(t, "status of what could not be finished", jobOf(t, l, full).Status, edgelens.JobQueued)
+	if !filesIn(t, dir)[full] {
+		t.Error("its picture is gone")
+	}
+	must(t, os.Remove(filler))
+	must(t, l.Finish(t.Context(), full, result))
+	equal(t, "status once there is room", jobOf(t, l, full).Status, edgelens.JobSucceeded)
+
+	closeLedger(t, l)
+	l = open(t, dir, quiet())
+	for _, id := range accepted {
+		if job := jobOf(t, l, id); !job.Status.Terminal() && !filesIn(t, dir)[id] {
+			t.Errorf("job %s is %s without its picture", id, job.Status)
+		}
+	}
+}
+
+// fillUp appends to a file until the disk is full.
+func fillUp(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(t, err)
+	defer f.Close()
+	for size := 1 << 16; size > 0; {
+		if _, err := f.Write(make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+}
+
+func TestAcceptWithACanceledContextWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := l.Accept(ctx, specOf(picture("a")), picture("a")); !errors.Is(err, edgelens.ErrCanceled) {
+		t.Errorf("%v, want ErrCanceled", err)
+	}
+	equal(t, "files left", len(filesIn(t, dir)), 0)
+}

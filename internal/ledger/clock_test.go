@@ -1,0 +1,205 @@
+//go:build cgo
+
+package ledger_test
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/ledger"
+)
+
+// clocks are a wall clock and a steady one, as of a machine whose time is set.
+type clocks struct {
+	mu     sync.Mutex
+	wall   time.Time
+	steady time.Duration
+}
+
+func (c *clocks) read() (time.Time, time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.wall, c.steady
+}
+
+// pass lets time pass, jump sets the wall clock.
+func (c *clocks) pass(d time.Duration) { c.set(d, d) }
+func (c *clocks) jump(d time.Duration) { c.set(d, 0) }
+
+func (c *clocks) set(wall, steady time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall, c.steady = c.wall.Add(wall), c.steady+steady
+}
+
+// jumps are what happens to the clocks of small machines.
+var jumps = map[string]struct {
+	boot time.Time
+	by   time.Duration
+}{
+	"NTP after a boot in 1970": {time.Unix(20, 0), 56 * 365 * 24 * time.Hour},
+	"a day forward":            {time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), 24 * time.Hour},
+	"an hour back":             {time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), -time.Hour},
+	"back to 1970":             {time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), -56 * 365 * 24 * time.Hour},
+}
+
+func openWith(t *testing.T, dir string, c *clocks) *ledger.Ledger {
+	t.Helper()
+	l := open(t, dir, quiet())
+	l.SetJumpingClock(c.read)
+	return l
+}
+
+// A job has the time that it was given, whatever the clock is set to.
+func TestDeadlinesMoveWithTheClock(t *testing.T) {
+	for name, jump := range jumps {
+		t.Run(name, func(t *testing.T) {
+			dir, c := t.TempDir(), &clocks{wall: jump.boot}
+			l := openWith(t, dir, c)
+			inTime := func(s *edgelens.JobSpec) { s.Deadline = c.wall.Add(10 * time.Minute) }
+			first, second, third := accept(t, l, inTime).ID, accept(t, l, inTime).ID, accept(t, l, inTime).ID
+			c.pass(5 * time.Minute)
+			c.jump(jump.by)
+			expire := func(want int) {
+				t.Helper()
+				expired, err := l.Expire(t.Context(), c.wall)
+				must(t, err)
+				equal(t, "expired", expired, want)
+			}
+			start(t, l, first)
+			expire(0)
+			c.pass(4 * time.Minute)
+			start(t, l, second)
+			expire(0)
+
+			// A restart does not forget it.
+			must(t, l.Close())
+			l = openWith(t, dir, c)
+			expire(0)
+			c.pass(2 * time.Minute)
+			late := accept(t, l, inTime).ID
+			if _, _, err := l.Start(t.Context(), third); !errors.Is(err, ledger.ErrTerminal) {
+				t.Errorf("start past the deadline: %v", err)
+			}
+			expire(2)
+			for _, id := range []string{first, second, third} {
+				equal(t, "status", jobOf(t, l, id).Status, edgelens.JobExpired)
+			}
+			equal(t, "a later job", jobOf(t, l, late).Status, edgelens.JobQueued)
+		})
+	}
+}
+
+// A clock that is set forward takes no job from who still polls for it, nor from
+// who sends its key again.
+func TestDoneJobsOutliveAJump(t *testing.T) {
+	for name, jump := range jumps {
+		t.Run(name, func(t *testing.T) {
+			c := &clocks{wall: jump.boot}
+			l := openWith(t, t.TempDir(), c)
+			key := func(s *edgelens.JobSpec) { s.IdempotencyKey = "mine" }
+			image := picture("same")
+			spec := specOf(image)
+			key(&spec)
+			job, _, err := l.Accept(t.Context(), spec, image)
+			must(t, err)
+			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+			done := jobOf(t, l, job.ID)
+			age := ledger.DefaultConfig().MaxAge
+			sweep := func() {
+				t.Helper()
+				if _, err := l.Sweep(t.Context(), c.wall); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.pass(time.Hour)
+			c.jump(jump.by)
+			sweep()
+			c.pass(age - 2*time.Hour)
+			sweep()
+			equal(t, "the job", jobOf(t, l, job.ID), done)
+			again, existing, err := l.Accept(t.Context(), spec, image)
+			must(t, err)
+			equal(t, "the job of the key", []any{again.ID, existing}, []any{job.ID, true})
+			if page, _, err := l.Results(t.Context(), edgelens.ResultFilter{}); err != nil || len(page) != 1 {
+				t.Errorf("%d results, %v", len(page), err)
+			}
+			c.pass(max(0, -jump.by) + 2*time.Hour)
+			sweep()
+			if _, err := l.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
+				t.Errorf("past its age: %v, want ErrNotFound", err)
+			}
+		})
+	}
+}
+
+// Ids stay unique while the clock stands still, and order does not come from it.
+func TestIDsOfAClockThatStands(t *testing.T) {
+	c := &clocks{wall: time.Unix(0, 0)}
+	l := openWith(t, t.TempDir(), c)
+	seen := map[string]bool{}
+	for _, id := range acceptMany(t, l, 300) {
+		if id == "" || seen[id] {
+			t.Errorf("id %q comes twice", id)
+		}
+		seen[id] = true
+	}
+}
+
+// What a refused client is told to wait comes from time that passed.
+func TestRetryAfterAJump(t *testing.T) {
+	for name, jump := range jumps {
+		t.Run(name, func(t *testing.T) {
+			config := quiet()
+			config.MaxQueued = 1
+			l, err := ledger.Open(t.Context(), t.TempDir(), config, slog.New(slog.DiscardHandler))
+			must(t, err)
+			defer closeLedger(t, l)
+			c := &clocks{wall: jump.boot}
+			l.SetJumpingClock(c.read)
+			accept(t, l)
+			c.pass(7 * time.Second)
+			c.jump(jump.by)
+			image := picture("one too many")
+			_, _, err = l.Accept(t.Context(), specOf(image), image)
+			var busy *edgelens.Busy
+			if !errors.As(err, &busy) || busy.RetryAfter != 7*time.Second {
+				t.Errorf("%v, %+v", err, busy)
+			}
+		})
+	}
+}
+
+// Nothing that waits to be told is dropped because the clock was set, no record
+// forgotten, and a command has the time that it was given.
+func TestOutboxAndCommandsMoveWithTheClock(t *testing.T) {
+	for name, jump := range jumps {
+		t.Run(name, func(t *testing.T) {
+			c := &clocks{wall: jump.boot}
+			l := openWith(t, t.TempDir(), c)
+			snapshot := reception("a", 1, withoutPicture, func(r *edgelens.Reception) {
+				r.Record.Kind, r.Record.ReceivedAt = edgelens.RecordSnapshot, c.wall
+			})
+			receive(t, l, snapshot)
+			command, err := l.AddCommand(t.Context(), "a", []byte(`{}`), c.wall.Add(10*time.Minute))
+			must(t, err)
+			c.pass(5 * time.Minute)
+			c.jump(jump.by)
+			_, err = l.Sweep(t.Context(), c.wall)
+			must(t, err)
+			equal(t, "to be told", len(outbox(t, l, "event", "a")), 1)
+			if _, existing, err := l.Receive(t.Context(), snapshot); err != nil || !existing {
+				t.Errorf("the record that came before: existing %v, %v", existing, err)
+			}
+			moved, err := l.Command(t.Context(), command.ID)
+			must(t, err)
+			if left := moved.Deadline.Sub(c.wall); (left - 5*time.Minute).Abs() > time.Second {
+				t.Errorf("the command has %v left, want 5m", left)
+			}
+		})
+	}
+}

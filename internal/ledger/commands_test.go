@@ -1,0 +1,65 @@
+//go:build cgo
+
+package ledger_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/ledger"
+)
+
+func TestCommands(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	deadline := time.Now().Add(time.Minute)
+	add := func(device string) edgelens.Command {
+		command, err := l.AddCommand(t.Context(), device, json.RawMessage(`{"cmd":"open"}`), deadline)
+		must(t, err)
+		return command
+	}
+	move := func(c edgelens.Command, status edgelens.CommandStatus) edgelens.Command {
+		moved, err := l.MoveCommand(t.Context(), c.ID, status, "because")
+		must(t, err)
+		return moved
+	}
+	first, second, third := add("a"), add("b"), add("a")
+	equal(t, "status", first.Status, edgelens.CommandQueued)
+	if sent := move(first, edgelens.CommandSent); sent.SentAt.IsZero() || !sent.FinishedAt.IsZero() {
+		t.Errorf("sent: %+v", sent)
+	}
+	if done := move(first, edgelens.CommandAcknowledged); done.FinishedAt.IsZero() || done.SentAt.IsZero() || done.Detail != "because" {
+		t.Errorf("acknowledged: %+v", done)
+	}
+	if _, err := l.MoveCommand(t.Context(), first.ID, edgelens.CommandFailed, ""); !errors.Is(err, ledger.ErrTerminal) {
+		t.Errorf("out of a terminal state: %v, want ErrTerminal", err)
+	}
+	move(third, edgelens.CommandExpired)
+	closeLedger(t, l)
+
+	l = open(t, dir, quiet())
+	queued, err := l.QueuedCommands(t.Context())
+	must(t, err)
+	if len(queued) != 1 || queued[0].ID != second.ID || string(queued[0].Body) != `{"cmd":"open"}` || !queued[0].Deadline.Equal(second.Deadline) {
+		t.Errorf("queued: %+v", queued)
+	}
+	kept, err := l.Command(t.Context(), first.ID)
+	must(t, err)
+	equal(t, "kept", kept.Status, edgelens.CommandAcknowledged)
+	for name, err := range map[string]error{
+		"look up": func() error { _, err := l.Command(t.Context(), "nobody"); return err }(),
+		"move":    func() error { _, err := l.MoveCommand(t.Context(), "nobody", edgelens.CommandSent, ""); return err }(),
+	} {
+		if !errors.Is(err, edgelens.ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", name, err)
+		}
+	}
+	_, err = l.Sweep(t.Context(), time.Now().Add(30*24*time.Hour))
+	must(t, err)
+	if _, err := l.Command(t.Context(), first.ID); !errors.Is(err, edgelens.ErrNotFound) {
+		t.Errorf("an old command: %v, want ErrNotFound", err)
+	}
+}

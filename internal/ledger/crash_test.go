@@ -1,0 +1,206 @@
+//go:build cgo
+
+package ledger_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/ledger"
+)
+
+const (
+	crashDirVariable   = "EDGELENS_TEST_LEDGER_CRASH_DIR"
+	crashTimesVariable = "EDGELENS_TEST_LEDGER_CRASHES"
+)
+
+// promiseUntilKilled accepts and ends jobs and prints a line for each promise
+// that was made: "accepted ID SEED" and "ended ID STATUS".
+func promiseUntilKilled(dir string) {
+	l, err := ledger.Open(context.Background(), dir, quiet(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		fmt.Println("failed", err)
+		os.Exit(1)
+	}
+	say := func(format string, args ...any) { os.Stdout.WriteString(fmt.Sprintf(format+"\n", args...)) }
+	work := func() error {
+		ctx := context.Background()
+		seed := strconv.FormatUint(rand.Uint64(), 36)
+		job, _, err := l.Accept(ctx, specOf(crashPicture(seed)), crashPicture(seed))
+		if err != nil {
+			return err
+		}
+		say("accepted %s %s", job.ID, seed)
+		if _, _, err := l.Start(ctx, job.ID); err != nil {
+			return err
+		}
+		status := edgelens.JobSucceeded
+		switch rand.IntN(5) {
+		case 0:
+			return nil // it stays running
+		case 1:
+			status = edgelens.JobFailed
+			err = l.Fail(ctx, job.ID, edgelens.JobError{Code: "bad_image", Detail: "No."})
+		case 2:
+			status = edgelens.JobCanceled
+			_, err = l.Cancel(ctx, job.ID)
+		default:
+			err = l.Finish(ctx, job.ID, resultOf("cat", 0.5))
+		}
+		if err == nil {
+			say("ended %s %s", job.ID, status)
+		}
+		return err
+	}
+	for range 4 {
+		go func() {
+			for {
+				if err := work(); err != nil {
+					say("failed %v", err)
+				}
+			}
+		}()
+	}
+	select {}
+}
+
+func crashPicture(seed string) []byte { return append(picture(seed), make([]byte, 20_000)...) }
+
+// promised is what children said of a job.
+type promised struct {
+	seed  string
+	ended edgelens.JobStatus
+}
+
+func TestPromisesSurviveKill(t *testing.T) {
+	times := 30
+	if text := os.Getenv(crashTimesVariable); text != "" {
+		var err error
+		times, err = strconv.Atoi(text)
+		must(t, err)
+	}
+	dir := t.TempDir()
+	promises := map[string]*promised{}
+	for range times {
+		collectUntilKilled(t, dir, promises)
+	}
+	ended := 0
+	for _, p := range promises {
+		if p.ended != "" {
+			ended++
+		}
+	}
+	if len(promises) < times || ended == 0 {
+		t.Fatalf("%d jobs were accepted and %d ended in %d rounds: this proves nothing", len(promises), ended, times)
+	}
+	t.Logf("%d jobs accepted, %d of them ended, in %d processes that were killed", len(promises), ended, times)
+}
+
+// collectUntilKilled runs a child, kills it at some point, and holds the ledger
+// that it leaves against all promises.
+func collectUntilKilled(t *testing.T, dir string, promises map[string]*promised) {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), crashDirVariable+"="+dir)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	must(t, err)
+	must(t, child.Start())
+	lines := bufio.NewReader(out)
+	// A quarter are given no time to get ready: they may die while opening.
+	wait := time.Duration(rand.IntN(200)) * time.Millisecond
+	if rand.IntN(4) > 0 {
+		first, err := lines.ReadString('\n')
+		must(t, err)
+		note(t, first, promises)
+	}
+	killer := time.AfterFunc(wait, func() { child.Process.Kill() })
+	defer killer.Stop()
+	for {
+		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		must(t, err)
+		note(t, line, promises)
+	}
+	child.Wait() // its error is that it was killed
+	check(t, dir, promises)
+}
+
+func note(t *testing.T, line string, promises map[string]*promised) {
+	t.Helper()
+	word := strings.Fields(line)
+	switch {
+	case len(word) == 3 && word[0] == "accepted":
+		promises[word[1]] = &promised{seed: word[2]}
+	case len(word) == 3 && word[0] == "ended":
+		promises[word[1]].ended = edgelens.JobStatus(word[2])
+	default:
+		t.Fatalf("the child says %q", line)
+	}
+}
+
+func check(t *testing.T, dir string, promises map[string]*promised) {
+	t.Helper()
+	l := open(t, dir, quiet())
+	defer closeLedger(t, l)
+	files := filesIn(t, dir)
+	for id, p := range promises {
+		job, err := l.Job(t.Context(), id)
+		if err != nil {
+			t.Fatalf("accepted, and lost: %v", err)
+		}
+		if p.ended != "" && job.Status != p.ended {
+			t.Errorf("job %s ended %s and is %s", id, p.ended, job.Status)
+		}
+		if job.Status.Terminal() {
+			continue
+		}
+		image, err := l.Picture(t.Context(), id)
+		if err != nil || string(image) != string(crashPicture(p.seed)) {
+			t.Errorf("the picture of job %s, which is %s: %d bytes, %v", id, job.Status, len(image), err)
+		}
+	}
+	for job, err := range l.Unfinished(t.Context()) {
+		must(t, err)
+		if !files[job.ID] {
+			t.Errorf("job %s is %s and has no picture", job.ID, job.Status)
+		}
+		delete(files, job.ID)
+	}
+	if len(files) > 0 {
+		t.Errorf("files that no job wants: %v", files)
+	}
+	endings := map[string]int{}
+	for _, event := range allEvents(t, l) {
+		var data struct{ Status edgelens.JobStatus }
+		must(t, json.Unmarshal(event.Data, &data))
+		if event.Type == "job" && data.Status.Terminal() {
+			endings[event.Subject]++
+		}
+	}
+	for id, n := range endings {
+		if n > 1 {
+			t.Errorf("job %s ended %d times", id, n)
+		}
+	}
+	for id, p := range promises {
+		if p.ended != "" && endings[id] == 0 {
+			t.Errorf("job %s ended without an event", id)
+		}
+	}
+}

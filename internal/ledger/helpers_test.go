@@ -1,0 +1,176 @@
+//go:build cgo
+
+package ledger_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"edgelens"
+	"edgelens/internal/ledger"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDirVariable); dir != "" {
+		promiseUntilKilled(dir) // this process is the child of TestPromisesSurviveKill
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// quiet is a configuration under which nothing happens by itself.
+func quiet() ledger.Config {
+	config := ledger.DefaultConfig()
+	config.SweepInterval = time.Hour
+	config.MinFreeBytes = 0
+	return config
+}
+
+func open(t testing.TB, dir string, config ledger.Config) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), dir, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeLedger(t, l) })
+	return l
+}
+
+func closeLedger(t testing.TB, l *ledger.Ledger) {
+	t.Helper()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// picture returns bytes that differ from seed to seed.
+func picture(seed string) []byte { return []byte("a picture of " + seed) }
+
+func specOf(image []byte) edgelens.JobSpec {
+	digest := sha256.Sum256(image)
+	return edgelens.JobSpec{
+		Face: "http", Device: "door", Queue: edgelens.QueueInteractive, Model: "m", TopK: 3, MinScore: 0.25,
+		SHA256: hex.EncodeToString(digest[:]), Bytes: int64(len(image)),
+	}
+}
+
+// accept makes a job of a picture of its own.
+func accept(t testing.TB, l *ledger.Ledger, change ...func(*edgelens.JobSpec)) edgelens.Job {
+	t.Helper()
+	image := picture(fmt.Sprint(time.Now().UnixNano()))
+	spec := specOf(image)
+	for _, c := range change {
+		c(&spec)
+	}
+	job, existing, err := l.Accept(t.Context(), spec, image)
+	if err != nil || existing {
+		t.Fatalf("accept: existing %v, %v", existing, err)
+	}
+	return job
+}
+
+// acceptMany makes n jobs, many at a time, and returns their ids.
+func acceptMany(t testing.TB, l *ledger.Ledger, n int, change ...func(*edgelens.JobSpec)) []string {
+	t.Helper()
+	ids := make([]string, n)
+	var wg sync.WaitGroup
+	for worker := range 32 {
+		wg.Go(func() {
+			for i := worker; i < n; i += 32 {
+				image := picture(fmt.Sprint(i))
+				spec := specOf(image)
+				for _, c := range change {
+					c(&spec)
+				}
+				job, _, err := l.Accept(t.Context(), spec, image)
+				if err != nil {
+					t.Error(err)
+				}
+				ids[i] = job.ID
+			}
+		})
+	}
+	wg.Wait()
+	return ids
+}
+
+func start(t testing.TB, l *ledger.Ledger, id string) edgelens.Job {
+	t.Helper()
+	job, image, err := l.Start(t.Context(), id)
+	if err != nil || len(image) == 0 {
+		t.Fatalf("start: %d bytes, %v", len(image), err)
+	}
+	return job
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func jobOf(t testing.TB, l *ledger.Ledger, id string) edgelens.Job {
+	t.Helper()
+	job, err := l.Job(context.Background(), id)
+	must(t, err)
+	return job
+}
+
+func resultOf(label string, probability float64) *edgelens.Result {
+	return &edgelens.Result{
+		RequestID:   "r",
+		Model:       edgelens.ModelRef{Name: "m", Digest: "sha256:00"},
+		Predictions: []edgelens.Prediction{{ClassID: 1, Label: label, Probability: probability}, {ClassID: 2, Label: "other", Probability: 0.1}},
+		Image:       edgelens.ImageInfo{Width: 4, Height: 3, Format: "jpeg", SHA256: "00"},
+		Timings:     edgelens.Timings{Inference: 4 * time.Millisecond, Total: 5 * time.Millisecond},
+	}
+}
+
+// filesIn returns the names of the files in a folder of the ledger.
+func filesIn(t testing.TB, dir string) map[string]bool {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, "pictures"))
+	must(t, err)
+	names := map[string]bool{}
+	for _, entry := range entries {
+		names[entry.Name()] = true
+	}
+	return names
+}
+
+func allEvents(t testing.TB, l *ledger.Ledger) []edgelens.Event {
+	t.Helper()
+	var all []edgelens.Event
+	for after := int64(0); ; {
+		events, err := l.Events(context.Background(), after, 1000)
+		must(t, err)
+		if len(events) == 0 {
+			return all
+		}
+		for _, event := range events {
+			if event.Seq <= after {
+				t.Fatalf("event %d after %d", event.Seq, after)
+			}
+			after = event.Seq
+		}
+		all = append(all, events...)
+	}
+}
+
+func equal(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: %+v, want %+v", what, got, want)
+	}
+}

@@ -1,0 +1,266 @@
+// Package ledger is the durable truth about jobs, results and events: rows in
+// SQLite, pictures as files beside it. What a method of it has returned without
+// an error survives kill -9 and loss of power.
+//
+//	<dir>/ledger.db     the database (with -wal and -shm beside it)
+//	<dir>/ledger.lock   held by the process that uses the folder
+//	<dir>/pictures/     one file for each job that is not done, named by its id
+//	<dir>/corrupt-*/    damaged ledgers that were set aside, the newest three
+//
+// A job is queued, then running, then in one of four terminal states, which it
+// reaches exactly once. docs/adr/0006-the-ledger.md says why it is as it is.
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"edgelens"
+	"edgelens/internal/datadir"
+)
+
+const (
+	databaseName = "ledger.db"
+	lockName     = "ledger.lock"
+	picturesName = "pictures"
+)
+
+// Ledger keeps jobs, results and events. It is safe for use by many
+// goroutines. Errors of its methods wrap the sentinel that fits: besides those
+// that each names, edgelens.ErrDiskFull or ErrStorage where nothing can be
+// written (and nothing was), edgelens.ErrCanceled or ErrDeadline where ctx ended first, and
+// edgelens.ErrStopping after Close. Errors that wrap none are faults of the
+// disk or of this program.
+type Ledger struct {
+	dir    string
+	config Config
+	log    *slog.Logger
+	clock  func() moment
+
+	lock     *os.File
+	writerDB *sql.DB
+	writer   *writer
+	readers  *sql.DB
+	pictures *pictures
+	watchers *watchers
+	feeds    *feeds
+	suspect  suspect
+
+	// followed is the last moment that the stored times agree with. It belongs
+	// to the writer's goroutine.
+	followed moment
+	// lastStart is when a job last left the queue, by the steady clock.
+	lastStart atomic.Int64
+
+	dropped shedCounts
+	space   space
+	storage storage
+
+	closing     chan struct{}
+	closeOnce   sync.Once
+	closeErr    error
+	stopSweeper context.CancelFunc
+	sweeperEnd  chan struct{}
+	watcherEnd  chan struct{}
+	// opened is the database's file as it was at the start.
+	opened os.FileInfo
+}
+
+// Open opens the ledger in dir, makes it where there is none, brings it to the
+// newest schema and removes what a crash left half done. A database that is
+// damaged is set aside with its pictures, and an empty one takes its place. Its
+// error is an edgelens.ErrInvalid for a bad config and an edgelens.ErrConflict
+// where another process uses dir. ctx bounds the opening only.
+func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Ledger, error) {
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("open the ledger: %w: %w", edgelens.ErrInvalid, err)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the ledger: %w", err)
+	}
+	l := &Ledger{
+		dir:        dir,
+		config:     config,
+		log:        log,
+		clock:      newClock(),
+		watchers:   newWatchers(),
+		feeds:      newFeeds(),
+		closing:    make(chan struct{}),
+		sweeperEnd: make(chan struct{}),
+		watcherEnd: make(chan struct{}),
+	}
+	l.followed = l.clock()
+	l.lastStart.Store(int64(l.followed.steady))
+	if err := l.open(ctx); err != nil {
+		return nil, errors.Join(l.explain("open the ledger in "+dir, err), l.release())
+	}
+	sweeping, stop := context.WithCancel(context.Background())
+	l.stopSweeper = stop
+	go l.sweepAlways(sweeping)
+	go l.watchStorage(sweeping)
+	return l, nil
+}
+
+// open acquires everything; release lets go of what it has acquired.
+func (l *Ledger) open(ctx context.Context) error {
+	if err := datadir.Make(l.dir); err != nil {
+		return err
+	}
+	if err := checkDatabase(l.dir); err != nil {
+		return err
+	}
+	if err := l.makePrivate(); err != nil {
+		return err
+	}
+	var err error
+	if l.lock, err = lock(filepath.Join(l.dir, lockName)); err != nil {
+		return err
+	}
+	file := filepath.Join(l.dir, databaseName)
+	l.writerDB, err = openWriter(ctx, file)
+	if isDamaged(err) {
+		aside, asideErr := setAside(l.dir, l.now())
+		if asideErr != nil {
+			return errors.Join(err, asideErr)
+		}
+		l.log.Error("THE LEDGER IS DAMAGED: it was set aside and an empty one takes its place; its jobs and results are gone from here. "+
+			"What is left of them can be read with: sqlite3 ledger.db .recover", "set_aside", aside, "error", err)
+		l.writerDB, err = openWriter(ctx, file)
+	}
+	if err != nil {
+		return err
+	}
+	if l.readers, err = openReaders(file); err != nil {
+		return err
+	}
+	if l.opened, err = os.Stat(file); err != nil {
+		return err
+	}
+	l.pictures = openPictures(filepath.Join(l.dir, picturesName))
+	l.setImages(l.checkImages())
+	if err := syncDir(l.dir); err != nil {
+		return err
+	}
+	conn, err := l.writerDB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	l.writer = newWriter(conn, l.follow, l.syncImages, l.announce, l.noteWrite)
+	return l.removeLeftovers(ctx)
+}
+
+// makePrivate makes the database, where there is none, and what an earlier version
+// left readable for other users, readable for us alone: SQLite gives the files
+// beside it the mode of its own.
+func (l *Ledger) makePrivate() error {
+	file, err := os.OpenFile(filepath.Join(l.dir, databaseName), os.O_RDWR|os.O_CREATE, datadir.FileMode)
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return datadir.Tighten(l.dir, databaseName, databaseName+"-wal", databaseName+"-shm", lockName, picturesName)
+}
+
+// syncImages makes durable which images there are.
+func (l *Ledger) syncImages() error {
+	if err := l.pictures.sync(); err != nil {
+		if l.imagesAlone(err) {
+			return l.explainImages(err)
+		}
+		return err
+	}
+	return nil
+}
+
+// release lets go of everything, in the opposite order of open.
+func (l *Ledger) release() error {
+	var errs []error
+	if l.writer != nil {
+		l.writer.close()
+		errs = append(errs, l.writer.conn.Close())
+	}
+	if l.readers != nil {
+		errs = append(errs, l.readers.Close())
+	}
+	if l.writerDB != nil {
+		errs = append(errs, l.writerDB.Close())
+	}
+	if l.lock != nil {
+		errs = append(errs, l.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Close finishes the changes that have begun, wakes all who wait and closes the
+// files. Calls after the first do nothing and return the same.
+func (l *Ledger) Close() error {
+	l.closeOnce.Do(func() {
+		close(l.closing)
+		l.stopSweeper()
+		<-l.sweeperEnd
+		<-l.watcherEnd
+		l.watchers.close()
+		l.feeds.close()
+		if err := l.release(); err != nil {
+			l.closeErr = fmt.Errorf("close the ledger: %w", err)
+		}
+	})
+	return l.closeErr
+}
+
+func (l *Ledger) closed() bool {
+	select {
+	case <-l.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// announce tells those who wait what has become durable.
+func (l *Ledger) announce(c *change) {
+	for _, id := range c.finished {
+		l.watchers.finish(id)
+	}
+	if c.events {
+		l.watchers.wake()
+	}
+	l.feeds.ready(c.ready)
+}
+
+// removeLeftovers deletes what a crash left between a file and its row: a
+// picture that is not whole, whose job was never accepted, or whose job is done.
+func (l *Ledger) removeLeftovers(ctx context.Context) error {
+	if !l.config.KeepImages {
+		err := l.writer.write(ctx, func(c *change) error {
+			_, err := c.exec(`UPDATE jobs SET picture = 0 WHERE finished_at IS NOT NULL AND picture = 1
+				AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id AND picture = 1)`)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	removed, err := l.pictures.removeOthers(func(id string) (wanted bool, err error) {
+		err = l.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND picture = 1)`, id).Scan(&wanted)
+		return wanted, err
+	})
+	if err != nil {
+		l.log.Warn("looking for files that a crash has left failed; the next start tries again", "folder", l.pictures.dir, "error", err)
+		return nil
+	}
+	if removed > 0 {
+		l.log.Info("removed files that a crash had left", "folder", l.pictures.dir, "files", removed)
+	}
+	return nil
+}

@@ -1,0 +1,318 @@
+//go:build cgo
+
+package ledger_test
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/ledger"
+)
+
+var (
+	long  = time.Now().Add(time.Hour)
+	after = long.Add(time.Hour)
+)
+
+// moves are all that can be done to a job.
+var moves = map[string]func(t *testing.T, l *ledger.Ledger, id string) error{
+	"start": func(t *testing.T, l *ledger.Ledger, id string) error {
+		_, _, err := l.Start(t.Context(), id)
+		return err
+	},
+	"release": func(t *testing.T, l *ledger.Ledger, id string) error { return l.Release(t.Context(), id, false) },
+	"finish": func(t *testing.T, l *ledger.Ledger, id string) error {
+		return l.Finish(t.Context(), id, resultOf("cat", 0.5))
+	},
+	"fail": func(t *testing.T, l *ledger.Ledger, id string) error {
+		return l.Fail(t.Context(), id, edgelens.JobError{Code: "bad_image", Detail: "No."})
+	},
+	"cancel": func(t *testing.T, l *ledger.Ledger, id string) error { _, err := l.Cancel(t.Context(), id); return err },
+	"expire": func(t *testing.T, l *ledger.Ledger, id string) error {
+		n, err := l.Expire(t.Context(), after)
+		if err == nil && n == 0 {
+			err = ledger.ErrTerminal
+		}
+		return err
+	},
+}
+
+// ways lead to every state.
+var ways = map[edgelens.JobStatus][]string{
+	edgelens.JobQueued:    {},
+	edgelens.JobRunning:   {"start"},
+	edgelens.JobSucceeded: {"start", "finish"},
+	edgelens.JobFailed:    {"start", "fail"},
+	edgelens.JobCanceled:  {"cancel"},
+	edgelens.JobExpired:   {"start", "expire"},
+}
+
+// leadsTo is where a move takes a job that is not terminal.
+var leadsTo = map[string]edgelens.JobStatus{
+	"start": edgelens.JobRunning, "release": edgelens.JobQueued, "finish": edgelens.JobSucceeded,
+	"fail": edgelens.JobFailed, "cancel": edgelens.JobCanceled, "expire": edgelens.JobExpired,
+}
+
+func TestEveryMoveInEveryState(t *testing.T) {
+	for from, way := range ways {
+		for name, move := range moves {
+			t.Run(string(from)+", "+name, func(t *testing.T) {
+				dir := t.TempDir()
+				l := open(t, dir, quiet())
+				id := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = long }).ID
+				for _, step := range way {
+					must(t, moves[step](t, l, id))
+				}
+				before, eventsBefore := jobOf(t, l, id), len(allEvents(t, l))
+				equal(t, "status before", before.Status, from)
+
+				err := move(t, l, id)
+				job := jobOf(t, l, id)
+				if from.Terminal() {
+					if !errors.Is(err, ledger.ErrTerminal) || !errors.Is(err, edgelens.ErrConflict) {
+						t.Errorf("error %v, want ErrTerminal, a conflict", err)
+					}
+					equal(t, "the job that is done", job, before)
+					equal(t, "number of events", len(allEvents(t, l)), eventsBefore)
+				} else {
+					must(t, err)
+					equal(t, "status", job.Status, leadsTo[name])
+				}
+				if job.FinishedAt.IsZero() == job.Status.Terminal() {
+					t.Errorf("%s at %v", job.Status, job.FinishedAt)
+				}
+				equal(t, "has a result", job.Result != nil, job.Status == edgelens.JobSucceeded)
+				equal(t, "has an error", job.Error != nil, job.Status == edgelens.JobFailed || job.Status == edgelens.JobExpired)
+				equal(t, "has a picture", filesIn(t, dir)[id], !job.Status.Terminal())
+			})
+		}
+	}
+}
+
+func TestMovesOfAnUnknownJob(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	for name, move := range moves {
+		if err := move(t, l, "nobody"); name != "expire" && !errors.Is(err, edgelens.ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", name, err)
+		}
+	}
+	if _, err := l.Picture(t.Context(), "../ledger.db"); !errors.Is(err, edgelens.ErrNotFound) {
+		t.Errorf("picture: %v, want ErrNotFound", err)
+	}
+}
+
+func TestOnlyOneEndWins(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	ends := []string{"finish", "fail", "cancel", "expire"}
+	for range 8 {
+		id := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = long }).ID
+		start(t, l, id)
+		eventsBefore := allEvents(t, l)
+		var wg sync.WaitGroup
+		errs := make([]error, 32)
+		for i := range errs {
+			wg.Go(func() { errs[i] = moves[ends[i%len(ends)]](t, l, id) })
+		}
+		wg.Wait()
+		var winner string
+		for i, err := range errs {
+			switch {
+			case err == nil && winner == "":
+				winner = ends[i%len(ends)]
+			case err == nil:
+				t.Errorf("%s and %s both won", winner, ends[i%len(ends)])
+			case !errors.Is(err, ledger.ErrTerminal):
+				t.Errorf("a loser hears %v", err)
+			}
+		}
+		equal(t, "status", jobOf(t, l, id).Status, leadsTo[winner])
+		ended := 0
+		for _, event := range allEvents(t, l)[len(eventsBefore):] {
+			if event.Type == "job" {
+				ended++
+			}
+		}
+		equal(t, "job events of the end", ended, 1)
+	}
+}
+
+func TestThirdStartFailsTheJob(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	id := accept(t, l).ID
+	equal(t, "first start", start(t, l, id).Attempts, 1)
+	closeLedger(t, l) // the program dies with the job running
+	l = open(t, dir, quiet())
+	equal(t, "second start", start(t, l, id).Attempts, 2)
+	job, image, err := l.Start(t.Context(), id)
+	if !errors.Is(err, ledger.ErrTerminal) || image != nil {
+		t.Fatalf("third start: %d bytes, %v", len(image), err)
+	}
+	equal(t, "what is returned", job, jobOf(t, l, id))
+	equal(t, "status", job.Status, edgelens.JobFailed)
+	equal(t, "attempts", job.Attempts, 3)
+	if job.Error.Code != "poison" || job.Error.Detail == "" {
+		t.Errorf("error %+v", job.Error)
+	}
+}
+
+// Jobs that were at work beside one that crashes the program are not blamed for
+// it, however often the same ones begin together.
+func TestOnlyThePoisonousJobIsBlamed(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	poison, others := accept(t, l).ID, acceptMany(t, l, 3)
+	crash := func() {
+		must(t, l.Close())
+		l = open(t, dir, quiet())
+	}
+	for _, id := range append([]string{poison}, others...) {
+		start(t, l, id)
+	}
+	crash()
+	start(t, l, poison)
+	var waiting sync.WaitGroup
+	for _, id := range others {
+		waiting.Go(func() {
+			if _, _, err := l.Start(t.Context(), id); !errors.Is(err, edgelens.ErrBusy) {
+				t.Errorf("start beside another that nobody came back from: %v, want ErrBusy", err)
+			}
+			equal(t, "attempts", jobOf(t, l, id).Attempts, 1)
+		})
+	}
+	fresh := accept(t, l).ID
+	start(t, l, fresh) // who was never started need not wait
+	waiting.Wait()
+	crash()
+	if _, _, err := l.Start(t.Context(), poison); !errors.Is(err, ledger.ErrTerminal) {
+		t.Errorf("the third start: %v", err)
+	}
+	ends := map[string]func(id string) error{
+		others[0]: func(id string) error { return l.Finish(t.Context(), id, resultOf("cat", 0.5)) },
+		others[1]: func(id string) error { return l.Release(t.Context(), id, false) },
+		others[2]: func(id string) error { _, err := l.Cancel(t.Context(), id); return err },
+	}
+	for _, id := range others { // whose turns come one by one
+		waiting.Go(func() {
+			start(t, l, id)
+			must(t, ends[id](id))
+		})
+	}
+	waiting.Wait()
+	start(t, l, fresh)
+	equal(t, "the poisonous job", jobOf(t, l, poison).Status, edgelens.JobFailed)
+}
+
+func TestReleaseGivesTheAttemptBackOrNot(t *testing.T) {
+	for name, test := range map[string]struct {
+		giveBack     bool
+		wantAttempts int
+	}{"given back": {true, 0}, "kept": {false, 1}} {
+		t.Run(name, func(t *testing.T) {
+			l := open(t, t.TempDir(), quiet())
+			id := accept(t, l).ID
+			start(t, l, id)
+			for range 2 { // the second finds it queued and changes nothing
+				must(t, l.Release(t.Context(), id, test.giveBack))
+				job := jobOf(t, l, id)
+				equal(t, "status", job.Status, edgelens.JobQueued)
+				equal(t, "attempts", job.Attempts, test.wantAttempts)
+			}
+		})
+	}
+}
+
+func TestStartPastTheDeadlineExpires(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	id := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = time.Now().Add(-time.Second) }).ID
+	job, image, err := l.Start(t.Context(), id)
+	if !errors.Is(err, ledger.ErrTerminal) || image != nil {
+		t.Fatalf("start: %d bytes, %v", len(image), err)
+	}
+	equal(t, "status", job.Status, edgelens.JobExpired)
+	equal(t, "attempts", job.Attempts, 0)
+	equal(t, "code", job.Error.Code, "deadline")
+}
+
+func TestStartWithoutItsPictureFails(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	id := accept(t, l).ID
+	removeFile(t, dir, "pictures", id)
+	job, _, err := l.Start(t.Context(), id)
+	if !errors.Is(err, ledger.ErrTerminal) {
+		t.Errorf("start: %v, want ErrTerminal", err)
+	}
+	equal(t, "status", job.Status, edgelens.JobFailed)
+	equal(t, "code", job.Error.Code, "no_image")
+}
+
+func TestExpireEndsTheLateOnesOnly(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	now := time.Now()
+	late := acceptMany(t, l, 450, func(s *edgelens.JobSpec) { s.Deadline = now }) // more than one batch
+	open := accept(t, l).ID
+	early := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = now.Add(time.Second) }).ID
+	n, err := l.Expire(t.Context(), now)
+	must(t, err)
+	equal(t, "expired", n, len(late))
+	equal(t, "without a deadline", jobOf(t, l, open).Status, edgelens.JobQueued)
+	equal(t, "before its deadline", jobOf(t, l, early).Status, edgelens.JobQueued)
+	equal(t, "the last late one", jobOf(t, l, late[len(late)-1]).Status, edgelens.JobExpired)
+}
+
+func TestFinishKeepsTheWholeResult(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	job := accept(t, l)
+	start(t, l, job.ID)
+	result := resultOf("cat", 0.59)
+	must(t, l.Finish(t.Context(), job.ID, result))
+	closeLedger(t, l)
+	l = open(t, dir, quiet())
+	equal(t, "result", jobOf(t, l, job.ID).Result, result)
+	page, _, err := l.Results(t.Context(), edgelens.ResultFilter{})
+	must(t, err)
+	if len(page) != 1 {
+		t.Fatalf("%d results, want 1", len(page))
+	}
+	item := page[0]
+	equal(t, "history", item, edgelens.StoredResult{
+		ID: item.ID, JobID: job.ID, Face: "http", Device: "door", Outcome: "recognized", Label: "cat", Probability: 0.59,
+		CreatedAt: jobOf(t, l, job.ID).FinishedAt, Result: result,
+	})
+}
+
+func TestFinishRefusesWhatIsNoResult(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	id := accept(t, l).ID
+	for name, result := range map[string]*edgelens.Result{"none": nil, "NaN": resultOf("cat", math.NaN())} {
+		if err := l.Finish(t.Context(), id, result); !errors.Is(err, edgelens.ErrInvalid) {
+			t.Errorf("%s: %v, want ErrInvalid", name, err)
+		}
+	}
+	equal(t, "status", jobOf(t, l, id).Status, edgelens.JobQueued)
+	equal(t, "number of events", len(allEvents(t, l)), 1)
+}
+
+func TestEventsTellTheStoryOfAJob(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	id := accept(t, l).ID
+	start(t, l, id)
+	must(t, l.Release(t.Context(), id, true))
+	start(t, l, id)
+	must(t, l.Finish(t.Context(), id, resultOf("cat", 0.5)))
+	var story []string
+	for _, event := range allEvents(t, l) {
+		var data struct{ ID, Status, Outcome, Label string }
+		must(t, json.Unmarshal(event.Data, &data))
+		equal(t, "subject", event.Subject, data.ID)
+		story = append(story, event.Type+" "+data.Status+data.Outcome+" "+data.Label)
+	}
+	equal(t, "events", story, []string{"job queued ", "job running ", "job queued ", "job running ", "job succeeded ", "recognition recognized cat"})
+}

@@ -1,0 +1,198 @@
+//go:build cgo
+
+package ledger_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/ledger"
+)
+
+func keysOf(deliveries []edgelens.Delivery) string {
+	keys := ""
+	for _, d := range deliveries {
+		keys += d.Record.Key
+	}
+	return keys
+}
+
+// A device's records are told in the order in which they came, whatever the
+// order in which their pictures were looked at, and one device does not wait
+// for another.
+func TestOutboxKeepsTheOrderOfEachDevice(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	first := receive(t, l, reception("a", 1))
+	receive(t, l, reception("a", 2, withoutPicture))
+	third := receive(t, l, reception("a", 3))
+	receive(t, l, reception("b", 4, withoutPicture))
+	told := func() string { return keysOf(outbox(t, l, "event", "a")) + " " + keysOf(outbox(t, l, "event", "b")) }
+	equal(t, "at first", told(), " 4")
+	must(t, l.Finish(t.Context(), third.ID, resultOf("cat", 0.5)))
+	equal(t, "the third is done", told(), " 4")
+	must(t, l.Finish(t.Context(), first.ID, resultOf("cat", 0.5)))
+	equal(t, "all are done", told(), "123 4")
+
+	devices, err := l.OutboxDevices(t.Context(), "event")
+	must(t, err)
+	equal(t, "devices", fmt.Sprint(devices), "[a b]")
+	must(t, l.Told(t.Context(), outbox(t, l, "event", "b")[0].Seq))
+	devices, err = l.OutboxDevices(t.Context(), "event")
+	must(t, err)
+	equal(t, "devices", fmt.Sprint(devices), "[a]")
+	devices, err = l.OutboxDevices(t.Context(), "hook")
+	must(t, err)
+	equal(t, "another sink", fmt.Sprint(devices), "[a b]")
+	devices, err = l.OutboxDevices(t.Context(), "nobody")
+	must(t, err)
+	equal(t, "no sink", len(devices), 0)
+}
+
+// However many devices are told of at a time, nobody waits for a connection of
+// somebody who waits for another.
+func TestOutboxIsReadByMany(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	receive(t, l, reception("a", 1, withoutPicture))
+	receive(t, l, reception("a", 2)) // has no result, so that the reading ends there
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var lanes sync.WaitGroup
+	for range 32 {
+		lanes.Go(func() {
+			for range 50 {
+				deliveries, err := l.Outbox(ctx, "event", "a", 16)
+				if err != nil || keysOf(deliveries) != "1" {
+					t.Errorf("read %q, %v", keysOf(deliveries), err)
+					return
+				}
+			}
+		})
+	}
+	lanes.Wait()
+}
+
+func TestOutboxHoldsUntilTheDeviceIsReleased(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	held := func(r *edgelens.Reception) { r.Held = func() bool { return true }; withoutPicture(r) }
+	receive(t, l, reception("a", 1, held))
+	receive(t, l, reception("b", 2, held))
+	equal(t, "held", len(outbox(t, l, "event", "a")), 0)
+	wake, devices, cancel := l.WatchOutbox()
+	defer cancel()
+	must(t, l.ReleaseDevice(t.Context(), "a"))
+	<-wake
+	equal(t, "woken for", fmt.Sprint(devices()), "[a]")
+	equal(t, "released", keysOf(outbox(t, l, "event", "a")), "1")
+	equal(t, "the other", len(outbox(t, l, "event", "b")), 0)
+}
+
+func TestWatchOutbox(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	wake, devices, cancel := l.WatchOutbox()
+	defer cancel()
+	job := receive(t, l, reception("a", 1))
+	receive(t, l, reception("b", 2, withoutPicture))
+	<-wake
+	equal(t, "devices", fmt.Sprint(devices()), "[b]")
+	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+	<-wake
+	equal(t, "devices", fmt.Sprint(devices()), "[a]")
+	equal(t, "devices since", len(devices()), 0)
+	closeLedger(t, l)
+	if _, open := <-wake; open {
+		t.Error("the channel is not closed")
+	}
+}
+
+func TestOutboxSurvivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	job := receive(t, l, reception("a", 1))
+	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+	before := outbox(t, l, "hook", "a")
+	closeLedger(t, l)
+	l = open(t, dir, quiet())
+	if after := outbox(t, l, "hook", "a"); !reflect.DeepEqual(after, before) {
+		t.Errorf("%+v, was %+v", after, before)
+	}
+	if _, err := l.Picture(t.Context(), job.ID); err != nil {
+		t.Errorf("the picture that the hook is to get: %v", err)
+	}
+}
+
+// What is still to be told is not swept for its age, and what is shed is all
+// but the access records, the oldest first.
+func TestOutboxShedsAllButAccessRecords(t *testing.T) {
+	snapshot := func(r *edgelens.Reception) {
+		r.Record.Kind, r.Record.Passed = edgelens.RecordSnapshot, false
+		r.Routes = r.Routes[:1]
+		withoutPicture(r)
+	}
+	access := func(r *edgelens.Reception) { r.Routes = r.Routes[:1]; withoutPicture(r) }
+	for name, test := range map[string]struct {
+		config func(*ledger.Config)
+		now    time.Time
+		want   string
+		shed   int64
+	}{
+		"young":             {func(*ledger.Config) {}, time.UnixMicro(40_000_000), "12345", 0},
+		"old":               {func(c *ledger.Config) { c.OutboxMaxAge = time.Minute }, time.UnixMicro(76_000_000), "145", 2},
+		"all old":           {func(c *ledger.Config) { c.OutboxMaxAge = time.Minute }, time.UnixMicro(500_000_000), "14", 3},
+		"kept beyond age":   {func(c *ledger.Config) { c.MaxAge = time.Minute }, time.UnixMicro(5_000_000_000), "12345", 0},
+		"no space for more": {func(c *ledger.Config) { c.OutboxMaxBytes = 1 << 20 }, time.UnixMicro(40_000_000), "14", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := quiet()
+			config.OutboxMaxAge = 1000 * time.Hour
+			test.config(&config)
+			l := open(t, t.TempDir(), config)
+			for n, kind := range []func(*edgelens.Reception){access, snapshot, snapshot, access, snapshot} {
+				receive(t, l, reception("a", n+1, kind))
+			}
+			if config.OutboxMaxBytes == 1<<20 {
+				for n := range 600 { // 2 kB each
+					receive(t, l, reception("b", n, access))
+				}
+			}
+			_, err := l.Sweep(t.Context(), test.now)
+			must(t, err)
+			equal(t, "left", keysOf(outbox(t, l, "event", "a")), test.want)
+			stats, err := l.OutboxStats(t.Context())
+			must(t, err)
+			equal(t, "shed", stats["event"].Shed, test.shed)
+		})
+	}
+}
+
+func TestDevices(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, quiet())
+	at := time.UnixMicro(5_000_000).UTC()
+	door := edgelens.Device{ID: "door", Dialect: "fungxi", State: edgelens.DeviceAccepted, Online: true, FirstSeen: at, LastSeen: at}
+	gate := edgelens.Device{ID: "gate", Dialect: "facesluice", State: edgelens.DeviceQuarantined, FirstSeen: at, LastSeen: at}
+	must(t, l.SaveDevices(t.Context(), door, gate))
+	door.LastSeen, door.Counters.Heartbeats = at.Add(time.Second), 3
+	must(t, l.SaveDevices(t.Context(), door))
+	door.Online, door.Settings = false, edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true}
+	must(t, l.SaveDevices(t.Context(), door))
+	closeLedger(t, l)
+	l = open(t, dir, quiet())
+	devices, err := l.Devices(t.Context())
+	must(t, err)
+	if want := []edgelens.Device{door, gate}; !reflect.DeepEqual(devices, want) {
+		t.Errorf("%+v, want %+v", devices, want)
+	}
+	var events string
+	for _, e := range allEvents(t, l) {
+		events += e.Type + " " + e.Subject + " " + string(e.Data) + "\n"
+	}
+	equal(t, "events", events, `device door {"id":"door","dialect":"fungxi","state":"accepted","online":true}
+device gate {"id":"gate","dialect":"facesluice","state":"quarantined","online":false}
+device door {"id":"door","dialect":"fungxi","state":"accepted","online":false}
+`)
+}

@@ -1,0 +1,204 @@
+//go:build cgo
+
+package ledger_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/ledger"
+)
+
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func openLogged(t *testing.T, dir string, config ledger.Config) (*ledger.Ledger, *logBuffer) {
+	t.Helper()
+	log := &logBuffer{}
+	l, err := ledger.Open(t.Context(), dir, config, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeLedger(t, l) })
+	return l, log
+}
+
+func problemOf(l *ledger.Ledger, part string) ledger.Problem {
+	for _, p := range l.Problems() {
+		if p.Part == part {
+			return p
+		}
+	}
+	return ledger.Problem{}
+}
+
+// What was finished less than MinAge ago stays, however little room there is;
+// what comes is refused instead, and accepted again once there is room.
+func TestNothingPromisedIsRemovedForSpace(t *testing.T) {
+	config := quiet()
+	config.MaxBytes = 1 << 20
+	l, log := openLogged(t, t.TempDir(), config)
+	now := time.Now()
+	l.SetClock(func() time.Time { return now })
+	result := resultOf(strings.Repeat("long ", 2000), 0.5) // fills the space with few rows
+	var ids []string
+	for range 200 {
+		id := accept(t, l).ID
+		must(t, l.Finish(t.Context(), id, result))
+		ids = append(ids, id)
+	}
+	events := len(allEvents(t, l))
+	removed, err := l.Sweep(t.Context(), now.Add(config.MinAge-time.Second))
+	must(t, err)
+	equal(t, "removed", removed, 0)
+	for _, id := range ids {
+		jobOf(t, l, id)
+	}
+	equal(t, "events", len(allEvents(t, l)), events)
+
+	image := picture("one more")
+	_, _, err = l.Accept(t.Context(), specOf(image), image)
+	if !errors.Is(err, edgelens.ErrStorage) || !strings.Contains(err.Error(), "ledger.min_age") {
+		t.Errorf("accept: %v, want ErrStorage that names ledger.min_age", err)
+	}
+	for name, r := range map[string]edgelens.Reception{"with image": reception("door", 1), "without": reception("door", 2, withoutPicture)} {
+		if _, _, err := l.Receive(t.Context(), r); !errors.Is(err, edgelens.ErrStorage) {
+			t.Errorf("receive %s: %v, want ErrStorage", name, err)
+		}
+	}
+	if p := problemOf(l, "space"); p.Unavailable || !strings.Contains(p.Reason, "ledger.max_bytes") {
+		t.Errorf("problem %+v", p)
+	}
+	equal(t, "removed for space", l.RemovedForSpace()["jobs"], int64(0))
+	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "nothing more is accepted") {
+		t.Errorf("log:\n%s", log)
+	}
+
+	// Older than the promise: space takes it, and says so.
+	now = now.Add(config.MinAge + time.Second)
+	if removed, err = l.Sweep(t.Context(), now); err != nil || removed == 0 {
+		t.Fatalf("removed %d, %v", removed, err)
+	}
+	if n := l.RemovedForSpace()["jobs"]; n == 0 {
+		t.Error("no jobs were counted as removed for space")
+	}
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "raise ledger.max_bytes") {
+		t.Errorf("log:\n%s", text)
+	}
+	if p := problemOf(l, "space"); !strings.Contains(p.Reason, "removed for space") {
+		t.Errorf("problem %+v", p)
+	}
+	accept(t, l)
+	receive(t, l, reception("door", 1))
+	now = now.Add(11 * time.Minute)
+	equal(t, "problem ten minutes later", problemOf(l, "space"), ledger.Problem{})
+}
+
+// The ids of records and the outbox take no room from what is promised for
+// ledger.max_age.
+func TestIDsAndOutboxDoNotPushOutTheRest(t *testing.T) {
+	config := quiet()
+	config.MaxBytes = 2 << 20
+	l := open(t, t.TempDir(), config)
+	now := time.Now()
+	l.SetClock(func() time.Time { return now })
+	job := accept(t, l)
+	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+	must(t, l.AddSeen(t.Context(), 40_000, now)) // 5 MB
+	for n := range 1500 {                        // 4 MB of rows that nobody takes
+		receive(t, l, reception("door", n, withoutPicture))
+	}
+	now = now.Add(config.MinAge + time.Minute)
+	if _, err := l.Sweep(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	jobOf(t, l, job.ID)
+	equal(t, "removed for space", l.RemovedForSpace()["jobs"], int64(0))
+	accept(t, l)
+}
+
+// An id counts for no less than it takes.
+func TestWhatAnIDTakes(t *testing.T) {
+	l := open(t, t.TempDir(), quiet())
+	before := databasePages(t, l)
+	const ids = 50_000
+	must(t, l.AddSeen(t.Context(), ids, time.Now()))
+	took := (databasePages(t, l) - before) * 4096 / ids
+	if took > ledger.SeenBytes || took < ledger.SeenBytes*2/3 {
+		t.Errorf("an id takes %d bytes and counts for %d", took, ledger.SeenBytes)
+	}
+}
+
+func TestIDsHaveABoundOfTheirOwn(t *testing.T) {
+	config := quiet()
+	config.RememberMax = 1000
+	l := open(t, t.TempDir(), config)
+	now := time.Now()
+	l.SetClock(func() time.Time { return now })
+	must(t, l.AddSeen(t.Context(), 1500, now))
+	if _, err := l.Sweep(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.Receive(t.Context(), reception("door", 1)); !errors.Is(err, edgelens.ErrStorage) || !strings.Contains(err.Error(), "ledger.remember_max") {
+		t.Errorf("receive: %v, want ErrStorage that names ledger.remember_max", err)
+	}
+	accept(t, l) // a job has no id to be remembered
+	if p := problemOf(l, "space"); !strings.Contains(p.Reason, "ledger.remember_max") {
+		t.Errorf("problem %+v", p)
+	}
+	now = now.Add(config.MinAge + time.Second)
+	if _, err := l.Sweep(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "forgotten", l.RemovedForSpace()["ids"], int64(500))
+	receive(t, l, reception("door", 1))
+}
+
+// Kept images of finished jobs go before anything is refused; the jobs stay.
+func TestKeptImagesMakeRoom(t *testing.T) {
+	config := quiet()
+	config.KeepImages, config.MaxBytes = true, 3<<20
+	dir := t.TempDir()
+	l := open(t, dir, config)
+	for i := range 60 {
+		image := append(picture(fmt.Sprint(i)), make([]byte, 100_000)...)
+		job, _, err := l.Accept(t.Context(), specOf(image), image)
+		must(t, err)
+		must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+	}
+	if _, err := l.Sweep(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	stats, err := l.Stats(t.Context())
+	must(t, err)
+	equal(t, "jobs", stats.Jobs[ledger.QueueStatus{Queue: edgelens.QueueInteractive, Status: edgelens.JobSucceeded}], int64(60))
+	if stats.PictureBytes > config.MaxBytes || len(filesIn(t, dir)) == 0 {
+		t.Errorf("%d bytes and %d files are left", stats.PictureBytes, len(filesIn(t, dir)))
+	}
+	if l.RemovedForSpace()["images"] == 0 {
+		t.Error("no images were counted as removed for space")
+	}
+	accept(t, l)
+}

@@ -1,0 +1,125 @@
+package webhook
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"edgelens"
+	"edgelens/internal/notify"
+	"edgelens/internal/notify/event"
+)
+
+// body is what is posted: the fields of the article's bridge, then ours.
+type body struct {
+	UserID       json.RawMessage `json:"user_id"`
+	Name         json.RawMessage `json:"name"`
+	Img          string          `json:"img"`
+	VerifiedCode json.RawMessage `json:"verifiedCode"`
+	BotTime      json.RawMessage `json:"bot_time"`
+	PersonType   json.RawMessage `json:"personType"`
+	// Recognition is the Data of the MQTT event with its id.
+	Recognition recognition `json:"recognition"`
+}
+
+type recognition struct {
+	ID string `json:"id"`
+	event.Data
+}
+
+// botTime is how terminals write the time.
+const botTime = "2006-01-02 15:04:05"
+
+func (w *Webhook) body(ctx context.Context, d *edgelens.Delivery) ([]byte, error) {
+	composed := w.composer.Compose(d, w.now())
+	img, err := w.image(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if d.Reduced {
+		composed = event.Reduce(composed, 0)
+		if img != "" {
+			img, composed.Data.Reduced = "", append(composed.Data.Reduced, "img")
+		}
+		if len(composed.Data.Reduced) == 0 {
+			return nil, fmt.Errorf("write the webhook's body: %w: nothing in it can be left out", notify.ErrRejected)
+		}
+	}
+	said := said(composed.Data.Record)
+	at := d.Record.CapturedAt
+	if at.IsZero() {
+		at = d.Record.ReceivedAt
+	}
+	code, kind := codes(&d.Record, said)
+	text, err := json.Marshal(body{
+		UserID: said.or("num", d.Record.Person.ID), Name: said.or("name", d.Record.Person.Name), Img: img,
+		VerifiedCode: code, BotTime: said.or("time", at.Local().Format(botTime)), PersonType: kind,
+		Recognition: recognition{ID: composed.ID, Data: composed.Data},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write the webhook's body: %w", err)
+	}
+	return text, nil
+}
+
+// referenceDialect is the dialect whose codes verifiedCode and personType are.
+const referenceDialect = "fungxi"
+
+// codes returns verifiedCode and personType, which mean the same for every dialect:
+// 0 and "1" for somebody who was let in. What a device of another dialect wrote
+// itself is in recognition.record.
+func codes(r *edgelens.Record, said verdict) (verifiedCode, personType json.RawMessage) {
+	switch {
+	case r.Dialect == referenceDialect:
+		return said.or("verifiedCode", r.Person.Code), said.or("personType", r.Person.Type)
+	case r.Passed:
+		return json.RawMessage("0"), json.RawMessage(`"1"`)
+	default:
+		return json.RawMessage("1"), json.RawMessage(`"0"`)
+	}
+}
+
+// image returns the picture as the receiver wants it. A picture that is gone is
+// no reason to keep the rest from the receiver.
+func (w *Webhook) image(ctx context.Context, d *edgelens.Delivery) (string, error) {
+	if d.Picture == "" || w.config.Image == ImageNone {
+		return "", nil
+	}
+	picture, err := w.pictures.Picture(ctx, d.Picture)
+	if errors.Is(err, edgelens.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	text := base64.StdEncoding.EncodeToString(picture)
+	if w.config.Image == ImageDataURI {
+		text = "data:" + http.DetectContentType(picture) + ";base64," + text
+	}
+	return text, nil
+}
+
+// verdict is the terminal's own words by field.
+type verdict map[string]json.RawMessage
+
+func said(record json.RawMessage) verdict {
+	var v verdict
+	_ = json.Unmarshal(record, &v) // what is no object has no fields
+	return v
+}
+
+// or returns a field as the terminal wrote it, number or string, or else the
+// text.
+func (v verdict) or(field, text string) json.RawMessage {
+	if value, ok := v[field]; ok {
+		return value
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil { // never for a string
+		return json.RawMessage(`""`)
+	}
+	return quoted
+}

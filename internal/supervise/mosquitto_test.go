@@ -1,0 +1,309 @@
+package supervise_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/supervise"
+)
+
+// freePort returns a port that nobody listens on now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func startMosquitto(t *testing.T, dir string, config supervise.MosquittoConfig, acl string) *supervise.Mosquitto {
+	t.Helper()
+	if _, err := supervise.FindMosquitto(); err != nil {
+		t.Skipf("%v; `make setup` does", err)
+	}
+	m, err := supervise.StartMosquitto(t.Context(), dir, config, acl, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Stop(context.Background()) })
+	return m
+}
+
+// client runs mosquitto_pub or mosquitto_sub at the broker.
+func client(t *testing.T, program, listen string, args ...string) (string, error) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skipf("there is no %s; `make setup` installs mosquitto-clients", program)
+	}
+	_, port, _ := strings.Cut(listen, ":")
+	out, err := exec.CommandContext(t.Context(), program, append([]string{"-h", "127.0.0.1", "-p", port}, args...)...).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+func TestMosquittoKeepsWhatItAcknowledged(t *testing.T) {
+	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
+	config.Listen = freePort(t)
+	m := startMosquitto(t, dir, config, "")
+	subscribe := func(wait string) (string, error) {
+		return client(t, "mosquitto_sub", config.Listen, "-i", "away", "-c", "-q", "1", "-t", "x", "-W", wait, "-C", "20")
+	}
+	message := func(n int) string { return fmt.Sprintf("message-%d", n) }
+	_, _ = subscribe("1") // a session, then away
+	for n := range 20 {
+		if out, err := client(t, "mosquitto_pub", config.Listen, "-q", "1", "-t", "x", "-m", message(n)); err != nil {
+			t.Fatalf("publish: %v %s", err, out)
+		}
+	}
+	// After a second or so it is on the disk: what tells is the file, which is
+	// replaced as a whole.
+	file := filepath.Join(dir, "data", "mosquitto.db")
+	eventually(t, "the queue is on the disk", func() bool {
+		kept, err := os.ReadFile(file)
+		return err == nil && bytes.Contains(kept, []byte(message(19)))
+	})
+	before := m.PID()
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is back", func() bool { return m.Up() && m.PID() != before })
+	out, err := subscribe("10")
+	if lines := strings.Fields(out); err != nil || len(lines) != 20 || lines[0] != message(0) || lines[19] != message(19) {
+		t.Errorf("after the kill: %v %q", err, out)
+	}
+}
+
+// What comes for a client on our socket, whose session the broker has kept, is
+// kept for it until it is back.
+func TestMosquittoKeepsOurSession(t *testing.T) {
+	config := supervise.DefaultMosquittoConfig()
+	config.Listen = freePort(t)
+	dir := t.TempDir()
+	m := startMosquitto(t, dir, config, "")
+	address, err := url.Parse(m.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := address.User.Password()
+	// A session for a second, then away. mosquitto_sub of 2.0 knows no sockets.
+	subscribe := func() (*net.UnixConn, error) {
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Net: "unix", Name: address.Path})
+		if err != nil {
+			return nil, err
+		}
+		_, err = conn.Write(connectPacket("ours", address.User.Username(), password))
+		return conn, err
+	}
+	conn, err := subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(t, conn, 4)                                         // CONNACK
+	_, err = conn.Write([]byte{0x82, 6, 0, 1, 0, 1, 'x', 1}) // SUBSCRIBE to x at QoS 1
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(t, conn, 5) // SUBACK
+	file := filepath.Join(dir, "data", "mosquitto.db")
+	eventually(t, "the session is on the disk", func() bool {
+		kept, err := os.ReadFile(file)
+		return err == nil && bytes.Contains(kept, []byte("oursx"))
+	})
+	before := m.PID()
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	eventually(t, "it is back", func() bool { return m.Up() && m.PID() != before })
+	if out, err := client(t, "mosquitto_pub", config.Listen, "-q", "1", "-t", "x", "-m", "hello"); err != nil {
+		t.Fatalf("publish: %v %s", err, out)
+	}
+	if conn, err = subscribe(); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	read(t, conn, 4) // CONNACK
+	if got := read(t, conn, 12); !bytes.HasSuffix(got, []byte("hello")) {
+		t.Errorf("%q", got)
+	}
+}
+
+// connectPacket is an MQTT 3.1.1 CONNECT for a session that lasts.
+func connectPacket(id, user, password string) []byte {
+	body := []byte{0, 4, 'M', 'Q', 'T', 'T', 4, 0xc0, 0, 10}
+	for _, text := range []string{id, user, password} {
+		body = append(binary.BigEndian.AppendUint16(body, uint16(len(text))), text...)
+	}
+	return append([]byte{0x10, byte(len(body))}, body...)
+}
+
+func read(t *testing.T, conn net.Conn, n int) []byte {
+	t.Helper()
+	b := make([]byte, n)
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadFull(conn, b); err != nil {
+		t.Fatalf("read %d bytes: %v", n, err)
+	}
+	return b
+}
+
+func TestMosquittoUsersMayDoWhatTheACLSays(t *testing.T) {
+	config := supervise.DefaultMosquittoConfig()
+	config.Listen, config.PasswordFile = freePort(t), filepath.Join(t.TempDir(), "passwords")
+	if err := os.WriteFile(config.PasswordFile, []byte("door:secret\ngate:secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("mosquitto_passwd"); err != nil {
+		t.Skip("there is no mosquitto_passwd; `make setup` installs mosquitto")
+	}
+	if out, err := exec.Command("mosquitto_passwd", "-U", config.PasswordFile).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	startMosquitto(t, t.TempDir(), config, "user door\ntopic write door/up\ntopic read door/down\n\nuser gate\ntopic readwrite #\n")
+	door, gate := []string{"-u", "door", "-P", "secret"}, []string{"-u", "gate", "-P", "secret"}
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"nobody":        {nil, "not authorised"},
+		"wrong":         {[]string{"-u", "door", "-P", "guess"}, "not authorised"},
+		"a known user":  {door, ""},
+		"another topic": {door, ""}, // QoS 0 to a topic that is not ours is dropped in silence
+	} {
+		out, err := client(t, "mosquitto_pub", config.Listen, append(test.args, "-t", "door/up", "-m", "x")...)
+		if (err == nil) != (test.want == "") || !strings.Contains(out, test.want) {
+			t.Errorf("%s: %v %q, want %q", name, err, out, test.want)
+		}
+	}
+	// The gate hears what the door may say, and not what it may not.
+	for topic, heard := range map[string]bool{"door/up": true, "gate/up": false} {
+		sub := make(chan string, 1)
+		go func() {
+			out, _ := client(t, "mosquitto_sub", config.Listen, append(gate, "-t", "#", "-W", "2", "-C", "1", "-F", "%t")...)
+			sub <- out
+		}()
+		got, deadline := "", time.After(3*time.Second)
+	publish:
+		for {
+			_, _ = client(t, "mosquitto_pub", config.Listen, append(door, "-t", topic, "-m", "x")...)
+			select {
+			case got = <-sub:
+				break publish
+			case <-deadline:
+				break publish
+			default:
+			}
+		}
+		if (got == topic) != heard {
+			t.Errorf("%s: heard %q, want it heard: %v", topic, got, heard)
+		}
+	}
+}
+
+func TestMosquittoStartsEmptyWhereItsDataIsDamaged(t *testing.T) {
+	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
+	config.Listen = freePort(t)
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "data", "mosquitto.db"), []byte(strings.Repeat("junk", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startMosquitto(t, dir, config, "")
+	if _, err := os.Stat(filepath.Join(dir, "data.unreadable", "mosquitto.db")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMosquittoPortTaken(t *testing.T) {
+	if _, err := supervise.FindMosquitto(); err != nil {
+		t.Skipf("%v; `make setup` does", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	config := supervise.DefaultMosquittoConfig()
+	config.Listen = l.Addr().String()
+	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, "", slog.New(slog.DiscardHandler))
+	if err == nil {
+		_ = m.Stop(context.Background())
+		t.Fatal("it started on a port that is taken")
+	}
+	if !strings.Contains(err.Error(), "Address already in use") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestMosquittoConfig(t *testing.T) {
+	if err := supervise.DefaultMosquittoConfig().Validate(); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*supervise.MosquittoConfig){
+		"listen":              func(c *supervise.MosquittoConfig) { c.Listen = "127.0.0.1:0" },
+		"password_file":       func(c *supervise.MosquittoConfig) { c.PasswordFile = "/nowhere/passwords" },
+		"max_packet_bytes":    func(c *supervise.MosquittoConfig) { c.MaxPacketBytes = 1 },
+		"max_queued_bytes":    func(c *supervise.MosquittoConfig) { c.MaxQueuedBytes = 1 },
+		"max_queued_messages": func(c *supervise.MosquittoConfig) { c.MaxQueuedMessages = 0 },
+		"max_connections":     func(c *supervise.MosquittoConfig) { c.MaxConnections = 0 },
+	} {
+		config := supervise.DefaultMosquittoConfig()
+		change(&config)
+		if err := config.Validate(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for listen, want := range map[string]bool{"127.0.0.1:1883": true, "[::1]:1883": true, "localhost:1": true, "0.0.0.0:1883": false, ":1883": false, "192.168.1.5:1883": false} {
+		config := supervise.MosquittoConfig{Listen: listen}
+		if config.Loopback() != want {
+			t.Errorf("%s: loopback is %v", listen, !want)
+		}
+	}
+	if _, err := supervise.FindMosquitto(); err != nil && !errors.Is(err, edgelens.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+// A broker that has kept nothing has no session of an earlier version; one that has may
+// have one until it was emptied. The secret of our client ids stays the same.
+func TestMosquittoFormerSession(t *testing.T) {
+	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
+	config.Listen = freePort(t)
+	m := startMosquitto(t, dir, config, "")
+	secret := m.ClientSecret()
+	if m.HasFormerSession() || len(secret) < 16 || strings.Contains(m.URL(), secret) {
+		t.Errorf("a new one: %v, secret of %d bytes", m.HasFormerSession(), len(secret))
+	}
+	if err := os.Remove(filepath.Join(dir, "former-session-emptied")); err != nil { // as earlier versions left it
+		t.Fatal(err)
+	}
+	if !m.HasFormerSession() {
+		t.Error("that of an earlier version has none")
+	}
+	if err := m.FormerSessionEmptied(); err != nil || m.HasFormerSession() {
+		t.Errorf("emptied: %v", err)
+	}
+	if err := m.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again := startMosquitto(t, dir, config, ""); again.ClientSecret() != secret || again.HasFormerSession() {
+		t.Error("after a restart it is another")
+	}
+}

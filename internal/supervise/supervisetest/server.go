@@ -1,0 +1,146 @@
+package supervisetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"edgelens/internal/supervise"
+)
+
+// Server is one redis-server process, which can be ended and started again at
+// the same address. Its methods end the test where that does not work.
+type Server struct {
+	// Address is the path of its socket, or host:port.
+	Address string
+	// Client is connected to this server.
+	Client *redis.Client
+
+	t       testing.TB
+	program string
+	options []string
+	said    output
+
+	mu    sync.Mutex
+	child *exec.Cmd // nil while it is down
+}
+
+// socketOf has a server listen on a Unix socket in dir.
+func socketOf(_ testing.TB, dir string) (address string, options []string) {
+	socket := filepath.Join(dir, "s")
+	return socket, []string{"--port", "0", "--unixsocket", socket}
+}
+
+// portOf has a server listen on a free port of 127.0.0.1.
+func portOf(t testing.TB, _ string) (address string, options []string) {
+	port := freePort(t)
+	return net.JoinHostPort("127.0.0.1", port), []string{"--bind", "127.0.0.1", "--port", port}
+}
+
+// newServer returns a server that is not started yet, in a folder of its own.
+func newServer(t testing.TB, listen func(t testing.TB, dir string) (string, []string), options ...string) *Server {
+	t.Helper()
+	program, err := supervise.FindRedis()
+	if err != nil {
+		t.Skipf("%v; `make setup` does", err)
+	}
+	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	address, where := listen(t, dir)
+	s := &Server{Address: address, t: t, program: program}
+	s.options = append(append(where, "--dir", dir, "--save", "", "--appendonly", "no"), options...)
+	network := "tcp"
+	if filepath.IsAbs(address) {
+		network = "unix"
+	}
+	s.Client = redis.NewClient(&redis.Options{Network: network, Addr: address})
+	t.Cleanup(func() {
+		s.Kill()
+		_ = s.Client.Close() // a test may have closed it
+	})
+	return s
+}
+
+// Start starts the server, for the first time or again, and waits until it
+// answers.
+func (s *Server) Start() {
+	s.t.Helper()
+	child := exec.Command(s.program, s.options...)
+	child.Args[0] = "redis-server" // the program goes by its name
+	child.Stdout, child.Stderr = &s.said, &s.said
+	if err := child.Start(); err != nil {
+		s.t.Fatalf("start redis-server: %v", err)
+	}
+	s.mu.Lock()
+	s.child = child
+	s.mu.Unlock()
+	for deadline := time.Now().Add(30 * time.Second); !s.answers(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("redis-server at %s never answers; it says: %s", s.Address, s.said.String())
+		}
+	}
+}
+
+// answers reports whether the server is there, also where it wants a password.
+func (s *Server) answers() bool {
+	err := s.Client.Ping(context.Background()).Err()
+	var refusal redis.Error
+	return err == nil || errors.As(err, &refusal) && !strings.HasPrefix(err.Error(), "LOADING")
+}
+
+// Kill ends the server by SIGKILL. One that is down stays down.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Stop ends the server in order. One that is down stays down.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+func (s *Server) end(signal syscall.Signal) {
+	s.mu.Lock()
+	child := s.child
+	s.child = nil
+	s.mu.Unlock()
+	if child != nil {
+		_ = child.Process.Signal(signal) // one that is gone is as good
+		_ = child.Wait()                 // the status says how it was ended
+	}
+}
+
+func (s *Server) running() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.child != nil
+}
+
+// output keeps what a child says. It is safe for use by many goroutines.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+// String returns the last lines.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(o.text.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-10):], " | ")
+}

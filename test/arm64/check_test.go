@@ -1,0 +1,152 @@
+package arm64
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// allClasses and the times let a slow emulator tell all that it sees.
+var allClasses = []string{"--json", "--top-k=1000", "--recognize-timeout=5m", "--inference-invoke-timeout=5m"}
+
+// closeCall is how far apart two classes may be of which one program has the one
+// on top and one the other, where TensorFlow Lite's own kernels run: they round
+// otherwise on each kind of processor, by design
+// (https://github.com/tensorflow/tensorflow/issues/25087). XNNPACK's do not.
+const closeCall = 0.1
+
+// sharedModels are those of the manifest, whose files lie in the shared folder.
+var sharedModels = []string{"mobilenet_v2_1.0_224_int8", "mobilenet_v2_1.0_224_uint8", "mobilenet_v1_0.25_128_uint8"}
+
+// programs are the two that are compared, each a command and its arguments.
+type programs struct{ native, cross []string }
+
+func programsUnderTest(t *testing.T) programs {
+	t.Helper()
+	native, cross := strings.Fields(os.Getenv("EDGELENS_TEST_NATIVE")), strings.Fields(os.Getenv("EDGELENS_TEST_ARM64"))
+	if len(native) == 0 || len(cross) == 0 {
+		t.Skip("EDGELENS_TEST_NATIVE and EDGELENS_TEST_ARM64 are not set: there is no cross-built program to compare; make check-arm64 builds one")
+	}
+	return programs{native, cross}
+}
+
+func TestSameAnswersAboutMadePictures(t *testing.T) {
+	p := programsUnderTest(t)
+	folder := t.TempDir()
+	pictures := makePictures(t, folder)
+	for _, model := range makeModels(t, folder) {
+		t.Run(model, func(t *testing.T) { p.check(t, folder, model, pictures) })
+	}
+}
+
+func TestSameAnswersAboutPhotographs(t *testing.T) {
+	p := programsUnderTest(t)
+	shared := os.Getenv("EDGELENS_TEST_SHARED")
+	if shared == "" {
+		t.Skip("EDGELENS_TEST_SHARED is not set: there are no photographs and no models to look at them with")
+	}
+	pictures := picturesIn(t, filepath.Join(shared, "images"))
+	pictures = append(pictures, asJPEGs(t, pictures, t.TempDir())...)
+	for _, model := range sharedModels {
+		t.Run(model, func(t *testing.T) { p.check(t, filepath.Join(shared, "models"), model, pictures) })
+	}
+}
+
+// check asks both programs about the pictures, prints a line for each as it
+// is answered, and fails where they see different things.
+func (p programs) check(t *testing.T, modelsDir, model string, pictures []string) {
+	where := []string{"--data-dir=" + t.TempDir(), "--models-dir=" + modelsDir}
+	delegates := [2]string{delegate(t, p.native, model, where), delegate(t, p.cross, model, where)}
+	fmt.Printf("\n%s (delegate: %s, arm64: %s)\n", model, delegates[0], delegates[1])
+	if delegates[0] != delegates[1] {
+		t.Errorf("the delegates differ: %s, on arm64 %s", delegates[0], delegates[1])
+	}
+
+	tolerance := 0.0
+	if delegates[0] == "none" {
+		tolerance = closeCall
+	}
+
+	ask := append(append([]string{"recognize", "--model=" + model}, where...), allClasses...)
+	var native []answer
+	if err := recognize(with(p.native, ask), pictures, func(a answer) { native = append(native, a) }); err != nil {
+		t.Fatal(err)
+	}
+	const row = "  %-22.22s  %-24.24s  %11s  %11s  %s\n"
+	fmt.Printf(row, "PICTURE", "TOP", "NATIVE", "ARM64", "LARGEST DIFFERENCE")
+	i, compared, differ, swapped, largest := 0, 0, 0, 0, 0.0
+	err := recognize(with(p.cross, ask), pictures, func(cross answer) {
+		if i >= len(native) {
+			return // recognize counts the answers
+		}
+		about, name := native[i], filepath.Base(pictures[i])
+		i++
+		v := compare(about, cross, tolerance)
+		switch {
+		case v.Fault != "":
+			t.Errorf("%s: %s", name, v.Fault)
+			fmt.Printf(row, name, "DIFFERENT", top(about), top(cross), v.Fault)
+			return
+		case v.Refused:
+			fmt.Printf(row, name, "refused by both", about.Code, cross.Code, "-")
+			return
+		}
+		compared++
+		label := about.Predictions[0].Label
+		if v.CloseCall {
+			swapped++
+			label = fmt.Sprintf("close call: %d, %d", about.Predictions[0].ClassID, cross.Predictions[0].ClassID)
+		}
+		if v.Difference != 0 {
+			differ++
+		}
+		largest = max(largest, v.Difference)
+		fmt.Printf(row, name, label, probability(about), probability(cross), fmt.Sprintf("%.6f", v.Difference))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if compared == 0 && !t.Failed() {
+		t.Error("not one picture was recognized: nothing is compared")
+	}
+	fmt.Printf("  %d pictures compared: the same on top in %d, %d close calls; other probabilities in %d, by %.6f at most\n",
+		compared, compared-swapped, swapped, differ, largest)
+}
+
+// delegate returns what a program runs a model with, as `model inspect` says.
+func delegate(t *testing.T, program []string, model string, where []string) string {
+	t.Helper()
+	command := with(program, append([]string{"model", "inspect", model}, where...))
+	cmd := exec.Command(command[0], command[1:]...)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, complaint.Bytes())
+	}
+	for line := range strings.Lines(string(out)) {
+		if name, value, _ := strings.Cut(line, " "); name == "delegate" {
+			return strings.TrimSpace(value)
+		}
+	}
+	t.Fatalf("%s names no delegate:\n%s", strings.Join(command, " "), out)
+	return ""
+}
+
+func with(program, args []string) []string {
+	return append(program[:len(program):len(program)], args...)
+}
+
+func probability(a answer) string { return fmt.Sprintf("%.6f", a.Predictions[0].Probability) }
+
+// top returns what an answer comes down to, where two differ.
+func top(a answer) string {
+	if len(a.Predictions) == 0 {
+		return a.Code
+	}
+	return fmt.Sprintf("%d %.3f", a.Predictions[0].ClassID, a.Predictions[0].Probability)
+}

@@ -1,0 +1,152 @@
+package arm64
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/image/bmp"
+
+	"edgelens/models"
+	"edgelens/models/modeltest"
+)
+
+// makeModels writes models of colours, quantized both ways and not, for
+// pictures as large as MobileNet's, and returns their names.
+func makeModels(t *testing.T, folder string) []string {
+	t.Helper()
+	made := []struct {
+		name  string
+		dtype models.DType
+	}{{"colours_int8", models.Int8}, {"colours_uint8", models.Uint8}, {"colours_float32", models.Float32}}
+	var names []string
+	for _, m := range made {
+		file := modeltest.Mean(modeltest.Options{Side: 224, DType: m.dtype, Softmax: true, Labels: modeltest.Labels()})
+		write(t, filepath.Join(folder, m.name+".tflite"), file)
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// makePictures writes pictures full of noise in which one colour leads, of
+// sizes that no block of a JPEG divides, and one that is cut off.
+func makePictures(t *testing.T, folder string) []string {
+	t.Helper()
+	var files []string
+	add := func(name string, data []byte) {
+		file := filepath.Join(folder, name)
+		write(t, file, data)
+		files = append(files, file)
+	}
+	for name, colour := range map[string]color.RGBA{"red": modeltest.Red, "green": modeltest.Green, "blue": modeltest.Blue} {
+		for size, bounds := range map[string]image.Rectangle{
+			"small": image.Rect(0, 0, 97, 131), "model": image.Rect(0, 0, 224, 224), "large": image.Rect(0, 0, 1283, 719),
+		} {
+			scene := noise(bounds, colour)
+			add(name+"_"+size+".png", asPNG(t, scene))
+			add(name+"_"+size+".jpg", asJPEG(t, scene))
+		}
+	}
+	whole := asJPEG(t, noise(image.Rect(0, 0, 300, 200), modeltest.Red))
+	add("cut.jpg", whole[:len(whole)/2])
+	slices.Sort(files)
+	return files
+}
+
+// noise returns a picture whose channels are chance, the leading one's twice
+// as bright as the others'; the same in each run.
+func noise(bounds image.Rectangle, leading color.RGBA) image.Image {
+	chance := rand.New(rand.NewPCG(1, uint64(bounds.Dx())))
+	scene := image.NewRGBA(bounds)
+	lead := [3]uint8{leading.R, leading.G, leading.B}
+	for i := range scene.Pix {
+		value := uint8(chance.UintN(128))
+		if channel := i % 4; channel == 3 {
+			value = 255
+		} else if lead[channel] != 0 {
+			value += 127
+		}
+		scene.Pix[i] = value
+	}
+	return scene
+}
+
+// picturesIn returns the pictures below a folder.
+func picturesIn(t *testing.T, folder string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && slices.Contains([]string{".jpg", ".jpeg", ".png", ".webp", ".bmp"}, strings.ToLower(filepath.Ext(name))) {
+			files = append(files, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatalf("there are no pictures in %s", folder)
+	}
+	return files
+}
+
+// asJPEGs writes each BMP as a JPEG and returns the new files: what decodes
+// JPEGs differs by processor, what copies a BMP's pixels hardly can.
+func asJPEGs(t *testing.T, files []string, folder string) []string {
+	t.Helper()
+	var made []string
+	for _, file := range files {
+		base, isBMP := strings.CutSuffix(filepath.Base(file), ".bmp")
+		if !isBMP {
+			continue
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scene, err := bmp.Decode(bytes.NewReader(data))
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		made = append(made, filepath.Join(folder, base+".bmp.jpg"))
+		write(t, made[len(made)-1], asJPEG(t, scene))
+	}
+	return made
+}
+
+func asJPEG(t *testing.T, scene image.Image) []byte {
+	t.Helper()
+	rgba := image.NewRGBA(scene.Bounds()) // what the encoder halves the colours of is the same for every source
+	draw.Draw(rgba, rgba.Bounds(), scene, scene.Bounds().Min, draw.Src)
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, rgba, &jpeg.Options{Quality: 85}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func asPNG(t *testing.T, scene image.Image) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := png.Encode(&out, scene); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func write(t *testing.T, file string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,220 @@
+//go:build fault
+
+package fault
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const (
+	// halfAnHour of records at this rate is the backlog.
+	halfAnHour       = 30 * time.Minute
+	recordsPerSecond = 5
+	// backlogPadding is what each picture has in it, and mostBacklogGrowth how
+	// much more memory the service may have at the end of the backlog than at
+	// its beginning. All pictures together would be 180 MB.
+	backlogPadding    = 20_000
+	mostBacklogGrowth = 48 << 20
+)
+
+// backlog is how many records wait: those of half an hour, or few where there
+// are few rounds.
+func backlog(t *testing.T) int {
+	few := min(max(400, 45*rounds(t)), int(halfAnHour.Seconds())*recordsPerSecond)
+	return setting(t, "FAULT_RECORDS", few, strconv.Atoi)
+}
+
+// largePicture is one that is its own, of some size.
+func largePicture(n int) []byte {
+	return withNoise(pictures(20 + n%9)[n%3], backlogPadding).bytes
+}
+
+func fiveTerminals(s *site, acked bool) {
+	for i := range 3 {
+		s.addFungxi(fmt.Sprint("F", i), acked)
+	}
+	for i := range 2 {
+		s.addCamera(fmt.Sprint("C", i))
+	}
+}
+
+// converse has each terminal send one record after the other, the next when the
+// listener has heard of the last, and returns how long each took.
+func (s *site) converse(n int, each func(done int)) (took []time.Duration) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+	defer cancel()
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for _, d := range s.devices {
+		group.Go(func() {
+			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
+				r, message := d.new(time.Now(), largePicture(i))
+				heard := s.heard.coming(r.id)
+				if !d.tell(ctx, r, message) {
+					return
+				}
+				select {
+				case <-heard:
+				case <-time.After(endWithin):
+					s.t.Errorf("%s: nobody heard of record %s", d.serial, r.id)
+					return
+				}
+				mu.Lock()
+				took = append(took, time.Since(r.begun))
+				each(len(took))
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	slices.Sort(took)
+	return took
+}
+
+// watchMemory samples how much is resident, until the returned function is
+// called, which returns the most.
+func (s *site) watchMemory() (most func() int64) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	var peak int64
+	go func() {
+		defer close(done)
+		for {
+			peak = max(peak, s.rss())
+			select {
+			case <-quit:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() int64 {
+		close(quit)
+		<-done
+		return peak
+	}
+}
+
+func percentile(sorted []time.Duration, percent int) time.Duration {
+	return sorted[(len(sorted)-1)*percent/100].Round(100 * time.Microsecond)
+}
+
+// The business server answers 500, hangs and resets for half an hour: it gets
+// everything when it is back, and who listens to events has not noticed.
+func TestBusinessServerAwayHalfAnHour(t *testing.T) {
+	n := backlog(t)
+	s := newSite(t, "--fungxi-ack", "echo", "--webhook-timeout", "1s")
+	fiveTerminals(s, true)
+	before := s.converse(n/10, func(int) {})
+	s.settle()
+	most := s.watchMemory()
+	s.business.setFailing(true)
+	s.until("the business server fails in every way", startWithin, func() bool {
+		s.converse(len(s.devices), func(int) {})
+		return slices.Min(s.business.tried()) > 0
+	})
+	began := time.Now()
+	var early int64
+	during := s.converse(n, func(done int) {
+		if done == n/10 {
+			early = s.rss()
+		}
+		if done%max(1000, n/5) == 0 {
+			say("%d of %d records, %d MiB resident", done, n, s.rss()>>20)
+		}
+	})
+	filled := time.Since(began)
+	waiting := s.sent() - s.business.count()
+	s.business.setFailing(false)
+	back := time.Now()
+	s.settle()
+	took, peak := time.Since(back), most()
+	s.compare()
+	say("the business server was away (%v tries: 500, hanging, reset) for %d records in %.0f s; %d waited, all told %.1f s after it was back", s.business.tried(), n, filled.Seconds(), waiting, took.Seconds())
+	say("from record to event: p50 %v and p99 %v with it, p50 %v and p99 %v without", percentile(before, 50), percentile(before, 99), percentile(during, 50), percentile(during, 99))
+	say("%d MiB resident after a tenth of the backlog, at most %d MiB", early>>20, peak>>20)
+	if waiting < n {
+		t.Errorf("only %d records waited", waiting)
+	}
+	if a, b := percentile(before, 50), percentile(during, 50); b > a*3/2 {
+		t.Errorf("events took %v with the business server, %v without it", a, b)
+	}
+	if peak-early > mostBacklogGrowth {
+		t.Errorf("it grew by %d MiB, and %d may be", (peak-early)>>20, mostBacklogGrowth>>20)
+	}
+}
+
+// The broker is away for half an hour, by the terminals' clocks. They deliver
+// everything at once when it is back, and what is old is marked as such.
+func TestBrokerAwayHalfAnHour(t *testing.T) {
+	n := backlog(t)
+	broker := newBroker(t)
+	s := newSiteAt(t, broker.address, "--mqtt-url", "mqtt://"+broker.address)
+	fiveTerminals(s, false)
+	s.until("the subscriptions are on the broker's disk", startWithin, func() bool {
+		kept, _ := os.ReadFile(filepath.Join(broker.dir, "mosquitto.db")) // perhaps not there yet
+		return subscriptionsIn(kept)
+	})
+	s.converse(50, func(int) {})
+	live := s.sent()
+	broker.kill()
+	away := outage(t)
+	time.Sleep(away)
+	early, most := s.rss(), s.watchMemory()
+	broker.start()
+	back := time.Now()
+	s.deliverAll(n, back)
+	sent := time.Since(back)
+	s.settle()
+	took, peak := time.Since(back), most()
+	lost := s.compare()
+	old := 0
+	for _, d := range s.devices {
+		for _, r := range d.all() {
+			if told, _ := s.heard.get(r.id); told.Replayed {
+				old++
+			}
+		}
+	}
+	say("the broker was away: %d records delivered within %.1f s of its return, all told after %.1f s, %d of them marked as old; %d MiB resident before, at most %d MiB",
+		s.sent()-live, sent.Seconds(), took.Seconds(), old, early>>20, peak>>20)
+	if lost > 0 || old < n*9/10 || old >= n+live {
+		t.Errorf("%d lost, %d marked as old of %d, and %d before", lost, old, n, live)
+	}
+	if peak-early > mostBacklogGrowth {
+		t.Errorf("it grew by %d MiB, and %d may be", (peak-early)>>20, mostBacklogGrowth>>20)
+	}
+}
+
+// deliverAll has the terminals send n records of the last half hour as fast as
+// they are confirmed.
+func (s *site) deliverAll(n int, now time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	var group sync.WaitGroup
+	for i, d := range s.devices {
+		group.Go(func() {
+			for k := i; k < n; k += len(s.devices) {
+				captured := now.Add(-halfAnHour + time.Duration(k)*halfAnHour/time.Duration(n))
+				r, message := d.new(captured, largePicture(k))
+				if !d.tell(ctx, r, message) {
+					return
+				}
+				if (k+1)%2000 == 0 {
+					say("%d of %d records delivered, %d heard of", k+1, n, s.heard.count())
+				}
+			}
+		})
+	}
+	group.Wait()
+}

@@ -1,0 +1,193 @@
+//go:build fault
+
+package fault
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// told is what a sink was told of a record.
+type told struct {
+	ID, Device, Outcome, Reason string
+	Replayed                    bool
+	FreshnessReason             string    `json:"freshness_reason"`
+	CapturedAt                  time.Time `json:"captured_at"`
+	ReceivedAt                  time.Time `json:"received_at"`
+	AgeMS                       int64     `json:"age_ms"`
+	at                          time.Time
+}
+
+// book is what a sink was told. It is safe for use by many goroutines.
+type book struct {
+	mu    sync.Mutex
+	first map[string]told // by id
+	order map[string][]string
+	again int
+	wrong []string
+	await map[string]chan struct{} // by id
+}
+
+func newBook() *book {
+	return &book{first: map[string]told{}, order: map[string][]string{}, await: map[string]chan struct{}{}}
+}
+
+func (b *book) add(t told, err error) {
+	t.at = time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil {
+		b.wrong = append(b.wrong, err.Error())
+		return
+	}
+	// By the age that the event had when it was written. What the broker had kept
+	// is a replay however short that was.
+	kept := t.Replayed && strings.Contains(t.FreshnessReason, "MQTT broker")
+	if old := t.AgeMS > fresh.Milliseconds(); !t.CapturedAt.IsZero() && old != t.Replayed && !kept {
+		b.wrong = append(b.wrong, fmt.Sprintf("replayed %v of %s, captured at %v, received at %v, %d ms old", t.Replayed, t.ID, t.CapturedAt, t.ReceivedAt, t.AgeMS))
+	}
+	// Pictures of one colour, which most are here, are judged to be blank.
+	if blank := t.Outcome == "uncertain" && strings.HasPrefix(t.Reason, "The picture is blank ("); t.Outcome != "recognized" && !blank {
+		b.wrong = append(b.wrong, fmt.Sprintf("%s of %s: %s", t.Outcome, t.ID, t.Reason))
+	}
+	if _, known := b.first[t.ID]; known {
+		b.again++
+		return
+	}
+	b.first[t.ID] = t
+	b.order[t.Device] = append(b.order[t.Device], t.ID)
+	if waiting := b.await[t.ID]; waiting != nil {
+		close(waiting)
+		delete(b.await, t.ID)
+	}
+}
+
+// coming returns a channel that is closed once the record is told of, which it
+// is not yet.
+func (b *book) coming(id string) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	waiting := make(chan struct{})
+	b.await[id] = waiting
+	return waiting
+}
+
+func (b *book) has(id string) bool {
+	_, known := b.get(id)
+	return known
+}
+
+func (b *book) get(id string) (told, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, known := b.first[id]
+	return t, known
+}
+
+func (b *book) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.first)
+}
+
+// repeated is how often something was told again.
+func (b *book) repeated() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.again
+}
+
+// ids are those of a device, in the order in which they were told first.
+func (b *book) ids(device string) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]string{}, b.order[device]...)
+}
+
+func (b *book) faults() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.wrong[:min(len(b.wrong), 10)]
+}
+
+// business is the server that webhooks go to, which can misbehave.
+type business struct {
+	*httptest.Server
+	*book
+	mu      sync.Mutex
+	failing bool
+	tries   [3]int // 500, hanging, reset: in turn
+}
+
+func newBusiness(t *testing.T) *business {
+	b := &business{book: newBook()}
+	b.Server = httptest.NewServer(http.HandlerFunc(b.serve))
+	t.Cleanup(b.Close)
+	return b
+}
+
+func (b *business) serve(w http.ResponseWriter, r *http.Request) {
+	var post struct{ Recognition told }
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // cut off
+	}
+	if fault := b.fault(); fault >= 0 {
+		b.fail(w, r, fault)
+		return
+	}
+	err = json.Unmarshal(body, &post)
+	b.add(post.Recognition, err)
+}
+
+// fault returns what is to be done to a request; -1 for nothing bad.
+func (b *business) fault() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.failing {
+		return -1
+	}
+	fault := 0
+	for i, n := range b.tries {
+		if n < b.tries[fault] {
+			fault = i
+		}
+	}
+	b.tries[fault]++
+	return fault
+}
+
+func (b *business) fail(w http.ResponseWriter, r *http.Request, fault int) {
+	switch fault {
+	case 0:
+		http.Error(w, "broken", http.StatusInternalServerError)
+	case 1:
+		<-r.Context().Done()
+	case 2:
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			_ = conn.(*net.TCPConn).SetLinger(0) // so that Close resets
+			_ = conn.Close()
+		}
+	}
+}
+
+func (b *business) setFailing(failing bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failing = failing
+}
+
+// tried is how often each fault met a request.
+func (b *business) tried() []int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]int{}, b.tries[:]...)
+}

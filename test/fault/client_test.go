@@ -1,0 +1,281 @@
+//go:build fault
+
+package fault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"edgelens/models/modeltest"
+)
+
+// inFlight is how many jobs a client has under way when something breaks.
+const inFlight = 50
+
+// picture is what a client sends, and what it must be told is in it.
+type picture struct {
+	label string
+	bytes []byte
+}
+
+// pictures returns one of each colour.
+func pictures(side int) []picture {
+	return []picture{
+		{"red", modeltest.Picture(modeltest.Red, side, side)},
+		{"green", modeltest.Picture(modeltest.Green, side, side)},
+		{"blue", modeltest.Picture(modeltest.Blue, side, side)},
+	}
+}
+
+// busyPictures take a few hundredths of a second each, so that 50 of them are
+// at work for about a second.
+var busyPictures = sync.OnceValue(func() []picture { return pictures(1500) })
+
+// slowPicture takes about half a second.
+var slowPicture = sync.OnceValue(func() picture { return picture{"red", modeltest.Picture(modeltest.Red, 7000, 7000)} })
+
+// job is what the API says of one.
+type job struct {
+	ID         string
+	Status     string
+	Attempts   int
+	FinishedAt string `json:"finished_at"`
+	Result     *struct{ Predictions []struct{ Label string } }
+	Error      *struct{ Code, Detail string }
+}
+
+func (j job) terminal() bool { return j.Status != "queued" && j.Status != "running" }
+
+// outcome is all that must never change once it is seen.
+func (j job) outcome() string {
+	text := j.Status + " at " + j.FinishedAt + " "
+	if j.Result != nil && len(j.Result.Predictions) > 0 {
+		text += j.Result.Predictions[0].Label
+	}
+	if j.Error != nil {
+		text += j.Error.Code + ": " + j.Error.Detail
+	}
+	return text
+}
+
+var web = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * inFlight}}
+
+// exchange sends one request; the error is the network's.
+func (s *service) exchange(method, target, contentType string, body []byte) (status int, header http.Header, answer []byte, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, s.url.Load().(string)+target, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	r.Header.Set("Content-Type", contentType)
+	response, err := web.Do(r)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer response.Body.Close() // read only
+	answer, err = io.ReadAll(response.Body)
+	return response.StatusCode, response.Header, answer, err
+}
+
+// submit posts a picture. id is empty where there was no whole 202.
+func (s *service) submit(p picture, query string) (id string, status int, header http.Header, err error) {
+	status, header, answer, err := s.exchange("POST", "/api/recognize_async?"+query, "image/png", p.bytes)
+	if err != nil || status != http.StatusAccepted {
+		return "", status, header, err
+	}
+	var accepted struct {
+		TaskID string `json:"task_id"`
+	}
+	if err := json.Unmarshal(answer, &accepted); err != nil || accepted.TaskID == "" {
+		return "", status, header, fmt.Errorf("the 202 says %q: %w", answer, err)
+	}
+	return accepted.TaskID, status, header, nil
+}
+
+// look asks for a job once. ok is false where the service did not answer 200
+// because it is away or busy; any other answer is a fault.
+func (s *service) look(id, wait string) (j job, ok bool, err error) {
+	status, _, answer, err := s.exchange("GET", "/api/jobs/"+id+"?wait="+wait, "", nil)
+	switch {
+	case err != nil || status == http.StatusServiceUnavailable:
+		return job{}, false, nil
+	case status != http.StatusOK:
+		return job{}, false, fmt.Errorf("a job that got a 202 has the answer %d %s", status, answer)
+	}
+	return j, true, json.Unmarshal(answer, &j)
+}
+
+// promise is a 202 that a client got.
+type promise struct {
+	id, label string
+	// last is what was last seen, terminal or not.
+	last job
+}
+
+// client keeps book of what it was promised, and polls for each as apps do.
+type client struct {
+	t *testing.T
+	s *service
+
+	mu       sync.Mutex
+	promises []*promise
+	faults   []string
+	polls    sync.WaitGroup
+	quit     chan struct{}
+}
+
+func newClient(t *testing.T, s *service) *client {
+	c := &client{t: t, s: s, quit: make(chan struct{})}
+	t.Cleanup(func() { close(c.quit); c.polls.Wait() })
+	return c
+}
+
+// promised notes a 202 and polls from then on until the job is done.
+func (c *client) promised(id string, p picture) {
+	promise := &promise{id: id, label: p.label}
+	c.mu.Lock()
+	c.promises = append(c.promises, promise)
+	c.mu.Unlock()
+	c.polls.Go(func() { c.poll(promise) })
+}
+
+func (c *client) poll(p *promise) {
+	for {
+		j, ok, err := c.s.look(p.id, "2s")
+		c.mu.Lock()
+		if err != nil {
+			c.faults = append(c.faults, fmt.Sprintf("%s: %v", p.id, err))
+		} else if ok {
+			p.last = j
+		}
+		c.mu.Unlock()
+		if err != nil || ok && j.terminal() {
+			return
+		}
+		pause := 20 * time.Millisecond
+		if ok {
+			pause = 0 // the service made us wait
+		}
+		select {
+		case <-c.quit:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// burst submits n pictures from a few goroutines until all are in, or the
+// service is gone. Wait for what it returns.
+func (c *client) burst(n int, of []picture, query string) *sync.WaitGroup {
+	var group sync.WaitGroup
+	numbers := make(chan int, n)
+	for i := range n {
+		numbers <- i
+	}
+	close(numbers)
+	for range 8 {
+		group.Go(func() {
+			for i := range numbers {
+				p := of[i%len(of)]
+				id, _, _, err := c.s.submit(p, query)
+				if err != nil {
+					return // killed meanwhile
+				}
+				if id != "" {
+					c.promised(id, p)
+				}
+			}
+		})
+	}
+	return &group
+}
+
+// count returns how many promises there are and how many of them are not seen
+// done.
+func (c *client) count() (all, open int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.promises {
+		if !p.last.terminal() || p.last.Status == "" {
+			open++
+		}
+	}
+	return len(c.promises), open
+}
+
+// ended waits until the client has seen the end of every job.
+func (c *client) ended(within time.Duration) {
+	c.t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		_, open := c.count()
+		c.mu.Lock()
+		faults := c.faults
+		c.mu.Unlock()
+		if len(faults) > 0 {
+			c.t.Fatalf("promises broken: %q", faults)
+		}
+		if open == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("%d jobs are not done after %v, such as %s", open, within, c.firstOpen())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// kept waits until the client has seen the end of every job, which must be
+// success with the right label.
+func (c *client) kept(within time.Duration) {
+	c.t.Helper()
+	c.ended(within)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.promises {
+		p.mustHaveSucceeded(c.t)
+	}
+}
+
+func (p *promise) mustHaveSucceeded(t *testing.T) {
+	t.Helper()
+	if j := p.last; j.Status != "succeeded" || j.Result == nil || len(j.Result.Predictions) == 0 || j.Result.Predictions[0].Label != p.label {
+		t.Fatalf("the picture of %s ended as %s after %d attempts (job %s)", p.label, j.outcome(), j.Attempts, p.id)
+	}
+}
+
+func (c *client) firstOpen() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.promises {
+		if !p.last.terminal() || p.last.Status == "" {
+			return fmt.Sprintf("%s, last seen %q after %d attempts", p.id, p.last.Status, p.last.Attempts)
+		}
+	}
+	return "none"
+}
+
+// unchanged looks at every job again: what was seen to be its end must still
+// be, to the microsecond and the letter.
+func (c *client) unchanged() {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.promises {
+		j, ok, err := c.s.look(p.id, "0s")
+		if !ok || err != nil {
+			c.t.Fatalf("job %s cannot be looked at: %v", p.id, err)
+		}
+		if j.outcome() != p.last.outcome() {
+			c.t.Fatalf("job %s was %s and now is %s", p.id, p.last.outcome(), j.outcome())
+		}
+	}
+}

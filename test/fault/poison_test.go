@@ -1,0 +1,60 @@
+//go:build fault
+
+package fault
+
+import "testing"
+
+// A job with which the service dies again and again fails at its third start.
+// All others are done: those that came while it was being tried, and those that
+// were at work beside it whenever the service died.
+func TestPoison(t *testing.T) {
+	s := newService(t, "--jobs-concurrency", "4")
+	s.start()
+	poison, status, _, err := s.submit(slowPicture(), "cache=false")
+	if poison == "" {
+		t.Fatalf("submit: %d %v", status, err)
+	}
+	beside, after := newClient(t, s), newClient(t, s)
+	beside.burst(3, []picture{slowPicture()}, "cache=false").Wait()
+	starts := 0
+	var j job
+	for j.Status != "failed" {
+		s.until("the job has begun, or is given up", resumeWithin, func() bool {
+			now, ok, err := s.look(poison, "0s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok {
+				j = now
+			}
+			return ok && (j.terminal() || j.Status == "running" && j.Attempts > starts)
+		})
+		if j.Status == "succeeded" {
+			t.Skip("the machine is too fast for this test: the job was done before the kill")
+		}
+		if j.Status == "running" {
+			starts++
+			after.burst(inFlight/2, pictures(60), "cache=false").Wait()
+			s.kill()
+			s.start()
+		}
+	}
+	if starts > 2 || j.Attempts > 3 || j.Error == nil || j.Error.Code != "poison" {
+		t.Errorf("it was worked on %d times and ended %s", starts, j.outcome())
+	}
+	beside.kept(resumeWithin)
+	after.kept(resumeWithin)
+	again := 0
+	for _, c := range []*client{beside, after} {
+		c.unchanged()
+		for _, p := range c.promises {
+			again += p.last.Attempts - 1
+		}
+	}
+	// A worker has twice as many jobs at hand as it works on at a time.
+	if n := len(after.promises); n != starts*(inFlight/2) || again > starts*7 {
+		t.Errorf("%d jobs that came later; all others needed %d attempts more than one each, for %d kills", n, again, starts)
+	}
+	say("a job with which the service died %d times failed; 3 beside it and %d that came meanwhile succeeded, with %d attempts more than one each",
+		starts, len(after.promises), again)
+}

@@ -1,0 +1,267 @@
+//go:build fault
+
+package fault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"edgelens/terminal/session"
+)
+
+// fresh is terminal.fresh, by default.
+const fresh = time.Minute
+
+// site is a service with a broker, a business server and somebody who listens
+// to the events. Terminals are added to it.
+type site struct {
+	*service
+	broker   string // host:port
+	business *business
+	heard    *book // by the listener
+	devices  []*device
+	// deaths are when the broker died: what it had confirmed just before may be
+	// gone.
+	deaths []time.Time
+	key    atomic.Int64 // of the last record
+}
+
+// newSite starts one with a private broker, which has on its disk who
+// subscribes to what.
+func newSite(t *testing.T, args ...string) *site {
+	t.Helper()
+	broker := freeAddress(t)
+	s := newSiteAt(t, broker, append([]string{"--mqtt-listen", broker}, args...)...)
+	s.until("the subscriptions are on the broker's disk", startWithin, func() bool {
+		kept, _ := os.ReadFile(filepath.Join(s.data, "mosquitto", "data", "mosquitto.db")) // perhaps not there yet
+		return subscriptionsIn(kept)
+	})
+	return s
+}
+
+func subscriptionsIn(kept []byte) bool {
+	return bytes.Contains(kept, []byte(listenerID)) && bytes.Contains(kept, []byte("mqtt/face/heartbeat"))
+}
+
+// newSiteAt starts one with the broker that args choose.
+func newSiteAt(t *testing.T, broker string, args ...string) *site {
+	t.Helper()
+	s := &site{broker: broker, business: newBusiness(t), heard: newBook()}
+	s.service = newService(t, append([]string{
+		"--terminal-zone", "UTC", "--webhook-records", "all", "--webhook-url", s.business.URL,
+	}, args...)...)
+	s.key.Store(time.Now().Unix() * 1000)
+	s.start()
+	s.listen()
+	return s
+}
+
+// listenerID lets the broker keep for the listener what it misses.
+const listenerID = "the-listener"
+
+func (s *site) listen() {
+	s.t.Helper()
+	s.connect(session.Config{
+		ClientID: listenerID, Lasting: time.Hour, AckAtOnce: true,
+		Subscriptions: []session.Subscription{{Filter: "edgelens/v1/events/#", QoS: 1}},
+		OnMessage: func(m session.Message) {
+			var event struct {
+				ID   string
+				Data told
+			}
+			err := json.Unmarshal(m.Payload, &event)
+			event.Data.ID = event.ID
+			s.heard.add(event.Data, err)
+		},
+	})
+}
+
+// connect returns a session that is up.
+func (s *site) connect(config session.Config) *session.Session {
+	s.t.Helper()
+	address, err := session.ParseAddress("mqtt://"+s.broker, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	config.Address = address
+	connection, err := session.Start(config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = connection.Stop(ctx) // the broker may be gone
+	})
+	s.until(config.ClientID+" is connected", startWithin, connection.Up)
+	return connection
+}
+
+var brokerUp = regexp.MustCompile(`child=mosquitto pid=(\d+)`)
+
+// killBroker kills the private broker, by its pid in the log.
+func (s *site) killBroker() {
+	s.t.Helper()
+	ups := brokerUp.FindAllSubmatch(s.logSince(s.life.logged), -1)
+	if len(ups) == 0 {
+		s.t.Fatal("the broker was never up")
+	}
+	pid, _ := strconv.Atoi(string(ups[len(ups)-1][1])) // digits
+	s.deaths = append(s.deaths, time.Now())
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// sent is how many records are.
+func (s *site) sent() int {
+	n := 0
+	for _, d := range s.devices {
+		n += len(d.all())
+	}
+	return n
+}
+
+// settle waits until both sinks have been told of every record, and returns how
+// long that took. Of what may be lost it does so only as long as anything comes;
+// and it gives up after endWithin without anything: compare says what is missing.
+func (s *site) settle() (took time.Duration) {
+	s.t.Helper()
+	start, last, before := time.Now(), time.Now(), -1
+	for {
+		certain, perhaps := s.missing()
+		if n := certain + perhaps; n != before {
+			last, before = time.Now(), n
+		}
+		quiet := time.Since(last)
+		if certain+perhaps == 0 || certain == 0 && quiet > stake || quiet > endWithin {
+			return last.Sub(start)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// missing counts what the sinks have not been told of, certain or perhaps lost.
+func (s *site) missing() (certain, perhaps int) {
+	if all := s.sent(); s.business.count() >= all && s.heard.count() >= all {
+		return 0, 0
+	}
+	for _, d := range s.devices {
+		for _, r := range d.all() {
+			switch {
+			case s.business.has(r.id) && s.heard.has(r.id):
+			case !s.business.has(r.id) && s.mayBeLost(d, &r):
+				perhaps++
+			default:
+				certain++
+			}
+		}
+	}
+	return certain, perhaps
+}
+
+// compare checks what both sinks were told against what was sent, and returns
+// how many records of terminals without acknowledgement are lost that the
+// broker had confirmed just before it died.
+func (s *site) compare() (lost int) {
+	s.t.Helper()
+	for _, d := range s.devices {
+		// A record that the broker lost may be here all the same, when it was sent
+		// again long after: it then has no place in the order.
+		loose := map[string]bool{}
+		var want []string
+		for _, r := range d.all() {
+			told := s.business.has(r.id)
+			switch {
+			case s.mayBeLost(d, &r):
+				loose[r.id] = true
+				if !told {
+					lost++
+				}
+				if told != s.heard.has(r.id) {
+					s.t.Errorf("%s: record %s is told to one alone", d.serial, r.id)
+				}
+			case told:
+				want = append(want, r.id)
+			default:
+				s.t.Errorf("%s: record %s, captured %v and confirmed %v, never reached the business server; the events have it: %v",
+					d.serial, r.id, r.captured, r.confirmed, s.heard.has(r.id))
+			}
+		}
+		for sink, b := range map[string]*book{"business server": s.business.book, "listener": s.heard} {
+			got := slices.DeleteFunc(b.ids(d.serial), func(id string) bool { return loose[id] })
+			if fault := inOrder(got, want); fault != "" {
+				s.t.Errorf("%s, told to the %s: %s", d.serial, sink, fault)
+			}
+		}
+	}
+	for sink, b := range map[string]*book{"business server": s.business.book, "listener": s.heard} {
+		for _, fault := range b.faults() {
+			s.t.Errorf("the %s was told %s", sink, fault)
+		}
+	}
+	return lost
+}
+
+// stake is for how long what the broker confirms may not be on its disk.
+const stake = 2 * time.Second
+
+// mayBeLost reports whether the broker alone had a record, and died.
+func (s *site) mayBeLost(d *device, r *sent) bool {
+	if d.acked || r.confirmed.IsZero() {
+		return false
+	}
+	for _, death := range s.deaths {
+		if before := death.Sub(r.confirmed); before > -stake/4 && before < stake {
+			return true
+		}
+	}
+	return false
+}
+
+// inOrder says how what was told differs from what was to be told.
+func inOrder(got, want []string) string {
+	at := map[string]int{}
+	for i, id := range want {
+		at[id] = i
+	}
+	previous := -1
+	for _, id := range got {
+		i, known := at[id]
+		if !known {
+			return fmt.Sprintf("%s, which was never sent so, or is lost for the other", id)
+		}
+		if i < previous {
+			return fmt.Sprintf("record %d (%s) after record %d", i, id, previous)
+		}
+		previous = i
+		delete(at, id)
+	}
+	if len(at) > 0 {
+		return fmt.Sprintf("%d of %d, and not %v", len(got), len(want), at)
+	}
+	return ""
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	return free.Addr().String()
+}
