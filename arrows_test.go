@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"benchmarks":         nil,
 	"cmd/edgelens":       {anything},
 	shared:               nil,
+	"internal/app":       {anything}, // wiring
 	"internal/cache":     nil,
 	"internal/datadir":   nil,
 	"internal/ledger":    {"internal/datadir"},

@@ -17,6 +17,8 @@ import (
 
 	"edgelens/benchmarks/suite"
 	"edgelens/inference"
+	"edgelens/inference/requantize"
+	"edgelens/internal/atomicfile"
 	"edgelens/models"
 	"edgelens/models/rewrite"
 	"edgelens/preprocess"
@@ -42,7 +44,7 @@ const inFull = 0 // among the ways
 // last those of the control.
 type decodeModel struct {
 	name   string
-	runs   *scorer
+	runs   *requantize.Scorer
 	input  models.InputSpec
 	scores [][][]float32
 }
@@ -78,7 +80,7 @@ func newBenchDecode() *cobra.Command {
 				_, err := cmd.OutOrStdout().Write(text)
 				return err
 			}
-			return placeFile(out, text, func(string) error { return nil })
+			return atomicfile.Write(out, text, 0o644)
 		},
 	}
 	f := cmd.Flags()
@@ -111,7 +113,7 @@ func (d *decodeBench) open(ctx context.Context, files []string) error {
 		}
 		m := &decodeModel{name: strings.TrimSuffix(filepath.Base(file), ".tflite"), runs: runs}
 		d.models = append(d.models, m)
-		if m.input, err = models.NewInputSpec(runs.interpreter.Input(), nil); err != nil {
+		if m.input, err = models.NewInputSpec(runs.Interpreter.Input(), nil); err != nil {
 			return err
 		}
 	}

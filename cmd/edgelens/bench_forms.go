@@ -7,6 +7,7 @@ import (
 
 	"edgelens/benchmarks/suite"
 	"edgelens/inference"
+	"edgelens/models"
 	"edgelens/models/rewrite"
 	"edgelens/models/tflitefile"
 )
@@ -19,7 +20,7 @@ func (b *bencher) formSettings(ctx context.Context) ([]suite.ModelSetting, error
 	if err != nil {
 		return nil, err
 	}
-	m, err := readModelFile(model.Path)
+	m, err := models.ReadFile(model.Path)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"edgelens/benchmarks/report"
 	"edgelens/benchmarks/suite"
 	"edgelens/inference"
+	"edgelens/internal/app"
 	"edgelens/internal/config"
 	"edgelens/models"
 )
@@ -57,7 +58,7 @@ func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := openModels(b.config)
+	registry, err := app.OpenModels(b.config)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ import (
 
 	"edgelens/benchmarks/board"
 	"edgelens/inference"
+	"edgelens/inference/requantize"
+	"edgelens/inference/tflite"
+	"edgelens/internal/atomicfile"
 	"edgelens/models"
 	"edgelens/models/rewrite"
 	"edgelens/preprocess"
@@ -49,7 +52,7 @@ func newBenchRequantize() *cobra.Command {
 				_, err := text.WriteTo(cmd.OutOrStdout())
 				return err
 			}
-			return placeFile(out, text.Bytes(), func(string) error { return nil })
+			return atomicfile.Write(out, text.Bytes(), 0o644)
 		},
 	}
 	f := cmd.Flags()
@@ -72,7 +75,7 @@ var strengths = [2]struct {
 type compared struct {
 	name            string
 	path            string // of the requantized form
-	before, after   *scorer
+	before, after   *requantize.Scorer
 	invoked, faster time.Duration
 	agreements      [len(strengths)]rewrite.Agreement
 	kernels         [len(strengths)]rewrite.Agreement // of the form on XNNPACK and on TFLite's own kernels
@@ -101,7 +104,7 @@ func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []strin
 		defer c.after.Close() // the process ends next
 		all = append(all, c)
 	}
-	var signed *scorer
+	var signed *requantize.Scorer
 	if r.signed != "" {
 		if signed, err = newTriedScorer(ctx, r.signed, options); err != nil {
 			return err
@@ -122,13 +125,13 @@ func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []strin
 
 // time runs all models in turn, so that what disturbs one disturbs all, and
 // takes the median of each.
-func (r *requantizeReport) time(ctx context.Context, all []*compared, signed *scorer) (time.Duration, error) {
+func (r *requantizeReport) time(ctx context.Context, all []*compared, signed *requantize.Scorer) (time.Duration, error) {
 	var runs []inference.Interpreter
 	for _, c := range all {
-		runs = append(runs, c.before.interpreter, c.after.interpreter)
+		runs = append(runs, c.before.Interpreter, c.after.Interpreter)
 	}
 	if signed != nil {
-		runs = append(runs, signed.interpreter)
+		runs = append(runs, signed.Interpreter)
 	}
 	took := make([][]time.Duration, len(runs))
 	for range r.invokes {
@@ -158,7 +161,7 @@ func (r *requantizeReport) time(ctx context.Context, all []*compared, signed *sc
 
 // agree compares on variants of the pictures.
 func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
-	input, err := models.NewInputSpec(c.before.interpreter.Input(), nil)
+	input, err := models.NewInputSpec(c.before.Interpreter.Input(), nil)
 	if err != nil {
 		return err
 	}
@@ -176,7 +179,7 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 			inputs[k] = append(inputs[k], rewrite.Variants(picture, input.Width, input.Height, r.variants, strength.Strength, uint64(i))...)
 		}
 	}
-	plain, err := newScorer(c.path, inference.Options{Threads: 1, Delegate: inference.DelegateNone})
+	plain, err := requantize.NewScorer(tflite.New(), c.path, inference.Options{Threads: 1, Delegate: inference.DelegateNone})
 	if err != nil {
 		return err
 	}
@@ -208,7 +211,7 @@ func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Durat
 		}
 	}
 	fmt.Fprintf(&b, "\n\"Scored as high\" is within %v by the original's own scores.\n\n## Invoke\n\nMedians of %d runs of all models in turn; before on %s, after on %s.\n\n",
-		rewrite.CloseScore, r.invokes, all[0].before.interpreter.Delegate(), all[0].after.interpreter.Delegate())
+		rewrite.CloseScore, r.invokes, all[0].before.Interpreter.Delegate(), all[0].after.Interpreter.Delegate())
 	b.WriteString("| model | before | after | ratio |\n|---|---:|---:|---:|\n")
 	for _, c := range all {
 		fmt.Fprintf(&b, "| %s | %.2f ms | %.2f ms | %.1f |\n", c.name, msOf(c.invoked), msOf(c.faster), float64(c.invoked)/float64(c.faster))
@@ -258,7 +261,7 @@ func (r *requantizeReport) printFloors(b *strings.Builder, all []*compared) erro
 		if i < 0 {
 			return fmt.Errorf("the floor %q is for a model that is not measured", floor)
 		}
-		score, rank, err := all[i].after.score(path, class)
+		score, rank, err := scoreOf(all[i].after, path, class)
 		if err != nil {
 			return err
 		}
@@ -270,13 +273,13 @@ func (r *requantizeReport) printFloors(b *strings.Builder, all []*compared) erro
 	return nil
 }
 
-// score returns what the model gives a class in a picture, and its rank.
-func (s *scorer) score(picture string, class int) (score float64, rank int, err error) {
+// scoreOf returns the score that the model gives a class in an image, and its rank.
+func scoreOf(s *requantize.Scorer, picture string, class int) (score float64, rank int, err error) {
 	encoded, err := os.ReadFile(picture)
 	if err != nil {
 		return 0, 0, err
 	}
-	input, err := models.NewInputSpec(s.interpreter.Input(), nil)
+	input, err := models.NewInputSpec(s.Interpreter.Input(), nil)
 	if err != nil {
 		return 0, 0, err
 	}

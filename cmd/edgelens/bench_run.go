@@ -21,6 +21,7 @@ import (
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/report"
 	"edgelens/benchmarks/suite"
+	"edgelens/internal/app"
 	"edgelens/internal/config"
 	"edgelens/models"
 )
@@ -133,7 +134,7 @@ func commitOf(version string) string {
 // benchModel returns the model that is measured, once it was tried; an error says
 // how to get it.
 func benchModel(ctx context.Context, c *config.Config) (models.Model, error) {
-	registry, err := openModels(c)
+	registry, err := app.OpenModels(c)
 	if err != nil {
 		return models.Model{}, err
 	}
@@ -141,7 +142,7 @@ func benchModel(ctx context.Context, c *config.Config) (models.Model, error) {
 	if err != nil {
 		return models.Model{}, err
 	}
-	if prober := newProber(c, slog.New(slog.DiscardHandler)); prober != nil {
+	if prober := app.NewProber(c, slog.New(slog.DiscardHandler)); prober != nil {
 		err = prober.Probe(ctx, model, c.Inference)
 	}
 	return model, err

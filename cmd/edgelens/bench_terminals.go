@@ -13,6 +13,7 @@ import (
 	"edgelens"
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/suite"
+	"edgelens/internal/app"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/fungxi"
 	"edgelens/terminal/session"
@@ -33,7 +34,7 @@ func benchTerminals(broker string) suite.Terminals {
 		if err := listener.start(ctx, address); err != nil {
 			return nil, err
 		}
-		defer closeWithin(stopTimeout, listener.session.Stop) // the broker is ours, and ends next
+		defer app.CloseWithin(app.StopTimeout, listener.session.Stop) // the broker is ours, and ends next
 		fleet, told, err := benchFleet(address, load)
 		if err != nil {
 			return nil, err
@@ -156,7 +157,7 @@ func (l *eventListener) start(ctx context.Context, address session.Address) erro
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	_ = closeWithin(stopTimeout, l.session.Stop) // the first error says more
+	_ = app.CloseWithin(app.StopTimeout, l.session.Stop) // the first error says more
 	return err
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -35,9 +36,15 @@ func file(t *testing.T, name string, data []byte) string {
 
 func coloursEnvironment(t *testing.T) []string {
 	t.Helper()
-	c := settings(t)
-	withColours(t, c)
-	return []string{"EDGELENS_DATA_DIR=" + c.DataDir, "EDGELENS_MODELS_DIR=" + c.ModelsDir, "EDGELENS_MODEL=colours"}
+	dir := t.TempDir()
+	model := modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
+	if err := os.Mkdir(filepath.Join(dir, "models"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "models", "colours.tflite"), model, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"EDGELENS_DATA_DIR=" + dir, "EDGELENS_MODEL=colours"}
 }
 
 func TestRecognizeCommand(t *testing.T) {
@@ -87,6 +94,26 @@ func TestRecognizeCommand(t *testing.T) {
 				t.Errorf("status %d, stdout %q, stderr %q", status, out, err)
 			}
 		})
+	}
+}
+
+// The command line does the same, where the data folder cannot even be made.
+func TestStandInCommand(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "red.png")
+	if err := os.WriteFile(file, modeltest.Picture(modeltest.Red, 320, 240), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environ := []string{"EDGELENS_DATA_DIR=/proc/none"}
+	var out, log strings.Builder
+	status := execute(context.Background(), []string{"recognize", "--json", file}, environ, &out, &log)
+	if status == 0 || strings.Contains(out.String(), "label") || !strings.Contains(log.String(), "edgelens model pull") {
+		t.Errorf("status %d, %s%s", status, &out, &log)
+	}
+	out.Reset()
+	log.Reset()
+	status = execute(context.Background(), []string{"recognize", "--json", "--recognize-allow-stand-in=true", file}, environ, &out, &log)
+	if status != 0 || !strings.Contains(out.String(), `"label":"blank"`) || !strings.Contains(out.String(), `"warnings":[`) || !strings.Contains(log.String(), "red.png: warning: There is no classifier") {
+		t.Errorf("status %d, %s%s", status, &out, &log)
 	}
 }
 
@@ -152,9 +179,8 @@ func TestModelCommands(t *testing.T) {
 		}
 	})
 	t.Run("inspect a broken one", func(t *testing.T) {
-		c := settings(t)
-		put(t, c, "broken.tflite", modeltest.NotAnImage())
-		if status, _, err := runCommand(t, []string{"EDGELENS_MODELS_DIR=" + c.ModelsDir}, "model", "inspect", "broken"); status != 1 || !strings.Contains(err, "shape") {
+		dir := filepath.Dir(file(t, "broken.tflite", modeltest.NotAnImage()))
+		if status, _, err := runCommand(t, []string{"EDGELENS_MODELS_DIR=" + dir, "EDGELENS_DATA_DIR=" + t.TempDir()}, "model", "inspect", "broken"); status != 1 || !strings.Contains(err, "shape") {
 			t.Errorf("status %d, %s", status, err)
 		}
 	})

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,10 +10,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"edgelens"
+	"edgelens/internal/app"
 	"edgelens/internal/config"
 	"edgelens/models"
-	"edgelens/models/quality"
 )
 
 func newModel(environ []string) *cobra.Command {
@@ -41,7 +38,7 @@ func newModelList(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			registry, err := openModels(c)
+			registry, err := app.OpenModels(c)
 			if err != nil {
 				return err
 			}
@@ -76,46 +73,11 @@ func newModelPull(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return pullModels(cmd.Context(), c, cmd.ErrOrStderr(), names, all)
+			return app.PullModels(cmd.Context(), c, newPullProgress(cmd.ErrOrStderr()), names, all)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "fetch every model of the manifest")
 	return cmd
-}
-
-func pullModels(ctx context.Context, c *config.Config, out io.Writer, names []string, all bool) error {
-	manifest, err := models.ReadManifest(c.ModelsDir)
-	if err != nil {
-		return err
-	}
-	switch {
-	case all:
-		names = nil
-		for _, entry := range manifest.Models {
-			names = append(names, entry.Name)
-		}
-	case len(names) == 0 && c.Model != "":
-		names = []string{c.Model}
-	case len(names) == 0:
-		names = []string{manifest.Default}
-	}
-	puller := models.Puller{Mirror: c.ModelMirror, Progress: newPullProgress(out)}
-	var faults []error
-	for _, name := range names {
-		if name == quality.Name {
-			fmt.Fprintf(out, "%s is built in: there is nothing to fetch\n", name) // only talk
-			continue
-		}
-		entry, known := manifest.Find(name)
-		if !known {
-			faults = append(faults, fmt.Errorf("%w: the manifest has no model %q; `edgelens model list` lists them", edgelens.ErrUnknownModel, name))
-			continue
-		}
-		if err := puller.Pull(ctx, entry, c.ModelsDir); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	return errors.Join(faults...)
 }
 
 // newPullProgress draws a bar for each file on a terminal, and prints a line

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -15,10 +14,11 @@ import (
 
 	"edgelens"
 	"edgelens/api"
+	"edgelens/inference/requantize"
+	"edgelens/internal/app"
 	"edgelens/internal/config"
 	"edgelens/internal/telemetry"
 	"edgelens/models"
-	"edgelens/models/tflitefile"
 )
 
 func newModelInspect(environ []string) *cobra.Command {
@@ -85,7 +85,7 @@ func verifyModel(ctx context.Context, c *config.Config, arg string) error {
 	if isModelFile(arg) {
 		return verifyFile(ctx, arg)
 	}
-	registry, err := openModels(c)
+	registry, err := app.OpenModels(c)
 	if err != nil {
 		return err
 	}
@@ -101,36 +101,18 @@ func verifyModel(ctx context.Context, c *config.Config, arg string) error {
 
 // verifyFile says why a .tflite file cannot be used.
 func verifyFile(ctx context.Context, path string) error {
-	m, err := readModelFile(path)
+	m, err := models.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	if err := models.CheckTensors(m.Facts()); err != nil {
 		return err
 	}
-	return tryFile(ctx, untold(), path, "", oneInterpreter())
-}
-
-// readModelFile reads a .tflite file that may be anything.
-func readModelFile(path string) (*tflitefile.Model, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", edgelens.ErrModel, err)
-	case !info.Mode().IsRegular(): // opening a pipe would block
-		return nil, fmt.Errorf("%w: it is not a regular file", edgelens.ErrModel)
-	case info.Size() > models.MaxLoadedBytes:
-		return nil, fmt.Errorf("%w: its file has %d bytes; models of up to %d can be used", edgelens.ErrModel, info.Size(), models.MaxLoadedBytes)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", edgelens.ErrModel, err)
-	}
-	return tflitefile.Read(data)
+	return requantize.TryFile(ctx, app.OneTimeProber(), path, "", oneInterpreter())
 }
 
 func inspectFile(path string, w io.Writer, asJSON bool) error {
-	m, err := readModelFile(path)
+	m, err := models.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -199,12 +181,12 @@ func orNone(names []string) string {
 
 func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON bool) error {
 	c.Inference.Interpreters = 1
-	core, err := newCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
+	core, err := app.NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}
-	defer closeWithin(stopTimeout, core.close) // the process ends next
-	spec, err := core.loader.Describe(ctx, "")
+	defer app.CloseWithin(app.StopTimeout, core.Close) // the process ends next
+	spec, err := core.Loader.Describe(ctx, "")
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,11 @@ import (
 
 	"edgelens"
 	"edgelens/inference"
+	"edgelens/inference/requantize"
+	"edgelens/inference/tflite"
+	"edgelens/internal/app"
+	"edgelens/internal/atomicfile"
+	"edgelens/models"
 	"edgelens/models/rewrite"
 	"edgelens/models/tflitefile"
 )
@@ -28,11 +34,11 @@ func newModelRequantize() *cobra.Command {
 				if unchecked {
 					return nil
 				}
-				agreement, err := comparison{untold(), oneInterpreter()}.compare(cmd.Context(), in, temporary)
+				agreement, err := requantize.Comparison{Backend: tflite.New(), Prober: app.OneTimeProber(), Config: oneInterpreter()}.Compare(cmd.Context(), in, temporary)
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", out, agreementText(agreement))
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", out, agreement)
 				return err
 			})
 		},
@@ -62,7 +68,7 @@ func rewriteFile(in, out string, force bool, f func(*tflitefile.Model) (*tflitef
 	if _, err := os.Lstat(out); !force && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: %s is there already; --force replaces it", edgelens.ErrConflict, out)
 	}
-	m, err := readModelFile(in)
+	m, err := models.ReadFile(in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", in, err)
 	}
@@ -74,7 +80,7 @@ func rewriteFile(in, out string, force bool, f func(*tflitefile.Model) (*tflitef
 	if err != nil {
 		return fmt.Errorf("%s: %w", in, err)
 	}
-	return placeFile(out, data, check)
+	return atomicfile.WriteChecked(out, data, 0o644, check)
 }
 
 // oneInterpreter is how commands run a file.
@@ -82,4 +88,14 @@ func oneInterpreter() inference.Config {
 	c := inference.DefaultConfig()
 	c.Interpreters = 1
 	return c
+}
+
+// newTriedScorer opens a model file that may be anything.
+func newTriedScorer(ctx context.Context, path string, options inference.Options) (*requantize.Scorer, error) {
+	c := oneInterpreter()
+	c.Threads, c.Delegate = options.Threads, options.Delegate
+	if err := requantize.TryFile(ctx, app.OneTimeProber(), path, "", c); err != nil {
+		return nil, err
+	}
+	return requantize.NewScorer(tflite.New(), path, options)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edgelens"
+	"edgelens/internal/app"
 	"edgelens/internal/config"
 	"edgelens/internal/telemetry"
 )
@@ -51,12 +52,12 @@ func recognizeFiles(ctx context.Context, c *config.Config, cmd *cobra.Command, f
 	}
 	c.Inference.Interpreters, c.Recognize.Workers = 1, 1 // one file after the other
 	log := telemetry.NewLogger(c.Log, io.Discard)
-	core, err := newCore(c, log, prometheus.NewRegistry())
+	core, err := app.NewCore(c, log, prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}
-	defer closeWithin(stopTimeout, core.close) // the process ends next
-	if err := core.warmUp(ctx); err != nil && !(c.Recognize.AllowStandIn && startsWithout(err, c)) {
+	defer app.CloseWithin(app.StopTimeout, core.Close) // the process ends next
+	if err := core.WarmUp(ctx); err != nil && !(c.Recognize.AllowStandIn && app.StartsWithoutClassifier(err, c)) {
 		return err
 	}
 	var show printer = newTable(cmd.OutOrStdout())
@@ -65,7 +66,7 @@ func recognizeFiles(ctx context.Context, c *config.Config, cmd *cobra.Command, f
 	}
 	failed := 0
 	for _, file := range files {
-		result, err := recognizeFile(ctx, core.recognizer, cmd.InOrStdin(), file, options)
+		result, err := recognizeFile(ctx, core.Recognizer, cmd.InOrStdin(), file, options)
 		if err != nil {
 			failed++
 		} else {

@@ -1,31 +1,12 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"os"
-	"runtime/debug"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
-	"edgelens"
-	"edgelens/api"
+	"edgelens/internal/app"
 	"edgelens/internal/config"
-	"edgelens/internal/datadir"
 	"edgelens/internal/telemetry"
-	"edgelens/models"
 )
-
-// stopTimeout is how long a stop may take to finish what was admitted.
-const stopTimeout = 10 * time.Second
 
 func newServe(environ []string) *cobra.Command {
 	var pull bool
@@ -39,149 +20,15 @@ func newServe(environ []string) *cobra.Command {
 				return err
 			}
 			if pull {
-				pullDefault(cmd.Context(), c, cmd.ErrOrStderr())
+				// Serving goes on, and reports what is missing.
+				if err := app.PullDefault(cmd.Context(), c, newPullProgress(cmd.ErrOrStderr())); err != nil {
+					telemetry.NewLogger(c.Log, cmd.ErrOrStderr()).Warn("fetching the default model failed", "error", err)
+				}
 			}
-			return serve(cmd.Context(), c, cmd.ErrOrStderr())
+			return app.Serve(cmd.Context(), c, version, cmd.ErrOrStderr())
 		},
 	}
 	config.AddFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&pull, "pull", false, "fetch the default model first, where it is not there")
 	return cmd
-}
-
-// pullDefault fetches the default model if the manifest knows it; a model of the
-// user's own is there or is not. Where that fails it says so, and serving goes
-// on to say what is missing.
-func pullDefault(ctx context.Context, c *config.Config, out io.Writer) {
-	manifest, err := models.ReadManifest(c.ModelsDir)
-	if err == nil {
-		if _, known := manifest.Find(c.Model); c.Model != "" && !known {
-			return
-		}
-		err = pullModels(ctx, c, out, nil, false)
-	}
-	if err != nil {
-		telemetry.NewLogger(c.Log, out).Warn("the default model was not fetched", "reason", err)
-	}
-}
-
-// serve runs until ctx ends or a part fails, and then stops in order: not
-// ready, stop accepting, finish what was admitted, free.
-func serve(ctx context.Context, c *config.Config, logs io.Writer) (err error) {
-	datadir.UseOwnFilesOnly()
-	log := telemetry.NewLogger(c.Log, logs)
-	metrics := telemetry.NewRegistry(version)
-	core, err := newCore(c, log, metrics)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeWithin(stopTimeout, core.close)) }()
-	jobs, err := newJobs(ctx, c, core, log, metrics)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeWithin(stopTimeout, jobs.close)) }()
-	terminals, err := newTerminals(ctx, c, jobs, log, metrics)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeWithin(stopTimeout, terminals.stop)) }()
-	s := &node{config: c, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
-	s.readiness.NotReady("model", "loading")
-	if s.server, err = newServer(c, s, metrics); err != nil {
-		return err
-	}
-	listener, err := s.server.Listen()
-	if err != nil {
-		return err
-	}
-	err = s.run(ctx, listener)
-	return err
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-// node is the parts of a running server.
-type node struct {
-	config    *config.Config
-	core      *core
-	jobs      *jobs
-	terminals *terminals
-	server    *api.Server
-	readiness *telemetry.Readiness
-	log       *slog.Logger
-}
-
-func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
-	parts := api.Parts{
-		Recognizer: s.core.recognizer, Models: s.core.loader, Readiness: s.readiness,
-		Jobs: counter{s.jobs.queue, s.jobs.ledger}, History: s.jobs.ledger, Events: s.jobs.ledger,
-		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Registerer: metrics, Log: s.log, Pictures: s.jobs.ledger, Outbox: s.jobs.ledger,
-	}
-	if s.terminals != nil && s.terminals.face != nil {
-		parts.Devices = s.terminals.face
-	}
-	return api.New(c.HTTP, parts)
-}
-
-// run serves first and loads the default model then, so that health checks
-// are answered from the start. Jobs are worked on once there is a model.
-func (s *node) run(ctx context.Context, listener net.Listener) error {
-	address := "http://" + listener.Addr().String()
-	s.log.Info("edgelens started", "version", version, "address", address, "docs", address+"/docs")
-	start := time.Now()
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.server.Serve(listener) })
-	group.Go(func() error {
-		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger, s.log))
-		return nil
-	})
-	// What terminals say is made durable from the start, and looked at later.
-	group.Go(s.terminals.start)
-	group.Go(func() error {
-		model := s.core.registry.Default()
-		if err := s.core.warmUp(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil // told to stop while loading
-			}
-			if !startsWithout(err, s.config) {
-				return fmt.Errorf("the default model cannot serve: %w", err)
-			}
-			s.log.Warn("there is no classifier: requests that name no model are refused until it is here, or answered by the built-in model of image quality, with a warning, where recognize.allow_stand_in is set",
-				"missing", model, "models_dir", s.config.ModelsDir, "models_dir_exists", isFolder(s.config.ModelsDir),
-				"allow_stand_in", s.config.Recognize.AllowStandIn, "cure", "edgelens model pull --models-dir "+s.config.ModelsDir)
-			model = ""
-		}
-		if err := s.jobs.worker.Start(); err != nil {
-			return err
-		}
-		// Reading and checking the model took several times its size.
-		debug.FreeOSMemory()
-		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.loader, s.config) })
-		s.readiness.Ready("model")
-		s.log.Info("ready", "model", model, "seconds", time.Since(start).Seconds())
-		<-ctx.Done()
-		s.jobs.worker.Shutdown()
-		return nil
-	})
-	group.Go(func() error {
-		<-ctx.Done()
-		s.readiness.NotReady("service", "stopping")
-		s.log.Info("stopping", "timeout", stopTimeout)
-		return closeWithin(stopTimeout, s.server.Shutdown)
-	})
-	err := group.Wait()
-	s.log.Info("stopped", "clean", err == nil)
-	return err
-}
-
-// closeWithin gives a part some time to end.
-func closeWithin(limit time.Duration, end func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	return end(ctx)
 }

@@ -3,99 +3,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net/http"
 	"strings"
-	"sync"
 	"testing"
-	"time"
-
-	"edgelens/internal/cache"
-	"edgelens/internal/config"
-	"edgelens/internal/supervise/supervisetest"
-	"edgelens/models/modeltest"
 )
-
-// working runs a worker that shares Redis alone with others, until stop is
-// called.
-func working(t *testing.T, c *config.Config) (status string, stop func() error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	log, ended := &output{}, make(chan error, 1)
-	go func() { ended <- work(ctx, c, "127.0.0.1:0", log) }()
-	stop = sync.OnceValue(func() error { cancel(); return <-ended })
-	t.Cleanup(func() { _ = stop() })
-	status = log.waitFor(t, `msg=status address=(\S+)`)
-	log.waitFor(t, `msg=ready`)
-	return status, stop
-}
-
-// A worker in another process does the jobs of a node with which it shares
-// Redis and nothing else.
-func TestWorkerCommand(t *testing.T) {
-	url := supervisetest.Start(t).URL
-	c := settings(t)
-	withColours(t, c)
-	c.Jobs.RedisURL = url
-	s := start(t, c)
-	s.jobs.worker.Shutdown() // so that the other one has to do everything
-	var accepted []jobAnswer
-	for n := range 10 {
-		accepted = append(accepted, s.async(t, "/api/recognize_async?top_k=1&cache=false", modeltest.Picture(modeltest.Red, 20+n, 20), nil))
-	}
-	bad := s.async(t, "/api/recognize_async", []byte("no picture"), nil)
-
-	other := settings(t)
-	withColours(t, other)
-	other.Jobs.RedisURL = url
-	status, stop := working(t, other)
-	for _, j := range accepted {
-		if done := s.wait(t, j); done.Status != "succeeded" || done.Attempts != 1 || done.Result.Predictions[0].Label != "red" {
-			t.Errorf("%+v", done)
-		}
-	}
-	if done := s.wait(t, bad); done.Status != "failed" || done.Error.Code != "unsupported_format" {
-		t.Errorf("text: %+v", done)
-	}
-	remote := &service{t: t, url: status}
-	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ok", "/metrics": `edgelens_jobs_total{status="succeeded"} 10`} {
-		if a := remote.get(path); a.status != http.StatusOK || !strings.Contains(string(a.body), want) {
-			t.Errorf("%s: %d, no %q", path, a.status, want)
-		}
-	}
-	if err := stop(); err != nil {
-		t.Errorf("stop: %v", err)
-	}
-}
-
-// A worker is ready while its Redis serves it, and says what is wrong else.
-func TestWorkerReadiness(t *testing.T) {
-	r := supervisetest.Start(t)
-	r.Servers[0].Kill()
-	c := settings(t)
-	withColours(t, c)
-	c.Jobs.RedisURL = r.URL
-	status, _ := working(t, c)
-	remote := &service{t: t, url: status}
-	until := func(want int, words string) {
-		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-			a := remote.get("/readyz")
-			if a.status == want && strings.Contains(string(a.body), words) {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("/readyz: %d %s, want %d %q", a.status, a.body, want, words)
-			}
-		}
-	}
-	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; see that it runs")
-	r.Servers[0].Start()
-	until(http.StatusOK, "ok")
-	r.Servers[0].Kill()
-	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; see that it runs")
-}
 
 func TestWorkerCommandRefusals(t *testing.T) {
 	environ := coloursEnvironment(t)
@@ -114,36 +25,5 @@ func TestWorkerCommandRefusals(t *testing.T) {
 				t.Error(fmt.Sprintf("status %d, %q", status, err), "want", test.want)
 			}
 		})
-	}
-}
-
-// What one node has recognized, another one that uses the same Redis knows.
-func TestNodesShareResults(t *testing.T) {
-	url, image := supervisetest.Start(t).URL, modeltest.Picture(modeltest.Blue, 30, 30)
-	var nodes []*service
-	for range 2 {
-		c := settings(t)
-		withColours(t, c)
-		c.Jobs.RedisURL = url
-		nodes = append(nodes, start(t, c))
-	}
-	if first := nodes[0].form(path, image); first.status != http.StatusOK || first.Cached {
-		t.Fatalf("the first answer: %d %s", first.status, first.body)
-	}
-	client, err := cache.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close() // only asked for the result
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if keys, _ := client.Keys(context.Background(), "edgelens:result:*").Result(); len(keys) == 1 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the result never comes to Redis")
-		}
-	}
-	if again := nodes[1].form(path, image); again.status != http.StatusOK || !again.Cached || again.Predictions[0].Label != "blue" {
-		t.Errorf("the other node: %d %s", again.status, again.body)
 	}
 }

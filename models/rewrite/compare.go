@@ -20,6 +20,12 @@ type Agreement struct {
 	MeanDifference, FirstDifference float64
 }
 
+// String returns the agreement as a clause of a sentence.
+func (a Agreement) String() string {
+	return fmt.Sprintf("the same first class, or one scored as high, for %.1f%% of %d generated images; scores differ by %.5f in the mean",
+		100*a.SameOrClose(), a.Inputs, a.MeanDifference)
+}
+
 // CloseScore is about six steps of a quantized score.
 const CloseScore = 0.025
 

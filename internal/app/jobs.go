@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -43,7 +43,7 @@ type jobs struct {
 
 // newJobs opens the ledger, starts the private Redis if there is to be one,
 // and fits queue and worker to them. Nothing is worked on yet.
-func newJobs(ctx context.Context, c *config.Config, core *core, log *slog.Logger, metrics prometheus.Registerer) (*jobs, error) {
+func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger, metrics prometheus.Registerer) (*jobs, error) {
 	node, err := nodeName(c.DataDir)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func newJobs(ctx context.Context, c *config.Config, core *core, log *slog.Logger
 	if j.queue, err = worker.NewQueue(settings, node, desk{truth}, log); err != nil {
 		return nil, errors.Join(err, j.close(ctx))
 	}
-	j.worker = worker.NewWorker(j.queue, core.recognizer, log, metrics)
+	j.worker = worker.NewWorker(j.queue, core.Recognizer, log, metrics)
 	watch, stop := context.WithCancel(context.Background())
 	j.stopWatching = stop
 	if j.redis != nil {

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package main
+package app
 
 import (
 	"bufio"
@@ -279,37 +279,5 @@ func TestJobsSurviveARestart(t *testing.T) {
 		if done := s.wait(t, j); done.Status != "succeeded" {
 			t.Errorf("%+v", done)
 		}
-	}
-}
-
-func TestJobCommands(t *testing.T) {
-	c := settings(t)
-	withColours(t, c)
-	s := start(t, c)
-	blue := file(t, "blue.png", modeltest.Picture(modeltest.Blue, 20, 20))
-	text := file(t, "notes.txt", []byte("no picture"))
-	status, out, err := runCommand(t, nil, "job", "--server", s.url, "submit", blue)
-	id := strings.TrimSpace(out)
-	if _, bad := uuid.Parse(id); status != 0 || bad != nil {
-		t.Fatalf("submit: %d %q %s", status, out, err)
-	}
-	if status, out, err := runCommand(t, nil, "job", "--server", s.url, "wait", id); status != 0 || !strings.Contains(out, "blue") {
-		t.Errorf("wait: %d %s%s", status, out, err)
-	}
-	if status, out, _ := runCommand(t, nil, "job", "--server", s.url, "status", id); status != 0 || !strings.Contains(out, "succeeded") {
-		t.Errorf("status: %d %s", status, out)
-	}
-	if status, out, _ := runCommand(t, nil, "job", "--server", s.url, "list", "--status", "succeeded"); status != 0 || !strings.Contains(out, id) {
-		t.Errorf("list: %d %s", status, out)
-	}
-	for name, args := range map[string][]string{
-		"a job that fails": {"submit", "--wait", text}, "done already": {"cancel", id}, "unknown": {"status", uuid.NewString()}, "malformed": {"status", "x"},
-	} {
-		if status, out, err := runCommand(t, nil, append([]string{"job", "--server", s.url}, args...)...); status != 1 || err == "" {
-			t.Errorf("%s: %d %s%s", name, status, out, err)
-		}
-	}
-	if status, _, err := runCommand(t, nil, "job", "--server", "http://127.0.0.1:1", "list"); status != 1 || !strings.Contains(err, "--server") {
-		t.Errorf("no server: %d %s", status, err)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package main
+package app
 
 import (
 	"bytes"
@@ -268,7 +268,7 @@ func TestNoModel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := settings(t)
 			change(c)
-			err := serve(t.Context(), c, &bytes.Buffer{})
+			err := Serve(t.Context(), c, "test", &bytes.Buffer{})
 			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "edgelens model pull") {
 				t.Errorf("got %v", err)
 			}
@@ -282,7 +282,7 @@ func TestCorruptDefaultModel(t *testing.T) {
 			c := settings(t)
 			put(t, c, "bad.tflite", model)
 			c.Model = "bad"
-			if err := serve(t.Context(), c, &bytes.Buffer{}); !errors.Is(err, edgelens.ErrModel) {
+			if err := Serve(t.Context(), c, "test", &bytes.Buffer{}); !errors.Is(err, edgelens.ErrModel) {
 				t.Errorf("got %v, want ErrModel", err)
 			}
 		})

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package main
+package app
 
 import (
 	"bytes"
@@ -74,7 +74,7 @@ func shared(t testing.TB) string {
 func withShared(t testing.TB, c *config.Config) {
 	t.Helper()
 	c.ModelMirror = filepath.Join(shared(t), "models")
-	if err := pullModels(t.Context(), c, io.Discard, nil, true); err != nil {
+	if err := PullModels(t.Context(), c, nil, nil, true); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -92,7 +92,7 @@ func picture(t testing.TB, name string) []byte {
 type service struct {
 	t    testing.TB
 	url  string
-	core *core
+	core *Core
 	jobs *jobs
 }
 
@@ -102,7 +102,7 @@ func start(t testing.TB, c *config.Config) *service {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	metrics := telemetry.NewRegistry("test")
-	core, err := newCore(c, log, metrics)
+	core, err := NewCore(c, log, metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,11 +118,11 @@ func start(t testing.TB, c *config.Config) *service {
 	t.Cleanup(func() {
 		web.Close()
 		jobs.worker.Shutdown()
-		if err := errors.Join(closeWithin(stopTimeout, jobs.close), closeWithin(stopTimeout, core.close)); err != nil {
+		if err := errors.Join(CloseWithin(StopTimeout, jobs.close), CloseWithin(StopTimeout, core.Close)); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := core.warmUp(context.Background()); err != nil {
+	if err := core.WarmUp(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if err := jobs.worker.Start(); err != nil {

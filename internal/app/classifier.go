@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"edgelens/models/quality"
 )
 
-// openModels returns the models of the folder, with the built-in one beside them.
-func openModels(c *config.Config) (*models.Registry, error) {
+// OpenModels returns the models of the folder, with the built-in one beside them.
+func OpenModels(c *config.Config) (*models.Registry, error) {
 	registry, err := models.Open(c.ModelsDir)
 	if err != nil {
 		return nil, err
@@ -45,9 +45,9 @@ func noClassifier(loader *inference.Loader, c *config.Config) []edgelens.Conditi
 	return nil
 }
 
-// startsWithout reports whether a service may start although its default model is
+// StartsWithoutClassifier reports whether a service may start although its default model is
 // not here: nobody named it, and the service has its jobs for itself, so that no
 // other node means another model by it.
-func startsWithout(err error, c *config.Config) bool {
+func StartsWithoutClassifier(err error, c *config.Config) bool {
 	return errors.Is(err, edgelens.ErrNoModel) && c.Model == "" && c.Jobs.RedisURL == ""
 }

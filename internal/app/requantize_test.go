@@ -1,6 +1,6 @@
 //go:build cgo
 
-package main
+package app
 
 import (
 	"bytes"
@@ -23,20 +23,20 @@ import (
 func describeLegacy(t *testing.T, c *config.Config) (*models.Spec, string) {
 	t.Helper()
 	var log bytes.Buffer
-	core, err := newCore(c, telemetry.NewLogger(c.Log, io.MultiWriter(&log, io.Discard)), prometheus.NewRegistry())
+	core, err := NewCore(c, telemetry.NewLogger(c.Log, io.MultiWriter(&log, io.Discard)), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := core.loader.Describe(t.Context(), "")
+	spec, err := core.Loader.Describe(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range core.loader.List() {
+	for _, m := range core.Loader.List() {
 		if m.Name == "legacy" && (m.Digest != spec.Digest || m.RequantizedFrom != spec.RequantizedFrom) {
 			t.Errorf("listed with digest %s from %q", m.Digest, m.RequantizedFrom)
 		}
 	}
-	if err := closeWithin(stopTimeout, core.close); err != nil {
+	if err := CloseWithin(StopTimeout, core.Close); err != nil {
 		t.Error(err)
 	}
 	return spec, log.String()
@@ -82,40 +82,12 @@ func TestRequantizeRefusedBefore(t *testing.T) {
 	if err := os.Remove(first.Path); err != nil {
 		t.Fatal(err)
 	}
-	r := requantizer{dir: filepath.Dir(first.Path)}
-	if err := os.WriteFile(r.note(strings.TrimPrefix(first.RequantizedFrom, "sha256:")), []byte("it answers otherwise"), 0o600); err != nil {
+	note := filepath.Join(filepath.Dir(first.Path), strings.TrimPrefix(first.RequantizedFrom, "sha256:")+".v1.refused")
+	if err := os.WriteFile(note, []byte("it answers otherwise"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	spec, log := describeLegacy(t, c)
 	if spec.RequantizedFrom != "" || spec.Delegate != "none" || !strings.Contains(log, "it answers otherwise") {
 		t.Errorf("from %q, delegate %s\n%s", spec.RequantizedFrom, spec.Delegate, log)
-	}
-}
-
-func TestRewriteCommands(t *testing.T) {
-	legacy := file(t, "legacy.tflite", modeltest.Network(tflitefile.Uint8))
-	for _, command := range []string{"requantize", "dequantize"} {
-		t.Run(command, func(t *testing.T) {
-			out := filepath.Join(t.TempDir(), "out.tflite")
-			if status, _, err := runCommand(t, nil, "model", command, legacy, out); status != 0 {
-				t.Fatal(err)
-			}
-			if status, _, err := runCommand(t, nil, "model", "inspect", out); status != 0 {
-				t.Error(err)
-			}
-			if status, _, err := runCommand(t, nil, "model", command, legacy, out); status != 1 || !strings.Contains(err, "--force") {
-				t.Errorf("OUT is there: status %d, %s", status, err)
-			}
-			if status, _, err := runCommand(t, nil, "model", command, "--force", legacy, out); status != 0 {
-				t.Error(err)
-			}
-			other := file(t, "other.tflite", modeltest.Network(tflitefile.Float32))
-			if status, _, err := runCommand(t, nil, "model", command, other, filepath.Join(t.TempDir(), "x.tflite")); status != 1 || !strings.Contains(err, "nothing to") {
-				t.Errorf("float32: status %d, %s", status, err)
-			}
-			if left, _ := filepath.Glob(filepath.Join(filepath.Dir(out), ".new-*")); len(left) != 0 {
-				t.Errorf("left behind: %v", left)
-			}
-		})
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"edgelens"
 	"edgelens/inference"
+	"edgelens/inference/requantize"
 	"edgelens/inference/tflite"
 	"edgelens/internal/cache"
 	"edgelens/internal/config"
@@ -21,11 +22,12 @@ import (
 	"edgelens/recognize"
 )
 
-// core is the path of a picture with everything it needs, without a face.
-type core struct {
-	registry   *models.Registry
-	loader     *inference.Loader
-	recognizer edgelens.Recognizer // observed
+// Core is the path of an image with everything that it needs, without a source.
+type Core struct {
+	Registry *models.Registry
+	Loader   *inference.Loader
+	// Recognizer counts and logs what it recognizes.
+	Recognizer edgelens.Recognizer
 
 	preprocessor *preprocess.Preprocessor
 	service      *recognize.Service
@@ -34,9 +36,9 @@ type core struct {
 	standIn      bool          // whether that may answer in place of the default one
 }
 
-// newCore fits the parts together. Nothing is loaded yet.
-func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (*core, error) {
-	registry, err := openModels(c)
+// NewCore fits the parts together. Nothing is loaded yet.
+func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (*Core, error) {
+	registry, err := OpenModels(c)
 	if err != nil {
 		return nil, err
 	}
@@ -49,40 +51,43 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 		return nil, errors.Join(err, preprocessor.Close())
 	}
 	loads := telemetry.NewModels(metrics)
-	prober := newProber(c, log)
+	prober := NewProber(c, log)
 	loader := inference.NewLoader(c.Inference, registry, tflite.New(), prober, log, func(spec models.Spec, took time.Duration) {
 		loads.Loaded(spec.Name, took)
 	})
 	if c.Inference.Delegate != inference.DelegateNone { // else nothing is gained
-		r := &requantizer{on: c.Inference.Requantize, dir: filepath.Join(c.DataDir, "requantized"), log: log, comparison: comparison{prober, c.Inference}}
-		loader.PrepareWith(r.prepare)
+		preparer := requantize.NewPreparer(requantize.Config{
+			Enabled: c.Inference.Requantize, Dir: filepath.Join(c.DataDir, "requantized"), Log: log,
+			Comparison: requantize.Comparison{Backend: tflite.New(), Prober: prober, Config: c.Inference},
+		})
+		loader.PrepareWith(preparer.Prepare)
 	}
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
 	service := recognize.New(c.Recognize, preprocessing{preprocessor}, loader, results, log)
 	service.JudgeWith(quality.Name)
-	return &core{
-		registry: registry, loader: loader, preprocessor: preprocessor, service: service, shared: shared,
-		recognizer: telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
+	return &Core{
+		Registry: registry, Loader: loader, preprocessor: preprocessor, service: service, shared: shared,
+		Recognizer: telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
 		judgesAll:  c.Recognize.Quality == recognize.QualityAll,
 		standIn:    c.Recognize.AllowStandIn,
 	}, nil
 }
 
-// warmUp loads the default model, and the one that judges pictures where it
+// WarmUp loads the default model, and the one that judges pictures where it
 // judges all of them. Else that takes its memory from the first terminal's
 // picture on. That it fails is logged, and no reason not to serve.
-func (c *core) warmUp(ctx context.Context) error {
-	_, err := c.loader.Describe(ctx, "")
+func (c *Core) WarmUp(ctx context.Context) error {
+	_, err := c.Loader.Describe(ctx, "")
 	if err == nil && c.judgesAll || errors.Is(err, edgelens.ErrNoModel) && c.standIn {
-		_, _ = c.loader.Describe(ctx, quality.Name)
+		_, _ = c.Loader.Describe(ctx, quality.Name)
 	}
 	return err
 }
 
-// close finishes what was admitted, then frees interpreters, models and
+// Close finishes what was admitted, then frees interpreters, models and
 // scratch memory, in that order.
-func (c *core) close(ctx context.Context) error {
-	faults := []error{c.service.Close(ctx), c.loader.Close(ctx), c.preprocessor.Close()}
+func (c *Core) Close(ctx context.Context) error {
+	faults := []error{c.service.Close(ctx), c.Loader.Close(ctx), c.preprocessor.Close()}
 	if c.shared != nil {
 		faults = append(faults, c.shared.Close())
 	}

@@ -1,9 +1,8 @@
 //go:build cgo
 
-package main
+package app
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -101,26 +100,6 @@ func TestStandIn(t *testing.T) {
 	}
 	if files, err := filepath.Glob(filepath.Join(c.DataDir, "*", "*.tflite")); err != nil || len(files) != 0 {
 		t.Errorf("%v (%v) were written; nothing needs a file of the model", files, err)
-	}
-}
-
-// The command line does the same, where the data folder cannot even be made.
-func TestStandInCommand(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "red.png")
-	if err := os.WriteFile(file, modeltest.Picture(modeltest.Red, 320, 240), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	environ := []string{"EDGELENS_DATA_DIR=/proc/none"}
-	var out, log strings.Builder
-	status := execute(context.Background(), []string{"recognize", "--json", file}, environ, &out, &log)
-	if status == 0 || strings.Contains(out.String(), "label") || !strings.Contains(log.String(), "edgelens model pull") {
-		t.Errorf("status %d, %s%s", status, &out, &log)
-	}
-	out.Reset()
-	log.Reset()
-	status = execute(context.Background(), []string{"recognize", "--json", "--recognize-allow-stand-in=true", file}, environ, &out, &log)
-	if status != 0 || !strings.Contains(out.String(), `"label":"blank"`) || !strings.Contains(out.String(), `"warnings":[`) || !strings.Contains(log.String(), "red.png: warning: There is no classifier") {
-		t.Errorf("status %d, %s%s", status, &out, &log)
 	}
 }
 

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package main
+package app
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func BenchmarkWholePath(b *testing.B) {
 			for b.Loop() {
 				bareTimes = append(bareTimes, timed(func() { bare.run(b, image) }))
 				coreTimes = append(coreTimes, timed(func() {
-					if _, err := s.core.recognizer.Recognize(context.Background(), &req); err != nil {
+					if _, err := s.core.Recognizer.Recognize(context.Background(), &req); err != nil {
 						b.Fatal(err)
 					}
 				}))
@@ -78,15 +78,15 @@ func BenchmarkStart(b *testing.B) {
 	c := settings(b)
 	withShared(b, c)
 	for b.Loop() {
-		core, err := newCore(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		core, err := NewCore(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := core.warmUp(context.Background()); err != nil {
+		if err := core.WarmUp(context.Background()); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		if err := closeWithin(stopTimeout, core.close); err != nil {
+		if err := CloseWithin(StopTimeout, core.Close); err != nil {
 			b.Fatal(err)
 		}
 		b.StartTimer()
@@ -101,9 +101,9 @@ type bare struct {
 	tensor, out  []byte
 }
 
-func newBare(b *testing.B, core *core) *bare {
+func newBare(b *testing.B, core *Core) *bare {
 	b.Helper()
-	spec, err := core.loader.Describe(context.Background(), "")
+	spec, err := core.Loader.Describe(context.Background(), "")
 	if err != nil {
 		b.Fatal(err)
 	}

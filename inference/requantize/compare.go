@@ -1,0 +1,84 @@
+package requantize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/models"
+	"edgelens/models/rewrite"
+)
+
+const (
+	// checkScenes is how many generated images a rewritten model is compared on.
+	checkScenes = 48
+	// minAgreement is for how many of them it must name the original's first
+	// class, or one that the original scores as high. Generated images are
+	// harder than photographs: no class is far ahead.
+	minAgreement = 0.9
+	// maxDifference is how much a score may differ in the mean.
+	maxDifference = 0.02
+)
+
+// Comparison compares a model with its int8 variant.
+type Comparison struct {
+	Backend inference.Backend
+	// Prober tries both files first; nil where they are known to be safe.
+	Prober inference.Prober
+	// Config has the threads and the delegate that both run with.
+	Config inference.Config
+}
+
+// Compare runs both models on generated images. The error wraps edgelens.ErrModel where
+// the variant must not replace the original.
+func (c Comparison) Compare(ctx context.Context, original, requantized string) (a rewrite.Agreement, err error) {
+	for _, path := range []string{original, requantized} {
+		if err := TryFile(ctx, c.Prober, path, "", c.Config); err != nil {
+			return a, err
+		}
+	}
+	options := inference.Options{Threads: c.Config.Threads, Delegate: c.Config.Delegate}
+	first, err := NewScorer(c.Backend, original, options)
+	if err != nil {
+		return a, err
+	}
+	defer func() { err = errors.Join(err, first.Close()) }()
+	second, err := NewScorer(c.Backend, requantized, options)
+	if err != nil {
+		return a, err
+	}
+	defer func() { err = errors.Join(err, second.Close()) }()
+	input, err := models.NewInputSpec(first.Interpreter.Input(), nil)
+	if err != nil {
+		return a, err
+	}
+	if options.Delegate != inference.DelegateNone && second.Interpreter.Delegate() != inference.DelegateXNNPACK {
+		return a, fmt.Errorf("%w: XNNPACK does not take the requantized model either", edgelens.ErrModel)
+	}
+	tensors := rewrite.Scenes(input.Width, input.Height, checkScenes)
+	if input.Channels == 1 {
+		tensors = greens(tensors)
+	}
+	a, err = rewrite.Compare(ctx, tensors, first.Scores, second.Scores)
+	if err != nil {
+		return a, fmt.Errorf("%w: compare the models: %w", edgelens.ErrModel, err)
+	}
+	if a.SameOrClose() < minAgreement || a.MeanDifference > maxDifference {
+		return a, fmt.Errorf("%w: requantized it answers otherwise: %s", edgelens.ErrModel, a)
+	}
+	return a, nil
+}
+
+// greens makes gray tensors of RGB ones.
+func greens(tensors [][]byte) [][]byte {
+	for i, rgb := range tensors {
+		gray := make([]byte, len(rgb)/3)
+		for k := range gray {
+			gray[k] = rgb[3*k+1]
+		}
+		tensors[i] = gray
+	}
+	return tensors
+}

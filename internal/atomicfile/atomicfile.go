@@ -1,0 +1,47 @@
+// Package atomicfile replaces files as a whole, so that after a power cut a file has its
+// old content or its new one. Its functions are safe for use by many goroutines.
+package atomicfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Write writes a file of the mode: beside its place first, synced, then renamed, with the
+// folder synced. Where it fails, path is as it was and nothing is left behind.
+func Write(path string, data []byte, mode fs.FileMode) error {
+	return WriteChecked(path, data, mode, func(string) error { return nil })
+}
+
+// WriteChecked is Write with a check of the written file before it is renamed. An error
+// of check is returned as it is.
+func WriteChecked(path string, data []byte, mode fs.FileMode, check func(temporary string) error) error {
+	// The suffix stays, since check may go by it.
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*"+filepath.Ext(path))
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = check(f.Name())
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return SyncFolder(filepath.Dir(path))
+}
+
+// SyncFolder makes durable which files a folder has.
+func SyncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
