@@ -46,8 +46,8 @@ type Recognizer interface {
 type Request struct {
 	// ID is the request id that logs, events and error bodies carry.
 	ID string
-	// Face names the way in: "http", "cli".
-	Face string
+	// Source names the way in: "http", "cli".
+	Source string
 	// Device is the terminal or camera that took the picture; empty where none
 	// did.
 	Device string

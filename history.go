@@ -20,8 +20,8 @@ type StoredResult struct {
 	JobID string
 	// Device is empty where the picture came from no device.
 	Device string
-	// Face is the way in: "http", "mqtt".
-	Face string
+	// Source is the way in: "http", "mqtt".
+	Source string
 	// Outcome is one of the outcomes below.
 	Outcome string
 	// Label and Probability are those of the first prediction, if any.

@@ -38,8 +38,8 @@ const (
 
 // JobSpec is what is asked of a job; it does not change.
 type JobSpec struct {
-	// Face names the way in: "http", "mqtt".
-	Face string
+	// Source names the way in: "http", "mqtt".
+	Source string
 	// Device is the terminal that sent the picture; empty for other clients.
 	Device string
 	// Record is the id of the terminal's record; empty for other clients.

@@ -203,7 +203,7 @@ func TestOptions(t *testing.T) {
 				t.Fatalf("status %d: %s", w.Code, w.Body)
 			}
 			got := s.recognizer.last
-			if got.Model != want.Model || got.TopK != want.TopK || got.MinScore != want.MinScore || got.NoCache != want.NoCache || got.Face != "http" {
+			if got.Model != want.Model || got.TopK != want.TopK || got.MinScore != want.MinScore || got.NoCache != want.NoCache || got.Source != "http" {
 				t.Errorf("got %+v", got)
 			}
 		})

@@ -97,24 +97,24 @@ func TestResults(t *testing.T) {
 		want   map[string]any
 	}{
 		"recognized": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeRecognized, JobID: jobID, Face: "http", Result: looked},
-			map[string]any{"outcome": "recognized", "job_id": jobID, "face": "http"},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeRecognized, JobID: jobID, Source: "http", Result: looked},
+			map[string]any{"outcome": "recognized", "job_id": jobID, "source": "http"},
 		},
 		"uncertain": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Face: "mqtt", Device: door, Reason: "No prediction was probable enough.", Result: looked},
-			map[string]any{"outcome": "uncertain", "job_id": jobID, "face": "mqtt", "device": door, "reason": "No prediction was probable enough."},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Source: "mqtt", Device: door, Reason: "No prediction was probable enough.", Result: looked},
+			map[string]any{"outcome": "uncertain", "job_id": jobID, "source": "mqtt", "device": door, "reason": "No prediction was probable enough."},
 		},
 		"not usable": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Face: "mqtt", Device: door, Reason: "The picture is dark (0.90).", Result: judged},
-			map[string]any{"outcome": "uncertain", "job_id": jobID, "face": "mqtt", "device": door, "reason": "The picture is dark (0.90)."},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Source: "mqtt", Device: door, Reason: "The picture is dark (0.90).", Result: judged},
+			map[string]any{"outcome": "uncertain", "job_id": jobID, "source": "mqtt", "device": door, "reason": "The picture is dark (0.90)."},
 		},
 		"no image": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeNoImage, Face: "mqtt", Device: door, Reason: "The record came without a picture."},
-			map[string]any{"outcome": "no_image", "face": "mqtt", "device": door, "reason": "The record came without a picture."},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeNoImage, Source: "mqtt", Device: door, Reason: "The record came without a picture."},
+			map[string]any{"outcome": "no_image", "source": "mqtt", "device": door, "reason": "The record came without a picture."},
 		},
 		"error": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeError, Face: "mqtt", Device: door, Reason: "It is truncated.", Error: &edgelens.JobError{Code: "bad_image", Detail: "It is truncated."}},
-			map[string]any{"outcome": "error", "face": "mqtt", "device": door, "reason": "It is truncated.", "error": map[string]any{"code": "bad_image", "detail": "It is truncated."}},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeError, Source: "mqtt", Device: door, Reason: "It is truncated.", Error: &edgelens.JobError{Code: "bad_image", Detail: "It is truncated."}},
+			map[string]any{"outcome": "error", "source": "mqtt", "device": door, "reason": "It is truncated.", "error": map[string]any{"code": "bad_image", "detail": "It is truncated."}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -181,7 +181,7 @@ func plainName(name string) string {
 
 // request returns what is asked; the image is filled in later.
 func (o *options) request(ctx context.Context) *edgelens.Request {
-	req := &edgelens.Request{ID: requestIDFrom(ctx), Face: "http"}
+	req := &edgelens.Request{ID: requestIDFrom(ctx), Source: "http"}
 	req.Model, _ = o.given["model"].value.(string)
 	req.TopK, _ = o.given["top_k"].value.(int)
 	req.MinScore, _ = o.given["min_score"].value.(float64)

@@ -162,7 +162,7 @@ func oneWorker() recognize.Config {
 
 // picture returns a request with this content.
 func picture(content string) *edgelens.Request {
-	return &edgelens.Request{ID: "id of " + content, Face: "test", Image: []byte(content), SHA256: sha256.Sum256([]byte(content))}
+	return &edgelens.Request{ID: "id of " + content, Source: "test", Image: []byte(content), SHA256: sha256.Sum256([]byte(content))}
 }
 
 // answer is what a call of Recognize gave.

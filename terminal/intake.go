@@ -322,7 +322,7 @@ func (f *Face) reception(one item, device string, entry dialect.Entry, verdict c
 		FormerID: former, RepeatsAfter: repeatsAfter, SentAgain: one.Retained || one.Duplicate,
 		Record: record, Image: entry.Image, Routes: f.parts.Routes(&record),
 		Held:       func() bool { return f.registry.quarantined(device) },
-		Job:        edgelens.JobSpec{Face: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
+		Job:        edgelens.JobSpec{Source: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
 		MaxWaiting: f.config.MaxWaiting, MaxInteractive: min(maxInteractive, f.config.MaxWaiting),
 	}
 }

@@ -234,7 +234,7 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 		return nil, fmt.Errorf("read the image of the job: %w: what was kept is not what was accepted; submit it again", edgelens.ErrBadImage)
 	}
 	req := edgelens.Request{
-		ID: job.ID, Face: "queue", Device: job.Device, Image: image, SHA256: digest,
+		ID: job.ID, Source: "job", Device: job.Device, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
 	}
 	leave, err := w.gate.enter(ctx, job.Queue == edgelens.QueueInteractive)

@@ -187,7 +187,7 @@ func (r *recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	defer r.running.Add(-1)
 	for most := r.most.Load(); now > most && !r.most.CompareAndSwap(most, now); most = r.most.Load() {
 	}
-	if req.SHA256 != sha256.Sum256(req.Image) || req.Face != "queue" {
+	if req.SHA256 != sha256.Sum256(req.Image) || req.Source != "queue" {
 		return nil, fmt.Errorf("%w: the job's picture is not what was sent", edgelens.ErrInvalid)
 	}
 	if r.do != nil {

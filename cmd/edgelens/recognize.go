@@ -96,7 +96,7 @@ func recognizeFile(ctx context.Context, recognizer edgelens.Recognizer, stdin io
 		return nil, err
 	}
 	req := options
-	req.ID, req.Face, req.Image, req.SHA256 = uuid.NewString(), "cli", image, sha256.Sum256(image)
+	req.ID, req.Source, req.Image, req.SHA256 = uuid.NewString(), "cli", image, sha256.Sum256(image)
 	return recognizer.Recognize(ctx, &req)
 }
 

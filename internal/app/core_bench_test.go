@@ -31,7 +31,7 @@ func BenchmarkWholePath(b *testing.B) {
 			c.Inference.Interpreters, c.Recognize.Workers = 1, 1
 			s, image := start(b, c), picture(b, name)
 			bare := newBare(b, s.core)
-			req := edgelens.Request{ID: "bench", Face: "cli", Image: image, SHA256: sha256.Sum256(image), NoCache: true}
+			req := edgelens.Request{ID: "bench", Source: "cli", Image: image, SHA256: sha256.Sum256(image), NoCache: true}
 			var bareTimes, coreTimes, httpTimes []time.Duration
 			b.ReportAllocs()
 			for b.Loop() {
@@ -168,7 +168,7 @@ func BenchmarkQuality(b *testing.B) {
 			core := start(b, c).core
 			image := picture(b, name)
 			ask := func(device string) time.Duration {
-				req := edgelens.Request{Face: "test", Device: device, Image: image, NoCache: true}
+				req := edgelens.Request{Source: "test", Device: device, Image: image, NoCache: true}
 				return timed(func() {
 					r, err := core.service.Recognize(context.Background(), &req)
 					if err != nil || (r.Quality != nil) != (device != "") {

@@ -118,7 +118,7 @@ func (l *Ledger) admit(ctx context.Context, q querier, spec edgelens.JobSpec) (e
 	var queued, unfinishedBytes int64
 	err = q.QueryRowContext(ctx, `SELECT
 		(SELECT IFNULL(SUM(jobs), 0) FROM job_totals WHERE status = 'queued'),
-		(SELECT IFNULL(SUM(picture_bytes), 0) FROM job_totals WHERE status IN ('queued', 'running'))`).Scan(&queued, &unfinishedBytes)
+		(SELECT IFNULL(SUM(image_bytes), 0) FROM job_totals WHERE status IN ('queued', 'running'))`).Scan(&queued, &unfinishedBytes)
 	switch {
 	case err != nil:
 		return nil, err

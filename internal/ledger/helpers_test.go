@@ -59,7 +59,7 @@ func picture(seed string) []byte { return []byte("a picture of " + seed) }
 func specOf(image []byte) edgelens.JobSpec {
 	digest := sha256.Sum256(image)
 	return edgelens.JobSpec{
-		Face: "http", Device: "door", Queue: edgelens.QueueInteractive, Model: "m", TopK: 3, MinScore: 0.25,
+		Source: "http", Device: "door", Queue: edgelens.QueueInteractive, Model: "m", TopK: 3, MinScore: 0.25,
 		SHA256: hex.EncodeToString(digest[:]), Bytes: int64(len(image)),
 	}
 }

@@ -243,8 +243,8 @@ func (l *Ledger) announce(c *change) {
 func (l *Ledger) removeLeftovers(ctx context.Context) error {
 	if !l.config.KeepImages {
 		err := l.writer.write(ctx, func(c *change) error {
-			_, err := c.exec(`UPDATE jobs SET picture = 0 WHERE finished_at IS NOT NULL AND picture = 1
-				AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id AND picture = 1)`)
+			_, err := c.exec(`UPDATE jobs SET image = 0 WHERE finished_at IS NOT NULL AND image = 1
+				AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id AND image = 1)`)
 			return err
 		})
 		if err != nil {
@@ -252,7 +252,7 @@ func (l *Ledger) removeLeftovers(ctx context.Context) error {
 		}
 	}
 	removed, err := l.pictures.removeOthers(func(id string) (wanted bool, err error) {
-		err = l.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND picture = 1)`, id).Scan(&wanted)
+		err = l.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND image = 1)`, id).Scan(&wanted)
 		return wanted, err
 	})
 	if err != nil {

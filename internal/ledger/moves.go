@@ -282,8 +282,8 @@ func (l *Ledger) letGo(c *change, job, record string) error {
 	if l.config.KeepImages {
 		return nil
 	}
-	touched, err := c.exec(`UPDATE jobs SET picture = 0 WHERE id = ? AND picture = 1 AND finished_at IS NOT NULL
-		AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = ? AND picture = 1)`, job, record)
+	touched, err := c.exec(`UPDATE jobs SET image = 0 WHERE id = ? AND image = 1 AND finished_at IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = ? AND image = 1)`, job, record)
 	if touched > 0 {
 		c.dropped = append(c.dropped, job)
 	}

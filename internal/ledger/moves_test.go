@@ -283,7 +283,7 @@ func TestFinishKeepsTheWholeResult(t *testing.T) {
 	}
 	item := page[0]
 	equal(t, "history", item, edgelens.StoredResult{
-		ID: item.ID, JobID: job.ID, Face: "http", Device: "door", Outcome: "recognized", Label: "cat", Probability: 0.59,
+		ID: item.ID, JobID: job.ID, Source: "http", Device: "door", Outcome: "recognized", Label: "cat", Probability: 0.59,
 		CreatedAt: jobOf(t, l, job.ID).FinishedAt, Result: result,
 	})
 }

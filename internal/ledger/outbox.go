@@ -17,7 +17,7 @@ func (c *change) insertRow(r *edgelens.Record, route edgelens.Route, held, hasPi
 	if picture {
 		bytes += r.ImageBytes
 	}
-	_, err := c.exec(`INSERT INTO outbox (sink, device, record_id, access, picture, held, bytes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := c.exec(`INSERT INTO outbox (sink, device, record_id, access, image, held, bytes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		route.Sink, r.Device, r.ID, r.Access(), picture, held, bytes, r.ReceivedAt.UnixMicro())
 	return err
 }
@@ -76,7 +76,7 @@ func (l *Ledger) Outbox(ctx context.Context, sink, device string, limit int) ([]
 }
 
 func (l *Ledger) outbox(ctx context.Context, sink, device string, limit int) ([]edgelens.Delivery, error) {
-	rows, err := l.readers.QueryContext(ctx, `SELECT o.seq, o.ready AND NOT o.held, o.picture, j.id,
+	rows, err := l.readers.QueryContext(ctx, `SELECT o.seq, o.ready AND NOT o.held, o.image, j.id,
 			r.id, r.dialect, r.device, r.kind, r.record_key, r.passed, r.person_id, r.person_name, r.person_type, r.person_code,
 			r.verdict, r.captured_at, r.received_at, r.retained, r.freshness, r.freshness_reason, r.doubt, r.image_sha256, r.image_bytes, r.reason, s.id IS NOT NULL
 		FROM outbox o JOIN records r ON r.id = o.record_id LEFT JOIN results s ON s.id = o.record_id LEFT JOIN jobs j ON j.record_id = o.record_id

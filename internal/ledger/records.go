@@ -83,7 +83,7 @@ func (l *Ledger) checkReception(ctx context.Context, r *edgelens.Reception) erro
 		return nil
 	}
 	var waiting int64
-	err := l.readers.QueryRowContext(ctx, `SELECT IFNULL(SUM(picture_bytes), 0) FROM job_totals WHERE status IN ('queued', 'running')`).Scan(&waiting)
+	err := l.readers.QueryRowContext(ctx, `SELECT IFNULL(SUM(image_bytes), 0) FROM job_totals WHERE status IN ('queued', 'running')`).Scan(&waiting)
 	if err == nil {
 		err = l.checkPromises(waiting)
 	}
@@ -161,7 +161,7 @@ func (c *change) insertReception(r *edgelens.Reception, job edgelens.Job, refusa
 		return c.insertJob(&job)
 	}
 	item := edgelens.StoredResult{
-		ID: r.Record.ID, Face: r.Job.Face, Device: r.Record.Device, CreatedAt: micros(r.Record.ReceivedAt),
+		ID: r.Record.ID, Source: r.Job.Source, Device: r.Record.Device, CreatedAt: micros(r.Record.ReceivedAt),
 		Outcome: edgelens.OutcomeNoImage, Reason: orElse(r.Record.Reason, "The record has no picture."), Error: refusal,
 	}
 	if refusal != nil {

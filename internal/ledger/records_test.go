@@ -29,7 +29,7 @@ func reception(device string, n int, change ...func(*edgelens.Reception)) edgele
 			Freshness: edgelens.FreshnessUnknown, FreshnessReason: "The record has no time.",
 			ImageSHA256: spec.SHA256, ImageBytes: spec.Bytes,
 		},
-		Image: image, Job: edgelens.JobSpec{Face: "mqtt", TopK: 3},
+		Image: image, Job: edgelens.JobSpec{Source: "mqtt", TopK: 3},
 		Routes:     []edgelens.Route{{Sink: "event"}, {Sink: "hook", Picture: true}},
 		MaxWaiting: 100, MaxInteractive: 4,
 	}

@@ -188,7 +188,7 @@ func (l *Ledger) removeOverBytes(ctx context.Context, promised int64) (int, erro
 // may be kept. The outbox and the ids of records have bounds of their own, and
 // do not count: about as much as they take is left out.
 func (l *Ledger) bytesOver(ctx context.Context) (over int64, err error) {
-	err = l.readers.QueryRowContext(ctx, `SELECT (SELECT IFNULL(SUM(picture_bytes), 0) FROM job_totals)
+	err = l.readers.QueryRowContext(ctx, `SELECT (SELECT IFNULL(SUM(image_bytes), 0) FROM job_totals)
 		+ ((SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count)) * (SELECT page_size FROM pragma_page_size)
 		- (SELECT IFNULL(SUM(bytes), 0) FROM outbox_totals)
 		- ? * `+idCount, seenBytes).Scan(&over)
@@ -224,14 +224,14 @@ func (l *Ledger) removeKeptImages(ctx context.Context, bytes int64) (int, error)
 	if !l.config.KeepImages {
 		return 0, nil // each is still wanted by somebody
 	}
-	jobs, err := l.doneJobs(ctx, `WHERE kept_since IS NOT NULL AND picture = 1 AND `+jobIsTold+` ORDER BY kept_since`)
+	jobs, err := l.doneJobs(ctx, `WHERE kept_since IS NOT NULL AND image = 1 AND `+jobIsTold+` ORDER BY kept_since`)
 	if err != nil {
 		return 0, err
 	}
 	jobs = upTo(jobs, bytes)
 	err = l.writer.write(ctx, func(c *change) error {
 		for _, job := range jobs {
-			if _, err := c.exec(`UPDATE jobs SET picture = 0 WHERE seq = ? AND finished_at IS NOT NULL`, job.seq); err != nil {
+			if _, err := c.exec(`UPDATE jobs SET image = 0 WHERE seq = ? AND finished_at IS NOT NULL`, job.seq); err != nil {
 				return err
 			}
 		}

@@ -32,7 +32,7 @@ func (l *Ledger) Stats(ctx context.Context) (Stats, error) {
 }
 
 func (l *Ledger) stats(ctx context.Context) (Stats, error) {
-	rows, err := l.readers.QueryContext(ctx, `SELECT queue, status, jobs, picture_bytes FROM job_totals`)
+	rows, err := l.readers.QueryContext(ctx, `SELECT queue, status, jobs, image_bytes FROM job_totals`)
 	if err != nil {
 		return Stats{}, err
 	}

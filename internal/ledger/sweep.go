@@ -169,7 +169,7 @@ func upTo(jobs []doneJob, bytes int64) []doneJob {
 }
 
 func (l *Ledger) doneJobs(ctx context.Context, which string, args ...any) (jobs []doneJob, err error) {
-	rows, err := l.readers.QueryContext(ctx, `SELECT seq, id, picture * bytes FROM jobs `+which+` LIMIT ?`, append(args, sweepBatch)...)
+	rows, err := l.readers.QueryContext(ctx, `SELECT seq, id, image * bytes FROM jobs `+which+` LIMIT ?`, append(args, sweepBatch)...)
 	if err != nil {
 		return nil, err
 	}
