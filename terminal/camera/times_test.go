@@ -87,8 +87,9 @@ func TestTimesAreIdentity(t *testing.T) {
 				}
 				return message.Entries[0].Record.Key
 			}
-			if key("1775808007") == key("1775808008") || key("1775808007") != key("1775808007") {
-				t.Error("the keys")
+			first, again, second := key("1775808007"), key("1775808007"), key("1775808008")
+			if first != again || first == second {
+				t.Errorf("%s, %s, %s", first, again, second)
 			}
 		})
 	}

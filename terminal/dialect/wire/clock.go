@@ -85,7 +85,7 @@ func (f Found) Times() (readings []clock.Reading, own bool) {
 	if readings == nil {
 		return []clock.Reading{{}}, false
 	}
-	if len(readings) > maxTimes {
+	if len(readings) > maxTimes { // those beyond may disagree
 		readings = append(readings[:maxTimes:maxTimes], clock.Reading{Kind: clock.Unreadable, Reason: "there are too many"})
 	}
 	return readings, inside.named
@@ -145,8 +145,11 @@ func (s *Surroundings) allTimes() times {
 
 func timesOf(members []placed) (t times) {
 	for _, member := range members {
+		if len(t.certain) > maxTimes {
+			break // which is too many, whatever the others are
+		}
 		class := member.timeClass()
-		if class == noTime || len(t.certain) > maxTimes || len(t.vague) > maxTimes || len(t.days) > maxTimes {
+		if class == noTime || len(t.vague) > maxTimes && class == vagueTime || len(t.days) > maxTimes && dayNames[member.folded] {
 			continue
 		}
 		reading := member.Value.Time()
