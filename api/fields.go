@@ -101,7 +101,7 @@ func isOtherImage(m member) bool {
 	name := strings.TrimSuffix(strings.TrimSuffix(plainName(m.name), "base64"), "b64")
 	name = strings.TrimSuffix(strings.TrimRight(name, "0123456789"), "s")
 	if name == imageMember {
-		return true
+		return !slices.Contains([]string{"null", `""`, "[]"}, string(m.value))
 	}
 	if !slices.ContainsFunc(imageFields, func(field string) bool { return strings.TrimSuffix(field, "s") == name }) {
 		return false
