@@ -9,10 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// The number may come first, perhaps behind a word ("class 3: name"), or last.
+// The number may come first, perhaps behind a bullet or a word ("class 3: name"), or
+// last. Programs that know only real numbers write it as "3.0".
 var (
-	numberedLine = regexp.MustCompile(`^([\[({<#"']*(?:\p{L}+[\s\p{Z}_#.]*)?)(-?[0-9０-９]{1,6})([\])}>"'）］】]*)` + separator + `(\S.*)$`)
-	lineNumbered = regexp.MustCompile(`^(\S.*?)` + separator + `([0-9０-９]{1,6})$`)
+	numberedLine = regexp.MustCompile(`^((?:[-*•][\s\p{Z}]+)?[\[({<#№"']*(?:\p{L}+[\s\p{Z}_#.:=-]*)?)(-?(?:0[xX][0-9a-fA-F]{1,4}|[0-9０-９]{1,6}))(?:\.0)?([\])}>"'）］】]*)` + separator + `(\S.*)$`)
+	lineNumbered = regexp.MustCompile(`^(\S.*?)` + separator + `([\[({<]?)([0-9０-９]{1,6})(?:\.0)?[\])}>]?$`)
 )
 
 // separator is what stands between a number and its name; it may be missing.
@@ -103,14 +104,14 @@ func numberLast(lines []string) numberedList {
 			return numberedList{}
 		}
 		separated := strengthOf(m[2], "")
-		if separated == none {
+		if separated == none && m[3] == "" {
 			return numberedList{}
 		}
 		if !strings.ContainsAny(m[2], ":,;=|\t>→：；，、＝") { // "No. 5", "name  5"
 			separated = weak
 		}
 		list.separated = min(list.separated, separated)
-		list.names = append(list.names, numberedName{numberOf(m[3]), strings.TrimSpace(m[1])})
+		list.names = append(list.names, numberedName{numberOf(m[4]), strings.TrimSpace(m[1])})
 	}
 	if len(list.names) == 0 {
 		return numberedList{}
@@ -148,7 +149,8 @@ func isDecimal(separator, name string) bool {
 
 func beginsWithDigit(name string) bool { return name != "" && '0' <= name[0] && name[0] <= '9' }
 
-// numberOf reads digits, which may have the width of Chinese characters.
+// numberOf reads digits, which may have the width of Chinese characters, or be
+// hexadecimal.
 func numberOf(digits string) int {
 	digits = strings.Map(func(r rune) rune {
 		if '０' <= r && r <= '９' {
@@ -158,7 +160,11 @@ func numberOf(digits string) int {
 	}, digits)
 	number, err := strconv.Atoi(digits)
 	if err != nil {
-		return -1 // no class has it
+		hexadecimal, err := strconv.ParseInt(digits, 0, 32)
+		if err != nil {
+			return -1 // no class has it
+		}
+		number = int(hexadecimal)
 	}
 	return number
 }
