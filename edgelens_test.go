@@ -81,7 +81,7 @@ func TestKindsOfConflict(t *testing.T) {
 				t.Errorf("%v is %q: %v, want %v", err, other, got, want)
 			}
 		}
-		if errors.Is(edgelens.ErrConflict, kind) {
+		if errors.Is(fmt.Errorf("do this: %w", edgelens.ErrConflict), kind) {
 			t.Errorf("every conflict is %q", kind)
 		}
 	}
