@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"edgelens"
 	"edgelens/inference"
 	"edgelens/models/rewrite"
 	"edgelens/models/tflitefile"
@@ -60,7 +59,7 @@ func newModelDequantize() *cobra.Command {
 // it.
 func rewriteFile(in, out string, force bool, f func(*tflitefile.Model) (*tflitefile.Model, error), check func(string) error) error {
 	if _, err := os.Lstat(out); !force && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%w: %s is there already; --force replaces it", edgelens.ErrConflict, out)
+		return fmt.Errorf("%s is there already; --force replaces it", out)
 	}
 	m, err := readModelFile(in)
 	if err != nil {
