@@ -2002,15 +2002,25 @@ type ChangeDeviceResponseObject interface {
 	VisitChangeDeviceResponse(w http.ResponseWriter) error
 }
 
-type ChangeDevice200JSONResponse Device
+type ChangeDevice200ResponseHeaders struct {
+	XIgnoredFields *string
+}
+
+type ChangeDevice200JSONResponse struct {
+	Body    Device
+	Headers ChangeDevice200ResponseHeaders
+}
 
 func (response ChangeDevice200JSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XIgnoredFields != nil {
+		w.Header().Set("X-Ignored-Fields", fmt.Sprint(*response.Headers.XIgnoredFields))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err

@@ -293,7 +293,7 @@ func TestBadRequests(t *testing.T) {
 func TestEverySentinelHasAStatus(t *testing.T) {
 	want := map[error]int{
 		edgelens.ErrNoImage: 400, edgelens.ErrInvalid: 400, edgelens.ErrTooLarge: 413, edgelens.ErrUnsupportedFormat: 415,
-		edgelens.ErrBadImage: 422, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrConflict: 409, edgelens.ErrDiskFull: 507, edgelens.ErrStorage: 507, edgelens.ErrBusy: 503,
+		edgelens.ErrBadImage: 422, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrConflict: 409, edgelens.ErrFinished: 409, edgelens.ErrInUse: 409, edgelens.ErrDiskFull: 507, edgelens.ErrStorage: 507, edgelens.ErrBusy: 503,
 		edgelens.ErrStopping: 503, edgelens.ErrDeadline: 504, edgelens.ErrCanceled: 408, edgelens.ErrNoModel: 503, edgelens.ErrModel: 500, edgelens.ErrInference: 500,
 	}
 	const inside = "/var/lib/secret.tflite: operator CONV_2D"

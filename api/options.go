@@ -198,11 +198,11 @@ const (
 	maxIgnoredName = 40
 )
 
-// ignoredHeader lists the ignored fields for a response header; what a header
-// cannot have is left out.
-func (o *options) ignoredHeader() string {
+// ignoredHeader lists ignored fields for a response header; what a header cannot have
+// is left out.
+func ignoredHeader(ignored []string) string {
 	var names []string
-	for _, name := range o.ignored {
+	for _, name := range ignored {
 		name = strings.Map(func(r rune) rune {
 			if r <= ' ' || r > '~' || r == ',' {
 				return '?'

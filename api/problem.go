@@ -31,6 +31,8 @@ var statuses = []struct {
 	{edgelens.ErrTooLarge, http.StatusRequestEntityTooLarge, "Upload too large", ""},
 	{edgelens.ErrUnsupportedFormat, http.StatusUnsupportedMediaType, "Unsupported image format", ""},
 	{edgelens.ErrBadImage, http.StatusUnprocessableEntity, "Image refused", ""},
+	{edgelens.ErrFinished, http.StatusConflict, "Ended already", ""},
+	{edgelens.ErrInUse, http.StatusConflict, "In use", ""},
 	{edgelens.ErrConflict, http.StatusConflict, "Conflict", ""},
 	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "Nothing more can be kept, because the service's disk is full. Tell the operator, and try again later."},
 	{edgelens.ErrStorage, http.StatusInsufficientStorage, "Storage unavailable", "Nothing can be kept, because the service's storage cannot be written. Tell the operator (/readyz says more), and try again later."},

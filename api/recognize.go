@@ -95,7 +95,7 @@ func (s *Server) readRecognition(c echo.Context) (*options, upload, error) {
 
 // answer writes JSON and names what was ignored in the request.
 func (s *Server) answer(c echo.Context, status int, o *options, body any) error {
-	if ignored := o.ignoredHeader(); ignored != "" {
+	if ignored := ignoredHeader(o.ignored); ignored != "" {
 		c.Response().Header().Set("X-Ignored-Fields", ignored)
 	}
 	c.Response().Header().Set("Content-Type", "application/json")

@@ -15,7 +15,7 @@ import (
 // decoder's flags, the way of resizing, the order of the steps. It is part of
 // the key of every cached result, so change it whenever a tensor may change.
 // Settings that change pixels are added to it (Preprocessor.Version).
-const Version = "2-linear"
+const Version = "3-linear"
 
 // scannedPixels is for how many pixels Config.MaxScans scans are allowed; a larger
 // JPEG may have fewer.

@@ -36,6 +36,8 @@ var fates = []struct {
 	{edgelens.ErrBadImage, failNow},
 	{edgelens.ErrUnknownModel, failNow},
 	{edgelens.ErrNotFound, failNow},
+	{edgelens.ErrFinished, failNow},
+	{edgelens.ErrInUse, failNow},
 	{edgelens.ErrConflict, failNow},
 	{edgelens.ErrNoModel, failNow},
 	{edgelens.ErrModel, failNow},

@@ -288,7 +288,7 @@ func TestJobsAreDone(t *testing.T) {
 func TestFates(t *testing.T) {
 	permanent := []error{
 		edgelens.ErrNoImage, edgelens.ErrInvalid, edgelens.ErrTooLarge, edgelens.ErrUnsupportedFormat, edgelens.ErrBadImage,
-		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
+		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrFinished, edgelens.ErrInUse, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
 	}
 	refunded := []error{edgelens.ErrStopping, edgelens.ErrCanceled, edgelens.ErrDiskFull, edgelens.ErrStorage}
 	for _, sentinel := range append(edgelens.Sentinels(), errors.New("something nobody thought of")) {

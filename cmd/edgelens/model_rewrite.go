@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"edgelens"
 	"edgelens/inference"
 	"edgelens/inference/requantize"
 	"edgelens/inference/tflite"
@@ -66,7 +65,7 @@ func newModelDequantize() *cobra.Command {
 // it.
 func rewriteFile(in, out string, force bool, f func(*tflitefile.Model) (*tflitefile.Model, error), check func(string) error) error {
 	if _, err := os.Lstat(out); !force && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%w: %s is there already; --force replaces it", edgelens.ErrConflict, out)
+		return fmt.Errorf("%s is there already; --force replaces it", out)
 	}
 	m, err := models.ReadFile(in)
 	if err != nil {

@@ -138,7 +138,7 @@ func TestAsyncFailures(t *testing.T) {
 	if done.Status != "failed" || done.Error == nil || done.Error.Code != "unsupported_format" || done.Error.Detail == "" {
 		t.Errorf("text: %+v", done)
 	}
-	if a := s.send("DELETE", "/api/jobs/"+done.ID, "", nil); a.status != http.StatusConflict {
+	if a := s.send("DELETE", "/api/jobs/"+done.ID, "", nil); a.status != http.StatusConflict || a.Code != "finished" || a.Detail != "cancel job "+done.ID+": it has ended already with the status failed" {
 		t.Errorf("canceling what is done: %d %s", a.status, a.body)
 	}
 	for target, want := range map[string]int{

@@ -76,7 +76,7 @@ type Ledger struct {
 // Open opens the ledger in dir, makes it where there is none, brings it to the
 // newest schema and removes what a crash left half done. A database that is
 // damaged is set aside with its pictures, and an empty one takes its place. Its
-// error is an edgelens.ErrInvalid for a bad config and an edgelens.ErrConflict
+// error is an edgelens.ErrInvalid for a bad config and an edgelens.ErrInUse
 // where another process uses dir. ctx bounds the opening only.
 func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Ledger, error) {
 	if err := config.Validate(); err != nil {

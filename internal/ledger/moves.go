@@ -46,7 +46,7 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 	}
 	l.lastStart.Store(int64(l.clock().steady))
 	if refusal != nil {
-		return job.Job, nil, fmt.Errorf("%w: its status is now %s: %s", ErrTerminal, job.Status, refusal.Detail)
+		return job.Job, nil, fmt.Errorf("%w with the status %s: %s", ErrTerminal, job.Status, refusal.Detail)
 	}
 	image, err := l.readPicture(job.Job)
 	if errors.Is(err, errPictureLost) {
@@ -54,7 +54,7 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 		ended, endErr := l.finish(ctx, id, ending{status: edgelens.JobFailed, err: lost})
 		if endErr == nil {
 			l.log.Error("the picture of a job is lost; the job failed", "job", id)
-			endErr = fmt.Errorf("%w: its status is now failed: %s", ErrTerminal, lost.Detail)
+			endErr = fmt.Errorf("%w with the status failed: %s", ErrTerminal, lost.Detail)
 		}
 		return ended, nil, endErr
 	}
@@ -212,7 +212,7 @@ func poisonError() *edgelens.JobError {
 }
 
 func terminalError(status edgelens.JobStatus) error {
-	return fmt.Errorf("%w: its status is %s", ErrTerminal, status)
+	return fmt.Errorf("%w with the status %s", ErrTerminal, status)
 }
 
 // ending is how a job ends: with a result, an error, or neither.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,6 +77,9 @@ func TestEveryMoveInEveryState(t *testing.T) {
 				if from.Terminal() {
 					if !errors.Is(err, ledger.ErrTerminal) || !errors.Is(err, edgelens.ErrConflict) {
 						t.Errorf("error %v, want ErrTerminal, a conflict", err)
+					}
+					if ended := "it has ended already with the status " + string(from); name != "start" && name != "expire" && !strings.HasSuffix(err.Error(), " job "+id+": "+ended) {
+						t.Errorf("error %q, want one sentence that ends in %q", err, ended)
 					}
 					equal(t, "the job that is done", job, before)
 					equal(t, "number of events", len(allEvents(t, l)), eventsBefore)

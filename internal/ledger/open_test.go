@@ -20,7 +20,7 @@ func TestOpenRefusesASecondProcess(t *testing.T) {
 	dir := t.TempDir()
 	first := open(t, dir, quiet())
 	_, err := ledger.Open(t.Context(), dir, quiet(), slog.New(slog.DiscardHandler))
-	if !errors.Is(err, edgelens.ErrConflict) || !strings.Contains(err.Error(), "another edgelens is using it") {
+	if !errors.Is(err, edgelens.ErrInUse) || !errors.Is(err, edgelens.ErrConflict) || strings.Contains(err.Error(), "request") || !strings.Contains(err.Error(), "another edgelens is using it") {
 		t.Errorf("%v, want a conflict that says why", err)
 	}
 	accept(t, first) // it is not disturbed

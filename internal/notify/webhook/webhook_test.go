@@ -134,6 +134,53 @@ func TestBody(t *testing.T) {
 	}
 }
 
+// The codes mean "granted" for nobody who has not passed, whatever the device wrote; what it
+// wrote is in recognition.record.
+func TestCodes(t *testing.T) {
+	for name, test := range map[string]struct {
+		record, doubt string
+		kind          string
+		passed        bool
+		code, person  string
+	}{
+		"granted":                          {`{"verifiedCode":"0","personType":1}`, "", edgelens.RecordVerified, true, `"0"`, `1`},
+		"granted, in another form":         {`{"verifiedCode":"0.0","personType":"1.0"}`, "", edgelens.RecordVerified, true, `0`, `"1"`},
+		"refused":                          {`{"verifiedCode":5,"personType":"1"}`, "", edgelens.RecordVerified, false, `5`, `"1"`},
+		"unknown person":                   {`{"verifiedCode":0,"personType":"0"}`, "", edgelens.RecordVerified, false, `0`, `"0"`},
+		"a stranger with granted codes":    {`{"verifiedCode":0,"personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"a stranger without codes":         {`{"num":1}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"a second verdict":                 {`{"verifiedCode":0,"personType":"1","verified_code":5}`, "doubt", edgelens.RecordVerified, false, `1`, `"0"`},
+		"a kind of person not understood":  {`{"verifiedCode":0,"personType":true}`, "doubt", edgelens.RecordVerified, false, `1`, `"0"`},
+		"null for a code":                  {`{"verifiedCode":null,"personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"nothing for a code":               {`{"verifiedCode":"","personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"minus nothing for a code":         {`{"verifiedCode":-0,"personType":"01"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"a list for a code":                {`{"verifiedCode":[0],"personType":["1"]}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"codes in letters of another kind": {`{"verifiedCode":"\u0030","personType":"\u0031"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got struct {
+				VerifiedCode, PersonType json.RawMessage
+				Recognition              struct{ Record json.RawMessage }
+			}
+			config := webhook.DefaultConfig()
+			config.URL = receiver(t, func(_ http.ResponseWriter, r *http.Request) {
+				if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+					t.Error(err)
+				}
+			})
+			d := passed()
+			d.Record.Verdict, d.Record.Doubt, d.Record.Kind, d.Record.Passed = json.RawMessage(test.record), test.doubt, test.kind, test.passed
+			d.Record.Person.Code, d.Record.Person.Type = "", ""
+			if err := hook(t, config).Deliver(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			if string(got.VerifiedCode) != test.code || string(got.PersonType) != test.person || string(got.Recognition.Record) != test.record {
+				t.Errorf("%s, %s, %s", got.VerifiedCode, got.PersonType, got.Recognition.Record)
+			}
+		})
+	}
+}
+
 func TestSignature(t *testing.T) {
 	key := []byte("0123456789abcdef")
 	config := webhook.DefaultConfig()

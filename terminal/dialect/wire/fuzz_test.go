@@ -104,7 +104,7 @@ func FuzzCode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		code, doubt := wire.Code("PersonType", object)
+		code, doubt := wire.Found{Object: object}.Code("PersonType")
 		if len(doubt) > 200 || len(wire.Unknown("PersonType", code)) > 200 {
 			t.Errorf("a sentence of %d bytes", len(doubt))
 		}
