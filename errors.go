@@ -10,11 +10,11 @@ import (
 // them to its own codes in one table, and a test over Sentinels proves that no
 // face forgot one.
 var (
-	// ErrNoImage: the request carries no picture.
+	// ErrNoImage: the request carries no image.
 	ErrNoImage = errors.New("no image was given")
 	// ErrInvalid: an option or the form of the request is wrong.
 	ErrInvalid = errors.New("the request is not valid")
-	// ErrTooLarge: the body or the encoded picture is over the limit.
+	// ErrTooLarge: the body or the encoded image is over the limit.
 	ErrTooLarge = errors.New("the upload is too large")
 	// ErrUnsupportedFormat: not one of the allowed image formats.
 	ErrUnsupportedFormat = errors.New("the image format is not supported")

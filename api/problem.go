@@ -39,7 +39,7 @@ var statuses = []struct {
 	{edgelens.ErrCanceled, http.StatusRequestTimeout, "Canceled", "The client closed the connection, or its sending side, and the answer was not ready soon after."},
 	{edgelens.ErrNoModel, http.StatusServiceUnavailable, "No model", ""},
 	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", ""},
-	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this picture. If it keeps failing, tell the operator the request_id."},
+	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this image. If it keeps failing, tell the operator the request_id."},
 	{edgelens.ErrBusy, http.StatusServiceUnavailable, "Busy", "Every place is taken. Try again after the seconds in Retry-After."},
 	{edgelens.ErrStopping, http.StatusServiceUnavailable, "Not accepting work", "The service is starting or stopping. Try again after the seconds in Retry-After."},
 	{edgelens.ErrDeadline, http.StatusGatewayTimeout, "Deadline passed", "The answer was not ready in time. Try again when there is less load."},

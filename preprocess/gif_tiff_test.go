@@ -82,14 +82,14 @@ func TestGIFRefusals(t *testing.T) {
 func TestTensorDecodesTIFF(t *testing.T) {
 	p := newPreprocessor(t)
 	img := scene(13, 9)
-	for name, picture := range map[string]image.Image{
+	for name, image := range map[string]image.Image{
 		"rgb": img, "alpha": translucent(13, 9), "gray": drawn(image.NewGray(img.Rect), img),
 		"gray 16": drawn(image.NewGray16(img.Rect), img), "palette": drawn(image.NewPaletted(img.Rect, grays(200)), img),
 	} {
 		for kind, options := range map[string]*tiff.Options{"plain": nil, "deflate": {Compression: tiff.Deflate, Predictor: true}} {
 			t.Run(name+", "+kind, func(t *testing.T) {
-				want := overWhite(picture)
-				got := tensor(t, p, asTIFF(picture, options), spec(13, 9, 3, models.Uint8))
+				want := overWhite(image)
+				got := tensor(t, p, asTIFF(image, options), spec(13, 9, 3, models.Uint8))
 				if _, most := difference(got, rgbOf(want)); most > 1 { // alpha is premultiplied in between
 					t.Errorf("differs by %d", most)
 				}

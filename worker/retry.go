@@ -16,7 +16,7 @@ const (
 	failNow fate = iota
 	// tryAgain: it may help, and counts as an attempt.
 	tryAgain
-	// putBack: it was not the picture's fault, so it counts as no attempt.
+	// putBack: it was not the image's fault, so it counts as no attempt.
 	putBack
 )
 

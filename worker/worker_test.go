@@ -187,8 +187,8 @@ func (r *recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	defer r.running.Add(-1)
 	for most := r.most.Load(); now > most && !r.most.CompareAndSwap(most, now); most = r.most.Load() {
 	}
-	if req.SHA256 != sha256.Sum256(req.Image) || req.Source != "queue" {
-		return nil, fmt.Errorf("%w: the job's picture is not what was sent", edgelens.ErrInvalid)
+	if req.SHA256 != sha256.Sum256(req.Image) || req.Source != "job" {
+		return nil, fmt.Errorf("%w: the job's image is not what was sent", edgelens.ErrInvalid)
 	}
 	if r.do != nil {
 		if err := r.do(ctx, req); err != nil {
@@ -245,7 +245,7 @@ func (s *system) stop() {
 func (s *system) submit(n int, queue string) {
 	s.t.Helper()
 	for i := range n {
-		image := fmt.Appendf(nil, "picture %d", i)
+		image := fmt.Appendf(nil, "image %d", i)
 		sum := sha256.Sum256(image)
 		spec := edgelens.JobSpec{Queue: queue, SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(image))}
 		if _, _, err := s.queue.Submit(context.Background(), spec, image); err != nil {

@@ -12,10 +12,10 @@ import (
 type TerminalsLoad struct {
 	Terminals int
 	// Rate is records a second of all together.
-	Rate     float64
-	Window   time.Duration
-	Pictures []Picture
-	Seed     uint64
+	Rate   float64
+	Window time.Duration
+	Images []Image
+	Seed   uint64
 }
 
 // Heard is a record that was sent, and its event.
@@ -33,7 +33,7 @@ type Heard struct {
 type Terminals func(ctx context.Context, load TerminalsLoad) ([]Heard, error)
 
 // MQTT returns a task for each number of terminals.
-func MQTT(terminals []int, rate float64, pictures []Picture, seed uint64, service Service, simulate Terminals) []Task {
+func MQTT(terminals []int, rate float64, images []Image, seed uint64, service Service, simulate Terminals) []Task {
 	var tasks []Task
 	for _, n := range terminals {
 		tasks = append(tasks, Task{
@@ -44,7 +44,7 @@ func MQTT(terminals []int, rate float64, pictures []Picture, seed uint64, servic
 					return err
 				}
 				begin := time.Now()
-				heard, err := simulate(ctx, TerminalsLoad{n, rate, round.Window, pictures, seed + uint64(round.Run)})
+				heard, err := simulate(ctx, TerminalsLoad{n, rate, round.Window, images, seed + uint64(round.Run)})
 				if err != nil {
 					return err
 				}

@@ -17,7 +17,7 @@ import (
 type Pipeline interface {
 	// Run does it once, and says how long each of the stages took, which are
 	// the same every time.
-	Run(picture []byte) ([]Stage, error)
+	Run(image []byte) ([]Stage, error)
 	Close() error
 }
 
@@ -33,22 +33,22 @@ var Stages = []string{"decode", "resize", "invoke"}
 // KindCeiling is the whole way in a bare loop.
 const KindCeiling = "ceiling"
 
-// PipelineTasks returns the ceiling for each picture, on that many cores, and
+// PipelineTasks returns the ceiling for each image, on that many cores, and
 // where stages is set the stages on one.
-func PipelineTasks(pictures []Picture, cores int, stages bool, open func() (Pipeline, error)) []Task {
+func PipelineTasks(images []Image, cores int, stages bool, open func() (Pipeline, error)) []Task {
 	var tasks []Task
-	for _, picture := range pictures {
-		tasks = append(tasks, ceilingTask(picture, cores, open))
+	for _, image := range images {
+		tasks = append(tasks, ceilingTask(image, cores, open))
 		if stages {
-			tasks = append(tasks, stagesTask(picture, open))
+			tasks = append(tasks, stagesTask(image, open))
 		}
 	}
 	return tasks
 }
 
-func ceilingTask(picture Picture, cores int, open func() (Pipeline, error)) Task {
+func ceilingTask(image Image, cores int, open func() (Pipeline, error)) Task {
 	return Task{
-		Case: record.Case{Suite: "pipeline", Name: "ceiling " + picture.Name, Mode: record.ModeCeiling, Kind: KindCeiling, Picture: picture.Name, Connections: cores},
+		Case: record.Case{Suite: "pipeline", Name: "ceiling " + image.Name, Mode: record.ModeCeiling, Kind: KindCeiling, Image: image.Name, Connections: cores},
 		Do: func(ctx context.Context, round *Round) error {
 			pipelines, err := openPipelines(cores, open)
 			if err != nil {
@@ -56,7 +56,7 @@ func ceilingTask(picture Picture, cores int, open func() (Pipeline, error)) Task
 			}
 			defer closePipelines(pipelines)
 			before, begin := ownCPU(), time.Now()
-			samples, err := loop(ctx, pipelines, picture.Data, begin, round.Window)
+			samples, err := loop(ctx, pipelines, image.Data, begin, round.Window)
 			if err != nil {
 				return err
 			}
@@ -77,7 +77,7 @@ type looped struct {
 }
 
 // loop runs each pipeline on a goroutine of its own.
-func loop(ctx context.Context, pipelines []Pipeline, picture []byte, begin time.Time, window time.Duration) ([]looped, error) {
+func loop(ctx context.Context, pipelines []Pipeline, image []byte, begin time.Time, window time.Duration) ([]looped, error) {
 	var mu sync.Mutex
 	var all []looped
 	var faults []error
@@ -88,7 +88,7 @@ func loop(ctx context.Context, pipelines []Pipeline, picture []byte, begin time.
 			var fault error
 			for fault == nil && ctx.Err() == nil && time.Since(begin) < window {
 				start := time.Now()
-				stages, err := pipeline.Run(picture)
+				stages, err := pipeline.Run(image)
 				samples, fault = append(samples, looped{i, start, time.Now(), stages}), err
 			}
 			mu.Lock()
@@ -120,9 +120,9 @@ func closePipelines(pipelines []Pipeline) {
 }
 
 // stagesTask runs one pipeline alone, and keeps a case for each stage.
-func stagesTask(picture Picture, open func() (Pipeline, error)) Task {
+func stagesTask(image Image, open func() (Pipeline, error)) Task {
 	of := func(stage string) record.Case {
-		return record.Case{Suite: "pipeline", Name: fmt.Sprintf("%s %s", stage, picture.Name), Mode: record.ModeStage, Kind: stage, Picture: picture.Name, Connections: 1}
+		return record.Case{Suite: "pipeline", Name: fmt.Sprintf("%s %s", stage, image.Name), Mode: record.ModeStage, Kind: stage, Image: image.Name, Connections: 1}
 	}
 	task := Task{Case: of(Stages[0])}
 	for _, stage := range Stages[1:] {
@@ -135,7 +135,7 @@ func stagesTask(picture Picture, open func() (Pipeline, error)) Task {
 			return err
 		}
 		defer closePipelines(pipelines)
-		samples, err := loop(ctx, pipelines, picture.Data, time.Now(), round.Window)
+		samples, err := loop(ctx, pipelines, image.Data, time.Now(), round.Window)
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func figure(r *record.Records, name, figure string, run int) (float64, bool) {
 }
 
 func httpConfig() suite.HTTPConfig {
-	return suite.HTTPConfig{Pictures: []suite.Picture{{Name: "p", Data: []byte("picture")}}, Kinds: suite.Kinds, Connections: []int{2}, Loads: []float64{0.1},
+	return suite.HTTPConfig{Images: []suite.Image{{Name: "p", Data: []byte("image")}}, Kinds: suite.Kinds, Connections: []int{2}, Loads: []float64{0.1},
 		Arrivals: load.Constant, OpenConnections: 8}
 }
 
@@ -128,10 +128,10 @@ func TestHTTPSuite(t *testing.T) {
 func TestSoak(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
-	service, pictures := suite.Remote{Base: server.URL}, httpConfig().Pictures
+	service, images := suite.Remote{Base: server.URL}, httpConfig().Images
 	config := httpConfig()
 	config.Kinds, config.Loads = []string{suite.KindSync}, nil
-	soak := suite.SoakTask(service, pictures, 2, 200*time.Millisecond)
+	soak := suite.SoakTask(service, images, 2, 200*time.Millisecond)
 	r, err := measure(t, 1, append([]suite.Task{soak}, suite.HTTP(config, service)...))
 	if err != nil {
 		t.Fatal(err)
@@ -179,11 +179,11 @@ func TestRefusalsAreCountedAndNoThroughput(t *testing.T) {
 	}
 }
 
-func TestAPictureThatIsRefusedIsToldFirst(t *testing.T) {
+func TestAImageThatIsRefusedIsToldFirst(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
 	config := httpConfig()
-	config.Pictures[0].Data = []byte("no picture")
+	config.Images[0].Data = []byte("no image")
 	r, err := measure(t, 1, suite.HTTP(config, suite.Remote{Base: server.URL}))
 	if err == nil || !strings.Contains(err.Error(), "422") || len(r.Samples) != 0 {
 		t.Errorf("%v, %d samples", err, len(r.Samples))
@@ -249,9 +249,9 @@ func TestModelSuite(t *testing.T) {
 
 type pipeline struct{ open *int }
 
-func (p pipeline) Run(picture []byte) ([]suite.Stage, error) {
-	if len(picture) == 0 {
-		return nil, errors.New("no picture")
+func (p pipeline) Run(image []byte) ([]suite.Stage, error) {
+	if len(image) == 0 {
+		return nil, errors.New("no image")
 	}
 	time.Sleep(time.Millisecond) // the work
 	return []suite.Stage{{"decode", 4 * time.Millisecond}, {"resize", 2 * time.Millisecond}, {"invoke", time.Millisecond}}, nil
@@ -262,7 +262,7 @@ func (p pipeline) Close() error { *p.open--; return nil }
 func TestPipelineSuite(t *testing.T) {
 	open := 0
 	openOne := func() (suite.Pipeline, error) { open++; return pipeline{&open}, nil }
-	r, err := measure(t, 1, suite.PipelineTasks([]suite.Picture{{"p", []byte("x")}}, 3, true, openOne))
+	r, err := measure(t, 1, suite.PipelineTasks([]suite.Image{{"p", []byte("x")}}, 3, true, openOne))
 	if err != nil || open != 0 {
 		t.Fatal(err, open)
 	}
@@ -279,13 +279,13 @@ func TestPipelineSuite(t *testing.T) {
 		}
 	}
 	if n := statuses(r, "ceiling p")[record.Good]; n < 3 {
-		t.Errorf("%d pictures", n)
+		t.Errorf("%d images", n)
 	}
 	if _, ok := figure(r, "ceiling p", record.FigureCPU, 1); !ok {
 		t.Error("the ceiling's CPU time is missing")
 	}
-	if _, err := measure(t, 1, suite.PipelineTasks([]suite.Picture{{"p", nil}}, 3, true, openOne)); err == nil || open != 0 {
-		t.Errorf("a picture that fails: %v, %d open", err, open)
+	if _, err := measure(t, 1, suite.PipelineTasks([]suite.Image{{"p", nil}}, 3, true, openOne)); err == nil || open != 0 {
+		t.Errorf("an image that fails: %v, %d open", err, open)
 	}
 }
 
@@ -308,8 +308,8 @@ func TestMQTTSuite(t *testing.T) {
 	}
 }
 
-func TestMadePicturesArePictures(t *testing.T) {
-	for _, p := range suite.MadePictures() {
+func TestMadeImagesAreImages(t *testing.T) {
+	for _, p := range suite.MadeImages() {
 		config, err := jpeg.DecodeConfig(bytes.NewReader(p.Data))
 		if err != nil || !strings.Contains(p.Name, fmt.Sprint(config.Height)) || len(p.Data) < 50_000 || len(p.Data) > 1_000_000 {
 			t.Errorf("%s: %v, %+v, %d bytes", p.Name, err, config, len(p.Data))

@@ -56,7 +56,7 @@ func newBench(environ []string) *cobra.Command {
 folder of its own, bench-YYYYMMDD-HHMMSS:
 
   model     load, first and steady inference, memory; by delegate, threads, interpreters
-  pipeline  each stage of a picture's way, and the ceiling: a bare loop on every core
+  pipeline  each stage of an image's way, and the ceiling: a bare loop on every core
   http      a service under load: closed loop (throughput) and open loop (latency)
   mqtt      simulated terminals, from a record to its event
 
@@ -92,7 +92,7 @@ func (b *benchFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	b.addCommon(cmd)
 	f.StringVar(&b.target, "target", "", "URL of a running service to measure (default: one of our own is started)")
-	f.BoolVar(&b.together, "together", false, "http: one case with all pictures in turn")
+	f.BoolVar(&b.together, "together", false, "http: one case with all images in turn")
 	f.StringSliceVar(&b.kinds, "kinds", suite.Kinds, "http, closed loop: sync, cached, async, mixed")
 	f.IntSliceVar(&b.connections, "connections", []int{8}, "http, closed loop: how many connections")
 	f.Float64SliceVar(&b.loads, "load", []float64{0.7}, "http, open loop: rates as shares of the peak, which is sync with the most connections")
@@ -114,7 +114,7 @@ func (b *benchFlags) addCommon(cmd *cobra.Command) {
 	f.DurationVar(&b.plan.Window, "duration", 5*time.Second, "how long each run of a case lasts")
 	f.DurationVar(&b.plan.WarmUp, "warm-up", time.Second, "how long each case runs before that")
 	f.Uint64Var(&b.seed, "seed", 1, "of all that is by chance")
-	f.StringArrayVar(&b.images, "images", nil, "a picture to send, or a folder of them; may be given again (default: made up, 1280x720 and 1920x1080)")
+	f.StringArrayVar(&b.images, "images", nil, "an image to send, or a folder of them; may be given again (default: made up, 1280x720 and 1920x1080)")
 	f.StringVar(&b.arrivals, "arrivals", load.Constant, "http, open loop: constant or poisson")
 }
 

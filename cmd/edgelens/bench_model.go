@@ -128,7 +128,7 @@ func (o *benchOpened) NewInterpreter() (suite.Interpreter, error) {
 func (o *benchOpened) Delegate() string { return o.delegate }
 func (o *benchOpened) Close() error     { return o.model.Close() }
 
-// benchPipeline is the way of a picture without the service, for one core.
+// benchPipeline is the way of an image without the service, for one core.
 type benchPipeline struct {
 	preprocessor *preprocess.Preprocessor
 	model        inference.Model
@@ -144,7 +144,7 @@ func (b *bencher) pipelineTasks(ctx context.Context) ([]suite.Task, error) {
 	}
 	open := func() (suite.Pipeline, error) { return openPipeline(b.config, model) }
 	cores := b.config.Inference.InterpretersOrCores()
-	return suite.PipelineTasks(b.pictures, cores, !b.flags.noStages, open), nil
+	return suite.PipelineTasks(b.images, cores, !b.flags.noStages, open), nil
 }
 
 func openPipeline(c *config.Config, model models.Model) (_ *benchPipeline, err error) {
@@ -171,8 +171,8 @@ func openPipeline(c *config.Config, model models.Model) (_ *benchPipeline, err e
 }
 
 // Run implements suite.Pipeline.
-func (p *benchPipeline) Run(picture []byte) ([]suite.Stage, error) {
-	_, took, err := p.preprocessor.Tensor(p.tensor, picture, p.input)
+func (p *benchPipeline) Run(image []byte) ([]suite.Stage, error) {
+	_, took, err := p.preprocessor.Tensor(p.tensor, image, p.input)
 	if err != nil {
 		return nil, err
 	}

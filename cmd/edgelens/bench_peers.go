@@ -25,10 +25,10 @@ func newBenchPeers(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "peers",
 		Short: "Measure another service beside ours, by default the article's",
-		Long: `Starts the service in the folder --peer and ours, sends both the same picture by the same
+		Long: `Starts the service in the folder --peer and ours, sends both the same image by the same
 closed loop of 8 connections, by turns, and prints how many times the throughput ours has:
 
-  the same model with the same flags    at the picture's size and at 512x384
+  the same model with the same flags    at the image's size and at 512x384
   the same without XNNPACK
   as it was published                   the model --peer-model without a delegate
 
@@ -54,7 +54,7 @@ const peerWidth, peerHeight = 512, 384
 // peerTasks starts the services that are compared. All of them are there from
 // the first round to the last: those that have no load wait for a request.
 func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
-	pictures, err := peerPictures(b.pictures)
+	images, err := peerImages(b.images)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	others, err := b.others(ctx, pictures, ours, same, published)
+	others, err := b.others(ctx, images, ours, same, published)
 	if err != nil {
 		return nil, err
 	}
@@ -87,14 +87,14 @@ func (b *bencher) peerTasks(ctx context.Context) ([]suite.Task, error) {
 	}
 	cores := b.config.Inference.InterpretersOrCores()
 	tasks := []suite.Task{suite.InvokeAlone(same.Name, ours.Delegate, cores, open)}
-	tasks = append(tasks, suite.PeerCeilings(pictures, same.Name, ours.Delegate, cores, func() (suite.Pipeline, error) { return openPipeline(b.config, same) })...)
-	return append(tasks, suite.Peers(pictures, append([]*suite.Contender{ours}, others...), report.TargetConnections)...), nil
+	tasks = append(tasks, suite.PeerCeilings(images, same.Name, ours.Delegate, cores, func() (suite.Pipeline, error) { return openPipeline(b.config, same) })...)
+	return append(tasks, suite.Peers(images, append([]*suite.Contender{ours}, others...), report.TargetConnections)...), nil
 }
 
 // others starts those beside ours: the other service with the same model and
 // flags, the same as published, and both without a delegate where there is one.
-// With either model it must see in pictures that were given what ours sees.
-func (b *bencher) others(ctx context.Context, pictures []suite.Picture, ours *suite.Contender, same, published models.Model) ([]*suite.Contender, error) {
+// With either model it must see in images that were given what ours sees.
+func (b *bencher) others(ctx context.Context, images []suite.Image, ours *suite.Contender, same, published models.Model) ([]*suite.Contender, error) {
 	peer, err := b.peer(ctx, same, ours.Delegate, ours)
 	if err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func (b *bencher) others(ctx context.Context, pictures []suite.Picture, ours *su
 		return nil, err
 	}
 	if len(b.flags.images) == 0 {
-		b.run.Peer += "; answers were not compared: nothing is to be seen in made-up pictures"
-	} else if err := errors.Join(suite.Agree(ctx, pictures, ours, peer), b.agreeAsPublished(ctx, pictures, asPublished, published)); err != nil {
+		b.run.Peer += "; answers were not compared: nothing is to be seen in made-up images"
+	} else if err := errors.Join(suite.Agree(ctx, images, ours, peer), b.agreeAsPublished(ctx, images, asPublished, published)); err != nil {
 		return nil, err
 	}
 	if ours.Delegate == inference.DelegateNone {
@@ -120,7 +120,7 @@ func (b *bencher) others(ctx context.Context, pictures []suite.Picture, ours *su
 }
 
 // agreeAsPublished has ours run the published model for as long as it is asked.
-func (b *bencher) agreeAsPublished(ctx context.Context, pictures []suite.Picture, peer *suite.Contender, published models.Model) error {
+func (b *bencher) agreeAsPublished(ctx context.Context, images []suite.Image, peer *suite.Contender, published models.Model) error {
 	ours, err := b.contender(ctx, published, inference.DelegateNone)
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func (b *bencher) agreeAsPublished(ctx context.Context, pictures []suite.Picture
 	last := len(b.ends) - 1
 	end := b.ends[last]
 	b.ends = b.ends[:last]
-	return errors.Join(suite.Agree(ctx, pictures, ours, peer), end())
+	return errors.Join(suite.Agree(ctx, images, ours, peer), end())
 }
 
 // invokePipeline is the model alone.
@@ -151,11 +151,11 @@ func (p invokePipeline) Run([]byte) ([]suite.Stage, error) { return nil, p.Invok
 // Close implements suite.Pipeline.
 func (p invokePipeline) Close() error { return errors.Join(p.Interpreter.Close(), p.opened.Close()) }
 
-// peerPictures are one of 720 lines where there is one, and the same smaller.
-func peerPictures(pictures []suite.Picture) ([]suite.Picture, error) {
-	i := max(0, slices.IndexFunc(pictures, func(p suite.Picture) bool { return strings.Contains(p.Name, "720p") }))
-	small, err := suite.Resized(pictures[i], peerWidth, peerHeight)
-	return []suite.Picture{pictures[i], small}, err
+// peerImages are one of 720 lines where there is one, and the same smaller.
+func peerImages(images []suite.Image) ([]suite.Image, error) {
+	i := max(0, slices.IndexFunc(images, func(p suite.Image) bool { return strings.Contains(p.Name, "720p") }))
+	small, err := suite.Resized(images[i], peerWidth, peerHeight)
+	return []suite.Image{images[i], small}, err
 }
 
 // contender starts a service of ours.

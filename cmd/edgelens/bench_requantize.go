@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	_ "image/jpeg" // pictures are decoded
+	_ "image/jpeg" // images are decoded
 	"io"
 	"os"
 	"path/filepath"
@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	_ "golang.org/x/image/bmp" // pictures are decoded
+	_ "golang.org/x/image/bmp" // images are decoded
 
 	"edgelens/benchmarks/board"
 	"edgelens/inference"
@@ -29,11 +29,11 @@ import (
 
 // requantizeReport is what `bench requantize` measures.
 type requantizeReport struct {
-	pictures []string
-	variants int // of each picture
+	images   []string
+	variants int // of each image
 	signed   string
 	invokes  int
-	floors   []string // "FILE PICTURE CLASS SCORE"
+	floors   []string // "FILE IMAGE CLASS SCORE"
 }
 
 func newBenchRequantize() *cobra.Command {
@@ -56,11 +56,11 @@ func newBenchRequantize() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&r.pictures, "images", nil, "a picture to make variants of; may be given again")
-	f.IntVar(&r.variants, "variants", 85, "of each picture")
+	f.StringArrayVar(&r.images, "images", nil, "an image to make variants of; may be given again")
+	f.IntVar(&r.variants, "variants", 85, "of each image")
 	f.StringVar(&r.signed, "int8", "", "a model that was int8 from the start, to compare times with")
 	f.IntVar(&r.invokes, "invokes", 200, "of each model, in turn, for the times")
-	f.StringArrayVar(&r.floors, "floor", nil, `"FILE PICTURE CLASS SCORE": the class must be among the first 3, with a higher score; may be given again`)
+	f.StringArrayVar(&r.floors, "floor", nil, `"FILE IMAGE CLASS SCORE": the class must be among the first 3, with a higher score; may be given again`)
 	f.StringVar(&out, "out", "", "file to write the report to")
 	return cmd
 }
@@ -159,24 +159,24 @@ func (r *requantizeReport) time(ctx context.Context, all []*compared, signed *re
 	return median(len(runs) - 1), nil
 }
 
-// agree compares on variants of the pictures.
+// agree compares on variants of the images.
 func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 	input, err := models.NewInputSpec(c.before.Interpreter.Input(), nil)
 	if err != nil {
 		return err
 	}
 	var inputs [len(strengths)][][]byte
-	for i, path := range r.pictures {
+	for i, path := range r.images {
 		f, err := os.Open(path)
 		if err != nil {
 			return err
 		}
-		picture, _, err := image.Decode(f)
+		image, _, err := image.Decode(f)
 		if err = errors.Join(err, f.Close()); err != nil {
 			return fmt.Errorf("decode %s: %w", path, err)
 		}
 		for k, strength := range strengths {
-			inputs[k] = append(inputs[k], rewrite.Variants(picture, input.Width, input.Height, r.variants, strength.Strength, uint64(i))...)
+			inputs[k] = append(inputs[k], rewrite.Variants(image, input.Width, input.Height, r.variants, strength.Strength, uint64(i))...)
 		}
 	}
 	plain, err := requantize.NewScorer(tflite.New(), c.path, inference.Options{Threads: 1, Delegate: inference.DelegateNone})
@@ -198,8 +198,8 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Duration) error {
 	var b strings.Builder
 	facts := board.Prober{Root: "/"}.Facts()
-	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `edgelens bench requantize` on %s, one thread. Pictures: %s, %d variants each, always the same.\n\n",
-		facts.CPU, baseNames(r.pictures), r.variants)
+	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `edgelens bench requantize` on %s, one thread. Images: %s, %d variants each, always the same.\n\n",
+		facts.CPU, baseNames(r.images), r.variants)
 	for _, strength := range strengths {
 		fmt.Fprintf(&b, "- %s: %v\n", strength.name, strength.Strength)
 	}
@@ -243,13 +243,13 @@ func baseNames(paths []string) string {
 	return strings.Join(names, ", ")
 }
 
-// printFloors gives pictures to the requantized models the way the service
+// printFloors gives images to the requantized models the way the service
 // does.
 func (r *requantizeReport) printFloors(b *strings.Builder, all []*compared) error {
 	if len(r.floors) == 0 {
 		return nil
 	}
-	b.WriteString("\n## Floors\n\n| requantized model | picture | class | must score over | scores | rank |\n|---|---|---:|---:|---:|---:|\n")
+	b.WriteString("\n## Floors\n\n| requantized model | image | class | must score over | scores | rank |\n|---|---|---:|---:|---:|---:|\n")
 	for _, floor := range r.floors {
 		var name, path string
 		var class int
@@ -274,8 +274,8 @@ func (r *requantizeReport) printFloors(b *strings.Builder, all []*compared) erro
 }
 
 // scoreOf returns the score that the model gives a class in an image, and its rank.
-func scoreOf(s *requantize.Scorer, picture string, class int) (score float64, rank int, err error) {
-	encoded, err := os.ReadFile(picture)
+func scoreOf(s *requantize.Scorer, image string, class int) (score float64, rank int, err error) {
+	encoded, err := os.ReadFile(image)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -61,7 +61,7 @@ func measure(cmd *cobra.Command, c *config.Config, flags *benchFlags, which []st
 	if err := flags.check(); err != nil {
 		return "", err
 	}
-	pictures, err := benchPictures(flags.images)
+	images, err := benchImages(flags.images)
 	if err != nil {
 		return "", err
 	}
@@ -70,7 +70,7 @@ func measure(cmd *cobra.Command, c *config.Config, flags *benchFlags, which []st
 		return "", err
 	}
 	ctx, talk := cmd.Context(), cmd.ErrOrStderr()
-	b := &bencher{config: c, flags: flags, pictures: pictures, run: run, cmd: cmd}
+	b := &bencher{config: c, flags: flags, images: images, run: run, cmd: cmd}
 	defer func() { err = errors.Join(err, b.close()) }()
 	tasks, err := b.tasks(ctx, which)
 	if err != nil {
@@ -148,13 +148,13 @@ func benchModel(ctx context.Context, c *config.Config) (models.Model, error) {
 	return model, err
 }
 
-func benchPictures(paths []string) ([]suite.Picture, error) {
+func benchImages(paths []string) ([]suite.Image, error) {
 	if len(paths) == 0 {
-		return suite.MadePictures(), nil
+		return suite.MadeImages(), nil
 	}
-	var pictures []suite.Picture
+	var images []suite.Image
 	for _, path := range paths {
-		files, err := pictureFiles(path)
+		files, err := imageFiles(path)
 		if err != nil {
 			return nil, fmt.Errorf("--images: %w", err)
 		}
@@ -164,13 +164,13 @@ func benchPictures(paths []string) ([]suite.Picture, error) {
 				return nil, fmt.Errorf("--images: %w", err)
 			}
 			name := filepath.Base(file)
-			if slices.ContainsFunc(pictures, func(p suite.Picture) bool { return p.Name == name }) {
-				return nil, fmt.Errorf("--images: two pictures are named %s; reports could not tell them apart", name)
+			if slices.ContainsFunc(images, func(p suite.Image) bool { return p.Name == name }) {
+				return nil, fmt.Errorf("--images: two images are named %s; reports could not tell them apart", name)
 			}
-			pictures = append(pictures, suite.Picture{Name: name, Data: data})
+			images = append(images, suite.Image{Name: name, Data: data})
 		}
 	}
-	return pictures, nil
+	return images, nil
 }
 
 // newBenchProgress draws a bar where somebody looks, else a line a round.

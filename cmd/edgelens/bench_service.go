@@ -23,11 +23,11 @@ import (
 
 // bencher holds what a benchmark has started, until close.
 type bencher struct {
-	cmd      *cobra.Command
-	config   *config.Config
-	flags    *benchFlags
-	pictures []suite.Picture
-	run      *record.Run
+	cmd    *cobra.Command
+	config *config.Config
+	flags  *benchFlags
+	images []suite.Image
+	run    *record.Run
 	// cases and figures were measured while the service was started.
 	cases   []record.Case
 	figures []record.Figure
@@ -70,24 +70,24 @@ func (b *bencher) tasks(ctx context.Context, which []string) ([]suite.Task, erro
 		}
 		tasks = append(tasks, more...)
 	}
-	b.byPicture(tasks)
+	b.byImage(tasks)
 	return tasks, nil
 }
 
-// byPicture puts the ceiling of a picture beside its loads: what is compared is
+// byImage puts the ceiling of an image beside its loads: what is compared is
 // to be measured at nearly the same time. The model comes first, terminals and other services last.
-func (b *bencher) byPicture(tasks []suite.Task) {
+func (b *bencher) byImage(tasks []suite.Task) {
 	place := func(t suite.Task) int {
 		switch t.Case.Suite {
 		case "model":
 			return -1
 		case "mqtt", suite.SuitePeers:
-			return len(b.pictures) + 1
+			return len(b.images) + 1
 		}
-		if i := slices.IndexFunc(b.pictures, func(p suite.Picture) bool { return p.Name == t.Case.Picture }); i >= 0 {
+		if i := slices.IndexFunc(b.images, func(p suite.Image) bool { return p.Name == t.Case.Image }); i >= 0 {
 			return i
 		}
-		return len(b.pictures) // all of them together
+		return len(b.images) // all of them together
 	}
 	slices.SortStableFunc(tasks, func(x, y suite.Task) int { return place(x) - place(y) })
 }
@@ -99,11 +99,11 @@ func (b *bencher) httpTasks(ctx context.Context) ([]suite.Task, error) {
 	}
 	f := b.flags
 	tasks := suite.HTTP(suite.HTTPConfig{
-		Pictures: b.pictures, Together: f.together, Kinds: f.kinds, Connections: f.connections, Loads: f.loads, Rates: f.rates,
+		Images: b.images, Together: f.together, Kinds: f.kinds, Connections: f.connections, Loads: f.loads, Rates: f.rates,
 		Arrivals: f.arrivals, OpenConnections: f.openConnections, Seed: f.seed,
 	}, service)
 	if f.soak > 0 {
-		tasks = append(tasks, suite.SoakTask(service, b.pictures, slices.Max(f.connections), f.soak))
+		tasks = append(tasks, suite.SoakTask(service, b.images, slices.Max(f.connections), f.soak))
 	}
 	return tasks, nil
 }
@@ -147,7 +147,7 @@ func (b *bencher) mqttTasks(ctx context.Context) ([]suite.Task, error) {
 		return nil, err
 	}
 	b.ends = append(b.ends, end)
-	return suite.MQTT(b.flags.terminals, b.flags.terminalRate, b.pictures, b.flags.seed, own, benchTerminals("mqtt://"+address)), nil
+	return suite.MQTT(b.flags.terminals, b.flags.terminalRate, b.images, b.flags.seed, own, benchTerminals("mqtt://"+address)), nil
 }
 
 // benchProgram is what serves; tests are another program.

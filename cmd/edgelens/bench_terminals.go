@@ -64,8 +64,8 @@ func benchFleet(address session.Address, load suite.TerminalsLoad) (*simulate.Fl
 	// Not that of the run before, not even within a second: the same record again
 	// has no event of its own.
 	config.FirstKey = time.Now().UnixMilli()
-	for _, picture := range load.Pictures {
-		config.Pictures = append(config.Pictures, picture.Data)
+	for _, image := range load.Images {
+		config.Images = append(config.Images, image.Data)
 	}
 	fleet, err := simulate.New(config, slog.New(slog.DiscardHandler))
 	return fleet, told, err

@@ -60,7 +60,7 @@ one. The best settings are written as an edgelens.yaml, which serve reads.`,
 	f.IntVar(&flags.rounds, "runs", 4, "how often the best are measured")
 	f.DurationVar(&flags.window, "duration", 3*time.Second, "how long each measurement lasts")
 	f.IntVar(&flags.connections, "connections", 8, "for throughput: how many connections")
-	f.StringArrayVar(&flags.images, "images", nil, "a picture to send, or a folder of them; may be given again (default: made up, 1280x720)")
+	f.StringArrayVar(&flags.images, "images", nil, "an image to send, or a folder of them; may be given again (default: made up, 1280x720)")
 	config.AddFlags(f, benchSettings...)
 	return cmd
 }
@@ -83,18 +83,18 @@ func tuneService(cmd *cobra.Command, c *config.Config, flags *tuneFlags) error {
 	if err := flags.check(); err != nil {
 		return err
 	}
-	pictures, err := benchPictures(flags.images)
+	images, err := benchImages(flags.images)
 	if err != nil {
 		return err
 	}
 	if len(flags.images) == 0 {
-		pictures = pictures[:1]
+		images = images[:1]
 	}
 	candidates := tuneCandidates(runtime.NumCPU())
 	settings := changedFlags(cmd, func(name string) bool { return isSetting(name) && !tuned(name) })
 	tried, err := tune.Search(cmd.Context(), candidates, flags.rounds, func(ctx context.Context, s suite.ModelSetting) (float64, error) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s, %d x %d threads\n", s.Delegate, s.Interpreters, s.Threads) // only talk
-		return flags.measure(ctx, c, append(settings, settingFlags(s)...), pictures)
+		return flags.measure(ctx, c, append(settings, settingFlags(s)...), images)
 	})
 	if err != nil {
 		return err
@@ -134,20 +134,20 @@ func settingFlags(s suite.ModelSetting) []string {
 }
 
 // measure starts a service with these settings and returns how good it is.
-func (f *tuneFlags) measure(ctx context.Context, c *config.Config, settings []string, pictures []suite.Picture) (value float64, err error) {
+func (f *tuneFlags) measure(ctx context.Context, c *config.Config, settings []string, images []suite.Image) (value float64, err error) {
 	own, end, err := startOwn(ctx, c, settings, "--mqtt-listen=")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	if f.goal == goalLatency {
-		result, err := suite.Once(ctx, own, pictures, 1, f.window)
+		result, err := suite.Once(ctx, own, images, 1, f.window)
 		if err != nil {
 			return 0, err
 		}
 		return -float64(result.Latency.ValueAtQuantile(95)) / 1000, nil
 	}
-	result, err := suite.Once(ctx, own, pictures, f.connections, f.window)
+	result, err := suite.Once(ctx, own, images, f.connections, f.window)
 	if err != nil {
 		return 0, err
 	}

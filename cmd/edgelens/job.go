@@ -40,7 +40,7 @@ type jobView struct {
 
 func newJob() *cobra.Command {
 	client := &jobClient{http: &http.Client{Timeout: 2 * time.Minute}}
-	cmd := &cobra.Command{Use: "job", Short: "Hand pictures to a server and ask for the answers later"}
+	cmd := &cobra.Command{Use: "job", Short: "Hand images to a server and ask for the answers later"}
 	cmd.PersistentFlags().StringVar(&client.server, "server", "http://127.0.0.1:8080", "address of the server")
 	cmd.AddCommand(client.newSubmit(), client.newStatus(), client.newWait(), client.newCancel(), client.newList())
 	return cmd
@@ -52,7 +52,7 @@ func (c *jobClient) newSubmit() *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use:   "submit FILE...",
-		Short: "Queue pictures and print their job ids",
+		Short: "Queue images and print their job ids",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			query := url.Values{"queue": {queue}, "top_k": {strconv.Itoa(topK)}}
@@ -84,7 +84,7 @@ func (c *jobClient) newSubmit() *cobra.Command {
 }
 
 func (c *jobClient) submit(ctx context.Context, stdin io.Reader, file string, query url.Values, key string) (string, error) {
-	image, err := readPicture(stdin, file)
+	image, err := readImage(stdin, file)
 	if err != nil {
 		return "", err
 	}

@@ -25,8 +25,8 @@ func newRecognize(environ []string) *cobra.Command {
 	var options edgelens.Request
 	cmd := &cobra.Command{
 		Use:   "recognize FILE...",
-		Short: "Say what is in pictures, without a server",
-		Long:  "Say what is in pictures, by the same path as the server.\nFILE may be - for standard input. The exit status is 0 only if every picture was recognized.",
+		Short: "Say what is in images, without a server",
+		Long:  "Say what is in images, by the same path as the server.\nFILE may be - for standard input. The exit status is 0 only if every image was recognized.",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
@@ -85,13 +85,13 @@ func recognizeFiles(ctx context.Context, c *config.Config, cmd *cobra.Command, f
 		return err
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d pictures not recognized", failed, len(files))
+		return fmt.Errorf("%d of %d images not recognized", failed, len(files))
 	}
 	return nil
 }
 
 func recognizeFile(ctx context.Context, recognizer edgelens.Recognizer, stdin io.Reader, file string, options edgelens.Request) (*edgelens.Result, error) {
-	image, err := readPicture(stdin, file)
+	image, err := readImage(stdin, file)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +100,8 @@ func recognizeFile(ctx context.Context, recognizer edgelens.Recognizer, stdin io
 	return recognizer.Recognize(ctx, &req)
 }
 
-func readPicture(stdin io.Reader, file string) ([]byte, error) {
-	const most = 1 << 30 // not a picture any more
+func readImage(stdin io.Reader, file string) ([]byte, error) {
+	const most = 1 << 30 // not an image any more
 	in := stdin
 	if file != "-" {
 		f, err := os.Open(file)
@@ -157,7 +157,7 @@ func (t table) print(file string, result *edgelens.Result, err error) error {
 		}
 	}
 	if q := result.Quality; q != nil {
-		_, err := fmt.Fprintf(t.w, "\t(picture: %s)\t\t%.3f\t\n", q.Verdict, q.Score)
+		_, err := fmt.Fprintf(t.w, "\t(image: %s)\t\t%.3f\t\n", q.Verdict, q.Score)
 		return err
 	}
 	return nil

@@ -37,10 +37,10 @@ type simulateFlags struct {
 func newTerminalSimulate() *cobra.Command {
 	flags := simulateFlags{config: simulate.DefaultConfig()}
 	cmd := &cobra.Command{
-		Use:   "simulate [PICTURE...]",
-		Short: "Send what terminals send: heartbeats and records with pictures; check the answers",
+		Use:   "simulate [IMAGE...]",
+		Short: "Send what terminals send: heartbeats and records with images; check the answers",
 		Long: `Pretends to be terminals at an MQTT broker, for those who have none at hand. Each sends
-heartbeats, and records with pictures, until Ctrl-C or --duration, or until it has sent
+heartbeats, and records with images, until Ctrl-C or --duration, or until it has sent
 --records of them; and it does what it is told. With --duplicates, --reorder and --lies
 they misbehave as real ones do. The exit status is 0 only if every answer that was due
 has come.`,
@@ -58,7 +58,7 @@ has come.`,
 	f.StringVar(&flags.ack, "ack", fungxi.AckNone, "echo where the server is set to acknowledge records of fungxi; else none")
 	f.IntVar(&flags.terminals, "terminals", 1, "how many")
 	f.StringVar(&flags.prefix, "serial-prefix", "SIM", "how their serial numbers begin")
-	f.StringArrayVar(&flags.images, "images", nil, "a picture to send, or a folder of them, as are the arguments; may be given again (default: made up)")
+	f.StringArrayVar(&flags.images, "images", nil, "an image to send, or a folder of them, as are the arguments; may be given again (default: made up)")
 	f.DurationVar(&flags.duration, "duration", 0, "how long (default: until Ctrl-C)")
 	f.BoolVar(&flags.asJSON, "json", false, "print the outcome as JSON")
 	f.DurationVar(&c.Heartbeat, "heartbeat", c.Heartbeat, "how often each shows that it lives; 0 for never")
@@ -85,7 +85,7 @@ func simulateTerminals(ctx context.Context, flags *simulateFlags, out, talk io.W
 	if config.Dialect, config.Simulator, err = flags.spoken(); err != nil {
 		return err
 	}
-	if config.Pictures, err = readPictures(flags.images); err != nil {
+	if config.Images, err = readImages(flags.images); err != nil {
 		return err
 	}
 	config.Devices = simulate.Serials(flags.prefix, flags.terminals)
@@ -224,32 +224,32 @@ func plural(n int, word string) string {
 	return word + "s"
 }
 
-// maxPicture is how large a picture may be that is sent: what servers take.
-const maxPicture = 10 << 20
+// maxImage is how large an image may be that is sent: what servers take.
+const maxImage = 10 << 20
 
-// readPictures reads files, and the pictures in folders.
-func readPictures(paths []string) ([][]byte, error) {
-	var pictures [][]byte
+// readImages reads files, and the images in folders.
+func readImages(paths []string) ([][]byte, error) {
+	var images [][]byte
 	for _, path := range paths {
-		files, err := pictureFiles(path)
+		files, err := imageFiles(path)
 		if err != nil {
 			return nil, fmt.Errorf("--images: %w", err)
 		}
 		for _, file := range files {
-			picture, err := os.ReadFile(file)
+			image, err := os.ReadFile(file)
 			if err != nil {
 				return nil, fmt.Errorf("--images: %w", err)
 			}
-			if len(picture) == 0 || len(picture) > maxPicture {
-				return nil, fmt.Errorf("--images: %s has %d bytes; a picture has 1 to %d", file, len(picture), maxPicture)
+			if len(image) == 0 || len(image) > maxImage {
+				return nil, fmt.Errorf("--images: %s has %d bytes; an image has 1 to %d", file, len(image), maxImage)
 			}
-			pictures = append(pictures, picture)
+			images = append(images, image)
 		}
 	}
-	return pictures, nil
+	return images, nil
 }
 
-func pictureFiles(path string) ([]string, error) {
+func imageFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ type recognitionData struct {
 	Outcome     string   `json:"outcome"`
 	Label       string   `json:"label,omitempty"`
 	Probability float64  `json:"probability,omitempty"`
-	Quality     string   `json:"quality,omitempty"` // the verdict on the picture
+	Quality     string   `json:"quality,omitempty"` // the verdict on the image
 	Warnings    []string `json:"warnings,omitempty"`
 	// Freshness is that of the record on arrival: this is no news unless it is
 	// "fresh". It is left out for what is no terminal's.

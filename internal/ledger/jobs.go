@@ -22,8 +22,8 @@ const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.t
 // jobRow is a job and what only the ledger knows of it.
 type jobRow struct {
 	edgelens.Job
-	seq     int64
-	picture bool
+	seq   int64
+	image bool
 }
 
 func readJob(row interface{ Scan(...any) error }) (edgelens.Job, error) {
@@ -38,7 +38,7 @@ func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 	)
 	err = row.Scan(&job.seq, &job.ID, &job.Source, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
 		&job.SHA256, &job.Bytes, &key, &deadline, &job.Status, &job.Attempts, &created, &started, &finished,
-		&code, &detail, &job.picture, &record, &result)
+		&code, &detail, &job.image, &record, &result)
 	if err != nil {
 		return jobRow{}, err
 	}
@@ -194,18 +194,18 @@ func (l *Ledger) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] 
 	}
 }
 
-// Picture returns the encoded picture of a job. Its error is an
-// edgelens.ErrNotFound where there is no such job or its picture was deleted,
+// Image returns the encoded image of a job. Its error is an
+// edgelens.ErrNotFound where there is no such job or its image was deleted,
 // as it is when a job is done unless Config.KeepImages.
-func (l *Ledger) Picture(ctx context.Context, id string) ([]byte, error) {
-	action := "read the picture of job " + id
+func (l *Ledger) Image(ctx context.Context, id string) ([]byte, error) {
+	action := "read the image of job " + id
 	job, err := jobByID(ctx, l.readers, id)
 	if err != nil {
 		return nil, l.explain(action, err)
 	}
-	image, err := l.readPicture(job.Job)
-	if !job.picture || errors.Is(err, errPictureLost) {
-		err = fmt.Errorf("%w: its picture was deleted", edgelens.ErrNotFound)
+	image, err := l.readImage(job.Job)
+	if !job.image || errors.Is(err, errImageLost) {
+		err = fmt.Errorf("%w: its image was deleted", edgelens.ErrNotFound)
 	}
 	return image, l.explain(action, err)
 }

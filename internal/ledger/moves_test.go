@@ -92,7 +92,7 @@ func TestEveryMoveInEveryState(t *testing.T) {
 				}
 				equal(t, "has a result", job.Result != nil, job.Status == edgelens.JobSucceeded)
 				equal(t, "has an error", job.Error != nil, job.Status == edgelens.JobFailed || job.Status == edgelens.JobExpired)
-				equal(t, "has a picture", filesIn(t, dir)[id], !job.Status.Terminal())
+				equal(t, "has an image", filesIn(t, dir)[id], !job.Status.Terminal())
 			})
 		}
 	}
@@ -105,8 +105,8 @@ func TestMovesOfAnUnknownJob(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
 		}
 	}
-	if _, err := l.Picture(t.Context(), "../ledger.db"); !errors.Is(err, edgelens.ErrNotFound) {
-		t.Errorf("picture: %v, want ErrNotFound", err)
+	if _, err := l.Image(t.Context(), "../ledger.db"); !errors.Is(err, edgelens.ErrNotFound) {
+		t.Errorf("image: %v, want ErrNotFound", err)
 	}
 }
 
@@ -243,11 +243,11 @@ func TestStartPastTheDeadlineExpires(t *testing.T) {
 	equal(t, "code", job.Error.Code, "deadline")
 }
 
-func TestStartWithoutItsPictureFails(t *testing.T) {
+func TestStartWithoutItsImageFails(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	id := accept(t, l).ID
-	removeFile(t, dir, "pictures", id)
+	removeFile(t, dir, "images", id)
 	job, _, err := l.Start(t.Context(), id)
 	if !errors.Is(err, ledger.ErrTerminal) {
 		t.Errorf("start: %v, want ErrTerminal", err)

@@ -18,7 +18,7 @@ func itemOf(job *edgelens.Job) edgelens.StoredResult {
 		CreatedAt: job.FinishedAt, Result: job.Result, Error: job.Error,
 	}
 	if job.Status == edgelens.JobCanceled { // a terminal's record: somebody waits to be told
-		item.Error = &edgelens.JobError{Code: edgelens.Code(edgelens.ErrCanceled), Detail: "The job was canceled before the picture was looked at."}
+		item.Error = &edgelens.JobError{Code: edgelens.Code(edgelens.ErrCanceled), Detail: "The job was canceled before the image was looked at."}
 	}
 	complete(&item)
 	return item

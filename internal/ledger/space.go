@@ -184,7 +184,7 @@ func (l *Ledger) removeOverBytes(ctx context.Context, promised int64) (int, erro
 	return 0, nil
 }
 
-// bytesOver returns by how much the pictures and the pages in use are more than
+// bytesOver returns by how much the images and the pages in use are more than
 // may be kept. The outbox and the ids of records have bounds of their own, and
 // do not count: about as much as they take is left out.
 func (l *Ledger) bytesOver(ctx context.Context) (over int64, err error) {
@@ -241,20 +241,20 @@ func (l *Ledger) removeKeptImages(ctx context.Context, bytes int64) (int, error)
 		return 0, err
 	}
 	for _, job := range jobs {
-		l.removePicture(job.id)
+		l.removeImage(job.id)
 	}
 	return len(jobs), nil
 }
 
 // checkPromises returns an error where all that may be kept is promised, as of
-// the last sweep; waiting is how much of it are the pictures of unfinished jobs.
+// the last sweep; waiting is how much of it are the images of unfinished jobs.
 func (l *Ledger) checkPromises(waiting int64) error {
 	over, _ := l.space.full()
 	switch {
 	case over <= 0:
 		return nil
 	case over <= waiting:
-		return l.busy("the pictures that are waiting and what is not old enough to be removed take all the space there is; try again later")
+		return l.busy("the images that are waiting and what is not old enough to be removed take all the space there is; try again later")
 	}
 	return &edgelens.NoRoom{Reason: fmt.Sprintf("All the space that may be taken (ledger.max_bytes) holds jobs, results and events that are not removed before they are %v old (ledger.min_age). Try again later, or tell the operator.",
 		l.config.MinAge)}

@@ -45,7 +45,7 @@ func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Regi
 			Name: "edgelens_cache_requests_total", Help: "Recognitions by cache result; hits, misses and bypasses add up to the requests.",
 		}, []string{"result"}),
 		quality: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edgelens_quality_total", Help: "Pictures that were judged, by verdict; answers from the cache too.",
+			Name: "edgelens_quality_total", Help: "Images that were judged, by verdict; answers from the cache too.",
 		}, []string{"verdict"}),
 	}
 	for _, result := range []string{"hit", "miss", "bypass"} {

@@ -54,7 +54,7 @@ func (d *Dialect) entries(payload []byte) (entries []dialect.Entry, leftOut int)
 func (d *Dialect) image(payload []byte) dialect.Entry {
 	switch size := int64(len(payload)); {
 	case size == 0:
-		return d.read(nil, wire.NoPicture, nil)
+		return d.read(nil, wire.NoImage, nil)
 	case size > d.config.MaxImageBytes:
 		return d.read(nil, wire.TooLarge(size, d.config.MaxImageBytes), payload)
 	default:
@@ -98,7 +98,7 @@ func (d *Dialect) object(record wire.Found) dialect.Entry {
 	if value == nil {
 		return d.read(nil, noImage, record.Value())
 	}
-	image, reason := value.Picture(d.config.MaxImageBytes)
+	image, reason := value.Image(d.config.MaxImageBytes)
 	entry := d.read(image, reason, record.Value())
 	decoded, known := record.Decoded("")
 	entry.Record.Verdict, entry.Undecoded = decoded.Verdict(), !known

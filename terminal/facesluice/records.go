@@ -17,7 +17,7 @@ const (
 	ackMessage    = "ack-"
 	maxRecordID   = 64
 	maxPersonText = 200
-	linkOnly      = "The terminal sent only a link to its picture, which is not followed."
+	linkOnly      = "The terminal sent only a link to its image, which is not followed."
 )
 
 // members are those that a record or a snap has.
@@ -84,11 +84,11 @@ func (d *Dialect) stranger(r record) dialect.Entry {
 // entry is what records and snaps have in common.
 func (d *Dialect) entry(r record, number string, ackType int) dialect.Entry {
 	device, info, id := r.device, r.written, r.written.Find(number)
-	picture, reason := info.Find("pic").Picture(d.config.MaxImageBytes)
-	if picture == nil && reason == wire.NoPicture && info.Find("picURI").Text() != "" {
+	image, reason := info.Find("pic").Image(d.config.MaxImageBytes)
+	if image == nil && reason == wire.NoImage && info.Find("picURI").Text() != "" {
 		reason = linkOnly
 	}
-	entry := dialect.Entry{Image: picture, Undecoded: !r.known, Record: edgelens.Record{
+	entry := dialect.Entry{Image: image, Undecoded: !r.known, Record: edgelens.Record{
 		Verdict: r.info.Verdict(),
 		Reason:  reason,
 	}}
@@ -97,12 +97,12 @@ func (d *Dialect) entry(r record, number string, ackType int) dialect.Entry {
 	if freshness, reason := sentAtOnce(info); freshness != "" {
 		entry.Record.Freshness, entry.Record.FreshnessReason = freshness, reason
 	}
-	entry.Record.Key = key(number, info, id, picture)
+	entry.Record.Key = key(number, info, id, image)
 	switch text := id.Text(); {
 	case text != "":
 		entry.FormerKey = wire.Key(text)
 		entry.Acks = pushAck(device, text, ackType)
-	case picture == nil:
+	case image == nil:
 		entry.FormerKey = wire.Digest([]byte(entry.Record.Verdict))
 	}
 	return entry
@@ -115,7 +115,7 @@ var identity = []string{"customId", "personId", "personName", "persionName", mem
 
 // key is the digest of the record as it was written where it has neither a number nor
 // a time.
-func key(number string, info wire.Found, id wire.Value, picture []byte) string {
+func key(number string, info wire.Found, id wire.Value, image []byte) string {
 	times := info.TimeIdentity()
 	if times == "" {
 		times = info.Beside.TimeIdentity()
@@ -127,7 +127,7 @@ func key(number string, info wire.Found, id wire.Value, picture []byte) string {
 	if particulars := info.Particulars(append([]string{number, "facesluiceId"}, identity...)...); particulars != "" {
 		parts = append(parts, particulars)
 	}
-	return wire.Key(append(parts, wire.Unread(info.Find("pic"), picture))...)
+	return wire.Key(append(parts, wire.Unread(info.Find("pic"), image))...)
 }
 
 type pushAckInfo struct {

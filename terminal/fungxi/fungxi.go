@@ -7,7 +7,7 @@
 // "verifiedRecordU" and "strangerRecordU" with data:[{num, name,
 // liveImageBase64, verifiedCode, time, personType}]). What it does not say
 // (acknowledgement, how often a heartbeat comes, whether numbers are strings,
-// whether pictures are data URIs) is a setting, or taken either way.
+// whether images are data URIs) is a setting, or taken either way.
 package fungxi
 
 import (
@@ -156,8 +156,8 @@ func (d *Dialect) entries(message *dialect.Message, kind, cmd string, envelope w
 func (d *Dialect) entry(device, kind, cmd string, written wire.Found, hints dialect.Hints) dialect.Entry {
 	data, known := written.Decoded(hints.Charset)
 	num, at := written.Find("num"), written.Get("time")
-	picture, reason := written.Find("liveImageBase64").Picture(d.config.MaxImageBytes)
-	entry := dialect.Entry{Image: picture, Undecoded: !known, Record: edgelens.Record{
+	image, reason := written.Find("liveImageBase64").Image(d.config.MaxImageBytes)
+	entry := dialect.Entry{Image: image, Undecoded: !known, Record: edgelens.Record{
 		Kind: kind,
 		Person: edgelens.Person{
 			ID:   data.Find("num").Line(maxPersonText),
@@ -169,7 +169,7 @@ func (d *Dialect) entry(device, kind, cmd string, written wire.Found, hints dial
 		Reason:  reason,
 	}}
 	entry.Times, entry.Record.Freshness, entry.Record.FreshnessReason = written.In(data).Proof()
-	entry.Record.Key = key(cmd, written, picture)
+	entry.Record.Key = key(cmd, written, image)
 	entry.FormerKey = formerKey(cmd, num.Text(), at.Text(), entry)
 	if d.config.Ack == AckEcho {
 		entry.Acks = []dialect.Outgoing{tell(device, downlink{Cmd: downOf(cmd), Num: echo(num), Time: echo(at)})}
@@ -183,7 +183,7 @@ var identity = []string{"num", "name", memberPerson, memberCode}
 
 // key is the digest of the record as it was written where it has neither a number nor
 // a time.
-func key(cmd string, data wire.Found, picture []byte) string {
+func key(cmd string, data wire.Found, image []byte) string {
 	times := data.TimeIdentity()
 	if times == "" && data.Find("num").Identity() == "" {
 		return wire.Key(cmd, wire.Digest([]byte(data.Value())))
@@ -192,7 +192,7 @@ func key(cmd string, data wire.Found, picture []byte) string {
 	if particulars := data.Particulars(append([]string{"liveImageBase64"}, identity...)...); particulars != "" {
 		parts = append(parts, particulars)
 	}
-	return wire.Key(append(parts, wire.Unread(data.Find("liveImageBase64"), picture))...)
+	return wire.Key(append(parts, wire.Unread(data.Find("liveImageBase64"), image))...)
 }
 
 // formerKey is what earlier versions had for key.

@@ -98,22 +98,22 @@ func granted(verifiedCode, personType json.RawMessage) (granted, known bool) {
 
 func whole(code json.RawMessage) (int, error) { return strconv.Atoi(strings.Trim(string(code), `"`)) }
 
-// image returns the picture as the receiver wants it. A picture that is gone is
+// image returns the image as the receiver wants it. An image that is gone is
 // no reason to keep the rest from the receiver.
 func (w *Webhook) image(ctx context.Context, d *edgelens.Delivery) (string, error) {
-	if d.Picture == "" || w.config.Image == ImageNone {
+	if d.Image == "" || w.config.Image == ImageNone {
 		return "", nil
 	}
-	picture, err := w.pictures.Picture(ctx, d.Picture)
+	image, err := w.images.Image(ctx, d.Image)
 	if errors.Is(err, edgelens.ErrNotFound) {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	text := base64.StdEncoding.EncodeToString(picture)
+	text := base64.StdEncoding.EncodeToString(image)
 	if w.config.Image == ImageDataURI {
-		text = "data:" + http.DetectContentType(picture) + ";base64," + text
+		text = "data:" + http.DetectContentType(image) + ";base64," + text
 	}
 	return text, nil
 }

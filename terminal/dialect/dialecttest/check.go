@@ -75,14 +75,14 @@ func checkMessage(t testing.TB, message dialect.Message, size int) {
 		t.Errorf("%d entries", len(message.Entries))
 	}
 	checkOutgoing(t, message.Answers)
-	pictures, verdicts := 0, 0
+	images, verdicts := 0, 0
 	for _, entry := range message.Entries {
 		checkEntry(t, entry)
-		pictures += len(entry.Image)
+		images += len(entry.Image)
 		verdicts += len(entry.Record.Verdict)
 	}
-	if pictures > size || verdicts > 3*size { // a byte that is not UTF-8 becomes three
-		t.Errorf("%d bytes became %d of pictures and %d of verdicts", size, pictures, verdicts)
+	if images > size || verdicts > 3*size { // a byte that is not UTF-8 becomes three
+		t.Errorf("%d bytes became %d of images and %d of verdicts", size, images, verdicts)
 	}
 }
 
@@ -91,7 +91,7 @@ func checkEntry(t testing.TB, entry dialect.Entry) {
 	record := entry.Record
 	CheckVerdict(t, record.Verdict)
 	if (entry.Image == nil) != (record.Reason != "") {
-		t.Errorf("a picture of %d bytes and the reason %q", len(entry.Image), record.Reason)
+		t.Errorf("an image of %d bytes and the reason %q", len(entry.Image), record.Reason)
 	}
 	if record.Passed && record.Doubt != "" || len(record.Doubt) > 200 || !utf8.ValidString(record.Doubt) {
 		t.Errorf("passed %v with the doubt %q", record.Passed, record.Doubt)

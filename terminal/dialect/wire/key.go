@@ -109,7 +109,7 @@ func joined(parts []string) string {
 func (f Found) Particulars(besides ...string) string {
 	var found []string
 	for _, member := range f.all() {
-		if member.replaced || member.Value.kind() == '{' || member.Value.kind() == '[' || isPicture(member.Name) || !isParticular(member.folded) || member.timeClass() != noTime {
+		if member.replaced || member.Value.kind() == '{' || member.Value.kind() == '[' || isImage(member.Name) || !isParticular(member.folded) || member.timeClass() != noTime {
 			continue
 		}
 		if member.depth == 0 && slices.ContainsFunc(besides, func(name string) bool { return fold(name) == member.folded }) {
