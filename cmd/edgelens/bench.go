@@ -143,19 +143,19 @@ func distinct(numbers ...int) []int {
 
 // check reports every fault of the flags.
 func (b *benchFlags) check() error {
-	var faults []error
+	var errs []error
 	if b.plan.Rounds < 1 || b.plan.Rounds > 1000 {
-		faults = append(faults, fmt.Errorf("--runs must be 1 to 1000, not %d", b.plan.Rounds))
+		errs = append(errs, fmt.Errorf("--runs must be 1 to 1000, not %d", b.plan.Rounds))
 	}
 	if b.plan.Window < 10*time.Millisecond || b.plan.WarmUp < 10*time.Millisecond {
-		faults = append(faults, errors.New("--duration and --warm-up must be at least 10ms"))
+		errs = append(errs, errors.New("--duration and --warm-up must be at least 10ms"))
 	}
 	if b.soak != 0 && b.soak < time.Second {
-		faults = append(faults, fmt.Errorf("--soak must be 0 or at least 1s, not %v", b.soak))
+		errs = append(errs, fmt.Errorf("--soak must be 0 or at least 1s, not %v", b.soak))
 	}
 	for _, kind := range b.kinds {
 		if kind != suite.KindSync && kind != suite.KindCached && kind != suite.KindAsync && kind != suite.KindMixed {
-			faults = append(faults, fmt.Errorf("--kinds must be of sync, cached, async and mixed, not %q", kind))
+			errs = append(errs, fmt.Errorf("--kinds must be of sync, cached, async and mixed, not %q", kind))
 		}
 	}
 	for _, list := range []struct {
@@ -164,19 +164,19 @@ func (b *benchFlags) check() error {
 	}{{"connections", b.connections}, {"model-threads", b.threads}, {"model-interpreters", b.interpreters}, {"terminals", b.terminals}, {"open-connections", []int{max(b.openConnections, 1)}}} {
 		for _, n := range list.numbers {
 			if n < 1 || n > 4096 {
-				faults = append(faults, fmt.Errorf("--%s must be 1 to 4096, not %d", list.flag, n))
+				errs = append(errs, fmt.Errorf("--%s must be 1 to 4096, not %d", list.flag, n))
 			}
 		}
 	}
 	for _, list := range [][]float64{b.loads, b.rates, {max(b.terminalRate, 0)}} {
 		for _, v := range list {
 			if !(v >= 0 && v <= 1e6) {
-				faults = append(faults, fmt.Errorf("--load, --rate and --terminal-rate must be 0 to 1000000, not %v", v))
+				errs = append(errs, fmt.Errorf("--load, --rate and --terminal-rate must be 0 to 1000000, not %v", v))
 			}
 		}
 	}
 	if b.arrivals != load.Constant && b.arrivals != load.Poisson {
-		faults = append(faults, fmt.Errorf("--arrivals must be %s or %s, not %q", load.Constant, load.Poisson, b.arrivals))
+		errs = append(errs, fmt.Errorf("--arrivals must be %s or %s, not %q", load.Constant, load.Poisson, b.arrivals))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }

@@ -191,15 +191,15 @@ func (p *benchPipeline) Run(image []byte) ([]suite.Stage, error) {
 
 // Close implements suite.Pipeline.
 func (p *benchPipeline) Close() error {
-	var faults []error
+	var errs []error
 	if p.interpreter != nil {
-		faults = append(faults, p.interpreter.Close())
+		errs = append(errs, p.interpreter.Close())
 	}
 	if p.model != nil {
-		faults = append(faults, p.model.Close())
+		errs = append(errs, p.model.Close())
 	}
 	if p.preprocessor != nil {
-		faults = append(faults, p.preprocessor.Close())
+		errs = append(errs, p.preprocessor.Close())
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }

@@ -173,27 +173,27 @@ func (b *bencher) contender(ctx context.Context, model models.Model, delegate st
 // and as many workers as ours has interpreters.
 func (b *bencher) peer(ctx context.Context, model models.Model, delegate string, beside *suite.Contender) (*suite.Contender, error) {
 	who := filepath.Base(b.flags.peer)
-	fault := func(err error) error { return fmt.Errorf("start %s: %w", who, err) }
+	problem := func(err error) error { return fmt.Errorf("start %s: %w", who, err) }
 	library, err := loadedLibrary("libtensorflowlite_c")
 	if err != nil {
-		return nil, fault(err)
+		return nil, problem(err)
 	}
 	address, err := freeAddress()
 	if err != nil {
-		return nil, fault(err)
+		return nil, problem(err)
 	}
 	folder, err := os.MkdirTemp("", "edgelens-peer-")
 	if err != nil {
-		return nil, fault(err)
+		return nil, problem(err)
 	}
 	b.ends = append(b.ends, func() error { return os.RemoveAll(folder) })
 	labels := filepath.Join(folder, "labels.txt")
 	if err := os.WriteFile(labels, []byte(strings.Join(model.Labels, "\n")), 0o600); err != nil {
-		return nil, fault(err)
+		return nil, problem(err)
 	}
 	file, err := filepath.Abs(model.Path)
 	if err != nil {
-		return nil, fault(err)
+		return nil, problem(err)
 	}
 	log := &lastWords{}
 	own, madeOf, err := suite.StartPeer(ctx, suite.PeerSettings{
@@ -201,7 +201,7 @@ func (b *bencher) peer(ctx context.Context, model models.Model, delegate string,
 		Delegate: delegate, Threads: b.config.Inference.Threads, Workers: b.config.Inference.InterpretersOrCores(),
 	}, log)
 	if err != nil {
-		return nil, fault(fmt.Errorf("%w\n%s", err, log))
+		return nil, problem(fmt.Errorf("%w\n%s", err, log))
 	}
 	b.ends = append(b.ends, own.Stop)
 	if b.run.Peer == "" { // the others are of the same kind

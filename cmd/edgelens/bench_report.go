@@ -110,16 +110,16 @@ func printTargets(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	faults := summary.Run.Faults()
-	for _, fault := range faults {
-		fmt.Fprintf(cmd.ErrOrStderr(), "NOT GOOD: %s\n", fault) // only talk
+	errs := summary.Run.Problems()
+	for _, problem := range errs {
+		fmt.Fprintf(cmd.ErrOrStderr(), "NOT GOOD: %s\n", problem) // only talk
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "Raw records and report: %s\n", dir) // only talk
 	switch {
 	case missed > 0:
 		return fmt.Errorf("%d %s missed, %d not measured", missed, plural(missed, "target"), unmeasured)
-	case len(faults) > 0:
-		return fmt.Errorf("these figures are not good: %s", faults[0])
+	case len(errs) > 0:
+		return fmt.Errorf("these figures are not good: %s", errs[0])
 	}
 	return nil
 }

@@ -37,11 +37,11 @@ type bencher struct {
 }
 
 func (b *bencher) close() error {
-	var faults []error
+	var errs []error
 	for i := len(b.ends) - 1; i >= 0; i-- {
-		faults = append(faults, b.ends[i]())
+		errs = append(errs, b.ends[i]())
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // tasks fits the suites together, and starts the services that they need.

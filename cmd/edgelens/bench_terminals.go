@@ -153,7 +153,7 @@ func (l *eventListener) start(ctx context.Context, address session.Address) erro
 	case <-up:
 		return nil
 	case <-time.After(brokerTimeout):
-		err = noBroker(address, l.session.Fault())
+		err = noBroker(address, l.session.LastError())
 	case <-ctx.Done():
 		err = ctx.Err()
 	}

@@ -66,17 +66,17 @@ one. The best settings are written as an edgelens.yaml, which serve reads.`,
 }
 
 func (f *tuneFlags) check() error {
-	var faults []error
+	var errs []error
 	if f.goal != goalThroughput && f.goal != goalLatency {
-		faults = append(faults, fmt.Errorf("--goal must be latency or throughput, not %q", f.goal))
+		errs = append(errs, fmt.Errorf("--goal must be latency or throughput, not %q", f.goal))
 	}
 	if f.rounds < 1 || f.rounds > 100 || f.window < 10*time.Millisecond || f.connections < 1 || f.connections > 4096 {
-		faults = append(faults, errors.New("--runs must be 1 to 100, --duration at least 10ms and --connections 1 to 4096"))
+		errs = append(errs, errors.New("--runs must be 1 to 100, --duration at least 10ms and --connections 1 to 4096"))
 	}
 	if _, err := os.Stat(f.write); !f.force && !errors.Is(err, fs.ErrNotExist) {
-		faults = append(faults, fmt.Errorf("--write: %s is there already; name another file, or add --force to write over it", f.write))
+		errs = append(errs, fmt.Errorf("--write: %s is there already; name another file, or add --force to write over it", f.write))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 func tuneService(cmd *cobra.Command, c *config.Config, flags *tuneFlags) error {
@@ -102,8 +102,8 @@ func tuneService(cmd *cobra.Command, c *config.Config, flags *tuneFlags) error {
 	if err := printTried(cmd, tried, flags.goal); err != nil {
 		return err
 	}
-	if tried[0].Fault != nil {
-		return fmt.Errorf("no setting could be measured: %w", tried[0].Fault)
+	if tried[0].Err != nil {
+		return fmt.Errorf("no setting could be measured: %w", tried[0].Err)
 	}
 	return flags.save(cmd, tried[0].Candidate)
 }
@@ -162,8 +162,8 @@ func printTried(cmd *cobra.Command, tried []tune.Tried[suite.ModelSetting], goal
 		if goal == goalLatency {
 			text = fmt.Sprintf("p95 %.1f ms", -one.Score())
 		}
-		if one.Fault != nil {
-			text = fmt.Sprintf("failed: %.100s", one.Fault.Error())
+		if one.Err != nil {
+			text = fmt.Sprintf("failed: %.100s", one.Err.Error())
 		}
 		s := one.Candidate
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\n", s.Delegate, s.Interpreters, s.Threads, len(one.Values), text) // Flush returns the error

@@ -116,11 +116,11 @@ func (c *jobClient) newWait() *cobra.Command {
 	return &cobra.Command{
 		Use: "wait ID...", Short: "Wait for jobs and print their answers; exit 0 only if all succeeded", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			var faults []error
+			var errs []error
 			for _, id := range ids {
-				faults = append(faults, c.waitFor(cmd.Context(), cmd.OutOrStdout(), id))
+				errs = append(errs, c.waitFor(cmd.Context(), cmd.OutOrStdout(), id))
 			}
-			return errors.Join(faults...)
+			return errors.Join(errs...)
 		},
 	}
 }

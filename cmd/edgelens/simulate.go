@@ -144,15 +144,15 @@ func runFleet(ctx context.Context, fleet *simulate.Fleet, config *simulate.Confi
 		close(finished)
 	}()
 	began := func() bool { r := fleet.Report(); return r.Connected > 0 || r.Heartbeats.Sent+r.Records.Sent > 0 }
-	missing := awaitBroker(wait, config.Broker, began, fleet.Fault)
+	missing := awaitBroker(wait, config.Broker, began, fleet.LastError)
 	if missing != nil {
 		cancel()
 	} else {
 		show(fleet, finished, talk)
 	}
 	<-finished
-	if fault := fleet.Fault(); missing == nil && fault != nil && !began() { // ended before the broker's time was up
-		missing = noBroker(config.Broker, fault)
+	if problem := fleet.LastError(); missing == nil && problem != nil && !began() { // ended before the broker's time was up
+		missing = noBroker(config.Broker, problem)
 	}
 	return errors.Join(missing, err)
 }

@@ -44,16 +44,16 @@ func (b *brokerFlags) address() (session.Address, error) {
 }
 
 // noBroker says what to do where there is no connection.
-func noBroker(address session.Address, fault error) error {
-	if fault == nil {
-		fault = errors.New("it does not answer")
+func noBroker(address session.Address, problem error) error {
+	if problem == nil {
+		problem = errors.New("it does not answer")
 	}
-	return fmt.Errorf("no connection to the MQTT broker at %s: %w; start one with `make run`, or say with --broker where it is", address, fault)
+	return fmt.Errorf("no connection to the MQTT broker at %s: %w; start one with `make run`, or say with --broker where it is", address, problem)
 }
 
 // awaitBroker returns when up says so; an error after brokerTimeout, and nil
 // where ctx ends.
-func awaitBroker(ctx context.Context, address session.Address, up func() bool, fault func() error) error {
+func awaitBroker(ctx context.Context, address session.Address, up func() bool, problem func() error) error {
 	timeout := time.After(brokerTimeout)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -63,7 +63,7 @@ func awaitBroker(ctx context.Context, address session.Address, up func() bool, f
 		case <-ctx.Done():
 			return nil
 		case <-timeout:
-			return noBroker(address, fault())
+			return noBroker(address, problem())
 		}
 	}
 	return nil
@@ -140,7 +140,7 @@ func captureTraffic(ctx context.Context, flags captureFlags, stdout, talk io.Wri
 		defer cancel()
 		err = errors.Join(err, s.Stop(stop))
 	}()
-	if err := awaitBroker(ctx, address, s.Up, s.Fault); err != nil {
+	if err := awaitBroker(ctx, address, s.Up, s.LastError); err != nil {
 		return err
 	}
 	fmt.Fprintf(talk, "Logging %s of %s; Ctrl-C ends it.\n", flags.topic, address) // only talk
