@@ -51,6 +51,7 @@ var arrows = map[string][]string{
 	"internal/config":    {anything},                                  // the packages whose Config it gathers
 	"test":               nil,                                         // black boxes; their tests borrow models/modeltest
 	"tools/quality":      {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
+	"tools/studies":      {anything},                                  // programs that measure the core once
 }
 
 // outside lists which rows alone may import a package from elsewhere, or one

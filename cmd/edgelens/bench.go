@@ -82,7 +82,7 @@ one. Flags that serve has, such as --inference-threads, are settings of that ser
 	}
 	flags.add(cmd)
 	config.AddFlags(cmd.Flags(), benchSettings...)
-	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchPeers(environ), newBenchTune(environ), newBenchRequantize(), newBenchDecode(), newBenchChild(environ))
+	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchPeers(environ), newBenchTune(environ), newBenchChild(environ))
 	return cmd
 }
 

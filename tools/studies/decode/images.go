@@ -15,6 +15,7 @@ import (
 	_ "golang.org/x/image/webp" // pictures are decoded
 
 	"edgelens/models/rewrite"
+	"edgelens/tools/studies/study"
 )
 
 // decodePicture is a JPEG to decode in full and reduced.
@@ -60,13 +61,13 @@ func decodePictures(ctx context.Context, path string, sizes []image.Point, varia
 	square := squared(picture)
 	quality := rand.New(rand.NewPCG(seed, 1))
 	for _, size := range sizes {
-		for _, strength := range strengths {
+		for _, strength := range study.Strengths {
 			for i, pixels := range rewrite.Variants(square, size.X, size.Y, variants, strength.Strength, seed) {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
 				p := decodePicture{
-					name: fmt.Sprintf("%s, %s %d", name, strength.name, i), size: sizeText(size), strength: strength.name,
+					name: fmt.Sprintf("%s, %s %d", name, strength.Name, i), size: sizeText(size), strength: strength.Name,
 					detailed: picture.Bounds().Dx() >= size.X && picture.Bounds().Dy() >= size.Y,
 				}
 				q := leastQuality + quality.IntN(mostQuality-leastQuality+1)
