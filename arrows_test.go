@@ -38,7 +38,9 @@ var arrows = map[string][]string{
 	"worker":             nil,
 	"api":                nil,
 	"terminal":           {"internal/notify"},
-	"benchmarks":         nil,
+	"benchmarks":         nil,        // the HTTP load generator is a black box
+	"benchmarks/suite":   {anything}, // it measures the core
+	"benchmarks/runner":  {anything},
 	"cmd/edgelens":       {anything},
 	shared:               nil,
 	"internal/app":       {anything}, // wiring
@@ -254,6 +256,11 @@ func TestArrowsForbid(t *testing.T) {
 		"echo elsewhere":                   {"internal/telemetry", "github.com/labstack/echo/v4", true},
 		"cgo in preprocess":                {"preprocess", "C", false},
 		"cgo elsewhere":                    {"internal/ledger", "C", true},
+		"load generator, core":             {"benchmarks/load", "edgelens/api", true},
+		"report, core":                     {"benchmarks/report", "edgelens/inference", true},
+		"suite, core":                      {"benchmarks/suite", "edgelens/inference", false},
+		"suite, test support":              {"benchmarks/suite", "edgelens/models/modeltest", true},
+		"suite, a program":                 {"benchmarks/suite", "edgelens/cmd/edgelens", true},
 		"program, everything":              {"cmd/edgelens", "edgelens/inference/tflite", false},
 		"anyone, a program":                {"internal/config", "edgelens/cmd/edgelens", true},
 		"adapter, shared package":          {"api", "edgelens/internal/similar", false},

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"edgelens/benchmarks/record"
-	"edgelens/benchmarks/suite"
 	"edgelens/internal/supervise"
 	"edgelens/models/modeltest"
 )
@@ -277,17 +276,5 @@ func TestBenchTuneWritesTheBestAndOverwritesNothing(t *testing.T) {
 	}
 	if again, _ := os.ReadFile(written); string(again) != string(text) {
 		t.Error("the file was changed")
-	}
-}
-
-func TestTuneCandidatesFitOnTheCores(t *testing.T) {
-	for cores, want := range map[int]int{1: 2, 2: 6, 4: 12, 6: 18} {
-		got := tuneCandidates(cores)
-		if len(got) != want {
-			t.Errorf("%d cores: %d candidates, want %d: %+v", cores, len(got), want, got)
-		}
-		if !slices.Contains(got, suite.ModelSetting{Delegate: "auto", Threads: cores, Interpreters: 1}) {
-			t.Errorf("%d cores: one interpreter on all of them is missing", cores)
-		}
 	}
 }
