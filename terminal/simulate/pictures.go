@@ -8,6 +8,9 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math/rand/v2"
+	"os"
+
+	"edgelens/internal/imagefile"
 )
 
 // jpegStart is the marker that every JPEG begins with (ITU-T T.81, B.1.1.3), and
@@ -63,4 +66,29 @@ func withComment(picture []byte, device string, key int64) []byte {
 	out = binary.BigEndian.AppendUint16(out, uint16(len(comment)+2)) // the length counts itself
 	out = append(out, comment...)
 	return append(out, picture[len(jpegStart):]...)
+}
+
+// maxPicture is how large a picture may be that is sent: what servers take.
+const maxPicture = 10 << 20
+
+// readPictures reads files, and the pictures in folders.
+func readPictures(paths []string) ([][]byte, error) {
+	var pictures [][]byte
+	for _, path := range paths {
+		files, err := imagefile.List(path)
+		if err != nil {
+			return nil, fmt.Errorf("--images: %w", err)
+		}
+		for _, file := range files {
+			picture, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("--images: %w", err)
+			}
+			if len(picture) == 0 || len(picture) > maxPicture {
+				return nil, fmt.Errorf("--images: %s has %d bytes; a picture has 1 to %d", file, len(picture), maxPicture)
+			}
+			pictures = append(pictures, picture)
+		}
+	}
+	return pictures, nil
 }
