@@ -45,6 +45,7 @@ var arrows = map[string][]string{
 	shared:               nil,
 	"internal/app":       {anything}, // wiring
 	"internal/cache":     nil,
+	"internal/client":    {"api", "internal/supervise"}, // the API's types, and a broker's health
 	"internal/datadir":   nil,
 	"internal/ledger":    {"internal/datadir"},
 	"internal/supervise": {"internal/datadir"},
