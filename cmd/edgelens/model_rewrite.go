@@ -5,9 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"edgelens/inference"
-	"edgelens/inference/requantize"
-	"edgelens/inference/tflite"
 	"edgelens/internal/app"
 	"edgelens/models/rewrite"
 )
@@ -27,7 +24,7 @@ func newModelRequantize() *cobra.Command {
 				return rewrite.File(in, out, force, rewrite.Requantize, nil)
 			}
 			return rewrite.File(in, out, force, rewrite.Requantize, func(temporary string) error {
-				agreement, err := requantize.Comparison{Backend: tflite.New(), Prober: app.OneTimeProber(), Config: oneInterpreter()}.Compare(cmd.Context(), in, temporary)
+				agreement, err := app.CompareRequantized(cmd.Context(), in, temporary)
 				if err != nil {
 					return err
 				}
@@ -53,11 +50,4 @@ func newModelDequantize() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace OUT")
 	return cmd
-}
-
-// oneInterpreter is how commands run a file.
-func oneInterpreter() inference.Config {
-	c := inference.DefaultConfig()
-	c.Interpreters = 1
-	return c
 }
