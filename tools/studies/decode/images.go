@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 
 	"golang.org/x/image/draw"
-	_ "golang.org/x/image/webp" // pictures are decoded
 
 	"edgelens/models/rewrite"
 	"edgelens/tools/studies/study"

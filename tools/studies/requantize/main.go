@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	_ "image/jpeg" // images are decoded
 	"io"
 	"os"
 	"path/filepath"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	_ "golang.org/x/image/bmp" // images are decoded
 
 	"edgelens/benchmarks/board"
 	"edgelens/inference"

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	_ "image/jpeg" // the studies decode images of these formats
+	_ "image/png"
 	"io"
 	"os"
 	"os/signal"
@@ -12,6 +14,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	_ "golang.org/x/image/bmp"
+	_ "golang.org/x/image/webp"
 
 	"edgelens/inference"
 	"edgelens/inference/probe"
