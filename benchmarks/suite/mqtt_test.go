@@ -94,7 +94,7 @@ func publishEvents(t *testing.T, broker session.Address, outcomes map[string]str
 }
 
 func mqttConfig(broker session.Address) suite.MQTTConfig {
-	return suite.MQTTConfig{Broker: broker, Terminals: []int{3}, Rate: 300, Pictures: suite.MadePictures()[:1], Seed: 1, EventTimeout: 300 * time.Millisecond}
+	return suite.MQTTConfig{Broker: broker, Terminals: []int{3}, Rate: 300, Pictures: suite.MadePictures()[:1], Seed: 1, EventTimeout: 2 * time.Second}
 }
 
 func TestMQTTSuite(t *testing.T) {
@@ -102,26 +102,28 @@ func TestMQTTSuite(t *testing.T) {
 	publishEvents(t, broker, map[string]string{"BENCH1": "recognized", "BENCH2": "unusable"})
 	server := httptest.NewServer(newFake())
 	defer server.Close()
-	r, err := measure(t, 1, suite.MQTT(mqttConfig(broker), suite.Remote{Base: server.URL}))
-	if err != nil {
-		t.Fatal(err)
-	}
 	name := "3 terminals at 300/s"
 	want := map[int]string{0: record.Good, 1: "unusable", 2: "no event"}
 	seen := map[int]int{}
-	for _, s := range r.Samples {
-		if s.Case != name || s.Status != want[s.Worker] || s.Due > s.Sent || s.Sent > s.Done {
-			t.Errorf("%+v, want the status %q", s, want[s.Worker])
+	for window := 60 * time.Millisecond; len(seen) < len(want); window *= 2 { // a busy machine needs longer
+		if window > 30*time.Second {
+			t.Fatalf("records by terminal: %v", seen)
 		}
-		if s.Run == 1 {
-			seen[s.Worker]++
+		r, err := measureFor(t, window, 1, suite.MQTT(mqttConfig(broker), suite.Remote{Base: server.URL}))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if len(seen) != 3 {
-		t.Errorf("records by terminal: %v", seen)
-	}
-	if _, ok := figure(r, name, record.FigureCPU, 1); !ok {
-		t.Error("the CPU time is missing")
+		for _, s := range r.Samples {
+			if s.Case != name || s.Status != want[s.Worker] || s.Due > s.Sent || s.Sent > s.Done {
+				t.Errorf("%+v, want the status %q", s, want[s.Worker])
+			}
+			if s.Run == 1 {
+				seen[s.Worker]++
+			}
+		}
+		if _, ok := figure(r, name, record.FigureCPU, 1); !ok {
+			t.Error("the CPU time is missing")
+		}
 	}
 }
 

@@ -22,6 +22,12 @@ import (
 // measure runs tasks and reads what was recorded.
 func measure(t *testing.T, rounds int, tasks []suite.Task) (*record.Records, error) {
 	t.Helper()
+	return measureFor(t, 60*time.Millisecond, rounds, tasks)
+}
+
+// measureFor is measure with the length of a window.
+func measureFor(t *testing.T, window time.Duration, rounds int, tasks []suite.Task) (*record.Records, error) {
+	t.Helper()
 	run := &record.Run{Started: time.Now(), Rounds: rounds, Cases: suite.Cases(tasks)}
 	w, err := record.Create(filepath.Join(t.TempDir(), "run"), run)
 	if err != nil {
@@ -33,7 +39,7 @@ func measure(t *testing.T, rounds int, tasks []suite.Task) (*record.Records, err
 			steps += task.Case.Runs - rounds - 1
 		}
 	}
-	measured := suite.Execute(t.Context(), suite.Plan{Rounds: rounds, Window: 60 * time.Millisecond, WarmUp: 20 * time.Millisecond}, tasks, run, w,
+	measured := suite.Execute(t.Context(), suite.Plan{Rounds: rounds, Window: window, WarmUp: 20 * time.Millisecond}, tasks, run, w,
 		func(done, all int, what string) {
 			if done != told || all != steps || what == "" {
 				t.Errorf("progress %d of %d: %q", done, all, what)
