@@ -47,11 +47,21 @@ func (r *run) modelTasks(ctx context.Context) ([]suite.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
+	dir, err := os.MkdirTemp("", "edgelens-models-*")
+	if err != nil {
+		return nil, err
+	}
+	r.ends = append(r.ends, func() error { return os.RemoveAll(dir) })
+	if model.BuiltIn { // this process alone has its file
+		if model.Path, err = copyTo(dir, model.Path); err != nil {
+			return nil, err
+		}
+	}
 	settings := fitting(r.config.Delegates, r.config.Threads, r.config.Interpreters, runtime.NumCPU())
 	for i := range settings {
 		settings[i].File = model.Path
 	}
-	forms, err := r.formSettings(model.Path)
+	forms, err := formSettings(model.Path, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -73,19 +83,24 @@ func fitting(delegates []string, threads, interpreters []int, cores int) []suite
 	return settings
 }
 
-// formSettings rewrites the model in a file to the forms that it can have, in a folder
-// that goes when the benchmarks end, and returns how to measure them: what
-// quantization saves then stands in the report, true or not.
-func (r *run) formSettings(file string) ([]suite.ModelSetting, error) {
+// copyTo copies a model file into a folder.
+func copyTo(dir, file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "model.tflite")
+	return path, os.WriteFile(path, data, 0o600)
+}
+
+// formSettings rewrites the model in a file to the forms that it can have, in the folder
+// dir, and returns how to measure them: what quantization saves then stands in the
+// report, true or not.
+func formSettings(file, dir string) ([]suite.ModelSetting, error) {
 	m, err := models.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "edgelens-forms-*")
-	if err != nil {
-		return nil, err
-	}
-	r.ends = append(r.ends, func() error { return os.RemoveAll(dir) })
 	var settings []suite.ModelSetting
 	for _, form := range []struct {
 		name    string

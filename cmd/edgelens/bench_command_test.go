@@ -17,6 +17,7 @@ import (
 	"edgelens/benchmarks/record"
 	"edgelens/internal/supervise"
 	"edgelens/models/modeltest"
+	"edgelens/models/quality"
 )
 
 // asProgram makes the test binary edgelens itself, for the processes that bench
@@ -138,6 +139,25 @@ func TestBenchMeasuresModelAndPipeline(t *testing.T) {
 			if !strings.Contains(stdout, want) {
 				t.Errorf("%s lacks %q:\n%s", which, want, stdout)
 			}
+		}
+	}
+}
+
+// The file of the built-in model is open in one process alone; its times are taken in another.
+func TestBenchMeasuresTheBuiltInModel(t *testing.T) {
+	environ, out, _ := benchEnvironment(t)
+	status, stdout, stderr := runCommand(t, environ, "bench", "model", "--model", quality.Name, "--out", out, "--runs", "1",
+		"--duration", "50ms", "--warm-up", "20ms", "--model-delegates", "none", "--model-threads", "1", "--model-interpreters", "1")
+	if status != 0 {
+		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
+	}
+	r, err := record.Read(runs(t, out)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range r.Run.Cases {
+		if !slices.ContainsFunc(r.Samples, func(s record.Sample) bool { return s.Case == c.Name && s.Run == 1 && s.Status == record.Good }) {
+			t.Errorf("%s was not measured", c.Name)
 		}
 	}
 }
