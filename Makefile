@@ -37,7 +37,7 @@ export CGO_CXXFLAGS := --std=c++11 -DNDEBUG -O2
 export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_imgcodecs \
 	-L$(TFLITE)/lib -ltensorflowlite_c -Wl,-rpath,$$ORIGIN/../lib/edgelens:$(TFLITE)/lib
 
-# Pictures and models to test with lie in a folder beside the clone, if at all.
+# Images and models to test with lie in a folder beside the clone, if at all.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
 test test-nocgo test-cgocheck bench fuzz fault fault-short check-arm64 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
@@ -57,8 +57,8 @@ TOOL := go tool -modfile=tools/tools.mod
 TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
 FUZZTIME ?= 30s
 FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./test/fault
-# Flags for those of the test pictures that are at hand.
-TEST_PICTURES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARED)/images/,$(1))))
+# Flags for those of the test images that are at hand.
+TEST_IMAGES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARED)/images/,$(1))))
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
@@ -67,7 +67,7 @@ SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 	build-arm64 check-arm64 docker docker-check clean distclean
 
 help: ## List the targets
-	@printf 'edgelens: what is in this picture?\n\n'
+	@printf 'edgelens: what is in this image?\n\n'
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Debian packages, Go, the TensorFlow Lite library, Go modules
@@ -112,28 +112,28 @@ bench: setup ## Run every benchmark, with allocations
 	@go test -run '^$$' -bench . -benchmem ./...
 
 bench-targets: build peer-setup ## Measure the ratios that the project promises; fails where one is missed
-	@bin/edgelens bench targets --out dist --peer benchmarks/peers/flask $(call TEST_PICTURES,cat_720p.jpg cat_1080p.jpg)
+	@bin/edgelens bench targets --out dist --peer benchmarks/peers/flask $(call TEST_IMAGES,cat_720p.jpg cat_1080p.jpg)
 
 bench-peers: build peer-setup ## Measure the article's Flask service beside ours: a table of ratios
-	@bin/edgelens bench peers --out dist $(call TEST_PICTURES,cat_720p.jpg) $(ARGS)
+	@bin/edgelens bench peers --out dist $(call TEST_IMAGES,cat_720p.jpg) $(ARGS)
 
 TEST_MODELS := $(EDGELENS_TEST_SHARED)/models
 LEGACY := mobilenet_v2_1.0_224_quant mobilenet_v1_0.25_128_quant
 
 bench-requantize: setup ## Measure how alike requantized models answer, and how fast: writes docs/requantize.md
-	@[ -d '$(TEST_MODELS)' ] || { echo 'the test pictures and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
+	@[ -d '$(TEST_MODELS)' ] || { echo 'the test images and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
 	@go run ./tools/studies/requantize $(LEGACY:%=$(TEST_MODELS)/%.tflite) --int8 $(TEST_MODELS)/tf2_mobilenet_v2_1.0_224_ptq.tflite \
-		$(call TEST_PICTURES,bird.bmp cat.bmp cat_1080p.jpg cat_720p.jpg grace_hopper.bmp sunflower.bmp) \
+		$(call TEST_IMAGES,bird.bmp cat.bmp cat_1080p.jpg cat_720p.jpg grace_hopper.bmp sunflower.bmp) \
 		--floor 'mobilenet_v2_1.0_224_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 286 0.7' \
 		--floor 'mobilenet_v1_0.25_128_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 283 0.25' --out docs/requantize.md
 
-GOCV_PICTURES := distortion face face-detect fisheye_sample inpaint-src space_shuttle
+GOCV_IMAGES := distortion face face-detect fisheye_sample inpaint-src space_shuttle
 
 bench-decode: setup ## Measure what decoding JPEGs at a reduced size saves and changes: writes docs/reduced-decode.md
-	@[ -d '$(TEST_MODELS)' ] || { echo 'the test pictures and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
+	@[ -d '$(TEST_MODELS)' ] || { echo 'the test images and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
 	@gocv="$$(go list -m -f '{{.Dir}}' gocv.io/x/gocv)/images" && \
 		go run ./tools/studies/decode $(TEST_MODELS)/tf2_mobilenet_v2_1.0_224_ptq.tflite $(TEST_MODELS)/mobilenet_v2_1.0_224_quant.tflite \
-		$(call TEST_PICTURES,*.bmp *.jpg imprinting/*.bmp) $(patsubst %,--images "$$gocv/%.jpg",$(GOCV_PICTURES)) --images "$$gocv/sample.webp" \
+		$(call TEST_IMAGES,*.bmp *.jpg imprinting/*.bmp) $(patsubst %,--images "$$gocv/%.jpg",$(GOCV_IMAGES)) --images "$$gocv/sample.webp" \
 		$(ARGS) --out docs/reduced-decode.md
 
 # Both services recognize with the same models; Debian's Python runs the other.
@@ -154,7 +154,7 @@ fault-short: build ## The same in about two minutes
 build-arm64: setup ## Cross-build dist/edgelens-linux-arm64 for Raspberry Pi OS 64-bit (docs/raspberry-pi.md)
 	@VERSION='$(VERSION)' scripts/build-arm64
 
-check-arm64: build build-arm64 ## Check under qemu that it sees in every test picture what bin/edgelens sees
+check-arm64: build build-arm64 ## Check under qemu that it sees in every test image what bin/edgelens sees
 	@scripts/check-arm64
 
 docker: ## Build the container image edgelens, by docker, podman or buildah (ARCH=arm64; docs/docker.md)

@@ -15,6 +15,8 @@ var codes = []struct {
 	{ErrBadImage, "bad_image"},
 	{ErrUnknownModel, "unknown_model"},
 	{ErrNotFound, "not_found"},
+	{ErrFinished, "finished"},
+	{ErrInUse, "in_use"},
 	{ErrConflict, "conflict"},
 	{ErrDiskFull, "disk_full"},
 	{ErrStorage, "storage"},

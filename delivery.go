@@ -12,8 +12,8 @@ type Delivery struct {
 	Record Record
 	// Result is what became of the record: its ID is the record's.
 	Result StoredResult
-	// Picture is the id under which the picture can be had; empty for none.
-	Picture string
+	// Image is the id under which the image can be had; empty for none.
+	Image string
 	// CreatedAt is when the record was received.
 	CreatedAt time.Time
 	// Reduced asks for what is left without its large parts: the sink does not take
@@ -48,6 +48,6 @@ type SetAsideFilter struct {
 // Route is a sink that wants to be told of a record.
 type Route struct {
 	Sink string
-	// Picture keeps the record's picture until the sink has been told.
-	Picture bool
+	// Image keeps the record's image until the sink has been told.
+	Image bool
 }

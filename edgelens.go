@@ -1,5 +1,5 @@
 // Package edgelens holds the nouns of the service: what goes in (a Request
-// with an encoded picture), what comes out (a Result with Predictions), the
+// with an encoded image), what comes out (a Result with Predictions), the
 // facts about a Model, the sentinel errors and the Recognizer interface that
 // every face (HTTP, command line, queue, MQTT) calls.
 //
@@ -32,7 +32,7 @@ func CheckOptions(topK int, minScore float64) error {
 	return nil
 }
 
-// A Recognizer answers what is in a picture.
+// A Recognizer answers what is in an image.
 //
 // Implementations are safe for use by many goroutines. The Request is the
 // caller's again when Recognize returns, and the Result belongs to the caller.
@@ -42,16 +42,16 @@ type Recognizer interface {
 	Recognize(ctx context.Context, req *Request) (*Result, error)
 }
 
-// Request is one encoded picture and what is asked about it.
+// Request is one encoded image and what is asked about it.
 type Request struct {
 	// ID is the request id that logs, events and error bodies carry.
 	ID string
-	// Face names the way in: "http", "cli".
-	Face string
-	// Device is the terminal or camera that took the picture; empty where none
+	// Source names the way in: "http", "cli".
+	Source string
+	// Device is the terminal or camera that took the image; empty where none
 	// did.
 	Device string
-	// Image is the encoded picture (JPEG, PNG, WebP, GIF, TIFF or BMP). Nobody may modify
+	// Image is the encoded image (JPEG, PNG, WebP, GIF, TIFF or BMP). Nobody may modify
 	// it, not even after Recognize returned; see Recognizer.
 	Image []byte
 	// SHA256 is the digest of Image, computed while the body was read.
@@ -83,7 +83,7 @@ type ModelRef struct {
 	Digest string
 }
 
-// ImageInfo is what is known of a picture.
+// ImageInfo is what is known of an image.
 type ImageInfo struct {
 	// Width and Height are in pixels, as stored in the file, before EXIF
 	// orientation is applied.
@@ -118,7 +118,7 @@ type Timings struct {
 	Total       time.Duration
 }
 
-// Result is the answer about one picture.
+// Result is the answer about one image.
 type Result struct {
 	RequestID string
 	Model     ModelRef

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,24 @@ func TestBusyIsErrBusyAlone(t *testing.T) {
 	var busy *edgelens.Busy
 	if !errors.As(err, &busy) || busy.RetryAfter != time.Second || busy.Error() != "full" {
 		t.Errorf("got %+v back, want what went in", busy)
+	}
+}
+
+// What became of the thing, and not a request, conflicts here: the texts are their own.
+func TestKindsOfConflict(t *testing.T) {
+	for _, kind := range []error{edgelens.ErrFinished, edgelens.ErrInUse} {
+		err := fmt.Errorf("do this: %w", kind)
+		if !errors.Is(err, edgelens.ErrConflict) || strings.Contains(err.Error(), edgelens.ErrConflict.Error()) {
+			t.Errorf("%v", err)
+		}
+		for _, other := range edgelens.Sentinels() {
+			if got, want := errors.Is(err, other), other == kind || other == edgelens.ErrConflict; got != want {
+				t.Errorf("%v is %q: %v, want %v", err, other, got, want)
+			}
+		}
+		if errors.Is(fmt.Errorf("do this: %w", edgelens.ErrConflict), kind) {
+			t.Errorf("every conflict is %q", kind)
+		}
 	}
 }
 

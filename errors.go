@@ -10,11 +10,11 @@ import (
 // them to its own codes in one table, and a test over Sentinels proves that no
 // face forgot one.
 var (
-	// ErrNoImage: the request carries no picture.
+	// ErrNoImage: the request carries no image.
 	ErrNoImage = errors.New("no image was given")
 	// ErrInvalid: an option or the form of the request is wrong.
 	ErrInvalid = errors.New("the request is not valid")
-	// ErrTooLarge: the body or the encoded picture is over the limit.
+	// ErrTooLarge: the body or the encoded image is over the limit.
 	ErrTooLarge = errors.New("the upload is too large")
 	// ErrUnsupportedFormat: not one of the allowed image formats.
 	ErrUnsupportedFormat = errors.New("the image format is not supported")
@@ -26,6 +26,11 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: what is asked contradicts what is there.
 	ErrConflict = errors.New("the request conflicts with an earlier one")
+	// ErrFinished: a job or command has ended, and does not change any more. It is an
+	// ErrConflict.
+	ErrFinished error = conflict{"it has ended already"}
+	// ErrInUse: another process holds the folder. It is an ErrConflict.
+	ErrInUse error = conflict{"another edgelens is using it"}
 	// ErrDiskFull: nothing can be made durable, so nothing is promised.
 	ErrDiskFull = errors.New("the disk is full")
 	// ErrStorage: the storage cannot be written, or what it may hold is taken by
@@ -52,10 +57,18 @@ var (
 func Sentinels() []error {
 	return []error{
 		ErrNoImage, ErrInvalid, ErrTooLarge, ErrUnsupportedFormat, ErrBadImage,
-		ErrUnknownModel, ErrNotFound, ErrConflict, ErrDiskFull, ErrStorage, ErrBusy, ErrStopping, ErrDeadline,
+		ErrUnknownModel, ErrNotFound, ErrFinished, ErrInUse, ErrConflict, ErrDiskFull, ErrStorage, ErrBusy, ErrStopping, ErrDeadline,
 		ErrCanceled, ErrNoModel, ErrModel, ErrInference,
 	}
 }
+
+// conflict is an ErrConflict of a kind of its own.
+type conflict struct{ text string }
+
+func (c conflict) Error() string { return c.text }
+
+// Is makes errors.Is(err, ErrConflict) true.
+func (conflict) Is(target error) bool { return target == ErrConflict }
 
 type noModel struct{}
 

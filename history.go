@@ -12,16 +12,16 @@ type JobFilter struct {
 	Cursor string
 }
 
-// StoredResult is a result in the history, whatever way its picture came in.
+// StoredResult is a result in the history, whatever way its image came in.
 type StoredResult struct {
 	// ID is a UUIDv7, or what it was recorded under.
 	ID string
 	// JobID is empty where there was no job.
 	JobID string
-	// Device is empty where the picture came from no device.
+	// Device is empty where the image came from no device.
 	Device string
-	// Face is the way in: "http", "mqtt".
-	Face string
+	// Source is the way in: "http", "mqtt".
+	Source string
 	// Outcome is one of the outcomes below.
 	Outcome string
 	// Label and Probability are those of the first prediction, if any.
@@ -35,7 +35,7 @@ type StoredResult struct {
 	// not fresh; empty where it was no terminal's.
 	Freshness       Freshness
 	FreshnessReason string
-	// Result is nil where there is an Error or was no picture.
+	// Result is nil where there is an Error or was no image.
 	Result *Result
 	Error  *JobError
 }
@@ -43,9 +43,9 @@ type StoredResult struct {
 // The outcomes of stored results.
 const (
 	OutcomeRecognized = "recognized" // there are predictions
-	OutcomeUncertain  = "uncertain"  // no prediction was probable enough, the picture is not usable, or the terminal's verdict is not understood
-	OutcomeNoImage    = "no_image"   // a record came without a picture that can be read
-	OutcomeError      = "error"      // the picture could not be looked at
+	OutcomeUncertain  = "uncertain"  // no prediction was probable enough, the image is not usable, or the terminal's verdict is not understood
+	OutcomeNoImage    = "no_image"   // a record came without an image that can be read
+	OutcomeError      = "error"      // the image could not be looked at
 )
 
 // ResultFilter selects a page of results; empty fields select everything.

@@ -38,9 +38,9 @@ const (
 
 // JobSpec is what is asked of a job; it does not change.
 type JobSpec struct {
-	// Face names the way in: "http", "mqtt".
-	Face string
-	// Device is the terminal that sent the picture; empty for other clients.
+	// Source names the way in: "http", "mqtt".
+	Source string
+	// Device is the terminal that sent the image; empty for other clients.
 	Device string
 	// Record is the id of the terminal's record; empty for other clients.
 	Record string
@@ -51,7 +51,7 @@ type JobSpec struct {
 	TopK     int
 	MinScore float64
 	NoCache  bool
-	// SHA256 is the hex digest of the picture and Bytes its size.
+	// SHA256 is the hex digest of the image and Bytes its size.
 	SHA256 string
 	Bytes  int64
 	// IdempotencyKey is the client's name for this job; empty for none.

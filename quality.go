@@ -2,18 +2,18 @@ package edgelens
 
 import "fmt"
 
-// Quality says whether a picture is usable, by the model of snapshot quality.
+// Quality says whether an image is usable, by the model of snapshot quality.
 type Quality struct {
 	// Verdict is one of the verdicts below.
 	Verdict string
 	// Score is the verdict's probability, in [0, 1].
 	Score float64
 	// Usable is false where the verdict is another than QualityOK and sure
-	// enough. What was recognized in such a picture is not to be relied on.
+	// enough. What was recognized in such an image is not to be relied on.
 	Usable bool
 }
 
-// The verdicts on a picture. models/quality/README.md defines them.
+// The verdicts on an image. models/quality/README.md defines them.
 const (
 	QualityOK          = "ok"
 	QualityBlurred     = "blurred"     // out of focus or shaken
@@ -34,13 +34,13 @@ var qualityAdvice = map[string]string{
 	QualityBlank:       "see whether the camera is covered or has no signal",
 }
 
-// Problem says in a sentence why the picture is not usable, and what to do;
+// Problem says in a sentence why the image is not usable, and what to do;
 // "" where it is usable, or where nobody looked.
 func (q *Quality) Problem() string {
 	if q == nil || q.Usable {
 		return ""
 	}
-	text := fmt.Sprintf("The picture is %s (%.2f)", q.Verdict, q.Score)
+	text := fmt.Sprintf("The image is %s (%.2f)", q.Verdict, q.Score)
 	if advice := qualityAdvice[q.Verdict]; advice != "" {
 		text += "; " + advice
 	}

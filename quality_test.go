@@ -14,9 +14,9 @@ func TestQualityProblem(t *testing.T) {
 	}{
 		"nobody looked": {nil, ""},
 		"usable":        {&edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.4, Usable: true}, ""},
-		"blurred":       {&edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}, "The picture is blurred (0.93); clean the lens"},
+		"blurred":       {&edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}, "The image is blurred (0.93); clean the lens"},
 		"blank":         {&edgelens.Quality{Verdict: edgelens.QualityBlank, Score: 1}, "is blank (1.00); see whether the camera is covered"},
-		"a new verdict": {&edgelens.Quality{Verdict: "upside down", Score: 0.8}, "The picture is upside down (0.80)."},
+		"a new verdict": {&edgelens.Quality{Verdict: "upside down", Score: 0.8}, "The image is upside down (0.80)."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.quality.Problem(); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {

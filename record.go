@@ -13,7 +13,7 @@ const (
 	RecordVerified = "verified"
 	// RecordStranger: the terminal saw a face that it does not know.
 	RecordStranger = "stranger"
-	// RecordSnapshot: a picture, and no verdict.
+	// RecordSnapshot: an image, and no verdict.
 	RecordSnapshot = "snapshot"
 )
 
@@ -31,7 +31,7 @@ const (
 )
 
 // Record is what a terminal or camera reported once: its own verdict, if any,
-// and perhaps a picture, which travels beside it.
+// and perhaps an image, which travels beside it.
 type Record struct {
 	// ID is RecordID's, the same however often the record comes.
 	ID string
@@ -51,8 +51,8 @@ type Record struct {
 	Doubt string
 	// Person is whom the terminal says it saw.
 	Person Person
-	// Verdict is the record as the terminal wrote it, without the picture: a
-	// JSON object. Nil where there is nothing but a picture.
+	// Verdict is the record as the terminal wrote it, without the image: a
+	// JSON object. Nil where there is nothing but an image.
 	Verdict json.RawMessage
 	// CapturedAt is when the device says it was; zero where it does not say.
 	CapturedAt time.Time
@@ -66,11 +66,11 @@ type Record struct {
 	// were judged.
 	Freshness       Freshness
 	FreshnessReason string
-	// ImageSHA256 is the hex digest of the picture and ImageBytes its size;
+	// ImageSHA256 is the hex digest of the image and ImageBytes its size;
 	// empty and 0 for none.
 	ImageSHA256 string
 	ImageBytes  int64
-	// Reason says in a sentence why there is no picture to look at, where one
+	// Reason says in a sentence why there is no image to look at, where one
 	// was due; empty otherwise.
 	Reason string
 }
@@ -95,12 +95,12 @@ type Person struct {
 // Reception is a terminal's record as it comes in, and what is to be done with
 // it.
 type Reception struct {
-	// Record is filled in wholly, its ID included; its picture's digest and
+	// Record is filled in wholly, its ID included; its image's digest and
 	// size are those of Image.
 	Record Record
-	// Image is the encoded picture; empty for none.
+	// Image is the encoded image; empty for none.
 	Image []byte
-	// Job says how the picture is to be looked at: Face, Model, TopK, MinScore,
+	// Job says how the image is to be looked at: Face, Model, TopK, MinScore,
 	// NoCache and Deadline count.
 	Job JobSpec
 	// Routes are the sinks that are to be told.
@@ -120,14 +120,14 @@ type Reception struct {
 	// SentAgain says that the broker sends the message again: it is never another
 	// record, however much later it comes.
 	SentAgain bool
-	// MaxWaiting is how many pictures of the device may wait; what comes then
-	// is kept without its picture being looked at. Those beyond MaxInteractive
+	// MaxWaiting is how many images of the device may wait; what comes then
+	// is kept without its image being looked at. Those beyond MaxInteractive
 	// wait in the bulk queue.
 	MaxWaiting, MaxInteractive int
 }
 
 // RecordID returns the deterministic id of a record: a UUID of version 8
-// (RFC 9562) made of the SHA-256 of dialect, device, kind, key and the picture's
+// (RFC 9562) made of the SHA-256 of dialect, device, kind, key and the image's
 // digest, each with its length in front. A record that comes again has the same
 // id, on whatever node and after whatever crash.
 func RecordID(dialect, device, kind, key, imageSHA256 string) string {

@@ -368,18 +368,18 @@ func (e SetAsideRetrySink) Valid() bool {
 	}
 }
 
-// Defines values for StoredResultFace.
+// Defines values for StoredResultSource.
 const (
-	StoredResultFaceHttp StoredResultFace = "http"
-	StoredResultFaceMqtt StoredResultFace = "mqtt"
+	StoredResultSourceHttp StoredResultSource = "http"
+	StoredResultSourceMqtt StoredResultSource = "mqtt"
 )
 
-// Valid indicates whether the value is a known member of the StoredResultFace enum.
-func (e StoredResultFace) Valid() bool {
+// Valid indicates whether the value is a known member of the StoredResultSource enum.
+func (e StoredResultSource) Valid() bool {
 	switch e {
-	case StoredResultFaceHttp:
+	case StoredResultSourceHttp:
 		return true
-	case StoredResultFaceMqtt:
+	case StoredResultSourceMqtt:
 		return true
 	default:
 		return false
@@ -957,9 +957,6 @@ type StoredResult struct {
 	Device    *string   `json:"device,omitempty"`
 	Error     *JobError `json:"error,omitempty"`
 
-	// Face The source of the image
-	Face *StoredResultFace `json:"face,omitempty"`
-
 	// Freshness Whether a terminal's record was news when it came; absent for images that came otherwise.
 	// `unknown`: its time is missing, cannot be read, or proves nothing.
 	Freshness *Freshness `json:"freshness,omitempty"`
@@ -973,10 +970,13 @@ type StoredResult struct {
 	// Reason Why the outcome is what it is; absent for recognized
 	Reason *string      `json:"reason,omitempty"`
 	Result *Recognition `json:"result,omitempty"`
+
+	// Source How the request came in
+	Source *StoredResultSource `json:"source,omitempty"`
 }
 
-// StoredResultFace The source of the image
-type StoredResultFace string
+// StoredResultSource How the request came in
+type StoredResultSource string
 
 // Tensor defines model for Tensor.
 type Tensor struct {
@@ -2002,15 +2002,25 @@ type ChangeDeviceResponseObject interface {
 	VisitChangeDeviceResponse(w http.ResponseWriter) error
 }
 
-type ChangeDevice200JSONResponse Device
+type ChangeDevice200ResponseHeaders struct {
+	XIgnoredFields *string
+}
+
+type ChangeDevice200JSONResponse struct {
+	Body    Device
+	Headers ChangeDevice200ResponseHeaders
+}
 
 func (response ChangeDevice200JSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XIgnoredFields != nil {
+		w.Header().Set("X-Ignored-Fields", fmt.Sprint(*response.Headers.XIgnoredFields))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err

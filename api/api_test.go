@@ -149,9 +149,9 @@ func jsonBody(text string) io.Reader {
 	return bytes.NewReader(b)
 }
 
-// Every way to send a picture delivers the same bytes and hash.
+// Every way to send an image delivers the same bytes and hash.
 func TestInputForms(t *testing.T) {
-	image := []byte("\xff\xd8 not really a picture \x00\xfb\xff\xfe")
+	image := []byte("\xff\xd8 not really an image \x00\xfb\xff\xfe")
 	standard, url := base64.StdEncoding.EncodeToString(image), base64.RawURLEncoding.EncodeToString(image)
 	lines := standard[:8] + "\r\n" + standard[8:]
 	for name, r := range map[string]*http.Request{
@@ -203,7 +203,7 @@ func TestOptions(t *testing.T) {
 				t.Fatalf("status %d: %s", w.Code, w.Body)
 			}
 			got := s.recognizer.last
-			if got.Model != want.Model || got.TopK != want.TopK || got.MinScore != want.MinScore || got.NoCache != want.NoCache || got.Face != "http" {
+			if got.Model != want.Model || got.TopK != want.TopK || got.MinScore != want.MinScore || got.NoCache != want.NoCache || got.Source != "http" {
 				t.Errorf("got %+v", got)
 			}
 		})
@@ -235,8 +235,8 @@ func TestBadRequests(t *testing.T) {
 	const limit = 4 << 10
 	big := bytes.Repeat([]byte("x"), limit+1)
 	huge := bytes.Repeat([]byte("x"), 128<<10)
-	contentType, whole := form("file", []byte("a picture"))
-	cut := whole.Bytes()[:bytes.Index(whole.Bytes(), []byte("picture"))]
+	contentType, whole := form("file", []byte("an image"))
+	cut := whole.Bytes()[:bytes.Index(whole.Bytes(), []byte("image"))]
 	for name, c := range map[string]struct {
 		request *http.Request
 		status  int
@@ -244,7 +244,7 @@ func TestBadRequests(t *testing.T) {
 		says    string
 	}{
 		"no body":              {request("POST", "/api/recognize", "", nil), 400, "no_image", "no body; send a multipart form"},
-		"empty picture":        {request("POST", "/api/recognize", "image/jpeg", strings.NewReader("")), 400, "no_image", "no body"},
+		"empty image":          {request("POST", "/api/recognize", "image/jpeg", strings.NewReader("")), 400, "no_image", "no body"},
 		"empty file":           {formRequest("/api/recognize", "file", nil), 400, "no_image", `the field "file" is empty`},
 		"form urlencoded":      {request("POST", "/api/recognize", "application/x-www-form-urlencoded", strings.NewReader("file=x")), 400, "no_image", `urlencoded form has no field "image", but has "file"`},
 		"text":                 {request("POST", "/api/recognize", "text/plain", strings.NewReader("a cat")), 400, "no_image", `the Content-Type was "text/plain"`},
@@ -257,7 +257,7 @@ func TestBadRequests(t *testing.T) {
 		"json without image":   {request("POST", "/api/recognize", "application/json", strings.NewReader(`{}`)), 400, "no_image", `no member "image"`},
 		"json not base64":      {request("POST", "/api/recognize", "application/json", jsonBody("a cat!")), 400, "invalid_request", "not base64"},
 		"json data URI, plain": {request("POST", "/api/recognize", "application/json", jsonBody("data:image/png,abc")), 400, "invalid_request", "data URI"},
-		"picture too large":    {request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(big)), 413, "too_large", "scale it down"},
+		"image too large":      {request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(big)), 413, "too_large", "scale it down"},
 		"file too large":       {formRequest("/api/recognize", "file", big), 413, "too_large", "scale it down"},
 		"base64 too large":     {request("POST", "/api/recognize", "application/json", jsonBody(base64.StdEncoding.EncodeToString(big))), 413, "too_large", "scale it down"},
 		"body too large":       {request("POST", "/api/recognize", "image/jpeg", bytes.NewReader(huge)), 413, "too_large", "4096 bytes"},
@@ -293,7 +293,7 @@ func TestBadRequests(t *testing.T) {
 func TestEverySentinelHasAStatus(t *testing.T) {
 	want := map[error]int{
 		edgelens.ErrNoImage: 400, edgelens.ErrInvalid: 400, edgelens.ErrTooLarge: 413, edgelens.ErrUnsupportedFormat: 415,
-		edgelens.ErrBadImage: 422, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrConflict: 409, edgelens.ErrDiskFull: 507, edgelens.ErrStorage: 507, edgelens.ErrBusy: 503,
+		edgelens.ErrBadImage: 422, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrConflict: 409, edgelens.ErrFinished: 409, edgelens.ErrInUse: 409, edgelens.ErrDiskFull: 507, edgelens.ErrStorage: 507, edgelens.ErrBusy: 503,
 		edgelens.ErrStopping: 503, edgelens.ErrDeadline: 504, edgelens.ErrCanceled: 408, edgelens.ErrNoModel: 503, edgelens.ErrModel: 500, edgelens.ErrInference: 500,
 	}
 	const inside = "/var/lib/secret.tflite: operator CONV_2D"
@@ -424,7 +424,7 @@ func TestHead(t *testing.T) {
 // One line for each request, with its id and without what the client sent;
 // none where the Recognizer wrote it already.
 func TestLogLines(t *testing.T) {
-	image := []byte("a-picture-that-must-not-be-logged")
+	image := []byte("a-image-that-must-not-be-logged")
 	encoded := base64.StdEncoding.EncodeToString(image)
 	for name, c := range map[string]struct {
 		request *http.Request
@@ -448,7 +448,7 @@ func TestLogLines(t *testing.T) {
 				t.Errorf("no request id in %s", log)
 			}
 			if strings.Contains(log, string(image)) || strings.Contains(log, encoded[:16]) {
-				t.Errorf("the picture is in the log: %s", log)
+				t.Errorf("the image is in the log: %s", log)
 			}
 		})
 	}

@@ -77,7 +77,8 @@ func readTTL(text *string) (time.Duration, error) {
 	return ttl, nil
 }
 
-// readObject reads a JSON object; wanted says what it should have been.
+// readObject reads a JSON object; wanted says what it should have been. A member that
+// is given twice, at any depth, is an error: readers differ in which one counts.
 func readObject(body io.Reader, wanted string) (json.RawMessage, error) {
 	text, err := io.ReadAll(body) // bounded by boundUploads
 	if err != nil {
@@ -86,6 +87,9 @@ func readObject(body io.Reader, wanted string) (json.RawMessage, error) {
 	text = bytes.TrimSpace(text)
 	if !bytes.HasPrefix(text, []byte("{")) || !json.Valid(text) || !utf8.Valid(text) {
 		return nil, fmt.Errorf("%w: %s", edgelens.ErrInvalid, wanted)
+	}
+	if name, twice := repeatedName(text); twice {
+		return nil, fmt.Errorf("%w: the JSON has the member %q twice in an object; give it once", edgelens.ErrInvalid, clip(name))
 	}
 	return text, nil
 }

@@ -11,7 +11,7 @@ import (
 type Config struct {
 	// Listen is the host:port to bind; port 0 picks a free one.
 	Listen string
-	// MaxImageBytes is the largest encoded picture.
+	// MaxImageBytes is the largest encoded image.
 	MaxImageBytes int64
 	// MaxUploadBytes bounds all uploads together that are in memory at a time.
 	MaxUploadBytes int64
@@ -33,7 +33,7 @@ type Config struct {
 	TrustedProxies []string
 }
 
-// DefaultConfig listens on the loopback interface and takes pictures of up to
+// DefaultConfig listens on the loopback interface and takes images of up to
 // 20 MiB, 256 MiB of them at a time.
 func DefaultConfig() Config {
 	return Config{Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 256 << 20, ReadTimeout: 60 * time.Second}
@@ -49,7 +49,7 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("max_image_bytes must be 1024 to %d, not %d", 1<<30, c.MaxImageBytes))
 	}
 	if c.MaxUploadBytes < c.maxBodyBytes() {
-		faults = append(faults, fmt.Errorf("max_upload_bytes must be at least %d, what one picture of max_image_bytes takes as base64, not %d", c.maxBodyBytes(), c.MaxUploadBytes))
+		faults = append(faults, fmt.Errorf("max_upload_bytes must be at least %d, what one image of max_image_bytes takes as base64, not %d", c.maxBodyBytes(), c.MaxUploadBytes))
 	}
 	if c.ReadTimeout < time.Second {
 		faults = append(faults, fmt.Errorf("read_timeout must be at least 1s, not %v", c.ReadTimeout))

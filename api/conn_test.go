@@ -301,7 +301,7 @@ func TestAllow(t *testing.T) {
 
 func TestETags(t *testing.T) {
 	for _, target := range []string{"/docs", "/openapi.yaml", "/api/results/" + resultID + "/image"} {
-		s, _ := newHistory(t, pictures{jobID: "\xff\xd8\xff an image"}, edgelens.StoredResult{ID: resultID, JobID: jobID})
+		s, _ := newHistory(t, images{jobID: "\xff\xd8\xff an image"}, edgelens.StoredResult{ID: resultID, JobID: jobID})
 		first := s.do(request("GET", target, "", nil))
 		etag := first.Header().Get("ETag")
 		if first.Code != 200 || !strings.HasPrefix(etag, `"`) || len(etag) < 10 {

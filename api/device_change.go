@@ -18,10 +18,10 @@ var deviceSettings = []string{"state", "zone", "apply_clock_offset", "charset"}
 
 // readChange reads a DeviceChange. Members that nearly are one of a change are
 // refused: a misspelt setting must not count as set. Others are ignored, so that a
-// device as it was read may be sent back.
-func readChange(body json.RawMessage) (edgelens.DeviceChange, error) {
-	invalid := func(format string, args ...any) (edgelens.DeviceChange, error) {
-		return edgelens.DeviceChange{}, fmt.Errorf("%w: %s", edgelens.ErrInvalid, fmt.Sprintf(format, args...))
+// device as it was read may be sent back, and returned.
+func readChange(body json.RawMessage) (change edgelens.DeviceChange, ignored []string, err error) {
+	invalid := func(format string, args ...any) (edgelens.DeviceChange, []string, error) {
+		return edgelens.DeviceChange{}, nil, fmt.Errorf("%w: %s", edgelens.ErrInvalid, fmt.Sprintf(format, args...))
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(body, &members); err != nil {
@@ -38,11 +38,12 @@ func readChange(body json.RawMessage) (edgelens.DeviceChange, error) {
 				return invalid("there is no setting %q; did you mean %q?", clip(name), setting)
 			}
 		}
+		ignored = append(ignored, name)
 	}
 	if found == 0 {
 		return invalid("%s", changeWanted)
 	}
-	var change edgelens.DeviceChange
+	slices.Sort(ignored)
 	for _, member := range []struct {
 		name string
 		read func(json.RawMessage) error
@@ -66,10 +67,10 @@ func readChange(body json.RawMessage) (edgelens.DeviceChange, error) {
 			return invalid("state must be accepted, quarantined or refused, not null")
 		}
 		if err := checkState(DeviceState(*change.State)); err != nil {
-			return edgelens.DeviceChange{}, err
+			return edgelens.DeviceChange{}, nil, err
 		}
 	}
-	return change, nil
+	return change, ignored, nil
 }
 
 // readOrReset reads a value; null is the zero value.

@@ -75,7 +75,7 @@ func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	change, err := readChange(body)
+	change, ignored, err := readChange(body)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,9 @@ func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return ChangeDevice200JSONResponse(newDevice(device)), nil
+	return ChangeDevice200JSONResponse{
+		Body: newDevice(device), Headers: ChangeDevice200ResponseHeaders{XIgnoredFields: optional(ignoredHeader(ignored))},
+	}, nil
 }
 
 // serial is what a device's id may be: it becomes part of topics and keys.

@@ -196,6 +196,8 @@ func TestChangeDeviceSettings(t *testing.T) {
 		`{"state":null}`: nil, `{"state":null,"zone":"UTC"}`: nil, `{"state":"open"}`: nil, `{"state":5}`: nil, `{"State":"refused"}`: nil,
 		`{"zone":"UTC","applyClockOffset":true}`: nil, `{"state":"refused","aply_clock_offset":true}`: nil, `{"state":"refused","Zone":"UTC"}`: nil,
 		`{"state":"refused","time_zone":"UTC"}`: nil, `{"state":"refused","zonne":"UTC"}`: nil, `{"state":"refused","stat":"x"}`: nil,
+		`{"state":"accepted","state":"refused"}`: nil, `{"state":"refused","state":"refused"}`: nil, `{"zone":"UTC","zone":null}`: nil,
+		`{"state":"refused","\u0073tate":"accepted"}`: nil, `{"state":"refused","counters":{"a":1,"a":2}}`: nil, `{"state":"refused","id":"a","id":"b"}`: nil,
 		`["zone"]`: nil, `"zone"`: nil, ``: nil, `{"zone":"UTC"`: nil,
 	} {
 		s, d := newDoors(t, nil)
@@ -211,6 +213,25 @@ func TestChangeDeviceSettings(t *testing.T) {
 	w := s.do(request("PATCH", "/api/devices/new", "", strings.NewReader(`{"state":"refused","aply_clock_offset":true}`)))
 	if detail, _ := decoded(t, w)["detail"].(string); !strings.Contains(detail, `did you mean "apply_clock_offset"?`) {
 		t.Errorf("%q", detail)
+	}
+	w = s.do(request("PATCH", "/api/devices/new", "", strings.NewReader(`{"state":"accepted","state":"refused"}`)))
+	if detail, _ := decoded(t, w)["detail"].(string); !strings.Contains(detail, `the member "state" twice`) {
+		t.Errorf("%q", detail)
+	}
+}
+
+// Members that are no settings are named in a header.
+func TestChangeDeviceNamesIgnoredMembers(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"state":"refused"}`:                            "",
+		`{"state":"refused","online":true,"id":"new"}`:   "id, online",
+		`{"state":"refused","colour":"red","a\r\nb":{}}`: "a??b, colour",
+	} {
+		s, _ := newDoors(t, nil)
+		w := s.do(request("PATCH", "/api/devices/new", "application/json", strings.NewReader(body)))
+		if got := strings.Join(w.Header().Values("X-Ignored-Fields"), "|"); w.Code != 200 || got != want {
+			t.Errorf("%s: %d, %q, want %q", body, w.Code, got, want)
+		}
 	}
 }
 
@@ -291,6 +312,8 @@ func TestBadCommands(t *testing.T) {
 		"string":            {"", strings.NewReader(`"open"`), 400, `such as {"cmd":"open"}`},
 		"null":              {"", strings.NewReader(`null`), 400, `such as {"cmd":"open"}`},
 		"not UTF-8":         {"", strings.NewReader("{\"cmd\":\"\xff\"}"), 400, `such as {"cmd":"open"}`},
+		"twice":             {"", strings.NewReader(`{"cmd":"open","cmd":"close"}`), 400, `the member "cmd" twice`},
+		"twice within":      {"", strings.NewReader(`{"cmd":"open","list":[1,{"door":1,"x":{},"door":2}]}`), 400, `the member "door" twice`},
 		"too deep":          {"", strings.NewReader(`{"a":` + strings.Repeat("[", 60_000)), 400, `such as {"cmd":"open"}`},
 		"too large":         {"", strings.NewReader(`{"cmd":"` + strings.Repeat("x", 64<<10) + `"}`), 413, "65536 bytes"},
 		"too large chunked": {"", io.MultiReader(strings.NewReader(`{"cmd":"` + strings.Repeat("x", 1<<20) + `"}`)), 413, "65536 bytes"},
@@ -328,6 +351,19 @@ func TestBadCommands(t *testing.T) {
 				t.Errorf("sent all the same: %.200v", d.sent)
 			}
 		})
+	}
+}
+
+// The same name in different objects is fine.
+func TestObjectsMayShareNames(t *testing.T) {
+	for _, body := range []string{
+		`{"cmd":"open","a":{"cmd":1},"b":[{"a":1},{"a":2},"a","a"]}`,
+		`{"a":"b","b":"a","c":[["a"],"a",{}],"d":{"e":[],"f":"e"}}`,
+	} {
+		s, d := newDoors(t, nil)
+		if w := s.do(request("POST", "/api/devices/"+door+"/commands", "application/json", strings.NewReader(body))); w.Code != 202 || len(d.sent) != 1 {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ func (u *uploadReader) json(body io.Reader) (upload, error) {
 		return upload{}, fmt.Errorf("%w: %w", edgelens.ErrInvalid, err)
 	}
 	var image *member
-	var names []string
+	var names, images []string
 	for i, m := range members {
 		switch {
 		case strings.EqualFold(m.name, imageMember):
@@ -41,6 +41,9 @@ func (u *uploadReader) json(body io.Reader) (upload, error) {
 			}
 		default:
 			names = append(names, m.name)
+			if isOtherImage(m) {
+				images = append(images, m.name)
+			}
 			if err := u.options.ignore(m.name, "the JSON"); err != nil {
 				return upload{}, err
 			}
@@ -49,8 +52,8 @@ func (u *uploadReader) json(body io.Reader) (upload, error) {
 	if image == nil {
 		return upload{}, fmt.Errorf(`%w: the JSON has no member "image"%s; put the base64 of the image there: {"image": "<base64>"}`, edgelens.ErrNoImage, butHas(names))
 	}
-	if err := checkOnlyImage(names); err != nil {
-		return upload{}, err
+	if len(images) > 0 {
+		return upload{}, fmt.Errorf("%w: the request has more than one image, in %q and %q; send one in a request", edgelens.ErrInvalid, imageMember, clip(images[0]))
 	}
 	return u.jsonImage(*image)
 }
@@ -92,15 +95,26 @@ func (u *uploadReader) jsonImage(m member) (upload, error) {
 	return upload{}, fmt.Errorf("%w: %s must be a string of base64, and is %s", edgelens.ErrInvalid, where, kind)
 }
 
-// checkOnlyImage refuses further images beside the one: which of them is asked
-// about is for the client to say.
-func checkOnlyImage(names []string) error {
-	for _, name := range names {
-		if rest, ok := strings.CutPrefix(plainName(name), imageMember); ok && (rest == "s" || strings.Trim(rest, "0123456789") == "") {
-			return fmt.Errorf("%w: the request has more than one image, %q and %q; send one in a request", edgelens.ErrInvalid, imageMember, clip(name))
-		}
+// isOtherImage reports whether a member beside "image" is or has a further image: which
+// of them is meant is for the client to decide.
+func isOtherImage(m member) bool {
+	name := strings.TrimSuffix(strings.TrimSuffix(plainName(m.name), "base64"), "b64")
+	name = strings.TrimSuffix(strings.TrimRight(name, "0123456789"), "s")
+	if name == imageMember {
+		return !slices.Contains([]string{"null", `""`, "[]"}, string(m.value))
 	}
-	return nil
+	if !slices.ContainsFunc(imageFields, func(field string) bool { return strings.TrimSuffix(field, "s") == name }) {
+		return false
+	}
+	value := bytes.TrimLeft(m.value, "[ \t\r\n") // the first of several
+	if len(value) == 0 || value[0] != '"' {
+		return false
+	}
+	head := value[1:min(len(value), 1+headBytes)]
+	if end := bytes.IndexByte(head, '"'); end >= 0 {
+		head = head[:end]
+	}
+	return base64image.Sniff(bytes.ReplaceAll(head, []byte(`\/`), []byte("/"))) // as PHP writes it
 }
 
 // butHas lists the names of what is there, as a part of a sentence.

@@ -42,27 +42,27 @@ func (h *history) Results(_ context.Context, filter edgelens.ResultFilter) ([]ed
 	return h.results, "", nil
 }
 
-// pictures are by the job's id.
-type pictures map[string]string
+// images are by the job's id.
+type images map[string]string
 
-func (p pictures) Picture(_ context.Context, jobID string) ([]byte, error) {
-	picture, kept := p[jobID]
+func (p images) Image(_ context.Context, jobID string) ([]byte, error) {
+	image, kept := p[jobID]
 	if !kept {
-		return nil, fmt.Errorf("%w: its picture was deleted", edgelens.ErrNotFound)
+		return nil, fmt.Errorf("%w: its image was deleted", edgelens.ErrNotFound)
 	}
-	return []byte(picture), nil
+	return []byte(image), nil
 }
 
-// brokenPictures cannot be read.
-type brokenPictures struct{}
+// brokenImages cannot be read.
+type brokenImages struct{}
 
-func (brokenPictures) Picture(context.Context, string) ([]byte, error) {
+func (brokenImages) Image(context.Context, string) ([]byte, error) {
 	return nil, errors.New("read /var/lib/secret: input/output error")
 }
 
-func newHistory(t *testing.T, kept api.Pictures, results ...edgelens.StoredResult) (*server, *history) {
+func newHistory(t *testing.T, kept api.Images, results ...edgelens.StoredResult) (*server, *history) {
 	h := &history{results: results}
-	return newServer(t, func(_ *api.Config, p *api.Parts) { p.History, p.Pictures = h, kept }), h
+	return newServer(t, func(_ *api.Config, p *api.Parts) { p.History, p.Images = h, kept }), h
 }
 
 func TestResultFilters(t *testing.T) {
@@ -97,24 +97,24 @@ func TestResults(t *testing.T) {
 		want   map[string]any
 	}{
 		"recognized": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeRecognized, JobID: jobID, Face: "http", Result: looked},
-			map[string]any{"outcome": "recognized", "job_id": jobID, "face": "http"},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeRecognized, JobID: jobID, Source: "http", Result: looked},
+			map[string]any{"outcome": "recognized", "job_id": jobID, "source": "http"},
 		},
 		"uncertain": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Face: "mqtt", Device: door, Reason: "No prediction was probable enough.", Result: looked},
-			map[string]any{"outcome": "uncertain", "job_id": jobID, "face": "mqtt", "device": door, "reason": "No prediction was probable enough."},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Source: "mqtt", Device: door, Reason: "No prediction was probable enough.", Result: looked},
+			map[string]any{"outcome": "uncertain", "job_id": jobID, "source": "mqtt", "device": door, "reason": "No prediction was probable enough."},
 		},
 		"not usable": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Face: "mqtt", Device: door, Reason: "The picture is dark (0.90).", Result: judged},
-			map[string]any{"outcome": "uncertain", "job_id": jobID, "face": "mqtt", "device": door, "reason": "The picture is dark (0.90)."},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Source: "mqtt", Device: door, Reason: "The image is dark (0.90).", Result: judged},
+			map[string]any{"outcome": "uncertain", "job_id": jobID, "source": "mqtt", "device": door, "reason": "The image is dark (0.90)."},
 		},
 		"no image": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeNoImage, Face: "mqtt", Device: door, Reason: "The record came without a picture."},
-			map[string]any{"outcome": "no_image", "face": "mqtt", "device": door, "reason": "The record came without a picture."},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeNoImage, Source: "mqtt", Device: door, Reason: "The record came without an image."},
+			map[string]any{"outcome": "no_image", "source": "mqtt", "device": door, "reason": "The record came without an image."},
 		},
 		"error": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeError, Face: "mqtt", Device: door, Reason: "It is truncated.", Error: &edgelens.JobError{Code: "bad_image", Detail: "It is truncated."}},
-			map[string]any{"outcome": "error", "face": "mqtt", "device": door, "reason": "It is truncated.", "error": map[string]any{"code": "bad_image", "detail": "It is truncated."}},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeError, Source: "mqtt", Device: door, Reason: "It is truncated.", Error: &edgelens.JobError{Code: "bad_image", Detail: "It is truncated."}},
+			map[string]any{"outcome": "error", "source": "mqtt", "device": door, "reason": "It is truncated.", "error": map[string]any{"code": "bad_image", "detail": "It is truncated."}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestResultImage(t *testing.T) {
 		"nothing": {"", "application/octet-stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := newHistory(t, pictures{jobID: c.image}, edgelens.StoredResult{ID: resultID, JobID: jobID, Outcome: "recognized"})
+			s, _ := newHistory(t, images{jobID: c.image}, edgelens.StoredResult{ID: resultID, JobID: jobID, Outcome: "recognized"})
 			w := s.do(request("GET", "/api/results/"+resultID+"/image", "", nil))
 			if w.Code != 200 || w.Body.String() != c.image || w.Header().Get("Content-Type") != c.contentType {
 				t.Errorf("got %d %s %q", w.Code, w.Header().Get("Content-Type"), w.Body)
@@ -176,17 +176,17 @@ func TestNoResultImage(t *testing.T) {
 	withoutJob := edgelens.StoredResult{ID: resultID, Outcome: "no_image"}
 	for name, c := range map[string]struct {
 		method, id string
-		kept       api.Pictures
+		kept       api.Images
 		result     edgelens.StoredResult
 		status     int
 		says       string
 	}{
-		"deleted":        {"GET", resultID, pictures{}, withJob, 404, "ledger.keep_images"},
-		"no job":         {"GET", resultID, pictures{"": "another's"}, withoutJob, 404, "ledger.keep_images"},
+		"deleted":        {"GET", resultID, images{}, withJob, 404, "ledger.keep_images"},
+		"no job":         {"GET", resultID, images{"": "another's"}, withoutJob, 404, "ledger.keep_images"},
 		"none are kept":  {"GET", resultID, nil, withJob, 404, "ledger.keep_images"},
-		"unknown result": {"GET", jobID, pictures{}, withJob, 404, "no result"},
-		"no id":          {"GET", "7", pictures{}, withJob, 400, "id"},
-		"wrong method":   {"DELETE", resultID, pictures{}, withJob, 405, "/docs"},
+		"unknown result": {"GET", jobID, images{}, withJob, 404, "no result"},
+		"no id":          {"GET", "7", images{}, withJob, 400, "id"},
+		"wrong method":   {"DELETE", resultID, images{}, withJob, 405, "/docs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := newHistory(t, c.kept, c.result)
@@ -196,7 +196,7 @@ func TestNoResultImage(t *testing.T) {
 			}
 		})
 	}
-	s, _ := newHistory(t, brokenPictures{}, withJob)
+	s, _ := newHistory(t, brokenImages{}, withJob)
 	w := httptest.NewRecorder() // openapi.yaml does not speak of what must not happen
 	s.ServeHTTP(w, request("GET", "/api/results/"+resultID+"/image", "", nil))
 	if problem(t, w); w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
@@ -205,7 +205,7 @@ func TestNoResultImage(t *testing.T) {
 }
 
 func TestHeadOfResultImage(t *testing.T) {
-	s, _ := newHistory(t, pictures{jobID: "\xff\xd8\xff"}, edgelens.StoredResult{ID: resultID, JobID: jobID})
+	s, _ := newHistory(t, images{jobID: "\xff\xd8\xff"}, edgelens.StoredResult{ID: resultID, JobID: jobID})
 	web := httptest.NewServer(s)
 	defer web.Close()
 	response, err := web.Client().Head(web.URL + "/api/results/" + resultID + "/image")

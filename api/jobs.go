@@ -225,7 +225,7 @@ func newJobError(e *edgelens.JobError) *JobError {
 
 func newStoredResult(r edgelens.StoredResult) StoredResult {
 	stored := StoredResult{
-		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Face: optional(StoredResultFace(r.Face)),
+		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Source: optional(StoredResultSource(r.Source)),
 		Outcome: Outcome(r.Outcome), Reason: optional(r.Reason), FreshnessReason: optional(r.FreshnessReason), CreatedAt: r.CreatedAt, Error: newJobError(r.Error),
 	}
 	if r.Freshness != "" {

@@ -67,6 +67,43 @@ func jsonMembers(text []byte) ([]member, error) {
 	return members, nil
 }
 
+// repeatedName returns a name that an object within a valid JSON text has twice.
+func repeatedName(text []byte) (name string, twice bool) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()           // none is too large
+	var objects []map[string]bool // the names of each open object; nil for an array
+	expectName := func() bool { return len(objects) > 0 && objects[len(objects)-1] != nil }
+	isName := false
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return "", false
+		}
+		if delimiter, ok := token.(json.Delim); ok {
+			switch delimiter {
+			case '{':
+				objects = append(objects, map[string]bool{})
+			case '[':
+				objects = append(objects, nil)
+			default:
+				objects = objects[:len(objects)-1]
+			}
+			isName = expectName()
+			continue
+		}
+		if isName {
+			names, name := objects[len(objects)-1], token.(string)
+			if names[name] {
+				return name, true
+			}
+			names[name] = true
+			isName = false
+			continue
+		}
+		isName = expectName()
+	}
+}
+
 // jsonReader reads one text from its start to its end.
 type jsonReader struct {
 	text []byte

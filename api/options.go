@@ -181,7 +181,7 @@ func plainName(name string) string {
 
 // request returns what is asked; the image is filled in later.
 func (o *options) request(ctx context.Context) *edgelens.Request {
-	req := &edgelens.Request{ID: requestIDFrom(ctx), Face: "http"}
+	req := &edgelens.Request{ID: requestIDFrom(ctx), Source: "http"}
 	req.Model, _ = o.given["model"].value.(string)
 	req.TopK, _ = o.given["top_k"].value.(int)
 	req.MinScore, _ = o.given["min_score"].value.(float64)
@@ -198,11 +198,11 @@ const (
 	maxIgnoredName = 40
 )
 
-// ignoredHeader lists the ignored fields for a response header; what a header
-// cannot have is left out.
-func (o *options) ignoredHeader() string {
+// ignoredHeader lists ignored fields for a response header; what a header cannot have
+// is left out.
+func ignoredHeader(ignored []string) string {
 	var names []string
-	for _, name := range o.ignored {
+	for _, name := range ignored {
 		name = strings.Map(func(r rune) rune {
 			if r <= ' ' || r > '~' || r == ',' {
 				return '?'

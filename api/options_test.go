@@ -118,7 +118,7 @@ func TestOptionsEverywhere(t *testing.T) {
 					r.Header["Prefer"] = []string{"handling=strict", prefer}
 				}
 				w := s.do(r)
-				want := edgelens.JobSpec{Face: "http", Queue: "bulk", Model: "m", TopK: 7, MinScore: 0.25, NoCache: true, SHA256: j.spec.SHA256, Bytes: int64(len(anImage))}
+				want := edgelens.JobSpec{Source: "http", Queue: "bulk", Model: "m", TopK: 7, MinScore: 0.25, NoCache: true, SHA256: j.spec.SHA256, Bytes: int64(len(anImage))}
 				if w.Code != 202 || j.spec != want || string(j.image) != anImage {
 					t.Errorf("got %d %s for %+v", w.Code, w.Body, j.spec)
 				}

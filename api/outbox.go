@@ -70,11 +70,7 @@ func (s *Server) ListSetAside(ctx context.Context, r ListSetAsideRequestObject) 
 var errSink = fmt.Errorf("%w: sink must be mqtt or webhook", edgelens.ErrInvalid)
 
 // hasNull reports whether a member of an object is null.
-func hasNull(object json.RawMessage) bool {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(object, &members); err != nil {
-		return true
-	}
+func hasNull(members map[string]json.RawMessage) bool {
 	for _, value := range members {
 		if string(value) == "null" {
 			return true
@@ -123,9 +119,16 @@ func readRetry(body io.Reader) (wanted SetAsideRetry, err error) {
 	if err != nil {
 		return wanted, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(object))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&wanted); err != nil || wanted.Sink != nil && !wanted.Sink.Valid() || hasNull(object) || wanted.Ids != nil && len(*wanted.Ids) > maxRetryIDs {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return wanted, fmt.Errorf("%w: %s", edgelens.ErrInvalid, form)
+	}
+	for name := range members {
+		if name != "ids" && name != "sink" { // "Sink" would count as "sink", too
+			return wanted, fmt.Errorf("%w: %s; there is no member %q", edgelens.ErrInvalid, form, clip(name))
+		}
+	}
+	if err := json.Unmarshal(object, &wanted); err != nil || wanted.Sink != nil && !wanted.Sink.Valid() || hasNull(members) || wanted.Ids != nil && len(*wanted.Ids) > maxRetryIDs {
 		return wanted, fmt.Errorf("%w: %s, with at most %d ids", edgelens.ErrInvalid, form, maxRetryIDs)
 	}
 	return wanted, nil

@@ -60,7 +60,7 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 		return err
 	}
 	spec := edgelens.JobSpec{
-		Face: "http", Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, NoCache: req.NoCache,
+		Source: "http", Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, NoCache: req.NoCache,
 		IdempotencyKey: key, SHA256: hex.EncodeToString(u.sha256[:]), Bytes: int64(len(u.image)),
 	}
 	if queue, given := o.given["queue"].value.(string); given {
@@ -95,7 +95,7 @@ func (s *Server) readRecognition(c echo.Context) (*options, upload, error) {
 
 // answer writes JSON and names what was ignored in the request.
 func (s *Server) answer(c echo.Context, status int, o *options, body any) error {
-	if ignored := o.ignoredHeader(); ignored != "" {
+	if ignored := ignoredHeader(o.ignored); ignored != "" {
 		c.Response().Header().Set("X-Ignored-Fields", ignored)
 	}
 	c.Response().Header().Set("Content-Type", "application/json")

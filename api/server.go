@@ -47,8 +47,8 @@ type Parts struct {
 	Events     Events
 	// Devices may be nil: then there are none.
 	Devices Devices
-	// Pictures may be nil: then none are kept.
-	Pictures Pictures
+	// Images may be nil: then none are kept.
+	Images Images
 	// Outbox may be nil: then nothing is set aside.
 	Outbox     Outbox
 	Readiness  Readiness
@@ -66,7 +66,7 @@ type Server struct {
 	history    History
 	events     Events
 	devices    Devices
-	pictures   Pictures
+	images     Images
 	outbox     Outbox
 	readiness  Readiness
 	log        *slog.Logger
@@ -95,7 +95,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	}
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, jobs: parts.Jobs, history: parts.History, events: parts.Events,
-		devices: cmp.Or[Devices](parts.Devices, noDevices{}), pictures: cmp.Or[Pictures](parts.Pictures, noPictures{}),
+		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
 		outbox: outboxOr(parts.Outbox), readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
 		operations: newOperations(doc), cors: newCORS(config),

@@ -135,7 +135,7 @@ func TestPoolRefusesAWrongLength(t *testing.T) {
 // interpreter is there for the next.
 func TestPoolSurvivesWhatFillsTheTensor(t *testing.T) {
 	pool := newPool(t, fake.Image(4, 10), inference.PoolConfig{Interpreters: 1})
-	broken := errors.New("no picture")
+	broken := errors.New("no image")
 	if _, err := pool.Run(t.Context(), func() ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Errorf("got %v, want fill's error", err)
 	}
@@ -161,7 +161,7 @@ func TestPoolCallerWaitsForItsTensor(t *testing.T) {
 		_, err := pool.Run(ctx, func() ([]byte, error) {
 			close(filling)
 			<-fill
-			return nil, errors.New("no picture")
+			return nil, errors.New("no image")
 		})
 		left <- err
 	}()

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -36,9 +34,11 @@ type labelForm struct {
 //     between is a class without a name, "".
 //   - Lines with the number of the class: "12  some name", "12: some name" (Coral's,
 //     https://github.com/google-coral/pycoral, pycoral/utils/dataset.py), "12. some
-//     name", "12,some name", "some name,12". Every line must have a number, set off
-//     by a colon, comma, semicolon, tab, point or two spaces, or they must count
-//     0, 1, 2 or 1, 2, 3; names such as "7 of hearts" stay whole.
+//     name", "12,some name", "12=some name", "[12] some name", "some name,12". Every
+//     line must have a number, set off by a colon, comma, semicolon, equals sign,
+//     tab, point, bracket or two spaces; or, where a space or hyphen follows the
+//     number or a word comes before it ("class 12: some name"), the numbers must be
+//     0 to n-1 or 1 to n in any order. Names such as "7 of hearts" stay whole.
 //   - CSV with a header that names a column of names and, mostly, one of numbers.
 //   - JSON: a list of names or of objects with names; an object from numbers to
 //     names or from names to numbers; or one that has such under "labels",
@@ -50,7 +50,8 @@ type labelForm struct {
 // class more than names, and CheckOutput says so.
 //
 // The error wraps edgelens.ErrModel: invalid UTF-8, control characters, no label at
-// all, a number given twice, a form like these that cannot be read, or more than
+// all, a number given twice, numbers that may or may not be those of classes, a form
+// like these that cannot be read, or more than
 // 4 MiB, 100,000 labels or 1,000 bytes a label.
 func ParseLabels(data []byte) ([]string, error) {
 	names, _, err := parseLabels(data)
@@ -107,8 +108,12 @@ func readLabels(trimmed, text string) ([]string, labelForm, error) {
 	if len(lines) > maxLabels {
 		return nil, labelForm{}, fmt.Errorf("the list of labels has %d lines; at most %d can be used", len(lines), maxLabels)
 	}
-	if names, form, ok, err := numberedLabels(lines); ok || err != nil {
-		return names, form, err
+	list, err := numberedLabels(lines)
+	switch {
+	case err != nil:
+		return nil, labelForm{}, err
+	case list != nil:
+		return byNumber(list)
 	}
 	return lines, labelForm{}, nil
 }
@@ -162,63 +167,4 @@ func byNumber(list []numberedName) ([]string, labelForm, error) {
 		names[n.number], given[n.number] = n.name, true
 	}
 	return names, form, nil
-}
-
-// The number may come first, or last.
-var (
-	numberedLine = regexp.MustCompile(`^(\d{1,6})(\s*[:,;]\s*|[.)]\s+|\s+)(\S.*)$`)
-	lineNumbered = regexp.MustCompile(`^(.*\S)\s*[:,;\t]\s*(\d{1,6})$`)
-)
-
-// numberedLabels reads lines with numbers; false where they are not.
-func numberedLabels(lines []string) ([]string, labelForm, bool, error) {
-	first, last, ok := []numberedName{}, []numberedName{}, true
-	from0, from1, setOff := true, true, true
-	for _, line := range lines {
-		if line == "" {
-			continue
-		}
-		if m := numberedLine.FindStringSubmatch(line); m != nil {
-			number, err := strconv.Atoi(m[1])
-			ok = ok && err == nil
-			from0, from1 = from0 && number == len(first), from1 && number == len(first)+1
-			setOff = setOff && m[2] != " "
-			// The expression knows ASCII's spaces only; a name may begin with another.
-			first = append(first, numberedName{number, strings.TrimSpace(m[3])})
-		} else {
-			ok = false
-		}
-		if m := lineNumbered.FindStringSubmatch(line); m != nil {
-			number, err := strconv.Atoi(m[2])
-			if err == nil {
-				last = append(last, numberedName{number, strings.TrimSpace(m[1])})
-			}
-		}
-	}
-	lined := 0
-	for _, line := range lines {
-		if line != "" {
-			lined++
-		}
-	}
-	switch {
-	case ok && len(first) > 0 && (setOff || from0 || from1 && len(first) > 1):
-		names, form, err := byNumber(first)
-		return names, form, true, err
-	case len(last) == lined && lined > 1 && countUp(last):
-		names, form, err := byNumber(last)
-		return names, form, true, err
-	}
-	return nil, labelForm{}, false, nil
-}
-
-// countUp reports whether the numbers are 0 to n-1 or 1 to n in any order: names
-// may end in numbers that mean something else.
-func countUp(list []numberedName) bool {
-	seen := make(map[int]bool, len(list))
-	lowest, highest := maxLabels, 0
-	for _, n := range list {
-		lowest, highest, seen[n.number] = min(lowest, n.number), max(highest, n.number), true
-	}
-	return len(seen) == len(list) && lowest <= 1 && highest-lowest == len(list)-1
 }

@@ -2,6 +2,7 @@ package models
 
 import (
 	"archive/zip"
+	"cmp"
 	"fmt"
 	"io"
 	"path"
@@ -21,9 +22,10 @@ const (
 // MetadataLabels returns the labels that TFLite Metadata packed into a model
 // file (https://ai.google.dev/edge/litert/models/metadata: the
 // associated files are a zip appended to the FlatBuffer). They are in the file
-// with "label" in its name, the shortest such name where there are several
-// (the longer ones are translations), or else in the only .txt file. No labels
-// and no error mean that the model carries none. The error wraps
+// with "label" in its name or its folder's, the shortest such name where there are several
+// (the longer ones are translations), or else in one that is called classes.txt
+// or the like: another text, such as a README, may have as many lines as the model
+// has classes. No labels and no error mean that the model carries none. The error wraps
 // edgelens.ErrModel.
 func MetadataLabels(model []byte) ([]string, error) {
 	names, _, err := metadataLabels(model, nil)
@@ -69,22 +71,18 @@ func metadataLabels(model []byte, named []string) ([]string, labelForm, error) {
 }
 
 func labelsEntry(files []*zip.File) *zip.File {
-	var labels *zip.File
-	var texts []*zip.File
+	var labels, classes *zip.File
 	for _, f := range files {
 		name := strings.ToLower(path.Base(f.Name))
 		if f.FileInfo().IsDir() || len(name) > maxMetadataNameBytes {
 			continue
 		}
-		if path.Ext(name) == ".txt" {
-			texts = append(texts, f)
-		}
-		if strings.Contains(name, "label") && (labels == nil || len(f.Name) < len(labels.Name)) {
+		if strings.Contains(strings.ToLower(f.Name), "label") && (labels == nil || len(f.Name) < len(labels.Name)) {
 			labels = f
 		}
+		if classes == nil && path.Ext(name) == ".txt" && slices.Contains(listMembers, strings.TrimSuffix(name, ".txt")) {
+			classes = f
+		}
 	}
-	if labels == nil && len(texts) == 1 {
-		return texts[0]
-	}
-	return labels
+	return cmp.Or(labels, classes)
 }

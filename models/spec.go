@@ -77,7 +77,7 @@ func (t TensorSpec) Public() *edgelens.Tensor {
 	}
 }
 
-// InputSpec is all that preprocessing needs to know: the picture's size and
+// InputSpec is all that preprocessing needs to know: the image's size and
 // how a pixel becomes an element of the input tensor.
 type InputSpec struct {
 	TensorSpec
@@ -89,7 +89,7 @@ type InputSpec struct {
 	Channels int
 }
 
-// InputBuffer is where the tensor of a picture goes: Bytes has the size of the
+// InputBuffer is where the tensor of an image goes: Bytes has the size of the
 // tensor of Spec.
 type InputBuffer struct {
 	Spec  InputSpec

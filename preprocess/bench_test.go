@@ -14,7 +14,7 @@ import (
 	"edgelens/models"
 )
 
-// benchFiles are pictures of common sizes: drawn ones, and photographs where
+// benchFiles are images of common sizes: drawn ones, and photographs where
 // EDGELENS_TEST_SHARED is set.
 func benchFiles(b *testing.B) map[string][]byte {
 	files := map[string][]byte{

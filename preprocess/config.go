@@ -11,17 +11,17 @@ import (
 	"edgelens"
 )
 
-// Version names everything that decides which tensor a picture becomes: the
+// Version names everything that decides which tensor an image becomes: the
 // decoder's flags, the way of resizing, the order of the steps. It is part of
 // the key of every cached result, so change it whenever a tensor may change.
 // Settings that change pixels are added to it (Preprocessor.Version).
-const Version = "2-linear"
+const Version = "3-linear"
 
 // scannedPixels is for how many pixels Config.MaxScans scans are allowed; a larger
 // JPEG may have fewer.
 const scannedPixels = 50_000_000
 
-// Config holds the limits that a picture must keep to, and how it is decoded.
+// Config holds the limits that an image must keep to, and how it is decoded.
 type Config struct {
 	// MaxPixels is the largest width times height. The default of 250 million is
 	// beyond any camera; what a machine can take is MaxMemory's to say.
@@ -33,13 +33,13 @@ type Config struct {
 	// any other image is refused. 0 is no limit.
 	MaxMemory int64
 	// MaxScans is the largest number of scans in a JPEG. Each scan of a
-	// progressive JPEG costs a pass over the whole picture however few bytes it
+	// progressive JPEG costs a pass over the whole image however few bytes it
 	// has; encoders write about ten.
 	MaxScans int
 	// ReduceJPEG has a JPEG decoded at 1/2, 1/4 or 1/8 of its size: the smallest
 	// at which each side is still at least so many times the model's. That takes
 	// less time and memory, and changes pixels and so, a little, the scores
-	// (docs/adr/0014-reduced-decode.md). 0 decodes every picture in full, which is
+	// (docs/adr/0014-reduced-decode.md). 0 decodes every image in full, which is
 	// the default; else 1 to 64.
 	ReduceJPEG float64
 	// Background is the color that transparent images are laid over, as #rrggbb.
@@ -137,7 +137,7 @@ func (c Config) allowMemory(h header) error {
 	return nil
 }
 
-// allow checks a picture's dimensions against the limits.
+// allow checks an image's dimensions against the limits.
 func (c Config) allow(format string, width, height int64) error {
 	if width < 1 || height < 1 {
 		return refuse(edgelens.ErrBadImage, format, "it claims to be %dx%d pixels; save the image again and send that", width, height)

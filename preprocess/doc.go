@@ -1,4 +1,4 @@
-// Package preprocess turns an encoded picture into the input tensor of a
+// Package preprocess turns an encoded image into the input tensor of a
 // model, in four steps:
 //
 //  1. Check. Header and structure are read in Go, so that no decoder ever sees a
@@ -8,14 +8,14 @@
 //  2. Decode, to 8-bit BGR: libjpeg-turbo (JPEG; at a reduced size where
 //     Config.ReduceJPEG or Config.MaxMemory say so), libpng (PNG), OpenCV (WebP), Go
 //     (GIF, TIFF, BMP). What is transparent is laid over Config.Background.
-//  3. Resize. The whole picture is stretched to the model's input, bilinearly
+//  3. Resize. The whole image is stretched to the model's input, bilinearly
 //     between the four nearest pixels, without averaging when it shrinks
-//     (INTER_LINEAR). MobileNets were trained and measured on pictures resized
+//     (INTER_LINEAR). MobileNets were trained and measured on images resized
 //     just so; averaging (INTER_AREA) looks smoother to people, but lowers the
-//     score of what is in the picture and costs as much as decoding it
+//     score of what is in the image and costs as much as decoding it
 //     (docs/adr/0005). Stretching, unlike cropping, lets the model see
 //     everything, and is how Coral's examples feed these models.
-//  4. Pack. The small picture is turned upright as its EXIF orientation says,
+//  4. Pack. The small image is turned upright as its EXIF orientation says,
 //     put in RGB order (or is gray already), and each pixel is mapped to an
 //     element of the tensor by a table of 256 entries.
 //

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/image/tiff"
 )
 
-// scene draws an opaque picture without symmetry: smooth shades, sharp edges
+// scene draws an opaque image without symmetry: smooth shades, sharp edges
 // and a little texture.
 func scene(width, height int) *image.NRGBA {
 	img := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -69,7 +69,7 @@ func asBMP(img image.Image) []byte {
 }
 
 // Two WebP files of 8x6 pixels that OpenCV's encoder has made, at quality 90
-// and lossless, of the picture webpScene.
+// and lossless, of the image webpScene.
 var (
 	webpLossy    = must(base64.StdEncoding.DecodeString("UklGRmgAAABXRUJQVlA4IFwAAACQAgCdASoIAAYAAMASJbACdHIAtQD1/wPQBkZsAAD+73/6lxfUufpnY1ZMfhgOs/+RX8xn2pSv/9poP3Ev//r3/l69jes/9h17r/0PD3PJ4/+PwkT6f7eUS9RQAA=="))
 	webpLossless = must(base64.StdEncoding.DecodeString("UklGRi4AAABXRUJQVlA4TCIAAAAvB0ABAJmM6H9sCl/4QvQ/ICQgzPF/o2TB2f+HIiaAsHUD"))
@@ -138,7 +138,7 @@ func deflated(raw []byte) []byte {
 	})
 }
 
-// interlacedPNG encodes an opaque picture in the seven passes of Adam7.
+// interlacedPNG encodes an opaque image in the seven passes of Adam7.
 func interlacedPNG(img *image.NRGBA) []byte {
 	var raw []byte
 	w, h := img.Rect.Dx(), img.Rect.Dy()

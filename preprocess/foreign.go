@@ -21,8 +21,8 @@ var foreign = []struct {
 	{0, "GIF8", "a GIF of an unknown version"},
 	{0, "II+\x00", "a BigTIFF"},
 	{0, "MM\x00+", "a BigTIFF"},
-	{0, "v/1\x01", "an OpenEXR picture"},
-	{0, "#?R", "a Radiance HDR picture"},
+	{0, "v/1\x01", "an OpenEXR image"},
+	{0, "#?R", "a Radiance HDR image"},
 	{128, "DICM", "a DICOM file"},
 	{0, "NITF", "a NITF file"},
 	{0, "NSIF", "a NITF file"},
@@ -42,11 +42,11 @@ var foreign = []struct {
 	{0, "\xFF\x0A", "a JPEG XL"},
 	{0, "8BPS", "a Photoshop file"},
 	{0, "\x00\x00\x01\x00", "an icon"},
-	{0, "qoif", "a QOI picture"},
-	{0, "P4", "a PBM picture"},
-	{0, "P5", "a PGM picture"},
-	{0, "P6", "a PPM picture"},
-	{0, "P7", "a PAM picture"},
+	{0, "qoif", "a QOI image"},
+	{0, "P4", "a PBM image"},
+	{0, "P5", "a PGM image"},
+	{0, "P6", "a PPM image"},
+	{0, "P7", "a PAM image"},
 	{0, "\x59\xA6\x6A\x95", "a Sun raster"},
 	{0, "PK\x03\x04", "a zip archive"},
 	{0, "\x1F\x8B", "a gzip archive"},
@@ -69,7 +69,7 @@ func unknownFormat(encoded, image []byte) error {
 			continue
 		}
 		if f.name == heic {
-			return refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be a HEIC. On an iPhone or iPad choose Settings > Camera > Formats > Most Compatible, on other phones switch off the setting \"high efficiency pictures\", or send a %s file", accepted)
+			return refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be a HEIC. On an iPhone or iPad choose Settings > Camera > Formats > Most Compatible, on other phones switch off the setting \"high efficiency images\", or send a %s file", accepted)
 		}
 		return refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be %s; send a %s file", f.name, accepted)
 	}

@@ -14,8 +14,8 @@ import (
 	"edgelens/models"
 )
 
-// exactly wants the tensor of a lossless file, at the size of the picture, to
-// be the picture.
+// exactly wants the tensor of a lossless file, at the size of the image, to
+// be the image.
 func exactly(t *testing.T, p *Preprocessor, file []byte, want *image.NRGBA) {
 	t.Helper()
 	got := tensor(t, p, file, spec(want.Rect.Dx(), want.Rect.Dy(), 3, models.Uint8))
@@ -70,9 +70,9 @@ func TestTensorDecodesEveryPNG(t *testing.T) {
 		"palette of 4": drawn(image.NewPaletted(img.Rect, grays(16)), img),
 		"palette of 8": drawn(image.NewPaletted(img.Rect, grays(200)), img),
 	}
-	for name, picture := range tests {
+	for name, image := range tests {
 		t.Run(name, func(t *testing.T) {
-			exactly(t, p, asPNG(picture), overWhite(picture))
+			exactly(t, p, asPNG(image), overWhite(image))
 		})
 	}
 	t.Run("interlaced", func(t *testing.T) { exactly(t, p, interlacedPNG(img), img) })
@@ -88,7 +88,7 @@ func TestTensorDecodesWebP(t *testing.T) {
 	p := newPreprocessor(t)
 	exactly(t, p, webpLossless, webpScene())
 	exactly(t, p, riff(vp8x(0, 8, 6), bitstream(webpLossless)), webpScene())
-	// Lossy: near the picture that it was made of.
+	// Lossy: near the image that it was made of.
 	got := tensor(t, p, webpLossy, spec(8, 6, 3, models.Uint8))
 	if mean, most := difference(got, rgbOf(webpScene())); mean > 12 || most > 60 {
 		t.Errorf("lossy differs by %.1f in the mean and %d at most", mean, most)

@@ -30,7 +30,7 @@ func repairCRCs(file []byte) []byte {
 	return file
 }
 
-// soil fills memory of a picture's size and frees it, so that a decoder that
+// soil fills memory of an image's size and frees it, so that a decoder that
 // leaves pixels unwritten shows it.
 func soil(info edgelens.ImageInfo, value float64) {
 	m := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(value, value, value, 0), info.Height, info.Width, gocv.MatTypeCV8UC3)

@@ -36,7 +36,7 @@ func addSeeds(f *testing.F) {
 	}
 }
 
-// isRefusal tells whether err wraps what a bad picture may be refused with.
+// isRefusal tells whether err wraps what a bad image may be refused with.
 func isRefusal(err error) bool {
 	return errors.Is(err, edgelens.ErrBadImage) || errors.Is(err, edgelens.ErrUnsupportedFormat) || errors.Is(err, edgelens.ErrNoImage)
 }

@@ -9,8 +9,12 @@ import (
 	"image"
 	"image/color"
 	"image/gif"
+	"image/png"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/image/tiff"
@@ -78,14 +82,14 @@ func TestGIFRefusals(t *testing.T) {
 func TestTensorDecodesTIFF(t *testing.T) {
 	p := newPreprocessor(t)
 	img := scene(13, 9)
-	for name, picture := range map[string]image.Image{
+	for name, image := range map[string]image.Image{
 		"rgb": img, "alpha": translucent(13, 9), "gray": drawn(image.NewGray(img.Rect), img),
 		"gray 16": drawn(image.NewGray16(img.Rect), img), "palette": drawn(image.NewPaletted(img.Rect, grays(200)), img),
 	} {
 		for kind, options := range map[string]*tiff.Options{"plain": nil, "deflate": {Compression: tiff.Deflate, Predictor: true}} {
 			t.Run(name+", "+kind, func(t *testing.T) {
-				want := overWhite(picture)
-				got := tensor(t, p, asTIFF(picture, options), spec(13, 9, 3, models.Uint8))
+				want := overWhite(image)
+				got := tensor(t, p, asTIFF(image, options), spec(13, 9, 3, models.Uint8))
 				if _, most := difference(got, rgbOf(want)); most > 1 { // alpha is premultiplied in between
 					t.Errorf("differs by %d", most)
 				}
@@ -128,4 +132,69 @@ func TestTIFFDirectory(t *testing.T) {
 		t.Errorf("JPEG in TIFF: %v", err)
 	}
 	checkRefusal(t, withTag(withTag(file, 0x0100, 60_000), 0x0101, 60_000), DefaultConfig(), edgelens.ErrBadImage, "")
+}
+
+// TestTensorDecodesBilevelTIFF compares files as fax machines and scanners write them
+// with what Pillow 11 (libtiff 4.5) makes of each.
+func TestTensorDecodesBilevelTIFF(t *testing.T) {
+	p := newPreprocessor(t)
+	files, err := filepath.Glob("testdata/bilevel/*.tif")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			file, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reference, err := os.ReadFile(strings.TrimSuffix(name, ".tif") + ".png")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := png.Decode(bytes.NewReader(reference))
+			if err != nil {
+				t.Fatal(err)
+			}
+			exactly(t, p, file, overWhite(want))
+		})
+	}
+}
+
+// TestUnreadTIFFCodings wants a name for each coding that is not read, and for each
+// that the decoder would overlook.
+func TestUnreadTIFFCodings(t *testing.T) {
+	rgb := asTIFF(scene(12, 10), nil)
+	alpha := asTIFF(translucent(12, 10), nil)
+	deflated := asTIFF(drawn(image.NewGray(image.Rect(0, 0, 12, 10)), scene(12, 10)), &tiff.Options{Compression: tiff.Deflate})
+	fax, err := os.ReadFile("testdata/bilevel/group3_photometric1_fillorder1.tif")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"extra samples of no kind": {withTag(alpha, tagExtraSamples, 0), "fourth channel"},
+		"three channels, four":     {withTag(alpha, tagSamplesPerPixel, 3), "3 channels with the bits of 4"},
+		"JPEG":                     {withTag(rgb, tagCompression, 7), "the compression JPEG"},
+		"modified Huffman":         {withTag(fax, tagCompression, 2), "modified Huffman"},
+		"unknown compression":      {withTag(rgb, tagCompression, 4711), "the compression 4711"},
+		"CMYK":                     {withTag(alpha, tagPhotometric, 5), "CMYK"},
+		"real numbers":             {withTag(rgb, tagSampleFormat, 3), "real numbers"},
+		"planes":                   {withTag(rgb, tagPlanar, 2), "a plane for each channel"},
+		"32 bits":                  {withTag(deflated, tagBitsPerSample, 32), "32 bits"},
+		"low bit first":            {withTag(deflated, tagFillOrder, 2), "lowest bit first"},
+		"predictor, uncompressed":  {withTag(rgb, tagPredictor, 2), "predictor"},
+		"predictor of reals":       {withTag(deflated, tagPredictor, 3), "the predictor 3"},
+		"Group 3 in 2D":            {withTag(fax, tagT4Options, 1), "two dimensions"},
+		"Group 3 with fill bits":   {withTag(fax, tagT4Options, 4), "fill bits"},
+		"Group 4 in gray":          {withTag(deflated, tagCompression, 4), "more than black and white"},
+		"Group 3 with a palette":   {withTag(fax, tagPhotometric, 3), "more than black and white"},
+		"Group 4, uncompressed":    {withTag(withTag(fax, tagCompression, 4), tagT6Options, 2), "uncompressed parts"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkRefusal(t, tc.file, DefaultConfig(), edgelens.ErrUnsupportedFormat, tc.want)
+		})
+	}
 }

@@ -11,7 +11,7 @@ import (
 	"edgelens"
 )
 
-// validFiles returns a picture of every kind that the tests can make without
+// validFiles returns an image of every kind that the tests can make without
 // OpenCV, 8x6 pixels each, by "format: kind".
 func validFiles() map[string][]byte {
 	img := webpScene()

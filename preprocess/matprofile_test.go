@@ -12,7 +12,7 @@ import (
 	"edgelens/models"
 )
 
-// Every Mat that is made is closed: after good pictures, refused ones, ones
+// Every Mat that is made is closed: after good images, refused ones, ones
 // that fail in the decoder, and a Close while calls run.
 func TestMatsAreClosed(t *testing.T) {
 	before := gocv.MatProfile.Count()

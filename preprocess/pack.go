@@ -16,7 +16,7 @@ func checkSpec(dst []byte, spec models.InputSpec) error {
 	size := spec.DType.Size()
 	if size == 0 || spec.Width < 1 || spec.Height < 1 || spec.Width > mostSide || spec.Height > mostSide ||
 		(spec.Channels != 1 && spec.Channels != 3) || spec.Bytes() != spec.Width*spec.Height*spec.Channels*size {
-		return fmt.Errorf("fill the input tensor: %w: its input is not a picture (%s %v); use an image classifier", edgelens.ErrModel, spec.DType, spec.Shape)
+		return fmt.Errorf("fill the input tensor: %w: its input is not an image (%s %v); use an image classifier", edgelens.ErrModel, spec.DType, spec.Shape)
 	}
 	if err := spec.Normalization.Check(); err != nil {
 		return fmt.Errorf("fill the input tensor: %w: its normalization %w; correct mean and std in the manifest", edgelens.ErrModel, err)
@@ -30,7 +30,7 @@ func checkSpec(dst []byte, spec models.InputSpec) error {
 	return nil
 }
 
-// storedSize returns the size to which a stored picture is resized, so that it
+// storedSize returns the size to which a stored image is resized, so that it
 // fits the model once it is upright: orientations 5 to 8 lie on their side.
 func storedSize(spec models.InputSpec, orientation int) (width, height int) {
 	if orientation >= 5 {
@@ -39,7 +39,7 @@ func storedSize(spec models.InputSpec, orientation int) (width, height int) {
 	return spec.Width, spec.Height
 }
 
-// walk says where in a stored picture of width times height the pixels of the
+// walk says where in a stored image of width times height the pixels of the
 // upright one are: pixel (x, y) is number start + x*right + y*down.
 type walk struct{ start, right, down int }
 
@@ -76,7 +76,7 @@ func packBytes(dst, stored []byte, t *table) {
 	}
 }
 
-// pack fills dst, a tensor of spec in HWC order, from a small stored picture
+// pack fills dst, a tensor of spec in HWC order, from a small stored image
 // in 8-bit BGR or gray, as many channels as spec has. Elements are in the
 // little-endian order of every machine that this runs on.
 func pack(dst, stored []byte, spec models.InputSpec, orientation int, t channelTables) {

@@ -155,7 +155,7 @@ var pngSamples = [7]struct {
 	6: {4, [17]bool{8: true, 16: true}},                            // RGB and alpha
 }
 
-// readIHDR reads the dimensions into h and returns how many bytes the picture
+// readIHDR reads the dimensions into h and returns how many bytes the image
 // data has once inflated.
 func readIHDR(h *header, data []byte, limits Config) (rawBytes int64, err error) {
 	if len(data) != 13 {
@@ -178,7 +178,7 @@ func readIHDR(h *header, data []byte, limits Config) (rawBytes int64, err error)
 }
 
 // adam7 holds start and step of the columns and rows of each pass of an
-// interlaced picture (PNG 8.1).
+// interlaced image (PNG 8.1).
 var adam7 = [7]struct{ x, y, dx, dy int64 }{
 	{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2},
 }

@@ -14,9 +14,9 @@ import (
 	"edgelens/models"
 )
 
-// A Preprocessor turns encoded pictures into tensors. Its methods are safe for
+// A Preprocessor turns encoded images into tensors. Its methods are safe for
 // many goroutines; the memory of one call is some 3 bytes for each pixel of its
-// picture and the encoded bytes once more, so the caller bounds how many run
+// image and the encoded bytes once more, so the caller bounds how many run
 // at once.
 type Preprocessor struct {
 	limits  Config
@@ -50,7 +50,7 @@ func (p *Preprocessor) Close() error {
 	return nil
 }
 
-// Version names everything that decides which tensor a picture becomes: Version
+// Version names everything that decides which tensor an image becomes: Version
 // and those settings that change pixels.
 func (p *Preprocessor) Version() string { return p.version }
 
@@ -76,7 +76,7 @@ func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgel
 // in its spec's dtype. Info.SHA256 is left empty. Errors are Inspect's,
 // edgelens.ErrBadImage for what fails to decode, ErrModel for a spec or a buffer
 // that does not fit, and ErrStopping after Close. After an error the buffers hold
-// nothing of this picture, or what is right.
+// nothing of this image, or what is right.
 func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, Timings, error) {
 	begin := time.Now()
 	for _, buffer := range into {

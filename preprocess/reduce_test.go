@@ -45,7 +45,7 @@ func buffersOf(sides ...int) []models.InputBuffer {
 	return list
 }
 
-// Each tensor of a picture gets what it needs, also where it lies on its side.
+// Each tensor of an image gets what it needs, also where it lies on its side.
 func TestEighthsSuitEveryTensor(t *testing.T) {
 	for name, test := range map[string]struct {
 		orientation int

@@ -29,7 +29,7 @@ func newReducing(t testing.TB, margin float64) *Preprocessor {
 	return p
 }
 
-// smooth draws a picture without symmetry that looks alike at every size.
+// smooth draws an image without symmetry that looks alike at every size.
 func smooth(width, height int) *image.NRGBA {
 	img := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -72,7 +72,7 @@ func TestReducedPixelsAreOpenCVs(t *testing.T) {
 	}
 }
 
-// Reduced, a picture is near what it is in full, whichever way it lies, and is
+// Reduced, an image is near what it is in full, whichever way it lies, and is
 // told to be as large as it is. Measured: 1.02 at most, at an eighth.
 func TestReducedTensorIsNearTheFullOne(t *testing.T) {
 	full, reducing := newPreprocessor(t), newReducing(t, 1)
@@ -168,7 +168,7 @@ func TestReducedDecodeRefusesWhatFullDecodeDoes(t *testing.T) {
 	}
 }
 
-// The limits hold for the picture in the file, not for what is decoded of it.
+// The limits hold for the image in the file, not for what is decoded of it.
 func TestReducedDecodeKeepsTheLimits(t *testing.T) {
 	c := DefaultConfig()
 	c.ReduceJPEG, c.MaxPixels = 1, 100*100-1

@@ -32,7 +32,7 @@ func resample(in []float64, n int) []float64 {
 	return out
 }
 
-// reference computes the tensor of a picture with Go alone: rows, then columns.
+// reference computes the tensor of an image with Go alone: rows, then columns.
 func reference(src image.Image, width, height int) []byte {
 	img := image.NewNRGBA(image.Rect(0, 0, src.Bounds().Dx(), src.Bounds().Dy()))
 	draw.Draw(img, img.Rect, src, src.Bounds().Min, draw.Src)
@@ -68,7 +68,7 @@ func difference(a, b []byte) (mean float64, most int) {
 	return mean / float64(len(a)), most
 }
 
-var sizes = map[string][4]int{ // of the picture, of the tensor
+var sizes = map[string][4]int{ // of the image, of the tensor
 	"shrink":                 {300, 200, 224, 100},
 	"shrink by whole steps":  {448, 672, 224, 224},
 	"shrink a lot":           {1000, 777, 32, 32},
@@ -102,7 +102,7 @@ func TestTensorAgreesWithReference(t *testing.T) {
 // A JPEG's chroma is decoded with smooth upsampling by libjpeg-turbo and by
 // repetition in Go, and the two inverse DCTs round differently, so the bounds
 // are wider: bilinear resizing averages nothing away. Measured: 1.40 in the mean
-// and 65 at most for this picture of hard coloured edges, 0.41 and 14 for
+// and 65 at most for this image of hard coloured edges, 0.41 and 14 for
 // photographs.
 func TestTensorOfJPEGIsNearReference(t *testing.T) {
 	p := newPreprocessor(t)
@@ -141,23 +141,23 @@ func TestOrientationAgreesWithOpenCV(t *testing.T) {
 	}
 }
 
-// sharedImages returns the folder of real pictures, which are not in the repo.
+// sharedImages returns the folder of real images, which are not in the repo.
 func sharedImages(t testing.TB) string {
 	t.Helper()
 	shared := os.Getenv("EDGELENS_TEST_SHARED")
 	if shared == "" {
-		t.Skip("EDGELENS_TEST_SHARED is not set, so there are no real pictures to test with")
+		t.Skip("EDGELENS_TEST_SHARED is not set, so there are no real images to test with")
 	}
 	return filepath.Join(shared, "images")
 }
 
-func TestTensorOfRealPictures(t *testing.T) {
+func TestTensorOfRealImages(t *testing.T) {
 	dir := sharedImages(t)
 	p := newPreprocessor(t)
 	names, err := filepath.Glob(filepath.Join(dir, "*.*"))
 	more, _ := filepath.Glob(filepath.Join(dir, "*", "*.bmp"))
 	if err != nil || len(names) == 0 {
-		t.Fatalf("no pictures in %s: %v", dir, err)
+		t.Fatalf("no images in %s: %v", dir, err)
 	}
 	for _, name := range append(names, more...) {
 		t.Run(filepath.Base(name), func(t *testing.T) {

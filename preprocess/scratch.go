@@ -12,8 +12,8 @@ import (
 	"edgelens"
 )
 
-// scratch holds the small pictures of one call. Between calls it keeps their
-// memory, which OpenCV uses again for a picture of the same size and type.
+// scratch holds the small images of one call. Between calls it keeps their
+// memory, which OpenCV uses again for an image of the same size and type.
 type scratch struct {
 	resized, gray gocv.Mat
 	pixels        pixelBuffer
@@ -29,11 +29,11 @@ func (s *scratch) close() {
 	s.pixels.close()
 }
 
-// resize stretches a BGR picture to size and to the number of channels, 3 (BGR)
+// resize stretches a BGR image to size and to the number of channels, 3 (BGR)
 // or 1 (gray), and returns its pixels, row by row without gaps. They are valid
-// until s or picture is used again.
-func (s *scratch) resize(picture gocv.Mat, size image.Point, channels int) ([]byte, error) {
-	now := picture
+// until s or mat is used again.
+func (s *scratch) resize(mat gocv.Mat, size image.Point, channels int) ([]byte, error) {
+	now := mat
 	if size != image.Pt(now.Cols(), now.Rows()) {
 		if err := gocv.Resize(now, &s.resized, size, 0, 0, gocv.InterpolationLinear); err != nil {
 			return nil, resizeError(err)
@@ -57,7 +57,7 @@ func (s *scratch) resize(picture gocv.Mat, size image.Point, channels int) ([]by
 }
 
 func resizeError(err error) error {
-	return fmt.Errorf("resize the picture: %w: OpenCV refused it (%v); save the picture again and send that", edgelens.ErrBadImage, err)
+	return fmt.Errorf("resize the image: %w: OpenCV refused it (%v); save the image again and send that", edgelens.ErrBadImage, err)
 }
 
 // mostScratch bounds how many scratches wait for the next call. Each keeps
@@ -77,7 +77,7 @@ func (l *scratchList) take() (*scratch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, fmt.Errorf("take memory for the picture: %w: the preprocessing is closed; try again once the service has restarted", edgelens.ErrStopping)
+		return nil, fmt.Errorf("take memory for the image: %w: the preprocessing is closed; try again once the service has restarted", edgelens.ErrStopping)
 	}
 	if n := len(l.free); n > 0 {
 		s := l.free[n-1]

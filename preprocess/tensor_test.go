@@ -37,7 +37,7 @@ func tensor(t testing.TB, p *Preprocessor, file []byte, s models.InputSpec) []by
 	return dst
 }
 
-func TestTensorReportsThePicture(t *testing.T) {
+func TestTensorReportsTheImage(t *testing.T) {
 	p := newPreprocessor(t)
 	s := spec(4, 4, 3, models.Uint8)
 	file := asPNG(scene(64, 48))
@@ -94,7 +94,7 @@ func TestTensorTurnsUpright(t *testing.T) {
 			t.Fatal(err)
 		}
 		for orientation := 1; orientation <= 8; orientation++ {
-			// What the picture is as stored, at the size of the model's input ...
+			// What the image is as stored, at the size of the model's input ...
 			s := spec(20, 10, 3, models.Uint8)
 			width, height := storedSize(s, orientation)
 			stored := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -105,7 +105,7 @@ func TestTensorTurnsUpright(t *testing.T) {
 			want := rgbOf(upright(stored, orientation))
 			file := withOrientation(t, format, plain, orientation)
 			if got := tensor(t, p, file, s); !bytes.Equal(got, want) {
-				t.Errorf("%s, orientation %d: another picture", format, orientation)
+				t.Errorf("%s, orientation %d: another image", format, orientation)
 			}
 			if got, err := p.Inspect(file); err != nil || got != info {
 				t.Errorf("%s, orientation %d: Inspect says %+v, %v; want the stored size %+v", format, orientation, got, err, info)
@@ -139,7 +139,7 @@ func TestTensorDTypes(t *testing.T) {
 	}
 }
 
-// The two Coral models get the very bytes of a picture of their size.
+// The two Coral models get the very bytes of an image of their size.
 func TestTensorIsTheIdentityForCoralModels(t *testing.T) {
 	p := newPreprocessor(t)
 	img := scene(224, 224)
@@ -153,7 +153,7 @@ func TestTensorIsTheIdentityForCoralModels(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := tensor(t, p, asPNG(img), s); !bytes.Equal(got, rgbOf(img)) {
-			t.Errorf("%s: the tensor is not the picture", name)
+			t.Errorf("%s: the tensor is not the image", name)
 		}
 	}
 }
@@ -161,7 +161,7 @@ func TestTensorIsTheIdentityForCoralModels(t *testing.T) {
 func allRefusals() map[string]refusal {
 	all := map[string]refusal{
 		"empty": {nil, wide, edgelens.ErrNoImage, "empty"},
-		"text":  {[]byte("not a picture"), wide, edgelens.ErrUnsupportedFormat, "send a"},
+		"text":  {[]byte("not an image"), wide, edgelens.ErrUnsupportedFormat, "send a"},
 	}
 	for _, some := range []map[string]refusal{badJPEGs(), badPNGs(), badWebPs(), badBMPs()} {
 		for name, r := range some {
@@ -198,7 +198,7 @@ func TestTensorRefusesBeforeDecoding(t *testing.T) {
 	}
 }
 
-// brokenInside returns files whose headers are in order and whose picture data
+// brokenInside returns files whose headers are in order and whose image data
 // is not, so that only the decoder can tell.
 func brokenInside() map[string][]byte {
 	iend := pngChunkOf("IEND", nil)
@@ -216,9 +216,9 @@ func brokenInside() map[string][]byte {
 	}
 }
 
-// What fails in the decoder is an error too, and never shows the picture that
+// What fails in the decoder is an error too, and never shows the image that
 // came before: not in the answer, and not in the next one.
-func TestTensorNeverLeaksThePictureBefore(t *testing.T) {
+func TestTensorNeverLeaksTheImageBefore(t *testing.T) {
 	p := newPreprocessor(t)
 	s := spec(8, 6, 3, models.Uint8)
 	secret := tensor(t, p, asPNG(webpScene()), s)
@@ -234,14 +234,14 @@ func TestTensorNeverLeaksThePictureBefore(t *testing.T) {
 				t.Error("the buffer was written")
 			}
 			if got := tensor(t, p, other, s); bytes.Equal(got, secret) || !bytes.Equal(got, rgbOf(scene(8, 6))) {
-				t.Error("the next answer is not its own picture")
+				t.Error("the next answer is not its own image")
 			}
 		})
 	}
 }
 
-// Good and bad pictures at once, for models of several sizes: each call gets
-// its own verdict and its own picture.
+// Good and bad images at once, for models of several sizes: each call gets
+// its own verdict and its own image.
 func TestTensorFromManyGoroutines(t *testing.T) {
 	p := newPreprocessor(t)
 	specs := []models.InputSpec{spec(20, 10, 3, models.Uint8), spec(7, 90, 1, models.Int8), spec(33, 33, 3, models.Float32)}
@@ -250,7 +250,7 @@ func TestTensorFromManyGoroutines(t *testing.T) {
 	for _, file := range brokenInside() {
 		files = append(files, file)
 	}
-	for _, r := range []refusal{badJPEGs()["two frames"], badPNGs()["flipped bit"], badWebPs()["no picture"]} {
+	for _, r := range []refusal{badJPEGs()["two frames"], badPNGs()["flipped bit"], badWebPs()["no image"]} {
 		files = append(files, r.file)
 	}
 	type verdict struct {

@@ -23,6 +23,9 @@ func checkTIFF(b []byte, limits Config) (header, error) {
 	if _, isDNG := directory.whole(tagDNGVersion); isDNG || kind&1 != 0 || bytes.HasPrefix(b[8:], []byte("CR")) {
 		return header{}, refuse(edgelens.ErrUnsupportedFormat, "tiff", "it seems to be a camera's raw file; save it as JPEG and send that")
 	}
+	if coding := unreadTIFFCoding(directory); coding != "" {
+		return header{}, refuse(edgelens.ErrUnsupportedFormat, "tiff", "its coding is not read (%s); save it as JPEG or PNG and send that", coding)
+	}
 	config, err := tiff.DecodeConfig(bytes.NewReader(b))
 	if err != nil {
 		return header{}, tiffError("check", err)
@@ -57,6 +60,7 @@ func decodeTIFF(pixels []byte, h header, background bgrColor) error {
 	if decoded.Bounds() != image.Rect(0, 0, h.width, h.height) {
 		return fmt.Errorf("decode tiff: %w: its image has another size than its directory says; save the image again and send that", edgelens.ErrBadImage)
 	}
+	correctFax(decoded, h.data)
 	drawOver(pixels, h.width, decoded, background)
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"edgelens"
 )
 
-// admission lets a bounded number of pictures in: up to workers at work, up to
+// admission lets a bounded number of images in: up to workers at work, up to
 // queue waiting. Whoever does not fit, or would wait past its deadline, hears
 // so at once instead of waiting for nothing.
 type admission struct {

@@ -12,7 +12,7 @@ import (
 	"edgelens/recognize"
 )
 
-// takes makes every picture take this long.
+// takes makes every image take this long.
 func (b *bench) takes(d time.Duration) {
 	b.preprocessor.work = func([]byte) error { time.Sleep(d); return nil }
 }
@@ -29,13 +29,13 @@ func TestFullIsBusyAtOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(recognize.Config{Workers: test.workers, Queue: test.queue, Timeout: 10 * time.Second}, 64, 128)
 				b.takes(time.Second)
-				b.must(t, picture("the one to learn from"))
+				b.must(t, image("the one to learn from"))
 				var waiting []<-chan answer
 				for i := range test.workers + test.queue {
-					waiting = append(waiting, b.start(t.Context(), picture(fmt.Sprint("fits ", i))))
+					waiting = append(waiting, b.start(t.Context(), image(fmt.Sprint("fits ", i))))
 				}
 				synctest.Wait()
-				a := <-b.start(t.Context(), picture("one too many"))
+				a := <-b.start(t.Context(), image("one too many"))
 				var busy *edgelens.Busy
 				if !errors.As(a.err, &busy) || !errors.Is(a.err, edgelens.ErrBusy) {
 					t.Fatalf("error %v, want an *edgelens.Busy", a.err)
@@ -44,14 +44,14 @@ func TestFullIsBusyAtOnce(t *testing.T) {
 					t.Errorf("it took %v, want at once", a.after)
 				}
 				if busy.RetryAfter <= 0 || busy.RetryAfter > 5*time.Second || busy.Reason == "" {
-					t.Errorf("retry after %v (%q), want a few times the second that a picture takes", busy.RetryAfter, busy.Reason)
+					t.Errorf("retry after %v (%q), want a few times the second that an image takes", busy.RetryAfter, busy.Reason)
 				}
 				for _, done := range waiting {
 					if a := <-done; a.err != nil {
 						t.Errorf("one that fits: %v", a.err)
 					}
 				}
-				b.must(t, picture("room again"))
+				b.must(t, image("room again"))
 			})
 		})
 	}
@@ -61,13 +61,13 @@ func TestHopelessWaitIsBusyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(recognize.Config{Workers: 1, Queue: 4, Timeout: 5 * time.Second}, 64, 128)
 		b.takes(2 * time.Second)
-		b.must(t, picture("the one to learn from"))
+		b.must(t, image("the one to learn from"))
 		var waiting []<-chan answer
 		for i := range 3 { // one at work; two in the queue, for 2 s and 4 s
-			waiting = append(waiting, b.start(t.Context(), picture(fmt.Sprint(i))))
+			waiting = append(waiting, b.start(t.Context(), image(fmt.Sprint(i))))
 			synctest.Wait()
 		}
-		a := <-b.start(t.Context(), picture("would wait for 6 s"))
+		a := <-b.start(t.Context(), image("would wait for 6 s"))
 		var busy *edgelens.Busy
 		if !errors.As(a.err, &busy) || a.after != 0 {
 			t.Fatalf("error %v after %v, want an *edgelens.Busy at once", a.err, a.after)
@@ -78,18 +78,18 @@ func TestHopelessWaitIsBusyAtOnce(t *testing.T) {
 		for _, done := range waiting {
 			<-done
 		}
-		b.must(t, picture("room again"))
+		b.must(t, image("room again"))
 	})
 }
 
 func TestNeverMoreThanWorkersAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const workers, pictures = 4, 64
-		b := newBench(recognize.Config{Workers: workers, Queue: pictures, Timeout: time.Minute}, 64, 128)
+		const workers, images = 4, 64
+		b := newBench(recognize.Config{Workers: workers, Queue: images, Timeout: time.Minute}, 64, 128)
 		b.takes(10 * time.Millisecond)
 		var waiting []<-chan answer
-		for i := range pictures {
-			waiting = append(waiting, b.start(t.Context(), picture(fmt.Sprint(i))))
+		for i := range images {
+			waiting = append(waiting, b.start(t.Context(), image(fmt.Sprint(i))))
 		}
 		for _, done := range waiting {
 			if a := <-done; a.err != nil {
@@ -99,8 +99,8 @@ func TestNeverMoreThanWorkersAtATime(t *testing.T) {
 		if most := b.preprocessor.most.Load(); most != workers {
 			t.Errorf("%d at a time, want %d", most, workers)
 		}
-		if n := b.preprocessor.calls.Load(); n != pictures {
-			t.Errorf("%d computed, want %d", n, pictures)
+		if n := b.preprocessor.calls.Load(); n != images {
+			t.Errorf("%d computed, want %d", n, images)
 		}
 	})
 }
@@ -136,13 +136,13 @@ func TestSlotIsGivenBack(t *testing.T) {
 			good := *b.runner
 			test.spoil(b)
 			for range 3 {
-				r, err := b.Recognize(t.Context(), picture("cat"))
+				r, err := b.Recognize(t.Context(), image("cat"))
 				if edgelens.Code(err) != edgelens.Code(test.want) || r != nil {
 					t.Fatalf("result %v, error %v, want %v", r, err, test.want)
 				}
 			}
 			b.preprocessor.work, *b.runner = nil, good
-			b.must(t, picture("cat"))
+			b.must(t, image("cat"))
 			if err := b.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -157,7 +157,7 @@ func TestTimeout(t *testing.T) {
 	}{
 		"while waiting for a worker": {func(t *testing.T, b *bench) func() {
 			release := b.hold()
-			b.start(t.Context(), picture("in front"))
+			b.start(t.Context(), image("in front"))
 			synctest.Wait()
 			return release
 		}},
@@ -175,7 +175,7 @@ func TestTimeout(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(config, 64, 128)
 				cleanup := test.prepare(t, b)
-				a := <-b.start(t.Context(), picture("cat"))
+				a := <-b.start(t.Context(), image("cat"))
 				if !errors.Is(a.err, edgelens.ErrDeadline) {
 					t.Errorf("error %v, want ErrDeadline", a.err)
 				}
@@ -185,7 +185,7 @@ func TestTimeout(t *testing.T) {
 				synctest.Wait()
 				cleanup()
 				synctest.Wait()
-				b.must(t, picture("the slot is free again"))
+				b.must(t, image("the slot is free again"))
 			})
 		})
 	}
@@ -197,7 +197,7 @@ func TestCallersOwnDeadline(t *testing.T) {
 		release := b.hold()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		a := <-b.start(ctx, picture("cat"))
+		a := <-b.start(ctx, image("cat"))
 		if !errors.Is(a.err, edgelens.ErrDeadline) || a.after != time.Second {
 			t.Errorf("error %v after %v, want ErrDeadline after 1s", a.err, a.after)
 		}

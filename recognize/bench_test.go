@@ -31,7 +31,7 @@ func newMobileNet(cache recognize.Cache) *recognize.Service {
 }
 
 func benchmarkRecognize(b *testing.B, cache recognize.Cache) {
-	s, req := newMobileNet(cache), picture("cat")
+	s, req := newMobileNet(cache), image("cat")
 	if _, err := s.Recognize(b.Context(), req); err != nil {
 		b.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 
 func TestHitIsAFreshCopy(t *testing.T) {
 	b := newBench(oneWorker(), 64, 128)
-	first := b.must(t, picture("cat"))
+	first := b.must(t, image("cat"))
 	want := first.Clone()
 	spoil := func(r *edgelens.Result) {
 		r.Predictions[0] = edgelens.Prediction{ClassID: 99, Label: "spoilt"}
@@ -17,7 +17,7 @@ func TestHitIsAFreshCopy(t *testing.T) {
 	}
 	spoil(first)
 	for range 3 {
-		hit := b.must(t, picture("cat"))
+		hit := b.must(t, image("cat"))
 		if !hit.Cached {
 			t.Fatal("not cached")
 		}
@@ -41,13 +41,13 @@ func TestCacheKey(t *testing.T) {
 	}{
 		"nothing":                    {func(*bench, *edgelens.Request) {}, true},
 		"request id":                 {func(_ *bench, r *edgelens.Request) { r.ID = "another" }, true},
-		"face":                       {func(_ *bench, r *edgelens.Request) { r.Face = "another" }, true},
+		"face":                       {func(_ *bench, r *edgelens.Request) { r.Source = "another" }, true},
 		"top_k said as the default":  {func(_ *bench, r *edgelens.Request) { r.TopK = edgelens.DefaultTopK }, true},
 		"default model by its name":  {func(_ *bench, r *edgelens.Request) { r.Model = "fake" }, true},
 		"top_k":                      {func(_ *bench, r *edgelens.Request) { r.TopK = 1 }, false},
 		"min_score":                  {func(_ *bench, r *edgelens.Request) { r.MinScore = .1 }, false},
 		"min_score by very little":   {func(_ *bench, r *edgelens.Request) { r.MinScore = 5e-324 }, false},
-		"content":                    {func(_ *bench, r *edgelens.Request) { *r = *picture("dog") }, false},
+		"content":                    {func(_ *bench, r *edgelens.Request) { *r = *image("dog") }, false},
 		"model digest":               {func(b *bench, _ *edgelens.Request) { b.runner.spec.Digest = "sha256:4567" }, false},
 		"normalization or labels":    {func(b *bench, _ *edgelens.Request) { b.runner.spec.Variant = "another" }, false},
 		"preprocess version":         {func(b *bench, _ *edgelens.Request) { b.preprocessor.version = "2" }, false},
@@ -56,8 +56,8 @@ func TestCacheKey(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(oneWorker(), 64, 128)
-			b.must(t, picture("cat"))
-			req := picture("cat")
+			b.must(t, image("cat"))
+			req := image("cat")
 			test.change(b, req)
 			r := b.must(t, req)
 			if r.Cached != test.hit {
@@ -75,13 +75,13 @@ func TestCacheKey(t *testing.T) {
 
 func TestNoCacheNeitherReadsNorFills(t *testing.T) {
 	b := newBench(oneWorker(), 64, 128)
-	req := picture("cat")
+	req := image("cat")
 	req.NoCache = true
 	b.must(t, req)
 	if b.cache.gets != 0 || b.cache.sets != 0 {
 		t.Errorf("read %d times and filled %d times", b.cache.gets, b.cache.sets)
 	}
-	b.must(t, picture("cat")) // fills
+	b.must(t, image("cat")) // fills
 	if r := b.must(t, req); r.Cached {
 		t.Error("answered from the cache")
 	}
@@ -93,11 +93,11 @@ func TestNoCacheNeitherReadsNorFills(t *testing.T) {
 func TestFailureIsNotCached(t *testing.T) {
 	b := newBench(oneWorker(), 64, 128)
 	b.preprocessor.work = func([]byte) error { return edgelens.ErrBadImage }
-	if _, err := b.Recognize(t.Context(), picture("cat")); edgelens.Code(err) != "bad_image" {
+	if _, err := b.Recognize(t.Context(), image("cat")); edgelens.Code(err) != "bad_image" {
 		t.Fatalf("error %v, want bad_image", err)
 	}
 	b.preprocessor.work = nil
-	if r := b.must(t, picture("cat")); r.Cached {
+	if r := b.must(t, image("cat")); r.Cached {
 		t.Error("the failure was cached")
 	}
 }
@@ -110,9 +110,9 @@ func TestMissThatComesLateIsNotComputedAgain(t *testing.T) {
 		b.cache.mu.Lock()
 		b.cache.afterGet = nil
 		b.cache.mu.Unlock()
-		b.must(t, picture("cat"))
+		b.must(t, image("cat"))
 	}
-	b.must(t, picture("cat"))
+	b.must(t, image("cat"))
 	if n := b.preprocessor.calls.Load(); n != 1 {
 		t.Errorf("computed %d times, want once", n)
 	}

@@ -25,7 +25,7 @@ func TestIdenticalRequestsAreComputedOnce(t *testing.T) {
 		release := b.hold()
 		var waiting []<-chan answer
 		for range 20 {
-			waiting = append(waiting, b.start(t.Context(), picture("cat")))
+			waiting = append(waiting, b.start(t.Context(), image("cat")))
 		}
 		synctest.Wait()
 		release()
@@ -64,7 +64,7 @@ func TestEachWaiterLeavesOnItsOwn(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					cancels[i] = cancel
-					waiting[i] = b.start(ctx, picture("cat"))
+					waiting[i] = b.start(ctx, image("cat"))
 					synctest.Wait() // so that the first is the one that computes
 				}
 				for _, i := range test.leaves {
@@ -84,7 +84,7 @@ func TestEachWaiterLeavesOnItsOwn(t *testing.T) {
 					}
 				}
 				synctest.Wait()
-				if r := b.must(t, picture("cat")); !r.Cached {
+				if r := b.must(t, image("cat")); !r.Cached {
 					t.Error("the work did not fill the cache")
 				}
 				if n := b.preprocessor.calls.Load(); n != 1 {
@@ -102,7 +102,7 @@ func TestFailureReachesEveryWaiter(t *testing.T) {
 		b.preprocessor.work = func([]byte) error { <-gate; return edgelens.ErrBadImage }
 		var waiting []<-chan answer
 		for range 5 {
-			waiting = append(waiting, b.start(t.Context(), picture("cat")))
+			waiting = append(waiting, b.start(t.Context(), image("cat")))
 		}
 		synctest.Wait()
 		close(gate)
@@ -127,7 +127,7 @@ func TestNoCacheRunsOnItsOwn(t *testing.T) {
 				release := b.hold()
 				var waiting []<-chan answer
 				for _, id := range test.ids {
-					req := picture("cat")
+					req := image("cat")
 					req.ID, req.NoCache = id, true
 					waiting = append(waiting, b.start(t.Context(), req))
 				}
@@ -151,7 +151,7 @@ func TestRequestIsTheCallersAgain(t *testing.T) {
 		b := newBench(oneWorker(), 64, 128)
 		release := b.hold()
 		ctx, cancel := context.WithCancel(t.Context())
-		req := picture("cat")
+		req := image("cat")
 		done := b.start(ctx, req)
 		synctest.Wait()
 		cancel()
@@ -160,7 +160,7 @@ func TestRequestIsTheCallersAgain(t *testing.T) {
 		*req = edgelens.Request{ID: "next", MinScore: 1, NoCache: true}
 		release()
 		synctest.Wait()
-		if r := b.must(t, picture("cat")); !r.Cached || len(r.Predictions) != 2 {
+		if r := b.must(t, image("cat")); !r.Cached || len(r.Predictions) != 2 {
 			t.Errorf("cached: %v, predictions %v, want those of the request as it was", r.Cached, r.Predictions)
 		}
 	})
@@ -179,7 +179,7 @@ func TestTheBackgroundIsJoinedByNobodyElse(t *testing.T) {
 		}
 		release := b.hold()
 		behind := background.With(t.Context())
-		waiting := []<-chan answer{b.start(behind, picture("cat")), b.start(t.Context(), picture("cat")), b.start(behind, picture("cat"))}
+		waiting := []<-chan answer{b.start(behind, image("cat")), b.start(t.Context(), image("cat")), b.start(behind, image("cat"))}
 		synctest.Wait()
 		release()
 		for _, done := range waiting {
@@ -190,8 +190,8 @@ func TestTheBackgroundIsJoinedByNobodyElse(t *testing.T) {
 		if n, behind := b.preprocessor.calls.Load(), inBackground.Load(); n != 2 || behind != 1 {
 			t.Errorf("computed %d times, %d of them in the background; want 2 and 1", n, behind)
 		}
-		b.must(t, picture("cat"))
-		if _, err := b.Recognize(behind, picture("cat")); err != nil || b.preprocessor.calls.Load() != 2 {
+		b.must(t, image("cat"))
+		if _, err := b.Recognize(behind, image("cat")); err != nil || b.preprocessor.calls.Load() != 2 {
 			t.Errorf("the cache is not shared: %v", err)
 		}
 	})

@@ -8,7 +8,7 @@ import (
 
 // Config bounds the work.
 type Config struct {
-	// Workers is how many pictures are recognized at a time: those that an
+	// Workers is how many images are recognized at a time: those that an
 	// interpreter has and those that wait for one. At least 1; one more than there
 	// are interpreters is right.
 	Workers int
@@ -20,15 +20,15 @@ type Config struct {
 	// AllowStandIn has the model of image quality answer where nobody names a model
 	// and the default one is not here. Each such answer has a warning.
 	AllowStandIn bool
-	// Quality says whose pictures are judged: QualityOff, QualityTerminals or
+	// Quality says whose images are judged: QualityOff, QualityTerminals or
 	// QualityAll.
 	Quality string
 	// QualityMinScore is the probability from which on a verdict other than ok
-	// makes a picture unusable.
+	// makes an image unusable.
 	QualityMinScore float64
 }
 
-// Whose pictures the model of snapshot quality judges.
+// Whose images the model of snapshot quality judges.
 const (
 	QualityOff       = "off"
 	QualityTerminals = "terminals" // those that a device took
@@ -56,9 +56,9 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// DefaultConfig gives a picture 10 seconds; Workers and Queue follow the
+// DefaultConfig gives an image 10 seconds; Workers and Queue follow the
 // interpreters and are filled in by whoever knows them. QualityMinScore is where
-// the built-in model, asked about real photographs, took one good picture in
+// the built-in model, asked about real photographs, took one good image in
 // fifteen for a bad one and saw 83% of the worst kind (docs/adr/0016-quality.md).
 func DefaultConfig() Config {
 	return Config{Queue: -1, Timeout: 10 * time.Second, Quality: QualityTerminals, QualityMinScore: 0.7}

@@ -43,7 +43,7 @@ func (p *preprocessor) Tensors(encoded []byte, _ ...models.InputBuffer) (edgelen
 	return edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"}, 2 * time.Millisecond, time.Millisecond, nil
 }
 
-// runner has one model, which answers every picture alike.
+// runner has one model, which answers every image alike.
 type runner struct {
 	spec *models.Spec
 	raw  []byte
@@ -54,7 +54,7 @@ type runner struct {
 	others map[string]*answering
 }
 
-// answering is a model that answers every picture alike, or fails.
+// answering is a model that answers every image alike, or fails.
 type answering struct {
 	spec              *models.Spec
 	raw               []byte
@@ -160,9 +160,9 @@ func oneWorker() recognize.Config {
 	return recognize.Config{Workers: 1, Queue: 1, Timeout: 10 * time.Second}
 }
 
-// picture returns a request with this content.
-func picture(content string) *edgelens.Request {
-	return &edgelens.Request{ID: "id of " + content, Face: "test", Image: []byte(content), SHA256: sha256.Sum256([]byte(content))}
+// image returns a request with this content.
+func image(content string) *edgelens.Request {
+	return &edgelens.Request{ID: "id of " + content, Source: "test", Image: []byte(content), SHA256: sha256.Sum256([]byte(content))}
 }
 
 // answer is what a call of Recognize gave.

@@ -1,11 +1,11 @@
-// Package recognize is the path of one picture, from encoded bytes to labelled
+// Package recognize is the path of one image, from encoded bytes to labelled
 // predictions. It implements edgelens.Recognizer for every face and imports no
 // backend: the ports below say what it needs, and cmd/edgelens fits the parts.
 //
 // The way: key -> cache -> coalesce identical misses -> admit -> wait for an
 // interpreter, and on its thread decode and resize into a pooled tensor and run
 // the model -> dequantize, top-k, labels -> quality, where it is asked for ->
-// cache. A picture is decoded only when an interpreter is free, because decoded
+// cache. An image is decoded only when an interpreter is free, because decoded
 // pixels are what fills memory.
 package recognize
 
@@ -17,9 +17,9 @@ import (
 	"edgelens/models"
 )
 
-// A Preprocessor turns encoded pictures into tensors.
+// A Preprocessor turns encoded images into tensors.
 type Preprocessor interface {
-	// Version is part of the cache key: it changes whenever the same picture
+	// Version is part of the cache key: it changes whenever the same image
 	// would give another tensor.
 	Version() string
 	// Tensors checks and decodes encoded once, resizes and normalizes it into

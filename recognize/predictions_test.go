@@ -129,7 +129,7 @@ func TestPredictions(t *testing.T) {
 				spec.Activation = models.ActivationLogits
 			}
 			b.runner.spec, b.runner.raw = spec, test.raw
-			req := picture("cat")
+			req := image("cat")
 			req.TopK, req.MinScore = test.topK, test.minScore
 			r, err := b.Recognize(t.Context(), req)
 			if test.wantErr != nil {
@@ -157,7 +157,7 @@ func TestLogitsBecomeProbabilities(t *testing.T) {
 	b := newBench(oneWorker())
 	b.runner.spec, b.runner.raw = newSpec(models.Float32, classes), floats(logits...)
 	b.runner.spec.Activation = models.ActivationLogits
-	req := picture("cat")
+	req := image("cat")
 	req.TopK = edgelens.MaxTopK
 	r := b.must(t, req)
 	sum, last := 0.0, math.Inf(1)
@@ -183,7 +183,7 @@ func TestTopKIsAPrefix(t *testing.T) {
 	}
 	b := newBench(oneWorker())
 	b.runner.spec, b.runner.raw = newSpec(models.Float32, len(scores)), floats(scores...)
-	req := picture("cat")
+	req := image("cat")
 	req.TopK = len(scores)
 	all := b.must(t, req).Predictions
 	for k := 1; k < len(scores); k++ {
@@ -196,7 +196,7 @@ func TestTopKIsAPrefix(t *testing.T) {
 
 func TestResultCarriesWhatIsKnown(t *testing.T) {
 	b := newBench(oneWorker(), 64, 128)
-	req := picture("cat")
+	req := image("cat")
 	r := b.must(t, req)
 	want := edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg", SHA256: fmt.Sprintf("%x", req.SHA256)}
 	if r.Image != want {
@@ -230,7 +230,7 @@ func FuzzPredictions(f *testing.F) {
 		// A panic would be caught and logged: it counts as one all the same.
 		log := slog.New(slog.NewTextHandler(failing{t}, nil))
 		s := recognize.New(oneWorker(), &preprocessor{}, &runner{spec: spec, raw: raw}, &memory{}, log)
-		req := picture("cat")
+		req := image("cat")
 		req.TopK, req.MinScore = topK, minScore
 		r, err := s.Recognize(t.Context(), req)
 		if err != nil {

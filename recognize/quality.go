@@ -7,12 +7,12 @@ import (
 	"edgelens/models"
 )
 
-// JudgeWith names the model that judges whether pictures are usable: a
+// JudgeWith names the model that judges whether images are usable: a
 // classifier whose labels are the verdicts of edgelens.Quality. Without one no
-// picture is judged. To be called before the first Recognize.
+// image is judged. To be called before the first Recognize.
 func (s *Service) JudgeWith(model string) { s.judge = model }
 
-// judgeOf returns the spec of the model that judges the picture of a request;
+// judgeOf returns the spec of the model that judges the image of a request;
 // nil where none does, or where it cannot be had.
 func (s *Service) judgeOf(ctx context.Context, req *edgelens.Request) *models.Spec {
 	switch {
@@ -29,9 +29,9 @@ func (s *Service) judgeOf(ctx context.Context, req *edgelens.Request) *models.Sp
 	return judge
 }
 
-// judgePicture says whether a picture is usable, where raw is what the model
+// judgeImage says whether an image is usable, where raw is what the model
 // answered; nil where that cannot be said.
-func (s *Service) judgePicture(ctx context.Context, q *question, req *edgelens.Request, raw []byte, tensors []models.InputBuffer) *edgelens.Quality {
+func (s *Service) judgeImage(ctx context.Context, q *question, req *edgelens.Request, raw []byte, tensors []models.InputBuffer) *edgelens.Quality {
 	if q.twoModels() {
 		var err error
 		if raw, err = s.runner.Run(ctx, q.judge, func() ([]byte, error) { return tensors[1].Bytes, nil }); err != nil {
@@ -54,5 +54,5 @@ func (s *Service) judgePicture(ctx context.Context, q *question, req *edgelens.R
 // notJudged says so: what goes wrong with the judge costs an answer its quality,
 // not the answer.
 func (s *Service) notJudged(req *edgelens.Request, err error) {
-	s.log.Warn("a picture was not judged", "request_id", req.ID, "error", err)
+	s.log.Warn("an image was not judged", "request_id", req.ID, "error", err)
 }

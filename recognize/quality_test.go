@@ -10,7 +10,7 @@ import (
 	"edgelens/recognize"
 )
 
-// judged returns a bench with a second model, which judges pictures: ok, blurred
+// judged returns a bench with a second model, which judges images: ok, blurred
 // or dark with these probabilities, in 256ths.
 func judged(quality string, scores ...byte) *bench {
 	config := oneWorker()
@@ -42,7 +42,7 @@ func TestQuality(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := judged(test.setting, test.scores...)
-			req := picture("a door")
+			req := image("a door")
 			req.Device = test.device
 			for _, cached := range []bool{false, true} {
 				got := b.must(t, req)
@@ -57,7 +57,7 @@ func TestQuality(t *testing.T) {
 				}
 			}
 			if n := b.preprocessor.calls.Load(); n != 1 {
-				t.Errorf("the picture was decoded %d times, want once", n)
+				t.Errorf("the image was decoded %d times, want once", n)
 			}
 		})
 	}
@@ -66,13 +66,13 @@ func TestQuality(t *testing.T) {
 // Answers with a quality and without are two: neither is given for the other.
 func TestQualityIsPartOfTheKey(t *testing.T) {
 	b := judged(recognize.QualityTerminals, 0, 255, 0)
-	b.must(t, picture("a door"))
-	req := picture("a door")
+	b.must(t, image("a door"))
+	req := image("a door")
 	req.Device = "door"
 	if got := b.must(t, req); got.Cached || got.Quality == nil {
 		t.Errorf("%+v, want an answer of its own, with a quality", got)
 	}
-	if got := b.must(t, picture("a door")); !got.Cached || got.Quality != nil {
+	if got := b.must(t, image("a door")); !got.Cached || got.Quality != nil {
 		t.Errorf("%+v, want the first answer from the cache, without a quality", got)
 	}
 }
@@ -90,11 +90,11 @@ func TestAnswersWithoutTheJudge(t *testing.T) {
 			judge := b.runner.others["judge"]
 			whole := *judge
 			spoil(judge)
-			if got := b.must(t, picture("a door")); got.Quality != nil || len(got.Predictions) != 2 {
+			if got := b.must(t, image("a door")); got.Quality != nil || len(got.Predictions) != 2 {
 				t.Errorf("%+v, want predictions without a quality", got)
 			}
 			*judge = whole
-			if got := b.must(t, picture("a door")); got.Quality == nil {
+			if got := b.must(t, image("a door")); got.Quality == nil {
 				t.Errorf("%+v, want a quality once the judge is well", got)
 			}
 		})
@@ -106,7 +106,7 @@ func TestJudgeThatIsTheModel(t *testing.T) {
 	b := judged(recognize.QualityAll, 16, 240, 0)
 	runs := 0
 	b.runner.others["judge"].work = func(context.Context) { runs++ }
-	req := picture("a door")
+	req := image("a door")
 	req.Model = "judge"
 	got := b.must(t, req)
 	if got.Quality == nil || got.Quality.Verdict != edgelens.QualityBlurred || got.Predictions[0].Label != edgelens.QualityBlurred || runs != 1 {

@@ -27,7 +27,7 @@ type Service struct {
 	runner     Runner
 	cache      Cache
 	log        *slog.Logger
-	judge      string // the model that judges pictures; "" for none
+	judge      string // the model that judges images; "" for none
 
 	admission *admission
 	flights   singleflight.Group
@@ -112,12 +112,12 @@ func validate(req *edgelens.Request) error {
 	return edgelens.CheckOptions(req.TopK, req.MinScore)
 }
 
-// question is what is to be found out about a picture. It must not be changed
+// question is what is to be found out about an image. It must not be changed
 // once somebody works on it.
 type question struct {
 	key   string
 	spec  *models.Spec
-	judge *models.Spec // nil where nobody asks whether the picture is usable
+	judge *models.Spec // nil where nobody asks whether the image is usable
 	topK  int
 }
 
@@ -209,7 +209,7 @@ func (s *Service) begin() bool {
 	return true
 }
 
-// run is the way of one picture once it is clear that it must be computed. A
+// run is the way of one image once it is clear that it must be computed. A
 // panic in it is a bug of ours and must not end the process: it is logged and
 // becomes an error.
 func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (result *edgelens.Result, err error) {
@@ -230,7 +230,7 @@ func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (
 	result = &edgelens.Result{Model: q.spec.ModelRef}
 	timings, mark := edgelens.Timings{}, time.Time{}
 	// Decoded where the model runs next, which is one thread, and when it can:
-	// so there are never more decoded pictures than interpreters.
+	// so there are never more decoded images than interpreters.
 	raw, err := s.runner.Run(ctx, q.spec, func() (tensor []byte, err error) {
 		timings.Queue = time.Since(start)
 		result.Image, timings.Decode, timings.Preprocess, err = s.preprocess.Tensors(req.Image, tensors...)
@@ -253,7 +253,7 @@ func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (
 	timings.Postprocess = time.Since(mark)
 	if q.judge != nil {
 		mark = time.Now()
-		result.Quality = s.judgePicture(ctx, q, req, raw, tensors)
+		result.Quality = s.judgeImage(ctx, q, req, raw, tensors)
 		timings.Quality = time.Since(mark)
 	}
 	timings.Total = time.Since(start)
@@ -261,7 +261,7 @@ func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (
 	return result, nil
 }
 
-// borrowTensors returns the buffers that a picture is needed in: the model's and,
+// borrowTensors returns the buffers that an image is needed in: the model's and,
 // where another judges, that one's. The function gives them back.
 func (s *Service) borrowTensors(q *question) ([]models.InputBuffer, func()) {
 	first, giveBack := borrowTensor(&s.tensors, q.spec.Input)

@@ -31,7 +31,7 @@ func TestRequestIsChecked(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(oneWorker(), 64, 128)
-			req := picture("cat")
+			req := image("cat")
 			test.change(req)
 			_, err := b.Recognize(t.Context(), req)
 			if edgelens.Code(err) != edgelens.Code(test.want) {
@@ -44,7 +44,7 @@ func TestRequestIsChecked(t *testing.T) {
 func TestUnknownModelReachesTheCaller(t *testing.T) {
 	b := newBench(oneWorker(), 64, 128)
 	b.runner.describe = func() error { return fmt.Errorf("%w: nonesuch", edgelens.ErrUnknownModel) }
-	if _, err := b.Recognize(t.Context(), picture("cat")); !errors.Is(err, edgelens.ErrUnknownModel) {
+	if _, err := b.Recognize(t.Context(), image("cat")); !errors.Is(err, edgelens.ErrUnknownModel) {
 		t.Errorf("error %v, want ErrUnknownModel", err)
 	}
 	if b.cache.gets != 0 || b.preprocessor.calls.Load() != 0 {
@@ -57,11 +57,11 @@ func TestCloseRefusesNewWork(t *testing.T) {
 	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Recognize(t.Context(), picture("cat")); !errors.Is(err, edgelens.ErrStopping) {
+	if _, err := b.Recognize(t.Context(), image("cat")); !errors.Is(err, edgelens.ErrStopping) {
 		t.Errorf("error %v, want ErrStopping", err)
 	}
 	if n := b.preprocessor.calls.Load(); n != 0 {
-		t.Errorf("%d pictures were worked on after Close", n)
+		t.Errorf("%d images were worked on after Close", n)
 	}
 	if err := b.Close(t.Context()); err != nil {
 		t.Errorf("second Close: %v", err)
@@ -80,7 +80,7 @@ func TestCloseWaitsForWorkUnderWay(t *testing.T) {
 				release := b.hold()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				done := b.start(ctx, picture("cat"))
+				done := b.start(ctx, image("cat"))
 				synctest.Wait()
 				if test.callerLeaves {
 					cancel()
@@ -94,7 +94,7 @@ func TestCloseWaitsForWorkUnderWay(t *testing.T) {
 					t.Fatalf("Close returned %v with work under way", err)
 				default:
 				}
-				if _, err := b.Recognize(t.Context(), picture("dog")); !errors.Is(err, edgelens.ErrStopping) {
+				if _, err := b.Recognize(t.Context(), image("dog")); !errors.Is(err, edgelens.ErrStopping) {
 					t.Errorf("new work while closing: %v, want ErrStopping", err)
 				}
 				release()
@@ -115,7 +115,7 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(oneWorker(), 64, 128)
 		release := b.hold()
-		done := b.start(t.Context(), picture("cat"))
+		done := b.start(t.Context(), image("cat"))
 		synctest.Wait()
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

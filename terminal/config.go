@@ -38,7 +38,7 @@ type Config struct {
 	Unknown string
 	// MaxDevices is how many devices are known at most; more are refused.
 	MaxDevices int
-	// MaxWaiting is how many pictures of one device may wait; what comes then
+	// MaxWaiting is how many images of one device may wait; what comes then
 	// gets its event without a prediction.
 	MaxWaiting int
 	// Model, TopK and MinScore are those of a Request.

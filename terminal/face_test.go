@@ -76,7 +76,7 @@ func TestARecordIsOneEvent(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "mqtt/face/S1", "edgelens/v1/events/#")
-	r, image := record(1), []byte("\xff\xd8 a picture \xff\xd9")
+	r, image := record(1), []byte("\xff\xd8 an image \xff\xd9")
 	message := sluices.Record("S1", r, image)
 	c.tell(message)
 	e := c.waitForEvents("S1", 1)[0]
@@ -111,7 +111,7 @@ func TestARecordIsOneEvent(t *testing.T) {
 func TestOldRecordsAreReplayed(t *testing.T) {
 	b := startBroker(t)
 	c := b.client("c", "edgelens/v1/#")
-	kept := fungxis.Record("F1", record(1), []byte("picture"))
+	kept := fungxis.Record("F1", record(1), []byte("image"))
 	c.send(kept.Topic, string(kept.Payload), 1, true)
 	heartbeat, _ := fungxis.Heartbeat("F2", time.Now())
 	c.send(heartbeat.Topic, string(heartbeat.Payload), 1, true)
@@ -125,7 +125,7 @@ func TestOldRecordsAreReplayed(t *testing.T) {
 	}
 	old := record(2)
 	old.CapturedAt = time.Now().Add(-time.Hour)
-	c.tell(fungxis.Record("F1", old, []byte("picture")))
+	c.tell(fungxis.Record("F1", old, []byte("image")))
 	e := c.waitForEvents("F1", 2)[1]
 	if !e.Data.Replayed || e.Data.AgeMS < 3500_000 {
 		t.Errorf("an hour old: replayed %v, age %d ms", e.Data.Replayed, e.Data.AgeMS)
@@ -138,7 +138,7 @@ func TestOldRecordsAreReplayed(t *testing.T) {
 	b.start()
 	eventually(t, "it is back", s.face.Connected)
 	eventually(t, "the client is back", c.Up)
-	c.tell(fungxis.Record("F1", record(3), []byte("picture")))
+	c.tell(fungxis.Record("F1", record(3), []byte("image")))
 	if events := c.waitForEvents("F1", 3); len(events) != 3 || events[2].Data.Replayed {
 		t.Errorf("%d events, the last replayed: %v", len(events), events[len(events)-1].Data.Replayed)
 	}
@@ -170,7 +170,7 @@ func TestWhatWaitedIsReplayed(t *testing.T) {
 		func() {
 			s.stop()
 			c.say(topic, "again")
-			c.tell(fungxis.Record("F1", record(1), []byte("picture")))
+			c.tell(fungxis.Record("F1", record(1), []byte("image")))
 			s.start()
 		}, // however short: nobody knows
 	} {
@@ -242,7 +242,7 @@ func TestBadMessages(t *testing.T) {
 	if found := regexp.MustCompile(`[A-Za-z0-9+/]{200}`).FindString(log); found != "" {
 		t.Errorf("base64 in the log: %.80s", found)
 	}
-	// A record whose picture is bad is an event all the same, once.
+	// A record whose image is bad is an event all the same, once.
 	events := c.waitForEvents("F1", 3)
 	for _, e := range events {
 		if e.Data.Outcome == edgelens.OutcomeRecognized && e.Data.Image == nil || e.Data.Outcome == edgelens.OutcomeNoImage && e.Data.Reason == "" {
@@ -260,7 +260,7 @@ func TestNothingIsConfirmedBeforeItIsKept(t *testing.T) {
 	s.worker.set(func(w *worker) {
 		w.refuse = func(edgelens.Reception) error { return fmt.Errorf("write: %w", edgelens.ErrDiskFull) }
 	})
-	message := sluices.Record("S1", record(1), []byte("picture"))
+	message := sluices.Record("S1", record(1), []byte("image"))
 	message.QoS = 1
 	c.tell(message)
 	tried := func() int { s.worker.mu.Lock(); defer s.worker.mu.Unlock(); return s.worker.calls }
@@ -308,9 +308,9 @@ func TestWhatNeverCanBeKeptHoldsUpNothing(t *testing.T) {
 	})
 	// The second is tried ten times, which takes its time; not so the others'.
 	for n := range 3 {
-		c.tell(fungxis.Record("F1", record(n+1), []byte("picture")))
+		c.tell(fungxis.Record("F1", record(n+1), []byte("image")))
 	}
-	c.tell(fungxis.Record("F2", record(4), []byte("picture")))
+	c.tell(fungxis.Record("F2", record(4), []byte("image")))
 	c.waitForEvents("F2", 1)
 	equal(t, "lost", s.device("F1").Counters.Lost, 1)
 }
@@ -321,7 +321,7 @@ func TestUnknownDevices(t *testing.T) {
 	say := func(n int) {
 		heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 		c.tell(heartbeat)
-		c.tell(fungxis.Record("F1", record(n), []byte("picture")))
+		c.tell(fungxis.Record("F1", record(n), []byte("image")))
 	}
 	for name, test := range map[string]struct {
 		unknown   string
@@ -379,7 +379,7 @@ func TestAcceptedWhileARecordIsWritten(t *testing.T) {
 		}
 	})
 	c := b.client("c", "edgelens/v1/events/#")
-	c.tell(fungxis.Record("F1", record(1), []byte("picture")))
+	c.tell(fungxis.Record("F1", record(1), []byte("image")))
 	c.waitForEvents("F1", 1)
 }
 
@@ -393,10 +393,10 @@ func TestDevicesAreBounded(t *testing.T) {
 	}
 	eventually(t, "two are known", func() bool { d, _ := s.face.Devices(t.Context()); return len(d) == 2 })
 	// A serial number belongs to the dialect that used it first.
-	c.tell(fungxis.Record("X2", record(1), []byte("picture")))
+	c.tell(fungxis.Record("X2", record(1), []byte("image")))
 	c.waitForEvents("X2", 1)
-	c.say("edgelens/v1/devices/X2/snapshot", "picture")
-	c.tell(fungxis.Record("X2", record(2), []byte("picture")))
+	c.say("edgelens/v1/devices/X2/snapshot", "image")
+	c.tell(fungxis.Record("X2", record(2), []byte("image")))
 	if events := c.waitForEvents("X2", 2); len(events) != 2 || events[1].Data.Dialect != fungxi.Name {
 		t.Errorf("%d events", len(events))
 	}
@@ -439,7 +439,7 @@ func TestAGroupSharesTheLoad(t *testing.T) {
 	c := b.client("c", "edgelens/v1/#")
 	const n = 40
 	for i := range n {
-		c.tell(fungxis.Record("F1", record(i), []byte(fmt.Sprint("picture ", i))))
+		c.tell(fungxis.Record("F1", record(i), []byte(fmt.Sprint("image ", i))))
 	}
 	events := c.waitForEvents("F1", n)
 	ids := map[string]int{}
@@ -473,7 +473,7 @@ func TestAGroupGoesOnWithoutAMember(t *testing.T) {
 	c := b.client("c", "edgelens/v1/#")
 	const n = 20
 	for i := range n {
-		c.tell(fungxis.Record("F1", record(i), []byte(fmt.Sprint("picture ", i))))
+		c.tell(fungxis.Record("F1", record(i), []byte(fmt.Sprint("image ", i))))
 	}
 	c.waitForEvents("F1", n)
 }

@@ -78,7 +78,7 @@ func (b *broker) stop() { _ = b.Stop(context.Background()) }
 func (b *broker) url() string { return "mqtt://" + b.config.Listen }
 
 // site is a face with everything it needs, and a worker that sees "cat" in
-// every picture.
+// every image.
 type site struct {
 	metrics  *prometheus.Registry
 	t        testing.TB

@@ -21,7 +21,7 @@ import (
 
 const (
 	// small is up to what size a message is decoded where it comes in:
-	// heartbeats must not wait for pictures.
+	// heartbeats must not wait for images.
 	small = 4 << 10
 	// announceInterval is how often nodes of a group tell one another of a
 	// device.
@@ -322,12 +322,12 @@ func (f *Face) reception(one item, device string, entry dialect.Entry, verdict c
 		FormerID: former, RepeatsAfter: repeatsAfter, SentAgain: one.Retained || one.Duplicate,
 		Record: record, Image: entry.Image, Routes: f.parts.Routes(&record),
 		Held:       func() bool { return f.registry.quarantined(device) },
-		Job:        edgelens.JobSpec{Face: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
+		Job:        edgelens.JobSpec{Source: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
 		MaxWaiting: f.config.MaxWaiting, MaxInteractive: min(maxInteractive, f.config.MaxWaiting),
 	}
 }
 
-// maxInteractive is how many pictures of a device may wait with those of people,
+// maxInteractive is how many images of a device may wait with those of people,
 // the one that is looked at included, before the rest wait in the bulk queue: a
 // device that sends faster than can be looked at must not make the others wait.
 const maxInteractive = 2

@@ -8,7 +8,7 @@ import (
 	"edgelens"
 )
 
-// Records makes records durable, and has their pictures looked at.
+// Records makes records durable, and has their images looked at.
 type Records interface {
 	// Receive makes a record durable, once: existing is true for one that came
 	// before, of which nothing is written. Errors: edgelens.ErrDiskFull and

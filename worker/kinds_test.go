@@ -47,7 +47,7 @@ func TestOwnWorkerOnManyServers(t *testing.T) {
 	}
 }
 
-// So does a worker without a ledger, to which the pictures are lent.
+// So does a worker without a ledger, to which the images are lent.
 func TestRemoteWorkerOnManyServers(t *testing.T) {
 	for name, start := range manyServers {
 		t.Run(name, func(t *testing.T) {
@@ -64,8 +64,8 @@ func TestRemoteWorkerOnManyServers(t *testing.T) {
 				return nil
 			}})
 			s.allDone(40, edgelens.JobSucceeded)
-			if left := r.Keys(pictures); len(left) != 0 {
-				t.Errorf("pictures are left in Redis: %q", left)
+			if left := r.Keys(images); len(left) != 0 {
+				t.Errorf("images are left in Redis: %q", left)
 			}
 		})
 	}

@@ -104,7 +104,7 @@ func (q *Queue) serve(ctx context.Context, r request) answer {
 	return answer{Detail: fmt.Sprintf("there is no operation %q; is the worker of another version?", r.Op)}
 }
 
-// lendJob starts a job and puts its picture where the worker can fetch it.
+// lendJob starts a job and puts its image where the worker can fetch it.
 func (q *Queue) lendJob(ctx context.Context, r request) answer {
 	due := time.Now().Add(q.config.AttemptTimeout + lendingMargin)
 	if !q.running.lend(r.ID, lending{lease: r.Lease, due: due}) {
@@ -116,13 +116,13 @@ func (q *Queue) lendJob(ctx context.Context, r request) answer {
 		return answerTo(err)
 	}
 	q.running.setQueue(r.ID, job.Queue)
-	picture := pictureKey()
-	if err := q.redis.Set(ctx, picture, image, pictureTTL).Err(); err != nil {
+	key := imageKey()
+	if err := q.redis.Set(ctx, key, image, imageTTL).Err(); err != nil {
 		q.running.returned(r.ID, r.Lease)
-		return answerTo(errors.Join(fmt.Errorf("hand over the picture: %w", err), q.ledger.Release(ctx, r.ID, true)))
+		return answerTo(errors.Join(fmt.Errorf("hand over the image: %w", err), q.ledger.Release(ctx, r.ID, true)))
 	}
 	a := answerTo(nil)
-	a.Job, a.Picture = &job, picture
+	a.Job, a.Image = &job, key
 	return a
 }
 

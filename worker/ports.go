@@ -27,11 +27,11 @@ var ErrDone = errors.New("the job is done with")
 // Desk hands out jobs and takes down what became of them. It is safe for use
 // by many goroutines.
 type Desk interface {
-	// Start counts the attempt durably and then reads the picture. The error
+	// Start counts the attempt durably and then reads the image. The error
 	// wraps ErrDone where there is nothing to do (any more).
 	Start(ctx context.Context, id string) (edgelens.Job, []byte, error)
 	// Release puts a started job back; refund takes the attempt back too,
-	// where it was not the picture's fault.
+	// where it was not the image's fault.
 	Release(ctx context.Context, id string, refund bool) error
 	// Finish and Fail move the job to its terminal state; ErrDone where
 	// something else has.
@@ -42,7 +42,7 @@ type Desk interface {
 // Ledger keeps jobs durably. It is safe for use by many goroutines.
 type Ledger interface {
 	Desk
-	// Accept makes the job and its picture durable before it returns.
+	// Accept makes the job and its image durable before it returns.
 	// existing is true where the client's idempotency key already named the
 	// same job. The error wraps ErrConflict, ErrDiskFull or ErrBusy.
 	Accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error)

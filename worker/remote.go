@@ -55,10 +55,10 @@ func (d *remoteDesk) Start(ctx context.Context, id string) (edgelens.Job, []byte
 	if a.Job == nil {
 		return edgelens.Job{}, nil, errors.New("the accepting node started the job and did not say which; is it of another version?")
 	}
-	image, err := d.fetch(ctx, a.Picture)
+	image, err := d.fetch(ctx, a.Image)
 	if err != nil {
 		put := d.tell(context.WithoutCancel(ctx), request{Op: opRelease, ID: id, Refund: true})
-		return edgelens.Job{}, nil, errors.Join(fmt.Errorf("fetch the picture: %w", err), put)
+		return edgelens.Job{}, nil, errors.Join(fmt.Errorf("fetch the image: %w", err), put)
 	}
 	return *a.Job, image, nil
 }
@@ -147,7 +147,7 @@ func (d *remoteDesk) tell(ctx context.Context, r request) error {
 	return push(ctx, d.redis, deskKey(d.node), text, requestTTL)
 }
 
-// fetch takes the picture out of Redis. GETDEL would be one command, but Redis
+// fetch takes the image out of Redis. GETDEL would be one command, but Redis
 // 6.0 has none.
 func (d *remoteDesk) fetch(ctx context.Context, key string) ([]byte, error) {
 	var got *redis.StringCmd

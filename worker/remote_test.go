@@ -51,7 +51,7 @@ func startRemote(t *testing.T, url string, r *recognizer) func() {
 	return stop
 }
 
-const pictures = "edgelens:picture:*"
+const images = "edgelens:picture:*"
 
 func TestRemoteWorker(t *testing.T) {
 	t.Parallel()
@@ -59,12 +59,12 @@ func TestRemoteWorker(t *testing.T) {
 	s := acceptOnly(t, r, newMemory("job"), 5*time.Second)
 	s.submit(50, edgelens.QueueInteractive)
 	s.submit(50, edgelens.QueueBulk)
-	if waiting := r.Keys(pictures); len(waiting) != 0 {
-		t.Errorf("pictures of waiting jobs are in Redis: %q", waiting)
+	if waiting := r.Keys(images); len(waiting) != 0 {
+		t.Errorf("images of waiting jobs are in Redis: %q", waiting)
 	}
 	var most atomic.Int64
 	startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
-		if n := int64(len(r.Keys(pictures))); n > most.Load() {
+		if n := int64(len(r.Keys(images))); n > most.Load() {
 			most.Store(n)
 		}
 		return nil
@@ -72,10 +72,10 @@ func TestRemoteWorker(t *testing.T) {
 	s.allDone(100, edgelens.JobSucceeded)
 	const slots = 2
 	if n := most.Load(); n > slots {
-		t.Errorf("%d pictures at a time in Redis, want no more than %d slots", n, slots)
+		t.Errorf("%d images at a time in Redis, want no more than %d slots", n, slots)
 	}
-	if left := r.Keys(pictures); len(left) != 0 {
-		t.Errorf("pictures are left in Redis: %q", left)
+	if left := r.Keys(images); len(left) != 0 {
+		t.Errorf("images are left in Redis: %q", left)
 	}
 	for id := range s.ledger.jobs {
 		if job := s.ledger.job(id); job.Result.RequestID != id || job.Attempts != 1 {

@@ -16,7 +16,7 @@ const (
 	failNow fate = iota
 	// tryAgain: it may help, and counts as an attempt.
 	tryAgain
-	// putBack: it was not the picture's fault, so it counts as no attempt.
+	// putBack: it was not the image's fault, so it counts as no attempt.
 	putBack
 )
 
@@ -36,6 +36,8 @@ var fates = []struct {
 	{edgelens.ErrBadImage, failNow},
 	{edgelens.ErrUnknownModel, failNow},
 	{edgelens.ErrNotFound, failNow},
+	{edgelens.ErrFinished, failNow},
+	{edgelens.ErrInUse, failNow},
 	{edgelens.ErrConflict, failNow},
 	{edgelens.ErrNoModel, failNow},
 	{edgelens.ErrModel, failNow},

@@ -18,9 +18,9 @@ import (
 // Cluster wants it.
 
 const (
-	// answerTTL and pictureTTL bound how long Redis keeps what nobody fetches.
-	answerTTL  = time.Minute
-	pictureTTL = time.Minute
+	// answerTTL and imageTTL bound how long Redis keeps what nobody fetches.
+	answerTTL = time.Minute
+	imageTTL  = time.Minute
 	// requestTTL is how long a desk's list lives after the last request.
 	requestTTL = time.Minute
 	// longestMessage is the most bytes of JSON that are looked at: a result with
@@ -28,10 +28,10 @@ const (
 	longestMessage = 8 << 20
 	// longestName is the most bytes of a node's name or a job's id.
 	longestName = 256
-	// replyPrefix and picturePrefix begin the only keys that the other side may
+	// replyPrefix and imagePrefix begin the only keys that the other side may
 	// have us write to and read from.
-	replyPrefix   = "edgelens:reply:"
-	picturePrefix = "edgelens:picture:"
+	replyPrefix = "edgelens:reply:"
+	imagePrefix = "edgelens:picture:"
 )
 
 // operation is what a worker asks of a desk: a method of Desk.
@@ -66,9 +66,9 @@ type answer struct {
 	Detail string `json:"detail,omitempty"`
 
 	Job *edgelens.Job `json:"job,omitempty"` // opStart
-	// Picture is the key under which the picture's bytes are, to be fetched
+	// Image is the key under which the image's bytes are, to be fetched
 	// once.
-	Picture string `json:"picture,omitempty"` // opStart
+	Image string `json:"picture,omitempty"` // opStart
 }
 
 const codeDone = "done"
@@ -96,8 +96,8 @@ func parseAnswer(text string) (answer, error) {
 	if err := parseMessage(text, &a); err != nil {
 		return answer{}, err
 	}
-	if a.Picture != "" && !isKey(a.Picture, picturePrefix) {
-		return answer{}, errors.New("the key of the picture is none of a picture")
+	if a.Image != "" && !isKey(a.Image, imagePrefix) {
+		return answer{}, errors.New("the key of the image is none of an image")
 	}
 	return a, nil
 }
@@ -155,9 +155,9 @@ func (a answer) err() error {
 // together in Redis Cluster.
 func deskKey(node string) string { return "edgelens:{" + node + "}:desk" }
 
-// replyKey and pictureKey are new names, which nobody can guess.
-func replyKey() string   { return replyPrefix + rand.Text() }
-func pictureKey() string { return picturePrefix + rand.Text() }
+// replyKey and imageKey are new names, which nobody can guess.
+func replyKey() string { return replyPrefix + rand.Text() }
+func imageKey() string { return imagePrefix + rand.Text() }
 
 // payloadOf is a task's payload: which node's job it is.
 func payloadOf(node, id string) []byte { return []byte(node + "/" + id) }

@@ -68,7 +68,7 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("it would be answered on %q", r.Reply)
 		}
 		q := &Queue{ledger: noJobs{}, running: newAttempts(), config: DefaultConfig()}
-		if a := q.serve(context.Background(), r); a.Job != nil || a.Picture != "" || a.err() == nil {
+		if a := q.serve(context.Background(), r); a.Job != nil || a.Image != "" || a.err() == nil {
 			t.Errorf("%q was answered with %+v", text, a)
 		}
 		if len(q.running.lent) != 0 {
@@ -97,8 +97,8 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if a.Picture != "" && !strings.HasPrefix(a.Picture, picturePrefix) {
-			t.Errorf("%q would be taken for a picture", a.Picture)
+		if a.Image != "" && !strings.HasPrefix(a.Image, imagePrefix) {
+			t.Errorf("%q would be taken for an image", a.Image)
 		}
 		if err := a.err(); (err == nil) != (a.Code == edgelens.Code(nil)) {
 			t.Errorf("code %q is %v", a.Code, err)

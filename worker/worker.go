@@ -44,7 +44,7 @@ type Worker struct {
 	// attempt to be over, and says whose turn it is.
 	gate *gate
 	// borrowed bound the jobs of other nodes, as many as places: each from before
-	// its picture travels until it is recognized.
+	// its image travels until it is recognized.
 	borrowed chan struct{}
 	jobs     *prometheus.CounterVec
 	// stopping ends what waits for a full disk.
@@ -207,7 +207,7 @@ func (w *Worker) begin(ctx context.Context, desk Desk, id string) (job edgelens.
 }
 
 // borrow waits until another job of other nodes may be begun, so that no more
-// of their pictures travel than can be recognized. It is not a place at the gate that
+// of their images travel than can be recognized. It is not a place at the gate that
 // is taken, because a node that is slow to answer must not keep our own jobs from
 // theirs. The function gives the place back.
 func (w *Worker) borrow(ctx context.Context) (func(), error) {
@@ -234,7 +234,7 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 		return nil, fmt.Errorf("read the image of the job: %w: what was kept is not what was accepted; submit it again", edgelens.ErrBadImage)
 	}
 	req := edgelens.Request{
-		ID: job.ID, Face: "queue", Device: job.Device, Image: image, SHA256: digest,
+		ID: job.ID, Source: "job", Device: job.Device, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
 	}
 	leave, err := w.gate.enter(ctx, job.Queue == edgelens.QueueInteractive)

@@ -187,8 +187,8 @@ func (r *recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	defer r.running.Add(-1)
 	for most := r.most.Load(); now > most && !r.most.CompareAndSwap(most, now); most = r.most.Load() {
 	}
-	if req.SHA256 != sha256.Sum256(req.Image) || req.Face != "queue" {
-		return nil, fmt.Errorf("%w: the job's picture is not what was sent", edgelens.ErrInvalid)
+	if req.SHA256 != sha256.Sum256(req.Image) || req.Source != "job" {
+		return nil, fmt.Errorf("%w: the job's image is not what was sent", edgelens.ErrInvalid)
 	}
 	if r.do != nil {
 		if err := r.do(ctx, req); err != nil {
@@ -245,7 +245,7 @@ func (s *system) stop() {
 func (s *system) submit(n int, queue string) {
 	s.t.Helper()
 	for i := range n {
-		image := fmt.Appendf(nil, "picture %d", i)
+		image := fmt.Appendf(nil, "image %d", i)
 		sum := sha256.Sum256(image)
 		spec := edgelens.JobSpec{Queue: queue, SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(image))}
 		if _, _, err := s.queue.Submit(context.Background(), spec, image); err != nil {
@@ -288,7 +288,7 @@ func TestJobsAreDone(t *testing.T) {
 func TestFates(t *testing.T) {
 	permanent := []error{
 		edgelens.ErrNoImage, edgelens.ErrInvalid, edgelens.ErrTooLarge, edgelens.ErrUnsupportedFormat, edgelens.ErrBadImage,
-		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
+		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrFinished, edgelens.ErrInUse, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
 	}
 	refunded := []error{edgelens.ErrStopping, edgelens.ErrCanceled, edgelens.ErrDiskFull, edgelens.ErrStorage}
 	for _, sentinel := range append(edgelens.Sentinels(), errors.New("something nobody thought of")) {

@@ -52,7 +52,7 @@ func TestSVGIsWellFormed(t *testing.T) {
 	}
 }
 
-// count returns how many pixels of a colour there are in a part of the picture.
+// count returns how many pixels of a colour there are in a part of the image.
 func count(p image.Image, in image.Rectangle, want color.RGBA) int {
 	n := 0
 	for y := in.Min.Y; y < in.Max.Y; y++ {
@@ -71,18 +71,18 @@ func TestPNGShowsTheData(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		picture, err := png.Decode(bytes.NewReader(data))
-		if err != nil || picture.Bounds() != image.Rect(0, 0, chart.Width, chart.Height) {
+		decoded, err := png.Decode(bytes.NewReader(data))
+		if err != nil || decoded.Bounds() != image.Rect(0, 0, chart.Width, chart.Height) {
 			t.Fatal(name, err)
 		}
 		if name == "bars" {
 			half := chart.Height / 2
-			first := count(picture, image.Rect(0, 0, chart.Width, half), color.RGBA{68, 119, 170, 255})
-			second := count(picture, image.Rect(0, half, chart.Width, chart.Height), color.RGBA{68, 119, 170, 255})
+			first := count(decoded, image.Rect(0, 0, chart.Width, half), color.RGBA{68, 119, 170, 255})
+			second := count(decoded, image.Rect(0, half, chart.Width, chart.Height), color.RGBA{68, 119, 170, 255})
 			if ratio := float64(first) / float64(second); ratio < 1.8 || ratio > 2.2 {
 				t.Errorf("100 is drawn %.2f times as large as 50", ratio)
 			}
-			if count(picture, image.Rect(0, 0, 280, chart.Height), color.RGBA{30, 30, 30, 255}) == 0 {
+			if count(decoded, image.Rect(0, 0, 280, chart.Height), color.RGBA{30, 30, 30, 255}) == 0 {
 				t.Error("there are no names")
 			}
 		}

@@ -6,7 +6,7 @@ const SuitePeers = "peers"
 // The kinds of requests, for Case.Kind.
 const (
 	KindSync   = "sync"   // the whole way, past the cache
-	KindCached = "cached" // a picture that was seen before
+	KindCached = "cached" // an image that was seen before
 	KindAsync  = "async"  // a job: submit, and ask until it is done
 	KindMixed  = "mixed"  // of ten requests seven sync, two cached and one async
 )

@@ -18,7 +18,7 @@ const (
 	ModeClosed  = "closed"  // connections that each send one request after the other
 	ModeOpen    = "open"    // requests at a rate, whatever becomes of those before
 	ModeModel   = "model"   // a model alone
-	ModeStage   = "stage"   // one stage of the way of a picture
+	ModeStage   = "stage"   // one stage of the way of an image
 	ModeCeiling = "ceiling" // the whole way in a bare loop on every core
 	ModeMQTT    = "mqtt"    // terminals' records until their events
 	ModeSoak    = "soak"    // a closed loop without a pause, for the memory
@@ -73,8 +73,8 @@ type Case struct {
 	Name string `json:"name"`
 	Mode string `json:"mode"`
 	// Kind is what is asked for: sync, cached, async or mixed; or which stage.
-	Kind    string `json:"kind,omitempty"`
-	Picture string `json:"picture,omitempty"`
+	Kind  string `json:"kind,omitempty"`
+	Image string `json:"picture,omitempty"`
 	// Connections is how many a closed loop has.
 	Connections int `json:"connections,omitempty"`
 	// Rate is requests a second in an open loop; 0 where only LoadOfPeak is

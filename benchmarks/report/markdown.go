@@ -7,7 +7,7 @@ import (
 )
 
 // Markdown writes the report as it can be pasted into a README; plots are the
-// names of picture files beside it.
+// names of image files beside it.
 func (s *Summary) Markdown(w io.Writer, plots []string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## edgelens on %s\n\n", orUnknown(cell(s.Run.Board.Model)))

@@ -29,7 +29,7 @@ func (s *Summary) invokeAlone(c *Case) *Case {
 
 // peerGrid has the ratios of ours to another service; false where there is none.
 func (s *Summary) peerGrid() (grid, bool) {
-	g := grid{title: "Beside another service: same machine, picture and load, by turns; at most: what the CPU time of Invoke alone allows", rows: [][]string{
+	g := grid{title: "Beside another service: same machine, image and load, by turns; at most: what the CPU time of Invoke alone allows", rows: [][]string{
 		{"other service", "edgelens", "other", "throughput", "95% interval", "at most", "CPU, other / edgelens", "p50, other / edgelens"}}}
 	for _, c := range s.Cases {
 		ours := s.beside(c.Case)
@@ -67,12 +67,12 @@ func (s *Summary) possible(peer, ours *Case) string {
 	}
 	why := fmt.Sprintf("with this model on this machine at most %s is possible, by the CPU time of Invoke alone", most)
 	ceiling := s.Find(func(c record.Case) bool {
-		return c.Suite == record.SuitePeers && c.Kind == record.KindCeiling && c.Picture == ours.Picture && c.Model == ours.Model && c.Delegate == ours.Delegate
+		return c.Suite == record.SuitePeers && c.Kind == record.KindCeiling && c.Image == ours.Image && c.Model == ours.Model && c.Delegate == ours.Delegate
 	})
 	if most = medianRatio(peer, ceiling, CPU); most == "-" {
 		return why
 	}
-	return why + fmt.Sprintf(", and %s where the whole picture is decoded, by that of the ceiling", most)
+	return why + fmt.Sprintf(", and %s where the whole image is decoded, by that of the ceiling", most)
 }
 
 // PeerTargets judges what ours must reach beside the article's service.
@@ -92,7 +92,7 @@ func PeerTargets(s *Summary) []Target {
 		// The first that fits has the flags that are the default.
 		peer := s.Find(func(c record.Case) bool {
 			ours := s.beside(c)
-			return ours != nil && strings.Contains(c.Picture, t.size) && t.like(c, ours.Case)
+			return ours != nil && strings.Contains(c.Image, t.size) && t.like(c, ours.Case)
 		})
 		target := Target{Name: "throughput / " + t.name, Want: t.want, AtLeast: true, Unit: Ratio}
 		if peer == nil {

@@ -10,13 +10,13 @@ import (
 	"edgelens/benchmarks/report"
 )
 
-// besideFlask has ours at 10 ms a picture, and the other with the gaps given:
+// besideFlask has ours at 10 ms an image, and the other with the gaps given:
 // with the same flags, without a delegate, and with another model.
 func besideFlask(size string, same, plain, published time.Duration) *made {
 	m := newMade(5)
 	of := func(service, model, delegate, beside string) record.Case {
 		return record.Case{Suite: "peers", Name: strings.Join([]string{service, model, delegate, size}, " "), Mode: record.ModeClosed, Kind: "sync",
-			Picture: "cat_" + size, Connections: 8, Service: service, Model: model, Delegate: delegate, Beside: beside}
+			Image: "cat_" + size, Connections: 8, Service: service, Model: model, Delegate: delegate, Beside: beside}
 	}
 	ours, oursPlain := of("edgelens", "int8", "xnnpack", ""), of("edgelens", "int8", "none", "")
 	m.add(record.Case{Suite: "peers", Name: "Invoke alone", Mode: record.ModeCeiling, Kind: "invoke", Model: "int8", Delegate: "xnnpack"}, steady(5*time.Millisecond), 0.010)
@@ -62,10 +62,10 @@ func TestPeerTargets(t *testing.T) {
 // and without.
 func TestWhatIsPossible(t *testing.T) {
 	m := besideFlask("720p", 20*time.Millisecond, 100*time.Millisecond, 50*time.Millisecond)
-	m.add(record.Case{Suite: "peers", Name: "ceiling cat_720p", Mode: record.ModeCeiling, Kind: "ceiling", Picture: "cat_720p", Model: "int8", Delegate: "xnnpack"}, steady(8*time.Millisecond), 0.015)
+	m.add(record.Case{Suite: "peers", Name: "ceiling cat_720p", Mode: record.ModeCeiling, Kind: "ceiling", Image: "cat_720p", Model: "int8", Delegate: "xnnpack"}, steady(8*time.Millisecond), 0.015)
 	targets := report.PeerTargets(report.Summarize(&m.Records))
 	for i, want := range map[int][2]string{0: {"3.00 x", "2.00 x"}, 2: {"8.00 x", "5.33 x"}} {
-		if why := targets[i].Why; !strings.Contains(why, "at most "+want[0]) || !strings.Contains(why, want[1]+" where the whole picture is decoded") {
+		if why := targets[i].Why; !strings.Contains(why, "at most "+want[0]) || !strings.Contains(why, want[1]+" where the whole image is decoded") {
 			t.Errorf("%s: %q, want %q", targets[i].Name, why, want)
 		}
 	}

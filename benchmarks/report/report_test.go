@@ -58,10 +58,10 @@ func (m *made) add(c record.Case, gap func(run int) time.Duration, cpuEach float
 func steady(gap time.Duration) func(int) time.Duration { return func(int) time.Duration { return gap } }
 
 var (
-	sync720   = record.Case{Suite: "http", Name: "sync cat_720p c8", Mode: record.ModeClosed, Kind: "sync", Picture: "cat_720p", Connections: 8}
-	cached720 = record.Case{Suite: "http", Name: "cached cat_720p c8", Mode: record.ModeClosed, Kind: "cached", Picture: "cat_720p", Connections: 8}
-	open720   = record.Case{Suite: "http", Name: "sync cat_720p at 70%", Mode: record.ModeOpen, Kind: "sync", Picture: "cat_720p", LoadOfPeak: 0.7}
-	ceiling   = record.Case{Suite: "pipeline", Name: "ceiling cat_720p", Mode: record.ModeCeiling, Picture: "cat_720p"}
+	sync720   = record.Case{Suite: "http", Name: "sync cat_720p c8", Mode: record.ModeClosed, Kind: "sync", Image: "cat_720p", Connections: 8}
+	cached720 = record.Case{Suite: "http", Name: "cached cat_720p c8", Mode: record.ModeClosed, Kind: "cached", Image: "cat_720p", Connections: 8}
+	open720   = record.Case{Suite: "http", Name: "sync cat_720p at 70%", Mode: record.ModeOpen, Kind: "sync", Image: "cat_720p", LoadOfPeak: 0.7}
+	ceiling   = record.Case{Suite: "pipeline", Name: "ceiling cat_720p", Mode: record.ModeCeiling, Image: "cat_720p"}
 )
 
 func TestSummary(t *testing.T) {
@@ -136,7 +136,7 @@ func TestTargets(t *testing.T) {
 
 // addSoak gives ten runs of that long under full load, and the memory after each.
 func (m *made) addSoak(window time.Duration, memory func(run int) float64) {
-	c := record.Case{Suite: "http", Name: "soak", Mode: record.ModeSoak, Kind: "sync", Picture: "all", Runs: 10}
+	c := record.Case{Suite: "http", Name: "soak", Mode: record.ModeSoak, Kind: "sync", Image: "all", Runs: 10}
 	m.Run.Cases = append(m.Run.Cases, c)
 	for run := 1; run <= c.Runs; run++ {
 		begin := time.Duration(run) * time.Hour

@@ -44,7 +44,7 @@ func Targets(s *Summary) []Target {
 	var targets []Target
 	for _, size := range []string{"720p", "1080p"} {
 		ceiling := s.Find(func(c record.Case) bool {
-			return c.Suite != record.SuitePeers && c.Mode == record.ModeCeiling && strings.Contains(c.Picture, size)
+			return c.Suite != record.SuitePeers && c.Mode == record.ModeCeiling && strings.Contains(c.Image, size)
 		})
 		sync := s.Find(closed(record.KindSync, size))
 		targets = append(targets,
@@ -53,7 +53,7 @@ func Targets(s *Summary) []Target {
 	}
 	for _, size := range []string{"720p", "1080p"} {
 		open := s.Find(func(c record.Case) bool {
-			return c.Mode == record.ModeOpen && strings.Contains(c.Picture, size) && c.LoadOfPeak > 0.69 && c.LoadOfPeak < 0.71
+			return c.Mode == record.ModeOpen && strings.Contains(c.Image, size) && c.LoadOfPeak > 0.69 && c.LoadOfPeak < 0.71
 		})
 		targets = append(targets, judge(Target{Name: "p99 / p50 at 70% of peak, open loop, " + size, Want: 2.5, Unit: Ratio}, open, Tail))
 	}
@@ -69,7 +69,7 @@ func Targets(s *Summary) []Target {
 
 func closed(kind, size string) func(record.Case) bool {
 	return func(c record.Case) bool {
-		return c.Suite != record.SuitePeers && c.Mode == record.ModeClosed && c.Kind == kind && c.Connections == TargetConnections && strings.Contains(c.Picture, size)
+		return c.Suite != record.SuitePeers && c.Mode == record.ModeClosed && c.Kind == kind && c.Connections == TargetConnections && strings.Contains(c.Image, size)
 	}
 }
 

@@ -25,7 +25,7 @@ var sections = []struct {
 	metrics     []string
 }{
 	{record.ModeModel, "Model alone (ms; all interpreters at a time)", []string{"init", "first inference", "warmup", "min", "mean", "std", P50, "p90", "p95", P99, Throughput, "memory init", "memory overall", File}},
-	{record.ModeStage, "Stages of the way of a picture, on one core", []string{"mean", P50, "p90", "p95", P99}},
+	{record.ModeStage, "Stages of the way of an image, on one core", []string{"mean", P50, "p90", "p95", P99}},
 	{record.ModeCeiling, "Ceiling: decode, resize and Invoke in a bare loop on every core, or Invoke alone", []string{Throughput, CPU, P50, P99}},
 	{ModeStart, "Start of the service", []string{Ready, Idle}},
 	{record.ModeClosed, "Closed loop: N connections, one request after the other", []string{Throughput, CPU, Memory, P50, "p95", P99}},

@@ -32,7 +32,7 @@ type Config struct {
 	Target string
 	// Images are files and folders of them; none has images drawn.
 	Images []string
-	// HTTP are the loads; its Pictures and Seed are filled in.
+	// HTTP are the loads; its Images and Seed are filled in.
 	HTTP suite.HTTPConfig
 	// Soak is how long the service is under full load at the end; 0 for not at all.
 	Soak time.Duration

@@ -129,7 +129,7 @@ func (r *run) pipelineTasks(ctx context.Context) ([]suite.Task, error) {
 		return nil, err
 	}
 	cores := r.config.Settings.Inference.InterpretersOrCores()
-	return suite.PipelineTasks(r.pictures, cores, !r.config.NoStages, r.pipeline(model)), nil
+	return suite.PipelineTasks(r.images, cores, !r.config.NoStages, r.pipeline(model)), nil
 }
 
 // pipeline is that of the settings with a model.

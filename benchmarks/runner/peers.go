@@ -23,7 +23,7 @@ const peerWidth, peerHeight = 512, 384
 // peerTasks starts the services that are compared. All of them are there from
 // the first round to the last: those that have no load wait for a request.
 func (r *run) peerTasks(ctx context.Context) ([]suite.Task, error) {
-	pictures, err := peerPictures(r.pictures)
+	images, err := peerImages(r.images)
 	if err != nil {
 		return nil, err
 	}
@@ -43,20 +43,20 @@ func (r *run) peerTasks(ctx context.Context) ([]suite.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	others, err := r.others(ctx, pictures, ours, same, published)
+	others, err := r.others(ctx, images, ours, same, published)
 	if err != nil {
 		return nil, err
 	}
 	cores, pipeline := r.config.Settings.Inference.InterpretersOrCores(), r.pipeline(same)
 	tasks := []suite.Task{suite.InvokeAlone(same.Name, ours.Delegate, cores, pipeline)}
-	tasks = append(tasks, suite.PeerCeilings(pictures, same.Name, ours.Delegate, cores, pipeline)...)
-	return append(tasks, suite.Peers(pictures, append([]*suite.Contender{ours}, others...), report.TargetConnections)...), nil
+	tasks = append(tasks, suite.PeerCeilings(images, same.Name, ours.Delegate, cores, pipeline)...)
+	return append(tasks, suite.Peers(images, append([]*suite.Contender{ours}, others...), report.TargetConnections)...), nil
 }
 
 // others starts those beside ours: the other service with the same model and
 // flags, the same as published, and both without a delegate where there is one.
-// With either model it must see in pictures that were given what ours sees.
-func (r *run) others(ctx context.Context, pictures []suite.Picture, ours *suite.Contender, same, published models.Model) ([]*suite.Contender, error) {
+// With either model it must see in images that were given what ours sees.
+func (r *run) others(ctx context.Context, images []suite.Image, ours *suite.Contender, same, published models.Model) ([]*suite.Contender, error) {
 	peer, err := r.peer(ctx, same, ours.Delegate, ours)
 	if err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func (r *run) others(ctx context.Context, pictures []suite.Picture, ours *suite.
 		return nil, err
 	}
 	if len(r.config.Images) == 0 {
-		r.record.Peer += "; answers were not compared: nothing is to be seen in made-up pictures"
-	} else if err := errors.Join(suite.Agree(ctx, pictures, ours, peer), r.agreeAsPublished(ctx, pictures, asPublished, published)); err != nil {
+		r.record.Peer += "; answers were not compared: nothing is to be seen in made-up images"
+	} else if err := errors.Join(suite.Agree(ctx, images, ours, peer), r.agreeAsPublished(ctx, images, asPublished, published)); err != nil {
 		return nil, err
 	}
 	if ours.Delegate == inference.DelegateNone {
@@ -82,7 +82,7 @@ func (r *run) others(ctx context.Context, pictures []suite.Picture, ours *suite.
 }
 
 // agreeAsPublished has ours run the published model for as long as it is asked.
-func (r *run) agreeAsPublished(ctx context.Context, pictures []suite.Picture, peer *suite.Contender, published models.Model) error {
+func (r *run) agreeAsPublished(ctx context.Context, images []suite.Image, peer *suite.Contender, published models.Model) error {
 	ours, err := r.contender(ctx, published, inference.DelegateNone)
 	if err != nil {
 		return err
@@ -90,14 +90,14 @@ func (r *run) agreeAsPublished(ctx context.Context, pictures []suite.Picture, pe
 	last := len(r.ends) - 1
 	end := r.ends[last]
 	r.ends = r.ends[:last]
-	return errors.Join(suite.Agree(ctx, pictures, ours, peer), end())
+	return errors.Join(suite.Agree(ctx, images, ours, peer), end())
 }
 
-// peerPictures are one of 720 lines where there is one, and the same smaller.
-func peerPictures(pictures []suite.Picture) ([]suite.Picture, error) {
-	i := max(0, slices.IndexFunc(pictures, func(p suite.Picture) bool { return strings.Contains(p.Name, "720p") }))
-	small, err := suite.Resized(pictures[i], peerWidth, peerHeight)
-	return []suite.Picture{pictures[i], small}, err
+// peerImages are one of 720 lines where there is one, and the same smaller.
+func peerImages(images []suite.Image) ([]suite.Image, error) {
+	i := max(0, slices.IndexFunc(images, func(p suite.Image) bool { return strings.Contains(p.Name, "720p") }))
+	small, err := suite.Resized(images[i], peerWidth, peerHeight)
+	return []suite.Image{images[i], small}, err
 }
 
 // contender starts a service of ours.

@@ -19,9 +19,9 @@ import (
 
 // run holds what a benchmark has started, until close. It is for one goroutine.
 type run struct {
-	config   Config
-	pictures []suite.Picture
-	record   *record.Run
+	config Config
+	images []suite.Image
+	record *record.Run
 	// cases and figures were measured while the service was started.
 	cases   []record.Case
 	figures []record.Figure
@@ -34,7 +34,7 @@ func Run(ctx context.Context, c Config, progress io.Writer) (dir string, err err
 	if err := c.Validate(); err != nil {
 		return "", err
 	}
-	pictures, err := readPictures(c.Images)
+	images, err := readImages(c.Images)
 	if err != nil {
 		return "", err
 	}
@@ -42,7 +42,7 @@ func Run(ctx context.Context, c Config, progress io.Writer) (dir string, err err
 	if err != nil {
 		return "", err
 	}
-	r := &run{config: c, pictures: pictures, record: recorded}
+	r := &run{config: c, images: images, record: recorded}
 	defer func() { err = errors.Join(err, r.close()) }()
 	tasks, err := r.tasks(ctx)
 	if err != nil {
@@ -128,24 +128,24 @@ func (r *run) tasks(ctx context.Context) ([]suite.Task, error) {
 		}
 		tasks = append(tasks, more...)
 	}
-	r.byPicture(tasks)
+	r.byImage(tasks)
 	return tasks, nil
 }
 
-// byPicture puts the ceiling of a picture beside its loads: what is compared is
+// byImage puts the ceiling of an image beside its loads: what is compared is
 // to be measured at nearly the same time. The model comes first, terminals and other services last.
-func (r *run) byPicture(tasks []suite.Task) {
+func (r *run) byImage(tasks []suite.Task) {
 	place := func(t suite.Task) int {
 		switch t.Case.Suite {
 		case "model":
 			return -1
 		case "mqtt", record.SuitePeers:
-			return len(r.pictures) + 1
+			return len(r.images) + 1
 		}
-		if i := slices.IndexFunc(r.pictures, func(p suite.Picture) bool { return p.Name == t.Case.Picture }); i >= 0 {
+		if i := slices.IndexFunc(r.images, func(p suite.Image) bool { return p.Name == t.Case.Image }); i >= 0 {
 			return i
 		}
-		return len(r.pictures) // all of them together
+		return len(r.images) // all of them together
 	}
 	slices.SortStableFunc(tasks, func(x, y suite.Task) int { return place(x) - place(y) })
 }

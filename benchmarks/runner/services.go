@@ -25,10 +25,10 @@ func (r *run) httpTasks(ctx context.Context) ([]suite.Task, error) {
 		return nil, err
 	}
 	c := r.config.HTTP
-	c.Pictures, c.Seed = r.pictures, r.config.Seed
+	c.Images, c.Seed = r.images, r.config.Seed
 	tasks := suite.HTTP(c, service)
 	if r.config.Soak > 0 {
-		tasks = append(tasks, suite.SoakTask(service, r.pictures, slices.Max(c.Connections), r.config.Soak))
+		tasks = append(tasks, suite.SoakTask(service, r.images, slices.Max(c.Connections), r.config.Soak))
 	}
 	return tasks, nil
 }
@@ -77,7 +77,7 @@ func (r *run) mqttTasks(ctx context.Context) ([]suite.Task, error) {
 	}
 	r.ends = append(r.ends, end)
 	return suite.MQTT(suite.MQTTConfig{
-		Broker: broker, Terminals: r.config.Terminals, Rate: r.config.TerminalRate, Pictures: r.pictures, Seed: r.config.Seed, EventTimeout: eventTimeout,
+		Broker: broker, Terminals: r.config.Terminals, Rate: r.config.TerminalRate, Images: r.images, Seed: r.config.Seed, EventTimeout: eventTimeout,
 	}, own), nil
 }
 

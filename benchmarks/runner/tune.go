@@ -62,16 +62,16 @@ func Tune(ctx context.Context, c TuneConfig, out, progress io.Writer) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
-	pictures, err := readPictures(c.Images)
+	images, err := readImages(c.Images)
 	if err != nil {
 		return err
 	}
 	if len(c.Images) == 0 {
-		pictures = pictures[:1]
+		images = images[:1]
 	}
 	tried, err := tune.Search(ctx, tuneCandidates(runtime.NumCPU()), c.Rounds, func(ctx context.Context, s suite.ModelSetting) (float64, error) {
 		fmt.Fprintf(progress, "%s, %d x %d threads\n", s.Delegate, s.Interpreters, s.Threads) // progress only
-		return c.measure(ctx, s, pictures)
+		return c.measure(ctx, s, images)
 	})
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (c TuneConfig) flagsFor(s suite.ModelSetting) []string {
 }
 
 // measure starts a service with these settings and returns how good it is.
-func (c TuneConfig) measure(ctx context.Context, s suite.ModelSetting, pictures []suite.Picture) (value float64, err error) {
+func (c TuneConfig) measure(ctx context.Context, s suite.ModelSetting, images []suite.Image) (value float64, err error) {
 	service := c.Service
 	service.Flags = c.flagsFor(s)
 	own, end, err := service.start(ctx, "--mqtt-listen=")
@@ -123,13 +123,13 @@ func (c TuneConfig) measure(ctx context.Context, s suite.ModelSetting, pictures 
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	if c.Goal == GoalLatency {
-		result, err := suite.Once(ctx, own, pictures, 1, c.Window)
+		result, err := suite.Once(ctx, own, images, 1, c.Window)
 		if err != nil {
 			return 0, err
 		}
 		return -float64(result.Latency.ValueAtQuantile(95)) / 1000, nil
 	}
-	result, err := suite.Once(ctx, own, pictures, c.Connections, c.Window)
+	result, err := suite.Once(ctx, own, images, c.Connections, c.Window)
 	if err != nil {
 		return 0, err
 	}

@@ -28,16 +28,16 @@ func NewClient(connections int) *http.Client {
 	}
 }
 
-// caller sends pictures to a service in turn; it is a load.Target.
+// caller sends images to a service in turn; it is a load.Target.
 type caller struct {
-	client   *http.Client
-	base     string
-	kind     string
-	pictures []Picture
+	client *http.Client
+	base   string
+	kind   string
+	images []Image
 }
 
 func (c *caller) Do(ctx context.Context, worker, n int) (string, time.Duration) {
-	picture := c.pictures[(worker+n)%len(c.pictures)].Data
+	image := c.images[(worker+n)%len(c.images)].Data
 	kind := c.kind
 	if kind == record.KindMixed {
 		kind = mixed(worker + n)
@@ -46,11 +46,11 @@ func (c *caller) Do(ctx context.Context, worker, n int) (string, time.Duration) 
 	var err error
 	switch kind {
 	case record.KindCached:
-		retryAfter, err = c.recognize(ctx, "/api/recognize_cached", picture, "HIT")
+		retryAfter, err = c.recognize(ctx, "/api/recognize_cached", image, "HIT")
 	case record.KindAsync:
-		retryAfter, err = c.job(ctx, picture)
+		retryAfter, err = c.job(ctx, image)
 	default:
-		retryAfter, err = c.recognize(ctx, "/api/recognize?cache=false", picture, "BYPASS")
+		retryAfter, err = c.recognize(ctx, "/api/recognize?cache=false", image, "BYPASS")
 	}
 	if err != nil {
 		return err.Error(), retryAfter
@@ -74,8 +74,8 @@ type badStatus string
 func (s badStatus) Error() string { return string(s) }
 
 // recognize expects the answer from the cache, or past it.
-func (c *caller) recognize(ctx context.Context, path string, picture []byte, wantCache string) (time.Duration, error) {
-	answer, err := c.exchange(ctx, http.MethodPost, path, picture, nil)
+func (c *caller) recognize(ctx context.Context, path string, image []byte, wantCache string) (time.Duration, error) {
+	answer, err := c.exchange(ctx, http.MethodPost, path, image, nil)
 	switch {
 	case err != nil:
 		return 0, err
@@ -88,11 +88,11 @@ func (c *caller) recognize(ctx context.Context, path string, picture []byte, wan
 }
 
 // job submits a job and asks for it until it is done.
-func (c *caller) job(ctx context.Context, picture []byte) (time.Duration, error) {
+func (c *caller) job(ctx context.Context, image []byte) (time.Duration, error) {
 	var accepted struct {
 		StatusURL string `json:"status_url"`
 	}
-	answer, err := c.exchange(ctx, http.MethodPost, "/api/recognize_async?cache=false", picture, &accepted)
+	answer, err := c.exchange(ctx, http.MethodPost, "/api/recognize_async?cache=false", image, &accepted)
 	if err != nil {
 		return 0, err
 	}
@@ -155,13 +155,13 @@ func (c *caller) exchange(ctx context.Context, method, path string, body []byte,
 
 // check asks once, so that a mistake is told before anything is measured.
 func (c *caller) check(ctx context.Context) error {
-	for _, picture := range c.pictures {
-		a, err := c.exchange(ctx, http.MethodPost, "/api/recognize?cache=false", picture.Data, nil)
+	for _, image := range c.images {
+		a, err := c.exchange(ctx, http.MethodPost, "/api/recognize?cache=false", image.Data, nil)
 		if err != nil {
-			return fmt.Errorf("ask %s about %s: %w", c.base, picture.Name, err)
+			return fmt.Errorf("ask %s about %s: %w", c.base, image.Name, err)
 		}
 		if a.status != http.StatusOK {
-			return fmt.Errorf("%w: %s answers %d to picture %s; it must be one that it recognizes", edgelens.ErrInvalid, c.base, a.status, picture.Name)
+			return fmt.Errorf("%w: %s answers %d to image %s; it must be one that it recognizes", edgelens.ErrInvalid, c.base, a.status, image.Name)
 		}
 	}
 	return nil

@@ -21,8 +21,8 @@ type Service interface {
 
 // HTTPConfig is which loads there are.
 type HTTPConfig struct {
-	Pictures []Picture
-	// Together has one case with all pictures in turn, in place of one for each.
+	Images []Image
+	// Together has one case with all images in turn, in place of one for each.
 	Together    bool
 	Kinds       []string
 	Connections []int
@@ -38,9 +38,9 @@ type HTTPConfig struct {
 
 // HTTP returns the tasks for a service.
 func HTTP(c HTTPConfig, service Service) []Task {
-	sets := map[string][]Picture{}
+	sets := map[string][]Image{}
 	var names []string
-	for _, p := range c.Pictures {
+	for _, p := range c.Images {
 		name := p.Name
 		if c.Together {
 			name = "all"
@@ -90,12 +90,12 @@ func (p *peak) get() float64 {
 	return p.rate
 }
 
-func closedTask(service Service, kind, name string, pictures []Picture, connections int, peak *peak) Task {
-	target := &caller{client: NewClient(connections), base: service.URL(), kind: kind, pictures: pictures}
+func closedTask(service Service, kind, name string, images []Image, connections int, peak *peak) Task {
+	target := &caller{client: NewClient(connections), base: service.URL(), kind: kind, images: images}
 	checked := false
 	return Task{
 		Case: record.Case{Suite: "http", Name: fmt.Sprintf("%s %s c%d", kind, name, connections), Mode: record.ModeClosed,
-			Kind: kind, Picture: name, Connections: connections},
+			Kind: kind, Image: name, Connections: connections},
 		Do: func(ctx context.Context, round *Round) error {
 			if !checked {
 				if err := target.check(ctx); err != nil {
@@ -117,18 +117,18 @@ func closedTask(service Service, kind, name string, pictures []Picture, connecti
 // soakRuns is how often the memory is looked at during a soak.
 const soakRuns = 10
 
-// SoakTask loads a service with all pictures in turn for that long, without a
+// SoakTask loads a service with all images in turn for that long, without a
 // pause worth the name, and looks at its memory ten times.
-func SoakTask(service Service, pictures []Picture, connections int, length time.Duration) Task {
-	task := closedTask(service, record.KindSync, "all", pictures, connections, &peak{})
+func SoakTask(service Service, images []Image, connections int, length time.Duration) Task {
+	task := closedTask(service, record.KindSync, "all", images, connections, &peak{})
 	task.Case.Name = fmt.Sprintf("%s all c%d for %v", record.KindSync, connections, length)
 	task.Case.Mode, task.Case.Runs, task.Window = record.ModeSoak, soakRuns, length/soakRuns
 	return task
 }
 
-func openTask(c HTTPConfig, service Service, name string, pictures []Picture, which record.Case, peak *peak) Task {
-	target := &caller{client: NewClient(c.OpenConnections), base: service.URL(), kind: record.KindSync, pictures: pictures}
-	which.Suite, which.Mode, which.Kind, which.Picture, which.Arrivals = "http", record.ModeOpen, record.KindSync, name, c.Arrivals
+func openTask(c HTTPConfig, service Service, name string, images []Image, which record.Case, peak *peak) Task {
+	target := &caller{client: NewClient(c.OpenConnections), base: service.URL(), kind: record.KindSync, images: images}
+	which.Suite, which.Mode, which.Kind, which.Image, which.Arrivals = "http", record.ModeOpen, record.KindSync, name, c.Arrivals
 	which.Connections = c.OpenConnections
 	which.Name = fmt.Sprintf("%s %s at %s", record.KindSync, name, which.Name)
 	return Task{Case: which, Do: func(ctx context.Context, round *Round) error {
@@ -173,8 +173,8 @@ func underLoad(ctx context.Context, service Service, round *Round, loop func() (
 
 // Once loads a service in a closed loop of kind sync, past a short warm-up, and
 // keeps no records.
-func Once(ctx context.Context, service Service, pictures []Picture, connections int, window time.Duration) (*load.Result, error) {
-	target := &caller{client: NewClient(connections), base: service.URL(), kind: record.KindSync, pictures: pictures}
+func Once(ctx context.Context, service Service, images []Image, connections int, window time.Duration) (*load.Result, error) {
+	target := &caller{client: NewClient(connections), base: service.URL(), kind: record.KindSync, images: images}
 	defer target.client.CloseIdleConnections()
 	if err := target.check(ctx); err != nil {
 		return nil, err

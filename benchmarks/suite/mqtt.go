@@ -16,9 +16,9 @@ type MQTTConfig struct {
 	// Terminals are how many there are, in one case after the other.
 	Terminals []int
 	// Rate is records a second of all together.
-	Rate     float64
-	Pictures []Picture
-	Seed     uint64
+	Rate   float64
+	Images []Image
+	Seed   uint64
 	// EventTimeout is how long events are awaited once all records were sent.
 	EventTimeout time.Duration
 }

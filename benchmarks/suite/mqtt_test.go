@@ -94,7 +94,7 @@ func publishEvents(t *testing.T, broker session.Address, outcomes map[string]str
 }
 
 func mqttConfig(broker session.Address) suite.MQTTConfig {
-	return suite.MQTTConfig{Broker: broker, Terminals: []int{3}, Rate: 300, Pictures: suite.MadePictures()[:1], Seed: 1, EventTimeout: 2 * time.Second}
+	return suite.MQTTConfig{Broker: broker, Terminals: []int{3}, Rate: 300, Images: suite.MadeImages()[:1], Seed: 1, EventTimeout: 2 * time.Second}
 }
 
 func TestMQTTSuite(t *testing.T) {

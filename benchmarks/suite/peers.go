@@ -34,30 +34,30 @@ type Contender struct {
 }
 
 // caseName is unique within the suite.
-func (c *Contender) caseName(picture string) string {
-	return fmt.Sprintf("%s, %s %s, %s", c.Who, c.Model, c.Delegate, picture)
+func (c *Contender) caseName(image string) string {
+	return fmt.Sprintf("%s, %s %s, %s", c.Who, c.Model, c.Delegate, image)
 }
 
-// Peers returns the tasks: closed loops, picture by picture, the contenders one
+// Peers returns the tasks: closed loops, image by image, the contenders one
 // right after the other. All are asked by the same client with the same bytes:
 // a form with the field file, at POST /api/recognize.
-func Peers(pictures []Picture, contenders []*Contender, connections int) []Task {
+func Peers(images []Image, contenders []*Contender, connections int) []Task {
 	var tasks []Task
-	for _, picture := range pictures {
+	for _, image := range images {
 		for _, c := range contenders {
-			which := record.Case{Suite: record.SuitePeers, Name: c.caseName(picture.Name), Mode: record.ModeClosed, Kind: record.KindSync, Picture: picture.Name,
+			which := record.Case{Suite: record.SuitePeers, Name: c.caseName(image.Name), Mode: record.ModeClosed, Kind: record.KindSync, Image: image.Name,
 				Connections: connections, Service: c.Who, Model: c.Model, Delegate: c.Delegate}
 			if c.Beside != nil {
-				which.Beside = c.Beside.caseName(picture.Name)
+				which.Beside = c.Beside.caseName(image.Name)
 			}
-			tasks = append(tasks, peerTask(c.Service, which, picture))
+			tasks = append(tasks, peerTask(c.Service, which, image))
 		}
 	}
 	return tasks
 }
 
-func peerTask(service Service, which record.Case, picture Picture) Task {
-	target := newFormCaller(service, picture, which.Connections)
+func peerTask(service Service, which record.Case, image Image) Task {
+	target := newFormCaller(service, image, which.Connections)
 	return Task{Case: which, Do: func(ctx context.Context, round *Round) error {
 		defer target.client.CloseIdleConnections() // the next window may be minutes away
 		return underLoad(ctx, service, round, func() (*load.Result, error) {
@@ -70,40 +70,40 @@ func peerTask(service Service, which record.Case, picture Picture) Task {
 // can do more with that model: how many times another's throughput ours can be
 // at most follows from it.
 func InvokeAlone(model, delegate string, cores int, config PipelineConfig) Task {
-	task := ceilingTask(Picture{}, cores, func() (runner, error) { return openBareModel(config) })
+	task := ceilingTask(Image{}, cores, func() (runner, error) { return openBareModel(config) })
 	task.Case = record.Case{Suite: record.SuitePeers, Name: fmt.Sprintf("Invoke alone, %s %s", model, delegate), Mode: record.ModeCeiling, Kind: record.KindInvoke,
 		Connections: cores, Model: model, Delegate: delegate}
 	return task
 }
 
-// PeerCeilings returns the tasks of the ceiling for each picture, measured beside
+// PeerCeilings returns the tasks of the ceiling for each image, measured beside
 // the services: what they could do if there were nothing around the model but
 // decoding.
-func PeerCeilings(pictures []Picture, model, delegate string, cores int, config PipelineConfig) []Task {
-	tasks := PipelineTasks(pictures, cores, false, config)
+func PeerCeilings(images []Image, model, delegate string, cores int, config PipelineConfig) []Task {
+	tasks := PipelineTasks(images, cores, false, config)
 	for i := range tasks {
 		tasks[i].Case.Suite, tasks[i].Case.Model, tasks[i].Case.Delegate = record.SuitePeers, model, delegate
 	}
 	return tasks
 }
 
-// Agree asks two contenders with one model about every picture. The error says
+// Agree asks two contenders with one model about every image. The error says
 // where they see different things: they would not do the same work.
-func Agree(ctx context.Context, pictures []Picture, one, other *Contender) error {
-	for _, picture := range pictures {
+func Agree(ctx context.Context, images []Image, one, other *Contender) error {
+	for _, image := range images {
 		var seen [2]prediction
 		for i, c := range []*Contender{one, other} {
-			caller := newFormCaller(c.Service, picture, 1)
+			caller := newFormCaller(c.Service, image, 1)
 			best, err := caller.best(ctx)
 			caller.client.CloseIdleConnections()
 			if err != nil {
-				return fmt.Errorf("ask %s about %s: %w", c.Who, picture.Name, err)
+				return fmt.Errorf("ask %s about %s: %w", c.Who, image.Name, err)
 			}
 			seen[i] = best
 		}
 		if a, b := seen[0], seen[1]; a.ClassID != b.ClassID {
-			return fmt.Errorf("%w: in %s %s sees class %d (%s, %.2f) with %s, and %s class %d (%s, %.2f); give a picture that is clearer",
-				edgelens.ErrInvalid, picture.Name, one.Who, a.ClassID, a.Label, a.Probability, one.Model, other.Who, b.ClassID, b.Label, b.Probability)
+			return fmt.Errorf("%w: in %s %s sees class %d (%s, %.2f) with %s, and %s class %d (%s, %.2f); give an image that is clearer",
+				edgelens.ErrInvalid, image.Name, one.Who, a.ClassID, a.Label, a.Probability, one.Model, other.Who, b.ClassID, b.Label, b.Probability)
 		}
 	}
 	return nil
@@ -116,7 +116,7 @@ type prediction struct {
 	Probability float64
 }
 
-// formCaller sends a picture as a form; it is a load.Target.
+// formCaller sends an image as a form; it is a load.Target.
 type formCaller struct {
 	client    *http.Client
 	url       string
@@ -124,11 +124,11 @@ type formCaller struct {
 	body      []byte
 }
 
-func newFormCaller(service Service, picture Picture, connections int) *formCaller {
+func newFormCaller(service Service, image Image, connections int) *formCaller {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	part, _ := form.CreateFormFile("file", picture.Name) // into memory, here and below
-	_, _ = part.Write(picture.Data)
+	part, _ := form.CreateFormFile("file", image.Name) // into memory, here and below
+	_, _ = part.Write(image.Data)
 	_ = form.Close()
 	// Ours would answer from its cache otherwise; others do not know the word.
 	return &formCaller{NewClient(connections), service.URL() + "/api/recognize?cache=false", form.FormDataContentType(), body.Bytes()}
@@ -183,20 +183,20 @@ func (c *formCaller) best(ctx context.Context) (prediction, error) {
 	return answer.Predictions[0], nil
 }
 
-// Resized returns the picture, stretched to that size, as a JPEG of the quality
-// of the pictures that are made.
-func Resized(picture Picture, width, height int) (Picture, error) {
-	decoded, _, err := image.Decode(bytes.NewReader(picture.Data))
+// Resized returns the image, stretched to that size, as a JPEG of the quality
+// of the images that are made.
+func Resized(original Image, width, height int) (Image, error) {
+	decoded, _, err := image.Decode(bytes.NewReader(original.Data))
 	if err != nil {
-		return Picture{}, fmt.Errorf("%w: resize %s: %v; JPEG and PNG can be resized", edgelens.ErrInvalid, picture.Name, err)
+		return Image{}, fmt.Errorf("%w: resize %s: %v; JPEG and PNG can be resized", edgelens.ErrInvalid, original.Name, err)
 	}
 	small := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.CatmullRom.Scale(small, small.Bounds(), decoded, decoded.Bounds(), draw.Src, nil)
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: madeQuality}); err != nil {
-		return Picture{}, fmt.Errorf("resize %s: %w", picture.Name, err)
+		return Image{}, fmt.Errorf("resize %s: %w", original.Name, err)
 	}
-	name, _, _ := strings.Cut(picture.Name, ".")
+	name, _, _ := strings.Cut(original.Name, ".")
 	name, _, _ = strings.Cut(name, "_")
-	return Picture{Name: fmt.Sprintf("%s_%dx%d.jpg", name, width, height), Data: out.Bytes()}, nil
+	return Image{Name: fmt.Sprintf("%s_%dx%d.jpg", name, width, height), Data: out.Bytes()}, nil
 }

@@ -62,7 +62,7 @@ func newPeer(class int) *peer {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		if data, _ := io.ReadAll(file); string(data) != "picture" {
+		if data, _ := io.ReadAll(file); string(data) != "image" {
 			w.WriteHeader(http.StatusUnprocessableEntity)
 			return
 		}
@@ -152,11 +152,11 @@ func contenders(t *testing.T, ours, other int) (*peer, *peer, []*suite.Contender
 	return peers[0], peers[1], list
 }
 
-var peerPictures = []suite.Picture{{Name: "p", Data: []byte("picture")}}
+var peerImages = []suite.Image{{Name: "p", Data: []byte("image")}}
 
 func TestPeersAreMeasuredByTurns(t *testing.T) {
 	ours, other, list := contenders(t, 286, 286)
-	r, err := measure(t, 2, suite.Peers(peerPictures, list, 2))
+	r, err := measure(t, 2, suite.Peers(peerImages, list, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestPeersAreMeasuredByTurns(t *testing.T) {
 
 	other.status.Store(http.StatusServiceUnavailable)
 	ours.cache.Store("HIT") // no work was done
-	if r, err = measure(t, 1, suite.Peers(peerPictures, list, 2)); err != nil {
+	if r, err = measure(t, 1, suite.Peers(peerImages, list, 2)); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []string{"X-Cache HIT", "503"} {
@@ -189,15 +189,15 @@ func TestPeersAreMeasuredByTurns(t *testing.T) {
 
 func TestPeersMustSeeTheSame(t *testing.T) {
 	_, other, same := contenders(t, 286, 286)
-	if err := suite.Agree(t.Context(), peerPictures, same[0], same[1]); err != nil {
+	if err := suite.Agree(t.Context(), peerImages, same[0], same[1]); err != nil {
 		t.Error(err)
 	}
 	other.status.Store(http.StatusInternalServerError)
-	if err := suite.Agree(t.Context(), peerPictures, same[0], same[1]); err == nil || !strings.Contains(err.Error(), "500") {
+	if err := suite.Agree(t.Context(), peerImages, same[0], same[1]); err == nil || !strings.Contains(err.Error(), "500") {
 		t.Errorf("%v", err)
 	}
 	_, _, unlike := contenders(t, 286, 283)
-	err := suite.Agree(t.Context(), peerPictures, unlike[0], unlike[1])
+	err := suite.Agree(t.Context(), peerImages, unlike[0], unlike[1])
 	if err == nil || !strings.Contains(err.Error(), "286") || !strings.Contains(err.Error(), "283") || !strings.Contains(err.Error(), "clearer") {
 		t.Errorf("%v", err)
 	}
@@ -213,8 +213,8 @@ func TestTheDelegateInUseIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestAPictureIsResized(t *testing.T) {
-	small, err := suite.Resized(suite.MadePictures()[0], 512, 384)
+func TestAImageIsResized(t *testing.T) {
+	small, err := suite.Resized(suite.MadeImages()[0], 512, 384)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestAPictureIsResized(t *testing.T) {
 	if err != nil || config.Width != 512 || config.Height != 384 || small.Name != "made_512x384.jpg" {
 		t.Errorf("%s: %+v, %v", small.Name, config, err)
 	}
-	if _, err := suite.Resized(peerPictures[0], 512, 384); err == nil || !strings.Contains(err.Error(), edgelens.ErrInvalid.Error()) {
+	if _, err := suite.Resized(peerImages[0], 512, 384); err == nil || !strings.Contains(err.Error(), edgelens.ErrInvalid.Error()) {
 		t.Errorf("%v", err)
 	}
 }

@@ -121,23 +121,23 @@ type runner interface {
 	close() error
 }
 
-// PipelineTasks returns the ceiling for each picture, on that many cores, and
+// PipelineTasks returns the ceiling for each image, on that many cores, and
 // where stages is set the stages on one.
-func PipelineTasks(pictures []Picture, cores int, stages bool, config PipelineConfig) []Task {
+func PipelineTasks(images []Image, cores int, stages bool, config PipelineConfig) []Task {
 	open := func() (runner, error) { return openPipeline(config) }
 	var tasks []Task
-	for _, picture := range pictures {
-		tasks = append(tasks, ceilingTask(picture, cores, open))
+	for _, image := range images {
+		tasks = append(tasks, ceilingTask(image, cores, open))
 		if stages {
-			tasks = append(tasks, stagesTask(picture, open))
+			tasks = append(tasks, stagesTask(image, open))
 		}
 	}
 	return tasks
 }
 
-func ceilingTask(picture Picture, cores int, open func() (runner, error)) Task {
+func ceilingTask(image Image, cores int, open func() (runner, error)) Task {
 	return Task{
-		Case: record.Case{Suite: "pipeline", Name: "ceiling " + picture.Name, Mode: record.ModeCeiling, Kind: record.KindCeiling, Picture: picture.Name, Connections: cores},
+		Case: record.Case{Suite: "pipeline", Name: "ceiling " + image.Name, Mode: record.ModeCeiling, Kind: record.KindCeiling, Image: image.Name, Connections: cores},
 		Do: func(ctx context.Context, round *Round) error {
 			pipelines, err := openPipelines(cores, open)
 			if err != nil {
@@ -145,7 +145,7 @@ func ceilingTask(picture Picture, cores int, open func() (runner, error)) Task {
 			}
 			defer closePipelines(pipelines)
 			before, begin := ownCPU(), time.Now()
-			samples, err := loop(ctx, pipelines, picture.Data, begin, round.Window)
+			samples, err := loop(ctx, pipelines, image.Data, begin, round.Window)
 			if err != nil {
 				return err
 			}
@@ -166,7 +166,7 @@ type looped struct {
 }
 
 // loop runs each pipeline on a goroutine of its own.
-func loop(ctx context.Context, pipelines []runner, picture []byte, begin time.Time, window time.Duration) ([]looped, error) {
+func loop(ctx context.Context, pipelines []runner, image []byte, begin time.Time, window time.Duration) ([]looped, error) {
 	var mu sync.Mutex
 	var all []looped
 	var faults []error
@@ -177,7 +177,7 @@ func loop(ctx context.Context, pipelines []runner, picture []byte, begin time.Ti
 			var fault error
 			for fault == nil && ctx.Err() == nil && time.Since(begin) < window {
 				start := time.Now()
-				stages, err := pipeline.run(picture)
+				stages, err := pipeline.run(image)
 				samples, fault = append(samples, looped{i, start, time.Now(), stages}), err
 			}
 			mu.Lock()
@@ -209,9 +209,9 @@ func closePipelines(pipelines []runner) {
 }
 
 // stagesTask runs one pipeline alone, and keeps a case for each stage.
-func stagesTask(picture Picture, open func() (runner, error)) Task {
+func stagesTask(image Image, open func() (runner, error)) Task {
 	of := func(stage string) record.Case {
-		return record.Case{Suite: "pipeline", Name: fmt.Sprintf("%s %s", stage, picture.Name), Mode: record.ModeStage, Kind: stage, Picture: picture.Name, Connections: 1}
+		return record.Case{Suite: "pipeline", Name: fmt.Sprintf("%s %s", stage, image.Name), Mode: record.ModeStage, Kind: stage, Image: image.Name, Connections: 1}
 	}
 	task := Task{Case: of(Stages[0])}
 	for _, stage := range Stages[1:] {
@@ -224,7 +224,7 @@ func stagesTask(picture Picture, open func() (runner, error)) Task {
 			return err
 		}
 		defer closePipelines(pipelines)
-		samples, err := loop(ctx, pipelines, picture.Data, time.Now(), round.Window)
+		samples, err := loop(ctx, pipelines, image.Data, time.Now(), round.Window)
 		if err != nil {
 			return err
 		}

@@ -26,8 +26,8 @@ func allClosed(t *testing.T, backend *fakemodel.Backend) {
 func TestPipelineSuite(t *testing.T) {
 	backend := slow()
 	config := suite.PipelineConfig{Backend: backend, Preprocess: preprocess.DefaultConfig()}
-	pictures := []suite.Picture{{Name: "p", Data: modeltest.Picture(modeltest.Red, 640, 480)}}
-	r, err := measure(t, 1, suite.PipelineTasks(pictures, 3, true, config))
+	images := []suite.Image{{Name: "p", Data: modeltest.Image(modeltest.Red, 640, 480)}}
+	r, err := measure(t, 1, suite.PipelineTasks(images, 3, true, config))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestPipelineSuite(t *testing.T) {
 		t.Errorf("samples by stage: %v", stages)
 	}
 	if n := statuses(r, "ceiling p")[record.Good]; n < 3 {
-		t.Errorf("%d pictures", n)
+		t.Errorf("%d images", n)
 	}
 	if _, ok := figure(r, "ceiling p", record.FigureCPU, 1); !ok {
 		t.Error("the ceiling's CPU time is missing")
@@ -62,18 +62,18 @@ func TestPipelineThatFailsIsClosed(t *testing.T) {
 	unbuilt.BuildError = errors.New("no memory")
 	failing := fakemodel.Image(8, 4)
 	failing.Graph = func([]byte, []byte) error { return errors.New("it fails") }
-	good := suite.Picture{Name: "p", Data: modeltest.Picture(modeltest.Red, 64, 48)}
+	good := suite.Image{Name: "p", Data: modeltest.Image(modeltest.Red, 64, 48)}
 	for name, test := range map[string]struct {
 		backend *fakemodel.Backend
-		picture suite.Picture
+		image   suite.Image
 	}{
-		"no picture":     {fakemodel.Image(8, 4), suite.Picture{Name: "p"}},
+		"no image":       {fakemodel.Image(8, 4), suite.Image{Name: "p"}},
 		"no interpreter": {unbuilt, good},
 		"Invoke":         {failing, good},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := suite.PipelineConfig{Backend: test.backend, Preprocess: preprocess.DefaultConfig()}
-			if _, err := measure(t, 1, suite.PipelineTasks([]suite.Picture{test.picture}, 3, true, config)); err == nil {
+			if _, err := measure(t, 1, suite.PipelineTasks([]suite.Image{test.image}, 3, true, config)); err == nil {
 				t.Error("no error")
 			}
 			if test.backend.Built.Load() != test.backend.Closed.Load() || test.backend.Opened.Load() != test.backend.ModelsClosed.Load() {

@@ -68,7 +68,7 @@ type fake struct {
 func newFake() *fake {
 	f := &fake{}
 	answer := func(w http.ResponseWriter, r *http.Request, cache string) {
-		if body, _ := io.ReadAll(r.Body); string(body) != "picture" {
+		if body, _ := io.ReadAll(r.Body); string(body) != "image" {
 			w.WriteHeader(http.StatusUnprocessableEntity)
 			return
 		}

@@ -1,5 +1,5 @@
 // Package suite is what is measured: a model alone, the stages of the way of a
-// picture, a service over HTTP, terminals over MQTT. It fills the records.
+// image, a service over HTTP, terminals over MQTT. It fills the records.
 package suite
 
 import (
@@ -11,8 +11,8 @@ import (
 	"edgelens/benchmarks/record"
 )
 
-// Picture is an encoded picture.
-type Picture struct {
+// Image is an encoded image.
+type Image struct {
 	Name string
 	Data []byte
 }

@@ -77,7 +77,7 @@ func figure(r *record.Records, name, figure string, run int) (float64, bool) {
 }
 
 func httpConfig() suite.HTTPConfig {
-	return suite.HTTPConfig{Pictures: []suite.Picture{{Name: "p", Data: []byte("picture")}}, Kinds: suite.Kinds, Connections: []int{2}, Loads: []float64{0.1},
+	return suite.HTTPConfig{Images: []suite.Image{{Name: "p", Data: []byte("image")}}, Kinds: suite.Kinds, Connections: []int{2}, Loads: []float64{0.1},
 		Arrivals: load.Constant, OpenConnections: 8}
 }
 
@@ -134,10 +134,10 @@ func TestHTTPSuite(t *testing.T) {
 func TestSoak(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
-	service, pictures := suite.Remote{Base: server.URL}, httpConfig().Pictures
+	service, images := suite.Remote{Base: server.URL}, httpConfig().Images
 	config := httpConfig()
 	config.Kinds, config.Loads = []string{record.KindSync}, nil
-	soak := suite.SoakTask(service, pictures, 2, 200*time.Millisecond)
+	soak := suite.SoakTask(service, images, 2, 200*time.Millisecond)
 	r, err := measure(t, 1, append([]suite.Task{soak}, suite.HTTP(config, service)...))
 	if err != nil {
 		t.Fatal(err)
@@ -185,11 +185,11 @@ func TestRefusalsAreCountedAndNoThroughput(t *testing.T) {
 	}
 }
 
-func TestAPictureThatIsRefusedIsToldFirst(t *testing.T) {
+func TestAImageThatIsRefusedIsToldFirst(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
 	config := httpConfig()
-	config.Pictures[0].Data = []byte("no picture")
+	config.Images[0].Data = []byte("no image")
 	r, err := measure(t, 1, suite.HTTP(config, suite.Remote{Base: server.URL}))
 	if err == nil || !strings.Contains(err.Error(), "422") || len(r.Samples) != 0 {
 		t.Errorf("%v, %d samples", err, len(r.Samples))
@@ -306,8 +306,8 @@ func TestModelOfAChildThatFails(t *testing.T) {
 	}
 }
 
-func TestMadePicturesArePictures(t *testing.T) {
-	for _, p := range suite.MadePictures() {
+func TestMadeImagesAreImages(t *testing.T) {
+	for _, p := range suite.MadeImages() {
 		config, err := jpeg.DecodeConfig(bytes.NewReader(p.Data))
 		if err != nil || !strings.Contains(p.Name, fmt.Sprint(config.Height)) || len(p.Data) < 50_000 || len(p.Data) > 1_000_000 {
 			t.Errorf("%s: %v, %+v, %d bytes", p.Name, err, config, len(p.Data))

@@ -67,8 +67,8 @@ func (c MQTTConfig) newFleet(n int, seed uint64) (*simulate.Fleet, *recordTimes,
 	// Not that of the run before, not even within a second: the same record again
 	// has no event of its own.
 	config.FirstKey = time.Now().UnixMilli()
-	for _, picture := range c.Pictures {
-		config.Pictures = append(config.Pictures, picture.Data)
+	for _, image := range c.Images {
+		config.Images = append(config.Images, image.Data)
 	}
 	fleet, err := simulate.New(config, slog.New(slog.DiscardHandler))
 	return fleet, times, err

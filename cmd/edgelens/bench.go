@@ -22,7 +22,7 @@ func newBench(environ []string) *cobra.Command {
 folder of its own, bench-YYYYMMDD-HHMMSS:
 
   model     load, first and steady inference, memory; by delegate, threads, interpreters
-  pipeline  each stage of a picture's way, and the ceiling: a bare loop on every core
+  pipeline  each stage of an image's way, and the ceiling: a bare loop on every core
   http      a service under load: closed loop (throughput) and open loop (latency)
   mqtt      simulated terminals, from a record to its event
 
@@ -46,7 +46,7 @@ one. Flags that serve has, such as --inference-threads, are settings of that ser
 	addSoakFlag(cmd, &c, 0)
 	cores, f := runtime.NumCPU(), cmd.Flags()
 	f.StringVar(&c.Target, "target", "", "URL of a running service to measure (default: one of our own is started)")
-	f.BoolVar(&c.HTTP.Together, "together", false, "http: one case with all pictures in turn")
+	f.BoolVar(&c.HTTP.Together, "together", false, "http: one case with all images in turn")
 	f.StringSliceVar(&c.HTTP.Kinds, "kinds", suite.Kinds, "http, closed loop: sync, cached, async, mixed")
 	f.IntSliceVar(&c.HTTP.Connections, "connections", []int{8}, "http, closed loop: how many connections")
 	f.Float64SliceVar(&c.HTTP.Loads, "load", []float64{0.7}, "http, open loop: rates as shares of the peak, which is sync with the most connections")
@@ -93,7 +93,7 @@ func addBenchFlags(cmd *cobra.Command, c *runner.Config) {
 	f.DurationVar(&c.Plan.Window, "duration", c.Plan.Window, "how long each run of a case lasts")
 	f.DurationVar(&c.Plan.WarmUp, "warm-up", c.Plan.WarmUp, "how long each case runs before that")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "of all that is by chance")
-	f.StringArrayVar(&c.Images, "images", nil, "a picture to send, or a folder of them; may be given again (default: made up, 1280x720 and 1920x1080)")
+	f.StringArrayVar(&c.Images, "images", nil, "an image to send, or a folder of them; may be given again (default: made up, 1280x720 and 1920x1080)")
 	f.StringVar(&c.HTTP.Arrivals, "arrivals", c.HTTP.Arrivals, "http, open loop: constant or poisson")
 	config.AddFlags(f, benchSettings...)
 }

@@ -42,7 +42,7 @@ func benchEnvironment(t *testing.T) (environ []string, out, image string) {
 		t.Setenv(name, value)
 	}
 	t.Setenv(asProgram, "1")
-	return environ, t.TempDir(), file(t, "red_720p.png", modeltest.Picture(modeltest.Red, 64, 64))
+	return environ, t.TempDir(), file(t, "red_720p.png", modeltest.Image(modeltest.Red, 64, 64))
 }
 
 // runs returns the folders of runs in out.
@@ -194,7 +194,7 @@ func TestBenchMeasuresTerminals(t *testing.T) {
 }
 
 func TestBenchMeasuresATarget(t *testing.T) {
-	image := file(t, "red.png", modeltest.Picture(modeltest.Red, 64, 64))
+	image := file(t, "red.png", modeltest.Image(modeltest.Red, 64, 64))
 	out := t.TempDir()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/recognize", func(w http.ResponseWriter, _ *http.Request) {
@@ -224,7 +224,7 @@ func TestBenchRefusesWhatCannotBe(t *testing.T) {
 		"a kind":           {[]string{"http", "--kinds", "sync,fast"}, "--kinds"},
 		"no connections":   {[]string{"http", "--connections", "0"}, "--connections"},
 		"arrivals":         {[]string{"http", "--arrivals", "bursts"}, "--arrivals"},
-		"no picture":       {[]string{"http", "--images", "/no/such/file.jpg"}, "--images"},
+		"no image":         {[]string{"http", "--images", "/no/such/file.jpg"}, "--images"},
 		"no records":       {[]string{"report", t.TempDir()}, "edgelens bench"},
 		"one run":          {[]string{"compare", "x"}, "2 arg"},
 		"a goal":           {[]string{"tune", "--goal", "cheap", "--write", "/no/such"}, "--goal"},

@@ -16,10 +16,10 @@ func newBenchPeers(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "peers",
 		Short: "Measure another service beside ours, by default the article's",
-		Long: `Starts the service in the folder --peer and ours, sends both the same picture by the same
+		Long: `Starts the service in the folder --peer and ours, sends both the same image by the same
 closed loop of 8 connections, by turns, and prints how many times the throughput ours has:
 
-  the same model with the same flags    at the picture's size and at 512x384
+  the same model with the same flags    at the image's size and at 512x384
   the same without XNNPACK
   as it was published                   the model --peer-model without a delegate
 

@@ -14,7 +14,7 @@ import (
 )
 
 // asPeer makes the test binary another service, which sees that class in all
-// pictures.
+// images.
 const asPeer = "EDGELENS_TEST_AS_PEER"
 
 func init() {

@@ -33,7 +33,7 @@ one. The best settings are written as an edgelens.yaml, which serve reads.`,
 	f.IntVar(&c.Rounds, "runs", 4, "how often the best are measured")
 	f.DurationVar(&c.Window, "duration", 3*time.Second, "how long each measurement lasts")
 	f.IntVar(&c.Connections, "connections", 8, "for throughput: how many connections")
-	f.StringArrayVar(&c.Images, "images", nil, "a picture to send, or a folder of them; may be given again (default: made up, 1280x720)")
+	f.StringArrayVar(&c.Images, "images", nil, "an image to send, or a folder of them; may be given again (default: made up, 1280x720)")
 	config.AddFlags(f, benchSettings...)
 	return cmd
 }

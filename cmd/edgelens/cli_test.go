@@ -49,9 +49,9 @@ func coloursEnvironment(t *testing.T) []string {
 
 func TestRecognizeCommand(t *testing.T) {
 	environ := coloursEnvironment(t)
-	red := file(t, "red.png", modeltest.Picture(modeltest.Red, 20, 20))
-	blue := file(t, "blue.png", modeltest.Picture(modeltest.Blue, 20, 20))
-	text := file(t, "notes.txt", []byte("no picture"))
+	red := file(t, "red.png", modeltest.Image(modeltest.Red, 20, 20))
+	blue := file(t, "blue.png", modeltest.Image(modeltest.Blue, 20, 20))
+	text := file(t, "notes.txt", []byte("no image"))
 
 	t.Run("table", func(t *testing.T) {
 		status, out, err := runCommand(t, environ, "recognize", "--top-k", "1", red, blue)
@@ -63,7 +63,7 @@ func TestRecognizeCommand(t *testing.T) {
 	t.Run("json", func(t *testing.T) {
 		status, out, _ := runCommand(t, environ, "recognize", "--json", red, text)
 		if status != 1 {
-			t.Errorf("status %d with a file that is no picture, want 1", status)
+			t.Errorf("status %d with a file that is no image, want 1", status)
 		}
 		decoder := json.NewDecoder(strings.NewReader(out))
 		var first, second jsonLine
@@ -82,7 +82,7 @@ func TestRecognizeCommand(t *testing.T) {
 	})
 	for name, args := range map[string][]string{
 		"missing file":  {"recognize", "/no/such/file.jpg"},
-		"not a picture": {"recognize", text},
+		"not an image":  {"recognize", text},
 		"a folder":      {"recognize", t.TempDir()},
 		"no file":       {"recognize"},
 		"bad top-k":     {"recognize", "--top-k", "0", red},
@@ -100,7 +100,7 @@ func TestRecognizeCommand(t *testing.T) {
 // The command line does the same, where the data folder cannot even be made.
 func TestStandInCommand(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "red.png")
-	if err := os.WriteFile(file, modeltest.Picture(modeltest.Red, 320, 240), 0o600); err != nil {
+	if err := os.WriteFile(file, modeltest.Image(modeltest.Red, 320, 240), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	environ := []string{"EDGELENS_DATA_DIR=/proc/none"}

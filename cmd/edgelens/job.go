@@ -17,7 +17,7 @@ import (
 
 func newJob() *cobra.Command {
 	var c client.Client
-	cmd := &cobra.Command{Use: "job", Short: "Hand pictures to a server and ask for the answers later"}
+	cmd := &cobra.Command{Use: "job", Short: "Hand images to a server and ask for the answers later"}
 	addServerFlag(cmd, &c)
 	cmd.AddCommand(newJobSubmit(&c), newJobStatus(&c), newJobWait(&c), newJobCancel(&c), newJobList(&c))
 	return cmd
@@ -32,7 +32,7 @@ func newJobSubmit(c *client.Client) *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use:   "submit FILE...",
-		Short: "Queue pictures and print their job ids",
+		Short: "Queue images and print their job ids",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			for _, file := range files {

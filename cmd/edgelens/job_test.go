@@ -16,8 +16,8 @@ import (
 
 func TestJobCommands(t *testing.T) {
 	url := serveColours(t)
-	blue := file(t, "blue.png", modeltest.Picture(modeltest.Blue, 20, 20))
-	text := file(t, "notes.txt", []byte("no picture"))
+	blue := file(t, "blue.png", modeltest.Image(modeltest.Blue, 20, 20))
+	text := file(t, "notes.txt", []byte("no image"))
 	status, out, err := runCommand(t, nil, "job", "--server", url, "submit", blue)
 	id := strings.TrimSpace(out)
 	if _, bad := uuid.Parse(id); status != 0 || bad != nil {

@@ -1,4 +1,4 @@
-// Command edgelens answers what is in a picture: over HTTP (serve), from the
+// Command edgelens answers what is in an image: over HTTP (serve), from the
 // queue of other nodes (worker), or here and now (recognize). This package
 // wires the parts and owns their lifetime; it does nothing else.
 package main
@@ -54,7 +54,7 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 func newRoot(environ []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "edgelens",
-		Short:         "Says what is in a picture, on the edge",
+		Short:         "Says what is in an image, on the edge",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -15,7 +15,7 @@ func newModelRequantize() *cobra.Command {
 		Use:   "requantize IN OUT",
 		Short: "Make an int8 model of a legacy uint8 one, which XNNPACK runs several times faster",
 		Long: "Make an int8 model of a legacy uint8 one, which XNNPACK runs several times faster. Its inputs and\n" +
-			"outputs stay uint8. Both are tried on made-up pictures, and nothing is written where they answer\n" +
+			"outputs stay uint8. Both are tried on made-up images, and nothing is written where they answer\n" +
 			"otherwise.",
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -34,7 +34,7 @@ func newModelRequantize() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace OUT")
-	cmd.Flags().BoolVar(&unchecked, "no-check", false, "do not try it on pictures")
+	cmd.Flags().BoolVar(&unchecked, "no-check", false, "do not try it on images")
 	return cmd
 }
 

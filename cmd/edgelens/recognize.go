@@ -20,8 +20,8 @@ func newRecognize(environ []string) *cobra.Command {
 	var options edgelens.Request
 	cmd := &cobra.Command{
 		Use:   "recognize FILE...",
-		Short: "Say what is in pictures, without a server",
-		Long:  "Say what is in pictures, by the same path as the server.\nFILE may be - for standard input. The exit status is 0 only if every picture was recognized.",
+		Short: "Say what is in images, without a server",
+		Long:  "Say what is in images, by the same path as the server.\nFILE may be - for standard input. The exit status is 0 only if every image was recognized.",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
@@ -90,7 +90,7 @@ func (t *table) print(file string, result *edgelens.Result, err error) error {
 		}
 	}
 	if q := result.Quality; q != nil {
-		_, err := fmt.Fprintf(t.w, "\t(picture: %s)\t\t%.3f\t\n", q.Verdict, q.Score)
+		_, err := fmt.Fprintf(t.w, "\t(image: %s)\t\t%.3f\t\n", q.Verdict, q.Score)
 		return err
 	}
 	return nil

@@ -10,9 +10,9 @@ func newTerminalCapture() *cobra.Command {
 	var c capture.Command
 	cmd := &cobra.Command{
 		Use:   "capture",
-		Short: "Log what terminals say as JSON lines, pictures cut out",
+		Short: "Log what terminals say as JSON lines, images cut out",
 		Long: `Writes each message on the broker as one line of JSON, with what each dialect makes of
-it: what is needed to support a new terminal or firmware. Pictures are always replaced by
+it: what is needed to support a new terminal or firmware. Images are always replaced by
 their size and digest; names and the like are masked unless --keep-names. It ends at
 Ctrl-C or after --duration.`,
 		Args: noArgs,

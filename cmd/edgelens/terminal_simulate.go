@@ -10,10 +10,10 @@ import (
 func newTerminalSimulate() *cobra.Command {
 	c := simulate.Command{Config: simulate.DefaultConfig()}
 	cmd := &cobra.Command{
-		Use:   "simulate [PICTURE...]",
-		Short: "Send what terminals send: heartbeats and records with pictures; check the answers",
+		Use:   "simulate [IMAGE...]",
+		Short: "Send what terminals send: heartbeats and records with images; check the answers",
 		Long: `Pretends to be terminals at an MQTT broker, for those who have none at hand. Each sends
-heartbeats, and records with pictures, until Ctrl-C or --duration, or until it has sent
+heartbeats, and records with images, until Ctrl-C or --duration, or until it has sent
 --records of them; and it does what it is told. With --duplicates, --reorder and --lies
 they misbehave as real ones do. The exit status is 0 only if every answer that was due
 has come.`,
@@ -31,7 +31,7 @@ has come.`,
 	f.StringVar(&c.Ack, "ack", fungxi.AckNone, "echo where the server is set to acknowledge records of fungxi; else none")
 	f.IntVar(&c.Terminals, "terminals", 1, "how many")
 	f.StringVar(&c.SerialPrefix, "serial-prefix", "SIM", "how their serial numbers begin")
-	f.StringArrayVar(&c.Images, "images", nil, "a picture to send, or a folder of them, as are the arguments; may be given again (default: made up)")
+	f.StringArrayVar(&c.Images, "images", nil, "an image to send, or a folder of them, as are the arguments; may be given again (default: made up)")
 	f.DurationVar(&c.Duration, "duration", 0, "how long (default: until Ctrl-C)")
 	f.BoolVar(&c.JSON, "json", false, "print the outcome as JSON")
 	f.DurationVar(&c.Heartbeat, "heartbeat", c.Heartbeat, "how often each shows that it lives; 0 for never")

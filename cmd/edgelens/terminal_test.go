@@ -84,7 +84,7 @@ func TestTerminalSimulateCommand(t *testing.T) {
 	broker := mqttBroker(t)
 	answerFungxi(t, broker)
 	images := t.TempDir()
-	if err := os.WriteFile(filepath.Join(images, "red.png"), modeltest.Picture(modeltest.Red, 8, 8), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(images, "red.png"), modeltest.Image(modeltest.Red, 8, 8), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	simulate := func(args ...string) (int, string, string) {
@@ -175,7 +175,7 @@ func TestTerminalCaptureCommand(t *testing.T) {
 		}
 		kinds[got.Kind]++
 	}
-	if kinds["heartbeat"] != 1 || kinds["records"] != 3 || !strings.Contains(string(text), "<picture: ") {
+	if kinds["heartbeat"] != 1 || kinds["records"] != 3 || !strings.Contains(string(text), "<image: ") {
 		t.Errorf("%v\n%s", kinds, text)
 	}
 	for name, test := range map[string]struct {

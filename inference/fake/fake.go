@@ -30,7 +30,7 @@ type Backend struct {
 	ModelsClosed atomic.Int64
 }
 
-// Image returns a Backend that takes a picture of side x side pixels in uint8
+// Image returns a Backend that takes an image of side x side pixels in uint8
 // and gives classes scores in uint8 that are probabilities.
 func Image(side, classes int) *Backend {
 	return &Backend{

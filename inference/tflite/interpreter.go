@@ -37,7 +37,7 @@ func (i *interpreter) prepare() error {
 		return refusal("TensorFlow Lite cannot prepare its graph, whose operators and shapes do not fit together; convert it again", i.report.take())
 	}
 	if in, out := i.c().GetInputTensorCount(), i.c().GetOutputTensorCount(); in != 1 || out != 1 {
-		return fmt.Errorf("%w: it has %d inputs and %d outputs; a classifier of pictures has one of each", edgelens.ErrModel, in, out)
+		return fmt.Errorf("%w: it has %d inputs and %d outputs; a classifier of images has one of each", edgelens.ErrModel, in, out)
 	}
 	var err error
 	if i.input, err = describe(i.c().GetInputTensor(0)); err != nil {

@@ -157,7 +157,7 @@ func TestErrorText(t *testing.T) {
 	})
 }
 
-// A model that fails on every picture must not become ready.
+// A model that fails on every image must not become ready.
 func TestPoolRefusesAModelThatFails(t *testing.T) {
 	m, err := tflite.New().Open(write(t, modeltest.FailingInvoke(modeltest.Options{Side: 8, DType: models.Uint8})), inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
 	if err != nil {

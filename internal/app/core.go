@@ -32,7 +32,7 @@ type Core struct {
 	preprocessor *preprocess.Preprocessor
 	service      *recognize.Service
 	shared       *cache.Shared // nil where results are in memory alone
-	judgesAll    bool          // whether every picture is judged by the built-in model
+	judgesAll    bool          // whether every image is judged by the built-in model
 	standIn      bool          // whether that may answer in place of the default one
 }
 
@@ -73,9 +73,9 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	}, nil
 }
 
-// WarmUp loads the default model, and the one that judges pictures where it
+// WarmUp loads the default model, and the one that judges images where it
 // judges all of them. Else that takes its memory from the first terminal's
-// picture on. That it fails is logged, and no reason not to serve.
+// image on. That it fails is logged, and no reason not to serve.
 func (c *Core) WarmUp(ctx context.Context) error {
 	_, err := c.Loader.Describe(ctx, "")
 	if err == nil && c.judgesAll || errors.Is(err, edgelens.ErrNoModel) && c.standIn {

@@ -20,7 +20,7 @@ import (
 	"edgelens/recognize"
 )
 
-// BenchmarkWholePath compares, picture by picture and turn by turn in one run,
+// BenchmarkWholePath compares, image by image and turn by turn in one run,
 // the bare work (decode, resize, Invoke) with the recognizer around it and
 // with the whole service over HTTP. overhead-% is the median of what is added.
 func BenchmarkWholePath(b *testing.B) {
@@ -29,9 +29,9 @@ func BenchmarkWholePath(b *testing.B) {
 			c := settings(b)
 			withShared(b, c)
 			c.Inference.Interpreters, c.Recognize.Workers = 1, 1
-			s, image := start(b, c), picture(b, name)
+			s, image := start(b, c), readImage(b, name)
 			bare := newBare(b, s.core)
-			req := edgelens.Request{ID: "bench", Face: "cli", Image: image, SHA256: sha256.Sum256(image), NoCache: true}
+			req := edgelens.Request{ID: "bench", Source: "cli", Image: image, SHA256: sha256.Sum256(image), NoCache: true}
 			var bareTimes, coreTimes, httpTimes []time.Duration
 			b.ReportAllocs()
 			for b.Loop() {
@@ -59,7 +59,7 @@ func BenchmarkWholePath(b *testing.B) {
 func BenchmarkCacheHit(b *testing.B) {
 	c := settings(b)
 	withShared(b, c)
-	s, image := start(b, c), picture(b, "cat_720p.jpg")
+	s, image := start(b, c), readImage(b, "cat_720p.jpg")
 	s.raw(path, image)
 	var times []time.Duration
 	b.ReportAllocs()
@@ -157,8 +157,8 @@ func quantile(times []time.Duration, q float64) time.Duration {
 func milliseconds(d time.Duration) float64         { return float64(d.Microseconds()) / 1000 }
 func percentOver(with, base time.Duration) float64 { return 100 * (float64(with)/float64(base) - 1) }
 
-// BenchmarkQuality is what a verdict on the picture costs a recognition: the same
-// picture with and without one, in turn. One recognition at a time.
+// BenchmarkQuality is what a verdict on the image costs a recognition: the same
+// image with and without one, in turn. One recognition at a time.
 func BenchmarkQuality(b *testing.B) {
 	for _, name := range []string{"cat_720p.jpg", "cat_1080p.jpg"} {
 		b.Run(name, func(b *testing.B) {
@@ -166,9 +166,9 @@ func BenchmarkQuality(b *testing.B) {
 			withShared(b, c)
 			c.Recognize.Quality = recognize.QualityTerminals // who has a device is judged
 			core := start(b, c).core
-			image := picture(b, name)
+			image := readImage(b, name)
 			ask := func(device string) time.Duration {
-				req := edgelens.Request{Face: "test", Device: device, Image: image, NoCache: true}
+				req := edgelens.Request{Source: "test", Device: device, Image: image, NoCache: true}
 				return timed(func() {
 					r, err := core.service.Recognize(context.Background(), &req)
 					if err != nil || (r.Quality != nil) != (device != "") {

@@ -18,24 +18,24 @@ import (
 // is measured just before: how long the answer to a heartbeat takes. The terminals
 // are in the same process.
 func BenchmarkHeartbeats(b *testing.B) {
-	const terminals, pictures, window = 200, 200, 25 * time.Second
+	const terminals, images, window = 200, 200, 25 * time.Second
 	c := settings(b)
 	withShared(b, c)
 	withTerminals(b, c)
 	c.Recognize.Queue = 16
 	s, _, _ := serving(b, c)
-	image := picture(b, "cat_720p.jpg")
+	image := readImage(b, "cat_720p.jpg")
 	address, err := session.ParseAddress("mqtt://"+c.Mosquitto.Listen, "")
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		took := timed(func() { inParallel(8, pictures, func() { s.raw(path+"?cache=false", image) }) })
-		rate := pictures / took.Seconds()
+		took := timed(func() { inParallel(8, images, func() { s.raw(path+"?cache=false", image) }) })
+		rate := images / took.Seconds()
 		config := simulate.DefaultConfig()
 		config.Broker, config.Dialect, config.Simulator = address, fungxi.New(fungxi.DefaultConfig()), fungxi.NewSimulator(nil)
 		config.Devices, config.Rate = simulate.Serials("B", terminals), rate/terminals
-		config.Pictures, config.Distinct = [][]byte{image}, true
+		config.Images, config.Distinct = [][]byte{image}, true
 		fleet, err := simulate.New(config, slog.New(slog.DiscardHandler))
 		if err != nil {
 			b.Fatal(err)

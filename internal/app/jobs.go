@@ -172,13 +172,21 @@ func (d desk) Unfinished(ctx context.Context, yield func(id, queue string) error
 	return nil
 }
 
-// done says in package worker's words that a job is terminal.
+// done makes an error that a job is terminal a worker.ErrDone, with the same text.
 func done(err error) error {
 	if errors.Is(err, ledger.ErrTerminal) {
-		return fmt.Errorf("%w: %w", worker.ErrDone, err)
+		return jobDone{err}
 	}
 	return err
 }
+
+type jobDone struct{ error }
+
+// Is makes errors.Is(err, worker.ErrDone) true.
+func (jobDone) Is(target error) bool { return target == worker.ErrDone }
+
+// Unwrap returns the ledger's error.
+func (e jobDone) Unwrap() error { return e.error }
 
 // counter fits ledger and queue into the port of package api.
 type counter struct {

@@ -13,28 +13,28 @@ import (
 )
 
 // BenchmarkJobs compares, in one run, how fast the synchronous path and the
-// queue recognize the same picture: drain/sync from the moment when all are
+// queue recognize the same image: drain/sync from the moment when all are
 // accepted, whole/sync from the first submission on, with the client's work and
 // the accepting. submit-p99-ms and poll-p50-ms are what a client waits for while
 // the queue drains at full load.
 func BenchmarkJobs(b *testing.B) {
-	const pictures = 200
+	const images = 200
 	c := settings(b)
 	withShared(b, c)
 	c.Recognize.Queue = 16
-	s, image := start(b, c), picture(b, "cat_720p.jpg")
+	s, image := start(b, c), readImage(b, "cat_720p.jpg")
 	var syncRate, drainRate, wholeRate []float64
 	var submits, polls []time.Duration
 	for b.Loop() {
-		took := timed(func() { inParallel(8, pictures, func() { s.raw(path+"?cache=false", image) }) })
-		syncRate = append(syncRate, pictures/took.Seconds())
+		took := timed(func() { inParallel(8, images, func() { s.raw(path+"?cache=false", image) }) })
+		syncRate = append(syncRate, images/took.Seconds())
 
 		var last atomic.Value
 		var mu sync.Mutex
 		var left int
 		var submitted time.Time
 		whole := timed(func() {
-			inParallel(4, pictures, func() {
+			inParallel(4, images, func() {
 				took := timed(func() {
 					a := s.sendWith("POST", "/api/recognize_async?cache=false", nil, image)
 					if a.status != http.StatusAccepted {
@@ -54,7 +54,7 @@ func BenchmarkJobs(b *testing.B) {
 			}
 		})
 		drainRate = append(drainRate, float64(left)/time.Since(submitted).Seconds())
-		wholeRate = append(wholeRate, pictures/whole.Seconds())
+		wholeRate = append(wholeRate, images/whole.Seconds())
 	}
 	b.ReportMetric(mean(drainRate)/mean(syncRate), "drain/sync")
 	b.ReportMetric(mean(wholeRate)/mean(syncRate), "whole/sync")

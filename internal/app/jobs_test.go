@@ -45,7 +45,7 @@ func (a *answer) job(t *testing.T) jobAnswer {
 	return j
 }
 
-// async queues a picture and returns the accepted job.
+// async queues an image and returns the accepted job.
 func (s *service) async(t *testing.T, target string, image []byte, header http.Header) jobAnswer {
 	t.Helper()
 	a := s.sendWith("POST", target, header, image)
@@ -82,13 +82,13 @@ func (s *service) wait(t *testing.T, j jobAnswer) jobAnswer {
 	return jobAnswer{}
 }
 
-// The article's client: queue a picture, take the task_id, poll for the answer.
+// The article's client: queue an image, take the task_id, poll for the answer.
 func TestAsync(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	s := start(t, c)
 	for colour, rgb := range colours {
-		image := modeltest.Picture(rgb, 40, 30)
+		image := modeltest.Image(rgb, 40, 30)
 		for name, j := range map[string]jobAnswer{
 			"recognize_async": s.async(t, "/api/recognize_async?top_k=1", image, nil),
 			"bulk":            s.async(t, "/api/recognize_async?queue=bulk&cache=false", image, nil),
@@ -123,7 +123,7 @@ func TestAsync(t *testing.T) {
 		if next = page.Next; next == "" {
 			break
 		}
-		s.async(t, "/api/recognize_async", modeltest.Picture(modeltest.Red, 7, 7), nil)
+		s.async(t, "/api/recognize_async", modeltest.Image(modeltest.Red, 7, 7), nil)
 	}
 	if len(seen) != 9 {
 		t.Errorf("%d jobs on all pages, want 9", len(seen))
@@ -134,11 +134,11 @@ func TestAsyncFailures(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	s := start(t, c)
-	done := s.wait(t, s.async(t, "/api/recognize_async", []byte("no picture"), nil))
+	done := s.wait(t, s.async(t, "/api/recognize_async", []byte("no image"), nil))
 	if done.Status != "failed" || done.Error == nil || done.Error.Code != "unsupported_format" || done.Error.Detail == "" {
 		t.Errorf("text: %+v", done)
 	}
-	if a := s.send("DELETE", "/api/jobs/"+done.ID, "", nil); a.status != http.StatusConflict {
+	if a := s.send("DELETE", "/api/jobs/"+done.ID, "", nil); a.status != http.StatusConflict || a.Code != "finished" || a.Detail != "cancel job "+done.ID+": it has ended already with the status failed" {
 		t.Errorf("canceling what is done: %d %s", a.status, a.body)
 	}
 	for target, want := range map[string]int{
@@ -160,7 +160,7 @@ func TestAsyncFailures(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", target, a.status, a.body, want)
 		}
 	}
-	image := modeltest.Picture(modeltest.Red, 9, 9)
+	image := modeltest.Image(modeltest.Red, 9, 9)
 	for query, want := range map[string]int{"model=nope": 404, "top_k=0": 400, "top_k=5000": 400, "min_score=2": 400, "min_score=NaN": 400, "queue=fast": 400} {
 		if a := s.sendWith("POST", "/api/recognize_async?"+query, nil, image); a.status != want {
 			t.Errorf("%s: %d %s, want %d", query, a.status, a.body, want)
@@ -172,15 +172,15 @@ func TestIdempotencyKey(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	s := start(t, c)
-	image := modeltest.Picture(modeltest.Red, 9, 9)
+	image := modeltest.Image(modeltest.Red, 9, 9)
 	key := func() http.Header { return http.Header{"Idempotency-Key": {"door-7"}} }
 	first := s.async(t, "/api/recognize_async", image, key())
 	again := s.async(t, "/api/recognize_async", image, key())
 	if first.TaskID != again.TaskID {
-		t.Errorf("the same key and picture gave the jobs %s and %s", first.TaskID, again.TaskID)
+		t.Errorf("the same key and image gave the jobs %s and %s", first.TaskID, again.TaskID)
 	}
-	if a := s.sendWith("POST", "/api/recognize_async", key(), modeltest.Picture(modeltest.Blue, 9, 9)); a.status != http.StatusConflict {
-		t.Errorf("the same key with another picture: %d %s", a.status, a.body)
+	if a := s.sendWith("POST", "/api/recognize_async", key(), modeltest.Image(modeltest.Blue, 9, 9)); a.status != http.StatusConflict {
+		t.Errorf("the same key with another image: %d %s", a.status, a.body)
 	}
 	if a := s.sendWith("POST", "/api/recognize_async", http.Header{"Idempotency-Key": {strings.Repeat("k", 201)}}, image); a.status != http.StatusBadRequest {
 		t.Errorf("a long key: %d %s", a.status, a.body)
@@ -194,7 +194,7 @@ func TestEvents(t *testing.T) {
 	withColours(t, c)
 	s := start(t, c)
 	lines, stop := s.follow(t, "")
-	j := s.async(t, "/api/recognize_async", modeltest.Picture(modeltest.Red, 9, 9), nil)
+	j := s.async(t, "/api/recognize_async", modeltest.Image(modeltest.Red, 9, 9), nil)
 	s.wait(t, j)
 	ids := readEvents(t, lines, j.TaskID, "succeeded")
 	stop()
@@ -269,7 +269,7 @@ func TestJobsSurviveARestart(t *testing.T) {
 	s, _, stop := serving(t, c)
 	var accepted []jobAnswer
 	for n := range 30 {
-		accepted = append(accepted, s.async(t, "/api/recognize_async?cache=false", modeltest.Picture(modeltest.Red, 100+n, 900), nil))
+		accepted = append(accepted, s.async(t, "/api/recognize_async?cache=false", modeltest.Image(modeltest.Red, 100+n, 900), nil))
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)

@@ -38,12 +38,12 @@ func TestNoClassifier(t *testing.T) {
 	c := settings(t)
 	s, log, _ := serving(t, c)
 	log.waitFor(t, "there is no classifier")
-	picture := modeltest.Picture(modeltest.Green, 320, 240)
-	a := s.form(path, picture)
+	image := modeltest.Image(modeltest.Green, 320, 240)
+	a := s.form(path, image)
 	if a.status != 503 || a.Code != "no_model" || !strings.Contains(a.Detail, "edgelens model pull") || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s, want 503 with what to do", a.status, a.body)
 	}
-	if a := s.form("/api/recognize_async", picture); a.status != 503 || a.Code != "no_model" {
+	if a := s.form("/api/recognize_async", image); a.status != 503 || a.Code != "no_model" {
 		t.Errorf("a job: %d %s, want it refused at once", a.status, a.body)
 	}
 	if status, h := s.ready(); status != 503 || h.Status != "unavailable" || len(h.Reasons) != 1 || h.Reasons[0].Name != "model" || !strings.Contains(h.Reasons[0].Reason, "model pull") || len(h.Waiting) != 1 {
@@ -51,13 +51,13 @@ func TestNoClassifier(t *testing.T) {
 	}
 	put(t, c, "own.tflite", modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}))
 	for model, label := range map[string]string{"own": "green", quality.Name: edgelens.QualityBlank} {
-		if a := s.form(path+"?model="+model, picture); a.status != 200 || a.Predictions[0].Label != label || strings.Contains(string(a.body), "warnings") {
+		if a := s.form(path+"?model="+model, image); a.status != 200 || a.Predictions[0].Label != label || strings.Contains(string(a.body), "warnings") {
 			t.Errorf("%s by its name: %d %s", model, a.status, a.body)
 		}
 	}
 	if dir := os.Getenv("EDGELENS_TEST_SHARED"); dir != "" {
 		withShared(t, c)
-		if a := s.form(path, picture); a.status != 200 || a.Model.Name != "mobilenet_v2_1.0_224_int8" {
+		if a := s.form(path, image); a.status != 200 || a.Model.Name != "mobilenet_v2_1.0_224_int8" {
 			t.Errorf("once it is fetched: %d %s", a.status, a.body)
 		}
 		if status, h := s.ready(); status != 200 || h.Status != "ok" || len(h.Reasons) != 0 {
@@ -73,14 +73,14 @@ func TestStandIn(t *testing.T) {
 	c.Recognize.AllowStandIn = true
 	s, log, _ := serving(t, c)
 	log.waitFor(t, "there is no classifier")
-	picture := modeltest.Picture(modeltest.Green, 320, 240)
+	image := modeltest.Image(modeltest.Green, 320, 240)
 	for range 2 {
-		a := s.form(path, picture)
+		a := s.form(path, image)
 		if a.status != 200 || a.Model.Name != quality.Name || a.Predictions[0].Label != edgelens.QualityBlank || !strings.Contains(string(a.body), `"warnings":["There is no classifier`) {
 			t.Errorf("%d %s, want an answer of %s with a warning", a.status, a.body, quality.Name)
 		}
 	}
-	if a := s.form(path+"?model="+quality.Name, picture); a.status != 200 || strings.Contains(string(a.body), "warnings") {
+	if a := s.form(path+"?model="+quality.Name, image); a.status != 200 || strings.Contains(string(a.body), "warnings") {
 		t.Errorf("by its name: %d %s, want no warning", a.status, a.body)
 	}
 	if status, h := s.ready(); status != 200 || h.Status != "degraded" || len(h.Reasons) != 1 || h.Reasons[0].Severity != "degraded" {
@@ -89,7 +89,7 @@ func TestStandIn(t *testing.T) {
 	var accepted struct {
 		TaskID string `json:"task_id"`
 	}
-	if err := json.Unmarshal(s.form("/api/recognize_async", picture).body, &accepted); err != nil {
+	if err := json.Unmarshal(s.form("/api/recognize_async", image).body, &accepted); err != nil {
 		t.Fatal(err)
 	}
 	if a := s.get("/api/jobs/" + accepted.TaskID + "?wait=30s"); !strings.Contains(string(a.body), `"succeeded"`) || !strings.Contains(string(a.body), `"warnings":["There is no classifier`) {
@@ -103,7 +103,7 @@ func TestStandIn(t *testing.T) {
 	}
 }
 
-// With another model as default, pictures are judged by the built-in one beside
+// With another model as default, images are judged by the built-in one beside
 // it, where the setting says so.
 func TestQualityBesideAnotherModel(t *testing.T) {
 	for setting, want := range map[string]string{recognize.QualityTerminals: "", recognize.QualityAll: edgelens.QualityBlank} {
@@ -113,7 +113,7 @@ func TestQualityBesideAnotherModel(t *testing.T) {
 			c.Recognize.Quality = setting
 			s := start(t, c)
 			for range 2 { // the second is from the cache
-				a := s.form(path, modeltest.Picture(modeltest.Green, 320, 240))
+				a := s.form(path, modeltest.Image(modeltest.Green, 320, 240))
 				var answer struct {
 					Quality struct {
 						Verdict string
@@ -137,9 +137,9 @@ func TestQualityBesideAnotherModel(t *testing.T) {
 	}
 }
 
-// A terminal's event about a picture in which there is nothing to see is
+// A terminal's event about an image in which there is nothing to see is
 // uncertain, and says why; so is the history. Its record is told all the same.
-func TestUnusablePictureOfATerminal(t *testing.T) {
+func TestUnusableImageOfATerminal(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	withTerminals(t, c)
@@ -147,8 +147,8 @@ func TestUnusablePictureOfATerminal(t *testing.T) {
 	r := newReceiver(t, c)
 	s, _, _ := serving(t, c)
 	listener := connect(t, c, "listener", "edgelens/v1/#")
-	record, picture := passed(1)
-	listener.say(fungxis.Record("F1", record, picture))
+	record, image := passed(1)
+	listener.say(fungxis.Record("F1", record, image))
 	soon(t, "it is told", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
 	var event struct {
 		Data struct {
@@ -164,9 +164,9 @@ func TestUnusablePictureOfATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := event.Data
-	if d.Outcome != edgelens.OutcomeUncertain || !strings.HasPrefix(d.Reason, "The picture is blank (") ||
+	if d.Outcome != edgelens.OutcomeUncertain || !strings.HasPrefix(d.Reason, "The image is blank (") ||
 		d.Quality == nil || d.Quality.Verdict != edgelens.QualityBlank || d.Quality.Usable || len(d.Predictions) == 0 {
-		t.Errorf("event %+v, want it uncertain for a blank picture, with predictions", d)
+		t.Errorf("event %+v, want it uncertain for a blank image, with predictions", d)
 	}
 	if a := s.get("/api/results?outcome=uncertain"); !strings.Contains(string(a.body), `"verdict":"blank"`) {
 		t.Errorf("the history has %s", a.body)

@@ -36,7 +36,7 @@ func TestColours(t *testing.T) {
 			c.Model = "colours"
 			s := start(t, c)
 			for colour, rgb := range colours {
-				a := s.form(path, modeltest.Picture(rgb, 640, 480))
+				a := s.form(path, modeltest.Image(rgb, 640, 480))
 				if a.status != 200 || len(a.Predictions) != 3 {
 					t.Fatalf("%s: %d %s", colour, a.status, a.body)
 				}
@@ -57,13 +57,13 @@ func TestDroppedModel(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	s := start(t, c)
-	picture := modeltest.Picture(modeltest.Green, 50, 50)
-	if a := s.form(path+"?model=late", picture); a.status != 404 {
+	image := modeltest.Image(modeltest.Green, 50, 50)
+	if a := s.form(path+"?model=late", image); a.status != 404 {
 		t.Errorf("before: %d %s", a.status, a.body)
 	}
 	put(t, c, "late.tflite", modeltest.Mean(modeltest.Options{Side: 8, DType: models.Float32, Softmax: true}))
 	put(t, c, "late.txt", []byte("rouge\nvert\nbleu\n"))
-	a := s.form(path+"?model=late", picture)
+	a := s.form(path+"?model=late", image)
 	if a.status != 200 || a.Predictions[0].Label != "vert" || a.Model.Name != "late" {
 		t.Errorf("after: %d %s", a.status, a.body)
 	}
@@ -75,10 +75,10 @@ func TestRightAnswers(t *testing.T) {
 	withShared(t, c)
 	s := start(t, c)
 	for _, want := range []struct {
-		model, picture string
-		class          int
-		onTop          bool
-		floor          float64
+		model, image string
+		class        int
+		onTop        bool
+		floor        float64
 	}{
 		{"", "cat.bmp", 286, true, 0.6},
 		{"", "grace_hopper.bmp", 653, true, 0.5},
@@ -90,8 +90,8 @@ func TestRightAnswers(t *testing.T) {
 		{"mobilenet_v2_1.0_224_uint8", "cat.bmp", 286, true, 0.7},
 		{"mobilenet_v1_0.25_128_uint8", "cat.bmp", 283, false, 0.25},
 	} {
-		t.Run(want.model+" "+want.picture, func(t *testing.T) {
-			a := s.form(path+"?model="+want.model, picture(t, want.picture))
+		t.Run(want.model+" "+want.image, func(t *testing.T) {
+			a := s.form(path+"?model="+want.model, readImage(t, want.image))
 			if a.status != 200 {
 				t.Fatalf("%d %s", a.status, a.body)
 			}
@@ -109,7 +109,7 @@ func TestRightAnswers(t *testing.T) {
 			}
 		})
 	}
-	if a := s.form(path, picture(t, "cat.bmp")); a.Predictions[0].Label != "Egyptian cat" {
+	if a := s.form(path, readImage(t, "cat.bmp")); a.Predictions[0].Label != "Egyptian cat" {
 		t.Errorf("class 286 is called %q", a.Predictions[0].Label)
 	}
 }
@@ -119,7 +119,7 @@ func TestFormsAgree(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	s := start(t, c)
-	image := modeltest.Picture(modeltest.Blue, 123, 45)
+	image := modeltest.Image(modeltest.Blue, 123, 45)
 	want := s.form(path+"?cache=false", image)
 	for name, a := range map[string]*answer{
 		"form":           s.form(path, image),
@@ -140,7 +140,7 @@ func TestCache(t *testing.T) {
 	withColours(t, c)
 	put(t, c, "other.tflite", modeltest.Mean(modeltest.Options{Side: 16, DType: models.Int8, Softmax: true, Labels: modeltest.Labels()}))
 	s := start(t, c)
-	image, another := modeltest.Picture(modeltest.Red, 30, 30), modeltest.Picture(modeltest.Green, 30, 30)
+	image, another := modeltest.Image(modeltest.Red, 30, 30), modeltest.Image(modeltest.Green, 30, 30)
 	for i, step := range []struct {
 		target string
 		image  []byte
@@ -189,7 +189,7 @@ func TestMetricNames(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	s := start(t, c)
-	s.form(path, modeltest.Picture(modeltest.Red, 30, 30))
+	s.form(path, modeltest.Image(modeltest.Red, 30, 30))
 	for _, name := range []string{
 		`edgelens_requests_total{face="http",model="colours",outcome="ok"}`,
 		`edgelens_request_seconds_count{face="http",model="colours"}`,
@@ -206,7 +206,7 @@ func TestMetricNames(t *testing.T) {
 		}
 	}
 	s.jobs.worker.Shutdown() // so that what is queued stays so
-	s.async(t, "/api/recognize_async?queue=bulk", modeltest.Picture(modeltest.Red, 31, 31), nil)
+	s.async(t, "/api/recognize_async?queue=bulk", modeltest.Image(modeltest.Red, 31, 31), nil)
 	for name, want := range map[string]float64{
 		`edgelens_queue_depth{queue="bulk",state="queued"}`:         1,
 		`edgelens_queue_depth{queue="bulk",state="running"}`:        0,
@@ -242,7 +242,7 @@ func TestManyAtATime(t *testing.T) {
 			for round := range 10 {
 				for colour, rgb := range colours {
 					model := []string{"colours", "other"}[round%2]
-					image := modeltest.Picture(rgb, 20+n, 20+round)
+					image := modeltest.Image(rgb, 20+n, 20+round)
 					if a := s.form(fmt.Sprintf("%s?model=%s", path, model), image); a.status != 200 || a.Predictions[0].Label != colour {
 						t.Errorf("%s: %d %s", colour, a.status, a.body)
 					}
@@ -254,7 +254,7 @@ func TestManyAtATime(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if a := s.form(path, modeltest.Picture(modeltest.Red, 9, 9)); a.status != 200 {
+	if a := s.form(path, modeltest.Image(modeltest.Red, 9, 9)); a.status != 200 {
 		t.Errorf("afterwards: %d", a.status)
 	}
 }

@@ -42,7 +42,7 @@ func RecognizeFiles(ctx context.Context, c *config.Config, stdin io.Reader, file
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d pictures not recognized", failed, len(files))
+		return fmt.Errorf("%d of %d images not recognized", failed, len(files))
 	}
 	return nil
 }
@@ -53,6 +53,6 @@ func recognizeFile(ctx context.Context, recognizer edgelens.Recognizer, stdin io
 		return nil, err
 	}
 	req := options
-	req.ID, req.Face, req.Image, req.SHA256 = uuid.NewString(), "cli", image, sha256.Sum256(image)
+	req.ID, req.Source, req.Image, req.SHA256 = uuid.NewString(), "cli", image, sha256.Sum256(image)
 	return recognizer.Recognize(ctx, &req)
 }

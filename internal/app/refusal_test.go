@@ -44,14 +44,14 @@ func jpegBomb(t testing.TB) []byte {
 	return b
 }
 
-// What a client may do wrong about the picture itself. Whatever it is, the
-// answer is a problem with the right status, and the next picture is answered.
-func TestRefusedPictures(t *testing.T) {
+// What a client may do wrong about the image itself. Whatever it is, the
+// answer is a problem with the right status, and the next image is answered.
+func TestRefusedImages(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	c.Preprocess.MaxPixels = 1_000_000
 	s := start(t, c)
-	good := modeltest.Picture(modeltest.Red, 64, 64)
+	good := modeltest.Image(modeltest.Red, 64, 64)
 	photo := asJPEG(t, 200, 100)
 	for name, c := range map[string]struct {
 		image  []byte
@@ -59,7 +59,7 @@ func TestRefusedPictures(t *testing.T) {
 		code   string
 	}{
 		"empty":           {nil, 400, "no_image"},
-		"text":            {[]byte("this is not a picture"), 415, "unsupported_format"},
+		"text":            {[]byte("this is not an image"), 415, "unsupported_format"},
 		"html":            {[]byte("<!doctype html><p>404"), 415, "unsupported_format"},
 		"gif, no frame":   {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), 422, "bad_image"},
 		"tiff, cut":       {[]byte("II*\x00\x08\x00\x00\x00"), 422, "bad_image"},
@@ -90,7 +90,7 @@ func TestRefusedPictures(t *testing.T) {
 				t.Errorf("refusing %d bytes took %d MB", len(c.image), grown>>20)
 			}
 			if a := s.form(path+"?cache=false", good); a.status != 200 || a.Predictions[0].Label != "red" {
-				t.Errorf("the next picture: %d %s", a.status, a.body)
+				t.Errorf("the next image: %d %s", a.status, a.body)
 			}
 		})
 	}
@@ -127,7 +127,7 @@ func TestDamagedImages(t *testing.T) {
 	if a := s.raw(path, good); a.status != 200 || strings.Contains(string(a.body), "damaged") {
 		t.Errorf("whole: %d %s", a.status, a.body)
 	}
-	if a := s.raw(path+"?cache=false", modeltest.Picture(modeltest.Red, 64, 64)); a.status != 200 || a.Predictions[0].Label != "red" {
+	if a := s.raw(path+"?cache=false", modeltest.Image(modeltest.Red, 64, 64)); a.status != 200 || a.Predictions[0].Label != "red" {
 		t.Fatalf("red: %d %s", a.status, a.body)
 	}
 	if a := s.raw(path+"?cache=false", warnedJPEG(64, 64)); a.status != 422 {
@@ -159,7 +159,7 @@ func TestRefusedOptions(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	s := start(t, c)
-	good := modeltest.Picture(modeltest.Red, 64, 64)
+	good := modeltest.Image(modeltest.Red, 64, 64)
 	for query, want := range map[string]int{
 		"model=nope": 404, "model=..%2Fcolours": 404, "model=%2Fetc%2Fpasswd": 404, "model=colours%00": 404,
 		"top_k=0": 400, "top_k=-3": 400, "top_k=1001": 400, "top_k=x": 400,
@@ -194,7 +194,7 @@ func TestUnusableModels(t *testing.T) {
 		names["model_invoking_error"] = "custom operator"
 	}
 	s := start(t, c)
-	good := modeltest.Picture(modeltest.Red, 64, 64)
+	good := modeltest.Image(modeltest.Red, 64, 64)
 	for name, why := range names {
 		for range 2 {
 			a := s.form(path+"?model="+name, good)
@@ -252,7 +252,7 @@ func TestBusy(t *testing.T) {
 	if a := s.get("/healthz"); a.status != 200 {
 		t.Errorf("healthz under load: %d", a.status)
 	}
-	if a := s.form(path, modeltest.Picture(modeltest.Red, 9, 9)); a.status != 200 {
+	if a := s.form(path, modeltest.Image(modeltest.Red, 9, 9)); a.status != 200 {
 		t.Errorf("afterwards: %d", a.status)
 	}
 }

@@ -81,7 +81,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Recognizer: s.core.Recognizer, Models: s.core.Loader, Readiness: s.readiness,
 		Jobs: counter{s.jobs.queue, s.jobs.ledger}, History: s.jobs.ledger, Events: s.jobs.ledger,
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Registerer: metrics, Log: s.log, Pictures: s.jobs.ledger, Outbox: s.jobs.ledger,
+		Registerer: metrics, Log: s.log, Images: s.jobs.ledger, Outbox: s.jobs.ledger,
 	}
 	if s.terminals != nil && s.terminals.face != nil {
 		parts.Devices = s.terminals.face

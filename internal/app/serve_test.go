@@ -80,7 +80,7 @@ func TestGracefulStop(t *testing.T) {
 	deadline := time.Now().Add(30 * time.Second)
 	for metric(s, "edgelens_uploads_in_memory_bytes") < float64(2*len(slow)) {
 		if time.Now().After(deadline) {
-			t.Fatal("the pictures never arrived")
+			t.Fatal("the images never arrived")
 		}
 	}
 	if err := stop(); err != nil {
@@ -111,24 +111,24 @@ func TestPortInUse(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "--listen") {
 		t.Errorf("got %v, want an error that names --listen", err)
 	}
-	if a := s.form(path, modeltest.Picture(modeltest.Red, 9, 9)); a.status != 200 {
+	if a := s.form(path, modeltest.Image(modeltest.Red, 9, 9)); a.status != 200 {
 		t.Errorf("the first one: %d", a.status)
 	}
 }
 
-// A log of real traffic has no picture in it.
-func TestLogHasNoPicture(t *testing.T) {
+// A log of real traffic has no image in it.
+func TestLogHasNoImage(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	c.Log.LogLevel = "debug"
 	s, log, _ := serving(t, c)
-	image := modeltest.Picture(modeltest.Red, 40, 40)
+	image := modeltest.Image(modeltest.Red, 40, 40)
 	a := s.base64(path, image)
 	s.base64(path, image[:len(image)-9])
 	for range 2 {
 		log.waitFor(t, "request_id="+a.RequestID)
 	}
 	if text := log.String(); strings.Contains(text, "iVBOR") || strings.Contains(text, "IHDR") {
-		t.Errorf("a picture is in the log:\n%s", text)
+		t.Errorf("an image is in the log:\n%s", text)
 	}
 }

@@ -58,7 +58,7 @@ func put(t testing.TB, c *config.Config, name string, data []byte) {
 	}
 }
 
-// shared returns the folder of pictures and models that are not part of the
+// shared returns the folder of images and models that are not part of the
 // project.
 func shared(t testing.TB) string {
 	t.Helper()
@@ -79,7 +79,7 @@ func withShared(t testing.TB, c *config.Config) {
 	}
 }
 
-func picture(t testing.TB, name string) []byte {
+func readImage(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(shared(t), "images", name))
 	if err != nil {
@@ -203,12 +203,12 @@ func (s *service) exchange(method, target string, header http.Header, body io.Re
 
 func (s *service) get(target string) *answer { s.t.Helper(); return s.send("GET", target, "", nil) }
 
-// form, raw and base64 send a picture in the three forms.
+// form, raw and base64 send an image in the three forms.
 func (s *service) form(target string, image []byte) *answer {
 	s.t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
-	part, err := w.CreateFormFile("file", "picture")
+	part, err := w.CreateFormFile("file", "image")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -74,14 +74,14 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 func routes(hook webhook.Config) func(*edgelens.Record) []edgelens.Route {
 	return func(r *edgelens.Record) []edgelens.Route {
 		all := []edgelens.Route{{Sink: terminal.EventsSink}}
-		if told, picture := hook.Wants(r); told {
-			all = append(all, edgelens.Route{Sink: webhook.Sink, Picture: picture})
+		if told, image := hook.Wants(r); told {
+			all = append(all, edgelens.Route{Sink: webhook.Sink, Image: image})
 		}
 		return all
 	}
 }
 
-// linksTo returns where a result's picture is, for as long as pictures are kept;
+// linksTo returns where a result's image is, for as long as images are kept;
 // nil where they are not.
 func linksTo(c *config.Config) func(result string) string {
 	if !c.Ledger.KeepImages {

@@ -52,7 +52,7 @@ func withTerminals(t testing.TB, c *config.Config) {
 	c.Mosquitto.Listen = l.Addr().String()
 	_ = l.Close()
 	c.Dialects.Zone = "UTC"
-	c.Recognize.Quality = recognize.QualityOff // the pictures of the tests are of one colour, so blank
+	c.Recognize.Quality = recognize.QualityOff // the images of the tests are of one colour, so blank
 }
 
 var fungxis = fungxi.NewSimulator(func(string) *time.Location { return time.UTC })
@@ -228,13 +228,13 @@ func (r *receiver) tried(mode string) int {
 	return r.tries[mode]
 }
 
-// passed is the nth record of somebody who was let in, with a picture of its
+// passed is the nth record of somebody who was let in, with an image of its
 // own.
 func passed(n int) (edgelens.Record, []byte) {
 	names := []string{"red", "green", "blue"}
 	return edgelens.Record{
 		Kind: edgelens.RecordVerified, Key: strconv.Itoa(n), Passed: true, CapturedAt: time.Now(), Person: edgelens.Person{Name: "Ann"},
-	}, modeltest.Picture(colours[names[n%3]], 20+n%7, 20+n%11)
+	}, modeltest.Image(colours[names[n%3]], 20+n%7, 20+n%11)
 }
 
 // killBroker kills the private broker of a service, by its log.
@@ -396,8 +396,8 @@ func numbered(n int) []string {
 	return numbers
 }
 
-// No picture is in the log, in a metric or in Redis.
-func TestTerminalsPicturesStayInside(t *testing.T) {
+// No image is in the log, in a metric or in Redis.
+func TestTerminalsImagesStayInside(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	withTerminals(t, c)
@@ -406,8 +406,8 @@ func TestTerminalsPicturesStayInside(t *testing.T) {
 	c.Log.LogLevel = "debug"
 	s, log, _ := serving(t, c)
 	listener := connect(t, c, "listener", "edgelens/v1/#")
-	record, picture := passed(1)
-	m := fungxis.Record("F1", record, picture)
+	record, image := passed(1)
+	m := fungxis.Record("F1", record, image)
 	broken := m
 	broken.Payload = m.Payload[:len(m.Payload)-9]
 	for range 3 {
@@ -416,18 +416,18 @@ func TestTerminalsPicturesStayInside(t *testing.T) {
 	}
 	soon(t, "it is told", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
 	if got := r.all()[0].Img; got != "" {
-		t.Errorf("the receiver got a picture of %d bytes", len(got))
+		t.Errorf("the receiver got an image of %d bytes", len(got))
 	}
 	if r.head.Get("webhook-signature") == "" {
 		t.Error("what the receiver got is not signed")
 	}
-	encoded := base64.StdEncoding.EncodeToString(picture)[:60]
+	encoded := base64.StdEncoding.EncodeToString(image)[:60]
 	places := map[string]string{
 		"log": log.String(), "metrics": string(s.get("/metrics").body), "event": strings.Join(listener.on("edgelens/v1/events/F1"), ""),
 		"redis": redisContent(t, filepath.Join(c.DataDir, "redis")),
 	}
 	for where, text := range places {
-		for what, secret := range map[string]string{"base64": encoded, "picture": string(picture[:60]), "secret": "nobody sees", "encoded secret": c.Webhook.Secret[6:]} {
+		for what, secret := range map[string]string{"base64": encoded, "image": string(image[:60]), "secret": "nobody sees", "encoded secret": c.Webhook.Secret[6:]} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s is in the %s", what, where)
 			}
@@ -496,7 +496,7 @@ func TestThePortForTerminalsIsTaken(t *testing.T) {
 	third.DataDir = t.TempDir()
 	s, thirdLog, _ := serving(t, &third)
 	thirdLog.waitFor(t, `no broker.*--mqtt-listen`)
-	if a := s.form(path, modeltest.Picture(modeltest.Red, 9, 9)); a.status != 200 {
+	if a := s.form(path, modeltest.Image(modeltest.Red, 9, 9)); a.status != 200 {
 		t.Errorf("without MQTT: %d", a.status)
 	}
 }
@@ -525,17 +525,17 @@ func TestTerminalsWithPasswords(t *testing.T) {
 	shop := as("shop", "edgelens/v1/events/#", "fungxi_F1_downLink", "fungxi_F1_upLink")
 	one := as("F1", "fungxi_F1_downLink", "fungxi_F2_downLink", "edgelens/v1/events/#")
 	two := as("F2", "fungxi_F2_downLink")
-	forged, picture := passed(1)
+	forged, image := passed(1)
 	say := func(p *peer, m dialect.Outgoing) {
 		_ = p.Publish(t.Context(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: 1}) // a refusal is an error
 	}
-	say(two, fungxis.Record("F1", forged, picture))
-	say(shop, fungxis.Record("F1", forged, picture))
+	say(two, fungxis.Record("F1", forged, image))
+	say(shop, fungxis.Record("F1", forged, image))
 	heartbeat, _ := fungxis.Heartbeat("F2", time.Now())
 	two.say(heartbeat)
 	soon(t, "F2 is answered", func() bool { return len(two.on("fungxi_F2_downLink")) == 1 })
-	honest, picture := passed(2)
-	one.say(fungxis.Record("F1", honest, picture))
+	honest, image := passed(2)
+	one.say(fungxis.Record("F1", honest, image))
 	soon(t, "the shop hears of it", func() bool { return len(shop.events("F1")) >= 1 })
 	if events := shop.events("F1"); len(events) != 1 || events[0].Data.Record.Num != "2" {
 		t.Errorf("%+v", events)
@@ -565,16 +565,16 @@ func TestTheArticlesBridge(t *testing.T) {
 	if _, err := time.Parse("2006-01-02 15:04:05", answer.Time); err != nil {
 		t.Error(err)
 	}
-	record, picture := passed(1)
+	record, image := passed(1)
 	record.CapturedAt = time.Now().UTC().Truncate(time.Second)
 	stranger := record
 	stranger.Kind, stranger.Passed, stranger.Key = edgelens.RecordStranger, false, "2"
-	terminal.say(fungxis.Record("F1", stranger, picture))
-	terminal.say(fungxis.Record("F1", record, picture))
+	terminal.say(fungxis.Record("F1", stranger, image))
+	terminal.say(fungxis.Record("F1", record, image))
 	soon(t, "both are events, and one is posted", func() bool { return len(terminal.events("F1")) == 2 && len(r.all()) == 1 })
 	p := r.all()[0]
 	if p.UserID != "1" || p.Name != "Ann" || string(p.VerifiedCode) != "0" || p.PersonType != "1" ||
-		p.BotTime != record.CapturedAt.Format("2006-01-02 15:04:05") || p.Img != base64.StdEncoding.EncodeToString(picture) {
+		p.BotTime != record.CapturedAt.Format("2006-01-02 15:04:05") || p.Img != base64.StdEncoding.EncodeToString(image) {
 		t.Errorf("posted %+v", p)
 	}
 	events := terminal.events("F1")
@@ -588,14 +588,14 @@ func TestTheArticlesBridge(t *testing.T) {
 	soon(t, "the terminal is told", func() bool {
 		return slices.Contains(terminal.on("fungxi_F1_downLink"), `{"cmd":"openDoor"}`)
 	})
-	// What came of it can be looked back at, with its picture.
+	// What came of it can be looked back at, with its image.
 	if a := s.get("/api/results?device=F1"); a.status != 200 || strings.Count(string(a.body), `"face":"mqtt"`) != 2 {
 		t.Errorf("results: %d %s", a.status, a.body)
 	}
 	link := events[1].Data.Image.URL
 	a := s.get(link[strings.Index(link, "/api/"):])
-	if a.status != 200 || !bytes.Equal(a.body, picture) {
-		t.Errorf("the picture at %s: %d, %d bytes", link, a.status, len(a.body))
+	if a.status != 200 || !bytes.Equal(a.body, image) {
+		t.Errorf("the image at %s: %d, %d bytes", link, a.status, len(a.body))
 	}
 	if a := s.get("/api/devices/F1"); a.status != 200 || !strings.Contains(string(a.body), `"online":true`) {
 		t.Errorf("the device: %d %s", a.status, a.body)

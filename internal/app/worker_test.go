@@ -41,9 +41,9 @@ func TestWorkerCommand(t *testing.T) {
 	s.jobs.worker.Shutdown() // so that the other one has to do everything
 	var accepted []jobAnswer
 	for n := range 10 {
-		accepted = append(accepted, s.async(t, "/api/recognize_async?top_k=1&cache=false", modeltest.Picture(modeltest.Red, 20+n, 20), nil))
+		accepted = append(accepted, s.async(t, "/api/recognize_async?top_k=1&cache=false", modeltest.Image(modeltest.Red, 20+n, 20), nil))
 	}
-	bad := s.async(t, "/api/recognize_async", []byte("no picture"), nil)
+	bad := s.async(t, "/api/recognize_async", []byte("no image"), nil)
 
 	other := settings(t)
 	withColours(t, other)
@@ -98,7 +98,7 @@ func TestWorkerReadiness(t *testing.T) {
 
 // What one node has recognized, another one that uses the same Redis knows.
 func TestNodesShareResults(t *testing.T) {
-	url, image := supervisetest.Start(t).URL, modeltest.Picture(modeltest.Blue, 30, 30)
+	url, image := supervisetest.Start(t).URL, modeltest.Image(modeltest.Blue, 30, 30)
 	var nodes []*service
 	for range 2 {
 		c := settings(t)

@@ -24,7 +24,7 @@ type Config struct {
 }
 
 // DefaultConfig keeps 10,000 results (about 10 MB) for a day. A result never
-// goes stale, because its key names the model file and the picture; the TTL
+// goes stale, because its key names the model file and the image; the TTL
 // only lets go of what nobody asks for.
 func DefaultConfig() Config { return Config{MaxEntries: 10_000, TTL: 24 * time.Hour, Shared: true} }
 

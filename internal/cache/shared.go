@@ -17,7 +17,7 @@ import (
 
 const (
 	// sharedPatience is the longest that Redis may hold up a request: less
-	// than it takes to recognize a picture anew on a small machine.
+	// than it takes to recognize an image anew on a small machine.
 	sharedPatience = 50 * time.Millisecond
 	// breakerPause is how long Redis is left alone after it failed.
 	breakerPause = time.Second

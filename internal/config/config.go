@@ -85,7 +85,7 @@ func Default() Config {
 }
 
 // Complete fills in what depends on other settings: the models folder, one worker
-// more than interpreters, so that an interpreter that is done finds the next picture
+// more than interpreters, so that an interpreter that is done finds the next image
 // at hand, with a queue of the same length, and as many jobs at a time as workers.
 func (c *Config) Complete() {
 	if c.ModelsDir == "" {

@@ -38,6 +38,8 @@ func TestFaults(t *testing.T) {
 		"a section that is one value":     {source{file: "cache: 5s\n"}, [][]string{{"settings.yaml:1:", "cache is not a setting"}}},
 		"an unknown section with nothing": {source{file: "cash:\n"}, [][]string{{"settings.yaml:1:", "cash is not a setting"}}},
 		"an unknown empty section":        {source{file: "cash: {}\n"}, [][]string{{"settings.yaml:1:", "cash is not a setting"}}},
+		"the machine's zone by name":      {source{file: "terminal:\n  zone: Local\n"}, [][]string{{"terminal.zone must", `"Local"`}}},
+		"a terminal's zone by no place":   {source{file: "terminal:\n  zone: UTC,7=localtime\n"}, [][]string{{"terminal.zone must", "7=localtime"}}},
 		"a setting without a value":       {source{file: "data_dir:\n"}, [][]string{{"data_dir must not be empty"}}},
 		"a null is no folder":             {source{file: "data_dir: ~\n"}, [][]string{{"data_dir must not be empty"}}},
 		"a key given twice":               {source{file: "model: a\nlisten: :1\nmodel: b\n"}, [][]string{{"settings.yaml:3:", "model", "line 1"}}},

@@ -17,15 +17,15 @@ const (
 	maxRetry = time.Minute
 )
 
-// Accept makes a job of spec and its encoded picture durable and returns it,
-// queued. spec.SHA256 must be the picture's digest; image is only read.
+// Accept makes a job of spec and its encoded image durable and returns it,
+// queued. spec.SHA256 must be the image's digest; image is only read.
 //
 // A spec with the IdempotencyKey of an earlier job that is the same in all but
 // the deadline gives that job, in whatever state it is, with existing true, and
 // writes nothing. A key is remembered as long as its job.
 //
 // Errors: edgelens.ErrInvalid or ErrNoImage for a bad spec, ErrTooLarge for a
-// picture that could never be kept, ErrConflict for a key that was used for
+// image that could never be kept, ErrConflict for a key that was used for
 // something else, *edgelens.Busy where too much is waiting, ErrDiskFull where
 // there is no room. Nothing is left behind then.
 func (l *Ledger) Accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error) {
@@ -67,7 +67,7 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 		return c.insertJob(&job)
 	})
 	if err != nil || earlier != nil {
-		l.removePicture(job.ID)
+		l.removeImage(job.ID)
 		return valueOf(earlier), earlier != nil, err
 	}
 	return job, false, nil
@@ -89,13 +89,13 @@ func (l *Ledger) checkSpec(spec edgelens.JobSpec, image []byte) error {
 	case len(image) == 0:
 		return edgelens.ErrNoImage
 	case int64(len(image)) != spec.Bytes:
-		return invalid("the picture has %d bytes, not %d", len(image), spec.Bytes)
+		return invalid("the image has %d bytes, not %d", len(image), spec.Bytes)
 	case err != nil || len(digest) != 32:
 		return invalid("%q is no SHA-256 in hexadecimal", spec.SHA256)
 	case spec.Queue != edgelens.QueueInteractive && spec.Queue != edgelens.QueueBulk:
 		return invalid("the queue must be %s or %s, not %q", edgelens.QueueInteractive, edgelens.QueueBulk, spec.Queue)
 	case spec.Bytes > l.config.MaxBytes:
-		return fmt.Errorf("%w: the picture has %d bytes, and all pictures together may have %d (max_bytes)", edgelens.ErrTooLarge, spec.Bytes, l.config.MaxBytes)
+		return fmt.Errorf("%w: the image has %d bytes, and all images together may have %d (max_bytes)", edgelens.ErrTooLarge, spec.Bytes, l.config.MaxBytes)
 	}
 	return edgelens.CheckOptions(spec.TopK, spec.MinScore)
 }
@@ -110,7 +110,7 @@ func (l *Ledger) admit(ctx context.Context, q querier, spec edgelens.JobSpec) (e
 		case err != nil:
 			return nil, err
 		case !sameWork(job.JobSpec, spec):
-			return nil, fmt.Errorf("%w: the idempotency key was used for another picture or other options; use a new key", edgelens.ErrConflict)
+			return nil, fmt.Errorf("%w: the idempotency key was used for another image or other options; use a new key", edgelens.ErrConflict)
 		default:
 			return &job, nil
 		}
@@ -118,14 +118,14 @@ func (l *Ledger) admit(ctx context.Context, q querier, spec edgelens.JobSpec) (e
 	var queued, unfinishedBytes int64
 	err = q.QueryRowContext(ctx, `SELECT
 		(SELECT IFNULL(SUM(jobs), 0) FROM job_totals WHERE status = 'queued'),
-		(SELECT IFNULL(SUM(picture_bytes), 0) FROM job_totals WHERE status IN ('queued', 'running'))`).Scan(&queued, &unfinishedBytes)
+		(SELECT IFNULL(SUM(image_bytes), 0) FROM job_totals WHERE status IN ('queued', 'running'))`).Scan(&queued, &unfinishedBytes)
 	switch {
 	case err != nil:
 		return nil, err
 	case queued >= int64(l.config.MaxQueued):
 		return nil, l.busy(fmt.Sprintf("%d jobs are waiting already, which is all that may; try again later", queued))
 	case unfinishedBytes+spec.Bytes > l.config.MaxBytes:
-		return nil, l.busy("the pictures that are waiting take all the space they may; try again later")
+		return nil, l.busy("the images that are waiting take all the space they may; try again later")
 	}
 	return nil, l.checkPromises(unfinishedBytes)
 }
@@ -169,10 +169,10 @@ func (l *Ledger) checkDisk(dir string, bytes int64) error {
 func (l *Ledger) writeImage(id string, image []byte) error {
 	var err error
 	if !l.sameDisk() {
-		err = l.checkDisk(l.pictures.dir, int64(len(image)))
+		err = l.checkDisk(l.images.dir, int64(len(image)))
 	}
 	if err == nil {
-		err = l.pictures.write(id, image)
+		err = l.images.write(id, image)
 	}
 	if l.imagesAlone(err) {
 		return l.explainImages(err)
@@ -180,10 +180,10 @@ func (l *Ledger) writeImage(id string, image []byte) error {
 	return err
 }
 
-// removePicture deletes a picture that no row wants. Where that fails, the next
+// removeImage deletes an image that no row wants. Where that fails, the next
 // Open does it.
-func (l *Ledger) removePicture(id string) {
-	if err := l.pictures.remove(id); err != nil {
-		l.log.Warn("a picture could not be deleted; the next start tries again", "job", id, "error", err)
+func (l *Ledger) removeImage(id string) {
+	if err := l.images.remove(id); err != nil {
+		l.log.Warn("an image could not be deleted; the next start tries again", "job", id, "error", err)
 	}
 }

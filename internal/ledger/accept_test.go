@@ -26,7 +26,7 @@ func removeFile(t *testing.T, path ...string) {
 func TestAcceptedJobIsThereAfterReopening(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b?c=d#e%20")
 	l := open(t, dir, quiet())
-	image := picture("a cat")
+	image := image("a cat")
 	spec := specOf(image)
 	spec.NoCache, spec.IdempotencyKey, spec.Deadline = true, "k", long
 	job, existing, err := l.Accept(t.Context(), spec, image)
@@ -41,9 +41,9 @@ func TestAcceptedJobIsThereAfterReopening(t *testing.T) {
 	if d := job.Deadline.Sub(long).Abs(); d > time.Microsecond {
 		t.Errorf("the deadline moved by %v", d)
 	}
-	got, err := l.Picture(t.Context(), job.ID)
+	got, err := l.Image(t.Context(), job.ID)
 	must(t, err)
-	equal(t, "picture", got, image)
+	equal(t, "image", got, image)
 }
 
 func TestAcceptRefusesABadSpec(t *testing.T) {
@@ -57,13 +57,13 @@ func TestAcceptRefusesABadSpec(t *testing.T) {
 		spoil func(*edgelens.JobSpec)
 		want  error
 	}{
-		"no picture":      {nil, func(*edgelens.JobSpec) {}, edgelens.ErrNoImage},
-		"wrong size":      {picture("x"), func(s *edgelens.JobSpec) { s.Bytes++ }, edgelens.ErrInvalid},
-		"no digest":       {picture("x"), func(s *edgelens.JobSpec) { s.SHA256 = "" }, edgelens.ErrInvalid},
-		"digest not hex":  {picture("x"), func(s *edgelens.JobSpec) { s.SHA256 = "zz" + s.SHA256[2:] }, edgelens.ErrInvalid},
-		"no queue":        {picture("x"), func(s *edgelens.JobSpec) { s.Queue = "" }, edgelens.ErrInvalid},
-		"min score NaN":   {picture("x"), func(s *edgelens.JobSpec) { s.MinScore = math.NaN() }, edgelens.ErrInvalid},
-		"min score above": {picture("x"), func(s *edgelens.JobSpec) { s.MinScore = 1.1 }, edgelens.ErrInvalid},
+		"no image":        {nil, func(*edgelens.JobSpec) {}, edgelens.ErrNoImage},
+		"wrong size":      {image("x"), func(s *edgelens.JobSpec) { s.Bytes++ }, edgelens.ErrInvalid},
+		"no digest":       {image("x"), func(s *edgelens.JobSpec) { s.SHA256 = "" }, edgelens.ErrInvalid},
+		"digest not hex":  {image("x"), func(s *edgelens.JobSpec) { s.SHA256 = "zz" + s.SHA256[2:] }, edgelens.ErrInvalid},
+		"no queue":        {image("x"), func(s *edgelens.JobSpec) { s.Queue = "" }, edgelens.ErrInvalid},
+		"min score NaN":   {image("x"), func(s *edgelens.JobSpec) { s.MinScore = math.NaN() }, edgelens.ErrInvalid},
+		"min score above": {image("x"), func(s *edgelens.JobSpec) { s.MinScore = 1.1 }, edgelens.ErrInvalid},
 		"over max_bytes":  {huge, func(*edgelens.JobSpec) {}, edgelens.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestIdempotencyKey(t *testing.T) {
 	}{
 		"the same":           {func(*edgelens.JobSpec) {}, "a", false},
 		"a later deadline":   {func(s *edgelens.JobSpec) { s.Deadline = after }, "a", false},
-		"another picture":    {func(*edgelens.JobSpec) {}, "b", true},
+		"another image":      {func(*edgelens.JobSpec) {}, "b", true},
 		"another model":      {func(s *edgelens.JobSpec) { s.Model = "n" }, "a", true},
 		"another top_k":      {func(s *edgelens.JobSpec) { s.TopK++ }, "a", true},
 		"another min_score":  {func(s *edgelens.JobSpec) { s.MinScore /= 2 }, "a", true},
@@ -95,16 +95,16 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			l := open(t, dir, quiet())
-			first := specOf(picture("a"))
+			first := specOf(image("a"))
 			first.IdempotencyKey, first.Deadline = "k", long
-			job, _, err := l.Accept(t.Context(), first, picture("a"))
+			job, _, err := l.Accept(t.Context(), first, image("a"))
 			must(t, err)
 			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 
-			spec := specOf(picture(test.image))
+			spec := specOf(image(test.image))
 			spec.IdempotencyKey, spec.Deadline = "k", long
 			test.again(&spec)
-			again, existing, err := l.Accept(t.Context(), spec, picture(test.image))
+			again, existing, err := l.Accept(t.Context(), spec, image(test.image))
 			if test.conflict {
 				if !errors.Is(err, edgelens.ErrConflict) || existing {
 					t.Errorf("existing %v, %v, want ErrConflict", existing, err)
@@ -125,7 +125,7 @@ func TestIdempotencyKey(t *testing.T) {
 func TestRacingAcceptsWithOneKeyGiveOneJob(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
-	spec := specOf(picture("a"))
+	spec := specOf(image("a"))
 	spec.IdempotencyKey = "k"
 	var wg sync.WaitGroup
 	ids := make([]string, 32)
@@ -133,7 +133,7 @@ func TestRacingAcceptsWithOneKeyGiveOneJob(t *testing.T) {
 	made := 0
 	for i := range ids {
 		wg.Go(func() {
-			job, existing, err := l.Accept(t.Context(), spec, picture("a"))
+			job, existing, err := l.Accept(t.Context(), spec, image("a"))
 			if err != nil {
 				t.Error(err)
 			}
@@ -167,7 +167,7 @@ func TestFullQueueIsBusy(t *testing.T) {
 			dir := t.TempDir()
 			l := open(t, dir, config)
 			acceptSized := func(name string) (edgelens.Job, error) {
-				image := append(picture(name), make([]byte, test.size)...)
+				image := append(image(name), make([]byte, test.size)...)
 				job, _, err := l.Accept(t.Context(), specOf(image), image)
 				return job, err
 			}
@@ -200,7 +200,7 @@ func TestConcurrentAcceptsKeepTheBound(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 32 {
 		wg.Go(func() {
-			image := picture(fmt.Sprint(i))
+			image := image(fmt.Sprint(i))
 			if _, _, err := l.Accept(t.Context(), specOf(image), image); err != nil && !errors.Is(err, edgelens.ErrBusy) {
 				t.Error(err)
 			}
@@ -225,7 +225,7 @@ func TestAcceptOnAFullDiskLeavesNothing(t *testing.T) {
 			if fill != nil {
 				fill(l)
 			}
-			_, _, err := l.Accept(t.Context(), specOf(picture("a")), picture("a"))
+			_, _, err := l.Accept(t.Context(), specOf(image("a")), image("a"))
 			if !errors.Is(err, edgelens.ErrDiskFull) {
 				t.Errorf("%v, want ErrDiskFull", err)
 			}
@@ -260,7 +260,7 @@ func TestFullFileSystem(t *testing.T) {
 	// Fill the disk with jobs until it refuses; what was accepted must be there.
 	var accepted []string
 	for i := 0; ; i++ {
-		image := append(picture(fmt.Sprint(i)), make([]byte, 40_000)...)
+		image := append(image(fmt.Sprint(i)), make([]byte, 40_000)...)
 		job, _, err := l.Accept(t.Context(), specOf(image), image)
 		if errors.Is(err, edgelens.ErrDiskFull) {
 			break
@@ -282,14 +282,14 @@ func TestFullFileSystem(t *testing.T) {
 			break
 		}
 		must(t, err)
-		fillUp(t, filler) // the picture's room
+		fillUp(t, filler) // the image's room
 	}
 	if full == "" {
 		t.Fatal("the disk never was full while finishing")
 	}
 	equal(t, "status of what could not be finished", jobOf(t, l, full).Status, edgelens.JobQueued)
 	if !filesIn(t, dir)[full] {
-		t.Error("its picture is gone")
+		t.Error("its image is gone")
 	}
 	must(t, os.Remove(filler))
 	must(t, l.Finish(t.Context(), full, result))
@@ -299,7 +299,7 @@ func TestFullFileSystem(t *testing.T) {
 	l = open(t, dir, quiet())
 	for _, id := range accepted {
 		if job := jobOf(t, l, id); !job.Status.Terminal() && !filesIn(t, dir)[id] {
-			t.Errorf("job %s is %s without its picture", id, job.Status)
+			t.Errorf("job %s is %s without its image", id, job.Status)
 		}
 	}
 }
@@ -322,7 +322,7 @@ func TestAcceptWithACanceledContextWritesNothing(t *testing.T) {
 	l := open(t, dir, quiet())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := l.Accept(ctx, specOf(picture("a")), picture("a")); !errors.Is(err, edgelens.ErrCanceled) {
+	if _, _, err := l.Accept(ctx, specOf(image("a")), image("a")); !errors.Is(err, edgelens.ErrCanceled) {
 		t.Errorf("%v, want ErrCanceled", err)
 	}
 	equal(t, "files left", len(filesIn(t, dir)), 0)

@@ -26,8 +26,8 @@ func benchLedger(b *testing.B) *ledger.Ledger {
 	return open(b, b.TempDir(), config)
 }
 
-// benchPicture returns 100 kB that no other call returns.
-func benchPicture() []byte {
+// benchImage returns 100 kB that no other call returns.
+func benchImage() []byte {
 	image := make([]byte, 100_000)
 	binary.LittleEndian.PutUint64(image, rand.Uint64())
 	return image
@@ -66,7 +66,7 @@ func reportQuantiles(b *testing.B, times []time.Duration) {
 }
 
 func BenchmarkAccept(b *testing.B) {
-	image := benchPicture()
+	image := benchImage()
 	spec := specOf(image)
 	for _, goroutines := range []int{1, 16} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
@@ -85,7 +85,7 @@ func BenchmarkAccept(b *testing.B) {
 func BenchmarkAcceptWhileDraining(b *testing.B) {
 	const every = time.Second / 200
 	l := benchLedger(b)
-	image := benchPicture()
+	image := benchImage()
 	spec := specOf(image)
 	accepted := make(chan string, b.N)
 	var workers sync.WaitGroup

@@ -102,7 +102,7 @@ func TestDoneJobsOutliveAJump(t *testing.T) {
 			c := &clocks{wall: jump.boot}
 			l := openWith(t, t.TempDir(), c)
 			key := func(s *edgelens.JobSpec) { s.IdempotencyKey = "mine" }
-			image := picture("same")
+			image := image("same")
 			spec := specOf(image)
 			key(&spec)
 			job, _, err := l.Accept(t.Context(), spec, image)
@@ -164,7 +164,7 @@ func TestRetryAfterAJump(t *testing.T) {
 			accept(t, l)
 			c.pass(7 * time.Second)
 			c.jump(jump.by)
-			image := picture("one too many")
+			image := image("one too many")
 			_, _, err = l.Accept(t.Context(), specOf(image), image)
 			var busy *edgelens.Busy
 			if !errors.As(err, &busy) || busy.RetryAfter != 7*time.Second {
@@ -181,7 +181,7 @@ func TestOutboxAndCommandsMoveWithTheClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := &clocks{wall: jump.boot}
 			l := openWith(t, t.TempDir(), c)
-			snapshot := reception("a", 1, withoutPicture, func(r *edgelens.Reception) {
+			snapshot := reception("a", 1, withoutImage, func(r *edgelens.Reception) {
 				r.Record.Kind, r.Record.ReceivedAt = edgelens.RecordSnapshot, c.wall
 			})
 			receive(t, l, snapshot)

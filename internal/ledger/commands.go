@@ -36,7 +36,7 @@ func (l *Ledger) MoveCommand(ctx context.Context, id string, status edgelens.Com
 			return commandError(err)
 		}
 		if command.Status.Terminal() {
-			return fmt.Errorf("%w: its status is %s", ErrTerminal, command.Status)
+			return fmt.Errorf("%w with the status %s", ErrTerminal, command.Status)
 		}
 		now := micros(l.now())
 		command.Status, command.Detail = status, detail

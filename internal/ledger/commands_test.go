@@ -5,6 +5,7 @@ package ledger_test
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,8 @@ func TestCommands(t *testing.T) {
 	}
 	if _, err := l.MoveCommand(t.Context(), first.ID, edgelens.CommandFailed, ""); !errors.Is(err, ledger.ErrTerminal) {
 		t.Errorf("out of a terminal state: %v, want ErrTerminal", err)
+	} else if !strings.HasSuffix(err.Error(), ": it has ended already with the status acknowledged") {
+		t.Errorf("out of a terminal state: %q", err)
 	}
 	move(third, edgelens.CommandExpired)
 	closeLedger(t, l)

@@ -15,15 +15,15 @@ type Config struct {
 	// than MaxAge where that is less. Where they alone take all the space, nothing
 	// more is accepted.
 	MinAge time.Duration
-	// MaxBytes is how large pictures and database together may grow before
+	// MaxBytes is how large images and database together may grow before
 	// the oldest finished jobs are removed. Unfinished jobs are never removed;
-	// where their pictures alone reach it, no more are accepted. The outbox and
+	// where their images alone reach it, no more are accepted. The outbox and
 	// the ids of records do not count: they have OutboxMaxBytes and RememberMax.
 	MaxBytes int64
 	// MaxEvents is how many events are kept.
 	MaxEvents int
-	// KeepImages keeps a job's picture as long as the job. Without it, a
-	// picture is deleted when its job is done.
+	// KeepImages keeps a job's image as long as the job. Without it, a
+	// image is deleted when its job is done.
 	KeepImages bool
 	// MaxQueued is how many jobs may wait; more are refused with edgelens.Busy.
 	MaxQueued int
@@ -31,7 +31,7 @@ type Config struct {
 	// is accepted, so that what was accepted can still be finished.
 	MinFreeBytes int64
 	// OutboxMaxAge and OutboxMaxBytes bound what waits to be told to sinks,
-	// pictures included. Over them, the oldest rows are dropped and counted;
+	// images included. Over them, the oldest rows are dropped and counted;
 	// those of access records never are.
 	OutboxMaxAge   time.Duration
 	OutboxMaxBytes int64

@@ -39,7 +39,7 @@ func promiseUntilKilled(dir string) {
 	work := func() error {
 		ctx := context.Background()
 		seed := strconv.FormatUint(rand.Uint64(), 36)
-		job, _, err := l.Accept(ctx, specOf(crashPicture(seed)), crashPicture(seed))
+		job, _, err := l.Accept(ctx, specOf(crashImage(seed)), crashImage(seed))
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func promiseUntilKilled(dir string) {
 	select {}
 }
 
-func crashPicture(seed string) []byte { return append(picture(seed), make([]byte, 20_000)...) }
+func crashImage(seed string) []byte { return append(image(seed), make([]byte, 20_000)...) }
 
 // promised is what children said of a job.
 type promised struct {
@@ -170,15 +170,15 @@ func check(t *testing.T, dir string, promises map[string]*promised) {
 		if job.Status.Terminal() {
 			continue
 		}
-		image, err := l.Picture(t.Context(), id)
-		if err != nil || string(image) != string(crashPicture(p.seed)) {
-			t.Errorf("the picture of job %s, which is %s: %d bytes, %v", id, job.Status, len(image), err)
+		image, err := l.Image(t.Context(), id)
+		if err != nil || string(image) != string(crashImage(p.seed)) {
+			t.Errorf("the image of job %s, which is %s: %d bytes, %v", id, job.Status, len(image), err)
 		}
 	}
 	for job, err := range l.Unfinished(t.Context()) {
 		must(t, err)
 		if !files[job.ID] {
-			t.Errorf("job %s is %s and has no picture", job.ID, job.Status)
+			t.Errorf("job %s is %s and has no image", job.ID, job.Status)
 		}
 		delete(files, job.ID)
 	}

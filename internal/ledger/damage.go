@@ -16,16 +16,16 @@ const (
 	maxDamaged = 3
 )
 
-// setAside moves the database and its pictures into a folder of their own,
+// setAside moves the database and its images into a folder of their own,
 // corrupt-<time>, and returns its name. The oldest such folders are removed.
 func setAside(dir string, now time.Time) (string, error) {
 	aside := filepath.Join(dir, damagedPrefix+now.UTC().Format("20060102T150405.000000Z"))
 	if err := os.Mkdir(aside, 0o700); err != nil {
 		return "", err
 	}
-	// The pictures go first: beside an empty database they would be taken for
+	// The images go first: beside an empty database they would be taken for
 	// leftovers. A log without its database is dropped by SQLite.
-	for _, name := range []string{picturesName, databaseName, databaseName + "-wal", databaseName + "-shm"} {
+	for _, name := range []string{imagesName, databaseName, databaseName + "-wal", databaseName + "-shm"} {
 		err := os.Rename(filepath.Join(dir, name), filepath.Join(aside, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err

@@ -11,8 +11,8 @@ import (
 )
 
 // ErrTerminal: the job is in a terminal state, which it never leaves. It is an
-// edgelens.ErrConflict.
-var ErrTerminal = fmt.Errorf("the job is already done with: %w", edgelens.ErrConflict)
+// edgelens.ErrFinished.
+var ErrTerminal = edgelens.ErrFinished
 
 // explain wraps err with the action, and with the sentinel that fits where err
 // has none. It is nil for nil.

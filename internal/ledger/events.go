@@ -19,7 +19,7 @@ type jobData struct {
 	ID       string             `json:"id"`
 	Status   edgelens.JobStatus `json:"status"`
 	Attempts int                `json:"attempts"`
-	Face     string             `json:"face"`
+	Source   string             `json:"source"`
 	Device   string             `json:"device,omitempty"`
 	Queue    string             `json:"queue"`
 	Error    *errorData         `json:"error,omitempty"`
@@ -29,12 +29,12 @@ type jobData struct {
 type recognitionData struct {
 	ID          string   `json:"id"`
 	JobID       string   `json:"job_id,omitempty"`
-	Face        string   `json:"face"`
+	Source      string   `json:"source"`
 	Device      string   `json:"device,omitempty"`
 	Outcome     string   `json:"outcome"`
 	Label       string   `json:"label,omitempty"`
 	Probability float64  `json:"probability,omitempty"`
-	Quality     string   `json:"quality,omitempty"` // the verdict on the picture
+	Quality     string   `json:"quality,omitempty"` // the verdict on the image
 	Warnings    []string `json:"warnings,omitempty"`
 	// Freshness is that of the record on arrival: this is no news unless it is
 	// "fresh". It is left out for what is no terminal's.
@@ -58,13 +58,13 @@ func errorDataOf(err *edgelens.JobError) *errorData {
 func (c *change) jobEvent(job *edgelens.Job, at time.Time) error {
 	return c.insertEvent(eventJob, job.ID, at, jobData{
 		ID: job.ID, Status: job.Status, Attempts: job.Attempts,
-		Face: job.Face, Device: job.Device, Queue: job.Queue, Error: errorDataOf(job.Error),
+		Source: job.Source, Device: job.Device, Queue: job.Queue, Error: errorDataOf(job.Error),
 	})
 }
 
 func (c *change) recognitionEvent(r *edgelens.StoredResult) error {
 	data := recognitionData{
-		ID: r.ID, JobID: r.JobID, Face: r.Face, Device: r.Device, Outcome: r.Outcome,
+		ID: r.ID, JobID: r.JobID, Source: r.Source, Device: r.Device, Outcome: r.Outcome,
 		Label: r.Label, Probability: r.Probability, Error: errorDataOf(r.Error),
 		Freshness: string(r.Freshness), FreshnessReason: r.FreshnessReason,
 	}
@@ -92,9 +92,9 @@ func (c *change) insertEvent(kind, subject string, at time.Time, data any) error
 // removed for their age or number are missing.
 //
 // A "job" event says that a job was accepted or changed its status; its Data
-// has id, status, attempts, face, device, queue and, where there is one, error
+// has id, status, attempts, source, device, queue and, where there is one, error
 // with code and detail. A "recognition" event says that a result was recorded;
-// its Data has id, job_id, face, device, outcome, label, probability, error.
+// its Data has id, job_id, source, device, outcome, label, probability, error.
 //
 // Errors: edgelens.ErrInvalid for a bad limit.
 func (l *Ledger) Events(ctx context.Context, after int64, limit int) ([]edgelens.Event, error) {

@@ -45,10 +45,10 @@ func OpenAtVersion(ctx context.Context, dir string, version int64) (*sql.DB, err
 	return db, err
 }
 
-// FillDisk lets every new picture fail for lack of room, as far as it gets:
+// FillDisk lets every new image fail for lack of room, as far as it gets:
 // writes to /dev/full give ENOSPC.
 func (l *Ledger) FillDisk() {
-	l.pictures.create = func(name string) (*os.File, error) {
+	l.images.create = func(name string) (*os.File, error) {
 		f, err := os.Create(name) // what must not be left behind
 		if err != nil {
 			return nil, err

@@ -53,21 +53,21 @@ func closeLedger(t testing.TB, l *ledger.Ledger) {
 	}
 }
 
-// picture returns bytes that differ from seed to seed.
-func picture(seed string) []byte { return []byte("a picture of " + seed) }
+// image returns bytes that differ from seed to seed.
+func image(seed string) []byte { return []byte("an image of " + seed) }
 
 func specOf(image []byte) edgelens.JobSpec {
 	digest := sha256.Sum256(image)
 	return edgelens.JobSpec{
-		Face: "http", Device: "door", Queue: edgelens.QueueInteractive, Model: "m", TopK: 3, MinScore: 0.25,
+		Source: "http", Device: "door", Queue: edgelens.QueueInteractive, Model: "m", TopK: 3, MinScore: 0.25,
 		SHA256: hex.EncodeToString(digest[:]), Bytes: int64(len(image)),
 	}
 }
 
-// accept makes a job of a picture of its own.
+// accept makes a job of an image of its own.
 func accept(t testing.TB, l *ledger.Ledger, change ...func(*edgelens.JobSpec)) edgelens.Job {
 	t.Helper()
-	image := picture(fmt.Sprint(time.Now().UnixNano()))
+	image := image(fmt.Sprint(time.Now().UnixNano()))
 	spec := specOf(image)
 	for _, c := range change {
 		c(&spec)
@@ -87,7 +87,7 @@ func acceptMany(t testing.TB, l *ledger.Ledger, n int, change ...func(*edgelens.
 	for worker := range 32 {
 		wg.Go(func() {
 			for i := worker; i < n; i += 32 {
-				image := picture(fmt.Sprint(i))
+				image := image(fmt.Sprint(i))
 				spec := specOf(image)
 				for _, c := range change {
 					c(&spec)
@@ -140,7 +140,7 @@ func resultOf(label string, probability float64) *edgelens.Result {
 // filesIn returns the names of the files in a folder of the ledger.
 func filesIn(t testing.TB, dir string) map[string]bool {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(dir, "pictures"))
+	entries, err := os.ReadDir(filepath.Join(dir, "images"))
 	must(t, err)
 	names := map[string]bool{}
 	for _, entry := range entries {

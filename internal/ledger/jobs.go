@@ -14,16 +14,16 @@ import (
 )
 
 // selectJob selects what readJob reads.
-const selectJob = `SELECT j.seq, j.id, j.face, j.device, j.queue, j.model, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
+const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
 	j.idempotency_key, j.deadline, j.status, j.attempts, j.created_at, j.started_at, j.finished_at,
-	j.error_code, j.error_detail, j.picture, j.record_id, r.result
+	j.error_code, j.error_detail, j.image, j.record_id, r.result
 	FROM jobs j LEFT JOIN results r ON r.job_id = j.id`
 
 // jobRow is a job and what only the ledger knows of it.
 type jobRow struct {
 	edgelens.Job
-	seq     int64
-	picture bool
+	seq   int64
+	image bool
 }
 
 func readJob(row interface{ Scan(...any) error }) (edgelens.Job, error) {
@@ -36,9 +36,9 @@ func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 		key, code, detail, record, result    sql.NullString
 		deadline, created, started, finished sql.NullInt64
 	)
-	err = row.Scan(&job.seq, &job.ID, &job.Face, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
+	err = row.Scan(&job.seq, &job.ID, &job.Source, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
 		&job.SHA256, &job.Bytes, &key, &deadline, &job.Status, &job.Attempts, &created, &started, &finished,
-		&code, &detail, &job.picture, &record, &result)
+		&code, &detail, &job.image, &record, &result)
 	if err != nil {
 		return jobRow{}, err
 	}
@@ -54,9 +54,9 @@ func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 }
 
 func (c *change) insertJob(job *edgelens.Job) error {
-	_, err := c.exec(`INSERT INTO jobs (id, face, device, queue, model, top_k, min_score, no_cache, sha256, bytes,
+	_, err := c.exec(`INSERT INTO jobs (id, source, device, queue, model, top_k, min_score, no_cache, sha256, bytes,
 		idempotency_key, deadline, status, created_at, record_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		job.ID, job.Face, job.Device, job.Queue, job.Model, job.TopK, job.MinScore, job.NoCache, job.SHA256, job.Bytes,
+		job.ID, job.Source, job.Device, job.Queue, job.Model, job.TopK, job.MinScore, job.NoCache, job.SHA256, job.Bytes,
 		textOrNull(job.IdempotencyKey), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro(), textOrNull(job.Record))
 	if err != nil {
 		return err
@@ -194,18 +194,18 @@ func (l *Ledger) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] 
 	}
 }
 
-// Picture returns the encoded picture of a job. Its error is an
-// edgelens.ErrNotFound where there is no such job or its picture was deleted,
+// Image returns the encoded image of a job. Its error is an
+// edgelens.ErrNotFound where there is no such job or its image was deleted,
 // as it is when a job is done unless Config.KeepImages.
-func (l *Ledger) Picture(ctx context.Context, id string) ([]byte, error) {
-	action := "read the picture of job " + id
+func (l *Ledger) Image(ctx context.Context, id string) ([]byte, error) {
+	action := "read the image of job " + id
 	job, err := jobByID(ctx, l.readers, id)
 	if err != nil {
 		return nil, l.explain(action, err)
 	}
-	image, err := l.readPicture(job.Job)
-	if !job.picture || errors.Is(err, errPictureLost) {
-		err = fmt.Errorf("%w: its picture was deleted", edgelens.ErrNotFound)
+	image, err := l.readImage(job.Job)
+	if !job.image || errors.Is(err, errImageLost) {
+		err = fmt.Errorf("%w: its image was deleted", edgelens.ErrNotFound)
 	}
 	return image, l.explain(action, err)
 }

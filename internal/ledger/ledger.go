@@ -1,10 +1,10 @@
 // Package ledger is the durable truth about jobs, results and events: rows in
-// SQLite, pictures as files beside it. What a method of it has returned without
+// SQLite, images as files beside it. What a method of it has returned without
 // an error survives kill -9 and loss of power.
 //
 //	<dir>/ledger.db     the database (with -wal and -shm beside it)
 //	<dir>/ledger.lock   held by the process that uses the folder
-//	<dir>/pictures/     one file for each job that is not done, named by its id
+//	<dir>/images/     one file for each job that is not done, named by its id
 //	<dir>/corrupt-*/    damaged ledgers that were set aside, the newest three
 //
 // A job is queued, then running, then in one of four terminal states, which it
@@ -29,7 +29,9 @@ import (
 const (
 	databaseName = "ledger.db"
 	lockName     = "ledger.lock"
-	picturesName = "pictures"
+	imagesName   = "images"
+	// formerImagesName is what the folder of images was called before the first release.
+	formerImagesName = "pictures"
 )
 
 // Ledger keeps jobs, results and events. It is safe for use by many
@@ -48,7 +50,7 @@ type Ledger struct {
 	writerDB *sql.DB
 	writer   *writer
 	readers  *sql.DB
-	pictures *pictures
+	images   *images
 	watchers *watchers
 	feeds    *feeds
 	suspect  suspect
@@ -75,8 +77,8 @@ type Ledger struct {
 
 // Open opens the ledger in dir, makes it where there is none, brings it to the
 // newest schema and removes what a crash left half done. A database that is
-// damaged is set aside with its pictures, and an empty one takes its place. Its
-// error is an edgelens.ErrInvalid for a bad config and an edgelens.ErrConflict
+// damaged is set aside with its images, and an empty one takes its place. Its
+// error is an edgelens.ErrInvalid for a bad config and an edgelens.ErrInUse
 // where another process uses dir. ctx bounds the opening only.
 func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Ledger, error) {
 	if err := config.Validate(); err != nil {
@@ -144,7 +146,10 @@ func (l *Ledger) open(ctx context.Context) error {
 	if l.opened, err = os.Stat(file); err != nil {
 		return err
 	}
-	l.pictures = openPictures(filepath.Join(l.dir, picturesName))
+	if err := moveFormerImages(l.dir); err != nil {
+		l.log.Error("moving images to their new folder failed: they count as missing", "from", formerImagesName, "to", imagesName, "error", err)
+	}
+	l.images = openImages(filepath.Join(l.dir, imagesName))
 	l.setImages(l.checkImages())
 	if err := syncDir(l.dir); err != nil {
 		return err
@@ -168,12 +173,12 @@ func (l *Ledger) makePrivate() error {
 	if err := file.Close(); err != nil {
 		return err
 	}
-	return datadir.Tighten(l.dir, databaseName, databaseName+"-wal", databaseName+"-shm", lockName, picturesName)
+	return datadir.Tighten(l.dir, databaseName, databaseName+"-wal", databaseName+"-shm", lockName, imagesName)
 }
 
 // syncImages makes durable which images there are.
 func (l *Ledger) syncImages() error {
-	if err := l.pictures.sync(); err != nil {
+	if err := l.images.sync(); err != nil {
 		if l.imagesAlone(err) {
 			return l.explainImages(err)
 		}
@@ -239,28 +244,28 @@ func (l *Ledger) announce(c *change) {
 }
 
 // removeLeftovers deletes what a crash left between a file and its row: a
-// picture that is not whole, whose job was never accepted, or whose job is done.
+// image that is not whole, whose job was never accepted, or whose job is done.
 func (l *Ledger) removeLeftovers(ctx context.Context) error {
 	if !l.config.KeepImages {
 		err := l.writer.write(ctx, func(c *change) error {
-			_, err := c.exec(`UPDATE jobs SET picture = 0 WHERE finished_at IS NOT NULL AND picture = 1
-				AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id AND picture = 1)`)
+			_, err := c.exec(`UPDATE jobs SET image = 0 WHERE finished_at IS NOT NULL AND image = 1
+				AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id AND image = 1)`)
 			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
-	removed, err := l.pictures.removeOthers(func(id string) (wanted bool, err error) {
-		err = l.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND picture = 1)`, id).Scan(&wanted)
+	removed, err := l.images.removeOthers(func(id string) (wanted bool, err error) {
+		err = l.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND image = 1)`, id).Scan(&wanted)
 		return wanted, err
 	})
 	if err != nil {
-		l.log.Warn("looking for files that a crash has left failed; the next start tries again", "folder", l.pictures.dir, "error", err)
+		l.log.Warn("looking for files that a crash has left failed; the next start tries again", "folder", l.images.dir, "error", err)
 		return nil
 	}
 	if removed > 0 {
-		l.log.Info("removed files that a crash had left", "folder", l.pictures.dir, "files", removed)
+		l.log.Info("removed files that a crash had left", "folder", l.images.dir, "files", removed)
 	}
 	return nil
 }

@@ -152,7 +152,7 @@ func TestResultsByFilter(t *testing.T) {
 	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	record := func(id, device, label string, hours int) edgelens.StoredResult {
 		r, err := l.Record(t.Context(), edgelens.StoredResult{
-			ID: id, Face: "mqtt", Device: device, CreatedAt: noon.Add(time.Duration(hours) * time.Hour), Result: resultOf(label, 0.7),
+			ID: id, Source: "mqtt", Device: device, CreatedAt: noon.Add(time.Duration(hours) * time.Hour), Result: resultOf(label, 0.7),
 		})
 		must(t, err)
 		return r
@@ -160,7 +160,7 @@ func TestResultsByFilter(t *testing.T) {
 	record("a", "door", "cat", 0)
 	record("b", "gate", "cat", 1)
 	record("c", "door", "dog", 2)
-	_, err := l.Record(t.Context(), edgelens.StoredResult{ID: "d", Face: "mqtt", Device: "door", CreatedAt: noon.Add(3 * time.Hour), Error: &edgelens.JobError{Code: "bad_image", Detail: "No."}})
+	_, err := l.Record(t.Context(), edgelens.StoredResult{ID: "d", Source: "mqtt", Device: "door", CreatedAt: noon.Add(3 * time.Hour), Error: &edgelens.JobError{Code: "bad_image", Detail: "No."}})
 	must(t, err)
 	for name, test := range map[string]struct {
 		filter edgelens.ResultFilter
@@ -195,7 +195,7 @@ func TestResultsByFilter(t *testing.T) {
 
 func TestRecordFillsInAndIsIdempotent(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
-	first, err := l.Record(t.Context(), edgelens.StoredResult{Face: "mqtt", Device: "door", Result: resultOf("cat", 0.7)})
+	first, err := l.Record(t.Context(), edgelens.StoredResult{Source: "mqtt", Device: "door", Result: resultOf("cat", 0.7)})
 	must(t, err)
 	if first.ID == "" || first.CreatedAt.IsZero() || first.Outcome != "recognized" || first.Label != "cat" || first.Probability != 0.7 {
 		t.Errorf("%+v", first)

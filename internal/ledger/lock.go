@@ -22,7 +22,7 @@ func lock(file string) (*os.File, error) {
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("%w: another edgelens is using it; stop that one, or give this one another data_dir", edgelens.ErrConflict)
+		return nil, fmt.Errorf("%w; stop that one, or give this one another data_dir", edgelens.ErrInUse)
 	}
 	return nil, err
 }

@@ -11,18 +11,18 @@ import (
 )
 
 // maxStarts is the start with which a job fails: it was started before and
-// nobody came back to say how it ended, which is what a picture does that
+// nobody came back to say how it ended, which is what an image does that
 // crashes the program.
 const maxStarts = 3
 
 // CodePoison is the code of a job that failed for being started too often.
 const CodePoison = "poison"
 
-// errPictureLost: the row says that there is a picture, the folder has none.
-var errPictureLost = errors.New("the picture is lost")
+// errImageLost: the row says that there is an image, the folder has none.
+var errImageLost = errors.New("the image is lost")
 
 // Start gives a queued job to a worker, or a running one to another, and its
-// picture. The attempt is durable before the picture is read. A job past its
+// image. The attempt is durable before the image is read. A job past its
 // deadline expires instead, and the third start fails the job with CodePoison
 // instead.
 //
@@ -46,15 +46,15 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 	}
 	l.lastStart.Store(int64(l.clock().steady))
 	if refusal != nil {
-		return job.Job, nil, fmt.Errorf("%w: its status is now %s: %s", ErrTerminal, job.Status, refusal.Detail)
+		return job.Job, nil, fmt.Errorf("%w with the status %s: %s", ErrTerminal, job.Status, refusal.Detail)
 	}
-	image, err := l.readPicture(job.Job)
-	if errors.Is(err, errPictureLost) {
-		lost := &edgelens.JobError{Code: edgelens.Code(edgelens.ErrNoImage), Detail: "The picture was lost on the disk. Send it again."}
+	image, err := l.readImage(job.Job)
+	if errors.Is(err, errImageLost) {
+		lost := &edgelens.JobError{Code: edgelens.Code(edgelens.ErrNoImage), Detail: "The image was lost on the disk. Send it again."}
 		ended, endErr := l.finish(ctx, id, ending{status: edgelens.JobFailed, err: lost})
 		if endErr == nil {
-			l.log.Error("the picture of a job is lost; the job failed", "job", id)
-			endErr = fmt.Errorf("%w: its status is now failed: %s", ErrTerminal, lost.Detail)
+			l.log.Error("the image of a job is lost; the job failed", "job", id)
+			endErr = fmt.Errorf("%w with the status failed: %s", ErrTerminal, lost.Detail)
 		}
 		return ended, nil, endErr
 	}
@@ -103,18 +103,18 @@ func (l *Ledger) begin(ctx context.Context, id string) (job jobRow, refusal *edg
 	}
 }
 
-// readPicture returns the picture of a job, or errPictureLost.
-func (l *Ledger) readPicture(job edgelens.Job) ([]byte, error) {
-	image, err := l.pictures.read(job.ID)
+// readImage returns the image of a job, or errImageLost.
+func (l *Ledger) readImage(job edgelens.Job) ([]byte, error) {
+	image, err := l.images.read(job.ID)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && int64(len(image)) != job.Bytes {
-		return nil, errPictureLost
+		return nil, errImageLost
 	}
 	return image, err
 }
 
 // Release puts a running job back into the queue, after a failure that may
 // pass. giveBack takes the attempt back: for failures that were not the
-// picture's, such as a busy service. A queued job stays so. Errors:
+// image's, such as a busy service. A queued job stays so. Errors:
 // edgelens.ErrNotFound, ErrTerminal.
 func (l *Ledger) Release(ctx context.Context, id string, giveBack bool) error {
 	err := l.change(ctx, func(c *change) error {
@@ -208,11 +208,11 @@ func deadlineError() *edgelens.JobError {
 
 func poisonError() *edgelens.JobError {
 	return &edgelens.JobError{Code: CodePoison, Detail: fmt.Sprintf(
-		"The job was started %d times and never came to an end; its picture may crash the service. Send another picture.", maxStarts-1)}
+		"The job was started %d times and never came to an end; its image may crash the service. Send another image.", maxStarts-1)}
 }
 
 func terminalError(status edgelens.JobStatus) error {
-	return fmt.Errorf("%w: its status is %s", ErrTerminal, status)
+	return fmt.Errorf("%w with the status %s", ErrTerminal, status)
 }
 
 // ending is how a job ends: with a result, an error, or neither.
@@ -239,7 +239,7 @@ func (l *Ledger) finish(ctx context.Context, id string, e ending) (edgelens.Job,
 }
 
 // end moves a job that is not terminal to its end, writes the history and the
-// events, lets what is to be told of it go out, and the picture go, all in the
+// events, lets what is to be told of it go out, and the image go, all in the
 // change.
 func (l *Ledger) end(c *change, job *edgelens.Job, e ending, now time.Time) error {
 	job.Status, job.FinishedAt, job.Result, job.Error = e.status, now, e.result, e.err
@@ -276,21 +276,21 @@ func (c *change) moveJob(job *edgelens.Job, now time.Time) error {
 	return c.jobEvent(job, now)
 }
 
-// letGo marks the picture of a job that is done for deletion, unless it is kept
+// letGo marks the image of a job that is done for deletion, unless it is kept
 // or somebody is still to be told with it.
 func (l *Ledger) letGo(c *change, job, record string) error {
 	if l.config.KeepImages {
 		return nil
 	}
-	touched, err := c.exec(`UPDATE jobs SET picture = 0 WHERE id = ? AND picture = 1 AND finished_at IS NOT NULL
-		AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = ? AND picture = 1)`, job, record)
+	touched, err := c.exec(`UPDATE jobs SET image = 0 WHERE id = ? AND image = 1 AND finished_at IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = ? AND image = 1)`, job, record)
 	if touched > 0 {
 		c.dropped = append(c.dropped, job)
 	}
 	return err
 }
 
-// change makes a change durable, then deletes the pictures that it let go.
+// change makes a change durable, then deletes the images that it let go.
 func (l *Ledger) change(ctx context.Context, do func(*change) error) error {
 	var dropped []string
 	err := l.writer.write(ctx, func(c *change) error {
@@ -300,7 +300,7 @@ func (l *Ledger) change(ctx context.Context, do func(*change) error) error {
 	})
 	if err == nil {
 		for _, id := range dropped {
-			l.removePicture(id)
+			l.removeImage(id)
 		}
 	}
 	return err

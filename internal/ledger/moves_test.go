@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -77,6 +78,9 @@ func TestEveryMoveInEveryState(t *testing.T) {
 					if !errors.Is(err, ledger.ErrTerminal) || !errors.Is(err, edgelens.ErrConflict) {
 						t.Errorf("error %v, want ErrTerminal, a conflict", err)
 					}
+					if ended := "it has ended already with the status " + string(from); name != "start" && name != "expire" && !strings.HasSuffix(err.Error(), " job "+id+": "+ended) {
+						t.Errorf("error %q, want one sentence that ends in %q", err, ended)
+					}
 					equal(t, "the job that is done", job, before)
 					equal(t, "number of events", len(allEvents(t, l)), eventsBefore)
 				} else {
@@ -88,7 +92,7 @@ func TestEveryMoveInEveryState(t *testing.T) {
 				}
 				equal(t, "has a result", job.Result != nil, job.Status == edgelens.JobSucceeded)
 				equal(t, "has an error", job.Error != nil, job.Status == edgelens.JobFailed || job.Status == edgelens.JobExpired)
-				equal(t, "has a picture", filesIn(t, dir)[id], !job.Status.Terminal())
+				equal(t, "has an image", filesIn(t, dir)[id], !job.Status.Terminal())
 			})
 		}
 	}
@@ -101,8 +105,8 @@ func TestMovesOfAnUnknownJob(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
 		}
 	}
-	if _, err := l.Picture(t.Context(), "../ledger.db"); !errors.Is(err, edgelens.ErrNotFound) {
-		t.Errorf("picture: %v, want ErrNotFound", err)
+	if _, err := l.Image(t.Context(), "../ledger.db"); !errors.Is(err, edgelens.ErrNotFound) {
+		t.Errorf("image: %v, want ErrNotFound", err)
 	}
 }
 
@@ -239,11 +243,11 @@ func TestStartPastTheDeadlineExpires(t *testing.T) {
 	equal(t, "code", job.Error.Code, "deadline")
 }
 
-func TestStartWithoutItsPictureFails(t *testing.T) {
+func TestStartWithoutItsImageFails(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	id := accept(t, l).ID
-	removeFile(t, dir, "pictures", id)
+	removeFile(t, dir, "images", id)
 	job, _, err := l.Start(t.Context(), id)
 	if !errors.Is(err, ledger.ErrTerminal) {
 		t.Errorf("start: %v, want ErrTerminal", err)
@@ -283,7 +287,7 @@ func TestFinishKeepsTheWholeResult(t *testing.T) {
 	}
 	item := page[0]
 	equal(t, "history", item, edgelens.StoredResult{
-		ID: item.ID, JobID: job.ID, Face: "http", Device: "door", Outcome: "recognized", Label: "cat", Probability: 0.59,
+		ID: item.ID, JobID: job.ID, Source: "http", Device: "door", Outcome: "recognized", Label: "cat", Probability: 0.59,
 		CreatedAt: jobOf(t, l, job.ID).FinishedAt, Result: result,
 	})
 }

@@ -20,7 +20,7 @@ func TestOpenRefusesASecondProcess(t *testing.T) {
 	dir := t.TempDir()
 	first := open(t, dir, quiet())
 	_, err := ledger.Open(t.Context(), dir, quiet(), slog.New(slog.DiscardHandler))
-	if !errors.Is(err, edgelens.ErrConflict) || !strings.Contains(err.Error(), "another edgelens is using it") {
+	if !errors.Is(err, edgelens.ErrInUse) || !errors.Is(err, edgelens.ErrConflict) || strings.Contains(err.Error(), "request") || !strings.Contains(err.Error(), "another edgelens is using it") {
 		t.Errorf("%v, want a conflict that says why", err)
 	}
 	accept(t, first) // it is not disturbed
@@ -42,7 +42,7 @@ func TestOpenRemovesWhatNoJobWants(t *testing.T) {
 	must(t, l.Finish(t.Context(), done.ID, resultOf("cat", 0.5)))
 	closeLedger(t, l)
 	for _, name := range []string{"stranger", waiting.ID + ".tmp", done.ID} {
-		must(t, os.WriteFile(filepath.Join(dir, "pictures", name), []byte("x"), 0o600))
+		must(t, os.WriteFile(filepath.Join(dir, "images", name), []byte("x"), 0o600))
 	}
 	l = open(t, dir, quiet())
 	equal(t, "files", filesIn(t, dir), map[string]bool{waiting.ID: true})
@@ -58,18 +58,18 @@ func TestKeptImagesOutliveTheJobUntilTheyAreNotWanted(t *testing.T) {
 	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 	closeLedger(t, l)
 	l = open(t, dir, config)
-	if _, err := l.Picture(t.Context(), job.ID); err != nil {
+	if _, err := l.Image(t.Context(), job.ID); err != nil {
 		t.Error(err)
 	}
 	closeLedger(t, l)
 	l = open(t, dir, quiet())
-	if _, err := l.Picture(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := l.Image(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("%v, want ErrNotFound", err)
 	}
 	equal(t, "files", len(filesIn(t, dir)), 0)
 	stats, err := l.Stats(t.Context())
 	must(t, err)
-	equal(t, "picture bytes", stats.PictureBytes, int64(0))
+	equal(t, "image bytes", stats.ImageBytes, int64(0))
 }
 
 func TestDamagedDatabaseIsSetAside(t *testing.T) {
@@ -114,8 +114,8 @@ func TestDamagedDatabaseIsSetAside(t *testing.T) {
 			kept, err := os.ReadFile(filepath.Join(aside[0], "ledger.db"))
 			must(t, err)
 			equal(t, "the damaged file is untouched", bytes.Equal(kept, damaged), true)
-			if _, err := os.Stat(filepath.Join(aside[0], "pictures", job.ID)); err != nil {
-				t.Errorf("its picture: %v", err)
+			if _, err := os.Stat(filepath.Join(aside[0], "images", job.ID)); err != nil {
+				t.Errorf("its image: %v", err)
 			}
 		})
 	}
@@ -178,7 +178,7 @@ func TestNothingWorksAfterClose(t *testing.T) {
 	if _, open := <-wake; open {
 		t.Error("the subscription is still open")
 	}
-	_, _, acceptErr := l.Accept(t.Context(), specOf(picture("a")), picture("a"))
+	_, _, acceptErr := l.Accept(t.Context(), specOf(image("a")), image("a"))
 	_, jobErr := l.Job(t.Context(), id)
 	_, eventsErr := l.Events(t.Context(), 0, 0)
 	for name, err := range map[string]error{"accept": acceptErr, "job": jobErr, "events": eventsErr, "finish": l.Finish(t.Context(), id, resultOf("cat", 0.5))} {

@@ -11,14 +11,14 @@ import (
 
 // insertRow puts into the outbox what a sink is to be told of a record, once
 // the record has its result.
-func (c *change) insertRow(r *edgelens.Record, route edgelens.Route, held, hasPicture bool) error {
-	picture := route.Picture && hasPicture
+func (c *change) insertRow(r *edgelens.Record, route edgelens.Route, held, hasImage bool) error {
+	image := route.Image && hasImage
 	bytes := int64(rowBytes)
-	if picture {
+	if image {
 		bytes += r.ImageBytes
 	}
-	_, err := c.exec(`INSERT INTO outbox (sink, device, record_id, access, picture, held, bytes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		route.Sink, r.Device, r.ID, r.Access(), picture, held, bytes, r.ReceivedAt.UnixMicro())
+	_, err := c.exec(`INSERT INTO outbox (sink, device, record_id, access, image, held, bytes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		route.Sink, r.Device, r.ID, r.Access(), image, held, bytes, r.ReceivedAt.UnixMicro())
 	return err
 }
 
@@ -76,7 +76,7 @@ func (l *Ledger) Outbox(ctx context.Context, sink, device string, limit int) ([]
 }
 
 func (l *Ledger) outbox(ctx context.Context, sink, device string, limit int) ([]edgelens.Delivery, error) {
-	rows, err := l.readers.QueryContext(ctx, `SELECT o.seq, o.ready AND NOT o.held, o.picture, j.id,
+	rows, err := l.readers.QueryContext(ctx, `SELECT o.seq, o.ready AND NOT o.held, o.image, j.id,
 			r.id, r.dialect, r.device, r.kind, r.record_key, r.passed, r.person_id, r.person_name, r.person_type, r.person_code,
 			r.verdict, r.captured_at, r.received_at, r.retained, r.freshness, r.freshness_reason, r.doubt, r.image_sha256, r.image_bytes, r.reason, s.id IS NOT NULL
 		FROM outbox o JOIN records r ON r.id = o.record_id LEFT JOIN results s ON s.id = o.record_id LEFT JOIN jobs j ON j.record_id = o.record_id
@@ -115,10 +115,10 @@ func readDelivery(rows *sql.Rows) (d edgelens.Delivery, ready bool, err error) {
 	var (
 		job, verdict       sql.NullString
 		captured, received sql.NullInt64
-		picture, result    bool
+		image, result      bool
 	)
 	r := &d.Record
-	err = rows.Scan(&d.Seq, &ready, &picture, &job,
+	err = rows.Scan(&d.Seq, &ready, &image, &job,
 		&r.ID, &r.Dialect, &r.Device, &r.Kind, &r.Key, &r.Passed, &r.Person.ID, &r.Person.Name, &r.Person.Type, &r.Person.Code,
 		&verdict, &captured, &received, &r.Retained, &r.Freshness, &r.FreshnessReason, &r.Doubt, &r.ImageSHA256, &r.ImageBytes, &r.Reason, &result)
 	if verdict.Valid {
@@ -126,14 +126,14 @@ func readDelivery(rows *sql.Rows) (d edgelens.Delivery, ready bool, err error) {
 	}
 	r.CapturedAt, r.ReceivedAt = timeOf(captured), timeOf(received)
 	d.CreatedAt = r.ReceivedAt
-	if picture {
-		d.Picture = job.String
+	if image {
+		d.Image = job.String
 	}
 	return d, ready && result, err
 }
 
 // Told removes from the outbox what sinks were told, by Delivery.Seq, and lets
-// go of the pictures that nobody else is to be told with.
+// go of the images that nobody else is to be told with.
 func (l *Ledger) Told(ctx context.Context, seqs ...int64) error {
 	return l.explain("take what was told out of the outbox", l.change(ctx, func(c *change) error {
 		for _, seq := range seqs {
@@ -160,7 +160,7 @@ func (l *Ledger) ReleaseDevice(ctx context.Context, device string) error {
 type removedRow struct{ sink, record string }
 
 // removeFromOutbox removes the rows for which the condition holds, and
-// lets go of the pictures that they alone kept.
+// lets go of the images that they alone kept.
 func (l *Ledger) removeFromOutbox(c *change, condition string, args ...any) ([]removedRow, error) {
 	rows, err := c.QueryContext(context.Background(), `DELETE FROM outbox WHERE `+condition+` RETURNING sink, record_id`, args...)
 	if err != nil {

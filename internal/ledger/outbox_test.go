@@ -23,14 +23,14 @@ func keysOf(deliveries []edgelens.Delivery) string {
 }
 
 // A device's records are told in the order in which they came, whatever the
-// order in which their pictures were looked at, and one device does not wait
+// order in which their images were looked at, and one device does not wait
 // for another.
 func TestOutboxKeepsTheOrderOfEachDevice(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	first := receive(t, l, reception("a", 1))
-	receive(t, l, reception("a", 2, withoutPicture))
+	receive(t, l, reception("a", 2, withoutImage))
 	third := receive(t, l, reception("a", 3))
-	receive(t, l, reception("b", 4, withoutPicture))
+	receive(t, l, reception("b", 4, withoutImage))
 	told := func() string { return keysOf(outbox(t, l, "event", "a")) + " " + keysOf(outbox(t, l, "event", "b")) }
 	equal(t, "at first", told(), " 4")
 	must(t, l.Finish(t.Context(), third.ID, resultOf("cat", 0.5)))
@@ -57,7 +57,7 @@ func TestOutboxKeepsTheOrderOfEachDevice(t *testing.T) {
 // somebody who waits for another.
 func TestOutboxIsReadByMany(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
-	receive(t, l, reception("a", 1, withoutPicture))
+	receive(t, l, reception("a", 1, withoutImage))
 	receive(t, l, reception("a", 2)) // has no result, so that the reading ends there
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -78,7 +78,7 @@ func TestOutboxIsReadByMany(t *testing.T) {
 
 func TestOutboxHoldsUntilTheDeviceIsReleased(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
-	held := func(r *edgelens.Reception) { r.Held = func() bool { return true }; withoutPicture(r) }
+	held := func(r *edgelens.Reception) { r.Held = func() bool { return true }; withoutImage(r) }
 	receive(t, l, reception("a", 1, held))
 	receive(t, l, reception("b", 2, held))
 	equal(t, "held", len(outbox(t, l, "event", "a")), 0)
@@ -96,7 +96,7 @@ func TestWatchOutbox(t *testing.T) {
 	wake, devices, cancel := l.WatchOutbox()
 	defer cancel()
 	job := receive(t, l, reception("a", 1))
-	receive(t, l, reception("b", 2, withoutPicture))
+	receive(t, l, reception("b", 2, withoutImage))
 	<-wake
 	equal(t, "devices", fmt.Sprint(devices()), "[b]")
 	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
@@ -120,8 +120,8 @@ func TestOutboxSurvivesARestart(t *testing.T) {
 	if after := outbox(t, l, "hook", "a"); !reflect.DeepEqual(after, before) {
 		t.Errorf("%+v, was %+v", after, before)
 	}
-	if _, err := l.Picture(t.Context(), job.ID); err != nil {
-		t.Errorf("the picture that the hook is to get: %v", err)
+	if _, err := l.Image(t.Context(), job.ID); err != nil {
+		t.Errorf("the image that the hook is to get: %v", err)
 	}
 }
 
@@ -131,9 +131,9 @@ func TestOutboxShedsAllButAccessRecords(t *testing.T) {
 	snapshot := func(r *edgelens.Reception) {
 		r.Record.Kind, r.Record.Passed = edgelens.RecordSnapshot, false
 		r.Routes = r.Routes[:1]
-		withoutPicture(r)
+		withoutImage(r)
 	}
-	access := func(r *edgelens.Reception) { r.Routes = r.Routes[:1]; withoutPicture(r) }
+	access := func(r *edgelens.Reception) { r.Routes = r.Routes[:1]; withoutImage(r) }
 	for name, test := range map[string]struct {
 		config func(*ledger.Config)
 		now    time.Time

@@ -10,8 +10,8 @@ import (
 
 // Receive makes a terminal's record durable, once: one with the ID of an
 // earlier record writes nothing, and existing is true, unless it is another one by
-// Reception.RepeatsAfter, which gets another ID. A picture becomes a
-// queued job, which is returned for dispatch; without a picture, or where too
+// Reception.RepeatsAfter, which gets another ID. An image becomes a
+// queued job, which is returned for dispatch; without an image, or where too
 // much is waiting, there is no job (its ID is empty) and the record has its
 // result at once: edgelens.OutcomeNoImage, or OutcomeError with the reason.
 //
@@ -28,7 +28,7 @@ func (l *Ledger) Receive(ctx context.Context, r edgelens.Reception) (job edgelen
 
 func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Job, bool, error) {
 	if r.Record.ID == "" || int64(len(r.Image)) != r.Record.ImageBytes {
-		return edgelens.Job{}, false, fmt.Errorf("%w: the record has no id, or not the size of its picture", edgelens.ErrInvalid)
+		return edgelens.Job{}, false, fmt.Errorf("%w: the record has no id, or not the size of its image", edgelens.ErrInvalid)
 	}
 	// Asked here too, so that a duplicate costs no write.
 	existing, repeats, err := l.identify(ctx, &r)
@@ -49,7 +49,7 @@ func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Jo
 		existing, err = l.addReception(ctx, &r, repeats, job, refusal)
 	}
 	if (err != nil || existing) && job.ID != "" {
-		l.removePicture(job.ID)
+		l.removeImage(job.ID)
 		job = edgelens.Job{}
 	}
 	if errors.Is(err, errImages) { // the record counts more than its image
@@ -83,7 +83,7 @@ func (l *Ledger) checkReception(ctx context.Context, r *edgelens.Reception) erro
 		return nil
 	}
 	var waiting int64
-	err := l.readers.QueryRowContext(ctx, `SELECT IFNULL(SUM(picture_bytes), 0) FROM job_totals WHERE status IN ('queued', 'running')`).Scan(&waiting)
+	err := l.readers.QueryRowContext(ctx, `SELECT IFNULL(SUM(image_bytes), 0) FROM job_totals WHERE status IN ('queued', 'running')`).Scan(&waiting)
 	if err == nil {
 		err = l.checkPromises(waiting)
 	}
@@ -106,8 +106,8 @@ func (l *Ledger) addReception(ctx context.Context, r *edgelens.Reception, repeat
 	return existing, err
 }
 
-// jobOf returns the job that looks at the picture, or none (its ID is empty)
-// and, where there is a picture, why.
+// jobOf returns the job that looks at the image, or none (its ID is empty)
+// and, where there is an image, why.
 func (l *Ledger) jobOf(ctx context.Context, r *edgelens.Reception) (job edgelens.Job, refusal *edgelens.JobError, err error) {
 	if len(r.Image) == 0 {
 		return edgelens.Job{}, nil, nil
@@ -125,21 +125,21 @@ func (l *Ledger) jobOf(ctx context.Context, r *edgelens.Reception) (job edgelens
 	}
 	err = l.checkSpec(spec, r.Image)
 	if err == nil && waiting >= r.MaxWaiting {
-		err = l.busy(fmt.Sprintf("%d pictures of this device wait already, which is all that may", waiting))
+		err = l.busy(fmt.Sprintf("%d images of this device wait already, which is all that may", waiting))
 	}
 	if err == nil {
 		_, err = l.admit(ctx, l.readers, spec)
 	}
 	switch {
 	case errors.Is(err, edgelens.ErrBusy), errors.Is(err, edgelens.ErrTooLarge):
-		return edgelens.Job{}, &edgelens.JobError{Code: edgelens.Code(err), Detail: "The picture was not looked at: " + err.Error() + "."}, nil
+		return edgelens.Job{}, &edgelens.JobError{Code: edgelens.Code(err), Detail: "The image was not looked at: " + err.Error() + "."}, nil
 	case err != nil:
 		return edgelens.Job{}, nil, err
 	}
 	return edgelens.Job{ID: newID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}, nil, nil
 }
 
-// waitingOf counts the pictures of a device that wait, as far as most.
+// waitingOf counts the images of a device that wait, as far as most.
 func (l *Ledger) waitingOf(ctx context.Context, device string, most int) (waiting int, err error) {
 	err = l.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM
 		(SELECT 1 FROM jobs WHERE device = ? AND device <> '' AND finished_at IS NULL LIMIT ?)`, device, most).Scan(&waiting)
@@ -161,8 +161,8 @@ func (c *change) insertReception(r *edgelens.Reception, job edgelens.Job, refusa
 		return c.insertJob(&job)
 	}
 	item := edgelens.StoredResult{
-		ID: r.Record.ID, Face: r.Job.Face, Device: r.Record.Device, CreatedAt: micros(r.Record.ReceivedAt),
-		Outcome: edgelens.OutcomeNoImage, Reason: orElse(r.Record.Reason, "The record has no picture."), Error: refusal,
+		ID: r.Record.ID, Source: r.Job.Source, Device: r.Record.Device, CreatedAt: micros(r.Record.ReceivedAt),
+		Outcome: edgelens.OutcomeNoImage, Reason: orElse(r.Record.Reason, "The record has no image."), Error: refusal,
 	}
 	if refusal != nil {
 		item.Outcome, item.Reason = edgelens.OutcomeError, refusal.Detail

@@ -16,10 +16,10 @@ import (
 	"edgelens/internal/ledger"
 )
 
-// reception is a passed record number n of a device, with a picture, of which
-// the sinks "event" and "hook" are to be told; the hook with the picture.
+// reception is a passed record number n of a device, with an image, of which
+// the sinks "event" and "hook" are to be told; the hook with the image.
 func reception(device string, n int, change ...func(*edgelens.Reception)) edgelens.Reception {
-	image := picture(fmt.Sprint(device, n))
+	image := image(fmt.Sprint(device, n))
 	spec := specOf(image)
 	r := edgelens.Reception{
 		Record: edgelens.Record{
@@ -29,8 +29,8 @@ func reception(device string, n int, change ...func(*edgelens.Reception)) edgele
 			Freshness: edgelens.FreshnessUnknown, FreshnessReason: "The record has no time.",
 			ImageSHA256: spec.SHA256, ImageBytes: spec.Bytes,
 		},
-		Image: image, Job: edgelens.JobSpec{Face: "mqtt", TopK: 3},
-		Routes:     []edgelens.Route{{Sink: "event"}, {Sink: "hook", Picture: true}},
+		Image: image, Job: edgelens.JobSpec{Source: "mqtt", TopK: 3},
+		Routes:     []edgelens.Route{{Sink: "event"}, {Sink: "hook", Image: true}},
 		MaxWaiting: 100, MaxInteractive: 4,
 	}
 	for _, c := range change {
@@ -40,7 +40,7 @@ func reception(device string, n int, change ...func(*edgelens.Reception)) edgele
 	return r
 }
 
-func withoutPicture(r *edgelens.Reception) {
+func withoutImage(r *edgelens.Reception) {
 	r.Image, r.Record.ImageSHA256, r.Record.ImageBytes = nil, "", 0
 }
 
@@ -64,7 +64,7 @@ func outbox(t testing.TB, l *ledger.Ledger, sink, device string) []edgelens.Deli
 	return deliveries
 }
 
-func TestReceiveLooksAtThePictureAndTellsTheSinks(t *testing.T) {
+func TestReceiveLooksAtTheImageAndTellsTheSinks(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	r := reception("door", 1)
@@ -77,7 +77,7 @@ func TestReceiveLooksAtThePictureAndTellsTheSinks(t *testing.T) {
 	started := start(t, l, job.ID)
 	equal(t, "started", started.Record, r.Record.ID)
 	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
-	for sink, picture := range map[string]string{"event": "", "hook": job.ID} {
+	for sink, image := range map[string]string{"event": "", "hook": job.ID} {
 		told := outbox(t, l, sink, "door")
 		if len(told) != 1 {
 			t.Fatalf("%s: %d deliveries, want 1", sink, len(told))
@@ -87,14 +87,14 @@ func TestReceiveLooksAtThePictureAndTellsTheSinks(t *testing.T) {
 			t.Errorf("%s: record %+v, want %+v", sink, d.Record, r.Record)
 		}
 		equal(t, "sink", d.Sink, sink)
-		equal(t, "picture", d.Picture, picture)
+		equal(t, "image", d.Image, image)
 		equal(t, "result id", d.Result.ID, r.Record.ID)
 		equal(t, "outcome", d.Result.Outcome, edgelens.OutcomeRecognized)
 		equal(t, "label", d.Result.Result.Predictions[0].Label, "cat")
 	}
 
-	// The picture stays until the hook has been told.
-	if _, err := l.Picture(t.Context(), job.ID); err != nil {
+	// The image stays until the hook has been told.
+	if _, err := l.Image(t.Context(), job.ID); err != nil {
 		t.Error(err)
 	}
 	must(t, l.Told(t.Context(), outbox(t, l, "event", "door")[0].Seq))
@@ -137,14 +137,14 @@ func TestReceiveOutcomes(t *testing.T) {
 			result := resultOf("cat", 0.7)
 			result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}
 			return l.Finish(t.Context(), job.ID, result)
-		}, "uncertain", "The picture is blurred (0.93)", ""},
+		}, "uncertain", "The image is blurred (0.93)", ""},
 		"not good, but usable": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
 			result := resultOf("cat", 0.7)
 			result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.4, Usable: true}
 			return l.Finish(t.Context(), job.ID, result)
 		}, "recognized", "", ""},
-		"no picture":       {withoutPicture, nil, "no_image", "no picture", ""},
-		"a broken picture": {func(r *edgelens.Reception) { withoutPicture(r); r.Record.Reason = "It is not base64." }, nil, "no_image", "It is not base64.", ""},
+		"no image":       {withoutImage, nil, "no_image", "no image", ""},
+		"a broken image": {func(r *edgelens.Reception) { withoutImage(r); r.Record.Reason = "It is not base64." }, nil, "no_image", "It is not base64.", ""},
 		"failed": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
 			return l.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
 		}, "error", "It is cut off.", "bad_image"},
@@ -156,12 +156,12 @@ func TestReceiveOutcomes(t *testing.T) {
 		"a verdict in doubt": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
 			return l.Finish(t.Context(), job.ID, resultOf("cat", 0.7))
 		}, "uncertain", "PersonType is \"7\"", ""},
-		"in doubt, no picture": {func(r *edgelens.Reception) { withoutPicture(r); doubted(r) }, nil, "uncertain", "PersonType is \"7\", which is not known. The record has no picture.", ""},
+		"in doubt, no image": {func(r *edgelens.Reception) { withoutImage(r); doubted(r) }, nil, "uncertain", "PersonType is \"7\", which is not known. The record has no image.", ""},
 		"in doubt, failed": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
 			return l.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
 		}, "error", "PersonType is \"7\", which is not known. It is cut off.", "bad_image"},
 		"too many waiting": {func(r *edgelens.Reception) { r.MaxWaiting = 0 }, nil, "error", "not looked at", "busy"},
-		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setPicture(r) }, nil, "error", "not looked at", "too_large"},
+		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setImage(r) }, nil, "error", "not looked at", "too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := quiet()
@@ -201,7 +201,7 @@ func TestReceiveOutcomes(t *testing.T) {
 	}
 }
 
-func setPicture(r *edgelens.Reception) {
+func setImage(r *edgelens.Reception) {
 	spec := specOf(r.Image)
 	r.Record.ImageSHA256, r.Record.ImageBytes = spec.SHA256, spec.Bytes
 }

@@ -14,11 +14,11 @@ import (
 // itemOf returns the item of the history that belongs to a job that is done.
 func itemOf(job *edgelens.Job) edgelens.StoredResult {
 	item := edgelens.StoredResult{
-		ID: orElse(job.Record, newID(job.FinishedAt)), JobID: job.ID, Face: job.Face, Device: job.Device,
+		ID: orElse(job.Record, newID(job.FinishedAt)), JobID: job.ID, Source: job.Source, Device: job.Device,
 		CreatedAt: job.FinishedAt, Result: job.Result, Error: job.Error,
 	}
 	if job.Status == edgelens.JobCanceled { // a terminal's record: somebody waits to be told
-		item.Error = &edgelens.JobError{Code: edgelens.Code(edgelens.ErrCanceled), Detail: "The job was canceled before the picture was looked at."}
+		item.Error = &edgelens.JobError{Code: edgelens.Code(edgelens.ErrCanceled), Detail: "The job was canceled before the image was looked at."}
 	}
 	complete(&item)
 	return item
@@ -118,9 +118,9 @@ func (c *change) insertResult(r *edgelens.StoredResult) error {
 	if err := c.addRecord(r); err != nil {
 		return err
 	}
-	_, err := c.exec(`INSERT INTO results (id, job_id, face, device, outcome, reason, freshness, freshness_reason, label, probability, created_at, result, error_code, error_detail)
+	_, err := c.exec(`INSERT INTO results (id, job_id, source, device, outcome, reason, freshness, freshness_reason, label, probability, created_at, result, error_code, error_detail)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, textOrNull(r.JobID), r.Face, r.Device, r.Outcome, r.Reason, string(r.Freshness), r.FreshnessReason, r.Label, r.Probability, r.CreatedAt.UnixMicro(), result, code, detail)
+		r.ID, textOrNull(r.JobID), r.Source, r.Device, r.Outcome, r.Reason, string(r.Freshness), r.FreshnessReason, r.Label, r.Probability, r.CreatedAt.UnixMicro(), result, code, detail)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (c *change) addRecord(r *edgelens.StoredResult) error {
 }
 
 // resultColumns are what resultScan reads.
-const resultColumns = `s.seq, s.id, s.job_id, s.face, s.device, s.outcome, s.reason, s.freshness, s.freshness_reason, s.label, s.probability, s.created_at, s.result, s.error_code, s.error_detail`
+const resultColumns = `s.seq, s.id, s.job_id, s.source, s.device, s.outcome, s.reason, s.freshness, s.freshness_reason, s.label, s.probability, s.created_at, s.result, s.error_code, s.error_detail`
 
 const selectResult = `SELECT ` + resultColumns + ` FROM results s`
 
@@ -164,7 +164,7 @@ type resultScan struct {
 
 // into returns where the columns go.
 func (r *resultScan) into() []any {
-	return []any{&r.seq, &r.item.ID, &r.job, &r.item.Face, &r.item.Device, &r.item.Outcome, &r.item.Reason, &r.item.Freshness, &r.item.FreshnessReason,
+	return []any{&r.seq, &r.item.ID, &r.job, &r.item.Source, &r.item.Device, &r.item.Outcome, &r.item.Reason, &r.item.Freshness, &r.item.FreshnessReason,
 		&r.item.Label, &r.item.Probability, &r.created, &r.result, &r.code, &r.detail}
 }
 

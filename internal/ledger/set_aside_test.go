@@ -13,9 +13,9 @@ func TestSetAside(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	for n := range 3 {
-		receive(t, l, reception("door", n, withoutPicture))
+		receive(t, l, reception("door", n, withoutImage))
 	}
-	receive(t, l, reception("gate", 3, withoutPicture))
+	receive(t, l, reception("gate", 3, withoutImage))
 	first := outbox(t, l, "hook", "door")[0]
 	must(t, l.SetAside(t.Context(), first.Seq, "the webhook answers 410 Gone"))
 	equal(t, "the others go on", keysOf(outbox(t, l, "hook", "door")), "12")
@@ -59,7 +59,7 @@ func TestSetAside(t *testing.T) {
 func TestSetAsidePages(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	for n := range 5 {
-		receive(t, l, reception("door", n, withoutPicture))
+		receive(t, l, reception("door", n, withoutImage))
 	}
 	for _, d := range outbox(t, l, "hook", "door") {
 		must(t, l.SetAside(t.Context(), d.Seq, "no"))

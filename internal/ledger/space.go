@@ -184,11 +184,11 @@ func (l *Ledger) removeOverBytes(ctx context.Context, promised int64) (int, erro
 	return 0, nil
 }
 
-// bytesOver returns by how much the pictures and the pages in use are more than
+// bytesOver returns by how much the images and the pages in use are more than
 // may be kept. The outbox and the ids of records have bounds of their own, and
 // do not count: about as much as they take is left out.
 func (l *Ledger) bytesOver(ctx context.Context) (over int64, err error) {
-	err = l.readers.QueryRowContext(ctx, `SELECT (SELECT IFNULL(SUM(picture_bytes), 0) FROM job_totals)
+	err = l.readers.QueryRowContext(ctx, `SELECT (SELECT IFNULL(SUM(image_bytes), 0) FROM job_totals)
 		+ ((SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count)) * (SELECT page_size FROM pragma_page_size)
 		- (SELECT IFNULL(SUM(bytes), 0) FROM outbox_totals)
 		- ? * `+idCount, seenBytes).Scan(&over)
@@ -224,14 +224,14 @@ func (l *Ledger) removeKeptImages(ctx context.Context, bytes int64) (int, error)
 	if !l.config.KeepImages {
 		return 0, nil // each is still wanted by somebody
 	}
-	jobs, err := l.doneJobs(ctx, `WHERE kept_since IS NOT NULL AND picture = 1 AND `+jobIsTold+` ORDER BY kept_since`)
+	jobs, err := l.doneJobs(ctx, `WHERE kept_since IS NOT NULL AND image = 1 AND `+jobIsTold+` ORDER BY kept_since`)
 	if err != nil {
 		return 0, err
 	}
 	jobs = upTo(jobs, bytes)
 	err = l.writer.write(ctx, func(c *change) error {
 		for _, job := range jobs {
-			if _, err := c.exec(`UPDATE jobs SET picture = 0 WHERE seq = ? AND finished_at IS NOT NULL`, job.seq); err != nil {
+			if _, err := c.exec(`UPDATE jobs SET image = 0 WHERE seq = ? AND finished_at IS NOT NULL`, job.seq); err != nil {
 				return err
 			}
 		}
@@ -241,20 +241,20 @@ func (l *Ledger) removeKeptImages(ctx context.Context, bytes int64) (int, error)
 		return 0, err
 	}
 	for _, job := range jobs {
-		l.removePicture(job.id)
+		l.removeImage(job.id)
 	}
 	return len(jobs), nil
 }
 
 // checkPromises returns an error where all that may be kept is promised, as of
-// the last sweep; waiting is how much of it are the pictures of unfinished jobs.
+// the last sweep; waiting is how much of it are the images of unfinished jobs.
 func (l *Ledger) checkPromises(waiting int64) error {
 	over, _ := l.space.full()
 	switch {
 	case over <= 0:
 		return nil
 	case over <= waiting:
-		return l.busy("the pictures that are waiting and what is not old enough to be removed take all the space there is; try again later")
+		return l.busy("the images that are waiting and what is not old enough to be removed take all the space there is; try again later")
 	}
 	return &edgelens.NoRoom{Reason: fmt.Sprintf("All the space that may be taken (ledger.max_bytes) holds jobs, results and events that are not removed before they are %v old (ledger.min_age). Try again later, or tell the operator.",
 		l.config.MinAge)}

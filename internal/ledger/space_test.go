@@ -78,12 +78,12 @@ func TestNothingPromisedIsRemovedForSpace(t *testing.T) {
 	}
 	equal(t, "events", len(allEvents(t, l)), events)
 
-	image := picture("one more")
+	image := image("one more")
 	_, _, err = l.Accept(t.Context(), specOf(image), image)
 	if !errors.Is(err, edgelens.ErrStorage) || !strings.Contains(err.Error(), "ledger.min_age") {
 		t.Errorf("accept: %v, want ErrStorage that names ledger.min_age", err)
 	}
-	for name, r := range map[string]edgelens.Reception{"with image": reception("door", 1), "without": reception("door", 2, withoutPicture)} {
+	for name, r := range map[string]edgelens.Reception{"with image": reception("door", 1), "without": reception("door", 2, withoutImage)} {
 		if _, _, err := l.Receive(t.Context(), r); !errors.Is(err, edgelens.ErrStorage) {
 			t.Errorf("receive %s: %v, want ErrStorage", name, err)
 		}
@@ -128,7 +128,7 @@ func TestIDsAndOutboxDoNotPushOutTheRest(t *testing.T) {
 	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 	must(t, l.AddSeen(t.Context(), 40_000, now)) // 5 MB
 	for n := range 1500 {                        // 4 MB of rows that nobody takes
-		receive(t, l, reception("door", n, withoutPicture))
+		receive(t, l, reception("door", n, withoutImage))
 	}
 	now = now.Add(config.MinAge + time.Minute)
 	if _, err := l.Sweep(t.Context(), now); err != nil {
@@ -183,7 +183,7 @@ func TestKeptImagesMakeRoom(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, config)
 	for i := range 60 {
-		image := append(picture(fmt.Sprint(i)), make([]byte, 100_000)...)
+		image := append(image(fmt.Sprint(i)), make([]byte, 100_000)...)
 		job, _, err := l.Accept(t.Context(), specOf(image), image)
 		must(t, err)
 		must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
@@ -194,8 +194,8 @@ func TestKeptImagesMakeRoom(t *testing.T) {
 	stats, err := l.Stats(t.Context())
 	must(t, err)
 	equal(t, "jobs", stats.Jobs[ledger.QueueStatus{Queue: edgelens.QueueInteractive, Status: edgelens.JobSucceeded}], int64(60))
-	if stats.PictureBytes > config.MaxBytes || len(filesIn(t, dir)) == 0 {
-		t.Errorf("%d bytes and %d files are left", stats.PictureBytes, len(filesIn(t, dir)))
+	if stats.ImageBytes > config.MaxBytes || len(filesIn(t, dir)) == 0 {
+		t.Errorf("%d bytes and %d files are left", stats.ImageBytes, len(filesIn(t, dir)))
 	}
 	if l.RemovedForSpace()["images"] == 0 {
 		t.Error("no images were counted as removed for space")

@@ -20,9 +20,9 @@ type QueueStatus struct {
 type Stats struct {
 	// Jobs counts the jobs of each queue in each state; what is not there is 0.
 	Jobs map[QueueStatus]int64
-	// PictureBytes is the size of all pictures, DatabaseBytes that of the
+	// ImageBytes is the size of all images, DatabaseBytes that of the
 	// database's files.
-	PictureBytes, DatabaseBytes int64
+	ImageBytes, DatabaseBytes int64
 }
 
 // Stats returns how much the ledger holds. It counts nothing and is cheap.
@@ -32,7 +32,7 @@ func (l *Ledger) Stats(ctx context.Context) (Stats, error) {
 }
 
 func (l *Ledger) stats(ctx context.Context) (Stats, error) {
-	rows, err := l.readers.QueryContext(ctx, `SELECT queue, status, jobs, picture_bytes FROM job_totals`)
+	rows, err := l.readers.QueryContext(ctx, `SELECT queue, status, jobs, image_bytes FROM job_totals`)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -45,7 +45,7 @@ func (l *Ledger) stats(ctx context.Context) (Stats, error) {
 			return Stats{}, err
 		}
 		stats.Jobs[of] = jobs
-		stats.PictureBytes += bytes
+		stats.ImageBytes += bytes
 	}
 	if err := rows.Err(); err != nil {
 		return Stats{}, err

@@ -72,7 +72,7 @@ func TestOldDatabaseIsBroughtUpToDate(t *testing.T) {
 	if !reflect.DeepEqual(stats.Jobs, want) {
 		t.Errorf("%v, want %v", stats.Jobs, want)
 	}
-	equal(t, "picture bytes", stats.PictureBytes, int64(300))
+	equal(t, "image bytes", stats.ImageBytes, int64(300))
 	if _, err := l.Cancel(context.Background(), "a"); !errors.Is(err, ledger.ErrTerminal) {
 		t.Errorf("a job that was done: %v, want ErrTerminal", err)
 	}

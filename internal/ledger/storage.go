@@ -171,7 +171,7 @@ func (l *Ledger) probe(ctx context.Context) bool {
 
 // checkImages makes the folder of the images where it is gone, and reports
 // whether it can be written.
-func (l *Ledger) checkImages() error { return datadir.Make(l.pictures.dir) }
+func (l *Ledger) checkImages() error { return datadir.Make(l.images.dir) }
 
 // imagesAlone reports whether an error of writing an image says nothing of the
 // database: of a full disk only where images have one of their own.
@@ -182,7 +182,7 @@ func (l *Ledger) imagesAlone(err error) bool {
 // sameDisk reports whether the images lie on the disk of the database.
 func (l *Ledger) sameDisk() bool {
 	var database, images syscall.Stat_t
-	if syscall.Stat(l.dir, &database) != nil || syscall.Stat(l.pictures.dir, &images) != nil {
+	if syscall.Stat(l.dir, &database) != nil || syscall.Stat(l.images.dir, &images) != nil {
 		return true
 	}
 	return database.Dev == images.Dev
@@ -190,7 +190,7 @@ func (l *Ledger) sameDisk() bool {
 
 // explainImages wraps an error of writing an image.
 func (l *Ledger) explainImages(err error) error {
-	explained := datadir.Explain(l.pictures.dir, err)
+	explained := datadir.Explain(l.images.dir, err)
 	l.setImages(explained)
 	return fmt.Errorf("%w: %w", errImages, explained)
 }

@@ -20,7 +20,7 @@ import (
 // rights would not stop root.
 func breakImages(t *testing.T, dir string) (mend func()) {
 	t.Helper()
-	images := filepath.Join(dir, "pictures")
+	images := filepath.Join(dir, "images")
 	must(t, os.RemoveAll(images))
 	must(t, os.WriteFile(images, nil, 0o600))
 	return func() { must(t, os.Remove(images)) }
@@ -52,11 +52,11 @@ func TestRecordsAreKeptWithoutTheirImages(t *testing.T) {
 			}
 			equal(t, "kept without image", l.RecordsWithoutImage(), int64(1))
 
-			image := picture("x")
+			image := image("x")
 			if _, _, err := l.Accept(t.Context(), specOf(image), image); !errors.Is(err, edgelens.ErrStorage) {
 				t.Errorf("accept: %v, want ErrStorage", err)
 			}
-			if p := problemOf(l, "images"); p.Unavailable || !strings.Contains(p.Reason, filepath.Join(dir, "pictures")) {
+			if p := problemOf(l, "images"); p.Unavailable || !strings.Contains(p.Reason, filepath.Join(dir, "images")) {
 				t.Errorf("problem %+v", p)
 			}
 			equal(t, "ledger", problemOf(l, "ledger").Reason, "")
@@ -91,7 +91,7 @@ func TestRemovedDatabaseIsNoticed(t *testing.T) {
 	if l.Probe(t.Context()) {
 		t.Error("it counts as writable")
 	}
-	image := picture("x")
+	image := image("x")
 	if _, _, err := l.Accept(t.Context(), specOf(image), image); !errors.Is(err, edgelens.ErrStorage) {
 		t.Errorf("accept: %v, want ErrStorage", err)
 	}
@@ -144,7 +144,7 @@ func TestFilesArePrivate(t *testing.T) {
 	for _, name := range []string{"ledger.db", "ledger.lock"} {
 		must(t, os.Chmod(filepath.Join(dir, name), 0o644))
 	}
-	must(t, os.Chmod(filepath.Join(dir, "pictures"), 0o755))
+	must(t, os.Chmod(filepath.Join(dir, "images"), 0o755))
 	l = open(t, dir, quiet())
 	accept(t, l)
 	must(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {

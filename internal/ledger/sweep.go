@@ -53,11 +53,11 @@ func (l *Ledger) sweepAlways(ctx context.Context) {
 }
 
 // Sweep removes what is older than Config.MaxAge, events over
-// Config.MaxEvents, and, as long as pictures and database together are larger
+// Config.MaxEvents, and, as long as images and database together are larger
 // than Config.MaxBytes, the oldest jobs that are done, then the oldest results
 // without a job, records and events, all only if they are older than
-// Config.MinAge, and then the kept pictures of younger jobs. A job goes with its
-// result and its picture; one that is not done never goes. Where that is not
+// Config.MinAge, and then the kept images of younger jobs. A job goes with its
+// result and its image; one that is not done never goes. Where that is not
 // enough, nothing more is accepted. It returns how many rows it removed. The
 // ledger does so by itself every Config.SweepInterval.
 func (l *Ledger) Sweep(ctx context.Context, now time.Time) (removed int, err error) {
@@ -133,9 +133,9 @@ func repeat(step func() (int, error)) (sum int, err error) {
 
 // doneJob is what removing a job needs to know.
 type doneJob struct {
-	seq          int64
-	id           string
-	pictureBytes int64
+	seq        int64
+	id         string
+	imageBytes int64
 }
 
 // removeJobs removes a batch of jobs that are done; which says which of them.
@@ -163,20 +163,20 @@ func upTo(jobs []doneJob, bytes int64) []doneJob {
 		if bytes <= 0 {
 			return jobs[:i]
 		}
-		bytes -= job.pictureBytes + rowBytes
+		bytes -= job.imageBytes + rowBytes
 	}
 	return jobs
 }
 
 func (l *Ledger) doneJobs(ctx context.Context, which string, args ...any) (jobs []doneJob, err error) {
-	rows, err := l.readers.QueryContext(ctx, `SELECT seq, id, picture * bytes FROM jobs `+which+` LIMIT ?`, append(args, sweepBatch)...)
+	rows, err := l.readers.QueryContext(ctx, `SELECT seq, id, image * bytes FROM jobs `+which+` LIMIT ?`, append(args, sweepBatch)...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var job doneJob
-		if err := rows.Scan(&job.seq, &job.id, &job.pictureBytes); err != nil {
+		if err := rows.Scan(&job.seq, &job.id, &job.imageBytes); err != nil {
 			return nil, err
 		}
 		jobs = append(jobs, job)
@@ -185,7 +185,7 @@ func (l *Ledger) doneJobs(ctx context.Context, which string, args ...any) (jobs 
 }
 
 // remove deletes the rows of jobs that are done, with their results, then their
-// pictures.
+// images.
 func (l *Ledger) remove(ctx context.Context, jobs []doneJob) (int, error) {
 	if len(jobs) == 0 {
 		return 0, nil
@@ -202,8 +202,8 @@ func (l *Ledger) remove(ctx context.Context, jobs []doneJob) (int, error) {
 		return 0, err
 	}
 	for _, job := range jobs {
-		if job.pictureBytes > 0 {
-			l.removePicture(job.id)
+		if job.imageBytes > 0 {
+			l.removeImage(job.id)
 		}
 	}
 	return len(jobs), nil

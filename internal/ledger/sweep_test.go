@@ -52,7 +52,7 @@ func TestSweepRemovesWhatIsTooOld(t *testing.T) {
 		stats, err := l.Stats(t.Context())
 		must(t, err)
 		equal(t, "succeeded", stats.Jobs[ledger.QueueStatus{Queue: edgelens.QueueInteractive, Status: edgelens.JobSucceeded}], int64(1))
-		equal(t, "picture bytes", stats.PictureBytes, young.Bytes+oldWaiting.Bytes)
+		equal(t, "image bytes", stats.ImageBytes, young.Bytes+oldWaiting.Bytes)
 	}
 }
 
@@ -63,7 +63,7 @@ func TestSweepKeepsToMaxBytes(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, config)
 	acceptSized := func(i int) edgelens.Job {
-		image := append(picture(fmt.Sprint(i)), make([]byte, 100_000)...)
+		image := append(image(fmt.Sprint(i)), make([]byte, 100_000)...)
 		job, _, err := l.Accept(t.Context(), specOf(image), image)
 		must(t, err)
 		return job
@@ -79,16 +79,16 @@ func TestSweepKeepsToMaxBytes(t *testing.T) {
 	must(t, err)
 	files := filesIn(t, dir)
 	if !files[waiting.ID] {
-		t.Error("the picture of a job that is not done was removed")
+		t.Error("the image of a job that is not done was removed")
 	}
 	stats, err := l.Stats(t.Context())
 	must(t, err)
-	if stats.PictureBytes > config.MaxBytes || stats.PictureBytes < config.MaxBytes/2 {
-		t.Errorf("%d bytes of pictures are left, of at most %d", stats.PictureBytes, config.MaxBytes)
+	if stats.ImageBytes > config.MaxBytes || stats.ImageBytes < config.MaxBytes/2 {
+		t.Errorf("%d bytes of images are left, of at most %d", stats.ImageBytes, config.MaxBytes)
 	}
 	for i, job := range done {
 		if _, err := l.Job(t.Context(), job.ID); (err != nil) != (i < removed) || files[job.ID] != (i >= removed) {
-			t.Errorf("job %d of the oldest, of which %d were removed: %v, picture: %v", i, removed, err, files[job.ID])
+			t.Errorf("job %d of the oldest, of which %d were removed: %v, image: %v", i, removed, err, files[job.ID])
 		}
 	}
 }

@@ -51,7 +51,7 @@ type change struct {
 	events   bool
 	// ready lists the devices of which sinks can be told more.
 	ready []string
-	// dropped lists the jobs whose pictures go once the change is durable.
+	// dropped lists the jobs whose images go once the change is durable.
 	dropped []string
 }
 

@@ -36,7 +36,7 @@ func (p *Process) claimDir() (*claim, error) {
 	if err := p.lock(file); err != nil {
 		_ = file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: another edgelens runs one in %s; stop it, or give this one a data_dir of its own", edgelens.ErrConflict, p.spec.Dir)
+			return nil, fmt.Errorf("lock %s: %w; stop that one, or give this one another data_dir", p.spec.Dir, edgelens.ErrInUse)
 		}
 		return nil, fmt.Errorf("%w: %s cannot be locked: %w", edgelens.ErrStopping, name, err)
 	}

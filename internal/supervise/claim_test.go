@@ -22,7 +22,7 @@ func TestFolderIsForOneProcessAtATime(t *testing.T) {
 	pid := first.PID()
 	second := supervise.New(s)
 	err := second.Start(within(t, 30*time.Second))
-	if !errors.Is(err, edgelens.ErrConflict) || !strings.Contains(err.Error(), s.Dir) {
+	if !errors.Is(err, edgelens.ErrInUse) || !errors.Is(err, edgelens.ErrConflict) || strings.Contains(err.Error(), "request") || !strings.Contains(err.Error(), s.Dir) {
 		t.Errorf("second Start: %v, want ErrConflict with the folder", err)
 	}
 	if first.Restarts() != 0 || !alive(pid) {

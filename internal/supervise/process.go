@@ -133,7 +133,7 @@ func New(spec Spec) *Process {
 // Start starts the child and returns when it is ready; ctx bounds that only.
 // Where an earlier run left a child behind, that one is stopped first. The
 // error says what the child said last, and then nothing runs: it wraps
-// ErrConflict where another process holds Dir, else ErrStopping, ErrInvalid
+// ErrInUse where another process holds Dir, else ErrStopping, ErrInvalid
 // (started or stopped before), ErrDeadline or ErrCanceled (ctx), or it is
 // Prepare's. A Process can be started once.
 func (p *Process) Start(ctx context.Context) error {

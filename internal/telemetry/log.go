@@ -1,5 +1,5 @@
 // Package telemetry sets up logs and metrics and observes recognitions. What
-// it logs and counts never contains a picture or a secret.
+// it logs and counts never contains an image or a secret.
 package telemetry
 
 import (

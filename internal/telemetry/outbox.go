@@ -18,7 +18,7 @@ func RegisterOutbox(r prometheus.Registerer, read func() map[string]OutboxStats)
 	labels := []string{"sink"}
 	r.MustRegister(&outbox{
 		rows:  prometheus.NewDesc("edgelens_outbox_rows", "Events that wait to be told to a sink.", labels, nil),
-		bytes: prometheus.NewDesc("edgelens_outbox_bytes", "What they take, pictures included.", labels, nil),
+		bytes: prometheus.NewDesc("edgelens_outbox_bytes", "What they take, images included.", labels, nil),
 		shed:  prometheus.NewDesc("edgelens_outbox_shed_total", "Events that were dropped untold since the start, for their age or for space.", labels, nil),
 		aside: prometheus.NewDesc("edgelens_outbox_set_aside", "Events that a sink never takes, kept until they are sent again by hand.", labels, nil),
 		read:  read,

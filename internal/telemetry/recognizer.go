@@ -34,10 +34,10 @@ func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Regi
 		next: next, log: log, knows: knows, defaultModel: defaultModel,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_requests_total", Help: "Recognitions asked for, by outcome: ok or the error's code.",
-		}, []string{"face", "model", "outcome"}),
+		}, []string{"source", "model", "outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "edgelens_request_seconds", Help: "From the whole request read to the answer ready.", Buckets: latencyBuckets,
-		}, []string{"face", "model"}),
+		}, []string{"source", "model"}),
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "edgelens_stage_seconds", Help: "Where the time of recognitions went that were not cached.", Buckets: latencyBuckets,
 		}, []string{"stage", "model"}),
@@ -45,7 +45,7 @@ func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Regi
 			Name: "edgelens_cache_requests_total", Help: "Recognitions by cache result; hits, misses and bypasses add up to the requests.",
 		}, []string{"result"}),
 		quality: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edgelens_quality_total", Help: "Pictures that were judged, by verdict; answers from the cache too.",
+			Name: "edgelens_quality_total", Help: "Images that were judged, by verdict; answers from the cache too.",
 		}, []string{"verdict"}),
 	}
 	for _, result := range []string{"hit", "miss", "bypass"} {
@@ -63,8 +63,8 @@ func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 
 	model := t.modelLabel(req, result)
 	cached := cacheResult(req, result)
-	t.requests.WithLabelValues(req.Face, model, edgelens.Code(err)).Inc()
-	t.seconds.WithLabelValues(req.Face, model).Observe(took.Seconds())
+	t.requests.WithLabelValues(req.Source, model, edgelens.Code(err)).Inc()
+	t.seconds.WithLabelValues(req.Source, model).Observe(took.Seconds())
 	t.cache.WithLabelValues(cached).Inc()
 	if err == nil && !result.Cached {
 		t.observeStages(model, result.Timings)
@@ -123,7 +123,7 @@ func (t *Recognizer) observeStages(model string, timings edgelens.Timings) {
 func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result *edgelens.Result, err error, model, cached string, took time.Duration) {
 	attributes := []slog.Attr{
 		slog.String("request_id", req.ID),
-		slog.String("face", req.Face),
+		slog.String("source", req.Source),
 		slog.String("model", model),
 		slog.String("outcome", edgelens.Code(err)),
 		slog.Int("bytes", len(req.Image)),

@@ -103,7 +103,7 @@ func TestHitsMissesAndBypassesAreTheRequests(t *testing.T) {
 	for range requests {
 		next = outcomes[random.IntN(len(outcomes))]
 		req := &edgelens.Request{
-			Face:    []string{"http", "cli"}[random.IntN(2)],
+			Source:  []string{"http", "cli"}[random.IntN(2)],
 			Model:   []string{"", "cats", "dogs", "made up"}[random.IntN(4)],
 			NoCache: random.IntN(4) == 0,
 		}
@@ -153,24 +153,24 @@ func TestLabels(t *testing.T) {
 	}
 	unknown := fail(fmt.Errorf("%w: made up", edgelens.ErrUnknownModel))
 	tests := map[string]test{
-		"default model":               {succeed, "", "face=http model=cats outcome=ok"},
-		"named model":                 {succeed, "cats", "face=http model=cats outcome=ok"},
-		"hit":                         {hit, "cats", "face=http model=cats outcome=ok"},
-		"made up":                     {unknown, "made up", "face=http model=unknown outcome=unknown_model"},
-		"made up, refused before":     {fail(edgelens.ErrNoImage), "made up", "face=http model=unknown outcome=no_image"},
-		"failure of a known model":    {fail(edgelens.ErrInference), "dogs", "face=http model=dogs outcome=inference_failed"},
-		"failure of the default":      {fail(edgelens.ErrBadImage), "", "face=http model=cats outcome=bad_image"},
-		"busy that knows till when":   {fail(&edgelens.Busy{RetryAfter: 1}), "", "face=http model=cats outcome=busy"},
-		"an error that is not a code": {fail(errors.New("boom")), "", "face=http model=cats outcome=internal"},
+		"default model":               {succeed, "", "model=cats outcome=ok source=http"},
+		"named model":                 {succeed, "cats", "model=cats outcome=ok source=http"},
+		"hit":                         {hit, "cats", "model=cats outcome=ok source=http"},
+		"made up":                     {unknown, "made up", "model=unknown outcome=unknown_model source=http"},
+		"made up, refused before":     {fail(edgelens.ErrNoImage), "made up", "model=unknown outcome=no_image source=http"},
+		"failure of a known model":    {fail(edgelens.ErrInference), "dogs", "model=dogs outcome=inference_failed source=http"},
+		"failure of the default":      {fail(edgelens.ErrBadImage), "", "model=cats outcome=bad_image source=http"},
+		"busy that knows till when":   {fail(&edgelens.Busy{RetryAfter: 1}), "", "model=cats outcome=busy source=http"},
+		"an error that is not a code": {fail(errors.New("boom")), "", "model=cats outcome=internal source=http"},
 	}
 	for _, sentinel := range edgelens.Sentinels() {
 		code := edgelens.Code(sentinel)
-		tests[code] = test{fail(fmt.Errorf("serve: %w", sentinel)), "cats", "face=http model=cats outcome=" + code}
+		tests[code] = test{fail(fmt.Errorf("serve: %w", sentinel)), "cats", "model=cats outcome=" + code + " source=http"}
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r, registry := observe(test.next, io.Discard)
-			_, _ = r.Recognize(t.Context(), &edgelens.Request{Face: "http", Model: test.model})
+			_, _ = r.Recognize(t.Context(), &edgelens.Request{Source: "http", Model: test.model})
 			got := series(t, registry, "edgelens_requests_total")
 			if len(got) != 1 || got[test.want] != 1 {
 				t.Errorf("series %v, want %q alone", got, test.want)
@@ -191,7 +191,7 @@ func TestStagesAreThoseOfWhatWasComputed(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r, registry := observe(test.next, io.Discard)
-			_, _ = r.Recognize(t.Context(), &edgelens.Request{Face: "http"})
+			_, _ = r.Recognize(t.Context(), &edgelens.Request{Source: "http"})
 			got := series(t, registry, "edgelens_stage_seconds")
 			for _, stage := range []string{"queue", "decode", "preprocess", "inference", "postprocess"} {
 				if n := got["model=cats stage="+stage]; n != test.want {
@@ -205,7 +205,7 @@ func TestStagesAreThoseOfWhatWasComputed(t *testing.T) {
 	}
 }
 
-// A judged picture has a stage and a log line with its verdict more, and is
+// A judged image has a stage and a log line with its verdict more, and is
 // counted, as is one from the cache.
 func TestQualityIsTold(t *testing.T) {
 	judged := func(req *edgelens.Request) (*edgelens.Result, error) {
@@ -216,7 +216,7 @@ func TestQualityIsTold(t *testing.T) {
 	var log bytes.Buffer
 	r, registry := observe(recognizer(judged), &log)
 	for range 2 {
-		_, _ = r.Recognize(t.Context(), &edgelens.Request{Face: "mqtt"})
+		_, _ = r.Recognize(t.Context(), &edgelens.Request{Source: "mqtt"})
 	}
 	if n := series(t, registry, "edgelens_stage_seconds")["model=cats stage=quality"]; n != 2 {
 		t.Errorf("%v observations of its stage, want 2", n)
@@ -251,7 +251,7 @@ func TestOneLogLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
 			r, _ := observe(test.next, &log)
-			_, _ = r.Recognize(t.Context(), &edgelens.Request{ID: "the-id", Face: "http", Image: make([]byte, 1234)})
+			_, _ = r.Recognize(t.Context(), &edgelens.Request{ID: "the-id", Source: "http", Image: make([]byte, 1234)})
 			if n := bytes.Count(log.Bytes(), []byte("\n")); n != 1 {
 				t.Fatalf("%d lines, want 1:\n%s", n, &log)
 			}
@@ -260,7 +260,7 @@ func TestOneLogLine(t *testing.T) {
 				t.Fatalf("%v: %s", err, &log)
 			}
 			test.want["level"], test.want["msg"], test.want["request_id"] = test.level, "recognize", "the-id"
-			test.want["face"], test.want["bytes"] = "http", 1234.0
+			test.want["source"], test.want["bytes"] = "http", 1234.0
 			for key, want := range test.want {
 				if line[key] != want {
 					t.Errorf("%s: %v, want %v", key, line[key], want)
@@ -286,25 +286,25 @@ func TestLogLineIsOneWhateverTheErrorSays(t *testing.T) {
 	}
 }
 
-func TestPictureIsNeverLogged(t *testing.T) {
-	mark := []byte("\xff\xd8\xff\xe0 RECOGNIZABLE-PICTURE-BYTES ")
+func TestImageIsNeverLogged(t *testing.T) {
+	mark := []byte("\xff\xd8\xff\xe0 RECOGNIZABLE-IMAGE-BYTES ")
 	image := bytes.Repeat(mark, 40)
 	var traces [][]byte
 	for shift := range 3 { // base64 of the same bytes depends on where they start
 		encoded := base64.RawStdEncoding.EncodeToString(image[shift:])
 		traces = append(traces, []byte(encoded[4:24]), []byte(base64.RawURLEncoding.EncodeToString(image[shift:])[4:24]))
 	}
-	traces = append(traces, []byte("RECOGNIZABLE"), []byte("PICTURE-BYTES"), []byte(hex.EncodeToString(mark[4:12])), []byte("[255 216 255"))
+	traces = append(traces, []byte("RECOGNIZABLE"), []byte("IMAGE-BYTES"), []byte(hex.EncodeToString(mark[4:12])), []byte("[255 216 255"))
 	for name, next := range map[string]recognizer{"computed": succeed, "cached": hit, "failed": fail(edgelens.ErrBadImage), "internal": fail(errors.New("boom"))} {
 		t.Run(name, func(t *testing.T) {
 			for _, format := range []string{"text", "json"} {
 				var log bytes.Buffer
 				logger := telemetry.NewLogger(telemetry.Config{LogLevel: "debug", LogFormat: format}, &log)
 				r := telemetry.NewRecognizer(next, logger, prometheus.NewRegistry(), func(string) bool { return true }, func() string { return "cats" })
-				_, _ = r.Recognize(t.Context(), &edgelens.Request{ID: "the-id", Face: "http", Image: image})
+				_, _ = r.Recognize(t.Context(), &edgelens.Request{ID: "the-id", Source: "http", Image: image})
 				for _, trace := range traces {
 					if bytes.Contains(log.Bytes(), trace) {
-						t.Errorf("%s: the log contains %q of the picture:\n%s", format, trace, &log)
+						t.Errorf("%s: the log contains %q of the image:\n%s", format, trace, &log)
 					}
 				}
 				if !bytes.Contains(log.Bytes(), []byte("the-id")) {
@@ -340,7 +340,7 @@ func TestLevelsFilter(t *testing.T) {
 
 func BenchmarkRecognize(b *testing.B) {
 	r, _ := observe(recognizer(hit), io.Discard)
-	req := &edgelens.Request{ID: "the-id", Face: "http", Image: make([]byte, 1<<16)}
+	req := &edgelens.Request{ID: "the-id", Source: "http", Image: make([]byte, 1<<16)}
 	b.ReportAllocs()
 	for b.Loop() {
 		_, _ = r.Recognize(b.Context(), req)

@@ -48,7 +48,7 @@ func BrightnessLabels() []string { return []string{"dark", "middle", "bright"} }
 // Gray returns a PNG of one gray level for a class of Brightness.
 func Gray(class string) []byte {
 	level := map[string]uint8{"dark": 40, "middle": 128, "bright": 215}[class]
-	return Picture(grayOf(level), 16, 16)
+	return Image(grayOf(level), 16, 16)
 }
 
 // File returns the .tflite file.

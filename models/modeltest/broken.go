@@ -33,7 +33,7 @@ func TwoOutputs(o Options) []byte {
 }
 
 // NotAnImage returns a float32 model that loads and runs, but whose input has
-// shape [1 3], which is no picture.
+// shape [1 3], which is no image.
 func NotAnImage() []byte {
 	g := new(graph)
 	in := g.tensor("numbers", []int32{1, 3}, models.Float32, quantization{})

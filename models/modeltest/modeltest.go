@@ -1,7 +1,7 @@
-// Package modeltest builds tiny TFLite models and pictures in memory, for
+// Package modeltest builds tiny TFLite models and images in memory, for
 // tests that need a real interpreter's answer but no downloaded file.
 //
-// The models sort pictures by their mean colour: class 0 is red, 1 green,
+// The models sort images by their mean colour: class 0 is red, 1 green,
 // 2 blue. A test in this package proves that the real TFLite loads and runs
 // each of them.
 package modeltest
@@ -36,7 +36,7 @@ type Options struct {
 }
 
 // Mean returns a model with input [1 Side Side 3] and output [1 3]:
-// AVERAGE_POOL_2D over the whole picture, RESHAPE, and SOFTMAX if asked for.
+// AVERAGE_POOL_2D over the whole image, RESHAPE, and SOFTMAX if asked for.
 // It panics on options that no model has, for they are a mistake in the test.
 func Mean(o Options) []byte {
 	g := newMean(&o)
@@ -55,18 +55,18 @@ func newMean(o *Options) *graph {
 		panic(fmt.Sprintf("modeltest: no such model: %+v", *o))
 	}
 	g := new(graph)
-	picture := []int32{1, int32(o.Side), int32(o.Side), 3}
+	image := []int32{1, int32(o.Side), int32(o.Side), 3}
 	classes := []int32{1, 3}
 	inside := o.DType
 	if o.Int8Inside {
 		inside = models.Int8
 	}
 
-	in := g.tensor("image", picture, o.DType, signedRange(o.DType))
+	in := g.tensor("image", image, o.DType, signedRange(o.DType))
 	g.inputs = []int32{in}
 	x := in
 	if inside != o.DType {
-		x = g.tensor("image_int8", picture, inside, signedRange(inside))
+		x = g.tensor("image_int8", image, inside, signedRange(inside))
 		g.op(opQuantize, []int32{in}, []int32{x}, nil)
 	}
 	pooled := g.tensor("mean", []int32{1, 1, 1, 3}, inside, signedRange(inside))

@@ -50,8 +50,8 @@ func TestModelsAreReproducible(t *testing.T) {
 	}
 }
 
-func TestPicture(t *testing.T) {
-	img, err := png.Decode(bytes.NewReader(modeltest.Picture(modeltest.Blue, 5, 4)))
+func TestImage(t *testing.T) {
+	img, err := png.Decode(bytes.NewReader(modeltest.Image(modeltest.Blue, 5, 4)))
 	if err != nil {
 		t.Fatal(err)
 	}

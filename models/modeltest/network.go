@@ -7,7 +7,7 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// Network returns a model for pictures of 4x4 pixels and three classes with one
+// Network returns a model for images of 4x4 pixels and three classes with one
 // of each operator that a MobileNet has, quantized as legacy models are
 // (Uint8), as new ones are (Int8), or not (Float32). Its weights mean nothing.
 func Network(typ tflitefile.TensorType) []byte {

@@ -14,7 +14,7 @@ import (
 
 // degraded returns the JPEG that a camera would send of a scene with one
 // fault, as README.md defines the verdicts; written anew, apart from the code
-// that made the training pictures.
+// that made the training images.
 func degraded(t testing.TB, r *rand.Rand, scene light, verdict string) []byte {
 	t.Helper()
 	side, noise := float64(min(scene.w, scene.h)), 1.0
@@ -35,7 +35,7 @@ func degraded(t testing.TB, r *rand.Rand, scene light, verdict string) []byte {
 		scene, noise = wall(r, scene.w, scene.h), between(r, 0, 4)
 	}
 	var file bytes.Buffer
-	if err := jpeg.Encode(&file, scene.picture(r, noise), &jpeg.Options{Quality: 50 + r.IntN(46)}); err != nil {
+	if err := jpeg.Encode(&file, scene.image(r, noise), &jpeg.Options{Quality: 50 + r.IntN(46)}); err != nil {
 		t.Fatal(err)
 	}
 	return file.Bytes()
@@ -121,7 +121,7 @@ func view(r *rand.Rand, photo light) light {
 	})
 }
 
-// decoded reads any picture that Go can.
+// decoded reads any image that Go can.
 func decoded(t testing.TB, file []byte) light {
 	t.Helper()
 	img, _, err := image.Decode(bytes.NewReader(file))

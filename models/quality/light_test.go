@@ -8,9 +8,9 @@ import (
 )
 
 // These loops are not watched for races, which takes ten times their own time: a
-// picture is one goroutine's.
+// image is one goroutine's.
 
-// light is a picture in linear light, 1 being white: rgb[c][y*w+x].
+// light is an image in linear light, 1 being white: rgb[c][y*w+x].
 type light struct {
 	w, h int
 	rgb  [3][]float64
@@ -56,7 +56,7 @@ func srgb8(v float64) uint8 {
 	return uint8(from)
 }
 
-// lightOf reads a picture.
+// lightOf reads an image.
 //
 //go:norace
 func lightOf(img image.Image) light {
@@ -73,11 +73,11 @@ func lightOf(img image.Image) light {
 	return l
 }
 
-// picture is what a camera makes of light: noise of a deviation in steps of
+// image is what a camera makes of light: noise of a deviation in steps of
 // 255 at mid-grey, mostly of photons, then sRGB.
 //
 //go:norace
-func (l light) picture(r *rand.Rand, noise float64) image.Image {
+func (l light) image(r *rand.Rand, noise float64) image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, l.w, l.h))
 	deviation := noise / 255 / 1.195 // the slope of sRGB at 18 % grey
 	for i := range l.w * l.h {
@@ -92,7 +92,7 @@ func (l light) picture(r *rand.Rand, noise float64) image.Image {
 	return img
 }
 
-// each returns the picture with f applied to every value.
+// each returns the image with f applied to every value.
 //
 //go:norace
 func (l light) each(f func(c, x, y int, v float64) float64) light {
@@ -116,7 +116,7 @@ func (l light) brightest() []float64 {
 	return out
 }
 
-// defocused is the picture out of focus by a disk of a radius in pixels, the
+// defocused is the image out of focus by a disk of a radius in pixels, the
 // border repeated. Rows of the disk are runs, summed by differences.
 //
 //go:norace

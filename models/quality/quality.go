@@ -2,9 +2,9 @@
 // or a terminal sent usable, and if not, why?
 //
 // The model is a MobileNetV2 of width 0.35 that this project trained on
-// pictures that it made up; README.md is its model card: what each verdict
+// images that it made up; README.md is its model card: what each verdict
 // means, how it was made, how often it is right. It is embedded, so it is there
-// without a download. It takes a uint8 picture of 96x96 RGB pixels, as package
+// without a download. It takes a uint8 image of 96x96 RGB pixels, as package
 // preprocess makes it, and gives a uint8 probability for each verdict.
 package quality
 

@@ -23,7 +23,7 @@ import (
 	"edgelens/preprocess"
 )
 
-// judge is the way of a picture through preprocess and TensorFlow Lite.
+// judge is the way of an image through preprocess and TensorFlow Lite.
 type judge struct {
 	t           testing.TB
 	prepare     *preprocess.Preprocessor
@@ -77,9 +77,9 @@ func (j *judge) verdict(file []byte) (string, float64) {
 	return quality.Labels()[best], float64(scores[best]) / 256
 }
 
-// recall shows n pictures of each class to the judge and wants these shares of
+// recall shows n images of each class to the judge and wants these shares of
 // the sound ones and of those with each fault judged right. What the model
-// reaches is in README.md, from many more pictures; these are floors under so
+// reaches is in README.md, from many more images; these are floors under so
 // few, with room for another processor's rounding.
 func (j *judge) recall(n int, leastOK, leastFault float64, scene func(r *rand.Rand, i int) light) {
 	j.t.Helper()
@@ -112,7 +112,7 @@ func TestDelegateTakesTheModel(t *testing.T) {
 	}
 }
 
-func TestVerdictsOnMadeUpPictures(t *testing.T) {
+func TestVerdictsOnMadeUpImages(t *testing.T) {
 	sizes := [][2]int{{240, 320}, {320, 240}, {256, 256}, {400, 300}}
 	// Flat drawings without texture are what the model is worst at: it takes half
 	// of the sound ones for blurred (README.md).

@@ -5,18 +5,17 @@ import (
 	"fmt"
 	"os"
 
-	"edgelens"
 	"edgelens/internal/atomicfile"
 	"edgelens/models"
 	"edgelens/models/tflitefile"
 )
 
 // File writes to the file out what change makes of the model in the file in, once check
-// accepts the written file; a nil check accepts every one. Errors: edgelens.ErrConflict
-// where out exists and replace is false; check's as it is.
+// accepts the written file; a nil check accepts every one. It fails where out exists and
+// replace is false. An error of check is returned as it is.
 func File(in, out string, replace bool, change func(*tflitefile.Model) (*tflitefile.Model, error), check func(temporary string) error) error {
 	if _, err := os.Lstat(out); !replace && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%w: %s exists; --force replaces it", edgelens.ErrConflict, out)
+		return fmt.Errorf("%s exists; --force replaces it", out)
 	}
 	m, err := models.ReadFile(in)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // FULLY_CONNECTED), biases are rescaled with them, and operators get the
 // version that knows int8. Inputs and outputs stay uint8, between two QUANTIZE
 // operators, so that callers see no difference. An AVERAGE_POOL_2D over the
-// whole picture becomes a MEAN, which XNNPACK takes.
+// whole image becomes a MEAN, which XNNPACK takes.
 //
 // m is not changed. The error wraps edgelens.ErrModel: the model is no legacy
 // one, or has an operator that cannot be converted.
@@ -105,7 +105,7 @@ func (g *graph) checkSameScales(o *tflitefile.Operator) error {
 	return nil
 }
 
-// poolToMean replaces an average over the whole picture.
+// poolToMean replaces an average over the whole image.
 func (g *graph) poolToMean(o *tflitefile.Operator) {
 	in, pool := g.Tensors[o.Inputs[0]], o.Options.(*tflitefile.Pool2DOptions)
 	whole := int(pool.FilterH) == in.Shape[1] && int(pool.FilterW) == in.Shape[2] && pool.Padding == tflitefile.PaddingValid

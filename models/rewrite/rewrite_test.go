@@ -89,7 +89,7 @@ func shared(t *testing.T, name string) []byte {
 	return file
 }
 
-func picture(t *testing.T, name string) image.Image {
+func readImage(t *testing.T, name string) image.Image {
 	t.Helper()
 	img, _, err := image.Decode(strings.NewReader(string(shared(t, "images/"+name))))
 	if err != nil {
@@ -201,7 +201,7 @@ func TestAgreement(t *testing.T) {
 			}
 			var inputs [][]byte
 			for k, file := range []string{"bird.bmp", "cat.bmp", "sunflower.bmp"} {
-				inputs = append(inputs, rewrite.Variants(picture(t, file), side, side, 10, rewrite.Mild, uint64(k))...)
+				inputs = append(inputs, rewrite.Variants(readImage(t, file), side, side, 10, rewrite.Mild, uint64(k))...)
 			}
 			a, err := rewrite.Compare(t.Context(), inputs, original, other)
 			if err != nil || a.SameOrClose() < 0.95 || a.MeanDifference > 0.001 {

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 )
 
-// Scenes returns n made-up pictures as RGB tensors of width x height pixels,
+// Scenes returns n made-up images as RGB tensors of width x height pixels,
 // for a check where no photograph is at hand: smooth skies with coloured and
 // striped shapes in front, varied as Variants does. They are the same each
 // time.
@@ -19,7 +19,7 @@ func Scenes(width, height, n int) [][]byte {
 	return list
 }
 
-// scene paints one picture of 256 x 256 pixels.
+// scene paints one image of 256 x 256 pixels.
 func scene(seed uint64) image.Image {
 	const side = 256
 	random := rand.New(rand.NewPCG(seed, 1))

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// Strength is by how much Variants changes a picture, at most.
+// Strength is by how much Variants changes an image, at most.
 type Strength struct {
 	// Crop is the least share of the shorter side that is kept, Turn in degrees.
 	Crop, Turn float64
@@ -21,23 +21,23 @@ type Strength struct {
 	Noise float64
 }
 
-// Mild variants are nearly as good as the picture; of Strong ones a person would
+// Mild variants are nearly as good as the image; of Strong ones a person would
 // say what is wrong with them.
 var (
 	Mild   = Strength{Crop: 0.85, Turn: 8, Brightness: 20, Contrast: 0.15, Blur: 1, Noise: 4}
 	Strong = Strength{Crop: 0.6, Turn: 20, Brightness: 50, Contrast: 0.4, Blur: 2, Noise: 12}
 )
 
-// String says what is done to a picture.
+// String says what is done to an image.
 func (s Strength) String() string {
 	return fmt.Sprintf("cropped to %.0f%% at least, turned by up to %v degrees, mirrored, brighter or darker by up to %v of 255, contrast within %.0f%%, blurred over up to %d pixels, noise of up to %v of 255",
 		100*s.Crop, s.Turn, s.Brightness, 100*s.Contrast, 2*s.Blur+1, s.Noise)
 }
 
-// Variants returns n variants of a picture as RGB tensors of width x height
+// Variants returns n variants of an image as RGB tensors of width x height
 // pixels, one byte each, to compare models on. Equal seeds give equal variants.
-func Variants(picture image.Image, width, height, n int, strength Strength, seed uint64) [][]byte {
-	source := newPlane(picture, 2*max(width, height))
+func Variants(image image.Image, width, height, n int, strength Strength, seed uint64) [][]byte {
+	source := newPlane(image, 2*max(width, height))
 	random := rand.New(rand.NewPCG(seed, 0))
 	list := make([][]byte, n)
 	for i := range list {
@@ -46,19 +46,19 @@ func Variants(picture image.Image, width, height, n int, strength Strength, seed
 	return list
 }
 
-// plane is a picture in memory: RGB, one float a channel.
+// plane is an image in memory: RGB, one float a channel.
 type plane struct {
 	width, height int
 	pix           []float32
 }
 
-// newPlane reads a picture, made smaller where it is larger than side.
-func newPlane(picture image.Image, side int) *plane {
-	b := picture.Bounds()
+// newPlane reads an image, made smaller where it is larger than side.
+func newPlane(img image.Image, side int) *plane {
+	b := img.Bounds()
 	scale := min(1, float64(side)/float64(min(b.Dx(), b.Dy())))
 	w, h := max(1, int(float64(b.Dx())*scale)), max(1, int(float64(b.Dy())*scale))
 	rgba := image.NewRGBA(image.Rect(0, 0, w, h))
-	draw.BiLinear.Scale(rgba, rgba.Bounds(), picture, b, draw.Src, nil)
+	draw.BiLinear.Scale(rgba, rgba.Bounds(), img, b, draw.Src, nil)
 	p := &plane{width: w, height: h, pix: make([]float32, 3*w*h)}
 	for i := range w * h {
 		for c := range 3 {

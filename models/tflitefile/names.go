@@ -54,7 +54,7 @@ const (
 	HardSwish       = schema.BuiltinOperatorHARD_SWISH
 )
 
-// Padding says how a window meets the edge of a picture.
+// Padding says how a window meets the edge of an image.
 type Padding = schema.Padding
 
 // The paddings.

@@ -25,7 +25,7 @@ type rule struct {
 	check func(o *Operator, in []*Tensor, out *Tensor) error
 }
 
-// rules has the operators that classifiers of pictures are made of. All have
+// rules has the operators that classifiers of images are made of. All have
 // one output.
 var rules = map[BuiltinOperator]rule{
 	Conv2D:          {2, 3, &Conv2DOptions{}, false, true, checkConv},
@@ -148,7 +148,7 @@ func wrongShapes(in []*Tensor, out *Tensor) error {
 	return fmt.Errorf("that cannot make shape %v of %v", out.Shape, shapes)
 }
 
-// window is what slides over a picture along one side.
+// window is what slides over an image along one side.
 type window struct {
 	size, stride, dilation int
 	padding                Padding

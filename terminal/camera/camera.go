@@ -1,4 +1,4 @@
-// Package camera is the dialect of whatever can publish a picture: the bytes of
+// Package camera is the dialect of whatever can publish an image: the bytes of
 // a JPEG (or PNG, WebP, GIF, TIFF, BMP) as they are, on
 // edgelens/v1/devices/<serial>/snapshot. The format is this project's own:
 // docs/adr/0009-terminals.md.
@@ -27,11 +27,11 @@ const (
 
 // Config bounds what cameras send.
 type Config struct {
-	// MaxImageBytes is how large a picture may be.
+	// MaxImageBytes is how large an image may be.
 	MaxImageBytes int64
 }
 
-// DefaultConfig takes pictures of up to 10 MiB.
+// DefaultConfig takes images of up to 10 MiB.
 func DefaultConfig() Config { return Config{MaxImageBytes: wire.DefaultMaxImageBytes} }
 
 // Validate reports every fault at once, each with its setting's name.
@@ -86,7 +86,7 @@ func (d *Dialect) Decode(topic string, payload []byte, _ dialect.Hints) (dialect
 
 // Command implements dialect.Dialect: a camera takes none.
 func (d *Dialect) Command(string, string, json.RawMessage, time.Time) (dialect.Outgoing, error) {
-	return dialect.Outgoing{}, fmt.Errorf("%w: a camera only sends pictures and takes no commands", dialect.ErrNoSuchCommand)
+	return dialect.Outgoing{}, fmt.Errorf("%w: a camera only sends images and takes no commands", dialect.ErrNoSuchCommand)
 }
 
 // Downlink implements dialect.Dialect: cameras read nothing.

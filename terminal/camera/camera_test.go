@@ -24,12 +24,12 @@ func TestDecode(t *testing.T) {
 		reason  string
 		key     bool
 	}{
-		"a picture":            {[]byte("\xff\xd8\xff\xe0"), true, "", false},
+		"an image":             {[]byte("\xff\xd8\xff\xe0"), true, "", false},
 		"whatever":             {[]byte("x"), true, "", false},
 		"as large as may be":   {make([]byte, 2048), true, "", false},
-		"a byte more":          {make([]byte, 2049), false, "The picture has 2049 bytes; at most 2048 are taken.", true},
-		"nothing":              {nil, false, "The terminal sent no picture.", false},
-		"nothing, but not nil": {[]byte{}, false, "The terminal sent no picture.", false},
+		"a byte more":          {make([]byte, 2049), false, "The image has 2049 bytes; at most 2048 are taken.", true},
+		"nothing":              {nil, false, "The terminal sent no image.", false},
+		"nothing, but not nil": {[]byte{}, false, "The terminal sent no image.", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestDecode(t *testing.T) {
 				t.Errorf("%+v", entry.Record)
 			}
 			if test.image && !bytes.Equal(entry.Image, test.payload) {
-				t.Errorf("picture %v", entry.Image)
+				t.Errorf("image %v", entry.Image)
 			}
 		})
 	}
@@ -90,9 +90,9 @@ func TestCommand(t *testing.T) {
 
 func TestSimulator(t *testing.T) {
 	simulator := camera.NewSimulator()
-	sent := simulator.Record("porch-1", edgelens.Record{Kind: edgelens.RecordSnapshot}, []byte("a picture"))
+	sent := simulator.Record("porch-1", edgelens.Record{Kind: edgelens.RecordSnapshot}, []byte("an image"))
 	message, ok := dialecttest.Decode(t, cameras, sent.Topic, sent.Payload)
-	if !ok || message.Device != "porch-1" || string(message.Entries[0].Image) != "a picture" || message.Entries[0].Acks != nil {
+	if !ok || message.Device != "porch-1" || string(message.Entries[0].Image) != "an image" || message.Entries[0].Acks != nil {
 		t.Errorf("%+v", message)
 	}
 	if _, ok := simulator.Heartbeat("porch-1", dialecttest.Now); ok || simulator.Subscriptions("porch-1") != nil {

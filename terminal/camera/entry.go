@@ -41,7 +41,7 @@ func (d *Dialect) entries(payload []byte) (entries []dialect.Entry, leftOut int)
 				leftOut++
 				continue
 			}
-			entries = append(entries, d.object(record.Object))
+			entries = append(entries, d.object(record))
 		}
 	}
 	if entries == nil {
@@ -54,7 +54,7 @@ func (d *Dialect) entries(payload []byte) (entries []dialect.Entry, leftOut int)
 func (d *Dialect) image(payload []byte) dialect.Entry {
 	switch size := int64(len(payload)); {
 	case size == 0:
-		return d.read(nil, wire.NoPicture, nil)
+		return d.read(nil, wire.NoImage, nil)
 	case size > d.config.MaxImageBytes:
 		return d.read(nil, wire.TooLarge(size, d.config.MaxImageBytes), payload)
 	default:
@@ -91,20 +91,20 @@ func objects(payload, text []byte) (all []wire.Object, leftOut int) {
 	return all, found.LeftOut
 }
 
-// object returns the entry of an image in JSON. A time beside the image says how old it
-// is, and tells it from others.
-func (d *Dialect) object(object wire.Object) dialect.Entry {
-	value := object.Image()
+// object returns the entry of an image in JSON. A time anywhere in the message says how
+// old it is, and tells it from others.
+func (d *Dialect) object(record wire.Found) dialect.Entry {
+	value := record.Image()
 	if value == nil {
-		return d.read(nil, noImage, object.Value())
+		return d.read(nil, noImage, record.Value())
 	}
-	image, reason := value.Picture(d.config.MaxImageBytes)
-	entry := d.read(image, reason, object.Value())
-	decoded, known := object.Decoded("")
+	image, reason := value.Image(d.config.MaxImageBytes)
+	entry := d.read(image, reason, record.Value())
+	decoded, known := record.Decoded("")
 	entry.Record.Verdict, entry.Undecoded = decoded.Verdict(), !known
-	if times := wire.Times(object); len(times) > 1 || times[0].Kind != clock.Absent {
+	if times, _ := record.In(decoded).Times(); len(times) > 1 || times[0].Kind != clock.Absent {
 		entry.Times, entry.Repeats = times, false
-		entry.Record.Key = wire.Key(wire.TimeIdentity(object), entry.Record.Key)
+		entry.Record.Key = wire.Key(record.TimeIdentity(), record.Beside.TimeIdentity(), entry.Record.Key)
 	}
 	return entry
 }

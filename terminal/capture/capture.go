@@ -1,5 +1,5 @@
 // Package capture logs what terminals and those who talk to them say, for
-// supporting new firmware: one JSON object for each message, with its pictures
+// supporting new firmware: one JSON object for each message, with its images
 // cut out, and with what each dialect makes of it.
 package capture
 

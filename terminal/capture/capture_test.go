@@ -19,10 +19,10 @@ import (
 	"edgelens/terminal/session"
 )
 
-var jpeg = append([]byte{0xff, 0xd8, 0xff}, bytes.Repeat([]byte("a picture? "), 200)...)
+var jpeg = append([]byte{0xff, 0xd8, 0xff}, bytes.Repeat([]byte("an image? "), 200)...)
 
-// sizeAndDigest is of the picture above.
-const sizeAndDigest = "<picture: 2203 bytes, sha256 "
+// sizeAndDigest is of the image above.
+const sizeAndDigest = "<image: 2203 bytes, sha256 "
 
 func TestCut(t *testing.T) {
 	encoded := base64.StdEncoding.EncodeToString(jpeg)
@@ -97,7 +97,7 @@ func TestLines(t *testing.T) {
 		"with names": {session.Message{Topic: said.Topic, Payload: said.Payload, QoS: 1, Retained: true}, true, capture.Line{Dialect: "facesluice", Device: "F1", Kind: "records", Name: "RecPush", QoS: 1, Retained: true}, "Ada Lovelace", "<masked>"},
 		"malformed":  {session.Message{Topic: "fungxi_1_upLink", Payload: []byte("{")}, false, capture.Line{Dialect: "fungxi", Device: "1", Error: "the message is malformed"}, "{", "kind"},
 		"unknown":    {session.Message{Topic: "fungxi_1_upLink", Payload: []byte(`{"cmd":"newU","password":"geheim"}`)}, false, capture.Line{Dialect: "fungxi", Device: "1", Kind: "unknown", Name: "newU"}, "newU", "geheim"},
-		"a camera":   {session.Message{Topic: "edgelens/v1/devices/c/snapshot", Payload: jpeg}, false, capture.Line{Dialect: "camera", Device: "c", Kind: "records", Name: "snapshot"}, sizeAndDigest, "picture?"},
+		"a camera":   {session.Message{Topic: "edgelens/v1/devices/c/snapshot", Payload: jpeg}, false, capture.Line{Dialect: "camera", Device: "c", Kind: "records", Name: "snapshot"}, sizeAndDigest, "image?"},
 		"nobody's":   {session.Message{Topic: "other/topic", Payload: []byte("hello")}, false, capture.Line{}, "hello", "<masked>"},
 	}
 	for name, test := range tests {
@@ -130,7 +130,7 @@ func TestReasons(t *testing.T) {
 	var out bytes.Buffer
 	r := recorder(&out, false)
 	r.Record(session.Message{Topic: "mqtt/face/F1/Rec", Ack: func() {}, Payload: []byte(`{"operator":"RecPush","info":{"VerifyStatus":1,"PersonType":7,"time":"soon","PushType":3}}`)})
-	for _, want := range []string{"no picture", `PersonType is \"7\"`, `\"soon\"`, "PushType"} {
+	for _, want := range []string{"no image", `PersonType is \"7\"`, `\"soon\"`, "PushType"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %s in %s", want, out.String())
 		}

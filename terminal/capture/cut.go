@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// longRun is how many characters of base64 in a row are taken for a picture,
+	// longRun is how many characters of base64 in a row are taken for an image,
 	// or for features of a face.
 	longRun = 128
 	// maxText is how much of a message is shown, in bytes.
@@ -18,7 +18,7 @@ const (
 )
 
 // Cut returns a message's text with what is long and in base64 replaced by its
-// size and digest: "<picture: 48213 bytes, sha256 ...>". What is no text is
+// size and digest: "<image: 48213 bytes, sha256 ...>". What is no text is
 // replaced as a whole. The result is UTF-8 of at most 64 KiB and a word.
 func Cut(payload []byte) string {
 	if !utf8.Valid(payload) {
@@ -73,18 +73,18 @@ func inBase64(c byte) bool {
 // escapes are what may stand between the characters of base64.
 var escapes = strings.NewReplacer(`\/`, "/", `\n`, "", `\r`, "", "\n", "", "\r", "", "-", "+", "_", "/", "=", "")
 
-// describe says what a run is: a picture where it can be decoded.
+// describe says what a run is: an image where it can be decoded.
 func describe(run []byte) string {
-	picture, err := base64.RawStdEncoding.DecodeString(escapes.Replace(string(run)))
+	image, err := base64.RawStdEncoding.DecodeString(escapes.Replace(string(run)))
 	if err != nil {
 		return described("long text", run)
 	}
-	return described("picture", picture)
+	return described("image", image)
 }
 
 func described(what string, data []byte) string {
 	if bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}) {
-		what = "picture"
+		what = "image"
 	}
 	return fmt.Sprintf("<%s: %d bytes, sha256 %x>", what, len(data), sha256.Sum256(data))
 }

@@ -138,3 +138,15 @@ func init() {
 	}
 	weekdays["tues"], weekdays["wednes"], weekdays["thur"], weekdays["thurs"] = time.Tuesday, time.Wednesday, time.Thursday, time.Thursday
 }
+
+// Day reads a date without a time of day, as a Wall at noon; false for anything else.
+func Day(text string) (Reading, bool) {
+	for _, noon := range []string{" 12:00:00", "T120000"} {
+		reading := Parse(text + noon)
+		if reading.Kind == Wall && reading.Zone == nil && Parse(text).Kind == Unreadable {
+			reading.Text = printable(text)
+			return reading, true
+		}
+	}
+	return Reading{}, false
+}

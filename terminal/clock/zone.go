@@ -20,7 +20,8 @@ var (
 const maxOffset = 14 * time.Hour
 
 // Location returns the zone of a name: one of the IANA database
-// ("Europe/Berlin"), "UTC", or a fixed offset from it ("+08:00", "UTC+8").
+// ("Europe/Berlin"), "UTC", or a fixed offset from it ("+08:00", "UTC+8"). What the
+// machine happens to be set to ("Local") is none: it would change with the machine.
 func Location(name string) (*time.Location, error) {
 	if offset, ok := parseOffset(name); ok {
 		if offset == 0 {
@@ -29,10 +30,20 @@ func Location(name string) (*time.Location, error) {
 		return time.FixedZone(offsetName(offset), int(offset/time.Second)), nil
 	}
 	location, err := time.LoadLocation(name)
-	if err != nil || name == "" {
+	if err != nil || notAZone(name) {
 		return nil, fmt.Errorf("there is no time zone %q", printable(name))
 	}
 	return location, nil
+}
+
+// notAZone reports whether a name that time.LoadLocation knows stands for no place:
+// this machine's setting, a placeholder, or clocks that count leap seconds.
+func notAZone(name string) bool {
+	switch strings.ToLower(name) {
+	case "", "local", "localtime", "posixrules", "factory":
+		return true
+	}
+	return strings.HasPrefix(name, "right/")
 }
 
 // offsetName is "UTC+08:00".
@@ -106,7 +117,7 @@ func inArea(wall Reading, name string) (Reading, string) {
 	if !areaName.MatchString(name) {
 		return Reading{}, zoneUnsure
 	}
-	location, err := time.LoadLocation(name)
+	location, err := Location(name)
 	if err != nil {
 		return Reading{}, zoneUnsure
 	}

@@ -7,7 +7,7 @@
 // on any topic without panic and in memory bounded by the message's own size,
 // be tolerant of what real firmware does (numbers as strings and strings as
 // numbers, missing and unknown fields), and never throw a record away because
-// its picture is bad: the verdict alone is worth an event.
+// its image is bad: the verdict alone is worth an event.
 package dialect
 
 import (
@@ -154,7 +154,7 @@ type Message struct {
 
 // Entry is one record in a message.
 type Entry struct {
-	// Record has Kind, Key, Passed, Doubt, Person, Verdict and, where a picture was due
+	// Record has Kind, Key, Passed, Doubt, Person, Verdict and, where an image was due
 	// and could not be read, Reason; where the message itself says that it is not
 	// sent at once, or cannot be understood to be, Freshness and FreshnessReason.
 	// The rest is filled in by who receives it.
@@ -171,7 +171,7 @@ type Entry struct {
 	// Repeats is set where records of its kind have nothing but their image: the same
 	// image is another record where it comes again later.
 	Repeats bool
-	// Image is the encoded picture; nil for none. It may lie in the payload,
+	// Image is the encoded image; nil for none. It may lie in the payload,
 	// which must not be changed as long as it is in use.
 	Image []byte
 	// Acks are due as soon as the record is durable, and again whenever it

@@ -21,7 +21,7 @@ type Simulator interface {
 	// it is answered; false where the dialect knows no such thing.
 	Online(device string, at time.Time) (Outgoing, bool)
 	// Record is a message with one record: of its Kind, Key, Passed, Person and
-	// CapturedAt, and the encoded picture; nil for none. A Key is a decimal
+	// CapturedAt, and the encoded image; nil for none. A Key is a decimal
 	// number.
 	Record(device string, record edgelens.Record, image []byte) Outgoing
 	// Reply is how the device answers a command; false where it does not.

@@ -17,7 +17,7 @@ import (
 
 // Config is how the terminals of a site are set up.
 type Config struct {
-	// MaxImageBytes is how large a picture may be, decoded.
+	// MaxImageBytes is how large an image may be, decoded.
 	MaxImageBytes int64
 	// Zone is the time zone that terminals' clocks are in, as in
 	// "Europe/Berlin" or "+02:00", then those of single terminals:

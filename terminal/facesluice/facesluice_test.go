@@ -114,8 +114,8 @@ func TestPassed(t *testing.T) {
 }
 
 func TestEntry(t *testing.T) {
-	none := "The terminal sent no picture."
-	link := "The terminal sent only a link to its picture, which is not followed."
+	none := "The terminal sent no image."
+	link := "The terminal sent only a link to its image, which is not followed."
 	long := strings.Repeat("x", 65)
 	tests := map[string]struct{ operator, info, key, image, reason, ack string }{
 		"record":           {"RecPush", `"RecordID":"2","pic":"QUJD"`, "2", "ABC", "", `{"operator":"PushAck","messageId":"ack-2","info":{"PushAckType":2,"SnapOrRecordID":2}}`},
@@ -129,7 +129,7 @@ func TestEntry(t *testing.T) {
 		"a link":           {"RecPush", `"RecordID":1,"picURI":"http:\/\/192.168.1.9\/1.jpg"`, "1", "", link, `{"operator":"PushAck","messageId":"ack-1","info":{"PushAckType":2,"SnapOrRecordID":1}}`},
 		"both":             {"RecPush", `"RecordID":1,"picURI":"http://x","pic":"QUJD"`, "1", "ABC", "", `{"operator":"PushAck","messageId":"ack-1","info":{"PushAckType":2,"SnapOrRecordID":1}}`},
 		"a blank link":     {"RecPush", `"RecordID":1,"picURI":" ","pic":""`, "1", "", none, `{"operator":"PushAck","messageId":"ack-1","info":{"PushAckType":2,"SnapOrRecordID":1}}`},
-		"broken":           {"RecPush", `"RecordID":1,"pic":"data:image/jpeg;base64,?"`, "1", "", "The picture is not valid base64.", `{"operator":"PushAck","messageId":"ack-1","info":{"PushAckType":2,"SnapOrRecordID":1}}`},
+		"broken":           {"RecPush", `"RecordID":1,"pic":"data:image/jpeg;base64,?"`, "1", "", "The image is not valid base64.", `{"operator":"PushAck","messageId":"ack-1","info":{"PushAckType":2,"SnapOrRecordID":1}}`},
 		"only a scene":     {"StrSnapPush", `"SnapID":3,"scene":"QUJD"`, "3", "", none, `{"operator":"PushAck","messageId":"ack-3","info":{"PushAckType":1,"SnapOrRecordID":3}}`},
 	}
 	for name, test := range tests {
@@ -162,7 +162,7 @@ func TestPerson(t *testing.T) {
 		"in the field":          {`"customId":"","personId":22,"personName":"Ana"`, "22", "Ana"},
 		"blank":                 {`"customId":" ","personId":"22","personName":" ","persionName":" Ana "`, "22", "Ana"},
 		"nobody":                {`"customId":null`, "", ""},
-		"a picture for a name":  {`"personName":"` + strings.Repeat("QUJD", 100) + `"`, "", ""},
+		"an image for a name":   {`"personName":"` + strings.Repeat("QUJD", 100) + `"`, "", ""},
 		"two lines for a name":  {`"personName":"A\nB"`, "", "A B"},
 		"64 kB for a number":    {`"personId":"` + strings.Repeat("7 ", 32<<10) + `"`, strings.Repeat("7 ", 99) + "7", ""},
 		"an object for a name":  {`"personName":{"a":1}`, "", ""},
@@ -215,7 +215,7 @@ func TestOutcome(t *testing.T) {
 		"refused":              {`{"operator":"X-Ack","messageId":"c","code":"461","info":{"result":"ok","detail":"no customId"}}`, dialect.Outcome{Command: "c", Name: "X", Detail: "code 461, ok: no customId"}},
 		"failed":               {`{"operator":"X-Ack","messageId":"c","code":"200","info":{"result":"fail"}}`, dialect.Outcome{Command: "c", Name: "X", Detail: "code 200, fail"}},
 		"a novel":              {`{"operator":"X-Ack","info":{"result":"fail","detail":"` + strings.Repeat("é ", 300) + `"}}`, dialect.Outcome{Name: "X", Detail: "fail: " + strings.Repeat("é ", 64) + "é"}},
-		"a picture":            {`{"operator":"X-Ack","info":{"result":"ok","detail":"` + strings.Repeat("QUJD", 300) + `"}}`, dialect.Outcome{Name: "X", OK: true, Detail: "ok"}},
+		"an image":             {`{"operator":"X-Ack","info":{"result":"ok","detail":"` + strings.Repeat("QUJD", 300) + `"}}`, dialect.Outcome{Name: "X", OK: true, Detail: "ok"}},
 		"of a record":          {`{"operator":"PushAck-Ack","messageId":"ack-2","info":{"result":"ok"}}`, dialect.Outcome{Name: "PushAck", OK: true, Detail: "ok"}},
 		"a long id":            {`{"operator":"X-Ack","messageId":"` + strings.Repeat("x", 200) + `"}`, dialect.Outcome{Command: strings.Repeat("x", 128), Name: "X"}},
 		"a list for the infos": {`{"operator":"X-Ack","messageId":"c","info":[{"result":"ok"}]}`, dialect.Outcome{Command: "c", Name: "X"}},

@@ -26,6 +26,13 @@ func TestIdentity(t *testing.T) {
 		"another verdict":               {`"info":{` + all + `}`, `"info":{` + all + `,"VerifyStatus":"2"}`, false},
 		"images that cannot be read":    {`"info":{` + all + `,"pic":"!"}`, `"info":{` + all + `,"pic":"?"}`, false},
 		"no number, another person":     {`"info":{"personName":"Ann"}`, `"info":{"personName":"Bob"}`, false},
+		"another identity card":         {`"info":{` + all + `,"idCard":"1"}`, `"info":{` + all + `,"idCard":"2"}`, false},
+		"another card number":           {`"info":{` + all + `,"cardNum2":"1"}`, `"info":{` + all + `,"cardNum2":"2"}`, false},
+		"another telephone number":      {`"info":{` + all + `,"telnum":"1"}`, `"info":{` + all + `,"telnum":"2"}`, false},
+		"another certificate, nested":   {`"info":{` + all + `,"person":{"certificateNumber":"1"}}`, `"info":{` + all + `,"person":{"certificateNumber":"2"}}`, false},
+		"the same cards":                {`"info":{` + all + `,"idCard":"1","icCard":2}`, `"info":{"icCard":"2","idCard":"1",` + all + `}`, true},
+		"sent again, counted":           {`"info":{` + all + `,"idCard":"1","sendNum":1,"messageId":"a","retryNo":0}`, `"info":{` + all + `,"idCard":"1","sendNum":2,"messageId":"b","retryNo":1}`, true},
+		"another likeness":              {`"info":{` + all + `,"similarity1":"83"}`, `"info":{` + all + `,"similarity1":"84"}`, true},
 		"no number, the same":           {`"info":{"personName":"Ann"}`, `"info":{"personName":"Ann"}`, true},
 	}
 	for name, test := range tests {

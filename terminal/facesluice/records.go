@@ -17,7 +17,7 @@ const (
 	ackMessage    = "ack-"
 	maxRecordID   = 64
 	maxPersonText = 200
-	linkOnly      = "The terminal sent only a link to its picture, which is not followed."
+	linkOnly      = "The terminal sent only a link to its image, which is not followed."
 )
 
 // members are those that a record or a snap has.
@@ -38,13 +38,13 @@ func (d *Dialect) records(device string, envelope wire.Object, hints dialect.Hin
 	default:
 		return message, nil
 	}
-	infos, leftOut, err := envelope.Find("info").Records(members...)
+	infos, leftOut, err := envelope.Records("info", members...)
 	if err != nil {
 		return dialect.Message{}, err
 	}
 	message.Kind, message.LeftOut = dialect.Records, leftOut
 	for _, info := range infos {
-		r := record{device: device, envelope: envelope, wrapping: info.Wrapping, written: info.Object}
+		r := record{device: device, envelope: envelope, written: info}
 		r.info, r.known = info.Decoded(hints.Charset)
 		message.Entries = append(message.Entries, read(r))
 	}
@@ -55,18 +55,17 @@ func (d *Dialect) records(device string, envelope wire.Object, hints dialect.Hin
 type record struct {
 	device   string
 	envelope wire.Object
-	// wrapping are the objects between the envelope and the record.
-	wrapping []wire.Object
 	// written is the record as the camera wrote it, which it is known by, and info the same in
 	// UTF-8, as far as its character set is known.
-	written, info wire.Object
-	known         bool
+	written wire.Found
+	info    wire.Object
+	known   bool
 }
 
 func (d *Dialect) verified(r record) dialect.Entry {
 	entry := d.entry(r, "RecordID", ackRecord)
 	entry.Record.Kind = edgelens.RecordVerified
-	entry.Record.Passed, entry.Record.Doubt = verdict(r.written, append(r.wrapping[:len(r.wrapping):len(r.wrapping)], r.envelope)...)
+	entry.Record.Passed, entry.Record.Doubt = verdict(r.written)
 	entry.Record.Person = edgelens.Person{
 		ID:   firstLine(r.info, "customId", "personId"),
 		Name: firstLine(r.info, "personName", "persionName"),
@@ -84,42 +83,51 @@ func (d *Dialect) stranger(r record) dialect.Entry {
 
 // entry is what records and snaps have in common.
 func (d *Dialect) entry(r record, number string, ackType int) dialect.Entry {
-	device, envelope, info, id := r.device, r.envelope, r.written, r.written.Find(number)
-	picture, reason := info.Find("pic").Picture(d.config.MaxImageBytes)
-	if picture == nil && reason == wire.NoPicture && info.Find("picURI").Text() != "" {
+	device, info, id := r.device, r.written, r.written.Find(number)
+	image, reason := info.Find("pic").Image(d.config.MaxImageBytes)
+	if image == nil && reason == wire.NoImage && info.Find("picURI").Text() != "" {
 		reason = linkOnly
 	}
-	// Some firmware has the time beside info.
-	entry := dialect.Entry{Image: picture, Times: wire.Times(info, envelope), Undecoded: !r.known, Record: edgelens.Record{
+	entry := dialect.Entry{Image: image, Undecoded: !r.known, Record: edgelens.Record{
 		Verdict: r.info.Verdict(),
 		Reason:  reason,
 	}}
-	entry.Record.Freshness, entry.Record.FreshnessReason = sentAtOnce(info)
-	entry.Record.Key = key(envelope, info, id, picture)
+	// Some firmware has the time beside info.
+	entry.Times, entry.Record.Freshness, entry.Record.FreshnessReason = info.In(r.info).Proof(r.envelope)
+	if freshness, reason := sentAtOnce(info); freshness != "" {
+		entry.Record.Freshness, entry.Record.FreshnessReason = freshness, reason
+	}
+	entry.Record.Key = key(number, info, id, image)
 	switch text := id.Text(); {
 	case text != "":
 		entry.FormerKey = wire.Key(text)
 		entry.Acks = pushAck(device, text, ackType)
-	case picture == nil:
+	case image == nil:
 		entry.FormerKey = wire.Digest([]byte(entry.Record.Verdict))
 	}
 	return entry
 }
 
 // identity are the members that a record is told from others by, besides its number,
-// its times and its image: a camera starts its numbers again. What differs when a
-// camera sends the record again (Sendintime, PushType) is none of them.
+// its times, its image and wire.Found.Particulars: a camera starts its numbers again. What
+// differs when a camera sends the record again (Sendintime, PushType) is none of them.
 var identity = []string{"customId", "personId", "personName", "persionName", memberStatus, memberPerson}
 
 // key is the digest of the record as it was written where it has neither a number nor
 // a time.
-func key(envelope, info wire.Object, id wire.Value, picture []byte) string {
-	times := wire.TimeIdentity(info, envelope)
+func key(number string, info wire.Found, id wire.Value, image []byte) string {
+	times := info.TimeIdentity()
+	if times == "" {
+		times = info.Beside.TimeIdentity()
+	}
 	if times == "" && id.Identity() == "" {
 		return wire.Digest([]byte(info.Value()))
 	}
 	parts := append([]string{id.Identity(), times}, info.Identities(identity...)...)
-	return wire.Key(append(parts, wire.Unread(info.Find("pic"), picture))...)
+	if particulars := info.Particulars(append([]string{number, "facesluiceId"}, identity...)...); particulars != "" {
+		parts = append(parts, particulars)
+	}
+	return wire.Key(append(parts, wire.Unread(info.Find("pic"), image))...)
 }
 
 type pushAckInfo struct {

@@ -64,7 +64,7 @@ type recordInfo struct {
 	NoMask       string `json:"isNoMask"`
 	PushType     int    `json:"PushType"`
 	Position     [4]int `json:"targetPosInScene"`
-	Picture      string `json:"pic,omitempty"`
+	Image        string `json:"pic,omitempty"`
 }
 
 type snapInfo struct {
@@ -74,14 +74,14 @@ type snapInfo struct {
 	NoMask   string `json:"isNoMask"`
 	PushType int    `json:"PushType"`
 	Position [4]int `json:"targetPosInScene"`
-	Picture  string `json:"pic,omitempty"`
+	Image    string `json:"pic,omitempty"`
 }
 
 // Record implements dialect.Simulator. A RecordSnapshot is sent as a stranger.
 func (s *Simulator) Record(device string, record edgelens.Record, image []byte) dialect.Outgoing {
-	var picture, at string
+	var encoded, at string
 	if len(image) > 0 {
-		picture = "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(image)
+		encoded = "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(image)
 	}
 	if !record.CapturedAt.IsZero() {
 		at = s.local(device, record.CapturedAt)
@@ -89,13 +89,13 @@ func (s *Simulator) Record(device string, record edgelens.Record, image []byte) 
 	position := [4]int{346, 0, 1572, 1080}
 	if record.Kind != edgelens.RecordVerified {
 		return say(device+snaps, said{Operator: sayStranger, Info: snapInfo{
-			Device: device, SnapID: record.Key, Time: at, NoMask: "1", Position: position, Picture: picture,
+			Device: device, SnapID: record.Key, Time: at, NoMask: "1", Position: position, Image: encoded,
 		}})
 	}
 	info := recordInfo{
 		PersonID: record.Person.ID, RecordID: record.Key, VerifyStatus: record.Person.Code,
 		PersonType: record.Person.Type, Similarity: "83.000000", SendInTime: 1, PersonName: record.Person.Name,
-		Device: device, Telephone: " ", Time: at, NoMask: "1", Position: position, Picture: picture,
+		Device: device, Telephone: " ", Time: at, NoMask: "1", Position: position, Image: encoded,
 	}
 	if info.VerifyStatus == "" {
 		info.VerifyStatus = map[bool]string{true: "1", false: "2"}[record.Passed]

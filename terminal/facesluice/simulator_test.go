@@ -21,10 +21,10 @@ func TestRoundTrip(t *testing.T) {
 		record edgelens.Record
 		image  string
 	}{
-		"passed":     {edgelens.Record{Kind: edgelens.RecordVerified, Key: "17", Passed: true, Person: ana, CapturedAt: at}, "a picture"},
-		"refused":    {edgelens.Record{Kind: edgelens.RecordVerified, Key: "18", Person: ana, CapturedAt: at}, "a picture"},
-		"blocked":    {edgelens.Record{Kind: edgelens.RecordVerified, Key: "19", Person: edgelens.Person{ID: "4", Type: "1", Code: "1"}, CapturedAt: at}, "a picture"},
-		"no picture": {edgelens.Record{Kind: edgelens.RecordVerified, Key: "20", Passed: true, Person: ana}, ""},
+		"passed":     {edgelens.Record{Kind: edgelens.RecordVerified, Key: "17", Passed: true, Person: ana, CapturedAt: at}, "an image"},
+		"refused":    {edgelens.Record{Kind: edgelens.RecordVerified, Key: "18", Person: ana, CapturedAt: at}, "an image"},
+		"blocked":    {edgelens.Record{Kind: edgelens.RecordVerified, Key: "19", Person: edgelens.Person{ID: "4", Type: "1", Code: "1"}, CapturedAt: at}, "an image"},
+		"no image":   {edgelens.Record{Kind: edgelens.RecordVerified, Key: "20", Passed: true, Person: ana}, ""},
 		"a stranger": {edgelens.Record{Kind: edgelens.RecordStranger, Key: "21", CapturedAt: at}, "\xff\xd8\xff"},
 	}
 	for name, test := range tests {

@@ -18,15 +18,15 @@ const (
 // verdict reports whether the camera let the person in: only where all parts of
 // what it says are understood and good. The doubt is a sentence that says which is
 // not understood; empty where all are.
-func verdict(info wire.Object, beside ...wire.Object) (passed bool, doubt string) {
-	status, doubt := wire.Code(memberStatus, info, beside...)
+func verdict(record wire.Found) (passed bool, doubt string) {
+	status, doubt := record.Code(memberStatus)
 	if doubt == "" && !status.Is(verifyAllowed) && !status.Is(verifyRefused) && !status.Is(verifyNotRegistered) {
 		doubt = wire.Unknown(memberStatus, status)
 	}
 	if doubt != "" {
 		return false, doubt
 	}
-	person, doubt := wire.Code(memberPerson, info, beside...)
+	person, doubt := record.Code(memberPerson)
 	known := person == nil || person.Is(personAllowList)
 	if doubt == "" && !known && !person.Is(personBlockList) {
 		doubt = wire.Unknown(memberPerson, person)

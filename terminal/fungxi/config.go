@@ -24,7 +24,7 @@ const (
 type Config struct {
 	// Ack is AckNone or AckEcho.
 	Ack string
-	// MaxImageBytes is how large a picture may be, decoded.
+	// MaxImageBytes is how large an image may be, decoded.
 	MaxImageBytes int64
 	// Heartbeat is how often a terminal is due to be heard from, OfflineAfter
 	// how long it may be silent; both 0 where silence says nothing.
@@ -35,7 +35,7 @@ type Config struct {
 	Devices []string
 }
 
-// DefaultConfig acknowledges nothing and takes pictures of up to 10 MiB.
+// DefaultConfig acknowledges nothing and takes images of up to 10 MiB.
 // Heartbeats are what other terminals have: nobody published the interval.
 func DefaultConfig() Config {
 	return Config{

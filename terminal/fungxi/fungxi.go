@@ -7,7 +7,7 @@
 // "verifiedRecordU" and "strangerRecordU" with data:[{num, name,
 // liveImageBase64, verifiedCode, time, personType}]). What it does not say
 // (acknowledgement, how often a heartbeat comes, whether numbers are strings,
-// whether pictures are data URIs) is a setting, or taken either way.
+// whether images are data URIs) is a setting, or taken either way.
 package fungxi
 
 import (
@@ -136,16 +136,15 @@ var members = []string{"num", "name", "time", "liveImageBase64", memberPerson, m
 
 // entries adds the records of a message to it.
 func (d *Dialect) entries(message *dialect.Message, kind, cmd string, envelope wire.Object, hints dialect.Hints) error {
-	records, leftOut, err := envelope.Find("data").Records(members...)
+	records, leftOut, err := envelope.Records("data", members...)
 	if err != nil {
 		return err
 	}
 	message.LeftOut = leftOut
 	for _, record := range records {
-		entry := d.entry(message.Device, kind, cmd, record.Object, hints)
+		entry := d.entry(message.Device, kind, cmd, record, hints)
 		if kind == edgelens.RecordVerified {
-			beside := append(record.Wrapping[:len(record.Wrapping):len(record.Wrapping)], envelope)
-			entry.Record.Passed, entry.Record.Doubt = verdict(record.Object, beside...)
+			entry.Record.Passed, entry.Record.Doubt = verdict(record)
 		}
 		message.Entries = append(message.Entries, entry)
 	}
@@ -154,11 +153,11 @@ func (d *Dialect) entries(message *dialect.Message, kind, cmd string, envelope w
 
 // entry reads a record. What it is known by is what the terminal wrote, whatever its
 // character set is.
-func (d *Dialect) entry(device, kind, cmd string, written wire.Object, hints dialect.Hints) dialect.Entry {
+func (d *Dialect) entry(device, kind, cmd string, written wire.Found, hints dialect.Hints) dialect.Entry {
 	data, known := written.Decoded(hints.Charset)
 	num, at := written.Find("num"), written.Get("time")
-	picture, reason := written.Find("liveImageBase64").Picture(d.config.MaxImageBytes)
-	entry := dialect.Entry{Image: picture, Times: wire.Times(data), Undecoded: !known, Record: edgelens.Record{
+	image, reason := written.Find("liveImageBase64").Image(d.config.MaxImageBytes)
+	entry := dialect.Entry{Image: image, Undecoded: !known, Record: edgelens.Record{
 		Kind: kind,
 		Person: edgelens.Person{
 			ID:   data.Find("num").Line(maxPersonText),
@@ -169,7 +168,8 @@ func (d *Dialect) entry(device, kind, cmd string, written wire.Object, hints dia
 		Verdict: data.Verdict(),
 		Reason:  reason,
 	}}
-	entry.Record.Key = key(cmd, written, picture)
+	entry.Times, entry.Record.Freshness, entry.Record.FreshnessReason = written.In(data).Proof()
+	entry.Record.Key = key(cmd, written, image)
 	entry.FormerKey = formerKey(cmd, num.Text(), at.Text(), entry)
 	if d.config.Ack == AckEcho {
 		entry.Acks = []dialect.Outgoing{tell(device, downlink{Cmd: downOf(cmd), Num: echo(num), Time: echo(at)})}
@@ -178,18 +178,21 @@ func (d *Dialect) entry(device, kind, cmd string, written wire.Object, hints dia
 }
 
 // identity are the members that a record is told from others by, besides its times and
-// its image: a terminal starts its numbers again.
+// its image, and wire.Found.Particulars: a terminal starts its numbers again.
 var identity = []string{"num", "name", memberPerson, memberCode}
 
 // key is the digest of the record as it was written where it has neither a number nor
 // a time.
-func key(cmd string, data wire.Object, picture []byte) string {
-	times := wire.TimeIdentity(data)
+func key(cmd string, data wire.Found, image []byte) string {
+	times := data.TimeIdentity()
 	if times == "" && data.Find("num").Identity() == "" {
 		return wire.Key(cmd, wire.Digest([]byte(data.Value())))
 	}
 	parts := append([]string{cmd, times}, data.Identities(identity...)...)
-	return wire.Key(append(parts, wire.Unread(data.Find("liveImageBase64"), picture))...)
+	if particulars := data.Particulars(append([]string{"liveImageBase64"}, identity...)...); particulars != "" {
+		parts = append(parts, particulars)
+	}
+	return wire.Key(append(parts, wire.Unread(data.Find("liveImageBase64"), image))...)
 }
 
 // formerKey is what earlier versions had for key.

@@ -111,20 +111,20 @@ func TestPassed(t *testing.T) {
 }
 
 func TestEntry(t *testing.T) {
-	none := "The terminal sent no picture."
+	none := "The terminal sent no image."
 	digest := func(verdict string) string { return wire.Digest(verdict) }
 	tests := map[string]struct {
 		data, key, image, reason string
 		at                       time.Time
 	}{
 		"all":             {`"num":17,"time":"2026-04-10 10:00:07","liveImageBase64":"QUJD"`, "verifiedRecordU|17|2026-04-10 10:00:07", "ABC", "", time.Date(2026, 4, 10, 8, 0, 7, 0, time.UTC)},
-		"no picture":      {`"num":"17"`, "verifiedRecordU|17|", "", none, time.Time{}},
+		"no image":        {`"num":"17"`, "verifiedRecordU|17|", "", none, time.Time{}},
 		"only a time":     {`"time":1775815207,"liveImageBase64":null`, "verifiedRecordU||1775815207", "", none, time.Unix(1775815207, 0)},
 		"a bar in it":     {`"num":"1|2","time":"3"`, "verifiedRecordU|1%7C2|3", "", none, time.Time{}},
-		"only a picture":  {`"num":null,"time":"","liveImageBase64":"data:image/png;base64,QUJD"`, "", "ABC", "", time.Time{}},
+		"only an image":   {`"num":null,"time":"","liveImageBase64":"data:image/png;base64,QUJD"`, "", "ABC", "", time.Time{}},
 		"neither":         {`"name":"x"`, digest(`{"name":"x"}`), "", none, time.Time{}},
-		"a broken one":    {`"num":1,"liveImageBase64":"QUJDQ"`, "verifiedRecordU|1|", "", "The picture is not valid base64.", time.Time{}},
-		"an object":       {`"num":1,"liveImageBase64":{}`, "verifiedRecordU|1|", "", "The picture is not valid base64.", time.Time{}},
+		"a broken one":    {`"num":1,"liveImageBase64":"QUJDQ"`, "verifiedRecordU|1|", "", "The image is not valid base64.", time.Time{}},
+		"an object":       {`"num":1,"liveImageBase64":{}`, "verifiedRecordU|1|", "", "The image is not valid base64.", time.Time{}},
 		"a long number":   {`"num":"` + strings.Repeat("7", 100) + `"`, "verifiedRecordU|" + digest(strings.Repeat("7", 100)) + "|", "", none, time.Time{}},
 		"impossible time": {`"num":1,"time":"2026-02-30 10:00:07"`, "verifiedRecordU|1|2026-02-30 10:00:07", "", none, time.Time{}},
 	}
@@ -142,9 +142,9 @@ func TestEntry(t *testing.T) {
 	}
 }
 
-// TestLargePicture: a record is not thrown away because its picture is too
+// TestLargeImage: a record is not thrown away because its image is too
 // large, nor are those that came with it.
-func TestLargePicture(t *testing.T) {
+func TestLargeImage(t *testing.T) {
 	c := config(fungxi.AckNone)
 	c.MaxImageBytes = 1 << 20
 	payload := fmt.Appendf(nil, `{"cmd":"verifiedRecordU","data":[{"num":1,"liveImageBase64":%q},{"num":2,"liveImageBase64":"QUJD"}]}`, strings.Repeat("QUJD", 10<<20/4))
@@ -152,11 +152,11 @@ func TestLargePicture(t *testing.T) {
 	if !ok || len(message.Entries) != 2 {
 		t.Fatalf("%v, %d entries", ok, len(message.Entries))
 	}
-	if got, want := message.Entries[0].Record.Reason, "The picture has 7864320 bytes; at most 1048576 are taken."; got != want || message.Entries[0].Image != nil {
+	if got, want := message.Entries[0].Record.Reason, "The image has 7864320 bytes; at most 1048576 are taken."; got != want || message.Entries[0].Image != nil {
 		t.Error(got)
 	}
 	if string(message.Entries[1].Image) != "ABC" {
-		t.Error("the other picture was lost")
+		t.Error("the other image was lost")
 	}
 }
 

@@ -19,12 +19,12 @@ func TestRoundTrip(t *testing.T) {
 		record edgelens.Record
 		image  string
 	}{
-		"passed":      {edgelens.Record{Kind: edgelens.RecordVerified, Key: "17", Passed: true, Person: edgelens.Person{Name: "O'Neil <x> 张三"}, CapturedAt: at}, "a picture"},
-		"refused":     {edgelens.Record{Kind: edgelens.RecordVerified, Key: "18", Person: edgelens.Person{Type: "1", Code: "4"}, CapturedAt: at}, "a picture"},
-		"no picture":  {edgelens.Record{Kind: edgelens.RecordVerified, Key: "19", Passed: true, CapturedAt: at}, ""},
-		"no time":     {edgelens.Record{Kind: edgelens.RecordVerified, Key: "20", Passed: true}, "a picture"},
+		"passed":      {edgelens.Record{Kind: edgelens.RecordVerified, Key: "17", Passed: true, Person: edgelens.Person{Name: "O'Neil <x> 张三"}, CapturedAt: at}, "an image"},
+		"refused":     {edgelens.Record{Kind: edgelens.RecordVerified, Key: "18", Person: edgelens.Person{Type: "1", Code: "4"}, CapturedAt: at}, "an image"},
+		"no image":    {edgelens.Record{Kind: edgelens.RecordVerified, Key: "19", Passed: true, CapturedAt: at}, ""},
+		"no time":     {edgelens.Record{Kind: edgelens.RecordVerified, Key: "20", Passed: true}, "an image"},
 		"a stranger":  {edgelens.Record{Kind: edgelens.RecordStranger, Key: "21", CapturedAt: at}, "\xff\xd8\xff"},
-		"code of two": {edgelens.Record{Kind: edgelens.RecordVerified, Key: "22", Person: edgelens.Person{Type: "x", Code: "no match"}, CapturedAt: at}, "a picture"},
+		"code of two": {edgelens.Record{Kind: edgelens.RecordVerified, Key: "22", Person: edgelens.Person{Type: "x", Code: "no match"}, CapturedAt: at}, "an image"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -20,15 +20,15 @@ const (
 // what it says are understood and good. The doubt is a sentence that says which is
 // not understood; empty where all are. Nobody published the codes: 0 means verified,
 // and any other whole number is taken for a refusal.
-func verdict(data wire.Object, beside ...wire.Object) (passed bool, doubt string) {
-	code, doubt := wire.Code(memberCode, data, beside...)
+func verdict(record wire.Found) (passed bool, doubt string) {
+	code, doubt := record.Code(memberCode)
 	if doubt == "" && !isWhole(code) {
 		doubt = wire.Unknown(memberCode, code)
 	}
 	if doubt != "" {
 		return false, doubt
 	}
-	person, doubt := wire.Code(memberPerson, data, beside...)
+	person, doubt := record.Code(memberPerson)
 	if doubt == "" && !person.Is(personKnown) && !person.Is(personUnknown) {
 		doubt = wire.Unknown(memberPerson, person)
 	}

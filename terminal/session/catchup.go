@@ -13,9 +13,10 @@ import (
 // ones that have waited.
 const catchUpTimeout = 30 * time.Second
 
-// catchUp tells messages that waited at the broker while we were away from those
-// that come now. The broker hands on what is for us in the order in which it
-// came, so we send a marker to ourselves: what comes before it may have waited.
+// catchUp tells messages that waited at the broker, or in the buffers of the connection,
+// while we were away or paused from those that come now. The broker hands on what is for
+// us in the order in which it came, so we send a marker to ourselves: what comes before it
+// may have waited.
 type catchUp struct {
 	mu sync.Mutex
 	// away is how long we were, and until when it counts; zero once the marker
@@ -36,6 +37,15 @@ func (c *catchUp) begin(lasting time.Duration) {
 	if !c.lost.IsZero() {
 		c.away = min(lasting, time.Since(c.lost))
 	}
+}
+
+// paused is called after a pause of the process: what has come meanwhile has waited in
+// the buffers of the connection, or at the broker.
+func (c *catchUp) paused(lasting time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until, c.marker = time.Now().Add(catchUpTimeout), rand.Text()
+	c.away = max(c.away, lasting)
 }
 
 // nothingWaited is called where the broker has kept nothing, or has handed it on.
@@ -61,10 +71,14 @@ func (c *catchUp) waited() time.Duration {
 	return c.away
 }
 
-func (c *catchUp) isMarker(payload []byte) bool {
+// reached is called with a marker that has come back: if it is the last one, nothing has
+// waited any more.
+func (c *catchUp) reached(marker []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return string(payload) == c.marker
+	if string(marker) == c.marker {
+		c.away = 0
+	}
 }
 
 // mark sends the marker. Where it cannot, the timeout does.

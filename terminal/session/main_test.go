@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,12 +19,19 @@ import (
 	"edgelens/terminal/session"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if address := os.Getenv(stoppedChild); address != "" {
+		runStoppedChild(address)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // server is a real mosquitto.
 type server struct {
 	*supervise.Mosquitto
 	address session.Address
+	listen  string
 }
 
 func startBroker(t *testing.T, change ...func(*supervise.MosquittoConfig)) server {
@@ -46,7 +54,7 @@ func startBroker(t *testing.T, change ...func(*supervise.MosquittoConfig)) serve
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.Stop(context.Background()) })
-	return server{m, at(t, "mqtt://"+config.Listen)}
+	return server{m, at(t, "mqtt://"+config.Listen), config.Listen}
 }
 
 // killed kills the broker and waits until another has taken its place.
@@ -97,6 +105,18 @@ func (e *ear) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.messages = nil
+}
+
+func (e *ear) first() session.Message {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.messages[0]
+}
+
+func (e *ear) last() session.Message {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.messages[len(e.messages)-1]
 }
 
 func (e *ear) has(text string) bool { return slices.Contains(e.heard(), text) }
@@ -155,6 +175,13 @@ func (l *logbook) has(text string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Contains(l.text.String(), text)
+}
+
+// String is what was logged.
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func (l *logbook) logger() *slog.Logger {

@@ -59,7 +59,7 @@ type Message struct {
 	// Duplicate says that the broker has sent it before (DUP), and knows of no
 	// confirmation.
 	Duplicate bool
-	// Waited is how long it may have waited at the broker while we were away, at
+	// Waited is how long it may have waited while we were away or paused, at
 	// most; 0 for what comes now. It is known where there is a Config.Marker.
 	Waited time.Duration
 	// Ack confirms the message to the broker, which sends it again after a
@@ -141,6 +141,9 @@ type Session struct {
 	end      context.CancelFunc
 	limits   limits
 	catchUp  catchUp
+	// pauses is asked where there is a Config.Marker, and watching what looks for them.
+	pauses   *pauseDetector
+	watching sync.WaitGroup
 	takeover takeover
 	// maxPacket is the largest packet that the broker takes; 0 for any.
 	maxPacket atomic.Uint32
@@ -161,11 +164,11 @@ func defaultLimits() limits {
 
 // Start begins to connect and returns at once. Stop ends it.
 func Start(config Config, log *slog.Logger) (*Session, error) {
-	return start(config, log, defaultLimits())
+	return start(config, log, defaultLimits(), newPauseDetector(systemClocks, pauseTick, pauseLate))
 }
 
-func start(config Config, log *slog.Logger, limits limits) (*Session, error) {
-	s := &Session{config: config, limits: limits, log: log.With("broker", config.Address.String(), "client_id", cmp.Or(config.Name, config.ClientID))}
+func start(config Config, log *slog.Logger, limits limits, pauses *pauseDetector) (*Session, error) {
+	s := &Session{config: config, limits: limits, pauses: pauses, log: log.With("broker", config.Address.String(), "client_id", cmp.Or(config.Name, config.ClientID))}
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end
 	manager, err := autopaho.NewConnection(ctx, s.clientConfig())
@@ -176,6 +179,9 @@ func start(config Config, log *slog.Logger, limits limits) (*Session, error) {
 	s.mu.Lock()
 	s.manager = manager
 	s.mu.Unlock()
+	if config.Marker != "" {
+		s.watching.Go(func() { s.watchPauses(ctx) }) // until Stop
+	}
 	return s, nil
 }
 
@@ -257,14 +263,14 @@ func (s *Session) received(p paho.PublishReceived) (bool, error) {
 		return true, nil
 	}
 	if s.config.Marker != "" && p.Packet.Topic == s.config.Marker {
-		if s.catchUp.isMarker(p.Packet.Payload) {
-			s.catchUp.nothingWaited()
-		}
+		s.notePause()
+		s.catchUp.reached(p.Packet.Payload)
 		s.ack(p)()
 		return true, nil
 	}
 	var waited time.Duration
 	if s.config.Marker != "" {
+		s.notePause()
 		waited = s.catchUp.waited()
 	}
 	s.config.OnMessage(Message{
@@ -504,6 +510,7 @@ func (s *Session) Stop(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	s.up.Store(false)
+	defer s.watching.Wait()
 	defer s.end()
 	if err := s.connection().Disconnect(ctx); err != nil {
 		return fmt.Errorf("disconnect from the MQTT broker: %w", err)

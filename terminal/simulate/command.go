@@ -78,7 +78,7 @@ func (c Command) config() (config Config, err error) {
 	if config.Dialect, config.Simulator, err = c.dialect(); err != nil {
 		return config, err
 	}
-	config.Pictures, err = readPictures(c.Images)
+	config.Images, err = readImages(c.Images)
 	config.Devices = Serials(c.SerialPrefix, c.Terminals)
 	return config, err
 }

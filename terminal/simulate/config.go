@@ -36,10 +36,10 @@ type Config struct {
 	// Records is how many each terminal makes; 0 is without end where there is a
 	// Rate, and none where there is not.
 	Records int
-	// Pictures are sent in turn; none has it make its own JPEGs, each of which
+	// Images are sent in turn; none has it make its own JPEGs, each of which
 	// is different. Distinct gives each JPEG that is sent a comment of its own,
 	// so that no two are the same file.
-	Pictures [][]byte
+	Images   [][]byte
 	Distinct bool
 	// Passed and Strangers are the shares of records of people let in and of
 	// strangers; the others are refused.
@@ -47,7 +47,7 @@ type Config struct {
 	// Duplicates, Reordered and Lies are the shares of records that are sent
 	// twice, change places with the next, and are damaged.
 	Duplicates, Reordered, Lies float64
-	// LargeBytes is how large a picture beyond what is allowed is; 0 for none of
+	// LargeBytes is how large an image beyond what is allowed is; 0 for none of
 	// these. The broker must take a message of 4/3 of it.
 	LargeBytes int
 	// RetryUnacked is after how long a record is sent again for whose

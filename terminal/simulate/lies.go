@@ -11,8 +11,8 @@ import (
 )
 
 // A lie returns a damaged message. What the receiver is to make of it (nothing,
-// or a record without a picture) its dialect says.
-type lie func(t *terminal, record edgelens.Record, picture []byte) dialect.Outgoing
+// or a record without an image) its dialect says.
+type lie func(t *terminal, record edgelens.Record, image []byte) dialect.Outgoing
 
 // lies are what is done to messages, in the order that random numbers choose by.
 var lies = []lie{
@@ -29,8 +29,8 @@ var lies = []lie{
 
 // onWhole makes a lie of what is done to the bytes of a message that is right.
 func onWhole(damage func(random *rand.Rand, payload []byte) []byte) lie {
-	return func(t *terminal, record edgelens.Record, picture []byte) dialect.Outgoing {
-		message := t.config.Simulator.Record(t.device, record, picture)
+	return func(t *terminal, record edgelens.Record, image []byte) dialect.Outgoing {
+		message := t.config.Simulator.Record(t.device, record, image)
 		if len(message.Payload) > 0 {
 			message.Payload = damage(t.random, message.Payload)
 		}
@@ -42,7 +42,7 @@ func notUTF8(_ *rand.Rand, payload []byte) []byte {
 	return bytes.Replace(payload, []byte(`":"`), []byte("\":\"\xff\xc0"), 1)
 }
 
-// base64Run is the beginning of a picture in base64.
+// base64Run is the beginning of an image in base64.
 var base64Run = regexp.MustCompile(`[A-Za-z0-9+/]{64}`)
 
 func brokenBase64(_ *rand.Rand, payload []byte) []byte {
@@ -75,14 +75,14 @@ func replaceMember(random *rand.Rand, payload []byte, with string) []byte {
 	return bytes.Join([][]byte{payload[:at[0]], payload[at[1]:]}, []byte(with))
 }
 
-func longSerial(t *terminal, record edgelens.Record, picture []byte) dialect.Outgoing {
-	return t.config.Simulator.Record(strings.Repeat("x", 200), record, picture)
+func longSerial(t *terminal, record edgelens.Record, image []byte) dialect.Outgoing {
+	return t.config.Simulator.Record(strings.Repeat("x", 200), record, image)
 }
 
-// tooLarge sends a picture beyond what is allowed.
-func tooLarge(t *terminal, record edgelens.Record, picture []byte) dialect.Outgoing {
-	if missing := t.config.LargeBytes - len(picture); missing > 0 {
-		picture = append(bytes.Clone(picture), make([]byte, missing)...)
+// tooLarge sends an image beyond what is allowed.
+func tooLarge(t *terminal, record edgelens.Record, image []byte) dialect.Outgoing {
+	if missing := t.config.LargeBytes - len(image); missing > 0 {
+		image = append(bytes.Clone(image), make([]byte, missing)...)
 	}
-	return t.config.Simulator.Record(t.device, record, picture)
+	return t.config.Simulator.Record(t.device, record, image)
 }

@@ -126,14 +126,14 @@ func (t *terminal) chance(share float64) bool { return share > 0 && t.random.Flo
 // one makes a record.
 func (t *terminal) one(at time.Time) *message {
 	key := t.config.FirstKey + int64(t.recordState.made)
-	picture := t.picture(key)
+	image := t.image(key)
 	record := t.record(key, at)
 	t.recordState.made++
 	m := &message{lie: t.chance(t.config.Lies)}
 	if m.lie {
-		m.Outgoing = t.lie()(t, record, picture)
+		m.Outgoing = t.lie()(t, record, image)
 	} else {
-		m.Outgoing = t.config.Simulator.Record(t.device, record, picture)
+		m.Outgoing = t.config.Simulator.Record(t.device, record, image)
 	}
 	t.understand(m)
 	return m
@@ -142,7 +142,7 @@ func (t *terminal) one(at time.Time) *message {
 func (t *terminal) lie() lie {
 	n := len(lies)
 	if t.config.LargeBytes == 0 {
-		n-- // the last one is too large a picture
+		n-- // the last one is too large an image
 	}
 	return lies[t.random.IntN(n)]
 }
@@ -165,15 +165,15 @@ func (t *terminal) record(key int64, at time.Time) edgelens.Record {
 	return record
 }
 
-func (t *terminal) picture(key int64) []byte {
-	if len(t.config.Pictures) == 0 {
+func (t *terminal) image(key int64) []byte {
+	if len(t.config.Images) == 0 {
 		return draw(t.random)
 	}
-	picture := t.config.Pictures[t.random.IntN(len(t.config.Pictures))]
+	image := t.config.Images[t.random.IntN(len(t.config.Images))]
 	if t.config.Distinct {
-		return withComment(picture, t.device, key)
+		return withComment(image, t.device, key)
 	}
-	return picture
+	return image
 }
 
 // understand reads the message as the receiver will.

@@ -35,8 +35,8 @@ func digest(image []byte) string {
 
 func fungxiDialect() dialect.Dialect { return fungxi.New(fungxi.DefaultConfig()) }
 
-// picture is a small JPEG.
-func picture(t testing.TB) []byte {
+// smallImage is a small JPEG.
+func smallImage(t testing.TB) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, image.NewGray(image.Rect(0, 0, 8, 8)), nil); err != nil {
@@ -50,7 +50,7 @@ func config(t testing.TB, address session.Address, spoken dialect.Dialect, simul
 	c := simulate.DefaultConfig()
 	c.Broker, c.Dialect, c.Simulator = address, spoken, simulator
 	c.Devices = simulate.Serials("T", 3)
-	c.Rate, c.Records, c.Pictures, c.Distinct, c.Keep, c.Seed = 0, 10, [][]byte{picture(t)}, true, true, 7
+	c.Rate, c.Records, c.Images, c.Distinct, c.Keep, c.Seed = 0, 10, [][]byte{smallImage(t)}, true, true, 7
 	return c
 }
 
@@ -318,18 +318,18 @@ func TestCommandReachesTheTerminal(t *testing.T) {
 	}
 }
 
-func TestOwnPicturesAreDifferent(t *testing.T) {
+func TestOwnImagesAreDifferent(t *testing.T) {
 	address, _ := broker(t)
 	respond(t, address, camera.New(camera.DefaultConfig()))
 	c := config(t, address, camera.New(camera.DefaultConfig()), camera.NewSimulator())
-	c.Pictures = nil
+	c.Images = nil
 	fleet, _ := run(t, c)
 	seen := map[string]bool{}
 	for _, s := range fleet.Sent() {
 		seen[s.ImageSHA256] = true
 	}
 	if len(seen) != 30 {
-		t.Errorf("%d different pictures of 30", len(seen))
+		t.Errorf("%d different images of 30", len(seen))
 	}
 }
 
@@ -337,7 +337,7 @@ func TestSameSeedSendsTheSame(t *testing.T) {
 	address, _ := broker(t)
 	respond(t, address, fungxiDialect())
 	c := config(t, address, fungxiDialect(), fungxi.NewSimulator(nil))
-	c.FirstKey, c.Devices, c.Pictures = 5, []string{"one"}, nil
+	c.FirstKey, c.Devices, c.Images = 5, []string{"one"}, nil
 	kinds := func() (all []string) {
 		fleet, _ := run(t, c)
 		for _, s := range fleet.Sent() {

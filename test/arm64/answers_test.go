@@ -11,7 +11,7 @@ import (
 )
 
 // An answer is one line of `edgelens recognize --json`: what a program says
-// about one picture.
+// about one image.
 type answer struct {
 	File        string       `json:"file"`
 	Error       string       `json:"error"`
@@ -26,10 +26,10 @@ type prediction struct {
 	Probability float64 `json:"probability"`
 }
 
-// A verdict is what two answers about one picture have in common. The zero
+// A verdict is what two answers about one image have in common. The zero
 // value says that both programs see the same to the last digit.
 type verdict struct {
-	// Refused: neither program takes the picture, for the same reason.
+	// Refused: neither program takes the image, for the same reason.
 	Refused bool
 	// CloseCall: another class is on top, but to neither program the two
 	// classes differ by more than the tolerance.
@@ -47,7 +47,7 @@ type verdict struct {
 func compare(native, cross answer, tolerance float64) verdict {
 	switch {
 	case native.File != cross.File:
-		return verdict{Fault: fmt.Sprintf("answers are about different pictures, %s and %s", native.File, cross.File)}
+		return verdict{Fault: fmt.Sprintf("answers are about different images, %s and %s", native.File, cross.File)}
 	case native.Error != "" || cross.Error != "":
 		if native.Code != cross.Code || native.Error != cross.Error {
 			return verdict{Fault: fmt.Sprintf("errors differ: %q and %q", native.Error, cross.Error)}
@@ -93,11 +93,11 @@ func largestDifference(native, cross []prediction) float64 {
 	return largest
 }
 
-// recognize runs a program over pictures and hands on each answer as it
-// comes. That some pictures are refused is no error; that answers are missing
+// recognize runs a program over images and hands on each answer as it
+// comes. That some images are refused is no error; that answers are missing
 // is.
-func recognize(command, pictures []string, each func(answer)) error {
-	args := append(command[1:len(command):len(command)], pictures...)
+func recognize(command, images []string, each func(answer)) error {
+	args := append(command[1:len(command):len(command)], images...)
 	cmd := exec.Command(command[0], args...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
@@ -120,8 +120,8 @@ func recognize(command, pictures []string, each func(answer)) error {
 	}
 	_, _ = io.Copy(io.Discard, out) // or the program may wait for a reader
 	ended := cmd.Wait()
-	if errors.Is(err, io.EOF) && count == len(pictures) {
+	if errors.Is(err, io.EOF) && count == len(images) {
 		return nil // an exit status other than 0 says that one was refused
 	}
-	return fmt.Errorf("%s answered %d of %d pictures (%v, %v): %s", command[0], count, len(pictures), err, ended, complaint.Bytes())
+	return fmt.Errorf("%s answered %d of %d images (%v, %v): %s", command[0], count, len(images), err, ended, complaint.Bytes())
 }

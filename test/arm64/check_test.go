@@ -34,12 +34,12 @@ func programsUnderTest(t *testing.T) programs {
 	return programs{native, cross}
 }
 
-func TestSameAnswersAboutMadePictures(t *testing.T) {
+func TestSameAnswersAboutMadeImages(t *testing.T) {
 	p := programsUnderTest(t)
 	folder := t.TempDir()
-	pictures := makePictures(t, folder)
+	images := makeImages(t, folder)
 	for _, model := range makeModels(t, folder) {
-		t.Run(model, func(t *testing.T) { p.check(t, folder, model, pictures) })
+		t.Run(model, func(t *testing.T) { p.check(t, folder, model, images) })
 	}
 }
 
@@ -49,16 +49,16 @@ func TestSameAnswersAboutPhotographs(t *testing.T) {
 	if shared == "" {
 		t.Skip("EDGELENS_TEST_SHARED is not set: there are no photographs and no models to look at them with")
 	}
-	pictures := picturesIn(t, filepath.Join(shared, "images"))
-	pictures = append(pictures, asJPEGs(t, pictures, t.TempDir())...)
+	images := imagesIn(t, filepath.Join(shared, "images"))
+	images = append(images, asJPEGs(t, images, t.TempDir())...)
 	for _, model := range sharedModels {
-		t.Run(model, func(t *testing.T) { p.check(t, filepath.Join(shared, "models"), model, pictures) })
+		t.Run(model, func(t *testing.T) { p.check(t, filepath.Join(shared, "models"), model, images) })
 	}
 }
 
-// check asks both programs about the pictures, prints a line for each as it
+// check asks both programs about the images, prints a line for each as it
 // is answered, and fails where they see different things.
-func (p programs) check(t *testing.T, modelsDir, model string, pictures []string) {
+func (p programs) check(t *testing.T, modelsDir, model string, images []string) {
 	where := []string{"--data-dir=" + t.TempDir(), "--models-dir=" + modelsDir}
 	delegates := [2]string{delegate(t, p.native, model, where), delegate(t, p.cross, model, where)}
 	fmt.Printf("\n%s (delegate: %s, arm64: %s)\n", model, delegates[0], delegates[1])
@@ -73,17 +73,17 @@ func (p programs) check(t *testing.T, modelsDir, model string, pictures []string
 
 	ask := append(append([]string{"recognize", "--model=" + model}, where...), allClasses...)
 	var native []answer
-	if err := recognize(with(p.native, ask), pictures, func(a answer) { native = append(native, a) }); err != nil {
+	if err := recognize(with(p.native, ask), images, func(a answer) { native = append(native, a) }); err != nil {
 		t.Fatal(err)
 	}
 	const row = "  %-22.22s  %-24.24s  %11s  %11s  %s\n"
-	fmt.Printf(row, "PICTURE", "TOP", "NATIVE", "ARM64", "LARGEST DIFFERENCE")
+	fmt.Printf(row, "IMAGE", "TOP", "NATIVE", "ARM64", "LARGEST DIFFERENCE")
 	i, compared, differ, swapped, largest := 0, 0, 0, 0, 0.0
-	err := recognize(with(p.cross, ask), pictures, func(cross answer) {
+	err := recognize(with(p.cross, ask), images, func(cross answer) {
 		if i >= len(native) {
 			return // recognize counts the answers
 		}
-		about, name := native[i], filepath.Base(pictures[i])
+		about, name := native[i], filepath.Base(images[i])
 		i++
 		v := compare(about, cross, tolerance)
 		switch {
@@ -111,9 +111,9 @@ func (p programs) check(t *testing.T, modelsDir, model string, pictures []string
 		t.Fatal(err)
 	}
 	if compared == 0 && !t.Failed() {
-		t.Error("not one picture was recognized: nothing is compared")
+		t.Error("not one image was recognized: nothing is compared")
 	}
-	fmt.Printf("  %d pictures compared: the same on top in %d, %d close calls; other probabilities in %d, by %.6f at most\n",
+	fmt.Printf("  %d images compared: the same on top in %d, %d close calls; other probabilities in %d, by %.6f at most\n",
 		compared, compared-swapped, swapped, differ, largest)
 }
 

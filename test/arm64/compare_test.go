@@ -54,10 +54,10 @@ func TestCompare(t *testing.T) {
 		"both refuse":       {refused, refused, 0, verdict{Refused: true}},
 		"one refuses":       {refused, answer{File: "a", Predictions: []prediction{cat}}, 0, verdict{Fault: "errors differ"}},
 		"for other reasons": {refused, answer{File: "a", Error: "no room", Code: "overloaded"}, 0, verdict{Fault: "errors differ"}},
-		"other pictures": {
+		"other images": {
 			answer{File: "a", Predictions: []prediction{cat}},
 			answer{File: "b", Predictions: []prediction{cat}},
-			0, verdict{Fault: "different pictures"},
+			0, verdict{Fault: "different images"},
 		},
 		"nothing seen": {answer{File: "a"}, answer{File: "a"}, 0, verdict{Fault: "no predictions"}},
 	}
@@ -74,7 +74,7 @@ func TestCompare(t *testing.T) {
 
 func TestRecognizeNeedsEveryAnswer(t *testing.T) {
 	tests := map[string]struct {
-		script string // run by sh, the pictures are a and b
+		script string // run by sh, the images are a and b
 		fails  bool
 	}{
 		"all answered":             {`for f; do echo "{\"file\":\"$f\"}"; done`, false},

@@ -19,9 +19,9 @@ const (
 	// halfAnHour of records at this rate is the backlog.
 	halfAnHour       = 30 * time.Minute
 	recordsPerSecond = 5
-	// backlogPadding is what each picture has in it, and mostBacklogGrowth how
+	// backlogPadding is what each image has in it, and mostBacklogGrowth how
 	// much more memory the service may have at the end of the backlog than at
-	// its beginning. All pictures together would be 180 MB.
+	// its beginning. All images together would be 180 MB.
 	backlogPadding    = 20_000
 	mostBacklogGrowth = 48 << 20
 )
@@ -33,9 +33,9 @@ func backlog(t *testing.T) int {
 	return setting(t, "FAULT_RECORDS", few, strconv.Atoi)
 }
 
-// largePicture is one that is its own, of some size.
-func largePicture(n int) []byte {
-	return withNoise(pictures(20 + n%9)[n%3], backlogPadding).bytes
+// largeImage is one that is its own, of some size.
+func largeImage(n int) []byte {
+	return withNoise(images(20 + n%9)[n%3], backlogPadding).bytes
 }
 
 func fiveTerminals(s *site, acked bool) {
@@ -59,7 +59,7 @@ func (s *site) converse(n int, each func(done int)) (took []time.Duration) {
 	for _, d := range s.devices {
 		group.Go(func() {
 			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
-				r, message := d.new(time.Now(), largePicture(i))
+				r, message := d.new(time.Now(), largeImage(i))
 				heard := s.heard.coming(r.id)
 				if !d.tell(ctx, r, message) {
 					return
@@ -206,7 +206,7 @@ func (s *site) deliverAll(n int, now time.Time) {
 		group.Go(func() {
 			for k := i; k < n; k += len(s.devices) {
 				captured := now.Add(-halfAnHour + time.Duration(k)*halfAnHour/time.Duration(n))
-				r, message := d.new(captured, largePicture(k))
+				r, message := d.new(captured, largeImage(k))
 				if !d.tell(ctx, r, message) {
 					return
 				}

@@ -54,8 +54,8 @@ func (b *book) add(t told, err error) {
 	if old := t.AgeMS > fresh.Milliseconds(); !t.CapturedAt.IsZero() && old != t.Replayed && !kept {
 		b.wrong = append(b.wrong, fmt.Sprintf("replayed %v of %s, captured at %v, received at %v, %d ms old", t.Replayed, t.ID, t.CapturedAt, t.ReceivedAt, t.AgeMS))
 	}
-	// Pictures of one colour, which most are here, are judged to be blank.
-	if blank := t.Outcome == "uncertain" && strings.HasPrefix(t.Reason, "The picture is blank ("); t.Outcome != "recognized" && !blank {
+	// Images of one colour, which most are here, are judged to be blank.
+	if blank := t.Outcome == "uncertain" && strings.HasPrefix(t.Reason, "The image is blank ("); t.Outcome != "recognized" && !blank {
 		b.wrong = append(b.wrong, fmt.Sprintf("%s of %s: %s", t.Outcome, t.ID, t.Reason))
 	}
 	if _, known := b.first[t.ID]; known {

@@ -100,8 +100,8 @@ func TestCancel(t *testing.T) {
 		for _, fault := range faults {
 			c := newClient(t, s)
 			// The first one takes long enough to be found at work.
-			c.burst(1, []picture{slowPicture()}, "cache=false").Wait()
-			c.burst(inFlight, busyPictures(), "cache=false").Wait()
+			c.burst(1, []image{slowImage()}, "cache=false").Wait()
+			c.burst(inFlight, busyImages(), "cache=false").Wait()
 			var deletes *canceling
 			var sent sync.WaitGroup
 			sent.Go(func() { deletes = c.cancelSome(800 * time.Millisecond) })

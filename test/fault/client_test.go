@@ -19,27 +19,27 @@ import (
 // inFlight is how many jobs a client has under way when something breaks.
 const inFlight = 50
 
-// picture is what a client sends, and what it must be told is in it.
-type picture struct {
+// image is what a client sends, and what it must be told is in it.
+type image struct {
 	label string
 	bytes []byte
 }
 
-// pictures returns one of each colour.
-func pictures(side int) []picture {
-	return []picture{
-		{"red", modeltest.Picture(modeltest.Red, side, side)},
-		{"green", modeltest.Picture(modeltest.Green, side, side)},
-		{"blue", modeltest.Picture(modeltest.Blue, side, side)},
+// images returns one of each colour.
+func images(side int) []image {
+	return []image{
+		{"red", modeltest.Image(modeltest.Red, side, side)},
+		{"green", modeltest.Image(modeltest.Green, side, side)},
+		{"blue", modeltest.Image(modeltest.Blue, side, side)},
 	}
 }
 
-// busyPictures take a few hundredths of a second each, so that 50 of them are
+// busyImages take a few hundredths of a second each, so that 50 of them are
 // at work for about a second.
-var busyPictures = sync.OnceValue(func() []picture { return pictures(1500) })
+var busyImages = sync.OnceValue(func() []image { return images(1500) })
 
-// slowPicture takes about half a second.
-var slowPicture = sync.OnceValue(func() picture { return picture{"red", modeltest.Picture(modeltest.Red, 7000, 7000)} })
+// slowImage takes about half a second.
+var slowImage = sync.OnceValue(func() image { return image{"red", modeltest.Image(modeltest.Red, 7000, 7000)} })
 
 // job is what the API says of one.
 type job struct {
@@ -85,8 +85,8 @@ func (s *service) exchange(method, target, contentType string, body []byte) (sta
 	return response.StatusCode, response.Header, answer, err
 }
 
-// submit posts a picture. id is empty where there was no whole 202.
-func (s *service) submit(p picture, query string) (id string, status int, header http.Header, err error) {
+// submit posts an image. id is empty where there was no whole 202.
+func (s *service) submit(p image, query string) (id string, status int, header http.Header, err error) {
 	status, header, answer, err := s.exchange("POST", "/api/recognize_async?"+query, "image/png", p.bytes)
 	if err != nil || status != http.StatusAccepted {
 		return "", status, header, err
@@ -139,7 +139,7 @@ func newClient(t *testing.T, s *service) *client {
 }
 
 // promised notes a 202 and polls from then on until the job is done.
-func (c *client) promised(id string, p picture) {
+func (c *client) promised(id string, p image) {
 	promise := &promise{id: id, label: p.label}
 	c.mu.Lock()
 	c.promises = append(c.promises, promise)
@@ -172,9 +172,9 @@ func (c *client) poll(p *promise) {
 	}
 }
 
-// burst submits n pictures from a few goroutines until all are in, or the
+// burst submits n images from a few goroutines until all are in, or the
 // service is gone. Wait for what it returns.
-func (c *client) burst(n int, of []picture, query string) *sync.WaitGroup {
+func (c *client) burst(n int, of []image, query string) *sync.WaitGroup {
 	var group sync.WaitGroup
 	numbers := make(chan int, n)
 	for i := range n {
@@ -248,7 +248,7 @@ func (c *client) kept(within time.Duration) {
 func (p *promise) mustHaveSucceeded(t *testing.T) {
 	t.Helper()
 	if j := p.last; j.Status != "succeeded" || j.Result == nil || len(j.Result.Predictions) == 0 || j.Result.Predictions[0].Label != p.label {
-		t.Fatalf("the picture of %s ended as %s after %d attempts (job %s)", p.label, j.outcome(), j.Attempts, p.id)
+		t.Fatalf("the image of %s ended as %s after %d attempts (job %s)", p.label, j.outcome(), j.Attempts, p.id)
 	}
 }
 

@@ -34,14 +34,14 @@ func TestCounts(t *testing.T) {
 	s := newService(t)
 	s.start()
 	c := newClient(t, s)
-	broken := pictures(60)[0].bytes
+	broken := images(60)[0].bytes
 	broken = broken[:len(broken)-20]
 	var group sync.WaitGroup
 	const synchronous = 300
 	for worker := range 6 {
 		group.Go(func() {
 			for i := range synchronous / 6 {
-				body, query := pictures(20 + i%9)[i%3].bytes, ""
+				body, query := images(20 + i%9)[i%3].bytes, ""
 				if i%5 == worker%5 {
 					query = "?cache=false"
 				}
@@ -54,8 +54,8 @@ func TestCounts(t *testing.T) {
 			}
 		})
 	}
-	c.burst(inFlight, pictures(80), "").Wait()
-	c.burst(inFlight, pictures(80), "cache=false").Wait()
+	c.burst(inFlight, images(80), "").Wait()
+	c.burst(inFlight, images(80), "cache=false").Wait()
 	group.Wait()
 	c.kept(resumeWithin)
 	requests, results := s.sum("edgelens_requests_total"), s.sum("edgelens_cache_requests_total")

@@ -174,7 +174,7 @@ func (d *device) chat(ctx context.Context, quit <-chan struct{}, pause time.Dura
 		}
 		var line []func() bool
 		for range 1 + rand.IntN(10)/9 {
-			r, message := d.new(time.Now(), d.site.picture())
+			r, message := d.new(time.Now(), d.site.image())
 			line = append([]func() bool{func() bool { return d.tell(ctx, r, message) }}, line...)
 			if last = append(last, message); len(last) > 10 {
 				last = last[1:]

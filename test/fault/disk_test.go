@@ -80,21 +80,21 @@ func TestDiskFullWhileAccepting(t *testing.T) {
 	s := newServiceIn(t, data, "--ledger-min-free-bytes", "4194304")
 	s.start()
 	c := newClient(t, s)
-	c.burst(inFlight, busyPictures(), "cache=false").Wait()
+	c.burst(inFlight, busyImages(), "cache=false").Wait()
 	for _, left := range []int64{3 << 20, 0} {
 		ballast := fill(t, data, left)
-		for _, p := range busyPictures() {
+		for _, p := range busyImages() {
 			id, status, _, err := s.submit(p, "cache=false")
 			if id != "" || err != nil || status != http.StatusInsufficientStorage {
 				t.Errorf("with %d bytes left a submission got %d, %v", left, status, err)
 			}
 		}
-		if status, _, body, err := s.exchange("POST", "/api/recognize?cache=false", "image/png", pictures(60)[0].bytes); status != http.StatusOK {
+		if status, _, body, err := s.exchange("POST", "/api/recognize?cache=false", "image/png", images(60)[0].bytes); status != http.StatusOK {
 			t.Errorf("with %d bytes left the synchronous way says %d %s %v", left, status, body, err)
 		}
 		ballast.free()
 	}
-	c.burst(inFlight, busyPictures(), "cache=false").Wait()
+	c.burst(inFlight, busyImages(), "cache=false").Wait()
 	if all, _ := c.count(); all != 2*inFlight {
 		t.Errorf("%d of %d submissions with room got a 202", all, 2*inFlight)
 	}
@@ -116,7 +116,7 @@ func TestDiskFullWhileFinishing(t *testing.T) {
 	c := newClient(t, s)
 	for range 4 {
 		all, open := c.count()
-		c.burst(2*inFlight-open, busyPictures(), "cache=false").Wait()
+		c.burst(2*inFlight-open, busyImages(), "cache=false").Wait()
 		if now, _ := c.count(); now != all+2*inFlight-open {
 			t.Fatalf("%d of %d submissions with room got a 202", now-all, 2*inFlight-open)
 		}
@@ -132,7 +132,7 @@ func TestDiskFullWhileFinishing(t *testing.T) {
 
 // stands waits until no job has ended for a while although there are some to
 // finish, and returns how many. press is called all the while: what ends gives
-// the room of its picture back.
+// the room of its image back.
 func (c *client) stands(press func()) int {
 	c.t.Helper()
 	_, stuck := c.count()

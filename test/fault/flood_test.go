@@ -27,8 +27,8 @@ const (
 	mostSlower = 1.5
 )
 
-// distinct returns the picture with something in it that no other has.
-func distinct(p picture) []byte {
+// distinct returns the image with something in it that no other has.
+func distinct(p image) []byte {
 	if !bytes.HasPrefix(p.bytes, []byte{0xff, 0xd8}) {
 		return withNoise(p, 16).bytes
 	}
@@ -78,7 +78,7 @@ func TestFloodingTerminal(t *testing.T) {
 
 // quietWindow has all but the last terminal send a record a second, and returns
 // how long each took from when it was due until the listener heard of it.
-func (s *site) quietWindow(window time.Duration, of []picture) []time.Duration {
+func (s *site) quietWindow(window time.Duration, of []image) []time.Duration {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), window+endWithin)
 	defer cancel()
@@ -127,7 +127,7 @@ type built struct {
 	message dialect.Outgoing
 }
 
-func (d *device) build(n int, of picture) []built {
+func (d *device) build(n int, of image) []built {
 	messages := make([]built, n)
 	for i := range messages {
 		messages[i].sent, messages[i].message = d.new(time.Now(), distinct(of))

@@ -28,7 +28,7 @@ func TestKillTheService(t *testing.T) {
 	n := rounds(t)
 	for round := range n {
 		c := newClient(t, s)
-		sent := c.burst(inFlight, busyPictures(), "cache=false")
+		sent := c.burst(inFlight, busyImages(), "cache=false")
 		// At a random point: after so many were accepted, and then some.
 		after := rand.IntN(inFlight + 1)
 		s.until("the jobs are accepted", startWithin, func() bool { all, _ := c.count(); return all >= after })
@@ -82,7 +82,7 @@ func TestKillTheService(t *testing.T) {
 // states that it tells of.
 func (s *service) terminalEvents() map[string][]string {
 	s.t.Helper()
-	last, _, _, err := s.submit(pictures(8)[0], "") // its end is where to stop
+	last, _, _, err := s.submit(images(8)[0], "") // its end is where to stop
 	if err != nil || last == "" {
 		s.t.Fatalf("submit: %v", err)
 	}

@@ -13,20 +13,20 @@ import (
 
 const (
 	waitingJobs = 2000
-	// padding makes a picture as large as a small photograph: 2,000 of them
+	// padding makes an image as large as a small photograph: 2,000 of them
 	// are 200 MB.
 	padding = 100_000
 	// mostGrowth is what uploads and SQLite may leave for the garbage collector
-	// to take: 17 kB for each waiting job, a sixth of its picture.
+	// to take: 17 kB for each waiting job, a sixth of its image.
 	mostGrowth = 32 << 20
 )
 
-// padded returns a picture as large as a small photograph.
-func padded(p picture) picture { return withNoise(p, padding) }
+// padded returns an image as large as a small photograph.
+func padded(p image) image { return withNoise(p, padding) }
 
 // withNoise puts an ancillary chunk before the end of a PNG, which decoders skip
 // (https://www.w3.org/TR/png-3/#5Chunk-naming-conventions).
-func withNoise(p picture, size int) picture {
+func withNoise(p image, size int) image {
 	const endChunk = 12
 	chunk := binary.BigEndian.AppendUint32(nil, uint32(size))
 	chunk = append(chunk, "edGe"...)
@@ -35,11 +35,11 @@ func withNoise(p picture, size int) picture {
 	chunk = append(chunk, noise...)
 	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
 	end := len(p.bytes) - endChunk
-	return picture{p.label, bytes.Join([][]byte{p.bytes[:end], chunk, p.bytes[end:]}, nil)}
+	return image{p.label, bytes.Join([][]byte{p.bytes[:end], chunk, p.bytes[end:]}, nil)}
 }
 
 // least returns the least resident memory over some seconds: what is there
-// whatever picture is being decoded.
+// whatever image is being decoded.
 func (s *service) least() int64 {
 	least := s.rss()
 	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -55,7 +55,7 @@ func TestMemoryOfWaitingJobs(t *testing.T) {
 	var few, many int64
 	submitted := 0
 	submit := func(n int) {
-		p := padded(slowPicture())
+		p := padded(slowImage())
 		for ; submitted < n; submitted++ {
 			if id, status, _, err := s.submit(p, "cache=false"); id == "" {
 				t.Fatalf("submission %d got %d, %v", submitted, status, err)

@@ -10,12 +10,12 @@ import "testing"
 func TestPoison(t *testing.T) {
 	s := newService(t, "--jobs-concurrency", "4")
 	s.start()
-	poison, status, _, err := s.submit(slowPicture(), "cache=false")
+	poison, status, _, err := s.submit(slowImage(), "cache=false")
 	if poison == "" {
 		t.Fatalf("submit: %d %v", status, err)
 	}
 	beside, after := newClient(t, s), newClient(t, s)
-	beside.burst(3, []picture{slowPicture()}, "cache=false").Wait()
+	beside.burst(3, []image{slowImage()}, "cache=false").Wait()
 	starts := 0
 	var j job
 	for j.Status != "failed" {
@@ -34,7 +34,7 @@ func TestPoison(t *testing.T) {
 		}
 		if j.Status == "running" {
 			starts++
-			after.burst(inFlight/2, pictures(60), "cache=false").Wait()
+			after.burst(inFlight/2, images(60), "cache=false").Wait()
 			s.kill()
 			s.start()
 		}

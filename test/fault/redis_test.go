@@ -51,7 +51,7 @@ func TestRedisForgets(t *testing.T) {
 	for round := range n {
 		for _, fault := range faults {
 			c := newClient(t, s)
-			sent := c.burst(inFlight, busyPictures(), "cache=false")
+			sent := c.burst(inFlight, busyImages(), "cache=false")
 			after := rand.IntN(inFlight + 1)
 			s.until("the jobs are accepted", startWithin, func() bool { all, _ := c.count(); return all >= after })
 			if err := fault.do(); err != nil {
@@ -88,7 +88,7 @@ func TestRedisAway(t *testing.T) {
 			s := newService(t, "--redis-url", redis.url)
 			s.start()
 			c := newClient(t, s)
-			c.burst(inFlight/2, busyPictures(), "cache=false").Wait()
+			c.burst(inFlight/2, busyImages(), "cache=false").Wait()
 			fault.leave(redis)
 			worst, refused := c.submitOver(outage(t), inFlight)
 			say("Redis %s for %v: of %d submissions %d got a 503 and the others a 202, the slowest after %d ms",
@@ -112,7 +112,7 @@ func TestStartWithoutRedis(t *testing.T) {
 			redis := absent(t)
 			s := newService(t, "--redis-url", redis.url)
 			s.start() // and is ready
-			if status, _, body, err := s.exchange("POST", "/api/recognize?cache=false", "image/png", pictures(60)[0].bytes); status != http.StatusOK {
+			if status, _, body, err := s.exchange("POST", "/api/recognize?cache=false", "image/png", images(60)[0].bytes); status != http.StatusOK {
 				t.Errorf("the synchronous way says %d %s %v", status, body, err)
 			}
 			c := newClient(t, s)
@@ -132,7 +132,7 @@ func TestStartWithoutRedis(t *testing.T) {
 	}
 }
 
-// submitOver submits n pictures evenly over a time. Each must be answered
+// submitOver submits n images evenly over a time. Each must be answered
 // within a second, by a 202 or a 503 with Retry-After.
 func (c *client) submitOver(span time.Duration, n int) (worst time.Duration, refused int) {
 	c.t.Helper()
@@ -140,7 +140,7 @@ func (c *client) submitOver(span time.Duration, n int) (worst time.Duration, ref
 	var mu sync.Mutex
 	for i := range n {
 		group.Go(func() {
-			p := busyPictures()[i%3]
+			p := busyImages()[i%3]
 			start := time.Now()
 			id, status, header, err := c.s.submit(p, "cache=false")
 			took := time.Since(start)

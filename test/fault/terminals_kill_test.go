@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// picture is one of a few small ones.
-func (s *site) picture() []byte {
-	all := smallPictures()
+// image is one of a few small ones.
+func (s *site) image() []byte {
+	all := smallImages()
 	return all[rand.IntN(len(all))]
 }
 
-var smallPictures = sync.OnceValue(func() (all [][]byte) {
+var smallImages = sync.OnceValue(func() (all [][]byte) {
 	for side := 20; side < 30; side++ {
-		for _, p := range pictures(side) {
+		for _, p := range images(side) {
 			all = append(all, p.bytes)
 		}
 	}

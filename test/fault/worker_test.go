@@ -36,7 +36,7 @@ func TestKillTheWorkers(t *testing.T) {
 	n := slowRounds(t) // a round takes a lease's time
 	for range n {
 		c := newClient(t, s)
-		c.burst(inFlight, busyPictures(), "cache=false").Wait()
+		c.burst(inFlight, busyImages(), "cache=false").Wait()
 		_, open := c.count()
 		for _, w := range workers {
 			// At a random point: when so many are left, and then some. Both
@@ -116,13 +116,13 @@ func TestWorkersShare(t *testing.T) {
 	}
 }
 
-// photograph returns the arguments for the real model and a real picture where
-// there are some, and else pictures of which the decoding is the work.
-func photograph(t *testing.T) (model []string, of []picture) {
+// photograph returns the arguments for the real model and a real image where
+// there are some, and else images of which the decoding is the work.
+func photograph(t *testing.T) (model []string, of []image) {
 	t.Helper()
 	shared := os.Getenv("EDGELENS_TEST_SHARED")
 	if shared == "" {
-		return nil, busyPictures()
+		return nil, busyImages()
 	}
 	const name = "tf2_mobilenet_v2_1.0_224_ptq"
 	folder := t.TempDir()
@@ -135,9 +135,9 @@ func photograph(t *testing.T) (model []string, of []picture) {
 			t.Fatal(err)
 		}
 	}
-	image, err := os.ReadFile(filepath.Join(shared, "images", "cat_720p.jpg"))
+	encoded, err := os.ReadFile(filepath.Join(shared, "images", "cat_720p.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{"--models-dir", folder, "--model", name}, []picture{{"Egyptian cat", image}}
+	return []string{"--models-dir", folder, "--model", name}, []image{{"Egyptian cat", encoded}}
 }

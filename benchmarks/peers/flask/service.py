@@ -1,5 +1,5 @@
 """The article's recognition service, written from its description: Flask takes
-the picture, Pillow decodes and resizes it, NumPy quantizes it, TensorFlow Lite
+the image, Pillow decodes and resizes it, NumPy quantizes it, TensorFlow Lite
 recognizes it. It is here to be measured beside edgelens, and is as fast as its
 design allows: what can be done once is done once, when a worker starts.
 """
@@ -37,7 +37,7 @@ cache_lock = threading.Lock()
 
 
 def quantization_table():
-    """What each byte of a picture becomes in the input tensor: MobileNet is
+    """What each byte of an image becomes in the input tensor: MobileNet is
     trained on (x - 127.5) / 127.5. None where that is the byte itself, as it
     is for both models here but for rounding."""
     tensor = interpreter.input
@@ -54,8 +54,8 @@ table = quantization_table()
 
 def recognize(data):
     _, height, width, _ = interpreter.input.shape
-    with Image.open(io.BytesIO(data)) as picture:
-        pixels = np.asarray(picture.convert("RGB").resize((width, height)))
+    with Image.open(io.BytesIO(data)) as image:
+        pixels = np.asarray(image.convert("RGB").resize((width, height)))
     tensor = pixels if table is None else table[pixels]
     with interpreter_lock:
         scores = interpreter.invoke(tensor).ravel()
@@ -74,7 +74,7 @@ def recognize(data):
 def answer(recognizer):
     file = flask.request.files.get("file")
     if file is None:
-        return {"error": "send a picture in the form field file"}, 400
+        return {"error": "send an image in the form field file"}, 400
     try:
         return {"predictions": recognizer(file.read())}
     except (OSError, ValueError, Image.DecompressionBombError) as fault:

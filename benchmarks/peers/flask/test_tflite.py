@@ -26,8 +26,8 @@ class TestInterpreter(unittest.TestCase):
         return interpreter
 
     def cat(self):
-        with Image.open(pathlib.Path(SHARED, "images", "cat.bmp")) as picture:
-            return np.asarray(picture.convert("RGB").resize((224, 224)))
+        with Image.open(pathlib.Path(SHARED, "images", "cat.bmp")) as image:
+            return np.asarray(image.convert("RGB").resize((224, 224)))
 
     def test_recognizes_a_cat(self):
         for model, xnnpack, least in ((self.int8, True, 0.5), (self.int8, False, 0.5), (self.uint8, False, 0.5)):

@@ -41,14 +41,14 @@ type Data struct {
 	Kind string `json:"kind"`
 	// Passed reports that the terminal let somebody in.
 	Passed bool `json:"passed"`
-	// Record is the terminal's own words, without the picture; null where it
-	// sent a picture alone.
+	// Record is the terminal's own words, without the image; null where it
+	// sent an image alone.
 	Record json.RawMessage `json:"record"`
 	// Predictions are sorted, the most probable first.
 	Predictions []Prediction `json:"predictions"`
 	Model       *Model       `json:"model"`
 	Image       *Image       `json:"image"`
-	// Quality is whether the picture is usable; not there where nobody looked.
+	// Quality is whether the image is usable; not there where nobody looked.
 	Quality *Quality `json:"quality,omitempty"`
 	Cached  bool     `json:"cached"`
 	// Warnings are sentences about what makes the answer less than it should be;
@@ -85,7 +85,7 @@ type Model struct {
 	Digest string `json:"digest"`
 }
 
-// Image is the picture that was looked at, or was to be.
+// Image is the image that was looked at, or was to be.
 type Image struct {
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
@@ -94,11 +94,11 @@ type Image struct {
 	Format string `json:"format,omitempty"`
 	// Damaged is edgelens.ImageInfo's.
 	Damaged bool `json:"damaged,omitempty"`
-	// URL is where the picture is, while it is kept.
+	// URL is where the image is, while it is kept.
 	URL string `json:"url,omitempty"`
 }
 
-// Quality is a verdict on the picture, as edgelens.Quality.
+// Quality is a verdict on the image, as edgelens.Quality.
 type Quality struct {
 	Verdict string  `json:"verdict"`
 	Score   float64 `json:"score"`
@@ -110,7 +110,7 @@ type Composer struct {
 	// Fresh is how old a record may be when the event is written, by the device's
 	// own time or else by its arrival, until it is taken for a replay.
 	Fresh time.Duration
-	// Link returns where a picture of a result can be had; nil for nowhere.
+	// Link returns where an image of a result can be had; nil for nowhere.
 	Link func(result string) string
 }
 

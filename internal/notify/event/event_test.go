@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 		"recognized": func(*edgelens.Delivery) {},
 		"no_image": func(d *edgelens.Delivery) {
 			d.Record.ImageSHA256, d.Record.ImageBytes = "", 0
-			d.Result = edgelens.StoredResult{ID: d.Record.ID, Outcome: edgelens.OutcomeNoImage, Reason: "The terminal sent no picture."}
+			d.Result = edgelens.StoredResult{ID: d.Record.ID, Outcome: edgelens.OutcomeNoImage, Reason: "The terminal sent no image."}
 		},
 		"error": func(d *edgelens.Delivery) {
 			d.Result = edgelens.StoredResult{ID: d.Record.ID, Outcome: edgelens.OutcomeError, Reason: "It is cut off.", Error: &edgelens.JobError{Code: "bad_image", Detail: "It is cut off."}}

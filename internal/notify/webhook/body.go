@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"edgelens"
 	"edgelens/internal/notify"
@@ -68,36 +70,50 @@ func (w *Webhook) body(ctx context.Context, d *edgelens.Delivery) ([]byte, error
 // referenceDialect is the dialect whose codes verifiedCode and personType are.
 const referenceDialect = "fungxi"
 
-// codes returns verifiedCode and personType, which mean the same for every dialect:
-// 0 and "1" for somebody who was let in. What a device of another dialect wrote
-// itself is in recognition.record.
+// codes returns verifiedCode and personType, which mean the same for every dialect: 0
+// and "1" for somebody who was let in, and never for anybody else. The reference
+// dialect's own codes are kept where they mean what Passed is. What a device of any
+// dialect wrote itself is in recognition.record.
 func codes(r *edgelens.Record, said verdict) (verifiedCode, personType json.RawMessage) {
-	switch {
-	case r.Dialect == referenceDialect:
-		return said.or("verifiedCode", r.Person.Code), said.or("personType", r.Person.Type)
-	case r.Passed:
-		return json.RawMessage("0"), json.RawMessage(`"1"`)
-	default:
-		return json.RawMessage("1"), json.RawMessage(`"0"`)
+	if r.Dialect == referenceDialect && r.Doubt == "" {
+		code, kind := said.or("verifiedCode", r.Person.Code), said.or("personType", r.Person.Type)
+		if granted, known := granted(code, kind); known && granted == r.Passed {
+			return code, kind
+		}
 	}
+	if r.Passed {
+		return json.RawMessage("0"), json.RawMessage(`"1"`)
+	}
+	return json.RawMessage("1"), json.RawMessage(`"0"`)
 }
 
-// image returns the picture as the receiver wants it. A picture that is gone is
+// granted reports whether codes of the reference dialect let somebody in. They are known
+// only where both are whole numbers, or strings of such: receivers compare loosely, and
+// null, "" or "0.0" equal 0 for some of them.
+func granted(verifiedCode, personType json.RawMessage) (granted, known bool) {
+	code, codeErr := whole(verifiedCode)
+	kind, kindErr := whole(personType)
+	return code == 0 && kind == 1, codeErr == nil && kindErr == nil
+}
+
+func whole(code json.RawMessage) (int, error) { return strconv.Atoi(strings.Trim(string(code), `"`)) }
+
+// image returns the image as the receiver wants it. An image that is gone is
 // no reason to keep the rest from the receiver.
 func (w *Webhook) image(ctx context.Context, d *edgelens.Delivery) (string, error) {
-	if d.Picture == "" || w.config.Image == ImageNone {
+	if d.Image == "" || w.config.Image == ImageNone {
 		return "", nil
 	}
-	picture, err := w.pictures.Picture(ctx, d.Picture)
+	image, err := w.images.Image(ctx, d.Image)
 	if errors.Is(err, edgelens.ErrNotFound) {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	text := base64.StdEncoding.EncodeToString(picture)
+	text := base64.StdEncoding.EncodeToString(image)
 	if w.config.Image == ImageDataURI {
-		text = "data:" + http.DetectContentType(picture) + ";base64," + text
+		text = "data:" + http.DetectContentType(image) + ";base64," + text
 	}
 	return text, nil
 }

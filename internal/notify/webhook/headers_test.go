@@ -57,7 +57,7 @@ func TestCAFile(t *testing.T) {
 	}
 	for _, bad := range []string{filepath.Join(t.TempDir(), "missing.pem"), "headers_test.go"} {
 		config.CAFile = bad
-		if _, err := webhook.New(config, event.Composer{}, pictures{}); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), bad) {
+		if _, err := webhook.New(config, event.Composer{}, images{}); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), bad) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

@@ -39,7 +39,7 @@ const (
 	RecordsAll    = "all"
 )
 
-// How the picture is sent.
+// How the image is sent.
 const (
 	ImageBase64  = "base64"   // as the article's bridge does
 	ImageDataURI = "data_uri" // with data:image/...;base64, in front
@@ -66,7 +66,7 @@ type Config struct {
 	CAFile string
 }
 
-// DefaultConfig tells of passed records, with the picture, within 15 s.
+// DefaultConfig tells of passed records, with the image, within 15 s.
 func DefaultConfig() Config {
 	return Config{Records: RecordsPassed, Image: ImageBase64, Timeout: 15 * time.Second}
 }
@@ -109,24 +109,24 @@ func (c Config) key() ([]byte, error) {
 }
 
 // Wants reports whether the receiver is to be told of the record, and with its
-// picture.
-func (c Config) Wants(r *edgelens.Record) (told, picture bool) {
+// image.
+func (c Config) Wants(r *edgelens.Record) (told, image bool) {
 	told = c.URL != "" && (c.Records == RecordsAll || r.Passed)
 	return told, told && c.Image != ImageNone
 }
 
-// Pictures is where pictures are; package ledger has them.
-type Pictures interface {
-	// Picture returns the encoded picture under an id. Errors:
+// Images is where images are; package ledger has them.
+type Images interface {
+	// Image returns the encoded image under an id. Errors:
 	// edgelens.ErrNotFound.
-	Picture(ctx context.Context, id string) ([]byte, error)
+	Image(ctx context.Context, id string) ([]byte, error)
 }
 
 // Webhook is a notify.Sink. It is safe for use by many goroutines.
 type Webhook struct {
 	config   Config
 	key      []byte
-	pictures Pictures
+	images   Images
 	composer event.Composer
 	headers  http.Header
 	client   *http.Client
@@ -135,7 +135,7 @@ type Webhook struct {
 
 // New returns a Webhook. The error is that of config.Validate, or says why
 // config.CAFile cannot be used.
-func New(config Config, composer event.Composer, pictures Pictures) (*Webhook, error) {
+func New(config Config, composer event.Composer, images Images) (*Webhook, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("set up the webhook: %w: %w", edgelens.ErrInvalid, err)
 	}
@@ -151,7 +151,7 @@ func New(config Config, composer event.Composer, pictures Pictures) (*Webhook, e
 	if err != nil {
 		return nil, fmt.Errorf("set up the webhook: %w: %w", edgelens.ErrInvalid, err)
 	}
-	return &Webhook{config: config, key: key, headers: headers, pictures: pictures, composer: composer, now: time.Now, client: &http.Client{
+	return &Webhook{config: config, key: key, headers: headers, images: images, composer: composer, now: time.Now, client: &http.Client{
 		Timeout: config.Timeout,
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,

@@ -21,12 +21,12 @@ import (
 	"edgelens/internal/notify/webhook"
 )
 
-// pictures has one picture.
-type pictures struct{}
+// images has one image.
+type images struct{}
 
-var jpeg = []byte("\xff\xd8\xff\xe0 a picture")
+var jpeg = []byte("\xff\xd8\xff\xe0 an image")
 
-func (pictures) Picture(_ context.Context, id string) ([]byte, error) {
+func (images) Image(_ context.Context, id string) ([]byte, error) {
 	switch id {
 	case "job":
 		return jpeg, nil
@@ -40,7 +40,7 @@ func (pictures) Picture(_ context.Context, id string) ([]byte, error) {
 func passed() *edgelens.Delivery {
 	at := time.Date(2026, 4, 10, 8, 0, 7, 0, time.UTC)
 	return &edgelens.Delivery{
-		Seq: 1, Sink: webhook.Sink, Picture: "job",
+		Seq: 1, Sink: webhook.Sink, Image: "job",
 		Record: edgelens.Record{
 			ID: "8f7f3bb4-0000-8000-8000-000000000000", Dialect: "fungxi", Device: "door", Kind: edgelens.RecordVerified, Passed: true,
 			Person:     edgelens.Person{ID: "7", Name: "Zoë", Type: "1", Code: "0"},
@@ -64,7 +64,7 @@ func receiver(t *testing.T, do http.HandlerFunc) (url string) {
 
 func hook(t *testing.T, config webhook.Config) *webhook.Webhook {
 	t.Helper()
-	w, err := webhook.New(config, event.Composer{Fresh: 100 * 365 * 24 * time.Hour}, pictures{})
+	w, err := webhook.New(config, event.Composer{Fresh: 100 * 365 * 24 * time.Hour}, images{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +84,9 @@ func TestBody(t *testing.T) {
 			"recognition.id": `"8f7f3bb4-0000-8000-8000-000000000000"`, "recognition.outcome": `"recognized"`, "recognition.device": `"door"`,
 			"recognition.predictions": `[{"class_id":3,"label":"cat","probability":0.5}]`, "recognition.replayed": `false`,
 		}},
-		"a data URI":     {func(c *webhook.Config) { c.Image = webhook.ImageDataURI }, nil, map[string]string{"img": `"data:image/jpeg;base64,` + base64.StdEncoding.EncodeToString(jpeg) + `"`}},
-		"no picture":     {func(c *webhook.Config) { c.Image = webhook.ImageNone }, nil, map[string]string{"img": `""`}},
-		"a picture gone": {nil, func(d *edgelens.Delivery) { d.Picture = "gone" }, map[string]string{"img": `""`, "user_id": `7`}},
+		"a data URI":    {func(c *webhook.Config) { c.Image = webhook.ImageDataURI }, nil, map[string]string{"img": `"data:image/jpeg;base64,` + base64.StdEncoding.EncodeToString(jpeg) + `"`}},
+		"no image":      {func(c *webhook.Config) { c.Image = webhook.ImageNone }, nil, map[string]string{"img": `""`}},
+		"an image gone": {nil, func(d *edgelens.Delivery) { d.Image = "gone" }, map[string]string{"img": `""`, "user_id": `7`}},
 		"fungxi, few words": {nil, func(d *edgelens.Delivery) { d.Record.Verdict = json.RawMessage(`{"RecordID":5}`) }, map[string]string{
 			"user_id": `"7"`, "name": `"Zoë"`, "verifiedCode": `"0"`, "personType": `"1"`,
 		}},
@@ -129,6 +129,53 @@ func TestBody(t *testing.T) {
 				if string(value) != want {
 					t.Errorf("%s is %s, want %s", field, value, want)
 				}
+			}
+		})
+	}
+}
+
+// The codes mean "granted" for nobody who has not passed, whatever the device wrote; what it
+// wrote is in recognition.record.
+func TestCodes(t *testing.T) {
+	for name, test := range map[string]struct {
+		record, doubt string
+		kind          string
+		passed        bool
+		code, person  string
+	}{
+		"granted":                          {`{"verifiedCode":"0","personType":1}`, "", edgelens.RecordVerified, true, `"0"`, `1`},
+		"granted, in another form":         {`{"verifiedCode":"0.0","personType":"1.0"}`, "", edgelens.RecordVerified, true, `0`, `"1"`},
+		"refused":                          {`{"verifiedCode":5,"personType":"1"}`, "", edgelens.RecordVerified, false, `5`, `"1"`},
+		"unknown person":                   {`{"verifiedCode":0,"personType":"0"}`, "", edgelens.RecordVerified, false, `0`, `"0"`},
+		"a stranger with granted codes":    {`{"verifiedCode":0,"personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"a stranger without codes":         {`{"num":1}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"a second verdict":                 {`{"verifiedCode":0,"personType":"1","verified_code":5}`, "doubt", edgelens.RecordVerified, false, `1`, `"0"`},
+		"a kind of person not understood":  {`{"verifiedCode":0,"personType":true}`, "doubt", edgelens.RecordVerified, false, `1`, `"0"`},
+		"null for a code":                  {`{"verifiedCode":null,"personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"nothing for a code":               {`{"verifiedCode":"","personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"minus nothing for a code":         {`{"verifiedCode":-0,"personType":"01"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"a list for a code":                {`{"verifiedCode":[0],"personType":["1"]}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"codes in letters of another kind": {`{"verifiedCode":"\u0030","personType":"\u0031"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got struct {
+				VerifiedCode, PersonType json.RawMessage
+				Recognition              struct{ Record json.RawMessage }
+			}
+			config := webhook.DefaultConfig()
+			config.URL = receiver(t, func(_ http.ResponseWriter, r *http.Request) {
+				if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+					t.Error(err)
+				}
+			})
+			d := passed()
+			d.Record.Verdict, d.Record.Doubt, d.Record.Kind, d.Record.Passed = json.RawMessage(test.record), test.doubt, test.kind, test.passed
+			d.Record.Person.Code, d.Record.Person.Type = "", ""
+			if err := hook(t, config).Deliver(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			if string(got.VerifiedCode) != test.code || string(got.PersonType) != test.person || string(got.Recognition.Record) != test.record {
+				t.Errorf("%s, %s, %s", got.VerifiedCode, got.PersonType, got.Recognition.Record)
 			}
 		})
 	}
@@ -249,7 +296,7 @@ func TestTooLargeIsReduced(t *testing.T) {
 	}
 
 	small := passed()
-	small.Picture, small.Reduced = "", true
+	small.Image, small.Reduced = "", true
 	if err := w.Deliver(t.Context(), small); !errors.Is(err, notify.ErrRejected) {
 		t.Errorf("nothing to leave out: %v, want ErrRejected", err)
 	}
@@ -262,9 +309,9 @@ func TestDeliverFaults(t *testing.T) {
 		t.Errorf("nobody there: %v", err)
 	}
 	d := passed()
-	d.Picture = "broken"
+	d.Image = "broken"
 	if err := hook(t, config).Deliver(t.Context(), d); err == nil || !strings.Contains(err.Error(), "disk") {
-		t.Errorf("a picture that cannot be read now: %v", err)
+		t.Errorf("an image that cannot be read now: %v", err)
 	}
 }
 
@@ -272,23 +319,23 @@ func TestWants(t *testing.T) {
 	stranger := edgelens.Record{Kind: edgelens.RecordStranger}
 	door := edgelens.Record{Kind: edgelens.RecordVerified, Passed: true}
 	for name, test := range map[string]struct {
-		change        func(*webhook.Config)
-		record        edgelens.Record
-		told, picture bool
+		change      func(*webhook.Config)
+		record      edgelens.Record
+		told, image bool
 	}{
-		"passed":           {nil, door, true, true},
-		"stranger":         {nil, stranger, false, false},
-		"all":              {func(c *webhook.Config) { c.Records = webhook.RecordsAll }, stranger, true, true},
-		"without pictures": {func(c *webhook.Config) { c.Image = webhook.ImageNone }, door, true, false},
-		"nobody":           {func(c *webhook.Config) { c.URL = "" }, door, false, false},
+		"passed":         {nil, door, true, true},
+		"stranger":       {nil, stranger, false, false},
+		"all":            {func(c *webhook.Config) { c.Records = webhook.RecordsAll }, stranger, true, true},
+		"without images": {func(c *webhook.Config) { c.Image = webhook.ImageNone }, door, true, false},
+		"nobody":         {func(c *webhook.Config) { c.URL = "" }, door, false, false},
 	} {
 		config := webhook.DefaultConfig()
 		config.URL = "http://127.0.0.1:6688/"
 		if test.change != nil {
 			test.change(&config)
 		}
-		if told, picture := config.Wants(&test.record); told != test.told || picture != test.picture {
-			t.Errorf("%s: told %v, picture %v", name, told, picture)
+		if told, image := config.Wants(&test.record); told != test.told || image != test.image {
+			t.Errorf("%s: told %v, image %v", name, told, image)
 		}
 	}
 }
@@ -303,7 +350,7 @@ func TestConfig(t *testing.T) {
 	} {
 		config := webhook.DefaultConfig()
 		change(&config)
-		_, err := webhook.New(config, event.Composer{}, pictures{})
+		_, err := webhook.New(config, event.Composer{}, images{})
 		if !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%s: %v", name, err)
 		}

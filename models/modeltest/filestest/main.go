@@ -26,7 +26,7 @@ func main() {
 func write(folder string) error {
 	for name, data := range map[string][]byte{
 		"colours.tflite": modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}),
-		"red.png":        modeltest.Picture(modeltest.Red, 64, 64),
+		"red.png":        modeltest.Image(modeltest.Red, 64, 64),
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"edgelens"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 )
@@ -74,14 +75,14 @@ func checkMessage(t testing.TB, message dialect.Message, size int) {
 		t.Errorf("%d entries", len(message.Entries))
 	}
 	checkOutgoing(t, message.Answers)
-	pictures, verdicts := 0, 0
+	images, verdicts := 0, 0
 	for _, entry := range message.Entries {
 		checkEntry(t, entry)
-		pictures += len(entry.Image)
+		images += len(entry.Image)
 		verdicts += len(entry.Record.Verdict)
 	}
-	if pictures > size || verdicts > 3*size { // a byte that is not UTF-8 becomes three
-		t.Errorf("%d bytes became %d of pictures and %d of verdicts", size, pictures, verdicts)
+	if images > size || verdicts > 3*size { // a byte that is not UTF-8 becomes three
+		t.Errorf("%d bytes became %d of images and %d of verdicts", size, images, verdicts)
 	}
 }
 
@@ -90,7 +91,7 @@ func checkEntry(t testing.TB, entry dialect.Entry) {
 	record := entry.Record
 	CheckVerdict(t, record.Verdict)
 	if (entry.Image == nil) != (record.Reason != "") {
-		t.Errorf("a picture of %d bytes and the reason %q", len(entry.Image), record.Reason)
+		t.Errorf("an image of %d bytes and the reason %q", len(entry.Image), record.Reason)
 	}
 	if record.Passed && record.Doubt != "" || len(record.Doubt) > 200 || !utf8.ValidString(record.Doubt) {
 		t.Errorf("passed %v with the doubt %q", record.Passed, record.Doubt)
@@ -151,6 +152,17 @@ func Match(t testing.TB, d dialect.Dialect, topic string) (string, bool) {
 // device in Zone; zero where they are none.
 func CapturedAt(entry dialect.Entry) time.Time {
 	return clock.Judge(clock.Evidence{Readings: entry.Times, Received: Now, Zone: Zone, Fresh: time.Minute}).At
+}
+
+// Freshness returns the freshness of an entry that comes Now, at once, from a device in
+// Zone whose clock is right.
+func Freshness(entry dialect.Entry) edgelens.Freshness {
+	verdict := clock.Judge(clock.Evidence{Readings: entry.Times, Received: Now, Zone: Zone, Fresh: time.Minute})
+	device := entry.Record.Freshness
+	if device == edgelens.FreshnessReplayed || device != "" && verdict.Freshness == edgelens.FreshnessFresh {
+		return device
+	}
+	return verdict.Freshness
 }
 
 // Golden compares value, in indented JSON, with a file in testdata; -update

@@ -86,7 +86,7 @@ func (w *decodingWriter) object(o Object) {
 	kept := map[string]string{}
 	for _, members := range [][]Member{o.Repeated, o.Members} { // the last of a name counts
 		for _, member := range members {
-			if isPicture(member.Name) && !utf8.Valid(member.Value) {
+			if isImage(member.Name) && !utf8.Valid(member.Value) {
 				continue // no image, and no text
 			}
 			before := len(w.out)

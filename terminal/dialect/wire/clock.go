@@ -1,6 +1,11 @@
 package wire
 
 import (
+	"slices"
+	"strings"
+	"time"
+
+	"edgelens"
 	"edgelens/terminal/clock"
 )
 
@@ -13,6 +18,11 @@ var timeNames = map[string]bool{
 	"time": true, "createtime": true, "recordtime": true, "timestamp": true, "capturetime": true, "datetime": true,
 }
 
+// captureNames are more of them, which heartbeats do not have.
+var captureNames = map[string]bool{
+	"capturedat": true, "snaptime": true, "snapshottime": true, "eventtime": true, "rectime": true, "recordedat": true, "occurtime": true,
+}
+
 // Times returns the times that the objects have: what time, Time, CreateTime,
 // recordTime, timestamp and the like are. Where there is none, it is one that is
 // Absent. A member that is there twice with different values is Unreadable.
@@ -21,7 +31,7 @@ func Times(objects ...Object) []clock.Reading {
 	for _, object := range objects {
 		for _, member := range object.Repeated {
 			if timeNames[fold(member.Name)] {
-				readings = append(readings, clock.Reading{Kind: clock.Unreadable, Text: member.Value.Name(), Reason: "it is there twice, with different values"})
+				readings = append(readings, twice(member.Value))
 			}
 		}
 		for _, member := range object.Members {
@@ -37,6 +47,10 @@ func Times(objects ...Object) []clock.Reading {
 		return []clock.Reading{{}}
 	}
 	return readings
+}
+
+func twice(v Value) clock.Reading {
+	return clock.Reading{Kind: clock.Unreadable, Text: v.Name(), Reason: "it is there twice, with different values"}
 }
 
 // Time reads a string or number as a time. Null and what is not there are Absent.
@@ -55,3 +69,198 @@ func (v Value) Time() clock.Reading {
 
 // maxTimeText is how long a time may be as it is written, escapes included.
 const maxTimeText = 512
+
+// Times returns all times of a record, which must agree: those in it and those that stand
+// beside it in the message, however deep. Where there is none, it is one that is Absent.
+// own is whether one of them stands in the record under a name that the time of a record
+// has: what stands beside it may be when the message was sent.
+func (f Found) Times() (readings []clock.Reading, own bool) {
+	inside := timesOf(f.all())
+	all := inside.and(f.Beside.allTimes())
+	readings = all.certain
+	if readings == nil {
+		readings = all.vague
+	}
+	readings = append(slices.Clip(readings), daysApart(all.days, readings)...)
+	if readings == nil {
+		return []clock.Reading{{}}, false
+	}
+	if len(readings) > maxTimes { // those beyond may disagree
+		readings = append(readings[:maxTimes:maxTimes], clock.Reading{Kind: clock.Unreadable, Reason: "there are too many"})
+	}
+	return readings, inside.named
+}
+
+// Proof returns the times of a record of a terminal whose records always have a time, and
+// what they cannot prove, whatever they are: that it is fresh, where none is its own. The
+// times in the other objects themselves count as its own where they have the name of a
+// record's; a timestamp is that of a message.
+func (f Found) Proof(others ...Object) (readings []clock.Reading, freshness edgelens.Freshness, reason string) {
+	readings, own := f.Times()
+	if own || readings[0].Kind == clock.Absent || slices.ContainsFunc(others, Object.hasTimeOfRecord) {
+		return readings, "", ""
+	}
+	return readings, edgelens.FreshnessUnknown, "The record has no time of its own: the one that is there may be when the message was sent."
+}
+
+func (o Object) hasTimeOfRecord() bool {
+	return slices.ContainsFunc(o.Members, func(member Member) bool {
+		folded := fold(member.Name)
+		return folded != "timestamp" && (timeNames[folded] || captureNames[folded]) && member.Value.Time().Kind != clock.Absent
+	})
+}
+
+// maxTimes is how many times of a record are compared.
+const maxTimes = 64
+
+// times are what members have of times.
+type times struct {
+	// certain are the readings that must agree, and vague those that count only where
+	// there are no others: they may be when something else happened.
+	certain, vague []clock.Reading
+	// days are dates without a time of day.
+	days []clock.Reading
+	// named is set where one of the certain ones has a name that the time of a record has.
+	named bool
+}
+
+func (t times) and(other times) times {
+	return times{
+		certain: append(slices.Clip(t.certain), other.certain...), vague: append(slices.Clip(t.vague), other.vague...),
+		days: append(slices.Clip(t.days), other.days...), named: t.named || other.named,
+	}
+}
+
+// allTimes returns the times that stand beside records, on all levels.
+func (s *Surroundings) allTimes() times {
+	if s == nil {
+		return times{}
+	}
+	if s.times == nil {
+		all := timesOf(s.members).and(s.outer.allTimes())
+		s.times = &all
+	}
+	return *s.times
+}
+
+func timesOf(members []placed) (t times) {
+	for _, member := range members {
+		if len(t.certain) > maxTimes {
+			break // which is too many, whatever the others are
+		}
+		class := member.timeClass()
+		if class == noTime || len(t.vague) > maxTimes && class == vagueTime || len(t.days) > maxTimes && dayNames[member.folded] {
+			continue
+		}
+		reading := member.Value.Time()
+		switch {
+		case class == timeOfRecord && member.replaced:
+			t.certain = append(t.certain, twice(member.Value))
+		case reading.Kind == clock.Absent:
+		case class == timeOfRecord:
+			t.certain, t.named = append(t.certain, reading), true
+		case class == likeTime && dayNames[member.folded] && reading.Kind == clock.Unreadable:
+			if day, ok := clock.Day(member.Value.Text()); ok {
+				t.days = append(t.days, day)
+			}
+		case reading.Kind == clock.Unreadable || !plausible(member.Value, reading):
+		case class == likeTime:
+			t.certain = append(t.certain, reading)
+		default:
+			t.vague = append(t.vague, reading)
+		}
+	}
+	return t
+}
+
+// plausible reports whether a value whose name does not say for certain that it is a time
+// is one. Digits alone may be any number, and are a time only of the years in which
+// terminals are used.
+func plausible(v Value, reading clock.Reading) bool {
+	const firstYear, lastYear = 2000, 2099
+	if strings.Trim(v.Text(), "0123456789.") != "" {
+		return true
+	}
+	return reading.At.Year() >= firstYear && reading.At.Year() <= lastYear
+}
+
+// dayNames are the members that have the date of a record, whose time of day stands
+// elsewhere, as fold returns them.
+var dayNames = map[string]bool{
+	"date": true, "day": true, "recorddate": true, "recdate": true, "capturedate": true, "snapdate": true, "snapshotdate": true, "eventdate": true, "logdate": true,
+	"passdate": true, "accessdate": true, "verifydate": true, "checkdate": true,
+}
+
+// daysApart returns those of the dates that none of the times is on, as Unreadable.
+func daysApart(days, readings []clock.Reading) (apart []clock.Reading) {
+	for _, day := range days {
+		if !slices.ContainsFunc(readings, func(reading clock.Reading) bool { return onDay(reading, day) }) {
+			apart = append(apart, clock.Reading{Kind: clock.Unreadable, Text: day.Text, Reason: "it has no time of day, and is not the day of another time of the record"})
+		}
+	}
+	return apart
+}
+
+// onDay reports whether a reading is on a day, wherever its zone is.
+func onDay(reading, day clock.Reading) bool {
+	const half, zones = 12 * time.Hour, 15 * time.Hour
+	apart := reading.At.Sub(day.At).Abs() // day.At is noon
+	switch reading.Kind {
+	case clock.Wall:
+		return apart <= half
+	case clock.Instant:
+		return apart <= half+zones
+	default:
+		return false
+	}
+}
+
+// timeClass is what the name of a member says of a time in it.
+type timeClass int
+
+const (
+	// noTime: nothing.
+	noTime timeClass = iota
+	// vagueTime: a time in it may be another one than the record's.
+	vagueTime
+	// likeTime: a time in it is the record's.
+	likeTime
+	// timeOfRecord: the time of the record is in it, whether it can be read or not.
+	timeOfRecord
+)
+
+func (m placed) timeClass() timeClass {
+	switch {
+	case m.owner == ownerValidity:
+		return noTime
+	case m.owner == ownerPerson && strings.Contains(m.folded, "creat"):
+		return vagueTime
+	case timeNames[m.folded], captureNames[m.folded]:
+		return timeOfRecord
+	case !m.isLikeTime(), containsAny(m.folded, "birth", "expir", "valid", "effect", "zone", "offset", "cost", "duration", "elapsed", "timeout", "uptime", "lifetime", "interval", "format", "candidate"):
+		return noTime
+	case ownerOf(m.folded, ownerRecord) == ownerPerson && strings.Contains(m.folded, "creat"),
+		containsAny(m.folded, "send", "sent", "push", "upload", "report", "publish", "update", "modif", "regist", "enrol", "boot", "install", "join", "hire", "issue", "login", "sync", "until"),
+		strings.HasPrefix(m.folded, "begin"), strings.HasPrefix(m.folded, "start"), strings.HasPrefix(m.folded, "end"):
+		return vagueTime
+	default:
+		return likeTime
+	}
+}
+
+// isLikeTime reports whether the name is that of a time, perhaps.
+func (m placed) isLikeTime() bool {
+	if containsAny(m.folded, "time", "date", "stamp", "captur", "taken", "epoch") ||
+		slices.Contains([]string{"ts", "utc", "at", "dt", "when", "day", "moment", "tm", "unix"}, m.folded) {
+		return true
+	}
+	if !isASCII(m.Name) && containsAny(m.Name, "时间", "時間", "日期", "日時", "时刻", "拍摄", "시간", "일시", "날짜") {
+		return true
+	}
+	if !strings.HasSuffix(m.folded, "at") && !strings.HasSuffix(m.folded, "ts") && !strings.HasSuffix(m.folded, "utc") {
+		return false
+	}
+	parts := words(m.Name)
+	last := parts[len(parts)-1]
+	return last == "at" || last == "ts" || last == "utc"
+}

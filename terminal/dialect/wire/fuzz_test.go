@@ -13,9 +13,9 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// FuzzPicture gives any text in place of base64, and any bytes as base64 in
+// FuzzImage gives any text in place of base64, and any bytes as base64 in
 // every way to write it.
-func FuzzPicture(f *testing.F) {
+func FuzzImage(f *testing.F) {
 	for _, seed := range []string{
 		"", "QQ==", "QUI", "data:image/jpeg;base64,QUJD", "data:,x", "Q U\tJ\nD", "-_+/", "=", "QQ=Q", "A", "\\", "\xff\xfe",
 	} {
@@ -23,9 +23,9 @@ func FuzzPicture(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const limit = 512
-		picture, reason := value(t, string(data)).Picture(limit)
-		if (picture == nil) != (reason != "") || len(picture) > limit || len(picture) > len(data) || len(reason) > 100 {
-			t.Errorf("%d bytes, %q", len(picture), reason)
+		image, reason := value(t, string(data)).Image(limit)
+		if (image == nil) != (reason != "") || len(image) > limit || len(image) > len(data) || len(reason) > 100 {
+			t.Errorf("%d bytes, %q", len(image), reason)
 		}
 		if len(data) == 0 || len(data) > limit {
 			return
@@ -34,8 +34,8 @@ func FuzzPicture(f *testing.F) {
 			text := encoding.EncodeToString(data)
 			half := len(text) / 2
 			for _, text := range []string{text, "data:image/png;base64," + text, text[:half] + "\r\n" + text[half:] + "\n"} {
-				if picture, reason := value(t, text).Picture(limit); !bytes.Equal(picture, data) {
-					t.Errorf("%q gave %q, %q", text, picture, reason)
+				if image, reason := value(t, text).Image(limit); !bytes.Equal(image, data) {
+					t.Errorf("%q gave %q, %q", text, image, reason)
 				}
 			}
 		}
@@ -104,7 +104,7 @@ func FuzzCode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		code, doubt := wire.Code("PersonType", object)
+		code, doubt := wire.Found{Object: object}.Code("PersonType")
 		if len(doubt) > 200 || len(wire.Unknown("PersonType", code)) > 200 {
 			t.Errorf("a sentence of %d bytes", len(doubt))
 		}

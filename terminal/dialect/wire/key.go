@@ -3,8 +3,11 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"edgelens/terminal/clock"
 )
 
 const (
@@ -62,22 +65,74 @@ func (o Object) Identities(names ...string) []string {
 	return found
 }
 
-// TimeIdentity returns what tells the times of a record from others: those in the first
-// of the objects that has any, since what stands beside a record may be the time of
-// sending.
-func TimeIdentity(objects ...Object) string {
-	for _, object := range objects {
-		var times []string
-		for _, member := range object.Members {
-			if text := member.Value.Identity(); text != "" && timeNames[fold(member.Name)] {
-				times = append(times, text)
+// TimeIdentity returns what tells the times in a record from others; empty for none.
+func (f Found) TimeIdentity() string { return timeIdentity(f.all()) }
+
+// TimeIdentity returns what tells the times beside a record from others, those next to it
+// first; empty for none.
+func (s *Surroundings) TimeIdentity() string {
+	if s == nil {
+		return ""
+	}
+	if identity := timeIdentity(s.members); identity != "" {
+		return identity
+	}
+	return s.outer.TimeIdentity()
+}
+
+func timeIdentity(members []placed) string {
+	var found []string
+	for _, member := range members {
+		class := member.timeClass()
+		if class == timeOfRecord || class == likeTime && (member.Value.Time().Kind > clock.Unreadable || dayNames[member.folded]) {
+			if text := member.Value.Identity(); text != "" && !member.replaced {
+				found = append(found, text)
 			}
 		}
-		if times != nil {
-			return Key(times...)
+	}
+	slices.Sort(found)
+	return joined(found)
+}
+
+// joined is Key of a list; empty for none.
+func joined(parts []string) string {
+	if len(parts) == 0 {
+		return ""
+	}
+	return Key(parts...)
+}
+
+// Particulars returns what tells the person of a record, or its number, from others,
+// besides the members of those names: numbers and names of cards, certificates, plates and
+// the like, however deep. What counts or names messages is none of it, since it differs
+// when a record is sent again. It is empty for none.
+func (f Found) Particulars(besides ...string) string {
+	var found []string
+	for _, member := range f.all() {
+		if member.replaced || member.Value.kind() == '{' || member.Value.kind() == '[' || isImage(member.Name) || !isParticular(member.folded) || member.timeClass() != noTime {
+			continue
+		}
+		if member.depth == 0 && slices.ContainsFunc(besides, func(name string) bool { return fold(name) == member.folded }) {
+			continue
+		}
+		if text := member.Value.Identity(); text != "" {
+			found = append(found, Key(member.folded, text))
 		}
 	}
-	return ""
+	slices.Sort(found)
+	return joined(found)
+}
+
+func isParticular(folded string) bool {
+	if containsAny(folded, "message", "msg", "seq", "send", "sent", "push", "retry", "packet", "request", "trace", "session", "task", "upload", "count", "batch", "page", "total") {
+		return false
+	}
+	for _, end := range []string{"id", "no", "num", "number", "name", "code"} {
+		if strings.HasSuffix(folded, end) {
+			return true
+		}
+	}
+	return containsAny(folded, "card", "cert", "passport", "phone", "mobile", "tel", "mail", "person", "employee", "staff", "uuid", "guid", "plate", "license", "cardnum", "idnum", "rfid")
 }
 
 // Unread returns what tells an image that could not be read from others; empty for none.

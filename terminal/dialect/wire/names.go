@@ -1,8 +1,20 @@
 package wire
 
-// fold returns a name in small letters and digits alone: "PersonType",
-// "person_type" and "PERSON-TYPE" are the same to it.
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// fold returns a name in small letters and digits alone: "PersonType", "person_type",
+// "PERSON-TYPE" and full-width letters are the same to it. Letters that are no ASCII, even
+// without their accents, are left out.
 func fold(name string) string {
+	if !isASCII(name) {
+		name = norm.NFKD.String(name)
+	}
 	folded := make([]byte, 0, len(name))
 	for i := range len(name) {
 		switch c := name[i]; {
@@ -13,6 +25,33 @@ func fold(name string) string {
 		}
 	}
 	return string(folded)
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// words returns the words that a name consists of, in small letters: of "capturedAt",
+// "captured_at" and "CAPTURED-AT" they are "captured" and "at".
+func words(name string) []string {
+	name = norm.NFKD.String(name)
+	var parted strings.Builder
+	before := ' '
+	for _, r := range name {
+		if unicode.IsUpper(r) && !unicode.IsUpper(before) {
+			parted.WriteByte(' ')
+		}
+		if before = r; !unicode.IsLetter(r) {
+			r = ' '
+		}
+		parted.WriteRune(unicode.ToLower(r))
+	}
+	return strings.Fields(parted.String())
 }
 
 // Spelled returns the members of that name, however its letters are written, and

@@ -17,8 +17,36 @@ const (
 // Found is a record in a message.
 type Found struct {
 	Object
-	// Wrapping are the objects that it lies in, below the value that was asked.
-	Wrapping []Object
+	// Beside is what stands in the message beside the record; nil for nothing.
+	Beside *Surroundings
+	// members are all in the record; nil where they have not been collected.
+	members []placed
+}
+
+func (f Found) all() []placed {
+	if f.members == nil {
+		return within(f.Object)
+	}
+	return f.members
+}
+
+// In returns what stands for the record in another object, such as the same in another
+// character set.
+func (f Found) In(o Object) Found {
+	if len(o.raw) > 0 && len(f.raw) > 0 && &o.raw[0] == &f.raw[0] {
+		return f
+	}
+	return Found{Object: o, Beside: f.Beside, members: within(o)}
+}
+
+// Records returns the records in the value of a member, as Value.Records does, and what
+// stands beside them in the object.
+func (o Object) Records(member string, names ...string) (found []Found, leftOut int, err error) {
+	value := o.Find(member)
+	if value.IsNull() {
+		return nil, 0, nil
+	}
+	return value.records(beside(o, value, nil), names)
 }
 
 // Records returns the records in a value: objects that have one of the names, however
@@ -30,13 +58,20 @@ func (v Value) Records(names ...string) (found []Found, leftOut int, err error) 
 	if v.IsNull() {
 		return nil, 0, nil
 	}
+	return v.records(nil, names)
+}
+
+func (v Value) records(around *Surroundings, names []string) (found []Found, leftOut int, err error) {
 	f := finder{names: map[string]bool{}}
 	for _, name := range names {
 		f.names[fold(name)] = true
 	}
-	f.find(v, nil, maxWrappings)
+	f.find(v, around, maxWrappings)
 	if len(f.found) == 0 && f.leftOut > 0 {
 		return nil, 0, fmt.Errorf("%w: its records are no objects", dialect.ErrMalformed)
+	}
+	for i := range f.found {
+		f.found[i].members = within(f.found[i].Object)
 	}
 	return f.found, f.leftOut, nil
 }
@@ -50,11 +85,11 @@ type finder struct {
 	named bool
 }
 
-func (f *finder) find(v Value, wrapping []Object, wrappings int) {
+func (f *finder) find(v Value, around *Surroundings, wrappings int) {
 	switch v.kind() {
 	case '{':
 		object, _ := v.Object()
-		f.object(object, wrapping, wrappings)
+		f.object(object, around, wrappings)
 	case '[':
 		elements, _ := v.Array()
 		for _, element := range elements {
@@ -62,7 +97,7 @@ func (f *finder) find(v Value, wrapping []Object, wrappings int) {
 				f.leftOut++
 				continue
 			}
-			f.find(element, wrapping, wrappings-1)
+			f.find(element, around, wrappings-1)
 		}
 	case '"':
 		inside, err := lenient.Read(v.bytes())
@@ -72,7 +107,7 @@ func (f *finder) find(v Value, wrapping []Object, wrappings int) {
 		}
 		f.leftOut += inside.LeftOut
 		for _, object := range inside.Objects {
-			f.find(object, wrapping, wrappings-1)
+			f.find(object, around, wrappings-1)
 		}
 	default:
 		f.leftOut++
@@ -91,11 +126,11 @@ func (v Value) kind() byte {
 	}
 }
 
-func (f *finder) object(object Object, wrapping []Object, wrappings int) {
+func (f *finder) object(object Object, around *Surroundings, wrappings int) {
 	isRecord, inside := f.look(object)
 	if inside != nil && wrappings > 0 {
 		below := finder{names: f.names}
-		below.find(inside, append(wrapping[:len(wrapping):len(wrapping)], object), wrappings-1)
+		below.find(inside, beside(object, inside, around), wrappings-1)
 		if below.named {
 			f.named = true
 			for _, found := range below.found {
@@ -106,7 +141,7 @@ func (f *finder) object(object Object, wrapping []Object, wrappings int) {
 		}
 	}
 	f.named = f.named || isRecord
-	f.add(Found{object, wrapping})
+	f.add(Found{Object: object, Beside: around})
 }
 
 // look reports whether an object has one of the names and, where it has none, returns

@@ -26,7 +26,7 @@ func (v Value) Name() string {
 }
 
 // Line returns a text that is meant for people: one line of at most limit bytes
-// of UTF-8. Text that looks like a picture is left out.
+// of UTF-8. Text that looks like an image is left out.
 func (v Value) Line(limit int) string {
 	text := v.Text()
 	if looksEncoded(text) {
@@ -53,7 +53,7 @@ func Clip(text string, limit int) string {
 }
 
 // longRun is how many characters of base64 in a row are taken for something
-// encoded: a picture, or features of a face.
+// encoded: an image, or features of a face.
 const longRun = 256
 
 // looksEncoded reports whether text has something in base64: a data URI, or a

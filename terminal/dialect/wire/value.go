@@ -1,5 +1,5 @@
 // Package wire reads what terminals write: JSON (RFC 8259) as firmware makes
-// it, pictures in base64 (RFC 4648) with or without a data URI (RFC 2397) around
+// it, images in base64 (RFC 4648) with or without a data URI (RFC 2397) around
 // them, local times without a zone. It takes any bytes; what it gives back is
 // bounded by what it was given. Nothing in it keeps state: all of it may be used
 // by many goroutines.
@@ -50,7 +50,7 @@ func Parse(payload []byte) (Object, error) {
 // plenty is the length from which on a string is worth a look of its own.
 const plenty = 256
 
-// valid is json.Valid, ten times as fast where a picture in base64 is most of the
+// valid is json.Valid, ten times as fast where an image in base64 is most of the
 // text: of a string without backslashes it is enough to know that it has no
 // control characters (RFC 8259, 7), so json.Valid reads the text with such strings
 // left empty.

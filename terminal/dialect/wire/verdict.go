@@ -16,32 +16,32 @@ const (
 	maxNumber  = 64
 )
 
-// pictures are the names, in small letters, of what terminals send pictures in.
-var pictures = map[string]bool{
+// images are the names, in small letters, of what terminals send images in.
+var images = map[string]bool{
 	"liveimagebase64": true, "pic": true, "scene": true, "tempic": true, "imgdata": true,
 	"image": true, "img": true, "photo": true, "picture": true,
 }
 
 // ImageNames are the names of members that have an image, in small letters.
-func ImageNames() []string { return slices.Sorted(maps.Keys(pictures)) }
+func ImageNames() []string { return slices.Sorted(maps.Keys(images)) }
 
 // Image returns the first member by its name that has an image; nil for none.
 func (o Object) Image() Value {
 	for _, member := range o.Members {
-		if isPicture(member.Name) && !member.Value.IsNull() {
+		if isImage(member.Name) && !member.Value.IsNull() {
 			return member.Value
 		}
 	}
 	return nil
 }
 
-func isPicture(name string) bool {
+func isImage(name string) bool {
 	name = strings.ToLower(name)
-	return pictures[name] || strings.Contains(name, "base64")
+	return images[name] || strings.Contains(name, "base64")
 }
 
-// Verdict returns the object without pictures, compact, at most MaxVerdict
-// bytes of UTF-8. What has the name of a picture is cut out, and wherever it
+// Verdict returns the object without images, compact, at most MaxVerdict
+// bytes of UTF-8. What has the name of an image is cut out, and wherever it
 // stands, strings (and names) of more than 4 KiB or with something in base64,
 // and numbers of more than 64 digits. Elements of arrays that are cut out become
 // null, so that the others keep their places. Of what is too large the members
@@ -87,7 +87,7 @@ func (w *verdictWriter) object(o Object) {
 	w.open++
 	first := len(w.out)
 	for _, member := range o.Members {
-		if isPicture(member.Name) {
+		if isImage(member.Name) {
 			continue
 		}
 		before := len(w.out)

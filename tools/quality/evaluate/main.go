@@ -1,6 +1,6 @@
-// Command evaluate runs a model of one picture over many:
+// Command evaluate runs a model of one image over many:
 //
-//	go run ./tools/quality/evaluate MODEL.tflite <pictures >scores
+//	go run ./tools/quality/evaluate MODEL.tflite <images >scores
 //
 // Standard input holds input tensors one after the other; for each, the bytes
 // of the output tensor are written. The time of one Invoke goes to standard
@@ -22,7 +22,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: evaluate MODEL.tflite <pictures >scores")
+		fmt.Fprintln(os.Stderr, "usage: evaluate MODEL.tflite <images >scores")
 		os.Exit(2)
 	}
 	if err := evaluate(os.Args[1]); err != nil {
@@ -51,7 +51,7 @@ func evaluate(path string) (err error) {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("read picture %d: %w", len(times), err)
+			return fmt.Errorf("read image %d: %w", len(times), err)
 		}
 		start := time.Now()
 		if err := errors.Join(i.SetInput(in), i.Invoke(), i.ReadOutput(out)); err != nil {
@@ -64,7 +64,7 @@ func evaluate(path string) (err error) {
 	}
 	if len(times) > 0 {
 		slices.Sort(times)
-		fmt.Fprintf(os.Stderr, "%d pictures, %s, median %v\n", len(times), i.Delegate(), times[len(times)/2])
+		fmt.Fprintf(os.Stderr, "%d images, %s, median %v\n", len(times), i.Delegate(), times[len(times)/2])
 	}
 	return to.Flush()
 }

@@ -17,14 +17,14 @@ import (
 	"edgelens/tools/studies/study"
 )
 
-// decodePicture is a JPEG to decode in full and reduced.
-type decodePicture struct {
+// decodeImage is a JPEG to decode in full and reduced.
+type decodeImage struct {
 	name string
 	file []byte
 	// size is "WIDTHxHEIGHT", or asItIs for a file that was given, and strength
 	// the name of that of the variant.
 	size, strength string
-	// detailed is false for what was made larger than its picture, and is soft.
+	// detailed is false for what was made larger than its image, and is soft.
 	detailed bool
 	// control is the same variant saved a little worse; nil for a file as it is.
 	control []byte
@@ -39,25 +39,25 @@ const (
 	controlSteps = 3
 )
 
-// decodePictures calls use with JPEGs made of the picture in a file: itself, if
+// decodeImages calls use with JPEGs made of the image in a file: itself, if
 // it is one, and variants of each strength in each size. Equal seeds give equal
-// pictures; their JPEG quality is by chance, chroma is subsampled (4:2:0).
-func decodePictures(ctx context.Context, path string, sizes []image.Point, variants int, seed uint64, use func(decodePicture) error) error {
+// images; their JPEG quality is by chance, chroma is subsampled (4:2:0).
+func decodeImages(ctx context.Context, path string, sizes []image.Point, variants int, seed uint64, use func(decodeImage) error) error {
 	name := filepath.Base(path)
 	file, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	picture, format, err := image.Decode(bytes.NewReader(file))
+	image, format, err := image.Decode(bytes.NewReader(file))
 	if err != nil {
 		return fmt.Errorf("decode %s: %w", path, err)
 	}
 	if format == "jpeg" {
-		if err := use(decodePicture{name: name, file: file, size: asItIs, strength: asItIs, detailed: true}); err != nil {
+		if err := use(decodeImage{name: name, file: file, size: asItIs, strength: asItIs, detailed: true}); err != nil {
 			return err
 		}
 	}
-	square := squared(picture)
+	square := squared(image)
 	quality := rand.New(rand.NewPCG(seed, 1))
 	for _, size := range sizes {
 		for _, strength := range study.Strengths {
@@ -65,9 +65,9 @@ func decodePictures(ctx context.Context, path string, sizes []image.Point, varia
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				p := decodePicture{
+				p := decodeImage{
 					name: fmt.Sprintf("%s, %s %d", name, strength.Name, i), size: sizeText(size), strength: strength.Name,
-					detailed: picture.Bounds().Dx() >= size.X && picture.Bounds().Dy() >= size.Y,
+					detailed: image.Bounds().Dx() >= size.X && image.Bounds().Dy() >= size.Y,
 				}
 				q := leastQuality + quality.IntN(mostQuality-leastQuality+1)
 				p.file, err = rgbAsJPEG(pixels, size, q)
@@ -87,13 +87,13 @@ func decodePictures(ctx context.Context, path string, sizes []image.Point, varia
 
 func sizeText(size image.Point) string { return fmt.Sprintf("%dx%d", size.X, size.Y) }
 
-// squared stretches the shorter side of a picture to the longer one: variants
+// squared stretches the shorter side of an image to the longer one: variants
 // are made of squares, and are stretched back when they get their size.
-func squared(picture image.Image) image.Image {
-	b := picture.Bounds()
+func squared(img image.Image) image.Image {
+	b := img.Bounds()
 	side := max(b.Dx(), b.Dy())
 	square := image.NewRGBA(image.Rect(0, 0, side, side))
-	draw.BiLinear.Scale(square, square.Rect, picture, b, draw.Src, nil)
+	draw.BiLinear.Scale(square, square.Rect, img, b, draw.Src, nil)
 	return square
 }
 

@@ -30,9 +30,9 @@ import (
 
 // decodeBench is what is measured.
 type decodeBench struct {
-	pictures []string
+	images   []string
 	sizes    []string
-	variants int // of each picture, size and strength
+	variants int // of each image, size and strength
 	margins  []float64
 	rounds   int
 	progress func(done, all int, what string)
@@ -44,7 +44,7 @@ type decodeBench struct {
 
 const inFull = 0 // among the ways
 
-// decodeModel is a model with the scores that it gave: by picture, by way, and
+// decodeModel is a model with the scores that it gave: by image, by way, and
 // last those of the control.
 type decodeModel struct {
 	name   string
@@ -53,11 +53,11 @@ type decodeModel struct {
 	scores [][][]float32
 }
 
-// decodeRun is a picture that was decoded in each way.
+// decodeRun is an image that was decoded in each way.
 type decodeRun struct {
-	decodePicture                 // without its files
-	took          []time.Duration // from file to tensor, by way
-	changed       []bool          // it became another tensor than in full, by way
+	decodeImage                 // without its files
+	took        []time.Duration // from file to tensor, by way
+	changed     []bool          // it became another tensor than in full, by way
 }
 
 func main() { study.Main("decode", run) }
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	var d decodeBench
 	f := pflag.NewFlagSet("decode", pflag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.StringArrayVar(&d.pictures, "images", nil, "an image to make JPEGs of; may be given again")
+	f.StringArrayVar(&d.images, "images", nil, "an image to make JPEGs of; may be given again")
 	f.StringSliceVar(&d.sizes, "sizes", []string{"640x480", "1280x720", "1920x1080", "4000x3000"}, "of the JPEGs, in pixels")
 	f.IntVar(&d.variants, "variants", 3, "of each image, in each size, mild and strong")
 	f.Float64SliceVar(&d.margins, "margins", []float64{1, 1.5, 2, 3, 4, 6}, "how many times the model's input the sides of a reduced JPEG are at least (preprocess.reduce_jpeg)")
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err := d.open(ctx, f.Args()); err != nil {
 		return err
 	}
-	d.progress = console.NewProgress(stderr, len(d.pictures))
+	d.progress = console.NewProgress(stderr, len(d.images))
 	if err := d.measure(ctx); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 }
 
 func (d *decodeBench) open(ctx context.Context, files []string) error {
-	if d.variants < 1 || d.rounds < 1 || len(d.pictures) == 0 || len(d.margins) == 0 {
+	if d.variants < 1 || d.rounds < 1 || len(d.images) == 0 || len(d.margins) == 0 {
 		return errors.New("--variants and --rounds must be 1 at least, and --images and --margins must be given")
 	}
 	for _, margin := range append([]float64{0}, d.margins...) {
@@ -139,10 +139,10 @@ func (d *decodeBench) measure(ctx context.Context) error {
 		}
 	}
 	each := len(sizes) * len(study.Strengths) * d.variants
-	for i, path := range d.pictures {
+	for i, path := range d.images {
 		done := i * each
-		err := decodePictures(ctx, path, sizes, d.variants, uint64(i), func(p decodePicture) error {
-			d.progress(done, len(d.pictures)*each, p.name+", "+p.size)
+		err := decodeImages(ctx, path, sizes, d.variants, uint64(i), func(p decodeImage) error {
+			d.progress(done, len(d.images)*each, p.name+", "+p.size)
 			if p.size != asItIs {
 				done++
 			}
@@ -152,14 +152,14 @@ func (d *decodeBench) measure(ctx context.Context) error {
 			return err
 		}
 	}
-	d.progress(len(d.pictures)*each, len(d.pictures)*each, "done")
+	d.progress(len(d.images)*each, len(d.images)*each, "done")
 	return nil
 }
 
-// decode gives a picture to every model in every way. The ways take turns, so
+// decode gives an image to every model in every way. The ways take turns, so
 // that what disturbs one disturbs all; times are for the first model.
-func (d *decodeBench) decode(p decodePicture) error {
-	run := decodeRun{decodePicture: p}
+func (d *decodeBench) decode(p decodeImage) error {
+	run := decodeRun{decodeImage: p}
 	run.file, run.control = nil, nil
 	for _, m := range d.models {
 		tensors := make([][]byte, len(d.ways))
@@ -199,7 +199,7 @@ func (d *decodeBench) decode(p decodePicture) error {
 	return nil
 }
 
-// run keeps the scores of one picture's tensors; equal ones are run once.
+// run keeps the scores of one image's tensors; equal ones are run once.
 func (m *decodeModel) run(tensors [][]byte) error {
 	scores := make([][]float32, len(tensors))
 	for i, tensor := range tensors {
@@ -218,7 +218,7 @@ func (m *decodeModel) run(tensors [][]byte) error {
 }
 
 // agreement compares a model's answers in one way with those in full, over the
-// pictures whose number keep wants. Their numbers stand for the inputs.
+// images whose number keep wants. Their numbers stand for the inputs.
 func (d *decodeBench) agreement(ctx context.Context, m *decodeModel, way int, keep func(i int) bool) (rewrite.Agreement, error) {
 	var numbers [][]byte
 	for i := range d.decoded {
@@ -234,7 +234,7 @@ func (d *decodeBench) agreement(ctx context.Context, m *decodeModel, way int, ke
 	return rewrite.Compare(ctx, numbers, of(inFull), of(way))
 }
 
-// timesOf returns the mean times of the pictures of a size, by way.
+// timesOf returns the mean times of the images of a size, by way.
 func (d *decodeBench) timesOf(size string) []time.Duration {
 	mean := make([]time.Duration, len(d.ways))
 	n := 0

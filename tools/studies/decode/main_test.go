@@ -51,11 +51,11 @@ func striped(t *testing.T) string {
 
 func TestDecodeReports(t *testing.T) {
 	model := file(t, "tiny.tflite", modeltest.Network(tflitefile.Uint8))
-	picture := striped(t)
+	image := striped(t)
 	measure := func(t *testing.T) string {
 		out := filepath.Join(t.TempDir(), "report.md")
 		var stdout, stderr bytes.Buffer
-		err := run(t.Context(), []string{model, "--images", picture, "--sizes", "48x32,128x96", "--variants", "2",
+		err := run(t.Context(), []string{model, "--images", image, "--sizes", "48x32,128x96", "--variants", "2",
 			"--margins", "1,12,64", "--rounds", "1", "--out", out}, &stdout, &stderr)
 		if err != nil || !strings.Contains(stderr.String(), "8 of 8: done") {
 			t.Fatalf("%v: %s", err, &stderr)
@@ -67,7 +67,7 @@ func TestDecodeReports(t *testing.T) {
 		return string(report)
 	}
 	report := measure(t)
-	for _, want := range []string{"9 pictures: 1 JPEG files as they are and 8 made of striped.jpg", "## tiny", "| 128x96 |", "| control, in full | 8 |", "| first class scored 0.5 or more in full |", "\n| 1 | 9 |", "\n| 12 | 4 |", "\n| 64 | 0 | |"} {
+	for _, want := range []string{"9 images: 1 JPEG files as they are and 8 made of striped.jpg", "## tiny", "| 128x96 |", "| control, in full | 8 |", "| first class scored 0.5 or more in full |", "\n| 1 | 9 |", "\n| 12 | 4 |", "\n| 64 | 0 | |"} {
 		if !strings.Contains(report, want) {
 			t.Errorf("it lacks %q:\n%s", want, report)
 		}
@@ -79,18 +79,18 @@ func TestDecodeReports(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	model, picture := file(t, "tiny.tflite", modeltest.Network(tflitefile.Uint8)), striped(t)
+	model, image := file(t, "tiny.tflite", modeltest.Network(tflitefile.Uint8)), striped(t)
 	for name, test := range map[string]struct {
 		args []string
 		want string
 	}{
-		"no picture":           {nil, "--images"},
-		"a missing picture":    {[]string{"--images", "/no/such.jpg"}, "/no/such.jpg"},
-		"what is no picture":   {[]string{"--images", model}, "decode"},
-		"a size":               {[]string{"--images", picture, "--sizes", "large"}, "--sizes"},
-		"a size of nothing":    {[]string{"--images", picture, "--sizes", "0x10"}, "--sizes"},
-		"a margin that is off": {[]string{"--images", picture, "--margins", "0.5"}, "--margins"},
-		"no variants":          {[]string{"--images", picture, "--variants", "0"}, "--variants"},
+		"no image":             {nil, "--images"},
+		"a missing image":      {[]string{"--images", "/no/such.jpg"}, "/no/such.jpg"},
+		"what is no image":     {[]string{"--images", model}, "decode"},
+		"a size":               {[]string{"--images", image, "--sizes", "large"}, "--sizes"},
+		"a size of nothing":    {[]string{"--images", image, "--sizes", "0x10"}, "--sizes"},
+		"a margin that is off": {[]string{"--images", image, "--margins", "0.5"}, "--margins"},
+		"no variants":          {[]string{"--images", image, "--variants", "0"}, "--variants"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "report.md")

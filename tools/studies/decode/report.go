@@ -26,16 +26,16 @@ func (d *decodeBench) text(ctx context.Context) ([]byte, error) {
 	}
 	fmt.Fprintf(&b, `# JPEG decoded at a reduced size
 
-Made by `+"`make bench-decode`"+` on %s. %d pictures: %d JPEG files as they are and %d made of %s:
+Made by `+"`make bench-decode`"+` on %s. %d images: %d JPEG files as they are and %d made of %s:
 %d mild and %d strong ones of each in each size, with a quality of %d to %d by chance and 4:2:0; always the same.
 
-`, board.Prober{Root: "/"}.Facts().CPU, len(d.decoded), len(d.decoded)-generated, generated, study.BaseNames(d.pictures), d.variants, d.variants, leastQuality, mostQuality)
+`, board.Prober{Root: "/"}.Facts().CPU, len(d.decoded), len(d.decoded)-generated, generated, study.BaseNames(d.images), d.variants, d.variants, leastQuality, mostQuality)
 	for _, strength := range study.Strengths {
 		fmt.Fprintf(&b, "- %s: %v\n", strength.Name, strength.Strength)
 	}
 	fmt.Fprintf(&b, `
-A margin of K has a JPEG decoded at 1/2, 1/4 or 1/8, the smallest that leaves each side at least K times the model's. Only pictures
-that became another tensor by it are counted. The control is the same pictures in full, saved with a quality %d steps lower:
+A margin of K has a JPEG decoded at 1/2, 1/4 or 1/8, the smallest that leaves each side at least K times the model's. Only images
+that became another tensor by it are counted. The control is the same images in full, saved with a quality %d steps lower:
 how much the answers change by what nobody would mind.
 `, controlSteps)
 	d.printTimes(&b)
@@ -48,7 +48,7 @@ how much the answers change by what nobody would mind.
 }
 
 func (d *decodeBench) printTimes(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\n## Time from file to tensor\n\nMeans over pictures of the median of %d, all ways in turn: in full, and how many times faster by margin.\n\n| JPEG | in full |", d.rounds)
+	fmt.Fprintf(b, "\n## Time from file to tensor\n\nMeans over images of the median of %d, all ways in turn: in full, and how many times faster by margin.\n\n| JPEG | in full |", d.rounds)
 	for _, margin := range d.margins {
 		fmt.Fprintf(b, " %v |", margin)
 	}
@@ -68,7 +68,7 @@ func (d *decodeBench) printTimes(b *bytes.Buffer) {
 }
 
 // printAgreement says for one model how alike it answers: by margin, then what
-// that is by kind of picture.
+// that is by kind of image.
 func (d *decodeBench) printAgreement(ctx context.Context, b *bytes.Buffer, m *decodeModel) error {
 	fmt.Fprintf(b, "\n## %s\n\n| margin | changed tensors | same first class | same, or scored as high | mean difference of a score | of the first class's | %.0f%% the same |\n|---|---:|---:|---:|---:|---:|---|\n",
 		m.name, 100*wantedAgreement)
@@ -95,7 +95,7 @@ func (d *decodeBench) printAgreement(ctx context.Context, b *bytes.Buffer, m *de
 		return err
 	}
 	line("control, in full", control)
-	fmt.Fprintf(b, "\n\"Scored as high\" is within %v by the scores in full. The same first class, of how many changed tensors, by kind:\n\n| pictures |", rewrite.CloseScore)
+	fmt.Fprintf(b, "\n\"Scored as high\" is within %v by the scores in full. The same first class, of how many changed tensors, by kind:\n\n| images |", rewrite.CloseScore)
 	for _, margin := range d.margins {
 		fmt.Fprintf(b, " %v |", margin)
 	}
@@ -132,7 +132,7 @@ func (d *decodeBench) printAgreement(ctx context.Context, b *bytes.Buffer, m *de
 // sureScore is what the first class has in full where the model is sure.
 const sureScore = 0.5
 
-// decodeKind is a part of the pictures, by their number.
+// decodeKind is a part of the images, by their number.
 type decodeKind struct {
 	name  string
 	holds func(n int) bool

@@ -33,11 +33,11 @@ import (
 
 // requantizeReport is what is measured.
 type requantizeReport struct {
-	pictures []string
-	variants int // of each picture
+	images   []string
+	variants int // of each image
 	signed   string
 	invokes  int
-	floors   []string // "FILE PICTURE CLASS SCORE"
+	floors   []string // "FILE IMAGE CLASS SCORE"
 }
 
 func main() { study.Main("requantize", run) }
@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var r requantizeReport
 	f := pflag.NewFlagSet("requantize", pflag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.StringArrayVar(&r.pictures, "images", nil, "an image to make variants of; may be given again")
+	f.StringArrayVar(&r.images, "images", nil, "an image to make variants of; may be given again")
 	f.IntVar(&r.variants, "variants", 85, "of each image")
 	f.StringVar(&r.signed, "int8", "", "a model that was int8 from the start, to compare times with")
 	f.IntVar(&r.invokes, "invokes", 200, "of each model, in turn, for the times")
@@ -152,24 +152,24 @@ func (r *requantizeReport) time(ctx context.Context, all []*compared, signed *re
 	return median(len(runs) - 1), nil
 }
 
-// agree compares on variants of the pictures.
+// agree compares on variants of the images.
 func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 	input, err := models.NewInputSpec(c.before.Interpreter.Input(), nil)
 	if err != nil {
 		return err
 	}
 	var inputs [len(study.Strengths)][][]byte
-	for i, path := range r.pictures {
+	for i, path := range r.images {
 		f, err := os.Open(path)
 		if err != nil {
 			return err
 		}
-		picture, _, err := image.Decode(f)
+		image, _, err := image.Decode(f)
 		if err = errors.Join(err, f.Close()); err != nil {
 			return fmt.Errorf("decode %s: %w", path, err)
 		}
 		for k, strength := range study.Strengths {
-			inputs[k] = append(inputs[k], rewrite.Variants(picture, input.Width, input.Height, r.variants, strength.Strength, uint64(i))...)
+			inputs[k] = append(inputs[k], rewrite.Variants(image, input.Width, input.Height, r.variants, strength.Strength, uint64(i))...)
 		}
 	}
 	plain, err := requantize.NewScorer(tflite.New(), c.path, inference.Options{Threads: 1, Delegate: inference.DelegateNone})
@@ -191,8 +191,8 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Duration) error {
 	var b strings.Builder
 	facts := board.Prober{Root: "/"}.Facts()
-	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `make bench-requantize` on %s, one thread. Pictures: %s, %d variants each, always the same.\n\n",
-		facts.CPU, study.BaseNames(r.pictures), r.variants)
+	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `make bench-requantize` on %s, one thread. Images: %s, %d variants each, always the same.\n\n",
+		facts.CPU, study.BaseNames(r.images), r.variants)
 	for _, strength := range study.Strengths {
 		fmt.Fprintf(&b, "- %s: %v\n", strength.Name, strength.Strength)
 	}
@@ -226,13 +226,13 @@ func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Durat
 	return err
 }
 
-// printFloors gives pictures to the requantized models the way the service
+// printFloors gives images to the requantized models the way the service
 // does.
 func (r *requantizeReport) printFloors(b *strings.Builder, all []*compared) error {
 	if len(r.floors) == 0 {
 		return nil
 	}
-	b.WriteString("\n## Floors\n\n| requantized model | picture | class | must score over | scores | rank |\n|---|---|---:|---:|---:|---:|\n")
+	b.WriteString("\n## Floors\n\n| requantized model | image | class | must score over | scores | rank |\n|---|---|---:|---:|---:|---:|\n")
 	for _, floor := range r.floors {
 		var name, path string
 		var class int
@@ -257,8 +257,8 @@ func (r *requantizeReport) printFloors(b *strings.Builder, all []*compared) erro
 }
 
 // scoreOf returns the score that the model gives a class in an image, and its rank.
-func scoreOf(s *requantize.Scorer, picture string, class int) (score float64, rank int, err error) {
-	encoded, err := os.ReadFile(picture)
+func scoreOf(s *requantize.Scorer, image string, class int) (score float64, rank int, err error) {
+	encoded, err := os.ReadFile(image)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -33,7 +33,7 @@ func file(t *testing.T, name string, data []byte) string {
 
 func TestRequantizeReports(t *testing.T) {
 	model := file(t, "tiny.tflite", modeltest.Network(tflitefile.Uint8))
-	image := file(t, "red.png", modeltest.Picture(modeltest.Red, 64, 64))
+	image := file(t, "red.png", modeltest.Image(modeltest.Red, 64, 64))
 	report := func(args ...string) (string, error) {
 		var stdout, stderr bytes.Buffer
 		err := run(t.Context(), append([]string{model, "--images", image, "--variants", "2", "--invokes", "3"}, args...), &stdout, &stderr)
@@ -43,7 +43,7 @@ func TestRequantizeReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Pictures: red.png, 2 variants each", "| tiny | mild | 2 |", "| tiny | strong | 2 |", "tiny, int8 from the start"} {
+	for _, want := range []string{"Images: red.png, 2 variants each", "| tiny | mild | 2 |", "| tiny | strong | 2 |", "tiny, int8 from the start"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it lacks %q:\n%s", want, text)
 		}

@@ -8,27 +8,27 @@ import (
 	"edgelens/internal/base64image"
 )
 
-// DefaultMaxImageBytes is how large a picture may be, decoded, where nobody
+// DefaultMaxImageBytes is how large an image may be, decoded, where nobody
 // says otherwise.
 const DefaultMaxImageBytes = 10 << 20
 
-// The reasons for which there is no picture.
+// The reasons for which there is no image.
 const (
-	NoPicture  = "The terminal sent no picture."
-	notBase64  = "The picture is not valid base64."
-	tooLargeOf = "The picture has %d bytes; at most %d are taken."
+	NoImage    = "The terminal sent no image."
+	notBase64  = "The image is not valid base64."
+	tooLargeOf = "The image has %d bytes; at most %d are taken."
 )
 
-// TooLarge is the reason for refusing a picture of size bytes.
+// TooLarge is the reason for refusing an image of size bytes.
 func TooLarge(size, limit int64) string { return fmt.Sprintf(tooLargeOf, size, limit) }
 
-// Picture returns the encoded picture, at most limit bytes, that a string has
+// Image returns the encoded image, at most limit bytes, that a string has
 // in base64: of the standard or the URL alphabet, padded or not, with white
 // space anywhere, bare or in a data URI. Where there is none, reason says why in
 // a sentence.
-func (v Value) Picture(limit int64) (picture []byte, reason string) {
+func (v Value) Image(limit int64) (image []byte, reason string) {
 	if v.IsNull() {
-		return nil, NoPicture
+		return nil, NoImage
 	}
 	if !v.isString() {
 		return nil, notBase64
@@ -40,15 +40,15 @@ func (v Value) Picture(limit int64) (picture []byte, reason string) {
 	return Image(text, limit)
 }
 
-// Image is Value.Picture for a text without quotes.
-func Image(text []byte, limit int64) (picture []byte, reason string) {
-	picture, err := base64image.Decode(nil, text, limit)
+// Image is Value.Image for a text without quotes.
+func Image(text []byte, limit int64) (image []byte, reason string) {
+	image, err := base64image.Decode(nil, text, limit)
 	var large *base64image.TooLargeError
 	switch {
 	case err == nil:
-		return picture[:len(picture):len(picture)], ""
+		return image[:len(image):len(image)], ""
 	case errors.Is(err, base64image.ErrEmpty):
-		return nil, NoPicture
+		return nil, NoImage
 	case errors.As(err, &large):
 		return nil, TooLarge(large.Size, limit)
 	default:
@@ -56,7 +56,7 @@ func Image(text []byte, limit int64) (picture []byte, reason string) {
 	}
 }
 
-// CheckMaxImageBytes reports a setting of the largest picture that cannot be.
+// CheckMaxImageBytes reports a setting of the largest image that cannot be.
 func CheckMaxImageBytes(limit int64) error {
 	const least, most = 1 << 10, 256 << 20
 	if limit < least || limit > most {

@@ -9,32 +9,56 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"edgelens/internal/datadir"
 )
 
-// tempSuffix marks a picture that is not whole yet.
+// tempSuffix marks an image that is not whole yet.
 const tempSuffix = ".tmp"
 
-// pictures is the folder of the encoded pictures: a file for each job whose
+// images is the folder of the encoded images: a file for each job whose
 // row says so, named by its id.
-type pictures struct {
+type images struct {
 	dir string
 	// create makes the file to be written; tests put a full disk here.
 	create func(name string) (*os.File, error)
 }
 
-// openPictures returns the folder, which need not be there yet.
-func openPictures(dir string) *pictures {
+// openImages returns the folder, which need not be there yet.
+func openImages(dir string) *images {
 	create := func(name string) (*os.File, error) {
 		return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	}
-	return &pictures{dir: dir, create: create}
+	return &images{dir: dir, create: create}
 }
 
-func (p *pictures) file(id string) string { return filepath.Join(p.dir, id) }
+// moveFormerImages moves the images of a version before the first release, if there are
+// any, to where they are now.
+func moveFormerImages(dir string) error {
+	former, now := filepath.Join(dir, formerImagesName), filepath.Join(dir, imagesName)
+	entries, err := os.ReadDir(former)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(now, datadir.FolderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	for _, entry := range entries {
+		if err := os.Rename(filepath.Join(former, entry.Name()), filepath.Join(now, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return os.Remove(former)
+}
 
-// write makes a picture, whole or not at all. It is durable after sync, which
+func (p *images) file(id string) string { return filepath.Join(p.dir, id) }
+
+// write makes an image, whole or not at all. It is durable after sync, which
 // one call does for many.
-func (p *pictures) write(id string, image []byte) error {
+func (p *images) write(id string, image []byte) error {
 	temp := p.file(id) + tempSuffix
 	err := p.writeTemp(temp, image)
 	if err == nil {
@@ -46,10 +70,10 @@ func (p *pictures) write(id string, image []byte) error {
 	return err
 }
 
-// sync makes durable which pictures there are.
-func (p *pictures) sync() error { return syncDir(p.dir) }
+// sync makes durable which images there are.
+func (p *images) sync() error { return syncDir(p.dir) }
 
-func (p *pictures) writeTemp(name string, image []byte) error {
+func (p *images) writeTemp(name string, image []byte) error {
 	f, err := p.create(name)
 	if err != nil {
 		return err
@@ -61,10 +85,10 @@ func (p *pictures) writeTemp(name string, image []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-func (p *pictures) read(id string) ([]byte, error) { return os.ReadFile(p.file(id)) }
+func (p *images) read(id string) ([]byte, error) { return os.ReadFile(p.file(id)) }
 
-// remove deletes a picture; one that is gone already is fine.
-func (p *pictures) remove(id string) error {
+// remove deletes an image; one that is gone already is fine.
+func (p *images) remove(id string) error {
 	err := os.Remove(p.file(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -72,9 +96,9 @@ func (p *pictures) remove(id string) error {
 	return err
 }
 
-// removeOthers deletes every file that is not the picture of an id for which
+// removeOthers deletes every file that is not the image of an id for which
 // wanted is true, and returns how many.
-func (p *pictures) removeOthers(wanted func(id string) (bool, error)) (removed int, err error) {
+func (p *images) removeOthers(wanted func(id string) (bool, error)) (removed int, err error) {
 	dir, err := os.Open(p.dir)
 	if err != nil {
 		return 0, err

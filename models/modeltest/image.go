@@ -17,8 +17,8 @@ var (
 
 func grayOf(level uint8) color.Color { return color.Gray{Y: level} }
 
-// Picture returns a PNG of one colour, width by height pixels.
-func Picture(c color.Color, width, height int) []byte {
+// Image returns a PNG of one colour, width by height pixels.
+func Image(c color.Color, width, height int) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.Draw(img, img.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
 	var out bytes.Buffer

@@ -21,27 +21,27 @@ var (
 )
 
 const (
-	pictureWidth, pictureHeight = 320, 240
-	pictureQuality              = 80
+	imageWidth, imageHeight = 320, 240
+	imageQuality            = 80
 )
 
 // draw returns a JPEG of two colours that run into each other, with a disc in a
 // third: nothing that a model would know, and never the same.
 func draw(random *rand.Rand) []byte {
 	from, to, disc := colour(random), colour(random), colour(random)
-	x0, y0, r := random.IntN(pictureWidth), random.IntN(pictureHeight), 20+random.IntN(60)
-	picture := image.NewRGBA(image.Rect(0, 0, pictureWidth, pictureHeight))
-	for y := range pictureHeight {
-		for x := range pictureWidth {
-			c := mix(from, to, x+y, pictureWidth+pictureHeight)
+	x0, y0, r := random.IntN(imageWidth), random.IntN(imageHeight), 20+random.IntN(60)
+	image := image.NewRGBA(image.Rect(0, 0, imageWidth, imageHeight))
+	for y := range imageHeight {
+		for x := range imageWidth {
+			c := mix(from, to, x+y, imageWidth+imageHeight)
 			if (x-x0)*(x-x0)+(y-y0)*(y-y0) < r*r {
 				c = disc
 			}
-			picture.SetRGBA(x, y, c)
+			image.SetRGBA(x, y, c)
 		}
 	}
 	var out bytes.Buffer
-	_ = jpeg.Encode(&out, picture, &jpeg.Options{Quality: pictureQuality}) // a buffer takes everything
+	_ = jpeg.Encode(&out, image, &jpeg.Options{Quality: imageQuality}) // a buffer takes everything
 	return out.Bytes()
 }
 
@@ -56,39 +56,39 @@ func mix(from, to color.RGBA, i, n int) color.RGBA {
 }
 
 // withComment returns the JPEG with a comment; anything else as it is.
-func withComment(picture []byte, device string, key int64) []byte {
-	if !bytes.HasPrefix(picture, jpegStart) {
-		return picture
+func withComment(image []byte, device string, key int64) []byte {
+	if !bytes.HasPrefix(image, jpegStart) {
+		return image
 	}
 	comment := fmt.Sprintf("simulated: %s %d", device, key)
-	out := make([]byte, 0, len(picture)+len(comment)+4)
+	out := make([]byte, 0, len(image)+len(comment)+4)
 	out = append(append(out, jpegStart...), jpegComment...)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(comment)+2)) // the length counts itself
 	out = append(out, comment...)
-	return append(out, picture[len(jpegStart):]...)
+	return append(out, image[len(jpegStart):]...)
 }
 
-// maxPicture is how large a picture may be that is sent: what servers take.
-const maxPicture = 10 << 20
+// maxImage is how large an image may be that is sent: what servers take.
+const maxImage = 10 << 20
 
-// readPictures reads files, and the pictures in folders.
-func readPictures(paths []string) ([][]byte, error) {
-	var pictures [][]byte
+// readImages reads files, and the images in folders.
+func readImages(paths []string) ([][]byte, error) {
+	var images [][]byte
 	for _, path := range paths {
 		files, err := imagefile.List(path)
 		if err != nil {
 			return nil, fmt.Errorf("--images: %w", err)
 		}
 		for _, file := range files {
-			picture, err := os.ReadFile(file)
+			image, err := os.ReadFile(file)
 			if err != nil {
 				return nil, fmt.Errorf("--images: %w", err)
 			}
-			if len(picture) == 0 || len(picture) > maxPicture {
-				return nil, fmt.Errorf("--images: %s has %d bytes; a picture has 1 to %d", file, len(picture), maxPicture)
+			if len(image) == 0 || len(image) > maxImage {
+				return nil, fmt.Errorf("--images: %s has %d bytes; an image has 1 to %d", file, len(image), maxImage)
 			}
-			pictures = append(pictures, picture)
+			images = append(images, image)
 		}
 	}
-	return pictures, nil
+	return images, nil
 }

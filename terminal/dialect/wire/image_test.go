@@ -8,13 +8,13 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-func TestPicture(t *testing.T) {
+func TestImage(t *testing.T) {
 	const limit = 1000
-	bytes := "\xfb\xff\xfe\xff\xd8 a picture" // has what differs between the alphabets
+	bytes := "\xfb\xff\xfe\xff\xd8 an image" // has what differs between the alphabets
 	standard, url := base64.StdEncoding.EncodeToString([]byte(bytes)), base64.RawURLEncoding.EncodeToString([]byte(bytes))
 	big := base64.StdEncoding.EncodeToString(make([]byte, 1001))
 	most := base64.StdEncoding.EncodeToString(make([]byte, 1000))
-	none, bad := "The terminal sent no picture.", "The picture is not valid base64."
+	none, bad := "The terminal sent no image.", "The image is not valid base64."
 	quote := func(text string) string { return string(wire.Marshal(text)) }
 	tests := map[string]struct{ json, want, reason string }{
 		"standard":              {quote(standard), bytes, ""},
@@ -35,7 +35,7 @@ func TestPicture(t *testing.T) {
 		"data URI, nothing":     {quote("data:image/jpeg;base64,"), "", none},
 		"as large as may be":    {quote(most), string(make([]byte, 1000)), ""},
 		"the same with breaks":  {quote(strings.ReplaceAll(most, "AAAA", "AAAA\r\n")), string(make([]byte, 1000)), ""},
-		"a byte more":           {quote(big), "", "The picture has 1001 bytes; at most 1000 are taken."},
+		"a byte more":           {quote(big), "", "The image has 1001 bytes; at most 1000 are taken."},
 		"nothing":               {"", "", none},
 		"null":                  {"null", "", none},
 		"empty":                 {`""`, "", none},
@@ -52,9 +52,9 @@ func TestPicture(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			picture, reason := wire.Value(test.json).Picture(limit)
-			if string(picture) != test.want || reason != test.reason {
-				t.Errorf("%q, %q", picture, reason)
+			image, reason := wire.Value(test.json).Image(limit)
+			if string(image) != test.want || reason != test.reason {
+				t.Errorf("%q, %q", image, reason)
 			}
 		})
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 // makeModels writes models of colours, quantized both ways and not, for
-// pictures as large as MobileNet's, and returns their names.
+// images as large as MobileNet's, and returns their names.
 func makeModels(t *testing.T, folder string) []string {
 	t.Helper()
 	made := []struct {
@@ -38,9 +38,9 @@ func makeModels(t *testing.T, folder string) []string {
 	return names
 }
 
-// makePictures writes pictures full of noise in which one colour leads, of
+// makeImages writes images full of noise in which one colour leads, of
 // sizes that no block of a JPEG divides, and one that is cut off.
-func makePictures(t *testing.T, folder string) []string {
+func makeImages(t *testing.T, folder string) []string {
 	t.Helper()
 	var files []string
 	add := func(name string, data []byte) {
@@ -63,7 +63,7 @@ func makePictures(t *testing.T, folder string) []string {
 	return files
 }
 
-// noise returns a picture whose channels are chance, the leading one's twice
+// noise returns an image whose channels are chance, the leading one's twice
 // as bright as the others'; the same in each run.
 func noise(bounds image.Rectangle, leading color.RGBA) image.Image {
 	chance := rand.New(rand.NewPCG(1, uint64(bounds.Dx())))
@@ -81,8 +81,8 @@ func noise(bounds image.Rectangle, leading color.RGBA) image.Image {
 	return scene
 }
 
-// picturesIn returns the pictures below a folder.
-func picturesIn(t *testing.T, folder string) []string {
+// imagesIn returns the images below a folder.
+func imagesIn(t *testing.T, folder string) []string {
 	t.Helper()
 	var files []string
 	err := filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
@@ -95,7 +95,7 @@ func picturesIn(t *testing.T, folder string) []string {
 		t.Fatal(err)
 	}
 	if len(files) == 0 {
-		t.Fatalf("there are no pictures in %s", folder)
+		t.Fatalf("there are no images in %s", folder)
 	}
 	return files
 }

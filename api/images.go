@@ -10,11 +10,11 @@ import (
 	"edgelens"
 )
 
-// Pictures tells what was looked at.
-type Pictures interface {
-	// Picture returns the encoded picture of a job. Its error is an
+// Images tells what was looked at.
+type Images interface {
+	// Image returns the encoded image of a job. Its error is an
 	// edgelens.ErrNotFound where there is none, or none any more.
-	Picture(ctx context.Context, jobID string) ([]byte, error)
+	Image(ctx context.Context, jobID string) ([]byte, error)
 }
 
 // GetResultImage implements StrictServerInterface.
@@ -23,9 +23,9 @@ func (s *Server) GetResultImage(ctx context.Context, r GetResultImageRequestObje
 	if err != nil {
 		return nil, err
 	}
-	image, err := s.picture(ctx, result.JobID)
+	image, err := s.image(ctx, result.JobID)
 	if errors.Is(err, edgelens.ErrNotFound) {
-		err = fmt.Errorf("%w: the picture of result %s is not kept; the setting ledger.keep_images keeps the pictures of jobs", edgelens.ErrNotFound, r.Id)
+		err = fmt.Errorf("%w: the image of result %s is not kept; the setting ledger.keep_images keeps the images of jobs", edgelens.ErrNotFound, r.Id)
 	}
 	if err != nil {
 		return nil, err
@@ -35,23 +35,23 @@ func (s *Server) GetResultImage(ctx context.Context, r GetResultImageRequestObje
 		return GetResultImage304Response{Headers: NotModifiedResponseHeaders{ETag: etag}}, nil
 	}
 	return GetResultImage200AsteriskResponse{
-		Body: bytes.NewReader(image), ContentLength: int64(len(image)), ContentType: pictureType(image),
+		Body: bytes.NewReader(image), ContentLength: int64(len(image)), ContentType: imageType(image),
 		// It may be a face, so no cache shares it; and it is no page, whatever its bytes say.
 		Headers: GetResultImage200ResponseHeaders{ETag: etag, CacheControl: "private", XContentTypeOptions: "nosniff"},
 	}, nil
 }
 
-// picture returns an ErrNotFound where there was no job.
-func (s *Server) picture(ctx context.Context, jobID string) ([]byte, error) {
+// image returns an ErrNotFound where there was no job.
+func (s *Server) image(ctx context.Context, jobID string) ([]byte, error) {
 	if jobID == "" {
 		return nil, edgelens.ErrNotFound
 	}
-	return s.pictures.Picture(ctx, jobID)
+	return s.images.Image(ctx, jobID)
 }
 
-// pictureType tells the formats that we take by their first bytes. Anything
+// imageType tells the formats that we take by their first bytes. Anything
 // else, which no recognition could read either, is not for browsers to show.
-func pictureType(image []byte) string {
+func imageType(image []byte) string {
 	switch found := http.DetectContentType(image); found {
 	case "image/jpeg", "image/png", "image/webp", "image/bmp":
 		return found
@@ -60,9 +60,9 @@ func pictureType(image []byte) string {
 	}
 }
 
-// noPictures are the Pictures of a server that keeps none.
-type noPictures struct{}
+// noImages are the Images of a server that keeps none.
+type noImages struct{}
 
-func (noPictures) Picture(context.Context, string) ([]byte, error) {
+func (noImages) Image(context.Context, string) ([]byte, error) {
 	return nil, edgelens.ErrNotFound
 }

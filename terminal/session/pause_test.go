@@ -1,0 +1,193 @@
+package session_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"edgelens/terminal/session"
+)
+
+// setClocks are clocks that are set by hand.
+type setClocks struct {
+	mu     sync.Mutex
+	booted time.Duration
+	wall   time.Time
+}
+
+func (c *setClocks) read() (time.Duration, time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.booted, c.wall
+}
+
+func (c *setClocks) advance(booted, wall time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.booted, c.wall = c.booted+booted, c.wall.Add(wall)
+}
+
+// What is read after a pause of the process may have waited, until a marker has come back
+// that was sent after it.
+func TestPause(t *testing.T) {
+	tests := map[string]struct {
+		booted, wall time.Duration
+		paused       bool
+	}{
+		"stopped":                    {time.Minute, time.Minute, true},
+		"suspended":                  {time.Minute, 0, true},
+		"a virtual machine's clock":  {0, time.Minute, true},
+		"just too long":              {6*time.Second + 1, 0, true},
+		"a late look":                {6 * time.Second, 6 * time.Second, false},
+		"the wall clock is set back": {time.Second, -time.Hour, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			broker := startBroker(t)
+			clocks := &setClocks{wall: time.Now()}
+			var ear ear
+			var log logbook
+			s, err := session.StartPaused(session.Config{
+				Address: broker.address, ClientID: "up", Lasting: time.Hour, Marker: "marker", Subscriptions: subscribe("x"), OnMessage: ear.hear,
+			}, log.logger(), clocks.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { stop(t, s) })
+			eventually(t, "it is connected", s.Up)
+			down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
+			settled(t, &ear, down)
+			ear.forget()
+
+			clocks.advance(test.booted, test.wall)
+			say(t, down, "x", "first")
+			eventually(t, "it came", func() bool { return ear.has("first") })
+			if first := ear.first(); (first.Waited > 0) != test.paused || test.paused && first.Waited < 6*time.Second {
+				t.Errorf("the first one waited %v", first.Waited)
+			}
+			settled(t, &ear, down)
+			if n := strings.Count(log.String(), "the process was paused"); (n == 1) != test.paused || n > 1 {
+				t.Errorf("%d lines in the log", n)
+			}
+		})
+	}
+}
+
+// settled waits until what comes has not waited.
+func settled(t *testing.T, ear *ear, down *session.Session) {
+	t.Helper()
+	n := 0
+	eventually(t, "what comes has not waited", func() bool {
+		n++
+		text := fmt.Sprint("settle ", n)
+		say(t, down, "x", text)
+		eventually(t, "it came", func() bool { return ear.has(text) })
+		return ear.last().Waited == 0
+	})
+}
+
+// stoppedChild is the variable of the environment that makes a child of TestStoppedProcess,
+// with the address of its broker.
+const stoppedChild = "EDGELENS_TEST_STOPPED_CHILD"
+
+// runStoppedChild prints what comes, and whether it has waited, until its input ends.
+func runStoppedChild(address string) {
+	broker, err := session.ParseAddress(address, "")
+	if err != nil {
+		panic(err)
+	}
+	s, err := session.StartWatchful(session.Config{
+		Address: broker, ClientID: "child", Lasting: time.Hour, Marker: "marker", Subscriptions: subscribe("x"),
+		OnMessage: func(m session.Message) {
+			fmt.Printf("%s %v\n", m.Payload, m.Waited > 0)
+			m.Ack()
+		},
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		panic(err)
+	}
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	_ = s.Stop(context.Background())
+}
+
+// A message that comes while the process is stopped lies in the buffers of the connection.
+func TestStoppedProcess(t *testing.T) {
+	broker := startBroker(t)
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), stoppedChild+"=mqtt://"+broker.listen)
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = child.Process.Signal(syscall.SIGCONT)
+		_ = in.Close()
+		_ = child.Wait()
+	})
+	lines := make(chan string, 100)
+	go func() { // ends with the child
+		for scanner := bufio.NewScanner(out); scanner.Scan(); {
+			lines <- scanner.Text()
+		}
+		close(lines)
+	}()
+	down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
+	live := func(text string) {
+		t.Helper()
+		eventually(t, "what comes has not waited", func() bool {
+			if err := down.Publish(t.Context(), session.Outgoing{Topic: "x", Payload: []byte(text), QoS: 1}); err != nil {
+				return false // it has not subscribed
+			}
+			return <-lines == text+" false"
+		})
+	}
+	live("before")
+	if err := child.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is stopped", func() bool { return isStopped(t, child.Process.Pid) })
+	say(t, down, "x", "meanwhile")
+	select {
+	case <-time.After(time.Second): // the time is what it is about
+	case <-t.Context().Done():
+	}
+	if err := child.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if line := <-lines; line != "meanwhile true" {
+		t.Errorf("%q", line)
+	}
+	live("after")
+}
+
+// isStopped reports whether all threads of a process are.
+func isStopped(t *testing.T, pid int) bool {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(files) == 0 {
+		t.Skip("there is no /proc")
+	}
+	for _, file := range files {
+		stat, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(stat), ") T ") {
+			return false
+		}
+	}
+	return true
+}
