@@ -15,38 +15,38 @@ const noDialect = "No dialect has this topic."
 
 // malformed counts a message that is none, keeps why, and says so once per device and
 // minute.
-func (f *Face) malformed(one item, err error) {
-	f.metrics.count(in, one.dialect.Name(), kindMalformed)
+func (b *Bridge) malformed(one item, err error) {
+	b.metrics.count(in, one.dialect.Name(), kindMalformed)
 	if one.device != "" {
-		f.registry.count(one.device, func(c *edgelens.DeviceCounters) { c.Malformed++ })
+		b.registry.count(one.device, func(c *edgelens.DeviceCounters) { c.Malformed++ })
 	}
 	reason := "The message holds no record: " + strings.TrimPrefix(err.Error(), dialect.ErrMalformed.Error()+": ") + "."
-	f.notUnderstood.add(one, one.device, reason, one.receivedAt)
-	f.warn(one, "a message was not understood", err)
+	b.notUnderstood.add(one, one.device, reason, one.receivedAt)
+	b.warn(one, "a message was not understood", err)
 }
 
 // empty counts a message without anything in it: what clears a retained one is no
 // record.
-func (f *Face) empty(one item) {
-	f.metrics.count(in, one.dialect.Name(), kindEmpty)
+func (b *Bridge) empty(one item) {
+	b.metrics.count(in, one.dialect.Name(), kindEmpty)
 	if one.device != "" {
-		f.registry.count(one.device, func(c *edgelens.DeviceCounters) { c.Empty++ })
+		b.registry.count(one.device, func(c *edgelens.DeviceCounters) { c.Empty++ })
 	}
 }
 
 // foreignTopic keeps that there is a message on a topic that no dialect has: a terminal
 // may be set up wrongly.
-func (f *Face) foreignTopic(m session.Message) {
-	isDownlink := slices.ContainsFunc(f.matcher, func(d dialect.Dialect) bool { return d.Downlink(m.Topic) })
+func (b *Bridge) foreignTopic(m session.Message) {
+	isDownlink := slices.ContainsFunc(b.matcher, func(d dialect.Dialect) bool { return d.Downlink(m.Topic) })
 	if len(m.Payload) == 0 || isDownlink {
 		return
 	}
-	f.metrics.count(in, "", kindForeign)
-	f.foreign.add(item{Message: m}, "", noDialect, f.now())
+	b.metrics.count(in, "", kindForeign)
+	b.foreign.add(item{Message: m}, "", noDialect, b.now())
 }
 
 // account counts and keeps what was not understood of a message that is one.
-func (f *Face) account(one item, reading wire.Reading) {
+func (b *Bridge) account(one item, reading wire.Reading) {
 	device, leftOut, without := one.device, reading.LeftOut, 0
 	for _, message := range reading.Messages {
 		if device == "" {
@@ -61,7 +61,7 @@ func (f *Face) account(one item, reading wire.Reading) {
 	if len(problems) == 0 {
 		return
 	}
-	f.registry.count(device, func(c *edgelens.DeviceCounters) {
+	b.registry.count(device, func(c *edgelens.DeviceCounters) {
 		if reading.Repaired != "" {
 			c.Repaired++
 		}
@@ -69,7 +69,7 @@ func (f *Face) account(one item, reading wire.Reading) {
 		c.WithoutRecords += int64(without)
 	})
 	for _, problem := range problems {
-		f.notUnderstood.add(one, device, problem, one.receivedAt)
+		b.notUnderstood.add(one, device, problem, one.receivedAt)
 	}
-	f.warn(one, "a message was not wholly understood: "+strings.Join(problems, " "), nil)
+	b.warn(one, "a message was not wholly understood: "+strings.Join(problems, " "), nil)
 }

@@ -64,25 +64,25 @@ const availabilityRetry = time.Second
 
 // tellAvailability publishes who is there whenever it changes. While the broker
 // is away it waits for speak.
-func (f *Face) tellAvailability(ctx context.Context) {
+func (b *Bridge) tellAvailability(ctx context.Context) {
 	var again <-chan time.Time
 	for {
 		select {
-		case <-f.availabilityDue:
+		case <-b.availabilityDue:
 		case <-again:
 		case <-ctx.Done():
 			return
 		}
 		again = nil
-		if err := f.tellAllAvailability(ctx); err != nil && !errors.Is(err, session.ErrOffline) {
+		if err := b.tellAllAvailability(ctx); err != nil && !errors.Is(err, session.ErrOffline) {
 			again = time.After(availabilityRetry)
 		}
 	}
 }
 
-func (f *Face) tellAllAvailability(ctx context.Context) error {
+func (b *Bridge) tellAllAvailability(ctx context.Context) error {
 	for {
-		device, online, ok := f.availability.next()
+		device, online, ok := b.availability.next()
 		if !ok {
 			return nil
 		}
@@ -90,17 +90,17 @@ func (f *Face) tellAllAvailability(ctx context.Context) error {
 		if online {
 			payload = sayOnline
 		}
-		if err := f.retain(ctx, availabilityTopic(device), payload); err != nil {
+		if err := b.retain(ctx, availabilityTopic(device), payload); err != nil {
 			return err
 		}
-		f.availability.told(device, online)
-		f.metrics.count(out, "", kindAvailability)
+		b.availability.told(device, online)
+		b.metrics.count(out, "", kindAvailability)
 	}
 }
 
 // retain publishes what the broker is to keep for whoever comes.
-func (f *Face) retain(ctx context.Context, topic, payload string) error {
-	err := f.publish(ctx, session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: true})
+func (b *Bridge) retain(ctx context.Context, topic, payload string) error {
+	err := b.publish(ctx, session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: true})
 	if errors.Is(err, session.ErrNobodyListens) {
 		return nil
 	}

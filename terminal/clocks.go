@@ -9,13 +9,13 @@ import (
 )
 
 // zoneOf returns the zone that a device's clock is in, never nil.
-func (f *Face) zoneOf(device string) *time.Location { return f.registry.zoneOf(device) }
+func (b *Bridge) zoneOf(device string) *time.Location { return b.registry.zoneOf(device) }
 
 // judge says what the times in a message of a device prove.
-func (f *Face) judge(one item, device string, times []clock.Reading) clock.Verdict {
-	measured, apply := f.registry.clock(device, one.receivedAt)
+func (b *Bridge) judge(one item, device string, times []clock.Reading) clock.Verdict {
+	measured, apply := b.registry.clock(device, one.receivedAt)
 	return clock.Judge(clock.Evidence{
-		Readings: times, Received: one.receivedAt, Zone: f.zoneOf(device), Fresh: f.config.Fresh, Measured: measured, Apply: apply,
+		Readings: times, Received: one.receivedAt, Zone: b.zoneOf(device), Fresh: b.config.Fresh, Measured: measured, Apply: apply,
 	})
 }
 
@@ -36,32 +36,32 @@ func freshness(one item, record edgelens.Record, verdict clock.Verdict) (edgelen
 
 // notice counts a record by what its time proves, and measures the device's clock
 // by it where it came at once.
-func (f *Face) notice(one item, record edgelens.Record, verdict clock.Verdict) {
-	f.metrics.records.WithLabelValues(record.Dialect, string(record.Freshness)).Inc()
+func (b *Bridge) notice(one item, record edgelens.Record, verdict clock.Verdict) {
+	b.metrics.records.WithLabelValues(record.Dialect, string(record.Freshness)).Inc()
 	if verdict.Problem != "" {
-		f.metrics.notUnderstood.WithLabelValues(record.Dialect, partTime+string(verdict.Problem)).Inc()
+		b.metrics.notUnderstood.WithLabelValues(record.Dialect, partTime+string(verdict.Problem)).Inc()
 	}
 	if record.Doubt != "" {
-		f.metrics.notUnderstood.WithLabelValues(record.Dialect, partVerdict).Inc()
-		f.warn(one, "the verdict of a record is not understood, so nobody passed: "+record.Doubt, nil)
+		b.metrics.notUnderstood.WithLabelValues(record.Dialect, partVerdict).Inc()
+		b.warn(one, "the verdict of a record is not understood, so nobody passed: "+record.Doubt, nil)
 	}
 	if one.stored() == "" && record.Freshness != edgelens.FreshnessReplayed {
-		f.measure(record.Device, clock.FromRecord, verdict, one.receivedAt)
+		b.measure(record.Device, clock.FromRecord, verdict, one.receivedAt)
 	}
 }
 
 // measure takes down what a device's clock showed when a message came that cannot
 // have waited, and logs when it is found to be wrong, and when it is right again.
-func (f *Face) measure(device string, source clock.Source, verdict clock.Verdict, received time.Time) {
-	measured, changed := f.registry.measure(device, source, verdict, received)
+func (b *Bridge) measure(device string, source clock.Source, verdict clock.Verdict, received time.Time) {
+	measured, changed := b.registry.measure(device, source, verdict, received)
 	if !changed {
 		return
 	}
-	if problem := measured.Problem(f.config.ClockLimit, f.zoneOf(device), received); problem != "" {
-		f.log.Warn("the clock of a device is wrong", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples, "problem", problem)
+	if problem := measured.Problem(b.config.ClockLimit, b.zoneOf(device), received); problem != "" {
+		b.log.Warn("the clock of a device is wrong", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples, "problem", problem)
 		return
 	}
-	f.log.Info("the clock of a device is right again", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples)
+	b.log.Info("the clock of a device is right again", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples)
 }
 
 // countTime counts a record whose time proves nothing.
@@ -82,8 +82,8 @@ func countTime(c *edgelens.DeviceCounters, problem clock.Problem) {
 
 // WrongClocks returns the accepted devices whose clocks are off by more than
 // Config.ClockLimit, by id.
-func (f *Face) WrongClocks() (devices []string) {
-	for _, device := range f.registry.list() {
+func (b *Bridge) WrongClocks() (devices []string) {
+	for _, device := range b.registry.list() {
 		if device.State == edgelens.DeviceAccepted && device.Clock.Problem != "" {
 			devices = append(devices, device.ID)
 		}

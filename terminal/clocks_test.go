@@ -138,7 +138,7 @@ func TestClockOffsetIsShown(t *testing.T) {
 		for range 5 {
 			c.tell(beat(name, clockOf(test.ahead)))
 		}
-		eventually(t, name+" is measured", func() bool { d, err := s.face.Device(t.Context(), name); return err == nil && d.Clock.Samples == 5 })
+		eventually(t, name+" is measured", func() bool { d, err := s.bridge.Device(t.Context(), name); return err == nil && d.Clock.Samples == 5 })
 		d := s.device(name)
 		if (d.Clock.Offset-test.ahead).Abs() > 5*time.Second || (d.Clock.Problem != "") != (test.problem != "") || !strings.Contains(d.Clock.Problem, test.problem) {
 			t.Errorf("%s: %+v", name, d.Clock)
@@ -163,7 +163,7 @@ func TestClockOffsetIsShown(t *testing.T) {
 		c.tell(fungxis.Record("F1", r, nil))
 	}
 	eventually(t, "F1 is measured", func() bool {
-		d, err := s.face.Device(t.Context(), "F1")
+		d, err := s.bridge.Device(t.Context(), "F1")
 		return err == nil && strings.Contains(d.Clock.Problem, "UTC+08:00")
 	})
 	for range 7 {
@@ -200,7 +200,7 @@ func TestDeviceSettings(t *testing.T) {
 	yes, no, zone, none := true, false, "Asia/Shanghai", ""
 	change := func(change edgelens.DeviceChange) edgelens.Device {
 		t.Helper()
-		d, err := s.face.ChangeDevice(t.Context(), "S1", change)
+		d, err := s.bridge.ChangeDevice(t.Context(), "S1", change)
 		must(t, err)
 		return d
 	}
@@ -228,7 +228,7 @@ func TestDeviceSettings(t *testing.T) {
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	c.tell(heartbeat)
 	c.waitFor("fungxi_F1_downLink", 1)
-	if _, err := s.face.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Zone: &zone}); err != nil {
+	if _, err := s.bridge.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Zone: &zone}); err != nil {
 		t.Fatal(err)
 	}
 	c.tell(heartbeat)
@@ -239,13 +239,13 @@ func TestDeviceSettings(t *testing.T) {
 
 	// A change that cannot be changes nothing.
 	bad, state := "Nowhere/Land", edgelens.DeviceRefused
-	if _, err := s.face.ChangeDevice(t.Context(), "S1", edgelens.DeviceChange{State: &state, Zone: &bad, ApplyClockOffset: &yes}); !errors.Is(err, edgelens.ErrInvalid) {
+	if _, err := s.bridge.ChangeDevice(t.Context(), "S1", edgelens.DeviceChange{State: &state, Zone: &bad, ApplyClockOffset: &yes}); !errors.Is(err, edgelens.ErrInvalid) {
 		t.Errorf("a zone that is none: %v", err)
 	}
 	if d := s.device("S1"); d.State != edgelens.DeviceAccepted || d.Settings != (edgelens.DeviceSettings{}) {
 		t.Errorf("%+v", d)
 	}
-	if _, err := s.face.ChangeDevice(t.Context(), "nobody", edgelens.DeviceChange{Zone: &zone}); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := s.bridge.ChangeDevice(t.Context(), "nobody", edgelens.DeviceChange{Zone: &zone}); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("nobody: %v", err)
 	}
 }

@@ -36,59 +36,59 @@ const (
 //
 // Errors: edgelens.ErrNotFound where there is no such device, ErrInvalid for
 // what its dialect cannot say, *edgelens.Busy where too many wait, ErrDiskFull.
-func (f *Face) Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error) {
-	d, device, err := f.addressee(device)
+func (b *Bridge) Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error) {
+	d, device, err := b.addressee(device)
 	if err != nil {
 		return edgelens.Command{}, err
 	}
 	if ttl == 0 {
-		ttl = f.config.CommandTTL
+		ttl = b.config.CommandTTL
 	}
 	if ttl < MinCommandTTL || ttl > MaxCommandTTL {
 		return edgelens.Command{}, fmt.Errorf("%w: ttl must be %v to %v, not %v", edgelens.ErrInvalid, MinCommandTTL, MaxCommandTTL, ttl)
 	}
-	if _, err := d.Command(device, "", body, f.now()); err != nil {
+	if _, err := d.Command(device, "", body, b.now()); err != nil {
 		return edgelens.Command{}, fmt.Errorf("%w: %w", edgelens.ErrInvalid, err)
 	}
-	waiting, err := f.parts.Commands.QueuedCommands(ctx)
+	waiting, err := b.parts.Commands.QueuedCommands(ctx)
 	if err != nil {
 		return edgelens.Command{}, err
 	}
 	if len(waiting) >= mostCommands {
 		return edgelens.Command{}, &edgelens.Busy{RetryAfter: listenRetry, Reason: fmt.Sprintf("%d commands wait to be sent, which is all that may", len(waiting))}
 	}
-	command, err := f.parts.Commands.AddCommand(ctx, device, body, f.now().Add(ttl))
+	command, err := b.parts.Commands.AddCommand(ctx, device, body, b.now().Add(ttl))
 	if err != nil {
 		return edgelens.Command{}, err
 	}
-	wake(f.commandsDue)
+	wake(b.commandsDue)
 	return command, nil
 }
 
 // addressee returns whom a command is for, and what it speaks.
-func (f *Face) addressee(device string) (dialect.Dialect, string, error) {
+func (b *Bridge) addressee(device string) (dialect.Dialect, string, error) {
 	if device == "" {
-		device = f.config.Default
+		device = b.config.Default
 	}
 	if device == "" {
-		return f.onlyDevice()
+		return b.onlyDevice()
 	}
-	known, err := f.registry.get(device)
+	known, err := b.registry.get(device)
 	if err == nil {
-		return f.matcher.named(known.Dialect), device, nil
+		return b.matcher.named(known.Dialect), device, nil
 	}
-	if device == f.config.Default && len(f.matcher) > 0 {
-		return f.matcher[0], device, nil // configured, and not heard from yet
+	if device == b.config.Default && len(b.matcher) > 0 {
+		return b.matcher[0], device, nil // configured, and not heard from yet
 	}
 	return nil, "", err
 }
 
 // onlyDevice returns the one device that takes commands.
-func (f *Face) onlyDevice() (dialect.Dialect, string, error) {
+func (b *Bridge) onlyDevice() (dialect.Dialect, string, error) {
 	var of dialect.Dialect
 	found := ""
-	for _, device := range f.registry.list() {
-		d := f.matcher.named(device.Dialect)
+	for _, device := range b.registry.list() {
+		d := b.matcher.named(device.Dialect)
 		if d == nil || device.State == edgelens.DeviceRefused || d.Policy().Heartbeat == 0 {
 			continue
 		}
@@ -104,31 +104,31 @@ func (f *Face) onlyDevice() (dialect.Dialect, string, error) {
 }
 
 // Command returns a command; edgelens.ErrNotFound where there is none.
-func (f *Face) Command(ctx context.Context, id string) (edgelens.Command, error) {
-	return f.parts.Commands.Command(ctx, id)
+func (b *Bridge) Command(ctx context.Context, id string) (edgelens.Command, error) {
+	return b.parts.Commands.Command(ctx, id)
 }
 
 // sendCommands sends what is queued, until ctx ends.
-func (f *Face) sendCommands(ctx context.Context) {
+func (b *Bridge) sendCommands(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
-		case <-f.commandsDue:
+		case <-b.commandsDue:
 		case <-timer.C:
 		case <-ctx.Done():
 			return
 		}
-		timer.Reset(f.sendQueued(ctx))
+		timer.Reset(b.sendQueued(ctx))
 	}
 }
 
 // sendQueued tries every command that waits, and returns when to look again.
-func (f *Face) sendQueued(ctx context.Context) time.Duration {
-	commands, err := f.parts.Commands.QueuedCommands(ctx)
+func (b *Bridge) sendQueued(ctx context.Context) time.Duration {
+	commands, err := b.parts.Commands.QueuedCommands(ctx)
 	if err != nil {
-		if suppressed, ok := f.limiter.pass("commands", f.now()); ok && ctx.Err() == nil {
-			f.log.Warn("read the commands that wait; it is tried again", "suppressed", suppressed, "error", err)
+		if suppressed, ok := b.limiter.pass("commands", b.now()); ok && ctx.Err() == nil {
+			b.log.Warn("read the commands that wait; it is tried again", "suppressed", suppressed, "error", err)
 		}
 		return listenRetry
 	}
@@ -136,7 +136,7 @@ func (f *Face) sendQueued(ctx context.Context) time.Duration {
 		if ctx.Err() != nil {
 			break
 		}
-		f.sendOrExpire(ctx, command)
+		b.sendOrExpire(ctx, command)
 	}
 	if len(commands) == 0 {
 		return time.Hour // Send wakes
@@ -144,63 +144,63 @@ func (f *Face) sendQueued(ctx context.Context) time.Duration {
 	return listenRetry
 }
 
-func (f *Face) sendOrExpire(ctx context.Context, command edgelens.Command) {
-	left := command.Deadline.Sub(f.now())
+func (b *Bridge) sendOrExpire(ctx context.Context, command edgelens.Command) {
+	left := command.Deadline.Sub(b.now())
 	switch {
 	case left < leastLife:
-		f.move(ctx, command.ID, edgelens.CommandExpired, orElse(command.Detail, "It could not be sent before its deadline."))
-	case !f.speaking():
-	case f.registry.silent(command.Device):
-		f.wait(ctx, command, "The device is offline.")
+		b.move(ctx, command.ID, edgelens.CommandExpired, orElse(command.Detail, "It could not be sent before its deadline."))
+	case !b.speaking():
+	case b.registry.silent(command.Device):
+		b.wait(ctx, command, "The device is offline.")
 	default:
-		f.send(ctx, command, left)
+		b.send(ctx, command, left)
 	}
 }
 
 // wait notes why a command waits.
-func (f *Face) wait(ctx context.Context, command edgelens.Command, why string) {
+func (b *Bridge) wait(ctx context.Context, command edgelens.Command, why string) {
 	if command.Detail != why {
-		f.move(ctx, command.ID, edgelens.CommandQueued, why)
+		b.move(ctx, command.ID, edgelens.CommandQueued, why)
 	}
 }
 
 // send sends a command at most once: a door must not open twice because we are
 // not sure. So it is noted as sent before; that is taken back where it surely
 // was not.
-func (f *Face) send(ctx context.Context, command edgelens.Command, left time.Duration) {
-	message, err := f.translate(command)
+func (b *Bridge) send(ctx context.Context, command edgelens.Command, left time.Duration) {
+	message, err := b.translate(command)
 	if err != nil {
-		f.move(ctx, command.ID, edgelens.CommandFailed, err.Error())
+		b.move(ctx, command.ID, edgelens.CommandFailed, err.Error())
 		return
 	}
-	if f.hearsItself(message.Topic) && !f.registry.heardSince(command.Device, f.hearingSince.Load()) {
-		f.wait(ctx, command, "The device was not heard from since there is a connection to the MQTT broker.")
+	if b.hearsItself(message.Topic) && !b.registry.heardSince(command.Device, b.hearingSince.Load()) {
+		b.wait(ctx, command, "The device was not heard from since there is a connection to the MQTT broker.")
 		return
 	}
-	if !f.move(ctx, command.ID, edgelens.CommandSent, "") {
+	if !b.move(ctx, command.ID, edgelens.CommandSent, "") {
 		return
 	}
-	err = f.publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: 1, Expiry: left - brokerSlack})
+	err = b.publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: 1, Expiry: left - brokerSlack})
 	switch {
 	case err == nil:
-		f.metrics.count(out, f.dialectOf(command.Device), kindCommand)
-		f.log.Info("command sent", "command", command.ID, "device", command.Device)
+		b.metrics.count(out, b.dialectOf(command.Device), kindCommand)
+		b.log.Info("command sent", "command", command.ID, "device", command.Device)
 	case errors.Is(err, session.ErrOffline):
-		f.move(ctx, command.ID, edgelens.CommandQueued, "The MQTT broker is away.")
+		b.move(ctx, command.ID, edgelens.CommandQueued, "The MQTT broker is away.")
 	case errors.Is(err, edgelens.ErrTooLarge), errors.Is(err, session.ErrRefused):
-		f.move(ctx, command.ID, edgelens.CommandFailed, "The MQTT broker does not take it: "+err.Error()+".")
+		b.move(ctx, command.ID, edgelens.CommandFailed, "The MQTT broker does not take it: "+err.Error()+".")
 	case errors.Is(err, session.ErrNobodyListens):
-		f.move(ctx, command.ID, edgelens.CommandQueued, "The device does not listen; it may be switched off.")
+		b.move(ctx, command.ID, edgelens.CommandQueued, "The device does not listen; it may be switched off.")
 	default:
-		f.move(ctx, command.ID, edgelens.CommandFailed, "It is not known whether the broker has it, so it is not sent again: "+err.Error()+".")
+		b.move(ctx, command.ID, edgelens.CommandFailed, "It is not known whether the broker has it, so it is not sent again: "+err.Error()+".")
 	}
 }
 
 // hearsItself reports whether we hear what is published on the topic ourselves:
 // the broker then takes us for somebody who listens, and cannot tell that the
 // device does not.
-func (f *Face) hearsItself(topic string) bool {
-	for _, d := range f.parts.Dialects {
+func (b *Bridge) hearsItself(topic string) bool {
+	for _, d := range b.parts.Dialects {
 		for _, subscription := range d.Subscriptions() {
 			if covers(subscription.Filter, topic) {
 				return true
@@ -210,17 +210,17 @@ func (f *Face) hearsItself(topic string) bool {
 	return false
 }
 
-func (f *Face) translate(command edgelens.Command) (dialect.Outgoing, error) {
-	d, device, err := f.addressee(command.Device)
+func (b *Bridge) translate(command edgelens.Command) (dialect.Outgoing, error) {
+	d, device, err := b.addressee(command.Device)
 	if err != nil {
 		return dialect.Outgoing{}, err
 	}
-	return d.Command(device, command.ID, command.Body, f.now())
+	return d.Command(device, command.ID, command.Body, b.now())
 }
 
 // dialectOf names a device's dialect, for metrics.
-func (f *Face) dialectOf(device string) string {
-	d, _, err := f.addressee(device)
+func (b *Bridge) dialectOf(device string) string {
+	d, _, err := b.addressee(device)
 	if err != nil {
 		return ""
 	}
@@ -228,15 +228,15 @@ func (f *Face) dialectOf(device string) string {
 }
 
 // reply takes down what a device says of a command of its own.
-func (f *Face) reply(ctx context.Context, one item, message dialect.Message) {
-	f.metrics.count(in, one.dialect.Name(), message.Kind.String())
+func (b *Bridge) reply(ctx context.Context, one item, message dialect.Message) {
+	b.metrics.count(in, one.dialect.Name(), message.Kind.String())
 	if one.Retained {
 		return
 	}
-	if !f.hear(one, message, isHere, func(*edgelens.DeviceCounters) {}) || message.Outcome.Command == "" {
+	if !b.hear(one, message, isHere, func(*edgelens.DeviceCounters) {}) || message.Outcome.Command == "" {
 		return
 	}
-	command, err := f.parts.Commands.Command(ctx, message.Outcome.Command)
+	command, err := b.parts.Commands.Command(ctx, message.Outcome.Command)
 	if err != nil || command.Device != message.Device {
 		return // another node's, or none of ours
 	}
@@ -244,16 +244,16 @@ func (f *Face) reply(ctx context.Context, one item, message dialect.Message) {
 	if message.Outcome.OK {
 		status = edgelens.CommandAcknowledged
 	}
-	f.move(ctx, command.ID, status, message.Outcome.Detail)
-	f.log.Info("command answered", "command", command.ID, "device", command.Device, "status", status)
+	b.move(ctx, command.ID, status, message.Outcome.Detail)
+	b.log.Info("command answered", "command", command.ID, "device", command.Device, "status", status)
 }
 
 // move moves a command to another state and reports whether it could. It is
 // worth trying where ctx has ended, too: what was sent must be known as sent.
-func (f *Face) move(ctx context.Context, id string, status edgelens.CommandStatus, detail string) bool {
-	_, err := f.parts.Commands.MoveCommand(context.WithoutCancel(ctx), id, status, detail)
+func (b *Bridge) move(ctx context.Context, id string, status edgelens.CommandStatus, detail string) bool {
+	_, err := b.parts.Commands.MoveCommand(context.WithoutCancel(ctx), id, status, detail)
 	if err != nil && !errors.Is(err, edgelens.ErrConflict) && !errors.Is(err, edgelens.ErrStopping) {
-		f.log.Warn("write down what became of a command", "command", id, "status", status, "error", err)
+		b.log.Warn("write down what became of a command", "command", id, "status", status, "error", err)
 	}
 	return err == nil
 }

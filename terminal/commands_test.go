@@ -16,7 +16,7 @@ import (
 // send queues a command and returns it.
 func (s *site) send(device, body string, ttl time.Duration) edgelens.Command {
 	s.t.Helper()
-	command, err := s.face.Send(s.t.Context(), device, json.RawMessage(body), ttl)
+	command, err := s.bridge.Send(s.t.Context(), device, json.RawMessage(body), ttl)
 	must(s.t, err)
 	return command
 }
@@ -27,7 +27,7 @@ func (s *site) waitForStatus(id string, want edgelens.CommandStatus) edgelens.Co
 	var command edgelens.Command
 	eventually(s.t, "the command is "+string(want), func() bool {
 		var err error
-		command, err = s.face.Command(s.t.Context(), id)
+		command, err = s.bridge.Command(s.t.Context(), id)
 		must(s.t, err)
 		return command.Status == want
 	})
@@ -51,8 +51,8 @@ func TestCommands(t *testing.T) {
 
 	heartbeat, _ = sluices.Heartbeat("S1", time.Now())
 	c.tell(heartbeat)
-	eventually(t, "S1 is known", func() bool { _, err := s.face.Device(t.Context(), "S1"); return err == nil })
-	if _, err := s.face.Send(t.Context(), "", json.RawMessage(`{"cmd":"x"}`), 0); !errors.Is(err, edgelens.ErrNotFound) || !strings.Contains(err.Error(), "terminal.default") {
+	eventually(t, "S1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "S1"); return err == nil })
+	if _, err := s.bridge.Send(t.Context(), "", json.RawMessage(`{"cmd":"x"}`), 0); !errors.Is(err, edgelens.ErrNotFound) || !strings.Contains(err.Error(), "terminal.default") {
 		t.Errorf("no default among two: %v", err)
 	}
 	command = s.send("S1", `{"cmd":"open"}`, 0)
@@ -63,7 +63,7 @@ func TestCommands(t *testing.T) {
 	forged := reply
 	forged.Topic = "mqtt/face/S2/Ack"
 	c.tell(forged)
-	eventually(t, "the forger is known", func() bool { _, err := s.face.Device(t.Context(), "S2"); return err == nil })
+	eventually(t, "the forger is known", func() bool { _, err := s.bridge.Device(t.Context(), "S2"); return err == nil })
 	c.tell(reply)
 	done := s.waitForStatus(command.ID, edgelens.CommandAcknowledged)
 	if done.FinishedAt.IsZero() || done.SentAt.IsZero() {
@@ -90,11 +90,11 @@ func TestCommands(t *testing.T) {
 		"for too long":      {"F1", `{"cmd":"x"}`, 25 * time.Hour, edgelens.ErrInvalid},
 		"for negative time": {"F1", `{"cmd":"x"}`, -time.Second, edgelens.ErrInvalid},
 	} {
-		if _, err := s.face.Send(t.Context(), test.device, json.RawMessage(test.body), test.ttl); !errors.Is(err, test.want) {
+		if _, err := s.bridge.Send(t.Context(), test.device, json.RawMessage(test.body), test.ttl); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := s.face.Command(t.Context(), "nonesuch"); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := s.bridge.Command(t.Context(), "nonesuch"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("an unknown command: %v", err)
 	}
 	if retained := b.client("late", "#").on("fungxi_F1_downLink"); len(retained) > 0 {
@@ -112,20 +112,20 @@ func TestCommandsExpire(t *testing.T) {
 	c := b.client("c")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	c.tell(heartbeat)
-	eventually(t, "F1 is known", func() bool { _, err := s.face.Device(t.Context(), "F1"); return err == nil })
+	eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
 
 	// One that does not listen, and one that is silent, though it listens.
 	heartbeat, _ = sluices.Heartbeat("S1", time.Now())
 	c.tell(heartbeat)
 	device := b.client("device", "fungxi_F1_downLink")
 	eventually(t, "both are known, and F1 is offline", func() bool {
-		_, err := s.face.Device(t.Context(), "S1")
+		_, err := s.bridge.Device(t.Context(), "S1")
 		return err == nil && !s.device("F1").Online
 	})
 	deaf, silent := s.send("S1", `{"cmd":"open"}`, 4*time.Second), s.send("F1", `{"cmd":"silent"}`, 4*time.Second)
 	for id, why := range map[string]string{deaf.ID: "does not listen", silent.ID: "offline"} {
 		eventually(t, "it is said why it waits: "+why, func() bool {
-			command, err := s.face.Command(t.Context(), id)
+			command, err := s.bridge.Command(t.Context(), id)
 			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, why)
 		})
 	}
@@ -135,7 +135,7 @@ func TestCommandsExpire(t *testing.T) {
 	c.tell(heartbeat)
 
 	b.stop()
-	eventually(t, "the broker is away", func() bool { return !s.face.Connected() })
+	eventually(t, "the broker is away", func() bool { return !s.bridge.Connected() })
 	away := s.send("F1", `{"cmd":"away"}`, 3*time.Second)
 	later := s.send("F1", `{"cmd":"later"}`, time.Minute)
 	s.waitForStatus(away.ID, edgelens.CommandExpired)
@@ -161,12 +161,12 @@ func TestCommandsWaitForADeviceThatIsNotBackYet(t *testing.T) {
 	device := b.client("device", "fungxi_F1_downLink")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	device.tell(heartbeat)
-	eventually(t, "F1 is known", func() bool { _, err := s.face.Device(t.Context(), "F1"); return err == nil })
+	eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
 	for what, away := range map[string]func(){
 		"the broker": func() {
 			must(t, device.Stop(t.Context()))
 			b.stop()
-			eventually(t, "the broker is away", func() bool { return !s.face.Connected() })
+			eventually(t, "the broker is away", func() bool { return !s.bridge.Connected() })
 			b.start()
 		},
 		"edgelens": func() {
@@ -179,7 +179,7 @@ func TestCommandsWaitForADeviceThatIsNotBackYet(t *testing.T) {
 		s.connected()
 		command := s.send("F1", `{"cmd":"open"}`, time.Minute)
 		eventually(t, "after a start of "+what+" it waits", func() bool {
-			command, err := s.face.Command(t.Context(), command.ID)
+			command, err := s.bridge.Command(t.Context(), command.ID)
 			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, "not heard from since")
 		})
 		device = b.client("device", "fungxi_F1_downLink")
@@ -206,7 +206,7 @@ func TestTheBrokerForgetsWhatExpired(t *testing.T) {
 	device := come(func(m session.Message) { m.Ack() })
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	must(t, device.Publish(t.Context(), session.Outgoing{Topic: heartbeat.Topic, Payload: heartbeat.Payload, QoS: 1}))
-	eventually(t, "F1 is known", func() bool { _, err := s.face.Device(t.Context(), "F1"); return err == nil })
+	eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
 	must(t, device.Stop(t.Context()))
 	short, long := s.send("F1", `{"cmd":"short"}`, 2*time.Second+500*time.Millisecond), s.send("F1", `{"cmd":"long"}`, time.Minute)
 	s.waitForStatus(long.ID, edgelens.CommandSent)

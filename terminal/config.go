@@ -20,7 +20,7 @@ const (
 	UnknownRefuse     = "refuse"
 )
 
-// Config is how the MQTT face works.
+// Config is how the MQTT bridge works.
 type Config struct {
 	// URL is the broker's, as session.ParseAddress takes it; CAFile is that
 	// function's, too.

@@ -14,48 +14,48 @@ import (
 )
 
 // Devices returns every device that is known, by ID.
-func (f *Face) Devices(context.Context) ([]edgelens.Device, error) { return f.registry.list(), nil }
+func (b *Bridge) Devices(context.Context) ([]edgelens.Device, error) { return b.registry.list(), nil }
 
 // Device returns a device; edgelens.ErrNotFound where there is none.
-func (f *Face) Device(_ context.Context, id string) (edgelens.Device, error) {
-	device, err := f.registry.get(id)
-	device.NotUnderstood = f.notUnderstood.of(id)
+func (b *Bridge) Device(_ context.Context, id string) (edgelens.Device, error) {
+	device, err := b.registry.get(id)
+	device.NotUnderstood = b.notUnderstood.of(id)
 	return device, err
 }
 
 // NotUnderstood returns what was not understood of messages since this process started,
 // the latest first.
-func (f *Face) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) {
-	return slices.Concat(f.notUnderstood.list(), f.foreign.list()), nil
+func (b *Bridge) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) {
+	return slices.Concat(b.notUnderstood.list(), b.foreign.list()), nil
 }
 
 // ChangeDevice says what may come of what a device reports, and sets what is set for
 // it, from now on: all of the change or, with an error, nothing. What was held of a
 // quarantined device is told where it is accepted. Errors: edgelens.ErrNotFound,
 // ErrInvalid, ErrDiskFull.
-func (f *Face) ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error) {
+func (b *Bridge) ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error) {
 	zone, err := checkChange(&change)
 	if err != nil {
 		return edgelens.Device{}, err
 	}
-	before, device, err := f.registry.change(id, change, zone, f.now())
+	before, device, err := b.registry.change(id, change, zone, b.now())
 	if err != nil {
 		return edgelens.Device{}, err
 	}
-	if err := f.parts.Devices.SaveDevices(ctx, device); err != nil {
+	if err := b.parts.Devices.SaveDevices(ctx, device); err != nil {
 		return edgelens.Device{}, err // it holds, and is saved later
 	}
 	// Also where nothing changed: an earlier call may have failed half way.
 	if change.State != nil && device.State == edgelens.DeviceAccepted {
-		if err := f.parts.Devices.ReleaseDevice(ctx, id); err != nil {
+		if err := b.parts.Devices.ReleaseDevice(ctx, id); err != nil {
 			return edgelens.Device{}, err
 		}
 	}
 	if before.State != device.State {
-		f.log.Info("device "+string(device.State), "device", id, "dialect", device.Dialect)
+		b.log.Info("device "+string(device.State), "device", id, "dialect", device.Dialect)
 	}
 	if before.Settings != device.Settings {
-		f.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset)
+		b.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset)
 	}
 	return device, nil
 }

@@ -54,13 +54,13 @@ func (l *losses) forget(device string) {
 
 // events publishes what became of records. It implements notify.Sink.
 type events struct {
-	face   *Face
+	bridge *Bridge
 	losses *losses
 }
 
 // Events returns the sink that publishes on the broker. It works between Start
 // and Stop.
-func (f *Face) Events() notify.Sink { return events{f, &losses{count: map[string]loss{}}} }
+func (b *Bridge) Events() notify.Sink { return events{b, &losses{count: map[string]loss{}}} }
 
 // Name implements notify.Sink.
 func (events) Name() string { return EventsSink }
@@ -68,7 +68,7 @@ func (events) Name() string { return EventsSink }
 // Deliver implements notify.Sink: the event is confirmed by the broker, and
 // never retained. That nobody listens is no fault.
 func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
-	f := e.face
+	f := e.bridge
 	message := session.Outgoing{Topic: topicEvents + d.Record.Device, QoS: 1}
 	composed := f.parts.Composer.Compose(d, f.now())
 	if d.Reduced {
@@ -97,8 +97,8 @@ func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 }
 
 // maxPayload is session.Session.MaxPayload on the connection that speaks.
-func (f *Face) maxPayload(m session.Outgoing) int {
-	down := f.down.Load()
+func (b *Bridge) maxPayload(m session.Outgoing) int {
+	down := b.down.Load()
 	if down == nil {
 		return 0
 	}
@@ -107,9 +107,9 @@ func (f *Face) maxPayload(m session.Outgoing) int {
 
 // TakenOver returns an error where another client has our client id; nil where
 // none is known to.
-func (f *Face) TakenOver() error {
+func (b *Bridge) TakenOver() error {
 	var all []error
-	for _, s := range []*session.Session{f.up.Load(), f.down.Load()} {
+	for _, s := range []*session.Session{b.up.Load(), b.down.Load()} {
 		if s != nil {
 			all = append(all, s.TakenOver())
 		}
@@ -121,8 +121,8 @@ func (f *Face) TakenOver() error {
 // away: later it means nothing.
 const answerExpiry = 30 * time.Second
 
-func (f *Face) publishAnswer(ctx context.Context, one answer) error {
-	err := f.publish(ctx, session.Outgoing{
+func (b *Bridge) publishAnswer(ctx context.Context, one answer) error {
+	err := b.publish(ctx, session.Outgoing{
 		Topic: one.message.Topic, Payload: one.message.Payload, QoS: one.message.QoS, Expiry: answerExpiry,
 	})
 	if errors.Is(err, session.ErrNobodyListens) {

@@ -21,7 +21,7 @@ const (
 // former empties the session that an earlier version had at the broker: what the broker
 // has acknowledged and kept in it must not be lost.
 type former struct {
-	face *Face
+	bridge *Bridge
 	// mark is what we send to ourselves: what is in front of it was kept.
 	mark    string
 	reached chan struct{}
@@ -32,20 +32,20 @@ type former struct {
 
 // emptyFormer takes what is in the former session like anything else that is heard, and
 // ends the session. What comes meanwhile comes to both sessions, and is a duplicate here.
-func (f *Face) emptyFormer(ctx context.Context, address session.Address, lasting time.Duration) {
+func (b *Bridge) emptyFormer(ctx context.Context, address session.Address, lasting time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, formerTimeout)
 	defer cancel()
-	err := (&former{face: f, mark: rand.Text(), reached: make(chan struct{})}).empty(ctx, address, lasting)
+	err := (&former{bridge: b, mark: rand.Text(), reached: make(chan struct{})}).empty(ctx, address, lasting)
 	if err == nil {
-		err = f.parts.FormerSessionEmptied()
+		err = b.parts.FormerSessionEmptied()
 	}
 	if err != nil {
-		f.log.Warn("empty the MQTT session of an earlier version; the next start tries again", "error", err)
+		b.log.Warn("empty the MQTT session of an earlier version; the next start tries again", "error", err)
 	}
 }
 
 func (o *former) empty(ctx context.Context, address session.Address, lasting time.Duration) error {
-	f := o.face
+	f := o.bridge
 	topic := markerTopic(f.parts.Node) + "/former"
 	config := session.Config{
 		Address: address, ClientID: f.clientName(hearer), Lasting: lasting, ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes),
@@ -99,7 +99,7 @@ func (o *former) heard(topic string, m session.Message) {
 		ack()
 		o.pending.Add(-1)
 	})
-	o.face.heard(m)
+	o.bridge.heard(m)
 }
 
 // wait waits until all that was kept is done with.

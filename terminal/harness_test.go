@@ -92,7 +92,7 @@ type site struct {
 	emptied func() error
 
 	ledger     *ledger.Ledger
-	face       *terminal.Face
+	bridge     *terminal.Bridge
 	dispatcher *notify.Dispatcher
 	log        *logBuffer
 	worker     *worker
@@ -177,7 +177,7 @@ func (s *site) start() {
 	s.worker = &worker{Ledger: s.ledger}
 	metrics := prometheus.NewRegistry()
 	s.metrics = metrics
-	s.face, err = terminal.New(context.Background(), s.config, terminal.Parts{
+	s.bridge, err = terminal.New(context.Background(), s.config, terminal.Parts{
 		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger, Commands: s.ledger,
 		Routes: func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
 		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, ClientSecret: s.secret, FormerSessionEmptied: s.emptied, Log: log, Registerer: metrics,
@@ -187,26 +187,26 @@ func (s *site) start() {
 	deliveries.MinBackoff, deliveries.MaxBackoff = 10*time.Millisecond, 100*time.Millisecond
 	s.dispatcher, err = notify.New(s.ledger, deliveries, log, metrics)
 	must(s.t, err)
-	must(s.t, s.face.Start())
-	s.dispatcher.Start(s.face.Events())
+	must(s.t, s.bridge.Start())
+	s.dispatcher.Start(s.bridge.Events())
 }
 
 func (s *site) connected() *site {
 	s.t.Helper()
-	eventually(s.t, "the face is connected", s.face.Connected)
+	eventually(s.t, "the bridge is connected", s.bridge.Connected)
 	return s
 }
 
 func (s *site) stop() {
-	if s.face == nil {
+	if s.bridge == nil {
 		return
 	}
 	s.dispatcher.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	_ = s.face.Stop(ctx)
+	_ = s.bridge.Stop(ctx)
 	_ = s.ledger.Close()
-	s.face = nil
+	s.bridge = nil
 }
 
 // client is whoever else is at the broker.
@@ -334,13 +334,13 @@ func (s *site) scrape(prefix string) string {
 
 // setState changes the state of a device.
 func (s *site) setState(id string, state edgelens.DeviceState) (edgelens.Device, error) {
-	return s.face.ChangeDevice(s.t.Context(), id, edgelens.DeviceChange{State: &state})
+	return s.bridge.ChangeDevice(s.t.Context(), id, edgelens.DeviceChange{State: &state})
 }
 
-// device returns what the face knows of a device.
+// device returns what the bridge knows of a device.
 func (s *site) device(id string) edgelens.Device {
 	s.t.Helper()
-	d, err := s.face.Device(s.t.Context(), id)
+	d, err := s.bridge.Device(s.t.Context(), id)
 	must(s.t, err)
 	return d
 }

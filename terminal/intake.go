@@ -74,31 +74,31 @@ func (i item) stored() string {
 // what waits has reached its bound and none of it may be dropped: then the broker
 // has to wait. It was told how many messages we take at a time; mosquitto 2.0.11
 // does not keep to it under load (measured: 800 instead of 16).
-func (f *Face) heard(m session.Message) {
-	d, device := f.matcher.match(m.Topic)
+func (b *Bridge) heard(m session.Message) {
+	d, device := b.matcher.match(m.Topic)
 	if d == nil {
-		f.heardElsewhere(m)
+		b.heardElsewhere(m)
 		m.Ack()
 		return
 	}
-	one := item{Message: m, dialect: d, device: device, receivedAt: f.now()}
+	one := item{Message: m, dialect: d, device: device, receivedAt: b.now()}
 	if len(m.Payload) == 0 {
-		f.empty(one)
+		b.empty(one)
 		m.Ack()
 		return
 	}
 	if len(m.Payload) <= small {
-		reading, err := f.decode(one)
+		reading, err := b.decode(one)
 		if err != nil {
-			f.malformed(one, err)
+			b.malformed(one, err)
 			m.Ack()
 			return
 		}
 		if !slices.ContainsFunc(reading.Messages, mustWait) {
 			for _, message := range reading.Messages {
-				f.presence(one, message)
+				b.presence(one, message)
 			}
-			f.account(one, reading)
+			b.account(one, reading)
 			m.Ack()
 			return
 		}
@@ -106,13 +106,13 @@ func (f *Face) heard(m session.Message) {
 	}
 	line := d.Name() + " " + device
 	if m.QoS > 0 {
-		f.lines.pushPatiently(f.stopping, line, one)
+		b.lines.pushPatiently(b.stopping, line, one)
 		return
 	}
-	if !f.lines.push(line, one) {
-		f.metrics.drop(dropLineFull)
-		f.registry.count(device, func(c *edgelens.DeviceCounters) { c.Lost++ })
-		f.warn(one, "a message was dropped: the device sends faster than can be taken; it should use QoS 1, or send again", nil)
+	if !b.lines.push(line, one) {
+		b.metrics.drop(dropLineFull)
+		b.registry.count(device, func(c *edgelens.DeviceCounters) { c.Lost++ })
+		b.warn(one, "a message was dropped: the device sends faster than can be taken; it should use QoS 1, or send again", nil)
 	}
 }
 
@@ -122,68 +122,68 @@ func mustWait(message dialect.Message) bool {
 }
 
 // decode reads a message.
-func (f *Face) decode(one item) (wire.Reading, error) {
+func (b *Bridge) decode(one item) (wire.Reading, error) {
 	return wire.Decode(one.dialect, one.Topic, one.Payload, dialect.Hints{
-		ReceivedAt: one.receivedAt.In(f.zoneOf(one.device)), Charset: f.registry.charsetOf(one.device),
+		ReceivedAt: one.receivedAt.In(b.zoneOf(one.device)), Charset: b.registry.charsetOf(one.device),
 	})
 }
 
 // heardElsewhere takes down what another node of the group says of a device.
-func (f *Face) heardElsewhere(m session.Message) {
+func (b *Bridge) heardElsewhere(m session.Message) {
 	device, ok := strings.CutPrefix(m.Topic, topicDevices)
 	if !ok && !strings.HasPrefix(m.Topic, topicOurs) {
-		f.foreignTopic(m)
+		b.foreignTopic(m)
 	}
-	if !ok || f.config.Group == "" || m.Retained {
+	if !ok || b.config.Group == "" || m.Retained {
 		return
 	}
-	if device, ok = strings.CutSuffix(device, seen); ok && dialect.ValidDevice(device) && f.matcher.named(string(m.Payload)) != nil {
-		f.registry.seenElsewhere(string(m.Payload), device, f.now())
+	if device, ok = strings.CutSuffix(device, seen); ok && dialect.ValidDevice(device) && b.matcher.named(string(m.Payload)) != nil {
+		b.registry.seenElsewhere(string(m.Payload), device, b.now())
 	}
 }
 
 // droppedAtBroker takes down how many messages the broker has dropped in all.
-func (f *Face) droppedAtBroker(m session.Message) {
+func (b *Bridge) droppedAtBroker(m session.Message) {
 	total, err := strconv.ParseUint(string(m.Payload), 10, 64)
 	if err != nil {
 		return
 	}
-	before := f.brokerDrops.Swap(total)
+	before := b.brokerDrops.Swap(total)
 	if total < before {
 		before = 0 // it has started anew
 	}
 	if total == before {
 		return
 	}
-	f.metrics.dropMany(dropAtBroker, total-before)
-	if suppressed, ok := f.limiter.pass("dropped at the broker", f.now()); ok {
-		f.log.Error("the MQTT broker has dropped messages: more came than it keeps for one client. Records are lost where a terminal did not wait for our acknowledgement",
+	b.metrics.dropMany(dropAtBroker, total-before)
+	if suppressed, ok := b.limiter.pass("dropped at the broker", b.now()); ok {
+		b.log.Error("the MQTT broker has dropped messages: more came than it keeps for one client. Records are lost where a terminal did not wait for our acknowledgement",
 			"messages", total-before, "suppressed", suppressed)
 	}
 }
 
 // take takes messages from the lines until there are none left and taking has
 // ended. Writing bounds what is tried.
-func (f *Face) take(taking, writing context.Context) {
+func (b *Bridge) take(taking, writing context.Context) {
 	for {
-		of, one, ok := f.lines.take(taking)
+		of, one, ok := b.lines.take(taking)
 		if !ok {
 			return
 		}
-		if f.process(writing, one) {
+		if b.process(writing, one) {
 			one.Ack()
 		}
-		f.lines.release(of, one)
+		b.lines.release(of, one)
 	}
 }
 
 // process does what a message asks for, and reports whether it is done with: if
 // not, it must come again.
-func (f *Face) process(ctx context.Context, one item) bool {
+func (b *Bridge) process(ctx context.Context, one item) bool {
 	if one.decoded == nil {
-		reading, err := f.decode(one)
+		reading, err := b.decode(one)
 		if err != nil {
-			f.malformed(one, err)
+			b.malformed(one, err)
 			return true
 		}
 		one.decoded = &reading
@@ -191,30 +191,30 @@ func (f *Face) process(ctx context.Context, one item) bool {
 	for _, message := range one.decoded.Messages {
 		switch message.Kind {
 		case dialect.Records:
-			if !f.records(ctx, one, message) {
+			if !b.records(ctx, one, message) {
 				return false
 			}
 		case dialect.Reply:
-			f.reply(ctx, one, message)
+			b.reply(ctx, one, message)
 		default:
-			f.presence(one, message)
+			b.presence(one, message)
 		}
 	}
-	f.account(one, *one.decoded)
+	b.account(one, *one.decoded)
 	return true
 }
 
 // presence takes down what is no record, and answers it from memory.
-func (f *Face) presence(one item, message dialect.Message) {
-	f.metrics.count(in, one.dialect.Name(), message.Kind.String())
-	if message.Device == "" || one.old(f.config.Fresh) {
+func (b *Bridge) presence(one item, message dialect.Message) {
+	b.metrics.count(in, one.dialect.Name(), message.Kind.String())
+	if message.Device == "" || one.old(b.config.Fresh) {
 		return
 	}
 	says := isHere
 	if message.Kind == dialect.Offline {
 		says = isGone
 	}
-	ok := f.hear(one, message, says, func(c *edgelens.DeviceCounters) {
+	ok := b.hear(one, message, says, func(c *edgelens.DeviceCounters) {
 		switch message.Kind {
 		case dialect.Heartbeat:
 			c.Heartbeats++
@@ -225,52 +225,52 @@ func (f *Face) presence(one item, message dialect.Message) {
 	if !ok {
 		return
 	}
-	f.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
+	b.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
 	if message.Times != nil && one.stored() == "" {
-		f.measure(message.Device, clock.FromHeartbeat, f.judge(one, message.Device, message.Times), one.receivedAt)
+		b.measure(message.Device, clock.FromHeartbeat, b.judge(one, message.Device, message.Times), one.receivedAt)
 	}
 }
 
 // hear takes down that a device said something, and reports whether something may
 // come of it.
-func (f *Face) hear(one item, message dialect.Message, says presence, count func(*edgelens.DeviceCounters)) bool {
-	state, err := f.registry.hear(one.dialect.Name(), message.Device, one.receivedAt, says, count)
+func (b *Bridge) hear(one item, message dialect.Message, says presence, count func(*edgelens.DeviceCounters)) bool {
+	state, err := b.registry.hear(one.dialect.Name(), message.Device, one.receivedAt, says, count)
 	if err != nil {
-		f.metrics.drop(dropTooMany)
-		f.warn(one, "a message was dropped", err)
+		b.metrics.drop(dropTooMany)
+		b.warn(one, "a message was dropped", err)
 		return false
 	}
 	if state == edgelens.DeviceRefused {
-		f.metrics.count(in, one.dialect.Name(), kindRefused)
+		b.metrics.count(in, one.dialect.Name(), kindRefused)
 		return false
 	}
-	if f.config.Group != "" && says == isHere && f.registry.announce(message.Device, one.receivedAt, announceInterval) {
-		f.answers.put(one.dialect.Name(), kindAvailability, []dialect.Outgoing{{Topic: seenTopic(message.Device), Payload: []byte(one.dialect.Name())}})
+	if b.config.Group != "" && says == isHere && b.registry.announce(message.Device, one.receivedAt, announceInterval) {
+		b.answers.put(one.dialect.Name(), kindAvailability, []dialect.Outgoing{{Topic: seenTopic(message.Device), Payload: []byte(one.dialect.Name())}})
 	}
 	return true
 }
 
 // records makes the records of a message durable, and confirms them.
-func (f *Face) records(ctx context.Context, one item, message dialect.Message) bool {
-	f.metrics.count(in, one.dialect.Name(), message.Kind.String())
+func (b *Bridge) records(ctx context.Context, one item, message dialect.Message) bool {
+	b.metrics.count(in, one.dialect.Name(), message.Kind.String())
 	says := isHere
-	if one.old(f.config.Fresh) {
+	if one.old(b.config.Fresh) {
 		says = saysNothing
 	}
-	if !f.hear(one, message, says, func(*edgelens.DeviceCounters) {}) {
+	if !b.hear(one, message, says, func(*edgelens.DeviceCounters) {}) {
 		return true
 	}
-	f.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
+	b.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
 	for _, entry := range message.Entries {
-		verdict := f.judge(one, message.Device, entry.Times)
-		reception := f.reception(one, message.Device, entry, verdict)
-		what, err := f.keep(ctx, one, reception)
+		verdict := b.judge(one, message.Device, entry.Times)
+		reception := b.reception(one, message.Device, entry, verdict)
+		what, err := b.keep(ctx, one, reception)
 		if err != nil {
 			return false
 		}
-		f.log.Info("record", "device", message.Device, "dialect", one.dialect.Name(), "kind", reception.Record.Kind, "record", reception.Record.ID,
+		b.log.Info("record", "device", message.Device, "dialect", one.dialect.Name(), "kind", reception.Record.Kind, "record", reception.Record.ID,
 			"bytes", reception.Record.ImageBytes, "freshness", reception.Record.Freshness, "why", reception.Record.FreshnessReason, "outcome", what)
-		f.registry.count(message.Device, func(c *edgelens.DeviceCounters) {
+		b.registry.count(message.Device, func(c *edgelens.DeviceCounters) {
 			c.Records++
 			if what == keptBefore {
 				c.Duplicates++
@@ -289,19 +289,19 @@ func (f *Face) records(ctx context.Context, one item, message dialect.Message) b
 			}
 		})
 		if what == keptNow {
-			f.notice(one, reception.Record, verdict)
+			b.notice(one, reception.Record, verdict)
 			if entry.Undecoded {
-				f.metrics.notUnderstood.WithLabelValues(one.dialect.Name(), partText).Inc()
+				b.metrics.notUnderstood.WithLabelValues(one.dialect.Name(), partText).Inc()
 			}
 		}
 		if what != keptNever {
-			f.answers.put(one.dialect.Name(), kindAck, entry.Acks)
+			b.answers.put(one.dialect.Name(), kindAck, entry.Acks)
 		}
 	}
 	return true
 }
 
-func (f *Face) reception(one item, device string, entry dialect.Entry, verdict clock.Verdict) edgelens.Reception {
+func (b *Bridge) reception(one item, device string, entry dialect.Entry, verdict clock.Verdict) edgelens.Reception {
 	record := entry.Record
 	record.Dialect, record.Device, record.ReceivedAt, record.CapturedAt = one.dialect.Name(), device, one.receivedAt, verdict.At
 	record.Freshness, record.FreshnessReason = freshness(one, entry.Record, verdict)
@@ -320,10 +320,10 @@ func (f *Face) reception(one item, device string, entry dialect.Entry, verdict c
 	}
 	return edgelens.Reception{
 		FormerID: former, RepeatsAfter: repeatsAfter, SentAgain: one.Retained || one.Duplicate,
-		Record: record, Image: entry.Image, Routes: f.parts.Routes(&record),
-		Held:       func() bool { return f.registry.quarantined(device) },
-		Job:        edgelens.JobSpec{Source: "mqtt", Model: f.config.Model, TopK: f.config.TopK, MinScore: f.config.MinScore},
-		MaxWaiting: f.config.MaxWaiting, MaxInteractive: min(maxInteractive, f.config.MaxWaiting),
+		Record: record, Image: entry.Image, Routes: b.parts.Routes(&record),
+		Held:       func() bool { return b.registry.quarantined(device) },
+		Job:        edgelens.JobSpec{Source: "mqtt", Model: b.config.Model, TopK: b.config.TopK, MinScore: b.config.MinScore},
+		MaxWaiting: b.config.MaxWaiting, MaxInteractive: min(maxInteractive, b.config.MaxWaiting),
 	}
 }
 
@@ -346,10 +346,10 @@ func (k kept) String() string { return [...]string{"kept", "duplicate", "lost"}[
 
 // keep makes a record durable, however often that must be tried. The error says
 // that we stop: it must come again.
-func (f *Face) keep(ctx context.Context, one item, reception edgelens.Reception) (kept, error) {
+func (b *Bridge) keep(ctx context.Context, one item, reception edgelens.Reception) (kept, error) {
 	wait := minRetry
 	for try := 1; ; try++ {
-		existing, err := f.parts.Records.Receive(ctx, reception)
+		existing, err := b.parts.Records.Receive(ctx, reception)
 		switch {
 		case err == nil && existing:
 			return keptBefore, nil
@@ -360,13 +360,13 @@ func (f *Face) keep(ctx context.Context, one item, reception edgelens.Reception)
 		}
 		passes := edgelens.NotStored(err) || errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrDeadline)
 		switch {
-		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, one.QoS == 0 && f.now().Sub(one.receivedAt) > oncePatience:
-			f.metrics.drop(dropNotKept)
-			f.log.Error("A RECORD IS LOST: it could not be made durable", "device", reception.Record.Device, "record", reception.Record.ID, "tries", try, "error", err)
+		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, one.QoS == 0 && b.now().Sub(one.receivedAt) > oncePatience:
+			b.metrics.drop(dropNotKept)
+			b.log.Error("A RECORD IS LOST: it could not be made durable", "device", reception.Record.Device, "record", reception.Record.ID, "tries", try, "error", err)
 			return keptNever, nil
 		}
-		f.warn(one, "a record could not be made durable; it is tried again, and not confirmed before", err)
-		stopping := f.stopping
+		b.warn(one, "a record could not be made durable; it is tried again, and not confirmed before", err)
+		stopping := b.stopping
 		if one.QoS == 0 {
 			stopping = nil // it does not come again
 		}
@@ -383,7 +383,7 @@ func (f *Face) keep(ctx context.Context, one item, reception edgelens.Reception)
 
 // warn logs something of a device, once per minute; of a topic that names none,
 // with the topic.
-func (f *Face) warn(one item, what string, err error) {
+func (b *Bridge) warn(one item, what string, err error) {
 	name, attributes := one.device, []any{"dialect", one.dialect.Name(), "device", one.device}
 	if one.device == "" {
 		name = clip(one.Topic, maxLoggedTopic)
@@ -392,7 +392,7 @@ func (f *Face) warn(one item, what string, err error) {
 	if one.device == "" {
 		name = fmt.Sprint(crc32.ChecksumIEEE([]byte(one.Topic)) % loggedTopics)
 	}
-	suppressed, ok := f.limiter.pass(one.dialect.Name()+" "+name, one.receivedAt)
+	suppressed, ok := b.limiter.pass(one.dialect.Name()+" "+name, one.receivedAt)
 	if !ok {
 		return
 	}
@@ -400,7 +400,7 @@ func (f *Face) warn(one item, what string, err error) {
 	if err != nil {
 		attributes = append(attributes, "error", err)
 	}
-	f.log.Warn(what, attributes...)
+	b.log.Warn(what, attributes...)
 }
 
 // loggedTopics is how many lines a minute there are at most of topics that name no

@@ -6,7 +6,7 @@ import (
 	"edgelens"
 )
 
-// metrics count what the face does. No label names a device, but of the few whose
+// metrics count what the bridge does. No label names a device, but of the few whose
 // clock is wrong.
 type metrics struct {
 	messages      *prometheus.CounterVec
@@ -82,17 +82,17 @@ func (m *metrics) dropMany(reason string, n uint64) {
 }
 
 // observe registers what is measured when somebody looks.
-func (f *Face) observe(registerer prometheus.Registerer) {
+func (b *Bridge) observe(registerer prometheus.Registerer) {
 	registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "edgelens_mqtt_connected", Help: "1 while there is a connection to the MQTT broker.",
 	}, func() float64 {
-		if f.Connected() {
+		if b.Connected() {
 			return 1
 		}
 		return 0
 	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "edgelens_mqtt_waiting", Help: "Messages of terminals that wait to be made durable.",
-	}, func() float64 { return float64(f.lines.waiting()) }), &deviceStates{f.registry}, &deviceClocks{f.registry})
+	}, func() float64 { return float64(b.lines.waiting()) }), &deviceStates{b.registry}, &deviceClocks{b.registry})
 }
 
 // deviceStates counts the devices for a scrape.

@@ -36,10 +36,10 @@ func TestWhatIsNotUnderstoodIsShown(t *testing.T) {
 		counters := s.device("F1").Counters
 		return counters.Repaired == 1 && counters.LeftOut == 1 && counters.WithoutRecords == 1 && counters.Empty == 1
 	})
-	if _, err := s.face.Device(t.Context(), "NEW"); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := s.bridge.Device(t.Context(), "NEW"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("nonsense made a device: %v", err)
 	}
-	list, err := s.face.NotUnderstood(t.Context())
+	list, err := s.bridge.NotUnderstood(t.Context())
 	must(t, err)
 	for _, want := range []edgelens.NotUnderstood{
 		{Topic: "fungxi_NEW_upLink", Device: "NEW", Dialect: "fungxi", Count: 3, Reason: "holds no record", Excerpt: "xxx xxxx xx"},
@@ -80,7 +80,7 @@ func TestWhatIsNotUnderstoodIsBounded(t *testing.T) {
 	}
 	c.say("fungxi_last_upLink", "x")
 	eventually(t, "the last is there", func() bool {
-		list, err := s.face.NotUnderstood(t.Context())
+		list, err := s.bridge.NotUnderstood(t.Context())
 		must(t, err)
 		return len(list) == 250 && list[0].Topic == "fungxi_last_upLink"
 	})
@@ -118,10 +118,10 @@ func TestCharacterSetOfADevice(t *testing.T) {
 	}
 	eventually(t, "it is counted", func() bool { return s.device("F1").Counters.UndecodedTexts == 1 })
 	bad, set := "big7", "BIG5"
-	if _, err := s.face.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Charset: &bad}); !errors.Is(err, edgelens.ErrInvalid) {
+	if _, err := s.bridge.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Charset: &bad}); !errors.Is(err, edgelens.ErrInvalid) {
 		t.Errorf("%v", err)
 	}
-	device, err := s.face.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Charset: &set})
+	device, err := s.bridge.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Charset: &set})
 	must(t, err)
 	equal(t, "charset", device.Settings.Charset, "big5")
 	c.say("fungxi_F1_upLink", record(2))

@@ -19,7 +19,7 @@ import (
 	"edgelens/terminal/dialects"
 )
 
-// broker is where the MQTT face connects.
+// broker is where the MQTT bridge connects.
 type broker struct {
 	// url is empty where there is none.
 	url string

@@ -95,11 +95,11 @@ func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func()
 					"%d are set aside because it does not take them; `edgelens outbox list` shows them, `edgelens outbox retry` sends them again", stats.Aside)))
 			}
 		}
-		if t.face != nil {
-			if err := t.face.TakenOver(); err != nil {
+		if t.bridge != nil {
+			if err := t.bridge.TakenOver(); err != nil {
 				all = append(all, degraded("mqtt", err.Error()))
 			}
-			if wrong := t.face.WrongClocks(); len(wrong) > 0 {
+			if wrong := t.bridge.WrongClocks(); len(wrong) > 0 {
 				all = append(all, degraded("clocks", fmt.Sprintf(
 					"the clocks of %d devices are wrong, so that their records are not fresh: %s; GET /api/devices says by how much and what to set", len(wrong), few(wrong))))
 			}

@@ -191,8 +191,8 @@ func TestMetricNames(t *testing.T) {
 	s := start(t, c)
 	s.form(path, modeltest.Image(modeltest.Red, 30, 30))
 	for _, name := range []string{
-		`edgelens_requests_total{face="http",model="colours",outcome="ok"}`,
-		`edgelens_request_seconds_count{face="http",model="colours"}`,
+		`edgelens_requests_total{source="http",model="colours",outcome="ok"}`,
+		`edgelens_request_seconds_count{source="http",model="colours"}`,
 		`edgelens_stage_seconds_count{model="colours",stage="queue"}`,
 		`edgelens_stage_seconds_count{model="colours",stage="decode"}`,
 		`edgelens_stage_seconds_count{model="colours",stage="preprocess"}`,

@@ -83,8 +83,8 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Log: s.log, Images: s.jobs.ledger, Outbox: s.jobs.ledger,
 	}
-	if s.terminals != nil && s.terminals.face != nil {
-		parts.Devices = s.terminals.face
+	if s.terminals != nil && s.terminals.bridge != nil {
+		parts.Devices = s.terminals.bridge
 	}
 	return api.New(c.HTTP, parts)
 }

@@ -20,10 +20,10 @@ import (
 	"edgelens/worker"
 )
 
-// terminals is the MQTT face with its broker, and who is told of what comes in.
+// terminals is the MQTT bridge with its broker, and who is told of what comes in.
 type terminals struct {
 	broker     broker
-	face       *terminal.Face // nil without a broker
+	bridge     *terminal.Bridge // nil without a broker
 	hook       *webhook.Webhook
 	dispatcher *notify.Dispatcher
 	// told is set once somebody may be told: Stop must follow Start.
@@ -62,7 +62,7 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 			parts.FormerSessionEmptied = child.FormerSessionEmptied
 		}
 	}
-	t.face, err = terminal.New(ctx, settings, parts)
+	t.bridge, err = terminal.New(ctx, settings, parts)
 	if err != nil {
 		return nil, errors.Join(err, t.broker.stop(ctx))
 	}
@@ -97,12 +97,12 @@ func linksTo(c *config.Config) func(result string) string {
 // start begins to hear and to tell.
 func (t *terminals) start() error {
 	var sinks []notify.Sink
-	if t.face != nil {
-		if err := t.face.Start(); err != nil {
+	if t.bridge != nil {
+		if err := t.bridge.Start(); err != nil {
 			return err
 		}
 		t.started = true
-		sinks = append(sinks, t.face.Events())
+		sinks = append(sinks, t.bridge.Events())
 	}
 	sinks = append(sinks, t.hook)
 	t.told = true
@@ -118,7 +118,7 @@ func (t *terminals) stop(ctx context.Context) error {
 	}
 	t.hook.Close()
 	if t.started {
-		faults = append(faults, t.face.Stop(ctx))
+		faults = append(faults, t.bridge.Stop(ctx))
 	}
 	return errors.Join(append(faults, t.broker.stop(ctx))...)
 }

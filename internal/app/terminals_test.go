@@ -589,7 +589,7 @@ func TestTheArticlesBridge(t *testing.T) {
 		return slices.Contains(terminal.on("fungxi_F1_downLink"), `{"cmd":"openDoor"}`)
 	})
 	// What came of it can be looked back at, with its image.
-	if a := s.get("/api/results?device=F1"); a.status != 200 || strings.Count(string(a.body), `"face":"mqtt"`) != 2 {
+	if a := s.get("/api/results?device=F1"); a.status != 200 || strings.Count(string(a.body), `"source":"mqtt"`) != 2 {
 		t.Errorf("results: %d %s", a.status, a.body)
 	}
 	link := events[1].Data.Image.URL

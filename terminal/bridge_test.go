@@ -120,7 +120,7 @@ func TestOldRecordsAreReplayed(t *testing.T) {
 	if d := s.device("F1"); d.Online {
 		t.Error("a retained record made its device live")
 	}
-	if _, err := s.face.Device(t.Context(), "F2"); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := s.bridge.Device(t.Context(), "F2"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("a retained heartbeat made a device: %v", err)
 	}
 	old := record(2)
@@ -136,7 +136,7 @@ func TestOldRecordsAreReplayed(t *testing.T) {
 	s.connected()
 	b.stop()
 	b.start()
-	eventually(t, "it is back", s.face.Connected)
+	eventually(t, "it is back", s.bridge.Connected)
 	eventually(t, "the client is back", c.Up)
 	c.tell(fungxis.Record("F1", record(3), []byte("image")))
 	if events := c.waitForEvents("F1", 3); len(events) != 3 || events[2].Data.Replayed {
@@ -339,7 +339,7 @@ func TestUnknownDevices(t *testing.T) {
 			c.mu.Unlock()
 			s := newSite(t, b, func(s *site) { s.config.Unknown = test.unknown }).connected()
 			say(1)
-			eventually(t, "it is known", func() bool { d, err := s.face.Device(t.Context(), "F1"); return err == nil && d.State == test.state })
+			eventually(t, "it is known", func() bool { d, err := s.bridge.Device(t.Context(), "F1"); return err == nil && d.State == test.state })
 			if test.heartbeat {
 				c.waitFor("fungxi_F1_downLink", 1)
 				eventually(t, "its record is kept", func() bool { return s.device("F1").Counters.Records == 1 })
@@ -391,7 +391,7 @@ func TestDevicesAreBounded(t *testing.T) {
 		heartbeat, _ := fungxis.Heartbeat(fmt.Sprint("X", n), time.Now())
 		c.tell(heartbeat)
 	}
-	eventually(t, "two are known", func() bool { d, _ := s.face.Devices(t.Context()); return len(d) == 2 })
+	eventually(t, "two are known", func() bool { d, _ := s.bridge.Devices(t.Context()); return len(d) == 2 })
 	// A serial number belongs to the dialect that used it first.
 	c.tell(fungxis.Record("X2", record(1), []byte("image")))
 	c.waitForEvents("X2", 1)
@@ -456,7 +456,7 @@ func TestAGroupSharesTheLoad(t *testing.T) {
 	heartbeat, _ := fungxis.Heartbeat("F2", time.Now())
 	c.tell(heartbeat)
 	for _, s := range []*site{one, two} {
-		eventually(t, "both know", func() bool { d, err := s.face.Device(t.Context(), "F2"); return err == nil && d.Online })
+		eventually(t, "both know", func() bool { d, err := s.bridge.Device(t.Context(), "F2"); return err == nil && d.Online })
 	}
 	c.waitFor("edgelens/v1/status/n1", 1)
 	c.waitFor("edgelens/v1/status/n2", 1)

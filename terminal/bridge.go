@@ -1,4 +1,4 @@
-// Package terminal is the MQTT face: what terminals and cameras say is made
+// Package terminal is the MQTT bridge: what terminals and cameras say is made
 // durable, acknowledged, and only then looked at; what became of it is
 // published; commands go down to them. docs/adr/0009-terminals.md says how it
 // hangs together, 0010 why there are two connections.
@@ -47,7 +47,7 @@ const (
 	expireInterval = time.Second
 )
 
-// Parts are what the face is made of.
+// Parts are what the bridge is made of.
 type Parts struct {
 	Dialects []dialect.Dialect
 	Records  Records
@@ -76,9 +76,9 @@ type Parts struct {
 	Registerer prometheus.Registerer
 }
 
-// Face is the MQTT face, between Start and Stop. It is safe for use by many
+// Bridge is the MQTT bridge, between Start and Stop. It is safe for use by many
 // goroutines.
-type Face struct {
+type Bridge struct {
 	config   Config
 	parts    Parts
 	log      *slog.Logger
@@ -117,11 +117,11 @@ type Face struct {
 
 // New returns a face that is not connected yet, with the devices that are known.
 // The error is that of config.Validate, or of what keeps the devices.
-func New(ctx context.Context, config Config, parts Parts) (*Face, error) {
+func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 	if err := config.Validate(); err != nil {
-		return nil, fmt.Errorf("set up the MQTT face: %w: %w", edgelens.ErrInvalid, err)
+		return nil, fmt.Errorf("set up the MQTT bridge: %w: %w", edgelens.ErrInvalid, err)
 	}
-	f := &Face{
+	f := &Bridge{
 		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
 		notUnderstood: newNotUnderstood(maxNotUnderstood), foreign: newNotUnderstood(maxForeign),
 		registry: newRegistry(config, parts.Dialects, parts.Zone), lines: newLines(maxLine, maxLinesBytes), matcher: parts.Dialects,
@@ -129,7 +129,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Face, error) {
 	}
 	devices, err := parts.Devices.Devices(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("set up the MQTT face: %w", err)
+		return nil, fmt.Errorf("set up the MQTT bridge: %w", err)
 	}
 	f.registry.load(devices, f.now())
 	f.metrics = newMetrics(parts.Registerer)
@@ -139,52 +139,52 @@ func New(ctx context.Context, config Config, parts Parts) (*Face, error) {
 }
 
 // Start begins to connect, and returns without waiting for it. Stop must follow.
-func (f *Face) Start() error {
-	address, err := session.ParseAddress(f.config.URL, f.config.CAFile)
+func (b *Bridge) Start() error {
+	address, err := session.ParseAddress(b.config.URL, b.config.CAFile)
 	if err != nil {
-		return fmt.Errorf("start the MQTT face: %w: the broker's address %w", edgelens.ErrInvalid, err)
+		return fmt.Errorf("start the MQTT bridge: %w: the broker's address %w", edgelens.ErrInvalid, err)
 	}
-	status := session.Outgoing{Topic: f.statusTopic(), Payload: []byte(sayOffline), QoS: 1, Retain: true}
-	speaking := session.Config{Address: address, ClientID: f.clientID(speaker), Name: f.clientName(speaker), Will: &status, OnUp: f.speak}
-	if f.parts.BrokerTells {
+	status := session.Outgoing{Topic: b.statusTopic(), Payload: []byte(sayOffline), QoS: 1, Retain: true}
+	speaking := session.Config{Address: address, ClientID: b.clientID(speaker), Name: b.clientName(speaker), Will: &status, OnUp: b.speak}
+	if b.parts.BrokerTells {
 		// Not on the connection that hears: it may be at its bound just then.
-		speaking.Subscriptions, speaking.OnMessage = []session.Subscription{{Filter: topicDropped}}, f.droppedAtBroker
+		speaking.Subscriptions, speaking.OnMessage = []session.Subscription{{Filter: topicDropped}}, b.droppedAtBroker
 	}
-	down, err := session.Start(speaking, f.log)
+	down, err := session.Start(speaking, b.log)
 	if err != nil {
 		return err
 	}
-	f.down.Store(down)
-	close(f.begun)
+	b.down.Store(down)
+	close(b.begun)
 	taking, stopTaking := context.WithCancel(context.Background())
 	writing, abandon := context.WithCancel(context.Background())
 	ctx, stop := context.WithCancel(context.Background())
-	f.stopTaking, f.abandon, f.stop = stopTaking, abandon, stop
+	b.stopTaking, b.abandon, b.stop = stopTaking, abandon, stop
 	for range takers {
-		f.taking.Go(func() { f.take(taking, writing) })
+		b.taking.Go(func() { b.take(taking, writing) })
 	}
 	for range answerers {
-		f.running.Go(func() { f.answers.send(ctx) })
+		b.running.Go(func() { b.answers.send(ctx) })
 	}
-	f.running.Go(func() { f.sendCommands(ctx) })
-	f.running.Go(func() { f.tellAvailability(ctx) })
-	f.running.Go(func() { f.keepDevices(ctx) })
+	b.running.Go(func() { b.sendCommands(ctx) })
+	b.running.Go(func() { b.tellAvailability(ctx) })
+	b.running.Go(func() { b.keepDevices(ctx) })
 	keep := lasting
-	if f.config.Group != "" {
+	if b.config.Group != "" {
 		keep = groupLasting
 	}
 	up, err := session.Start(session.Config{
-		Address: address, ClientID: f.clientID(hearer), Name: f.clientName(hearer), Lasting: keep,
-		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes), // at most 256 MiB, as Validate says
-		Subscriptions: f.subscriptions(), OnMessage: f.heard, Marker: markerTopic(f.parts.Node),
-		OnUp: f.listen,
-	}, f.log)
+		Address: address, ClientID: b.clientID(hearer), Name: b.clientName(hearer), Lasting: keep,
+		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(b.config.MaxMessageBytes), // at most 256 MiB, as Validate says
+		Subscriptions: b.subscriptions(), OnMessage: b.heard, Marker: markerTopic(b.parts.Node),
+		OnUp: b.listen,
+	}, b.log)
 	if err != nil {
-		return errors.Join(err, f.Stop(context.Background()))
+		return errors.Join(err, b.Stop(context.Background()))
 	}
-	f.up.Store(up)
-	if f.parts.FormerSessionEmptied != nil {
-		f.running.Go(func() { f.emptyFormer(ctx, address, keep) })
+	b.up.Store(up)
+	if b.parts.FormerSessionEmptied != nil {
+		b.running.Go(func() { b.emptyFormer(ctx, address, keep) })
 	}
 	return nil
 }
@@ -196,114 +196,114 @@ const (
 )
 
 // clientID returns the client id of one of our connections.
-func (f *Face) clientID(of string) string {
-	if f.parts.ClientSecret == "" {
-		return f.clientName(of)
+func (b *Bridge) clientID(of string) string {
+	if b.parts.ClientSecret == "" {
+		return b.clientName(of)
 	}
-	return "edgelens-" + f.parts.Node + "-" + f.parts.ClientSecret + "-" + of
+	return "edgelens-" + b.parts.Node + "-" + b.parts.ClientSecret + "-" + of
 }
 
 // clientName is the client id for a log, without the secret.
-func (f *Face) clientName(of string) string { return "edgelens-" + f.parts.Node + "-" + of }
+func (b *Bridge) clientName(of string) string { return "edgelens-" + b.parts.Node + "-" + of }
 
 // subscriptions are those of the dialects; in a group each message goes to one
 // of the nodes.
-func (f *Face) subscriptions() []session.Subscription {
+func (b *Bridge) subscriptions() []session.Subscription {
 	var all []session.Subscription
-	for _, d := range f.parts.Dialects {
+	for _, d := range b.parts.Dialects {
 		for _, subscription := range d.Subscriptions() {
 			filter := subscription.Filter
-			if f.config.Group != "" && !subscription.Everywhere {
-				filter = "$share/" + f.config.Group + "/" + filter
+			if b.config.Group != "" && !subscription.Everywhere {
+				filter = "$share/" + b.config.Group + "/" + filter
 			}
 			all = append(all, session.Subscription{Filter: filter, QoS: 1})
 		}
 	}
-	if f.config.Group != "" {
+	if b.config.Group != "" {
 		all = append(all, session.Subscription{Filter: seenTopic("+")})
 	}
 	return all
 }
 
 // statusTopic is one for each node of a group, for none can speak for all.
-func (f *Face) statusTopic() string {
-	if f.config.Group != "" {
-		return topicStatus + "/" + f.parts.Node
+func (b *Bridge) statusTopic() string {
+	if b.config.Group != "" {
+		return topicStatus + "/" + b.parts.Node
 	}
 	return topicStatus
 }
 
 // speak is called whenever there is a connection to speak on: a broker that
 // forgot is told again.
-func (f *Face) speak(ctx context.Context) {
-	<-f.begun
-	if err := f.retain(ctx, f.statusTopic(), sayOnline); err != nil && ctx.Err() == nil {
-		f.log.Warn("publish the status", "error", err)
+func (b *Bridge) speak(ctx context.Context) {
+	<-b.begun
+	if err := b.retain(ctx, b.statusTopic(), sayOnline); err != nil && ctx.Err() == nil {
+		b.log.Warn("publish the status", "error", err)
 	}
-	f.availability.all(f.registry.list())
-	wake(f.availabilityDue)
-	wake(f.commandsDue)
+	b.availability.all(b.registry.list())
+	wake(b.availabilityDue)
+	wake(b.commandsDue)
 }
 
 // listen notes since when there is a connection to hear on, until it ends.
-func (f *Face) listen(connection context.Context) {
-	since := f.now()
-	f.hearingSince.Store(&since)
-	context.AfterFunc(connection, func() { f.hearingSince.CompareAndSwap(&since, nil) })
-	wake(f.commandsDue)
+func (b *Bridge) listen(connection context.Context) {
+	since := b.now()
+	b.hearingSince.Store(&since)
+	context.AfterFunc(connection, func() { b.hearingSince.CompareAndSwap(&since, nil) })
+	wake(b.commandsDue)
 }
 
 // keepDevices notices who is silent, and saves what changed.
-func (f *Face) keepDevices(ctx context.Context) {
+func (b *Bridge) keepDevices(ctx context.Context) {
 	tick := time.NewTicker(expireInterval)
 	defer tick.Stop()
-	saved := f.now()
+	saved := b.now()
 	for {
 		select {
-		case <-f.registry.changed:
+		case <-b.registry.changed:
 		case <-tick.C:
-			f.registry.expire(f.now())
+			b.registry.expire(b.now())
 		case <-ctx.Done():
 			return
 		}
-		all := f.now().Sub(saved) >= saveInterval
+		all := b.now().Sub(saved) >= saveInterval
 		if all {
-			saved = f.now()
+			saved = b.now()
 		}
-		f.saveDevices(ctx, all)
+		b.saveDevices(ctx, all)
 	}
 }
 
-func (f *Face) saveDevices(ctx context.Context, all bool) {
-	devices := f.registry.takeDirty(all)
+func (b *Bridge) saveDevices(ctx context.Context, all bool) {
+	devices := b.registry.takeDirty(all)
 	if len(devices) == 0 {
 		return
 	}
-	f.availability.changed(devices)
-	wake(f.availabilityDue)
-	if err := f.parts.Devices.SaveDevices(ctx, devices...); err != nil {
-		f.registry.notSaved(devices)
-		if suppressed, ok := f.limiter.pass("save devices", f.now()); ok && ctx.Err() == nil {
-			f.log.Warn("save what is known of devices; it is tried again", "devices", len(devices), "suppressed", suppressed, "error", err)
+	b.availability.changed(devices)
+	wake(b.availabilityDue)
+	if err := b.parts.Devices.SaveDevices(ctx, devices...); err != nil {
+		b.registry.notSaved(devices)
+		if suppressed, ok := b.limiter.pass("save devices", b.now()); ok && ctx.Err() == nil {
+			b.log.Warn("save what is known of devices; it is tried again", "devices", len(devices), "suppressed", suppressed, "error", err)
 		}
 	}
 }
 
 // Connected reports whether there is a connection to the broker.
-func (f *Face) Connected() bool {
-	up := f.up.Load()
-	return up != nil && up.Up() && f.speaking()
+func (b *Bridge) Connected() bool {
+	up := b.up.Load()
+	return up != nil && up.Up() && b.speaking()
 }
 
 // speaking reports whether something can be published.
-func (f *Face) speaking() bool {
-	down := f.down.Load()
+func (b *Bridge) speaking() bool {
+	down := b.down.Load()
 	return down != nil && down.Up()
 }
 
 // publish is session.Session.Publish on the connection that speaks.
-func (f *Face) publish(ctx context.Context, message session.Outgoing) error {
-	down := f.down.Load()
+func (b *Bridge) publish(ctx context.Context, message session.Outgoing) error {
+	down := b.down.Load()
 	if down == nil {
 		return session.ErrOffline
 	}
@@ -313,28 +313,28 @@ func (f *Face) publish(ctx context.Context, message session.Outgoing) error {
 // Stop hears nothing more, makes durable what it has heard, says that it goes
 // and disconnects, until ctx ends: what is not confirmed then comes again.
 // Sinks must have been stopped before.
-func (f *Face) Stop(ctx context.Context) error {
-	close(f.stopping)
+func (b *Bridge) Stop(ctx context.Context) error {
+	close(b.stopping)
 	var faults []error
-	if up := f.up.Load(); up != nil {
-		if f.config.Group != "" && up.Up() {
+	if up := b.up.Load(); up != nil {
+		if b.config.Group != "" && up.Up() {
 			faults = append(faults, up.Unsubscribe(ctx))
 		}
 		faults = append(faults, up.Stop(ctx))
 	}
-	f.stopTaking()
-	giveUp := context.AfterFunc(ctx, f.abandon)
-	f.taking.Wait()
+	b.stopTaking()
+	giveUp := context.AfterFunc(ctx, b.abandon)
+	b.taking.Wait()
 	giveUp()
-	f.abandon()
-	f.stop()
-	f.running.Wait()
-	f.answers.drain(ctx)
-	f.saveDevices(ctx, true)
-	if f.speaking() {
-		faults = append(faults, f.retain(ctx, f.statusTopic(), sayOffline))
+	b.abandon()
+	b.stop()
+	b.running.Wait()
+	b.answers.drain(ctx)
+	b.saveDevices(ctx, true)
+	if b.speaking() {
+		faults = append(faults, b.retain(ctx, b.statusTopic(), sayOffline))
 	}
-	faults = append(faults, f.down.Load().Stop(ctx))
+	faults = append(faults, b.down.Load().Stop(ctx))
 	return errors.Join(faults...)
 }
 
