@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	leastTTL = 2 * time.Second
-	mostTTL  = 24 * time.Hour
-	// mostObjectBytes is the largest body of the calls about devices.
-	mostObjectBytes = 64 << 10
+	minTTL = 2 * time.Second
+	maxTTL = 24 * time.Hour
+	// maxObjectBytes is the largest body of the calls about devices.
+	maxObjectBytes = 64 << 10
 )
 
 // deviceRoutes take a small JSON object, whatever its Content-Type, that has
@@ -71,7 +71,7 @@ func readTTL(text *string) (time.Duration, error) {
 		return 0, nil
 	}
 	ttl, ok := parseDuration(*text)
-	if !ok || ttl < leastTTL || ttl > mostTTL {
+	if !ok || ttl < minTTL || ttl > maxTTL {
 		return 0, fmt.Errorf(`%w: ttl must be a duration of 2s to 24h such as "30s", not %q`, edgelens.ErrInvalid, clip(*text))
 	}
 	return ttl, nil
@@ -112,6 +112,6 @@ func (s *Server) GetCommand(ctx context.Context, r GetCommandRequestObject) (Get
 func newCommand(c edgelens.Command) Command {
 	return Command{
 		Id: parsed(c.ID), Device: c.Device, Body: c.Body, Status: CommandStatus(c.Status), Detail: optional(c.Detail),
-		CreatedAt: c.CreatedAt, Deadline: c.Deadline, SentAt: moment(c.SentAt), FinishedAt: moment(c.FinishedAt),
+		CreatedAt: c.CreatedAt, Deadline: c.Deadline, SentAt: timeOrNil(c.SentAt), FinishedAt: timeOrNil(c.FinishedAt),
 	}
 }

@@ -41,24 +41,24 @@ func DefaultConfig() Config {
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		faults = append(faults, fmt.Errorf("listen must be host:port such as 127.0.0.1:8080, not %q", c.Listen))
+		errs = append(errs, fmt.Errorf("listen must be host:port such as 127.0.0.1:8080, not %q", c.Listen))
 	}
 	if c.MaxImageBytes < 1<<10 || c.MaxImageBytes > 1<<30 {
-		faults = append(faults, fmt.Errorf("max_image_bytes must be 1024 to %d, not %d", 1<<30, c.MaxImageBytes))
+		errs = append(errs, fmt.Errorf("max_image_bytes must be 1024 to %d, not %d", 1<<30, c.MaxImageBytes))
 	}
 	if c.MaxUploadBytes < c.maxBodyBytes() {
-		faults = append(faults, fmt.Errorf("max_upload_bytes must be at least %d, what one image of max_image_bytes takes as base64, not %d", c.maxBodyBytes(), c.MaxUploadBytes))
+		errs = append(errs, fmt.Errorf("max_upload_bytes must be at least %d, what one image of max_image_bytes takes as base64, not %d", c.maxBodyBytes(), c.MaxUploadBytes))
 	}
 	if c.ReadTimeout < time.Second {
-		faults = append(faults, fmt.Errorf("read_timeout must be at least 1s, not %v", c.ReadTimeout))
+		errs = append(errs, fmt.Errorf("read_timeout must be at least 1s, not %v", c.ReadTimeout))
 	}
-	faults = append(faults, checkAllowedHosts(c.AllowedHosts)...)
-	faults = append(faults, checkOrigins("allowed_origins", c.AllowedOrigins, true)...)
-	faults = append(faults, checkOrigins("allowed_command_origins", c.AllowedCommandOrigins, false)...)
-	faults = append(faults, checkTrustedProxies(c.TrustedProxies)...)
-	return errors.Join(faults...)
+	errs = append(errs, checkAllowedHosts(c.AllowedHosts)...)
+	errs = append(errs, checkOrigins("allowed_origins", c.AllowedOrigins, true)...)
+	errs = append(errs, checkOrigins("allowed_command_origins", c.AllowedCommandOrigins, false)...)
+	errs = append(errs, checkTrustedProxies(c.TrustedProxies)...)
+	return errors.Join(errs...)
 }
 
 // maxBodyBytes is the largest body: base64 makes 4 bytes of 3, and the

@@ -58,13 +58,13 @@ func normalOrigin(text string) (origin string, ok bool) {
 }
 
 // checkOrigins reports entries that no browser would send.
-func checkOrigins(setting string, list []string, any bool) (faults []error) {
+func checkOrigins(setting string, list []string, any bool) (errs []error) {
 	for _, text := range list {
 		if _, ok := normalOrigin(text); !ok || text == anyOrigin && !any {
-			faults = append(faults, fmt.Errorf("%s must be origins such as https://dash.example.com or http://192.168.1.9:3000, without a path, not %q", setting, text))
+			errs = append(errs, fmt.Errorf("%s must be origins such as https://dash.example.com or http://192.168.1.9:3000, without a path, not %q", setting, text))
 		}
 	}
-	return faults
+	return errs
 }
 
 // dataPaths and commandPaths are open to the pages of the two lists.

@@ -108,7 +108,7 @@ func checkState(state DeviceState) error {
 func newDevice(d edgelens.Device) Device {
 	device := Device{
 		Id: d.ID, Dialect: DeviceDialect(d.Dialect), State: DeviceState(d.State), Online: d.Online,
-		FirstSeen: moment(d.FirstSeen), LastSeen: moment(d.LastSeen),
+		FirstSeen: timeOrNil(d.FirstSeen), LastSeen: timeOrNil(d.LastSeen),
 		Zone: optional(d.Settings.Zone), Charset: optional(d.Settings.Charset), ApplyClockOffset: d.Settings.ApplyClockOffset, ClockProblem: optional(d.Clock.Problem),
 		Counters: DeviceCounters{
 			Heartbeats: d.Counters.Heartbeats, Records: d.Counters.Records, Duplicates: d.Counters.Duplicates,

@@ -114,16 +114,16 @@ func isThisMachine(name string) bool {
 }
 
 // checkAllowedHosts reports entries that no Host header could match.
-func checkAllowedHosts(names []string) (faults []error) {
+func checkAllowedHosts(names []string) (errs []error) {
 	for _, name := range names {
 		if name == anyHost {
 			continue
 		}
 		if ascii, err := hostName(name); err != nil || ascii == "" || strings.ContainsAny(name, ":/@*[]") {
-			faults = append(faults, fmt.Errorf("allowed_hosts must be names such as edge.example.com, without http:// and port, or *, not %q", name))
+			errs = append(errs, fmt.Errorf("allowed_hosts must be names such as edge.example.com, without http:// and port, or *, not %q", name))
 		}
 	}
-	return faults
+	return errs
 }
 
 // openRoutes are for probes, which use whatever name they find, and tell

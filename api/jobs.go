@@ -33,9 +33,9 @@ type History interface {
 }
 
 const (
-	mostWait     = time.Minute
+	maxWait      = time.Minute
 	defaultLimit = 50
-	mostLimit    = 1000
+	maxLimit     = 1000
 	// pollAfter is when a client should ask again, in seconds. Most jobs are
 	// done by then.
 	pollAfter = 1
@@ -106,7 +106,7 @@ func readWait(text *string) (time.Duration, error) {
 	if wait < 0 {
 		return 0, fmt.Errorf("%w: wait must not be negative", edgelens.ErrInvalid)
 	}
-	return min(wait, mostWait), nil
+	return min(wait, maxWait), nil
 }
 
 // parseDuration takes a duration, or a plain number of seconds.
@@ -197,8 +197,8 @@ func readLimit(limit *int) (int, error) {
 	switch {
 	case limit == nil:
 		return defaultLimit, nil
-	case *limit < 1 || *limit > mostLimit:
-		return 0, fmt.Errorf("%w: limit must be 1 to %d, not %d", edgelens.ErrInvalid, mostLimit, *limit)
+	case *limit < 1 || *limit > maxLimit:
+		return 0, fmt.Errorf("%w: limit must be 1 to %d, not %d", edgelens.ErrInvalid, maxLimit, *limit)
 	default:
 		return *limit, nil
 	}
@@ -207,7 +207,7 @@ func readLimit(limit *int) (int, error) {
 func newJob(j edgelens.Job) Job {
 	job := Job{
 		Id: parsed(j.ID), Status: JobStatus(j.Status), CreatedAt: j.CreatedAt, Attempts: j.Attempts,
-		StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt), Error: newJobError(j.Error),
+		StartedAt: timeOrNil(j.StartedAt), FinishedAt: timeOrNil(j.FinishedAt), Error: newJobError(j.Error),
 	}
 	if j.Result != nil {
 		r := NewRecognition(j.Result)
@@ -245,7 +245,7 @@ func parsed(id string) uuid.UUID {
 	return u
 }
 
-func moment(t time.Time) *time.Time {
+func timeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

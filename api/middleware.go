@@ -211,7 +211,7 @@ func (b watchedBody) Read(p []byte) (int, error) {
 
 func (s *Server) bodyLimit(c echo.Context) int64 {
 	if deviceRoutes[route(c)] {
-		return mostObjectBytes
+		return maxObjectBytes
 	}
 	return s.config.maxBodyBytes()
 }
@@ -219,7 +219,7 @@ func (s *Server) bodyLimit(c echo.Context) int64 {
 // bodyTooLarge words what a client can do something about.
 func (s *Server) bodyTooLarge(c echo.Context) error {
 	if deviceRoutes[route(c)] {
-		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, mostObjectBytes)
+		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, maxObjectBytes)
 	}
 	return tooLarge(s.config.MaxImageBytes)
 }

@@ -33,13 +33,13 @@ func parsePrefix(text string) (netip.Prefix, error) {
 }
 
 // checkTrustedProxies reports entries that are no address.
-func checkTrustedProxies(list []string) (faults []error) {
+func checkTrustedProxies(list []string) (errs []error) {
 	for _, text := range list {
 		if _, err := parsePrefix(text); err != nil {
-			faults = append(faults, fmt.Errorf("trusted_proxies must be addresses or networks such as 10.0.0.5 or 10.0.0.0/8, not %q", text))
+			errs = append(errs, fmt.Errorf("trusted_proxies must be addresses or networks such as 10.0.0.5 or 10.0.0.0/8, not %q", text))
 		}
 	}
-	return faults
+	return errs
 }
 
 // trusts reports whether the request comes straight from a trusted proxy.

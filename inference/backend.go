@@ -36,7 +36,7 @@ type Options struct {
 type RuntimeError struct {
 	// Sentence continues one that begins with the model.
 	Sentence string
-	Words    string
+	Detail   string
 }
 
 // Error returns the sentence.

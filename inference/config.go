@@ -36,20 +36,20 @@ func DefaultConfig() Config {
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	if c.Interpreters < 0 || c.Interpreters > 256 {
-		faults = append(faults, fmt.Errorf("interpreters must be 0 (one for each core) to 256, not %d", c.Interpreters))
+		errs = append(errs, fmt.Errorf("interpreters must be 0 (one for each core) to 256, not %d", c.Interpreters))
 	}
 	if c.Threads < 1 || c.Threads > 256 {
-		faults = append(faults, fmt.Errorf("threads must be 1 to 256, not %d", c.Threads))
+		errs = append(errs, fmt.Errorf("threads must be 1 to 256, not %d", c.Threads))
 	}
 	if c.Delegate != DelegateAuto && c.Delegate != DelegateNone {
-		faults = append(faults, fmt.Errorf("delegate must be %q or %q, not %q", DelegateAuto, DelegateNone, c.Delegate))
+		errs = append(errs, fmt.Errorf("delegate must be %q or %q, not %q", DelegateAuto, DelegateNone, c.Delegate))
 	}
 	if c.InvokeTimeout < 100*time.Millisecond {
-		faults = append(faults, fmt.Errorf("invoke_timeout must be at least 100ms, not %v", c.InvokeTimeout))
+		errs = append(errs, fmt.Errorf("invoke_timeout must be at least 100ms, not %v", c.InvokeTimeout))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // InterpretersOrCores returns Interpreters with its default filled in: as many

@@ -15,7 +15,7 @@ import (
 
 // A lane is one interpreter and the goroutine that runs it, which keeps to one
 // thread. The lane owns the interpreter and frees it when its work channel is closed.
-type lane struct {
+type executor struct {
 	pool        *Pool
 	interpreter Interpreter
 	watchdog    *time.Timer
@@ -53,8 +53,8 @@ func (o outcome) get() ([]byte, error) {
 	return o.output, o.err
 }
 
-// newLane builds and warms up an interpreter and starts its goroutine.
-func (p *Pool) newLane() (*lane, [][]byte, error) {
+// newExecutor builds and warms up an interpreter and starts its goroutine.
+func (p *Pool) newExecutor() (*executor, [][]byte, error) {
 	interpreter, err := p.model.NewInterpreter()
 	if err != nil {
 		return nil, nil, err
@@ -62,10 +62,10 @@ func (p *Pool) newLane() (*lane, [][]byte, error) {
 	warm, err := warmUp(interpreter)
 	if err != nil {
 		_ = interpreter.Close() // the first error says more
-		return nil, nil, &RuntimeError{Sentence: "it fails on an image of noise", Words: err.Error()}
+		return nil, nil, &RuntimeError{Sentence: "it fails on an image of noise", Detail: err.Error()}
 	}
-	l := &lane{pool: p, interpreter: interpreter, work: make(chan *run, 1)}
-	l.watchdog = time.AfterFunc(time.Hour, l.bark)
+	l := &executor{pool: p, interpreter: interpreter, work: make(chan *run, 1)}
+	l.watchdog = time.AfterFunc(time.Hour, l.onInvokeTimeout)
 	l.watchdog.Stop()
 	p.running.Add(1)
 	go l.serve()
@@ -76,7 +76,7 @@ func (p *Pool) newLane() (*lane, [][]byte, error) {
 // quarantined. What takes long is on one thread from decoding to Invoke: goroutines
 // change threads at each call into C, and a kernel that must place ever other busy
 // threads lets a core idle while another has two of them (docs/adr/0017-lanes.md).
-func (l *lane) serve() {
+func (l *executor) serve() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer l.pool.running.Done()
@@ -97,7 +97,7 @@ func (l *lane) serve() {
 }
 
 // do makes one run, and says whether the lane was quarantined over it.
-func (l *lane) do(r *run) (o outcome, quarantined bool) {
+func (l *executor) do(r *run) (o outcome, quarantined bool) {
 	if o, ok := l.fill(r); !ok {
 		return o, false
 	}
@@ -110,7 +110,7 @@ func (l *lane) do(r *run) (o outcome, quarantined bool) {
 
 // fill fills the input tensor; false where there is nothing to invoke. A panic is
 // the caller's, not the lane's.
-func (l *lane) fill(r *run) (o outcome, ok bool) {
+func (l *executor) fill(r *run) (o outcome, ok bool) {
 	defer close(r.filled)
 	defer func() {
 		if p := recover(); p != nil {
@@ -130,20 +130,20 @@ func (l *lane) fill(r *run) (o outcome, ok bool) {
 	return outcome{}, true
 }
 
-func (l *lane) begin(done chan<- outcome) {
+func (l *executor) begin(done chan<- outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.current, l.started = done, time.Now()
 }
 
-func (l *lane) end() (quarantined bool) {
+func (l *executor) end() (quarantined bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.current = nil
 	return l.quarantined
 }
 
-func (l *lane) invoke() ([]byte, error) {
+func (l *executor) invoke() ([]byte, error) {
 	if err := l.interpreter.Invoke(); err != nil {
 		return nil, fmt.Errorf("run model: %w", err)
 	}
@@ -154,9 +154,9 @@ func (l *lane) invoke() ([]byte, error) {
 	return output, nil
 }
 
-// bark is the watchdog: it quarantines a lane whose Invoke is overdue, tells
+// onInvokeTimeout is the watchdog: it quarantines a lane whose Invoke is overdue, tells
 // the caller, and puts a new lane in its place.
-func (l *lane) bark() {
+func (l *executor) onInvokeTimeout() {
 	p := l.pool
 	l.mu.Lock()
 	// A watchdog that fired while its run was ending, or for a run before
@@ -171,7 +171,7 @@ func (l *lane) bark() {
 	// Counted before the lock on the lane is gone: its goroutine is still
 	// among the running, so Close cannot slip between.
 	p.mu.Lock()
-	p.lanes--
+	p.executors--
 	p.stuck++
 	replace := p.stuck <= p.config.MaxStuck
 	select {
@@ -186,7 +186,7 @@ func (l *lane) bark() {
 	l.mu.Unlock()
 	if replace {
 		defer p.running.Done()
-		if fresh, _, err := p.newLane(); err == nil {
+		if fresh, _, err := p.newExecutor(); err == nil {
 			p.add(fresh)
 		}
 	}

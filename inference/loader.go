@@ -183,16 +183,16 @@ func (l *Loader) Close(ctx context.Context) error {
 	l.closes.Wait() // a load takes a moment and cannot be interrupted
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var faults []error
+	var errs []error
 	for name, e := range l.loaded {
 		if e.pool == nil {
 			continue
 		}
 		if err := e.pool.Close(ctx); err != nil {
-			faults = append(faults, fmt.Errorf("model %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("model %s: %w", name, err))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // entry returns the entry of a model, starting its load if there is none yet
@@ -253,8 +253,8 @@ func (l *Loader) load(e *entry, model models.Model) {
 	if e.err != nil {
 		attributes := []any{"model", model.Name, "error", e.err}
 		var runtime *RuntimeError
-		if errors.As(e.err, &runtime) && runtime.Words != "" {
-			attributes = append(attributes, "runtime", runtime.Words)
+		if errors.As(e.err, &runtime) && runtime.Detail != "" {
+			attributes = append(attributes, "runtime", runtime.Detail)
 		}
 		e.err = fmt.Errorf("load model %s: %w", model.Name, e.err)
 		l.log.Error("model not loaded", attributes...)

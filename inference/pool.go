@@ -32,17 +32,17 @@ type Pool struct {
 	// idle is last in, first out, so that a lightly loaded pool keeps to the
 	// interpreters whose weights are still in the CPU's caches. Where a lane is
 	// idle, nothing waits.
-	idle []*lane
+	idle []*executor
 	// waiting is first come, first served. A lane that is done takes the next
 	// itself: a core never waits for a goroutine to hand it over.
-	waiting []*run
-	lanes   int // alive, idle or running, not quarantined
-	stuck   int // quarantined and not back yet
+	waiting   []*run
+	executors int // alive, idle or running, not quarantined
+	stuck     int // quarantined and not back yet
 
 	closing   chan struct{}
 	closeOnce sync.Once
 	closeErr  error
-	running   sync.WaitGroup // lane goroutines and replacements under way
+	running   sync.WaitGroup // executor goroutines and replacements under way
 }
 
 // PoolConfig sizes a Pool.
@@ -82,7 +82,7 @@ func NewPool(model Model, config PoolConfig) (*Pool, error) {
 		closing: make(chan struct{}),
 	}
 	for n := range config.Interpreters {
-		l, warm, err := p.newLane()
+		l, warm, err := p.newExecutor()
 		if err != nil {
 			ctx, cancel := context.WithTimeout(context.Background(), config.InvokeTimeout)
 			defer cancel()
@@ -103,7 +103,7 @@ func (p *Pool) Spec() PoolSpec { return p.spec }
 func (p *Pool) Stats() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return PoolStats{Idle: len(p.idle), Busy: p.lanes - len(p.idle), Stuck: p.stuck, Waiting: len(p.waiting)}
+	return PoolStats{Idle: len(p.idle), Busy: p.executors - len(p.idle), Stuck: p.stuck, Waiting: len(p.waiting)}
 }
 
 // Run gives what fill returns to the next free interpreter, and returns the raw
@@ -156,7 +156,7 @@ func (p *Pool) Close(ctx context.Context) error {
 		p.mu.Lock()
 		idle := p.idle
 		p.idle = nil
-		p.lanes -= len(idle)
+		p.executors -= len(idle)
 		p.mu.Unlock()
 		for _, l := range idle {
 			close(l.work)
@@ -171,7 +171,7 @@ func (p *Pool) Close(ctx context.Context) error {
 			p.closeErr = p.model.Close()
 		case <-ctx.Done():
 			p.mu.Lock()
-			p.closeErr = fmt.Errorf("close the pool: %w: %d interpreters are still running and were left alone", edgelens.ErrDeadline, p.lanes+p.stuck)
+			p.closeErr = fmt.Errorf("close the pool: %w: %d interpreters are still running and were left alone", edgelens.ErrDeadline, p.executors+p.stuck)
 			p.mu.Unlock()
 		}
 	})
@@ -214,21 +214,21 @@ func (p *Pool) withdraw(r *run) bool {
 }
 
 // add makes a new lane available.
-func (p *Pool) add(l *lane) {
+func (p *Pool) add(l *executor) {
 	p.mu.Lock()
-	p.lanes++
+	p.executors++
 	p.mu.Unlock()
 	p.giveBack(l)
 }
 
 // giveBack gives a lane what has waited longest, or makes it available, or ends
 // it when the pool is closing.
-func (p *Pool) giveBack(l *lane) {
+func (p *Pool) giveBack(l *executor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
 	case <-p.closing:
-		p.lanes--
+		p.executors--
 		close(l.work)
 		return
 	default:

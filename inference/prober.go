@@ -74,7 +74,7 @@ func tryInputs(ctx context.Context, pool *Pool, interpreters int) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		return &RuntimeError{Sentence: "it fails on an image of noise", Words: err.Error()}
+		return &RuntimeError{Sentence: "it fails on an image of noise", Detail: err.Error()}
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func TestALaneKeepsToOneThread(t *testing.T) {
 	}
 	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
 	<-invoked // the warm-up's first
-	lane := 0
+	executor := 0
 	for range 20 {
 		var filled int
 		if _, err := pool.Run(t.Context(), func() ([]byte, error) {
@@ -32,9 +32,9 @@ func TestALaneKeepsToOneThread(t *testing.T) {
 			t.Fatal(err)
 		}
 		ran := <-invoked
-		if filled != ran || lane != 0 && ran != lane {
-			t.Fatalf("filled on thread %d, invoked on %d, and on %d before", filled, ran, lane)
+		if filled != ran || executor != 0 && ran != executor {
+			t.Fatalf("filled on thread %d, invoked on %d, and on %d before", filled, ran, executor)
 		}
-		lane = ran
+		executor = ran
 	}
 }

@@ -129,10 +129,10 @@ func (m *Model) CheckOutput(output TensorSpec) error {
 		return notClassifier("has a single score, for which two labels are needed: first the name for low scores, then that for high ones; there are %d", n)
 	case n != 0:
 		count := n
-		if m.labelsForm.from == 1 { // class 0 is not among them
+		if m.labelsFormat.from == 1 { // class 0 is not among them
 			count--
 		}
-		return fmt.Errorf("%w: it has %d labels for %d outputs: %s", edgelens.ErrModel, count, classes, m.labelsForm.cause(m.Labels, classes))
+		return fmt.Errorf("%w: it has %d labels for %d outputs: %s", edgelens.ErrModel, count, classes, m.labelsFormat.cause(m.Labels, classes))
 	case m.TaskGiven: // by who knows it; the classes stay numbers
 		return nil
 	}
@@ -140,7 +140,7 @@ func (m *Model) CheckOutput(output TensorSpec) error {
 }
 
 // cause is the commonest one of a wrong number of labels.
-func (f labelForm) cause(labels []string, classes int) string {
+func (f labelFormat) cause(labels []string, classes int) string {
 	first := strings.ToLower(strings.TrimSpace(labels[0]))
 	switch n := len(labels); {
 	case f.numbered && f.from == 1 && n == classes+1:

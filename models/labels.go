@@ -18,9 +18,9 @@ const (
 	maxLabelBytes  = 1000
 )
 
-// labelForm is what the form of a list of labels tells of it, for the sentence where
+// labelFormat is what the form of a list of labels tells of it, for the sentence where
 // their number is wrong. The zero value is that of a plain list.
-type labelForm struct {
+type labelFormat struct {
 	// from is the smallest number that the list gives to a class.
 	from int
 	// numbered is true where the list gives numbers to its classes.
@@ -61,21 +61,21 @@ func ParseLabels(data []byte) ([]string, error) {
 	return names, nil
 }
 
-func parseLabels(data []byte) ([]string, labelForm, error) {
+func parseLabels(data []byte) ([]string, labelFormat, error) {
 	if len(data) > maxLabelsBytes {
-		return nil, labelForm{}, fmt.Errorf("the list of labels has more than %d bytes", maxLabelsBytes)
+		return nil, labelFormat{}, fmt.Errorf("the list of labels has more than %d bytes", maxLabelsBytes)
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if n := bytes.Count(data, []byte("\n")); n > maxLabels {
-		return nil, labelForm{}, fmt.Errorf("the list of labels has %d lines; at most %d can be used", n, maxLabels)
+		return nil, labelFormat{}, fmt.Errorf("the list of labels has %d lines; at most %d can be used", n, maxLabels)
 	}
 	for i, line := range strings.Split(string(data), "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		switch {
 		case !utf8.ValidString(line):
-			return nil, labelForm{}, fmt.Errorf("line %d of the labels is not valid UTF-8; save the file as UTF-8", i+1)
+			return nil, labelFormat{}, fmt.Errorf("line %d of the labels is not valid UTF-8; save the file as UTF-8", i+1)
 		case strings.ContainsFunc(line, isControl):
-			return nil, labelForm{}, fmt.Errorf("line %d of the labels has a control character; save the file as plain UTF-8 text", i+1)
+			return nil, labelFormat{}, fmt.Errorf("line %d of the labels has a control character; save the file as plain UTF-8 text", i+1)
 		}
 	}
 	names, form, err := readLabels(strings.TrimSpace(string(data)), string(data))
@@ -86,10 +86,10 @@ func parseLabels(data []byte) ([]string, labelForm, error) {
 }
 
 // readLabels reads the form that the text has.
-func readLabels(trimmed, text string) ([]string, labelForm, error) {
+func readLabels(trimmed, text string) ([]string, labelFormat, error) {
 	switch {
 	case trimmed == "":
-		return nil, labelForm{}, errors.New("the list of labels is empty")
+		return nil, labelFormat{}, errors.New("the list of labels is empty")
 	case looksLikeJSON(trimmed):
 		return jsonLabels([]byte(trimmed))
 	case pbtxtStart.MatchString(trimmed):
@@ -106,16 +106,16 @@ func readLabels(trimmed, text string) ([]string, labelForm, error) {
 		lines = lines[:len(lines)-1]
 	}
 	if len(lines) > maxLabels {
-		return nil, labelForm{}, fmt.Errorf("the list of labels has %d lines; at most %d can be used", len(lines), maxLabels)
+		return nil, labelFormat{}, fmt.Errorf("the list of labels has %d lines; at most %d can be used", len(lines), maxLabels)
 	}
 	list, err := numberedLabels(lines)
 	switch {
 	case err != nil:
-		return nil, labelForm{}, err
+		return nil, labelFormat{}, err
 	case list != nil:
 		return byNumber(list)
 	}
-	return lines, labelForm{}, nil
+	return lines, labelFormat{}, nil
 }
 
 func checkNames(names []string) error {
@@ -150,8 +150,8 @@ type numberedName struct {
 
 // byNumber puts each name at its number. The error: a number is given twice, or is out
 // of bounds.
-func byNumber(list []numberedName) ([]string, labelForm, error) {
-	form := labelForm{numbered: true, from: maxLabels}
+func byNumber(list []numberedName) ([]string, labelFormat, error) {
+	form := labelFormat{numbered: true, from: maxLabels}
 	last := -1
 	for _, n := range list {
 		if n.number < 0 || n.number >= maxLabels {

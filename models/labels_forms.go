@@ -21,7 +21,7 @@ var (
 
 // csvLabels reads CSV with a header; false where there is none. Without a header,
 // commas belong to the names, as in ImageNet's "tench, Tinca tinca".
-func csvLabels(text string) ([]string, labelForm, bool, error) {
+func csvLabels(text string) ([]string, labelFormat, bool, error) {
 	head, _, _ := strings.Cut(text, "\n")
 	for _, comma := range []rune{',', ';', '\t'} {
 		cells := strings.Split(strings.ToLower(head), string(comma))
@@ -41,7 +41,7 @@ func csvLabels(text string) ([]string, labelForm, bool, error) {
 		names, form, err := csvRows(text, comma, name, number)
 		return names, form, true, err
 	}
-	return nil, labelForm{}, false, nil
+	return nil, labelFormat{}, false, nil
 }
 
 func column(cells, heads []string) int {
@@ -53,21 +53,21 @@ func column(cells, heads []string) int {
 	return -1
 }
 
-func csvRows(text string, comma rune, name, number int) ([]string, labelForm, error) {
+func csvRows(text string, comma rune, name, number int) ([]string, labelFormat, error) {
 	r := csv.NewReader(strings.NewReader(text))
 	r.Comma, r.LazyQuotes, r.FieldsPerRecord, r.TrimLeadingSpace = comma, true, -1, comma != '\t'
 	rows, err := r.ReadAll()
 	if err != nil {
-		return nil, labelForm{}, errors.New("the labels begin like CSV with a header and are none: check the quotation marks")
+		return nil, labelFormat{}, errors.New("the labels begin like CSV with a header and are none: check the quotation marks")
 	}
 	var list []numberedName
 	for i, row := range rows[1:] {
 		if len(row) <= max(name, number) {
-			return nil, labelForm{}, fmt.Errorf("row %d of the labels has %d columns; the header has a name in column %d and a number in column %d", i+2, len(row), name+1, number+1)
+			return nil, labelFormat{}, fmt.Errorf("row %d of the labels has %d columns; the header has a name in column %d and a number in column %d", i+2, len(row), name+1, number+1)
 		}
 		n, err := strconv.Atoi(strings.TrimSpace(row[number]))
 		if err != nil {
-			return nil, labelForm{}, fmt.Errorf("row %d of the labels has %.50q where the header says that the number of the class is", i+2, row[number])
+			return nil, labelFormat{}, fmt.Errorf("row %d of the labels has %.50q where the header says that the number of the class is", i+2, row[number])
 		}
 		list = append(list, numberedName{n, strings.TrimSpace(row[name])})
 	}
@@ -82,9 +82,9 @@ func looksLikeJSON(trimmed string) bool {
 
 var errOtherJSON = errors.New("the labels are JSON of another form than a list of names or an object from numbers to names; write a list: [\"first\", \"second\"]")
 
-func jsonLabels(data []byte) ([]string, labelForm, error) {
+func jsonLabels(data []byte) ([]string, labelFormat, error) {
 	if !json.Valid(data) {
-		return nil, labelForm{}, errors.New("the labels look like JSON and are not; check brackets, commas and quotation marks")
+		return nil, labelFormat{}, errors.New("the labels look like JSON and are not; check brackets, commas and quotation marks")
 	}
 	switch data[0] {
 	case '[':
@@ -92,13 +92,13 @@ func jsonLabels(data []byte) ([]string, labelForm, error) {
 	case '{':
 		return jsonObject(data, true)
 	}
-	return nil, labelForm{}, errOtherJSON
+	return nil, labelFormat{}, errOtherJSON
 }
 
-func jsonList(data []byte) ([]string, labelForm, error) {
+func jsonList(data []byte) ([]string, labelFormat, error) {
 	var items []json.RawMessage
 	if err := json.Unmarshal(data, &items); err != nil || len(items) > maxLabels {
-		return nil, labelForm{}, errOtherJSON
+		return nil, labelFormat{}, errOtherJSON
 	}
 	var names []string
 	var list []numberedName
@@ -111,7 +111,7 @@ func jsonList(data []byte) ([]string, labelForm, error) {
 		n, numbered, ok := jsonItem(item)
 		switch {
 		case !ok:
-			return nil, labelForm{}, errOtherJSON
+			return nil, labelFormat{}, errOtherJSON
 		case numbered:
 			list = append(list, n)
 		default:
@@ -120,11 +120,11 @@ func jsonList(data []byte) ([]string, labelForm, error) {
 	}
 	switch {
 	case len(list) == 0:
-		return names, labelForm{}, nil
+		return names, labelFormat{}, nil
 	case len(names) == 0:
 		return byNumber(list)
 	}
-	return nil, labelForm{}, errors.New("some of the labels have a number and some have none")
+	return nil, labelFormat{}, errors.New("some of the labels have a number and some have none")
 }
 
 // jsonItem reads an object with the name of a class and perhaps its number.
@@ -158,10 +158,10 @@ func jsonItem(item json.RawMessage) (n numberedName, numbered, ok bool) {
 
 // jsonObject reads an object from numbers to names, from names to numbers, or, at
 // the top, one that has labels among other members.
-func jsonObject(data []byte, top bool) ([]string, labelForm, error) {
+func jsonObject(data []byte, top bool) ([]string, labelFormat, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil || len(members) > maxLabels {
-		return nil, labelForm{}, errOtherJSON
+		return nil, labelFormat{}, errOtherJSON
 	}
 	var list []numberedName
 	for key, value := range members {
@@ -185,7 +185,7 @@ func jsonObject(data []byte, top bool) ([]string, labelForm, error) {
 			return jsonObject(value, false)
 		}
 	}
-	return nil, labelForm{}, errOtherJSON
+	return nil, labelFormat{}, errOtherJSON
 }
 
 // numberedMember reads "3": "name", "3": ["n01440764", "name"] and "name": 3.
@@ -218,12 +218,12 @@ var (
 	pbtxtEscape = regexp.MustCompile(`\\(.)`)
 )
 
-func pbtxtLabels(text string) ([]string, labelForm, error) {
+func pbtxtLabels(text string) ([]string, labelFormat, error) {
 	var list []numberedName
 	for !pbtxtEnd.MatchString(text) {
 		item := pbtxtItem.FindStringSubmatch(text)
 		if item == nil {
-			return nil, labelForm{}, fmt.Errorf("item %d of the labels cannot be read; the form is item { id: 0 name: \"...\" }", len(list))
+			return nil, labelFormat{}, fmt.Errorf("item %d of the labels cannot be read; the form is item { id: 0 name: \"...\" }", len(list))
 		}
 		text = text[len(item[0]):]
 		n, names, numbered := numberedName{}, map[string]string{}, false
@@ -242,10 +242,10 @@ func pbtxtLabels(text string) ([]string, labelForm, error) {
 			n.name = strings.TrimSpace(names["name"])
 		}
 		if !numbered || n.name == "" {
-			return nil, labelForm{}, fmt.Errorf("item %d of the labels has no id or no name", len(list))
+			return nil, labelFormat{}, fmt.Errorf("item %d of the labels has no id or no name", len(list))
 		}
 		if list = append(list, n); len(list) > maxLabels {
-			return nil, labelForm{}, fmt.Errorf("the list of labels has more than %d items", maxLabels)
+			return nil, labelFormat{}, fmt.Errorf("the list of labels has more than %d items", maxLabels)
 		}
 	}
 	return byNumber(list)

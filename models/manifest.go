@@ -109,8 +109,8 @@ func (m Manifest) With(own Manifest) (Manifest, error) {
 			merged.Models = append(merged.Models, e)
 		}
 	}
-	if faults := fileConflicts(merged.Models); len(faults) > 0 {
-		return Manifest{}, manifestError(faults)
+	if errs := fileConflicts(merged.Models); len(errs) > 0 {
+		return Manifest{}, manifestError(errs)
 	}
 	return merged, nil
 }
@@ -146,6 +146,6 @@ func (e Entry) files() []File {
 	return []File{e.File, *e.Labels}
 }
 
-func manifestError(faults []error) error {
-	return fmt.Errorf("%w: the manifest has faults:\n%w", edgelens.ErrModel, errors.Join(faults...))
+func manifestError(errs []error) error {
+	return fmt.Errorf("%w: the manifest has faults:\n%w", edgelens.ErrModel, errors.Join(errs...))
 }

@@ -25,54 +25,54 @@ var (
 func (p *parser) checkEntry(at string, e *Entry) {
 	switch {
 	case e.Name == "":
-		p.fault(at+": name", "is missing")
+		p.problem(at+": name", "is missing")
 	case !modelName.MatchString(e.Name):
-		p.fault(at+": name", "is not 1 to 100 letters, digits, \".\", \"_\" or \"-\", starting with a letter or digit")
+		p.problem(at+": name", "is not 1 to 100 letters, digits, \".\", \"_\" or \"-\", starting with a letter or digit")
 	}
 	p.checkFile(at, &e.File, maxModelBytes)
 	if e.File.Name != "" && path.Ext(e.File.Name) != modelExt {
-		p.fault(at+": file", "%.200q does not end in %s", e.File.Name, modelExt)
+		p.problem(at+": file", "%.200q does not end in %s", e.File.Name, modelExt)
 	}
 	if e.Labels != nil {
 		p.checkFile(at+": labels", e.Labels, maxLabelsBytes)
 		if path.Ext(e.Labels.Name) == modelExt {
-			p.fault(at+": labels: file", "%.200q is a model, not a list of labels", e.Labels.Name)
+			p.problem(at+": labels: file", "%.200q is a model, not a list of labels", e.Labels.Name)
 		}
 	}
 	if e.Task == taskClassify {
 		e.Task = TaskClassification
 	}
 	if e.Task != TaskClassification {
-		p.fault(at+": task", "%.100q is not %q", e.Task, TaskClassification)
+		p.problem(at+": task", "%.100q is not %q", e.Task, TaskClassification)
 	}
 	switch e.Activation {
 	case ActivationAuto, ActivationProbabilities, ActivationLogits:
 	default:
-		p.fault(at+": output", "%.100q is not %q or %q", e.Activation, ActivationProbabilities, ActivationLogits)
+		p.problem(at+": output", "%.100q is not %q or %q", e.Activation, ActivationProbabilities, ActivationLogits)
 	}
 }
 
 func (p *parser) checkFile(at string, f *File, most int64) {
 	if f.Name == "" {
-		p.fault(at+": file", "is missing")
+		p.problem(at+": file", "is missing")
 	} else if why := badFileName(f.Name); why != "" {
-		p.fault(at+": file", "%.200q %s", f.Name, why)
+		p.problem(at+": file", "%.200q %s", f.Name, why)
 	}
 	f.SHA256 = strings.ToLower(f.SHA256)
 	if f.SHA256 == "" {
-		p.fault(at+": sha256", "is missing")
+		p.problem(at+": sha256", "is missing")
 	} else if !hexSHA256.MatchString(f.SHA256) {
-		p.fault(at+": sha256", "%.100q is not 64 hex digits", f.SHA256)
+		p.problem(at+": sha256", "%.100q is not 64 hex digits", f.SHA256)
 	}
 	if f.Size == 0 {
-		p.fault(at+": size", "is missing")
+		p.problem(at+": size", "is missing")
 	} else if f.Size < 0 || f.Size > most {
-		p.fault(at+": size", "%d is not between 1 and %d bytes", f.Size, most)
+		p.problem(at+": size", "%d is not between 1 and %d bytes", f.Size, most)
 	}
 	if f.Source != "" {
 		u, err := url.Parse(f.Source)
 		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-			p.fault(at+": source", "%.200q is not an http(s) URL", f.Source)
+			p.problem(at+": source", "%.200q is not an http(s) URL", f.Source)
 		}
 	}
 }
@@ -105,22 +105,22 @@ func printable(s string) bool {
 // contents, and model files of two entries: either makes it unclear which
 // entry a file in the folder is.
 func fileConflicts(entries []Entry) []error {
-	var faults []error
+	var errs []error
 	models, promised := map[string]string{}, map[string]File{}
 	for _, e := range entries {
 		if other, taken := models[e.File.Name]; taken && e.File.Name != "" {
-			faults = append(faults, fmt.Errorf("%q: file: %q is already that of %q", e.Name, e.File.Name, other))
+			errs = append(errs, fmt.Errorf("%q: file: %q is already that of %q", e.Name, e.File.Name, other))
 			continue
 		}
 		models[e.File.Name] = e.Name
 		for _, f := range e.files() {
 			if other, taken := promised[f.Name]; taken && f.Name != "" && (other.SHA256 != f.SHA256 || other.Size != f.Size) {
-				faults = append(faults, fmt.Errorf("%q: file: another entry gives %q a different sha256 or size", e.Name, f.Name))
+				errs = append(errs, fmt.Errorf("%q: file: another entry gives %q a different sha256 or size", e.Name, f.Name))
 			}
 			promised[f.Name] = f
 		}
 	}
-	return faults
+	return errs
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -48,9 +48,9 @@ func ParseManifest(data []byte) (Manifest, error) {
 
 	var p parser
 	m := p.manifest(document.Content[0])
-	p.faults = append(p.faults, fileConflicts(m.Models)...)
-	if len(p.faults) > 0 {
-		return Manifest{}, manifestError(p.faults)
+	p.errs = append(p.errs, fileConflicts(m.Models)...)
+	if len(p.errs) > 0 {
+		return Manifest{}, manifestError(p.errs)
 	}
 	return m, nil
 }
@@ -58,11 +58,11 @@ func ParseManifest(data []byte) (Manifest, error) {
 // parser gathers faults while it turns nodes into values. It walks the nodes
 // itself because yaml's own strict mode names lines, not entries.
 type parser struct {
-	faults []error
+	errs []error
 }
 
-func (p *parser) fault(at, format string, args ...any) {
-	p.faults = append(p.faults, fmt.Errorf("%s: "+format, append([]any{at}, args...)...))
+func (p *parser) problem(at, format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf("%s: "+format, append([]any{at}, args...)...))
 }
 
 func (p *parser) manifest(node *yaml.Node) Manifest {
@@ -72,12 +72,12 @@ func (p *parser) manifest(node *yaml.Node) Manifest {
 	switch items := resolve(&list); {
 	case items.IsZero() || items.Tag == "!!null":
 	case items.Kind != yaml.SequenceNode:
-		p.fault("manifest: models", "is not a list (line %d)", items.Line)
+		p.problem("manifest: models", "is not a list (line %d)", items.Line)
 	default:
 		for i, item := range items.Content {
 			e := p.entry(fmt.Sprintf("models[%d]", i), item)
 			if e.Name != "" && m.indexOf(e.Name) >= 0 {
-				p.fault(fmt.Sprintf("models[%d] %q: name", i, e.Name), "is given to two entries")
+				p.problem(fmt.Sprintf("models[%d] %q: name", i, e.Name), "is given to two entries")
 			}
 			m.Models = append(m.Models, e)
 		}
@@ -121,13 +121,13 @@ func (p *parser) normalization(at string, node *yaml.Node) *Normalization {
 	}
 	for c := range n.Mean {
 		if !finite(n.Mean[c]) {
-			p.fault(at+": mean", "%v is not a finite number", n.Mean[c])
+			p.problem(at+": mean", "%v is not a finite number", n.Mean[c])
 			break
 		}
 	}
 	for c := range n.Std {
 		if !finite(n.Std[c]) || n.Std[c] == 0 {
-			p.fault(at+": std", "%v is not a finite number other than 0", n.Std[c])
+			p.problem(at+": std", "%v is not a finite number other than 0", n.Std[c])
 			break
 		}
 	}
@@ -137,21 +137,21 @@ func (p *parser) normalization(at string, node *yaml.Node) *Normalization {
 // channels decodes a number for all channels, or a list of three.
 func (p *parser) channels(at string, node *yaml.Node, into *[3]float64) bool {
 	if node.IsZero() {
-		p.fault(at, "is missing")
+		p.problem(at, "is missing")
 		return false
 	}
 	values := []float64{0}
 	if node = resolve(node); node.Kind == yaml.SequenceNode {
 		values = nil
 		if err := node.Decode(&values); err != nil || len(values) != 3 {
-			p.fault(at, "is not a number or a list of three numbers, for red, green and blue (line %d)", node.Line)
+			p.problem(at, "is not a number or a list of three numbers, for red, green and blue (line %d)", node.Line)
 			return false
 		}
 		copy(into[:], values)
 		return true
 	}
 	if err := node.Decode(&values[0]); err != nil {
-		p.fault(at, "%s has the wrong type (line %d)", shown(node), node.Line)
+		p.problem(at, "%s has the wrong type (line %d)", shown(node), node.Line)
 		return false
 	}
 	*into = [3]float64{values[0], values[0], values[0]}
@@ -163,7 +163,7 @@ func (p *parser) channels(at string, node *yaml.Node, into *[3]float64) bool {
 func (p *parser) fields(at string, node *yaml.Node, into map[string]any) {
 	node = resolve(node)
 	if node.Kind != yaml.MappingNode {
-		p.fault(at, "is not a mapping of keys to values (line %d)", node.Line)
+		p.problem(at, "is not a mapping of keys to values (line %d)", node.Line)
 		return
 	}
 	seen := make(map[string]bool, len(into))
@@ -172,15 +172,15 @@ func (p *parser) fields(at string, node *yaml.Node, into map[string]any) {
 		target, known := into[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode || !known:
-			p.fault(at, "unknown key %.100q (line %d)", key.Value, key.Line)
+			p.problem(at, "unknown key %.100q (line %d)", key.Value, key.Line)
 		case seen[key.Value]:
-			p.fault(at+": "+key.Value, "is given twice (line %d)", key.Line)
+			p.problem(at+": "+key.Value, "is given twice (line %d)", key.Line)
 		default:
 			seen[key.Value] = true
 			if raw, ok := target.(*yaml.Node); ok {
 				*raw = *value
 			} else if err := value.Decode(target); err != nil {
-				p.fault(at+": "+key.Value, "%s has the wrong type (line %d)", shown(value), value.Line)
+				p.problem(at+": "+key.Value, "%s has the wrong type (line %d)", shown(value), value.Line)
 			}
 		}
 	}

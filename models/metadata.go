@@ -36,10 +36,10 @@ func MetadataLabels(model []byte) ([]string, error) {
 }
 
 // metadataLabels looks first for the files that the metadata itself names.
-func metadataLabels(model []byte, named []string) ([]string, labelForm, error) {
+func metadataLabels(model []byte, named []string) ([]string, labelFormat, error) {
 	files, err := tflitefile.OpenFiles(model)
 	if err != nil {
-		return nil, labelForm{}, err
+		return nil, labelFormat{}, err
 	}
 	entry := labelsEntry(files)
 	for _, name := range named {
@@ -49,19 +49,19 @@ func metadataLabels(model []byte, named []string) ([]string, labelForm, error) {
 		}
 	}
 	if entry == nil {
-		return nil, labelForm{}, nil
+		return nil, labelFormat{}, nil
 	}
 	if entry.CompressedSize64 > maxMetadataPacked {
-		return nil, labelForm{}, fmt.Errorf("%.100q in the model is larger than any label file needs to be", entry.Name)
+		return nil, labelFormat{}, fmt.Errorf("%.100q in the model is larger than any label file needs to be", entry.Name)
 	}
 	r, err := entry.Open()
 	if err != nil {
-		return nil, labelForm{}, fmt.Errorf("unpack %.100q: %w", entry.Name, err)
+		return nil, labelFormat{}, fmt.Errorf("unpack %.100q: %w", entry.Name, err)
 	}
 	defer r.Close()
 	data, err := io.ReadAll(io.LimitReader(r, maxLabelsBytes+1))
 	if err != nil {
-		return nil, labelForm{}, fmt.Errorf("unpack %.100q: %w", entry.Name, err)
+		return nil, labelFormat{}, fmt.Errorf("unpack %.100q: %w", entry.Name, err)
 	}
 	names, form, err := parseLabels(data)
 	if err != nil {

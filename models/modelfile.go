@@ -21,8 +21,8 @@ type modelFacts struct {
 	sha256 string // hex; empty where the file is no model
 	size   int64
 	// labels are those of its TFLite Metadata; nil where it has none.
-	labels     []string
-	labelsForm labelForm
+	labels       []string
+	labelsFormat labelFormat
 	// about is nil where the file is no model.
 	about *edgelens.ModelFacts
 	// activation is what the graph ends in; ActivationAuto where that does not tell.
@@ -69,7 +69,7 @@ func readModelFile(f *os.File, size int64) (modelFacts, error) {
 	if metadata != nil {
 		named = metadata.LabelFiles
 	}
-	facts.labels, facts.labelsForm, facts.labelsErr = metadataLabels(data, named)
+	facts.labels, facts.labelsFormat, facts.labelsErr = metadataLabels(data, named)
 	return facts, nil
 }
 
@@ -86,7 +86,7 @@ func activationOf(g *tflitefile.Subgraph) Activation {
 type labelsFacts struct {
 	sha256 string
 	labels []string
-	form   labelForm
+	form   labelFormat
 	err    error // what is wrong with it
 }
 

@@ -21,15 +21,15 @@ type place struct {
 func (p *Puller) places(f File) []place {
 	var list []place
 	if p.Mirror != "" {
-		list = append(list, mirrorPlace(p.Mirror, f.Name))
+		list = append(list, mirrorSource(p.Mirror, f.Name))
 	}
 	if f.Source != "" {
-		list = append(list, urlPlace(f.Source))
+		list = append(list, urlSource(f.Source))
 	}
 	return list
 }
 
-func mirrorPlace(mirror, file string) place {
+func mirrorSource(mirror, file string) place {
 	if !strings.Contains(mirror, "://") {
 		path := filepath.Join(mirror, file)
 		return place{shown: path, path: path}
@@ -43,12 +43,12 @@ func mirrorPlace(mirror, file string) place {
 		path := filepath.Join(filepath.FromSlash(base.Path), file)
 		return place{shown: path, path: path}
 	case (base.Scheme == "http" || base.Scheme == "https") && base.Host != "":
-		return urlPlace(base.JoinPath(url.PathEscape(file)).String())
+		return urlSource(base.JoinPath(url.PathEscape(file)).String())
 	}
 	return place{shown: showURL(base), err: errors.New("a mirror is a folder, a file:///folder URL or an http(s) URL")}
 }
 
-func urlPlace(address string) place {
+func urlSource(address string) place {
 	u, err := url.Parse(address)
 	if err != nil {
 		return place{shown: "the source", err: errors.New("its URL cannot be read")}

@@ -135,7 +135,7 @@ func (r *Registry) withPromisedLabels(l Listed) Listed {
 	case facts.err != nil:
 		return l.failed(want.Name + ": " + facts.err.Error())
 	}
-	l.Labels, l.labelsForm = facts.labels, facts.form
+	l.Labels, l.labelsFormat = facts.labels, facts.form
 	return l.available(want.Name)
 }
 
@@ -160,14 +160,14 @@ func (r *Registry) withOwnLabels(l Listed, facts modelFacts) Listed {
 		case found.err != nil:
 			return l.failed(beside + ": " + found.err.Error())
 		}
-		l.Labels, l.labelsForm = found.labels, found.form
+		l.Labels, l.labelsFormat = found.labels, found.form
 		return l.available(beside)
 	}
 	if facts.labelsErr != nil {
 		return l.failed(file + ": its labels: " + facts.labelsErr.Error())
 	}
 	if facts.labels != nil {
-		l.Labels, l.labelsForm = facts.labels, facts.labelsForm
+		l.Labels, l.labelsFormat = facts.labels, facts.labelsFormat
 		return l.available("")
 	}
 	found, err := r.labelsFiles.get(filepath.Join(r.dir, strayLabels))
@@ -185,7 +185,7 @@ func (r *Registry) withOwnLabels(l Listed, facts modelFacts) Listed {
 	case found.err != nil:
 		return l.failed(strayLabels + ": " + found.err.Error())
 	}
-	l.Labels, l.labelsForm = found.labels, found.form
+	l.Labels, l.labelsFormat = found.labels, found.form
 	return l.available(strayLabels)
 }
 

@@ -177,8 +177,8 @@ type Model struct {
 	// TaskGiven is true where the manifest itself says the task.
 	TaskGiven bool
 	// Labels has one name a class; nil where none are known.
-	Labels     []string
-	labelsForm labelForm
+	Labels       []string
+	labelsFormat labelFormat
 	// Facts is what the file says of itself; nil where it cannot be read.
 	Facts *edgelens.ModelFacts
 	// Normalization is nil where neither the manifest nor the model's metadata says,

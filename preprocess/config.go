@@ -64,32 +64,32 @@ const (
 const (
 	opencvMaxPixels = 1 << 30
 	opencvMaxSide   = 1 << 20
-	mostScans       = 10_000
-	mostMargin      = 64
+	maxScans        = 10_000
+	maxMargin       = 64
 )
 
 // Validate returns every fault of the settings, joined; nil if there is none.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	if c.MaxPixels < 1 || c.MaxPixels > opencvMaxPixels {
-		faults = append(faults, fmt.Errorf("max_pixels must be from 1 to %d, not %d", opencvMaxPixels, c.MaxPixels))
+		errs = append(errs, fmt.Errorf("max_pixels must be from 1 to %d, not %d", opencvMaxPixels, c.MaxPixels))
 	}
 	if c.MaxSide < 1 || c.MaxSide > opencvMaxSide {
-		faults = append(faults, fmt.Errorf("max_side must be from 1 to %d, not %d", opencvMaxSide, c.MaxSide))
+		errs = append(errs, fmt.Errorf("max_side must be from 1 to %d, not %d", opencvMaxSide, c.MaxSide))
 	}
-	if c.MaxScans < 1 || c.MaxScans > mostScans {
-		faults = append(faults, fmt.Errorf("max_scans must be from 1 to %d, not %d", mostScans, c.MaxScans))
+	if c.MaxScans < 1 || c.MaxScans > maxScans {
+		errs = append(errs, fmt.Errorf("max_scans must be from 1 to %d, not %d", maxScans, c.MaxScans))
 	}
-	if k := c.ReduceJPEG; k != 0 && !(k >= 1 && k <= mostMargin) { // NaN too
-		faults = append(faults, fmt.Errorf("reduce_jpeg must be 0 or from 1 to %d, not %v", mostMargin, k))
+	if k := c.ReduceJPEG; k != 0 && !(k >= 1 && k <= maxMargin) { // NaN too
+		errs = append(errs, fmt.Errorf("reduce_jpeg must be 0 or from 1 to %d, not %v", maxMargin, k))
 	}
 	if c.MaxMemory < 0 {
-		faults = append(faults, fmt.Errorf("max_memory must be 0 (no limit) or a number of bytes, not %d", c.MaxMemory))
+		errs = append(errs, fmt.Errorf("max_memory must be 0 (no limit) or a number of bytes, not %d", c.MaxMemory))
 	}
 	if _, ok := parseColor(c.Background); !ok {
-		faults = append(faults, fmt.Errorf("background must be a color such as %s, not %q", white, c.Background))
+		errs = append(errs, fmt.Errorf("background must be a color such as %s, not %q", white, c.Background))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // parseColor reads #rrggbb; empty is white.

@@ -37,9 +37,9 @@ type jpegFrame struct {
 	components    int
 	ids           [4]byte
 	blocks        int64
-	// leastBits is how many bits of entropy-coded data the frame takes at the
+	// minBits is how many bits of entropy-coded data the frame takes at the
 	// very least.
-	leastBits int64
+	minBits int64
 }
 
 // jpegScans is what the scans of a JPEG have brought so far.
@@ -126,7 +126,7 @@ func (h header) finishJPEG(frame jpegFrame, scans jpegScans, limits Config) (hea
 	if scans.count == 0 {
 		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has no image data; save the image again and send that")
 	}
-	if scans.coded*8 < frame.leastBits {
+	if scans.coded*8 < frame.minBits {
 		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has %d bytes of image data, which cannot be an image of %dx%d pixels; save the image again and send that", scans.coded, frame.width, frame.height)
 	}
 	// Each scan is a pass over the whole image.
@@ -267,9 +267,9 @@ func readJPEGFrame(marker byte, segment []byte, limits Config) (jpegFrame, error
 	// A Huffman code has at least one bit. A sequential block has a DC and an
 	// AC code; a progressive one may have nothing but its first DC code, as
 	// runs of blocks can share the rest (T.81 F.1.2, G.1.2).
-	f.leastBits = 2 * blocks
+	f.minBits = 2 * blocks
 	if f.progressive {
-		f.leastBits = blocks
+		f.minBits = blocks
 	}
 	return f, nil
 }

@@ -33,7 +33,7 @@ func TestMatsAreClosed(t *testing.T) {
 		t.Error("no scratch is kept between calls")
 	}
 	var wg sync.WaitGroup
-	for range 2 * mostScratch { // more at once than are kept
+	for range 2 * maxScratch { // more at once than are kept
 		wg.Go(func() {
 			s := spec(20, 10, 3, models.Uint8)
 			for i := 0; ; i++ {

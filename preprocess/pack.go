@@ -12,9 +12,9 @@ import (
 // checkSpec tells a spec that cannot be filled and a buffer of another length
 // than the tensor's.
 func checkSpec(dst []byte, spec models.InputSpec) error {
-	const mostSide = 4096 // as models.NewInputSpec; keeps the products small
+	const maxSide = 4096 // as models.NewInputSpec; keeps the products small
 	size := spec.DType.Size()
-	if size == 0 || spec.Width < 1 || spec.Height < 1 || spec.Width > mostSide || spec.Height > mostSide ||
+	if size == 0 || spec.Width < 1 || spec.Height < 1 || spec.Width > maxSide || spec.Height > maxSide ||
 		(spec.Channels != 1 && spec.Channels != 3) || spec.Bytes() != spec.Width*spec.Height*spec.Channels*size {
 		return fmt.Errorf("fill the input tensor: %w: its input is not an image (%s %v); use an image classifier", edgelens.ErrModel, spec.DType, spec.Shape)
 	}

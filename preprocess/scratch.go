@@ -60,10 +60,10 @@ func resizeError(err error) error {
 	return fmt.Errorf("resize the image: %w: OpenCV refused it (%v); save the image again and send that", edgelens.ErrBadImage, err)
 }
 
-// mostScratch bounds how many scratches wait for the next call. Each keeps
+// maxScratch bounds how many scratches wait for the next call. Each keeps
 // some 150 kB for a model of 224x224, and the pixels of an image up to maxKept; what
 // is over the bound is freed.
-const mostScratch = 16
+const maxScratch = 16
 
 // scratchList lends scratches. The zero value is ready.
 type scratchList struct {
@@ -91,7 +91,7 @@ func (l *scratchList) take() (*scratch, error) {
 func (l *scratchList) give(s *scratch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.free) >= mostScratch {
+	if l.closed || len(l.free) >= maxScratch {
 		s.close()
 		return
 	}

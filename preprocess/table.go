@@ -70,9 +70,9 @@ func newTable(k tableKey) *table {
 	return &exact
 }
 
-// mostTables bounds the cache of tables: a service has a handful of models,
+// maxTables bounds the cache of tables: a service has a handful of models,
 // and a table takes a kilobyte.
-const mostTables = 96
+const maxTables = 96
 
 // tables keeps the tables that were computed. It is safe for many goroutines.
 type tables struct {
@@ -95,7 +95,7 @@ func (t *tables) one(k tableKey) *table {
 	if found := t.kept[k]; found != nil {
 		return found
 	}
-	if t.kept == nil || len(t.kept) >= mostTables {
+	if t.kept == nil || len(t.kept) >= maxTables {
 		t.kept = make(map[tableKey]*table)
 	}
 	made := newTable(k)

@@ -63,7 +63,7 @@ func TestTablesAreBounded(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
-			for i := range 5 * mostTables {
+			for i := range 5 * maxTables {
 				spec := quantized(models.Uint8, 0, 0, models.Uniform(float64(i), float64(g+1)))
 				if got := cache.of(spec); got[1][7] != 7 {
 					t.Errorf("element of pixel 7 is %d", got[1][7])
@@ -72,7 +72,7 @@ func TestTablesAreBounded(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := len(cache.kept); n > mostTables {
-		t.Errorf("%d tables are kept, %d is the bound", n, mostTables)
+	if n := len(cache.kept); n > maxTables {
+		t.Errorf("%d tables are kept, %d is the bound", n, maxTables)
 	}
 }

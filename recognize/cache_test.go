@@ -41,7 +41,7 @@ func TestCacheKey(t *testing.T) {
 	}{
 		"nothing":                    {func(*bench, *edgelens.Request) {}, true},
 		"request id":                 {func(_ *bench, r *edgelens.Request) { r.ID = "another" }, true},
-		"source":                       {func(_ *bench, r *edgelens.Request) { r.Source = "another" }, true},
+		"source":                     {func(_ *bench, r *edgelens.Request) { r.Source = "another" }, true},
 		"top_k said as the default":  {func(_ *bench, r *edgelens.Request) { r.TopK = edgelens.DefaultTopK }, true},
 		"default model by its name":  {func(_ *bench, r *edgelens.Request) { r.Model = "fake" }, true},
 		"top_k":                      {func(_ *bench, r *edgelens.Request) { r.TopK = 1 }, false},

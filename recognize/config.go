@@ -37,23 +37,23 @@ const (
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	if c.Workers < 1 || c.Workers > 1024 {
-		faults = append(faults, fmt.Errorf("workers must be 1 to 1024, not %d", c.Workers))
+		errs = append(errs, fmt.Errorf("workers must be 1 to 1024, not %d", c.Workers))
 	}
 	if c.Queue < 0 || c.Queue > 1024 {
-		faults = append(faults, fmt.Errorf("queue must be 0 to 1024, not %d", c.Queue))
+		errs = append(errs, fmt.Errorf("queue must be 0 to 1024, not %d", c.Queue))
 	}
 	if c.Timeout < 100*time.Millisecond || c.Timeout > 5*time.Minute {
-		faults = append(faults, fmt.Errorf("timeout must be 100ms to 5m, not %v", c.Timeout))
+		errs = append(errs, fmt.Errorf("timeout must be 100ms to 5m, not %v", c.Timeout))
 	}
 	if c.Quality != QualityOff && c.Quality != QualityTerminals && c.Quality != QualityAll {
-		faults = append(faults, fmt.Errorf("quality must be %s, %s or %s, not %q", QualityOff, QualityTerminals, QualityAll, c.Quality))
+		errs = append(errs, fmt.Errorf("quality must be %s, %s or %s, not %q", QualityOff, QualityTerminals, QualityAll, c.Quality))
 	}
 	if !(c.QualityMinScore >= 0 && c.QualityMinScore <= 1) { // NaN too
-		faults = append(faults, fmt.Errorf("quality_min_score must be 0 to 1, not %v", c.QualityMinScore))
+		errs = append(errs, fmt.Errorf("quality_min_score must be 0 to 1, not %v", c.QualityMinScore))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // DefaultConfig gives an image 10 seconds; Workers and Queue follow the

@@ -7,41 +7,41 @@ import (
 	"edgelens/models"
 )
 
-// JudgeWith names the model that judges whether images are usable: a
+// UseQualityModel names the model that judges whether images are usable: a
 // classifier whose labels are the verdicts of edgelens.Quality. Without one no
 // image is judged. To be called before the first Recognize.
-func (s *Service) JudgeWith(model string) { s.judge = model }
+func (s *Service) UseQualityModel(model string) { s.qualityModel = model }
 
-// judgeOf returns the spec of the model that judges the image of a request;
+// qualityModelFor returns the spec of the model that judges the image of a request;
 // nil where none does, or where it cannot be had.
-func (s *Service) judgeOf(ctx context.Context, req *edgelens.Request) *models.Spec {
+func (s *Service) qualityModelFor(ctx context.Context, req *edgelens.Request) *models.Spec {
 	switch {
-	case s.judge == "", s.config.Quality == QualityOff:
+	case s.qualityModel == "", s.config.Quality == QualityOff:
 		return nil
 	case s.config.Quality == QualityTerminals && req.Device == "":
 		return nil
 	}
-	judge, err := s.runner.Describe(ctx, s.judge)
+	qualityModel, err := s.runner.Describe(ctx, s.qualityModel)
 	if err != nil {
-		s.notJudged(req, err)
+		s.withoutQuality(req, err)
 		return nil
 	}
-	return judge
+	return qualityModel
 }
 
-// judgeImage says whether an image is usable, where raw is what the model
+// assessQuality says whether an image is usable, where raw is what the model
 // answered; nil where that cannot be said.
-func (s *Service) judgeImage(ctx context.Context, q *question, req *edgelens.Request, raw []byte, tensors []models.InputBuffer) *edgelens.Quality {
+func (s *Service) assessQuality(ctx context.Context, q *question, req *edgelens.Request, raw []byte, tensors []models.InputBuffer) *edgelens.Quality {
 	if q.twoModels() {
 		var err error
-		if raw, err = s.runner.Run(ctx, q.judge, func() ([]byte, error) { return tensors[1].Bytes, nil }); err != nil {
-			s.notJudged(req, err)
+		if raw, err = s.runner.Run(ctx, q.qualityModel, func() ([]byte, error) { return tensors[1].Bytes, nil }); err != nil {
+			s.withoutQuality(req, err)
 			return nil
 		}
 	}
-	verdicts, err := predictions(q.judge, raw, 1, 0)
+	verdicts, err := predictions(q.qualityModel, raw, 1, 0)
 	if err != nil {
-		s.notJudged(req, err)
+		s.withoutQuality(req, err)
 		return nil
 	}
 	verdict := verdicts[0]
@@ -51,8 +51,8 @@ func (s *Service) judgeImage(ctx context.Context, q *question, req *edgelens.Req
 	}
 }
 
-// notJudged says so: what goes wrong with the judge costs an answer its quality,
+// withoutQuality says so: what goes wrong with the judge costs an answer its quality,
 // not the answer.
-func (s *Service) notJudged(req *edgelens.Request, err error) {
+func (s *Service) withoutQuality(req *edgelens.Request, err error) {
 	s.log.Warn("an image was not judged", "request_id", req.ID, "error", err)
 }

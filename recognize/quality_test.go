@@ -16,11 +16,11 @@ func judged(quality string, scores ...byte) *bench {
 	config := oneWorker()
 	config.Quality, config.QualityMinScore = quality, 0.7
 	b := newBench(config, 200, 50)
-	judge := newSpec(models.Uint8, len(scores))
-	judge.Name, judge.Digest, judge.Labels = "judge", "sha256:4567", []string{edgelens.QualityOK, edgelens.QualityBlurred, edgelens.QualityDark}
-	judge.Output.Scale = 1.0 / 256
-	b.runner.others = map[string]*answering{"judge": {spec: judge, raw: scores}}
-	b.JudgeWith("judge")
+	qualityModel := newSpec(models.Uint8, len(scores))
+	qualityModel.Name, qualityModel.Digest, qualityModel.Labels = "judge", "sha256:4567", []string{edgelens.QualityOK, edgelens.QualityBlurred, edgelens.QualityDark}
+	qualityModel.Output.Scale = 1.0 / 256
+	b.runner.others = map[string]*answering{"judge": {spec: qualityModel, raw: scores}}
+	b.UseQualityModel("judge")
 	return b
 }
 
@@ -80,20 +80,20 @@ func TestQualityIsPartOfTheKey(t *testing.T) {
 // What goes wrong with the judge costs the quality, and that answer is not kept.
 func TestAnswersWithoutTheJudge(t *testing.T) {
 	broken := errors.New("broken")
-	for name, spoil := range map[string]func(judge *answering){
-		"it cannot be loaded": func(judge *answering) { judge.described = broken },
-		"it fails":            func(judge *answering) { judge.failed = broken },
-		"it answers short":    func(judge *answering) { judge.raw = judge.raw[:1] },
+	for name, spoil := range map[string]func(qualityModel *answering){
+		"it cannot be loaded": func(qualityModel *answering) { qualityModel.described = broken },
+		"it fails":            func(qualityModel *answering) { qualityModel.failed = broken },
+		"it answers short":    func(qualityModel *answering) { qualityModel.raw = qualityModel.raw[:1] },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := judged(recognize.QualityAll, 0, 255, 0)
-			judge := b.runner.others["judge"]
-			whole := *judge
-			spoil(judge)
+			qualityModel := b.runner.others["judge"]
+			whole := *qualityModel
+			spoil(qualityModel)
 			if got := b.must(t, image("a door")); got.Quality != nil || len(got.Predictions) != 2 {
 				t.Errorf("%+v, want predictions without a quality", got)
 			}
-			*judge = whole
+			*qualityModel = whole
 			if got := b.must(t, image("a door")); got.Quality == nil {
 				t.Errorf("%+v, want a quality once the judge is well", got)
 			}

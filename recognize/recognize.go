@@ -22,18 +22,18 @@ import (
 // Service implements edgelens.Recognizer. It is safe for use by many
 // goroutines.
 type Service struct {
-	config     Config
-	preprocess Preprocessor
-	runner     Runner
-	cache      Cache
-	log        *slog.Logger
-	judge      string // the model that judges images; "" for none
+	config       Config
+	preprocess   Preprocessor
+	runner       Runner
+	cache        Cache
+	log          *slog.Logger
+	qualityModel string // the model that judges images; "" for none
 
 	admission *admission
 	flights   singleflight.Group
 	bypasses  atomic.Uint64 // makes the flights of NoCache requests distinct
 	// Of *[]byte; the judge's are smaller and would only be thrown away.
-	tensors, judgeTensors sync.Pool
+	tensors, qualityTensors sync.Pool
 
 	mu      sync.Mutex
 	stopped bool
@@ -61,7 +61,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	if err != nil {
 		return nil, err
 	}
-	q := question{spec: spec, judge: s.judgeOf(ctx, req), topK: req.TopK}
+	q := question{spec: spec, qualityModel: s.qualityModelFor(ctx, req), topK: req.TopK}
 	if q.topK == 0 {
 		q.topK = edgelens.DefaultTopK
 	}
@@ -115,14 +115,16 @@ func validate(req *edgelens.Request) error {
 // question is what is to be found out about an image. It must not be changed
 // once somebody works on it.
 type question struct {
-	key   string
-	spec  *models.Spec
-	judge *models.Spec // nil where nobody asks whether the image is usable
-	topK  int
+	key          string
+	spec         *models.Spec
+	qualityModel *models.Spec // nil where nobody asks whether the image is usable
+	topK         int
 }
 
 // twoModels reports whether the judge is another model than the one that answers.
-func (q *question) twoModels() bool { return q.judge != nil && q.judge.Digest != q.spec.Digest }
+func (q *question) twoModels() bool {
+	return q.qualityModel != nil && q.qualityModel.Digest != q.spec.Digest
+}
 
 // key names everything that the answer depends on.
 func (s *Service) key(q *question, req *edgelens.Request) string {
@@ -140,9 +142,9 @@ func (s *Service) key(q *question, req *edgelens.Request) string {
 	b = strconv.AppendFloat(b, req.MinScore, 'g', -1, 64)
 	b = append(b, ' ')
 	b = hex.AppendEncode(b, req.SHA256[:])
-	if q.judge != nil {
+	if q.qualityModel != nil {
 		b = append(b, " judged "...)
-		b = append(b, q.judge.Digest...)
+		b = append(b, q.qualityModel.Digest...)
 		b = append(b, ' ')
 		b = strconv.AppendFloat(b, s.config.QualityMinScore, 'g', -1, 64)
 	}
@@ -178,7 +180,7 @@ func (s *Service) compute(ctx context.Context, q *question, req *edgelens.Reques
 		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
 		defer cancel()
 		result, err := s.run(work, q, req)
-		whole := err == nil && (result.Quality != nil) == (q.judge != nil)
+		whole := err == nil && (result.Quality != nil) == (q.qualityModel != nil)
 		if whole && !req.NoCache {
 			s.cache.Set(q.key, result)
 		}
@@ -251,9 +253,9 @@ func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (
 		return nil, err
 	}
 	timings.Postprocess = time.Since(mark)
-	if q.judge != nil {
+	if q.qualityModel != nil {
 		mark = time.Now()
-		result.Quality = s.judgeImage(ctx, q, req, raw, tensors)
+		result.Quality = s.assessQuality(ctx, q, req, raw, tensors)
 		timings.Quality = time.Since(mark)
 	}
 	timings.Total = time.Since(start)
@@ -268,7 +270,7 @@ func (s *Service) borrowTensors(q *question) ([]models.InputBuffer, func()) {
 	if !q.twoModels() {
 		return []models.InputBuffer{first}, giveBack
 	}
-	second, giveSecondBack := borrowTensor(&s.judgeTensors, q.judge.Input)
+	second, giveSecondBack := borrowTensor(&s.qualityTensors, q.qualityModel.Input)
 	return []models.InputBuffer{first, second}, func() { giveBack(); giveSecondBack() }
 }
 

@@ -141,7 +141,7 @@ func TestConfig(t *testing.T) {
 	good := recognize.Config{Workers: 1, Queue: 0, Timeout: time.Second, Quality: recognize.QualityOff}
 	tests := map[string]struct {
 		change func(*recognize.Config)
-		faults int
+		errs   int
 	}{
 		"good":             {func(*recognize.Config) {}, 0},
 		"no workers":       {func(c *recognize.Config) { c.Workers = 0 }, 1},
@@ -160,12 +160,12 @@ func TestConfig(t *testing.T) {
 			c := good
 			test.change(&c)
 			err := c.Validate()
-			faults := 0
+			errs := 0
 			if joined, ok := err.(interface{ Unwrap() []error }); ok {
-				faults = len(joined.Unwrap())
+				errs = len(joined.Unwrap())
 			}
-			if faults != test.faults {
-				t.Errorf("%d faults, want %d: %v", faults, test.faults, err)
+			if errs != test.errs {
+				t.Errorf("%d faults, want %d: %v", errs, test.errs, err)
 			}
 		})
 	}

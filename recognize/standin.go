@@ -16,10 +16,10 @@ const StandInWarning = "There is no classifier: the built-in model of image qual
 // one, which is not here.
 func (s *Service) describe(ctx context.Context, name string) (spec *models.Spec, standIn bool, err error) {
 	spec, err = s.runner.Describe(ctx, name)
-	if name != "" || s.judge == "" || !s.config.AllowStandIn || !errors.Is(err, edgelens.ErrNoModel) {
+	if name != "" || s.qualityModel == "" || !s.config.AllowStandIn || !errors.Is(err, edgelens.ErrNoModel) {
 		return spec, false, err
 	}
-	spec, err = s.runner.Describe(ctx, s.judge)
+	spec, err = s.runner.Describe(ctx, s.qualityModel)
 	return spec, true, err
 }
 

@@ -9,9 +9,9 @@ import (
 const (
 	// answerers is how many answers are on their way at a time.
 	answerers = 8
-	// mostAnswers is how many may wait; a device whose answer is dropped asks
+	// maxAnswers is how many may wait; a device whose answer is dropped asks
 	// again.
-	mostAnswers = 2048
+	maxAnswers = 2048
 )
 
 // answer is a message to a device that answers what it said.
@@ -29,7 +29,7 @@ type answers struct {
 }
 
 func newAnswers(metrics *metrics, publish func(context.Context, answer) error) *answers {
-	return &answers{queue: make(chan answer, mostAnswers), metrics: metrics, publish: publish}
+	return &answers{queue: make(chan answer, maxAnswers), metrics: metrics, publish: publish}
 }
 
 // put never blocks.

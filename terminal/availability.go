@@ -62,9 +62,9 @@ func (a *availabilities) told(device string, online bool) {
 
 const availabilityRetry = time.Second
 
-// tellAvailability publishes who is there whenever it changes. While the broker
+// publishAvailability publishes who is there whenever it changes. While the broker
 // is away it waits for speak.
-func (b *Bridge) tellAvailability(ctx context.Context) {
+func (b *Bridge) publishAvailability(ctx context.Context) {
 	var again <-chan time.Time
 	for {
 		select {
@@ -74,21 +74,21 @@ func (b *Bridge) tellAvailability(ctx context.Context) {
 			return
 		}
 		again = nil
-		if err := b.tellAllAvailability(ctx); err != nil && !errors.Is(err, session.ErrOffline) {
+		if err := b.publishAllAvailability(ctx); err != nil && !errors.Is(err, session.ErrOffline) {
 			again = time.After(availabilityRetry)
 		}
 	}
 }
 
-func (b *Bridge) tellAllAvailability(ctx context.Context) error {
+func (b *Bridge) publishAllAvailability(ctx context.Context) error {
 	for {
 		device, online, ok := b.availability.next()
 		if !ok {
 			return nil
 		}
-		payload := sayOffline
+		payload := statusOffline
 		if online {
-			payload = sayOnline
+			payload = statusOnline
 		}
 		if err := b.retain(ctx, availabilityTopic(device), payload); err != nil {
 			return err
@@ -101,7 +101,7 @@ func (b *Bridge) tellAllAvailability(ctx context.Context) error {
 // retain publishes what the broker is to keep for whoever comes.
 func (b *Bridge) retain(ctx context.Context, topic, payload string) error {
 	err := b.publish(ctx, session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: true})
-	if errors.Is(err, session.ErrNobodyListens) {
+	if errors.Is(err, session.ErrNoSubscriber) {
 		return nil
 	}
 	return err

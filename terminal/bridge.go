@@ -28,13 +28,13 @@ import (
 const (
 	// receiveMaximum is how many messages of QoS 1 may be unconfirmed at a time.
 	receiveMaximum = 16
-	// maxLine is how many messages of QoS 0 may wait of one device, and
-	// maxLinesBytes how many bytes of all.
-	maxLine       = 64
-	maxLinesBytes = 64 << 20
-	// takers is how many devices' messages are decoded and made durable at a
+	// maxQueued is how many messages of QoS 0 may wait of one device, and
+	// maxQueuedBytes how many bytes of all.
+	maxQueued      = 64
+	maxQueuedBytes = 64 << 20
+	// ingestWorkers is how many devices' messages are decoded and made durable at a
 	// time. The ledger writes what comes together at once.
-	takers = 8
+	ingestWorkers = 8
 	// lasting is how long the broker keeps for us what comes while we are away,
 	// and groupLasting how long in a group. Mosquitto goes on giving a member that
 	// died its share; after this time the others get it.
@@ -60,9 +60,9 @@ type Parts struct {
 	Zone clock.Zone
 	// Composer writes the events that are published.
 	Composer event.Composer
-	// BrokerTells is set where the broker is a mosquitto that lets us read how it is
+	// BrokerReportsDrops is set where the broker is a mosquitto that lets us read how it is
 	// ($SYS), as a private one does.
-	BrokerTells bool
+	BrokerReportsDrops bool
 	// ClientSecret is part of our client ids on a private broker, where anybody could take
 	// them else, and with them what the broker keeps for us; empty on others, where
 	// operators have rules for client ids.
@@ -95,8 +95,8 @@ type Bridge struct {
 
 	// up hears, down speaks; nil before Start.
 	up, down atomic.Pointer[session.Session]
-	// hearingSince is since when up has been connected; nil where it is not.
-	hearingSince atomic.Pointer[time.Time]
+	// subscribedSince is since when up has been connected; nil where it is not.
+	subscribedSince atomic.Pointer[time.Time]
 	// brokerDrops is how many messages the broker has dropped, as it said last.
 	brokerDrops atomic.Uint64
 	// begun is closed once down is there, stopping when Stop is called.
@@ -124,7 +124,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 	f := &Bridge{
 		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
 		notUnderstood: newNotUnderstood(maxNotUnderstood), foreign: newNotUnderstood(maxForeign),
-		registry: newRegistry(config, parts.Dialects, parts.Zone), lines: newLines(maxLine, maxLinesBytes), matcher: parts.Dialects,
+		registry: newRegistry(config, parts.Dialects, parts.Zone), lines: newDeviceQueues(maxQueued, maxQueuedBytes), matcher: parts.Dialects,
 		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
 	}
 	devices, err := parts.Devices.Devices(ctx)
@@ -144,13 +144,13 @@ func (b *Bridge) Start() error {
 	if err != nil {
 		return fmt.Errorf("start the MQTT bridge: %w: the broker's address %w", edgelens.ErrInvalid, err)
 	}
-	status := session.Outgoing{Topic: b.statusTopic(), Payload: []byte(sayOffline), QoS: 1, Retain: true}
-	speaking := session.Config{Address: address, ClientID: b.clientID(speaker), Name: b.clientName(speaker), Will: &status, OnUp: b.speak}
-	if b.parts.BrokerTells {
+	status := session.Outgoing{Topic: b.statusTopic(), Payload: []byte(statusOffline), QoS: 1, Retain: true}
+	downConfig := session.Config{Address: address, ClientID: b.clientID(downlink), Name: b.clientName(downlink), Will: &status, OnUp: b.onDownlinkUp}
+	if b.parts.BrokerReportsDrops {
 		// Not on the connection that hears: it may be at its bound just then.
-		speaking.Subscriptions, speaking.OnMessage = []session.Subscription{{Filter: topicDropped}}, b.droppedAtBroker
+		downConfig.Subscriptions, downConfig.OnMessage = []session.Subscription{{Filter: topicDropped}}, b.droppedAtBroker
 	}
-	down, err := session.Start(speaking, b.log)
+	down, err := session.Start(downConfig, b.log)
 	if err != nil {
 		return err
 	}
@@ -160,23 +160,23 @@ func (b *Bridge) Start() error {
 	writing, abandon := context.WithCancel(context.Background())
 	ctx, stop := context.WithCancel(context.Background())
 	b.stopTaking, b.abandon, b.stop = stopTaking, abandon, stop
-	for range takers {
+	for range ingestWorkers {
 		b.taking.Go(func() { b.take(taking, writing) })
 	}
 	for range answerers {
 		b.running.Go(func() { b.answers.send(ctx) })
 	}
 	b.running.Go(func() { b.sendCommands(ctx) })
-	b.running.Go(func() { b.tellAvailability(ctx) })
+	b.running.Go(func() { b.publishAvailability(ctx) })
 	b.running.Go(func() { b.keepDevices(ctx) })
 	keep := lasting
 	if b.config.Group != "" {
 		keep = groupLasting
 	}
 	up, err := session.Start(session.Config{
-		Address: address, ClientID: b.clientID(hearer), Name: b.clientName(hearer), Lasting: keep,
+		Address: address, ClientID: b.clientID(uplink), Name: b.clientName(uplink), Lasting: keep,
 		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(b.config.MaxMessageBytes), // at most 256 MiB, as Validate says
-		Subscriptions: b.subscriptions(), OnMessage: b.heard, Marker: markerTopic(b.parts.Node),
+		Subscriptions: b.subscriptions(), OnMessage: b.onMessage, Marker: markerTopic(b.parts.Node),
 		OnUp: b.listen,
 	}, b.log)
 	if err != nil {
@@ -191,8 +191,8 @@ func (b *Bridge) Start() error {
 
 // Which connection a client id is of.
 const (
-	hearer  = "up"
-	speaker = "down"
+	uplink   = "up"
+	downlink = "down"
 )
 
 // clientID returns the client id of one of our connections.
@@ -233,11 +233,11 @@ func (b *Bridge) statusTopic() string {
 	return topicStatus
 }
 
-// speak is called whenever there is a connection to speak on: a broker that
+// onDownlinkUp is called whenever there is a connection to speak on: a broker that
 // forgot is told again.
-func (b *Bridge) speak(ctx context.Context) {
+func (b *Bridge) onDownlinkUp(ctx context.Context) {
 	<-b.begun
-	if err := b.retain(ctx, b.statusTopic(), sayOnline); err != nil && ctx.Err() == nil {
+	if err := b.retain(ctx, b.statusTopic(), statusOnline); err != nil && ctx.Err() == nil {
 		b.log.Warn("publish the status", "error", err)
 	}
 	b.availability.all(b.registry.list())
@@ -248,8 +248,8 @@ func (b *Bridge) speak(ctx context.Context) {
 // listen notes since when there is a connection to hear on, until it ends.
 func (b *Bridge) listen(connection context.Context) {
 	since := b.now()
-	b.hearingSince.Store(&since)
-	context.AfterFunc(connection, func() { b.hearingSince.CompareAndSwap(&since, nil) })
+	b.subscribedSince.Store(&since)
+	context.AfterFunc(connection, func() { b.subscribedSince.CompareAndSwap(&since, nil) })
 	wake(b.commandsDue)
 }
 
@@ -292,11 +292,11 @@ func (b *Bridge) saveDevices(ctx context.Context, all bool) {
 // Connected reports whether there is a connection to the broker.
 func (b *Bridge) Connected() bool {
 	up := b.up.Load()
-	return up != nil && up.Up() && b.speaking()
+	return up != nil && up.Up() && b.downConfig()
 }
 
-// speaking reports whether something can be published.
-func (b *Bridge) speaking() bool {
+// downConfig reports whether something can be published.
+func (b *Bridge) downConfig() bool {
 	down := b.down.Load()
 	return down != nil && down.Up()
 }
@@ -315,12 +315,12 @@ func (b *Bridge) publish(ctx context.Context, message session.Outgoing) error {
 // Sinks must have been stopped before.
 func (b *Bridge) Stop(ctx context.Context) error {
 	close(b.stopping)
-	var faults []error
+	var errs []error
 	if up := b.up.Load(); up != nil {
 		if b.config.Group != "" && up.Up() {
-			faults = append(faults, up.Unsubscribe(ctx))
+			errs = append(errs, up.Unsubscribe(ctx))
 		}
-		faults = append(faults, up.Stop(ctx))
+		errs = append(errs, up.Stop(ctx))
 	}
 	b.stopTaking()
 	giveUp := context.AfterFunc(ctx, b.abandon)
@@ -331,11 +331,11 @@ func (b *Bridge) Stop(ctx context.Context) error {
 	b.running.Wait()
 	b.answers.drain(ctx)
 	b.saveDevices(ctx, true)
-	if b.speaking() {
-		faults = append(faults, b.retain(ctx, b.statusTopic(), sayOffline))
+	if b.downConfig() {
+		errs = append(errs, b.retain(ctx, b.statusTopic(), statusOffline))
 	}
-	faults = append(faults, b.down.Load().Stop(ctx))
-	return errors.Join(faults...)
+	errs = append(errs, b.down.Load().Stop(ctx))
+	return errors.Join(errs...)
 }
 
 // wake puts a token into a channel that has room for one.

@@ -335,7 +335,7 @@ func TestUnknownDevices(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.mu.Lock()
-			c.heard = nil
+			c.onMessage = nil
 			c.mu.Unlock()
 			s := newSite(t, b, func(s *site) { s.config.Unknown = test.unknown }).connected()
 			say(1)

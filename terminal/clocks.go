@@ -11,10 +11,10 @@ import (
 // zoneOf returns the zone that a device's clock is in, never nil.
 func (b *Bridge) zoneOf(device string) *time.Location { return b.registry.zoneOf(device) }
 
-// judge says what the times in a message of a device prove.
-func (b *Bridge) judge(one item, device string, times []clock.Reading) clock.Verdict {
+// assess says what the times in a message of a device prove.
+func (b *Bridge) assess(one item, device string, times []clock.Reading) clock.Verdict {
 	measured, apply := b.registry.clock(device, one.receivedAt)
-	return clock.Judge(clock.Evidence{
+	return clock.Assess(clock.Evidence{
 		Readings: times, Received: one.receivedAt, Zone: b.zoneOf(device), Fresh: b.config.Fresh, Measured: measured, Apply: apply,
 	})
 }

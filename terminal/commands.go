@@ -15,19 +15,19 @@ import (
 const (
 	// MinCommandTTL and MaxCommandTTL bound how long a command may wait to be
 	// sent.
-	MinCommandTTL = leastLife
+	MinCommandTTL = minLife
 	MaxCommandTTL = 24 * time.Hour
-	// mostCommands is how many may wait.
-	mostCommands = 1000
+	// maxCommands is how many may wait.
+	maxCommands = 1000
 	// listenRetry is how often a command is tried while its device does not
 	// listen.
 	listenRetry = time.Second
 	// brokerSlack is by how much the broker is given less than is left: it counts
 	// in whole seconds, and mosquitto hands a message on for almost one more.
 	brokerSlack = time.Second
-	// leastLife is what a command must have left to be sent: none may be handed
+	// minLife is what a command must have left to be sent: none may be handed
 	// on past its deadline.
-	leastLife = brokerSlack + time.Second
+	minLife = brokerSlack + time.Second
 )
 
 // Send queues a command for a device, in the device's words; device "" is the
@@ -54,7 +54,7 @@ func (b *Bridge) Send(ctx context.Context, device string, body json.RawMessage, 
 	if err != nil {
 		return edgelens.Command{}, err
 	}
-	if len(waiting) >= mostCommands {
+	if len(waiting) >= maxCommands {
 		return edgelens.Command{}, &edgelens.Busy{RetryAfter: listenRetry, Reason: fmt.Sprintf("%d commands wait to be sent, which is all that may", len(waiting))}
 	}
 	command, err := b.parts.Commands.AddCommand(ctx, device, body, b.now().Add(ttl))
@@ -147,9 +147,9 @@ func (b *Bridge) sendQueued(ctx context.Context) time.Duration {
 func (b *Bridge) sendOrExpire(ctx context.Context, command edgelens.Command) {
 	left := command.Deadline.Sub(b.now())
 	switch {
-	case left < leastLife:
+	case left < minLife:
 		b.move(ctx, command.ID, edgelens.CommandExpired, orElse(command.Detail, "It could not be sent before its deadline."))
-	case !b.speaking():
+	case !b.downConfig():
 	case b.registry.silent(command.Device):
 		b.wait(ctx, command, "The device is offline.")
 	default:
@@ -173,7 +173,7 @@ func (b *Bridge) send(ctx context.Context, command edgelens.Command, left time.D
 		b.move(ctx, command.ID, edgelens.CommandFailed, err.Error())
 		return
 	}
-	if b.hearsItself(message.Topic) && !b.registry.heardSince(command.Device, b.hearingSince.Load()) {
+	if b.receivesOwn(message.Topic) && !b.registry.seenSince(command.Device, b.subscribedSince.Load()) {
 		b.wait(ctx, command, "The device was not heard from since there is a connection to the MQTT broker.")
 		return
 	}
@@ -189,17 +189,17 @@ func (b *Bridge) send(ctx context.Context, command edgelens.Command, left time.D
 		b.move(ctx, command.ID, edgelens.CommandQueued, "The MQTT broker is away.")
 	case errors.Is(err, edgelens.ErrTooLarge), errors.Is(err, session.ErrRefused):
 		b.move(ctx, command.ID, edgelens.CommandFailed, "The MQTT broker does not take it: "+err.Error()+".")
-	case errors.Is(err, session.ErrNobodyListens):
+	case errors.Is(err, session.ErrNoSubscriber):
 		b.move(ctx, command.ID, edgelens.CommandQueued, "The device does not listen; it may be switched off.")
 	default:
 		b.move(ctx, command.ID, edgelens.CommandFailed, "It is not known whether the broker has it, so it is not sent again: "+err.Error()+".")
 	}
 }
 
-// hearsItself reports whether we hear what is published on the topic ourselves:
+// receivesOwn reports whether we hear what is published on the topic ourselves:
 // the broker then takes us for somebody who listens, and cannot tell that the
 // device does not.
-func (b *Bridge) hearsItself(topic string) bool {
+func (b *Bridge) receivesOwn(topic string) bool {
 	for _, d := range b.parts.Dialects {
 		for _, subscription := range d.Subscriptions() {
 			if covers(subscription.Filter, topic) {
@@ -233,7 +233,7 @@ func (b *Bridge) reply(ctx context.Context, one item, message dialect.Message) {
 	if one.Retained {
 		return
 	}
-	if !b.hear(one, message, isHere, func(*edgelens.DeviceCounters) {}) || message.Outcome.Command == "" {
+	if !b.noteSeen(one, message, presenceOnline, func(*edgelens.DeviceCounters) {}) || message.Outcome.Command == "" {
 		return
 	}
 	command, err := b.parts.Commands.Command(ctx, message.Outcome.Command)

@@ -196,8 +196,8 @@ func TestTheBrokerForgetsWhatExpired(t *testing.T) {
 	s := newSite(t, b).connected()
 	address, err := session.ParseAddress(b.url(), "")
 	must(t, err)
-	come := func(heard func(session.Message)) *session.Session {
-		device, err := session.Start(session.Config{Address: address, ClientID: "F1", Lasting: time.Hour, OnMessage: heard,
+	come := func(onMessage func(session.Message)) *session.Session {
+		device, err := session.Start(session.Config{Address: address, ClientID: "F1", Lasting: time.Hour, OnMessage: onMessage,
 			Subscriptions: []session.Subscription{{Filter: "fungxi_F1_downLink", QoS: 1}}}, quiet)
 		must(t, err)
 		eventually(t, "it is there", device.Up)
@@ -212,10 +212,10 @@ func TestTheBrokerForgetsWhatExpired(t *testing.T) {
 	s.waitForStatus(long.ID, edgelens.CommandSent)
 	s.waitForStatus(short.ID, edgelens.CommandSent)
 	eventually(t, "the deadline has passed", func() bool { return time.Now().After(short.Deadline) })
-	heard := make(chan string, 10)
-	device = come(func(m session.Message) { m.Ack(); heard <- string(m.Payload) })
+	onMessage := make(chan string, 10)
+	device = come(func(m session.Message) { m.Ack(); onMessage <- string(m.Payload) })
 	for got := ""; got != `{"cmd":"long"}`; {
-		if got = <-heard; got == `{"cmd":"short"}` {
+		if got = <-onMessage; got == `{"cmd":"short"}` {
 			t.Error("a command came after its deadline")
 		}
 	}

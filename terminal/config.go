@@ -68,45 +68,45 @@ var validGroup = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`)
 // Validate reports every fault at once, each with its setting's name. An empty
 // URL is for who starts a broker.
 func (c Config) Validate() error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	var errs []error
+	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if c.URL != "" {
 		if _, err := session.ParseAddress(c.URL, c.CAFile); err != nil {
-			fault("url %w", err)
+			problem("url %w", err)
 		}
 	}
 	if !validGroup.MatchString(c.Group) {
-		fault("group must be letters, digits, - and _, at most 64, not %q", c.Group)
+		problem("group must be letters, digits, - and _, at most 64, not %q", c.Group)
 	}
 	if c.MaxMessageBytes < 64<<10 || c.MaxMessageBytes > 256<<20 {
-		fault("max_message_bytes must be %d to %d, not %d", 64<<10, 256<<20, c.MaxMessageBytes)
+		problem("max_message_bytes must be %d to %d, not %d", 64<<10, 256<<20, c.MaxMessageBytes)
 	}
 	if c.Default != "" && !dialect.ValidDevice(c.Default) {
-		fault("default must be a serial number of 1 to 64 of A-Z a-z 0-9 . _ : -, not %q", c.Default)
+		problem("default must be a serial number of 1 to 64 of A-Z a-z 0-9 . _ : -, not %q", c.Default)
 	}
 	if !slices.Contains([]string{UnknownAccept, UnknownQuarantine, UnknownRefuse}, c.Unknown) {
-		fault("unknown must be %s, %s or %s, not %q", UnknownAccept, UnknownQuarantine, UnknownRefuse, c.Unknown)
+		problem("unknown must be %s, %s or %s, not %q", UnknownAccept, UnknownQuarantine, UnknownRefuse, c.Unknown)
 	}
 	if c.MaxDevices < 1 || c.MaxDevices > 1_000_000 {
-		fault("max_devices must be 1 to 1000000, not %d", c.MaxDevices)
+		problem("max_devices must be 1 to 1000000, not %d", c.MaxDevices)
 	}
 	if c.MaxWaiting < 1 || c.MaxWaiting > 1_000_000 {
-		fault("max_waiting must be 1 to 1000000, not %d", c.MaxWaiting)
+		problem("max_waiting must be 1 to 1000000, not %d", c.MaxWaiting)
 	}
 	if c.TopK < 1 || c.TopK > edgelens.MaxTopK {
-		fault("top_k must be 1 to %d, not %d", edgelens.MaxTopK, c.TopK)
+		problem("top_k must be 1 to %d, not %d", edgelens.MaxTopK, c.TopK)
 	}
 	if math.IsNaN(c.MinScore) || c.MinScore < 0 || c.MinScore > 1 {
-		fault("min_score must be 0 to 1, not %v", c.MinScore)
+		problem("min_score must be 0 to 1, not %v", c.MinScore)
 	}
 	if c.Fresh < time.Second {
-		fault("fresh must be at least 1s, not %v", c.Fresh)
+		problem("fresh must be at least 1s, not %v", c.Fresh)
 	}
 	if c.ClockLimit < time.Second {
-		fault("clock_limit must be at least 1s, not %v", c.ClockLimit)
+		problem("clock_limit must be at least 1s, not %v", c.ClockLimit)
 	}
 	if c.CommandTTL < MinCommandTTL || c.CommandTTL > MaxCommandTTL {
-		fault("command_ttl must be %v to %v, not %v", MinCommandTTL, MaxCommandTTL, c.CommandTTL)
+		problem("command_ttl must be %v to %v, not %v", MinCommandTTL, MaxCommandTTL, c.CommandTTL)
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }

@@ -83,7 +83,7 @@ func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	}
 	err = f.publish(ctx, message)
 	switch {
-	case err == nil, errors.Is(err, session.ErrNobodyListens):
+	case err == nil, errors.Is(err, session.ErrNoSubscriber):
 		e.losses.forget(d.Record.Device)
 		f.metrics.count(out, d.Record.Dialect, kindEvent)
 		return nil
@@ -125,7 +125,7 @@ func (b *Bridge) publishAnswer(ctx context.Context, one answer) error {
 	err := b.publish(ctx, session.Outgoing{
 		Topic: one.message.Topic, Payload: one.message.Payload, QoS: one.message.QoS, Expiry: answerExpiry,
 	})
-	if errors.Is(err, session.ErrNobodyListens) {
+	if errors.Is(err, session.ErrNoSubscriber) {
 		return nil
 	}
 	return err

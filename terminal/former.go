@@ -48,9 +48,9 @@ func (o *former) empty(ctx context.Context, address session.Address, lasting tim
 	f := o.bridge
 	topic := markerTopic(f.parts.Node) + "/former"
 	config := session.Config{
-		Address: address, ClientID: f.clientName(hearer), Lasting: lasting, ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes),
+		Address: address, ClientID: f.clientName(uplink), Lasting: lasting, ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes),
 		Subscriptions: append(f.subscriptions(), session.Subscription{Filter: topic, QoS: 1}), Marker: topic + "/waited",
-		OnMessage: func(m session.Message) { o.heard(topic, m) },
+		OnMessage: func(m session.Message) { o.onMessage(topic, m) },
 	}
 	config.OnUp = func(connection context.Context) {
 		for connection.Err() == nil {
@@ -71,7 +71,7 @@ func (o *former) empty(ctx context.Context, address session.Address, lasting tim
 		return err
 	}
 	// A connection without a lasting session ends the one that there was.
-	end, err := session.Start(session.Config{Address: address, ClientID: f.clientName(hearer)}, f.log)
+	end, err := session.Start(session.Config{Address: address, ClientID: f.clientName(uplink)}, f.log)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (o *former) empty(ctx context.Context, address session.Address, lasting tim
 // stopFormer is how long it may take to disconnect.
 const stopFormer = 5 * time.Second
 
-// heard hands a message on, and counts it until it is done with.
-func (o *former) heard(topic string, m session.Message) {
+// onMessage hands a message on, and counts it until it is done with.
+func (o *former) onMessage(topic string, m session.Message) {
 	if m.Topic == topic {
 		if string(m.Payload) == o.mark {
 			o.once.Do(func() { close(o.reached) })
@@ -99,7 +99,7 @@ func (o *former) heard(topic string, m session.Message) {
 		ack()
 		o.pending.Add(-1)
 	})
-	o.bridge.heard(m)
+	o.bridge.onMessage(m)
 }
 
 // wait waits until all that was kept is done with.

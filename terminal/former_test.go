@@ -58,15 +58,15 @@ func TestFormerSessionIsEmptied(t *testing.T) {
 	c.tell(fungxis.Record("F1", record(11), []byte("\xff\xd8 an image")))
 	old, err := session.ParseAddress(b.URL(), "")
 	must(t, err)
-	var heard atomic.Int64
-	again, err := session.Start(session.Config{Address: old, ClientID: "edgelens-n1-up", Lasting: time.Minute, OnMessage: func(m session.Message) { heard.Add(1); m.Ack() },
+	var onMessage atomic.Int64
+	again, err := session.Start(session.Config{Address: old, ClientID: "edgelens-n1-up", Lasting: time.Minute, OnMessage: func(m session.Message) { onMessage.Add(1); m.Ack() },
 		Subscriptions: []session.Subscription{{Filter: "end", QoS: 1}}}, quiet)
 	must(t, err)
 	defer func() { _ = again.Stop(t.Context()) }()
 	eventually(t, "it is connected", again.Up)
 	c.say("end", "x")
-	eventually(t, "the end is heard", func() bool { return heard.Load() > 0 })
-	equal(t, "heard", heard.Load(), 1)
+	eventually(t, "the end is heard", func() bool { return onMessage.Load() > 0 })
+	equal(t, "heard", onMessage.Load(), 1)
 }
 
 // On an open broker everybody may report, and hear events, and nobody else may say what
@@ -100,7 +100,7 @@ func TestOpenBrokerKeepsOurTopics(t *testing.T) {
 	eventually(t, "the devices are there", func() bool { return len(late.on("edgelens/v1/devices/F-named/availability")) > 0 })
 	for _, c := range []*client{reader, late} {
 		c.mu.Lock()
-		for _, m := range c.heard {
+		for _, m := range c.onMessage {
 			if string(m.Payload) == "forged" {
 				t.Errorf("forged: %s", m.Topic)
 			}

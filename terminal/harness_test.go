@@ -180,7 +180,7 @@ func (s *site) start() {
 	s.bridge, err = terminal.New(context.Background(), s.config, terminal.Parts{
 		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger, Commands: s.ledger,
 		Routes: func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
-		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerTells: true, Node: s.node, ClientSecret: s.secret, FormerSessionEmptied: s.emptied, Log: log, Registerer: metrics,
+		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerReportsDrops: true, Node: s.node, ClientSecret: s.secret, FormerSessionEmptied: s.emptied, Log: log, Registerer: metrics,
 	})
 	must(s.t, err)
 	deliveries := notify.DefaultConfig()
@@ -212,9 +212,9 @@ func (s *site) stop() {
 // client is whoever else is at the broker.
 type client struct {
 	*session.Session
-	t     testing.TB
-	mu    sync.Mutex
-	heard []session.Message
+	t         testing.TB
+	mu        sync.Mutex
+	onMessage []session.Message
 }
 
 func (b *broker) client(name string, filters ...string) *client {
@@ -231,7 +231,7 @@ func (b *broker) clientAt(url, name string, filters ...string) *client {
 		m.Ack()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.heard = append(c.heard, m)
+		c.onMessage = append(c.onMessage, m)
 	}}
 	for _, filter := range filters {
 		config.Subscriptions = append(config.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
@@ -252,7 +252,7 @@ func (c *client) say(topic string, payload string) { c.t.Helper(); c.send(topic,
 func (c *client) send(topic, payload string, qos byte, retain bool) {
 	c.t.Helper()
 	err := c.Publish(c.t.Context(), session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: qos, Retain: retain})
-	if err != nil && err != session.ErrNobodyListens {
+	if err != nil && err != session.ErrNoSubscriber {
 		c.t.Fatal(err)
 	}
 }
@@ -262,7 +262,7 @@ func (c *client) on(topic string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var payloads []string
-	for _, m := range c.heard {
+	for _, m := range c.onMessage {
 		if m.Topic == topic {
 			payloads = append(payloads, string(m.Payload))
 		}

@@ -31,10 +31,10 @@ const (
 	// repeats is from when on the same image of a camera is another record: a camera
 	// sends a message again within seconds, and "no signal" looks the same an hour later.
 	repeats = 30 * time.Second
-	// oncePatience is how long that is tried with a record of QoS 0, which
+	// onceTimeout is how long that is tried with a record of QoS 0, which
 	// nobody but the device can send again, and triesOfUnknown how often where
 	// the fault is none that is known to pass.
-	oncePatience   = 30 * time.Second
+	onceTimeout    = 30 * time.Second
 	triesOfUnknown = 10
 )
 
@@ -70,14 +70,14 @@ func (i item) stored() string {
 	}
 }
 
-// heard is called for each message, one at a time. It does not block, but where
+// onMessage is called for each message, one at a time. It does not block, but where
 // what waits has reached its bound and none of it may be dropped: then the broker
 // has to wait. It was told how many messages we take at a time; mosquitto 2.0.11
 // does not keep to it under load (measured: 800 instead of 16).
-func (b *Bridge) heard(m session.Message) {
+func (b *Bridge) onMessage(m session.Message) {
 	d, device := b.matcher.match(m.Topic)
 	if d == nil {
-		b.heardElsewhere(m)
+		b.onOtherTopic(m)
 		m.Ack()
 		return
 	}
@@ -106,11 +106,11 @@ func (b *Bridge) heard(m session.Message) {
 	}
 	line := d.Name() + " " + device
 	if m.QoS > 0 {
-		b.lines.pushPatiently(b.stopping, line, one)
+		b.lines.pushBlocking(b.stopping, line, one)
 		return
 	}
 	if !b.lines.push(line, one) {
-		b.metrics.drop(dropLineFull)
+		b.metrics.drop(dropQueueFull)
 		b.registry.count(device, func(c *edgelens.DeviceCounters) { c.Lost++ })
 		b.warn(one, "a message was dropped: the device sends faster than can be taken; it should use QoS 1, or send again", nil)
 	}
@@ -128,8 +128,8 @@ func (b *Bridge) decode(one item) (wire.Reading, error) {
 	})
 }
 
-// heardElsewhere takes down what another node of the group says of a device.
-func (b *Bridge) heardElsewhere(m session.Message) {
+// onOtherTopic takes down what another node of the group says of a device.
+func (b *Bridge) onOtherTopic(m session.Message) {
 	device, ok := strings.CutPrefix(m.Topic, topicDevices)
 	if !ok && !strings.HasPrefix(m.Topic, topicOurs) {
 		b.foreignTopic(m)
@@ -210,11 +210,11 @@ func (b *Bridge) presence(one item, message dialect.Message) {
 	if message.Device == "" || one.old(b.config.Fresh) {
 		return
 	}
-	says := isHere
+	says := presenceOnline
 	if message.Kind == dialect.Offline {
-		says = isGone
+		says = presenceOffline
 	}
-	ok := b.hear(one, message, says, func(c *edgelens.DeviceCounters) {
+	ok := b.noteSeen(one, message, says, func(c *edgelens.DeviceCounters) {
 		switch message.Kind {
 		case dialect.Heartbeat:
 			c.Heartbeats++
@@ -227,14 +227,14 @@ func (b *Bridge) presence(one item, message dialect.Message) {
 	}
 	b.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
 	if message.Times != nil && one.stored() == "" {
-		b.measure(message.Device, clock.FromHeartbeat, b.judge(one, message.Device, message.Times), one.receivedAt)
+		b.measure(message.Device, clock.FromHeartbeat, b.assess(one, message.Device, message.Times), one.receivedAt)
 	}
 }
 
-// hear takes down that a device said something, and reports whether something may
+// noteSeen takes down that a device said something, and reports whether something may
 // come of it.
-func (b *Bridge) hear(one item, message dialect.Message, says presence, count func(*edgelens.DeviceCounters)) bool {
-	state, err := b.registry.hear(one.dialect.Name(), message.Device, one.receivedAt, says, count)
+func (b *Bridge) noteSeen(one item, message dialect.Message, says presence, count func(*edgelens.DeviceCounters)) bool {
+	state, err := b.registry.noteSeen(one.dialect.Name(), message.Device, one.receivedAt, says, count)
 	if err != nil {
 		b.metrics.drop(dropTooMany)
 		b.warn(one, "a message was dropped", err)
@@ -244,7 +244,7 @@ func (b *Bridge) hear(one item, message dialect.Message, says presence, count fu
 		b.metrics.count(in, one.dialect.Name(), kindRefused)
 		return false
 	}
-	if b.config.Group != "" && says == isHere && b.registry.announce(message.Device, one.receivedAt, announceInterval) {
+	if b.config.Group != "" && says == presenceOnline && b.registry.announce(message.Device, one.receivedAt, announceInterval) {
 		b.answers.put(one.dialect.Name(), kindAvailability, []dialect.Outgoing{{Topic: seenTopic(message.Device), Payload: []byte(one.dialect.Name())}})
 	}
 	return true
@@ -253,16 +253,16 @@ func (b *Bridge) hear(one item, message dialect.Message, says presence, count fu
 // records makes the records of a message durable, and confirms them.
 func (b *Bridge) records(ctx context.Context, one item, message dialect.Message) bool {
 	b.metrics.count(in, one.dialect.Name(), message.Kind.String())
-	says := isHere
+	says := presenceOnline
 	if one.old(b.config.Fresh) {
-		says = saysNothing
+		says = presenceUnknown
 	}
-	if !b.hear(one, message, says, func(*edgelens.DeviceCounters) {}) {
+	if !b.noteSeen(one, message, says, func(*edgelens.DeviceCounters) {}) {
 		return true
 	}
 	b.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
 	for _, entry := range message.Entries {
-		verdict := b.judge(one, message.Device, entry.Times)
+		verdict := b.assess(one, message.Device, entry.Times)
 		reception := b.reception(one, message.Device, entry, verdict)
 		what, err := b.keep(ctx, one, reception)
 		if err != nil {
@@ -360,7 +360,7 @@ func (b *Bridge) keep(ctx context.Context, one item, reception edgelens.Receptio
 		}
 		passes := edgelens.NotStored(err) || errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrDeadline)
 		switch {
-		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, one.QoS == 0 && b.now().Sub(one.receivedAt) > oncePatience:
+		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, one.QoS == 0 && b.now().Sub(one.receivedAt) > onceTimeout:
 			b.metrics.drop(dropNotKept)
 			b.log.Error("A RECORD IS LOST: it could not be made durable", "device", reception.Record.Device, "record", reception.Record.ID, "tries", try, "error", err)
 			return keptNever, nil

@@ -18,8 +18,8 @@ type passed struct {
 
 const (
 	limitInterval = time.Minute
-	// mostNames bounds the memory; past it all start anew.
-	mostNames = 10_000
+	// maxNames bounds the memory; past it all start anew.
+	maxNames = 10_000
 )
 
 func newLimiter() *limiter { return &limiter{passed: map[string]passed{}} }
@@ -34,7 +34,7 @@ func (l *limiter) pass(name string, now time.Time) (suppressed int, ok bool) {
 		l.passed[name] = last
 		return 0, false
 	}
-	if len(l.passed) >= mostNames {
+	if len(l.passed) >= maxNames {
 		clear(l.passed)
 	}
 	l.passed[name] = passed{at: now}

@@ -31,7 +31,7 @@ type line struct {
 	taken bool
 }
 
-func newLines(maxItems int, maxBytes int64) *lines {
+func newDeviceQueues(maxItems int, maxBytes int64) *lines {
 	return &lines{lines: map[string]*line{}, more: make(chan struct{}, 1), room: make(chan struct{}, 1), maxItems: maxItems, maxBytes: maxBytes}
 }
 
@@ -47,9 +47,9 @@ func (l *lines) push(name string, one item) bool {
 	return true
 }
 
-// pushPatiently is push for an item that must not be dropped: it waits until
+// pushBlocking is push for an item that must not be dropped: it waits until
 // the bytes have room, or done is closed. There always is room for one item.
-func (l *lines) pushPatiently(done <-chan struct{}, name string, one item) {
+func (l *lines) pushBlocking(done <-chan struct{}, name string, one item) {
 	for {
 		l.mu.Lock()
 		if l.items == 0 || l.bytes+one.size() <= l.maxBytes {

@@ -41,7 +41,7 @@ const (
 
 // Why something was dropped.
 const (
-	dropLineFull  = "line_full"  // a device sent more at QoS 0 than could be taken
+	dropQueueFull = "line_full"  // a device sent more at QoS 0 than could be taken
 	dropNotKept   = "not_kept"   // a record could not be made durable
 	dropNotSent   = "not_sent"   // an answer, with the broker away
 	dropAnswering = "answering"  // an answer, with too many to be sent
@@ -64,7 +64,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			Name: "edgelens_records_not_understood_total", Help: "Records of devices with a part that is not understood, or proves nothing, by dialect and part.",
 		}, []string{"dialect", "part"}),
 	}
-	for _, reason := range []string{dropLineFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker} {
+	for _, reason := range []string{dropQueueFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker} {
 		m.dropped.WithLabelValues(reason)
 	}
 	registerer.MustRegister(m.messages, m.dropped, m.records, m.notUnderstood)

@@ -31,8 +31,8 @@ type registry struct {
 // known is a device.
 type known struct {
 	edgelens.Device
-	// heard is when it last showed that it lives, by the steady clock.
-	heard time.Time
+	// onMessage is when it last showed that it lives, by the steady clock.
+	onMessage time.Time
 	// dirty is set where it differs from what is saved, urgent where somebody
 	// waits to know.
 	dirty, urgent bool
@@ -46,8 +46,8 @@ type known struct {
 	zone *time.Location
 }
 
-// mostNamesKept bounds how many unknown words of a device are kept count of.
-const mostNamesKept = 20
+// maxNamesKept bounds how many unknown words of a device are kept count of.
+const maxNamesKept = 20
 
 func newRegistry(config Config, dialects []dialect.Dialect, zone clock.Zone) *registry {
 	r := &registry{
@@ -69,7 +69,7 @@ func (r *registry) load(devices []edgelens.Device, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, device := range devices {
-		k := &known{Device: device, heard: now}
+		k := &known{Device: device, onMessage: now}
 		k.zone, _ = clock.Location(device.Settings.Zone) // nil where there is none, or none any more
 		switch k.State {
 		case edgelens.DeviceAccepted, edgelens.DeviceRefused:
@@ -84,18 +84,18 @@ func (r *registry) load(devices []edgelens.Device, now time.Time) {
 type presence int
 
 const (
-	saysNothing presence = iota
-	isHere
-	isGone
+	presenceUnknown presence = iota
+	presenceOnline
+	presenceOffline
 )
 
 // String is what a log says.
 func (p presence) String() string { return [...]string{"unknown", "online", "offline"}[p] }
 
-// hear takes down that a device said something, and returns what may come of
+// noteSeen takes down that a device said something, and returns what may come of
 // it. A serial number belongs to the dialect that used it first. The error is
 // for a log.
-func (r *registry) hear(of, device string, now time.Time, says presence, count func(*edgelens.DeviceCounters)) (edgelens.DeviceState, error) {
+func (r *registry) noteSeen(of, device string, now time.Time, says presence, count func(*edgelens.DeviceCounters)) (edgelens.DeviceState, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.devices[device]
@@ -103,7 +103,7 @@ func (r *registry) hear(of, device string, now time.Time, says presence, count f
 		if len(r.devices) >= r.most {
 			return edgelens.DeviceRefused, fmt.Errorf("%d devices are known, which is all that may be (terminal.max_devices)", r.most)
 		}
-		k = &known{Device: edgelens.Device{ID: device, Dialect: of, State: r.unknown, FirstSeen: now}, heard: now}
+		k = &known{Device: edgelens.Device{ID: device, Dialect: of, State: r.unknown, FirstSeen: now}, onMessage: now}
 		r.devices[device] = k
 		r.touch(k, true)
 	}
@@ -111,11 +111,11 @@ func (r *registry) hear(of, device string, now time.Time, says presence, count f
 		return edgelens.DeviceRefused, fmt.Errorf("the device has spoken %s before, and a serial number belongs to the dialect that used it first", k.Dialect)
 	}
 	k.LastSeen = now
-	if says != saysNothing {
-		r.setOnline(k, says == isHere, now)
+	if says != presenceUnknown {
+		r.setOnline(k, says == presenceOnline, now)
 	}
-	if says == isHere {
-		k.heard = now
+	if says == presenceOnline {
+		k.onMessage = now
 	}
 	count(&k.Counters)
 	r.touch(k, false)
@@ -143,7 +143,7 @@ func (r *registry) measure(device string, source clock.Source, verdict clock.Ver
 	}
 	k.meter.Add(source, verdict, received)
 	now = k.meter.Estimate(received)
-	if wrong := now.Wrong(r.clockLimit); now.Steady && wrong != k.clockWrong {
+	if wrong := now.Wrong(r.clockLimit); now.Stable && wrong != k.clockWrong {
 		k.clockWrong, changed = wrong, true
 	}
 	return now, changed
@@ -203,18 +203,18 @@ func (r *registry) silent(device string) bool {
 	return k != nil && !k.Online && r.policy[k.Dialect].OfflineAfter > 0
 }
 
-// heardSince reports whether a device showed that it lives after that time, nil
+// seenSince reports whether a device showed that it lives after that time, nil
 // being never; one that is not known is taken at its word.
-func (r *registry) heardSince(device string, since *time.Time) bool {
+func (r *registry) seenSince(device string, since *time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.devices[device]
-	return k == nil || since != nil && k.heard.After(*since)
+	return k == nil || since != nil && k.onMessage.After(*since)
 }
 
 // seenElsewhere takes down that another node heard a device.
 func (r *registry) seenElsewhere(of, device string, now time.Time) {
-	_, _ = r.hear(of, device, now, isHere, func(*edgelens.DeviceCounters) {}) // a stranger's faults are its own
+	_, _ = r.noteSeen(of, device, now, presenceOnline, func(*edgelens.DeviceCounters) {}) // a stranger's faults are its own
 }
 
 // announce reports whether the others are to be told that a device lives: not
@@ -235,7 +235,7 @@ func (r *registry) expire(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.devices {
-		if after := r.policy[k.Dialect].OfflineAfter; k.Online && after > 0 && now.Sub(k.heard) > after {
+		if after := r.policy[k.Dialect].OfflineAfter; k.Online && after > 0 && now.Sub(k.onMessage) > after {
 			r.setOnline(k, false, now)
 		}
 	}
@@ -357,7 +357,7 @@ func cloned(d edgelens.Device) edgelens.Device {
 // countUnknown counts a word of a device that its dialect does not know.
 func countUnknown(c *edgelens.DeviceCounters, name string) {
 	c.Unknown++
-	if _, known := c.UnknownNames[name]; !known && len(c.UnknownNames) >= mostNamesKept {
+	if _, known := c.UnknownNames[name]; !known && len(c.UnknownNames) >= maxNamesKept {
 		name = "others"
 	}
 	if c.UnknownNames == nil {

@@ -19,8 +19,8 @@ const topicDropped = "$SYS/broker/publish/messages/dropped"
 
 // What is said on topicStatus and of a device's availability.
 const (
-	sayOnline  = "online"
-	sayOffline = "offline"
+	statusOnline  = "online"
+	statusOffline = "offline"
 )
 
 // markerTopic is where a node sends itself something, to find out what has waited

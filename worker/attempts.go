@@ -9,13 +9,13 @@ import (
 // attempts are the jobs being worked on: in this process, and, where this node
 // accepted them, in others. It is safe for use by many goroutines.
 type attempts struct {
-	mu   sync.Mutex
-	ends map[string]context.CancelCauseFunc
-	lent map[string]lending
+	mu     sync.Mutex
+	ends   map[string]context.CancelCauseFunc
+	leased map[string]jobLease
 }
 
-// lending is a job that another process works on.
-type lending struct {
+// jobLease is a job that another process works on.
+type jobLease struct {
 	// lease names the attempt.
 	lease string
 	// queue is the job's.
@@ -26,7 +26,7 @@ type lending struct {
 }
 
 func newAttempts() *attempts {
-	return &attempts{ends: map[string]context.CancelCauseFunc{}, lent: map[string]lending{}}
+	return &attempts{ends: map[string]context.CancelCauseFunc{}, leased: map[string]jobLease{}}
 }
 
 // begin notes an attempt in this process and returns its context, or false
@@ -59,13 +59,13 @@ func (a *attempts) end(id string, cause error) {
 
 // lend notes an attempt in another process, or returns false where one is
 // under way.
-func (a *attempts) lend(id string, l lending) bool {
+func (a *attempts) lend(id string, l jobLease) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.underWay(id) {
 		return false
 	}
-	a.lent[id] = l
+	a.leased[id] = l
 	return true
 }
 
@@ -78,46 +78,46 @@ func (a *attempts) has(id string) bool {
 
 // underWay must be called with the lock held.
 func (a *attempts) underWay(id string) bool {
-	_, lent := a.lent[id]
-	return lent || a.ends[id] != nil
+	_, leased := a.leased[id]
+	return leased || a.ends[id] != nil
 }
 
 // setQueue notes the queue of a job that is lent.
 func (a *attempts) setQueue(id, queue string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if l, ok := a.lent[id]; ok {
+	if l, ok := a.leased[id]; ok {
 		l.queue = queue
-		a.lent[id] = l
+		a.leased[id] = l
 	}
 }
 
-// lentAs reports whether the job is lent under that lease.
-func (a *attempts) lentAs(id, lease string) bool {
+// leasedAs reports whether the job is lent under that lease.
+func (a *attempts) leasedAs(id, lease string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l, lent := a.lent[id]
-	return lent && l.lease == lease
+	l, leased := a.leased[id]
+	return leased && l.lease == lease
 }
 
 // returned forgets the attempt under that lease.
 func (a *attempts) returned(id, lease string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if l, lent := a.lent[id]; lent && l.lease == lease {
-		delete(a.lent, id)
+	if l, leased := a.leased[id]; leased && l.lease == lease {
+		delete(a.leased, id)
 	}
 }
 
 // overdue returns the lendings that have not ended in time.
-func (a *attempts) overdue(now time.Time) map[string]lending {
+func (a *attempts) overdue(now time.Time) map[string]jobLease {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var late map[string]lending
-	for id, l := range a.lent {
+	var late map[string]jobLease
+	for id, l := range a.leased {
 		if now.After(l.due) {
 			if late == nil {
-				late = map[string]lending{}
+				late = map[string]jobLease{}
 			}
 			late[id] = l
 		}

@@ -35,21 +35,21 @@ func DefaultConfig() Config {
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	if c.RedisURL != "" {
 		if _, err := parseRedisURL(c.RedisURL); err != nil {
-			faults = append(faults, fmt.Errorf("redis_url %w", err))
+			errs = append(errs, fmt.Errorf("redis_url %w", err))
 		}
 	}
 	if c.Concurrency < 1 || c.Concurrency > 1024 {
-		faults = append(faults, fmt.Errorf("concurrency must be 1 to 1024, not %d", c.Concurrency))
+		errs = append(errs, fmt.Errorf("concurrency must be 1 to 1024, not %d", c.Concurrency))
 	}
 	if c.JobTimeout < time.Second {
-		faults = append(faults, fmt.Errorf("job_timeout must be at least 1s, not %v", c.JobTimeout))
+		errs = append(errs, fmt.Errorf("job_timeout must be at least 1s, not %v", c.JobTimeout))
 	}
 	// asynq keeps whole seconds, and takes 0 for half an hour.
 	if c.AttemptTimeout < time.Second || c.AttemptTimeout > time.Hour || c.AttemptTimeout%time.Second != 0 {
-		faults = append(faults, fmt.Errorf("attempt_timeout must be 1s to 1h in whole seconds, not %v", c.AttemptTimeout))
+		errs = append(errs, fmt.Errorf("attempt_timeout must be 1s to 1h in whole seconds, not %v", c.AttemptTimeout))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }

@@ -14,7 +14,7 @@ import (
 // whenever a command gets no answer.
 //
 // Its commands end with their contexts: without that, a Redis that hangs would
-// hold up a submission for go-redis' read timeout of 3 s, whatever redisPatience
+// hold up a submission for go-redis' read timeout of 3 s, whatever redisTimeout
 // says. It does not try a command again by itself: one without an answer may
 // have been obeyed, and a task taken twice is a task that nobody works on.
 func connect(url string, unsure *atomic.Bool) (redis.UniversalClient, error) {

@@ -56,9 +56,9 @@ func TestRemoteWorkerOnManyServers(t *testing.T) {
 			s := acceptOnly(t, r, newMemory("job"), time.Second)
 			s.submit(20, edgelens.QueueInteractive)
 			s.submit(20, edgelens.QueueBulk)
-			var lent atomic.Int64
+			var leased atomic.Int64
 			startRemote(t, r.URL, &recognizer{do: func(context.Context, *edgelens.Request) error {
-				if lent.Add(1) == 10 {
+				if leased.Add(1) == 10 {
 					r.FlushAll()
 				}
 				return nil

@@ -14,17 +14,17 @@ import (
 const (
 	// lenders is how many requests of other workers are served at a time.
 	lenders = 8
-	// lendingMargin is what a lent attempt may take beyond its timeout, to
+	// leaseMargin is what a lent attempt may take beyond its timeout, to
 	// say how it ended.
-	lendingMargin = 5 * time.Second
-	// lendPatience bounds the serving of one request.
-	lendPatience = 10 * time.Second
+	leaseMargin = 5 * time.Second
+	// leaseTimeout bounds the serving of one request.
+	leaseTimeout = 10 * time.Second
 )
 
 // lend serves the requests of other processes' workers for the jobs of this
 // node, until ctx ends; then it finishes what it has taken.
 func (q *Queue) lend(ctx context.Context) {
-	key := deskKey(q.node)
+	key := requestsKey(q.node)
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	slots := make(chan struct{}, lenders)
@@ -54,7 +54,7 @@ func (q *Queue) lend(ctx context.Context) {
 		serving.Go(func() {
 			defer func() { <-slots }()
 			// What was taken from the list is served, also while stopping.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lendPatience)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTimeout)
 			defer cancel()
 			q.answer(ctx, r)
 		})
@@ -79,9 +79,9 @@ func (q *Queue) answer(ctx context.Context, r request) {
 func (q *Queue) serve(ctx context.Context, r request) answer {
 	switch r.Op {
 	case opStart:
-		return q.lendJob(ctx, r)
+		return q.leaseJob(ctx, r)
 	case opRelease:
-		if !q.running.lentAs(r.ID, r.Lease) {
+		if !q.running.leasedAs(r.ID, r.Lease) {
 			// Given up, or never begun: to refund it would take back another
 			// attempt. Who has the job now, or the sweep, goes on with it.
 			return answerTo(ErrDone)
@@ -104,10 +104,10 @@ func (q *Queue) serve(ctx context.Context, r request) answer {
 	return answer{Detail: fmt.Sprintf("there is no operation %q; is the worker of another version?", r.Op)}
 }
 
-// lendJob starts a job and puts its image where the worker can fetch it.
-func (q *Queue) lendJob(ctx context.Context, r request) answer {
-	due := time.Now().Add(q.config.AttemptTimeout + lendingMargin)
-	if !q.running.lend(r.ID, lending{lease: r.Lease, due: due}) {
+// leaseJob starts a job and puts its image where the worker can fetch it.
+func (q *Queue) leaseJob(ctx context.Context, r request) answer {
+	due := time.Now().Add(q.config.AttemptTimeout + leaseMargin)
+	if !q.running.lend(r.ID, jobLease{lease: r.Lease, due: due}) {
 		return answerTo(ErrDone)
 	}
 	job, image, err := q.ledger.Start(ctx, r.ID)

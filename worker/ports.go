@@ -24,9 +24,9 @@ import (
 // dropped.
 var ErrDone = errors.New("the job is done with")
 
-// Desk hands out jobs and takes down what became of them. It is safe for use
+// JobStore hands out jobs and takes down what became of them. It is safe for use
 // by many goroutines.
-type Desk interface {
+type JobStore interface {
 	// Start counts the attempt durably and then reads the image. The error
 	// wraps ErrDone where there is nothing to do (any more).
 	Start(ctx context.Context, id string) (edgelens.Job, []byte, error)
@@ -41,7 +41,7 @@ type Desk interface {
 
 // Ledger keeps jobs durably. It is safe for use by many goroutines.
 type Ledger interface {
-	Desk
+	JobStore
 	// Accept makes the job and its image durable before it returns.
 	// existing is true where the client's idempotency key already named the
 	// same job. The error wraps ErrConflict, ErrDiskFull or ErrBusy.

@@ -19,12 +19,12 @@ import (
 const (
 	// taskType is the only type of task.
 	taskType = "edgelens:job"
-	// redisPatience is how long a submission waits for Redis. The job is
+	// redisTimeout is how long a submission waits for Redis. The job is
 	// durable by then; what Redis misses is dispatched later.
-	redisPatience = 300 * time.Millisecond
-	// mostRetries is asynq's own bound, out of the way: the ledger counts
+	redisTimeout = 300 * time.Millisecond
+	// maxRetries is asynq's own bound, out of the way: the ledger counts
 	// attempts.
-	mostRetries = 1_000_000
+	maxRetries = 1_000_000
 	// sweepInterval is how often tasks are compared with jobs for no reason
 	// but to be sure.
 	sweepInterval = 30 * time.Second
@@ -59,7 +59,7 @@ type Queue struct {
 	// queue; keepUp's alone.
 	previous  map[string]string
 	inspector *asynq.Inspector
-	clock     atomic.Pointer[func() moment]
+	clock     atomic.Pointer[func() reading]
 	unclaimed unclaimed
 
 	running *attempts
@@ -130,7 +130,7 @@ func (q *Queue) Submit(ctx context.Context, spec edgelens.JobSpec, image []byte)
 // Dispatch hands a job of the ledger's to Redis, at once or when Redis is back.
 func (q *Queue) Dispatch(ctx context.Context, job edgelens.Job) {
 	// The promise is made. That the client goes away must not delay its work.
-	dispatch, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisPatience)
+	dispatch, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
 	defer cancel()
 	if err := q.dispatch(dispatch, job.ID, job.Queue); err != nil {
 		q.behind.Store(true)
@@ -181,7 +181,7 @@ func (q *Queue) dispatch(ctx context.Context, id, queue string) error {
 func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string) error {
 	task := asynq.NewTask(taskType, payloadOf(q.node, id))
 	options := []asynq.Option{
-		asynq.Queue(queue), asynq.TaskID(name), asynq.MaxRetry(mostRetries), asynq.Timeout(q.config.AttemptTimeout),
+		asynq.Queue(queue), asynq.TaskID(name), asynq.MaxRetry(maxRetries), asynq.Timeout(q.config.AttemptTimeout),
 	}
 	if _, err := q.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("dispatch the job: %w", err)

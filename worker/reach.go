@@ -16,8 +16,8 @@ const (
 	// it does, unservedInterval while it does not.
 	servedInterval   = 5 * time.Second
 	unservedInterval = time.Second
-	// reachPatience is how long it has to answer.
-	reachPatience = 2 * time.Second
+	// reachTimeout is how long it has to answer.
+	reachTimeout = 2 * time.Second
 )
 
 // WatchRedis asks Redis again and again whether it would serve this Worker,
@@ -76,7 +76,7 @@ var reachKeys = []string{
 // that changes nothing: PING would be answered by a replica, and by one server
 // of a Cluster for all.
 func reach(ctx context.Context, client redis.UniversalClient) error {
-	ctx, cancel := context.WithTimeout(ctx, reachPatience)
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, key := range reachKeys {

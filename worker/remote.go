@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// askPatience is how long a node has to answer. Redis counts in seconds.
-	askPatience = 3 * time.Second
+	// askTimeout is how long a node has to answer. Redis counts in seconds.
+	askTimeout = 3 * time.Second
 	// silencePause is how long a node that did not answer is not asked to
 	// start jobs, so that those of nodes that are away hold up nobody.
 	silencePause = 5 * time.Second
@@ -26,22 +26,22 @@ const (
 // errSilent says that a node did not answer. The task goes back.
 var errSilent = errors.New("the node that accepted the job does not answer")
 
-// remoteDesk is the Desk of another node, for one attempt at a job. It asks
+// remoteStore is the Desk of another node, for one attempt at a job. It asks
 // through Redis.
-type remoteDesk struct {
+type remoteStore struct {
 	redis redis.UniversalClient
 	node  string
 	lease string
 	quiet *silences
 }
 
-func newRemoteDesk(client redis.UniversalClient, node string, quiet *silences) *remoteDesk {
-	return &remoteDesk{redis: client, node: node, lease: rand.Text(), quiet: quiet}
+func newRemoteStore(client redis.UniversalClient, node string, quiet *silences) *remoteStore {
+	return &remoteStore{redis: client, node: node, lease: rand.Text(), quiet: quiet}
 }
 
 // Start asks once: whoever asks a second time cannot know how many attempts
 // were counted.
-func (d *remoteDesk) Start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
+func (d *remoteStore) Start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
 	if d.quiet.holds(d.node) {
 		return edgelens.Job{}, nil, errSilent
 	}
@@ -64,23 +64,23 @@ func (d *remoteDesk) Start(ctx context.Context, id string) (edgelens.Job, []byte
 }
 
 // Release implements Desk.
-func (d *remoteDesk) Release(ctx context.Context, id string, refund bool) error {
+func (d *remoteStore) Release(ctx context.Context, id string, refund bool) error {
 	return d.insist(ctx, request{Op: opRelease, ID: id, Refund: refund})
 }
 
 // Finish implements Desk.
-func (d *remoteDesk) Finish(ctx context.Context, id string, result *edgelens.Result) error {
+func (d *remoteStore) Finish(ctx context.Context, id string, result *edgelens.Result) error {
 	return d.insist(ctx, request{Op: opFinish, ID: id, Result: result})
 }
 
 // Fail implements Desk.
-func (d *remoteDesk) Fail(ctx context.Context, id string, why edgelens.JobError) error {
+func (d *remoteStore) Fail(ctx context.Context, id string, why edgelens.JobError) error {
 	return d.insist(ctx, request{Op: opFail, ID: id, Why: &why})
 }
 
 // insist asks until there is an answer or ctx ends. The ledger sees to it that
 // what was done is not done twice.
-func (d *remoteDesk) insist(ctx context.Context, r request) error {
+func (d *remoteStore) insist(ctx context.Context, r request) error {
 	for {
 		_, err := d.ask(ctx, r)
 		var away *unansweredError
@@ -103,16 +103,16 @@ func (e *unansweredError) Unwrap() error { return e.err }
 
 // ask pushes a request and waits for its answer. The error is the ledger's, or
 // an unansweredError.
-func (d *remoteDesk) ask(ctx context.Context, r request) (answer, error) {
+func (d *remoteStore) ask(ctx context.Context, r request) (answer, error) {
 	r.Lease, r.Reply = d.lease, replyKey()
 	text, err := json.Marshal(r)
 	if err != nil {
 		return answer{}, fmt.Errorf("ask the accepting node: %w", err)
 	}
-	if err := push(ctx, d.redis, deskKey(d.node), text, requestTTL); err != nil {
+	if err := push(ctx, d.redis, requestsKey(d.node), text, requestTTL); err != nil {
 		return answer{}, &unansweredError{fmt.Errorf("ask the accepting node: %w", err)}
 	}
-	popped, err := d.redis.BLPop(ctx, askPatience, r.Reply).Result()
+	popped, err := d.redis.BLPop(ctx, askTimeout, r.Reply).Result()
 	if err != nil {
 		d.withdraw(ctx, r, text)
 		if errors.Is(err, redis.Nil) {
@@ -129,27 +129,27 @@ func (d *remoteDesk) ask(ctx context.Context, r request) (answer, error) {
 
 // withdraw takes a request back that nobody answered. A start that the node
 // has taken meanwhile is put back, since nobody works on it.
-func (d *remoteDesk) withdraw(ctx context.Context, r request, text []byte) {
+func (d *remoteStore) withdraw(ctx context.Context, r request, text []byte) {
 	ctx = context.WithoutCancel(ctx)
-	taken, err := d.redis.LRem(ctx, deskKey(d.node), 1, text).Result()
+	taken, err := d.redis.LRem(ctx, requestsKey(d.node), 1, text).Result()
 	if err == nil && taken == 0 && r.Op == opStart {
 		_ = d.tell(ctx, request{Op: opRelease, ID: r.ID, Refund: true}) // else the node takes it back when it is overdue
 	}
 }
 
 // tell pushes a request and waits for no answer.
-func (d *remoteDesk) tell(ctx context.Context, r request) error {
+func (d *remoteStore) tell(ctx context.Context, r request) error {
 	r.Lease = d.lease
 	text, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	return push(ctx, d.redis, deskKey(d.node), text, requestTTL)
+	return push(ctx, d.redis, requestsKey(d.node), text, requestTTL)
 }
 
 // fetch takes the image out of Redis. GETDEL would be one command, but Redis
 // 6.0 has none.
-func (d *remoteDesk) fetch(ctx context.Context, key string) ([]byte, error) {
+func (d *remoteStore) fetch(ctx context.Context, key string) ([]byte, error) {
 	var got *redis.StringCmd
 	_, err := d.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		got = p.Get(ctx, key)

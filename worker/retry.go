@@ -8,12 +8,12 @@ import (
 	"edgelens"
 )
 
-// fate is what becomes of a job whose attempt ended with an error.
-type fate int
+// disposition is what becomes of a job whose attempt ended with an error.
+type disposition int
 
 const (
 	// failNow: trying again cannot help; the job fails.
-	failNow fate = iota
+	failNow disposition = iota
 	// tryAgain: it may help, and counts as an attempt.
 	tryAgain
 	// putBack: it was not the image's fault, so it counts as no attempt.
@@ -21,13 +21,13 @@ const (
 )
 
 // String is what the log says.
-func (f fate) String() string { return [...]string{"fail", "retry", "put back"}[f] }
+func (f disposition) String() string { return [...]string{"fail", "retry", "put back"}[f] }
 
 // fates is the one table from errors to retries. What is not in it is a fault
 // that nobody thought of, and tried again.
 var fates = []struct {
-	err  error
-	fate fate
+	err         error
+	disposition disposition
 }{
 	{edgelens.ErrNoImage, failNow},
 	{edgelens.ErrInvalid, failNow},
@@ -50,10 +50,10 @@ var fates = []struct {
 	{edgelens.ErrStorage, putBack},
 }
 
-func fateOf(err error) fate {
+func dispositionOf(err error) disposition {
 	for _, f := range fates {
 		if errors.Is(err, f.err) {
-			return f.fate
+			return f.disposition
 		}
 	}
 	return tryAgain
@@ -69,11 +69,11 @@ func lacksModel(err error) bool {
 // failed together does not come back together.
 const (
 	firstWait = 500 * time.Millisecond
-	mostWait  = 30 * time.Second
+	maxWait   = 30 * time.Second
 )
 
 func retryDelay(n int) time.Duration {
-	wait := mostWait
+	wait := maxWait
 	if n < 6 {
 		wait = firstWait << max(0, n)
 	}

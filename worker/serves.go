@@ -144,7 +144,7 @@ func statusOf(ctx context.Context, client redis.UniversalClient) RedisStatus {
 	warning := ""
 	err := reach(ctx, client)
 	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, reachPatience)
+		ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 		defer cancel()
 		if err = checkScripts(ctx, client); err == nil {
 			warning, err = checkServers(ctx, client)

@@ -11,9 +11,9 @@ import (
 const (
 	// unclaimedLook is how often the oldest jobs are held against their tasks.
 	unclaimedLook = 2 * time.Second
-	// unclaimedPatience is how long a task may be taken and nobody ask for its
+	// unclaimedTimeout is how long a task may be taken and nobody ask for its
 	// job, until another is made.
-	unclaimedPatience = 4 * time.Second
+	unclaimedTimeout = 4 * time.Second
 	// unclaimedJobs is how many of the oldest jobs are looked at: what is stuck
 	// grows old.
 	unclaimedJobs = 32
@@ -66,7 +66,7 @@ func (q *Queue) freeUnclaimed(ctx context.Context) {
 		if !ok {
 			since = now
 		}
-		if now.Sub(since) < unclaimedPatience {
+		if now.Sub(since) < unclaimedTimeout {
 			q.unclaimed.since[name] = since
 			return nil
 		}

@@ -151,9 +151,9 @@ func (a answer) err() error {
 	return fmt.Errorf("the accepting node says: %s", a.Detail)
 }
 
-// deskKey is the list of requests for a node. The braces keep a node's keys
+// requestsKey is the list of requests for a node. The braces keep a node's keys
 // together in Redis Cluster.
-func deskKey(node string) string { return "edgelens:{" + node + "}:desk" }
+func requestsKey(node string) string { return "edgelens:{" + node + "}:desk" }
 
 // replyKey and imageKey are new names, which nobody can guess.
 func replyKey() string { return replyPrefix + rand.Text() }

@@ -71,7 +71,7 @@ func FuzzRequest(f *testing.F) {
 		if a := q.serve(context.Background(), r); a.Job != nil || a.Image != "" || a.err() == nil {
 			t.Errorf("%q was answered with %+v", text, a)
 		}
-		if len(q.running.lent) != 0 {
+		if len(q.running.leased) != 0 {
 			t.Errorf("%q left a job lent", text)
 		}
 	})

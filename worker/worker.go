@@ -20,14 +20,14 @@ import (
 	"edgelens/internal/background"
 )
 
-// shutdownPatience is how long Shutdown lets attempts under way end.
-const shutdownPatience = 8 * time.Second
+// shutdownTimeout is how long Shutdown lets attempts under way end.
+const shutdownTimeout = 8 * time.Second
 
 // diskPause is how long the worker waits before it tries a full disk again.
 const diskPause = 250 * time.Millisecond
 
-// settlePatience is how long a desk has to take down what became of a job.
-const settlePatience = 10 * time.Second
+// settleTimeout is how long a desk has to take down what became of a job.
+const settleTimeout = 10 * time.Second
 
 // queues are all there are; gate says whose jobs come first.
 var queues = []string{edgelens.QueueInteractive, edgelens.QueueBulk}
@@ -53,7 +53,7 @@ type Worker struct {
 
 	// node and own are the name and the desk of this process's Queue, if any.
 	node  string
-	own   Desk
+	own   JobStore
 	quiet silences
 	// release lets go of what belongs to the Worker alone.
 	release func() error
@@ -123,7 +123,7 @@ func newServer(client redis.UniversalClient, queue string, concurrency int, look
 		TaskCheckInterval:        look,
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
-		ShutdownTimeout:          shutdownPatience,
+		ShutdownTimeout:          shutdownTimeout,
 		Logger:                   asynqLog{log},
 		LogLevel:                 asynq.WarnLevel,
 	})
@@ -153,12 +153,12 @@ func (w *Worker) Shutdown() {
 	}
 }
 
-// desk returns the desk of the node that accepted a job, for one attempt.
-func (w *Worker) desk(node string) Desk {
+// jobStore returns the desk of the node that accepted a job, for one attempt.
+func (w *Worker) jobStore(node string) JobStore {
 	if w.own != nil && node == w.node {
 		return w.own
 	}
-	return newRemoteDesk(w.redis, node, &w.quiet)
+	return newRemoteStore(w.redis, node, &w.quiet)
 }
 
 // process works on one task: the payload names the accepting node and the job.
@@ -174,8 +174,8 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 		return nil
 	}
 	defer end()
-	desk := w.desk(node)
-	job, image, recognized, err := w.begin(ctx, desk, id)
+	jobStore := w.jobStore(node)
+	job, image, recognized, err := w.begin(ctx, jobStore, id)
 	switch {
 	case errors.Is(err, ErrDone), errors.Is(err, edgelens.ErrNotFound):
 		return nil
@@ -185,20 +185,20 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	defer recognized() // also where the core panics
 	result, err := w.recognize(ctx, job, image)
 	recognized()
-	return w.settle(desk, job, result, err)
+	return w.settle(jobStore, job, result, err)
 }
 
 // begin starts a job at its desk. The function must be called when the job is
 // recognized, or will not be.
-func (w *Worker) begin(ctx context.Context, desk Desk, id string) (job edgelens.Job, image []byte, recognized func(), err error) {
+func (w *Worker) begin(ctx context.Context, jobStore JobStore, id string) (job edgelens.Job, image []byte, recognized func(), err error) {
 	recognized = func() {}
 	err = w.withRoom(ctx, func() (err error) {
-		if _, remote := desk.(*remoteDesk); remote {
+		if _, remote := jobStore.(*remoteStore); remote {
 			if recognized, err = w.borrow(ctx); err != nil {
 				return err
 			}
 		}
-		if job, image, err = desk.Start(ctx, id); err != nil {
+		if job, image, err = jobStore.Start(ctx, id); err != nil {
 			recognized()
 		}
 		return err
@@ -279,27 +279,27 @@ func (w *Worker) withRoom(ctx context.Context, write func() error) error {
 
 // settle writes down what became of an attempt. It does not use the attempt's
 // context, which may have ended: what is known must be kept.
-func (w *Worker) settle(desk Desk, job edgelens.Job, result *edgelens.Result, err error) error {
-	fate := fateOf(err)
-	if _, remote := desk.(*remoteDesk); remote && lacksModel(err) {
-		fate = putBack // a worker that has the model will take it
+func (w *Worker) settle(jobStore JobStore, job edgelens.Job, result *edgelens.Result, err error) error {
+	disposition := dispositionOf(err)
+	if _, remote := jobStore.(*remoteStore); remote && lacksModel(err) {
+		disposition = putBack // a worker that has the model will take it
 	}
 	written := w.withRoom(context.Background(), func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), settlePatience)
+		ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 		defer cancel()
 		switch {
 		case err == nil:
-			return desk.Finish(ctx, job.ID, result)
-		case fate == failNow:
-			return desk.Fail(ctx, job.ID, edgelens.JobError{Code: edgelens.Code(err), Detail: err.Error()})
+			return jobStore.Finish(ctx, job.ID, result)
+		case disposition == failNow:
+			return jobStore.Fail(ctx, job.ID, edgelens.JobError{Code: edgelens.Code(err), Detail: err.Error()})
 		default:
-			return desk.Release(ctx, job.ID, fate == putBack)
+			return jobStore.Release(ctx, job.ID, disposition == putBack)
 		}
 	})
 	switch {
 	case err == nil:
 		return w.settled(edgelens.JobSucceeded, written)
-	case fate == failNow:
+	case disposition == failNow:
 		return w.settled(edgelens.JobFailed, written)
 	}
 	w.jobs.WithLabelValues("retried").Inc()

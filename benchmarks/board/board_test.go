@@ -107,7 +107,7 @@ func TestFaults(t *testing.T) {
 		"a PC slowed down long ago": {counted(3), counted(3), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := board.Faults(tt.before, tt.after)
+			got := board.Problems(tt.before, tt.after)
 			if tt.want == "" && len(got) != 0 || tt.want != "" && (len(got) != 1 || !strings.Contains(got[0], tt.want)) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}

@@ -19,10 +19,10 @@ var throttleFlags = []struct {
 	{1 << 3, 1 << 19, "the soft temperature limit was reached: give it a heat sink or a fan"},
 }
 
-// Faults returns why figures that were measured between two states are not
+// Problems returns why figures that were measured between two states are not
 // good; none where they are.
-func Faults(before, after State) []string {
-	var faults []string
+func Problems(before, after State) []string {
+	var errs []string
 	if after.Throttled != nil {
 		var earlier uint32 // what happened before is no fault of this run
 		if before.Throttled != nil {
@@ -31,22 +31,22 @@ func Faults(before, after State) []string {
 		for _, flag := range throttleFlags {
 			isOn := (*after.Throttled|earlier)&flag.now != 0
 			if isOn || *after.Throttled&^earlier&flag.before != 0 {
-				faults = append(faults, "the board reports "+flag.what)
+				errs = append(errs, "the board reports "+flag.what)
 			}
 		}
 	}
 	if before.Throttles != nil && after.Throttles != nil && *after.Throttles > *before.Throttles {
-		faults = append(faults, fmt.Sprintf("the CPU was slowed down for heat %d times", *after.Throttles-*before.Throttles))
+		errs = append(errs, fmt.Sprintf("the CPU was slowed down for heat %d times", *after.Throttles-*before.Throttles))
 	}
 	for _, s := range []struct {
 		when string
 		State
 	}{{"before", before}, {"after", after}} {
 		if s.Celsius != nil && *s.Celsius >= tooHot {
-			faults = append(faults, fmt.Sprintf("it was %.0f degrees hot %s the benchmark; from %d on the board slows down", *s.Celsius, s.when, tooHot))
+			errs = append(errs, fmt.Sprintf("it was %.0f degrees hot %s the benchmark; from %d on the board slows down", *s.Celsius, s.when, tooHot))
 		}
 	}
-	return faults
+	return errs
 }
 
 // Warnings returns what may have disturbed the figures, and does not make

@@ -57,13 +57,13 @@ type Run struct {
 	Cases  []Case      `json:"cases"`
 }
 
-// Faults returns why the run's figures are not good; none where they are.
-func (r *Run) Faults() []string {
-	faults := board.Faults(r.Before, r.After)
+// Problems returns why the run's figures are not good; none where they are.
+func (r *Run) Problems() []string {
+	errs := board.Problems(r.Before, r.After)
 	if r.Ended.IsZero() {
-		faults = append(faults, "it was interrupted: some runs are missing")
+		errs = append(errs, "it was interrupted: some runs are missing")
 	}
-	return faults
+	return errs
 }
 
 // Case is one thing that is measured, Run.Rounds times.

@@ -102,7 +102,7 @@ func TestDamagedFolders(t *testing.T) {
 func TestAnInterruptedRunIsNotGood(t *testing.T) {
 	interrupted := run
 	interrupted.Ended = time.Time{}
-	if len(run.Faults()) != 0 || len(interrupted.Faults()) != 1 {
-		t.Errorf("whole: %q, interrupted: %q", run.Faults(), interrupted.Faults())
+	if len(run.Problems()) != 0 || len(interrupted.Problems()) != 1 {
+		t.Errorf("whole: %q, interrupted: %q", run.Problems(), interrupted.Problems())
 	}
 }

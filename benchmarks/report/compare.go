@@ -98,8 +98,8 @@ func unlike(old, now *Summary) []string {
 		which string
 		*Summary
 	}{{"the old run", old}, {"the new run", now}} {
-		for _, fault := range run.Run.Faults() {
-			lines = append(lines, fmt.Sprintf("NOT GOOD: %s: %s", run.which, fault))
+		for _, problem := range run.Run.Problems() {
+			lines = append(lines, fmt.Sprintf("NOT GOOD: %s: %s", run.which, problem))
 		}
 	}
 	return lines

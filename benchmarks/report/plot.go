@@ -104,7 +104,7 @@ func (s *Summary) title(text string) string {
 	if s.Run.Board.Model != "" {
 		text += ", " + s.Run.Board.Model
 	}
-	if len(s.Run.Faults()) > 0 {
+	if len(s.Run.Problems()) > 0 {
 		text += " (NOT GOOD, see the report)"
 	}
 	return text

@@ -55,14 +55,14 @@ func Targets(s *Summary) []Target {
 		open := s.Find(func(c record.Case) bool {
 			return c.Mode == record.ModeOpen && strings.Contains(c.Image, size) && c.LoadOfPeak > 0.69 && c.LoadOfPeak < 0.71
 		})
-		targets = append(targets, judge(Target{Name: "p99 / p50 at 70% of peak, open loop, " + size, Want: 2.5, Unit: Ratio}, open, Tail))
+		targets = append(targets, compareTarget(Target{Name: "p99 / p50 at 70% of peak, open loop, " + size, Want: 2.5, Unit: Ratio}, open, Tail))
 	}
 	targets = append(targets, ratio(Target{Name: "cache hits / uncached throughput, 720p", Want: 20, AtLeast: true},
 		s.Find(closed(record.KindCached, "720p")), s.Find(closed(record.KindSync, "720p")), Throughput))
 	start := s.Find(func(c record.Case) bool { return c.Mode == ModeStart })
 	targets = append(targets,
-		judge(Target{Name: "ready after exec", Want: 500, Unit: Milliseconds}, start, Ready),
-		judge(Target{Name: "resident memory, idle", Want: 120, Unit: Megabytes}, start, Idle))
+		compareTarget(Target{Name: "ready after exec", Want: 500, Unit: Milliseconds}, start, Ready),
+		compareTarget(Target{Name: "resident memory, idle", Want: 120, Unit: Megabytes}, start, Idle))
 	targets = append(targets, s.soaked()...)
 	return append(targets, PeerTargets(s)...)
 }
@@ -96,8 +96,8 @@ func (s *Summary) loaded(c *Case) float64 {
 	return 0
 }
 
-// judge takes the metric itself.
-func judge(t Target, c *Case, metric string) Target {
+// compareTarget takes the metric itself.
+func compareTarget(t Target, c *Case, metric string) Target {
 	if c == nil {
 		return unmeasured(t, "it was not among the cases")
 	}

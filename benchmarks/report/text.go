@@ -110,10 +110,10 @@ func (c *Case) bad() string {
 
 // verdict is the first line of every report.
 func (s *Summary) verdict() []string {
-	faults := s.Run.Faults()
-	lines := make([]string, 0, len(faults)+1)
-	for _, fault := range faults {
-		lines = append(lines, "NOT GOOD: "+fault)
+	errs := s.Run.Problems()
+	lines := make([]string, 0, len(errs)+1)
+	for _, problem := range errs {
+		lines = append(lines, "NOT GOOD: "+problem)
 	}
 	for _, warning := range board.Warnings(s.Run.Board, s.Run.Before) {
 		lines = append(lines, "Note: "+warning)

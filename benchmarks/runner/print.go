@@ -40,7 +40,7 @@ func PrintTargets(dir string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	reasons := summary.Run.Faults()
+	reasons := summary.Run.Problems()
 	for _, reason := range reasons {
 		fmt.Fprintf(progress, "NOT GOOD: %s\n", reason) // the error has the first
 	}

@@ -79,8 +79,8 @@ func Tune(ctx context.Context, c TuneConfig, out, progress io.Writer) error {
 	if err := printTried(out, tried, c.Goal); err != nil {
 		return err
 	}
-	if tried[0].Fault != nil {
-		return fmt.Errorf("no setting could be measured: %w", tried[0].Fault)
+	if tried[0].Err != nil {
+		return fmt.Errorf("no setting could be measured: %w", tried[0].Err)
 	}
 	return c.save(out, tried[0].Candidate)
 }
@@ -144,8 +144,8 @@ func printTried(out io.Writer, tried []tune.Tried[suite.ModelSetting], goal stri
 		if goal == GoalLatency {
 			text = fmt.Sprintf("p95 %.1f ms", -one.Score())
 		}
-		if one.Fault != nil {
-			text = fmt.Sprintf("failed: %.100s", one.Fault.Error())
+		if one.Err != nil {
+			text = fmt.Sprintf("failed: %.100s", one.Err.Error())
 		}
 		s := one.Candidate
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\n", s.Delegate, s.Interpreters, s.Threads, len(one.Values), text) // Flush returns the error

@@ -46,7 +46,7 @@ func Compare(old, now []float64, rules Rules) Comparison {
 	c.Interval.Low--
 	c.Interval.High--
 	switch {
-	case leastP(len(old), len(now)) >= rules.Alpha:
+	case minP(len(old), len(now)) >= rules.Alpha:
 		c.Verdict = TooFew
 	case c.P < rules.Alpha && math.Abs(c.Change) >= rules.Threshold:
 		c.Verdict = Changed
@@ -56,9 +56,9 @@ func Compare(old, now []float64, rules Rules) Comparison {
 	return c
 }
 
-// leastP is the smallest p that MannWhitney can give: that of values that do
+// minP is the smallest p that MannWhitney can give: that of values that do
 // not overlap at all, 2 of all n+m over n splits.
-func leastP(n, m int) float64 {
+func minP(n, m int) float64 {
 	if n == 0 || m == 0 {
 		return 1
 	}

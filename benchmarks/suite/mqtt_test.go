@@ -88,7 +88,7 @@ func publishEvents(t *testing.T, broker session.Address, outcomes map[string]str
 		close(queue)
 		publishing.Wait()
 	})
-	if err := session.Await(t.Context(), broker, s.Up, s.Fault); err != nil {
+	if err := session.Await(t.Context(), broker, s.Up, s.LastError); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -169,24 +169,24 @@ type looped struct {
 func loop(ctx context.Context, pipelines []runner, image []byte, begin time.Time, window time.Duration) ([]looped, error) {
 	var mu sync.Mutex
 	var all []looped
-	var faults []error
+	var errs []error
 	var group sync.WaitGroup
 	for i, pipeline := range pipelines {
 		group.Go(func() {
 			var samples []looped
-			var fault error
-			for fault == nil && ctx.Err() == nil && time.Since(begin) < window {
+			var problem error
+			for problem == nil && ctx.Err() == nil && time.Since(begin) < window {
 				start := time.Now()
 				stages, err := pipeline.run(image)
-				samples, fault = append(samples, looped{i, start, time.Now(), stages}), err
+				samples, problem = append(samples, looped{i, start, time.Now(), stages}), err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			all, faults = append(all, samples...), append(faults, fault)
+			all, errs = append(all, samples...), append(errs, problem)
 		})
 	}
 	group.Wait()
-	return all, errors.Join(faults...)
+	return all, errors.Join(errs...)
 }
 
 func openPipelines(n int, open func() (runner, error)) ([]runner, error) {

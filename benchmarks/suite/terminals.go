@@ -150,7 +150,7 @@ func (l *eventListener) start(ctx context.Context, broker session.Address) (err 
 	if err != nil {
 		return err
 	}
-	if err = session.Await(ctx, broker, l.session.Up, l.session.Fault); err == nil {
+	if err = session.Await(ctx, broker, l.session.Up, l.session.LastError); err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {

@@ -14,8 +14,8 @@ type Tried[C any] struct {
 	Candidate C
 	// Values has one for each time it was measured; higher is better.
 	Values []float64
-	// Fault is why it could not be measured; it is out then.
-	Fault error
+	// Err is why it could not be measured; it is out then.
+	Err error
 }
 
 // Score is the median of the Values.
@@ -40,7 +40,7 @@ func Search[C any](ctx context.Context, candidates []C, rounds int, measure func
 				return nil, ctx.Err()
 			}
 			if err != nil {
-				t.Fault = err
+				t.Err = err
 				dropped = slices.Insert(dropped, 0, t)
 				continue
 			}

@@ -35,7 +35,7 @@ func TestACandidateThatFailsIsOut(t *testing.T) {
 		}
 		return 1, nil
 	})
-	if err != nil || tried[0].Candidate != "good" || len(tried[0].Values) != 3 || tried[1].Fault == nil {
+	if err != nil || tried[0].Candidate != "good" || len(tried[0].Values) != 3 || tried[1].Err == nil {
 		t.Errorf("%+v, %v", tried, err)
 	}
 }

@@ -42,14 +42,14 @@ func TestHealthCommand(t *testing.T) {
 		"an argument":              {args: []string{"now"}, says: "now"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var out, faults bytes.Buffer
-			status := execute(t.Context(), append([]string{"health"}, c.args...), c.environ, &out, &faults)
+			var out, errs bytes.Buffer
+			status := execute(t.Context(), append([]string{"health"}, c.args...), c.environ, &out, &errs)
 			healthy := c.says == ""
-			if (status == 0) != healthy || (out.String() == "ok\n") != healthy || !strings.Contains(faults.String(), c.says) || healthy && faults.Len() > 0 {
-				t.Errorf("status %d, stdout %q, stderr %q, want %q", status, out.String(), faults.String(), c.says)
+			if (status == 0) != healthy || (out.String() == "ok\n") != healthy || !strings.Contains(errs.String(), c.says) || healthy && errs.Len() > 0 {
+				t.Errorf("status %d, stdout %q, stderr %q, want %q", status, out.String(), errs.String(), c.says)
 			}
-			if lines := strings.Count(faults.String(), "\n"); !healthy && lines != 1 && name != "a setting is wrong" {
-				t.Errorf("%d lines, want one sentence:\n%s", lines, faults.String())
+			if lines := strings.Count(errs.String(), "\n"); !healthy && lines != 1 && name != "a setting is wrong" {
+				t.Errorf("%d lines, want one sentence:\n%s", lines, errs.String())
 			}
 		})
 	}

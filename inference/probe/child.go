@@ -33,7 +33,7 @@ type task struct {
 type verdict struct {
 	Passed bool
 	// Reason is why the model cannot be used, and Words what the runtime says.
-	Reason, Words string
+	Reason, Detail string
 }
 
 // hooked is whether Main was called: only such a program can try a model.
@@ -68,7 +68,7 @@ func child(backend inference.Backend, in io.Reader, out io.Writer) int {
 		v.Reason = err.Error()
 		var runtime *inference.RuntimeError
 		if errors.As(err, &runtime) {
-			v.Words = runtime.Words
+			v.Detail = runtime.Detail
 		}
 	}
 	if err := json.NewEncoder(out).Encode(v); err != nil {

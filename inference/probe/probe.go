@@ -136,18 +136,18 @@ func (p *Prober) try(ctx context.Context, model models.Model, config inference.C
 	case trial.Err() != nil, o.signal() == syscall.SIGXCPU:
 		return fmt.Errorf("%w: its trial run took more than %v", edgelens.ErrModel, timeout)
 	}
-	return p.judge(o)
+	return p.verdictOf(o)
 }
 
-// judge turns the end of a child into nil or a sentence.
-func (p *Prober) judge(o outcome) error {
+// verdictOf turns the end of a child into nil or a sentence.
+func (p *Prober) verdictOf(o outcome) error {
 	var v verdict
 	if o.state.ExitCode() == 0 && json.Unmarshal(o.out.Bytes(), &v) == nil {
 		if v.Passed {
 			return nil
 		}
 		reason := strings.TrimPrefix(v.Reason, edgelens.ErrModel.Error()+": ")
-		return &inference.RuntimeError{Sentence: reason, Words: v.Words}
+		return &inference.RuntimeError{Sentence: reason, Detail: v.Detail}
 	}
 	words := strings.Join(strings.Fields(o.words.String()), " ")
 	switch {
@@ -156,13 +156,13 @@ func (p *Prober) judge(o outcome) error {
 	case outOfMemory.MatchString(words),
 		o.signal() == syscall.SIGKILL,                 // the kernel's, where memory ran out
 		peakBytes(o.state) > p.config.MemoryBytes/4*3: // who gets none may end in any way
-		return &inference.RuntimeError{Words: words, Sentence: fmt.Sprintf("it needs more memory than a model may have here, %d MB for all its interpreters together", p.config.MemoryBytes>>20)}
+		return &inference.RuntimeError{Detail: words, Sentence: fmt.Sprintf("it needs more memory than a model may have here, %d MB for all its interpreters together", p.config.MemoryBytes>>20)}
 	}
 	how := o.state.String()
 	if name := signalName.FindString(words); name != "" {
 		how = name
 	}
-	return &inference.RuntimeError{Words: words, Sentence: fmt.Sprintf("it ended the process in which it was tried (%s), so it is damaged or was made to do harm; download or convert it again", how)}
+	return &inference.RuntimeError{Detail: words, Sentence: fmt.Sprintf("it ended the process in which it was tried (%s), so it is damaged or was made to do harm; download or convert it again", how)}
 }
 
 var (

@@ -132,7 +132,7 @@ func TestEndsOfATrial(t *testing.T) {
 			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "words of") {
 				var words *inference.RuntimeError
 				if errors.As(err, &words) {
-					t.Log(words.Words)
+					t.Log(words.Detail)
 				}
 				t.Errorf("got %v, want ErrModel with %q", err, want)
 			}

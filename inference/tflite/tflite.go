@@ -126,7 +126,7 @@ func refusal(sentence, words string) error {
 	if m := missingOperator.FindStringSubmatch(words); m != nil {
 		sentence = fmt.Sprintf("it needs version %s of the operator %s, which TensorFlow Lite %s does not have: convert it with an older TensorFlow, or build with a newer library (TFLITE_ROOT)", m[2], m[1], New().Version())
 	}
-	return &inference.RuntimeError{Sentence: sentence, Words: words}
+	return &inference.RuntimeError{Sentence: sentence, Detail: words}
 }
 
 // Close frees the model; closing twice is harmless.

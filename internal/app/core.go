@@ -29,11 +29,11 @@ type Core struct {
 	// Recognizer counts and logs what it recognizes.
 	Recognizer edgelens.Recognizer
 
-	preprocessor *preprocess.Preprocessor
-	service      *recognize.Service
-	shared       *cache.Shared // nil where results are in memory alone
-	judgesAll    bool          // whether every image is judged by the built-in model
-	standIn      bool          // whether that may answer in place of the default one
+	preprocessor  *preprocess.Preprocessor
+	service       *recognize.Service
+	shared        *cache.Shared // nil where results are in memory alone
+	qualityForAll bool          // whether every image is judged by the built-in model
+	standIn       bool          // whether that may answer in place of the default one
 }
 
 // NewCore fits the parts together. Nothing is loaded yet.
@@ -64,12 +64,12 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	}
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
 	service := recognize.New(c.Recognize, preprocessing{preprocessor}, loader, results, log)
-	service.JudgeWith(quality.Name)
+	service.UseQualityModel(quality.Name)
 	return &Core{
 		Registry: registry, Loader: loader, preprocessor: preprocessor, service: service, shared: shared,
-		Recognizer: telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
-		judgesAll:  c.Recognize.Quality == recognize.QualityAll,
-		standIn:    c.Recognize.AllowStandIn,
+		Recognizer:    telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
+		qualityForAll: c.Recognize.Quality == recognize.QualityAll,
+		standIn:       c.Recognize.AllowStandIn,
 	}, nil
 }
 
@@ -78,7 +78,7 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 // image on. That it fails is logged, and no reason not to serve.
 func (c *Core) WarmUp(ctx context.Context) error {
 	_, err := c.Loader.Describe(ctx, "")
-	if err == nil && c.judgesAll || errors.Is(err, edgelens.ErrNoModel) && c.standIn {
+	if err == nil && c.qualityForAll || errors.Is(err, edgelens.ErrNoModel) && c.standIn {
 		_, _ = c.Loader.Describe(ctx, quality.Name)
 	}
 	return err
@@ -87,11 +87,11 @@ func (c *Core) WarmUp(ctx context.Context) error {
 // Close finishes what was admitted, then frees interpreters, models and
 // scratch memory, in that order.
 func (c *Core) Close(ctx context.Context) error {
-	faults := []error{c.service.Close(ctx), c.Loader.Close(ctx), c.preprocessor.Close()}
+	errs := []error{c.service.Close(ctx), c.Loader.Close(ctx), c.preprocessor.Close()}
 	if c.shared != nil {
-		faults = append(faults, c.shared.Close())
+		errs = append(errs, c.shared.Close())
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // newResults returns the result cache: in memory, and shared with other nodes

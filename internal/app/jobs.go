@@ -63,7 +63,7 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 		}
 		settings.RedisURL = j.redis.URL()
 	}
-	if j.queue, err = worker.NewQueue(settings, node, desk{truth}, log); err != nil {
+	if j.queue, err = worker.NewQueue(settings, node, jobStore{truth}, log); err != nil {
 		return nil, errors.Join(err, j.close(ctx))
 	}
 	j.worker = worker.NewWorker(j.queue, core.Recognizer, log, metrics)
@@ -120,47 +120,47 @@ func (j *jobs) requeueAfterRestarts(ctx context.Context) {
 
 // close ends the parts in the order in which they need one another.
 func (j *jobs) close(ctx context.Context) error {
-	var faults []error
+	var errs []error
 	if j.stopWatching != nil {
 		j.stopWatching()
 		j.watching.Wait()
 	}
 	if j.queue != nil {
-		faults = append(faults, j.queue.Close())
+		errs = append(errs, j.queue.Close())
 	}
-	faults = append(faults, j.ledger.Close())
+	errs = append(errs, j.ledger.Close())
 	if j.redis != nil {
-		faults = append(faults, j.redis.Stop(ctx))
+		errs = append(errs, j.redis.Stop(ctx))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
-// desk fits the ledger into the port of package worker.
-type desk struct{ *ledger.Ledger }
+// jobStore fits the ledger into the port of package worker.
+type jobStore struct{ *ledger.Ledger }
 
-func (d desk) Start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
+func (d jobStore) Start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
 	job, image, err := d.Ledger.Start(ctx, id)
 	return job, image, done(err)
 }
 
-func (d desk) Release(ctx context.Context, id string, refund bool) error {
+func (d jobStore) Release(ctx context.Context, id string, refund bool) error {
 	return done(d.Ledger.Release(ctx, id, refund))
 }
 
-func (d desk) Finish(ctx context.Context, id string, result *edgelens.Result) error {
+func (d jobStore) Finish(ctx context.Context, id string, result *edgelens.Result) error {
 	return done(d.Ledger.Finish(ctx, id, result))
 }
 
-func (d desk) Fail(ctx context.Context, id string, why edgelens.JobError) error {
+func (d jobStore) Fail(ctx context.Context, id string, why edgelens.JobError) error {
 	return done(d.Ledger.Fail(ctx, id, why))
 }
 
-func (d desk) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
+func (d jobStore) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
 	job, err := d.Ledger.Cancel(ctx, id)
 	return job, done(err)
 }
 
-func (d desk) Unfinished(ctx context.Context, yield func(id, queue string) error) error {
+func (d jobStore) Unfinished(ctx context.Context, yield func(id, queue string) error) error {
 	for job, err := range d.Ledger.Unfinished(ctx) {
 		if err != nil {
 			return err

@@ -54,7 +54,7 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	settings.URL = t.broker.url
 	parts := terminal.Parts{
 		Dialects: spoken, Records: intake{jobs.ledger, jobs.queue, c.Jobs.JobTimeout}, Devices: jobs.ledger, Commands: jobs.ledger,
-		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerTells: t.broker.child != nil, Node: jobs.node, Log: log, Registerer: metrics,
+		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Log: log, Registerer: metrics,
 	}
 	if child := t.broker.child; child != nil {
 		parts.ClientSecret = child.ClientSecret()
@@ -112,15 +112,15 @@ func (t *terminals) start() error {
 
 // stop ends telling, hearing and the broker, in this order.
 func (t *terminals) stop(ctx context.Context) error {
-	var faults []error
+	var errs []error
 	if t.told {
 		t.dispatcher.Stop()
 	}
 	t.hook.Close()
 	if t.started {
-		faults = append(faults, t.bridge.Stop(ctx))
+		errs = append(errs, t.bridge.Stop(ctx))
 	}
-	return errors.Join(append(faults, t.broker.stop(ctx))...)
+	return errors.Join(append(errs, t.broker.stop(ctx))...)
 }
 
 // intake fits ledger and queue into the port of package terminal.

@@ -99,7 +99,7 @@ func (p *peer) say(m dialect.Outgoing) {
 	p.t.Helper()
 	soon(p.t, "it is confirmed", func() bool {
 		err := p.Publish(context.Background(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: 1})
-		return err == nil || errors.Is(err, session.ErrNobodyListens)
+		return err == nil || errors.Is(err, session.ErrNoSubscriber)
 	})
 }
 

@@ -30,14 +30,14 @@ func DefaultConfig() Config { return Config{MaxEntries: 10_000, TTL: 24 * time.H
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	if c.MaxEntries < 0 || c.MaxEntries > 10_000_000 {
-		faults = append(faults, fmt.Errorf("max_entries must be 0 to 10000000, not %d", c.MaxEntries))
+		errs = append(errs, fmt.Errorf("max_entries must be 0 to 10000000, not %d", c.MaxEntries))
 	}
 	if c.TTL < time.Second {
-		faults = append(faults, fmt.Errorf("ttl must be at least 1s, not %v", c.TTL))
+		errs = append(errs, fmt.Errorf("ttl must be at least 1s, not %v", c.TTL))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // Memory is an in-process result cache that drops what is least likely to be

@@ -125,7 +125,7 @@ func TestManyGoroutines(t *testing.T) {
 func TestConfig(t *testing.T) {
 	tests := map[string]struct {
 		config cache.Config
-		faults int
+		errs   int
 	}{
 		"default":        {cache.DefaultConfig(), 0},
 		"none kept":      {cache.Config{MaxEntries: 0, TTL: time.Second}, 0},
@@ -139,12 +139,12 @@ func TestConfig(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := test.config.Validate()
-			faults := 0
+			errs := 0
 			if joined, ok := err.(interface{ Unwrap() []error }); ok {
-				faults = len(joined.Unwrap())
+				errs = len(joined.Unwrap())
 			}
-			if faults != test.faults {
-				t.Errorf("%d faults, want %d: %v", faults, test.faults, err)
+			if errs != test.errs {
+				t.Errorf("%d faults, want %d: %v", errs, test.errs, err)
 			}
 		})
 	}

@@ -27,13 +27,13 @@ func Connect(text string) (redis.UniversalClient, error) {
 	case "redis-cluster":
 		return redis.NewClusterClient(&redis.ClusterOptions{
 			Addrs: strings.Split(parsed.Host, ","), Username: user, Password: password,
-			MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: sharedPatience, PoolTimeout: sharedPatience,
+			MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: sharedTimeout, PoolTimeout: sharedTimeout,
 		}), nil
 	case "redis-sentinel":
 		return redis.NewFailoverClient(&redis.FailoverOptions{
 			MasterName: parsed.Query().Get("master"), SentinelAddrs: strings.Split(parsed.Host, ","),
 			Username: user, Password: password, SentinelUsername: user, SentinelPassword: password,
-			MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: sharedPatience, PoolTimeout: sharedPatience,
+			MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: sharedTimeout, PoolTimeout: sharedTimeout,
 		}), nil
 	case "redis-socket":
 		parsed.Scheme = "unix"
@@ -43,6 +43,6 @@ func Connect(text string) (redis.UniversalClient, error) {
 		return nil, errURL
 	}
 	options.MaxRetries, options.ContextTimeoutEnabled = -1, true
-	options.DialTimeout, options.PoolTimeout = sharedPatience, sharedPatience
+	options.DialTimeout, options.PoolTimeout = sharedTimeout, sharedTimeout
 	return redis.NewClient(options), nil
 }

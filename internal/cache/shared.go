@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// sharedPatience is the longest that Redis may hold up a request: less
+	// sharedTimeout is the longest that Redis may hold up a request: less
 	// than it takes to recognize an image anew on a small machine.
-	sharedPatience = 50 * time.Millisecond
+	sharedTimeout = 50 * time.Millisecond
 	// breakerPause is how long Redis is left alone after it failed.
 	breakerPause = time.Second
 	// sharedBuffer is how many results may wait to be written.
@@ -70,7 +70,7 @@ func (s *Shared) Get(key string) (*edgelens.Result, bool) {
 	if s.resting() {
 		return nil, false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), sharedPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), sharedTimeout)
 	defer cancel()
 	text, err := s.redis.Get(ctx, sharedKey(key)).Bytes()
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *Shared) put(ctx context.Context, e entry) {
 		s.counts.dropped.Add(1)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, sharedPatience)
+	ctx, cancel := context.WithTimeout(ctx, sharedTimeout)
 	defer cancel()
 	if err := s.redis.Set(ctx, sharedKey(e.key), text, s.ttl).Err(); err != nil {
 		s.fail()

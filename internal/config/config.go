@@ -111,12 +111,12 @@ func (c *Config) Complete() {
 
 // Validate reports the faults of every package, each setting by its full key.
 func (c *Config) Validate() error {
-	var faults []error
+	var errs []error
 	if c.DataDir == "" {
-		faults = append(faults, errors.New("data_dir must not be empty"))
+		errs = append(errs, errors.New("data_dir must not be empty"))
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		faults = append(faults, errors.New("http.public_url must be an http:// or https:// address")) // not repeated: it may hold a password
+		errs = append(errs, errors.New("http.public_url must be an http:// or https:// address")) // not repeated: it may hold a password
 	}
 	for _, section := range []struct {
 		prefix string
@@ -137,13 +137,13 @@ func (c *Config) Validate() error {
 		{"webhook.", c.Webhook.Validate()},
 		{"", c.Log.Validate()},
 	} {
-		for _, fault := range split(section.err) {
-			text := section.prefix + fault.Error()
+		for _, problem := range split(section.err) {
+			text := section.prefix + problem.Error()
 			text = renamed.Replace(text)
-			faults = append(faults, errors.New(text))
+			errs = append(errs, errors.New(text))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // renamed has the names that settings have outside where they differ from those
@@ -195,8 +195,8 @@ func (f *Faults) Error() string {
 		plural = ""
 	}
 	lines = append(lines, fmt.Sprintf("the configuration has %d fault%s:", len(f.List), plural))
-	for _, fault := range f.List {
-		lines = append(lines, "  - "+fault.Error())
+	for _, problem := range f.List {
+		lines = append(lines, "  - "+problem.Error())
 	}
 	return strings.Join(lines, "\n")
 }

@@ -76,21 +76,21 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			c, err := test.source.load(t)
-			var faults *config.Faults
-			if c != nil || !errors.As(err, &faults) {
+			var errs *config.Faults
+			if c != nil || !errors.As(err, &errs) {
 				t.Fatalf("configuration %v, error %v, want *Faults alone", c, err)
 			}
-			if len(faults.List) != len(test.want) {
-				t.Fatalf("%d faults, want %d:\n%v", len(faults.List), len(test.want), err)
+			if len(errs.List) != len(test.want) {
+				t.Fatalf("%d faults, want %d:\n%v", len(errs.List), len(test.want), err)
 			}
 			for i, words := range test.want {
 				for _, word := range words {
-					if !strings.Contains(faults.List[i].Error(), word) {
-						t.Errorf("fault %q, want it to say %q", faults.List[i], word)
+					if !strings.Contains(errs.List[i].Error(), word) {
+						t.Errorf("fault %q, want it to say %q", errs.List[i], word)
 					}
 				}
-				if !strings.Contains(err.Error(), faults.List[i].Error()) {
-					t.Errorf("the message leaves out %q:\n%v", faults.List[i], err)
+				if !strings.Contains(err.Error(), errs.List[i].Error()) {
+					t.Errorf("the message leaves out %q:\n%v", errs.List[i], err)
 				}
 			}
 		})

@@ -70,30 +70,30 @@ func matches(key string, prefixes []string) bool {
 func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	c := Default()
 	settings := c.settings()
-	var faults []error
-	faults = append(faults, applyFile(settings, flags, environ)...)
-	faults = append(faults, applyEnviron(settings, environ)...)
-	faults = append(faults, applyFlags(settings, flags)...)
+	var errs []error
+	errs = append(errs, applyFile(settings, flags, environ)...)
+	errs = append(errs, applyEnviron(settings, environ)...)
+	errs = append(errs, applyFlags(settings, flags)...)
 	c.Complete()
-	faults = append(faults, split(c.Validate())...)
-	if len(faults) > 0 {
-		return nil, &Faults{List: faults}
+	errs = append(errs, split(c.Validate())...)
+	if len(errs) > 0 {
+		return nil, &Faults{List: errs}
 	}
 	return &c, nil
 }
 
 func applyFlags(settings []setting, flags *pflag.FlagSet) []error {
-	var faults []error
+	var errs []error
 	for _, s := range settings {
 		f := flags.Lookup(s.flag())
 		if f == nil || !f.Changed {
 			continue
 		}
 		if err := s.Set(f.Value.String()); err != nil {
-			faults = append(faults, fmt.Errorf("--%s %w", s.flag(), err))
+			errs = append(errs, fmt.Errorf("--%s %w", s.flag(), err))
 		}
 	}
-	return faults
+	return errs
 }
 
 func applyEnviron(settings []setting, environ []string) []error {
@@ -101,7 +101,7 @@ func applyEnviron(settings []setting, environ []string) []error {
 	for _, s := range settings {
 		byName[s.env()] = s
 	}
-	var faults []error
+	var errs []error
 	for _, pair := range environ {
 		name, text, _ := strings.Cut(pair, "=")
 		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, envTest) || name == envFile {
@@ -109,14 +109,14 @@ func applyEnviron(settings []setting, environ []string) []error {
 		}
 		s, known := byName[name]
 		if !known {
-			faults = append(faults, fmt.Errorf("the environment variable %s is not a setting%s", name, meant(name, keys(byName))))
+			errs = append(errs, fmt.Errorf("the environment variable %s is not a setting%s", name, meant(name, keys(byName))))
 			continue
 		}
 		if err := s.Set(text); err != nil {
-			faults = append(faults, fmt.Errorf("%s %w", name, err))
+			errs = append(errs, fmt.Errorf("%s %w", name, err))
 		}
 	}
-	return faults
+	return errs
 }
 
 // applyFile reads the file that the flag or the environment names, else the
@@ -151,27 +151,27 @@ func applyFound(settings []setting, path string, found []scalar) []error {
 		byKey[s.key] = s
 	}
 	lines := map[string]int{} // where each key was given
-	var faults []error
+	var errs []error
 	for _, f := range found {
 		s, known := byKey[f.key]
 		line, twice := lines[f.key]
 		lines[f.key] = f.line
 		switch {
 		case twice:
-			faults = append(faults, fmt.Errorf("%s:%d: %s was given before, in line %d; keep one of them", path, f.line, f.key, line))
+			errs = append(errs, fmt.Errorf("%s:%d: %s was given before, in line %d; keep one of them", path, f.line, f.key, line))
 		case f.empty && isSection(f.key, settings):
 			// Everything in it is commented out.
 		case !known:
-			faults = append(faults, fmt.Errorf("%s:%d: %s is not a setting%s", path, f.line, f.key, meant(f.key, keys(byKey))))
+			errs = append(errs, fmt.Errorf("%s:%d: %s is not a setting%s", path, f.line, f.key, meant(f.key, keys(byKey))))
 		case f.notScalar:
-			faults = append(faults, fmt.Errorf("%s:%d: %s must be one value", path, f.line, f.key))
+			errs = append(errs, fmt.Errorf("%s:%d: %s must be one value", path, f.line, f.key))
 		default:
 			if err := s.Set(f.text); err != nil {
-				faults = append(faults, fmt.Errorf("%s:%d: %s %w", path, f.line, f.key, err))
+				errs = append(errs, fmt.Errorf("%s:%d: %s %w", path, f.line, f.key, err))
 			}
 		}
 	}
-	return faults
+	return errs
 }
 
 // isSection reports whether there are settings below the key.

@@ -71,8 +71,8 @@ func TestMaskedValuesAreRefused(t *testing.T) {
 				"flag": {args: []string{"--" + flagOf(key) + "=" + value}}, "environment": {environ: []string{environOf(key) + "=" + value}}, "file": {file: fileOf(key, value)},
 			} {
 				_, err := s.load(t)
-				var faults *config.Faults
-				if !errors.As(err, &faults) || !strings.Contains(err.Error(), "put the real value there") {
+				var errs *config.Faults
+				if !errors.As(err, &errs) || !strings.Contains(err.Error(), "put the real value there") {
 					t.Errorf("%s=%s by %s: %v", key, value, from, err)
 				}
 			}

@@ -476,8 +476,8 @@ func FuzzFile(f *testing.F) {
 		path := writeFile(t, folder, "settings.yaml", string(text))
 		c, err := config.Load(parse(t, []string{"--config", path}), nil)
 		if err != nil {
-			var faults *config.Faults
-			if c != nil || !errors.As(err, &faults) || len(faults.List) == 0 {
+			var errs *config.Faults
+			if c != nil || !errors.As(err, &errs) || len(errs.List) == 0 {
 				t.Fatalf("configuration %v with error %v, want *Faults alone", c, err)
 			}
 			return

@@ -138,9 +138,9 @@ func sameWork(a, b edgelens.JobSpec) bool {
 }
 
 // busy predicts that the queue will stand still as long again as it has: a
-// moment where workers are taking from it, longer where none is.
+// reading where workers are taking from it, longer where none is.
 func (l *Ledger) busy(reason string) *edgelens.Busy {
-	still := l.clock().steady - time.Duration(l.lastStart.Load())
+	still := l.clock().monotonic - time.Duration(l.lastStart.Load())
 	return &edgelens.Busy{RetryAfter: min(max(still, minRetry), maxRetry), Reason: reason}
 }
 

@@ -6,28 +6,28 @@ import "time"
 // between two readings, less than matters to a deadline.
 const jumpAfter = time.Second
 
-// moment is one reading of two clocks.
-type moment struct {
+// reading is one reading of two clocks.
+type reading struct {
 	// wall is what people call the time. A Pi without a battery boots in 1970,
 	// and then is told better.
 	wall time.Time
-	// steady grows evenly while the process lives and the machine is awake.
-	steady time.Duration
+	// monotonic grows evenly while the process lives and the machine is awake.
+	monotonic time.Duration
 }
 
 // newClock returns the clock of this process.
-func newClock() func() moment {
+func newClock() func() reading {
 	start := time.Now()
-	return func() moment {
+	return func() reading {
 		now := time.Now()
-		return moment{wall: now, steady: now.Sub(start)}
+		return reading{wall: now, monotonic: now.Sub(start)}
 	}
 }
 
 // jumpTo returns how far the wall clock has jumped until a later moment; 0 if it
 // has not.
-func (m moment) jumpTo(later moment) time.Duration {
-	jump := later.wall.Round(0).Sub(m.wall.Round(0)) - (later.steady - m.steady)
+func (m reading) jumpTo(later reading) time.Duration {
+	jump := later.wall.Round(0).Sub(m.wall.Round(0)) - (later.monotonic - m.monotonic)
 	if jump.Abs() < jumpAfter {
 		return 0
 	}

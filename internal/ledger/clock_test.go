@@ -15,25 +15,25 @@ import (
 
 // clocks are a wall clock and a steady one, as of a machine whose time is set.
 type clocks struct {
-	mu     sync.Mutex
-	wall   time.Time
-	steady time.Duration
+	mu        sync.Mutex
+	wall      time.Time
+	monotonic time.Duration
 }
 
 func (c *clocks) read() (time.Time, time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.wall, c.steady
+	return c.wall, c.monotonic
 }
 
 // pass lets time pass, jump sets the wall clock.
 func (c *clocks) pass(d time.Duration) { c.set(d, d) }
 func (c *clocks) jump(d time.Duration) { c.set(d, 0) }
 
-func (c *clocks) set(wall, steady time.Duration) {
+func (c *clocks) set(wall, monotonic time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.wall, c.steady = c.wall.Add(wall), c.steady+steady
+	c.wall, c.monotonic = c.wall.Add(wall), c.monotonic+monotonic
 }
 
 // jumps are what happens to the clocks of small machines.

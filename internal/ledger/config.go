@@ -67,40 +67,40 @@ func DefaultConfig() Config {
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	var errs []error
+	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if c.MaxAge < time.Minute {
-		fault("max_age must be at least 1m, not %v", c.MaxAge)
+		problem("max_age must be at least 1m, not %v", c.MaxAge)
 	}
 	if c.MinAge < time.Minute {
-		fault("min_age must be at least 1m, so that whoever polls finds the answer, not %v", c.MinAge)
+		problem("min_age must be at least 1m, so that whoever polls finds the answer, not %v", c.MinAge)
 	}
 	if c.MaxBytes < 1<<20 {
-		fault("max_bytes must be at least 1048576, not %d", c.MaxBytes)
+		problem("max_bytes must be at least 1048576, not %d", c.MaxBytes)
 	}
 	if c.MaxEvents < 1 || c.MaxEvents > 10_000_000 {
-		fault("max_events must be 1 to 10000000, not %d", c.MaxEvents)
+		problem("max_events must be 1 to 10000000, not %d", c.MaxEvents)
 	}
 	if c.MaxQueued < 1 || c.MaxQueued > 1_000_000 {
-		fault("max_queued must be 1 to 1000000, not %d", c.MaxQueued)
+		problem("max_queued must be 1 to 1000000, not %d", c.MaxQueued)
 	}
 	if c.MinFreeBytes < 0 {
-		fault("min_free_bytes must be at least 0, not %d", c.MinFreeBytes)
+		problem("min_free_bytes must be at least 0, not %d", c.MinFreeBytes)
 	}
 	if c.OutboxMaxAge < time.Minute {
-		fault("outbox_max_age must be at least 1m, not %v", c.OutboxMaxAge)
+		problem("outbox_max_age must be at least 1m, not %v", c.OutboxMaxAge)
 	}
 	if c.OutboxMaxBytes < 1<<20 {
-		fault("outbox_max_bytes must be at least 1048576, not %d", c.OutboxMaxBytes)
+		problem("outbox_max_bytes must be at least 1048576, not %d", c.OutboxMaxBytes)
 	}
 	if c.Remember < time.Hour {
-		fault("remember must be at least 1h, not %v", c.Remember)
+		problem("remember must be at least 1h, not %v", c.Remember)
 	}
 	if c.RememberMax < 1000 || c.RememberMax > 1_000_000_000 {
-		fault("remember_max must be 1000 to 1000000000, not %d", c.RememberMax)
+		problem("remember_max must be 1000 to 1000000000, not %d", c.RememberMax)
 	}
 	if c.SweepInterval < 100*time.Millisecond || c.SweepInterval > time.Hour {
-		fault("sweep_interval must be 100ms to 1h, not %v", c.SweepInterval)
+		problem("sweep_interval must be 100ms to 1h, not %v", c.SweepInterval)
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }

@@ -14,17 +14,17 @@ import (
 // SetClock replaces the clock by one that never jumps, however its time passes;
 // call it before the ledger is used.
 func (l *Ledger) SetClock(now func() time.Time) {
-	l.setClock(func() moment { t := now(); return moment{t, t.Sub(time.Unix(0, 0))} })
+	l.setClock(func() reading { t := now(); return reading{t, t.Sub(time.Unix(0, 0))} })
 }
 
 // SetJumpingClock is SetClock with a wall clock and a steady one.
-func (l *Ledger) SetJumpingClock(now func() (wall time.Time, steady time.Duration)) {
-	l.setClock(func() moment { wall, steady := now(); return moment{wall, steady} })
+func (l *Ledger) SetJumpingClock(now func() (wall time.Time, monotonic time.Duration)) {
+	l.setClock(func() reading { wall, monotonic := now(); return reading{wall, monotonic} })
 }
 
-func (l *Ledger) setClock(clock func() moment) {
+func (l *Ledger) setClock(clock func() reading) {
 	l.clock, l.followed = clock, clock()
-	l.lastStart.Store(int64(l.followed.steady))
+	l.lastStart.Store(int64(l.followed.monotonic))
 }
 
 // OpenAtVersion makes a database as an earlier version of the program left it.

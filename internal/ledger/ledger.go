@@ -44,20 +44,20 @@ type Ledger struct {
 	dir    string
 	config Config
 	log    *slog.Logger
-	clock  func() moment
+	clock  func() reading
 
-	lock     *os.File
-	writerDB *sql.DB
-	writer   *writer
-	readers  *sql.DB
-	images   *images
-	watchers *watchers
-	feeds    *feeds
-	suspect  suspect
+	lock            *os.File
+	writerDB        *sql.DB
+	writer          *writer
+	readers         *sql.DB
+	images          *images
+	watchers        *watchers
+	feeds           *feeds
+	poisonCandidate poisonCandidate
 
 	// followed is the last moment that the stored times agree with. It belongs
 	// to the writer's goroutine.
-	followed moment
+	followed reading
 	// lastStart is when a job last left the queue, by the steady clock.
 	lastStart atomic.Int64
 
@@ -100,7 +100,7 @@ func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Le
 		watcherEnd: make(chan struct{}),
 	}
 	l.followed = l.clock()
-	l.lastStart.Store(int64(l.followed.steady))
+	l.lastStart.Store(int64(l.followed.monotonic))
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(l.explain("open the ledger in "+dir, err), l.release())
 	}

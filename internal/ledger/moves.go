@@ -44,7 +44,7 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 	if err != nil {
 		return job.Job, nil, err
 	}
-	l.lastStart.Store(int64(l.clock().steady))
+	l.lastStart.Store(int64(l.clock().monotonic))
 	if refusal != nil {
 		return job.Job, nil, fmt.Errorf("%w with the status %s: %s", ErrTerminal, job.Status, refusal.Detail)
 	}
@@ -64,8 +64,8 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 // begin counts a start, or ends the job and returns why it is refused. It waits
 // for its turn where nobody came back from the start before.
 func (l *Ledger) begin(ctx context.Context, id string) (job jobRow, refusal *edgelens.JobError, err error) {
-	patience := time.NewTimer(suspectPatience)
-	defer patience.Stop()
+	timeout := time.NewTimer(poisonTimeout)
+	defer timeout.Stop()
 	for {
 		var ahead <-chan struct{}
 		err = l.change(ctx, func(c *change) (err error) {
@@ -86,7 +86,7 @@ func (l *Ledger) begin(ctx context.Context, id string) (job jobRow, refusal *edg
 				return l.end(c, &job.Job, ending{status: edgelens.JobFailed, err: refusal}, now)
 			}
 			if job.Status == edgelens.JobRunning {
-				if ahead = l.suspect.become(id); ahead != nil {
+				if ahead = l.poisonCandidate.become(id); ahead != nil {
 					return nil
 				}
 			}
@@ -97,7 +97,7 @@ func (l *Ledger) begin(ctx context.Context, id string) (job jobRow, refusal *edg
 		if err != nil || ahead == nil {
 			return job, refusal, err
 		}
-		if err := l.await(ctx, ahead, patience.C); err != nil {
+		if err := l.await(ctx, ahead, timeout.C); err != nil {
 			return job, nil, err
 		}
 	}
@@ -127,7 +127,7 @@ func (l *Ledger) Release(ctx context.Context, id string, giveBack bool) error {
 		case job.Status == edgelens.JobQueued:
 			return nil
 		}
-		l.suspect.clear(id)
+		l.poisonCandidate.clear(id)
 		job.Status = edgelens.JobQueued
 		if giveBack {
 			job.Attempts--
@@ -247,7 +247,7 @@ func (l *Ledger) end(c *change, job *edgelens.Job, e ending, now time.Time) erro
 		return err
 	}
 	c.finished = append(c.finished, job.ID)
-	l.suspect.clear(job.ID)
+	l.poisonCandidate.clear(job.ID)
 	if e.result != nil || e.err != nil || job.Record != "" {
 		item := itemOf(job)
 		if err := c.insertResult(&item); err != nil {

@@ -132,9 +132,9 @@ func readDelivery(rows *sql.Rows) (d edgelens.Delivery, ready bool, err error) {
 	return d, ready && result, err
 }
 
-// Told removes from the outbox what sinks were told, by Delivery.Seq, and lets
+// Delivered removes from the outbox what sinks were told, by Delivery.Seq, and lets
 // go of the images that nobody else is to be told with.
-func (l *Ledger) Told(ctx context.Context, seqs ...int64) error {
+func (l *Ledger) Delivered(ctx context.Context, seqs ...int64) error {
 	return l.explain("take what was told out of the outbox", l.change(ctx, func(c *change) error {
 		for _, seq := range seqs {
 			if _, err := l.removeFromOutbox(c, `seq = ?`, seq); err != nil {

@@ -41,7 +41,7 @@ func TestOutboxKeepsTheOrderOfEachDevice(t *testing.T) {
 	devices, err := l.OutboxDevices(t.Context(), "event")
 	must(t, err)
 	equal(t, "devices", fmt.Sprint(devices), "[a b]")
-	must(t, l.Told(t.Context(), outbox(t, l, "event", "b")[0].Seq))
+	must(t, l.Delivered(t.Context(), outbox(t, l, "event", "b")[0].Seq))
 	devices, err = l.OutboxDevices(t.Context(), "event")
 	must(t, err)
 	equal(t, "devices", fmt.Sprint(devices), "[a]")

@@ -97,9 +97,9 @@ func TestReceiveLooksAtTheImageAndTellsTheSinks(t *testing.T) {
 	if _, err := l.Image(t.Context(), job.ID); err != nil {
 		t.Error(err)
 	}
-	must(t, l.Told(t.Context(), outbox(t, l, "event", "door")[0].Seq))
+	must(t, l.Delivered(t.Context(), outbox(t, l, "event", "door")[0].Seq))
 	equal(t, "files", len(filesIn(t, dir)), 1)
-	must(t, l.Told(t.Context(), outbox(t, l, "hook", "door")[0].Seq))
+	must(t, l.Delivered(t.Context(), outbox(t, l, "hook", "door")[0].Seq))
 	equal(t, "files once all were told", len(filesIn(t, dir)), 0)
 	stats, err := l.OutboxStats(t.Context())
 	must(t, err)
@@ -194,7 +194,7 @@ func TestReceiveOutcomes(t *testing.T) {
 			}
 			equal(t, "code", code, test.code)
 			for _, sink := range []string{"event", "hook"} {
-				must(t, l.Told(t.Context(), outbox(t, l, sink, "door")[0].Seq))
+				must(t, l.Delivered(t.Context(), outbox(t, l, sink, "door")[0].Seq))
 			}
 			equal(t, "files left", len(filesIn(t, dir)), 0)
 		})
@@ -215,7 +215,7 @@ func TestReceiveKnowsWhatCameBefore(t *testing.T) {
 		"told and swept": func(t *testing.T, l *ledger.Ledger, job edgelens.Job) {
 			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
 			for _, sink := range []string{"event", "hook"} {
-				must(t, l.Told(t.Context(), outbox(t, l, sink, "door")[0].Seq))
+				must(t, l.Delivered(t.Context(), outbox(t, l, sink, "door")[0].Seq))
 			}
 			_, err := l.Sweep(t.Context(), time.Now().Add(30*24*time.Hour))
 			must(t, err)

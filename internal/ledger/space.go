@@ -144,7 +144,7 @@ func (l *Ledger) reportSpace(over int64, idsOver bool) {
 	case was && !is:
 		l.log.Info("the ledger has room again")
 	}
-	if n := l.space.warning(l.clock().steady); n > 0 {
+	if n := l.space.warning(l.clock().monotonic); n > 0 {
 		l.log.Warn("the ledger removes rows for space before they reach their age: raise ledger.max_bytes, or lower ledger.max_age",
 			"rows", n, "max_bytes", l.config.MaxBytes, "max_age", l.config.MaxAge)
 	}
@@ -165,7 +165,7 @@ func (l *Ledger) removeOverBytes(ctx context.Context, promised int64) (int, erro
 		{kindJobs, func() (int, error) { return l.removeOldestJobs(ctx, over, promised) }},
 		{kindResults, func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM results WHERE seq IN
-				(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? AND `+resultIsTold+` ORDER BY seq LIMIT ?)`, promised, rows)
+				(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? AND `+resultIsDelivered+` ORDER BY seq LIMIT ?)`, promised, rows)
 		}},
 		{kindRecords, func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM records WHERE seq IN
@@ -177,7 +177,7 @@ func (l *Ledger) removeOverBytes(ctx context.Context, promised int64) (int, erro
 		{kindImages, func() (int, error) { return l.removeKeptImages(ctx, over) }},
 	} {
 		if n, err := step.remove(); err != nil || n > 0 {
-			l.space.note(step.kind, n, l.clock().steady)
+			l.space.note(step.kind, n, l.clock().monotonic)
 			return n, err
 		}
 	}
@@ -214,7 +214,7 @@ func (l *Ledger) forgetOverCount(ctx context.Context, promised int64) (int, erro
 	}
 	n, err := l.removeRows(ctx, `DELETE FROM seen WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM seen ORDER BY seq LIMIT ?) WHERE at < ?)`,
 		min(over, sweepBatch), promised)
-	l.space.note(kindIDs, n, l.clock().steady)
+	l.space.note(kindIDs, n, l.clock().monotonic)
 	return n, err
 }
 
@@ -224,7 +224,7 @@ func (l *Ledger) removeKeptImages(ctx context.Context, bytes int64) (int, error)
 	if !l.config.KeepImages {
 		return 0, nil // each is still wanted by somebody
 	}
-	jobs, err := l.doneJobs(ctx, `WHERE kept_since IS NOT NULL AND image = 1 AND `+jobIsTold+` ORDER BY kept_since`)
+	jobs, err := l.doneJobs(ctx, `WHERE kept_since IS NOT NULL AND image = 1 AND `+jobIsDelivered+` ORDER BY kept_since`)
 	if err != nil {
 		return 0, err
 	}

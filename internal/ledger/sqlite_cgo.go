@@ -11,22 +11,22 @@ import (
 
 // isSQLiteFull reports whether SQLite could not write for lack of room.
 func isSQLiteFull(err error) bool {
-	var fault sqlite3.Error
-	if !errors.As(err, &fault) {
+	var problem sqlite3.Error
+	if !errors.As(err, &problem) {
 		return false
 	}
-	return fault.Code == sqlite3.ErrFull ||
-		fault.Code == sqlite3.ErrIoErr && (fault.SystemErrno == syscall.ENOSPC || fault.SystemErrno == syscall.EDQUOT)
+	return problem.Code == sqlite3.ErrFull ||
+		problem.Code == sqlite3.ErrIoErr && (problem.SystemErrno == syscall.ENOSPC || problem.SystemErrno == syscall.EDQUOT)
 }
 
 // isSQLiteUnwritable reports whether SQLite could not write for what lies outside
 // of the statement: the file, the disk, the memory, or another program's lock.
 func isSQLiteUnwritable(err error) bool {
-	var fault sqlite3.Error
-	if !errors.As(err, &fault) {
+	var problem sqlite3.Error
+	if !errors.As(err, &problem) {
 		return false
 	}
-	switch fault.Code {
+	switch problem.Code {
 	case sqlite3.ErrReadonly, sqlite3.ErrIoErr, sqlite3.ErrCantOpen, sqlite3.ErrPerm, sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrNomem:
 		return true
 	}
@@ -35,9 +35,9 @@ func isSQLiteUnwritable(err error) bool {
 
 // isDamaged reports whether SQLite says that the file is no sound database.
 func isDamaged(err error) bool {
-	var fault sqlite3.Error
+	var problem sqlite3.Error
 	if errors.Is(err, errDamaged) {
 		return true
 	}
-	return errors.As(err, &fault) && (fault.Code == sqlite3.ErrCorrupt || fault.Code == sqlite3.ErrNotADB)
+	return errors.As(err, &problem) && (problem.Code == sqlite3.ErrCorrupt || problem.Code == sqlite3.ErrNotADB)
 }

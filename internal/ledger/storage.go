@@ -241,7 +241,7 @@ func (l *Ledger) Problems() (problems []Problem) {
 	case idsOver:
 		problems = append(problems, Problem{"space", false,
 			"records are refused: more came within ledger.min_age than are remembered (ledger.remember_max); raise the latter"})
-	case l.space.short(l.clock().steady):
+	case l.space.short(l.clock().monotonic):
 		problems = append(problems, Problem{"space", false,
 			"finished jobs, results or events are removed for space before they reach ledger.max_age; raise ledger.max_bytes or lower ledger.max_age"})
 	}

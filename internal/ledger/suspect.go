@@ -7,23 +7,23 @@ import (
 	"edgelens"
 )
 
-// suspectPatience is how long Start waits for its turn at jobs that nobody came
+// poisonTimeout is how long Start waits for its turn at jobs that nobody came
 // back from, before it says edgelens.Busy. A worker of another node asks its
 // owner for 3 s.
-const suspectPatience = 2 * time.Second
+const poisonTimeout = 2 * time.Second
 
-// suspect is the job under way that was started before and that nobody came
+// poisonCandidate is the job under way that was started before and that nobody came
 // back from. There is one at a time, so that when the program crashes again this
 // one is to blame, and not those that were at work beside it both times. It
 // belongs to the writer's goroutine.
-type suspect struct {
+type poisonCandidate struct {
 	id   string
 	gone chan struct{} // closed when somebody has come back
 }
 
 // become makes a job the suspect, or returns what is closed when the one before
 // it is gone.
-func (s *suspect) become(id string) (ahead <-chan struct{}) {
+func (s *poisonCandidate) become(id string) (ahead <-chan struct{}) {
 	switch s.id {
 	case id:
 		return nil
@@ -36,7 +36,7 @@ func (s *suspect) become(id string) (ahead <-chan struct{}) {
 }
 
 // clear notes that somebody came back from a job.
-func (s *suspect) clear(id string) {
+func (s *poisonCandidate) clear(id string) {
 	if s.id == id {
 		close(s.gone)
 		s.id = ""
@@ -44,11 +44,11 @@ func (s *suspect) clear(id string) {
 }
 
 // await waits until ahead is closed.
-func (l *Ledger) await(ctx context.Context, ahead <-chan struct{}, patience <-chan time.Time) error {
+func (l *Ledger) await(ctx context.Context, ahead <-chan struct{}, timeout <-chan time.Time) error {
 	select {
 	case <-ahead:
 		return nil
-	case <-patience:
+	case <-timeout:
 		return &edgelens.Busy{RetryAfter: minRetry, Reason: "another job that nobody came back from is being tried; this one must wait for it"}
 	case <-ctx.Done():
 		return ctx.Err()

@@ -18,14 +18,14 @@ const (
 
 // What somebody is still to be told is not removed, whatever its age.
 const (
-	jobIsTold    = `(record_id IS NULL OR NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id))`
-	resultIsTold = `NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = results.id)`
-	recordIsDone = `NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = records.id)
+	jobIsDelivered    = `(record_id IS NULL OR NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id))`
+	resultIsDelivered = `NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = results.id)`
+	recordIsDone      = `NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = records.id)
 		AND NOT EXISTS (SELECT 1 FROM jobs WHERE record_id = records.id AND finished_at IS NULL)`
 )
 
-// mostRemembered is how many ids of records are kept whatever their age.
-const mostRemembered = 100_000
+// maxRemembered is how many ids of records are kept whatever their age.
+const maxRemembered = 100_000
 
 // sweepAlways expires and sweeps every Config.SweepInterval until ctx ends.
 func (l *Ledger) sweepAlways(ctx context.Context) {
@@ -76,11 +76,11 @@ func (l *Ledger) sweep(ctx context.Context, now time.Time) (removed int, err err
 		func() (int, error) { return l.shedOld(ctx, now) },
 		func() (int, error) { return l.shedOverBytes(ctx) },
 		func() (int, error) {
-			return l.removeJobs(ctx, `WHERE kept_since < ? AND `+jobIsTold+` ORDER BY kept_since`, cutoff)
+			return l.removeJobs(ctx, `WHERE kept_since < ? AND `+jobIsDelivered+` ORDER BY kept_since`, cutoff)
 		},
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM results WHERE seq IN
-				(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? AND `+resultIsTold+` LIMIT ?)`, cutoff, sweepBatch)
+				(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? AND `+resultIsDelivered+` LIMIT ?)`, cutoff, sweepBatch)
 		},
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM records WHERE seq IN
@@ -89,7 +89,7 @@ func (l *Ledger) sweep(ctx context.Context, now time.Time) (removed int, err err
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM seen WHERE seq IN
 				(SELECT seq FROM seen WHERE seq <= (SELECT MAX(seq) FROM seen) - ? AND at < ? ORDER BY seq LIMIT ?)`,
-				min(mostRemembered, l.config.RememberMax), now.Add(-l.config.Remember).UnixMicro(), sweepBatch)
+				min(maxRemembered, l.config.RememberMax), now.Add(-l.config.Remember).UnixMicro(), sweepBatch)
 		},
 		func() (int, error) {
 			return l.removeRows(ctx, `DELETE FROM commands WHERE seq IN
@@ -150,7 +150,7 @@ func (l *Ledger) removeJobs(ctx context.Context, which string, args ...any) (int
 // removeOldestJobs removes a batch of jobs that were done before the moment given,
 // no more than it takes to free about the bytes given.
 func (l *Ledger) removeOldestJobs(ctx context.Context, bytes, before int64) (int, error) {
-	jobs, err := l.doneJobs(ctx, `WHERE kept_since < ? AND `+jobIsTold+` ORDER BY kept_since`, before)
+	jobs, err := l.doneJobs(ctx, `WHERE kept_since < ? AND `+jobIsDelivered+` ORDER BY kept_since`, before)
 	if err != nil {
 		return 0, err
 	}

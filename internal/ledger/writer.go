@@ -41,7 +41,7 @@ type change struct {
 
 	conn *sql.Conn
 	// begun is when the transaction began.
-	begun moment
+	begun reading
 	// newFile says that the change's row stands for a file that was made, but
 	// whose folder was not synced yet.
 	newFile bool

@@ -43,15 +43,15 @@ type Outbox interface {
 	WatchOutbox() (wake <-chan struct{}, devices func() []string, cancel func())
 	OutboxDevices(ctx context.Context, sink string) ([]string, error)
 	Outbox(ctx context.Context, sink, device string, limit int) ([]edgelens.Delivery, error)
-	Told(ctx context.Context, seqs ...int64) error
+	Delivered(ctx context.Context, seqs ...int64) error
 	// SetAside keeps a row, and takes it out of its device's order.
 	SetAside(ctx context.Context, seq int64, reason string) error
 }
 
 // Config is how sinks are told.
 type Config struct {
-	// Lanes is how many devices a sink is told of at a time.
-	Lanes int
+	// Workers is how many devices a sink is told of at a time.
+	Workers int
 	// MinBackoff and MaxBackoff bound the wait after a failure, which doubles
 	// from one to the next and is spread by a half.
 	MinBackoff, MaxBackoff time.Duration
@@ -62,22 +62,22 @@ type Config struct {
 
 // DefaultConfig tells 16 devices at a time and waits between 1 s and 1 min.
 func DefaultConfig() Config {
-	return Config{Lanes: 16, MinBackoff: time.Second, MaxBackoff: time.Minute, Rejections: 2}
+	return Config{Workers: 16, MinBackoff: time.Second, MaxBackoff: time.Minute, Rejections: 2}
 }
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
-	var faults []error
-	if c.Lanes < 1 || c.Lanes > 1000 {
-		faults = append(faults, fmt.Errorf("lanes must be 1 to 1000, not %d", c.Lanes))
+	var errs []error
+	if c.Workers < 1 || c.Workers > 1000 {
+		errs = append(errs, fmt.Errorf("lanes must be 1 to 1000, not %d", c.Workers))
 	}
 	if c.MinBackoff < time.Millisecond || c.MinBackoff > c.MaxBackoff || c.MaxBackoff > time.Hour {
-		faults = append(faults, fmt.Errorf("min_backoff and max_backoff must be 1ms to 1h and in order, not %v and %v", c.MinBackoff, c.MaxBackoff))
+		errs = append(errs, fmt.Errorf("min_backoff and max_backoff must be 1ms to 1h and in order, not %v and %v", c.MinBackoff, c.MaxBackoff))
 	}
 	if c.Rejections < 1 || c.Rejections > 1000 {
-		faults = append(faults, fmt.Errorf("rejections must be 1 to 1000, not %d", c.Rejections))
+		errs = append(errs, fmt.Errorf("rejections must be 1 to 1000, not %d", c.Rejections))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // Dispatcher tells one or more sinks, between Start and Stop.
@@ -93,9 +93,9 @@ type Dispatcher struct {
 	alarms        alarms
 }
 
-// stopPatience is how long Stop waits for the sinks' confirmations: what is cut
+// stopTimeout is how long Stop waits for the sinks' confirmations: what is cut
 // off may have been taken already, and is told again after the next start.
-const stopPatience = 3 * time.Second
+const stopTimeout = 3 * time.Second
 
 // New returns a Dispatcher, not running yet. The error is that of config.Validate.
 func New(outbox Outbox, config Config, log *slog.Logger, metrics prometheus.Registerer) (*Dispatcher, error) {
@@ -129,7 +129,7 @@ func (t *Dispatcher) Stop() {
 		return
 	}
 	t.stop()
-	defer time.AfterFunc(stopPatience, t.abandon).Stop()
+	defer time.AfterFunc(stopTimeout, t.abandon).Stop()
 	t.running.Wait()
 	t.abandon()
 }

@@ -84,7 +84,7 @@ func (o *outbox) Outbox(_ context.Context, sink, device string, limit int) ([]ed
 	return slices.Clone(waiting[:min(limit, len(waiting))]), nil
 }
 
-func (o *outbox) Told(_ context.Context, seqs ...int64) error {
+func (o *outbox) Delivered(_ context.Context, seqs ...int64) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for at, waiting := range o.waiting {
@@ -103,7 +103,7 @@ func (o *outbox) SetAside(ctx context.Context, seq int64, reason string) error {
 	o.mu.Lock()
 	o.aside = append(o.aside, reason)
 	o.mu.Unlock()
-	return o.Told(ctx, seq)
+	return o.Delivered(ctx, seq)
 }
 
 func (o *outbox) left() int {
@@ -127,7 +127,7 @@ type sink struct {
 	together int
 	calls    int
 	most     int
-	fault    string
+	problem  string
 }
 
 func (s *sink) Name() string { return s.name }
@@ -138,7 +138,7 @@ func (s *sink) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 		s.busy, s.heard = map[string]bool{}, map[string][]string{}
 	}
 	if s.busy[d.Record.Device] {
-		s.fault = "told twice at a time of " + d.Record.Device
+		s.problem = "told twice at a time of " + d.Record.Device
 	}
 	s.busy[d.Record.Device] = true
 	s.calls++
@@ -166,7 +166,7 @@ func (s *sink) keys(device string) string {
 }
 
 func quick() notify.Config {
-	return notify.Config{Lanes: 4, MinBackoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond, Rejections: 3}
+	return notify.Config{Workers: 4, MinBackoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond, Rejections: 3}
 }
 
 func start(t *testing.T, o *outbox, config notify.Config, sinks ...notify.Sink) *prometheus.Registry {
@@ -222,8 +222,8 @@ func TestEveryDeviceIsToldInOrder(t *testing.T) {
 			t.Errorf("device %d: %s", device, got)
 		}
 	}
-	if s.fault != "" || s.most > 4 || s.most < 2 {
-		t.Errorf("%s; %d at a time, want 2 to 4", s.fault, s.most)
+	if s.problem != "" || s.most > 4 || s.most < 2 {
+		t.Errorf("%s; %d at a time, want 2 to 4", s.problem, s.most)
 	}
 }
 
@@ -364,7 +364,7 @@ func TestASecondsOutageIsNoMinute(t *testing.T) {
 	for device := range devices {
 		o.add("s", fmt.Sprint("d", device), "1", "2")
 	}
-	config := notify.Config{Lanes: devices, MinBackoff: 50 * time.Millisecond, MaxBackoff: time.Hour, Rejections: 3}
+	config := notify.Config{Workers: devices, MinBackoff: 50 * time.Millisecond, MaxBackoff: time.Hour, Rejections: 3}
 	start(t, o, config, s)
 	eventually(t, "all have failed at once", func() bool { mu.Lock(); defer mu.Unlock(); return failed >= devices })
 	mu.Lock()
@@ -396,7 +396,7 @@ func TestLaterIsHeeded(t *testing.T) {
 		return nil
 	}}
 	config := quick()
-	config.Lanes = 1
+	config.Workers = 1
 	o.add("s", "a", "1")
 	o.add("s", "b", "1")
 	start(t, o, config, s)
@@ -574,7 +574,7 @@ func TestConfig(t *testing.T) {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(*notify.Config){
-		"lanes":       func(c *notify.Config) { c.Lanes = 0 },
+		"lanes":       func(c *notify.Config) { c.Workers = 0 },
 		"min_backoff": func(c *notify.Config) { c.MinBackoff = 2 * c.MaxBackoff },
 		"rejections":  func(c *notify.Config) { c.Rejections = 0 },
 	} {

@@ -108,30 +108,30 @@ func (r *round) mark(devices []string) {
 // begin starts as many lanes as may run, and returns how long until another may.
 func (r *round) begin(ctx, working context.Context) time.Duration {
 	now, wait := time.Now(), time.Hour
-	lanes := r.config.Lanes
+	workers := r.config.Workers
 	if r.outage.until.After(now) {
 		return r.outage.until.Sub(now)
 	}
 	if r.outage.lasts() {
-		lanes = 1
+		workers = 1
 	}
 	for name, d := range r.devices {
 		switch {
 		case d.busy || !d.more:
 		case d.notBefore.After(now) && !r.outage.lasts(): // any device may probe
 			wait = min(wait, d.notBefore.Sub(now))
-		case r.busy < lanes:
+		case r.busy < workers:
 			d.busy, d.more = true, false
 			r.busy++
-			go func() { r.ended <- r.lane(ctx, working, name) }() // run waits for it
+			go func() { r.ended <- r.worker(ctx, working, name) }() // run waits for it
 		}
 	}
 	return wait
 }
 
-// lane tells the sink of one device until there is no more, it fails, or ctx
+// worker tells the sink of one device until there is no more, it fails, or ctx
 // ends.
-func (r *round) lane(ctx, working context.Context, name string) report {
+func (r *round) worker(ctx, working context.Context, name string) report {
 	done := report{device: name}
 	for ctx.Err() == nil {
 		deliveries, err := r.outbox.Outbox(ctx, r.sink.Name(), name, page)
@@ -147,7 +147,7 @@ func (r *round) lane(ctx, working context.Context, name string) report {
 				return done
 			}
 			// It is told: that must be written down even where all ends now.
-			if done.err = r.outbox.Told(context.WithoutCancel(working), d.Seq); done.err != nil {
+			if done.err = r.outbox.Delivered(context.WithoutCancel(working), d.Seq); done.err != nil {
 				return done
 			}
 			done.told++

@@ -117,7 +117,7 @@ func (c *claim) stopLeftover(ctx context.Context, spec Spec) error {
 	for _, try := range []struct {
 		signal  syscall.Signal
 		timeout time.Duration
-	}{{spec.StopSignal, spec.StopTimeout}, {syscall.SIGKILL, unkillable}} {
+	}{{spec.StopSignal, spec.StopTimeout}, {syscall.SIGKILL, killGrace}} {
 		_ = process.Signal(try.signal)
 		for deadline := time.Now().Add(try.timeout); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 			if !there() {

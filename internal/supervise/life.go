@@ -34,8 +34,8 @@ func (p *Process) supervise(started chan<- error) {
 		defer release()
 	}
 
-	starting, mended := true, false // before the first time it is ready; since it was last ready
-	deaths := 0                     // in a row
+	starting, recovered := true, false // before the first time it is ready; since it was last ready
+	deaths := 0                        // in a row
 	for p.ctx.Err() == nil {
 		var upSince time.Time
 		err := p.live(claim, func() {
@@ -43,13 +43,13 @@ func (p *Process) supervise(started chan<- error) {
 			if starting {
 				started <- nil
 			}
-			starting, mended = false, false
+			starting, recovered = false, false
 		})
 		if p.ctx.Err() != nil {
 			break
 		}
-		if upSince.IsZero() && !mended && p.mend(err) {
-			mended = true
+		if upSince.IsZero() && !recovered && p.recoverData(err) {
+			recovered = true
 			continue
 		}
 		if starting {
@@ -72,10 +72,10 @@ func (p *Process) supervise(started chan<- error) {
 	}
 }
 
-// mend asks the Spec to remove the cause of a death.
-func (p *Process) mend(err error) bool {
+// recoverData asks the Spec to remove the cause of a death.
+func (p *Process) recoverData(err error) bool {
 	var death *Death
-	return errors.As(err, &death) && p.spec.Mend(*death)
+	return errors.As(err, &death) && p.spec.Recover(*death)
 }
 
 // sleep waits, and reports false where p.ctx ended first.

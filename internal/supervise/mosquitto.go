@@ -68,7 +68,7 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 		OrphanSignal: syscall.SIGTERM,
 		// It answers nobody while it writes a long queue to a slow card.
 		Silence: 30 * time.Second,
-		Mend:    func(d Death) bool { return brokerDataAtFault(d) && files.setDataAside(d, log) },
+		Recover: func(d Death) bool { return brokerDataDamaged(d) && files.setDataAside(d, log) },
 		Hide:    user.clientSecret(),
 		Log:     log,
 	})
@@ -121,11 +121,11 @@ func FindMosquitto() (string, error) {
 // brokerDatabase is where mosquitto keeps sessions, in its data folder.
 const brokerDatabase = "mosquitto.db"
 
-// brokerDataAtFault reports whether mosquitto died of what it had kept: it says
+// brokerDataDamaged reports whether mosquitto died of what it had kept: it says
 // so, or crashed before it was ready.
-func brokerDataAtFault(d Death) bool {
-	said := strings.Join(d.Lines, "\n")
-	return d.Crashed || strings.Contains(said, "persistent database") || strings.Contains(said, "Couldn't open database")
+func brokerDataDamaged(d Death) bool {
+	output := strings.Join(d.Lines, "\n")
+	return d.Crashed || strings.Contains(output, "persistent database") || strings.Contains(output, "Couldn't open database")
 }
 
 // knockMosquitto is GreetBroker at the socket.

@@ -40,29 +40,29 @@ func DefaultMosquittoConfig() MosquittoConfig {
 
 // Validate reports every fault at once, each with its setting's name.
 func (c MosquittoConfig) Validate() error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	var errs []error
+	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if _, _, err := c.address(); err != nil {
-		faults = append(faults, err)
+		errs = append(errs, err)
 	}
 	if c.PasswordFile != "" {
 		if _, err := os.Stat(c.PasswordFile); err != nil {
-			fault("password_file cannot be used: %w; mosquitto_passwd -c makes one", err)
+			problem("password_file cannot be used: %w; mosquitto_passwd -c makes one", err)
 		}
 	}
 	if c.MaxPacketBytes < 64<<10 || c.MaxPacketBytes > 256<<20 {
-		fault("max_packet_bytes must be %d to %d, not %d", 64<<10, 256<<20, c.MaxPacketBytes)
+		problem("max_packet_bytes must be %d to %d, not %d", 64<<10, 256<<20, c.MaxPacketBytes)
 	}
 	if c.MaxQueuedBytes < 1<<20 || c.MaxQueuedBytes > 1<<40 {
-		fault("max_queued_bytes must be %d to %d, not %d", 1<<20, int64(1)<<40, c.MaxQueuedBytes)
+		problem("max_queued_bytes must be %d to %d, not %d", 1<<20, int64(1)<<40, c.MaxQueuedBytes)
 	}
 	if c.MaxQueuedMessages < 1 || c.MaxQueuedMessages > 65535*100 {
-		fault("max_queued_messages must be 1 to %d, not %d", 65535*100, c.MaxQueuedMessages)
+		problem("max_queued_messages must be 1 to %d, not %d", 65535*100, c.MaxQueuedMessages)
 	}
 	if c.MaxConnections < 1 || c.MaxConnections > 1_000_000 {
-		fault("max_connections must be 1 to 1000000, not %d", c.MaxConnections)
+		problem("max_connections must be 1 to 1000000, not %d", c.MaxConnections)
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // address returns the host and port of Listen. A port of 0 is for the system to

@@ -44,10 +44,10 @@ type Spec struct {
 	// Silence is for how long Alive may fail before the child counts as hung, is
 	// killed and started again (default 10s).
 	Silence time.Duration
-	// Mend is told of a child that died before it was ready. It returns true
+	// Recover is told of a child that died before it was ready. It returns true
 	// where it removed the cause, and then the child is started again at once.
 	// It is not asked twice in a row.
-	Mend func(Death) bool
+	Recover func(Death) bool
 	// StartTimeout is how long the child may take to be ready (default 30s).
 	StartTimeout time.Duration
 	// StopSignal asks it to end (default SIGTERM).
@@ -71,8 +71,8 @@ func (s Spec) withDefaults() Spec {
 	if s.Prepare == nil {
 		s.Prepare = func() (func(), error) { return nil, nil }
 	}
-	if s.Mend == nil {
-		s.Mend = func(Death) bool { return false }
+	if s.Recover == nil {
+		s.Recover = func(Death) bool { return false }
 	}
 	if s.Silence == 0 {
 		s.Silence = 10 * time.Second
@@ -94,9 +94,9 @@ func (s Spec) withDefaults() Spec {
 	return s
 }
 
-// unkillable is how long a child that was sent SIGKILL may still be there, in
+// killGrace is how long a child that was sent SIGKILL may still be there, in
 // an uninterruptible call to a dying disk, before Stop gives up on it.
-const unkillable = 2 * time.Second
+const killGrace = 2 * time.Second
 
 // Process is a supervised child. Its methods are safe for use by many
 // goroutines. Whoever started it must Stop it.
@@ -192,7 +192,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	select {
 	case <-p.done:
 		return nil
-	case <-time.After(unkillable):
+	case <-time.After(killGrace):
 		return fmt.Errorf("stop %s: %w: process %d is still there after SIGKILL; the disk may be failing", p.spec.Name, edgelens.ErrDeadline, p.PID())
 	}
 }

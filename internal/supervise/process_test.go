@@ -108,11 +108,11 @@ func TestStartLeavesNothingWhereItsContextEnds(t *testing.T) {
 }
 
 func TestMendIsAskedOnceBeforeTheChildWasReady(t *testing.T) {
-	for name, mended := range map[string]bool{"the cause removed": true, "the cause not removed": false} {
+	for name, recovered := range map[string]bool{"the cause removed": true, "the cause not removed": false} {
 		t.Run(name, func(t *testing.T) {
 			s := spec(t, "die")
 			var deaths []supervise.Death
-			s.Mend = func(d supervise.Death) bool { deaths = append(deaths, d); return mended }
+			s.Recover = func(d supervise.Death) bool { deaths = append(deaths, d); return recovered }
 			if err := supervise.New(s).Start(within(t, 30*time.Second)); err == nil {
 				t.Fatal("it started")
 			}

@@ -54,7 +54,7 @@ func StartRedis(ctx context.Context, dir string, config RedisConfig, log *slog.L
 		Ready:   func(ctx context.Context) error { return redisReady(ctx, files.socket) },
 		Alive:   func(ctx context.Context) error { return redisAlive(ctx, files.socket) },
 		Silence: config.Silence,
-		Mend:    func(d Death) bool { return dataAtFault(d) && files.setDataAside(d, log) },
+		Recover: func(d Death) bool { return dataDamaged(d) && files.setDataAside(d, log) },
 		Log:     log,
 	})
 	if err := process.Start(ctx); err != nil {
@@ -89,14 +89,14 @@ var notTheData = []string{
 	"Disk quota exceeded", "Input/output error", "Too many open files", "Cannot allocate memory", "Out Of Memory",
 }
 
-// dataAtFault reports whether Redis refused to start, or crashed, because of
+// dataDamaged reports whether Redis refused to start, or crashed, because of
 // what it kept: that is what is left once it has read its configuration.
-func dataAtFault(d Death) bool {
-	said := strings.Join(d.Lines, "\n")
+func dataDamaged(d Death) bool {
+	output := strings.Join(d.Lines, "\n")
 	for _, words := range notTheData {
-		if strings.Contains(said, words) {
+		if strings.Contains(output, words) {
 			return false
 		}
 	}
-	return d.Crashed || d.Status == "exit status 1" && strings.Contains(said, "Server initialized")
+	return d.Crashed || d.Status == "exit status 1" && strings.Contains(output, "Server initialized")
 }

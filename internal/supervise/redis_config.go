@@ -25,14 +25,14 @@ func DefaultRedisConfig() RedisConfig {
 
 // Validate reports every fault at once, each with its setting's name.
 func (c RedisConfig) Validate() error {
-	var faults []error
+	var errs []error
 	if c.MaxMemoryBytes < 16<<20 || c.MaxMemoryBytes > 1<<40 {
-		faults = append(faults, fmt.Errorf("max_memory_bytes must be %d to %d, not %d", 16<<20, int64(1)<<40, c.MaxMemoryBytes))
+		errs = append(errs, fmt.Errorf("max_memory_bytes must be %d to %d, not %d", 16<<20, int64(1)<<40, c.MaxMemoryBytes))
 	}
 	if c.Silence < 500*time.Millisecond || c.Silence > time.Hour {
-		faults = append(faults, fmt.Errorf("silence must be 500ms to 1h, not %v", c.Silence))
+		errs = append(errs, fmt.Errorf("silence must be 500ms to 1h, not %v", c.Silence))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // writeConfig writes redis.conf, for Redis 6.0 and later. It is written anew at

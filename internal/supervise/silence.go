@@ -57,8 +57,8 @@ func (c *child) awaitSilence(ctx context.Context) error {
 }
 
 // ask asks once whether the child answers anything.
-func (c *child) ask(ctx context.Context, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (c *child) ask(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return c.spec.Alive(ctx)
 }

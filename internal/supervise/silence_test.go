@@ -35,8 +35,8 @@ func TestRedisThatHangsIsStartedAgain(t *testing.T) {
 	if alive(hung) {
 		t.Error("the one that hung is still there")
 	}
-	if said := log.String(); !strings.Contains(said, "it hung, without an answer for 1s") {
-		t.Errorf("the log does not say why: %s", said)
+	if output := log.String(); !strings.Contains(output, "it hung, without an answer for 1s") {
+		t.Errorf("the log does not say why: %s", output)
 	}
 }
 

@@ -25,14 +25,14 @@ func DefaultConfig() Config { return Config{LogLevel: "info", LogFormat: "text"}
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	if _, err := c.level(); err != nil {
-		faults = append(faults, err)
+		errs = append(errs, err)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
-		faults = append(faults, fmt.Errorf(`log_format must be "text" or "json", not %q`, c.LogFormat))
+		errs = append(errs, fmt.Errorf(`log_format must be "text" or "json", not %q`, c.LogFormat))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 func (c Config) level() (slog.Level, error) {

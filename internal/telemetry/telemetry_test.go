@@ -17,7 +17,7 @@ import (
 func TestConfig(t *testing.T) {
 	tests := map[string]struct {
 		config telemetry.Config
-		faults int
+		errs   int
 	}{
 		"default":           {telemetry.DefaultConfig(), 0},
 		"quiet json":        {telemetry.Config{LogLevel: "error", LogFormat: "json"}, 0},
@@ -29,12 +29,12 @@ func TestConfig(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := test.config.Validate()
-			faults := 0
+			errs := 0
 			if joined, ok := err.(interface{ Unwrap() []error }); ok {
-				faults = len(joined.Unwrap())
+				errs = len(joined.Unwrap())
 			}
-			if faults != test.faults {
-				t.Errorf("%d faults, want %d: %v", faults, test.faults, err)
+			if errs != test.errs {
+				t.Errorf("%d faults, want %d: %v", errs, test.errs, err)
 			}
 		})
 	}

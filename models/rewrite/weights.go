@@ -113,8 +113,8 @@ func (g *graph) roundedUp(o *tflitefile.Operator, accumulator float32) float64 {
 	return 0.5 / mantissa
 }
 
-// mostAccumulated keeps a bias exact in float32, in which XNNPACK rescales.
-const mostAccumulated = 1 << 22
+// maxAccumulated keeps a bias exact in float32, in which XNNPACK rescales.
+const maxAccumulated = 1 << 22
 
 // newStep returns what the step between the weights of a channel is multiplied
 // by so that they fit into -127 to 127. Weights are whole steps from the zero
@@ -132,7 +132,7 @@ func newStep(weights []int, bias float64) float64 {
 		return 1
 	}
 	if most <= 127 {
-		room := math.Floor(min(127/float64(most), mostAccumulated/max(1, bias)))
+		room := math.Floor(min(127/float64(most), maxAccumulated/max(1, bias)))
 		return 1 / max(1, room)
 	}
 	counts := map[int]int{}

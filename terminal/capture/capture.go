@@ -42,10 +42,10 @@ type Recorder struct {
 	dialects  []dialect.Dialect
 	keepNames bool
 
-	mu    sync.Mutex
-	out   *json.Encoder
-	lines int
-	fault error
+	mu      sync.Mutex
+	out     *json.Encoder
+	lines   int
+	problem error
 }
 
 // New returns a recorder that writes to out. Unless keepNames, the values of
@@ -61,8 +61,8 @@ func (r *Recorder) Record(m session.Message) {
 	line := r.Line(m, time.Now())
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.fault == nil {
-		if r.fault = r.out.Encode(line); r.fault == nil {
+	if r.problem == nil {
+		if r.problem = r.out.Encode(line); r.problem == nil {
 			r.lines++
 		}
 	}
@@ -73,7 +73,7 @@ func (r *Recorder) Record(m session.Message) {
 func (r *Recorder) Lines() (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.lines, r.fault
+	return r.lines, r.problem
 }
 
 // Line returns what is logged of a message that came at a time.

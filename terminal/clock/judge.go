@@ -56,9 +56,9 @@ type Verdict struct {
 // captures first and writes the record a moment later. The earlier one counts.
 const disagreement = 5 * time.Second
 
-// Judge says what a record's time proves. It is not told what the broker says of
+// Assess says what a record's time proves. It is not told what the broker says of
 // the message: one out of its store is old whatever its time.
-func Judge(e Evidence) Verdict {
+func Assess(e Evidence) Verdict {
 	if e.Readings == nil {
 		return Verdict{Freshness: edgelens.FreshnessFresh}
 	}
@@ -66,13 +66,13 @@ func Judge(e Evidence) Verdict {
 	if !ok {
 		return verdict
 	}
-	moments := reading.moments(e.Zone)
-	if len(moments) == 0 {
+	instants := reading.instants(e.Zone)
+	if len(instants) == 0 {
 		return unknown(Ambiguous, fmt.Sprintf("The record's time %q does not exist in the time zone %s: summer time begins.", reading.Text, reading.zoneName(e.Zone)))
 	}
-	verdict = e.judge(reading, moments)
-	if len(moments) == 1 {
-		verdict.Shown, verdict.Step, verdict.Wall = moments[0], reading.Step, reading.Kind == Wall && reading.Zone == nil
+	verdict = e.assess(reading, instants)
+	if len(instants) == 1 {
+		verdict.Shown, verdict.Step, verdict.Wall = instants[0], reading.Step, reading.Kind == Wall && reading.Zone == nil
 	}
 	return verdict
 }
@@ -113,7 +113,7 @@ func apart(a, b Reading, zone *time.Location) (time.Duration, bool) {
 	if a.Kind == Wall && b.Kind == Wall && a.Zone == b.Zone {
 		return b.At.Sub(a.At), true
 	}
-	x, y := a.moments(zone), b.moments(zone)
+	x, y := a.instants(zone), b.instants(zone)
 	if len(x) != 1 || len(y) != 1 {
 		return 0, false
 	}
@@ -140,17 +140,17 @@ func (e Evidence) ageOf(at time.Time) age {
 	}
 }
 
-// judge says what moments prove that a reading fits.
-func (e Evidence) judge(reading Reading, moments []time.Time) Verdict {
+// assess says what moments prove that a reading fits.
+func (e Evidence) assess(reading Reading, instants []time.Time) Verdict {
 	if e.Apply && e.Measured.Settled {
-		return e.judgeCorrected(reading, moments)
+		return e.assessCorrected(reading, instants)
 	}
-	possible := moments
-	if len(moments) > 1 && e.Measured.certain() {
-		possible = e.notAhead(moments)
+	possible := instants
+	if len(instants) > 1 && e.Measured.certain() {
+		possible = e.notAhead(instants)
 	}
 	if len(possible) != 1 {
-		return e.judgeAmbiguous(reading, moments)
+		return e.assessAmbiguous(reading, instants)
 	}
 	at := possible[0]
 	by := e.ageOf(at)
@@ -187,16 +187,16 @@ func (e Evidence) corrected(at time.Time) (time.Time, bool) {
 	return at.Add(-m.Offset), true
 }
 
-// judgeCorrected judges by times that the measured offset puts right.
-func (e Evidence) judgeCorrected(reading Reading, moments []time.Time) Verdict {
+// assessCorrected judges by times that the measured offset puts right.
+func (e Evidence) assessCorrected(reading Reading, instants []time.Time) Verdict {
 	var corrected []time.Time
-	for _, at := range moments {
-		if at = at.Add(-e.Measured.Offset); len(moments) == 1 || e.ageOf(at) != ahead {
+	for _, at := range instants {
+		if at = at.Add(-e.Measured.Offset); len(instants) == 1 || e.ageOf(at) != ahead {
 			corrected = append(corrected, at)
 		}
 	}
 	if len(corrected) != 1 {
-		return e.judgeAmbiguous(reading, moments)
+		return e.assessAmbiguous(reading, instants)
 	}
 	at := corrected[0]
 	switch e.ageOf(at) {
@@ -211,9 +211,9 @@ func (e Evidence) judgeCorrected(reading Reading, moments []time.Time) Verdict {
 }
 
 // notAhead returns the moments that are not ahead, by what is measured.
-func (e Evidence) notAhead(moments []time.Time) []time.Time {
+func (e Evidence) notAhead(instants []time.Time) []time.Time {
 	var possible []time.Time
-	for _, at := range moments {
+	for _, at := range instants {
 		if e.ageOf(at.Add(-e.Measured.Offset)) != ahead {
 			possible = append(possible, at)
 		}
@@ -221,17 +221,17 @@ func (e Evidence) notAhead(moments []time.Time) []time.Time {
 	return possible
 }
 
-// judgeAmbiguous judges a wall time that comes twice: if it is old whichever
+// assessAmbiguous judges a wall time that comes twice: if it is old whichever
 // moment it was, that much is proved.
-func (e Evidence) judgeAmbiguous(reading Reading, moments []time.Time) Verdict {
+func (e Evidence) assessAmbiguous(reading Reading, instants []time.Time) Verdict {
 	allOld := true
-	for _, at := range moments {
+	for _, at := range instants {
 		corrected, measured := e.corrected(at)
 		allOld = allOld && e.ageOf(at) == old && (!measured || e.ageOf(corrected) == old)
 	}
 	if allOld {
 		return Verdict{Freshness: edgelens.FreshnessReplayed, Reason: fmt.Sprintf(
-			"The record was at least %s old when it came.", Round(e.Received.Sub(moments[len(moments)-1])))}
+			"The record was at least %s old when it came.", Round(e.Received.Sub(instants[len(instants)-1])))}
 	}
 	return unknown(Ambiguous, fmt.Sprintf("The record's time %q comes twice in the time zone %s: summer time ends.", reading.Text, reading.zoneName(e.Zone)))
 }

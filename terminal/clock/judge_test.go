@@ -31,12 +31,12 @@ func read(texts ...string) []clock.Reading {
 
 // measured is a clock that n heartbeats have shown to be off.
 func measured(offset time.Duration, n int) clock.Estimate {
-	return clock.Estimate{Offset: offset, Samples: n, Heartbeats: true, Steady: n >= 3, Settled: n >= 3}
+	return clock.Estimate{Offset: offset, Samples: n, Heartbeats: true, Stable: n >= 3, Settled: n >= 3}
 }
 
 // byRecords is a clock that only records have shown to be off.
 func byRecords(offset time.Duration, n int, settled bool) clock.Estimate {
-	return clock.Estimate{Offset: offset, Samples: n, Steady: n >= 3, Settled: settled}
+	return clock.Estimate{Offset: offset, Samples: n, Stable: n >= 3, Settled: settled}
 }
 
 func TestJudge(t *testing.T) {
@@ -95,7 +95,7 @@ func TestJudge(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := clock.Judge(clock.Evidence{
+			got := clock.Assess(clock.Evidence{
 				Readings: test.readings, Received: received.Add(test.after), Zone: time.UTC, Measured: test.measured, Apply: test.apply, Fresh: fresh,
 			})
 			check(t, got, test.want, test.problem)
@@ -146,13 +146,13 @@ func TestJudgeSummerTime(t *testing.T) {
 		"another date that cannot be placed": {"2024-10-27 02:30:00", first.Add(-24 * time.Hour), none, unknown, clock.Ambiguous},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := clock.Judge(clock.Evidence{Readings: read(test.text), Received: test.received, Zone: berlin, Measured: test.measured, Fresh: fresh})
+			got := clock.Assess(clock.Evidence{Readings: read(test.text), Received: test.received, Zone: berlin, Measured: test.measured, Fresh: fresh})
 			check(t, got, test.want, test.problem)
 		})
 	}
 	// Wherever the two moments are apart by something else than an hour.
 	lord := mustLoad("Australia/Lord_Howe") // half an hour, on 2024-04-06 at 15:00 UTC
-	got := clock.Judge(clock.Evidence{Readings: read("2024-04-07 01:45:00"), Received: time.Date(2024, 4, 6, 15, 15, 0, 0, time.UTC), Zone: lord, Fresh: fresh})
+	got := clock.Assess(clock.Evidence{Readings: read("2024-04-07 01:45:00"), Received: time.Date(2024, 4, 6, 15, 15, 0, 0, time.UTC), Zone: lord, Fresh: fresh})
 	check(t, got, unknown, clock.Ambiguous)
 }
 
@@ -222,7 +222,7 @@ func TestMeter(t *testing.T) {
 				meter.Add(source, clock.Verdict{Shown: now.Add(s.offset), Step: time.Second, Wall: true}, now)
 			}
 			got := meter.Estimate(now)
-			if got.Offset != test.offset || got.Samples != test.samples || got.Steady != test.steady || got.Settled != test.settled {
+			if got.Offset != test.offset || got.Samples != test.samples || got.Stable != test.steady || got.Settled != test.settled {
 				t.Errorf("%+v", got)
 			}
 		})

@@ -106,9 +106,9 @@ type Estimate struct {
 	Samples int
 	// Heartbeats is set where they were heartbeats.
 	Heartbeats bool
-	// Steady is set where enough of them agree to call the clock wrong, Settled
+	// Stable is set where enough of them agree to call the clock wrong, Settled
 	// where times may be put right by it.
-	Steady, Settled bool
+	Stable, Settled bool
 	// Wall is set where the times had no zone of their own, so that a setting of
 	// the zone changes them.
 	Wall bool
@@ -145,7 +145,7 @@ func (m *Meter) Estimate(now time.Time) Estimate {
 	}
 	return Estimate{
 		Offset: chosen.offset, Samples: len(samples), Heartbeats: source == FromHeartbeat, Wall: last.wall,
-		Steady: len(agree) >= enough, Settled: settled && !last.at.Before(m.since),
+		Stable: len(agree) >= enough, Settled: settled && !last.at.Before(m.since),
 	}
 }
 
@@ -165,7 +165,7 @@ func span(samples []sample) time.Duration {
 
 // certain reports whether the clock is known well enough to say that a moment
 // lies ahead.
-func (e Estimate) certain() bool { return e.Steady && (e.Heartbeats || e.Settled) }
+func (e Estimate) certain() bool { return e.Stable && (e.Heartbeats || e.Settled) }
 
 // Words is how far the clock is off, as in "8h0m0s ahead of ours".
 func (e Estimate) Words() string {
@@ -176,7 +176,7 @@ func (e Estimate) Words() string {
 }
 
 // Wrong reports whether the clock is off by more than the limit, for sure.
-func (e Estimate) Wrong(limit time.Duration) bool { return e.Steady && e.Offset.Abs() > limit }
+func (e Estimate) Wrong(limit time.Duration) bool { return e.Stable && e.Offset.Abs() > limit }
 
 // Problem says in sentences what is wrong with a clock that is off by more than
 // the limit, and what to set; empty where nothing is known to be. zone is the one

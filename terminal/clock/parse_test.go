@@ -105,7 +105,7 @@ func TestParseArea(t *testing.T) {
 	if got.Kind != clock.Wall || got.Zone == nil || got.Zone.String() != "Asia/Shanghai" {
 		t.Fatalf("%+v", got)
 	}
-	at := clock.Judge(clock.Evidence{Readings: []clock.Reading{got}, Received: date(2), Zone: time.UTC, Fresh: time.Minute}).At
+	at := clock.Assess(clock.Evidence{Readings: []clock.Reading{got}, Received: date(2), Zone: time.UTC, Fresh: time.Minute}).At
 	if !at.Equal(date(2)) {
 		t.Errorf("%v", at)
 	}
@@ -181,7 +181,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q: %+v, and %+v when written again", text, got, again)
 		}
 		for _, zone := range []*time.Location{time.UTC, time.FixedZone("east", 14*3600), time.FixedZone("odd", -12*3600-1)} {
-			v := clock.Judge(clock.Evidence{Readings: []clock.Reading{got}, Received: got.At, Zone: zone, Fresh: time.Minute})
+			v := clock.Assess(clock.Evidence{Readings: []clock.Reading{got}, Received: got.At, Zone: zone, Fresh: time.Minute})
 			if v.Freshness == "" || (v.Reason == "") != (v.Freshness == "fresh") || v.At.IsZero() {
 				t.Errorf("%q in %v: %+v", text, zone, v)
 			}

@@ -53,10 +53,10 @@ func (z Zone) Of(device string) *time.Location {
 	return time.Local
 }
 
-// moments returns the moments that the reading fits, the earliest first: one; two
+// instants returns the moments that the reading fits, the earliest first: one; two
 // for a wall time that comes twice, when summer time ends; none for one that does
 // not exist, when it begins. zone is the device's.
-func (r Reading) moments(zone *time.Location) []time.Time {
+func (r Reading) instants(zone *time.Location) []time.Time {
 	switch {
 	case r.Kind == Instant:
 		return []time.Time{r.At}
@@ -65,7 +65,7 @@ func (r Reading) moments(zone *time.Location) []time.Time {
 	case r.Zone != nil:
 		zone = r.Zone
 	}
-	var moments []time.Time
+	var instants []time.Time
 	// A change of zone is felt within a day; each offset that holds around the
 	// wall time is tried, and counts where it leads back to that wall time.
 	tried := map[int]bool{}
@@ -79,12 +79,12 @@ func (r Reading) moments(zone *time.Location) []time.Time {
 		if _, there := at.In(zone).Zone(); there != offset {
 			continue
 		}
-		moments = append(moments, at)
+		instants = append(instants, at)
 	}
-	if len(moments) > 1 && moments[1].Before(moments[0]) {
-		moments[0], moments[1] = moments[1], moments[0]
+	if len(instants) > 1 && instants[1].Before(instants[0]) {
+		instants[0], instants[1] = instants[1], instants[0]
 	}
-	return moments
+	return instants
 }
 
 // zoneName names the zone that a Wall is taken to be in, for people.

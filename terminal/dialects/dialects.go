@@ -37,19 +37,19 @@ func DefaultConfig() Config {
 // Validate reports every fault at once, each with its setting's name, in which
 // a dialect's name stands before a dot.
 func (c Config) Validate() error {
-	faults := []error{wire.CheckMaxImageBytes(c.MaxImageBytes)}
+	errs := []error{wire.CheckMaxImageBytes(c.MaxImageBytes)}
 	if _, err := parseZone(c.Zone); err != nil {
-		faults = append(faults, err)
+		errs = append(errs, err)
 	}
 	for name, err := range map[string]error{fungxi.Name: c.Fungxi.Validate(), facesluice.Name: c.Facesluice.Validate()} {
 		var joined interface{ Unwrap() []error }
 		if errors.As(err, &joined) {
-			for _, fault := range joined.Unwrap() {
-				faults = append(faults, fmt.Errorf("%s.%w", name, fault))
+			for _, problem := range joined.Unwrap() {
+				errs = append(errs, fmt.Errorf("%s.%w", name, problem))
 			}
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // Zones returns what Config.Zone says; config must be valid.
@@ -114,11 +114,11 @@ func Rules(dialects []dialect.Dialect, users, readers []string) string {
 		}
 		if dialect.ValidDevice(user) {
 			for _, d := range dialects {
-				writes, hears := d.Topics(user)
+				writes, subscribed := d.Topics(user)
 				for _, topic := range writes {
 					fmt.Fprintf(&rules, "topic write %s\n", topic)
 				}
-				for _, topic := range hears {
+				for _, topic := range subscribed {
 					fmt.Fprintf(&rules, "topic read %s\n", topic)
 				}
 			}
@@ -137,8 +137,8 @@ func OpenRules(dialects []dialect.Dialect) string {
 		for _, subscription := range d.Subscriptions() {
 			rules += "pattern write " + subscription.Filter + "\n"
 		}
-		writes, hears := d.Topics("+")
-		for _, topic := range append(writes, hears...) {
+		writes, subscribed := d.Topics("+")
+		for _, topic := range append(writes, subscribed...) {
 			if isFilter(topic) {
 				rules += "pattern write " + topic + "\n"
 			}

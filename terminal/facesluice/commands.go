@@ -54,7 +54,7 @@ func unlock(device, id string, body wire.Object) []byte {
 	if uid, show := body.Get("uid").Text(), body.Get("Showinfo").Text(); uid != "" || show != "" {
 		info = unlockShowing{uid, "1", show}
 	}
-	return wire.Marshal(command{Operator: tellUnlock, MessageID: id, Info: info})
+	return wire.Marshal(command{Operator: opUnlock, MessageID: id, Info: info})
 }
 
 // withMessageID returns the command with our messageId and all else as it is,
@@ -81,7 +81,7 @@ func reply(device string, envelope wire.Object) dialect.Message {
 	}
 	message.Kind = dialect.Reply
 	message.Outcome = &dialect.Outcome{Name: strings.TrimSuffix(operator.Name(), ackSuffix)}
-	if message.Outcome.Name != tellRecord {
+	if message.Outcome.Name != opPushAck {
 		message.Outcome.Command = wire.Clip(envelope.Get("messageId").Text(), maxMessageID)
 	}
 	info, _ := envelope.Get("info").Object()

@@ -35,17 +35,17 @@ const (
 
 // What cameras say, and what they are told.
 const (
-	sayOnline    = "Online"
-	sayOffline   = "Offline"
-	sayHeartbeat = "HeartBeat"
-	sayRecord    = "RecPush"
-	sayStranger  = "StrSnapPush"
-	tellOnline   = "Online-Ack"
-	tellRecord   = "PushAck"
-	tellUnlock   = "Unlock"
-	ackSuffix    = "-Ack"
-	resultOK     = "ok"
-	codeOK       = 200
+	opOnline    = "Online"
+	opOffline   = "Offline"
+	opHeartbeat = "HeartBeat"
+	opRecord    = "RecPush"
+	opStranger  = "StrSnapPush"
+	opOnlineAck = "Online-Ack"
+	opPushAck   = "PushAck"
+	opUnlock    = "Unlock"
+	ackSuffix   = "-Ack"
+	resultOK    = "ok"
+	codeOK      = 200
 )
 
 // Dialect implements dialect.Dialect.
@@ -152,11 +152,11 @@ func presence(envelope wire.Object, receivedAt time.Time) (dialect.Message, erro
 		message.Device = info.Get("facesluiceId").Text()
 	}
 	switch operator.Text() {
-	case sayOnline:
+	case opOnline:
 		message.Kind = dialect.Online
-	case sayOffline:
+	case opOffline:
 		message.Kind = dialect.Offline
-	case sayHeartbeat:
+	case opHeartbeat:
 		message.Kind = dialect.Heartbeat
 		message.Times = wire.Times(info, envelope)
 	}
@@ -176,7 +176,7 @@ func onlineAck(device, messageID string, now time.Time) dialect.Outgoing {
 	if messageID == "" || len(messageID) > maxMessageID {
 		messageID = strconv.FormatInt(now.UnixMilli(), 10)
 	}
-	return tell(device, wire.Marshal(command{Operator: tellOnline, MessageID: messageID, Info: onlineInfo{device, resultOK}}))
+	return tell(device, wire.Marshal(command{Operator: opOnlineAck, MessageID: messageID, Info: onlineInfo{device, resultOK}}))
 }
 
 const maxMessageID = 128

@@ -12,7 +12,7 @@ import (
 )
 
 func FuzzDecode(f *testing.F) {
-	for name, topic := range said {
+	for name, topic := range envelope {
 		payload, err := os.ReadFile("testdata/" + name + ".json")
 		if err != nil {
 			f.Fatal(err)

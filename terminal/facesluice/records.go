@@ -32,8 +32,8 @@ func (d *Dialect) records(device string, envelope wire.Object, hints dialect.Hin
 	message := dialect.Message{Device: device, Name: operator.Name()}
 	read := d.verified
 	switch operator.Text() {
-	case sayRecord:
-	case sayStranger:
+	case opRecord:
+	case opStranger:
 		read = d.stranger
 	default:
 		return message, nil
@@ -147,7 +147,7 @@ func pushAck(device, id string, ackType int) []dialect.Outgoing {
 		number = wire.Marshal(id)
 	}
 	return []dialect.Outgoing{tell(device, wire.Marshal(command{
-		Operator: tellRecord, MessageID: ackMessage + id, Info: pushAckInfo{ackType, number},
+		Operator: opPushAck, MessageID: ackMessage + id, Info: pushAckInfo{ackType, number},
 	}))}
 }
 

@@ -26,8 +26,8 @@ func (s *Simulator) Name() string { return Name }
 // Subscriptions implements dialect.Simulator.
 func (s *Simulator) Subscriptions(device string) []string { return []string{prefix + device} }
 
-// said is what a camera says.
-type said struct {
+// envelope is what a camera says.
+type envelope struct {
 	MessageID string `json:"messageId,omitempty"`
 	Operator  string `json:"operator"`
 	Code      string `json:"code,omitempty"`
@@ -41,12 +41,12 @@ type presenceInfo struct {
 
 // Heartbeat implements dialect.Simulator.
 func (s *Simulator) Heartbeat(device string, at time.Time) (dialect.Outgoing, bool) {
-	return say(heartbeat, said{Operator: sayHeartbeat, Info: presenceInfo{device, s.local(device, at)}}), true
+	return encode(heartbeat, envelope{Operator: opHeartbeat, Info: presenceInfo{device, s.local(device, at)}}), true
 }
 
 // Online implements dialect.Simulator.
 func (s *Simulator) Online(device string, at time.Time) (dialect.Outgoing, bool) {
-	return say(basic, said{Operator: sayOnline, Info: presenceInfo{device, s.local(device, at)}}), true
+	return encode(basic, envelope{Operator: opOnline, Info: presenceInfo{device, s.local(device, at)}}), true
 }
 
 type recordInfo struct {
@@ -88,7 +88,7 @@ func (s *Simulator) Record(device string, record edgelens.Record, image []byte) 
 	}
 	position := [4]int{346, 0, 1572, 1080}
 	if record.Kind != edgelens.RecordVerified {
-		return say(device+snaps, said{Operator: sayStranger, Info: snapInfo{
+		return encode(device+snaps, envelope{Operator: opStranger, Info: snapInfo{
 			Device: device, SnapID: record.Key, Time: at, NoMask: "1", Position: position, Image: encoded,
 		}})
 	}
@@ -103,7 +103,7 @@ func (s *Simulator) Record(device string, record edgelens.Record, image []byte) 
 	if info.PersonType == "" {
 		info.PersonType = "0"
 	}
-	return say(device+records, said{Operator: sayRecord, Info: info})
+	return encode(device+records, envelope{Operator: opRecord, Info: info})
 }
 
 type replyInfo struct {
@@ -120,10 +120,10 @@ func (s *Simulator) Reply(device string, command []byte, _ time.Time) (dialect.O
 		return dialect.Outgoing{}, false
 	}
 	operator := message.Get("operator").Text()
-	if operator == "" || operator == tellOnline {
+	if operator == "" || operator == opOnlineAck {
 		return dialect.Outgoing{}, false
 	}
-	return say(device+replies, said{
+	return encode(device+replies, envelope{
 		MessageID: message.Get("messageId").Text(), Operator: operator + ackSuffix, Code: "200",
 		Info: replyInfo{Device: device, Result: resultOK},
 	}), true
@@ -140,12 +140,12 @@ func (s *Simulator) Read(topic string, payload []byte) dialect.Answer {
 	switch message.Get("operator").Text() {
 	case "":
 		return dialect.Answer{}
-	case tellOnline:
+	case opOnlineAck:
 		if info.Get("facesluiceId").Text() != device || info.Get("result").Text() != resultOK {
 			return dialect.Answer{}
 		}
 		return dialect.Answer{Kind: dialect.OnlineAnswer}
-	case tellRecord:
+	case opPushAck:
 		if kind := info.Get("PushAckType"); !kind.Is(ackRecord) && !kind.Is(ackStranger) {
 			return dialect.Answer{}
 		}
@@ -159,6 +159,6 @@ func (s *Simulator) local(device string, at time.Time) string {
 	return at.In(s.zone.Of(device)).Format(wire.LocalTime)
 }
 
-func say(topic string, message said) dialect.Outgoing {
+func encode(topic string, message envelope) dialect.Outgoing {
 	return dialect.Outgoing{Topic: prefix + topic, Payload: wire.Marshal(message)}
 }

@@ -46,14 +46,14 @@ func DefaultConfig() Config {
 
 // Validate reports every fault at once, each with its setting's name.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	if !slices.Contains([]string{AckNone, AckEcho}, c.Ack) {
-		faults = append(faults, fmt.Errorf("ack must be %s or %s, not %q", AckNone, AckEcho, c.Ack))
+		errs = append(errs, fmt.Errorf("ack must be %s or %s, not %q", AckNone, AckEcho, c.Ack))
 	}
 	for _, device := range c.Devices {
 		if !dialect.ValidDevice(device) {
-			faults = append(faults, fmt.Errorf("devices must be 1 to 64 of A-Z a-z 0-9 . _ : - each, not %q", wire.Clip(device, 80)))
+			errs = append(errs, fmt.Errorf("devices must be 1 to 64 of A-Z a-z 0-9 . _ : - each, not %q", wire.Clip(device, 80)))
 		}
 	}
-	return errors.Join(append(faults, wire.CheckMaxImageBytes(c.MaxImageBytes), wire.CheckSilence(c.Heartbeat, c.OfflineAfter))...)
+	return errors.Join(append(errs, wire.CheckMaxImageBytes(c.MaxImageBytes), wire.CheckSilence(c.Heartbeat, c.OfflineAfter))...)
 }

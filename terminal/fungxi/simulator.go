@@ -28,7 +28,7 @@ func (s *Simulator) Subscriptions(device string) []string { return []string{pref
 
 // Heartbeat implements dialect.Simulator.
 func (s *Simulator) Heartbeat(device string, _ time.Time) (dialect.Outgoing, bool) {
-	return say(device, map[string]string{"cmd": heartUp}), true
+	return encode(device, map[string]string{"cmd": heartUp}), true
 }
 
 // Online implements dialect.Simulator: these terminals begin with a heartbeat.
@@ -76,7 +76,7 @@ func (s *Simulator) Record(device string, record edgelens.Record, image []byte) 
 	if record.Kind == edgelens.RecordVerified {
 		cmd = verifiedUp
 	}
-	return say(device, uplink{cmd, []simulated{data}})
+	return encode(device, uplink{cmd, []simulated{data}})
 }
 
 // Reply implements dialect.Simulator: nothing is known to be said.
@@ -108,7 +108,7 @@ func (s *Simulator) Read(topic string, payload []byte) dialect.Answer {
 	}
 }
 
-func say(device string, message any) dialect.Outgoing {
+func encode(device string, message any) dialect.Outgoing {
 	return dialect.Outgoing{Topic: prefix + device + up, Payload: wire.Marshal(message), QoS: qos}
 }
 

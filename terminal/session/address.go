@@ -93,42 +93,42 @@ func (a Address) dial(ctx context.Context, limits limits) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &patientConn{Conn: conn, patience: limits.write}, nil
+		return &deadlineConn{Conn: conn, timeout: limits.write}, nil
 	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, a.network, a.at)
 	if err != nil {
 		return nil, err
 	}
-	return &patientConn{Conn: conn, patience: limits.write}, nil
+	return &deadlineConn{Conn: conn, timeout: limits.write}, nil
 }
 
-// patientConn gives up a write that makes no progress: else it, and all behind
+// deadlineConn gives up a write that makes no progress: else it, and all behind
 // it, would wait for ever on a broker that hangs. paho locks it around each
 // packet, which is written in parts.
-type patientConn struct {
+type deadlineConn struct {
 	net.Conn
 	sync.Mutex
-	patience time.Duration
+	timeout time.Duration
 	// broken is why a write has failed; none follows it. Under the lock.
 	broken error
 }
 
-// lastWords is how long after a failed write what the other side had said is
+// drainTimeout is how long after a failed write what the other side had said is
 // still read: a broker that was killed may have confirmed it to its sender.
-const lastWords = time.Second
+const drainTimeout = time.Second
 
 // Write implements net.Conn. It writes in parts, so that a large message on a
 // slow line is given the time that it needs. A write that fails is the last one,
 // and the connection ends when all is read: paho would go on where the message
 // has QoS 1, and put the next packet behind half a one.
-func (c *patientConn) Write(b []byte) (int, error) {
+func (c *deadlineConn) Write(b []byte) (int, error) {
 	if c.broken != nil {
 		return 0, c.broken
 	}
 	written := 0
 	for {
-		err := c.SetWriteDeadline(time.Now().Add(c.patience))
+		err := c.SetWriteDeadline(time.Now().Add(c.timeout))
 		if err == nil {
 			var n int
 			n, err = c.Conn.Write(b[written:min(written+writePart, len(b))])
@@ -136,7 +136,7 @@ func (c *patientConn) Write(b []byte) (int, error) {
 		}
 		if err != nil {
 			c.broken = err
-			if c.SetReadDeadline(time.Now().Add(lastWords)) != nil {
+			if c.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {
 				_ = c.Close() // whoever reads learns of it
 			}
 			return written, err

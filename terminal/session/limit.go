@@ -15,7 +15,7 @@ var ErrRefused = errors.New("the MQTT broker refuses the message")
 // ErrLost: the connection was lost while a message was on its way.
 var ErrLost = errors.New("the connection was lost before the message was confirmed")
 
-// Reasons of PUBACK (MQTT 5, 3.4.2.1), besides reasonNobody and reasonTooLarge.
+// Reasons of PUBACK (MQTT 5, 3.4.2.1), besides reasonNoSubscribers and reasonTooLarge.
 const (
 	reasonNotAuthorized = 0x87
 	reasonTopicName     = 0x90

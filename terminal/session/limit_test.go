@@ -77,7 +77,7 @@ func TestBrokerThatRefusesWhatIsLarge(t *testing.T) {
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1, Payload: bytes.Repeat([]byte("x"), 4000)}); !errors.Is(err, edgelens.ErrTooLarge) {
 		t.Errorf("%v, want ErrTooLarge", err)
 	}
-	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1, Payload: []byte("x")}); err != nil && !errors.Is(err, session.ErrNobodyListens) {
+	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1, Payload: []byte("x")}); err != nil && !errors.Is(err, session.ErrNoSubscriber) {
 		t.Errorf("the next: %v", err)
 	}
 }

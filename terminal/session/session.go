@@ -31,9 +31,9 @@ import (
 // ErrOffline: there is no connection now; nothing was sent.
 var ErrOffline = errors.New("the MQTT broker is away")
 
-// ErrNobodyListens: the broker has taken the message, and nobody has subscribed
+// ErrNoSubscriber: the broker has taken the message, and nobody has subscribed
 // to its topic.
-var ErrNobodyListens = errors.New("nobody has subscribed to the topic")
+var ErrNoSubscriber = errors.New("nobody has subscribed to the topic")
 
 // ErrNotAllowed: the broker's rules do not let us publish on the topic.
 var ErrNotAllowed = errors.New("the broker's rules (ACL) do not let edgelens publish there: give its user the right to write edgelens/v1/# and the topics of the terminals, in mqtt.acl_file where the broker is that of another edgelens")
@@ -137,7 +137,7 @@ type Session struct {
 	running sync.WaitGroup
 	// failures to connect in a row.
 	failures atomic.Int64
-	fault    error // the last one
+	problem  error // the last one
 	end      context.CancelFunc
 	limits   limits
 	catchUp  catchUp
@@ -300,7 +300,7 @@ func (s *Session) connected(manager *autopaho.ConnectionManager, answer *paho.Co
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.manager, s.fault = manager, nil
+	s.manager, s.problem = manager, nil
 	if s.stopped {
 		return
 	}
@@ -393,7 +393,7 @@ func (s *Session) refused(err error) {
 	s.takeover.away()
 	err = explain(err)
 	s.mu.Lock()
-	s.fault = err
+	s.problem = err
 	s.mu.Unlock()
 	failures := s.failures.Load()
 	level := slog.LevelDebug
@@ -430,17 +430,17 @@ func (s *Session) connection() *autopaho.ConnectionManager {
 // Up reports whether there is a connection and the subscriptions are made.
 func (s *Session) Up() bool { return s.up.Load() }
 
-// Fault returns why the last attempt to connect failed; nil where none did since
+// LastError returns why the last attempt to connect failed; nil where none did since
 // there was a connection.
-func (s *Session) Fault() error {
+func (s *Session) LastError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.fault
+	return s.problem
 }
 
 // Publish sends a message and, for QoS 1, waits until the broker has confirmed
 // it: 10 s at most. Where the broker takes nothing, not even that is heeded, nor
-// is ctx, until the connection is given up after 20 s. Errors: ErrOffline, ErrNobodyListens, and, where the broker
+// is ctx, until the connection is given up after 20 s. Errors: ErrOffline, ErrNoSubscriber, and, where the broker
 // never takes it, ErrRefused and edgelens.ErrTooLarge; with any other the broker may have it or not.
 func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	if !s.Up() {
@@ -475,14 +475,14 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 		return fmt.Errorf("publish to the MQTT broker: %w", ErrLost)
 	case err != nil:
 		return fmt.Errorf("publish to the MQTT broker: %w", err)
-	case message.QoS > 0 && answer.ReasonCode == reasonNobody:
-		return ErrNobodyListens
+	case message.QoS > 0 && answer.ReasonCode == reasonNoSubscribers:
+		return ErrNoSubscriber
 	}
 	return nil
 }
 
-// reasonNobody is the reason in a PUBACK (MQTT 5, 3.4.2.1) for no matching subscribers.
-const reasonNobody = 0x10
+// reasonNoSubscribers is the reason in a PUBACK (MQTT 5, 3.4.2.1) for no matching subscribers.
+const reasonNoSubscribers = 0x10
 
 // Unsubscribe ends the subscriptions, so that the broker gives to others what it
 // would keep for us.

@@ -40,7 +40,7 @@ func TestUnconfirmedComesAgainAfterAReconnect(t *testing.T) {
 	broker.killed(t)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("up %v (fault %v), down %v (fault %v), heard %v", up.Up(), up.Fault(), down.Up(), down.Fault(), ear.heard())
+			t.Logf("up %v (fault %v), down %v (fault %v), heard %v", up.Up(), up.LastError(), down.Up(), down.LastError(), ear.heard())
 		}
 	})
 	eventually(t, "the others came again", func() bool { return ear.has("2") && ear.has("3") })
@@ -81,7 +81,7 @@ func TestMessagesWaitWhileWeAreAway(t *testing.T) {
 func TestRetainedIsMarked(t *testing.T) {
 	broker := startBroker(t)
 	down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
-	if err := down.Publish(t.Context(), session.Outgoing{Topic: "x", Payload: []byte("old"), QoS: 1, Retain: true}); err != nil && !errors.Is(err, session.ErrNobodyListens) {
+	if err := down.Publish(t.Context(), session.Outgoing{Topic: "x", Payload: []byte("old"), QoS: 1, Retain: true}); err != nil && !errors.Is(err, session.ErrNoSubscriber) {
 		t.Fatal(err)
 	}
 	var ear ear
@@ -98,7 +98,7 @@ func TestRetainedIsMarked(t *testing.T) {
 func TestPublishSaysWhatBecameOfIt(t *testing.T) {
 	broker := startBroker(t)
 	s := connected(t, session.Config{Address: broker.address, ClientID: "down"})
-	if err := s.Publish(t.Context(), session.Outgoing{Topic: "nobody", QoS: 1}); !errors.Is(err, session.ErrNobodyListens) {
+	if err := s.Publish(t.Context(), session.Outgoing{Topic: "nobody", QoS: 1}); !errors.Is(err, session.ErrNoSubscriber) {
 		t.Errorf("nobody listens: %v", err)
 	}
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "nobody"}); err != nil {
@@ -111,7 +111,7 @@ func TestPublishSaysWhatBecameOfIt(t *testing.T) {
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1}); !errors.Is(err, session.ErrOffline) {
 		t.Errorf("offline: %v", err)
 	}
-	eventually(t, "it says why", func() bool { return s.Fault() != nil })
+	eventually(t, "it says why", func() bool { return s.LastError() != nil })
 }
 
 func TestWithoutConfirmationNoMoreThanTheReceiveMaximum(t *testing.T) {
@@ -196,7 +196,7 @@ func TestRefusedLogin(t *testing.T) {
 	eventually(t, "it is said, and tried again", func() bool {
 		return log.has("check the user name and the password") && log.has("attempts=2")
 	})
-	if err := s.Fault(); err == nil || s.Up() {
+	if err := s.LastError(); err == nil || s.Up() {
 		t.Errorf("fault %v, up %v", err, s.Up())
 	}
 	connected(t, session.Config{Address: at(t, "mqtt://door:right-one@"+listen), ClientID: "b"})
@@ -256,8 +256,8 @@ func TestBrokerThatSaysNothing(t *testing.T) {
 		_, _ = io.Copy(io.Discard, conn)
 	})})
 	eventually(t, "it is given up and tried again", func() bool { return came.Load() >= 3 })
-	if s.Up() || s.Fault() == nil {
-		t.Errorf("up %v, fault %v", s.Up(), s.Fault())
+	if s.Up() || s.LastError() == nil {
+		t.Errorf("up %v, fault %v", s.Up(), s.LastError())
 	}
 }
 
@@ -351,7 +351,7 @@ func TestCutOffIsNotSentAgain(t *testing.T) {
 
 func TestStopWithoutABroker(t *testing.T) {
 	s := start(t, session.Config{ClientID: "a", Address: at(t, "mqtt://127.0.0.1:1")})
-	eventually(t, "it failed", func() bool { return s.Fault() != nil })
+	eventually(t, "it failed", func() bool { return s.LastError() != nil })
 	stop(t, s)
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x"}); !errors.Is(err, session.ErrOffline) {
 		t.Errorf("%v", err)

@@ -121,14 +121,14 @@ func (f *Fleet) runFor(ctx context.Context, duration time.Duration, progress io.
 		close(finished)
 	}()
 	began := func() bool { r := f.Report(); return r.Connected > 0 || r.Heartbeats.Sent+r.Records.Sent > 0 }
-	unreachable := session.Await(wait, f.config.Broker, began, f.Fault)
+	unreachable := session.Await(wait, f.config.Broker, began, f.LastError)
 	if unreachable != nil {
 		cancel()
 	} else {
 		f.show(finished, progress)
 	}
 	<-finished
-	if reason := f.Fault(); unreachable == nil && reason != nil && !began() { // ended before the time to connect was up
+	if reason := f.LastError(); unreachable == nil && reason != nil && !began() { // ended before the time to connect was up
 		unreachable = session.Unreachable(f.config.Broker, reason)
 	}
 	return errors.Join(unreachable, err)

@@ -90,34 +90,34 @@ func Serials(prefix string, n int) []string {
 
 // validate reports every fault at once.
 func (c Config) validate() error {
-	var faults []error
-	fault := func(bad bool, format string, args ...any) {
+	var errs []error
+	problem := func(bad bool, format string, args ...any) {
 		if bad {
-			faults = append(faults, fmt.Errorf(format, args...))
+			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
 	if c.Simulator == nil || c.Dialect == nil || c.Simulator.Name() != c.Dialect.Name() {
 		return fmt.Errorf("%w: a simulator and the dialect of the same name are needed", edgelens.ErrInvalid)
 	}
-	fault(len(c.Devices) == 0, "there must be a terminal at least")
+	problem(len(c.Devices) == 0, "there must be a terminal at least")
 	seen := map[string]bool{}
 	for _, device := range c.Devices {
-		fault(!dialect.ValidDevice(device), "a serial number is 1 to 64 of A-Z a-z 0-9 . _ : -, not %.80q", device)
-		fault(seen[device], "the serial number %.80q is there twice", device)
+		problem(!dialect.ValidDevice(device), "a serial number is 1 to 64 of A-Z a-z 0-9 . _ : -, not %.80q", device)
+		problem(seen[device], "the serial number %.80q is there twice", device)
 		seen[device] = true
 	}
 	for name, share := range map[string]float64{
 		"passed": c.Passed, "strangers": c.Strangers, "duplicates": c.Duplicates, "reordered": c.Reordered, "lies": c.Lies,
 	} {
-		fault(!(share >= 0 && share <= 1), "%s is a share of 0 to 1, not %v", name, share)
+		problem(!(share >= 0 && share <= 1), "%s is a share of 0 to 1, not %v", name, share)
 	}
-	fault(c.Passed+c.Strangers > 1, "passed and strangers are more than all records")
-	fault(!(c.Rate >= 0 && c.Rate <= 1e6), "the rate is 0 to 1000000 records a second, not %v", c.Rate)
-	fault(c.Records < 0 || c.Heartbeat < 0 || c.LargeBytes < 0, "numbers must not be negative")
-	fault(c.AnswerTimeout <= 0 || c.RetryUnacked <= 0 || c.Tries < 1, "the times to wait must be more than 0, and each record is tried once at least")
-	fault(c.QoS != nil && *c.QoS > 1, "QoS is 0 or 1")
-	if len(faults) == 0 {
+	problem(c.Passed+c.Strangers > 1, "passed and strangers are more than all records")
+	problem(!(c.Rate >= 0 && c.Rate <= 1e6), "the rate is 0 to 1000000 records a second, not %v", c.Rate)
+	problem(c.Records < 0 || c.Heartbeat < 0 || c.LargeBytes < 0, "numbers must not be negative")
+	problem(c.AnswerTimeout <= 0 || c.RetryUnacked <= 0 || c.Tries < 1, "the times to wait must be more than 0, and each record is tried once at least")
+	problem(c.QoS != nil && *c.QoS > 1, "QoS is 0 or 1")
+	if len(errs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", edgelens.ErrInvalid, strings.ReplaceAll(errors.Join(faults...).Error(), "\n", "; "))
+	return fmt.Errorf("%w: %s", edgelens.ErrInvalid, strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; "))
 }

@@ -183,12 +183,12 @@ func (f *Fleet) Sent() []Sent {
 	return sent
 }
 
-// Fault returns why a terminal could not connect the last time that one tried;
+// LastError returns why a terminal could not connect the last time that one tried;
 // nil where none failed.
-func (f *Fleet) Fault() error {
+func (f *Fleet) LastError() error {
 	for _, t := range f.terminals {
-		if s := t.connection.Load(); s != nil && s.Fault() != nil {
-			return s.Fault()
+		if s := t.connection.Load(); s != nil && s.LastError() != nil {
+			return s.LastError()
 		}
 	}
 	return nil

@@ -70,7 +70,7 @@ func respond(t testing.TB, address session.Address, spoken dialect.Dialect) *res
 			work()
 		}
 	})
-	config := session.Config{Address: address, ClientID: "responder", Lasting: time.Minute, ReceiveMaximum: 32, OnMessage: r.hear}
+	config := session.Config{Address: address, ClientID: "responder", Lasting: time.Minute, ReceiveMaximum: 32, OnMessage: r.onMessage}
 	for _, s := range spoken.Subscriptions() {
 		config.Subscriptions = append(config.Subscriptions, session.Subscription{Filter: s.Filter, QoS: 1})
 	}
@@ -87,7 +87,7 @@ func respond(t testing.TB, address session.Address, spoken dialect.Dialect) *res
 	return r
 }
 
-func (r *responder) hear(m session.Message) {
+func (r *responder) onMessage(m session.Message) {
 	defer m.Ack()
 	if _, ok := r.dialect.Match(m.Topic); !ok {
 		return

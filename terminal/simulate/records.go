@@ -230,7 +230,7 @@ func (t *terminal) send(ctx context.Context, m *message) bool {
 		return false
 	}
 	m.tries++
-	unheard := errors.Is(err, session.ErrNobodyListens)
+	unheard := errors.Is(err, session.ErrNoSubscriber)
 	t.fleet.count(func(f *Fleet) { f.gone(m, unheard) })
 	switch {
 	case err == nil || unheard:
@@ -302,7 +302,7 @@ func (m *message) taken(unheard bool) {
 	}
 }
 
-func (t *terminal) heardAck(key string, now time.Time) {
+func (t *terminal) onRecordAck(key string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m, ok := t.unacked[key]

@@ -111,7 +111,7 @@ func (e *exchange) said(f *Fleet, due bool, err error) {
 	if due {
 		e.Due++
 	}
-	if errors.Is(err, session.ErrNobodyListens) {
+	if errors.Is(err, session.ErrNoSubscriber) {
 		f.counts.Unheard++
 	}
 }

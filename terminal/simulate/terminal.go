@@ -60,7 +60,7 @@ func newTerminal(f *Fleet, device string, random *rand.Rand) *terminal {
 func (t *terminal) start(sending context.Context, clientID string) error {
 	config := session.Config{
 		Address: t.config.Broker, ClientID: clientID, ReceiveMaximum: receiveMaximum, AckAtOnce: true,
-		OnMessage: t.hear,
+		OnMessage: t.onMessage,
 		OnUp:      func(ctx context.Context) { t.live(sending, ctx) },
 	}
 	for _, filter := range t.config.Simulator.Subscriptions(t.device) {
@@ -95,7 +95,7 @@ func (t *terminal) live(sending, connected context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { t.beat(ctx) })
-	parts.Go(func() { t.sayOnline(ctx) })
+	parts.Go(func() { t.sendOnline(ctx) })
 	parts.Go(func() { t.reply(connected) }) // until the end: commands come as long as we are there
 	t.sendRecords(ctx)
 	<-connected.Done()
@@ -112,7 +112,7 @@ func (t *terminal) beat(ctx context.Context) {
 		if !ok {
 			return
 		}
-		t.sayBeat(ctx, message)
+		t.sendHeartbeat(ctx, message)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -122,7 +122,7 @@ func (t *terminal) beat(ctx context.Context) {
 	}
 }
 
-func (t *terminal) sayBeat(ctx context.Context, message dialect.Outgoing) {
+func (t *terminal) sendHeartbeat(ctx context.Context, message dialect.Outgoing) {
 	now := time.Now()
 	due := t.answerDue(message)
 	t.expire(now)
@@ -141,9 +141,9 @@ func (t *terminal) sayBeat(ctx context.Context, message dialect.Outgoing) {
 	t.fleet.count(func(f *Fleet) { f.heartbeats.said(f, due, err) })
 }
 
-// sayOnline says that the terminal has come up, again and again until it is
+// sendOnline says that the terminal has come up, again and again until it is
 // answered.
-func (t *terminal) sayOnline(ctx context.Context) {
+func (t *terminal) sendOnline(ctx context.Context) {
 	for {
 		message, ok := t.config.Simulator.Online(t.device, time.Now())
 		if !ok {
@@ -180,7 +180,7 @@ func (t *terminal) reply(ctx context.Context) {
 	for {
 		select {
 		case message := <-t.replies:
-			if err := t.publish(ctx, message); err == nil || errors.Is(err, session.ErrNobodyListens) {
+			if err := t.publish(ctx, message); err == nil || errors.Is(err, session.ErrNoSubscriber) {
 				t.fleet.count(func(f *Fleet) { f.counts.Replies++ })
 			}
 		case <-ctx.Done():
@@ -189,17 +189,17 @@ func (t *terminal) reply(ctx context.Context) {
 	}
 }
 
-// hear is what the terminal does with a message; it does not block.
-func (t *terminal) hear(m session.Message) {
+// onMessage is what the terminal does with a message; it does not block.
+func (t *terminal) onMessage(m session.Message) {
 	now := time.Now()
 	answer := t.config.Simulator.Read(m.Topic, m.Payload)
 	switch answer.Kind {
 	case dialect.HeartbeatAnswer:
-		t.heardBeat(now)
+		t.onHeartbeatAnswer(now)
 	case dialect.OnlineAnswer:
-		t.heardOnline(now)
+		t.onOnlineAnswer(now)
 	case dialect.RecordAck:
-		t.heardAck(answer.Key, now)
+		t.onRecordAck(answer.Key, now)
 	case dialect.CommandSent:
 		t.fleet.count(func(f *Fleet) { f.counts.Commands++ })
 		if t.config.OnCommand != nil {
@@ -217,7 +217,7 @@ func (t *terminal) hear(m session.Message) {
 	}
 }
 
-func (t *terminal) heardBeat(now time.Time) {
+func (t *terminal) onHeartbeatAnswer(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.beats) == 0 {
@@ -228,7 +228,7 @@ func (t *terminal) heardBeat(now time.Time) {
 	t.fleet.count(func(f *Fleet) { f.heartbeats.answered(took) })
 }
 
-func (t *terminal) heardOnline(now time.Time) {
+func (t *terminal) onOnlineAnswer(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.onlineAt.IsZero() {

@@ -1,6 +1,6 @@
 //go:build fault
 
-package fault
+package problem
 
 import (
 	"encoding/json"
@@ -112,7 +112,7 @@ func (b *book) ids(device string) []string {
 	return append([]string{}, b.order[device]...)
 }
 
-func (b *book) faults() []string {
+func (b *book) errs() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.wrong[:min(len(b.wrong), 10)]
@@ -140,33 +140,33 @@ func (b *business) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // cut off
 	}
-	if fault := b.fault(); fault >= 0 {
-		b.fail(w, r, fault)
+	if problem := b.problem(); problem >= 0 {
+		b.fail(w, r, problem)
 		return
 	}
 	err = json.Unmarshal(body, &post)
 	b.add(post.Recognition, err)
 }
 
-// fault returns what is to be done to a request; -1 for nothing bad.
-func (b *business) fault() int {
+// problem returns what is to be done to a request; -1 for nothing bad.
+func (b *business) problem() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.failing {
 		return -1
 	}
-	fault := 0
+	problem := 0
 	for i, n := range b.tries {
-		if n < b.tries[fault] {
-			fault = i
+		if n < b.tries[problem] {
+			problem = i
 		}
 	}
-	b.tries[fault]++
-	return fault
+	b.tries[problem]++
+	return problem
 }
 
-func (b *business) fail(w http.ResponseWriter, r *http.Request, fault int) {
-	switch fault {
+func (b *business) fail(w http.ResponseWriter, r *http.Request, problem int) {
+	switch problem {
 	case 0:
 		http.Error(w, "broken", http.StatusInternalServerError)
 	case 1:

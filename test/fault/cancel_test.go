@@ -1,6 +1,6 @@
 //go:build fault
 
-package fault
+package problem
 
 import (
 	"encoding/json"
@@ -86,7 +86,7 @@ func (c *client) cancelSome(span time.Duration) *canceling {
 func TestCancel(t *testing.T) {
 	s := newService(t)
 	s.start()
-	faults := map[string]func(){
+	errs := map[string]func(){
 		"kill -9 of the service": func() { s.kill(); s.start() },
 		"kill -9 of Redis": func() {
 			for _, pid := range s.children() {
@@ -97,7 +97,7 @@ func TestCancel(t *testing.T) {
 	var clients []*client
 	found := map[string]int{}
 	for range slowRounds(t) {
-		for _, fault := range faults {
+		for _, problem := range errs {
 			c := newClient(t, s)
 			// The first one takes long enough to be found at work.
 			c.burst(1, []image{slowImage()}, "cache=false").Wait()
@@ -106,7 +106,7 @@ func TestCancel(t *testing.T) {
 			var sent sync.WaitGroup
 			sent.Go(func() { deletes = c.cancelSome(800 * time.Millisecond) })
 			time.Sleep(rand.N(800 * time.Millisecond)) // not for a condition: the moment is what is varied
-			fault()
+			problem()
 			sent.Wait()
 			c.ended(resumeWithin)
 			c.unchanged()

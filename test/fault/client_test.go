@@ -1,6 +1,6 @@
 //go:build fault
 
-package fault
+package problem
 
 import (
 	"bytes"
@@ -127,7 +127,7 @@ type client struct {
 
 	mu       sync.Mutex
 	promises []*promise
-	faults   []string
+	errs     []string
 	polls    sync.WaitGroup
 	quit     chan struct{}
 }
@@ -152,7 +152,7 @@ func (c *client) poll(p *promise) {
 		j, ok, err := c.s.look(p.id, "2s")
 		c.mu.Lock()
 		if err != nil {
-			c.faults = append(c.faults, fmt.Sprintf("%s: %v", p.id, err))
+			c.errs = append(c.errs, fmt.Sprintf("%s: %v", p.id, err))
 		} else if ok {
 			p.last = j
 		}
@@ -218,10 +218,10 @@ func (c *client) ended(within time.Duration) {
 	for {
 		_, open := c.count()
 		c.mu.Lock()
-		faults := c.faults
+		errs := c.errs
 		c.mu.Unlock()
-		if len(faults) > 0 {
-			c.t.Fatalf("promises broken: %q", faults)
+		if len(errs) > 0 {
+			c.t.Fatalf("promises broken: %q", errs)
 		}
 		if open == 0 {
 			return

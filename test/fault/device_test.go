@@ -1,6 +1,6 @@
 //go:build fault
 
-package fault
+package problem
 
 import (
 	"context"
@@ -129,7 +129,7 @@ func (d *device) tell(ctx context.Context, r *sent, message dialect.Outgoing) bo
 // publish reports whether the broker has taken it: with QoS 0 nobody knows.
 func (d *device) publish(ctx context.Context, message dialect.Outgoing) bool {
 	err := d.session.Publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: message.QoS})
-	if errors.Is(err, session.ErrNobodyListens) {
+	if errors.Is(err, session.ErrNoSubscriber) {
 		d.note(func() { d.unheard++ }) // terminals are not told
 		return true
 	}

@@ -2,4 +2,4 @@
 // as a child, kills it and its Redis, fills its disk, and checks what a client
 // was promised. `make fault` runs it all, `make fault-short` a small part of
 // each; docs/faults.md says what came out.
-package fault
+package problem

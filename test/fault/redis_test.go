@@ -1,6 +1,6 @@
 //go:build fault
 
-package fault
+package problem
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ func TestRedisForgets(t *testing.T) {
 		}
 		socket = filepath.Join(link, "redis.sock")
 	}
-	faults := []struct {
+	errs := []struct {
 		name string
 		do   func() error
 	}{
@@ -49,18 +49,18 @@ func TestRedisForgets(t *testing.T) {
 	n := slowRounds(t)
 	var slowest time.Duration
 	for round := range n {
-		for _, fault := range faults {
+		for _, problem := range errs {
 			c := newClient(t, s)
 			sent := c.burst(inFlight, busyImages(), "cache=false")
 			after := rand.IntN(inFlight + 1)
 			s.until("the jobs are accepted", startWithin, func() bool { all, _ := c.count(); return all >= after })
-			if err := fault.do(); err != nil {
-				t.Fatalf("%s: %v", fault.name, err)
+			if err := problem.do(); err != nil {
+				t.Fatalf("%s: %v", problem.name, err)
 			}
 			start := time.Now()
 			sent.Wait()
 			if all, _ := c.count(); all != inFlight {
-				t.Errorf("%s: %d of %d got a 202", fault.name, all, inFlight)
+				t.Errorf("%s: %d of %d got a 202", problem.name, all, inFlight)
 			}
 			c.kept(resumeWithin)
 			slowest = max(slowest, time.Since(start))
@@ -76,7 +76,7 @@ func TestRedisForgets(t *testing.T) {
 // A configured Redis hangs, or is gone with all that it knew. Submissions go
 // on, and the jobs are done when it is back.
 func TestRedisAway(t *testing.T) {
-	for name, fault := range map[string]struct{ leave, back func(*ownRedis) }{
+	for name, problem := range map[string]struct{ leave, back func(*ownRedis) }{
 		"hangs": {
 			func(r *ownRedis) { _ = r.cmd.Process.Signal(syscall.SIGSTOP) },
 			func(r *ownRedis) { _ = r.cmd.Process.Signal(syscall.SIGCONT) },
@@ -89,11 +89,11 @@ func TestRedisAway(t *testing.T) {
 			s.start()
 			c := newClient(t, s)
 			c.burst(inFlight/2, busyImages(), "cache=false").Wait()
-			fault.leave(redis)
+			problem.leave(redis)
 			worst, refused := c.submitOver(outage(t), inFlight)
 			say("Redis %s for %v: of %d submissions %d got a 503 and the others a 202, the slowest after %d ms",
 				name, outage(t), inFlight, refused, worst.Milliseconds())
-			fault.back(redis)
+			problem.back(redis)
 			back := time.Now()
 			c.kept(30 * time.Second)
 			c.unchanged()

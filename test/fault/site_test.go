@@ -1,6 +1,6 @@
 //go:build fault
 
-package fault
+package problem
 
 import (
 	"bytes"
@@ -203,14 +203,14 @@ func (s *site) compare() (lost int) {
 		}
 		for sink, b := range map[string]*book{"business server": s.business.book, "listener": s.heard} {
 			got := slices.DeleteFunc(b.ids(d.serial), func(id string) bool { return loose[id] })
-			if fault := inOrder(got, want); fault != "" {
-				s.t.Errorf("%s, told to the %s: %s", d.serial, sink, fault)
+			if problem := inOrder(got, want); problem != "" {
+				s.t.Errorf("%s, told to the %s: %s", d.serial, sink, problem)
 			}
 		}
 	}
 	for sink, b := range map[string]*book{"business server": s.business.book, "listener": s.heard} {
-		for _, fault := range b.faults() {
-			s.t.Errorf("the %s was told %s", sink, fault)
+		for _, problem := range b.errs() {
+			s.t.Errorf("the %s was told %s", sink, problem)
 		}
 	}
 	return lost

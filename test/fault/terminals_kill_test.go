@@ -1,6 +1,6 @@
 //go:build fault
 
-package fault
+package problem
 
 import (
 	"context"
@@ -78,7 +78,7 @@ func (c *chatter) end(what string, times int) {
 	case <-ended:
 	case <-time.After(endWithin):
 		for _, d := range c.devices {
-			c.t.Logf("%s: connected %v, %v; it sent %d", d.serial, d.session.Up(), d.session.Fault(), len(d.all()))
+			c.t.Logf("%s: connected %v, %v; it sent %d", d.serial, d.session.Up(), d.session.LastError(), len(d.all()))
 		}
 		c.t.Fatal("the terminals do not get their records confirmed")
 	}

@@ -29,8 +29,8 @@ import (
 const (
 	// Sink is the webhook's name in the outbox.
 	Sink = "webhook"
-	// mostReply is how much of a reply is read.
-	mostReply = 64 << 10
+	// maxReply is how much of a reply is read.
+	maxReply = 64 << 10
 )
 
 // Which records the receiver is told of.
@@ -74,29 +74,29 @@ func DefaultConfig() Config {
 // Validate reports every fault at once, each with its setting's name. It does
 // not repeat a secret.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	if c.URL != "" {
 		u, err := url.Parse(c.URL)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			faults = append(faults, errors.New("url must be an http:// or https:// address"))
+			errs = append(errs, errors.New("url must be an http:// or https:// address"))
 		}
 	}
 	if _, err := c.key(); err != nil {
-		faults = append(faults, err)
+		errs = append(errs, err)
 	}
 	if _, err := c.headers(); err != nil {
-		faults = append(faults, err)
+		errs = append(errs, err)
 	}
 	if c.Records != RecordsPassed && c.Records != RecordsAll {
-		faults = append(faults, fmt.Errorf("records must be %s or %s, not %q", RecordsPassed, RecordsAll, c.Records))
+		errs = append(errs, fmt.Errorf("records must be %s or %s, not %q", RecordsPassed, RecordsAll, c.Records))
 	}
 	if c.Image != ImageBase64 && c.Image != ImageDataURI && c.Image != ImageNone {
-		faults = append(faults, fmt.Errorf("image must be %s, %s or %s, not %q", ImageBase64, ImageDataURI, ImageNone, c.Image))
+		errs = append(errs, fmt.Errorf("image must be %s, %s or %s, not %q", ImageBase64, ImageDataURI, ImageNone, c.Image))
 	}
 	if c.Timeout < 100*time.Millisecond || c.Timeout > 5*time.Minute {
-		faults = append(faults, fmt.Errorf("timeout must be 100ms to 5m, not %v", c.Timeout))
+		errs = append(errs, fmt.Errorf("timeout must be 100ms to 5m, not %v", c.Timeout))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // key returns the bytes of the secret; none for no secret.
@@ -155,7 +155,7 @@ func New(config Config, composer event.Composer, images Images) (*Webhook, error
 		Timeout: config.Timeout,
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
-			TLSHandshakeTimeout: config.Timeout, TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: mostReply,
+			TLSHandshakeTimeout: config.Timeout, TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxReply,
 		},
 		// A redirect is not followed: it may lead anywhere, and a POST along
 		// one may arrive without its body.
@@ -191,7 +191,7 @@ func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	defer reply.Body.Close()
 	// Read, so that the connection can be used again; a body that never ends
 	// meets the client's timeout.
-	if _, err := io.Copy(io.Discard, io.LimitReader(reply.Body, mostReply)); err != nil {
+	if _, err := io.Copy(io.Discard, io.LimitReader(reply.Body, maxReply)); err != nil {
 		return fmt.Errorf("read the webhook's reply: %w", withoutURL(err))
 	}
 	switch {
@@ -234,9 +234,9 @@ func (w *Webhook) sign(header http.Header, id string, body []byte) {
 
 // withoutURL keeps an address, which may hold a password, out of the log.
 func withoutURL(err error) error {
-	var fault *url.Error
-	if errors.As(err, &fault) {
-		return fault.Err
+	var problem *url.Error
+	if errors.As(err, &problem) {
+		return problem.Err
 	}
 	return err
 }

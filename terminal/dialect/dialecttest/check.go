@@ -151,13 +151,13 @@ func Match(t testing.TB, d dialect.Dialect, topic string) (string, bool) {
 // CapturedAt returns the moment of the times of an entry that comes Now from a
 // device in Zone; zero where they are none.
 func CapturedAt(entry dialect.Entry) time.Time {
-	return clock.Judge(clock.Evidence{Readings: entry.Times, Received: Now, Zone: Zone, Fresh: time.Minute}).At
+	return clock.Assess(clock.Evidence{Readings: entry.Times, Received: Now, Zone: Zone, Fresh: time.Minute}).At
 }
 
 // Freshness returns the freshness of an entry that comes Now, at once, from a device in
 // Zone whose clock is right.
 func Freshness(entry dialect.Entry) edgelens.Freshness {
-	verdict := clock.Judge(clock.Evidence{Readings: entry.Times, Received: Now, Zone: Zone, Fresh: time.Minute})
+	verdict := clock.Assess(clock.Evidence{Readings: entry.Times, Received: Now, Zone: Zone, Fresh: time.Minute})
 	device := entry.Record.Freshness
 	if device == edgelens.FreshnessReplayed || device != "" && verdict.Freshness == edgelens.FreshnessFresh {
 		return device

@@ -47,8 +47,8 @@ func Parse(payload []byte) (Object, error) {
 	return object, nil
 }
 
-// plenty is the length from which on a string is worth a look of its own.
-const plenty = 256
+// scanThreshold is the length from which on a string is worth a look of its own.
+const scanThreshold = 256
 
 // valid is json.Valid, ten times as fast where an image in base64 is most of the
 // text: of a string without backslashes it is enough to know that it has no
@@ -64,7 +64,7 @@ func valid(text []byte) bool {
 		}
 		start := i + quote
 		i = endOfString(text, start)
-		if i-start > plenty && isPlain(text[start+1:i-1]) && text[i-1] == '"' {
+		if i-start > scanThreshold && isPlain(text[start+1:i-1]) && text[i-1] == '"' {
 			rest = append(rest, text[from:start+1]...)
 			from = i - 1
 		}

@@ -33,7 +33,7 @@ type decodeImage struct {
 const asItIs = "as it is"
 
 const (
-	leastQuality, mostQuality = 60, 95
+	minQuality, maxQuality = 60, 95
 	// controlSteps is by how much the quality of the control is less: a change
 	// that nobody would mind, to see how much of a difference is the model's.
 	controlSteps = 3
@@ -69,7 +69,7 @@ func decodeImages(ctx context.Context, path string, sizes []image.Point, variant
 					name: fmt.Sprintf("%s, %s %d", name, strength.Name, i), size: sizeText(size), strength: strength.Name,
 					detailed: image.Bounds().Dx() >= size.X && image.Bounds().Dy() >= size.Y,
 				}
-				q := leastQuality + quality.IntN(mostQuality-leastQuality+1)
+				q := minQuality + quality.IntN(maxQuality-minQuality+1)
 				p.file, err = rgbAsJPEG(pixels, size, q)
 				var worse error
 				p.control, worse = rgbAsJPEG(pixels, size, q-controlSteps)

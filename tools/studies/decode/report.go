@@ -29,7 +29,7 @@ func (d *decodeBench) text(ctx context.Context) ([]byte, error) {
 Made by `+"`make bench-decode`"+` on %s. %d images: %d JPEG files as they are and %d made of %s:
 %d mild and %d strong ones of each in each size, with a quality of %d to %d by chance and 4:2:0; always the same.
 
-`, board.Prober{Root: "/"}.Facts().CPU, len(d.decoded), len(d.decoded)-generated, generated, study.BaseNames(d.images), d.variants, d.variants, leastQuality, mostQuality)
+`, board.Prober{Root: "/"}.Facts().CPU, len(d.decoded), len(d.decoded)-generated, generated, study.BaseNames(d.images), d.variants, d.variants, minQuality, maxQuality)
 	for _, strength := range study.Strengths {
 		fmt.Fprintf(&b, "- %s: %v\n", strength.Name, strength.Strength)
 	}
