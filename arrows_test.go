@@ -38,11 +38,14 @@ var arrows = map[string][]string{
 	"worker":             nil,
 	"api":                nil,
 	"terminal":           {"internal/notify"},
-	"benchmarks":         nil,
+	"benchmarks":         nil,        // the HTTP load generator is a black box
+	"benchmarks/suite":   {anything}, // it measures the core
+	"benchmarks/runner":  {anything},
 	"cmd/edgelens":       {anything},
 	shared:               nil,
 	"internal/app":       {anything}, // wiring
 	"internal/cache":     nil,
+	"internal/client":    {"api", "internal/supervise"}, // the API's types, and a broker's health
 	"internal/datadir":   nil,
 	"internal/ledger":    {"internal/datadir"},
 	"internal/supervise": {"internal/datadir"},
@@ -51,6 +54,7 @@ var arrows = map[string][]string{
 	"internal/config":    {anything},                                  // the packages whose Config it gathers
 	"test":               nil,                                         // black boxes; their tests borrow models/modeltest
 	"tools/quality":      {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
+	"tools/studies":      {anything},                                  // programs that measure the core once
 }
 
 // outside lists which rows alone may import a package from elsewhere, or one
@@ -253,6 +257,11 @@ func TestArrowsForbid(t *testing.T) {
 		"echo elsewhere":                   {"internal/telemetry", "github.com/labstack/echo/v4", true},
 		"cgo in preprocess":                {"preprocess", "C", false},
 		"cgo elsewhere":                    {"internal/ledger", "C", true},
+		"load generator, core":             {"benchmarks/load", "edgelens/api", true},
+		"report, core":                     {"benchmarks/report", "edgelens/inference", true},
+		"suite, core":                      {"benchmarks/suite", "edgelens/inference", false},
+		"suite, test support":              {"benchmarks/suite", "edgelens/models/modeltest", true},
+		"suite, a program":                 {"benchmarks/suite", "edgelens/cmd/edgelens", true},
 		"program, everything":              {"cmd/edgelens", "edgelens/inference/tflite", false},
 		"anyone, a program":                {"internal/config", "edgelens/cmd/edgelens", true},
 		"adapter, shared package":          {"api", "edgelens/internal/similar", false},

@@ -67,7 +67,9 @@ func cacheHeader(req *edgelens.Request, result *edgelens.Result) string {
 	}
 }
 
-func newRecognition(r *edgelens.Result) Recognition {
+// NewRecognition returns a result as the API shows it; the command line shows it in the
+// same form.
+func NewRecognition(r *edgelens.Result) Recognition {
 	list := make([]Prediction, 0, len(r.Predictions))
 	for _, p := range r.Predictions {
 		list = append(list, Prediction{ClassId: p.ClassID, Label: p.Label, Probability: p.Probability})

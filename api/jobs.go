@@ -210,7 +210,7 @@ func newJob(j edgelens.Job) Job {
 		StartedAt: timeOrNil(j.StartedAt), FinishedAt: timeOrNil(j.FinishedAt), Error: newJobError(j.Error),
 	}
 	if j.Result != nil {
-		r := newRecognition(j.Result)
+		r := NewRecognition(j.Result)
 		job.Result = &r
 	}
 	return job
@@ -233,7 +233,7 @@ func newStoredResult(r edgelens.StoredResult) StoredResult {
 		stored.Freshness = &freshness
 	}
 	if r.Result != nil {
-		recognition := newRecognition(r.Result)
+		recognition := NewRecognition(r.Result)
 		stored.Result = &recognition
 	}
 	return stored

@@ -41,7 +41,7 @@ func (s *Server) serveRecognize(c echo.Context) error {
 		return err
 	}
 	c.Response().Header().Set("X-Cache", cacheHeader(req, result))
-	return s.answer(c, http.StatusOK, o, newRecognition(result))
+	return s.answer(c, http.StatusOK, o, NewRecognition(result))
 }
 
 // serveRecognizeAsync makes a job of a recognition.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/atomicfile"
 )
 
 const (
@@ -69,11 +70,10 @@ func (w *Writer) Update(run *Run) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", runFile, err)
 	}
-	name := filepath.Join(w.dir, runFile)
-	if err := os.WriteFile(name+".new", data, 0o644); err != nil {
+	if err := atomicfile.Write(filepath.Join(w.dir, runFile), data, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", runFile, err)
 	}
-	return os.Rename(name+".new", name)
+	return nil
 }
 
 // Add writes samples and figures, and has them in the files when it returns.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/stats"
 )
 
@@ -31,6 +32,19 @@ type Compared struct {
 
 // compared are the metrics that are worth a verdict; the others follow them.
 var compared = []string{Throughput, CPU, P50, P99, Memory, Ready, Idle, "first inference", "init", "memory overall"}
+
+// CompareFolders compares what the runs in two folders have in common.
+func CompareFolders(old, now string, rules stats.Rules) (*Compared, error) {
+	before, err := record.Read(old)
+	if err != nil {
+		return nil, err
+	}
+	after, err := record.Read(now)
+	if err != nil {
+		return nil, err
+	}
+	return Compare(Summarize(before), Summarize(after), rules), nil
+}
 
 // Compare compares what two runs have in common.
 func Compare(old, now *Summary, rules stats.Rules) *Compared {

@@ -6,7 +6,6 @@ import (
 
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/stats"
-	"edgelens/benchmarks/suite"
 )
 
 // beside returns the case of ours that c is to be compared with; nil where there
@@ -24,7 +23,7 @@ func (s *Summary) beside(c record.Case) *Case {
 // It returns the bare loop of Invoke of the model that c runs, with the same delegate; nil where it was not measured.
 func (s *Summary) invokeAlone(c *Case) *Case {
 	return s.Find(func(other record.Case) bool {
-		return other.Kind == suite.KindInvoke && other.Model == c.Model && other.Delegate == c.Delegate
+		return other.Kind == record.KindInvoke && other.Model == c.Model && other.Delegate == c.Delegate
 	})
 }
 
@@ -68,7 +67,7 @@ func (s *Summary) possible(peer, ours *Case) string {
 	}
 	why := fmt.Sprintf("with this model on this machine at most %s is possible, by the CPU time of Invoke alone", most)
 	ceiling := s.Find(func(c record.Case) bool {
-		return c.Suite == suite.SuitePeers && c.Kind == suite.KindCeiling && c.Image == ours.Image && c.Model == ours.Model && c.Delegate == ours.Delegate
+		return c.Suite == record.SuitePeers && c.Kind == record.KindCeiling && c.Image == ours.Image && c.Model == ours.Model && c.Delegate == ours.Delegate
 	})
 	if most = medianRatio(peer, ceiling, CPU); most == "-" {
 		return why

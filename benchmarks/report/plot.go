@@ -8,7 +8,6 @@ import (
 
 	"edgelens/benchmarks/chart"
 	"edgelens/benchmarks/record"
-	"edgelens/benchmarks/suite"
 )
 
 // Plots draws the latencies, the throughput and the memory into files of dir, each as PNG
@@ -68,7 +67,7 @@ func (s *Summary) throughputChart() chart.Chart {
 	bars := chart.Bars{Title: s.title("Throughput"), Label: "good answers a second, with the 95% confidence interval of the median"}
 	for _, c := range s.Cases {
 		m, ok := c.Metric(Throughput)
-		if !ok || c.Mode != record.ModeClosed && c.Mode != record.ModeCeiling || c.Kind == suite.KindCached {
+		if !ok || c.Mode != record.ModeClosed && c.Mode != record.ModeCeiling || c.Kind == record.KindCached {
 			continue
 		}
 		interval := m.Interval()

@@ -11,7 +11,6 @@ import (
 	"edgelens/benchmarks/load"
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/stats"
-	"edgelens/benchmarks/suite"
 )
 
 // The units of metrics.
@@ -195,14 +194,14 @@ func columnsOf(mode string) []column {
 		return append([]column{histogram("mean", func(h *hdrhistogram.Histogram) float64 { return h.Mean() })}, percentiles...)
 	case record.ModeModel:
 		return append([]column{
-			figureIn("init", Milliseconds, suite.FigureInit, 1e3), figureIn("first inference", Milliseconds, suite.FigureFirst, 1e3),
-			figureIn("warmup", Milliseconds, suite.FigureWarmup, 1e3),
+			figureIn("init", Milliseconds, record.FigureInit, 1e3), figureIn("first inference", Milliseconds, record.FigureFirst, 1e3),
+			figureIn("warmup", Milliseconds, record.FigureWarmup, 1e3),
 			histogram("min", func(h *hdrhistogram.Histogram) float64 { return float64(h.Min()) }),
 			histogram("mean", func(h *hdrhistogram.Histogram) float64 { return h.Mean() }),
 			histogram("std", func(h *hdrhistogram.Histogram) float64 { return h.StdDev() }),
 			{Throughput, PerSecond, true, throughput},
-			figureIn(File, Megabytes, suite.FigureFile, 1e-6),
-			figureIn("memory init", Megabytes, suite.FigureMemoryInit, 1e-6), figureIn("memory overall", Megabytes, suite.FigureMemoryOverall, 1e-6),
+			figureIn(File, Megabytes, record.FigureFile, 1e-6),
+			figureIn("memory init", Megabytes, record.FigureMemoryInit, 1e-6), figureIn("memory overall", Megabytes, record.FigureMemoryOverall, 1e-6),
 		}, percentiles...)
 	case ModeStart:
 		return []column{figureIn(Ready, Milliseconds, record.FigureReady, 1e3), figureIn(Idle, Megabytes, record.FigureIdle, 1e-6)}

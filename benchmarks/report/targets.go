@@ -8,7 +8,6 @@ import (
 
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/stats"
-	"edgelens/benchmarks/suite"
 )
 
 // The outcomes of a target.
@@ -45,9 +44,9 @@ func Targets(s *Summary) []Target {
 	var targets []Target
 	for _, size := range []string{"720p", "1080p"} {
 		ceiling := s.Find(func(c record.Case) bool {
-			return c.Suite != suite.SuitePeers && c.Mode == record.ModeCeiling && strings.Contains(c.Image, size)
+			return c.Suite != record.SuitePeers && c.Mode == record.ModeCeiling && strings.Contains(c.Image, size)
 		})
-		sync := s.Find(closed(suite.KindSync, size))
+		sync := s.Find(closed(record.KindSync, size))
 		targets = append(targets,
 			ratio(Target{Name: "sync throughput / ceiling, " + size, Want: 0.90, AtLeast: true}, sync, ceiling, Throughput),
 			ratio(Target{Name: "server CPU per request / ceiling's, " + size, Want: 1.10}, sync, ceiling, CPU))
@@ -59,7 +58,7 @@ func Targets(s *Summary) []Target {
 		targets = append(targets, compareTarget(Target{Name: "p99 / p50 at 70% of peak, open loop, " + size, Want: 2.5, Unit: Ratio}, open, Tail))
 	}
 	targets = append(targets, ratio(Target{Name: "cache hits / uncached throughput, 720p", Want: 20, AtLeast: true},
-		s.Find(closed(suite.KindCached, "720p")), s.Find(closed(suite.KindSync, "720p")), Throughput))
+		s.Find(closed(record.KindCached, "720p")), s.Find(closed(record.KindSync, "720p")), Throughput))
 	start := s.Find(func(c record.Case) bool { return c.Mode == ModeStart })
 	targets = append(targets,
 		compareTarget(Target{Name: "ready after exec", Want: 500, Unit: Milliseconds}, start, Ready),
@@ -70,7 +69,7 @@ func Targets(s *Summary) []Target {
 
 func closed(kind, size string) func(record.Case) bool {
 	return func(c record.Case) bool {
-		return c.Suite != suite.SuitePeers && c.Mode == record.ModeClosed && c.Kind == kind && c.Connections == TargetConnections && strings.Contains(c.Image, size)
+		return c.Suite != record.SuitePeers && c.Mode == record.ModeClosed && c.Kind == kind && c.Connections == TargetConnections && strings.Contains(c.Image, size)
 	}
 }
 

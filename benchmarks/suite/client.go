@@ -13,18 +13,11 @@ import (
 
 	"edgelens"
 	"edgelens/benchmarks/load"
-)
-
-// The kinds of requests.
-const (
-	KindSync   = "sync"   // the whole way, past the cache
-	KindCached = "cached" // an image that was seen before
-	KindAsync  = "async"  // a job: submit, and ask until it is done
-	KindMixed  = "mixed"  // of ten requests seven sync, two cached and one async
+	"edgelens/benchmarks/record"
 )
 
 // Kinds are all kinds.
-var Kinds = []string{KindSync, KindCached, KindAsync, KindMixed}
+var Kinds = []string{record.KindSync, record.KindCached, record.KindAsync, record.KindMixed}
 
 // NewClient returns a client with a connection for each worker, kept alive.
 func NewClient(connections int) *http.Client {
@@ -46,15 +39,15 @@ type caller struct {
 func (c *caller) Do(ctx context.Context, worker, n int) (string, time.Duration) {
 	image := c.images[(worker+n)%len(c.images)].Data
 	kind := c.kind
-	if kind == KindMixed {
+	if kind == record.KindMixed {
 		kind = mixed(worker + n)
 	}
 	var retryAfter time.Duration
 	var err error
 	switch kind {
-	case KindCached:
+	case record.KindCached:
 		retryAfter, err = c.recognize(ctx, "/api/recognize_cached", image, "HIT")
-	case KindAsync:
+	case record.KindAsync:
 		retryAfter, err = c.job(ctx, image)
 	default:
 		retryAfter, err = c.recognize(ctx, "/api/recognize?cache=false", image, "BYPASS")
@@ -68,11 +61,11 @@ func (c *caller) Do(ctx context.Context, worker, n int) (string, time.Duration) 
 func mixed(n int) string {
 	switch n % 10 {
 	case 3, 7:
-		return KindCached
+		return record.KindCached
 	case 5:
-		return KindAsync
+		return record.KindAsync
 	}
-	return KindSync
+	return record.KindSync
 }
 
 // badStatus is an answer that is not what was asked for.

@@ -105,7 +105,7 @@ func closedTask(service Service, kind, name string, images []Image, connections 
 			}
 			return underLoad(ctx, service, round, func() (*load.Result, error) {
 				result, err := load.Closed(ctx, target, connections, round.Window)
-				if err == nil && kind == KindSync {
+				if err == nil && kind == record.KindSync {
 					peak.learn(round.Run, result.Throughput())
 				}
 				return result, err
@@ -120,17 +120,17 @@ const soakRuns = 10
 // SoakTask loads a service with all images in turn for that long, without a
 // pause worth the name, and looks at its memory ten times.
 func SoakTask(service Service, images []Image, connections int, length time.Duration) Task {
-	task := closedTask(service, KindSync, "all", images, connections, &peak{})
-	task.Case.Name = fmt.Sprintf("%s all c%d for %v", KindSync, connections, length)
+	task := closedTask(service, record.KindSync, "all", images, connections, &peak{})
+	task.Case.Name = fmt.Sprintf("%s all c%d for %v", record.KindSync, connections, length)
 	task.Case.Mode, task.Case.Runs, task.Window = record.ModeSoak, soakRuns, length/soakRuns
 	return task
 }
 
 func openTask(c HTTPConfig, service Service, name string, images []Image, which record.Case, peak *peak) Task {
-	target := &caller{client: NewClient(c.OpenConnections), base: service.URL(), kind: KindSync, images: images}
-	which.Suite, which.Mode, which.Kind, which.Image, which.Arrivals = "http", record.ModeOpen, KindSync, name, c.Arrivals
+	target := &caller{client: NewClient(c.OpenConnections), base: service.URL(), kind: record.KindSync, images: images}
+	which.Suite, which.Mode, which.Kind, which.Image, which.Arrivals = "http", record.ModeOpen, record.KindSync, name, c.Arrivals
 	which.Connections = c.OpenConnections
-	which.Name = fmt.Sprintf("%s %s at %s", KindSync, name, which.Name)
+	which.Name = fmt.Sprintf("%s %s at %s", record.KindSync, name, which.Name)
 	return Task{Case: which, Do: func(ctx context.Context, round *Round) error {
 		rate := which.Rate
 		if rate == 0 {
@@ -174,7 +174,7 @@ func underLoad(ctx context.Context, service Service, round *Round, loop func() (
 // Once loads a service in a closed loop of kind sync, past a short warm-up, and
 // keeps no records.
 func Once(ctx context.Context, service Service, images []Image, connections int, window time.Duration) (*load.Result, error) {
-	target := &caller{client: NewClient(connections), base: service.URL(), kind: KindSync, images: images}
+	target := &caller{client: NewClient(connections), base: service.URL(), kind: record.KindSync, images: images}
 	defer target.client.CloseIdleConnections()
 	if err := target.check(ctx); err != nil {
 		return nil, err

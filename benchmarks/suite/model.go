@@ -1,28 +1,24 @@
 package suite
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
 	"sync"
 	"time"
 
+	"edgelens"
 	"edgelens/benchmarks/load"
 	"edgelens/benchmarks/record"
+	"edgelens/inference"
+	"edgelens/models"
 )
-
-// Interpreter runs a model once, on input of its own. It is for one goroutine.
-type Interpreter interface {
-	Invoke() error
-	Close() error
-}
-
-// Opened is an open model.
-type Opened interface {
-	NewInterpreter() (Interpreter, error)
-	// Delegate is what runs the graph.
-	Delegate() string
-	Close() error
-}
 
 // ModelSetting is how a model is run.
 type ModelSetting struct {
@@ -32,6 +28,8 @@ type ModelSetting struct {
 	// Form is FormFloat32 or FormInt8 for the model rewritten to be that; empty
 	// for the model itself.
 	Form string `json:"form,omitempty"`
+	// File is the model's.
+	File string `json:"file"`
 }
 
 // The forms that a model may be rewritten to.
@@ -82,26 +80,30 @@ const warmUpFor = 500 * time.Millisecond
 
 // MeasureModel measures a model in this process, which should have done nothing
 // else: memory that was used and freed would be taken for the model's.
-func MeasureModel(ctx context.Context, open func(ModelSetting) (Opened, error), setting ModelSetting, window time.Duration, self int) (*ModelTimes, error) {
-	before, err := resident(self)
+func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelSetting, window time.Duration) (*ModelTimes, error) {
+	before, err := resident(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Stat(setting.File)
 	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
-	model, err := open(setting)
+	model, err := backend.Open(setting.File, inference.Options{Threads: setting.Threads, Delegate: setting.Delegate})
 	if err != nil {
 		return nil, err
 	}
 	defer model.Close() // the process ends next
-	interpreters := make([]Interpreter, setting.Interpreters)
+	interpreters := make([]inference.Interpreter, setting.Interpreters)
 	for i := range interpreters {
-		if interpreters[i], err = model.NewInterpreter(); err != nil {
+		if interpreters[i], err = newNoisyInterpreter(model); err != nil {
 			return nil, err
 		}
 		defer interpreters[i].Close() // the process ends next
 	}
-	times := &ModelTimes{Init: time.Since(start), Delegate: model.Delegate()}
-	after, err := resident(self)
+	times := &ModelTimes{Init: time.Since(start), Delegate: interpreters[len(interpreters)-1].Delegate(), FileBytes: file.Size()}
+	after, err := resident(os.Getpid())
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +126,33 @@ func MeasureModel(ctx context.Context, open func(ModelSetting) (Opened, error), 
 		}
 		times.Inferences = append(times.Inferences, run.Inference)
 	}
-	if after, err = resident(self); err != nil {
+	if after, err = resident(os.Getpid()); err != nil {
 		return nil, err
 	}
 	times.MemoryOverall = after - before
 	return times, ctx.Err()
+}
+
+// newNoisyInterpreter returns an interpreter with noise in its input.
+func newNoisyInterpreter(model inference.Model) (inference.Interpreter, error) {
+	interpreter, err := model.NewInterpreter()
+	if err != nil {
+		return nil, err
+	}
+	tensor := make([]byte, interpreter.Input().Bytes())
+	noise := rand.New(rand.NewPCG(1, 2)) // bytes are valid in every dtype: what they mean is the same work
+	for i := range tensor {
+		tensor[i] = byte(noise.Uint32())
+	}
+	if interpreter.Input().DType == models.Float32 { // but for denormal numbers, which are slow
+		for i := 0; i+4 <= len(tensor); i += 4 {
+			models.PutFloat32(tensor[i:], 2*noise.Float32()-1)
+		}
+	}
+	if err := interpreter.SetInput(tensor); err != nil {
+		return nil, errors.Join(err, interpreter.Close())
+	}
+	return interpreter, nil
 }
 
 func until(ctx context.Context, window time.Duration) func(int, time.Time) bool {
@@ -141,7 +165,7 @@ type invoked struct {
 }
 
 // invokeAll runs every interpreter on a goroutine of its own while more says so.
-func invokeAll(interpreters []Interpreter, more func(n int, begin time.Time) bool) []invoked {
+func invokeAll(interpreters []inference.Interpreter, more func(n int, begin time.Time) bool) []invoked {
 	runs := make([][]invoked, len(interpreters))
 	begin := time.Now()
 	var group sync.WaitGroup
@@ -165,28 +189,59 @@ func invokeAll(interpreters []Interpreter, more func(n int, begin time.Time) boo
 	return all
 }
 
-// The figures of a model.
-const (
-	FigureInit          = "init_seconds"
-	FigureFirst         = "first_inference_seconds"
-	FigureWarmup        = "warmup_seconds" // mean
-	FigureMemoryInit    = "memory_init_bytes"
-	FigureMemoryOverall = "memory_overall_bytes"
-	FigureFile          = "file_bytes"
-)
+// modelRequest is what a child process measures.
+type modelRequest struct {
+	ModelSetting
+	Window time.Duration `json:"window"`
+}
 
-// MeasureInChild is MeasureModel in a process of its own.
-type MeasureInChild func(ctx context.Context, setting ModelSetting, window time.Duration) (*ModelTimes, error)
+// MeasureModelForParent is MeasureModel in a child process that Model starts: the request
+// comes from in, and the ModelTimes go to out.
+func MeasureModelForParent(ctx context.Context, backend inference.Backend, in io.Reader, out io.Writer) error {
+	var request modelRequest
+	if err := json.NewDecoder(in).Decode(&request); err != nil {
+		return fmt.Errorf("read what to measure: %w", err)
+	}
+	if request.Interpreters < 1 {
+		return fmt.Errorf("%w: interpreters must be at least 1, not %d", edgelens.ErrInvalid, request.Interpreters)
+	}
+	times, err := MeasureModel(ctx, backend, request.ModelSetting, request.Window)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(times)
+}
 
-// Model returns a task for each setting.
-func Model(settings []ModelSetting, measure MeasureInChild) []Task {
+// measureInChild runs a command line that calls MeasureModelForParent.
+func measureInChild(ctx context.Context, child []string, request modelRequest) (*ModelTimes, error) {
+	in, err := json.Marshal(request)
+	if err != nil {
+		return nil, fmt.Errorf("measure the model: %w", err)
+	}
+	command := exec.CommandContext(ctx, child[0], child[1:]...)
+	log := &LogTail{}
+	command.Stdin, command.Stderr = bytes.NewReader(in), log
+	out, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("measure the model: %w: %s", err, log)
+	}
+	times := &ModelTimes{}
+	if err := json.Unmarshal(out, times); err != nil {
+		return nil, fmt.Errorf("measure the model: %w", err)
+	}
+	return times, nil
+}
+
+// Model returns a task for each setting. Each is measured in a process of its own, by the
+// command line child, which calls MeasureModelForParent.
+func Model(settings []ModelSetting, child []string) []Task {
 	var tasks []Task
 	for _, setting := range settings {
 		tasks = append(tasks, Task{
 			Case: record.Case{Suite: "model", Name: setting.name(), Form: setting.Form,
 				Mode: record.ModeModel, Delegate: setting.Delegate, Threads: setting.Threads, Interpreters: setting.Interpreters},
 			Do: func(ctx context.Context, round *Round) error {
-				times, err := measure(ctx, setting, round.Window)
+				times, err := measureInChild(ctx, child, modelRequest{setting, round.Window})
 				if err != nil {
 					return err
 				}
@@ -210,16 +265,16 @@ func (r *Round) model(times *ModelTimes) {
 		r.Sample(run.Interpreter, run.Begin, run.Begin, run.End, load.Good)
 	}
 	r.window(begin, end.Sub(begin))
-	r.Figure(FigureInit, times.Init.Seconds())
-	r.Figure(FigureFirst, times.FirstInference.Seconds())
-	r.Figure(FigureMemoryInit, float64(times.MemoryInit))
-	r.Figure(FigureMemoryOverall, float64(times.MemoryOverall))
-	r.Figure(FigureFile, float64(times.FileBytes))
+	r.Figure(record.FigureInit, times.Init.Seconds())
+	r.Figure(record.FigureFirst, times.FirstInference.Seconds())
+	r.Figure(record.FigureMemoryInit, float64(times.MemoryInit))
+	r.Figure(record.FigureMemoryOverall, float64(times.MemoryOverall))
+	r.Figure(record.FigureFile, float64(times.FileBytes))
 	var sum time.Duration
 	for _, d := range times.Warmup {
 		sum += d
 	}
 	if n := len(times.Warmup); n > 0 {
-		r.Figure(FigureWarmup, sum.Seconds()/float64(n))
+		r.Figure(record.FigureWarmup, sum.Seconds()/float64(n))
 	}
 }

@@ -6,45 +6,36 @@ import (
 	"time"
 
 	"edgelens/benchmarks/record"
+	"edgelens/terminal/session"
 )
 
-// TerminalsLoad is what simulated terminals do.
-type TerminalsLoad struct {
-	Terminals int
+// MQTTConfig is what simulated terminals do.
+type MQTTConfig struct {
+	// Broker is where the service receives records and publishes events.
+	Broker session.Address
+	// Terminals are how many there are, in one case after the other.
+	Terminals []int
 	// Rate is records a second of all together.
 	Rate   float64
-	Window time.Duration
 	Images []Image
 	Seed   uint64
+	// EventTimeout is how long events are awaited once all records were sent.
+	EventTimeout time.Duration
 }
-
-// Heard is a record that was sent, and its event.
-type Heard struct {
-	Terminal int
-	// Due is when the record was due, Sent when it was given to the broker, Done
-	// when its event came from it.
-	Due, Sent, Done time.Time
-	// Status is record.Good, or what was wrong with the event.
-	Status string
-}
-
-// Terminals pretends to be terminals and waits for the events of their
-// records. One whose event did not come is Done when it was given up.
-type Terminals func(ctx context.Context, load TerminalsLoad) ([]Heard, error)
 
 // MQTT returns a task for each number of terminals.
-func MQTT(terminals []int, rate float64, images []Image, seed uint64, service Service, simulate Terminals) []Task {
+func MQTT(c MQTTConfig, service Service) []Task {
 	var tasks []Task
-	for _, n := range terminals {
+	for _, n := range c.Terminals {
 		tasks = append(tasks, Task{
-			Case: record.Case{Suite: "mqtt", Name: fmt.Sprintf("%d terminals at %g/s", n, rate), Mode: record.ModeMQTT, Kind: "event", Connections: n, Rate: rate},
+			Case: record.Case{Suite: "mqtt", Name: fmt.Sprintf("%d terminals at %g/s", n, c.Rate), Mode: record.ModeMQTT, Kind: "event", Connections: n, Rate: c.Rate},
 			Do: func(ctx context.Context, round *Round) error {
 				before, err := service.CPU(ctx)
 				if err != nil {
 					return err
 				}
 				begin := time.Now()
-				heard, err := simulate(ctx, TerminalsLoad{n, rate, round.Window, images, seed + uint64(round.Run)})
+				deliveries, err := c.simulate(ctx, n, round)
 				if err != nil {
 					return err
 				}
@@ -54,9 +45,9 @@ func MQTT(terminals []int, rate float64, images []Image, seed uint64, service Se
 				}
 				round.window(begin, round.Window)
 				round.Figure(record.FigureCPU, (after - before).Seconds())
-				round.Figure(record.FigureRate, rate)
-				for _, h := range heard {
-					round.Sample(h.Terminal, h.Due, h.Sent, h.Done, h.Status)
+				round.Figure(record.FigureRate, c.Rate)
+				for _, d := range deliveries {
+					round.Sample(d.terminal, d.due, d.sent, d.done, d.status)
 				}
 				return nil
 			},

@@ -23,9 +23,6 @@ import (
 	"edgelens/benchmarks/record"
 )
 
-// SuitePeers is the suite of services side by side.
-const SuitePeers = "peers"
-
 // Contender is a service with a model and settings that is measured beside others.
 type Contender struct {
 	Service Service
@@ -48,7 +45,7 @@ func Peers(images []Image, contenders []*Contender, connections int) []Task {
 	var tasks []Task
 	for _, image := range images {
 		for _, c := range contenders {
-			which := record.Case{Suite: SuitePeers, Name: c.caseName(image.Name), Mode: record.ModeClosed, Kind: KindSync, Image: image.Name,
+			which := record.Case{Suite: record.SuitePeers, Name: c.caseName(image.Name), Mode: record.ModeClosed, Kind: record.KindSync, Image: image.Name,
 				Connections: connections, Service: c.Who, Model: c.Model, Delegate: c.Delegate}
 			if c.Beside != nil {
 				which.Beside = c.Beside.caseName(image.Name)
@@ -69,15 +66,12 @@ func peerTask(service Service, which record.Case, image Image) Task {
 	}}
 }
 
-// KindInvoke is the model alone.
-const KindInvoke = "invoke"
-
 // InvokeAlone returns the task of a bare loop of Invoke on every core. No service
 // can do more with that model: how many times another's throughput ours can be
 // at most follows from it.
-func InvokeAlone(model, delegate string, cores int, open func() (Pipeline, error)) Task {
-	task := ceilingTask(Image{}, cores, open)
-	task.Case = record.Case{Suite: SuitePeers, Name: fmt.Sprintf("Invoke alone, %s %s", model, delegate), Mode: record.ModeCeiling, Kind: KindInvoke,
+func InvokeAlone(model, delegate string, cores int, config PipelineConfig) Task {
+	task := ceilingTask(Image{}, cores, func() (runner, error) { return openBareModel(config) })
+	task.Case = record.Case{Suite: record.SuitePeers, Name: fmt.Sprintf("Invoke alone, %s %s", model, delegate), Mode: record.ModeCeiling, Kind: record.KindInvoke,
 		Connections: cores, Model: model, Delegate: delegate}
 	return task
 }
@@ -85,10 +79,10 @@ func InvokeAlone(model, delegate string, cores int, open func() (Pipeline, error
 // PeerCeilings returns the tasks of the ceiling for each image, measured beside
 // the services: what they could do if there were nothing around the model but
 // decoding.
-func PeerCeilings(images []Image, model, delegate string, cores int, open func() (Pipeline, error)) []Task {
-	tasks := PipelineTasks(images, cores, false, open)
+func PeerCeilings(images []Image, model, delegate string, cores int, config PipelineConfig) []Task {
+	tasks := PipelineTasks(images, cores, false, config)
 	for i := range tasks {
-		tasks[i].Case.Suite, tasks[i].Case.Model, tasks[i].Case.Delegate = SuitePeers, model, delegate
+		tasks[i].Case.Suite, tasks[i].Case.Model, tasks[i].Case.Delegate = record.SuitePeers, model, delegate
 	}
 	return tasks
 }

@@ -10,32 +10,121 @@ import (
 
 	"edgelens/benchmarks/load"
 	"edgelens/benchmarks/record"
+	"edgelens/inference"
+	"edgelens/models"
+	"edgelens/preprocess"
 )
 
-// Pipeline does what nobody can leave out: decode, resize and Invoke. It is for
-// one goroutine.
-type Pipeline interface {
-	// Run does it once, and says how long each of the stages took, which are
-	// the same every time.
-	Run(image []byte) ([]Stage, error)
-	Close() error
-}
-
-// Stage is a part of Run.
-type Stage struct {
-	Name string
-	Took time.Duration
-}
-
-// Stages are the names of the stages, in order.
+// Stages are the names of the stages of a pipeline, in order.
 var Stages = []string{"decode", "resize", "invoke"}
 
-// KindCeiling is the whole way in a bare loop.
-const KindCeiling = "ceiling"
+// PipelineConfig is what decodes, resizes and runs the model.
+type PipelineConfig struct {
+	Backend    inference.Backend
+	Options    inference.Options
+	Model      models.Model
+	Preprocess preprocess.Config
+}
+
+// pipeline does what nobody can leave out: decode, resize and Invoke. It is for one
+// goroutine.
+type pipeline struct {
+	preprocessor *preprocess.Preprocessor
+	model        inference.Model
+	interpreter  inference.Interpreter
+	input        models.InputSpec
+	tensor, out  []byte
+}
+
+func openPipeline(c PipelineConfig) (_ runner, err error) {
+	p := &pipeline{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.preprocessor, err = preprocess.New(c.Preprocess); err != nil {
+		return nil, err
+	}
+	if p.model, err = c.Backend.Open(c.Model.Path, c.Options); err != nil {
+		return nil, err
+	}
+	if p.interpreter, err = p.model.NewInterpreter(); err != nil {
+		return nil, err
+	}
+	if p.input, err = c.Model.NewInput(p.interpreter.Input()); err != nil {
+		return nil, err
+	}
+	p.tensor, p.out = make([]byte, p.input.Bytes()), make([]byte, p.interpreter.Output().Bytes())
+	return p, nil
+}
+
+func (p *pipeline) run(image []byte) ([]time.Duration, error) {
+	_, took, err := p.preprocessor.Tensor(p.tensor, image, p.input)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	for _, step := range []func() error{
+		func() error { return p.interpreter.SetInput(p.tensor) },
+		p.interpreter.Invoke,
+		func() error { return p.interpreter.ReadOutput(p.out) },
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return []time.Duration{took.Decode, took.Preprocess, time.Since(start)}, nil
+}
+
+func (p *pipeline) close() error {
+	var errs []error
+	if p.interpreter != nil {
+		errs = append(errs, p.interpreter.Close())
+	}
+	if p.model != nil {
+		errs = append(errs, p.model.Close())
+	}
+	if p.preprocessor != nil {
+		errs = append(errs, p.preprocessor.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// bareModel runs the model alone, on noise. It is for one goroutine.
+type bareModel struct {
+	model       inference.Model
+	interpreter inference.Interpreter
+}
+
+func openBareModel(c PipelineConfig) (runner, error) {
+	model, err := c.Backend.Open(c.Model.Path, c.Options)
+	if err != nil {
+		return nil, err
+	}
+	interpreter, err := newNoisyInterpreter(model)
+	if err != nil {
+		return nil, errors.Join(err, model.Close())
+	}
+	return bareModel{model, interpreter}, nil
+}
+
+func (b bareModel) run([]byte) ([]time.Duration, error) { return nil, b.interpreter.Invoke() }
+
+func (b bareModel) close() error { return errors.Join(b.interpreter.Close(), b.model.Close()) }
+
+// runner is a pipeline or a bareModel. It is for one goroutine.
+type runner interface {
+	// run does its work once, and returns how long each of Stages took; none for one
+	// without stages.
+	run(image []byte) ([]time.Duration, error)
+	close() error
+}
 
 // PipelineTasks returns the ceiling for each image, on that many cores, and
 // where stages is set the stages on one.
-func PipelineTasks(images []Image, cores int, stages bool, open func() (Pipeline, error)) []Task {
+func PipelineTasks(images []Image, cores int, stages bool, config PipelineConfig) []Task {
+	open := func() (runner, error) { return openPipeline(config) }
 	var tasks []Task
 	for _, image := range images {
 		tasks = append(tasks, ceilingTask(image, cores, open))
@@ -46,9 +135,9 @@ func PipelineTasks(images []Image, cores int, stages bool, open func() (Pipeline
 	return tasks
 }
 
-func ceilingTask(image Image, cores int, open func() (Pipeline, error)) Task {
+func ceilingTask(image Image, cores int, open func() (runner, error)) Task {
 	return Task{
-		Case: record.Case{Suite: "pipeline", Name: "ceiling " + image.Name, Mode: record.ModeCeiling, Kind: KindCeiling, Image: image.Name, Connections: cores},
+		Case: record.Case{Suite: "pipeline", Name: "ceiling " + image.Name, Mode: record.ModeCeiling, Kind: record.KindCeiling, Image: image.Name, Connections: cores},
 		Do: func(ctx context.Context, round *Round) error {
 			pipelines, err := openPipelines(cores, open)
 			if err != nil {
@@ -73,11 +162,11 @@ func ceilingTask(image Image, cores int, open func() (Pipeline, error)) Task {
 type looped struct {
 	worker     int
 	begin, end time.Time
-	stages     []Stage
+	stages     []time.Duration
 }
 
 // loop runs each pipeline on a goroutine of its own.
-func loop(ctx context.Context, pipelines []Pipeline, image []byte, begin time.Time, window time.Duration) ([]looped, error) {
+func loop(ctx context.Context, pipelines []runner, image []byte, begin time.Time, window time.Duration) ([]looped, error) {
 	var mu sync.Mutex
 	var all []looped
 	var errs []error
@@ -88,7 +177,7 @@ func loop(ctx context.Context, pipelines []Pipeline, image []byte, begin time.Ti
 			var problem error
 			for problem == nil && ctx.Err() == nil && time.Since(begin) < window {
 				start := time.Now()
-				stages, err := pipeline.Run(image)
+				stages, err := pipeline.run(image)
 				samples, problem = append(samples, looped{i, start, time.Now(), stages}), err
 			}
 			mu.Lock()
@@ -100,8 +189,8 @@ func loop(ctx context.Context, pipelines []Pipeline, image []byte, begin time.Ti
 	return all, errors.Join(errs...)
 }
 
-func openPipelines(n int, open func() (Pipeline, error)) ([]Pipeline, error) {
-	var pipelines []Pipeline
+func openPipelines(n int, open func() (runner, error)) ([]runner, error) {
+	var pipelines []runner
 	for range n {
 		pipeline, err := open()
 		if err != nil {
@@ -113,14 +202,14 @@ func openPipelines(n int, open func() (Pipeline, error)) ([]Pipeline, error) {
 	return pipelines, nil
 }
 
-func closePipelines(pipelines []Pipeline) {
+func closePipelines(pipelines []runner) {
 	for _, pipeline := range pipelines {
-		_ = pipeline.Close() // nothing of it is used any more
+		_ = pipeline.close() // nothing of it is used any more
 	}
 }
 
 // stagesTask runs one pipeline alone, and keeps a case for each stage.
-func stagesTask(image Image, open func() (Pipeline, error)) Task {
+func stagesTask(image Image, open func() (runner, error)) Task {
 	of := func(stage string) record.Case {
 		return record.Case{Suite: "pipeline", Name: fmt.Sprintf("%s %s", stage, image.Name), Mode: record.ModeStage, Kind: stage, Image: image.Name, Connections: 1}
 	}
@@ -141,13 +230,10 @@ func stagesTask(image Image, open func() (Pipeline, error)) Task {
 		}
 		for _, s := range samples {
 			at := s.begin
-			for i, stage := range s.stages {
-				if i >= len(Stages) || stage.Name != Stages[i] {
-					return fmt.Errorf("the pipeline tells of stage %q, not of %q", stage.Name, Stages)
-				}
+			for i, took := range s.stages {
 				round.task = cases[i]
-				round.Sample(0, at, at, at.Add(stage.Took), load.Good)
-				at = at.Add(stage.Took)
+				round.Sample(0, at, at, at.Add(took), load.Good)
+				at = at.Add(took)
 			}
 		}
 		return nil

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -119,6 +120,21 @@ func start(ctx context.Context, command *exec.Cmd, base, ready string, log io.Wr
 		return nil, errors.Join(err, own.Stop())
 	}
 	return own, nil
+}
+
+// LogTail is a log of which the end is kept. It is for one goroutine.
+type LogTail struct{ bytes.Buffer }
+
+// maxLogTail is how many bytes are kept.
+const maxLogTail = 4 << 10
+
+// Write implements io.Writer.
+func (t *LogTail) Write(p []byte) (int, error) {
+	n, err := t.Buffer.Write(p)
+	if over := t.Len() - maxLogTail; over > 0 {
+		t.Next(over)
+	}
+	return n, err
 }
 
 // readLog copies the log until the process ends, and finds in it the line that

@@ -35,6 +35,10 @@ func serve(mode string) {
 		fmt.Fprintln(os.Stderr, "no model here")
 		os.Exit(1)
 	}
+	if mode == "model" {
+		measureForParent()
+		return
+	}
 	if mode == "peer" {
 		servePeer()
 		return

@@ -1,7 +1,5 @@
 // Package suite is what is measured: a model alone, the stages of the way of a
 // image, a service over HTTP, terminals over MQTT. It fills the records.
-//
-// What needs more than HTTP it asks for through ports, which package main fits.
 package suite
 
 import (

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,10 +16,17 @@ import (
 	"edgelens/benchmarks/load"
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/suite"
+	fakemodel "edgelens/inference/fake"
 )
 
 // measure runs tasks and reads what was recorded.
 func measure(t *testing.T, rounds int, tasks []suite.Task) (*record.Records, error) {
+	t.Helper()
+	return measureFor(t, 60*time.Millisecond, rounds, tasks)
+}
+
+// measureFor is measure with the length of a window.
+func measureFor(t *testing.T, window time.Duration, rounds int, tasks []suite.Task) (*record.Records, error) {
 	t.Helper()
 	run := &record.Run{Started: time.Now(), Rounds: rounds, Cases: suite.Cases(tasks)}
 	w, err := record.Create(filepath.Join(t.TempDir(), "run"), run)
@@ -33,7 +39,7 @@ func measure(t *testing.T, rounds int, tasks []suite.Task) (*record.Records, err
 			steps += task.Case.Runs - rounds - 1
 		}
 	}
-	measured := suite.Execute(t.Context(), suite.Plan{Rounds: rounds, Window: 60 * time.Millisecond, WarmUp: 20 * time.Millisecond}, tasks, run, w,
+	measured := suite.Execute(t.Context(), suite.Plan{Rounds: rounds, Window: window, WarmUp: 20 * time.Millisecond}, tasks, run, w,
 		func(done, all int, what string) {
 			if done != told || all != steps || what == "" {
 				t.Errorf("progress %d of %d: %q", done, all, what)
@@ -87,7 +93,7 @@ func TestHTTPSuite(t *testing.T) {
 	}
 	for _, c := range r.Run.Cases {
 		counts := statuses(r, c.Name)
-		if counts[record.Good] == 0 || len(counts) > 1 && c.Kind != suite.KindAsync && c.Kind != suite.KindMixed {
+		if counts[record.Good] == 0 || len(counts) > 1 && c.Kind != record.KindAsync && c.Kind != record.KindMixed {
 			t.Errorf("%s: %v", c.Name, counts)
 		}
 		begin, _ := figure(r, c.Name, record.FigureBegin, 2)
@@ -130,7 +136,7 @@ func TestSoak(t *testing.T) {
 	defer server.Close()
 	service, images := suite.Remote{Base: server.URL}, httpConfig().Images
 	config := httpConfig()
-	config.Kinds, config.Loads = []string{suite.KindSync}, nil
+	config.Kinds, config.Loads = []string{record.KindSync}, nil
 	soak := suite.SoakTask(service, images, 2, 200*time.Millisecond)
 	r, err := measure(t, 1, append([]suite.Task{soak}, suite.HTTP(config, service)...))
 	if err != nil {
@@ -164,7 +170,7 @@ func TestRefusalsAreCountedAndNoThroughput(t *testing.T) {
 	server := httptest.NewServer(service)
 	defer server.Close()
 	config := httpConfig()
-	config.Kinds, config.Loads = []string{suite.KindSync}, nil
+	config.Kinds, config.Loads = []string{record.KindSync}, nil
 	tasks := suite.HTTP(config, suite.Remote{Base: server.URL})
 	if _, err := measure(t, 1, tasks); err != nil { // its first request, which must be answered
 		t.Fatal(err)
@@ -200,25 +206,39 @@ func TestAShareOfAnUnknownPeakIsAnError(t *testing.T) {
 	}
 }
 
-// model is a model whose Invoke takes a millisecond.
-type model struct{ fail bool }
-
-func (m model) NewInterpreter() (suite.Interpreter, error) { return m, nil }
-func (m model) Delegate() string                           { return "xnnpack" }
-func (m model) Close() error                               { return nil }
-func (m model) Invoke() error {
-	if m.fail {
-		return errors.New("it fails")
+// slow is a model whose Invoke takes a millisecond.
+func slow() *fakemodel.Backend {
+	backend := fakemodel.Image(8, 4)
+	backend.Graph = func([]byte, []byte) error {
+		time.Sleep(time.Millisecond) // the work
+		return nil
 	}
-	time.Sleep(time.Millisecond) // the work
-	return nil
+	return backend
+}
+
+// measureForParent is what a process does that suite.Model starts.
+func measureForParent() {
+	if err := suite.MeasureModelForParent(context.Background(), slow(), os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func modelFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "m.tflite")
+	if err := os.WriteFile(file, make([]byte, 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestModelSuite(t *testing.T) {
-	settings := []suite.ModelSetting{{Delegate: "auto", Threads: 1, Interpreters: 2}, {Delegate: "none", Threads: 2, Interpreters: 1}, {Delegate: "auto", Threads: 1, Interpreters: 1, Form: suite.FormFloat32}}
-	r, err := measure(t, 1, suite.Model(settings, func(ctx context.Context, s suite.ModelSetting, window time.Duration) (*suite.ModelTimes, error) {
-		return suite.MeasureModel(ctx, func(suite.ModelSetting) (suite.Opened, error) { return model{}, nil }, s, window, os.Getpid())
-	}))
+	t.Setenv("SUITE_TEST_SERVICE", "model")
+	file := modelFile(t)
+	settings := []suite.ModelSetting{{Delegate: "auto", Threads: 1, Interpreters: 2, File: file}, {Delegate: "none", Threads: 2, Interpreters: 1, File: file},
+		{Delegate: "auto", Threads: 1, Interpreters: 1, Form: suite.FormFloat32, File: file}}
+	r, err := measure(t, 1, suite.Model(settings, []string{os.Args[0]}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,76 +255,54 @@ func TestModelSuite(t *testing.T) {
 		if len(workers) != settings[i].Interpreters {
 			t.Errorf("%s: %d interpreters ran", c.Name, len(workers))
 		}
-		for _, name := range []string{suite.FigureInit, suite.FigureFirst, suite.FigureWarmup, suite.FigureMemoryInit, suite.FigureMemoryOverall} {
+		for _, name := range []string{record.FigureInit, record.FigureFirst, record.FigureWarmup, record.FigureMemoryInit, record.FigureMemoryOverall} {
 			if v, ok := figure(r, c.Name, name, 1); !ok || strings.HasSuffix(name, "seconds") && v <= 0 {
 				t.Errorf("%s: %s %v", c.Name, name, v)
 			}
 		}
-	}
-	_, err = suite.MeasureModel(t.Context(), func(suite.ModelSetting) (suite.Opened, error) { return model{fail: true}, nil }, settings[0], time.Second, os.Getpid())
-	if err == nil {
-		t.Error("a model that fails was measured")
-	}
-}
-
-type pipeline struct{ open *int }
-
-func (p pipeline) Run(image []byte) ([]suite.Stage, error) {
-	if len(image) == 0 {
-		return nil, errors.New("no image")
-	}
-	time.Sleep(time.Millisecond) // the work
-	return []suite.Stage{{"decode", 4 * time.Millisecond}, {"resize", 2 * time.Millisecond}, {"invoke", time.Millisecond}}, nil
-}
-
-func (p pipeline) Close() error { *p.open--; return nil }
-
-func TestPipelineSuite(t *testing.T) {
-	open := 0
-	openOne := func() (suite.Pipeline, error) { open++; return pipeline{&open}, nil }
-	r, err := measure(t, 1, suite.PipelineTasks([]suite.Image{{"p", []byte("x")}}, 3, true, openOne))
-	if err != nil || open != 0 {
-		t.Fatal(err, open)
-	}
-	var names []string
-	for _, c := range r.Run.Cases {
-		names = append(names, c.Name)
-	}
-	if !slices.Equal(names, []string{"ceiling p", "decode p", "resize p", "invoke p"}) {
-		t.Errorf("%q", names)
-	}
-	for _, s := range r.Samples {
-		if s.Case == "resize p" && s.Latency() != 2*time.Millisecond {
-			t.Fatalf("%+v", s)
+		if bytes, _ := figure(r, c.Name, record.FigureFile, 1); bytes != 100 {
+			t.Errorf("%s: a file of %v bytes", c.Name, bytes)
 		}
 	}
-	if n := statuses(r, "ceiling p")[record.Good]; n < 3 {
-		t.Errorf("%d images", n)
+}
+
+func TestModelThatFailsIsNotMeasured(t *testing.T) {
+	setting := suite.ModelSetting{Delegate: "auto", Threads: 1, Interpreters: 2, File: modelFile(t)}
+	failing := fakemodel.Image(8, 4)
+	failing.Graph = func([]byte, []byte) error { return errors.New("it fails") }
+	unbuilt := fakemodel.Image(8, 4)
+	unbuilt.BuildError = errors.New("no memory")
+	for name, backend := range map[string]*fakemodel.Backend{"Invoke": failing, "NewInterpreter": unbuilt} {
+		if _, err := suite.MeasureModel(t.Context(), backend, setting, time.Second); err == nil {
+			t.Errorf("%s fails, and the model was measured", name)
+		}
+		if backend.Built.Load() != backend.Closed.Load() || backend.Opened.Load() != backend.ModelsClosed.Load() {
+			t.Errorf("%s fails: something is left open", name)
+		}
 	}
-	if _, ok := figure(r, "ceiling p", record.FigureCPU, 1); !ok {
-		t.Error("the ceiling's CPU time is missing")
-	}
-	if _, err := measure(t, 1, suite.PipelineTasks([]suite.Image{{"p", nil}}, 3, true, openOne)); err == nil || open != 0 {
-		t.Errorf("an image that fails: %v, %d open", err, open)
+	setting.File = "/no/such.tflite"
+	if _, err := suite.MeasureModel(t.Context(), slow(), setting, time.Second); err == nil {
+		t.Error("a missing file was measured")
 	}
 }
 
-func TestMQTTSuite(t *testing.T) {
-	server := httptest.NewServer(newFake())
-	defer server.Close()
-	tasks := suite.MQTT([]int{3}, 7, nil, 1, suite.Remote{Base: server.URL}, func(_ context.Context, l suite.TerminalsLoad) ([]suite.Heard, error) {
-		if l.Terminals != 3 || l.Rate != 7 {
-			return nil, fmt.Errorf("%+v", l)
-		}
-		now := time.Now()
-		return []suite.Heard{{2, now, now.Add(1), now.Add(time.Millisecond), record.Good}, {0, now, now, now, "no event"}}, nil
-	})
-	r, err := measure(t, 1, tasks)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if counts := statuses(r, "3 terminals at 7/s"); counts[record.Good] != 1 || counts["no event"] != 1 {
-		t.Errorf("%v", counts)
+func TestModelOfAChildThatFails(t *testing.T) {
+	t.Setenv("SUITE_TEST_SERVICE", "model")
+	for name, test := range map[string]struct {
+		setting suite.ModelSetting
+		child   string
+		want    string
+	}{
+		"a missing file":      {suite.ModelSetting{Interpreters: 1, File: "/no/such.tflite"}, os.Args[0], "/no/such.tflite"},
+		"no interpreters":     {suite.ModelSetting{File: modelFile(t)}, os.Args[0], "at least 1"},
+		"a missing program":   {suite.ModelSetting{Interpreters: 1, File: modelFile(t)}, "/no/such/program", "/no/such/program"},
+		"an answer of no use": {suite.ModelSetting{Interpreters: 1, File: modelFile(t)}, "true", "measure the model"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := measure(t, 1, suite.Model([]suite.ModelSetting{test.setting}, []string{test.child})); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
 	}
 }
 

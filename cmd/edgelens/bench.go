@@ -2,53 +2,19 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"edgelens/benchmarks/load"
+	"edgelens/benchmarks/report"
+	"edgelens/benchmarks/runner"
 	"edgelens/benchmarks/suite"
 	"edgelens/internal/config"
 )
 
-// suites are what `bench` can measure, in the order in which it does.
-var suites = []string{"model", "pipeline", "http", "mqtt"}
-
-// benchFlags are what is measured, and how.
-type benchFlags struct {
-	out      string
-	plan     suite.Plan
-	seed     uint64
-	target   string
-	images   []string
-	together bool
-
-	kinds           []string
-	connections     []int
-	loads, rates    []float64
-	arrivals        string
-	openConnections int
-	soak            time.Duration
-
-	delegates             []string
-	threads, interpreters []int
-
-	terminals    []int
-	terminalRate float64
-	noStages     bool
-
-	// peer is the folder of another service, published the model that it runs as
-	// it was published.
-	peer, published string
-}
-
-// benchSettings are the settings of the service that flags of bench can set.
-var benchSettings = []string{"data_dir", "model", "recognize.", "inference.", "preprocess.", "cache.", "jobs.", "http.max"}
-
 func newBench(environ []string) *cobra.Command {
-	flags := &benchFlags{}
+	c := runner.DefaultConfig()
 	cmd := &cobra.Command{
 		Use:   "bench [model|pipeline|http|mqtt|all]",
 		Short: "Measure how fast it is on this board, and say how sure that is",
@@ -67,116 +33,77 @@ one. Flags that serve has, such as --inference-threads, are settings of that ser
   edgelens bench report bench-20240501-120000
   edgelens bench compare bench-20240501-120000 bench-20240502-120000`,
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: append([]string{"all"}, suites...),
+		ValidArgs: append([]string{"all"}, runner.Suites...),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := config.Load(cmd.Flags(), environ)
-			if err != nil {
-				return err
-			}
-			which := suites
+			c.Suites = runner.Suites
 			if len(args) == 1 && args[0] != "all" {
-				which = args
+				c.Suites = args
 			}
-			return bench(cmd, c, flags, which, nil)
+			return bench(cmd, environ, c, nil)
 		},
 	}
-	flags.add(cmd)
-	config.AddFlags(cmd.Flags(), benchSettings...)
-	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchPeers(environ), newBenchTune(environ), newBenchRequantize(), newBenchDecode(), newBenchChild(environ))
+	addBenchFlags(cmd, &c)
+	addSoakFlag(cmd, &c, 0)
+	cores, f := runtime.NumCPU(), cmd.Flags()
+	f.StringVar(&c.Target, "target", "", "URL of a running service to measure (default: one of our own is started)")
+	f.BoolVar(&c.HTTP.Together, "together", false, "http: one case with all images in turn")
+	f.StringSliceVar(&c.HTTP.Kinds, "kinds", suite.Kinds, "http, closed loop: sync, cached, async, mixed")
+	f.IntSliceVar(&c.HTTP.Connections, "connections", []int{8}, "http, closed loop: how many connections")
+	f.Float64SliceVar(&c.HTTP.Loads, "load", []float64{0.7}, "http, open loop: rates as shares of the peak, which is sync with the most connections")
+	f.Float64SliceVar(&c.HTTP.Rates, "rate", nil, "http, open loop: rates in requests a second")
+	f.IntVar(&c.HTTP.OpenConnections, "open-connections", c.HTTP.OpenConnections, "http, open loop: how many requests may be on their way")
+	f.StringSliceVar(&c.Delegates, "model-delegates", []string{"auto", "none"}, "model: delegates")
+	f.IntSliceVar(&c.Threads, "model-threads", runner.Distinct(1, cores), "model: threads of an interpreter")
+	f.IntSliceVar(&c.Interpreters, "model-interpreters", runner.Distinct(1, cores), "model: interpreters that run at a time, with their threads no more than cores")
+	f.IntSliceVar(&c.Terminals, "terminals", []int{10}, "mqtt: how many terminals")
+	f.Float64Var(&c.TerminalRate, "terminal-rate", 10, "mqtt: records a second of all together")
+	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchPeers(environ), newBenchTune(environ), newBenchModelChild())
 	return cmd
 }
 
-// add registers the flags of what is measured.
-func (b *benchFlags) add(cmd *cobra.Command) {
-	cores := runtime.NumCPU()
+// bench measures and prints the report, also of what was interrupted.
+func bench(cmd *cobra.Command, environ []string, c runner.Config, targets func(*report.Summary) []report.Target) error {
+	dir, err := runBench(cmd, environ, c)
+	if dir == "" {
+		return err
+	}
+	return errors.Join(err, runner.Print(dir, cmd.OutOrStdout(), cmd.ErrOrStderr(), targets))
+}
+
+// runBench measures, and returns the folder of the records.
+func runBench(cmd *cobra.Command, environ []string, c runner.Config) (dir string, err error) {
+	if c.Service, err = benchService(cmd, environ); err != nil {
+		return "", err
+	}
+	c.Command = commandLine(cmd)
+	return runner.Run(cmd.Context(), c, cmd.ErrOrStderr())
+}
+
+// benchService returns how the service is started by the flags and environ.
+func benchService(cmd *cobra.Command, environ []string) (runner.Service, error) {
+	settings, err := config.Load(cmd.Flags(), environ)
+	return runner.Service{Settings: settings, Flags: changedFlags(cmd, isBenchSetting), Version: version}, err
+}
+
+// addBenchFlags adds the flags that all commands which measure have.
+func addBenchFlags(cmd *cobra.Command, c *runner.Config) {
 	f := cmd.Flags()
-	b.addCommon(cmd)
-	f.StringVar(&b.target, "target", "", "URL of a running service to measure (default: one of our own is started)")
-	f.BoolVar(&b.together, "together", false, "http: one case with all images in turn")
-	f.StringSliceVar(&b.kinds, "kinds", suite.Kinds, "http, closed loop: sync, cached, async, mixed")
-	f.IntSliceVar(&b.connections, "connections", []int{8}, "http, closed loop: how many connections")
-	f.Float64SliceVar(&b.loads, "load", []float64{0.7}, "http, open loop: rates as shares of the peak, which is sync with the most connections")
-	f.Float64SliceVar(&b.rates, "rate", nil, "http, open loop: rates in requests a second")
-	b.addSoak(cmd, 0)
-	f.IntVar(&b.openConnections, "open-connections", 64, "http, open loop: how many requests may be on their way")
-	f.StringSliceVar(&b.delegates, "model-delegates", []string{"auto", "none"}, "model: delegates")
-	f.IntSliceVar(&b.threads, "model-threads", distinct(1, cores), "model: threads of an interpreter")
-	f.IntSliceVar(&b.interpreters, "model-interpreters", distinct(1, cores), "model: interpreters that run at a time, with their threads no more than cores")
-	f.IntSliceVar(&b.terminals, "terminals", []int{10}, "mqtt: how many terminals")
-	f.Float64Var(&b.terminalRate, "terminal-rate", 10, "mqtt: records a second of all together")
+	f.StringVar(&c.Out, "out", c.Out, "folder to make the folder of this run in")
+	f.IntVar(&c.Plan.Rounds, "runs", c.Plan.Rounds, "how often each case is measured; fewer than 4 cannot be compared")
+	f.DurationVar(&c.Plan.Window, "duration", c.Plan.Window, "how long each run of a case lasts")
+	f.DurationVar(&c.Plan.WarmUp, "warm-up", c.Plan.WarmUp, "how long each case runs before that")
+	f.Uint64Var(&c.Seed, "seed", c.Seed, "of all that is by chance")
+	f.StringArrayVar(&c.Images, "images", nil, "an image to send, or a folder of them; may be given again (default: made up, 1280x720 and 1920x1080)")
+	f.StringVar(&c.HTTP.Arrivals, "arrivals", c.HTTP.Arrivals, "http, open loop: constant or poisson")
+	config.AddFlags(f, benchSettings...)
 }
 
-// addCommon registers the flags that targets has, too.
-func (b *benchFlags) addCommon(cmd *cobra.Command) {
+func addSoakFlag(cmd *cobra.Command, c *runner.Config, length time.Duration) {
+	cmd.Flags().DurationVar(&c.Soak, "soak", length, "http: full load at the end for so long, without a pause, to see what memory it takes; 0: none")
+}
+
+func addPeerFlags(cmd *cobra.Command, c *runner.Config, peer string) {
 	f := cmd.Flags()
-	f.StringVar(&b.out, "out", ".", "folder to make the folder of this run in")
-	f.IntVar(&b.plan.Rounds, "runs", 5, "how often each case is measured; fewer than 4 cannot be compared")
-	f.DurationVar(&b.plan.Window, "duration", 5*time.Second, "how long each run of a case lasts")
-	f.DurationVar(&b.plan.WarmUp, "warm-up", time.Second, "how long each case runs before that")
-	f.Uint64Var(&b.seed, "seed", 1, "of all that is by chance")
-	f.StringArrayVar(&b.images, "images", nil, "an image to send, or a folder of them; may be given again (default: made up, 1280x720 and 1920x1080)")
-	f.StringVar(&b.arrivals, "arrivals", load.Constant, "http, open loop: constant or poisson")
-}
-
-func (b *benchFlags) addSoak(cmd *cobra.Command, length time.Duration) {
-	cmd.Flags().DurationVar(&b.soak, "soak", length, "http: full load at the end for so long, without a pause, to see what memory it takes; 0: none")
-}
-
-// addPeer registers the flags of what is measured beside ours.
-func (b *benchFlags) addPeer(cmd *cobra.Command, peer string) {
-	f := cmd.Flags()
-	f.StringVar(&b.peer, "peer", peer, "folder with another service, which an executable named serve starts")
-	f.StringVar(&b.published, "peer-model", "mobilenet_v2_1.0_224_uint8", "model that the other service runs as it was published, without a delegate")
-}
-
-func distinct(numbers ...int) []int {
-	var out []int
-	seen := map[int]bool{}
-	for _, n := range numbers {
-		if !seen[n] {
-			out = append(out, n)
-			seen[n] = true
-		}
-	}
-	return out
-}
-
-// check reports every fault of the flags.
-func (b *benchFlags) check() error {
-	var errs []error
-	if b.plan.Rounds < 1 || b.plan.Rounds > 1000 {
-		errs = append(errs, fmt.Errorf("--runs must be 1 to 1000, not %d", b.plan.Rounds))
-	}
-	if b.plan.Window < 10*time.Millisecond || b.plan.WarmUp < 10*time.Millisecond {
-		errs = append(errs, errors.New("--duration and --warm-up must be at least 10ms"))
-	}
-	if b.soak != 0 && b.soak < time.Second {
-		errs = append(errs, fmt.Errorf("--soak must be 0 or at least 1s, not %v", b.soak))
-	}
-	for _, kind := range b.kinds {
-		if kind != suite.KindSync && kind != suite.KindCached && kind != suite.KindAsync && kind != suite.KindMixed {
-			errs = append(errs, fmt.Errorf("--kinds must be of sync, cached, async and mixed, not %q", kind))
-		}
-	}
-	for _, list := range []struct {
-		flag    string
-		numbers []int
-	}{{"connections", b.connections}, {"model-threads", b.threads}, {"model-interpreters", b.interpreters}, {"terminals", b.terminals}, {"open-connections", []int{max(b.openConnections, 1)}}} {
-		for _, n := range list.numbers {
-			if n < 1 || n > 4096 {
-				errs = append(errs, fmt.Errorf("--%s must be 1 to 4096, not %d", list.flag, n))
-			}
-		}
-	}
-	for _, list := range [][]float64{b.loads, b.rates, {max(b.terminalRate, 0)}} {
-		for _, v := range list {
-			if !(v >= 0 && v <= 1e6) {
-				errs = append(errs, fmt.Errorf("--load, --rate and --terminal-rate must be 0 to 1000000, not %v", v))
-			}
-		}
-	}
-	if b.arrivals != load.Constant && b.arrivals != load.Poisson {
-		errs = append(errs, fmt.Errorf("--arrivals must be %s or %s, not %q", load.Constant, load.Poisson, b.arrivals))
-	}
-	return errors.Join(errs...)
+	f.StringVar(&c.Peer, "peer", peer, "folder with another service, which an executable named serve starts")
+	f.StringVar(&c.Published, "peer-model", c.Published, "model that the other service runs as it was published, without a delegate")
 }

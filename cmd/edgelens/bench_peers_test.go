@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -95,27 +94,5 @@ func TestBenchPeersComparesOursWithAnother(t *testing.T) {
 		if s.Status != record.Good && s.Status != "503" {
 			t.Errorf("%+v", s)
 		}
-	}
-}
-
-// The binding of the article's service has tests in Python; they run where
-// there is all that they need.
-func TestTheBindingOfThePeer(t *testing.T) {
-	const python = "/usr/bin/python3"
-	if os.Getenv("EDGELENS_TEST_SHARED") == "" {
-		t.Skip("EDGELENS_TEST_SHARED is unset: there are no models to test with")
-	}
-	if err := exec.Command(python, "-c", "import numpy, PIL").Run(); err != nil {
-		t.Skipf("Debian's python3-numpy and python3-pil are not installed: %v; `make bench-peers` does", err)
-	}
-	library, err := loadedLibrary("libtensorflowlite_c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := exec.Command(python, "-m", "unittest")
-	tests.Dir = filepath.Join("..", "..", "benchmarks", "peers", "flask")
-	tests.Env = append(os.Environ(), "PEER_TFLITE="+library, "PYTHONDONTWRITEBYTECODE=1")
-	if out, err := tests.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
 	}
 }

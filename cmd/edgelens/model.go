@@ -3,15 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"edgelens/internal/app"
 	"edgelens/internal/config"
+	"edgelens/internal/console"
 	"edgelens/models"
 )
 
@@ -83,10 +82,7 @@ func newModelPull(environ []string) *cobra.Command {
 // newPullProgress draws a bar for each file on a terminal, and prints a line
 // for each anywhere else.
 func newPullProgress(out io.Writer) func(models.Progress) {
-	terminal := false
-	if f, ok := out.(*os.File); ok {
-		terminal = term.IsTerminal(int(f.Fd()))
-	}
+	terminal := console.IsTerminal(out)
 	var bar *progressbar.ProgressBar
 	file := ""
 	return func(p models.Progress) {

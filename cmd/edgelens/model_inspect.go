@@ -5,19 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"edgelens"
 	"edgelens/api"
-	"edgelens/inference/requantize"
 	"edgelens/internal/app"
 	"edgelens/internal/config"
-	"edgelens/internal/telemetry"
 	"edgelens/models"
 )
 
@@ -35,7 +31,7 @@ func newModelInspect(environ []string) *cobra.Command {
 				return err
 			}
 			out := cmd.OutOrStdout()
-			if len(names) == 1 && isModelFile(names[0]) {
+			if len(names) == 1 && app.IsModelFile(names[0]) {
 				return inspectFile(names[0], out, asJSON)
 			}
 			if len(names) == 1 {
@@ -46,69 +42,6 @@ func newModelInspect(environ []string) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the facts as JSON, as GET /api/models/{name} does")
 	return cmd
-}
-
-// isModelFile tells a path from the name of a model.
-func isModelFile(arg string) bool {
-	return filepath.Ext(arg) == ".tflite" || strings.ContainsRune(arg, filepath.Separator)
-}
-
-func newModelVerify(environ []string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify NAME|FILE...",
-		Short: "Check models, by name or .tflite file, and try them in a process of their own: status 1 where one is refused",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := config.Load(cmd.Flags(), environ)
-			if err != nil {
-				return err
-			}
-			refused := false
-			for _, arg := range args {
-				verdict := "can be used"
-				if err := verifyModel(cmd.Context(), c, arg); err != nil {
-					refused, verdict = true, err.Error()
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", arg, verdict) // only talk
-			}
-			if refused {
-				return errSilent
-			}
-			return nil
-		},
-	}
-}
-
-// verifyModel returns why a model, given by its name or file, cannot be used; nil where
-// it can.
-func verifyModel(ctx context.Context, c *config.Config, arg string) error {
-	if isModelFile(arg) {
-		return verifyFile(ctx, arg)
-	}
-	registry, err := app.OpenModels(c)
-	if err != nil {
-		return err
-	}
-	model, err := registry.Get(arg)
-	if err != nil {
-		return err
-	}
-	if model.BuiltIn {
-		return nil // it is part of this binary
-	}
-	return verifyFile(ctx, model.Path)
-}
-
-// verifyFile says why a .tflite file cannot be used.
-func verifyFile(ctx context.Context, path string) error {
-	m, err := models.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := models.CheckTensors(m.Facts()); err != nil {
-		return err
-	}
-	return requantize.TryFile(ctx, app.OneTimeProber(), path, "", oneInterpreter())
 }
 
 func inspectFile(path string, w io.Writer, asJSON bool) error {
@@ -180,13 +113,7 @@ func orNone(names []string) string {
 }
 
 func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON bool) error {
-	c.Inference.Interpreters = 1
-	core, err := app.NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
-	if err != nil {
-		return err
-	}
-	defer app.CloseWithin(app.StopTimeout, core.Close) // the process ends next
-	spec, err := core.Loader.Describe(ctx, "")
+	spec, err := app.DescribeModel(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"edgelens/internal/atomicfile"
 )
 
 // maxPassed bounds the notes in the folder. They can be made again.
@@ -82,18 +84,7 @@ func (m *memory) add(key, digest, runtime string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(m.dir, ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), m.path(key))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Write(m.path(key), append(text, '\n'), 0o600)
 }
 
 // makeRoom removes the notes where there are too many.

@@ -8,6 +8,9 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math/rand/v2"
+	"os"
+
+	"edgelens/internal/imagefile"
 )
 
 // jpegStart is the marker that every JPEG begins with (ITU-T T.81, B.1.1.3), and
@@ -63,4 +66,29 @@ func withComment(image []byte, device string, key int64) []byte {
 	out = binary.BigEndian.AppendUint16(out, uint16(len(comment)+2)) // the length counts itself
 	out = append(out, comment...)
 	return append(out, image[len(jpegStart):]...)
+}
+
+// maxImage is how large an image may be that is sent: what servers take.
+const maxImage = 10 << 20
+
+// readImages reads files, and the images in folders.
+func readImages(paths []string) ([][]byte, error) {
+	var images [][]byte
+	for _, path := range paths {
+		files, err := imagefile.List(path)
+		if err != nil {
+			return nil, fmt.Errorf("--images: %w", err)
+		}
+		for _, file := range files {
+			image, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("--images: %w", err)
+			}
+			if len(image) == 0 || len(image) > maxImage {
+				return nil, fmt.Errorf("--images: %s has %d bytes; an image has 1 to %d", file, len(image), maxImage)
+			}
+			images = append(images, image)
+		}
+	}
+	return images, nil
 }

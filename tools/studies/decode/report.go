@@ -8,6 +8,7 @@ import (
 
 	"edgelens/benchmarks/board"
 	"edgelens/models/rewrite"
+	"edgelens/tools/studies/study"
 )
 
 // wantedAgreement is the share of answers that must stay for a margin to be the
@@ -25,12 +26,12 @@ func (d *decodeBench) text(ctx context.Context) ([]byte, error) {
 	}
 	fmt.Fprintf(&b, `# JPEG decoded at a reduced size
 
-Made by `+"`edgelens bench decode`"+` on %s. %d images: %d JPEG files as they are and %d made of %s:
+Made by `+"`make bench-decode`"+` on %s. %d images: %d JPEG files as they are and %d made of %s:
 %d mild and %d strong ones of each in each size, with a quality of %d to %d by chance and 4:2:0; always the same.
 
-`, board.Prober{Root: "/"}.Facts().CPU, len(d.decoded), len(d.decoded)-generated, generated, baseNames(d.images), d.variants, d.variants, minQuality, maxQuality)
-	for _, strength := range strengths {
-		fmt.Fprintf(&b, "- %s: %v\n", strength.name, strength.Strength)
+`, board.Prober{Root: "/"}.Facts().CPU, len(d.decoded), len(d.decoded)-generated, generated, study.BaseNames(d.images), d.variants, d.variants, minQuality, maxQuality)
+	for _, strength := range study.Strengths {
+		fmt.Fprintf(&b, "- %s: %v\n", strength.Name, strength.Strength)
 	}
 	fmt.Fprintf(&b, `
 A margin of K has a JPEG decoded at 1/2, 1/4 or 1/8, the smallest that leaves each side at least K times the model's. Only images
@@ -58,7 +59,7 @@ func (d *decodeBench) printTimes(b *bytes.Buffer) {
 	b.WriteString("\n")
 	for _, size := range d.sizes {
 		times := d.timesOf(size)
-		fmt.Fprintf(b, "| %s | %.1f ms |", size, msOf(times[inFull]))
+		fmt.Fprintf(b, "| %s | %.1f ms |", size, study.Milliseconds(times[inFull]))
 		for _, took := range times[1:] {
 			fmt.Fprintf(b, " %.2f |", float64(times[inFull])/float64(took))
 		}
@@ -142,8 +143,8 @@ func (d *decodeBench) kinds(m *decodeModel) []decodeKind {
 	of := func(name string, holds func(decodeRun) bool) {
 		list = append(list, decodeKind{name, func(n int) bool { return holds(d.decoded[n]) }})
 	}
-	for _, strength := range strengths {
-		of(strength.name, func(run decodeRun) bool { return run.strength == strength.name })
+	for _, strength := range study.Strengths {
+		of(strength.Name, func(run decodeRun) bool { return run.strength == strength.Name })
 	}
 	of("as large as their originals, or smaller", func(run decodeRun) bool { return run.detailed && run.size != asItIs })
 	of("larger than their originals, so soft", func(run decodeRun) bool { return !run.detailed })

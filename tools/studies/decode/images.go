@@ -12,9 +12,9 @@ import (
 	"path/filepath"
 
 	"golang.org/x/image/draw"
-	_ "golang.org/x/image/webp" // images are decoded
 
 	"edgelens/models/rewrite"
+	"edgelens/tools/studies/study"
 )
 
 // decodeImage is a JPEG to decode in full and reduced.
@@ -60,13 +60,13 @@ func decodeImages(ctx context.Context, path string, sizes []image.Point, variant
 	square := squared(image)
 	quality := rand.New(rand.NewPCG(seed, 1))
 	for _, size := range sizes {
-		for _, strength := range strengths {
+		for _, strength := range study.Strengths {
 			for i, pixels := range rewrite.Variants(square, size.X, size.Y, variants, strength.Strength, seed) {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
 				p := decodeImage{
-					name: fmt.Sprintf("%s, %s %d", name, strength.name, i), size: sizeText(size), strength: strength.name,
+					name: fmt.Sprintf("%s, %s %d", name, strength.Name, i), size: sizeText(size), strength: strength.Name,
 					detailed: image.Bounds().Dx() >= size.X && image.Bounds().Dy() >= size.Y,
 				}
 				q := minQuality + quality.IntN(maxQuality-minQuality+1)

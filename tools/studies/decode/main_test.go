@@ -7,14 +7,32 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"edgelens/inference/probe"
+	"edgelens/inference/tflite"
 	"edgelens/models/modeltest"
 	"edgelens/models/tflitefile"
 )
+
+// This test binary also tries models, as the program does.
+func TestMain(m *testing.M) {
+	probe.Main(tflite.New())
+	os.Exit(m.Run())
+}
+
+func file(t *testing.T, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 // striped draws a JPEG of fine stripes, which change where it is reduced.
 func striped(t *testing.T) string {
@@ -31,15 +49,16 @@ func striped(t *testing.T) string {
 	return file(t, "striped.jpg", b.Bytes())
 }
 
-func TestBenchDecodeReports(t *testing.T) {
+func TestDecodeReports(t *testing.T) {
 	model := file(t, "tiny.tflite", modeltest.Network(tflitefile.Uint8))
 	image := striped(t)
 	measure := func(t *testing.T) string {
 		out := filepath.Join(t.TempDir(), "report.md")
-		status, _, stderr := runCommand(t, nil, "bench", "decode", model, "--images", image, "--sizes", "48x32,128x96", "--variants", "2",
-			"--margins", "1,12,64", "--rounds", "1", "--out", out)
-		if status != 0 || !strings.Contains(stderr, "8 of 8: done") {
-			t.Fatalf("status %d: %s", status, stderr)
+		var stdout, stderr bytes.Buffer
+		err := run(t.Context(), []string{model, "--images", image, "--sizes", "48x32,128x96", "--variants", "2",
+			"--margins", "1,12,64", "--rounds", "1", "--out", out}, &stdout, &stderr)
+		if err != nil || !strings.Contains(stderr.String(), "8 of 8: done") {
+			t.Fatalf("%v: %s", err, &stderr)
 		}
 		report, err := os.ReadFile(out)
 		if err != nil {
@@ -59,7 +78,7 @@ func TestBenchDecodeReports(t *testing.T) {
 	}
 }
 
-func TestBenchDecodeRefuses(t *testing.T) {
+func TestDecodeRefuses(t *testing.T) {
 	model, image := file(t, "tiny.tflite", modeltest.Network(tflitefile.Uint8)), striped(t)
 	for name, test := range map[string]struct {
 		args []string
@@ -75,9 +94,9 @@ func TestBenchDecodeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "report.md")
-			status, _, stderr := runCommand(t, nil, append([]string{"bench", "decode", model, "--out", out}, test.args...)...)
-			if _, err := os.Stat(out); status != 1 || !strings.Contains(stderr, test.want) || err == nil {
-				t.Errorf("status %d: %s, and %v", status, stderr, err)
+			err := run(t.Context(), append([]string{model, "--out", out}, test.args...), io.Discard, io.Discard)
+			if _, missing := os.Stat(out); err == nil || !strings.Contains(err.Error(), test.want) || missing == nil {
+				t.Errorf("%v, and %v", err, missing)
 			}
 		})
 	}

@@ -1,3 +1,9 @@
+// Command requantize measures how alike requantized models answer, and how much faster
+// they are:
+//
+//	go run ./tools/studies/requantize [flags] FILE...
+//
+// `make bench-requantize` writes docs/requantize.md with it.
 package main
 
 import (
@@ -6,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	_ "image/jpeg" // images are decoded
 	"io"
 	"os"
 	"path/filepath"
@@ -14,20 +19,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-	_ "golang.org/x/image/bmp" // images are decoded
+	"github.com/spf13/pflag"
 
 	"edgelens/benchmarks/board"
 	"edgelens/inference"
 	"edgelens/inference/requantize"
 	"edgelens/inference/tflite"
-	"edgelens/internal/atomicfile"
 	"edgelens/models"
 	"edgelens/models/rewrite"
 	"edgelens/preprocess"
+	"edgelens/tools/studies/study"
 )
 
-// requantizeReport is what `bench requantize` measures.
+// requantizeReport is what is measured.
 type requantizeReport struct {
 	images   []string
 	variants int // of each image
@@ -36,40 +40,30 @@ type requantizeReport struct {
 	floors   []string // "FILE IMAGE CLASS SCORE"
 }
 
-func newBenchRequantize() *cobra.Command {
+func main() { study.Main("requantize", run) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var r requantizeReport
-	var out string
-	cmd := &cobra.Command{
-		Use:   "requantize FILE...",
-		Short: "Measure how alike requantized models answer, and how much faster they are",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) error {
-			var text bytes.Buffer
-			if err := r.write(cmd.Context(), &text, files); err != nil {
-				return err
-			}
-			if out == "" {
-				_, err := text.WriteTo(cmd.OutOrStdout())
-				return err
-			}
-			return atomicfile.Write(out, text.Bytes(), 0o644)
-		},
-	}
-	f := cmd.Flags()
+	f := pflag.NewFlagSet("requantize", pflag.ContinueOnError)
+	f.SetOutput(stderr)
 	f.StringArrayVar(&r.images, "images", nil, "an image to make variants of; may be given again")
 	f.IntVar(&r.variants, "variants", 85, "of each image")
 	f.StringVar(&r.signed, "int8", "", "a model that was int8 from the start, to compare times with")
 	f.IntVar(&r.invokes, "invokes", 200, "of each model, in turn, for the times")
 	f.StringArrayVar(&r.floors, "floor", nil, `"FILE IMAGE CLASS SCORE": the class must be among the first 3, with a higher score; may be given again`)
-	f.StringVar(&out, "out", "", "file to write the report to")
-	return cmd
+	out := f.String("out", "", "file to write the report to")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return study.ErrNoModel
+	}
+	var text bytes.Buffer
+	if err := r.write(ctx, &text, f.Args()); err != nil {
+		return err
+	}
+	return study.WriteReport(*out, stdout, text.Bytes())
 }
-
-// strengths are those of the variants that are tried, with their names.
-var strengths = [2]struct {
-	name string
-	rewrite.Strength
-}{{"mild", rewrite.Mild}, {"strong", rewrite.Strong}}
 
 // compared is a model with its requantized form.
 type compared struct {
@@ -77,8 +71,8 @@ type compared struct {
 	path            string // of the requantized form
 	before, after   *requantize.Scorer
 	invoked, faster time.Duration
-	agreements      [len(strengths)]rewrite.Agreement
-	kernels         [len(strengths)]rewrite.Agreement // of the form on XNNPACK and on TFLite's own kernels
+	agreements      [len(study.Strengths)]rewrite.Agreement
+	kernels         [len(study.Strengths)]rewrite.Agreement // of the form on XNNPACK and on TFLite's own kernels
 }
 
 func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []string) (err error) {
@@ -87,18 +81,17 @@ func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []strin
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	options := inference.Options{Threads: 1, Delegate: inference.DelegateAuto}
 	var all []*compared
 	for _, file := range files {
-		c := &compared{name: strings.TrimSuffix(filepath.Base(file), ".tflite"), path: filepath.Join(dir, filepath.Base(file))}
-		if err := rewriteFile(file, c.path, false, rewrite.Requantize, func(string) error { return nil }); err != nil {
+		c := &compared{name: study.ModelName(file), path: filepath.Join(dir, filepath.Base(file))}
+		if err := rewrite.File(file, c.path, false, rewrite.Requantize, nil); err != nil {
 			return err
 		}
-		if c.before, err = newTriedScorer(ctx, file, options); err != nil {
+		if c.before, err = study.OpenScorer(ctx, file); err != nil {
 			return err
 		}
 		defer c.before.Close() // the process ends next
-		if c.after, err = newTriedScorer(ctx, c.path, options); err != nil {
+		if c.after, err = study.OpenScorer(ctx, c.path); err != nil {
 			return err
 		}
 		defer c.after.Close() // the process ends next
@@ -106,7 +99,7 @@ func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []strin
 	}
 	var signed *requantize.Scorer
 	if r.signed != "" {
-		if signed, err = newTriedScorer(ctx, r.signed, options); err != nil {
+		if signed, err = study.OpenScorer(ctx, r.signed); err != nil {
 			return err
 		}
 		defer signed.Close() // the process ends next
@@ -165,7 +158,7 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 	if err != nil {
 		return err
 	}
-	var inputs [len(strengths)][][]byte
+	var inputs [len(study.Strengths)][][]byte
 	for i, path := range r.images {
 		f, err := os.Open(path)
 		if err != nil {
@@ -175,7 +168,7 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 		if err = errors.Join(err, f.Close()); err != nil {
 			return fmt.Errorf("decode %s: %w", path, err)
 		}
-		for k, strength := range strengths {
+		for k, strength := range study.Strengths {
 			inputs[k] = append(inputs[k], rewrite.Variants(image, input.Width, input.Height, r.variants, strength.Strength, uint64(i))...)
 		}
 	}
@@ -184,7 +177,7 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 		return err
 	}
 	defer plain.Close() // the process ends soon
-	for k := range strengths {
+	for k := range study.Strengths {
 		if c.agreements[k], err = rewrite.Compare(ctx, inputs[k], c.before.Scores, c.after.Scores); err != nil {
 			return err
 		}
@@ -198,15 +191,15 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Duration) error {
 	var b strings.Builder
 	facts := board.Prober{Root: "/"}.Facts()
-	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `edgelens bench requantize` on %s, one thread. Images: %s, %d variants each, always the same.\n\n",
-		facts.CPU, baseNames(r.images), r.variants)
-	for _, strength := range strengths {
-		fmt.Fprintf(&b, "- %s: %v\n", strength.name, strength.Strength)
+	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `make bench-requantize` on %s, one thread. Images: %s, %d variants each, always the same.\n\n",
+		facts.CPU, study.BaseNames(r.images), r.variants)
+	for _, strength := range study.Strengths {
+		fmt.Fprintf(&b, "- %s: %v\n", strength.Name, strength.Strength)
 	}
 	b.WriteString("\n| model | variants | | same first class | same, or scored as high | mean difference of a score | of the first class's |\n|---|---|---:|---:|---:|---:|---:|\n")
 	for _, c := range all {
 		for k, a := range c.agreements {
-			fmt.Fprintf(&b, "| %s | %s | %d | %.1f%% | %.1f%% | %.6f | %.4f |\n", c.name, strengths[k].name, a.Inputs, 100*a.Top1(), 100*a.SameOrClose(),
+			fmt.Fprintf(&b, "| %s | %s | %d | %.1f%% | %.1f%% | %.6f | %.4f |\n", c.name, study.Strengths[k].Name, a.Inputs, 100*a.Top1(), 100*a.SameOrClose(),
 				a.MeanDifference, a.FirstDifference)
 		}
 	}
@@ -214,16 +207,16 @@ func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Durat
 		rewrite.CloseScore, r.invokes, all[0].before.Interpreter.Delegate(), all[0].after.Interpreter.Delegate())
 	b.WriteString("| model | before | after | ratio |\n|---|---:|---:|---:|\n")
 	for _, c := range all {
-		fmt.Fprintf(&b, "| %s | %.2f ms | %.2f ms | %.1f |\n", c.name, msOf(c.invoked), msOf(c.faster), float64(c.invoked)/float64(c.faster))
+		fmt.Fprintf(&b, "| %s | %.2f ms | %.2f ms | %.1f |\n", c.name, study.Milliseconds(c.invoked), study.Milliseconds(c.faster), float64(c.invoked)/float64(c.faster))
 	}
 	if signed > 0 {
 		fmt.Fprintf(&b, "\n%s, int8 from the start, took %.2f ms in the same run: the requantized %s takes %.2f times that.\n",
-			strings.TrimSuffix(filepath.Base(r.signed), ".tflite"), msOf(signed), all[0].name, float64(all[0].faster)/float64(signed))
+			study.ModelName(r.signed), study.Milliseconds(signed), all[0].name, float64(all[0].faster)/float64(signed))
 	}
 	b.WriteString("\n## How much of the difference is rounding\n\nThe same int8 file on XNNPACK and on TensorFlow Lite's own kernels, which round differently:\n\n| model | variants | same first class | mean difference of a score | of the first class's |\n|---|---|---:|---:|---:|\n")
 	for _, c := range all {
 		for k, a := range c.kernels {
-			fmt.Fprintf(&b, "| %s | %s | %.1f%% | %.6f | %.4f |\n", c.name, strengths[k].name, 100*a.Top1(), a.MeanDifference, a.FirstDifference)
+			fmt.Fprintf(&b, "| %s | %s | %.1f%% | %.6f | %.4f |\n", c.name, study.Strengths[k].Name, 100*a.Top1(), a.MeanDifference, a.FirstDifference)
 		}
 	}
 	if err := r.printFloors(&b, all); err != nil {
@@ -231,16 +224,6 @@ func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Durat
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func msOf(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func baseNames(paths []string) string {
-	var names []string
-	for _, p := range paths {
-		names = append(names, filepath.Base(p))
-	}
-	return strings.Join(names, ", ")
 }
 
 // printFloors gives images to the requantized models the way the service

@@ -1,3 +1,9 @@
+// Command decode measures what decoding JPEGs at a reduced size saves, and which answers
+// it changes:
+//
+//	go run ./tools/studies/decode [flags] FILE...
+//
+// `make bench-decode` writes docs/reduced-decode.md with it.
 package main
 
 import (
@@ -8,30 +14,28 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"path/filepath"
+	"io"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"edgelens/benchmarks/suite"
-	"edgelens/inference"
 	"edgelens/inference/requantize"
-	"edgelens/internal/atomicfile"
+	"edgelens/internal/console"
 	"edgelens/models"
 	"edgelens/models/rewrite"
 	"edgelens/preprocess"
+	"edgelens/tools/studies/study"
 )
 
-// decodeBench is what `bench decode` measures.
+// decodeBench is what is measured.
 type decodeBench struct {
 	images   []string
 	sizes    []string
 	variants int // of each image, size and strength
 	margins  []float64
 	rounds   int
-	progress suite.Progress
+	progress func(done, all int, what string)
 
 	models  []*decodeModel
 	ways    []*preprocess.Preprocessor // in full, then by margin
@@ -56,41 +60,37 @@ type decodeRun struct {
 	changed     []bool          // it became another tensor than in full, by way
 }
 
-func newBenchDecode() *cobra.Command {
+func main() { study.Main("decode", run) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	var d decodeBench
-	var out string
-	cmd := &cobra.Command{
-		Use:   "decode FILE...",
-		Short: "Measure what decoding JPEGs at a reduced size saves, and which answers it changes",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) (err error) {
-			defer func() { err = errors.Join(err, d.close()) }()
-			if err := d.open(cmd.Context(), files); err != nil {
-				return err
-			}
-			d.progress = newBenchProgress(cmd.ErrOrStderr(), suite.Plan{Rounds: len(d.images) - 1})
-			if err := d.measure(cmd.Context()); err != nil {
-				return err
-			}
-			text, err := d.text(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if out == "" {
-				_, err := cmd.OutOrStdout().Write(text)
-				return err
-			}
-			return atomicfile.Write(out, text, 0o644)
-		},
-	}
-	f := cmd.Flags()
+	f := pflag.NewFlagSet("decode", pflag.ContinueOnError)
+	f.SetOutput(stderr)
 	f.StringArrayVar(&d.images, "images", nil, "an image to make JPEGs of; may be given again")
 	f.StringSliceVar(&d.sizes, "sizes", []string{"640x480", "1280x720", "1920x1080", "4000x3000"}, "of the JPEGs, in pixels")
 	f.IntVar(&d.variants, "variants", 3, "of each image, in each size, mild and strong")
 	f.Float64SliceVar(&d.margins, "margins", []float64{1, 1.5, 2, 3, 4, 6}, "how many times the model's input the sides of a reduced JPEG are at least (preprocess.reduce_jpeg)")
 	f.IntVar(&d.rounds, "rounds", 3, "how often each JPEG is decoded in each way")
-	f.StringVar(&out, "out", "", "file to write the report to")
-	return cmd
+	out := f.String("out", "", "file to write the report to")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return study.ErrNoModel
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.open(ctx, f.Args()); err != nil {
+		return err
+	}
+	d.progress = console.NewProgress(stderr, len(d.images))
+	if err := d.measure(ctx); err != nil {
+		return err
+	}
+	text, err := d.text(ctx)
+	if err != nil {
+		return err
+	}
+	return study.WriteReport(*out, stdout, text)
 }
 
 func (d *decodeBench) open(ctx context.Context, files []string) error {
@@ -107,11 +107,11 @@ func (d *decodeBench) open(ctx context.Context, files []string) error {
 		d.ways = append(d.ways, way)
 	}
 	for _, file := range files {
-		runs, err := newTriedScorer(ctx, file, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+		runs, err := study.OpenScorer(ctx, file)
 		if err != nil {
 			return err
 		}
-		m := &decodeModel{name: strings.TrimSuffix(filepath.Base(file), ".tflite"), runs: runs}
+		m := &decodeModel{name: study.ModelName(file), runs: runs}
 		d.models = append(d.models, m)
 		if m.input, err = models.NewInputSpec(runs.Interpreter.Input(), nil); err != nil {
 			return err
@@ -138,7 +138,7 @@ func (d *decodeBench) measure(ctx context.Context) error {
 			return fmt.Errorf("--sizes must be like 640x480, not %q", text)
 		}
 	}
-	each := len(sizes) * len(strengths) * d.variants
+	each := len(sizes) * len(study.Strengths) * d.variants
 	for i, path := range d.images {
 		done := i * each
 		err := decodeImages(ctx, path, sizes, d.variants, uint64(i), func(p decodeImage) error {

@@ -1,0 +1,142 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"edgelens/benchmarks/suite"
+	"edgelens/inference"
+	"edgelens/inference/tflite"
+	"edgelens/internal/app"
+	"edgelens/internal/config"
+	"edgelens/models"
+	"edgelens/models/rewrite"
+	"edgelens/models/tflitefile"
+)
+
+// triedModel returns the model that is measured, once it was tried; an error says
+// how to get it.
+func triedModel(ctx context.Context, c *config.Config) (models.Model, error) {
+	registry, err := app.OpenModels(c)
+	if err != nil {
+		return models.Model{}, err
+	}
+	model, err := registry.Get(c.Model)
+	if err != nil {
+		return models.Model{}, err
+	}
+	if prober := app.NewProber(c, slog.New(slog.DiscardHandler)); prober != nil {
+		err = prober.Probe(ctx, model, c.Inference)
+	}
+	return model, err
+}
+
+// ChildCommand is the command of this program that calls suite.MeasureModelForParent.
+var ChildCommand = []string{"bench", "model-child"}
+
+func (r *run) modelTasks(ctx context.Context) ([]suite.Task, error) {
+	model, err := triedModel(ctx, r.config.Settings)
+	if err != nil {
+		return nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "edgelens-models-*")
+	if err != nil {
+		return nil, err
+	}
+	r.ends = append(r.ends, func() error { return os.RemoveAll(dir) })
+	if model.BuiltIn { // this process alone has its file
+		if model.Path, err = copyTo(dir, model.Path); err != nil {
+			return nil, err
+		}
+	}
+	settings := fitting(r.config.Delegates, r.config.Threads, r.config.Interpreters, runtime.NumCPU())
+	for i := range settings {
+		settings[i].File = model.Path
+	}
+	forms, err := formSettings(model.Path, dir)
+	if err != nil {
+		return nil, err
+	}
+	return suite.Model(append(settings, forms...), append([]string{program}, ChildCommand...)), nil
+}
+
+// fitting returns the settings that fit on the cores.
+func fitting(delegates []string, threads, interpreters []int, cores int) []suite.ModelSetting {
+	var settings []suite.ModelSetting
+	for _, delegate := range delegates {
+		for _, t := range threads {
+			for _, i := range interpreters {
+				if t*i <= max(cores, 1) {
+					settings = append(settings, suite.ModelSetting{Delegate: delegate, Threads: t, Interpreters: i})
+				}
+			}
+		}
+	}
+	return settings
+}
+
+// copyTo copies a model file into a folder.
+func copyTo(dir, file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "model.tflite")
+	return path, os.WriteFile(path, data, 0o600)
+}
+
+// formSettings rewrites the model in a file to the forms that it can have, in the folder
+// dir, and returns how to measure them: what quantization saves then stands in the
+// report, true or not.
+func formSettings(file, dir string) ([]suite.ModelSetting, error) {
+	m, err := models.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var settings []suite.ModelSetting
+	for _, form := range []struct {
+		name    string
+		rewrite func(*tflitefile.Model) (*tflitefile.Model, error)
+	}{{suite.FormFloat32, rewrite.Dequantize}, {suite.FormInt8, rewrite.Requantize}} {
+		rewritten, err := form.rewrite(m)
+		if err != nil {
+			continue // it has that form already, or cannot have it
+		}
+		data, err := rewritten.Write()
+		if err != nil {
+			return nil, err
+		}
+		path := filepath.Join(dir, form.name+".tflite")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			return nil, err
+		}
+		settings = append(settings, suite.ModelSetting{Delegate: inference.DelegateAuto, Threads: 1, Interpreters: 1, Form: form.name, File: path})
+	}
+	return settings, nil
+}
+
+func (r *run) pipelineTasks(ctx context.Context) ([]suite.Task, error) {
+	model, err := triedModel(ctx, r.config.Settings)
+	if err != nil {
+		return nil, err
+	}
+	cores := r.config.Settings.Inference.InterpretersOrCores()
+	return suite.PipelineTasks(r.images, cores, !r.config.NoStages, r.pipeline(model)), nil
+}
+
+// pipeline is that of the settings with a model.
+func (r *run) pipeline(model models.Model) suite.PipelineConfig {
+	c := r.config.Settings
+	return suite.PipelineConfig{
+		Backend: tflite.New(), Options: inference.Options{Threads: c.Inference.Threads, Delegate: c.Inference.Delegate},
+		Model: model, Preprocess: c.Preprocess,
+	}
+}

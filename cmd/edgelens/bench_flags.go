@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"edgelens/internal/config"
+)
+
+// benchSettings are the settings of the service that flags of bench can set.
+var benchSettings = []string{"data_dir", "model", "recognize.", "inference.", "preprocess.", "cache.", "jobs.", "http.max"}
+
+// isBenchSetting reports whether a flag sets one of benchSettings.
+func isBenchSetting(flag string) bool {
+	settings := pflag.NewFlagSet("", pflag.ContinueOnError)
+	config.AddFlags(settings, benchSettings...)
+	return settings.Lookup(flag) != nil
+}
+
+// commandLine returns the command with the flags that were given.
+func commandLine(cmd *cobra.Command) []string {
+	line := append(strings.Fields(cmd.CommandPath()), cmd.Flags().Args()...)
+	return append(line, changedFlags(cmd, func(string) bool { return true })...)
+}
+
+// changedFlags returns the flags that were given and are wanted.
+func changedFlags(cmd *cobra.Command, want func(name string) bool) []string {
+	var args []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if want(f.Name) {
+			value := f.Value.String()
+			if list, ok := f.Value.(pflag.SliceValue); ok {
+				value = strings.Join(list.GetSlice(), ",")
+			}
+			args = append(args, "--"+f.Name+"="+value)
+		}
+	})
+	return args
+}

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"edgelens/benchmarks/runner"
+	"edgelens/benchmarks/suite"
+	"edgelens/inference/tflite"
+)
+
+// newBenchModelChild measures a model in a process that does nothing else, for bench.
+func newBenchModelChild() *cobra.Command {
+	return &cobra.Command{
+		Use:    runner.ChildCommand[1],
+		Hidden: true,
+		Args:   noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return suite.MeasureModelForParent(cmd.Context(), tflite.New(), cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+}

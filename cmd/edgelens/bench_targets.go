@@ -1,0 +1,40 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"edgelens/benchmarks/record"
+	"edgelens/benchmarks/report"
+	"edgelens/benchmarks/runner"
+)
+
+func newBenchTargets(environ []string) *cobra.Command {
+	c := runner.DefaultConfig()
+	c.NoStages = true
+	c.HTTP.Kinds, c.HTTP.Connections, c.HTTP.Loads = []string{record.KindSync, record.KindCached}, []int{report.TargetConnections}, []float64{0.7}
+	var from string
+	cmd := &cobra.Command{
+		Use:   "targets",
+		Short: "Measure what the project promises, and exit with 1 where it is missed",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			c.Suites = []string{"pipeline", "http"}
+			if c.Peer != "" {
+				c.Suites = append(c.Suites, record.SuitePeers)
+			}
+			if from == "" {
+				if from, err = runBench(cmd, environ, c); err != nil {
+					return err
+				}
+			}
+			return runner.PrintTargets(from, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	addBenchFlags(cmd, &c)
+	addSoakFlag(cmd, &c, 10*time.Minute)
+	addPeerFlags(cmd, &c, "")
+	cmd.Flags().StringVar(&from, "from", "", "judge this folder in place of measuring")
+	return cmd
+}

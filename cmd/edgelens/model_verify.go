@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"edgelens/internal/app"
+	"edgelens/internal/config"
+)
+
+func newModelVerify(environ []string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify NAME|FILE...",
+		Short: "Check models, by name or .tflite file, and try them in a process of their own: status 1 where one is refused",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := config.Load(cmd.Flags(), environ)
+			if err != nil {
+				return err
+			}
+			refused := false
+			for _, arg := range args {
+				verdict := "can be used"
+				if err := app.VerifyModel(cmd.Context(), c, arg); err != nil {
+					refused, verdict = true, err.Error()
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", arg, verdict) // only talk
+			}
+			if refused {
+				return errSilent
+			}
+			return nil
+		},
+	}
+}

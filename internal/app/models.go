@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens/inference"
+	"edgelens/inference/requantize"
+	"edgelens/inference/tflite"
+	"edgelens/internal/config"
+	"edgelens/internal/telemetry"
+	"edgelens/models"
+	"edgelens/models/rewrite"
+)
+
+// IsModelFile reports whether an argument of a command is a path of a model file, not the
+// name of a model.
+func IsModelFile(arg string) bool {
+	return filepath.Ext(arg) == ".tflite" || strings.ContainsRune(arg, filepath.Separator)
+}
+
+// DescribeModel loads the default model and returns what is known of it then.
+func DescribeModel(ctx context.Context, c *config.Config) (*models.Spec, error) {
+	c.Inference.Interpreters = 1
+	core, err := NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
+	if err != nil {
+		return nil, err
+	}
+	defer CloseWithin(StopTimeout, core.Close) // the process ends next
+	return core.Loader.Describe(ctx, "")
+}
+
+// VerifyModel returns why a model, given by its name or file, cannot be used; nil where
+// it can.
+func VerifyModel(ctx context.Context, c *config.Config, arg string) error {
+	if IsModelFile(arg) {
+		return verifyFile(ctx, arg)
+	}
+	registry, err := OpenModels(c)
+	if err != nil {
+		return err
+	}
+	model, err := registry.Get(arg)
+	if err != nil {
+		return err
+	}
+	if model.BuiltIn {
+		return nil // it is part of this binary
+	}
+	return verifyFile(ctx, model.Path)
+}
+
+// verifyFile returns why a .tflite file cannot be used.
+func verifyFile(ctx context.Context, path string) error {
+	m, err := models.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := models.CheckTensors(m.Facts()); err != nil {
+		return err
+	}
+	return requantize.TryFile(ctx, OneTimeProber(), path, "", oneInterpreter())
+}
+
+// oneInterpreter is how commands run a file.
+func oneInterpreter() inference.Config {
+	c := inference.DefaultConfig()
+	c.Interpreters = 1
+	return c
+}
+
+// CompareRequantized compares a model file with its int8 variant in another. The error
+// wraps edgelens.ErrModel where that must not replace it.
+func CompareRequantized(ctx context.Context, original, requantized string) (rewrite.Agreement, error) {
+	comparison := requantize.Comparison{Backend: tflite.New(), Prober: OneTimeProber(), Config: oneInterpreter()}
+	return comparison.Compare(ctx, original, requantized)
+}

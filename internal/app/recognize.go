@@ -1,0 +1,58 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/internal/config"
+	"edgelens/internal/imagefile"
+	"edgelens/internal/telemetry"
+)
+
+// RecognizeFiles recognizes image files, one after the other, by the same path as a
+// server; "-" is stdin. It hands each result, or the error in its place, to show. The
+// error counts the images that were not recognized.
+func RecognizeFiles(ctx context.Context, c *config.Config, stdin io.Reader, files []string, options edgelens.Request, show func(file string, result *edgelens.Result, err error) error) error {
+	c.Inference.Interpreters, c.Recognize.Workers = 1, 1
+	core, err := NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	defer CloseWithin(StopTimeout, core.Close) // the process ends next
+	if err := core.WarmUp(ctx); err != nil && !(c.Recognize.AllowStandIn && StartsWithoutClassifier(err, c)) {
+		return err
+	}
+	failed := 0
+	for _, file := range files {
+		result, err := recognizeFile(ctx, core.Recognizer, stdin, file, options)
+		if err != nil {
+			failed++
+		}
+		if err := show(file, result, err); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d images not recognized", failed, len(files))
+	}
+	return nil
+}
+
+func recognizeFile(ctx context.Context, recognizer edgelens.Recognizer, stdin io.Reader, file string, options edgelens.Request) (*edgelens.Result, error) {
+	image, err := imagefile.Read(stdin, file)
+	if err != nil {
+		return nil, err
+	}
+	req := options
+	req.ID, req.Source, req.Image, req.SHA256 = uuid.NewString(), "cli", image, sha256.Sum256(image)
+	return recognizer.Recognize(ctx, &req)
+}

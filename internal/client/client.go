@@ -1,0 +1,177 @@
+// Package client calls the HTTP API of a running service, for commands.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"edgelens/api"
+)
+
+const (
+	// timeout is for one request.
+	timeout = 2 * time.Minute
+	// maxAnswer bounds what is read of an answer.
+	maxAnswer = 64 << 20
+	// pageSize is how many entries of a list are asked for at a time: the most that the
+	// service gives.
+	pageSize = 1000
+)
+
+// Client calls one service. The zero value but for Server is ready for use, by many
+// goroutines.
+type Client struct {
+	// Server is the address of the service, as in "http://127.0.0.1:8080".
+	Server string
+}
+
+// JobOptions are how a job is done.
+type JobOptions struct {
+	// Model answers; "" is the default one.
+	Model string
+	Queue string
+	TopK  int
+	// IdempotencyKey names the job, so that submitting it again returns it; "" names none.
+	IdempotencyKey string
+}
+
+// SubmitJob queues an image and returns the job's id.
+func (c Client) SubmitJob(ctx context.Context, image []byte, o JobOptions) (string, error) {
+	query := parameters("model", o.Model)
+	query.Set("queue", o.Queue)
+	query.Set("top_k", strconv.Itoa(o.TopK))
+	header := http.Header{"Content-Type": {"application/octet-stream"}}
+	if o.IdempotencyKey != "" {
+		header.Set("Idempotency-Key", o.IdempotencyKey)
+	}
+	var accepted api.AcceptedJob
+	err := c.call(ctx, http.MethodPost, "/api/recognize_async", query, header, image, &accepted)
+	return accepted.TaskId.String(), err
+}
+
+// Job returns a job.
+func (c Client) Job(ctx context.Context, id string) (job api.Job, err error) {
+	return job, c.call(ctx, http.MethodGet, jobPath(id), nil, nil, nil, &job)
+}
+
+// AwaitJob returns a job once it has ended.
+func (c Client) AwaitJob(ctx context.Context, id string) (api.Job, error) {
+	for {
+		var job api.Job
+		if err := c.call(ctx, http.MethodGet, jobPath(id), url.Values{"wait": {"60s"}}, nil, nil, &job); err != nil {
+			return job, err
+		}
+		if job.Status != api.JobStatusQueued && job.Status != api.JobStatusRunning {
+			return job, nil
+		}
+	}
+}
+
+// CancelJob cancels a job and returns it.
+func (c Client) CancelJob(ctx context.Context, id string) (job api.Job, err error) {
+	return job, c.call(ctx, http.MethodDelete, jobPath(id), nil, nil, nil, &job)
+}
+
+// Jobs returns the newest jobs, limit at most; with a status, those in it.
+func (c Client) Jobs(ctx context.Context, status string, limit int) ([]api.Job, error) {
+	query := parameters("status", status)
+	query.Set("limit", strconv.Itoa(limit))
+	var page api.JobList
+	err := c.call(ctx, http.MethodGet, "/api/jobs", query, nil, nil, &page)
+	return page.Jobs, err
+}
+
+// SetAside returns all events that were set aside, newest first; with a sink or a device,
+// those of it.
+func (c Client) SetAside(ctx context.Context, sink, device string) ([]api.SetAside, error) {
+	query := parameters("sink", sink, "device", device)
+	query.Set("limit", strconv.Itoa(pageSize))
+	all := []api.SetAside{}
+	for {
+		var page api.SetAsideList
+		if err := c.call(ctx, http.MethodGet, "/api/outbox", query, nil, nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Events...)
+		if page.Next == nil || *page.Next == "" {
+			return all, nil
+		}
+		query.Set("cursor", *page.Next)
+	}
+}
+
+// RetrySetAside has events that were set aside delivered again, and returns how many: with
+// ids those, with a sink those of it, else all.
+func (c Client) RetrySetAside(ctx context.Context, ids []int64, sink string) (int, error) {
+	var retry api.SetAsideRetry
+	if len(ids) > 0 {
+		retry.Ids = &ids
+	}
+	if sink != "" {
+		retry.Sink = (*api.SetAsideRetrySink)(&sink)
+	}
+	body, err := json.Marshal(retry)
+	if err != nil {
+		return 0, err
+	}
+	var answer api.SetAsideRetried
+	err = c.call(ctx, http.MethodPost, "/api/outbox/retry", nil, http.Header{"Content-Type": {"application/json"}}, body, &answer)
+	return answer.Retried, err
+}
+
+func jobPath(id string) string { return "/api/jobs/" + url.PathEscape(id) }
+
+// parameters returns those of the pairs of name and value that have a value.
+func parameters(pairs ...string) url.Values {
+	values := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			values.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return values
+}
+
+// call makes a request and decodes the answer; the error of a refusal is the problem's
+// detail.
+func (c Client) call(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	target := strings.TrimRight(c.Server, "/") + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("the server's address: %w", err)
+	}
+	if header != nil {
+		r.Header = header
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("%w; is the server running? --server says where", err)
+	}
+	defer response.Body.Close() // read only
+	decoder := json.NewDecoder(io.LimitReader(response.Body, maxAnswer))
+	if response.StatusCode >= http.StatusBadRequest {
+		var problem api.Problem
+		if decoder.Decode(&problem) != nil || problem.Detail == "" {
+			return fmt.Errorf("the server answered %s", response.Status)
+		}
+		return errors.New(problem.Detail)
+	}
+	if err := decoder.Decode(answer); err != nil {
+		return fmt.Errorf("the server's answer cannot be read: %w", err)
+	}
+	return nil
+}

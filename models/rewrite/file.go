@@ -1,0 +1,36 @@
+package rewrite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"edgelens/internal/atomicfile"
+	"edgelens/models"
+	"edgelens/models/tflitefile"
+)
+
+// File writes to the file out what change makes of the model in the file in, once check
+// accepts the written file; a nil check accepts every one. It fails where out exists and
+// replace is false. An error of check is returned as it is.
+func File(in, out string, replace bool, change func(*tflitefile.Model) (*tflitefile.Model, error), check func(temporary string) error) error {
+	if _, err := os.Lstat(out); !replace && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s exists; --force replaces it", out)
+	}
+	m, err := models.ReadFile(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", in, err)
+	}
+	changed, err := change(m)
+	if err != nil {
+		return fmt.Errorf("%s: %w", in, err)
+	}
+	data, err := changed.Write()
+	if err != nil {
+		return fmt.Errorf("%s: %w", in, err)
+	}
+	if check == nil {
+		return atomicfile.Write(out, data, 0o644)
+	}
+	return atomicfile.WriteChecked(out, data, 0o644, check)
+}
