@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"edgelens"
+	"edgelens/internal/stored"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -93,13 +96,13 @@ func (q *Queue) serve(ctx context.Context, r request) answer {
 			return answer{Detail: "there is no result to finish the job with"}
 		}
 		defer q.running.returned(r.ID, r.Lease)
-		return answerTo(q.ledger.Finish(ctx, r.ID, r.Result))
+		return answerTo(q.ledger.Finish(ctx, r.ID, r.Result.Result()))
 	case opFail:
 		if r.Why == nil {
 			return answer{Detail: "there is no error to fail the job with"}
 		}
 		defer q.running.returned(r.ID, r.Lease)
-		return answerTo(q.ledger.Fail(ctx, r.ID, *r.Why))
+		return answerTo(q.ledger.Fail(ctx, r.ID, edgelens.JobError(*r.Why)))
 	}
 	return answer{Detail: fmt.Sprintf("there is no operation %q; is the worker of another version?", r.Op)}
 }
@@ -122,7 +125,7 @@ func (q *Queue) leaseJob(ctx context.Context, r request) answer {
 		return answerTo(errors.Join(fmt.Errorf("hand over the image: %w", err), q.ledger.Release(ctx, r.ID, true)))
 	}
 	a := answerTo(nil)
-	a.Job, a.Image = &job, key
+	a.Job, a.Image = stored.NewJob(job), key
 	return a
 }
 

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"edgelens/internal/stored"
+
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
@@ -60,7 +62,7 @@ func (d *remoteStore) Start(ctx context.Context, id string) (edgelens.Job, []byt
 		put := d.tell(context.WithoutCancel(ctx), request{Op: opRelease, ID: id, Refund: true})
 		return edgelens.Job{}, nil, errors.Join(fmt.Errorf("fetch the image: %w", err), put)
 	}
-	return *a.Job, image, nil
+	return a.Job.Job(), image, nil
 }
 
 // Release implements Desk.
@@ -70,12 +72,12 @@ func (d *remoteStore) Release(ctx context.Context, id string, refund bool) error
 
 // Finish implements Desk.
 func (d *remoteStore) Finish(ctx context.Context, id string, result *edgelens.Result) error {
-	return d.insist(ctx, request{Op: opFinish, ID: id, Result: result})
+	return d.insist(ctx, request{Op: opFinish, ID: id, Result: stored.NewResult(result)})
 }
 
 // Fail implements Desk.
 func (d *remoteStore) Fail(ctx context.Context, id string, why edgelens.JobError) error {
-	return d.insist(ctx, request{Op: opFail, ID: id, Why: &why})
+	return d.insist(ctx, request{Op: opFail, ID: id, Why: (*stored.JobError)(&why)})
 }
 
 // insist asks until there is an answer or ctx ends. The ledger sees to it that

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"edgelens/internal/stored"
+
 	"edgelens"
 )
 
@@ -54,9 +56,9 @@ type request struct {
 	// Reply is the list for the answer; empty where none is wanted.
 	Reply string `json:"reply,omitempty"`
 
-	Refund bool               `json:"refund,omitempty"` // opRelease
-	Result *edgelens.Result   `json:"result,omitempty"` // opFinish
-	Why    *edgelens.JobError `json:"why,omitempty"`    // opFail
+	Refund bool             `json:"refund,omitempty"` // opRelease
+	Result *stored.Result   `json:"result,omitempty"` // opFinish
+	Why    *stored.JobError `json:"why,omitempty"`    // opFail
 }
 
 // answer is what the node says to it.
@@ -65,7 +67,7 @@ type answer struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail,omitempty"`
 
-	Job *edgelens.Job `json:"job,omitempty"` // opStart
+	Job *stored.Job `json:"job,omitempty"` // opStart
 	// Image is the key under which the image's bytes are, to be fetched
 	// once.
 	Image string `json:"picture,omitempty"` // opStart

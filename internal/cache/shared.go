@@ -4,11 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"edgelens/internal/stored"
 
 	"github.com/redis/go-redis/v9"
 
@@ -81,14 +82,14 @@ func (s *Shared) Get(key string) (*edgelens.Result, bool) {
 		}
 		return nil, false
 	}
-	var result edgelens.Result
-	if err := json.Unmarshal(text, &result); err != nil {
+	result, err := stored.UnmarshalResult(text)
+	if err != nil || result == nil {
 		s.counts.misses.Add(1) // of another version; Set replaces it
 		return nil, false
 	}
 	s.counts.hits.Add(1)
-	s.memory.Set(key, &result)
-	return &result, true
+	s.memory.Set(key, result)
+	return result, true
 }
 
 // Set keeps a result that nobody changes any more. It does not wait for Redis;
@@ -142,7 +143,7 @@ func (s *Shared) put(ctx context.Context, e entry) {
 		s.counts.dropped.Add(1)
 		return
 	}
-	text, err := json.Marshal(e.result)
+	text, err := stored.MarshalResult(e.result)
 	if err != nil {
 		s.counts.dropped.Add(1)
 		return

@@ -3,12 +3,13 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"time"
+
+	"edgelens/internal/stored"
 
 	"edgelens"
 )
@@ -242,9 +243,5 @@ func resultOf(text sql.NullString) (*edgelens.Result, error) {
 	if !text.Valid {
 		return nil, nil
 	}
-	var result edgelens.Result
-	if err := json.Unmarshal([]byte(text.String), &result); err != nil {
-		return nil, err
-	}
-	return &result, nil
+	return stored.UnmarshalResult([]byte(text.String))
 }

@@ -3,10 +3,11 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+
+	"edgelens/internal/stored"
 
 	"edgelens"
 )
@@ -106,7 +107,7 @@ func (l *Ledger) record(ctx context.Context, record edgelens.StoredResult) (edge
 func (c *change) insertResult(r *edgelens.StoredResult) error {
 	var result, code, detail any
 	if r.Result != nil {
-		text, err := json.Marshal(r.Result)
+		text, err := stored.MarshalResult(r.Result)
 		if err != nil {
 			return fmt.Errorf("%w: write the result as JSON: %w", edgelens.ErrInvalid, err)
 		}

@@ -1,0 +1,156 @@
+// Package stored has the JSON forms of results and jobs that lie on disks and travel
+// between nodes: in the ledger's rows, in the result cache that nodes share, and in the
+// messages of remote workers. The names are those that the first versions wrote, so a
+// renamed Go field changes nothing that is stored. testdata has what they are.
+package stored
+
+import (
+	"encoding/json"
+	"time"
+
+	"edgelens"
+)
+
+// Result is the stored form of edgelens.Result.
+type Result struct {
+	RequestID   string       `json:"RequestID"`
+	Model       modelRef     `json:"Model"`
+	Predictions []prediction `json:"Predictions"`
+	Image       imageInfo    `json:"Image"`
+	Quality     *quality     `json:"Quality,omitempty"`
+	Cached      bool         `json:"Cached"`
+	Timings     timings      `json:"Timings"`
+	StandIn     bool         `json:"StandIn,omitempty"`
+	Warnings    []string     `json:"Warnings,omitempty"`
+}
+
+type modelRef struct {
+	Name   string `json:"Name"`
+	Digest string `json:"Digest"`
+}
+
+type prediction struct {
+	ClassID     int     `json:"ClassID"`
+	Label       string  `json:"Label"`
+	Probability float64 `json:"Probability"`
+}
+
+type imageInfo struct {
+	Width   int    `json:"Width"`
+	Height  int    `json:"Height"`
+	Format  string `json:"Format"`
+	SHA256  string `json:"SHA256"`
+	Damaged bool   `json:"Damaged,omitempty"`
+}
+
+type quality struct {
+	Verdict string  `json:"Verdict"`
+	Score   float64 `json:"Score"`
+	Usable  bool    `json:"Usable"`
+}
+
+// timings are in nanoseconds.
+type timings struct {
+	Queue       time.Duration `json:"Queue"`
+	Decode      time.Duration `json:"Decode"`
+	Preprocess  time.Duration `json:"Preprocess"`
+	Inference   time.Duration `json:"Inference"`
+	Postprocess time.Duration `json:"Postprocess"`
+	Quality     time.Duration `json:"Quality"`
+	Total       time.Duration `json:"Total"`
+}
+
+// NewResult returns the stored form of a result; nil for nil.
+func NewResult(r *edgelens.Result) *Result {
+	if r == nil {
+		return nil
+	}
+	s := &Result{
+		RequestID: r.RequestID, Model: modelRef(r.Model), Image: imageInfo(r.Image), Quality: (*quality)(r.Quality),
+		Cached: r.Cached, Timings: timings(r.Timings), StandIn: r.StandIn, Warnings: r.Warnings,
+	}
+	for _, p := range r.Predictions {
+		s.Predictions = append(s.Predictions, prediction(p))
+	}
+	return s
+}
+
+// Result returns the result; nil for nil.
+func (s *Result) Result() *edgelens.Result {
+	if s == nil {
+		return nil
+	}
+	r := &edgelens.Result{
+		RequestID: s.RequestID, Model: edgelens.ModelRef(s.Model), Image: edgelens.ImageInfo(s.Image), Quality: (*edgelens.Quality)(s.Quality),
+		Cached: s.Cached, Timings: edgelens.Timings(s.Timings), StandIn: s.StandIn, Warnings: s.Warnings,
+	}
+	for _, p := range s.Predictions {
+		r.Predictions = append(r.Predictions, edgelens.Prediction(p))
+	}
+	return r
+}
+
+// MarshalResult returns a result as JSON.
+func MarshalResult(r *edgelens.Result) ([]byte, error) { return json.Marshal(NewResult(r)) }
+
+// UnmarshalResult reads a result that MarshalResult, of this or an earlier version, wrote.
+func UnmarshalResult(text []byte) (*edgelens.Result, error) {
+	var s Result
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, err
+	}
+	return s.Result(), nil
+}
+
+// Job is the stored form of edgelens.Job.
+type Job struct {
+	ID             string    `json:"ID"`
+	Source         string    `json:"Face"` // its former name
+	Device         string    `json:"Device"`
+	Record         string    `json:"Record"`
+	Queue          string    `json:"Queue"`
+	Model          string    `json:"Model"`
+	TopK           int       `json:"TopK"`
+	MinScore       float64   `json:"MinScore"`
+	NoCache        bool      `json:"NoCache"`
+	SHA256         string    `json:"SHA256"`
+	Bytes          int64     `json:"Bytes"`
+	IdempotencyKey string    `json:"IdempotencyKey"`
+	Deadline       time.Time `json:"Deadline"`
+	Status         string    `json:"Status"`
+	Attempts       int       `json:"Attempts"`
+	CreatedAt      time.Time `json:"CreatedAt"`
+	StartedAt      time.Time `json:"StartedAt"`
+	FinishedAt     time.Time `json:"FinishedAt"`
+	Result         *Result   `json:"Result"`
+	Error          *JobError `json:"Error"`
+}
+
+// JobError is the stored form of edgelens.JobError.
+type JobError struct {
+	Code   string `json:"Code"`
+	Detail string `json:"Detail"`
+}
+
+// NewJob returns the stored form of a job.
+func NewJob(j edgelens.Job) *Job {
+	return &Job{
+		ID: j.ID, Source: j.Source, Device: j.Device, Record: j.Record, Queue: j.Queue, Model: j.Model, TopK: j.TopK, MinScore: j.MinScore,
+		NoCache: j.NoCache, SHA256: j.SHA256, Bytes: j.Bytes, IdempotencyKey: j.IdempotencyKey, Deadline: j.Deadline,
+		Status: string(j.Status), Attempts: j.Attempts, CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt,
+		Result: NewResult(j.Result), Error: (*JobError)(j.Error),
+	}
+}
+
+// Job returns the job.
+func (s *Job) Job() edgelens.Job {
+	return edgelens.Job{
+		ID: s.ID,
+		JobSpec: edgelens.JobSpec{
+			Source: s.Source, Device: s.Device, Record: s.Record, Queue: s.Queue, Model: s.Model, TopK: s.TopK, MinScore: s.MinScore,
+			NoCache: s.NoCache, SHA256: s.SHA256, Bytes: s.Bytes, IdempotencyKey: s.IdempotencyKey, Deadline: s.Deadline,
+		},
+		Status: edgelens.JobStatus(s.Status), Attempts: s.Attempts, CreatedAt: s.CreatedAt, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt,
+		Result: s.Result.Result(), Error: (*edgelens.JobError)(s.Error),
+	}
+}

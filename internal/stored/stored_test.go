@@ -1,0 +1,106 @@
+package stored_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"reflect"
+	"testing"
+	"time"
+
+	"edgelens"
+	"edgelens/internal/stored"
+)
+
+// fill sets every field to a value that is not zero, so that a field which the stored
+// form lacks is noticed.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Date(2026, 4, 10, 8, 0, 0, 123456000, time.UTC)))
+			return
+		}
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(v.Index(0))
+		fill(v.Index(1))
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Float64:
+		v.SetFloat(0.25)
+	default:
+		panic(v.Kind())
+	}
+}
+
+func TestResult(t *testing.T) {
+	var result edgelens.Result
+	fill(reflect.ValueOf(&result).Elem())
+	text, err := stored.MarshalResult(&result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkGolden(t, "testdata/result.json", text)
+	back, err := stored.UnmarshalResult(text)
+	if err != nil || !reflect.DeepEqual(back, &result) {
+		t.Errorf("%+v, %v, want %+v", back, err, result)
+	}
+	if text, err := stored.MarshalResult(nil); err != nil || string(text) != "null" {
+		t.Errorf("nil is %s, %v", text, err)
+	}
+	if _, err := stored.UnmarshalResult([]byte(`{"Timings":7}`)); err == nil {
+		t.Error("another form was read")
+	}
+}
+
+func TestJob(t *testing.T) {
+	var job edgelens.Job
+	fill(reflect.ValueOf(&job).Elem())
+	text, err := json.Marshal(stored.NewJob(job))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkGolden(t, "testdata/job.json", text)
+	var form stored.Job
+	if err := json.Unmarshal(text, &form); err != nil {
+		t.Fatal(err)
+	}
+	if back := form.Job(); !reflect.DeepEqual(back, job) {
+		t.Errorf("%+v, want %+v", back, job)
+	}
+	var waiting stored.Job
+	if err := json.Unmarshal([]byte(`{"ID":"a","Status":"queued","Result":null,"Error":null}`), &waiting); err != nil {
+		t.Fatal(err)
+	}
+	if j := waiting.Job(); j.Result != nil || j.Error != nil || j.Status != edgelens.JobQueued {
+		t.Errorf("%+v", j)
+	}
+}
+
+// The goldens were written by the version before this package, which encoded the types of
+// the root package: they must not change.
+func checkGolden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, want); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, compact.Bytes()) {
+		t.Errorf("%s\nwant\n%s", got, compact.Bytes())
+	}
+}
