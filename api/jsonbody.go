@@ -251,7 +251,7 @@ const (
 // escapeLength is the length of the escape that text begins with, 0 for none.
 func escapeLength(text []byte) int {
 	switch {
-	case len(text) < 2:
+	case len(text) < 2 || text[0] != '\\':
 		return 0
 	case bytes.IndexByte([]byte(escapes), text[1]) >= 0:
 		return 2

@@ -111,7 +111,7 @@ func readRetry(body io.Reader) (wanted SetAsideRetry, err error) {
 	if err != nil {
 		return wanted, bodyError(err)
 	}
-	if len(bytes.TrimSpace(raw)) == 0 {
+	if len(raw) == 0 {
 		return wanted, nil
 	}
 	const form = `the body must be empty or JSON such as {"ids":[17]} or {"sink":"webhook"}`

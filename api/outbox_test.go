@@ -76,6 +76,7 @@ func TestRetrySetAside(t *testing.T) {
 		"in capitals":      {`{"Sink":"webhook"}`, 400, "", "[]", 0},
 		"twice ids":        {`{"ids":[1],"ids":[2]}`, 400, "", "[]", 0},
 		"no JSON":          {`ids=1`, 400, "", "[]", 0},
+		"white space":      {"\n", 400, "", "[]", 0},
 		"another type":     {`{"ids":"1"}`, 400, "", "[]", 0},
 		"an unknown sink":  {`{"sink":"webhok"}`, 400, "", "[]", 0},
 		"null":             {`{"ids":null}`, 400, "", "[]", 0},
