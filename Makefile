@@ -120,21 +120,21 @@ bench-peers: build peer-setup ## Measure the article's Flask service beside ours
 TEST_MODELS := $(EDGELENS_TEST_SHARED)/models
 LEGACY := mobilenet_v2_1.0_224_quant mobilenet_v1_0.25_128_quant
 
-bench-requantize: setup ## Measure how alike requantized models answer, and how fast: writes docs/requantize.md
+bench-requantize: setup ## Measure how alike requantized models answer, and how fast: writes docs/experiments/requantize.md
 	@[ -d '$(TEST_MODELS)' ] || { echo 'the test images and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
 	@go run ./tools/studies/requantize $(LEGACY:%=$(TEST_MODELS)/%.tflite) --int8 $(TEST_MODELS)/tf2_mobilenet_v2_1.0_224_ptq.tflite \
 		$(call TEST_IMAGES,bird.bmp cat.bmp cat_1080p.jpg cat_720p.jpg grace_hopper.bmp sunflower.bmp) \
 		--floor 'mobilenet_v2_1.0_224_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 286 0.7' \
-		--floor 'mobilenet_v1_0.25_128_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 283 0.25' --out docs/requantize.md
+		--floor 'mobilenet_v1_0.25_128_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 283 0.25' --out docs/experiments/requantize.md
 
 GOCV_IMAGES := distortion face face-detect fisheye_sample inpaint-src space_shuttle
 
-bench-decode: setup ## Measure what decoding JPEGs at a reduced size saves and changes: writes docs/reduced-decode.md
+bench-decode: setup ## Measure what decoding JPEGs at a reduced size saves and changes: writes docs/experiments/reduced-decode.md
 	@[ -d '$(TEST_MODELS)' ] || { echo 'the test images and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
 	@gocv="$$(go list -m -f '{{.Dir}}' gocv.io/x/gocv)/images" && \
 		go run ./tools/studies/decode $(TEST_MODELS)/tf2_mobilenet_v2_1.0_224_ptq.tflite $(TEST_MODELS)/mobilenet_v2_1.0_224_quant.tflite \
 		$(call TEST_IMAGES,*.bmp *.jpg imprinting/*.bmp) $(patsubst %,--images "$$gocv/%.jpg",$(GOCV_IMAGES)) --images "$$gocv/sample.webp" \
-		$(ARGS) --out docs/reduced-decode.md
+		$(ARGS) --out docs/experiments/reduced-decode.md
 
 # Both services recognize with the same models; Debian's Python runs the other.
 peer-setup: build

@@ -189,7 +189,7 @@ func TestOriginalStays(t *testing.T) {
 }
 
 // TestAgreement is a short form of `make bench-requantize`, whose report is
-// docs/requantize.md.
+// docs/experiments/requantize.md.
 func TestAgreement(t *testing.T) {
 	for name, side := range map[string]int{"mobilenet_v2_1.0_224_quant": 224, "mobilenet_v1_0.25_128_quant": 128} {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,7 @@
 //
 //	go run ./tools/studies/decode [flags] FILE...
 //
-// `make bench-decode` writes docs/reduced-decode.md with it.
+// `make bench-decode` writes docs/experiments/reduced-decode.md with it.
 package main
 
 import (

@@ -3,7 +3,7 @@
 //
 //	go run ./tools/studies/requantize [flags] FILE...
 //
-// `make bench-requantize` writes docs/requantize.md with it.
+// `make bench-requantize` writes docs/experiments/requantize.md with it.
 package main
 
 import (
