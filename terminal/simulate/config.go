@@ -36,9 +36,9 @@ type Config struct {
 	// Records is how many each terminal makes; 0 is without end where there is a
 	// Rate, and none where there is not.
 	Records int
-	// Images are sent in turn; none has it make its own JPEGs, each of which
-	// is different. Distinct gives each JPEG that is sent a comment of its own,
-	// so that no two are the same file.
+	// Images are sent in random order; without any, generated JPEGs are, with Distinct
+	// set. Distinct gives each JPEG that is sent a comment of its own, so that no two are
+	// the same file.
 	Images   [][]byte
 	Distinct bool
 	// Passed and Strangers are the shares of records of people let in and of

@@ -59,6 +59,9 @@ func New(config Config, log *slog.Logger) (*Fleet, error) {
 	if f.seed == 0 {
 		f.seed = mathrand.Uint64()>>32 + 1 // short enough to be typed
 	}
+	if len(config.Images) == 0 {
+		f.config.Images, f.config.Distinct = drawImages(f.seed), true
+	}
 	if config.FirstKey == 0 {
 		f.config.FirstKey = time.Now().Unix() * 1000
 	}

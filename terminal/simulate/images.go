@@ -22,32 +22,65 @@ var (
 
 const (
 	imageWidth, imageHeight = 320, 240
-	imageQuality            = 80
+	imageQuality            = 85
 )
 
-// draw returns a JPEG of two colours that run into each other, with a disc in a
-// third: nothing that a model would know, and never the same.
+// shapes and grain are those of generated images: enough that the quality model rates
+// them usable (250 shapes: all of 8; 120: 6 of 8; 40: 3 of 8).
+const (
+	shapes = 250
+	grain  = 4
+)
+
+// drawImages returns a few generated images, the same for a seed.
+func drawImages(seed uint64) [][]byte {
+	random := rand.New(rand.NewPCG(seed, 1<<32))
+	images := make([][]byte, 8)
+	for i := range images {
+		images[i] = draw(random)
+	}
+	return images
+}
+
+// draw returns a JPEG of colored shapes with grain: nothing that a model has learned.
 func draw(random *rand.Rand) []byte {
-	from, to, disc := colour(random), colour(random), colour(random)
-	x0, y0, r := random.IntN(imageWidth), random.IntN(imageHeight), 20+random.IntN(60)
-	image := image.NewRGBA(image.Rect(0, 0, imageWidth, imageHeight))
+	canvas := image.NewRGBA(image.Rect(0, 0, imageWidth, imageHeight))
+	from, to := randomColor(random), randomColor(random)
 	for y := range imageHeight {
 		for x := range imageWidth {
-			c := mix(from, to, x+y, imageWidth+imageHeight)
-			if (x-x0)*(x-x0)+(y-y0)*(y-y0) < r*r {
-				c = disc
-			}
-			image.SetRGBA(x, y, c)
+			canvas.SetRGBA(x, y, mix(from, to, y, imageHeight))
+		}
+	}
+	for range shapes {
+		drawShape(canvas, random)
+	}
+	for i := range canvas.Pix {
+		if i%4 < 3 { // not the alpha
+			canvas.Pix[i] = uint8(min(255, max(0, int(canvas.Pix[i])+random.IntN(2*grain+1)-grain)))
 		}
 	}
 	var out bytes.Buffer
-	_ = jpeg.Encode(&out, image, &jpeg.Options{Quality: imageQuality}) // a buffer takes everything
+	_ = jpeg.Encode(&out, canvas, &jpeg.Options{Quality: imageQuality}) // a buffer takes everything
 	return out.Bytes()
 }
 
-func colour(random *rand.Rand) color.RGBA {
-	n := random.Uint32()
-	return color.RGBA{uint8(n), uint8(n >> 8), uint8(n >> 16), 255}
+// drawShape fills a rectangle or an ellipse somewhere.
+func drawShape(canvas *image.RGBA, random *rand.Rand) {
+	fill, isEllipse := randomColor(random), random.IntN(2) == 0
+	box := image.Rect(0, 0, 6+random.IntN(50), 6+random.IntN(70)).Add(image.Pt(random.IntN(imageWidth), random.IntN(imageHeight)))
+	for y := box.Min.Y; y < min(box.Max.Y, imageHeight); y++ {
+		for x := box.Min.X; x < min(box.Max.X, imageWidth); x++ {
+			dx, dy := 2*float64(x-box.Min.X)/float64(box.Dx())-1, 2*float64(y-box.Min.Y)/float64(box.Dy())-1
+			if !isEllipse || dx*dx+dy*dy < 1 {
+				canvas.SetRGBA(x, y, fill)
+			}
+		}
+	}
+}
+
+func randomColor(random *rand.Rand) color.RGBA {
+	channel := func() uint8 { return uint8(40 + random.IntN(176)) }
+	return color.RGBA{channel(), channel(), channel(), 255}
 }
 
 func mix(from, to color.RGBA, i, n int) color.RGBA {

@@ -166,9 +166,6 @@ func (t *terminal) record(key int64, at time.Time) edgelens.Record {
 }
 
 func (t *terminal) image(key int64) []byte {
-	if len(t.config.Images) == 0 {
-		return draw(t.random)
-	}
 	image := t.config.Images[t.random.IntN(len(t.config.Images))]
 	if t.config.Distinct {
 		return withComment(image, t.device, key)
