@@ -9,27 +9,27 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 )
 
-// catchUpTimeout is how long after a reconnect messages are at most taken for
-// ones that have waited.
+// catchUpTimeout is how long after a reconnect messages count as possibly delayed, at
+// most.
 const catchUpTimeout = 30 * time.Second
 
-// catchUp tells messages that waited at the broker, or in the buffers of the connection,
-// while we were away or paused from those that come now. The broker hands on what is for
-// us in the order in which it came, so we send a marker to ourselves: what comes before it
-// may have waited.
+// catchUp distinguishes messages that waited at the broker, or in the buffers of the
+// connection, while we were disconnected or paused from those that arrive now. The broker
+// delivers our messages in the order of their arrival, so we send a marker to ourselves:
+// messages before it may have waited.
 type catchUp struct {
 	mu sync.Mutex
-	// away is how long we were, and until when it counts; zero once the marker
-	// has come.
+	// away is how long we were disconnected or paused, until the time at which that is
+	// forgotten; zero once the marker has arrived.
 	away  time.Duration
 	until time.Time
-	// lost is when the last connection ended; zero before the first.
+	// lost is the end of the last connection; zero before the first.
 	lost   time.Time
 	marker string
 }
 
-// begin is called before there is a connection. lasting is how long the broker
-// may have kept messages for us.
+// begin is called before a connection attempt. lasting is how long the broker may have
+// kept messages for us.
 func (c *catchUp) begin(lasting time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,8 +39,8 @@ func (c *catchUp) begin(lasting time.Duration) {
 	}
 }
 
-// paused is called after a pause of the process: what has come meanwhile has waited in
-// the buffers of the connection, or at the broker.
+// paused is called after a pause of the process: messages may have waited meanwhile in the
+// buffers of the connection, or at the broker.
 func (c *catchUp) paused(lasting time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +48,7 @@ func (c *catchUp) paused(lasting time.Duration) {
 	c.away = max(c.away, lasting)
 }
 
-// nothingWaited is called where the broker has kept nothing, or has handed it on.
+// nothingWaited is called where the broker has kept nothing.
 func (c *catchUp) nothingWaited() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,7 +61,7 @@ func (c *catchUp) disconnected() {
 	c.lost = time.Now()
 }
 
-// waited is how long a message that comes now may have waited at most.
+// waited returns how long a message that arrives now may have waited, at most.
 func (c *catchUp) waited() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,8 +71,7 @@ func (c *catchUp) waited() time.Duration {
 	return c.away
 }
 
-// reached is called with a marker that has come back: if it is the last one, nothing has
-// waited any more.
+// reached is called with a received marker: after the latest one, no message has waited.
 func (c *catchUp) reached(marker []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,7 +80,7 @@ func (c *catchUp) reached(marker []byte) {
 	}
 }
 
-// mark sends the marker. Where it cannot, the timeout does.
+// mark sends the marker. If that fails, catchUpTimeout ends the catch-up.
 func (s *Session) mark(ctx context.Context) {
 	s.catchUp.mu.Lock()
 	marker := s.catchUp.marker
