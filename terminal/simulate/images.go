@@ -13,7 +13,7 @@ import (
 	"edgelens/internal/imagefile"
 )
 
-// jpegStart is the marker that every JPEG begins with (ITU-T T.81, B.1.1.3), and
+// jpegStart is the marker at the start of every JPEG (ITU-T T.81, B.1.1.3), and
 // jpegComment that of a comment.
 var (
 	jpegStart   = []byte{0xff, 0xd8}
@@ -25,10 +25,10 @@ const (
 	imageQuality            = 80
 )
 
-// draw returns a JPEG of two colours that run into each other, with a disc in a
-// third: nothing that a model would know, and never the same.
+// draw returns a JPEG of a gradient of two colors with a disc in a third: nothing that a
+// model recognizes, and never the same.
 func draw(random *rand.Rand) []byte {
-	from, to, disc := colour(random), colour(random), colour(random)
+	from, to, disc := randomColor(random), randomColor(random), randomColor(random)
 	x0, y0, r := random.IntN(imageWidth), random.IntN(imageHeight), 20+random.IntN(60)
 	image := image.NewRGBA(image.Rect(0, 0, imageWidth, imageHeight))
 	for y := range imageHeight {
@@ -41,11 +41,11 @@ func draw(random *rand.Rand) []byte {
 		}
 	}
 	var out bytes.Buffer
-	_ = jpeg.Encode(&out, image, &jpeg.Options{Quality: imageQuality}) // a buffer takes everything
+	_ = jpeg.Encode(&out, image, &jpeg.Options{Quality: imageQuality}) // a buffer never fails
 	return out.Bytes()
 }
 
-func colour(random *rand.Rand) color.RGBA {
+func randomColor(random *rand.Rand) color.RGBA {
 	n := random.Uint32()
 	return color.RGBA{uint8(n), uint8(n >> 8), uint8(n >> 16), 255}
 }
@@ -55,7 +55,7 @@ func mix(from, to color.RGBA, i, n int) color.RGBA {
 	return color.RGBA{part(from.R, to.R), part(from.G, to.G), part(from.B, to.B), 255}
 }
 
-// withComment returns the JPEG with a comment; anything else as it is.
+// withComment returns the JPEG with a comment; any other format unchanged.
 func withComment(image []byte, device string, key int64) []byte {
 	if !bytes.HasPrefix(image, jpegStart) {
 		return image
@@ -63,15 +63,15 @@ func withComment(image []byte, device string, key int64) []byte {
 	comment := fmt.Sprintf("simulated: %s %d", device, key)
 	out := make([]byte, 0, len(image)+len(comment)+4)
 	out = append(append(out, jpegStart...), jpegComment...)
-	out = binary.BigEndian.AppendUint16(out, uint16(len(comment)+2)) // the length counts itself
+	out = binary.BigEndian.AppendUint16(out, uint16(len(comment)+2)) // the length includes itself
 	out = append(out, comment...)
 	return append(out, image[len(jpegStart):]...)
 }
 
-// maxImage is how large an image may be that is sent: what servers take.
+// maxImage is the maximum size of a sent image: the limit of servers.
 const maxImage = 10 << 20
 
-// readImages reads files, and the images in folders.
+// readImages reads image files and folders of them.
 func readImages(paths []string) ([][]byte, error) {
 	var images [][]byte
 	for _, path := range paths {
