@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// lines hold what devices sent until it can be taken: one line for each device,
-// so that none waits behind another's, served in turn and each by one at a time,
-// so that order is kept. They are bounded for each device and altogether.
-type lines struct {
-	mu    sync.Mutex
-	lines map[string]*line
-	// turn are the lines that have something and that nobody is at.
-	turn []*line
-	// more holds a token for each line in turn, as far as there is room: a
-	// worker that finds no token looks again.
+// deviceQueues holds received messages until a worker takes them: one queue for each
+// device, so that no device waits for another, served round-robin and each by one worker
+// at a time, so that order is kept. Each queue and the total are bounded.
+type deviceQueues struct {
+	mu     sync.Mutex
+	queues map[string]*deviceQueue
+	// ready are the queues that have items and no worker.
+	ready []*deviceQueue
+	// more holds a token while queues are ready, as far as there is room: a worker that
+	// finds none checks again.
 	more chan struct{}
-	// room holds a token once something was released.
+	// room holds a token once an item was released.
 	room  chan struct{}
 	bytes int64
 	items int
@@ -25,115 +25,115 @@ type lines struct {
 	maxBytes int64
 }
 
-type line struct {
+type deviceQueue struct {
 	name  string
 	items []item
 	taken bool
 }
 
-func newDeviceQueues(maxItems int, maxBytes int64) *lines {
-	return &lines{lines: map[string]*line{}, more: make(chan struct{}, 1), room: make(chan struct{}, 1), maxItems: maxItems, maxBytes: maxBytes}
+func newDeviceQueues(maxItems int, maxBytes int64) *deviceQueues {
+	return &deviceQueues{queues: map[string]*deviceQueue{}, more: make(chan struct{}, 1), room: make(chan struct{}, 1), maxItems: maxItems, maxBytes: maxBytes}
 }
 
-// push puts an item behind those of its line, and reports whether there was
-// room: for as many items in the line as may be, and as many bytes altogether.
-func (l *lines) push(name string, one item) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if of := l.lines[name]; of != nil && len(of.items) >= l.maxItems || l.bytes+one.size() > l.maxBytes {
+// push appends an item to its device's queue, and reports whether there was room: for the
+// item in the queue, and for its bytes in total.
+func (q *deviceQueues) push(name string, msg item) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if queue := q.queues[name]; queue != nil && len(queue.items) >= q.maxItems || q.bytes+msg.size() > q.maxBytes {
 		return false
 	}
-	l.put(name, one)
+	q.put(name, msg)
 	return true
 }
 
-// pushBlocking is push for an item that must not be dropped: it waits until
-// the bytes have room, or done is closed. There always is room for one item.
-func (l *lines) pushBlocking(done <-chan struct{}, name string, one item) {
+// pushBlocking is push for an item that must not be dropped: it waits until there is room
+// for its bytes, or done is closed. There always is room for one item.
+func (q *deviceQueues) pushBlocking(done <-chan struct{}, name string, msg item) {
 	for {
-		l.mu.Lock()
-		if l.items == 0 || l.bytes+one.size() <= l.maxBytes {
-			l.put(name, one)
-			l.mu.Unlock()
+		q.mu.Lock()
+		if q.items == 0 || q.bytes+msg.size() <= q.maxBytes {
+			q.put(name, msg)
+			q.mu.Unlock()
 			return
 		}
-		l.mu.Unlock()
+		q.mu.Unlock()
 		select {
-		case <-l.room:
+		case <-q.room:
 		case <-done:
 			return
 		}
 	}
 }
 
-func (l *lines) put(name string, one item) {
-	of := l.lines[name]
-	if of == nil {
-		of = &line{name: name}
-		l.lines[name] = of
+func (q *deviceQueues) put(name string, msg item) {
+	queue := q.queues[name]
+	if queue == nil {
+		queue = &deviceQueue{name: name}
+		q.queues[name] = queue
 	}
-	of.items = append(of.items, one)
-	l.items++
-	l.bytes += one.size()
-	if len(of.items) == 1 && !of.taken {
-		l.turn = append(l.turn, of)
-		wake(l.more)
+	queue.items = append(queue.items, msg)
+	q.items++
+	q.bytes += msg.size()
+	if len(queue.items) == 1 && !queue.taken {
+		q.ready = append(q.ready, queue)
+		wake(q.more)
 	}
 }
 
-// take waits for the next item. The line that it is of is the caller's until
-// release. ok is false once ctx has ended and nothing is left.
-func (l *lines) take(ctx context.Context) (of *line, one item, ok bool) {
+// take waits for the next item. Its queue belongs to the caller until release. ok is false
+// once ctx has ended and the queues are empty.
+func (q *deviceQueues) take(ctx context.Context) (queue *deviceQueue, msg item, ok bool) {
 	for {
-		if of, one, ok = l.next(); ok {
-			return of, one, true
+		if queue, msg, ok = q.next(); ok {
+			return queue, msg, true
 		}
 		select {
-		case <-l.more:
+		case <-q.more:
 		case <-ctx.Done():
-			return l.next()
+			return q.next()
 		}
 	}
 }
 
-func (l *lines) next() (*line, item, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.turn) == 0 {
+func (q *deviceQueues) next() (*deviceQueue, item, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.ready) == 0 {
 		return nil, item{}, false
 	}
-	of := l.turn[0]
-	l.turn[0] = nil
-	l.turn = l.turn[1:]
-	if len(l.turn) > 0 {
-		wake(l.more)
+	queue := q.ready[0]
+	q.ready[0] = nil
+	q.ready = q.ready[1:]
+	if len(q.ready) > 0 {
+		wake(q.more)
 	}
-	of.taken = true
-	one := of.items[0]
-	of.items[0] = item{} // lets go of its payload
-	of.items = of.items[1:]
-	return of, one, true
+	queue.taken = true
+	msg := queue.items[0]
+	queue.items[0] = item{} // frees its payload
+	queue.items = queue.items[1:]
+	return queue, msg, true
 }
 
-// release gives a line back, whose item is done with.
-func (l *lines) release(of *line, one item) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.items--
-	l.bytes -= one.size()
-	of.taken = false
-	wake(l.room)
-	if len(of.items) == 0 {
-		delete(l.lines, of.name)
+// release returns a queue whose item has been processed.
+func (q *deviceQueues) release(queue *deviceQueue, msg item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.items--
+	q.bytes -= msg.size()
+	queue.taken = false
+	wake(q.room)
+	if len(queue.items) == 0 {
+		delete(q.queues, queue.name)
 		return
 	}
-	l.turn = append(l.turn, of)
-	wake(l.more)
+	q.ready = append(q.ready, queue)
+	wake(q.more)
 }
 
-// waiting is how many items are there, those that are worked on included.
-func (l *lines) waiting() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.items
+// waiting returns the number of items, including those in progress.
+func (q *deviceQueues) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.items
 }
