@@ -213,7 +213,7 @@ func (r *registry) seenSince(device string, since *time.Time) bool {
 
 // seenElsewhere records that another node received a message of a device.
 func (r *registry) seenElsewhere(of, device string, now time.Time) {
-	_, _ = r.noteSeen(of, device, now, presenceOnline, func(*edgelens.DeviceCounters) {}) // errors are logged where the message came in
+	_, _ = r.noteSeen(of, device, now, presenceOnline, func(*edgelens.DeviceCounters) {}) // a device that is refused here stays so
 }
 
 // announce reports whether a device is to be announced to the other nodes: at most once per
@@ -243,7 +243,7 @@ func (r *registry) expire(now time.Time) {
 func (r *registry) setOnline(k *known, online bool, now time.Time) {
 	if k.Online != online {
 		if !online {
-			k.meter.Away(now)
+			k.meter.Offline(now)
 		}
 		k.Online = online
 		r.touch(k, true)

@@ -159,10 +159,10 @@ func TestAssessSummerTime(t *testing.T) {
 func TestMeter(t *testing.T) {
 	const hour = time.Hour
 	type step struct {
-		offset time.Duration
-		record bool
-		after  time.Duration // since the sample before
-		away   bool          // the device was offline before it
+		offset  time.Duration
+		record  bool
+		after   time.Duration // since the sample before
+		offline bool          // the device was offline before it
 	}
 	beats := func(offset time.Duration, n int) (steps []step) {
 		for range n {
@@ -204,16 +204,16 @@ func TestMeter(t *testing.T) {
 		"live records before a backlog": {join(records(3, time.Minute, 0), records(4, 0, -3*hour)), 0, 7, true, false},
 		"the year 2099 once":            {join(records(1, 0, 600000*hour), records(4, time.Minute, 0)), 0, 5, true, false},
 		"a backlog of one minute":       {records(5, 0, -2*hour), -2 * hour, 5, true, false},
-		"it was offline":                {join(beats(8*hour, 5), []step{{offset: 0, after: hour, away: true}}), 0, 1, false, false},
-		"it was offline, and is as wrong as before": {join(beats(8*hour, 5), []step{{offset: 8 * hour, after: hour, away: true}}, beats(8*hour, 2)), 8 * hour, 3, true, true},
+		"it was offline":                {join(beats(8*hour, 5), []step{{offset: 0, after: hour, offline: true}}), 0, 1, false, false},
+		"it was offline, and is as wrong as before": {join(beats(8*hour, 5), []step{{offset: 8 * hour, after: hour, offline: true}}, beats(8*hour, 2)), 8 * hour, 3, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var meter clock.Meter
 			now := time.Now()
 			for _, s := range test.steps {
 				now = now.Add(s.after)
-				if s.away {
-					meter.Away(now)
+				if s.offline {
+					meter.Offline(now)
 				}
 				source := clock.FromHeartbeat
 				if s.record {
@@ -231,13 +231,13 @@ func TestMeter(t *testing.T) {
 
 // Samples from before the device was offline do not correct times: its clock may have been
 // set.
-func TestMeterAway(t *testing.T) {
+func TestMeterOffline(t *testing.T) {
 	var meter clock.Meter
 	now := time.Now()
 	for range 5 {
 		meter.Add(clock.FromHeartbeat, clock.Verdict{Shown: now.Add(time.Hour)}, now)
 	}
-	meter.Away(now.Add(time.Second))
+	meter.Offline(now.Add(time.Second))
 	if got := meter.Estimate(now.Add(2 * time.Second)); got.Settled || got.Offset != time.Hour {
 		t.Errorf("%+v", got)
 	}

@@ -91,8 +91,8 @@ func (m *Meter) jumped(now time.Time) bool {
 	return false
 }
 
-// Away records that the device was offline until now, or has started.
-func (m *Meter) Away(now time.Time) { m.since = now }
+// Offline records that the device was offline until now, or has started.
+func (m *Meter) Offline(now time.Time) { m.since = now }
 
 // Reset drops all samples, for a change of the zone.
 func (m *Meter) Reset() { *m = Meter{since: m.since} }

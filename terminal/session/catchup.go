@@ -19,9 +19,9 @@ const catchUpTimeout = 30 * time.Second
 // messages before it may have waited.
 type catchUp struct {
 	mu sync.Mutex
-	// away is how long we were disconnected or paused, until the time at which that is
+	// gap is how long we were disconnected or paused, until the time at which that is
 	// forgotten; zero once the marker has arrived.
-	away  time.Duration
+	gap   time.Duration
 	until time.Time
 	// lost is the end of the last connection; zero before the first.
 	lost   time.Time
@@ -33,9 +33,9 @@ type catchUp struct {
 func (c *catchUp) begin(lasting time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.away, c.until, c.marker = lasting, time.Now().Add(catchUpTimeout), rand.Text()
+	c.gap, c.until, c.marker = lasting, time.Now().Add(catchUpTimeout), rand.Text()
 	if !c.lost.IsZero() {
-		c.away = min(lasting, time.Since(c.lost))
+		c.gap = min(lasting, time.Since(c.lost))
 	}
 }
 
@@ -45,14 +45,14 @@ func (c *catchUp) paused(lasting time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.until, c.marker = time.Now().Add(catchUpTimeout), rand.Text()
-	c.away = max(c.away, lasting)
+	c.gap = max(c.gap, lasting)
 }
 
 // nothingWaited is called where the broker has kept nothing.
 func (c *catchUp) nothingWaited() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.away = 0
+	c.gap = 0
 }
 
 func (c *catchUp) disconnected() {
@@ -65,10 +65,10 @@ func (c *catchUp) disconnected() {
 func (c *catchUp) waited() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.away == 0 || time.Now().After(c.until) {
+	if c.gap == 0 || time.Now().After(c.until) {
 		return 0
 	}
-	return c.away
+	return c.gap
 }
 
 // reached is called with a received marker: after the latest one, no message has waited.
@@ -76,7 +76,7 @@ func (c *catchUp) reached(marker []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if string(marker) == c.marker {
-		c.away = 0
+		c.gap = 0
 	}
 }
 
