@@ -10,32 +10,32 @@ import (
 	"edgelens/terminal/session"
 )
 
-// noDialect is the reason for a topic that no dialect has.
-const noDialect = "No dialect has this topic."
+// noDialect is the reason for a topic that no dialect uses.
+const noDialect = "No dialect uses this topic."
 
-// malformed counts a message that is none, keeps why, and says so once per device and
-// minute.
-func (b *Bridge) malformed(one item, err error) {
-	b.metrics.count(in, one.dialect.Name(), kindMalformed)
-	if one.device != "" {
-		b.registry.count(one.device, func(c *edgelens.DeviceCounters) { c.Malformed++ })
+// malformed counts a message that cannot be decoded, keeps the reason, and logs it at
+// most once per device and minute.
+func (b *Bridge) malformed(msg item, err error) {
+	b.metrics.count(in, msg.dialect.Name(), kindMalformed)
+	if msg.device != "" {
+		b.registry.count(msg.device, func(c *edgelens.DeviceCounters) { c.Malformed++ })
 	}
 	reason := "The message holds no record: " + strings.TrimPrefix(err.Error(), dialect.ErrMalformed.Error()+": ") + "."
-	b.notUnderstood.add(one, one.device, reason, one.receivedAt)
-	b.warn(one, "a message was not understood", err)
+	b.notUnderstood.add(msg, msg.device, reason, msg.receivedAt)
+	b.warn(msg, "a message was not understood", err)
 }
 
-// empty counts a message without anything in it: what clears a retained one is no
+// empty counts a message without a payload: one that clears a retained message is no
 // record.
-func (b *Bridge) empty(one item) {
-	b.metrics.count(in, one.dialect.Name(), kindEmpty)
-	if one.device != "" {
-		b.registry.count(one.device, func(c *edgelens.DeviceCounters) { c.Empty++ })
+func (b *Bridge) empty(msg item) {
+	b.metrics.count(in, msg.dialect.Name(), kindEmpty)
+	if msg.device != "" {
+		b.registry.count(msg.device, func(c *edgelens.DeviceCounters) { c.Empty++ })
 	}
 }
 
-// foreignTopic keeps that there is a message on a topic that no dialect has: a terminal
-// may be set up wrongly.
+// foreignTopic keeps that a message came on a topic that no dialect uses: a terminal may
+// be misconfigured.
 func (b *Bridge) foreignTopic(m session.Message) {
 	isDownlink := slices.ContainsFunc(b.matcher, func(d dialect.Dialect) bool { return d.Downlink(m.Topic) })
 	if len(m.Payload) == 0 || isDownlink {
@@ -45,9 +45,9 @@ func (b *Bridge) foreignTopic(m session.Message) {
 	b.foreign.add(item{Message: m}, "", noDialect, b.now())
 }
 
-// account counts and keeps what was not understood of a message that is one.
-func (b *Bridge) account(one item, reading wire.Reading) {
-	device, leftOut, without := one.device, reading.LeftOut, 0
+// account counts and keeps the parts of a decoded message that were not understood.
+func (b *Bridge) account(msg item, reading wire.Reading) {
+	device, leftOut, without := msg.device, reading.LeftOut, 0
 	for _, message := range reading.Messages {
 		if device == "" {
 			device = message.Device
@@ -69,7 +69,7 @@ func (b *Bridge) account(one item, reading wire.Reading) {
 		c.WithoutRecords += int64(without)
 	})
 	for _, problem := range problems {
-		b.notUnderstood.add(one, device, problem, one.receivedAt)
+		b.notUnderstood.add(msg, device, problem, msg.receivedAt)
 	}
-	b.warn(one, "a message was not wholly understood: "+strings.Join(problems, " "), nil)
+	b.warn(msg, "a message was not wholly understood: "+strings.Join(problems, " "), nil)
 }

@@ -7,21 +7,20 @@ import (
 )
 
 const (
-	// answerers is how many answers are on their way at a time.
+	// answerers is the number of answers sent concurrently.
 	answerers = 8
-	// maxAnswers is how many may wait; a device whose answer is dropped asks
-	// again.
+	// maxAnswers is the maximum number of queued answers; a device whose answer is
+	// dropped asks again.
 	maxAnswers = 2048
 )
 
-// answer is a message to a device that answers what it said.
+// answer is the answer to a message of a device.
 type answer struct {
-	of, kind string
-	message  dialect.Outgoing
+	dialectName, kind string
+	message           dialect.Outgoing
 }
 
-// answers send what devices are due at once, apart from everything that takes
-// time.
+// answers sends the answers that devices expect at once, independently of slow work.
 type answers struct {
 	queue   chan answer
 	metrics *metrics
@@ -32,45 +31,45 @@ func newAnswers(metrics *metrics, publish func(context.Context, answer) error) *
 	return &answers{queue: make(chan answer, maxAnswers), metrics: metrics, publish: publish}
 }
 
-// put never blocks.
-func (a *answers) put(of, kind string, messages []dialect.Outgoing) {
+// put queues answers; it never blocks.
+func (a *answers) put(dialectName, kind string, messages []dialect.Outgoing) {
 	for _, message := range messages {
 		select {
-		case a.queue <- answer{of, kind, message}:
+		case a.queue <- answer{dialectName, kind, message}:
 		default:
 			a.metrics.drop(dropAnswering)
 		}
 	}
 }
 
-// send sends until ctx ends.
+// send sends answers until ctx ends.
 func (a *answers) send(ctx context.Context) {
 	for {
 		select {
-		case one := <-a.queue:
-			a.sendOne(ctx, one)
+		case next := <-a.queue:
+			a.sendOne(ctx, next)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// drain sends what is left until ctx ends.
+// drain sends the queued answers until ctx ends.
 func (a *answers) drain(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
-		case one := <-a.queue:
-			a.sendOne(ctx, one)
+		case next := <-a.queue:
+			a.sendOne(ctx, next)
 		default:
 			return
 		}
 	}
 }
 
-func (a *answers) sendOne(ctx context.Context, one answer) {
-	if err := a.publish(ctx, one); err != nil {
+func (a *answers) sendOne(ctx context.Context, next answer) {
+	if err := a.publish(ctx, next); err != nil {
 		a.metrics.drop(dropNotSent)
 		return
 	}
-	a.metrics.count(out, one.of, one.kind)
+	a.metrics.count(out, next.dialectName, next.kind)
 }

@@ -10,8 +10,8 @@ import (
 	"edgelens/terminal/session"
 )
 
-// availabilities are what is to be published of who is there: for each device
-// the last, so they are bounded by how many devices there are.
+// availabilities holds the presence of devices that is to be published: only the latest
+// of each device, so it is bounded by the number of devices.
 type availabilities struct {
 	mu     sync.Mutex
 	online map[string]bool
@@ -27,13 +27,13 @@ func (a *availabilities) changed(devices []edgelens.Device) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, device := range devices {
-		if told, known := a.online[device.ID]; !known || told != device.Online {
+		if published, known := a.online[device.ID]; !known || published != device.Online {
 			a.due[device.ID] = device.Online
 		}
 	}
 }
 
-// all has everything published anew.
+// all queues the presence of all devices for publication.
 func (a *availabilities) all(devices []edgelens.Device) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -51,7 +51,7 @@ func (a *availabilities) next() (device string, online, ok bool) {
 	return "", false, false
 }
 
-func (a *availabilities) told(device string, online bool) {
+func (a *availabilities) published(device string, online bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.online[device] = online
@@ -62,8 +62,8 @@ func (a *availabilities) told(device string, online bool) {
 
 const availabilityRetry = time.Second
 
-// publishAvailability publishes who is there whenever it changes. While the broker
-// is away it waits for speak.
+// publishAvailability publishes the presence of devices whenever it changes. Without a
+// connection it waits for onDownlinkUp.
 func (b *Bridge) publishAvailability(ctx context.Context) {
 	var again <-chan time.Time
 	for {
@@ -93,12 +93,12 @@ func (b *Bridge) publishAllAvailability(ctx context.Context) error {
 		if err := b.retain(ctx, availabilityTopic(device), payload); err != nil {
 			return err
 		}
-		b.availability.told(device, online)
+		b.availability.published(device, online)
 		b.metrics.count(out, "", kindAvailability)
 	}
 }
 
-// retain publishes what the broker is to keep for whoever comes.
+// retain publishes a retained message.
 func (b *Bridge) retain(ctx context.Context, topic, payload string) error {
 	err := b.publish(ctx, session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: true})
 	if errors.Is(err, session.ErrNoSubscriber) {

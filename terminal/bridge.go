@@ -1,10 +1,10 @@
-// Package terminal is the MQTT bridge: what terminals and cameras say is made
-// durable, acknowledged, and only then looked at; what became of it is
-// published; commands go down to them. docs/adr/0009-terminals.md says how it
-// hangs together, 0010 why there are two connections.
+// Package terminal is the MQTT bridge. It stores the messages of terminals and cameras,
+// acknowledges them, and only then has their images recognized; it publishes the results
+// and sends commands to the devices. docs/adr/0009-terminals.md describes the design, 0010
+// the reason for two connections.
 //
-// What a family of terminals speaks is a dialect's business (terminal/dialect).
-// No topic leaves this package and the dialects.
+// The protocol of a family of terminals is its dialect (terminal/dialect). Topics are known
+// to this package and the dialects only.
 package terminal
 
 import (
@@ -26,51 +26,51 @@ import (
 )
 
 const (
-	// receiveMaximum is how many messages of QoS 1 may be unconfirmed at a time.
+	// receiveMaximum is the maximum number of unacknowledged messages of QoS 1.
 	receiveMaximum = 16
-	// maxQueued is how many messages of QoS 0 may wait of one device, and
-	// maxQueuedBytes how many bytes of all.
+	// maxQueued is the maximum number of queued messages of QoS 0 of one device, and
+	// maxQueuedBytes the maximum total size of all queues.
 	maxQueued      = 64
 	maxQueuedBytes = 64 << 20
-	// ingestWorkers is how many devices' messages are decoded and made durable at a
-	// time. The ledger writes what comes together at once.
+	// ingestWorkers is the number of devices whose messages are decoded and stored
+	// concurrently. The ledger writes concurrent records in one transaction.
 	ingestWorkers = 8
-	// lasting is how long the broker keeps for us what comes while we are away,
-	// and groupLasting how long in a group. Mosquitto goes on giving a member that
-	// died its share; after this time the others get it.
+	// lasting is how long the broker keeps our session while we are disconnected, and
+	// groupLasting how long in a group. Mosquitto goes on sending a dead member its share;
+	// after this time the other members get it.
 	lasting      = 7 * 24 * time.Hour
 	groupLasting = 10 * time.Minute
-	// saveInterval is how often counters and times of devices are saved;
-	// changes of their state are at once.
+	// saveInterval is how often counters and times of devices are saved; changes of
+	// their state are saved at once.
 	saveInterval = 30 * time.Second
-	// expireInterval is how often silent devices are looked for.
+	// expireInterval is how often devices are checked for silence.
 	expireInterval = time.Second
 )
 
-// Parts are what the bridge is made of.
+// Parts are the dependencies of the bridge.
 type Parts struct {
 	Dialects []dialect.Dialect
 	Records  Records
 	Devices  Devices
 	Commands Commands
-	// Routes says who is to be told of a record.
+	// Routes returns the sinks of a record.
 	Routes func(*edgelens.Record) []edgelens.Route
-	// Zone tells the zone of a device's clock where its own settings do not; nil is
+	// Zone returns the zone of a device's clock where its own settings have none; nil is
 	// this machine's.
 	Zone clock.Zone
 	// Composer writes the events that are published.
 	Composer event.Composer
-	// BrokerReportsDrops is set where the broker is a mosquitto that lets us read how it is
-	// ($SYS), as a private one does.
+	// BrokerReportsDrops is set where the broker is a mosquitto whose status ($SYS) we may
+	// read, such as a private one.
 	BrokerReportsDrops bool
-	// ClientSecret is part of our client ids on a private broker, where anybody could take
-	// them else, and with them what the broker keeps for us; empty on others, where
-	// operators have rules for client ids.
+	// ClientSecret is part of our client ids on a private broker, where any client could
+	// take them otherwise, and with them the messages that the broker keeps for us; empty
+	// on other brokers, whose operators have rules for client ids.
 	ClientSecret string
-	// FormerSessionEmptied is called once the session has been emptied that earlier
-	// versions had, whose client id had no secret; nil where there is none.
+	// FormerSessionEmptied is called once the session of earlier versions, whose client id
+	// had no secret, has been emptied; nil where there is none.
 	FormerSessionEmptied func() error
-	// Node is this node's lasting name.
+	// Node is this node's persistent name.
 	Node       string
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
@@ -84,61 +84,61 @@ type Bridge struct {
 	log      *slog.Logger
 	metrics  *metrics
 	registry *registry
-	lines    *lines
+	queues   *deviceQueues
 	answers  *answers
 	limiter  *limiter
-	// notUnderstood is what was not understood of devices, foreign on which topics there
-	// is what no dialect has.
+	// notUnderstood holds messages of devices that were not understood, foreign the topics
+	// that no dialect uses.
 	notUnderstood, foreign *notUnderstood
 	now                    func() time.Time
 	matcher                matcher
 
-	// up hears, down speaks; nil before Start.
+	// up receives, down publishes; nil before Start.
 	up, down atomic.Pointer[session.Session]
-	// subscribedSince is since when up has been connected; nil where it is not.
+	// subscribedSince is the time since which up is connected; nil where it is not.
 	subscribedSince atomic.Pointer[time.Time]
-	// brokerDrops is how many messages the broker has dropped, as it said last.
+	// brokerDrops is the number of messages the broker has dropped, as last reported.
 	brokerDrops atomic.Uint64
-	// begun is closed once down is there, stopping when Stop is called.
+	// begun is closed once down is set, stopping when Stop is called.
 	begun, stopping chan struct{}
-	// commandsDue holds a token where there may be commands to send, and
-	// availabilityDue where availability is to be published.
+	// commandsDue holds a token where commands may be waiting to be sent, and
+	// availabilityDue where presence is to be published.
 	commandsDue     chan struct{}
 	availabilityDue chan struct{}
 	availability    *availabilities
 
-	// stopTaking ends the takers once nothing is left, stop everything else.
-	stopTaking, stop context.CancelFunc
-	// abandon ends what takers try to write.
-	abandon context.CancelFunc
-	taking  sync.WaitGroup
-	running sync.WaitGroup
+	// stopIngest ends the ingest workers once the queues are empty, stop everything else.
+	stopIngest, stop context.CancelFunc
+	// abandon aborts the writes of the ingest workers.
+	abandon   context.CancelFunc
+	ingesting sync.WaitGroup
+	running   sync.WaitGroup
 }
 
-// New returns a face that is not connected yet, with the devices that are known.
-// The error is that of config.Validate, or of what keeps the devices.
+// New returns a bridge that is not connected yet, with the saved devices. The error is
+// that of config.Validate, or of loading the devices.
 func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("set up the MQTT bridge: %w: %w", edgelens.ErrInvalid, err)
 	}
-	f := &Bridge{
+	b := &Bridge{
 		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
 		notUnderstood: newNotUnderstood(maxNotUnderstood), foreign: newNotUnderstood(maxForeign),
-		registry: newRegistry(config, parts.Dialects, parts.Zone), lines: newDeviceQueues(maxQueued, maxQueuedBytes), matcher: parts.Dialects,
+		registry: newRegistry(config, parts.Dialects, parts.Zone), queues: newDeviceQueues(maxQueued, maxQueuedBytes), matcher: parts.Dialects,
 		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
 	}
 	devices, err := parts.Devices.Devices(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("set up the MQTT bridge: %w", err)
 	}
-	f.registry.load(devices, f.now())
-	f.metrics = newMetrics(parts.Registerer)
-	f.answers = newAnswers(f.metrics, f.publishAnswer)
-	f.observe(parts.Registerer)
-	return f, nil
+	b.registry.load(devices, b.now())
+	b.metrics = newMetrics(parts.Registerer)
+	b.answers = newAnswers(b.metrics, b.publishAnswer)
+	b.observe(parts.Registerer)
+	return b, nil
 }
 
-// Start begins to connect, and returns without waiting for it. Stop must follow.
+// Start begins to connect and returns without waiting for it. Stop must follow.
 func (b *Bridge) Start() error {
 	address, err := session.ParseAddress(b.config.URL, b.config.CAFile)
 	if err != nil {
@@ -147,7 +147,7 @@ func (b *Bridge) Start() error {
 	status := session.Outgoing{Topic: b.statusTopic(), Payload: []byte(statusOffline), QoS: 1, Retain: true}
 	downConfig := session.Config{Address: address, ClientID: b.clientID(downlink), Name: b.clientName(downlink), Will: &status, OnUp: b.onDownlinkUp}
 	if b.parts.BrokerReportsDrops {
-		// Not on the connection that hears: it may be at its bound just then.
+		// Not on the receiving connection: it may be at its limit just then.
 		downConfig.Subscriptions, downConfig.OnMessage = []session.Subscription{{Filter: topicDropped}}, b.droppedAtBroker
 	}
 	down, err := session.Start(downConfig, b.log)
@@ -156,12 +156,12 @@ func (b *Bridge) Start() error {
 	}
 	b.down.Store(down)
 	close(b.begun)
-	taking, stopTaking := context.WithCancel(context.Background())
+	ingesting, stopIngest := context.WithCancel(context.Background())
 	writing, abandon := context.WithCancel(context.Background())
 	ctx, stop := context.WithCancel(context.Background())
-	b.stopTaking, b.abandon, b.stop = stopTaking, abandon, stop
+	b.stopIngest, b.abandon, b.stop = stopIngest, abandon, stop
 	for range ingestWorkers {
-		b.taking.Go(func() { b.take(taking, writing) })
+		b.ingesting.Go(func() { b.ingest(ingesting, writing) })
 	}
 	for range answerers {
 		b.running.Go(func() { b.answers.send(ctx) })
@@ -175,7 +175,7 @@ func (b *Bridge) Start() error {
 	}
 	up, err := session.Start(session.Config{
 		Address: address, ClientID: b.clientID(uplink), Name: b.clientName(uplink), Lasting: keep,
-		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(b.config.MaxMessageBytes), // at most 256 MiB, as Validate says
+		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(b.config.MaxMessageBytes), // at most 256 MiB, as Validate checks
 		Subscriptions: b.subscriptions(), OnMessage: b.onMessage, Marker: markerTopic(b.parts.Node),
 		OnUp: b.listen,
 	}, b.log)
@@ -189,7 +189,7 @@ func (b *Bridge) Start() error {
 	return nil
 }
 
-// Which connection a client id is of.
+// The roles of our connections, as parts of client ids.
 const (
 	uplink   = "up"
 	downlink = "down"
@@ -206,8 +206,8 @@ func (b *Bridge) clientID(of string) string {
 // clientName is the client id for a log, without the secret.
 func (b *Bridge) clientName(of string) string { return "edgelens-" + b.parts.Node + "-" + of }
 
-// subscriptions are those of the dialects; in a group each message goes to one
-// of the nodes.
+// subscriptions returns those of the dialects; in a group each message goes to one of the
+// nodes.
 func (b *Bridge) subscriptions() []session.Subscription {
 	var all []session.Subscription
 	for _, d := range b.parts.Dialects {
@@ -225,7 +225,7 @@ func (b *Bridge) subscriptions() []session.Subscription {
 	return all
 }
 
-// statusTopic is one for each node of a group, for none can speak for all.
+// statusTopic is one topic per node in a group: no node can report for all.
 func (b *Bridge) statusTopic() string {
 	if b.config.Group != "" {
 		return topicStatus + "/" + b.parts.Node
@@ -233,19 +233,19 @@ func (b *Bridge) statusTopic() string {
 	return topicStatus
 }
 
-// onDownlinkUp is called whenever there is a connection to speak on: a broker that
-// forgot is told again.
+// onDownlinkUp is called whenever the publishing connection is up: a broker may have lost
+// the retained messages.
 func (b *Bridge) onDownlinkUp(ctx context.Context) {
 	<-b.begun
 	if err := b.retain(ctx, b.statusTopic(), statusOnline); err != nil && ctx.Err() == nil {
-		b.log.Warn("publish the status", "error", err)
+		b.log.Warn("publishing the status failed", "error", err)
 	}
 	b.availability.all(b.registry.list())
 	wake(b.availabilityDue)
 	wake(b.commandsDue)
 }
 
-// listen notes since when there is a connection to hear on, until it ends.
+// listen stores the time since which the receiving connection is up, until it ends.
 func (b *Bridge) listen(connection context.Context) {
 	since := b.now()
 	b.subscribedSince.Store(&since)
@@ -253,7 +253,7 @@ func (b *Bridge) listen(connection context.Context) {
 	wake(b.commandsDue)
 }
 
-// keepDevices notices who is silent, and saves what changed.
+// keepDevices marks silent devices offline, and saves changes.
 func (b *Bridge) keepDevices(ctx context.Context) {
 	tick := time.NewTicker(expireInterval)
 	defer tick.Stop()
@@ -284,7 +284,7 @@ func (b *Bridge) saveDevices(ctx context.Context, all bool) {
 	if err := b.parts.Devices.SaveDevices(ctx, devices...); err != nil {
 		b.registry.notSaved(devices)
 		if suppressed, ok := b.limiter.pass("save devices", b.now()); ok && ctx.Err() == nil {
-			b.log.Warn("save what is known of devices; it is tried again", "devices", len(devices), "suppressed", suppressed, "error", err)
+			b.log.Warn("saving devices failed, retrying", "devices", len(devices), "suppressed", suppressed, "error", err)
 		}
 	}
 }
@@ -292,16 +292,16 @@ func (b *Bridge) saveDevices(ctx context.Context, all bool) {
 // Connected reports whether there is a connection to the broker.
 func (b *Bridge) Connected() bool {
 	up := b.up.Load()
-	return up != nil && up.Up() && b.downConfig()
+	return up != nil && up.Up() && b.canPublish()
 }
 
-// downConfig reports whether something can be published.
-func (b *Bridge) downConfig() bool {
+// canPublish reports whether the publishing connection is up.
+func (b *Bridge) canPublish() bool {
 	down := b.down.Load()
 	return down != nil && down.Up()
 }
 
-// publish is session.Session.Publish on the connection that speaks.
+// publish is session.Session.Publish on the publishing connection.
 func (b *Bridge) publish(ctx context.Context, message session.Outgoing) error {
 	down := b.down.Load()
 	if down == nil {
@@ -310,9 +310,9 @@ func (b *Bridge) publish(ctx context.Context, message session.Outgoing) error {
 	return down.Publish(ctx, message)
 }
 
-// Stop hears nothing more, makes durable what it has heard, says that it goes
-// and disconnects, until ctx ends: what is not confirmed then comes again.
-// Sinks must have been stopped before.
+// Stop unsubscribes, stores the received messages, publishes the status offline and
+// disconnects, until ctx ends: unacknowledged messages are sent again after the next
+// start. Sinks must have been stopped before.
 func (b *Bridge) Stop(ctx context.Context) error {
 	close(b.stopping)
 	var errs []error
@@ -322,16 +322,16 @@ func (b *Bridge) Stop(ctx context.Context) error {
 		}
 		errs = append(errs, up.Stop(ctx))
 	}
-	b.stopTaking()
+	b.stopIngest()
 	giveUp := context.AfterFunc(ctx, b.abandon)
-	b.taking.Wait()
+	b.ingesting.Wait()
 	giveUp()
 	b.abandon()
 	b.stop()
 	b.running.Wait()
 	b.answers.drain(ctx)
 	b.saveDevices(ctx, true)
-	if b.downConfig() {
+	if b.canPublish() {
 		errs = append(errs, b.retain(ctx, b.statusTopic(), statusOffline))
 	}
 	errs = append(errs, b.down.Load().Stop(ctx))

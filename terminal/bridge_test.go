@@ -25,7 +25,7 @@ var (
 	sluices = facesluice.NewSimulator(func(string) *time.Location { return time.UTC })
 )
 
-// record is the nth record of a terminal, captured now.
+// record returns the nth record of a terminal, captured now.
 func record(n int) edgelens.Record {
 	return edgelens.Record{
 		Kind: edgelens.RecordVerified, Key: fmt.Sprint(n), Passed: true, CapturedAt: time.Now(),
@@ -33,7 +33,7 @@ func record(n int) edgelens.Record {
 	}
 }
 
-func TestHeartbeatsAreAnsweredAndDevicesKnown(t *testing.T) {
+func TestHeartbeats(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "fungxi_F1_downLink", "mqtt/face/S1", "edgelens/v1/devices/#", "edgelens/v1/status")
@@ -46,7 +46,7 @@ func TestHeartbeatsAreAnsweredAndDevicesKnown(t *testing.T) {
 		"facesluice": {sluices, "S1", false},
 	} {
 		heartbeat, _ := test.simulator.Heartbeat(test.device, time.Now())
-		c.tell(heartbeat)
+		c.publish(heartbeat)
 		if test.answers {
 			answer := c.waitFor(test.simulator.Subscriptions(test.device)[0], 1)
 			equal(t, "answer", test.simulator.Read(test.simulator.Subscriptions(test.device)[0], []byte(answer[0])).Kind, dialect.HeartbeatAnswer)
@@ -58,37 +58,37 @@ func TestHeartbeatsAreAnsweredAndDevicesKnown(t *testing.T) {
 		}
 	}
 	online, _ := sluices.Online("S1", time.Now())
-	c.tell(online)
+	c.publish(online)
 	answer := c.waitFor("mqtt/face/S1", 1)
 	equal(t, "answer to Online", sluices.Read("mqtt/face/S1", []byte(answer[0])).Kind, dialect.OnlineAnswer)
 	equal(t, "status", c.waitFor("edgelens/v1/status", 1)[0], "online")
 	s.stop()
 	equal(t, "status", c.waitFor("edgelens/v1/status", 2)[1], "offline")
-	// Who was there is known after a restart, with its counters.
+	// The devices are known after a restart, with their counters.
 	s.start()
 	if d := s.device("F1"); !d.Online || d.Counters.Heartbeats != 1 {
 		t.Errorf("after a restart: %+v", d)
 	}
 }
 
-// A record that comes again is acknowledged again, and is one event.
-func TestARecordIsOneEvent(t *testing.T) {
+// A record that is sent again is acknowledged again, and is one event.
+func TestRepeatedRecordIsOneEvent(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "mqtt/face/S1", "edgelens/v1/events/#")
 	r, image := record(1), []byte("\xff\xd8 an image \xff\xd9")
 	message := sluices.Record("S1", r, image)
-	c.tell(message)
+	c.publish(message)
 	e := c.waitForEvents("S1", 1)[0]
 	c.waitFor("mqtt/face/S1", 1)
-	c.tell(message)
+	c.publish(message)
 	acks := c.waitFor("mqtt/face/S1", 2)
 	s.stop()
 	s.start()
 	s.connected()
-	c.tell(message)
+	c.publish(message)
 	acks = append(acks, c.waitFor("mqtt/face/S1", 3)[2])
-	c.tell(sluices.Record("S1", record(2), image)) // so that what would come has come
+	c.publish(sluices.Record("S1", record(2), image)) // any earlier event arrives before this one
 	events := c.waitForEvents("S1", 2)
 	for _, ack := range acks {
 		if got := sluices.Read("mqtt/face/S1", []byte(ack)); got.Kind != dialect.RecordAck || got.Key != "1" {
@@ -101,94 +101,94 @@ func TestARecordIsOneEvent(t *testing.T) {
 	if e.Data.Outcome != edgelens.OutcomeRecognized || e.Data.Device != "S1" || !e.Data.Passed || e.Data.Replayed || e.Data.Predictions[0].Label != "cat" {
 		t.Errorf("%+v", e)
 	}
-	eventually(t, "all are counted, which comes after they are told", func() bool {
+	eventually(t, "all are counted, which follows their delivery", func() bool {
 		counters := s.device("S1").Counters
 		return counters.Records == 4 && counters.Duplicates == 2
 	})
 }
 
-// What a broker had kept, and what is old by the device's clock, is never fresh.
+// A message that the broker had kept, or that is old by the device's clock, is never fresh.
 func TestOldRecordsAreReplayed(t *testing.T) {
 	b := startBroker(t)
 	c := b.client("c", "edgelens/v1/#")
 	kept := fungxis.Record("F1", record(1), []byte("image"))
-	c.send(kept.Topic, string(kept.Payload), 1, true)
+	c.publishWith(kept.Topic, string(kept.Payload), 1, true)
 	heartbeat, _ := fungxis.Heartbeat("F2", time.Now())
-	c.send(heartbeat.Topic, string(heartbeat.Payload), 1, true)
+	c.publishWith(heartbeat.Topic, string(heartbeat.Payload), 1, true)
 	s := newSite(t, b).connected()
 	equal(t, "retained: replayed", c.waitForEvents("F1", 1)[0].Data.Replayed, true)
 	if d := s.device("F1"); d.Online {
-		t.Error("a retained record made its device live")
+		t.Error("a retained record set its device online")
 	}
 	if _, err := s.bridge.Device(t.Context(), "F2"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("a retained heartbeat made a device: %v", err)
 	}
 	old := record(2)
 	old.CapturedAt = time.Now().Add(-time.Hour)
-	c.tell(fungxis.Record("F1", old, []byte("image")))
+	c.publish(fungxis.Record("F1", old, []byte("image")))
 	e := c.waitForEvents("F1", 2)[1]
 	if !e.Data.Replayed || e.Data.AgeMS < 3500_000 {
 		t.Errorf("an hour old: replayed %v, age %d ms", e.Data.Replayed, e.Data.AgeMS)
 	}
-	// A restart and a new broker tell nothing again.
+	// After a restart and with a new broker nothing is published again.
 	s.stop()
 	s.start()
 	s.connected()
 	b.stop()
 	b.start()
-	eventually(t, "it is back", s.bridge.Connected)
-	eventually(t, "the client is back", c.Up)
-	c.tell(fungxis.Record("F1", record(3), []byte("image")))
+	eventually(t, "the bridge is reconnected", s.bridge.Connected)
+	eventually(t, "the client is reconnected", c.Up)
+	c.publish(fungxis.Record("F1", record(3), []byte("image")))
 	if events := c.waitForEvents("F1", 3); len(events) != 3 || events[2].Data.Replayed {
 		t.Errorf("%d events, the last replayed: %v", len(events), events[len(events)-1].Data.Replayed)
 	}
-	// Nothing of it is kept by the broker but who is there.
+	// The broker retains nothing but presence and status.
 	late := b.client("late", "edgelens/v1/#")
 	late.waitFor("edgelens/v1/status", 1)
 	if len(late.events("F1")) > 0 {
-		t.Error("the broker keeps events")
+		t.Error("the broker retains events")
 	}
 }
 
-// What waited at the broker while we were away is not fresh, whatever its time says;
-// what comes after it is.
-func TestWhatWaitedIsReplayed(t *testing.T) {
+// A message that waited at the broker while we were disconnected is not fresh, whatever its
+// time; later messages are.
+func TestMessagesThatWaitedAreReplayed(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b, func(s *site) { s.config.Fresh = time.Second }).connected()
 	c := b.client("c", "edgelens/v1/#")
 	const topic = "edgelens/v1/devices/cam/snapshot"
-	c.say(topic, "before")
+	c.publishText(topic, "before")
 	equal(t, "before: replayed", c.waitForEvents("cam", 1)[0].Data.Replayed, false)
 	for i, restart := range []func(){
 		func() {
 			s.stop()
 			c.waitFor("edgelens/v1/status", 2)
-			c.say(topic, "away")
+			c.publishText(topic, "away")
 			time.Sleep(1100 * time.Millisecond)
 			s.start()
 		},
 		func() {
 			s.stop()
-			c.say(topic, "again")
-			c.tell(fungxis.Record("F1", record(1), []byte("image")))
+			c.publishText(topic, "again")
+			c.publish(fungxis.Record("F1", record(1), []byte("image")))
 			s.start()
-		}, // however short: nobody knows
+		}, // however short: the duration is unknown
 	} {
 		restart()
 		s.connected()
 		events := c.waitForEvents("cam", 2*i+2)
 		equal(t, "away: replayed", events[2*i+1].Data.Replayed, true)
-		eventually(t, "what comes now is fresh", func() bool {
-			c.say(topic, fmt.Sprint("now ", i))
+		eventually(t, "new messages are fresh", func() bool {
+			c.publishText(topic, fmt.Sprint("now ", i))
 			events = c.waitForEvents("cam", 2*i+3)
 			return !events[len(events)-1].Data.Replayed
 		})
 		equal(t, "events", len(events), 2*i+3)
 	}
-	// Whatever the device's time says.
+	// Whatever the time of the device.
 	e := c.waitForEvents("F1", 1)[0].Data
 	equal(t, "with a time: freshness", e.Freshness, string(edgelens.FreshnessReplayed))
-	equal(t, "why", e.FreshnessReason, "The message may have waited at the MQTT broker while edgelens was away.")
+	equal(t, "reason", e.FreshnessReason, "The message may have waited at the MQTT broker while edgelens was disconnected.")
 }
 
 func TestBadMessages(t *testing.T) {
@@ -196,7 +196,7 @@ func TestBadMessages(t *testing.T) {
 	s := newSite(t, b).connected()
 	c := b.client("c", "fungxi_F1_downLink", "edgelens/v1/events/#")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
-	c.tell(heartbeat)
+	c.publish(heartbeat)
 	c.waitFor("fungxi_F1_downLink", 1)
 	huge := base64.StdEncoding.EncodeToString(make([]byte, 10<<20))
 	answered := 1
@@ -212,19 +212,19 @@ func TestBadMessages(t *testing.T) {
 		"broken base64":       {"fungxi_F1_upLink", `{"cmd":"verifiedRecordU","data":[{"num":"10","liveImageBase64":"%%%"}]}`},
 		"unknown":             {"fungxi_F1_upLink", `{"cmd":"danceU"}`},
 		"not UTF-8":           {"fungxi_F1_upLink", "{\"cmd\":\"\xff\xfe\"}"},
-		"deep":                {"fungxi_F1_upLink", strings.Repeat(`{"a":`, 100_000)},
+		"deeply nested":       {"fungxi_F1_upLink", strings.Repeat(`{"a":`, 100_000)},
 		"a long serial":       {"fungxi_" + strings.Repeat("9", 60<<10) + "_upLink", `{"cmd":"heartU"}`},
 		"a strange serial":    {"fungxi_a b_upLink", `{"cmd":"heartU"}`},
 		"a serial with a %":   {"fungxi_%2f_upLink", `{"cmd":"heartU"}`},
 		"a shared topic":      {"mqtt/face/heartbeat", `{"operator":"HeartBeat","info":{"facesluiceId":"#"}}`},
 		"levels in a serial":  {"mqtt/face/basic", `{"operator":"Online","info":{"facesluiceId":"a/b"}}`},
 		"an empty snapshot":   {"edgelens/v1/devices/F1/snapshot", ""},
-		"nobody's topic":      {"hello", "world"},
+		"an unknown topic":    {"hello", "world"},
 	} {
 		for range 3 {
-			c.send(message[0], message[1], 1, false)
+			c.publishWith(message[0], message[1], 1, false)
 		}
-		c.tell(heartbeat)
+		c.publish(heartbeat)
 		answered++
 		if got := len(c.waitFor("fungxi_F1_downLink", answered)); got != answered {
 			t.Fatalf("after %s: %d answers to %d heartbeats", name, got, answered)
@@ -237,12 +237,12 @@ func TestBadMessages(t *testing.T) {
 	}
 	log := s.log.String()
 	if n := lines(log, "not understood"); n == 0 || n > 6 { // F1, and each topic that names no device
-		t.Errorf("%d lines of what was not understood", n)
+		t.Errorf("%d log lines of messages that were not understood", n)
 	}
 	if found := regexp.MustCompile(`[A-Za-z0-9+/]{200}`).FindString(log); found != "" {
 		t.Errorf("base64 in the log: %.80s", found)
 	}
-	// A record whose image is bad is an event all the same, once.
+	// A record with a bad image is an event, too, once.
 	events := c.waitForEvents("F1", 3)
 	for _, e := range events {
 		if e.Data.Outcome == edgelens.OutcomeRecognized && e.Data.Image == nil || e.Data.Outcome == edgelens.OutcomeNoImage && e.Data.Reason == "" {
@@ -251,9 +251,9 @@ func TestBadMessages(t *testing.T) {
 	}
 }
 
-// A record is confirmed once it is kept, and not before: what cannot be kept
-// comes again, to a later process, too.
-func TestNothingIsConfirmedBeforeItIsKept(t *testing.T) {
+// A record is acknowledged once it is stored, and not before: a record that cannot be
+// stored is sent again, to a later process, too.
+func TestNothingIsAcknowledgedBeforeItIsStored(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "mqtt/face/S1", "edgelens/v1/events/#")
@@ -262,21 +262,21 @@ func TestNothingIsConfirmedBeforeItIsKept(t *testing.T) {
 	})
 	message := sluices.Record("S1", record(1), []byte("image"))
 	message.QoS = 1
-	c.tell(message)
+	c.publish(message)
 	tried := func() int { s.worker.mu.Lock(); defer s.worker.mu.Unlock(); return s.worker.calls }
-	eventually(t, "it is tried again", func() bool { return tried() >= 2 })
+	eventually(t, "it is retried", func() bool { return tried() >= 2 })
 	equal(t, "acknowledgements", len(c.on("mqtt/face/S1")), 0)
 	s.stop()
 	s.start()
 	c.waitForEvents("S1", 1)
 	c.waitFor("mqtt/face/S1", 1)
-	if log := s.log.String(); !strings.Contains(log, "could not be made durable") {
-		t.Error("nobody was told")
+	if log := s.log.String(); !strings.Contains(log, "storing a record failed") {
+		t.Error("the failure is not logged")
 	}
 }
 
-// What the broker drops because we take nothing for too long is told.
-func TestDropsAtTheBrokerAreTold(t *testing.T) {
+// Messages that the broker drops because we accept nothing for too long are logged.
+func TestDropsAtTheBrokerAreLogged(t *testing.T) {
 	b := startBroker(t, func(c *supervise.MosquittoConfig) { c.MaxQueuedBytes = 1 << 20 })
 	s := newSite(t, b).connected()
 	s.worker.set(func(w *worker) {
@@ -285,13 +285,13 @@ func TestDropsAtTheBrokerAreTold(t *testing.T) {
 	c := b.client("c")
 	message := fungxis.Record("F1", record(1), make([]byte, 1_000_000))
 	message.QoS = 1
-	for range 200 { // more than we take into memory, and the broker sends ahead
-		c.tell(message)
+	for range 200 { // more than our queues and the broker's buffers hold
+		c.publish(message)
 	}
-	eventually(t, "it is told", func() bool { return strings.Contains(s.log.String(), "the MQTT broker has dropped messages") })
+	eventually(t, "it is logged", func() bool { return strings.Contains(s.log.String(), "event=mqtt_messages_dropped") })
 }
 
-func TestWhatNeverCanBeKeptHoldsUpNothing(t *testing.T) {
+func TestUnsavableRecordDoesNotBlockQueue(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "edgelens/v1/events/#")
@@ -301,16 +301,16 @@ func TestWhatNeverCanBeKeptHoldsUpNothing(t *testing.T) {
 			case "1":
 				return fmt.Errorf("no: %w", edgelens.ErrInvalid)
 			case "2":
-				return errors.New("a fault of the program")
+				return errors.New("an unknown error")
 			}
 			return nil
 		}
 	})
-	// The second is tried ten times, which takes its time; not so the others'.
+	// The second record is tried ten times, which takes a while; other devices do not wait.
 	for n := range 3 {
-		c.tell(fungxis.Record("F1", record(n+1), []byte("image")))
+		c.publish(fungxis.Record("F1", record(n+1), []byte("image")))
 	}
-	c.tell(fungxis.Record("F2", record(4), []byte("image")))
+	c.publish(fungxis.Record("F2", record(4), []byte("image")))
 	c.waitForEvents("F2", 1)
 	equal(t, "lost", s.device("F1").Counters.Lost, 1)
 }
@@ -318,16 +318,16 @@ func TestWhatNeverCanBeKeptHoldsUpNothing(t *testing.T) {
 func TestUnknownDevices(t *testing.T) {
 	b := startBroker(t)
 	c := b.client("c", "fungxi_F1_downLink", "edgelens/v1/events/#")
-	say := func(n int) {
+	report := func(n int) {
 		heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
-		c.tell(heartbeat)
-		c.tell(fungxis.Record("F1", record(n), []byte("image")))
+		c.publish(heartbeat)
+		c.publish(fungxis.Record("F1", record(n), []byte("image")))
 	}
 	for name, test := range map[string]struct {
 		unknown   string
 		state     edgelens.DeviceState
 		heartbeat bool
-		told      int // once it is accepted
+		events    int // once it is accepted
 	}{
 		"accepted":    {terminal.UnknownAccept, edgelens.DeviceAccepted, true, 2},
 		"quarantined": {terminal.UnknownQuarantine, edgelens.DeviceQuarantined, true, 2},
@@ -335,14 +335,14 @@ func TestUnknownDevices(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.mu.Lock()
-			c.onMessage = nil
+			c.messages = nil
 			c.mu.Unlock()
 			s := newSite(t, b, func(s *site) { s.config.Unknown = test.unknown }).connected()
-			say(1)
+			report(1)
 			eventually(t, "it is known", func() bool { d, err := s.bridge.Device(t.Context(), "F1"); return err == nil && d.State == test.state })
 			if test.heartbeat {
 				c.waitFor("fungxi_F1_downLink", 1)
-				eventually(t, "its record is kept", func() bool { return s.device("F1").Counters.Records == 1 })
+				eventually(t, "its record is stored", func() bool { return s.device("F1").Counters.Records == 1 })
 			}
 			if test.state != edgelens.DeviceAccepted {
 				equal(t, "events before", len(c.events("F1")), 0)
@@ -350,9 +350,9 @@ func TestUnknownDevices(t *testing.T) {
 			if _, err := s.setState("F1", edgelens.DeviceAccepted); err != nil {
 				t.Fatal(err)
 			}
-			say(2)
-			if events := c.waitForEvents("F1", test.told); len(events) != test.told {
-				t.Errorf("%d events, want %d", len(events), test.told)
+			report(2)
+			if events := c.waitForEvents("F1", test.events); len(events) != test.events {
+				t.Errorf("%d events, want %d", len(events), test.events)
 			}
 			s.stop()
 		})
@@ -363,13 +363,13 @@ func TestUnknownDevices(t *testing.T) {
 			t.Errorf("state %q: %v", bad, err)
 		}
 	}
-	if _, err := s.setState("nobody", edgelens.DeviceAccepted); !errors.Is(err, edgelens.ErrNotFound) {
-		t.Errorf("nobody: %v", err)
+	if _, err := s.setState("unknown", edgelens.DeviceAccepted); !errors.Is(err, edgelens.ErrNotFound) {
+		t.Errorf("an unknown device: %v", err)
 	}
 }
 
-// A record that is being written while its device is accepted is told, too.
-func TestAcceptedWhileARecordIsWritten(t *testing.T) {
+// A record that is being stored while its device is accepted is delivered, too.
+func TestDeviceAcceptedWhileARecordIsStored(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b, func(s *site) { s.config.Unknown = terminal.UnknownQuarantine }).connected()
 	s.worker.set(func(w *worker) {
@@ -379,29 +379,29 @@ func TestAcceptedWhileARecordIsWritten(t *testing.T) {
 		}
 	})
 	c := b.client("c", "edgelens/v1/events/#")
-	c.tell(fungxis.Record("F1", record(1), []byte("image")))
+	c.publish(fungxis.Record("F1", record(1), []byte("image")))
 	c.waitForEvents("F1", 1)
 }
 
-func TestDevicesAreBounded(t *testing.T) {
+func TestMaxDevices(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b, func(s *site) { s.config.MaxDevices = 2 }).connected()
 	c := b.client("c", "fungxi_F1_downLink", "edgelens/v1/events/#")
 	for n := 2; n < 10; n++ {
 		heartbeat, _ := fungxis.Heartbeat(fmt.Sprint("X", n), time.Now())
-		c.tell(heartbeat)
+		c.publish(heartbeat)
 	}
 	eventually(t, "two are known", func() bool { d, _ := s.bridge.Devices(t.Context()); return len(d) == 2 })
 	// A serial number belongs to the dialect that used it first.
-	c.tell(fungxis.Record("X2", record(1), []byte("image")))
+	c.publish(fungxis.Record("X2", record(1), []byte("image")))
 	c.waitForEvents("X2", 1)
-	c.say("edgelens/v1/devices/X2/snapshot", "image")
-	c.tell(fungxis.Record("X2", record(2), []byte("image")))
+	c.publishText("edgelens/v1/devices/X2/snapshot", "image")
+	c.publish(fungxis.Record("X2", record(2), []byte("image")))
 	if events := c.waitForEvents("X2", 2); len(events) != 2 || events[1].Data.Dialect != fungxi.Name {
 		t.Errorf("%d events", len(events))
 	}
-	if log := s.log.String(); !strings.Contains(log, "max_devices") || !strings.Contains(log, "spoken fungxi before") {
-		t.Errorf("the log does not say why:\n%s", log)
+	if log := s.log.String(); !strings.Contains(log, "max_devices") || !strings.Contains(log, "used the dialect fungxi before") {
+		t.Errorf("the log lacks the reason:\n%s", log)
 	}
 }
 
@@ -412,34 +412,34 @@ func TestSilentDevicesAreOffline(t *testing.T) {
 	}).connected()
 	c := b.client("c", "edgelens/v1/devices/#")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
-	c.tell(heartbeat)
-	said := c.waitFor("edgelens/v1/devices/F1/availability", 2)
-	equal(t, "availability", fmt.Sprint(said), "[online offline]")
+	c.publish(heartbeat)
+	published := c.waitFor("edgelens/v1/devices/F1/availability", 2)
+	equal(t, "availability", fmt.Sprint(published), "[online offline]")
 	equal(t, "online", s.device("F1").Online, false)
-	c.tell(heartbeat)
+	c.publish(heartbeat)
 	c.waitFor("edgelens/v1/devices/F1/availability", 3)
-	// One that says that it goes has gone.
+	// A device that reports that it goes offline is offline.
 	online, _ := sluices.Heartbeat("S1", time.Now())
-	c.tell(online)
+	c.publish(online)
 	c.waitFor("edgelens/v1/devices/S1/availability", 1)
-	c.say("mqtt/face/basic", `{"operator":"Offline","info":{"facesluiceId":"S1"}}`)
+	c.publishText("mqtt/face/basic", `{"operator":"Offline","info":{"facesluiceId":"S1"}}`)
 	equal(t, "availability", c.waitFor("edgelens/v1/devices/S1/availability", 2)[1], "offline")
-	// Whoever comes later is told, too.
+	// The presence is retained for later subscribers.
 	late := b.client("late", "edgelens/v1/devices/#")
 	equal(t, "retained", late.waitFor("edgelens/v1/devices/S1/availability", 1)[0], "offline")
 }
 
-// Two nodes of a group share the messages, and both know who is there.
-func TestAGroupSharesTheLoad(t *testing.T) {
+// Two nodes of a group share the messages, and both know the presence of all devices.
+func TestGroupSharesTheLoad(t *testing.T) {
 	b := startBroker(t)
 	in := func(node string) func(*site) {
 		return func(s *site) { s.config.Group, s.node = "site", node }
 	}
-	one, two := newSite(t, b, in("n1")).connected(), newSite(t, b, in("n2")).connected()
+	first, second := newSite(t, b, in("n1")).connected(), newSite(t, b, in("n2")).connected()
 	c := b.client("c", "edgelens/v1/#")
 	const n = 40
 	for i := range n {
-		c.tell(fungxis.Record("F1", record(i), []byte(fmt.Sprint("image ", i))))
+		c.publish(fungxis.Record("F1", record(i), []byte(fmt.Sprint("image ", i))))
 	}
 	events := c.waitForEvents("F1", n)
 	ids := map[string]int{}
@@ -449,21 +449,21 @@ func TestAGroupSharesTheLoad(t *testing.T) {
 	if len(ids) != n || len(events) != n {
 		t.Errorf("%d events with %d ids, want %d", len(events), len(ids), n)
 	}
-	a, z := one.device("F1").Counters.Records, two.device("F1").Counters.Records
+	a, z := first.device("F1").Counters.Records, second.device("F1").Counters.Records
 	if a+z != n || a < n/4 || z < n/4 {
 		t.Errorf("shared %d to %d", a, z)
 	}
 	heartbeat, _ := fungxis.Heartbeat("F2", time.Now())
-	c.tell(heartbeat)
-	for _, s := range []*site{one, two} {
+	c.publish(heartbeat)
+	for _, s := range []*site{first, second} {
 		eventually(t, "both know", func() bool { d, err := s.bridge.Device(t.Context(), "F2"); return err == nil && d.Online })
 	}
 	c.waitFor("edgelens/v1/status/n1", 1)
 	c.waitFor("edgelens/v1/status/n2", 1)
 }
 
-// What comes while one of the group is away goes to the others, at once.
-func TestAGroupGoesOnWithoutAMember(t *testing.T) {
+// Messages that arrive while a node of the group is stopped go to the others at once.
+func TestGroupWorksWithoutAMember(t *testing.T) {
 	b := startBroker(t)
 	in := func(node string) func(*site) {
 		return func(s *site) { s.config.Group, s.node = "site", node }
@@ -473,7 +473,7 @@ func TestAGroupGoesOnWithoutAMember(t *testing.T) {
 	c := b.client("c", "edgelens/v1/#")
 	const n = 20
 	for i := range n {
-		c.tell(fungxis.Record("F1", record(i), []byte(fmt.Sprint("image ", i))))
+		c.publish(fungxis.Record("F1", record(i), []byte(fmt.Sprint("image ", i))))
 	}
 	c.waitForEvents("F1", n)
 }
@@ -501,7 +501,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := terminal.New(context.Background(), config, terminal.Parts{}); !errors.Is(err, edgelens.ErrInvalid) {
-			t.Errorf("%s: New says %v", name, err)
+			t.Errorf("%s: New returned %v", name, err)
 		}
 	}
 }

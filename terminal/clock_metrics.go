@@ -8,18 +8,18 @@ import (
 	"edgelens"
 )
 
-// maxClocks is how many devices are named in the metric of clocks that are wrong:
-// those that are off the most. A site with more has another problem.
+// maxClocks is the maximum number of devices named in the metric of wrong clocks: those
+// with the largest offsets. A site with more has another problem.
 const maxClocks = 100
 
-// deviceClocks measures the clocks of the devices for a scrape.
+// deviceClocks collects the clocks of the devices for a scrape.
 type deviceClocks struct{ registry *registry }
 
 var (
 	clocksDescription = prometheus.NewDesc("edgelens_device_clocks",
-		"Accepted devices by what is measured of their clocks: right, wrong (off by more than terminal.clock_limit), unknown.", []string{"state"}, nil)
+		"Accepted devices by the measured state of their clocks: right, wrong (off by more than terminal.clock_limit), unknown.", []string{"state"}, nil)
 	clockOffsetDescription = prometheus.NewDesc("edgelens_device_clock_offset_seconds",
-		"By how much a device's clock is ahead of ours, of those that are wrong; at most the worst 100.", []string{"device"}, nil)
+		"Offset of a device's clock from ours, positive when ahead, of wrong clocks; at most the worst 100.", []string{"device"}, nil)
 )
 
 // Describe implements prometheus.Collector.

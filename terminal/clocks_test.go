@@ -13,12 +13,12 @@ import (
 	"edgelens/terminal/dialect"
 )
 
-// clockOf is the time of a UTC clock that is ahead of ours.
+// clockOf returns the time of a UTC clock that is ahead of ours.
 func clockOf(ahead time.Duration) string {
 	return time.Now().UTC().Add(ahead).Format("2006-01-02 15:04:05")
 }
 
-// sluice is a record of a facesluice camera with those members in it and beside it.
+// sluice is a record of a facesluice camera with additional members in info and beside it.
 func sluice(device string, n int, inside, beside string) dialect.Outgoing {
 	return dialect.Outgoing{Topic: "mqtt/face/" + device + "/Rec", QoS: 1, Payload: fmt.Appendf(nil,
 		`{"operator":"RecPush"%s,"info":{"RecordID":"%d","VerifyStatus":"1","PersonType":"0"%s}}`, beside, n, inside)}
@@ -29,9 +29,9 @@ func beat(device, at string) dialect.Outgoing {
 		`{"operator":"HeartBeat","info":{"facesluiceId":%q,"time":%q}}`, device, at)}
 }
 
-// A record is fresh only where its time proves it, however it is written and
-// wherever it stands; what does not is counted.
-func TestFreshnessIsProved(t *testing.T) {
+// A record is fresh only where its time proves it, in every format and position; other times
+// are counted.
+func TestFreshnessMustBeProved(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "edgelens/v1/events/#")
@@ -40,10 +40,10 @@ func TestFreshnessIsProved(t *testing.T) {
 	quoted := func(text string) string { return `"` + text + `"` }
 	n := 0
 	for name, test := range map[string]struct {
-		beats  []time.Duration // what heartbeats before it show, ahead of ours
+		beats  []time.Duration // the clock in earlier heartbeats, ahead of ours
 		record func(device string) dialect.Outgoing
 		want   edgelens.Freshness
-		count  func(edgelens.DeviceCounters) int64 // of what was not understood
+		count  func(edgelens.DeviceCounters) int64 // of the reason
 	}{
 		"at once":          {nil, func(d string) dialect.Outgoing { return sluice(d, 1, `,"time":`+quoted(clockOf(0)), "") }, fresh, nil},
 		"beside info":      {nil, func(d string) dialect.Outgoing { return sluice(d, 1, "", `,"Time":`+quoted(clockOf(0))) }, fresh, nil},
@@ -58,8 +58,8 @@ func TestFreshnessIsProved(t *testing.T) {
 			r.CapturedAt = time.Time{}
 			return fungxis.Record(d, r, nil)
 		}, unknown, func(c edgelens.DeviceCounters) int64 { return c.MissingTimes }},
-		"no time, but words": {nil, func(d string) dialect.Outgoing { return sluice(d, 1, `,"time":"soon"`, "") }, unknown, func(c edgelens.DeviceCounters) int64 { return c.UnreadableTimes }},
-		"day or month":       {nil, func(d string) dialect.Outgoing { return sluice(d, 1, `,"time":"03/04/2024 10:00:07"`, "") }, unknown, func(c edgelens.DeviceCounters) int64 { return c.UnreadableTimes }},
+		"a word for a time": {nil, func(d string) dialect.Outgoing { return sluice(d, 1, `,"time":"soon"`, "") }, unknown, func(c edgelens.DeviceCounters) int64 { return c.UnreadableTimes }},
+		"day or month":      {nil, func(d string) dialect.Outgoing { return sluice(d, 1, `,"time":"03/04/2024 10:00:07"`, "") }, unknown, func(c edgelens.DeviceCounters) int64 { return c.UnreadableTimes }},
 		"two that disagree": {nil, func(d string) dialect.Outgoing {
 			return sluice(d, 1, `,"time":`+quoted(clockOf(0)), `,"time":`+quoted(clockOf(-hour)))
 		}, unknown, func(c edgelens.DeviceCounters) int64 { return c.UnreadableTimes }},
@@ -81,9 +81,9 @@ func TestFreshnessIsProved(t *testing.T) {
 		device := fmt.Sprint("T", n)
 		t.Run(name, func(t *testing.T) {
 			for _, ahead := range test.beats {
-				c.tell(beat(device, clockOf(ahead)))
+				c.publish(beat(device, clockOf(ahead)))
 			}
-			c.tell(test.record(device))
+			c.publish(test.record(device))
 			e := c.waitForEvents(device, 1)[0].Data
 			if e.Freshness != string(test.want) || e.Replayed != (test.want != fresh) || (e.FreshnessReason == "") != (test.want == fresh) {
 				t.Errorf("%s, replayed %v, %q, captured at %v", e.Freshness, e.Replayed, e.FreshnessReason, e.CapturedAt)
@@ -98,17 +98,17 @@ func TestFreshnessIsProved(t *testing.T) {
 	}
 }
 
-// Records that a terminal had kept do not make its clock seem behind.
-func TestABacklogDoesNotDisturb(t *testing.T) {
+// Records that a terminal had stored do not make its clock seem behind.
+func TestBacklogDoesNotDistortTheClock(t *testing.T) {
 	b := startBroker(t)
 	newSite(t, b).connected()
 	c := b.client("c", "edgelens/v1/events/#")
 	for n := range 12 {
 		r := record(n)
 		r.CapturedAt = time.Now().Add(-2 * time.Hour)
-		c.tell(fungxis.Record("F1", r, nil))
+		c.publish(fungxis.Record("F1", r, nil))
 	}
-	c.tell(fungxis.Record("F1", record(100), nil))
+	c.publish(fungxis.Record("F1", record(100), nil))
 	events := c.waitForEvents("F1", 13)
 	for i, e := range events {
 		want := edgelens.FreshnessReplayed
@@ -121,9 +121,9 @@ func TestABacklogDoesNotDisturb(t *testing.T) {
 	}
 }
 
-// The offset of a clock is shown, logged once when it is too large and once when it
-// is not any more, and measured in a metric of bounded size.
-func TestClockOffsetIsShown(t *testing.T) {
+// The offset of a clock is in the API, logged once when it becomes too large and once when
+// it is right again, and exported in a metric of bounded size.
+func TestClockOffset(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "edgelens/v1/events/#")
@@ -136,7 +136,7 @@ func TestClockOffsetIsShown(t *testing.T) {
 		"ahead8h": {8 * time.Hour, `"UTC+08:00"`},
 	} {
 		for range 5 {
-			c.tell(beat(name, clockOf(test.ahead)))
+			c.publish(beat(name, clockOf(test.ahead)))
 		}
 		eventually(t, name+" is measured", func() bool { d, err := s.bridge.Device(t.Context(), name); return err == nil && d.Clock.Samples == 5 })
 		d := s.device(name)
@@ -145,7 +145,7 @@ func TestClockOffsetIsShown(t *testing.T) {
 		}
 	}
 	if n := lines(s.log.String(), "the clock of a device is wrong"); n != 2 {
-		t.Errorf("%d lines of clocks that are wrong, want 2:\n%s", n, s.log.String())
+		t.Errorf("%d log lines of wrong clocks, want 2:\n%s", n, s.log.String())
 	}
 	got := s.scrape("edgelens_device_clock")
 	for _, want := range []string{`edgelens_device_clocks{state="right"} 1`, `edgelens_device_clocks{state="wrong"} 2`, `edgelens_device_clock_offset_seconds{device="ahead8h"} 2`, `edgelens_device_clock_offset_seconds{device="behind"} -6`} {
@@ -154,20 +154,20 @@ func TestClockOffsetIsShown(t *testing.T) {
 		}
 	}
 	if strings.Contains(got, `device="right"`) {
-		t.Error("a device is named whose clock is right")
+		t.Error("a device with a right clock is named")
 	}
-	// Records of a terminal without times in its heartbeats are a measure, too.
+	// Records of a terminal without times in its heartbeats are measured, too.
 	for n := range 4 {
 		r := record(n)
 		r.CapturedAt = time.Now().Add(8 * time.Hour)
-		c.tell(fungxis.Record("F1", r, nil))
+		c.publish(fungxis.Record("F1", r, nil))
 	}
 	eventually(t, "F1 is measured", func() bool {
 		d, err := s.bridge.Device(t.Context(), "F1")
 		return err == nil && strings.Contains(d.Clock.Problem, "UTC+08:00")
 	})
 	for range 7 {
-		c.tell(beat("ahead8h", clockOf(0)))
+		c.publish(beat("ahead8h", clockOf(0)))
 	}
 	eventually(t, "it is right again", func() bool { return lines(s.log.String(), "is right again") == 1 })
 	if d := s.device("ahead8h"); d.Clock.Problem != "" {
@@ -175,7 +175,7 @@ func TestClockOffsetIsShown(t *testing.T) {
 	}
 }
 
-// Settings of a device hold from now on, and after a restart.
+// Settings of a device apply from now on, and after a restart.
 func TestDeviceSettings(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
@@ -184,13 +184,13 @@ func TestDeviceSettings(t *testing.T) {
 	n := 0
 	freshness := func(device string, ahead time.Duration) string {
 		n++
-		c.tell(sluice(device, n, `,"time":"`+clockOf(ahead)+`"`, ""))
+		c.publish(sluice(device, n, `,"time":"`+clockOf(ahead)+`"`, ""))
 		return c.waitForEvents(device, n)[n-1].Data.Freshness
 	}
 	beats := func(device string) {
 		before := s.device(device).Counters.Heartbeats
 		for range 3 {
-			c.tell(beat(device, clockOf(ahead)))
+			c.publish(beat(device, clockOf(ahead)))
 		}
 		eventually(t, "heartbeats", func() bool { return s.device(device).Counters.Heartbeats == before+3 })
 	}
@@ -206,53 +206,53 @@ func TestDeviceSettings(t *testing.T) {
 	}
 	d := change(edgelens.DeviceChange{ApplyClockOffset: &yes})
 	equal(t, "state", d.State, edgelens.DeviceAccepted)
-	equal(t, "put right", freshness("S1", ahead), "fresh")
-	equal(t, "put right, 2 h old", freshness("S1", ahead-2*time.Hour), "replayed")
-	equal(t, "put right, 8 h old", freshness("S1", 0), "replayed")
+	equal(t, "corrected", freshness("S1", ahead), "fresh")
+	equal(t, "corrected, 2 h old", freshness("S1", ahead-2*time.Hour), "replayed")
+	equal(t, "corrected, 8 h old", freshness("S1", 0), "replayed")
 	if events := c.events("S1"); time.Since(*events[2].Data.CapturedAt).Abs() > time.Minute {
 		t.Errorf("captured at %v", events[2].Data.CapturedAt)
 	}
 	d = change(edgelens.DeviceChange{ApplyClockOffset: &no, Zone: &zone})
-	equal(t, "measured anew", d.Clock.Samples, 0)
+	equal(t, "samples after the change", d.Clock.Samples, 0)
 	equal(t, "in its zone", freshness("S1", ahead), "fresh")
 	equal(t, "in its zone, an hour old", freshness("S1", ahead-time.Hour), "replayed")
 	s.stop()
 	s.start()
 	s.connected()
 	equal(t, "after a restart", s.device("S1").Settings, edgelens.DeviceSettings{Zone: zone})
-	eventually(t, "in its zone, after a restart", func() bool { return freshness("S1", ahead) == "fresh" }) // once nothing may have waited
+	eventually(t, "in its zone, after a restart", func() bool { return freshness("S1", ahead) == "fresh" }) // once no message may have waited
 	change(edgelens.DeviceChange{Zone: &none})
 	equal(t, "in the site's zone", freshness("S1", 0), "fresh")
 
 	// Heartbeats of fungxi are answered in the device's zone.
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
-	c.tell(heartbeat)
+	c.publish(heartbeat)
 	c.waitFor("fungxi_F1_downLink", 1)
 	if _, err := s.bridge.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Zone: &zone}); err != nil {
 		t.Fatal(err)
 	}
-	c.tell(heartbeat)
+	c.publish(heartbeat)
 	answer := c.waitFor("fungxi_F1_downLink", 2)[1]
 	if hour := time.Now().UTC().Add(ahead).Format("2006-01-02 15:"); !strings.Contains(answer, hour) && !strings.Contains(answer, time.Now().UTC().Add(ahead-time.Minute).Format("2006-01-02 15:")) {
 		t.Errorf("%s, want %s", answer, hour)
 	}
 
-	// A change that cannot be changes nothing.
+	// An invalid change changes nothing.
 	bad, state := "Nowhere/Land", edgelens.DeviceRefused
 	if _, err := s.bridge.ChangeDevice(t.Context(), "S1", edgelens.DeviceChange{State: &state, Zone: &bad, ApplyClockOffset: &yes}); !errors.Is(err, edgelens.ErrInvalid) {
-		t.Errorf("a zone that is none: %v", err)
+		t.Errorf("an unknown zone: %v", err)
 	}
 	if d := s.device("S1"); d.State != edgelens.DeviceAccepted || d.Settings != (edgelens.DeviceSettings{}) {
 		t.Errorf("%+v", d)
 	}
-	if _, err := s.bridge.ChangeDevice(t.Context(), "nobody", edgelens.DeviceChange{Zone: &zone}); !errors.Is(err, edgelens.ErrNotFound) {
-		t.Errorf("nobody: %v", err)
+	if _, err := s.bridge.ChangeDevice(t.Context(), "unknown", edgelens.DeviceChange{Zone: &zone}); !errors.Is(err, edgelens.ErrNotFound) {
+		t.Errorf("an unknown device: %v", err)
 	}
 }
 
-// A verdict that is not understood is an event all the same, says why nobody passed,
-// and is counted.
-func TestVerdictInDoubt(t *testing.T) {
+// A record with a verdict that is not understood is an event, with the reason why it does
+// not count as passed, and is counted.
+func TestDoubtfulVerdict(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "edgelens/v1/events/#")
@@ -260,7 +260,7 @@ func TestVerdictInDoubt(t *testing.T) {
 	for i, inside := range []string{``, `,"PersonType":"7"`, `,"personType":"1"`} {
 		m := sluice("S1", i+1, "", "")
 		m.Payload = []byte(strings.Replace(string(m.Payload), `,"PersonType":"0"`, at+inside, 1))
-		c.tell(m)
+		c.publish(m)
 	}
 	events := c.waitForEvents("S1", 3)
 	for i, want := range []struct {
@@ -271,13 +271,13 @@ func TestVerdictInDoubt(t *testing.T) {
 			t.Errorf("%d: passed %v, %s, %q, %s", i, d.Passed, d.Outcome, d.Reason, d.Freshness)
 		}
 	}
-	eventually(t, "they are counted", func() bool { return s.device("S1").Counters.UncertainVerdicts == 2 })
+	eventually(t, "both are counted", func() bool { return s.device("S1").Counters.UncertainVerdicts == 2 })
 	if got := s.scrape("edgelens_records_not_understood_total"); !strings.Contains(got, `{dialect="facesluice",part="verdict"} 2`) {
 		t.Errorf("%s", got)
 	}
 }
 
-// A state that this version does not know is no reason to accept a device.
+// A state of a newer version does not accept a device.
 func TestUnknownStateIsQuarantined(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()

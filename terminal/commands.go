@@ -13,29 +13,28 @@ import (
 )
 
 const (
-	// MinCommandTTL and MaxCommandTTL bound how long a command may wait to be
-	// sent.
+	// MinCommandTTL and MaxCommandTTL bound how long a command may be queued.
 	MinCommandTTL = minLife
 	MaxCommandTTL = 24 * time.Hour
-	// maxCommands is how many may wait.
+	// maxCommands is the maximum number of queued commands.
 	maxCommands = 1000
-	// listenRetry is how often a command is tried while its device does not
-	// listen.
+	// listenRetry is the wait between attempts to send a command whose device is not
+	// subscribed.
 	listenRetry = time.Second
-	// brokerSlack is by how much the broker is given less than is left: it counts
-	// in whole seconds, and mosquitto hands a message on for almost one more.
+	// brokerSlack is subtracted from the expiry that the broker gets: it counts in whole
+	// seconds, and mosquitto delivers a message for almost one second more.
 	brokerSlack = time.Second
-	// minLife is what a command must have left to be sent: none may be handed
-	// on past its deadline.
+	// minLife is the minimum time to its deadline for a command to be sent: none may be
+	// delivered after its deadline.
 	minLife = brokerSlack + time.Second
 )
 
-// Send queues a command for a device, in the device's words; device "" is the
-// one that Config.Default names, or else the only one there is that takes
-// commands. ttl is how long it may wait to be sent, 0 for Config.CommandTTL.
+// Send queues a command for a device, in the device's own format; device "" is the
+// one that Config.Default names, or else the only one that takes commands. ttl is how
+// long it may be queued, 0 for Config.CommandTTL.
 //
-// Errors: edgelens.ErrNotFound where there is no such device, ErrInvalid for
-// what its dialect cannot say, *edgelens.Busy where too many wait, ErrDiskFull.
+// Errors: edgelens.ErrNotFound for an unknown device, ErrInvalid for a command that its
+// dialect cannot express, *edgelens.Busy for too many queued commands, ErrDiskFull.
 func (b *Bridge) Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error) {
 	d, device, err := b.addressee(device)
 	if err != nil {
@@ -55,7 +54,7 @@ func (b *Bridge) Send(ctx context.Context, device string, body json.RawMessage, 
 		return edgelens.Command{}, err
 	}
 	if len(waiting) >= maxCommands {
-		return edgelens.Command{}, &edgelens.Busy{RetryAfter: listenRetry, Reason: fmt.Sprintf("%d commands wait to be sent, which is all that may", len(waiting))}
+		return edgelens.Command{}, &edgelens.Busy{RetryAfter: listenRetry, Reason: fmt.Sprintf("%d commands are queued, which is the maximum", len(waiting))}
 	}
 	command, err := b.parts.Commands.AddCommand(ctx, device, body, b.now().Add(ttl))
 	if err != nil {
@@ -65,7 +64,7 @@ func (b *Bridge) Send(ctx context.Context, device string, body json.RawMessage, 
 	return command, nil
 }
 
-// addressee returns whom a command is for, and what it speaks.
+// addressee returns the device of a command and its dialect.
 func (b *Bridge) addressee(device string) (dialect.Dialect, string, error) {
 	if device == "" {
 		device = b.config.Default
@@ -78,7 +77,7 @@ func (b *Bridge) addressee(device string) (dialect.Dialect, string, error) {
 		return b.matcher.named(known.Dialect), device, nil
 	}
 	if device == b.config.Default && len(b.matcher) > 0 {
-		return b.matcher[0], device, nil // configured, and not heard from yet
+		return b.matcher[0], device, nil // configured, but without a message yet
 	}
 	return nil, "", err
 }
@@ -98,17 +97,17 @@ func (b *Bridge) onlyDevice() (dialect.Dialect, string, error) {
 		of, found = d, device.ID
 	}
 	if found == "" {
-		return nil, "", fmt.Errorf("%w: no terminal was heard from; set terminal.default to the serial number of one, or wait for its first heartbeat", edgelens.ErrNotFound)
+		return nil, "", fmt.Errorf("%w: no terminal has sent a message yet; set terminal.default to the serial number of one, or wait for its first heartbeat", edgelens.ErrNotFound)
 	}
 	return of, found, nil
 }
 
-// Command returns a command; edgelens.ErrNotFound where there is none.
+// Command returns a command; edgelens.ErrNotFound for an unknown id.
 func (b *Bridge) Command(ctx context.Context, id string) (edgelens.Command, error) {
 	return b.parts.Commands.Command(ctx, id)
 }
 
-// sendCommands sends what is queued, until ctx ends.
+// sendCommands sends queued commands until ctx ends.
 func (b *Bridge) sendCommands(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -123,12 +122,12 @@ func (b *Bridge) sendCommands(ctx context.Context) {
 	}
 }
 
-// sendQueued tries every command that waits, and returns when to look again.
+// sendQueued tries every queued command, and returns the wait until the next try.
 func (b *Bridge) sendQueued(ctx context.Context) time.Duration {
 	commands, err := b.parts.Commands.QueuedCommands(ctx)
 	if err != nil {
 		if suppressed, ok := b.limiter.pass("commands", b.now()); ok && ctx.Err() == nil {
-			b.log.Warn("read the commands that wait; it is tried again", "suppressed", suppressed, "error", err)
+			b.log.Warn("reading the queued commands failed, retrying", "suppressed", suppressed, "error", err)
 		}
 		return listenRetry
 	}
@@ -139,7 +138,7 @@ func (b *Bridge) sendQueued(ctx context.Context) time.Duration {
 		b.sendOrExpire(ctx, command)
 	}
 	if len(commands) == 0 {
-		return time.Hour // Send wakes
+		return time.Hour // Send wakes sendCommands
 	}
 	return listenRetry
 }
@@ -149,7 +148,7 @@ func (b *Bridge) sendOrExpire(ctx context.Context, command edgelens.Command) {
 	switch {
 	case left < minLife:
 		b.move(ctx, command.ID, edgelens.CommandExpired, orElse(command.Detail, "It could not be sent before its deadline."))
-	case !b.downConfig():
+	case !b.canPublish():
 	case b.registry.silent(command.Device):
 		b.wait(ctx, command, "The device is offline.")
 	default:
@@ -157,16 +156,16 @@ func (b *Bridge) sendOrExpire(ctx context.Context, command edgelens.Command) {
 	}
 }
 
-// wait notes why a command waits.
+// wait stores the reason why a command is still queued.
 func (b *Bridge) wait(ctx context.Context, command edgelens.Command, why string) {
 	if command.Detail != why {
 		b.move(ctx, command.ID, edgelens.CommandQueued, why)
 	}
 }
 
-// send sends a command at most once: a door must not open twice because we are
-// not sure. So it is noted as sent before; that is taken back where it surely
-// was not.
+// send sends a command at most once: a door must not open twice because the result of the
+// first attempt is unknown. So the command is stored as sent before it is published, and
+// stored as queued again only where it certainly was not.
 func (b *Bridge) send(ctx context.Context, command edgelens.Command, left time.Duration) {
 	message, err := b.translate(command)
 	if err != nil {
@@ -174,7 +173,7 @@ func (b *Bridge) send(ctx context.Context, command edgelens.Command, left time.D
 		return
 	}
 	if b.receivesOwn(message.Topic) && !b.registry.seenSince(command.Device, b.subscribedSince.Load()) {
-		b.wait(ctx, command, "The device was not heard from since there is a connection to the MQTT broker.")
+		b.wait(ctx, command, "The device has sent no message since edgelens connected to the MQTT broker.")
 		return
 	}
 	if !b.move(ctx, command.ID, edgelens.CommandSent, "") {
@@ -186,19 +185,18 @@ func (b *Bridge) send(ctx context.Context, command edgelens.Command, left time.D
 		b.metrics.count(out, b.dialectOf(command.Device), kindCommand)
 		b.log.Info("command sent", "command", command.ID, "device", command.Device)
 	case errors.Is(err, session.ErrOffline):
-		b.move(ctx, command.ID, edgelens.CommandQueued, "The MQTT broker is away.")
+		b.move(ctx, command.ID, edgelens.CommandQueued, "The MQTT broker is unreachable.")
 	case errors.Is(err, edgelens.ErrTooLarge), errors.Is(err, session.ErrRefused):
-		b.move(ctx, command.ID, edgelens.CommandFailed, "The MQTT broker does not take it: "+err.Error()+".")
+		b.move(ctx, command.ID, edgelens.CommandFailed, "The MQTT broker rejects it: "+err.Error()+".")
 	case errors.Is(err, session.ErrNoSubscriber):
-		b.move(ctx, command.ID, edgelens.CommandQueued, "The device does not listen; it may be switched off.")
+		b.move(ctx, command.ID, edgelens.CommandQueued, "The device is not subscribed; it may be switched off.")
 	default:
-		b.move(ctx, command.ID, edgelens.CommandFailed, "It is not known whether the broker has it, so it is not sent again: "+err.Error()+".")
+		b.move(ctx, command.ID, edgelens.CommandFailed, "It is unknown whether the broker received it, so it is not sent again: "+err.Error()+".")
 	}
 }
 
-// receivesOwn reports whether we hear what is published on the topic ourselves:
-// the broker then takes us for somebody who listens, and cannot tell that the
-// device does not.
+// receivesOwn reports whether our own subscriptions match the topic: the broker then
+// counts us as a subscriber, and cannot report that the device is not subscribed.
 func (b *Bridge) receivesOwn(topic string) bool {
 	for _, d := range b.parts.Dialects {
 		for _, subscription := range d.Subscriptions() {
@@ -218,7 +216,7 @@ func (b *Bridge) translate(command edgelens.Command) (dialect.Outgoing, error) {
 	return d.Command(device, command.ID, command.Body, b.now())
 }
 
-// dialectOf names a device's dialect, for metrics.
+// dialectOf returns the name of a device's dialect, for metrics.
 func (b *Bridge) dialectOf(device string) string {
 	d, _, err := b.addressee(device)
 	if err != nil {
@@ -227,33 +225,33 @@ func (b *Bridge) dialectOf(device string) string {
 	return d.Name()
 }
 
-// reply takes down what a device says of a command of its own.
-func (b *Bridge) reply(ctx context.Context, one item, message dialect.Message) {
-	b.metrics.count(in, one.dialect.Name(), message.Kind.String())
-	if one.Retained {
+// reply stores a device's reply to a command.
+func (b *Bridge) reply(ctx context.Context, msg item, message dialect.Message) {
+	b.metrics.count(in, msg.dialect.Name(), message.Kind.String())
+	if msg.Retained {
 		return
 	}
-	if !b.noteSeen(one, message, presenceOnline, func(*edgelens.DeviceCounters) {}) || message.Outcome.Command == "" {
+	if !b.noteSeen(msg, message, presenceOnline, func(*edgelens.DeviceCounters) {}) || message.Outcome.Command == "" {
 		return
 	}
 	command, err := b.parts.Commands.Command(ctx, message.Outcome.Command)
 	if err != nil || command.Device != message.Device {
-		return // another node's, or none of ours
+		return // a command of another node, or an unknown one
 	}
 	status := edgelens.CommandFailed
 	if message.Outcome.OK {
 		status = edgelens.CommandAcknowledged
 	}
 	b.move(ctx, command.ID, status, message.Outcome.Detail)
-	b.log.Info("command answered", "command", command.ID, "device", command.Device, "status", status)
+	b.log.Info("command acknowledged or refused", "command", command.ID, "device", command.Device, "status", status)
 }
 
-// move moves a command to another state and reports whether it could. It is
-// worth trying where ctx has ended, too: what was sent must be known as sent.
+// move changes the state of a command and reports whether it could. It does so even after
+// ctx has ended: a sent command must be stored as sent.
 func (b *Bridge) move(ctx context.Context, id string, status edgelens.CommandStatus, detail string) bool {
 	_, err := b.parts.Commands.MoveCommand(context.WithoutCancel(ctx), id, status, detail)
 	if err != nil && !errors.Is(err, edgelens.ErrConflict) && !errors.Is(err, edgelens.ErrStopping) {
-		b.log.Warn("write down what became of a command", "command", id, "status", status, "error", err)
+		b.log.Warn("storing the state of a command failed", "command", id, "status", status, "error", err)
 	}
 	return err == nil
 }

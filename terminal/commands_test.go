@@ -39,18 +39,18 @@ func TestCommands(t *testing.T) {
 	s := newSite(t, b).connected()
 	c := b.client("c", "fungxi_F1_downLink", "mqtt/face/S1")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
-	c.tell(heartbeat)
+	c.publish(heartbeat)
 	c.waitFor("fungxi_F1_downLink", 1)
 
-	// The only terminal there is is the default.
+	// The only terminal is the default.
 	command := s.send("", `{"cmd":"openDoorD"}`, 0)
 	equal(t, "device", command.Device, "F1")
 	got := c.waitFor("fungxi_F1_downLink", 2)[1]
-	equal(t, "what arrived", got, `{"cmd":"openDoorD"}`)
-	s.waitForStatus(command.ID, edgelens.CommandSent) // such terminals answer nothing
+	equal(t, "payload", got, `{"cmd":"openDoorD"}`)
+	s.waitForStatus(command.ID, edgelens.CommandSent) // such terminals do not reply
 
 	heartbeat, _ = sluices.Heartbeat("S1", time.Now())
-	c.tell(heartbeat)
+	c.publish(heartbeat)
 	eventually(t, "S1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "S1"); return err == nil })
 	if _, err := s.bridge.Send(t.Context(), "", json.RawMessage(`{"cmd":"x"}`), 0); !errors.Is(err, edgelens.ErrNotFound) || !strings.Contains(err.Error(), "terminal.default") {
 		t.Errorf("no default among two: %v", err)
@@ -58,13 +58,13 @@ func TestCommands(t *testing.T) {
 	command = s.send("S1", `{"cmd":"open"}`, 0)
 	order := c.waitFor("mqtt/face/S1", 1)[0]
 	s.waitForStatus(command.ID, edgelens.CommandSent)
-	// Another device cannot answer for it.
+	// Another device cannot reply for it.
 	reply, _ := sluices.Reply("S1", []byte(order), time.Now())
 	forged := reply
 	forged.Topic = "mqtt/face/S2/Ack"
-	c.tell(forged)
+	c.publish(forged)
 	eventually(t, "the forger is known", func() bool { _, err := s.bridge.Device(t.Context(), "S2"); return err == nil })
-	c.tell(reply)
+	c.publish(reply)
 	done := s.waitForStatus(command.ID, edgelens.CommandAcknowledged)
 	if done.FinishedAt.IsZero() || done.SentAt.IsZero() {
 		t.Errorf("%+v", done)
@@ -72,7 +72,7 @@ func TestCommands(t *testing.T) {
 	refused := s.send("S1", `{"cmd":"open"}`, 0)
 	order = c.waitFor("mqtt/face/S1", 2)[1]
 	reply, _ = sluices.Reply("S1", []byte(order), time.Now())
-	c.say(reply.Topic, strings.NewReplacer(`"200"`, `"461"`, `"ok"`, `"fail"`).Replace(string(reply.Payload)))
+	c.publishText(reply.Topic, strings.NewReplacer(`"200"`, `"461"`, `"ok"`, `"fail"`).Replace(string(reply.Payload)))
 	if failed := s.waitForStatus(refused.ID, edgelens.CommandFailed); !strings.Contains(failed.Detail, "461") {
 		t.Errorf("detail %q", failed.Detail)
 	}
@@ -81,14 +81,14 @@ func TestCommands(t *testing.T) {
 		ttl          time.Duration
 		want         error
 	}{
-		"nobody":            {"nobody", `{"cmd":"open"}`, 0, edgelens.ErrNotFound},
-		"not its words":     {"S1", `{"cmd":"dance"}`, 0, edgelens.ErrInvalid},
-		"no object":         {"F1", `7`, 0, edgelens.ErrInvalid},
-		"no JSON":           {"F1", `{`, 0, edgelens.ErrInvalid},
-		"nothing":           {"F1", ``, 0, edgelens.ErrInvalid},
-		"for no time":       {"F1", `{"cmd":"x"}`, time.Millisecond, edgelens.ErrInvalid},
-		"for too long":      {"F1", `{"cmd":"x"}`, 25 * time.Hour, edgelens.ErrInvalid},
-		"for negative time": {"F1", `{"cmd":"x"}`, -time.Second, edgelens.ErrInvalid},
+		"an unknown device":  {"unknown", `{"cmd":"open"}`, 0, edgelens.ErrNotFound},
+		"an unknown command": {"S1", `{"cmd":"dance"}`, 0, edgelens.ErrInvalid},
+		"not an object":      {"F1", `7`, 0, edgelens.ErrInvalid},
+		"not JSON":           {"F1", `{`, 0, edgelens.ErrInvalid},
+		"nothing":            {"F1", ``, 0, edgelens.ErrInvalid},
+		"too short a ttl":    {"F1", `{"cmd":"x"}`, time.Millisecond, edgelens.ErrInvalid},
+		"too long a ttl":     {"F1", `{"cmd":"x"}`, 25 * time.Hour, edgelens.ErrInvalid},
+		"a negative ttl":     {"F1", `{"cmd":"x"}`, -time.Second, edgelens.ErrInvalid},
 	} {
 		if _, err := s.bridge.Send(t.Context(), test.device, json.RawMessage(test.body), test.ttl); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", name, err)
@@ -98,12 +98,12 @@ func TestCommands(t *testing.T) {
 		t.Errorf("an unknown command: %v", err)
 	}
 	if retained := b.client("late", "#").on("fungxi_F1_downLink"); len(retained) > 0 {
-		t.Errorf("the broker keeps a command: %q", retained)
+		t.Errorf("the broker retains a command: %q", retained)
 	}
 }
 
-// A command that could not be sent in time is never sent: not when its device
-// comes, nor when the broker does, nor after a restart.
+// A command that could not be sent in time is never sent: not when its device connects, nor
+// when the broker returns, nor after a restart.
 func TestCommandsExpire(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b, func(s *site) {
@@ -111,62 +111,62 @@ func TestCommandsExpire(t *testing.T) {
 	}).connected()
 	c := b.client("c")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
-	c.tell(heartbeat)
+	c.publish(heartbeat)
 	eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
 
-	// One that does not listen, and one that is silent, though it listens.
+	// One device that is not subscribed, and one that is silent, though subscribed.
 	heartbeat, _ = sluices.Heartbeat("S1", time.Now())
-	c.tell(heartbeat)
+	c.publish(heartbeat)
 	device := b.client("device", "fungxi_F1_downLink")
 	eventually(t, "both are known, and F1 is offline", func() bool {
 		_, err := s.bridge.Device(t.Context(), "S1")
 		return err == nil && !s.device("F1").Online
 	})
-	deaf, silent := s.send("S1", `{"cmd":"open"}`, 4*time.Second), s.send("F1", `{"cmd":"silent"}`, 4*time.Second)
-	for id, why := range map[string]string{deaf.ID: "does not listen", silent.ID: "offline"} {
-		eventually(t, "it is said why it waits: "+why, func() bool {
+	unsubscribed, silent := s.send("S1", `{"cmd":"open"}`, 4*time.Second), s.send("F1", `{"cmd":"silent"}`, 4*time.Second)
+	for id, reason := range map[string]string{unsubscribed.ID: "not subscribed", silent.ID: "offline"} {
+		eventually(t, "the reason of the wait: "+reason, func() bool {
 			command, err := s.bridge.Command(t.Context(), id)
-			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, why)
+			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, reason)
 		})
 	}
-	s.waitForStatus(deaf.ID, edgelens.CommandExpired)
+	s.waitForStatus(unsubscribed.ID, edgelens.CommandExpired)
 	s.waitForStatus(silent.ID, edgelens.CommandExpired)
 	heartbeat, _ = fungxis.Heartbeat("F1", time.Now())
-	c.tell(heartbeat)
+	c.publish(heartbeat)
 
 	b.stop()
-	eventually(t, "the broker is away", func() bool { return !s.bridge.Connected() })
-	away := s.send("F1", `{"cmd":"away"}`, 3*time.Second)
+	eventually(t, "the broker is down", func() bool { return !s.bridge.Connected() })
+	expired := s.send("F1", `{"cmd":"expired"}`, 3*time.Second)
 	later := s.send("F1", `{"cmd":"later"}`, time.Minute)
-	s.waitForStatus(away.ID, edgelens.CommandExpired)
+	s.waitForStatus(expired.ID, edgelens.CommandExpired)
 	s.stop()
 	s.start()
 	b.start()
 	s.connected()
-	eventually(t, "the clients are back", func() bool { return c.Up() && device.Up() })
-	c.tell(heartbeat)
+	eventually(t, "the clients are reconnected", func() bool { return c.Up() && device.Up() })
+	c.publish(heartbeat)
 	s.waitForStatus(later.ID, edgelens.CommandSent)
-	said := func() string { return strings.Join(device.on("fungxi_F1_downLink"), " ") }
-	eventually(t, "it is told", func() bool { return strings.Contains(said(), "later") })
-	if all := said(); strings.Count(all, "later") != 1 || strings.Contains(all, "away") || strings.Contains(all, "silent") {
+	received := func() string { return strings.Join(device.on("fungxi_F1_downLink"), " ") }
+	eventually(t, "it is received", func() bool { return strings.Contains(received(), "later") })
+	if all := received(); strings.Count(all, "later") != 1 || strings.Contains(all, "expired") || strings.Contains(all, "silent") {
 		t.Errorf("%s", all)
 	}
 }
 
-// Where we hear what we say ourselves, the broker cannot tell that a device is
-// not back yet: its command waits until it is heard from.
-func TestCommandsWaitForADeviceThatIsNotBackYet(t *testing.T) {
+// Where we subscribe to our own messages, the broker cannot report that a device is not
+// subscribed: its command waits until the device sends a message.
+func TestCommandsWaitForADeviceThatIsNotConnected(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	device := b.client("device", "fungxi_F1_downLink")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
-	device.tell(heartbeat)
+	device.publish(heartbeat)
 	eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
-	for what, away := range map[string]func(){
+	for what, restart := range map[string]func(){
 		"the broker": func() {
 			must(t, device.Stop(t.Context()))
 			b.stop()
-			eventually(t, "the broker is away", func() bool { return !s.bridge.Connected() })
+			eventually(t, "the broker is down", func() bool { return !s.bridge.Connected() })
 			b.start()
 		},
 		"edgelens": func() {
@@ -175,35 +175,35 @@ func TestCommandsWaitForADeviceThatIsNotBackYet(t *testing.T) {
 			s.start()
 		},
 	} {
-		away()
+		restart()
 		s.connected()
 		command := s.send("F1", `{"cmd":"open"}`, time.Minute)
-		eventually(t, "after a start of "+what+" it waits", func() bool {
+		eventually(t, "after a restart of "+what+" it waits", func() bool {
 			command, err := s.bridge.Command(t.Context(), command.ID)
-			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, "not heard from since")
+			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, "no message since")
 		})
 		device = b.client("device", "fungxi_F1_downLink")
-		device.tell(heartbeat)
+		device.publish(heartbeat)
 		s.waitForStatus(command.ID, edgelens.CommandSent)
-		eventually(t, "it is told", func() bool { return strings.Contains(strings.Join(device.on("fungxi_F1_downLink"), " "), "open") })
+		eventually(t, "it is received", func() bool { return strings.Contains(strings.Join(device.on("fungxi_F1_downLink"), " "), "open") })
 	}
 }
 
-// A device that is away, but has a session that lasts, gets a command when it
-// comes back in time, and not after its deadline: the broker sees to that.
-func TestTheBrokerForgetsWhatExpired(t *testing.T) {
+// A disconnected device with a persistent session gets a command when it reconnects in
+// time, and not after its deadline: the broker enforces the expiry.
+func TestTheBrokerDropsExpiredCommands(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	address, err := session.ParseAddress(b.url(), "")
 	must(t, err)
-	come := func(onMessage func(session.Message)) *session.Session {
+	connect := func(onMessage func(session.Message)) *session.Session {
 		device, err := session.Start(session.Config{Address: address, ClientID: "F1", Lasting: time.Hour, OnMessage: onMessage,
 			Subscriptions: []session.Subscription{{Filter: "fungxi_F1_downLink", QoS: 1}}}, quiet)
 		must(t, err)
-		eventually(t, "it is there", device.Up)
+		eventually(t, "the device is connected", device.Up)
 		return device
 	}
-	device := come(func(m session.Message) { m.Ack() })
+	device := connect(func(m session.Message) { m.Ack() })
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	must(t, device.Publish(t.Context(), session.Outgoing{Topic: heartbeat.Topic, Payload: heartbeat.Payload, QoS: 1}))
 	eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
@@ -212,11 +212,11 @@ func TestTheBrokerForgetsWhatExpired(t *testing.T) {
 	s.waitForStatus(long.ID, edgelens.CommandSent)
 	s.waitForStatus(short.ID, edgelens.CommandSent)
 	eventually(t, "the deadline has passed", func() bool { return time.Now().After(short.Deadline) })
-	onMessage := make(chan string, 10)
-	device = come(func(m session.Message) { m.Ack(); onMessage <- string(m.Payload) })
+	received := make(chan string, 10)
+	device = connect(func(m session.Message) { m.Ack(); received <- string(m.Payload) })
 	for got := ""; got != `{"cmd":"long"}`; {
-		if got = <-onMessage; got == `{"cmd":"short"}` {
-			t.Error("a command came after its deadline")
+		if got = <-received; got == `{"cmd":"short"}` {
+			t.Error("a command arrived after its deadline")
 		}
 	}
 	must(t, device.Stop(t.Context()))

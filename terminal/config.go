@@ -13,45 +13,43 @@ import (
 	"edgelens/terminal/session"
 )
 
-// What becomes of a device that nobody has heard of.
+// How an unknown device is treated.
 const (
 	UnknownAccept     = "accept"
 	UnknownQuarantine = "quarantine"
 	UnknownRefuse     = "refuse"
 )
 
-// Config is how the MQTT bridge works.
+// Config is the configuration of the MQTT bridge.
 type Config struct {
-	// URL is the broker's, as session.ParseAddress takes it; CAFile is that
-	// function's, too.
+	// URL and CAFile are the parameters of session.ParseAddress.
 	URL, CAFile string
 	// Group, where set, is shared by nodes that split the load: each message is
 	// for one of them ($share). Letters, digits, "-" and "_".
 	Group string
-	// MaxMessageBytes is the largest message that is taken.
+	// MaxMessageBytes is the size of the largest accepted message.
 	MaxMessageBytes int
-	// Default is the device that Send sends to where none is named; empty for
-	// the only one there is.
+	// Default is the device of commands that name none; empty for the only one that
+	// takes commands.
 	Default string
-	// Unknown is what becomes of new devices: UnknownAccept, UnknownQuarantine
-	// or UnknownRefuse.
+	// Unknown is how new devices are treated: UnknownAccept, UnknownQuarantine or
+	// UnknownRefuse.
 	Unknown string
-	// MaxDevices is how many devices are known at most; more are refused.
+	// MaxDevices is the maximum number of known devices; more are refused.
 	MaxDevices int
-	// MaxWaiting is how many images of one device may wait; what comes then
-	// gets its event without a prediction.
+	// MaxWaiting is the maximum number of waiting images of one device; further records
+	// get their event without a prediction.
 	MaxWaiting int
 	// Model, TopK and MinScore are those of a Request.
 	Model    string
 	TopK     int
 	MinScore float64
-	// Fresh is how far a device's own time may lie behind its arrival, or ahead,
-	// until a record is marked as replayed.
+	// Fresh is the maximum difference between a device's own time and its arrival;
+	// beyond it a record is not fresh.
 	Fresh time.Duration
-	// ClockLimit is from where on a device's clock is called wrong.
+	// ClockLimit is the offset beyond which a device's clock is reported as wrong.
 	ClockLimit time.Duration
-	// CommandTTL is how long a command may wait to be sent, where its sender
-	// does not say.
+	// CommandTTL is how long a command may be queued where its sender gives no time.
 	CommandTTL time.Duration
 }
 
@@ -65,8 +63,8 @@ func DefaultConfig() Config {
 
 var validGroup = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`)
 
-// Validate reports every fault at once, each with its setting's name. An empty
-// URL is for who starts a broker.
+// Validate reports every invalid setting at once, each with its name. An empty URL is
+// allowed, for callers that start a broker.
 func (c Config) Validate() error {
 	var errs []error
 	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }

@@ -13,26 +13,25 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// Devices returns every device that is known, by ID.
+// Devices returns every known device, by ID.
 func (b *Bridge) Devices(context.Context) ([]edgelens.Device, error) { return b.registry.list(), nil }
 
-// Device returns a device; edgelens.ErrNotFound where there is none.
+// Device returns a device; edgelens.ErrNotFound for an unknown id.
 func (b *Bridge) Device(_ context.Context, id string) (edgelens.Device, error) {
 	device, err := b.registry.get(id)
 	device.NotUnderstood = b.notUnderstood.of(id)
 	return device, err
 }
 
-// NotUnderstood returns what was not understood of messages since this process started,
+// NotUnderstood returns the messages that were not understood since this process started,
 // the latest first.
 func (b *Bridge) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) {
 	return slices.Concat(b.notUnderstood.list(), b.foreign.list()), nil
 }
 
-// ChangeDevice says what may come of what a device reports, and sets what is set for
-// it, from now on: all of the change or, with an error, nothing. What was held of a
-// quarantined device is told where it is accepted. Errors: edgelens.ErrNotFound,
-// ErrInvalid, ErrDiskFull.
+// ChangeDevice changes the state and the settings of a device from now on: all of the
+// change or, with an error, nothing. Accepting a quarantined device releases its held
+// records. Errors: edgelens.ErrNotFound, ErrInvalid, ErrDiskFull.
 func (b *Bridge) ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error) {
 	zone, err := checkChange(&change)
 	if err != nil {
@@ -43,9 +42,9 @@ func (b *Bridge) ChangeDevice(ctx context.Context, id string, change edgelens.De
 		return edgelens.Device{}, err
 	}
 	if err := b.parts.Devices.SaveDevices(ctx, device); err != nil {
-		return edgelens.Device{}, err // it holds, and is saved later
+		return edgelens.Device{}, err // the change is in effect, and saved later
 	}
-	// Also where nothing changed: an earlier call may have failed half way.
+	// Also without a change of state: an earlier call may have failed half way.
 	if change.State != nil && device.State == edgelens.DeviceAccepted {
 		if err := b.parts.Devices.ReleaseDevice(ctx, id); err != nil {
 			return edgelens.Device{}, err
@@ -60,8 +59,8 @@ func (b *Bridge) ChangeDevice(ctx context.Context, id string, change edgelens.De
 	return device, nil
 }
 
-// checkChange returns the zone of a change; nil for none. The character set gets the
-// name that it has with us.
+// checkChange returns the zone of a change; nil for none. It replaces the name of the
+// character set by its canonical one.
 func checkChange(change *edgelens.DeviceChange) (*time.Location, error) {
 	if change.State != nil {
 		switch *change.State {

@@ -17,12 +17,12 @@ import (
 // EventsSink is the name of the MQTT events in the outbox.
 const EventsSink = "mqtt"
 
-// lossesUntilLarge is how often in a row the connection is lost with the same event
-// on its way until it counts as too large: some brokers say nothing else.
+// lossesUntilLarge is after how many consecutive connection losses with the same event in
+// transit it counts as too large: some brokers report nothing else.
 const lossesUntilLarge = 3
 
-// losses counts, for each device, how often its event was lost with the
-// connection. It is bounded by the devices that have one on its way.
+// losses counts, for each device, how often the connection was lost with its event in
+// transit. It is bounded by the devices that have one.
 type losses struct {
 	mu    sync.Mutex
 	count map[string]loss
@@ -33,7 +33,7 @@ type loss struct {
 	times int
 }
 
-// note counts a loss and returns how many of the event there were.
+// note counts a loss and returns the number of losses of the event.
 func (l *losses) note(device, event string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,27 +52,27 @@ func (l *losses) forget(device string) {
 	delete(l.count, device)
 }
 
-// events publishes what became of records. It implements notify.Sink.
+// events publishes the results of records. It implements notify.Sink.
 type events struct {
 	bridge *Bridge
 	losses *losses
 }
 
-// Events returns the sink that publishes on the broker. It works between Start
-// and Stop.
+// Events returns the sink that publishes to the broker. It works between Start and
+// Stop.
 func (b *Bridge) Events() notify.Sink { return events{b, &losses{count: map[string]loss{}}} }
 
 // Name implements notify.Sink.
 func (events) Name() string { return EventsSink }
 
-// Deliver implements notify.Sink: the event is confirmed by the broker, and
-// never retained. That nobody listens is no fault.
+// Deliver implements notify.Sink: the broker confirms the event and never retains it. An
+// event without a subscriber counts as delivered.
 func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
-	f := e.bridge
+	b := e.bridge
 	message := session.Outgoing{Topic: topicEvents + d.Record.Device, QoS: 1}
-	composed := f.parts.Composer.Compose(d, f.now())
+	composed := b.parts.Composer.Compose(d, b.now())
 	if d.Reduced {
-		composed = event.Reduce(composed, f.maxPayload(message))
+		composed = event.Reduce(composed, b.maxPayload(message))
 		if len(composed.Data.Reduced) == 0 {
 			return fmt.Errorf("publish the event: %w: nothing in it can be left out", notify.ErrRejected)
 		}
@@ -81,22 +81,22 @@ func (e events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	if message.Payload, err = json.Marshal(composed); err != nil {
 		return fmt.Errorf("write the event: %w: %w", notify.ErrRejected, err)
 	}
-	err = f.publish(ctx, message)
+	err = b.publish(ctx, message)
 	switch {
 	case err == nil, errors.Is(err, session.ErrNoSubscriber):
 		e.losses.forget(d.Record.Device)
-		f.metrics.count(out, d.Record.Dialect, kindEvent)
+		b.metrics.count(out, d.Record.Dialect, kindEvent)
 		return nil
 	case errors.Is(err, session.ErrRefused):
 		return fmt.Errorf("%w: %w", notify.ErrRejected, err)
 	case errors.Is(err, session.ErrLost) && !d.Reduced && e.losses.note(d.Record.Device, d.Record.ID) >= lossesUntilLarge:
 		e.losses.forget(d.Record.Device)
-		return fmt.Errorf("%w: the connection was lost %d times with this event on its way: %w", edgelens.ErrTooLarge, lossesUntilLarge, err)
+		return fmt.Errorf("%w: the connection was lost %d times with this event in transit: %w", edgelens.ErrTooLarge, lossesUntilLarge, err)
 	}
 	return err
 }
 
-// maxPayload is session.Session.MaxPayload on the connection that speaks.
+// maxPayload is session.Session.MaxPayload on the publishing connection.
 func (b *Bridge) maxPayload(m session.Outgoing) int {
 	down := b.down.Load()
 	if down == nil {
@@ -105,8 +105,8 @@ func (b *Bridge) maxPayload(m session.Outgoing) int {
 	return down.MaxPayload(m)
 }
 
-// TakenOver returns an error where another client has our client id; nil where
-// none is known to.
+// TakenOver returns an error where another client uses our client id; nil where none is
+// known to.
 func (b *Bridge) TakenOver() error {
 	var all []error
 	for _, s := range []*session.Session{b.up.Load(), b.down.Load()} {
@@ -117,8 +117,8 @@ func (b *Bridge) TakenOver() error {
 	return errors.Join(all...)
 }
 
-// answerExpiry is how long the broker may keep an answer for a device that is
-// away: later it means nothing.
+// answerExpiry is how long the broker may keep an answer for a disconnected device: a later
+// one is useless.
 const answerExpiry = 30 * time.Second
 
 func (b *Bridge) publishAnswer(ctx context.Context, one answer) error {

@@ -6,18 +6,17 @@ import (
 )
 
 const (
-	// excerpted is how much of a message an excerpt is made of, and maxExcerpt how long
-	// it gets.
+	// excerpted is the number of bytes of a message that an excerpt is made of, and
+	// maxExcerpt the maximum length of the excerpt.
 	excerpted  = 400
 	maxExcerpt = 300
-	// maxRun is how many letters and digits in a row are shown.
+	// maxRun is the maximum number of consecutive letters and digits that are shown.
 	maxRun = 32
 )
 
-// excerpt shows how a message begins, for whoever wants to know why it is not
-// understood: signs and names of members as they are, the letters of other words as "x",
-// their digits as "0" and what is not ASCII as ".", since they may be somebody's name, and long runs
-// as their length.
+// excerpt shows how a message begins, for diagnosis: punctuation and names of members are
+// kept, letters of other words become "x", digits "0" and non-ASCII ".", since they may be
+// personal data, and long runs are replaced by their length.
 func excerpt(payload []byte) string {
 	text := payload[:min(len(payload), excerpted)]
 	var out []byte
@@ -38,7 +37,7 @@ func excerpt(payload []byte) string {
 	return string(out)
 }
 
-// run is how many letters and digits text begins with.
+// run returns the number of letters and digits that text begins with.
 func run(text []byte) int {
 	for i, c := range text {
 		if !isWord(c) {
@@ -103,7 +102,7 @@ func appendSign(out []byte, c byte) []byte {
 	return append(out, c)
 }
 
-// printable returns text as ASCII that can be printed, at most limit bytes of it.
+// printable returns text as printable ASCII, at most limit bytes of it.
 func printable(text string, limit int) string {
 	out := []byte(text[:min(len(text), limit)])
 	for i, c := range out {

@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// formerTimeout is how long emptying the former session may take; the next start
-	// tries again.
+	// formerTimeout is the time limit for emptying the former session; the next start
+	// retries.
 	formerTimeout = 2 * time.Minute
 	formerCheck   = 50 * time.Millisecond
 )
 
-// former empties the session that an earlier version had at the broker: what the broker
-// has acknowledged and kept in it must not be lost.
+// former empties the session that an earlier version had at the broker: messages that the
+// broker has acknowledged and kept in it must not be lost.
 type former struct {
 	bridge *Bridge
-	// mark is what we send to ourselves: what is in front of it was kept.
+	// mark is a message to ourselves: messages before it were kept in the session.
 	mark    string
 	reached chan struct{}
 	once    sync.Once
-	// pending is how many messages are not done with.
+	// pending is the number of messages in progress.
 	pending atomic.Int64
 }
 
-// emptyFormer takes what is in the former session like anything else that is heard, and
-// ends the session. What comes meanwhile comes to both sessions, and is a duplicate here.
+// emptyFormer processes the messages in the former session like all others, and ends the
+// session. Messages that arrive meanwhile come on both sessions, here as duplicates.
 func (b *Bridge) emptyFormer(ctx context.Context, address session.Address, lasting time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, formerTimeout)
 	defer cancel()
@@ -40,27 +40,27 @@ func (b *Bridge) emptyFormer(ctx context.Context, address session.Address, lasti
 		err = b.parts.FormerSessionEmptied()
 	}
 	if err != nil {
-		b.log.Warn("empty the MQTT session of an earlier version; the next start tries again", "error", err)
+		b.log.Warn("emptying the MQTT session of an earlier version failed; the next start retries", "error", err)
 	}
 }
 
 func (o *former) empty(ctx context.Context, address session.Address, lasting time.Duration) error {
-	f := o.bridge
-	topic := markerTopic(f.parts.Node) + "/former"
+	b := o.bridge
+	topic := markerTopic(b.parts.Node) + "/former"
 	config := session.Config{
-		Address: address, ClientID: f.clientName(uplink), Lasting: lasting, ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(f.config.MaxMessageBytes),
-		Subscriptions: append(f.subscriptions(), session.Subscription{Filter: topic, QoS: 1}), Marker: topic + "/waited",
+		Address: address, ClientID: b.clientName(uplink), Lasting: lasting, ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(b.config.MaxMessageBytes),
+		Subscriptions: append(b.subscriptions(), session.Subscription{Filter: topic, QoS: 1}), Marker: topic + "/waited",
 		OnMessage: func(m session.Message) { o.onMessage(topic, m) },
 	}
 	config.OnUp = func(connection context.Context) {
 		for connection.Err() == nil {
-			// The connection that speaks may not be there yet.
-			if err := f.publish(connection, session.Outgoing{Topic: topic, Payload: []byte(o.mark), QoS: 1}); err == nil || !pause(connection, formerCheck) {
+			// The publishing connection may not be up yet.
+			if err := b.publish(connection, session.Outgoing{Topic: topic, Payload: []byte(o.mark), QoS: 1}); err == nil || !pause(connection, formerCheck) {
 				return
 			}
 		}
 	}
-	old, err := session.Start(config, f.log)
+	old, err := session.Start(config, b.log)
 	if err != nil {
 		return err
 	}
@@ -70,8 +70,8 @@ func (o *former) empty(ctx context.Context, address session.Address, lasting tim
 	if err = errors.Join(err, old.Stop(stopping)); err != nil {
 		return err
 	}
-	// A connection without a lasting session ends the one that there was.
-	end, err := session.Start(session.Config{Address: address, ClientID: f.clientName(uplink)}, f.log)
+	// A connection without a persistent session ends the existing one.
+	end, err := session.Start(session.Config{Address: address, ClientID: b.clientName(uplink)}, b.log)
 	if err != nil {
 		return err
 	}
@@ -81,10 +81,10 @@ func (o *former) empty(ctx context.Context, address session.Address, lasting tim
 	return errors.Join(ctx.Err(), end.Stop(stopping))
 }
 
-// stopFormer is how long it may take to disconnect.
+// stopFormer is the time limit for disconnecting.
 const stopFormer = 5 * time.Second
 
-// onMessage hands a message on, and counts it until it is done with.
+// onMessage passes a message on, and counts it as pending until it is acknowledged.
 func (o *former) onMessage(topic string, m session.Message) {
 	if m.Topic == topic {
 		if string(m.Payload) == o.mark {
@@ -102,7 +102,7 @@ func (o *former) onMessage(topic string, m session.Message) {
 	o.bridge.onMessage(m)
 }
 
-// wait waits until all that was kept is done with.
+// wait waits until all messages of the session have been processed.
 func (o *former) wait(ctx context.Context) error {
 	select {
 	case <-o.reached:
@@ -117,7 +117,7 @@ func (o *former) wait(ctx context.Context) error {
 	return nil
 }
 
-// pause waits, and reports whether ctx has not ended meanwhile.
+// pause waits, and reports whether ctx has not ended.
 func pause(ctx context.Context, wait time.Duration) bool {
 	select {
 	case <-time.After(wait):

@@ -38,7 +38,7 @@ type broker struct {
 	*supervise.Mosquitto
 	dir    string
 	config supervise.MosquittoConfig
-	// acl is what its users may do; "" lets everybody do everything.
+	// acl holds the rules of its users; "" allows everything.
 	acl string
 	t   testing.TB
 }
@@ -77,8 +77,8 @@ func (b *broker) stop() { _ = b.Stop(context.Background()) }
 
 func (b *broker) url() string { return "mqtt://" + b.config.Listen }
 
-// site is a face with everything it needs, and a worker that sees "cat" in
-// every image.
+// site is a bridge with everything it needs, and a worker that recognizes "cat" in every
+// image.
 type site struct {
 	metrics  *prometheus.Registry
 	t        testing.TB
@@ -98,11 +98,11 @@ type site struct {
 	worker     *worker
 }
 
-// worker fits the ledger into the port, and finishes jobs at once.
+// worker adapts the ledger to the port, and finishes jobs at once.
 type worker struct {
 	*ledger.Ledger
 	mu sync.Mutex
-	// refuse, where set, is what Receive says; hold keeps jobs unfinished.
+	// refuse, where set, is the result of Receive; hold keeps jobs unfinished.
 	refuse func(edgelens.Reception) error
 	hold   bool
 	calls  int
@@ -209,12 +209,12 @@ func (s *site) stop() {
 	s.bridge = nil
 }
 
-// client is whoever else is at the broker.
+// client is another client of the broker.
 type client struct {
 	*session.Session
-	t         testing.TB
-	mu        sync.Mutex
-	onMessage []session.Message
+	t        testing.TB
+	mu       sync.Mutex
+	messages []session.Message
 }
 
 func (b *broker) client(name string, filters ...string) *client {
@@ -231,7 +231,7 @@ func (b *broker) clientAt(url, name string, filters ...string) *client {
 		m.Ack()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.onMessage = append(c.onMessage, m)
+		c.messages = append(c.messages, m)
 	}}
 	for _, filter := range filters {
 		config.Subscriptions = append(config.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
@@ -247,9 +247,12 @@ func (b *broker) clientAt(url, name string, filters ...string) *client {
 	return c
 }
 
-func (c *client) say(topic string, payload string) { c.t.Helper(); c.send(topic, payload, 1, false) }
+func (c *client) publishText(topic string, payload string) {
+	c.t.Helper()
+	c.publishWith(topic, payload, 1, false)
+}
 
-func (c *client) send(topic, payload string, qos byte, retain bool) {
+func (c *client) publishWith(topic, payload string, qos byte, retain bool) {
 	c.t.Helper()
 	err := c.Publish(c.t.Context(), session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: qos, Retain: retain})
 	if err != nil && err != session.ErrNoSubscriber {
@@ -257,12 +260,12 @@ func (c *client) send(topic, payload string, qos byte, retain bool) {
 	}
 }
 
-// on returns what was heard on a topic.
+// on returns the payloads received on a topic.
 func (c *client) on(topic string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var payloads []string
-	for _, m := range c.onMessage {
+	for _, m := range c.messages {
 		if m.Topic == topic {
 			payloads = append(payloads, string(m.Payload))
 		}
@@ -314,12 +317,12 @@ func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
+			t.Fatalf("timed out waiting for: %s", what)
 		}
 	}
 }
 
-// scrape returns the lines of the metrics whose names begin so.
+// scrape returns the lines of the metrics with that prefix.
 func (s *site) scrape(prefix string) string {
 	w := httptest.NewRecorder()
 	promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
@@ -337,7 +340,7 @@ func (s *site) setState(id string, state edgelens.DeviceState) (edgelens.Device,
 	return s.bridge.ChangeDevice(s.t.Context(), id, edgelens.DeviceChange{State: &state})
 }
 
-// device returns what the bridge knows of a device.
+// device returns the device as the bridge reports it.
 func (s *site) device(id string) edgelens.Device {
 	s.t.Helper()
 	d, err := s.bridge.Device(s.t.Context(), id)
@@ -345,10 +348,10 @@ func (s *site) device(id string) edgelens.Device {
 	return d
 }
 
-// tell is a message of a simulator's, as its topic and payload.
-func (c *client) tell(m dialect.Outgoing) {
+// publish publishes a message of a simulator.
+func (c *client) publish(m dialect.Outgoing) {
 	c.t.Helper()
-	c.send(m.Topic, string(m.Payload), m.QoS, false)
+	c.publishWith(m.Topic, string(m.Payload), m.QoS, false)
 }
 
 func lines(text, containing string) int {

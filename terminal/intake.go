@@ -20,60 +20,59 @@ import (
 )
 
 const (
-	// small is up to what size a message is decoded where it comes in:
+	// small is the size in bytes up to which a message is decoded on reception:
 	// heartbeats must not wait for images.
 	small = 4 << 10
-	// announceInterval is how often nodes of a group tell one another of a
-	// device.
+	// announceInterval is how often a node announces a device to the others of its
+	// group.
 	announceInterval = 10 * time.Second
-	// The waits between attempts to make a record durable.
+	// minRetry and maxRetry bound the wait between attempts to store a record.
 	minRetry, maxRetry = 100 * time.Millisecond, 5 * time.Second
-	// repeats is from when on the same image of a camera is another record: a camera
-	// sends a message again within seconds, and "no signal" looks the same an hour later.
+	// repeats is the age from which the same image of a camera is a new record: a camera
+	// resends a message within seconds, and "no signal" looks the same an hour later.
 	repeats = 30 * time.Second
-	// onceTimeout is how long that is tried with a record of QoS 0, which
-	// nobody but the device can send again, and triesOfUnknown how often where
-	// the fault is none that is known to pass.
+	// onceTimeout is the time limit for storing a record of QoS 0, which only the device
+	// can send again, and triesOfUnknown the maximum number of attempts for an error that
+	// is not known to be temporary.
 	onceTimeout    = 30 * time.Second
 	triesOfUnknown = 10
 )
 
-// item is a message on its way into the ledger.
+// item is a received message on its way to the ledger.
 type item struct {
 	session.Message
 	dialect dialect.Dialect
-	// device is the one in the topic, or empty.
+	// device is the device in the topic, or empty.
 	device     string
 	receivedAt time.Time
-	// decoded is set where it is decoded already.
+	// decoded is set where the message is decoded already.
 	decoded *wire.Reading
 }
 
 func (i item) size() int64 { return int64(len(i.Payload)) }
 
-// old reports whether the broker had kept it: for whoever comes, or for us while
-// we were away for longer than fresh. It says nothing of now.
-func (i item) old(fresh time.Duration) bool { return i.Retained || i.Waited > fresh }
+// stale reports whether the broker had kept the message: as a retained one, or for us
+// while we were disconnected for longer than fresh. It proves nothing about now.
+func (i item) stale(fresh time.Duration) bool { return i.Retained || i.Waited > fresh }
 
-// stored says in a sentence how the message came out of the broker's store; empty
+// stored returns in a sentence how the message came out of the broker's store; empty
 // where it came at once.
 func (i item) stored() string {
 	switch {
 	case i.Retained:
 		return "The MQTT broker had retained the message."
 	case i.Waited > 0:
-		return "The message may have waited at the MQTT broker while edgelens was away."
+		return "The message may have waited at the MQTT broker while edgelens was disconnected."
 	case i.Duplicate:
-		return "The MQTT broker has sent the message again."
+		return "The MQTT broker has resent the message."
 	default:
 		return ""
 	}
 }
 
-// onMessage is called for each message, one at a time. It does not block, but where
-// what waits has reached its bound and none of it may be dropped: then the broker
-// has to wait. It was told how many messages we take at a time; mosquitto 2.0.11
-// does not keep to it under load (measured: 800 instead of 16).
+// onMessage is called for each message, one at a time. It blocks only where the queues are
+// full and nothing may be dropped: then the broker has to wait. We announce a Receive
+// Maximum; mosquitto 2.0.11 exceeds it under load (measured: 800 instead of 16).
 func (b *Bridge) onMessage(m session.Message) {
 	d, device := b.matcher.match(m.Topic)
 	if d == nil {
@@ -81,54 +80,54 @@ func (b *Bridge) onMessage(m session.Message) {
 		m.Ack()
 		return
 	}
-	one := item{Message: m, dialect: d, device: device, receivedAt: b.now()}
+	msg := item{Message: m, dialect: d, device: device, receivedAt: b.now()}
 	if len(m.Payload) == 0 {
-		b.empty(one)
+		b.empty(msg)
 		m.Ack()
 		return
 	}
 	if len(m.Payload) <= small {
-		reading, err := b.decode(one)
+		reading, err := b.decode(msg)
 		if err != nil {
-			b.malformed(one, err)
+			b.malformed(msg, err)
 			m.Ack()
 			return
 		}
-		if !slices.ContainsFunc(reading.Messages, mustWait) {
+		if !slices.ContainsFunc(reading.Messages, isDurable) {
 			for _, message := range reading.Messages {
-				b.presence(one, message)
+				b.presence(msg, message)
 			}
-			b.account(one, reading)
+			b.account(msg, reading)
 			m.Ack()
 			return
 		}
-		one.decoded = &reading
+		msg.decoded = &reading
 	}
-	line := d.Name() + " " + device
+	queue := d.Name() + " " + device
 	if m.QoS > 0 {
-		b.lines.pushBlocking(b.stopping, line, one)
+		b.queues.pushBlocking(b.stopping, queue, msg)
 		return
 	}
-	if !b.lines.push(line, one) {
+	if !b.queues.push(queue, msg) {
 		b.metrics.drop(dropQueueFull)
 		b.registry.count(device, func(c *edgelens.DeviceCounters) { c.Lost++ })
-		b.warn(one, "a message was dropped: the device sends faster than can be taken; it should use QoS 1, or send again", nil)
+		b.warn(msg, "a message was dropped: the queue of the device is full; the device should use QoS 1, or resend", nil)
 	}
 }
 
-// mustWait reports whether a message takes time: it is made durable.
-func mustWait(message dialect.Message) bool {
+// isDurable reports whether a message must be stored, which takes time.
+func isDurable(message dialect.Message) bool {
 	return message.Kind == dialect.Records || message.Kind == dialect.Reply
 }
 
-// decode reads a message.
-func (b *Bridge) decode(one item) (wire.Reading, error) {
-	return wire.Decode(one.dialect, one.Topic, one.Payload, dialect.Hints{
-		ReceivedAt: one.receivedAt.In(b.zoneOf(one.device)), Charset: b.registry.charsetOf(one.device),
+// decode decodes a message.
+func (b *Bridge) decode(msg item) (wire.Reading, error) {
+	return wire.Decode(msg.dialect, msg.Topic, msg.Payload, dialect.Hints{
+		ReceivedAt: msg.receivedAt.In(b.zoneOf(msg.device)), Charset: b.registry.charsetOf(msg.device),
 	})
 }
 
-// onOtherTopic takes down what another node of the group says of a device.
+// onOtherTopic handles announcements of devices by other nodes of the group.
 func (b *Bridge) onOtherTopic(m session.Message) {
 	device, ok := strings.CutPrefix(m.Topic, topicDevices)
 	if !ok && !strings.HasPrefix(m.Topic, topicOurs) {
@@ -142,7 +141,7 @@ func (b *Bridge) onOtherTopic(m session.Message) {
 	}
 }
 
-// droppedAtBroker takes down how many messages the broker has dropped in all.
+// droppedAtBroker accounts for the total number of messages that the broker has dropped.
 func (b *Bridge) droppedAtBroker(m session.Message) {
 	total, err := strconv.ParseUint(string(m.Payload), 10, 64)
 	if err != nil {
@@ -150,71 +149,71 @@ func (b *Bridge) droppedAtBroker(m session.Message) {
 	}
 	before := b.brokerDrops.Swap(total)
 	if total < before {
-		before = 0 // it has started anew
+		before = 0 // the broker has restarted
 	}
 	if total == before {
 		return
 	}
 	b.metrics.dropMany(dropAtBroker, total-before)
 	if suppressed, ok := b.limiter.pass("dropped at the broker", b.now()); ok {
-		b.log.Error("the MQTT broker has dropped messages: more came than it keeps for one client. Records are lost where a terminal did not wait for our acknowledgement",
-			"messages", total-before, "suppressed", suppressed)
+		b.log.Error("the MQTT broker dropped messages because its queue for a client was full; records are lost where a terminal did not wait for our acknowledgement",
+			"event", "mqtt_messages_dropped", "messages", total-before, "suppressed", suppressed)
 	}
 }
 
-// take takes messages from the lines until there are none left and taking has
-// ended. Writing bounds what is tried.
-func (b *Bridge) take(taking, writing context.Context) {
+// ingest processes queued messages until the queues are empty and ingesting has ended.
+// writing bounds its writes.
+func (b *Bridge) ingest(ingesting, writing context.Context) {
 	for {
-		of, one, ok := b.lines.take(taking)
+		queue, msg, ok := b.queues.take(ingesting)
 		if !ok {
 			return
 		}
-		if b.process(writing, one) {
-			one.Ack()
+		if b.process(writing, msg) {
+			msg.Ack()
 		}
-		b.lines.release(of, one)
+		b.queues.release(queue, msg)
 	}
 }
 
-// process does what a message asks for, and reports whether it is done with: if
-// not, it must come again.
-func (b *Bridge) process(ctx context.Context, one item) bool {
-	if one.decoded == nil {
-		reading, err := b.decode(one)
+// process handles a message, and reports whether it may be acknowledged: if not, the broker
+// must send it again.
+func (b *Bridge) process(ctx context.Context, msg item) bool {
+	if msg.decoded == nil {
+		reading, err := b.decode(msg)
 		if err != nil {
-			b.malformed(one, err)
+			b.malformed(msg, err)
 			return true
 		}
-		one.decoded = &reading
+		msg.decoded = &reading
 	}
-	for _, message := range one.decoded.Messages {
+	for _, message := range msg.decoded.Messages {
 		switch message.Kind {
 		case dialect.Records:
-			if !b.records(ctx, one, message) {
+			if !b.records(ctx, msg, message) {
 				return false
 			}
 		case dialect.Reply:
-			b.reply(ctx, one, message)
+			b.reply(ctx, msg, message)
 		default:
-			b.presence(one, message)
+			b.presence(msg, message)
 		}
 	}
-	b.account(one, *one.decoded)
+	b.account(msg, *msg.decoded)
 	return true
 }
 
-// presence takes down what is no record, and answers it from memory.
-func (b *Bridge) presence(one item, message dialect.Message) {
-	b.metrics.count(in, one.dialect.Name(), message.Kind.String())
-	if message.Device == "" || one.old(b.config.Fresh) {
+// presence handles a message without a record, and answers it from memory.
+func (b *Bridge) presence(msg item, message dialect.Message) {
+	b.metrics.count(in, msg.dialect.Name(), message.Kind.String())
+	if message.Device == "" || msg.stale(b.config.Fresh) {
 		return
 	}
-	says := presenceOnline
+	reported := presenceOnline
 	if message.Kind == dialect.Offline {
-		says = presenceOffline
+		reported = presenceOffline
 	}
-	ok := b.noteSeen(one, message, says, func(c *edgelens.DeviceCounters) {
+	ok := b.noteSeen(msg, message, reported, func(c *edgelens.DeviceCounters) {
 		switch message.Kind {
 		case dialect.Heartbeat:
 			c.Heartbeats++
@@ -225,60 +224,59 @@ func (b *Bridge) presence(one item, message dialect.Message) {
 	if !ok {
 		return
 	}
-	b.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
-	if message.Times != nil && one.stored() == "" {
-		b.measure(message.Device, clock.FromHeartbeat, b.assess(one, message.Device, message.Times), one.receivedAt)
+	b.answers.put(msg.dialect.Name(), kindAnswer, message.Answers)
+	if message.Times != nil && msg.stored() == "" {
+		b.measure(message.Device, clock.FromHeartbeat, b.assess(msg, message.Device, message.Times), msg.receivedAt)
 	}
 }
 
-// noteSeen takes down that a device said something, and reports whether something may
-// come of it.
-func (b *Bridge) noteSeen(one item, message dialect.Message, says presence, count func(*edgelens.DeviceCounters)) bool {
-	state, err := b.registry.noteSeen(one.dialect.Name(), message.Device, one.receivedAt, says, count)
+// noteSeen records a message of a device, and reports whether it may be processed.
+func (b *Bridge) noteSeen(msg item, message dialect.Message, reported presence, count func(*edgelens.DeviceCounters)) bool {
+	state, err := b.registry.noteSeen(msg.dialect.Name(), message.Device, msg.receivedAt, reported, count)
 	if err != nil {
 		b.metrics.drop(dropTooMany)
-		b.warn(one, "a message was dropped", err)
+		b.warn(msg, "a message was dropped", err)
 		return false
 	}
 	if state == edgelens.DeviceRefused {
-		b.metrics.count(in, one.dialect.Name(), kindRefused)
+		b.metrics.count(in, msg.dialect.Name(), kindRefused)
 		return false
 	}
-	if b.config.Group != "" && says == presenceOnline && b.registry.announce(message.Device, one.receivedAt, announceInterval) {
-		b.answers.put(one.dialect.Name(), kindAvailability, []dialect.Outgoing{{Topic: seenTopic(message.Device), Payload: []byte(one.dialect.Name())}})
+	if b.config.Group != "" && reported == presenceOnline && b.registry.announce(message.Device, msg.receivedAt, announceInterval) {
+		b.answers.put(msg.dialect.Name(), kindAvailability, []dialect.Outgoing{{Topic: seenTopic(message.Device), Payload: []byte(msg.dialect.Name())}})
 	}
 	return true
 }
 
-// records makes the records of a message durable, and confirms them.
-func (b *Bridge) records(ctx context.Context, one item, message dialect.Message) bool {
-	b.metrics.count(in, one.dialect.Name(), message.Kind.String())
-	says := presenceOnline
-	if one.old(b.config.Fresh) {
-		says = presenceUnknown
+// records stores the records of a message, and acknowledges them.
+func (b *Bridge) records(ctx context.Context, msg item, message dialect.Message) bool {
+	b.metrics.count(in, msg.dialect.Name(), message.Kind.String())
+	reported := presenceOnline
+	if msg.stale(b.config.Fresh) {
+		reported = presenceUnknown
 	}
-	if !b.noteSeen(one, message, says, func(*edgelens.DeviceCounters) {}) {
+	if !b.noteSeen(msg, message, reported, func(*edgelens.DeviceCounters) {}) {
 		return true
 	}
-	b.answers.put(one.dialect.Name(), kindAnswer, message.Answers)
+	b.answers.put(msg.dialect.Name(), kindAnswer, message.Answers)
 	for _, entry := range message.Entries {
-		verdict := b.assess(one, message.Device, entry.Times)
-		reception := b.reception(one, message.Device, entry, verdict)
-		what, err := b.keep(ctx, one, reception)
+		verdict := b.assess(msg, message.Device, entry.Times)
+		reception := b.reception(msg, message.Device, entry, verdict)
+		outcome, err := b.keep(ctx, msg, reception)
 		if err != nil {
 			return false
 		}
-		b.log.Info("record", "device", message.Device, "dialect", one.dialect.Name(), "kind", reception.Record.Kind, "record", reception.Record.ID,
-			"bytes", reception.Record.ImageBytes, "freshness", reception.Record.Freshness, "why", reception.Record.FreshnessReason, "outcome", what)
+		b.log.Info("record", "device", message.Device, "dialect", msg.dialect.Name(), "kind", reception.Record.Kind, "record", reception.Record.ID,
+			"bytes", reception.Record.ImageBytes, "freshness", reception.Record.Freshness, "freshness_reason", reception.Record.FreshnessReason, "outcome", outcome)
 		b.registry.count(message.Device, func(c *edgelens.DeviceCounters) {
 			c.Records++
-			if what == keptBefore {
+			if outcome == keptBefore {
 				c.Duplicates++
 			}
-			if what == keptNever {
+			if outcome == keptNever {
 				c.Lost++
 			}
-			if what == keptNow {
+			if outcome == keptNow {
 				countTime(c, verdict.Problem)
 				if reception.Record.Doubt != "" {
 					c.UncertainVerdicts++
@@ -288,24 +286,24 @@ func (b *Bridge) records(ctx context.Context, one item, message dialect.Message)
 				}
 			}
 		})
-		if what == keptNow {
-			b.notice(one, reception.Record, verdict)
+		if outcome == keptNow {
+			b.notice(msg, reception.Record, verdict)
 			if entry.Undecoded {
-				b.metrics.notUnderstood.WithLabelValues(one.dialect.Name(), partText).Inc()
+				b.metrics.notUnderstood.WithLabelValues(msg.dialect.Name(), partText).Inc()
 			}
 		}
-		if what != keptNever {
-			b.answers.put(one.dialect.Name(), kindAck, entry.Acks)
+		if outcome != keptNever {
+			b.answers.put(msg.dialect.Name(), kindAck, entry.Acks)
 		}
 	}
 	return true
 }
 
-func (b *Bridge) reception(one item, device string, entry dialect.Entry, verdict clock.Verdict) edgelens.Reception {
+func (b *Bridge) reception(msg item, device string, entry dialect.Entry, verdict clock.Verdict) edgelens.Reception {
 	record := entry.Record
-	record.Dialect, record.Device, record.ReceivedAt, record.CapturedAt = one.dialect.Name(), device, one.receivedAt, verdict.At
-	record.Freshness, record.FreshnessReason = freshness(one, entry.Record, verdict)
-	record.Retained = one.stored() != ""
+	record.Dialect, record.Device, record.ReceivedAt, record.CapturedAt = msg.dialect.Name(), device, msg.receivedAt, verdict.At
+	record.Freshness, record.FreshnessReason = freshness(msg, entry.Record, verdict)
+	record.Retained = msg.stored() != ""
 	if len(entry.Image) > 0 {
 		digest := sha256.Sum256(entry.Image)
 		record.ImageSHA256, record.ImageBytes = hex.EncodeToString(digest[:]), int64(len(entry.Image))
@@ -319,7 +317,7 @@ func (b *Bridge) reception(one item, device string, entry dialect.Entry, verdict
 		repeatsAfter = repeats
 	}
 	return edgelens.Reception{
-		FormerID: former, RepeatsAfter: repeatsAfter, SentAgain: one.Retained || one.Duplicate,
+		FormerID: former, RepeatsAfter: repeatsAfter, SentAgain: msg.Retained || msg.Duplicate,
 		Record: record, Image: entry.Image, Routes: b.parts.Routes(&record),
 		Held:       func() bool { return b.registry.quarantined(device) },
 		Job:        edgelens.JobSpec{Source: "mqtt", Model: b.config.Model, TopK: b.config.TopK, MinScore: b.config.MinScore},
@@ -327,26 +325,26 @@ func (b *Bridge) reception(one item, device string, entry dialect.Entry, verdict
 	}
 }
 
-// maxInteractive is how many images of a device may wait with those of people,
-// the one that is looked at included, before the rest wait in the bulk queue: a
-// device that sends faster than can be looked at must not make the others wait.
+// maxInteractive is the maximum number of images of a device in the interactive queue, the
+// one in progress included; the rest wait in the bulk queue: a device that sends faster
+// than its images are recognized must not delay the others.
 const maxInteractive = 2
 
-// kept is what became of a record.
+// kept is the outcome of storing a record.
 type kept int
 
 const (
-	keptNow    kept = iota // it is durable
-	keptBefore             // it was already
-	keptNever              // it could not be made so, and never will
+	keptNow    kept = iota // it is stored
+	keptBefore             // it was stored before
+	keptNever              // it could not be stored, and never will be
 )
 
-// String is what the log says.
+// String returns the outcome for the log.
 func (k kept) String() string { return [...]string{"kept", "duplicate", "lost"}[k] }
 
-// keep makes a record durable, however often that must be tried. The error says
-// that we stop: it must come again.
-func (b *Bridge) keep(ctx context.Context, one item, reception edgelens.Reception) (kept, error) {
+// keep stores a record, and retries as long as that may help. The error is returned when
+// the bridge stops: the record must be sent again.
+func (b *Bridge) keep(ctx context.Context, msg item, reception edgelens.Reception) (kept, error) {
 	wait := minRetry
 	for try := 1; ; try++ {
 		existing, err := b.parts.Records.Receive(ctx, reception)
@@ -360,15 +358,15 @@ func (b *Bridge) keep(ctx context.Context, one item, reception edgelens.Receptio
 		}
 		passes := edgelens.NotStored(err) || errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrDeadline)
 		switch {
-		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, one.QoS == 0 && b.now().Sub(one.receivedAt) > onceTimeout:
+		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, msg.QoS == 0 && b.now().Sub(msg.receivedAt) > onceTimeout:
 			b.metrics.drop(dropNotKept)
-			b.log.Error("A RECORD IS LOST: it could not be made durable", "device", reception.Record.Device, "record", reception.Record.ID, "tries", try, "error", err)
+			b.log.Error("a record is lost because it could not be stored", "event", "record_lost", "device", reception.Record.Device, "record", reception.Record.ID, "tries", try, "error", err)
 			return keptNever, nil
 		}
-		b.warn(one, "a record could not be made durable; it is tried again, and not confirmed before", err)
+		b.warn(msg, "storing a record failed, retrying; it is not acknowledged before", err)
 		stopping := b.stopping
-		if one.QoS == 0 {
-			stopping = nil // it does not come again
+		if msg.QoS == 0 {
+			stopping = nil // the broker does not resend it
 		}
 		select {
 		case <-time.After(wait):
@@ -381,33 +379,33 @@ func (b *Bridge) keep(ctx context.Context, one item, reception edgelens.Receptio
 	}
 }
 
-// warn logs something of a device, once per minute; of a topic that names none,
-// with the topic.
-func (b *Bridge) warn(one item, what string, err error) {
-	name, attributes := one.device, []any{"dialect", one.dialect.Name(), "device", one.device}
-	if one.device == "" {
-		name = clip(one.Topic, maxLoggedTopic)
-		attributes = []any{"dialect", one.dialect.Name(), "device", "unknown", "topic", name}
+// warn logs a problem of a device, at most once per minute; for a topic that names no
+// device, it logs the topic.
+func (b *Bridge) warn(msg item, what string, err error) {
+	name, attributes := msg.device, []any{"dialect", msg.dialect.Name(), "device", msg.device}
+	if msg.device == "" {
+		name = clip(msg.Topic, maxLoggedTopic)
+		attributes = []any{"dialect", msg.dialect.Name(), "device", "unknown", "topic", name}
 	}
-	if one.device == "" {
-		name = fmt.Sprint(crc32.ChecksumIEEE([]byte(one.Topic)) % loggedTopics)
+	if msg.device == "" {
+		name = fmt.Sprint(crc32.ChecksumIEEE([]byte(msg.Topic)) % loggedTopics)
 	}
-	suppressed, ok := b.limiter.pass(one.dialect.Name()+" "+name, one.receivedAt)
+	suppressed, ok := b.limiter.pass(msg.dialect.Name()+" "+name, msg.receivedAt)
 	if !ok {
 		return
 	}
-	attributes = append(attributes, "bytes", len(one.Payload), "qos", one.QoS, "suppressed", suppressed)
+	attributes = append(attributes, "bytes", len(msg.Payload), "qos", msg.QoS, "suppressed", suppressed)
 	if err != nil {
 		attributes = append(attributes, "error", err)
 	}
 	b.log.Warn(what, attributes...)
 }
 
-// loggedTopics is how many lines a minute there are at most of topics that name no
-// device: anybody may invent them.
+// loggedTopics is the maximum number of log lines a minute about topics that name no
+// device: any client may invent them.
 const loggedTopics = 64
 
-// maxLoggedTopic bounds what of a topic is logged, in bytes; a broker lets it have
+// maxLoggedTopic is the maximum number of bytes of a topic that are logged; a broker allows
 // 65,535.
 const maxLoggedTopic = 200
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// limiter lets one thing a minute pass for each name, and counts the others.
+// limiter passes one event per minute and name, and counts the suppressed ones.
 type limiter struct {
 	mu     sync.Mutex
 	passed map[string]passed
@@ -18,13 +18,13 @@ type passed struct {
 
 const (
 	limitInterval = time.Minute
-	// maxNames bounds the memory; past it all start anew.
+	// maxNames bounds the memory; beyond it all names are forgotten.
 	maxNames = 10_000
 )
 
 func newLimiter() *limiter { return &limiter{passed: map[string]passed{}} }
 
-// pass reports whether it is time, and how many did not pass since the last.
+// pass reports whether an event may pass, and how many were suppressed since the last one.
 func (l *limiter) pass(name string, now time.Time) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

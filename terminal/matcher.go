@@ -5,8 +5,8 @@ import "edgelens/terminal/dialect"
 // matcher finds the dialect of a topic.
 type matcher []dialect.Dialect
 
-// match returns the dialect that a message on the topic is of, nil for none,
-// and the device where the topic tells.
+// match returns the dialect of a message's topic, nil for none, and the device where the
+// topic names it.
 func (m matcher) match(topic string) (dialect.Dialect, string) {
 	for _, d := range m {
 		if device, ok := d.Match(topic); ok {
@@ -16,7 +16,7 @@ func (m matcher) match(topic string) (dialect.Dialect, string) {
 	return nil, ""
 }
 
-// named returns the dialect of that name, nil for none.
+// named returns the dialect with that name, nil for none.
 func (m matcher) named(name string) dialect.Dialect {
 	for _, d := range m {
 		if d.Name() == name {

@@ -6,7 +6,7 @@ import (
 	"edgelens"
 )
 
-// metrics count what the bridge does. No label names a device, but of the few whose
+// metrics count the work of the bridge. Devices are not labels, except for the few whose
 // clock is wrong.
 type metrics struct {
 	messages      *prometheus.CounterVec
@@ -31,7 +31,7 @@ const (
 	kindAvailability = "availability"
 )
 
-// The parts of a record that may not be understood; behind partTime stands a
+// Parts of a record that may not be understood; partTime is followed by a
 // clock.Problem.
 const (
 	partTime    = "time_"
@@ -39,14 +39,14 @@ const (
 	partText    = "text"
 )
 
-// Why something was dropped.
+// Reasons of dropped messages.
 const (
-	dropQueueFull = "line_full"  // a device sent more at QoS 0 than could be taken
-	dropNotKept   = "not_kept"   // a record could not be made durable
-	dropNotSent   = "not_sent"   // an answer, with the broker away
-	dropAnswering = "answering"  // an answer, with too many to be sent
-	dropTooMany   = "no_devices" // of a device beyond MaxDevices
-	dropAtBroker  = "broker"     // by the broker, whose queue for somebody was full
+	dropQueueFull = "line_full"  // the queue of a device was full of messages of QoS 0
+	dropNotKept   = "not_kept"   // a record could not be stored
+	dropNotSent   = "not_sent"   // an answer could not be sent
+	dropAnswering = "answering"  // too many answers were queued
+	dropTooMany   = "no_devices" // the device exceeds MaxDevices
+	dropAtBroker  = "broker"     // the broker's queue for a client was full
 )
 
 func newMetrics(registerer prometheus.Registerer) *metrics {
@@ -55,10 +55,10 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			Name: "edgelens_mqtt_messages_total", Help: "MQTT messages by direction, dialect and kind.",
 		}, []string{"direction", "dialect", "kind"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were not taken or not sent, by reason.",
+			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were dropped, by reason.",
 		}, []string{"reason"}),
 		records: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edgelens_records_total", Help: "Records of devices by dialect and freshness on arrival (fresh, replayed, unknown), without those that came again.",
+			Name: "edgelens_records_total", Help: "Records of devices by dialect and freshness on arrival (fresh, replayed, unknown), without duplicates.",
 		}, []string{"dialect", "freshness"}),
 		notUnderstood: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_records_not_understood_total", Help: "Records of devices with a part that is not understood, or proves nothing, by dialect and part.",
@@ -81,7 +81,7 @@ func (m *metrics) dropMany(reason string, n uint64) {
 	m.dropped.WithLabelValues(reason).Add(float64(n))
 }
 
-// observe registers what is measured when somebody looks.
+// observe registers the metrics that are computed on each scrape.
 func (b *Bridge) observe(registerer prometheus.Registerer) {
 	registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "edgelens_mqtt_connected", Help: "1 while there is a connection to the MQTT broker.",
@@ -91,8 +91,8 @@ func (b *Bridge) observe(registerer prometheus.Registerer) {
 		}
 		return 0
 	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "edgelens_mqtt_waiting", Help: "Messages of terminals that wait to be made durable.",
-	}, func() float64 { return float64(b.lines.waiting()) }), &deviceStates{b.registry}, &deviceClocks{b.registry})
+		Name: "edgelens_mqtt_waiting", Help: "Messages of terminals that wait to be stored.",
+	}, func() float64 { return float64(b.queues.waiting()) }), &deviceStates{b.registry}, &deviceClocks{b.registry})
 }
 
 // deviceStates counts the devices for a scrape.

@@ -9,18 +9,17 @@ import (
 )
 
 const (
-	// maxNotUnderstood is how many topics and reasons are kept, and maxForeign how many
-	// topics that no dialect has.
+	// maxNotUnderstood is the maximum number of topics with reasons, and maxForeign of
+	// topics that no dialect uses.
 	maxNotUnderstood = 200
 	maxForeign       = 50
-	// maxOfDevice is how many of them are shown of one device.
+	// maxOfDevice is the maximum number shown for one device.
 	maxOfDevice = 10
 	maxTopic    = 200
 )
 
-// notUnderstood is what was not understood of messages, by topic and reason. Where there
-// is no room, what has not been seen for the longest time goes. It is safe for use by
-// many goroutines.
+// notUnderstood holds messages that were not understood, by topic and reason. When full, it
+// evicts the one not seen for the longest time. It is safe for use by many goroutines.
 type notUnderstood struct {
 	max int
 
@@ -34,9 +33,9 @@ func newNotUnderstood(limit int) *notUnderstood {
 	return &notUnderstood{max: limit, seen: map[topicReason]*edgelens.NotUnderstood{}}
 }
 
-// add takes down that something was not understood of a message.
-func (n *notUnderstood) add(one item, device, reason string, now time.Time) {
-	topic := printable(one.Topic, maxTopic)
+// add records a message that was not understood.
+func (n *notUnderstood) add(msg item, device, reason string, now time.Time) {
+	topic := printable(msg.Topic, maxTopic)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	key := topicReason{topic, reason}
@@ -46,23 +45,23 @@ func (n *notUnderstood) add(one item, device, reason string, now time.Time) {
 			n.forget()
 		}
 		found = &edgelens.NotUnderstood{Topic: topic, Device: device, Reason: reason, First: now}
-		if one.dialect != nil {
-			found.Dialect = one.dialect.Name()
+		if msg.dialect != nil {
+			found.Dialect = msg.dialect.Name()
 		}
 		n.seen[key] = found
 	}
 	found.Count++
 	found.Last = now
-	found.Excerpt = excerpt(one.Payload)
+	found.Excerpt = excerpt(msg.Payload)
 }
 
-// forget removes what has not been seen for the longest time.
+// forget removes the one not seen for the longest time.
 func (n *notUnderstood) forget() {
 	var oldest topicReason
 	var at time.Time
-	for key, one := range n.seen {
-		if at.IsZero() || one.Last.Before(at) {
-			oldest, at = key, one.Last
+	for key, msg := range n.seen {
+		if at.IsZero() || msg.Last.Before(at) {
+			oldest, at = key, msg.Last
 		}
 	}
 	delete(n.seen, oldest)
@@ -73,15 +72,15 @@ func (n *notUnderstood) list() []edgelens.NotUnderstood {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	all := make([]edgelens.NotUnderstood, 0, len(n.seen))
-	for _, one := range n.seen {
-		all = append(all, *one)
+	for _, msg := range n.seen {
+		all = append(all, *msg)
 	}
 	slices.SortFunc(all, func(a, b edgelens.NotUnderstood) int { return b.Last.Compare(a.Last) })
 	return all
 }
 
-// of returns the latest of a device.
+// of returns the latest ones of a device.
 func (n *notUnderstood) of(device string) []edgelens.NotUnderstood {
-	all := slices.DeleteFunc(n.list(), func(one edgelens.NotUnderstood) bool { return one.Device != device })
+	all := slices.DeleteFunc(n.list(), func(msg edgelens.NotUnderstood) bool { return msg.Device != device })
 	return all[:min(len(all), maxOfDevice)]
 }

@@ -12,23 +12,23 @@ import (
 	"edgelens"
 )
 
-// What was not understood is in one place, by topic and reason, of devices that were
-// never heard from, too; what can be read leniently is.
-func TestWhatIsNotUnderstoodIsShown(t *testing.T) {
+// Messages that were not understood are listed by topic and reason, also of devices that
+// never sent a valid one; leniently readable messages are read.
+func TestNotUnderstoodIsListed(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "edgelens/v1/events/#")
 	for range 3 {
-		c.say("fungxi_NEW_upLink", "Ann came in")
+		c.publishText("fungxi_NEW_upLink", "Ann came in")
 	}
-	c.say("fungxi_NEW_uplink", `{"cmd":"heartU"}`)
-	c.say("fungxi_NEW_downLink", `{"cmd":"heartD"}`)
-	c.say("fungxi_.._upLink", `{"cmd":"heartU"}`)
-	c.say("fungxi_F1_upLink", `{"cmd":"hartU"}`)
-	c.say("fungxi_F1_upLink", `{"hello":"world"}`)
-	c.say("fungxi_F1_upLink", `{'cmd':'verifiedRecordU','data':[{'num':1,'name':'Ann'},7]}`)
-	c.say("fungxi_F1_upLink", `{"cmd":"verifiedRecordU","data":[]}`)
-	c.say("fungxi_F1_upLink", "")
+	c.publishText("fungxi_NEW_uplink", `{"cmd":"heartU"}`)
+	c.publishText("fungxi_NEW_downLink", `{"cmd":"heartD"}`)
+	c.publishText("fungxi_.._upLink", `{"cmd":"heartU"}`)
+	c.publishText("fungxi_F1_upLink", `{"cmd":"hartU"}`)
+	c.publishText("fungxi_F1_upLink", `{"hello":"world"}`)
+	c.publishText("fungxi_F1_upLink", `{'cmd':'verifiedRecordU','data':[{'num':1,'name':'Ann'},7]}`)
+	c.publishText("fungxi_F1_upLink", `{"cmd":"verifiedRecordU","data":[]}`)
+	c.publishText("fungxi_F1_upLink", "")
 	if e := c.waitForEvents("F1", 1)[0]; !strings.Contains(string(e.Data.Record), `"name":"Ann"`) {
 		t.Errorf("%s", e.Data.Record)
 	}
@@ -59,43 +59,43 @@ func TestWhatIsNotUnderstoodIsShown(t *testing.T) {
 		}
 	}
 	if slices.ContainsFunc(list, func(one edgelens.NotUnderstood) bool { return strings.HasSuffix(one.Topic, "_downLink") }) {
-		t.Errorf("what edgelens sends is listed: %+v", list)
+		t.Errorf("a message of edgelens is listed: %+v", list)
 	}
 	if got := s.device("F1").NotUnderstood; len(got) != 5 {
 		t.Errorf("of the device: %+v", got)
 	}
 	if text := fmt.Sprint(list) + s.log.String(); strings.Contains(text, "Ann") {
-		t.Error("a name is shown")
+		t.Error("a name is listed")
 	}
 }
 
-// However many topics there are, what is kept of them is bounded.
-func TestWhatIsNotUnderstoodIsBounded(t *testing.T) {
+// The list is bounded, however many topics there are.
+func TestNotUnderstoodIsBounded(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c")
 	for n := range 300 {
-		c.say(fmt.Sprintf("fungxi_%d_upLink", n), "x")
-		c.say(fmt.Sprintf("foreign_%d", n), "x")
+		c.publishText(fmt.Sprintf("fungxi_%d_upLink", n), "x")
+		c.publishText(fmt.Sprintf("foreign_%d", n), "x")
 	}
-	c.say("fungxi_last_upLink", "x")
-	eventually(t, "the last is there", func() bool {
+	c.publishText("fungxi_last_upLink", "x")
+	eventually(t, "the last is listed", func() bool {
 		list, err := s.bridge.NotUnderstood(t.Context())
 		must(t, err)
 		return len(list) == 250 && list[0].Topic == "fungxi_last_upLink"
 	})
 }
 
-// Clearing a retained image is no record.
+// Clearing a retained image is not a record.
 func TestClearingARetainedImage(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
 	c := b.client("c", "edgelens/v1/events/#")
 	const topic = "edgelens/v1/devices/cam/snapshot"
-	c.send(topic, "\xff\xd8 an image \xff\xd9", 1, true)
+	c.publishWith(topic, "\xff\xd8 an image \xff\xd9", 1, true)
 	c.waitForEvents("cam", 1)
-	c.send(topic, "", 1, true)
-	c.say(topic, "\xff\xd8 another \xff\xd9")
+	c.publishWith(topic, "", 1, true)
+	c.publishText(topic, "\xff\xd8 another \xff\xd9")
 	c.waitForEvents("cam", 2)
 	eventually(t, "it is counted", func() bool { return s.device("cam").Counters.Empty == 1 })
 	if n := len(c.events("cam")); n != 2 {
@@ -103,7 +103,8 @@ func TestClearingARetainedImage(t *testing.T) {
 	}
 }
 
-// A name in another character set costs no record, and is known once the set is.
+// A name in another character set does not lose the record, and is decoded once the set is
+// configured.
 func TestCharacterSetOfADevice(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
@@ -111,7 +112,7 @@ func TestCharacterSetOfADevice(t *testing.T) {
 	record := func(num int) string {
 		return fmt.Sprintf("{\"cmd\":\"verifiedRecordU\",\"data\":[{\"num\":%d,\"name\":\"\xb3\\\"}]}", num) // 許
 	}
-	c.say("fungxi_F1_upLink", record(1))
+	c.publishText("fungxi_F1_upLink", record(1))
 	e := c.waitForEvents("F1", 1)[0]
 	if text := string(e.Data.Record); strings.Contains(text, `"name":"`) && !strings.Contains(text, "undecoded") || !strings.Contains(text, `"undecoded":{"name":"s1w="}`) {
 		t.Errorf("%s", text)
@@ -124,11 +125,11 @@ func TestCharacterSetOfADevice(t *testing.T) {
 	device, err := s.bridge.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Charset: &set})
 	must(t, err)
 	equal(t, "charset", device.Settings.Charset, "big5")
-	c.say("fungxi_F1_upLink", record(2))
+	c.publishText("fungxi_F1_upLink", record(2))
 	if text := string(c.waitForEvents("F1", 2)[1].Data.Record); !strings.Contains(text, `"name":"許"`) {
 		t.Errorf("%s", text)
 	}
-	c.say("fungxi_F1_upLink", record(1)) // the same record, whatever the set is
+	c.publishText("fungxi_F1_upLink", record(1)) // the same record, whatever the set is
 	eventually(t, "it is a duplicate", func() bool { return s.device("F1").Counters.Duplicates == 1 })
 	s.stop()
 	s.start()

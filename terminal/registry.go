@@ -13,46 +13,46 @@ import (
 	"edgelens/terminal/dialect"
 )
 
-// registry is what is known of devices, in memory: heartbeats are answered
-// without asking a disk. What changed is saved behind it.
+// registry holds the known devices in memory, so that heartbeats are answered without disk
+// access. Changes are saved afterwards.
 type registry struct {
-	mu      sync.Mutex
-	devices map[string]*known
-	unknown edgelens.DeviceState
-	most    int
-	policy  map[string]dialect.Policy // by dialect
-	// zone is that of the site's settings, clockLimit from where on a clock is wrong.
+	mu         sync.Mutex
+	devices    map[string]*known
+	unknown    edgelens.DeviceState
+	maxDevices int
+	policy     map[string]dialect.Policy // by dialect
+	// zone is that of the site's settings, clockLimit the offset beyond which a clock is wrong.
 	zone       clock.Zone
 	clockLimit time.Duration
-	// changed holds a token while devices are to be saved soon.
+	// changed holds a token while urgent changes are to be saved.
 	changed chan struct{}
 }
 
 // known is a device.
 type known struct {
 	edgelens.Device
-	// onMessage is when it last showed that it lives, by the steady clock.
-	onMessage time.Time
-	// dirty is set where it differs from what is saved, urgent where somebody
-	// waits to know.
+	// lastAlive is the time of its last sign of life, by the monotonic clock.
+	lastAlive time.Time
+	// dirty is set where it differs from its saved state, urgent where the change is to
+	// be saved and published at once.
 	dirty, urgent bool
-	// announced is when the other nodes of a group were last told of it.
+	// announced is when it was last announced to the other nodes of a group.
 	announced time.Time
-	// meter measures its clock, and clockWrong is whether the log says that it is
-	// wrong.
+	// meter measures its clock, and clockWrong is whether the last log line reported it
+	// as wrong.
 	meter      clock.Meter
 	clockWrong bool
 	// zone is that of its settings; nil for the site's.
 	zone *time.Location
 }
 
-// maxNamesKept bounds how many unknown words of a device are kept count of.
+// maxNamesKept is the maximum number of unknown message names counted per device.
 const maxNamesKept = 20
 
 func newRegistry(config Config, dialects []dialect.Dialect, zone clock.Zone) *registry {
 	r := &registry{
 		zone: zone, clockLimit: config.ClockLimit,
-		devices: map[string]*known{}, most: config.MaxDevices, policy: map[string]dialect.Policy{}, changed: make(chan struct{}, 1),
+		devices: map[string]*known{}, maxDevices: config.MaxDevices, policy: map[string]dialect.Policy{}, changed: make(chan struct{}, 1),
 		unknown: map[string]edgelens.DeviceState{
 			UnknownAccept: edgelens.DeviceAccepted, UnknownQuarantine: edgelens.DeviceQuarantined, UnknownRefuse: edgelens.DeviceRefused,
 		}[config.Unknown],
@@ -63,24 +63,24 @@ func newRegistry(config Config, dialects []dialect.Dialect, zone clock.Zone) *re
 	return r
 }
 
-// load takes over what was saved. A device that was online has its time from
-// now on: we were away, not it.
+// load sets the saved devices. The offline timeout of a device that was online restarts:
+// we were stopped, not the device.
 func (r *registry) load(devices []edgelens.Device, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, device := range devices {
-		k := &known{Device: device, onMessage: now}
+		k := &known{Device: device, lastAlive: now}
 		k.zone, _ = clock.Location(device.Settings.Zone) // nil where there is none, or none any more
 		switch k.State {
 		case edgelens.DeviceAccepted, edgelens.DeviceRefused:
-		default: // a state that a newer version knows is no reason to accept it
+		default: // quarantine a device with a state of a newer version
 			k.State = edgelens.DeviceQuarantined
 		}
 		r.devices[device.ID] = k
 	}
 }
 
-// presence is what a message says of whether its device is there.
+// presence is what a message proves about the presence of its device.
 type presence int
 
 const (
@@ -89,40 +89,39 @@ const (
 	presenceOffline
 )
 
-// String is what a log says.
+// String returns the presence for a log.
 func (p presence) String() string { return [...]string{"unknown", "online", "offline"}[p] }
 
-// noteSeen takes down that a device said something, and returns what may come of
-// it. A serial number belongs to the dialect that used it first. The error is
-// for a log.
-func (r *registry) noteSeen(of, device string, now time.Time, says presence, count func(*edgelens.DeviceCounters)) (edgelens.DeviceState, error) {
+// noteSeen records a message of a device, and returns the state of the device. A serial
+// number belongs to the dialect that used it first. The error is for a log.
+func (r *registry) noteSeen(of, device string, now time.Time, reported presence, count func(*edgelens.DeviceCounters)) (edgelens.DeviceState, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.devices[device]
 	if k == nil {
-		if len(r.devices) >= r.most {
-			return edgelens.DeviceRefused, fmt.Errorf("%d devices are known, which is all that may be (terminal.max_devices)", r.most)
+		if len(r.devices) >= r.maxDevices {
+			return edgelens.DeviceRefused, fmt.Errorf("%d devices are known, which is the maximum (terminal.max_devices)", r.maxDevices)
 		}
-		k = &known{Device: edgelens.Device{ID: device, Dialect: of, State: r.unknown, FirstSeen: now}, onMessage: now}
+		k = &known{Device: edgelens.Device{ID: device, Dialect: of, State: r.unknown, FirstSeen: now}, lastAlive: now}
 		r.devices[device] = k
 		r.touch(k, true)
 	}
 	if k.Dialect != of {
-		return edgelens.DeviceRefused, fmt.Errorf("the device has spoken %s before, and a serial number belongs to the dialect that used it first", k.Dialect)
+		return edgelens.DeviceRefused, fmt.Errorf("the device has used the dialect %s before, and a serial number belongs to the dialect that used it first", k.Dialect)
 	}
 	k.LastSeen = now
-	if says != presenceUnknown {
-		r.setOnline(k, says == presenceOnline, now)
+	if reported != presenceUnknown {
+		r.setOnline(k, reported == presenceOnline, now)
 	}
-	if says == presenceOnline {
-		k.onMessage = now
+	if reported == presenceOnline {
+		k.lastAlive = now
 	}
 	count(&k.Counters)
 	r.touch(k, false)
 	return k.State, nil
 }
 
-// count counts for a device where it is known, and is no proof that it lives.
+// count changes the counters of a known device; it is no sign of life.
 func (r *registry) count(device string, count func(*edgelens.DeviceCounters)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,8 +131,8 @@ func (r *registry) count(device string, count func(*edgelens.DeviceCounters)) {
 	}
 }
 
-// measure takes down what a device's clock showed when a message came, and returns
-// what is known of it now, and whether it is news that it is wrong, or right again.
+// measure adds a sample of a device's clock, and returns the estimate, and whether the
+// clock has become wrong, or right again.
 func (r *registry) measure(device string, source clock.Source, verdict clock.Verdict, received time.Time) (now clock.Estimate, changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,8 +148,8 @@ func (r *registry) measure(device string, source clock.Source, verdict clock.Ver
 	return now, changed
 }
 
-// clock returns what is known of a device's clock, and whether times are to be put
-// right by it.
+// clock returns the estimate of a device's clock, and whether times are to be corrected by
+// it.
 func (r *registry) clock(device string, now time.Time) (measured clock.Estimate, apply bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,8 +169,8 @@ func (r *registry) charsetOf(device string) string {
 	return ""
 }
 
-// zoneOf returns the zone that a device's clock is in, never nil: that of its
-// settings, else the site's.
+// zoneOf returns the zone of a device's clock, never nil: that of its settings, else the
+// site's.
 func (r *registry) zoneOf(device string) *time.Location {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -185,7 +184,7 @@ func (r *registry) zoneOfKnown(device string, k *known) *time.Location {
 	return r.zone.Of(device)
 }
 
-// shown returns a device for others to see.
+// shown returns a device as the API shows it.
 func (r *registry) shown(k *known, now time.Time) edgelens.Device {
 	device := cloned(k.Device)
 	measured := k.meter.Estimate(now)
@@ -195,7 +194,7 @@ func (r *registry) shown(k *known, now time.Time) edgelens.Device {
 	return device
 }
 
-// silent reports whether a device is known to be away.
+// silent reports whether a device is known to be offline.
 func (r *registry) silent(device string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -203,22 +202,22 @@ func (r *registry) silent(device string) bool {
 	return k != nil && !k.Online && r.policy[k.Dialect].OfflineAfter > 0
 }
 
-// seenSince reports whether a device showed that it lives after that time, nil
-// being never; one that is not known is taken at its word.
+// seenSince reports whether a device gave a sign of life after that time, nil being never;
+// true for an unknown device.
 func (r *registry) seenSince(device string, since *time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.devices[device]
-	return k == nil || since != nil && k.onMessage.After(*since)
+	return k == nil || since != nil && k.lastAlive.After(*since)
 }
 
-// seenElsewhere takes down that another node heard a device.
+// seenElsewhere records that another node received a message of a device.
 func (r *registry) seenElsewhere(of, device string, now time.Time) {
-	_, _ = r.noteSeen(of, device, now, presenceOnline, func(*edgelens.DeviceCounters) {}) // a stranger's faults are its own
+	_, _ = r.noteSeen(of, device, now, presenceOnline, func(*edgelens.DeviceCounters) {}) // a device that is refused here stays so
 }
 
-// announce reports whether the others are to be told that a device lives: not
-// more often than every interval.
+// announce reports whether a device is to be announced to the other nodes: at most once per
+// interval.
 func (r *registry) announce(device string, now time.Time, interval time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -230,12 +229,12 @@ func (r *registry) announce(device string, now time.Time, interval time.Duration
 	return true
 }
 
-// expire takes down which devices have been silent for too long.
+// expire sets devices offline that have been silent for too long.
 func (r *registry) expire(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.devices {
-		if after := r.policy[k.Dialect].OfflineAfter; k.Online && after > 0 && now.Sub(k.onMessage) > after {
+		if after := r.policy[k.Dialect].OfflineAfter; k.Online && after > 0 && now.Sub(k.lastAlive) > after {
 			r.setOnline(k, false, now)
 		}
 	}
@@ -244,7 +243,7 @@ func (r *registry) expire(now time.Time) {
 func (r *registry) setOnline(k *known, online bool, now time.Time) {
 	if k.Online != online {
 		if !online {
-			k.meter.Away(now)
+			k.meter.Offline(now)
 		}
 		k.Online = online
 		r.touch(k, true)
@@ -262,8 +261,8 @@ func (r *registry) touch(k *known, urgent bool) {
 	}
 }
 
-// takeDirty returns what is to be saved, all of it or what is urgent, and takes
-// it for saved.
+// takeDirty returns the devices to be saved, all or the urgent ones, and marks them as
+// saved.
 func (r *registry) takeDirty(all bool) []edgelens.Device {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -277,7 +276,7 @@ func (r *registry) takeDirty(all bool) []edgelens.Device {
 	return devices
 }
 
-// notSaved takes takeDirty back.
+// notSaved marks devices as not saved again.
 func (r *registry) notSaved(devices []edgelens.Device) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -288,8 +287,8 @@ func (r *registry) notSaved(devices []edgelens.Device) {
 	}
 }
 
-// change changes a device, and returns it as it was and as it is. zone is that of
-// the change.
+// change changes a device, and returns it before and after. zone is the zone of the
+// change.
 func (r *registry) change(device string, change edgelens.DeviceChange, zone *time.Location, now time.Time) (before, after edgelens.Device, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -303,7 +302,7 @@ func (r *registry) change(device string, change edgelens.DeviceChange, zone *tim
 	}
 	if change.Zone != nil && *change.Zone != k.Settings.Zone {
 		k.Settings.Zone, k.zone = *change.Zone, zone
-		k.meter.Reset() // it was measured in the other one
+		k.meter.Reset() // its samples are from the other zone
 	}
 	if change.Charset != nil {
 		k.Settings.Charset = *change.Charset
@@ -317,7 +316,7 @@ func (r *registry) change(device string, change edgelens.DeviceChange, zone *tim
 	return before, r.shown(k, now), nil
 }
 
-// quarantined reports whether what a device says is kept to be told later.
+// quarantined reports whether the records of a device are held back.
 func (r *registry) quarantined(device string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -335,7 +334,7 @@ func (r *registry) get(device string) (edgelens.Device, error) {
 }
 
 func unknownDevice(device string) error {
-	return fmt.Errorf("%w: no device has the serial number %q, or it was never heard from; /api/devices lists those that were", edgelens.ErrNotFound, device)
+	return fmt.Errorf("%w: no device with the serial number %q has sent a message; GET /api/devices lists those that have", edgelens.ErrNotFound, device)
 }
 
 func (r *registry) list() []edgelens.Device {
@@ -354,7 +353,7 @@ func cloned(d edgelens.Device) edgelens.Device {
 	return d
 }
 
-// countUnknown counts a word of a device that its dialect does not know.
+// countUnknown counts a message of a device that its dialect does not know.
 func countUnknown(c *edgelens.DeviceCounters, name string) {
 	c.Unknown++
 	if _, known := c.UnknownNames[name]; !known && len(c.UnknownNames) >= maxNamesKept {

@@ -12,28 +12,28 @@ const (
 	seen         = "/seen"
 )
 
-// topicDropped is where mosquitto tells how many messages it has dropped since it
-// started (mosquitto(8), Broker Status). A record may be among them that it had
-// confirmed.
+// topicDropped is where mosquitto publishes the number of messages it has dropped since it
+// started (mosquitto(8), Broker Status). They may include a record that it had
+// acknowledged.
 const topicDropped = "$SYS/broker/publish/messages/dropped"
 
-// What is said on topicStatus and of a device's availability.
+// The payloads on topicStatus and of a device's availability.
 const (
 	statusOnline  = "online"
 	statusOffline = "offline"
 )
 
-// markerTopic is where a node sends itself something, to find out what has waited
-// for it.
+// markerTopic is where a node sends itself a marker, to find out which messages have
+// waited for it.
 func markerTopic(node string) string { return "edgelens/v1/nodes/" + node + "/marker" }
 
 func availabilityTopic(device string) string { return topicDevices + device + availability }
 
-// seenTopic is where nodes of a group tell one another that a device lives: its
-// messages come to one of them only.
+// seenTopic is where nodes of a group announce to each other that a device is online: its
+// messages go to one of them only.
 func seenTopic(device string) string { return topicDevices + device + seen }
 
-// covers reports whether a subscription to the filter hears the topic (MQTT 5,
+// covers reports whether a subscription to the filter matches the topic (MQTT 5,
 // 4.7).
 func covers(filter, topic string) bool {
 	levels := strings.Split(topic, "/")

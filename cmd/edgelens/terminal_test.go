@@ -128,7 +128,7 @@ func TestTerminalSimulateCommand(t *testing.T) {
 		"no such file":    {[]string{"--images", "/no/such/file.jpg"}, "--images"},
 		"an empty folder": {[]string{"--images", t.TempDir()}, "there is no .jpg"},
 		"a bad share":     {[]string{"--lies", "7"}, "lies is a share"},
-		"no terminals":    {[]string{"--terminals", "0"}, "there must be a terminal"},
+		"no terminals":    {[]string{"--terminals", "0"}, "at least one terminal"},
 		"a bad broker":    {[]string{"--broker", "http://x"}, "--broker: must begin with mqtt://"},
 		"an argument":     {[]string{"now"}, "no such file"},
 		"no broker":       {[]string{"--broker", "mqtt://door:secret@" + unusedAddress(t), "--duration", "500ms"}, "start one with `make run`"},

@@ -467,7 +467,7 @@ func TestThePortForTerminalsIsTaken(t *testing.T) {
 	second.waitFor(t, `has a broker already.*mqtt.listen.*`+regexp.QuoteMeta(c.Mosquitto.Listen))
 	second.waitFor(t, `connected to the MQTT broker.*-up`)
 	// It is a client like any other there, which may not say what edgelens says.
-	second.waitFor(t, `publish the status.*mqtt.acl_file`)
+	second.waitFor(t, `publishing the status failed.*mqtt.acl_file`)
 	if err := stopSecond(); !errors.Is(err, session.ErrNotAllowed) {
 		t.Errorf("the second: %v", err)
 	}

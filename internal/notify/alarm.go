@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// alarmAfter is how many failures in a row of one device raise the alarm: fewer
-// may be a receiver that starts anew.
+// alarmAfter is the number of consecutive failures of one device that raise the
+// alarm: fewer may be a receiver that restarts.
 const alarmAfter = 3
 
-// Alarm is a sink that does not take what it is told.
+// Alarm is a sink to which deliveries keep failing.
 type Alarm struct {
 	Sink string
-	// Since is when it began.
+	// Since is the time of the first failure.
 	Since time.Time
-	// Reason is what it answered last.
+	// Reason is the last error.
 	Reason string
 }
 
-// alarms are those of every sink. They are safe for use by many goroutines.
+// alarms holds the failing sinks. It is safe for use by many goroutines.
 type alarms struct {
 	mu    sync.Mutex
 	sinks map[string]*failing
 }
 
-// failing is a sink that does not take something. It is bounded by the devices.
+// failing is a sink with failed deliveries. It is bounded by the devices.
 type failing struct {
 	devices map[string]bool
 	since   time.Time
@@ -35,8 +35,8 @@ type failing struct {
 	raised  bool
 }
 
-// failed takes down a failure, and logs the first one, and when it becomes an
-// alarm.
+// failed records a failure. It logs the first one of a sink, and the one that raises
+// the alarm.
 func (a *alarms) failed(sink, device string, err error, inARow int, log *slog.Logger) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,16 +47,16 @@ func (a *alarms) failed(sink, device string, err error, inARow int, log *slog.Lo
 	if f == nil {
 		f = &failing{devices: map[string]bool{}, since: time.Now()}
 		a.sinks[sink] = f
-		log.Warn("could not deliver; it is tried again", "sink", sink, "device", device, "error", err)
+		log.Warn("delivery failed, retrying", "sink", sink, "device", device, "error", err)
 	}
 	f.devices[device], f.reason = true, err.Error()
 	if inARow >= alarmAfter && !f.raised {
 		f.raised = true
-		log.Error("events are not delivered; they are kept and tried again, and nothing is dropped", "sink", sink, "error", err)
+		log.Error("deliveries keep failing; events stay in the outbox and are retried", "event", "delivery_failing", "sink", sink, "error", err)
 	}
 }
 
-// succeeded takes down that a device's event was taken.
+// succeeded records that the sink accepted an event of the device.
 func (a *alarms) succeeded(sink, device string, log *slog.Logger) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -69,10 +69,10 @@ func (a *alarms) succeeded(sink, device string, log *slog.Logger) {
 		return
 	}
 	delete(a.sinks, sink)
-	log.Info("deliveries go on", "sink", sink, "after", time.Since(f.since).Round(time.Millisecond))
+	log.Info("deliveries resumed", "event", "delivery_recovered", "sink", sink, "after", time.Since(f.since).Round(time.Millisecond))
 }
 
-// Alarms returns the sinks that have not taken something for a while, by name.
+// Alarms returns the sinks whose alarm is raised, by name.
 func (t *Dispatcher) Alarms() (all []Alarm) {
 	t.alarms.mu.Lock()
 	defer t.alarms.mu.Unlock()

@@ -1,11 +1,10 @@
-// Package notify tells sinks what is in the outbox. For each sink and device
-// things are told in order, one after the other, each until the sink has
-// confirmed it, however long that takes; different devices and different sinks
-// do not wait for one another.
+// Package notify delivers the entries of the outbox to sinks. For each sink and
+// device it delivers in order, one entry at a time, and retries each until the sink
+// has confirmed it; different devices and different sinks are independent.
 //
-// A thing is told at least once. It is told again only where the process died,
-// or the confirmation was lost, between the sink's taking it and the outbox's
-// letting go of it: then under the same id.
+// Delivery is at least once. An entry is delivered again only where the process
+// died or the confirmation was lost before the outbox removed it; the repetition has
+// the same id.
 package notify
 
 import (
@@ -21,55 +20,55 @@ import (
 	"edgelens"
 )
 
-// ErrRejected: the sink understood what it was told and will never take it. It
-// is tried once or twice more, then set aside, so that it holds up nothing else
-// that the device has to say. So is an edgelens.ErrTooLarge, once a reduced form
-// was tried.
-var ErrRejected = errors.New("the receiver rejects it")
+// ErrRejected: the sink understood the event and will never accept it. It is tried
+// once or twice more, then set aside, so that it does not block the later events of
+// its device. The same applies to an edgelens.ErrTooLarge after a reduced form was
+// tried.
+var ErrRejected = errors.New("the receiver rejects the event")
 
-// A Sink is somebody to be told.
+// A Sink is a destination of events.
 type Sink interface {
-	// Name is the one in the outbox.
+	// Name is the sink's name in the outbox.
 	Name() string
-	// Deliver tells one thing and returns nil once the sink has confirmed it.
-	// Errors other than ErrRejected and edgelens.ErrTooLarge may pass; after the
-	// latter it is called again with d.Reduced. It is called by many goroutines,
+	// Deliver delivers one entry and returns nil once the sink has confirmed it.
+	// Errors other than ErrRejected and edgelens.ErrTooLarge may be temporary; after
+	// the latter it is called again with d.Reduced. It is called by many goroutines,
 	// but for each device by one at a time.
 	Deliver(ctx context.Context, d *edgelens.Delivery) error
 }
 
-// Outbox is what is to be told; package ledger has it.
+// Outbox holds the undelivered entries; package ledger implements it.
 type Outbox interface {
 	WatchOutbox() (wake <-chan struct{}, devices func() []string, cancel func())
 	OutboxDevices(ctx context.Context, sink string) ([]string, error)
 	Outbox(ctx context.Context, sink, device string, limit int) ([]edgelens.Delivery, error)
 	Delivered(ctx context.Context, seqs ...int64) error
-	// SetAside keeps a row, and takes it out of its device's order.
+	// SetAside keeps an entry, but takes it out of its device's order.
 	SetAside(ctx context.Context, seq int64, reason string) error
 }
 
-// Config is how sinks are told.
+// Config is how events are delivered.
 type Config struct {
-	// Workers is how many devices a sink is told of at a time.
+	// Workers is the maximum number of devices that a sink serves concurrently.
 	Workers int
-	// MinBackoff and MaxBackoff bound the wait after a failure, which doubles
-	// from one to the next and is spread by a half.
+	// MinBackoff and MaxBackoff bound the wait after a failure, which doubles with
+	// each failure and is jittered by up to a half.
 	MinBackoff, MaxBackoff time.Duration
-	// Rejections is how often one thing is rejected until it is set aside. What
-	// comes right after one that was set aside is tried once.
+	// Rejections is the number of rejections after which an entry is set aside. The
+	// entry right after one that was set aside is tried once.
 	Rejections int
 }
 
-// DefaultConfig tells 16 devices at a time and waits between 1 s and 1 min.
+// DefaultConfig serves 16 devices at a time and waits between 1 s and 1 min.
 func DefaultConfig() Config {
 	return Config{Workers: 16, MinBackoff: time.Second, MaxBackoff: time.Minute, Rejections: 2}
 }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports every invalid setting at once, each with its name.
 func (c Config) Validate() error {
 	var errs []error
 	if c.Workers < 1 || c.Workers > 1000 {
-		errs = append(errs, fmt.Errorf("lanes must be 1 to 1000, not %d", c.Workers))
+		errs = append(errs, fmt.Errorf("workers must be 1 to 1000, not %d", c.Workers))
 	}
 	if c.MinBackoff < time.Millisecond || c.MinBackoff > c.MaxBackoff || c.MaxBackoff > time.Hour {
 		errs = append(errs, fmt.Errorf("min_backoff and max_backoff must be 1ms to 1h and in order, not %v and %v", c.MinBackoff, c.MaxBackoff))
@@ -80,36 +79,36 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Dispatcher tells one or more sinks, between Start and Stop.
+// Dispatcher delivers to one or more sinks, between Start and Stop.
 type Dispatcher struct {
 	outbox Outbox
 	config Config
 	log    *slog.Logger
 	events *prometheus.CounterVec
 
-	// stop ends the rounds, abandon the deliveries under way.
+	// stop ends the loops, abandon the deliveries in progress.
 	stop, abandon context.CancelFunc
 	running       sync.WaitGroup
 	alarms        alarms
 }
 
-// stopTimeout is how long Stop waits for the sinks' confirmations: what is cut
-// off may have been taken already, and is told again after the next start.
+// stopTimeout is how long Stop waits for the sinks' confirmations: an aborted delivery
+// may have been accepted already, and is repeated after the next start.
 const stopTimeout = 3 * time.Second
 
-// New returns a Dispatcher, not running yet. The error is that of config.Validate.
+// New returns a Dispatcher that is not running yet. The error is that of config.Validate.
 func New(outbox Outbox, config Config, log *slog.Logger, metrics prometheus.Registerer) (*Dispatcher, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("set up the deliveries: %w: %w", edgelens.ErrInvalid, err)
 	}
 	t := &Dispatcher{outbox: outbox, config: config, log: log, events: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "edgelens_events_total", Help: "Events by sink, and whether they were delivered (reduced: of these without their large parts), failed and are to be tried again, or were set aside because the sink rejects them.",
+		Name: "edgelens_events_total", Help: "Events by sink, and whether they were delivered (reduced: of these without their large parts), failed and will be retried, or were set aside because the sink rejected them.",
 	}, []string{"sink", "outcome"})}
 	metrics.MustRegister(t.events)
 	return t, nil
 }
 
-// Start begins to tell the sinks.
+// Start begins to deliver to the sinks.
 func (t *Dispatcher) Start(sinks ...Sink) {
 	ctx, stop := context.WithCancel(context.Background())
 	working, abandon := context.WithCancel(context.Background())
@@ -118,12 +117,12 @@ func (t *Dispatcher) Start(sinks ...Sink) {
 		for _, outcome := range []string{outcomeDelivered, outcomeReduced, outcomeFailed, outcomeRejected} {
 			t.events.WithLabelValues(sink.Name(), outcome)
 		}
-		t.running.Go(func() { newRound(t, sink).run(ctx, working) })
+		t.running.Go(func() { newSinkLoop(t, sink).run(ctx, working) })
 	}
 }
 
-// Stop begins nothing more, waits a moment for the deliveries under way, and
-// ends those that are left; they are made again after the next start.
+// Stop starts no more deliveries, waits up to stopTimeout for those in progress, and
+// aborts the rest; they are repeated after the next start.
 func (t *Dispatcher) Stop() {
 	if t.stop == nil {
 		return
@@ -134,7 +133,7 @@ func (t *Dispatcher) Stop() {
 	t.abandon()
 }
 
-// The outcomes in edgelens_events_total.
+// The values of the label outcome of edgelens_events_total.
 const (
 	outcomeDelivered = "delivered"
 	outcomeReduced   = "reduced"

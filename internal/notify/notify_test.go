@@ -23,14 +23,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // outbox is an outbox in memory.
 type outbox struct {
-	mu      sync.Mutex
-	seq     int64
-	waiting map[string][]edgelens.Delivery // by sink and device
-	wake    chan struct{}
-	changed []string
-	fail    error
-	told    []string // sink device key
-	aside   []string // reasons
+	mu        sync.Mutex
+	seq       int64
+	waiting   map[string][]edgelens.Delivery // by sink and device
+	wake      chan struct{}
+	changed   []string
+	fail      error
+	delivered []string // sink device key
+	aside     []string // reasons
 }
 
 func newOutbox() *outbox {
@@ -92,7 +92,7 @@ func (o *outbox) Delivered(_ context.Context, seqs ...int64) error {
 			if !slices.Contains(seqs, d.Seq) {
 				return false
 			}
-			o.told = append(o.told, at+" "+d.Record.Key)
+			o.delivered = append(o.delivered, at+" "+d.Record.Key)
 			return true
 		})
 	}
@@ -116,18 +116,18 @@ func (o *outbox) left() int {
 	return n
 }
 
-// sink answers what do says, and keeps what it was told.
+// sink answers with the result of do, and records the delivered keys.
 type sink struct {
 	name string
 	do   func(ctx context.Context, d *edgelens.Delivery) error
 
-	mu       sync.Mutex
-	heard    map[string][]string // keys by device
-	busy     map[string]bool
-	together int
-	calls    int
-	most     int
-	problem  string
+	mu            sync.Mutex
+	delivered     map[string][]string // keys by device
+	busy          map[string]bool
+	concurrent    int
+	calls         int
+	maxConcurrent int
+	problem       string
 }
 
 func (s *sink) Name() string { return s.name }
@@ -135,15 +135,15 @@ func (s *sink) Name() string { return s.name }
 func (s *sink) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	s.mu.Lock()
 	if s.busy == nil {
-		s.busy, s.heard = map[string]bool{}, map[string][]string{}
+		s.busy, s.delivered = map[string]bool{}, map[string][]string{}
 	}
 	if s.busy[d.Record.Device] {
-		s.problem = "told twice at a time of " + d.Record.Device
+		s.problem = "two concurrent deliveries of " + d.Record.Device
 	}
 	s.busy[d.Record.Device] = true
 	s.calls++
-	s.together++
-	s.most = max(s.most, s.together)
+	s.concurrent++
+	s.maxConcurrent = max(s.maxConcurrent, s.concurrent)
 	s.mu.Unlock()
 	var err error
 	if s.do != nil {
@@ -152,9 +152,9 @@ func (s *sink) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy[d.Record.Device] = false
-	s.together--
+	s.concurrent--
 	if err == nil {
-		s.heard[d.Record.Device] = append(s.heard[d.Record.Device], d.Record.Key)
+		s.delivered[d.Record.Device] = append(s.delivered[d.Record.Device], d.Record.Key)
 	}
 	return err
 }
@@ -162,7 +162,7 @@ func (s *sink) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 func (s *sink) keys(device string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return strings.Join(s.heard[device], " ")
+	return strings.Join(s.delivered[device], " ")
 }
 
 func quick() notify.Config {
@@ -185,7 +185,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
+			t.Fatalf("timed out waiting for: %s", what)
 		}
 	}
 }
@@ -198,12 +198,12 @@ func numbers(from, to int) []string {
 	return keys
 }
 
-func TestEveryDeviceIsToldInOrder(t *testing.T) {
+func TestDeliversInOrderOfEachDevice(t *testing.T) {
 	var arrived sync.WaitGroup
 	arrived.Add(2)
 	var first atomic.Int32
 	o, s := newOutbox(), &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
-		if first.Add(1) <= 2 { // the first waits until there is a second beside it
+		if first.Add(1) <= 2 { // the first waits for a second, concurrent one
 			arrived.Done()
 			arrived.Wait()
 		}
@@ -216,26 +216,26 @@ func TestEveryDeviceIsToldInOrder(t *testing.T) {
 	for device := range 20 {
 		o.add("s", fmt.Sprint("d", device), numbers(50, 60)...)
 	}
-	eventually(t, "all told", func() bool { return o.left() == 0 })
+	eventually(t, "all delivered", func() bool { return o.left() == 0 })
 	for device := range 20 {
 		if got, want := s.keys(fmt.Sprint("d", device)), strings.Join(numbers(0, 60), " "); got != want {
 			t.Errorf("device %d: %s", device, got)
 		}
 	}
-	if s.problem != "" || s.most > 4 || s.most < 2 {
-		t.Errorf("%s; %d at a time, want 2 to 4", s.problem, s.most)
+	if s.problem != "" || s.maxConcurrent > 4 || s.maxConcurrent < 2 {
+		t.Errorf("%s; %d concurrent deliveries, want 2 to 4", s.problem, s.maxConcurrent)
 	}
 }
 
-// A sink that fails hears everything in the end, once and in order.
-func TestFailuresAreTriedAgain(t *testing.T) {
+// A failing sink gets every event in the end, once and in order.
+func TestRetriesFailures(t *testing.T) {
 	var mu sync.Mutex
 	tries := 0
 	o, s := newOutbox(), &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if tries++; tries%3 != 0 || tries < 40 {
-			return errors.New("away")
+			return errors.New("down")
 		}
 		return nil
 	}}
@@ -243,7 +243,7 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 		o.add("s", fmt.Sprint("d", device), numbers(0, 10)...)
 	}
 	metrics := start(t, o, quick(), s)
-	eventually(t, "all told", func() bool { return o.left() == 0 })
+	eventually(t, "all delivered", func() bool { return o.left() == 0 })
 	for device := range 5 {
 		if got, want := s.keys(fmt.Sprint("d", device)), strings.Join(numbers(0, 10), " "); got != want {
 			t.Errorf("device %d: %s", device, got)
@@ -258,7 +258,7 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 	}
 }
 
-// count reads edgelens_events_total for an outcome.
+// count returns edgelens_events_total of an outcome.
 func count(t *testing.T, metrics *prometheus.Registry, outcome string) float64 {
 	t.Helper()
 	families, err := metrics.Gather()
@@ -276,29 +276,29 @@ func count(t *testing.T, metrics *prometheus.Registry, outcome string) float64 {
 	return sum
 }
 
-// A sink that hangs for one device, and one that hangs altogether, hold up
-// nobody else.
-func TestNobodyWaitsForAnother(t *testing.T) {
-	let := make(chan struct{})
-	hang := func(context.Context, *edgelens.Delivery) error { <-let; return errors.New("hung") }
+// A sink that hangs for one device, and one that hangs altogether, block no other
+// delivery.
+func TestHangingSinkBlocksNoOther(t *testing.T) {
+	release := make(chan struct{})
+	hang := func(context.Context, *edgelens.Delivery) error { <-release; return errors.New("hung") }
 	o := newOutbox()
-	dead := &sink{name: "dead", do: hang}
-	picky := &sink{name: "picky", do: func(ctx context.Context, d *edgelens.Delivery) error {
+	hanging := &sink{name: "hanging", do: hang}
+	partial := &sink{name: "partial", do: func(ctx context.Context, d *edgelens.Delivery) error {
 		if d.Record.Device == "d0" {
 			return hang(ctx, d)
 		}
 		return nil
 	}}
 	for device := range 10 {
-		for _, name := range []string{"dead", "picky"} {
+		for _, name := range []string{"hanging", "partial"} {
 			o.add(name, fmt.Sprint("d", device), numbers(0, 20)...)
 		}
 	}
-	start(t, o, quick(), dead, picky)
-	t.Cleanup(func() { close(let) })
-	eventually(t, "all but one are told", func() bool {
+	start(t, o, quick(), hanging, partial)
+	t.Cleanup(func() { close(release) })
+	eventually(t, "all devices but one are delivered", func() bool {
 		for device := 1; device < 10; device++ {
-			if picky.keys(fmt.Sprint("d", device)) != strings.Join(numbers(0, 20), " ") {
+			if partial.keys(fmt.Sprint("d", device)) != strings.Join(numbers(0, 20), " ") {
 				return false
 			}
 		}
@@ -306,26 +306,26 @@ func TestNobodyWaitsForAnother(t *testing.T) {
 	})
 }
 
-// While a sink is away, one delivery at a time finds out whether it is back,
-// however many devices there are.
-func TestOneProbeWhileTheSinkIsAway(t *testing.T) {
+// While a sink is down, one delivery at a time probes it, however many devices there
+// are.
+func TestOutageAllowsOneProbe(t *testing.T) {
 	var mu sync.Mutex
-	away, tries, together, most := true, 0, 0, 0
+	down, tries, concurrent, maxConcurrent := true, 0, 0, 0
 	o := newOutbox()
 	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
 		mu.Lock()
 		tries++
 		late := tries > 20
-		if together++; late && away {
-			most = max(most, together)
+		if concurrent++; late && down {
+			maxConcurrent = max(maxConcurrent, concurrent)
 		}
 		mu.Unlock()
 		time.Sleep(100 * time.Microsecond) // so that others would overlap
 		mu.Lock()
 		defer mu.Unlock()
-		together--
-		if away {
-			return errors.New("away")
+		concurrent--
+		if down {
+			return errors.New("down")
 		}
 		return nil
 	}}
@@ -337,29 +337,29 @@ func TestOneProbeWhileTheSinkIsAway(t *testing.T) {
 	start(t, o, config, s)
 	eventually(t, "many tries", func() bool { mu.Lock(); defer mu.Unlock(); return tries > 60 })
 	mu.Lock()
-	if most > 1 {
-		t.Errorf("%d tries at a time", most)
+	if maxConcurrent > 1 {
+		t.Errorf("%d concurrent tries", maxConcurrent)
 	}
-	away = false
+	down = false
 	mu.Unlock()
-	eventually(t, "all told", func() bool { return o.left() == 0 })
+	eventually(t, "all delivered", func() bool { return o.left() == 0 })
 }
 
-// A receiver that fails while many deliver at once is asked again as soon as if one
-// had: the wait grows with time, and not with the number of failures.
-func TestASecondsOutageIsNoMinute(t *testing.T) {
+// A receiver that fails while many deliveries run is probed as soon as after one
+// failure: the wait grows with time, and not with the number of failures.
+func TestBackoffDoesNotGrowWithConcurrentFailures(t *testing.T) {
 	const devices = 40
 	var mu sync.Mutex
-	away, failed := true, 0
+	down, failed := true, 0
 	o := newOutbox()
 	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if !away {
+		if !down {
 			return nil
 		}
 		failed++
-		return errors.New("away")
+		return errors.New("down")
 	}}
 	for device := range devices {
 		o.add("s", fmt.Sprint("d", device), "1", "2")
@@ -368,30 +368,30 @@ func TestASecondsOutageIsNoMinute(t *testing.T) {
 	start(t, o, config, s)
 	eventually(t, "all have failed at once", func() bool { mu.Lock(); defer mu.Unlock(); return failed >= devices })
 	mu.Lock()
-	away = false
+	down = false
 	mu.Unlock()
-	// With a doubling for each failure, this would take longer than the universe has.
-	eventually(t, "all told", func() bool { return o.left() == 0 })
+	// With a doubling for each failure, this would never end.
+	eventually(t, "all delivered", func() bool { return o.left() == 0 })
 	if failed > devices+4 {
 		t.Errorf("%d failures of %d devices", failed, devices)
 	}
 }
 
-// A receiver that says when to come again is left alone until then, by all.
-func TestLaterIsHeeded(t *testing.T) {
+// A receiver that asks for a later retry gets no delivery of any device until then.
+func TestLaterDelaysTheNextAttempt(t *testing.T) {
 	const pause = 300 * time.Millisecond
 	var mu sync.Mutex
-	var asked, again time.Time
+	var first, second time.Time
 	o := newOutbox()
 	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if asked.IsZero() {
-			asked = time.Now()
+		if first.IsZero() {
+			first = time.Now()
 			return &notify.Later{After: pause, Err: errors.New("busy")}
 		}
-		if again.IsZero() {
-			again = time.Now()
+		if second.IsZero() {
+			second = time.Now()
 		}
 		return nil
 	}}
@@ -400,14 +400,14 @@ func TestLaterIsHeeded(t *testing.T) {
 	o.add("s", "a", "1")
 	o.add("s", "b", "1")
 	start(t, o, config, s)
-	eventually(t, "all told", func() bool { return o.left() == 0 })
-	if waited := again.Sub(asked); waited < pause {
-		t.Errorf("asked again after %v, not %v", waited, pause)
+	eventually(t, "all delivered", func() bool { return o.left() == 0 })
+	if waited := second.Sub(first); waited < pause {
+		t.Errorf("retried after %v, want %v", waited, pause)
 	}
 }
 
-// An event that fails by itself does not make the others of its receiver wait.
-func TestOneBadEventIsNoOutage(t *testing.T) {
+// An event that keeps failing does not delay the events of other devices.
+func TestOneFailingEventIsNoOutage(t *testing.T) {
 	o := newOutbox()
 	s := &sink{name: "s", do: func(_ context.Context, d *edgelens.Delivery) error {
 		if d.Record.Device == "bad" {
@@ -422,15 +422,15 @@ func TestOneBadEventIsNoOutage(t *testing.T) {
 	for n := range 30 {
 		device := fmt.Sprint("d", n)
 		o.add("s", device, "1")
-		eventually(t, device+" is told", func() bool { return s.keys(device) == "1" })
+		eventually(t, device+" is delivered", func() bool { return s.keys(device) == "1" })
 	}
 }
 
-func TestWhatIsRejectedIsSetAside(t *testing.T) {
+func TestRejectedEventIsSetAside(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer func(d *edgelens.Delivery) error
-		// tries of the two bad ones together, and what becomes of them: each is
-		// tried 3 times, as one that is taken comes between them.
+		// tries is the number of attempts with the two bad events together: each is
+		// tried 3 times, because an accepted event comes between them.
 		tries          int32
 		keys           string
 		aside, reduced float64
@@ -462,12 +462,12 @@ func TestWhatIsRejectedIsSetAside(t *testing.T) {
 			}}
 			o.add("s", "door", "1", "bad", "2", "bad", "3")
 			metrics := start(t, o, quick(), s)
-			eventually(t, "all told", func() bool { return o.left() == 0 })
+			eventually(t, "all delivered", func() bool { return o.left() == 0 })
 			if got := s.keys("door"); got != test.keys {
-				t.Errorf("told %s, want %s", got, test.keys)
+				t.Errorf("delivered %s, want %s", got, test.keys)
 			}
 			if tries.Load() != test.tries {
-				t.Errorf("%d tries of the two bad ones, want %d", tries.Load(), test.tries)
+				t.Errorf("%d tries of the two bad events, want %d", tries.Load(), test.tries)
 			}
 			eventually(t, "all counted", func() bool {
 				return count(t, metrics, "rejected") == test.aside && count(t, metrics, "reduced") == test.reduced
@@ -479,9 +479,9 @@ func TestWhatIsRejectedIsSetAside(t *testing.T) {
 	}
 }
 
-// A receiver that rejects everything holds up nothing: only the first is tried
-// again.
-func TestManyRejectionsInARow(t *testing.T) {
+// A receiver that rejects everything blocks nothing: only the first event is
+// retried.
+func TestConsecutiveRejectionsAreNotRetried(t *testing.T) {
 	var tries atomic.Int32
 	o := newOutbox()
 	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error { tries.Add(1); return notify.ErrRejected }}
@@ -493,14 +493,14 @@ func TestManyRejectionsInARow(t *testing.T) {
 	}
 }
 
-// A receiver that fails for a while raises one alarm, which ends with it; nothing
-// is dropped.
+// A receiver that fails for a while raises one alarm, which ends with the failures;
+// nothing is dropped.
 func TestAlarm(t *testing.T) {
-	var away atomic.Bool
-	away.Store(true)
+	var down atomic.Bool
+	down.Store(true)
 	o := newOutbox()
 	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error {
-		if away.Load() {
+		if down.Load() {
 			return errors.New("the receiver answers 401")
 		}
 		return nil
@@ -508,7 +508,7 @@ func TestAlarm(t *testing.T) {
 	for device := range 5 {
 		o.add("s", fmt.Sprint("d", device), "1", "2")
 	}
-	log := &lines{}
+	log := &logBuffer{}
 	dispatcher, err := notify.New(o, quick(), slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -524,32 +524,32 @@ func TestAlarm(t *testing.T) {
 	if text := log.String(); strings.Count(text, "level=") != 2 {
 		t.Errorf("want a warning and an error in the log:\n%s", text)
 	}
-	away.Store(false)
-	eventually(t, "all told", func() bool { return o.left() == 0 })
+	down.Store(false)
+	eventually(t, "all delivered", func() bool { return o.left() == 0 })
 	eventually(t, "no alarm", func() bool { return len(dispatcher.Alarms()) == 0 })
-	eventually(t, "a line", func() bool { return strings.Count(log.String(), "deliveries go on") == 1 })
+	eventually(t, "a log line", func() bool { return strings.Count(log.String(), "event=delivery_recovered") == 1 })
 }
 
-// lines is a log.
-type lines struct {
+// logBuffer collects log lines.
+type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
 }
 
-func (l *lines) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// A delivery under way at the stop is let end, and noted.
-func TestStopLetsADeliveryEnd(t *testing.T) {
+// Stop waits for a delivery in progress, and its confirmation is stored.
+func TestStopWaitsForADelivery(t *testing.T) {
 	begun, end := make(chan struct{}), make(chan struct{})
 	o := newOutbox()
 	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error { close(begun); <-end; return nil }}
@@ -565,7 +565,7 @@ func TestStopLetsADeliveryEnd(t *testing.T) {
 	close(end)
 	<-stopped
 	if o.left() != 0 {
-		t.Error("it would be told again")
+		t.Error("the delivery would be repeated")
 	}
 }
 
@@ -574,7 +574,7 @@ func TestConfig(t *testing.T) {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(*notify.Config){
-		"lanes":       func(c *notify.Config) { c.Workers = 0 },
+		"workers":     func(c *notify.Config) { c.Workers = 0 },
 		"min_backoff": func(c *notify.Config) { c.MinBackoff = 2 * c.MaxBackoff },
 		"rejections":  func(c *notify.Config) { c.Rejections = 0 },
 	} {

@@ -7,43 +7,44 @@ import (
 	"time"
 )
 
-// Later is an error of a sink that says when it may be asked again.
+// Later is an error of a sink with the time of the next attempt.
 type Later struct {
-	// After is how long from now; at most an hour counts.
+	// After is the wait from now; it is capped at an hour.
 	After time.Duration
 	Err   error
 }
 
 func (l *Later) Error() string {
-	return fmt.Sprintf("%v (it asks to be tried again in %v)", l.Err, l.After.Round(time.Second))
+	return fmt.Sprintf("%v (the receiver asks for a retry in %v)", l.Err, l.After.Round(time.Second))
 }
 
 func (l *Later) Unwrap() error { return l.Err }
 
-// maxLater bounds what Later may ask for.
+// maxLater caps Later.After.
 const maxLater = time.Hour
 
-// outage is a sink that does not take anything. While it lasts, one delivery at a
-// time probes, whatever the device; the wait between probes grows from one probe to
-// the next and not with the number of deliveries that fail together, so that a sink
-// which fails for a second is asked again about a second later, however many devices
+// outage is a sink that accepts nothing. While it lasts, one delivery at a time
+// probes the sink, whatever the device; the wait between probes grows with the number
+// of probes and not with the number of deliveries that fail together, so that a sink
+// which fails for a second is probed again about a second later, however many devices
 // there are.
 type outage struct {
-	// failures in a row, whatever the device; from brokenAfter on it is an outage.
+	// failures is the number of consecutive failures, whatever the device; from
+	// brokenAfter on it is an outage.
 	failures int
 	since    time.Time
-	// probes is how often it was found to be away, those that failed together
-	// being one time.
+	// probes is the number of failed probes; deliveries that failed together count
+	// as one.
 	probes int
 	wait   time.Duration
-	// until is when the next probe may be made.
+	// until is the time of the next probe.
 	until time.Time
 }
 
-// lasts reports whether the sink is taken to be away.
+// lasts reports whether the sink is considered down.
 func (o *outage) lasts() bool { return !o.since.IsZero() }
 
-// fail takes a failure into account, of a delivery that began at began.
+// fail accounts for a failed delivery that started at began.
 func (o *outage) fail(began time.Time, err error, c Config) {
 	now := time.Now()
 	o.failures++
@@ -57,7 +58,7 @@ func (o *outage) fail(began time.Time, err error, c Config) {
 	}
 	if !o.lasts() {
 		o.since = now
-	} else if began.Before(o.until) { // it was under way with others that failed
+	} else if began.Before(o.until) { // it ran concurrently with others that failed
 		return
 	}
 	o.probes++
@@ -72,5 +73,5 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// spread takes up to a half off a wait, so that many do not come at once.
+// spread shortens a wait by up to a half at random, so that retries do not coincide.
 func spread(wait time.Duration) time.Duration { return wait/2 + rand.N(wait/2+1) }

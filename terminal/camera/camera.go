@@ -1,7 +1,6 @@
-// Package camera is the dialect of whatever can publish an image: the bytes of
-// a JPEG (or PNG, WebP, GIF, TIFF, BMP) as they are, on
-// edgelens/v1/devices/<serial>/snapshot. The format is this project's own:
-// docs/adr/0009-terminals.md.
+// Package camera is the dialect of any client that publishes images: the bytes of a JPEG
+// (or PNG, WebP, GIF, TIFF, BMP), on edgelens/v1/devices/<serial>/snapshot. The format is
+// this project's own: docs/adr/0009-terminals.md.
 package camera
 
 import (
@@ -15,7 +14,7 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// Name is the dialect's.
+// Name is the name of the dialect.
 const Name = "camera"
 
 const (
@@ -25,16 +24,16 @@ const (
 	qos      = 1
 )
 
-// Config bounds what cameras send.
+// Config bounds the messages of cameras.
 type Config struct {
-	// MaxImageBytes is how large an image may be.
+	// MaxImageBytes is the maximum size of an image.
 	MaxImageBytes int64
 }
 
-// DefaultConfig takes images of up to 10 MiB.
+// DefaultConfig accepts images of up to 10 MiB.
 func DefaultConfig() Config { return Config{MaxImageBytes: wire.DefaultMaxImageBytes} }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports every invalid setting at once, each with its name.
 func (c Config) Validate() error { return wire.CheckMaxImageBytes(c.MaxImageBytes) }
 
 // Dialect implements dialect.Dialect.
@@ -71,7 +70,7 @@ func (d *Dialect) Match(topic string) (device string, ok bool) {
 	return device, true
 }
 
-// Decode implements dialect.Dialect. Whether an image is one, the decoder finds out.
+// Decode implements dialect.Dialect. Whether the bytes are an image is left to the decoder.
 func (d *Dialect) Decode(topic string, payload []byte, _ dialect.Hints) (dialect.Message, error) {
 	device, ok := d.Match(topic)
 	if !ok || device == "" {
@@ -84,16 +83,15 @@ func (d *Dialect) Decode(topic string, payload []byte, _ dialect.Hints) (dialect
 	return dialect.Message{Kind: dialect.Records, Device: device, Name: snapshot, Entries: entries, LeftOut: leftOut}, nil
 }
 
-// Command implements dialect.Dialect: a camera takes none.
+// Command implements dialect.Dialect: a camera accepts none.
 func (d *Dialect) Command(string, string, json.RawMessage, time.Time) (dialect.Outgoing, error) {
-	return dialect.Outgoing{}, fmt.Errorf("%w: a camera only sends images and takes no commands", dialect.ErrNoSuchCommand)
+	return dialect.Outgoing{}, fmt.Errorf("%w: a camera only sends images and accepts no commands", dialect.ErrNoSuchCommand)
 }
 
-// Downlink implements dialect.Dialect: cameras read nothing.
+// Downlink implements dialect.Dialect: cameras do not subscribe.
 func (d *Dialect) Downlink(string) bool { return false }
 
-// Policy implements dialect.Dialect: a camera speaks when there is something to
-// see.
+// Policy implements dialect.Dialect: a camera sends messages only with images.
 func (d *Dialect) Policy() dialect.Policy { return dialect.Policy{} }
 
 // Simulator implements dialect.Simulator.
@@ -107,7 +105,7 @@ func NewSimulator() Simulator { return Simulator{} }
 // Name implements dialect.Simulator.
 func (Simulator) Name() string { return Name }
 
-// Subscriptions implements dialect.Simulator: a camera is told nothing.
+// Subscriptions implements dialect.Simulator: a camera receives nothing.
 func (Simulator) Subscriptions(string) []string { return nil }
 
 // Heartbeat implements dialect.Simulator: a camera has none.
@@ -115,20 +113,20 @@ func (Simulator) Heartbeat(string, time.Time) (dialect.Outgoing, bool) {
 	return dialect.Outgoing{}, false
 }
 
-// Online implements dialect.Simulator: a camera says nothing of it.
+// Online implements dialect.Simulator: a camera does not announce itself.
 func (Simulator) Online(string, time.Time) (dialect.Outgoing, bool) {
 	return dialect.Outgoing{}, false
 }
 
-// Record implements dialect.Simulator: of the record nothing goes out.
+// Record implements dialect.Simulator: only the image is sent.
 func (Simulator) Record(device string, _ edgelens.Record, image []byte) dialect.Outgoing {
 	return dialect.Outgoing{Topic: prefix + device + suffix, Payload: image, QoS: qos}
 }
 
-// Reply implements dialect.Simulator: a camera does not.
+// Reply implements dialect.Simulator: a camera sends none.
 func (Simulator) Reply(string, []byte, time.Time) (dialect.Outgoing, bool) {
 	return dialect.Outgoing{}, false
 }
 
-// Read implements dialect.Simulator: a camera understands nothing.
+// Read implements dialect.Simulator: a camera understands no message.
 func (Simulator) Read(string, []byte) dialect.Answer { return dialect.Answer{} }

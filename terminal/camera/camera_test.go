@@ -24,12 +24,12 @@ func TestDecode(t *testing.T) {
 		reason  string
 		key     bool
 	}{
-		"an image":             {[]byte("\xff\xd8\xff\xe0"), true, "", false},
-		"whatever":             {[]byte("x"), true, "", false},
-		"as large as may be":   {make([]byte, 2048), true, "", false},
-		"a byte more":          {make([]byte, 2049), false, "The image has 2049 bytes; at most 2048 are taken.", true},
-		"nothing":              {nil, false, "The terminal sent no image.", false},
-		"nothing, but not nil": {[]byte{}, false, "The terminal sent no image.", false},
+		"an image":               {[]byte("\xff\xd8\xff\xe0"), true, "", false},
+		"any bytes":              {[]byte("x"), true, "", false},
+		"at the limit":           {make([]byte, 2048), true, "", false},
+		"a byte above the limit": {make([]byte, 2049), false, "The image has 2049 bytes; at most 2048 are accepted.", true},
+		"nothing":                {nil, false, "The terminal sent no image.", false},
+		"nothing, but not nil":   {[]byte{}, false, "The terminal sent no image.", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -54,20 +54,20 @@ func TestMatch(t *testing.T) {
 		topic, device string
 		ok            bool
 	}{
-		"a camera":             {topic, "porch-1", true},
-		"64 bytes":             {"edgelens/v1/devices/" + long + "/snapshot", long, true},
-		"65 bytes":             {"edgelens/v1/devices/x" + long + "/snapshot", "", true},
-		"two levels":           {"edgelens/v1/devices/a/b/snapshot", "", true},
-		"none":                 {"edgelens/v1/devices//snapshot", "", true},
-		"no level":             {"edgelens/v1/devices/snapshot", "", false},
-		"not UTF-8":            {"edgelens/v1/devices/\xff/snapshot", "", true},
-		"wildcard":             {"edgelens/v1/devices/+/snapshot", "", true},
-		"what we say":          {"edgelens/v1/devices/a/availability", "", false},
-		"something before it":  {"x/edgelens/v1/devices/a/snapshot", "", false},
-		"something behind":     {topic + "/x", "", false},
-		"none of it":           {"", "", false},
-		"another dialect's":    {"fungxi_1_upLink", "", false},
-		"in other small print": {strings.ToUpper(topic), "", false},
+		"a camera":            {topic, "porch-1", true},
+		"64 bytes":            {"edgelens/v1/devices/" + long + "/snapshot", long, true},
+		"65 bytes":            {"edgelens/v1/devices/x" + long + "/snapshot", "", true},
+		"two levels":          {"edgelens/v1/devices/a/b/snapshot", "", true},
+		"none":                {"edgelens/v1/devices//snapshot", "", true},
+		"no level":            {"edgelens/v1/devices/snapshot", "", false},
+		"not UTF-8":           {"edgelens/v1/devices/\xff/snapshot", "", true},
+		"wildcard":            {"edgelens/v1/devices/+/snapshot", "", true},
+		"a topic of ours":     {"edgelens/v1/devices/a/availability", "", false},
+		"something before it": {"x/edgelens/v1/devices/a/snapshot", "", false},
+		"something after it":  {topic + "/x", "", false},
+		"nothing":             {"", "", false},
+		"another dialect's":   {"fungxi_1_upLink", "", false},
+		"in capitals":         {strings.ToUpper(topic), "", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestSimulator(t *testing.T) {
 		t.Errorf("%+v", message)
 	}
 	if _, ok := simulator.Heartbeat("porch-1", dialecttest.Now); ok || simulator.Subscriptions("porch-1") != nil {
-		t.Error("a camera lives and listens")
+		t.Error("a camera has a heartbeat or a subscription")
 	}
 }
 

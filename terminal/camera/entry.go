@@ -14,12 +14,12 @@ import (
 // noImage is the reason for JSON without an image.
 const noImage = `The message is JSON without an image: send the image itself, its base64, or {"image":"<base64>"}.`
 
-// sniffed is how much of a text tells whether it is base64 of an image.
+// sniffed is the number of bytes of a text from which base64 of an image is recognized.
 const sniffed = 512
 
-// entries reads a payload: an image, base64 of one, bare or in a data URI, or JSON with
-// such base64. Anything else is taken for an image. leftOut is how much of JSON has no
-// image.
+// entries decodes a payload: an image, base64 of one, bare or in a data URI, or JSON with
+// such base64. Anything else counts as an image. leftOut is the number of parts of the JSON
+// without an image.
 func (d *Dialect) entries(payload []byte) (entries []dialect.Entry, leftOut int) {
 	if base64image.HasSignature(payload) {
 		return []dialect.Entry{d.image(payload)}, 0
@@ -50,7 +50,7 @@ func (d *Dialect) entries(payload []byte) (entries []dialect.Entry, leftOut int)
 	return entries, leftOut
 }
 
-// image takes the payload for an image.
+// image returns the entry of a payload that counts as an image.
 func (d *Dialect) image(payload []byte) dialect.Entry {
 	switch size := int64(len(payload)); {
 	case size == 0:
@@ -62,7 +62,7 @@ func (d *Dialect) image(payload []byte) dialect.Entry {
 	}
 }
 
-// read returns the entry of an image, or of a payload without one that can be read.
+// read returns the entry of an image, or of a payload without a readable one.
 func (d *Dialect) read(image []byte, reason string, payload []byte) dialect.Entry {
 	entry := dialect.Entry{Image: image, Repeats: true, Record: edgelens.Record{Reason: reason}}
 	if image == nil && len(payload) > 0 {
@@ -71,7 +71,7 @@ func (d *Dialect) read(image []byte, reason string, payload []byte) dialect.Entr
 	return entry
 }
 
-// objects returns the objects that a payload is in JSON, or nearly so.
+// objects returns the objects of a payload in JSON, or almost valid JSON.
 func objects(payload, text []byte) (all []wire.Object, leftOut int) {
 	if len(text) == 0 || text[0] != '{' && text[0] != '"' && text[0] != '[' && payload[0] != 0xff && payload[0] != 0xfe {
 		return nil, 0
@@ -91,8 +91,8 @@ func objects(payload, text []byte) (all []wire.Object, leftOut int) {
 	return all, found.LeftOut
 }
 
-// object returns the entry of an image in JSON. A time anywhere in the message says how
-// old it is, and tells it from others.
+// object returns the entry of an image in JSON. A time anywhere in the message dates it, and
+// is part of its identity.
 func (d *Dialect) object(record wire.Found) dialect.Entry {
 	value := record.Image()
 	if value == nil {

@@ -10,7 +10,7 @@ import (
 	"edgelens/terminal/dialect/dialecttest"
 )
 
-// Images come as they are, in base64, and in JSON.
+// Images come unencoded, in base64, and in JSON.
 func TestWrappedImages(t *testing.T) {
 	image := "\xff\xd8\xff\xe0" + strings.Repeat("image", 40)
 	plain := base64.StdEncoding.EncodeToString([]byte(image))
@@ -55,7 +55,7 @@ func TestWrappedImages(t *testing.T) {
 	}
 }
 
-// A time beside an image says how old it is.
+// A time beside an image dates it.
 func TestTimeBesideAnImage(t *testing.T) {
 	key := func(payload string) string {
 		t.Helper()

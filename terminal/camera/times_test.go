@@ -8,7 +8,7 @@ import (
 	"edgelens/terminal/dialect/dialecttest"
 )
 
-// A time anywhere in a message says how old its image is, and all of them must agree.
+// A time anywhere in a message dates its image, and all of them must agree.
 func TestTimesOfAnImage(t *testing.T) {
 	const old, now, epoch, nowEpoch = `"2024-04-10 10:00:07"`, `"2026-04-10 10:00:07"`, `1712743207`, `1775808007`
 	image := `"image":"QUJD"`
@@ -55,7 +55,7 @@ func TestTimesOfAnImage(t *testing.T) {
 			`"times":3,"lat":31.2,"heat":1712743207,"duration_ts":1712743207,"candidate":` + epoch + `,"offsetTime":` + epoch + `}`,
 		"other dates": `{` + image + `,"time":` + now + `,"birthdate":"1990-01-01","birthday":` + old + `,"expireTime":` + old + `,"validTo":` + old + `,"start_time":` + old + `,"end_time":` + old +
 			`,"valid":{"beginTime":` + old + `,"endTime":` + old + `,"time":` + old + `},"person":{"createTime":` + old + `,"createDate":` + old + `},"firmware":{"created_at":` + old + `},"updateTime":` + old + `}`,
-		"a text that begins as JSON": `{` + image + `,"time":` + now + `,"note":"{not JSON","more":"[x] time"}`,
+		"a text that begins like JSON": `{` + image + `,"time":` + now + `,"note":"{not JSON","more":"[x] time"}`,
 	}
 	for want, tests := range map[bool]map[string]string{false: stale, true: live} {
 		for name, payload := range tests {
@@ -72,7 +72,7 @@ func TestTimesOfAnImage(t *testing.T) {
 	}
 }
 
-// The times of a message, wherever they stand, tell an image from the same image.
+// The times of a message, in any position, distinguish an image from the same image.
 func TestTimesAreIdentity(t *testing.T) {
 	for name, payload := range map[string]string{
 		"ts":          `{"image":"QUJD","ts":%}`,

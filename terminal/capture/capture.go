@@ -1,6 +1,6 @@
-// Package capture logs what terminals and those who talk to them say, for
-// supporting new firmware: one JSON object for each message, with its images
-// cut out, and with what each dialect makes of it.
+// Package capture logs the messages of terminals and of their servers, for the support of
+// new firmware: one JSON object for each message, with its images cut out, and with the
+// result of its dialect.
 package capture
 
 import (
@@ -17,7 +17,7 @@ import (
 	"edgelens/terminal/session"
 )
 
-// Line is what is logged of a message.
+// Line is the log of one message.
 type Line struct {
 	Time     time.Time `json:"time"`
 	Topic    string    `json:"topic"`
@@ -25,15 +25,15 @@ type Line struct {
 	Retained bool      `json:"retained,omitempty"`
 	Bytes    int       `json:"bytes"`
 	Payload  string    `json:"payload"`
-	// Dialect is that whose topic it is; the rest is empty where it is none's.
+	// Dialect is the dialect of its topic; it and the rest are empty where there is none.
 	Dialect string `json:"dialect,omitempty"`
 	Device  string `json:"device,omitempty"`
-	// Kind and Name are how it decoded, Error why it did not.
+	// Kind and Name are those of the decoded message, Error is the reason of a failure.
 	Kind  string `json:"kind,omitempty"`
 	Name  string `json:"name,omitempty"`
 	Error string `json:"error,omitempty"`
-	// Reasons say what was not understood of the records: why one has no image, and
-	// what is wrong with its time or its verdict.
+	// Reasons are sentences about the parts of the records that were not understood: the
+	// reason of a missing image, and the problem of a time or a verdict.
 	Reasons []string `json:"reasons,omitempty"`
 }
 
@@ -48,15 +48,15 @@ type Recorder struct {
 	problem error
 }
 
-// New returns a recorder that writes to out. Unless keepNames, the values of
-// members whose names say that they are about a person are masked.
+// New returns a recorder that writes to out. Unless keepNames, the values of members with
+// names of personal data are masked.
 func New(out io.Writer, keepNames bool, dialects ...dialect.Dialect) *Recorder {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	return &Recorder{dialects: dialects, keepNames: keepNames, out: encoder}
 }
 
-// Record writes a message down and confirms it.
+// Record writes a message and acknowledges it.
 func (r *Recorder) Record(m session.Message) {
 	line := r.Line(m, time.Now())
 	r.mu.Lock()
@@ -69,14 +69,14 @@ func (r *Recorder) Record(m session.Message) {
 	m.Ack()
 }
 
-// Lines returns how many messages were written, and why no more can be.
+// Lines returns the number of written messages, and the error that stopped the writing.
 func (r *Recorder) Lines() (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.lines, r.problem
 }
 
-// Line returns what is logged of a message that came at a time.
+// Line returns the log of a message that arrived at a time.
 func (r *Recorder) Line(m session.Message, at time.Time) Line {
 	line := Line{
 		Time: at.UTC(), Topic: Cut([]byte(m.Topic)), QoS: m.QoS, Retained: m.Retained, Bytes: len(m.Payload), Payload: Cut(m.Payload),
@@ -84,13 +84,13 @@ func (r *Recorder) Line(m session.Message, at time.Time) Line {
 	if !r.keepNames {
 		line.Payload = mask(line.Payload)
 	}
-	for _, spoken := range r.dialects {
-		device, ok := spoken.Match(m.Topic)
+	for _, d := range r.dialects {
+		device, ok := d.Match(m.Topic)
 		if !ok {
 			continue
 		}
-		line.Dialect, line.Device = spoken.Name(), device
-		reading, err := wire.Decode(spoken, m.Topic, m.Payload, dialect.Hints{ReceivedAt: at})
+		line.Dialect, line.Device = d.Name(), device
+		reading, err := wire.Decode(d, m.Topic, m.Payload, dialect.Hints{ReceivedAt: at})
 		if err != nil {
 			line.Error = err.Error()
 			return line
@@ -107,7 +107,7 @@ func (r *Recorder) Line(m session.Message, at time.Time) Line {
 	return line
 }
 
-// reasons say what was not understood of a record.
+// reasons returns sentences about the parts of a record that were not understood.
 func reasons(entry dialect.Entry) (all []string) {
 	for _, reason := range []string{entry.Record.Reason, entry.Record.Doubt, entry.Record.FreshnessReason} {
 		if reason != "" {
@@ -125,8 +125,8 @@ func reasons(entry dialect.Entry) (all []string) {
 	return all
 }
 
-// personal finds members of JSON about a person, in text that was cut.
+// personal finds members of JSON with personal data, in text that was cut.
 var personal = regexp.MustCompile(`(?i)("(?:[a-z_]*name|telnum|phone|mobile|idcard|card_?(?:no|id)?|email|birthday|address|native|password|pwd)"\s*:\s*)("(?:[^"\\]|\\.)*"|[0-9][0-9.eE+-]*)`)
 
-// mask hides what is personal.
+// mask hides personal data.
 func mask(text string) string { return personal.ReplaceAllString(text, `${1}"<masked>"`) }

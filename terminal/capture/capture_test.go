@@ -21,7 +21,7 @@ import (
 
 var jpeg = append([]byte{0xff, 0xd8, 0xff}, bytes.Repeat([]byte("an image? "), 200)...)
 
-// sizeAndDigest is of the image above.
+// sizeAndDigest is the description of the image above.
 const sizeAndDigest = "<image: 2003 bytes, sha256 "
 
 func TestCut(t *testing.T) {
@@ -86,19 +86,19 @@ func recorder(out *bytes.Buffer, keepNames bool) *capture.Recorder {
 
 func TestLines(t *testing.T) {
 	record := edgelens.Record{Kind: edgelens.RecordVerified, Key: "5", Passed: true, Person: edgelens.Person{Name: "Ada Lovelace"}, CapturedAt: time.Now()}
-	said := facesluice.NewSimulator(nil).Record("F1", record, jpeg)
+	sent := facesluice.NewSimulator(nil).Record("F1", record, jpeg)
 	tests := map[string]struct {
 		message   session.Message
 		keepNames bool
 		want      capture.Line
 		has, not  string
 	}{
-		"a record":   {session.Message{Topic: said.Topic, Payload: said.Payload}, false, capture.Line{Dialect: "facesluice", Device: "F1", Kind: "records", Name: "RecPush"}, "<masked>", "Ada"},
-		"with names": {session.Message{Topic: said.Topic, Payload: said.Payload, QoS: 1, Retained: true}, true, capture.Line{Dialect: "facesluice", Device: "F1", Kind: "records", Name: "RecPush", QoS: 1, Retained: true}, "Ada Lovelace", "<masked>"},
+		"a record":   {session.Message{Topic: sent.Topic, Payload: sent.Payload}, false, capture.Line{Dialect: "facesluice", Device: "F1", Kind: "records", Name: "RecPush"}, "<masked>", "Ada"},
+		"with names": {session.Message{Topic: sent.Topic, Payload: sent.Payload, QoS: 1, Retained: true}, true, capture.Line{Dialect: "facesluice", Device: "F1", Kind: "records", Name: "RecPush", QoS: 1, Retained: true}, "Ada Lovelace", "<masked>"},
 		"malformed":  {session.Message{Topic: "fungxi_1_upLink", Payload: []byte("{")}, false, capture.Line{Dialect: "fungxi", Device: "1", Error: "the message is malformed"}, "{", "kind"},
 		"unknown":    {session.Message{Topic: "fungxi_1_upLink", Payload: []byte(`{"cmd":"newU","password":"geheim"}`)}, false, capture.Line{Dialect: "fungxi", Device: "1", Kind: "unknown", Name: "newU"}, "newU", "geheim"},
 		"a camera":   {session.Message{Topic: "edgelens/v1/devices/c/snapshot", Payload: jpeg}, false, capture.Line{Dialect: "camera", Device: "c", Kind: "records", Name: "snapshot"}, sizeAndDigest, "image?"},
-		"nobody's":   {session.Message{Topic: "other/topic", Payload: []byte("hello")}, false, capture.Line{}, "hello", "<masked>"},
+		"no dialect": {session.Message{Topic: "other/topic", Payload: []byte("hello")}, false, capture.Line{}, "hello", "<masked>"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// What is not understood of a record is said, all of it.
+// Every part of a record that is not understood is in the reasons.
 func TestReasons(t *testing.T) {
 	var out bytes.Buffer
 	r := recorder(&out, false)
@@ -137,12 +137,12 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-type full struct{}
+type fullDisk struct{}
 
-func (full) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
 
-func TestAFullDiskIsSaid(t *testing.T) {
-	r := capture.New(full{}, false)
+func TestFullDiskIsReported(t *testing.T) {
+	r := capture.New(fullDisk{}, false)
 	r.Record(session.Message{Topic: "x", Ack: func() {}})
 	if n, err := r.Lines(); n != 0 || err == nil {
 		t.Errorf("%d lines, %v", n, err)

@@ -13,21 +13,21 @@ import (
 	"edgelens/terminal/session"
 )
 
-// Command is what `edgelens terminal capture` does. Errors name its members by the flags
-// of that.
+// Command is the command `edgelens terminal capture`. Errors name its members by the
+// flags.
 type Command struct {
-	// BrokerURL and BrokerCA are session.ParseAddress's.
+	// BrokerURL and BrokerCA are the parameters of session.ParseAddress.
 	BrokerURL, BrokerCA string
-	// Topic filters what is logged.
+	// Topic is the filter of the logged topics.
 	Topic string
 	// Out is the file to append to; "" is standard output.
 	Out string
-	// Duration is how long it goes on; 0 is until ctx ends.
+	// Duration is how long it logs; 0 is until ctx ends.
 	Duration  time.Duration
 	KeepNames bool
 }
 
-// Run logs messages to Out or stdout. Progress goes to progress.
+// Run logs messages to Out or stdout, and its progress to progress.
 func (c Command) Run(ctx context.Context, stdout, progress io.Writer) (err error) {
 	address, err := session.ParseAddress(c.BrokerURL, c.BrokerCA)
 	if err != nil {
@@ -58,7 +58,7 @@ func (c Command) Run(ctx context.Context, stdout, progress io.Writer) (err error
 	if err := session.Await(ctx, address, s.Up, s.LastError); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "Logging %s of %s; Ctrl-C ends it.\n", c.Topic, address) // progress only
+	fmt.Fprintf(progress, "Logging %s of %s; Ctrl-C stops.\n", c.Topic, address) // progress only
 	if c.Duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.Duration)
@@ -72,7 +72,7 @@ func (c Command) Run(ctx context.Context, stdout, progress io.Writer) (err error
 	return err
 }
 
-// watch returns when ctx ends, or nothing more can be written.
+// watch returns when ctx ends, or writing has failed.
 func (r *Recorder) watch(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// longRun is how many characters of base64 in a row are taken for an image,
-	// or for features of a face.
+	// longRun is the number of consecutive base64 characters that count as an image, or as
+	// features of a face.
 	longRun = 128
-	// maxText is how much of a message is shown, in bytes.
+	// maxText is the number of bytes of a message that are logged.
 	maxText = 64 << 10
 )
 
-// Cut returns a message's text with what is long and in base64 replaced by its
-// size and digest: "<image: 48213 bytes, sha256 ...>". What is no text is
-// replaced as a whole. The result is UTF-8 of at most 64 KiB and a word.
+// Cut returns a message's text with long base64 replaced by its size and digest:
+// "<image: 48213 bytes, sha256 ...>". A payload that is not text is replaced as a whole.
+// The result is UTF-8 of at most 64 KiB and a word.
 func Cut(payload []byte) string {
 	if !utf8.Valid(payload) {
 		return described("not text", payload)
@@ -49,8 +49,8 @@ func clip(text string) string {
 	return text[:end]
 }
 
-// endOfRun returns the index behind the base64 that begins at i: of the standard
-// or the URL alphabet, with escapes and line breaks as JSON has them in between.
+// endOfRun returns the index after the base64 that begins at i: of the standard or the URL
+// alphabet, with escapes and line breaks of JSON in between.
 func endOfRun(text []byte, i int) int {
 	for i < len(text) {
 		switch c := text[i]; {
@@ -70,10 +70,10 @@ func inBase64(c byte) bool {
 		c == '+' || c == '/' || c == '-' || c == '_' || c == '='
 }
 
-// escapes are what may stand between the characters of base64.
+// escapes removes what may be between the characters of base64, and unifies the alphabets.
 var escapes = strings.NewReplacer(`\/`, "/", `\n`, "", `\r`, "", "\n", "", "\r", "", "-", "+", "_", "/", "=", "")
 
-// describe says what a run is: an image where it can be decoded.
+// describe returns the description of a run: an image where it can be decoded.
 func describe(run []byte) string {
 	image, err := base64.RawStdEncoding.DecodeString(escapes.Replace(string(run)))
 	if err != nil {

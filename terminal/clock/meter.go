@@ -8,61 +8,60 @@ import (
 )
 
 const (
-	// window is how many samples of each kind are kept: the last ones.
+	// window is the number of samples of each kind that are kept: the latest ones.
 	window = 7
-	// enough is how many must agree for a claim: that a clock is wrong.
+	// enough is the number of samples that must agree to report a wrong clock.
 	enough = 3
-	// enoughRecords is how many records must agree, over settling, for their times
-	// to be put right where there are no heartbeats with a time: a terminal that
-	// sends what it kept looks like a clock that is behind, for a while.
+	// enoughRecords is the number of records that must agree, over settling, to correct
+	// times without heartbeats that have a time: a terminal that sends stored records
+	// looks, for a while, like one whose clock is behind.
 	enoughRecords = 5
 	settling      = 10 * time.Minute
-	// agreement is by how much samples may differ: delays on the way, and times
-	// written in whole seconds.
+	// agreement is the maximum difference between agreeing samples: transmission delays,
+	// and times in whole seconds.
 	agreement = 10 * time.Second
-	// jump is by how much our own clock may move against the time that passes until
-	// what was measured with it is dropped.
+	// jump is the step of our own clock against the monotonic clock after which samples
+	// are dropped.
 	jump = 5 * time.Second
-	// quarter is what the offsets of time zones are multiples of, nearQuarter how
-	// near one the offset of a clock is that shows the right time of another zone,
-	// and widest how far zones are apart.
+	// quarter is the unit of the offsets of time zones, nearQuarter the maximum distance
+	// from it of a clock that shows the right time of another zone, and widest the maximum
+	// distance between zones.
 	quarter     = 15 * time.Minute
 	nearQuarter = 2 * time.Minute
 	widest      = 26 * time.Hour
 )
 
-// Source is where a sample comes from.
+// Source is the source of a sample.
 type Source int
 
 // The sources of samples.
 const (
-	// FromRecord: a record's time lies before it was sent, by an unknown time. So
-	// it proves how far a clock is ahead at least.
+	// FromRecord: a record's time is earlier than its sending, by an unknown time. So it
+	// proves a lower bound of the offset only.
 	FromRecord Source = iota
-	// FromHeartbeat: a heartbeat's time is that at which it was sent.
+	// FromHeartbeat: a heartbeat's time is its sending time.
 	FromHeartbeat
 )
 
-// sample is by how much a clock was ahead of ours when a message came.
+// sample is the offset of a clock from ours, positive when ahead, when a message arrived.
 type sample struct {
 	offset time.Duration
-	at     time.Time // with the steady clock's reading
+	at     time.Time // with the monotonic clock reading
 	wall   bool
 	step   time.Duration
 }
 
-// Meter measures by how much a device's clock is ahead of ours, from messages that
-// cannot have waited. The zero Meter has measured nothing. It is not safe for use
-// by many goroutines.
+// Meter estimates the offset of a device's clock from ours, from messages that cannot have
+// waited. The zero Meter has no samples. It is not safe for use by many goroutines.
 type Meter struct {
 	samples [2][]sample // by Source, the oldest first
-	// since is when the device was last away, or started: its clock may have been
-	// set meanwhile. What was measured before is replaced by what is measured after,
-	// and until then nothing is put right by it.
+	// since is when the device was last offline, or started: its clock may have been set
+	// meanwhile. Samples from before are replaced by later ones, and until then times are
+	// not corrected.
 	since time.Time
 }
 
-// Add takes down what was made of the time of a message that came at received.
+// Add adds a sample from the verdict on a message that arrived at received.
 func (m *Meter) Add(source Source, v Verdict, received time.Time) {
 	if v.Shown.IsZero() {
 		return
@@ -79,7 +78,7 @@ func (m *Meter) Add(source Source, v Verdict, received time.Time) {
 	m.samples[source] = kept[max(0, len(kept)-window):]
 }
 
-// jumped reports whether our own clock was set since the last sample.
+// jumped reports whether our own clock was set since the latest sample.
 func (m *Meter) jumped(now time.Time) bool {
 	for _, samples := range m.samples {
 		if n := len(samples); n > 0 {
@@ -92,32 +91,32 @@ func (m *Meter) jumped(now time.Time) bool {
 	return false
 }
 
-// Away notes that the device was away until now, or has started anew.
-func (m *Meter) Away(now time.Time) { m.since = now }
+// Offline records that the device was offline until now, or has started.
+func (m *Meter) Offline(now time.Time) { m.since = now }
 
-// Reset forgets what was measured: it is measured in another zone from now on.
+// Reset drops all samples, for a change of the zone.
 func (m *Meter) Reset() { *m = Meter{since: m.since} }
 
-// Estimate is what is known of a device's clock.
+// Estimate is the estimate of a device's clock.
 type Estimate struct {
-	// Offset is by how much the clock is ahead of ours; negative for behind.
+	// Offset is the offset of the clock from ours, positive when ahead.
 	Offset time.Duration
-	// Samples is how many messages it was measured from; 0 for not at all.
+	// Samples is the number of messages it was measured from; 0 for none.
 	Samples int
-	// Heartbeats is set where they were heartbeats.
+	// Heartbeats is set where the samples are from heartbeats.
 	Heartbeats bool
-	// Stable is set where enough of them agree to call the clock wrong, Settled
-	// where times may be put right by it.
+	// Stable is set where enough samples agree to report the clock as wrong, Settled where
+	// times may be corrected by it.
 	Stable, Settled bool
-	// Wall is set where the times had no zone of their own, so that a setting of
-	// the zone changes them.
+	// Wall is set where the times had no zone of their own, so that a setting of the zone
+	// changes them.
 	Wall bool
 }
 
-// Estimate returns what is known of the clock now. Of heartbeats it is the
-// median of the last ones. Of records it is the largest but one: old records,
-// however many, do not make a clock seem behind, and one that lies ahead by mistake
-// does not make it seem ahead.
+// Estimate returns the estimate of the clock at now. From heartbeats it is the median of the
+// latest ones. From records it is the second largest offset: old records, however many, do
+// not make a clock seem behind, and one that is ahead by mistake does not make it seem
+// ahead.
 func (m *Meter) Estimate(now time.Time) Estimate {
 	if m.jumped(now) {
 		return Estimate{}
@@ -149,7 +148,7 @@ func (m *Meter) Estimate(now time.Time) Estimate {
 	}
 }
 
-// span is over how long samples came.
+// span returns the time between the first and the last sample.
 func span(samples []sample) time.Duration {
 	first, last := samples[0].at, samples[0].at
 	for _, s := range samples {
@@ -163,11 +162,10 @@ func span(samples []sample) time.Duration {
 	return last.Sub(first)
 }
 
-// certain reports whether the clock is known well enough to say that a moment
-// lies ahead.
+// certain reports whether the estimate is good enough to rule out an instant as ahead.
 func (e Estimate) certain() bool { return e.Stable && (e.Heartbeats || e.Settled) }
 
-// Words is how far the clock is off, as in "8h0m0s ahead of ours".
+// Words returns the offset in words, as in "8h0m0s ahead of ours".
 func (e Estimate) Words() string {
 	if e.Offset < 0 {
 		return fmt.Sprintf("%s behind ours", Round(-e.Offset))
@@ -175,12 +173,11 @@ func (e Estimate) Words() string {
 	return fmt.Sprintf("%s ahead of ours", Round(e.Offset))
 }
 
-// Wrong reports whether the clock is off by more than the limit, for sure.
+// Wrong reports whether the clock is certainly off by more than the limit.
 func (e Estimate) Wrong(limit time.Duration) bool { return e.Stable && e.Offset.Abs() > limit }
 
-// Problem says in sentences what is wrong with a clock that is off by more than
-// the limit, and what to set; empty where nothing is known to be. zone is the one
-// that it is taken to be in.
+// Problem returns sentences about a clock that is off by more than the limit, and what to
+// set; empty where no problem is known. zone is the assumed zone of the clock.
 func (e Estimate) Problem(limit time.Duration, zone *time.Location, now time.Time) string {
 	if !e.Wrong(limit) {
 		return ""
@@ -188,12 +185,12 @@ func (e Estimate) Problem(limit time.Duration, zone *time.Location, now time.Tim
 	text := fmt.Sprintf("The clock is %s. ", e.Words())
 	quarters := e.Offset.Round(quarter)
 	if quarters == 0 || (e.Offset-quarters).Abs() > nearQuarter || e.Offset.Abs() > widest {
-		return text + "Set it, best by NTP; or set apply_clock_offset for the device, and times are put right by what is measured."
+		return text + "Set it, best by NTP; or set apply_clock_offset for the device, and times are corrected by the measured offset."
 	}
 	if !e.Wall {
-		return text + "It looks as if it wrote local time for UTC: set its time zone at the terminal, or set apply_clock_offset for the device."
+		return text + "It looks as if it sent local time as UTC: set its time zone at the terminal, or set apply_clock_offset for the device."
 	}
 	_, seconds := now.In(zone).Zone()
-	return text + fmt.Sprintf("It looks like another time zone: the clock shows the time of %s and is taken for %s. Set zone for the device to its zone, such as \"Europe/Berlin\", or to %q.",
+	return text + fmt.Sprintf("It looks like another time zone: the clock shows the time of %s but %s is assumed. Set zone for the device to its zone, such as \"Europe/Berlin\", or to %q.",
 		offsetName(time.Duration(seconds)*time.Second+quarters), zone, offsetName(time.Duration(seconds)*time.Second+quarters))
 }

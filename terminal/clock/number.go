@@ -9,15 +9,14 @@ import (
 
 var (
 	decimal = regexp.MustCompile(`^([+-]?)([0-9]+)(?:[.,]([0-9]*))?(?:[eE]\+?([0-9]{1,2}))?$`)
-	// dotNet is a Date as .NET writes it in JSON: milliseconds since 1970, in UTC
-	// whatever offset stands behind.
+	// dotNet is a Date in the JSON of .NET: milliseconds since 1970, in UTC whatever the
+	// offset after it.
 	dotNet = regexp.MustCompile(`^/Date\(([0-9]{13})(?:[+-][0-9]{4})?\)/$`)
 )
 
-// parseNumber reads digits alone: since 1970, or a date and time without anything
-// between. Which of them it is, the number of digits says: of each length only
-// one is a time of this century. isNumber is false for what has anything else in
-// it.
+// parseNumber parses digits alone: a count since 1970, or a date and time without
+// separators. The number of digits determines which: for each length only one is a time of
+// this century. isNumber is false for any other text.
 func parseNumber(text string) (reading Reading, reason string, isNumber bool) {
 	if found := dotNet.FindStringSubmatch(text); found != nil {
 		text = found[1]
@@ -61,7 +60,7 @@ func parseNumber(text string) (reading Reading, reason string, isNumber bool) {
 	return reading, reason, true
 }
 
-// since1970 reads a count of units, and a fraction of one.
+// since1970 parses a count of units, and a fraction of one.
 func since1970(count, fraction string, unit time.Duration) (Reading, string) {
 	n, err := strconv.ParseInt(count, 10, 64)
 	if err != nil {
@@ -78,7 +77,7 @@ func since1970(count, fraction string, unit time.Duration) (Reading, string) {
 	return Reading{Kind: Instant, At: at, Step: step}, ""
 }
 
-// compact reads YYYYMMDDhhmmss.
+// compact parses YYYYMMDDhhmmss.
 func compact(digits, fraction string) (Reading, string) {
 	p := parts{weekday: -1}
 	p.year, p.month, p.day = number(digits[:4]), time.Month(number(digits[4:6])), number(digits[6:8])
@@ -87,8 +86,7 @@ func compact(digits, fraction string) (Reading, string) {
 	return p.reading()
 }
 
-// fractionOf returns the fraction of a second that digits are, and how exact
-// they are.
+// fractionOf returns the fraction of a second in digits, and its precision.
 func fractionOf(digits string) (fraction, step time.Duration) {
 	step = time.Second
 	for i := 0; i < len(digits) && i < 9; i++ {
@@ -98,8 +96,8 @@ func fractionOf(digits string) (fraction, step time.Duration) {
 	return fraction, step
 }
 
-// number reads a few digits.
+// number parses a few digits.
 func number(digits string) int {
-	n, _ := strconv.Atoi(digits) // only digits are given
+	n, _ := strconv.Atoi(digits) // digits alone
 	return n
 }

@@ -6,32 +6,31 @@ import (
 )
 
 const (
-	// maxText is how long a time may be, in bytes; browsers write some 60.
+	// maxText is the maximum length of a time in bytes; browsers write some 60.
 	maxText = 96
-	// maxShown is how much of it a Reading.Text has.
+	// maxShown is the maximum length of Reading.Text.
 	maxShown = 40
-	// What a year may be. A time.Time cannot be marshalled beyond four digits, and
-	// other calendars (Persian, Buddhist, Minguo) lie outside.
+	// firstYear and lastYear bound a year. A time.Time cannot be marshaled beyond four
+	// digits, and other calendars (Persian, Buddhist, Minguo) are outside of them.
 	firstYear, lastYear = 1970, 2199
 )
 
-// Parse reads a time in one of the notations that firmware is known to use:
+// Parse parses a time in one of the notations that firmware is known to use:
 //
-//   - year, month and day with "-", "/", "." or 年月日 between, with or without
-//     zeros in front; day and month in figures first only where no other reading
-//     is possible; month names in English (RFC 1123, RFC 850 with four digits for
-//     the year, ctime(3), date(1), JavaScript's toString);
-//   - ISO 8601 in its basic form, fourteen digits, a fraction of a second behind;
-//   - hours, minutes and seconds, or only the first two, with ":" or 时分秒, "-" or
-//     "." between; AM and PM in English, Chinese, Japanese and Korean;
-//   - seconds, milliseconds, microseconds or nanoseconds since 1970 as 10, 13, 16
-//     or 19 digits, with or without a fraction or an exponent; .NET's /Date(...)/;
-//   - a zone behind it: Z, UTC, GMT, +08, +0800, +08:00, UTC+8, Asia/Shanghai, with
-//     [Asia/Shanghai] or (China Standard Time) behind.
+//   - year, month and day separated by "-", "/", "." or 年月日, with or without leading
+//     zeros; day and month in figures first only where no other reading is possible; month
+//     names in English (RFC 1123, RFC 850 with four digits for the year, ctime(3), date(1),
+//     JavaScript's toString);
+//   - ISO 8601 in its basic form, fourteen digits, an optional fraction of a second;
+//   - hours, minutes and seconds, or only the first two, separated by ":" or 时分秒, "-" or
+//     "."; AM and PM in English, Chinese, Japanese and Korean;
+//   - seconds, milliseconds, microseconds or nanoseconds since 1970 as 10, 13, 16 or 19
+//     digits, with or without a fraction or an exponent; .NET's /Date(...)/;
+//   - a zone after it: Z, UTC, GMT, +08, +0800, +08:00, UTC+8, Asia/Shanghai, optionally
+//     followed by [Asia/Shanghai] or (China Standard Time).
 //
-// What has two digits for the year, a date alone, a time of day alone, an
-// abbreviation for a zone ("CST" has three meanings), or anything else in it is
-// Unreadable.
+// A text with two digits for the year, a date alone, a time of day alone, an abbreviation
+// for a zone ("CST" has three meanings), or anything else in it is Unreadable.
 func Parse(text string) Reading {
 	shown := printable(text)
 	fail := func(reason string) Reading { return Reading{Kind: Unreadable, Text: shown, Reason: reason} }
@@ -53,25 +52,25 @@ func Parse(text string) Reading {
 		return fail(reason)
 	}
 	if year := reading.At.Year(); year < firstYear || year > lastYear {
-		return fail("its year is none from 1970 to 2199")
+		return fail("its year is not from 1970 to 2199")
 	}
 	reading.Text = shown
 	return reading
 }
 
-// The reasons for which a text is Unreadable.
+// The reasons why a text is Unreadable.
 const (
-	noTime     = "it is no time in a notation that is known"
+	noTime     = "it is not a time in a known notation"
 	noDate     = "it has no date"
 	noClock    = "it has no time of day"
 	impossible = "there is no such day or time of day"
 	shortYear  = "its year has two digits"
 	dayOrMonth = "its day and its month could be the other way round"
-	zoneUnsure = "its time zone is not known"
+	zoneUnsure = "its time zone is unknown"
 	rounded    = "the number is rounded"
 )
 
-// printable returns what may be shown of a device's text.
+// printable returns a device's text for display.
 func printable(text string) string {
 	shown := make([]byte, 0, maxShown)
 	for _, r := range text {
@@ -86,8 +85,7 @@ func printable(text string) string {
 	return string(shown)
 }
 
-// words are what is written in other scripts, in ours. Longer ones stand before
-// what they begin with.
+// words translates words in other scripts. Longer ones precede their own prefixes.
 var words = strings.NewReplacer(
 	"星期一", " Mon ", "星期二", " Tue ", "星期三", " Wed ", "星期四", " Thu ", "星期五", " Fri ", "星期六", " Sat ", "星期日", " Sun ", "星期天", " Sun ",
 	"周一", " Mon ", "周二", " Tue ", "周三", " Wed ", "周四", " Thu ", "周五", " Fri ", "周六", " Sat ", "周日", " Sun ",
@@ -97,10 +95,9 @@ var words = strings.NewReplacer(
 	"時", "时", "点", "时", "시", "时", "分", "分", "분", "分", "秒", "秒", "초", "秒", "−", "-",
 )
 
-// normalize returns the text with full-width characters as ASCII, other scripts'
-// words for AM, PM and days of the week in English, and the units of date and
-// time of day as one character each, of which 年月日时分秒 remain; false where
-// anything else is no ASCII.
+// normalize returns the text with full-width characters as ASCII, words of other scripts for
+// AM, PM and days of the week in English, and the units of date and time of day as one
+// character each, of which 年月日时分秒 remain; false where any other character is not ASCII.
 func normalize(text string) (string, bool) {
 	ok := true
 	text = strings.Map(func(r rune) rune {
@@ -122,7 +119,7 @@ func normalize(text string) (string, bool) {
 	return text, ok
 }
 
-// months and weekdays are English, by their first three letters.
+// months and weekdays are the English names, in full and as their first three letters.
 var (
 	months   = map[string]time.Month{}
 	weekdays = map[string]time.Weekday{}
@@ -139,7 +136,7 @@ func init() {
 	weekdays["tues"], weekdays["wednes"], weekdays["thur"], weekdays["thurs"] = time.Tuesday, time.Wednesday, time.Thursday, time.Thursday
 }
 
-// Day reads a date without a time of day, as a Wall at noon; false for anything else.
+// Day parses a date without a time of day, as a Wall at noon; false for anything else.
 func Day(text string) (Reading, bool) {
 	for _, noon := range []string{" 12:00:00", "T120000"} {
 		reading := Parse(text + noon)

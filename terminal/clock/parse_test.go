@@ -17,16 +17,16 @@ func instant(step time.Duration, parts ...int) clock.Reading {
 	return clock.Reading{Kind: clock.Instant, At: date(parts...), Step: step}
 }
 
-// date takes hour, minute, second and millisecond of 2024-04-10, then another day,
-// month and year.
+// date returns the time with hour, minute, second and millisecond of 2024-04-10, then another
+// day, month and year.
 func date(p ...int) time.Time {
 	all := []int{10, 0, 7, 0, 10, 4, 2024}
 	copy(all, p)
 	return time.Date(all[6], time.Month(all[5]), all[4], all[0], all[1], all[2], all[3]*1e6, time.UTC)
 }
 
-// The notations that firmware, and the libraries that it is made with, are known to
-// write. All are of 2024-04-10 10:00:07, where not said otherwise.
+// The notations that firmware, and the libraries that it uses, are known to write. All are
+// of 2024-04-10 10:00:07, unless stated otherwise.
 func TestParse(t *testing.T) {
 	const s, ms, minute = time.Second, time.Millisecond, time.Minute
 	local, utc, east := wall(s), instant(s), instant(s, 2)
@@ -80,7 +80,7 @@ func TestParse(t *testing.T) {
 		"2024-04-10T10:00:07+08:00[Asia/Shanghai]": east, "2024-04-10T10:00:07-00:00": utc, "2024-04-10 10:00-07": instant(minute, 17, 0, 0), "2024-04-10T10:00:07+14:00": instant(s, 20, 0, 7, 0, 9),
 		"2024-04-10T10:00:07+09:00[Asia/Shanghai]": unreadable, "2024-04-10 10:00:07 CST": unreadable, "2024-04-10 10:00:07 IST": unreadable, "2024-04-10 10:00:07 Nowhere/Land": unreadable,
 		"2024-04-10T10:00:07+25:00": unreadable, "2024-04-10T10:00:07+830": unreadable, "2024-04-10T10:00:07+08:75": unreadable, "2024-04-10 10:00:07 ../etc/passwd": unreadable, "2024-04-10 10:00:07 +": unreadable,
-		// Nothing, and what is no time.
+		// Nothing, and texts that are not times.
 		"": {}, "  ": {}, "\x00\x00": {}, "N/A": unreadable, "soon": unreadable, "now": unreadable, "10:00:07": unreadable, "2024-04-10": unreadable, "Wed": unreadable, "0000-00-00 00:00:00": unreadable,
 		"2024-02-30 10:00:07": unreadable, "2023-02-29 10:00:07": unreadable, "2024-13-01 10:00:07": unreadable, "2024-00-10 10:00:07": unreadable, "2024-04-10 24:00:00": unreadable, "2024-04-10 25:00:07": unreadable, "2024-04-10 10:60:07": unreadable,
 		"2024-04-10 10:00:60": unreadable, "0001-01-01 00:00:00": unreadable, "1969-12-31 23:59:59": unreadable, "9999-12-31 23:59:59": unreadable, "1403-01-22 10:00:07": unreadable, "2567-04-10 10:00:07": unreadable, "113/04/10 10:00:07": unreadable,
@@ -139,10 +139,10 @@ func TestZone(t *testing.T) {
 		zone clock.Zone
 		want *time.Location
 	}{
-		"none":            {nil, time.Local},
-		"one":             {func(string) *time.Location { return east }, east},
-		"one says none":   {func(string) *time.Location { return nil }, time.Local},
-		"by device, east": {func(device string) *time.Location { return map[string]*time.Location{"d": east}[device] }, east},
+		"none":                 {nil, time.Local},
+		"one":                  {func(string) *time.Location { return east }, east},
+		"one that returns nil": {func(string) *time.Location { return nil }, time.Local},
+		"by device, east":      {func(device string) *time.Location { return map[string]*time.Location{"d": east}[device] }, east},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.zone.Of("d"); got != test.want {
@@ -152,8 +152,8 @@ func TestZone(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever is read as a time is within its bounds, and is the same when
-// it is written in the plainest way and read again.
+// FuzzParse: every parsed time is within bounds, and the same when it is formatted in the
+// simplest way and parsed again.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"2026-04-10 10:00:07", "2026-04-10T10:00:07Z", "2026-04-10T10:00:07.5+08:00", "2026-02-30 00:00:00", "1775815207", "1775815207000.5", "20260410100007",
@@ -178,7 +178,7 @@ func FuzzParse(f *testing.F) {
 			form = "2006-01-02T15:04:05.999999999Z"
 		}
 		if again := clock.Parse(got.At.Format(form)); got.At.Year() >= 1970 && got.At.Year() < 2200 && (again.Kind != got.Kind || !again.At.Equal(got.At)) {
-			t.Errorf("%q: %+v, and %+v when written again", text, got, again)
+			t.Errorf("%q: %+v, and %+v when formatted and parsed again", text, got, again)
 		}
 		for _, zone := range []*time.Location{time.UTC, time.FixedZone("east", 14*3600), time.FixedZone("odd", -12*3600-1)} {
 			v := clock.Assess(clock.Evidence{Readings: []clock.Reading{got}, Received: got.At, Zone: zone, Fresh: time.Minute})

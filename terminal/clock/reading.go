@@ -1,46 +1,45 @@
-// Package clock reads the times that terminals write, measures how far their
-// clocks are off, and judges what a record's time proves: whether the record is
-// fresh. What cannot be read, or fits several moments, is never guessed: it
-// proves nothing.
+// Package clock parses the times that terminals send, measures the offsets of their clocks,
+// and assesses what a record's time proves: whether the record is fresh. A time that cannot
+// be read, or fits several instants, is never guessed: it proves nothing.
 package clock
 
 import "time"
 
-// Kind is what a device wrote where a time is due.
+// Kind is the kind of a device's value for a time.
 type Kind int
 
 // The kinds of readings.
 const (
 	// Absent: nothing, null or an empty string.
 	Absent Kind = iota
-	// Unreadable: something that is no time, or that may be several.
+	// Unreadable: a value that is not a time, or that may be several.
 	Unreadable
 	// Wall: a date and a time of day without a zone, by the device's clock.
 	Wall
-	// Instant: a moment, whatever the device's zone: with a zone of its own, or
-	// counted since 1970.
+	// Instant: a point in time independent of the device's zone: with a zone of its own,
+	// or counted since 1970.
 	Instant
 )
 
-// Reading is one time, as a device wrote it.
+// Reading is one time, as a device sent it.
 type Reading struct {
 	Kind Kind
-	// At is the moment of an Instant, in UTC. Of a Wall it is what the clock
-	// shows, as if it were in UTC.
+	// At is the time of an Instant, in UTC. For a Wall it is what the clock shows, as if
+	// it were in UTC.
 	At time.Time
-	// Step is how exactly it is written: a time without seconds has a Step of a
+	// Step is the precision of the notation: a time without seconds has a Step of a
 	// minute, and At is the beginning of the minute.
 	Step time.Duration
-	// Zone is the one that a Wall names ("Asia/Shanghai"); nil for the device's.
+	// Zone is the zone named by a Wall ("Asia/Shanghai"); nil for the device's.
 	Zone *time.Location
-	// Text is what was written, for people: at most 40 bytes of printable ASCII.
+	// Text is the original text, for display: at most 40 bytes of printable ASCII.
 	Text string
-	// Reason says why it is Unreadable, as in "it has no date".
+	// Reason is why it is Unreadable, as in "it has no date".
 	Reason string
 }
 
-// Zone returns the zone that a device's clock is in; nil is this machine's, as
-// is a function that returns nil.
+// Zone returns the zone of a device's clock; nil is this machine's, as is a function that
+// returns nil.
 type Zone func(device string) *time.Location
 
 // Of returns the zone of a device, never nil.
@@ -53,9 +52,9 @@ func (z Zone) Of(device string) *time.Location {
 	return time.Local
 }
 
-// instants returns the moments that the reading fits, the earliest first: one; two
-// for a wall time that comes twice, when summer time ends; none for one that does
-// not exist, when it begins. zone is the device's.
+// instants returns the instants that fit the reading, the earliest first: one; two for a
+// wall time that occurs twice, when summer time ends; none for one that does not exist,
+// when it begins. zone is the device's.
 func (r Reading) instants(zone *time.Location) []time.Time {
 	switch {
 	case r.Kind == Instant:
@@ -66,8 +65,8 @@ func (r Reading) instants(zone *time.Location) []time.Time {
 		zone = r.Zone
 	}
 	var instants []time.Time
-	// A change of zone is felt within a day; each offset that holds around the
-	// wall time is tried, and counts where it leads back to that wall time.
+	// A change of the zone's offset has an effect within a day; each offset in force around
+	// the wall time is tried, and accepted where it leads back to that wall time.
 	tried := map[int]bool{}
 	for _, around := range []time.Duration{24 * time.Hour, 12 * time.Hour, 0, -12 * time.Hour, -24 * time.Hour} {
 		_, offset := r.At.Add(around).In(zone).Zone()
@@ -87,7 +86,7 @@ func (r Reading) instants(zone *time.Location) []time.Time {
 	return instants
 }
 
-// zoneName names the zone that a Wall is taken to be in, for people.
+// zoneName returns the name of the zone of a Wall, for display.
 func (r Reading) zoneName(zone *time.Location) string {
 	if r.Zone != nil {
 		zone = r.Zone

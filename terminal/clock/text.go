@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// parts are what was read of a date and a time of day.
+// parts are the parsed parts of a date and a time of day.
 type parts struct {
 	year, day            int
 	month                time.Month
@@ -16,11 +16,11 @@ type parts struct {
 	// half is "am", "pm" or empty, weekday a time.Weekday or -1.
 	half    string
 	weekday int
-	// other is the other way to read a day and a month in figures; zero for none.
+	// other is the alternative month of a day and a month in figures; zero for none.
 	other time.Month
 }
 
-// reading puts the parts together, as a Wall; the reason says why it cannot.
+// reading combines the parts into a Wall, or returns the reason why it cannot.
 func (p parts) reading() (Reading, string) {
 	hour, ok := p.hour24()
 	if !ok || p.minute > 59 || p.second > 59 {
@@ -43,15 +43,15 @@ func (p parts) reading() (Reading, string) {
 	return Reading{Kind: Wall, At: at, Step: p.step}, ""
 }
 
-// date returns the beginning of a day in UTC; false where there is none, or it
-// is another day of the week than was written.
+// date returns the beginning of a day in UTC; false where the day does not exist, or has
+// another weekday than the parsed one.
 func (p parts) date(month time.Month, day int) (time.Time, bool) {
 	at := time.Date(p.year, month, day, 0, 0, 0, 0, time.UTC)
 	ok := month >= 1 && month <= 12 && at.Month() == month && at.Day() == day && day >= 1
 	return at, ok && (p.weekday < 0 || at.Weekday() == time.Weekday(p.weekday))
 }
 
-// hour24 returns the hour of the day; false where there is none.
+// hour24 returns the hour of the day; false where it does not exist.
 func (p parts) hour24() (int, bool) {
 	switch {
 	case p.hour > 23:
@@ -66,7 +66,7 @@ func (p parts) hour24() (int, bool) {
 	return p.hour, true
 }
 
-// parseText reads what is not digits alone.
+// parseText parses a text that is not digits alone.
 func parseText(text string) (Reading, string) {
 	s := &scanner{text: text, parts: parts{weekday: -1}}
 	s.skipWeekday()
@@ -95,7 +95,7 @@ func parseText(text string) (Reading, string) {
 		}
 	}
 	rest := s.rest()
-	if !hasYear { // ctime(3) and date(1) write it at the end
+	if !hasYear { // ctime(3) and date(1) write the year at the end
 		cut := strings.LastIndexByte(rest, ' ') + 1
 		if len(rest)-cut != 4 || !digitsOnly(rest[cut:]) {
 			return Reading{}, noDate
@@ -109,7 +109,7 @@ func parseText(text string) (Reading, string) {
 	return inZone(reading, rest)
 }
 
-// scanner reads a text from the left.
+// scanner scans a text from the left.
 type scanner struct {
 	text string
 	at   int
@@ -133,7 +133,7 @@ func (s *scanner) peek() rune {
 	return r
 }
 
-// take takes the next character where it is one of those.
+// take consumes the next character where it is in the set.
 func (s *scanner) take(set string) rune {
 	r := s.peek()
 	if r == 0 || !strings.ContainsRune(set, r) {
@@ -143,13 +143,13 @@ func (s *scanner) take(set string) rune {
 	return r
 }
 
-// digits takes digits, at most as many as that; where more follow, none.
-func (s *scanner) digits(most int) string {
+// digits consumes up to limit digits; where more follow, none.
+func (s *scanner) digits(limit int) string {
 	end := s.at
 	for end < len(s.text) && s.text[end] >= '0' && s.text[end] <= '9' {
 		end++
 	}
-	if end-s.at > most {
+	if end-s.at > limit {
 		return ""
 	}
 	found := s.text[s.at:end]
@@ -157,7 +157,7 @@ func (s *scanner) digits(most int) string {
 	return found
 }
 
-// letters takes letters of ASCII.
+// letters consumes letters of ASCII.
 func (s *scanner) letters() string {
 	end := s.at
 	for end < len(s.text) && (s.text[end]|0x20 >= 'a' && s.text[end]|0x20 <= 'z') {
@@ -168,7 +168,7 @@ func (s *scanner) letters() string {
 	return strings.ToLower(found)
 }
 
-// skipWeekday takes the name of a day of the week, with what stands behind it.
+// skipWeekday consumes the name of a weekday, with the punctuation after it.
 func (s *scanner) skipWeekday() {
 	from := s.at
 	s.space()
@@ -183,7 +183,7 @@ func (s *scanner) skipWeekday() {
 	s.space()
 }
 
-// date takes a date; one that ends before its year ("Wed Apr 10") has none yet.
+// date consumes a date; one that ends before its year ("Wed Apr 10") has none yet.
 func (s *scanner) date() (hasYear bool, reason string) {
 	if name := s.month(); name != 0 { // Apr 10, 2024; Apr 10 10:00:07 2024
 		s.parts.month = name
@@ -224,7 +224,7 @@ func (s *scanner) date() (hasYear bool, reason string) {
 	return true, s.dayAndMonth(first, between)
 }
 
-// month takes the name of a month.
+// month consumes the name of a month.
 func (s *scanner) month() time.Month {
 	from := s.at
 	month, ok := months[s.letters()]
@@ -235,7 +235,7 @@ func (s *scanner) month() time.Month {
 	return month
 }
 
-// separator takes what stands between the parts of a date.
+// separator consumes the separator between the parts of a date.
 func (s *scanner) separator() rune {
 	from := s.at
 	s.space()
@@ -247,7 +247,7 @@ func (s *scanner) separator() rune {
 	return between
 }
 
-// monthAndDay takes what stands behind a year.
+// monthAndDay consumes the rest of a date after a year.
 func (s *scanner) monthAndDay(between rune) string {
 	if s.parts.month = s.month(); s.parts.month == 0 {
 		s.parts.month = time.Month(number(s.digits(2)))
@@ -279,7 +279,7 @@ func (s *scanner) monthAndDay(between rune) string {
 	return ""
 }
 
-// dayAndMonth takes what stands behind a day, or behind a month before a day.
+// dayAndMonth consumes the rest of a date after a day, or after a month before a day.
 func (s *scanner) dayAndMonth(first string, between rune) string {
 	s.day = number(first)
 	name := s.month()
@@ -291,7 +291,7 @@ func (s *scanner) dayAndMonth(first string, between rune) string {
 		if second = s.digits(2); second == "" {
 			return noTime
 		}
-		// 10/04/2024 is in April or in October.
+		// 10/04/2024 is ambiguous: April or October.
 		s.parts.month, s.other = time.Month(number(second)), time.Month(s.day)
 	}
 	s.take(".")
@@ -310,7 +310,7 @@ func (s *scanner) dayAndMonth(first string, between rune) string {
 	}
 }
 
-// between takes what stands between a date and a time of day.
+// between consumes the separator between a date and a time of day.
 func (s *scanner) between() {
 	s.space()
 	if rest := s.text[s.at:]; len(rest) > 1 && rest[0]|0x20 == 't' && rest[1] >= '0' && rest[1] <= '9' {
@@ -326,7 +326,7 @@ func (s *scanner) between() {
 	}
 }
 
-// atClock reports whether a time of day is next, after AM or PM perhaps.
+// atClock reports whether a time of day is next, perhaps after AM or PM.
 func (s *scanner) atClock() bool {
 	ahead := *s
 	ahead.takeHalf()
@@ -341,13 +341,13 @@ func (s *scanner) atBasicClock() bool {
 	return slices.Contains([]int{4, 6}, len(ahead.digits(6)))
 }
 
-// takesThree reports whether a separator and two numbers with it between are
-// next: the rest of a time of day. A date ends with a year of four digits.
+// takesThree reports whether a separator and two numbers with it in between are next: the
+// rest of a time of day. A date ends with a year of four digits.
 func (s *scanner) takesThree(separator string) bool {
 	return s.take(separator) != 0 && s.digits(2) != "" && s.take(separator) != 0 && s.digits(2) != ""
 }
 
-// takeHalf takes AM or PM.
+// takeHalf consumes AM or PM.
 func (s *scanner) takeHalf() {
 	from := s.at
 	s.space()
@@ -362,7 +362,7 @@ func (s *scanner) takeHalf() {
 	s.at = from
 }
 
-// clock takes a time of day.
+// clock consumes a time of day.
 func (s *scanner) clock() string {
 	s.takeHalf()
 	if s.atBasicClock() {
@@ -390,7 +390,7 @@ func (s *scanner) clock() string {
 	return ""
 }
 
-// takeSeconds takes seconds, where there are any.
+// takeSeconds consumes seconds, where there are any.
 func (s *scanner) takeSeconds(between rune) string {
 	from := s.at
 	want := map[rune]string{':': ":", '时': "分", '-': "-", '.': "."}[between]
@@ -418,8 +418,7 @@ func (s *scanner) takeSeconds(between rune) string {
 	return ""
 }
 
-// takeFraction takes a fraction of a second: .123 or ,123, or :123 for
-// milliseconds.
+// takeFraction consumes a fraction of a second: .123 or ,123, or :123 for milliseconds.
 func (s *scanner) takeFraction() {
 	s.step = time.Second
 	from := s.at

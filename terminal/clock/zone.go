@@ -16,12 +16,12 @@ var (
 	bracketed = regexp.MustCompile(`^(.*\S) ?\[([^\[\]]+)\]$`)
 )
 
-// maxOffset is how far a zone may be from UTC: the widest are -12 and +14 hours.
+// maxOffset is the maximum offset of a zone from UTC: the widest are -12 and +14 hours.
 const maxOffset = 14 * time.Hour
 
-// Location returns the zone of a name: one of the IANA database
-// ("Europe/Berlin"), "UTC", or a fixed offset from it ("+08:00", "UTC+8"). What the
-// machine happens to be set to ("Local") is none: it would change with the machine.
+// Location returns the zone of a name: one of the IANA database ("Europe/Berlin"), "UTC",
+// or a fixed offset from it ("+08:00", "UTC+8"). The setting of this machine ("Local") is
+// refused: its meaning would change with the machine.
 func Location(name string) (*time.Location, error) {
 	if offset, ok := parseOffset(name); ok {
 		if offset == 0 {
@@ -36,8 +36,8 @@ func Location(name string) (*time.Location, error) {
 	return location, nil
 }
 
-// notAZone reports whether a name that time.LoadLocation knows stands for no place:
-// this machine's setting, a placeholder, or clocks that count leap seconds.
+// notAZone reports whether a name that time.LoadLocation knows stands for no place: this
+// machine's setting, a placeholder, or clocks that count leap seconds.
 func notAZone(name string) bool {
 	switch strings.ToLower(name) {
 	case "", "local", "localtime", "posixrules", "factory":
@@ -46,7 +46,7 @@ func notAZone(name string) bool {
 	return strings.HasPrefix(name, "right/")
 }
 
-// offsetName is "UTC+08:00".
+// offsetName returns the offset as in "UTC+08:00".
 func offsetName(offset time.Duration) string {
 	sign := '+'
 	if offset < 0 {
@@ -55,7 +55,7 @@ func offsetName(offset time.Duration) string {
 	return fmt.Sprintf("UTC%c%02d:%02d", sign, int(offset/time.Hour), int(offset%time.Hour/time.Minute))
 }
 
-// parseOffset reads a zone that says how far it is from UTC.
+// parseOffset parses a zone in the form of an offset from UTC.
 func parseOffset(text string) (time.Duration, bool) {
 	if utcName.MatchString(text) {
 		return 0, true
@@ -75,7 +75,7 @@ func parseOffset(text string) (time.Duration, bool) {
 	return offset, true
 }
 
-// inZone takes what stands behind a wall time into account: nothing, or a zone.
+// inZone applies the text after a wall time: nothing, or a zone.
 func inZone(wall Reading, text string) (Reading, string) {
 	if text == "" {
 		return wall, ""
@@ -102,7 +102,7 @@ func inZone(wall Reading, text string) (Reading, string) {
 	return wall, ""
 }
 
-// agrees reports whether an area has that offset from UTC then.
+// agrees reports whether an area has that offset from UTC at that time.
 func agrees(at time.Time, offset time.Duration, area string) bool {
 	location, err := Location(area)
 	if err != nil {
@@ -112,7 +112,7 @@ func agrees(at time.Time, offset time.Duration, area string) bool {
 	return time.Duration(there)*time.Second == offset
 }
 
-// inArea takes the name of a zone into account: "Asia/Shanghai".
+// inArea applies the name of a zone: "Asia/Shanghai".
 func inArea(wall Reading, name string) (Reading, string) {
 	if !areaName.MatchString(name) {
 		return Reading{}, zoneUnsure

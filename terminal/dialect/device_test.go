@@ -12,22 +12,22 @@ func TestValidDevice(t *testing.T) {
 		serial string
 		want   bool
 	}{
-		"digits":            {"1026700", true},
-		"all that is taken": {"AZaz09._:-", true},
-		"64 bytes":          {strings.Repeat("x", 64), true},
-		"65 bytes":          {strings.Repeat("x", 65), false},
-		"64 kB":             {strings.Repeat("x", 64<<10), false},
-		"empty":             {"", false},
-		"levels":            {"a/b", false},
-		"one level":         {"+", false},
-		"all levels":        {"#", false},
-		"shared":            {"$share", false},
-		"space":             {"a b", false},
-		"end of line":       {"a\n", false},
-		"zero":              {"a\x00", false},
-		"not UTF-8":         {"a\xff", false},
-		"not ASCII":         {"é", false},
-		"percent":           {"a%2fb", false},
+		"digits":               {"1026700", true},
+		"all valid characters": {"AZaz09._:-", true},
+		"64 bytes":             {strings.Repeat("x", 64), true},
+		"65 bytes":             {strings.Repeat("x", 65), false},
+		"64 kB":                {strings.Repeat("x", 64<<10), false},
+		"empty":                {"", false},
+		"levels":               {"a/b", false},
+		"one level":            {"+", false},
+		"all levels":           {"#", false},
+		"shared":               {"$share", false},
+		"space":                {"a b", false},
+		"end of line":          {"a\n", false},
+		"zero":                 {"a\x00", false},
+		"not UTF-8":            {"a\xff", false},
+		"not ASCII":            {"é", false},
+		"percent":              {"a%2fb", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestValidDevice(t *testing.T) {
 	}
 }
 
-// What no path of HTTP can have is no serial number.
+// A dot segment of a path is not a serial number.
 func TestDotSegmentsAreNoDevices(t *testing.T) {
 	for serial, want := range map[string]bool{".": false, "..": false, "...": true, ".a": true, "a..": true} {
 		if dialect.ValidDevice(serial) != want {

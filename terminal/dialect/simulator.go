@@ -6,40 +6,37 @@ import (
 	"edgelens"
 )
 
-// A Simulator speaks the device's side of a dialect, for tests and for people
-// without hardware. Implementations are safe for use by many goroutines.
+// A Simulator implements the device's side of a dialect, for tests and for users without
+// hardware. Implementations are safe for use by many goroutines.
 type Simulator interface {
-	// Name is the dialect's.
+	// Name is the name of the dialect.
 	Name() string
-	// Subscriptions returns the topic filters of everything that is said to the
-	// device.
+	// Subscriptions returns the topic filters of all messages to the device.
 	Subscriptions(device string) []string
-	// Heartbeat is what the device says to show that it lives; false where the
-	// dialect knows no such thing.
+	// Heartbeat returns the device's heartbeat; false where the dialect has none.
 	Heartbeat(device string, at time.Time) (Outgoing, bool)
-	// Online is what the device says when it has come up, again and again until
-	// it is answered; false where the dialect knows no such thing.
+	// Online returns the device's message after a start, which it repeats until it is
+	// answered; false where the dialect has none.
 	Online(device string, at time.Time) (Outgoing, bool)
-	// Record is a message with one record: of its Kind, Key, Passed, Person and
-	// CapturedAt, and the encoded image; nil for none. A Key is a decimal
-	// number.
+	// Record returns a message with one record: of its Kind, Key, Passed, Person and
+	// CapturedAt, and the encoded image; nil for none. A Key is a decimal number.
 	Record(device string, record edgelens.Record, image []byte) Outgoing
-	// Reply is how the device answers a command; false where it does not.
+	// Reply returns the device's reply to a command; false where it sends none.
 	Reply(device string, command []byte, at time.Time) (Outgoing, bool)
-	// Read says what a message to the device is.
+	// Read decodes a message to the device.
 	Read(topic string, payload []byte) Answer
 }
 
-// AnswerKind is what a message to a device is.
+// AnswerKind is the kind of a message to a device.
 type AnswerKind int
 
-// The kinds of answers.
+// The kinds of messages to a device.
 const (
-	// NotUnderstood: nothing that the device knows.
+	// NotUnderstood: the device does not know the message.
 	NotUnderstood AnswerKind = iota
 	// HeartbeatAnswer answers a heartbeat.
 	HeartbeatAnswer
-	// RecordAck says that a record is safe and need not come again.
+	// RecordAck acknowledges a stored record, which need not be resent.
 	RecordAck
 	// OnlineAnswer answers Online.
 	OnlineAnswer
@@ -47,9 +44,9 @@ const (
 	CommandSent
 )
 
-// Answer is a message to a device, understood.
+// Answer is a decoded message to a device.
 type Answer struct {
 	Kind AnswerKind
-	// Key is the record's, in a RecordAck.
+	// Key is the key of the record in a RecordAck.
 	Key string
 }

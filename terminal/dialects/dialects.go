@@ -1,4 +1,4 @@
-// Package dialects gathers the dialects that terminals speak.
+// Package dialects gathers the dialects of the terminals.
 package dialects
 
 import (
@@ -15,27 +15,27 @@ import (
 	"edgelens/terminal/fungxi"
 )
 
-// Config is how the terminals of a site are set up.
+// Config is the configuration of a site's terminals.
 type Config struct {
-	// MaxImageBytes is how large an image may be, decoded.
+	// MaxImageBytes is the maximum size of a decoded image.
 	MaxImageBytes int64
-	// Zone is the time zone that terminals' clocks are in, as in
-	// "Europe/Berlin" or "+02:00", then those of single terminals:
-	// "Europe/Berlin,1026700=Asia/Shanghai". Empty is this machine's.
+	// Zone is the time zone of the terminals' clocks, such as "Europe/Berlin" or "+02:00",
+	// followed by those of single terminals: "Europe/Berlin,1026700=Asia/Shanghai". Empty
+	// is this machine's.
 	Zone string
-	// Fungxi and Facesluice have the rest; their MaxImageBytes is filled in from
+	// Fungxi and Facesluice are the other settings; their MaxImageBytes is set from
 	// above.
 	Fungxi     fungxi.Config
 	Facesluice facesluice.Config
 }
 
-// DefaultConfig is that of each dialect.
+// DefaultConfig returns that of each dialect.
 func DefaultConfig() Config {
 	return Config{MaxImageBytes: wire.DefaultMaxImageBytes, Fungxi: fungxi.DefaultConfig(), Facesluice: facesluice.DefaultConfig()}
 }
 
-// Validate reports every fault at once, each with its setting's name, in which
-// a dialect's name stands before a dot.
+// Validate reports every invalid setting at once, each with its name, prefixed with the
+// dialect's name and a dot.
 func (c Config) Validate() error {
 	errs := []error{wire.CheckMaxImageBytes(c.MaxImageBytes)}
 	if _, err := parseZone(c.Zone); err != nil {
@@ -52,13 +52,13 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Zones returns what Config.Zone says; config must be valid.
+// Zones returns the zones of Config.Zone; config must be valid.
 func Zones(config Config) clock.Zone {
 	zone, _ := parseZone(config.Zone) // valid
 	return zone
 }
 
-// parseZone reads Config.Zone.
+// parseZone parses Config.Zone.
 func parseZone(text string) (clock.Zone, error) {
 	if text == "" {
 		return nil, nil
@@ -87,8 +87,8 @@ func parseZone(text string) (clock.Zone, error) {
 	}, nil
 }
 
-// New returns every dialect, in the order in which they are asked whether a
-// topic is theirs; config must be valid.
+// New returns every dialect, in the order in which they are matched to a topic; config must
+// be valid.
 func New(config Config) []dialect.Dialect {
 	config.Fungxi.MaxImageBytes, config.Facesluice.MaxImageBytes = config.MaxImageBytes, config.MaxImageBytes
 	return []dialect.Dialect{
@@ -96,10 +96,9 @@ func New(config Config) []dialect.Dialect {
 	}
 }
 
-// Rules returns the rules of a private broker, as a mosquitto ACL file: each
-// user is a terminal whose serial number is the user's name, and may say what a
-// terminal says and hear what it hears and nothing else; readers may hear our
-// events and whoever is there.
+// Rules returns the rules of a private broker, as a mosquitto ACL file: each user is a
+// terminal whose serial number is the user's name, and may publish and read the topics of
+// that terminal only; readers may read our events and the presence of devices.
 func Rules(dialects []dialect.Dialect, users, readers []string) string {
 	var rules strings.Builder
 	reads := map[string]bool{}
@@ -128,9 +127,9 @@ func Rules(dialects []dialect.Dialect, users, readers []string) string {
 	return rules.String()
 }
 
-// OpenRules returns the rules of a private broker without passwords: everybody may hear
-// everything, and say what devices say and hear, but not what we say. They are patterns, since
-// anybody may have a user name there.
+// OpenRules returns the rules of a private broker without passwords: every client may read
+// everything, and publish on the topics of devices, but not on ours. They are patterns, since
+// a client may have any user name there.
 func OpenRules(dialects []dialect.Dialect) string {
 	rules := "pattern read #\npattern read $SYS/#\n"
 	for _, d := range dialects {
@@ -147,7 +146,7 @@ func OpenRules(dialects []dialect.Dialect) string {
 	return rules
 }
 
-// isFilter reports whether each "+" in a topic is a level of its own.
+// isFilter reports whether each "+" in a topic is a level by itself.
 func isFilter(topic string) bool {
 	for level := range strings.SplitSeq(topic, "/") {
 		if level != "+" && strings.Contains(level, "+") {

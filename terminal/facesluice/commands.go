@@ -11,27 +11,27 @@ import (
 )
 
 const (
-	// cmdOpen is the one command in our own words.
+	// cmdOpen is the only command in our own format.
 	cmdOpen   = "open"
 	howToSend = `send {"cmd":"open"}, with "uid" and "Showinfo" where the camera is to show something, or the camera's own JSON, an object with "operator" and "info"`
 	maxDetail = 200
 )
 
-// Command implements dialect.Dialect. {"cmd":"open"} becomes an Unlock; with
-// "uid" or "Showinfo" (what to show) in the document's first form, else in its
-// second. The camera's own JSON, an object with "operator", goes down with id
-// for its messageId.
+// Command implements dialect.Dialect. {"cmd":"open"} becomes an Unlock; with "uid" or
+// "Showinfo" (the text to show) in the first form of the vendor's document, else in its
+// second. The camera's own JSON, an object with "operator", is sent with id as its
+// messageId.
 func (d *Dialect) Command(device, id string, body json.RawMessage, _ time.Time) (dialect.Outgoing, error) {
 	object, err := wire.Command(device, body)
 	switch {
 	case err != nil:
 		return dialect.Outgoing{}, err
 	case !validDevice(device):
-		return dialect.Outgoing{}, fmt.Errorf("%w: %q is the name of a shared topic and no camera", dialect.ErrNoSuchCommand, device)
+		return dialect.Outgoing{}, fmt.Errorf("%w: %q is the name of a shared topic, not of a camera", dialect.ErrNoSuchCommand, device)
 	case object.Get("operator").Text() != "":
-		return tell(device, withMessageID(object, id)), nil
+		return outgoing(device, withMessageID(object, id)), nil
 	case object.Get("cmd").Text() == cmdOpen:
-		return tell(device, unlock(device, id, object)), nil
+		return outgoing(device, unlock(device, id, object)), nil
 	default:
 		return dialect.Outgoing{}, fmt.Errorf("%w: %s", dialect.ErrNoSuchCommand, howToSend)
 	}
@@ -57,8 +57,8 @@ func unlock(device, id string, body wire.Object) []byte {
 	return wire.Marshal(command{Operator: opUnlock, MessageID: id, Info: info})
 }
 
-// withMessageID returns the command with our messageId and all else as it is,
-// in its order: batches have a member that must come before and one behind.
+// withMessageID returns the command with our messageId and all else unchanged, in its
+// order: batches have one member that must be first and one that must be last.
 func withMessageID(body wire.Object, id string) []byte {
 	out := append([]byte(`{"messageId":`), wire.Marshal(id)...)
 	for _, member := range body.Members {
@@ -71,8 +71,8 @@ func withMessageID(body wire.Object, id string) []byte {
 	return append(out, '}')
 }
 
-// reply reads what a camera says of a command. What it says of a PushAck
-// refers to no command.
+// reply decodes a camera's reply to a command. Its reply to a PushAck refers to no
+// command.
 func reply(device string, envelope wire.Object) dialect.Message {
 	operator := envelope.Get("operator")
 	message := dialect.Message{Device: device, Name: operator.Name()}
@@ -91,8 +91,8 @@ func reply(device string, envelope wire.Object) dialect.Message {
 	return message
 }
 
-// succeeded reports whether a camera says that it did what it was told: by a code,
-// a result, or both, where all that it says is understood and good.
+// succeeded reports whether a camera reports success: by a code, a result, or both, where
+// all of its reply is understood and good.
 func succeeded(envelope, info wire.Object) bool {
 	code, ok := onlyValue(envelope, "code")
 	if !ok || code != nil && !code.Is(codeOK) {
@@ -105,8 +105,8 @@ func succeeded(envelope, info wire.Object) bool {
 	return code != nil || result != nil
 }
 
-// onlyValue returns what a member says, nil where it is not there, null or empty; false
-// where it is spelled in another way, or is there twice with different values.
+// onlyValue returns the value of a member, nil where it is missing, null or empty; false
+// where it is spelled differently, or appears twice with different values.
 func onlyValue(object wire.Object, name string) (wire.Value, bool) {
 	members := object.Spelled(name)
 	if len(members) > 1 || len(members) == 1 && members[0].Name != name {
@@ -119,7 +119,7 @@ func onlyValue(object wire.Object, name string) (wire.Value, bool) {
 	return value, true
 }
 
-// detail is "code 461, fail: can't find customId", of what was said.
+// detail combines the parts of a reply, as in "code 461, fail: can't find customId".
 func detail(code, result, detail string) string {
 	var parts []string
 	if code != "" {

@@ -1,14 +1,12 @@
-// Package facesluice speaks the dialect of face cameras and terminals with
-// topics below mqtt/face: HFSecurity, Huifan and those who sell them under
-// other names.
+// Package facesluice implements the dialect of face cameras and terminals with topics below
+// mqtt/face: HFSecurity, Huifan and brands that sell them under other names.
 //
-// Source: the vendor's "MQTT Protocol of Intelligent Network Camera V1.25", and
-// what was seen of real cameras in helderdene/fras on GitHub. MQTT 3.1.1, QoS 0.
-// A camera says what it has on mqtt/face/<id>/Rec, /Snap and /Ack, and on the
-// shared mqtt/face/basic and mqtt/face/heartbeat; it listens on mqtt/face/<id>.
-// With ResumefromBreakpoint 1 it sends a record every 10 s until a PushAck
-// comes. Firmware deviates from the document: numbers are strings, and
-// "persionName" is personName.
+// Source: the vendor's "MQTT Protocol of Intelligent Network Camera V1.25", and messages of
+// real cameras in helderdene/fras on GitHub. MQTT 3.1.1, QoS 0. A camera publishes on
+// mqtt/face/<id>/Rec, /Snap and /Ack, and on the shared mqtt/face/basic and
+// mqtt/face/heartbeat; it subscribes to mqtt/face/<id>. With ResumefromBreakpoint 1 it
+// resends a record every 10 s until a PushAck arrives. Firmware deviates from the document:
+// numbers are strings, and "persionName" is personName.
 package facesluice
 
 import (
@@ -21,7 +19,7 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// Name is the dialect's.
+// Name is the name of the dialect.
 const Name = "facesluice"
 
 const (
@@ -33,7 +31,7 @@ const (
 	replies   = "/Ack"
 )
 
-// What cameras say, and what they are told.
+// The operators of cameras' messages and of messages to them.
 const (
 	opOnline    = "Online"
 	opOffline   = "Offline"
@@ -90,8 +88,8 @@ func (d *Dialect) Match(topic string) (device string, ok bool) {
 	return device, ok
 }
 
-// split returns the camera in a topic, where it has a valid one, and what kind
-// of topic it is: basic and heartbeat are those that all share.
+// split returns the camera in a topic, where it is valid, and the kind of topic: basic and
+// heartbeat are shared by all cameras.
 func split(topic string) (device, kind string, ok bool) {
 	rest, ok := strings.CutPrefix(topic, prefix)
 	if !ok {
@@ -111,19 +109,19 @@ func split(topic string) (device, kind string, ok bool) {
 	return "", "", false
 }
 
-// validDevice refuses the names of shared topics, too: what is sent to a camera
-// goes to the topic of its name.
+// validDevice refuses the names of shared topics, too: messages to a camera go to the topic
+// of its name.
 func validDevice(serial string) bool {
 	return dialect.ValidDevice(serial) && serial != basic && serial != heartbeat
 }
 
-// Decode implements dialect.Dialect. The camera is the one that the topic names,
-// because a broker can see to it that nobody else writes there; only on shared
-// topics the message says who it is.
+// Decode implements dialect.Dialect. The camera is the one named by the topic, because the
+// rules of a broker can keep other clients from publishing there; only on shared topics is
+// it the one named by the message.
 func (d *Dialect) Decode(topic string, payload []byte, hints dialect.Hints) (dialect.Message, error) {
 	device, kind, ok := split(topic)
 	if !ok {
-		return dialect.Message{}, fmt.Errorf("%w: the topic is none of the dialect", dialect.ErrMalformed)
+		return dialect.Message{}, fmt.Errorf("%w: the topic is not one of the dialect", dialect.ErrMalformed)
 	}
 	shared := kind == basic || kind == heartbeat
 	if !shared && device == "" {
@@ -143,7 +141,7 @@ func (d *Dialect) Decode(topic string, payload []byte, hints dialect.Hints) (dia
 	}
 }
 
-// presence reads what cameras say on the shared topics.
+// presence decodes messages on the shared topics.
 func presence(envelope wire.Object, receivedAt time.Time) (dialect.Message, error) {
 	operator := envelope.Find("operator")
 	message := dialect.Message{Name: operator.Name()}
@@ -169,19 +167,19 @@ func presence(envelope wire.Object, receivedAt time.Time) (dialect.Message, erro
 	return message, nil
 }
 
-// onlineAck answers on the camera's own topic, which the document allows as
-// well as the shared one: there we would hear ourselves. Cameras send Online
-// without a messageId; then it is the time.
+// onlineAck answers on the camera's own topic, which the document allows as well as the
+// shared one, to which we subscribe ourselves. Cameras send Online without a messageId; then
+// it is the time.
 func onlineAck(device, messageID string, now time.Time) dialect.Outgoing {
 	if messageID == "" || len(messageID) > maxMessageID {
 		messageID = strconv.FormatInt(now.UnixMilli(), 10)
 	}
-	return tell(device, wire.Marshal(command{Operator: opOnlineAck, MessageID: messageID, Info: onlineInfo{device, resultOK}}))
+	return outgoing(device, wire.Marshal(command{Operator: opOnlineAck, MessageID: messageID, Info: onlineInfo{device, resultOK}}))
 }
 
 const maxMessageID = 128
 
-// command is what a camera is told.
+// command is a message to a camera.
 type command struct {
 	Operator  string `json:"operator"`
 	MessageID string `json:"messageId"`
@@ -193,7 +191,7 @@ type onlineInfo struct {
 	Result string `json:"result"`
 }
 
-// tell sends at QoS 0, which is all that cameras are documented to speak.
-func tell(device string, payload []byte) dialect.Outgoing {
+// outgoing sends at QoS 0, the only one that cameras are documented to support.
+func outgoing(device string, payload []byte) dialect.Outgoing {
 	return dialect.Outgoing{Topic: prefix + device, Payload: payload}
 }

@@ -35,7 +35,7 @@ func FuzzMatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, topic string) { dialecttest.Match(t, cameras, topic) })
 }
 
-// FuzzCommand: whatever goes down is an object with our messageId, once.
+// FuzzCommand: every message to a camera is an object with our messageId, once.
 func FuzzCommand(f *testing.F) {
 	for _, seed := range []string{
 		`{"cmd":"open","uid":"1"}`, `{"operator":"X","messageId":1,"info":{}}`, `{"\u006dessageId":1,"operator":"X","operator":"Y","<":"\u2028"}`,
@@ -55,7 +55,7 @@ func FuzzCommand(f *testing.F) {
 			t.Fatalf("%q: %v", out.Payload, err)
 		}
 		if utf8.ValidString(id) && sent["messageId"] != id {
-			t.Errorf("%q has not the id %q", out.Payload, id)
+			t.Errorf("%q lacks the id %q", out.Payload, id)
 		}
 	})
 }

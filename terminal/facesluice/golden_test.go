@@ -7,7 +7,7 @@ import (
 	"edgelens/terminal/dialect/dialecttest"
 )
 
-// envelope has the topic of each message in testdata.
+// envelope holds the topic of each message in testdata.
 var envelope = map[string]string{
 	"heartbeat": "mqtt/face/heartbeat", "online": "mqtt/face/basic", "offline": "mqtt/face/basic",
 	"record": "mqtt/face/1026700/Rec", "stranger": "mqtt/face/1026700/Snap", "unknown": "mqtt/face/1026700/Snap",

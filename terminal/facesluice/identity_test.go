@@ -6,19 +6,19 @@ import (
 	"edgelens/terminal/dialect/dialecttest"
 )
 
-// TestIdentity: two records are the same where number, time, person, verdict and image
-// are, and else are not.
+// TestIdentity: two records are the same where number, time, person, verdict and image are
+// the same, and different otherwise.
 func TestIdentity(t *testing.T) {
 	const all = `"RecordID":"5","time":"2026-04-10 10:00:07","personId":"3","personName":"Ann","VerifyStatus":"1","PersonType":"0"`
 	tests := map[string]struct {
-		a, b string // what stands in the message
+		a, b string // members of the message
 		same bool
 	}{
 		"the same":                      {`"info":{` + all + `}`, `"info":{` + all + `}`, true},
-		"sent again":                    {`"messageId":"1","info":{` + all + `,"Sendintime":1,"PushType":0}`, `"messageId":"2","info":{` + all + `,"Sendintime":0,"PushType":2}`, true},
-		"sent again, with time beside":  {`"time":"2026-04-10 10:00:07","info":{` + all + `}`, `"time":"2026-04-10 10:00:17","info":{` + all + `}`, true},
+		"resent":                        {`"messageId":"1","info":{` + all + `,"Sendintime":1,"PushType":0}`, `"messageId":"2","info":{` + all + `,"Sendintime":0,"PushType":2}`, true},
+		"resent, with time beside":      {`"time":"2026-04-10 10:00:07","info":{` + all + `}`, `"time":"2026-04-10 10:00:17","info":{` + all + `}`, true},
 		"a number":                      {`"info":{"RecordID":5,"personId":3}`, `"info":{"RecordID":"5","personId":"3"}`, true},
-		"the number starts again":       {`"info":{` + all + `}`, `"info":{` + all + `,"time":"2026-05-10 10:00:07"}`, false},
+		"the numbers restart":           {`"info":{` + all + `}`, `"info":{` + all + `,"time":"2026-05-10 10:00:07"}`, false},
 		"with the time beside info":     {`"time":"2026-04-10 10:00:07","info":{"RecordID":"5"}`, `"time":"2026-05-10 10:00:07","info":{"RecordID":"5"}`, false},
 		"another person":                {`"info":{` + all + `}`, `"info":{` + all + `,"personName":"Bob"}`, false},
 		"another person in old letters": {`"info":{"RecordID":"5","persionName":"Ann"}`, `"info":{"RecordID":"5","persionName":"Bob"}`, false},
@@ -31,7 +31,7 @@ func TestIdentity(t *testing.T) {
 		"another telephone number":      {`"info":{` + all + `,"telnum":"1"}`, `"info":{` + all + `,"telnum":"2"}`, false},
 		"another certificate, nested":   {`"info":{` + all + `,"person":{"certificateNumber":"1"}}`, `"info":{` + all + `,"person":{"certificateNumber":"2"}}`, false},
 		"the same cards":                {`"info":{` + all + `,"idCard":"1","icCard":2}`, `"info":{"icCard":"2","idCard":"1",` + all + `}`, true},
-		"sent again, counted":           {`"info":{` + all + `,"idCard":"1","sendNum":1,"messageId":"a","retryNo":0}`, `"info":{` + all + `,"idCard":"1","sendNum":2,"messageId":"b","retryNo":1}`, true},
+		"resent, counted":               {`"info":{` + all + `,"idCard":"1","sendNum":1,"messageId":"a","retryNo":0}`, `"info":{` + all + `,"idCard":"1","sendNum":2,"messageId":"b","retryNo":1}`, true},
 		"another likeness":              {`"info":{` + all + `,"similarity1":"83"}`, `"info":{` + all + `,"similarity1":"84"}`, true},
 		"no number, the same":           {`"info":{"personName":"Ann"}`, `"info":{"personName":"Ann"}`, true},
 	}

@@ -9,8 +9,8 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// The kinds of records in a PushAck, and how its messageId begins: a camera
-// refers to it in its PushAck-Ack.
+// The kinds of records in a PushAck, and the prefix of its messageId, to which a camera
+// refers in its PushAck-Ack.
 const (
 	ackStranger   = 1
 	ackRecord     = 2
@@ -20,13 +20,13 @@ const (
 	linkOnly      = "The terminal sent only a link to its image, which is not followed."
 )
 
-// members are those that a record or a snap has.
+// members are the members of a record or a snap.
 var members = []string{
 	"RecordID", "SnapID", memberStatus, memberPerson, "customId", "personId", "personName", "persionName", "facesluiceId", "time", "pic", "picURI", "scene",
 }
 
-// records reads what cameras say on the topics for records and snaps; firmware
-// may send either on either.
+// records decodes messages on the topics for records and snaps; firmware may send either on
+// either.
 func (d *Dialect) records(device string, envelope wire.Object, hints dialect.Hints) (dialect.Message, error) {
 	operator := envelope.Find("operator")
 	message := dialect.Message{Device: device, Name: operator.Name()}
@@ -55,8 +55,8 @@ func (d *Dialect) records(device string, envelope wire.Object, hints dialect.Hin
 type record struct {
 	device   string
 	envelope wire.Object
-	// written is the record as the camera wrote it, which it is known by, and info the same in
-	// UTF-8, as far as its character set is known.
+	// written is the record as received, which identifies it, and info the same in UTF-8,
+	// as far as its character set is known.
 	written wire.Found
 	info    wire.Object
 	known   bool
@@ -81,7 +81,7 @@ func (d *Dialect) stranger(r record) dialect.Entry {
 	return entry
 }
 
-// entry is what records and snaps have in common.
+// entry returns the common parts of records and snaps.
 func (d *Dialect) entry(r record, number string, ackType int) dialect.Entry {
 	device, info, id := r.device, r.written, r.written.Find(number)
 	image, reason := info.Find("pic").Image(d.config.MaxImageBytes)
@@ -92,7 +92,7 @@ func (d *Dialect) entry(r record, number string, ackType int) dialect.Entry {
 		Verdict: r.info.Verdict(),
 		Reason:  reason,
 	}}
-	// Some firmware has the time beside info.
+	// Some firmware sends the time beside info.
 	entry.Times, entry.Record.Freshness, entry.Record.FreshnessReason = info.In(r.info).Proof(r.envelope)
 	if freshness, reason := sentAtOnce(info); freshness != "" {
 		entry.Record.Freshness, entry.Record.FreshnessReason = freshness, reason
@@ -108,13 +108,13 @@ func (d *Dialect) entry(r record, number string, ackType int) dialect.Entry {
 	return entry
 }
 
-// identity are the members that a record is told from others by, besides its number,
-// its times, its image and wire.Found.Particulars: a camera starts its numbers again. What
-// differs when a camera sends the record again (Sendintime, PushType) is none of them.
+// identity are the members that identify a record, besides its number, its times, its image
+// and wire.Found.Particulars: a camera restarts its numbers. Members that differ when a
+// camera resends the record (Sendintime, PushType) are not among them.
 var identity = []string{"customId", "personId", "personName", "persionName", memberStatus, memberPerson}
 
-// key is the digest of the record as it was written where it has neither a number nor
-// a time.
+// key returns the key of a record: the digest of the received record where it has neither a
+// number nor a time.
 func key(number string, info wire.Found, id wire.Value, image []byte) string {
 	times := info.TimeIdentity()
 	if times == "" {
@@ -135,9 +135,8 @@ type pushAckInfo struct {
 	ID   json.RawMessage `json:"SnapOrRecordID"`
 }
 
-// pushAck says that the record is safe; its id is a number in the document, and
-// a string in what cameras send. A camera that uses what no camera can have as
-// an id gets none.
+// pushAck confirms that the record is stored; its id is a number in the document, and a
+// string in the messages of cameras. An id that no camera can have gets none.
 func pushAck(device, id string, ackType int) []dialect.Outgoing {
 	if len(id) > maxRecordID {
 		return nil
@@ -146,12 +145,12 @@ func pushAck(device, id string, ackType int) []dialect.Outgoing {
 	if number == nil {
 		number = wire.Marshal(id)
 	}
-	return []dialect.Outgoing{tell(device, wire.Marshal(command{
+	return []dialect.Outgoing{outgoing(device, wire.Marshal(command{
 		Operator: opPushAck, MessageID: ackMessage + id, Info: pushAckInfo{ackType, number},
 	}))}
 }
 
-// firstLine returns the first of the members that says something.
+// firstLine returns the first of the members that is not empty.
 func firstLine(info wire.Object, names ...string) string {
 	for _, name := range names {
 		if text := strings.TrimSpace(info.Find(name).Line(maxPersonText)); text != "" {

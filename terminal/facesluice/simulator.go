@@ -11,8 +11,7 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// Simulator implements dialect.Simulator. It deviates from the document as
-// cameras do.
+// Simulator implements dialect.Simulator. It deviates from the document like real cameras.
 type Simulator struct{ zone clock.Zone }
 
 var _ dialect.Simulator = (*Simulator)(nil)
@@ -26,7 +25,7 @@ func (s *Simulator) Name() string { return Name }
 // Subscriptions implements dialect.Simulator.
 func (s *Simulator) Subscriptions(device string) []string { return []string{prefix + device} }
 
-// envelope is what a camera says.
+// envelope is a message of a camera.
 type envelope struct {
 	MessageID string `json:"messageId,omitempty"`
 	Operator  string `json:"operator"`
@@ -112,8 +111,8 @@ type replyInfo struct {
 	Detail string `json:"detail"`
 }
 
-// Reply implements dialect.Simulator: a camera does all that it is told, and
-// says so of a PushAck, too.
+// Reply implements dialect.Simulator: a camera executes all commands, and replies to a
+// PushAck, too.
 func (s *Simulator) Reply(device string, command []byte, _ time.Time) (dialect.Outgoing, bool) {
 	message, err := wire.Parse(command)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"edgelens/terminal/facesluice"
 )
 
-// TestRoundTrip: what the simulator says is understood, and it understands what
-// it is told.
+// TestRoundTrip: the dialect understands the simulator's messages, and the simulator those
+// of the dialect.
 func TestRoundTrip(t *testing.T) {
 	simulator := facesluice.NewSimulator(zone)
 	at := time.Date(2026, 4, 10, 8, 0, 7, 0, time.UTC)
@@ -110,10 +110,10 @@ func TestRead(t *testing.T) {
 		"ack of no kind":        {down, `{"operator":"PushAck","info":{"SnapOrRecordID":1}}`, dialect.Answer{}},
 		"no operator":           {down, `{}`, dialect.Answer{}},
 		"not JSON":              {down, `x`, dialect.Answer{}},
-		"what cameras say":      {"mqtt/face/7/Rec", `{"operator":"RecPush"}`, dialect.Answer{}},
+		"a message of a camera": {"mqtt/face/7/Rec", `{"operator":"RecPush"}`, dialect.Answer{}},
 		"another dialect's":     {"fungxi_7_downLink", `{"operator":"Unlock"}`, dialect.Answer{}},
 		"ack with a string":     {down, `{"operator":"PushAck","info":{"PushAckType":"1","SnapOrRecordID":"5"}}`, dialect.Answer{Kind: dialect.RecordAck, Key: "5"}},
-		"a command it may know": {down, `{"operator":"GetSysTime"}`, dialect.Answer{Kind: dialect.CommandSent}},
+		"any command":           {down, `{"operator":"GetSysTime"}`, dialect.Answer{Kind: dialect.CommandSent}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,7 @@ package facesluice
 
 import "edgelens/terminal/dialect/wire"
 
-// The members that a verdict consists of, and the values that are known of them.
+// The members of a verdict, and their known values.
 const (
 	memberStatus = "VerifyStatus"
 	memberPerson = "PersonType"
@@ -15,9 +15,9 @@ const (
 	personBlockList = 1
 )
 
-// verdict reports whether the camera let the person in: only where all parts of
-// what it says are understood and good. The doubt is a sentence that says which is
-// not understood; empty where all are.
+// verdict reports whether the camera granted access: only where all parts of the verdict are
+// understood and good. The doubt is a sentence about the part that is not understood; empty
+// where all are.
 func verdict(record wire.Found) (passed bool, doubt string) {
 	status, doubt := record.Code(memberStatus)
 	if doubt == "" && !status.Is(verifyAllowed) && !status.Is(verifyRefused) && !status.Is(verifyNotRegistered) {

@@ -10,33 +10,33 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// The ways to acknowledge a record.
+// The ways of acknowledging a record.
 const (
 	// AckNone sends nothing.
 	AckNone = "none"
-	// AckEcho sends {"cmd":"verifiedRecordD","num":...,"time":...}: the command
-	// with D (down) for U (up), as heartD answers heartU, and what the record
-	// was known by, as it came.
+	// AckEcho sends {"cmd":"verifiedRecordD","num":...,"time":...}: the command with D
+	// (down) for U (up), as heartD answers heartU, and the identifying members of the
+	// record as received.
 	AckEcho = "echo"
 )
 
-// Config is how terminals of this family are set up.
+// Config is the configuration of terminals of this family.
 type Config struct {
 	// Ack is AckNone or AckEcho.
 	Ack string
-	// MaxImageBytes is how large an image may be, decoded.
+	// MaxImageBytes is the maximum size of a decoded image.
 	MaxImageBytes int64
-	// Heartbeat is how often a terminal is due to be heard from, OfflineAfter
-	// how long it may be silent; both 0 where silence says nothing.
+	// Heartbeat is the interval of a terminal's heartbeats, OfflineAfter the silence after
+	// which it counts as offline; both 0 where silence proves nothing.
 	Heartbeat, OfflineAfter time.Duration
-	// Devices are the only terminals to subscribe to, where the broker is not
-	// ours alone: their topics have one level, so that the filter for all of
-	// them is "+". Empty for all.
+	// Devices are the only terminals to subscribe to, for a broker that is shared with other
+	// clients: their topics have one level, so that the filter for all of them is "+".
+	// Empty for all.
 	Devices []string
 }
 
-// DefaultConfig acknowledges nothing and takes images of up to 10 MiB.
-// Heartbeats are what other terminals have: nobody published the interval.
+// DefaultConfig acknowledges nothing and accepts images of up to 10 MiB. The interval of
+// heartbeats is that of other terminals: this family's is not published.
 func DefaultConfig() Config {
 	return Config{
 		Ack: AckNone, MaxImageBytes: wire.DefaultMaxImageBytes,
@@ -44,7 +44,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports every invalid setting at once, each with its name.
 func (c Config) Validate() error {
 	var errs []error
 	if !slices.Contains([]string{AckNone, AckEcho}, c.Ack) {

@@ -1,13 +1,12 @@
-// Package fungxi speaks the dialect of face terminals that report on
-// fungxi_<serial>_upLink and listen on fungxi_<serial>_downLink, in JSON with
-// the member "cmd".
+// Package fungxi implements the dialect of face terminals that publish on
+// fungxi_<serial>_upLink and subscribe to fungxi_<serial>_downLink, in JSON with the member
+// "cmd".
 //
-// Source: no specification is public. Topics, commands and fields are those of
-// the article whose service this one replaces ("heartU" answered by "heartD",
-// "verifiedRecordU" and "strangerRecordU" with data:[{num, name,
-// liveImageBase64, verifiedCode, time, personType}]). What it does not say
-// (acknowledgement, how often a heartbeat comes, whether numbers are strings,
-// whether images are data URIs) is a setting, or taken either way.
+// Source: no specification is public. Topics, commands and fields are those of the
+// reference service ("heartU" answered by "heartD", "verifiedRecordU" and "strangerRecordU"
+// with data:[{num, name, liveImageBase64, verifiedCode, time, personType}]). What is not
+// known of it (acknowledgement, interval of heartbeats, numbers as strings, images as data
+// URIs) is a setting, or accepted either way.
 package fungxi
 
 import (
@@ -22,7 +21,7 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// Name is the dialect's.
+// Name is the name of the dialect.
 const Name = "fungxi"
 
 const (
@@ -31,7 +30,7 @@ const (
 	down   = "_downLink"
 )
 
-// What terminals say, and what they are told.
+// The commands of terminals' messages and of messages to them.
 const (
 	heartUp       = "heartU"
 	heartDown     = "heartD"
@@ -40,8 +39,8 @@ const (
 	strangerUp    = "strangerRecordU"
 	strangerDown  = "strangerRecordD"
 	qos           = 1
-	maxEcho       = 64  // of a value that an acknowledgement has as it came
-	maxPersonText = 200 // of what a terminal says of a person
+	maxEcho       = 64  // maximum length of a value echoed in an acknowledgement
+	maxPersonText = 200 // maximum length of a text about a person
 )
 
 // Dialect implements dialect.Dialect.
@@ -55,8 +54,8 @@ func New(config Config) *Dialect { return &Dialect{config} }
 // Name implements dialect.Dialect.
 func (d *Dialect) Name() string { return Name }
 
-// Subscriptions implements dialect.Dialect. MQTT has no wildcard for part of a
-// level, so without Config.Devices it is every topic of one level.
+// Subscriptions implements dialect.Dialect. MQTT has no wildcard for part of a level, so
+// without Config.Devices it is every topic of one level.
 func (d *Dialect) Subscriptions() []dialect.Subscription {
 	if len(d.config.Devices) == 0 {
 		return []dialect.Subscription{{Filter: "+"}}
@@ -112,7 +111,7 @@ func (d *Dialect) Decode(topic string, payload []byte, hints dialect.Hints) (dia
 	case heartUp:
 		message.Kind = dialect.Heartbeat
 		message.Answers = []dialect.Outgoing{heartbeatAnswer(device, hints.ReceivedAt)}
-		// None is known to have a time; one that has is a measure of the clock.
+		// Heartbeats are not known to have a time; one that has measures the clock.
 		message.Times = wire.Times(envelope)
 	case verifiedUp:
 		message.Kind = dialect.Records
@@ -128,10 +127,10 @@ func (d *Dialect) Decode(topic string, payload []byte, hints dialect.Hints) (dia
 }
 
 func heartbeatAnswer(device string, now time.Time) dialect.Outgoing {
-	return tell(device, downlink{Cmd: heartDown, Time: quoted(now.Format(wire.LocalTime))})
+	return outgoing(device, downlink{Cmd: heartDown, Time: quoted(now.Format(wire.LocalTime))})
 }
 
-// members are those that a record has.
+// members are the members of a record.
 var members = []string{"num", "name", "time", "liveImageBase64", memberPerson, memberCode}
 
 // entries adds the records of a message to it.
@@ -151,8 +150,8 @@ func (d *Dialect) entries(message *dialect.Message, kind, cmd string, envelope w
 	return nil
 }
 
-// entry reads a record. What it is known by is what the terminal wrote, whatever its
-// character set is.
+// entry decodes a record. Its identity is that of the received bytes, whatever its character
+// set.
 func (d *Dialect) entry(device, kind, cmd string, written wire.Found, hints dialect.Hints) dialect.Entry {
 	data, known := written.Decoded(hints.Charset)
 	num, at := written.Find("num"), written.Get("time")
@@ -172,17 +171,17 @@ func (d *Dialect) entry(device, kind, cmd string, written wire.Found, hints dial
 	entry.Record.Key = key(cmd, written, image)
 	entry.FormerKey = formerKey(cmd, num.Text(), at.Text(), entry)
 	if d.config.Ack == AckEcho {
-		entry.Acks = []dialect.Outgoing{tell(device, downlink{Cmd: downOf(cmd), Num: echo(num), Time: echo(at)})}
+		entry.Acks = []dialect.Outgoing{outgoing(device, downlink{Cmd: downOf(cmd), Num: echo(num), Time: echo(at)})}
 	}
 	return entry
 }
 
-// identity are the members that a record is told from others by, besides its times and
-// its image, and wire.Found.Particulars: a terminal starts its numbers again.
+// identity are the members that identify a record, besides its times, its image and
+// wire.Found.Particulars: a terminal restarts its numbers.
 var identity = []string{"num", "name", memberPerson, memberCode}
 
-// key is the digest of the record as it was written where it has neither a number nor
-// a time.
+// key returns the key of a record: the digest of the received record where it has neither a
+// number nor a time.
 func key(cmd string, data wire.Found, image []byte) string {
 	times := data.TimeIdentity()
 	if times == "" && data.Find("num").Identity() == "" {
@@ -195,7 +194,7 @@ func key(cmd string, data wire.Found, image []byte) string {
 	return wire.Key(append(parts, wire.Unread(data.Find("liveImageBase64"), image))...)
 }
 
-// formerKey is what earlier versions had for key.
+// formerKey returns the key of earlier versions.
 func formerKey(cmd, num, at string, entry dialect.Entry) string {
 	switch {
 	case num != "" || at != "":
@@ -207,8 +206,8 @@ func formerKey(cmd, num, at string, entry dialect.Entry) string {
 	}
 }
 
-// Command implements dialect.Dialect. The body is the vendor's JSON, an object
-// with "cmd", and goes down as it is. Replies are not known to refer to id.
+// Command implements dialect.Dialect. The body is the vendor's JSON, an object with "cmd",
+// and is sent unchanged. Replies are not known to refer to id.
 func (d *Dialect) Command(device, _ string, body json.RawMessage, _ time.Time) (dialect.Outgoing, error) {
 	object, err := wire.Command(device, body)
 	if err != nil {
@@ -220,20 +219,20 @@ func (d *Dialect) Command(device, _ string, body json.RawMessage, _ time.Time) (
 	return dialect.Outgoing{Topic: prefix + device + down, Payload: object.Value(), QoS: qos}, nil
 }
 
-// downlink is what a terminal is told.
+// downlink is a message to a terminal.
 type downlink struct {
 	Cmd  string          `json:"cmd"`
 	Num  json.RawMessage `json:"num,omitempty"`
 	Time json.RawMessage `json:"time,omitempty"`
 }
 
-func tell(device string, message downlink) dialect.Outgoing {
+func outgoing(device string, message downlink) dialect.Outgoing {
 	return dialect.Outgoing{Topic: prefix + device + down, Payload: wire.Marshal(message), QoS: qos}
 }
 
 func quoted(text string) json.RawMessage { return wire.Marshal(text) }
 
-// echo returns a short number or text as it came; nil for anything else.
+// echo returns a short number or text as received; nil for anything else.
 func echo(v wire.Value) json.RawMessage {
 	if v.Text() == "" || len(v) > maxEcho || !utf8.Valid(v) {
 		return nil
@@ -241,5 +240,5 @@ func echo(v wire.Value) json.RawMessage {
 	return json.RawMessage(v)
 }
 
-// downOf returns what answers cmd: "heartD" for "heartU".
+// downOf returns the answering command: "heartD" for "heartU".
 func downOf(cmd string) string { return strings.TrimSuffix(cmd, "U") + "D" }

@@ -38,32 +38,32 @@ func TestKinds(t *testing.T) {
 		name    string
 		entries int // -1: malformed
 	}{
-		"heartbeat":             {`{"cmd":"heartU"}`, dialect.Heartbeat, "heartU", 0},
-		"heartbeat with more":   {`{"cmd":"heartU","data":5,"x":[{}]}`, dialect.Heartbeat, "heartU", 0},
-		"verified":              {records(1), dialect.Records, "verifiedRecordU", 1},
-		"several":               {records(7), dialect.Records, "verifiedRecordU", 7},
-		"a hundred":             {records(100), dialect.Records, "verifiedRecordU", 100},
-		"a hundred and one":     {records(101), dialect.Records, "verifiedRecordU", 100},
-		"a thousand":            {records(1000), dialect.Records, "verifiedRecordU", 100},
-		"an empty list":         {records(0), dialect.Records, "verifiedRecordU", 0},
-		"an object for a list":  {`{"cmd":"strangerRecordU","data":{"num":1}}`, dialect.Records, "strangerRecordU", 1},
-		"null for a list":       {`{"cmd":"strangerRecordU","data":null}`, dialect.Records, "strangerRecordU", 0},
-		"no list":               {`{"cmd":"strangerRecordU"}`, dialect.Records, "strangerRecordU", 0},
-		"some records are none": {`{"cmd":"strangerRecordU","data":[null,{},7]}`, dialect.Records, "strangerRecordU", 1},
-		"all records are none":  {`{"cmd":"strangerRecordU","data":[7]}`, 0, "", -1},
-		"a word for a list":     {`{"cmd":"strangerRecordU","data":"x"}`, 0, "", -1},
-		"unknown":               {`{"cmd":"doorOpenU"}`, dialect.Unknown, "doorOpenU", 0},
-		"unknown, rude":         {`{"cmd":"\u0000` + strings.Repeat("é", 100) + `"}`, dialect.Unknown, strings.Repeat("?", 64), 0},
-		"other capitals":        {`{"cmd":"HEARTU"}`, dialect.Unknown, "HEARTU", 0},
-		"no command":            {`{}`, dialect.Unknown, "", 0},
-		"null for a command":    {`{"cmd":null}`, dialect.Unknown, "", 0},
-		"the last command":      {`{"cmd":"heartU","cmd":"x"}`, dialect.Unknown, "x", 0},
-		"a list":                {`[{"cmd":"heartU"}]`, 0, "", -1},
-		"not JSON":              {"\xff\xd8\xff", 0, "", -1},
-		"trailing junk":         {`{"cmd":"heartU"}}`, 0, "", -1},
-		"deep":                  {`{"cmd":"heartU","x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, 0, "", -1},
-		"byte order mark":       {"\xef\xbb\xbf{\"cmd\":\"heartU\"}", dialect.Heartbeat, "heartU", 0},
-		"nothing":               {"", 0, "", -1},
+		"heartbeat":            {`{"cmd":"heartU"}`, dialect.Heartbeat, "heartU", 0},
+		"heartbeat with more":  {`{"cmd":"heartU","data":5,"x":[{}]}`, dialect.Heartbeat, "heartU", 0},
+		"verified":             {records(1), dialect.Records, "verifiedRecordU", 1},
+		"several":              {records(7), dialect.Records, "verifiedRecordU", 7},
+		"a hundred":            {records(100), dialect.Records, "verifiedRecordU", 100},
+		"a hundred and one":    {records(101), dialect.Records, "verifiedRecordU", 100},
+		"a thousand":           {records(1000), dialect.Records, "verifiedRecordU", 100},
+		"an empty list":        {records(0), dialect.Records, "verifiedRecordU", 0},
+		"an object for a list": {`{"cmd":"strangerRecordU","data":{"num":1}}`, dialect.Records, "strangerRecordU", 1},
+		"null for a list":      {`{"cmd":"strangerRecordU","data":null}`, dialect.Records, "strangerRecordU", 0},
+		"no list":              {`{"cmd":"strangerRecordU"}`, dialect.Records, "strangerRecordU", 0},
+		"some are not records": {`{"cmd":"strangerRecordU","data":[null,{},7]}`, dialect.Records, "strangerRecordU", 1},
+		"none is a record":     {`{"cmd":"strangerRecordU","data":[7]}`, 0, "", -1},
+		"a word for a list":    {`{"cmd":"strangerRecordU","data":"x"}`, 0, "", -1},
+		"unknown":              {`{"cmd":"doorOpenU"}`, dialect.Unknown, "doorOpenU", 0},
+		"unknown, unprintable": {`{"cmd":"\u0000` + strings.Repeat("é", 100) + `"}`, dialect.Unknown, strings.Repeat("?", 64), 0},
+		"other capitals":       {`{"cmd":"HEARTU"}`, dialect.Unknown, "HEARTU", 0},
+		"no command":           {`{}`, dialect.Unknown, "", 0},
+		"null for a command":   {`{"cmd":null}`, dialect.Unknown, "", 0},
+		"the last command":     {`{"cmd":"heartU","cmd":"x"}`, dialect.Unknown, "x", 0},
+		"a list":               {`[{"cmd":"heartU"}]`, 0, "", -1},
+		"not JSON":             {"\xff\xd8\xff", 0, "", -1},
+		"trailing junk":        {`{"cmd":"heartU"}}`, 0, "", -1},
+		"deeply nested":        {`{"cmd":"heartU","x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, 0, "", -1},
+		"byte order mark":      {"\xef\xbb\xbf{\"cmd\":\"heartU\"}", dialect.Heartbeat, "heartU", 0},
+		"nothing":              {"", 0, "", -1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -117,16 +117,16 @@ func TestEntry(t *testing.T) {
 		data, key, image, reason string
 		at                       time.Time
 	}{
-		"all":             {`"num":17,"time":"2026-04-10 10:00:07","liveImageBase64":"QUJD"`, "verifiedRecordU|17|2026-04-10 10:00:07", "ABC", "", time.Date(2026, 4, 10, 8, 0, 7, 0, time.UTC)},
-		"no image":        {`"num":"17"`, "verifiedRecordU|17|", "", none, time.Time{}},
-		"only a time":     {`"time":1775815207,"liveImageBase64":null`, "verifiedRecordU||1775815207", "", none, time.Unix(1775815207, 0)},
-		"a bar in it":     {`"num":"1|2","time":"3"`, "verifiedRecordU|1%7C2|3", "", none, time.Time{}},
-		"only an image":   {`"num":null,"time":"","liveImageBase64":"data:image/png;base64,QUJD"`, "", "ABC", "", time.Time{}},
-		"neither":         {`"name":"x"`, digest(`{"name":"x"}`), "", none, time.Time{}},
-		"a broken one":    {`"num":1,"liveImageBase64":"QUJDQ"`, "verifiedRecordU|1|", "", "The image is not valid base64.", time.Time{}},
-		"an object":       {`"num":1,"liveImageBase64":{}`, "verifiedRecordU|1|", "", "The image is not valid base64.", time.Time{}},
-		"a long number":   {`"num":"` + strings.Repeat("7", 100) + `"`, "verifiedRecordU|" + digest(strings.Repeat("7", 100)) + "|", "", none, time.Time{}},
-		"impossible time": {`"num":1,"time":"2026-02-30 10:00:07"`, "verifiedRecordU|1|2026-02-30 10:00:07", "", none, time.Time{}},
+		"all":               {`"num":17,"time":"2026-04-10 10:00:07","liveImageBase64":"QUJD"`, "verifiedRecordU|17|2026-04-10 10:00:07", "ABC", "", time.Date(2026, 4, 10, 8, 0, 7, 0, time.UTC)},
+		"no image":          {`"num":"17"`, "verifiedRecordU|17|", "", none, time.Time{}},
+		"only a time":       {`"time":1775815207,"liveImageBase64":null`, "verifiedRecordU||1775815207", "", none, time.Unix(1775815207, 0)},
+		"a separator in it": {`"num":"1|2","time":"3"`, "verifiedRecordU|1%7C2|3", "", none, time.Time{}},
+		"only an image":     {`"num":null,"time":"","liveImageBase64":"data:image/png;base64,QUJD"`, "", "ABC", "", time.Time{}},
+		"neither":           {`"name":"x"`, digest(`{"name":"x"}`), "", none, time.Time{}},
+		"broken base64":     {`"num":1,"liveImageBase64":"QUJDQ"`, "verifiedRecordU|1|", "", "The image is not valid base64.", time.Time{}},
+		"an object":         {`"num":1,"liveImageBase64":{}`, "verifiedRecordU|1|", "", "The image is not valid base64.", time.Time{}},
+		"a long number":     {`"num":"` + strings.Repeat("7", 100) + `"`, "verifiedRecordU|" + digest(strings.Repeat("7", 100)) + "|", "", none, time.Time{}},
+		"impossible time":   {`"num":1,"time":"2026-02-30 10:00:07"`, "verifiedRecordU|1|2026-02-30 10:00:07", "", none, time.Time{}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -142,8 +142,8 @@ func TestEntry(t *testing.T) {
 	}
 }
 
-// TestLargeImage: a record is not thrown away because its image is too
-// large, nor are those that came with it.
+// TestLargeImage: a record is not discarded because its image is too large, nor are the
+// others of its message.
 func TestLargeImage(t *testing.T) {
 	c := config(fungxi.AckNone)
 	c.MaxImageBytes = 1 << 20
@@ -152,7 +152,7 @@ func TestLargeImage(t *testing.T) {
 	if !ok || len(message.Entries) != 2 {
 		t.Fatalf("%v, %d entries", ok, len(message.Entries))
 	}
-	if got, want := message.Entries[0].Record.Reason, "The image has 7864320 bytes; at most 1048576 are taken."; got != want || message.Entries[0].Image != nil {
+	if got, want := message.Entries[0].Record.Reason, "The image has 7864320 bytes; at most 1048576 are accepted."; got != want || message.Entries[0].Image != nil {
 		t.Error(got)
 	}
 	if string(message.Entries[1].Image) != "ABC" {
@@ -170,10 +170,10 @@ func TestMatch(t *testing.T) {
 		"64 bytes":            {"fungxi_" + long + "_upLink", long, true},
 		"65 bytes":            {"fungxi_x" + long + "_upLink", "", true},
 		"64 kB":               {"fungxi_" + strings.Repeat(long, 1024) + "_upLink", "", true},
-		"our own":             {"fungxi_1_downLink", "", false},
+		"a topic of ours":     {"fungxi_1_downLink", "", false},
 		"its name in it":      {"fungxi__upLink_upLink", "_upLink", true},
 		"no serial number":    {"fungxi__upLink", "", true},
-		"not even a place":    {"fungxi_upLink", "", false},
+		"no place for one":    {"fungxi_upLink", "", false},
 		"two levels":          {"fungxi_a/b_upLink", "", true},
 		"a wildcard":          {"fungxi_+_upLink", "", true},
 		"another wildcard":    {"fungxi_#_upLink", "", true},
@@ -198,19 +198,19 @@ func TestMatch(t *testing.T) {
 
 func TestCommand(t *testing.T) {
 	tests := map[string]struct{ device, body, want string }{
-		"as it is":          {"F1", `{"cmd":"openDoor", "data": {"x":[1,1.0,"é"]}}`, `{"cmd":"openDoor", "data": {"x":[1,1.0,"é"]}}`},
-		"space around it":   {"F1", " {\"cmd\":\"x\"}\n", `{"cmd":"x"}`},
-		"a megabyte":        {"F1", `{"cmd":"x","d":"` + strings.Repeat("y", 1<<20-18) + `"}`, `{"cmd":"x","d":"` + strings.Repeat("y", 1<<20-18) + `"}`},
-		"a byte more":       {"F1", `{"cmd":"x","d":"` + strings.Repeat("y", 1<<20-17) + `"}`, ""},
-		"no command":        {"F1", `{"operator":"Unlock"}`, ""},
-		"an empty command":  {"F1", `{"cmd":""}`, ""},
-		"a list":            {"F1", `[{"cmd":"x"}]`, ""},
-		"not JSON":          {"F1", `open`, ""},
-		"nothing":           {"F1", ``, ""},
-		"not UTF-8":         {"F1", "{\"cmd\":\"\xff\"}", ""},
-		"deep":              {"F1", `{"cmd":"x","d":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}`, ""},
-		"a topic of others": {"a/b", `{"cmd":"x"}`, ""},
-		"no device":         {"", `{"cmd":"x"}`, ""},
+		"unchanged":              {"F1", `{"cmd":"openDoor", "data": {"x":[1,1.0,"é"]}}`, `{"cmd":"openDoor", "data": {"x":[1,1.0,"é"]}}`},
+		"space around it":        {"F1", " {\"cmd\":\"x\"}\n", `{"cmd":"x"}`},
+		"a megabyte":             {"F1", `{"cmd":"x","d":"` + strings.Repeat("y", 1<<20-18) + `"}`, `{"cmd":"x","d":"` + strings.Repeat("y", 1<<20-18) + `"}`},
+		"a byte above the limit": {"F1", `{"cmd":"x","d":"` + strings.Repeat("y", 1<<20-17) + `"}`, ""},
+		"no command":             {"F1", `{"operator":"Unlock"}`, ""},
+		"an empty command":       {"F1", `{"cmd":""}`, ""},
+		"a list":                 {"F1", `[{"cmd":"x"}]`, ""},
+		"not JSON":               {"F1", `open`, ""},
+		"nothing":                {"F1", ``, ""},
+		"not UTF-8":              {"F1", "{\"cmd\":\"\xff\"}", ""},
+		"deep":                   {"F1", `{"cmd":"x","d":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}`, ""},
+		"an invalid device":      {"a/b", `{"cmd":"x"}`, ""},
+		"no device":              {"", `{"cmd":"x"}`, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -263,7 +263,7 @@ func TestConfig(t *testing.T) {
 		"all wrong": {func(c *fungxi.Config) {
 			*c = fungxi.Config{Ack: "twice", Heartbeat: time.Minute, OfflineAfter: time.Second, Devices: []string{"a/b"}}
 		}, []string{`ack must be none or echo, not "twice"`, "devices must", `"a/b"`, "max_image_bytes must", "offline_after must"}},
-		"less than nothing": {func(c *fungxi.Config) { c.Heartbeat = -1 }, []string{"heartbeat must"}},
+		"a negative interval": {func(c *fungxi.Config) { c.Heartbeat = -1 }, []string{"heartbeat must"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"edgelens/terminal/dialect/dialecttest"
 )
 
-// TestIdentity: two records are the same where number, time, person, verdict and image
-// are, however they are written, and else are not.
+// TestIdentity: two records are the same where number, time, person, verdict and image are
+// the same, in any notation, and different otherwise.
 func TestIdentity(t *testing.T) {
 	const all = `"num":6,"time":"2026-04-10 10:00:07","name":"Ann","personType":"1","verifiedCode":0`
 	tests := map[string]struct {
@@ -30,9 +30,9 @@ func TestIdentity(t *testing.T) {
 		"another card, in other letters":     {all + `,"CARD_NO":"1"`, all + `,"CARD_NO":"2"`, false},
 		"another card, nested":               {all + `,"user":{"icCard":1}`, all + `,"user":{"icCard":2}`, false},
 		"the same card":                      {all + `,"idCard":1`, all + `,"idCard":"1"`, true},
-		"sent again, counted":                {all + `,"idCard":1,"sendNo":1,"msgId":"a"`, all + `,"idCard":1,"sendNo":2,"msgId":"b"`, true},
+		"resent, counted":                    {all + `,"idCard":1,"sendNo":1,"msgId":"a"`, all + `,"idCard":1,"sendNo":2,"msgId":"b"`, true},
 		"an empty card":                      {all + `,"idCard":""`, all, true},
-		"nobody":                             {all, all + `,"name":""`, false},
+		"no name":                            {all, all + `,"name":""`, false},
 		"images that cannot be read":         {all + `,"liveImageBase64":"!"`, all + `,"liveImageBase64":"?"`, false},
 		"the same image that cannot be read": {all + `,"liveImageBase64":"!"`, all + `,"liveImageBase64":"!"`, true},
 		"none, and one that cannot be read":  {all, all + `,"liveImageBase64":"!"`, false},
@@ -57,6 +57,6 @@ func TestIdentity(t *testing.T) {
 		})
 	}
 	if key(t, "verifiedRecordU", all) == key(t, "strangerRecordU", all) {
-		t.Error("a stranger has the key of somebody known")
+		t.Error("a stranger has the key of a known person")
 	}
 }

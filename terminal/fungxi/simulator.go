@@ -31,7 +31,7 @@ func (s *Simulator) Heartbeat(device string, _ time.Time) (dialect.Outgoing, boo
 	return encode(device, map[string]string{"cmd": heartUp}), true
 }
 
-// Online implements dialect.Simulator: these terminals begin with a heartbeat.
+// Online implements dialect.Simulator: these terminals start with a heartbeat.
 func (s *Simulator) Online(string, time.Time) (dialect.Outgoing, bool) {
 	return dialect.Outgoing{}, false
 }
@@ -51,9 +51,8 @@ type simulated struct {
 	PersonType   string          `json:"personType"`
 }
 
-// Record implements dialect.Simulator. The record's Key becomes "num", which is
-// the number of the person, too; without a Key it is Person.ID. A RecordSnapshot
-// is sent as a stranger.
+// Record implements dialect.Simulator. The record's Key becomes "num", which is the number of
+// the person, too; without a Key it is Person.ID. A RecordSnapshot is sent as a stranger.
 func (s *Simulator) Record(device string, record edgelens.Record, image []byte) dialect.Outgoing {
 	data := simulated{
 		Num: record.Key, Name: record.Person.Name, PersonType: record.Person.Type,
@@ -79,7 +78,7 @@ func (s *Simulator) Record(device string, record edgelens.Record, image []byte) 
 	return encode(device, uplink{cmd, []simulated{data}})
 }
 
-// Reply implements dialect.Simulator: nothing is known to be said.
+// Reply implements dialect.Simulator: no reply is known.
 func (s *Simulator) Reply(string, []byte, time.Time) (dialect.Outgoing, bool) {
 	return dialect.Outgoing{}, false
 }
@@ -112,7 +111,7 @@ func encode(device string, message any) dialect.Outgoing {
 	return dialect.Outgoing{Topic: prefix + device + up, Payload: wire.Marshal(message), QoS: qos}
 }
 
-// numberOrText writes a whole number as such.
+// numberOrText returns a whole number as such, and any other text as a string.
 func numberOrText(text string) json.RawMessage {
 	if number := wire.WholeNumber(text); number != nil {
 		return number

@@ -10,8 +10,8 @@ import (
 	"edgelens/terminal/fungxi"
 )
 
-// TestRoundTrip: what the simulator says is understood, and it understands what
-// it is told.
+// TestRoundTrip: the dialect understands the simulator's messages, and the simulator those
+// of the dialect.
 func TestRoundTrip(t *testing.T) {
 	simulator := fungxi.NewSimulator(zone)
 	at := time.Date(2026, 4, 10, 8, 0, 7, 0, time.UTC)
@@ -19,12 +19,12 @@ func TestRoundTrip(t *testing.T) {
 		record edgelens.Record
 		image  string
 	}{
-		"passed":      {edgelens.Record{Kind: edgelens.RecordVerified, Key: "17", Passed: true, Person: edgelens.Person{Name: "O'Neil <x> 张三"}, CapturedAt: at}, "an image"},
-		"refused":     {edgelens.Record{Kind: edgelens.RecordVerified, Key: "18", Person: edgelens.Person{Type: "1", Code: "4"}, CapturedAt: at}, "an image"},
-		"no image":    {edgelens.Record{Kind: edgelens.RecordVerified, Key: "19", Passed: true, CapturedAt: at}, ""},
-		"no time":     {edgelens.Record{Kind: edgelens.RecordVerified, Key: "20", Passed: true}, "an image"},
-		"a stranger":  {edgelens.Record{Kind: edgelens.RecordStranger, Key: "21", CapturedAt: at}, "\xff\xd8\xff"},
-		"code of two": {edgelens.Record{Kind: edgelens.RecordVerified, Key: "22", Person: edgelens.Person{Type: "x", Code: "no match"}, CapturedAt: at}, "an image"},
+		"passed":          {edgelens.Record{Kind: edgelens.RecordVerified, Key: "17", Passed: true, Person: edgelens.Person{Name: "O'Neil <x> 张三"}, CapturedAt: at}, "an image"},
+		"refused":         {edgelens.Record{Kind: edgelens.RecordVerified, Key: "18", Person: edgelens.Person{Type: "1", Code: "4"}, CapturedAt: at}, "an image"},
+		"no image":        {edgelens.Record{Kind: edgelens.RecordVerified, Key: "19", Passed: true, CapturedAt: at}, ""},
+		"no time":         {edgelens.Record{Kind: edgelens.RecordVerified, Key: "20", Passed: true}, "an image"},
+		"a stranger":      {edgelens.Record{Kind: edgelens.RecordStranger, Key: "21", CapturedAt: at}, "\xff\xd8\xff"},
+		"texts for codes": {edgelens.Record{Kind: edgelens.RecordVerified, Key: "22", Person: edgelens.Person{Type: "x", Code: "no match"}, CapturedAt: at}, "an image"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestRead(t *testing.T) {
 		"an answer in UTC":         {down, `{"cmd":"heartD","time":"2026-04-10T10:00:12Z"}`, dialect.Answer{}},
 		"no command":               {down, `{}`, dialect.Answer{}},
 		"not JSON":                 {down, `open`, dialect.Answer{}},
-		"what it says itself":      {topic, `{"cmd":"heartU"}`, dialect.Answer{}},
+		"a message of its own":     {topic, `{"cmd":"heartU"}`, dialect.Answer{}},
 		"a command":                {down, `{"cmd":"openDoorD"}`, dialect.Answer{Kind: dialect.CommandSent}},
 		"an acknowledgement":       {down, `{"cmd":"strangerRecordD","num":5}`, dialect.Answer{Kind: dialect.RecordAck, Key: "5"}},
 	}

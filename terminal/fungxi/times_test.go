@@ -54,7 +54,7 @@ func TestTimesOfARecord(t *testing.T) {
 	}
 }
 
-// What a verdict depends on is looked for wherever it may stand, however it is written.
+// Members that a verdict depends on are searched in any position and any spelling.
 func TestCodesElsewhere(t *testing.T) {
 	const good = `"num":6,"name":"Ann","time":"2026-04-10 10:00:07","personType":"1","verifiedCode":0`
 	tests := map[string]struct {

@@ -6,7 +6,7 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// The members that a verdict consists of, and the values that are known of them.
+// The members of a verdict, and their known values.
 const (
 	memberPerson = "personType"
 	memberCode   = "verifiedCode"
@@ -16,10 +16,10 @@ const (
 	codeVerified  = 0
 )
 
-// verdict reports whether the terminal let the person in: only where all parts of
-// what it says are understood and good. The doubt is a sentence that says which is
-// not understood; empty where all are. Nobody published the codes: 0 means verified,
-// and any other whole number is taken for a refusal.
+// verdict reports whether the terminal granted access: only where all parts of the verdict
+// are understood and good. The doubt is a sentence about the part that is not understood;
+// empty where all are. The codes are not published: 0 means verified, and any other whole
+// number counts as a refusal.
 func verdict(record wire.Found) (passed bool, doubt string) {
 	code, doubt := record.Code(memberCode)
 	if doubt == "" && !isWhole(code) {

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// writePart is how much must be taken within the limit of a write: less than
-// that is no progress.
+// writePart is the number of bytes that must be written within the write timeout: fewer
+// are no progress.
 const writePart = 64 << 10
 
-// An Address is where a broker is, and how to log in.
+// An Address is the address of a broker with the login.
 type Address struct {
 	network, at        string
 	tls                *tls.Config
@@ -25,15 +25,14 @@ type Address struct {
 	shown              string
 }
 
-// ParseAddress reads the URL of a broker: mqtt:// or tcp:// (port 1883 where
-// none is given), mqtts://, ssl:// or tls:// (8883), or unix:///path; with
-// user:password@ in front of the host where it asks for them. caFile names the
-// certificates, in PEM, that a broker with TLS is trusted for; "" is those that
-// this machine trusts.
+// ParseAddress parses the URL of a broker: mqtt:// or tcp:// (default port 1883),
+// mqtts://, ssl:// or tls:// (8883), or unix:///path; with user:password@ in front of
+// the host where the broker requires a login. caFile is a PEM file of the certificates
+// that are trusted for a broker with TLS; "" trusts those of this machine.
 func ParseAddress(text, caFile string) (Address, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return Address{}, errors.New("is no URL such as mqtt://host:1883") // the cause would repeat a password
+		return Address{}, errors.New("is not a URL such as mqtt://host:1883") // the error would repeat a password
 	}
 	a := Address{network: "tcp", username: u.User.Username()}
 	a.password, _ = u.User.Password()
@@ -54,7 +53,7 @@ func ParseAddress(text, caFile string) (Address, error) {
 		return Address{}, fmt.Errorf("must begin with mqtt://, mqtts:// or unix://, not %q", u.Scheme+"://")
 	}
 	if u.Hostname() == "" || u.Path != "" && u.Path != "/" {
-		return Address{}, errors.New("must have a host, and nothing behind it but a port: mqtt://host:1883")
+		return Address{}, errors.New("must have a host, and nothing after it but a port: mqtt://host:1883")
 	}
 	if u.Port() != "" {
 		port = u.Port()
@@ -83,7 +82,7 @@ func readCertificates(file string) (*x509.CertPool, error) {
 // String returns the URL without user and password.
 func (a Address) String() string { return a.shown }
 
-// dial connects; TLS is shaken hands on.
+// dial connects, including the TLS handshake.
 func (a Address) dial(ctx context.Context, limits limits) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.dial)
 	defer cancel()
@@ -103,25 +102,25 @@ func (a Address) dial(ctx context.Context, limits limits) (net.Conn, error) {
 	return &deadlineConn{Conn: conn, timeout: limits.write}, nil
 }
 
-// deadlineConn gives up a write that makes no progress: else it, and all behind
-// it, would wait for ever on a broker that hangs. paho locks it around each
-// packet, which is written in parts.
+// deadlineConn fails a write that makes no progress: otherwise that write and all later
+// ones would block forever on a broker that hangs. paho locks it around each packet,
+// which is written in parts.
 type deadlineConn struct {
 	net.Conn
 	sync.Mutex
 	timeout time.Duration
-	// broken is why a write has failed; none follows it. Under the lock.
+	// broken is the error of a failed write; no write follows it. Guarded by the lock.
 	broken error
 }
 
-// drainTimeout is how long after a failed write what the other side had said is
-// still read: a broker that was killed may have confirmed it to its sender.
+// drainTimeout is how long after a failed write received data is still read: a broker
+// that was killed may have acknowledged it to its sender.
 const drainTimeout = time.Second
 
-// Write implements net.Conn. It writes in parts, so that a large message on a
-// slow line is given the time that it needs. A write that fails is the last one,
-// and the connection ends when all is read: paho would go on where the message
-// has QoS 1, and put the next packet behind half a one.
+// Write implements net.Conn. It writes in parts, so that a large message on a slow
+// connection gets the time that it needs. A failed write is the last one, and the
+// connection ends when all is read: paho would go on after a failure with QoS 1, and
+// write the next packet after half of this one.
 func (c *deadlineConn) Write(b []byte) (int, error) {
 	if c.broken != nil {
 		return 0, c.broken
@@ -137,7 +136,7 @@ func (c *deadlineConn) Write(b []byte) (int, error) {
 		if err != nil {
 			c.broken = err
 			if c.SetReadDeadline(time.Now().Add(drainTimeout)) != nil {
-				_ = c.Close() // whoever reads learns of it
+				_ = c.Close() // the reader gets the error
 			}
 			return written, err
 		}

@@ -34,5 +34,5 @@ func Unreachable(address Address, reason error) error {
 	if reason == nil {
 		reason = errors.New("it does not answer")
 	}
-	return fmt.Errorf("no connection to the MQTT broker at %s: %w; start one with `make run`, or say with --broker where it is", address, reason)
+	return fmt.Errorf("no connection to the MQTT broker at %s: %w; start one with `make run`, or set --broker to its address", address, reason)
 }

@@ -4,6 +4,6 @@ package session
 
 import "time"
 
-// sinceBoot is how long the process has run, perhaps without times of suspension: the
-// wall clock shows those.
-func sinceBoot() time.Duration { return time.Since(begun) }
+// sinceBoot returns the running time of the process, perhaps without suspension: the
+// wall clock shows that.
+func sinceBoot() time.Duration { return time.Since(processStart) }

@@ -16,19 +16,19 @@ import (
 	"edgelens/terminal/session"
 )
 
-func TestBrokerSaysHowMuchItTakes(t *testing.T) {
+func TestMaximumPacketSize(t *testing.T) {
 	const limit = 3000
 	broker := startBroker(t, func(c *supervise.MosquittoConfig) { c.MaxPacketBytes = limit })
 	log := &logbook{}
 	s := start(t, session.Config{Address: broker.address, ClientID: "down"}, log.logger())
 	eventually(t, "it is up", s.Up)
 	if !log.has("max_packet_bytes=3000") {
-		t.Error("the log does not say how much")
+		t.Error("the log lacks the limit")
 	}
-	var ear ear
-	connected(t, session.Config{Address: broker.address, ClientID: "up", Subscriptions: subscribe("x"), OnMessage: ear.hear})
+	var received collector
+	connected(t, session.Config{Address: broker.address, ClientID: "up", Subscriptions: subscribe("x"), OnMessage: received.onMessage})
 	message := session.Outgoing{Topic: "x", QoS: 1, Expiry: time.Minute}
-	for over := range 6 { // around the limit, to the byte
+	for over := range 6 { // around the limit, byte by byte
 		message.Payload = nil
 		message.Payload = make([]byte, limit-message.PacketBytes()-4+over)
 		err := s.Publish(t.Context(), message)
@@ -43,13 +43,13 @@ func TestBrokerSaysHowMuchItTakes(t *testing.T) {
 	if err := s.Publish(t.Context(), message); err != nil {
 		t.Errorf("the largest payload: %v", err)
 	}
-	if log.has("away") {
+	if log.has("connection to the MQTT broker lost") {
 		t.Error("the connection was lost")
 	}
 }
 
-// A broker that says with each message that it is too large.
-func TestBrokerThatRefusesWhatIsLarge(t *testing.T) {
+// The broker disconnects with reason 0x95 for each message that is too large.
+func TestBrokerRejectsLargeMessage(t *testing.T) {
 	program, err := supervise.FindMosquitto()
 	if err != nil {
 		t.Skipf("%v; `make setup` does", err)
@@ -78,6 +78,6 @@ func TestBrokerThatRefusesWhatIsLarge(t *testing.T) {
 		t.Errorf("%v, want ErrTooLarge", err)
 	}
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1, Payload: []byte("x")}); err != nil && !errors.Is(err, session.ErrNoSubscriber) {
-		t.Errorf("the next: %v", err)
+		t.Errorf("the next message: %v", err)
 	}
 }

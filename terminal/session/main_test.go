@@ -57,14 +57,14 @@ func startBroker(t *testing.T, change ...func(*supervise.MosquittoConfig)) serve
 	return server{m, at(t, "mqtt://"+config.Listen), config.Listen}
 }
 
-// killed kills the broker and waits until another has taken its place.
+// killed kills the broker and waits until it has been restarted.
 func (s server) killed(t *testing.T) {
 	t.Helper()
 	before := s.PID()
 	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the broker is back", func() bool { return s.Up() && s.PID() != before })
+	eventually(t, "the broker is restarted", func() bool { return s.Up() && s.PID() != before })
 }
 
 func at(t *testing.T, url string) session.Address {
@@ -76,50 +76,50 @@ func at(t *testing.T, url string) session.Address {
 	return address
 }
 
-// ear collects messages and confirms those that it is told to.
-type ear struct {
+// collector collects messages and acknowledges those that confirm selects.
+type collector struct {
 	mu       sync.Mutex
 	messages []session.Message
 	confirm  func(session.Message) bool
 }
 
-func (e *ear) hear(m session.Message) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.messages = append(e.messages, m)
-	if e.confirm == nil || e.confirm(m) {
+func (c *collector) onMessage(m session.Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.messages = append(c.messages, m)
+	if c.confirm == nil || c.confirm(m) {
 		m.Ack()
 	}
 }
 
-func (e *ear) heard() (texts []string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, m := range e.messages {
+func (c *collector) texts() (texts []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.messages {
 		texts = append(texts, string(m.Payload))
 	}
 	return texts
 }
 
-func (e *ear) forget() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.messages = nil
+func (c *collector) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.messages = nil
 }
 
-func (e *ear) first() session.Message {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.messages[0]
+func (c *collector) first() session.Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.messages[0]
 }
 
-func (e *ear) last() session.Message {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.messages[len(e.messages)-1]
+func (c *collector) last() session.Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.messages[len(c.messages)-1]
 }
 
-func (e *ear) has(text string) bool { return slices.Contains(e.heard(), text) }
+func (c *collector) has(text string) bool { return slices.Contains(c.texts(), text) }
 
 func start(t *testing.T, config session.Config, log ...*slog.Logger) *session.Session {
 	t.Helper()
@@ -148,7 +148,7 @@ func stop(t *testing.T, s *session.Session) {
 	}
 }
 
-func say(t *testing.T, s *session.Session, topic, text string) {
+func publish(t *testing.T, s *session.Session, topic, text string) {
 	t.Helper()
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: topic, Payload: []byte(text), QoS: 1}); err != nil {
 		t.Fatalf("publish %s: %v", text, err)
@@ -159,7 +159,7 @@ func subscribe(filter string) []session.Subscription {
 	return []session.Subscription{{Filter: filter, QoS: 1}}
 }
 
-// logbook is a log that can be read.
+// logbook is a log that tests can read.
 type logbook struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -177,7 +177,7 @@ func (l *logbook) has(text string) bool {
 	return strings.Contains(l.text.String(), text)
 }
 
-// String is what was logged.
+// String returns the log.
 func (l *logbook) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -192,7 +192,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
+			t.Fatalf("timed out waiting for: %s", what)
 		}
 	}
 }

@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	// pauseTick is how often it is looked whether the process was paused, and pauseLate how
-	// late a look must be for that.
+	// pauseTick is the interval of the checks for a pause of the process, and pauseLate
+	// how late a check must be to indicate one.
 	pauseTick = time.Second
 	pauseLate = 5 * time.Second
 )
 
-// clocks are those of which at least one goes on while the process is paused: with SIGSTOP
-// or `docker pause` both do, and where the machine is suspended booted does. A virtual
-// machine that was paused has its wall clock put right afterwards.
+// clocks returns two clocks, of which at least one advances while the process is paused:
+// both do with SIGSTOP or `docker pause`, booted does while the machine is suspended. The
+// wall clock of a paused virtual machine is corrected afterwards.
 type clocks func() (booted time.Duration, wall time.Time)
 
 func systemClocks() (time.Duration, time.Time) { return sinceBoot(), time.Now().Round(0) } // without its monotonic reading
 
-// begun is when the process began, for a clock that only goes forward.
-var begun = time.Now()
+// processStart is the start of the process, for a monotonic clock.
+var processStart = time.Now()
 
-// pauseDetector finds out that the process was paused: what is read then may have lain in
+// pauseDetector detects pauses of the process: messages read after one may have waited in
 // the buffers of the connection.
 type pauseDetector struct {
 	clocks     clocks
@@ -32,7 +32,7 @@ type pauseDetector struct {
 	mu     sync.Mutex
 	booted time.Duration
 	wall   time.Time
-	// found has something in it when a pause was found and no marker has been sent.
+	// found holds a token while a pause was found and no marker has been sent.
 	found chan struct{}
 }
 
@@ -42,8 +42,8 @@ func newPauseDetector(clocks clocks, tick, late time.Duration) *pauseDetector {
 	return d
 }
 
-// look returns how long the process was paused since the last look, which was at most a
-// tick ago where it was not; 0 for not at all.
+// look returns how long the process was paused since the last call, which is at most a
+// tick ago without a pause; 0 for no pause.
 func (d *pauseDetector) look() time.Duration {
 	booted, wall := d.clocks()
 	d.mu.Lock()
@@ -56,7 +56,7 @@ func (d *pauseDetector) look() time.Duration {
 	return passed
 }
 
-// watchPauses looks until ctx ends.
+// watchPauses checks for pauses until ctx ends.
 func (s *Session) watchPauses(ctx context.Context) {
 	tick := time.NewTicker(s.pauses.tick)
 	defer tick.Stop()
@@ -67,15 +67,15 @@ func (s *Session) watchPauses(ctx context.Context) {
 		case <-tick.C:
 			s.notePause()
 		case <-s.pauses.found:
-			// Not here: the connection may hang, and looks must not be late for that.
+			// In a goroutine: the connection may hang, and must not delay the checks.
 			s.watching.Go(func() { s.mark(ctx) })
 		}
 	}
 }
 
-// notePause takes what comes from now on for messages that have waited, until a marker
-// that is sent now is back, if the process was paused. It is called before each message
-// is handed on, since the ticker may be later.
+// notePause checks for a pause. After one, messages count as possibly delayed until a new
+// marker returns. It is called before each message is passed on, since the ticker may be
+// later.
 func (s *Session) notePause() {
 	paused := s.pauses.look()
 	if paused == 0 {
@@ -86,5 +86,5 @@ func (s *Session) notePause() {
 	case s.pauses.found <- struct{}{}:
 	default: // the marker to be sent is the new one
 	}
-	s.log.Warn("the process was paused: messages that may have waited meanwhile are not fresh", "paused", paused.Round(time.Second))
+	s.log.Warn("the process was paused; messages that may have waited are not fresh", "event", "process_paused", "paused", paused.Round(time.Second))
 }

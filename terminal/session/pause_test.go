@@ -17,7 +17,7 @@ import (
 	"edgelens/terminal/session"
 )
 
-// setClocks are clocks that are set by hand.
+// setClocks are clocks that the test sets.
 type setClocks struct {
 	mu     sync.Mutex
 	booted time.Duration
@@ -36,8 +36,8 @@ func (c *setClocks) advance(booted, wall time.Duration) {
 	c.booted, c.wall = c.booted+booted, c.wall.Add(wall)
 }
 
-// What is read after a pause of the process may have waited, until a marker has come back
-// that was sent after it.
+// Messages read after a pause of the process may have waited, until a marker returns that
+// was sent after it.
 func TestPause(t *testing.T) {
 	tests := map[string]struct {
 		booted, wall time.Duration
@@ -46,18 +46,18 @@ func TestPause(t *testing.T) {
 		"stopped":                    {time.Minute, time.Minute, true},
 		"suspended":                  {time.Minute, 0, true},
 		"a virtual machine's clock":  {0, time.Minute, true},
-		"just too long":              {6*time.Second + 1, 0, true},
-		"a late look":                {6 * time.Second, 6 * time.Second, false},
+		"just above the threshold":   {6*time.Second + 1, 0, true},
+		"a late check":               {6 * time.Second, 6 * time.Second, false},
 		"the wall clock is set back": {time.Second, -time.Hour, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			broker := startBroker(t)
 			clocks := &setClocks{wall: time.Now()}
-			var ear ear
+			var received collector
 			var log logbook
-			s, err := session.StartPaused(session.Config{
-				Address: broker.address, ClientID: "up", Lasting: time.Hour, Marker: "marker", Subscriptions: subscribe("x"), OnMessage: ear.hear,
+			s, err := session.StartWithClocks(session.Config{
+				Address: broker.address, ClientID: "up", Lasting: time.Hour, Marker: "marker", Subscriptions: subscribe("x"), OnMessage: received.onMessage,
 			}, log.logger(), clocks.read)
 			if err != nil {
 				t.Fatal(err)
@@ -65,16 +65,16 @@ func TestPause(t *testing.T) {
 			t.Cleanup(func() { stop(t, s) })
 			eventually(t, "it is connected", s.Up)
 			down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
-			settled(t, &ear, down)
-			ear.forget()
+			settled(t, &received, down)
+			received.forget()
 
 			clocks.advance(test.booted, test.wall)
-			say(t, down, "x", "first")
-			eventually(t, "it came", func() bool { return ear.has("first") })
-			if first := ear.first(); (first.Waited > 0) != test.paused || test.paused && first.Waited < 6*time.Second {
+			publish(t, down, "x", "first")
+			eventually(t, "it arrived", func() bool { return received.has("first") })
+			if first := received.first(); (first.Waited > 0) != test.paused || test.paused && first.Waited < 6*time.Second {
 				t.Errorf("the first one waited %v", first.Waited)
 			}
-			settled(t, &ear, down)
+			settled(t, &received, down)
 			if n := strings.Count(log.String(), "the process was paused"); (n == 1) != test.paused || n > 1 {
 				t.Errorf("%d lines in the log", n)
 			}
@@ -82,30 +82,30 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// settled waits until what comes has not waited.
-func settled(t *testing.T, ear *ear, down *session.Session) {
+// settled waits until new messages count as not delayed.
+func settled(t *testing.T, received *collector, down *session.Session) {
 	t.Helper()
 	n := 0
-	eventually(t, "what comes has not waited", func() bool {
+	eventually(t, "new messages have not waited", func() bool {
 		n++
 		text := fmt.Sprint("settle ", n)
-		say(t, down, "x", text)
-		eventually(t, "it came", func() bool { return ear.has(text) })
-		return ear.last().Waited == 0
+		publish(t, down, "x", text)
+		eventually(t, "it arrived", func() bool { return received.has(text) })
+		return received.last().Waited == 0
 	})
 }
 
-// stoppedChild is the variable of the environment that makes a child of TestStoppedProcess,
-// with the address of its broker.
+// stoppedChild is the environment variable that makes a child of TestStoppedProcess, with
+// the address of its broker.
 const stoppedChild = "EDGELENS_TEST_STOPPED_CHILD"
 
-// runStoppedChild prints what comes, and whether it has waited, until its input ends.
+// runStoppedChild prints each message, and whether it may have waited, until its input ends.
 func runStoppedChild(address string) {
 	broker, err := session.ParseAddress(address, "")
 	if err != nil {
 		panic(err)
 	}
-	s, err := session.StartWatchful(session.Config{
+	s, err := session.StartWithShortPauses(session.Config{
 		Address: broker, ClientID: "child", Lasting: time.Hour, Marker: "marker", Subscriptions: subscribe("x"),
 		OnMessage: func(m session.Message) {
 			fmt.Printf("%s %v\n", m.Payload, m.Waited > 0)
@@ -119,7 +119,7 @@ func runStoppedChild(address string) {
 	_ = s.Stop(context.Background())
 }
 
-// A message that comes while the process is stopped lies in the buffers of the connection.
+// A message that arrives while the process is stopped waits in the buffers of the connection.
 func TestStoppedProcess(t *testing.T) {
 	broker := startBroker(t)
 	child := exec.Command(os.Args[0])
@@ -150,9 +150,9 @@ func TestStoppedProcess(t *testing.T) {
 	down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
 	live := func(text string) {
 		t.Helper()
-		eventually(t, "what comes has not waited", func() bool {
+		eventually(t, "new messages have not waited", func() bool {
 			if err := down.Publish(t.Context(), session.Outgoing{Topic: "x", Payload: []byte(text), QoS: 1}); err != nil {
-				return false // it has not subscribed
+				return false // not subscribed yet
 			}
 			return <-lines == text+" false"
 		})
@@ -162,9 +162,9 @@ func TestStoppedProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "it is stopped", func() bool { return isStopped(t, child.Process.Pid) })
-	say(t, down, "x", "meanwhile")
+	publish(t, down, "x", "meanwhile")
 	select {
-	case <-time.After(time.Second): // the time is what it is about
+	case <-time.After(time.Second): // the duration of the pause is under test
 	case <-t.Context().Done():
 	}
 	if err := child.Process.Signal(syscall.SIGCONT); err != nil {
@@ -176,7 +176,7 @@ func TestStoppedProcess(t *testing.T) {
 	live("after")
 }
 
-// isStopped reports whether all threads of a process are.
+// isStopped reports whether all threads of a process are stopped.
 func isStopped(t *testing.T, pid int) bool {
 	t.Helper()
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))

@@ -1,11 +1,11 @@
-// Package session keeps one MQTT 5 connection to a broker: it connects, connects
-// again with a jittered backoff when the connection is lost, subscribes each
-// time, and hands on messages with their acknowledgement. It wraps
-// github.com/eclipse/paho.golang/autopaho (docs/adr/0010-mqtt-client.md).
+// Package session keeps one MQTT 5 connection to a broker: it connects, reconnects with a
+// jittered backoff, subscribes after each connect, and passes on messages with their
+// acknowledgement. It wraps github.com/eclipse/paho.golang/autopaho
+// (docs/adr/0010-mqtt-client.md).
 //
-// What is published is sent once: a message that was on its way when the
-// connection broke is not sent again by the session. Its sender learns of it and
-// decides; a command that opens a door must not go out late.
+// A message is published once: one that was in transit when the connection was lost is
+// not resent by the session. Its sender gets an error and decides; a command that opens a
+// door must not be delivered late.
 package session
 
 import (
@@ -28,24 +28,24 @@ import (
 	"edgelens"
 )
 
-// ErrOffline: there is no connection now; nothing was sent.
-var ErrOffline = errors.New("the MQTT broker is away")
+// ErrOffline: there is no connection; nothing was sent.
+var ErrOffline = errors.New("the MQTT broker is unreachable")
 
-// ErrNoSubscriber: the broker has taken the message, and nobody has subscribed
-// to its topic.
-var ErrNoSubscriber = errors.New("nobody has subscribed to the topic")
+// ErrNoSubscriber: the broker has accepted the message, but no client has subscribed to
+// its topic.
+var ErrNoSubscriber = errors.New("no client has subscribed to the topic")
 
-// ErrNotAllowed: the broker's rules do not let us publish on the topic.
-var ErrNotAllowed = errors.New("the broker's rules (ACL) do not let edgelens publish there: give its user the right to write edgelens/v1/# and the topics of the terminals, in mqtt.acl_file where the broker is that of another edgelens")
+// ErrNotAllowed: the broker's rules do not allow us to publish on the topic.
+var ErrNotAllowed = errors.New("the broker's rules (ACL) do not allow edgelens to publish there: give its user the right to write edgelens/v1/# and the topics of the terminals, in mqtt.acl_file where the broker is that of another edgelens")
 
 const (
-	// ackInterval is how often acknowledgements go out, in the order of the
+	// ackInterval is the interval of sending acknowledgements, in the order of the
 	// messages.
 	ackInterval = 5 * time.Millisecond
-	// The bounds of the wait between attempts to connect.
+	// minBackoff and maxBackoff bound the wait between connection attempts.
 	minBackoff = 250 * time.Millisecond
 	maxBackoff = 30 * time.Second
-	// subscribeAgain is how long after a refused subscription it is tried again.
+	// subscribeAgain is the wait after a refused subscription.
 	subscribeAgain = 5 * time.Second
 )
 
@@ -54,16 +54,15 @@ type Message struct {
 	Topic   string
 	Payload []byte
 	QoS     byte
-	// Retained says that the broker had kept it for whoever comes.
+	// Retained: the broker had retained it.
 	Retained bool
-	// Duplicate says that the broker has sent it before (DUP), and knows of no
-	// confirmation.
+	// Duplicate: the broker has sent it before (DUP), and got no acknowledgement.
 	Duplicate bool
-	// Waited is how long it may have waited while we were away or paused, at
-	// most; 0 for what comes now. It is known where there is a Config.Marker.
+	// Waited is how long it may have waited while we were disconnected or paused, at
+	// most; 0 for a message that arrives now. It is set where there is a Config.Marker.
 	Waited time.Duration
-	// Ack confirms the message to the broker, which sends it again after a
-	// reconnect otherwise. It does nothing for QoS 0.
+	// Ack acknowledges the message to the broker, which otherwise resends it after a
+	// reconnect. It does nothing for QoS 0.
 	Ack func()
 }
 
@@ -73,10 +72,10 @@ type Outgoing struct {
 	Payload []byte
 	// QoS is 0 or 1.
 	QoS byte
-	// Retain has the broker keep it for whoever comes.
+	// Retain has the broker retain it.
 	Retain bool
-	// Expiry is after how long the broker no longer hands it on, in whole
-	// seconds; 0 is never.
+	// Expiry is the time after which the broker discards it, in whole seconds; 0 is
+	// never.
 	Expiry time.Duration
 }
 
@@ -90,38 +89,35 @@ type Subscription struct {
 type Config struct {
 	Address  Address
 	ClientID string
-	// Name is what the log has in place of a ClientID that is a secret; empty where it
-	// is none.
+	// Name replaces a secret ClientID in the log; empty where it is not secret.
 	Name string
-	// Lasting is how long the broker keeps subscriptions and unconfirmed
-	// messages of QoS 1 while there is no connection; 0 is not at all.
+	// Lasting is how long the broker keeps subscriptions and unacknowledged messages of
+	// QoS 1 while there is no connection; 0 is not at all.
 	Lasting time.Duration
-	// ReceiveMaximum is how many messages of QoS 1 may be unconfirmed at a time,
-	// and MaxPacketBytes how large a message may be; 0 for as the broker likes.
+	// ReceiveMaximum is the maximum number of unacknowledged messages of QoS 1, and
+	// MaxPacketBytes the maximum size of a message; 0 for the broker's defaults.
 	ReceiveMaximum uint16
 	MaxPacketBytes uint32
-	// AckAtOnce confirms each message when OnMessage has returned; Message.Ack
-	// does nothing then. It spares a look every 5 ms for what is to be
-	// confirmed, which counts where there are hundreds of connections.
+	// AckAtOnce acknowledges each message when OnMessage has returned; Message.Ack does
+	// nothing then. It avoids a check every 5 ms for pending acknowledgements, which
+	// matters with hundreds of connections.
 	AckAtOnce bool
-	// Subscriptions are made whenever there is a connection.
+	// Subscriptions are made after each connect.
 	Subscriptions []Subscription
-	// Marker is a topic of our own on which to find out what has waited for us;
-	// empty where that does not matter, or nothing lasts.
+	// Marker is a topic of our own for detecting messages that have waited; empty where
+	// that does not matter, or nothing is kept.
 	Marker string
-	// OnMessage is called for one message at a time, and must not block: nothing
-	// is read meanwhile. Nil where there are no Subscriptions.
+	// OnMessage is called for one message at a time, and must not block: nothing is read
+	// meanwhile. Nil without Subscriptions.
 	OnMessage func(Message)
-	// Will is published for us where we go without a word; nil for none.
+	// Will is our last will; nil for none.
 	Will *Outgoing
-	// OnUp is called in a goroutine once there is a connection and the
-	// subscriptions are made; its context ends with the connection. Nil for
-	// nothing.
+	// OnUp is called in a goroutine once the connection is up and the subscriptions are
+	// made; its context ends with the connection. Nil for nothing.
 	OnUp func(context.Context)
 }
 
-// Session is a connection that comes back. It is safe for use by many
-// goroutines.
+// Session is a connection that reconnects. It is safe for use by many goroutines.
 type Session struct {
 	config  Config
 	log     *slog.Logger
@@ -129,40 +125,40 @@ type Session struct {
 	up      atomic.Bool
 
 	mu sync.Mutex
-	// present ends with the connection, and what runs for it with endUp; both
-	// nil before the first one.
-	present context.Context
-	endUp   context.CancelFunc
-	stopped bool
-	running sync.WaitGroup
-	// failures to connect in a row.
+	// connCtx ends with the connection, and goroutines of the connection with
+	// endConnection; both nil before the first one.
+	connCtx       context.Context
+	endConnection context.CancelFunc
+	stopped       bool
+	running       sync.WaitGroup
+	// failures is the number of consecutive failures to connect.
 	failures atomic.Int64
 	problem  error // the last one
 	end      context.CancelFunc
 	limits   limits
 	catchUp  catchUp
-	// pauses is asked where there is a Config.Marker, and watching what looks for them.
+	// pauses is used where there is a Config.Marker; watching is the goroutine that checks.
 	pauses   *pauseDetector
 	watching sync.WaitGroup
 	takeover takeover
-	// maxPacket is the largest packet that the broker takes; 0 for any.
+	// maxPacket is the largest packet that the broker accepts; 0 for any.
 	maxPacket atomic.Uint32
-	// lastReason is why the broker ended a connection last.
+	// lastReason is the reason code of the broker's last DISCONNECT.
 	lastReason atomic.Uint32
 }
 
-// limits are how long a broker that hangs is waited for.
+// limits are the timeouts for a broker that hangs.
 type limits struct {
-	dial      time.Duration // to connect, and then to be let in
+	dial      time.Duration // to connect, and then to log in
 	write     time.Duration // for a write that makes no progress
-	keepAlive time.Duration // between signs of life, in whole seconds
+	keepAlive time.Duration // between packets, in whole seconds
 }
 
 func defaultLimits() limits {
 	return limits{dial: 10 * time.Second, write: 20 * time.Second, keepAlive: 20 * time.Second}
 }
 
-// Start begins to connect and returns at once. Stop ends it.
+// Start begins to connect and returns at once. Stop must follow.
 func Start(config Config, log *slog.Logger) (*Session, error) {
 	return start(config, log, defaultLimits(), newPauseDetector(systemClocks, pauseTick, pauseLate))
 }
@@ -188,7 +184,7 @@ func start(config Config, log *slog.Logger, limits limits, pauses *pauseDetector
 func (s *Session) clientConfig() autopaho.ClientConfig {
 	c := s.config
 	config := autopaho.ClientConfig{
-		ServerUrls:      []*url.URL{{Scheme: "mqtt", Host: c.Address.at}}, // for its messages; we dial
+		ServerUrls:      []*url.URL{{Scheme: "mqtt", Host: c.Address.at}}, // for its log messages; we dial
 		KeepAlive:       uint16(s.limits.keepAlive / time.Second),
 		ConnectUsername: c.Address.username,
 		ConnectPassword: []byte(c.Address.password),
@@ -204,7 +200,7 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 		ReconnectBackoff:      s.backoff,
 		OnConnectionUp:        s.connected,
 		OnConnectionDown:      s.disconnected,
-		OnConnectError:        s.refused,
+		OnConnectError:        s.connectFailed,
 		ConnectPacketBuilder:  s.connectPacket,
 		ClientConfig: paho.ClientConfig{
 			ClientID:                   c.ClientID,
@@ -223,9 +219,9 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 }
 
 func (s *Session) connectPacket(connect *paho.Connect, _ *url.URL) (*paho.Connect, error) {
-	// mosquitto saves a session that did not start clean even where it ends with
-	// its connection. After a restart it then takes messages for one that nobody
-	// comes back to: a command would count as sent, and be gone.
+	// mosquitto saves a session that did not start clean even where it ends with its
+	// connection. After a restart it then queues messages for a client that never
+	// returns: a command would count as sent, and be lost.
 	connect.CleanStart = s.config.Lasting == 0
 	if connect.Properties == nil {
 		connect.Properties = &paho.ConnectProperties{}
@@ -239,9 +235,9 @@ func (s *Session) connectPacket(connect *paho.Connect, _ *url.URL) (*paho.Connec
 	return connect, nil
 }
 
-// backoff is the wait before an attempt to connect: none before the first one
-// ever, then up to maxBackoff, spread so that many who lost one broker do not
-// come back at once.
+// backoff returns the wait before a connection attempt: none before the first one ever,
+// then up to maxBackoff, jittered so that many clients that lost one broker do not
+// reconnect at once.
 func (s *Session) backoff(attempt int) time.Duration {
 	if left := s.takeover.left(time.Now()); left > 0 {
 		return left
@@ -257,7 +253,7 @@ func jittered(attempt int) time.Duration {
 	return wait/2 + rand.N(wait/2)
 }
 
-// received hands a message on.
+// received passes a message on.
 func (s *Session) received(p paho.PublishReceived) (bool, error) {
 	if s.config.OnMessage == nil {
 		return true, nil
@@ -281,15 +277,15 @@ func (s *Session) received(p paho.PublishReceived) (bool, error) {
 	return true, nil
 }
 
-// ack confirms once: a second time its packet id may be another message's.
+// ack acknowledges once: later its packet id may belong to another message.
 func (s *Session) ack(p paho.PublishReceived) func() {
 	if s.config.AckAtOnce || p.Packet.QoS == 0 {
 		return func() {}
 	}
-	return sync.OnceFunc(func() { _ = p.Client.Ack(p.Packet) }) // an error: the connection is gone, and it comes again
+	return sync.OnceFunc(func() { _ = p.Client.Ack(p.Packet) }) // an error: the connection is lost, and the broker resends it
 }
 
-// connected is called when there is a connection; it must not block.
+// connected is called after each connect; it must not block.
 func (s *Session) connected(manager *autopaho.ConnectionManager, answer *paho.Connack) {
 	s.failures.Store(1)
 	s.lastReason.Store(0)
@@ -304,16 +300,16 @@ func (s *Session) connected(manager *autopaho.ConnectionManager, answer *paho.Co
 	if s.stopped {
 		return
 	}
-	if s.endUp != nil {
-		s.endUp()
+	if s.endConnection != nil {
+		s.endConnection()
 	}
 	ctx, end := context.WithCancel(context.Background())
-	s.present, s.endUp = ctx, end
-	s.running.Go(func() { s.settle(ctx, limit) })
+	s.connCtx, s.endConnection = ctx, end
+	s.running.Go(func() { s.setUp(ctx, limit) })
 }
 
-// settle subscribes, however often it takes, and then says that we are up.
-func (s *Session) settle(ctx context.Context, limit uint32) {
+// setUp subscribes, with retries, and then reports the connection as up.
+func (s *Session) setUp(ctx context.Context, limit uint32) {
 	for len(s.config.Subscriptions) > 0 {
 		err := s.subscribe(ctx)
 		if ctx.Err() != nil {
@@ -322,7 +318,7 @@ func (s *Session) settle(ctx context.Context, limit uint32) {
 		if err == nil {
 			break
 		}
-		s.log.Error("subscribe: nothing is heard until that succeeds", "error", err)
+		s.log.Error("subscribing failed, retrying; no messages are received until it succeeds", "event", "subscribe_failed", "error", err)
 		select {
 		case <-time.After(subscribeAgain):
 		case <-ctx.Done():
@@ -333,7 +329,7 @@ func (s *Session) settle(ctx context.Context, limit uint32) {
 		s.mark(ctx)
 	}
 	s.mu.Lock()
-	s.up.Store(ctx.Err() == nil) // disconnected takes turns with us
+	s.up.Store(ctx.Err() == nil) // disconnected holds the same lock
 	s.mu.Unlock()
 	if limit > 0 {
 		s.log.Info("connected to the MQTT broker", "max_packet_bytes", limit)
@@ -350,8 +346,8 @@ func (s *Session) subscribe(ctx context.Context) error {
 	for _, subscription := range s.config.Subscriptions {
 		request.Subscriptions = append(request.Subscriptions, paho.SubscribeOptions{
 			Topic: subscription.Filter, QoS: subscription.QoS,
-			// What the broker keeps is sent where the subscription is new, and
-			// not at each reconnect.
+			// Retained messages are sent for a new subscription, and not after each
+			// reconnect.
 			RetainHandling: 1,
 		})
 	}
@@ -362,7 +358,7 @@ func (s *Session) subscribe(ctx context.Context) error {
 	if answer != nil {
 		for i, reason := range answer.Reasons {
 			if reason >= 0x80 && i < len(request.Subscriptions) {
-				return fmt.Errorf("the broker refuses %s with reason 0x%02x; its rules (ACL) must let this user read it", request.Subscriptions[i].Topic, reason)
+				return fmt.Errorf("the broker refuses %s with reason 0x%02x; its rules (ACL) must allow this user to read it", request.Subscriptions[i].Topic, reason)
 			}
 		}
 	}
@@ -372,25 +368,25 @@ func (s *Session) subscribe(ctx context.Context) error {
 func (s *Session) disconnected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.endUp != nil {
-		s.endUp()
+	if s.endConnection != nil {
+		s.endConnection()
 	}
 	s.catchUp.disconnected()
 	if !s.stopped {
 		s.noteEnd()
 	}
 	if s.up.Swap(false) && !s.stopped {
-		s.log.Warn("the MQTT broker is away; connecting again")
+		s.log.Warn("connection to the MQTT broker lost, reconnecting")
 	}
 	return true
 }
 
-// refused logs the first failure in a row and then fewer and fewer.
-func (s *Session) refused(err error) {
+// connectFailed logs the first consecutive failure and then ever fewer.
+func (s *Session) connectFailed(err error) {
 	if errors.Is(err, errTakenOver) {
-		return // serverDisconnected has said it
+		return // serverDisconnected has logged it
 	}
-	s.takeover.away()
+	s.takeover.connectFailed()
 	err = explain(err)
 	s.mu.Lock()
 	s.problem = err
@@ -400,10 +396,10 @@ func (s *Session) refused(err error) {
 	if failures&(failures-1) == 0 {
 		level = slog.LevelWarn
 	}
-	s.log.Log(context.Background(), level, "connect to the MQTT broker; it is tried again", "attempts", failures, "error", err)
+	s.log.Log(context.Background(), level, "connecting to the MQTT broker failed, retrying", "attempts", failures, "error", err)
 }
 
-// explain says what to do about a login that was refused (MQTT 5, 3.2.2.2).
+// explain adds what to do about a refused login (MQTT 5, 3.2.2.2).
 func explain(err error) error {
 	var refusal *autopaho.ConnackError
 	if !errors.As(err, &refusal) {
@@ -411,11 +407,11 @@ func explain(err error) error {
 	}
 	switch refusal.ReasonCode {
 	case 0x86, 0x87:
-		return fmt.Errorf("the broker does not let us in (reason 0x%02x): check the user name and the password in its URL", refusal.ReasonCode)
+		return fmt.Errorf("the broker refuses the login (reason 0x%02x): check the user name and the password in its URL", refusal.ReasonCode)
 	case 0x85:
-		return fmt.Errorf("the broker does not take our client id (reason 0x%02x)", refusal.ReasonCode)
+		return fmt.Errorf("the broker rejects our client id (reason 0x%02x)", refusal.ReasonCode)
 	case 0x84:
-		return fmt.Errorf("the broker does not speak MQTT 5 (reason 0x%02x); mosquitto does from 1.6 on", refusal.ReasonCode)
+		return fmt.Errorf("the broker does not support MQTT 5 (reason 0x%02x); mosquitto does from 1.6 on", refusal.ReasonCode)
 	default:
 		return fmt.Errorf("the broker refuses the connection (reason 0x%02x %s)", refusal.ReasonCode, refusal.Reason)
 	}
@@ -427,21 +423,21 @@ func (s *Session) connection() *autopaho.ConnectionManager {
 	return s.manager
 }
 
-// Up reports whether there is a connection and the subscriptions are made.
+// Up reports whether the connection is up and the subscriptions are made.
 func (s *Session) Up() bool { return s.up.Load() }
 
-// LastError returns why the last attempt to connect failed; nil where none did since
-// there was a connection.
+// LastError returns the error of the last connection attempt; nil after a successful one.
 func (s *Session) LastError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.problem
 }
 
-// Publish sends a message and, for QoS 1, waits until the broker has confirmed
-// it: 10 s at most. Where the broker takes nothing, not even that is heeded, nor
-// is ctx, until the connection is given up after 20 s. Errors: ErrOffline, ErrNoSubscriber, and, where the broker
-// never takes it, ErrRefused and edgelens.ErrTooLarge; with any other the broker may have it or not.
+// Publish sends a message and, for QoS 1, waits until the broker has acknowledged it: 10 s
+// at most. Where the connection does not accept the write, neither that nor ctx ends the
+// wait, but the write timeout of 20 s. Errors: ErrOffline, ErrNoSubscriber, and, where the
+// broker never accepts it, ErrRefused and edgelens.ErrTooLarge; with any other it is
+// unknown whether the broker received it.
 func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	if !s.Up() {
 		return ErrOffline
@@ -455,12 +451,12 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 		properties.MessageExpiry = &seconds
 	}
 	s.mu.Lock()
-	manager, present := s.manager, s.present
+	manager, connCtx := s.manager, s.connCtx
 	s.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// paho tells nobody who waits that the connection is gone.
-	defer context.AfterFunc(present, cancel)()
+	// paho does not end the wait when the connection is lost.
+	defer context.AfterFunc(connCtx, cancel)()
 	answer, err := manager.Publish(ctx, &paho.Publish{
 		Topic: message.Topic, Payload: message.Payload, QoS: message.QoS, Retain: message.Retain, Properties: properties,
 	})
@@ -469,9 +465,9 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 		return ErrOffline
 	case err != nil && answer != nil && answer.ReasonCode >= 0x80:
 		return refusal(answer.ReasonCode, message.Topic)
-	case err != nil && present.Err() != nil && s.lastReason.Load() == reasonTooLarge:
+	case err != nil && connCtx.Err() != nil && s.lastReason.Load() == reasonTooLarge:
 		return refusal(reasonTooLarge, message.Topic)
-	case err != nil && present.Err() != nil:
+	case err != nil && connCtx.Err() != nil:
 		return fmt.Errorf("publish to the MQTT broker: %w", ErrLost)
 	case err != nil:
 		return fmt.Errorf("publish to the MQTT broker: %w", err)
@@ -481,17 +477,17 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 	return nil
 }
 
-// reasonNoSubscribers is the reason in a PUBACK (MQTT 5, 3.4.2.1) for no matching subscribers.
+// reasonNoSubscribers is the reason code in a PUBACK (MQTT 5, 3.4.2.1) for no matching subscribers.
 const reasonNoSubscribers = 0x10
 
-// Unsubscribe ends the subscriptions, so that the broker gives to others what it
-// would keep for us.
+// Unsubscribe ends the subscriptions, so that the broker delivers to others of the group
+// instead of queueing for us.
 func (s *Session) Unsubscribe(ctx context.Context) error {
 	if !s.Up() {
 		return ErrOffline
 	}
 	request := &paho.Unsubscribe{}
-	for _, subscription := range s.config.Subscriptions { // the marker's is nobody else's
+	for _, subscription := range s.config.Subscriptions { // the marker's is ours alone
 		request.Topics = append(request.Topics, subscription.Filter)
 	}
 	if _, err := s.connection().Unsubscribe(ctx, request); err != nil {
@@ -500,13 +496,13 @@ func (s *Session) Unsubscribe(ctx context.Context) error {
 	return nil
 }
 
-// Stop disconnects and waits for what runs, until ctx ends. The will is not
-// published.
+// Stop disconnects and waits for the session's goroutines, until ctx ends. The will is
+// not published.
 func (s *Session) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
-	if s.endUp != nil {
-		s.endUp()
+	if s.endConnection != nil {
+		s.endConnection()
 	}
 	s.mu.Unlock()
 	s.up.Store(false)

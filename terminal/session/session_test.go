@@ -20,61 +20,61 @@ import (
 	"edgelens/terminal/session"
 )
 
-func TestUnconfirmedComesAgainAfterAReconnect(t *testing.T) {
+func TestUnacknowledgedIsResentAfterReconnect(t *testing.T) {
 	broker := startBroker(t)
-	var ear ear
-	ear.confirm = func(m session.Message) bool { return string(m.Payload) == "1" } // acknowledgements go out in order
-	up := connected(t, session.Config{Address: broker.address, ClientID: "up", Lasting: time.Hour, Subscriptions: subscribe("x"), OnMessage: ear.hear})
+	var received collector
+	received.confirm = func(m session.Message) bool { return string(m.Payload) == "1" } // acknowledgements go out in order
+	up := connected(t, session.Config{Address: broker.address, ClientID: "up", Lasting: time.Hour, Subscriptions: subscribe("x"), OnMessage: received.onMessage})
 	down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
 	for n := 1; n <= 3; n++ {
-		say(t, down, "x", fmt.Sprint(n))
+		publish(t, down, "x", fmt.Sprint(n))
 	}
-	eventually(t, "all came", func() bool { return len(ear.heard()) == 3 })
-	// That the confirmation has left, only a second look at the broker tells:
-	// it keeps what it does on the disk, within a second.
+	eventually(t, "all arrived", func() bool { return len(received.texts()) == 3 })
+	// Whether the broker has received the acknowledgement can only be seen on its disk,
+	// where it writes within a second.
 	waitForDisk(t)
-	ear.mu.Lock()
-	ear.confirm = nil
-	ear.mu.Unlock()
-	ear.forget()
+	received.mu.Lock()
+	received.confirm = nil
+	received.mu.Unlock()
+	received.forget()
 	broker.killed(t)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("up %v (fault %v), down %v (fault %v), heard %v", up.Up(), up.LastError(), down.Up(), down.LastError(), ear.heard())
+			t.Logf("up %v (error %v), down %v (error %v), received %v", up.Up(), up.LastError(), down.Up(), down.LastError(), received.texts())
 		}
 	})
-	eventually(t, "the others came again", func() bool { return ear.has("2") && ear.has("3") })
-	eventually(t, "both are back", func() bool { return up.Up() && down.Up() })
-	say(t, down, "x", "4")
-	eventually(t, "new ones come", func() bool { return ear.has("4") })
-	if ear.has("1") {
-		t.Errorf("confirmed, and came again: %v", ear.heard())
+	eventually(t, "the others are resent", func() bool { return received.has("2") && received.has("3") })
+	eventually(t, "both are reconnected", func() bool { return up.Up() && down.Up() })
+	publish(t, down, "x", "4")
+	eventually(t, "new messages arrive", func() bool { return received.has("4") })
+	if received.has("1") {
+		t.Errorf("acknowledged, but resent: %v", received.texts())
 	}
 }
 
-// waitForDisk waits until mosquitto has surely written what it knows.
+// waitForDisk waits until mosquitto has written its state.
 func waitForDisk(t *testing.T) {
 	t.Helper()
 	select {
-	case <-time.After(2500 * time.Millisecond): // autosave_interval is 1 s, and nothing says when
+	case <-time.After(2500 * time.Millisecond): // autosave_interval is 1 s, and it does not report when
 	case <-t.Context().Done():
 	}
 }
 
-func TestMessagesWaitWhileWeAreAway(t *testing.T) {
+func TestBrokerKeepsMessagesWhileDisconnected(t *testing.T) {
 	broker := startBroker(t)
-	var before, after ear
-	config := session.Config{Address: broker.address, ClientID: "up", Lasting: time.Hour, Subscriptions: subscribe("x"), OnMessage: before.hear}
+	var before, after collector
+	config := session.Config{Address: broker.address, ClientID: "up", Lasting: time.Hour, Subscriptions: subscribe("x"), OnMessage: before.onMessage}
 	stop(t, connected(t, config))
 	down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
 	for n := range 20 {
-		say(t, down, "x", fmt.Sprint(n))
+		publish(t, down, "x", fmt.Sprint(n))
 	}
-	config.OnMessage = after.hear
+	config.OnMessage = after.onMessage
 	connected(t, config)
-	eventually(t, "all came", func() bool { return len(after.heard()) == 20 })
-	if heard := after.heard(); heard[0] != "0" || heard[19] != "19" {
-		t.Errorf("out of order: %v", heard)
+	eventually(t, "all arrived", func() bool { return len(after.texts()) == 20 })
+	if texts := after.texts(); texts[0] != "0" || texts[19] != "19" {
+		t.Errorf("out of order: %v", texts)
 	}
 }
 
@@ -84,24 +84,24 @@ func TestRetainedIsMarked(t *testing.T) {
 	if err := down.Publish(t.Context(), session.Outgoing{Topic: "x", Payload: []byte("old"), QoS: 1, Retain: true}); err != nil && !errors.Is(err, session.ErrNoSubscriber) {
 		t.Fatal(err)
 	}
-	var ear ear
-	connected(t, session.Config{Address: broker.address, ClientID: "up", Subscriptions: subscribe("x"), OnMessage: ear.hear})
-	say(t, down, "x", "new")
-	eventually(t, "both came", func() bool { return len(ear.heard()) == 2 })
-	for _, m := range ear.messages {
+	var received collector
+	connected(t, session.Config{Address: broker.address, ClientID: "up", Subscriptions: subscribe("x"), OnMessage: received.onMessage})
+	publish(t, down, "x", "new")
+	eventually(t, "both arrived", func() bool { return len(received.texts()) == 2 })
+	for _, m := range received.messages {
 		if want := string(m.Payload) == "old"; m.Retained != want {
 			t.Errorf("%s: retained %v", m.Payload, m.Retained)
 		}
 	}
 }
 
-func TestPublishSaysWhatBecameOfIt(t *testing.T) {
+func TestPublishErrors(t *testing.T) {
 	broker := startBroker(t)
 	s := connected(t, session.Config{Address: broker.address, ClientID: "down"})
-	if err := s.Publish(t.Context(), session.Outgoing{Topic: "nobody", QoS: 1}); !errors.Is(err, session.ErrNoSubscriber) {
-		t.Errorf("nobody listens: %v", err)
+	if err := s.Publish(t.Context(), session.Outgoing{Topic: "unsubscribed", QoS: 1}); !errors.Is(err, session.ErrNoSubscriber) {
+		t.Errorf("no subscriber: %v", err)
 	}
-	if err := s.Publish(t.Context(), session.Outgoing{Topic: "nobody"}); err != nil {
+	if err := s.Publish(t.Context(), session.Outgoing{Topic: "unsubscribed"}); err != nil {
 		t.Errorf("QoS 0: %v", err)
 	}
 	if err := broker.Stop(t.Context()); err != nil {
@@ -111,53 +111,53 @@ func TestPublishSaysWhatBecameOfIt(t *testing.T) {
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1}); !errors.Is(err, session.ErrOffline) {
 		t.Errorf("offline: %v", err)
 	}
-	eventually(t, "it says why", func() bool { return s.LastError() != nil })
+	eventually(t, "LastError has the reason", func() bool { return s.LastError() != nil })
 }
 
-func TestWithoutConfirmationNoMoreThanTheReceiveMaximum(t *testing.T) {
+func TestReceiveMaximumLimitsUnacknowledged(t *testing.T) {
 	broker := startBroker(t)
-	var ear ear
-	ear.confirm = func(session.Message) bool { return false }
-	connected(t, session.Config{Address: broker.address, ClientID: "up", Lasting: time.Hour, ReceiveMaximum: 4, Subscriptions: subscribe("x"), OnMessage: ear.hear})
-	var last ear2
-	connected(t, session.Config{Address: broker.address, ClientID: "other", AckAtOnce: true, Subscriptions: subscribe("x"), OnMessage: last.hear})
+	var received collector
+	received.confirm = func(session.Message) bool { return false }
+	connected(t, session.Config{Address: broker.address, ClientID: "up", Lasting: time.Hour, ReceiveMaximum: 4, Subscriptions: subscribe("x"), OnMessage: received.onMessage})
+	var last counter
+	connected(t, session.Config{Address: broker.address, ClientID: "other", AckAtOnce: true, Subscriptions: subscribe("x"), OnMessage: last.onMessage})
 	down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
 	for n := range 50 {
-		say(t, down, "x", fmt.Sprint(n))
+		publish(t, down, "x", fmt.Sprint(n))
 	}
-	eventually(t, "all came to another", func() bool { return last.n.Load() == 50 }) // without a bound: it confirms at once
-	if n := len(ear.heard()); n != 4 {
-		t.Fatalf("%d messages are unconfirmed, want 4", n)
+	eventually(t, "all arrived at another", func() bool { return last.n.Load() == 50 }) // unlimited: it acknowledges at once
+	if n := len(received.texts()); n != 4 {
+		t.Fatalf("%d messages are unacknowledged, want 4", n)
 	}
-	ear.mu.Lock()
-	ear.confirm = nil
-	for _, m := range ear.messages {
+	received.mu.Lock()
+	received.confirm = nil
+	for _, m := range received.messages {
 		m.Ack()
 		m.Ack() // a second time does nothing
 	}
-	ear.mu.Unlock()
-	eventually(t, "the others came", func() bool { return len(ear.heard()) == 50 })
+	received.mu.Unlock()
+	eventually(t, "the others arrived", func() bool { return len(received.texts()) == 50 })
 }
 
-type ear2 struct{ n atomic.Int64 }
+type counter struct{ n atomic.Int64 }
 
-func (e *ear2) hear(session.Message) { e.n.Add(1) }
+func (c *counter) onMessage(session.Message) { c.n.Add(1) }
 
 func TestWill(t *testing.T) {
 	broker := startBroker(t)
-	var ear ear
-	connected(t, session.Config{Address: broker.address, ClientID: "watcher", Subscriptions: subscribe("status/+"), OnMessage: ear.hear})
+	var received collector
+	connected(t, session.Config{Address: broker.address, ClientID: "watcher", Subscriptions: subscribe("status/+"), OnMessage: received.onMessage})
 	will := func(name string) session.Config {
 		return session.Config{Address: broker.address, ClientID: name, Will: &session.Outgoing{Topic: "status/" + name, Payload: []byte(name + " is gone"), QoS: 1}}
 	}
-	polite := connected(t, will("polite"))
-	connected(t, will("robbed"))
-	stop(t, polite)
-	// Another of the same name: the broker throws the first one out.
-	connected(t, session.Config{Address: broker.address, ClientID: "robbed", Lasting: time.Second})
-	eventually(t, "the will came", func() bool { return ear.has("robbed is gone") })
-	if ear.has("polite is gone") {
-		t.Error("the will of one that said goodbye came")
+	clean := connected(t, will("clean"))
+	connected(t, will("replaced"))
+	stop(t, clean)
+	// Another client with the same id: the broker disconnects the first one.
+	connected(t, session.Config{Address: broker.address, ClientID: "replaced", Lasting: time.Second})
+	eventually(t, "the will arrived", func() bool { return received.has("replaced is gone") })
+	if received.has("clean is gone") {
+		t.Error("the will of a client that disconnected cleanly was published")
 	}
 }
 
@@ -193,11 +193,11 @@ func TestRefusedLogin(t *testing.T) {
 	startBroker(t, func(c *supervise.MosquittoConfig) { c.PasswordFile, listen = passwords, c.Listen })
 	var log logbook
 	s := start(t, session.Config{Address: at(t, "mqtt://door:wrong-one@"+listen), ClientID: "a"}, log.logger())
-	eventually(t, "it is said, and tried again", func() bool {
+	eventually(t, "it is logged and retried", func() bool {
 		return log.has("check the user name and the password") && log.has("attempts=2")
 	})
 	if err := s.LastError(); err == nil || s.Up() {
-		t.Errorf("fault %v, up %v", err, s.Up())
+		t.Errorf("error %v, up %v", err, s.Up())
 	}
 	connected(t, session.Config{Address: at(t, "mqtt://door:right-one@"+listen), ClientID: "b"})
 	if log.has("wrong-one") || log.has("right-one") {
@@ -205,8 +205,8 @@ func TestRefusedLogin(t *testing.T) {
 	}
 }
 
-// impostor accepts connections and hands each to serve, which it is ended with.
-func impostor(t *testing.T, serve func(net.Conn)) session.Address {
+// fakeBroker accepts connections and passes each to serve; the test ends both.
+func fakeBroker(t *testing.T, serve func(net.Conn)) session.Address {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -239,9 +239,9 @@ func impostor(t *testing.T, serve func(net.Conn)) session.Address {
 	return at(t, "mqtt://"+listener.Addr().String())
 }
 
-func impatient(t *testing.T, config session.Config) *session.Session {
+func startWithShortTimeouts(t *testing.T, config session.Config) *session.Session {
 	t.Helper()
-	s, err := session.StartImpatient(config, slog.New(slog.DiscardHandler))
+	s, err := session.StartWithShortTimeouts(config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,23 +249,23 @@ func impatient(t *testing.T, config session.Config) *session.Session {
 	return s
 }
 
-func TestBrokerThatSaysNothing(t *testing.T) {
-	var came atomic.Int64
-	s := impatient(t, session.Config{ClientID: "a", Address: impostor(t, func(conn net.Conn) {
-		came.Add(1)
+func TestBrokerWithoutConnack(t *testing.T) {
+	var received atomic.Int64
+	s := startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
+		received.Add(1)
 		_, _ = io.Copy(io.Discard, conn)
 	})})
-	eventually(t, "it is given up and tried again", func() bool { return came.Load() >= 3 })
+	eventually(t, "the client gives up and retries", func() bool { return received.Load() >= 3 })
 	if s.Up() || s.LastError() == nil {
-		t.Errorf("up %v, fault %v", s.Up(), s.LastError())
+		t.Errorf("up %v, error %v", s.Up(), s.LastError())
 	}
 }
 
-// connack lets a client in: MQTT 5, 3.2, with no properties.
+// connack accepts a client: MQTT 5, 3.2, with no properties.
 var connack = []byte{0x20, 3, 0, 0, 0}
 
-// letIn reads a CONNECT of less than 128 bytes and answers it.
-func letIn(conn net.Conn) {
+// accept reads a CONNECT of less than 128 bytes and answers it.
+func accept(conn net.Conn) {
 	var head [2]byte
 	if _, err := io.ReadFull(conn, head[:]); err != nil {
 		return
@@ -275,43 +275,43 @@ func letIn(conn net.Conn) {
 }
 
 func TestBrokerThatStopsReading(t *testing.T) {
-	var came atomic.Int64
-	s := impatient(t, session.Config{ClientID: "a", Address: impostor(t, func(conn net.Conn) {
-		came.Add(1)
-		letIn(conn)
+	var received atomic.Int64
+	s := startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
+		received.Add(1)
+		accept(conn)
 	})})
-	eventually(t, "it is let in", s.Up)
+	eventually(t, "it is connected", s.Up)
 	large := make([]byte, 32<<20) // more than the buffers of both sides
 	begin := time.Now()
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", Payload: large, QoS: 1}); err == nil {
 		t.Error("it was published")
 	}
 	if took := time.Since(begin); took > 8*time.Second {
-		t.Errorf("it was waited for %v", took)
+		t.Errorf("Publish blocked for %v", took)
 	}
-	eventually(t, "it is tried again", func() bool { return came.Load() >= 2 })
+	eventually(t, "it reconnects", func() bool { return received.Load() >= 2 })
 }
 
-func TestBrokerThatGoesSilent(t *testing.T) {
-	var came atomic.Int64
-	impatient(t, session.Config{ClientID: "a", Address: impostor(t, func(conn net.Conn) {
-		came.Add(1)
-		letIn(conn)
+func TestBrokerThatStopsAnswering(t *testing.T) {
+	var received atomic.Int64
+	startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
+		received.Add(1)
+		accept(conn)
 		_, _ = io.Copy(io.Discard, conn)
 	})})
-	eventually(t, "no sign of life: it is given up", func() bool { return came.Load() >= 2 })
+	eventually(t, "the silent connection is given up", func() bool { return received.Load() >= 2 })
 }
 
-// TestCutOffIsNotSentAgain: a broker takes a message and dies before it confirms.
-func TestCutOffIsNotSentAgain(t *testing.T) {
+// The broker receives a message and disconnects before it acknowledges.
+func TestInterruptedPublishIsNotResent(t *testing.T) {
 	var mu sync.Mutex
-	var came [][]byte
+	var received [][]byte
 	cut := make(chan struct{})
-	s := impatient(t, session.Config{ClientID: "a", Address: impostor(t, func(conn net.Conn) {
-		letIn(conn)
+	s := startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
+		accept(conn)
 		mu.Lock()
-		n := len(came)
-		came = append(came, nil)
+		n := len(received)
+		received = append(received, nil)
 		mu.Unlock()
 		buffer := make([]byte, 4096)
 		for {
@@ -320,7 +320,7 @@ func TestCutOffIsNotSentAgain(t *testing.T) {
 				return
 			}
 			mu.Lock()
-			came[n] = append(came[n], buffer[:size]...)
+			received[n] = append(received[n], buffer[:size]...)
 			took := slices.Contains(buffer[:size], 0x32) // PUBLISH of QoS 1
 			mu.Unlock()
 			if n == 0 && took {
@@ -330,19 +330,19 @@ func TestCutOffIsNotSentAgain(t *testing.T) {
 			}
 		}
 	})})
-	eventually(t, "it is let in", s.Up)
+	eventually(t, "it is connected", s.Up)
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "door", Payload: []byte("open"), QoS: 1}); err == nil || errors.Is(err, session.ErrOffline) {
-		t.Errorf("the broker may have it: %v", err)
+		t.Errorf("the broker may have received it: %v", err)
 	}
 	<-cut
-	eventually(t, "it is back, and gave a sign of life", func() bool {
+	eventually(t, "it is reconnected, and sent a packet", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
-		return len(came) >= 2 && len(came[1]) > 0 && s.Up() || len(came) > 2
+		return len(received) >= 2 && len(received[1]) > 0 && s.Up() || len(received) > 2
 	})
 	mu.Lock()
 	defer mu.Unlock()
-	for n, bytes := range came[1:] {
+	for n, bytes := range received[1:] {
 		if slices.Contains(bytes, 0x3a) || slices.Contains(bytes, 0x32) { // PUBLISH, DUP or not
 			t.Errorf("connection %d got % x", n+2, bytes)
 		}

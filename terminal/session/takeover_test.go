@@ -13,9 +13,9 @@ import (
 	"edgelens/terminal/session"
 )
 
-// Two with one identity do not throw each other out again and again, and both
-// say what is wrong. Mosquitto 2.0.11 says nothing when it gives a session away.
-func TestTwoWithOneIdentity(t *testing.T) {
+// Two clients with one identity do not displace each other endlessly, and both report the
+// problem. Mosquitto 2.0.11 closes the connection without DISCONNECT.
+func TestTwoClientsWithOneIdentity(t *testing.T) {
 	broker := startBroker(t)
 	log := &logbook{}
 	config := session.Config{Address: broker.address, ClientID: "node-up", Lasting: time.Hour}
@@ -27,23 +27,23 @@ func TestTwoWithOneIdentity(t *testing.T) {
 		t.Errorf("at first: %v", err)
 	}
 	second := start(t, config)
-	eventually(t, "both know", func() bool { return first.TakenOver() != nil && second.TakenOver() != nil })
+	eventually(t, "both report it", func() bool { return first.TakenOver() != nil && second.TakenOver() != nil })
 	if err := first.TakenOver(); !strings.Contains(err.Error(), "node-up") || !strings.Contains(err.Error(), `"node"`) {
 		t.Errorf("%v, want the client id and what to do", err)
 	}
 	if !log.has("level=ERROR") || !log.has("client_id=node-up") {
-		t.Error("the log does not say it")
+		t.Error("the log does not report it")
 	}
 	before := connections.Load()
 	for until := time.Now().Add(3 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 		if n := connections.Load() - before; n > 6 {
-			t.Fatalf("%d connections in a moment, after %d", n, before)
+			t.Fatalf("%d connections in 3 s, after %d", n, before)
 		}
 	}
 }
 
-// A broker that says that the session was taken over (MQTT 5, 3.14.2.1) is not
-// connected to again at once.
+// After a DISCONNECT with "session taken over" (MQTT 5, 3.14.2.1) the client waits before
+// it reconnects.
 func TestTakenOver(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -72,12 +72,12 @@ func TestTakenOver(t *testing.T) {
 	t.Cleanup(func() { _ = listener.Close(); <-serving })
 	log := &logbook{}
 	s := start(t, session.Config{Address: at(t, "mqtt://"+listener.Addr().String()), ClientID: "node-up"}, log.logger())
-	eventually(t, "it knows", func() bool { return s.TakenOver() != nil })
-	eventually(t, "it says so", func() bool { return log.has("taken the session over") })
+	eventually(t, "it is reported", func() bool { return s.TakenOver() != nil })
+	eventually(t, "it is logged", func() bool { return log.has("event=session_taken_over") })
 	for until := time.Now().Add(2 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 		if n := connections.Load(); n > 1 {
 			t.Fatalf("%d connections", n)
 		}
 	}
-	eventually(t, "it comes again after a while", func() bool { return connections.Load() == 2 })
+	eventually(t, "it reconnects after the wait", func() bool { return connections.Load() == 2 })
 }

@@ -11,9 +11,9 @@ import (
 	"edgelens/terminal/simulate"
 )
 
-// BenchmarkTwoHundredTerminals has 200 terminals send a heartbeat every second
-// and a small record every 10 s, for 5 s: what that costs of a CPU and of
-// memory, with the responder in the same process.
+// BenchmarkTwoHundredTerminals runs 200 terminals that send a heartbeat every second and a
+// small record every 10 s, for 5 s, and measures CPU and memory, with the responder in the
+// same process.
 func BenchmarkTwoHundredTerminals(b *testing.B) {
 	address, _ := broker(b)
 	respond(b, address, fungxiDialect())

@@ -18,40 +18,40 @@ import (
 	"edgelens/terminal/session"
 )
 
-// Command is what `edgelens terminal simulate` does. Errors name its members by the flags
-// of that.
+// Command is the command `edgelens terminal simulate`. Errors name its members by the
+// flags.
 type Command struct {
 	// Config is filled in from the rest.
 	Config
-	// BrokerURL and BrokerCA are session.ParseAddress's.
+	// BrokerURL and BrokerCA are the parameters of session.ParseAddress.
 	BrokerURL, BrokerCA string
-	// DialectName is that of a dialect, and Ack how the server acknowledges records of
-	// fungxi.
+	// DialectName is the name of a dialect, and Ack how the server acknowledges records
+	// of fungxi.
 	DialectName, Ack string
-	// Terminals is how many there are, and SerialPrefix how their serial numbers begin.
+	// Terminals is the number of terminals, and SerialPrefix the prefix of their serial numbers.
 	Terminals    int
 	SerialPrefix string
 	// Images are files and folders of them.
 	Images []string
-	// Duration is how long it goes on; 0 is until ctx ends or all is done.
+	// Duration is how long the simulation runs; 0 is until ctx ends or all is sent.
 	Duration time.Duration
-	// JSON has the report printed as JSON.
+	// JSON prints the report as JSON.
 	JSON bool
 }
 
-// Run simulates terminals and prints the report to out. Progress goes to progress. The
-// error is Report.Err's, too.
+// Run simulates terminals and prints the report to out and the progress to progress. It
+// returns Report.Err, too.
 func (c Command) Run(ctx context.Context, out, progress io.Writer) error {
 	config, err := c.config()
 	if err != nil {
 		return err
 	}
-	config.OnCommand = func(device string, _ []byte) { fmt.Fprintf(progress, "%s was sent a command\n", device) } // progress only
+	config.OnCommand = func(device string, _ []byte) { fmt.Fprintf(progress, "%s received a command\n", device) } // progress only
 	fleet, err := New(config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "%d %s of dialect %s at %s. To see what comes of it:\n  mosquitto_sub -L '%s/edgelens/v1/events/#'\n",
+	fmt.Fprintf(progress, "%d %s of dialect %s at %s. To see the events:\n  mosquitto_sub -L '%s/edgelens/v1/events/#'\n",
 		c.Terminals, console.Plural(c.Terminals, "terminal"), c.DialectName, config.Broker,
 		strings.Replace(strings.TrimRight(config.Broker.String(), "/"), "tcp://", "mqtt://", 1)) // progress only
 	if err := fleet.runFor(ctx, c.Duration, progress); err != nil {
@@ -69,7 +69,7 @@ func (c Command) Run(ctx context.Context, out, progress io.Writer) error {
 	return report.Err()
 }
 
-// config returns Config, filled in.
+// config returns the complete Config.
 func (c Command) config() (config Config, err error) {
 	config = c.Config
 	if config.Broker, err = session.ParseAddress(c.BrokerURL, c.BrokerCA); err != nil {
@@ -83,7 +83,7 @@ func (c Command) config() (config Config, err error) {
 	return config, err
 }
 
-// dialect returns the dialect of DialectName, and what speaks it.
+// dialect returns the dialect of DialectName and its simulator.
 func (c Command) dialect() (dialect.Dialect, dialect.Simulator, error) {
 	switch c.DialectName {
 	case fungxi.Name:
@@ -101,8 +101,8 @@ func (c Command) dialect() (dialect.Dialect, dialect.Simulator, error) {
 	return nil, nil, fmt.Errorf("--dialect must be fungxi, facesluice or camera, not %q", c.DialectName)
 }
 
-// runFor is Run for a duration; 0 is without end. It fails where there is no broker from
-// the start.
+// runFor is Run for a duration; 0 is without end. It fails where the broker is unreachable
+// from the start.
 func (f *Fleet) runFor(ctx context.Context, duration time.Duration, progress io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -128,7 +128,7 @@ func (f *Fleet) runFor(ctx context.Context, duration time.Duration, progress io.
 		f.show(finished, progress)
 	}
 	<-finished
-	if reason := f.LastError(); unreachable == nil && reason != nil && !began() { // ended before the time to connect was up
+	if reason := f.LastError(); unreachable == nil && reason != nil && !began() { // ended before ConnectTimeout
 		unreachable = session.Unreachable(f.config.Broker, reason)
 	}
 	return errors.Join(unreachable, err)

@@ -14,22 +14,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Sent is a record that was sent, as the receiver must understand it.
+// Sent is a sent record, as the receiver must understand it.
 type Sent struct {
-	// ID is edgelens.RecordID's of what follows.
+	// ID is edgelens.RecordID of the other fields.
 	ID, Device, Kind, Key, ImageSHA256 string
-	// Lie says that the message was damaged on purpose, and a record all the
-	// same.
-	Lie bool
-	// Uncertain says that nobody has confirmed it: the receiver may have it or
-	// not.
+	// Damaged: the message was damaged on purpose, but still holds a record.
+	Damaged bool
+	// Uncertain: no confirmation came, so the receiver may have it or not.
 	Uncertain bool
-	// Unheard says that nobody had subscribed when the broker took it.
-	Unheard bool
+	// NoSubscriber: no client had subscribed when the broker accepted it.
+	NoSubscriber bool
 }
 
-// Fleet is terminals of one dialect. Its methods are safe for use by many
-// goroutines.
+// Fleet is a set of terminals of one dialect. It is safe for use by many goroutines.
 type Fleet struct {
 	config    Config
 	seed      uint64
@@ -39,25 +36,25 @@ type Fleet struct {
 	mu                          sync.Mutex
 	started, ended              time.Time
 	heartbeats, onlines, record exchange
-	counts                      Report // the plain numbers of it
+	counts                      Report // its simple counters
 	sent                        []*Sent
 }
 
-// spread is the time between the starts of two terminals: brokers take a storm
-// of connections, and nobody has one.
+// spread is the time between the starts of two terminals, to spare the broker a burst of
+// connections.
 const spread = 2 * time.Millisecond
 
-// stopTimeout is how long terminals may take to say goodbye.
+// stopTimeout is the time limit for disconnecting all terminals.
 const stopTimeout = 5 * time.Second
 
-// New returns terminals that do nothing yet. Errors: edgelens.ErrInvalid.
+// New returns a Fleet that is not running yet. Errors: edgelens.ErrInvalid.
 func New(config Config, log *slog.Logger) (*Fleet, error) {
 	if err := config.validate(); err != nil {
 		return nil, fmt.Errorf("simulate terminals: %w", err)
 	}
 	f := &Fleet{config: config, seed: config.Seed, log: log}
 	if f.seed == 0 {
-		f.seed = mathrand.Uint64()>>32 + 1 // short enough to be typed
+		f.seed = mathrand.Uint64()>>32 + 1 // short enough to type
 	}
 	if len(config.Images) == 0 {
 		f.config.Images, f.config.Distinct = drawImages(f.seed), true
@@ -71,11 +68,10 @@ func New(config Config, log *slog.Logger) (*Fleet, error) {
 	return f, nil
 }
 
-// Run connects the terminals and lets them send until each has made its Records,
-// which are confirmed or given up, or until ctx ends; then it waits for answers
-// that are due, for AnswerTimeout at most, and disconnects. It is called once.
-// Missing answers are no error of it: see Report.Err. Errors: a terminal that
-// cannot be started.
+// Run connects the terminals and sends until each has made its Records, which are
+// confirmed or given up, or until ctx ends; then it waits for due answers, for
+// AnswerTimeout at most, and disconnects. It is called once. Missing answers are no error
+// of Run: see Report.Err. Errors: a terminal that cannot be started.
 func (f *Fleet) Run(ctx context.Context) error {
 	f.mu.Lock()
 	f.started = time.Now()
@@ -114,7 +110,7 @@ func (f *Fleet) start(ctx context.Context) error {
 	return nil
 }
 
-// await returns when all terminals have done what they had to, or ctx ends.
+// await returns when all terminals have finished, or ctx ends.
 func (f *Fleet) await(ctx context.Context) {
 	for _, t := range f.terminals {
 		select {
@@ -125,7 +121,7 @@ func (f *Fleet) await(ctx context.Context) {
 	}
 }
 
-// awaitAnswers waits for what is still due.
+// awaitAnswers waits for the answers that are still due.
 func (f *Fleet) awaitAnswers() {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -151,7 +147,7 @@ func (f *Fleet) stop() error {
 	return group.Wait()
 }
 
-// Report returns what was done until now.
+// Report returns the report until now.
 func (f *Fleet) Report() Report {
 	connected := 0
 	for _, t := range f.terminals {
@@ -174,8 +170,8 @@ func (f *Fleet) Report() Report {
 	return r
 }
 
-// Sent returns the records that were sent, each once, in the order in which each
-// terminal sent them; nil without Config.Keep.
+// Sent returns the sent records, each once, in the order in which each terminal sent
+// them; nil without Config.Keep.
 func (f *Fleet) Sent() []Sent {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -186,8 +182,7 @@ func (f *Fleet) Sent() []Sent {
 	return sent
 }
 
-// LastError returns why a terminal could not connect the last time that one tried;
-// nil where none failed.
+// LastError returns the last connection error of a terminal; nil where none failed.
 func (f *Fleet) LastError() error {
 	for _, t := range f.terminals {
 		if s := t.connection.Load(); s != nil && s.LastError() != nil {
@@ -197,7 +192,7 @@ func (f *Fleet) LastError() error {
 	return nil
 }
 
-// count changes the numbers.
+// count changes the counters.
 func (f *Fleet) count(change func(*Fleet)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

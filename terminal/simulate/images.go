@@ -13,7 +13,7 @@ import (
 	"edgelens/internal/imagefile"
 )
 
-// jpegStart is the marker that every JPEG begins with (ITU-T T.81, B.1.1.3), and
+// jpegStart is the marker at the start of every JPEG (ITU-T T.81, B.1.1.3), and
 // jpegComment that of a comment.
 var (
 	jpegStart   = []byte{0xff, 0xd8}
@@ -88,7 +88,7 @@ func mix(from, to color.RGBA, i, n int) color.RGBA {
 	return color.RGBA{part(from.R, to.R), part(from.G, to.G), part(from.B, to.B), 255}
 }
 
-// withComment returns the JPEG with a comment; anything else as it is.
+// withComment returns the JPEG with a comment; any other format unchanged.
 func withComment(image []byte, device string, key int64) []byte {
 	if !bytes.HasPrefix(image, jpegStart) {
 		return image
@@ -96,15 +96,15 @@ func withComment(image []byte, device string, key int64) []byte {
 	comment := fmt.Sprintf("simulated: %s %d", device, key)
 	out := make([]byte, 0, len(image)+len(comment)+4)
 	out = append(append(out, jpegStart...), jpegComment...)
-	out = binary.BigEndian.AppendUint16(out, uint16(len(comment)+2)) // the length counts itself
+	out = binary.BigEndian.AppendUint16(out, uint16(len(comment)+2)) // the length includes itself
 	out = append(out, comment...)
 	return append(out, image[len(jpegStart):]...)
 }
 
-// maxImage is how large an image may be that is sent: what servers take.
+// maxImage is the maximum size of a sent image: the limit of servers.
 const maxImage = 10 << 20
 
-// readImages reads files, and the images in folders.
+// readImages reads image files and folders of them.
 func readImages(paths []string) ([][]byte, error) {
 	var images [][]byte
 	for _, path := range paths {

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// broker starts a mosquitto that ends with the test.
+// broker starts a mosquitto that stops with the test.
 func broker(t testing.TB) (session.Address, *supervise.Mosquitto) {
 	t.Helper()
 	if _, err := supervise.FindMosquitto(); err != nil {
@@ -46,8 +46,8 @@ func broker(t testing.TB) (session.Address, *supervise.Mosquitto) {
 	return address, m
 }
 
-// responder receives as edgelens does: it decodes, answers and acknowledges,
-// and remembers which records came.
+// responder receives like edgelens: it decodes, answers and acknowledges, and counts the
+// records.
 type responder struct {
 	*session.Session
 	dialect dialect.Dialect
@@ -57,13 +57,13 @@ type responder struct {
 	ids       map[string]int
 	malformed int
 	outcomes  []dialect.Outcome
-	keys      map[string][]int // of records by device, as they came
-	deaf      int              // how many records are not acknowledged
+	keys      map[string][]int // of records by device, in the order of arrival
+	ignore    int              // number of records that are not acknowledged
 }
 
-func respond(t testing.TB, address session.Address, spoken dialect.Dialect) *responder {
+func respond(t testing.TB, address session.Address, d dialect.Dialect) *responder {
 	t.Helper()
-	r := &responder{dialect: spoken, work: make(chan func(), 10_000), ids: map[string]int{}, keys: map[string][]int{}}
+	r := &responder{dialect: d, work: make(chan func(), 10_000), ids: map[string]int{}, keys: map[string][]int{}}
 	var working sync.WaitGroup
 	working.Go(func() {
 		for work := range r.work {
@@ -71,7 +71,7 @@ func respond(t testing.TB, address session.Address, spoken dialect.Dialect) *res
 		}
 	})
 	config := session.Config{Address: address, ClientID: "responder", Lasting: time.Minute, ReceiveMaximum: 32, OnMessage: r.onMessage}
-	for _, s := range spoken.Subscriptions() {
+	for _, s := range d.Subscriptions() {
 		config.Subscriptions = append(config.Subscriptions, session.Subscription{Filter: s.Filter, QoS: 1})
 	}
 	var err error
@@ -83,7 +83,7 @@ func respond(t testing.TB, address session.Address, spoken dialect.Dialect) *res
 		close(r.work)
 		working.Wait()
 	})
-	eventually(t, "the responder is there", r.Up)
+	eventually(t, "the responder is connected", r.Up)
 	return r
 }
 
@@ -102,7 +102,7 @@ func (r *responder) onMessage(m session.Message) {
 	if message.Outcome != nil {
 		r.outcomes = append(r.outcomes, *message.Outcome)
 	}
-	r.say(message.Answers)
+	r.send(message.Answers)
 	for _, entry := range message.Entries {
 		sha := digest(entry.Image)
 		id := edgelens.RecordID(r.dialect.Name(), message.Device, entry.Record.Kind, entry.Record.Key, sha)
@@ -110,18 +110,18 @@ func (r *responder) onMessage(m session.Message) {
 		if n, err := strconv.Atoi(entry.Record.Person.ID); err == nil {
 			r.keys[message.Device] = append(r.keys[message.Device], n)
 		}
-		if r.deaf > 0 {
-			r.deaf--
+		if r.ignore > 0 {
+			r.ignore--
 			continue
 		}
-		r.say(entry.Acks)
+		r.send(entry.Acks)
 	}
 }
 
-func (r *responder) say(messages []dialect.Outgoing) {
+func (r *responder) send(messages []dialect.Outgoing) {
 	for _, m := range messages {
 		r.work <- func() {
-			_ = r.Publish(context.Background(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS}) // an answer that is lost is seen
+			_ = r.Publish(context.Background(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS}) // the test notices a lost answer
 		}
 	}
 }
@@ -130,7 +130,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
+			t.Fatalf("timed out waiting for: %s", what)
 		}
 	}
 }

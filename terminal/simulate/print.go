@@ -9,8 +9,8 @@ import (
 	"edgelens/internal/console"
 )
 
-// show writes the progress: every second over the same line of a terminal, elsewhere
-// every ten seconds in a new line.
+// show prints the progress: every second over the same line of a terminal, otherwise every
+// ten seconds in a new line.
 func (f *Fleet) show(finished <-chan struct{}, out io.Writer) {
 	every, before, behind := 10*time.Second, "", "\n"
 	if console.IsTerminal(out) {
@@ -31,15 +31,15 @@ func (f *Fleet) show(finished <-chan struct{}, out io.Writer) {
 	}
 }
 
-// progress returns the report in a line.
+// progress returns the report in one line.
 func (r Report) progress() string {
 	text := fmt.Sprintf("%ds: %d of %d connected; heartbeats %d, answered %d (p99 %s); records %d", int(r.Seconds), r.Connected, r.Terminals,
 		r.Heartbeats.Sent, r.Heartbeats.Answered, inMilliseconds(r.Heartbeats.Latency.P99), r.Records.Sent)
 	if r.Records.Due > 0 {
 		text += fmt.Sprintf(", acknowledged %d", r.Records.Answered)
 	}
-	if r.Unheard > 0 {
-		text += fmt.Sprintf("; NOBODY LISTENED to %d", r.Unheard)
+	if r.NoSubscriber > 0 {
+		text += fmt.Sprintf("; NO SUBSCRIBER for %d", r.NoSubscriber)
 	}
 	return text
 }
@@ -59,8 +59,8 @@ func (r Report) Print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%.0f s, seed %d: %d sent twice on purpose, %d in the wrong order, %d damaged, %d sent again, %d refused by the broker, %d unheard; %d commands, %d replies\n",
-		r.Seconds, r.Seed, r.Duplicates, r.Reordered, r.Lies, r.Resent, r.Refused, r.Unheard, r.Commands, r.Replies)
+	_, err := fmt.Fprintf(w, "%.0f s, seed %d: %d duplicates, %d reordered, %d damaged, %d resent, %d rejected by the broker, %d without a subscriber; %d commands, %d replies\n",
+		r.Seconds, r.Seed, r.Duplicates, r.Reordered, r.Damaged, r.Resent, r.Refused, r.NoSubscriber, r.Commands, r.Replies)
 	return err
 }
 

@@ -14,27 +14,27 @@ import (
 	"edgelens/terminal/session"
 )
 
-// maxUnacked is how many records may wait for acknowledgement: a terminal does
-// not send on for ever to one that says nothing.
+// maxUnacked is the maximum number of unacknowledged records: a terminal does not keep
+// sending to a silent receiver.
 const maxUnacked = 64
 
-// recordState is how far a terminal is with its records.
+// recordState is the progress of a terminal with its records.
 type recordState struct {
 	start time.Time
 	made  int
-	// line are the messages to be sent next, in this order.
-	line []*message
+	// queue holds the messages to be sent, in order.
+	queue []*message
 }
 
 // message is a message with a record, or one that is damaged.
 type message struct {
 	dialect.Outgoing
-	key  string // of the acknowledgement that is due; empty for none
-	sent []*Sent
-	lie  bool
+	key     string // of the due acknowledgement; empty for none
+	sent    []*Sent
+	damaged bool
 
-	tries           int       // of those that went out, or may have
-	firstAt, lastAt time.Time // these are guarded by terminal.mu
+	tries           int       // attempts that reached, or may have reached, the broker
+	firstAt, lastAt time.Time // guarded by terminal.mu
 	acked           bool
 }
 
@@ -44,18 +44,18 @@ func (t *terminal) sendRecords(ctx context.Context) {
 	state := &t.recordState
 	if state.start.IsZero() {
 		state.start = time.Now()
-		if t.config.Rate > 0 { // they do not keep step; with one terminal, the first comes soon
+		if t.config.Rate > 0 { // out of step with each other; with one terminal, the first comes soon
 			state.start = state.start.Add(time.Duration(t.random.Float64() * float64(time.Second) / t.config.Rate))
 		}
 	}
 	for ctx.Err() == nil {
-		if len(state.line) > 0 {
+		if len(state.queue) > 0 {
 			t.sendFirst(ctx)
 			continue
 		}
 		again, waiting := t.toResend()
 		if again != nil {
-			t.send(ctx, again) // one that fails comes up again here
+			t.send(ctx, again) // a failed one is returned again
 			continue
 		}
 		due, more := t.nextDue()
@@ -83,9 +83,9 @@ func (t *terminal) nextDue() (time.Time, bool) {
 	return t.recordState.start.Add(time.Duration(float64(made) * float64(time.Second) / t.config.Rate)), true
 }
 
-// rest waits until there may be something to do.
+// rest waits until there may be a record to send.
 func (t *terminal) rest(ctx context.Context, due time.Time, more bool) {
-	wait := t.config.RetryUnacked / 4 // to look for what is to be sent again
+	wait := t.config.RetryUnacked / 4 // to check for records to resend
 	if more && !t.full() {
 		wait = min(wait, time.Until(due))
 	}
@@ -102,65 +102,65 @@ func (t *terminal) finish() {
 	select {
 	case <-t.finished:
 	default:
-		// Without an end there is nothing to have finished.
+		// Without a number of records there is no end.
 		if t.config.Records > 0 {
 			close(t.finished)
 		}
 	}
 }
 
-// produce puts the next record into the line, with what is to become of it.
+// produce queues the next record.
 func (t *terminal) produce(due time.Time) {
-	first := t.one(due)
+	first := t.newMessage(due)
 	if t.chance(t.config.Reordered) {
 		if due, more := t.nextDue(); more {
-			t.recordState.line = append(t.recordState.line, t.one(due))
+			t.recordState.queue = append(t.recordState.queue, t.newMessage(due))
 			t.fleet.count(func(f *Fleet) { f.counts.Reordered++ })
 		}
 	}
-	t.recordState.line = append(t.recordState.line, first)
+	t.recordState.queue = append(t.recordState.queue, first)
 }
 
 func (t *terminal) chance(share float64) bool { return share > 0 && t.random.Float64() < share }
 
-// one makes a record.
-func (t *terminal) one(at time.Time) *message {
+// newMessage makes a message with a record.
+func (t *terminal) newMessage(at time.Time) *message {
 	key := t.config.FirstKey + int64(t.recordState.made)
 	image := t.image(key)
 	record := t.record(key, at)
 	t.recordState.made++
-	m := &message{lie: t.chance(t.config.Lies)}
-	if m.lie {
-		m.Outgoing = t.lie()(t, record, image)
+	m := &message{damaged: t.chance(t.config.Damaged)}
+	if m.damaged {
+		m.Outgoing = t.damage()(t, record, image)
 	} else {
 		m.Outgoing = t.config.Simulator.Record(t.device, record, image)
 	}
-	t.understand(m)
+	t.expect(m)
 	return m
 }
 
-func (t *terminal) lie() lie {
-	n := len(lies)
+func (t *terminal) damage() damage {
+	n := len(damages)
 	if t.config.LargeBytes == 0 {
-		n-- // the last one is too large an image
+		n-- // the last one sends too large an image
 	}
-	return lies[t.random.IntN(n)]
+	return damages[t.random.IntN(n)]
 }
 
-// names are people's, not all of them in ASCII.
+// names are names of people, not all in ASCII.
 var names = []string{"Ada Lovelace", "Grace Hopper", "张三", "Zoë Müller", "Alan Turing", "O'Neil <Ops>", "李娜", "Katherine Johnson"}
 
 func (t *terminal) record(key int64, at time.Time) edgelens.Record {
 	record := edgelens.Record{Kind: edgelens.RecordVerified, Key: strconv.FormatInt(key, 10), CapturedAt: at}
-	who := t.random.IntN(len(names))
+	person := t.random.IntN(len(names))
 	switch dice := t.random.Float64(); {
 	case dice < t.config.Passed:
 		record.Passed = true
-		record.Person = edgelens.Person{ID: strconv.Itoa(who + 1), Name: names[who]}
+		record.Person = edgelens.Person{ID: strconv.Itoa(person + 1), Name: names[person]}
 	case dice < t.config.Passed+t.config.Strangers:
 		record.Kind = edgelens.RecordStranger
 	default:
-		record.Person = edgelens.Person{ID: strconv.Itoa(who + 1), Name: names[who]}
+		record.Person = edgelens.Person{ID: strconv.Itoa(person + 1), Name: names[person]}
 	}
 	return record
 }
@@ -173,21 +173,21 @@ func (t *terminal) image(key int64) []byte {
 	return image
 }
 
-// understand reads the message as the receiver will.
-func (t *terminal) understand(m *message) {
+// expect decodes the message as the receiver will, and stores the expected records.
+func (t *terminal) expect(m *message) {
 	reading, err := wire.Decode(t.config.Dialect, m.Topic, m.Payload, dialect.Hints{ReceivedAt: time.Now()})
 	if err != nil {
 		return
 	}
 	for _, read := range reading.Messages {
-		t.understood(m, read)
+		t.expectRecords(m, read)
 	}
 }
 
-func (t *terminal) understood(m *message, read dialect.Message) {
+func (t *terminal) expectRecords(m *message, read dialect.Message) {
 	for _, entry := range read.Entries {
 		record := entry.Record
-		sent := &Sent{Device: read.Device, Kind: record.Kind, Key: record.Key, Lie: m.lie, Uncertain: true}
+		sent := &Sent{Device: read.Device, Kind: record.Kind, Key: record.Key, Damaged: m.damaged, Uncertain: true}
 		if len(entry.Image) > 0 {
 			sum := sha256.Sum256(entry.Image)
 			sent.ImageSHA256 = hex.EncodeToString(sum[:])
@@ -202,23 +202,23 @@ func (t *terminal) understood(m *message, read dialect.Message) {
 	}
 }
 
-// sendFirst sends what stands first in line, and takes it out unless it must be
-// tried again.
+// sendFirst sends the first message of the queue, and removes it unless it must be
+// retried.
 func (t *terminal) sendFirst(ctx context.Context) {
-	m := t.recordState.line[0]
+	m := t.recordState.queue[0]
 	if t.send(ctx, m) {
-		t.recordState.line = t.recordState.line[1:]
+		t.recordState.queue = t.recordState.queue[1:]
 		if t.chance(t.config.Duplicates) && t.publish(ctx, m.Outgoing) == nil {
 			t.fleet.count(func(f *Fleet) { f.counts.Duplicates++ })
 		}
 	}
 }
 
-// lieTries is how often a damaged message is sent that the broker does not
-// confirm: it may have hung up for it.
-const lieTries = 3
+// damagedTries is how often a damaged message without the broker's confirmation is sent:
+// the broker may have disconnected because of it.
+const damagedTries = 3
 
-// send reports whether the message is done with.
+// send reports whether the message is completed.
 func (t *terminal) send(ctx context.Context, m *message) bool {
 	t.begin(m)
 	err := t.publish(ctx, m.Outgoing)
@@ -227,25 +227,25 @@ func (t *terminal) send(ctx context.Context, m *message) bool {
 		return false
 	}
 	m.tries++
-	unheard := errors.Is(err, session.ErrNoSubscriber)
-	t.fleet.count(func(f *Fleet) { f.gone(m, unheard) })
+	noSubscriber := errors.Is(err, session.ErrNoSubscriber)
+	t.fleet.count(func(f *Fleet) { f.countSent(m, noSubscriber) })
 	switch {
-	case err == nil || unheard:
-		t.fleet.count(func(*Fleet) { m.taken(unheard) })
+	case err == nil || noSubscriber:
+		t.fleet.count(func(*Fleet) { m.accepted(noSubscriber) })
 		return true
-	case m.lie && m.tries >= lieTries:
+	case m.damaged && m.tries >= damagedTries:
 		t.fleet.count(func(f *Fleet) { f.counts.Refused++ })
 		t.forget(m)
 		return true
 	default:
-		t.fleet.log.Debug("a simulated terminal sends again", "device", t.device, "error", err)
+		t.fleet.log.Debug("a simulated terminal resends a message", "device", t.device, "error", err)
 		pause(ctx)
 		return false
 	}
 }
 
-// pause waits a moment: for the session to learn that the connection is gone, or
-// for a broker that refuses.
+// pause waits for the session to notice a lost connection, or for a broker that rejects
+// messages.
 func pause(ctx context.Context) {
 	select {
 	case <-time.After(tryAgain):
@@ -253,8 +253,8 @@ func pause(ctx context.Context) {
 	}
 }
 
-// begin notes that a message goes out: the answer may be there before the
-// broker's confirmation is.
+// begin prepares for the answer before a message is sent: the answer may arrive before the
+// broker's confirmation.
 func (t *terminal) begin(m *message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -267,17 +267,17 @@ func (t *terminal) begin(m *message) {
 	}
 }
 
-// gone counts a message that went out; mu is held.
-func (f *Fleet) gone(m *message, unheard bool) {
-	if unheard {
-		f.counts.Unheard++
+// countSent counts a sent message; mu is held.
+func (f *Fleet) countSent(m *message, noSubscriber bool) {
+	if noSubscriber {
+		f.counts.NoSubscriber++
 	}
 	if m.tries > 1 {
 		f.counts.Resent++
 		return
 	}
-	if m.lie {
-		f.counts.Lies++
+	if m.damaged {
+		f.counts.Damaged++
 	} else {
 		f.record.Sent++
 	}
@@ -289,10 +289,10 @@ func (f *Fleet) gone(m *message, unheard bool) {
 	}
 }
 
-// taken notes that the broker has the message. Fleet.mu is held.
-func (m *message) taken(unheard bool) {
+// accepted records that the broker has accepted the message. Fleet.mu is held.
+func (m *message) accepted(noSubscriber bool) {
 	for _, sent := range m.sent {
-		sent.Unheard = unheard
+		sent.NoSubscriber = noSubscriber
 		if m.key == "" {
 			sent.Uncertain = false
 		}
@@ -304,7 +304,7 @@ func (t *terminal) onRecordAck(key string, now time.Time) {
 	defer t.mu.Unlock()
 	m, ok := t.unacked[key]
 	if !ok {
-		return // again, or not asked for
+		return // a duplicate, or unexpected
 	}
 	delete(t.unacked, key)
 	m.acked = true
@@ -321,8 +321,8 @@ func (t *terminal) onRecordAck(key string, now time.Time) {
 	}
 }
 
-// toResend returns a record that is to be sent again, and whether any waits for
-// its acknowledgement. Those that were tried often enough are given up.
+// toResend returns a record to be resent, and whether any waits for its acknowledgement.
+// Records that reached Tries are given up.
 func (t *terminal) toResend() (again *message, waiting bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -345,7 +345,7 @@ func (t *terminal) giveUp(key string) {
 	t.fleet.count(func(f *Fleet) { f.record.Unanswered++ })
 }
 
-// forget no longer waits for an acknowledgement of what nobody may have got.
+// forget stops waiting for the acknowledgement of a message that may not have arrived.
 func (t *terminal) forget(m *message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,55 +12,53 @@ import (
 	"edgelens/terminal/session"
 )
 
-// Report is what the terminals did and what came of it.
+// Report counts what the terminals sent and received.
 type Report struct {
 	Dialect   string `json:"dialect"`
 	Broker    string `json:"broker"`
 	Terminals int    `json:"terminals"`
-	// Connected is how many are now.
+	// Connected is the number of connected terminals.
 	Connected int `json:"connected"`
-	// Seconds is how long it has gone on.
+	// Seconds is the running time.
 	Seconds float64 `json:"seconds"`
-	// Seed makes the same choices again.
+	// Seed is the random seed.
 	Seed       uint64   `json:"seed"`
 	Heartbeats Exchange `json:"heartbeats"`
 	Onlines    Exchange `json:"onlines"`
-	// Records are told apart by what the receiver must make of them; their
-	// answers are the dialect's acknowledgements. Lies are not among them.
+	// Records are counted by what the receiver must make of them; their answers are the
+	// dialect's acknowledgements. Damaged messages are not among them.
 	Records Exchange `json:"records"`
-	// Duplicates were sent once more on purpose, Resent because a confirmation
-	// was missing.
+	// Duplicates were sent twice on purpose, Resent because a confirmation was missing.
 	Duplicates int `json:"duplicates"`
 	Resent     int `json:"resent"`
 	Reordered  int `json:"reordered"`
-	// Lies were damaged on purpose. Refused are those messages that the broker
-	// would not take.
-	Lies    int `json:"lies"`
+	// Damaged were damaged on purpose. Refused are messages that the broker rejected.
+	Damaged int `json:"lies"`
 	Refused int `json:"refused"`
-	// Unheard are messages that the broker has taken, and to which nobody had
-	// subscribed.
-	Unheard       int `json:"unheard"`
+	// NoSubscriber are messages that the broker accepted without a subscriber to their
+	// topic.
+	NoSubscriber  int `json:"unheard"`
 	Commands      int `json:"commands"`
 	Replies       int `json:"replies"`
 	NotUnderstood int `json:"not_understood"`
 }
 
-// Exchange is what was said and answered.
+// Exchange counts messages and their answers.
 type Exchange struct {
 	Sent int `json:"sent"`
-	// Due is for how many of them the dialect has an answer.
+	// Due is the number of messages for which the dialect has an answer.
 	Due      int `json:"due"`
 	Answered int `json:"answered"`
-	// Unanswered are those whose time was up, and CutOff those whose connection
-	// went away meanwhile. The others may still be answered.
+	// Unanswered are those that timed out, and CutOff those whose connection was lost
+	// before the answer. The others may still be answered.
 	Unanswered int `json:"unanswered"`
 	CutOff     int `json:"cut_off"`
-	// Latency is how long answers took.
+	// Latency is the time until the answer.
 	Latency Latency `json:"latency_ms"`
 }
 
-// Latency is how long answers took: half of them at most P50 and so on. In JSON
-// it is in milliseconds.
+// Latency holds percentiles of the time until the answer. In JSON it is in
+// milliseconds.
 type Latency struct{ P50, P95, P99, Max time.Duration }
 
 // MarshalJSON implements json.Marshaler.
@@ -69,11 +67,11 @@ func (l Latency) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]float64{"p50": ms(l.P50), "p95": ms(l.P95), "p99": ms(l.P99), "max": ms(l.Max)})
 }
 
-// ErrUnanswered: answers were missing, or nobody listened.
+// ErrUnanswered: answers were missing, or a topic had no subscriber.
 var ErrUnanswered = errors.New("answers are missing")
 
-// Err returns nil where every answer that was due has come; else it wraps
-// ErrUnanswered and says what is missing.
+// Err returns nil where every due answer has arrived; else it wraps ErrUnanswered and
+// lists what is missing.
 func (r Report) Err() error {
 	var missing []string
 	for _, of := range []struct {
@@ -84,8 +82,8 @@ func (r Report) Err() error {
 			missing = append(missing, fmt.Sprintf("%d of %d %s were not answered", of.Unanswered, of.Due, of.what))
 		}
 	}
-	if r.Unheard > 0 {
-		missing = append(missing, fmt.Sprintf("nobody has subscribed to the topics of %d messages", r.Unheard))
+	if r.NoSubscriber > 0 {
+		missing = append(missing, fmt.Sprintf("%d messages had no subscriber", r.NoSubscriber))
 	}
 	if r.NotUnderstood > 0 {
 		missing = append(missing, fmt.Sprintf("%d messages to terminals were not understood", r.NotUnderstood))
@@ -96,7 +94,7 @@ func (r Report) Err() error {
 	return fmt.Errorf("%w: %s", ErrUnanswered, strings.Join(missing, "; "))
 }
 
-// maxSamples bounds what is kept to tell percentiles by.
+// maxSamples bounds the samples that percentiles are computed from.
 const maxSamples = 50_000
 
 // exchange counts an Exchange.
@@ -105,14 +103,14 @@ type exchange struct {
 	samples []time.Duration
 }
 
-// said counts what the broker was handed, and what it said of it.
-func (e *exchange) said(f *Fleet, due bool, err error) {
+// published counts a message and the broker's confirmation.
+func (e *exchange) published(f *Fleet, due bool, err error) {
 	e.Sent++
 	if due {
 		e.Due++
 	}
 	if errors.Is(err, session.ErrNoSubscriber) {
-		f.counts.Unheard++
+		f.counts.NoSubscriber++
 	}
 }
 
@@ -121,7 +119,7 @@ func (e *exchange) answered(took time.Duration) {
 	e.Latency.Max = max(e.Latency.Max, took)
 	if len(e.samples) < maxSamples {
 		e.samples = append(e.samples, took)
-	} else if i := rand.IntN(e.Answered); i < maxSamples { // each is kept with the same chance
+	} else if i := rand.IntN(e.Answered); i < maxSamples { // each is kept with the same probability
 		e.samples[i] = took
 	}
 }

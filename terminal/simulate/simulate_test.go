@@ -45,10 +45,10 @@ func smallImage(t testing.TB) []byte {
 	return out.Bytes()
 }
 
-// config is for terminals that send ten records as fast as they can.
-func config(t testing.TB, address session.Address, spoken dialect.Dialect, simulator dialect.Simulator) simulate.Config {
+// config is for terminals that send ten records as fast as possible.
+func config(t testing.TB, address session.Address, d dialect.Dialect, simulator dialect.Simulator) simulate.Config {
 	c := simulate.DefaultConfig()
-	c.Broker, c.Dialect, c.Simulator = address, spoken, simulator
+	c.Broker, c.Dialect, c.Simulator = address, d, simulator
 	c.Devices = simulate.Serials("T", 3)
 	c.Rate, c.Records, c.Images, c.Distinct, c.Keep, c.Seed = 0, 10, [][]byte{smallImage(t)}, true, true, 7
 	return c
@@ -66,44 +66,44 @@ func run(t testing.TB, c simulate.Config) (*simulate.Fleet, simulate.Report) {
 		t.Fatal(err)
 	}
 	if ctx.Err() != nil {
-		t.Fatalf("it did not end by itself: %+v", fleet.Report())
+		t.Fatalf("it did not finish: %+v", fleet.Report())
 	}
 	return fleet, fleet.Report()
 }
 
-// sameRecords checks that what came is what was sent.
+// sameRecords checks that the received records are the sent ones.
 func sameRecords(t *testing.T, sent []simulate.Sent, r *responder) {
 	t.Helper()
 	want := map[string]bool{}
 	for _, s := range sent {
 		want[s.ID] = true
 	}
-	came := func() bool { // the broker may still be handing them on
+	arrived := func() bool { // the broker may still be delivering them
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return len(r.ids) >= len(want)
 	}
-	for deadline := time.Now().Add(10 * time.Second); !came() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Second); !arrived() && time.Now().Before(deadline); {
 		time.Sleep(2 * time.Millisecond)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range sent {
-		if s.Uncertain || s.Unheard {
+		if s.Uncertain || s.NoSubscriber {
 			t.Errorf("not confirmed: %+v", s)
 		}
 		if r.ids[s.ID] == 0 {
-			t.Errorf("sent, and did not come: %+v", s)
+			t.Errorf("sent, but not received: %+v", s)
 		}
 	}
 	for id := range r.ids {
 		if !want[id] {
-			t.Errorf("came, and was not sent: %s", id)
+			t.Errorf("received, but not sent: %s", id)
 		}
 	}
 }
 
-func TestEveryDialectIsAnswered(t *testing.T) {
+func TestEveryDialectGetsAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		dialect                  dialect.Dialect
 		simulator                dialect.Simulator
@@ -139,7 +139,7 @@ func TestEveryDialectIsAnswered(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongOnPurposeIsCounted(t *testing.T) {
+func TestDamagedMessagesAreCounted(t *testing.T) {
 	const limit = 64 << 10
 	for name, test := range map[string]struct {
 		dialect   dialect.Dialect
@@ -153,28 +153,28 @@ func TestWhatIsWrongOnPurposeIsCounted(t *testing.T) {
 			address, _ := broker(t)
 			r := respond(t, address, test.dialect)
 			c := config(t, address, test.dialect, test.simulator)
-			c.Records, c.Duplicates, c.Reordered, c.Lies, c.LargeBytes = 60, 0.3, 0.3, 0.3, 2*limit
+			c.Records, c.Duplicates, c.Reordered, c.Damaged, c.LargeBytes = 60, 0.3, 0.3, 0.3, 2*limit
 			fleet, report := run(t, c)
-			if report.Duplicates == 0 || report.Reordered == 0 || report.Lies == 0 || report.Lies+report.Records.Sent != 180 {
+			if report.Duplicates == 0 || report.Reordered == 0 || report.Damaged == 0 || report.Damaged+report.Records.Sent != 180 {
 				t.Errorf("%+v", report)
 			}
 			if err := report.Err(); err != nil {
 				t.Error(err)
 			}
 			sameRecords(t, fleet.Sent(), r)
-			liedRecords := 0
+			damagedRecords := 0
 			for _, s := range fleet.Sent() {
-				if s.Lie {
-					liedRecords++
+				if s.Damaged {
+					damagedRecords++
 				}
 			}
-			eventually(t, "all lies came", func() bool {
+			eventually(t, "damaged messages arrived", func() bool {
 				r.mu.Lock()
 				defer r.mu.Unlock()
 				return r.malformed > 0 || name == "camera"
 			})
-			if liedRecords == 0 {
-				t.Error("no lie was a record all the same")
+			if damagedRecords == 0 {
+				t.Error("no damaged message held a record")
 			}
 		})
 	}
@@ -209,29 +209,29 @@ func TestMissingResponderIsReported(t *testing.T) {
 	}
 	for _, s := range fleet.Sent() {
 		if !s.Uncertain {
-			t.Errorf("nobody has confirmed %+v", s)
+			t.Errorf("unconfirmed, but not uncertain: %+v", s)
 		}
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestNoSubscriberIsReported(t *testing.T) {
 	address, _ := broker(t)
 	c := config(t, address, fungxiDialect(), fungxi.NewSimulator(nil))
 	c.AnswerTimeout = 50 * time.Millisecond
 	_, report := run(t, c)
-	if report.Unheard != 33 || report.Heartbeats.Unanswered != 3 || report.Err() == nil {
+	if report.NoSubscriber != 33 || report.Heartbeats.Unanswered != 3 || report.Err() == nil {
 		t.Errorf("%+v", report)
 	}
 }
 
-func TestUnacknowledgedIsSentAgain(t *testing.T) {
+func TestUnacknowledgedIsResent(t *testing.T) {
 	address, _ := broker(t)
-	spoken := facesluice.New(facesluice.DefaultConfig())
-	r := respond(t, address, spoken)
+	d := facesluice.New(facesluice.DefaultConfig())
+	r := respond(t, address, d)
 	r.mu.Lock()
-	r.deaf = 4
+	r.ignore = 4
 	r.mu.Unlock()
-	c := config(t, address, spoken, facesluice.NewSimulator(nil))
+	c := config(t, address, d, facesluice.NewSimulator(nil))
 	c.RetryUnacked, c.Tries = 50*time.Millisecond, 100
 	fleet, report := run(t, c)
 	if report.Resent < 4 || report.Records.Answered != 30 || report.Records.Unanswered != 0 {
@@ -240,7 +240,7 @@ func TestUnacknowledgedIsSentAgain(t *testing.T) {
 	sameRecords(t, fleet.Sent(), r)
 }
 
-func TestBrokerIsKilled(t *testing.T) {
+func TestKilledBroker(t *testing.T) {
 	for name, test := range map[string]struct {
 		dialect   dialect.Dialect
 		simulator dialect.Simulator
@@ -259,7 +259,7 @@ func TestBrokerIsKilled(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() { done <- fleet.Run(t.Context()) }()
-			eventually(t, "records are under way", func() bool { return fleet.Report().Records.Sent > 50 })
+			eventually(t, "records are being sent", func() bool { return fleet.Report().Records.Sent > 50 })
 			if err := syscall.Kill(mosquitto.PID(), syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
@@ -269,8 +269,8 @@ func TestBrokerIsKilled(t *testing.T) {
 			if n := fleet.Report().Records.Sent; n != 600 {
 				t.Errorf("%d records were sent", n)
 			}
-			// What the broker had confirmed within a second before its death may be
-			// gone with it; what a receiver acknowledges is not.
+			// Messages that the broker confirmed within a second before it was killed may be
+			// lost; records that a receiver acknowledged are not.
 			if name == "facesluice" {
 				sameRecords(t, fleet.Sent(), r)
 			}
@@ -280,9 +280,9 @@ func TestBrokerIsKilled(t *testing.T) {
 
 func TestCommandReachesTheTerminal(t *testing.T) {
 	address, _ := broker(t)
-	spoken := facesluice.New(facesluice.DefaultConfig())
-	r := respond(t, address, spoken)
-	c := config(t, address, spoken, facesluice.NewSimulator(nil))
+	d := facesluice.New(facesluice.DefaultConfig())
+	r := respond(t, address, d)
+	c := config(t, address, d, facesluice.NewSimulator(nil))
 	c.Devices, c.Rate, c.Records = []string{"door"}, 0, 0
 	var commanded atomic.Value
 	c.OnCommand = func(device string, payload []byte) { commanded.Store(device + " " + string(payload)) }
@@ -293,8 +293,8 @@ func TestCommandReachesTheTerminal(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- fleet.Run(ctx) }()
-	eventually(t, "the terminal is there", func() bool { return fleet.Report().Onlines.Answered == 1 })
-	command, err := spoken.Command("door", "c1", []byte(`{"cmd":"open"}`), time.Now())
+	eventually(t, "the terminal is online", func() bool { return fleet.Report().Onlines.Answered == 1 })
+	command, err := d.Command("door", "c1", []byte(`{"cmd":"open"}`), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func TestCommandReachesTheTerminal(t *testing.T) {
 		t.Error(err)
 	}
 	if got, _ := commanded.Load().(string); !strings.HasPrefix(got, `door {"operator":"Unlock"`) {
-		t.Errorf("told of %q", got)
+		t.Errorf("OnCommand got %q", got)
 	}
 	if n := fleet.Report().Commands; n != 1 {
 		t.Errorf("%d commands", n)
@@ -333,7 +333,7 @@ func TestOwnImagesAreDifferent(t *testing.T) {
 	}
 }
 
-func TestSameSeedSendsTheSame(t *testing.T) {
+func TestSameSeedSendsTheSameRecords(t *testing.T) {
 	address, _ := broker(t)
 	respond(t, address, fungxiDialect())
 	c := config(t, address, fungxiDialect(), fungxi.NewSimulator(nil))
@@ -362,11 +362,11 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"no terminals":     func(c *simulate.Config) { c.Devices = nil },
 		"a bad serial":     func(c *simulate.Config) { c.Devices = []string{"a/b"} },
 		"the same serial":  func(c *simulate.Config) { c.Devices = []string{"a", "a"} },
-		"a share over 1":   func(c *simulate.Config) { c.Lies = 1.1 },
+		"a share over 1":   func(c *simulate.Config) { c.Damaged = 1.1 },
 		"shares over 1":    func(c *simulate.Config) { c.Passed, c.Strangers = 0.7, 0.7 },
 		"a negative rate":  func(c *simulate.Config) { c.Rate = -1 },
 		"negative records": func(c *simulate.Config) { c.Records = -1 },
-		"no patience":      func(c *simulate.Config) { c.AnswerTimeout = 0 },
+		"no timeout":       func(c *simulate.Config) { c.AnswerTimeout = 0 },
 		"QoS 2":            func(c *simulate.Config) { c.QoS = new(byte(2)) },
 	} {
 		t.Run(name, func(t *testing.T) {

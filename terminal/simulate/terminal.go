@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// receiveMaximum is how much may be on its way to one terminal.
+	// receiveMaximum is the maximum number of unacknowledged messages to one terminal.
 	receiveMaximum = 16
-	// maxReplies is how many replies may wait to be sent.
+	// maxReplies is the maximum number of queued replies.
 	maxReplies = 64
-	// tryAgain is how long after a failure on a connection that is still there.
+	// tryAgain is the wait after a failure while the connection is up.
 	tryAgain = 200 * time.Millisecond
 )
 
-// terminal is one device. What it does is done by live, which runs while it is
-// connected; what must survive a lost connection is in here.
+// terminal is one device. Its work is done by live, which runs while it is connected;
+// state that must survive a lost connection is in here.
 type terminal struct {
 	fleet  *Fleet
 	config *Config
@@ -33,18 +33,18 @@ type terminal struct {
 	connection atomic.Pointer[session.Session]
 	up         atomic.Bool
 	replies    chan dialect.Outgoing
-	online     chan struct{} // an Online was answered
+	online     chan struct{} // signals an answered Online
 	finished   chan struct{} // closed when all records are made and confirmed
-	confirmed  chan struct{} // a record was acknowledged
+	confirmed  chan struct{} // signals an acknowledged record
 
 	living sync.Mutex // one connection at a time
-	// The following are live's.
+	// The following belong to live.
 	random      *rand.Rand
 	recordState recordState
 
 	mu       sync.Mutex
 	beats    []time.Time // heartbeats that wait for an answer
-	onlineAt time.Time   // of the Online that waits for one
+	onlineAt time.Time   // time of the Online that waits for an answer
 	unacked  map[string]*message
 }
 
@@ -56,7 +56,7 @@ func newTerminal(f *Fleet, device string, random *rand.Rand) *terminal {
 	}
 }
 
-// start connects; what is sent ends with sending.
+// start connects; sending ends with the context sending.
 func (t *terminal) start(sending context.Context, clientID string) error {
 	config := session.Config{
 		Address: t.config.Broker, ClientID: clientID, ReceiveMaximum: receiveMaximum, AckAtOnce: true,
@@ -75,7 +75,7 @@ func (t *terminal) start(sending context.Context, clientID string) error {
 	return nil
 }
 
-// live is what a terminal does while it is connected, until sending ends.
+// live does the work of a terminal while it is connected, until sending ends.
 func (t *terminal) live(sending, connected context.Context) {
 	t.living.Lock()
 	defer t.living.Unlock()
@@ -96,17 +96,17 @@ func (t *terminal) live(sending, connected context.Context) {
 	defer parts.Wait()
 	parts.Go(func() { t.beat(ctx) })
 	parts.Go(func() { t.sendOnline(ctx) })
-	parts.Go(func() { t.reply(connected) }) // until the end: commands come as long as we are there
+	parts.Go(func() { t.reply(connected) }) // until the end: commands come as long as it is connected
 	t.sendRecords(ctx)
 	<-connected.Done()
 }
 
-// beat sends heartbeats: one at once, and then at times of its own.
+// beat sends heartbeats: one at once, and then at its own interval.
 func (t *terminal) beat(ctx context.Context) {
 	if t.config.Heartbeat <= 0 {
 		return
 	}
-	wait := time.Duration(float64(t.config.Heartbeat) * (0.5 + rand.Float64()/2)) // they do not keep step
+	wait := time.Duration(float64(t.config.Heartbeat) * (0.5 + rand.Float64()/2)) // out of step with the others
 	for {
 		message, ok := t.config.Simulator.Heartbeat(t.device, time.Now())
 		if !ok {
@@ -134,14 +134,14 @@ func (t *terminal) sendHeartbeat(ctx context.Context, message dialect.Outgoing) 
 	err := t.publish(ctx, message)
 	if errors.Is(err, session.ErrOffline) {
 		t.mu.Lock()
-		t.beats = nil // with the connection all others are gone, too
+		t.beats = nil // the answers of earlier ones are lost with the connection, too
 		t.mu.Unlock()
 		return
 	}
-	t.fleet.count(func(f *Fleet) { f.heartbeats.said(f, due, err) })
+	t.fleet.count(func(f *Fleet) { f.heartbeats.published(f, due, err) })
 }
 
-// sendOnline says that the terminal has come up, again and again until it is
+// sendOnline announces that the terminal is online, and repeats that until it is
 // answered.
 func (t *terminal) sendOnline(ctx context.Context) {
 	for {
@@ -156,7 +156,7 @@ func (t *terminal) sendOnline(ctx context.Context) {
 			t.mu.Unlock()
 		}
 		if err := t.publish(ctx, message); !errors.Is(err, session.ErrOffline) {
-			t.fleet.count(func(f *Fleet) { f.onlines.said(f, due, err) })
+			t.fleet.count(func(f *Fleet) { f.onlines.published(f, due, err) })
 		}
 		select {
 		case <-t.online:
@@ -169,7 +169,7 @@ func (t *terminal) sendOnline(ctx context.Context) {
 	}
 }
 
-// answerDue reports whether the receiver owes an answer at once.
+// answerDue reports whether the receiver must answer at once.
 func (t *terminal) answerDue(message dialect.Outgoing) bool {
 	read, err := t.config.Dialect.Decode(message.Topic, message.Payload, dialect.Hints{ReceivedAt: time.Now()})
 	return err == nil && len(read.Answers) > 0
@@ -189,7 +189,7 @@ func (t *terminal) reply(ctx context.Context) {
 	}
 }
 
-// onMessage is what the terminal does with a message; it does not block.
+// onMessage handles a message to the terminal; it does not block.
 func (t *terminal) onMessage(m session.Message) {
 	now := time.Now()
 	answer := t.config.Simulator.Read(m.Topic, m.Payload)
@@ -212,7 +212,7 @@ func (t *terminal) onMessage(m session.Message) {
 	if reply, ok := t.config.Simulator.Reply(t.device, m.Payload, now); ok {
 		select {
 		case t.replies <- reply:
-		default: // as a terminal that has too much to do
+		default: // like an overloaded terminal
 		}
 	}
 }
@@ -243,7 +243,7 @@ func (t *terminal) onOnlineAnswer(now time.Time) {
 	}
 }
 
-// expire gives up heartbeats whose answers' time is up.
+// expire gives up heartbeats whose answers timed out.
 func (t *terminal) expire(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -265,7 +265,7 @@ func (t *terminal) expireOnline() {
 	t.fleet.count(func(f *Fleet) { f.onlines.Unanswered++ })
 }
 
-// forgetCutOff gives up what a lost connection took with it.
+// forgetCutOff gives up answers that were lost with the connection.
 func (t *terminal) forgetCutOff() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -279,7 +279,7 @@ func (t *terminal) forgetCutOff() {
 	})
 }
 
-// awaitsAnswer reports whether something may still come; what is too late is
+// awaitsAnswer reports whether an answer may still arrive; those that timed out are
 // counted as missing.
 func (t *terminal) awaitsAnswer(now time.Time) bool {
 	t.expire(now)
@@ -297,7 +297,7 @@ func (t *terminal) awaitsAnswer(now time.Time) bool {
 	return len(t.beats) > 0 || !t.onlineAt.IsZero() || len(t.unacked) > 0
 }
 
-// qos is that of Config, or else want.
+// qos returns that of Config, or else the given one.
 func (t *terminal) qos(want byte) byte {
 	if t.config.QoS != nil {
 		return *t.config.QoS

@@ -1,5 +1,5 @@
-// Package event puts into JSON what became of a terminal's record: the same for
-// MQTT, for the webhook and for whoever else is told.
+// Package event composes the JSON event of a terminal's record, the same for
+// every sink.
 //
 // The envelope is a CloudEvent 1.0 in structured JSON
 // (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md).
@@ -16,8 +16,8 @@ import (
 // Type is the type of the events, with the version of Data.
 const Type = "edgelens.recognition.v1"
 
-// CloudEvent is the envelope. The same record gives the same ID and Source,
-// however often it is told of.
+// CloudEvent is the envelope. The same record gives the same ID and Source in
+// every delivery.
 type CloudEvent struct {
 	SpecVersion     string    `json:"specversion"`
 	ID              string    `json:"id"`
@@ -29,72 +29,72 @@ type CloudEvent struct {
 	Data            Data      `json:"data"`
 }
 
-// Data is what became of a record.
+// Data is the result of a record.
 type Data struct {
 	// Outcome is "recognized", "uncertain", "no_image" or "error", and Reason a
-	// sentence that says why; empty for "recognized".
+	// sentence with the cause; empty for "recognized".
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason"`
 	Device  string `json:"device"`
 	Dialect string `json:"dialect"`
 	// Kind is "verified", "stranger" or "snapshot".
 	Kind string `json:"kind"`
-	// Passed reports that the terminal let somebody in.
+	// Passed reports that the terminal granted access.
 	Passed bool `json:"passed"`
-	// Record is the terminal's own words, without the image; null where it
+	// Record is the message of the terminal without the image; null where it
 	// sent an image alone.
 	Record json.RawMessage `json:"record"`
 	// Predictions are sorted, the most probable first.
 	Predictions []Prediction `json:"predictions"`
 	Model       *Model       `json:"model"`
 	Image       *Image       `json:"image"`
-	// Quality is whether the image is usable; not there where nobody looked.
+	// Quality rates whether the image is usable; absent where it was not rated.
 	Quality *Quality `json:"quality,omitempty"`
 	Cached  bool     `json:"cached"`
-	// Warnings are sentences about what makes the answer less than it should be;
-	// not there where there are none.
+	// Warnings are sentences about limits of the answer; absent where there are
+	// none.
 	Warnings []string `json:"warnings,omitempty"`
-	// Replayed says that this is not proved to be news: do not open a door for it.
+	// Replayed is true unless the record is proved to be fresh: do not open a door for it.
 	Replayed bool `json:"replayed"`
 	// Freshness is "fresh", "replayed", or "unknown" where nothing proves either;
-	// Replayed is true for all but the first. FreshnessReason is a sentence that
-	// says why it is not fresh; empty where it is.
+	// Replayed is true for all but the first. FreshnessReason is a sentence with the
+	// cause; empty for "fresh".
 	Freshness       string `json:"freshness"`
 	FreshnessReason string `json:"freshness_reason"`
-	// CapturedAt is by the device's clock; null where it did not say.
+	// CapturedAt is by the device's clock; null where the device sent no time.
 	CapturedAt *time.Time `json:"captured_at"`
 	ReceivedAt time.Time  `json:"received_at"`
-	// AgeMS is how long ago it was captured, or else received, when this was
-	// written, in milliseconds; never negative.
+	// AgeMS is the time in milliseconds from the capture, or else the reception, to
+	// the writing of this event; never negative.
 	AgeMS int64 `json:"age_ms"`
-	// Reduced names what was left out because the receiver does not take as much,
-	// such as "record.note" or "predictions"; not there where nothing was.
+	// Reduced names the parts left out because the receiver does not accept as much,
+	// such as "record.note" or "predictions"; absent where nothing was.
 	Reduced []string `json:"reduced,omitempty"`
 }
 
-// Prediction is one class and how probable it is.
+// Prediction is one class and its probability.
 type Prediction struct {
 	ClassID     int     `json:"class_id"`
 	Label       string  `json:"label"`
 	Probability float64 `json:"probability"`
 }
 
-// Model is what recognized.
+// Model is the model that recognized the image.
 type Model struct {
 	Name   string `json:"name"`
 	Digest string `json:"digest"`
 }
 
-// Image is the image that was looked at, or was to be.
+// Image is the image of the record.
 type Image struct {
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
 	Width  int    `json:"width,omitempty"`
 	Height int    `json:"height,omitempty"`
 	Format string `json:"format,omitempty"`
-	// Damaged is edgelens.ImageInfo's.
+	// Damaged is that of edgelens.ImageInfo.
 	Damaged bool `json:"damaged,omitempty"`
-	// URL is where the image is, while it is kept.
+	// URL serves the image while it is kept.
 	URL string `json:"url,omitempty"`
 }
 
@@ -105,16 +105,16 @@ type Quality struct {
 	Usable  bool    `json:"usable"`
 }
 
-// Composer makes events.
+// Composer composes events.
 type Composer struct {
-	// Fresh is how old a record may be when the event is written, by the device's
-	// own time or else by its arrival, until it is taken for a replay.
+	// Fresh is the maximum age of a record at the time of writing, by the device's
+	// time or else by its arrival; an older one is a replay.
 	Fresh time.Duration
-	// Link returns where an image of a result can be had; nil for nowhere.
+	// Link returns the URL of a result's image; nil for none.
 	Link func(result string) string
 }
 
-// Compose returns the event of a delivery that is written at now.
+// Compose returns the event of a delivery, written at now.
 func (c Composer) Compose(d *edgelens.Delivery, now time.Time) CloudEvent {
 	at := d.Record.CapturedAt
 	if at.IsZero() {
@@ -126,8 +126,8 @@ func (c Composer) Compose(d *edgelens.Delivery, now time.Time) CloudEvent {
 	}
 }
 
-// freshness says whether a record is still news at now: what was not on arrival
-// never will be, and what was is not for long.
+// freshness returns the freshness of a record at now: one that was not fresh on
+// arrival never is, and a fresh one ages.
 func (c Composer) freshness(r *edgelens.Record, at, now time.Time) (edgelens.Freshness, string) {
 	if r.Retained {
 		return edgelens.FreshnessReplayed, orElse(r.FreshnessReason, "The MQTT broker had kept the message.")
@@ -143,11 +143,11 @@ func (c Composer) freshness(r *edgelens.Record, at, now time.Time) (edgelens.Fre
 	case age > c.Fresh:
 		return edgelens.FreshnessReplayed, fmt.Sprintf("The record is %s old.", age.Round(time.Second))
 	case r.Freshness == "":
-		return edgelens.FreshnessUnknown, "The record came to an earlier version, which did not judge its time."
+		return edgelens.FreshnessUnknown, "An earlier version, which did not assess times, received the record."
 	case r.Freshness == edgelens.FreshnessUnknown:
 		return r.Freshness, r.FreshnessReason
 	case age < -c.Fresh:
-		return edgelens.FreshnessUnknown, "The clock of this machine was set back since the record came."
+		return edgelens.FreshnessUnknown, "The clock of this machine was set back since the record arrived."
 	default:
 		return edgelens.FreshnessFresh, ""
 	}

@@ -46,7 +46,7 @@ func TestGolden(t *testing.T) {
 		},
 		"replayed_late": func(d *edgelens.Delivery) {
 			d.Record.CapturedAt = received.Add(-2 * time.Hour)
-			d.Record.Freshness, d.Record.FreshnessReason = edgelens.FreshnessReplayed, "The record was 2h0m0s old when it came."
+			d.Record.Freshness, d.Record.FreshnessReason = edgelens.FreshnessReplayed, "The record was 2h0m0s old on arrival."
 		},
 		"replayed_retained": func(d *edgelens.Delivery) {
 			d.Record.Retained = true
@@ -82,8 +82,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// What is told late, because who is told was away, is no news any more; and what was
-// none on arrival never becomes any.
+// An event that is delivered late, because the sink was down, is not fresh any more;
+// one that was not fresh on arrival never is.
 func TestFreshness(t *testing.T) {
 	received := time.Date(2026, 4, 10, 8, 0, 12, 0, time.UTC)
 	composer := event.Composer{Fresh: time.Minute}
@@ -92,20 +92,20 @@ func TestFreshness(t *testing.T) {
 		captured  time.Time
 		onArrival edgelens.Freshness
 		retained  bool
-		told      time.Duration // after it was received
+		delivered time.Duration // after it was received
 		want      edgelens.Freshness
 	}{
 		"at once":                            {received, fresh, false, time.Second, fresh},
 		"at once, without a time":            {time.Time{}, fresh, false, time.Second, fresh},
 		"after a minute":                     {received, fresh, false, 59 * time.Second, fresh},
 		"later":                              {received, fresh, false, 61 * time.Second, replayed},
-		"captured before, told later":        {received.Add(-50 * time.Second), fresh, false, 20 * time.Second, replayed},
+		"captured before, delivered later":   {received.Add(-50 * time.Second), fresh, false, 20 * time.Second, replayed},
 		"later, without a time":              {time.Time{}, fresh, false, 61 * time.Second, replayed},
 		"later, by a clock that is ahead":    {received.Add(50 * time.Second), fresh, false, 61 * time.Second, replayed},
 		"old on arrival":                     {received.Add(-time.Hour), replayed, false, time.Second, replayed},
 		"unknown":                            {time.Time{}, unknown, false, time.Second, unknown},
 		"unknown, an old time":               {received.Add(-time.Hour), unknown, false, time.Second, unknown},
-		"unknown, told later":                {time.Time{}, unknown, false, 61 * time.Second, replayed},
+		"unknown, delivered later":           {time.Time{}, unknown, false, 61 * time.Second, replayed},
 		"retained":                           {received, replayed, true, time.Second, replayed},
 		"retained, by an earlier version":    {received, "", true, time.Second, replayed},
 		"by an earlier version":              {received, "", false, time.Second, unknown},
@@ -115,7 +115,7 @@ func TestFreshness(t *testing.T) {
 		d := &edgelens.Delivery{Record: edgelens.Record{
 			Device: "door", CapturedAt: test.captured, ReceivedAt: received, Retained: test.retained, Freshness: test.onArrival, FreshnessReason: "x",
 		}}
-		got := composer.Compose(d, received.Add(test.told)).Data
+		got := composer.Compose(d, received.Add(test.delivered)).Data
 		if got.Freshness != string(test.want) || got.Replayed != (test.want != fresh) || (got.FreshnessReason == "") != (test.want == fresh) {
 			t.Errorf("%s: %s, replayed %v, %q", name, got.Freshness, got.Replayed, got.FreshnessReason)
 		}

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// smallMember is up to how many bytes a member of a record is never left out
-	// alone.
+	// smallMember is the size in bytes up to which a member of a record is kept
+	// unless the whole record is left out.
 	smallMember = 128
-	// namedMembers is how many members that were left out are named, and memberName
-	// how many bytes of a name are.
+	// namedMembers is the maximum number of omitted members that are named, and
+	// memberName the maximum length of a name in bytes.
 	namedMembers, memberName = 16, 64
 )
 
-// Reduce leaves out what makes an event large, and names it in Data.Reduced: the
+// Reduce leaves out the large parts of an event and names them in Data.Reduced: the
 // largest members of the record, then all predictions but the first, then the
 // whole record, until the JSON has at most limit bytes, or nothing is left to
-// leave out. Where limit is 0, it is not known: then every member of more than 128
-// bytes goes. One that is small enough is returned as it is.
+// leave out. A limit of 0 is unknown: then every member of more than 128 bytes is
+// left out. An event within the limit is returned unchanged.
 func Reduce(e CloudEvent, limit int) CloudEvent {
 	if limit > 0 && size(e) <= limit {
 		return e
@@ -49,13 +49,13 @@ func ofRecord(name string) bool { return len(name) > 7 && name[:7] == "record." 
 
 func size(e CloudEvent) int {
 	text, err := json.Marshal(e)
-	if err != nil { // Compose makes none of these
+	if err != nil { // never for an event of Compose
 		return 0
 	}
 	return len(text)
 }
 
-// member is a member of a record, in its place.
+// member is a member of a record, in order.
 type member struct {
 	name  string
 	value json.RawMessage
@@ -64,9 +64,9 @@ type member struct {
 
 func (m member) bytes() int { return len(m.name) + len(m.value) + len(`"":,`) }
 
-// reduceRecord leaves the largest members of more than 128 bytes out of a record,
-// until enough, which is told the bytes that are left, is content, and returns
-// what is left and the names of the others. What is no JSON object stays.
+// reduceRecord leaves the largest members of more than 128 bytes out of a record
+// until enough accepts the bytes that are left, and returns the rest of the record
+// and the names of the omitted members. Anything but a JSON object is kept.
 func reduceRecord(record json.RawMessage, enough func(kept int) bool) (json.RawMessage, []string) {
 	members, ok := membersOf(record)
 	if !ok {
@@ -79,7 +79,7 @@ func reduceRecord(record json.RawMessage, enough func(kept int) bool) (json.RawM
 	slices.SortStableFunc(order, func(a, b *member) int { return cmp.Compare(b.bytes(), a.bytes()) })
 	kept, names := len(record), []string(nil)
 	for _, m := range order {
-		// 32: for the name of the member among those that were left out
+		// 32: for the name of the member in Data.Reduced
 		if m.bytes() <= smallMember || enough(kept+(memberName+32)*min(len(names), namedMembers)) {
 			break
 		}
@@ -136,7 +136,7 @@ func written(members []member) json.RawMessage {
 	return b.Bytes()
 }
 
-// shortened is the start of a name, cut between characters.
+// shortened returns the start of a name, cut between characters.
 func shortened(name string) string {
 	if len(name) <= memberName {
 		return name

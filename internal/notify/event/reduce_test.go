@@ -32,11 +32,11 @@ func jsonOf(t testing.TB, e event.CloudEvent) string {
 func TestReduce(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	for name, test := range map[string]struct {
-		event  event.CloudEvent
-		limit  int
-		record string
-		left   []string // Data.Reduced
-		count  int      // predictions
+		event   event.CloudEvent
+		limit   int
+		record  string
+		omitted []string // Data.Reduced
+		count   int      // predictions
 	}{
 		"fits":                       {large(`{"a":1}`, 3), 5000, `{"a":1}`, nil, 3},
 		"one long member":            {large(`{"a":1,"note":"`+long(3000)+`","z":[2]}`, 3), 2000, `{"a":1,"z":[2]}`, []string{"record.note"}, 3},
@@ -52,7 +52,7 @@ func TestReduce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := event.Reduce(test.event, test.limit)
-			if string(got.Data.Record) != test.record || !slices.Equal(got.Data.Reduced, test.left) || len(got.Data.Predictions) != test.count {
+			if string(got.Data.Record) != test.record || !slices.Equal(got.Data.Reduced, test.omitted) || len(got.Data.Predictions) != test.count {
 				t.Errorf("record %.80s, left out %q, %d predictions", got.Data.Record, got.Data.Reduced, len(got.Data.Predictions))
 			}
 			if size := len(jsonOf(t, got)); test.limit > 100 && size > test.limit {
@@ -62,7 +62,7 @@ func TestReduce(t *testing.T) {
 	}
 }
 
-// What was left out is named, and the names are no way to make an event large.
+// Omitted parts are named, and the names do not make an event large.
 func TestReduceNamesAreBounded(t *testing.T) {
 	var record strings.Builder
 	for n := range 200 {
@@ -74,7 +74,7 @@ func TestReduceNamesAreBounded(t *testing.T) {
 	}
 }
 
-func TestReduceIsQuick(t *testing.T) {
+func TestReduceOfManyMembersIsFast(t *testing.T) {
 	var record strings.Builder
 	for n := range 20_000 {
 		fmt.Fprintf(&record, `,"m%d":"%s"`, n, strings.Repeat("x", 150))
@@ -103,7 +103,7 @@ func FuzzReduce(f *testing.F) {
 			t.Errorf("record %s", got.Data.Record)
 		}
 		if changed := text != jsonOf(t, whole); changed != (len(got.Data.Reduced) > 0) {
-			t.Errorf("changed %v, and says %q", changed, got.Data.Reduced)
+			t.Errorf("changed %v, Reduced %q", changed, got.Data.Reduced)
 		}
 	})
 }

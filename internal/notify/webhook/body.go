@@ -15,7 +15,7 @@ import (
 	"edgelens/internal/notify/event"
 )
 
-// body is what is posted: the fields of the article's bridge, then ours.
+// body is the posted JSON: the fields of the reference service's bridge, then ours.
 type body struct {
 	UserID       json.RawMessage `json:"user_id"`
 	Name         json.RawMessage `json:"name"`
@@ -32,7 +32,7 @@ type recognition struct {
 	event.Data
 }
 
-// botTime is how terminals write the time.
+// botTime is the time format of terminals.
 const botTime = "2006-01-02 15:04:05"
 
 func (w *Webhook) body(ctx context.Context, d *edgelens.Delivery) ([]byte, error) {
@@ -50,15 +50,15 @@ func (w *Webhook) body(ctx context.Context, d *edgelens.Delivery) ([]byte, error
 			return nil, fmt.Errorf("write the webhook's body: %w: nothing in it can be left out", notify.ErrRejected)
 		}
 	}
-	said := said(composed.Data.Record)
+	sent := fieldsOf(composed.Data.Record)
 	at := d.Record.CapturedAt
 	if at.IsZero() {
 		at = d.Record.ReceivedAt
 	}
-	code, kind := codes(&d.Record, said)
+	code, kind := codes(&d.Record, sent)
 	text, err := json.Marshal(body{
-		UserID: said.or("num", d.Record.Person.ID), Name: said.or("name", d.Record.Person.Name), Img: img,
-		VerifiedCode: code, BotTime: said.or("time", at.Local().Format(botTime)), PersonType: kind,
+		UserID: sent.or("num", d.Record.Person.ID), Name: sent.or("name", d.Record.Person.Name), Img: img,
+		VerifiedCode: code, BotTime: sent.or("time", at.Local().Format(botTime)), PersonType: kind,
 		Recognition: recognition{ID: composed.ID, Data: composed.Data},
 	})
 	if err != nil {
@@ -67,16 +67,16 @@ func (w *Webhook) body(ctx context.Context, d *edgelens.Delivery) ([]byte, error
 	return text, nil
 }
 
-// referenceDialect is the dialect whose codes verifiedCode and personType are.
+// referenceDialect is the dialect that verifiedCode and personType come from.
 const referenceDialect = "fungxi"
 
 // codes returns verifiedCode and personType, which mean the same for every dialect: 0
-// and "1" for somebody who was let in, and never for anybody else. The reference
-// dialect's own codes are kept where they mean what Passed is. What a device of any
-// dialect wrote itself is in recognition.record.
-func codes(r *edgelens.Record, said verdict) (verifiedCode, personType json.RawMessage) {
+// and "1" where access was granted, and never otherwise. The reference dialect's own
+// codes are kept where they agree with Passed. The codes that a device of any dialect
+// sent are in recognition.record.
+func codes(r *edgelens.Record, sent fields) (verifiedCode, personType json.RawMessage) {
 	if r.Dialect == referenceDialect && r.Doubt == "" {
-		code, kind := said.or("verifiedCode", r.Person.Code), said.or("personType", r.Person.Type)
+		code, kind := sent.or("verifiedCode", r.Person.Code), sent.or("personType", r.Person.Type)
 		if granted, known := granted(code, kind); known && granted == r.Passed {
 			return code, kind
 		}
@@ -87,7 +87,7 @@ func codes(r *edgelens.Record, said verdict) (verifiedCode, personType json.RawM
 	return json.RawMessage("1"), json.RawMessage(`"0"`)
 }
 
-// granted reports whether codes of the reference dialect let somebody in. They are known
+// granted reports whether codes of the reference dialect grant access. They are known
 // only where both are whole numbers, or strings of such: receivers compare loosely, and
 // null, "" or "0.0" equal 0 for some of them.
 func granted(verifiedCode, personType json.RawMessage) (granted, known bool) {
@@ -98,8 +98,8 @@ func granted(verifiedCode, personType json.RawMessage) (granted, known bool) {
 
 func whole(code json.RawMessage) (int, error) { return strconv.Atoi(strings.Trim(string(code), `"`)) }
 
-// image returns the image as the receiver wants it. An image that is gone is
-// no reason to keep the rest from the receiver.
+// image returns the image in the configured form. A missing image must not hold back
+// the rest of the record.
 func (w *Webhook) image(ctx context.Context, d *edgelens.Delivery) (string, error) {
 	if d.Image == "" || w.config.Image == ImageNone {
 		return "", nil
@@ -118,19 +118,18 @@ func (w *Webhook) image(ctx context.Context, d *edgelens.Delivery) (string, erro
 	return text, nil
 }
 
-// verdict is the terminal's own words by field.
-type verdict map[string]json.RawMessage
+// fields are the fields of a terminal's message.
+type fields map[string]json.RawMessage
 
-func said(record json.RawMessage) verdict {
-	var v verdict
-	_ = json.Unmarshal(record, &v) // what is no object has no fields
-	return v
+func fieldsOf(record json.RawMessage) fields {
+	var f fields
+	_ = json.Unmarshal(record, &f) // anything but an object has no fields
+	return f
 }
 
-// or returns a field as the terminal wrote it, number or string, or else the
-// text.
-func (v verdict) or(field, text string) json.RawMessage {
-	if value, ok := v[field]; ok {
+// or returns a field as the terminal sent it, number or string, or else the text.
+func (f fields) or(field, text string) json.RawMessage {
+	if value, ok := f[field]; ok {
 		return value
 	}
 	quoted, err := json.Marshal(text)

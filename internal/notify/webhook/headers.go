@@ -21,7 +21,7 @@ var ours = map[string]bool{
 	"Webhook-Id": true, "Webhook-Timestamp": true, "Webhook-Signature": true,
 }
 
-// headers reads Headers. The error repeats no value.
+// headers parses Headers. The error repeats no value.
 func (c Config) headers() (http.Header, error) {
 	headers := http.Header{}
 	for line := range strings.Lines(c.Headers) {
@@ -41,7 +41,7 @@ func (c Config) headers() (http.Header, error) {
 	return headers, nil
 }
 
-// roots returns the certificates that are trusted; nil for the system's.
+// roots returns the trusted certificates; nil for the system's.
 func (c Config) roots() (*x509.CertPool, error) {
 	if c.CAFile == "" {
 		return nil, nil
@@ -60,7 +60,7 @@ func (c Config) roots() (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// later heeds a reply's Retry-After (RFC 9110, 10.2.3): seconds or a date.
+// later applies a reply's Retry-After (RFC 9110, 10.2.3): seconds or a date.
 func later(reply *http.Response, now time.Time, err error) error {
 	text := strings.TrimSpace(reply.Header.Get("Retry-After"))
 	if seconds, parseErr := strconv.ParseUint(text, 10, 31); parseErr == nil {

@@ -29,7 +29,7 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("sent %v", got)
 	}
 	for name, bad := range map[string]string{
-		"no colon": "Bearer geheim", "no name": ": geheim", "a blank in the name": "My Key: geheim", "a control character": "X-Key: geheim\x01",
+		"no colon": "Bearer geheim", "no name": ": geheim", "a space in the name": "My Key: geheim", "a control character": "X-Key: geheim\x01",
 		"ours": "content-type: geheim", "the signature": "Webhook-Signature: geheim", "the host": "Host: geheim",
 	} {
 		config.Headers = bad
@@ -45,7 +45,7 @@ func TestCAFile(t *testing.T) {
 	config := webhook.DefaultConfig()
 	config.URL = server.URL
 	if err := hook(t, config).Deliver(t.Context(), passed()); err == nil {
-		t.Error("a certificate that nobody knows is trusted")
+		t.Error("an unknown certificate is trusted")
 	}
 	config.CAFile = filepath.Join(t.TempDir(), "ca.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
@@ -63,10 +63,10 @@ func TestCAFile(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsHeeded(t *testing.T) {
+func TestRetryAfter(t *testing.T) {
 	for name, test := range map[string]struct {
 		value string
-		least time.Duration // 0: none
+		min   time.Duration // 0: none
 	}{
 		"seconds": {"20", 20 * time.Second}, "a date": {time.Now().Add(time.Minute).UTC().Format(http.TimeFormat), 50 * time.Second},
 		"a date that is past": {time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat), 0}, "nothing": {"", 0}, "nonsense": {"soon", 0}, "negative": {"-5", 0},
@@ -81,10 +81,10 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 			})
 			err := hook(t, config).Deliver(t.Context(), passed())
 			var later *notify.Later
-			if err == nil || !strings.Contains(err.Error(), "503") || errors.As(err, &later) != (test.least > 0) {
+			if err == nil || !strings.Contains(err.Error(), "503") || errors.As(err, &later) != (test.min > 0) {
 				t.Fatal(err)
 			}
-			if later != nil && (later.After < test.least || later.After > test.least+20*time.Second) {
+			if later != nil && (later.After < test.min || later.After > test.min+20*time.Second) {
 				t.Errorf("in %v", later.After)
 			}
 		})

@@ -1,6 +1,5 @@
-// Package webhook tells an HTTP receiver of terminals' records, in the words of
-// the article's bridge, signed as Standard Webhooks asks
-// (https://github.com/standard-webhooks/standard-webhooks).
+// Package webhook posts terminals' records to an HTTP receiver, with the fields of
+// the reference service's bridge, signed according to Standard Webhooks
 package webhook
 
 import (
@@ -29,29 +28,29 @@ import (
 const (
 	// Sink is the webhook's name in the outbox.
 	Sink = "webhook"
-	// maxReply is how much of a reply is read.
+	// maxReply is the maximum number of bytes of a reply that are read.
 	maxReply = 64 << 10
 )
 
-// Which records the receiver is told of.
+// The records that are posted.
 const (
-	RecordsPassed = "passed" // somebody was let in
+	RecordsPassed = "passed" // access was granted
 	RecordsAll    = "all"
 )
 
-// How the image is sent.
+// The form of the image.
 const (
-	ImageBase64  = "base64"   // as the article's bridge does
+	ImageBase64  = "base64"   // as the reference service's bridge sends it
 	ImageDataURI = "data_uri" // with data:image/...;base64, in front
 	ImageNone    = "none"     // img is ""
 )
 
-// Config is the receiver and what it is told.
+// Config is the receiver and what is posted to it.
 type Config struct {
-	// URL is where to POST; empty for nobody. It may be private: it is the
-	// operator's own.
+	// URL is the address of the receiver; empty for none. It may be private: the
+	// operator sets it.
 	URL string
-	// Secret signs: base64, with "whsec_" in front or not. Empty for none.
+	// Secret is the signing key: base64, with or without a leading "whsec_". Empty for none.
 	Secret string
 	// Records is RecordsPassed or RecordsAll.
 	Records string
@@ -62,17 +61,17 @@ type Config struct {
 	// Headers are sent with every delivery, a "Name: value" a line; such as
 	// Authorization. They are secret.
 	Headers string
-	// CAFile is a file of certificates in PEM that are trusted beside the system's.
+	// CAFile is a PEM file of certificates that are trusted in addition to the system's.
 	CAFile string
 }
 
-// DefaultConfig tells of passed records, with the image, within 15 s.
+// DefaultConfig posts granted accesses, with the image, within 15 s.
 func DefaultConfig() Config {
 	return Config{Records: RecordsPassed, Image: ImageBase64, Timeout: 15 * time.Second}
 }
 
-// Validate reports every fault at once, each with its setting's name. It does
-// not repeat a secret.
+// Validate reports every invalid setting at once, each with its name. It does not
+// repeat a secret.
 func (c Config) Validate() error {
 	var errs []error
 	if c.URL != "" {
@@ -99,7 +98,7 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// key returns the bytes of the secret; none for no secret.
+// key returns the bytes of the secret; none where no secret is set.
 func (c Config) key() ([]byte, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(c.Secret, "whsec_"))
 	if err != nil || c.Secret != "" && len(key) < 16 {
@@ -108,14 +107,13 @@ func (c Config) key() ([]byte, error) {
 	return key, nil
 }
 
-// Wants reports whether the receiver is to be told of the record, and with its
-// image.
-func (c Config) Wants(r *edgelens.Record) (told, image bool) {
-	told = c.URL != "" && (c.Records == RecordsAll || r.Passed)
-	return told, told && c.Image != ImageNone
+// Wants reports whether the record is to be posted, and whether with its image.
+func (c Config) Wants(r *edgelens.Record) (wanted, image bool) {
+	wanted = c.URL != "" && (c.Records == RecordsAll || r.Passed)
+	return wanted, wanted && c.Image != ImageNone
 }
 
-// Images is where images are; package ledger has them.
+// Images provides the images; package ledger implements it.
 type Images interface {
 	// Image returns the encoded image under an id. Errors:
 	// edgelens.ErrNotFound.
@@ -133,7 +131,7 @@ type Webhook struct {
 	now      func() time.Time
 }
 
-// New returns a Webhook. The error is that of config.Validate, or says why
+// New returns a Webhook. The error is that of config.Validate, or the reason why
 // config.CAFile cannot be used.
 func New(config Config, composer event.Composer, images Images) (*Webhook, error) {
 	if err := config.Validate(); err != nil {
@@ -157,20 +155,20 @@ func New(config Config, composer event.Composer, images Images) (*Webhook, error
 			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
 			TLSHandshakeTimeout: config.Timeout, TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxReply,
 		},
-		// A redirect is not followed: it may lead anywhere, and a POST along
-		// one may arrive without its body.
+		// A redirect is not followed: it may lead anywhere, and a POST that is
+		// redirected may arrive without its body.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (w *Webhook) Close() { w.client.CloseIdleConnections() }
 
 // Name implements notify.Sink.
 func (w *Webhook) Name() string { return Sink }
 
 // Deliver implements notify.Sink. Any status 2xx confirms; 400, 410, 415 and 422
-// are notify.ErrRejected, 413 is edgelens.ErrTooLarge; everything else may pass.
+// are notify.ErrRejected, 413 is edgelens.ErrTooLarge; all others may be temporary.
 func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	body, err := w.body(ctx, d)
 	if err != nil {
@@ -189,8 +187,8 @@ func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 		return fmt.Errorf("post to the webhook: %w", withoutURL(err))
 	}
 	defer reply.Body.Close()
-	// Read, so that the connection can be used again; a body that never ends
-	// meets the client's timeout.
+	// Read the body, so that the connection can be reused; an endless body runs into
+	// the client's timeout.
 	if _, err := io.Copy(io.Discard, io.LimitReader(reply.Body, maxReply)); err != nil {
 		return fmt.Errorf("read the webhook's reply: %w", withoutURL(err))
 	}
@@ -202,22 +200,22 @@ func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	case slices.Contains(rejections, reply.StatusCode):
 		return fmt.Errorf("the webhook answers %s: %w", reply.Status, notify.ErrRejected)
 	case reply.StatusCode >= 300 && reply.StatusCode < 400:
-		return fmt.Errorf("the webhook answers %s; redirects are not followed: set webhook.url to where it leads", reply.Status)
+		return fmt.Errorf("the webhook answers %s; redirects are not followed: set webhook.url to their target", reply.Status)
 	}
 	return later(reply, w.now(), fmt.Errorf("the webhook answers %s%s", reply.Status, advice[reply.StatusCode]))
 }
 
-// rejections are the answers of a receiver that will never take the event.
+// rejections are the statuses of a receiver that will never accept the event.
 var rejections = []int{http.StatusBadRequest, http.StatusGone, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity}
 
-// advice says what to do about an answer that may pass.
+// advice is what to do about a status that may be temporary.
 var advice = map[int]string{
-	http.StatusUnauthorized: "; check how it wants to be asked (webhook.headers, webhook.secret)",
-	http.StatusForbidden:    "; it must let this service post",
+	http.StatusUnauthorized: "; check the credentials (webhook.headers, webhook.secret)",
+	http.StatusForbidden:    "; it must allow this service to post",
 	http.StatusNotFound:     "; check the path in webhook.url",
 }
 
-// sign sets the headers of Standard Webhooks: what is signed is
+// sign sets the headers of Standard Webhooks; the signature covers
 // "id.timestamp.body", with HMAC-SHA256.
 func (w *Webhook) sign(header http.Header, id string, body []byte) {
 	stamp := strconv.FormatInt(w.now().Unix(), 10)
@@ -232,7 +230,7 @@ func (w *Webhook) sign(header http.Header, id string, body []byte) {
 	header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-// withoutURL keeps an address, which may hold a password, out of the log.
+// withoutURL removes the address, which may hold a password, from an error.
 func withoutURL(err error) error {
 	var problem *url.Error
 	if errors.As(err, &problem) {

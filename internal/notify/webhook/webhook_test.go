@@ -21,7 +21,7 @@ import (
 	"edgelens/internal/notify/webhook"
 )
 
-// images has one image.
+// images holds one image.
 type images struct{}
 
 var jpeg = []byte("\xff\xd8\xff\xe0 an image")
@@ -36,7 +36,7 @@ func (images) Image(_ context.Context, id string) ([]byte, error) {
 	return nil, fmt.Errorf("%w: gone", edgelens.ErrNotFound)
 }
 
-// passed is a passed record, recognized.
+// passed is a record of a granted access, recognized.
 func passed() *edgelens.Delivery {
 	at := time.Date(2026, 4, 10, 8, 0, 7, 0, time.UTC)
 	return &edgelens.Delivery{
@@ -54,7 +54,7 @@ func passed() *edgelens.Delivery {
 	}
 }
 
-// receiver answers with do and gives what it was sent.
+// receiver starts an HTTP server with do as its handler.
 func receiver(t *testing.T, do http.HandlerFunc) (url string) {
 	t.Helper()
 	server := httptest.NewServer(do)
@@ -78,19 +78,19 @@ func TestBody(t *testing.T) {
 		change func(*edgelens.Delivery)
 		want   map[string]string // JSON by field; "recognition.x" too
 	}{
-		"as the article's": {nil, nil, map[string]string{
+		"as the reference service sends it": {nil, nil, map[string]string{
 			"user_id": `7`, "name": `"Zoë"`, "verifiedCode": `"0"`, "bot_time": `"2026-04-10 10:00:07"`, "personType": `1`,
 			"img":            `"` + base64.StdEncoding.EncodeToString(jpeg) + `"`,
 			"recognition.id": `"8f7f3bb4-0000-8000-8000-000000000000"`, "recognition.outcome": `"recognized"`, "recognition.device": `"door"`,
 			"recognition.predictions": `[{"class_id":3,"label":"cat","probability":0.5}]`, "recognition.replayed": `false`,
 		}},
-		"a data URI":    {func(c *webhook.Config) { c.Image = webhook.ImageDataURI }, nil, map[string]string{"img": `"data:image/jpeg;base64,` + base64.StdEncoding.EncodeToString(jpeg) + `"`}},
-		"no image":      {func(c *webhook.Config) { c.Image = webhook.ImageNone }, nil, map[string]string{"img": `""`}},
-		"an image gone": {nil, func(d *edgelens.Delivery) { d.Image = "gone" }, map[string]string{"img": `""`, "user_id": `7`}},
-		"fungxi, few words": {nil, func(d *edgelens.Delivery) { d.Record.Verdict = json.RawMessage(`{"RecordID":5}`) }, map[string]string{
+		"a data URI":      {func(c *webhook.Config) { c.Image = webhook.ImageDataURI }, nil, map[string]string{"img": `"data:image/jpeg;base64,` + base64.StdEncoding.EncodeToString(jpeg) + `"`}},
+		"no image":        {func(c *webhook.Config) { c.Image = webhook.ImageNone }, nil, map[string]string{"img": `""`}},
+		"a missing image": {nil, func(d *edgelens.Delivery) { d.Image = "gone" }, map[string]string{"img": `""`, "user_id": `7`}},
+		"fungxi, few fields": {nil, func(d *edgelens.Delivery) { d.Record.Verdict = json.RawMessage(`{"RecordID":5}`) }, map[string]string{
 			"user_id": `"7"`, "name": `"Zoë"`, "verifiedCode": `"0"`, "personType": `"1"`,
 		}},
-		"another dialect, let in": {nil, func(d *edgelens.Delivery) {
+		"another dialect, granted": {nil, func(d *edgelens.Delivery) {
 			d.Record.Dialect, d.Record.Person.Type, d.Record.Person.Code = "facesluice", "0", "1"
 			d.Record.Verdict = json.RawMessage(`{"RecordID":5,"VerifyStatus":"1","PersonType":"0","verifiedCode":7}`)
 		}, map[string]string{"user_id": `"7"`, "verifiedCode": `0`, "personType": `"1"`, "recognition.record": `{"RecordID":5,"VerifyStatus":"1","PersonType":"0","verifiedCode":7}`}},
@@ -134,8 +134,8 @@ func TestBody(t *testing.T) {
 	}
 }
 
-// The codes mean "granted" for nobody who has not passed, whatever the device wrote; what it
-// wrote is in recognition.record.
+// The codes mean "granted" only for a record that passed, whatever the device sent; that
+// is in recognition.record.
 func TestCodes(t *testing.T) {
 	for name, test := range map[string]struct {
 		record, doubt string
@@ -143,19 +143,19 @@ func TestCodes(t *testing.T) {
 		passed        bool
 		code, person  string
 	}{
-		"granted":                          {`{"verifiedCode":"0","personType":1}`, "", edgelens.RecordVerified, true, `"0"`, `1`},
-		"granted, in another form":         {`{"verifiedCode":"0.0","personType":"1.0"}`, "", edgelens.RecordVerified, true, `0`, `"1"`},
-		"refused":                          {`{"verifiedCode":5,"personType":"1"}`, "", edgelens.RecordVerified, false, `5`, `"1"`},
-		"unknown person":                   {`{"verifiedCode":0,"personType":"0"}`, "", edgelens.RecordVerified, false, `0`, `"0"`},
-		"a stranger with granted codes":    {`{"verifiedCode":0,"personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
-		"a stranger without codes":         {`{"num":1}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
-		"a second verdict":                 {`{"verifiedCode":0,"personType":"1","verified_code":5}`, "doubt", edgelens.RecordVerified, false, `1`, `"0"`},
-		"a kind of person not understood":  {`{"verifiedCode":0,"personType":true}`, "doubt", edgelens.RecordVerified, false, `1`, `"0"`},
-		"null for a code":                  {`{"verifiedCode":null,"personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
-		"nothing for a code":               {`{"verifiedCode":"","personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
-		"minus nothing for a code":         {`{"verifiedCode":-0,"personType":"01"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
-		"a list for a code":                {`{"verifiedCode":[0],"personType":["1"]}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
-		"codes in letters of another kind": {`{"verifiedCode":"\u0030","personType":"\u0031"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"granted":                         {`{"verifiedCode":"0","personType":1}`, "", edgelens.RecordVerified, true, `"0"`, `1`},
+		"granted, written differently":    {`{"verifiedCode":"0.0","personType":"1.0"}`, "", edgelens.RecordVerified, true, `0`, `"1"`},
+		"refused":                         {`{"verifiedCode":5,"personType":"1"}`, "", edgelens.RecordVerified, false, `5`, `"1"`},
+		"unknown person":                  {`{"verifiedCode":0,"personType":"0"}`, "", edgelens.RecordVerified, false, `0`, `"0"`},
+		"a stranger with granted codes":   {`{"verifiedCode":0,"personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"a stranger without codes":        {`{"num":1}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"a second verdict":                {`{"verifiedCode":0,"personType":"1","verified_code":5}`, "doubt", edgelens.RecordVerified, false, `1`, `"0"`},
+		"a kind of person not understood": {`{"verifiedCode":0,"personType":true}`, "doubt", edgelens.RecordVerified, false, `1`, `"0"`},
+		"null for a code":                 {`{"verifiedCode":null,"personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"nothing for a code":              {`{"verifiedCode":"","personType":"1"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"minus nothing for a code":        {`{"verifiedCode":-0,"personType":"01"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"a list for a code":               {`{"verifiedCode":[0],"personType":["1"]}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
+		"escaped codes":                   {`{"verifiedCode":"\u0030","personType":"\u0031"}`, "", edgelens.RecordStranger, false, `1`, `"0"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got struct {
@@ -235,9 +235,9 @@ func TestReplies(t *testing.T) {
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere, http.StatusTemporaryRedirect)
 		}, false, false, "webhook.url"},
-		"hangs":           {func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() }, false, false, "post to the webhook"},
-		"resets":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, false, "post to the webhook"},
-		"an endless body": {endless, true, false, ""}, // confirmed by its status; the rest is not read
+		"hangs":                 {func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() }, false, false, "post to the webhook"},
+		"resets the connection": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, false, "post to the webhook"},
+		"an endless body":       {endless, true, false, ""}, // confirmed by its status; the rest is not read
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -257,8 +257,8 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// A receiver that takes only so much gets the record without what is large, and
-// is told so.
+// A receiver with a size limit gets the record without its large parts, with their
+// names.
 func TestTooLargeIsReduced(t *testing.T) {
 	var got map[string]json.RawMessage
 	config := webhook.DefaultConfig()
@@ -302,16 +302,16 @@ func TestTooLargeIsReduced(t *testing.T) {
 	}
 }
 
-func TestDeliverFaults(t *testing.T) {
+func TestDeliverErrors(t *testing.T) {
 	config := webhook.DefaultConfig()
 	config.URL = "http://127.0.0.1:1/"
 	if err := hook(t, config).Deliver(t.Context(), passed()); err == nil || errors.Is(err, notify.ErrRejected) {
-		t.Errorf("nobody there: %v", err)
+		t.Errorf("no receiver: %v", err)
 	}
 	d := passed()
 	d.Image = "broken"
 	if err := hook(t, config).Deliver(t.Context(), d); err == nil || !strings.Contains(err.Error(), "disk") {
-		t.Errorf("an image that cannot be read now: %v", err)
+		t.Errorf("an image that cannot be read: %v", err)
 	}
 }
 
@@ -319,23 +319,23 @@ func TestWants(t *testing.T) {
 	stranger := edgelens.Record{Kind: edgelens.RecordStranger}
 	door := edgelens.Record{Kind: edgelens.RecordVerified, Passed: true}
 	for name, test := range map[string]struct {
-		change      func(*webhook.Config)
-		record      edgelens.Record
-		told, image bool
+		change        func(*webhook.Config)
+		record        edgelens.Record
+		wanted, image bool
 	}{
 		"passed":         {nil, door, true, true},
 		"stranger":       {nil, stranger, false, false},
 		"all":            {func(c *webhook.Config) { c.Records = webhook.RecordsAll }, stranger, true, true},
 		"without images": {func(c *webhook.Config) { c.Image = webhook.ImageNone }, door, true, false},
-		"nobody":         {func(c *webhook.Config) { c.URL = "" }, door, false, false},
+		"no URL":         {func(c *webhook.Config) { c.URL = "" }, door, false, false},
 	} {
 		config := webhook.DefaultConfig()
 		config.URL = "http://127.0.0.1:6688/"
 		if test.change != nil {
 			test.change(&config)
 		}
-		if told, image := config.Wants(&test.record); told != test.told || image != test.image {
-			t.Errorf("%s: told %v, image %v", name, told, image)
+		if wanted, image := config.Wants(&test.record); wanted != test.wanted || image != test.image {
+			t.Errorf("%s: wanted %v, image %v", name, wanted, image)
 		}
 	}
 }

@@ -1,6 +1,6 @@
-// Package charset decodes texts of terminals that are not UTF-8. A text whose set is not
-// known is decoded only where one set alone can have it: names are never guessed. Nothing
-// in it keeps state: all of it may be used by many goroutines.
+// Package charset decodes texts of terminals that are not UTF-8. A text of an unknown
+// character set is decoded only where exactly one set can represent it: names are never
+// guessed. The package keeps no state and is safe for use by many goroutines.
 package charset
 
 import (
@@ -17,9 +17,9 @@ import (
 	"golang.org/x/text/encoding/traditionalchinese"
 )
 
-// The sets, as the WHATWG Encoding Standard has them.
+// The character sets, named as in the WHATWG Encoding Standard.
 const (
-	UTF8        = "utf-8" // and nothing else
+	UTF8        = "utf-8" // no other set
 	GB18030     = "gb18030"
 	Big5        = "big5"
 	ShiftJIS    = "shift_jis"
@@ -27,7 +27,7 @@ const (
 	Windows1252 = "windows-1252"
 )
 
-// Names are the sets that Find takes, by their own names.
+// Names are the canonical names of the sets that Find accepts.
 var Names = []string{UTF8, GB18030, Big5, ShiftJIS, EUCKR, Windows1252}
 
 var sets = map[string]encoding.Encoding{
@@ -35,7 +35,7 @@ var sets = map[string]encoding.Encoding{
 	EUCKR: korean.EUCKR, Windows1252: charmap.Windows1252,
 }
 
-// other are other names of the sets, or of what is part of them, without "-" and "_".
+// other maps alternative names of the sets, or of their subsets, without "-" and "_".
 var other = map[string]string{
 	"utf8": UTF8, "gb18030": GB18030, "gbk": GB18030, "gb2312": GB18030, "cp936": GB18030, "windows936": GB18030, "euccn": GB18030,
 	"big5": Big5, "big5hkscs": Big5, "cp950": Big5, "windows950": Big5,
@@ -44,15 +44,15 @@ var other = map[string]string{
 	"windows1252": Windows1252, "cp1252": Windows1252, "latin1": Windows1252, "iso88591": Windows1252, "ascii": Windows1252,
 }
 
-// Find returns the name of a set, which may be written in other ways; false for none
-// that is known.
+// Find returns the canonical name of a set, whose spelling may differ; false for an
+// unknown set.
 func Find(name string) (string, bool) {
 	found, ok := other[strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(name))]
 	return found, ok
 }
 
-// Decode returns a text of a set in UTF-8; false where it has bytes that the set has
-// not, or the set is not known. A text that is UTF-8 is returned as it is, whatever the set.
+// Decode converts a text of a set to UTF-8; false where it has bytes that the set lacks,
+// or the set is unknown. A text in UTF-8 is returned unchanged, whatever the set.
 func Decode(set string, text []byte) (string, bool) {
 	if utf8.Valid(text) {
 		return string(text), true
@@ -68,8 +68,8 @@ func Decode(set string, text []byte) (string, bool) {
 	return string(decoded), true
 }
 
-// isText reports whether all of a decoded text is assigned to characters: a decoder
-// writes U+FFFD, or a control character, for bytes that its set has not.
+// isText reports whether all code points of a decoded text are assigned: a decoder writes
+// U+FFFD, or a control character, for bytes that its set lacks.
 func isText(text string) bool {
 	for _, r := range text {
 		if r == utf8.RuneError || r >= 0x80 && (unicode.IsControl(r) || unicode.Is(unicode.Co, r)) {
@@ -79,8 +79,8 @@ func isText(text string) bool {
 	return true
 }
 
-// Only returns the one set in which alone all of the texts can be; empty where there
-// are several, or none.
+// Only returns the only set that can decode all of the texts; empty where several can, or
+// none.
 func Only(texts [][]byte) string {
 	only := ""
 	for _, set := range Names {
@@ -96,5 +96,5 @@ func Only(texts [][]byte) string {
 }
 
 // HasBackslashes reports whether a character of the set may end with the byte of a
-// backslash, so that a text of it cannot be read as JSON before it is decoded.
+// backslash, so that such a text must be decoded before it is parsed as JSON.
 func HasBackslashes(set string) bool { return set == GB18030 || set == Big5 || set == ShiftJIS }

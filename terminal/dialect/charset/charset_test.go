@@ -32,17 +32,17 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%s of %q: %q %v", test.set, test.text, got, ok)
 		}
 		if got, ok := charset.Decode(test.set, []byte(test.text)); !ok || got != test.text {
-			t.Errorf("UTF-8 goes first: %q %v", got, ok)
+			t.Errorf("UTF-8 takes precedence: %q %v", got, ok)
 		}
 	}
 	for name, test := range map[string]struct{ set, bytes string }{
-		"half a character":  {charset.GB18030, "\xd5"},
-		"half at the end":   {charset.Big5, "\xb3\x5c\xa5"},
-		"bytes it has not":  {charset.EUCKR, "\xff\xff"},
-		"what is not there": {charset.Windows1252, "\x81"},
-		"UTF-8 alone":       {charset.UTF8, "\xd5\xc5"},
-		"no set":            {"", "\xd5\xc5"},
-		"an unknown set":    {"koi8-r", "\xd5\xc5"},
+		"half a character":      {charset.GB18030, "\xd5"},
+		"half at the end":       {charset.Big5, "\xb3\x5c\xa5"},
+		"bytes outside the set": {charset.EUCKR, "\xff\xff"},
+		"an unassigned byte":    {charset.Windows1252, "\x81"},
+		"UTF-8 alone":           {charset.UTF8, "\xd5\xc5"},
+		"no set":                {"", "\xd5\xc5"},
+		"an unknown set":        {"koi8-r", "\xd5\xc5"},
 	} {
 		if got, ok := charset.Decode(test.set, []byte(test.bytes)); ok || got != "" {
 			t.Errorf("%s: %q", name, got)
@@ -55,13 +55,13 @@ func TestOnly(t *testing.T) {
 		texts []string
 		want  string
 	}{
-		"an accent at the end":          {[]string{"Jos\xe9"}, charset.Windows1252},
-		"an accent in front of a blank": {[]string{"Jos\xe9 L\xf3pez"}, charset.Windows1252},
-		"four bytes a character":        {[]string{"\x81\x39\xef\x34"}, charset.GB18030},
-		"GBK or EUC-KR":                 {[]string{"\xd5\xc5\xc8\xfd"}, ""},
-		"several texts tell":            {[]string{"\xd5\xc5\xc8\xfd", "\x81\x39\xef\x34"}, charset.GB18030},
-		"one cannot be":                 {[]string{"Jos\xe9", "\x81"}, ""},
-		"none can be":                   {[]string{"\x81\xff\x81"}, ""},
+		"an accent at the end":     {[]string{"Jos\xe9"}, charset.Windows1252},
+		"an accent before a space": {[]string{"Jos\xe9 L\xf3pez"}, charset.Windows1252},
+		"four bytes a character":   {[]string{"\x81\x39\xef\x34"}, charset.GB18030},
+		"GBK or EUC-KR":            {[]string{"\xd5\xc5\xc8\xfd"}, ""},
+		"several texts decide":     {[]string{"\xd5\xc5\xc8\xfd", "\x81\x39\xef\x34"}, charset.GB18030},
+		"one is in no set":         {[]string{"Jos\xe9", "\x81"}, ""},
+		"all are in no set":        {[]string{"\x81\xff\x81"}, ""},
 	} {
 		var bytes [][]byte
 		for _, text := range test.texts {
@@ -90,7 +90,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// FuzzDecode: a text that is decoded is the one that was encoded, or none.
+// FuzzDecode: decoding returns the text that was encoded, or none.
 func FuzzDecode(f *testing.F) {
 	for _, test := range texts {
 		f.Add([]byte(test.bytes))
@@ -122,7 +122,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			again, err := encoded([]byte(got))
 			if err != nil {
-				continue // Big5 has two characters that become two each, which its encoder does not take together
+				continue // Big5 has two characters that become two each, which its encoder rejects together
 			}
 			if utf8.Valid(again) {
 				continue // another code of the same character, whose bytes are UTF-8 as well, which goes first

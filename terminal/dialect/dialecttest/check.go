@@ -1,4 +1,4 @@
-// Package dialecttest checks what every dialect promises. It is for tests.
+// Package dialecttest checks the contract of every dialect. It is for tests.
 package dialecttest
 
 import (
@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// Now is when the messages of tests come, in Zone, which is that of the devices.
+// Now is the time at which test messages arrive, in Zone, which is that of the devices.
 var (
 	Zone = time.FixedZone("CEST", 2*3600)
 	Now  = time.Date(2026, 4, 10, 10, 0, 12, 0, Zone)
@@ -32,8 +32,8 @@ var (
 	encoded = regexp.MustCompile(`[A-Za-z0-9+/_-]{256}`)
 )
 
-// Decode decodes any bytes on any topic, and checks what holds for all of them.
-// ok is whether they were a message.
+// Decode decodes any bytes on any topic, and checks the contract for the result. ok is
+// whether they were a message.
 func Decode(t testing.TB, d dialect.Dialect, topic string, payload []byte) (message dialect.Message, ok bool) {
 	t.Helper()
 	before := bytes.Clone(payload)
@@ -134,8 +134,8 @@ func checkOutgoing(t testing.TB, messages []dialect.Outgoing) {
 	}
 }
 
-// Match matches any topic and checks what holds for all of them: a dialect
-// refuses to decode what it does not match.
+// Match matches any topic and checks the contract: a dialect refuses to decode messages on
+// topics that it does not match.
 func Match(t testing.TB, d dialect.Dialect, topic string) (string, bool) {
 	t.Helper()
 	serial, ok := d.Match(topic)
@@ -148,13 +148,13 @@ func Match(t testing.TB, d dialect.Dialect, topic string) (string, bool) {
 	return serial, ok
 }
 
-// CapturedAt returns the moment of the times of an entry that comes Now from a
-// device in Zone; zero where they are none.
+// CapturedAt returns the time of an entry that arrives Now from a device in Zone; zero
+// where it has none.
 func CapturedAt(entry dialect.Entry) time.Time {
 	return clock.Assess(clock.Evidence{Readings: entry.Times, Received: Now, Zone: Zone, Fresh: time.Minute}).At
 }
 
-// Freshness returns the freshness of an entry that comes Now, at once, from a device in
+// Freshness returns the freshness of an entry that arrives Now, at once, from a device in
 // Zone whose clock is right.
 func Freshness(entry dialect.Entry) edgelens.Freshness {
 	verdict := clock.Assess(clock.Evidence{Readings: entry.Times, Received: Now, Zone: Zone, Fresh: time.Minute})
@@ -187,6 +187,6 @@ func Golden(t *testing.T, file string, value any) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("got:\n%swant:\n%sWrite it anew with -update, where it is meant to differ.", got.Bytes(), want)
+		t.Errorf("got:\n%swant:\n%sRun with -update if the difference is intended.", got.Bytes(), want)
 	}
 }

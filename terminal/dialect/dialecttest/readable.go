@@ -9,7 +9,7 @@ import (
 	"edgelens/terminal/dialect"
 )
 
-// Message is a dialect.Message for people and golden files to read.
+// Message is a readable dialect.Message, for golden files.
 type Message struct {
 	Kind, Device, Name string
 	Answers            []Outgoing       `json:",omitempty"`
@@ -17,7 +17,7 @@ type Message struct {
 	Outcome            *dialect.Outcome `json:",omitempty"`
 }
 
-// Entry is a dialect.Entry for people to read.
+// Entry is a readable dialect.Entry.
 type Entry struct {
 	Kind, Key string
 	Passed    bool
@@ -31,14 +31,14 @@ type Entry struct {
 	Acks      []Outgoing `json:",omitempty"`
 }
 
-// Outgoing is a dialect.Outgoing for people to read.
+// Outgoing is a readable dialect.Outgoing.
 type Outgoing struct {
 	Topic   string
 	QoS     byte
 	Payload json.RawMessage
 }
 
-// Readable returns the message for people to read.
+// Readable returns the message in readable form.
 func Readable(message dialect.Message) Message {
 	readable := Message{
 		Kind: message.Kind.String(), Device: message.Device, Name: message.Name,
@@ -54,7 +54,7 @@ func Readable(message dialect.Message) Message {
 	return readable
 }
 
-// times are the readings as text: without a zone where they have none.
+// times returns the readings as text: without a zone where they have none.
 func times(readings []clock.Reading) []string {
 	var readable []string
 	for _, reading := range readings {

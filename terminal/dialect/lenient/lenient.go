@@ -1,11 +1,11 @@
-// Package lenient reads what is nearly JSON (RFC 8259), as firmware writes it: control
-// characters in strings, commas too many, several messages in one, NaN, single quotes,
-// comments, names without quotes, UTF-16, JSON in a string. What it returns is JSON. It is for what
-// cannot be read strictly; all of it is linear in the length of the payload, takes at most a few
-// times its memory, keeps no state and may be used by many goroutines.
+// Package lenient reads almost valid JSON (RFC 8259), as firmware writes it: with control
+// characters in strings, extra commas, several messages in one, NaN, single quotes, comments,
+// names without quotes, UTF-16, JSON in a string. It returns valid JSON. It is for payloads
+// that cannot be read strictly; it is linear in the length of the payload, takes at most a
+// few times its memory, keeps no state and is safe for use by many goroutines.
 //
-// It reads one thing only where it can mean nothing else: where a string ends in the
-// middle, or a comma is missing, it gives up.
+// It accepts a text only where it has exactly one meaning: where a string ends in the
+// middle, or a comma is missing, it returns an error.
 package lenient
 
 import (
@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	// MaxDepth is how deep arrays and objects may lie in one another.
+	// MaxDepth is the maximum nesting of arrays and objects.
 	MaxDepth = 32
-	// maxValues is how many members and elements there may be in all.
+	// maxValues is the maximum total number of members and elements.
 	maxValues = 100_000
-	// MaxMessages is how many objects are returned.
+	// MaxMessages is the maximum number of returned objects.
 	MaxMessages = 100
-	// maxInFront is how much text may stand in front of the first object.
+	// maxInFront is the maximum length of text before the first object.
 	maxInFront = 64
-	// maxStrings is how often JSON may stand in a string.
+	// maxStrings is the maximum nesting of JSON in strings.
 	maxStrings = 2
 )
 
-// The reasons for which a payload cannot be read. They quote nothing of it.
+// The reasons why a payload cannot be read. They do not quote it.
 var (
 	errNoObject   = errors.New("there is no object in it")
 	errCutOff     = errors.New("it is cut off")
@@ -37,19 +37,19 @@ var (
 	errManyValues = errors.New("it has more than 100000 values")
 )
 
-// Result is what a payload consists of.
+// Result is the content of a payload.
 type Result struct {
-	// Objects are the objects in it, at most MaxMessages, each in JSON with the bytes
-	// of its strings as they came: they need not be UTF-8.
+	// Objects are the objects in it, at most MaxMessages, each in JSON with the original
+	// bytes of its strings: they need not be UTF-8.
 	Objects [][]byte
-	// LeftOut is how many objects there were beyond that.
+	// LeftOut is the number of objects beyond that.
 	LeftOut int
-	// Repaired says what was not JSON, for a log: "a comma too many, single quotes".
+	// Repaired lists the deviations from JSON, for a log: "a comma too many, single quotes".
 	Repaired string
 }
 
-// Read returns the objects in a payload, one behind the other or in arrays. The error
-// says what is wrong, and quotes nothing.
+// Read returns the objects in a payload, one after the other or in arrays. The error has
+// the reason, and quotes nothing.
 func Read(payload []byte) (Result, error) {
 	var repairs repairs
 	if text := fromUTF16(payload); text != nil {
@@ -64,9 +64,9 @@ func Read(payload []byte) (Result, error) {
 	return result, nil
 }
 
-// read appends to the result what is in a text, in which JSON may stand in a string so
-// often. A text that is not UTF-8 may have characters of two bytes of which the second
-// is a backslash.
+// read appends the objects of a text to the result; nested is the remaining nesting of JSON
+// in strings. A text that is not UTF-8 may have characters of two bytes of which the
+// second is a backslash.
 func read(text []byte, nested int, result *Result, repairs *repairs) error {
 	before, noted := *result, *repairs
 	room := len(text) + len(text)/8
@@ -80,20 +80,20 @@ func read(text []byte, nested int, result *Result, repairs *repairs) error {
 	return err
 }
 
-// reader reads a text, and writes the JSON that is meant.
+// reader reads a text, and writes the intended JSON.
 type reader struct {
 	in  []byte
 	at  int
 	out []byte
 
 	depth, values int
-	// pairs is set where a byte beyond ASCII may have the next one with it.
+	// pairs is set where a byte beyond ASCII may form a character with the next one.
 	pairs   bool
 	repairs *repairs
 }
 
-// messages reads all objects. What stands behind them, or between them in arrays, is
-// no part of them; neither is what follows the first that cannot be read.
+// messages reads all objects. Text after them, or between them in arrays, is ignored; so is
+// everything from the first unreadable object on, unless it is the first of all.
 func (r *reader) messages(nested int, result *Result) error {
 	r.skipFront()
 	found := 0
@@ -122,7 +122,7 @@ func (r *reader) messages(nested int, result *Result) error {
 	return nil
 }
 
-// message reads an object, or a string that has some.
+// message reads an object, or a string that contains some.
 func (r *reader) message(nested int, result *Result) error {
 	start := len(r.out)
 	switch c := r.in[r.at]; {
@@ -141,7 +141,7 @@ func (r *reader) message(nested int, result *Result) error {
 		if err := r.string(); err != nil {
 			return err
 		}
-		text := Unquote(r.out[start:]) // read copies what it keeps of it
+		text := Unquote(r.out[start:]) // read copies the parts that it keeps
 		r.out = r.out[:start]
 		r.repairs.add(inString)
 		return read(text, nested-1, result, r.repairs)
@@ -150,7 +150,7 @@ func (r *reader) message(nested int, result *Result) error {
 	}
 }
 
-// skipFront skips what may stand in front of the first object.
+// skipFront skips text before the first object.
 func (r *reader) skipFront() {
 	r.skipBetween()
 	if r.at == len(r.in) || strings.IndexByte(`{"'`, r.in[r.at]) >= 0 {
@@ -163,7 +163,7 @@ func (r *reader) skipFront() {
 	}
 }
 
-// skipBetween skips what may stand between messages.
+// skipBetween skips separators between messages.
 func (r *reader) skipBetween() {
 	for {
 		r.skipSpace()
@@ -198,7 +198,7 @@ func (r *reader) value() error {
 	}
 }
 
-// container reads what lies between brackets, each part by one.
+// container reads a container up to its closing bracket, each part with one.
 func (r *reader) container(end byte, one func() error) error {
 	if r.depth++; r.depth > MaxDepth {
 		return errDeep
@@ -268,7 +268,7 @@ func (r *reader) member() error {
 	return r.value()
 }
 
-// skipSpace skips white space, zero bytes, marks of UTF-8 and comments.
+// skipSpace skips white space, zero bytes, byte order marks of UTF-8 and comments.
 func (r *reader) skipSpace() {
 	for r.at < len(r.in) {
 		switch r.in[r.at] {
@@ -294,7 +294,7 @@ func (r *reader) skipSpace() {
 	}
 }
 
-// skipComment skips what begins with a slash, where it is a comment.
+// skipComment skips a comment that begins with a slash; false where there is none.
 func (r *reader) skipComment() bool {
 	rest := r.in[r.at:]
 	switch {
@@ -309,7 +309,7 @@ func (r *reader) skipComment() bool {
 	return true
 }
 
-// skipPast skips a comment, up to and with its end.
+// skipPast skips a comment, including its end.
 func (r *reader) skipPast(end string) {
 	r.repairs.add(comment)
 	at := bytes.Index(r.in[r.at:], []byte(end))

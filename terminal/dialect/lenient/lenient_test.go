@@ -29,7 +29,7 @@ func utf16Of(text string, bigEndian, mark bool) string {
 	return string(out)
 }
 
-// readTests have a payload, the objects in it (nothing for none) and what is said of it.
+// readTests have a payload, the objects in it (empty for an error) and the repairs.
 var readTests = map[string]struct {
 	payload  string
 	want     string
@@ -42,19 +42,19 @@ var readTests = map[string]struct {
 	"escape character in a string":   {"{\"a\":\"b\x1bc\"}", `{"a":"b c"}`, "control characters"},
 	"tab in a name":                  {"{\"a\t\":1}", `{"a\t":1}`, "control characters"},
 	"comma at the end":               {`{"a":[1,2,],}`, `{"a":[1,2]}`, "a comma too many"},
-	"comma in front":                 {`{,"a":[,1]}`, `{"a":[1]}`, "a comma too many"},
+	"comma before the first":         {`{,"a":[,1]}`, `{"a":[1]}`, "a comma too many"},
 	"two commas":                     {`{"a":1,,"b":2}`, `{"a":1,"b":2}`, "a comma too many"},
 	"single quotes":                  {`{'a':'b"c','d':"e'f"}`, `{"a":"b\"c","d":"e'f"}`, "single quotes"},
 	"escaped single quote":           {`{'a':'b\'c'}`, `{"a":"b'c"}`, "single quotes"},
 	"comments":                       {"{/* a */\"a\":1 // b\n,# c\n\"b\":2}/*", `{"a":1,"b":2}`, "a comment"},
-	"comment behind a value":         {"{\"a\":1//b\n,\"b\":x/**/}", `{"a":1,"b":"x"}`, "a comment, values without quotes"},
+	"comment after a value":          {"{\"a\":1//b\n,\"b\":x/**/}", `{"a":1,"b":"x"}`, "a comment, values without quotes"},
 	"address in a string":            {`{"a":"http://x/*#",}`, `{"a":"http://x/*#"}`, "a comma too many"},
 	"names without quotes":           {`{a:1,b_2:{$c:2}}`, `{"a":1,"b_2":{"$c":2}}`, "names without quotes"},
 	"values without quotes":          {`{"cmd":heartU}`, `{"cmd":"heartU"}`, "values without quotes"},
 	"capitals":                       {`{"a":True,"b":FALSE,"c":Null}`, `{"a":true,"b":false,"c":null}`, "values without quotes"},
-	"Python's":                       {`{'a':None,'b':True}`, `{"a":null,"b":true}`, "single quotes, values without quotes, NaN or the like"},
+	"Python":                         {`{'a':None,'b':True}`, `{"a":null,"b":true}`, "single quotes, values without quotes, NaN or the like"},
 	"NaN":                            {`{"a":NaN,"b":-Infinity,"c":nan,"d":-nan(ind),"e":1.#QNAN}`, `{"a":null,"b":null,"c":null,"d":null,"e":null}`, "NaN or the like"},
-	"zeros in front":                 {`{"a":007,"b":+1,"c":.5,"d":1.,"e":0x1F}`, `{"a":"007","b":"+1","c":".5","d":"1.","e":"0x1F"}`, "values without quotes"},
+	"leading zeros":                  {`{"a":007,"b":+1,"c":.5,"d":1.,"e":0x1F}`, `{"a":"007","b":"+1","c":".5","d":"1.","e":"0x1F"}`, "values without quotes"},
 	"numbers":                        {`{"a":-1.5e3,"b":0,}`, `{"a":-1.5e3,"b":0}`, "a comma too many"},
 	"path of Windows":                {`{"a":"C:\pics\7.jpg"}`, `{"a":"C:\\pics\\7.jpg"}`, "backslashes that escape nothing"},
 	"half an escape":                 {`{"a":"\u12","b":"\uzzzz"}`, `{"a":"\\u12","b":"\\uzzzz"}`, "backslashes that escape nothing"},
@@ -66,24 +66,24 @@ var readTests = map[string]struct {
 	"in an array":                    {`[{"a":1},{"b":2}]`, `{"a":1} {"b":2}`, "several messages in one"},
 	"one in an array":                {`[{"a":1}]`, `{"a":1}`, ""},
 	"the second cut off":             {`{"a":1}{"b":`, `{"a":1}`, "text behind it"},
-	"a byte behind":                  {"{\"a\":1}\x01", `{"a":1}`, "text behind it"},
-	"zero bytes and more behind":     {"{\"a\":1}\x00\x00xyz", `{"a":1}`, "control characters, text behind it"},
-	"a bracket behind":               {`{"a":1}}`, `{"a":1}`, "text behind it"},
+	"a byte after it":                {"{\"a\":1}\x01", `{"a":1}`, "text behind it"},
+	"zero bytes and more after it":   {"{\"a\":1}\x00\x00xyz", `{"a":1}`, "control characters, text behind it"},
+	"a bracket after it":             {`{"a":1}}`, `{"a":1}`, "text behind it"},
 	"text in front":                  {"payload: {\"a\":1}", `{"a":1}`, "text in front"},
-	"against hijacking":              {")]}',\n{\"a\":1}", `{"a":1}`, "text in front"},
+	"prefix against JSON hijacking":  {")]}',\n{\"a\":1}", `{"a":1}`, "text in front"},
 	"mark of UTF-8":                  {"\xef\xbb\xbf{\"a\":1,}", `{"a":1}`, "a comma too many"},
 	"two marks of UTF-8":             {"\xef\xbb\xbf\xef\xbb\xbf{\"a\":1}", `{"a":1}`, ""},
-	"UTF-16, little end first":       {utf16Of(`{"a":"张😀"}`, false, true), `{"a":"张😀"}`, "UTF-16"},
-	"UTF-16, big end first":          {utf16Of(`{"a":"张😀"}`, true, true), `{"a":"张😀"}`, "UTF-16"},
+	"UTF-16, little endian":          {utf16Of(`{"a":"张😀"}`, false, true), `{"a":"张😀"}`, "UTF-16"},
+	"UTF-16, big endian":             {utf16Of(`{"a":"张😀"}`, true, true), `{"a":"张😀"}`, "UTF-16"},
 	"UTF-16 without a mark":          {utf16Of(`{"a":"张"}`, false, false), `{"a":"张"}`, "UTF-16"},
 	"UTF-16 BE without a mark":       {utf16Of(`[{"a":"张"}]`, true, false), `{"a":"张"}`, "UTF-16"},
 	"UTF-16 and a byte more":         {utf16Of(`{"a":1}`, false, true) + "\x00", `{"a":1}`, "UTF-16"},
-	"UTF-16, and nearly JSON":        {utf16Of(`{'a':1}`, false, true), `{"a":1}`, "single quotes, UTF-16"},
+	"UTF-16, almost JSON":            {utf16Of(`{'a':1}`, false, true), `{"a":1}`, "single quotes, UTF-16"},
 	"JSON in a string":               {`"{\"a\":\"b\\\"c\"}"`, `{"a":"b\"c"}`, "JSON in a string"},
 	"twice in a string":              {`"\"{\\\"a\\\":1}\""`, `{"a":1}`, "JSON in a string"},
 	"three times in a string":        {`"\"\\\"{}\\\"\""`, "", ""},
 	"GBK in JSON in a string":        {"\"{\\\"a\\\":\\\"\xd5\xc5\xc8\xfd\\\"}\"", "{\"a\":\"\xd5\xc5\xc8\xfd\"}", "JSON in a string"},
-	"nearly JSON in a string":        {`"{'a':1}"`, `{"a":1}`, "single quotes, JSON in a string"},
+	"almost JSON in a string":        {`"{'a':1}"`, `{"a":1}`, "single quotes, JSON in a string"},
 	"Big5, a backslash at the end":   {"{\"a\":\"\xb3\\\"}", "{\"a\":\"\xb3\\\\\"}", ""},
 	"GBK, a backslash in the middle": {"{\"a\":\"\xd5\\n\",}", "{\"a\":\"\xd5\\\\n\"}", "a comma too many"},
 	"GBK without quotes":             {"{a:\xd5\\}", "{\"a\":\"\xd5\\\\\"}", "names without quotes, values without quotes"},
@@ -102,9 +102,9 @@ var readTests = map[string]struct {
 	"a JPEG":                         {"\xff\xd8\xff\xe0\x00\x10JFIF", "", ""},
 	"cut off in a string":            {`{"a":"b`, "", ""},
 	"cut off at a backslash":         {`{"a":"b\`, "", ""},
-	"cut off behind a name":          {`{"a"`, "", ""},
-	"cut off behind a colon":         {`{"a":`, "", ""},
-	"cut off behind a comma":         {`{"a":1,`, "", ""},
+	"cut off after a name":           {`{"a"`, "", ""},
+	"cut off after a colon":          {`{"a":`, "", ""},
+	"cut off after a comma":          {`{"a":1,`, "", ""},
 	"a comma is missing":             {`{"a":1 "b":2}`, "", ""},
 	"a colon is missing":             {`{"a" 1}`, "", ""},
 	"a quote in a string":            {`{"a":"b"c"}`, "", ""},
@@ -142,62 +142,62 @@ func TestReadKeepsTheFirstHundred(t *testing.T) {
 	}
 }
 
-// size2MB is that of the largest messages that the figures are for.
+// size2MB is the size of the largest messages that the benchmark is for.
 const size2MB = 2 << 20
 
-// large is so many bytes of what might take longer than its length.
+// large returns payloads of that size whose reading might not be linear.
 func large(size int) map[string]string {
 	fill := func(unit string) string { return strings.Repeat(unit, size/len(unit)) }
 	nested := strings.Repeat(`{"a":[`, 15)
 	return map[string]string{
-		"brackets":                 fill("["),
-		"braces":                   fill("{"),
-		"objects in objects":       fill(`{"a":`),
-		"nested, over and over":    fill(nested + strings.Repeat(`]}`, 15)),
-		"deep, with a long end":    nested + fill("1,") + strings.Repeat(`]}`, 15) + ",",
-		"a string deep inside":     nested + `"` + fill("x\n") + `"` + strings.Repeat(`]}`, 15),
-		"quotes":                   fill(`"`),
-		"escaped quotes":           `{"a":"` + fill(`\"`),
-		"backslashes":              `{"a":"` + fill(`\`),
-		"string in a string":       `"` + fill(`\"`) + `"`,
-		"JSON in a string":         `"{\"a\":\"` + fill("x") + `\"}"`,
-		"comments":                 fill("/**/"),
-		"a comment without end":    fill("/*"),
-		"commas":                   `{` + fill(","),
-		"words":                    `{"a":[` + fill("x,"),
-		"empty objects":            fill("{}"),
-		"not UTF-8":                `{"a":"` + fill("\xd5\\"),
-		"not UTF-8, and no string": fill("\xd5\\"),
-		"zero bytes":               fill("\x00"),
-		"UTF-16":                   "\xff\xfe{\x00" + fill("[\x00"),
-		"an image in lines":        `{"a":"` + fill(strings.Repeat("QUJD", 19)+"\n") + `"}`,
+		"brackets":                   fill("["),
+		"braces":                     fill("{"),
+		"objects in objects":         fill(`{"a":`),
+		"nested, repeatedly":         fill(nested + strings.Repeat(`]}`, 15)),
+		"deep, with a long end":      nested + fill("1,") + strings.Repeat(`]}`, 15) + ",",
+		"a string deep inside":       nested + `"` + fill("x\n") + `"` + strings.Repeat(`]}`, 15),
+		"quotes":                     fill(`"`),
+		"escaped quotes":             `{"a":"` + fill(`\"`),
+		"backslashes":                `{"a":"` + fill(`\`),
+		"string in a string":         `"` + fill(`\"`) + `"`,
+		"JSON in a string":           `"{\"a\":\"` + fill("x") + `\"}"`,
+		"comments":                   fill("/**/"),
+		"a comment without end":      fill("/*"),
+		"commas":                     `{` + fill(","),
+		"words":                      `{"a":[` + fill("x,"),
+		"empty objects":              fill("{}"),
+		"not UTF-8":                  `{"a":"` + fill("\xd5\\"),
+		"not UTF-8, outside strings": fill("\xd5\\"),
+		"zero bytes":                 fill("\x00"),
+		"UTF-16":                     "\xff\xfe{\x00" + fill("[\x00"),
+		"an image in lines":          `{"a":"` + fill(strings.Repeat("QUJD", 19)+"\n") + `"}`,
 	}
 }
 
-// Eight times as much takes about eight times as long: a quadratic reader would take
-// 64 times. That 2 MB take less than 50 ms is BenchmarkRead's to show.
+// Eight times the payload takes about eight times as long: a quadratic reader would take
+// 64 times. BenchmarkRead shows that 2 MB take less than 50 ms.
 func TestReadIsLinear(t *testing.T) {
 	const times = 8
 	parts := large(size2MB / times)
 	for name, payload := range large(size2MB) {
 		t.Run(name, func(t *testing.T) {
 			part := parts[name]
-			var least float64
-			for range 20 { // another process may take the processor
+			var lowest float64
+			for range 20 { // another process may use the CPU
 				few, all := took(t, part), took(t, payload)
-				if ratio := float64(all) / float64(max(few, 100*time.Microsecond)); least == 0 || ratio < least {
-					least = ratio
+				if ratio := float64(all) / float64(max(few, 100*time.Microsecond)); lowest == 0 || ratio < lowest {
+					lowest = ratio
 				}
-				if least < 3*times {
+				if lowest < 3*times {
 					return
 				}
 			}
-			t.Errorf("%d times as much takes %.0f times as long", times, least)
+			t.Errorf("%d times the payload takes %.0f times as long", times, lowest)
 		})
 	}
 }
 
-// took is how long a payload takes to be read, in time of the processor.
+// took returns the CPU time for reading a payload.
 func took(t *testing.T, payload string) time.Duration {
 	t.Helper()
 	start := processorTime(t)
@@ -216,7 +216,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// processorTime is how much of the processor's time this process has had.
+// processorTime returns the CPU time of this process.
 func processorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage
@@ -247,7 +247,7 @@ func FuzzRead(f *testing.F) {
 		size := 0
 		for _, object := range result.Objects {
 			if !json.Valid(object) || object[0] != '{' {
-				t.Errorf("%q is no object in JSON", object)
+				t.Errorf("%q is not a JSON object", object)
 			}
 			size += len(object)
 		}
@@ -257,7 +257,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil && len(fmt.Sprint(err)) > 100 {
 			t.Error(err)
 		}
-		// What is JSON in UTF-8 stays what it is.
+		// Valid JSON in UTF-8 stays unchanged.
 		if utf8.Valid(payload) && json.Valid(payload) && err == nil && len(result.Objects) == 1 && result.Repaired == "" && payload[0] == '{' {
 			var before, after any
 			if json.Unmarshal(payload, &before) == nil && json.Unmarshal(result.Objects[0], &after) == nil && fmt.Sprint(before) != fmt.Sprint(after) {

@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxBare is how long a value without quotes may be.
+// maxBare is the maximum length of a value without quotes.
 const maxBare = 256
 
-// maxWord is how long a word can be that is none but a string.
+// maxWord is the maximum length of a word with a special meaning; longer ones are strings.
 const maxWord = 12
 
 // string reads a string in quotes of either kind, and writes it in JSON.
@@ -45,7 +45,7 @@ func (r *reader) string() error {
 	}
 }
 
-// plain are the bytes that stand for themselves in strings of either kind.
+// plain are the bytes that need no escape in strings with either quote.
 var plain = func() (table [256]bool) {
 	for c := ' '; c < 0x80; c++ {
 		table[c] = c != '"' && c != '\'' && c != '\\'
@@ -53,7 +53,7 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
-// character writes a character that JSON has another way for.
+// character writes a character that JSON writes differently.
 func (r *reader) character(c byte) {
 	switch c {
 	case '"':
@@ -69,7 +69,7 @@ func (r *reader) character(c byte) {
 	case '\t':
 		r.repairs.add(control)
 		r.out = append(r.out, `\t`...)
-	case 0: // firmware pads with it
+	case 0: // firmware pads with zero bytes
 		r.repairs.add(control)
 	default:
 		r.repairs.add(control)
@@ -77,8 +77,8 @@ func (r *reader) character(c byte) {
 	}
 }
 
-// escape reads a backslash and what belongs to it. One that escapes nothing stands
-// for itself, as in the paths of Windows.
+// escape reads an escape sequence. A backslash that escapes nothing stands for itself, as in
+// the paths of Windows.
 func (r *reader) escape() {
 	rest := r.in[r.at:]
 	switch {
@@ -108,7 +108,7 @@ func isHex(digits []byte) bool {
 	return true
 }
 
-// beyondASCII copies a character that is none of ASCII.
+// beyondASCII copies a non-ASCII character.
 func (r *reader) beyondASCII() {
 	switch n := r.width(); {
 	case n == 1:
@@ -123,8 +123,8 @@ func (r *reader) beyondASCII() {
 	}
 }
 
-// width is how many bytes the character has that is none of ASCII: as many as UTF-8
-// says, or two where it may be of a set such as Big5, GBK or Shift_JIS.
+// width returns the size in bytes of the non-ASCII character: that of UTF-8, or two where it
+// may be of a set such as Big5, GBK or Shift_JIS.
 func (r *reader) width() int {
 	rest := r.in[r.at:]
 	if !r.pairs {
@@ -169,7 +169,7 @@ func endsBare(rest []byte) bool {
 	return ends[c] || c == '/' && len(rest) > 1 && (rest[1] == '/' || rest[1] == '*')
 }
 
-// ends are the bytes that are no part of a value without quotes.
+// ends are the bytes that end a value without quotes.
 var ends = func() (table [256]bool) {
 	for c := range ' ' + 1 {
 		table[c] = true
@@ -180,7 +180,7 @@ var ends = func() (table [256]bool) {
 	return table
 }()
 
-// token writes a value without quotes: a number that JSON does not have is a string.
+// token writes a value without quotes; a number that JSON does not have becomes a string.
 func (r *reader) token(token []byte) {
 	if c := token[0]; (c == '-' || c >= '0' && c <= '9' || c == 't' || c == 'f' || c == 'n') && json.Valid(token) {
 		r.out = append(r.out, token...)
@@ -204,7 +204,7 @@ func (r *reader) token(token []byte) {
 	}
 }
 
-// quote writes what has no quotes in it as a string.
+// quote writes a token without quotes as a string.
 func (r *reader) quote(token []byte) {
 	inside := reader{in: token, pairs: r.pairs, out: append(r.out, '"'), repairs: r.repairs}
 	for inside.at < len(token) {

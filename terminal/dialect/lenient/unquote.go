@@ -53,8 +53,8 @@ func escaped(letter byte) byte {
 	}
 }
 
-// escapedRune reads the "uXXXX" that text begins with, and the second half of a
-// surrogate pair behind it; n is how many bytes that were. Half a pair is U+FFFD.
+// escapedRune decodes the "uXXXX" at the start of text, and the second half of a surrogate
+// pair after it; n is the number of bytes. Half a pair is U+FFFD.
 func escapedRune(text []byte) (r rune, n int) {
 	first, ok := hex4(text)
 	if !ok {
@@ -73,7 +73,7 @@ func escapedRune(text []byte) (r rune, n int) {
 	return utf8.RuneError, 5
 }
 
-// hex4 reads the "uXXXX" that text begins with.
+// hex4 decodes the "uXXXX" at the start of text.
 func hex4(text []byte) (rune, bool) {
 	if len(text) < 5 || text[0] != 'u' {
 		return 0, false

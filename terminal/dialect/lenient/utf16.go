@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// fromUTF16 returns a text in UTF-8 that came in UTF-16 (RFC 2781), which its mark
-// tells, or its first character; nil for any other.
+// fromUTF16 converts a text from UTF-16 (RFC 2781) to UTF-8, recognized by its byte order
+// mark or its first character; nil for any other.
 func fromUTF16(text []byte) []byte {
 	var order binary.ByteOrder
 	switch {

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// undecoded is the member of a verdict that has the bytes of the texts whose
-	// character set is not known, in base64, by the names of their members.
+	// undecoded is the member of a verdict with the bytes of texts of an unknown
+	// character set, in base64, by the names of their members.
 	undecoded = "undecoded"
-	// maxUndecoded is how many bytes of each are kept: less than looks like an image.
+	// maxUndecoded is the maximum number of bytes kept of each: fewer than look like an image.
 	maxUndecoded = 180
 )
 
-// Decoded returns the object with all texts in UTF-8: those that are not are decoded by
-// the set or, where that is not known, by the one set in which alone they can be. Where there is none such,
-// known is false: what cannot be decoded is left out, and its bytes are kept in base64
-// in a member "undecoded" of the object that it stood in.
+// Decoded returns the object with all texts in UTF-8: others are decoded with the set or,
+// where that is unknown, with the only set that can decode all of them. Where there is no
+// such set, known is false: undecodable texts are left out, and their bytes are kept in
+// base64 in a member "undecoded" of the enclosing object.
 func (o Object) Decoded(set string) (decoded Object, known bool) {
 	if utf8.Valid(o.raw) {
 		return o, true
@@ -32,13 +32,13 @@ func (o Object) Decoded(set string) (decoded Object, known bool) {
 	return decoded, w.known
 }
 
-// maxAsked is how many bytes of texts are enough to tell their character set.
-const maxAsked = 64 << 10
+// maxSampled is the number of bytes of text from which the character set is determined.
+const maxSampled = 64 << 10
 
-// texts appends those in a value that are not UTF-8, with the names.
+// texts appends the texts in a value that are not UTF-8, including names.
 func texts(found [][]byte, v Value) [][]byte {
 	size := 0
-	for i := 0; i < len(v) && size < maxAsked; i++ {
+	for i := 0; i < len(v) && size < maxSampled; i++ {
 		if v[i] != '"' {
 			continue
 		}
@@ -84,10 +84,10 @@ func (w *decodingWriter) object(o Object) {
 	w.out = append(w.out, '{')
 	first := len(w.out)
 	kept := map[string]string{}
-	for _, members := range [][]Member{o.Repeated, o.Members} { // the last of a name counts
+	for _, members := range [][]Member{o.Repeated, o.Members} { // the last member of a name wins
 		for _, member := range members {
 			if isImage(member.Name) && !utf8.Valid(member.Value) {
-				continue // no image, and no text
+				continue // neither an image nor text
 			}
 			before := len(w.out)
 			if before > first {

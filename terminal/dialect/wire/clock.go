@@ -9,23 +9,22 @@ import (
 	"edgelens/terminal/clock"
 )
 
-// LocalTime is how terminals write a time: local, and without a zone.
+// LocalTime is the time format of terminals: local, and without a zone.
 const LocalTime = "2006-01-02 15:04:05"
 
-// timeNames are the members that firmware has the time of a record in, as fold
-// returns them.
+// timeNames are the folded names of members in which firmware sends the time of a record.
 var timeNames = map[string]bool{
 	"time": true, "createtime": true, "recordtime": true, "timestamp": true, "capturetime": true, "datetime": true,
 }
 
-// captureNames are more of them, which heartbeats do not have.
+// captureNames are more of them, which heartbeats do not use.
 var captureNames = map[string]bool{
 	"capturedat": true, "snaptime": true, "snapshottime": true, "eventtime": true, "rectime": true, "recordedat": true, "occurtime": true,
 }
 
-// Times returns the times that the objects have: what time, Time, CreateTime,
-// recordTime, timestamp and the like are. Where there is none, it is one that is
-// Absent. A member that is there twice with different values is Unreadable.
+// Times returns the times of the objects: in members such as time, Time, CreateTime,
+// recordTime and timestamp. Without any, it returns one that is Absent. Duplicate members
+// with different values are Unreadable.
 func Times(objects ...Object) []clock.Reading {
 	var readings []clock.Reading
 	for _, object := range objects {
@@ -50,10 +49,10 @@ func Times(objects ...Object) []clock.Reading {
 }
 
 func twice(v Value) clock.Reading {
-	return clock.Reading{Kind: clock.Unreadable, Text: v.Name(), Reason: "it is there twice, with different values"}
+	return clock.Reading{Kind: clock.Unreadable, Text: v.Name(), Reason: "it appears twice, with different values"}
 }
 
-// Time reads a string or number as a time. Null and what is not there are Absent.
+// Time parses a string or number as a time. Null and a missing value are Absent.
 func (v Value) Time() clock.Reading {
 	switch {
 	case v.IsNull():
@@ -67,13 +66,13 @@ func (v Value) Time() clock.Reading {
 	}
 }
 
-// maxTimeText is how long a time may be as it is written, escapes included.
+// maxTimeText is the maximum length of a time as it is written, escapes included.
 const maxTimeText = 512
 
-// Times returns all times of a record, which must agree: those in it and those that stand
-// beside it in the message, however deep. Where there is none, it is one that is Absent.
-// own is whether one of them stands in the record under a name that the time of a record
-// has: what stands beside it may be when the message was sent.
+// Times returns all times of a record, which must agree: those in it and those beside it in
+// the message, at any depth. Without any, it returns one that is Absent. own is whether one
+// of them is in the record under a name for the time of a record: one beside it may be the
+// sending time of the message.
 func (f Found) Times() (readings []clock.Reading, own bool) {
 	inside := timesOf(f.all())
 	all := inside.and(f.Beside.allTimes())
@@ -85,22 +84,22 @@ func (f Found) Times() (readings []clock.Reading, own bool) {
 	if readings == nil {
 		return []clock.Reading{{}}, false
 	}
-	if len(readings) > maxTimes { // those beyond may disagree
+	if len(readings) > maxTimes { // the rest may disagree
 		readings = append(readings[:maxTimes:maxTimes], clock.Reading{Kind: clock.Unreadable, Reason: "there are too many"})
 	}
 	return readings, inside.named
 }
 
-// Proof returns the times of a record of a terminal whose records always have a time, and
-// what they cannot prove, whatever they are: that it is fresh, where none is its own. The
-// times in the other objects themselves count as its own where they have the name of a
-// record's; a timestamp is that of a message.
+// Proof returns the times of a record of a terminal whose records always have a time. Where
+// none is the record's own, they cannot prove that it is fresh, and freshness and reason are
+// set. Times in the other objects count as its own where their names are those of a
+// record's time; a timestamp is that of a message.
 func (f Found) Proof(others ...Object) (readings []clock.Reading, freshness edgelens.Freshness, reason string) {
 	readings, own := f.Times()
 	if own || readings[0].Kind == clock.Absent || slices.ContainsFunc(others, Object.hasTimeOfRecord) {
 		return readings, "", ""
 	}
-	return readings, edgelens.FreshnessUnknown, "The record has no time of its own: the one that is there may be when the message was sent."
+	return readings, edgelens.FreshnessUnknown, "The record has no time of its own: the time beside it may be the sending time of the message."
 }
 
 func (o Object) hasTimeOfRecord() bool {
@@ -110,17 +109,17 @@ func (o Object) hasTimeOfRecord() bool {
 	})
 }
 
-// maxTimes is how many times of a record are compared.
+// maxTimes is the maximum number of compared times of a record.
 const maxTimes = 64
 
-// times are what members have of times.
+// times are the times in members.
 type times struct {
-	// certain are the readings that must agree, and vague those that count only where
-	// there are no others: they may be when something else happened.
+	// certain are the readings that must agree, and vague those that count only where there
+	// are no others: they may be the times of something else.
 	certain, vague []clock.Reading
 	// days are dates without a time of day.
 	days []clock.Reading
-	// named is set where one of the certain ones has a name that the time of a record has.
+	// named is set where one of the certain ones has a name for the time of a record.
 	named bool
 }
 
@@ -131,7 +130,7 @@ func (t times) and(other times) times {
 	}
 }
 
-// allTimes returns the times that stand beside records, on all levels.
+// allTimes returns the times beside records, on all levels.
 func (s *Surroundings) allTimes() times {
 	if s == nil {
 		return times{}
@@ -146,7 +145,7 @@ func (s *Surroundings) allTimes() times {
 func timesOf(members []placed) (t times) {
 	for _, member := range members {
 		if len(t.certain) > maxTimes {
-			break // which is too many, whatever the others are
+			break // already too many
 		}
 		class := member.timeClass()
 		if class == noTime || len(t.vague) > maxTimes && class == vagueTime || len(t.days) > maxTimes && dayNames[member.folded] {
@@ -173,9 +172,9 @@ func timesOf(members []placed) (t times) {
 	return t
 }
 
-// plausible reports whether a value whose name does not say for certain that it is a time
-// is one. Digits alone may be any number, and are a time only of the years in which
-// terminals are used.
+// plausible reports whether a value is a time although its name is not clearly that of one.
+// Digits alone may be any number, and count as a time only in the years in which terminals
+// are used.
 func plausible(v Value, reading clock.Reading) bool {
 	const firstYear, lastYear = 2000, 2099
 	if strings.Trim(v.Text(), "0123456789.") != "" {
@@ -184,14 +183,14 @@ func plausible(v Value, reading clock.Reading) bool {
 	return reading.At.Year() >= firstYear && reading.At.Year() <= lastYear
 }
 
-// dayNames are the members that have the date of a record, whose time of day stands
-// elsewhere, as fold returns them.
+// dayNames are the folded names of members with the date of a record, whose time of day is
+// in another member.
 var dayNames = map[string]bool{
 	"date": true, "day": true, "recorddate": true, "recdate": true, "capturedate": true, "snapdate": true, "snapshotdate": true, "eventdate": true, "logdate": true,
 	"passdate": true, "accessdate": true, "verifydate": true, "checkdate": true,
 }
 
-// daysApart returns those of the dates that none of the times is on, as Unreadable.
+// daysApart returns the dates on which none of the times is, as Unreadable.
 func daysApart(days, readings []clock.Reading) (apart []clock.Reading) {
 	for _, day := range days {
 		if !slices.ContainsFunc(readings, func(reading clock.Reading) bool { return onDay(reading, day) }) {
@@ -201,7 +200,7 @@ func daysApart(days, readings []clock.Reading) (apart []clock.Reading) {
 	return apart
 }
 
-// onDay reports whether a reading is on a day, wherever its zone is.
+// onDay reports whether a reading is on a day, in any time zone.
 func onDay(reading, day clock.Reading) bool {
 	const half, zones = 12 * time.Hour, 15 * time.Hour
 	apart := reading.At.Sub(day.At).Abs() // day.At is noon
@@ -215,17 +214,17 @@ func onDay(reading, day clock.Reading) bool {
 	}
 }
 
-// timeClass is what the name of a member says of a time in it.
+// timeClass is the meaning of a time in a member, by the name of the member.
 type timeClass int
 
 const (
-	// noTime: nothing.
+	// noTime: not a time.
 	noTime timeClass = iota
-	// vagueTime: a time in it may be another one than the record's.
+	// vagueTime: a time that may be another one than the record's.
 	vagueTime
-	// likeTime: a time in it is the record's.
+	// likeTime: a time is the record's.
 	likeTime
-	// timeOfRecord: the time of the record is in it, whether it can be read or not.
+	// timeOfRecord: the time of the record, readable or not.
 	timeOfRecord
 )
 
@@ -248,7 +247,7 @@ func (m placed) timeClass() timeClass {
 	}
 }
 
-// isLikeTime reports whether the name is that of a time, perhaps.
+// isLikeTime reports whether the name may be that of a time.
 func (m placed) isLikeTime() bool {
 	if containsAny(m.folded, "time", "date", "stamp", "captur", "taken", "epoch") ||
 		slices.Contains([]string{"ts", "utc", "at", "dt", "when", "day", "moment", "tm", "unix"}, m.folded) {

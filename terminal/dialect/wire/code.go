@@ -7,12 +7,11 @@ import (
 	"edgelens/internal/similar"
 )
 
-// Code returns the value of a member of a record that a verdict depends on, nil for
-// none, and a sentence that says why it is not understood; empty where it is. What
-// nearly has its name (in other letters, misspelt, with underscores), wherever it
-// stands in the record or beside it, is not understood: it may be what the verdict
-// depends on. Neither is a member that is there twice with different values. Null is
-// a value like any other.
+// Code returns the value of a member of a record that a verdict depends on, nil for none,
+// and a sentence with the reason why it is not understood; empty where it is. A member with
+// a similar name (other case, misspelled, with underscores), anywhere in the record or
+// beside it, makes it not understood: the verdict may depend on that one. So do duplicate
+// members with different values. Null is a value like any other.
 func (f Found) Code(name string) (code Value, doubt string) {
 	at, there := f.index[name]
 	if there {
@@ -20,7 +19,7 @@ func (f Found) Code(name string) (code Value, doubt string) {
 	}
 	for _, member := range f.Repeated {
 		if member.Name == name {
-			return code, fmt.Sprintf("%s is there twice, with different values.", name)
+			return code, fmt.Sprintf("%s appears twice, with different values.", name)
 		}
 	}
 	wanted, other := fold(name), ""
@@ -39,11 +38,11 @@ func (f Found) Code(name string) (code Value, doubt string) {
 	return code, ""
 }
 
-// maxShownName is how much of a name, or value, that is not understood a sentence
-// has.
+// maxShownName is the maximum length of a name, or value, in a sentence about what is not
+// understood.
 const maxShownName = 40
 
-// Unknown is the sentence for a code whose value is none that is known.
+// Unknown returns the sentence for a code with an unknown value.
 func Unknown(name string, code Value) string {
 	if code == nil {
 		return name + " is missing."
@@ -62,10 +61,10 @@ func printable(r rune) rune {
 	return r
 }
 
-// codeSlips is how many letters the name of a code may differ in.
+// codeSlips is the number of letters in which the name of a code may differ.
 const codeSlips = 2
 
-// near reports whether a folded name is a spelling of another, or a slip of so many
+// near reports whether a folded name contains another, or differs from it in at most slips
 // letters.
 func near(name, wanted string, slips int) bool {
 	if strings.Contains(name, wanted) {

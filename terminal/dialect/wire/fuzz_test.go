@@ -13,8 +13,7 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// FuzzImage gives any text in place of base64, and any bytes as base64 in
-// every way to write it.
+// FuzzImage passes any text in place of base64, and any bytes as base64 in every notation.
 func FuzzImage(f *testing.F) {
 	for _, seed := range []string{
 		"", "QQ==", "QUI", "data:image/jpeg;base64,QUJD", "data:,x", "Q U\tJ\nD", "-_+/", "=", "QQ=Q", "A", "\\", "\xff\xfe",
@@ -63,7 +62,7 @@ func FuzzVerdict(f *testing.F) {
 		}
 		var all map[string]json.RawMessage
 		if err := json.Unmarshal(object.Value(), &all); err != nil {
-			t.Fatalf("encoding/json does not take it: %v", err)
+			t.Fatalf("encoding/json rejects it: %v", err)
 		}
 		if len(all) != len(object.Members) {
 			t.Errorf("%d members, and %d by encoding/json", len(object.Members), len(all))
@@ -91,8 +90,7 @@ func FuzzVerdict(f *testing.F) {
 	})
 }
 
-// FuzzCode: a code that is not doubted is the one member of its name, and stands in
-// the record.
+// FuzzCode: a code without doubt is the only member of its name, and is in the record.
 func FuzzCode(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"PersonType":0}`, `{"PersonType":"1","persontype":2}`, `{"a":[{"b":{"person_type":1}}]}`, `{"PersonType":1,"PersonType":2}`, `{"\u0050ersonType":[1]}`, `{"PersonTyp\ud800":1}`,
@@ -120,13 +118,13 @@ func FuzzCode(f *testing.F) {
 		}
 		for name := range all {
 			if name != "PersonType" && strings.EqualFold(name, "PersonType") {
-				t.Errorf("%q was not doubted", name)
+				t.Errorf("%q caused no doubt", name)
 			}
 		}
 	})
 }
 
-// value returns text as a JSON string, in an object's way.
+// value returns text as a JSON string, as in an object.
 func value(t testing.TB, text string) wire.Value {
 	t.Helper()
 	return wire.Value(wire.Marshal(text))

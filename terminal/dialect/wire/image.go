@@ -8,24 +8,22 @@ import (
 	"edgelens/internal/base64image"
 )
 
-// DefaultMaxImageBytes is how large an image may be, decoded, where nobody
-// says otherwise.
+// DefaultMaxImageBytes is the default maximum size of a decoded image.
 const DefaultMaxImageBytes = 10 << 20
 
-// The reasons for which there is no image.
+// The reasons for a missing image.
 const (
 	NoImage    = "The terminal sent no image."
 	notBase64  = "The image is not valid base64."
-	tooLargeOf = "The image has %d bytes; at most %d are taken."
+	tooLargeOf = "The image has %d bytes; at most %d are accepted."
 )
 
-// TooLarge is the reason for refusing an image of size bytes.
+// TooLarge returns the reason for refusing an image of size bytes.
 func TooLarge(size, limit int64) string { return fmt.Sprintf(tooLargeOf, size, limit) }
 
-// Image returns the encoded image, at most limit bytes, that a string has
-// in base64: of the standard or the URL alphabet, padded or not, with white
-// space anywhere, bare or in a data URI. Where there is none, reason says why in
-// a sentence.
+// Image returns the encoded image, at most limit bytes, from a string in base64: of the
+// standard or the URL alphabet, padded or not, with white space anywhere, bare or in a data
+// URI. Where there is none, reason is a sentence with the cause.
 func (v Value) Image(limit int64) (image []byte, reason string) {
 	if v.IsNull() {
 		return nil, NoImage
@@ -56,11 +54,11 @@ func Image(text []byte, limit int64) (image []byte, reason string) {
 	}
 }
 
-// CheckMaxImageBytes reports a setting of the largest image that cannot be.
+// CheckMaxImageBytes returns an error for an invalid setting of the largest image.
 func CheckMaxImageBytes(limit int64) error {
-	const least, most = 1 << 10, 256 << 20
-	if limit < least || limit > most {
-		return fmt.Errorf("max_image_bytes must be %d to %d, not %d", least, most, limit)
+	const lowest, highest = 1 << 10, 256 << 20
+	if limit < lowest || limit > highest {
+		return fmt.Errorf("max_image_bytes must be %d to %d, not %d", lowest, highest, limit)
 	}
 	return nil
 }

@@ -15,9 +15,9 @@ const (
 	digest     = "sha256:"
 )
 
-// Key joins parts to a key such that different parts make different keys.
-// Parts of more than 64 bytes go in as their digest, which is longer, so that
-// no part can pretend to be one.
+// Key joins parts to a key such that different parts make different keys. Parts of more
+// than 64 bytes are replaced by their digest, which is longer, so that no part can equal
+// one.
 func Key(parts ...string) string {
 	for i, part := range parts {
 		if len(part) > maxKeyPart {
@@ -30,15 +30,15 @@ func Key(parts ...string) string {
 
 var escape = strings.NewReplacer("%", "%25", "|", "%7C")
 
-// Digest returns the SHA-256 of text in hex, and says so.
+// Digest returns the SHA-256 of text in hex, with a prefix.
 func Digest[T string | []byte](text T) string {
 	sum := sha256.Sum256([]byte(text))
 	return digest + hex.EncodeToString(sum[:])
 }
 
-// Identity returns what tells a value from others in a Key: its text or, of a text that
-// is not UTF-8, the digest of its bytes, whatever its character set is. It is empty for
-// null and for what is not there.
+// Identity returns the text that identifies a value in a Key: its text or, for a text that
+// is not UTF-8, the digest of its bytes, whatever its character set. It is empty for null
+// and for a missing value.
 func (v Value) Identity() string {
 	switch {
 	case v.IsNull():
@@ -56,7 +56,7 @@ func (v Value) Identity() string {
 	}
 }
 
-// Identities returns the Identity of the members of those names.
+// Identities returns the Identity of the members with those names.
 func (o Object) Identities(names ...string) []string {
 	found := make([]string, len(names))
 	for i, name := range names {
@@ -65,11 +65,11 @@ func (o Object) Identities(names ...string) []string {
 	return found
 }
 
-// TimeIdentity returns what tells the times in a record from others; empty for none.
+// TimeIdentity returns the identity of the times in a record; empty for none.
 func (f Found) TimeIdentity() string { return timeIdentity(f.all()) }
 
-// TimeIdentity returns what tells the times beside a record from others, those next to it
-// first; empty for none.
+// TimeIdentity returns the identity of the times beside a record, on the nearest level that
+// has any; empty for none.
 func (s *Surroundings) TimeIdentity() string {
 	if s == nil {
 		return ""
@@ -94,7 +94,7 @@ func timeIdentity(members []placed) string {
 	return joined(found)
 }
 
-// joined is Key of a list; empty for none.
+// joined returns the Key of a list; empty for none.
 func joined(parts []string) string {
 	if len(parts) == 0 {
 		return ""
@@ -102,10 +102,10 @@ func joined(parts []string) string {
 	return Key(parts...)
 }
 
-// Particulars returns what tells the person of a record, or its number, from others,
-// besides the members of those names: numbers and names of cards, certificates, plates and
-// the like, however deep. What counts or names messages is none of it, since it differs
-// when a record is sent again. It is empty for none.
+// Particulars returns the identity of the person of a record, or of its number, besides the
+// members with those names: numbers and names of cards, certificates, plates and the like,
+// at any depth. Counters and names of messages are left out, since they differ when a record
+// is resent. It is empty for none.
 func (f Found) Particulars(besides ...string) string {
 	var found []string
 	for _, member := range f.all() {
@@ -135,7 +135,7 @@ func isParticular(folded string) bool {
 	return containsAny(folded, "card", "cert", "passport", "phone", "mobile", "tel", "mail", "person", "employee", "staff", "uuid", "guid", "plate", "license", "cardnum", "idnum", "rfid")
 }
 
-// Unread returns what tells an image that could not be read from others; empty for none.
+// Unread returns the identity of an image that could not be read; empty for none.
 func Unread(value Value, image []byte) string {
 	if image != nil || value.IsNull() || value.isString() && value.Text() == "" {
 		return ""

@@ -10,24 +10,23 @@ import (
 	"edgelens/terminal/dialect/lenient"
 )
 
-// Reading is what a payload consists of.
+// Reading is the content of a payload.
 type Reading struct {
-	// Messages are at least one.
+	// Messages has at least one message.
 	Messages []dialect.Message
-	// Repaired says in what the payload is not JSON, where it was read leniently; empty
+	// Repaired lists the payload's deviations from JSON, where it was read leniently; empty
 	// where it was not.
 	Repaired string
-	// LeftOut is how many messages could not be read, or were beyond those that are
-	// taken.
+	// LeftOut is the number of messages that could not be read, or exceeded the limit.
 	LeftOut int
 }
 
-// Decode reads a payload by a dialect: strictly and, where it is not JSON, leniently. Errors:
+// Decode decodes a payload with a dialect: strictly and, where it is not JSON, leniently. Errors:
 // dialect.ErrMalformed.
 func Decode(d dialect.Dialect, topic string, payload []byte, hints dialect.Hints) (Reading, error) {
 	message, err := d.Decode(topic, payload, hints)
 	if err == nil && charset.HasBackslashes(hints.Charset) && !utf8.Valid(payload) {
-		err = dialect.ErrNotJSON // it may be by chance: "\n" is half a character
+		err = dialect.ErrNotJSON // it may be valid by chance: "\n" may be half a character
 	}
 	if err == nil {
 		return Reading{Messages: []dialect.Message{message}}, nil
@@ -37,7 +36,7 @@ func Decode(d dialect.Dialect, topic string, payload []byte, hints dialect.Hints
 	}
 	found, lax := lenient.Read(payload)
 	if lax != nil {
-		return Reading{}, fmt.Errorf("%w, and nearly so neither: %w", dialect.ErrNotJSON, lax)
+		return Reading{}, fmt.Errorf("%w, and cannot be read leniently: %w", dialect.ErrNotJSON, lax)
 	}
 	reading := Reading{Repaired: found.Repaired, LeftOut: found.LeftOut}
 	for _, object := range found.Objects {
@@ -54,8 +53,8 @@ func Decode(d dialect.Dialect, topic string, payload []byte, hints dialect.Hints
 	return reading, nil
 }
 
-// Problems are sentences that say what of the payload was not understood, or not read
-// as it is; none where all of it was.
+// Problems returns sentences about the parts of the payload that were not understood, or
+// read leniently; none where all of it was understood.
 func (r Reading) Problems() (problems []string) {
 	if r.Repaired != "" {
 		problems = append(problems, fmt.Sprintf("The message is not JSON and was read leniently: it has %s.", r.Repaired))
@@ -76,10 +75,10 @@ func (r Reading) Problems() (problems []string) {
 		}
 	}
 	if leftOut > 0 {
-		problems = append(problems, fmt.Sprintf("%d parts of the message were left out: they are no records, or beyond the %d that are taken.", leftOut, MaxRecords))
+		problems = append(problems, fmt.Sprintf("%d parts of the message were left out: they are not records, or exceed the limit of %d.", leftOut, MaxRecords))
 	}
 	if undecoded > 0 {
-		problems = append(problems, "A text is not UTF-8, and its character set is not known: set charset of the device.")
+		problems = append(problems, "A text is not UTF-8, and its character set is unknown: set charset of the device.")
 	}
 	return problems
 }

@@ -20,25 +20,25 @@ func TestDecode(t *testing.T) {
 	const one = `{"cmd":"verifiedRecordU","data":[{"num":1,"name":"Ann","personType":"1","verifiedCode":0}]}`
 	tests := map[string]struct {
 		payload, set string
-		names        string // of the records, or of the messages without any; "" for none that can be read
+		names        string // of the records, or of the messages without any; "" for none
 		problems     int
 	}{
 		"strictly":                 {one, "", "Ann", 0},
 		"a comma too many":         {strings.Replace(one, "}]}", ",}],}", 1), "", "Ann", 1},
 		"single quotes":            {strings.ReplaceAll(one, `"`, `'`), "", "Ann", 1},
 		"two messages":             {`{"cmd":"heartU"}` + one, "", "heartU Ann", 1},
-		"the second is none":       {one + `{"cmd":"verifiedRecordU","data":7}`, "", "Ann", 2},
+		"the second is not one":    {one + `{"cmd":"verifiedRecordU","data":7}`, "", "Ann", 2},
 		"no record":                {`{"cmd":"verifiedRecordU","data":[]}`, "", "verifiedRecordU", 1},
 		"no record, and no member": {`{"cmd":"verifiedRecordU"}`, "", "verifiedRecordU", 1},
 		"other letters":            {`{"CMD":"verifiedRecordU","Data":[{"Name":"Ann","NUM":1}]}`, "", "Ann", 0},
 		"data in a string":         {`{"cmd":"verifiedRecordU","data":"[{\"name\":\"Ann\"}]"}`, "", "Ann", 0},
 		"records in a list":        {`{"cmd":"verifiedRecordU","data":{"total":2,"list":[{"name":"Ann"},{"name":"Bob"}]}}`, "", "Ann Bob", 0},
-		"some are none":            {`{"cmd":"verifiedRecordU","data":[{"name":"Ann"},7]}`, "", "Ann", 1},
+		"some are not records":     {`{"cmd":"verifiedRecordU","data":[{"name":"Ann"},7]}`, "", "Ann", 1},
 		"Big5, at the end":         {strings.Replace(one, "Ann", "\xb3\\", 1), charset.Big5, "許", 0},
 		"Big5, in the middle":      {strings.Replace(one, "Ann", "\xb3\\n", 1), charset.Big5, "許n", 0},
-		"Big5, not known":          {strings.Replace(one, "Ann", "\xb3\\", 1), "", "", 1},
+		"Big5, unknown set":        {strings.Replace(one, "Ann", "\xb3\\", 1), "", "", 1},
 		"nothing":                  {"", "", "malformed", 0},
-		"no JSON":                  {"hello", "", "malformed", 0},
+		"not JSON":                 {"hello", "", "malformed", 0},
 		"too deep":                 {`{"cmd":"heartU","x":` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `}`, "", "malformed", 0},
 	}
 	for name, test := range tests {
@@ -74,8 +74,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// A record that is read leniently is judged like any other: nobody passes by a mistake
-// in the form.
+// A leniently read record is assessed like any other: a syntax error never grants access.
 func TestLenientVerdicts(t *testing.T) {
 	for payload, want := range map[string]bool{
 		`{'cmd':'verifiedRecordU','data':[{'personType':'1','verifiedCode':0,}]}`:                       true,

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// fold returns a name in small letters and digits alone: "PersonType", "person_type",
-// "PERSON-TYPE" and full-width letters are the same to it. Letters that are no ASCII, even
-// without their accents, are left out.
+// fold returns a name in lower-case letters and digits alone: "PersonType", "person_type",
+// "PERSON-TYPE" and full-width letters fold to the same. Letters outside ASCII, even without
+// their accents, are left out.
 func fold(name string) string {
 	if !isASCII(name) {
 		name = norm.NFKD.String(name)
@@ -36,7 +36,7 @@ func isASCII(text string) bool {
 	return true
 }
 
-// words returns the words that a name consists of, in small letters: of "capturedAt",
+// words returns the words of a name, in lower case: of "capturedAt",
 // "captured_at" and "CAPTURED-AT" they are "captured" and "at".
 func words(name string) []string {
 	name = norm.NFKD.String(name)
@@ -54,8 +54,8 @@ func words(name string) []string {
 	return strings.Fields(parted.String())
 }
 
-// Spelled returns the members of that name, however its letters are written, and
-// those that a later one replaced.
+// Spelled returns the members whose name folds to the same, including those that a later one
+// replaced.
 func (o Object) Spelled(name string) []Member {
 	var found []Member
 	for _, members := range [][]Member{o.Members, o.Repeated} {

@@ -9,13 +9,13 @@ import (
 type Member struct {
 	Name  string
 	Value Value
-	// quoted is the name as it was written.
+	// quoted is the name as it was received.
 	quoted Value
 }
 
-// name returns the quoted name to write. Names that differ only in what is no
-// text (half a surrogate pair, bytes that are not UTF-8) are written as they are
-// told apart, so that none is there twice.
+// name returns the quoted name to write. Names that differ only in invalid text (half a
+// surrogate pair, bytes that are not UTF-8) are written by their decoded names, which are
+// unique.
 func (m Member) name() Value {
 	if bytes.IndexByte(m.quoted, '\\') < 0 && utf8.Valid(m.quoted) {
 		return m.quoted
@@ -23,22 +23,22 @@ func (m Member) name() Value {
 	return Value(Marshal(m.Name))
 }
 
-// Object is a JSON object: each name once, with the last value that it was
-// given, in the order in which the names first came.
+// Object is a JSON object: each name once, with its last value, in the order of the first
+// appearance of the names.
 type Object struct {
 	Members []Member
-	// Repeated are the members whose value was replaced by a later one of the same
-	// name that differs.
+	// Repeated are the members that a later member of the same name, with another value,
+	// replaced.
 	Repeated []Member
 	raw      Value
 	index    map[string]int
 }
 
-// Value returns the object as it was written.
+// Value returns the object as it was received.
 func (o Object) Value() Value { return o.raw }
 
-// Get returns the value of the first of the names that has one other than
-// null; nil where none has.
+// Get returns the value of the first of the names that has one other than null; nil where
+// none has.
 func (o Object) Get(names ...string) Value {
 	for _, name := range names {
 		if i, ok := o.index[name]; ok && !o.Members[i].Value.IsNull() {
@@ -48,7 +48,7 @@ func (o Object) Get(names ...string) Value {
 	return nil
 }
 
-// Object returns the value as an object; false where it is none.
+// Object returns the value as an object; false for any other value.
 func (v Value) Object() (Object, bool) {
 	if len(v) == 0 || v[0] != '{' {
 		return Object{}, false
@@ -74,7 +74,7 @@ func (v Value) Object() (Object, bool) {
 	return object, true
 }
 
-// Array returns the elements of an array; false where the value is none.
+// Array returns the elements of an array; false for any other value.
 func (v Value) Array() ([]Value, bool) {
 	if len(v) == 0 || v[0] != '[' {
 		return nil, false
@@ -91,8 +91,8 @@ func (v Value) Array() ([]Value, bool) {
 	return elements, true
 }
 
-// The functions below find their way in valid JSON. In anything else they may
-// return any index up to len(data), and no other.
+// The functions below navigate in valid JSON. In anything else they may return any index up
+// to len(data), and no other.
 
 func skipSpace(data []byte, i int) int {
 	for i < len(data) && (data[i] == ' ' || data[i] == '\t' || data[i] == '\r' || data[i] == '\n') {
@@ -101,7 +101,7 @@ func skipSpace(data []byte, i int) int {
 	return min(i, len(data))
 }
 
-// endOfString returns the index behind the string whose quote is at start.
+// endOfString returns the index after the string whose quote is at start.
 func endOfString(data []byte, start int) int {
 	for i := start + 1; i < len(data); {
 		quote := bytes.IndexByte(data[i:], '"')
@@ -121,7 +121,7 @@ func endOfString(data []byte, start int) int {
 	return len(data)
 }
 
-// endOfValue returns the index behind the value that begins at start.
+// endOfValue returns the index after the value that begins at start.
 func endOfValue(data []byte, start int) int {
 	depth := 0
 	for i := start; i < len(data); i++ {
@@ -135,7 +135,7 @@ func endOfValue(data []byte, start int) int {
 			depth++
 		case '}', ']':
 			if depth == 0 {
-				return i // of a number in something
+				return i // a number at the end of its container
 			}
 			if depth--; depth == 0 {
 				return i + 1

@@ -6,21 +6,21 @@ import (
 	"edgelens/terminal/dialect/lenient"
 )
 
-// placed is a member, and where it stands.
+// placed is a member with its position.
 type placed struct {
 	Member
 	folded string
-	// depth is how many objects, arrays and strings it lies in, below the object that was
-	// asked.
+	// depth is the number of objects, arrays and strings around it, below the object that
+	// was searched.
 	depth int
 	// replaced is set where a later member of the same name has another value.
 	replaced bool
-	// owner is what the object that it stands in belongs to, by the names of the members
-	// around it.
+	// owner is the owner of the object that contains it, by the names of the members around
+	// it.
 	owner owner
 }
 
-// owner is what a nested object belongs to.
+// owner is the owner of a nested object.
 type owner int
 
 const (
@@ -32,11 +32,11 @@ const (
 	ownerValidity
 )
 
-// collector finds all members in a value, however deep: in objects, arrays and strings
-// that have JSON in them.
+// collector finds all members in a value, at any depth: in objects, arrays and strings that
+// contain JSON.
 type collector struct{ found []placed }
 
-// within returns all members of an object and of what lies in it.
+// within returns all members of an object, at any depth.
 func within(o Object) []placed {
 	c := collector{found: make([]placed, 0, len(o.Members)+len(o.Repeated))}
 	c.object(o, 0, ownerRecord)
@@ -85,11 +85,11 @@ func (c *collector) value(v Value, depth int, of owner) {
 	}
 }
 
-// mayHoldJSON reports whether a string begins as JSON does, escaped or not.
+// mayHoldJSON reports whether a string begins like JSON, escaped or not.
 func (v Value) mayHoldJSON() bool {
 	i := skipSpace(v, 1)
 	if i+1 < len(v) && v[i] == '\\' {
-		return v[i+1] != '/' // as images in base64 begin
+		return v[i+1] != '/' // images in base64 begin so
 	}
 	return i < len(v) && (v[i] == '{' || v[i] == '[')
 }
@@ -114,33 +114,33 @@ func containsAny(text string, parts ...string) bool {
 	return false
 }
 
-// Surroundings are what stands in a message beside the records that lie in one value,
-// however deep. They may be used by one goroutine at a time, as what is asked of them is
-// kept: a message may have many records.
+// Surroundings are the members of a message beside the records in one value, at any depth.
+// They are for one goroutine at a time, since results are cached: a message may have many
+// records.
 type Surroundings struct {
-	// members are those in the object that has the value, and outer what surrounds that
-	// object; nil for nothing.
+	// members are those in the object that contains the value, and outer the surroundings
+	// of that object; nil for none.
 	members []placed
 	outer   *Surroundings
-	// nearly are the members whose names nearly are the folded ones asked for.
+	// nearly caches the members with names similar to the folded ones searched for.
 	nearly map[spelling][]Member
 	times  *times
 }
 
-// spelling is a folded name, and how many letters may differ.
+// spelling is a folded name, with the number of letters that may differ.
 type spelling struct {
 	name  string
 	slips int
 }
 
 // beside returns the surroundings of records in the value of a member of an object, which
-// has surroundings, too.
+// has surroundings itself.
 func beside(o Object, value Value, outer *Surroundings) *Surroundings {
 	return &Surroundings{members: within(o.without(value)), outer: outer}
 }
 
-// Near returns the members in the record and beside it, however deep, whose name is the
-// one given, however its letters are written, or a slip of so many letters.
+// Near returns the members in the record and beside it, at any depth, whose folded name
+// contains that of name, or differs from it in at most slips letters.
 func (f Found) Near(name string, slips int) (found []Member) {
 	wanted := fold(name)
 	for _, member := range f.all() {
@@ -172,8 +172,8 @@ func (s *Surroundings) near(wanted string, slips int) []Member {
 	return found
 }
 
-// without returns the object without the member that has the value; it must be a part of
-// the object.
+// without returns the object without the member that has the value; it must be a part of the
+// object.
 func (o Object) without(value Value) Object {
 	if len(value) == 0 {
 		return o

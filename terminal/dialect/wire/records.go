@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// MaxRecords is how many records of a message are taken.
+	// MaxRecords is the maximum number of records of a message.
 	MaxRecords = 100
-	// maxWrappings is how many objects, arrays and strings records may be wrapped in.
+	// maxWrappings is the maximum number of objects, arrays and strings around records.
 	maxWrappings = 4
 )
 
 // Found is a record in a message.
 type Found struct {
 	Object
-	// Beside is what stands in the message beside the record; nil for nothing.
+	// Beside are the surroundings of the record in the message; nil for none.
 	Beside *Surroundings
-	// members are all in the record; nil where they have not been collected.
+	// members are all members in the record; nil where they have not been collected.
 	members []placed
 }
 
@@ -30,8 +30,8 @@ func (f Found) all() []placed {
 	return f.members
 }
 
-// In returns what stands for the record in another object, such as the same in another
-// character set.
+// In returns the record with another object in place of its own, such as the same object in
+// another character set.
 func (f Found) In(o Object) Found {
 	if len(o.raw) > 0 && len(f.raw) > 0 && &o.raw[0] == &f.raw[0] {
 		return f
@@ -39,8 +39,8 @@ func (f Found) In(o Object) Found {
 	return Found{Object: o, Beside: f.Beside, members: within(o)}
 }
 
-// Records returns the records in the value of a member, as Value.Records does, and what
-// stands beside them in the object.
+// Records returns the records in the value of a member, as Value.Records does, with their
+// surroundings in the object.
 func (o Object) Records(member string, names ...string) (found []Found, leftOut int, err error) {
 	value := o.Find(member)
 	if value.IsNull() {
@@ -49,11 +49,11 @@ func (o Object) Records(member string, names ...string) (found []Found, leftOut 
 	return value.records(beside(o, value, nil), names)
 }
 
-// Records returns the records in a value: objects that have one of the names, however
-// its letters are written, in arrays, in objects that have none of them and one member
-// with records, and in strings that have JSON in them. An object that is neither is a
-// record, too. Null and nothing are no records. leftOut is how many parts
-// are none, or beyond MaxRecords. Errors: dialect.ErrMalformed where nothing but such is there.
+// Records returns the records in a value: objects that have one of the names, in any
+// spelling, in arrays, in objects that have none of them and one member with records, and in
+// strings that contain JSON. An object that is neither is a record, too. Null and a missing
+// value have none. leftOut is the number of parts that are not records, or exceed
+// MaxRecords. Errors: dialect.ErrMalformed where there are only such parts.
 func (v Value) Records(names ...string) (found []Found, leftOut int, err error) {
 	if v.IsNull() {
 		return nil, 0, nil
@@ -68,7 +68,7 @@ func (v Value) records(around *Surroundings, names []string) (found []Found, lef
 	}
 	f.find(v, around, maxWrappings)
 	if len(f.found) == 0 && f.leftOut > 0 {
-		return nil, 0, fmt.Errorf("%w: its records are no objects", dialect.ErrMalformed)
+		return nil, 0, fmt.Errorf("%w: its records are not objects", dialect.ErrMalformed)
 	}
 	for i := range f.found {
 		f.found[i].members = within(f.found[i].Object)
@@ -81,7 +81,7 @@ type finder struct {
 	names   map[string]bool
 	found   []Found
 	leftOut int
-	// named is set where one of them has one of the names.
+	// named is set where one of the records has one of the names.
 	named bool
 }
 
@@ -114,7 +114,7 @@ func (f *finder) find(v Value, around *Surroundings, wrappings int) {
 	}
 }
 
-// kind returns '{', '[' or '"' of what may hold records, and 0 of anything else.
+// kind returns '{', '[' or '"' for values that may hold records, and 0 for others.
 func (v Value) kind() byte {
 	switch {
 	case len(v) > 0 && (v[0] == '{' || v[0] == '['):
@@ -144,8 +144,8 @@ func (f *finder) object(object Object, around *Surroundings, wrappings int) {
 	f.add(Found{Object: object, Beside: around})
 }
 
-// look reports whether an object has one of the names and, where it has none, returns
-// its only member that may hold records.
+// look reports whether an object has one of the names and, where it has none, returns its
+// only member that may hold records.
 func (f *finder) look(object Object) (isRecord bool, inside Value) {
 	inner := 0
 	for _, member := range object.Members {
@@ -171,8 +171,8 @@ func (f *finder) add(found Found) {
 	f.found = append(f.found, found)
 }
 
-// holdsObject reports whether the value is an object, or an array or a string that
-// begins with one.
+// holdsObject reports whether the value is an object, or an array or a string that begins
+// with one.
 func (v Value) holdsObject() bool {
 	switch v.kind() {
 	case '{':
@@ -187,8 +187,8 @@ func (v Value) holdsObject() bool {
 	}
 }
 
-// Find returns the value of a member, or of the only one whose name differs in nothing but
-// how its letters are written; nil for none.
+// Find returns the value of a member, or of the only one whose folded name is the same; nil
+// for none.
 func (o Object) Find(name string) Value {
 	if value := o.Get(name); value != nil {
 		return value

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// CheckSilence reports settings of a dialect's Policy that cannot be.
+// CheckSilence returns an error for invalid settings of a dialect's Policy.
 func CheckSilence(heartbeat, offlineAfter time.Duration) error {
 	var errs []error
 	if heartbeat < 0 {

@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is how long a device's own word for a message may be.
+// maxName is the maximum length of a device's own name of a message kind.
 const maxName = 64
 
-// Name returns a device's own word for something: at most 64 bytes of printable
+// Name returns a device's own name of something: at most 64 bytes of printable
 // ASCII, with "?" for each other character.
 func (v Value) Name() string {
 	name := make([]byte, 0, maxName)
@@ -25,8 +25,8 @@ func (v Value) Name() string {
 	return string(name)
 }
 
-// Line returns a text that is meant for people: one line of at most limit bytes
-// of UTF-8. Text that looks like an image is left out.
+// Line returns a text for display: one line of at most limit bytes of UTF-8. Text that looks
+// like an image is left out.
 func (v Value) Line(limit int) string {
 	text := v.Text()
 	if looksEncoded(text) {
@@ -41,7 +41,7 @@ func Clip(text string, limit int) string {
 		if unicode.IsControl(r) {
 			return ' '
 		}
-		return r // U+FFFD for what is not UTF-8
+		return r // U+FFFD for bytes that are not UTF-8
 	}, text)
 	if len(text) <= limit {
 		return text
@@ -52,12 +52,12 @@ func Clip(text string, limit int) string {
 	return text[:limit]
 }
 
-// longRun is how many characters of base64 in a row are taken for something
-// encoded: an image, or features of a face.
+// longRun is the number of consecutive base64 characters that count as encoded data: an
+// image, or features of a face.
 const longRun = 256
 
-// looksEncoded reports whether text has something in base64: a data URI, or a
-// long run of its characters, with line breaks or without.
+// looksEncoded reports whether text contains base64: a data URI, or a long run of its
+// characters, with line breaks or without.
 func looksEncoded(text string) bool {
 	if len(text) >= 5 && strings.EqualFold(text[:5], "data:") {
 		return true

@@ -8,7 +8,7 @@ import (
 	"edgelens/terminal/dialect/lenient"
 )
 
-// unquote returns what a JSON string says.
+// unquote returns the text of a JSON string.
 func unquote(quoted []byte) string {
 	inside := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
@@ -16,11 +16,11 @@ func unquote(quoted []byte) string {
 	}
 	var text string
 	if json.Unmarshal(quoted, &text) != nil {
-		return "" // cannot be: it was valid
+		return "" // never: it is valid
 	}
 	return text
 }
 
-// bytes returns the text of a JSON string, with what is not UTF-8 as it came. It may
-// share memory with the message.
+// bytes returns the text of a JSON string, with the original bytes where it is not UTF-8. It
+// may share memory with the message.
 func (v Value) bytes() []byte { return lenient.Unquote(v) }

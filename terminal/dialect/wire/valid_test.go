@@ -10,8 +10,7 @@ import (
 	"edgelens/terminal/dialect/wire"
 )
 
-// FuzzParse compares what is taken with what encoding/json takes, for texts with
-// long strings in them.
+// FuzzParse compares wire.Parse with encoding/json, for texts with long strings.
 func FuzzParse(f *testing.F) {
 	long := strings.Repeat("QUJD", 100)
 	for _, seed := range []string{
@@ -30,10 +29,10 @@ func FuzzParse(f *testing.F) {
 		if json.Valid([]byte(text)) {
 			bounded := strings.Count(text, "[")+strings.Count(text, "{") < 32 && strings.Count(text, ",") < 1000
 			if strings.HasPrefix(text, "{") && bounded && err != nil {
-				t.Errorf("valid, and refused: %v", err)
+				t.Errorf("valid, but rejected: %v", err)
 			}
 		} else if err == nil {
-			t.Error("invalid, and taken")
+			t.Error("invalid, but accepted")
 		}
 	})
 }

@@ -1,8 +1,7 @@
-// Package wire reads what terminals write: JSON (RFC 8259) as firmware makes
-// it, images in base64 (RFC 4648) with or without a data URI (RFC 2397) around
-// them, local times without a zone. It takes any bytes; what it gives back is
-// bounded by what it was given. Nothing in it keeps state: all of it may be used
-// by many goroutines.
+// Package wire decodes the messages of terminals: JSON (RFC 8259) as firmware writes it,
+// images in base64 (RFC 4648) with or without a data URI (RFC 2397), local times without a
+// zone. It accepts any bytes; its results are bounded by the size of its input. It keeps no
+// state and is safe for use by many goroutines.
 package wire
 
 import (
@@ -16,21 +15,21 @@ import (
 )
 
 const (
-	// maxDepth is how deep arrays and objects may lie in one another. Terminals
-	// use four levels; encoding/json alone would take ten thousand.
+	// maxDepth is the maximum nesting of arrays and objects. Terminals use four levels;
+	// encoding/json alone would accept ten thousand.
 	maxDepth = 32
-	// maxValues is how many members and elements a message may have, so that
-	// what is kept about each of them is bounded.
+	// maxValues is the maximum number of members and elements of a message, to bound the
+	// data kept about them.
 	maxValues = 100_000
 )
 
-// Value is one JSON value, in the bytes of the message that it came in: nothing
-// is copied until it is asked for. Nil is a value that is not there.
+// Value is one JSON value, in the bytes of its message: nothing is copied before it is
+// needed. Nil is a missing value.
 type Value []byte
 
-// Parse returns the JSON object that a message consists of. Around it white
-// space, a byte order mark in front and zero bytes behind (strings of C) are
-// taken. Errors: dialect.ErrMalformed, and dialect.ErrNotJSON among them.
+// Parse returns the JSON object that a message consists of. White space around it, a byte
+// order mark before it and zero bytes after it (strings of C) are accepted. Errors:
+// dialect.ErrMalformed, and dialect.ErrNotJSON among them.
 func Parse(payload []byte) (Object, error) {
 	text := bytes.TrimPrefix(payload, []byte("\xef\xbb\xbf"))
 	text = bytes.Trim(bytes.TrimRight(text, "\x00"), " \t\r\n")
@@ -47,13 +46,12 @@ func Parse(payload []byte) (Object, error) {
 	return object, nil
 }
 
-// scanThreshold is the length from which on a string is worth a look of its own.
+// scanThreshold is the length from which on a string is checked separately.
 const scanThreshold = 256
 
-// valid is json.Valid, ten times as fast where an image in base64 is most of the
-// text: of a string without backslashes it is enough to know that it has no
-// control characters (RFC 8259, 7), so json.Valid reads the text with such strings
-// left empty.
+// valid is json.Valid, ten times as fast where an image in base64 is most of the text: for
+// a string without backslashes it is enough that it has no control characters (RFC 8259,
+// 7), so json.Valid gets the text with such strings left empty.
 func valid(text []byte) bool {
 	var rest []byte
 	from := 0
@@ -75,7 +73,7 @@ func valid(text []byte) bool {
 	return json.Valid(append(rest, text[from:]...))
 }
 
-// isPlain reports whether nothing in a string is escaped, or ought to be.
+// isPlain reports whether nothing in a string is escaped, or must be.
 func isPlain(inside []byte) bool {
 	for _, c := range inside {
 		if c < ' ' || c == '\\' {
@@ -85,7 +83,7 @@ func isPlain(inside []byte) bool {
 	return true
 }
 
-// checkSize bounds depth and number of values before anything is made of them.
+// checkSize bounds depth and number of values before anything is allocated for them.
 func checkSize(text []byte) error {
 	depth, values := 0, 0
 	for i := 0; i < len(text); i++ {
@@ -110,16 +108,15 @@ func checkSize(text []byte) error {
 	return nil
 }
 
-// IsNull reports whether the value is null or not there.
+// IsNull reports whether the value is null or missing.
 func (v Value) IsNull() bool { return len(v) == 0 || v[0] == 'n' }
 
 func (v Value) isString() bool { return len(v) > 0 && v[0] == '"' }
 
 func (v Value) isNumber() bool { return len(v) > 0 && (v[0] == '-' || v[0] >= '0' && v[0] <= '9') }
 
-// Text returns a string without white space around it, or a number as it is
-// written, since firmware mixes them up; "" for everything else. Bytes that are
-// not UTF-8 become U+FFFD.
+// Text returns a string without white space around it, or a number as it was received, since
+// firmware mixes them up; "" for everything else. Bytes that are not UTF-8 become U+FFFD.
 func (v Value) Text() string {
 	switch {
 	case v.isString():
@@ -131,7 +128,7 @@ func (v Value) Text() string {
 	}
 }
 
-// Is reports whether the value is the whole number n, or a string of it; with a sign
+// Is reports whether the value is the whole number n, or a string of it; a sign is accepted
 // only below zero.
 func (v Value) Is(n int) bool {
 	text := v.Text()

@@ -23,7 +23,7 @@ func TestParse(t *testing.T) {
 		"nothing in it":         {`{}`, true},
 		"white space around it": {" \r\n{ \"a\" : [ 1 , { } ] }\t\n", true},
 		"byte order mark":       {"\xef\xbb\xbf{}", true},
-		"zero bytes behind":     {"{}\x00\x00", true},
+		"trailing zero bytes":   {"{}\x00\x00", true},
 		"not UTF-8 in a string": {"{\"a\":\"\xff\"}", true},
 		"huge number":           {`{"a":1e999999,"b":` + strings.Repeat("9", 5000) + `}`, true},
 		"32 deep":               {nested(32), true},
@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 		"brackets in a string":  {`{"a":"` + strings.Repeat("[", 100) + `"}`, true},
 		"escaped quotes":        {`{"a":"\\\"[[[\\"}`, true},
 		"100000 values":         {many(100_000), true},
-		"more of them":          {many(100_002), false},
+		"more than 100000":      {many(100_002), false},
 		"nothing":               {"", false},
 		"only a mark":           {"\xef\xbb\xbf", false},
 		"null":                  {"null", false},
@@ -60,21 +60,21 @@ func TestParse(t *testing.T) {
 
 func TestText(t *testing.T) {
 	tests := map[string]struct{ json, want string }{
-		"string":         {`"abc"`, "abc"},
-		"number":         {`12`, "12"},
-		"fraction":       {`-1.50e3`, "-1.50e3"},
-		"blanks":         {`" \t a b \n"`, "a b"},
-		"escapes":        {`"\u5f20\/\"\\"`, `张/"\`},
-		"half a pair":    {`"\ud800"`, "\uFFFD"},
-		"not UTF-8":      {"\"a\xffb\"", "a\uFFFDb"},
-		"null":           {`null`, ""},
-		"true":           {`true`, ""},
-		"object":         {`{"a":1}`, ""},
-		"array":          {`["a"]`, ""},
-		"nothing there":  {``, ""},
-		"an empty one":   {`""`, ""},
-		"only a blank":   {`" "`, ""},
-		"quote and more": {`"\\"`, `\`},
+		"string":          {`"abc"`, "abc"},
+		"number":          {`12`, "12"},
+		"fraction":        {`-1.50e3`, "-1.50e3"},
+		"spaces":          {`" \t a b \n"`, "a b"},
+		"escapes":         {`"\u5f20\/\"\\"`, `张/"\`},
+		"half a pair":     {`"\ud800"`, "\uFFFD"},
+		"not UTF-8":       {"\"a\xffb\"", "a\uFFFDb"},
+		"null":            {`null`, ""},
+		"true":            {`true`, ""},
+		"object":          {`{"a":1}`, ""},
+		"array":           {`["a"]`, ""},
+		"missing":         {``, ""},
+		"an empty string": {`""`, ""},
+		"only a space":    {`" "`, ""},
+		"quote and more":  {`"\\"`, `\`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestGet(t *testing.T) {
 		})
 	}
 	if got := (wire.Object{}).Get("a"); got != nil {
-		t.Errorf("of no object: %s", got)
+		t.Errorf("of an empty object: %s", got)
 	}
 }
 
@@ -142,24 +142,24 @@ func TestRecords(t *testing.T) {
 		"an empty list":              {`[]`, 0, 0},
 		"null":                       {`null`, 0, 0},
 		"nothing":                    {``, 0, 0},
-		"some are none":              {`[null,{},5,"x",{}]`, 2, 3},
-		"all are none":               {`[null,5]`, -1, 0},
+		"some are not records":       {`[null,{},5,"x",{}]`, 2, 3},
+		"none is a record":           {`[null,5]`, -1, 0},
 		"a number":                   {`5`, -1, 0},
-		"a string without any":       {`"hello"`, -1, 0},
+		"a string without records":   {`"hello"`, -1, 0},
 		"a list in a list":           {`[[{"num":1}],{"num":2}]`, 2, 0},
 		"a hundred":                  {records(100), 100, 0},
 		"a hundred and one":          {records(101), 100, 1},
-		"a thousand that are none":   {"[" + strings.Repeat("0,", 1000) + "{}]", 1, 1000},
+		"a thousand non-records":     {"[" + strings.Repeat("0,", 1000) + "{}]", 1, 1000},
 		"in a string":                {`"[{\"num\":1},{\"num\":2}]"`, 2, 0},
 		"one in a string":            {`"{\"num\":1}"`, 1, 0},
-		"nearly JSON in a string":    {`"[{'num':1,},]"`, 1, 0},
+		"almost JSON in a string":    {`"[{'num':1,},]"`, 1, 0},
 		"strings in a list":          {`["{\"num\":1}","{\"num\":2}","x"]`, 2, 1},
 		"in an object":               {`{"total":2,"list":[{"num":1},{"num":2}]}`, 2, 0},
 		"in an object in an object":  {`{"result":{"page":1,"list":[{"NUM":1}]}}`, 1, 0},
 		"one in an object":           {`{"record":{"num":1}}`, 1, 0},
 		"each in an object":          {`[{"record":{"num":1}},{"record":{"num":2}}]`, 2, 0},
 		"a string in an object":      {`{"list":"[{\"num\":1},{\"num\":2}]"}`, 2, 0},
-		"two lists, nobody knows":    {`{"a":[{"num":1}],"b":[{"num":2}]}`, 1, 0},
+		"two lists, ambiguous":       {`{"a":[{"num":1}],"b":[{"num":2}]}`, 1, 0},
 		"an object that has a name":  {`{"num":1,"list":[{"num":2},{"num":3}]}`, 1, 0},
 		"no name anywhere":           {`{"pos":{"x":1}}`, 1, 0},
 		"wrapped too often":          {`{"a":{"a":{"a":{"a":{"a":{"a":{"num":1}}}}}}}`, 1, 0},
@@ -208,7 +208,7 @@ func TestNameAndLine(t *testing.T) {
 		"base64":      {strings.Repeat("QUJD", 64), strings.Repeat("QUJD", 16), ""},
 		"a data URI":  {"data:image/png;base64,QUJD", "data:image/png;base64,QUJD", ""},
 		"Chinese":     {"张三", "??", "张三"},
-		"only blanks": {"  ", "", ""},
+		"only spaces": {"  ", "", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

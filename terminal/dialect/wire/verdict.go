@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// MaxVerdict is how large a verdict may be, in bytes.
+	// MaxVerdict is the maximum size of a verdict in bytes.
 	MaxVerdict = 64 << 10
 	maxString  = 4 << 10
 	maxNumber  = 64
 )
 
-// images are the names, in small letters, of what terminals send images in.
+// images are the lower-case names of members in which terminals send images.
 var images = map[string]bool{
 	"liveimagebase64": true, "pic": true, "scene": true, "tempic": true, "imgdata": true,
 	"image": true, "img": true, "photo": true, "picture": true,
 }
 
-// ImageNames are the names of members that have an image, in small letters.
+// ImageNames returns the lower-case names of members with an image.
 func ImageNames() []string { return slices.Sorted(maps.Keys(images)) }
 
-// Image returns the first member by its name that has an image; nil for none.
+// Image returns the value of the first member with the name of an image; nil for none.
 func (o Object) Image() Value {
 	for _, member := range o.Members {
 		if isImage(member.Name) && !member.Value.IsNull() {
@@ -40,12 +40,11 @@ func isImage(name string) bool {
 	return images[name] || strings.Contains(name, "base64")
 }
 
-// Verdict returns the object without images, compact, at most MaxVerdict
-// bytes of UTF-8. What has the name of an image is cut out, and wherever it
-// stands, strings (and names) of more than 4 KiB or with something in base64,
-// and numbers of more than 64 digits. Elements of arrays that are cut out become
-// null, so that the others keep their places. Of what is too large the members
-// that still fit are kept.
+// Verdict returns the object without images, compact, at most MaxVerdict bytes of UTF-8.
+// Members with the name of an image are cut out, and anywhere strings (and names) of more
+// than 4 KiB or with base64, and numbers of more than 64 digits. Elements of arrays that are
+// cut out become null, so that the others keep their positions. Of an object that is too
+// large, the members that still fit are kept.
 func (o Object) Verdict() json.RawMessage {
 	w := verdictWriter{}
 	w.object(o)
@@ -55,15 +54,14 @@ func (o Object) Verdict() json.RawMessage {
 // verdictWriter writes values, each whole or not at all.
 type verdictWriter struct {
 	out []byte
-	// open is how many containers are still to be closed.
+	// open is the number of containers to be closed.
 	open int
 }
 
-// fits reports whether what was written leaves room for the brackets.
+// fits reports whether the output leaves room for the brackets.
 func (w *verdictWriter) fits() bool { return len(w.out)+w.open <= MaxVerdict }
 
-// value writes v; false, with nothing that counts written, where it is to be
-// cut out.
+// value writes v; false, with output that the caller discards, where it is to be cut out.
 func (w *verdictWriter) value(v Value) bool {
 	switch v[0] {
 	case '{':
@@ -144,10 +142,10 @@ func (w *verdictWriter) string(v Value) bool {
 	return true
 }
 
-// hasDataURI looks at strings that are too short for keeps to be asked.
+// hasDataURI checks strings that are too short for keeps.
 func hasDataURI(v Value) bool {
-	const least = len(`"data:`)
-	return len(v) >= least && bytes.EqualFold(v[:least], []byte(`"data:`))
+	const prefix = `"data:`
+	return len(v) >= len(prefix) && bytes.EqualFold(v[:len(prefix)], []byte(prefix))
 }
 
 // keeps reports whether a string may stay in a verdict.

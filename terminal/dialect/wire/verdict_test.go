@@ -15,7 +15,7 @@ func TestVerdict(t *testing.T) {
 	prose := strings.Repeat("a word or two, ", 300)
 	tests := map[string]struct{ payload, want string }{
 		"nothing":                  {`{}`, `{}`},
-		"as it is, compact":        {`{ "a" : "b\/\u0041" , "n" : -1.50e+3, "t": true, "x": null, "l": [ 1, { } ] }`, `{"a":"b\/\u0041","n":-1.50e+3,"t":true,"x":null,"l":[1,{}]}`},
+		"unchanged, compact":       {`{ "a" : "b\/\u0041" , "n" : -1.50e+3, "t": true, "x": null, "l": [ 1, { } ] }`, `{"a":"b\/\u0041","n":-1.50e+3,"t":true,"x":null,"l":[1,{}]}`},
 		"names of images":          {`{"liveImageBase64":"QUJD","pic":1,"scene":{"a":1},"Image":null,"myBase64":"x","a":1}`, `{"a":1}`},
 		"deeper down":              {`{"a":[{"pic":"QUJD","b":{"scene":"QUJD"}}]}`, `{"a":[{"b":{}}]}`},
 		"a link stays":             {`{"picURI":"http://192.168.1.2/a.jpg"}`, `{"picURI":"http://192.168.1.2/a.jpg"}`},
@@ -27,13 +27,13 @@ func TestVerdict(t *testing.T) {
 		"in a list":                {`{"a":[1,"` + run + `",2]}`, `{"a":[1,null,2]}`},
 		"in a name":                {`{"` + run + `":1,"a":1}`, `{"a":1}`},
 		"4 KiB of prose":           {`{"a":"` + prose[:4096] + `"}`, `{"a":"` + prose[:4096] + `"}`},
-		"a byte more":              {`{"a":"` + prose[:4097] + `"}`, `{}`},
+		"a byte above 4 KiB":       {`{"a":"` + prose[:4097] + `"}`, `{}`},
 		"a number of 64 digits":    {`{"a":` + strings.Repeat("9", 64) + `}`, `{"a":` + strings.Repeat("9", 64) + `}`},
 		"a number of 65 digits":    {`{"a":` + strings.Repeat("9", 65) + `}`, `{}`},
 		"twice the same":           {`{"a":1,"b":2,"a":3}`, `{"a":3,"b":2}`},
 		"twice, the last an image": {`{"a":1,"a":"` + run + `"}`, `{}`},
 		"not UTF-8":                {"{\"a\":\"x\xffy\",\"\xfe\":1}", "{\"a\":\"x\uFFFDy\",\"\uFFFD\":1}"},
-		"names that are no text":   {"{\"\xfe\xa9\":1,\"\\ud800\":2,\"\xef\":3}", "{\"\uFFFD\uFFFD\":1,\"\uFFFD\":3}"},
+		"names that are not text":  {"{\"\xfe\xa9\":1,\"\\ud800\":2,\"\xef\":3}", "{\"\uFFFD\uFFFD\":1,\"\uFFFD\":3}"},
 		"a name with markup":       {`{"<a>&":1}`, `{"<a>&":1}`},
 	}
 	for name, test := range tests {
@@ -51,8 +51,8 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// TestLargeVerdict: what is too large keeps what fits, also behind what does
-// not.
+// TestLargeVerdict: a verdict that is too large keeps the members that fit, also after one
+// that does not.
 func TestLargeVerdict(t *testing.T) {
 	prose := strings.Repeat("a word or two, ", 250)
 	var members, elements []string
@@ -83,7 +83,7 @@ func TestLargeVerdict(t *testing.T) {
 				t.Error(err)
 			}
 			if strings.HasPrefix(name, "members") && read.Last != 1 {
-				t.Error("what fits was not kept")
+				t.Error("a member that fits was not kept")
 			}
 		})
 	}

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// page is how many things of a device are read at a time.
-	page = 16
-	// brokenAfter is how many failures in a row, of different devices, say
-	// that the sink is away and not that it minds one device.
+	// pageSize is the number of entries of a device that are read at a time.
+	pageSize = 16
+	// brokenAfter is the number of consecutive failures, of different devices, from
+	// which on the sink is considered down rather than one device rejected.
 	brokenAfter = 3
-	// lookAgain is how often the outbox is read through for no reason but to
-	// be sure.
-	lookAgain = time.Minute
+	// scanInterval is how often the whole outbox is read as a safeguard against a
+	// missed wakeup.
+	scanInterval = time.Minute
 )
 
-// round is what one sink is being told. Its goroutine alone touches it; lanes
-// report to it.
-type round struct {
+// sinkLoop delivers to one sink. Only its goroutine touches it; workers send it
+// reports.
+type sinkLoop struct {
 	*Dispatcher
 	sink    Sink
 	devices map[string]*device
@@ -31,41 +31,41 @@ type round struct {
 	outage  outage
 }
 
-// device is what the round knows of a device.
+// device is the delivery state of a device.
 type device struct {
 	busy, more bool
 	failures   int
 	notBefore  time.Time
-	// rejected is the thing that the sink rejected last, and how often.
+	// rejected is the entry that the sink rejected last, rejections how often.
 	rejected   int64
 	rejections int
-	// asides is how many things in a row were set aside.
+	// asides is the number of consecutive entries that were set aside.
 	asides int
 }
 
-// report is what became of a lane.
+// report is the result of a worker.
 type report struct {
-	device string
-	told   int
-	// reduced is how many of those were told without their large parts.
+	device    string
+	delivered int
+	// reduced is how many of those were delivered without their large parts.
 	reduced int
-	// failed is the thing that could not be told, since when that was tried, and why
-	// it could not.
+	// failed is the entry that could not be delivered, began the start of the attempt,
+	// and err its error.
 	failed *edgelens.Delivery
 	began  time.Time
 	err    error
 }
 
-func newRound(t *Dispatcher, sink Sink) *round {
-	return &round{Dispatcher: t, sink: sink, devices: map[string]*device{}, ended: make(chan report)}
+func newSinkLoop(t *Dispatcher, sink Sink) *sinkLoop {
+	return &sinkLoop{Dispatcher: t, sink: sink, devices: map[string]*device{}, ended: make(chan report)}
 }
 
-// run tells the sink until ctx ends, and ends when its lanes have; they work as
-// long as working lives.
-func (r *round) run(ctx, working context.Context) {
+// run delivers until ctx ends, and returns once its workers have ended; working
+// bounds their deliveries.
+func (r *sinkLoop) run(ctx, working context.Context) {
 	wake, changed, cancel := r.outbox.WatchOutbox()
 	defer cancel()
-	look := time.NewTimer(0) // what was there before
+	look := time.NewTimer(0) // entries of earlier runs
 	defer look.Stop()
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
@@ -78,17 +78,17 @@ func (r *round) run(ctx, working context.Context) {
 		case <-retry.C:
 		case _, open := <-wake:
 			if !open {
-				wake = nil // the ledger is closed; ctx will end
+				wake = nil // the ledger is closed; ctx ends soon
 				continue
 			}
 			r.mark(changed())
 		case <-look.C:
 			devices, err := r.outbox.OutboxDevices(ctx, r.sink.Name())
 			if err != nil && ctx.Err() == nil {
-				r.log.Warn("read the outbox", "sink", r.sink.Name(), "error", err)
+				r.log.Warn("reading the outbox failed, retrying", "sink", r.sink.Name(), "error", err)
 			}
 			r.mark(devices)
-			look.Reset(lookAgain)
+			look.Reset(scanInterval)
 		}
 	}
 	for ; r.busy > 0; r.busy-- {
@@ -96,7 +96,7 @@ func (r *round) run(ctx, working context.Context) {
 	}
 }
 
-func (r *round) mark(devices []string) {
+func (r *sinkLoop) mark(devices []string) {
 	for _, name := range devices {
 		if r.devices[name] == nil {
 			r.devices[name] = &device{}
@@ -105,8 +105,8 @@ func (r *round) mark(devices []string) {
 	}
 }
 
-// begin starts as many lanes as may run, and returns how long until another may.
-func (r *round) begin(ctx, working context.Context) time.Duration {
+// begin starts as many workers as may run, and returns the wait until another may.
+func (r *sinkLoop) begin(ctx, working context.Context) time.Duration {
 	now, wait := time.Now(), time.Hour
 	workers := r.config.Workers
 	if r.outage.until.After(now) {
@@ -129,12 +129,12 @@ func (r *round) begin(ctx, working context.Context) time.Duration {
 	return wait
 }
 
-// worker tells the sink of one device until there is no more, it fails, or ctx
+// worker delivers the entries of one device until none is left, one fails, or ctx
 // ends.
-func (r *round) worker(ctx, working context.Context, name string) report {
+func (r *sinkLoop) worker(ctx, working context.Context, name string) report {
 	done := report{device: name}
 	for ctx.Err() == nil {
-		deliveries, err := r.outbox.Outbox(ctx, r.sink.Name(), name, page)
+		deliveries, err := r.outbox.Outbox(ctx, r.sink.Name(), name, pageSize)
 		if err != nil || len(deliveries) == 0 {
 			done.err = err
 			return done
@@ -146,11 +146,11 @@ func (r *round) worker(ctx, working context.Context, name string) report {
 				done.failed, done.began, done.err = d, began, err
 				return done
 			}
-			// It is told: that must be written down even where all ends now.
+			// The entry is delivered: record that even where ctx ends now.
 			if done.err = r.outbox.Delivered(context.WithoutCancel(working), d.Seq); done.err != nil {
 				return done
 			}
-			done.told++
+			done.delivered++
 			if d.Reduced {
 				done.reduced++
 			}
@@ -159,8 +159,8 @@ func (r *round) worker(ctx, working context.Context, name string) report {
 	return done
 }
 
-// deliver tells one thing: whole, or else without its large parts.
-func (r *round) deliver(ctx context.Context, d *edgelens.Delivery) error {
+// deliver delivers one entry: whole, or else without its large parts.
+func (r *sinkLoop) deliver(ctx context.Context, d *edgelens.Delivery) error {
 	err := r.sink.Deliver(ctx, d)
 	if !errors.Is(err, edgelens.ErrTooLarge) {
 		return err
@@ -171,23 +171,23 @@ func (r *round) deliver(ctx context.Context, d *edgelens.Delivery) error {
 		return fmt.Errorf("%w: %w, and not in a reduced form either: %w", ErrRejected, err, reduced)
 	}
 	if reduced == nil {
-		r.log.Warn("an event is too large for its receiver and was sent reduced; it says what was left out", "sink", r.sink.Name(), "device", d.Record.Device,
-			"event", d.Record.ID, "reason", err)
+		r.log.Warn("an event was too large for its receiver and was delivered without its large parts, which it names", "sink", r.sink.Name(), "device", d.Record.Device,
+			"event_id", d.Record.ID, "reason", err)
 	}
 	return reduced
 }
 
-// note takes down what became of a lane.
-func (r *round) note(done report) {
+// note accounts for the report of a worker.
+func (r *sinkLoop) note(done report) {
 	d := r.devices[done.device]
 	d.busy = false
 	r.busy--
-	r.events.WithLabelValues(r.sink.Name(), outcomeDelivered).Add(float64(done.told))
+	r.events.WithLabelValues(r.sink.Name(), outcomeDelivered).Add(float64(done.delivered))
 	r.events.WithLabelValues(r.sink.Name(), outcomeReduced).Add(float64(done.reduced))
-	if done.told > 0 {
+	if done.delivered > 0 {
 		d.asides = 0
 	}
-	if done.told > 0 || done.err == nil {
+	if done.delivered > 0 || done.err == nil {
 		r.recovered(done.device, d)
 	}
 	if done.err == nil {
@@ -199,8 +199,8 @@ func (r *round) note(done report) {
 	d.more = true
 	d.failures++
 	d.notBefore = time.Now().Add(r.backoff(d.failures))
-	if done.failed == nil { // the ledger's fault
-		r.log.Warn("read or write the outbox; it is tried again", "sink", r.sink.Name(), "error", done.err)
+	if done.failed == nil { // an error of the ledger
+		r.log.Warn("reading or writing the outbox failed, retrying", "sink", r.sink.Name(), "error", done.err)
 		return
 	}
 	r.events.WithLabelValues(r.sink.Name(), outcomeFailed).Inc()
@@ -209,13 +209,13 @@ func (r *round) note(done report) {
 		return
 	}
 	r.outage.fail(done.began, done.err, r.config)
-	r.log.Debug("could not deliver; it is tried again", "sink", r.sink.Name(), "device", done.device,
-		"event", done.failed.Record.ID, "tries", d.failures, "error", done.err)
+	r.log.Debug("delivery failed, retrying", "sink", r.sink.Name(), "device", done.device,
+		"event_id", done.failed.Record.ID, "tries", d.failures, "error", done.err)
 	r.alarms.failed(r.sink.Name(), done.device, done.err, max(d.failures, r.outage.probes), r.log)
 }
 
-// recovered lets everybody go on at once: the sink is there.
-func (r *round) recovered(name string, d *device) {
+// recovered resets the waits of all devices: the sink is up.
+func (r *sinkLoop) recovered(name string, d *device) {
 	d.failures, d.notBefore = 0, time.Time{}
 	r.alarms.succeeded(r.sink.Name(), name, r.log)
 	if r.outage.lasts() {
@@ -226,29 +226,29 @@ func (r *round) recovered(name string, d *device) {
 	r.outage = outage{}
 }
 
-// reject counts a rejection, and sets the thing aside after too many.
-func (r *round) reject(d *device, done report) {
+// reject counts a rejection, and sets the entry aside after too many.
+func (r *sinkLoop) reject(d *device, done report) {
 	if d.rejected != done.failed.Seq {
 		d.rejected, d.rejections = done.failed.Seq, 0
 	}
 	d.rejections++
-	attributes := []any{"sink", r.sink.Name(), "device", done.device, "event", done.failed.Record.ID, "tries", d.rejections, "error", done.err}
+	attributes := []any{"sink", r.sink.Name(), "device", done.device, "event_id", done.failed.Record.ID, "tries", d.rejections, "error", done.err}
 	if d.rejections < r.config.Rejections && d.asides == 0 {
-		r.log.Warn("the receiver rejects an event; it is tried again", attributes...)
+		r.log.Warn("the receiver rejected an event, retrying", attributes...)
 		return
 	}
 	if err := r.outbox.SetAside(context.Background(), done.failed.Seq, done.err.Error()); err != nil {
-		r.log.Warn("writing the outbox failed; it is tried again", "sink", r.sink.Name(), "error", err)
+		r.log.Warn("writing the outbox failed, retrying", "sink", r.sink.Name(), "error", err)
 		return
 	}
 	r.events.WithLabelValues(r.sink.Name(), outcomeRejected).Inc()
-	r.log.Error("an event was set aside: the receiver rejects it; `edgelens outbox list` shows it, `edgelens outbox retry` sends it again", attributes...)
+	r.log.Error("an event was set aside because the receiver rejects it; list it with `edgelens outbox list`, send it again with `edgelens outbox retry`", append(attributes, "event", "event_set_aside")...)
 	d.failures, d.notBefore, d.asides = 0, time.Time{}, d.asides+1
-	r.alarms.succeeded(r.sink.Name(), done.device, r.log) // it answers
+	r.alarms.succeeded(r.sink.Name(), done.device, r.log) // the sink is up
 }
 
-// backoff is the wait after so many failures in a row.
-func (r *round) backoff(failures int) time.Duration {
+// backoff returns the wait after that many consecutive failures.
+func (r *sinkLoop) backoff(failures int) time.Duration {
 	wait := r.config.MinBackoff
 	for ; failures > 1 && wait < r.config.MaxBackoff; failures-- {
 		wait *= 2

@@ -10,12 +10,12 @@ import (
 	"edgelens/terminal/dialect"
 )
 
-// A lie returns a damaged message. What the receiver is to make of it (nothing,
-// or a record without an image) its dialect says.
-type lie func(t *terminal, record edgelens.Record, image []byte) dialect.Outgoing
+// A damage returns a damaged message. The dialect defines how the receiver must treat it:
+// reject it, or accept a record without an image.
+type damage func(t *terminal, record edgelens.Record, image []byte) dialect.Outgoing
 
-// lies are what is done to messages, in the order that random numbers choose by.
-var lies = []lie{
+// damages are chosen from by random numbers.
+var damages = []damage{
 	onWhole(func(random *rand.Rand, payload []byte) []byte { return payload[:random.IntN(len(payload))] }), // cut off
 	onWhole(func(*rand.Rand, []byte) []byte { return nil }),
 	onWhole(func(*rand.Rand, []byte) []byte { return []byte("\xff\xfe no JSON \x00") }),
@@ -27,12 +27,12 @@ var lies = []lie{
 	tooLarge,
 }
 
-// onWhole makes a lie of what is done to the bytes of a message that is right.
-func onWhole(damage func(random *rand.Rand, payload []byte) []byte) lie {
+// onWhole makes a damage of a function that changes the bytes of a valid message.
+func onWhole(change func(random *rand.Rand, payload []byte) []byte) damage {
 	return func(t *terminal, record edgelens.Record, image []byte) dialect.Outgoing {
 		message := t.config.Simulator.Record(t.device, record, image)
 		if len(message.Payload) > 0 {
-			message.Payload = damage(t.random, message.Payload)
+			message.Payload = change(t.random, message.Payload)
 		}
 		return message
 	}
@@ -42,7 +42,7 @@ func notUTF8(_ *rand.Rand, payload []byte) []byte {
 	return bytes.Replace(payload, []byte(`":"`), []byte("\":\"\xff\xc0"), 1)
 }
 
-// base64Run is the beginning of an image in base64.
+// base64Run matches the beginning of an image in base64.
 var base64Run = regexp.MustCompile(`[A-Za-z0-9+/]{64}`)
 
 func brokenBase64(_ *rand.Rand, payload []byte) []byte {
@@ -55,7 +55,7 @@ func brokenBase64(_ *rand.Rand, payload []byte) []byte {
 	return damaged
 }
 
-// member is a member of a JSON object whose value is short.
+// member matches a member of a JSON object whose value is short.
 var member = regexp.MustCompile(`":("[^"]{0,40}"|[0-9]{1,20})`)
 
 func wrongTypes(random *rand.Rand, payload []byte) []byte {
@@ -79,7 +79,7 @@ func longSerial(t *terminal, record edgelens.Record, image []byte) dialect.Outgo
 	return t.config.Simulator.Record(strings.Repeat("x", 200), record, image)
 }
 
-// tooLarge sends an image beyond what is allowed.
+// tooLarge sends an image above the limit.
 func tooLarge(t *terminal, record edgelens.Record, image []byte) dialect.Outgoing {
 	if missing := t.config.LargeBytes - len(image); missing > 0 {
 		image = append(bytes.Clone(image), make([]byte, missing)...)

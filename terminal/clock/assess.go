@@ -10,59 +10,59 @@ import (
 // Problem is why a record's time proves nothing; empty where it does.
 type Problem string
 
-// The problems that a record's time may have.
+// The problems of a record's time.
 const (
-	Missing       Problem = "missing"       // the dialect always sends one, and there is none
+	Missing       Problem = "missing"       // the dialect always sends one, but it is missing
 	NotUnderstood Problem = "unreadable"    // it cannot be read, or there are several that disagree
-	Future        Problem = "future"        // it lies ahead
-	Ambiguous     Problem = "ambiguous"     // it fits two moments, or none
-	Contradiction Problem = "contradiction" // the measured offset of the clock says otherwise
+	Future        Problem = "future"        // it is ahead of ours
+	Ambiguous     Problem = "ambiguous"     // it fits two instants, or none
+	Contradiction Problem = "contradiction" // the measured offset of the clock contradicts it
 )
 
-// Evidence is what a record's freshness is judged by.
+// Evidence is what a record's freshness is assessed from.
 type Evidence struct {
-	// Readings are the times that the record has; nil where its device sends none
-	// by nature. One that it should have and has not is Absent.
+	// Readings are the times of the record; nil where its device never sends any. An
+	// expected but missing one is Absent.
 	Readings []Reading
-	// Received is when it came.
+	// Received is the time of arrival.
 	Received time.Time
-	// Zone is the one that the device's clock is in.
+	// Zone is the time zone of the device's clock.
 	Zone *time.Location
-	// Measured is what is known of the clock, and Apply whether times are put
-	// right by it, where it is Settled.
+	// Measured is the estimate of the clock, and Apply whether times are corrected by it,
+	// where it is Settled.
 	Measured Estimate
 	Apply    bool
-	// Fresh is how old a record may be, and how far ahead.
+	// Fresh is the maximum age of a fresh record, and how far ahead its time may be.
 	Fresh time.Duration
 }
 
 // Verdict is what a record's time proves.
 type Verdict struct {
-	// At is when it was captured, in UTC; zero where that is not known.
+	// At is the capture time, in UTC; zero where it is unknown.
 	At time.Time
-	// Shown is the moment that the device's clock showed, with nothing put right,
-	// for a Meter; zero where it fits several. Step is how exactly it was written,
-	// and Wall is set where it had no zone of its own.
+	// Shown is the instant that the device's clock showed, uncorrected, for a Meter; zero
+	// where it fits several. Step is the precision of its notation, and Wall is set where
+	// it had no zone of its own.
 	Shown     time.Time
 	Step      time.Duration
 	Wall      bool
 	Freshness edgelens.Freshness
 	Problem   Problem
-	// Reason says in a sentence why it is not fresh; empty where it is.
+	// Reason is a sentence with the reason why it is not fresh; empty where it is.
 	Reason string
 }
 
-// disagreement is by how much two times of one record may differ: a terminal
-// captures first and writes the record a moment later. The earlier one counts.
+// disagreement is the maximum difference between two times of one record: a terminal
+// captures first and writes the record shortly after. The earlier one counts.
 const disagreement = 5 * time.Second
 
-// Assess says what a record's time proves. It is not told what the broker says of
-// the message: one out of its store is old whatever its time.
+// Assess returns what a record's time proves. The broker's flags are not part of the
+// evidence: a message out of its store is old whatever its time.
 func Assess(e Evidence) Verdict {
 	if e.Readings == nil {
 		return Verdict{Freshness: edgelens.FreshnessFresh}
 	}
-	reading, verdict, ok := one(e)
+	reading, verdict, ok := earliest(e)
 	if !ok {
 		return verdict
 	}
@@ -81,8 +81,8 @@ func unknown(problem Problem, reason string) Verdict {
 	return Verdict{Freshness: edgelens.FreshnessUnknown, Problem: problem, Reason: reason}
 }
 
-// one returns the reading that counts where all agree: the earliest.
-func one(e Evidence) (Reading, Verdict, bool) {
+// earliest returns the earliest reading where all agree.
+func earliest(e Evidence) (Reading, Verdict, bool) {
 	var found Reading
 	for _, reading := range e.Readings {
 		switch {
@@ -120,7 +120,7 @@ func apart(a, b Reading, zone *time.Location) (time.Duration, bool) {
 	return y[0].Sub(x[0]), true
 }
 
-// age is what a moment says of a record.
+// age is the age of a record at an instant, by the device's clock.
 type age int
 
 const (
@@ -140,7 +140,7 @@ func (e Evidence) ageOf(at time.Time) age {
 	}
 }
 
-// assess says what moments prove that a reading fits.
+// assess returns the verdict on the instants that fit a reading.
 func (e Evidence) assess(reading Reading, instants []time.Time) Verdict {
 	if e.Apply && e.Measured.Settled {
 		return e.assessCorrected(reading, instants)
@@ -162,22 +162,22 @@ func (e Evidence) assess(reading Reading, instants []time.Time) Verdict {
 		return Verdict{At: at, Freshness: edgelens.FreshnessUnknown, Problem: Contradiction, Reason: fmt.Sprintf(
 			"The terminal's clock is %s, so the record's time proves nothing: correct the clock or its time zone, or set apply_clock_offset for the device.", e.Measured.Words())}
 	case by == old:
-		return Verdict{At: at, Freshness: edgelens.FreshnessReplayed, Reason: fmt.Sprintf("The record was %s old when it came.", Round(e.Received.Sub(at)))}
+		return Verdict{At: at, Freshness: edgelens.FreshnessReplayed, Reason: fmt.Sprintf("The record was %s old on arrival.", Round(e.Received.Sub(at)))}
 	default:
 		return Verdict{At: at, Freshness: edgelens.FreshnessFresh}
 	}
 }
 
-// corrected returns when a record was captured by what is measured of the clock;
-// false where nothing is that could contradict the record.
+// corrected returns the capture time by the estimate of the clock; false where there is no
+// estimate that could contradict the record.
 func (e Evidence) corrected(at time.Time) (time.Time, bool) {
 	m := e.Measured
 	if m.Samples == 0 {
 		return time.Time{}, false
 	}
 	if !m.Heartbeats {
-		// Records prove how far a clock is ahead at least: an old one looks like a
-		// clock that is behind. This record may prove more.
+		// Records prove a lower bound of the offset only: an old one looks like a clock
+		// that is behind. This record may prove more.
 		offset := max(m.Offset, at.Sub(e.Received))
 		if offset < 0 && !m.Settled {
 			return time.Time{}, false
@@ -187,7 +187,7 @@ func (e Evidence) corrected(at time.Time) (time.Time, bool) {
 	return at.Add(-m.Offset), true
 }
 
-// assessCorrected judges by times that the measured offset puts right.
+// assessCorrected assesses times after correction by the measured offset.
 func (e Evidence) assessCorrected(reading Reading, instants []time.Time) Verdict {
 	var corrected []time.Time
 	for _, at := range instants {
@@ -204,13 +204,13 @@ func (e Evidence) assessCorrected(reading Reading, instants []time.Time) Verdict
 		return Verdict{At: at, Freshness: edgelens.FreshnessUnknown, Problem: Contradiction, Reason: fmt.Sprintf(
 			"The record's time is %s ahead of ours, although the clock was %s: it has changed.", Round(at.Sub(e.Received)), e.Measured.Words())}
 	case old:
-		return Verdict{At: at, Freshness: edgelens.FreshnessReplayed, Reason: fmt.Sprintf("The record was %s old when it came.", Round(e.Received.Sub(at)))}
+		return Verdict{At: at, Freshness: edgelens.FreshnessReplayed, Reason: fmt.Sprintf("The record was %s old on arrival.", Round(e.Received.Sub(at)))}
 	default:
 		return Verdict{At: at, Freshness: edgelens.FreshnessFresh}
 	}
 }
 
-// notAhead returns the moments that are not ahead, by what is measured.
+// notAhead returns the instants that are not ahead, by the estimate.
 func (e Evidence) notAhead(instants []time.Time) []time.Time {
 	var possible []time.Time
 	for _, at := range instants {
@@ -221,8 +221,8 @@ func (e Evidence) notAhead(instants []time.Time) []time.Time {
 	return possible
 }
 
-// assessAmbiguous judges a wall time that comes twice: if it is old whichever
-// moment it was, that much is proved.
+// assessAmbiguous assesses a wall time that occurs twice: if it is old at either instant,
+// that much is proved.
 func (e Evidence) assessAmbiguous(reading Reading, instants []time.Time) Verdict {
 	allOld := true
 	for _, at := range instants {
@@ -231,12 +231,12 @@ func (e Evidence) assessAmbiguous(reading Reading, instants []time.Time) Verdict
 	}
 	if allOld {
 		return Verdict{Freshness: edgelens.FreshnessReplayed, Reason: fmt.Sprintf(
-			"The record was at least %s old when it came.", Round(e.Received.Sub(instants[len(instants)-1])))}
+			"The record was at least %s old on arrival.", Round(e.Received.Sub(instants[len(instants)-1])))}
 	}
-	return unknown(Ambiguous, fmt.Sprintf("The record's time %q comes twice in the time zone %s: summer time ends.", reading.Text, reading.zoneName(e.Zone)))
+	return unknown(Ambiguous, fmt.Sprintf("The record's time %q occurs twice in the time zone %s: summer time ends.", reading.Text, reading.zoneName(e.Zone)))
 }
 
-// Round rounds a duration for people: to seconds below an hour, else to minutes.
+// Round rounds a duration for display: to seconds below an hour, else to minutes.
 func Round(d time.Duration) time.Duration {
 	if d.Abs() < time.Hour {
 		return d.Round(time.Second)
