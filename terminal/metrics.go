@@ -41,12 +41,12 @@ const (
 
 // Reasons of dropped messages.
 const (
-	dropQueueFull = "line_full"  // the queue of a device was full of messages of QoS 0
-	dropNotKept   = "not_kept"   // a record could not be stored
-	dropNotSent   = "not_sent"   // an answer could not be sent
-	dropAnswering = "answering"  // too many answers were queued
-	dropTooMany   = "no_devices" // the device exceeds MaxDevices
-	dropAtBroker  = "broker"     // the broker's queue for a client was full
+	dropQueueFull = "queue_full"       // the queue of a device was full of messages of QoS 0
+	dropNotKept   = "not_kept"         // a record could not be stored
+	dropNotSent   = "not_sent"         // an answer could not be sent
+	dropAnswering = "answering"        // too many answers were queued
+	dropTooMany   = "too_many_devices" // the device exceeds MaxDevices
+	dropAtBroker  = "broker"           // the broker's queue for a client was full
 )
 
 func newMetrics(registerer prometheus.Registerer) *metrics {

@@ -42,7 +42,7 @@ has come.`,
 	f.Float64Var(&c.Strangers, "strangers", c.Strangers, "share of records of strangers; the others are refused")
 	f.Float64Var(&c.Duplicates, "duplicates", 0, "share of records that are sent twice")
 	f.Float64Var(&c.Reordered, "reorder", 0, "share of records that change places with the next")
-	f.Float64Var(&c.Damaged, "lies", 0, "share of records that are damaged: cut off, wrong types, too large")
+	f.Float64Var(&c.Damaged, "damaged", 0, "share of records that are damaged: cut off, wrong types, too large")
 	f.DurationVar(&c.RetryUnacked, "retry", c.RetryUnacked, "after how long a record is sent again that is to be acknowledged")
 	f.DurationVar(&c.AnswerTimeout, "answer-timeout", c.AnswerTimeout, "how long an answer is waited for")
 	f.Uint64Var(&c.Seed, "seed", 0, "a number that has two runs make the same choices (default: any)")

@@ -106,7 +106,7 @@ func (c Config) validate() error {
 		seen[device] = true
 	}
 	for name, share := range map[string]float64{
-		"passed": c.Passed, "strangers": c.Strangers, "duplicates": c.Duplicates, "reordered": c.Reordered, "lies": c.Damaged,
+		"passed": c.Passed, "strangers": c.Strangers, "duplicates": c.Duplicates, "reordered": c.Reordered, "damaged": c.Damaged,
 	} {
 		problem(!(share >= 0 && share <= 1), "%s is a share of 0 to 1, not %v", name, share)
 	}

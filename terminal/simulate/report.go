@@ -33,11 +33,11 @@ type Report struct {
 	Resent     int `json:"resent"`
 	Reordered  int `json:"reordered"`
 	// Damaged were damaged on purpose. Refused are messages that the broker rejected.
-	Damaged int `json:"lies"`
+	Damaged int `json:"damaged"`
 	Refused int `json:"refused"`
 	// NoSubscriber are messages that the broker accepted without a subscriber to their
 	// topic.
-	NoSubscriber  int `json:"unheard"`
+	NoSubscriber  int `json:"no_subscriber"`
 	Commands      int `json:"commands"`
 	Replies       int `json:"replies"`
 	NotUnderstood int `json:"not_understood"`
