@@ -14,7 +14,7 @@ func newTerminalSimulate() *cobra.Command {
 		Short: "Send what terminals send: heartbeats and records with images; check the answers",
 		Long: `Pretends to be terminals at an MQTT broker, for those who have none at hand. Each sends
 heartbeats, and records with images, until Ctrl-C or --duration, or until it has sent
---records of them; and it does what it is told. With --duplicates, --reorder and --lies
+--records of them; and it does what it is told. With --duplicates, --reorder and --damaged
 they misbehave as real ones do. The exit status is 0 only if every answer that was due
 has come.`,
 		Example: `  edgelens terminal simulate

@@ -127,7 +127,7 @@ func TestTerminalSimulateCommand(t *testing.T) {
 		"no such ack":     {[]string{"--ack", "perhaps"}, "--ack must be none or echo"},
 		"no such file":    {[]string{"--images", "/no/such/file.jpg"}, "--images"},
 		"an empty folder": {[]string{"--images", t.TempDir()}, "there is no .jpg"},
-		"a bad share":     {[]string{"--lies", "7"}, "lies is a share"},
+		"a bad share":     {[]string{"--damaged", "7"}, "damaged is a share"},
 		"no terminals":    {[]string{"--terminals", "0"}, "at least one terminal"},
 		"a bad broker":    {[]string{"--broker", "http://x"}, "--broker: must begin with mqtt://"},
 		"an argument":     {[]string{"now"}, "no such file"},
