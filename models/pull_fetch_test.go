@@ -127,7 +127,7 @@ func TestPullFaults(t *testing.T) {
 		},
 		"a login page": {
 			func(w http.ResponseWriter, _ *http.Request, _ int) { io.WriteString(w, "<html>") },
-			[]string{fmt.Sprintf("it has 6 bytes; the manifest says %d", len(content))}, 1, false,
+			[]string{fmt.Sprintf("it has 6 bytes; the manifest has %d", len(content))}, 1, false,
 		},
 		"truncated": {
 			func(w http.ResponseWriter, _ *http.Request, _ int) {
@@ -177,7 +177,7 @@ func TestPullTimeouts(t *testing.T) {
 		before int // bytes sent before the silence
 		want   string
 	}{
-		"no answer": {0, "it did not answer within 50ms"},
+		"no answer": {0, "it did not respond within 50ms"},
 		"a stall":   {1000, "it sent nothing for 50ms"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// place is somewhere a file may be had: a path or a URL, or a reason why
-// neither can be made of what the user gave.
+// place is a possible source of a file: a path or a URL, or the reason why the
+// user's value is neither.
 type place struct {
 	shown string // without passwords and queries, for errors and progress
 	path  string

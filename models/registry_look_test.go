@@ -31,13 +31,13 @@ func TestManifestFileFaults(t *testing.T) {
 			func(t *testing.T, dir string, model []byte) {
 				write(t, dir, "mean_file.tflite", append(bytes.Clone(model), 0))
 			},
-			edgelens.ModelFailed, []string{"mean_file.tflite is corrupt or other than the manifest says", "expected sha256 ", "got "},
+			edgelens.ModelFailed, []string{"mean_file.tflite is corrupt or differs from the manifest", "expected sha256 ", "got "},
 		},
 		"labels other": {
 			func(t *testing.T, dir string, _ []byte) {
 				write(t, dir, "mean_labels.txt", []byte("rot\ngrün\nblau\n"))
 			},
-			edgelens.ModelFailed, []string{"mean_labels.txt is corrupt or other than the manifest says", "expected sha256 ", "got "},
+			edgelens.ModelFailed, []string{"mean_labels.txt is corrupt or differs from the manifest", "expected sha256 ", "got "},
 		},
 		"model a folder": {
 			func(t *testing.T, dir string, _ []byte) {

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// Scenes returns n made-up images as RGB tensors of width x height pixels,
-// for a check where no photograph is at hand: smooth skies with coloured and
+// Scenes returns n synthetic images as RGB tensors of width x height pixels,
+// for a check without photographs: smooth skies with colored and
 // striped shapes in front, varied as Variants does. They are the same each
 // time.
 func Scenes(width, height, n int) [][]byte {
