@@ -10,7 +10,7 @@ import (
 
 // A tensor is made on the thread that the model then runs on, which is the same
 // for each run of an interpreter.
-func TestALaneKeepsToOneThread(t *testing.T) {
+func TestExecutorKeepsToOneThread(t *testing.T) {
 	backend := fake.Image(4, 10)
 	invoked := make(chan int, 1)
 	backend.Graph = func(_, _ []byte) error {

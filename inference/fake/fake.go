@@ -1,5 +1,5 @@
 // Package fake is an inference.Backend for tests: it runs a Go function where
-// TFLite would run a graph, and panics on what would corrupt memory there (an
+// TFLite would run a graph, and panics on misuse that would corrupt memory there (an
 // interpreter used by two goroutines, or after Close; a model closed before
 // its interpreters).
 package fake

@@ -116,7 +116,7 @@ func write(t testing.TB, what string) string {
 // with the model, without the library's words.
 func TestEndsOfATrial(t *testing.T) {
 	for what, want := range map[string]string{
-		"works": "", "fails": "fails on an image of noise", "panics": "ended the process", "exits": "ended the process", "aborts": "SIGABRT",
+		"works": "", "fails": "fails on an image of noise", "panics": "ended the child process", "exits": "ended the child process", "aborts": "SIGABRT",
 		"segfaults": "SIGSEGV", "killed": "more memory", "takes memory": "more memory than a model may have here, 256 MB",
 		"computes": "more than 2s", "waits": "more than 2s",
 	} {
