@@ -69,13 +69,13 @@ func TestContentEncoding(t *testing.T) {
 		"deflate, change":         {encoded("PATCH", "/api/devices/"+door, "", "deflate", deflated(`{"state":"refused"}`)), 415, "gzip"},
 		"unknown, job":            {encoded("POST", "/api/recognize_async", "image/jpeg", "rot13", []byte("x")), 415, "gzip"},
 		"gzip, br":                {encoded("POST", "/api/recognize", "image/jpeg", "gzip, br", image), 415, "gzip"},
-		"not compressed":          {encoded("POST", "/api/recognize", "image/jpeg", "gzip", []byte(anImage)), 400, "not whole gzip data"},
-		"not compressed, command": {encoded("POST", "/", "", "gzip", []byte(`{"cmd":"open"}`)), 400, "not whole gzip data"},
+		"not compressed":          {encoded("POST", "/api/recognize", "image/jpeg", "gzip", []byte(anImage)), 400, "not complete gzip data"},
+		"not compressed, command": {encoded("POST", "/", "", "gzip", []byte(`{"cmd":"open"}`)), 400, "not complete gzip data"},
 		"nothing":                 {encoded("POST", "/api/recognize", "image/jpeg", "gzip", []byte{}), 400, ""},
-		"cut off":                 {encoded("POST", "/api/recognize", "image/jpeg", "gzip", image[:len(image)-9]), 400, "not whole gzip data"},
-		"cut off form":            {encoded("POST", "/api/recognize", contentType, "gzip", zipped(form.String())[:150]), 400, "not whole gzip data"},
-		"a wrong checksum":        {encoded("POST", "/api/recognize", "image/jpeg", "gzip", append(image[:len(image)-5:len(image)-5], 1, 2, 3, 4, 5)), 400, "not whole gzip data"},
-		"rubbish behind":          {encoded("POST", "/api/recognize", "image/jpeg", "gzip", append(image[:len(image):len(image)], "rubbish"...)), 400, "not whole gzip data"},
+		"cut off":                 {encoded("POST", "/api/recognize", "image/jpeg", "gzip", image[:len(image)-9]), 400, "not complete gzip data"},
+		"cut off form":            {encoded("POST", "/api/recognize", contentType, "gzip", zipped(form.String())[:150]), 400, "not complete gzip data"},
+		"a wrong checksum":        {encoded("POST", "/api/recognize", "image/jpeg", "gzip", append(image[:len(image)-5:len(image)-5], 1, 2, 3, 4, 5)), 400, "not complete gzip data"},
+		"rubbish behind":          {encoded("POST", "/api/recognize", "image/jpeg", "gzip", append(image[:len(image):len(image)], "rubbish"...)), 400, "not complete gzip data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, d := &jobs{}, &devices{}

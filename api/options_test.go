@@ -295,12 +295,12 @@ func TestQueries(t *testing.T) {
 		"/api/devices?online=maybe":                        {400, "true or false"},
 		"/api/devices?online=TRUE":                         {200, ""},
 		"/api/devices?status=accepted":                     {400, "did you mean state?"},
-		"/api/models?x":                                    {400, "takes none"},
-		"/api/models/m?verbose=1":                          {400, "takes none"},
-		"/api/devices/new?=x":                              {400, "takes none"},
+		"/api/models?x":                                    {400, "this path has none"},
+		"/api/models/m?verbose=1":                          {400, "this path has none"},
+		"/api/devices/new?=x":                              {400, "this path has none"},
 		"/api/results?=x":                                  {400, "no parameter"},
 		"/api/results?&&limit=3&":                          {200, ""},
-		"/api/results/" + resultID + "/image?size=1":       {400, "takes none"},
+		"/api/results/" + resultID + "/image?size=1":       {400, "this path has none"},
 		"/api/results?" + strings.Repeat("x", 5000):        {400, "no parameter"},
 	} {
 		t.Run(target[:min(len(target), 60)], func(t *testing.T) {
@@ -319,7 +319,7 @@ func TestQueries(t *testing.T) {
 		})
 	}
 	for target, says := range map[string]string{
-		"/api/devices/" + door + "/commands?timeout=5s": "takes ttl", "/?tll=5s": "did you mean ttl?", "/api/devices/" + door + "/commands?ttl=5s&ttl=6s": "twice",
+		"/api/devices/" + door + "/commands?timeout=5s": "path has ttl", "/?tll=5s": "did you mean ttl?", "/api/devices/" + door + "/commands?ttl=5s&ttl=6s": "twice",
 		"/?ttl=%zz": "%25", "/?ttl=": "2s to 24h", "/?ttl=soon": "2s to 24h",
 	} {
 		s, d := newDoors(t, nil)

@@ -238,7 +238,7 @@ func TestRefusedWrappings(t *testing.T) {
 		"JSON: image and image_base64": {"application/json", text(`{"image":"` + image64 + `","image_base64":"` + image64 + `"}`), "more than one image"},
 		"JSON: image and files":        {"application/json", text(`{"image":"` + image64 + `","files":[ "` + image64 + `"]}`), "more than one image"},
 		"JSON: image and image2":       {"application/json", text(`{"image":"` + image64 + `","image_2":"` + image64 + `"}`), "more than one image"},
-		"JSON: an address":             {"application/json", text(`{"image":"http://host/cat.jpg"}`), "is an address"},
+		"JSON: an address":             {"application/json", text(`{"image":"http://host/cat.jpg"}`), "is a URL"},
 		"JSON: a path":                 {"application/json", text(`{"image":"/home/pi/cat.jpg"}`), `no character '.'`},
 		"JSON: plus became a blank":    {"application/json", text(`{"image":"` + strings.ReplaceAll(long, "+", " ") + `"}`), "%2B"},
 		"JSON: cut off base64":         {"application/json", text(`{"image":"QUJDQ"}`), "cut off"},
