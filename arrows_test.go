@@ -202,7 +202,7 @@ func folderOf(file string) string {
 	return ""
 }
 
-func TestImportsFollowTheArrows(t *testing.T) {
+func TestImportsFollowArrows(t *testing.T) {
 	imports := importsOf(t, ".")
 	if _, ok := imports["errors.go"]; !ok {
 		t.Fatal("errors.go was not found: this test does not read the module's root")

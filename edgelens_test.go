@@ -12,7 +12,7 @@ import (
 	"edgelens"
 )
 
-func TestEverySentinelHasItsOwnCode(t *testing.T) {
+func TestSentinelsHaveDistinctCodes(t *testing.T) {
 	form := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
 	seen := map[string]error{}
 	for _, sentinel := range edgelens.Sentinels() {

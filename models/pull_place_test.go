@@ -60,7 +60,7 @@ func TestPullMirrors(t *testing.T) {
 			}
 			gone, _ := serve(t, func(w http.ResponseWriter, r *http.Request, _ int) { w.WriteHeader(http.StatusGone) })
 			dir := t.TempDir()
-			pullFails(t, p, modelEntry(gone), dir, tc.want, gone+": it responded with 410 Gone", "EDGELENS_MODEL_MIRROR")
+			mustFailPull(t, p, modelEntry(gone), dir, tc.want, gone+": it responded with 410 Gone", "EDGELENS_MODEL_MIRROR")
 			if err := p.Pull(t.Context(), modelEntry(gone), dir); strings.Contains(err.Error(), "hush") {
 				t.Errorf("a secret shows in %v", err)
 			}
@@ -68,7 +68,7 @@ func TestPullMirrors(t *testing.T) {
 	}
 }
 
-func TestPullTakesOverAMirrorsPart(t *testing.T) {
+func TestPullResumesPartOfMirror(t *testing.T) {
 	mirror, _ := serve(t, func(w http.ResponseWriter, r *http.Request, n int) {
 		if n > 1 {
 			panic(http.ErrAbortHandler)
@@ -85,8 +85,8 @@ func TestPullTakesOverAMirrorsPart(t *testing.T) {
 	}
 }
 
-func TestPullNowhere(t *testing.T) {
-	pullFails(t, quick(), modelEntry(""), t.TempDir(), "names no source, and no mirror is set", "EDGELENS_MODEL_MIRROR")
+func TestPullWithoutSource(t *testing.T) {
+	mustFailPull(t, quick(), modelEntry(""), t.TempDir(), "names no source, and no mirror is set", "EDGELENS_MODEL_MIRROR")
 }
 
 func TestPullRefusesPlainRedirect(t *testing.T) {
@@ -95,7 +95,7 @@ func TestPullRefusesPlainRedirect(t *testing.T) {
 	t.Cleanup(tls.Close)
 	p := quick()
 	p.Client = tls.Client()
-	pullFails(t, p, modelEntry(tls.URL), t.TempDir(), "redirects from https to http")
+	mustFailPull(t, p, modelEntry(tls.URL), t.TempDir(), "redirects from https to http")
 	if requests.Load() != 0 {
 		t.Error("the redirect was followed")
 	}

@@ -13,7 +13,7 @@ import (
 	"edgelens/models/modeltest"
 )
 
-func TestManifestFileFaults(t *testing.T) {
+func TestManifestFileErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil func(t *testing.T, dir string, model []byte)
 		state edgelens.ModelState
@@ -133,7 +133,7 @@ func TestDroppedLabels(t *testing.T) {
 	}
 }
 
-func TestDroppedFaults(t *testing.T) {
+func TestDroppedFileErrors(t *testing.T) {
 	whole := modeltest.FailingInvoke(modeltest.Options{})
 	for name, tc := range map[string]struct {
 		file string
@@ -164,7 +164,7 @@ func TestDroppedFaults(t *testing.T) {
 	}
 }
 
-func TestTruncatedModelIsNoticed(t *testing.T) {
+func TestTruncatedModelIsDetected(t *testing.T) {
 	dir := t.TempDir()
 	r := open(t, dir)
 	whole := modeltest.FailingInvoke(modeltest.Options{})

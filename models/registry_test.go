@@ -144,8 +144,8 @@ func TestDigestIsComputedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Other bytes under the same inode, size and time: whoever read the file
-	// again would notice.
+	// Other bytes under the same inode, size and time: reading the file
+	// again would reveal them.
 	copy(file[bytes.Index(file, []byte("edgelens test model")):], "EDGELENS")
 	write(t, dir, "mine.tflite", file)
 	if err := os.Chtimes(path, then, then); err != nil {
@@ -272,7 +272,7 @@ func TestOpen(t *testing.T) {
 			write(t, dir, "f", nil)
 			return filepath.Join(dir, "f")
 		},
-		"faults in the manifest": func(t *testing.T, dir string) string {
+		"errors in the manifest": func(t *testing.T, dir string) string {
 			write(t, dir, "manifest.yaml", []byte("x: y"))
 			return dir
 		},
@@ -304,7 +304,7 @@ func TestRegistryIsGoroutineSafe(t *testing.T) {
 				if err := r.SetDefault("mean"); err != nil {
 					t.Error(err)
 				}
-				// Written elsewhere and moved in, as a careful user does.
+				// Written elsewhere and renamed, as a careful user does.
 				name := fmt.Sprintf("m%d", i)
 				write(t, dir, name+".new", labelled(modeltest.Options{Side: 1 + i}))
 				if err := os.Rename(filepath.Join(dir, name+".new"), filepath.Join(dir, name+".tflite")); err != nil {
@@ -338,7 +338,7 @@ func TestRealModels(t *testing.T) {
 	}
 }
 
-// The built-in model has its name for itself.
+// The name of the built-in model is reserved.
 func TestBuiltIn(t *testing.T) {
 	dir := t.TempDir()
 	own := models.Model{ModelRef: edgelens.ModelRef{Name: "built_in", Digest: "sha256:1"}, Path: filepath.Join(t.TempDir(), "unnamed")}
@@ -363,7 +363,7 @@ func TestBuiltIn(t *testing.T) {
 		t.Errorf("found %+v (%v), want the built-in model", found, err)
 	}
 	if _, err := registry.Get("built_in.tflite"); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "rename it") {
-		t.Errorf("the file of that name: %v, want to be told to rename it", err)
+		t.Errorf("the file of that name: %v, want the advice to rename it", err)
 	}
 	if err := registry.SetDefault("built_in"); err != nil {
 		t.Errorf("make it the default: %v", err)

@@ -14,7 +14,7 @@ import (
 	"edgelens/models"
 )
 
-// exactly wants the tensor of a lossless file, at the size of the image, to
+// exactly requires the tensor of a lossless file, at the size of the image, to
 // be the image.
 func exactly(t *testing.T, p *Preprocessor, file []byte, want *image.NRGBA) {
 	t.Helper()
@@ -30,7 +30,7 @@ func drawn[I draw.Image](dst I, src image.Image) I {
 	return dst
 }
 
-// overWhite lays an image over white, rounding to the nearest.
+// overWhite blends an image over white, rounding to the nearest.
 func overWhite(src image.Image) *image.NRGBA {
 	out := image.NewNRGBA(src.Bounds())
 	for y := range src.Bounds().Dy() {

@@ -12,8 +12,8 @@ import (
 	"edgelens"
 )
 
-// checkRefusal inspects a file and wants a refusal that wraps sentinel, holds
-// the words, and costs next to no memory.
+// checkRefusal inspects a file and requires an error that wraps sentinel, contains
+// the words, and allocates almost no memory.
 func checkRefusal(t *testing.T, file []byte, limits Config, sentinel error, words string) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -34,11 +34,11 @@ func checkRefusal(t *testing.T, file []byte, limits Config, sentinel error, word
 	}
 }
 
-// wide is a Config with limits as wide as they go, to reach the checks behind
+// wide is a Config with the widest limits, to reach the checks after
 // those of the dimensions.
 var wide = Config{MaxPixels: opencvMaxPixels, MaxSide: opencvMaxSide, MaxScans: 100}
 
-// sof returns a frame header of three components, colour at half resolution.
+// sof returns a frame header of three components, color at half resolution.
 func sof(marker byte, precision byte, width, height int) []byte {
 	return jpegSegmentOf(marker, []byte{precision, byte(height >> 8), byte(height), byte(width >> 8), byte(width), 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0})
 }
@@ -217,7 +217,7 @@ func badBMPs() map[string]refusal {
 	}
 }
 
-func TestInspectRefuses(t *testing.T) {
+func TestInspectRejects(t *testing.T) {
 	for format, refusals := range map[string]map[string]refusal{
 		"jpeg": badJPEGs(), "png": badPNGs(), "webp": badWebPs(), "bmp": badBMPs(),
 	} {

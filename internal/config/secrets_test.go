@@ -56,7 +56,7 @@ func TestPrintHidesSecrets(t *testing.T) {
 
 // A value copied from printed output is rejected, with advice, from every source;
 // so is one printed by earlier versions.
-func TestMaskedValuesAreRefused(t *testing.T) {
+func TestMaskedValuesAreRejected(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for key, values := range map[string][]string{
 		"redis.url":       {"redis://***@redis.example/0", "redis://:xxxxx@redis.example/0", "redis://user:xxxxx@redis.example/0", "redis-sentinel://a:1?master=***"},

@@ -214,7 +214,7 @@ var valid = map[string][3]string{
 	"ledger.remember_max":          {"1100", "1200", "1300"},
 }
 
-func TestEveryFlagIsASettingWithAKey(t *testing.T) {
+func TestEveryFlagHasKey(t *testing.T) {
 	var flags, keys []string
 	parse(t, nil).VisitAll(func(f *pflag.Flag) {
 		if f.Name != "config" {
@@ -306,7 +306,7 @@ func TestEmptyFile(t *testing.T) {
 	}
 }
 
-func TestWhichFileIsRead(t *testing.T) {
+func TestFilePrecedence(t *testing.T) {
 	folder := t.TempDir()
 	named := func(name, model string) string { return writeFile(t, folder, name, "model: "+model+"\n") }
 	flag, environ := named("flag.yaml", "by-flag"), named("env.yaml", "by-environment")

@@ -13,7 +13,7 @@ import (
 	"edgelens/models/modeltest"
 )
 
-func TestRegistryTakesTheModels(t *testing.T) {
+func TestRegistryAcceptsModels(t *testing.T) {
 	dir := t.TempDir()
 	type expected struct {
 		labels  []string
