@@ -167,7 +167,7 @@ func (s *Server) allowsOrigin(origin string) bool {
 
 func warnAboutHosts(h hosts, log *slog.Logger) {
 	if h.any {
-		log.Warn("the Host header is not checked: any web page can use this service by DNS rebinding; list names in http.allowed_hosts instead of *")
+		log.Warn("Host header is not checked, so any web page can use this service by DNS rebinding: list names in http.allowed_hosts instead of *", "event", "host_check_off")
 	}
 }
 

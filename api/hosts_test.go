@@ -173,7 +173,7 @@ func TestAllHostsAllowed(t *testing.T) {
 		r.Host = "any.example"
 		r.Header.Set("Origin", "http://any.example")
 	})
-	if got != 200 || !strings.Contains(s.log.String(), "level=WARN msg=\"the Host header is not checked") {
+	if got != 200 || !strings.Contains(s.log.String(), "level=WARN msg=\"Host header is not checked") {
 		t.Errorf("got %d, the log: %s", got, s.log)
 	}
 }

@@ -208,7 +208,7 @@ func (r *jsonReader) scalar() error {
 	return nil
 }
 
-// string reads a string and returns what is between its quotes.
+// string reads a string and returns the text between its quotes.
 func (r *jsonReader) string() ([]byte, error) {
 	r.at++
 	start, quote := r.at, -1

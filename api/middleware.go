@@ -49,7 +49,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
 		if len(c.Request().TransferEncoding) > 0 {
-			// There may have been a Content-Length, too, which net/http takes away;
+			// There may have been a Content-Length, too, which net/http removes;
 			// then the connection must not be used again (RFC 9112 6.1).
 			c.Response().Header().Set("Connection", "close")
 		}
@@ -83,7 +83,7 @@ func (s *Server) guard(next echo.HandlerFunc, c echo.Context) (err error) {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			s.log.Error("panic in a handler", "request_id", requestID(c), "panic", p, "stack", string(debug.Stack()))
+			s.log.Error("panic in a handler", "event", "panic", "request_id", requestID(c), "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()

@@ -251,13 +251,13 @@ func (l *Loader) load(e *entry, model models.Model) {
 	start, before := time.Now(), residentBytes()
 	e.pool, e.spec, e.err = l.build(&model)
 	if e.err != nil {
-		attributes := []any{"model", model.Name, "error", e.err}
+		attributes := []any{"event", "model_load_failed", "model", model.Name, "error", e.err}
 		var runtime *RuntimeError
 		if errors.As(e.err, &runtime) && runtime.Detail != "" {
 			attributes = append(attributes, "runtime", runtime.Detail)
 		}
 		e.err = fmt.Errorf("load model %s: %w", model.Name, e.err)
-		l.log.Error("model not loaded", attributes...)
+		l.log.Error("loading model failed", attributes...)
 		return
 	}
 	e.took, e.memory = time.Since(start), max(0, residentBytes()-before)
@@ -265,7 +265,7 @@ func (l *Loader) load(e *entry, model models.Model) {
 		"interpreters", l.config.InterpretersOrCores(), "threads", l.config.Threads,
 		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "seconds", e.took.Seconds())
 	if n := len(model.Labels); n > 0 && n != e.spec.Output.Elements() {
-		l.log.Warn("the model's labels do not match its outputs; check the label file", "model", model.Name, "labels", n, "outputs", e.spec.Output.Elements())
+		l.log.Warn("model labels do not match its outputs", "event", "model_labels_mismatch", "model", model.Name, "labels", n, "outputs", e.spec.Output.Elements())
 	}
 	if l.onLoad != nil {
 		l.onLoad(e.spec, e.took)

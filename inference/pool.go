@@ -56,7 +56,7 @@ type PoolConfig struct {
 	MaxStuck int
 }
 
-// PoolSpec is what the interpreters of a pool have in common.
+// PoolSpec describes the interpreters of a pool, which are all alike.
 type PoolSpec struct {
 	Input    models.TensorSpec
 	Output   models.TensorSpec
@@ -96,7 +96,7 @@ func NewPool(model Model, config PoolConfig) (*Pool, error) {
 	return p, nil
 }
 
-// Spec returns what the interpreters have in common.
+// Spec returns the description of the interpreters.
 func (p *Pool) Spec() PoolSpec { return p.spec }
 
 // Stats counts the interpreters by state, and the waiting calls.

@@ -16,7 +16,7 @@ var (
 	lineNumbered = regexp.MustCompile(`^(\S.*?)` + separator + `([\[({<]?)([0-9０-９]{1,6})(?:\.0)?[\])}>]?$`)
 )
 
-// separator is what stands between a number and its name; it may be missing.
+// separator matches the text between a number and its name, which may be empty.
 const separator = `([\s\p{Z}]*(?:[-=]>|-+|[:;,.=|/_–—→：；，、．。＝])?[\s\p{Z}]*)`
 
 // strength is how certainly a separator makes a number that of a class.

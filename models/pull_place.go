@@ -56,7 +56,7 @@ func urlSource(address string) place {
 	return place{shown: showURL(u), url: address}
 }
 
-// showURL leaves out what may be secret: the password and the query.
+// showURL omits possible secrets: the password and the query.
 func showURL(u *url.URL) string {
 	c := *u
 	c.RawQuery, c.Fragment = "", ""
@@ -68,7 +68,7 @@ var (
 	errManyRedirects = errors.New("it redirects more than 10 times")
 )
 
-// client returns the client to use and what to call when done with it.
+// client returns the client to use and a function to release it.
 func (p *Puller) client() (*http.Client, func()) {
 	client, done := &http.Client{}, func() {}
 	if p.Client != nil {

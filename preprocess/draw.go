@@ -26,7 +26,7 @@ func drawOver(pixels []byte, width int, decoded image.Image, background bgrColor
 	}
 }
 
-// pixelReader returns what reads a pixel of an image over a background.
+// pixelReader returns a function that reads a pixel of an image over a background.
 func pixelReader(decoded image.Image, background bgrColor) func(x, y int) bgrColor {
 	switch m := decoded.(type) {
 	case *image.Paletted:

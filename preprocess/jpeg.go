@@ -121,7 +121,7 @@ func checkJPEG(b []byte, limits Config) (header, error) {
 	}
 }
 
-// finishJPEG checks what is known at the end of the image.
+// finishJPEG checks the image as a whole at its end.
 func (h header) finishJPEG(frame jpegFrame, scans jpegScans, limits Config) (header, error) {
 	if scans.count == 0 {
 		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has no image data; save the image again and send that")

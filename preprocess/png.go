@@ -94,7 +94,7 @@ func (w *pngWalk) chunk(kind, data []byte, limits Config) (err error) {
 	return nil
 }
 
-// finish checks what is known at the end of the image.
+// finish checks the image as a whole at its end.
 func (w *pngWalk) finish() (header, error) {
 	if w.dataBytes*deflateMaxRatio < w.rawBytes {
 		return header{}, refuse(edgelens.ErrBadImage, "png", "it has %d bytes of image data, which cannot be an image of %dx%d pixels; save the image again and send that", w.dataBytes, w.width, w.height)

@@ -54,5 +54,5 @@ func (s *Service) assessQuality(ctx context.Context, q *question, req *edgelens.
 // withoutQuality logs the error: if rating fails, the result lacks the quality, but
 // is returned.
 func (s *Service) withoutQuality(req *edgelens.Request, err error) {
-	s.log.Warn("rating an image's quality failed", "request_id", req.ID, "error", err)
+	s.log.Warn("rating an image's quality failed", "event", "quality_failed", "request_id", req.ID, "error", err)
 }

@@ -216,7 +216,7 @@ func (s *Service) begin() bool {
 func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (result *edgelens.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.Error("panic while recognizing", "request_id", req.ID, "panic", p, "stack", string(debug.Stack()))
+			s.log.Error("panic while recognizing", "event", "panic", "request_id", req.ID, "panic", p, "stack", string(debug.Stack()))
 			result, err = nil, fmt.Errorf("recognize: %w: internal error", edgelens.ErrInference)
 		}
 	}()

@@ -1,5 +1,5 @@
 // Package requantize puts int8 variants in place of legacy uint8 models, which XNNPACK
-// does not run, and checks that a rewritten model gives the same answers.
+// does not run, and checks that a rewritten model gives the same results.
 package requantize
 
 import (

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// mask stands for what is not shown.
+	// mask replaces hidden text.
 	mask = "***"
 	// goMask is what earlier versions printed for a password, as url.Redacted does.
 	goMask = "xxxxx"

@@ -47,7 +47,7 @@ func share(n, of int) float64 {
 // the next call.
 type Scores func(tensor []byte) ([]float32, error)
 
-// Compare gives each input to both models. It stops when ctx ends.
+// Compare runs both models on each input. It stops when ctx ends.
 func Compare(ctx context.Context, inputs [][]byte, original, other Scores) (Agreement, error) {
 	var a Agreement
 	var all, first float64

@@ -61,7 +61,7 @@ func (b *boundedReaderAt) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // appendFiles appends a zip with the files as they are packed. Files may
-// overlap in a crafted zip, so what is written is bounded by what was there.
+// overlap in a crafted zip, so the size of the output is limited.
 func appendFiles(model []byte, files []*zip.File) ([]byte, error) {
 	if len(files) == 0 {
 		return model, nil
