@@ -212,7 +212,7 @@ func brokenInside() map[string][]byte {
 		"png: no palette":      pngOf(ihdr(8, 6, 8, 3, 0), pngChunkOf("IDAT", deflated(make([]byte, 54))), iend),
 		"jpeg: no tables":      jpegOf(sof(0xC0, 8, 8, 6), sos(100)),
 		"webp: no huffman":     badVP8,
-		"bmp: palette of 2^31": bmpFile{size: 40, width: 8, height: 6, bits: 8, colours: 1 << 31, pixels: make([]byte, 48)}.encode(),
+		"bmp: palette of 2^31": bmpFile{size: 40, width: 8, height: 6, bits: 8, colors: 1 << 31, pixels: make([]byte, 48)}.encode(),
 	}
 }
 

@@ -12,8 +12,8 @@ func TestHitIsAFreshCopy(t *testing.T) {
 	first := b.must(t, image("cat"))
 	want := first.Clone()
 	spoil := func(r *edgelens.Result) {
-		r.Predictions[0] = edgelens.Prediction{ClassID: 99, Label: "spoilt"}
-		r.Model.Name, r.Image.Format = "spoilt", "spoilt"
+		r.Predictions[0] = edgelens.Prediction{ClassID: 99, Label: "damaged"}
+		r.Model.Name, r.Image.Format = "damaged", "damaged"
 	}
 	spoil(first)
 	for range 3 {

@@ -37,7 +37,7 @@ func TestIdenticalRequestsAreComputedOnce(t *testing.T) {
 			if p := a.result.Predictions; len(p) != 2 || p[0].Label != "one" {
 				t.Fatalf("waiter %d got %v", i, p)
 			}
-			a.result.Predictions[0].Label = "spoilt" // must not reach the next waiter
+			a.result.Predictions[0].Label = "damaged" // must not reach the next waiter
 		}
 		if n := b.preprocessor.calls.Load(); n != 1 {
 			t.Errorf("computed %d times, want once", n)

@@ -79,7 +79,7 @@ func lightOf(img image.Image) light {
 //go:norace
 func (l light) image(r *rand.Rand, noise float64) image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, l.w, l.h))
-	deviation := noise / 255 / 1.195 // the slope of sRGB at 18 % grey
+	deviation := noise / 255 / 1.195 // the slope of sRGB at 18 % gray
 	for i := range l.w * l.h {
 		var p [3]uint8
 		for c := range p {
