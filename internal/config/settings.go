@@ -106,7 +106,7 @@ func (c *Config) settings() []setting {
 		{"terminal.max_waiting", "maximum number of images of one terminal that may queue for recognition", integer(&c.Terminal.MaxWaiting)},
 		{"terminal.max_image_bytes", "maximum size of a terminal's image in bytes", integer(&c.Dialects.MaxImageBytes)},
 		{"terminal.zone", `time zone of terminals' clocks, and of single ones: "Europe/Berlin,1026700=Asia/Shanghai"; empty: this machine's, which in a container is UTC`, text(&c.Dialects.Zone)},
-		{"terminal.fresh", "maximum age of a fresh record, or lead of its clock; other records are published as replayed", duration(&c.Terminal.Fresh)},
+		{"terminal.fresh", "maximum age of a fresh record, or lead of its time; older records are published as replayed, later ones as unknown", duration(&c.Terminal.Fresh)},
 		{"terminal.clock_limit", "maximum offset of a terminal's clock before it is reported as wrong", duration(&c.Terminal.ClockLimit)},
 		{"terminal.model", "model for terminals' images; empty: the default model", text(&c.Terminal.Model)},
 		{"terminal.top_k", "maximum number of predictions in an event", integer(&c.Terminal.TopK)},
