@@ -1,12 +1,12 @@
 # `make help` lists the targets. Set-up is scripts/setup; this file is the one
-# place that knows what Go and the C compiler must be told.
+# place with the options of Go and the C compiler.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # --- what `make env` prints --------------------------------------------------
 
-# A Go that set-up fetched (because the system's was too old) wins.
+# A Go that set-up fetched (because the system's was too old) has precedence.
 ifeq ($(findstring $(CURDIR)/build/go/bin:,$(PATH)),)
 export PATH := $(CURDIR)/build/go/bin:$(PATH)
 endif
@@ -37,7 +37,7 @@ export CGO_CXXFLAGS := --std=c++11 -DNDEBUG -O2
 export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_imgcodecs \
 	-L$(TFLITE)/lib -ltensorflowlite_c -Wl,-rpath,$$ORIGIN/../lib/edgelens:$(TFLITE)/lib
 
-# Images and models to test with lie in a folder beside the clone, if at all.
+# Optional images and models for tests are in a folder beside the clone.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
 test test-nocgo test-cgocheck bench fuzz fault fault-short check-arm64 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
@@ -57,7 +57,7 @@ TOOL := go tool -modfile=tools/tools.mod
 TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
 FUZZTIME ?= 30s
 FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./test/fault
-# Flags for those of the test images that are at hand.
+# Flags for the test images that are present.
 TEST_IMAGES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARED)/images/,$(1))))
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
@@ -83,7 +83,7 @@ run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more fl
 test: setup ## Install what is missing and run every test, with the race detector
 	@$(TEST) -race ./...
 
-test-nocgo: setup ## Run what must pass without cgo (stubs stand in for OpenCV and TensorFlow Lite)
+test-nocgo: setup ## Run the tests that need no cgo (with stubs for OpenCV and TensorFlow Lite)
 	@CGO_ENABLED=0 $(TEST) ./...
 
 test-cgocheck: setup ## Run the cgo packages' tests with a busy garbage collector, pointer checks and Mat counts
@@ -96,7 +96,7 @@ generate: setup ## Generate api/api.gen.go from api/openapi.yaml, and the code t
 	@$(call GENERATE,api/oapi-codegen.yaml)
 	@scripts/generate-schema $(SCHEMA_CODE)
 
-generate-check: setup ## Fail where the generated code is not what its sources give
+generate-check: setup ## Fail if the generated code is out of date
 	@sed 's#^output:.*#output: build/api.gen.go#' api/oapi-codegen.yaml >build/oapi-codegen.yaml
 	@$(call GENERATE,build/oapi-codegen.yaml)
 	@diff -u api/api.gen.go build/api.gen.go || \
@@ -105,22 +105,22 @@ generate-check: setup ## Fail where the generated code is not what its sources g
 	@diff -u $(SCHEMA_CODE) build/schema_generated.go || \
 		{ echo '$(SCHEMA_CODE) is out of date: run make generate and commit it' >&2; exit 1; }
 
-contract: build ## Check openapi.yaml, that the service keeps to it, and clients generated from it, for CONTRACT_SECONDS (300)
+contract: build ## Check openapi.yaml, the service's conformance to it, and clients generated from it, for CONTRACT_SECONDS (300)
 	@scripts/contract $(or $(CONTRACT_SECONDS),300)
 
 bench: setup ## Run every benchmark, with allocations
 	@go test -run '^$$' -bench . -benchmem ./...
 
-bench-targets: build peer-setup ## Measure the ratios that the project promises; fails where one is missed
+bench-targets: build peer-setup ## Measure the project's target ratios; fails if one is missed
 	@bin/edgelens bench targets --out dist --peer benchmarks/peers/flask $(call TEST_IMAGES,cat_720p.jpg cat_1080p.jpg)
 
-bench-peers: build peer-setup ## Measure the article's Flask service beside ours: a table of ratios
+bench-peers: build peer-setup ## Measure the reference service (Flask) beside edgelens: a table of ratios
 	@bin/edgelens bench peers --out dist $(call TEST_IMAGES,cat_720p.jpg) $(ARGS)
 
 TEST_MODELS := $(EDGELENS_TEST_SHARED)/models
 LEGACY := mobilenet_v2_1.0_224_quant mobilenet_v1_0.25_128_quant
 
-bench-requantize: setup ## Measure how alike requantized models answer, and how fast: writes docs/experiments/requantize.md
+bench-requantize: setup ## Measure agreement and speed of requantized models: writes docs/experiments/requantize.md
 	@[ -d '$(TEST_MODELS)' ] || { echo 'the test images and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
 	@go run ./tools/studies/requantize $(LEGACY:%=$(TEST_MODELS)/%.tflite) --int8 $(TEST_MODELS)/tf2_mobilenet_v2_1.0_224_ptq.tflite \
 		$(call TEST_IMAGES,bird.bmp cat.bmp cat_1080p.jpg cat_720p.jpg grace_hopper.bmp sunflower.bmp) \
@@ -129,14 +129,14 @@ bench-requantize: setup ## Measure how alike requantized models answer, and how 
 
 GOCV_IMAGES := distortion face face-detect fisheye_sample inpaint-src space_shuttle
 
-bench-decode: setup ## Measure what decoding JPEGs at a reduced size saves and changes: writes docs/experiments/reduced-decode.md
+bench-decode: setup ## Measure speed and effects of decoding JPEGs at a reduced size: writes docs/experiments/reduced-decode.md
 	@[ -d '$(TEST_MODELS)' ] || { echo 'the test images and models are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
 	@gocv="$$(go list -m -f '{{.Dir}}' gocv.io/x/gocv)/images" && \
 		go run ./tools/studies/decode $(TEST_MODELS)/tf2_mobilenet_v2_1.0_224_ptq.tflite $(TEST_MODELS)/mobilenet_v2_1.0_224_quant.tflite \
 		$(call TEST_IMAGES,*.bmp *.jpg imprinting/*.bmp) $(patsubst %,--images "$$gocv/%.jpg",$(GOCV_IMAGES)) --images "$$gocv/sample.webp" \
 		$(ARGS) --out docs/experiments/reduced-decode.md
 
-# Both services recognize with the same models; Debian's Python runs the other.
+# Both services use the same models; Debian's Python runs the reference service.
 peer-setup: build
 	@scripts/install-packages python3-flask python3-gunicorn python3-pil python3-numpy
 	@bin/edgelens model pull
@@ -145,7 +145,7 @@ peer-setup: build
 fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz $(FUZZTIME)
 
-fault: build ## Kill the service and its Redis, fill its disk, FAULT_ROUNDS times (200): is every 202 kept?
+fault: build ## Kill the service and its Redis and fill its disk, FAULT_ROUNDS times (200): no accepted job may be lost
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),200) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),45s) $(FAULT_TEST)
 
 fault-short: build ## The same in about two minutes
@@ -154,34 +154,34 @@ fault-short: build ## The same in about two minutes
 build-arm64: setup ## Cross-build dist/edgelens-linux-arm64 for Raspberry Pi OS 64-bit (docs/raspberry-pi.md)
 	@VERSION='$(VERSION)' scripts/build-arm64
 
-check-arm64: build build-arm64 ## Check under qemu that it sees in every test image what bin/edgelens sees
+check-arm64: build build-arm64 ## Check under qemu that it gives the same results as bin/edgelens for every test image
 	@scripts/check-arm64
 
 docker: ## Build the container image edgelens, by docker, podman or buildah (ARCH=arm64; docs/docker.md)
 	@VERSION='$(VERSION)' ARCH='$(ARCH)' scripts/docker
 
-docker-check: setup ## Build, run and ask it without a Docker engine, as root (ARCH=arm64: under qemu)
+docker-check: setup ## Build, run and test the image without a Docker engine, as root (ARCH=arm64: under qemu)
 	@VERSION='$(VERSION)' ARCH='$(ARCH)' scripts/docker-check
 
-# The photographs that the model's card speaks of; no program is trained with them.
+# The photographs of the model card; they are not used for training.
 QUALITY_PHOTOS = $(addprefix $(EDGELENS_TEST_SHARED)/images/,bird.bmp cat.bmp cat_720p.jpg cat_1080p.jpg grace_hopper.bmp \
 	sunflower.bmp $(addprefix imprinting/,cat_test_0.bmp cat_train_0.bmp dog_test_0.bmp dog_train_0.bmp hotdog_test_0.bmp \
 	hotdog_train_0.bmp hotdog_train_1.bmp)) \
 	$(addprefix $(shell go list -m -f '{{.Dir}}' gocv.io/x/gocv)/images/,box_in_scene.png distortion.jpg face.jpg \
 	fisheye_sample.jpg simple.jpg space_shuttle.jpg)
 
-quality-model: setup ## Train the built-in model of snapshot quality again and measure it (half an hour; then the tables alone)
+quality-model: setup ## Train and measure the built-in quality model again (half an hour; later runs only make the tables)
 	@scripts/quality-model $(QUALITY_PHOTOS)
 
-tidy-check: setup ## Fail where go.mod or go.sum is not tidy
+tidy-check: setup ## Fail if go.mod or go.sum is not tidy
 	@go mod tidy -diff
 
 # Use: eval "$(make env)"
 env: ## Print these settings for a shell to eval, so that plain go commands and editors work
 	@$(foreach name,$(ENVIRONMENT),$(if $($(name)),printf "export %s='%s'\n" $(name) '$($(name))';))
 
-clean: ## Remove what was built
+clean: ## Remove build results
 	@rm -rf bin dist
 
-distclean: clean ## Remove also what set-up put into build/
+distclean: clean ## Also remove the files that set-up put into build/
 	@rm -rf build

@@ -52,7 +52,7 @@ var arrows = map[string][]string{
 	"internal/notify":    nil, // with the events and the webhook below it
 	"internal/telemetry": nil,
 	"internal/config":    {anything},                                  // the packages whose Config it gathers
-	"test":               nil,                                         // black boxes; their tests borrow models/modeltest
+	"test":               nil,                                         // black boxes; their tests use models/modeltest
 	"tools/quality":      {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
 	"tools/studies":      {anything},                                  // programs that measure the core once
 }
@@ -83,12 +83,12 @@ func rowOf(folder string) (string, bool) {
 	return "", false
 }
 
-// supportsTests reports whether the package in folder is there for tests: its
+// supportsTests reports whether the package in folder exists only for tests: its
 // name ends in "test", like net/http/httptest.
 func supportsTests(folder string) bool { return strings.HasSuffix(folder, "test") }
 
-// violation says what is wrong with the package in folder ("" is the root)
-// importing imported; "" means nothing.
+// violation describes what is wrong with the package in folder ("" is the root)
+// importing imported; "" if nothing is.
 func violation(folder, imported string) string {
 	from, ok := rowOf(folder)
 	if !ok {
@@ -202,7 +202,7 @@ func folderOf(file string) string {
 	return ""
 }
 
-func TestImportsFollowTheArrows(t *testing.T) {
+func TestImportsFollowArrows(t *testing.T) {
 	imports := importsOf(t, ".")
 	if _, ok := imports["errors.go"]; !ok {
 		t.Fatal("errors.go was not found: this test does not read the module's root")
@@ -214,7 +214,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 	sort.Strings(files)
 	for _, file := range files {
 		if _, ok := rowOf(folderOf(file)); !ok {
-			t.Errorf("%s: its folder has no row in the table of arrows; add one, and say why in docs/adr if it is a new part", file)
+			t.Errorf("%s: its folder has no row in the table of arrows; add one, and give the reason in docs/adr if it is a new part", file)
 			continue
 		}
 		for _, imported := range imports[file] {
@@ -234,8 +234,8 @@ func TestArrowsForbid(t *testing.T) {
 		"root, other module":               {"", "golang.org/x/sync/errgroup", true},
 		"root, own package":                {"", "edgelens/models", true},
 		"root, cgo":                        {"", "C", true},
-		"everyone, root":                   {"internal/cache", "edgelens", false},
-		"everyone, other module":           {"internal/cache", "github.com/maypok86/otter/v2", false},
+		"any package, root":                {"internal/cache", "edgelens", false},
+		"any package, other module":        {"internal/cache", "github.com/maypok86/otter/v2", false},
 		"adapter, other adapter":           {"api", "edgelens/worker", true},
 		"adapter, package below another":   {"api", "edgelens/terminal/fungxi", true},
 		"adapter, core":                    {"worker", "edgelens/recognize", true},
@@ -263,7 +263,7 @@ func TestArrowsForbid(t *testing.T) {
 		"suite, test support":              {"benchmarks/suite", "edgelens/models/modeltest", true},
 		"suite, a program":                 {"benchmarks/suite", "edgelens/cmd/edgelens", true},
 		"program, everything":              {"cmd/edgelens", "edgelens/inference/tflite", false},
-		"anyone, a program":                {"internal/config", "edgelens/cmd/edgelens", true},
+		"any package, a program":           {"internal/config", "edgelens/cmd/edgelens", true},
 		"adapter, shared package":          {"api", "edgelens/internal/similar", false},
 		"shared package, ledger":           {"internal/similar", "edgelens/internal/ledger", true},
 		"adapter, ledger":                  {"api", "edgelens/internal/ledger", true},

@@ -2,8 +2,8 @@ package edgelens
 
 import "errors"
 
-// codes gives every sentinel its short stable name, which clients, logs and
-// metrics see.
+// codes gives every sentinel its short stable name, which appears in responses,
+// logs and metrics.
 var codes = []struct {
 	err  error
 	code string

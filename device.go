@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// DeviceState says what may come of what a device reports.
+// DeviceState is what happens to the records of a device.
 type DeviceState string
 
 // The states of a device.
 const (
-	// DeviceAccepted: its records are told to everyone who should know.
+	// DeviceAccepted: its records are delivered to all sinks.
 	DeviceAccepted DeviceState = "accepted"
-	// DeviceQuarantined: its records are kept, and told once it is accepted.
+	// DeviceQuarantined: its records are kept, and delivered once it is accepted.
 	DeviceQuarantined DeviceState = "quarantined"
-	// DeviceRefused: what it says is counted and dropped.
+	// DeviceRefused: its messages are counted and dropped.
 	DeviceRefused DeviceState = "refused"
 )
 
@@ -22,68 +22,68 @@ const (
 type Device struct {
 	// ID is its serial number.
 	ID string
-	// Dialect is what it speaks.
+	// Dialect is the protocol it speaks.
 	Dialect string
 	State   DeviceState
-	// Online is false once it has been silent for longer than its dialect lets
-	// it, or has said that it goes.
+	// Online is false once it has been silent for longer than its dialect allows,
+	// or has announced that it is going offline.
 	Online bool
-	// FirstSeen and LastSeen are when it was heard from.
+	// FirstSeen and LastSeen are the times of its first and latest message.
 	FirstSeen, LastSeen time.Time
 	// Counters count its messages since it was first seen.
 	Counters DeviceCounters
-	// Settings are the operator's for this device.
+	// Settings are those that an operator set for this device.
 	Settings DeviceSettings
 	// Clock is what was measured of its clock since this process started; it is not
-	// kept.
+	// stored.
 	Clock DeviceClock
-	// NotUnderstood is what was not understood of it since this process started, the
-	// latest first; it is not kept.
+	// NotUnderstood lists its messages that were not understood since this process
+	// started, the latest first; it is not stored.
 	NotUnderstood []NotUnderstood
 }
 
-// NotUnderstood is something that was not understood of the messages on a topic.
+// NotUnderstood is a kind of message on a topic that was not understood.
 type NotUnderstood struct {
 	Topic string
-	// Dialect and Device are empty where the topic does not tell.
+	// Dialect and Device are empty where the topic does not identify them.
 	Dialect, Device string
-	// Reason says in a sentence what was not understood.
+	// Reason is a sentence about what was not understood.
 	Reason string
-	// Count is how often that was, between First and Last.
+	// Count is how often it occurred, between First and Last.
 	Count       int64
 	First, Last time.Time
-	// Excerpt is how the last such message begins, without what may be personal: see
+	// Excerpt is the beginning of the last such message, without personal data: see
 	// docs/terminals.md.
 	Excerpt string
 }
 
-// DeviceSettings are what an operator sets for one device. The zero value leaves
-// everything to the settings of the site.
+// DeviceSettings are what an operator sets for one device. The zero value means
+// the settings of the site.
 type DeviceSettings struct {
 	// Zone is the time zone of its clock, as in "Europe/Berlin" or "+08:00"; empty
 	// for that of the site.
 	Zone string `json:"zone,omitempty"`
-	// ApplyClockOffset has the times of its records put right by the measured offset
-	// of its clock.
+	// ApplyClockOffset corrects the times of its records by the measured offset of
+	// its clock.
 	ApplyClockOffset bool `json:"apply_clock_offset,omitempty"`
 	// Charset is the character set of its texts that are not UTF-8, as in "gb18030";
-	// empty for none that is known.
+	// empty if unknown.
 	Charset string `json:"charset,omitempty"`
 }
 
 // DeviceClock is what was measured of a device's clock.
 type DeviceClock struct {
-	// Offset is by how much it is ahead of ours; negative for behind. It means
-	// nothing where Samples is 0.
+	// Offset is by how much it is ahead of our clock; negative for behind. It is
+	// undefined where Samples is 0.
 	Offset time.Duration
-	// Samples is how many messages it was measured from, the last few.
+	// Samples is how many of the latest messages the offset was measured from.
 	Samples int
-	// Problem says in sentences what is wrong with it and what to set; empty where
-	// nothing is known to be.
+	// Problem describes in sentences what is wrong with the clock and what to set;
+	// empty if nothing is known to be.
 	Problem string
 }
 
-// DeviceChange is what is to change of a device; nil for what is not.
+// DeviceChange is a change of a device; nil fields stay as they are.
 type DeviceChange struct {
 	State            *DeviceState
 	Zone             *string
@@ -91,7 +91,7 @@ type DeviceChange struct {
 	Charset          *string
 }
 
-// DeviceCounters count what a device has said.
+// DeviceCounters count the messages of a device.
 type DeviceCounters struct {
 	Heartbeats int64 `json:"heartbeats"`
 	Records    int64 `json:"records"`
@@ -101,9 +101,9 @@ type DeviceCounters struct {
 	// Lost counts records that could not be made durable.
 	Lost int64 `json:"lost"`
 	// Repaired counts messages that are not JSON and were read leniently, Empty those
-	// without anything in them, WithoutRecords those that ought to have a record and
-	// have none, LeftOut parts of messages that are no records or beyond those that are
-	// taken, and UndecodedTexts records with text in a character set that is not known.
+	// without content, WithoutRecords those that should have a record and have none,
+	// LeftOut parts of messages that are no records or exceed the limit, and
+	// UndecodedTexts records with text in an unknown character set.
 	Repaired       int64 `json:"repaired,omitempty"`
 	Empty          int64 `json:"empty,omitempty"`
 	WithoutRecords int64 `json:"without_records,omitempty"`
@@ -112,48 +112,48 @@ type DeviceCounters struct {
 	// UncertainVerdicts counts records with a verdict of which some part is not
 	// understood: they have not passed.
 	UncertainVerdicts int64 `json:"uncertain_verdicts,omitempty"`
-	// The times of its records that prove nothing: missing; not readable, or
-	// several that disagree; ahead of ours; fitting two moments or none;
-	// contradicting the measured offset of its clock.
+	// The times of its records that prove nothing: missing; unreadable, or several
+	// that disagree; ahead of our clock; fitting two instants or none; contradicting
+	// the measured offset of its clock.
 	MissingTimes       int64 `json:"missing_times,omitempty"`
 	UnreadableTimes    int64 `json:"unreadable_times,omitempty"`
 	FutureTimes        int64 `json:"future_times,omitempty"`
 	AmbiguousTimes     int64 `json:"ambiguous_times,omitempty"`
 	ContradictingTimes int64 `json:"contradicting_times,omitempty"`
-	// UnknownNames counts the unknown messages by the device's word for them.
+	// UnknownNames counts the unknown messages by the device's name for them.
 	UnknownNames map[string]int64 `json:"unknown_names,omitempty"`
 }
 
-// CommandStatus says how far a command is. Three of the states are terminal.
+// CommandStatus is the progress of a command. Three of the states are terminal.
 type CommandStatus string
 
 // The states of a command.
 const (
 	CommandQueued       CommandStatus = "queued"       // waits for the broker
-	CommandSent         CommandStatus = "sent"         // the broker has it; the device has not answered
+	CommandSent         CommandStatus = "sent"         // the broker has it; the device has not replied
 	CommandAcknowledged CommandStatus = "acknowledged" // terminal: the device has done it
 	CommandFailed       CommandStatus = "failed"       // terminal: the device refused it, or it could not be sent
 	CommandExpired      CommandStatus = "expired"      // terminal: not sent by its deadline, and never will be
 )
 
-// Terminal reports whether a command in this state is done with. A command that
-// was sent to a device which never answers stays CommandSent.
+// Terminal reports whether a command in this state has ended. A command that
+// was sent to a device which never replies stays CommandSent.
 func (s CommandStatus) Terminal() bool {
 	return s == CommandAcknowledged || s == CommandFailed || s == CommandExpired
 }
 
-// Command is something a device is to do.
+// Command is an order to a device.
 type Command struct {
 	// ID is a UUIDv7.
 	ID     string
 	Device string
-	// Body is a JSON object in the device's words.
+	// Body is a JSON object in the device's format.
 	Body   json.RawMessage
 	Status CommandStatus
-	// Detail says more in a sentence, where there is more to say.
+	// Detail adds a sentence about the status, if there is more to report.
 	Detail    string
 	CreatedAt time.Time
-	// Deadline is when it is not sent any more.
+	// Deadline is when it expires if it was not sent.
 	Deadline time.Time
 	// SentAt and FinishedAt are zero until then.
 	SentAt, FinishedAt time.Time

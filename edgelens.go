@@ -1,7 +1,7 @@
-// Package edgelens holds the nouns of the service: what goes in (a Request
-// with an encoded image), what comes out (a Result with Predictions), the
-// facts about a Model, the sentinel errors and the Recognizer interface that
-// every face (HTTP, command line, queue, MQTT) calls.
+// Package edgelens defines the domain types of the service: the Request with an
+// encoded image, the Result with Predictions, the facts about a Model, the
+// sentinel errors and the Recognizer interface that every source (HTTP, command
+// line, queue, MQTT) calls.
 //
 // It imports only the standard library. Everything else in this module may
 // import it, and adapters never import one another.
@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// DefaultTopK is how many predictions a Result carries when the request does
-// not say.
+// DefaultTopK is the number of predictions in a Result when the request does
+// not set one.
 const DefaultTopK = 3
 
 // MaxTopK is the largest number of predictions that a request may ask for.
 const MaxTopK = 1000
 
 // CheckOptions returns an ErrInvalid for options of a Request or a JobSpec that
-// nothing could honour.
+// are out of range.
 func CheckOptions(topK int, minScore float64) error {
 	switch {
 	case topK < 0 || topK > MaxTopK:
@@ -32,33 +32,33 @@ func CheckOptions(topK int, minScore float64) error {
 	return nil
 }
 
-// A Recognizer answers what is in an image.
+// A Recognizer classifies images.
 //
-// Implementations are safe for use by many goroutines. The Request is the
-// caller's again when Recognize returns, and the Result belongs to the caller.
-// The bytes of Image must never change: where ctx ended first, they may be read
-// for a while after. The error, if any, wraps one of this package's sentinels.
+// Implementations are safe for concurrent use. The caller may reuse the Request
+// once Recognize has returned, and owns the Result. The bytes of Image must never
+// change: if ctx ended first, they may be read for a while after the return. The
+// error, if any, wraps one of this package's sentinels.
 type Recognizer interface {
 	Recognize(ctx context.Context, req *Request) (*Result, error)
 }
 
-// Request is one encoded image and what is asked about it.
+// Request is one encoded image and the options of its recognition.
 type Request struct {
 	// ID is the request id that logs, events and error bodies carry.
 	ID string
-	// Source names the way in: "http", "cli".
+	// Source names how the request came in: "http", "mqtt", "job" or "cli".
 	Source string
 	// Device is the terminal or camera that took the image; empty where none
 	// did.
 	Device string
-	// Image is the encoded image (JPEG, PNG, WebP, GIF, TIFF or BMP). Nobody may modify
-	// it, not even after Recognize returned; see Recognizer.
+	// Image is the encoded image (JPEG, PNG, WebP, GIF, TIFF or BMP). It must not be
+	// modified, not even after Recognize returned; see Recognizer.
 	Image []byte
 	// SHA256 is the digest of Image, computed while the body was read.
 	SHA256 [32]byte
 	// Model is the model's name; empty means the default model.
 	Model string
-	// TopK is the largest number of predictions wanted; 0 means DefaultTopK.
+	// TopK is the maximum number of predictions; 0 means DefaultTopK.
 	TopK int
 	// MinScore drops predictions with a lower probability. In [0, 1].
 	MinScore float64
@@ -76,7 +76,7 @@ type Prediction struct {
 	Probability float64
 }
 
-// ModelRef says exactly which model made a result.
+// ModelRef identifies the model file that produced a result.
 type ModelRef struct {
 	Name string
 	// Digest is "sha256:" and the hex digest of the model file.
@@ -93,12 +93,12 @@ type ImageInfo struct {
 	// SHA256 is the hex digest of the encoded bytes.
 	SHA256 string
 	// Damaged reports that some of the image's data is wrong or missing: the
-	// decoder has filled something in, and the answer may be about that.
+	// decoder has filled the gaps, and the predictions may be about the filling.
 	Damaged bool `json:",omitempty"`
 }
 
-// Problem says in a sentence what is wrong with the image that was answered all
-// the same; "" where nothing is.
+// Problem describes in a sentence what is wrong with an image that was
+// recognized nevertheless; "" if nothing is.
 func (i ImageInfo) Problem() string {
 	if !i.Damaged {
 		return ""
@@ -106,8 +106,8 @@ func (i ImageInfo) Problem() string {
 	return "The image is damaged: some of its data is wrong or missing, and the answer may be about what the decoder has filled in. Send the image again."
 }
 
-// Timings says where the time of one recognition went. All are zero for a
-// cached result but Total.
+// Timings splits the duration of one recognition. All but Total are zero for a
+// cached result.
 type Timings struct {
 	Queue       time.Duration // waiting for an interpreter
 	Decode      time.Duration // encoded bytes to pixels
@@ -118,27 +118,26 @@ type Timings struct {
 	Total       time.Duration
 }
 
-// Result is the answer about one image.
+// Result is the outcome of one recognition.
 type Result struct {
 	RequestID string
 	Model     ModelRef
 	// Predictions are sorted by probability, highest first; ties by class id.
 	Predictions []Prediction
 	Image       ImageInfo
-	// Quality is nil where nobody asked for it; see package recognize.
+	// Quality is nil unless the quality model ran; see package recognize.
 	Quality *Quality `json:",omitempty"`
-	// Cached is true when the answer came from the result cache.
+	// Cached is true when the result came from the result cache.
 	Cached  bool
 	Timings Timings
-	// StandIn is true where no classifier was there and the model of image quality
-	// answered in its place: the predictions say whether the image is usable, not
-	// what is in it.
+	// StandIn is true if there was no classifier and the quality model answered in
+	// its place: the predictions rate whether the image is usable, not what is in it.
 	StandIn bool `json:",omitempty"`
-	// Warnings are sentences about what makes the answer less than it should be.
+	// Warnings are sentences about what limits the result.
 	Warnings []string `json:",omitempty"`
 }
 
-// Clone returns a copy that shares nothing that can be written with r.
+// Clone returns a copy that shares no mutable data with r.
 func (r *Result) Clone() *Result {
 	c := *r
 	c.Predictions = append([]Prediction(nil), r.Predictions...)
@@ -150,30 +149,30 @@ func (r *Result) Clone() *Result {
 	return &c
 }
 
-// ModelState says whether a model can answer.
+// ModelState is whether a model can be used.
 type ModelState string
 
 // The states of a model.
 const (
-	ModelAvailable ModelState = "available" // its file is there; loads on first use
+	ModelAvailable ModelState = "available" // its file is present; loads on first use
 	ModelReady     ModelState = "ready"     // loaded and warmed up
-	ModelFailed    ModelState = "failed"    // its file is there and cannot be used
-	ModelMissing   ModelState = "missing"   // in the manifest, but its file is not there
+	ModelFailed    ModelState = "failed"    // its file is present and cannot be used
+	ModelMissing   ModelState = "missing"   // in the manifest, but its file is missing
 )
 
-// Model is what the service tells about one of its models.
+// Model describes one of the service's models.
 type Model struct {
 	ModelRef
 	State ModelState
-	// Default is true for the model that answers requests that name none.
+	// Default is true for the model of requests that name none.
 	Default bool
 	Task    string
-	// Problem says why the model failed; empty otherwise.
+	// Problem is why the model failed; empty otherwise.
 	Problem string
 	// LabelsCount is how many class names are known.
 	LabelsCount int
 	FileBytes   int64
-	// Facts is what the file says of itself; nil where it cannot be read.
+	// Facts is what the file declares; nil where it cannot be read.
 	Facts *ModelFacts
 
 	// Normalization is that of the input; nil where the model cannot be used.
@@ -181,14 +180,14 @@ type Model struct {
 
 	// The rest is known once the model is ready.
 
-	// RequantizedFrom is the digest of the file in the models folder where an
-	// int8 form of it, with a digest of its own, runs in its place.
+	// RequantizedFrom is the digest of the file in the models folder where its int8
+	// variant, with a digest of its own, runs in its place.
 	RequantizedFrom string
 	Input           *Tensor
 	Output          *Tensor
 	// Delegate is what runs the graph: "xnnpack" or "none".
 	Delegate string
-	// Interpreters is how many run side by side, each with Threads threads.
+	// Interpreters is how many run in parallel, each with Threads threads.
 	Interpreters int
 	Threads      int
 	// MemoryBytes is by how much the process grew when the model was loaded.
@@ -218,7 +217,7 @@ type Tensor struct {
 	ZeroPoint int
 }
 
-// ModelFacts is what a model file says of itself, without running it. It must
+// ModelFacts is what a model file declares, read without running it. It must
 // not be changed.
 type ModelFacts struct {
 	// Inputs and Outputs are those of the graph that runs.

@@ -12,7 +12,7 @@ import (
 	"edgelens"
 )
 
-func TestEverySentinelHasItsOwnCode(t *testing.T) {
+func TestSentinelsHaveDistinctCodes(t *testing.T) {
 	form := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
 	seen := map[string]error{}
 	for _, sentinel := range edgelens.Sentinels() {
@@ -33,12 +33,12 @@ func TestCode(t *testing.T) {
 		err  error
 		want string
 	}{
-		"nil":           {nil, "ok"},
-		"not ours":      {errors.New("boom"), "internal"},
-		"looks like it": {errors.New(edgelens.ErrBusy.Error()), "internal"},
-		"busy":          {busy, "busy"},
-		"wrapped busy":  {fmt.Errorf("wait for a worker: %w", busy), "busy"},
-		"joined":        {errors.Join(errors.New("boom"), edgelens.ErrModel), "model_unusable"},
+		"nil":                    {nil, "ok"},
+		"not ours":               {errors.New("boom"), "internal"},
+		"same text, other error": {errors.New(edgelens.ErrBusy.Error()), "internal"},
+		"busy":                   {busy, "busy"},
+		"wrapped busy":           {fmt.Errorf("wait for a worker: %w", busy), "busy"},
+		"joined":                 {errors.Join(errors.New("boom"), edgelens.ErrModel), "model_unusable"},
 	}
 	for _, sentinel := range edgelens.Sentinels() {
 		code := edgelens.Code(sentinel)
@@ -65,11 +65,11 @@ func TestBusyIsErrBusyAlone(t *testing.T) {
 	}
 	var busy *edgelens.Busy
 	if !errors.As(err, &busy) || busy.RetryAfter != time.Second || busy.Error() != "full" {
-		t.Errorf("got %+v back, want what went in", busy)
+		t.Errorf("got %+v back, want the wrapped error", busy)
 	}
 }
 
-// What became of the thing, and not a request, conflicts here: the texts are their own.
+// The kinds of ErrConflict: each has a text of its own.
 func TestKindsOfConflict(t *testing.T) {
 	for _, kind := range []error{edgelens.ErrFinished, edgelens.ErrInUse} {
 		err := fmt.Errorf("do this: %w", kind)
@@ -104,18 +104,18 @@ func TestCloneSharesNothing(t *testing.T) {
 	if !reflect.DeepEqual(clone, original) {
 		t.Fatalf("the clone is %+v, want %+v", clone, original)
 	}
-	clone.Predictions[0].Label = "spoilt"
-	clone.Predictions = append(clone.Predictions[:1], edgelens.Prediction{Label: "spoilt"})
-	clone.Quality.Verdict = "spoilt"
-	clone.Warnings[0] = "spoilt"
-	clone.Model.Name, clone.Image.Format, clone.Cached = "spoilt", "spoilt", true
+	clone.Predictions[0].Label = "changed"
+	clone.Predictions = append(clone.Predictions[:1], edgelens.Prediction{Label: "changed"})
+	clone.Quality.Verdict = "changed"
+	clone.Warnings[0] = "changed"
+	clone.Model.Name, clone.Image.Format, clone.Cached = "changed", "changed", true
 	if want := newResult(); !reflect.DeepEqual(original, want) {
 		t.Errorf("after the clone was changed, the original is %+v, want %+v", original, want)
 	}
 }
 
-// TestCloneCopiesEveryReference fails when a field is added to what a Result
-// holds that Clone would share.
+// TestCloneCopiesEveryReference fails when a field is added to Result that Clone
+// would share.
 func TestCloneCopiesEveryReference(t *testing.T) {
 	known := map[string]bool{"Result.Predictions": true, "Result.Quality": true, "Result.Warnings": true} // those that Clone copies
 	var look func(path string, typ reflect.Type)

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestEnumerationsHaveWords demands a String method of every named integer type of
-// a package that logs: else a log would have its number.
-func TestEnumerationsHaveWords(t *testing.T) {
+// TestIntegerTypesHaveString requires a String method of every named integer type of
+// a package that logs: without one, a log would show its number.
+func TestIntegerTypesHaveString(t *testing.T) {
 	numbers, worded, logs := map[string]string{}, map[string]bool{}, map[string]bool{}
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {

@@ -6,9 +6,9 @@ import (
 )
 
 // The sentinel errors. Every error that leaves a package of this module wraps
-// one of them with the action that failed ("decode jpeg: ..."); each face maps
-// them to its own codes in one table, and a test over Sentinels proves that no
-// face forgot one.
+// one of them with the action that failed ("decode jpeg: ..."); each adapter maps
+// them to its own codes in one table, and a test over Sentinels proves that the
+// table is complete.
 var (
 	// ErrNoImage: the request carries no image.
 	ErrNoImage = errors.New("no image was given")
@@ -24,36 +24,36 @@ var (
 	ErrUnknownModel = errors.New("there is no such model")
 	// ErrNotFound: no such thing.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict: what is asked contradicts what is there.
+	// ErrConflict: the request contradicts the present state.
 	ErrConflict = errors.New("the request conflicts with an earlier one")
-	// ErrFinished: a job or command has ended, and does not change any more. It is an
+	// ErrFinished: a job or command has ended and cannot change. It is an
 	// ErrConflict.
 	ErrFinished error = conflict{"it has ended already"}
 	// ErrInUse: another process holds the folder. It is an ErrConflict.
 	ErrInUse error = conflict{"another edgelens is using it"}
-	// ErrDiskFull: nothing can be made durable, so nothing is promised.
+	// ErrDiskFull: nothing can be stored, so nothing is accepted.
 	ErrDiskFull = errors.New("the disk is full")
-	// ErrStorage: the storage cannot be written, or what it may hold is taken by
-	// what was promised. Nothing is made durable, so nothing is promised.
+	// ErrStorage: the storage cannot be written, or its capacity is reserved for
+	// what was accepted before. Nothing can be stored, so nothing is accepted.
 	ErrStorage = errors.New("nothing can be stored")
-	// ErrBusy: no free slot now; trying again later will help.
+	// ErrBusy: no free slot now; retrying later will help.
 	ErrBusy = errors.New("the service is busy")
 	// ErrStopping: the service is shutting down or not ready yet.
 	ErrStopping = errors.New("the service is not accepting work")
-	// ErrDeadline: the request's time was up before the answer was ready.
+	// ErrDeadline: the request's deadline passed before the result was ready.
 	ErrDeadline = errors.New("the deadline passed")
-	// ErrCanceled: the caller went away.
+	// ErrCanceled: the caller canceled the request or disconnected.
 	ErrCanceled = errors.New("the request was canceled")
 	// ErrModel: a model file cannot be loaded, or a model cannot be used.
 	ErrModel = errors.New("the model cannot be used")
-	// ErrNoModel: the model is known and its file is not here. It is an ErrModel.
+	// ErrNoModel: the model is known and its file is missing. It is an ErrModel.
 	ErrNoModel error = noModel{}
 	// ErrInference: the interpreter failed while running.
 	ErrInference = errors.New("the inference failed")
 )
 
 // Sentinels returns every sentinel error, for tests that prove a mapping
-// total.
+// complete.
 func Sentinels() []error {
 	return []error{
 		ErrNoImage, ErrInvalid, ErrTooLarge, ErrUnsupportedFormat, ErrBadImage,
@@ -62,7 +62,7 @@ func Sentinels() []error {
 	}
 }
 
-// conflict is an ErrConflict of a kind of its own.
+// conflict is a distinct kind of ErrConflict.
 type conflict struct{ text string }
 
 func (c conflict) Error() string { return c.text }
@@ -77,7 +77,7 @@ func (noModel) Error() string { return "the model is not here" }
 // Is makes errors.Is(ErrNoModel, ErrModel) true.
 func (noModel) Is(target error) bool { return target == ErrModel }
 
-// Busy is an ErrBusy that knows when trying again is worth it.
+// Busy is an ErrBusy with the time after which a retry is worth it.
 type Busy struct {
 	// RetryAfter is the predicted time until a slot is free.
 	RetryAfter time.Duration
@@ -91,8 +91,8 @@ func (b *Busy) Error() string { return b.Reason }
 // Is makes errors.Is(err, ErrBusy) true.
 func (b *Busy) Is(target error) bool { return target == ErrBusy }
 
-// NoRoom is an ErrStorage whose reason a client may read: it says nothing of the
-// inside.
+// NoRoom is an ErrStorage whose reason may be sent to a client: it reveals no
+// internals.
 type NoRoom struct {
 	// Reason is a sentence for the user.
 	Reason string
@@ -104,6 +104,6 @@ func (n *NoRoom) Error() string { return n.Reason }
 // Is makes errors.Is(err, ErrStorage) true.
 func (n *NoRoom) Is(target error) bool { return target == ErrStorage }
 
-// NotStored reports whether an error says that something could not be made
-// durable for a cause that may pass: it is worth trying again.
+// NotStored reports whether err means that something could not be stored for a
+// cause that may pass: a retry is worth it.
 func NotStored(err error) bool { return errors.Is(err, ErrDiskFull) || errors.Is(err, ErrStorage) }

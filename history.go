@@ -8,19 +8,19 @@ type JobFilter struct {
 	Status JobStatus
 	// Limit is the largest number wanted, 1 to 1000; 0 means 50.
 	Limit int
-	// Cursor is what the page before returned; empty means the first page.
+	// Cursor is the one that the previous page returned; empty means the first page.
 	Cursor string
 }
 
-// StoredResult is a result in the history, whatever way its image came in.
+// StoredResult is a result in the history, from any source.
 type StoredResult struct {
-	// ID is a UUIDv7, or what it was recorded under.
+	// ID is a UUIDv7, or the id of its record.
 	ID string
 	// JobID is empty where there was no job.
 	JobID string
 	// Device is empty where the image came from no device.
 	Device string
-	// Source is the way in: "http", "mqtt".
+	// Source names how the image came in: "http", "mqtt".
 	Source string
 	// Outcome is one of the outcomes below.
 	Outcome string
@@ -28,14 +28,14 @@ type StoredResult struct {
 	Label       string
 	Probability float64
 	CreatedAt   time.Time
-	// Reason says in a sentence why the outcome is what it is; empty for
+	// Reason is a sentence with the cause of the outcome; empty for
 	// OutcomeRecognized.
 	Reason string
 	// Freshness is that of the record on arrival, and FreshnessReason why it was
-	// not fresh; empty where it was no terminal's.
+	// not fresh; empty where there was no record of a terminal.
 	Freshness       Freshness
 	FreshnessReason string
-	// Result is nil where there is an Error or was no image.
+	// Result is nil where there is an Error or there was no image.
 	Result *Result
 	Error  *JobError
 }
@@ -45,7 +45,7 @@ const (
 	OutcomeRecognized = "recognized" // there are predictions
 	OutcomeUncertain  = "uncertain"  // no prediction was probable enough, the image is not usable, or the terminal's verdict is not understood
 	OutcomeNoImage    = "no_image"   // a record came without an image that can be read
-	OutcomeError      = "error"      // the image could not be looked at
+	OutcomeError      = "error"      // the recognition failed
 )
 
 // ResultFilter selects a page of results; empty fields select everything.

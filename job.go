@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// JobStatus says how far a job is. Four of the states are terminal: a job
+// JobStatus is the progress of a job. Four of the states are terminal: a job
 // reaches exactly one of them, once, and never leaves it.
 type JobStatus string
 
 // The states of a job.
 const (
 	JobQueued    JobStatus = "queued"    // accepted, waiting for a worker
-	JobRunning   JobStatus = "running"   // a worker has it
+	JobRunning   JobStatus = "running"   // leased by a worker
 	JobSucceeded JobStatus = "succeeded" // terminal: there is a result
 	JobFailed    JobStatus = "failed"    // terminal: there is an error
-	JobCanceled  JobStatus = "canceled"  // terminal: the client did not want it any more
+	JobCanceled  JobStatus = "canceled"  // terminal: the client canceled it
 	JobExpired   JobStatus = "expired"   // terminal: its deadline passed first
 )
 
-// Terminal reports whether a job in this state is done with.
+// Terminal reports whether a job in this state has ended.
 func (s JobStatus) Terminal() bool {
 	switch s {
 	case JobSucceeded, JobFailed, JobCanceled, JobExpired:
@@ -36,9 +36,9 @@ const (
 	QueueBulk        = "bulk"
 )
 
-// JobSpec is what is asked of a job; it does not change.
+// JobSpec is what a job is to do; it does not change.
 type JobSpec struct {
-	// Source names the way in: "http", "mqtt".
+	// Source names how the request came in: "http", "mqtt".
 	Source string
 	// Device is the terminal that sent the image; empty for other clients.
 	Device string
@@ -56,11 +56,11 @@ type JobSpec struct {
 	Bytes  int64
 	// IdempotencyKey is the client's name for this job; empty for none.
 	IdempotencyKey string
-	// Deadline is when the job expires if it is not done by then.
+	// Deadline is when the job expires if it has not ended by then.
 	Deadline time.Time
 }
 
-// Job is a recognition that is done later, and what has become of it.
+// Job is a recognition that runs in the background, and its state.
 type Job struct {
 	// ID is a UUIDv7, so jobs sort by the time they were accepted.
 	ID string
@@ -79,7 +79,7 @@ type Job struct {
 	Error *JobError
 }
 
-// JobError says why a job failed.
+// JobError is why a job failed.
 type JobError struct {
 	// Code is that of the sentinel error, as in Code.
 	Code string
@@ -87,14 +87,14 @@ type JobError struct {
 	Detail string
 }
 
-// Event is something that happened and that others want to know, in the order
-// it was made durable.
+// Event is a change that clients may follow, in the order in which the changes
+// were stored.
 type Event struct {
 	// Seq grows by at least one from event to event.
 	Seq int64
 	// Type is "job", "recognition" or "device".
 	Type string
-	// Subject is the id of what it is about: a job's, a result's, a device's.
+	// Subject is the id of the job, result or device that changed.
 	Subject string
 	At      time.Time
 	// Data is a JSON object.

@@ -2,14 +2,14 @@ package edgelens
 
 import "fmt"
 
-// Quality says whether an image is usable, by the model of snapshot quality.
+// Quality is the quality model's rating of whether an image is usable.
 type Quality struct {
 	// Verdict is one of the verdicts below.
 	Verdict string
 	// Score is the verdict's probability, in [0, 1].
 	Score float64
-	// Usable is false where the verdict is another than QualityOK and sure
-	// enough. What was recognized in such an image is not to be relied on.
+	// Usable is false where the verdict is not QualityOK and its score is high
+	// enough. The predictions for such an image are not reliable.
 	Usable bool
 }
 
@@ -21,21 +21,21 @@ const (
 	QualityOverexposed = "overexposed" // a third of it or more is plain white
 	QualityNoisy       = "noisy"       // grain over everything
 	QualityBlocked     = "blocked"     // something on or near the lens hides half of it
-	QualityBlank       = "blank"       // there is nothing to see: a wall, a lens cap, no signal
+	QualityBlank       = "blank"       // nothing visible: a wall, a lens cap, no signal
 )
 
-// qualityAdvice says what to look at where a verdict comes.
+// qualityAdvice is what to check for each verdict.
 var qualityAdvice = map[string]string{
-	QualityBlurred:     "clean the lens and see to its focus",
-	QualityDark:        "see that there is light",
-	QualityOverexposed: "see what shines into the lens",
-	QualityNoisy:       "give it more light",
-	QualityBlocked:     "see what is on the lens or before it",
-	QualityBlank:       "see whether the camera is covered or has no signal",
+	QualityBlurred:     "clean the lens and check its focus",
+	QualityDark:        "check that there is enough light",
+	QualityOverexposed: "check for light shining into the lens",
+	QualityNoisy:       "add light",
+	QualityBlocked:     "check for something on or in front of the lens",
+	QualityBlank:       "check whether the camera is covered or has no signal",
 }
 
-// Problem says in a sentence why the image is not usable, and what to do;
-// "" where it is usable, or where nobody looked.
+// Problem describes in a sentence why the image is not usable, and what to do;
+// "" if it is usable or was not rated.
 func (q *Quality) Problem() string {
 	if q == nil || q.Usable {
 		return ""

@@ -12,10 +12,10 @@ func TestQualityProblem(t *testing.T) {
 		quality *edgelens.Quality
 		want    string // a part of it; "" for none
 	}{
-		"nobody looked": {nil, ""},
+		"not rated":     {nil, ""},
 		"usable":        {&edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.4, Usable: true}, ""},
 		"blurred":       {&edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}, "The image is blurred (0.93); clean the lens"},
-		"blank":         {&edgelens.Quality{Verdict: edgelens.QualityBlank, Score: 1}, "is blank (1.00); see whether the camera is covered"},
+		"blank":         {&edgelens.Quality{Verdict: edgelens.QualityBlank, Score: 1}, "is blank (1.00); check whether the camera is covered"},
 		"a new verdict": {&edgelens.Quality{Verdict: "upside down", Score: 0.8}, "The image is upside down (0.80)."},
 	} {
 		t.Run(name, func(t *testing.T) {

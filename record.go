@@ -17,70 +17,70 @@ const (
 	RecordSnapshot = "snapshot"
 )
 
-// Freshness says whether a record is news.
+// Freshness is whether a record describes something that happened just now.
 type Freshness string
 
-// What is known of a record's age. Only what is proved to be fresh is.
+// A record is fresh only if that is proved.
 const (
 	// FreshnessFresh: it was captured just now.
 	FreshnessFresh Freshness = "fresh"
 	// FreshnessReplayed: it was captured or sent long before.
 	FreshnessReplayed Freshness = "replayed"
-	// FreshnessUnknown: its time is missing, cannot be read, or proves nothing.
+	// FreshnessUnknown: its time is missing, unreadable, or proves nothing.
 	FreshnessUnknown Freshness = "unknown"
 )
 
 // Record is what a terminal or camera reported once: its own verdict, if any,
-// and perhaps an image, which travels beside it.
+// and perhaps an image, which is passed separately.
 type Record struct {
-	// ID is RecordID's, the same however often the record comes.
+	// ID is that of RecordID, the same however often the record arrives.
 	ID string
-	// Dialect is what the device speaks, Device its serial number.
+	// Dialect is the protocol of the device, Device its serial number.
 	Dialect, Device string
 	// Kind is RecordVerified, RecordStranger or RecordSnapshot.
 	Kind string
-	// Key tells the record from others of its kind, together with its image: the
-	// device's number for it, its time, the person and the verdict, as far as it has
-	// them; empty where the image alone does.
+	// Key identifies the record among others of its kind, together with its image: the
+	// device's number for it, its time, the person and the verdict, as far as present;
+	// empty if the image alone identifies it.
 	Key string
-	// Passed reports that the terminal let the person in: that all parts of its
-	// verdict are understood and good.
+	// Passed reports that the terminal let the person in: all parts of its verdict
+	// are understood and positive.
 	Passed bool
-	// Doubt says in a sentence which part of the terminal's verdict is not
-	// understood; empty where all are. Such a record has not passed.
+	// Doubt is a sentence about the part of the terminal's verdict that is not
+	// understood; empty if all are. Such a record has not passed.
 	Doubt string
-	// Person is whom the terminal says it saw.
+	// Person is the person that the terminal reported.
 	Person Person
-	// Verdict is the record as the terminal wrote it, without the image: a
-	// JSON object. Nil where there is nothing but an image.
+	// Verdict is the record as the terminal sent it, without the image: a
+	// JSON object. Nil if there is nothing but an image.
 	Verdict json.RawMessage
-	// CapturedAt is when the device says it was; zero where it does not say.
+	// CapturedAt is the time that the device reported; zero if it reported none.
 	CapturedAt time.Time
-	// ReceivedAt is when it first came to us.
+	// ReceivedAt is when it first arrived.
 	ReceivedAt time.Time
-	// Retained says that it came out of the broker's store: kept for whoever
-	// comes, or for us while we were away. It is a replay whatever its time says.
+	// Retained reports that the broker delivered it from its store: as a retained
+	// message, or after our absence. It is a replay whatever its time is.
 	Retained bool
 	// Freshness is what its time proved on arrival, and FreshnessReason a sentence
-	// that says why it is not fresh. Both are empty for records of before these
-	// were judged.
+	// on why it is not fresh. Both are empty for records stored by versions that did
+	// not check it.
 	Freshness       Freshness
 	FreshnessReason string
 	// ImageSHA256 is the hex digest of the image and ImageBytes its size;
 	// empty and 0 for none.
 	ImageSHA256 string
 	ImageBytes  int64
-	// Reason says in a sentence why there is no image to look at, where one
-	// was due; empty otherwise.
+	// Reason is a sentence on why there is no image to recognize, if one was
+	// expected; empty otherwise.
 	Reason string
 }
 
-// Access reports whether the record says that somebody went through a door, or
-// was refused: what must not be shed when space runs short.
+// Access reports whether the record is of an access, granted or denied. Such
+// records are kept when space runs short.
 func (r *Record) Access() bool { return r.Kind == RecordVerified }
 
-// Person is whom a terminal says it saw, in its own words; empty fields are
-// those that it did not send.
+// Person is the person that a terminal reported, as it sent them; empty fields
+// were not sent.
 type Person struct {
 	// ID is the terminal's number for the person.
 	ID string
@@ -88,48 +88,47 @@ type Person struct {
 	Name string
 	// Type is the terminal's code for the kind of person.
 	Type string
-	// Code is the terminal's code for how the comparison ended.
+	// Code is the terminal's code for the outcome of the comparison.
 	Code string
 }
 
-// Reception is a terminal's record as it comes in, and what is to be done with
-// it.
+// Reception is a terminal's record on arrival, and how to process it.
 type Reception struct {
-	// Record is filled in wholly, its ID included; its image's digest and
-	// size are those of Image.
+	// Record is complete, with its ID; its image's digest and size are those of
+	// Image.
 	Record Record
 	// Image is the encoded image; empty for none.
 	Image []byte
-	// Job says how the image is to be looked at: Face, Model, TopK, MinScore,
-	// NoCache and Deadline count.
+	// Job describes how to recognize the image: Source, Model, TopK, MinScore,
+	// NoCache and Deadline are used.
 	Job JobSpec
-	// Routes are the sinks that are to be told.
+	// Routes are the sinks to deliver to.
 	Routes []Route
-	// Held reports, at the moment when the record is written, whether they are
-	// not to be told until the device is released; nil where they are. What is
-	// asked earlier may miss the release.
+	// Held reports, when the record is written, whether delivery waits until the
+	// device is released; nil if it does not. A check made earlier could miss the
+	// release.
 	Held func() bool
-	// FormerID is the ID that earlier versions gave the record; empty for none. Where
-	// one of them had a record of that ID that is not surely this one, this one is kept,
-	// and replayed.
+	// FormerID is the ID that earlier versions gave the record; empty for none. If
+	// one of them stored a record of that ID that is not certainly this one, this one
+	// is stored as replayed.
 	FormerID string
-	// RepeatsAfter is set for a record that has nothing but its image to be told from
-	// others by: where the same comes again later than this after it was last kept, it
-	// is another record. 0 is never.
+	// RepeatsAfter is set for a record that only its image identifies: if the same
+	// image arrives later than this after it was last stored, it is another record.
+	// 0 is never.
 	RepeatsAfter time.Duration
-	// SentAgain says that the broker sends the message again: it is never another
-	// record, however much later it comes.
+	// SentAgain reports that the broker redelivers the message: it is never another
+	// record, however much later it arrives.
 	SentAgain bool
-	// MaxWaiting is how many images of the device may wait; what comes then
-	// is kept without its image being looked at. Those beyond MaxInteractive
-	// wait in the bulk queue.
+	// MaxWaiting is how many images of the device may wait; further records are
+	// stored without recognizing their image. Images beyond MaxInteractive wait in
+	// the bulk queue.
 	MaxWaiting, MaxInteractive int
 }
 
 // RecordID returns the deterministic id of a record: a UUID of version 8
 // (RFC 9562) made of the SHA-256 of dialect, device, kind, key and the image's
-// digest, each with its length in front. A record that comes again has the same
-// id, on whatever node and after whatever crash.
+// digest, each preceded by its length. A record that arrives again has the same
+// id, on any node and after any crash.
 func RecordID(dialect, device, kind, key, imageSHA256 string) string {
 	hash := sha256.New()
 	for _, part := range []string{dialect, device, kind, key, imageSHA256} {

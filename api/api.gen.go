@@ -441,14 +441,14 @@ type AcceptedJob struct {
 
 // Command defines model for Command.
 type Command struct {
-	// Body What the terminal is told
+	// Body The message to the terminal
 	Body      json.RawMessage `json:"body"`
 	CreatedAt time.Time       `json:"created_at"`
 
-	// Deadline It is not sent any more from then on
+	// Deadline When it expires if it was not sent
 	Deadline time.Time `json:"deadline"`
 
-	// Detail More in a sentence
+	// Detail A sentence with details
 	Detail     *string            `json:"detail,omitempty"`
 	Device     string             `json:"device"`
 	FinishedAt *time.Time         `json:"finished_at,omitempty"`
@@ -465,7 +465,7 @@ type Condition struct {
 	// Name Short and stable: model, service, ledger, queue
 	Name string `json:"name"`
 
-	// Reason A sentence that says what is wrong and what to do
+	// Reason A sentence with what is wrong and what to do
 	Reason   string            `json:"reason"`
 	Severity ConditionSeverity `json:"severity"`
 }
@@ -475,26 +475,26 @@ type ConditionSeverity string
 
 // Device defines model for Device.
 type Device struct {
-	// ApplyClockOffset The times of its records are put right by the measured offset of its clock
+	// ApplyClockOffset The times of its records are corrected by the measured offset of its clock
 	ApplyClockOffset bool `json:"apply_clock_offset"`
 
-	// Charset The character set that is set for its texts that are not UTF-8; absent for none
+	// Charset The character set of its texts that are not UTF-8; absent for none
 	Charset *string `json:"charset,omitempty"`
 
-	// ClockOffsetMs By how much its clock is ahead of ours; negative for behind. Measured from heartbeats and
-	// records that came at once, since the service started; absent where none has.
+	// ClockOffsetMs By how much its clock is ahead of the service's; negative for behind. Measured from heartbeats and
+	// records that arrived without delay, since the service started; absent if there were none.
 	ClockOffsetMs *int64 `json:"clock_offset_ms,omitempty"`
 
-	// ClockOffsetSamples How many messages that was measured from; 0 to 7
+	// ClockOffsetSamples How many messages the offset was measured from; 0 to 7
 	ClockOffsetSamples *int `json:"clock_offset_samples,omitempty"`
 
-	// ClockProblem What is wrong with its clock and what to set; absent where nothing is known to be
+	// ClockProblem What is wrong with its clock and what to set; absent if nothing is known to be
 	ClockProblem *string `json:"clock_problem,omitempty"`
 
 	// Counters Its messages since it was first seen
 	Counters DeviceCounters `json:"counters"`
 
-	// Dialect The protocol that it speaks
+	// Dialect The protocol of the device
 	Dialect   DeviceDialect `json:"dialect"`
 	FirstSeen *time.Time    `json:"first_seen,omitempty"`
 
@@ -502,30 +502,30 @@ type Device struct {
 	Id       string     `json:"id"`
 	LastSeen *time.Time `json:"last_seen,omitempty"`
 
-	// NotUnderstood What was not understood of its messages since the service started, the latest first; absent for nothing
+	// NotUnderstood Its messages that were not understood since the service started, latest first; absent if there were none
 	NotUnderstood *[]NotUnderstood `json:"not_understood,omitempty"`
 
-	// Online False once it has been silent for too long, or has said that it goes
+	// Online False once it has been silent for too long, or has announced that it is going offline
 	Online bool        `json:"online"`
 	State  DeviceState `json:"state"`
 
-	// Zone The time zone that is set for its clock; absent for that of terminal.zone
+	// Zone The time zone set for its clock; absent for terminal.zone
 	Zone *string `json:"zone,omitempty"`
 }
 
-// DeviceDialect The protocol that it speaks
+// DeviceDialect The protocol of the device
 type DeviceDialect string
 
 // DeviceChange defines model for DeviceChange.
 type DeviceChange struct {
-	// ApplyClockOffset Put the times of its records right by the measured offset of its clock
+	// ApplyClockOffset Correct the times of its records by the measured offset of its clock
 	ApplyClockOffset *bool `json:"apply_clock_offset,omitempty"`
 
-	// Charset The character set of its texts that are not UTF-8, gb18030 (or gbk), big5, shift_jis, euc-kr or windows-1252; utf-8 for none; empty for none that is known
+	// Charset The character set of its texts that are not UTF-8, gb18030 (or gbk), big5, shift_jis, euc-kr or windows-1252; utf-8 for none; empty if unknown
 	Charset *string      `json:"charset,omitempty"`
 	State   *DeviceState `json:"state,omitempty"`
 
-	// Zone The time zone of its clock, of the IANA database or an offset from UTC; empty for that of terminal.zone
+	// Zone The time zone of its clock, from the IANA database or an offset from UTC; empty for terminal.zone
 	//
 	// Example: Asia/Shanghai
 	Zone *string `json:"zone,omitempty"`
@@ -533,24 +533,24 @@ type DeviceChange struct {
 
 // DeviceCounters Its messages since it was first seen
 type DeviceCounters struct {
-	// AmbiguousTimes Records whose time fits two moments, or none, because summer time ends or begins
+	// AmbiguousTimes Records whose time fits two instants, or none, because daylight saving time ends or begins
 	AmbiguousTimes int64 `json:"ambiguous_times"`
 
 	// ContradictingTimes Records whose time contradicts the measured offset of the clock
 	ContradictingTimes int64 `json:"contradicting_times"`
 	Duplicates         int64 `json:"duplicates"`
 
-	// Empty Messages without anything in them, as those that clear a retained one
+	// Empty Empty messages, such as those that clear a retained one
 	Empty int64 `json:"empty"`
 
-	// FutureTimes Records whose time is ahead of ours
+	// FutureTimes Records whose time is ahead of the service's clock
 	FutureTimes int64 `json:"future_times"`
 	Heartbeats  int64 `json:"heartbeats"`
 
-	// LeftOut Parts of messages that are no records or beyond those that are taken
+	// LeftOut Parts of messages that are no records or exceed the limit
 	LeftOut int64 `json:"left_out"`
 
-	// Lost Records that could not be made durable
+	// Lost Records that could not be stored
 	Lost      int64 `json:"lost"`
 	Malformed int64 `json:"malformed"`
 
@@ -561,20 +561,20 @@ type DeviceCounters struct {
 	// Repaired Messages that are not JSON and were read leniently
 	Repaired int64 `json:"repaired"`
 
-	// UncertainVerdicts Records with a verdict of which some part is not understood: nobody passed
+	// UncertainVerdicts Records with a verdict of which some part is not understood: they count as not passed
 	UncertainVerdicts int64 `json:"uncertain_verdicts"`
 
-	// UndecodedTexts Records with text in a character set that is not known
+	// UndecodedTexts Records with text in an unknown character set
 	UndecodedTexts int64 `json:"undecoded_texts"`
 	Unknown        int64 `json:"unknown"`
 
-	// UnknownNames The unknown messages by the device's own word for them
+	// UnknownNames The unknown messages by the device's name for them
 	UnknownNames *map[string]int64 `json:"unknown_names,omitempty"`
 
-	// UnreadableTimes Records whose time cannot be read, or that have several which disagree
+	// UnreadableTimes Records whose time is unreadable, or with several times that disagree
 	UnreadableTimes int64 `json:"unreadable_times"`
 
-	// WithoutRecords Messages that ought to have a record and have none
+	// WithoutRecords Messages that should have a record and have none
 	WithoutRecords int64 `json:"without_records"`
 }
 
@@ -599,31 +599,31 @@ type FileTensor struct {
 	Shape        []int         `json:"shape"`
 }
 
-// Freshness Whether a terminal's record was news when it came; absent for images that came otherwise.
-// `unknown`: its time is missing, cannot be read, or proves nothing.
+// Freshness Whether a terminal's record was fresh on arrival; absent for images from other sources.
+// `unknown`: its time is missing, unreadable, or proves nothing.
 type Freshness string
 
 // Health defines model for Health.
 type Health struct {
-	// Reasons What keeps it from being ok
+	// Reasons The readiness conditions
 	Reasons *[]Condition `json:"reasons,omitempty"`
 
-	// Status degraded: requests are answered, but not as they should be; unavailable: they are not answered
+	// Status degraded: requests are answered, with limits; unavailable: they are not answered
 	Status HealthStatus `json:"status"`
 
-	// Waiting Where it is unavailable, a line for each reason
+	// Waiting If unavailable, a line for each reason
 	Waiting *[]string `json:"waiting,omitempty"`
 }
 
-// HealthStatus degraded: requests are answered, but not as they should be; unavailable: they are not answered
+// HealthStatus degraded: requests are answered, with limits; unavailable: they are not answered
 type HealthStatus string
 
-// ImageBytes The bytes of the file; the content decides what it is, and not the label
+// ImageBytes The bytes of the file; its format is detected from the content, not from the Content-Type
 type ImageBytes = openapi_types.File
 
 // ImageInfo defines model for ImageInfo.
 type ImageInfo struct {
-	// Damaged There and true where some of the image's data is wrong or missing: the decoder has filled something in, and the answer may be about that
+	// Damaged Present and true if some of the image's data is wrong or missing: the decoder has filled the gaps, and the predictions may be about the filling
 	Damaged *bool           `json:"damaged,omitempty"`
 	Format  ImageInfoFormat `json:"format"`
 	Height  int             `json:"height"`
@@ -683,21 +683,21 @@ type JobStatus string
 type Model struct {
 	Default bool `json:"default"`
 
-	// Delegate What runs the graph
+	// Delegate The delegate that runs the graph
 	Delegate *ModelDelegate `json:"delegate,omitempty"`
 
-	// Digest sha256:<hex> of the model file: of a missing one, what the manifest expects, and empty where that does not say
+	// Digest sha256:<hex> of the model file: of a missing one, the manifest's, or empty if it has none
 	Digest string `json:"digest"`
 
-	// Facts What the model file says of itself, without running it; of one model only
+	// Facts Facts read from the model file without running it; of one model only
 	Facts     *ModelFacts `json:"facts,omitempty"`
 	FileBytes int64       `json:"file_bytes"`
 	Input     *Tensor     `json:"input,omitempty"`
 
-	// Interpreters How many run side by side
+	// Interpreters How many run in parallel
 	Interpreters *int `json:"interpreters,omitempty"`
 
-	// Labels How many class names are known
+	// Labels The number of class names
 	Labels int      `json:"labels"`
 	LoadMs *float64 `json:"load_ms,omitempty"`
 
@@ -709,10 +709,10 @@ type Model struct {
 	Normalization *Normalization `json:"normalization,omitempty"`
 	Output        *Tensor        `json:"output,omitempty"`
 
-	// Problem Why it failed
+	// Problem Why the model failed
 	Problem *string `json:"problem,omitempty"`
 
-	// RequantizedFrom sha256:<hex> of the file in the models folder, where an int8 form of it runs in its place; digest is that form's (inference.requantize)
+	// RequantizedFrom sha256:<hex> of the file in the models folder, if its int8 variant runs in its place; digest is the variant's (inference.requantize)
 	RequantizedFrom *string `json:"requantized_from,omitempty"`
 
 	// State ready is loaded, available loads on first use, missing can be fetched with `edgelens model pull`
@@ -723,18 +723,18 @@ type Model struct {
 	Threads *int `json:"threads,omitempty"`
 }
 
-// ModelDelegate What runs the graph
+// ModelDelegate The delegate that runs the graph
 type ModelDelegate string
 
 // ModelState ready is loaded, available loads on first use, missing can be fetched with `edgelens model pull`
 type ModelState string
 
-// ModelFacts What the model file says of itself, without running it; of one model only
+// ModelFacts Facts read from the model file without running it; of one model only
 type ModelFacts struct {
 	// Advice Sentences on what would make the model faster
 	Advice []string `json:"advice"`
 
-	// DelegateShare The share of multiply_adds that XNNPACK is expected to take, from 0 to 1
+	// DelegateShare The share of multiply_adds that XNNPACK is expected to run, from 0 to 1
 	DelegateShare float64 `json:"delegate_share"`
 
 	// Files Names of the packed files, such as labels
@@ -752,7 +752,7 @@ type ModelFacts struct {
 	Outputs    []FileTensor    `json:"outputs"`
 	Parameters int64           `json:"parameters"`
 
-	// Quantization Of the weights: "int8, per channel"; "uint8, legacy"; float32; mixed; none where there are none
+	// Quantization Of the weights: "int8, per channel"; "uint8, legacy"; float32; mixed; none if there are none
 	Quantization string `json:"quantization"`
 }
 
@@ -773,26 +773,26 @@ type Normalization struct {
 	// Mean One value, or one each for red, green and blue
 	Mean []float64 `json:"mean"`
 
-	// Source Where it comes from: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
+	// Source The source: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
 	Source NormalizationSource `json:"source"`
 	Std    []float64           `json:"std"`
 }
 
-// NormalizationSource Where it comes from: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
+// NormalizationSource The source: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
 type NormalizationSource string
 
 // NotUnderstood defines model for NotUnderstood.
 type NotUnderstood struct {
-	// Count How many messages that was
+	// Count How many messages
 	Count int64 `json:"count"`
 
 	// Device The device that the topic or the message names; absent for none
 	Device *string `json:"device,omitempty"`
 
-	// Dialect The dialect of the topic; absent where no dialect has it
+	// Dialect The dialect of the topic; absent if there is none
 	Dialect *string `json:"dialect,omitempty"`
 
-	// Excerpt How the last such message begins: names of members and signs as they are, letters of other
+	// Excerpt The beginning of the last such message: names of members and punctuation unchanged, letters of other
 	// words as `x`, digits as `0`, long texts as their length.
 	Excerpt string    `json:"excerpt"`
 	First   time.Time `json:"first"`
@@ -814,7 +814,7 @@ type NotUnderstoodList struct {
 type OperatorCount struct {
 	Count int `json:"count"`
 
-	// Delegated XNNPACK is expected to take it
+	// Delegated XNNPACK is expected to run it
 	Delegated bool `json:"delegated"`
 
 	// Name Example: CONV_2D
@@ -839,10 +839,10 @@ type Prediction struct {
 type Problem struct {
 	Code string `json:"code"`
 
-	// Detail A sentence that says what to do
+	// Detail A sentence with what to do
 	Detail string `json:"detail"`
 
-	// Error The detail again
+	// Error The same as detail
 	Error     string `json:"error"`
 	Instance  string `json:"instance"`
 	RequestId string `json:"request_id"`
@@ -853,12 +853,12 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// Quality Whether the image is usable, where images are judged (the setting recognize.quality)
+// Quality Whether the image is usable, if images are rated (the setting recognize.quality)
 type Quality struct {
 	// Score Probability of the verdict, 0 to 1
 	Score float64 `json:"score"`
 
-	// Usable False where the verdict is bad and sure enough (recognize.quality_min_score)
+	// Usable False if the verdict is not ok and its score is high enough (recognize.quality_min_score)
 	Usable  bool           `json:"usable"`
 	Verdict QualityVerdict `json:"verdict"`
 }
@@ -884,14 +884,14 @@ type Recognition struct {
 	// Predictions Highest probability first; ties by class id
 	Predictions []Prediction `json:"predictions"`
 
-	// Quality Whether the image is usable, where images are judged (the setting recognize.quality)
+	// Quality Whether the image is usable, if images are rated (the setting recognize.quality)
 	Quality   *Quality `json:"quality,omitempty"`
 	RequestId string   `json:"request_id"`
 
-	// TimingsMs Milliseconds; all but total are 0 for a cached answer
+	// TimingsMs Milliseconds; all but total are 0 for a cached result
 	TimingsMs Timings `json:"timings_ms"`
 
-	// Warnings Sentences about what makes the answer less than it should be: the model of image quality answered in place of a classifier (recognize.allow_stand_in)
+	// Warnings Limits of the result: the quality model answered in place of a classifier (recognize.allow_stand_in)
 	Warnings *[]string `json:"warnings,omitempty"`
 }
 
@@ -909,20 +909,20 @@ type SetAside struct {
 	// Event The id of the event, and of its result
 	Event string `json:"event"`
 
-	// Id Names it in a retry
+	// Id Identifies it in a retry
 	Id int64 `json:"id"`
 
 	// Kind verified, stranger or snapshot
 	Kind string `json:"kind"`
 
-	// Reason Why the receiver does not take it
+	// Reason Why the sink rejects it
 	Reason string `json:"reason"`
 
-	// ReceivedAt When the record came
+	// ReceivedAt When the record was received
 	ReceivedAt time.Time `json:"received_at"`
 	SetAsideAt time.Time `json:"set_aside_at"`
 
-	// Sink Who does not take it
+	// Sink The sink that rejects it
 	Sink string `json:"sink"`
 }
 
@@ -941,14 +941,14 @@ type SetAsideRetried struct {
 
 // SetAsideRetry defines model for SetAsideRetry.
 type SetAsideRetry struct {
-	// Ids Only these; without them, all
+	// Ids Only these events; without ids, all
 	Ids *[]int64 `json:"ids,omitempty"`
 
-	// Sink Only those of this sink
+	// Sink Only events for this sink
 	Sink *SetAsideRetrySink `json:"sink,omitempty"`
 }
 
-// SetAsideRetrySink Only those of this sink
+// SetAsideRetrySink Only events for this sink
 type SetAsideRetrySink string
 
 // StoredResult defines model for StoredResult.
@@ -957,8 +957,8 @@ type StoredResult struct {
 	Device    *string   `json:"device,omitempty"`
 	Error     *JobError `json:"error,omitempty"`
 
-	// Freshness Whether a terminal's record was news when it came; absent for images that came otherwise.
-	// `unknown`: its time is missing, cannot be read, or proves nothing.
+	// Freshness Whether a terminal's record was fresh on arrival; absent for images from other sources.
+	// `unknown`: its time is missing, unreadable, or proves nothing.
 	Freshness *Freshness `json:"freshness,omitempty"`
 
 	// FreshnessReason Why the record was not fresh
@@ -967,7 +967,7 @@ type StoredResult struct {
 	JobId           *string            `json:"job_id,omitempty"`
 	Outcome         Outcome            `json:"outcome"`
 
-	// Reason Why the outcome is what it is; absent for recognized
+	// Reason The cause of the outcome; absent for recognized
 	Reason *string      `json:"reason,omitempty"`
 	Result *Recognition `json:"result,omitempty"`
 
@@ -991,14 +991,14 @@ type Tensor struct {
 // TensorDtype defines model for Tensor.Dtype.
 type TensorDtype string
 
-// Timings Milliseconds; all but total are 0 for a cached answer
+// Timings Milliseconds; all but total are 0 for a cached result
 type Timings struct {
 	Decode      float64 `json:"decode"`
 	Inference   float64 `json:"inference"`
 	Postprocess float64 `json:"postprocess"`
 	Preprocess  float64 `json:"preprocess"`
 
-	// Quality Only where the image was judged
+	// Quality Only if the image was rated
 	Quality *float64 `json:"quality,omitempty"`
 	Queue   float64  `json:"queue"`
 	Total   float64  `json:"total"`
@@ -1048,7 +1048,7 @@ type Image = ImageJSON
 
 // SendToDefaultParams defines parameters for SendToDefault.
 type SendToDefaultParams struct {
-	// Ttl For how long the command may wait to be sent: 2s to 24h, or seconds. Without it, as the service is set up.
+	// Ttl Time after which an unsent command expires: 2s to 24h, or seconds. Without it, the setting terminal.command_ttl.
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
 }
 
@@ -1063,7 +1063,7 @@ type ListDevicesParams struct {
 
 // SendCommandParams defines parameters for SendCommand.
 type SendCommandParams struct {
-	// Ttl For how long the command may wait to be sent: 2s to 24h, or seconds. Without it, as the service is set up.
+	// Ttl Time after which an unsent command expires: 2s to 24h, or seconds. Without it, the setting terminal.command_ttl.
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
 }
 
@@ -1072,31 +1072,31 @@ type ListJobsParams struct {
 	// Status Only jobs in this state.
 	Status *JobStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Limit How many to return at most.
+	// Limit Maximum number of entries.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next` of the page before; empty for the first page.
+	// Cursor `next` of the previous page; empty for the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
-	// Wait Answer only when the job is done, or after this time, at most 60 s ("30s", "500ms", or seconds).
+	// Wait Respond when the job has ended, or after this time, at most 60 s ("30s", "500ms", or seconds).
 	Wait *string `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // ListSetAsideParams defines parameters for ListSetAside.
 type ListSetAsideParams struct {
-	// Sink Only those of this sink
+	// Sink Only events for this sink
 	Sink *ListSetAsideParamsSink `form:"sink,omitempty" json:"sink,omitempty"`
 
-	// Device Only those of this device.
+	// Device Only events from this device.
 	Device *DeviceID `form:"device,omitempty" json:"device,omitempty"`
 
-	// Limit How many to return at most.
+	// Limit Maximum number of entries.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next` of the page before; empty for the first page.
+	// Cursor `next` of the previous page; empty for the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1108,28 +1108,28 @@ type ListResultsParams struct {
 	// Device Only images from this device.
 	Device *DeviceID `form:"device,omitempty" json:"device,omitempty"`
 
-	// Label Only results with this label on top.
+	// Label Only results whose first prediction has this label.
 	Label *string `form:"label,omitempty" json:"label,omitempty"`
 
 	// Outcome Only results with this outcome.
 	Outcome *Outcome `form:"outcome,omitempty" json:"outcome,omitempty"`
 
-	// Since Only results from then on.
+	// Since Only results at or after this time.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only results before then.
+	// Until Only results before this time.
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
 
-	// Limit How many to return at most.
+	// Limit Maximum number of entries.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next` of the page before; empty for the first page.
+	// Cursor `next` of the previous page; empty for the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // GetResultImageParams defines parameters for GetResultImage.
 type GetResultImageParams struct {
-	// IfNoneMatch The `ETag` of the bytes that the client has: where they are current, the answer is 304.
+	// IfNoneMatch The `ETag` of the client's copy: if it is current, the response is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -1138,13 +1138,13 @@ type ServerInterface interface {
 	// SendToDefault Send a command to the default terminal
 	// (POST /)
 	SendToDefault(ctx echo.Context, params SendToDefaultParams) error
-	// ListDevices List the terminals and cameras, by id
+	// ListDevices List devices
 	// (GET /api/devices)
 	ListDevices(ctx echo.Context, params ListDevicesParams) error
-	// GetDevice Get a terminal or camera
+	// GetDevice Get a device
 	// (GET /api/devices/{id})
 	GetDevice(ctx echo.Context, id DeviceID) error
-	// ChangeDevice Accept, quarantine or refuse a device, or change its settings
+	// ChangeDevice Change the state or settings of a device
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx echo.Context, id DeviceID) error
 	// SendCommand Send a command to a terminal
@@ -1162,19 +1162,19 @@ type ServerInterface interface {
 	// GetJob Get a job
 	// (GET /api/jobs/{id})
 	GetJob(ctx echo.Context, id openapi_types.UUID, params GetJobParams) error
-	// ListModels List the models
+	// ListModels List models
 	// (GET /api/models)
 	ListModels(ctx echo.Context) error
-	// GetModel Describe one model
+	// GetModel Get a model
 	// (GET /api/models/{name})
 	GetModel(ctx echo.Context, name string) error
-	// ListNotUnderstood What was not understood of MQTT messages, the latest first
+	// ListNotUnderstood List MQTT messages that were not understood
 	// (GET /api/not-understood)
 	ListNotUnderstood(ctx echo.Context) error
-	// ListSetAside List the events that were set aside, newest first
+	// ListSetAside List events that were set aside
 	// (GET /api/outbox)
 	ListSetAside(ctx echo.Context, params ListSetAsideParams) error
-	// RetrySetAside Send events that were set aside again
+	// RetrySetAside Retry events that were set aside
 	// (POST /api/outbox/retry)
 	RetrySetAside(ctx echo.Context) error
 	// ListResults List results, newest first
@@ -3426,13 +3426,13 @@ type StrictServerInterface interface {
 	// SendToDefault Send a command to the default terminal
 	// (POST /)
 	SendToDefault(ctx context.Context, request SendToDefaultRequestObject) (SendToDefaultResponseObject, error)
-	// ListDevices List the terminals and cameras, by id
+	// ListDevices List devices
 	// (GET /api/devices)
 	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
-	// GetDevice Get a terminal or camera
+	// GetDevice Get a device
 	// (GET /api/devices/{id})
 	GetDevice(ctx context.Context, request GetDeviceRequestObject) (GetDeviceResponseObject, error)
-	// ChangeDevice Accept, quarantine or refuse a device, or change its settings
+	// ChangeDevice Change the state or settings of a device
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx context.Context, request ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error)
 	// SendCommand Send a command to a terminal
@@ -3450,19 +3450,19 @@ type StrictServerInterface interface {
 	// GetJob Get a job
 	// (GET /api/jobs/{id})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
-	// ListModels List the models
+	// ListModels List models
 	// (GET /api/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
-	// GetModel Describe one model
+	// GetModel Get a model
 	// (GET /api/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
-	// ListNotUnderstood What was not understood of MQTT messages, the latest first
+	// ListNotUnderstood List MQTT messages that were not understood
 	// (GET /api/not-understood)
 	ListNotUnderstood(ctx context.Context, request ListNotUnderstoodRequestObject) (ListNotUnderstoodResponseObject, error)
-	// ListSetAside List the events that were set aside, newest first
+	// ListSetAside List events that were set aside
 	// (GET /api/outbox)
 	ListSetAside(ctx context.Context, request ListSetAsideRequestObject) (ListSetAsideResponseObject, error)
-	// RetrySetAside Send events that were set aside again
+	// RetrySetAside Retry events that were set aside
 	// (POST /api/outbox/retry)
 	RetrySetAside(ctx context.Context, request RetrySetAsideRequestObject) (RetrySetAsideResponseObject, error)
 	// ListResults List results, newest first

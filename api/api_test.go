@@ -27,8 +27,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// recognizer answers with err, or with one prediction, and keeps what it was
-// asked.
+// recognizer returns err, or one prediction, and keeps the
+// requests.
 type recognizer struct {
 	err    error
 	panics bool
@@ -60,7 +60,7 @@ func (m modelList) List() []edgelens.Model { return m }
 
 type waiting []string
 
-// Conditions reads "model: loading", and "degraded: model: loading".
+// Conditions parses "model: loading", and "degraded: model: loading".
 func (w waiting) Conditions() []edgelens.Condition {
 	var list []edgelens.Condition
 	for _, text := range w {
@@ -117,7 +117,7 @@ func (s *server) do(r *http.Request) *httptest.ResponseRecorder {
 	s.t.Helper()
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
-	keepsThePromise(s.t, r, w)
+	matchesDescription(s.t, r, w)
 	return w
 }
 
@@ -230,7 +230,7 @@ func problem(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
 	return p
 }
 
-// What is refused before a Recognizer is asked.
+// Requests that are rejected before the Recognizer is called.
 func TestBadRequests(t *testing.T) {
 	const limit = 4 << 10
 	big := bytes.Repeat([]byte("x"), limit+1)
@@ -241,7 +241,7 @@ func TestBadRequests(t *testing.T) {
 		request *http.Request
 		status  int
 		code    string
-		says    string
+		want    string
 	}{
 		"no body":              {request("POST", "/api/recognize", "", nil), 400, "no_image", "no body; send a multipart form"},
 		"empty image":          {request("POST", "/api/recognize", "image/jpeg", strings.NewReader("")), 400, "no_image", "no body"},
@@ -276,8 +276,8 @@ func TestBadRequests(t *testing.T) {
 			s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes = limit })
 			w := s.do(c.request)
 			p := problem(t, w)
-			if w.Code != c.status || p["code"] != c.code || !strings.Contains(p["detail"].(string), c.says) {
-				t.Errorf("got %d %v, want %d %s that says %q", w.Code, p, c.status, c.code, c.says)
+			if w.Code != c.status || p["code"] != c.code || !strings.Contains(p["detail"].(string), c.want) {
+				t.Errorf("got %d %v, want %d %s with %q", w.Code, p, c.status, c.code, c.want)
 			}
 			if s.recognizer.last != nil {
 				t.Error("the recognizer was asked all the same")
@@ -289,15 +289,15 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// The table of statuses is total: every sentinel has a row of its own.
-func TestEverySentinelHasAStatus(t *testing.T) {
+// The table of statuses is complete: every sentinel has a row of its own.
+func TestEverySentinelHasStatus(t *testing.T) {
 	want := map[error]int{
 		edgelens.ErrNoImage: 400, edgelens.ErrInvalid: 400, edgelens.ErrTooLarge: 413, edgelens.ErrUnsupportedFormat: 415,
 		edgelens.ErrBadImage: 422, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrConflict: 409, edgelens.ErrFinished: 409, edgelens.ErrInUse: 409, edgelens.ErrDiskFull: 507, edgelens.ErrStorage: 507, edgelens.ErrBusy: 503,
 		edgelens.ErrStopping: 503, edgelens.ErrDeadline: 504, edgelens.ErrCanceled: 408, edgelens.ErrNoModel: 503, edgelens.ErrModel: 500, edgelens.ErrInference: 500,
 	}
 	const inside = "/var/lib/secret.tflite: operator CONV_2D"
-	for _, sentinel := range append(edgelens.Sentinels(), errors.New("something nobody thought of")) {
+	for _, sentinel := range append(edgelens.Sentinels(), errors.New("an unknown error")) {
 		t.Run(sentinel.Error(), func(t *testing.T) {
 			status, known := want[sentinel]
 			if !known {
@@ -305,7 +305,7 @@ func TestEverySentinelHasAStatus(t *testing.T) {
 			}
 			s := newServer(t, nil)
 			s.recognizer.err = fmt.Errorf("do this: %w: %s", sentinel, inside)
-			w := httptest.NewRecorder() // some of these no recognition ever returns, so openapi.yaml has no say
+			w := httptest.NewRecorder() // recognition never returns some of these, so openapi.yaml does not apply
 			s.ServeHTTP(w, formRequest("/api/recognize", "file", []byte("x")))
 			p := problem(t, w)
 			if w.Code != status {
@@ -314,9 +314,9 @@ func TestEverySentinelHasAStatus(t *testing.T) {
 			if code := edgelens.Code(s.recognizer.err); p["code"] != code {
 				t.Errorf("code %v, want %v", p["code"], code)
 			}
-			// Whoever put a model there can put it right.
-			if told := strings.Contains(w.Body.String(), inside); told != (status < 500 && status != 408 || errors.Is(sentinel, edgelens.ErrModel)) {
-				t.Errorf("status %d and the client is told of the inside: %v", status, told)
+			// The client may be the owner of the model.
+			if shown := strings.Contains(w.Body.String(), inside); shown != (status < 500 && status != 408 || errors.Is(sentinel, edgelens.ErrModel)) {
+				t.Errorf("status %d and internals shown to the client: %v", status, shown)
 			}
 			if again := w.Header().Get("Retry-After"); (again != "") != (status == 503) {
 				t.Errorf("status %d with Retry-After %q", status, again)
@@ -325,7 +325,7 @@ func TestEverySentinelHasAStatus(t *testing.T) {
 	}
 }
 
-func TestPanicBecomesAProblem(t *testing.T) {
+func TestPanicBecomesProblem(t *testing.T) {
 	s := newServer(t, nil)
 	s.recognizer.panics = true
 	w := s.do(formRequest("/api/recognize", "file", []byte("x")))
@@ -338,13 +338,13 @@ func TestPanicBecomesAProblem(t *testing.T) {
 	}
 }
 
-// The budget for uploads refuses at once what would not fit into memory, and
-// has it all back afterwards.
+// The budget for uploads rejects at once what would not fit into memory, and
+// is fully released afterwards.
 func TestUploadBudget(t *testing.T) {
 	s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes, c.MaxUploadBytes = 4<<10, 128<<10 })
 	body, feed := io.Pipe()
 	first := request("POST", "/api/recognize", "image/jpeg", body)
-	first.ContentLength = -1 // nobody knows, so it reserves the most: 69 kB
+	first.ContentLength = -1 // unknown, so it reserves the maximum: 69 kB
 	done := make(chan *httptest.ResponseRecorder)
 	go func() { done <- s.do(first) }()
 	if _, err := feed.Write([]byte("x")); err != nil { // returns once the handler reads
@@ -377,7 +377,7 @@ func TestOperation(t *testing.T) {
 		waiting     waiting
 		status      int
 		contentType string
-		says        string
+		want        string
 	}{
 		"healthy":            {"/healthz", nil, 200, "application/json", `"ok"`},
 		"healthy though not": {"/healthz", waiting{"model: loading"}, 200, "application/json", `"ok"`},
@@ -398,7 +398,7 @@ func TestOperation(t *testing.T) {
 			s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Readiness = c.waiting })
 			s.do(request("GET", "/healthz", "", nil)) // so that there is something to count
 			w := s.do(request("GET", c.target, "", nil))
-			if w.Code != c.status || !strings.HasPrefix(w.Header().Get("Content-Type"), c.contentType) || !strings.Contains(w.Body.String(), c.says) {
+			if w.Code != c.status || !strings.HasPrefix(w.Header().Get("Content-Type"), c.contentType) || !strings.Contains(w.Body.String(), c.want) {
 				t.Errorf("got %d %s: %.300s", w.Code, w.Header().Get("Content-Type"), w.Body)
 			}
 		})
@@ -421,8 +421,8 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// One line for each request, with its id and without what the client sent;
-// none where the Recognizer wrote it already.
+// One line for each request, with its id and without content of the client's;
+// none if the Recognizer logged it already.
 func TestLogLines(t *testing.T) {
 	image := []byte("a-image-that-must-not-be-logged")
 	encoded := base64.StdEncoding.EncodeToString(image)
@@ -461,7 +461,7 @@ func TestConfigValidate(t *testing.T) {
 	err := api.Config{Listen: "nonsense", MaxImageBytes: 1, MaxUploadBytes: 1, ReadTimeout: 1}.Validate()
 	for _, name := range []string{"listen", "max_image_bytes", "max_upload_bytes", "read_timeout"} {
 		if err == nil || !strings.Contains(err.Error(), name+" must") {
-			t.Errorf("no fault about %s in %v", name, err)
+			t.Errorf("no error about %s in %v", name, err)
 		}
 	}
 }

@@ -68,8 +68,8 @@ func open(t *testing.T, ctx context.Context, page string) {
 	}
 }
 
-// rebinder forwards connections to one server and then to another, as a name
-// does whose address changes.
+// rebinder forwards connections to one server and then to another, like a name
+// whose address changes.
 type rebinder struct {
 	net.Listener
 
@@ -132,9 +132,9 @@ func pipe(to, from net.Conn) {
 	_ = errors.Join(err, to.Close(), from.Close())
 }
 
-// A page whose name is made to resolve to this machine is, to the browser, a
-// page of this service. It gets nothing and can command nothing.
-func TestRebindingInABrowser(t *testing.T) {
+// A page whose name resolves to this machine has, for the browser, the same origin as
+// this service. It must receive no data and send no commands.
+func TestDNSRebindingInBrowser(t *testing.T) {
 	ctx := newBrowser(t)
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -169,8 +169,8 @@ func TestRebindingInABrowser(t *testing.T) {
 	}
 }
 
-// Pages of allowed origins can use what their setting opens, and others nothing.
-func TestCORSInABrowser(t *testing.T) {
+// Pages of allowed origins can use what their setting allows, others nothing.
+func TestCORSInBrowser(t *testing.T) {
 	ctx := newBrowser(t)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -17,12 +17,12 @@ import (
 const (
 	minTTL = 2 * time.Second
 	maxTTL = 24 * time.Hour
-	// maxObjectBytes is the largest body of the calls about devices.
+	// maxObjectBytes is the maximum size of a body of the calls about devices.
 	maxObjectBytes = 64 << 10
 )
 
-// deviceRoutes take a small JSON object, whatever its Content-Type, that has
-// consequences at a door, or for what receivers are told.
+// deviceRoutes accept a small JSON object, with any Content-Type, that has
+// consequences at a door, or for what is delivered to sinks.
 var deviceRoutes = map[string]bool{"/": true, "/api/devices/:id": true, "/api/devices/:id/commands": true, "/api/outbox/retry": true}
 
 // SendCommand implements StrictServerInterface.
@@ -65,7 +65,7 @@ func (s *Server) send(ctx context.Context, device string, ttl *string, body io.R
 	return s.devices.Send(ctx, device, object, wait)
 }
 
-// readTTL takes a duration, or a plain number of seconds; 0 is the default.
+// readTTL parses a duration, or a plain number of seconds; 0 is the default.
 func readTTL(text *string) (time.Duration, error) {
 	if text == nil {
 		return 0, nil
@@ -77,8 +77,8 @@ func readTTL(text *string) (time.Duration, error) {
 	return ttl, nil
 }
 
-// readObject reads a JSON object; wanted says what it should have been. A member that
-// is given twice, at any depth, is an error: readers differ in which one counts.
+// readObject reads a JSON object; wanted describes the expected one. A repeated member,
+// at any depth, is an error: readers differ in which one counts.
 func readObject(body io.Reader, wanted string) (json.RawMessage, error) {
 	text, err := io.ReadAll(body) // bounded by boundUploads
 	if err != nil {
@@ -89,7 +89,7 @@ func readObject(body io.Reader, wanted string) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%w: %s", edgelens.ErrInvalid, wanted)
 	}
 	if name, twice := repeatedName(text); twice {
-		return nil, fmt.Errorf("%w: the JSON has the member %q twice in an object; give it once", edgelens.ErrInvalid, clip(name))
+		return nil, fmt.Errorf("%w: the JSON has the member %q twice in an object; send it once", edgelens.ErrInvalid, clip(name))
 	}
 	return text, nil
 }

@@ -7,39 +7,39 @@ import (
 	"time"
 )
 
-// Config bounds what a client may ask of the HTTP face.
+// Config limits the requests of clients.
 type Config struct {
 	// Listen is the host:port to bind; port 0 picks a free one.
 	Listen string
-	// MaxImageBytes is the largest encoded image.
+	// MaxImageBytes is the maximum size of an encoded image.
 	MaxImageBytes int64
-	// MaxUploadBytes bounds all uploads together that are in memory at a time.
+	// MaxUploadBytes limits all uploads in memory at a time together.
 	MaxUploadBytes int64
 	// ReadTimeout is how long a client may take to send its request.
 	ReadTimeout time.Duration
-	// PublicURL is where clients reach the service; "" means where it listens.
+	// PublicURL is the base URL for clients; "" means the listen address.
 	PublicURL string
-	// AllowedHosts are further host names that the service answers to; "*"
-	// stands for every name.
+	// AllowedHosts are further host names that requests may have; "*"
+	// means any name.
 	AllowedHosts []string
 	// AllowedOrigins are the origins whose web pages may use recognition, jobs,
-	// results and events; "*" stands for every origin.
+	// results and events; "*" means any origin.
 	AllowedOrigins []string
-	// AllowedCommandOrigins are those whose pages may see devices, change them
+	// AllowedCommandOrigins are those whose pages may read devices, change them
 	// and send commands.
 	AllowedCommandOrigins []string
 	// TrustedProxies are the addresses and networks whose forwarded headers
-	// count.
+	// are trusted.
 	TrustedProxies []string
 }
 
-// DefaultConfig listens on the loopback interface and takes images of up to
+// DefaultConfig listens on the loopback interface and accepts images of up to
 // 20 MiB, 256 MiB of them at a time.
 func DefaultConfig() Config {
 	return Config{Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 256 << 20, ReadTimeout: 60 * time.Second}
 }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports all errors together, each with its setting's name.
 func (c Config) Validate() error {
 	var errs []error
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -61,6 +61,6 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// maxBodyBytes is the largest body: base64 makes 4 bytes of 3, and the
+// maxBodyBytes is the maximum size of a body: base64 makes 4 bytes of 3, and the
 // envelope around it has some room.
 func (c Config) maxBodyBytes() int64 { return c.MaxImageBytes/3*4 + 64<<10 }

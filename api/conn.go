@@ -15,21 +15,21 @@ import (
 	"time"
 )
 
-// halfClosedGrace is how long a request goes on whose client has closed its
-// sending side: it may still read, or be gone, and only a write would tell.
+// halfClosedGrace is how long a request continues after its client has closed its
+// sending side: the client may still read, or be gone, which only a write would show.
 const halfClosedGrace = 5 * time.Second
 
-// conn changes two habits of net/http. It takes a client that has closed its
-// sending side for gone and cancels the request at once, so that the client's
-// answer is lost; and what it refuses before a handler runs, it answers in plain
+// conn changes two habits of net/http. It assumes that a client that has closed its
+// sending side is gone and cancels the request at once, so that the client's
+// response is lost; and its own errors, before a handler runs, are in plain
 // text.
 type conn struct {
 	*net.TCPConn
 
 	mu sync.Mutex
-	// changed is signalled when one of those below has changed.
+	// changed is signaled when one of those below has changed.
 	changed sync.Cond
-	// answering is true from the start of a handler until its answer is sent.
+	// answering is true from the start of a handler until its response is sent.
 	answering bool
 	// expired is true while the deadline for reading lies in the past.
 	expired, closed bool
@@ -37,7 +37,7 @@ type conn struct {
 	cancel context.CancelFunc
 }
 
-// listener wraps the connections of another one.
+// listener wraps the connections of another listener.
 type listener struct{ net.Listener }
 
 // Accept implements net.Listener.
@@ -54,19 +54,19 @@ func (l listener) Accept() (net.Conn, error) {
 
 type connKey struct{}
 
-// connContext has a request's context know its connection.
+// connContext adds a request's connection to its context.
 func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// connState is told when an answer was sent.
+// connState is called by net/http when a response was sent.
 func connState(c net.Conn, state http.ConnState) {
 	if ours, ok := c.(*conn); ok && state == http.StateIdle {
 		ours.set(func() { ours.answering, ours.cancel = false, nil })
 	}
 }
 
-// overConn runs a handler with a context that ends soon after a client closed its
+// overConn runs a handler with a context that ends soon after the client closed its
 // sending side.
 func overConn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -89,9 +89,9 @@ func (c *conn) set(change func()) {
 	c.changed.Broadcast()
 }
 
-// Read implements net.Conn. While a request is answered, net/http reads one byte
-// to notice that the client is gone; the end of the stream is kept from it until
-// the answer is sent.
+// Read implements net.Conn. While a request is handled, net/http reads one byte
+// to notice that the client is gone; Read withholds the end of the stream until
+// the response is sent.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.TCPConn.Read(p)
 	if err != io.EOF || len(p) != 1 {
@@ -112,7 +112,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return 0, os.ErrDeadlineExceeded
 }
 
-// SetReadDeadline implements net.Conn; net/http ends its reading by one in the
+// SetReadDeadline implements net.Conn; net/http stops its reading with one in the
 // past.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.set(func() { c.expired = !t.IsZero() && !t.After(time.Now()) })
@@ -130,7 +130,7 @@ func (c *conn) Close() error {
 	return c.TCPConn.Close()
 }
 
-// Write implements net.Conn. What net/http answers by itself becomes a problem.
+// Write implements net.Conn. Errors that net/http sends itself become problems.
 func (c *conn) Write(p []byte) (int, error) {
 	if !bytes.HasPrefix(p, []byte("HTTP/1.1 4")) && !bytes.HasPrefix(p, []byte("HTTP/1.1 5")) {
 		return c.TCPConn.Write(p)
@@ -147,16 +147,16 @@ func (c *conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// serverProblems are the details of what net/http refuses.
+// serverProblems are the details of requests that net/http rejects.
 var serverProblems = map[int]struct{ code, detail string }{
 	http.StatusBadRequest:                  {"invalid_request", "The request is not valid HTTP: its first line, a header (it needs one Host), or a percent escape in its path is malformed."},
 	http.StatusExpectationFailed:           {"expectation_failed", "Of the header Expect, only 100-continue is supported."},
 	http.StatusRequestHeaderFieldsTooLarge: {"headers_too_large", "The headers of the request, with its path and query, are too large. Send options in a form or in JSON."},
 	http.StatusNotImplemented:              {"not_implemented", "Of transfer codings, only chunked is supported."},
-	http.StatusHTTPVersionNotSupported:     {"version_not_supported", "The service speaks HTTP/1.0 and HTTP/1.1."},
+	http.StatusHTTPVersionNotSupported:     {"version_not_supported", "The service supports HTTP/1.0 and HTTP/1.1."},
 }
 
-// serverProblem is the answer in place of one by net/http.
+// serverProblem is the response in place of one by net/http.
 func serverProblem(answer []byte) []byte {
 	status, err := strconv.Atoi(string(answer[len("HTTP/1.1 "):min(len(answer), len("HTTP/1.1 400"))]))
 	if err != nil {

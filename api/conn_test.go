@@ -17,7 +17,7 @@ import (
 	"edgelens/api"
 )
 
-// serve has a server listen on a port of its own, with the service's own
+// serve starts a server on a port of its own, with the service's own
 // listener, until the test ends.
 func serve(t *testing.T, edit func(*api.Config, *api.Parts)) (*server, string) {
 	t.Helper()
@@ -44,7 +44,7 @@ func serve(t *testing.T, edit func(*api.Config, *api.Parts)) (*server, string) {
 	return s, l.Addr().String()
 }
 
-// connection is one of a client that writes HTTP by hand.
+// connection is that of a client that writes HTTP by hand.
 type connection struct {
 	*net.TCPConn
 	*bufio.Reader
@@ -71,7 +71,7 @@ func (c connection) send(text string) {
 	}
 }
 
-// answer reads the answer to a request of the method.
+// answer reads the response to a request of the method.
 func (c connection) answer(method string) (*http.Response, string) {
 	c.t.Helper()
 	response, err := http.ReadResponse(c.Reader, &http.Request{Method: method})
@@ -113,7 +113,7 @@ func TestHeadOfEvents(t *testing.T) {
 	}
 }
 
-// gate is a recognizer that waits for a test, or for its context.
+// gate is a recognizer that waits for the test, or for its context.
 type gate struct {
 	entered chan struct{}
 	open    chan struct{}
@@ -133,8 +133,8 @@ func newGate() gate { return gate{make(chan struct{}, 1), make(chan struct{})} }
 
 const recognizeByHand = "POST /api/recognize HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\n12345"
 
-// A client that has closed its sending side still gets its answer.
-func TestHalfClosed(t *testing.T) {
+// A client that has closed its sending side still receives its response.
+func TestHalfClosedClientGetsResponse(t *testing.T) {
 	g := newGate()
 	_, address := serve(t, func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
 	c := dial(t, address)
@@ -154,8 +154,8 @@ func TestHalfClosed(t *testing.T) {
 	c.closed(5 * time.Second)
 }
 
-// A client that is gone does not keep its work for long, nor its stream.
-func TestClientsThatAreGone(t *testing.T) {
+// The work of a disconnected client is canceled soon, and so is its stream.
+func TestDisconnectedClientStopsWork(t *testing.T) {
 	t.Run("recognition", func(t *testing.T) {
 		t.Parallel()
 		g := newGate()
@@ -200,7 +200,7 @@ func TestClientsThatAreGone(t *testing.T) {
 	})
 }
 
-// A request with both lengths is answered, and ends its connection.
+// A request with both lengths gets a response that closes its connection.
 func TestChunkedWithLength(t *testing.T) {
 	s, address := serve(t, nil)
 	c := dial(t, address)
@@ -214,7 +214,7 @@ func TestChunkedWithLength(t *testing.T) {
 }
 
 // A client that waits for 100 Continue and gets an error need not send its body.
-func TestExpectRefused(t *testing.T) {
+func TestExpectWithError(t *testing.T) {
 	for name, target := range map[string]string{"before the body": "/api/recognize?x=y", "the host": "/api/recognize", "the address": "/api/cats"} {
 		t.Run(name, func(t *testing.T) {
 			_, address := serve(t, nil)
@@ -242,13 +242,13 @@ func TestExpectRefused(t *testing.T) {
 	}
 }
 
-// What never reaches a handler is a problem, too.
-func TestProblemsOfTheServer(t *testing.T) {
+// Requests that never reach a handler get problems, too.
+func TestServerErrorsAreProblems(t *testing.T) {
 	const host = "Host: localhost\r\n"
 	for name, c := range map[string]struct {
 		request string
 		status  int
-		says    string
+		want    string
 	}{
 		"large headers":       {"GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 40_000) + "\r\n\r\n", 431, "too large"},
 		"a long query":        {"GET /api/results?" + strings.Repeat("x", 40_000) + " HTTP/1.1\r\n" + host + "\r\n", 431, "too large"},
@@ -271,7 +271,7 @@ func TestProblemsOfTheServer(t *testing.T) {
 				client.answer("GET")
 			}
 			response, body := client.answer("GET")
-			if response.StatusCode != c.status || response.Header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, c.says) ||
+			if response.StatusCode != c.status || response.Header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, c.want) ||
 				!strings.Contains(body, `"request_id":"`+response.Header.Get("X-Request-Id")+`"`) {
 				t.Errorf("got %v %s", response, body)
 			}

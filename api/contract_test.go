@@ -26,9 +26,9 @@ var router = sync.OnceValues(func() (routers.Router, error) {
 	return legacy.NewRouter(doc)
 })
 
-// keepsThePromise fails where an answer is not what openapi.yaml says. Calls
-// that it does not know pass.
-func keepsThePromise(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
+// matchesDescription fails if a response does not conform to openapi.yaml. Calls
+// that are not in it pass.
+func matchesDescription(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 	t.Helper()
 	router, err := router()
 	if err != nil {
@@ -51,7 +51,7 @@ func keepsThePromise(t *testing.T, r *http.Request, w *httptest.ResponseRecorder
 	}
 }
 
-// What is generated from openapi.yaml is also what is served under that name.
+// The generated code and the served file are of the same openapi.yaml.
 func TestServedDescription(t *testing.T) {
 	want, err := os.ReadFile("openapi.yaml")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// anyOrigin in http.allowed_origins stands for every origin.
+// anyOrigin in http.allowed_origins means any origin.
 const anyOrigin = "*"
 
 // cors decides which web pages of other origins may use the service
@@ -57,7 +57,7 @@ func normalOrigin(text string) (origin string, ok bool) {
 	return u.Scheme + "://" + host, true
 }
 
-// checkOrigins reports entries that no browser would send.
+// checkOrigins reports entries that browsers never send.
 func checkOrigins(setting string, list []string, any bool) (errs []error) {
 	for _, text := range list {
 		if _, ok := normalOrigin(text); !ok || text == anyOrigin && !any {
@@ -67,7 +67,7 @@ func checkOrigins(setting string, list []string, any bool) (errs []error) {
 	return errs
 }
 
-// dataPaths and commandPaths are open to the pages of the two lists.
+// dataPaths and commandPaths are the paths for the two lists of origins.
 var (
 	dataPaths    = []string{"/api/recognize", "/api/recognize_cached", "/api/recognize_async", "/api/jobs", "/api/results", "/api/events"}
 	commandPaths = []string{"/api/devices"}
@@ -95,11 +95,11 @@ const (
 	// corsRequestHeaders may be sent, and corsHeaders read, by those pages.
 	corsRequestHeaders = "Authorization, Cache-Control, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, X-Requested-With"
 	corsHeaders        = "ETag, Location, Retry-After, X-Cache, X-Ignored-Fields, X-Request-Id"
-	// preflightSeconds is how long a browser may remember the answer.
+	// preflightSeconds is how long a browser may cache the response.
 	preflightSeconds = "600"
 )
 
-// allowOrigins lets pages of the allowed origins read answers, and answers the
+// allowOrigins lets pages of the allowed origins read responses, and answers the
 // preflight requests of browsers for them.
 func (s *Server) allowOrigins(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {

@@ -13,7 +13,7 @@ const (
 	panel = "http://panel.example"
 )
 
-// newOpen lets dash read and panel command.
+// newOpen lets dash read and panel send commands.
 func newOpen(t *testing.T, edit func(*api.Config)) (*server, *devices) {
 	d := &devices{}
 	return newServer(t, func(c *api.Config, p *api.Parts) {
@@ -97,7 +97,7 @@ func TestAllowedOrigins(t *testing.T) {
 	}
 }
 
-func TestEveryOriginAllowed(t *testing.T) {
+func TestAllOriginsAllowed(t *testing.T) {
 	s, _ := newOpen(t, func(c *api.Config) { c.AllowedOrigins = []string{"*"} })
 	for _, origin := range []string{"http://any.example", "null"} {
 		if w := s.do(from(origin, request("GET", "/api/results", "", nil))); w.Code != 200 || w.Header().Get("Access-Control-Allow-Origin") != "*" {
@@ -107,7 +107,7 @@ func TestEveryOriginAllowed(t *testing.T) {
 			t.Errorf("%s, a command: got %d", origin, w.Code)
 		}
 	}
-	// A rebound name is refused all the same.
+	// A rebound name is rejected nevertheless.
 	r := from("http://any.example", request("GET", "/api/results", "", nil))
 	r.Host = "any.example"
 	if w := s.do(r); w.Code != 421 {
@@ -130,7 +130,7 @@ func TestOriginSettings(t *testing.T) {
 	}
 }
 
-func TestSlashAtTheEnd(t *testing.T) {
+func TestTrailingSlash(t *testing.T) {
 	for target, want := range map[string]int{
 		"POST /api/recognize/": 200, "GET /api/results/": 200, "GET /api/devices/" + door + "/": 200, "GET /api/devices/" + door + "///": 200, "GET /healthz/": 200, "GET /docs/": 200,
 		"GET /api/devices/?state=accepted": 200, "GET /api/devices/24dc%3A07.A_b-1/": 200, "POST //": 404, "POST ///": 404, "GET /api//results": 404, "PUT /api/results/": 405,

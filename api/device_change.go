@@ -10,15 +10,15 @@ import (
 	"edgelens/internal/similar"
 )
 
-// changeWanted is what the body of a change must be.
+// changeWanted describes the expected body of a change.
 const changeWanted = `the body must be a JSON object with "state", "zone", "apply_clock_offset" or "charset", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
 
 // deviceSettings are the members of a DeviceChange.
 var deviceSettings = []string{"state", "zone", "apply_clock_offset", "charset"}
 
-// readChange reads a DeviceChange. Members that nearly are one of a change are
-// refused: a misspelt setting must not count as set. Others are ignored, so that a
-// device as it was read may be sent back, and returned.
+// readChange reads a DeviceChange. Members whose name is similar to one of a change
+// are rejected: a misspelled setting must not count as set. Others are ignored, so that
+// a device may be sent back as it was read, and returned.
 func readChange(body json.RawMessage) (change edgelens.DeviceChange, ignored []string, err error) {
 	invalid := func(format string, args ...any) (edgelens.DeviceChange, []string, error) {
 		return edgelens.DeviceChange{}, nil, fmt.Errorf("%w: %s", edgelens.ErrInvalid, fmt.Sprintf(format, args...))
@@ -84,7 +84,7 @@ func readOrReset[T any](value json.RawMessage, into **T) error {
 	return nil
 }
 
-// plain returns a name in small letters and without what separates words in it.
+// plain returns a name in lower case without separators.
 func plain(name string) string {
 	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
 }

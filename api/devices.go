@@ -10,22 +10,22 @@ import (
 	"edgelens"
 )
 
-// Devices tells of terminals and cameras, and takes commands for them.
+// Devices provides terminals and cameras, and accepts commands for them.
 type Devices interface {
 	// Devices returns every device, by ID.
 	Devices(ctx context.Context) ([]edgelens.Device, error)
 	// Device's error is an edgelens.ErrNotFound for an unknown device.
 	Device(ctx context.Context, id string) (edgelens.Device, error)
 	// ChangeDevice returns the device as it is then: with all of the change or, with
-	// an error, nothing of it. Its error is an edgelens.ErrNotFound for an unknown
-	// device, an edgelens.ErrInvalid for a change that cannot be.
+	// an error, none of it. Its error is an edgelens.ErrNotFound for an unknown
+	// device, an edgelens.ErrInvalid for an impossible change.
 	ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error)
-	// NotUnderstood returns what was not understood of messages, the latest first.
+	// NotUnderstood returns the messages that were not understood, the latest first.
 	NotUnderstood(ctx context.Context) ([]edgelens.NotUnderstood, error)
-	// Send makes a command durable that is sent until ttl has passed; 0 is the
+	// Send stores a command that is sent until ttl has passed; 0 is the
 	// default. A device of "" is the default terminal. Errors:
-	// edgelens.ErrNotFound for an unknown device or where there is no default
-	// terminal, edgelens.ErrInvalid for what cannot be said to the device,
+	// edgelens.ErrNotFound for an unknown device or if there is no default
+	// terminal, edgelens.ErrInvalid for a command that the device does not support,
 	// *edgelens.Busy, edgelens.ErrDiskFull.
 	Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error)
 	// Command's error is an edgelens.ErrNotFound for an unknown command.
@@ -88,7 +88,7 @@ func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) 
 	}, nil
 }
 
-// serial is what a device's id may be: it becomes part of topics and keys.
+// serial matches the ids of devices: they become part of topics and keys.
 var serial = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
 func checkDevice(id string) error {
@@ -153,7 +153,7 @@ func newNotUnderstood(list []edgelens.NotUnderstood) []NotUnderstood {
 	return all
 }
 
-// noDevices are the Devices of a server without any.
+// noDevices are the Devices of a server without terminals.
 type noDevices struct{}
 
 func (noDevices) Devices(context.Context) ([]edgelens.Device, error) { return nil, nil }

@@ -24,7 +24,7 @@ const (
 
 var morning = time.Date(2026, 4, 10, 8, 0, 0, 0, time.UTC)
 
-// devices knows two terminals and one command, and keeps what it was told.
+// devices has two terminals and one command, and keeps the commands it receives.
 type devices struct {
 	err     error // of everything
 	state   edgelens.DeviceState
@@ -48,7 +48,7 @@ func (d *devices) Devices(context.Context) ([]edgelens.Device, error) {
 	}, d.err
 }
 
-// notUnderstood is something of the door's.
+// notUnderstood is a message of the door's.
 var notUnderstood = []edgelens.NotUnderstood{{
 	Topic: "fungxi_1_upLink", Dialect: "fungxi", Device: door, Reason: "The message holds no record: it is not JSON.", Count: 3, First: morning, Last: morning.Add(time.Minute), Excerpt: "{xxx",
 }}
@@ -176,7 +176,7 @@ func TestChangeDevice(t *testing.T) {
 	}
 }
 
-// Settings are changed one by one; what nearly names one, or is no value of it, is
+// Settings are changed one by one; names similar to one, and invalid values, are
 // not ignored.
 func TestChangeDeviceSettings(t *testing.T) {
 	text, yes, no, empty, state, set := "Asia/Shanghai", true, false, "", edgelens.DeviceRefused, "gbk"
@@ -220,7 +220,7 @@ func TestChangeDeviceSettings(t *testing.T) {
 	}
 }
 
-// Members that are no settings are named in a header.
+// Members that are no settings are listed in a header.
 func TestChangeDeviceNamesIgnoredMembers(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"state":"refused"}`:                            "",
@@ -235,7 +235,7 @@ func TestChangeDeviceNamesIgnoredMembers(t *testing.T) {
 	}
 }
 
-// A command goes down in the words it came in, however a client labels it.
+// A command is sent unchanged, whatever its Content-Type.
 func TestSendCommand(t *testing.T) {
 	const body = `{"cmd":"open", "n":1.0, "name":"Łukasz <&>"}`
 	most := `{"cmd":"` + strings.Repeat("x", 64<<10-10) + `"}`
@@ -294,14 +294,14 @@ func TestGetCommand(t *testing.T) {
 	}
 }
 
-// A body that must be refused before anything is sent, on both ways down.
+// Bodies that must be rejected before anything is sent, on both routes.
 func TestBadCommands(t *testing.T) {
 	const fine = `{"cmd":"open"}`
 	for name, c := range map[string]struct {
 		query  string
 		body   io.Reader
 		status int
-		says   string
+		want   string
 	}{
 		"no body":           {"", nil, 400, `such as {"cmd":"open"}`},
 		"empty":             {"", strings.NewReader(""), 400, `such as {"cmd":"open"}`},
@@ -343,8 +343,8 @@ func TestBadCommands(t *testing.T) {
 					r.ContentLength = -1
 				}
 				w := s.do(r)
-				if p := problem(t, w); w.Code != c.status || !strings.Contains(p["detail"].(string), c.says) {
-					t.Errorf("%s: got %d %v, want %d that says %q", target, w.Code, p["detail"], c.status, c.says)
+				if p := problem(t, w); w.Code != c.status || !strings.Contains(p["detail"].(string), c.want) {
+					t.Errorf("%s: got %d %v, want %d with %q", target, w.Code, p["detail"], c.status, c.want)
 				}
 			}
 			if len(d.sent) != 0 {
@@ -354,8 +354,8 @@ func TestBadCommands(t *testing.T) {
 	}
 }
 
-// The same name in different objects is fine.
-func TestObjectsMayShareNames(t *testing.T) {
+// The same name in different objects is valid.
+func TestSameNameInDifferentObjects(t *testing.T) {
 	for _, body := range []string{
 		`{"cmd":"open","a":{"cmd":1},"b":[{"a":1},{"a":2},"a","a"]}`,
 		`{"a":"b","b":"a","c":[["a"],"a",{}],"d":{"e":[],"f":"e"}}`,
@@ -374,7 +374,7 @@ func TestBadDeviceRequests(t *testing.T) {
 		request *http.Request
 		status  int
 		code    string
-		says    string
+		want    string
 	}{
 		"unknown device":             {request("GET", "/api/devices/nobody", "", nil), 404, "not_found", "no device"},
 		"unknown device, change":     {request("PATCH", "/api/devices/nobody", "", state(`{"state":"refused"}`)), 404, "not_found", "no device"},
@@ -414,8 +414,8 @@ func TestBadDeviceRequests(t *testing.T) {
 			s, d := newDoors(t, nil)
 			w := s.do(c.request)
 			p := problem(t, w)
-			if w.Code != c.status || p["code"] != c.code || !strings.Contains(p["detail"].(string), c.says) {
-				t.Errorf("got %d %v, want %d %s that says %q", w.Code, p, c.status, c.code, c.says)
+			if w.Code != c.status || p["code"] != c.code || !strings.Contains(p["detail"].(string), c.want) {
+				t.Errorf("got %d %v, want %d %s with %q", w.Code, p, c.status, c.code, c.want)
 			}
 			if d.state != "" || len(d.sent) != 0 && c.status != 404 {
 				t.Errorf("something came of it: %+v", d)
@@ -424,7 +424,7 @@ func TestBadDeviceRequests(t *testing.T) {
 	}
 }
 
-// foreign is what a browser sends for a page of another site.
+// foreign is a browser's request of a page of another site.
 func foreign(method, target string) *http.Request {
 	r := request(method, target, "text/plain", strings.NewReader(`{"cmd":"open","state":"accepted"}`))
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
@@ -436,7 +436,7 @@ func from(origin string, r *http.Request) *http.Request {
 	return r
 }
 
-func TestPagesOfThisService(t *testing.T) {
+func TestOwnPagesMaySendCommands(t *testing.T) {
 	s, d := newDoors(t, nil)
 	r := from("http://localhost:8080", request("POST", "/", "", strings.NewReader(`{}`)))
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -445,7 +445,7 @@ func TestPagesOfThisService(t *testing.T) {
 	}
 }
 
-// What the terminals' side refuses, and what clients are told.
+// Errors of the terminals' side, and the responses for them.
 func TestDeviceErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		err    error
@@ -475,8 +475,8 @@ func TestDeviceErrors(t *testing.T) {
 	}
 }
 
-// A server without terminals answers all the same.
-func TestNoDevices(t *testing.T) {
+// A server without terminals still answers.
+func TestServerWithoutTerminals(t *testing.T) {
 	s := newServer(t, nil)
 	if w := s.do(request("GET", "/api/devices", "", nil)); w.Code != 200 || strings.TrimSpace(w.Body.String()) != `{"devices":[]}` {
 		t.Errorf("got %d %s", w.Code, w.Body)
@@ -494,7 +494,7 @@ func TestNoDevices(t *testing.T) {
 	}
 }
 
-// What a terminal is told is nobody's business but the terminal's.
+// The content of commands is private to the terminal.
 func TestCommandsAreNotLogged(t *testing.T) {
 	const secret = "secret-code-4711"
 	for _, body := range []string{`{"pin":"` + secret + `"}`, `{"pin":"` + secret} {
@@ -525,7 +525,7 @@ func TestHeadOfDevices(t *testing.T) {
 	}
 }
 
-// What was not understood is in one place, of devices that are not known, too.
+// Messages that were not understood are in one list, also those of unknown devices.
 func TestListNotUnderstood(t *testing.T) {
 	s, _ := newDoors(t, nil)
 	w := s.do(request("GET", "/api/not-understood", "", nil))

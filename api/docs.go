@@ -28,7 +28,7 @@ type docsField struct {
 	Required                       bool
 }
 
-// docsBody is a request body or an answer in one content type.
+// docsBody is the body of a request or response in one content type.
 type docsBody struct {
 	Status, ContentType, Description string
 	Fields                           []docsField
@@ -38,7 +38,7 @@ type docsBody struct {
 // handler.
 var description = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(specification) })
 
-// docsPage is the page about it.
+// docsPage is the HTML page of the description.
 var docsPage = sync.OnceValues(func() ([]byte, error) {
 	doc, err := description()
 	if err != nil {
@@ -47,8 +47,8 @@ var docsPage = sync.OnceValues(func() ([]byte, error) {
 	return renderDocs(doc)
 })
 
-// renderDocs makes a page for people of the OpenAPI description: no scripts,
-// nothing fetched, so that it reads the same without a network.
+// renderDocs makes an HTML page of the OpenAPI description: without scripts
+// or external resources, so that it works without a network.
 func renderDocs(doc *openapi3.T) ([]byte, error) {
 	var operations []docsOperation
 	for _, path := range doc.Paths.InMatchingOrder() {
@@ -104,7 +104,7 @@ func docsBodies(status, description string, content openapi3.Content) []docsBody
 	return bodies
 }
 
-// schemaType words a schema in a few words: its type, range and default.
+// schemaType describes a schema briefly: its type, range and default.
 func schemaType(ref *openapi3.SchemaRef) string {
 	schema := ref.Value
 	words := strings.Join(schema.Type.Slice(), " or ")

@@ -14,7 +14,7 @@ import (
 )
 
 // isCompressed reads the Content-Encoding of a request (RFC 9110 8.4): gzip is
-// decoded, anything else refused.
+// decoded, anything else rejected.
 func isCompressed(c echo.Context) (bool, error) {
 	compressed := false
 	for _, line := range c.Request().Header.Values("Content-Encoding") {
@@ -33,8 +33,8 @@ func isCompressed(c echo.Context) (bool, error) {
 	return compressed, nil
 }
 
-// gzipBody decompresses a body while it is read; its own reader bounds what comes
-// out.
+// gzipBody decompresses a body while it is read; its reader limits the decompressed
+// size.
 type gzipBody struct {
 	io.ReadCloser
 	gzip *gzip.Reader
@@ -42,14 +42,14 @@ type gzipBody struct {
 
 // Read implements io.Reader. Errors of gzip are ErrInvalid.
 func (b *gzipBody) Read(p []byte) (n int, err error) {
-	if b.gzip == nil { // not before somebody reads: the client may wait for 100 Continue
+	if b.gzip == nil { // not before the first Read: the client may wait for 100 Continue
 		b.gzip, err = gzip.NewReader(b.ReadCloser)
 	}
 	if err == nil {
 		n, err = b.gzip.Read(p)
 	}
 	if err != nil && !errors.Is(err, io.EOF) && !isWorded(err) || err == io.EOF && b.gzip == nil {
-		err = fmt.Errorf("%w: the body is not whole gzip data, as the Content-Encoding has it", edgelens.ErrInvalid)
+		err = fmt.Errorf("%w: the body is not complete gzip data, as Content-Encoding declares", edgelens.ErrInvalid)
 	}
 	return n, err
 }

@@ -26,7 +26,7 @@ func encoded(method, target, contentType, encoding string, body []byte) *http.Re
 	return r
 }
 
-// Compressed bodies are read on every route, with the limit on what comes out.
+// Compressed bodies are read on every route, with the limit on the decompressed size.
 func TestContentEncoding(t *testing.T) {
 	const limit = 4 << 10
 	contentType, form := form("file", []byte(anImage))
@@ -42,7 +42,7 @@ func TestContentEncoding(t *testing.T) {
 	for name, c := range map[string]struct {
 		request *http.Request
 		status  int
-		says    string
+		want    string
 	}{
 		"an image":                {encoded("POST", "/api/recognize", "image/jpeg", "gzip", image), 200, ""},
 		"x-gzip in capitals":      {encoded("POST", "/api/recognize", "image/jpeg", "X-GZIP", image), 200, ""},
@@ -69,13 +69,13 @@ func TestContentEncoding(t *testing.T) {
 		"deflate, change":         {encoded("PATCH", "/api/devices/"+door, "", "deflate", deflated(`{"state":"refused"}`)), 415, "gzip"},
 		"unknown, job":            {encoded("POST", "/api/recognize_async", "image/jpeg", "rot13", []byte("x")), 415, "gzip"},
 		"gzip, br":                {encoded("POST", "/api/recognize", "image/jpeg", "gzip, br", image), 415, "gzip"},
-		"not compressed":          {encoded("POST", "/api/recognize", "image/jpeg", "gzip", []byte(anImage)), 400, "not whole gzip data"},
-		"not compressed, command": {encoded("POST", "/", "", "gzip", []byte(`{"cmd":"open"}`)), 400, "not whole gzip data"},
+		"not compressed":          {encoded("POST", "/api/recognize", "image/jpeg", "gzip", []byte(anImage)), 400, "not complete gzip data"},
+		"not compressed, command": {encoded("POST", "/", "", "gzip", []byte(`{"cmd":"open"}`)), 400, "not complete gzip data"},
 		"nothing":                 {encoded("POST", "/api/recognize", "image/jpeg", "gzip", []byte{}), 400, ""},
-		"cut off":                 {encoded("POST", "/api/recognize", "image/jpeg", "gzip", image[:len(image)-9]), 400, "not whole gzip data"},
-		"cut off form":            {encoded("POST", "/api/recognize", contentType, "gzip", zipped(form.String())[:150]), 400, "not whole gzip data"},
-		"a wrong checksum":        {encoded("POST", "/api/recognize", "image/jpeg", "gzip", append(image[:len(image)-5:len(image)-5], 1, 2, 3, 4, 5)), 400, "not whole gzip data"},
-		"rubbish behind":          {encoded("POST", "/api/recognize", "image/jpeg", "gzip", append(image[:len(image):len(image)], "rubbish"...)), 400, "not whole gzip data"},
+		"cut off":                 {encoded("POST", "/api/recognize", "image/jpeg", "gzip", image[:len(image)-9]), 400, "not complete gzip data"},
+		"cut off form":            {encoded("POST", "/api/recognize", contentType, "gzip", zipped(form.String())[:150]), 400, "not complete gzip data"},
+		"a wrong checksum":        {encoded("POST", "/api/recognize", "image/jpeg", "gzip", append(image[:len(image)-5:len(image)-5], 1, 2, 3, 4, 5)), 400, "not complete gzip data"},
+		"rubbish behind":          {encoded("POST", "/api/recognize", "image/jpeg", "gzip", append(image[:len(image):len(image)], "rubbish"...)), 400, "not complete gzip data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, d := &jobs{}, &devices{}
@@ -88,7 +88,7 @@ func TestContentEncoding(t *testing.T) {
 				t.Errorf("the image is %q", last.Image)
 			}
 			if c.status >= 400 {
-				if p := problem(t, w); !strings.Contains(p["detail"].(string), c.says) || len(d.sent) > 0 || d.state != "" {
+				if p := problem(t, w); !strings.Contains(p["detail"].(string), c.want) || len(d.sent) > 0 || d.state != "" {
 					t.Errorf("got %v, and %v was sent", p, d.sent)
 				}
 			}
@@ -99,7 +99,7 @@ func TestContentEncoding(t *testing.T) {
 	}
 }
 
-// A compressed body reserves the most that it may become.
+// A compressed body reserves the maximum size that it may have.
 func TestCompressedUploadBudget(t *testing.T) {
 	s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes, c.MaxUploadBytes = 4<<10, 100<<10 })
 	body, feed := io.Pipe()

@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// etagOf is the entity tag (RFC 9110 8.8.3) of what never differs with the same
+// etagOf is the entity tag (RFC 9110 8.8.3) of content that is identified by its
 // bytes.
 func etagOf(content []byte) string {
 	sum := sha256.Sum256(content)
@@ -32,7 +32,7 @@ func fixed(contentType string, content []byte) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h.Set("ETag", etag)
-		h.Set("Cache-Control", "no-cache") // to be asked for again, as the next version differs
+		h.Set("Cache-Control", "no-cache") // to be revalidated, as the next version differs
 		if isCurrent(c.Request().Header.Get("If-None-Match"), etag) {
 			return c.NoContent(http.StatusNotModified)
 		}
@@ -40,8 +40,8 @@ func fixed(contentType string, content []byte) echo.HandlerFunc {
 	}
 }
 
-// completeAllow adds to the methods that Echo found for an address what is served
-// without a route of its own, and the form of changes (RFC 5789 3.1).
+// completeAllow adds methods without a route of their own, and the media type of
+// changes (RFC 5789 3.1), to the methods that Echo found for a path.
 func completeAllow(h http.Header) {
 	allow := h.Get("Allow")
 	if strings.Contains(allow, http.MethodGet) && !strings.Contains(allow, http.MethodHead) {

@@ -12,20 +12,20 @@ import (
 	"edgelens"
 )
 
-// Events tells what happened, in order.
+// Events provides the events, in order.
 type Events interface {
 	// Events returns up to limit events after the one with that Seq.
 	Events(ctx context.Context, after int64, limit int) ([]edgelens.Event, error)
 	// LastEvent returns the Seq of the newest event, 0 if there is none.
 	LastEvent(ctx context.Context) (int64, error)
-	// Subscribe returns a channel that gets a value after there were new
+	// Subscribe returns a channel that receives a value after there were new
 	// events, until cancel is called.
 	Subscribe() (wake <-chan struct{}, cancel func())
 }
 
 const (
 	eventsAtATime = 100
-	// keepAlive keeps proxies from closing a quiet stream, and notices a
+	// keepAlive keeps proxies from closing a quiet stream, and detects a
 	// client that is gone.
 	keepAlive = 15 * time.Second
 )
@@ -34,7 +34,7 @@ const (
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 func (s *Server) serveEvents(c echo.Context) error {
 	ctx := c.Request().Context()
-	wake, cancel := s.events.Subscribe() // before the first look, so that nothing falls between
+	wake, cancel := s.events.Subscribe() // before the first query, so that no event is missed
 	defer cancel()
 	after, err := s.firstEvent(ctx, c.Request().Header.Get("Last-Event-ID"))
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Server) serveEvents(c echo.Context) error {
 	for {
 		after, err = s.sendEvents(ctx, w, after)
 		if err != nil {
-			return nil // the client is gone, or the service stops; it resumes elsewhere
+			return nil // the client is gone, or the service stops; the client resumes later
 		}
 		w.Flush()
 		select {
@@ -78,7 +78,7 @@ func (s *Server) serveEvents(c echo.Context) error {
 	}
 }
 
-// firstEvent returns after which event the stream begins.
+// firstEvent returns the event after which the stream begins.
 func (s *Server) firstEvent(ctx context.Context, last string) (int64, error) {
 	if last == "" {
 		return s.events.LastEvent(ctx)
@@ -90,7 +90,7 @@ func (s *Server) firstEvent(ctx context.Context, last string) (int64, error) {
 	return after, nil
 }
 
-// sendEvents writes every event after that one and returns the last it wrote.
+// sendEvents writes every event after that one and returns the Seq of the last.
 func (s *Server) sendEvents(ctx context.Context, w http.ResponseWriter, after int64) (int64, error) {
 	for {
 		page, err := s.events.Events(ctx, after, eventsAtATime)

@@ -2,8 +2,8 @@ package api
 
 import "edgelens"
 
-// NewModelFacts returns facts as the API shows them; the command line shows
-// them in the same form.
+// NewModelFacts returns facts in the form of the API, which the command line
+// uses, too.
 func NewModelFacts(f edgelens.ModelFacts) ModelFacts {
 	facts := ModelFacts{
 		Inputs: fileTensors(f.Inputs), Outputs: fileTensors(f.Outputs), Operators: []OperatorCount{},
@@ -28,7 +28,7 @@ func fileTensors(list []edgelens.Tensor) []FileTensor {
 	return tensors
 }
 
-// orEmpty makes a list that JSON shows as [].
+// orEmpty makes a list that is [] in JSON.
 func orEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}

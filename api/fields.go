@@ -13,7 +13,7 @@ import (
 	"edgelens/internal/base64image"
 )
 
-// json takes the image, and options, from the members of a JSON object.
+// json reads the image, and options, from the members of a JSON object.
 func (u *uploadReader) json(body io.Reader) (upload, error) {
 	text, err := readAll(body, u.expected)
 	if err != nil {
@@ -60,7 +60,7 @@ func (u *uploadReader) json(body io.Reader) (upload, error) {
 
 const imageMember = "image"
 
-// checkJSONKind refuses JSON of which no object can come, with a sentence on what
+// checkJSONKind rejects JSON that cannot be an object, with a sentence on what
 // it is.
 func checkJSONKind(text []byte) error {
 	const wanted = `the JSON must be an object such as {"image": "<base64>"}`
@@ -88,15 +88,15 @@ func (u *uploadReader) jsonImage(m member) (upload, error) {
 	case string(m.value) == "null":
 		return upload{}, fmt.Errorf("%w: %s is null", edgelens.ErrNoImage, where)
 	}
-	kind := "a number or a truth value"
+	kind := "a number or a boolean"
 	if m.value[0] == '{' || m.value[0] == '[' {
 		kind = `an object or an array (with Node, send buffer.toString("base64"))`
 	}
 	return upload{}, fmt.Errorf("%w: %s must be a string of base64, and is %s", edgelens.ErrInvalid, where, kind)
 }
 
-// isOtherImage reports whether a member beside "image" is or has a further image: which
-// of them is meant is for the client to decide.
+// isOtherImage reports whether a member beside "image" is or contains another image: only
+// the client can decide which of them is meant.
 func isOtherImage(m member) bool {
 	name := strings.TrimSuffix(strings.TrimSuffix(plainName(m.name), "base64"), "b64")
 	name = strings.TrimSuffix(strings.TrimRight(name, "0123456789"), "s")
@@ -114,10 +114,10 @@ func isOtherImage(m member) bool {
 	if end := bytes.IndexByte(head, '"'); end >= 0 {
 		head = head[:end]
 	}
-	return base64image.Sniff(bytes.ReplaceAll(head, []byte(`\/`), []byte("/"))) // as PHP writes it
+	return base64image.Sniff(bytes.ReplaceAll(head, []byte(`\/`), []byte("/"))) // as PHP escapes it
 }
 
-// butHas lists the names of what is there, as a part of a sentence.
+// butHas lists the names that are present, as a part of a sentence.
 func butHas(names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -125,7 +125,7 @@ func butHas(names []string) string {
 	return ", but has " + quoted(names)
 }
 
-// quoted lists names in quotes, not too many of them.
+// quoted lists names in quotes, up to a limit.
 func quoted(names []string) string {
 	const most = 10
 	var list []string
@@ -140,15 +140,15 @@ func quoted(names []string) string {
 }
 
 // imageFields are the names under which a text field, and not only a file, may
-// have the image.
+// contain the image.
 var imageFields = []string{"file", "files", "image", "img", "photo", "picture", "upload", "data"}
 
 func isImageField(name string) bool { return slices.Contains(imageFields, plainName(name)) }
 
-// maxFields is how many fields or parts a form may have.
+// maxFields is the maximum number of fields or parts in a form.
 const maxFields = 100
 
-// urlencoded takes the image, in base64, and options from the fields of a form
+// urlencoded reads the image, in base64, and options from the fields of a form
 // as browsers send it by default.
 func (u *uploadReader) urlencoded(body io.Reader) (upload, error) {
 	text, err := readAll(body, u.expected)
@@ -170,7 +170,7 @@ func (u *uploadReader) urlencoded(body io.Reader) (upload, error) {
 				return upload{}, err
 			}
 		case isImageField(name):
-			// + stands for itself in base64, whether the client escaped it or not.
+			// + is literal in base64, whether the client escaped it or not.
 			value = unescapePercent(value)
 			if len(value) == 0 || name != imageMember && !base64image.Sniff(value) {
 				u.options.ignored = append(u.options.ignored, name)
@@ -192,8 +192,8 @@ func (u *uploadReader) urlencoded(body io.Reader) (upload, error) {
 	return u.base64(image, fmt.Sprintf("the field %q", imageName))
 }
 
-// unescapePercent replaces percent escapes (RFC 3986), over the text; what is none
-// stays.
+// unescapePercent replaces percent escapes (RFC 3986) in place; invalid ones
+// stay.
 func unescapePercent(text []byte) []byte {
 	out := text[:0]
 	for i := 0; i < len(text); i++ {
@@ -208,7 +208,7 @@ func unescapePercent(text []byte) []byte {
 	return out
 }
 
-// field takes an option from an urlencoded form.
+// field reads an option from an urlencoded form.
 func (u *uploadReader) field(name string, value []byte) error {
 	text, err := url.QueryUnescape(string(value[:min(len(value), headBytes)]))
 	if err != nil {
@@ -217,7 +217,7 @@ func (u *uploadReader) field(name string, value []byte) error {
 	return u.text(name, text)
 }
 
-// text takes an option from a field; an input that was not filled in is none.
+// text reads an option from a field; an empty input is none.
 func (u *uploadReader) text(name, text string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil

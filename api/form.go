@@ -13,9 +13,9 @@ import (
 	"edgelens/internal/base64image"
 )
 
-// form takes the one file of a multipart form (RFC 7578), whatever its name, and
-// options from its fields. All of the form is read, so that no second image and
-// no option behind the file is missed; nothing but the image is kept.
+// form reads the one file of a multipart form (RFC 7578), whatever its name, and
+// options from its fields. It reads the whole form, so that no second image and
+// no option after the file is missed; only the image is kept.
 func (u *uploadReader) form(body io.Reader, boundary string) (upload, error) {
 	parts := multipart.NewReader(body, boundary)
 	f := formReader{uploadReader: u}
@@ -34,7 +34,7 @@ func (u *uploadReader) form(body io.Reader, boundary string) (upload, error) {
 	return upload{}, fmt.Errorf("%w: the form has %d parts or more", edgelens.ErrInvalid, maxFields)
 }
 
-// formReader collects what the parts of one form hold.
+// formReader collects the parts of one form.
 type formReader struct {
 	*uploadReader
 	image upload
@@ -42,7 +42,7 @@ type formReader struct {
 	files, fields []string
 }
 
-// take reads one part.
+// take processes one part.
 func (f *formReader) take(part *multipart.Part) error {
 	name, file, isFile := disposition(part.Header.Get("Content-Disposition"))
 	content := bufio.NewReaderSize(part, headBytes)
@@ -52,7 +52,7 @@ func (f *formReader) take(part *multipart.Part) error {
 	}
 	switch media := mediaType(part.Header.Get("Content-Type")); {
 	case isFile && file == "" && len(head) == 0:
-		return nil // an input for a file that was not filled in
+		return nil // an empty file input
 	case isFile && media != "application/json", strings.HasPrefix(media, "image/"), media == "application/octet-stream",
 		base64image.HasSignature(head), isImageField(name) && base64image.Sniff(head):
 		return f.file(name, content, head, part.Header.Get("Content-Transfer-Encoding"))
@@ -68,7 +68,7 @@ func (f *formReader) take(part *multipart.Part) error {
 	return f.options.ignore(name, "the form")
 }
 
-// file reads the first file; of others it keeps the names.
+// file reads the first file; of others it only keeps the names.
 func (f *formReader) file(name string, content io.Reader, head []byte, encoding string) (err error) {
 	if f.files = append(f.files, name); len(f.files) > 1 {
 		return nil // NextPart skips it
@@ -84,7 +84,7 @@ func (f *formReader) file(name string, content io.Reader, head []byte, encoding 
 	return err
 }
 
-// end judges the form as a whole.
+// end validates the form as a whole.
 func (f *formReader) end() (upload, error) {
 	switch len(f.files) {
 	case 0:
@@ -96,7 +96,7 @@ func (f *formReader) end() (upload, error) {
 	}
 }
 
-// formError words what the standard library found wrong with a form.
+// formError describes an error of the standard library about a form.
 func formError(err error) error {
 	switch {
 	case isWorded(err):
@@ -107,9 +107,9 @@ func formError(err error) error {
 	return fmt.Errorf("%w: the form is malformed: a part's header cannot be read, or the boundary in the Content-Type is not the one in the body", edgelens.ErrInvalid)
 }
 
-// disposition reads a Content-Disposition header: the name of the field, the
-// file name, and whether there is one, even an empty one. Names that should have
-// been quoted and were not are taken up to the next semicolon.
+// disposition parses a Content-Disposition header: the name of the field, the
+// file name, and whether there is one, even an empty one. Unquoted names that should
+// have been quoted end at the next semicolon.
 func disposition(header string) (name, file string, isFile bool) {
 	if _, parameters, err := mime.ParseMediaType(header); err == nil {
 		file, isFile = parameters["filename"]

@@ -67,8 +67,8 @@ func cacheHeader(req *edgelens.Request, result *edgelens.Result) string {
 	}
 }
 
-// NewRecognition returns a result as the API shows it; the command line shows it in the
-// same form.
+// NewRecognition returns a result in the form of the API, which the command line
+// uses, too.
 func NewRecognition(r *edgelens.Result) Recognition {
 	list := make([]Prediction, 0, len(r.Predictions))
 	for _, p := range r.Predictions {

@@ -22,7 +22,7 @@ const (
 	jobID    = "0197a000-0000-7000-8000-00000000000b"
 )
 
-// history has what it has, and keeps the last filter.
+// history returns its content, and keeps the last filter.
 type history struct {
 	results []edgelens.StoredResult
 	filter  edgelens.ResultFilter
@@ -87,11 +87,11 @@ func TestResultFilters(t *testing.T) {
 	}
 }
 
-// Each of the four outcomes says why it is what it is.
+// Each of the four outcomes has its reason.
 func TestResults(t *testing.T) {
 	looked := &edgelens.Result{RequestID: "r", Image: edgelens.ImageInfo{Width: 1, Height: 1, Format: "jpeg"}}
-	judged := looked.Clone()
-	judged.Quality, judged.Timings.Quality = &edgelens.Quality{Verdict: edgelens.QualityDark, Score: 0.9}, time.Millisecond
+	rated := looked.Clone()
+	rated.Quality, rated.Timings.Quality = &edgelens.Quality{Verdict: edgelens.QualityDark, Score: 0.9}, time.Millisecond
 	for name, c := range map[string]struct {
 		result edgelens.StoredResult
 		want   map[string]any
@@ -105,7 +105,7 @@ func TestResults(t *testing.T) {
 			map[string]any{"outcome": "uncertain", "job_id": jobID, "source": "mqtt", "device": door, "reason": "No prediction was probable enough."},
 		},
 		"not usable": {
-			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Source: "mqtt", Device: door, Reason: "The image is dark (0.90).", Result: judged},
+			edgelens.StoredResult{Outcome: edgelens.OutcomeUncertain, JobID: jobID, Source: "mqtt", Device: door, Reason: "The image is dark (0.90).", Result: rated},
 			map[string]any{"outcome": "uncertain", "job_id": jobID, "source": "mqtt", "device": door, "reason": "The image is dark (0.90)."},
 		},
 		"no image": {
@@ -179,7 +179,7 @@ func TestNoResultImage(t *testing.T) {
 		kept       api.Images
 		result     edgelens.StoredResult
 		status     int
-		says       string
+		want       string
 	}{
 		"deleted":        {"GET", resultID, images{}, withJob, 404, "ledger.keep_images"},
 		"no job":         {"GET", resultID, images{"": "another's"}, withoutJob, 404, "ledger.keep_images"},
@@ -191,8 +191,8 @@ func TestNoResultImage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, _ := newHistory(t, c.kept, c.result)
 			w := s.do(request(c.method, "/api/results/"+c.id+"/image", "", nil))
-			if p := problem(t, w); w.Code != c.status || !strings.Contains(p["detail"].(string), c.says) {
-				t.Errorf("got %d %v, want %d that says %q", w.Code, p["detail"], c.status, c.says)
+			if p := problem(t, w); w.Code != c.status || !strings.Contains(p["detail"].(string), c.want) {
+				t.Errorf("got %d %v, want %d with %q", w.Code, p["detail"], c.status, c.want)
 			}
 		})
 	}
@@ -219,7 +219,7 @@ func TestHeadOfResultImage(t *testing.T) {
 	}
 }
 
-// happened are events; nothing happens after them.
+// happened are events; none follow them.
 type happened []edgelens.Event
 
 func (h happened) Events(_ context.Context, after int64, limit int) ([]edgelens.Event, error) {

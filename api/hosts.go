@@ -15,18 +15,18 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// anyHost in http.allowed_hosts switches the check off.
+// anyHost in http.allowed_hosts disables the check.
 const anyHost = "*"
 
-// hosts decides which names the service answers to. A web page can make its
-// own name resolve to this machine (DNS rebinding) and is then, for a browser,
-// of the same origin as the service; only the Host header gives it away.
+// hosts is the set of names that this service accepts. A web page can make its
+// own name resolve to this machine (DNS rebinding) and then has, for a browser,
+// the same origin as the service; only the Host header reveals it.
 type hosts struct {
 	any   bool
 	names map[string]bool
 }
 
-// newHosts reads the settings that name this service; config must be valid.
+// newHosts reads the settings with names of this service; config must be valid.
 func newHosts(config Config) hosts {
 	h := hosts{any: slices.Contains(config.AllowedHosts, anyHost), names: map[string]bool{}}
 	for _, name := range config.AllowedHosts {
@@ -76,9 +76,9 @@ func (h hosts) allows(host string) bool {
 }
 
 // withoutPort returns the name or address in front of the port. An IPv6 address
-// may stand in brackets, with a zone whose percent sign may be escaped
-// (RFC 6874). A port that is no number is an error: what stands before it need
-// not be a host.
+// may be in brackets, with a zone whose percent sign may be escaped
+// (RFC 6874). A port that is no number is an error: the text before it may not
+// be a host.
 func withoutPort(host string) (name string, ok bool) {
 	if inner, found := strings.CutPrefix(host, "["); found {
 		address, port, closed := strings.Cut(inner, "]")
@@ -95,14 +95,14 @@ func withoutPort(host string) (name string, ok bool) {
 	return name, name != "" && isPort(port)
 }
 
-// isPort reports whether text has digits alone; a port may be empty (RFC 3986).
+// isPort reports whether text has digits only; a port may be empty (RFC 3986).
 func isPort(text string) bool {
 	return len(text) <= 5 && strings.Trim(text, "0123456789") == ""
 }
 
 // isThisMachine reports whether name is the machine's host name, in full or its
 // first label, with or without the .local of multicast DNS. The host name is
-// asked for each time because DHCP and people change it.
+// read each time because DHCP and people change it.
 func isThisMachine(name string) bool {
 	own, err := os.Hostname()
 	if err != nil || own == "" {
@@ -126,11 +126,11 @@ func checkAllowedHosts(names []string) (errs []error) {
 	return errs
 }
 
-// openRoutes are for probes, which use whatever name they find, and tell
+// openRoutes are for probes, which use any name they find; the responses reveal
 // nothing about images or devices.
 var openRoutes = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}
 
-// checkHost refuses requests that were meant for another host, and those of web
+// checkHost rejects requests that were meant for another host, and those of web
 // pages from other hosts.
 func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -139,20 +139,20 @@ func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		for _, host := range s.proxies.hosts(r) {
-			r.Host = host // what the client asked for; refuseForeignPages compares it with the origin
-			// HTTP/1.0 knows no Host header, and no browser speaks it.
+			r.Host = host // the client's; refuseForeignPages compares it with the origin
+			// HTTP/1.0 has no Host header, and no browser uses it.
 			if host == "" && !r.ProtoAtLeast(1, 1) {
 				continue
 			}
 			if !s.hosts.allows(host) {
 				return echo.NewHTTPError(http.StatusMisdirectedRequest, fmt.Sprintf(
-					"This service does not answer to the host name %q. Use its IP address or, if the name is right, add it to the setting http.allowed_hosts.", clip(host)))
+					"This service does not accept the host name %q. Use its IP address or, if the name is right, add it to the setting http.allowed_hosts.", clip(host)))
 			}
 		}
 		for _, origin := range r.Header.Values("Origin") {
 			if !s.allowsOrigin(origin) && !s.cors.allows(r.URL.Path, origin) {
 				return echo.NewHTTPError(http.StatusForbidden, fmt.Sprintf(
-					"Web pages of the origin %q may not use this address. The settings http.allowed_origins (recognition, jobs, results, events) and http.allowed_command_origins (devices and commands) let pages in; http.allowed_hosts names this service.", clip(origin)))
+					"Web pages of the origin %q may not use this URL. The settings http.allowed_origins (recognition, jobs, results, events) and http.allowed_command_origins (devices and commands) allow pages; http.allowed_hosts names this service.", clip(origin)))
 			}
 		}
 		return next(c)
@@ -167,17 +167,17 @@ func (s *Server) allowsOrigin(origin string) bool {
 
 func warnAboutHosts(h hosts, log *slog.Logger) {
 	if h.any {
-		log.Warn("the Host header is not checked: any web page can use this service by DNS rebinding; list names in http.allowed_hosts instead of *")
+		log.Warn("Host header is not checked, so any web page can use this service by DNS rebinding: list names in http.allowed_hosts instead of *", "event", "host_check_off")
 	}
 }
 
 // refuseForeignPages keeps web pages of other origins from sending commands to
 // terminals: a browser on this network sends a form for any page, and a body of
-// any Content-Type is taken here. Programs, which are no browsers, pass.
+// any Content-Type is accepted here. Requests of programs, which are no browsers, pass.
 func refuseForeignPages(config Config) echo.MiddlewareFunc {
 	protection := http.NewCrossOriginProtection()
 	if public, err := url.Parse(config.PublicURL); err == nil && public.Host != "" {
-		_ = protection.AddTrustedOrigin(public.Scheme + "://" + public.Host) // fails for no origin alone, and this is one
+		_ = protection.AddTrustedOrigin(public.Scheme + "://" + public.Host) // fails only for what is no origin, and this is one
 	}
 	for _, origin := range normalOrigins(config.AllowedCommandOrigins) {
 		_ = protection.AddTrustedOrigin(origin) // Validate has checked them

@@ -9,7 +9,7 @@ import (
 	"edgelens/api"
 )
 
-// hostRequest asks a server with these settings for /api/devices.
+// hostRequest sends a server with these settings a request for /api/devices.
 func hostRequest(t *testing.T, edit func(*api.Config), change func(*http.Request)) (*server, int) {
 	t.Helper()
 	s := newServer(t, func(c *api.Config, _ *api.Parts) {
@@ -102,7 +102,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// HTTP/1.0 has no Host header, and browsers have not spoken it for long.
+// HTTP/1.0 has no Host header, and browsers no longer use it.
 func TestNoHostInHTTP10(t *testing.T) {
 	if _, got := hostRequest(t, nil, func(r *http.Request) {
 		r.Host, r.Proto, r.ProtoMajor, r.ProtoMinor = "", "HTTP/1.0", 1, 0
@@ -142,8 +142,8 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// Every route is protected but those for probes, and so are addresses that do
-// not exist.
+// All routes are protected except those for probes, and so are unknown
+// paths.
 func TestEveryRouteChecksTheHost(t *testing.T) {
 	for target, want := range map[string]int{
 		"GET /healthz": 200, "GET /readyz": 200, "GET /metrics": 200,
@@ -173,7 +173,7 @@ func TestAllHostsAllowed(t *testing.T) {
 		r.Host = "any.example"
 		r.Header.Set("Origin", "http://any.example")
 	})
-	if got != 200 || !strings.Contains(s.log.String(), "level=WARN msg=\"the Host header is not checked") {
+	if got != 200 || !strings.Contains(s.log.String(), "level=WARN msg=\"Host header is not checked") {
 		t.Errorf("got %d, the log: %s", got, s.log)
 	}
 }
@@ -188,8 +188,8 @@ func TestForwardedHeaders(t *testing.T) {
 		want         int
 		client       string
 	}{
-		"nobody's word": {"192.0.2.9:1", "localhost", http.Header{"X-Forwarded-Host": {"evil.example"}, "X-Forwarded-For": {"127.0.0.1"}}, 200, "192.0.2.9"},
-		"nobody's word against the Host": {"192.0.2.9:1", "evil.example", http.Header{"X-Forwarded-Host": {"localhost"}, "Forwarded": {"host=localhost"},
+		"untrusted client": {"192.0.2.9:1", "localhost", http.Header{"X-Forwarded-Host": {"evil.example"}, "X-Forwarded-For": {"127.0.0.1"}}, 200, "192.0.2.9"},
+		"untrusted client against the Host": {"192.0.2.9:1", "evil.example", http.Header{"X-Forwarded-Host": {"localhost"}, "Forwarded": {"host=localhost"},
 			"X-Host": {"localhost"}, "X-Original-Host": {"localhost"}, "X-Forwarded-Server": {"localhost"}}, 421, "192.0.2.9"},
 		"a proxy that keeps the Host":  {"192.0.2.1:1", "edge.example", http.Header{"X-Forwarded-For": {"198.51.100.7"}}, 200, "198.51.100.7"},
 		"a proxy that changes it":      {"192.0.2.1:1", "backend:8080", http.Header{"X-Forwarded-Host": {"edge.example"}}, 200, "192.0.2.1"},

@@ -10,10 +10,10 @@ import (
 	"edgelens"
 )
 
-// Images tells what was looked at.
+// Images provides images that were recognized.
 type Images interface {
 	// Image returns the encoded image of a job. Its error is an
-	// edgelens.ErrNotFound where there is none, or none any more.
+	// edgelens.ErrNotFound if there is none, or it was deleted.
 	Image(ctx context.Context, jobID string) ([]byte, error)
 }
 
@@ -36,12 +36,12 @@ func (s *Server) GetResultImage(ctx context.Context, r GetResultImageRequestObje
 	}
 	return GetResultImage200AsteriskResponse{
 		Body: bytes.NewReader(image), ContentLength: int64(len(image)), ContentType: imageType(image),
-		// It may be a face, so no cache shares it; and it is no page, whatever its bytes say.
+		// It may show a person, so no cache may share it; and it must not run as a page, whatever its bytes are.
 		Headers: GetResultImage200ResponseHeaders{ETag: etag, CacheControl: "private", XContentTypeOptions: "nosniff"},
 	}, nil
 }
 
-// image returns an ErrNotFound where there was no job.
+// image returns an ErrNotFound if there was no job.
 func (s *Server) image(ctx context.Context, jobID string) ([]byte, error) {
 	if jobID == "" {
 		return nil, edgelens.ErrNotFound
@@ -49,8 +49,8 @@ func (s *Server) image(ctx context.Context, jobID string) ([]byte, error) {
 	return s.images.Image(ctx, jobID)
 }
 
-// imageType tells the formats that we take by their first bytes. Anything
-// else, which no recognition could read either, is not for browsers to show.
+// imageType detects the supported formats by their first bytes. Browsers should not
+// display anything else, which no recognition could read either.
 func imageType(image []byte) string {
 	switch found := http.DetectContentType(image); found {
 	case "image/jpeg", "image/png", "image/webp", "image/bmp":
@@ -60,7 +60,7 @@ func imageType(image []byte) string {
 	}
 }
 
-// noImages are the Images of a server that keeps none.
+// noImages are the Images of a server that stores none.
 type noImages struct{}
 
 func (noImages) Image(context.Context, string) ([]byte, error) {

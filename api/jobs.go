@@ -12,13 +12,13 @@ import (
 	"edgelens"
 )
 
-// Jobs accepts jobs and tells of them.
+// Jobs accepts and returns jobs.
 type Jobs interface {
-	// Submit makes a job durable. existing is true where the idempotency key
-	// already named the same job.
+	// Submit stores a job. existing is true if the idempotency key
+	// already belongs to the same job.
 	Submit(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error)
-	// Cancel returns the canceled job; the error wraps ErrConflict where it
-	// was done with already.
+	// Cancel returns the canceled job; the error wraps ErrConflict if it
+	// had ended already.
 	Cancel(ctx context.Context, id string) (edgelens.Job, error)
 	Job(ctx context.Context, id string) (edgelens.Job, error)
 	// Wait returns the job once it is terminal, or as it is when ctx ends.
@@ -26,7 +26,7 @@ type Jobs interface {
 	Jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error)
 }
 
-// History tells of results.
+// History returns results.
 type History interface {
 	Result(ctx context.Context, id string) (edgelens.StoredResult, error)
 	Results(ctx context.Context, filter edgelens.ResultFilter) (page []edgelens.StoredResult, next string, err error)
@@ -36,13 +36,13 @@ const (
 	maxWait      = time.Minute
 	defaultLimit = 50
 	maxLimit     = 1000
-	// pollAfter is when a client should ask again, in seconds. Most jobs are
+	// pollAfter is the recommended polling interval, in seconds. Most jobs are
 	// done by then.
 	pollAfter = 1
 )
 
-// knowsModel refuses a job for a model that is not there now: the client can
-// still correct itself.
+// knowsModel rejects a job for a model that is not present now, while the client can
+// still correct the request.
 func (s *Server) knowsModel(name string) error {
 	if name == "" {
 		return s.hasDefault()
@@ -55,8 +55,8 @@ func (s *Server) knowsModel(name string) error {
 	return unknownModel(name)
 }
 
-// hasDefault refuses a job for the default model where that is not here and nothing
-// answers in its place.
+// hasDefault rejects a job for the default model if that is missing and no other
+// model stands in for it.
 func (s *Server) hasDefault() error {
 	for _, m := range s.models.List() {
 		if !m.Default || m.State != edgelens.ModelMissing {
@@ -94,7 +94,7 @@ func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobRespo
 	return GetJob200JSONResponse(newJob(job)), nil
 }
 
-// readWait takes a duration, or a plain number of seconds.
+// readWait parses a duration, or a plain number of seconds.
 func readWait(text *string) (time.Duration, error) {
 	if text == nil {
 		return 0, nil
@@ -109,7 +109,7 @@ func readWait(text *string) (time.Duration, error) {
 	return min(wait, maxWait), nil
 }
 
-// parseDuration takes a duration, or a plain number of seconds.
+// parseDuration parses a duration, or a plain number of seconds.
 func parseDuration(text string) (d time.Duration, ok bool) {
 	if d, err := time.ParseDuration(text); err == nil {
 		return d, true
@@ -239,7 +239,7 @@ func newStoredResult(r edgelens.StoredResult) StoredResult {
 	return stored
 }
 
-// parsed returns the zero UUID for what is none; the ids are our own.
+// parsed returns the zero UUID for text that is none; the ids are our own.
 func parsed(id string) uuid.UUID {
 	u, _ := uuid.Parse(id)
 	return u

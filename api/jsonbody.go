@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// maxJSONDepth is how deep objects and arrays may lie in one another.
+	// maxJSONDepth is the maximum nesting of objects and arrays.
 	maxJSONDepth = 32
-	// maxJSONMembers is how many members the object of a request may have.
+	// maxJSONMembers is the maximum number of members in the object of a request.
 	maxJSONMembers = 100
 )
 
@@ -24,19 +24,19 @@ type member struct {
 // isString reports whether the value is a string.
 func (m member) isString() bool { return m.value[0] == '"' }
 
-// jsonError is what is wrong with a JSON text, and at which byte.
+// jsonError is an error in a JSON text, and its byte offset.
 type jsonError struct {
 	what string
 	at   int
 }
 
-// Error says both.
+// Error returns both.
 func (e *jsonError) Error() string {
 	return fmt.Sprintf("the body is not valid JSON (%s at byte %d)", e.what, e.at)
 }
 
 // jsonMembers returns the members of the one object (RFC 8259) that text
-// consists of; nothing is copied but their names. Beyond the RFC it takes a byte
+// consists of; only their names are copied. Beyond the RFC it accepts a byte
 // order mark in front and, because shells put whole files of base64 between
 // quotes, line breaks and tabs in strings. It is linear in the length of the
 // text.
@@ -112,7 +112,7 @@ type jsonReader struct {
 
 func (r *jsonReader) fail(what string) error { return &jsonError{what, r.at} }
 
-// next returns the byte to come, 0 at the end.
+// next returns the next byte, 0 at the end.
 func (r *jsonReader) next() byte {
 	if r.at < len(r.text) {
 		return r.text[r.at]
@@ -152,7 +152,7 @@ func (r *jsonReader) object(depth int, found func(name string, value []byte) err
 	})
 }
 
-// list reads what is between the bracket to come and its closing one.
+// list reads the content between the next bracket and its closing one.
 func (r *jsonReader) list(closing byte, element func() error) error {
 	r.at++
 	r.space()
@@ -180,7 +180,7 @@ func (r *jsonReader) list(closing byte, element func() error) error {
 
 func (r *jsonReader) value(depth int) error {
 	if depth > maxJSONDepth {
-		return r.fail("objects and arrays lie too deep in one another")
+		return r.fail("objects and arrays are nested too deeply")
 	}
 	switch r.next() {
 	case '{':
@@ -208,12 +208,12 @@ func (r *jsonReader) scalar() error {
 	return nil
 }
 
-// string reads a string and returns what is between its quotes.
+// string reads a string and returns the text between its quotes.
 func (r *jsonReader) string() ([]byte, error) {
 	r.at++
 	start, quote := r.at, -1
 	for {
-		if quote < r.at { // looked for once, or many escapes would take quadratic time
+		if quote < r.at { // searched once, or many escapes would take quadratic time
 			next := bytes.IndexByte(r.text[r.at:], '"')
 			if next < 0 {
 				r.at = len(r.text)
@@ -242,13 +242,13 @@ func (r *jsonReader) string() ([]byte, error) {
 	}
 }
 
-// escapes are the letters behind a backslash and what they stand for.
+// escapes maps the letters after a backslash to their characters.
 const (
 	escapes = `"\/bfnrt`
 	escaped = "\"\\/\b\f\n\r\t"
 )
 
-// escapeLength is the length of the escape that text begins with, 0 for none.
+// escapeLength is the length of the escape at the start of text, 0 for none.
 func escapeLength(text []byte) int {
 	switch {
 	case len(text) < 2 || text[0] != '\\':
@@ -261,7 +261,7 @@ func escapeLength(text []byte) int {
 	return 0
 }
 
-// hexDigits is what hexadecimal digits stand for, or -1.
+// hexDigits returns the value of hexadecimal digits, or -1.
 func hexDigits(digits []byte) rune {
 	var value rune
 	for _, d := range digits {
@@ -278,7 +278,7 @@ func hexDigits(digits []byte) rune {
 }
 
 // unescape appends the content of a string to dst, which may be content[:0]: no
-// escape is shorter than what it stands for.
+// escape is shorter than its character.
 func unescape(dst, content []byte) []byte {
 	for {
 		i := bytes.IndexByte(content, '\\')

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzJSONMembers compares what is read with what encoding/json reads.
+// FuzzJSONMembers compares the result with that of encoding/json.
 func FuzzJSONMembers(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":1}`, `{"a":"\ud80a0udC00"}`, ` { "a" : [1, {"b":null}] , "c":"\u00e9\ud83d\ude00\ud800\/" } `, `{"a":1}x`, `{"a":"b` + "\n" + `c"}`, `[1]`, `{"a":-1.5e+3,"b":true}`,
@@ -36,8 +36,8 @@ func FuzzJSONMembers(f *testing.F) {
 				continue
 			}
 			_, exact := want[m.name]
-			_, mended := want[string(bytes.ToValidUTF8([]byte(m.name), []byte("\ufffd")))]
-			if !exact && !mended && utf8.ValidString(m.name) {
+			_, repaired := want[string(bytes.ToValidUTF8([]byte(m.name), []byte("\ufffd")))]
+			if !exact && !repaired && utf8.ValidString(m.name) {
 				t.Errorf("member %q is not in %v", m.name, want)
 			}
 			if m.isString() {
@@ -52,7 +52,7 @@ func FuzzJSONMembers(f *testing.F) {
 	})
 }
 
-// The time is linear in the length of the text, whatever it consists of.
+// The time is linear in the length of the text, whatever its content.
 func TestJSONMembersIsLinear(t *testing.T) {
 	for name, text := range map[string]string{
 		"escapes":  `{"a":"` + strings.Repeat(`\/`, 1<<20) + `"}`,

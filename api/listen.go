@@ -11,7 +11,7 @@ import (
 func (s *Server) Listen() (net.Listener, error) {
 	l, err := net.Listen("tcp", s.config.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; is another edgelens running? --listen picks another address", s.config.Listen, err)
+		return nil, fmt.Errorf("listen on %s: %w; is another edgelens running? --listen sets another address", s.config.Listen, err)
 	}
 	return l, nil
 }

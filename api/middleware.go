@@ -17,7 +17,7 @@ import (
 	"edgelens"
 )
 
-// exchange is what the middleware knows of one request.
+// exchange is the middleware's state of one request.
 type exchange struct {
 	id string
 	// bodyRead is true once a handler has begun to read the body.
@@ -40,8 +40,8 @@ func requestIDFrom(ctx context.Context) string { return exchangeFrom(ctx).id }
 func requestID(c echo.Context) string          { return requestIDFrom(c.Request().Context()) }
 func markRecognized(ctx context.Context)       { exchangeFrom(ctx).recognized = true }
 
-// observe mints the request id, turns a panic into a problem, writes the log
-// line of a request that no Recognizer logged, and counts the answer.
+// observe generates the request id, turns a panic into a problem, writes the log
+// line of a request that no Recognizer logged, and counts the response.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
@@ -49,7 +49,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
 		if len(c.Request().TransferEncoding) > 0 {
-			// There may have been a Content-Length, too, which net/http takes away;
+			// There may have been a Content-Length, too, which net/http removes;
 			// then the connection must not be used again (RFC 9112 6.1).
 			c.Response().Header().Set("Connection", "close")
 		}
@@ -76,14 +76,14 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// guard runs the handler; a panic becomes an error and the process goes on.
+// guard runs the handler; a panic becomes an error and the process continues.
 func (s *Server) guard(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			s.log.Error("panic in a handler", "request_id", requestID(c), "panic", p, "stack", string(debug.Stack()))
+			s.log.Error("panic in a handler", "event", "panic", "request_id", requestID(c), "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
@@ -111,10 +111,10 @@ func (s *Server) logLine(c echo.Context, status int, err error, took time.Durati
 	s.log.LogAttrs(c.Request().Context(), level, "http", attributes...)
 }
 
-// quietRoutes are asked every few seconds by machines.
+// quietRoutes are polled every few seconds by machines.
 var quietRoutes = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}
 
-// route returns the pattern that matched and never what the client sent: it
+// route returns the pattern that matched and never the path of the client: it
 // becomes a metric label.
 func route(c echo.Context) string {
 	if p := c.Path(); p != "" {
@@ -124,7 +124,7 @@ func route(c echo.Context) string {
 }
 
 // normalize answers HEAD as GET, which probes and browsers rely on (net/http
-// leaves the body out, looking at its own request and not at this copy), and
+// omits the body by its own request, not this copy), and
 // paths with a slash at the end as those without.
 func normalize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -141,7 +141,7 @@ func normalize(next http.Handler) http.Handler {
 	})
 }
 
-// withoutSlash leaves a path alone that would be empty: POST / sends commands,
+// withoutSlash does not change a path that would become empty: POST / sends commands,
 // and POST // must not.
 func withoutSlash(path string) string {
 	if trimmed := strings.TrimRight(path, "/"); trimmed != "" {
@@ -173,7 +173,7 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		limit := s.bodyLimit(c)
-		reserve := limit // of a chunked or compressed body nobody knows the size
+		reserve := limit // the size of a chunked or compressed body is unknown
 		if r.ContentLength >= 0 && !compressed || r.ContentLength > limit {
 			reserve = r.ContentLength
 		}
@@ -197,7 +197,7 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// watchedBody takes note of being read.
+// watchedBody records whether it was read.
 type watchedBody struct {
 	io.ReadCloser
 	exchange *exchange
@@ -216,7 +216,7 @@ func (s *Server) bodyLimit(c echo.Context) int64 {
 	return s.config.maxBodyBytes()
 }
 
-// bodyTooLarge words what a client can do something about.
+// bodyTooLarge describes the error for the client.
 func (s *Server) bodyTooLarge(c echo.Context) error {
 	if deviceRoutes[route(c)] {
 		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, maxObjectBytes)
@@ -228,7 +228,7 @@ func (s *Server) bodyTooLarge(c echo.Context) error {
 func newID() string {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return uuid.NewString() // panics only where the system has no randomness at all
+		return uuid.NewString() // panics only if the system has no randomness at all
 	}
 	return id.String()
 }

@@ -12,16 +12,16 @@ import (
 	"edgelens/internal/similar"
 )
 
-// option is one that a recognition can be asked with: in the query, as a field of
+// option is an option of a recognition: in the query, as a field of
 // a form, or as a member of JSON.
 type option struct {
 	name string
-	// others are names that clients use for it elsewhere.
+	// others are names that clients of other services use for it.
 	others []string
-	// what may be given, and an example of it as JSON.
+	// what describes the values, and example is one as JSON.
 	what, example string
-	// read returns the value, of a type that can be compared. ok is false for
-	// what cannot be understood.
+	// read returns the value, of a comparable type. ok is false for
+	// an invalid one.
 	read func(text string) (value any, ok bool)
 	// isJSON reports whether a JSON value is of the option's type.
 	isJSON func(value []byte) bool
@@ -54,10 +54,10 @@ func readNumber(text string) (float64, bool) {
 	return value, err == nil && len(text) <= maxNumber && decimal.MatchString(text)
 }
 
-// maxNumber is how many digits a number may be written with.
+// maxNumber is the maximum number of digits of a number.
 const maxNumber = 64
 
-// readTopK takes 3.0 for 3, as JSON Schema does.
+// readTopK accepts 3.0 for 3, as JSON Schema does.
 func readTopK(text string) (any, bool) {
 	value, ok := readNumber(text)
 	return int(value), ok && value >= 1 && value <= edgelens.MaxTopK && value == float64(int(value))
@@ -68,7 +68,7 @@ func readScore(text string) (any, bool) {
 	return value, ok && value >= 0 && value <= 1
 }
 
-// readBool takes what programming languages write.
+// readBool accepts the forms of programming languages.
 func readBool(text string) (any, bool) {
 	switch strings.ToLower(text) {
 	case "true", "1":
@@ -87,7 +87,7 @@ func isJSONString(value []byte) bool { return value[0] == '"' }
 func isJSONNumber(value []byte) bool { return value[0] == '-' || '0' <= value[0] && value[0] <= '9' }
 func isJSONBool(value []byte) bool   { return value[0] == 't' || value[0] == 'f' }
 
-// options are those that one request gives, whatever the place.
+// options are the options of one request, from all places.
 type options struct {
 	given map[string]givenOption
 	// ignored are names of fields that are no options.
@@ -99,8 +99,8 @@ type givenOption struct {
 	place string
 }
 
-// add takes an option from a place such as "the query". Twice the same value is
-// fine; two different ones are an error, as either could be meant.
+// add reads an option from a place such as "the query". The same value twice is
+// allowed; two different ones are an error, as either could be meant.
 func (o *options) add(name, text, place string) error {
 	known := findOption(name)
 	value, ok := known.read(text)
@@ -112,7 +112,7 @@ func (o *options) add(name, text, place string) error {
 		if before.place != place {
 			where = "in " + before.place + " and in " + place
 		}
-		return fmt.Errorf("%w: %s is given twice %s, with different values; give it once", edgelens.ErrInvalid, name, where)
+		return fmt.Errorf("%w: %s is given twice %s, with different values; send it once", edgelens.ErrInvalid, name, where)
 	}
 	if o.given == nil {
 		o.given = map[string]givenOption{}
@@ -121,7 +121,7 @@ func (o *options) add(name, text, place string) error {
 	return nil
 }
 
-// addJSON takes an option from a JSON body; null is no option.
+// addJSON reads an option from a JSON body; null is no option.
 func (o *options) addJSON(m member) error {
 	known := findOption(m.name)
 	text := string(m.value)
@@ -136,8 +136,8 @@ func (o *options) addJSON(m member) error {
 	return o.add(m.name, text, "the JSON")
 }
 
-// ignore takes the name of a field or member that is no option. It is an error
-// where the name is nearly that of one: the client means it.
+// ignore records the name of a field or member that is no option. It is an error
+// if the name is similar to that of one, which the client probably meant.
 func (o *options) ignore(name, place string) error {
 	if meant := meantOption(name); meant != "" {
 		return fmt.Errorf("%w: there is no option %q; did you mean %s? (in %s)", edgelens.ErrInvalid, clip(name), meant, place)
@@ -148,7 +148,7 @@ func (o *options) ignore(name, place string) error {
 	return nil
 }
 
-// meantOption returns the option that a name nearly is, or "".
+// meantOption returns the option with a similar name, or "".
 func meantOption(name string) string {
 	plain := plainName(name)
 	for _, o := range recognizeOptions {
@@ -179,7 +179,7 @@ func plainName(name string) string {
 	}, strings.ToLower(name))
 }
 
-// request returns what is asked; the image is filled in later.
+// request returns the request without its image.
 func (o *options) request(ctx context.Context) *edgelens.Request {
 	req := &edgelens.Request{ID: requestIDFrom(ctx), Source: "http"}
 	req.Model, _ = o.given["model"].value.(string)
@@ -198,8 +198,8 @@ const (
 	maxIgnoredName = 40
 )
 
-// ignoredHeader lists ignored fields for a response header; what a header cannot have
-// is left out.
+// ignoredHeader lists ignored fields for a response header, without characters that
+// a header cannot contain.
 func ignoredHeader(ignored []string) string {
 	var names []string
 	for _, name := range ignored {

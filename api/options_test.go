@@ -17,7 +17,7 @@ import (
 // otherJobs are the methods that no test here calls.
 type otherJobs = api.Jobs
 
-// jobs keep what was submitted.
+// jobs keep the submitted jobs.
 type jobs struct {
 	otherJobs
 	spec  edgelens.JobSpec
@@ -53,7 +53,7 @@ const anImage = "\xff\xd8\xff\xe0 not really an image \x00\xfb\xff\xfe"
 
 var image64 = base64.StdEncoding.EncodeToString([]byte(anImage))
 
-// ways are the ways to give options beside an image; the first value of each pair
+// ways are the places for options beside an image; the first value of each pair
 // is the name. Values of JSON are written as they are.
 var ways = map[string]func(target string, options [][2]string) *http.Request{
 	"query": func(target string, options [][2]string) *http.Request {
@@ -95,7 +95,7 @@ var ways = map[string]func(target string, options [][2]string) *http.Request{
 	},
 }
 
-// Every option counts wherever it is given, and on every route.
+// Every option works in every place, and on every route.
 func TestOptionsEverywhere(t *testing.T) {
 	given := [][2]string{{"model", `"m"`}, {"top_k", "7"}, {"min_score", "0.25"}, {"cache", "false"}}
 	for way, send := range ways {
@@ -127,11 +127,11 @@ func TestOptionsEverywhere(t *testing.T) {
 	}
 }
 
-// What is refused wherever it is given, and words of the answer.
-func TestRefusedOptions(t *testing.T) {
+// Values that are rejected in every place, and words of the response.
+func TestInvalidOptions(t *testing.T) {
 	for name, c := range map[string]struct {
 		options [][2]string
-		says    string
+		want    string
 	}{
 		"top_k, no number":          {[][2]string{{"top_k", `"three"`}}, "a whole number from 1 to 1000"},
 		"top_k, a fraction":         {[][2]string{{"top_k", "3.5"}}, "a whole number from 1 to 1000"},
@@ -176,8 +176,8 @@ func TestRefusedOptions(t *testing.T) {
 				}
 				for _, target := range targets {
 					w := s.do(send(target, c.options))
-					if p := problem(t, w); w.Code != 400 || !strings.Contains(p["detail"].(string), c.says) {
-						t.Errorf("%s: got %d %v, want %q", target, w.Code, p["detail"], c.says)
+					if p := problem(t, w); w.Code != 400 || !strings.Contains(p["detail"].(string), c.want) {
+						t.Errorf("%s: got %d %v, want %q", target, w.Code, p["detail"], c.want)
 					}
 				}
 				if s.recognizer.last != nil || j.image != nil {
@@ -188,7 +188,7 @@ func TestRefusedOptions(t *testing.T) {
 	}
 }
 
-// JSON has types: what is of another one is not guessed at.
+// JSON has types: a value of another type is not converted.
 func TestJSONOptionTypes(t *testing.T) {
 	for option, want := range map[string]string{
 		`"top_k":"3"`: `"top_k" must be a whole number`, `"top_k":true`: "top_k", `"top_k":[3]`: "top_k", `"top_k":{}`: "top_k",
@@ -208,7 +208,7 @@ func TestJSONOptionTypes(t *testing.T) {
 	}
 }
 
-// The same option in two places must be the same.
+// The same option in two places must have the same value.
 func TestOptionsInTwoPlaces(t *testing.T) {
 	for query, want := range map[string]int{"?top_k=3": 200, "?top_k=3.0": 200, "?top_k=4": 400} {
 		for way, send := range ways {
@@ -224,7 +224,7 @@ func TestOptionsInTwoPlaces(t *testing.T) {
 	}
 }
 
-// What clients of today send beside is ignored, and the answer names it.
+// Additional fields of existing clients are ignored, and listed in the response.
 func TestIgnoredFields(t *testing.T) {
 	extra := [][2]string{{"device", `"door"`}, {"user_id", "7"}, {"id", `"x"`}, {"timestamp", "1777600000"}, {"name", `"cat.jpg"`}, {"image_id", "3"}, {"é,ü\t", "1"}}
 	for way, send := range ways {
@@ -254,12 +254,12 @@ func TestIgnoredFields(t *testing.T) {
 	}
 }
 
-// A query string that cannot be read is refused on every route, and what an
-// operation does not take, too.
+// A query string that cannot be read is rejected on every route, and so are
+// parameters that an operation does not have.
 func TestQueries(t *testing.T) {
 	for target, c := range map[string]struct {
 		status int
-		says   string
+		want   string
 	}{
 		"/api/results?limit=%zz":                           {400, "%25"},
 		"/api/results?limit=5;status=queued":               {400, "%3B"},
@@ -295,12 +295,12 @@ func TestQueries(t *testing.T) {
 		"/api/devices?online=maybe":                        {400, "true or false"},
 		"/api/devices?online=TRUE":                         {200, ""},
 		"/api/devices?status=accepted":                     {400, "did you mean state?"},
-		"/api/models?x":                                    {400, "takes none"},
-		"/api/models/m?verbose=1":                          {400, "takes none"},
-		"/api/devices/new?=x":                              {400, "takes none"},
+		"/api/models?x":                                    {400, "this path has none"},
+		"/api/models/m?verbose=1":                          {400, "this path has none"},
+		"/api/devices/new?=x":                              {400, "this path has none"},
 		"/api/results?=x":                                  {400, "no parameter"},
 		"/api/results?&&limit=3&":                          {200, ""},
-		"/api/results/" + resultID + "/image?size=1":       {400, "takes none"},
+		"/api/results/" + resultID + "/image?size=1":       {400, "this path has none"},
 		"/api/results?" + strings.Repeat("x", 5000):        {400, "no parameter"},
 	} {
 		t.Run(target[:min(len(target), 60)], func(t *testing.T) {
@@ -312,19 +312,19 @@ func TestQueries(t *testing.T) {
 			}
 			if c.status == 400 {
 				p := problem(t, w)
-				if detail := p["detail"].(string); !strings.Contains(detail, c.says) || len(detail) > 500 {
-					t.Errorf("got %q, want %q", detail, c.says)
+				if detail := p["detail"].(string); !strings.Contains(detail, c.want) || len(detail) > 500 {
+					t.Errorf("got %q, want %q", detail, c.want)
 				}
 			}
 		})
 	}
-	for target, says := range map[string]string{
-		"/api/devices/" + door + "/commands?timeout=5s": "takes ttl", "/?tll=5s": "did you mean ttl?", "/api/devices/" + door + "/commands?ttl=5s&ttl=6s": "twice",
+	for target, want := range map[string]string{
+		"/api/devices/" + door + "/commands?timeout=5s": "path has ttl", "/?tll=5s": "did you mean ttl?", "/api/devices/" + door + "/commands?ttl=5s&ttl=6s": "twice",
 		"/?ttl=%zz": "%25", "/?ttl=": "2s to 24h", "/?ttl=soon": "2s to 24h",
 	} {
 		s, d := newDoors(t, nil)
 		w := s.do(request("POST", target, "", strings.NewReader(`{"cmd":"open"}`)))
-		if p := problem(t, w); w.Code != 400 || !strings.Contains(p["detail"].(string), says) || len(d.sent) > 0 {
+		if p := problem(t, w); w.Code != 400 || !strings.Contains(p["detail"].(string), want) || len(d.sent) > 0 {
 			t.Errorf("%s: got %d %v, and %v was sent", target, w.Code, p["detail"], d.sent)
 		}
 	}

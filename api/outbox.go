@@ -11,12 +11,12 @@ import (
 	"edgelens"
 )
 
-// Outbox tells of events that their receivers never take.
+// Outbox provides the events that their sinks never accept.
 type Outbox interface {
 	// ListSetAside returns a page, the newest first, and the cursor of the next;
 	// its error is an edgelens.ErrInvalid for a bad cursor.
 	ListSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error)
-	// RetrySetAside has those of the ids sent again, or all of the sink, or all, and
+	// RetrySetAside sends those of the ids again, or all of the sink, or all, and
 	// returns how many. Its error is an edgelens.ErrNotFound for an unknown id.
 	RetrySetAside(ctx context.Context, sink string, ids ...int64) (int, error)
 }
@@ -66,7 +66,7 @@ func (s *Server) ListSetAside(ctx context.Context, r ListSetAsideRequestObject) 
 	return list, nil
 }
 
-// errSink refuses what is no sink: it would list nothing, which looks like good news.
+// errSink rejects an unknown sink: an empty list for it would look like good news.
 var errSink = fmt.Errorf("%w: sink must be mqtt or webhook", edgelens.ErrInvalid)
 
 // hasNull reports whether a member of an object is null.
@@ -79,7 +79,7 @@ func hasNull(members map[string]json.RawMessage) bool {
 	return false
 }
 
-// maxRetryIDs is how many ids one retry may name.
+// maxRetryIDs is the maximum number of ids in one retry.
 const maxRetryIDs = 1000
 
 // RetrySetAside implements StrictServerInterface.
@@ -101,8 +101,8 @@ func (s *Server) RetrySetAside(ctx context.Context, r RetrySetAsideRequestObject
 	return RetrySetAside200JSONResponse{Retried: n}, nil
 }
 
-// readRetry reads what is to be sent again; everything where the body is empty.
-// Members that it does not know are refused: a misspelled one would mean all.
+// readRetry reads which events to send again; all if the body is empty.
+// Unknown members are rejected: a misspelled one would mean all.
 func readRetry(body io.Reader) (wanted SetAsideRetry, err error) {
 	if body == nil {
 		return wanted, nil

@@ -94,8 +94,8 @@ func TestRetrySetAside(t *testing.T) {
 	}
 }
 
-// A web page from elsewhere has nothing sent again.
-func TestRetryIsNotForForeignPages(t *testing.T) {
+// A web page of another origin cannot retry events.
+func TestForeignPageCannotRetryOutbox(t *testing.T) {
 	outbox := &setAside{}
 	s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Outbox = outbox })
 	r := request("POST", "/api/outbox/retry", "text/plain", strings.NewReader("{}"))

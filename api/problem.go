@@ -16,8 +16,8 @@ import (
 )
 
 // statuses is the one table from errors to HTTP. No detail means that the error's
-// own text is fit for clients. Other 5xx say nothing of the inside; what is wrong
-// with a model is said, since whoever put it there can put it right.
+// own text is fit for clients. Other 5xx reveal no internals; but errors of a model
+// are included, since the client may be its owner, who can fix it.
 var statuses = []struct {
 	err    error
 	status int
@@ -34,21 +34,21 @@ var statuses = []struct {
 	{edgelens.ErrFinished, http.StatusConflict, "Ended already", ""},
 	{edgelens.ErrInUse, http.StatusConflict, "In use", ""},
 	{edgelens.ErrConflict, http.StatusConflict, "Conflict", ""},
-	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "Nothing more can be kept, because the service's disk is full. Tell the operator, and try again later."},
-	{edgelens.ErrStorage, http.StatusInsufficientStorage, "Storage unavailable", "Nothing can be kept, because the service's storage cannot be written. Tell the operator (/readyz says more), and try again later."},
-	{edgelens.ErrCanceled, http.StatusRequestTimeout, "Canceled", "The client closed the connection, or its sending side, and the answer was not ready soon after."},
+	{edgelens.ErrDiskFull, http.StatusInsufficientStorage, "Disk full", "Nothing more can be stored, because the service's disk is full. Inform the operator, and try again later."},
+	{edgelens.ErrStorage, http.StatusInsufficientStorage, "Storage unavailable", "Nothing can be stored, because the service's storage cannot be written. Inform the operator (/readyz has details), and try again later."},
+	{edgelens.ErrCanceled, http.StatusRequestTimeout, "Canceled", "The client closed the connection, or its sending side, and the response was not ready soon after."},
 	{edgelens.ErrNoModel, http.StatusServiceUnavailable, "No model", ""},
 	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", ""},
-	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this image. If it keeps failing, tell the operator the request_id."},
-	{edgelens.ErrBusy, http.StatusServiceUnavailable, "Busy", "Every place is taken. Try again after the seconds in Retry-After."},
+	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this image. If it keeps failing, report the request_id to the operator."},
+	{edgelens.ErrBusy, http.StatusServiceUnavailable, "Busy", "All slots are taken. Try again after the seconds in Retry-After."},
 	{edgelens.ErrStopping, http.StatusServiceUnavailable, "Not accepting work", "The service is starting or stopping. Try again after the seconds in Retry-After."},
-	{edgelens.ErrDeadline, http.StatusGatewayTimeout, "Deadline passed", "The answer was not ready in time. Try again when there is less load."},
+	{edgelens.ErrDeadline, http.StatusGatewayTimeout, "Deadline passed", "The response was not ready in time. Try again when there is less load."},
 }
 
 // newProblem turns any error that a handler or Echo returns into a problem.
 func newProblem(err error) Problem {
 	p := Problem{Status: http.StatusInternalServerError, Code: edgelens.Code(err), Title: "Internal error",
-		Detail: "Something went wrong inside the service. Tell the operator the request_id."}
+		Detail: "An internal error occurred. Report the request_id to the operator."}
 	var routing *echo.HTTPError
 	if errors.As(err, &routing) {
 		p.Status, p.Title = routing.Code, http.StatusText(routing.Code)
@@ -71,13 +71,13 @@ func newProblem(err error) Problem {
 	return p
 }
 
-// routingProblem words what Echo refuses before a handler runs.
+// routingProblem describes requests that Echo rejects before a handler runs.
 func routingProblem(e *echo.HTTPError) (code, detail string) {
 	switch {
 	case e.Code == http.StatusNotFound:
-		return edgelens.Code(edgelens.ErrNotFound), "There is nothing at this address. /docs lists what there is."
+		return edgelens.Code(edgelens.ErrNotFound), "There is no such path. /docs lists the API."
 	case e.Code == http.StatusMethodNotAllowed:
-		return "method_not_allowed", "This address does not take that method. /docs lists which it takes."
+		return "method_not_allowed", "This path does not support that method. /docs lists the methods."
 	case e.Code == http.StatusForbidden:
 		return "forbidden", fmt.Sprint(e.Message)
 	case e.Code == http.StatusUnsupportedMediaType:
@@ -85,26 +85,26 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 	case e.Code == http.StatusMisdirectedRequest:
 		return "misdirected_request", fmt.Sprint(e.Message)
 	case e.Code >= 500:
-		return "internal", "Something went wrong inside the service. Tell the operator the request_id."
+		return "internal", "An internal error occurred. Report the request_id to the operator."
 	default:
 		message := fmt.Sprint(e.Message)
 		if name := badPathParameter.FindStringSubmatch(message); name != nil {
-			// What follows speaks of Go, not of the API.
-			message = name[1] + " must be a UUID as the service gives it, such as 0197a000-0000-7000-8000-00000000000a."
+			// The rest of the message is about Go, not about the API.
+			message = name[1] + " must be a UUID from this service, such as 0197a000-0000-7000-8000-00000000000a."
 		}
 		return edgelens.Code(edgelens.ErrInvalid), message
 	}
 }
 
-// badPathParameter is how the generated code words a parameter in a path that it
-// cannot read. Those of the query are checked before.
+// badPathParameter matches the generated code's message about an invalid parameter in
+// a path. Those of the query are checked before.
 var badPathParameter = regexp.MustCompile(`^Invalid format for parameter (\w+):`)
 
-// modelRetryAfter is in how many seconds an operator may have fetched a model.
+// modelRetryAfter is the time in seconds that an operator may need to fetch a model.
 const modelRetryAfter = 30
 
-// retryAfter returns the whole seconds after which a refused client may come
-// back, or 0 where that would not help.
+// retryAfter returns the whole seconds after which a rejected client may
+// retry, or 0 if that would not help.
 func retryAfter(err error) int {
 	var busy *edgelens.Busy
 	switch {
@@ -120,7 +120,7 @@ func retryAfter(err error) int {
 }
 
 // instance is the path of a request as a URI reference (RFC 3986): escaped, and
-// not mistaken for the address of another host where it begins with two slashes.
+// not mistaken for the address of another host if it begins with two slashes.
 func instance(r *http.Request) string {
 	path := r.URL.EscapedPath()
 	if strings.HasPrefix(path, "//") {
@@ -132,7 +132,7 @@ func instance(r *http.Request) string {
 // handleError is Echo's error handler: every error leaves as a problem.
 func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
-		return // too late to say anything
+		return // too late for an error response
 	}
 	var limit *http.MaxBytesError
 	if errors.As(err, &limit) {

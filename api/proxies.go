@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// proxies are the addresses whose forwarded headers count. Anybody else can
-// write such headers, so they mean nothing from elsewhere.
+// proxies are the addresses whose forwarded headers are trusted. Any other client can
+// write such headers, so they are ignored from elsewhere.
 type proxies []netip.Prefix
 
 // newProxies reads http.trusted_proxies, which must be valid.
@@ -32,7 +32,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return prefix.Masked(), err
 }
 
-// checkTrustedProxies reports entries that are no address.
+// checkTrustedProxies reports invalid entries.
 func checkTrustedProxies(list []string) (errs []error) {
 	for _, text := range list {
 		if _, err := parsePrefix(text); err != nil {
@@ -56,7 +56,7 @@ func (p proxies) contains(address netip.Addr) bool {
 	return false
 }
 
-// remoteAddress is the other end of the connection; the zero Addr where that is
+// remoteAddress is the other end of the connection; the zero Addr if that is
 // no IP address.
 func remoteAddress(r *http.Request) netip.Addr {
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
@@ -86,7 +86,7 @@ func (p proxies) client(r *http.Request) netip.Addr {
 		name, ok := withoutPort(forwarded[i])
 		address, err := netip.ParseAddr(name)
 		if !ok || err != nil {
-			break // "unknown", or hidden on purpose
+			break // "unknown", or obfuscated
 		}
 		client = address.Unmap().WithZone("")
 	}

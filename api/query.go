@@ -16,14 +16,14 @@ import (
 	"edgelens/internal/similar"
 )
 
-// parameters are the query parameters of one operation, as openapi.yaml has
-// them. The generated code ignores what it does not know and words errors in
-// those of the standard library, so they are checked in front of it.
+// parameters are the query parameters of one operation in openapi.yaml. The
+// generated code ignores unknown ones and returns errors in the words of the
+// standard library, so they are checked before it runs.
 type parameters struct {
 	schemas map[string]*openapi3.Schema
 	// names are sorted.
 	names []string
-	// lenient operations ignore names that they do not know.
+	// lenient operations ignore unknown names.
 	lenient bool
 }
 
@@ -54,9 +54,8 @@ func echoPath(path string) string {
 	return strings.NewReplacer("{", ":", "}", "").Replace(path)
 }
 
-// checkQuery refuses a query string that cannot be read or has a parameter that
-// the operation does not take, as either would be ignored and another question
-// answered.
+// checkQuery rejects a query string that cannot be read or has a parameter that
+// the operation does not have: if it were ignored, the response would be wrong.
 func (s *Server) checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -82,7 +81,7 @@ func (s *Server) checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// check returns the values in the form in which the generated code reads them,
+// check returns the values in the form that the generated code reads,
 // each once.
 func (p *parameters) check(values url.Values) (url.Values, error) {
 	checked := url.Values{}
@@ -100,7 +99,7 @@ func (p *parameters) check(values url.Values) (url.Values, error) {
 				return nil, err
 			}
 			if checked.Has(name) && checked.Get(name) != value {
-				return nil, fmt.Errorf("%w: the parameter %s is given twice, with different values; give it once", edgelens.ErrInvalid, name)
+				return nil, fmt.Errorf("%w: the parameter %s is given twice, with different values; send it once", edgelens.ErrInvalid, name)
 			}
 			checked.Set(name, value)
 		}
@@ -110,13 +109,13 @@ func (p *parameters) check(values url.Values) (url.Values, error) {
 
 func (p *parameters) unknown(name string) error {
 	if len(p.names) == 0 {
-		return fmt.Errorf("%w: there is no parameter %q; this address takes none", edgelens.ErrInvalid, clip(name))
+		return fmt.Errorf("%w: there is no parameter %q; this path has none", edgelens.ErrInvalid, clip(name))
 	}
 	meant := ""
 	if best := p.meant(name); best != "" {
 		meant = "; did you mean " + best + "?"
 	}
-	return fmt.Errorf("%w: there is no parameter %q%s (This address takes %s.)", edgelens.ErrInvalid, clip(name), meant, strings.Join(p.names, ", "))
+	return fmt.Errorf("%w: there is no parameter %q%s (This path has %s.)", edgelens.ErrInvalid, clip(name), meant, strings.Join(p.names, ", "))
 }
 
 func (p *parameters) meant(name string) string {
@@ -126,7 +125,7 @@ func (p *parameters) meant(name string) string {
 	return similar.Name(strings.ToLower(clip(name)), p.names)
 }
 
-// readParameter returns a value as the generated code reads it.
+// readParameter returns a value in the form that the generated code reads.
 func readParameter(name, text string, schema *openapi3.Schema) (string, error) {
 	switch {
 	case schema.Type.Is(openapi3.TypeInteger):
@@ -156,7 +155,7 @@ func readParameter(name, text string, schema *openapi3.Schema) (string, error) {
 	return text, checkLength(name, text, schema)
 }
 
-// readInteger takes 3.0 for 3, as JSON Schema does.
+// readInteger accepts 3.0 for 3, as JSON Schema does.
 func readInteger(name, text string, schema *openapi3.Schema) (string, error) {
 	value, ok := readNumber(text)
 	if whole := int64(value); ok && value == float64(whole) && inRange(value, schema) {
@@ -176,7 +175,7 @@ func rangeOf(schema *openapi3.Schema) string {
 	return fmt.Sprintf(" from %v to %v", *schema.Min, *schema.Max)
 }
 
-// readDateTime takes RFC 3339, in which T and Z may be in lower case.
+// readDateTime accepts RFC 3339, in which T and Z may be in lower case.
 func readDateTime(name, text string) (string, error) {
 	at, err := time.Parse(time.RFC3339, strings.ToUpper(text))
 	if err != nil {
@@ -187,7 +186,7 @@ func readDateTime(name, text string) (string, error) {
 
 func checkLength(name, text string, schema *openapi3.Schema) error {
 	if uint64(len(text)) < schema.MinLength {
-		return badParameter(name, text, "something, or left out")
+		return badParameter(name, text, "not empty, or omitted")
 	}
 	if schema.MaxLength != nil && uint64(len([]rune(text))) > *schema.MaxLength {
 		return fmt.Errorf("%w: %s must have at most %d characters", edgelens.ErrInvalid, name, *schema.MaxLength)

@@ -14,7 +14,7 @@ import (
 	"edgelens"
 )
 
-// maxIdempotencyKey is how many bytes the header may have.
+// maxIdempotencyKey is the maximum number of bytes in the header.
 const maxIdempotencyKey = 200
 
 // serveRecognize answers POST /api/recognize and /api/recognize_cached.
@@ -31,7 +31,7 @@ func (s *Server) serveRecognize(c echo.Context) error {
 		return err
 	}
 	if _, given := o.given["queue"]; given {
-		return fmt.Errorf("%w: queue is for jobs; send the header Prefer: respond-async, too, or POST to /api/recognize_async", edgelens.ErrInvalid)
+		return fmt.Errorf("%w: queue is for jobs; also send the header Prefer: respond-async, or POST to /api/recognize_async", edgelens.ErrInvalid)
 	}
 	req := o.request(ctx)
 	req.Image, req.SHA256 = u.image, u.sha256
@@ -44,7 +44,7 @@ func (s *Server) serveRecognize(c echo.Context) error {
 	return s.answer(c, http.StatusOK, o, NewRecognition(result))
 }
 
-// serveRecognizeAsync makes a job of a recognition.
+// serveRecognizeAsync creates a job.
 func (s *Server) serveRecognizeAsync(c echo.Context) error {
 	ctx := c.Request().Context()
 	key, err := idempotencyKey(c.Request().Header)
@@ -81,7 +81,7 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 }
 
 // readRecognition reads the options from the query and the body, and the image.
-// Options of the query that cannot be are refused before the upload is read.
+// Invalid options of the query are rejected before the upload is read.
 func (s *Server) readRecognition(c echo.Context) (*options, upload, error) {
 	o := &options{}
 	for name, values := range c.QueryParams() {
@@ -93,7 +93,7 @@ func (s *Server) readRecognition(c echo.Context) (*options, upload, error) {
 	return o, u, err
 }
 
-// answer writes JSON and names what was ignored in the request.
+// answer writes JSON and a header with what was ignored in the request.
 func (s *Server) answer(c echo.Context, status int, o *options, body any) error {
 	if ignored := ignoredHeader(o.ignored); ignored != "" {
 		c.Response().Header().Set("X-Ignored-Fields", ignored)

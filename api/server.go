@@ -1,8 +1,8 @@
-// Package api is the HTTP face. openapi.yaml is the source of truth; the types
+// Package api is the HTTP API. openapi.yaml is the source of truth; the types
 // and routes in api.gen.go are generated from it (`make generate`).
 //
-// A handler reads the upload once, bounded, hashing on the way, and hands an
-// edgelens.Request to the Recognizer. It decodes nothing. Every error leaves
+// A handler reads the upload once, bounded, hashing on the way, and passes an
+// edgelens.Request to the Recognizer. It decodes nothing. Every error is sent
 // as an RFC 9457 problem by the one table in problem.go.
 package api
 
@@ -26,30 +26,30 @@ import (
 //go:embed openapi.yaml
 var specification []byte
 
-// Models tells which models there are.
+// Models lists the models.
 type Models interface {
 	// List returns every known model by name.
 	List() []edgelens.Model
 }
 
-// Readiness tells how well the service can answer.
+// Readiness reports the service's readiness conditions.
 type Readiness interface {
-	// Conditions returns what keeps it from being ok, in order; none where it is.
+	// Conditions returns the present conditions, in order.
 	Conditions() []edgelens.Condition
 }
 
-// Parts are what the server is made of.
+// Parts are the dependencies of the server.
 type Parts struct {
 	Recognizer edgelens.Recognizer
 	Models     Models
 	Jobs       Jobs
 	History    History
 	Events     Events
-	// Devices may be nil: then there are none.
+	// Devices may be nil: then there are no devices.
 	Devices Devices
-	// Images may be nil: then none are kept.
+	// Images may be nil: then no images are stored.
 	Images Images
-	// Outbox may be nil: then nothing is set aside.
+	// Outbox may be nil: then no event is set aside.
 	Outbox     Outbox
 	Readiness  Readiness
 	Metrics    http.Handler
@@ -57,7 +57,7 @@ type Parts struct {
 	Log        *slog.Logger
 }
 
-// Server serves the HTTP face. It implements StrictServerInterface.
+// Server serves the HTTP API. It implements StrictServerInterface.
 type Server struct {
 	config     Config
 	recognizer edgelens.Recognizer
@@ -100,7 +100,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
 		operations: newOperations(doc), cors: newCORS(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edgelens_http_responses_total", Help: "HTTP answers by route and status.",
+			Name: "edgelens_http_responses_total", Help: "HTTP responses by route and status.",
 		}, []string{"route", "status"}),
 		uploading: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "edgelens_uploads_in_memory_bytes", Help: "Bytes reserved for the bodies of requests in flight.",
@@ -129,7 +129,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		ConnState:         connState,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       config.ReadTimeout,
-		// A client that reads its answer this slowly is not coming back. Long
+		// A client that reads its response this slowly will not finish. Long
 		// enough for the slowest upload and the recognition after it.
 		WriteTimeout:   config.ReadTimeout + 90*time.Second,
 		IdleTimeout:    2 * time.Minute,
@@ -139,15 +139,15 @@ func New(config Config, parts Parts) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns what serves the requests, for tests without a socket.
+// Handler returns the HTTP handler, for tests without a socket.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
-// Shutdown stops accepting and waits until every request in flight is
-// answered, or ctx ends: then the connections are cut.
+// Shutdown stops accepting and waits until every request in flight has its
+// response, or ctx ends: then the connections are closed.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop.Do(func() { close(s.stopping) })
 	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close() // the first error says more
+		_ = s.http.Close() // the first error is more specific
 		return fmt.Errorf("finish the requests in flight: %w", err)
 	}
 	return nil

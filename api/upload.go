@@ -16,21 +16,21 @@ import (
 	"edgelens/internal/base64image"
 )
 
-// upload is one image as it came.
+// upload is one image as it was received.
 type upload struct {
 	image  []byte
 	sha256 [sha256.Size]byte
 }
 
-// headBytes is how much of a body or part is looked at to tell what it is.
+// headBytes is how much of a body or part is read to detect its type.
 const headBytes = 512
 
-// howToSend ends the errors about requests in which no image was found.
+// howToSend ends the errors about requests without an image.
 const howToSend = `send a multipart form with one file, or the image as the body with Content-Type image/jpeg (or png, webp, bmp), or JSON {"image": "<base64>"}`
 
-// readUpload takes the one image of a request, and the options that are beside
-// it. Many clients label what they send wrongly, so the content decides where it
-// is plain, and the Content-Type elsewhere.
+// readUpload reads the one image of a request, and the options that are beside
+// it. Many clients send a wrong Content-Type, so the content decides where it
+// is unambiguous, and the Content-Type elsewhere.
 func (s *Server) readUpload(r *http.Request, o *options) (upload, error) {
 	u, err := s.readBody(r, o)
 	return u, bodyError(err)
@@ -52,7 +52,7 @@ func (s *Server) readBody(r *http.Request, o *options) (upload, error) {
 	case boundary != "":
 		return u.form(body, boundary)
 	case strings.HasPrefix(media, "multipart/"):
-		return upload{}, fmt.Errorf("%w: the Content-Type of the form has no boundary, and the body does not begin with one; leave the header to the program that makes the form", edgelens.ErrInvalid)
+		return upload{}, fmt.Errorf("%w: the Content-Type of the form has no boundary, and the body does not begin with one; let the program that encodes the form set the header", edgelens.ErrInvalid)
 	case base64image.HasSignature(head):
 		return u.data(body, false, "the body")
 	case isJSON(media, head):
@@ -73,7 +73,7 @@ func mediaType(contentType string) string {
 	return strings.ToLower(strings.TrimSpace(media))
 }
 
-// isJSON reports whether a body is JSON by its label (text/json,
+// isJSON reports whether a body is JSON by its Content-Type (text/json,
 // application/problem+json) or because an object begins there.
 func isJSON(media string, head []byte) bool {
 	subtype := media[strings.IndexByte(media, '/')+1:]
@@ -86,7 +86,7 @@ func isJSON(media string, head []byte) bool {
 
 // formBoundary returns the boundary of a multipart form, "" for other bodies. It
 // is the one that the body begins with: browsers' scripts often set the
-// Content-Type by hand and so lose it, or do not quote what must be quoted.
+// Content-Type by hand and so omit it, or do not quote it where that is needed.
 func formBoundary(head []byte, contentType string) string {
 	line, rest, found := bytes.Cut(head, []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
@@ -121,9 +121,9 @@ func isStreamPart(headers []byte, contentType string) bool {
 
 // uploadReader reads one body.
 type uploadReader struct {
-	// limit is the largest image.
+	// limit is the maximum size of an image.
 	limit int64
-	// expected is the length of the body, or -1: a guess at that of the image,
+	// expected is the length of the body, or -1: an estimate of the image's,
 	// for which the budget for uploads has reserved.
 	expected int64
 	options  *options
@@ -155,7 +155,7 @@ func (u *uploadReader) base64(text []byte, where string) (upload, error) {
 	return upload{image: image, sha256: sha256.Sum256(image)}, nil
 }
 
-// base64Error words what is wrong with base64 for clients.
+// base64Error describes an error in base64 for clients.
 func base64Error(err error, where string, limit int64) error {
 	var syntax *base64image.SyntaxError
 	var large *base64image.TooLargeError
@@ -165,11 +165,11 @@ func base64Error(err error, where string, limit int64) error {
 	case errors.Is(err, base64image.ErrDataURI):
 		return fmt.Errorf("%w: the data URI in %s must have the form data:image/jpeg;base64,<base64>", edgelens.ErrInvalid, where)
 	case errors.Is(err, base64image.ErrAddress):
-		return fmt.Errorf("%w: %s is an address (URL), and images are not fetched; send the image itself in base64", edgelens.ErrInvalid, where)
+		return fmt.Errorf("%w: %s is a URL, and images are not fetched; send the image itself in base64", edgelens.ErrInvalid, where)
 	case errors.Is(err, base64image.ErrCutOff):
-		return fmt.Errorf("%w: the base64 in %s is cut off: a letter is left over", edgelens.ErrInvalid, where)
+		return fmt.Errorf("%w: the base64 in %s is cut off: a character is left over", edgelens.ErrInvalid, where)
 	case errors.Is(err, base64image.ErrLostPlus):
-		return fmt.Errorf("%w: the base64 in %s has blanks where + should be; send + as %%2B in forms and queries", edgelens.ErrInvalid, where)
+		return fmt.Errorf("%w: the base64 in %s has blanks in place of +; send + as %%2B in forms and queries", edgelens.ErrInvalid, where)
 	case errors.As(err, &syntax):
 		return fmt.Errorf("%w: %s is not base64, which has no character %q (byte %d)", edgelens.ErrInvalid, where, syntax.Byte, syntax.Offset)
 	case errors.As(err, &large):
@@ -178,7 +178,7 @@ func base64Error(err error, where string, limit int64) error {
 	return err
 }
 
-// growth is how much room a buffer has at least for the next read.
+// growth is the minimum free space in a buffer for the next read.
 const growth = 512
 
 // readHashed reads r to its end, at most limit bytes, hashing on the way while
@@ -200,7 +200,7 @@ func readHashed(r io.Reader, expected, limit int64) (upload, error) {
 	return u, nil
 }
 
-// readAll reads a body, which boundUploads has bounded, to its end.
+// readAll reads a body, which boundUploads has limited, to its end.
 func readAll(r io.Reader, expected int64) ([]byte, error) {
 	return readWith(r, expected, func(int, []byte) error { return nil })
 }
@@ -231,7 +231,7 @@ func tooLarge(limit int64) error {
 	return fmt.Errorf("%w: the image has more than %d bytes; scale it down before sending, the model sees a few hundred pixels a side", edgelens.ErrTooLarge, limit)
 }
 
-// bodyError words an error of reading a body, where it is not worded already.
+// bodyError describes an error of reading a body, unless it is described already.
 func bodyError(err error) error {
 	if err == nil || isWorded(err) {
 		return err
@@ -239,14 +239,14 @@ func bodyError(err error) error {
 	return fmt.Errorf("%w: the body ends early or is malformed; send all of it, and its length in Content-Length", edgelens.ErrInvalid)
 }
 
-// isWorded reports whether an error is one of ours, or the limit of a body, for
-// which handleError has words.
+// isWorded reports whether an error is one of ours, or the limit of a body, which
+// handleError describes.
 func isWorded(err error) bool {
 	var limit *http.MaxBytesError
 	return errors.As(err, &limit) || edgelens.Code(err) != "internal"
 }
 
-// clip keeps a client's words short in an error.
+// clip shortens a client's text in an error.
 func clip(s string) string {
 	const most = 80
 	if len(s) > most {

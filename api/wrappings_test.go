@@ -26,8 +26,8 @@ const (
 	formX           = "multipart/form-data; boundary=x"
 )
 
-// libraryWords are those of the standard library and other libraries, which do
-// not belong in answers.
+// libraryWords are those of the standard library and other libraries, which must
+// not be in responses.
 var libraryWords = []string{
 	"unmarshal", "offset=", "illegal base64", "invalid character", "unexpected EOF", "string literal", "boundary param", "isn't multipart",
 	"strconv", "json:", "http:", "multipart:", "mime:", "NextPart", "got=", "expected=", "parsing", "syntax", "EOF", "gzip:", "url.",
@@ -42,8 +42,8 @@ func lines(text, end string) string {
 	return b.String()
 }
 
-// A good image is found in every wrapping that leaves no doubt.
-func TestWrappings(t *testing.T) {
+// A valid image is found in every encoding that is unambiguous.
+func TestUploadEncodings(t *testing.T) {
 	image := anImage + strings.Repeat("0123456789+/\xff\xfe\xfd", 200)
 	text := base64.StdEncoding.EncodeToString([]byte(image))
 	object := func(value string) io.Reader {
@@ -55,7 +55,7 @@ func TestWrappings(t *testing.T) {
 		body        io.Reader
 	}{
 		"no Content-Type":                       {"", strings.NewReader(image)},
-		"as urlencoded, which curl says":        {"application/x-www-form-urlencoded", strings.NewReader(image)},
+		"as urlencoded, curl's default":         {"application/x-www-form-urlencoded", strings.NewReader(image)},
 		"as application/jpg":                    {"application/jpg", strings.NewReader(image)},
 		"as text":                               {"text/plain", strings.NewReader(image)},
 		"as JSON":                               {"application/json", strings.NewReader(image)},
@@ -79,7 +79,7 @@ func TestWrappings(t *testing.T) {
 		"JSON among other members":              {"application/json", strings.NewReader(`{"a":[{"b":"}\""},1.5e3,null,true,{}],"image" : "` + text + `" , "z":{"image":1}}`)},
 		"JSON as text/json":                     {"text/json", object(text)},
 		"JSON as a suffix":                      {"application/vnd.camera+json", object(text)},
-		"JSON as urlencoded, which curl says":   {"application/x-www-form-urlencoded", object(text)},
+		"JSON as urlencoded, curl's default":    {"application/x-www-form-urlencoded", object(text)},
 		"JSON as text":                          {"text/plain", object(text)},
 		"JSON without Content-Type":             {"", object(text)},
 		"JSON as an image":                      {"image/jpeg", object(text)},
@@ -121,11 +121,11 @@ func TestWrappings(t *testing.T) {
 	}
 }
 
-func TestNamesOfFiles(t *testing.T) {
+func TestFileFieldNames(t *testing.T) {
 	file := func(name string) field { return field{name, anImage, "cat.jpg"} }
 	for name, c := range map[string]struct {
 		parts []field
-		says  string // "" where the image is found
+		want  string // "" where the image is found
 	}{
 		"image":                    {[]field{file("image")}, ""},
 		"file[]":                   {[]field{file("file[]")}, ""},
@@ -148,16 +148,16 @@ func TestNamesOfFiles(t *testing.T) {
 			s := newServer(t, nil)
 			contentType, body := fields(c.parts...)
 			w := s.do(request("POST", "/api/recognize", contentType, body))
-			if c.says == "" {
+			if c.want == "" {
 				if w.Code != 200 || string(s.recognizer.last.Image) != anImage {
 					t.Errorf("got %d %s", w.Code, w.Body)
 				}
-			} else if p := problem(t, w); w.Code != 400 || !strings.Contains(p["detail"].(string), c.says) {
+			} else if p := problem(t, w); w.Code != 400 || !strings.Contains(p["detail"].(string), c.want) {
 				t.Errorf("got %d %v", w.Code, p["detail"])
 			}
 		})
 	}
-	// An input for a file that was not filled in, as browsers send it.
+	// An empty file input, as browsers send it.
 	s := newServer(t, nil)
 	empty := "--x\r\nContent-Disposition: form-data; name=\"second\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n\r\n"
 	if w := s.do(request("POST", "/api/recognize", formX, io.MultiReader(strings.NewReader(empty), part("x", fileDisposition, anImage, "--")))); w.Code != 200 {
@@ -173,10 +173,9 @@ func TestNamesOfFiles(t *testing.T) {
 	}
 }
 
-// What stays refused says what to change, in words of ours.
 // An image that was cut out of a camera's stream with its part headers in front has no
-// end of a form: it goes on as it came, to be read from behind the headers.
-func TestAPartOfAStreamIsNoForm(t *testing.T) {
+// closing boundary: it is passed on as it is, and the decoder skips the headers.
+func TestStreamPartIsNotForm(t *testing.T) {
 	body := "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 3\r\n\r\n" + anImage
 	s := newServer(t, nil)
 	if w := s.do(request("POST", "/api/recognize", "image/jpeg", strings.NewReader(body))); w.Code != 200 {
@@ -187,7 +186,7 @@ func TestAPartOfAStreamIsNoForm(t *testing.T) {
 	}
 }
 
-func TestRefusedWrappings(t *testing.T) {
+func TestRejectedUploadEncodings(t *testing.T) {
 	noise := []byte(anImage)
 	for state := uint32(1); len(noise) < 6000; state = state*1664525 + 1013904223 {
 		noise = append(noise, byte(state>>24))
@@ -197,7 +196,7 @@ func TestRefusedWrappings(t *testing.T) {
 	for name, c := range map[string]struct {
 		contentType string
 		body        io.Reader
-		says        string
+		want        string
 	}{
 		"JSON: a Buffer of Node":       {"application/json", text(`{"image":{"type":"Buffer","data":[255,216,255]}}`), `"image" must be a string`},
 		"JSON: bytes":                  {"application/json", text(`{"image":[255,216,255]}`), `"image" must be a string`},
@@ -238,7 +237,7 @@ func TestRefusedWrappings(t *testing.T) {
 		"JSON: image and image_base64": {"application/json", text(`{"image":"` + image64 + `","image_base64":"` + image64 + `"}`), "more than one image"},
 		"JSON: image and files":        {"application/json", text(`{"image":"` + image64 + `","files":[ "` + image64 + `"]}`), "more than one image"},
 		"JSON: image and image2":       {"application/json", text(`{"image":"` + image64 + `","image_2":"` + image64 + `"}`), "more than one image"},
-		"JSON: an address":             {"application/json", text(`{"image":"http://host/cat.jpg"}`), "is an address"},
+		"JSON: an address":             {"application/json", text(`{"image":"http://host/cat.jpg"}`), "is a URL"},
 		"JSON: a path":                 {"application/json", text(`{"image":"/home/pi/cat.jpg"}`), `no character '.'`},
 		"JSON: plus became a blank":    {"application/json", text(`{"image":"` + strings.ReplaceAll(long, "+", " ") + `"}`), "%2B"},
 		"JSON: cut off base64":         {"application/json", text(`{"image":"QUJDQ"}`), "cut off"},
@@ -261,8 +260,8 @@ func TestRefusedWrappings(t *testing.T) {
 			w := s.do(request("POST", "/api/recognize", c.contentType, c.body))
 			p := problem(t, w)
 			detail := p["detail"].(string)
-			if w.Code != 400 || !strings.Contains(detail, c.says) || len(detail) > 600 {
-				t.Errorf("got %d %v, want %q", w.Code, detail, c.says)
+			if w.Code != 400 || !strings.Contains(detail, c.want) || len(detail) > 600 {
+				t.Errorf("got %d %v, want %q", w.Code, detail, c.want)
 			}
 			for _, word := range libraryWords {
 				if strings.Contains(strings.ToLower(detail), strings.ToLower(word)) {
@@ -276,7 +275,7 @@ func TestRefusedWrappings(t *testing.T) {
 	}
 }
 
-// FuzzUpload sends any body under any label: it is recognized or refused with a
+// FuzzUpload sends any body with any Content-Type: it is recognized or rejected with a
 // problem.
 func FuzzUpload(f *testing.F) {
 	contentType, body := fields(field{"top_k", "3", ""}, field{"file", anImage, "cat.jpg"})

@@ -2,11 +2,11 @@ package inference
 
 import "edgelens/models"
 
-// activationOf tells probabilities from logits by outputs on inputs that are no
-// images: scores that are within [0, 1] every time are probabilities, whether or
-// not they add up to 1 (a sigmoid for each class does not), and go through no
-// softmax. Where the graph ends in a SOFTMAX or LOGISTIC, or the manifest says
-// what the output is, nobody asks.
+// activationOf distinguishes probabilities from logits by outputs for inputs that are
+// no images: scores that are always within [0, 1] are probabilities, whether or
+// not they add up to 1 (a sigmoid for each class does not), and need no
+// softmax. It is not used if the graph ends in a SOFTMAX or LOGISTIC, or the manifest
+// sets the output.
 func activationOf(output models.TensorSpec, outputs [][]byte) models.Activation {
 	values := make([]float32, output.Elements())
 	for _, raw := range outputs {

@@ -1,9 +1,9 @@
 // Package inference runs models: a Pool of interpreters per model and a Loader
-// that brings models up on first use.
+// that loads models on first use.
 //
-// It knows no runtime. A Backend does (inference/tflite is the real one,
+// It depends on no runtime: a Backend provides one (inference/tflite is the real one,
 // inference/fake the one for tests); inference/inferencetest is the contract
-// that both must pass.
+// that both must fulfill.
 package inference
 
 import (
@@ -13,9 +13,9 @@ import (
 
 // A Backend opens model files.
 //
-// Implementations are safe for use by many goroutines.
+// Implementations are safe for concurrent use.
 type Backend interface {
-	// Open reads the model file. The error wraps edgelens.ErrModel and says
+	// Open reads the model file. The error wraps edgelens.ErrModel and describes
 	// in a sentence what is wrong with the file.
 	Open(path string, options Options) (Model, error)
 }
@@ -26,13 +26,13 @@ type Options struct {
 	Threads int
 	// Delegate is DelegateAuto or DelegateNone.
 	Delegate string
-	// Digest, unless "", is what the content of the file must have ("sha256:" and
-	// hex): what was checked is then what is opened, whatever becomes of the file.
+	// Digest, unless "", is the expected digest of the file's content ("sha256:" and
+	// hex): so the file that was checked is the one that is opened.
 	Digest string
 }
 
-// RuntimeError is an ErrModel about which the runtime has something to say, in
-// words that are for logs alone.
+// RuntimeError is an ErrModel with a detail in the runtime's words, which is for
+// logs only.
 type RuntimeError struct {
 	// Sentence continues one that begins with the model.
 	Sentence string
@@ -45,16 +45,16 @@ func (e *RuntimeError) Error() string { return edgelens.ErrModel.Error() + ": " 
 // Unwrap makes errors.Is(err, edgelens.ErrModel) true.
 func (e *RuntimeError) Unwrap() error { return edgelens.ErrModel }
 
-// Which delegate runs the graph, asked for or in use.
+// The delegates that run a graph, requested or in use.
 const (
-	DelegateAuto    = "auto"    // XNNPACK, or none where it refuses the model
-	DelegateXNNPACK = "xnnpack" // only as an answer
+	DelegateAuto    = "auto"    // XNNPACK, or none if it rejects the model
+	DelegateXNNPACK = "xnnpack" // in use, never requested
 	DelegateNone    = "none"    // TFLite's own kernels
 )
 
 // A Model is an open model file that outlives its interpreters.
 //
-// It is safe for use by many goroutines.
+// It is safe for concurrent use.
 type Model interface {
 	// NewInterpreter builds an interpreter with its tensors allocated. The
 	// error wraps edgelens.ErrModel.
@@ -65,7 +65,7 @@ type Model interface {
 
 // An Interpreter holds one copy of the tensors and can run once at a time.
 //
-// It is not safe for use by many goroutines; the Pool lends it to one at a
+// It is not safe for concurrent use: the Pool gives it to one caller at a
 // time. Any call after Close panics.
 type Interpreter interface {
 	// Input and Output describe the only input and output tensor.

@@ -11,9 +11,9 @@ import (
 	"edgelens/internal/background"
 )
 
-// What is in the background runs on a thread of lower priority, and what comes
-// next on the same interpreter does not.
-func TestTheModelRunsInTheBackground(t *testing.T) {
+// A background run uses a thread of lower priority, and the next run on the same
+// interpreter does not.
+func TestBackgroundRunHasLowPriority(t *testing.T) {
 	backend := fake.Image(4, 10)
 	priority := make(chan int, 10)
 	backend.Graph = func(_, _ []byte) error {

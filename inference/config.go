@@ -7,34 +7,34 @@ import (
 	"time"
 )
 
-// Config sizes the pools and picks the delegate.
+// Config sizes the pools and selects the delegate.
 type Config struct {
 	// Interpreters is how many interpreters each model has; 0 means one for
 	// each core.
 	Interpreters int
 	// Threads is how many threads one interpreter uses. Two one-thread
 	// interpreters give nearly twice the throughput of one two-thread
-	// interpreter, so 1 is right unless latency with nobody else waiting is
-	// all that counts.
+	// interpreter, so 1 is right unless only the latency of single requests
+	// matters.
 	Threads int
 	// Delegate is DelegateAuto or DelegateNone.
 	Delegate string
-	// Requantize runs legacy uint8 models in an int8 form that XNNPACK takes,
-	// where a check finds that it answers alike.
+	// Requantize runs legacy uint8 models as an int8 variant that XNNPACK supports,
+	// if a check finds that the results agree.
 	Requantize bool
-	// Probe has a model file that is new tried in a process of its own before it is
+	// Probe runs a new model file in a child process before it is
 	// loaded.
 	Probe bool
-	// InvokeTimeout is after how long a running interpreter is given up.
+	// InvokeTimeout is the time after which a running interpreter is abandoned.
 	InvokeTimeout time.Duration
 }
 
-// DefaultConfig returns what suits a Raspberry Pi and a small PC.
+// DefaultConfig returns defaults for a Raspberry Pi or a small PC.
 func DefaultConfig() Config {
 	return Config{Threads: 1, Delegate: DelegateAuto, Probe: true, InvokeTimeout: 15 * time.Second}
 }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports all errors together, each with its setting's name.
 func (c Config) Validate() error {
 	var errs []error
 	if c.Interpreters < 0 || c.Interpreters > 256 {

@@ -13,7 +13,7 @@ import (
 	"edgelens/models"
 )
 
-// Registry is where the Loader finds model files; models.Registry is one.
+// Registry is the Loader's source of model files; models.Registry is one.
 type Registry interface {
 	// Get returns the model of that name, the default one for "".
 	Get(name string) (models.Model, error)
@@ -22,15 +22,15 @@ type Registry interface {
 }
 
 // Loader keeps a Pool for each model in use. A model is opened, built and
-// warmed up when it is first asked for, once however many ask, and stays until
-// Close. One that fails is not tried again until its file changes.
+// warmed up on first use, once for all simultaneous callers, and stays until
+// Close. A failed model is not retried until its file changes.
 //
-// A Loader is safe for use by many goroutines.
+// A Loader is safe for concurrent use.
 type Loader struct {
 	config   Config
 	registry Registry
 	backend  Backend
-	prober   Prober // nil: models are loaded untried
+	prober   Prober // nil: models are loaded without a trial
 	log      *slog.Logger
 	onLoad   func(models.Spec, time.Duration)
 	prepare  func(context.Context, models.Model) models.Model
@@ -41,7 +41,7 @@ type Loader struct {
 	mu     sync.Mutex
 	loaded map[string]*entry // by model name
 	closed bool
-	closes sync.WaitGroup // loads under way
+	closes sync.WaitGroup // loads in progress
 }
 
 // entry is a model that is loaded, is being loaded or could not be.
@@ -58,16 +58,16 @@ type entry struct {
 
 // NewLoader returns a Loader with nothing loaded. prober, if not nil, tries each
 // model before it is loaded. onLoad, if not nil, is called after each model that
-// came up.
+// was loaded.
 func NewLoader(config Config, registry Registry, backend Backend, prober Prober, log *slog.Logger, onLoad func(models.Spec, time.Duration)) *Loader {
 	l := &Loader{config: config, registry: registry, backend: backend, prober: prober, log: log, onLoad: onLoad, loaded: map[string]*entry{}}
 	l.preparing, l.stop = context.WithCancel(context.Background())
 	return l
 }
 
-// PrepareWith sets what may put another file in the place of a model before it
-// is loaded; it must return soon after its ctx ends. To be called before
-// anything is loaded.
+// PrepareWith sets the function that may replace a model's file before it is
+// loaded; it must return soon after its ctx ends. To be called before
+// the first load.
 func (l *Loader) PrepareWith(prepare func(context.Context, models.Model) models.Model) {
 	l.prepare = prepare
 }
@@ -94,7 +94,7 @@ func (l *Loader) Describe(ctx context.Context, name string) (*models.Spec, error
 	return &e.spec, nil
 }
 
-// Run gives what fill returns to a model that Describe returned; see Pool.Run.
+// Run passes the tensor that fill returns to a model that Describe returned; see Pool.Run.
 func (l *Loader) Run(ctx context.Context, spec *models.Spec, fill func() ([]byte, error)) ([]byte, error) {
 	l.mu.Lock()
 	e := l.loaded[spec.Name]
@@ -105,7 +105,7 @@ func (l *Loader) Run(ctx context.Context, spec *models.Spec, fill func() ([]byte
 	return e.pool.Run(ctx, fill)
 }
 
-// List tells of every model that the registry knows, by name.
+// List describes every model in the registry, by name.
 func (l *Loader) List() []edgelens.Model {
 	def := l.registry.Default()
 	listed := l.registry.List()
@@ -127,7 +127,7 @@ func (l *Loader) List() []edgelens.Model {
 	return list
 }
 
-// describeLoaded adds what is known only of a model that was loaded.
+// describeLoaded adds the facts that only a loaded model has.
 func (l *Loader) describeLoaded(m *edgelens.Model) {
 	l.mu.Lock()
 	e := l.loaded[m.Name]
@@ -180,7 +180,7 @@ func (l *Loader) Close(ctx context.Context) error {
 	l.closed = true
 	l.mu.Unlock()
 	l.stop()
-	l.closes.Wait() // a load takes a moment and cannot be interrupted
+	l.closes.Wait() // a load is short and cannot be interrupted
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error
@@ -220,8 +220,8 @@ func (l *Loader) entry(name string) (*entry, error) {
 	if l.closed {
 		return nil, fmt.Errorf("load model %s: %w", name, edgelens.ErrStopping)
 	}
-	// Somebody may have been here between the locks. What could not be tried is
-	// tried again; what was tried and failed is not, until its file changes.
+	// Another caller may have loaded it between the locks. A load that could not be
+	// tried is retried; one that failed is not, until its file changes.
 	if e := l.loaded[model.Name]; e != nil && (!e.failed() || e.digest == model.Digest && errors.Is(e.err, edgelens.ErrModel)) {
 		return e, nil
 	}
@@ -235,7 +235,7 @@ func (l *Loader) entry(name string) (*entry, error) {
 	return e, nil
 }
 
-// failed reports whether the load has ended badly.
+// failed reports whether the load has failed.
 func (e *entry) failed() bool {
 	select {
 	case <-e.ready:
@@ -245,19 +245,19 @@ func (e *entry) failed() bool {
 	}
 }
 
-// load brings a model up and publishes the outcome in e.
+// load loads a model and publishes the outcome in e.
 func (l *Loader) load(e *entry, model models.Model) {
 	defer close(e.ready)
 	start, before := time.Now(), residentBytes()
 	e.pool, e.spec, e.err = l.build(&model)
 	if e.err != nil {
-		attributes := []any{"model", model.Name, "error", e.err}
+		attributes := []any{"event", "model_load_failed", "model", model.Name, "error", e.err}
 		var runtime *RuntimeError
 		if errors.As(e.err, &runtime) && runtime.Detail != "" {
 			attributes = append(attributes, "runtime", runtime.Detail)
 		}
 		e.err = fmt.Errorf("load model %s: %w", model.Name, e.err)
-		l.log.Error("model not loaded", attributes...)
+		l.log.Error("loading model failed", attributes...)
 		return
 	}
 	e.took, e.memory = time.Since(start), max(0, residentBytes()-before)
@@ -265,15 +265,15 @@ func (l *Loader) load(e *entry, model models.Model) {
 		"interpreters", l.config.InterpretersOrCores(), "threads", l.config.Threads,
 		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "seconds", e.took.Seconds())
 	if n := len(model.Labels); n > 0 && n != e.spec.Output.Elements() {
-		l.log.Warn("the model's labels do not match its outputs; check the label file", "model", model.Name, "labels", n, "outputs", e.spec.Output.Elements())
+		l.log.Warn("model labels do not match its outputs", "event", "model_labels_mismatch", "model", model.Name, "labels", n, "outputs", e.spec.Output.Elements())
 	}
 	if l.onLoad != nil {
 		l.onLoad(e.spec, e.took)
 	}
 }
 
-// build tries a model, puts another in its place where that is prepared, and
-// brings it up.
+// build tries a model, replaces it by a prepared variant if there is one, and
+// loads it.
 func (l *Loader) build(model *models.Model) (*Pool, models.Spec, error) {
 	if l.prober != nil {
 		if err := l.prober.Probe(l.preparing, *model, l.config); err != nil {
@@ -296,7 +296,7 @@ func (l *Loader) build(model *models.Model) (*Pool, models.Spec, error) {
 	return pool, spec, nil
 }
 
-// openPool opens a model and brings up its interpreters.
+// openPool opens a model and starts its interpreters.
 func openPool(backend Backend, model models.Model, config Config) (*Pool, error) {
 	opened, err := backend.Open(model.Path, Options{Threads: config.Threads, Delegate: config.Delegate, Digest: model.Digest})
 	if err != nil {
@@ -307,7 +307,7 @@ func openPool(backend Backend, model models.Model, config Config) (*Pool, error)
 	})
 }
 
-// newSpec reads the tensors as those of an image classifier.
+// newSpec describes the tensors as those of an image classifier.
 func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 	facts := pool.Spec()
 	input, err := model.NewInput(facts.Input)
@@ -323,7 +323,7 @@ func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 			return models.Spec{}, err
 		}
 		if activation == models.ActivationLogits && facts.Output.Elements() == 1 {
-			return models.Spec{}, fmt.Errorf("%w: its single output is not a probability, so it seems to measure something rather than to classify; where it is a logit, say `output: logits` in manifest.yaml", edgelens.ErrModel)
+			return models.Spec{}, fmt.Errorf("%w: its single output is not a probability, so it seems to measure something rather than to classify; if it is a logit, set `output: logits` in manifest.yaml", edgelens.ErrModel)
 		}
 	}
 	spec := models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation, Delegate: facts.Delegate}
@@ -331,8 +331,8 @@ func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 	return spec, nil
 }
 
-// detectActivation tells what a model gives whose graph does not say: see
-// activationOf. Besides the noise of the warm-up it is run on the lowest and the
+// detectActivation determines the output of a model whose graph does not: see
+// activationOf. Besides the noise of the warm-up, it is run on the lowest and the
 // highest values.
 func (l *Loader) detectActivation(pool *Pool) (models.Activation, error) {
 	facts := pool.Spec()
@@ -349,7 +349,7 @@ func (l *Loader) detectActivation(pool *Pool) (models.Activation, error) {
 	return activationOf(facts.Output, outputs), nil
 }
 
-// Knows reports whether a model of that name is loaded or was tried.
+// Knows reports whether loading a model of that name was tried.
 func (l *Loader) Knows(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

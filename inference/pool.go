@@ -13,16 +13,16 @@ import (
 	"edgelens/models"
 )
 
-// Pool lends the interpreters of one model, one caller at a time each.
+// Pool shares the interpreters of one model, one caller at a time each.
 //
-// A lease never leaves the pool: Run has the interpreter's lane make the tensor,
+// An interpreter never leaves the pool: Run has its executor fill the tensor,
 // invoke and copy the output out. Invoke cannot be interrupted, so it runs on a
-// goroutine that belongs to the interpreter: a caller whose context ends leaves,
-// and the interpreter comes back when it is done. One that is not done within
+// goroutine that belongs to the interpreter: a caller whose context ends returns,
+// and the interpreter is free when it is done. One that is not done within
 // the invoke timeout is quarantined: it never returns to the pool, a new one
-// takes its place, and it is freed when (if ever) its Invoke comes back.
+// takes its place, and it is freed when (if ever) its Invoke returns.
 //
-// A Pool is safe for use by many goroutines.
+// A Pool is safe for concurrent use.
 type Pool struct {
 	model  Model
 	config PoolConfig
@@ -30,33 +30,33 @@ type Pool struct {
 
 	mu sync.Mutex
 	// idle is last in, first out, so that a lightly loaded pool keeps to the
-	// interpreters whose weights are still in the CPU's caches. Where a lane is
-	// idle, nothing waits.
+	// interpreters whose weights are still in the CPU's caches. While an executor is
+	// idle, waiting is empty.
 	idle []*executor
-	// waiting is first come, first served. A lane that is done takes the next
-	// itself: a core never waits for a goroutine to hand it over.
+	// waiting is first come, first served. An executor that is done takes the next
+	// run itself: a core never waits for a goroutine to hand it over.
 	waiting   []*run
 	executors int // alive, idle or running, not quarantined
-	stuck     int // quarantined and not back yet
+	stuck     int // quarantined, with their Invoke still running
 
 	closing   chan struct{}
 	closeOnce sync.Once
 	closeErr  error
-	running   sync.WaitGroup // executor goroutines and replacements under way
+	running   sync.WaitGroup // executor goroutines and replacements in progress
 }
 
 // PoolConfig sizes a Pool.
 type PoolConfig struct {
-	// Interpreters is how many run side by side. At least 1.
+	// Interpreters is how many run in parallel. At least 1.
 	Interpreters int
-	// InvokeTimeout is after how long an interpreter is quarantined.
+	// InvokeTimeout is the time after which an interpreter is quarantined.
 	InvokeTimeout time.Duration
 	// MaxStuck is how many quarantined interpreters are replaced before the
-	// pool shrinks instead: each holds a core and its memory.
+	// pool shrinks instead: each occupies a core and its memory.
 	MaxStuck int
 }
 
-// PoolSpec is what the interpreters of a pool have in common.
+// PoolSpec describes the interpreters of a pool, which are all alike.
 type PoolSpec struct {
 	Input    models.TensorSpec
 	Output   models.TensorSpec
@@ -65,16 +65,16 @@ type PoolSpec struct {
 	WarmUp [][]byte
 }
 
-// PoolStats counts interpreters by state, and who waits for one.
+// PoolStats counts interpreters by state, and waiting calls.
 type PoolStats struct {
 	Idle, Busy, Stuck int
-	// Waiting counts calls of Run that no interpreter has taken yet.
+	// Waiting counts calls of Run that no interpreter has started yet.
 	Waiting int
 }
 
 // NewPool builds the interpreters and warms each up, so that the first request
-// meets packed weights and allocated buffers. The pool owns model from here
-// on, also when NewPool fails.
+// finds packed weights and allocated buffers. The pool owns model from then
+// on, also if NewPool fails.
 func NewPool(model Model, config PoolConfig) (*Pool, error) {
 	p := &Pool{
 		model:   model,
@@ -82,34 +82,34 @@ func NewPool(model Model, config PoolConfig) (*Pool, error) {
 		closing: make(chan struct{}),
 	}
 	for n := range config.Interpreters {
-		l, warm, err := p.newExecutor()
+		e, warm, err := p.newExecutor()
 		if err != nil {
 			ctx, cancel := context.WithTimeout(context.Background(), config.InvokeTimeout)
 			defer cancel()
 			return nil, errors.Join(err, p.Close(ctx))
 		}
 		if n == 0 {
-			p.spec = PoolSpec{Input: l.interpreter.Input(), Output: l.interpreter.Output(), Delegate: l.interpreter.Delegate(), WarmUp: warm}
+			p.spec = PoolSpec{Input: e.interpreter.Input(), Output: e.interpreter.Output(), Delegate: e.interpreter.Delegate(), WarmUp: warm}
 		}
-		p.add(l)
+		p.add(e)
 	}
 	return p, nil
 }
 
-// Spec returns what the interpreters have in common.
+// Spec returns the description of the interpreters.
 func (p *Pool) Spec() PoolSpec { return p.spec }
 
-// Stats counts the interpreters by state, and who waits for one.
+// Stats counts the interpreters by state, and the waiting calls.
 func (p *Pool) Stats() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return PoolStats{Idle: len(p.idle), Busy: p.executors - len(p.idle), Stuck: p.stuck, Waiting: len(p.waiting)}
 }
 
-// Run gives what fill returns to the next free interpreter, and returns the raw
-// bytes of the output tensor. fill is called at most once, on the thread that the
-// model then runs on; what it returns must be Spec().Input.Bytes() long. Neither
-// fill nor its tensor is used any more once Run returns, whatever the reason. Where
+// Run passes the tensor that fill returns to the next free interpreter, and returns
+// the raw bytes of the output tensor. fill is called at most once, on the thread that
+// then runs the model; its tensor must be Spec().Input.Bytes() long. Neither
+// fill nor its tensor is used any more once Run returns, whatever the reason. If
 // ctx is in the background (background.With), both run there. A panic in fill
 // is one in Run.
 //
@@ -120,7 +120,7 @@ func (p *Pool) Run(ctx context.Context, fill func() ([]byte, error)) ([]byte, er
 	r := &run{
 		fill: fill, background: background.Is(ctx),
 		filled: make(chan struct{}),
-		done:   make(chan outcome, 2), // the lane's answer and the watchdog's: neither may block
+		done:   make(chan outcome, 2), // the executor's outcome and the timeout's: neither may block
 	}
 	if err := p.submit(ctx, r); err != nil {
 		return nil, fmt.Errorf("wait for an interpreter: %w", err)
@@ -137,7 +137,7 @@ func (p *Pool) Run(ctx context.Context, fill func() ([]byte, error)) ([]byte, er
 			return nil, fmt.Errorf("wait for an interpreter: %w", contextError(ctx))
 		}
 	}
-	<-r.filled // a lane has it: what fill uses is the caller's
+	<-r.filled // an executor has it and may still use the caller's data
 	select {
 	case o := <-r.done:
 		return o.get()
@@ -146,9 +146,9 @@ func (p *Pool) Run(ctx context.Context, fill func() ([]byte, error)) ([]byte, er
 	}
 }
 
-// Close waits until every interpreter is back, then frees them and the model.
-// When ctx ends first, what is still lent is leaked rather than freed under a
-// running Invoke, and the error says so. Close is idempotent; a second call
+// Close waits until every interpreter is done, then frees them and the model.
+// If ctx ends first, the running ones are leaked rather than freed during
+// an Invoke, and an error is returned. Close is idempotent; a second call
 // waits for the first and returns its result.
 func (p *Pool) Close(ctx context.Context) error {
 	p.closeOnce.Do(func() {
@@ -158,8 +158,8 @@ func (p *Pool) Close(ctx context.Context) error {
 		p.idle = nil
 		p.executors -= len(idle)
 		p.mu.Unlock()
-		for _, l := range idle {
-			close(l.work)
+		for _, e := range idle {
+			close(e.work)
 		}
 		done := make(chan struct{})
 		go func() {
@@ -178,7 +178,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	return p.closeErr
 }
 
-// submit gives r to a lane that is idle, or lets it wait for one.
+// submit gives r to an idle executor, or queues it for one.
 func (p *Pool) submit(ctx context.Context, r *run) error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
@@ -195,13 +195,13 @@ func (p *Pool) submit(ctx context.Context, r *run) error {
 		p.waiting = append(p.waiting, r)
 		return nil
 	}
-	l := p.idle[last]
+	e := p.idle[last]
 	p.idle = p.idle[:last]
-	l.work <- r // never blocks: an idle lane has nothing in it
+	e.work <- r // never blocks: an idle executor has no work
 	return nil
 }
 
-// withdraw takes back what still waits; false where a lane has taken it.
+// withdraw takes r out of the queue; false if an executor has started it.
 func (p *Pool) withdraw(r *run) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -213,35 +213,35 @@ func (p *Pool) withdraw(r *run) bool {
 	return true
 }
 
-// add makes a new lane available.
-func (p *Pool) add(l *executor) {
+// add makes a new executor available.
+func (p *Pool) add(e *executor) {
 	p.mu.Lock()
 	p.executors++
 	p.mu.Unlock()
-	p.giveBack(l)
+	p.giveBack(e)
 }
 
-// giveBack gives a lane what has waited longest, or makes it available, or ends
+// giveBack gives an executor the run that waited longest, or makes it idle, or ends
 // it when the pool is closing.
-func (p *Pool) giveBack(l *executor) {
+func (p *Pool) giveBack(e *executor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
 	case <-p.closing:
 		p.executors--
-		close(l.work)
+		close(e.work)
 		return
 	default:
 	}
 	if len(p.waiting) == 0 {
-		p.idle = append(p.idle, l)
+		p.idle = append(p.idle, e)
 		return
 	}
-	l.work <- p.waiting[0] // never blocks: the lane has nothing in it
+	e.work <- p.waiting[0] // never blocks: the executor has no work
 	p.waiting = slices.Delete(p.waiting, 0, 1)
 }
 
-// contextError names why ctx ended in this module's words.
+// contextError maps the reason why ctx ended to a sentinel.
 func contextError(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return edgelens.ErrDeadline

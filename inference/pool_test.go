@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestFakeKeepsTheContract(t *testing.T) { inferencetest.Run(t, fake.Image(4, 10), "fake") }
+func TestFakeFulfillsContract(t *testing.T) { inferencetest.Run(t, fake.Image(4, 10), "fake") }
 
 func newPool(t *testing.T, backend *fake.Backend, config inference.PoolConfig) *inference.Pool {
 	t.Helper()
@@ -49,7 +49,7 @@ func closePool(t *testing.T, pool *inference.Pool) {
 	}
 }
 
-// filled is a tensor that is there already.
+// filled is a tensor that exists already.
 func filled(tensor []byte) func() ([]byte, error) {
 	return func() ([]byte, error) { return tensor, nil }
 }
@@ -65,7 +65,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// gate is a graph whose next runs, as many as block says, wait inside Invoke
+// gate is a graph whose next runs, as many as block is, wait inside Invoke
 // until it is opened. Other runs, such as warm-ups, pass.
 type gate struct {
 	block   atomic.Int64
@@ -100,7 +100,7 @@ func gatedPool(t *testing.T, config inference.PoolConfig) (*inference.Pool, *fak
 	return pool, backend, g
 }
 
-func TestPoolGivesEachCallerItsOwnAnswer(t *testing.T) {
+func TestPoolReturnsEachCallersOutput(t *testing.T) {
 	backend := fake.Image(4, 10)
 	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 3})
 	var wg sync.WaitGroup
@@ -123,7 +123,7 @@ func TestPoolGivesEachCallerItsOwnAnswer(t *testing.T) {
 	eventually(t, "all idle", func() bool { return pool.Stats() == inference.PoolStats{Idle: 3} })
 }
 
-func TestPoolRefusesAWrongLength(t *testing.T) {
+func TestPoolRejectsWrongLength(t *testing.T) {
 	backend := fake.Image(4, 10)
 	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
 	if _, err := pool.Run(context.Background(), filled(make([]byte, 5))); !errors.Is(err, edgelens.ErrInvalid) {
@@ -131,9 +131,9 @@ func TestPoolRefusesAWrongLength(t *testing.T) {
 	}
 }
 
-// What fails or panics while the tensor is made is the caller's affair, and the
-// interpreter is there for the next.
-func TestPoolSurvivesWhatFillsTheTensor(t *testing.T) {
+// An error or a panic of fill is returned to the caller, and the
+// interpreter is ready for the next run.
+func TestPoolSurvivesFailingFill(t *testing.T) {
 	pool := newPool(t, fake.Image(4, 10), inference.PoolConfig{Interpreters: 1})
 	broken := errors.New("no image")
 	if _, err := pool.Run(t.Context(), func() ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
@@ -150,9 +150,9 @@ func TestPoolSurvivesWhatFillsTheTensor(t *testing.T) {
 	eventually(t, "it is idle again", func() bool { return pool.Stats() == inference.PoolStats{Idle: 1} })
 }
 
-// Whose context ends while the tensor is being made waits until it is: what is
-// filled belongs to the caller.
-func TestPoolCallerWaitsForItsTensor(t *testing.T) {
+// A caller whose context ends during fill waits until fill returns: its data
+// belongs to the caller.
+func TestPoolCallerWaitsForFill(t *testing.T) {
 	backend := fake.Image(4, 10)
 	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -178,7 +178,7 @@ func TestPoolCallerWaitsForItsTensor(t *testing.T) {
 	}
 }
 
-// Who waits is served in the order of coming, and who left is not served.
+// Waiting callers are served in order, and canceled ones are skipped.
 func TestPoolServesInOrder(t *testing.T) {
 	pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 1})
 	var wg sync.WaitGroup
@@ -214,7 +214,7 @@ func TestPoolServesInOrder(t *testing.T) {
 	}
 }
 
-func TestPoolCallerMayLeave(t *testing.T) {
+func TestPoolCallerMayCancel(t *testing.T) {
 	pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 1})
 	tensor := make([]byte, backend.In.Bytes())
 
@@ -226,13 +226,13 @@ func TestPoolCallerMayLeave(t *testing.T) {
 	if err := <-left; !errors.Is(err, edgelens.ErrCanceled) {
 		t.Errorf("leaving while the interpreter runs: %v, want ErrCanceled", err)
 	}
-	// The interpreter still runs, so the next caller waits, and may leave too.
+	// The interpreter still runs, so the next caller waits, and may cancel too.
 	ctx, cancel = context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
 	if _, err := pool.Run(ctx, filled(tensor)); !errors.Is(err, edgelens.ErrDeadline) {
 		t.Errorf("leaving while waiting: %v, want ErrDeadline", err)
 	}
-	// What the first caller does with its buffer must not matter any more.
+	// The first caller may now change its buffer.
 	tensor[0] = 99
 	close(g.open)
 	if output, err := pool.Run(context.Background(), filled(make([]byte, backend.In.Bytes()))); err != nil || output[0] != 0 {
@@ -240,7 +240,7 @@ func TestPoolCallerMayLeave(t *testing.T) {
 	}
 }
 
-func TestPoolQuarantinesAStuckInterpreter(t *testing.T) {
+func TestPoolQuarantinesStuckInterpreter(t *testing.T) {
 	pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 1, InvokeTimeout: 100 * time.Millisecond, MaxStuck: 1})
 	tensor := make([]byte, backend.In.Bytes())
 	if _, err := pool.Run(context.Background(), filled(tensor)); !errors.Is(err, edgelens.ErrInference) {
@@ -283,7 +283,7 @@ func TestPoolShrinksWhenTooManyAreStuck(t *testing.T) {
 	close(g.open)
 }
 
-func TestPoolReportsAFailingInterpreter(t *testing.T) {
+func TestPoolReportsFailingInterpreter(t *testing.T) {
 	backend := fake.Image(4, 10)
 	var fail atomic.Bool
 	backend.Graph = func(input, output []byte) error {
@@ -342,7 +342,7 @@ func TestPoolClose(t *testing.T) {
 		}
 		closePool(t, pool) // again
 	})
-	t.Run("leaks rather than frees what is still lent", func(t *testing.T) {
+	t.Run("leaks rather than frees running interpreters", func(t *testing.T) {
 		g, backend := newGate(), fake.Image(4, 10)
 		backend.Graph = g.graph
 		model, err := backend.Open("fake", inference.Options{})

@@ -10,15 +10,15 @@ import (
 	"edgelens/models"
 )
 
-// A Prober tries a model file where its failure does no harm, before this process
-// opens it: C code that meets a crafted or damaged graph may end the process that
-// it runs in, whatever was checked before. inference/probe is one.
+// A Prober tries a model file in isolation before this process opens it: a crafted or
+// damaged graph may crash the C code and with it the process, whatever was checked
+// before. inference/probe is one.
 //
-// Implementations are safe for use by many goroutines.
+// Implementations are safe for concurrent use.
 type Prober interface {
-	// Probe returns nil where the model may be loaded as config says. The error
-	// wraps ErrModel where the model is at fault, and anything else where it could
-	// not be tried now: then it may be tried again.
+	// Probe returns nil if the model may be loaded with config. The error
+	// wraps ErrModel if the model is unusable, and another sentinel if it could
+	// not be tried now: then it may be retried.
 	Probe(ctx context.Context, model models.Model, config Config) error
 }
 

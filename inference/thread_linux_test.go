@@ -8,9 +8,9 @@ import (
 	"edgelens/inference/fake"
 )
 
-// A tensor is made on the thread that the model then runs on, which is the same
+// A tensor is filled on the thread that then runs the model, the same
 // for each run of an interpreter.
-func TestALaneKeepsToOneThread(t *testing.T) {
+func TestExecutorUsesOneThread(t *testing.T) {
 	backend := fake.Image(4, 10)
 	invoked := make(chan int, 1)
 	backend.Graph = func(_, _ []byte) error {

@@ -8,14 +8,14 @@ import (
 	"edgelens"
 )
 
-// notClassifier returns an ErrModel: what a model seems to be that is none of an
-// image classifier, and what to do.
+// notClassifier returns an ErrModel for a model that is no image classifier: what it
+// seems to be, and what to do.
 func notClassifier(format string, args ...any) error {
 	return fmt.Errorf("%w: it %s", edgelens.ErrModel, fmt.Sprintf(format, args...))
 }
 
-// checkCounts says what a model is that has another number of inputs or outputs
-// than one.
+// checkCounts rejects a model with more or fewer than one input and one output, and
+// names what it seems to be.
 func checkCounts(inputs, outputs int) error {
 	switch {
 	case inputs != 1:
@@ -28,10 +28,9 @@ func checkCounts(inputs, outputs int) error {
 	return nil
 }
 
-// Classes returns how many classes an output of that shape tells apart: N of
-// [1 N] and [1 1 1 N], and 2 of a single score, which is that of the second. The
-// error wraps edgelens.ErrModel, and says what the model seems to be and what to
-// do.
+// Classes returns the number of classes of an output of that shape: N of [1 N] and
+// [1 1 1 N], and 2 of a single score, which is that of the second. The error wraps
+// edgelens.ErrModel, with what the model seems to be and what to do.
 func Classes(output TensorSpec) (int, error) {
 	shape := output.Shape
 	if output.DType == InvalidDType {
@@ -57,7 +56,7 @@ func Classes(output TensorSpec) (int, error) {
 	return 0, notClassifier("has an output of shape %v, so it seems to be %s; use an image classifier, whose output is [1 N], a score for each of N classes", shape, seems(shape[1:]))
 }
 
-// seems names what gives an output of that shape, the batch aside.
+// seems names the kind of model with an output of that shape, without the batch.
 func seems(shape []int) string {
 	last := shape[len(shape)-1]
 	rest := 1
@@ -93,9 +92,9 @@ func specOf(t edgelens.Tensor) TensorSpec {
 	return TensorSpec{Name: t.Name, Shape: t.Shape, DType: dtypeOf(t.DType), Scale: t.Scale, ZeroPoint: t.ZeroPoint}
 }
 
-// CheckTensors says why a model with the inputs and outputs of its file cannot be
-// an image classifier, whatever its labels. The runtime may yet find other shapes
-// than those in the file. The error wraps edgelens.ErrModel.
+// CheckTensors returns an error if a model with the inputs and outputs of its file
+// cannot be an image classifier, whatever its labels. The runtime may still find
+// other shapes than those in the file. The error wraps edgelens.ErrModel.
 func CheckTensors(f *edgelens.ModelFacts) error {
 	if err := checkCounts(len(f.Inputs), len(f.Outputs)); err != nil {
 		return err
@@ -114,8 +113,8 @@ func (m *Model) checkTensors(f *edgelens.ModelFacts) error {
 	return m.CheckOutput(specOf(f.Outputs[0]))
 }
 
-// CheckOutput says why the model cannot be used with its output and its labels.
-// The error wraps edgelens.ErrModel.
+// CheckOutput returns an error if the model cannot be used with its output and its
+// labels. The error wraps edgelens.ErrModel.
 func (m *Model) CheckOutput(output TensorSpec) error {
 	classes, err := Classes(output)
 	if err != nil {
@@ -133,13 +132,13 @@ func (m *Model) CheckOutput(output TensorSpec) error {
 			count--
 		}
 		return fmt.Errorf("%w: it has %d labels for %d outputs: %s", edgelens.ErrModel, count, classes, m.labelsFormat.cause(m.Labels, classes))
-	case m.TaskGiven: // by who knows it; the classes stay numbers
+	case m.TaskGiven: // the manifest declares a classifier; the classes stay numbers
 		return nil
 	}
 	return notClassifier("has an output of %d numbers and no labels anywhere, so it probably gives a feature vector (embedding) and no scores; for a classifier, put its labels beside it as %s.txt, one a line, or enter it in manifest.yaml with `task: classify`", classes, stem(m.Path))
 }
 
-// cause is the commonest one of a wrong number of labels.
+// cause is the most common cause of a wrong number of labels.
 func (f labelFormat) cause(labels []string, classes int) string {
 	first := strings.ToLower(strings.TrimSpace(labels[0]))
 	switch n := len(labels); {

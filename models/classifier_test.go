@@ -11,9 +11,9 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// Only scores for classes are served; anything else is named for what it seems to
-// be, before it is loaded.
-func TestOutputsOfAFile(t *testing.T) {
+// Only classifiers are accepted; others are rejected before they are loaded, with what
+// they seem to be.
+func TestOutputsOfFile(t *testing.T) {
 	sloped := func(n int) ([]float64, []float64) { return make([]float64, n), make([]float64, n) }
 	for shape, want := range map[string]string{ // "" where it is served
 		"1 3": "", "1 1 1 3": "", "1 2": "", "1 1": "", "1 1 1 1": "",
@@ -68,7 +68,7 @@ func TestClassesOfTypes(t *testing.T) {
 	}
 }
 
-// A model without labels is served only where its user says that it classifies.
+// A model without labels is only accepted if its manifest declares a classifier.
 func TestWithoutLabels(t *testing.T) {
 	file := modeltest.Brightness{}.File()
 	for name, tc := range map[string]struct {
@@ -77,7 +77,7 @@ func TestWithoutLabels(t *testing.T) {
 		labels   string
 		problem  string
 	}{
-		"nothing said":       {"", file, "", "feature vector (embedding)"},
+		"no manifest":        {"", file, "", "feature vector (embedding)"},
 		"task: classify":     {"task: classify,", file, "", ""},
 		"the longer word":    {"task: classification,", file, "", ""},
 		"one score":          {"task: classify,", modeltest.Brightness{Slopes: []float64{1}, Offsets: []float64{0}, Last: tflitefile.Logistic}.File(), "", "two labels are needed"},
@@ -100,7 +100,7 @@ func TestWithoutLabels(t *testing.T) {
 	}
 }
 
-// What the graph ends in is known without running it.
+// The last operator of the graph is known without running it.
 func TestActivationOfTheGraph(t *testing.T) {
 	for name, tc := range map[string]struct {
 		model modeltest.Brightness

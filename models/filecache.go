@@ -8,8 +8,8 @@ import (
 )
 
 // fileCache remembers what read found in a file for as long as the file stays
-// the same: same inode, size and modification time. It is safe for use by many
-// goroutines; two that ask for the same file read it once.
+// the same: same inode, size and modification time. It is safe for concurrent use;
+// simultaneous requests for the same file read it once.
 type fileCache[T any] struct {
 	// read gets the open file and its size. An error means that the file could
 	// not be read now; it is not remembered.
@@ -26,7 +26,7 @@ type cachedFile[T any] struct {
 }
 
 // get returns what is known of the file at path. The error wraps
-// os.ErrNotExist where there is no such file; it never holds the folder.
+// os.ErrNotExist if there is no such file; it never contains the folder.
 func (c *fileCache[T]) get(path string) (T, error) {
 	var none T
 	info, err := os.Stat(path)
@@ -82,8 +82,8 @@ func sameVersion(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// bare drops the path from a file error: the API shows these sentences, and
-// the folder is nobody's business there.
+// bare drops the path from a file error: the API shows these sentences, and must
+// not reveal the folder.
 func bare(err error) error {
 	if p, ok := err.(*os.PathError); ok {
 		return p.Err

@@ -18,16 +18,16 @@ const (
 	maxLabelBytes  = 1000
 )
 
-// labelFormat is what the form of a list of labels tells of it, for the sentence where
-// their number is wrong. The zero value is that of a plain list.
+// labelFormat is what is known of a list of labels by its format, for the error about
+// a wrong number of labels. The zero value is that of a plain list.
 type labelFormat struct {
-	// from is the smallest number that the list gives to a class.
+	// from is the smallest class number in the list.
 	from int
-	// numbered is true where the list gives numbers to its classes.
+	// numbered is true if the list numbers its classes.
 	numbered bool
 }
 
-// ParseLabels reads class names, UTF-8, in one of these forms:
+// ParseLabels reads class names, UTF-8, in one of these formats:
 //
 //   - One a line; line i (from 0) names class i. A byte order mark, CRLF line ends,
 //     spaces around a name and blank lines at the end are dropped; a blank line in
@@ -46,13 +46,13 @@ type labelFormat struct {
 //   - pbtxt as of TensorFlow's object detection: item { id: 1 name: "..." }.
 //
 // A number is that of the class, which count from 0; classes that are left out have
-// the name "". So a list that is numbered from 1 names nothing wrong: it has one
-// class more than names, and CheckOutput says so.
+// the name "". So a list that is numbered from 1 gives no class a wrong name: it has
+// one class more than names, and CheckOutput rejects it.
 //
-// The error wraps edgelens.ErrModel: invalid UTF-8, control characters, no label at
-// all, a number given twice, numbers that may or may not be those of classes, a form
-// like these that cannot be read, or more than
-// 4 MiB, 100,000 labels or 1,000 bytes a label.
+// The error wraps edgelens.ErrModel: invalid UTF-8, control characters, no labels,
+// a number given twice, numbers that may or may not be those of classes, a similar
+// format that cannot be read, or more than 4 MiB, 100,000 labels or 1,000 bytes a
+// label.
 func ParseLabels(data []byte) ([]string, error) {
 	names, _, err := parseLabels(data)
 	if err != nil {
@@ -85,7 +85,7 @@ func parseLabels(data []byte) ([]string, labelFormat, error) {
 	return names, form, checkNames(names)
 }
 
-// readLabels reads the form that the text has.
+// readLabels reads the text in the format that it has.
 func readLabels(trimmed, text string) ([]string, labelFormat, error) {
 	switch {
 	case trimmed == "":
@@ -138,8 +138,8 @@ func checkNames(names []string) error {
 	return nil
 }
 
-// isControl is true for what could upset a terminal or a log line. A tab may
-// stand between a number and its name.
+// isControl is true for characters that could corrupt a terminal or a log line. A
+// tab may separate a number from its name.
 func isControl(r rune) bool { return r != '\t' && unicode.IsControl(r) }
 
 // numberedName is a name with the number of its class.

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// What the columns of a CSV and the members of JSON objects are called that have
-// the names and the numbers of classes, in lower case.
+// The names, in lower case, of the columns of a CSV and the members of JSON objects
+// with the names and the numbers of classes.
 var (
 	nameHeads   = []string{"display_name", "displayname", "name", "label", "class_name", "classname", "label_name", "title", "description"}
 	numberHeads = []string{"id", "index", "idx", "class_id", "classid", "class_index", "label_id", "class_idx", "number", "class", "key"}
@@ -67,20 +67,20 @@ func csvRows(text string, comma rune, name, number int) ([]string, labelFormat, 
 		}
 		n, err := strconv.Atoi(strings.TrimSpace(row[number]))
 		if err != nil {
-			return nil, labelFormat{}, fmt.Errorf("row %d of the labels has %.50q where the header says that the number of the class is", i+2, row[number])
+			return nil, labelFormat{}, fmt.Errorf("row %d of the labels has %.50q in the column of the class numbers", i+2, row[number])
 		}
 		list = append(list, numberedName{n, strings.TrimSpace(row[name])})
 	}
 	return byNumber(list)
 }
 
-// looksLikeJSON tells JSON from names in brackets.
+// looksLikeJSON distinguishes JSON from names in brackets.
 func looksLikeJSON(trimmed string) bool {
 	first, last := trimmed[0], trimmed[len(trimmed)-1]
 	return first == '[' && last == ']' && (json.Valid([]byte(trimmed)) || strings.ContainsRune(trimmed, '"')) || first == '{' && last == '}'
 }
 
-var errOtherJSON = errors.New("the labels are JSON of another form than a list of names or an object from numbers to names; write a list: [\"first\", \"second\"]")
+var errOtherJSON = errors.New("the labels are JSON of another format than a list of names or an object from numbers to names; write a list: [\"first\", \"second\"]")
 
 func jsonLabels(data []byte) ([]string, labelFormat, error) {
 	if !json.Valid(data) {
@@ -127,7 +127,7 @@ func jsonList(data []byte) ([]string, labelFormat, error) {
 	return nil, labelFormat{}, errors.New("some of the labels have a number and some have none")
 }
 
-// jsonItem reads an object with the name of a class and perhaps its number.
+// jsonItem reads an object with the name of a class and optionally its number.
 func jsonItem(item json.RawMessage) (n numberedName, numbered, ok bool) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(item, &members) != nil {

@@ -9,17 +9,17 @@ import (
 	"unicode/utf8"
 )
 
-// The number may come first, perhaps behind a bullet or a word ("class 3: name"), or
-// last. Programs that know only real numbers write it as "3.0".
+// The number may come first, after an optional bullet or word ("class 3: name"), or
+// last. Programs with real numbers only write it as "3.0".
 var (
 	numberedLine = regexp.MustCompile(`^((?:[-*•][\s\p{Z}]+)?[\[({<#№"']*(?:\p{L}+[\s\p{Z}_#.:=-]*)?)(-?(?:0[xX][0-9a-fA-F]{1,4}|[0-9０-９]{1,6}))(?:\.0)?([\])}>"'）］】]*)` + separator + `(\S.*)$`)
 	lineNumbered = regexp.MustCompile(`^(\S.*?)` + separator + `([\[({<]?)([0-9０-９]{1,6})(?:\.0)?[\])}>]?$`)
 )
 
-// separator is what stands between a number and its name; it may be missing.
+// separator matches the text between a number and its name, which may be empty.
 const separator = `([\s\p{Z}]*(?:[-=]>|-+|[:;,.=|/_–—→：；，、．。＝])?[\s\p{Z}]*)`
 
-// strength is how surely a separator makes a number that of a class.
+// strength is how certainly a separator makes a number that of a class.
 type strength int
 
 const (
@@ -28,7 +28,7 @@ const (
 	strong                 // "7: hearts"
 )
 
-// numberedList is what the lines of a list are if each has a number.
+// numberedList is a list in which each line has a number.
 type numberedList struct {
 	names []numberedName
 	// separated is the strength of the weakest separator.
@@ -141,7 +141,7 @@ func strengthOf(separator, name string) strength {
 	return strong
 }
 
-// isDecimal reports whether a number that a name follows looks like one with decimals
+// isDecimal reports whether a number before a name looks like one with decimals
 // and a unit: "0,5 l".
 func isDecimal(separator, name string) bool {
 	return (separator == "," || separator == ":") && beginsWithDigit(name) && strings.Trim(name, "0123456789") != ""
@@ -170,7 +170,7 @@ func numberOf(digits string) int {
 }
 
 // counts reports whether the numbers are 0 to n-1, or 1 to n with n > 1, in any order:
-// names may have numbers that mean something else.
+// numbers in names may have another meaning.
 func (l numberedList) counts() bool {
 	return l.countsFrom(0) || len(l.names) > 1 && l.countsFrom(1)
 }

@@ -114,7 +114,7 @@ func TestParseLabels(t *testing.T) {
 	}
 }
 
-func TestParseLabelsFaults(t *testing.T) {
+func TestParseLabelsErrors(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"empty":             {"", "empty"},
 		"blank":             {"\n \r\n", "empty"},

@@ -14,7 +14,7 @@ import (
 const ManifestFile = "manifest.yaml"
 
 // TaskClassification is the task of every model that edgelens can run; a manifest
-// may call it taskClassify.
+// may also call it taskClassify.
 const (
 	TaskClassification = "classification"
 	taskClassify       = "classify"
@@ -23,34 +23,34 @@ const (
 //go:embed manifest.yaml
 var builtinYAML []byte
 
-// Manifest is a list of models that are known by name.
+// Manifest is a list of models with names.
 type Manifest struct {
-	// Default names the model that answers requests that name none; empty
-	// where the manifest does not say.
+	// Default names the model of requests that name none; empty if the manifest has
+	// no default.
 	Default string
 	Models  []Entry
 }
 
-// Entry is what a manifest says of one model.
+// Entry describes one model in a manifest.
 type Entry struct {
 	Name string
 	// File is the .tflite file.
 	File File
-	// Labels is nil where the manifest gives none; the labels then come from
-	// the model file or lie beside it.
+	// Labels is nil if the manifest gives none; the labels then come from the model
+	// file or a file beside it.
 	Labels      *File
 	Licence     string // SPDX identifier, for example "Apache-2.0"
 	Description string
 	Task        string
-	// TaskGiven is true where the manifest says the task, rather than leaving it
-	// to the default: a model without labels is then served all the same.
+	// TaskGiven is true if the manifest sets the task rather than leaving it to the
+	// default: a model without labels is then accepted.
 	TaskGiven bool
-	// Normalization is nil where the manifest does not say.
+	// Normalization is nil if the manifest sets none.
 	Normalization *Normalization
 	Activation    Activation
 }
 
-// File is one file that a manifest promises.
+// File is one file in a manifest.
 type File struct {
 	// Name is a plain file name inside the models folder, never a path.
 	Name string
@@ -72,8 +72,8 @@ func Builtin() Manifest {
 }
 
 // ReadManifest returns the built-in manifest with dir's own manifest.yaml, if
-// there is one, merged into it. The error wraps edgelens.ErrModel and names
-// every fault.
+// there is one, merged into it. The error wraps edgelens.ErrModel and lists
+// every error.
 func ReadManifest(dir string) (Manifest, error) {
 	path := filepath.Join(dir, ManifestFile)
 	data, err := os.ReadFile(path)
@@ -138,7 +138,7 @@ func (m Manifest) indexOf(name string) int {
 	return -1
 }
 
-// files returns the files that the entry promises.
+// files returns the files of the entry.
 func (e Entry) files() []File {
 	if e.Labels == nil {
 		return []File{e.File}
@@ -147,5 +147,5 @@ func (e Entry) files() []File {
 }
 
 func manifestError(errs []error) error {
-	return fmt.Errorf("%w: the manifest has faults:\n%w", edgelens.ErrModel, errors.Join(errs...))
+	return fmt.Errorf("%w: the manifest has errors:\n%w", edgelens.ErrModel, errors.Join(errs...))
 }

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxModelBytes is where FlatBuffers end: their offsets are signed 32-bit
+// maxModelBytes is the limit of FlatBuffers: their offsets are signed 32-bit
 // numbers (https://flatbuffers.dev/internals/).
 const maxModelBytes = math.MaxInt32
 
@@ -77,8 +77,8 @@ func (p *parser) checkFile(at string, f *File, most int64) {
 	}
 }
 
-// badFileName says why a name cannot be that of a file in the models folder,
-// or "".
+// badFileName describes why a name cannot be that of a file in the models folder;
+// "" if it can.
 func badFileName(name string) string {
 	switch {
 	case strings.ContainsAny(name, `/\`):
@@ -101,9 +101,9 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// fileConflicts reports files that two entries promise with different
-// contents, and model files of two entries: either makes it unclear which
-// entry a file in the folder is.
+// fileConflicts reports files that two entries list with different contents, and
+// model files of two entries: either makes it unclear which entry a file in the
+// folder belongs to.
 func fileConflicts(entries []Entry) []error {
 	var errs []error
 	models, promised := map[string]string{}, map[string]File{}

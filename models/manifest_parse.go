@@ -20,7 +20,7 @@ const maxManifestBytes = 1 << 20
 //	    file: FILE.tflite      # a plain file name in the models folder
 //	    sha256: HEX            # of the file, 64 hex digits
 //	    size: BYTES
-//	    source: URL            # optional: where the public finds it, http(s)
+//	    source: URL            # optional: its public URL, http(s)
 //	    licence: SPDX          # optional
 //	    description: TEXT      # optional
 //	    task: classify         # optional: the only task; with it a model needs no labels
@@ -29,7 +29,7 @@ const maxManifestBytes = 1 << 20
 //	    input: {mean: NUMBER, std: NUMBER}  # optional, see Normalization; or lists of three, for red, green and blue
 //	    output: probabilities  # or logits; optional: decided at load
 //
-// Decoding is strict. The error wraps edgelens.ErrModel and joins every fault,
+// Decoding is strict. The error wraps edgelens.ErrModel and joins all errors,
 // each with its entry and field.
 func ParseManifest(data []byte) (Manifest, error) {
 	if len(data) > maxManifestBytes {
@@ -55,7 +55,7 @@ func ParseManifest(data []byte) (Manifest, error) {
 	return m, nil
 }
 
-// parser gathers faults while it turns nodes into values. It walks the nodes
+// parser collects errors while it turns nodes into values. It walks the nodes
 // itself because yaml's own strict mode names lines, not entries.
 type parser struct {
 	errs []error
@@ -87,7 +87,7 @@ func (p *parser) manifest(node *yaml.Node) Manifest {
 
 func (p *parser) entry(at string, node *yaml.Node) Entry {
 	e := Entry{Task: TaskClassification}
-	// The name comes first, so that every other fault can carry it.
+	// The name comes first, so that all other errors can contain it.
 	if name := scalarAt(node, "name"); name != "" {
 		at = fmt.Sprintf("%s %.100q", at, name)
 	}
@@ -208,7 +208,7 @@ func scalarAt(node *yaml.Node, key string) string {
 	return ""
 }
 
-// shown returns a value as a fault quotes it.
+// shown returns a value for an error message.
 func shown(node *yaml.Node) string {
 	if node.Kind == yaml.ScalarNode {
 		return fmt.Sprintf("%.100q", node.Value)

@@ -13,9 +13,9 @@ import (
 	"edgelens/models"
 )
 
-// TestManifestPromise freezes names, files and digests: clients name models,
-// and results carry digests.
-func TestManifestPromise(t *testing.T) {
+// TestBuiltinManifestIsFrozen freezes names, files and digests: clients name models,
+// and results contain digests.
+func TestBuiltinManifestIsFrozen(t *testing.T) {
 	const want = `default mobilenet_v2_1.0_224_int8
 mobilenet_v2_1.0_224_int8 tf2_mobilenet_v2_1.0_224_ptq.tflite 5d3137241276e79c86d14a74fe43581398ae0e815191d3dba45495b810840e8c 4070174 imagenet_labels.txt b8aaeb5630c62626a7d124a05c0e14230a7ffdd2136a31d0190a4fb71c1d82f1 21686
 mobilenet_v2_1.0_224_uint8 mobilenet_v2_1.0_224_quant.tflite 7aad0c74c5e3c06e5eb3c827e13304fdd68a83da6087d92ee169c24ff9fd4776 3610798 imagenet_labels.txt b8aaeb5630c62626a7d124a05c0e14230a7ffdd2136a31d0190a4fb71c1d82f1 21686
@@ -96,8 +96,8 @@ models:
 	}
 }
 
-// entry returns a sound entry with some of its lines replaced; an empty
-// replacement leaves a line out.
+// entry returns a valid entry with some of its lines replaced; an empty
+// replacement omits a line.
 func entry(replaced map[string]string) string {
 	lines := []struct{ key, value string }{
 		{"name", "a"}, {"file", "a.tflite"}, {"sha256", sum}, {"size", "5"},
@@ -119,7 +119,7 @@ func entry(replaced map[string]string) string {
 	return strings.Replace(out, "\n  ", "\n- ", 1)
 }
 
-func TestParseManifestFaults(t *testing.T) {
+func TestParseManifestErrors(t *testing.T) {
 	type lines = map[string]string
 	for name, tc := range map[string]struct {
 		yaml string

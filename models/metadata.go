@@ -24,8 +24,8 @@ const (
 // associated files are a zip appended to the FlatBuffer). They are in the file
 // with "label" in its name or its folder's, the shortest such name where there are several
 // (the longer ones are translations), or else in one that is called classes.txt
-// or the like: another text, such as a README, may have as many lines as the model
-// has classes. No labels and no error mean that the model carries none. The error wraps
+// or similar: another text, such as a README, may have as many lines as the model
+// has classes. No labels and no error mean that the model has none. The error wraps
 // edgelens.ErrModel.
 func MetadataLabels(model []byte) ([]string, error) {
 	names, _, err := metadataLabels(model, nil)
@@ -35,7 +35,7 @@ func MetadataLabels(model []byte) ([]string, error) {
 	return names, nil
 }
 
-// metadataLabels looks first for the files that the metadata itself names.
+// metadataLabels first checks the files that the metadata itself names.
 func metadataLabels(model []byte, named []string) ([]string, labelFormat, error) {
 	files, err := tflitefile.OpenFiles(model)
 	if err != nil {

@@ -68,7 +68,7 @@ func TestMetadataOffsets(t *testing.T) {
 	}
 }
 
-func TestMetadataFaults(t *testing.T) {
+func TestMetadataErrors(t *testing.T) {
 	plain := modeltest.Mean(modeltest.Options{})
 	many := func(n, nameBytes int) []byte {
 		names := make([]string, n)

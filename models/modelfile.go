@@ -16,28 +16,28 @@ import (
 
 const modelExt = ".tflite"
 
-// modelFacts is what is found in a .tflite file.
+// modelFacts is what a .tflite file contains.
 type modelFacts struct {
-	sha256 string // hex; empty where the file is no model
+	sha256 string // hex; empty if the file is no model
 	size   int64
 	// labels are those of its TFLite Metadata; nil where it has none.
 	labels       []string
 	labelsFormat labelFormat
-	// about is nil where the file is no model.
+	// about is nil if the file is no model.
 	about *edgelens.ModelFacts
-	// activation is what the graph ends in; ActivationAuto where that does not tell.
+	// activation is the last operator of the graph; ActivationAuto if it is neither.
 	activation Activation
 	// normalization is that of its TFLite Metadata; nil where that gives none.
 	normalization *Normalization
-	// modelErr and labelsErr say what is wrong with the file and with the
+	// modelErr and labelsErr describe what is wrong with the file and with the
 	// labels inside it.
 	modelErr, labelsErr error
-	// metadataErr says what is wrong with what the TFLite Metadata says of tensors.
+	// metadataErr describes what is wrong with the TFLite Metadata about tensors.
 	metadataErr error
 }
 
-// MaxLoadedBytes is the largest model file that is read: more than a small
-// computer has memory for, since interpreters hold copies of the weights.
+// MaxLoadedBytes is the maximum size of a model file: more than the memory of a
+// small computer, since interpreters hold copies of the weights.
 const MaxLoadedBytes = 512 << 20
 
 func readModelFile(f *os.File, size int64) (modelFacts, error) {
@@ -73,7 +73,7 @@ func readModelFile(f *os.File, size int64) (modelFacts, error) {
 	return facts, nil
 }
 
-// activationOf tells probabilities where the graph ends in what gives them.
+// activationOf returns probabilities if the graph ends in an operator that computes them.
 func activationOf(g *tflitefile.Subgraph) Activation {
 	switch last, _ := g.EndsIn(); last {
 	case tflitefile.Softmax, tflitefile.Logistic:
@@ -82,7 +82,7 @@ func activationOf(g *tflitefile.Subgraph) Activation {
 	return ActivationAuto
 }
 
-// labelsFacts is what is found in a file of labels.
+// labelsFacts is what a file of labels contains.
 type labelsFacts struct {
 	sha256 string
 	labels []string

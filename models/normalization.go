@@ -20,12 +20,12 @@ func Uniform(mean, std float64) Normalization {
 	return Normalization{Mean: [3]float64{mean, mean, mean}, Std: [3]float64{std, std, std}}
 }
 
-// DefaultNormalization is used where nothing says otherwise; it is that of every
+// DefaultNormalization is used if no source gives another; it is that of every
 // MobileNet.
 var DefaultNormalization = Uniform(127.5, 127.5)
 
-// NormalizationSource says where a normalization comes from. The first of these
-// that there is counts.
+// NormalizationSource is where a normalization comes from. The first source that
+// gives one is used.
 type NormalizationSource string
 
 // The sources.
@@ -34,10 +34,10 @@ const (
 	FromMetadata     NormalizationSource = "metadata"     // TFLite Metadata in the model
 	FromQuantization NormalizationSource = "quantization" // of the input tensor
 	FromDefault      NormalizationSource = "default"
-	FromBuiltIn      NormalizationSource = "built_in" // the program knows the model
+	FromBuiltIn      NormalizationSource = "built_in" // compiled into the program
 )
 
-// Check says what is wrong with a normalization; the error continues a sentence
+// Check returns what is wrong with a normalization; the error continues a sentence
 // about it.
 func (n Normalization) Check() error {
 	for c := range n.Mean {
@@ -51,7 +51,7 @@ func (n Normalization) Check() error {
 	return nil
 }
 
-// PublicNormalization returns the form that the API shows: one value where all channels have
+// PublicNormalization returns the normalization as the API shows it: one value where all channels have
 // the same.
 func (s InputSpec) PublicNormalization() *edgelens.Normalization {
 	shown := func(v [3]float64) []float64 {
@@ -63,7 +63,7 @@ func (s InputSpec) PublicNormalization() *edgelens.Normalization {
 	return &edgelens.Normalization{Mean: shown(s.Mean), Std: shown(s.Std), Source: string(s.NormalizationFrom)}
 }
 
-// NormalizationText returns what a person reads: "(pixel - 127.5) / 127.5, by
+// NormalizationText returns a readable text: "(pixel - 127.5) / 127.5, by
 // default".
 func (s InputSpec) NormalizationText() string {
 	n := s.PublicNormalization()
@@ -80,7 +80,7 @@ func (s InputSpec) NormalizationText() string {
 	return fmt.Sprintf("(pixel - %s) / %s, %s", shown(n.Mean), shown(n.Std), origin)
 }
 
-// ranges are the real numbers that 8-bit inputs commonly stand for, from black to
+// ranges are the real numbers that 8-bit inputs commonly represent, from black to
 // white, with the normalization that gives them.
 var ranges = []struct {
 	low, high float64
@@ -92,12 +92,11 @@ var ranges = []struct {
 	{-128, 127, Uniform(128, 1)},
 }
 
-// byQuantization returns the normalization that an 8-bit input tells by its own
-// quantization; false where it has none. A converter measures the range of the
-// input on sample images: where it is one of the common ranges, or within a tenth
-// of it, as the samples may not have had black and white, that one is meant;
-// else the bytes are taken as they are, so that black and white are the ends of
-// the range that was measured.
+// byQuantization returns the normalization that an 8-bit input's own quantization
+// implies; false if it has none. A converter measures the range of the input on
+// sample images. A range within a tenth of a common one is taken for it, as the
+// samples may not have had black and white; otherwise the bytes are used as they
+// are, so that black and white are the ends of the measured range.
 func byQuantization(t TensorSpec) (Normalization, bool) {
 	lowest := 0
 	switch {
@@ -118,8 +117,8 @@ func byQuantization(t TensorSpec) (Normalization, bool) {
 	return Uniform(float64(t.ZeroPoint-lowest), 1/t.Scale), true
 }
 
-// ofMetadata returns the normalization that TFLite Metadata gives, nil where it
-// gives none. The error is a sentence about the model.
+// ofMetadata returns the normalization in the TFLite Metadata, nil if there is
+// none. The error is a sentence about the model.
 func ofMetadata(m *tflitefile.TensorMetadata) (*Normalization, error) {
 	if m == nil || m.Mean == nil && m.Std == nil {
 		return nil, nil
@@ -153,8 +152,8 @@ func (m *Model) InputOf(f *edgelens.ModelFacts) (InputSpec, error) {
 	return m.NewInput(specOf(f.Inputs[0]))
 }
 
-// InputOfFile returns the input of a model of which nothing but its file is known,
-// with the normalization that is in force then. The error wraps edgelens.ErrModel.
+// InputOfFile returns the input of a model of which only the file is known, with
+// the normalization that is then in force. The error wraps edgelens.ErrModel.
 func InputOfFile(file *tflitefile.Model) (InputSpec, error) {
 	metadata, err := file.TensorMetadata()
 	var m Model

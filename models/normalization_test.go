@@ -10,7 +10,7 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// An 8-bit input tells its own range.
+// An 8-bit input's quantization implies its range.
 func TestNormalizationByQuantization(t *testing.T) {
 	for name, tc := range map[string]struct {
 		dtype models.DType
@@ -42,8 +42,8 @@ func TestNormalizationByQuantization(t *testing.T) {
 	}
 }
 
-// Manifest before metadata before quantization before the default; what the
-// metadata says and cannot be used is a problem.
+// Manifest before metadata before quantization before the default; unusable
+// metadata is a problem.
 func TestNormalizationSources(t *testing.T) {
 	f := func(v ...float32) []float32 { return v }
 	whole := modeltest.TensorMetadata(f(1, 2, 3), f(4, 5, 6))
@@ -100,7 +100,7 @@ func TestNormalizationSources(t *testing.T) {
 	}
 }
 
-func TestManifestNormalizationFaults(t *testing.T) {
+func TestManifestNormalizationErrors(t *testing.T) {
 	for input, want := range map[string]string{
 		"{mean: [1, 2], std: 1}":    "list of three numbers",
 		"{mean: [1, a, 3], std: 1}": "list of three numbers",
@@ -115,8 +115,8 @@ func TestManifestNormalizationFaults(t *testing.T) {
 	}
 }
 
-// Whatever decides the answer besides the file is in the variant, by which results
-// are cached.
+// Everything that determines the result besides the file is in the variant, which is
+// part of the cache key.
 func TestVariants(t *testing.T) {
 	base := func() models.Spec {
 		return models.Spec{Model: models.Model{Labels: []string{"a", "b"}}, Input: models.InputSpec{Normalization: models.DefaultNormalization}, Activation: models.ActivationLogits}

@@ -14,22 +14,22 @@ import (
 )
 
 // MirrorVariable is the environment variable that names a mirror; the errors
-// of a Puller tell the user of it.
+// of a Puller mention it.
 const MirrorVariable = "EDGELENS_MODEL_MIRROR"
 
 // Puller fetches the files of manifest entries into a models folder. The zero
-// value is ready to use. It is safe for use by many goroutines, and by many
-// processes on one folder, as long as its fields are not changed; Progress is
-// then called from all of them.
+// value is ready to use. It is safe for concurrent use, also by many processes on
+// one folder, as long as its fields are not changed; Progress is then called from
+// all of them.
 type Puller struct {
-	// Mirror is asked before the public source: a folder, a file:// URL, or an
+	// Mirror is tried before the public source: a folder, a file:// URL, or an
 	// http(s) URL to which file names are appended. Empty means none.
 	Mirror string
-	// Client is nil for one with the system's proxy settings. Its redirects
-	// from https to http are refused either way.
+	// Client is nil for one with the system's proxy settings. Redirects from https
+	// to http are always rejected.
 	Client *http.Client
 	// Progress, if not nil, is called in the goroutine of Pull at the start of
-	// a file, after every piece of it, and for a file that is there already.
+	// a file, after every piece of it, and for a file that is present already.
 	Progress func(Progress)
 
 	// The rest is 0 for the default.
@@ -38,30 +38,30 @@ type Puller struct {
 	AnswerTimeout time.Duration
 	// StallTimeout bounds the time without a byte; 30 s.
 	StallTimeout time.Duration
-	// Backoff is the wait before the first of three further tries, and doubles
-	// each time; 500 ms.
+	// Backoff is the wait before the first of three retries, and doubles each time;
+	// 500 ms.
 	Backoff time.Duration
 }
 
-// Progress says how far one file is.
+// Progress is the state of the download of one file.
 type Progress struct {
 	// Name is the model's name, File the file's.
 	Name, File string
-	// Done and Total are in bytes. Done falls back where a transfer has to
-	// start again.
+	// Done and Total are in bytes. Done falls back when a transfer has to start
+	// again.
 	Done, Total int64
-	// From is the place the bytes come from, without passwords; empty for a
-	// file that was there already.
+	// From is the place that the bytes come from, without passwords; empty for a
+	// file that was present already.
 	From string
 }
 
 // Pull fetches the model file and the labels of an entry into dir, which it
-// creates, unless they are there with the right sha256. Bytes arrive in
+// creates, unless they are present with the right sha256. Bytes are written to
 // FILE.part, which a later Pull resumes, and get their final name only once
-// their sha256 is right. Pulls into the same folder wait for one another.
+// their sha256 is verified. Pulls into the same folder wait for one another.
 //
-// The error wraps edgelens.ErrModel and names every place that was tried with
-// its reason; or it wraps edgelens.ErrCanceled or edgelens.ErrDeadline if ctx
+// The error wraps edgelens.ErrModel and lists every place that was tried with
+// its error; or it wraps edgelens.ErrCanceled or edgelens.ErrDeadline if ctx
 // ended first.
 func (p *Puller) Pull(ctx context.Context, entry Entry, dir string) error {
 	err := p.pull(ctx, entry, dir)
@@ -112,7 +112,7 @@ func (p *Puller) pull(ctx context.Context, entry Entry, dir string) error {
 	return nil
 }
 
-// allThere says whether nothing is left to do, and if so reports that.
+// allThere reports whether all files are present, and if so reports their progress.
 func allThere(downloads []*download) (bool, error) {
 	for _, d := range downloads {
 		if there, err := d.there(); !there || err != nil {
@@ -158,11 +158,11 @@ func (d *download) run(ctx context.Context) error {
 	if len(tried) == 0 {
 		tried = []string{"  the manifest names no source, and no mirror is set"}
 	}
-	return fmt.Errorf("nothing gave %s:\n%s\nset %s=<folder or URL> to a place that has it, or put the file at %s by hand",
+	return fmt.Errorf("no place provided %s:\n%s\nset %s=<folder or URL> to a place that has it, or put the file at %s by hand",
 		d.file.Name, strings.Join(tried, "\n"), MirrorVariable, d.final)
 }
 
-// there says whether the file has its final name and the right content.
+// there reports whether the file has its final name and the right content.
 func (d *download) there() (bool, error) {
 	info, err := os.Stat(d.final)
 	if errors.Is(err, os.ErrNotExist) {
@@ -187,7 +187,7 @@ func (d *download) there() (bool, error) {
 }
 
 // finish gives the verified part its final name. The part was synced, so even
-// after a power cut nothing but the whole file has that name.
+// after a power cut only the complete file has that name.
 func (d *download) finish() error {
 	if err := os.Rename(d.part, d.final); err != nil {
 		return fmt.Errorf("give the download its name: %w", err)

@@ -9,35 +9,35 @@ import (
 	"time"
 )
 
-// retries is how many further tries a place gets after a network error.
+// retries is how often a place is retried after a network error.
 const retries = 3
 
-// hopelessError is a fault that another try at the same place cannot mend.
+// hopelessError is an error that a retry at the same place cannot resolve.
 type hopelessError struct{ error }
 
-// localError is a fault of this machine; no place can mend it.
+// localError is an error of this machine, the same for every place.
 type localError struct{ error }
 
-// mismatchError says that all bytes came, but not the right ones.
+// mismatchError means that all bytes arrived, but not the right ones.
 type mismatchError struct{ want, got string }
 
 func (e *mismatchError) Error() string {
-	return fmt.Sprintf("its content is corrupt or other than the manifest says: expected sha256 %s, got %s", e.want, e.got)
+	return fmt.Sprintf("its content is corrupt or differs from the manifest: expected sha256 %s, got %s", e.want, e.got)
 }
 
-// errStartAgain says that the part was emptied because the server would not
-// continue it.
-var errStartAgain = errors.New("the server would not continue the transfer where it broke off")
+// errStartAgain means that the part was emptied because the server could not
+// resume it.
+var errStartAgain = errors.New("the server did not resume the interrupted transfer")
 
-// fetch fills the part from one place, trying again where that can help. After
-// nil the part is complete and verified.
+// fetch fills the part from one place, retrying where that can help. After nil,
+// the part is complete and verified.
 func (d *download) fetch(ctx context.Context, p place) error {
 	if p.err != nil {
 		return p.err
 	}
-	// What an earlier run or another place left in the part may be what
-	// spoils the sum, so that is held against this place only once it gave
-	// all of the bytes.
+	// Bytes that an earlier run or another place left in the part may be the
+	// cause of a mismatch, so this place is only blamed once it delivered all
+	// of the bytes.
 	info, err := os.Stat(d.part)
 	inherited := err == nil && info.Size() > 0
 	wait := orDefault(d.puller.Backoff, 500*time.Millisecond)
@@ -75,7 +75,7 @@ func (d *download) fetch(ctx context.Context, p place) error {
 	}
 }
 
-// try makes the part complete and verifies it, with one request at most.
+// try completes and verifies the part, with one request at most.
 func (d *download) try(ctx context.Context, p place) error {
 	part, err := os.OpenFile(d.part, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -104,7 +104,7 @@ func (d *download) try(ctx context.Context, p place) error {
 	return d.verify(part)
 }
 
-// verify makes the part durable and compares its content with the manifest.
+// verify syncs the part to disk and compares its content with the manifest.
 func (d *download) verify(part *os.File) error {
 	if err := part.Sync(); err != nil {
 		return &localError{err}
@@ -132,7 +132,7 @@ func (d *download) copyFile(ctx context.Context, p place, part *os.File) error {
 		return &hopelessError{errors.New("it is not a regular file")}
 	}
 	if info.Size() != d.file.Size {
-		return &hopelessError{fmt.Errorf("it has %d bytes; the manifest says %d", info.Size(), d.file.Size)}
+		return &hopelessError{fmt.Errorf("it has %d bytes; the manifest has %d", info.Size(), d.file.Size)}
 	}
 	from, err := os.Open(p.path)
 	if err != nil {
@@ -145,8 +145,8 @@ func (d *download) copyFile(ctx context.Context, p place, part *os.File) error {
 	return d.receive(ctx, p, part, 0, from)
 }
 
-// receive appends body to the part, which has have bytes, up to the size that
-// the manifest promises and one byte more, to notice a longer one.
+// receive appends body to the part, which has have bytes, up to the size in the
+// manifest and one byte more, to detect a longer one.
 func (d *download) receive(ctx context.Context, p place, part *os.File, have int64, body io.Reader) error {
 	body = io.LimitReader(body, d.file.Size-have+1)
 	buf := make([]byte, 64<<10)
@@ -157,7 +157,7 @@ func (d *download) receive(ctx context.Context, p place, part *os.File, have int
 			if err := empty(part); err != nil {
 				return err
 			}
-			return &hopelessError{fmt.Errorf("it has more than the %d bytes that the manifest says", d.file.Size)}
+			return &hopelessError{fmt.Errorf("it has more than the %d bytes in the manifest", d.file.Size)}
 		}
 		if _, err := part.Write(buf[:n]); err != nil {
 			return &localError{err}
@@ -177,7 +177,7 @@ func (d *download) receive(ctx context.Context, p place, part *os.File, have int
 	}
 }
 
-// empty makes the part start again.
+// empty truncates the part for a new start.
 func empty(part *os.File) error {
 	if err := part.Truncate(0); err != nil {
 		return &localError{err}

@@ -64,7 +64,7 @@ func TestPullResumes(t *testing.T) {
 	}
 }
 
-func TestPullTriesAgain(t *testing.T) {
+func TestPullRetries(t *testing.T) {
 	for name, handler := range map[string]func(w http.ResponseWriter, r *http.Request, n int){
 		"5xx": func(w http.ResponseWriter, r *http.Request, n int) {
 			if n < 4 {
@@ -106,7 +106,7 @@ func (s *shortWriter) Write(p []byte) (int, error) {
 	return s.ResponseWriter.Write(p)
 }
 
-func TestPullFaults(t *testing.T) {
+func TestPullErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
 		handler  func(w http.ResponseWriter, r *http.Request, n int)
 		want     []string
@@ -127,11 +127,11 @@ func TestPullFaults(t *testing.T) {
 		},
 		"a login page": {
 			func(w http.ResponseWriter, _ *http.Request, _ int) { io.WriteString(w, "<html>") },
-			[]string{fmt.Sprintf("it has 6 bytes; the manifest says %d", len(content))}, 1, false,
+			[]string{fmt.Sprintf("it has 6 bytes; the manifest has %d", len(content))}, 1, false,
 		},
 		"truncated": {
 			func(w http.ResponseWriter, _ *http.Request, _ int) {
-				w.(http.Flusher).Flush() // so that no Content-Length tells
+				w.(http.Flusher).Flush() // so that there is no Content-Length
 				w.Write(content[:1000])
 			},
 			[]string{fmt.Sprintf("it ended after 1000 of %d bytes (tried 4 times)", len(content))}, 4, true,
@@ -159,7 +159,7 @@ func TestPullFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			url, requests := serve(t, tc.handler)
 			dir := t.TempDir()
-			pullFails(t, quick(), modelEntry(url), dir, append(tc.want,
+			mustFailPull(t, quick(), modelEntry(url), dir, append(tc.want,
 				url, "set EDGELENS_MODEL_MIRROR=<folder or URL>", "put the file at "+filepath.Join(dir, "mean.tflite")+" by hand")...)
 			if requests.Load() != tc.requests {
 				t.Errorf("%d requests, want %d", requests.Load(), tc.requests)
@@ -177,7 +177,7 @@ func TestPullTimeouts(t *testing.T) {
 		before int // bytes sent before the silence
 		want   string
 	}{
-		"no answer": {0, "it did not answer within 50ms"},
+		"no answer": {0, "it did not respond within 50ms"},
 		"a stall":   {1000, "it sent nothing for 50ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,12 +193,12 @@ func TestPullTimeouts(t *testing.T) {
 			if tc.before > 0 {
 				p.AnswerTimeout = time.Minute
 			}
-			pullFails(t, p, modelEntry(url), t.TempDir(), tc.want, "tried 4 times")
+			mustFailPull(t, p, modelEntry(url), t.TempDir(), tc.want, "tried 4 times")
 		})
 	}
 }
 
-func TestPullSlowIsNoStall(t *testing.T) {
+func TestPullAcceptsSlowTransfer(t *testing.T) {
 	url, _ := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()

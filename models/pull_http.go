@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// request makes one GET (RFC 9110, with Range where the part has bytes
-// already) and appends the answer to the part.
+// request makes one GET (RFC 9110, with Range if the part has bytes already) and
+// appends the response body to the part.
 func (d *download) request(ctx context.Context, p place, part *os.File, have int64) error {
 	answerTimeout := orDefault(d.puller.AnswerTimeout, 15*time.Second)
 	stallTimeout := orDefault(d.puller.StallTimeout, 30*time.Second)
-	noAnswer := fmt.Errorf("it did not answer within %v", answerTimeout)
+	noAnswer := fmt.Errorf("it did not respond within %v", answerTimeout)
 	stalled := fmt.Errorf("it sent nothing for %v", stallTimeout)
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -53,13 +53,13 @@ func (d *download) request(ctx context.Context, p place, part *os.File, have int
 	return nil
 }
 
-// startAt reads the status of an answer and returns where in the part its body
-// belongs; it empties the part where that is the start.
+// startAt reads the status of a response and returns the offset in the part at
+// which its body belongs; at offset 0 it empties the part.
 func (d *download) startAt(resp *http.Response, part *os.File, have int64) (int64, error) {
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK:
 		if n := resp.ContentLength; n >= 0 && n != d.file.Size {
-			return 0, &hopelessError{fmt.Errorf("it has %d bytes; the manifest says %d", n, d.file.Size)}
+			return 0, &hopelessError{fmt.Errorf("it has %d bytes; the manifest has %d", n, d.file.Size)}
 		}
 		return 0, empty(part)
 	case code == http.StatusPartialContent && have > 0:
@@ -70,13 +70,13 @@ func (d *download) startAt(resp *http.Response, part *os.File, have int64) (int6
 	case code == http.StatusRequestedRangeNotSatisfiable && have > 0:
 		return 0, startAgain(part)
 	case code >= 500, code == http.StatusRequestTimeout, code == http.StatusTooManyRequests:
-		return 0, fmt.Errorf("it answered %s", status(code))
+		return 0, fmt.Errorf("it responded with %s", status(code))
 	default:
-		return 0, &hopelessError{fmt.Errorf("it answered %s", status(code))}
+		return 0, &hopelessError{fmt.Errorf("it responded with %s", status(code))}
 	}
 }
 
-// status names a code by the standard's words, not the server's.
+// status names a code by the standard's phrase, not the server's.
 func status(code int) string {
 	return fmt.Sprintf("%d %s", code, http.StatusText(code))
 }
@@ -88,15 +88,15 @@ func startAgain(part *os.File) error {
 	return errStartAgain
 }
 
-// continues says whether a Content-Range (RFC 9110, section 14.4) is the rest
+// continues reports whether a Content-Range (RFC 9110, section 14.4) is the rest
 // of a file of size bytes from have on.
 func continues(contentRange string, have, size int64) bool {
 	return contentRange == fmt.Sprintf("bytes %d-%d/%d", have, size-1, size) ||
 		contentRange == fmt.Sprintf("bytes %d-%d/*", have, size-1)
 }
 
-// requestError says in short why there was no answer. The URL is left out: it
-// is shown with the place, and here it could hold a secret.
+// requestError is the short reason why there was no response. It leaves out the
+// URL, which is shown with the place, and could contain a secret here.
 func requestError(ctx context.Context, err error) error {
 	for _, hopeless := range []error{errPlainRedirect, errManyRedirects} {
 		if errors.Is(err, hopeless) {
@@ -113,7 +113,7 @@ func requestError(ctx context.Context, err error) error {
 	return err
 }
 
-// watchedReader sets the timer back whenever bytes come.
+// watchedReader resets the timer when bytes arrive.
 type watchedReader struct {
 	from    io.Reader
 	timer   *time.Timer

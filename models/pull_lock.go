@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// lockFile is left in the folder: removing it would let two waiters hold two
+// lockFile stays in the folder: removing it would let two processes hold two
 // locks.
 const lockFile = ".pull.lock"
 
-// lockFolder waits until no other Pull, in this process or another, works on
-// the folder. The kernel lets go of the lock when a process dies (flock(2)).
+// lockFolder waits until no other Pull, in this process or another, uses the
+// folder. The kernel releases the lock when a process dies (flock(2)).
 func lockFolder(ctx context.Context, dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -32,7 +32,7 @@ func lockFolder(ctx context.Context, dir string) (unlock func(), err error) {
 			f.Close()
 			return nil, fmt.Errorf("lock the models folder: %w", err)
 		}
-		// A blocking flock would not see ctx.
+		// A blocking flock would ignore ctx.
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {
 			f.Close()
 			return nil, err

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// place is somewhere a file may be had: a path or a URL, or a reason why
-// neither can be made of what the user gave.
+// place is a possible source of a file: a path or a URL, or the reason why the
+// user's value is neither.
 type place struct {
 	shown string // without passwords and queries, for errors and progress
 	path  string
@@ -56,7 +56,7 @@ func urlSource(address string) place {
 	return place{shown: showURL(u), url: address}
 }
 
-// showURL leaves out what may be secret: the password and the query.
+// showURL omits possible secrets: the password and the query.
 func showURL(u *url.URL) string {
 	c := *u
 	c.RawQuery, c.Fragment = "", ""
@@ -68,7 +68,7 @@ var (
 	errManyRedirects = errors.New("it redirects more than 10 times")
 )
 
-// client returns the client to use and what to call when done with it.
+// client returns the client to use and a function to release it.
 func (p *Puller) client() (*http.Client, func()) {
 	client, done := &http.Client{}, func() {}
 	if p.Client != nil {

@@ -40,9 +40,9 @@ func TestPullMirrors(t *testing.T) {
 		"web":              {web + "/there", true, ""},
 		"web with slash":   {web + "/there/?token=hush", true, ""},
 		"folder without":   {t.TempDir(), false, "mean.tflite: no such file or directory"},
-		"folder spoiled":   {spoiled, false, "mean.tflite: its content is corrupt or other than the manifest says: expected sha256 "},
-		"folder truncated": {short, false, "mean.tflite: it has 10 bytes; the manifest says"},
-		"web without":      {secret + "/gone?token=hush", false, "/gone/mean.tflite: it answered 404 Not Found"},
+		"folder spoiled":   {spoiled, false, "mean.tflite: its content is corrupt or differs from the manifest: expected sha256 "},
+		"folder truncated": {short, false, "mean.tflite: it has 10 bytes; the manifest has"},
+		"web without":      {secret + "/gone?token=hush", false, "/gone/mean.tflite: it responded with 404 Not Found"},
 		"other scheme":     {"ftp://user:hush@example.org/x", false, "a mirror is a folder, a file:///folder URL or an http(s) URL"},
 		"no URL":           {"http://user:hush@exa mple.org", false, "the mirror: its URL cannot be read"},
 		"no server":        {"http://user:hush@127.0.0.1:1/", false, "127.0.0.1:1/mean.tflite: dial tcp"},
@@ -60,7 +60,7 @@ func TestPullMirrors(t *testing.T) {
 			}
 			gone, _ := serve(t, func(w http.ResponseWriter, r *http.Request, _ int) { w.WriteHeader(http.StatusGone) })
 			dir := t.TempDir()
-			pullFails(t, p, modelEntry(gone), dir, tc.want, gone+": it answered 410 Gone", "EDGELENS_MODEL_MIRROR")
+			mustFailPull(t, p, modelEntry(gone), dir, tc.want, gone+": it responded with 410 Gone", "EDGELENS_MODEL_MIRROR")
 			if err := p.Pull(t.Context(), modelEntry(gone), dir); strings.Contains(err.Error(), "hush") {
 				t.Errorf("a secret shows in %v", err)
 			}
@@ -68,7 +68,7 @@ func TestPullMirrors(t *testing.T) {
 	}
 }
 
-func TestPullTakesOverAMirrorsPart(t *testing.T) {
+func TestPullResumesPartOfMirror(t *testing.T) {
 	mirror, _ := serve(t, func(w http.ResponseWriter, r *http.Request, n int) {
 		if n > 1 {
 			panic(http.ErrAbortHandler)
@@ -85,8 +85,8 @@ func TestPullTakesOverAMirrorsPart(t *testing.T) {
 	}
 }
 
-func TestPullNowhere(t *testing.T) {
-	pullFails(t, quick(), modelEntry(""), t.TempDir(), "names no source, and no mirror is set", "EDGELENS_MODEL_MIRROR")
+func TestPullWithoutSource(t *testing.T) {
+	mustFailPull(t, quick(), modelEntry(""), t.TempDir(), "names no source, and no mirror is set", "EDGELENS_MODEL_MIRROR")
 }
 
 func TestPullRefusesPlainRedirect(t *testing.T) {
@@ -95,7 +95,7 @@ func TestPullRefusesPlainRedirect(t *testing.T) {
 	t.Cleanup(tls.Close)
 	p := quick()
 	p.Client = tls.Client()
-	pullFails(t, p, modelEntry(tls.URL), t.TempDir(), "redirects from https to http")
+	mustFailPull(t, p, modelEntry(tls.URL), t.TempDir(), "redirects from https to http")
 	if requests.Load() != 0 {
 		t.Error("the redirect was followed")
 	}

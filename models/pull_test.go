@@ -39,7 +39,7 @@ func modelEntry(source string) models.Entry {
 	return models.Entry{Name: "mean", File: fileOf("mean.tflite", content, source)}
 }
 
-// quick has timeouts for tests; a stall is told from a slow machine by seconds.
+// quick has timeouts for tests; seconds distinguish a stall from a slow machine.
 func quick() *models.Puller { return &models.Puller{Backoff: time.Millisecond} }
 
 // serve answers with handler and counts the requests.
@@ -81,9 +81,9 @@ func leftOver(t *testing.T, dir, name string) bool {
 	return err == nil
 }
 
-// pullFails wants an ErrModel that has all the texts, and no file under the
+// mustFailPull requires an ErrModel with all the texts, and no file under the
 // final name.
-func pullFails(t *testing.T, p *models.Puller, e models.Entry, dir string, texts ...string) {
+func mustFailPull(t *testing.T, p *models.Puller, e models.Entry, dir string, texts ...string) {
 	t.Helper()
 	err := p.Pull(t.Context(), e, dir)
 	if !errors.Is(err, edgelens.ErrModel) {
@@ -126,7 +126,7 @@ func TestPull(t *testing.T) {
 	}
 }
 
-func TestPullWhatIsThere(t *testing.T) {
+func TestPullPresentFiles(t *testing.T) {
 	url, requests := serve(t, func(w http.ResponseWriter, r *http.Request, _ int) { whole(w, r) })
 	dir := t.TempDir()
 	write(t, dir, "mean.tflite", content)
@@ -206,7 +206,7 @@ func TestConcurrentPulls(t *testing.T) {
 	}
 }
 
-func TestPullWaitsOnlyAsLongAsAllowed(t *testing.T) {
+func TestPullLockWaitEndsWithContext(t *testing.T) {
 	arrived := make(chan struct{}, 1)
 	url, _ := serve(t, func(_ http.ResponseWriter, r *http.Request, _ int) {
 		arrived <- struct{}{}
@@ -226,14 +226,14 @@ func TestPullWaitsOnlyAsLongAsAllowed(t *testing.T) {
 	wg.Wait()
 }
 
-func TestPullWithoutRoom(t *testing.T) {
+func TestPullOnFullDisk(t *testing.T) {
 	url, requests := serve(t, func(w http.ResponseWriter, r *http.Request, _ int) { whole(w, r) })
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "mean.tflite.part"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	pullFails(t, quick(), modelEntry(url), dir, "write "+filepath.Join(dir, "mean.tflite.part"))
+	mustFailPull(t, quick(), modelEntry(url), dir, "write "+filepath.Join(dir, "mean.tflite.part"))
 	if requests.Load() != 0 {
-		t.Error("a fault of this machine was blamed on the source")
+		t.Error("a local error was attributed to the source")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// ReadFile reads a .tflite file that may be anything. Errors: edgelens.ErrModel.
+// ReadFile reads a .tflite file without trusting it. Errors: edgelens.ErrModel.
 func ReadFile(path string) (*tflitefile.Model, error) {
 	info, err := os.Stat(path)
 	switch {

@@ -12,13 +12,13 @@ import (
 	"edgelens"
 )
 
-// Registry knows the models of one folder: those of the manifest, and every
-// other .tflite file that lies there. It looks at the folder whenever it is
-// asked, so a file that is dropped in later is found; digests are computed
-// once a file version. The manifest is read by Open only.
+// Registry lists the models of one folder: those of the manifest, and every
+// other .tflite file in it. It reads the folder on each call, so a file that is
+// added later is found; digests are computed once per file version. The manifest
+// is read by Open only.
 //
-// A Registry is safe for use by many goroutines. The slices and pointers in
-// what it returns are shared and must not be changed.
+// A Registry is safe for concurrent use. The slices and pointers in its results
+// are shared and must not be changed.
 type Registry struct {
 	dir      string
 	manifest Manifest
@@ -32,24 +32,24 @@ type Registry struct {
 	def string
 }
 
-// Listed is one model of a Registry with whether it can be used.
+// Listed is one model of a Registry and its state.
 type Listed struct {
 	Model
 	// State is edgelens.ModelMissing, ModelAvailable or ModelFailed. A missing
 	// model has the manifest's digest and size, any other those of its file.
 	State edgelens.ModelState
-	// Problem is a sentence that says why the model is missing or failed, and
-	// what to do. It names files, never folders.
+	// Problem is a sentence on why the model is missing or failed, and what to do.
+	// It contains names of files, never of folders.
 	Problem string
-	// Default is true for the model that answers requests that name none.
+	// Default is true for the model of requests that name none.
 	Default bool
-	// Entry is nil for a file that the manifest does not know.
+	// Entry is nil for a file that is not in the manifest.
 	Entry *Entry
 }
 
 // Open returns the registry of a models folder. The folder need not exist yet;
 // all models are then missing. The error wraps edgelens.ErrModel: the folder
-// is a file or cannot be read, its manifest.yaml has faults, or its default
+// is a file or cannot be read, its manifest.yaml has errors, or its default
 // names no model.
 func Open(dir string) (*Registry, error) {
 	if _, err := os.ReadDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -71,9 +71,9 @@ func Open(dir string) (*Registry, error) {
 // Dir returns the models folder.
 func (r *Registry) Dir() string { return r.dir }
 
-// AddBuiltIn has the registry know a model that lies in no folder. Its name is
-// then taken: the error wraps edgelens.ErrModel where the manifest has it, and a
-// file of that name is listed as failed. To be called before any other method.
+// AddBuiltIn adds a model that is in no folder. Its name is then taken: the error
+// wraps edgelens.ErrModel if the manifest has it, and a file of that name is listed
+// as failed. To be called before any other method.
 func (r *Registry) AddBuiltIn(m Model) error {
 	if _, ok := r.manifest.Find(m.Name); ok {
 		return fmt.Errorf("%w: the manifest has a model %s, which is the name of the built-in one; rename it", edgelens.ErrModel, m.Name)
@@ -110,7 +110,7 @@ func (r *Registry) List() []Listed {
 }
 
 // Get returns the model of that name, "" being the default one. A model of the
-// manifest also answers to its file's name without ".tflite". The error wraps
+// manifest is also found by its file's name without ".tflite". The error wraps
 // edgelens.ErrUnknownModel if there is no such model, edgelens.ErrNoModel if its
 // file is missing, and edgelens.ErrModel if it cannot be used.
 func (r *Registry) Get(name string) (Model, error) {
@@ -128,7 +128,7 @@ func (r *Registry) Get(name string) (Model, error) {
 }
 
 // Look returns the model of that name, "" being the default one, whether or not
-// it can be used, and looks at no other file. The error wraps
+// it can be used, and reads no other file. The error wraps
 // edgelens.ErrUnknownModel.
 func (r *Registry) Look(name string) (Listed, error) {
 	listed, err := r.find(name)
@@ -136,7 +136,7 @@ func (r *Registry) Look(name string) (Listed, error) {
 	return listed, err
 }
 
-// Entry returns what the manifest says of the model of that name, "" being the
+// Entry returns the manifest's entry for the model of that name, "" being the
 // default one, for a Puller to fetch. The error wraps edgelens.ErrUnknownModel.
 func (r *Registry) Entry(name string) (Entry, error) {
 	listed, err := r.find(name)
@@ -149,7 +149,7 @@ func (r *Registry) Entry(name string) (Entry, error) {
 	return *listed.Entry, nil
 }
 
-// Default returns the name of the model that answers requests that name none.
+// Default returns the name of the model of requests that name none.
 func (r *Registry) Default() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -172,7 +172,7 @@ func (r *Registry) SetDefault(name string) error {
 	return nil
 }
 
-// find matches a name, which may be a client's, against the list; it never
+// find compares a name, which may come from a client, with the list; it never
 // becomes part of a path.
 func (r *Registry) find(name string) (Listed, error) {
 	if name == "" {
@@ -196,7 +196,7 @@ func (r *Registry) find(name string) (Listed, error) {
 	return Listed{}, fmt.Errorf("%w: %.100q; known: %s", edgelens.ErrUnknownModel, name, r.known())
 }
 
-// known returns the names of all models as an error shows them.
+// known returns the names of all models for an error message.
 func (r *Registry) known() string {
 	const most = 20
 	var names []string
@@ -219,9 +219,8 @@ func (r *Registry) known() string {
 	return strings.Join(names, ", ")
 }
 
-// dropped returns the names of the .tflite files that the manifest does not
-// know, sorted. Hidden files, such as the "._x" that macOS leaves, are not
-// models.
+// dropped returns the names of the .tflite files that are not in the manifest,
+// sorted. Hidden files, such as the "._x" that macOS leaves, are not models.
 func (r *Registry) dropped() ([]string, error) {
 	entries, err := os.ReadDir(r.dir)
 	if errors.Is(err, os.ErrNotExist) {

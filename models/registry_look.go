@@ -10,7 +10,7 @@ import (
 	"edgelens"
 )
 
-// fromManifest looks at the files of a manifest's model.
+// fromManifest inspects the files of a manifest's model.
 func (r *Registry) fromManifest(e *Entry) Listed {
 	l := Listed{
 		Model: Model{
@@ -33,7 +33,7 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 	}
 	l.Digest, l.FileBytes, l.Facts = digest(facts.sha256), facts.size, facts.about
 	if facts.sha256 != e.File.SHA256 || facts.size != e.File.Size {
-		return l.failed(fmt.Sprintf("%s is corrupt or other than the manifest says: expected sha256 %s (%d bytes), got %s (%d bytes); delete it and run `edgelens model pull %s`",
+		return l.failed(fmt.Sprintf("%s is corrupt or differs from the manifest: expected sha256 %s (%d bytes), got %s (%d bytes); delete it and run `edgelens model pull %s`",
 			e.File.Name, e.File.SHA256, e.File.Size, facts.sha256, facts.size, e.Name))
 	}
 	if facts.modelErr != nil {
@@ -53,7 +53,7 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 	return r.withOwnLabels(l, facts)
 }
 
-// fromBuiltIn adds to the built-in model what its file says.
+// fromBuiltIn adds the facts of its file to the built-in model.
 func (r *Registry) fromBuiltIn() Listed {
 	l := Listed{Model: *r.builtIn}
 	facts, err := r.modelFiles.get(l.Path)
@@ -67,7 +67,7 @@ func (r *Registry) fromBuiltIn() Listed {
 	return l
 }
 
-// fromFile looks at a file that the manifest does not know.
+// fromFile inspects a file that is not in the manifest.
 func (r *Registry) fromFile(file string) Listed {
 	l := Listed{Model: Model{
 		ModelRef: edgelens.ModelRef{Name: r.nameOf(file)},
@@ -96,8 +96,8 @@ func (r *Registry) fromFile(file string) Listed {
 	return r.withOwnLabels(l, facts)
 }
 
-// normalizeBy takes the normalization of the model's own metadata. What that says
-// and cannot be used is a problem: to normalize otherwise gives wrong answers.
+// normalizeBy uses the normalization of the model's own metadata. Unusable
+// metadata is a problem: another normalization gives wrong results.
 func (l *Listed) normalizeBy(facts modelFacts) (problem string) {
 	if facts.metadataErr != nil {
 		return fmt.Sprintf("%s: its TFLite Metadata %s; enter the model in manifest.yaml with `input: {mean: ..., std: ...}`", filepath.Base(l.Path), facts.metadataErr)
@@ -108,9 +108,9 @@ func (l *Listed) normalizeBy(facts modelFacts) (problem string) {
 	return ""
 }
 
-// nameOf returns the name of a dropped file's model: the file's without
-// ".tflite", or all of it where the manifest has that name for another file or
-// the built-in model has it.
+// nameOf returns the name of the model in a dropped file: the file's without
+// ".tflite", or all of it if the manifest uses that name for another file or it is
+// that of the built-in model.
 func (r *Registry) nameOf(file string) string {
 	file = strings.ToValidUTF8(file, "?")
 	name := stem(file)
@@ -120,7 +120,7 @@ func (r *Registry) nameOf(file string) string {
 	return name
 }
 
-// withPromisedLabels gives a model the labels that the manifest promises.
+// withPromisedLabels gives a model the labels that the manifest lists.
 func (r *Registry) withPromisedLabels(l Listed) Listed {
 	want := l.Entry.Labels
 	facts, err := r.labelsFiles.get(filepath.Join(r.dir, want.Name))
@@ -130,7 +130,7 @@ func (r *Registry) withPromisedLabels(l Listed) Listed {
 	case err != nil:
 		return l.failed(err.Error())
 	case facts.sha256 != want.SHA256:
-		return l.failed(fmt.Sprintf("%s is corrupt or other than the manifest says: expected sha256 %s, got %s; delete it and run `edgelens model pull %s`",
+		return l.failed(fmt.Sprintf("%s is corrupt or differs from the manifest: expected sha256 %s, got %s; delete it and run `edgelens model pull %s`",
 			want.Name, want.SHA256, facts.sha256, l.Name))
 	case facts.err != nil:
 		return l.failed(want.Name + ": " + facts.err.Error())
@@ -139,12 +139,12 @@ func (r *Registry) withPromisedLabels(l Listed) Listed {
 	return l.available(want.Name)
 }
 
-// besideModel are the ends of the names of label files beside NAME.tflite, in the
-// order in which they count. What ends in the last ones may be something else.
+// besideModel are the suffixes of the names of label files beside NAME.tflite, in
+// order of precedence. Files with the last ones may be something else.
 var besideModel = []string{".txt", ".labels.txt", ".csv", ".pbtxt", ".json"}
 
-// withOwnLabels gives a model the labels that lie beside it, or else those inside
-// it, or else those of labels.txt where it is the only model.
+// withOwnLabels gives a model the labels beside it, or else those inside it, or
+// else those of labels.txt if it is the only model.
 func (r *Registry) withOwnLabels(l Listed, facts modelFacts) Listed {
 	file := filepath.Base(l.Path)
 	for _, end := range besideModel {
@@ -189,7 +189,7 @@ func (r *Registry) withOwnLabels(l Listed, facts modelFacts) Listed {
 	return l.available(strayLabels)
 }
 
-// strayLabels is a file of labels that does not say whose.
+// strayLabels is a label file without the name of its model.
 const strayLabels = "labels.txt"
 
 // alone reports whether a file is the only model in the folder.
@@ -207,8 +207,8 @@ func (r *Registry) alone(file string) bool {
 	return true
 }
 
-// available is the end of looking at a model: it can be used unless it is no image
-// classifier or its labels, which are of the named file, are not its own.
+// available ends the inspection of a model: it can be used unless it is no image
+// classifier or its labels, from the named file, do not match it.
 func (l Listed) available(labelsFile string) Listed {
 	if err := l.checkTensors(l.Facts); err != nil {
 		problem := filepath.Base(l.Path) + ": " + strings.TrimPrefix(err.Error(), edgelens.ErrModel.Error()+": ")

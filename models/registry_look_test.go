@@ -13,7 +13,7 @@ import (
 	"edgelens/models/modeltest"
 )
 
-func TestManifestFileFaults(t *testing.T) {
+func TestManifestFileErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil func(t *testing.T, dir string, model []byte)
 		state edgelens.ModelState
@@ -31,13 +31,13 @@ func TestManifestFileFaults(t *testing.T) {
 			func(t *testing.T, dir string, model []byte) {
 				write(t, dir, "mean_file.tflite", append(bytes.Clone(model), 0))
 			},
-			edgelens.ModelFailed, []string{"mean_file.tflite is corrupt or other than the manifest says", "expected sha256 ", "got "},
+			edgelens.ModelFailed, []string{"mean_file.tflite is corrupt or differs from the manifest", "expected sha256 ", "got "},
 		},
 		"labels other": {
 			func(t *testing.T, dir string, _ []byte) {
 				write(t, dir, "mean_labels.txt", []byte("rot\ngrün\nblau\n"))
 			},
-			edgelens.ModelFailed, []string{"mean_labels.txt is corrupt or other than the manifest says", "expected sha256 ", "got "},
+			edgelens.ModelFailed, []string{"mean_labels.txt is corrupt or differs from the manifest", "expected sha256 ", "got "},
 		},
 		"model a folder": {
 			func(t *testing.T, dir string, _ []byte) {
@@ -133,7 +133,7 @@ func TestDroppedLabels(t *testing.T) {
 	}
 }
 
-func TestDroppedFaults(t *testing.T) {
+func TestDroppedFileErrors(t *testing.T) {
 	whole := modeltest.FailingInvoke(modeltest.Options{})
 	for name, tc := range map[string]struct {
 		file string
@@ -164,7 +164,7 @@ func TestDroppedFaults(t *testing.T) {
 	}
 }
 
-func TestTruncatedModelIsNoticed(t *testing.T) {
+func TestTruncatedModelIsDetected(t *testing.T) {
 	dir := t.TempDir()
 	r := open(t, dir)
 	whole := modeltest.FailingInvoke(modeltest.Options{})

@@ -19,8 +19,8 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// labelled returns a model with the names of its classes packed into it.
-func labelled(o modeltest.Options) []byte {
+// labeled returns a model with the names of its classes packed into it.
+func labeled(o modeltest.Options) []byte {
 	o.Labels = modeltest.Labels()
 	return modeltest.Mean(o)
 }
@@ -57,7 +57,7 @@ func listed(t *testing.T, r *models.Registry, name string) models.Listed {
 // the manifest into dir.
 func ownManifest(t *testing.T, dir string) (model, labels []byte) {
 	t.Helper()
-	model = labelled(modeltest.Options{DType: models.Uint8, Softmax: true})
+	model = labeled(modeltest.Options{DType: models.Uint8, Softmax: true})
 	labels = []byte("red\ngreen\nblue\n")
 	write(t, dir, "mean_file.tflite", model)
 	write(t, dir, "mean_labels.txt", labels)
@@ -108,7 +108,7 @@ func TestDroppedFiles(t *testing.T) {
 		t.Fatalf("got %v before the file is there", err)
 	}
 
-	first := labelled(modeltest.Options{})
+	first := labeled(modeltest.Options{})
 	write(t, dir, "mine.tflite", first)
 	m, err := r.Get("mine")
 	if err != nil {
@@ -118,7 +118,7 @@ func TestDroppedFiles(t *testing.T) {
 		t.Errorf("got %+v", m)
 	}
 
-	second := labelled(modeltest.Options{Softmax: true})
+	second := labeled(modeltest.Options{Softmax: true})
 	write(t, dir, "mine.tflite", second)
 	if m, err = r.Get("mine"); err != nil || m.Digest != "sha256:"+hexSum(second) {
 		t.Errorf("a replaced file: got %+v, %v", m, err)
@@ -133,7 +133,7 @@ func TestDroppedFiles(t *testing.T) {
 func TestDigestIsComputedOnce(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "mine.tflite")
-	file := labelled(modeltest.Options{})
+	file := labeled(modeltest.Options{})
 	write(t, dir, "mine.tflite", file)
 	then := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(path, then, then); err != nil {
@@ -144,8 +144,8 @@ func TestDigestIsComputedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Other bytes under the same inode, size and time: whoever read the file
-	// again would notice.
+	// Other bytes under the same inode, size and time: reading the file
+	// again would reveal them.
 	copy(file[bytes.Index(file, []byte("edgelens test model")):], "EDGELENS")
 	write(t, dir, "mine.tflite", file)
 	if err := os.Chtimes(path, then, then); err != nil {
@@ -164,8 +164,8 @@ func TestDigestIsComputedOnce(t *testing.T) {
 
 func TestList(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "b.tflite", labelled(modeltest.Options{}))
-	write(t, dir, "a.tflite", labelled(modeltest.Options{}))
+	write(t, dir, "b.tflite", labeled(modeltest.Options{}))
+	write(t, dir, "a.tflite", labeled(modeltest.Options{}))
 	write(t, dir, "._a.tflite", []byte("left by macOS"))
 	write(t, dir, "notes.txt", []byte("x"))
 	var got []string
@@ -190,8 +190,8 @@ func TestUnknownModel(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "mine.tflite", labelled(modeltest.Options{}))
-	write(t, parent, "outside.tflite", labelled(modeltest.Options{}))
+	write(t, dir, "mine.tflite", labeled(modeltest.Options{}))
+	write(t, parent, "outside.tflite", labeled(modeltest.Options{}))
 	r := open(t, dir)
 	for _, name := range []string{
 		"nope", "../outside", "..", ".", "/", "./mine", "mine.tflite", "MINE", "mine\x00", "*", strings.Repeat("x", 10_000),
@@ -210,7 +210,7 @@ func TestUnknownModel(t *testing.T) {
 
 func TestDefault(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "mine.tflite", labelled(modeltest.Options{}))
+	write(t, dir, "mine.tflite", labeled(modeltest.Options{}))
 	r := open(t, dir)
 	if got := r.Default(); got != "mobilenet_v2_1.0_224_int8" {
 		t.Errorf("default %q", got)
@@ -238,7 +238,7 @@ func TestDefault(t *testing.T) {
 
 func TestEntry(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "mine.tflite", labelled(modeltest.Options{}))
+	write(t, dir, "mine.tflite", labeled(modeltest.Options{}))
 	r := open(t, dir)
 	for _, name := range []string{"", "mobilenet_v2_1.0_224_int8", "tf2_mobilenet_v2_1.0_224_ptq"} {
 		if e, err := r.Entry(name); err != nil || e.Name != "mobilenet_v2_1.0_224_int8" {
@@ -262,7 +262,7 @@ func TestOpen(t *testing.T) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		write(t, dir, "mine.tflite", labelled(modeltest.Options{}))
+		write(t, dir, "mine.tflite", labeled(modeltest.Options{}))
 		if _, err := r.Get("mine"); err != nil {
 			t.Error(err)
 		}
@@ -272,7 +272,7 @@ func TestOpen(t *testing.T) {
 			write(t, dir, "f", nil)
 			return filepath.Join(dir, "f")
 		},
-		"faults in the manifest": func(t *testing.T, dir string) string {
+		"errors in the manifest": func(t *testing.T, dir string) string {
 			write(t, dir, "manifest.yaml", []byte("x: y"))
 			return dir
 		},
@@ -304,9 +304,9 @@ func TestRegistryIsGoroutineSafe(t *testing.T) {
 				if err := r.SetDefault("mean"); err != nil {
 					t.Error(err)
 				}
-				// Written elsewhere and moved in, as a careful user does.
+				// Written elsewhere and renamed, as a careful user does.
 				name := fmt.Sprintf("m%d", i)
-				write(t, dir, name+".new", labelled(modeltest.Options{Side: 1 + i}))
+				write(t, dir, name+".new", labeled(modeltest.Options{Side: 1 + i}))
 				if err := os.Rename(filepath.Join(dir, name+".new"), filepath.Join(dir, name+".tflite")); err != nil {
 					t.Error(err)
 				}
@@ -338,11 +338,11 @@ func TestRealModels(t *testing.T) {
 	}
 }
 
-// The built-in model has its name for itself.
+// The name of the built-in model is reserved.
 func TestBuiltIn(t *testing.T) {
 	dir := t.TempDir()
 	own := models.Model{ModelRef: edgelens.ModelRef{Name: "built_in", Digest: "sha256:1"}, Path: filepath.Join(t.TempDir(), "unnamed")}
-	file := labelled(modeltest.Options{Side: 8, DType: models.Uint8})
+	file := labeled(modeltest.Options{Side: 8, DType: models.Uint8})
 	write := func(path string) {
 		t.Helper()
 		if err := os.WriteFile(path, file, 0o600); err != nil {
@@ -363,7 +363,7 @@ func TestBuiltIn(t *testing.T) {
 		t.Errorf("found %+v (%v), want the built-in model", found, err)
 	}
 	if _, err := registry.Get("built_in.tflite"); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "rename it") {
-		t.Errorf("the file of that name: %v, want to be told to rename it", err)
+		t.Errorf("the file of that name: %v, want the advice to rename it", err)
 	}
 	if err := registry.SetDefault("built_in"); err != nil {
 		t.Errorf("make it the default: %v", err)

@@ -19,7 +19,7 @@ const (
 	Float32
 )
 
-// String returns the name that the API shows: "uint8", "int8", "float32".
+// String returns the name in the API: "uint8", "int8", "float32".
 func (t DType) String() string {
 	switch t {
 	case Uint8:
@@ -45,7 +45,7 @@ func (t DType) Size() int {
 	}
 }
 
-// TensorSpec is what an interpreter says of one of its tensors. A quantized
+// TensorSpec describes one tensor of an interpreter. A quantized
 // value q stands for the real value Scale * (q - ZeroPoint)
 // (https://ai.google.dev/edge/litert/models/quantization_spec); Scale is 0
 // where the tensor is not quantized.
@@ -69,7 +69,7 @@ func (t TensorSpec) Elements() int {
 // Bytes returns the size of the tensor's buffer.
 func (t TensorSpec) Bytes() int { return t.Elements() * t.DType.Size() }
 
-// Public returns the description that the API shows.
+// Public returns the description for the API.
 func (t TensorSpec) Public() *edgelens.Tensor {
 	return &edgelens.Tensor{
 		Name: t.Name, Shape: append([]int(nil), t.Shape...), DType: t.DType.String(),
@@ -77,28 +77,28 @@ func (t TensorSpec) Public() *edgelens.Tensor {
 	}
 }
 
-// InputSpec is all that preprocessing needs to know: the image's size and
-// how a pixel becomes an element of the input tensor.
+// InputSpec is what preprocessing needs: the image's size and how a pixel becomes
+// an element of the input tensor.
 type InputSpec struct {
 	TensorSpec
 	Normalization
-	// NormalizationFrom says where Normalization comes from.
+	// NormalizationFrom is the source of Normalization.
 	NormalizationFrom NormalizationSource
 	Width, Height     int
 	// Channels is 3 (RGB) or 1 (gray).
 	Channels int
 }
 
-// InputBuffer is where the tensor of an image goes: Bytes has the size of the
+// InputBuffer is the destination of an image's tensor: Bytes has the size of the
 // tensor of Spec.
 type InputBuffer struct {
 	Spec  InputSpec
 	Bytes []byte
 }
 
-// NewInputSpec reads an input tensor as an image, [1 height width channels]. Where n
+// NewInputSpec reads an input tensor as an image, [1 height width channels]. If n
 // is nil, the tensor's own quantization decides, or the default. The error wraps
-// edgelens.ErrModel and says what is wrong with it.
+// edgelens.ErrModel, with what is wrong with it.
 func NewInputSpec(t TensorSpec, n *Normalization) (InputSpec, error) {
 	spec := InputSpec{TensorSpec: t, Normalization: DefaultNormalization, NormalizationFrom: FromDefault}
 	isChannels := func(d int) bool { return d == 3 || d == 1 }
@@ -130,17 +130,17 @@ func NewInputSpec(t TensorSpec, n *Normalization) (InputSpec, error) {
 	return spec, nil
 }
 
-// Activation says what the numbers of the output tensor are.
+// Activation is the meaning of the numbers in the output tensor.
 type Activation string
 
-// The kinds of output. Auto decides when the model is loaded.
+// The kinds of output. Auto is resolved when the model is loaded.
 const (
 	ActivationAuto          Activation = ""
 	ActivationProbabilities Activation = "probabilities"
 	ActivationLogits        Activation = "logits"
 )
 
-// Spec is all that is known of a model once it is loaded.
+// Spec is the complete description of a loaded model.
 type Spec struct {
 	Model
 	Input  InputSpec
@@ -148,43 +148,43 @@ type Spec struct {
 	// Activation is ActivationProbabilities or ActivationLogits.
 	Activation Activation
 	Delegate   string
-	// Variant names what decides the answer besides the file: normalization,
-	// activation and labels. Results are cached by it.
+	// Variant identifies what determines the result besides the file: normalization,
+	// activation and labels. It is part of the cache key.
 	Variant string
 }
 
-// SetVariant fills in Variant.
+// SetVariant computes Variant.
 func (s *Spec) SetVariant() {
 	h := sha256.New()
 	fmt.Fprintf(h, "%v %s %q", s.Input.Normalization, s.Activation, s.Labels) // never fails
 	s.Variant = hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// Model is one model file in the models folder with what the manifest says
-// of it. It is a value; its slices must not be changed.
+// Model is one model file in the models folder with its entry in the manifest. It
+// is a value; its slices must not be changed.
 type Model struct {
 	edgelens.ModelRef
-	// RequantizedFrom is the digest of the file in the models folder where
-	// another made of it is used; empty otherwise.
+	// RequantizedFrom is the digest of the file in the models folder if a variant
+	// made of it is used; empty otherwise.
 	RequantizedFrom string
 	// Path is the .tflite file.
 	Path string
-	// BuiltIn is true for a model that is in the program, and whose Path is of
-	// this process alone.
+	// BuiltIn is true for a model that is compiled into the program; its Path is
+	// valid in this process alone.
 	BuiltIn   bool
 	FileBytes int64
 	Task      string
-	// TaskGiven is true where the manifest itself says the task.
+	// TaskGiven is true if the manifest sets the task.
 	TaskGiven bool
 	// Labels has one name a class; nil where none are known.
 	Labels       []string
 	labelsFormat labelFormat
-	// Facts is what the file says of itself; nil where it cannot be read.
+	// Facts is what the file declares; nil if it cannot be read.
 	Facts *edgelens.ModelFacts
-	// Normalization is nil where neither the manifest nor the model's metadata says,
-	// which NormalizationFrom tells.
+	// Normalization is nil if neither the manifest nor the model's metadata sets one;
+	// see NormalizationFrom.
 	Normalization     *Normalization
 	NormalizationFrom NormalizationSource
-	// Activation is ActivationAuto where neither the manifest nor the graph says.
+	// Activation is ActivationAuto if neither the manifest nor the graph determines it.
 	Activation Activation
 }

@@ -19,7 +19,7 @@ func TestNewInputSpec(t *testing.T) {
 		norm   *models.Normalization
 		want   string // in the error; empty for none
 	}{
-		"colour":        {tensor(models.Uint8, 1, 96, 128, 3), nil, ""},
+		"color":         {tensor(models.Uint8, 1, 96, 128, 3), nil, ""},
 		"gray":          {tensor(models.Float32, 1, 28, 28, 1), uniform(0, 255), ""},
 		"batch":         {tensor(models.Uint8, 2, 8, 8, 3), nil, "shape [2 8 8 3]"},
 		"a vector":      {tensor(models.Uint8, 1, 3), nil, "shape [1 3]"},

@@ -7,9 +7,9 @@ import (
 )
 
 // NewUnnamedFile returns a file with the given content that has no name, so that
-// nobody else can change or truncate it, and the path under which this process
+// no other process can change or truncate it, and the path under which this process
 // can open it for as long as the file is open. It is in memory where the kernel
-// allows; name is what tools show of it.
+// allows; name is shown by tools.
 func NewUnnamedFile(name string, content []byte) (f *os.File, path string, err error) {
 	f, err = newUnnamedFile(name)
 	if err != nil {
@@ -21,8 +21,8 @@ func NewUnnamedFile(name string, content []byte) (f *os.File, path string, err e
 	return f, fmt.Sprintf("%s/%d", openFiles, f.Fd()), nil
 }
 
-// newRemovedFile returns a file in the folder for temporary ones, where it has
-// no name any more.
+// newRemovedFile returns a file in the folder for temporary ones, removed from
+// its name.
 func newRemovedFile(name string) (*os.File, error) {
 	f, err := os.CreateTemp("", name)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 // openFiles is the folder that has a process's open files by number.
 const openFiles = "/proc/self/fd"
 
-// newUnnamedFile returns a file in memory (memfd_create(2)), or one on disk where
-// the kernel gives none.
+// newUnnamedFile returns a file in memory (memfd_create(2)), or one on disk if the
+// kernel does not support that.
 func newUnnamedFile(name string) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"edgelens/models"
 )
 
-// One call allocates nothing in Go: what gocv makes for it stays on the stack
-// or in C. (With matprofile gocv notes down every Mat in Go, which does
+// One call allocates nothing in Go: gocv's structures stay on the stack
+// or in C. (With matprofile gocv records every Mat in Go, which does
 // allocate.)
 func TestTensorAllocations(t *testing.T) {
 	p := newReducing(t, 1)

@@ -28,8 +28,8 @@ func keyedPNG(width uint32, depth, colorType byte, row, key []byte) []byte {
 		pngChunkOf("IDAT", deflated(append([]byte{0}, row...))), pngChunkOf("IEND", nil))
 }
 
-// What is transparent is laid over white, wherever a PNG says that it is.
-func TestTransparentPNGsAreLaidOverWhite(t *testing.T) {
+// Transparent pixels are blended over white, for every kind of transparency in PNG.
+func TestTransparentPNGIsBlendedOverWhite(t *testing.T) {
 	p := newPreprocessor(t)
 	white := []byte{255, 255, 255}
 	rgb := func(pixels ...[]byte) []byte { return bytes.Join(pixels, nil) }
@@ -59,7 +59,7 @@ func TestTransparentPNGsAreLaidOverWhite(t *testing.T) {
 	})
 }
 
-// Another color than white is a setting, and other results than on white.
+// Another color than white is a setting, and gives other results.
 func TestBackground(t *testing.T) {
 	c := DefaultConfig()
 	c.Background = "#0A1464"
@@ -113,7 +113,7 @@ func onePixelWebP(alpha byte) []byte {
 	return riff(riffChunk("VP8L", out))
 }
 
-func TestTransparentWebPIsLaidOverWhite(t *testing.T) {
+func TestTransparentWebPIsBlendedOverWhite(t *testing.T) {
 	p := newPreprocessor(t)
 	for alpha, want := range map[byte][]byte{255: {0, 0, 255}, 0: {255, 255, 255}, 128: {127, 127, 255}} {
 		if got := tensor(t, p, onePixelWebP(alpha), spec(1, 1, 3, models.Uint8)); !bytes.Equal(got, want) {
@@ -122,9 +122,9 @@ func TestTransparentWebPIsLaidOverWhite(t *testing.T) {
 	}
 }
 
-// Masks with alpha, in a long header or behind a short one; an alpha of 0 everywhere
+// Masks with alpha, in a long header or after a short one; an alpha of 0 everywhere
 // is none.
-func TestTransparentBMPIsLaidOverWhite(t *testing.T) {
+func TestTransparentBMPIsBlendedOverWhite(t *testing.T) {
 	p := newPreprocessor(t)
 	pixel := func(r, g, b, a byte) []byte { return []byte{a, b, g, r} }
 	masks := []uint32{0xFF000000, 0xFF0000, 0xFF00, 0xFF}

@@ -35,7 +35,7 @@ const (
 	bmpV5Header   = 124
 )
 
-// bmpHeader is what matters here of the two headers of a BMP.
+// bmpHeader holds the relevant fields of the two headers of a BMP.
 type bmpHeader struct {
 	offset, size  int64 // of the pixels in the file; of the second header
 	width, height int64
@@ -46,7 +46,7 @@ type bmpHeader struct {
 	// masks are those of blue, green, red and alpha in a pixel of 16 or 32 bits;
 	// 0 for no alpha.
 	masks [4]uint32
-	// palette is what there is of the colors, entry bytes each, blue first.
+	// palette is the part of the colors that is present, entry bytes each, blue first.
 	palette []byte
 	entry   int
 }
@@ -60,7 +60,7 @@ func (h bmpHeader) runLength() bool {
 func (h bmpHeader) stride() int64 { return ceilDiv(h.width*h.bits, 32) * 4 }
 
 // checkBMP reads the headers of a BMP: 14 bytes of file header, then one of the
-// headers that Windows and OS/2 have defined, told apart by their size.
+// headers that Windows and OS/2 have defined, distinguished by their size.
 func checkBMP(b []byte, limits Config) (header, error) {
 	h, err := readBMP(b)
 	if err != nil {
@@ -79,8 +79,8 @@ func checkBMP(b []byte, limits Config) (header, error) {
 	return header{format: "bmp", width: int(h.width), height: int(h.height), orientation: 1, channels: channels}, nil
 }
 
-// readBMP reads everything in front of the pixels and refuses what cannot be read.
-// Whether the pixels are there is not looked at.
+// readBMP reads everything in front of the pixels and rejects unsupported files.
+// It does not check whether the pixels are present.
 func readBMP(b []byte) (bmpHeader, error) {
 	if len(b) < bmpFileHeader+4 {
 		return bmpHeader{}, truncatedBMP()
@@ -90,7 +90,7 @@ func readBMP(b []byte) (bmpHeader, error) {
 	case os2Header, bmpInfoHeader, bmpV2Header, bmpV3Header, bmpV4Header, bmpV5Header:
 	default:
 		if h.size < os2ShortInfo || h.size > os2InfoHeader {
-			return bmpHeader{}, refuse(edgelens.ErrUnsupportedFormat, "bmp", "its header has %d bytes, which is no kind of BMP that is read; send a %s file", h.size, accepted)
+			return bmpHeader{}, refuse(edgelens.ErrUnsupportedFormat, "bmp", "its header has %d bytes, which is no supported kind of BMP; send a %s file", h.size, accepted)
 		}
 		h.os2 = true
 	}
@@ -112,7 +112,7 @@ func truncatedBMP() error {
 }
 
 func unsupportedBMP(what string) error {
-	return refuse(edgelens.ErrUnsupportedFormat, "bmp", "%s is not read; save the image uncompressed with 24 bits a pixel and send that", what)
+	return refuse(edgelens.ErrUnsupportedFormat, "bmp", "%s is not supported; save the image uncompressed with 24 bits a pixel and send that", what)
 }
 
 // readDimensions reads the second header up to the compression.
@@ -130,7 +130,7 @@ func (h *bmpHeader) readDimensions(b []byte) error {
 		}
 	}
 	if h.height == math.MinInt32 {
-		return refuse(edgelens.ErrBadImage, "bmp", "its height makes no sense; save the image again and send that")
+		return refuse(edgelens.ErrBadImage, "bmp", "its height is invalid; save the image again and send that")
 	}
 	if h.height < 0 {
 		h.height, h.topDown = -h.height, true
@@ -138,8 +138,8 @@ func (h *bmpHeader) readDimensions(b []byte) error {
 	return h.checkCoding()
 }
 
-// checkCoding refuses combinations of bits and compression that do not exist or
-// are not read.
+// checkCoding rejects combinations of bits and compression that do not exist or
+// are not supported.
 func (h *bmpHeader) checkCoding() error {
 	wrong := func() error {
 		return refuse(edgelens.ErrBadImage, "bmp", "its compression %d does not go with %d bits a pixel; save the image with 24 and send that", h.compression, h.bits)
@@ -175,9 +175,9 @@ func (h *bmpHeader) checkCoding() error {
 	return unsupportedBMP("a compressed BMP")
 }
 
-// readMasks finds where each color is in a pixel of 16 or 32 bits: in a longer
-// header, or behind one of 40 bytes, or where it always is. It returns where what
-// follows begins.
+// readMasks finds the position of each color in a pixel of 16 or 32 bits: in a longer
+// header, or after one of 40 bytes, or the standard position. It returns the offset
+// after the masks.
 func (h *bmpHeader) readMasks(b []byte) (after int64, err error) {
 	after = bmpFileHeader + h.size
 	switch {
@@ -208,13 +208,13 @@ func (h *bmpHeader) readMasks(b []byte) (after int64, err error) {
 	return after, h.checkMasks()
 }
 
-// checkMasks refuses masks with gaps, that overlap, or that a pixel has no bits for.
+// checkMasks rejects masks with gaps, that overlap, or that a pixel has no bits for.
 func (h *bmpHeader) checkMasks() error {
 	var all uint32
 	for i, mask := range h.masks {
 		run := mask >> (bits.TrailingZeros32(mask) & 31)
 		if mask == 0 && i < 3 || run&(run+1) != 0 || all&mask != 0 || h.bits == 16 && mask>>16 != 0 {
-			return refuse(edgelens.ErrBadImage, "bmp", "its color masks make no sense; save the image with 24 bits a pixel and send that")
+			return refuse(edgelens.ErrBadImage, "bmp", "its color masks are invalid; save the image with 24 bits a pixel and send that")
 		}
 		all |= mask
 	}
@@ -224,7 +224,7 @@ func (h *bmpHeader) checkMasks() error {
 // readPalette finds the colors, which end where the pixels begin at the latest.
 func (h *bmpHeader) readPalette(b []byte, at int64) error {
 	if h.offset < at || h.offset > int64(len(b)) {
-		return refuse(edgelens.ErrBadImage, "bmp", "its pixels are said to begin at byte %d of %d, where they cannot; send the whole file", h.offset, len(b))
+		return refuse(edgelens.ErrBadImage, "bmp", "its header places the pixels at byte %d of %d, which is impossible; send the whole file", h.offset, len(b))
 	}
 	if h.bits > 8 {
 		return nil

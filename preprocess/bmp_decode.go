@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// What is wrong with the pixels of a BMP, to follow "the image cannot be used: ".
+// Errors in the pixels of a BMP, to follow "the image cannot be used: ".
 var (
 	errBMPColor = errors.New("a pixel has a color that its palette lacks; save the image again and send that")
 	errBMPRuns  = errors.New("its run-length coding leads out of the image; save the image again and send that")
@@ -46,7 +46,7 @@ type bmpDecoder struct {
 	data, out []byte
 }
 
-// row returns where the pixels of a row go, the first row of the file being 0.
+// row returns the destination of a row, the first row of the file being 0.
 func (d *bmpDecoder) row(y int) []byte {
 	if !d.topDown {
 		y = int(d.height) - 1 - y
@@ -89,7 +89,7 @@ func (d *bmpDecoder) indexed() (err error) {
 	return err
 }
 
-// channel takes one color out of a pixel.
+// channel extracts one color of a pixel.
 type channel struct {
 	mask  uint32
 	shift int
@@ -111,7 +111,7 @@ func (c channel) of(pixel uint32) byte {
 }
 
 // masked decodes pixels of 16 or 32 bits. An alpha that is 0 everywhere means that
-// the program which wrote the file knows no alpha.
+// the program which wrote the file does not support alpha.
 func (d *bmpDecoder) masked() {
 	blue, green, red, alpha := channelOf(d.masks[0]), channelOf(d.masks[1]), channelOf(d.masks[2]), channelOf(d.masks[3])
 	size, hasAlpha, opaque := int(d.bits/8), d.masks[3] != 0, true
@@ -141,7 +141,7 @@ func (d *bmpDecoder) masked() {
 
 // runs decodes run-length coded pixels: a count and a color, or 0 and 0 (end of the
 // row), 1 (end of the image), 2 (a step right and up) or a number of colors, padded
-// to an even number of bytes. What is stepped over has the first color.
+// to an even number of bytes. Skipped pixels get the first color.
 func (d *bmpDecoder) runs() error {
 	background, _ := d.color(0)
 	if background == nil {

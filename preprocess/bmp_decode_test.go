@@ -46,7 +46,7 @@ func TestRunLengthCodedBMP(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := bmpFile{size: test.size, width: 4, height: 2, bits: test.bits, compression: test.compression, pixels: test.pixels}
 			if test.bits < 24 {
-				f.palette, f.colours = bmpColors, 4
+				f.palette, f.colors = bmpColors, 4
 			}
 			if got := tensor(t, p, f.encode(), spec(4, 2, 3, models.Uint8)); !bytes.Equal(got, test.want) {
 				t.Errorf("got  %v\nwant %v", got, test.want)
@@ -70,7 +70,7 @@ func TestRunLengthCodedBMP(t *testing.T) {
 		"four bits, too many":   {4, 2, []byte{4, 0x14, 0, 1}},
 	} {
 		t.Run("not: "+name, func(t *testing.T) {
-			f := bmpFile{size: 40, width: 4, height: 2, bits: test.bits, compression: test.compression, palette: bmpColors, colours: 4, pixels: test.pixels}
+			f := bmpFile{size: 40, width: 4, height: 2, bits: test.bits, compression: test.compression, palette: bmpColors, colors: 4, pixels: test.pixels}
 			s := spec(4, 2, 3, models.Uint8)
 			if _, _, err := p.Tensor(make([]byte, s.Bytes()), f.encode(), s); !errors.Is(err, edgelens.ErrBadImage) {
 				t.Errorf("it gives %v", err)
@@ -91,10 +91,10 @@ func TestUnusualBMPs(t *testing.T) {
 		"32 bits, red first":   {bmpFile{size: 40, bits: 32, compression: 3, masks: []uint32{0xFF, 0xFF00, 0xFF0000}, pixels: []byte{1, 2, 3, 0, 4, 5, 6, 0}}, []byte{1, 2, 3, 4, 5, 6}},
 		"2 bits":               {bmpFile{size: 40, bits: 2, palette: bmpColors, pixels: []byte{0b01100000, 0, 0, 0}}, pixelsOf("rg")},
 		"OS/2 2, 16 bytes":     {bmpFile{size: 16, bits: 24, pixels: []byte{3, 2, 1, 6, 5, 4, 0, 0}}, []byte{1, 2, 3, 4, 5, 6}},
-		"OS/2 2, 64 bytes":     {bmpFile{size: 64, bits: 8, palette: bmpColors, colours: 4, pixels: []byte{1, 2, 0, 0}}, pixelsOf("rg")},
+		"OS/2 2, 64 bytes":     {bmpFile{size: 64, bits: 8, palette: bmpColors, colors: 4, pixels: []byte{1, 2, 0, 0}}, pixelsOf("rg")},
 		"a gap before pixels":  {bmpFile{size: 40, bits: 24, offset: 14 + 40 + 6, palette: make([]byte, 6), pixels: []byte{3, 2, 1, 6, 5, 4, 0, 0}}, []byte{1, 2, 3, 4, 5, 6}},
-		"palette of 2^31":      {bmpFile{size: 40, bits: 8, colours: 1 << 31, palette: bmpColors, pixels: []byte{1, 2, 0, 0}}, pixelsOf("rg")},
-		"a palette of 24 bits": {bmpFile{size: 40, bits: 24, colours: 4, palette: bmpColors, pixels: []byte{3, 2, 1, 6, 5, 4, 0, 0}}, []byte{1, 2, 3, 4, 5, 6}},
+		"palette of 2^31":      {bmpFile{size: 40, bits: 8, colors: 1 << 31, palette: bmpColors, pixels: []byte{1, 2, 0, 0}}, pixelsOf("rg")},
+		"a palette of 24 bits": {bmpFile{size: 40, bits: 24, colors: 4, palette: bmpColors, pixels: []byte{3, 2, 1, 6, 5, 4, 0, 0}}, []byte{1, 2, 3, 4, 5, 6}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.file.width, test.file.height = 2, 1

@@ -11,38 +11,38 @@ import (
 	"edgelens"
 )
 
-// Version names everything that decides which tensor an image becomes: the
-// decoder's flags, the way of resizing, the order of the steps. It is part of
+// Version identifies everything that determines the tensor of an image: the
+// decoder's flags, the method of resizing, the order of the steps. It is part of
 // the key of every cached result, so change it whenever a tensor may change.
 // Settings that change pixels are added to it (Preprocessor.Version).
 const Version = "3-linear"
 
-// scannedPixels is for how many pixels Config.MaxScans scans are allowed; a larger
-// JPEG may have fewer.
+// scannedPixels is the number of pixels for which Config.MaxScans scans are allowed; a
+// larger JPEG may have fewer.
 const scannedPixels = 50_000_000
 
-// Config holds the limits that an image must keep to, and how it is decoded.
+// Config holds the limits for images, and the options of decoding.
 type Config struct {
-	// MaxPixels is the largest width times height. The default of 250 million is
-	// beyond any camera; what a machine can take is MaxMemory's to say.
+	// MaxPixels is the maximum width times height. The default of 250 million is
+	// beyond any camera; MaxMemory is the limit that protects the machine.
 	MaxPixels int64
-	// MaxSide is the largest width and the largest height in pixels.
+	// MaxSide is the maximum width and the maximum height in pixels.
 	MaxSide int
 	// MaxMemory is how many bytes decoding one image may take besides the encoded
-	// image. A JPEG that would take more is decoded at 1/2, 1/4 or 1/8 of its size,
-	// any other image is refused. 0 is no limit.
+	// image. A JPEG that would take more is decoded at 1/2, 1/4 or 1/8 of its size;
+	// any other image is rejected. 0 is no limit.
 	MaxMemory int64
-	// MaxScans is the largest number of scans in a JPEG. Each scan of a
+	// MaxScans is the maximum number of scans in a JPEG. Each scan of a
 	// progressive JPEG costs a pass over the whole image however few bytes it
 	// has; encoders write about ten.
 	MaxScans int
-	// ReduceJPEG has a JPEG decoded at 1/2, 1/4 or 1/8 of its size: the smallest
-	// at which each side is still at least so many times the model's. That takes
+	// ReduceJPEG decodes a JPEG at 1/2, 1/4 or 1/8 of its size: the smallest
+	// at which each side is still at least this many times the model's. That takes
 	// less time and memory, and changes pixels and so, a little, the scores
-	// (docs/adr/0014-reduced-decode.md). 0 decodes every image in full, which is
-	// the default; else 1 to 64.
+	// (docs/adr/0014-reduced-decode.md). 0, the default, decodes every image in full;
+	// else 1 to 64.
 	ReduceJPEG float64
-	// Background is the color that transparent images are laid over, as #rrggbb.
+	// Background is the color behind transparent images, as #rrggbb.
 	Background string
 }
 
@@ -68,7 +68,7 @@ const (
 	maxMargin       = 64
 )
 
-// Validate returns every fault of the settings, joined; nil if there is none.
+// Validate returns all errors of the settings, joined; nil if there are none.
 func (c Config) Validate() error {
 	var errs []error
 	if c.MaxPixels < 1 || c.MaxPixels > opencvMaxPixels {
@@ -104,7 +104,7 @@ func parseColor(text string) (bgrColor, bool) {
 	return bgrColor{rgb[2], rgb[1], rgb[0]}, true
 }
 
-// version is Version and what of the settings changes pixels.
+// version is Version and the settings that change pixels.
 func (c Config) version() string {
 	version := Version
 	if c.ReduceJPEG != 0 {
@@ -124,8 +124,8 @@ func (h header) memory(eighths int) int64 {
 	return h.fixed + h.channels*int64(scaled(h.width, eighths))*int64(scaled(h.height, eighths))
 }
 
-// allowMemory refuses what takes too much memory at the smallest size that it can
-// be decoded at.
+// allowMemory rejects an image that takes too much memory at the smallest size at
+// which it can be decoded.
 func (c Config) allowMemory(h header) error {
 	smallest := fullSize
 	if h.format == "jpeg" {
@@ -151,13 +151,13 @@ func (c Config) allow(format string, width, height int64) error {
 	return nil
 }
 
-// refuse returns an error that wraps sentinel and says what was being done and
+// refuse returns an error that wraps sentinel, with the action that failed and
 // what the user can do.
 func refuse(sentinel error, format, sentence string, args ...any) error {
 	return fmt.Errorf("check %s: %w: %s", format, sentinel, fmt.Sprintf(sentence, args...))
 }
 
-// Timings says where the time of one Tensor call went.
+// Timings splits the duration of one Tensor call.
 type Timings struct {
 	// Decode is from encoded bytes to pixels, the header checks included.
 	Decode time.Duration

@@ -12,12 +12,12 @@ import (
 	"edgelens/models"
 )
 
-// decode decodes an image that inspect has passed, and lays what is transparent
-// over the background. damaged reports that data was wrong or missing and that the
-// decoder has filled something in. The raster must be freed before s is used again.
+// decode decodes an image that inspect has passed, and blends it over the
+// background. damaged reports that data was wrong or missing and that the
+// decoder has filled the gaps. The raster must be freed before s is used again.
 //
-// An image before this one is never seen: every decoder writes all of its raster, or
-// fails, and what failed is cleared (docs/adr/0018-libjpeg.md).
+// The result never contains an earlier image: every decoder writes all of its raster,
+// or fails, and then the memory is cleared (docs/adr/0018-libjpeg.md).
 func (p *Preprocessor) decode(s *scratch, h header, into []models.InputBuffer) (r raster, damaged bool, err error) {
 	switch h.format {
 	case "jpeg":
@@ -32,7 +32,7 @@ func (p *Preprocessor) decode(s *scratch, h header, into []models.InputBuffer) (
 	return r, false, err
 }
 
-// decodeInGo decodes what is rare, and what Go is quick enough for.
+// decodeInGo decodes rare formats, and those for which Go is fast enough.
 func decodeInGo(buffer *pixelBuffer, h header, background bgrColor) (r raster, err error) {
 	channels := 3
 	if h.format == "bmp" {
@@ -85,14 +85,14 @@ func decodeWebP(buffer *pixelBuffer, h header, background bgrColor) (raster, err
 	return canvas, nil
 }
 
-// decodeByOpenCV decodes an image, and lays what is transparent over the background.
+// decodeByOpenCV decodes an image, and blends it over the background.
 // IMDecodeIntoMat returns its errors for each call, while those of IMDecode pass
 // through one variable for all goroutines; they name lines of OpenCV's source, which
-// is nothing for the user.
+// do not help the user.
 //
 // The Mat is a fresh one for every image: imdecode reports junk as a success and
-// leaves what was in its destination, which would be somebody else's image. What is
-// wrong with the image itself shows as an empty Mat.
+// leaves the previous content in its destination, which would be another client's
+// image. An error of the image itself shows as an empty Mat.
 func decodeByOpenCV(encoded []byte, h header, background bgrColor) (raster, error) {
 	mat := gocv.NewMat()
 	pixels, err := matOf(&mat, encoded, h)

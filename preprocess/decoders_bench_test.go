@@ -11,8 +11,8 @@ import (
 )
 
 // BenchmarkDecoders decodes each JPEG by OpenCV, by libjpeg-turbo and by libjpeg-turbo
-// at every size, and resizes it to 224x224: in turn, so that what disturbs one
-// disturbs all. It reports the median of each in ms, and how many times faster
+// at every size, and resizes it to 224x224: in turn, so that a disturbance
+// affects all. It reports the median of each in ms, and how many times faster
 // than OpenCV libjpeg-turbo is in full ("x-opencv"), with the same pixels.
 func BenchmarkDecoders(b *testing.B) {
 	oneThread()

@@ -2,20 +2,20 @@
 // model, in four steps:
 //
 //  1. Check. Header and structure are read in Go, so that no decoder ever sees a
-//     format it was not asked for, an image over the limits, a truncated file or
-//     a small file that claims a huge image. What stands before an image, harmless
-//     damage and a missing end mark are passed over, as browsers do.
-//  2. Decode, to 8-bit BGR: libjpeg-turbo (JPEG; at a reduced size where
-//     Config.ReduceJPEG or Config.MaxMemory say so), libpng (PNG), OpenCV (WebP), Go
-//     (GIF, TIFF, BMP). What is transparent is laid over Config.Background.
+//     format other than its own, an image over the limits, a truncated file or
+//     a small file that claims a huge image. Bytes before an image, harmless
+//     damage and a missing end mark are ignored, as browsers do.
+//  2. Decode, to 8-bit BGR: libjpeg-turbo (JPEG; at a reduced size depending on
+//     Config.ReduceJPEG and Config.MaxMemory), libpng (PNG), OpenCV (WebP), Go
+//     (GIF, TIFF, BMP). Transparent pixels are blended over Config.Background.
 //  3. Resize. The whole image is stretched to the model's input, bilinearly
 //     between the four nearest pixels, without averaging when it shrinks
-//     (INTER_LINEAR). MobileNets were trained and measured on images resized
-//     just so; averaging (INTER_AREA) looks smoother to people, but lowers the
-//     score of what is in the image and costs as much as decoding it
-//     (docs/adr/0005). Stretching, unlike cropping, lets the model see
-//     everything, and is how Coral's examples feed these models.
-//  4. Pack. The small image is turned upright as its EXIF orientation says,
+//     (INTER_LINEAR). MobileNets were trained and evaluated on images resized
+//     this way; averaging (INTER_AREA) looks smoother to people, but lowers the
+//     score of the right class and costs as much as decoding
+//     (docs/adr/0005). Stretching, unlike cropping, keeps the whole image, and is
+//     how Coral's examples feed these models.
+//  4. Pack. The small image is rotated by its EXIF orientation,
 //     put in RGB order (or is gray already), and each pixel is mapped to an
 //     element of the tensor by a table of 256 entries.
 //

@@ -26,11 +26,11 @@ func drawOver(pixels []byte, width int, decoded image.Image, background bgrColor
 	}
 }
 
-// pixelReader returns what reads a pixel of an image over a background.
+// pixelReader returns a function that reads a pixel of an image over a background.
 func pixelReader(decoded image.Image, background bgrColor) func(x, y int) bgrColor {
 	switch m := decoded.(type) {
 	case *image.Paletted:
-		palette := make([]bgrColor, 256) // an index without a color is not in it, and Go's decoders refuse one
+		palette := make([]bgrColor, 256) // an index without a color is absent, and Go's decoders reject it
 		for i, c := range m.Palette {
 			palette[i] = flat(c, background)
 		}
@@ -45,7 +45,7 @@ func pixelReader(decoded image.Image, background bgrColor) func(x, y int) bgrCol
 	}
 }
 
-// flat lays a color over a background.
+// flat blends a color over a background.
 func flat(c stdcolor.Color, background bgrColor) bgrColor {
 	n, _ := stdcolor.NRGBAModel.Convert(c).(stdcolor.NRGBA)
 	return bgrColor{over(n.B, background[0], n.A), over(n.G, background[1], n.A), over(n.R, background[2], n.A)}

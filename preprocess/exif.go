@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// exifPrefix stands before the TIFF header in a JPEG's APP1 segment, and wrongly
+// exifPrefix precedes the TIFF header in a JPEG's APP1 segment, and wrongly
 // but often in the eXIf and EXIF chunks of PNG and WebP.
 const exifPrefix = "Exif\x00\x00"
 
@@ -18,11 +18,10 @@ const (
 	tagDNGVersion     = 0xC612
 )
 
-// orientations is how an image says that it must be turned, by where it says so;
-// 0 where it does not.
+// orientations are the orientations in an image, by their source; 0 for none.
 type orientations struct{ exif, profile, xmp int }
 
-// upright returns the orientation that counts, 1 to 8: that of Exif, else that of a
+// upright returns the effective orientation, 1 to 8: that of Exif, else that of a
 // profile that ImageMagick has put into a text, else that of XMP, else 1, upright.
 func (o orientations) upright() int {
 	for _, orientation := range [...]int{o.exif, o.profile, o.xmp} {
@@ -33,9 +32,9 @@ func (o orientations) upright() int {
 	return 1
 }
 
-// exifOrientation returns the orientation, 1 to 8, that an EXIF block gives in its
-// first directory, or 0 where it gives none or makes no sense: an image the wrong
-// way up is better than none.
+// exifOrientation returns the orientation, 1 to 8, in the first directory of an EXIF
+// block, or 0 if there is none or it is invalid: an image in the wrong orientation
+// is better than none.
 func exifOrientation(block []byte) int {
 	t, ok := readTIFF(bytes.TrimPrefix(block, []byte(exifPrefix)))
 	if !ok {
@@ -52,7 +51,7 @@ func exifOrientation(block []byte) int {
 type tiffBlock struct {
 	bytes []byte
 	order binary.ByteOrder
-	// entries are those of the first directory that are there, 12 bytes each.
+	// entries are the complete ones of the first directory, 12 bytes each.
 	entries []byte
 }
 
@@ -81,8 +80,8 @@ func readTIFF(b []byte) (tiffBlock, bool) {
 	return t, true
 }
 
-// whole returns the first value of a tag, whatever its type, where it is a whole
-// number. Of two entries the last counts, as for other readers.
+// whole returns the first value of a tag, of any type, if it is a whole
+// number. Of two entries the last counts, as in other readers.
 func (t tiffBlock) whole(tag uint16) (value int64, ok bool) {
 	for rest := t.entries; len(rest) >= 12; rest = rest[12:] {
 		if t.order.Uint16(rest) == tag {
@@ -96,7 +95,7 @@ func (t tiffBlock) whole(tag uint16) (value int64, ok bool) {
 var tiffSizes = [...]int64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
 // value reads the first value of an entry: tag, type, count, and the values or,
-// where they take more than four bytes, where they are.
+// if they take more than four bytes, their offset.
 func (t tiffBlock) value(entry []byte) (int64, bool) {
 	kind, count := t.order.Uint16(entry[2:]), int64(t.order.Uint32(entry[4:]))
 	if int(kind) >= len(tiffSizes) || tiffSizes[kind] == 0 || count == 0 {

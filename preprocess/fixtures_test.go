@@ -112,10 +112,10 @@ func pngChunkOf(kind string, data []byte) []byte {
 	return binary.BigEndian.AppendUint32(c, crc32.ChecksumIEEE(c[4:]))
 }
 
-func ihdr(width, height uint32, depth, colour, interlace byte) []byte {
+func ihdr(width, height uint32, depth, color, interlace byte) []byte {
 	d := binary.BigEndian.AppendUint32(nil, width)
 	d = binary.BigEndian.AppendUint32(d, height)
-	return pngChunkOf("IHDR", append(d, depth, colour, 0, 0, interlace))
+	return pngChunkOf("IHDR", append(d, depth, color, 0, 0, interlace))
 }
 
 func pngOf(chunks ...[]byte) []byte {
@@ -213,7 +213,7 @@ type bmpFile struct {
 	height      int32
 	bits        uint16
 	compression uint32
-	colours     uint32
+	colors     uint32
 	masks       []uint32 // at byte 54
 	palette     []byte
 	pixels      []byte
@@ -231,7 +231,7 @@ func (f bmpFile) encode() []byte {
 		h = le.AppendUint32(h, uint32(f.width))
 		h = le.AppendUint32(h, uint32(f.height))
 		h = le.AppendUint16(le.AppendUint16(h, 1), f.bits)
-		for _, v := range []uint32{f.compression, 0, 0, 0, f.colours, 0} {
+		for _, v := range []uint32{f.compression, 0, 0, 0, f.colors, 0} {
 			h = le.AppendUint32(h, v)
 		}
 	}
@@ -283,5 +283,5 @@ func runsBMP(width, height int) []byte {
 	for y := range height {
 		runs = append(runs, byte(width), byte(y%4), 0, 0)
 	}
-	return bmpFile{size: 40, width: int32(width), height: int32(height), bits: 8, compression: 1, palette: bmpColors, colours: 4, pixels: append(runs, 0, 1)}.encode()
+	return bmpFile{size: 40, width: int32(width), height: int32(height), bits: 8, compression: 1, palette: bmpColors, colors: 4, pixels: append(runs, 0, 1)}.encode()
 }

@@ -6,13 +6,12 @@ import (
 	"edgelens"
 )
 
-// heic is what phones write unless they are told not to.
+// heic is the default format of phones' cameras.
 const heic = "a HEIC"
 
-// foreign names formats that people send and that are not allowed, by their
-// magic number, so that the error can say what the file seems to be. Several
-// of them (NITF, DICOM, EXR, HDR) OpenCV would hand to GDAL, GDCM or a
-// temporary file.
+// foreign maps the magic numbers of formats that are not allowed to their names, so
+// that the error can name the probable format. Several of them (NITF, DICOM, EXR,
+// HDR) OpenCV would pass to GDAL, GDCM or a temporary file.
 var foreign = []struct {
 	offset int
 	magic  string
@@ -61,8 +60,8 @@ var foreign = []struct {
 	{0, "{", "JSON"},
 }
 
-// unknownFormat returns the error for bytes that are in none of the formats that are
-// read, with and without what stands before them.
+// unknownFormat returns the error for bytes in none of the supported formats, with
+// and without the bytes before the image.
 func unknownFormat(encoded, image []byte) error {
 	for _, f := range foreign {
 		if !hasMagic(encoded, f.offset, f.magic) && !hasMagic(image, f.offset, f.magic) {
@@ -73,7 +72,7 @@ func unknownFormat(encoded, image []byte) error {
 		}
 		return refuse(edgelens.ErrUnsupportedFormat, "image", "it seems to be %s; send a %s file", f.name, accepted)
 	}
-	return refuse(edgelens.ErrUnsupportedFormat, "image", "it is not one that is known; send a %s file", accepted)
+	return refuse(edgelens.ErrUnsupportedFormat, "image", "its format is unknown; send a %s file", accepted)
 }
 
 func hasMagic(b []byte, offset int, magic string) bool {

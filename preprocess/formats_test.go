@@ -14,7 +14,7 @@ import (
 	"edgelens/models"
 )
 
-// exactly wants the tensor of a lossless file, at the size of the image, to
+// exactly requires the tensor of a lossless file, at the size of the image, to
 // be the image.
 func exactly(t *testing.T, p *Preprocessor, file []byte, want *image.NRGBA) {
 	t.Helper()
@@ -30,7 +30,7 @@ func drawn[I draw.Image](dst I, src image.Image) I {
 	return dst
 }
 
-// overWhite lays an image over white, rounding to the nearest.
+// overWhite blends an image over white, rounding to the nearest.
 func overWhite(src image.Image) *image.NRGBA {
 	out := image.NewNRGBA(src.Bounds())
 	for y := range src.Bounds().Dy() {
@@ -154,7 +154,7 @@ func TestTensorDecodesEveryBMP(t *testing.T) {
 	img1, table1, row1 := paletted(1)
 	img4, table4, row4 := paletted(4)
 	img8, table8, row8 := paletted(8)
-	core := func(table []byte) (out []byte) { // palettes of OS/2 have 3 bytes a colour
+	core := func(table []byte) (out []byte) { // palettes of OS/2 have 3 bytes a color
 		for i := 0; i < len(table); i += 4 {
 			out = append(out, table[i:i+3]...)
 		}
@@ -169,7 +169,7 @@ func TestTensorDecodesEveryBMP(t *testing.T) {
 		"1 bit":            {bmpFile{size: 40, bits: 1, palette: table1}, row1, img1},
 		"4 bits":           {bmpFile{size: 40, bits: 4, palette: table4}, row4, img4},
 		"8 bits":           {bmpFile{size: 40, bits: 8, palette: table8}, row8, img8},
-		"8 bits, 200 used": {bmpFile{size: 40, bits: 8, colours: 200, palette: table8[:800]}, row8, img8},
+		"8 bits, 200 used": {bmpFile{size: 40, bits: 8, colors: 200, palette: table8[:800]}, row8, img8},
 		"24 bits":          {bmpFile{size: 40, bits: 24}, rgb24, img},
 		"24 bits, top row": {bmpFile{size: 40, bits: 24, height: -h}, rgb24, img},
 		"24 bits, V4":      {bmpFile{size: 108, bits: 24}, rgb24, img},

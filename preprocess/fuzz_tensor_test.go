@@ -14,8 +14,8 @@ import (
 	"edgelens/models"
 )
 
-// repairCRCs makes the checksums of a PNG right, so that what the fuzzer
-// changes reaches libpng.
+// repairCRCs corrects the checksums of a PNG, so that the fuzzer's changes
+// reach libpng.
 func repairCRCs(file []byte) []byte {
 	file = bytes.Clone(file)
 	for pos := len(pngSignature); bytes.HasPrefix(file, []byte(pngSignature)); {
@@ -30,16 +30,16 @@ func repairCRCs(file []byte) []byte {
 	return file
 }
 
-// soil fills memory of an image's size and frees it, so that a decoder that
-// leaves pixels unwritten shows it.
+// soil fills memory of an image's size and frees it, to expose a decoder that
+// leaves pixels unwritten.
 func soil(info edgelens.ImageInfo, value float64) {
 	m := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(value, value, value, 0), info.Height, info.Width, gocv.MatTypeCV8UC3)
 	m.Close()
 }
 
-// Whatever the bytes, the process lives, and the answer is a tensor or a
-// refusal that leaves the buffer as it was; the same bytes give the same,
-// whatever was in memory before, and are taken or refused alike where JPEGs are
+// For any bytes, the process survives, and the result is a tensor or an
+// error that leaves the buffer unchanged; the same bytes give the same result,
+// whatever was in memory before, and are accepted or rejected alike if JPEGs are
 // decoded at a reduced size.
 func FuzzTensor(f *testing.F) {
 	addSeeds(f)

@@ -9,7 +9,7 @@ import (
 	"edgelens"
 )
 
-// addSeeds gives a fuzz target a good and a bad file of every kind.
+// addSeeds adds a valid and an invalid file of every kind to a fuzz target.
 func addSeeds(f *testing.F) {
 	for _, file := range validFiles() {
 		f.Add(file)
@@ -36,12 +36,12 @@ func addSeeds(f *testing.F) {
 	}
 }
 
-// isRefusal tells whether err wraps what a bad image may be refused with.
+// isRefusal reports whether err wraps a sentinel for bad images.
 func isRefusal(err error) bool {
 	return errors.Is(err, edgelens.ErrBadImage) || errors.Is(err, edgelens.ErrUnsupportedFormat) || errors.Is(err, edgelens.ErrNoImage)
 }
 
-// Whatever the bytes, inspect does not panic, and what it passes keeps to the
+// For any bytes, inspect does not panic, and images that it passes are within the
 // limits.
 func FuzzInspect(f *testing.F) {
 	addSeeds(f)

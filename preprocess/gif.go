@@ -11,8 +11,8 @@ import (
 )
 
 // checkGIF reads the size of the screen (GIF89a, 18:
-// https://www.w3.org/Graphics/GIF/spec-gif89a.txt). Of an animation the first frame
-// is taken.
+// https://www.w3.org/Graphics/GIF/spec-gif89a.txt). The first frame of an animation
+// is used.
 func checkGIF(b []byte, limits Config) (header, error) {
 	if len(b) < 13 {
 		return header{}, refuse(edgelens.ErrBadImage, "gif", "it ends within its header, so a part is missing; send the whole file")

@@ -58,7 +58,7 @@ func TestTensorDecodesGIF(t *testing.T) {
 	})
 }
 
-func TestGIFRefusals(t *testing.T) {
+func TestGIFErrors(t *testing.T) {
 	good := asGIF(scene(12, 10))
 	sized := func(width, height uint16) []byte {
 		f := bytes.Clone(good)
@@ -161,9 +161,9 @@ func TestTensorDecodesBilevelTIFF(t *testing.T) {
 	}
 }
 
-// TestUnreadTIFFCodings wants a name for each coding that is not read, and for each
-// that the decoder would overlook.
-func TestUnreadTIFFCodings(t *testing.T) {
+// TestUnsupportedTIFFCodings requires a name for each coding that is not supported, and
+// for each that the decoder would ignore.
+func TestUnsupportedTIFFCodings(t *testing.T) {
 	rgb := asTIFF(scene(12, 10), nil)
 	alpha := asTIFF(translucent(12, 10), nil)
 	deflated := asTIFF(drawn(image.NewGray(image.Rect(0, 0, 12, 10)), scene(12, 10)), &tiff.Options{Compression: tiff.Deflate})

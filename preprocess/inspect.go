@@ -7,27 +7,27 @@ import (
 	"edgelens"
 )
 
-// header is what the checks learn about an image.
+// header is the result of the checks of an image.
 type header struct {
 	format string
 	// width and height are in pixels, as stored.
 	width, height int
 	// orientation is the EXIF orientation, 1 (upright) to 8.
 	orientation int
-	// data is the image's part of what was sent.
+	// data is the image's part of the bytes received.
 	data []byte
 	// fixed is how many bytes decoding takes besides the pixels, and channels how
-	// many bytes a pixel takes while it is decoded.
+	// many bytes a pixel takes during decoding.
 	fixed    int64
 	channels int64
 
 	// components is how many a JPEG has: 1, 3 or 4.
 	components int
-	// unterminated is set for a JPEG without its end marker: it is whole only if
+	// unterminated is set for a JPEG without its end marker: it is complete only if
 	// it decodes without any warning.
 	unterminated bool
-	// frame is where the first frame of an animated WebP is in the image, and its
-	// chunks; nil where it is no animation.
+	// frame is the position of the first frame of an animated WebP in the image, and
+	// its chunks; nil if it is no animation.
 	frame *webpFrame
 }
 
@@ -35,10 +35,10 @@ func (h header) info() edgelens.ImageInfo {
 	return edgelens.ImageInfo{Width: h.width, Height: h.height, Format: h.format}
 }
 
-// accepted names the formats in sentences.
+// accepted lists the formats for error messages.
 const accepted = "JPEG, PNG, WebP, GIF, TIFF or BMP"
 
-// formats are the formats that are read, by their magic numbers.
+// formats are the supported formats, by their magic numbers.
 var formats = []struct {
 	magic string
 	check func(encoded []byte, limits Config) (header, error)
@@ -53,8 +53,8 @@ var formats = []struct {
 	{"BM", checkBMP},
 }
 
-// inspect checks an encoded image and returns what its header says. It reads the
-// bytes at most a few times, and of large memory takes none.
+// inspect checks an encoded image and returns its header. It reads the
+// bytes at most a few times, and allocates little memory.
 func inspect(encoded []byte, limits Config) (header, error) {
 	if len(encoded) == 0 {
 		return header{}, refuse(edgelens.ErrNoImage, "image", "it is empty; send a %s file", accepted)

@@ -48,7 +48,7 @@ func validFiles() map[string][]byte {
 	return files
 }
 
-func TestInspectTakesEveryFormat(t *testing.T) {
+func TestInspectAcceptsEveryFormat(t *testing.T) {
 	for name, file := range validFiles() {
 		t.Run(name, func(t *testing.T) {
 			h, err := inspect(file, DefaultConfig())
@@ -73,10 +73,10 @@ func TestInspectTakesEveryFormat(t *testing.T) {
 	}
 }
 
-// A file that lost its end is refused wherever the cut is. What follows the end of
-// the image data may be missing; of a JPEG the decoder alone knows where that is
-// (TestTensorRefusesTruncation).
-func TestInspectRefusesTruncation(t *testing.T) {
+// A truncated file is rejected wherever the cut is. Data after the end of
+// the image data may be missing; in a JPEG only the decoder knows where that is
+// (TestTensorRejectsTruncation).
+func TestInspectRejectsTruncation(t *testing.T) {
 	for name, file := range validFiles() {
 		t.Run(name, func(t *testing.T) {
 			whole := len(file)
@@ -125,10 +125,10 @@ func TestInspectNamesForeignFormats(t *testing.T) {
 		"base64 of jpeg": {"/9j/4AAQSkZJRg==", "base64"},
 		"data uri":       {"data:image/png;base64,iVBO", "data URI"},
 		"mangled png":    {"\x89PNG\n\x1a\n\x00\x00", "text mode"},
-		"text":           {"hello", "not one that is known"},
-		"text with BM":   {"BMW is a maker of cars and of motorcycles", "no kind of BMP"},
-		"one byte":       {"\xFF", "not one that is known"},
-		"zeros":          {string(pad), "not one that is known"},
+		"text":           {"hello", "format is unknown"},
+		"text with BM":   {"BMW is a maker of cars and of motorcycles", "no supported kind of BMP"},
+		"one byte":       {"\xFF", "format is unknown"},
+		"zeros":          {string(pad), "format is unknown"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestInspectNamesForeignFormats(t *testing.T) {
 	checkRefusal(t, []byte{}, DefaultConfig(), edgelens.ErrNoImage, "it is empty")
 }
 
-func TestInspectKeepsTheLimits(t *testing.T) {
+func TestInspectEnforcesLimits(t *testing.T) {
 	limits := map[string]struct {
 		Config
 		word string

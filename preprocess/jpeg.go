@@ -30,32 +30,32 @@ const (
 	jpegCOM   = 0xFE
 )
 
-// jpegFrame is what matters here of a frame header (T.81 B.2.2).
+// jpegFrame holds the relevant fields of a frame header (T.81 B.2.2).
 type jpegFrame struct {
 	width, height int64
 	progressive   bool
 	components    int
 	ids           [4]byte
 	blocks        int64
-	// minBits is how many bits of entropy-coded data the frame takes at the
-	// very least.
+	// minBits is the minimum number of bits of entropy-coded data that the frame
+	// takes.
 	minBits int64
 }
 
-// jpegScans is what the scans of a JPEG have brought so far.
+// jpegScans is the content of a JPEG's scans so far.
 type jpegScans struct {
 	count int
 	// coded is how many bytes after the first scan header are in no segment.
 	coded int64
 	// missing is, for each coefficient of each component, how many of its low bits
-	// no scan has brought, plus one; 0 where no scan has brought any.
+	// no scan has contained, plus one; 0 if no scan has contained any.
 	missing [4][64]uint8
 }
 
 // checkJPEG walks every marker of a JPEG up to EOI, the entropy-coded data
 // included, finding them as libjpeg does: bytes that belong to no segment are
-// passed over until the next marker. Where the file, or an image that another
-// follows, ends without EOI after scans that bring everything, it is passed with
+// skipped until the next marker. If the file, or an image that another
+// follows, ends without EOI after scans that are complete, it is passed with
 // header.unterminated.
 func checkJPEG(b []byte, limits Config) (header, error) {
 	for bytes.HasPrefix(b[2:], b[:2]) { // a start marker twice
@@ -121,7 +121,7 @@ func checkJPEG(b []byte, limits Config) (header, error) {
 	}
 }
 
-// finishJPEG checks what is known at the end of the image.
+// finishJPEG checks the image as a whole at its end.
 func (h header) finishJPEG(frame jpegFrame, scans jpegScans, limits Config) (header, error) {
 	if scans.count == 0 {
 		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has no image data; save the image again and send that")
@@ -144,9 +144,9 @@ func (h header) finishJPEG(frame jpegFrame, scans jpegScans, limits Config) (hea
 	return h, nil
 }
 
-// add takes a scan header into account: the number of components, for each its id
-// and tables, and which coefficients with which bits it brings (T.81 B.2.3). What
-// makes no sense is left to libjpeg.
+// add records a scan header: the number of components, for each its id
+// and tables, and which coefficients with which bits it contains (T.81 B.2.3).
+// Invalid headers are left to libjpeg.
 func (s *jpegScans) add(frame jpegFrame, segment []byte) {
 	s.count++
 	if len(segment) < 1 || len(segment) != 4+2*int(segment[0]) {
@@ -169,7 +169,7 @@ func (s *jpegScans) add(frame jpegFrame, segment []byte) {
 	}
 }
 
-// whole reports whether the scans have brought every bit of every coefficient.
+// whole reports whether the scans contain every bit of every coefficient.
 func (s *jpegScans) whole(frame jpegFrame) bool {
 	for _, component := range s.missing[:frame.components] {
 		for _, missing := range component {
@@ -217,7 +217,7 @@ func jpegSegment(b []byte, pos int) ([]byte, bool) {
 	return b[pos+2 : pos+length], true
 }
 
-// isJPEGFrame tells SOF0 to SOF15 from the three others in their range.
+// isJPEGFrame distinguishes SOF0 to SOF15 from the three other markers in that range.
 func isJPEGFrame(marker byte) bool {
 	return marker >= jpegSOF0 && marker <= jpegSOF15 && marker != jpegDHT && marker != jpegDAC
 }
@@ -236,13 +236,13 @@ func knownJPEGSegment(marker byte) bool {
 // height, width, number of components and three bytes for each of them.
 func readJPEGFrame(marker byte, segment []byte, limits Config) (jpegFrame, error) {
 	if marker > jpegSOF2 {
-		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "its coding (SOF%d: lossless, hierarchical or arithmetic) is rare and not read; save it as a baseline JPEG and send that", marker-jpegSOF0)
+		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "its coding (SOF%d: lossless, hierarchical or arithmetic) is rare and not supported; save it as a baseline JPEG and send that", marker-jpegSOF0)
 	}
 	if len(segment) < 6 || len(segment) != 6+3*int(segment[5]) {
 		return jpegFrame{}, refuse(edgelens.ErrBadImage, "jpeg", "its frame header is damaged; save the image again and send that")
 	}
 	if segment[0] != 8 {
-		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "it has %d bits a sample and only 8 are read; save it as a baseline JPEG and send that", segment[0])
+		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "it has %d bits a sample and only 8 are supported; save it as a baseline JPEG and send that", segment[0])
 	}
 	f := jpegFrame{
 		height:      int64(binary.BigEndian.Uint16(segment[1:])),
@@ -254,7 +254,7 @@ func readJPEGFrame(marker byte, segment []byte, limits Config) (jpegFrame, error
 		return jpegFrame{}, err
 	}
 	if n := segment[5]; n != 1 && n != 3 && n != 4 {
-		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "it has %d color components and only 1, 3 and 4 are read; save it in RGB and send that", n)
+		return jpegFrame{}, refuse(edgelens.ErrUnsupportedFormat, "jpeg", "it has %d color components and only 1, 3 and 4 are supported; save it in RGB and send that", n)
 	}
 	for i := range f.components {
 		f.ids[i] = segment[6+3*i]

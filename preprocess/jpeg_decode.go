@@ -14,11 +14,11 @@ import (
 )
 
 // decodeJPEG decodes a JPEG that inspect has passed, at a size in eighths, with
-// libjpeg-turbo. Every pixel is what OpenCV gives, which uses that, too. damaged
+// libjpeg-turbo. Every pixel is the same as OpenCV's, which uses that, too. damaged
 // reports that data was wrong or missing and that libjpeg-turbo has filled
-// something in. The error wraps edgelens.ErrBadImage.
+// the gaps. The error wraps edgelens.ErrBadImage.
 //
-// An image before this one is never seen: there is a raster only where
+// The result never contains an earlier image: a raster is only returned if
 // libjpeg-turbo has written every row without a fatal error.
 func decodeJPEG(buffer *pixelBuffer, h header, eighths int) (r raster, damaged bool, err error) {
 	width, height := scaled(h.width, eighths), scaled(h.height, eighths)
@@ -47,7 +47,7 @@ func decodeJPEG(buffer *pixelBuffer, h header, eighths int) (r raster, damaged b
 
 // bgrOfCMYK converts in place, as OpenCV does, and returns the part of the memory
 // that holds the result. CMYK is inverted, as Adobe's programs write it (255 is no
-// ink), and so is what of it is known.
+// ink).
 func bgrOfCMYK(pixels []byte) []byte {
 	bgr := pixels[:len(pixels)/4*3]
 	for in, out := 0, 0; in+4 <= len(pixels); in, out = in+4, out+3 {

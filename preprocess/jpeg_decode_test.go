@@ -42,7 +42,7 @@ func jpegKinds(t testing.TB, width, height int) map[string][]byte {
 	return files
 }
 
-// soiled returns a buffer that is full of something else, as after an earlier image.
+// soiled returns a buffer full of other data, as after an earlier image.
 func soiled(t testing.TB) *pixelBuffer {
 	t.Helper()
 	b := new(pixelBuffer)
@@ -56,7 +56,7 @@ func soiled(t testing.TB) *pixelBuffer {
 	return b
 }
 
-// left is what soiled memory holds.
+// left is the content of soiled memory.
 const left = 0xA5
 
 func soilBytes(b []byte) {
@@ -65,8 +65,8 @@ func soilBytes(b []byte) {
 	}
 }
 
-// compare decodes a JPEG both ways: what libjpeg-turbo has decoded by itself is
-// what OpenCV makes of the same file.
+// compare decodes a JPEG both ways: libjpeg-turbo alone must give the same pixels as
+// OpenCV.
 func compare(t *testing.T, file []byte) (decoded bool, err error) {
 	t.Helper()
 	h, err := inspect(file, DefaultConfig())
@@ -93,13 +93,13 @@ func compare(t *testing.T, file []byte) (decoded bool, err error) {
 	return true, nil
 }
 
-func TestJPEGPixelsAreOpenCVs(t *testing.T) {
+func TestJPEGPixelsEqualOpenCV(t *testing.T) {
 	for name, file := range jpegKinds(t, 131, 77) {
 		t.Run(name, func(t *testing.T) {
 			if decoded, err := compare(t, file); !decoded || err != nil {
 				t.Errorf("decoded: %v, %v", decoded, err)
 			}
-			// Damaged, too, where that leaves something to decode.
+			// Also damaged ones, if something remains to decode.
 			random := rand.New(rand.NewPCG(1, uint64(len(file))))
 			alike := 0
 			for range 200 {
@@ -118,16 +118,16 @@ func TestJPEGPixelsAreOpenCVs(t *testing.T) {
 	}
 }
 
-func TestCMYKPixelsAreOpenCVs(t *testing.T) {
+func TestCMYKPixelsEqualOpenCV(t *testing.T) {
 	if decoded, err := compare(t, cmykJPEG(t, 61, 47)); !decoded || err != nil {
 		t.Errorf("decoded: %v, %v", decoded, err)
 	}
 }
 
-// A decoder that was told to go on after a warning and then fails has written
-// nothing, or half. What another image left in the memory must not be in the answer,
-// and not in the memory.
-func TestFailedJPEGLeavesNothing(t *testing.T) {
+// A decoder that continues after a warning and then fails has written
+// nothing, or half. Data of another image in the memory must not be in the result,
+// and not stay in the memory.
+func TestFailedJPEGLeavesNoPixels(t *testing.T) {
 	for name, file := range map[string][]byte{
 		"warned, then fatal":              warnedJPEG(300, 300),
 		"warned, then fatal, small":       warnedJPEG(90, 90),

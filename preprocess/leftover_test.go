@@ -26,7 +26,7 @@ func flipped(file []byte, bits int, random *rand.Rand) []byte {
 	return damaged
 }
 
-// everyKind is an image in every coding that is read.
+// everyKind is an image in every supported coding.
 func everyKind(t testing.TB) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{
@@ -41,10 +41,10 @@ func everyKind(t testing.TB) map[string][]byte {
 	return files
 }
 
-// What is damaged has an answer of its own, or none: the same after a black image
-// as after a white one. Of a progressive JPEG with some flipped bits, one in
-// thirty once had the answer of the image before.
-func TestDamagedImagesShowNothingOfTheImageBefore(t *testing.T) {
+// A damaged image has a result of its own, or none: the same after a black image
+// as after a white one. Of progressive JPEGs with some flipped bits, one in
+// thirty once contained the previous image.
+func TestDamagedImageDoesNotLeakPrevious(t *testing.T) {
 	const perFormat = 10_000
 	s := spec(8, 6, 3, models.Uint8)
 	var before [2][]byte

@@ -1,7 +1,7 @@
 //go:build cgo
 
 // libjpeg-turbo's own interface rather than TurboJPEG's: only the error manager
-// tells a warning from a fatal error that follows one (tjGetErrorCode of version
+// distinguishes a warning from a fatal error that follows one (tjGetErrorCode of version
 // 2.1 calls both a warning, and then nothing may have been written).
 
 #include "libjpeg.h"
@@ -22,8 +22,8 @@ static void on_error(j_common_ptr common) { longjmp(((error_manager *)common->er
 
 static void no_output(j_common_ptr common) { (void)common; }
 
-// harmless reports whether a warning leaves every pixel right. What is not known
-// to be harmless is damage.
+// harmless reports whether a warning leaves every pixel right. Warnings that are not known
+// to be harmless mean damage.
 static int harmless(const struct jpeg_error_mgr *err) {
 	switch (err->msg_code) {
 	case JWRN_JFIF_MAJOR:     // a revision of JFIF that does not exist
@@ -59,8 +59,8 @@ int edgelens_decode_jpeg(const unsigned char *data, size_t size, int eighths, un
 		jpeg_destroy_decompress(&decoder);
 		return EDGELENS_JPEG_FAILED;
 	}
-	// A decoder of its own for each image: one that is used again decodes a file
-	// without tables with those of the image before.
+	// A decoder of its own for each image: a reused one decodes a file
+	// without tables with those of the previous image.
 	jpeg_create_decompress(&decoder);
 	jpeg_mem_src(&decoder, data, size);
 	jpeg_read_header(&decoder, TRUE);

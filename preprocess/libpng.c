@@ -22,8 +22,8 @@ static int is_whole(png_structp png, const source *in) {
 	return in->height > 0 && png_get_current_row_number(png) >= in->height;
 }
 
-// on_read hands out the next bytes. Behind the last row libpng goes on to inflate,
-// and throws away, whatever else there is; here it ends instead.
+// on_read returns the next bytes. After the last row libpng would inflate and discard
+// all remaining data; here it ends instead.
 static void on_read(png_structp png, png_bytep into, png_size_t length) {
 	source *in = png_get_io_ptr(png);
 	if (length > in->left || is_whole(png, in))
@@ -43,7 +43,7 @@ static void on_warning(png_structp png, png_const_charp message) {
 	(void)message;
 }
 
-// as_bytes has each channel made eight bits, and gray and palettes made BGR.
+// as_bytes converts each channel to eight bits, and gray and palettes to BGR.
 static void as_bytes(png_structp png, png_infop info, int channels) {
 	png_set_expand(png); // palettes, fewer than eight bits, and tRNS to alpha
 	png_set_strip_16(png);
@@ -55,7 +55,7 @@ static void as_bytes(png_structp png, png_infop info, int channels) {
 	png_read_update_info(png, info);
 }
 
-// target is where the pixels go.
+// target is the destination of the pixels.
 typedef struct {
 	unsigned char *pixels;
 	int width, height, channels;
@@ -90,7 +90,7 @@ int edgelens_decode_png(const unsigned char *data, size_t size, unsigned char *p
 	}
 	if (setjmp(png_jmpbuf(png)) == 0) {
 		png_set_read_fn(png, &in, on_read);
-		png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE); // they were checked
+		png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE); // checked before
 		if (any_checksum)
 			png_set_option(png, PNG_IGNORE_ADLER32, PNG_OPTION_ON);
 		read_image(png, info, &in, &out);

@@ -12,8 +12,8 @@ import (
 	"edgelens/models"
 )
 
-// Every Mat that is made is closed: after good images, refused ones, ones
-// that fail in the decoder, and a Close while calls run.
+// Every Mat is closed: after valid images, rejected ones, ones
+// that fail in the decoder, and a Close during calls.
 func TestMatsAreClosed(t *testing.T) {
 	before := gocv.MatProfile.Count()
 	p, err := New(DefaultConfig())

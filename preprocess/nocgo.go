@@ -9,7 +9,7 @@ import (
 	"edgelens/models"
 )
 
-// A Preprocessor cannot be had in a build without cgo; New says so.
+// A Preprocessor is not available in a build without cgo; New returns an error.
 type Preprocessor struct{ limits Config }
 
 var errNoCgo = fmt.Errorf("set up the preprocessing: %w: this program was built without cgo and so without OpenCV; build it with CGO_ENABLED=1", edgelens.ErrModel)
@@ -20,10 +20,10 @@ func New(Config) (*Preprocessor, error) { return nil, errNoCgo }
 // Close does nothing.
 func (p *Preprocessor) Close() error { return nil }
 
-// Version returns what it does in a build with cgo.
+// Version returns the same as in a build with cgo.
 func (p *Preprocessor) Version() string { return p.limits.version() }
 
-// Inspect does what it does in a build with cgo.
+// Inspect does the same as in a build with cgo.
 func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {
 	h, err := inspect(encoded, p.limits)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"edgelens/models"
 )
 
-// checkSpec tells a spec that cannot be filled and a buffer of another length
-// than the tensor's.
+// checkSpec rejects a spec that cannot be filled and a buffer whose length is not
+// the tensor's.
 func checkSpec(dst []byte, spec models.InputSpec) error {
 	const maxSide = 4096 // as models.NewInputSpec; keeps the products small
 	size := spec.DType.Size()
@@ -25,7 +25,7 @@ func checkSpec(dst []byte, spec models.InputSpec) error {
 		return fmt.Errorf("fill the input tensor: %w: its quantization is not finite; convert it again", edgelens.ErrModel)
 	}
 	if len(dst) != spec.Bytes() {
-		return fmt.Errorf("fill the input tensor: %w: the buffer has %d bytes and the tensor %d; report this as a fault of edgelens", edgelens.ErrModel, len(dst), spec.Bytes())
+		return fmt.Errorf("fill the input tensor: %w: the buffer has %d bytes and the tensor %d; report this as a bug of edgelens", edgelens.ErrModel, len(dst), spec.Bytes())
 	}
 	return nil
 }
@@ -39,12 +39,12 @@ func storedSize(spec models.InputSpec, orientation int) (width, height int) {
 	return spec.Width, spec.Height
 }
 
-// walk says where in a stored image of width times height the pixels of the
-// upright one are: pixel (x, y) is number start + x*right + y*down.
+// walk locates the pixels of the upright image in a stored one of width times
+// height: pixel (x, y) is number start + x*right + y*down.
 type walk struct{ start, right, down int }
 
-// uprightWalk returns the walk for an EXIF orientation, which says where the
-// stored first row and first column are seen (Exif 2.32, 4.6.4, tag 274).
+// uprightWalk returns the walk for an EXIF orientation, which is where the
+// stored first row and first column are displayed (Exif 2.32, 4.6.4, tag 274).
 func uprightWalk(orientation, width, height int) walk {
 	lastColumn, lastRow := width-1, (height-1)*width
 	switch orientation {
@@ -67,7 +67,7 @@ func uprightWalk(orientation, width, height int) walk {
 	}
 }
 
-// packBytes is pack for what most images and models are: upright, three channels of
+// packBytes is pack for the most common images and models: upright, three channels of
 // a byte each, all normalized alike.
 func packBytes(dst, stored []byte, t *table) {
 	for len(dst) >= 3 && len(stored) >= 3 {
@@ -78,7 +78,7 @@ func packBytes(dst, stored []byte, t *table) {
 
 // pack fills dst, a tensor of spec in HWC order, from a small stored image
 // in 8-bit BGR or gray, as many channels as spec has. Elements are in the
-// little-endian order of every machine that this runs on.
+// little-endian order of every supported machine.
 func pack(dst, stored []byte, spec models.InputSpec, orientation int, t channelTables) {
 	width, height := storedSize(spec, orientation)
 	w := uprightWalk(orientation, width, height)

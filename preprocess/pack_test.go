@@ -20,7 +20,7 @@ func spec(width, height, channels int, dtype models.DType) models.InputSpec {
 	}, nil))
 }
 
-// upright turns an image as its EXIF orientation says, by the words of the
+// upright rotates an image by its EXIF orientation, by the words of the
 // standard: mirror and quarter turns, one after the other.
 func upright(img *image.NRGBA, orientation int) *image.NRGBA {
 	mirror := func(a *image.NRGBA) *image.NRGBA {
@@ -51,7 +51,7 @@ func upright(img *image.NRGBA, orientation int) *image.NRGBA {
 	return img
 }
 
-// rgbOf returns the colours of an image without alpha, in rows.
+// rgbOf returns the colors of an image without alpha, in rows.
 func rgbOf(img *image.NRGBA) []byte {
 	var out []byte
 	for i := 0; i < len(img.Pix); i += 4 {

@@ -10,14 +10,14 @@ import (
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
 
-// deflateMaxRatio is the most bytes that one byte of a deflate stream can
-// become: a match of 258 bytes takes at least two bits (RFC 1951, 3.2.5).
+// deflateMaxRatio is the maximum number of bytes that one byte of a deflate stream
+// can become: a match of 258 bytes takes at least two bits (RFC 1951, 3.2.5).
 const deflateMaxRatio = 1032
 
-// maxPNGTexts bounds how many texts are looked at for an orientation.
+// maxPNGTexts limits how many texts are searched for an orientation.
 const maxPNGTexts = 16
 
-// pngWalk is what is known of a PNG while its chunks are walked.
+// pngWalk is the state of a PNG while its chunks are walked.
 type pngWalk struct {
 	header
 	found orientations
@@ -27,9 +27,9 @@ type pngWalk struct {
 }
 
 // checkPNG walks every chunk of a PNG (https://www.w3.org/TR/png-3/, 5.3) up to
-// IEND and checks the checksum of those that decide pixels. Ancillary chunks may be
-// damaged, and the end may be missing behind the image data. Of an animation the
-// image that it has for programs which know no animations is taken.
+// IEND and checks the checksum of those that determine pixels. Ancillary chunks may be
+// damaged, and the end after the image data may be missing. Of an animation, the
+// image for programs that do not support animations is used.
 func checkPNG(b []byte, limits Config) (header, error) {
 	w := pngWalk{header: header{format: "png"}}
 	truncated := func() (header, error) {
@@ -47,7 +47,7 @@ func checkPNG(b []byte, limits Config) (header, error) {
 			return w.finish()
 		}
 		if (pos == len(pngSignature)) != (string(kind) == "IHDR") {
-			return header{}, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk is not where it belongs; save the image again and send that")
+			return header{}, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk is misplaced; save the image again and send that")
 		}
 		if crc32.ChecksumIEEE(b[pos+4:pos+8+len(data)]) != binary.BigEndian.Uint32(b[pos+8+len(data):]) {
 			if decidesPixels(kind) {
@@ -69,7 +69,7 @@ func isPNGData(kind string) bool {
 	return kind == "IHDR" || kind == "PLTE" || kind == "tRNS" || kind == "IDAT"
 }
 
-// chunk takes one whole chunk into account.
+// chunk processes one whole chunk.
 func (w *pngWalk) chunk(kind, data []byte, limits Config) (err error) {
 	switch string(kind) {
 	case "IHDR":
@@ -94,7 +94,7 @@ func (w *pngWalk) chunk(kind, data []byte, limits Config) (err error) {
 	return nil
 }
 
-// finish checks what is known at the end of the image.
+// finish checks the image as a whole at its end.
 func (w *pngWalk) finish() (header, error) {
 	if w.dataBytes*deflateMaxRatio < w.rawBytes {
 		return header{}, refuse(edgelens.ErrBadImage, "png", "it has %d bytes of image data, which cannot be an image of %dx%d pixels; save the image again and send that", w.dataBytes, w.width, w.height)
@@ -103,12 +103,12 @@ func (w *pngWalk) finish() (header, error) {
 	return w.header, nil
 }
 
-// pngData returns a PNG that checkPNG has passed without the chunks that decide no
+// pngData returns a PNG that checkPNG has passed without the chunks that determine no
 // pixels, so that libpng does not see them: it would inflate every text and color
 // profile.
 func pngData(b []byte) []byte {
 	var clean []byte
-	start := 0 // of what is kept and not copied yet
+	start := 0 // of the bytes to keep that are not copied yet
 	for pos := len(pngSignature); ; {
 		kind, data, ok := pngChunk(b, pos)
 		if !ok || string(kind) == "IEND" {
@@ -142,8 +142,8 @@ func pngChunk(b []byte, pos int) (kind, data []byte, ok bool) {
 	return b[pos+4 : pos+8], b[pos+8 : pos+8+int(length)], true
 }
 
-// pngSamples is how many samples a pixel has by color type (0 where there is
-// no such type), and which bit depths it may have (PNG table 8).
+// pngSamples is how many samples a pixel has by color type (0 for an invalid
+// type), and which bit depths it may have (PNG table 8).
 var pngSamples = [7]struct {
 	samples int64
 	depths  [17]bool
@@ -167,7 +167,7 @@ func readIHDR(h *header, data []byte, limits Config) (rawBytes int64, err error)
 	}
 	depth, color, interlace := data[8], data[9], data[12]
 	if int(color) >= len(pngSamples) || int(depth) >= len(pngSamples[0].depths) || !pngSamples[color].depths[depth] || data[10] != 0 || data[11] != 0 || interlace > 1 {
-		return 0, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk makes no sense (bit depth %d, color type %d, interlace %d); save the image again and send that", depth, color, interlace)
+		return 0, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk is invalid (bit depth %d, color type %d, interlace %d); save the image again and send that", depth, color, interlace)
 	}
 	h.width, h.height = int(width), int(height)
 	h.channels = 3

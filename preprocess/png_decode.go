@@ -13,8 +13,8 @@ import (
 	"edgelens"
 )
 
-// decodePNG decodes a PNG that inspect has passed, with libpng, and lays what is
-// transparent over the background. damaged reports that the checksum of its image
+// decodePNG decodes a PNG that inspect has passed, with libpng, and blends it over
+// the background. damaged reports that the checksum of its image
 // data is wrong. The error wraps edgelens.ErrBadImage.
 func decodePNG(buffer *pixelBuffer, h header, background bgrColor) (r raster, damaged bool, err error) {
 	channels := int(h.channels)

@@ -2,7 +2,7 @@ package preprocess
 
 import "bytes"
 
-// What may stand before an image: what cameras and gateways leave there when they
+// Bytes that may precede an image: cameras and gateways leave them there when they
 // cut an image out of a stream or of a multipart body.
 const (
 	maxPreamble     = 8 << 10
@@ -11,7 +11,7 @@ const (
 
 // skipPreamble returns b from the first byte of the image on: without white space
 // and zero bytes, a byte order mark, and the header lines of a part ("--frame",
-// "Content-Type: image/jpeg", an empty line). What is not understood stays.
+// "Content-Type: image/jpeg", an empty line). Other bytes stay.
 func skipPreamble(b []byte) []byte {
 	rest := b
 	for range maxPreambleRuns {
@@ -33,8 +33,8 @@ func skipPreamble(b []byte) []byte {
 
 func isBlank(c byte) bool { return c == 0 || c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// skipHeaderLines returns what follows the empty line after a block of header
-// lines, or b where there is none.
+// skipHeaderLines returns the bytes after the empty line that ends a block of header
+// lines, or b if there is none.
 func skipHeaderLines(b []byte) []byte {
 	rest := b
 	for first := true; len(b)-len(rest) <= maxPreamble; first = false {
@@ -54,7 +54,7 @@ func skipHeaderLines(b []byte) []byte {
 	return b
 }
 
-// isHeaderLine takes a boundary ("--frame"), a status line and a header field
+// isHeaderLine accepts a boundary ("--frame"), a status line and a header field
 // (RFC 9112, 4 and 5; RFC 2046, 5.1.1).
 func isHeaderLine(line []byte) bool {
 	for _, c := range line {

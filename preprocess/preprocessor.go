@@ -15,20 +15,20 @@ import (
 )
 
 // A Preprocessor turns encoded images into tensors. Its methods are safe for
-// many goroutines; the memory of one call is some 3 bytes for each pixel of its
-// image and the encoded bytes once more, so the caller bounds how many run
+// concurrent use; the memory of one call is some 3 bytes for each pixel of its
+// image and the encoded bytes once more, so the caller limits how many run
 // at once.
 type Preprocessor struct {
 	limits  Config
 	version string
-	// background is what transparent images are laid over.
+	// background is the color behind transparent images.
 	background bgrColor
 	tables     tables
 	scratch    scratchList
 }
 
 // oneThread keeps OpenCV, whose number of threads is a setting of the process,
-// from starting threads that would fight the interpreters for the cores.
+// from starting threads that would compete with the interpreters for the cores.
 var oneThread = sync.OnceFunc(func() { gocv.SetNumThreads(1) })
 
 // New returns a Preprocessor that must be closed. The error is that of
@@ -38,26 +38,26 @@ func New(cfg Config) (*Preprocessor, error) {
 		return nil, fmt.Errorf("set up the preprocessing: %w", err)
 	}
 	oneThread()
-	background, _ := parseColor(cfg.Background) // Validate has read it
+	background, _ := parseColor(cfg.Background) // Validate has parsed it
 	return &Preprocessor{limits: cfg, version: cfg.version(), background: background}, nil
 }
 
-// Close frees the memory that is kept between calls. Calls of Tensor that run
-// end as usual and free theirs; later ones get an error that wraps
+// Close frees the memory that is kept between calls. Running calls of Tensor
+// finish and free theirs; later ones return an error that wraps
 // edgelens.ErrStopping. Closing twice does nothing.
 func (p *Preprocessor) Close() error {
 	p.scratch.close()
 	return nil
 }
 
-// Version names everything that decides which tensor an image becomes: Version
+// Version identifies everything that determines the tensor of an image: Version
 // and those settings that change pixels.
 func (p *Preprocessor) Version() string { return p.version }
 
 // Inspect checks header and structure in pure Go before OpenCV sees a byte.
 // Info.SHA256 is left empty. Errors wrap edgelens.ErrNoImage, ErrTooLarge (2 GB
-// and more), ErrUnsupportedFormat or ErrBadImage. It takes nothing that Close
-// frees, so it works after it.
+// and more), ErrUnsupportedFormat or ErrBadImage. It uses nothing that Close
+// frees, so it can be called after it.
 func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {
 	h, err := inspect(encoded, p.limits)
 	if err != nil {
@@ -74,9 +74,9 @@ func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgel
 // Tensors inspects and decodes encoded once, then resizes, orients and
 // normalizes it into each buffer, a tensor of shape [1 height width channels]
 // in its spec's dtype. Info.SHA256 is left empty. Errors are Inspect's,
-// edgelens.ErrBadImage for what fails to decode, ErrModel for a spec or a buffer
-// that does not fit, and ErrStopping after Close. After an error the buffers hold
-// nothing of this image, or what is right.
+// edgelens.ErrBadImage for an image that fails to decode, ErrModel for a spec or a
+// buffer that does not fit, and ErrStopping after Close. After an error the buffers
+// contain nothing of this image, or its complete tensor.
 func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, Timings, error) {
 	begin := time.Now()
 	for _, buffer := range into {

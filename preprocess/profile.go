@@ -10,11 +10,11 @@ import (
 const (
 	// xmpKeyword names the iTXt chunk of a PNG that holds an XMP packet.
 	xmpKeyword = "XML:com.adobe.xmp"
-	// maxText bounds what a compressed text is inflated to.
+	// maxText limits the inflated size of a compressed text.
 	maxText = 512 << 10
 )
 
-// textOrientation takes the orientation out of a text chunk of a PNG: XMP, or the
+// textOrientation reads the orientation from a text chunk of a PNG: XMP, or the
 // Exif block that ImageMagick writes in hexadecimal digits under the keyword "Raw
 // profile type exif" or "... APP1" (coders/png.c).
 func (o *orientations) textOrientation(kind string, data []byte) {
@@ -56,8 +56,8 @@ func isRawProfile(keyword string) bool {
 	return false
 }
 
-// chunkText returns the text behind the keyword of a tEXt, zTXt or iTXt chunk (PNG
-// 11.3.3), inflated where it is compressed.
+// chunkText returns the text after the keyword of a tEXt, zTXt or iTXt chunk (PNG
+// 11.3.3), inflated if it is compressed.
 func chunkText(kind string, rest []byte) ([]byte, bool) {
 	compressed := false
 	switch kind {

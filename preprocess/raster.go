@@ -19,14 +19,14 @@ import (
 type raster struct {
 	bgr           []byte
 	width, height int
-	// own is C memory that is this raster's alone, and opencv a Mat that is; bgr is in
-	// one of them, or in memory that is kept.
+	// own is C memory that belongs to this raster alone, and opencv a Mat that does;
+	// bgr is in one of them, or in a buffer that is reused.
 	own    unsafe.Pointer
 	opencv gocv.Mat
 	isMat  bool
 }
 
-// free gives the memory back; bgr must not be used after it.
+// free releases the memory; bgr must not be used after it.
 func (r raster) free() {
 	C.free(r.own)
 	if r.isMat {
@@ -38,23 +38,23 @@ func (r raster) free() {
 func (r raster) mat() (gocv.Mat, error) {
 	m, err := gocv.NewMatFromBytes(r.height, r.width, gocv.MatTypeCV8UC3, r.bgr)
 	if err != nil {
-		return gocv.Mat{}, fmt.Errorf("decode the image: %w: OpenCV does not take its pixels (%v)", edgelens.ErrBadImage, err)
+		return gocv.Mat{}, fmt.Errorf("decode the image: %w: OpenCV rejected its pixels (%v)", edgelens.ErrBadImage, err)
 	}
 	return m, nil
 }
 
-// pixelBuffer is C memory for the pixels of one image at a time. It is kept from
-// one image to the next: to take and give back some megabytes each time costs
+// pixelBuffer is C memory for the pixels of one image at a time. It is reused
+// for the next image: allocating and freeing some megabytes each time costs
 // page faults, and fragments the heap of C (docs/adr/0013-turbojpeg.md). The zero
-// value is ready.
+// value is ready to use.
 type pixelBuffer struct{ kept []byte }
 
-// maxKept bounds the pixels that are kept: those of 1920x1080 fit.
+// maxKept limits the pixels that are kept: those of 1920x1080 fit.
 const maxKept = 8 << 20
 
-// take returns a raster with so many bytes. They may still hold an earlier image:
-// the caller uses those alone that it has proof of writing, and calls discard
-// where it fails. Memory that is kept is valid until b is used again.
+// take returns a raster of that many bytes. They may still contain an earlier image:
+// the caller only uses those that it has certainly written, and calls discard
+// if it fails. Memory that is kept is valid until b is used again.
 func (b *pixelBuffer) take(width, height, channels int) (raster, error) {
 	size := width * height * channels
 	r := raster{width: width, height: height}
@@ -64,7 +64,7 @@ func (b *pixelBuffer) take(width, height, channels int) (raster, error) {
 	}
 	pointer := C.malloc(C.size_t(size))
 	if pointer == nil {
-		return raster{}, fmt.Errorf("decode the image: %w: there is no memory for its pixels; send it smaller", edgelens.ErrBadImage)
+		return raster{}, fmt.Errorf("decode the image: %w: there is not enough memory for its pixels; send it smaller", edgelens.ErrBadImage)
 	}
 	r.bgr = unsafe.Slice((*byte)(pointer), size)
 	if size > maxKept {
@@ -82,7 +82,7 @@ func (r raster) discard() {
 	r.free()
 }
 
-// close frees what is kept.
+// close frees the memory that is kept.
 func (b *pixelBuffer) close() {
 	C.free(unsafe.Pointer(unsafe.SliceData(b.kept)))
 	b.kept = nil

@@ -2,18 +2,18 @@ package preprocess
 
 import "edgelens/models"
 
-// fullSize is the size of a JPEG in eighths where it is not reduced.
+// fullSize is the size of a JPEG in eighths if it is not reduced.
 const fullSize = 8
 
 // reducedSizes are the sizes, in eighths, at which a JPEG may be decoded.
-// libjpeg-turbo knows others, but has a quick way to these alone: 5/8 and more
+// libjpeg-turbo supports others, but only these are fast: 5/8 and more
 // take longer than in full (docs/adr/0014-reduced-decode.md).
 var reducedSizes = [...]int{1, 2, 4}
 
-// eighths returns at which size, in eighths, a JPEG is decoded for its tensors:
+// eighths returns the size, in eighths, at which a JPEG is decoded for its tensors:
 // the smallest with both sides at least margin times those of each, as stored (a
-// margin of 0 never reduces for that), and smaller still where decoding would take
-// more than so many bytes (0 is no limit).
+// margin of 0 never reduces for that), and smaller still if decoding would take
+// more than that many bytes (0 is no limit).
 func eighths(h header, into []models.InputBuffer, margin float64, memory int64) int {
 	size := fullSize
 	if margin != 0 {

@@ -45,8 +45,8 @@ func buffersOf(sides ...int) []models.InputBuffer {
 	return list
 }
 
-// Each tensor of an image gets what it needs, also where it lies on its side.
-func TestEighthsSuitEveryTensor(t *testing.T) {
+// Each tensor of an image gets the size it needs, also for rotated images.
+func TestEighthsFitEveryTensor(t *testing.T) {
 	for name, test := range map[string]struct {
 		orientation int
 		into        []models.InputBuffer
@@ -68,8 +68,8 @@ func TestEighthsSuitEveryTensor(t *testing.T) {
 	}
 }
 
-// Results of one setting must not be taken for those of another.
-func TestVersionNamesTheMargin(t *testing.T) {
+// Results of different settings must not be confused.
+func TestVersionContainsMargin(t *testing.T) {
 	seen := map[string]float64{}
 	for _, margin := range []float64{0, 1, 1.5, 2, 15, 64} {
 		c := DefaultConfig()
@@ -84,9 +84,9 @@ func TestVersionNamesTheMargin(t *testing.T) {
 	}
 }
 
-// A JPEG that would take too much memory is decoded smaller, and what is kept of a
-// progressive one counts, too.
-func TestEighthsKeepWithinTheMemory(t *testing.T) {
+// A JPEG that would take too much memory is decoded smaller; the memory of a
+// progressive one's coefficients counts, too.
+func TestEighthsFitMemoryLimit(t *testing.T) {
 	for name, test := range map[string]struct {
 		h      header
 		memory int64
@@ -116,7 +116,7 @@ func TestEighthsKeepWithinTheMemory(t *testing.T) {
 
 // Fifty megapixels and a few percent more are within the default memory in every
 // coding, and phones of 64, 108 and 200 are, as the JPEGs that they write.
-func TestDefaultMemoryIsEnoughForCameras(t *testing.T) {
+func TestDefaultMemoryFitsCameras(t *testing.T) {
 	limits := DefaultConfig()
 	coefficients := func(width, height int64) int64 { return 128 * 3 * ceilDiv(width, 8) * ceilDiv(height, 8) }
 	for name, h := range map[string]header{

@@ -42,7 +42,7 @@ func smooth(width, height int) *image.NRGBA {
 }
 
 // OpenCV has the same sizes, by libjpeg-turbo, too.
-func TestReducedPixelsAreOpenCVs(t *testing.T) {
+func TestReducedPixelsEqualOpenCV(t *testing.T) {
 	flags := map[int]gocv.IMReadFlag{4: gocv.IMReadReducedColor2, 2: gocv.IMReadReducedColor4, 1: gocv.IMReadReducedColor8}
 	for name, file := range jpegKinds(t, 131, 77) {
 		t.Run(name, func(t *testing.T) {
@@ -72,9 +72,9 @@ func TestReducedPixelsAreOpenCVs(t *testing.T) {
 	}
 }
 
-// Reduced, an image is near what it is in full, whichever way it lies, and is
-// told to be as large as it is. Measured: 1.02 at most, at an eighth.
-func TestReducedTensorIsNearTheFullOne(t *testing.T) {
+// A reduced image is close to the full one, in any orientation, and reports
+// its full size. Measured: 1.02 at most, at an eighth.
+func TestReducedTensorIsNearFull(t *testing.T) {
 	full, reducing := newPreprocessor(t), newReducing(t, 1)
 	s := spec(64, 48, 3, models.Uint8)
 	for _, size := range []image.Point{{130, 96}, {301, 256}, {1031, 777}} {
@@ -87,14 +87,14 @@ func TestReducedTensorIsNearTheFullOne(t *testing.T) {
 			}
 			info, _, err := reducing.Tensor(got, file, s)
 			if want := (edgelens.ImageInfo{Width: size.X, Height: size.Y, Format: "jpeg"}); info != want || err != nil {
-				t.Errorf("%v, orientation %d: it is said to be %+v, %v", size, orientation, info, err)
+				t.Errorf("%v, orientation %d: reported as %+v, %v", size, orientation, info, err)
 			}
 		}
 	}
 }
 
-// What has fine detail shows that the setting does something; what is not a
-// JPEG, or not large enough, it leaves alone.
+// An image with fine detail shows that the setting has an effect; images that are not
+// JPEGs, or not large enough, are not affected.
 func TestReducedDecodeChangesLargeJPEGsOnly(t *testing.T) {
 	full, reducing := newPreprocessor(t), newReducing(t, 2)
 	if full.Version() != Version || reducing.Version() == Version {
@@ -122,8 +122,8 @@ func TestReducedDecodeChangesLargeJPEGsOnly(t *testing.T) {
 	}
 }
 
-// agree tells where one of two preprocessors takes a file and the other does
-// not, or says something else.
+// agree fails if only one of two preprocessors accepts a file, or if their errors
+// differ.
 func agree(t *testing.T, a, b *Preprocessor, file []byte, s models.InputSpec) (decoded bool) {
 	t.Helper()
 	infoA, _, errA := a.Tensor(make([]byte, s.Bytes()), file, s)
@@ -134,8 +134,8 @@ func agree(t *testing.T, a, b *Preprocessor, file []byte, s models.InputSpec) (d
 	return errA == nil
 }
 
-// A damaged JPEG is refused reduced where it is in full, and else decoded.
-func TestReducedDecodeRefusesWhatFullDecodeDoes(t *testing.T) {
+// A damaged JPEG is rejected reduced if it is in full, and else decoded.
+func TestReducedDecodeRejectsSameFiles(t *testing.T) {
 	full, reducing := newPreprocessor(t), newReducing(t, 1)
 	s := spec(7, 5, 3, models.Uint8)
 	for name, r := range allRefusals() {
@@ -168,8 +168,8 @@ func TestReducedDecodeRefusesWhatFullDecodeDoes(t *testing.T) {
 	}
 }
 
-// The limits hold for the image in the file, not for what is decoded of it.
-func TestReducedDecodeKeepsTheLimits(t *testing.T) {
+// The limits apply to the image in the file, not to its decoded size.
+func TestReducedDecodeEnforcesLimits(t *testing.T) {
 	c := DefaultConfig()
 	c.ReduceJPEG, c.MaxPixels = 1, 100*100-1
 	p, err := New(c)

@@ -19,7 +19,7 @@ import (
 )
 
 // resample is an independent way to resize one line of samples: linear between
-// the centres of the two nearest, the border repeated.
+// the centers of the two nearest, the border repeated.
 func resample(in []float64, n int) []float64 {
 	out := make([]float64, n)
 	scale := float64(len(in)) / float64(n)
@@ -102,7 +102,7 @@ func TestTensorAgreesWithReference(t *testing.T) {
 // A JPEG's chroma is decoded with smooth upsampling by libjpeg-turbo and by
 // repetition in Go, and the two inverse DCTs round differently, so the bounds
 // are wider: bilinear resizing averages nothing away. Measured: 1.40 in the mean
-// and 65 at most for this image of hard coloured edges, 0.41 and 14 for
+// and 65 at most for this image of hard colored edges, 0.41 and 14 for
 // photographs.
 func TestTensorOfJPEGIsNearReference(t *testing.T) {
 	p := newPreprocessor(t)
@@ -120,7 +120,7 @@ func TestTensorOfJPEGIsNearReference(t *testing.T) {
 	}
 }
 
-// Orientation 6 comes out as OpenCV's own EXIF handling has it.
+// Orientation 6 gives the same result as OpenCV's own EXIF handling.
 func TestOrientationAgreesWithOpenCV(t *testing.T) {
 	p := newPreprocessor(t)
 	for orientation := 1; orientation <= 8; orientation++ {

@@ -12,8 +12,8 @@ import (
 	"edgelens"
 )
 
-// checkRefusal inspects a file and wants a refusal that wraps sentinel, holds
-// the words, and costs next to no memory.
+// checkRefusal inspects a file and requires an error that wraps sentinel, contains
+// the words, and allocates almost no memory.
 func checkRefusal(t *testing.T, file []byte, limits Config, sentinel error, words string) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -24,7 +24,7 @@ func checkRefusal(t *testing.T, file []byte, limits Config, sentinel error, word
 		t.Fatalf("inspect() = %v, want %v", err, sentinel)
 	}
 	if !strings.Contains(err.Error(), words) {
-		t.Errorf("%q does not say %q", err, words)
+		t.Errorf("%q does not contain %q", err, words)
 	}
 	if !strings.HasPrefix(err.Error(), "check ") {
 		t.Errorf("%q does not name the action", err)
@@ -34,11 +34,11 @@ func checkRefusal(t *testing.T, file []byte, limits Config, sentinel error, word
 	}
 }
 
-// wide is a Config with limits as wide as they go, to reach the checks behind
+// wide is a Config with the widest limits, to reach the checks after
 // those of the dimensions.
 var wide = Config{MaxPixels: opencvMaxPixels, MaxSide: opencvMaxSide, MaxScans: 100}
 
-// sof returns a frame header of three components, colour at half resolution.
+// sof returns a frame header of three components, color at half resolution.
 func sof(marker byte, precision byte, width, height int) []byte {
 	return jpegSegmentOf(marker, []byte{precision, byte(height >> 8), byte(height), byte(width >> 8), byte(width), 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0})
 }
@@ -119,8 +119,8 @@ func badPNGs() map[string]refusal {
 		"bomb: largest dimensions":         {pngOf(ihdr(math.MaxUint32, math.MaxUint32, 16, 6, 0), idat, iend), wide, bad, "a side is the limit"},
 		"unknown critical chunk":           {insertChunk(good, pngChunkOf("ABCD", []byte("x"))), defaults, edgelens.ErrUnsupportedFormat, "ABCD"},
 		"flipped bit":                      {flipped, defaults, bad, "is damaged"},
-		"no IHDR":                          {pngOf(idat, iend), defaults, bad, "IHDR chunk is not where"},
-		"second IHDR":                      {insertChunk(good, header), defaults, bad, "IHDR chunk is not where"},
+		"no IHDR":                          {pngOf(idat, iend), defaults, bad, "IHDR chunk is misplaced"},
+		"second IHDR":                      {insertChunk(good, header), defaults, bad, "IHDR chunk is misplaced"},
 		"short IHDR":                       {pngOf(pngChunkOf("IHDR", make([]byte, 12)), idat, iend), defaults, bad, "12 bytes, not 13"},
 		"no IDAT":                          {pngOf(header, iend), defaults, bad, "0 bytes of image data"},
 		"no IEND, and half of IDAT":        {pngOf(header, idat[:len(idat)-8]), defaults, bad, "a part is missing"},
@@ -190,7 +190,7 @@ func badBMPs() map[string]refusal {
 	return map[string]refusal{
 		"bomb: no pixels":               {with(func(f *bmpFile) { f.width, f.height, f.bits = 16000, 3000, 1; f.pixels = nil }), defaults, bad, "a part is missing"},
 		"bomb: dimensions of 2^31":      {with(func(f *bmpFile) { f.width, f.height, f.bits = math.MaxInt32, math.MaxInt32, 32 }), wide, bad, "a side is the limit"},
-		"smallest height":               {with(func(f *bmpFile) { f.height = math.MinInt32 }), wide, bad, "height makes no sense"},
+		"smallest height":               {with(func(f *bmpFile) { f.height = math.MinInt32 }), wide, bad, "height is invalid"},
 		"negative width":                {with(func(f *bmpFile) { f.width = -8 }), defaults, bad, "-8x6 pixels"},
 		"no height":                     {with(func(f *bmpFile) { f.height = 0 }), defaults, bad, "8x0 pixels"},
 		"one byte short":                {with(func(f *bmpFile) { f.pixels = f.pixels[1:] }), defaults, bad, "a part is missing"},
@@ -210,14 +210,14 @@ func badBMPs() map[string]refusal {
 		"OS/2 with Huffman coding":      {with(func(f *bmpFile) { f.size, f.bits, f.compression = 64, 1, 3 }), defaults, foreign, "Huffman"},
 		"masks with 24 bits":            {with(func(f *bmpFile) { f.compression = 3 }), defaults, bad, "does not go with"},
 		"masks beyond the end":          {with(func(f *bmpFile) { f.bits, f.compression, f.pixels = 32, 3, nil }), defaults, bad, "a part is missing"},
-		"masks that overlap":            {with(func(f *bmpFile) { f.bits, f.compression, f.masks = 32, 3, []uint32{0xFF, 0xFF, 0xFF0000} }), defaults, bad, "masks make no sense"},
-		"a mask with a gap":             {with(func(f *bmpFile) { f.bits, f.compression, f.masks = 32, 3, []uint32{0xF0F, 0xF000, 0xFF0000} }), defaults, bad, "masks make no sense"},
-		"no mask for green":             {with(func(f *bmpFile) { f.bits, f.compression, f.masks = 32, 3, []uint32{0xFF, 0, 0xFF0000} }), defaults, bad, "masks make no sense"},
-		"a mask of 17 bits in 16":       {with(func(f *bmpFile) { f.bits, f.compression, f.masks = 16, 3, []uint32{0x1F000, 0x7E0, 0x1F} }), defaults, bad, "masks make no sense"},
+		"masks that overlap":            {with(func(f *bmpFile) { f.bits, f.compression, f.masks = 32, 3, []uint32{0xFF, 0xFF, 0xFF0000} }), defaults, bad, "masks are invalid"},
+		"a mask with a gap":             {with(func(f *bmpFile) { f.bits, f.compression, f.masks = 32, 3, []uint32{0xF0F, 0xF000, 0xFF0000} }), defaults, bad, "masks are invalid"},
+		"no mask for green":             {with(func(f *bmpFile) { f.bits, f.compression, f.masks = 32, 3, []uint32{0xFF, 0, 0xFF0000} }), defaults, bad, "masks are invalid"},
+		"a mask of 17 bits in 16":       {with(func(f *bmpFile) { f.bits, f.compression, f.masks = 16, 3, []uint32{0x1F000, 0x7E0, 0x1F} }), defaults, bad, "masks are invalid"},
 	}
 }
 
-func TestInspectRefuses(t *testing.T) {
+func TestInspectRejects(t *testing.T) {
 	for format, refusals := range map[string]map[string]refusal{
 		"jpeg": badJPEGs(), "png": badPNGs(), "webp": badWebPs(), "bmp": badBMPs(),
 	} {

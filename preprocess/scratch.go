@@ -13,7 +13,7 @@ import (
 )
 
 // scratch holds the small images of one call. Between calls it keeps their
-// memory, which OpenCV uses again for an image of the same size and type.
+// memory, which OpenCV reuses for an image of the same size and type.
 type scratch struct {
 	resized, gray gocv.Mat
 	pixels        pixelBuffer
@@ -57,22 +57,22 @@ func (s *scratch) resize(mat gocv.Mat, size image.Point, channels int) ([]byte, 
 }
 
 func resizeError(err error) error {
-	return fmt.Errorf("resize the image: %w: OpenCV refused it (%v); save the image again and send that", edgelens.ErrBadImage, err)
+	return fmt.Errorf("resize the image: %w: OpenCV rejected it (%v); save the image again and send that", edgelens.ErrBadImage, err)
 }
 
-// maxScratch bounds how many scratches wait for the next call. Each keeps
-// some 150 kB for a model of 224x224, and the pixels of an image up to maxKept; what
-// is over the bound is freed.
+// maxScratch limits how many scratches are kept for the next call. Each keeps
+// some 150 kB for a model of 224x224, and the pixels of an image up to maxKept; those
+// over the limit are freed.
 const maxScratch = 16
 
-// scratchList lends scratches. The zero value is ready.
+// scratchList is a pool of scratches. The zero value is ready to use.
 type scratchList struct {
 	mu     sync.Mutex
 	free   []*scratch
 	closed bool
 }
 
-// take lends a scratch, which must be given back.
+// take returns a scratch, which must be given back.
 func (l *scratchList) take() (*scratch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +87,7 @@ func (l *scratchList) take() (*scratch, error) {
 	return newScratch(), nil
 }
 
-// give takes a scratch back, or frees it where it is not needed any more.
+// give takes a scratch back, or frees it if it is not needed any more.
 func (l *scratchList) give(s *scratch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,7 +98,7 @@ func (l *scratchList) give(s *scratch) {
 	l.free = append(l.free, s)
 }
 
-// close frees what is not lent; what is lent is freed when it is given back.
+// close frees the idle scratches; those in use are freed when they are given back.
 func (l *scratchList) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

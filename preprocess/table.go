@@ -11,7 +11,7 @@ import (
 // An 8-bit element is in the low byte.
 type table [256]uint32
 
-// tableKey is everything that decides a table. It has no NaN in it, so that
+// tableKey is everything that determines a table. It has no NaN in it, so that
 // it can be found again in a map.
 type tableKey struct {
 	dtype     models.DType
@@ -28,16 +28,16 @@ func keyOf(spec models.InputSpec, channel int) tableKey {
 }
 
 // channelTables are those of red, green and blue; a gray model has the first
-// alone. They are mostly one and the same.
+// alone. They are usually the same.
 type channelTables [3]*table
 
 // newTable computes a table. A float32 element is (p-mean)/std. A quantized
-// one is that number quantized as the model's input says, q =
-// round((p-mean)/std/scale) + zeroPoint, clamped; but where this is within one
+// one is that number quantized for the model's input, q =
+// round((p-mean)/std/scale) + zeroPoint, clamped; but if this is within one
 // step of the plain shift for every pixel (uint8: q = p; int8: q = p-128), it
 // is the plain shift: the model's quantization is then the inverse of its
 // normalization, the step is only rounding noise, and Coral's own tools feed
-// such models the bytes as they are. So it is where the tensor has no scale.
+// such models the bytes as they are. So it is if the tensor has no scale.
 func newTable(k tableKey) *table {
 	if k.dtype == models.Float32 {
 		var t table
@@ -70,11 +70,11 @@ func newTable(k tableKey) *table {
 	return &exact
 }
 
-// maxTables bounds the cache of tables: a service has a handful of models,
+// maxTables limits the cache of tables: a service has a handful of models,
 // and a table takes a kilobyte.
 const maxTables = 96
 
-// tables keeps the tables that were computed. It is safe for many goroutines.
+// tables caches the tables that were computed. It is safe for concurrent use.
 type tables struct {
 	mu   sync.Mutex
 	kept map[tableKey]*table

@@ -56,9 +56,9 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// The number of tables stays bounded however many specs come by, from many
+// The number of tables is limited for any number of specs, from many
 // goroutines at once.
-func TestTablesAreBounded(t *testing.T) {
+func TestTableCacheIsBounded(t *testing.T) {
 	var cache tables
 	var wg sync.WaitGroup
 	for g := range 4 {

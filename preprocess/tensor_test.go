@@ -47,7 +47,7 @@ func TestTensorReportsTheImage(t *testing.T) {
 	}
 	inspected, err := p.Inspect(file)
 	if want := (edgelens.ImageInfo{Width: 64, Height: 48, Format: "png"}); info != want || inspected != want || err != nil {
-		t.Errorf("Tensor says %+v, Inspect %+v, %v; want %+v", info, inspected, err, want)
+		t.Errorf("Tensor returned %+v, Inspect %+v, %v; want %+v", info, inspected, err, want)
 	}
 	if timings.Decode <= 0 || timings.Preprocess <= 0 {
 		t.Errorf("timings %+v", timings)
@@ -57,8 +57,8 @@ func TestTensorReportsTheImage(t *testing.T) {
 	}
 }
 
-// Several tensors of one decoding are what each would be alone.
-func TestTensorsAreWhatTheyWouldBeAlone(t *testing.T) {
+// Several tensors of one decoding equal those of separate calls.
+func TestTensorsEqualSingleTensors(t *testing.T) {
 	p := newPreprocessor(t)
 	specs := []models.InputSpec{spec(24, 24, 3, models.Uint8), spec(10, 10, 3, models.Int8), spec(33, 17, 1, models.Float32), spec(60, 40, 3, models.Uint8)}
 	for name, file := range map[string][]byte{
@@ -85,7 +85,7 @@ func TestTensorsAreWhatTheyWouldBeAlone(t *testing.T) {
 	}
 }
 
-// Every orientation, in every format that has EXIF, comes out upright.
+// Every orientation, in every format with EXIF, is corrected.
 func TestTensorTurnsUpright(t *testing.T) {
 	p := newPreprocessor(t)
 	for format, plain := range map[string][]byte{"jpeg": asJPEG(scene(60, 40)), "png": asPNG(scene(60, 40)), "webp": webpLossless} {
@@ -94,21 +94,21 @@ func TestTensorTurnsUpright(t *testing.T) {
 			t.Fatal(err)
 		}
 		for orientation := 1; orientation <= 8; orientation++ {
-			// What the image is as stored, at the size of the model's input ...
+			// The stored image, at the size of the model's input ...
 			s := spec(20, 10, 3, models.Uint8)
 			width, height := storedSize(s, orientation)
 			stored := image.NewNRGBA(image.Rect(0, 0, width, height))
 			for i, v := range tensor(t, p, plain, spec(width, height, 3, models.Uint8)) {
 				stored.Pix[i/3*4+i%3] = v
 			}
-			// ... and then turned, is what the tensor of the marked file must be.
+			// ... rotated, must be the tensor of the file with that orientation.
 			want := rgbOf(upright(stored, orientation))
 			file := withOrientation(t, format, plain, orientation)
 			if got := tensor(t, p, file, s); !bytes.Equal(got, want) {
 				t.Errorf("%s, orientation %d: another image", format, orientation)
 			}
 			if got, err := p.Inspect(file); err != nil || got != info {
-				t.Errorf("%s, orientation %d: Inspect says %+v, %v; want the stored size %+v", format, orientation, got, err, info)
+				t.Errorf("%s, orientation %d: Inspect returned %+v, %v; want the stored size %+v", format, orientation, got, err, info)
 			}
 		}
 	}
@@ -130,7 +130,7 @@ func TestTensorDTypes(t *testing.T) {
 			t.Fatalf("float32 element %d is %v for pixel value %d", i, got, v)
 		}
 	}
-	// Gray is the luma of ITU-R BT.601, of the resized colours.
+	// Gray is the luma of ITU-R BT.601, of the resized colors.
 	for i, v := range tensor(t, p, file, spec(20, 10, 1, models.Uint8)) {
 		luma := 0.299*float64(bytesOf[3*i]) + 0.587*float64(bytesOf[3*i+1]) + 0.114*float64(bytesOf[3*i+2])
 		if math.Abs(luma-float64(v)) > 1 {
@@ -140,7 +140,7 @@ func TestTensorDTypes(t *testing.T) {
 }
 
 // The two Coral models get the very bytes of an image of their size.
-func TestTensorIsTheIdentityForCoralModels(t *testing.T) {
+func TestTensorIsIdentityForCoralModels(t *testing.T) {
 	p := newPreprocessor(t)
 	img := scene(224, 224)
 	for name, q := range map[string]models.TensorSpec{
@@ -171,9 +171,9 @@ func allRefusals() map[string]refusal {
 	return all
 }
 
-// Bad files are refused by the checks, before OpenCV: the error says "check",
+// Bad files are rejected by the checks, before OpenCV: the error contains "check",
 // and neither memory nor the buffer is touched.
-func TestTensorRefusesBeforeDecoding(t *testing.T) {
+func TestTensorRejectsBeforeDecoding(t *testing.T) {
 	s := spec(8, 6, 3, models.Uint8)
 	for name, r := range allRefusals() {
 		p, err := New(r.limits)
@@ -198,8 +198,8 @@ func TestTensorRefusesBeforeDecoding(t *testing.T) {
 	}
 }
 
-// brokenInside returns files whose headers are in order and whose image data
-// is not, so that only the decoder can tell.
+// brokenInside returns files with valid headers and invalid image data, which only
+// the decoder can detect.
 func brokenInside() map[string][]byte {
 	iend := pngChunkOf("IEND", nil)
 	badVP8 := bytes.Clone(webpLossless)
@@ -212,13 +212,13 @@ func brokenInside() map[string][]byte {
 		"png: no palette":      pngOf(ihdr(8, 6, 8, 3, 0), pngChunkOf("IDAT", deflated(make([]byte, 54))), iend),
 		"jpeg: no tables":      jpegOf(sof(0xC0, 8, 8, 6), sos(100)),
 		"webp: no huffman":     badVP8,
-		"bmp: palette of 2^31": bmpFile{size: 40, width: 8, height: 6, bits: 8, colours: 1 << 31, pixels: make([]byte, 48)}.encode(),
+		"bmp: palette of 2^31": bmpFile{size: 40, width: 8, height: 6, bits: 8, colors: 1 << 31, pixels: make([]byte, 48)}.encode(),
 	}
 }
 
-// What fails in the decoder is an error too, and never shows the image that
-// came before: not in the answer, and not in the next one.
-func TestTensorNeverLeaksTheImageBefore(t *testing.T) {
+// An image that fails in the decoder gives an error, too, and never reveals the
+// previous image: not in its own result, and not in the next one.
+func TestTensorDoesNotLeakPreviousImage(t *testing.T) {
 	p := newPreprocessor(t)
 	s := spec(8, 6, 3, models.Uint8)
 	secret := tensor(t, p, asPNG(webpScene()), s)
@@ -240,8 +240,8 @@ func TestTensorNeverLeaksTheImageBefore(t *testing.T) {
 	}
 }
 
-// Good and bad images at once, for models of several sizes: each call gets
-// its own verdict and its own image.
+// Valid and invalid images at once, for models of several sizes: each call gets
+// its own error and its own image.
 func TestTensorFromManyGoroutines(t *testing.T) {
 	p := newPreprocessor(t)
 	specs := []models.InputSpec{spec(20, 10, 3, models.Uint8), spec(7, 90, 1, models.Int8), spec(33, 33, 3, models.Float32)}

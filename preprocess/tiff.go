@@ -12,8 +12,8 @@ import (
 )
 
 // checkTIFF reads the first directory of a TIFF (TIFF 6.0:
-// https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf). A camera's raw
-// file is a TIFF whose first image is a thumbnail, or is not for viewing.
+// https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf). The first image of
+// a camera's raw file, which is a TIFF, is a thumbnail, or not meant to be displayed.
 func checkTIFF(b []byte, limits Config) (header, error) {
 	directory, ok := readTIFF(b)
 	if !ok {
@@ -24,7 +24,7 @@ func checkTIFF(b []byte, limits Config) (header, error) {
 		return header{}, refuse(edgelens.ErrUnsupportedFormat, "tiff", "it seems to be a camera's raw file; save it as JPEG and send that")
 	}
 	if coding := unreadTIFFCoding(directory); coding != "" {
-		return header{}, refuse(edgelens.ErrUnsupportedFormat, "tiff", "its coding is not read (%s); save it as JPEG or PNG and send that", coding)
+		return header{}, refuse(edgelens.ErrUnsupportedFormat, "tiff", "its coding is not supported (%s); save it as JPEG or PNG and send that", coding)
 	}
 	config, err := tiff.DecodeConfig(bytes.NewReader(b))
 	if err != nil {
@@ -41,11 +41,11 @@ func checkTIFF(b []byte, limits Config) (header, error) {
 	return header{format: "tiff", width: config.Width, height: config.Height, orientation: int(orientation), channels: 8 + 3}, nil
 }
 
-// tiffError puts an error of the decoder into our words.
+// tiffError translates an error of the decoder.
 func tiffError(action string, err error) error {
 	var unsupported tiff.UnsupportedError
 	if errors.As(err, &unsupported) {
-		return fmt.Errorf("%s tiff: %w: its coding is rare and not read; save it as JPEG or PNG and send that", action, edgelens.ErrUnsupportedFormat)
+		return fmt.Errorf("%s tiff: %w: its coding is rare and not supported; save it as JPEG or PNG and send that", action, edgelens.ErrUnsupportedFormat)
 	}
 	return fmt.Errorf("%s tiff: %w: its data is damaged, or a part of it is missing; save the image again and send that", action, edgelens.ErrBadImage)
 }
@@ -58,7 +58,7 @@ func decodeTIFF(pixels []byte, h header, background bgrColor) error {
 		return tiffError("decode", err)
 	}
 	if decoded.Bounds() != image.Rect(0, 0, h.width, h.height) {
-		return fmt.Errorf("decode tiff: %w: its image has another size than its directory says; save the image again and send that", edgelens.ErrBadImage)
+		return fmt.Errorf("decode tiff: %w: its image has another size than in its directory; save the image again and send that", edgelens.ErrBadImage)
 	}
 	correctFax(decoded, h.data)
 	drawOver(pixels, h.width, decoded, background)

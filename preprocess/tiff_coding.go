@@ -33,7 +33,7 @@ const (
 	tiffAlpha           = 2
 )
 
-// The compressions that are read, and what others are called.
+// The supported compressions, and the names of others.
 var (
 	tiffCompressions = map[int64]string{
 		1: "none", tiffGroup3: "CCITT Group 3", tiffGroup4: "CCITT Group 4", 5: "LZW", 8: "Deflate", 32946: "old Deflate", 32773: "PackBits",
@@ -46,11 +46,11 @@ var (
 	tiffOtherColors = map[int64]string{4: "transparency mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "color filter array"}
 )
 
-// unreadTIFFCoding names the part of a TIFF's coding that is not read, or is "". What
-// the decoder would overlook, and so get wrong, is among them.
+// unreadTIFFCoding names the part of a TIFF's coding that is not supported, or is "".
+// That includes what the decoder would ignore, and so decode wrongly.
 func unreadTIFFCoding(d tiffBlock) string {
 	compression := d.wholeOr(tagCompression, 1)
-	if compression == 0 { // of programs that mean none
+	if compression == 0 { // written by programs that mean none
 		compression = 1
 	}
 	if _, read := tiffCompressions[compression]; !read {
@@ -101,7 +101,7 @@ func unreadTIFFSamples(d tiffBlock, color int64) string {
 	case color == 2 && bits == 1:
 		return "RGB with 1 bit per channel"
 	case color == 2 && samples == 4 && extra != tiffAssociatedAlpha && extra != tiffAlpha:
-		return "RGB with a fourth channel that is not said to be transparency (ExtraSamples)"
+		return "RGB with a fourth channel that is not declared as transparency (ExtraSamples)"
 	case color == 2 && samples != 3 && samples != 4:
 		return fmt.Sprintf("RGB with %d channels", samples)
 	}
@@ -117,7 +117,7 @@ func nameOr(names map[int64]string, number int64) string {
 	return fmt.Sprint(number)
 }
 
-// wholeOr is whole with a value for where there is none.
+// wholeOr is whole with a default.
 func (t tiffBlock) wholeOr(tag uint16, missing int64) int64 {
 	if value, ok := t.whole(tag); ok {
 		return value
@@ -136,14 +136,14 @@ func (t tiffBlock) count(tag uint16) int64 {
 }
 
 // correctFax inverts an image that the decoder returned as its negative: CCITT codes
-// white as 0, which is black where the directory says that black is zero; the decoder
+// white as 0, which is black if the directory defines black as zero; the decoder
 // always returns it as white.
 func correctFax(decoded image.Image, file []byte) {
 	directory, ok := readTIFF(file)
 	if !ok || !isFax(directory.wholeOr(tagCompression, 1)) || directory.wholeOr(tagPhotometric, 0) == 0 {
 		return
 	}
-	if gray, ok := decoded.(*image.Gray); ok { // others are refused
+	if gray, ok := decoded.(*image.Gray); ok { // others are rejected
 		for i := range gray.Pix {
 			gray.Pix[i] ^= 0xFF
 		}

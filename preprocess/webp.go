@@ -8,7 +8,7 @@ import (
 
 // webpFrame is the first frame of an animation.
 type webpFrame struct {
-	// x, y, width and height are where it is on the canvas, in pixels.
+	// x, y, width and height are its position on the canvas, in pixels.
 	x, y, width, height int
 	// chunks are those of an image: ALPH and VP8, or VP8L.
 	chunks []byte
@@ -17,9 +17,9 @@ type webpFrame struct {
 // checkWebP walks the chunks of a WebP
 // (https://developers.google.com/speed/webp/docs/riff_container) and reads the
 // dimensions from the header of its bitstream, VP8 (RFC 6386, 9.1) or VP8L
-// (RFC 9649, 3.4). What passes also passes WebPGetFeatures, so that OpenCV
-// gives it to libwebp and not to the next decoder in its list. Of an animation
-// the first frame is taken.
+// (RFC 9649, 3.4). A file that passes also passes WebPGetFeatures, so that OpenCV
+// gives it to libwebp and not to the next decoder in its list. The first frame of an
+// animation is used.
 func checkWebP(b []byte, limits Config) (header, error) {
 	if len(b) < 12 {
 		return header{}, refuse(edgelens.ErrBadImage, "webp", "it ends within its header, so a part is missing; send the whole file")
@@ -29,12 +29,12 @@ func checkWebP(b []byte, limits Config) (header, error) {
 	}
 	riff := int64(binary.LittleEndian.Uint32(b[4:])) // all that follows these 8 bytes
 	if riff > int64(len(b)-8) {
-		return header{}, refuse(edgelens.ErrBadImage, "webp", "it is shorter than its header says, so a part is missing; send the whole file")
+		return header{}, refuse(edgelens.ErrBadImage, "webp", "it is shorter than its header declares, so a part is missing; send the whole file")
 	}
 	if riff < 12 {
 		return header{}, damagedWebP("it is too small")
 	}
-	// libwebp has a lossless image in four bytes a pixel of its own.
+	// libwebp decodes a lossless image into a buffer of its own, four bytes a pixel.
 	w := webp{limits: limits, header: header{format: "webp", orientation: 1, channels: 8}}
 	if err := w.walk(b[12 : 8+riff]); err != nil {
 		return header{}, err
@@ -50,7 +50,7 @@ func damagedWebP(what string) error {
 	return refuse(edgelens.ErrBadImage, "webp", "%s; save the image again and send that", what)
 }
 
-// webp is what is known of a WebP while its chunks are walked.
+// webp is the state of a WebP while its chunks are walked.
 type webp struct {
 	header
 	found      orientations
@@ -63,7 +63,7 @@ type webp struct {
 	canvasWidth, canvasHeight int64
 }
 
-// walk takes chunks into account, one after the other.
+// walk processes chunks, one after the other.
 func (w *webp) walk(rest []byte) error {
 	for len(rest) > 0 {
 		kind, data, after, err := nextWebPChunk(rest)
@@ -90,7 +90,7 @@ func nextWebPChunk(b []byte) (kind, data, after []byte, err error) {
 	return b[:4], b[8 : 8+size], b[min(8+size+size&1, int64(len(b))):], nil
 }
 
-// chunk takes one chunk into account.
+// chunk processes one chunk.
 func (w *webp) chunk(kind string, data []byte) error {
 	w.chunks++
 	switch kind {
@@ -127,7 +127,7 @@ func (w *webp) chunk(kind string, data []byte) error {
 	return nil
 }
 
-// bitstream takes the dimensions of a VP8 or VP8L chunk.
+// bitstream reads the dimensions of a VP8 or VP8L chunk.
 func (w *webp) bitstream(width, height int64, ok bool) error {
 	w.bitstreams++
 	if !ok || !w.extended && w.chunks != 1 {
@@ -140,7 +140,7 @@ func (w *webp) bitstream(width, height int64, ok bool) error {
 	return w.limits.allow("webp", width, height)
 }
 
-// firstFrame reads an ANMF chunk: where the frame is on the canvas, halved; its
+// firstFrame reads an ANMF chunk: the frame's position on the canvas, halved; its
 // size less one; duration and flags; and the chunks of an image.
 func (w *webp) firstFrame(data []byte) error {
 	const header = 16

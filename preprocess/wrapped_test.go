@@ -14,7 +14,7 @@ import (
 	"edgelens/models"
 )
 
-// same wants a file to be answered as the plain one is, without damage.
+// same requires the same result for a file as for the plain one, without damage.
 func same(t *testing.T, p *Preprocessor, file, plain []byte) {
 	t.Helper()
 	s := spec(20, 15, 3, models.Uint8)
@@ -26,11 +26,11 @@ func same(t *testing.T, p *Preprocessor, file, plain []byte) {
 		t.Error("another image than the plain one")
 	}
 	if info.Damaged {
-		t.Error("it is said to be damaged")
+		t.Error("it is reported as damaged")
 	}
 }
 
-func TestWhatStandsBeforeAnImageIsSkipped(t *testing.T) {
+func TestPreambleIsSkipped(t *testing.T) {
 	p := newPreprocessor(t)
 	plain := map[string][]byte{
 		"jpeg": asJPEG(scene(40, 30)), "png": asPNG(scene(40, 30)), "bmp": asBMP(scene(40, 30)), "webp": webpLossy, "gif": asGIF(scene(40, 30)),
@@ -63,7 +63,7 @@ func TestWhatStandsBeforeAnImageIsSkipped(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingBehindAWholeImageIsNoLoss(t *testing.T) {
+func TestMissingTrailerIsNoDamage(t *testing.T) {
 	p := newPreprocessor(t)
 	baseline := asJPEG(scene(40, 30))
 	kinds := jpegKinds(t, 40, 30)
@@ -87,8 +87,8 @@ func TestWhatIsMissingBehindAWholeImageIsNoLoss(t *testing.T) {
 	}
 }
 
-// Cut anywhere, an image is whole or refused; never half of it and unmarked.
-func TestTensorRefusesTruncation(t *testing.T) {
+// Truncated anywhere, an image is complete or rejected; never partial and unmarked.
+func TestTensorRejectsTruncation(t *testing.T) {
 	p := newPreprocessor(t)
 	s := spec(20, 15, 3, models.Uint8)
 	for name, file := range everyKind(t) {
@@ -108,8 +108,8 @@ func TestTensorRefusesTruncation(t *testing.T) {
 	}
 }
 
-// A file that is padded to its announced length after it was cut is no whole image.
-func TestACutImagePaddedWithZerosIsRefused(t *testing.T) {
+// A truncated file that is padded to its declared length is not complete.
+func TestTruncatedImagePaddedWithZerosIsRejected(t *testing.T) {
 	p := newPreprocessor(t)
 	s := spec(20, 15, 3, models.Uint8)
 	for name, file := range jpegKinds(t, 40, 30) {
@@ -120,8 +120,8 @@ func TestACutImagePaddedWithZerosIsRefused(t *testing.T) {
 	}
 }
 
-// What a decoder notices is marked, and what it need not care about is not.
-func TestDamageIsMarked(t *testing.T) {
+// Damage that a decoder detects is reported, and harmless damage is not.
+func TestDamageIsReported(t *testing.T) {
 	p := newPreprocessor(t)
 	s := spec(20, 15, 3, models.Uint8)
 	baseline := asJPEG(scene(80, 60))
@@ -144,7 +144,7 @@ func TestDamageIsMarked(t *testing.T) {
 	}
 }
 
-func TestChunksThatDecideNoPixelsMayBeDamaged(t *testing.T) {
+func TestAncillaryChunksMayBeDamaged(t *testing.T) {
 	p := newPreprocessor(t)
 	file := asPNG(scene(40, 30))
 	broken := func(kind, data string) []byte {
@@ -170,9 +170,9 @@ func TestChunksThatDecideNoPixelsMayBeDamaged(t *testing.T) {
 	}
 }
 
-// 16 MB of zeros behind an image of 16x16 pixels are not inflated: whoever sends a
-// gigabyte so has nothing of it.
-func TestDataBehindTheImageIsNotInflated(t *testing.T) {
+// 16 MB of zeros after an image of 16x16 pixels are not inflated: a client that sends a
+// gigabyte that way gains nothing.
+func TestTrailingDataIsNotInflated(t *testing.T) {
 	p := newPreprocessor(t)
 	img := scene(40, 30)
 	plain := asPNG(img)
@@ -197,7 +197,7 @@ func exifWith(kind uint16, count uint32, value []byte, behind ...byte) []byte {
 	return append(append(b, 0, 0, 0, 0), behind...)
 }
 
-func TestOrientationOfEveryTypeCounts(t *testing.T) {
+func TestOrientationOfEveryType(t *testing.T) {
 	at := []byte{26, 0, 0, 0} // behind the directory
 	for name, test := range map[string]struct {
 		block []byte
@@ -267,8 +267,8 @@ func TestXMPOrientation(t *testing.T) {
 	}
 }
 
-// Wherever an orientation is, it counts, and that of Exif before that of XMP.
-func TestOrientationOfEveryPlaceCounts(t *testing.T) {
+// An orientation in any place is used, and that of Exif before that of XMP.
+func TestOrientationOfEveryPlace(t *testing.T) {
 	xmp := xmpPacket(`<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>`)
 	jpegXMP := jpegSegmentOf(0xE1, []byte(xmpPrefix+xmp))
 	raw := func(block []byte, lineBreaks bool) []byte {
@@ -314,8 +314,8 @@ func TestOrientationOfEveryPlaceCounts(t *testing.T) {
 	}
 }
 
-// A text that would inflate without end is left alone.
-func TestTextsAreInflatedWithinBounds(t *testing.T) {
+// A text that would inflate without end is ignored.
+func TestInflatedTextIsLimited(t *testing.T) {
 	bomb := append([]byte("Raw profile type exif\x00\x00"), deflated(make([]byte, 20<<20))...)
 	file := insertChunk(asPNG(scene(8, 6)), bytes.Repeat(pngChunkOf("zTXt", bomb), 3*maxPNGTexts))
 	if h, err := inspect(file, DefaultConfig()); err != nil || h.orientation != 1 {

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// xmpPrefix stands before a JPEG's XMP packet in an APP1 segment (XMP
+	// xmpPrefix precedes a JPEG's XMP packet in an APP1 segment (XMP
 	// specification, part 3, 1.1.3).
 	xmpPrefix = "http://ns.adobe.com/xap/1.0/\x00"
-	// xmpTIFF is the namespace of what XMP repeats of TIFF (part 2, 8.6).
+	// xmpTIFF is the namespace of TIFF properties in XMP (part 2, 8.6).
 	xmpTIFF = "http://ns.adobe.com/tiff/1.0/"
 
 	maxXMP       = 256 << 10
 	maxXMPTokens = 20_000
 )
 
-// xmpOrientation returns the orientation, 1 to 8, that an XMP packet gives as an
-// attribute or as an element, or 0 where it gives none or makes no sense.
+// xmpOrientation returns the orientation, 1 to 8, that an XMP packet has as an
+// attribute or as an element, or 0 if there is none or it is invalid.
 func xmpOrientation(packet []byte) int {
 	if len(packet) > maxXMP || !bytes.Contains(packet, []byte("Orientation")) {
 		return 0

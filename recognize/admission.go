@@ -9,16 +9,16 @@ import (
 	"edgelens"
 )
 
-// admission lets a bounded number of images in: up to workers at work, up to
-// queue waiting. Whoever does not fit, or would wait past its deadline, hears
-// so at once instead of waiting for nothing.
+// admission limits the number of concurrent requests: up to workers in progress, up
+// to queue waiting. A request that exceeds these, or would wait past its deadline, is
+// rejected at once.
 type admission struct {
 	places  chan struct{} // workers + queue
 	workers chan struct{}
 
 	mu      sync.Mutex
 	waiting int
-	// service is the moving average of how long a worker is held.
+	// service is the moving average of the time that a worker is held.
 	service time.Duration
 }
 
@@ -26,7 +26,7 @@ func newAdmission(workers, queue int) *admission {
 	return &admission{places: make(chan struct{}, workers+queue), workers: make(chan struct{}, workers)}
 }
 
-// enter waits for a worker and returns the function that gives it back, which
+// enter waits for a worker and returns the function that releases it, which
 // must be called exactly once. The error is an *edgelens.Busy, ErrDeadline or
 // ErrCanceled.
 func (a *admission) enter(ctx context.Context) (leave func(), err error) {
@@ -56,7 +56,7 @@ func (a *admission) enter(ctx context.Context) (leave func(), err error) {
 	}, nil
 }
 
-// queueUp waits for a worker, unless the deadline is predicted to come first.
+// queueUp waits for a worker, unless the predicted wait exceeds the deadline.
 func (a *admission) queueUp(ctx context.Context) error {
 	a.mu.Lock()
 	a.waiting++
@@ -79,7 +79,7 @@ func (a *admission) queueUp(ctx context.Context) error {
 	}
 }
 
-// wait predicts how long the one at this position in the queue waits.
+// wait predicts the wait at this position in the queue.
 func (a *admission) wait(position int) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()

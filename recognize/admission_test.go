@@ -57,7 +57,7 @@ func TestFullIsBusyAtOnce(t *testing.T) {
 	}
 }
 
-func TestHopelessWaitIsBusyAtOnce(t *testing.T) {
+func TestTooLongWaitIsBusyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(recognize.Config{Workers: 1, Queue: 4, Timeout: 5 * time.Second}, 64, 128)
 		b.takes(2 * time.Second)
@@ -105,7 +105,7 @@ func TestNeverMoreThanWorkersAtATime(t *testing.T) {
 	})
 }
 
-func TestSlotIsGivenBack(t *testing.T) {
+func TestSlotIsReleased(t *testing.T) {
 	tests := map[string]struct {
 		spoil func(b *bench)
 		want  error

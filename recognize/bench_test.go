@@ -10,14 +10,14 @@ import (
 	"edgelens/recognize"
 )
 
-// forgetful is a cache that keeps nothing.
+// forgetful is a cache that stores nothing.
 type forgetful struct{}
 
 func (forgetful) Get(string) (*edgelens.Result, bool) { return nil, false }
 func (forgetful) Set(string, *edgelens.Result)        {}
 
-// newMobileNet returns a Service around a model of MobileNet's size that costs
-// nothing to run.
+// newMobileNet returns a Service with a model of MobileNet's size that takes no
+// time to run.
 func newMobileNet(cache recognize.Cache) *recognize.Service {
 	const classes = 1001
 	spec := newSpec(models.Uint8, classes)

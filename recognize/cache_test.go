@@ -12,8 +12,8 @@ func TestHitIsAFreshCopy(t *testing.T) {
 	first := b.must(t, image("cat"))
 	want := first.Clone()
 	spoil := func(r *edgelens.Result) {
-		r.Predictions[0] = edgelens.Prediction{ClassID: 99, Label: "spoilt"}
-		r.Model.Name, r.Image.Format = "spoilt", "spoilt"
+		r.Predictions[0] = edgelens.Prediction{ClassID: 99, Label: "damaged"}
+		r.Model.Name, r.Image.Format = "damaged", "damaged"
 	}
 	spoil(first)
 	for range 3 {
@@ -42,7 +42,7 @@ func TestCacheKey(t *testing.T) {
 		"nothing":                    {func(*bench, *edgelens.Request) {}, true},
 		"request id":                 {func(_ *bench, r *edgelens.Request) { r.ID = "another" }, true},
 		"source":                     {func(_ *bench, r *edgelens.Request) { r.Source = "another" }, true},
-		"top_k said as the default":  {func(_ *bench, r *edgelens.Request) { r.TopK = edgelens.DefaultTopK }, true},
+		"top_k set to the default":   {func(_ *bench, r *edgelens.Request) { r.TopK = edgelens.DefaultTopK }, true},
 		"default model by its name":  {func(_ *bench, r *edgelens.Request) { r.Model = "fake" }, true},
 		"top_k":                      {func(_ *bench, r *edgelens.Request) { r.TopK = 1 }, false},
 		"min_score":                  {func(_ *bench, r *edgelens.Request) { r.MinScore = .1 }, false},
@@ -102,10 +102,10 @@ func TestFailureIsNotCached(t *testing.T) {
 	}
 }
 
-func TestMissThatComesLateIsNotComputedAgain(t *testing.T) {
+func TestLateMissUsesCachedResult(t *testing.T) {
 	b := newBench(oneWorker(), 64, 128)
-	// Another request of the same computes and stores between this one's look
-	// into the cache and its start.
+	// Another identical request computes and stores between this one's cache
+	// lookup and its start.
 	b.cache.afterGet = func() {
 		b.cache.mu.Lock()
 		b.cache.afterGet = nil

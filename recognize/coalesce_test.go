@@ -37,7 +37,7 @@ func TestIdenticalRequestsAreComputedOnce(t *testing.T) {
 			if p := a.result.Predictions; len(p) != 2 || p[0].Label != "one" {
 				t.Fatalf("waiter %d got %v", i, p)
 			}
-			a.result.Predictions[0].Label = "spoilt" // must not reach the next waiter
+			a.result.Predictions[0].Label = "damaged" // must not reach the next waiter
 		}
 		if n := b.preprocessor.calls.Load(); n != 1 {
 			t.Errorf("computed %d times, want once", n)
@@ -45,9 +45,9 @@ func TestIdenticalRequestsAreComputedOnce(t *testing.T) {
 	})
 }
 
-func TestEachWaiterLeavesOnItsOwn(t *testing.T) {
+func TestWaitersCancelIndependently(t *testing.T) {
 	tests := map[string]struct{ leaves []int }{
-		"nobody":         {nil},
+		"no waiter":      {nil},
 		"the first":      {[]int{0}},
 		"a follower":     {[]int{2}},
 		"all but one":    {[]int{0, 1, 3}},
@@ -146,7 +146,7 @@ func TestNoCacheRunsOnItsOwn(t *testing.T) {
 	}
 }
 
-func TestRequestIsTheCallersAgain(t *testing.T) {
+func TestRequestBelongsToCallerAfterReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(oneWorker(), 64, 128)
 		release := b.hold()
@@ -156,7 +156,7 @@ func TestRequestIsTheCallersAgain(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		<-done
-		// The work goes on without its caller, who uses the request again.
+		// The work continues without its caller, who reuses the request.
 		*req = edgelens.Request{ID: "next", MinScore: 1, NoCache: true}
 		release()
 		synctest.Wait()
@@ -166,8 +166,8 @@ func TestRequestIsTheCallersAgain(t *testing.T) {
 	})
 }
 
-// Whoever is in a hurry does not wait for what gives way to others.
-func TestTheBackgroundIsJoinedByNobodyElse(t *testing.T) {
+// An interactive request does not wait for background work.
+func TestInteractiveRequestDoesNotJoinBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(recognize.Config{Workers: 2, Queue: 1, Timeout: oneWorker().Timeout}, 64, 128)
 		var inBackground atomic.Int64

@@ -6,36 +6,36 @@ import (
 	"time"
 )
 
-// Config bounds the work.
+// Config limits the work.
 type Config struct {
 	// Workers is how many images are recognized at a time: those that an
-	// interpreter has and those that wait for one. At least 1; one more than there
-	// are interpreters is right.
+	// interpreter runs and those that wait for one. At least 1; one more than the
+	// number of interpreters is recommended.
 	Workers int
-	// Queue is how many more may wait for a worker. Anything that can wait
-	// longer belongs in the job queue.
+	// Queue is how many more may wait for a worker. Requests that can wait
+	// longer belong in the job queue.
 	Queue int
-	// Timeout bounds one recognition, waiting included.
+	// Timeout limits one recognition, waiting included.
 	Timeout time.Duration
-	// AllowStandIn has the model of image quality answer where nobody names a model
-	// and the default one is not here. Each such answer has a warning.
+	// AllowStandIn lets the quality model answer requests without a model's name if
+	// the default model is missing. Each such result has a warning.
 	AllowStandIn bool
-	// Quality says whose images are judged: QualityOff, QualityTerminals or
+	// Quality selects the images to rate: QualityOff, QualityTerminals or
 	// QualityAll.
 	Quality string
-	// QualityMinScore is the probability from which on a verdict other than ok
-	// makes an image unusable.
+	// QualityMinScore is the minimum score of a verdict other than ok that makes an
+	// image unusable.
 	QualityMinScore float64
 }
 
-// Whose images the model of snapshot quality judges.
+// The images that the quality model rates.
 const (
 	QualityOff       = "off"
 	QualityTerminals = "terminals" // those that a device took
 	QualityAll       = "all"
 )
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports all errors together, each with its setting's name.
 func (c Config) Validate() error {
 	var errs []error
 	if c.Workers < 1 || c.Workers > 1024 {
@@ -56,10 +56,10 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// DefaultConfig gives an image 10 seconds; Workers and Queue follow the
-// interpreters and are filled in by whoever knows them. QualityMinScore is where
-// the built-in model, asked about real photographs, took one good image in
-// fifteen for a bad one and saw 83% of the worst kind (docs/adr/0016-quality.md).
+// DefaultConfig has a timeout of 10 seconds; Workers and Queue depend on the
+// interpreters and are set by the caller. With this QualityMinScore, the built-in
+// model rejected one good real photograph in fifteen and detected 83% of the worst
+// class (docs/adr/0016-quality.md).
 func DefaultConfig() Config {
 	return Config{Queue: -1, Timeout: 10 * time.Second, Quality: QualityTerminals, QualityMinScore: 0.7}
 }

@@ -43,7 +43,7 @@ func (p *preprocessor) Tensors(encoded []byte, _ ...models.InputBuffer) (edgelen
 	return edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"}, 2 * time.Millisecond, time.Millisecond, nil
 }
 
-// runner has one model, which answers every image alike.
+// runner has one model, with the same output for every image.
 type runner struct {
 	spec *models.Spec
 	raw  []byte
@@ -54,7 +54,7 @@ type runner struct {
 	others map[string]*answering
 }
 
-// answering is a model that answers every image alike, or fails.
+// answering is a model with the same output for every image, or an error.
 type answering struct {
 	spec              *models.Spec
 	raw               []byte
@@ -92,12 +92,12 @@ func (r *runner) Run(ctx context.Context, spec *models.Spec, fill func() ([]byte
 	return r.raw, nil
 }
 
-// memory is a cache that never forgets and counts what is asked of it.
+// memory is a cache that never evicts and counts its calls.
 type memory struct {
 	mu         sync.Mutex
 	entries    map[string]*edgelens.Result
 	gets, sets int
-	// afterGet, if set, runs after every Get, before its answer is given.
+	// afterGet, if set, runs after every Get, before it returns.
 	afterGet func()
 }
 
@@ -165,7 +165,7 @@ func image(content string) *edgelens.Request {
 	return &edgelens.Request{ID: "id of " + content, Source: "test", Image: []byte(content), SHA256: sha256.Sum256([]byte(content))}
 }
 
-// answer is what a call of Recognize gave.
+// answer is the outcome of a call of Recognize.
 type answer struct {
 	result *edgelens.Result
 	err    error

@@ -1,12 +1,12 @@
-// Package recognize is the path of one image, from encoded bytes to labelled
-// predictions. It implements edgelens.Recognizer for every face and imports no
-// backend: the ports below say what it needs, and cmd/edgelens fits the parts.
+// Package recognize is the path of one image, from encoded bytes to labeled
+// predictions. It implements edgelens.Recognizer for every source and imports no
+// backend: the interfaces below are its ports, and internal/app supplies them.
 //
-// The way: key -> cache -> coalesce identical misses -> admit -> wait for an
+// The steps: key -> cache -> coalesce identical misses -> admit -> wait for an
 // interpreter, and on its thread decode and resize into a pooled tensor and run
-// the model -> dequantize, top-k, labels -> quality, where it is asked for ->
-// cache. An image is decoded only when an interpreter is free, because decoded
-// pixels are what fills memory.
+// the model -> dequantize, top-k, labels -> quality, if enabled -> cache. An image
+// is decoded only when an interpreter is free, because decoded pixels take most of
+// the memory.
 package recognize
 
 import (
@@ -23,26 +23,26 @@ type Preprocessor interface {
 	// would give another tensor.
 	Version() string
 	// Tensors checks and decodes encoded once, resizes and normalizes it into
-	// each buffer, and says how long decoding and the rest took. The error wraps
+	// each buffer, and returns how long decoding and the rest took. The error wraps
 	// ErrNoImage, ErrUnsupportedFormat or ErrBadImage.
 	Tensors(encoded []byte, into ...models.InputBuffer) (info edgelens.ImageInfo, decode, rest time.Duration, err error)
 }
 
-// A Runner knows the models and runs them.
+// A Runner loads and runs models.
 type Runner interface {
 	// Describe returns the model of that name, the default one for "", loading
 	// it if needed.
 	Describe(ctx context.Context, model string) (*models.Spec, error)
 	// Run returns the raw output tensor for the input tensor that fill returns. It
-	// calls fill at most once, when and where the model can run, and uses neither
+	// calls fill at most once, on the thread that runs the model, and uses neither
 	// it nor the tensor after it returns. Fill's error is Run's.
 	Run(ctx context.Context, spec *models.Spec, fill func() ([]byte, error)) ([]byte, error)
 }
 
-// A Cache keeps results by key. It may forget at any time.
+// A Cache keeps results by key. It may evict any at any time.
 type Cache interface {
 	// Get returns a result that the caller must not change.
 	Get(key string) (*edgelens.Result, bool)
-	// Set keeps a result that nobody changes any more.
+	// Set stores a result that is not changed any more.
 	Set(key string, result *edgelens.Result)
 }

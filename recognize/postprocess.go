@@ -10,11 +10,11 @@ import (
 )
 
 // predictions turns the raw output tensor into the best classes: dequantize,
-// softmax where the model gives logits, top k, labels.
+// softmax if the model outputs logits, top k, labels.
 func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]edgelens.Prediction, error) {
 	if len(raw) != spec.Output.Bytes() || len(raw) == 0 {
-		// The model's fault, not the request's, which Dequantize would blame.
-		return nil, fmt.Errorf("read the scores: %w: the model answered with %d bytes where its output has %d", edgelens.ErrInference, len(raw), spec.Output.Bytes())
+		// An error of the model, which Dequantize would attribute to the request.
+		return nil, fmt.Errorf("read the scores: %w: the model's output has %d bytes, not %d", edgelens.ErrInference, len(raw), spec.Output.Bytes())
 	}
 	scores := make([]float32, spec.Output.Elements())
 	if err := spec.Output.Dequantize(scores, raw); err != nil {
@@ -22,7 +22,7 @@ func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]e
 	}
 	for _, s := range scores {
 		if s != s || math.IsInf(float64(s), 0) {
-			return nil, fmt.Errorf("read the scores: %w: the model answered with a number that is not finite", edgelens.ErrInference)
+			return nil, fmt.Errorf("read the scores: %w: the model's output has a number that is not finite", edgelens.ErrInference)
 		}
 	}
 	switch {
@@ -31,7 +31,7 @@ func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]e
 	case spec.Activation == models.ActivationLogits:
 		softmax(scores)
 	}
-	// Rounded before they are compared: two that read alike are a tie.
+	// Rounded before they are compared: two that are printed alike are a tie.
 	rounded := make([]float64, len(scores))
 	for i, s := range scores {
 		rounded[i] = probability(s)
@@ -47,8 +47,8 @@ func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]e
 	return list, nil
 }
 
-// both makes the probabilities of two classes of a single score, which is that of
-// the second.
+// both returns the probabilities of two classes from a single score, which is that
+// of the second.
 func both(score float32, activation models.Activation) []float32 {
 	if activation == models.ActivationLogits {
 		score = float32(1 / (1 + math.Exp(-float64(score))))
@@ -57,7 +57,7 @@ func both(score float32, activation models.Activation) []float32 {
 }
 
 // softmax replaces logits by probabilities that add up to 1. The largest is
-// taken off first, so that exp cannot overflow.
+// subtracted first, so that exp cannot overflow.
 func softmax(scores []float32) {
 	largest := scores[0]
 	for _, s := range scores {
@@ -93,8 +93,8 @@ func top(scores []float64, k int) []int {
 	return best
 }
 
-// probability rounds to 6 decimals: a quantized score has at most 8 bits of
-// truth in it, and 0.59765625 reads better than its float32 neighbours.
+// probability rounds to 6 decimals: a quantized score has a precision of at most
+// 8 bits, and 0.59765625 reads better than its float32 neighbors.
 func probability(score float32) float64 {
 	return math.Round(min(1, max(0, float64(score)))*1e6) / 1e6
 }

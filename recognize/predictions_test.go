@@ -44,7 +44,7 @@ func TestPredictions(t *testing.T) {
 			dtype: models.Uint8, scale: 1.0 / 256, raw: []byte{16, 128, 64, 32}, labels: []string{"a", "b", "c", "d"}, topK: 4,
 			want: list{is(1, "b", .5), is(2, "c", .25), is(3, "d", .125), is(0, "a", .0625)},
 		},
-		"three where nobody says how many": {
+		"three by default": {
 			dtype: models.Uint8, scale: 1.0 / 256, raw: []byte{16, 128, 64, 32}, labels: []string{"a", "b", "c", "d"},
 			want: list{is(1, "b", .5), is(2, "c", .25), is(3, "d", .125)},
 		},
@@ -194,7 +194,7 @@ func TestTopKIsAPrefix(t *testing.T) {
 	}
 }
 
-func TestResultCarriesWhatIsKnown(t *testing.T) {
+func TestResultHasAllFacts(t *testing.T) {
 	b := newBench(oneWorker(), 64, 128)
 	req := image("cat")
 	r := b.must(t, req)
@@ -227,7 +227,7 @@ func FuzzPredictions(f *testing.F) {
 		if logits {
 			spec.Activation = models.ActivationLogits
 		}
-		// A panic would be caught and logged: it counts as one all the same.
+		// A panic would be caught and logged: it counts as one nevertheless.
 		log := slog.New(slog.NewTextHandler(failing{t}, nil))
 		s := recognize.New(oneWorker(), &preprocessor{}, &runner{spec: spec, raw: raw}, &memory{}, log)
 		req := image("cat")
@@ -246,7 +246,7 @@ func FuzzPredictions(f *testing.F) {
 	})
 }
 
-// checkPredictions checks what holds for every answer.
+// checkPredictions checks the invariants of every result.
 func checkPredictions(t *testing.T, list []edgelens.Prediction, classes int, req *edgelens.Request) {
 	t.Helper()
 	if most := max(req.TopK, edgelens.DefaultTopK); len(list) > most {
@@ -271,7 +271,7 @@ func checkPredictions(t *testing.T, list []edgelens.Prediction, classes int, req
 	}
 }
 
-// failing is where a log must not write.
+// failing is the output of a log that must not be written.
 type failing struct{ t *testing.T }
 
 func (f failing) Write(line []byte) (int, error) {

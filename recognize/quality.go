@@ -7,13 +7,13 @@ import (
 	"edgelens/models"
 )
 
-// UseQualityModel names the model that judges whether images are usable: a
-// classifier whose labels are the verdicts of edgelens.Quality. Without one no
-// image is judged. To be called before the first Recognize.
+// UseQualityModel sets the model that rates whether images are usable: a
+// classifier whose labels are the verdicts of edgelens.Quality. Without one, no
+// image is rated. To be called before the first Recognize.
 func (s *Service) UseQualityModel(model string) { s.qualityModel = model }
 
-// qualityModelFor returns the spec of the model that judges the image of a request;
-// nil where none does, or where it cannot be had.
+// qualityModelFor returns the spec of the model that rates the image of a request;
+// nil if none does, or if it is not available.
 func (s *Service) qualityModelFor(ctx context.Context, req *edgelens.Request) *models.Spec {
 	switch {
 	case s.qualityModel == "", s.config.Quality == QualityOff:
@@ -29,8 +29,8 @@ func (s *Service) qualityModelFor(ctx context.Context, req *edgelens.Request) *m
 	return qualityModel
 }
 
-// assessQuality says whether an image is usable, where raw is what the model
-// answered; nil where that cannot be said.
+// assessQuality returns whether an image is usable, from the model's raw output;
+// nil if that is not known.
 func (s *Service) assessQuality(ctx context.Context, q *question, req *edgelens.Request, raw []byte, tensors []models.InputBuffer) *edgelens.Quality {
 	if q.twoModels() {
 		var err error
@@ -51,8 +51,8 @@ func (s *Service) assessQuality(ctx context.Context, q *question, req *edgelens.
 	}
 }
 
-// withoutQuality says so: what goes wrong with the judge costs an answer its quality,
-// not the answer.
+// withoutQuality logs the error: if rating fails, the result lacks the quality, but
+// is returned.
 func (s *Service) withoutQuality(req *edgelens.Request, err error) {
-	s.log.Warn("an image was not judged", "request_id", req.ID, "error", err)
+	s.log.Warn("rating an image's quality failed", "event", "quality_failed", "request_id", req.ID, "error", err)
 }

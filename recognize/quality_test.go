@@ -10,17 +10,17 @@ import (
 	"edgelens/recognize"
 )
 
-// judged returns a bench with a second model, which judges images: ok, blurred
+// newRatingBench returns a bench with a second model, which rates images: ok, blurred
 // or dark with these probabilities, in 256ths.
-func judged(quality string, scores ...byte) *bench {
+func newRatingBench(quality string, scores ...byte) *bench {
 	config := oneWorker()
 	config.Quality, config.QualityMinScore = quality, 0.7
 	b := newBench(config, 200, 50)
 	qualityModel := newSpec(models.Uint8, len(scores))
-	qualityModel.Name, qualityModel.Digest, qualityModel.Labels = "judge", "sha256:4567", []string{edgelens.QualityOK, edgelens.QualityBlurred, edgelens.QualityDark}
+	qualityModel.Name, qualityModel.Digest, qualityModel.Labels = "rater", "sha256:4567", []string{edgelens.QualityOK, edgelens.QualityBlurred, edgelens.QualityDark}
 	qualityModel.Output.Scale = 1.0 / 256
-	b.runner.others = map[string]*answering{"judge": {spec: qualityModel, raw: scores}}
-	b.UseQualityModel("judge")
+	b.runner.others = map[string]*answering{"rater": {spec: qualityModel, raw: scores}}
+	b.UseQualityModel("rater")
 	return b
 }
 
@@ -41,7 +41,7 @@ func TestQuality(t *testing.T) {
 		"bad, but not sure of that": {recognize.QualityAll, "", []byte{64, 128, 64}, &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.5, Usable: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := judged(test.setting, test.scores...)
+			b := newRatingBench(test.setting, test.scores...)
 			req := image("a door")
 			req.Device = test.device
 			for _, cached := range []bool{false, true} {
@@ -63,9 +63,9 @@ func TestQuality(t *testing.T) {
 	}
 }
 
-// Answers with a quality and without are two: neither is given for the other.
+// Results with a quality and without are different: neither is returned for the other.
 func TestQualityIsPartOfTheKey(t *testing.T) {
-	b := judged(recognize.QualityTerminals, 0, 255, 0)
+	b := newRatingBench(recognize.QualityTerminals, 0, 255, 0)
 	b.must(t, image("a door"))
 	req := image("a door")
 	req.Device = "door"
@@ -77,8 +77,8 @@ func TestQualityIsPartOfTheKey(t *testing.T) {
 	}
 }
 
-// What goes wrong with the judge costs the quality, and that answer is not kept.
-func TestAnswersWithoutTheJudge(t *testing.T) {
+// An error of the quality model costs the quality, and that result is not cached.
+func TestResultsWithoutQualityModel(t *testing.T) {
 	broken := errors.New("broken")
 	for name, spoil := range map[string]func(qualityModel *answering){
 		"it cannot be loaded": func(qualityModel *answering) { qualityModel.described = broken },
@@ -86,8 +86,8 @@ func TestAnswersWithoutTheJudge(t *testing.T) {
 		"it answers short":    func(qualityModel *answering) { qualityModel.raw = qualityModel.raw[:1] },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := judged(recognize.QualityAll, 0, 255, 0)
-			qualityModel := b.runner.others["judge"]
+			b := newRatingBench(recognize.QualityAll, 0, 255, 0)
+			qualityModel := b.runner.others["rater"]
 			whole := *qualityModel
 			spoil(qualityModel)
 			if got := b.must(t, image("a door")); got.Quality != nil || len(got.Predictions) != 2 {
@@ -95,19 +95,19 @@ func TestAnswersWithoutTheJudge(t *testing.T) {
 			}
 			*qualityModel = whole
 			if got := b.must(t, image("a door")); got.Quality == nil {
-				t.Errorf("%+v, want a quality once the judge is well", got)
+				t.Errorf("%+v, want a quality once the quality model works", got)
 			}
 		})
 	}
 }
 
-// Where the judge is the model itself, it runs once.
-func TestJudgeThatIsTheModel(t *testing.T) {
-	b := judged(recognize.QualityAll, 16, 240, 0)
+// If the requested model is the quality model, it runs once.
+func TestQualityModelAsRequestedModel(t *testing.T) {
+	b := newRatingBench(recognize.QualityAll, 16, 240, 0)
 	runs := 0
-	b.runner.others["judge"].work = func(context.Context) { runs++ }
+	b.runner.others["rater"].work = func(context.Context) { runs++ }
 	req := image("a door")
-	req.Model = "judge"
+	req.Model = "rater"
 	got := b.must(t, req)
 	if got.Quality == nil || got.Quality.Verdict != edgelens.QualityBlurred || got.Predictions[0].Label != edgelens.QualityBlurred || runs != 1 {
 		t.Errorf("%+v (quality %+v) in %d runs, want blurred twice in one", got, got.Quality, runs)

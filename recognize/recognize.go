@@ -19,25 +19,25 @@ import (
 	"edgelens/models"
 )
 
-// Service implements edgelens.Recognizer. It is safe for use by many
-// goroutines.
+// Service implements edgelens.Recognizer. It is safe for concurrent
+// use.
 type Service struct {
 	config       Config
 	preprocess   Preprocessor
 	runner       Runner
 	cache        Cache
 	log          *slog.Logger
-	qualityModel string // the model that judges images; "" for none
+	qualityModel string // the model that rates images; "" for none
 
 	admission *admission
 	flights   singleflight.Group
 	bypasses  atomic.Uint64 // makes the flights of NoCache requests distinct
-	// Of *[]byte; the judge's are smaller and would only be thrown away.
+	// Of *[]byte; buffers for the quality model are smaller and not worth pooling.
 	tensors, qualityTensors sync.Pool
 
 	mu      sync.Mutex
 	stopped bool
-	work    sync.WaitGroup // recognitions under way, also those whose callers left
+	work    sync.WaitGroup // recognitions in progress, also those whose callers left
 }
 
 // New returns a Service; config must be valid.
@@ -48,10 +48,10 @@ func New(config Config, preprocess Preprocessor, runner Runner, cache Cache, log
 	}
 }
 
-// Recognize answers one request; see edgelens.Recognizer. Identical requests
-// that come at the same time are computed once. A caller whose ctx ends
-// leaves at once; the work it started goes on, within its own timeout, for
-// those who wait for the same and for the cache.
+// Recognize classifies the image of one request; see edgelens.Recognizer.
+// Simultaneous identical requests are computed once. A caller whose ctx ends
+// returns at once; the work it started continues, within its own timeout, for
+// the other callers and for the cache.
 func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.Result, error) {
 	start := time.Now()
 	if err := validate(req); err != nil {
@@ -86,7 +86,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	return r, nil
 }
 
-// Close refuses new requests and waits until those under way are done or ctx
+// Close rejects new requests and waits until those in progress are done or ctx
 // ends.
 func (s *Service) Close(ctx context.Context) error {
 	s.mu.Lock()
@@ -101,7 +101,7 @@ func (s *Service) Close(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("finish what was admitted: %w", contextError(ctx))
+		return fmt.Errorf("finish the admitted requests: %w", contextError(ctx))
 	}
 }
 
@@ -112,21 +112,21 @@ func validate(req *edgelens.Request) error {
 	return edgelens.CheckOptions(req.TopK, req.MinScore)
 }
 
-// question is what is to be found out about an image. It must not be changed
-// once somebody works on it.
+// question is a recognition to be computed. It must not be changed once the work
+// has started.
 type question struct {
 	key          string
 	spec         *models.Spec
-	qualityModel *models.Spec // nil where nobody asks whether the image is usable
+	qualityModel *models.Spec // nil if the image is not rated
 	topK         int
 }
 
-// twoModels reports whether the judge is another model than the one that answers.
+// twoModels reports whether the quality model is another than the one that answers.
 func (q *question) twoModels() bool {
 	return q.qualityModel != nil && q.qualityModel.Digest != q.spec.Digest
 }
 
-// key names everything that the answer depends on.
+// key contains everything that the result depends on.
 func (s *Service) key(q *question, req *edgelens.Request) string {
 	b := make([]byte, 0, 320)
 	b = append(b, q.spec.Name...)
@@ -151,19 +151,19 @@ func (s *Service) key(q *question, req *edgelens.Request) string {
 	return string(b)
 }
 
-// compute runs the work, or joins the same work already under way, and waits
+// compute runs the work, or joins the same work already in progress, and waits
 // for it as long as ctx lives.
 func (s *Service) compute(ctx context.Context, q *question, req *edgelens.Request) (*edgelens.Result, error) {
 	flightKey := q.key
 	switch {
 	case req.NoCache:
-		// Its own flight: whoever bypasses the cache wants a run of its own.
+		// Its own flight: a request that bypasses the cache needs a run of its own.
 		flightKey = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
 	case background.Is(ctx):
-		// Whoever is in a hurry must not join one that is not.
+		// An interactive request must not join a background one.
 		flightKey = "background " + q.key
 	}
-	// The work may outlive this call, after which req is the caller's again.
+	// The work may outlive this call, after which req belongs to the caller again.
 	own := *req
 	req = &own
 	flight := s.flights.DoChan(flightKey, func() (any, error) {
@@ -172,7 +172,7 @@ func (s *Service) compute(ctx context.Context, q *question, req *edgelens.Reques
 		}
 		defer s.work.Done()
 		if !req.NoCache {
-			// The same may have been computed since the caller looked.
+			// The same may have been computed since the caller's lookup.
 			if known, ok := s.cache.Get(q.key); ok {
 				return known, nil
 			}
@@ -186,7 +186,7 @@ func (s *Service) compute(ctx context.Context, q *question, req *edgelens.Reques
 		}
 		return result, err
 	})
-	// Decoding does not look at a deadline: who waits for it must.
+	// Decoding ignores deadlines: the caller must not wait longer than its own.
 	wait, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	select {
@@ -200,7 +200,7 @@ func (s *Service) compute(ctx context.Context, q *question, req *edgelens.Reques
 	}
 }
 
-// begin counts a piece of work in, unless the service is stopping.
+// begin counts a unit of work, unless the service is stopping.
 func (s *Service) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,14 +211,13 @@ func (s *Service) begin() bool {
 	return true
 }
 
-// run is the way of one image once it is clear that it must be computed. A
-// panic in it is a bug of ours and must not end the process: it is logged and
-// becomes an error.
+// run is the path of one image that must be computed. A panic in it is a bug of
+// ours and must not end the process: it is logged and becomes an error.
 func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (result *edgelens.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.Error("panic while recognizing", "request_id", req.ID, "panic", p, "stack", string(debug.Stack()))
-			result, err = nil, fmt.Errorf("recognize: %w: internal fault", edgelens.ErrInference)
+			s.log.Error("panic while recognizing", "event", "panic", "request_id", req.ID, "panic", p, "stack", string(debug.Stack()))
+			result, err = nil, fmt.Errorf("recognize: %w: internal error", edgelens.ErrInference)
 		}
 	}()
 	start := time.Now()
@@ -231,7 +230,7 @@ func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (
 	defer giveBack()
 	result = &edgelens.Result{Model: q.spec.ModelRef}
 	timings, mark := edgelens.Timings{}, time.Time{}
-	// Decoded where the model runs next, which is one thread, and when it can:
+	// Decoded on the thread that runs the model next, and only when it is free:
 	// so there are never more decoded images than interpreters.
 	raw, err := s.runner.Run(ctx, q.spec, func() (tensor []byte, err error) {
 		timings.Queue = time.Since(start)
@@ -263,8 +262,8 @@ func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (
 	return result, nil
 }
 
-// borrowTensors returns the buffers that an image is needed in: the model's and,
-// where another judges, that one's. The function gives them back.
+// borrowTensors returns the buffers that an image needs: the model's and, if
+// another model rates it, that one's. The function releases them.
 func (s *Service) borrowTensors(q *question) ([]models.InputBuffer, func()) {
 	first, giveBack := borrowTensor(&s.tensors, q.spec.Input)
 	if !q.twoModels() {
@@ -275,7 +274,7 @@ func (s *Service) borrowTensors(q *question) ([]models.InputBuffer, func()) {
 }
 
 // borrowTensor returns a buffer of exactly the size of a tensor from a pool, and
-// what gives it back.
+// the function that releases it.
 func borrowTensor(pool *sync.Pool, spec models.InputSpec) (models.InputBuffer, func()) {
 	size := spec.Bytes()
 	b, ok := pool.Get().(*[]byte)
@@ -287,7 +286,7 @@ func borrowTensor(pool *sync.Pool, spec models.InputSpec) (models.InputBuffer, f
 	return models.InputBuffer{Spec: spec, Bytes: *b}, func() { pool.Put(b) }
 }
 
-// contextError names why ctx ended in this module's words.
+// contextError maps the reason why ctx ended to a sentinel.
 func contextError(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return edgelens.ErrDeadline

@@ -52,7 +52,7 @@ func TestUnknownModelReachesTheCaller(t *testing.T) {
 	}
 }
 
-func TestCloseRefusesNewWork(t *testing.T) {
+func TestCloseRejectsNewWork(t *testing.T) {
 	b := newBench(oneWorker(), 64, 128)
 	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestCloseRefusesNewWork(t *testing.T) {
 	}
 }
 
-func TestCloseWaitsForWorkUnderWay(t *testing.T) {
+func TestCloseWaitsForWorkInProgress(t *testing.T) {
 	tests := map[string]struct{ callerLeaves bool }{
 		"its caller waits": {false},
 		"its caller left":  {true},
@@ -111,7 +111,7 @@ func TestCloseWaitsForWorkUnderWay(t *testing.T) {
 	}
 }
 
-func TestCloseGivesUpWithItsContext(t *testing.T) {
+func TestCloseEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(oneWorker(), 64, 128)
 		release := b.hold()
@@ -165,7 +165,7 @@ func TestConfig(t *testing.T) {
 				errs = len(joined.Unwrap())
 			}
 			if errs != test.errs {
-				t.Errorf("%d faults, want %d: %v", errs, test.errs, err)
+				t.Errorf("%d errors, want %d: %v", errs, test.errs, err)
 			}
 		})
 	}

@@ -1,12 +1,12 @@
-# apt-get, run so that a person can see how far it is and what went wrong.
+# apt-get with progress output and readable errors.
 # Sourced after common.sh, not run.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2154 # root is common.sh's
 apt_log=$root/build/log/apt.log
 
-# need_root COMMAND: ends, naming the command to run by hand, where this user
-# is not root and cannot become it. Asks for the password where sudo wants one.
+# need_root COMMAND: exits with the command to run by hand if this user is not root
+# and has no sudo. Prompts for the password if sudo requires one.
 need_root() {
 	[ "$(id -u)" != 0 ] || return 0
 	local by_hand="As root, run: $1"
@@ -17,7 +17,7 @@ need_root() {
 	sudo -v || die "Debian packages are missing, and sudo did not let this user install them." "$by_hand" "$again"
 }
 
-# as_root COMMAND...: as it is when root, else by sudo.
+# as_root COMMAND...: runs it directly as root, else by sudo.
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
@@ -34,7 +34,7 @@ apt_get() {
 	while ! as_root "${command[@]}" </dev/null 2>&1 | tee -a "$apt_log" | apt_progress; do
 		# The lock on the package lists has no timeout of its own in apt.
 		tail -n 3 "$apt_log" | grep -q 'Could not get lock\|Unable to lock' && [ "$waited" -lt 600 ] || return 1
-		[ "$waited" != 0 ] || say "another apt is at work; waiting for it"
+		[ "$waited" != 0 ] || log "another apt is at work; waiting for it"
 		sleep 5
 		waited=$((waited + 5))
 	done
@@ -46,7 +46,7 @@ apt_progress() {
 	while IFS= read -r line; do
 		case $line in
 		'Waiting for cache lock'*)
-			[ -n "$waiting" ] || say "another apt is at work; waiting for it"
+			[ -n "$waiting" ] || log "another apt is at work; waiting for it"
 			waiting=yes
 			;;
 		*' newly installed, '*)
@@ -66,16 +66,16 @@ apt_progress() {
 	if [ -t 1 ] && [ "$total" != 0 ]; then printf '\n'; fi
 }
 
-# apt_update: fetches the package lists. One source that fails is not an error
-# to apt nor here: it may not be the one that matters.
+# apt_update: fetches the package lists. Like apt, it tolerates a source that fails: it
+# may not be needed.
 apt_update() {
 	mkdir -p "${apt_log%/*}"
 	: >"$apt_log"
-	say "fetching Debian's package lists"
+	log "fetching Debian's package lists"
 	apt_get update || apt_failed "the package lists could not be fetched."
 }
 
-# apt_failed SENTENCE: ends with what apt's log gives away.
+# apt_failed SENTENCE: exits with the cause from apt's log.
 apt_failed() {
 	local hint="Look into $apt_log."
 	if grep -qE 'Temporary failure resolving|Could not (resolve|connect)|Connection (failed|refused|timed out)|Network is unreachable' "$apt_log"; then
@@ -89,7 +89,7 @@ apt_failed() {
 	elif grep -qE 'Could not get lock|Unable to acquire' "$apt_log"; then
 		hint="Another program holds apt's lock. Wait for it to end, then run the same command again."
 	elif grep -qE 'unmet dependencies|held broken packages' "$apt_log"; then
-		hint="This system's packages are in a mixed state. 'sudo apt-get -f install' may mend it."
+		hint="This system's packages are in a mixed state. 'sudo apt-get -f install' may repair it."
 	fi
 	grep -E '^(E:|dpkg: error)' "$apt_log" | tail -n 3 | sed 's/^/    /' >&2
 	die "$1" "$hint"

@@ -5,10 +5,10 @@
 # shellcheck disable=SC2034 # for the scripts that source this
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# say SENTENCE: tells what happens now.
-say() { printf '==> %s\n' "$*"; }
+# log SENTENCE: prints a progress message.
+log() { printf '==> %s\n' "$*"; }
 
-# die SENTENCE [HINT...]: tells what went wrong and what to do, and ends.
+# die SENTENCE [HINT...]: prints the error and what to do, and exits.
 die() {
 	printf '\nset-up stopped: %s\n' "$1" >&2
 	shift
@@ -16,7 +16,7 @@ die() {
 	exit 1
 }
 
-# need_space DIR MEGABYTES: ends where the disk is too full.
+# need_space DIR MEGABYTES: exits if the disk is too full.
 need_space() {
 	local free
 	free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')

@@ -3,7 +3,7 @@
     smoke.py FOLDER ADDRESS IMAGE DEVICE
 
 FOLDER holds the package edgelens_client; DEVICE is one that the service has
-heard from.
+received a message from.
 """
 import base64
 import io

@@ -1,5 +1,5 @@
 // Smoke test of the types that openapi-typescript generates: it compiles only
-// where the calls are as they say, and runs against a service.
+// if the calls match the types, and runs against a service.
 //
 //     node smoke.js ADDRESS IMAGE DEVICE
 import { readFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
 // Package fake is an inference.Backend for tests: it runs a Go function where
-// TFLite would run a graph, and panics on what would corrupt memory there (an
+// TFLite would run a graph, and panics on misuse that would corrupt memory there (an
 // interpreter used by two goroutines, or after Close; a model closed before
 // its interpreters).
 package fake
@@ -30,8 +30,8 @@ type Backend struct {
 	ModelsClosed atomic.Int64
 }
 
-// Image returns a Backend that takes an image of side x side pixels in uint8
-// and gives classes scores in uint8 that are probabilities.
+// Image returns a Backend for an image of side x side pixels in uint8, with
+// probabilities of that many classes in uint8 as output.
 func Image(side, classes int) *Backend {
 	return &Backend{
 		In:  models.TensorSpec{Name: "input", Shape: []int{1, side, side, 3}, DType: models.Uint8, Scale: 1 / 127.5, ZeroPoint: 127},

@@ -1,6 +1,6 @@
 // Package inferencetest is the contract of inference.Backend. Every backend's
-// tests call Run, so that what the Pool relies on holds for the fake and for
-// the real runtime alike.
+// tests call Run, so that the Pool's assumptions hold for the fake and the real
+// runtime alike.
 package inferencetest
 
 import (

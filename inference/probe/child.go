@@ -18,7 +18,7 @@ import (
 // childArgument is the only argument of a process that tries a model.
 const childArgument = "try-model"
 
-// task is what such a process reads from its standard input.
+// task is the input of such a process on standard input.
 type task struct {
 	Path, Digest string
 	Config       inference.Config
@@ -28,20 +28,20 @@ type task struct {
 	Seconds     uint64
 }
 
-// verdict is what it writes to its standard output. A process that ends without
+// verdict is its result on standard output. A process that ends without
 // one was ended by the model.
 type verdict struct {
 	Passed bool
-	// Reason is why the model cannot be used, and Words what the runtime says.
+	// Reason is why the model cannot be used, and Words the runtime's message.
 	Reason, Detail string
 }
 
 // hooked is whether Main was called: only such a program can try a model.
 var hooked atomic.Bool
 
-// Main makes the program, or a test binary, able to try models: where the process
+// Main enables the program, or a test binary, to try models: if the process
 // was started for that, Main does it and ends the process; otherwise it returns
-// at once. To be called first of all in main or TestMain.
+// at once. To be called first in main or TestMain.
 func Main(backend inference.Backend) {
 	if len(os.Args) == 2 && os.Args[1] == childArgument && os.Getenv(childVariable) == childArgument {
 		os.Exit(child(backend, os.Stdin, os.Stdout))
@@ -53,11 +53,11 @@ func Main(backend inference.Backend) {
 func child(backend inference.Backend, in io.Reader, out io.Writer) int {
 	var t task
 	if err := json.NewDecoder(in).Decode(&t); err != nil {
-		fmt.Fprintln(os.Stderr, "read the task:", err) // nowhere else to write
+		fmt.Fprintln(os.Stderr, "read the task:", err) // there is no other output
 		return exitNotTried
 	}
 	if err := limit(t.MemoryBytes, t.Seconds); err != nil {
-		fmt.Fprintln(os.Stderr, "limit the process:", err) // nowhere else to write
+		fmt.Fprintln(os.Stderr, "limit the process:", err) // there is no other output
 		return exitNotTried
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(t.Seconds)*time.Second)
@@ -77,5 +77,5 @@ func child(backend inference.Backend, in io.Reader, out io.Writer) int {
 	return 0
 }
 
-// exitNotTried is the exit status where the fault is not the model's.
+// exitNotTried is the exit status for an error that is not the model's.
 const exitNotTried = 70

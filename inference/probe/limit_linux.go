@@ -13,20 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The memory of a trial: no more than this, and than half of the machine's.
+// The memory of a trial: no more than this, and no more than half of the machine's.
 const (
 	maxTrialBytes     = 2 << 30
-	unknownTrialBytes = 512 << 20 // where the machine does not tell
+	unknownTrialBytes = 512 << 20 // if the machine's memory is unknown
 )
 
-// addressSlack is how much more address space than memory a process may take:
-// what it reserves and does not use.
+// addressSlack is how much more address space than memory a process may have:
+// reserved but unused.
 const addressSlack = 2 << 30
 
-// limit bounds the memory and processor time of this process, and has the kernel
-// end it before any other where memory runs out.
+// limit bounds the memory and processor time of this process, and makes it the
+// kernel's first choice if memory runs out.
 func limit(memory int64, seconds uint64) error {
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // the limit below is the one that counts
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // optional: the limit below is the essential one
 	used := statusBytes("/proc/self/status")
 	for resource, value := range map[int]uint64{
 		unix.RLIMIT_DATA: uint64(used["VmData"] + memory),
@@ -85,7 +85,7 @@ func statusBytes(file string) map[string]int64 {
 	return sizes
 }
 
-// peakBytes returns the most memory that a process had in use (getrusage(2)).
+// peakBytes returns the maximum memory that a process had in use (getrusage(2)).
 func peakBytes(state *os.ProcessState) int64 {
 	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
 		return int64(usage.Maxrss) << 10
@@ -93,7 +93,7 @@ func peakBytes(state *os.ProcessState) int64 {
 	return 0
 }
 
-// attributes has the kernel end the child when the thread that started it ends.
+// attributes makes the kernel end the child when the thread that started it ends.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

@@ -13,12 +13,12 @@ import (
 	"edgelens/internal/atomicfile"
 )
 
-// maxPassed bounds the notes in the folder. They can be made again.
+// maxPassed limits the number of notes in the folder. They can be recreated.
 const maxPassed = 500
 
-// memory is what passed, by key: in this process, and as a note for each in a
-// folder. It is safe for use by many goroutines and, since a note is written
-// beside its place and moved there, by many processes.
+// memory holds the keys of what passed: in this process, and as a note for each in a
+// folder. It is safe for concurrent use and, since a note is written to a temporary
+// name and renamed, by many processes.
 type memory struct {
 	dir string
 
@@ -26,7 +26,7 @@ type memory struct {
 	known map[string]bool
 }
 
-// note is a file of the folder. Only its key counts; the rest is for people.
+// note is a file of the folder. Only its key is used; the rest is for people.
 type note struct {
 	Key     string    `json:"key"`
 	Digest  string    `json:"digest"`
@@ -87,7 +87,7 @@ func (m *memory) add(key, digest, runtime string) error {
 	return atomicfile.Write(m.path(key), append(text, '\n'), 0o600)
 }
 
-// makeRoom removes the notes where there are too many.
+// makeRoom removes notes if there are too many.
 func (m *memory) makeRoom() error {
 	files, err := os.ReadDir(m.dir)
 	if err != nil || len(files) < maxPassed {

@@ -1,11 +1,11 @@
 // Package probe tries a model file in a child process before this one opens it.
 //
 // TensorFlow Lite is C++ that trusts its files: a file of 500 bytes can make it
-// read memory that it does not have, abort, or ask for 10 GB. What package
-// tflitefile knows to be wrong it refuses; what it cannot know, a process of the
-// same program shows, which loads the file as this one would, runs it on noise,
-// and may end. What passed is remembered by the digest of the file, the version of
-// the runtime and the way of running, so that a start is not slower for it.
+// read out of bounds, abort, or allocate 10 GB. Package tflitefile rejects the errors
+// that can be found by reading. For the others, a process of the same program loads
+// the file as this one would, runs it on noise, and may crash. What passed is
+// remembered by the digest of the file, the version of the runtime and the options,
+// so that later starts are not slower.
 package probe
 
 import (
@@ -29,32 +29,32 @@ import (
 )
 
 // childVariable marks the environment of a child, so that a user's argument of
-// the same name is none.
+// the same name is not taken for one.
 const childVariable = "EDGELENS_TRY_MODEL"
 
 // maxTrials bounds the children of one Prober at a time.
 const maxTrials = 2
 
-// Config says how models are tried.
+// Config configures how models are tried.
 type Config struct {
-	// Dir is the folder in which it is remembered what passed; "" remembers it as
+	// Dir is the folder that remembers what passed; "" remembers it as
 	// long as this Prober is used.
 	Dir string
-	// Runtime is the version of the runtime that the model is tried with.
+	// Runtime is the version of the runtime that tries the model.
 	Runtime string
-	// Vetted has the digests ("sha256:" and hex) of the models that need no trial:
-	// those that this program was made and tested with.
+	// Vetted are the digests ("sha256:" and hex) of the models that need no trial:
+	// those that this program was developed and tested with.
 	Vetted []string
-	// Timeout is the longest that a trial may take; 0 means four times the invoke
+	// Timeout is the maximum duration of a trial; 0 means four times the invoke
 	// timeout.
 	Timeout time.Duration
 	// MemoryBytes is how much memory a trial may use; 0 means half of the
-	// machine's, and 2 GiB at most.
+	// machine's, and at most 2 GiB.
 	MemoryBytes int64
 	Log         *slog.Logger
 }
 
-// Prober implements inference.Prober. It is safe for use by many goroutines.
+// Prober implements inference.Prober. It is safe for concurrent use.
 type Prober struct {
 	config Config
 	vetted map[string]bool
@@ -62,7 +62,7 @@ type Prober struct {
 	places chan struct{}
 }
 
-// New returns a Prober. The program must call Main first of all.
+// New returns a Prober. The program must call Main first.
 func New(config Config) *Prober {
 	if config.MemoryBytes == 0 {
 		config.MemoryBytes = trialBytes()
@@ -94,16 +94,16 @@ func (p *Prober) Probe(ctx context.Context, model models.Model, config inference
 	if err := p.try(ctx, model, config); err != nil {
 		return err
 	}
-	p.config.Log.Info("model tried in a process of its own", "model", model.Name, "digest", model.Digest, "seconds", time.Since(start).Seconds())
+	p.config.Log.Info("model tried in a child process", "model", model.Name, "digest", model.Digest, "seconds", time.Since(start).Seconds())
 	if model.Digest != "" {
 		if err := p.passed.add(key, model.Digest, p.config.Runtime); err != nil {
-			p.config.Log.Warn("remembering that the model was tried failed; the next start tries it again", "model", model.Name, "error", err)
+			p.config.Log.Warn("storing the passed trial failed; the next start repeats it", "model", model.Name, "error", err)
 		}
 	}
 	return nil
 }
 
-// key names everything that a trial depends on.
+// key contains everything that a trial depends on.
 func (p *Prober) key(digest string, c inference.Config) string {
 	return fmt.Sprintf("v1 %s %s %s %s threads=%d interpreters=%d", digest, p.config.Runtime, runtime.GOARCH, c.Delegate, c.Threads, c.InterpretersOrCores())
 }
@@ -117,7 +117,7 @@ func (p *Prober) try(ctx context.Context, model models.Model, config inference.C
 	if timeout == 0 {
 		timeout = 4 * config.InvokeTimeout
 	}
-	config.Requantize = false // what is made is tried by itself
+	config.Requantize = false // the variant is tried by itself
 	input, err := json.Marshal(task{
 		Path: model.Path, Digest: model.Digest, Config: config, MemoryBytes: p.config.MemoryBytes,
 		Seconds: uint64(max(1, timeout/time.Second)),
@@ -139,7 +139,7 @@ func (p *Prober) try(ctx context.Context, model models.Model, config inference.C
 	return p.verdictOf(o)
 }
 
-// verdictOf turns the end of a child into nil or a sentence.
+// verdictOf turns the end of a child into nil or an error.
 func (p *Prober) verdictOf(o outcome) error {
 	var v verdict
 	if o.state.ExitCode() == 0 && json.Unmarshal(o.out.Bytes(), &v) == nil {
@@ -154,15 +154,15 @@ func (p *Prober) verdictOf(o outcome) error {
 	case o.state.ExitCode() == exitNotTried:
 		return notTried(errors.New(words))
 	case outOfMemory.MatchString(words),
-		o.signal() == syscall.SIGKILL,                 // the kernel's, where memory ran out
-		peakBytes(o.state) > p.config.MemoryBytes/4*3: // who gets none may end in any way
+		o.signal() == syscall.SIGKILL,                 // by the kernel, out of memory
+		peakBytes(o.state) > p.config.MemoryBytes/4*3: // a failed allocation may end it in any way
 		return &inference.RuntimeError{Detail: words, Sentence: fmt.Sprintf("it needs more memory than a model may have here, %d MB for all its interpreters together", p.config.MemoryBytes>>20)}
 	}
 	how := o.state.String()
 	if name := signalName.FindString(words); name != "" {
 		how = name
 	}
-	return &inference.RuntimeError{Detail: words, Sentence: fmt.Sprintf("it ended the process in which it was tried (%s), so it is damaged or was made to do harm; download or convert it again", how)}
+	return &inference.RuntimeError{Detail: words, Sentence: fmt.Sprintf("it ended the child process that tried it (%s), so it is damaged or malicious; download or convert it again", how)}
 }
 
 var (
@@ -187,7 +187,7 @@ func (o *outcome) signal() syscall.Signal {
 // run starts the child, which ctx kills, and waits for it.
 func run(ctx context.Context, input []byte) outcome {
 	ended := make(chan outcome, 1)
-	// A goroutine of its own that keeps to its thread: the kernel ends the child
+	// A goroutine of its own, locked to its thread: the kernel ends the child
 	// with the thread that started it.
 	go func() {
 		runtime.LockOSThread()
@@ -207,15 +207,15 @@ func run(ctx context.Context, input []byte) outcome {
 			ended <- outcome{startErr: err}
 			return
 		}
-		_ = command.Wait() // the state tells
+		_ = command.Wait() // the state is read below
 		o.state = command.ProcessState
 		ended <- o
 	}()
 	return <-ended
 }
 
-// environment is the child's: it gets none of ours, which may hold secrets, but
-// what finds libraries.
+// environment is that of the child: only the variables that find libraries, as ours
+// may contain secrets.
 func environment() []string {
 	env := []string{childVariable + "=" + childArgument, "GOTRACEBACK=none", "MALLOC_ARENA_MAX=2"}
 	for _, name := range []string{"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "GOMAXPROCS", "GOCOVERDIR", "TZ"} {
@@ -226,12 +226,12 @@ func environment() []string {
 	return env
 }
 
-// notTried is the error where the trial itself failed. It does not wrap ErrModel.
+// notTried is the error of a trial that itself failed. It does not wrap ErrModel.
 func notTried(err error) error {
 	if errors.Is(err, edgelens.ErrCanceled) || errors.Is(err, edgelens.ErrDeadline) {
 		return fmt.Errorf("try the model: %w", err)
 	}
-	return &edgelens.Busy{RetryAfter: 5 * time.Second, Reason: fmt.Sprintf("the model could not be tried in a process of its own: %v; where processes cannot be started, set inference.probe to false, which loads models untried", err)}
+	return &edgelens.Busy{RetryAfter: 5 * time.Second, Reason: fmt.Sprintf("the model could not be tried in a child process: %v; where processes cannot be started, set inference.probe to false, which loads models without a trial", err)}
 }
 
 func contextError(ctx context.Context) error {

@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// backend does what the first word of a .fake file says when it is invoked, and
-// gives other files to TensorFlow Lite.
+// backend does what the first word of a .fake file names when it is invoked, and
+// passes other files to TensorFlow Lite.
 type backend struct{}
 
 func (backend) Open(path string, options inference.Options) (inference.Model, error) {
@@ -112,11 +112,11 @@ func write(t testing.TB, what string) string {
 	return path
 }
 
-// However a trial ends, this process goes on, and a sentence says what was wrong
-// with the model, without the library's words.
-func TestEndsOfATrial(t *testing.T) {
+// However a trial ends, this process survives, and the error describes the problem
+// of the model, without the library's messages.
+func TestTrialOutcomes(t *testing.T) {
 	for what, want := range map[string]string{
-		"works": "", "fails": "fails on an image of noise", "panics": "ended the process", "exits": "ended the process", "aborts": "SIGABRT",
+		"works": "", "fails": "fails on an image of noise", "panics": "ended the child process", "exits": "ended the child process", "aborts": "SIGABRT",
 		"segfaults": "SIGSEGV", "killed": "more memory", "takes memory": "more memory than a model may have here, 256 MB",
 		"computes": "more than 2s", "waits": "more than 2s",
 	} {
@@ -140,9 +140,9 @@ func TestEndsOfATrial(t *testing.T) {
 	}
 }
 
-// What passed is remembered by digest, runtime and the way of running; what did
-// not pass is tried again.
-func TestRemembers(t *testing.T) {
+// A passed trial is remembered by digest, runtime and options; a failed one
+// is repeated.
+func TestPassedTrialIsRemembered(t *testing.T) {
 	path, dir := write(t, "works"), filepath.Join(t.TempDir(), "tried")
 	try := func(c probe.Config, digest string, in inference.Config) error {
 		c.Dir, c.Log = dir, slog.New(slog.DiscardHandler)
@@ -245,8 +245,8 @@ func TestDeadParentLeavesNoProcess(t *testing.T) {
 	gone(t, pid) // its new parent reaps it
 }
 
-// Many that come at once are tried a few at a time, each to its verdict.
-func TestTrialsSideBySide(t *testing.T) {
+// Concurrent trials run a few at a time, each with its own verdict.
+func TestConcurrentTrials(t *testing.T) {
 	p := newProber(probe.Config{})
 	good, bad := write(t, "works"), write(t, "segfaults")
 	var trials sync.WaitGroup

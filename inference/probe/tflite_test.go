@@ -37,9 +37,9 @@ func (g graph) op(code tflitefile.BuiltinOperator, options any, output int, inpu
 	g.Operators = append(g.Operators, &tflitefile.Operator{Code: code, Options: options, Inputs: inputs, Outputs: []int{output}})
 }
 
-// Files that the checks of package tflitefile cannot see through: the real
-// runtime, with and without XNNPACK, may end the process over them, or take all
-// memory, or refuse them; never does it end this one.
+// Files with errors that the checks of package tflitefile cannot find: the real
+// runtime, with and without XNNPACK, may crash, use all memory, or reject them; this
+// process must survive.
 func TestHostileGraphs(t *testing.T) {
 	for name, build := range map[string]func(g graph, image int) int{
 		"FILL with 10 GB": func(g graph, image int) int {
@@ -101,7 +101,7 @@ func TestHostileGraphs(t *testing.T) {
 	}
 }
 
-func TestSoundModels(t *testing.T) {
+func TestValidModelsPass(t *testing.T) {
 	for name, file := range map[string][]byte{
 		"float32": modeltest.Network(tflitefile.Float32), "int8": modeltest.Network(tflitefile.Int8), "uint8": modeltest.Network(tflitefile.Uint8),
 	} {

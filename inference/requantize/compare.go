@@ -14,18 +14,18 @@ import (
 const (
 	// checkScenes is how many generated images a rewritten model is compared on.
 	checkScenes = 48
-	// minAgreement is for how many of them it must name the original's first
+	// minAgreement is the share of them for which it must name the original's first
 	// class, or one that the original scores as high. Generated images are
 	// harder than photographs: no class is far ahead.
 	minAgreement = 0.9
-	// maxDifference is how much a score may differ in the mean.
+	// maxDifference is the maximum mean difference of a score.
 	maxDifference = 0.02
 )
 
 // Comparison compares a model with its int8 variant.
 type Comparison struct {
 	Backend inference.Backend
-	// Prober tries both files first; nil where they are known to be safe.
+	// Prober tries both files first; nil if they are known to be safe.
 	Prober inference.Prober
 	// Config has the threads and the delegate that both run with.
 	Config inference.Config
@@ -55,7 +55,7 @@ func (c Comparison) Compare(ctx context.Context, original, requantized string) (
 		return a, err
 	}
 	if options.Delegate != inference.DelegateNone && second.Interpreter.Delegate() != inference.DelegateXNNPACK {
-		return a, fmt.Errorf("%w: XNNPACK does not take the requantized model either", edgelens.ErrModel)
+		return a, fmt.Errorf("%w: XNNPACK does not support the requantized model either", edgelens.ErrModel)
 	}
 	tensors := rewrite.Scenes(input.Width, input.Height, checkScenes)
 	if input.Channels == 1 {
@@ -66,12 +66,12 @@ func (c Comparison) Compare(ctx context.Context, original, requantized string) (
 		return a, fmt.Errorf("%w: compare the models: %w", edgelens.ErrModel, err)
 	}
 	if a.SameOrClose() < minAgreement || a.MeanDifference > maxDifference {
-		return a, fmt.Errorf("%w: requantized it answers otherwise: %s", edgelens.ErrModel, a)
+		return a, fmt.Errorf("%w: the requantized model gives other results: %s", edgelens.ErrModel, a)
 	}
 	return a, nil
 }
 
-// greens makes gray tensors of RGB ones.
+// greens converts RGB tensors to gray ones.
 func greens(tensors [][]byte) [][]byte {
 	for i, rgb := range tensors {
 		gray := make([]byte, len(rgb)/3)

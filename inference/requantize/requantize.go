@@ -1,5 +1,5 @@
 // Package requantize puts int8 variants in place of legacy uint8 models, which XNNPACK
-// does not run, and checks that a rewritten model gives the same answers.
+// does not run, and checks that a rewritten model gives the same results.
 package requantize
 
 import (
@@ -17,11 +17,11 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// Config is what a Preparer works with.
+// Config configures a Preparer.
 type Config struct {
-	// Enabled has models requantized; else the log names those that could be.
+	// Enabled requantizes models; else the log names those that could be.
 	Enabled bool
-	// Dir keeps what was made, by the original's digest and its own. A model that failed
+	// Dir stores the variants, by the original's digest and their own. A model that failed
 	// the comparison has a note there instead.
 	Dir        string
 	Comparison Comparison
@@ -29,7 +29,7 @@ type Config struct {
 }
 
 // Preparer replaces legacy uint8 models by their int8 variants when they are loaded. It
-// is safe for use by many goroutines.
+// is safe for concurrent use.
 type Preparer struct {
 	config Config
 	log    *slog.Logger
@@ -47,7 +47,7 @@ const variantVersion = "v1"
 func (p *Preparer) Prepare(ctx context.Context, m models.Model) models.Model {
 	original, err := models.ReadFile(m.Path)
 	if err != nil || !original.Main().IsLegacy() {
-		return m // loading reports what is wrong with it
+		return m // loading reports the error
 	}
 	if !p.config.Enabled {
 		p.log.Info("legacy uint8 model: with inference.requantize set, an int8 variant of it runs several times faster", "model", m.Name)
@@ -58,7 +58,7 @@ func (p *Preparer) Prepare(ctx context.Context, m models.Model) models.Model {
 		return kept
 	}
 	if reason, err := os.ReadFile(p.note(hexDigest)); err == nil {
-		p.log.Warn("model stays uint8, as it was found before", "model", m.Name, "digest", m.Digest, "reason", string(reason))
+		p.log.Warn("model stays uint8: an earlier check failed", "model", m.Name, "digest", m.Digest, "reason", string(reason))
 		return m
 	}
 	made, err := p.make(ctx, m, original, hexDigest)
@@ -70,7 +70,7 @@ func (p *Preparer) Prepare(ctx context.Context, m models.Model) models.Model {
 	}
 	p.log.Warn("model stays uint8", "model", m.Name, "digest", m.Digest, "reason", err)
 	if err := os.WriteFile(p.note(hexDigest), []byte(err.Error()), 0o600); err != nil {
-		p.log.Warn("the next start checks the model again", "model", m.Name, "error", err)
+		p.log.Warn("storing the failed check failed; the next start repeats it", "model", m.Name, "error", err)
 	}
 	return m
 }
@@ -81,7 +81,7 @@ func (p *Preparer) stem(hexDigest string) string {
 
 func (p *Preparer) note(hexDigest string) string { return p.stem(hexDigest) + ".refused" }
 
-// kept returns the variant that was made before, if there is one.
+// kept returns the variant that was stored before, if there is one.
 func (p *Preparer) kept(m models.Model, hexDigest string) (models.Model, bool) {
 	files, err := filepath.Glob(p.stem(hexDigest) + ".*.tflite")
 	if err != nil {
@@ -107,7 +107,7 @@ func (p *Preparer) file(hexDigest string, sum [sha256.Size]byte) string {
 	return p.stem(hexDigest) + "." + hex.EncodeToString(sum[:]) + ".tflite"
 }
 
-// make rewrites the model, checks it and keeps it.
+// make rewrites the model, checks it and stores it.
 func (p *Preparer) make(ctx context.Context, m models.Model, original *tflitefile.Model, hexDigest string) (models.Model, error) {
 	rewritten, err := rewrite.Requantize(original)
 	if err != nil {

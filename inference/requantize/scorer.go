@@ -10,7 +10,7 @@ import (
 	"edgelens/models"
 )
 
-// Scorer runs one model on one interpreter. It is for one goroutine at a time; Close
+// Scorer runs one model on one interpreter. It is not safe for concurrent use; Close
 // frees the model's memory.
 type Scorer struct {
 	// Interpreter runs the model; the Scorer closes it.

@@ -1,4 +1,4 @@
 // Package tflite runs models on TensorFlow Lite's C library through
 // github.com/mattn/go-tflite. It is the only package that links that library;
-// without cgo, New returns an error that says so.
+// in a build without cgo, Open returns an error.
 package tflite

@@ -22,7 +22,7 @@ type interpreter struct {
 	input, output models.TensorSpec
 }
 
-// c is the only way to the C interpreter. TFLite itself would run on freed
+// c is the only access to the C interpreter. TFLite itself would run on freed
 // memory.
 func (i *interpreter) c() *gotflite.Interpreter {
 	if i.i == nil {
@@ -31,7 +31,7 @@ func (i *interpreter) c() *gotflite.Interpreter {
 	return i.i
 }
 
-// prepare allocates the tensors and reads what they are.
+// prepare allocates the tensors and reads their descriptions.
 func (i *interpreter) prepare() error {
 	if i.c().AllocateTensors() != gotflite.OK {
 		return refusal("TensorFlow Lite cannot prepare its graph, whose operators and shapes do not fit together; convert it again", i.report.take())
@@ -49,7 +49,7 @@ func (i *interpreter) prepare() error {
 	return nil
 }
 
-// describe copies what TFLite says of a tensor. The error continues a sentence
+// describe copies TFLite's description of a tensor. The error continues a sentence
 // that begins with the tensor.
 func describe(t *gotflite.Tensor) (models.TensorSpec, error) {
 	if t == nil {
@@ -86,7 +86,7 @@ func (i *interpreter) Delegate() string {
 }
 
 func (i *interpreter) SetInput(data []byte) error {
-	// go-tflite does not look at the length of what it is given.
+	// go-tflite does not check the length of the data.
 	if len(data) != i.input.Bytes() {
 		return fmt.Errorf("%w: %d bytes for an input of %d", edgelens.ErrInvalid, len(data), i.input.Bytes())
 	}

@@ -9,7 +9,7 @@ package tflite
 #include <string.h>
 #include <tensorflow/lite/c/c_api.h>
 
-// What TFLite has to say about one interpreter, newest sentence last. It is
+// TFLite's messages about one interpreter, newest last. It is
 // written only while a call into that interpreter runs, so it needs no lock.
 typedef struct {
 	size_t used;
@@ -44,7 +44,7 @@ import (
 // report collects TFLite's error messages about one interpreter, which it must
 // outlive.
 //
-// go-tflite's own SetErrorReporter keeps a handle for ever with each call, so
+// go-tflite's own SetErrorReporter leaks a handle with each call, so
 // this one sets the C callback itself.
 type report struct{ c *C.edgelens_report }
 
@@ -53,13 +53,13 @@ func newReport() *report {
 }
 
 // attach makes interpreters built with options write here. InterpreterOptions
-// is a struct whose only field is the C pointer; TestErrorText fails should a
-// later go-tflite change that.
+// is a struct whose only field is the C pointer; TestErrorText fails if a
+// later go-tflite changes that.
 func (r *report) attach(options *gotflite.InterpreterOptions) {
 	C.edgelens_report_to(*(**C.TfLiteInterpreterOptions)(unsafe.Pointer(options)), r.c)
 }
 
-// take returns what was reported since the last call, on one line.
+// take returns the messages since the last call, on one line.
 func (r *report) take() string {
 	text := C.GoStringN(&r.c.text[0], C.int(r.c.used))
 	r.c.used = 0

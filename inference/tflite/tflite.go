@@ -34,25 +34,25 @@ func New() Backend { return Backend{} }
 // Version returns the version of the TFLite library, for example "2.9.0".
 func (Backend) Version() string { return C.GoString(C.TfLiteVersion()) }
 
-// Open reads the file and opens a copy of it that nobody else can change: a mapped
-// file that is overwritten or truncated ends the process. What package tflitefile
-// refuses, the C library does not get to see.
+// Open reads the file and opens a private copy of it: a mapped file that another
+// process overwrites or truncates would crash this one. The C library never sees a
+// file that package tflitefile rejects.
 func (Backend) Open(path string, options inference.Options) (inference.Model, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its file cannot be read: %w", edgelens.ErrModel, withoutPath(err))
 	}
 	if sum := sha256.Sum256(data); options.Digest != "" && options.Digest != "sha256:"+hex.EncodeToString(sum[:]) {
-		return nil, &edgelens.Busy{RetryAfter: time.Second, Reason: "the file of the model has changed since it was checked; ask again"}
+		return nil, &edgelens.Busy{RetryAfter: time.Second, Reason: "the file of the model has changed since it was checked; try again"}
 	}
 	if _, err := tflitefile.Read(data); err != nil {
 		return nil, err
 	}
 	f, copied, err := models.NewUnnamedFile("model", data)
 	if err != nil {
-		return nil, fmt.Errorf("%w: there is no memory for its %d bytes: %w", edgelens.ErrModel, len(data), withoutPath(err))
+		return nil, fmt.Errorf("%w: there is not enough memory for its %d bytes: %w", edgelens.ErrModel, len(data), withoutPath(err))
 	}
-	defer f.Close() // once mapped, it is not needed any more
+	defer f.Close() // not needed once mapped
 	// From a file and not from memory: go-tflite's NewModel leaks its copy.
 	m := gotflite.NewModelFromFile(copied)
 	if m == nil {
@@ -61,7 +61,7 @@ func (Backend) Open(path string, options inference.Options) (inference.Model, er
 	return &model{m: m, options: options}, nil
 }
 
-// withoutPath drops the path from a file error: answers carry these sentences.
+// withoutPath drops the path from a file error: responses contain these sentences.
 func withoutPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -77,7 +77,7 @@ type model struct {
 }
 
 // NewInterpreter tries XNNPACK first and falls back to TFLite's own kernels
-// where the delegate refuses the graph, as it does with uint8 models.
+// if the delegate rejects the graph, as it does with uint8 models.
 func (m *model) NewInterpreter() (inference.Interpreter, error) {
 	if m.m == nil {
 		panic("tflite: NewInterpreter on a closed model")
@@ -95,7 +95,7 @@ func (m *model) NewInterpreter() (inference.Interpreter, error) {
 }
 
 // build makes an interpreter with the delegate, none if nil, and owns it from
-// here on.
+// then on.
 func (m *model) build(delegate *xnnpack) (*interpreter, error) {
 	options := gotflite.NewInterpreterOptions()
 	defer options.Delete() // the interpreter keeps a copy
@@ -117,11 +117,11 @@ func (m *model) build(delegate *xnnpack) (*interpreter, error) {
 	return i, nil
 }
 
-// missingOperator is how TensorFlow Lite words that it does not have an operator.
+// missingOperator matches TensorFlow Lite's message about a missing operator.
 var missingOperator = regexp.MustCompile(`Didn't find op for builtin opcode '(\w+)' version '(\d+)'`)
 
-// refusal returns an ErrModel of a sentence about the model, and the runtime's own
-// words, which are for logs, but for what can be said better.
+// refusal returns an ErrModel with a sentence about the model, and the runtime's own
+// message for logs, unless a more precise sentence is known.
 func refusal(sentence, words string) error {
 	if m := missingOperator.FindStringSubmatch(words); m != nil {
 		sentence = fmt.Sprintf("it needs version %s of the operator %s, which TensorFlow Lite %s does not have: convert it with an older TensorFlow, or build with a newer library (TFLITE_ROOT)", m[2], m[1], New().Version())

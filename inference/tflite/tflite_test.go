@@ -68,8 +68,8 @@ func build(t testing.TB, path, delegate string) inference.Interpreter {
 	return i
 }
 
-// The delegate takes int8 and float32 graphs. It refuses the uint8 model of
-// the article, as it does on every architecture, and the fallback answers.
+// The delegate supports int8 and float32 graphs. It rejects uint8 models
+// on every architecture, and the fallback runs them.
 func TestDelegate(t *testing.T) {
 	for name, c := range map[string]struct{ file, asked, want string }{
 		"int8":                  {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateAuto, inference.DelegateXNNPACK},
@@ -89,7 +89,7 @@ func TestDelegate(t *testing.T) {
 	}
 }
 
-// Every file that cannot be used is refused with a sentence that says why.
+// Every unusable file is rejected with a sentence on the cause.
 func TestUnusableFiles(t *testing.T) {
 	good := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true})
 	for name, c := range map[string]struct {
@@ -109,7 +109,7 @@ func TestUnusableFiles(t *testing.T) {
 				_, err = m.NewInterpreter()
 			}
 			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want ErrModel that says %q", err, c.want)
+				t.Errorf("got %v, want ErrModel with %q", err, c.want)
 			}
 		})
 	}
@@ -120,7 +120,7 @@ func TestUnusableFiles(t *testing.T) {
 	})
 }
 
-// TestErrorText proves that TFLite's own words reach the error, by way of the
+// TestErrorText proves that TFLite's own messages reach the error, by way of the
 // report that reads a field of go-tflite's InterpreterOptions.
 func TestErrorText(t *testing.T) {
 	t.Run("while building", func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestErrorText(t *testing.T) {
 }
 
 // A model that fails on every image must not become ready.
-func TestPoolRefusesAModelThatFails(t *testing.T) {
+func TestPoolRejectsFailingModel(t *testing.T) {
 	m, err := tflite.New().Open(write(t, modeltest.FailingInvoke(modeltest.Options{Side: 8, DType: models.Uint8})), inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestPoolRefusesAModelThatFails(t *testing.T) {
 }
 
 // Opening and closing a pool again and again must not grow the process.
-func TestNothingLeaks(t *testing.T) {
+func TestPoolDoesNotLeak(t *testing.T) {
 	path := shared(t, "mobilenet_v1_0.25_128_quant.tflite")
 	cycle := func() {
 		m, err := tflite.New().Open(path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
@@ -184,7 +184,7 @@ func TestNothingLeaks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// What the allocators of C and Go keep, they keep after some fifty cycles
+	// The allocators of C and Go keep some memory for up to some fifty cycles
 	// (measured: flat from there on, with and without the race detector).
 	for range 50 {
 		cycle()
@@ -235,9 +235,9 @@ func BenchmarkInvoke(b *testing.B) {
 	}
 }
 
-// A model goes on where its file is overwritten and truncated: people copy new
+// A model still works after its file is overwritten and truncated: people copy new
 // models over old ones.
-func TestFileChangesUnderTheModel(t *testing.T) {
+func TestModelSurvivesChangedFile(t *testing.T) {
 	path := write(t, modeltest.Network(tflitefile.Float32))
 	i := build(t, path, inference.DelegateNone)
 	if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {
@@ -248,7 +248,7 @@ func TestFileChangesUnderTheModel(t *testing.T) {
 	}
 }
 
-// What was checked is what is opened.
+// The file that was checked is the one that is opened.
 func TestDigest(t *testing.T) {
 	file := modeltest.Network(tflitefile.Float32)
 	path, sum := write(t, file), sha256.Sum256(file)

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// prGetTimerSlack is PR_GET_TIMERSLACK of prctl(2); the answer is in nanoseconds.
+// prGetTimerSlack is PR_GET_TIMERSLACK of prctl(2); the result is in nanoseconds.
 const prGetTimerSlack = 30
 
-// A thread hands its timer slack down to those that it starts, so this one, which
-// Go's runtime started, tells of all.
+// A thread passes its timer slack on to those that it starts, so this one, which
+// Go's runtime started, represents all.
 func TestTimersAreCoarse(t *testing.T) {
 	slack, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prGetTimerSlack, 0, 0)
 	if errno != 0 || slack != 1_000_000 {

@@ -30,7 +30,7 @@ import "C"
 
 import "unsafe"
 
-// The quantized operators that XNNPACK takes only when asked
+// The quantized operators that XNNPACK only takes if enabled
 // (TFLITE_XNNPACK_DELEGATE_FLAG_QS8 and _QU8).
 const (
 	flagQS8 = 1
@@ -40,7 +40,7 @@ const (
 // xnnpack is a delegate of one interpreter, which it must outlive.
 type xnnpack struct{ delegate *C.TfLiteDelegate }
 
-// newXNNPACK returns nil where the library refuses.
+// newXNNPACK returns nil if the library refuses.
 func newXNNPACK(threads int) *xnnpack {
 	d := C.edgelens_xnnpack_create(C.int32_t(threads), flagQS8|flagQU8)
 	if d == nil {

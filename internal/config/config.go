@@ -1,6 +1,6 @@
 // Package config gathers the Config of every package, fills them from flags,
 // environment, file and defaults (in that order of precedence), and reports
-// every fault at once.
+// all errors at once.
 package config
 
 import (
@@ -27,17 +27,17 @@ import (
 
 // Config is every setting of the service.
 type Config struct {
-	// DataDir holds everything that the service keeps.
+	// DataDir is the folder of all data of the service.
 	DataDir string
 	// ModelsDir holds the model files; "" means "models" in DataDir.
 	ModelsDir string
-	// derived are the keys of the settings that Complete has filled in.
+	// derived are the keys of the settings that Complete has set.
 	derived []string
 	// Model is the default model's name; "" means the manifest's default.
 	Model string
 	// ModelMirror is a folder or URL that `model pull` tries first.
 	ModelMirror string
-	// PublicURL is where others reach the HTTP face; "" means where it listens.
+	// PublicURL is the base URL for clients; "" means the listen address.
 	PublicURL string
 
 	HTTP       api.Config
@@ -56,15 +56,15 @@ type Config struct {
 	Log        telemetry.Config
 }
 
-// Rules is who may do what on the private broker, where it has users.
+// Rules are the access rules of the private broker, if it has users.
 type Rules struct {
-	// File is a mosquitto ACL file; "" has the rules made of the users' names.
+	// File is a mosquitto ACL file; "" generates the rules from the users' names.
 	File string
-	// Readers are the users that may read our events.
+	// Readers are the users that may read events.
 	Readers []string
 }
 
-// Default returns what holds where nobody says otherwise.
+// Default returns the defaults.
 func Default() Config {
 	return Config{
 		DataDir:    "./data",
@@ -84,9 +84,9 @@ func Default() Config {
 	}
 }
 
-// Complete fills in what depends on other settings: the models folder, one worker
-// more than interpreters, so that an interpreter that is done finds the next image
-// at hand, with a queue of the same length, and as many jobs at a time as workers.
+// Complete derives unset values from other settings: the models folder, one worker
+// more than interpreters, so that the next image is ready when an interpreter is
+// free, with a queue of the same length, and as many concurrent jobs as workers.
 func (c *Config) Complete() {
 	if c.ModelsDir == "" {
 		c.ModelsDir = filepath.Join(c.DataDir, "models")
@@ -102,21 +102,21 @@ func (c *Config) Complete() {
 	}
 	if c.Jobs.Concurrency == 0 {
 		c.derived = append(c.derived, "jobs.concurrency")
-		c.Jobs.Concurrency = min(max(1, c.Recognize.Workers), 1024) // Validate blames the workers alone
+		c.Jobs.Concurrency = min(max(1, c.Recognize.Workers), 1024) // Validate reports the workers alone
 	}
 	c.Mosquitto.MaxPacketBytes = c.Terminal.MaxMessageBytes
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 	c.HTTP.PublicURL = c.PublicURL
 }
 
-// Validate reports the faults of every package, each setting by its full key.
+// Validate reports the errors of every package, each setting by its full key.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("data_dir must not be empty"))
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		errs = append(errs, errors.New("http.public_url must be an http:// or https:// address")) // not repeated: it may hold a password
+		errs = append(errs, errors.New("http.public_url must be an http:// or https:// URL")) // not repeated: it may contain a password
 	}
 	for _, section := range []struct {
 		prefix string
@@ -146,15 +146,15 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// renamed has the names that settings have outside where they differ from those
-// in their packages.
+// renamed maps the names of settings in their packages to their keys, where
+// these differ.
 var renamed = strings.NewReplacer(
 	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
 	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ",
 	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
 )
 
-// validateMosquitto lets mqtt.listen be empty: then there is none.
+// validateMosquitto accepts an empty mqtt.listen: no private broker.
 func (c *Config) validateMosquitto() error {
 	mosquitto := c.Mosquitto
 	if mosquitto.Listen == "" {
@@ -173,7 +173,7 @@ func (r Rules) validate() error {
 	return nil
 }
 
-// split undoes errors.Join.
+// split is the reverse of errors.Join.
 func split(err error) []error {
 	if err == nil {
 		return nil
@@ -184,22 +184,22 @@ func split(err error) []error {
 	return []error{err}
 }
 
-// Faults is the one error about a configuration; it names every fault.
-type Faults struct{ List []error }
+// Errors is the error about a configuration; it lists all errors.
+type Errors struct{ List []error }
 
-// Error lists the faults, one a line.
-func (f *Faults) Error() string {
+// Error lists the errors, one per line.
+func (f *Errors) Error() string {
 	lines := make([]string, 0, len(f.List)+1)
 	plural := "s"
 	if len(f.List) == 1 {
 		plural = ""
 	}
-	lines = append(lines, fmt.Sprintf("the configuration has %d fault%s:", len(f.List), plural))
+	lines = append(lines, fmt.Sprintf("the configuration has %d error%s:", len(f.List), plural))
 	for _, problem := range f.List {
 		lines = append(lines, "  - "+problem.Error())
 	}
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap gives errors.Is and errors.As every fault.
-func (f *Faults) Unwrap() []error { return f.List }
+// Unwrap gives errors.Is and errors.As every error.
+func (f *Errors) Unwrap() []error { return f.List }

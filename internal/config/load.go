@@ -19,7 +19,7 @@ import (
 
 const (
 	envPrefix = "EDGELENS_"
-	// envTest starts the names that only tests read.
+	// envTest starts the names that are only read by tests.
 	envTest = envPrefix + "TEST_"
 	// envFile and flagFile name the configuration file.
 	envFile     = envPrefix + "CONFIG"
@@ -42,8 +42,8 @@ func AddFlags(flags *pflag.FlagSet, prefixes ...string) {
 	flags.String(flagFile, "", "configuration file (default: "+defaultFile+" if there is one)")
 }
 
-// rawValue keeps what a flag was given, so that Load can report a bad one
-// together with every other fault.
+// rawValue keeps the text of a flag, so that Load can report an invalid one
+// together with all other errors.
 type rawValue struct{ text, kind string }
 
 // Set implements pflag.Value.
@@ -65,8 +65,8 @@ func matches(key string, prefixes []string) bool {
 }
 
 // Load returns the configuration by flags over environment over file over
-// defaults. environ has the form of os.Environ(). The error is a *Faults that
-// names every fault of every source.
+// defaults. environ has the form of os.Environ(). The error is a *Errors that
+// lists the errors of all sources.
 func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	c := Default()
 	settings := c.settings()
@@ -77,7 +77,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	c.Complete()
 	errs = append(errs, split(c.Validate())...)
 	if len(errs) > 0 {
-		return nil, &Faults{List: errs}
+		return nil, &Errors{List: errs}
 	}
 	return &c, nil
 }
@@ -120,7 +120,7 @@ func applyEnviron(settings []setting, environ []string) []error {
 }
 
 // applyFile reads the file that the flag or the environment names, else the
-// default one if it is there.
+// default one if it exists.
 func applyFile(settings []setting, flags *pflag.FlagSet, environ []string) []error {
 	path, named := defaultFile, false
 	for _, pair := range environ {
@@ -150,7 +150,7 @@ func applyFound(settings []setting, path string, found []scalar) []error {
 	for _, s := range settings {
 		byKey[s.key] = s
 	}
-	lines := map[string]int{} // where each key was given
+	lines := map[string]int{} // where each key was set
 	var errs []error
 	for _, f := range found {
 		s, known := byKey[f.key]
@@ -158,9 +158,9 @@ func applyFound(settings []setting, path string, found []scalar) []error {
 		lines[f.key] = f.line
 		switch {
 		case twice:
-			errs = append(errs, fmt.Errorf("%s:%d: %s was given before, in line %d; keep one of them", path, f.line, f.key, line))
+			errs = append(errs, fmt.Errorf("%s:%d: %s was set before, in line %d; keep one of them", path, f.line, f.key, line))
 		case f.empty && isSection(f.key, settings):
-			// Everything in it is commented out.
+			// All of its settings are commented out.
 		case !known:
 			errs = append(errs, fmt.Errorf("%s:%d: %s is not a setting%s", path, f.line, f.key, meant(f.key, keys(byKey))))
 		case f.notScalar:
@@ -200,7 +200,7 @@ func flatten(data []byte) ([]scalar, error) {
 	}
 	switch err := decoder.Decode(new(yaml.Node)); {
 	case err == nil:
-		return nil, errors.New("it must be one document, and a line of --- starts a second one")
+		return nil, errors.New("it must be one document, but a line of --- starts a second one")
 	case !errors.Is(err, io.EOF):
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func flattenMapping(prefix string, node *yaml.Node) []scalar {
 		found := scalar{key: key, text: value.Value, line: node.Content[i].Line, notScalar: value.Kind != yaml.ScalarNode}
 		found.empty = value.Kind == yaml.MappingNode
 		if value.ShortTag() == "!!null" {
-			found.text, found.empty = "", true // however it is spelt: ~ is no folder
+			found.text, found.empty = "", true // in any spelling: ~ is no folder
 		}
 		list = append(list, found)
 	}
@@ -241,8 +241,8 @@ func keys(m map[string]setting) []string {
 	return list
 }
 
-// meant suggests the known name that an unknown one was probably meant to be, as
-// the end of a sentence.
+// meant suggests the known name closest to an unknown one, as the end of a
+// sentence.
 func meant(name string, known []string) string {
 	if best := similar.Name(name, known); best != "" {
 		return "; did you mean " + best + "?"

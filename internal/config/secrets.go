@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	// mask stands for what is not shown.
+	// mask replaces hidden text.
 	mask = "***"
 	// goMask is what earlier versions printed for a password, as url.Redacted does.
 	goMask = "xxxxx"
-	// maxShownSegment is how long a part of a URL's path may be to be shown: the
-	// addresses of chat services have a secret there.
+	// maxShownSegment is the maximum length of a segment of a URL's path that is
+	// shown: the URLs of chat services have a secret there.
 	maxShownSegment = 15
 )
 
-// errMasked is returned for a value that was printed, not set.
+// errMasked is returned for a value that was copied from printed output.
 var errMasked = errors.New("has " + mask + " where a secret was: `edgelens config` does not print secrets; put the real value there")
 
 // secretValue is not shown.
@@ -53,9 +53,9 @@ func (v secretURLValue) Set(s string) error {
 
 func (v secretURLValue) String() string { return maskURL(*v.p) }
 
-// maskURL puts the mask in place of whatever may be a secret in a URL. It reads
-// any text: what is no URL may be one with a secret in the wrong place. What has
-// no "://" is a path, and shown, unless it has a user.
+// maskURL puts the mask in place of anything that may be a secret in a URL. It
+// accepts any text: an invalid URL may have a secret in the wrong place. A text
+// without "://" is a path, and shown, unless it has a user.
 func maskURL(text string) string {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {
@@ -66,7 +66,7 @@ func maskURL(text string) string {
 		return text
 	}
 	rest, _, fragment := strings.Cut(rest, "#")
-	// A password may hold what ends a host: a / or a ? that was not escaped.
+	// A password may contain characters that end a host: an unescaped / or ?.
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		if strings.ContainsAny(rest[:at], "/?") {
 			return scheme + "://" + mask
@@ -90,8 +90,8 @@ func maskURL(text string) string {
 	return shown
 }
 
-// maskPath hides the parts of a path that are long enough to be a secret; those of
-// a socket are the names of folders.
+// maskPath hides the segments of a path that are long enough to be a secret; the
+// path of a socket has folder names, and is shown.
 func maskPath(scheme, path string) string {
 	if scheme == "unix" || strings.HasSuffix(scheme, "-socket") || scheme == "file" {
 		return path
@@ -105,7 +105,7 @@ func maskPath(scheme, path string) string {
 	return strings.Join(parts, "/")
 }
 
-// maskQuery hides every value, and what has no name.
+// maskQuery hides every value, and parts without a name.
 func maskQuery(query string) string {
 	pairs := strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' })
 	for i, pair := range pairs {
@@ -119,7 +119,7 @@ func maskQuery(query string) string {
 	return strings.Join(pairs, "&")
 }
 
-// userOf returns what stands before the @ of a URL's host.
+// userOf returns the part before the @ of a URL's host.
 func userOf(text string) (user, rest string, ok bool) {
 	_, after, ok := strings.Cut(text, "://")
 	if !ok {

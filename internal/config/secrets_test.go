@@ -8,7 +8,7 @@ import (
 	"edgelens/internal/config"
 )
 
-// What is printed shows no secret, wherever in a setting it is.
+// Print shows no secret, wherever in a setting it is.
 func TestPrintHidesSecrets(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, test := range map[string]struct{ key, value, want string }{
@@ -54,9 +54,9 @@ func TestPrintHidesSecrets(t *testing.T) {
 	}
 }
 
-// A value that was printed and not set is refused, with what to do, from wherever
-// it comes; that of earlier versions, too.
-func TestMaskedValuesAreRefused(t *testing.T) {
+// A value copied from printed output is rejected, with advice, from every source;
+// so is one printed by earlier versions.
+func TestMaskedValuesAreRejected(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for key, values := range map[string][]string{
 		"redis.url":       {"redis://***@redis.example/0", "redis://:xxxxx@redis.example/0", "redis://user:xxxxx@redis.example/0", "redis-sentinel://a:1?master=***"},
@@ -71,7 +71,7 @@ func TestMaskedValuesAreRefused(t *testing.T) {
 				"flag": {args: []string{"--" + flagOf(key) + "=" + value}}, "environment": {environ: []string{environOf(key) + "=" + value}}, "file": {file: fileOf(key, value)},
 			} {
 				_, err := s.load(t)
-				var errs *config.Faults
+				var errs *config.Errors
 				if !errors.As(err, &errs) || !strings.Contains(err.Error(), "put the real value there") {
 					t.Errorf("%s=%s by %s: %v", key, value, from, err)
 				}

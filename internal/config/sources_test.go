@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// source is what one run of the program is told.
+// source is the configuration of one run of the program.
 type source struct {
 	args    []string
 	environ []string
@@ -87,7 +87,7 @@ var derivedMark = regexp.MustCompile(`(?m)^( *)# `)
 func effectiveText(t testing.TB, text string) map[string]string {
 	t.Helper()
 	var tree map[string]any
-	text = derivedMark.ReplaceAllString(text, "$1") // what is derived is printed as a comment
+	text = derivedMark.ReplaceAllString(text, "$1") // derived settings are printed as comments
 	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
 		t.Fatalf("Print did not write YAML: %v", err)
 	}
@@ -214,7 +214,7 @@ var valid = map[string][3]string{
 	"ledger.remember_max":          {"1100", "1200", "1300"},
 }
 
-func TestEveryFlagIsASettingWithAKey(t *testing.T) {
+func TestEveryFlagHasKey(t *testing.T) {
 	var flags, keys []string
 	parse(t, nil).VisitAll(func(f *pflag.Flag) {
 		if f.Name != "config" {
@@ -269,7 +269,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-func TestDefaultsHoldWhereNobodySaysOtherwise(t *testing.T) {
+func TestDefaultsApplyWithoutSources(t *testing.T) {
 	t.Chdir(t.TempDir())
 	want := config.Default()
 	want.Complete()
@@ -277,7 +277,7 @@ func TestDefaultsHoldWhereNobodySaysOtherwise(t *testing.T) {
 		"nothing":                    {},
 		"other programs' names":      {environ: []string{"HOME=/root", "LISTEN=x", "EDGELENSX=1", "edgelens_listen=x", "", "="}},
 		"names of tests":             {environ: []string{"EDGELENS_TEST_SHARED=/somewhere", "EDGELENS_TEST_=x", "EDGELENS_TEST_ANYTHING=x"}},
-		"a file named by nobody":     {environ: []string{"EDGELENS_CONFIG="}},
+		"an empty file name":         {environ: []string{"EDGELENS_CONFIG="}},
 		"comments alone":             {file: "# listen: 127.0.0.1:1\n"},
 		"a line break":               {file: "\n"},
 		"a document with nothing":    {file: "---\n"},
@@ -306,13 +306,13 @@ func TestEmptyFile(t *testing.T) {
 	}
 }
 
-func TestWhichFileIsRead(t *testing.T) {
+func TestFilePrecedence(t *testing.T) {
 	folder := t.TempDir()
 	named := func(name, model string) string { return writeFile(t, folder, name, "model: "+model+"\n") }
 	flag, environ := named("flag.yaml", "by-flag"), named("env.yaml", "by-environment")
 	tests := map[string]struct {
 		source source
-		here   bool // whether the current folder has an edgelens.yaml
+		exists bool // whether the current folder has an edgelens.yaml
 		want   string
 	}{
 		"none":                     {source{}, false, ""},
@@ -326,7 +326,7 @@ func TestWhichFileIsRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			here := t.TempDir()
 			t.Chdir(here)
-			if test.here {
+			if test.exists {
 				writeFile(t, here, "edgelens.yaml", "model: from-here\n")
 			}
 			c, err := test.source.load(t)
@@ -340,7 +340,7 @@ func TestWhichFileIsRead(t *testing.T) {
 	}
 }
 
-// What depends on other settings or on the machine is shown, but not pinned.
+// Settings derived from others or from the machine are shown as comments.
 func TestPrintMarksDerivedSettings(t *testing.T) {
 	t.Chdir(t.TempDir())
 	c, err := source{args: []string{"--data-dir=/first"}}.load(t)
@@ -364,16 +364,16 @@ func TestPrintLoadsBack(t *testing.T) {
 	everything := source{}
 	for key, values := range valid {
 		if key == "webhook.secret" || key == "webhook.headers" {
-			continue // what hides it does not load back: TestPrintHidesSecrets
+			continue // a mask does not load back: TestPrintHidesSecrets
 		}
 		everything.file += strings.TrimSuffix(fmt.Sprintf("%s: %q", key, values[2]), "\n") + "\n"
 	}
 	for name, s := range map[string]source{
-		"defaults":                  {},
-		"every setting":             everything,
-		"text that YAML would bend": {args: []string{"--model=null", "--model-mirror=# no: \"comment\"\\\t\u00e9\u2028\n\x01'", "--data-dir=1e3", "--models-dir=~"}},
-		"numbers as names":          {args: []string{"--model=0x10", "--data-dir=yes"}},
-		"no cache, long times":      {args: []string{"--cache-max-entries=0", "--cache-ttl=1h0.5s"}},
+		"defaults":                       {},
+		"every setting":                  everything,
+		"text that needs quotes in YAML": {args: []string{"--model=null", "--model-mirror=# no: \"comment\"\\\t\u00e9\u2028\n\x01'", "--data-dir=1e3", "--models-dir=~"}},
+		"numbers as names":               {args: []string{"--model=0x10", "--data-dir=yes"}},
+		"no cache, long times":           {args: []string{"--cache-max-entries=0", "--cache-ttl=1h0.5s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := s.load(t)
@@ -391,7 +391,7 @@ func TestPrintLoadsBack(t *testing.T) {
 	}
 }
 
-// TestFlagNames freezes the names that wire.md promises and all others.
+// TestFlagNames freezes the names of all flags.
 func TestFlagNames(t *testing.T) {
 	var names []string
 	parse(t, nil).VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
@@ -408,11 +408,11 @@ func TestFlagNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("flags:\n%s\nwant:\n%s\nUsers rely on these names. For one that was added: go test ./config -update", got, want)
+		t.Errorf("flags:\n%s\nwant:\n%s\nUsers rely on these names. For one that was added: go test ./internal/config -update", got, want)
 	}
 	for _, promised := range []string{"--listen", "--data-dir", "--models-dir", "--model"} {
 		if !slices.Contains(names, promised) {
-			t.Errorf("%s is promised and not there", promised)
+			t.Errorf("%s is documented and missing", promised)
 		}
 	}
 }
@@ -440,11 +440,11 @@ func TestComplete(t *testing.T) {
 		args []string
 		want map[string]string
 	}{
-		"models folder":               {[]string{"--data-dir=/d"}, map[string]string{"models_dir": filepath.Join("/d", "models")}},
-		"models folder said":          {[]string{"--data-dir=/d", "--models-dir=/m"}, map[string]string{"models_dir": "/m"}},
-		"a worker more than those":    {[]string{"--inference-interpreters=7"}, map[string]string{"recognize.workers": "8", "recognize.queue": "8"}},
-		"queue as workers":            {[]string{"--inference-interpreters=7", "--recognize-workers=5"}, map[string]string{"recognize.workers": "5", "recognize.queue": "5"}},
-		"no queue where it says none": {[]string{"--recognize-workers=5", "--recognize-queue=0"}, map[string]string{"recognize.queue": "0"}},
+		"models folder":                     {[]string{"--data-dir=/d"}, map[string]string{"models_dir": filepath.Join("/d", "models")}},
+		"models folder set":                 {[]string{"--data-dir=/d", "--models-dir=/m"}, map[string]string{"models_dir": "/m"}},
+		"one worker more than interpreters": {[]string{"--inference-interpreters=7"}, map[string]string{"recognize.workers": "8", "recognize.queue": "8"}},
+		"queue as workers":                  {[]string{"--inference-interpreters=7", "--recognize-workers=5"}, map[string]string{"recognize.workers": "5", "recognize.queue": "5"}},
+		"queue disabled":                    {[]string{"--recognize-workers=5", "--recognize-queue=0"}, map[string]string{"recognize.queue": "0"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -476,9 +476,9 @@ func FuzzFile(f *testing.F) {
 		path := writeFile(t, folder, "settings.yaml", string(text))
 		c, err := config.Load(parse(t, []string{"--config", path}), nil)
 		if err != nil {
-			var errs *config.Faults
+			var errs *config.Errors
 			if c != nil || !errors.As(err, &errs) || len(errs.List) == 0 {
-				t.Fatalf("configuration %v with error %v, want *Faults alone", c, err)
+				t.Fatalf("configuration %v with error %v, want *Errors alone", c, err)
 			}
 			return
 		}

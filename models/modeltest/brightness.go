@@ -8,9 +8,9 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// Brightness says which classifier of brightness to build: its classes are dark,
-// middle and bright. Each is right by its own declarations, which differ from what
-// most models have. The zero value is a float32 model for 8x8 pixels as
+// Brightness describes the classifier of brightness to build: its classes are dark,
+// middle and bright. Each model is correct by its own declarations, which differ from
+// what is usual. The zero value is a float32 model for 8x8 pixels as
 // (p - 127.5) / 127.5 that ends in a SOFTMAX, without labels.
 type Brightness struct {
 	// Mean and Std are the normalization that the weights expect, for each channel;

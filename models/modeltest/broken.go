@@ -6,7 +6,7 @@ import (
 	"edgelens/models"
 )
 
-// The models and files below cannot be used; each says where that shows.
+// The models and files below cannot be used; each comment names where that shows.
 
 // Truncated returns the first half of a model. TFLite does not load it.
 func Truncated() []byte {

@@ -40,7 +40,7 @@ const (
 
 const paddingValid = 1
 
-// graph gathers what one subgraph is made of.
+// graph collects the parts of one subgraph.
 type graph struct {
 	tensors         []tensor
 	ops             []operator
@@ -246,7 +246,7 @@ func operatorCode(b *flatbuffers.Builder, code int32) flatbuffers.UOffsetT {
 func buffer(b *flatbuffers.Builder, data []byte) flatbuffers.UOffsetT {
 	var v flatbuffers.UOffsetT
 	if data != nil {
-		b.StartVector(1, len(data), 16) // the schema wants 16-byte alignment
+		b.StartVector(1, len(data), 16) // the schema requires 16-byte alignment
 		for i := len(data) - 1; i >= 0; i-- {
 			b.PrependByte(data[i])
 		}

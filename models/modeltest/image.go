@@ -8,7 +8,7 @@ import (
 	"image/png"
 )
 
-// The colours that the models know.
+// The colors of the models' classes.
 var (
 	Red   = color.RGBA{R: 255, A: 255}
 	Green = color.RGBA{G: 255, A: 255}
@@ -17,7 +17,7 @@ var (
 
 func grayOf(level uint8) color.Color { return color.Gray{Y: level} }
 
-// Image returns a PNG of one colour, width by height pixels.
+// Image returns a PNG of one color, width by height pixels.
 func Image(c color.Color, width, height int) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.Draw(img, img.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)

@@ -1,7 +1,7 @@
 // Package modeltest builds tiny TFLite models and images in memory, for
-// tests that need a real interpreter's answer but no downloaded file.
+// tests that need the output of a real interpreter but no downloaded file.
 //
-// The models sort images by their mean colour: class 0 is red, 1 green,
+// The models classify images by their mean color: class 0 is red, 1 green,
 // 2 blue. A test in this package proves that the real TFLite loads and runs
 // each of them.
 package modeltest
@@ -15,14 +15,14 @@ import (
 // Labels are the names of the three classes.
 func Labels() []string { return []string{"red", "green", "blue"} }
 
-// Options says which model Mean builds. The zero value is a float32 model for
+// Options describes the model that Mean builds. The zero value is a float32 model for
 // 8x8 pixels whose output is logits, without labels.
 type Options struct {
 	// Side is the input's width and height in pixels; 0 means 8.
 	Side int
 	// DType is the type of input and output; InvalidDType means Float32.
 	// Quantized inputs have scale 1/127.5 and zero point 127 (uint8) or -1
-	// (int8); a float32 input wants pixels as (p - 127.5) / 127.5.
+	// (int8); a float32 input expects pixels as (p - 127.5) / 127.5.
 	DType models.DType
 	// Softmax ends the graph in probabilities, scale 1/256 and zero point 0
 	// (uint8) or -128 (int8) where quantized. Otherwise the output is the
@@ -36,8 +36,8 @@ type Options struct {
 }
 
 // Mean returns a model with input [1 Side Side 3] and output [1 3]:
-// AVERAGE_POOL_2D over the whole image, RESHAPE, and SOFTMAX if asked for.
-// It panics on options that no model has, for they are a mistake in the test.
+// AVERAGE_POOL_2D over the whole image, RESHAPE, and an optional SOFTMAX.
+// It panics on impossible options, for they are a mistake in the test.
 func Mean(o Options) []byte {
 	g := newMean(&o)
 	return withLabels(g.bytes(), o.Labels)
@@ -99,8 +99,8 @@ func signedRange(t models.DType) quantization {
 	return quantization{}
 }
 
-// probability is how a value in [0, 1] is quantized; TFLite's SOFTMAX wants
-// exactly this.
+// probability is how a value in [0, 1] is quantized, as TFLite's SOFTMAX
+// requires.
 func probability(t models.DType) quantization {
 	switch t {
 	case models.Uint8:

@@ -13,7 +13,7 @@ import (
 	"edgelens/models/modeltest"
 )
 
-func TestRegistryTakesTheModels(t *testing.T) {
+func TestRegistryAcceptsModels(t *testing.T) {
 	dir := t.TempDir()
 	type expected struct {
 		labels  []string
@@ -27,7 +27,7 @@ func TestRegistryTakesTheModels(t *testing.T) {
 		want[name] = expected{labels, refused}
 	}
 	put("plain", modeltest.Mean(modeltest.Options{}), nil, "feature vector")
-	put("labelled", modeltest.Mean(modeltest.Options{DType: models.Int8, Softmax: true, Labels: modeltest.Labels()}), modeltest.Labels(), "")
+	put("labeled", modeltest.Mean(modeltest.Options{DType: models.Int8, Softmax: true, Labels: modeltest.Labels()}), modeltest.Labels(), "")
 	put("two outputs", modeltest.TwoOutputs(modeltest.Options{Labels: modeltest.Labels()}), nil, "2 outputs")
 	put("not an image", modeltest.NotAnImage(), nil, "shape [1 3]")
 	put("failing", modeltest.FailingInvoke(modeltest.Options{DType: models.Uint8, Labels: modeltest.Labels()}), modeltest.Labels(), "")

@@ -9,7 +9,7 @@ import (
 
 // Network returns a model for images of 4x4 pixels and three classes with one
 // of each operator that a MobileNet has, quantized as legacy models are
-// (Uint8), as new ones are (Int8), or not (Float32). Its weights mean nothing.
+// (Uint8), as new ones are (Int8), or not (Float32). Its weights are arbitrary.
 func Network(typ tflitefile.TensorType) []byte {
 	n := &netBuilder{typ: typ, g: &tflitefile.Subgraph{Name: "main"}}
 	image := n.value("image", 1.0/128, 4, 4, 3)
@@ -41,7 +41,7 @@ func Network(typ tflitefile.TensorType) []byte {
 	n.g.Inputs, n.g.Outputs = []int{image}, []int{scores}
 	file, err := (&tflitefile.Model{Subgraphs: []*tflitefile.Subgraph{n.g}}).Write()
 	if err != nil {
-		panic(err) // nothing in it depends on the outside
+		panic(err) // it depends on no input
 	}
 	return file
 }
@@ -53,7 +53,7 @@ type netBuilder struct {
 
 func (n *netBuilder) add(t *tflitefile.Tensor) int { return n.g.Add(t) }
 
-// quantization of values, centred on 0; nil for floats.
+// quantization of values, centered on 0; nil for floats.
 func (n *netBuilder) quantization(scale float32) *tflitefile.Quantization {
 	switch n.typ {
 	case tflitefile.Uint8:
@@ -78,8 +78,8 @@ func (n *netBuilder) numbers(shape []int, values ...int) int {
 
 const weightScale = 0.01
 
-// perTensor stands for the dimension of weights that have one scale: those of
-// FULLY_CONNECTED, whose kernels know no others.
+// perTensor is the dimension of weights that have one scale: those of
+// FULLY_CONNECTED, whose kernels support no others.
 const perTensor = -1
 
 // weights are those of a sine, which is in -1 to 1.

@@ -17,7 +17,7 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// load gives a model to the real TFLite; nil where it refuses it.
+// load opens a model with the real TFLite; nil if that rejects it.
 func load(t *testing.T, file []byte) *tflite.Interpreter {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.tflite")

@@ -13,8 +13,8 @@ import (
 )
 
 // degraded returns the JPEG that a camera would send of a scene with one
-// fault, as README.md defines the verdicts; written anew, apart from the code
-// that made the training images.
+// degradation, as README.md defines the verdicts; implemented again, independent of
+// the code that made the training images.
 func degraded(t testing.TB, r *rand.Rand, scene light, verdict string) []byte {
 	t.Helper()
 	side, noise := float64(min(scene.w, scene.h)), 1.0
@@ -49,7 +49,7 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[int(q*float64(len(sorted)-1))]
 }
 
-// covered has something before 55 to 85 % of it: skin, cloth or plastic, out
+// covered has an object before 55 to 85 % of it: skin, cloth or plastic, out
 // of focus, that came in from one side.
 func covered(r *rand.Rand, scene light) light {
 	looks := [][3]float64{{0.45, 0.25, 0.18}, {0.2, 0.11, 0.08}, {0.1, 0.1, 0.1}, {0.35, 0.35, 0.33}, {0.05, 0.08, 0.3}}[r.IntN(5)]
@@ -68,7 +68,7 @@ func covered(r *rand.Rand, scene light) light {
 	})
 }
 
-// wall is one colour, lit a little unevenly.
+// wall is one color, lit slightly unevenly.
 func wall(r *rand.Rand, w, h int) light {
 	base := [3]float64{}
 	level := math.Pow(10, between(r, -2.5, -0.2))
@@ -81,8 +81,8 @@ func wall(r *rand.Rand, w, h int) light {
 	})
 }
 
-// madeUp is a scene of a few dozen shaded things before a wall or a sky.
-func madeUp(r *rand.Rand, w, h int) light {
+// synthetic is a scene of a few dozen shaded objects in front of a wall or a sky.
+func synthetic(r *rand.Rand, w, h int) light {
 	scene := wall(r, w, h)
 	back := between(r, 0.2, 0.8)
 	scene = scene.each(func(c, _, y int, _ float64) float64 { return back * (1 - 0.4*float64(y)/float64(h)) })

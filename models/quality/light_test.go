@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// These loops are not watched for races, which takes ten times their own time: a
-// image is one goroutine's.
+// These loops are not checked for races, which takes ten times their own time: an
+// image belongs to one goroutine.
 
 // light is an image in linear light, 1 being white: rgb[c][y*w+x].
 type light struct {
@@ -32,8 +32,8 @@ func linear(v float64) float64 {
 	return math.Pow((v+0.055)/1.055, 2.4)
 }
 
-// steps has the light from which on a value of 8 bits is another one more: a
-// search among them is quicker than a power for every pixel.
+// steps are the light values at which an 8-bit value increases: a
+// search among them is faster than a power for every pixel.
 var steps = func() (steps [255]float64) {
 	for i := range steps {
 		steps[i] = linear((float64(i) + 0.5) / 255)
@@ -73,13 +73,13 @@ func lightOf(img image.Image) light {
 	return l
 }
 
-// image is what a camera makes of light: noise of a deviation in steps of
-// 255 at mid-grey, mostly of photons, then sRGB.
+// image simulates a camera: noise of a deviation in steps of
+// 255 at mid-gray, mostly of photons, then sRGB.
 //
 //go:norace
 func (l light) image(r *rand.Rand, noise float64) image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, l.w, l.h))
-	deviation := noise / 255 / 1.195 // the slope of sRGB at 18 % grey
+	deviation := noise / 255 / 1.195 // the slope of sRGB at 18 % gray
 	for i := range l.w * l.h {
 		var p [3]uint8
 		for c := range p {

@@ -1,10 +1,10 @@
-// Package quality is the built-in model of snapshot quality: is what a camera
-// or a terminal sent usable, and if not, why?
+// Package quality is the built-in model of snapshot quality: is the image of a
+// camera or terminal usable, and if not, why?
 //
 // The model is a MobileNetV2 of width 0.35 that this project trained on
-// images that it made up; README.md is its model card: what each verdict
-// means, how it was made, how often it is right. It is embedded, so it is there
-// without a download. It takes a uint8 image of 96x96 RGB pixels, as package
+// synthetic images; README.md is its model card: the definition of each verdict,
+// the training and the accuracy. It is embedded, so it is present without a
+// download. It takes a uint8 image of 96x96 RGB pixels, as package
 // preprocess makes it, and gives a uint8 probability for each verdict.
 package quality
 
@@ -21,7 +21,7 @@ import (
 	"edgelens/models"
 )
 
-// Name is what the model is called wherever models are listed.
+// Name is the model's name in all lists of models.
 const Name = "snapshot_quality"
 
 //go:embed snapshot_quality.tflite
@@ -45,7 +45,7 @@ func Labels() []string {
 func Bytes() []byte { return bytes.Clone(file) }
 
 // Model returns the model. Its Path, under which TensorFlow Lite maps it, leads
-// to a file without a name that this process alone has, for as long as it runs:
+// to an unnamed file that only this process can open, for as long as it runs:
 // neither a folder nor a disk is needed. The error wraps edgelens.ErrModel.
 func Model() (models.Model, error) {
 	unpacked, err := unnamed()
@@ -60,14 +60,14 @@ func Model() (models.Model, error) {
 	}, nil
 }
 
-// unnamed returns the path of the file without a name, which is made once and
+// unnamed returns the path of the unnamed file, which is created once and
 // never closed: it is in use for as long as the process runs.
 var unnamed = sync.OnceValues(func() (opened, error) {
 	f, path, err := models.NewUnnamedFile(Name, file)
 	return opened{f, path}, err
 })
 
-// opened keeps a file from being closed when it is collected.
+// opened keeps a file from being closed by the garbage collector.
 type opened struct {
 	*os.File
 	path string

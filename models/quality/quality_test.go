@@ -14,7 +14,7 @@ import (
 
 const most = 700_000 // bytes that the model may have
 
-func TestFileIsTheModelThatIsPromised(t *testing.T) {
+func TestFileIsFrozen(t *testing.T) {
 	file := quality.Bytes()
 	if len(file) > most {
 		t.Errorf("the model has %d bytes; at most %d are promised", len(file), most)
@@ -37,9 +37,9 @@ func TestFileIsTheModelThatIsPromised(t *testing.T) {
 	}
 }
 
-// Any process that reads the path of the model reads the model, and any number
+// Any process that reads the path of the model reads the model, any number
 // of times.
-func TestPathHoldsTheModel(t *testing.T) {
+func TestPathReadsModel(t *testing.T) {
 	m, err := quality.Model()
 	if err != nil {
 		t.Fatal(err)
@@ -55,8 +55,8 @@ func TestPathHoldsTheModel(t *testing.T) {
 	}
 }
 
-// A registry that the model is given to says of it what the package says.
-func TestRegistryHasTheBuiltInModel(t *testing.T) {
+// A registry with the model describes it as the package does.
+func TestRegistryListsBuiltInModel(t *testing.T) {
 	m, err := quality.Model()
 	if err != nil {
 		t.Fatal(err)

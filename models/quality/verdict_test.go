@@ -23,15 +23,15 @@ import (
 	"edgelens/preprocess"
 )
 
-// judge is the way of an image through preprocess and TensorFlow Lite.
-type judge struct {
+// rater runs an image through preprocess and TensorFlow Lite.
+type rater struct {
 	t           testing.TB
 	prepare     *preprocess.Preprocessor
 	interpreter inference.Interpreter
 	input       models.InputSpec
 }
 
-func newJudge(t testing.TB) *judge {
+func newRater(t testing.TB) *rater {
 	t.Helper()
 	builtIn, err := quality.Model()
 	if err != nil {
@@ -42,7 +42,7 @@ func newJudge(t testing.TB) *judge {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = model.Close() })
-	j := &judge{t: t}
+	j := &rater{t: t}
 	if j.interpreter, err = model.NewInterpreter(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func newJudge(t testing.TB) *judge {
 }
 
 // verdict returns the label of the greatest score and the score in 0..1.
-func (j *judge) verdict(file []byte) (string, float64) {
+func (j *rater) verdict(file []byte) (string, float64) {
 	j.t.Helper()
 	tensor := make([]byte, j.input.Bytes())
 	if _, _, err := j.prepare.Tensor(tensor, file, j.input); err != nil {
@@ -77,26 +77,26 @@ func (j *judge) verdict(file []byte) (string, float64) {
 	return quality.Labels()[best], float64(scores[best]) / 256
 }
 
-// recall shows n images of each class to the judge and wants these shares of
-// the sound ones and of those with each fault judged right. What the model
-// reaches is in README.md, from many more images; these are floors under so
+// recall rates n images of each class and requires these shares of correct verdicts
+// for good images and for each degradation. The model's accuracy is in README.md,
+// from many more images; these are lower limits for so
 // few, with room for another processor's rounding.
-func (j *judge) recall(n int, leastOK, leastFault float64, scene func(r *rand.Rand, i int) light) {
+func (j *rater) recall(n int, leastOK, leastDegraded float64, scene func(r *rand.Rand, i int) light) {
 	j.t.Helper()
 	taken := map[string]map[string]int{}
 	for k, class := range quality.Labels() {
 		taken[class] = map[string]int{}
 		for i := range n {
 			r := rand.New(rand.NewPCG(uint64(i), uint64(k)))
-			said, _ := j.verdict(degraded(j.t, r, scene(r, i), class))
-			taken[class][said]++
+			verdict, _ := j.verdict(degraded(j.t, r, scene(r, i), class))
+			taken[class][verdict]++
 		}
-		least := leastFault
+		least := leastDegraded
 		if class == edgelens.QualityOK {
 			least = leastOK
 		}
 		if right := float64(taken[class][class]) / float64(n); right < least {
-			j.t.Errorf("%s: %.0f %% judged right, want %.0f %%: taken for %v", class, 100*right, 100*least, taken[class])
+			j.t.Errorf("%s: %.0f %% right, want %.0f %%: rated %v", class, 100*right, 100*least, taken[class])
 		}
 	}
 	shown, err := json.Marshal(taken)
@@ -106,18 +106,18 @@ func (j *judge) recall(n int, leastOK, leastFault float64, scene func(r *rand.Ra
 	j.t.Logf("verdicts by class: %s", shown)
 }
 
-func TestDelegateTakesTheModel(t *testing.T) {
-	if got := newJudge(t).interpreter.Delegate(); got != inference.DelegateXNNPACK {
+func TestXNNPACKRunsModel(t *testing.T) {
+	if got := newRater(t).interpreter.Delegate(); got != inference.DelegateXNNPACK {
 		t.Errorf("the model runs with delegate %s, want %s", got, inference.DelegateXNNPACK)
 	}
 }
 
-func TestVerdictsOnMadeUpImages(t *testing.T) {
+func TestVerdictsOnSyntheticImages(t *testing.T) {
 	sizes := [][2]int{{240, 320}, {320, 240}, {256, 256}, {400, 300}}
-	// Flat drawings without texture are what the model is worst at: it takes half
-	// of the sound ones for blurred (README.md).
-	newJudge(t).recall(20, 0.4, 0.75, func(r *rand.Rand, i int) light {
-		return madeUp(r, sizes[i%len(sizes)][0], sizes[i%len(sizes)][1])
+	// Flat drawings without texture are the model's worst case: it rates half
+	// of the good ones as blurred (README.md).
+	newRater(t).recall(20, 0.4, 0.75, func(r *rand.Rand, i int) light {
+		return synthetic(r, sizes[i%len(sizes)][0], sizes[i%len(sizes)][1])
 	})
 }
 
@@ -140,11 +140,11 @@ func TestVerdictsOnPhotographs(t *testing.T) {
 		}
 		photos = append(photos, decoded(t, file))
 	}
-	newJudge(t).recall(2*len(photos), 0.75, 0.8, func(r *rand.Rand, i int) light { return view(r, photos[i%len(photos)]) })
+	newRater(t).recall(2*len(photos), 0.75, 0.8, func(r *rand.Rand, i int) light { return view(r, photos[i%len(photos)]) })
 }
 
 func BenchmarkInvoke(b *testing.B) {
-	j := newJudge(b)
+	j := newRater(b)
 	if err := j.interpreter.SetInput(make([]byte, j.input.Bytes())); err != nil {
 		b.Fatal(err)
 	}

@@ -6,13 +6,13 @@ import (
 	"math"
 )
 
-// Agreement is how alike two models answer.
+// Agreement measures how similar the outputs of two models are.
 type Agreement struct {
-	// Inputs is how many were tried.
+	// Inputs is how many were compared.
 	Inputs int
 	// Same is for how many of them both put the same class first, and Close
 	// for how many the other's first class is, by the original's own score,
-	// within CloseScore of its first: which of the two it names is chance.
+	// within CloseScore of its first: such a difference is chance.
 	Same, Close int
 	// MeanDifference is the mean absolute difference of a score, over all
 	// classes and inputs, and FirstDifference that of the original's first
@@ -43,11 +43,11 @@ func share(n, of int) float64 {
 	return float64(n) / float64(of)
 }
 
-// Scores runs a model on a tensor and returns its scores. What it returns is
-// used until the next call.
+// Scores runs a model on a tensor and returns its scores, which are used until
+// the next call.
 type Scores func(tensor []byte) ([]float32, error)
 
-// Compare gives each input to both models. It stops when ctx ends.
+// Compare runs both models on each input. It stops when ctx ends.
 func Compare(ctx context.Context, inputs [][]byte, original, other Scores) (Agreement, error) {
 	var a Agreement
 	var all, first float64

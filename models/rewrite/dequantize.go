@@ -10,10 +10,10 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// Dequantize returns a float32 model of a quantized one, with the very weights
-// that the quantized one has: four times the size, and what quantization saves
-// can be measured. Inputs and outputs become float32 too; an input takes the
-// values that the quantized ones stood for.
+// Dequantize returns a float32 model of a quantized one, with the same weights:
+// it has four times the size, and shows what quantization saves. Inputs and
+// outputs become float32 too; an input takes the real values of the quantized
+// ones.
 //
 // m is not changed. The error wraps edgelens.ErrModel: the model is not
 // quantized, or has an operator that cannot be converted.
@@ -46,7 +46,7 @@ func isQuantized(t *tflitefile.Tensor) bool {
 	return t.Type == tflitefile.Uint8 || t.Type == tflitefile.Int8
 }
 
-// dropQuantize takes the QUANTIZE and DEQUANTIZE operators out: in real
+// dropQuantize removes the QUANTIZE and DEQUANTIZE operators: with real
 // numbers they change nothing.
 func (g *graph) dropQuantize(m *tflitefile.Model) {
 	source := map[int]int{} // of what they made
@@ -82,7 +82,7 @@ func (g *graph) dropQuantize(m *tflitefile.Model) {
 	g.dropUnused(m)
 }
 
-// dropUnused takes out tensors that nothing names any more.
+// dropUnused removes tensors that are no longer referenced.
 func (g *graph) dropUnused(m *tflitefile.Model) {
 	used := make([]bool, len(g.Tensors))
 	mark := func(list []int) {
@@ -131,7 +131,7 @@ func (g *graph) dropUnused(m *tflitefile.Model) {
 	g.Tensors = kept
 }
 
-// dequantizable has the operators that compute in float32 what they do in
+// dequantizable lists the operators that compute the same in float32 as in
 // eight bits.
 var dequantizable = []tflitefile.BuiltinOperator{
 	tflitefile.Conv2D, tflitefile.DepthwiseConv2D, tflitefile.FullyConnected,

@@ -10,9 +10,9 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// File writes to the file out what change makes of the model in the file in, once check
-// accepts the written file; a nil check accepts every one. It fails where out exists and
-// replace is false. An error of check is returned as it is.
+// File reads the model in the file in, changes it with change, and writes it to the
+// file out if check accepts the written file; a nil check accepts every one. It fails if
+// out exists and replace is false. An error of check is returned as it is.
 func File(in, out string, replace bool, change func(*tflitefile.Model) (*tflitefile.Model, error), check func(temporary string) error) error {
 	if _, err := os.Lstat(out); !replace && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s exists; --force replaces it", out)

@@ -12,9 +12,9 @@ import (
 // Requantize returns an int8 model of a legacy uint8 one: activations are
 // shifted by 128, weights become symmetric (per channel, but for
 // FULLY_CONNECTED), biases are rescaled with them, and operators get the
-// version that knows int8. Inputs and outputs stay uint8, between two QUANTIZE
+// version that supports int8. Inputs and outputs stay uint8, between two QUANTIZE
 // operators, so that callers see no difference. An AVERAGE_POOL_2D over the
-// whole image becomes a MEAN, which XNNPACK takes.
+// whole image becomes a MEAN, which XNNPACK supports.
 //
 // m is not changed. The error wraps edgelens.ErrModel: the model is no legacy
 // one, or has an operator that cannot be converted.
@@ -42,7 +42,7 @@ func Requantize(m *tflitefile.Model) (*tflitefile.Model, error) {
 	return c, nil
 }
 
-// signedVersion has the version of each convertible operator that knows int8
+// signedVersion is the version of each convertible operator that supports int8
 // (https://github.com/tensorflow/tensorflow/blob/v2.9.0/tensorflow/lite/tools/versioning/op_version.cc).
 var signedVersion = map[tflitefile.BuiltinOperator]int{
 	tflitefile.Conv2D: 3, tflitefile.DepthwiseConv2D: 3, tflitefile.FullyConnected: 4,
@@ -64,7 +64,7 @@ func (g *graph) requantizeOperator(o *tflitefile.Operator) error {
 	o.Version = max(o.Version, version)
 	switch o.Code {
 	case tflitefile.Softmax, tflitefile.Logistic:
-		// The runtime demands this of int8, and legacy models have it.
+		// The runtime requires this of int8, and legacy models have it.
 		if scale, zero, err := perTensor(g.Tensors[o.Outputs[0]]); err != nil || scale != 1.0/256 || zero != 0 {
 			return fmt.Errorf("%w: its %s has scale %v and zero point %d, not 1/256 and 0, so it cannot be requantized", edgelens.ErrModel, o.Name(), scale, zero)
 		}
@@ -87,7 +87,7 @@ func (g *graph) touchesUint8(o *tflitefile.Operator) bool {
 	})
 }
 
-// checkSameScales demands what the runtime does of an int8 CONCATENATION.
+// checkSameScales checks what the runtime requires of an int8 CONCATENATION.
 func (g *graph) checkSameScales(o *tflitefile.Operator) error {
 	want, wantZero, err := perTensor(g.Tensors[o.Outputs[0]])
 	if err != nil {
@@ -176,7 +176,7 @@ func (g *graph) keepBoundary(m *tflitefile.Model) {
 	}
 }
 
-// signedTwin adds a tensor like that of index i for inside of the graph.
+// signedTwin adds a tensor like that of index i for the inside of the graph.
 func (g *graph) signedTwin(i int) int {
 	twin := *g.Tensors[i]
 	twin.Name += "_int8"

@@ -1,7 +1,7 @@
-// Package rewrite makes other models of a TensorFlow Lite model without its
-// training data: a legacy uint8 model becomes an int8 one that XNNPACK takes
+// Package rewrite derives models from a TensorFlow Lite model without its
+// training data: a legacy uint8 model becomes an int8 one that XNNPACK supports
 // (Requantize), and a quantized model becomes a float32 one with the same
-// weights (Dequantize), to compare with.
+// weights (Dequantize), for comparison.
 //
 // The arithmetic is that of TensorFlow Lite's quantization specification
 // (https://ai.google.dev/edge/litert/models/quantization_spec): a quantized q
@@ -18,7 +18,7 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// graph is the subgraph that is being rewritten, with what can be asked of it.
+// graph is the subgraph that is being rewritten.
 type graph struct{ *tflitefile.Subgraph }
 
 // copyMain returns a copy of a model whose graph can be changed.

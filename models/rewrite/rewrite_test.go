@@ -24,7 +24,7 @@ import (
 	"edgelens/preprocess"
 )
 
-// interpret opens a model in TFLite, with XNNPACK where it takes it.
+// interpret opens a model in TFLite, with XNNPACK if that supports it.
 func interpret(t *testing.T, file []byte) (rewrite.Scores, inference.Interpreter) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.tflite")
@@ -146,7 +146,7 @@ func TestDequantizeNetwork(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
+func TestRejected(t *testing.T) {
 	for name, tc := range map[string]struct {
 		file []byte
 		f    func(*tflitefile.Model) (*tflitefile.Model, error)
@@ -174,7 +174,7 @@ func TestRefused(t *testing.T) {
 }
 
 // The originals must not change, since others use them.
-func TestOriginalStays(t *testing.T) {
+func TestOriginalIsUnchanged(t *testing.T) {
 	file := modeltest.Network(tflitefile.Uint8)
 	m := read(t, file)
 	for _, f := range []func(*tflitefile.Model) (*tflitefile.Model, error){rewrite.Requantize, rewrite.Dequantize} {
@@ -211,7 +211,7 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
-// TestCoralFloors asks of the requantized models what Coral's own tests ask of
+// TestCoralFloors requires of the requantized models what Coral's own tests require of
 // the originals (libcoral, coral/classification/model_test_cases.bzl).
 func TestCoralFloors(t *testing.T) {
 	for name, want := range map[string]struct {

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// Scenes returns n made-up images as RGB tensors of width x height pixels,
-// for a check where no photograph is at hand: smooth skies with coloured and
+// Scenes returns n synthetic images as RGB tensors of width x height pixels,
+// for a check without photographs: smooth skies with colored and
 // striped shapes in front, varied as Variants does. They are the same each
 // time.
 func Scenes(width, height, n int) [][]byte {
@@ -24,10 +24,10 @@ func scene(seed uint64) image.Image {
 	const side = 256
 	random := rand.New(rand.NewPCG(seed, 1))
 	img := image.NewRGBA(image.Rect(0, 0, side, side))
-	colour := func() [3]float64 {
+	color := func() [3]float64 {
 		return [3]float64{255 * random.Float64(), 255 * random.Float64(), 255 * random.Float64()}
 	}
-	top, bottom := colour(), colour()
+	top, bottom := color(), color()
 	for y := range side {
 		f := float64(y) / side
 		for x := range side {
@@ -35,7 +35,7 @@ func scene(seed uint64) image.Image {
 		}
 	}
 	for range 3 + random.IntN(8) {
-		paint(img, random, colour(), colour())
+		paint(img, random, color(), color())
 	}
 	return img
 }

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// Strength is by how much Variants changes an image, at most.
+// Strength is the maximum by which Variants changes an image.
 type Strength struct {
-	// Crop is the least share of the shorter side that is kept, Turn in degrees.
+	// Crop is the minimum share of the shorter side that is kept, Turn in degrees.
 	Crop, Turn float64
 	// Brightness is in steps of 255, Contrast a share more or less.
 	Brightness, Contrast float64
@@ -21,14 +21,14 @@ type Strength struct {
 	Noise float64
 }
 
-// Mild variants are nearly as good as the image; of Strong ones a person would
-// say what is wrong with them.
+// Mild variants are nearly as good as the image; in Strong ones the degradation is
+// obvious to a person.
 var (
 	Mild   = Strength{Crop: 0.85, Turn: 8, Brightness: 20, Contrast: 0.15, Blur: 1, Noise: 4}
 	Strong = Strength{Crop: 0.6, Turn: 20, Brightness: 50, Contrast: 0.4, Blur: 2, Noise: 12}
 )
 
-// String says what is done to an image.
+// String describes the changes.
 func (s Strength) String() string {
 	return fmt.Sprintf("cropped to %.0f%% at least, turned by up to %v degrees, mirrored, brighter or darker by up to %v of 255, contrast within %.0f%%, blurred over up to %d pixels, noise of up to %v of 255",
 		100*s.Crop, s.Turn, s.Brightness, 100*s.Contrast, 2*s.Blur+1, s.Noise)
@@ -68,7 +68,7 @@ func newPlane(img image.Image, side int) *plane {
 	return p
 }
 
-// at interpolates; beyond the edge lies the edge.
+// at interpolates; beyond the edge it repeats the edge.
 func (p *plane) at(x, y float64, c int) float32 {
 	x, y = min(max(x, 0), float64(p.width-1)), min(max(y, 0), float64(p.height-1))
 	x0, y0 := int(x), int(y)

@@ -116,13 +116,13 @@ func (g *graph) roundedUp(o *tflitefile.Operator, accumulator float32) float64 {
 // maxAccumulated keeps a bias exact in float32, in which XNNPACK rescales.
 const maxAccumulated = 1 << 22
 
-// newStep returns what the step between the weights of a channel is multiplied
-// by so that they fit into -127 to 127. Weights are whole steps from the zero
+// newStep returns the factor of the step between the weights of a channel that
+// makes them fit into -127 to 127. Weights are whole steps from the zero
 // point. While none is further than 127, they stay exactly what they were, and
 // where there is room the step becomes a fraction, so that the bias (the
 // largest of which is given, in old steps) is finer. Of the steps for the
-// others, the one with the least squared error is taken: a far weight may be
-// cut so that near ones stay exact.
+// others, the one with the least squared error is used: a far weight may be
+// clipped so that near ones stay exact.
 func newStep(weights []int, bias float64) float64 {
 	most := 0
 	for _, k := range weights {

@@ -16,8 +16,8 @@ const (
 	maxComputedBytes = 1 << 30 // of the tensors that a graph computes
 )
 
-// check says what would make a runtime compute nonsense, or crash. The error
-// continues a sentence that begins with the model.
+// check returns an error for a model that would make a runtime compute nonsense or
+// crash. The error continues a sentence that begins with the model.
 func (m *Model) check() error {
 	if len(m.Subgraphs) == 0 || len(m.Subgraphs) > maxSubgraphs {
 		return fmt.Errorf("has %d graphs; 1 to %d can be used", len(m.Subgraphs), maxSubgraphs)
@@ -50,8 +50,8 @@ func (m *Model) check() error {
 	return nil
 }
 
-// OpenSize reports whether the graph's first input leaves another of its
-// dimensions than the first, the batch, open: converters write 1 there.
+// OpenSize reports whether the graph's first input leaves a dimension other than
+// the first, the batch, open: converters write 1 there.
 func (g *Subgraph) OpenSize() bool {
 	if len(g.Inputs) == 0 || g.Inputs[0] < 0 || g.Inputs[0] >= len(g.Tensors) {
 		return false
@@ -65,11 +65,11 @@ func (g *Subgraph) OpenSize() bool {
 	return false
 }
 
-// errOpenSize is what to do about a model whose input size is open. The shapes in
+// errOpenSize is the advice for a model whose input size is open. The shapes in
 // such a file are placeholders that need not fit together.
 var errOpenSize = errors.New("leaves the size of its input open (dynamic shape); convert it again with a fixed input size, such as [1 224 224 3]")
 
-// openSize puts errOpenSize in the place of err where that is the cause.
+// openSize replaces err by errOpenSize if that is the cause.
 func (m *Model) openSize(err error) error {
 	if m.Main().OpenSize() {
 		return errOpenSize
@@ -122,8 +122,8 @@ func (t *Tensor) check() error {
 	return t.Quantization.check(t)
 }
 
-// Scales outside of this make runtimes divide by what is almost 0, and some
-// end the process then.
+// Scales outside this range make runtimes divide by almost 0, which ends the
+// process in some.
 const minScale, maxScale = 1e-20, 1e20
 
 func (q *Quantization) check(t *Tensor) error {
@@ -163,8 +163,8 @@ func typeRange(t TensorType) (low, high int64) {
 	return math.MinInt64, math.MaxInt64
 }
 
-// checkFlow proves that every operator finds its inputs computed. A runtime
-// would read memory that it never got.
+// checkFlow proves that the inputs of every operator are computed before. A runtime
+// would read uninitialized memory otherwise.
 func (g *Subgraph) checkFlow() error {
 	there := make([]bool, len(g.Tensors))
 	for i, t := range g.Tensors {
@@ -190,8 +190,8 @@ func (g *Subgraph) checkFlow() error {
 	return g.checkParameters()
 }
 
-// checkResults proves that operators compute every output, and nothing that is
-// not used: the runtime may have no memory for that.
+// checkResults proves that operators compute every output, and that every result is
+// used: the runtime may allocate no memory for unused ones.
 func (g *Subgraph) checkResults() error {
 	computed, used := make([]bool, len(g.Tensors)), make([]bool, len(g.Tensors))
 	for _, o := range g.Operators {

@@ -10,8 +10,8 @@ import (
 	"edgelens/models/tflitefile/schema"
 )
 
-// Facts tells what the model is made of. Delegate coverage is what is expected
-// of XNNPACK in TensorFlow Lite 2.9; only loading the model tells for certain.
+// Facts describes the model. Delegate coverage is what is expected of XNNPACK in
+// TensorFlow Lite 2.9; only loading the model shows it for certain.
 func (m *Model) Facts() *edgelens.ModelFacts {
 	g := m.Main()
 	f := &edgelens.ModelFacts{Inputs: g.public(g.Inputs), Outputs: g.public(g.Outputs)}
@@ -56,7 +56,7 @@ func (m *Model) Facts() *edgelens.ModelFacts {
 	return f
 }
 
-// shown bounds names that a file may have made long.
+// shown limits the length of names from a file.
 func shown(name string) string {
 	if len(name) > 100 {
 		return strings.ToValidUTF8(name[:100], "") + "..."
@@ -79,7 +79,7 @@ func (g *Subgraph) public(indexes []int) []edgelens.Tensor {
 
 func typeName(t TensorType) string { return strings.ToLower(t.String()) }
 
-// isWeight tells weights from shapes, axes and paddings.
+// isWeight distinguishes weights from shapes, axes and paddings.
 func (t *Tensor) isWeight() bool {
 	switch t.Type {
 	case Float32, schema.TensorTypeFLOAT16, Uint8, Int8, Int16:
@@ -112,15 +112,15 @@ func (g *Subgraph) typeOf(o *Operator) string {
 	return ""
 }
 
-// IsLegacy reports whether a model computes in uint8. XNNPACK refuses the whole
-// graph of such a one: it fails on uint8 convolutions (google/XNNPACK#6653).
+// IsLegacy reports whether a model computes in uint8. XNNPACK rejects the whole
+// graph of such a model: it fails on uint8 convolutions (google/XNNPACK#6653).
 func (g *Subgraph) IsLegacy() bool {
 	return slices.ContainsFunc(g.Operators, func(o *Operator) bool {
 		return g.multiplyAdds(o) > 0 && g.Tensors[o.Outputs[0]].Type == Uint8
 	})
 }
 
-// delegatedTypes has the operators that XNNPACK in TensorFlow Lite 2.9 takes:
+// delegatedTypes lists the operators that XNNPACK in TensorFlow Lite 2.9 supports:
 // in float32 all, and in int8 those marked true
 // (https://github.com/tensorflow/tensorflow/blob/v2.9.0/tensorflow/lite/delegates/xnnpack/README.md).
 var delegatedTypes = map[BuiltinOperator]bool{
@@ -193,7 +193,7 @@ func (g *Subgraph) quantization() string {
 	return "mixed"
 }
 
-// advice says what would make the model faster, dearest first.
+// advice describes what would make the model faster, most effective first.
 func (g *Subgraph) advice(f *edgelens.ModelFacts) []string {
 	var advice []string
 	if g.IsLegacy() {

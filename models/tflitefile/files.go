@@ -15,8 +15,8 @@ const (
 	maxDirectoryBytes = 1 << 20 // read to find the files
 )
 
-// OpenFiles returns the files of the zip that may follow a model; nil where
-// there is none. The error says what is wrong with the zip. A damaged zip does
+// OpenFiles returns the files of the zip that may follow a model; nil if there is
+// none. The error describes what is wrong with the zip. A damaged zip does
 // not stop Read, since it is no part of the graph.
 func OpenFiles(model []byte) ([]*zip.File, error) {
 	r := bytes.NewReader(model)
@@ -47,7 +47,7 @@ func packedFiles(model []byte) []*zip.File {
 
 var errTooMuch = errors.New("its directory is larger than any label file needs")
 
-// boundedReaderAt gives at most left bytes, then errTooMuch.
+// boundedReaderAt returns at most left bytes, then errTooMuch.
 type boundedReaderAt struct {
 	from io.ReaderAt
 	left int64
@@ -61,7 +61,7 @@ func (b *boundedReaderAt) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // appendFiles appends a zip with the files as they are packed. Files may
-// overlap in a crafted zip, so what is written is bounded by what was there.
+// overlap in a crafted zip, so the size of the output is limited.
 func appendFiles(model []byte, files []*zip.File) ([]byte, error) {
 	if len(files) == 0 {
 		return model, nil

@@ -9,7 +9,7 @@ import (
 	"edgelens/models/tflitefile/schema"
 )
 
-// MaxBytes is where FlatBuffers end: their offsets are signed 32-bit numbers.
+// MaxBytes is the limit of FlatBuffers: their offsets are signed 32-bit numbers.
 const MaxBytes = math.MaxInt32
 
 // maxTables is far above any edge model: MobileNetV2 has about 900.
@@ -21,13 +21,13 @@ var errOutside = errors.New("points past its end")
 type layout []field
 
 // field is a number of size bytes, or an offset to one of the others. The zero
-// value is a field that nothing here reads.
+// value is a field that is not read here.
 type field struct {
 	size    int     // of a number
 	vector  int     // of numbers of so many bytes
 	table   *layout // a table
 	tables  *layout // a vector of tables
-	options bool    // the table that the union's member before it says
+	options bool    // the table whose type the union's member before it gives
 }
 
 // A string is a vector of bytes; a zero follows it that Go does not need.
@@ -52,7 +52,7 @@ var (
 
 const optionsTypeSlot = 3 // of an operator
 
-// optionsLayouts has those of which something is read.
+// optionsLayouts lists those that are read.
 var optionsLayouts = map[schema.BuiltinOptions]layout{
 	schema.BuiltinOptionsConv2DOptions:                {byte1, int4, int4, byte1, int4, int4},
 	schema.BuiltinOptionsDepthwiseConv2DOptions:       {byte1, int4, int4, int4, byte1, int4, int4},
@@ -81,9 +81,9 @@ var optionsLayouts = map[schema.BuiltinOptions]layout{
 	schema.BuiltinOptionsLeakyReluOptions:             {int4},
 }
 
-// flatBuffer walks over a file and checks that all that the generated
+// flatBuffer traverses a file and checks that all data that the generated
 // accessors will read lies inside it. It keeps the first error; after one,
-// everything reads as 0.
+// all reads return 0.
 type flatBuffer struct {
 	data   []byte
 	tables int
@@ -93,8 +93,8 @@ type flatBuffer struct {
 	err  error
 }
 
-// checkStructure says why data is not a whole model in the form of a
-// FlatBuffer. Its time is linear in the length of data.
+// checkStructure returns an error if data is not a complete model in FlatBuffer
+// format. Its time is linear in the length of data.
 func checkStructure(data []byte) error {
 	b := flatBuffer{data: data, left: 4*int64(len(data)) + 1<<16}
 	b.table(b.uint32(0), modelLayout)
@@ -155,7 +155,7 @@ func (b *flatBuffer) field(at int64, f field, optionsType byte) {
 	case f.table != nil:
 		b.table(at, *f.table)
 	case f.options:
-		// Of options that are not known only the table itself is checked.
+		// Only the table of unknown options is checked.
 		b.table(at, optionsLayouts[schema.BuiltinOptions(optionsType)])
 	case f.tables != nil:
 		count := b.uint32(at)
@@ -190,7 +190,7 @@ func (b *flatBuffer) inside(at, n int64) {
 	}
 }
 
-// visit is inside for what counts towards the size of the model.
+// visit is inside for data that counts towards the size of the model.
 func (b *flatBuffer) visit(at, n int64) {
 	b.inside(at, n)
 	if b.left -= n; b.left < 0 {

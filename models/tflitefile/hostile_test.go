@@ -70,8 +70,8 @@ func hostileModels(t testing.TB) map[string][]byte {
 	}
 }
 
-// TestEveryByte changes each byte of small models in turn and gives what is
-// not refused to TFLite, in another process so that a crash is seen.
+// TestEveryByte changes each byte of small models in turn and passes those that are
+// not rejected to TFLite, in another process so that a crash is detected.
 func TestEveryByte(t *testing.T) {
 	if name := os.Getenv("EDGELENS_TEST_MUTANTS"); name != "" {
 		runMutants(t, name)
@@ -92,7 +92,7 @@ func TestEveryByte(t *testing.T) {
 	}
 }
 
-// runMutants gives each mutant to Read, and what that takes to TFLite. It
+// runMutants passes each mutant to Read, and those that it accepts to TFLite. It
 // prints the number of each before.
 func runMutants(t *testing.T, name string) {
 	model := hostileModels(t)[name]

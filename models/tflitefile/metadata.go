@@ -7,24 +7,24 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 )
 
-// metadataName is what the blob of TFLite Metadata is called in a model.
+// metadataName is the name of the TFLite Metadata blob in a model.
 const metadataName = "TFLITE_METADATA"
 
-// TensorMetadata is what TFLite Metadata says of the first input and the first
+// TensorMetadata is the TFLite Metadata of the first input and the first
 // output of the graph that runs
 // (https://github.com/tensorflow/tflite-support/blob/v0.4.4/tensorflow_lite_support/metadata/metadata_schema.fbs).
-// The format has no word about how an image is resized.
+// The format does not describe how an image is resized.
 type TensorMetadata struct {
 	// Mean and Std normalize the input, a value for all channels or one for each:
-	// (pixel - mean) / std. Both are nil where nothing is said.
+	// (pixel - mean) / std. Both are nil if they are not given.
 	Mean, Std []float32
 	// LabelFiles are the packed files with the names of the output's classes, in
 	// their order; those of other languages come after.
 	LabelFiles []string
 }
 
-// The tables of metadata_schema.fbs, as far as they are read. What a process unit
-// is, its type says; of others than normalization only the table is checked.
+// The tables of metadata_schema.fbs, as far as they are read. The type of a process
+// unit identifies it; only the table of units other than normalization is checked.
 var (
 	unknownLayout          = layout{}
 	normalizationLayout    = layout{vector4, vector4}

@@ -2,10 +2,10 @@
 // the identifier TFL3 (https://flatbuffers.dev/internals/; the schema is in
 // package schema).
 //
-// Read takes nothing on trust. A file whose offsets leave it, whose shapes
+// Read trusts nothing. A file whose offsets leave it, whose shapes
 // overflow or are empty, whose weights do not fill their tensors, whose
-// operators name tensors that are not there or contradict their shapes, is
-// refused with a sentence, in time and memory bounded by the file's size,
+// operators name missing tensors or contradict their shapes, is
+// rejected with a sentence, in time and memory bounded by the file's size,
 // before TensorFlow Lite's C library sees it.
 //
 // Write makes a file of a Model that was read, changed, or built from nothing:
@@ -22,7 +22,7 @@
 //	g.Inputs, g.Outputs = []int{in}, []int{out}
 //	file, err := (&tflitefile.Model{Subgraphs: []*tflitefile.Subgraph{g}}).Write()
 //
-// Weights are tensors with Data: little-endian, row-major. Convolutions want
+// Weights are tensors with Data: little-endian, row-major. Convolutions need
 // them as [out height width in], depthwise ones as [1 height width channels],
 // FULLY_CONNECTED as [out in], and an int32 bias whose scale is that of the
 // input times that of the weights
@@ -35,7 +35,7 @@ import (
 	"edgelens/models/tflitefile/schema"
 )
 
-// Model is a whole file. It is safe for use by many goroutines that only read.
+// Model is a whole file. It is safe for concurrent reading.
 type Model struct {
 	Description string
 	// Subgraphs holds the graph that runs first; others are branches and loops.
@@ -103,7 +103,7 @@ type Quantization struct {
 	Scale     []float32
 	ZeroPoint []int64
 	Dimension int
-	// Min and Max are what was seen in training; nothing computes with them.
+	// Min and Max are the values seen in training; they are not used to compute.
 	Min, Max []float32
 }
 
@@ -123,15 +123,15 @@ type Operator struct {
 	Code BuiltinOperator
 	// CustomName is the name of an operator with the code Custom.
 	CustomName string
-	// Version is the least that the runtime must have of the operator; 0 is
-	// written as 1.
+	// Version is the minimum version that the runtime must have of the operator; 0
+	// is written as 1.
 	Version int
 	// Inputs and Outputs are indexes of tensors; NoTensor stands for an
 	// optional input that is not there.
 	Inputs, Outputs []int
 	// Options points to the operator's options, such as *Conv2DOptions; it is
-	// nil where it has none, and UnknownOptions where this package does not
-	// know them.
+	// nil if it has none, and UnknownOptions if this package does not
+	// support them.
 	Options any
 	// CustomOptions belong to a custom operator.
 	CustomOptions []byte
@@ -152,7 +152,7 @@ func (o *Operator) Name() string {
 }
 
 // UnknownOptions are options that this package cannot read, so that Write
-// refuses the model.
+// rejects the model.
 type UnknownOptions struct {
 	// Kind is the number of the union's member.
 	Kind byte

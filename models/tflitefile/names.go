@@ -11,7 +11,7 @@ import (
 // TensorType is the type of a tensor's elements.
 type TensorType = schema.TensorType
 
-// The types that classifiers are made of; the others are in package schema.
+// The types that classifiers use; the others are in package schema.
 const (
 	Float32 = schema.TensorTypeFLOAT32
 	Int32   = schema.TensorTypeINT32
@@ -26,7 +26,7 @@ const (
 // BuiltinOperator is an operator of the runtime.
 type BuiltinOperator = schema.BuiltinOperator
 
-// The operators that classifiers are made of; the others are in package
+// The operators that classifiers use; the others are in package
 // schema.
 const (
 	Add             = schema.BuiltinOperatorADD
@@ -54,7 +54,7 @@ const (
 	HardSwish       = schema.BuiltinOperatorHARD_SWISH
 )
 
-// Padding says how a window meets the edge of an image.
+// Padding is how a window is handled at the edge of an image.
 type Padding = schema.Padding
 
 // The paddings.
@@ -73,7 +73,7 @@ const (
 	ActivationRelu6 = schema.ActivationRELU6
 )
 
-// The options of operators that classifiers are made of; the others are in
+// The options of operators that classifiers use; the others are in
 // package schema.
 type (
 	Conv2DOptions          = schema.Conv2DOptionsT
@@ -98,7 +98,7 @@ type (
 // of 4 bytes for a table of 4 bytes, comes first.
 var emptyTable = flatbuffers.Table{Bytes: []byte{4, 0, 4, 0, 4, 0, 0, 0}, Pos: 4}
 
-// optionsKinds says which member of the union a pointer to options is.
+// optionsKinds maps the type of a pointer to options to the union's member.
 var optionsKinds = func() map[reflect.Type]schema.BuiltinOptions {
 	kinds := map[reflect.Type]schema.BuiltinOptions{}
 	for kind := range schema.EnumNamesBuiltinOptions {

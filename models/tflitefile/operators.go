@@ -9,8 +9,8 @@ import (
 	"edgelens/models/tflitefile/schema"
 )
 
-// rule says what an operator must look like. The runtime checks much of it
-// too, but divides by strides, window sizes and scales before it does.
+// rule describes a valid operator. The runtime checks much of it too, but divides
+// by strides, window sizes and scales before it does.
 type rule struct {
 	least, most int // inputs
 	// options is a pointer of their type; nil where the operator has none, and
@@ -18,14 +18,14 @@ type rule struct {
 	// They may be left out where optional is set.
 	options  any
 	optional bool
-	// quantized demands one scale of each 8- or 16-bit input and output but
+	// quantized requires one scale for each 8- or 16-bit input and output except
 	// the weights.
 	quantized bool
-	// check looks at inputs (nil where one is left out) and the only output.
+	// check examines inputs (nil for an absent one) and the only output.
 	check func(o *Operator, in []*Tensor, out *Tensor) error
 }
 
-// rules has the operators that classifiers of images are made of. All have
+// rules lists the operators that image classifiers use. All have
 // one output.
 var rules = map[BuiltinOperator]rule{
 	Conv2D:          {2, 3, &Conv2DOptions{}, false, true, checkConv},
@@ -66,8 +66,8 @@ var rules = map[BuiltinOperator]rule{
 	schema.BuiltinOperatorSLICE:                   {3, 3, UnknownOptions{}, true, false, checkSlice},
 }
 
-// checkRule says what is wrong with an operator that has a rule; of others only
-// the kind and the flow of tensors were checked. The error continues a sentence.
+// checkRule checks an operator that has a rule; of others only the kind and the flow
+// of tensors were checked. The error continues a sentence.
 func (g *Subgraph) checkRule(o *Operator) error {
 	r, known := rules[o.Code]
 	if !known {
@@ -100,9 +100,9 @@ func (g *Subgraph) checkRule(o *Operator) error {
 	return r.check(o, in, out)
 }
 
-// checkUnknown says what is wrong with an operator that is not among rules.
-// The runtime demands what it needs of all but this one: without its options
-// (member 58 of the union) it quantizes with what lies in memory.
+// checkUnknown checks an operator that is not among rules. The runtime validates
+// all but this one: without its options (member 58 of the union) it quantizes with
+// whatever is in memory.
 func checkUnknown(o *Operator) error {
 	if o.Code == schema.BuiltinOperatorFAKE_QUANT && o.Options != (UnknownOptions{Kind: 58}) {
 		return errors.New("without its options")
@@ -110,7 +110,7 @@ func checkUnknown(o *Operator) error {
 	return nil
 }
 
-// checkScaled says what is wrong with the scale of a value that is computed
+// checkScaled checks the scale of a value that an operator computes
 // with.
 func checkScaled(t *Tensor) error {
 	switch t.Type {
@@ -137,7 +137,7 @@ func checkWeights(t *Tensor, dimension int) error {
 	return nil
 }
 
-// wrongShapes is the fault of an operator whose tensors do not fit together.
+// wrongShapes is the error for an operator whose tensors do not fit together.
 func wrongShapes(in []*Tensor, out *Tensor) error {
 	var shapes []any
 	for _, t := range in {
@@ -148,7 +148,7 @@ func wrongShapes(in []*Tensor, out *Tensor) error {
 	return fmt.Errorf("that cannot make shape %v of %v", out.Shape, shapes)
 }
 
-// window is what slides over an image along one side.
+// window slides over an image along one side.
 type window struct {
 	size, stride, dilation int
 	padding                Padding
@@ -156,7 +156,7 @@ type window struct {
 
 const maxWindow = 1 << 16
 
-// out returns how many positions the window has on so many pixels; 0 where it
+// out returns the number of positions of the window on that many pixels; 0 if it
 // cannot be used.
 func (w window) out(pixels int) int {
 	if w.size < 1 || w.stride < 1 || w.dilation < 1 || w.size > maxWindow || w.stride > maxWindow || w.dilation > maxWindow {
@@ -171,7 +171,7 @@ func (w window) out(pixels int) int {
 	return 0
 }
 
-// checkWindows checks the batch, height and width of what slides over in.
+// checkWindows checks the batch, height and width of a window that slides over in.
 func checkWindows(in, out *Tensor, h, w window) bool {
 	return len(in.Shape) == 4 && len(out.Shape) == 4 && in.Shape[0] == out.Shape[0] &&
 		h.out(in.Shape[1]) == out.Shape[1] && w.out(in.Shape[2]) == out.Shape[2]
@@ -184,7 +184,7 @@ func checkActivation(a Activation) error {
 	return nil
 }
 
-// checkBias says whether there is no bias or one number for each channel.
+// checkBias reports whether there is no bias or one number for each channel.
 func checkBias(in []*Tensor, channels int) bool {
 	return len(in) < 3 || in[2] == nil || in[2].Elements() == channels
 }
@@ -212,7 +212,7 @@ func checkDepthwise(o *Operator, in []*Tensor, out *Tensor) error {
 		filter.Shape[3] != out.Shape[3] || out.Shape[3]%in[0].Shape[3] != 0 || !checkBias(in, out.Shape[3]) {
 		return wrongShapes(in, out)
 	}
-	// Version 1 of the operator ignores what its options say of it.
+	// Version 1 of the operator ignores its options.
 	if m := int(c.DepthMultiplier); m < 0 || m != 0 && m != out.Shape[3]/in[0].Shape[3] {
 		return fmt.Errorf("with depth multiplier %d, not %d", m, out.Shape[3]/in[0].Shape[3])
 	}

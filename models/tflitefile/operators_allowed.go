@@ -16,14 +16,14 @@ const (
 	sign          BuiltinOperator = 158
 )
 
-// parameters has the operators that image classifiers are made of, each with
-// those of its inputs that are shapes, axes or indexes, from which the runtime
-// computes addresses. What is not listed here is refused: control flow,
+// parameters lists the operators that image classifiers use, each with those of its
+// inputs that are shapes, axes or indexes, from which the runtime computes
+// addresses. Operators not listed here are rejected: control flow,
 // variables, recurrent layers, tables and lookups, whose course depends on more
 // than the shapes of the tensors.
 //
-// A parameter must not depend on the image (checkParameters). Where that holds,
-// every run touches the same memory, so that one trial run shows what all do.
+// A parameter must not depend on the image (checkParameters). Then every run
+// accesses the same memory, so that one trial run is representative of all.
 var parameters = map[BuiltinOperator][]int{
 	Add: nil, AveragePool2D: nil, Concatenation: nil, Conv2D: nil, DepthwiseConv2D: nil, Dequantize: nil,
 	FullyConnected: nil, Logistic: nil, MaxPool2D: nil, Mul: nil, Relu: nil, Relu6: nil, Softmax: nil, Sub: nil,
@@ -57,14 +57,14 @@ var parameters = map[BuiltinOperator][]int{
 	schema.BuiltinOperatorSTRIDED_SLICE: {1, 2, 3}, schema.BuiltinOperatorSUM: {1}, schema.BuiltinOperatorTILE: {1},
 	schema.BuiltinOperatorTOPK_V2: {1}, schema.BuiltinOperatorTRANSPOSE: {1},
 
-	// Processors end the process that divides whole numbers by 0.
+	// Dividing whole numbers by 0 crashes the process.
 	schema.BuiltinOperatorDIV: {0, 1}, schema.BuiltinOperatorFLOOR_DIV: {0, 1}, schema.BuiltinOperatorFLOOR_MOD: {0, 1},
 }
 
 // dividesWhole are operators whose parameters matter for whole numbers alone.
 var dividesWhole = []BuiltinOperator{schema.BuiltinOperatorDIV, schema.BuiltinOperatorFLOOR_DIV, schema.BuiltinOperatorFLOOR_MOD}
 
-// checkKind says why an operator cannot be used in a classifier of images, and
+// checkKind returns an error if an operator cannot be used in an image classifier, with
 // what to do. The error is a sentence of its own about the model.
 func checkKind(o *Operator) error {
 	if o.Code == Custom {
@@ -80,16 +80,16 @@ func checkKind(o *Operator) error {
 	case o.Code < 0 || o.Code > schema.BuiltinOperatorGELU:
 		return fmt.Errorf("has operator number %d, which is newer than this program; convert the model with an older TensorFlow, or use a newer edgelens", o.Code)
 	}
-	return fmt.Errorf("has the operator %s, which image classifiers do not need and which is not run here; convert the model again without control flow, variables, lookups and recurrent layers", name)
+	return fmt.Errorf("has the operator %s, which image classifiers do not need and which is not supported here; convert the model again without control flow, variables, lookups and recurrent layers", name)
 }
 
-// customOperator says what a model with an operator outside of TensorFlow Lite's
-// own is, and what to do.
+// customOperator describes a model with an operator outside of TensorFlow Lite's
+// own, and what to do.
 func customOperator(name string) error {
 	lower, name := strings.ToLower(name), shown(name)
 	switch {
 	case strings.HasPrefix(lower, "edgetpu"):
-		return errors.New("is compiled for Google's Coral accelerator (Edge TPU), which is not used here; use the model from before the compiler, whose name does not end in _edgetpu")
+		return errors.New("is compiled for Google's Coral accelerator (Edge TPU), which is not supported here; use the model from before the compiler, whose name does not end in _edgetpu")
 	case strings.HasPrefix(name, "Flex"):
 		return fmt.Errorf("needs TensorFlow itself for the operator %s (Flex, \"select TensorFlow operators\"); convert it again with TensorFlow Lite's own operators alone (target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS])", name)
 	case strings.HasPrefix(lower, "tflite_detection"):
@@ -138,8 +138,8 @@ func isWhole(t TensorType) bool {
 	return t != Float32 && t != schema.TensorTypeFLOAT16 && t != schema.TensorTypeFLOAT64
 }
 
-// checkTranspose checks that the constant order of dimensions has each once: the
-// runtime writes past its memory where one is there twice.
+// checkTranspose checks that the constant order contains each dimension once: the
+// runtime writes out of bounds if one is repeated.
 func checkTranspose(_ *Operator, in []*Tensor, out *Tensor) error {
 	order, err := numbers(in[1])
 	if err != nil {
@@ -165,7 +165,7 @@ func checkTranspose(_ *Operator, in []*Tensor, out *Tensor) error {
 	return nil
 }
 
-// checkSlice checks that the slice lies inside: the runtime does not look at where
+// checkSlice checks that the slice lies inside: the runtime does not check where
 // it begins.
 func checkSlice(_ *Operator, in []*Tensor, out *Tensor) error {
 	begin, err := numbers(in[1])

@@ -7,7 +7,7 @@ import (
 )
 
 // numbers returns the values of a constant list of int32 or int64. Others
-// would be computed when the model runs, and nothing would check them then.
+// would be computed when the model runs, unchecked.
 func numbers(t *Tensor) ([]int, error) {
 	size := SizeOf(t.Type)
 	if t.Type != Int32 && t.Type != Int64 || t.Data == nil {
@@ -94,8 +94,8 @@ func checkBroadcast(o *Operator, in []*Tensor, out *Tensor) error {
 	return nil
 }
 
-// checkAdd checks also that the scales can be brought together: the runtime
-// ends the process where the output's is a millionth of the inputs'.
+// checkAdd also checks that the scales are compatible: the runtime ends the process
+// if the output's is a millionth of the inputs'.
 func checkAdd(o *Operator, in []*Tensor, out *Tensor) error {
 	if err := checkBroadcast(o, in, out); err != nil {
 		return err

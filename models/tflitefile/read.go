@@ -13,7 +13,7 @@ import (
 )
 
 // Read returns the model in a file. The tensors share data's memory, which
-// must not change. The error wraps edgelens.ErrModel and says in a sentence
+// must not change. The error wraps edgelens.ErrModel and describes in a sentence
 // what is wrong with the file.
 func Read(data []byte) (*Model, error) {
 	m, err := Parse(data)
@@ -23,7 +23,7 @@ func Read(data []byte) (*Model, error) {
 	return m, nil
 }
 
-// Parse is Read with an error of bare words, which continue a sentence about
+// Parse is Read with an error that continues a sentence about
 // the file ("looks truncated: ...").
 func Parse(data []byte) (*Model, error) {
 	if err := checkIdentifier(data); err != nil {
@@ -47,8 +47,8 @@ func Parse(data []byte) (*Model, error) {
 	return m, nil
 }
 
-// checkIdentifier tells a model from what people really have in its place:
-// web pages, placeholders and downloads that broke off.
+// checkIdentifier distinguishes a model from common mistakes: web pages,
+// placeholders and interrupted downloads.
 func checkIdentifier(data []byte) error {
 	start := bytes.TrimSpace(data[:min(len(data), 64)])
 	switch {
@@ -102,8 +102,8 @@ func decode(table *schema.Model) (*Model, error) {
 	return m, d.err
 }
 
-// buffer returns the data of a buffer, nil where it has none. Old models have
-// no buffer 0, which stands for no data.
+// buffer returns the data of a buffer, nil if it has none. Old models have
+// no buffer 0, which means no data.
 func (d *decoder) buffer(i uint32) []byte {
 	switch {
 	case int64(i) < int64(len(d.buffers)):
@@ -201,7 +201,7 @@ func signature(table *schema.SignatureDef) Signature {
 	return s
 }
 
-// text copies a string out of the file and makes it one that can be shown.
+// text copies a string out of the file and makes it printable.
 func text(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
 
 func list[T any](n int, at func(int) T) []T {

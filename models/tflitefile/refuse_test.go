@@ -29,7 +29,7 @@ func patched(t testing.TB, file, old, now []byte) []byte {
 	return bytes.Replace(file, old, now, 1)
 }
 
-func TestReadRefuses(t *testing.T) {
+func TestReadRejects(t *testing.T) {
 	good := modeltest.Network(tflitefile.Int8)
 	start := func(at int, value uint32) []byte {
 		b := bytes.Clone(good)
@@ -68,8 +68,8 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// Write refuses what Read would.
-func TestWriteRefuses(t *testing.T) {
+// Write rejects the same models as Read.
+func TestWriteRejects(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil func(*tflitefile.Subgraph)
 		want  string
@@ -107,9 +107,9 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
-// What image classifiers are not made of is refused with what it is and what to
-// do, before the runtime sees it.
-func TestOperators(t *testing.T) {
+// Operators that image classifiers do not use are rejected with what they are and what
+// to do, before the runtime sees them.
+func TestRejectedOperators(t *testing.T) {
 	custom := func(name string) func(*tflitefile.Subgraph) {
 		return func(g *tflitefile.Subgraph) {
 			g.Operators[3].Code, g.Operators[3].CustomName, g.Operators[3].Options = tflitefile.Custom, name, nil
@@ -169,8 +169,8 @@ func TestOperators(t *testing.T) {
 	}
 }
 
-// A shape or an index that depends on the image is refused: one trial run would
-// not show what the next image does. One that depends on a shape is taken.
+// A shape or an index that depends on the image is rejected: one trial run would
+// not represent other images. One that depends on a shape is accepted.
 func TestParametersDoNotDependOnTheImage(t *testing.T) {
 	build := func(code tflitefile.BuiltinOperator) error {
 		g := &tflitefile.Subgraph{Name: "main"}
@@ -193,8 +193,8 @@ func TestParametersDoNotDependOnTheImage(t *testing.T) {
 	}
 }
 
-// A file that leaves its size open has placeholders for shapes, about which no
-// other sentence would be right.
+// A file with an open input size has placeholders for shapes, so that
+// any other error would be misleading.
 func TestOpenSize(t *testing.T) {
 	m, err := tflitefile.Read(modeltest.Network(tflitefile.Float32))
 	if err != nil {
@@ -211,8 +211,8 @@ func TestOpenSize(t *testing.T) {
 	}
 }
 
-// Packed files come along, as they are.
-func TestPackedFilesStay(t *testing.T) {
+// Packed files are copied unchanged.
+func TestPackedFilesAreKept(t *testing.T) {
 	m, err := tflitefile.Read(modeltest.Mean(modeltest.Options{Labels: modeltest.Labels()}))
 	if err != nil {
 		t.Fatal(err)

@@ -6,12 +6,12 @@ import (
 	"edgelens/models/tflitefile/schema"
 )
 
-// keepsValues are operators whose result has the values of their input, but for
-// what rounding takes away.
+// keepsValues are operators whose result has the values of their input, except
+// for rounding.
 var keepsValues = []BuiltinOperator{Reshape, Squeeze, Quantize, Dequantize, schema.BuiltinOperatorEXPAND_DIMS}
 
 // EndsIn returns the operator that computes the values of the graph's first
-// output, those aside that only change their form; false where there is none.
+// output, ignoring those that only reshape them; false if there is none.
 func (g *Subgraph) EndsIn() (BuiltinOperator, bool) {
 	if len(g.Outputs) == 0 {
 		return 0, false

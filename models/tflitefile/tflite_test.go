@@ -47,7 +47,7 @@ func outputs(t *testing.T, file []byte, delegate string) [][]byte {
 	return all
 }
 
-// What Write makes of what Read read, TFLite computes in the same way.
+// A model that was read and written gives the same results in TFLite.
 func TestRoundTrip(t *testing.T) {
 	for name, file := range testModels(t) {
 		t.Run(name, func(t *testing.T) {

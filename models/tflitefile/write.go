@@ -10,9 +10,9 @@ import (
 	"edgelens/models/tflitefile/schema"
 )
 
-// Write returns the file of a model. It is checked as Read does; equal models
-// give equal bytes. The error wraps edgelens.ErrModel: the model has a fault,
-// or options that this package does not know.
+// Write returns the file of a model. It is checked as in Read; equal models
+// give equal bytes. The error wraps edgelens.ErrModel: the model is invalid
+// or has options that this package does not support.
 func (m *Model) Write() ([]byte, error) {
 	file, err := m.write()
 	if err != nil {
@@ -26,7 +26,7 @@ func (m *Model) write() ([]byte, error) {
 		return nil, err
 	}
 	e := encoder{b: flatbuffers.NewBuilder(1 << 10), shared: map[*byte]uint32{}, codes: map[operatorCode]uint32{}}
-	e.buffers = append(e.buffers, e.buffer(nil)) // stands for no data
+	e.buffers = append(e.buffers, e.buffer(nil)) // means no data
 	subgraphs := each(m.Subgraphs, e.subgraph)
 	metadata := each(m.Metadata, e.metadata)
 	signatures := each(m.Signatures, e.signature)

@@ -1,5 +1,5 @@
-// Command filestest writes what can be recognized without photographs or models of
-// others into a folder: colours.tflite, which tells red, green and blue apart,
+// Command filestest writes files for recognition without photographs or models of
+// others into a folder: colours.tflite, which classifies red, green and blue,
 // and red.png. For checks of programs that cannot import modeltest.
 package main
 
@@ -14,11 +14,11 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "use: filestest FOLDER") // nowhere else to say it
+		fmt.Fprintln(os.Stderr, "usage: filestest FOLDER") // there is no other output
 		os.Exit(2)
 	}
 	if err := write(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, err) // nowhere else to say it
+		fmt.Fprintln(os.Stderr, err) // there is no other output
 		os.Exit(1)
 	}
 }

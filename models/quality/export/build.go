@@ -9,14 +9,14 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// The input's bytes are pixels: 0 is black and 255 white, which training took
-// for (pixel - 127) / 127.5.
+// The input's bytes are pixels: 0 is black and 255 white; training used
+// (pixel - 127) / 127.5.
 const (
 	inputScale = float32(1 / 127.5)
 	inputZero  = 127
 )
 
-// builder holds the graph that grows and, by the net's numbers, its tensors.
+// builder holds the graph that is built and, by the net's numbers, its tensors.
 type builder struct {
 	net     *net
 	graph   *tflitefile.Subgraph
@@ -58,7 +58,7 @@ func build(n *net) (*tflitefile.Model, error) {
 func (b *builder) layer(name string, l layer) error {
 	for _, in := range l.Inputs {
 		if in < 0 || in >= len(b.tensors) {
-			return fmt.Errorf("it takes tensor %d, which is not there yet", in)
+			return fmt.Errorf("it takes tensor %d, which does not exist yet", in)
 		}
 	}
 	switch {
@@ -78,7 +78,7 @@ func (b *builder) layer(name string, l layer) error {
 		b.tensors = append(b.tensors, b.value(name, b.shape(l, 0), 1.0/256, -128))
 		b.op(tflitefile.Softmax, 2, &tflitefile.SoftmaxOptions{Beta: 1}, []int{b.tensors[l.Inputs[0]]}, b.tensors[len(b.tensors)-1])
 	default:
-		return fmt.Errorf("such a layer is not known")
+		return fmt.Errorf("such a layer is not supported")
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (b *builder) learned(name string, l layer, channels int, channel func(int) 
 	return w, s, nil
 }
 
-// finish adds the operator of a layer and the tensor that it gives. more are
+// finish adds the operator of a layer and its output tensor. more are
 // inputs beside the layer's.
 func (b *builder) finish(name string, shape []int, l layer, code tflitefile.BuiltinOperator, version int, options any, more ...int) {
 	low, high := l.Range[0], l.Range[1]

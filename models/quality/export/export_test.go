@@ -46,7 +46,7 @@ func trained(t *testing.T, n net, numbers int) string {
 	return path
 }
 
-func TestExportWritesAModelThatCanBeRead(t *testing.T) {
+func TestExportedModelCanBeRead(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "net.tflite")
 	if err := export(trained(t, small(), 88), out); err != nil {
 		t.Fatal(err)
@@ -72,15 +72,15 @@ func TestExportWritesAModelThatCanBeRead(t *testing.T) {
 	}
 }
 
-func TestExportRefuses(t *testing.T) {
+func TestExportRejects(t *testing.T) {
 	tests := map[string]struct {
 		change  func(n *net)
 		numbers int
-		says    string
+		want    string
 	}{
 		"too few numbers":        {func(*net) {}, 80, "ends before"},
-		"a layer of no kind":     {func(n *net) { n.Layers[4].Op = "magic" }, 88, "not known"},
-		"an input to come":       {func(n *net) { n.Layers[0].Inputs = []int{3} }, 88, "not there yet"},
+		"a layer of no kind":     {func(n *net) { n.Layers[4].Op = "magic" }, 88, "not supported"},
+		"an input to come":       {func(n *net) { n.Layers[0].Inputs = []int{3} }, 88, "does not exist yet"},
 		"two inputs":             {func(n *net) { n.Layers[0].Inputs = []int{0, 0} }, 88, "2 inputs"},
 		"no stride":              {func(n *net) { n.Layers[0].Stride = 0 }, 88, "stride is 0"},
 		"weights of another net": {func(n *net) { n.Layers[2].Shape = []int{2, 1, 1, 5} }, 99, "shape"},
@@ -90,15 +90,15 @@ func TestExportRefuses(t *testing.T) {
 			n := small()
 			test.change(&n)
 			err := export(trained(t, n, test.numbers), filepath.Join(t.TempDir(), "out"))
-			if err == nil || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("the error is %v; it should speak of %q", err, test.says)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %v; want %q", err, test.want)
 			}
 		})
 	}
 }
 
 // 0 must be exact, or the padding of a convolution is not.
-func TestActivationHoldsZero(t *testing.T) {
+func TestActivationRepresentsZero(t *testing.T) {
 	for name, ends := range map[string][2]float64{"relu6": {0, 6}, "both signs": {-1.3, 2.9}, "above": {1, 4}, "below": {-4, -1}, "nothing": {0, 0}} {
 		t.Run(name, func(t *testing.T) {
 			scale, zero := activation(ends[0], ends[1])
@@ -115,7 +115,7 @@ func TestActivationHoldsZero(t *testing.T) {
 	}
 }
 
-func TestWeightsComeBackToWithinHalfAStep(t *testing.T) {
+func TestWeightsRoundTripWithinHalfStep(t *testing.T) {
 	values := []float32{0.5, -1, 0.25, 100, -3, 0}
 	quantized, scales := weights(values, 2, func(i int) int { return i / 3 })
 	for i, v := range values {

@@ -18,7 +18,7 @@ type net struct {
 	numbers []float32
 }
 
-// layer is one step. Tensor 0 is the input, tensor i+1 what Layers[i] gives.
+// layer is one step. Tensor 0 is the input, tensor i+1 the output of Layers[i].
 type layer struct {
 	Op     string
 	Inputs []int
@@ -26,9 +26,9 @@ type layer struct {
 	Relu6  bool
 	// Shape is that of the weights, in TensorFlow Lite's order.
 	Shape []int
-	// Weights and Bias say where they begin in the file of numbers.
+	// Weights and Bias are the offsets of their first numbers in the file.
 	Weights, Bias int
-	// Range is the least and the greatest value seen in calibration.
+	// Range is the minimum and maximum value seen in calibration.
 	Range [2]float64
 }
 

@@ -9,7 +9,7 @@ import (
 // https://ai.google.dev/edge/litert/models/quantization_spec
 
 // activation returns the int8 scale and zero point for values from low to
-// high. 0 is always among them and stands for itself exactly.
+// high. 0 is always among them and is represented exactly.
 func activation(low, high float64) (scale float32, zeroPoint int64) {
 	low, high = min(low, 0), max(high, 0)
 	if high-low < 1e-6 {
@@ -21,7 +21,7 @@ func activation(low, high float64) (scale float32, zeroPoint int64) {
 }
 
 // weights quantizes symmetrically, each channel with a scale of its own.
-// channel says of which one the i-th value is.
+// channel returns the channel of the i-th value.
 func weights(values []float32, channels int, channel func(i int) int) (quantized []byte, scales []float32) {
 	scales = make([]float32, channels)
 	for i, v := range values {

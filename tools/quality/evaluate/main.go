@@ -1,10 +1,10 @@
-// Command evaluate runs a model of one image over many:
+// Command evaluate runs a model with one input over many images:
 //
 //	go run ./tools/quality/evaluate MODEL.tflite <images >scores
 //
-// Standard input holds input tensors one after the other; for each, the bytes
+// Standard input has input tensors one after the other; for each, the bytes
 // of the output tensor are written. The time of one Invoke goes to standard
-// error. training/evaluate.py makes the model card's tables with it.
+// error. training/evaluate.py uses it for the model card's tables.
 package main
 
 import (

@@ -18,11 +18,11 @@ from optics import LUMA, gaussian, to_srgb
 
 @dataclasses.dataclass
 class Noise:
-    """deviation is that of a mid-grey pixel (18 % of white), in steps of 255."""
+    """deviation is that of a mid-gray pixel (18 % of white), in steps of 255."""
 
     deviation: float
-    shot: float = 0.7  # the share of the variance at mid-grey that photons cause
-    chroma: float = 0.0  # extra blotches of colour, as a share of deviation
+    shot: float = 0.7  # the share of the variance at mid-gray that photons cause
+    chroma: float = 0.0  # extra blotches of color, as a share of deviation
     blotch: float = 2.0  # their size, pixels
     grain: float = 0.0  # blur of the noise by demosaicing, pixels
 
@@ -74,14 +74,14 @@ _POOL = np.random.default_rng(5).standard_normal(1 << 22, dtype=np.float32)
 
 def normal(rng, shape):
     """Normal numbers; from a pool, at a place drawn at random, since drawing them
-    all anew would take a third of the time that a picture takes."""
+    all anew would take a third of the time that a image takes."""
     n = int(np.prod(shape))
     start = rng.integers(len(_POOL))
     return np.take(_POOL, np.arange(start, start + n), mode="wrap").reshape(shape)
 
 
 def add_noise(rng, linear, noise):
-    """The noisy picture, in linear light, not clipped."""
+    """The noisy image, in linear light, not clipped."""
     # d(sRGB)/d(linear) at 0.18 is 1.195; the deviation there is given in sRGB.
     variance = (noise.deviation / 255 / 1.195) ** 2
     shape = linear.shape
@@ -99,19 +99,19 @@ def add_noise(rng, linear, noise):
 
 
 def develop(rng, linear, camera, noise):
-    """The picture as it comes out of the JPEG decoder: uint8 sRGB."""
-    picture = np.clip(linear, 0, None)
-    h, w = picture.shape[:2]
+    """The image as it comes out of the JPEG decoder: uint8 sRGB."""
+    image = np.clip(linear, 0, None)
+    h, w = image.shape[:2]
     if camera.vignette:
         y, x = np.mgrid[:h, :w].astype(np.float32)
         d = (x / w - 0.5) ** 2 + (y / h - 0.5) ** 2
-        picture = picture * (1 - camera.vignette * d * 1.6)[..., None]
-    picture = np.clip(add_noise(rng, picture, noise), 0, None)
-    picture = np.clip(picture * np.asarray(camera.balance, np.float32), 0, 1)
-    seen = to_srgb(picture)
+        image = image * (1 - camera.vignette * d * 1.6)[..., None]
+    image = np.clip(add_noise(rng, image, noise), 0, None)
+    image = np.clip(image * np.asarray(camera.balance, np.float32), 0, 1)
+    seen = to_srgb(image)
     if camera.saturation != 1:
-        grey = (seen @ LUMA)[..., None]
-        seen = grey + (seen - grey) * camera.saturation
+        gray = (seen @ LUMA)[..., None]
+        seen = gray + (seen - gray) * camera.saturation
     if camera.contrast:
         smooth = seen * seen * (3 - 2 * seen)
         seen = seen + camera.contrast * (smooth - seen)
@@ -122,11 +122,11 @@ def develop(rng, linear, camera, noise):
 
 def encode(pixels, camera):
     """Overlay and JPEG."""
-    picture = Image.fromarray(pixels)
+    image = Image.fromarray(pixels)
     if camera.clock:
-        size = max(picture.height // 24, 9)
-        at = (size // 2, size // 2) if len(camera.clock) % 2 else (picture.width // 2, picture.height - 2 * size)
-        ImageDraw.Draw(picture).text(at, camera.clock, font=font(size), fill=(255, 255, 255), stroke_width=1, stroke_fill=(0, 0, 0))
+        size = max(image.height // 24, 9)
+        at = (size // 2, size // 2) if len(camera.clock) % 2 else (image.width // 2, image.height - 2 * size)
+        ImageDraw.Draw(image).text(at, camera.clock, font=font(size), fill=(255, 255, 255), stroke_width=1, stroke_fill=(0, 0, 0))
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=camera.jpeg, subsampling=camera.subsampling)
+    image.save(buffer, "JPEG", quality=camera.jpeg, subsampling=camera.subsampling)
     return np.asarray(Image.open(buffer))

@@ -1,9 +1,9 @@
-"""Make the pictures to train, calibrate and test with, into one .npz file.
+"""Make the images to train, calibrate and test with, into one .npz file.
 
     python3 dataset.py OUT.npz --split train --scenes 3500 [--from 0]
 
-Every scene is seen in all seven classes. Scene i of a split is the same
-whatever else is made: its generator is seeded with (SEED, split, i)."""
+Every scene is made in all seven classes. Scene i of a split is the same
+regardless of the others: its generator is seeded with (SEED, split, i)."""
 
 import argparse
 
@@ -19,7 +19,7 @@ from textures import Bank
 SEED = 20261121
 SIDE = 96  # of the model's input, pixels
 SPLITS = {"train": 0, "validation": 1, "test": 2, "calibration": 3}
-# Sizes that cameras and terminals send, and how often.
+# Sizes of the images of cameras and terminals, and their weights.
 SIZES = [
     ((240, 320), 0.21), ((320, 240), 0.21), ((256, 256), 0.08), ((480, 640), 0.05), ((640, 480), 0.08),
     ((512, 341), 0.12), ((512, 384), 0.06), ((400, 320), 0.08), ((341, 512), 0.04), ((512, 600), 0.03),
@@ -31,10 +31,10 @@ def any_size(rng):
     return SIZES[rng.choice(len(SIZES), p=[p for _, p in SIZES])][0]
 
 
-def pictures(split, i, bank, side=SIDE, alike=False, smooth=False):
-    """The seven pictures of a scene, uint8 7 x side x side x 3. Where alike is
+def images(split, i, bank, side=SIDE, alike=False, smooth=False):
+    """The seven images of a scene, uint8 7 x side x side x 3. Where alike is
     true, half of the things that block the view have the scene's own
-    colours; where smooth is true nothing has a texture."""
+    colors; where smooth is true nothing has a texture."""
     rng = np.random.default_rng([SEED, SPLITS[split], i])
     w, h = any_size(rng)
     seen = scene(rng, bank, w, h, smooth)
@@ -59,11 +59,11 @@ def main():
     bank = Bank()
     made = np.empty((a.scenes, len(CLASSES), a.side, a.side, 3), np.uint8)
     for i in range(a.scenes):
-        made[i] = pictures(a.split, a.first + i, bank, a.side, a.alike, a.smooth)
+        made[i] = images(a.split, a.first + i, bank, a.side, a.alike, a.smooth)
         if i % 100 == 99:
             print(f"{a.split}: {i + 1} of {a.scenes} scenes", flush=True)
     labels = np.tile(np.arange(len(CLASSES)), (a.scenes, 1))
-    np.savez(a.out, pictures=made.reshape(-1, a.side, a.side, 3), labels=labels.reshape(-1))
+    np.savez(a.out, images=made.reshape(-1, a.side, a.side, 3), labels=labels.reshape(-1))
 
 
 if __name__ == "__main__":

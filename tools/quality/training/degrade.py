@@ -1,9 +1,9 @@
-"""The seven classes: what each does to a scene in linear light.
+"""The seven classes: the degradation of a scene by each, in linear light.
 
 Every function takes the generator and a scene (float32, linear, 1 = sensor
 clips, well exposed) and gives the light that reaches the sensor with the
-noise that the sensor adds. Sizes are shares of the picture's shorter side.
-MODEL CARD (README.md) says in words what these functions say in numbers.
+noise that the sensor adds. Sizes are shares of the image's shorter side.
+The model card (README.md) describes these functions in words.
 """
 
 import numpy as np
@@ -15,17 +15,17 @@ from optics import convolve, disk, gaussian, luma, motion, to_linear
 CLASSES = ["ok", "blurred", "dark", "overexposed", "noisy", "blocked", "blank"]
 
 
-def shorter(picture):
-    return min(picture.shape[:2])
+def shorter(image):
+    return min(image.shape[:2])
 
 
 def faint_noise(rng):
-    """Noise that nobody minds: up to 4 steps of 255 at mid-grey."""
+    """Acceptable noise: up to 4 steps of 255 at mid-gray."""
     return Noise(4 * rng.random() ** 2, rng.uniform(0.5, 0.95), rng.uniform(0, 0.5), rng.uniform(1.5, 3), rng.uniform(0, 0.8))
 
 
 def lens(rng, scene):
-    """A lens in good order and a little softness, at most 0.5 % of the side."""
+    """A good lens with slight softness, at most 0.5 % of the side."""
     radius = max(0.6, shorter(scene) * rng.uniform(0, 0.005))
     return gaussian(scene, radius / 2 + 0.15)
 
@@ -50,7 +50,7 @@ def blurred(rng, scene):
 
 
 def dark(rng, scene):
-    """Light so low that 95 % of the picture stays below a third of white as
+    """Light so low that 95 % of the image stays below a third of white as
     seen (sRGB 28 to 85 of 255); small lamps may shine in it."""
     scene = lens(rng, scene)
     target = to_linear(rng.uniform(28, 85) / 255)
@@ -63,7 +63,7 @@ def dark(rng, scene):
             r = s * rng.uniform(0.005, 0.03)
             lamp = np.clip(r + 1 - d, 0, 1) + 0.05 * np.exp(-d / (2 * r))
             out = out + lamp[..., None] * rng.uniform(0.3, 1, 3).astype(np.float32)
-    # In shadows sRGB shows noise some five times larger than at mid-grey.
+    # In shadows sRGB shows noise some five times larger than at mid-gray.
     return out, Noise(rng.uniform(0, 3), rng.uniform(0.2, 0.9), rng.uniform(0, 1), rng.uniform(1.5, 4), rng.uniform(0, 1))
 
 
@@ -71,26 +71,26 @@ def overexposed(rng, scene):
     """So much light that 35 to 88 % of the frame is white."""
     scene = lens(rng, scene)
     share = rng.uniform(0.35, 0.88)
-    floor = rng.uniform(0, 0.03)  # stray light, in the picture after exposure
+    floor = rng.uniform(0, 0.03)  # stray light, in the image after exposure
     # White as a whole, not in one channel only: the least channel clips.
     least = np.quantile(scene[::2, ::2] @ np.float32([0.3, 0.4, 0.3]), 1 - share)
     return scene / max(least, 1e-4) * rng.uniform(1.0, 1.3) + floor, faint_noise(rng)
 
 
 def noisy(rng, scene):
-    """Noise of 16 to 55 steps of 255 at mid-grey, with blotches of colour."""
+    """Noise of 16 to 55 steps of 255 at mid-gray, with blotches of color."""
     deviation = 16 * (55 / 16) ** rng.random()
     chroma = rng.uniform(0.2, 1.5) if rng.random() < 0.6 else 0.0
     return lens(rng, scene), Noise(deviation, rng.uniform(0.4, 0.95), chroma, rng.uniform(1.5, 5), rng.uniform(0, 0.9))
 
 
-def blank(rng, colours, width, height):
-    """Nothing to see: one colour, a smooth change, or darkness, with noise.
+def blank(rng, colors, width, height):
+    """Nothing visible: one color, a smooth gradient, or darkness, with noise.
 
-    colours are two linear ones to use where the surface is a wall."""
+    colors are two linear ones to use where the surface is a wall."""
     kind = rng.random()
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    first, second = np.asarray(colours[0], np.float32), np.asarray(colours[1], np.float32)
+    first, second = np.asarray(colors[0], np.float32), np.asarray(colors[1], np.float32)
     if kind < 0.25:  # a lens cap, a dead sensor
         first = np.float32(rng.uniform(0, 0.012)) * (1 + 0.3 * rng.standard_normal(3).astype(np.float32))
     elif kind < 0.4:  # no signal: black, white, blue, green
@@ -102,7 +102,7 @@ def blank(rng, colours, width, height):
         if rng.random() < 0.5:
             t = -np.hypot(x / width - rng.random(), y / height - rng.random())
     out = first * np.exp2(rng.uniform(0, 1.5) * t)[..., None]
-    if kind > 0.4 and rng.random() < 0.3:  # from one colour to a near one
+    if kind > 0.4 and rng.random() < 0.3:  # from one color to a near one
         k = (0.5 + (t - t.mean())).clip(0, 1)[..., None] * rng.uniform(0.1, 0.5)
         out = out * (1 - k) + second * k
     if rng.random() < 0.3:  # plaster, dust: a grain of a few steps
@@ -114,9 +114,9 @@ def blank(rng, colours, width, height):
 
 
 def blocked(rng, scene, stuff=None):
-    """Something near the lens hides 50 to 92 % of the frame, out of focus.
+    """An object near the lens hides 50 to 92 % of the frame, out of focus.
 
-    stuff, if given, is a linear picture to take the thing's looks from."""
+    stuff, if given, is a linear image to take the object's texture from."""
     scene = lens(rng, scene)
     h, w = scene.shape[:2]
     for _ in range(6):
@@ -194,7 +194,7 @@ def hiding(rng, w, h):
 
 
 def looks(rng, w, h, stuff):
-    """What the thing near the lens looks like: soft, often in its own shadow."""
+    """The texture of the object near the lens: soft, often in its own shadow."""
     if stuff is not None and rng.random() < 0.5:
         small = gaussian(stuff, shorter(stuff) * rng.uniform(0.06, 0.2))
         ys, xs = np.arange(h) * small.shape[0] // h, np.arange(w) * small.shape[1] // w
@@ -260,7 +260,7 @@ def degraded(rng, name, scene, stuff=None):
 
 
 def patch(rng, scene):
-    """The mean colour of a small part of the scene."""
+    """The mean color of a small part of the scene."""
     h, w = scene.shape[:2]
     y, x = rng.integers(h - h // 12), rng.integers(w - w // 12)
     return scene[y : y + h // 12, x : x + w // 12].mean((0, 1)).clip(0, 1)

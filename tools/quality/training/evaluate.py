@@ -22,8 +22,8 @@ from train import load, predict
 BEGIN, END = "<!-- figures begin -->", "<!-- figures end -->"
 
 
-def int8_scores(tflite, pictures):
-    raw = np.ascontiguousarray(pictures.permute(0, 2, 3, 1).numpy())
+def int8_scores(tflite, images):
+    raw = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
     done = subprocess.run(["go", "run", "./tools/quality/evaluate", tflite], input=raw.tobytes(), stdout=subprocess.PIPE, check=True)
     return torch.from_numpy(np.frombuffer(done.stdout, np.uint8).reshape(-1, len(CLASSES)).astype(np.float32) / 256)
 
@@ -37,7 +37,7 @@ def matrix(predicted, labels):
 def table(title, n):
     """A confusion matrix in Markdown: rows are what is true."""
     recall = n.diagonal() / n.sum(1)
-    lines = [f"### {title}", "", f"{n.sum()} pictures; {100 * n.diagonal().sum() / n.sum():.1f} % right.", ""]
+    lines = [f"### {title}", "", f"{n.sum()} images; {100 * n.diagonal().sum() / n.sum():.1f} % right.", ""]
     lines += ["| true \\ verdict | " + " | ".join(CLASSES) + " | right |", "|---|" + "---:|" * (len(CLASSES) + 1)]
     for name, row, r in zip(CLASSES, n, recall):
         lines.append(f"| {name} | " + " | ".join(str(v) for v in row) + f" | {100 * r:.1f} % |")
@@ -45,15 +45,15 @@ def table(title, n):
 
 
 def by_photo(predicted, labels, sources):
-    """How often each photograph's pictures are judged right, and as what the
-    untouched one is taken."""
+    """The share of each photograph's images that are rated right, and the ratings
+    of the untouched ones."""
     lines = ["### By photograph (int8)", "", "| photograph | all classes right | untouched taken for |", "|---|---:|---|"]
     for name in dict.fromkeys(sources.tolist()):
         mine = torch.from_numpy(sources == name)
         right = (predicted[mine] == labels[mine]).float().mean()
         verdicts = predicted[mine & (labels == 0)].tolist()
-        said = ", ".join(f"{CLASSES[c]} {verdicts.count(c)}" for c in sorted(set(verdicts), key=lambda c: -verdicts.count(c)))
-        lines.append(f"| {name} | {100 * right:.0f} % | {said} |")
+        ratings = ", ".join(f"{CLASSES[c]} {verdicts.count(c)}" for c in sorted(set(verdicts), key=lambda c: -verdicts.count(c)))
+        lines.append(f"| {name} | {100 * right:.0f} % | {ratings} |")
     return "\n".join(lines) + "\n"
 
 
@@ -69,11 +69,11 @@ def main():
     model = Quality(len(CLASSES))
     model.load_state_dict(torch.load(a.model))
     parts = []
-    for title, name in (("Real photographs, degraded", a.photos), ("Made-up pictures, held out", a.test)):
-        pictures, labels = load([name])
-        quantized = int8_scores(a.tflite, pictures).argmax(1)
+    for title, name in (("Real photographs, degraded", a.photos), ("Synthetic images, held out", a.test)):
+        images, labels = load([name])
+        quantized = int8_scores(a.tflite, images).argmax(1)
         parts.append(table(f"{title}: the int8 model", matrix(quantized, labels)))
-        parts.append(table(f"{title}: before quantization", matrix(predict(model, pictures).argmax(1), labels)))
+        parts.append(table(f"{title}: before quantization", matrix(predict(model, images).argmax(1), labels)))
         if name == a.photos:
             parts.append(by_photo(quantized, labels, np.load(name)["sources"]))
     text = "\n".join(parts)

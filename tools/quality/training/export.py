@@ -3,7 +3,7 @@
     python3 export.py MODEL.pt CALIBRATION.npz OUT
 
 makes OUT.json (the layers in order, with the range of what each gives on the
-calibration pictures) and OUT.f32 (weights and biases, batch norm folded in, as
+calibration images) and OUT.f32 (weights and biases, batch norm folded in, as
 little-endian float32 in TensorFlow Lite's layouts)."""
 
 import argparse
@@ -22,7 +22,7 @@ KEPT = 1e-5  # of the values beyond each end of a range, which are clipped
 
 class Exporter:
     def __init__(self, values):
-        self.values = [values]  # of each tensor, on the calibration pictures
+        self.values = [values]  # of each tensor, on the calibration images
         self.layers, self.numbers, self.count = [], [], 0
 
     def store(self, array):
@@ -58,9 +58,9 @@ class Exporter:
 
 
 @torch.no_grad()
-def exported(model, pictures):
+def exported(model, images):
     model.eval()
-    e = Exporter(normalized(pictures))
+    e = Exporter(normalized(images))
     at = e.convolution(0, model.first)
     for block in model.blocks:
         came = at
@@ -84,15 +84,15 @@ def main():
     p.add_argument("model")
     p.add_argument("calibration")
     p.add_argument("out")
-    p.add_argument("--most", type=int, default=350, help="pictures to calibrate with")
+    p.add_argument("--most", type=int, default=350, help="images to calibrate with")
     a = p.parse_args()
     torch.set_num_threads(1)
     model = Quality(len(CLASSES))
     model.load_state_dict(torch.load(a.model))
-    pictures, _ = load([a.calibration])
-    e = exported(model, pictures[: a.most])
+    images, _ = load([a.calibration])
+    e = exported(model, images[: a.most])
     with open(a.out + ".json", "w") as f:
-        json.dump({"side": pictures.shape[-1], "classes": CLASSES, "layers": e.layers}, f, indent=1)
+        json.dump({"side": images.shape[-1], "classes": CLASSES, "layers": e.layers}, f, indent=1)
     np.concatenate(e.numbers).astype("<f4").tofile(a.out + ".f32")
 
 

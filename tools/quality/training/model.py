@@ -49,7 +49,7 @@ class Block(nn.Module):
 
 
 class Quality(nn.Module):
-    """Pictures N x 3 x side x side in [-1, 1] to logits N x classes."""
+    """Images N x 3 x side x side in [-1, 1] to logits N x classes."""
 
     def __init__(self, classes):
         super().__init__()
@@ -71,7 +71,7 @@ class Quality(nn.Module):
 
 
 def multiply_adds(side, classes):
-    """Multiply-adds for one picture."""
+    """Multiply-adds for one image."""
     total, size = 0, side
 
     def count(c):

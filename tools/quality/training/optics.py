@@ -1,6 +1,6 @@
 """Light: sRGB and linear values, convolution, point spread functions.
 
-Pictures are float32 arrays, height x width x channels, 1.0 being white.
+Images are float32 arrays, height x width x channels, 1.0 being white.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ _SRGB = np.where(_SRGB <= 0.0031308, _SRGB * 12.92, 1.055 * _SRGB ** (1 / 2.4) -
 
 
 def luma(linear):
-    """The brightness of a linear picture, as an sRGB value in 0..1."""
+    """The brightness of a linear image, as an sRGB value in 0..1."""
     return to_srgb(linear @ LUMA)
 
 
@@ -56,12 +56,12 @@ def motion(rng, length):
     return k / k.sum()
 
 
-def convolve(picture, kernel):
+def convolve(image, kernel):
     """Convolution, the border mirrored; by FFT."""
     r = kernel.shape[0] // 2
-    h, w = picture.shape[:2]
+    h, w = image.shape[:2]
     ry, rx = min(r, h - 1), min(r, w - 1)
-    t = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+    t = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
     t = torch.nn.functional.pad(t, (rx, rx, ry, ry), mode="reflect")[0]
     size = [_fast(t.shape[1] + kernel.shape[0] - 1), _fast(t.shape[2] + kernel.shape[1] - 1)]
     f = torch.fft.rfft2(t, s=size) * torch.fft.rfft2(torch.from_numpy(kernel), s=size)
@@ -70,7 +70,7 @@ def convolve(picture, kernel):
 
 
 def _fast(n):
-    """The next length that an FFT likes: only factors 2, 3 and 5."""
+    """The next length that is fast for an FFT: only factors 2, 3 and 5."""
     while True:
         m = n
         for p in (2, 3, 5):
@@ -81,16 +81,16 @@ def _fast(n):
         n += 1
 
 
-def gaussian(picture, sigma):
+def gaussian(image, sigma):
     """Gaussian blur, the border mirrored: by rows and columns where sigma is
     small, else by FFT with its known transform."""
-    h, w = picture.shape[:2]
+    h, w = image.shape[:2]
     n = min(int(np.ceil(3 * sigma)), h - 1, w - 1)
     if sigma < 2.5:
         k = np.exp(-0.5 * (np.arange(n + 1) / sigma) ** 2)
         k = (k / (2 * k.sum() - 1)).astype(np.float32)
-        return _taps(_taps(np.asarray(picture, np.float32), k, 0), k, 1)
-    t = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+        return _taps(_taps(np.asarray(image, np.float32), k, 0), k, 1)
+    t = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
     t = torch.nn.functional.pad(t, (n, n, n, n), mode="reflect")[0]
     size = [_fast(h + 2 * n), _fast(w + 2 * n)]
     fy, fx = torch.fft.fftfreq(size[0])[:, None], torch.fft.rfftfreq(size[1])[None]
@@ -98,11 +98,11 @@ def gaussian(picture, sigma):
     return torch.fft.irfft2(f, s=size)[:, n : n + h, n : n + w].numpy().transpose(1, 2, 0)
 
 
-def _taps(picture, half, axis):
+def _taps(image, half, axis):
     """Convolution of one axis with a symmetric kernel, given from its middle."""
-    n, size = len(half) - 1, picture.shape[axis]
+    n, size = len(half) - 1, image.shape[axis]
     pad = [(n, n) if a == axis else (0, 0) for a in range(3)]
-    padded = np.pad(picture, pad, mode="symmetric")
+    padded = np.pad(image, pad, mode="symmetric")
 
     def part(i):
         return padded[i : i + size] if axis == 0 else padded[:, i : i + size]
@@ -116,10 +116,10 @@ def _taps(picture, half, axis):
     return out
 
 
-def shrink(picture, width, height):
-    """What preprocess does: bilinear between the four nearest pixels, no
+def shrink(image, width, height):
+    """The resizing of preprocess: bilinear between the four nearest pixels, no
     averaging (OpenCV INTER_LINEAR); uint8 in and out."""
-    out = picture.astype(np.float32)
+    out = image.astype(np.float32)
     for axis, n in ((0, height), (1, width)):
         have = out.shape[axis]
         at = (np.arange(n) + 0.5) * have / n - 0.5

@@ -1,8 +1,8 @@
-"""Degrade real photographs as the made-up scenes are, to test with only.
+"""Degrade real photographs as the synthetic scenes are, to test with only.
 
     python3 photos.py OUT.npz PHOTO... [--each 20] [--folder DIR]
 
-With --folder the pictures are also written as files, before they are shrunk, DIR/class/*.jpg,
+With --folder the images are also written as files, before they are shrunk, DIR/class/*.jpg,
 for other programs to test with."""
 
 import argparse
@@ -50,7 +50,7 @@ def main():
     p.add_argument("--side", type=int, default=SIDE)
     a = p.parse_args()
     torch.set_num_threads(1)
-    pictures, labels, sources = [], [], []
+    images, labels, sources = [], [], []
     for n, name in enumerate(a.photos):
         photo = Image.open(name).convert("RGB")
         for k in range(a.each):
@@ -58,7 +58,7 @@ def main():
                 rng = np.random.default_rng([SEED, n, k, c])
                 scene = view(rng, photo)
                 light, noise = degraded(rng, class_, scene, stuff=scene[::-1])
-                if class_ == "ok":  # as it is: its lens and sensor did their part
+                if class_ == "ok":  # unchanged: its lens and sensor have degraded it already
                     light = scene
                     noise.deviation = 0.0
                 seen = develop(rng, light, Camera(jpeg=any_jpeg(rng), clock=any_clock(rng)), noise)
@@ -66,10 +66,10 @@ def main():
                     place = a.folder / class_
                     place.mkdir(parents=True, exist_ok=True)
                     Image.fromarray(seen).save(place / f"{pathlib.Path(name).stem}-{k:02d}.png")
-                pictures.append(shrink(seen, a.side, a.side))
+                images.append(shrink(seen, a.side, a.side))
                 labels.append(c)
                 sources.append(pathlib.Path(name).name)
-    np.savez(a.out, pictures=np.stack(pictures), labels=np.array(labels), sources=np.array(sources))
+    np.savez(a.out, images=np.stack(images), labels=np.array(labels), sources=np.array(sources))
 
 
 if __name__ == "__main__":

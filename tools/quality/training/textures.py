@@ -1,6 +1,6 @@
 """Procedural textures: periodic fields with the spectra of natural surfaces.
 
-Amplitude spectra of natural pictures fall as 1/f^a with a near 1
+Amplitude spectra of natural images fall as 1/f^a with a near 1
 (Field, "Relations between the statistics of natural images and the response
 properties of cortical cells", J. Opt. Soc. Am. A 4, 1987).
 """
@@ -66,7 +66,7 @@ class Bank:
         return self._cut(rng, self.fields[rng.integers(len(self.fields))], width, height, rng.choice([1, 1, 1, 2, 3]))
 
     def lighting(self, rng, width, height):
-        """A smooth field that spans the picture: uneven light, clouds, haze."""
+        """A smooth field that spans the image: uneven light, clouds, haze."""
         field = self.smooth[rng.integers(len(self.smooth))]
         n = rng.integers(SIDE // 4, SIDE)
         ys = (rng.integers(SIDE) + np.arange(height) * n // height) % SIDE

@@ -21,12 +21,12 @@ import (
 type decodeImage struct {
 	name string
 	file []byte
-	// size is "WIDTHxHEIGHT", or asItIs for a file that was given, and strength
+	// size is "WIDTHxHEIGHT", or asItIs for a given file, and strength
 	// the name of that of the variant.
 	size, strength string
-	// detailed is false for what was made larger than its image, and is soft.
+	// detailed is false for images that were enlarged, and are soft.
 	detailed bool
-	// control is the same variant saved a little worse; nil for a file as it is.
+	// control is the same variant at a slightly lower quality; nil for a file as it is.
 	control []byte
 }
 
@@ -34,14 +34,14 @@ const asItIs = "as it is"
 
 const (
 	minQuality, maxQuality = 60, 95
-	// controlSteps is by how much the quality of the control is less: a change
-	// that nobody would mind, to see how much of a difference is the model's.
+	// controlSteps is by how much the quality of the control is lower: a negligible
+	// change, for comparison.
 	controlSteps = 3
 )
 
 // decodeImages calls use with JPEGs made of the image in a file: itself, if
 // it is one, and variants of each strength in each size. Equal seeds give equal
-// images; their JPEG quality is by chance, chroma is subsampled (4:2:0).
+// images; their JPEG quality is random, chroma is subsampled (4:2:0).
 func decodeImages(ctx context.Context, path string, sizes []image.Point, variants int, seed uint64, use func(decodeImage) error) error {
 	name := filepath.Base(path)
 	file, err := os.ReadFile(path)

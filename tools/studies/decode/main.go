@@ -1,5 +1,5 @@
-// Command decode measures what decoding JPEGs at a reduced size saves, and which answers
-// it changes:
+// Command decode measures how much time decoding JPEGs at a reduced size saves, and how
+// often it changes the result:
 //
 //	go run ./tools/studies/decode [flags] FILE...
 //
@@ -28,7 +28,7 @@ import (
 	"edgelens/tools/studies/study"
 )
 
-// decodeBench is what is measured.
+// decodeBench is the measurement.
 type decodeBench struct {
 	images   []string
 	sizes    []string
@@ -44,7 +44,7 @@ type decodeBench struct {
 
 const inFull = 0 // among the ways
 
-// decodeModel is a model with the scores that it gave: by image, by way, and
+// decodeModel is a model with its scores: by image, by way, and
 // last those of the control.
 type decodeModel struct {
 	name   string
@@ -57,7 +57,7 @@ type decodeModel struct {
 type decodeRun struct {
 	decodeImage                 // without its files
 	took        []time.Duration // from file to tensor, by way
-	changed     []bool          // it became another tensor than in full, by way
+	changed     []bool          // its tensor differs from the one in full, by way
 }
 
 func main() { study.Main("decode", run) }
@@ -156,8 +156,8 @@ func (d *decodeBench) measure(ctx context.Context) error {
 	return nil
 }
 
-// decode gives an image to every model in every way. The ways take turns, so
-// that what disturbs one disturbs all; times are for the first model.
+// decode runs every model on an image decoded in every way. The ways take turns, so
+// that a disturbance affects all; times are for the first model.
 func (d *decodeBench) decode(p decodeImage) error {
 	run := decodeRun{decodeImage: p}
 	run.file, run.control = nil, nil
@@ -217,8 +217,8 @@ func (m *decodeModel) run(tensors [][]byte) error {
 	return nil
 }
 
-// agreement compares a model's answers in one way with those in full, over the
-// images whose number keep wants. Their numbers stand for the inputs.
+// agreement compares a model's results in one way with those in full, over the
+// images that keep selects. Their numbers stand for the inputs.
 func (d *decodeBench) agreement(ctx context.Context, m *decodeModel, way int, keep func(i int) bool) (rewrite.Agreement, error) {
 	var numbers [][]byte
 	for i := range d.decoded {

@@ -19,7 +19,7 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// This test binary also tries models, as the program does.
+// This test binary is also the child process that tries models.
 func TestMain(m *testing.M) {
 	probe.Main(tflite.New())
 	os.Exit(m.Run())
@@ -34,7 +34,7 @@ func file(t *testing.T, name string, data []byte) string {
 	return path
 }
 
-// striped draws a JPEG of fine stripes, which change where it is reduced.
+// striped draws a JPEG of fine stripes, which change when it is reduced.
 func striped(t *testing.T) string {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, 96, 64))
@@ -78,7 +78,7 @@ func TestDecodeReports(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecodeRejects(t *testing.T) {
 	model, image := file(t, "tiny.tflite", modeltest.Network(tflitefile.Uint8)), striped(t)
 	for name, test := range map[string]struct {
 		args []string

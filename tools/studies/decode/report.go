@@ -11,7 +11,7 @@ import (
 	"edgelens/tools/studies/study"
 )
 
-// wantedAgreement is the share of answers that must stay for a margin to be the
+// wantedAgreement is the share of unchanged results that a margin must have to be the
 // default.
 const wantedAgreement = 0.99
 
@@ -27,16 +27,16 @@ func (d *decodeBench) text(ctx context.Context) ([]byte, error) {
 	fmt.Fprintf(&b, `# JPEG decoded at a reduced size
 
 Made by `+"`make bench-decode`"+` on %s. %d images: %d JPEG files as they are and %d made of %s:
-%d mild and %d strong ones of each in each size, with a quality of %d to %d by chance and 4:2:0; always the same.
+%d mild and %d strong ones of each in each size, with a random quality of %d to %d and 4:2:0; the same in every run.
 
 `, board.Prober{Root: "/"}.Facts().CPU, len(d.decoded), len(d.decoded)-generated, generated, study.BaseNames(d.images), d.variants, d.variants, minQuality, maxQuality)
 	for _, strength := range study.Strengths {
 		fmt.Fprintf(&b, "- %s: %v\n", strength.Name, strength.Strength)
 	}
 	fmt.Fprintf(&b, `
-A margin of K has a JPEG decoded at 1/2, 1/4 or 1/8, the smallest that leaves each side at least K times the model's. Only images
-that became another tensor by it are counted. The control is the same images in full, saved with a quality %d steps lower:
-how much the answers change by what nobody would mind.
+A margin of K decodes a JPEG at 1/2, 1/4 or 1/8, the smallest that leaves each side at least K times the model's. Only images
+whose tensor changes are counted. The control is the same images in full, saved with a quality %d steps lower:
+the effect of a negligible change.
 `, controlSteps)
 	d.printTimes(&b)
 	for _, m := range d.models {
@@ -67,8 +67,8 @@ func (d *decodeBench) printTimes(b *bytes.Buffer) {
 	}
 }
 
-// printAgreement says for one model how alike it answers: by margin, then what
-// that is by kind of image.
+// printAgreement prints for one model how similar its results are: by margin, then
+// by kind of image.
 func (d *decodeBench) printAgreement(ctx context.Context, b *bytes.Buffer, m *decodeModel) error {
 	fmt.Fprintf(b, "\n## %s\n\n| margin | changed tensors | same first class | same, or scored as high | mean difference of a score | of the first class's | %.0f%% the same |\n|---|---:|---:|---:|---:|---:|---|\n",
 		m.name, 100*wantedAgreement)
@@ -129,7 +129,7 @@ func (d *decodeBench) printAgreement(ctx context.Context, b *bytes.Buffer, m *de
 	return nil
 }
 
-// sureScore is what the first class has in full where the model is sure.
+// sureScore is the score of the first class in full above which the model is certain.
 const sureScore = 0.5
 
 // decodeKind is a part of the images, by their number.

@@ -1,5 +1,5 @@
-// Command requantize measures how alike requantized models answer, and how much faster
-// they are:
+// Command requantize measures how similar the results of requantized models are, and how
+// much faster they run:
 //
 //	go run ./tools/studies/requantize [flags] FILE...
 //
@@ -31,7 +31,7 @@ import (
 	"edgelens/tools/studies/study"
 )
 
-// requantizeReport is what is measured.
+// requantizeReport is the measurement.
 type requantizeReport struct {
 	images   []string
 	variants int // of each image
@@ -65,14 +65,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return study.WriteReport(*out, stdout, text.Bytes())
 }
 
-// compared is a model with its requantized form.
+// compared is a model and its requantized variant.
 type compared struct {
 	name            string
-	path            string // of the requantized form
+	path            string // of the requantized variant
 	before, after   *requantize.Scorer
 	invoked, faster time.Duration
 	agreements      [len(study.Strengths)]rewrite.Agreement
-	kernels         [len(study.Strengths)]rewrite.Agreement // of the form on XNNPACK and on TFLite's own kernels
+	kernels         [len(study.Strengths)]rewrite.Agreement // of the variant on XNNPACK and on TFLite's own kernels
 }
 
 func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []string) (err error) {
@@ -116,7 +116,7 @@ func (r *requantizeReport) write(ctx context.Context, w io.Writer, files []strin
 	return r.print(w, all, signedTime)
 }
 
-// time runs all models in turn, so that what disturbs one disturbs all, and
+// time runs all models in turn, so that a disturbance affects all, and
 // takes the median of each.
 func (r *requantizeReport) time(ctx context.Context, all []*compared, signed *requantize.Scorer) (time.Duration, error) {
 	var runs []inference.Interpreter
@@ -191,7 +191,7 @@ func (r *requantizeReport) agree(ctx context.Context, c *compared) error {
 func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Duration) error {
 	var b strings.Builder
 	facts := board.Prober{Root: "/"}.Facts()
-	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `make bench-requantize` on %s, one thread. Images: %s, %d variants each, always the same.\n\n",
+	fmt.Fprintf(&b, "# Legacy uint8 models as int8\n\nMade by `make bench-requantize` on %s, one thread. Images: %s, %d variants each, the same in every run.\n\n",
 		facts.CPU, study.BaseNames(r.images), r.variants)
 	for _, strength := range study.Strengths {
 		fmt.Fprintf(&b, "- %s: %v\n", strength.Name, strength.Strength)
@@ -226,8 +226,8 @@ func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Durat
 	return err
 }
 
-// printFloors gives images to the requantized models the way the service
-// does.
+// printFloors runs the requantized models on images in the same way as the
+// service.
 func (r *requantizeReport) printFloors(b *strings.Builder, all []*compared) error {
 	if len(r.floors) == 0 {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// This test binary also tries models, as the program does.
+// This test binary is also the child process that tries models.
 func TestMain(m *testing.M) {
 	probe.Main(tflite.New())
 	os.Exit(m.Run())
@@ -53,7 +53,7 @@ func TestRequantizeReports(t *testing.T) {
 	}
 }
 
-func TestRequantizeRefuses(t *testing.T) {
+func TestRequantizeRejects(t *testing.T) {
 	model := file(t, "tiny.tflite", modeltest.Network(tflitefile.Uint8))
 	for name, test := range map[string]struct {
 		args []string

@@ -1,4 +1,4 @@
-// Package study is what the studies have in common.
+// Package study is the shared code of the studies.
 package study
 
 import (
@@ -30,7 +30,7 @@ import (
 // Main runs a study with the arguments of the command line and ends the process: with
 // status 1 and the error on stderr where it fails.
 func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
-	probe.Main(tflite.New()) // this may be a process that tries a model
+	probe.Main(tflite.New()) // this may be a child process that tries a model
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
@@ -42,7 +42,7 @@ func Main(name string, run func(ctx context.Context, args []string, stdout, stde
 // ErrNoModel: no model file was given.
 var ErrNoModel = errors.New("give at least one .tflite file")
 
-// Strengths are those of the variants of images that are tried, with their names.
+// Strengths are those of the variants of images, with their names.
 var Strengths = [2]struct {
 	Name string
 	rewrite.Strength
@@ -51,7 +51,7 @@ var Strengths = [2]struct {
 // Options are how the studies run models.
 var Options = inference.Options{Threads: 1, Delegate: inference.DelegateAuto}
 
-// OpenScorer opens a model file with Options, once it was tried in a process of its own.
+// OpenScorer opens a model file with Options, once it was tried in a child process.
 func OpenScorer(ctx context.Context, path string) (*requantize.Scorer, error) {
 	c := inference.DefaultConfig()
 	c.Interpreters, c.Threads, c.Delegate = 1, Options.Threads, Options.Delegate
@@ -73,7 +73,7 @@ func WriteReport(out string, stdout io.Writer, report []byte) error {
 // ModelName is how reports name the model in a file.
 func ModelName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".tflite") }
 
-// BaseNames returns the files' names without their folders, with commas between.
+// BaseNames returns the files' names without their folders, comma-separated.
 func BaseNames(paths []string) string {
 	names := make([]string, len(paths))
 	for i, p := range paths {
@@ -82,5 +82,5 @@ func BaseNames(paths []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Milliseconds returns a time as reports show it.
+// Milliseconds returns a time as in reports.
 func Milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -10,10 +10,10 @@ import (
 	"edgelens/internal/config"
 )
 
-func TestFaults(t *testing.T) {
+func TestErrors(t *testing.T) {
 	tests := map[string]struct {
 		source source
-		// want has words of each fault, in order.
+		// want has words of each error, in order.
 		want [][]string
 	}{
 		"unknown variable":                {source{environ: []string{"EDGELENS_LISTN=x"}}, [][]string{{"EDGELENS_LISTN", "is not a setting", "did you mean EDGELENS_LISTEN?"}}},
@@ -42,14 +42,14 @@ func TestFaults(t *testing.T) {
 		"a terminal's zone by no place":   {source{file: "terminal:\n  zone: UTC,7=localtime\n"}, [][]string{{"terminal.zone must", "7=localtime"}}},
 		"a setting without a value":       {source{file: "data_dir:\n"}, [][]string{{"data_dir must not be empty"}}},
 		"a null is no folder":             {source{file: "data_dir: ~\n"}, [][]string{{"data_dir must not be empty"}}},
-		"a key given twice":               {source{file: "model: a\nlisten: :1\nmodel: b\n"}, [][]string{{"settings.yaml:3:", "model", "line 1"}}},
-		"a key given in two ways":         {source{file: "cache:\n  ttl: 5s\ncache.ttl: 6s\n"}, [][]string{{"settings.yaml:3:", "cache.ttl", "line 2"}}},
+		"a key set twice":                 {source{file: "model: a\nlisten: :1\nmodel: b\n"}, [][]string{{"settings.yaml:3:", "model", "line 1"}}},
+		"a key set in two ways":           {source{file: "cache:\n  ttl: 5s\ncache.ttl: 6s\n"}, [][]string{{"settings.yaml:3:", "cache.ttl", "line 2"}}},
 		"a second document":               {source{file: "model: a\n---\nmodel: b\n"}, [][]string{{"settings.yaml", "one document"}}},
 		"a broken second document":        {source{file: "model: a\n---\n{\n"}, [][]string{{"settings.yaml", "YAML"}}},
-		"a list of things":                {source{file: "- listen\n"}, [][]string{{"settings.yaml", "setting: value"}}},
+		"a list of texts":                 {source{file: "- listen\n"}, [][]string{{"settings.yaml", "setting: value"}}},
 		"one word":                        {source{file: "listen"}, [][]string{{"settings.yaml", "setting: value"}}},
 		"no YAML":                         {source{file: "listen: [\n"}, [][]string{{"settings.yaml is not valid YAML"}}},
-		"a file that is not there":        {source{args: []string{"--config=/nonesuch/x.yaml"}}, [][]string{{"configuration file cannot be read", "/nonesuch/x.yaml"}}},
+		"a missing file":                  {source{args: []string{"--config=/nonesuch/x.yaml"}}, [][]string{{"configuration file cannot be read", "/nonesuch/x.yaml"}}},
 		"a file that the environment names": {source{environ: []string{"EDGELENS_CONFIG=/nonesuch/x.yaml"}}, [][]string{
 			{"configuration file cannot be read", "/nonesuch/x.yaml"}}},
 		"a folder for a file": {source{args: []string{"--config=/"}}, [][]string{{"configuration file cannot be read"}}},
@@ -62,7 +62,7 @@ func TestFaults(t *testing.T) {
 			{"inference.threads must"}, {"inference.delegate must", `"gpu"`}, {"preprocess.max_side must"}, {"cache.ttl must"},
 			{"log_level must", `"loud"`}, {"log_format must", `"xml"`},
 		}},
-		"of every source at once": {source{
+		"of all sources": {source{
 			args:    []string{"--cache-ttl=x", "--log-level=loud"},
 			environ: []string{"EDGELENS_MODLE=x", "EDGELENS_CACHE_MAX_ENTRIES=x"},
 			file:    "lissten: x\ncache:\n  ttl: y\n",
@@ -76,17 +76,17 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			c, err := test.source.load(t)
-			var errs *config.Faults
+			var errs *config.Errors
 			if c != nil || !errors.As(err, &errs) {
-				t.Fatalf("configuration %v, error %v, want *Faults alone", c, err)
+				t.Fatalf("configuration %v, error %v, want *Errors alone", c, err)
 			}
 			if len(errs.List) != len(test.want) {
-				t.Fatalf("%d faults, want %d:\n%v", len(errs.List), len(test.want), err)
+				t.Fatalf("%d errors, want %d:\n%v", len(errs.List), len(test.want), err)
 			}
 			for i, words := range test.want {
 				for _, word := range words {
 					if !strings.Contains(errs.List[i].Error(), word) {
-						t.Errorf("fault %q, want it to say %q", errs.List[i], word)
+						t.Errorf("error %q, want it to contain %q", errs.List[i], word)
 					}
 				}
 				if !strings.Contains(err.Error(), errs.List[i].Error()) {
@@ -97,19 +97,19 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestEveryBadValueNamesItsSource gives each setting that is not free text a
-// bad value by each way in.
-func TestEveryBadValueNamesItsSource(t *testing.T) {
+// TestInvalidValueNamesItsSource sets each setting that is not free text to an
+// invalid value from each source.
+func TestInvalidValueNamesItsSource(t *testing.T) {
 	t.Chdir(t.TempDir())
 	free := map[string]bool{"data_dir": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "terminal.model": true, "webhook.ca_file": true}
-	// By Validate, which knows the key alone.
+	// By Validate, which only knows the key.
 	checked := map[string]bool{
 		"listen": true, "log_level": true, "log_format": true, "inference.delegate": true, "recognize.quality": true, "redis.url": true, "http.public_url": true, "http.allowed_hosts": true, "http.trusted_proxies": true, "http.allowed_origins": true, "http.allowed_command_origins": true,
 		"mqtt.url": true, "mqtt.group": true, "mqtt.listen": true, "mqtt.password_file": true, "mqtt.acl_file": true,
 		"preprocess.background": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
 		"webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true,
 	}
-	// What may hold a password, which a fault must not repeat.
+	// Values that may contain a password, which an error must not repeat.
 	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "http.public_url": true}
 	for key := range valid {
 		if free[key] {
@@ -126,44 +126,44 @@ func TestEveryBadValueNamesItsSource(t *testing.T) {
 			}
 			_, err := source.load(t)
 			if err == nil {
-				t.Errorf("%+v: no fault", *source)
+				t.Errorf("%+v: no error", *source)
 				continue
 			}
-			if text := err.Error(); !strings.Contains(text, want) || strings.Contains(text, "b@d") == secret[key] || !strings.Contains(text, "has 1 fault:") {
-				t.Errorf("%+v: %v\nwant one fault that names %s and the value", *source, err, want)
+			if text := err.Error(); !strings.Contains(text, want) || strings.Contains(text, "b@d") == secret[key] || !strings.Contains(text, "has 1 error:") {
+				t.Errorf("%+v: %v\nwant one error that names %s and the value", *source, err, want)
 			}
 		}
 	}
 }
 
-func TestEveryMisspeltNameIsSuggested(t *testing.T) {
+func TestMisspelledNameGetsSuggestion(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for key := range valid {
-		misspelt := key[:len(key)-1] + "qq"
+		misspelled := key[:len(key)-1] + "qq"
 		for source, want := range map[*source]string{
-			{environ: []string{environOf(misspelt) + "=x"}}: "did you mean " + environOf(key) + "?",
-			{file: fileOf(misspelt, "x")}:                   "did you mean " + key + "?",
+			{environ: []string{environOf(misspelled) + "=x"}}: "did you mean " + environOf(key) + "?",
+			{file: fileOf(misspelled, "x")}:                   "did you mean " + key + "?",
 		} {
 			if len(key) < 6 && source.file != "" {
-				continue // too short to tell a slip from another word
+				continue // too short to tell a typo from another word
 			}
 			if _, err := source.load(t); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%+v: %v\nwant it to ask: %s", *source, err, want)
+				t.Errorf("%+v: %v\nwant the suggestion %s", *source, err, want)
 			}
 		}
 	}
 }
 
-func TestFaultsCanBeAskedFor(t *testing.T) {
+func TestErrorsUnwrap(t *testing.T) {
 	_, err := source{args: []string{"--config=/nonesuch/x.yaml"}}.load(t)
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v is not fs.ErrNotExist", err)
 	}
-	many := &config.Faults{List: []error{errors.New("a"), errors.New("b")}}
-	if got, want := many.Error(), "the configuration has 2 faults:\n  - a\n  - b"; got != want {
+	many := &config.Errors{List: []error{errors.New("a"), errors.New("b")}}
+	if got, want := many.Error(), "the configuration has 2 errors:\n  - a\n  - b"; got != want {
 		t.Errorf("message %q, want %q", got, want)
 	}
-	if got := fmt.Sprint(&config.Faults{List: []error{errors.New("a")}}); !strings.HasPrefix(got, "the configuration has 1 fault:") {
+	if got := fmt.Sprint(&config.Errors{List: []error{errors.New("a")}}); !strings.HasPrefix(got, "the configuration has 1 error:") {
 		t.Errorf("message %q", got)
 	}
 }

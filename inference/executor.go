@@ -13,24 +13,24 @@ import (
 	"edgelens/models"
 )
 
-// A lane is one interpreter and the goroutine that runs it, which keeps to one
-// thread. The lane owns the interpreter and frees it when its work channel is closed.
+// An executor is one interpreter and the goroutine that runs it, on one OS thread. It
+// owns the interpreter and frees it when its work channel is closed.
 type executor struct {
 	pool        *Pool
 	interpreter Interpreter
 	watchdog    *time.Timer
-	// work takes one run at a time. A lane that is idle has nothing in it.
+	// work takes one run at a time. It is empty for an idle executor.
 	work chan *run
 
 	mu sync.Mutex
-	// current is where the Invoke under way answers; nil between two.
+	// current receives the outcome of the Invoke in progress; nil between two.
 	current chan<- outcome
 	started time.Time
 	// quarantined is set once, by the watchdog.
 	quarantined bool
 }
 
-// run is a tensor to be made and a call of Invoke.
+// run is a tensor to be filled and a call of Invoke.
 type run struct {
 	fill       func() ([]byte, error)
 	background bool
@@ -61,56 +61,56 @@ func (p *Pool) newExecutor() (*executor, [][]byte, error) {
 	}
 	warm, err := warmUp(interpreter)
 	if err != nil {
-		_ = interpreter.Close() // the first error says more
+		_ = interpreter.Close() // the first error is more specific
 		return nil, nil, &RuntimeError{Sentence: "it fails on an image of noise", Detail: err.Error()}
 	}
-	l := &executor{pool: p, interpreter: interpreter, work: make(chan *run, 1)}
-	l.watchdog = time.AfterFunc(time.Hour, l.onInvokeTimeout)
-	l.watchdog.Stop()
+	e := &executor{pool: p, interpreter: interpreter, work: make(chan *run, 1)}
+	e.watchdog = time.AfterFunc(time.Hour, e.onInvokeTimeout)
+	e.watchdog.Stop()
 	p.running.Add(1)
-	go l.serve()
-	return l, warm, nil
+	go e.serve()
+	return e, warm, nil
 }
 
-// serve makes the runs of the lane until its work channel is closed or it is
-// quarantined. What takes long is on one thread from decoding to Invoke: goroutines
-// change threads at each call into C, and a kernel that must place ever other busy
-// threads lets a core idle while another has two of them (docs/adr/0017-lanes.md).
-func (l *executor) serve() {
+// serve executes runs until its work channel is closed or the executor is
+// quarantined. All that takes long, from decoding to Invoke, is on one thread: else
+// goroutines change threads at each call into C, and a kernel that has to place ever
+// other busy threads leaves a core idle while another has two (docs/adr/0017-lanes.md).
+func (e *executor) serve() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer l.pool.running.Done()
-	defer l.interpreter.Close() // nobody is left to tell
-	for next := range l.work {
+	defer e.pool.running.Done()
+	defer e.interpreter.Close() // the error cannot be returned to any caller
+	for next := range e.work {
 		var o outcome
 		var quarantined bool
-		background.Run(next.background, func() { o, quarantined = l.do(next) })
+		background.Run(next.background, func() { o, quarantined = e.do(next) })
 		next.done <- o
 		if quarantined {
-			l.pool.mu.Lock()
-			l.pool.stuck--
-			l.pool.mu.Unlock()
+			e.pool.mu.Lock()
+			e.pool.stuck--
+			e.pool.mu.Unlock()
 			return
 		}
-		l.pool.giveBack(l)
+		e.pool.giveBack(e)
 	}
 }
 
-// do makes one run, and says whether the lane was quarantined over it.
-func (l *executor) do(r *run) (o outcome, quarantined bool) {
-	if o, ok := l.fill(r); !ok {
+// do executes one run, and reports whether the executor was quarantined during it.
+func (e *executor) do(r *run) (o outcome, quarantined bool) {
+	if o, ok := e.fill(r); !ok {
 		return o, false
 	}
-	l.begin(r.done)
-	l.watchdog.Reset(l.pool.config.InvokeTimeout)
-	o.output, o.err = l.invoke()
-	l.watchdog.Stop()
-	return o, l.end()
+	e.begin(r.done)
+	e.watchdog.Reset(e.pool.config.InvokeTimeout)
+	o.output, o.err = e.invoke()
+	e.watchdog.Stop()
+	return o, e.end()
 }
 
-// fill fills the input tensor; false where there is nothing to invoke. A panic is
-// the caller's, not the lane's.
-func (l *executor) fill(r *run) (o outcome, ok bool) {
+// fill fills the input tensor; false if there is nothing to invoke. A panic belongs to
+// the caller, not to the executor.
+func (e *executor) fill(r *run) (o outcome, ok bool) {
 	defer close(r.filled)
 	defer func() {
 		if p := recover(); p != nil {
@@ -121,55 +121,55 @@ func (l *executor) fill(r *run) (o outcome, ok bool) {
 	if err != nil {
 		return outcome{err: err}, false
 	}
-	if want := l.interpreter.Input().Bytes(); len(tensor) != want {
+	if want := e.interpreter.Input().Bytes(); len(tensor) != want {
 		return outcome{err: fmt.Errorf("run model: %w: the tensor has %d bytes, not %d", edgelens.ErrInvalid, len(tensor), want)}, false
 	}
-	if err := l.interpreter.SetInput(tensor); err != nil {
+	if err := e.interpreter.SetInput(tensor); err != nil {
 		return outcome{err: fmt.Errorf("fill the input tensor: %w", err)}, false
 	}
 	return outcome{}, true
 }
 
-func (l *executor) begin(done chan<- outcome) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.current, l.started = done, time.Now()
+func (e *executor) begin(done chan<- outcome) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.current, e.started = done, time.Now()
 }
 
-func (l *executor) end() (quarantined bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.current = nil
-	return l.quarantined
+func (e *executor) end() (quarantined bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.current = nil
+	return e.quarantined
 }
 
-func (l *executor) invoke() ([]byte, error) {
-	if err := l.interpreter.Invoke(); err != nil {
+func (e *executor) invoke() ([]byte, error) {
+	if err := e.interpreter.Invoke(); err != nil {
 		return nil, fmt.Errorf("run model: %w", err)
 	}
-	output := make([]byte, l.interpreter.Output().Bytes())
-	if err := l.interpreter.ReadOutput(output); err != nil {
+	output := make([]byte, e.interpreter.Output().Bytes())
+	if err := e.interpreter.ReadOutput(output); err != nil {
 		return nil, fmt.Errorf("read the output tensor: %w", err)
 	}
 	return output, nil
 }
 
-// onInvokeTimeout is the watchdog: it quarantines a lane whose Invoke is overdue, tells
-// the caller, and puts a new lane in its place.
-func (l *executor) onInvokeTimeout() {
-	p := l.pool
-	l.mu.Lock()
-	// A watchdog that fired while its run was ending, or for a run before
-	// this one, must not hurt the innocent.
-	overdue := l.current != nil && time.Since(l.started) >= p.config.InvokeTimeout
+// onInvokeTimeout quarantines an executor whose Invoke is overdue, returns an error to
+// the caller, and starts a new executor in its place.
+func (e *executor) onInvokeTimeout() {
+	p := e.pool
+	e.mu.Lock()
+	// Ignore a stale timer: it fired for an earlier run, or just as this one
+	// finished.
+	overdue := e.current != nil && time.Since(e.started) >= p.config.InvokeTimeout
 	if !overdue {
-		l.mu.Unlock()
+		e.mu.Unlock()
 		return
 	}
-	l.quarantined = true
-	l.current <- outcome{err: fmt.Errorf("run model: %w: no answer within %v", edgelens.ErrInference, p.config.InvokeTimeout)}
-	// Counted before the lock on the lane is gone: its goroutine is still
-	// among the running, so Close cannot slip between.
+	e.quarantined = true
+	e.current <- outcome{err: fmt.Errorf("run model: %w: no result within %v", edgelens.ErrInference, p.config.InvokeTimeout)}
+	// Counted before the executor's lock is released: its goroutine is still
+	// among the running, so Close cannot return in between.
 	p.mu.Lock()
 	p.executors--
 	p.stuck++
@@ -183,7 +183,7 @@ func (l *executor) onInvokeTimeout() {
 		p.running.Add(1)
 	}
 	p.mu.Unlock()
-	l.mu.Unlock()
+	e.mu.Unlock()
 	if replace {
 		defer p.running.Done()
 		if fresh, _, err := p.newExecutor(); err == nil {
@@ -194,12 +194,12 @@ func (l *executor) onInvokeTimeout() {
 
 // warmUp runs the interpreter on noise, twice: the first Invoke packs weights
 // and touches every page, the second shows that the interpreter can be used
-// again. Noise rather than zeros, because the outputs also tell probabilities
-// from logits.
+// again. Noise rather than zeros, because the outputs also distinguish
+// probabilities from logits.
 func warmUp(interpreter Interpreter) ([][]byte, error) {
 	input := interpreter.Input()
 	tensor := make([]byte, input.Bytes())
-	noise := rand.New(rand.NewPCG(1, 2)) // a fixed seed: every start is alike
+	noise := rand.New(rand.NewPCG(1, 2)) // a fixed seed: every start is the same
 	var outputs [][]byte
 	for range 2 {
 		fillNoise(tensor, input.DType, noise)
