@@ -80,16 +80,16 @@ func TestWatchRedisTellsWhatToDo(t *testing.T) {
 		server.Kill()
 	}
 	for name, test := range map[string]struct{ url, want string }{
-		"no password":             {locked.URL, "Redis wants a password"},
+		"no password":             {locked.URL, "Redis requires a password"},
 		"wrong password":          {strings.Replace(locked.URL, "://", "://:wrong@", 1), "refuses the user or the password"},
-		"wrong port":              {"redis://127.0.0.1:1/0", "see that it runs"},
+		"wrong port":              {"redis://127.0.0.1:1/0", "check that it runs"},
 		"no such database":        {open.URL + "?db=99", "no database of that number"},
 		"master's name unknown":   {strings.Replace(group.URL, "master=", "master=un", 1), "the name after ?master="},
 		"Sentinel's port wrong":   {"redis-sentinel://127.0.0.1:1?master=edgelens", "the name after ?master="},
 		"a replica":               {"redis://" + group.Servers[1].Address, "is a replica"},
 		"Cluster taken for one":   {"redis://" + cluster.Servers[0].Address, "use redis-cluster://"},
 		"one taken for Cluster":   {"redis-cluster://" + group.Servers[0].Address, "is no Cluster"},
-		"Cluster that is gone":    {gone.URL, "see that it runs"},
+		"Cluster that is gone":    {gone.URL, "check that it runs"},
 		"a Sentinel taken for it": {strings.Replace(strings.Replace(group.URL, "redis-sentinel", "redis", 1), "?master=edgelens", "/0", 1), "for a Sentinel use"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestWatchRedisReportsChanges(t *testing.T) {
 	if err := next(t, reports); err != nil {
 		t.Errorf("reported %v of a Redis that is back", err)
 	}
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis serves again") })
+	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis available again") })
 	checkOutageLines(t, log)
 }
 
@@ -155,9 +155,9 @@ func TestQueueLogsAnOutageInTwoLines(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the outage is logged", func() bool { return strings.Contains(log.String(), "Redis does not serve;") })
+	eventually(t, "the outage is logged", func() bool { return strings.Contains(log.String(), "Redis unavailable;") })
 	r.Servers[0].Start()
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis serves again") })
+	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis available again") })
 	checkOutageLines(t, log)
 }
 
@@ -171,7 +171,7 @@ func checkOutageLines(t *testing.T, log *logbook) {
 			lines = append(lines, line)
 		}
 	}
-	if len(lines) != 2 || !strings.Contains(lines[0], "Redis does not serve") || !strings.Contains(lines[1], "Redis serves again") {
+	if len(lines) != 2 || !strings.Contains(lines[0], "Redis unavailable") || !strings.Contains(lines[1], "Redis available again") {
 		t.Errorf("the log above DEBUG has %d lines, want one for the loss and one for the return:\n%s", len(lines), strings.Join(lines, ""))
 	}
 }

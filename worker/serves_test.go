@@ -52,7 +52,7 @@ func TestRedisThatCannotServe(t *testing.T) {
 		"scripts denied":       {acl("~* &* +@all -@scripting"), "EVALSHA", ""},
 		"EVAL denied":          {acl("~* &* +@all -eval"), "EVALSHA", ""},
 		"keys of asynq denied": {acl("~edgelens:* &* +@all"), "asynq:*", ""},
-		"all denied":           {acl("~* &* -@all +hello +auth"), "does not let this user", ""},
+		"all denied":           {acl("~* &* -@all +hello +auth"), "lacks permissions", ""},
 		"INFO denied":          {acl("~* &* +@all -info"), "", "maxmemory-policy"},
 		"evicts":               {with("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"), "", "allkeys-lru"},
 		"would evict":          {with("--maxmemory-policy", "volatile-ttl"), "", "volatile-ttl"},

@@ -14,7 +14,7 @@ import (
 // nobody else does.
 
 func FuzzPayload(f *testing.F) {
-	for _, seed := range []string{"node/job", "a/b/c", "/", "node/", "/job", "", strings.Repeat("n", longestName) + "/j"} {
+	for _, seed := range []string{"node/job", "a/b/c", "/", "node/", "/job", "", strings.Repeat("n", maxName) + "/j"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
@@ -25,7 +25,7 @@ func FuzzPayload(f *testing.F) {
 			}
 			return
 		}
-		if node == "" || id == "" || strings.Contains(id, "/") || len(node)+len(id) > 2*longestName {
+		if node == "" || id == "" || strings.Contains(id, "/") || len(node)+len(id) > 2*maxName {
 			t.Errorf("node %q, id %q", node, id)
 		}
 		if string(payloadOf(node, id)) != string(payload) {
@@ -106,7 +106,7 @@ func FuzzAnswer(f *testing.F) {
 		if a.Job == nil {
 			return
 		}
-		w := Worker{gate: newGate(1)}
+		w := Worker{admission: newAdmission(1)}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // so that nothing is recognized
 		if _, err := w.recognize(ctx, *a.Job, nil); !errors.Is(err, edgelens.ErrInvalid) && !errors.Is(err, edgelens.ErrBadImage) && !errors.Is(err, edgelens.ErrCanceled) {
@@ -117,14 +117,14 @@ func FuzzAnswer(f *testing.F) {
 
 // What is too long is refused before it is parsed.
 func TestLongMessages(t *testing.T) {
-	long := `{"code":"` + strings.Repeat("x", longestMessage) + `"}`
+	long := `{"code":"` + strings.Repeat("x", maxMessage) + `"}`
 	if _, err := parseAnswer(long); err == nil {
 		t.Error("a long answer was read")
 	}
 	if _, err := parseRequest(long); err == nil {
 		t.Error("a long request was read")
 	}
-	if _, _, ok := parsePayload([]byte(strings.Repeat("n", 2*longestName) + "/job")); ok {
+	if _, _, ok := parsePayload([]byte(strings.Repeat("n", 2*maxName) + "/job")); ok {
 		t.Error("a long payload was read")
 	}
 }

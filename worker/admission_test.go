@@ -13,12 +13,12 @@ import (
 // queueAt has one job for each letter come to the gate, "i" for an interactive and
 // "b" for a bulk one, each when the one before is in or in line. A job says its
 // letter once it is in, and leaves when told.
-func queueAt(t *testing.T, g *gate, names string, said chan<- string, leave <-chan struct{}) *sync.WaitGroup {
+func queueAt(t *testing.T, g *admission, names string, said chan<- string, leave <-chan struct{}) *sync.WaitGroup {
 	t.Helper()
 	here := func() int {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return g.lines[true].Len() + g.lines[false].Len() + g.size - g.free
+		return g.queues[true].Len() + g.queues[false].Len() + g.size - g.free
 	}
 	var all sync.WaitGroup
 	for _, name := range names {
@@ -55,7 +55,7 @@ func TestGateGivesTurns(t *testing.T) {
 		"two places, bulk alone": {2, "bbbb", "bbbb"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGate(test.size)
+			g := newAdmission(test.size)
 			said, leave := make(chan string, len(test.names)), make(chan struct{})
 			all := queueAt(t, g, test.names, said, leave)
 			for range test.names {
@@ -76,7 +76,7 @@ func TestGateGivesTurns(t *testing.T) {
 
 // While people come, bulk jobs leave a place free; after a while they take it.
 func TestGateLeavesAPlace(t *testing.T) {
-	g := newGate(2)
+	g := newAdmission(2)
 	first, err := g.enter(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestGateLeavesAPlace(t *testing.T) {
 }
 
 func TestGateLeavesTheLine(t *testing.T) {
-	g := newGate(1)
+	g := newAdmission(1)
 	leave, err := g.enter(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
