@@ -99,7 +99,7 @@ func TestDamagedDatabaseIsSetAside(t *testing.T) {
 			l, err = ledger.Open(t.Context(), dir, quiet(), slog.New(slog.NewTextHandler(&log, nil)))
 			must(t, err)
 			defer closeLedger(t, l)
-			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "DAMAGED") {
+			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "event=ledger_damaged") {
 				t.Errorf("the log says %q", log.String())
 			}
 			if _, err := l.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {

@@ -160,8 +160,8 @@ func TestReceiveOutcomes(t *testing.T) {
 		"in doubt, failed": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
 			return l.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
 		}, "error", "PersonType is \"7\", which is not known. It is cut off.", "bad_image"},
-		"too many waiting": {func(r *edgelens.Reception) { r.MaxWaiting = 0 }, nil, "error", "not looked at", "busy"},
-		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setImage(r) }, nil, "error", "not looked at", "too_large"},
+		"too many waiting": {func(r *edgelens.Reception) { r.MaxWaiting = 0 }, nil, "error", "not recognized", "busy"},
+		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setImage(r) }, nil, "error", "not recognized", "too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := quiet()
