@@ -17,8 +17,8 @@ func TestAnswersOfNoUseAreErrors(t *testing.T) {
 		"a problem":                {http.StatusConflict, `{"detail":"the job is done already"}`, "the job is done already"},
 		"a problem without detail": {http.StatusConflict, `{}`, "409 Conflict"},
 		"an error page":            {http.StatusBadGateway, "<html>", "502 Bad Gateway"},
-		"no JSON":                  {http.StatusOK, "<html>", "cannot be read"},
-		"an id of another service": {http.StatusOK, `{"id":"seven"}`, "cannot be read"},
+		"no JSON":                  {http.StatusOK, "<html>", "decode the server"},
+		"an id of another service": {http.StatusOK, `{"id":"seven"}`, "decode the server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -31,7 +31,7 @@ func BenchmarkRedisStart(b *testing.B) {
 	b.ReportMetric(kib, "PSS-KiB")
 }
 
-// BenchmarkRedisRestart is how long it takes from the death of Redis until it
+// BenchmarkRedisRestart is how long it takes from the exit of Redis until it
 // is up again, the wait included.
 func BenchmarkRedisRestart(b *testing.B) {
 	needRedis(b)

@@ -111,13 +111,13 @@ func TestMendIsAskedOnceBeforeTheChildWasReady(t *testing.T) {
 	for name, recovered := range map[string]bool{"the cause removed": true, "the cause not removed": false} {
 		t.Run(name, func(t *testing.T) {
 			s := spec(t, "die")
-			var deaths []supervise.Death
-			s.Recover = func(d supervise.Death) bool { deaths = append(deaths, d); return recovered }
+			var exits []supervise.ExitError
+			s.Recover = func(d supervise.ExitError) bool { exits = append(exits, d); return recovered }
 			if err := supervise.New(s).Start(within(t, 30*time.Second)); err == nil {
 				t.Fatal("it started")
 			}
-			if len(deaths) != 1 || deaths[0].Status != "exit status 7" || deaths[0].Crashed || len(deaths[0].Lines) != 20 {
-				t.Errorf("deaths %+v, want one with exit status 7 and 20 lines", deaths)
+			if len(exits) != 1 || exits[0].Status != "exit status 7" || exits[0].Crashed || len(exits[0].Lines) != 20 {
+				t.Errorf("exits %+v, want one with exit status 7 and 20 lines", exits)
 			}
 		})
 	}
@@ -235,7 +235,7 @@ func TestStopBeforeStart(t *testing.T) {
 }
 
 // TestChildrenOutliveThreads ends every thread that can be had: the kernel sends
-// a child its parent-death signal when the thread that started it ends.
+// a child its parent-exit signal when the thread that started it ends.
 func TestChildrenOutliveThreads(t *testing.T) {
 	children := make([]*supervise.Process, 20)
 	var starts sync.WaitGroup
