@@ -73,7 +73,7 @@ func TestWhatIsPossible(t *testing.T) {
 
 func TestOthersDoNotStandForOurTargets(t *testing.T) {
 	for _, target := range report.Targets(report.Summarize(&besideFlask("720p", time.Second, time.Second, time.Second).Records)) {
-		if target.Outcome != report.NotMeasured && !strings.Contains(target.Name, "the article's service") {
+		if target.Outcome != report.NotMeasured && !strings.Contains(target.Name, "the reference service") {
 			t.Errorf("%+v", target)
 		}
 	}

@@ -237,7 +237,7 @@ func TestModelSuite(t *testing.T) {
 	t.Setenv("SUITE_TEST_SERVICE", "model")
 	file := modelFile(t)
 	settings := []suite.ModelSetting{{Delegate: "auto", Threads: 1, Interpreters: 2, File: file}, {Delegate: "none", Threads: 2, Interpreters: 1, File: file},
-		{Delegate: "auto", Threads: 1, Interpreters: 1, Form: suite.FormFloat32, File: file}}
+		{Delegate: "auto", Threads: 1, Interpreters: 1, Variant: suite.VariantFloat32, File: file}}
 	r, err := measure(t, 1, suite.Model(settings, []string{os.Args[0]}))
 	if err != nil {
 		t.Fatal(err)
