@@ -10,8 +10,7 @@ import (
 	"edgelens"
 )
 
-// What lies in Redis may be anything: these read it, in the package because
-// nobody else does.
+// The content of Redis is untrusted: these tests of its parsers are in the package because they are not exported.
 
 func FuzzPayload(f *testing.F) {
 	for _, seed := range []string{"node/job", "a/b/c", "/", "node/", "/job", "", strings.Repeat("n", maxName) + "/j"} {
@@ -34,7 +33,7 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
-// noJobs is a Ledger in which every operation finds nothing.
+// noJobs is a Ledger without jobs.
 type noJobs struct{}
 
 func (noJobs) Start(context.Context, string) (edgelens.Job, []byte, error) {
@@ -72,7 +71,7 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("%q was answered with %+v", text, a)
 		}
 		if len(q.running.leased) != 0 {
-			t.Errorf("%q left a job lent", text)
+			t.Errorf("%q left a lease", text)
 		}
 	})
 }
@@ -115,7 +114,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// What is too long is refused before it is parsed.
+// Oversized messages are rejected before they are parsed.
 func TestLongMessages(t *testing.T) {
 	long := `{"code":"` + strings.Repeat("x", maxMessage) + `"}`
 	if _, err := parseAnswer(long); err == nil {
@@ -129,16 +128,16 @@ func TestLongMessages(t *testing.T) {
 	}
 }
 
-// The nodes that did not answer are not remembered for ever.
-func TestSilencesAreForgotten(t *testing.T) {
+// Entries of silent nodes are removed after a while.
+func TestSilencesExpire(t *testing.T) {
 	var s silences
 	s.note("first")
 	if !s.holds("first") || s.holds("second") {
-		t.Error("a silent node is asked, or one that is not silent is not")
+		t.Error("only a silent node must be skipped")
 	}
 	s.until["first"] = s.until["first"].Add(-silencePause)
 	s.note("second")
 	if len(s.until) != 1 {
-		t.Errorf("%d nodes are remembered, want the last", len(s.until))
+		t.Errorf("%d nodes are stored, want the last", len(s.until))
 	}
 }
