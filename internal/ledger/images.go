@@ -84,7 +84,7 @@ func (p *images) writeTemp(name string, image []byte) error {
 
 func (p *images) read(id string) ([]byte, error) { return os.ReadFile(p.file(id)) }
 
-// remove deletes an image; one that is gone already is fine.
+// remove deletes an image; a missing one is no error.
 func (p *images) remove(id string) error {
 	err := os.Remove(p.file(id))
 	if errors.Is(err, fs.ErrNotExist) {

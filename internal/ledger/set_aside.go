@@ -24,7 +24,7 @@ func (l *Ledger) SetAside(ctx context.Context, seq int64, reason string) error {
 // none. Its error is an edgelens.ErrInvalid for a bad filter.
 func (l *Ledger) ListSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
 	page, next, err = l.listSetAside(ctx, filter)
-	return page, next, l.explain("list the events that were set aside", err)
+	return page, next, l.explain("list the set-aside events", err)
 }
 
 func (l *Ledger) listSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
@@ -86,7 +86,7 @@ func (l *Ledger) RetrySetAside(ctx context.Context, sink string, ids ...int64) (
 		}
 		return nil
 	})
-	return n, l.explain("send what was set aside again", err)
+	return n, l.explain("retry set-aside events", err)
 }
 
 func (c *change) retrySetAside(condition string, args ...any) (n int, err error) {

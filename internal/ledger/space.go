@@ -10,7 +10,7 @@ import (
 	"edgelens"
 )
 
-// The names in metrics of what is removed for space.
+// The names in metrics of the kinds of rows that are removed for space.
 const (
 	kindJobs    = "jobs"
 	kindResults = "results"
