@@ -131,7 +131,7 @@ func pingMosquitto(ctx context.Context, socket string) error {
 }
 
 // GreetBroker returns nil where an MQTT broker answers CONNECT with CONNACK
-// (MQTT 3.1.1, 3.1 and 3.2), whatever the answer is. network and address are
+// (MQTT 3.1.1, 3.1 and 3.2), with any code. network and address are
 // those of net.Dial.
 func GreetBroker(ctx context.Context, network, address string) error {
 	var dialer net.Dialer
