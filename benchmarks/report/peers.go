@@ -58,18 +58,18 @@ func medianRatio(over, under *Case, metric string) string {
 
 // possible returns the bound of the ratio of edgelens to a peer; "" where it was not measured.
 func (s *Summary) possible(peer, ours *Case) string {
-	most := medianRatio(peer, s.invokeAlone(ours), CPU)
-	if most == "-" {
+	bound := medianRatio(peer, s.invokeAlone(ours), CPU)
+	if bound == "-" {
 		return ""
 	}
-	why := fmt.Sprintf("with this model on this machine at most %s is possible, by the CPU time of Invoke alone", most)
+	why := fmt.Sprintf("with this model on this machine at most %s is possible, by the CPU time of Invoke alone", bound)
 	ceiling := s.Find(func(c record.Case) bool {
 		return c.Suite == record.SuitePeers && c.Kind == record.KindCeiling && c.Image == ours.Image && c.Model == ours.Model && c.Delegate == ours.Delegate
 	})
-	if most = medianRatio(peer, ceiling, CPU); most == "-" {
+	if bound = medianRatio(peer, ceiling, CPU); bound == "-" {
 		return why
 	}
-	return why + fmt.Sprintf(", and %s where the whole image is decoded, by that of the ceiling", most)
+	return why + fmt.Sprintf(", and %s where the whole image is decoded, by that of the ceiling", bound)
 }
 
 // PeerTargets evaluates the targets of edgelens against the reference service.

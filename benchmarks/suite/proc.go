@@ -17,7 +17,7 @@ const tick = 10 * time.Millisecond
 // process is the content of /proc/PID/stat.
 type process struct {
 	parent int
-	// own is the process's CPU time, and gone that of its children that ended.
+	// own is the process's CPU time, and gone that of its ended children.
 	own, gone time.Duration
 }
 
@@ -43,7 +43,7 @@ func treeMemory(root int) (int64, error) {
 	}
 	var sum int64
 	for pid := range processes {
-		if bytes, err := kilobytesIn(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:"); err == nil { // gone meanwhile otherwise
+		if bytes, err := kilobytesIn(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:"); err == nil { // an error means it ended meanwhile
 			sum += bytes
 		}
 	}
@@ -62,14 +62,14 @@ func tree(root int) (map[int]process, error) {
 	processes := map[int]process{}
 	for _, file := range files {
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file))) // digits, by the pattern
-		if data, err := os.ReadFile(file); err == nil {           // gone meanwhile otherwise
+		if data, err := os.ReadFile(file); err == nil {           // an error means it ended meanwhile
 			if p, ok := parseStat(string(data)); ok {
 				processes[pid] = p
 			}
 		}
 	}
 	if _, ok := processes[root]; !ok {
-		return nil, errors.New("it is gone")
+		return nil, errors.New("it has ended")
 	}
 	all := maps.Clone(processes)
 	maps.DeleteFunc(processes, func(pid int, _ process) bool { return !below(all, pid, root) })
@@ -117,5 +117,5 @@ func kilobytesIn(file, name string) (int64, error) {
 			return kilobytes << 10, err
 		}
 	}
-	return 0, fmt.Errorf("read the memory of a process: %s has no %s: it is gone", file, name)
+	return 0, fmt.Errorf("read the memory of a process: %s has no %s: it has ended", file, name)
 }

@@ -197,12 +197,12 @@ func (o *Own) Resident(context.Context) (int64, error) { return resident(o.comma
 
 // Stop ends the process and waits for it.
 func (o *Own) Stop() error {
-	_ = o.command.Process.Signal(syscall.SIGTERM) // it may be gone
+	_ = o.command.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-o.ended:
 		return nil
 	case <-time.After(20 * time.Second):
-		_ = o.command.Process.Kill() // it may be gone
+		_ = o.command.Process.Kill() // it may have ended
 		<-o.ended
 		return errors.New("the service did not stop in time and was killed")
 	}
