@@ -33,7 +33,7 @@ func programsUnderTest(t *testing.T) programs {
 	return programs{native, cross}
 }
 
-func TestSameResultsForGeneratedImages(t *testing.T) {
+func TestSameAnswersForGeneratedImages(t *testing.T) {
 	p := programsUnderTest(t)
 	folder := t.TempDir()
 	images := makeImages(t, folder)
@@ -42,7 +42,7 @@ func TestSameResultsForGeneratedImages(t *testing.T) {
 	}
 }
 
-func TestSameResultsForPhotographs(t *testing.T) {
+func TestSameAnswersForPhotographs(t *testing.T) {
 	p := programsUnderTest(t)
 	shared := os.Getenv("EDGELENS_TEST_SHARED")
 	if shared == "" {

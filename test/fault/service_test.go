@@ -97,7 +97,7 @@ func colours() []byte {
 // spawn starts a process and does not wait for it to be ready.
 func (s *service) spawn() {
 	s.t.Helper()
-	bin, err := filepath.Abs("../bin/edgelens")
+	bin, err := filepath.Abs("../../bin/edgelens")
 	if err != nil {
 		s.t.Fatal(err)
 	}
