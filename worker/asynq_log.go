@@ -5,9 +5,8 @@ import (
 	"log/slog"
 )
 
-// asynqLog passes asynq's own log lines on at level DEBUG: while Redis is away,
-// asynq logs several errors a second, and availability logs what an operator
-// needs to know. It is safe for use by many goroutines.
+// asynqLog writes asynq's own log lines at level DEBUG: while Redis is unreachable, asynq logs several errors a second,
+// and availability logs what an operator needs. It is safe for use by many goroutines.
 type asynqLog struct{ log *slog.Logger }
 
 func (l asynqLog) Debug(args ...any) { l.pass(args) }

@@ -6,22 +6,21 @@ import (
 	"time"
 )
 
-// attempts are the jobs being worked on: in this process, and, where this node
-// accepted them, in others. It is safe for use by many goroutines.
+// attempts are the jobs being worked on: in this process, and, where this node accepted them, leased to others. It is
+// safe for use by many goroutines.
 type attempts struct {
 	mu     sync.Mutex
 	ends   map[string]context.CancelCauseFunc
 	leased map[string]jobLease
 }
 
-// jobLease is a job that another process works on.
+// jobLease is a job that is leased to another process.
 type jobLease struct {
 	// lease names the attempt.
 	lease string
-	// queue is the job's.
+	// queue is the job's queue.
 	queue string
-	// due is when the attempt must have ended; later, its process is dead or
-	// out of reach.
+	// due is the end of the lease; a process that still holds it then is dead or unreachable.
 	due time.Time
 }
 
@@ -29,9 +28,8 @@ func newAttempts() *attempts {
 	return &attempts{ends: map[string]context.CancelCauseFunc{}, leased: map[string]jobLease{}}
 }
 
-// begin notes an attempt in this process and returns its context, or false
-// where one at the same job is under way: Redis can lose a task that is being
-// worked on, and its replacement must not run beside it.
+// begin records an attempt in this process and returns its context, or false where the job has one under way: Redis can
+// lose a task that is being worked on, and its replacement must not run beside it.
 func (a *attempts) begin(ctx context.Context, id string) (context.Context, func(), bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -57,9 +55,8 @@ func (a *attempts) end(id string, cause error) {
 	}
 }
 
-// lend notes an attempt in another process, or returns false where one is
-// under way.
-func (a *attempts) lend(id string, l jobLease) bool {
+// lease records an attempt in another process, or returns false where the job has one under way.
+func (a *attempts) lease(id string, l jobLease) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.underWay(id) {
@@ -69,7 +66,7 @@ func (a *attempts) lend(id string, l jobLease) bool {
 	return true
 }
 
-// has reports whether an attempt at the job is under way, here or elsewhere.
+// has reports whether the job has an attempt under way, here or elsewhere.
 func (a *attempts) has(id string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -82,7 +79,7 @@ func (a *attempts) underWay(id string) bool {
 	return leased || a.ends[id] != nil
 }
 
-// setQueue notes the queue of a job that is lent.
+// setQueue records the queue of a leased job.
 func (a *attempts) setQueue(id, queue string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -92,7 +89,7 @@ func (a *attempts) setQueue(id, queue string) {
 	}
 }
 
-// leasedAs reports whether the job is lent under that lease.
+// leasedAs reports whether the job is leased under that lease.
 func (a *attempts) leasedAs(id, lease string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -100,7 +97,7 @@ func (a *attempts) leasedAs(id, lease string) bool {
 	return leased && l.lease == lease
 }
 
-// returned forgets the attempt under that lease.
+// returned removes the attempt under that lease.
 func (a *attempts) returned(id, lease string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -109,7 +106,7 @@ func (a *attempts) returned(id, lease string) {
 	}
 }
 
-// overdue returns the lendings that have not ended in time.
+// overdue returns the expired leases.
 func (a *attempts) overdue(now time.Time) map[string]jobLease {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// reminder is how often the log repeats that Redis does not serve.
+// reminder is how often the log repeats that Redis is unavailable.
 const reminder = time.Minute
 
-// availability logs one line when Redis stops serving, one when it serves again,
-// and between the two a reminder every minute, or at once where the cause becomes
-// another. It is safe for use by many goroutines.
+// availability logs one line when Redis stops serving, one when it serves again, and in between a reminder every
+// minute, or at once when the cause changes. It is safe for use by many goroutines.
 type availability struct {
 	log *slog.Logger
-	// lost and back are the lines.
+	// lost and back are the messages.
 	lost, back string
 
 	mu     sync.Mutex
@@ -24,18 +23,17 @@ type availability struct {
 	warned string
 }
 
-// warn logs what is wrong with a Redis that serves, once.
+// warn logs once that a Redis that serves is misconfigured.
 func (a *availability) warn(warning string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if warning != "" && warning != a.warned {
-		a.log.Warn("Redis serves, but not as it should", "reason", warning)
+		a.log.Warn("Redis is misconfigured", "event", "redis_misconfigured", "reason", warning)
 	}
 	a.warned = warning
 }
 
-// down notes that Redis does not serve and why: cause is a sentence for the
-// operator, by which one outage is told from another.
+// down records that Redis does not serve. cause is a sentence for the operator; outages are distinguished by it.
 func (a *availability) down(cause string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,10 +45,10 @@ func (a *availability) down(cause string, err error) {
 		return
 	}
 	a.cause, a.logged = cause, now
-	a.log.Error(a.lost, "reason", cause, "error", err)
+	a.log.Error(a.lost, "event", "redis_unreachable", "reason", cause, "error", err)
 }
 
-// up notes that Redis serves.
+// up records that Redis serves.
 func (a *availability) up() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -58,5 +56,5 @@ func (a *availability) up() {
 		return
 	}
 	a.cause = ""
-	a.log.Info(a.back, "away", time.Since(a.since).Round(time.Millisecond))
+	a.log.Info(a.back, "event", "redis_reachable", "away", time.Since(a.since).Round(time.Millisecond))
 }

@@ -2,11 +2,10 @@ package worker
 
 import "time"
 
-// jumpAfter is by how much the wall clock must be off for a jump.
+// jumpAfter is the deviation of the wall clock from the monotonic one that counts as a jump.
 const jumpAfter = 2 * time.Second
 
-// reading is one reading of two clocks: the one that people set, and one that
-// only goes on.
+// reading is one reading of two clocks: the wall clock, which can be set, and the monotonic one.
 type reading struct {
 	wall      time.Time
 	monotonic time.Duration

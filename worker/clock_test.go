@@ -13,8 +13,7 @@ import (
 	"edgelens/internal/supervise/supervisetest"
 )
 
-// A job that waits for its next attempt does not wait for as long as the clock
-// was set back: the times in Redis are an hour ahead then.
+// A retry is not delayed by as much as the clock was set back: the times in Redis are an hour ahead then.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -37,7 +36,7 @@ func TestClockSetBack(t *testing.T) {
 	s.submit(1, edgelens.QueueInteractive)
 	ctx := context.Background()
 	var waiting []redis.Z
-	eventually(t, "the job waits for another attempt", func() bool {
+	eventually(t, "the job waits for its retry", func() bool {
 		for _, key := range r.Keys("asynq:*:retry") {
 			waiting, _ = r.Client.ZRangeWithScores(ctx, key, 0, -1).Result()
 			for _, task := range waiting {

@@ -10,13 +10,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// connect returns a client, which dials when it is first used, and sets unsure
-// whenever a command gets no answer.
+// connect returns a client, which dials on first use, and sets unsure whenever a command gets no answer.
 //
-// Its commands end with their contexts: without that, a Redis that hangs would
-// hold up a submission for go-redis' read timeout of 3 s, whatever redisTimeout
-// says. It does not try a command again by itself: one without an answer may
-// have been obeyed, and a task taken twice is a task that nobody works on.
+// Its commands end with their contexts: without that, a hanging Redis would block a submission for go-redis' read
+// timeout of 3 s, regardless of redisTimeout. It does not retry a command by itself: Redis may have executed one
+// without an answer, and a task that was dequeued twice is lost.
 func connect(url string, unsure *atomic.Bool) (redis.UniversalClient, error) {
 	option, err := parseRedisURL(url)
 	if err != nil {
@@ -32,8 +30,7 @@ func connect(url string, unsure *atomic.Bool) (redis.UniversalClient, error) {
 		c.Options().MaxRetries = 0
 	case *redis.ClusterClient:
 		c.Options().ContextTimeoutEnabled = true
-		// It does try again, and then nobody hears that the first try had no
-		// answer but its connections to the servers.
+		// A cluster client retries, so only the connections to its servers can report that the first try had no answer.
 		c.OnNewNode(func(server *redis.Client) { server.AddHook(answers{unsure}) })
 	default:
 		return nil, fmt.Errorf("connect to Redis: unexpected client %T", client)
@@ -42,7 +39,7 @@ func connect(url string, unsure *atomic.Bool) (redis.UniversalClient, error) {
 	return client, nil
 }
 
-// answers is a hook that notices commands that got none.
+// answers is a hook that detects commands without an answer.
 type answers struct{ missing *atomic.Bool }
 
 func (a answers) note(err error) error {

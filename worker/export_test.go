@@ -2,7 +2,7 @@ package worker
 
 import "time"
 
-// SetClock lets the queue take from now on what read says for the time.
+// SetClock replaces the clock of the queue.
 func (q *Queue) SetClock(read func() (wall time.Time, monotonic time.Duration)) {
 	clock := func() reading {
 		wall, monotonic := read()

@@ -11,7 +11,7 @@ import (
 	"edgelens/internal/supervise/supervisetest"
 )
 
-// manyServers are the kinds of Redis that are more than one server.
+// manyServers are the kinds of Redis with more than one server.
 var manyServers = map[string]func(testing.TB) *supervisetest.Redis{
 	"sentinel": supervisetest.StartSentinel,
 	"cluster":  supervisetest.StartCluster,
@@ -28,8 +28,7 @@ func held() (*recognizer, func()) {
 	}}, func() { free.Store(true) }
 }
 
-// A node's own worker does its jobs through every kind of Redis, and Redis may
-// forget all of it.
+// A node's own worker runs its jobs through every kind of Redis, and Redis may lose all data.
 func TestOwnWorkerOnManyServers(t *testing.T) {
 	for name, start := range manyServers {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +46,7 @@ func TestOwnWorkerOnManyServers(t *testing.T) {
 	}
 }
 
-// So does a worker without a ledger, to which the images are lent.
+// The same for a worker without a ledger, which gets the images through Redis.
 func TestRemoteWorkerOnManyServers(t *testing.T) {
 	for name, start := range manyServers {
 		t.Run(name, func(t *testing.T) {
@@ -71,9 +70,8 @@ func TestRemoteWorkerOnManyServers(t *testing.T) {
 	}
 }
 
-// One server of a Cluster that loses what it had is noticed too, whether it has
-// the tasks or something else.
-func TestOneServerOfAClusterForgets(t *testing.T) {
+// The loss of data of one server of a Cluster is detected too, whether it has the tasks or other keys.
+func TestOneClusterServerLosesData(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.StartCluster(t)
 	work, free := held()
@@ -93,7 +91,7 @@ func TestOneServerOfAClusterForgets(t *testing.T) {
 	free()
 	s.allDone(20, edgelens.JobSucceeded)
 	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("the tasks were made again after %v, want at once", took)
+		t.Errorf("the tasks were recreated after %v, want at once", took)
 	}
 }
 
@@ -106,9 +104,8 @@ func keysOf(t *testing.T, server *supervisetest.Server, pattern string) []string
 	return keys
 }
 
-// The server of a Cluster that has the tasks is killed and comes back with
-// nothing but its slots.
-func TestServerOfAClusterIsKilled(t *testing.T) {
+// The server of a Cluster that has the tasks is killed and restarts with nothing but its slots.
+func TestClusterServerIsKilled(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.StartCluster(t)
 	s := newSystem(t, r, newMemory("job"), &recognizer{do: func(context.Context, *edgelens.Request) error {
@@ -127,8 +124,7 @@ func TestServerOfAClusterIsKilled(t *testing.T) {
 	s.allDone(55, edgelens.JobSucceeded)
 }
 
-// A master that is killed is replaced by its replica, which may lack the last
-// of what it had; every job is done, once.
+// A master that is killed is replaced by its replica, which may lack the last writes; every job is done, once.
 func TestFailOver(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.StartSentinel(t)
@@ -137,7 +133,7 @@ func TestFailOver(t *testing.T) {
 	there, freeThere := held()
 	startRemote(t, r.URL, there)
 	s.submit(40, edgelens.QueueInteractive)
-	eventually(t, "two run here and two there", func() bool { return work.running.Load() == 2 && there.running.Load() == 2 })
+	eventually(t, "two run on each node", func() bool { return work.running.Load() == 2 && there.running.Load() == 2 })
 	r.FailOver()
 	s.submit(5, edgelens.QueueInteractive)
 	free()
@@ -145,7 +141,7 @@ func TestFailOver(t *testing.T) {
 	s.allDone(45, edgelens.JobSucceeded)
 }
 
-// A Redis of any kind can want a password, or a user and a password.
+// A Redis of any kind can require a password, or a user and a password.
 func TestCredentials(t *testing.T) {
 	single := func(t testing.TB) *supervisetest.Redis { return supervisetest.Start(t) }
 	for name, test := range map[string]struct {
@@ -164,7 +160,7 @@ func TestCredentials(t *testing.T) {
 			for _, server := range r.Servers {
 				ctx := context.Background()
 				user := server.Client.Do(ctx, "ACL", "SETUSER", "edge", "on", ">word", "~*", "+@all").Err()
-				_ = server.Client.Do(ctx, "ACL", "SETUSER", "edge", "&*") // Redis 6.0 guards no channels
+				_ = server.Client.Do(ctx, "ACL", "SETUSER", "edge", "&*") // Redis 6.0 has no ACL of channels
 				password := server.Client.ConfigSet(ctx, "requirepass", "secret").Err()
 				if user != nil || password != nil {
 					t.Fatal(user, password)

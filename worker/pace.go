@@ -12,16 +12,15 @@ import (
 )
 
 const (
-	// failuresUntilPause is how many scripts must fail in a row until asynq is
-	// slowed down: one may fail for its task.
+	// failuresUntilPause is how many scripts must fail in a row before asynq is slowed down: a single one may fail
+	// because of its task.
 	failuresUntilPause = 3
-	// pause is how long each further failure takes then.
+	// pause is the delay of each further failure.
 	pause = 250 * time.Millisecond
 )
 
-// pace is a hook that slows down whoever runs scripts again and again while they
-// fail: asynq asks for the next task at once where that failed, which takes most of
-// a core. It is safe for use by many goroutines.
+// pace is a hook that slows down scripts while they fail: asynq asks for the next task at once after a failure, which
+// takes most of a core. It is safe for use by many goroutines.
 type pace struct {
 	failures *atomic.Int64
 	stopping <-chan struct{}

@@ -1,15 +1,12 @@
-// Package worker is the queue face: jobs are accepted, dispatched through
-// Redis by asynq, recognized by the same core as everything else, and finished
-// in the ledger.
+// Package worker is the job queue: jobs are accepted, dispatched through Redis by asynq, recognized by the same core as
+// requests of all other sources, and finished in the ledger.
 //
-// The ledger is the truth and Redis only a dispatcher: a task carries nothing
-// but the names of the accepting node and the job, tasks that were lost are
-// made again from the ledger, and a task too many finds that its job is done
-// with. asynq delivers at least once; the ledger makes a terminal state happen
-// once.
+// The ledger is authoritative and Redis only a dispatcher: a task carries nothing but the names of the accepting node
+// and the job, lost tasks are recreated from the ledger, and a surplus task ends with ErrDone. asynq delivers at least
+// once; the ledger makes the terminal state final.
 //
-// A Worker asks the accepting node's desk for the job: its own ledger, or that
-// of another node through Redis (docs/adr/0008-scale-out.md).
+// A Worker leases jobs from the accepting node's job store: its own ledger, or that of another node through Redis
+// (docs/adr/0008-scale-out.md).
 package worker
 
 import (
@@ -19,22 +16,18 @@ import (
 	"edgelens"
 )
 
-// ErrDone is what a Desk returns for a job that has reached its terminal
-// state already, or that somebody else is working on. The task behind it is
-// dropped.
+// ErrDone is returned by a JobStore for a job that has a terminal state already, or that another worker holds. The task
+// is dropped.
 var ErrDone = errors.New("the job is done with")
 
-// JobStore hands out jobs and takes down what became of them. It is safe for use
-// by many goroutines.
+// JobStore leases jobs and stores their results. It is safe for use by many goroutines.
 type JobStore interface {
-	// Start counts the attempt durably and then reads the image. The error
-	// wraps ErrDone where there is nothing to do (any more).
+	// Start counts the attempt durably and then reads the image. The error wraps ErrDone where there is nothing left to
+	// do.
 	Start(ctx context.Context, id string) (edgelens.Job, []byte, error)
-	// Release puts a started job back; refund takes the attempt back too,
-	// where it was not the image's fault.
+	// Release puts a started job back; refund uncounts the attempt, where its failure was not caused by the image.
 	Release(ctx context.Context, id string, refund bool) error
-	// Finish and Fail move the job to its terminal state; ErrDone where
-	// something else has.
+	// Finish and Fail move the job to its terminal state; ErrDone where it has one.
 	Finish(ctx context.Context, id string, result *edgelens.Result) error
 	Fail(ctx context.Context, id string, why edgelens.JobError) error
 }
@@ -42,13 +35,11 @@ type JobStore interface {
 // Ledger keeps jobs durably. It is safe for use by many goroutines.
 type Ledger interface {
 	JobStore
-	// Accept makes the job and its image durable before it returns.
-	// existing is true where the client's idempotency key already named the
-	// same job. The error wraps ErrConflict, ErrDiskFull or ErrBusy.
+	// Accept makes the job and its image durable before it returns. existing is true where the client's idempotency key
+	// already names the same job. The error wraps ErrConflict, ErrDiskFull or ErrBusy.
 	Accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error)
 	// Cancel moves the job to canceled; ErrDone where it is terminal.
 	Cancel(ctx context.Context, id string) (edgelens.Job, error)
-	// Unfinished calls yield for every job that is not terminal, oldest
-	// first, until it returns an error.
+	// Unfinished calls yield for every job that is not terminal, oldest first, until yield returns an error.
 	Unfinished(ctx context.Context, yield func(id, queue string) error) error
 }

@@ -19,44 +19,39 @@ import (
 const (
 	// taskType is the only type of task.
 	taskType = "edgelens:job"
-	// redisTimeout is how long a submission waits for Redis. The job is
-	// durable by then; what Redis misses is dispatched later.
+	// redisTimeout is how long a submission waits for Redis. The job is durable by then, and is dispatched later if
+	// Redis does not answer.
 	redisTimeout = 300 * time.Millisecond
-	// maxRetries is asynq's own bound, out of the way: the ledger counts
-	// attempts.
+	// maxRetries disables asynq's own bound: the ledger counts attempts.
 	maxRetries = 1_000_000
-	// sweepInterval is how often tasks are compared with jobs for no reason
-	// but to be sure.
+	// sweepInterval is how often tasks are compared with jobs as a precaution.
 	sweepInterval = 30 * time.Second
 )
 
-// Queue accepts jobs and sees to it that each non-terminal one has a task in
-// Redis, whatever Redis forgets. It is safe for use by many goroutines.
+// Queue accepts jobs and ensures that each non-terminal one has a task in Redis, even after Redis lost data. It is safe
+// for use by many goroutines.
 type Queue struct {
 	ledger Ledger
 	config Config
 	log    *slog.Logger
 	redis  redis.UniversalClient
 	client *asynq.Client
-	// polling is the connection of the Worker that looks for tasks.
+	// polling is the connection on which the Worker polls for tasks.
 	polling redis.UniversalClient
-	// node marks what is ours in Redis.
+	// node marks this node's keys in Redis.
 	node string
 
 	// behind is set when Redis may lack tasks of non-terminal jobs.
 	behind atomic.Bool
-	// redisStatus is whether Redis serves, as of the last look; doubt holds a token
-	// where it is time for another.
+	// redisStatus is whether Redis serves, as of the last check; doubt holds a token when another check is due.
 	redisStatus atomic.Pointer[RedisStatus]
 	doubt       chan struct{}
 	// unsure is set when a command to Redis got no answer.
 	unsure *atomic.Bool
-	// generation tells the tasks that are surely ours from earlier ones, which
-	// Redis may hold for active though nobody works on them: those of the
-	// process before, and those whose way to us was cut off.
+	// generation distinguishes current tasks from earlier ones, which Redis may hold for active without a worker: those
+	// of the previous process, and those whose connection was cut.
 	generation atomic.Value
-	// previous are the generations before ours whose tasks Redis may hold, by
-	// queue; keepUp's alone.
+	// previous are the earlier generations whose tasks Redis may hold, by queue; only keepUp uses it.
 	previous  map[string]string
 	inspector *asynq.Inspector
 	clock     atomic.Pointer[func() reading]
@@ -67,9 +62,8 @@ type Queue struct {
 	loops   sync.WaitGroup
 }
 
-// NewQueue connects lazily, so it needs no Redis yet. node is this node's
-// lasting name, under which the workers of other processes ask it for the jobs
-// that it accepted; they are served from now on. Close ends it.
+// NewQueue connects lazily, so it needs no Redis yet. node is this node's permanent name, by which the workers of other
+// processes request its jobs; the Queue serves them from now on, until Close.
 func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Queue, error) {
 	unsure := &atomic.Bool{}
 	client, err := connect(config.RedisURL, unsure)
@@ -88,23 +82,22 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	clock := newClock()
 	q.clock.Store(&clock)
 	q.generation.Store(newGeneration())
-	q.behind.Store(true) // what was left unfinished needs tasks
+	q.behind.Store(true) // jobs of the previous process need tasks
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	q.loops.Go(func() { q.keepUp(ctx) })
-	q.loops.Go(func() { q.lend(ctx) })
+	q.loops.Go(func() { q.serveLeases(ctx) })
 	q.loops.Go(func() { q.watch(ctx) })
 	return q, nil
 }
 
-// watch asks whether Redis serves until ctx ends.
+// watch checks whether Redis serves until ctx ends.
 func (q *Queue) watch(ctx context.Context) {
-	log := availability{log: q.log, lost: "Redis does not serve; jobs are kept and wait", back: "Redis serves again; the waiting jobs are dispatched"}
+	log := availability{log: q.log, lost: "Redis unavailable; accepted jobs are kept and dispatched later", back: "Redis available again; dispatching queued jobs"}
 	watchRedis(ctx, q.redis, &log, q.doubt, func(status RedisStatus) { q.redisStatus.Store(&status) })
 }
 
-// RedisStatus returns whether Redis serves, as of the last look; it does before the
-// first one.
+// RedisStatus returns whether Redis serves, as of the last check; true before the first one.
 func (q *Queue) RedisStatus() RedisStatus {
 	if status := q.redisStatus.Load(); status != nil {
 		return *status
@@ -112,9 +105,8 @@ func (q *Queue) RedisStatus() RedisStatus {
 	return RedisStatus{}
 }
 
-// Submit makes a job durable and hands it to Redis. A Redis that is away delays
-// the work and not the answer: the job is kept and dispatched when Redis is
-// back. The error is the ledger's.
+// Submit makes a job durable and dispatches it to Redis. An unreachable Redis delays the work and not the answer: the
+// job is kept and dispatched when Redis is back. The error is the ledger's.
 func (q *Queue) Submit(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error) {
 	if spec.Deadline.IsZero() {
 		spec.Deadline = time.Now().Add(q.config.JobTimeout)
@@ -127,15 +119,15 @@ func (q *Queue) Submit(ctx context.Context, spec edgelens.JobSpec, image []byte)
 	return job, false, nil
 }
 
-// Dispatch hands a job of the ledger's to Redis, at once or when Redis is back.
+// Dispatch enqueues a job of the ledger in Redis, at once or when Redis is back.
 func (q *Queue) Dispatch(ctx context.Context, job edgelens.Job) {
-	// The promise is made. That the client goes away must not delay its work.
+	// The job is accepted: a client that disconnects must not delay it.
 	dispatch, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
 	defer cancel()
 	if err := q.dispatch(dispatch, job.ID, job.Queue); err != nil {
 		q.behind.Store(true)
-		// keepUp tries within half a second and logs where Redis does not serve then, either.
-		q.log.Debug("job kept, to be dispatched when Redis serves", "job", job.ID, "error", err)
+		// keepUp retries within half a second and logs if Redis is still unavailable.
+		q.log.Debug("dispatching job failed, retried when Redis is available", "job", job.ID, "error", err)
 	}
 }
 
@@ -149,35 +141,31 @@ func (q *Queue) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
 	return job, err
 }
 
-// Reachable reports whether Redis answered lately enough that nothing waits
-// for it.
+// Reachable reports whether Redis answered recently and no job waits for it.
 func (q *Queue) Reachable() bool { return !q.behind.Load() }
 
-// Requeue sees to it soon that every non-terminal job has a task; called when
-// Redis was restarted.
+// Requeue schedules a check that every non-terminal job has a task; called after Redis was restarted.
 func (q *Queue) Requeue() { q.behind.Store(true) }
 
-// newGeneration is random: a machine without a clock of its own may start at the
-// same time again and again.
+// newGeneration is random: a machine without a battery-backed clock can start at the same time again and again.
 func newGeneration() string { return fmt.Sprintf("%016x", rand.Uint64()) }
 
-// ours is the generation of the tasks that are made now.
+// ours is the generation of new tasks.
 func (q *Queue) ours() string { return q.generation.Load().(string) }
 
-// Close stops keeping up, serves no more requests of other workers, and lets go
-// of Redis.
+// Close stops the loops, serves no more requests of other workers, and closes the Redis client.
 func (q *Queue) Close() error {
 	q.stop()
 	q.loops.Wait()
 	return errors.Join(q.redis.Close(), q.polling.Close())
 }
 
-// dispatch makes the task of a job. One that is there already is as good.
+// dispatch enqueues the task of a job, unless it has one.
 func (q *Queue) dispatch(ctx context.Context, id, queue string) error {
 	return q.dispatchAs(ctx, id+"."+q.ours(), id, queue)
 }
 
-// dispatchAs is dispatch with a task of that name.
+// dispatchAs is dispatch with the name of the task.
 func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string) error {
 	task := asynq.NewTask(taskType, payloadOf(q.node, id))
 	options := []asynq.Option{
@@ -189,10 +177,9 @@ func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string) error {
 	return nil
 }
 
-// keepUp makes the missing tasks whenever Redis may lack some: at the start,
-// after Redis was away, and when it has lost what it had. And when the clock was
-// set: what waits in Redis for another attempt waits for a time of day, and would
-// wait for as long as the clock was set back.
+// keepUp recreates missing tasks whenever Redis may lack some: at the start, after an outage, and after it lost its
+// data. Also after the wall clock was set: a retry in Redis is scheduled by wall time, and would wait for as long as
+// the clock was set back.
 func (q *Queue) keepUp(ctx context.Context) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
@@ -201,7 +188,7 @@ func (q *Queue) keepUp(ctx context.Context) {
 	for {
 		now := (*q.clock.Load())()
 		if before.jumped(now) {
-			q.log.Info("the clock was set: the tasks of unfinished jobs are made anew")
+			q.log.Info("wall clock was set, recreating the tasks of unfinished jobs", "event", "clock_set")
 			q.unsure.Store(true)
 		}
 		before = now
@@ -209,7 +196,7 @@ func (q *Queue) keepUp(ctx context.Context) {
 			last = time.Now()
 			q.catchUp(ctx)
 		}
-		q.takeBack(ctx)
+		q.reclaim(ctx)
 		q.freeUnclaimed(ctx)
 		select {
 		case <-tick.C:
@@ -219,14 +206,13 @@ func (q *Queue) keepUp(ctx context.Context) {
 	}
 }
 
-// lostMark reports whether Redis lacks a mark of our generation, and so,
-// presumably, the tasks: because it forgot them, or because a new generation
-// begins here, now that it answers again.
+// lostMark reports whether Redis lacks a mark of our generation, and so, presumably, the tasks: because it lost them,
+// or because a new generation begins here after an outage.
 func (q *Queue) lostMark(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	marks := map[string]*redis.StringCmd{}
-	_, _ = q.redis.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its error
+	_, _ = q.redis.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 		for _, queue := range queues {
 			marks[queue] = p.Get(ctx, q.markKey(queue))
 		}
@@ -235,7 +221,7 @@ func (q *Queue) lostMark(ctx context.Context) bool {
 	for _, mark := range marks {
 		if err := mark.Err(); err != nil && !errors.Is(err, redis.Nil) {
 			q.behind.Store(true)
-			return false // away
+			return false // unreachable
 		}
 	}
 	if q.unsure.Swap(false) {
@@ -255,22 +241,21 @@ func (q *Queue) lostMark(ctx context.Context) bool {
 	return lost
 }
 
-// markKey is the key of our mark beside a queue. The braces keep it in the hash
-// slot of the queue's tasks, so that a server of a Redis Cluster forgets both
-// or none.
+// markKey is the key of our mark beside a queue. The braces keep it in the hash slot of the queue's tasks, so that a
+// server of a Redis Cluster loses both or neither.
 func (q *Queue) markKey(queue string) string {
 	return "edgelens:{" + queue + "}:" + q.node + ":generation"
 }
 
-// catchUp makes a task for every non-terminal job that has none, then leaves
-// the marks. What Redis refuses, the next tick tries again.
+// catchUp enqueues a task for every non-terminal job that has none, then sets the marks. The next tick retries what
+// Redis refuses.
 func (q *Queue) catchUp(ctx context.Context) {
 	q.behind.Store(false) // a submission that fails from here on sets it again
 	made := 0
 	err := q.ledger.Unfinished(ctx, func(id, queue string) error {
 		if previous := q.previous[queue]; previous != "" {
-			// What waits from before the restart would be done twice. An
-			// active one cannot be deleted; it finds its job done with.
+			// A pending task from before the restart would run twice. An active one cannot be deleted; it ends with
+			// ErrDone.
 			_ = q.inspector.DeleteTask(queue, id+"."+previous)
 		}
 		made++

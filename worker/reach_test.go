@@ -16,7 +16,7 @@ import (
 	"edgelens/worker"
 )
 
-// logbook is a log that can be read.
+// logbook is a readable log.
 type logbook struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -34,8 +34,7 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-// watch starts a remote worker and watches its Redis. The channel has what was
-// reported.
+// watch starts a remote worker and watches its Redis. The channel has the reports.
 func watch(t *testing.T, url string) (<-chan error, *logbook) {
 	t.Helper()
 	config, log := worker.DefaultConfig(), &logbook{}
@@ -70,8 +69,8 @@ func next(t *testing.T, reports <-chan error) error {
 	}
 }
 
-// What is wrong with redis.url is said in words that help.
-func TestWatchRedisTellsWhatToDo(t *testing.T) {
+// Errors in redis.url are reported with advice.
+func TestWatchRedisGivesAdvice(t *testing.T) {
 	t.Parallel()
 	locked := supervisetest.Start(t, "--requirepass", "right")
 	open, group, cluster := supervisetest.Start(t), supervisetest.StartSentinel(t), supervisetest.StartCluster(t)
@@ -80,16 +79,16 @@ func TestWatchRedisTellsWhatToDo(t *testing.T) {
 		server.Kill()
 	}
 	for name, test := range map[string]struct{ url, want string }{
-		"no password":             {locked.URL, "Redis wants a password"},
+		"no password":             {locked.URL, "Redis requires a password"},
 		"wrong password":          {strings.Replace(locked.URL, "://", "://:wrong@", 1), "refuses the user or the password"},
-		"wrong port":              {"redis://127.0.0.1:1/0", "see that it runs"},
+		"wrong port":              {"redis://127.0.0.1:1/0", "check that it runs"},
 		"no such database":        {open.URL + "?db=99", "no database of that number"},
 		"master's name unknown":   {strings.Replace(group.URL, "master=", "master=un", 1), "the name after ?master="},
 		"Sentinel's port wrong":   {"redis-sentinel://127.0.0.1:1?master=edgelens", "the name after ?master="},
 		"a replica":               {"redis://" + group.Servers[1].Address, "is a replica"},
 		"Cluster taken for one":   {"redis://" + cluster.Servers[0].Address, "use redis-cluster://"},
 		"one taken for Cluster":   {"redis-cluster://" + group.Servers[0].Address, "is no Cluster"},
-		"Cluster that is gone":    {gone.URL, "see that it runs"},
+		"Cluster that is gone":    {gone.URL, "check that it runs"},
 		"a Sentinel taken for it": {strings.Replace(strings.Replace(group.URL, "redis-sentinel", "redis", 1), "?master=edgelens", "/0", 1), "for a Sentinel use"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,15 +98,14 @@ func TestWatchRedisTellsWhatToDo(t *testing.T) {
 				t.Errorf("reported %v, want %q", err, test.want)
 			}
 			eventually(t, "it is in the log", func() bool { return strings.Contains(log.String(), test.want) })
-			if said := log.String(); strings.Contains(said, "wrong@") {
-				t.Errorf("the password is in the log: %s", said)
+			if output := log.String(); strings.Contains(output, "wrong@") {
+				t.Errorf("the password is in the log: %s", output)
 			}
 		})
 	}
 }
 
-// Each change is reported once and logged in one line, and asynq's own lines stay
-// behind DEBUG.
+// Each change is reported once and logged in one line, and asynq's own lines are at level DEBUG.
 func TestWatchRedisReportsChanges(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
@@ -117,11 +115,10 @@ func TestWatchRedisReportsChanges(t *testing.T) {
 	}
 	r.Servers[0].Kill()
 	if err := next(t, reports); err == nil {
-		t.Fatal("a Redis that is gone was not reported")
+		t.Fatal("the loss of Redis was not reported")
 	}
-	// asynq tries several times a second: it has logged what it can once it has
-	// repeated itself.
-	eventually(t, "asynq has met the outage again and again", func() bool {
+	// asynq retries several times a second: its lines repeat by then.
+	eventually(t, "asynq has logged the outage repeatedly", func() bool {
 		return strings.Count(log.String(), "msg=asynq") >= 10
 	})
 	if n := len(reports); n != 0 {
@@ -129,14 +126,13 @@ func TestWatchRedisReportsChanges(t *testing.T) {
 	}
 	r.Servers[0].Start()
 	if err := next(t, reports); err != nil {
-		t.Errorf("reported %v of a Redis that is back", err)
+		t.Errorf("reported %v after Redis was back", err)
 	}
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis serves again") })
+	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis available again") })
 	checkOutageLines(t, log)
 }
 
-// A node that accepts jobs logs an outage in two lines, too, however many jobs
-// come in meanwhile.
+// A node that accepts jobs logs an outage in two lines, too, however many jobs arrive meanwhile.
 func TestQueueLogsAnOutageInTwoLines(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
@@ -148,16 +144,16 @@ func TestQueueLogsAnOutageInTwoLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = queue.Close() })
-	eventually(t, "the queue is in line with Redis", queue.Reachable)
+	eventually(t, "the queue is in sync with Redis", queue.Reachable)
 	r.Servers[0].Kill()
 	for range 3 {
 		if _, _, err := queue.Submit(t.Context(), edgelens.JobSpec{Queue: edgelens.QueueInteractive}, []byte("image")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the outage is logged", func() bool { return strings.Contains(log.String(), "Redis does not serve;") })
+	eventually(t, "the outage is logged", func() bool { return strings.Contains(log.String(), "Redis unavailable;") })
 	r.Servers[0].Start()
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis serves again") })
+	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis available again") })
 	checkOutageLines(t, log)
 }
 
@@ -171,7 +167,7 @@ func checkOutageLines(t *testing.T, log *logbook) {
 			lines = append(lines, line)
 		}
 	}
-	if len(lines) != 2 || !strings.Contains(lines[0], "Redis does not serve") || !strings.Contains(lines[1], "Redis serves again") {
+	if len(lines) != 2 || !strings.Contains(lines[0], "Redis unavailable") || !strings.Contains(lines[1], "Redis available again") {
 		t.Errorf("the log above DEBUG has %d lines, want one for the loss and one for the return:\n%s", len(lines), strings.Join(lines, ""))
 	}
 }

@@ -18,18 +18,17 @@ import (
 )
 
 const (
-	// askTimeout is how long a node has to answer. Redis counts in seconds.
+	// askTimeout bounds the wait for a node's answer. Redis counts in seconds.
 	askTimeout = 3 * time.Second
-	// silencePause is how long a node that did not answer is not asked to
-	// start jobs, so that those of nodes that are away hold up nobody.
+	// silencePause is how long no jobs are started at a node that did not answer, so that unreachable nodes do not
+	// delay the jobs of others.
 	silencePause = 5 * time.Second
 )
 
-// errSilent says that a node did not answer. The task goes back.
+// errSilent means that a node did not answer. The task is requeued.
 var errSilent = errors.New("the node that accepted the job does not answer")
 
-// remoteStore is the Desk of another node, for one attempt at a job. It asks
-// through Redis.
+// remoteStore is the JobStore of another node, for one attempt at a job. It sends its requests through Redis.
 type remoteStore struct {
 	redis redis.UniversalClient
 	node  string
@@ -41,8 +40,7 @@ func newRemoteStore(client redis.UniversalClient, node string, quiet *silences) 
 	return &remoteStore{redis: client, node: node, lease: rand.Text(), quiet: quiet}
 }
 
-// Start asks once: whoever asks a second time cannot know how many attempts
-// were counted.
+// Start asks once: after a second request it could not know how many attempts were counted.
 func (d *remoteStore) Start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
 	if d.quiet.holds(d.node) {
 		return edgelens.Job{}, nil, errSilent
@@ -55,34 +53,33 @@ func (d *remoteStore) Start(ctx context.Context, id string) (edgelens.Job, []byt
 		return edgelens.Job{}, nil, err
 	}
 	if a.Job == nil {
-		return edgelens.Job{}, nil, errors.New("the accepting node started the job and did not say which; is it of another version?")
+		return edgelens.Job{}, nil, errors.New("the accepting node's answer to a start lacks the job: it may have another version")
 	}
 	image, err := d.fetch(ctx, a.Image)
 	if err != nil {
-		put := d.tell(context.WithoutCancel(ctx), request{Op: opRelease, ID: id, Refund: true})
+		put := d.send(context.WithoutCancel(ctx), request{Op: opRelease, ID: id, Refund: true})
 		return edgelens.Job{}, nil, errors.Join(fmt.Errorf("fetch the image: %w", err), put)
 	}
 	return a.Job.Job(), image, nil
 }
 
-// Release implements Desk.
+// Release implements JobStore.
 func (d *remoteStore) Release(ctx context.Context, id string, refund bool) error {
-	return d.insist(ctx, request{Op: opRelease, ID: id, Refund: refund})
+	return d.askUntilAnswered(ctx, request{Op: opRelease, ID: id, Refund: refund})
 }
 
-// Finish implements Desk.
+// Finish implements JobStore.
 func (d *remoteStore) Finish(ctx context.Context, id string, result *edgelens.Result) error {
-	return d.insist(ctx, request{Op: opFinish, ID: id, Result: stored.NewResult(result)})
+	return d.askUntilAnswered(ctx, request{Op: opFinish, ID: id, Result: stored.NewResult(result)})
 }
 
-// Fail implements Desk.
+// Fail implements JobStore.
 func (d *remoteStore) Fail(ctx context.Context, id string, why edgelens.JobError) error {
-	return d.insist(ctx, request{Op: opFail, ID: id, Why: (*stored.JobError)(&why)})
+	return d.askUntilAnswered(ctx, request{Op: opFail, ID: id, Why: (*stored.JobError)(&why)})
 }
 
-// insist asks until there is an answer or ctx ends. The ledger sees to it that
-// what was done is not done twice.
-func (d *remoteStore) insist(ctx context.Context, r request) error {
+// askUntilAnswered repeats a request until there is an answer or ctx ends. The ledger does nothing twice.
+func (d *remoteStore) askUntilAnswered(ctx context.Context, r request) error {
 	for {
 		_, err := d.ask(ctx, r)
 		var away *unansweredError
@@ -97,7 +94,7 @@ func (d *remoteStore) insist(ctx context.Context, r request) error {
 	}
 }
 
-// unansweredError says that a request may or may not have been served.
+// unansweredError means that a request may or may not have been served.
 type unansweredError struct{ err error }
 
 func (e *unansweredError) Error() string { return e.err.Error() }
@@ -129,18 +126,18 @@ func (d *remoteStore) ask(ctx context.Context, r request) (answer, error) {
 	return a, a.err()
 }
 
-// withdraw takes a request back that nobody answered. A start that the node
-// has taken meanwhile is put back, since nobody works on it.
+// withdraw removes an unanswered request. If the node has dequeued a start meanwhile, the job is released, since no
+// worker has it.
 func (d *remoteStore) withdraw(ctx context.Context, r request, text []byte) {
 	ctx = context.WithoutCancel(ctx)
 	taken, err := d.redis.LRem(ctx, requestsKey(d.node), 1, text).Result()
 	if err == nil && taken == 0 && r.Op == opStart {
-		_ = d.tell(ctx, request{Op: opRelease, ID: r.ID, Refund: true}) // else the node takes it back when it is overdue
+		_ = d.send(ctx, request{Op: opRelease, ID: r.ID, Refund: true}) // if this fails, the lease expires
 	}
 }
 
-// tell pushes a request and waits for no answer.
-func (d *remoteStore) tell(ctx context.Context, r request) error {
+// send pushes a request without waiting for an answer.
+func (d *remoteStore) send(ctx context.Context, r request) error {
 	r.Lease = d.lease
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -149,8 +146,7 @@ func (d *remoteStore) tell(ctx context.Context, r request) error {
 	return push(ctx, d.redis, requestsKey(d.node), text, requestTTL)
 }
 
-// fetch takes the image out of Redis. GETDEL would be one command, but Redis
-// 6.0 has none.
+// fetch takes the image out of Redis. GETDEL would be one command, but Redis 6.0 lacks it.
 func (d *remoteStore) fetch(ctx context.Context, key string) ([]byte, error) {
 	var got *redis.StringCmd
 	_, err := d.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
@@ -164,8 +160,7 @@ func (d *remoteStore) fetch(ctx context.Context, key string) ([]byte, error) {
 	return got.Bytes()
 }
 
-// silences are the nodes that did not answer lately. It is safe for use by
-// many goroutines.
+// silences are the nodes that did not answer recently. It is safe for use by many goroutines.
 type silences struct {
 	mu    sync.Mutex
 	until map[string]time.Time
@@ -178,7 +173,7 @@ func (s *silences) note(node string) {
 		s.until = map[string]time.Time{}
 	}
 	now := time.Now()
-	// Nobody may ask for them again: tasks can name any number of nodes.
+	// Expired entries are removed, since tasks can name any number of nodes.
 	maps.DeleteFunc(s.until, func(_ string, until time.Time) bool { return now.After(until) })
 	s.until[node] = now.Add(silencePause)
 }

@@ -84,8 +84,8 @@ func TestRemoteWorker(t *testing.T) {
 	}
 }
 
-// What a remote worker says of a job that failed arrives.
-func TestRemoteFates(t *testing.T) {
+// The error of a failed job on a remote worker is stored.
+func TestRemoteDispositions(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err      error
@@ -94,8 +94,8 @@ func TestRemoteFates(t *testing.T) {
 	}{
 		"permanent":          {edgelens.ErrBadImage, edgelens.JobFailed, 1},
 		"tried again":        {edgelens.ErrInference, edgelens.JobSucceeded, 2},
-		"put back":           {edgelens.ErrStopping, edgelens.JobSucceeded, 1},
-		"model is not there": {edgelens.ErrUnknownModel, edgelens.JobSucceeded, 1},
+		"requeued":           {edgelens.ErrStopping, edgelens.JobSucceeded, 1},
+		"model is missing  ": {edgelens.ErrUnknownModel, edgelens.JobSucceeded, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -141,9 +141,8 @@ func TestWorkersShareTheLoad(t *testing.T) {
 	}
 }
 
-// Two nodes that accept and work do one another's jobs, and nobody waits for
-// ever.
-func TestNodesLendToOneAnother(t *testing.T) {
+// Two nodes that accept and work run each other's jobs, without starvation.
+func TestNodesLeaseJobsToEachOther(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
 	first := newNode(t, r, "first", &recognizer{})
@@ -161,8 +160,7 @@ func TestNodesLendToOneAnother(t *testing.T) {
 	}
 }
 
-// While a worker waits for the answer of a node that is away, it does its own
-// jobs.
+// While a worker waits for the answer of a silent node, it runs its own jobs.
 func TestSilentNodeLeavesSlotsToOwnJobs(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
@@ -176,14 +174,14 @@ func TestSilentNodeLeavesSlotsToOwnJobs(t *testing.T) {
 	eventually(t, "the silent node is asked", func() bool { return len(r.Keys("edgelens:{acceptor}:desk")) == 1 })
 	s.submit(20, edgelens.QueueInteractive)
 	s.allDone(20, edgelens.JobSucceeded)
-	// A silent node is given up after 3 s.
+	// The request to a silent node times out after 3 s.
 	if took := time.Since(began); took > 2500*time.Millisecond {
-		t.Errorf("own jobs took %v, want them done while the silent node is waited for", took)
+		t.Errorf("own jobs took %v, want them done before the timeout", took)
 	}
 }
 
-// While the accepting node is away its jobs wait, with no attempt counted.
-func TestAcceptingNodeAway(t *testing.T) {
+// While the accepting node is down its jobs stay queued, with no attempt counted.
+func TestAcceptingNodeDown(t *testing.T) {
 	t.Parallel()
 	r, ledger := supervisetest.Start(t), newMemory("job")
 	first := acceptOnly(t, r, ledger, 5*time.Second)
@@ -192,7 +190,7 @@ func TestAcceptingNodeAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	startRemote(t, r.URL, &recognizer{})
-	eventually(t, "tasks go back", func() bool {
+	eventually(t, "tasks are retried", func() bool {
 		return r.Client.ZCard(context.Background(), "asynq:{interactive}:retry").Val() > 0
 	})
 	again := acceptOnly(t, r, ledger, 5*time.Second)
@@ -225,8 +223,7 @@ func TestAcceptingNodeRestarts(t *testing.T) {
 	again.allDone(1, edgelens.JobSucceeded)
 }
 
-// A remote worker that is gone in the middle of its jobs loses none, and what
-// it says when it comes back too late changes nothing.
+// A remote worker that ends in the middle of its jobs loses none, and its late results change nothing.
 func TestRemoteWorkerDies(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
@@ -243,12 +240,12 @@ func TestRemoteWorkerDies(t *testing.T) {
 	startRemote(t, r.URL, &recognizer{})
 	s.submit(5, edgelens.QueueInteractive)
 	s.allDone(7, edgelens.JobSucceeded)
-	line.mend()
+	line.repair()
 	stop()
 	s.allDone(7, edgelens.JobSucceeded)
 }
 
-// line is a way to Redis that can be cut.
+// line is a connection to Redis that can be cut.
 type line struct {
 	t        *testing.T
 	to, from string
@@ -320,7 +317,7 @@ func (l *line) cut() {
 	}
 }
 
-func (l *line) mend() {
+func (l *line) repair() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = false
@@ -328,14 +325,14 @@ func (l *line) mend() {
 
 func (l *line) url() string { return "redis-socket://" + l.from }
 
-// A worker that dies between taking a task from Redis and asking for the job
-// holds the job up for seconds, not until asynq's lease is over.
-func TestWorkerDiesBeforeItAsks(t *testing.T) {
+// A worker that ends between dequeuing a task and starting its job delays the job by seconds, not until asynq's lease
+// expires.
+func TestWorkerEndsBeforeStart(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
 	s := acceptOnly(t, r, newMemory("job"), 5*time.Second)
 	s.submit(2, edgelens.QueueInteractive)
-	// What asynq does for a worker that takes a task.
+	// The commands of asynq when a worker dequeues a task.
 	ctx, queue := context.Background(), "asynq:{"+edgelens.QueueInteractive+"}:"
 	name, err := r.Client.LMove(ctx, queue+"pending", queue+"active", "RIGHT", "LEFT").Result()
 	if err != nil {

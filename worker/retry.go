@@ -8,24 +8,23 @@ import (
 	"edgelens"
 )
 
-// disposition is what becomes of a job whose attempt ended with an error.
+// disposition is how a job continues after an attempt with an error.
 type disposition int
 
 const (
-	// failNow: trying again cannot help; the job fails.
+	// failNow: a retry cannot help; the job fails.
 	failNow disposition = iota
-	// tryAgain: it may help, and counts as an attempt.
+	// tryAgain: a retry may help, and the attempt counts.
 	tryAgain
-	// putBack: it was not the image's fault, so it counts as no attempt.
+	// putBack: the image did not cause the error, so the attempt does not count.
 	putBack
 )
 
-// String is what the log says.
+// String is the name for the log.
 func (f disposition) String() string { return [...]string{"fail", "retry", "put back"}[f] }
 
-// fates is the one table from errors to retries. What is not in it is a fault
-// that nobody thought of, and tried again.
-var fates = []struct {
+// dispositions is the one table from errors to retries. An error that is not in it is retried.
+var dispositions = []struct {
 	err         error
 	disposition disposition
 }{
@@ -51,7 +50,7 @@ var fates = []struct {
 }
 
 func dispositionOf(err error) disposition {
-	for _, f := range fates {
+	for _, f := range dispositions {
 		if errors.Is(err, f.err) {
 			return f.disposition
 		}
@@ -59,14 +58,14 @@ func dispositionOf(err error) disposition {
 	return tryAgain
 }
 
-// lacksModel reports whether it is this process and not the job that cannot be
-// helped: its models are not those of the node that accepted the job.
+// lacksModel reports whether the error is due to this process and not to the job: it lacks the models of the node that
+// accepted the job.
 func lacksModel(err error) bool {
 	return errors.Is(err, edgelens.ErrUnknownModel) || errors.Is(err, edgelens.ErrModel)
 }
 
-// Waits between attempts: doubling from firstWait, with jitter so that what
-// failed together does not come back together.
+// Waits between attempts: doubling from firstWait, with jitter so that jobs that failed together are not retried
+// together.
 const (
 	firstWait = 500 * time.Millisecond
 	maxWait   = 30 * time.Second

@@ -12,29 +12,26 @@ import (
 
 // RedisStatus is whether Redis serves.
 type RedisStatus struct {
-	// Err says why it does not, and what to do; nil where it does.
+	// Err is the reason why it does not, with advice; nil where it does.
 	Err error
-	// Lasting: it will not until somebody changes it, or redis.url. Else it may
-	// come back by itself.
+	// Lasting: an operator must change Redis or redis.url first. Otherwise it may recover by itself.
 	Lasting bool
-	// Warning is a sentence about a Redis that serves but may lose tasks, or does
-	// not say enough; empty where there is none.
+	// Warning is a sentence about a Redis that serves but may lose tasks, or whose configuration is unknown; empty
+	// where there is none.
 	Warning string
 }
 
-// oldestRedis is the major version of Redis from which on jobs are dispatched
-// through it.
+// oldestRedis is the first major version of Redis that can dispatch jobs.
 const oldestRedis = 5
 
-// What stands in the way of dispatching jobs, in words for the operator.
+// Errors for the operator: why Redis cannot dispatch jobs.
 var (
-	errNoScripts = errors.New("this Redis or its ACL does not let scripts run (the commands EVAL and EVALSHA), " +
+	errNoScripts = errors.New("this Redis or its ACL refuses scripts (the commands EVAL and EVALSHA), " +
 		"without which no job can be dispatched: allow them, or leave redis.url out for a private Redis")
 	errTooOld = errors.New("the version of Redis is too old")
 )
 
-// problem is an error of Redis in words for the operator; the cause has those of
-// Redis.
+// problem is an error with advice for the operator; the cause is Redis' error.
 type problem struct {
 	advice  string
 	cause   error
@@ -69,11 +66,11 @@ func checkScripts(ctx context.Context, client redis.UniversalClient) error {
 	return nil
 }
 
-// facts is what a server says of itself.
+// facts is what a server reports in INFO.
 type facts struct{ version, policy string }
 
-// checkServers asks every server for its version and for what it does when its
-// memory is full. The warning is for one that serves all the same.
+// checkServers asks every server for its version and its eviction policy. The warning is about one that serves all the
+// same.
 func checkServers(ctx context.Context, client redis.UniversalClient) (warning string, err error) {
 	var all []facts
 	ask := func(ctx context.Context, server redis.Cmdable) error {
@@ -91,7 +88,7 @@ func checkServers(ctx context.Context, client redis.UniversalClient) (warning st
 	var refusal redis.Error
 	switch {
 	case errors.As(err, &refusal):
-		return "Redis does not let this user ask for its version and for what it does when its memory is full (INFO); see to it that maxmemory-policy is noeviction", nil
+		return "the Redis user may not run INFO, so version and eviction policy are unknown; make sure that maxmemory-policy is noeviction", nil
 	case err != nil:
 		return "", err
 	}
@@ -99,10 +96,10 @@ func checkServers(ctx context.Context, client redis.UniversalClient) (warning st
 		if major, ok := majorOf(f.version); ok && major < oldestRedis {
 			return "", &problem{fmt.Sprintf("Redis %s is too old: use %d.0 or later, or leave redis.url out for a private Redis", f.version, oldestRedis), errTooOld, true}
 		} else if !ok {
-			warning = "Redis does not say its version"
+			warning = "Redis does not report its version"
 		}
 		if f.policy != "" && f.policy != "noeviction" {
-			warning = fmt.Sprintf("Redis evicts keys when its memory is full (maxmemory-policy is %s), and with them jobs that wait: set it to noeviction", f.policy)
+			warning = fmt.Sprintf("Redis evicts keys when its memory is full (maxmemory-policy is %s), including queued jobs: set it to noeviction", f.policy)
 		}
 	}
 	return warning, nil
@@ -119,7 +116,7 @@ func eachMaster(ctx context.Context, cluster *redis.ClusterClient, ask func(cont
 	})
 }
 
-// readFacts reads the answer to INFO: lines of "name:value".
+// readFacts parses the answer to INFO: lines of "name:value".
 func readFacts(info string) (f facts) {
 	for line := range strings.Lines(info) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -139,7 +136,7 @@ func majorOf(version string) (int, bool) {
 	return major, err == nil
 }
 
-// statusOf asks Redis once whether it serves.
+// statusOf checks once whether Redis serves.
 func statusOf(ctx context.Context, client redis.UniversalClient) RedisStatus {
 	warning := ""
 	err := reach(ctx, client)
@@ -157,7 +154,7 @@ func statusOf(ctx context.Context, client redis.UniversalClient) RedisStatus {
 	return RedisStatus{Err: &problem{advice, causeOf(err), lasting}, Lasting: lasting}
 }
 
-// causeOf returns an error in the words of Redis.
+// causeOf returns Redis' own error.
 func causeOf(err error) error {
 	var known *problem
 	if errors.As(err, &known) {

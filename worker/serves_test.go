@@ -29,8 +29,7 @@ func watchQueue(t *testing.T, url string) (*worker.Queue, *logbook) {
 	return queue, log
 }
 
-// A Redis that answers and cannot dispatch jobs is named with what it lacks; one
-// that may lose jobs is warned of.
+// A Redis that answers and cannot dispatch jobs is reported with the reason; one that may lose jobs causes a warning.
 func TestRedisThatCannotServe(t *testing.T) {
 	t.Parallel()
 	acl := func(rules string) func(t *testing.T) string {
@@ -52,7 +51,7 @@ func TestRedisThatCannotServe(t *testing.T) {
 		"scripts denied":       {acl("~* &* +@all -@scripting"), "EVALSHA", ""},
 		"EVAL denied":          {acl("~* &* +@all -eval"), "EVALSHA", ""},
 		"keys of asynq denied": {acl("~edgelens:* &* +@all"), "asynq:*", ""},
-		"all denied":           {acl("~* &* -@all +hello +auth"), "does not let this user", ""},
+		"all denied":           {acl("~* &* -@all +hello +auth"), "lacks permissions", ""},
 		"INFO denied":          {acl("~* &* +@all -info"), "", "maxmemory-policy"},
 		"evicts":               {with("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"), "", "allkeys-lru"},
 		"would evict":          {with("--maxmemory-policy", "volatile-ttl"), "", "volatile-ttl"},
@@ -63,13 +62,13 @@ func TestRedisThatCannotServe(t *testing.T) {
 			t.Parallel()
 			queue, log := watchQueue(t, test.url(t))
 			if test.err == "" && test.warning == "" {
-				eventually(t, "tasks are made", queue.Reachable)
+				eventually(t, "tasks are enqueued", queue.Reachable)
 				if status := queue.RedisStatus(); status.Err != nil || status.Warning != "" {
 					t.Errorf("%+v", status)
 				}
 				return
 			}
-			eventually(t, "it is noticed", func() bool { s := queue.RedisStatus(); return s.Err != nil || s.Warning != "" })
+			eventually(t, "it is detected", func() bool { s := queue.RedisStatus(); return s.Err != nil || s.Warning != "" })
 			status := queue.RedisStatus()
 			switch {
 			case test.err != "" && (status.Err == nil || !strings.Contains(status.Err.Error(), test.err) || !status.Lasting):
@@ -82,18 +81,18 @@ func TestRedisThatCannotServe(t *testing.T) {
 	}
 }
 
-// A Redis that is away may come back by itself.
-func TestRedisThatIsAway(t *testing.T) {
+// An unreachable Redis may recover by itself.
+func TestUnreachableRedis(t *testing.T) {
 	t.Parallel()
 	queue, _ := watchQueue(t, "redis://127.0.0.1:1/0")
-	eventually(t, "it is noticed", func() bool { return queue.RedisStatus().Err != nil })
+	eventually(t, "it is detected", func() bool { return queue.RedisStatus().Err != nil })
 	if status := queue.RedisStatus(); status.Lasting {
-		t.Errorf("%+v, and it may come back", status)
+		t.Errorf("%+v, want a temporary error", status)
 	}
 }
 
-// A worker whose Redis runs no scripts does not ask again and again.
-func TestRedisWithoutScriptsIsNotAskedInAStorm(t *testing.T) {
+// A worker whose Redis refuses scripts polls it slowly.
+func TestRedisWithoutScriptsIsPolledSlowly(t *testing.T) {
 	t.Parallel()
 	server := supervisetest.Start(t, "--rename-command", "EVALSHA", "", "--rename-command", "EVAL", "")
 	watch(t, server.URL)
@@ -109,7 +108,7 @@ func TestRedisWithoutScriptsIsNotAskedInAStorm(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "it was asked", func() bool { return errorsOf() > 5 })
+	eventually(t, "it was polled", func() bool { return errorsOf() > 5 })
 	before := errorsOf()
 	time.Sleep(2 * time.Second) // the measure is a rate
 	if n := errorsOf() - before; n > 60 {
@@ -117,7 +116,7 @@ func TestRedisWithoutScriptsIsNotAskedInAStorm(t *testing.T) {
 	}
 }
 
-// oldRedis is a server that takes every command, and says of itself what is given.
+// oldRedis is a server that accepts every command, and answers INFO with info.
 func oldRedis(t *testing.T, info string) (url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

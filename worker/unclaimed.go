@@ -9,32 +9,29 @@ import (
 )
 
 const (
-	// unclaimedLook is how often the oldest jobs are held against their tasks.
+	// unclaimedLook is how often the oldest jobs are compared with their tasks.
 	unclaimedLook = 2 * time.Second
-	// unclaimedTimeout is how long a task may be taken and nobody ask for its
-	// job, until another is made.
+	// unclaimedTimeout is how long a task may be dequeued without a request for its job, until it is replaced.
 	unclaimedTimeout = 4 * time.Second
-	// unclaimedJobs is how many of the oldest jobs are looked at: what is stuck
-	// grows old.
+	// unclaimedJobs is how many of the oldest jobs are checked: stuck jobs become the oldest.
 	unclaimedJobs = 32
 )
 
-// errEnough ends a walk through the unfinished jobs.
+// errEnough ends an iteration over the unfinished jobs.
 var errEnough = errors.New("enough")
 
-// unclaimed are the tasks that a process took from Redis without asking for
-// their jobs, which it does at once while it lives. asynq frees such a task
-// after 60 to 100 s. It belongs to keepUp.
+// unclaimed are the tasks that a process dequeued from Redis without requesting their jobs, which a live process does
+// at once. asynq frees such a task after 60 to 100 s. Only keepUp uses it.
 type unclaimed struct {
 	looked time.Time
-	// since is when a task was first found so, by its name.
+	// since is when a task was first found unclaimed, by its name.
 	since map[string]time.Time
-	// names are those of the tasks that were made in place of others, by job.
+	// names are those of the replacement tasks, by job.
 	names map[string]string
 }
 
-// freeUnclaimed makes another task for each old job whose task a process died
-// with, or that has none. A process that only was slow finds the job taken.
+// freeUnclaimed enqueues another task for each old job whose task was lost with its process, or that has none. A
+// process that was only slow gets ErrDone.
 func (q *Queue) freeUnclaimed(ctx context.Context) {
 	now := time.Now()
 	if now.Sub(q.unclaimed.looked) < unclaimedLook {
@@ -75,10 +72,10 @@ func (q *Queue) freeUnclaimed(ctx context.Context) {
 			return err
 		}
 		q.unclaimed.names[id] = other
-		q.log.Warn("a worker took a job's task and never asked for the job; another will take it", "job", id)
+		q.log.Warn("job task unclaimed, requeued", "event", "job_task_unclaimed", "job", id)
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) && ctx.Err() == nil {
-		q.log.Debug("look for tasks that nobody works on", "error", err)
+		q.log.Debug("checking for unclaimed tasks failed", "error", err)
 	}
 }

@@ -15,28 +15,25 @@ import (
 	"edgelens"
 )
 
-// What a worker and the desk of another node say to one another, each as one
-// JSON object on a list in Redis. Every command touches one key, as Redis
-// Cluster wants it.
+// The messages between a worker and the job store of another node, each one JSON object on a list in Redis. Every
+// command touches one key, as Redis Cluster requires.
 
 const (
-	// answerTTL and imageTTL bound how long Redis keeps what nobody fetches.
+	// answerTTL and imageTTL bound how long Redis keeps unfetched values.
 	answerTTL = time.Minute
 	imageTTL  = time.Minute
-	// requestTTL is how long a desk's list lives after the last request.
+	// requestTTL is how long a node's request list lives after the last request.
 	requestTTL = time.Minute
-	// longestMessage is the most bytes of JSON that are looked at: a result with
-	// a prediction for each of some 50,000 classes.
-	longestMessage = 8 << 20
-	// longestName is the most bytes of a node's name or a job's id.
-	longestName = 256
-	// replyPrefix and imagePrefix begin the only keys that the other side may
-	// have us write to and read from.
+	// maxMessage is the most bytes of JSON that are parsed: a result with a prediction for each of some 50,000 classes.
+	maxMessage = 8 << 20
+	// maxName is the most bytes of a node's name or a job's id.
+	maxName = 256
+	// replyPrefix and imagePrefix begin the only keys that a peer can make us write to and read from.
 	replyPrefix = "edgelens:reply:"
 	imagePrefix = "edgelens:picture:"
 )
 
-// operation is what a worker asks of a desk: a method of Desk.
+// operation is a method of JobStore that a worker calls.
 type operation string
 
 const (
@@ -46,14 +43,14 @@ const (
 	opFail    operation = "fail"
 )
 
-// request is what a worker asks of the node that accepted a job.
+// request is the message of a worker to the node that accepted a job.
 type request struct {
 	Op operation `json:"op"`
-	// ID is the job's.
+	// ID is the job's id.
 	ID string `json:"id"`
 	// Lease names the worker's attempt at the job.
 	Lease string `json:"lease"`
-	// Reply is the list for the answer; empty where none is wanted.
+	// Reply is the list for the answer; empty where none is expected.
 	Reply string `json:"reply,omitempty"`
 
 	Refund bool             `json:"refund,omitempty"` // opRelease
@@ -61,61 +58,58 @@ type request struct {
 	Why    *stored.JobError `json:"why,omitempty"`    // opFail
 }
 
-// answer is what the node says to it.
+// answer is the node's answer.
 type answer struct {
 	// Code is "ok", "done" for ErrDone, or that of a sentinel error.
 	Code   string `json:"code"`
 	Detail string `json:"detail,omitempty"`
 
 	Job *stored.Job `json:"job,omitempty"` // opStart
-	// Image is the key under which the image's bytes are, to be fetched
-	// once.
+	// Image is the key of the image's bytes, to be fetched once.
 	Image string `json:"picture,omitempty"` // opStart
 }
 
 const codeDone = "done"
 
-// parseRequest reads what a worker asks. Whether there is such an operation or
-// job is for the desk to say.
+// parseRequest parses a worker's request. The job store checks whether the operation and the job exist.
 func parseRequest(text string) (request, error) {
 	var r request
 	if err := parseMessage(text, &r); err != nil {
 		return request{}, err
 	}
-	if len(r.ID) > longestName || len(r.Lease) > longestName {
-		return request{}, fmt.Errorf("the id or the lease has more than %d bytes", longestName)
+	if len(r.ID) > maxName || len(r.Lease) > maxName {
+		return request{}, fmt.Errorf("the id or the lease has more than %d bytes", maxName)
 	}
 	if r.Reply != "" && !isKey(r.Reply, replyPrefix) {
-		return request{}, errors.New("the list for the answer is none of a worker's")
+		return request{}, errors.New("the key of the reply list is invalid")
 	}
 	return r, nil
 }
 
-// parseAnswer reads what a node answers. What must be in it depends on what was
-// asked.
+// parseAnswer parses a node's answer. The required members depend on the request.
 func parseAnswer(text string) (answer, error) {
 	var a answer
 	if err := parseMessage(text, &a); err != nil {
 		return answer{}, err
 	}
 	if a.Image != "" && !isKey(a.Image, imagePrefix) {
-		return answer{}, errors.New("the key of the image is none of an image")
+		return answer{}, errors.New("the key of the image is invalid")
 	}
 	return a, nil
 }
 
 func parseMessage(text string, into any) error {
-	if len(text) > longestMessage {
-		return fmt.Errorf("it has %d bytes, more than %d", len(text), longestMessage)
+	if len(text) > maxMessage {
+		return fmt.Errorf("it has %d bytes, more than %d", len(text), maxMessage)
 	}
 	return json.Unmarshal([]byte(text), into)
 }
 
 func isKey(key, prefix string) bool {
-	return strings.HasPrefix(key, prefix) && len(key) <= len(prefix)+longestName
+	return strings.HasPrefix(key, prefix) && len(key) <= len(prefix)+maxName
 }
 
-// digestOf reads a job's SHA-256 in hexadecimal.
+// digestOf parses a job's SHA-256 in hexadecimal.
 func digestOf(text string) (sum [sha256.Size]byte, err error) {
 	if len(text) != hex.EncodedLen(len(sum)) {
 		return sum, fmt.Errorf("read the job's digest: %w: it has %d digits, not %d", edgelens.ErrInvalid, len(text), hex.EncodedLen(len(sum)))
@@ -126,7 +120,7 @@ func digestOf(text string) (sum [sha256.Size]byte, err error) {
 	return sum, nil
 }
 
-// answerTo puts an error of a ledger into an answer.
+// answerTo converts an error of a ledger into an answer.
 func answerTo(err error) answer {
 	switch {
 	case err == nil:
@@ -137,7 +131,7 @@ func answerTo(err error) answer {
 	return answer{Code: edgelens.Code(err), Detail: err.Error()}
 }
 
-// err gives the error back; errors.Is finds the same sentinel in it.
+// err returns the answer's error; errors.Is finds the same sentinel in it.
 func (a answer) err() error {
 	switch a.Code {
 	case edgelens.Code(nil):
@@ -147,26 +141,26 @@ func (a answer) err() error {
 	}
 	for _, sentinel := range edgelens.Sentinels() {
 		if edgelens.Code(sentinel) == a.Code {
-			return fmt.Errorf("%w: the accepting node says: %s", sentinel, a.Detail)
+			return fmt.Errorf("%w: the accepting node reports: %s", sentinel, a.Detail)
 		}
 	}
-	return fmt.Errorf("the accepting node says: %s", a.Detail)
+	return fmt.Errorf("the accepting node reports: %s", a.Detail)
 }
 
 // requestsKey is the list of requests for a node. The braces keep a node's keys
 // together in Redis Cluster.
 func requestsKey(node string) string { return "edgelens:{" + node + "}:desk" }
 
-// replyKey and imageKey are new names, which nobody can guess.
+// replyKey and imageKey are new names that cannot be guessed.
 func replyKey() string { return replyPrefix + rand.Text() }
 func imageKey() string { return imagePrefix + rand.Text() }
 
-// payloadOf is a task's payload: which node's job it is.
+// payloadOf is a task's payload: the node and the job.
 func payloadOf(node, id string) []byte { return []byte(node + "/" + id) }
 
-// parsePayload takes a task's payload apart.
+// parsePayload splits a task's payload.
 func parsePayload(payload []byte) (node, id string, ok bool) {
-	if len(payload) > 2*longestName {
+	if len(payload) > 2*maxName {
 		return "", "", false
 	}
 	text := string(payload)

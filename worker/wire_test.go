@@ -10,11 +10,10 @@ import (
 	"edgelens"
 )
 
-// What lies in Redis may be anything: these read it, in the package because
-// nobody else does.
+// The content of Redis is untrusted: these tests of its parsers are in the package because they are not exported.
 
 func FuzzPayload(f *testing.F) {
-	for _, seed := range []string{"node/job", "a/b/c", "/", "node/", "/job", "", strings.Repeat("n", longestName) + "/j"} {
+	for _, seed := range []string{"node/job", "a/b/c", "/", "node/", "/job", "", strings.Repeat("n", maxName) + "/j"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
@@ -25,7 +24,7 @@ func FuzzPayload(f *testing.F) {
 			}
 			return
 		}
-		if node == "" || id == "" || strings.Contains(id, "/") || len(node)+len(id) > 2*longestName {
+		if node == "" || id == "" || strings.Contains(id, "/") || len(node)+len(id) > 2*maxName {
 			t.Errorf("node %q, id %q", node, id)
 		}
 		if string(payloadOf(node, id)) != string(payload) {
@@ -34,7 +33,7 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
-// noJobs is a Ledger in which every operation finds nothing.
+// noJobs is a Ledger without jobs.
 type noJobs struct{}
 
 func (noJobs) Start(context.Context, string) (edgelens.Job, []byte, error) {
@@ -72,7 +71,7 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("%q was answered with %+v", text, a)
 		}
 		if len(q.running.leased) != 0 {
-			t.Errorf("%q left a job lent", text)
+			t.Errorf("%q left a lease", text)
 		}
 	})
 }
@@ -106,7 +105,7 @@ func FuzzAnswer(f *testing.F) {
 		if a.Job == nil {
 			return
 		}
-		w := Worker{gate: newGate(1)}
+		w := Worker{admission: newAdmission(1)}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // so that nothing is recognized
 		if _, err := w.recognize(ctx, a.Job.Job(), nil); !errors.Is(err, edgelens.ErrInvalid) && !errors.Is(err, edgelens.ErrBadImage) && !errors.Is(err, edgelens.ErrCanceled) {
@@ -115,30 +114,30 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// What is too long is refused before it is parsed.
+// Oversized messages are rejected before they are parsed.
 func TestLongMessages(t *testing.T) {
-	long := `{"code":"` + strings.Repeat("x", longestMessage) + `"}`
+	long := `{"code":"` + strings.Repeat("x", maxMessage) + `"}`
 	if _, err := parseAnswer(long); err == nil {
 		t.Error("a long answer was read")
 	}
 	if _, err := parseRequest(long); err == nil {
 		t.Error("a long request was read")
 	}
-	if _, _, ok := parsePayload([]byte(strings.Repeat("n", 2*longestName) + "/job")); ok {
+	if _, _, ok := parsePayload([]byte(strings.Repeat("n", 2*maxName) + "/job")); ok {
 		t.Error("a long payload was read")
 	}
 }
 
-// The nodes that did not answer are not remembered for ever.
-func TestSilencesAreForgotten(t *testing.T) {
+// Entries of silent nodes are removed after a while.
+func TestSilencesExpire(t *testing.T) {
 	var s silences
 	s.note("first")
 	if !s.holds("first") || s.holds("second") {
-		t.Error("a silent node is asked, or one that is not silent is not")
+		t.Error("only a silent node must be skipped")
 	}
 	s.until["first"] = s.until["first"].Add(-silencePause)
 	s.note("second")
 	if len(s.until) != 1 {
-		t.Errorf("%d nodes are remembered, want the last", len(s.until))
+		t.Errorf("%d nodes are stored, want the last", len(s.until))
 	}
 }

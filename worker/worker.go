@@ -20,42 +20,42 @@ import (
 	"edgelens/internal/background"
 )
 
-// shutdownTimeout is how long Shutdown lets attempts under way end.
+// shutdownTimeout is how long Shutdown waits for attempts under way.
 const shutdownTimeout = 8 * time.Second
 
-// diskPause is how long the worker waits before it tries a full disk again.
+// diskPause is the pause before a write to a full disk is retried.
 const diskPause = 250 * time.Millisecond
 
-// settleTimeout is how long a desk has to take down what became of a job.
+// settleTimeout bounds the storing of an attempt's result.
 const settleTimeout = 10 * time.Second
 
-// queues are all there are; gate says whose jobs come first.
+// queues are all queues; admission decides their priority.
 var queues = []string{edgelens.QueueInteractive, edgelens.QueueBulk}
 
-// Worker takes tasks from Redis and works on their jobs: those that its own
-// node accepted, if it has a Queue, and those of every other node.
+// Worker dequeues tasks from Redis and works on their jobs: those that its own node accepted, if it has a Queue, and
+// those of every other node.
 type Worker struct {
 	redis      redis.UniversalClient
 	recognizer edgelens.Recognizer
 	log        *slog.Logger
 	servers    []*asynq.Server // one for each queue
 	running    *attempts
-	// gate bounds what is recognized at a time, also where asynq believes an
-	// attempt to be over, and says whose turn it is.
-	gate *gate
-	// borrowed bound the jobs of other nodes, as many as places: each from before
-	// its image travels until it is recognized.
-	borrowed chan struct{}
-	jobs     *prometheus.CounterVec
-	// stopping ends what waits for a full disk.
+	// admission bounds what is recognized at a time, also where asynq believes an attempt to be over, and orders it by
+	// priority.
+	admission *admission
+	// remote bounds the jobs of other nodes to the number of slots: each from before its image is transferred until it
+	// is recognized.
+	remote chan struct{}
+	jobs   *prometheus.CounterVec
+	// stopping ends waiting for a full disk.
 	stopping context.Context
 	stop     context.CancelFunc
 
-	// node and own are the name and the desk of this process's Queue, if any.
+	// node and own are the name and the job store of this process's Queue, if any.
 	node  string
 	own   JobStore
 	quiet silences
-	// release lets go of what belongs to the Worker alone.
+	// release closes what belongs to the Worker alone.
 	release func() error
 }
 
@@ -70,7 +70,7 @@ func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, m
 // NewRemoteWorker returns a Worker, not running yet, in a process that accepts
 // no jobs and has no ledger. It connects to config.RedisURL when it is started.
 func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) (*Worker, error) {
-	client, err := connect(config.RedisURL, &atomic.Bool{}) // it has no tasks to make again
+	client, err := connect(config.RedisURL, &atomic.Bool{}) // it has no tasks to recreate
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +84,8 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 	return w, nil
 }
 
-// lookInterval is how often an idle worker asks Redis for a task: asynq polls, so
-// a job waits for half of that on average. A Redis on a socket is nobody else's.
+// lookInterval is how often an idle worker polls Redis for a task; a job waits for half of that on average. A Redis on
+// a socket is private, so polling it is cheap.
 func lookInterval(redisURL string) time.Duration {
 	if strings.HasPrefix(redisURL, "unix:") || strings.HasPrefix(redisURL, "redis-socket:") {
 		return 25 * time.Millisecond
@@ -93,11 +93,11 @@ func lookInterval(redisURL string) time.Duration {
 	return 100 * time.Millisecond
 }
 
-// newWorker returns a Worker that asks for tasks on polling, and for jobs on client.
+// newWorker returns a Worker that polls for tasks on polling, and requests jobs on client.
 func newWorker(client, polling redis.UniversalClient, concurrency int, look time.Duration, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	w := &Worker{
 		redis: client, recognizer: recognizer, log: log,
-		gate: newGate(concurrency), borrowed: make(chan struct{}, concurrency),
+		admission: newAdmission(concurrency), remote: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
 		}, []string{"status"}),
@@ -106,10 +106,9 @@ func newWorker(client, polling redis.UniversalClient, concurrency int, look time
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	polling.AddHook(pace{&atomic.Int64{}, w.stopping.Done()})
 	metrics.MustRegister(w.jobs)
-	// For each place two interactive jobs, so that one is read from and written to
-	// the disk while another is recognized; see borrow for those of other nodes.
-	// And a bulk job, which has asynq places of its own: interactive ones must not
-	// wait behind those for being at hand.
+	// For each slot two interactive jobs, so that one is read from and written to the disk while another is recognized;
+	// acquireRemote limits those of other nodes. And a bulk job, in an asynq server of its own: interactive jobs must
+	// not wait behind prefetched bulk ones.
 	for queue, atHand := range map[string]int{edgelens.QueueInteractive: 2 * concurrency, edgelens.QueueBulk: concurrency} {
 		w.servers = append(w.servers, newServer(polling, queue, atHand, look, log))
 	}
@@ -129,7 +128,7 @@ func newServer(client redis.UniversalClient, queue string, concurrency int, look
 	})
 }
 
-// Start begins to take tasks. It does not wait for Redis.
+// Start begins to dequeue tasks. It does not wait for Redis.
 func (w *Worker) Start() error {
 	for _, server := range w.servers {
 		if err := server.Start(asynq.HandlerFunc(w.process)); err != nil {
@@ -139,8 +138,8 @@ func (w *Worker) Start() error {
 	return nil
 }
 
-// Shutdown takes no more tasks and waits for the attempts under way, but no
-// longer than a few seconds; what is left goes back into the queue.
+// Shutdown stops dequeuing and waits for the attempts under way, but no longer than shutdownTimeout; the rest is
+// requeued.
 func (w *Worker) Shutdown() {
 	w.stop()
 	var ending sync.WaitGroup
@@ -153,7 +152,7 @@ func (w *Worker) Shutdown() {
 	}
 }
 
-// jobStore returns the desk of the node that accepted a job, for one attempt.
+// jobStore returns the job store of the node that accepted a job, for one attempt.
 func (w *Worker) jobStore(node string) JobStore {
 	if w.own != nil && node == w.node {
 		return w.own
@@ -161,12 +160,12 @@ func (w *Worker) jobStore(node string) JobStore {
 	return newRemoteStore(w.redis, node, &w.quiet)
 }
 
-// process works on one task: the payload names the accepting node and the job.
-// It returns nil once the task is of no more use, whatever became of the job.
+// process works on one task: the payload names the accepting node and the job. It returns nil once the task has no more
+// use, whatever the job's state.
 func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	node, id, ok := parsePayload(task.Payload())
 	if !ok {
-		w.log.Warn("a task that names no job is dropped; its node will make another")
+		w.log.Warn("task with an invalid payload dropped; its node will enqueue another")
 		return nil
 	}
 	ctx, end, alone := w.running.begin(ctx, id)
@@ -188,13 +187,12 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	return w.settle(jobStore, job, result, err)
 }
 
-// begin starts a job at its desk. The function must be called when the job is
-// recognized, or will not be.
+// begin starts a job at its job store. The function must be called when the job is recognized, or will not be.
 func (w *Worker) begin(ctx context.Context, jobStore JobStore, id string) (job edgelens.Job, image []byte, recognized func(), err error) {
 	recognized = func() {}
 	err = w.withRoom(ctx, func() (err error) {
 		if _, remote := jobStore.(*remoteStore); remote {
-			if recognized, err = w.borrow(ctx); err != nil {
+			if recognized, err = w.acquireRemote(ctx); err != nil {
 				return err
 			}
 		}
@@ -206,40 +204,39 @@ func (w *Worker) begin(ctx context.Context, jobStore JobStore, id string) (job e
 	return job, image, recognized, err
 }
 
-// borrow waits until another job of other nodes may be begun, so that no more
-// of their images travel than can be recognized. It is not a place at the gate that
-// is taken, because a node that is slow to answer must not keep our own jobs from
-// theirs. The function gives the place back.
-func (w *Worker) borrow(ctx context.Context) (func(), error) {
+// acquireRemote waits until another job of other nodes may start, so that no more of their images are transferred than
+// can be recognized. These are not slots of admission, because a slow node must not block this node's own jobs. The
+// function frees the slot.
+func (w *Worker) acquireRemote(ctx context.Context) (func(), error) {
 	select {
-	case w.borrowed <- struct{}{}:
-		return sync.OnceFunc(func() { <-w.borrowed }), nil
+	case w.remote <- struct{}{}:
+		return sync.OnceFunc(func() { <-w.remote }), nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("wait to borrow a job: %w", edgelens.ErrCanceled)
+		return nil, fmt.Errorf("wait for a slot for another node's job: %w", edgelens.ErrCanceled)
 	case <-w.stopping.Done():
-		return nil, fmt.Errorf("wait to borrow a job: %w", edgelens.ErrStopping)
+		return nil, fmt.Errorf("wait for a slot for another node's job: %w", edgelens.ErrStopping)
 	}
 }
 
-// recognize asks the core, and waits where the synchronous callers have taken
-// every place: a job has time, and its own queue is this one.
+// recognize calls the core, and waits where synchronous callers hold every slot: a job has time, and is queued here and
+// not there.
 func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) (*edgelens.Result, error) {
 	digest, err := digestOf(job.SHA256)
 	if err != nil {
 		return nil, err
 	}
-	// A disk that rots, or another client of Redis, must not give one image the
-	// answer of another, and not put it into the cache under that one's digest.
+	// A corrupt disk, or another client of Redis, must not give one image the result of another, nor put it into the
+	// cache under the other's digest.
 	if sha256.Sum256(image) != digest {
-		return nil, fmt.Errorf("read the image of the job: %w: what was kept is not what was accepted; submit it again", edgelens.ErrBadImage)
+		return nil, fmt.Errorf("read the image of the job: %w: the stored bytes differ from the accepted ones; submit the job again", edgelens.ErrBadImage)
 	}
 	req := edgelens.Request{
 		ID: job.ID, Source: "job", Device: job.Device, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
 	}
-	leave, err := w.gate.enter(ctx, job.Queue == edgelens.QueueInteractive)
+	leave, err := w.admission.enter(ctx, job.Queue == edgelens.QueueInteractive)
 	if err != nil {
-		return nil, fmt.Errorf("wait for a place: %w", edgelens.ErrCanceled)
+		return nil, fmt.Errorf("wait for a slot: %w", edgelens.ErrCanceled)
 	}
 	defer leave()
 	if job.Queue == edgelens.QueueBulk {
@@ -258,9 +255,8 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	}
 }
 
-// withRoom tries again while nothing can be stored. Nothing can be worked on then, so
-// the place is kept and the work too: putting the job back would need the disk
-// as well, and its next start would count as another attempt.
+// withRoom retries while nothing can be stored. No job can be worked on then, so the slot and the result are kept:
+// putting the job back would need the disk as well, and its next start would count as another attempt.
 func (w *Worker) withRoom(ctx context.Context, write func() error) error {
 	for {
 		err := write()
@@ -277,12 +273,11 @@ func (w *Worker) withRoom(ctx context.Context, write func() error) error {
 	}
 }
 
-// settle writes down what became of an attempt. It does not use the attempt's
-// context, which may have ended: what is known must be kept.
+// settle stores the outcome of an attempt. It does not use the attempt's context, which may have ended.
 func (w *Worker) settle(jobStore JobStore, job edgelens.Job, result *edgelens.Result, err error) error {
 	disposition := dispositionOf(err)
 	if _, remote := jobStore.(*remoteStore); remote && lacksModel(err) {
-		disposition = putBack // a worker that has the model will take it
+		disposition = putBack // for a worker that has the model
 	}
 	written := w.withRoom(context.Background(), func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
@@ -312,8 +307,8 @@ func (w *Worker) settle(jobStore JobStore, job edgelens.Job, result *edgelens.Re
 	return fmt.Errorf("job %s, attempt %d: %w", job.ID, job.Attempts, err)
 }
 
-// settled counts a terminal move. That somebody else made one first is fine; a
-// ledger that could not write it gets the task again.
+// settled counts a terminal state. That another process set it first is fine; if the ledger could not write it, the
+// task is retried.
 func (w *Worker) settled(status edgelens.JobStatus, err error) error {
 	switch {
 	case errors.Is(err, ErrDone):

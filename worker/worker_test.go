@@ -25,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(settling{m}) }
 
-// settling runs the tests, then gives go-redis the second after which its
-// goroutine that dials a server which is away sees that the client was closed.
+// settling runs the tests, then gives go-redis the second after which its dialing goroutine detects that the client was
+// closed.
 type settling struct{ *testing.M }
 
 func (s settling) Run() int {
@@ -45,13 +45,13 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// memory is a Ledger that keeps the rules of the real one, without a disk.
+// memory is a Ledger with the rules of the real one, without a disk.
 type memory struct {
 	mu       sync.Mutex
 	jobs     map[string]*edgelens.Job
 	order    []string
 	images   map[string][]byte
-	terminal map[string]int // how many terminal moves each job made
+	terminal map[string]int // number of terminal states that each job reached
 	most     int            // attempts before a job counts as poison
 	prefix   string         // of the jobs' ids
 }
@@ -175,7 +175,7 @@ func (m *memory) checkOnce(t *testing.T) {
 	}
 }
 
-// recognizer does what do says.
+// recognizer calls do.
 type recognizer struct {
 	do func(ctx context.Context, req *edgelens.Request) error
 
@@ -188,7 +188,7 @@ func (r *recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	for most := r.most.Load(); now > most && !r.most.CompareAndSwap(most, now); most = r.most.Load() {
 	}
 	if req.SHA256 != sha256.Sum256(req.Image) || req.Source != "job" {
-		return nil, fmt.Errorf("%w: the job's image is not what was sent", edgelens.ErrInvalid)
+		return nil, fmt.Errorf("%w: the job's image differs from the submitted one", edgelens.ErrInvalid)
 	}
 	if r.do != nil {
 		if err := r.do(ctx, req); err != nil {
@@ -260,7 +260,7 @@ func (s *system) allDone(n int, status edgelens.JobStatus) {
 	s.ledger.checkOnce(s.t)
 }
 
-func TestJobsAreDone(t *testing.T) {
+func TestJobsSucceed(t *testing.T) {
 	var bulk atomic.Int64
 	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {
 		if background.Is(ctx) {
@@ -284,14 +284,14 @@ func TestJobsAreDone(t *testing.T) {
 	}
 }
 
-// Every sentinel leads to the fate that the table gives it.
-func TestFates(t *testing.T) {
+// Every sentinel has the disposition in the table.
+func TestDispositions(t *testing.T) {
 	permanent := []error{
 		edgelens.ErrNoImage, edgelens.ErrInvalid, edgelens.ErrTooLarge, edgelens.ErrUnsupportedFormat, edgelens.ErrBadImage,
 		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrFinished, edgelens.ErrInUse, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
 	}
 	refunded := []error{edgelens.ErrStopping, edgelens.ErrCanceled, edgelens.ErrDiskFull, edgelens.ErrStorage}
-	for _, sentinel := range append(edgelens.Sentinels(), errors.New("something nobody thought of")) {
+	for _, sentinel := range append(edgelens.Sentinels(), errors.New("an unknown error")) {
 		if errors.Is(sentinel, edgelens.ErrBusy) {
 			continue // has a test of its own
 		}
@@ -324,7 +324,7 @@ func TestFates(t *testing.T) {
 	}
 }
 
-// A core that is busy with others makes a job wait, and not fail.
+// A busy core delays a job without failing it.
 func TestBusyCore(t *testing.T) {
 	var calls atomic.Int64
 	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(context.Context, *edgelens.Request) error {
@@ -362,8 +362,8 @@ func TestCancel(t *testing.T) {
 	eventually(t, "nothing runs", func() bool { return s.recognizer.running.Load() == 0 })
 }
 
-// Whatever Redis forgets, the jobs are done.
-func TestRedisForgets(t *testing.T) {
+// Whatever data Redis loses, the jobs are done.
+func TestRedisLosesData(t *testing.T) {
 	for name, lose := range map[string]func(*supervisetest.Redis){
 		"FLUSHALL":       (*supervisetest.Redis).FlushAll,
 		"kill -9, empty": func(r *supervisetest.Redis) { r.Servers[0].Kill(); r.Servers[0].Start() },
@@ -387,8 +387,8 @@ func TestRedisForgets(t *testing.T) {
 	}
 }
 
-// With Redis away, a submission is kept within a moment and done later.
-func TestRedisAway(t *testing.T) {
+// With Redis down, a submission is accepted at once and done later.
+func TestRedisDown(t *testing.T) {
 	r := supervisetest.Start(t)
 	s := newSystem(t, r, newMemory("job"), &recognizer{})
 	s.submit(1, edgelens.QueueInteractive)
@@ -403,15 +403,14 @@ func TestRedisAway(t *testing.T) {
 	s.allDone(4, edgelens.JobSucceeded)
 }
 
-// A process that comes back finishes what the one before it left, also what
-// Redis still holds for active.
+// A restarted process finishes the jobs of the previous one, also those that Redis still holds for active.
 func TestRestart(t *testing.T) {
 	r, ledger := supervisetest.Start(t), newMemory("job")
 	stuck := make(chan struct{})
 	first := newSystem(t, r, ledger, &recognizer{do: func(context.Context, *edgelens.Request) error { <-stuck; return nil }})
 	first.submit(10, edgelens.QueueInteractive)
 	eventually(t, "two run", func() bool { return first.recognizer.running.Load() == 2 })
-	// The first process is as good as dead: its two never come back in time.
+	// The first process is stuck: its two attempts never return in time.
 	second := newSystem(t, r, ledger, &recognizer{})
 	eventually(t, "the rest is done", func() bool { return ledger.statuses()[edgelens.JobSucceeded] == 10 })
 	close(stuck)
@@ -423,7 +422,7 @@ func TestConfigValidate(t *testing.T) {
 	err := config.Validate()
 	for _, name := range []string{"redis_url", "concurrency", "job_timeout", "attempt_timeout"} {
 		if err == nil || !strings.Contains(err.Error(), name+" must") {
-			t.Errorf("no fault about %s in %v", name, err)
+			t.Errorf("no error about %s in %v", name, err)
 		}
 	}
 	if strings.Contains(err.Error(), "secret") {

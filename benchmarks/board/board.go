@@ -1,5 +1,4 @@
-// Package board tells what machine a benchmark runs on, and how it is: hot,
-// throttled, busy with something else.
+// Package board describes the machine of a benchmark, and its state: hot, throttled, busy with other work.
 package board
 
 import (
@@ -15,14 +14,12 @@ import (
 	"time"
 )
 
-// Facts are what does not change while a benchmark runs. What could not be
-// found out is empty.
+// Facts are constant while a benchmark runs. Unknown ones are empty.
 type Facts struct {
-	// Model is the device tree's ("Raspberry Pi 4 Model B Rev 1.4"), or that of
-	// the PC's firmware.
+	// Model is from the device tree ("Raspberry Pi 4 Model B Rev 1.4") or the PC's firmware.
 	Model string `json:"model"`
 	CPU   string `json:"cpu"`
-	// Features are those of CPU features that matter to matrix code.
+	// Features are the CPU features that matter to matrix code.
 	Features     []string `json:"features"`
 	Architecture string   `json:"architecture"`
 	Cores        int      `json:"cores"`
@@ -31,11 +28,11 @@ type Facts struct {
 	OS           string   `json:"os"`
 }
 
-// State is how the machine is at a moment.
+// State is the state of the machine at a moment.
 type State struct {
 	At time.Time `json:"at"`
-	// Governor is cpufreq's of the first core; MHz, MinMHz and MaxMHz are its
-	// frequencies; 0 where the kernel does not tell.
+	// Governor is cpufreq's of the first core; MHz, MinMHz and MaxMHz are its frequencies; 0 where the kernel does not
+	// report them.
 	Governor string `json:"governor"`
 	MHz      int    `json:"mhz"`
 	MinMHz   int    `json:"min_mhz"`
@@ -45,8 +42,7 @@ type State struct {
 	// Throttled are the flags of the Raspberry Pi's firmware (`vcgencmd
 	// get_throttled`); nil where there is no such firmware.
 	Throttled *uint32 `json:"throttled"`
-	// Throttles is how often the cores of a PC were slowed down since boot, for
-	// heat; nil where the kernel does not tell.
+	// Throttles is how often the cores of a PC were throttled since boot; nil where the kernel does not report it.
 	Throttles       *int64  `json:"throttles"`
 	Load            float64 `json:"load"` // of one minute
 	MemoryFreeBytes int64   `json:"memory_free_bytes"`
@@ -54,13 +50,13 @@ type State struct {
 
 // Prober reads the machine's state.
 type Prober struct {
-	// Root is where /proc and /sys are: "/" but in tests.
+	// Root is the parent of /proc and /sys: "/" except in tests.
 	Root string
 	// Command runs a program and returns what it prints; nil runs it really.
 	Command func(ctx context.Context, name string, args ...string) (string, error)
 }
 
-// Facts returns what does not change.
+// Facts returns the constant facts.
 func (p Prober) Facts() Facts {
 	f := Facts{Architecture: runtime.GOARCH, Cores: runtime.NumCPU(), Features: []string{}}
 	f.Model = p.text("sys/firmware/devicetree/base/model")
@@ -81,7 +77,7 @@ func (p Prober) Facts() Facts {
 	return f
 }
 
-// State returns how the machine is now.
+// State returns the present state.
 func (p Prober) State(ctx context.Context) State {
 	const cpufreq = "sys/devices/system/cpu/cpu0/cpufreq/"
 	s := State{
@@ -90,7 +86,7 @@ func (p Prober) State(ctx context.Context) State {
 		MemoryFreeBytes: kilobytes(p.table("proc/meminfo", ":")["MemAvailable"]),
 	}
 	if load := strings.Fields(p.text("proc/loadavg")); len(load) > 0 {
-		s.Load, _ = strconv.ParseFloat(load[0], 64) // 0 where it is not one
+		s.Load, _ = strconv.ParseFloat(load[0], 64) // 0 where it is not a number
 	}
 	for _, zone := range p.glob("sys/class/thermal/thermal_zone*/temp") {
 		if text := p.text(zone); text != "" {
@@ -110,7 +106,7 @@ func (p Prober) State(ctx context.Context) State {
 	return s
 }
 
-// throttled asks the Raspberry Pi's firmware: through sysfs, or by vcgencmd.
+// throttled reads the Raspberry Pi's firmware flags: through sysfs, or by vcgencmd.
 func (p Prober) throttled(ctx context.Context) *uint32 {
 	for _, file := range []string{"sys/devices/platform/soc/soc:firmware/get_throttled", "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"} {
 		if flags, ok := parseThrottled(p.text(file)); ok {
@@ -131,7 +127,7 @@ func (p Prober) throttled(ctx context.Context) *uint32 {
 	return nil
 }
 
-// parseThrottled reads "throttled=0x50000" (vcgencmd), or "50000" (sysfs).
+// parseThrottled parses "throttled=0x50000" (vcgencmd), or "50000" (sysfs).
 func parseThrottled(text string) (uint32, bool) {
 	text = strings.TrimPrefix(strings.TrimSpace(text), "throttled=")
 	flags, err := strconv.ParseUint(strings.TrimPrefix(text, "0x"), 16, 32)
@@ -160,14 +156,14 @@ func (p Prober) number(name string) int {
 
 // glob returns the names of files below Root, without it.
 func (p Prober) glob(pattern string) []string {
-	names, _ := filepath.Glob(filepath.Join(p.Root, pattern)) // the pattern is ours
+	names, _ := filepath.Glob(filepath.Join(p.Root, pattern)) // the pattern is valid
 	for i, name := range names {
 		names[i], _ = filepath.Rel(p.Root, name) // it is below
 	}
 	return names
 }
 
-// table reads lines such as "MemTotal: 1 kB"; of a name's several, the first.
+// table parses lines such as "MemTotal: 1 kB"; of duplicate names, the first.
 func (p Prober) table(name, separator string) map[string]string {
 	values := map[string]string{}
 	lines := bufio.NewScanner(strings.NewReader(p.text(name)))

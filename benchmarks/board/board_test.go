@@ -47,7 +47,7 @@ func noCommand(context.Context, string, ...string) (string, error) {
 	return "", errors.New("no such program")
 }
 
-func TestARaspberryPiIsRead(t *testing.T) {
+func TestRaspberryPi(t *testing.T) {
 	p := board.Prober{Root: tree(t, pi), Command: noCommand}
 	f := p.Facts()
 	if f.Model != "Raspberry Pi 4 Model B Rev 1.4" || f.CPU != "Raspberry Pi 4 Model B" || !reflect.DeepEqual(f.Features, []string{"asimd", "asimddp"}) ||
@@ -61,7 +61,7 @@ func TestARaspberryPiIsRead(t *testing.T) {
 	}
 }
 
-func TestNothingIsMadeUpWhereNothingIsKnown(t *testing.T) {
+func TestUnknownFactsAreEmpty(t *testing.T) {
 	p := board.Prober{Root: t.TempDir(), Command: noCommand}
 	s := p.State(t.Context())
 	if s.Celsius != nil || s.Throttled != nil || s.Throttles != nil || s.Governor != "" || s.MHz != 0 {
@@ -72,7 +72,7 @@ func TestNothingIsMadeUpWhereNothingIsKnown(t *testing.T) {
 	}
 }
 
-func TestVcgencmdIsAsked(t *testing.T) {
+func TestThrottledByVcgencmd(t *testing.T) {
 	p := board.Prober{Root: t.TempDir(), Command: func(_ context.Context, name string, args ...string) (string, error) {
 		if name != "vcgencmd" || len(args) != 1 || args[0] != "get_throttled" {
 			t.Errorf("it ran %s %q", name, args)
@@ -84,13 +84,13 @@ func TestVcgencmdIsAsked(t *testing.T) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestProblems(t *testing.T) {
 	flags := func(f uint32) board.State { return board.State{Throttled: &f} }
 	hot := func(c float64) board.State { return board.State{Celsius: &c} }
 	counted := func(n int64) board.State { return board.State{Throttles: &n} }
 	for name, tt := range map[string]struct {
 		before, after board.State
-		want          string // in the only fault; empty for none
+		want          string // in the only problem; empty for none
 	}{
 		"nothing known":             {board.State{}, board.State{}, ""},
 		"all well":                  {flags(0), flags(0), ""},
@@ -115,7 +115,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestABusyMachineIsWarnedOf(t *testing.T) {
+func TestWarningAboutBusyMachine(t *testing.T) {
 	quiet := board.State{Governor: "performance", Load: 0.2}
 	if w := board.Warnings(board.Facts{Cores: 2}, quiet); len(w) != 0 {
 		t.Errorf("%q", w)

@@ -1,5 +1,5 @@
-// Package chart draws line charts and bar charts as SVG and PNG, with little: a
-// plotting library makes the service's binary a fifth larger (docs/adr/0011).
+// Package chart draws line charts and bar charts as SVG and PNG, with few dependencies: a plotting library makes the
+// service's binary a fifth larger (docs/adr/0011).
 package chart
 
 import (
@@ -19,7 +19,7 @@ import (
 	"golang.org/x/image/vector"
 )
 
-// Width and Height are those of every chart, in pixels.
+// Width and Height are the size of every chart, in pixels.
 const (
 	Width  = 900
 	Height = 520
@@ -27,7 +27,7 @@ const (
 
 type point struct{ x, y float64 }
 
-// align is where a text stands: begins, has its middle, or ends.
+// align is the anchor of a text: start, middle or end.
 type align int
 
 const (
@@ -117,7 +117,7 @@ func (p *pixels) rect(x, y, w, h float64, c color.RGBA) {
 	p.fill([]point{{x, y}, {x + w, y}, {x + w, y + h}, {x, y + h}}, c)
 }
 
-// fill fills a polygon within its bounds alone, so that it costs little.
+// fill fills a polygon, within its bounds only, to limit the cost.
 func (p *pixels) fill(corners []point, c color.RGBA) {
 	low, high := corners[0], corners[0]
 	for _, q := range corners {
@@ -157,8 +157,7 @@ var (
 	white = color.RGBA{255, 255, 255, 255}
 	black = color.RGBA{30, 30, 30, 255}
 	gray  = color.RGBA{215, 215, 215, 255}
-	// palette is that of P. Tol for people who see colours differently
-	// (https://personal.sron.nl/~pault/, "bright" and "vibrant").
+	// palette is P. Tol's for color-blind readers (https://personal.sron.nl/~pault/, "bright" and "vibrant").
 	palette = []color.RGBA{{68, 119, 170, 255}, {238, 102, 119, 255}, {34, 136, 51, 255}, {204, 187, 68, 255}, {102, 204, 238, 255},
 		{170, 51, 119, 255}, {238, 119, 51, 255}, {0, 119, 187, 255}, {187, 187, 187, 255}, {0, 153, 136, 255}}
 )

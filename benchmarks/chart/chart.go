@@ -102,13 +102,13 @@ func (l Lines) draw(c canvas) {
 
 func (b Bars) draw(c canvas) {
 	const left = 280.0 // room for names
-	most := 0.0
+	limit := 0.0
 	for _, bar := range b.Bars {
-		most = max(most, bar.High, bar.Value)
+		limit = max(limit, bar.High, bar.Value)
 	}
-	ticks := niceTicks(most)
-	most = ticks[len(ticks)-1].At
-	x := func(v float64) float64 { return left + v/most*(right-left) }
+	ticks := niceTicks(limit)
+	limit = ticks[len(ticks)-1].At
+	x := func(v float64) float64 { return left + v/limit*(right-left) }
 	c.text(Width/2, 25, b.Title, middle)
 	c.text((left+right)/2, Height-12, b.Label, middle)
 	for _, tick := range ticks {
@@ -128,25 +128,24 @@ func (b Bars) draw(c canvas) {
 	}
 }
 
-// niceTicks go from 0 to at least most, in steps of 1, 2 or 5 times a power of
-// ten, of which there are 4 to 10.
-func niceTicks(most float64) []Tick {
-	if !(most > 0) || math.IsInf(most, 0) {
-		most = 1
+// niceTicks range from 0 to at least limit, in steps of 1, 2 or 5 times a power of ten; there are 4 to 10.
+func niceTicks(limit float64) []Tick {
+	if !(limit > 0) || math.IsInf(limit, 0) {
+		limit = 1
 	}
-	power := math.Pow(10, math.Floor(math.Log10(most)))
+	power := math.Pow(10, math.Floor(math.Log10(limit)))
 	step := power
 	switch {
-	case most/power < 2:
+	case limit/power < 2:
 		step = power / 5
-	case most/power < 5:
+	case limit/power < 5:
 		step = power / 2
 	}
 	var ticks []Tick
 	for n := 0; ; n++ {
 		at := float64(n) * step
 		ticks = append(ticks, Tick{at, fmt.Sprintf("%.4g", at)})
-		if at >= most {
+		if at >= limit {
 			return ticks
 		}
 	}

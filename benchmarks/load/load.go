@@ -1,6 +1,5 @@
-// Package load sends requests to a target: in a closed loop, where each
-// connection sends one after the other, or in an open loop, where a pacer says
-// when each is due and knows nothing of the target.
+// Package load sends requests to a target: in a closed loop, where each connection sends one after the other, or in an
+// open loop, where a pacer sets the due times independently of the target.
 package load
 
 import (
@@ -16,14 +15,13 @@ import (
 	"edgelens"
 )
 
-// Good is the status of an answer that is right.
+// Good is the status of a correct answer.
 const Good = "ok"
 
 // A Target answers requests. It is safe for use by many goroutines.
 type Target interface {
-	// Do sends the worker's n-th request and waits for the whole answer. Status
-	// is Good or says what went wrong; retryAfter is how long a client that was
-	// refused is to wait.
+	// Do sends the worker's n-th request and waits for the whole answer. Status is Good or the error; retryAfter is the
+	// wait that a refusal demands.
 	Do(ctx context.Context, worker, n int) (status string, retryAfter time.Duration)
 }
 
@@ -34,18 +32,17 @@ type Sample struct {
 	Status          string
 }
 
-// Result is what came of a load.
+// Result is the outcome of a load.
 type Result struct {
 	Begin time.Time
-	// Window is how long requests were sent. Answers that came later are among
-	// the Samples, too.
+	// Window is how long requests were sent. Later answers are in Samples, too.
 	Window  time.Duration
 	Samples []Sample
-	// Latency is that of good answers in microseconds, from when they were due.
+	// Latency is the latency of good answers in microseconds, from their due time.
 	Latency *hdrhistogram.Histogram
 }
 
-// Throughput is good answers a second, of those that came within the window.
+// Throughput is good answers a second within the window.
 func (r *Result) Throughput() float64 {
 	good := 0
 	for _, s := range r.Samples {
@@ -56,12 +53,12 @@ func (r *Result) Throughput() float64 {
 	return float64(good) / r.Window.Seconds()
 }
 
-// NewHistogram is of microseconds, to an hour, with three digits.
+// NewHistogram is of microseconds, up to an hour, with three digits.
 func NewHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, time.Hour.Microseconds(), 3)
 }
 
-// worker sends requests and keeps what came of them, alone.
+// worker sends requests and stores their outcomes.
 type worker struct {
 	number  int
 	target  Target
@@ -83,7 +80,7 @@ func (w *worker) send(ctx context.Context, due time.Duration) (retryAfter time.D
 	s.Status, retryAfter = w.target.Do(ctx, w.number, len(w.samples))
 	s.Done = time.Since(w.begin)
 	if ctx.Err() != nil {
-		return 0 // cut off by us: no sample
+		return 0 // canceled by this process: no sample
 	}
 	w.samples = append(w.samples, s)
 	if s.Status == Good {
@@ -104,12 +101,11 @@ func merge(begin time.Time, window time.Duration, workers []*worker) *Result {
 // maxRetryAfter bounds how long a refused connection is idle.
 const maxRetryAfter = 2 * time.Second
 
-// Closed has as many connections as that send one request after the other, for
-// that long; then it waits for answers. One that is refused waits as it is told
-// to. The error is ctx's.
+// Closed sends requests over the given number of connections, one after the other on each, during window; then it waits
+// for answers. A refused connection waits as demanded. The error is ctx's.
 func Closed(ctx context.Context, target Target, connections int, window time.Duration) (*Result, error) {
 	if connections < 1 || window <= 0 {
-		return nil, fmt.Errorf("%w: a closed loop needs at least one connection and some time", edgelens.ErrInvalid)
+		return nil, fmt.Errorf("%w: a closed loop needs at least one connection and a duration", edgelens.ErrInvalid)
 	}
 	begin := time.Now()
 	workers := newWorkers(connections, target, begin)
@@ -131,16 +127,16 @@ func Closed(ctx context.Context, target Target, connections int, window time.Dur
 	return merge(begin, window, workers), ctx.Err()
 }
 
-// The ways in which requests arrive in an open loop.
+// The arrival processes of an open loop.
 const (
 	Constant = "constant" // evenly spaced
-	Poisson  = "poisson"  // at random, as from many clients that know nothing of each other
+	Poisson  = "poisson"  // at random, as from many independent clients
 )
 
 // Schedule returns when requests are due, from 0 to before window.
 func Schedule(rate float64, arrivals string, window time.Duration, seed uint64) ([]time.Duration, error) {
 	if !(rate > 0) || rate > 1e6 || window <= 0 {
-		return nil, fmt.Errorf("%w: an open loop needs a rate of 0 to 1,000,000 a second and some time", edgelens.ErrInvalid)
+		return nil, fmt.Errorf("%w: an open loop needs a rate of 0 to 1,000,000 a second and a duration", edgelens.ErrInvalid)
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
 	var due []time.Duration
@@ -163,9 +159,8 @@ func Schedule(rate float64, arrivals string, window time.Duration, seed uint64) 
 	}
 }
 
-// Open sends a request whenever one is due, by up to that many connections; one
-// that finds none free waits, and its latency counts from when it was due. The
-// error is ctx's.
+// Open sends a request whenever one is due, by up to the given number of connections; one without a free connection
+// waits, and its latency counts from its due time. The error is ctx's.
 func Open(ctx context.Context, target Target, connections int, schedule []time.Duration, window time.Duration) (*Result, error) {
 	if connections < 1 {
 		return nil, fmt.Errorf("%w: an open loop needs at least one connection", edgelens.ErrInvalid)
@@ -197,7 +192,7 @@ func Open(ctx context.Context, target Target, connections int, schedule []time.D
 	return merge(begin, window, workers), ctx.Err()
 }
 
-// pause reports whether the time was up, and not ctx.
+// pause reports whether the time elapsed before ctx ended.
 func pause(ctx context.Context, wait time.Duration) bool {
 	if wait <= 0 {
 		return ctx.Err() == nil
@@ -212,7 +207,7 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-// IsInterrupt reports whether an error says that ctx ended.
+// IsInterrupt reports whether an error means that ctx ended.
 func IsInterrupt(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

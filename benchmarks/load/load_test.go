@@ -23,7 +23,7 @@ func (t target) Do(ctx context.Context, worker, n int) (string, time.Duration) {
 	return t(ctx, worker, n)
 }
 
-func TestClosedLoopHasOneRequestForEachConnection(t *testing.T) {
+func TestClosedLoopHasOneRequestPerConnection(t *testing.T) {
 	var now, most atomic.Int32
 	r, err := load.Closed(t.Context(), target(func(context.Context, int, int) (string, time.Duration) {
 		most.Store(max(most.Load(), now.Add(1)))
@@ -46,7 +46,7 @@ func TestClosedLoopHasOneRequestForEachConnection(t *testing.T) {
 	}
 }
 
-func TestARefusedConnectionWaitsAsItIsTold(t *testing.T) {
+func TestRefusedConnectionWaitsForRetryAfter(t *testing.T) {
 	var mu sync.Mutex
 	asked := 0
 	r, err := load.Closed(t.Context(), target(func(context.Context, int, int) (string, time.Duration) {
@@ -60,9 +60,9 @@ func TestARefusedConnectionWaitsAsItIsTold(t *testing.T) {
 	}
 }
 
-// A target that hangs once delays the requests that were due meanwhile, and
-// each of them says so: no coordinated omission.
-func TestOpenLoopCountsFromWhenARequestWasDue(t *testing.T) {
+// A hanging target delays the requests that are due meanwhile, and each of them counts the delay: no coordinated
+// omission.
+func TestOpenLoopLatencyCountsFromDueTime(t *testing.T) {
 	const hang = 300 * time.Millisecond
 	schedule, err := load.Schedule(100, load.Constant, 500*time.Millisecond, 0)
 	if err != nil {
@@ -98,7 +98,7 @@ func TestOpenLoopDoesNotWaitForAnswers(t *testing.T) {
 	var asked atomic.Int32
 	r, err := load.Open(t.Context(), target(func(context.Context, int, int) (string, time.Duration) {
 		if int(asked.Add(1)) == len(schedule) {
-			close(release) // nobody is answered before the last one has asked
+			close(release) // no answer before the last request
 		}
 		<-release
 		return load.Good, 0
@@ -135,7 +135,7 @@ func TestSchedule(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-func TestAnInterruptEndsBothLoops(t *testing.T) {
+func TestInterruptEndsBothLoops(t *testing.T) {
 	hang := target(func(ctx context.Context, _, _ int) (string, time.Duration) {
 		<-ctx.Done()
 		return "interrupted", 0

@@ -29,17 +29,17 @@ var (
 	figuresHeader = []string{"suite", "case", "run", "name", "value"}
 )
 
-// FolderName is how the folder of a benchmark is named that starts then.
+// FolderName is the name of the folder of a benchmark with that start.
 func FolderName(start time.Time) string { return "bench-" + start.Format("20060102-150405") }
 
-// Writer fills a folder. It is for one goroutine.
+// Writer writes a folder. It is for one goroutine.
 type Writer struct {
 	dir     string
 	samples *csvFile
 	figures *csvFile
 }
 
-// Create makes the folder, which must not exist, and writes run.json.
+// Create creates the folder, which must not exist, and writes run.json.
 func Create(dir string, run *Run) (*Writer, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder for the records: %w", err)
@@ -64,7 +64,7 @@ func Create(dir string, run *Run) (*Writer, error) {
 // Dir returns the folder.
 func (w *Writer) Dir() string { return w.dir }
 
-// Update writes run.json anew.
+// Update rewrites run.json.
 func (w *Writer) Update(run *Run) error {
 	data, err := encode(run)
 	if err != nil {
@@ -76,7 +76,7 @@ func (w *Writer) Update(run *Run) error {
 	return nil
 }
 
-// Add writes samples and figures, and has them in the files when it returns.
+// Add writes samples and figures, and flushes them to the files.
 func (w *Writer) Add(samples []Sample, figures []Figure) error {
 	for _, s := range samples {
 		w.samples.line(s.Suite, s.Case, strconv.Itoa(s.Run), strconv.Itoa(s.Worker),
@@ -117,19 +117,19 @@ func (c *csvFile) flush() error {
 
 func (c *csvFile) close() error { return errors.Join(c.flush(), c.file.Close()) }
 
-// Records is a folder, read.
+// Records is the content of a folder.
 type Records struct {
 	Run     Run
 	Samples []Sample
 	Figures []Figure
 }
 
-// Read reads a folder. The error wraps edgelens.ErrInvalid where a file is not
-// what Writer writes; a last line that was cut off by a crash is no fault.
+// Read reads a folder. The error wraps edgelens.ErrInvalid where a file has another format than Writer's; a truncated
+// last line after a crash is no error.
 func Read(dir string) (*Records, error) {
 	data, err := os.ReadFile(filepath.Join(dir, runFile))
 	if err != nil {
-		return nil, fmt.Errorf("read the records: %w; give a folder that `edgelens bench` has made", err)
+		return nil, fmt.Errorf("read the records: %w; give a folder of `edgelens bench`", err)
 	}
 	r := &Records{}
 	if err := json.Unmarshal(data, &r.Run); err != nil {
@@ -151,7 +151,7 @@ func Read(dir string) (*Records, error) {
 	return r, nil
 }
 
-// fields are those of one line, taken from left to right.
+// fields are the fields of one line, read from left to right.
 type fields struct {
 	rest []string
 	err  error
@@ -175,8 +175,7 @@ func (f *fields) float() float64 {
 	return v
 }
 
-// readCSV hands each whole line but the header to take. What follows the last
-// newline was cut off by a crash.
+// readCSV passes each complete line but the header to take. Text after the last newline was truncated by a crash.
 func readCSV(name string, header []string, take func(*fields)) error {
 	data, err := os.ReadFile(name)
 	if err != nil {

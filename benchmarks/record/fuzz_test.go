@@ -10,7 +10,7 @@ import (
 	"edgelens/benchmarks/record"
 )
 
-// FuzzRead: whatever is in the files, it is read or refused with a sentence.
+// FuzzRead: any file content is read or rejected with an error.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("{}"), []byte("suite,case,run,worker,due_ns,sent_ns,done_ns,status\nhttp,\"a,b\",1,0,1,2,3,ok\n"), []byte("suite,case,run,name,value\nhttp,a,1,cpu_seconds,0.5\n"))
 	f.Add([]byte("{"), []byte(""), []byte("\n\"\n"))

@@ -1,19 +1,19 @@
 package record
 
-// SuitePeers is the suite of services side by side.
+// SuitePeers is the suite of services that are compared.
 const SuitePeers = "peers"
 
 // The kinds of requests, for Case.Kind.
 const (
-	KindSync   = "sync"   // the whole way, past the cache
-	KindCached = "cached" // an image that was seen before
-	KindAsync  = "async"  // a job: submit, and ask until it is done
+	KindSync   = "sync"   // full recognition, bypassing the cache
+	KindCached = "cached" // a result from the cache
+	KindAsync  = "async"  // a job: submit, and poll until it is done
 	KindMixed  = "mixed"  // of ten requests seven sync, two cached and one async
 )
 
-// The kinds of what runs without a service, for Case.Kind; others are the names of stages.
+// The kinds of measurements without a service, for Case.Kind; others are the names of stages.
 const (
-	KindCeiling = "ceiling" // the whole way in a bare loop
+	KindCeiling = "ceiling" // full recognition in a bare loop
 	KindInvoke  = "invoke"  // the model alone
 )
 

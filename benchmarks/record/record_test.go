@@ -46,7 +46,7 @@ func write(t *testing.T) string {
 	return dir
 }
 
-func TestWhatWasWrittenIsRead(t *testing.T) {
+func TestReadReturnsWrittenRecords(t *testing.T) {
 	got, err := record.Read(write(t))
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestWhatWasWrittenIsRead(t *testing.T) {
 	}
 }
 
-func TestARunIsNeverWrittenOver(t *testing.T) {
+func TestRunIsNeverOverwritten(t *testing.T) {
 	if _, err := record.Create(write(t), &run); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a second run in the same folder: %v", err)
 	}
@@ -99,7 +99,7 @@ func TestDamagedFolders(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedRunIsNotGood(t *testing.T) {
+func TestInterruptedRunIsInvalid(t *testing.T) {
 	interrupted := run
 	interrupted.Ended = time.Time{}
 	if len(run.Problems()) != 0 || len(interrupted.Problems()) != 1 {

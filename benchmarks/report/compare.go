@@ -20,20 +20,19 @@ func (d Difference) Worse() bool {
 	return d.Verdict == stats.Changed && (d.Change < 0) == d.Metric.HigherIsBetter
 }
 
-// Compared is what two runs have in common.
+// Compared is the comparison of two runs.
 type Compared struct {
 	Differences []Difference
-	// Unlike says what makes the runs hard to compare, and OnlyOld and OnlyNew
-	// are cases that the other has not.
+	// Unlike lists differences that make the runs hard to compare; OnlyOld and OnlyNew are cases of one run.
 	Unlike           []string
 	OnlyOld, OnlyNew []string
 	rules            stats.Rules
 }
 
-// compared are the metrics that are worth a verdict; the others follow them.
+// compared are the metrics that get a verdict; the others depend on them.
 var compared = []string{Throughput, CPU, P50, P99, Memory, Ready, Idle, "first inference", "init", "memory overall"}
 
-// CompareFolders compares what the runs in two folders have in common.
+// CompareFolders compares the runs in two folders.
 func CompareFolders(old, now string, rules stats.Rules) (*Compared, error) {
 	before, err := record.Read(old)
 	if err != nil {
@@ -46,7 +45,7 @@ func CompareFolders(old, now string, rules stats.Rules) (*Compared, error) {
 	return Compare(Summarize(before), Summarize(after), rules), nil
 }
 
-// Compare compares what two runs have in common.
+// Compare compares two runs.
 func Compare(old, now *Summary, rules stats.Rules) *Compared {
 	c := &Compared{rules: rules, Unlike: unlike(old, now)}
 	known := map[string]*Case{}
@@ -76,8 +75,7 @@ func Compare(old, now *Summary, rules stats.Rules) *Compared {
 	return c
 }
 
-// unlike says in what the runs differ that are to be alike, and where one is
-// not good.
+// unlike returns the differing conditions of the runs, and why one is invalid.
 func unlike(old, now *Summary) []string {
 	var lines []string
 	for _, pair := range []struct{ what, old, now string }{
@@ -116,7 +114,7 @@ func (c *Compared) Worse() int {
 	return n
 }
 
-// Text writes what changed.
+// Text writes the changes.
 func (c *Compared) Text(w io.Writer) error {
 	for _, line := range c.Unlike {
 		if _, err := fmt.Fprintln(w, line); err != nil {
@@ -150,7 +148,7 @@ func (c *Compared) Text(w io.Writer) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d of %d changed: Mann-Whitney p < %g over the runs, and medians at least %g%% apart. By chance alone up to %.1f of %d would have such a p.\n",
+	_, err := fmt.Fprintf(w, "%d of %d changed: Mann-Whitney p < %g over the runs, and medians at least %g%% apart. By chance, up to %.1f of %d would have such a p.\n",
 		changed, len(c.Differences), c.rules.Alpha, 100*c.rules.Threshold, c.rules.Alpha*float64(len(c.Differences)), len(c.Differences))
 	return err
 }

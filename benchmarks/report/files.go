@@ -9,8 +9,7 @@ import (
 	"edgelens/benchmarks/record"
 )
 
-// Make reads the folder's raw records and writes report.md and the plots into it,
-// over those that are there.
+// Make reads the folder's raw records and writes report.md and the plots into it; it overwrites existing ones.
 func Make(dir string) (*Summary, error) {
 	records, err := record.Read(dir)
 	if err != nil {

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Markdown writes the report as it can be pasted into a README; plots are the
-// names of image files beside it.
+// Markdown writes the report in a format for a README; plots are the names of image files beside it.
 func (s *Summary) Markdown(w io.Writer, plots []string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## edgelens on %s\n\n", orUnknown(cell(s.Run.Board.Model)))
@@ -29,7 +28,7 @@ func (s *Summary) Markdown(w io.Writer, plots []string) error {
 	for _, plot := range plots {
 		fmt.Fprintf(&b, "\n![%s](%s)\n", strings.TrimSuffix(plot, ".svg"), plot)
 	}
-	fmt.Fprintf(&b, "\nMade from the raw records by `edgelens bench report %s`.\n", s.Run.ID)
+	fmt.Fprintf(&b, "\nGenerated from the raw records by `edgelens bench report %s`.\n", s.Run.ID)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -47,7 +46,7 @@ func writeRows(b *strings.Builder, rows [][]string) {
 	}
 }
 
-// cell keeps a text within its cell.
+// cell escapes a text for a table cell.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace(text)
 }

@@ -8,8 +8,7 @@ import (
 	"edgelens/benchmarks/stats"
 )
 
-// beside returns the case of ours that c is to be compared with; nil where there
-// is none.
+// beside returns the edgelens case that c is compared with; nil where there is none.
 func (s *Summary) beside(c record.Case) *Case {
 	if c.Beside == "" {
 		return nil
@@ -17,19 +16,18 @@ func (s *Summary) beside(c record.Case) *Case {
 	return s.Find(func(other record.Case) bool { return other.Suite == c.Suite && other.Name == c.Beside })
 }
 
-// invokeAlone is what bounds every service with that model: where all cores are
-// busy, none can have more than the other's CPU time over that of Invoke. CPU
-// times, because neighbours of the machine disturb them less than throughput.
-// It returns the bare loop of Invoke of the model that c runs, with the same delegate; nil where it was not measured.
+// invokeAlone returns the bare loop of Invoke of c's model, with the same delegate; nil where it was not measured. It
+// bounds every service with that model: where all cores are busy, the ratio of throughputs cannot exceed the other's
+// CPU time over that of Invoke. CPU times, because other processes disturb them less than throughput.
 func (s *Summary) invokeAlone(c *Case) *Case {
 	return s.Find(func(other record.Case) bool {
 		return other.Kind == record.KindInvoke && other.Model == c.Model && other.Delegate == c.Delegate
 	})
 }
 
-// peerGrid has the ratios of ours to another service; false where there is none.
+// peerGrid has the ratios of edgelens to another service; false where there is none.
 func (s *Summary) peerGrid() (grid, bool) {
-	g := grid{title: "Beside another service: same machine, image and load, by turns; at most: what the CPU time of Invoke alone allows", rows: [][]string{
+	g := grid{title: "Comparison with another service: same machine, image and load, alternately; at most: the bound by the CPU time of Invoke alone", rows: [][]string{
 		{"other service", "edgelens", "other", "throughput", "95% interval", "at most", "CPU, other / edgelens", "p50, other / edgelens"}}}
 	for _, c := range s.Cases {
 		ours := s.beside(c.Case)
@@ -58,24 +56,23 @@ func medianRatio(over, under *Case, metric string) string {
 	return number(stats.Median(values)) + unit(Ratio)
 }
 
-// possible says what bounds the ratio of ours to a peer; "" where that was not
-// measured.
+// possible returns the bound of the ratio of edgelens to a peer; "" where it was not measured.
 func (s *Summary) possible(peer, ours *Case) string {
-	most := medianRatio(peer, s.invokeAlone(ours), CPU)
-	if most == "-" {
+	bound := medianRatio(peer, s.invokeAlone(ours), CPU)
+	if bound == "-" {
 		return ""
 	}
-	why := fmt.Sprintf("with this model on this machine at most %s is possible, by the CPU time of Invoke alone", most)
+	why := fmt.Sprintf("with this model on this machine at most %s is possible, by the CPU time of Invoke alone", bound)
 	ceiling := s.Find(func(c record.Case) bool {
 		return c.Suite == record.SuitePeers && c.Kind == record.KindCeiling && c.Image == ours.Image && c.Model == ours.Model && c.Delegate == ours.Delegate
 	})
-	if most = medianRatio(peer, ceiling, CPU); most == "-" {
+	if bound = medianRatio(peer, ceiling, CPU); bound == "-" {
 		return why
 	}
-	return why + fmt.Sprintf(", and %s where the whole image is decoded, by that of the ceiling", most)
+	return why + fmt.Sprintf(", and %s where the whole image is decoded, by that of the ceiling", bound)
 }
 
-// PeerTargets judges what ours must reach beside the article's service.
+// PeerTargets evaluates the targets of edgelens against the reference service.
 func PeerTargets(s *Summary) []Target {
 	published := func(c, ours record.Case) bool { return c.Model != ours.Model }
 	same := func(c, ours record.Case) bool { return c.Model == ours.Model && c.Delegate == ours.Delegate }
@@ -85,18 +82,18 @@ func PeerTargets(s *Summary) []Target {
 		want       float64
 		like       func(c, ours record.Case) bool
 	}{
-		{"the article's service, same model and flags, 720p", "720p", 2.5, same},
-		{"the article's service, same model and flags, 512x384", "512x384", 1.4, same},
-		{"the article's service as published", "720p", 6, published},
+		{"the reference service, same model and flags, 720p", "720p", 2.5, same},
+		{"the reference service, same model and flags, 512x384", "512x384", 1.4, same},
+		{"the reference service as published", "720p", 6, published},
 	} {
-		// The first that fits has the flags that are the default.
+		// The first match has the default flags.
 		peer := s.Find(func(c record.Case) bool {
 			ours := s.beside(c)
 			return ours != nil && strings.Contains(c.Image, t.size) && t.like(c, ours.Case)
 		})
 		target := Target{Name: "throughput / " + t.name, Want: t.want, AtLeast: true, Unit: Ratio}
 		if peer == nil {
-			targets = append(targets, unmeasured(target, "it was not among the cases; make bench-peers has it"))
+			targets = append(targets, unmeasured(target, "it was not among the cases; run make bench-peers"))
 			continue
 		}
 		ours := s.beside(peer.Case)

@@ -10,8 +10,8 @@ import (
 	"edgelens/benchmarks/report"
 )
 
-// besideFlask has ours at 10 ms an image, and the other with the gaps given:
-// with the same flags, without a delegate, and with another model.
+// besideFlask has edgelens at 10 ms an image, and the other service with the given intervals: with the same flags,
+// without a delegate, and with another model.
 func besideFlask(size string, same, plain, published time.Duration) *made {
 	m := newMade(5)
 	of := func(service, model, delegate, beside string) record.Case {
@@ -33,7 +33,7 @@ func TestPeerTargets(t *testing.T) {
 	for name, tt := range map[string]struct {
 		made *made
 		want [3]string // same at 720p, same at 512x384, as published
-		have float64   // of the first that was measured
+		have float64   // of the first measured one
 	}{
 		"reached":         {besideFlask("720p", 25*ms, 11*ms, 100*ms), [3]string{report.Reached, report.NotMeasured, report.Reached}, 2.5},
 		"missed":          {besideFlask("720p", 20*ms, 100*ms, 50*ms), [3]string{report.Missed, report.NotMeasured, report.Missed}, 2},
@@ -58,9 +58,8 @@ func TestPeerTargets(t *testing.T) {
 	}
 }
 
-// A target that is missed says what would have been possible, with the decoding
-// and without.
-func TestWhatIsPossible(t *testing.T) {
+// A missed target reports the possible ratio, with the decoding and without.
+func TestPossibleRatio(t *testing.T) {
 	m := besideFlask("720p", 20*time.Millisecond, 100*time.Millisecond, 50*time.Millisecond)
 	m.add(record.Case{Suite: "peers", Name: "ceiling cat_720p", Mode: record.ModeCeiling, Kind: "ceiling", Image: "cat_720p", Model: "int8", Delegate: "xnnpack"}, steady(8*time.Millisecond), 0.015)
 	targets := report.PeerTargets(report.Summarize(&m.Records))
@@ -71,15 +70,15 @@ func TestWhatIsPossible(t *testing.T) {
 	}
 }
 
-func TestOthersDoNotStandForOurTargets(t *testing.T) {
+func TestOtherServicesDoNotCountForTargets(t *testing.T) {
 	for _, target := range report.Targets(report.Summarize(&besideFlask("720p", time.Second, time.Second, time.Second).Records)) {
-		if target.Outcome != report.NotMeasured && !strings.Contains(target.Name, "the article's service") {
+		if target.Outcome != report.NotMeasured && !strings.Contains(target.Name, "the reference service") {
 			t.Errorf("%+v", target)
 		}
 	}
 }
 
-func TestTheTableOfRatios(t *testing.T) {
+func TestRatioTable(t *testing.T) {
 	m := besideFlask("720p", 25*time.Millisecond, 11*time.Millisecond, 100*time.Millisecond)
 	m.Run.Peer = "flask: Flask 2"
 	var text bytes.Buffer

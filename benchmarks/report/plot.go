@@ -10,8 +10,8 @@ import (
 	"edgelens/benchmarks/record"
 )
 
-// Plots draws the latencies, the throughput and the memory into files of dir, each as PNG
-// and SVG, and returns the names of the SVGs; none of what was not measured.
+// Plots draws the latencies, the throughput and the memory into files of dir, each as PNG and SVG, and returns the
+// names of the SVGs; it omits metrics without measurements.
 func (s *Summary) Plots(dir string) ([]string, error) {
 	var names []string
 	for _, drawing := range []struct {
@@ -35,8 +35,8 @@ func (s *Summary) Plots(dir string) ([]string, error) {
 	return names, nil
 }
 
-// latencyChart has a line for each loop: latency by percentile, with more room
-// for the tail, as HdrHistogram's plots have it: x is -log10(1-percentile).
+// latencyChart has a line for each loop: latency by percentile, with more room for the tail, like HdrHistogram's plots:
+// x is -log10(1-percentile).
 func (s *Summary) latencyChart() chart.Chart {
 	lines := chart.Lines{Title: s.title("Latency by percentile"), XLabel: "percentile", YLabel: "ms", XTicks: []chart.Tick{{At: math.Log10(2), Label: "50%"}}}
 	for n := range 7 {
@@ -47,7 +47,7 @@ func (s *Summary) latencyChart() chart.Chart {
 			continue
 		}
 		line := chart.Series{Name: c.Name}
-		// As far to the right as so many samples have something to say.
+		// The highest percentile that the number of samples supports.
 		for x := 0.05; x <= max(1, math.Log10(float64(c.Latency.TotalCount()))); x += 0.05 {
 			line.X = append(line.X, x)
 			line.Y = append(line.Y, float64(c.Latency.ValueAtQuantile(100*(1-math.Pow(10, -x))))/1000)
@@ -60,9 +60,8 @@ func (s *Summary) latencyChart() chart.Chart {
 	return lines
 }
 
-// throughputChart has a bar for each case that has a throughput, with its
-// confidence interval. Cached answers are left out: beside them the others could
-// not be told apart.
+// throughputChart has a bar for each case with a throughput, with its confidence interval. Cached answers are left out:
+// beside them the other bars would be too short to compare.
 func (s *Summary) throughputChart() chart.Chart {
 	bars := chart.Bars{Title: s.title("Throughput"), Label: "good answers a second, with the 95% confidence interval of the median"}
 	for _, c := range s.Cases {
@@ -79,7 +78,7 @@ func (s *Summary) throughputChart() chart.Chart {
 	return bars
 }
 
-// memoryChart has the memory in each part of full load without a pause.
+// memoryChart has the memory in each part of the soak.
 func (s *Summary) memoryChart() chart.Chart {
 	lines := chart.Lines{Title: s.title("Resident memory under full load"), XLabel: "part of the load", YLabel: "MB"}
 	for _, c := range s.Cases {

@@ -26,9 +26,8 @@ func newMade(rounds int) *made {
 		Board: board.Facts{Model: "Test | Board", Cores: 2}, Digest: "sha256:1"}}}
 }
 
-// add gives a case in each run a window of 10 s in which every gap an answer
-// comes that takes that long, costs that much CPU, and is followed by a tail:
-// of a hundred, two take ten times as long.
+// add gives a case in each run a window of 10 s with an answer every gap that takes that long and costs that much CPU,
+// followed by a tail: two of a hundred take ten times as long.
 func (m *made) add(c record.Case, gap func(run int) time.Duration, cpuEach float64) {
 	m.Run.Cases = append(m.Run.Cases, c)
 	figure := func(run int, name string, v float64) {
@@ -107,7 +106,7 @@ func TestTargets(t *testing.T) {
 		for _, target := range report.Targets(report.Summarize(&m.Records)) {
 			out[target.Name] = target.Outcome
 			if target.Outcome == report.NotMeasured && target.Why == "" {
-				t.Errorf("%s: nobody knows why it is not measured", target.Name)
+				t.Errorf("%s: no reason why it is not measured", target.Name)
 			}
 		}
 		return out
@@ -134,7 +133,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// addSoak gives ten runs of that long under full load, and the memory after each.
+// addSoak adds ten runs of that length under full load, and the memory after each.
 func (m *made) addSoak(window time.Duration, memory func(run int) float64) {
 	c := record.Case{Suite: "http", Name: "soak", Mode: record.ModeSoak, Kind: "sync", Image: "all", Runs: 10}
 	m.Run.Cases = append(m.Run.Cases, c)
@@ -218,7 +217,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-func TestCompareSaysWhatIsUnlike(t *testing.T) {
+func TestCompareReportsDifferentConditions(t *testing.T) {
 	old, now := newMade(5), newMade(5)
 	old.add(sync720, steady(10*time.Millisecond), 0.02)
 	now.add(cached720, steady(10*time.Millisecond), 0.02)
@@ -235,7 +234,7 @@ func TestCompareSaysWhatIsUnlike(t *testing.T) {
 	}
 }
 
-func TestFilesAreMadeFromTheRecordsAlone(t *testing.T) {
+func TestReportDependsOnlyOnRecords(t *testing.T) {
 	m := whole(0.95, 1.05)
 	dir := filepath.Join(t.TempDir(), m.Run.ID)
 	w, err := record.Create(dir, &m.Run)
@@ -283,7 +282,7 @@ func TestFilesAreMadeFromTheRecordsAlone(t *testing.T) {
 	}
 }
 
-func TestAThrottledRunIsCalledNotGoodAtTheTop(t *testing.T) {
+func TestThrottledRunIsMarkedInvalid(t *testing.T) {
 	m := whole(0.95, 1.05)
 	before, after := uint32(0), uint32(0x40000)
 	m.Run.Before.Throttled, m.Run.After.Throttled = &before, &after
@@ -303,7 +302,7 @@ func TestAThrottledRunIsCalledNotGoodAtTheTop(t *testing.T) {
 	}
 }
 
-func TestATailWithRefusalsIsNoGoodTail(t *testing.T) {
+func TestTailCountsRefusals(t *testing.T) {
 	m := newMade(2)
 	m.add(open720, steady(10*time.Millisecond), 0.02)
 	for n := range 15 { // of a thousand, in the first run

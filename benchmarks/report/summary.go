@@ -1,6 +1,5 @@
-// Package report derives from raw records what people want to know: tables,
-// Markdown, plots, what changed between two runs, and which targets are met. It
-// measures nothing.
+// Package report derives results from raw records: tables, Markdown, plots, the changes between two runs, and which
+// targets are met. It measures nothing.
 package report
 
 import (
@@ -22,7 +21,7 @@ const (
 	Percent      = "%"
 )
 
-// The names of metrics that others look for.
+// The names of metrics that other files refer to.
 const (
 	Throughput = "throughput"
 	CPU        = "CPU"
@@ -34,34 +33,33 @@ const (
 	Memory     = "memory"
 )
 
-// Metric is one figure of a case, in every run that counts.
+// Metric is one figure of a case, in every valid run.
 type Metric struct {
 	Name, Unit string
-	// HigherIsBetter says which way is good.
+	// HigherIsBetter is the direction of improvement.
 	HigherIsBetter bool
-	// Values is one of each run, in order.
+	// Values has one value for each run, in order.
 	Values []float64
 }
 
-// Median is that of the runs.
+// Median is the median of the runs.
 func (m Metric) Median() float64 { return stats.Median(m.Values) }
 
 // Interval is the 95% confidence interval of the median.
 func (m Metric) Interval() stats.Interval { return stats.MedianInterval(m.Values, 1) }
 
-// Case is what a case came to.
+// Case is the result of a case.
 type Case struct {
 	record.Case
 	Metrics []Metric
-	// Good and Bad count samples of runs that count; Statuses has the bad by
-	// what was wrong.
+	// Good and Bad count samples of valid runs; Statuses has the bad ones by error.
 	Good, Bad int
 	Statuses  map[string]int
-	// Latency is that of all runs' good samples, in microseconds.
+	// Latency is the latency of all runs' good samples, in microseconds.
 	Latency *hdrhistogram.Histogram
 }
 
-// Metric returns the metric of that name; false where there is none.
+// Metric returns the metric with that name; false where there is none.
 func (c *Case) Metric(name string) (Metric, bool) {
 	for _, m := range c.Metrics {
 		if m.Name == name {
@@ -71,7 +69,7 @@ func (c *Case) Metric(name string) (Metric, bool) {
 	return Metric{}, false
 }
 
-// Summary is what a benchmark came to.
+// Summary is the result of a benchmark.
 type Summary struct {
 	Run   record.Run
 	Cases []*Case
@@ -87,7 +85,7 @@ func (s *Summary) Find(want func(record.Case) bool) *Case {
 	return nil
 }
 
-// runOf is the samples and figures of a case in one run.
+// runOf has the samples and figures of a case in one run.
 type runOf struct {
 	latency *hdrhistogram.Histogram // of good samples, microseconds
 	// inWindow counts good samples that were done within the window.
@@ -95,8 +93,7 @@ type runOf struct {
 	figures             map[string]float64
 }
 
-// Summarize derives the summary. Runs without anything are left out: those that
-// an interrupt cut off.
+// Summarize derives the summary. Runs without samples and figures, after an interrupt, are left out.
 func Summarize(r *record.Records) *Summary {
 	s := &Summary{Run: r.Run}
 	runs := map[string]map[int]*runOf{}
@@ -171,7 +168,7 @@ func summarize(c record.Case, runs map[int]*runOf, statuses map[string]int, roun
 	return out
 }
 
-// column is how a metric is had from a run; false where it cannot.
+// column computes a metric of a run; false where it cannot.
 type column struct {
 	name, unit string
 	higher     bool
@@ -217,14 +214,14 @@ func throughput(r *runOf) (float64, bool) {
 	return float64(r.inWindow) / length, length > 0
 }
 
-// cpu is all that the server used, for each good answer.
+// cpu is the server's total CPU time, per good answer.
 func cpu(r *runOf) (float64, bool) {
 	seconds, known := r.figures[record.FigureCPU]
 	return 1000 * seconds / float64(r.good), known && r.good > 0
 }
 
-// refusedTail stands for a tail without an end: more than 1% of the requests had
-// no good answer, so that the 99th percentile of all is one of these.
+// refusedTail stands for an infinite tail: more than 1% of the requests had no good answer, so that the 99th percentile
+// of all is one of these.
 const refusedTail = 1000
 
 func tail(r *runOf) (float64, bool) {

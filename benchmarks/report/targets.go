@@ -17,29 +17,28 @@ const (
 	NotMeasured = "not measured"
 )
 
-// Target is what the service must reach, and whether it does.
+// Target is a bound on a metric of the service, and whether it is met.
 type Target struct {
 	Name string
-	// Want is the bound: Value must be at least it where AtLeast, at most it
-	// otherwise.
+	// Want is the bound: a lower one where AtLeast, otherwise an upper one.
 	Want     float64
 	AtLeast  bool
 	Unit     string
 	Value    float64
 	Interval stats.Interval
 	Outcome  string
-	// Why says why it is not measured, or missed.
+	// Why is the reason why it is not measured, or missed.
 	Why string
 }
 
-// TargetConnections is how many connections the targets are for.
+// TargetConnections is the number of connections of the targets.
 const TargetConnections = 8
 
-// soak is how long full load must last for the memory target, in seconds.
+// soak is the minimum duration of full load for the memory target, in seconds.
 const soak = 600
 
-// Targets judges a run that was not interrupted by the project's targets. Ratios
-// are taken run by run, between cases that took turns.
+// Targets evaluates the project's targets for a complete run. Ratios are taken run by run, between cases that
+// alternated.
 func Targets(s *Summary) []Target {
 	var targets []Target
 	for _, size := range []string{"720p", "1080p"} {
@@ -73,7 +72,7 @@ func closed(kind, size string) func(record.Case) bool {
 	}
 }
 
-// soaked judges the memory after ten minutes of full load, and whether it grew.
+// soaked evaluates the memory after ten minutes of full load, and its growth.
 func (s *Summary) soaked() []Target {
 	after := Target{Name: "resident memory after ten minutes of full load", Want: 200, Unit: Megabytes}
 	flat := Target{Name: "the same / after the first of them", Want: 1.1, Unit: Ratio}
@@ -88,7 +87,7 @@ func (s *Summary) soaked() []Target {
 	return []Target{unmeasured(after, why), unmeasured(flat, why)}
 }
 
-// loaded is for how many seconds a case was under load in all.
+// loaded is the total duration of load of a case, in seconds.
 func (s *Summary) loaded(c *Case) float64 {
 	if m, ok := c.Metric(Throughput); ok && m.Median() > 0 {
 		return float64(c.Good) / stats.Mean(m.Values)
@@ -96,19 +95,19 @@ func (s *Summary) loaded(c *Case) float64 {
 	return 0
 }
 
-// compareTarget takes the metric itself.
+// compareTarget uses the metric itself.
 func compareTarget(t Target, c *Case, metric string) Target {
 	if c == nil {
-		return unmeasured(t, "it was not among the cases")
+		return unmeasured(t, "the case was not measured")
 	}
 	m, ok := c.Metric(metric)
 	if !ok {
-		return unmeasured(t, "there were no good answers")
+		return unmeasured(t, "it had no good answers")
 	}
 	return t.decide(m.Values)
 }
 
-// ratio takes one case's metric over another's, run by run.
+// ratio divides one case's metric by another's, run by run.
 func ratio(t Target, over, under *Case, metric string) Target {
 	t.Unit = Ratio
 	values, why := runByRun(over, under, metric)
@@ -121,12 +120,12 @@ func ratio(t Target, over, under *Case, metric string) Target {
 // runByRun returns the ratio of each run, or why there is none.
 func runByRun(over, under *Case, metric string) (values []float64, why string) {
 	if over == nil || under == nil {
-		return nil, "it was not among the cases"
+		return nil, "the case was not measured"
 	}
 	a, okA := over.Metric(metric)
 	b, okB := under.Metric(metric)
 	if !okA || !okB || len(a.Values) != len(b.Values) || slices.Contains(b.Values, 0) {
-		return nil, "there were no good answers in every run"
+		return nil, "a run had no good answers"
 	}
 	values = make([]float64, len(a.Values))
 	for i := range values {
@@ -175,8 +174,7 @@ func targetRows(targets []Target) [][]string {
 	return rows
 }
 
-// TargetsText writes the targets for a terminal, and counts those that were
-// missed and those that were not measured.
+// TargetsText writes the targets for a terminal, and counts the missed and the unmeasured ones.
 func TargetsText(w io.Writer, targets []Target) (missed, unmeasured int, err error) {
 	for _, t := range targets {
 		switch t.Outcome {

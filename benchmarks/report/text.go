@@ -13,25 +13,25 @@ import (
 	"edgelens/benchmarks/record"
 )
 
-// grid is a table: the first row is the heads.
+// grid is a table: the first row is the header.
 type grid struct {
 	title string
 	rows  [][]string
 }
 
-// sections are the tables of a report, one for each mode that was measured.
+// sections are the tables of a report, one for each measured mode.
 var sections = []struct {
 	mode, title string
 	metrics     []string
 }{
-	{record.ModeModel, "Model alone (ms; all interpreters at a time)", []string{"init", "first inference", "warmup", "min", "mean", "std", P50, "p90", "p95", P99, Throughput, "memory init", "memory overall", File}},
-	{record.ModeStage, "Stages of the way of an image, on one core", []string{"mean", P50, "p90", "p95", P99}},
+	{record.ModeModel, "Model alone (ms; all interpreters concurrently)", []string{"init", "first inference", "warmup", "min", "mean", "std", P50, "p90", "p95", P99, Throughput, "memory init", "memory overall", File}},
+	{record.ModeStage, "Stages of recognition, on one core", []string{"mean", P50, "p90", "p95", P99}},
 	{record.ModeCeiling, "Ceiling: decode, resize and Invoke in a bare loop on every core, or Invoke alone", []string{Throughput, CPU, P50, P99}},
 	{ModeStart, "Start of the service", []string{Ready, Idle}},
 	{record.ModeClosed, "Closed loop: N connections, one request after the other", []string{Throughput, CPU, Memory, P50, "p95", P99}},
-	{record.ModeOpen, "Open loop: latency from when a request was due", []string{P50, "p90", P99, Tail, CPU, Memory}},
-	{record.ModeSoak, "Full load without a pause: medians of its ten parts, one after the other", []string{Throughput, CPU, Memory, P50, "p95", P99}},
-	{record.ModeMQTT, "Terminals over MQTT: from a record due to its event", []string{P50, "p90", P99, CPU}},
+	{record.ModeOpen, "Open loop: latency from the due time", []string{P50, "p90", P99, Tail, CPU, Memory}},
+	{record.ModeSoak, "Soak: medians of its ten consecutive parts", []string{Throughput, CPU, Memory, P50, "p95", P99}},
+	{record.ModeMQTT, "Terminals over MQTT: from a record's due time to its event", []string{P50, "p90", P99, CPU}},
 }
 
 func (s *Summary) grids() []grid {
@@ -57,7 +57,7 @@ func (s *Summary) grids() []grid {
 			grids = append(grids, g)
 		}
 	}
-	if g, ok := s.formGrid(); ok {
+	if g, ok := s.variantGrid(); ok {
 		grids = append(grids, g)
 	}
 	if g, ok := s.peerGrid(); ok {
@@ -84,7 +84,7 @@ func unit(u string) string {
 	return " " + u
 }
 
-// number has three digits that count.
+// number has three significant digits.
 func number(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 100 || a == 0:
@@ -142,7 +142,7 @@ func (s *Summary) Text(w io.Writer) error {
 	return t.Flush()
 }
 
-// facts are what is to be known of where the figures are from.
+// facts are the facts about the machine and the service.
 func (s *Summary) facts() [][2]string {
 	r, b := s.Run, s.Run.Board
 	rows := [][2]string{

@@ -1,5 +1,5 @@
-// Package runner is what `edgelens bench` does: it starts the services that are measured,
-// runs the suites of package suite, and keeps their records and reports.
+// Package runner implements `edgelens bench`: it starts the measured services, runs the suites of package suite, and
+// stores their records and reports.
 package runner
 
 import (
@@ -13,56 +13,53 @@ import (
 	"edgelens/internal/config"
 )
 
-// Suites are what a benchmark measures unless it is given others, in that order. There is
-// also record.SuitePeers.
+// Suites are the default suites of a benchmark, in order. record.SuitePeers is another one.
 var Suites = []string{"model", "pipeline", "http", "mqtt"}
 
-// Config is what is measured, and how. Errors name its members by the flags of
-// `edgelens bench`.
+// Config is the configuration of a benchmark. Errors name its members by the flags of `edgelens bench`.
 type Config struct {
 	Service
-	// Suites are those to run.
+	// Suites are the suites to run.
 	Suites []string
-	// Out is the folder to make the folder of this run in.
+	// Out is the parent folder of this run's folder.
 	Out  string
 	Plan suite.Plan
-	// Seed is of everything random.
+	// Seed is the random seed.
 	Seed uint64
 	// Target is the URL of a running service to measure; "" starts one.
 	Target string
-	// Images are files and folders of them; none has images drawn.
+	// Images are files and folders of them; if empty, images are generated.
 	Images []string
-	// HTTP are the loads; its Images and Seed are filled in.
+	// HTTP are the loads; Images and Seed are set by Run.
 	HTTP suite.HTTPConfig
-	// Soak is how long the service is under full load at the end; 0 for not at all.
+	// Soak is the duration of full load at the end; 0 for none.
 	Soak time.Duration
-	// NoStages leaves out the stages of the pipeline.
+	// NoStages omits the stages of the pipeline.
 	NoStages bool
 	// Delegates, Threads and Interpreters are combined to settings of the model.
 	Delegates             []string
 	Threads, Interpreters []int
-	// Terminals are how many there are, in one case after the other, and TerminalRate the
-	// records a second of all together.
+	// Terminals are the numbers of terminals, one case each, and TerminalRate the records a second of all terminals
+	// together.
 	Terminals    []int
 	TerminalRate float64
-	// Peer is the folder of another service, and Published the model that it runs as it
-	// was published.
+	// Peer is the folder of another service, and Published the model of its case "as published".
 	Peer, Published string
 	// Command is the command line, for the report.
 	Command []string
 }
 
-// Service is how services of our own are started.
+// Service is how edgelens services are started.
 type Service struct {
 	// Settings are those of the service.
 	Settings *config.Config
-	// Flags set them: flags of `edgelens serve`, as in "--inference-threads=2".
+	// Flags are the corresponding flags of `edgelens serve`, as in "--inference-threads=2".
 	Flags []string
 	// Version is this program's.
 	Version string
 }
 
-// DefaultConfig has what all benchmarks have in common.
+// DefaultConfig has the defaults of all benchmarks.
 func DefaultConfig() Config {
 	return Config{
 		Out: ".", Plan: suite.Plan{Rounds: 5, Window: 5 * time.Second, WarmUp: time.Second}, Seed: 1,
@@ -85,7 +82,7 @@ func (c Config) Validate() error {
 	}
 	for _, kind := range c.HTTP.Kinds {
 		if kind != record.KindSync && kind != record.KindCached && kind != record.KindAsync && kind != record.KindMixed {
-			errs = append(errs, fmt.Errorf("--kinds must be of sync, cached, async and mixed, not %q", kind))
+			errs = append(errs, fmt.Errorf("--kinds must be sync, cached, async or mixed, not %q", kind))
 		}
 	}
 	for _, list := range []struct {

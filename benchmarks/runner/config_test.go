@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestConfigIsChecked(t *testing.T) {
+func TestConfigValidate(t *testing.T) {
 	if err := DefaultConfig().Validate(); err != nil {
 		t.Errorf("the default: %v", err)
 	}

@@ -10,7 +10,7 @@ import (
 	"edgelens/internal/imagefile"
 )
 
-// readImages reads files and folders of them; without any, it draws some.
+// readImages reads files and folders of them; without any, it generates images.
 func readImages(paths []string) ([]suite.Image, error) {
 	if len(paths) == 0 {
 		return suite.MadeImages(), nil
@@ -28,7 +28,7 @@ func readImages(paths []string) ([]suite.Image, error) {
 			}
 			name := filepath.Base(file)
 			if slices.ContainsFunc(images, func(p suite.Image) bool { return p.Name == name }) {
-				return nil, fmt.Errorf("--images: two images are named %s; reports could not tell them apart", name)
+				return nil, fmt.Errorf("--images: two images are named %s; names must be unique in reports", name)
 			}
 			images = append(images, suite.Image{Name: name, Data: data})
 		}

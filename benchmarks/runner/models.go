@@ -18,8 +18,7 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// triedModel returns the model that is measured, once it was tried; an error says
-// how to get it.
+// triedModel returns the model to be measured, after a trial; an error has the command that fetches it.
 func triedModel(ctx context.Context, c *config.Config) (models.Model, error) {
 	registry, err := app.OpenModels(c)
 	if err != nil {
@@ -61,11 +60,11 @@ func (r *run) modelTasks(ctx context.Context) ([]suite.Task, error) {
 	for i := range settings {
 		settings[i].File = model.Path
 	}
-	forms, err := formSettings(model.Path, dir)
+	variants, err := variantSettings(model.Path, dir)
 	if err != nil {
 		return nil, err
 	}
-	return suite.Model(append(settings, forms...), append([]string{program}, ChildCommand...)), nil
+	return suite.Model(append(settings, variants...), append([]string{program}, ChildCommand...)), nil
 }
 
 // fitting returns the settings that fit on the cores.
@@ -93,32 +92,31 @@ func copyTo(dir, file string) (string, error) {
 	return path, os.WriteFile(path, data, 0o600)
 }
 
-// formSettings rewrites the model in a file to the forms that it can have, in the folder
-// dir, and returns how to measure them: what quantization saves then stands in the
-// report, true or not.
-func formSettings(file, dir string) ([]suite.ModelSetting, error) {
+// variantSettings converts the model in a file to its possible variants, in the folder dir, and returns how to measure
+// them.
+func variantSettings(file, dir string) ([]suite.ModelSetting, error) {
 	m, err := models.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	var settings []suite.ModelSetting
-	for _, form := range []struct {
+	for _, variant := range []struct {
 		name    string
 		rewrite func(*tflitefile.Model) (*tflitefile.Model, error)
-	}{{suite.FormFloat32, rewrite.Dequantize}, {suite.FormInt8, rewrite.Requantize}} {
-		rewritten, err := form.rewrite(m)
+	}{{suite.VariantFloat32, rewrite.Dequantize}, {suite.VariantInt8, rewrite.Requantize}} {
+		rewritten, err := variant.rewrite(m)
 		if err != nil {
-			continue // it has that form already, or cannot have it
+			continue // it is that variant already, or cannot be converted
 		}
 		data, err := rewritten.Write()
 		if err != nil {
 			return nil, err
 		}
-		path := filepath.Join(dir, form.name+".tflite")
+		path := filepath.Join(dir, variant.name+".tflite")
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			return nil, err
 		}
-		settings = append(settings, suite.ModelSetting{Delegate: inference.DelegateAuto, Threads: 1, Interpreters: 1, Form: form.name, File: path})
+		settings = append(settings, suite.ModelSetting{Delegate: inference.DelegateAuto, Threads: 1, Interpreters: 1, Variant: variant.name, File: path})
 	}
 	return settings, nil
 }

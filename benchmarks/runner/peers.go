@@ -20,8 +20,8 @@ import (
 // The smaller of the two sizes at which services are compared.
 const peerWidth, peerHeight = 512, 384
 
-// peerTasks starts the services that are compared. All of them are there from
-// the first round to the last: those that have no load wait for a request.
+// peerTasks starts the services to be compared. All of them run from the first round to the last: those without load
+// are idle.
 func (r *run) peerTasks(ctx context.Context) ([]suite.Task, error) {
 	images, err := peerImages(r.images)
 	if err != nil {
@@ -53,9 +53,8 @@ func (r *run) peerTasks(ctx context.Context) ([]suite.Task, error) {
 	return append(tasks, suite.Peers(images, append([]*suite.Contender{ours}, others...), report.TargetConnections)...), nil
 }
 
-// others starts those beside ours: the other service with the same model and
-// flags, the same as published, and both without a delegate where there is one.
-// With either model it must see in images that were given what ours sees.
+// others starts the compared services: the other service with the same model and flags, the same as published, and both
+// without a delegate where there is one. With either model its top class in given images must be that of edgelens.
 func (r *run) others(ctx context.Context, images []suite.Image, ours *suite.Contender, same, published models.Model) ([]*suite.Contender, error) {
 	peer, err := r.peer(ctx, same, ours.Delegate, ours)
 	if err != nil {
@@ -66,7 +65,7 @@ func (r *run) others(ctx context.Context, images []suite.Image, ours *suite.Cont
 		return nil, err
 	}
 	if len(r.config.Images) == 0 {
-		r.record.Peer += "; answers were not compared: nothing is to be seen in made-up images"
+		r.record.Peer += "; answers were not compared: generated images show nothing"
 	} else if err := errors.Join(suite.Agree(ctx, images, ours, peer), r.agreeAsPublished(ctx, images, asPublished, published)); err != nil {
 		return nil, err
 	}
@@ -81,7 +80,7 @@ func (r *run) others(ctx context.Context, images []suite.Image, ours *suite.Cont
 	return []*suite.Contender{peer, asPublished, plain, plainPeer}, err
 }
 
-// agreeAsPublished has ours run the published model for as long as it is asked.
+// agreeAsPublished runs edgelens with the published model for the comparison of answers.
 func (r *run) agreeAsPublished(ctx context.Context, images []suite.Image, peer *suite.Contender, published models.Model) error {
 	ours, err := r.contender(ctx, published, inference.DelegateNone)
 	if err != nil {
@@ -93,14 +92,14 @@ func (r *run) agreeAsPublished(ctx context.Context, images []suite.Image, peer *
 	return errors.Join(suite.Agree(ctx, images, ours, peer), end())
 }
 
-// peerImages are one of 720 lines where there is one, and the same smaller.
+// peerImages are one of 720 lines where there is one, and a smaller copy.
 func peerImages(images []suite.Image) ([]suite.Image, error) {
 	i := max(0, slices.IndexFunc(images, func(p suite.Image) bool { return strings.Contains(p.Name, "720p") }))
 	small, err := suite.Resized(images[i], peerWidth, peerHeight)
 	return []suite.Image{images[i], small}, err
 }
 
-// contender starts a service of ours.
+// contender starts an edgelens service.
 func (r *run) contender(ctx context.Context, model models.Model, delegate string) (*suite.Contender, error) {
 	own, end, err := r.config.Service.start(ctx, "--mqtt-listen=", "--model="+model.Name, "--inference-delegate="+delegate)
 	if err != nil {
@@ -111,8 +110,8 @@ func (r *run) contender(ctx context.Context, model models.Model, delegate string
 	return &suite.Contender{Service: suite.Tree{Own: own}, Who: "edgelens", Model: model.Name, Delegate: inUse}, err
 }
 
-// peer starts another service, with the library that this program has loaded
-// and as many workers as ours has interpreters.
+// peer starts another service, with the library that this program has loaded and as many workers as edgelens has
+// interpreters.
 func (r *run) peer(ctx context.Context, model models.Model, delegate string, beside *suite.Contender) (*suite.Contender, error) {
 	who := filepath.Base(r.config.Peer)
 	wrap := func(err error) error { return fmt.Errorf("start %s: %w", who, err) }

@@ -9,9 +9,8 @@ import (
 	"testing"
 )
 
-// The binding of the article's service has tests in Python; they run where
-// there is all that they need.
-func TestTheBindingOfThePeer(t *testing.T) {
+// The binding of the reference service has tests in Python; they run where their dependencies are installed.
+func TestPeerBinding(t *testing.T) {
 	const python = "/usr/bin/python3"
 	if os.Getenv("EDGELENS_TEST_SHARED") == "" {
 		t.Skip("EDGELENS_TEST_SHARED is unset: there are no models to test with")

@@ -8,8 +8,8 @@ import (
 	"edgelens/internal/console"
 )
 
-// Print makes the report of a run in its folder, and prints it to out in short; with
-// targets, also whether they were met. The folder's name goes to progress.
+// Print writes the report of a run into its folder, and a short one to out; with targets, also whether they were met.
+// The folder's name goes to progress.
 func Print(dir string, out, progress io.Writer, targets func(*report.Summary) []report.Target) error {
 	summary, err := report.Make(dir)
 	if err != nil {
@@ -28,9 +28,8 @@ func Print(dir string, out, progress io.Writer, targets func(*report.Summary) []
 	return nil
 }
 
-// PrintTargets makes the report of a run in its folder, and prints to out which of the
-// project's targets it met. The error says how many were missed, or why the figures are
-// not good.
+// PrintTargets writes the report of a run into its folder, and to out which of the project's targets it met. The error
+// has the number of missed targets, or why the figures are invalid.
 func PrintTargets(dir string, out, progress io.Writer) error {
 	summary, err := report.Make(dir)
 	if err != nil {
@@ -49,7 +48,7 @@ func PrintTargets(dir string, out, progress io.Writer) error {
 	case missed > 0:
 		return fmt.Errorf("%d %s missed, %d not measured", missed, console.Plural(missed, "target"), unmeasured)
 	case len(reasons) > 0:
-		return fmt.Errorf("these figures are not good: %s", reasons[0])
+		return fmt.Errorf("these figures are invalid: %s", reasons[0])
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"edgelens/internal/console"
 )
 
-// run holds what a benchmark has started, until close. It is for one goroutine.
+// run has the started processes of a benchmark, until close. It is for one goroutine.
 type run struct {
 	config Config
 	images []suite.Image
@@ -28,8 +28,8 @@ type run struct {
 	ends    []func() error
 }
 
-// Run measures and returns the folder of the records, also where it was interrupted; "" where
-// nothing was measured. Progress goes to progress.
+// Run measures and returns the folder of the records, also of an interrupted run; "" where nothing was measured.
+// Progress goes to progress.
 func Run(ctx context.Context, c Config, progress io.Writer) (dir string, err error) {
 	if err := c.Validate(); err != nil {
 		return "", err
@@ -74,7 +74,7 @@ func newRecord(ctx context.Context, c Config) (*record.Run, error) {
 		Board: board.Prober{Root: "/"}.Facts(), Settings: "target: " + c.Target,
 	}
 	if c.Target != "" {
-		return r, nil // its model and settings are its own affair
+		return r, nil // its model and settings are unknown
 	}
 	var settings bytes.Buffer
 	if err := c.Settings.Print(&settings); err != nil {
@@ -89,7 +89,7 @@ func newRecord(ctx context.Context, c Config) (*record.Run, error) {
 	return r, nil
 }
 
-// commitOf finds the commit in what git describe prints.
+// commitOf returns the commit in the output of git describe.
 func commitOf(version string) string {
 	if _, commit, ok := strings.Cut(version, "-g"); ok {
 		return commit
@@ -105,7 +105,7 @@ func (r *run) close() error {
 	return errors.Join(errs...)
 }
 
-// tasks returns those of the suites, and starts the services that they need.
+// tasks returns the tasks of the suites, and starts the services that they need.
 func (r *run) tasks(ctx context.Context) ([]suite.Task, error) {
 	var tasks []suite.Task
 	for _, name := range r.config.Suites {
@@ -132,8 +132,8 @@ func (r *run) tasks(ctx context.Context) ([]suite.Task, error) {
 	return tasks, nil
 }
 
-// byImage puts the ceiling of an image beside its loads: what is compared is
-// to be measured at nearly the same time. The model comes first, terminals and other services last.
+// byImage orders the tasks so that the ceiling of an image is measured close to its loads. The model comes first,
+// terminals and other services last.
 func (r *run) byImage(tasks []suite.Task) {
 	place := func(t suite.Task) int {
 		switch t.Case.Suite {

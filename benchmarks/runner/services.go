@@ -16,7 +16,7 @@ import (
 	"edgelens/terminal/session"
 )
 
-// eventTimeout is how long events are awaited once all records of terminals were sent.
+// eventTimeout bounds the wait for events once all records of terminals were sent.
 const eventTimeout = 10 * time.Second
 
 func (r *run) httpTasks(ctx context.Context) ([]suite.Task, error) {
@@ -33,8 +33,8 @@ func (r *run) httpTasks(ctx context.Context) ([]suite.Task, error) {
 	return tasks, nil
 }
 
-// httpService is the target, or a service of our own. That is started as often
-// as there are runs, to see how long it takes; the last one stays.
+// httpService is the target, or a new edgelens service. That is started as often as there are runs, to measure its
+// start; the last one is used.
 func (r *run) httpService(ctx context.Context) (suite.Service, error) {
 	if r.config.Target != "" {
 		return suite.Remote{Base: r.config.Target}, nil
@@ -81,8 +81,8 @@ func (r *run) mqttTasks(ctx context.Context) ([]suite.Task, error) {
 	}, own), nil
 }
 
-// start starts a service with a data folder of its own, and returns what ends it. Where it
-// does not start, the error has the end of its log.
+// start starts a service with a temporary data folder, and returns a function that ends it. On failure, the error has
+// the end of its log.
 func (s Service) start(ctx context.Context, more ...string) (*suite.Own, func() error, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -107,7 +107,7 @@ func (s Service) start(ctx context.Context, more ...string) (*suite.Own, func() 
 	return own, func() error { return errors.Join(own.Stop(), os.RemoveAll(data)) }, nil
 }
 
-// freeAddress returns an address where nobody listens now.
+// freeAddress returns an address with a free port.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -24,20 +24,20 @@ const (
 	GoalLatency    = "latency"
 )
 
-// TuneConfig is what Tune looks for, and how.
+// TuneConfig is the configuration of Tune.
 type TuneConfig struct {
 	Service
 	// Goal is GoalThroughput or GoalLatency.
 	Goal string
-	// Write is the file for the best settings; with Force, one that exists is replaced.
+	// Write is the file for the best settings; with Force, an existing one is replaced.
 	Write string
 	Force bool
-	// Rounds is how often the best are measured, and Window how long each time.
+	// Rounds is the number of runs of the best settings, and Window the duration of each.
 	Rounds int
 	Window time.Duration
-	// Connections is how many there are for GoalThroughput.
+	// Connections is the number of connections for GoalThroughput.
 	Connections int
-	// Images are files and folders of them; none has an image drawn.
+	// Images are files and folders of them; if empty, an image is generated.
 	Images []string
 }
 
@@ -51,13 +51,13 @@ func (c TuneConfig) validate() error {
 		errs = append(errs, errors.New("--runs must be 1 to 100, --duration at least 10ms and --connections 1 to 4096"))
 	}
 	if _, err := os.Stat(c.Write); !c.Force && !errors.Is(err, fs.ErrNotExist) {
-		errs = append(errs, fmt.Errorf("--write: %s is there already; name another file, or add --force to write over it", c.Write))
+		errs = append(errs, fmt.Errorf("--write: %s already exists; name another file, or add --force to overwrite it", c.Write))
 	}
 	return errors.Join(errs...)
 }
 
-// Tune starts the service with each of the settings that fit on the cores, and prints to out
-// how good they are and which were written. Progress goes to progress.
+// Tune starts the service with each of the settings that fit on the cores, and prints the measurements and the written
+// settings to out. Progress goes to progress.
 func Tune(ctx context.Context, c TuneConfig, out, progress io.Writer) error {
 	if err := c.validate(); err != nil {
 		return err
@@ -85,7 +85,7 @@ func Tune(ctx context.Context, c TuneConfig, out, progress io.Writer) error {
 	return c.save(out, tried[0].Candidate)
 }
 
-// tuneCandidates fit on the cores; threads are powers of two, and all cores.
+// tuneCandidates are the settings that fit on the cores; threads are powers of two, and all cores.
 func tuneCandidates(cores int) []suite.ModelSetting {
 	var counts []int
 	for n := 1; n < cores; n *= 2 {
@@ -102,10 +102,10 @@ func tuneCandidates(cores int) []suite.ModelSetting {
 	return settings
 }
 
-// tunedFlags set what Tune looks for.
+// tunedFlags are the flags of the settings that Tune varies.
 var tunedFlags = []string{"--inference-delegate=", "--inference-threads=", "--inference-interpreters="}
 
-// flagsFor returns the flags of the service with these settings in place of its own.
+// flagsFor returns the service's flags with these settings in place of its own.
 func (c TuneConfig) flagsFor(s suite.ModelSetting) []string {
 	flags := slices.DeleteFunc(slices.Clone(c.Flags), func(flag string) bool {
 		return slices.ContainsFunc(tunedFlags, func(tuned string) bool { return strings.HasPrefix(flag, tuned) })
@@ -113,7 +113,7 @@ func (c TuneConfig) flagsFor(s suite.ModelSetting) []string {
 	return append(flags, tunedFlags[0]+s.Delegate, fmt.Sprint(tunedFlags[1], s.Threads), fmt.Sprint(tunedFlags[2], s.Interpreters))
 }
 
-// measure starts a service with these settings and returns how good it is.
+// measure starts a service with these settings and returns its score.
 func (c TuneConfig) measure(ctx context.Context, s suite.ModelSetting, images []suite.Image) (value float64, err error) {
 	service := c.Service
 	service.Flags = c.flagsFor(s)
@@ -153,8 +153,7 @@ func printTried(out io.Writer, tried []tune.Tried[suite.ModelSetting], goal stri
 	return t.Flush()
 }
 
-// save writes the settings as an edgelens.yaml. Without --force it never
-// writes over a file, not even one that came meanwhile.
+// save writes the settings as an edgelens.yaml. Without --force it never overwrites a file, even one created meanwhile.
 func (c TuneConfig) save(out io.Writer, s suite.ModelSetting) error {
 	text := fmt.Sprintf("# Found by `edgelens bench tune --goal %s` on %s.\ninference:\n  interpreters: %d\n  threads: %d\n  delegate: %s\n",
 		c.Goal, time.Now().Format(time.DateOnly), s.Interpreters, s.Threads, s.Delegate)
@@ -174,7 +173,7 @@ func (c TuneConfig) save(out io.Writer, s suite.ModelSetting) error {
 	return err
 }
 
-// Distinct returns the numbers, each once.
+// Distinct returns the numbers without duplicates.
 func Distinct(numbers ...int) []int {
 	var out []int
 	for _, n := range numbers {

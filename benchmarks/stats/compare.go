@@ -2,33 +2,33 @@ package stats
 
 import "math"
 
-// Verdict is what is to be made of a difference.
+// Verdict is the assessment of a difference.
 type Verdict string
 
 // The verdicts.
 const (
-	// Changed: it is hardly chance, and large enough to matter.
+	// Changed: significant, and large enough to matter.
 	Changed Verdict = "changed"
-	// Noise: chance makes such differences, or it is too small to matter.
+	// Noise: not significant, or too small to matter.
 	Noise Verdict = "noise"
-	// TooFew: with so few runs nothing could be said.
+	// TooFew: too few runs for a significant result.
 	TooFew Verdict = "too few runs"
 )
 
-// Rules say when a difference counts.
+// Rules define which differences count.
 type Rules struct {
-	// Alpha is how often chance alone may pass the test.
+	// Alpha is the significance level.
 	Alpha float64
-	// Threshold is the least relative change of the median that matters.
+	// Threshold is the minimum relevant change of the median.
 	Threshold float64
-	// Seed is that of the bootstrap.
+	// Seed is the random seed of the bootstrap.
 	Seed uint64
 }
 
 // DefaultRules are p < 0.05 and at least 2%.
 func DefaultRules() Rules { return Rules{Alpha: 0.05, Threshold: 0.02, Seed: 1} }
 
-// Comparison is what is known of a difference.
+// Comparison is the assessment of a difference.
 type Comparison struct {
 	Old, New float64 // medians
 	// Change is New/Old - 1, and Interval its 95% confidence interval.
@@ -38,7 +38,7 @@ type Comparison struct {
 	Verdict  Verdict
 }
 
-// Compare compares a figure's values, one of each run.
+// Compare compares a figure's values, one for each run.
 func Compare(old, now []float64, rules Rules) Comparison {
 	c := Comparison{Old: Median(old), New: Median(now), P: MannWhitney(old, now)}
 	c.Change = c.New/c.Old - 1
@@ -56,8 +56,8 @@ func Compare(old, now []float64, rules Rules) Comparison {
 	return c
 }
 
-// minP is the smallest p that MannWhitney can give: that of values that do
-// not overlap at all, 2 of all n+m over n splits.
+// minP is the smallest possible p of MannWhitney: that of values that do not overlap at all, 2 of all n+m over n
+// splits.
 func minP(n, m int) float64 {
 	if n == 0 || m == 0 {
 		return 1

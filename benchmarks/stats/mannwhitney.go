@@ -5,8 +5,7 @@ import (
 	"sort"
 )
 
-// exactUpTo is up to how many values in all every split of them is counted:
-// 12,870 splits of 16.
+// exactUpTo is the total number of values up to which every split is counted: 12,870 splits of 16.
 const exactUpTo = 16
 
 // MannWhitney returns the two-sided p-value of H. B. Mann and D. R. Whitney's U

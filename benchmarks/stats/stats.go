@@ -1,4 +1,4 @@
-// Package stats says what the figures of several runs are worth.
+// Package stats has statistics for the figures of several runs.
 package stats
 
 import (
@@ -53,7 +53,7 @@ func Deviation(values []float64) float64 {
 // Interval is from Low to High.
 type Interval struct{ Low, High float64 }
 
-// resamples is enough for two digits of the interval's ends.
+// resamples suffices for two digits of the interval's ends.
 const resamples = 2000
 
 // MedianInterval returns the 95% confidence interval of the median by
@@ -86,8 +86,7 @@ func RatioInterval(a, b []float64, seed uint64) Interval {
 	return middle(ratios)
 }
 
-// medianOf returns the median of as many draws, with replacement, as there are
-// values; drawn is room for them.
+// medianOf returns the median of as many draws, with replacement, as there are values; drawn is scratch space for them.
 func medianOf(random *rand.Rand, values, drawn []float64) float64 {
 	for i := range drawn {
 		drawn[i] = values[random.IntN(len(values))]
@@ -96,7 +95,7 @@ func medianOf(random *rand.Rand, values, drawn []float64) float64 {
 	return quantileSorted(drawn, 0.5)
 }
 
-// middle returns where the middle 95% lie.
+// middle returns the interval of the middle 95%.
 func middle(values []float64) Interval {
 	slices.Sort(values)
 	return Interval{quantileSorted(values, 0.025), quantileSorted(values, 0.975)}

@@ -25,7 +25,7 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-func TestMedianIntervalHoldsTheMedian(t *testing.T) {
+func TestMedianIntervalCoverage(t *testing.T) {
 	held := 0
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -46,7 +46,7 @@ func TestMedianIntervalHoldsTheMedian(t *testing.T) {
 	}
 }
 
-// The exact figures are those of R's wilcox.test and of counting by hand.
+// The exact figures are those of R's wilcox.test and of manual counting.
 func TestMannWhitney(t *testing.T) {
 	span := func(from, n int) []float64 {
 		values := make([]float64, n)
@@ -87,8 +87,8 @@ func runs(random *rand.Rand, n int, median, noise float64) []float64 {
 	return values
 }
 
-// A machine with a deviation of 1% between runs, and five of them, must do.
-func TestFivePercentIsToldFromNoise(t *testing.T) {
+// Five runs on a machine with a deviation of 1% between runs must suffice.
+func TestFivePercentChangeIsDetected(t *testing.T) {
 	for name, tt := range map[string]struct {
 		runs          int
 		change, noise float64
@@ -102,7 +102,7 @@ func TestFivePercentIsToldFromNoise(t *testing.T) {
 		"nothing, 10 runs, 2% noise":   {10, 0, 0.02, stats.Noise},
 		"nothing, 20 runs, 2% noise":   {20, 0, 0.02, stats.Noise},
 		"1% is too small to matter":    {20, 0.01, 0.001, stats.Noise},
-		"three runs say nothing":       {3, 0.05, 0.001, stats.TooFew},
+		"three runs are too few":       {3, 0.05, 0.001, stats.TooFew},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

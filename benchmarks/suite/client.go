@@ -68,12 +68,12 @@ func mixed(n int) string {
 	return record.KindSync
 }
 
-// badStatus is an answer that is not what was asked for.
+// badStatus is an unexpected answer.
 type badStatus string
 
 func (s badStatus) Error() string { return string(s) }
 
-// recognize expects the answer from the cache, or past it.
+// recognize expects the answer from the cache, or an uncached one.
 func (c *caller) recognize(ctx context.Context, path string, image []byte, wantCache string) (time.Duration, error) {
 	answer, err := c.exchange(ctx, http.MethodPost, path, image, nil)
 	switch {
@@ -87,7 +87,7 @@ func (c *caller) recognize(ctx context.Context, path string, image []byte, wantC
 	return 0, nil
 }
 
-// job submits a job and asks for it until it is done.
+// job submits a job and polls it until it is done.
 func (c *caller) job(ctx context.Context, image []byte) (time.Duration, error) {
 	var accepted struct {
 		StatusURL string `json:"status_url"`
@@ -130,7 +130,7 @@ func (c *caller) exchange(ctx context.Context, method, path string, body []byte,
 		return answer{}, badStatus("no request")
 	}
 	if body != nil {
-		request.Header.Set("Content-Type", "image/jpeg") // the server looks at the bytes
+		request.Header.Set("Content-Type", "image/jpeg") // the server detects the type from the bytes
 	}
 	response, err := c.client.Do(request)
 	if err != nil {
@@ -153,12 +153,12 @@ func (c *caller) exchange(ctx context.Context, method, path string, body []byte,
 	return a, nil
 }
 
-// check asks once, so that a mistake is told before anything is measured.
+// check sends one request, so that errors are reported before the measurement.
 func (c *caller) check(ctx context.Context) error {
 	for _, image := range c.images {
 		a, err := c.exchange(ctx, http.MethodPost, "/api/recognize?cache=false", image.Data, nil)
 		if err != nil {
-			return fmt.Errorf("ask %s about %s: %w", c.base, image.Name, err)
+			return fmt.Errorf("request %s with %s: %w", c.base, image.Name, err)
 		}
 		if a.status != http.StatusOK {
 			return fmt.Errorf("%w: %s answers %d to image %s; it must be one that it recognizes", edgelens.ErrInvalid, c.base, a.status, image.Name)

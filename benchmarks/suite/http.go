@@ -13,25 +13,24 @@ import (
 // Service is a service under load.
 type Service interface {
 	URL() string
-	// CPU is what the server and its children have used of CPU until now.
+	// CPU is the CPU time of the server and its children until now.
 	CPU(ctx context.Context) (time.Duration, error)
-	// Resident is the memory of the server that is in RAM, in bytes.
+	// Resident is the resident memory of the server, in bytes.
 	Resident(ctx context.Context) (int64, error)
 }
 
-// HTTPConfig is which loads there are.
+// HTTPConfig is the configuration of the loads.
 type HTTPConfig struct {
 	Images []Image
-	// Together has one case with all images in turn, in place of one for each.
+	// Together measures one case with all images in turn, in place of one for each.
 	Together    bool
 	Kinds       []string
 	Connections []int
-	// Loads are open loops, as shares of the peak: the closed loop of kind sync
-	// with the most connections in the same round. Rates are others, in requests
-	// a second. Both are of kind sync.
+	// Loads are open loops, as shares of the peak: the closed loop of kind sync with the most connections in the same
+	// round. Rates are further ones, in requests a second. Both are of kind sync.
 	Loads, Rates []float64
 	Arrivals     string
-	// OpenConnections is how many requests of an open loop may be on their way.
+	// OpenConnections is the maximum number of concurrent requests of an open loop.
 	OpenConnections int
 	Seed            uint64
 }
@@ -114,11 +113,11 @@ func closedTask(service Service, kind, name string, images []Image, connections 
 	}
 }
 
-// soakRuns is how often the memory is looked at during a soak.
+// soakRuns is how often the memory is measured during a soak.
 const soakRuns = 10
 
-// SoakTask loads a service with all images in turn for that long, without a
-// pause worth the name, and looks at its memory ten times.
+// SoakTask loads a service with all images in turn for that long, without relevant pauses, and measures its memory ten
+// times.
 func SoakTask(service Service, images []Image, connections int, length time.Duration) Task {
 	task := closedTask(service, record.KindSync, "all", images, connections, &peak{})
 	task.Case.Name = fmt.Sprintf("%s all c%d for %v", record.KindSync, connections, length)
@@ -138,7 +137,7 @@ func openTask(c HTTPConfig, service Service, name string, images []Image, which 
 		}
 		schedule, err := load.Schedule(rate, c.Arrivals, round.Window, c.Seed+uint64(round.Run))
 		if err != nil {
-			return fmt.Errorf("a share of the peak needs a closed loop of kind sync that was answered: %w", err)
+			return fmt.Errorf("a share of the peak needs a successful closed loop of kind sync: %w", err)
 		}
 		round.Figure(record.FigureRate, rate)
 		return underLoad(ctx, service, round, func() (*load.Result, error) {
@@ -147,7 +146,7 @@ func openTask(c HTTPConfig, service Service, name string, images []Image, which 
 	}}
 }
 
-// underLoad keeps the result, and what it cost the server.
+// underLoad stores the result, and the server's CPU time.
 func underLoad(ctx context.Context, service Service, round *Round, loop func() (*load.Result, error)) error {
 	before, err := service.CPU(ctx)
 	if err != nil {
@@ -171,8 +170,7 @@ func underLoad(ctx context.Context, service Service, round *Round, loop func() (
 	return nil
 }
 
-// Once loads a service in a closed loop of kind sync, past a short warm-up, and
-// keeps no records.
+// Once loads a service in a closed loop of kind sync, after a short warm-up, without records.
 func Once(ctx context.Context, service Service, images []Image, connections int, window time.Duration) (*load.Result, error) {
 	target := &caller{client: NewClient(connections), base: service.URL(), kind: record.KindSync, images: images}
 	defer target.client.CloseIdleConnections()

@@ -9,14 +9,13 @@ import (
 	"math/rand/v2"
 )
 
-// MadeImages returns images for those who give none: JPEGs of 1280x720 and
-// 1920x1080 with shapes and grain, which cost as much to decode as photographs
-// of that size. They are the same every time.
+// MadeImages returns generated images: JPEGs of 1280x720 and 1920x1080 with shapes and grain, which cost as much to
+// decode as photographs of that size. They are the same every time.
 func MadeImages() []Image {
 	return []Image{{"made_720p.jpg", drawJPEG(1280, 720)}, {"made_1080p.jpg", drawJPEG(1920, 1080)}}
 }
 
-// madeQuality is that of JPEGs as many programs write them.
+// madeQuality is a common JPEG quality.
 const madeQuality = 75
 
 func drawJPEG(width, height int) []byte {

@@ -20,46 +20,44 @@ import (
 	"edgelens/models"
 )
 
-// ModelSetting is how a model is run.
+// ModelSetting is the configuration of a model.
 type ModelSetting struct {
 	Delegate     string `json:"delegate"`
 	Threads      int    `json:"threads"`
 	Interpreters int    `json:"interpreters"`
-	// Form is FormFloat32 or FormInt8 for the model rewritten to be that; empty
-	// for the model itself.
-	Form string `json:"form,omitempty"`
-	// File is the model's.
+	// Variant is VariantFloat32 or VariantInt8 for the model converted to it; empty for the model itself.
+	Variant string `json:"form,omitempty"`
+	// File is the model's file.
 	File string `json:"file"`
 }
 
-// The forms that a model may be rewritten to.
+// The variants that a model may be converted to.
 const (
-	FormFloat32 = "float32"
-	FormInt8    = "int8"
+	VariantFloat32 = "float32"
+	VariantInt8    = "int8"
 )
 
-// name is that of the case.
+// name is the name of the case.
 func (s ModelSetting) name() string {
 	name := fmt.Sprintf("%s, threads %d, interpreters %d", s.Delegate, s.Threads, s.Interpreters)
-	if s.Form != "" {
-		name = s.Form + " form, " + name
+	if s.Variant != "" {
+		name = s.Variant + " form, " + name
 	}
 	return name
 }
 
-// ModelTimes is what TFLite's benchmark_model reports
-// (https://github.com/tensorflow/tensorflow/tree/v2.9.0/tensorflow/lite/tools/benchmark),
-// under its names. All interpreters run at a time.
+// ModelTimes are the figures of TFLite's benchmark_model
+// (https://github.com/tensorflow/tensorflow/tree/v2.9.0/tensorflow/lite/tools/benchmark), under its names. All
+// interpreters run concurrently.
 type ModelTimes struct {
-	// Init is from nothing to every interpreter built.
+	// Init is the time until every interpreter is built.
 	Init time.Duration `json:"init"`
 	// FirstInference is that of the slowest interpreter.
 	FirstInference time.Duration   `json:"first_inference"`
 	Warmup         []time.Duration `json:"warmup"`
 	// Inferences are those in the window.
 	Inferences []Inference `json:"inferences"`
-	// MemoryInit and MemoryOverall are by how much the process's resident memory
-	// grew, after Init and in all.
+	// MemoryInit and MemoryOverall are the growth of the process's resident memory, after Init and in total.
 	MemoryInit    int64  `json:"memory_init"`
 	MemoryOverall int64  `json:"memory_overall"`
 	Delegate      string `json:"delegate"`
@@ -74,12 +72,11 @@ type Inference struct {
 	End         time.Time `json:"end"`
 }
 
-// warmUpFor is how long a model runs before its times count, as long as
-// benchmark_model does (--warmup_min_secs).
+// warmUpFor is the duration of the warm-up, as of benchmark_model (--warmup_min_secs).
 const warmUpFor = 500 * time.Millisecond
 
-// MeasureModel measures a model in this process, which should have done nothing
-// else: memory that was used and freed would be taken for the model's.
+// MeasureModel measures a model in this process, which should have done nothing else: memory that was freed before
+// would count as the model's.
 func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelSetting, window time.Duration) (*ModelTimes, error) {
 	before, err := resident(os.Getpid())
 	if err != nil {
@@ -140,7 +137,7 @@ func newNoisyInterpreter(model inference.Model) (inference.Interpreter, error) {
 		return nil, err
 	}
 	tensor := make([]byte, interpreter.Input().Bytes())
-	noise := rand.New(rand.NewPCG(1, 2)) // bytes are valid in every dtype: what they mean is the same work
+	noise := rand.New(rand.NewPCG(1, 2)) // any bytes are valid in every dtype, and take the same time
 	for i := range tensor {
 		tensor[i] = byte(noise.Uint32())
 	}
@@ -164,7 +161,7 @@ type invoked struct {
 	err error
 }
 
-// invokeAll runs every interpreter on a goroutine of its own while more says so.
+// invokeAll runs every interpreter on a goroutine of its own while more returns true.
 func invokeAll(interpreters []inference.Interpreter, more func(n int, begin time.Time) bool) []invoked {
 	runs := make([][]invoked, len(interpreters))
 	begin := time.Now()
@@ -189,7 +186,7 @@ func invokeAll(interpreters []inference.Interpreter, more func(n int, begin time
 	return all
 }
 
-// modelRequest is what a child process measures.
+// modelRequest is the request to a child process.
 type modelRequest struct {
 	ModelSetting
 	Window time.Duration `json:"window"`
@@ -200,7 +197,7 @@ type modelRequest struct {
 func MeasureModelForParent(ctx context.Context, backend inference.Backend, in io.Reader, out io.Writer) error {
 	var request modelRequest
 	if err := json.NewDecoder(in).Decode(&request); err != nil {
-		return fmt.Errorf("read what to measure: %w", err)
+		return fmt.Errorf("read the request: %w", err)
 	}
 	if request.Interpreters < 1 {
 		return fmt.Errorf("%w: interpreters must be at least 1, not %d", edgelens.ErrInvalid, request.Interpreters)
@@ -232,13 +229,13 @@ func measureInChild(ctx context.Context, child []string, request modelRequest) (
 	return times, nil
 }
 
-// Model returns a task for each setting. Each is measured in a process of its own, by the
-// command line child, which calls MeasureModelForParent.
+// Model returns a task for each setting. Each is measured in a separate process, by the command line child, which calls
+// MeasureModelForParent.
 func Model(settings []ModelSetting, child []string) []Task {
 	var tasks []Task
 	for _, setting := range settings {
 		tasks = append(tasks, Task{
-			Case: record.Case{Suite: "model", Name: setting.name(), Form: setting.Form,
+			Case: record.Case{Suite: "model", Name: setting.name(), Variant: setting.Variant,
 				Mode: record.ModeModel, Delegate: setting.Delegate, Threads: setting.Threads, Interpreters: setting.Interpreters},
 			Do: func(ctx context.Context, round *Round) error {
 				times, err := measureInChild(ctx, child, modelRequest{setting, round.Window})

@@ -9,17 +9,17 @@ import (
 	"edgelens/terminal/session"
 )
 
-// MQTTConfig is what simulated terminals do.
+// MQTTConfig is the configuration of simulated terminals.
 type MQTTConfig struct {
 	// Broker is where the service receives records and publishes events.
 	Broker session.Address
-	// Terminals are how many there are, in one case after the other.
+	// Terminals are the numbers of terminals, one case each.
 	Terminals []int
-	// Rate is records a second of all together.
+	// Rate is records a second, of all terminals together.
 	Rate   float64
 	Images []Image
 	Seed   uint64
-	// EventTimeout is how long events are awaited once all records were sent.
+	// EventTimeout bounds the wait for events once all records were sent.
 	EventTimeout time.Duration
 }
 

@@ -15,12 +15,11 @@ import (
 	"edgelens"
 )
 
-// PeerSettings are what another service is told, so that it runs as ours does.
+// PeerSettings are the settings of another service, for a fair comparison.
 type PeerSettings struct {
-	// Folder has the executable `serve`, which finds the rest in its environment:
-	// PEER_ADDRESS, PEER_MODEL, PEER_LABELS, PEER_TFLITE, PEER_DELEGATE,
-	// PEER_THREADS and PEER_WORKERS. It serves until SIGTERM, and answers GET
-	// /healthz with 200 and {"service": "what it is made of"} when it is warm.
+	// Folder has the executable `serve`, which reads its environment: PEER_ADDRESS, PEER_MODEL, PEER_LABELS,
+	// PEER_TFLITE, PEER_DELEGATE, PEER_THREADS and PEER_WORKERS. It serves until SIGTERM, and answers GET /healthz with
+	// 200 and {"service": "its components"} when it is warm.
 	Folder string
 	// Address is the host and port to listen at.
 	Address string
@@ -36,9 +35,9 @@ func (s PeerSettings) environ() []string {
 		"PEER_DELEGATE="+s.Delegate, "PEER_THREADS="+strconv.Itoa(s.Threads), "PEER_WORKERS="+strconv.Itoa(s.Workers))
 }
 
-// StartPeer runs another service until Stop. Its log goes to log. It returns when
-// the service is ready, with what it says that it is made of.
-func StartPeer(ctx context.Context, s PeerSettings, log io.Writer) (_ *Own, madeOf string, err error) {
+// StartPeer runs another service until Stop. Its log goes to log. It returns when the service is ready, with its own
+// description of its components.
+func StartPeer(ctx context.Context, s PeerSettings, log io.Writer) (_ *Own, components string, err error) {
 	command := exec.Command(filepath.Join(s.Folder, "serve"))
 	command.Env = s.environ()
 	peer, err := start(ctx, command, "http://"+s.Address, "/healthz", log)
@@ -52,7 +51,7 @@ func StartPeer(ctx context.Context, s PeerSettings, log io.Writer) (_ *Own, made
 	return peer, health.Service, nil
 }
 
-// DelegateInUse asks a service of ours what runs a model's graph.
+// DelegateInUse returns the delegate that runs a model's graph in an edgelens service.
 func DelegateInUse(ctx context.Context, service Service, model string) (string, error) {
 	var answer struct{ Delegate string }
 	err := getJSON(ctx, service.URL()+"/api/models/"+model, &answer)
@@ -62,24 +61,23 @@ func DelegateInUse(ctx context.Context, service Service, model string) (string, 
 func getJSON(ctx context.Context, url string, into any) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w: %v", url, edgelens.ErrInvalid, err)
+		return fmt.Errorf("request %s: %w: %v", url, edgelens.ErrInvalid, err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", url, err)
+		return fmt.Errorf("request %s: %w", url, err)
 	}
 	defer response.Body.Close() // read only
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%w: %s answers %d", edgelens.ErrInvalid, url, response.StatusCode)
 	}
 	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
-		return fmt.Errorf("%w: %s gives no JSON: %v", edgelens.ErrInvalid, url, err)
+		return fmt.Errorf("%w: %s does not return JSON: %v", edgelens.ErrInvalid, url, err)
 	}
 	return nil
 }
 
-// Tree is a service together with all its children: how many there are is its
-// own affair.
+// Tree is a service with all its child processes, however many.
 type Tree struct{ *Own }
 
 // Resident implements Service.

@@ -23,13 +23,13 @@ import (
 	"edgelens/benchmarks/record"
 )
 
-// Contender is a service with a model and settings that is measured beside others.
+// Contender is a service with a model and settings that is compared with others.
 type Contender struct {
 	Service Service
-	// Who is edgelens, or another.
+	// Who is edgelens, or another service.
 	Who             string
 	Model, Delegate string
-	// Beside is ours that it is to be compared with; nil for one of ours.
+	// Beside is the edgelens contender to be compared with; nil for edgelens itself.
 	Beside *Contender
 }
 
@@ -38,9 +38,8 @@ func (c *Contender) caseName(image string) string {
 	return fmt.Sprintf("%s, %s %s, %s", c.Who, c.Model, c.Delegate, image)
 }
 
-// Peers returns the tasks: closed loops, image by image, the contenders one
-// right after the other. All are asked by the same client with the same bytes:
-// a form with the field file, at POST /api/recognize.
+// Peers returns the tasks: closed loops, image by image, the contenders directly after one another. All get the same
+// bytes from the same client: a form with the field file, at POST /api/recognize.
 func Peers(images []Image, contenders []*Contender, connections int) []Task {
 	var tasks []Task
 	for _, image := range images {
@@ -59,16 +58,15 @@ func Peers(images []Image, contenders []*Contender, connections int) []Task {
 func peerTask(service Service, which record.Case, image Image) Task {
 	target := newFormCaller(service, image, which.Connections)
 	return Task{Case: which, Do: func(ctx context.Context, round *Round) error {
-		defer target.client.CloseIdleConnections() // the next window may be minutes away
+		defer target.client.CloseIdleConnections() // the next window can be minutes later
 		return underLoad(ctx, service, round, func() (*load.Result, error) {
 			return load.Closed(ctx, target, which.Connections, round.Window)
 		})
 	}}
 }
 
-// InvokeAlone returns the task of a bare loop of Invoke on every core. No service
-// can do more with that model: how many times another's throughput ours can be
-// at most follows from it.
+// InvokeAlone returns the task of a bare loop of Invoke on every core. It bounds the throughput of any service with
+// that model, and so the possible ratio.
 func InvokeAlone(model, delegate string, cores int, config PipelineConfig) Task {
 	task := ceilingTask(Image{}, cores, func() (runner, error) { return openBareModel(config) })
 	task.Case = record.Case{Suite: record.SuitePeers, Name: fmt.Sprintf("Invoke alone, %s %s", model, delegate), Mode: record.ModeCeiling, Kind: record.KindInvoke,
@@ -76,9 +74,8 @@ func InvokeAlone(model, delegate string, cores int, config PipelineConfig) Task 
 	return task
 }
 
-// PeerCeilings returns the tasks of the ceiling for each image, measured beside
-// the services: what they could do if there were nothing around the model but
-// decoding.
+// PeerCeilings returns the tasks of the ceiling for each image, measured alongside the services: what they could do
+// with only decoding around the model.
 func PeerCeilings(images []Image, model, delegate string, cores int, config PipelineConfig) []Task {
 	tasks := PipelineTasks(images, cores, false, config)
 	for i := range tasks {
@@ -87,8 +84,8 @@ func PeerCeilings(images []Image, model, delegate string, cores int, config Pipe
 	return tasks
 }
 
-// Agree asks two contenders with one model about every image. The error says
-// where they see different things: they would not do the same work.
+// Agree sends every image to two contenders with one model. The error has the images for which their top classes
+// differ: they would not do the same work.
 func Agree(ctx context.Context, images []Image, one, other *Contender) error {
 	for _, image := range images {
 		var seen [2]prediction
@@ -97,19 +94,19 @@ func Agree(ctx context.Context, images []Image, one, other *Contender) error {
 			best, err := caller.best(ctx)
 			caller.client.CloseIdleConnections()
 			if err != nil {
-				return fmt.Errorf("ask %s about %s: %w", c.Who, image.Name, err)
+				return fmt.Errorf("request %s with %s: %w", c.Who, image.Name, err)
 			}
 			seen[i] = best
 		}
 		if a, b := seen[0], seen[1]; a.ClassID != b.ClassID {
-			return fmt.Errorf("%w: in %s %s sees class %d (%s, %.2f) with %s, and %s class %d (%s, %.2f); give an image that is clearer",
+			return fmt.Errorf("%w: for %s, %s returns class %d (%s, %.2f) with %s, and %s class %d (%s, %.2f); give a clearer image",
 				edgelens.ErrInvalid, image.Name, one.Who, a.ClassID, a.Label, a.Probability, one.Model, other.Who, b.ClassID, b.Label, b.Probability)
 		}
 	}
 	return nil
 }
 
-// prediction is what both services call one.
+// prediction has the members that both services share.
 type prediction struct {
 	ClassID     int `json:"class_id"`
 	Label       string
@@ -130,7 +127,7 @@ func newFormCaller(service Service, image Image, connections int) *formCaller {
 	part, _ := form.CreateFormFile("file", image.Name) // into memory, here and below
 	_, _ = part.Write(image.Data)
 	_ = form.Close()
-	// Ours would answer from its cache otherwise; others do not know the word.
+	// edgelens would answer from its cache otherwise; others ignore the parameter.
 	return &formCaller{NewClient(connections), service.URL() + "/api/recognize?cache=false", form.FormDataContentType(), body.Bytes()}
 }
 
@@ -146,7 +143,7 @@ func (c *formCaller) Do(ctx context.Context, _, _ int) (string, time.Duration) {
 	}
 	switch {
 	case response.StatusCode != http.StatusOK:
-		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After")) // 0 where it does not say
+		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After")) // 0 where it is missing
 		return strconv.Itoa(response.StatusCode), time.Duration(seconds) * time.Second
 	case response.Header.Get("X-Cache") == "HIT":
 		return "X-Cache HIT", 0
@@ -172,19 +169,18 @@ func (c *formCaller) best(ctx context.Context) (prediction, error) {
 	defer response.Body.Close() // read only
 	var answer struct{ Predictions []prediction }
 	if response.StatusCode != http.StatusOK {
-		return prediction{}, fmt.Errorf("%w: it answers %d", edgelens.ErrInvalid, response.StatusCode)
+		return prediction{}, fmt.Errorf("%w: it returns %d", edgelens.ErrInvalid, response.StatusCode)
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return prediction{}, fmt.Errorf("%w: it gives no JSON: %v", edgelens.ErrInvalid, err)
+		return prediction{}, fmt.Errorf("%w: it does not return JSON: %v", edgelens.ErrInvalid, err)
 	}
 	if len(answer.Predictions) == 0 {
-		return prediction{}, errors.New("it sees nothing")
+		return prediction{}, errors.New("it returns no predictions")
 	}
 	return answer.Predictions[0], nil
 }
 
-// Resized returns the image, stretched to that size, as a JPEG of the quality
-// of the images that are made.
+// Resized returns the image, stretched to that size, as a JPEG of the quality of generated images.
 func Resized(original Image, width, height int) (Image, error) {
 	decoded, _, err := image.Decode(bytes.NewReader(original.Data))
 	if err != nil {

@@ -23,8 +23,7 @@ import (
 	"edgelens/benchmarks/suite"
 )
 
-// servePeer is another service, in a process of its own: with a worker, as
-// gunicorn has them.
+// servePeer is another service, in a separate process: with a worker, as gunicorn has them.
 func servePeer() {
 	worker := exec.Command("sleep", "60")
 	if err := worker.Start(); err != nil {
@@ -106,7 +105,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func TestAPeerIsToldHowToServeAndEnded(t *testing.T) {
+func TestPeerEnvironmentAndStop(t *testing.T) {
 	t.Setenv("SUITE_TEST_SERVICE", "peer")
 	settings := suite.PeerSettings{Folder: peerFolder(t), Address: freeAddress(t), Model: "model", Labels: "labels", Library: "library", Delegate: "none", Threads: 1, Workers: 2}
 	own, madeOf, err := suite.StartPeer(t.Context(), settings, io.Discard)
@@ -128,7 +127,7 @@ func TestAPeerIsToldHowToServeAndEnded(t *testing.T) {
 	}
 }
 
-func TestAPeerThatDiesIsTold(t *testing.T) {
+func TestPeerThatExitsIsReported(t *testing.T) {
 	t.Setenv("SUITE_TEST_SERVICE", "dies")
 	var log bytes.Buffer
 	_, _, err := suite.StartPeer(t.Context(), suite.PeerSettings{Folder: peerFolder(t), Address: freeAddress(t)}, &log)
@@ -137,7 +136,7 @@ func TestAPeerThatDiesIsTold(t *testing.T) {
 	}
 }
 
-// contenders are ours and another, that see those classes.
+// contenders are edgelens and another, with those top classes.
 func contenders(t *testing.T, ours, other int) (*peer, *peer, []*suite.Contender) {
 	t.Helper()
 	var peers [2]*peer
@@ -154,7 +153,7 @@ func contenders(t *testing.T, ours, other int) (*peer, *peer, []*suite.Contender
 
 var peerImages = []suite.Image{{Name: "p", Data: []byte("image")}}
 
-func TestPeersAreMeasuredByTurns(t *testing.T) {
+func TestPeersAlternate(t *testing.T) {
 	ours, other, list := contenders(t, 286, 286)
 	r, err := measure(t, 2, suite.Peers(peerImages, list, 2))
 	if err != nil {
@@ -187,7 +186,7 @@ func TestPeersAreMeasuredByTurns(t *testing.T) {
 	}
 }
 
-func TestPeersMustSeeTheSame(t *testing.T) {
+func TestPeersMustAgree(t *testing.T) {
 	_, other, same := contenders(t, 286, 286)
 	if err := suite.Agree(t.Context(), peerImages, same[0], same[1]); err != nil {
 		t.Error(err)
@@ -203,7 +202,7 @@ func TestPeersMustSeeTheSame(t *testing.T) {
 	}
 }
 
-func TestTheDelegateInUseIsAskedFor(t *testing.T) {
+func TestDelegateInUse(t *testing.T) {
 	_, _, list := contenders(t, 1, 1)
 	if delegate, err := suite.DelegateInUse(t.Context(), list[0].Service, "m"); err != nil || delegate != "xnnpack" {
 		t.Errorf("%q, %v", delegate, err)
@@ -213,7 +212,7 @@ func TestTheDelegateInUseIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestAImageIsResized(t *testing.T) {
+func TestResized(t *testing.T) {
 	small, err := suite.Resized(suite.MadeImages()[0], 512, 384)
 	if err != nil {
 		t.Fatal(err)

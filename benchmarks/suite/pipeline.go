@@ -18,7 +18,7 @@ import (
 // Stages are the names of the stages of a pipeline, in order.
 var Stages = []string{"decode", "resize", "invoke"}
 
-// PipelineConfig is what decodes, resizes and runs the model.
+// PipelineConfig has the parts that decode, resize and run the model.
 type PipelineConfig struct {
 	Backend    inference.Backend
 	Options    inference.Options
@@ -26,8 +26,7 @@ type PipelineConfig struct {
 	Preprocess preprocess.Config
 }
 
-// pipeline does what nobody can leave out: decode, resize and Invoke. It is for one
-// goroutine.
+// pipeline does the indispensable work: decode, resize and Invoke. It is for one goroutine.
 type pipeline struct {
 	preprocessor *preprocess.Preprocessor
 	model        inference.Model
@@ -115,14 +114,12 @@ func (b bareModel) close() error { return errors.Join(b.interpreter.Close(), b.m
 
 // runner is a pipeline or a bareModel. It is for one goroutine.
 type runner interface {
-	// run does its work once, and returns how long each of Stages took; none for one
-	// without stages.
+	// run runs once, and returns the duration of each of Stages; none without stages.
 	run(image []byte) ([]time.Duration, error)
 	close() error
 }
 
-// PipelineTasks returns the ceiling for each image, on that many cores, and
-// where stages is set the stages on one.
+// PipelineTasks returns the ceiling for each image, on that many cores, and with stages their tasks on one core.
 func PipelineTasks(images []Image, cores int, stages bool, config PipelineConfig) []Task {
 	open := func() (runner, error) { return openPipeline(config) }
 	var tasks []Task
@@ -204,11 +201,11 @@ func openPipelines(n int, open func() (runner, error)) ([]runner, error) {
 
 func closePipelines(pipelines []runner) {
 	for _, pipeline := range pipelines {
-		_ = pipeline.close() // nothing of it is used any more
+		_ = pipeline.close() // it is not used any more
 	}
 }
 
-// stagesTask runs one pipeline alone, and keeps a case for each stage.
+// stagesTask runs one pipeline alone, and records a case for each stage.
 func stagesTask(image Image, open func() (runner, error)) Task {
 	of := func(stage string) record.Case {
 		return record.Case{Suite: "pipeline", Name: fmt.Sprintf("%s %s", stage, image.Name), Mode: record.ModeStage, Kind: stage, Image: image.Name, Connections: 1}
@@ -241,7 +238,7 @@ func stagesTask(image Image, open func() (runner, error)) Task {
 	return task
 }
 
-// ownCPU is what this process has used of CPU.
+// ownCPU is the CPU time of this process.
 func ownCPU() time.Duration {
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {

@@ -11,18 +11,17 @@ import (
 	"time"
 )
 
-// tick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every
-// architecture that Linux runs on today (proc(5), sysconf(3)).
+// tick is the unit of times in /proc/PID/stat: USER_HZ is 100 on all present Linux architectures (proc(5), sysconf(3)).
 const tick = 10 * time.Millisecond
 
-// process is what /proc/PID/stat tells.
+// process is the content of /proc/PID/stat.
 type process struct {
 	parent int
-	// own is the process's CPU time, and gone that of its children that ended.
+	// own is the process's CPU time, and gone that of its ended children.
 	own, gone time.Duration
 }
 
-// treeCPU returns the CPU time of a process and all below it.
+// treeCPU returns the CPU time of a process and its descendants.
 func treeCPU(root int) (time.Duration, error) {
 	processes, err := tree(root)
 	if err != nil {
@@ -35,8 +34,8 @@ func treeCPU(root int) (time.Duration, error) {
 	return sum, nil
 }
 
-// treeMemory returns the memory of a process and all below it that is in RAM;
-// what several have in common counts once (Pss of proc_pid_smaps(5)).
+// treeMemory returns the resident memory of a process and its descendants; shared pages count once (Pss of
+// proc_pid_smaps(5)).
 func treeMemory(root int) (int64, error) {
 	processes, err := tree(root)
 	if err != nil {
@@ -44,7 +43,7 @@ func treeMemory(root int) (int64, error) {
 	}
 	var sum int64
 	for pid := range processes {
-		if bytes, err := kilobytesIn(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:"); err == nil { // gone meanwhile otherwise
+		if bytes, err := kilobytesIn(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:"); err == nil { // an error means it ended meanwhile
 			sum += bytes
 		}
 	}
@@ -54,7 +53,7 @@ func treeMemory(root int) (int64, error) {
 	return sum, nil
 }
 
-// tree returns a process and all below it.
+// tree returns a process and its descendants.
 func tree(root int) (map[int]process, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -63,14 +62,14 @@ func tree(root int) (map[int]process, error) {
 	processes := map[int]process{}
 	for _, file := range files {
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file))) // digits, by the pattern
-		if data, err := os.ReadFile(file); err == nil {           // gone meanwhile otherwise
+		if data, err := os.ReadFile(file); err == nil {           // an error means it ended meanwhile
 			if p, ok := parseStat(string(data)); ok {
 				processes[pid] = p
 			}
 		}
 	}
 	if _, ok := processes[root]; !ok {
-		return nil, errors.New("it is gone")
+		return nil, errors.New("it has ended")
 	}
 	all := maps.Clone(processes)
 	maps.DeleteFunc(processes, func(pid int, _ process) bool { return !below(all, pid, root) })
@@ -78,7 +77,7 @@ func tree(root int) (map[int]process, error) {
 }
 
 func below(processes map[int]process, pid, root int) bool {
-	for range processes { // no longer than there are any: they are not read at one moment
+	for range processes { // bounded by their number: they are not read atomically
 		if pid == root {
 			return true
 		}
@@ -87,8 +86,7 @@ func below(processes map[int]process, pid, root int) bool {
 	return false
 }
 
-// parseStat reads proc(5)'s /proc/PID/stat. The name, in parentheses, may hold
-// anything.
+// parseStat parses proc(5)'s /proc/PID/stat. The name, in parentheses, can contain any characters.
 func parseStat(text string) (process, bool) {
 	at := strings.LastIndexByte(text, ')')
 	fields := strings.Fields(text[at+1:])
@@ -102,12 +100,12 @@ func parseStat(text string) (process, bool) {
 	return process{parent: int(number(4)), own: time.Duration(number(14)+number(15)) * tick, gone: time.Duration(number(16)+number(17)) * tick}, true
 }
 
-// resident returns the memory of a process that is in RAM.
+// resident returns the resident memory of a process.
 func resident(pid int) (int64, error) {
 	return kilobytesIn(fmt.Sprintf("/proc/%d/status", pid), "VmRSS:")
 }
 
-// kilobytesIn reads the line of a file in /proc that begins so, in bytes.
+// kilobytesIn returns the value of the line with that name in a file in /proc, in bytes.
 func kilobytesIn(file, name string) (int64, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -119,5 +117,5 @@ func kilobytesIn(file, name string) (int64, error) {
 			return kilobytes << 10, err
 		}
 	}
-	return 0, fmt.Errorf("read the memory of a process: %s has no %s: it is gone", file, name)
+	return 0, fmt.Errorf("read the memory of a process: %s has no %s: it has ended", file, name)
 }

@@ -12,7 +12,7 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestBelowEndsInACircle(t *testing.T) {
+func TestBelowTerminatesOnCycle(t *testing.T) {
 	processes := map[int]process{1: {parent: 2}, 2: {parent: 1}, 3: {parent: 1}, 5: {parent: 4}}
 	if below(processes, 3, 4) || !below(processes, 3, 1) || !below(processes, 5, 4) {
 		t.Error("a process is not found below its parents, or below others")

@@ -19,8 +19,8 @@ import (
 	"edgelens"
 )
 
-// Remote is a service that somebody else has started. It is asked by /metrics
-// for its CPU time and memory; those of its children are not known.
+// Remote is a service that was not started by bench. Its CPU time and memory are read from /metrics; those of its
+// children are unknown.
 type Remote struct{ Base string }
 
 // URL implements Service.
@@ -47,7 +47,7 @@ func (r Remote) metric(ctx context.Context, name string) (float64, error) {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, fmt.Errorf("read %s: %w; is the service running there?", name, err)
+		return 0, fmt.Errorf("read %s: %w; check that the service runs there", name, err)
 	}
 	defer response.Body.Close() // read only
 	lines := bufio.NewScanner(response.Body)
@@ -56,34 +56,33 @@ func (r Remote) metric(ctx context.Context, name string) (float64, error) {
 			return strconv.ParseFloat(value, 64)
 		}
 	}
-	return 0, errors.Join(fmt.Errorf("%w: %s/metrics has no %s; is it edgelens?", edgelens.ErrNotFound, r.URL(), name), lines.Err())
+	return 0, errors.Join(fmt.Errorf("%w: %s/metrics has no %s; check that it is edgelens", edgelens.ErrNotFound, r.URL(), name), lines.Err())
 }
 
-// Own is a service that was started to be measured.
+// Own is a service that was started for the benchmark.
 type Own struct {
 	base    string
 	command *exec.Cmd
-	ended   chan struct{} // closed when the process is gone
-	// Ready is from exec until it was ready to recognize, and Idle the memory
-	// that was resident then.
+	ended   chan struct{} // closed when the process has ended
+	// Ready is the time from exec until it was ready to recognize, and Idle its resident memory then.
 	Ready time.Duration
 	Idle  int64
 }
 
-// StartTimeout is how long a service may take to be ready.
+// StartTimeout bounds the start of a service.
 const StartTimeout = 60 * time.Second
 
-// Start runs the program until Stop; args are to make it serve on a free port
-// and log JSON. Logs go to log, too. It returns when the service is ready.
+// Start runs the program until Stop; args must make it serve on a free port and log JSON. Logs go to log, too. It
+// returns when the service is ready.
 func Start(ctx context.Context, program string, args []string, log io.Writer) (*Own, error) {
 	return start(ctx, exec.Command(program, args...), "", "/readyz", log)
 }
 
-// start runs a service that listens at base, or where base is "" says in its log
-// where, until it answers 200 at the path ready.
+// start runs a service that listens at base, or where base is "" at the address in its log, until it answers 200 at the
+// path ready.
 func start(ctx context.Context, command *exec.Cmd, base, ready string, log io.Writer) (*Own, error) {
 	own := &Own{command: command, ended: make(chan struct{})}
-	own.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we end it
+	own.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which ends it
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the service: %w", err)
@@ -95,7 +94,7 @@ func start(ctx context.Context, command *exec.Cmd, base, ready string, log io.Wr
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the service: %w", err), reader.Close())
 	}
-	address := make(chan string, 2) // the log may tell it, too
+	address := make(chan string, 2) // the log can send one, too
 	if base != "" {
 		address <- base
 	}
@@ -107,7 +106,7 @@ func start(ctx context.Context, command *exec.Cmd, base, ready string, log io.Wr
 	}()
 	go func() {
 		defer close(own.ended)
-		_ = own.command.Wait() // that it ended is all that matters
+		_ = own.command.Wait() // its status does not matter
 		<-read
 	}()
 	ctx, cancel := context.WithTimeout(ctx, StartTimeout)
@@ -122,10 +121,10 @@ func start(ctx context.Context, command *exec.Cmd, base, ready string, log io.Wr
 	return own, nil
 }
 
-// LogTail is a log of which the end is kept. It is for one goroutine.
+// LogTail keeps the end of a log. It is for one goroutine.
 type LogTail struct{ bytes.Buffer }
 
-// maxLogTail is how many bytes are kept.
+// maxLogTail is its size in bytes.
 const maxLogTail = 4 << 10
 
 // Write implements io.Writer.
@@ -137,14 +136,13 @@ func (t *LogTail) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// readLog copies the log until the process ends, and finds in it the line that
-// tells where the service listens.
+// readLog copies the log until the process ends, and sends the service's address from the line that has it.
 func readLog(from io.Reader, to io.Writer, address chan<- string) {
 	lines := bufio.NewReader(from)
 	found := false
 	for {
 		line, err := lines.ReadBytes('\n')
-		_, _ = to.Write(line) // only talk
+		_, _ = to.Write(line) // progress only
 		var entry struct{ Msg, Address string }
 		if !found && json.Unmarshal(line, &entry) == nil && entry.Msg == "edgelens started" {
 			address <- entry.Address
@@ -157,13 +155,13 @@ func readLog(from io.Reader, to io.Writer, address chan<- string) {
 }
 
 func (o *Own) await(ctx context.Context, address <-chan string, ready string) error {
-	gone := errors.New("it ended at once; its last words are in the log")
+	gone := errors.New("it ended at once; see the end of its log")
 	select {
 	case o.base = <-address:
 	case <-o.ended:
 		return gone
 	case <-ctx.Done():
-		return fmt.Errorf("it does not say where it listens: %w", ctx.Err())
+		return fmt.Errorf("its log has no address: %w", ctx.Err())
 	}
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -173,7 +171,7 @@ func (o *Own) await(ctx context.Context, address <-chan string, ready string) er
 			return err
 		}
 		if response, err := http.DefaultClient.Do(request); err == nil {
-			_ = response.Body.Close() // its status is all that matters
+			_ = response.Body.Close() // only its status matters
 			if response.StatusCode == http.StatusOK {
 				return nil
 			}
@@ -183,7 +181,7 @@ func (o *Own) await(ctx context.Context, address <-chan string, ready string) er
 		case <-o.ended:
 			return gone
 		case <-ctx.Done():
-			return fmt.Errorf("it does not get ready: %w", ctx.Err())
+			return fmt.Errorf("it is not ready in time: %w", ctx.Err())
 		}
 	}
 }
@@ -199,13 +197,13 @@ func (o *Own) Resident(context.Context) (int64, error) { return resident(o.comma
 
 // Stop ends the process and waits for it.
 func (o *Own) Stop() error {
-	_ = o.command.Process.Signal(syscall.SIGTERM) // it may be gone
+	_ = o.command.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-o.ended:
 		return nil
 	case <-time.After(20 * time.Second):
-		_ = o.command.Process.Kill() // it may be gone
+		_ = o.command.Process.Kill() // it may have ended
 		<-o.ended
-		return errors.New("the service did not stop when it was told to, and was killed")
+		return errors.New("the service did not stop in time and was killed")
 	}
 }

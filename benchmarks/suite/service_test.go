@@ -52,13 +52,13 @@ func serve(mode string) {
 	fmt.Fprintf(os.Stderr, "{\"msg\":\"edgelens started\",\"address\":\"http://%s\"}\n", listener.Addr())
 	server := &http.Server{Handler: newFake()}
 	go server.Serve(listener)
-	for sum := 0; sum < 300_000_000; sum++ { // CPU time to be seen
+	for sum := 0; sum < 300_000_000; sum++ { // measurable CPU time
 	}
 	<-ctx.Done()
 	server.Close()
 }
 
-// fake answers as the service does.
+// fake answers like the service.
 type fake struct {
 	http.ServeMux
 	seen, jobs, asked atomic.Int64
@@ -115,7 +115,7 @@ func newFake() *fake {
 	return f
 }
 
-func TestAnOwnServiceIsStartedMeasuredAndEnded(t *testing.T) {
+func TestOwnServiceStartMeasureStop(t *testing.T) {
 	t.Setenv("SUITE_TEST_SERVICE", "serves")
 	var log bytes.Buffer
 	own, err := suite.Start(t.Context(), os.Args[0], nil, &log)
@@ -137,7 +137,7 @@ func TestAnOwnServiceIsStartedMeasuredAndEnded(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("it works, and no CPU time is seen")
 		}
-		time.Sleep(10 * time.Millisecond) // between two looks
+		time.Sleep(10 * time.Millisecond) // between two measurements
 	}
 	if err := own.Stop(); err != nil {
 		t.Error(err)
@@ -150,7 +150,7 @@ func TestAnOwnServiceIsStartedMeasuredAndEnded(t *testing.T) {
 	}
 }
 
-func TestAServiceThatDiesIsTold(t *testing.T) {
+func TestServiceThatExitsIsReported(t *testing.T) {
 	t.Setenv("SUITE_TEST_SERVICE", "dies")
 	var log bytes.Buffer
 	_, err := suite.Start(t.Context(), os.Args[0], nil, &log)
@@ -162,7 +162,7 @@ func TestAServiceThatDiesIsTold(t *testing.T) {
 	}
 }
 
-func TestARemoteServiceIsAskedByItsMetrics(t *testing.T) {
+func TestRemoteServiceMetrics(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
 	remote := suite.Remote{Base: server.URL + "/"}

@@ -1,5 +1,5 @@
-// Package suite is what is measured: a model alone, the stages of the way of a
-// image, a service over HTTP, terminals over MQTT. It fills the records.
+// Package suite has the measurements: a model alone, the stages of recognition, a service over HTTP, terminals over
+// MQTT. It writes the records.
 package suite
 
 import (
@@ -20,11 +20,11 @@ type Image struct {
 // Task measures one case.
 type Task struct {
 	Case record.Case
-	// More are other cases that are measured along with it.
+	// More are other cases that are measured at the same time.
 	More []record.Case
-	// Window is how long each of Case.Runs takes, where it has its own.
+	// Window is the duration of each of Case.Runs, where it differs.
 	Window time.Duration
-	// Do measures it once, for about that long.
+	// Do measures once, for about that long.
 	Do func(ctx context.Context, round *Round) error
 }
 
@@ -40,24 +40,24 @@ type Round struct {
 	figures []record.Figure
 }
 
-// Sample keeps what began at due and sent, and was done then.
+// Sample stores a sample with its due, sent and done times.
 func (r *Round) Sample(worker int, due, sent, done time.Time, status string) {
 	r.samples = append(r.samples, record.Sample{Suite: r.task.Suite, Case: r.task.Name, Run: r.Run, Worker: worker,
 		Due: due.Sub(r.started), Sent: sent.Sub(r.started), Done: done.Sub(r.started), Status: status})
 }
 
-// Figure keeps what is measured once.
+// Figure stores a value that is measured once.
 func (r *Round) Figure(name string, value float64) {
 	r.figures = append(r.figures, record.Figure{Suite: r.task.Suite, Case: r.task.Name, Run: r.Run, Name: name, Value: value})
 }
 
-// window keeps from when to when answers count.
+// window stores the window in which answers count.
 func (r *Round) window(begin time.Time, length time.Duration) {
 	r.Figure(record.FigureBegin, begin.Sub(r.started).Seconds())
 	r.Figure(record.FigureEnd, (begin.Sub(r.started) + length).Seconds())
 }
 
-// load keeps the result of a load.
+// load stores the result of a load.
 func (r *Round) load(result *load.Result) {
 	r.window(result.Begin, result.Window)
 	offset := result.Begin.Sub(r.started)
@@ -67,11 +67,11 @@ func (r *Round) load(result *load.Result) {
 	}
 }
 
-// Plan is how often and how long.
+// Plan has the number and duration of runs.
 type Plan struct {
 	Rounds int
 	Window time.Duration
-	// WarmUp is the length of the run before the first, which does not count.
+	// WarmUp is the duration of the first run, which does not count.
 	WarmUp time.Duration
 }
 
@@ -84,12 +84,11 @@ func Cases(tasks []Task) []record.Case {
 	return cases
 }
 
-// Progress is told before each run of a case.
+// Progress is called before each run of a case.
 type Progress func(done, all int, what string)
 
-// Execute measures the tasks and writes what came of it: first in turns those
-// that have no Runs of their own, then each of the others by itself. The error
-// is a task's, or ctx's; what was measured until then is written.
+// Execute runs the tasks and writes their measurements: first, alternately, those without Runs of their own, then each
+// of the others by itself. The error is a task's, or ctx's; measurements until then are written.
 func Execute(ctx context.Context, plan Plan, tasks []Task, run *record.Run, w *record.Writer, progress Progress) error {
 	steps := plan.steps(tasks)
 	for done, step := range steps {
@@ -124,7 +123,7 @@ func (s step) what() string {
 	return fmt.Sprintf("%s, run %d of %d", s.task.Case.Key(), s.run, s.runs)
 }
 
-// steps are what there is to do, in order.
+// steps are the runs of all tasks, in order.
 func (p Plan) steps(tasks []Task) []step {
 	var steps []step
 	for n := 0; n <= p.Rounds; n++ {

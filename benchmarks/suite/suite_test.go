@@ -33,7 +33,7 @@ func measureFor(t *testing.T, window time.Duration, rounds int, tasks []suite.Ta
 	if err != nil {
 		t.Fatal(err)
 	}
-	told, steps := 0, 0
+	calls, steps := 0, 0
 	for _, task := range tasks {
 		if steps += rounds + 1; task.Case.Runs > 0 {
 			steps += task.Case.Runs - rounds - 1
@@ -41,10 +41,10 @@ func measureFor(t *testing.T, window time.Duration, rounds int, tasks []suite.Ta
 	}
 	measured := suite.Execute(t.Context(), suite.Plan{Rounds: rounds, Window: window, WarmUp: 20 * time.Millisecond}, tasks, run, w,
 		func(done, all int, what string) {
-			if done != told || all != steps || what == "" {
+			if done != calls || all != steps || what == "" {
 				t.Errorf("progress %d of %d: %q", done, all, what)
 			}
-			told++
+			calls++
 		})
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func measureFor(t *testing.T, window time.Duration, rounds int, tasks []suite.Ta
 	return records, measured
 }
 
-// statuses counts the samples of a case in runs that count.
+// statuses counts the samples of a case in valid runs.
 func statuses(r *record.Records, name string) map[string]int {
 	counts := map[string]int{}
 	for _, s := range r.Samples {
@@ -130,7 +130,7 @@ func TestHTTPSuite(t *testing.T) {
 	}
 }
 
-// Full load without a pause comes last, and its memory is looked at ten times.
+// The soak comes last, and its memory is measured ten times.
 func TestSoak(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
@@ -165,14 +165,14 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-func TestRefusalsAreCountedAndNoThroughput(t *testing.T) {
+func TestRefusalsDoNotCountAsThroughput(t *testing.T) {
 	service := newFake()
 	server := httptest.NewServer(service)
 	defer server.Close()
 	config := httpConfig()
 	config.Kinds, config.Loads = []string{record.KindSync}, nil
 	tasks := suite.HTTP(config, suite.Remote{Base: server.URL})
-	if _, err := measure(t, 1, tasks); err != nil { // its first request, which must be answered
+	if _, err := measure(t, 1, tasks); err != nil { // its first request, which must succeed
 		t.Fatal(err)
 	}
 	service.status.Store(503)
@@ -185,7 +185,7 @@ func TestRefusalsAreCountedAndNoThroughput(t *testing.T) {
 	}
 }
 
-func TestAImageThatIsRefusedIsToldFirst(t *testing.T) {
+func TestRefusedImageIsReportedFirst(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
 	config := httpConfig()
@@ -196,7 +196,7 @@ func TestAImageThatIsRefusedIsToldFirst(t *testing.T) {
 	}
 }
 
-func TestAShareOfAnUnknownPeakIsAnError(t *testing.T) {
+func TestShareOfUnknownPeakIsAnError(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
 	config := httpConfig()
@@ -216,7 +216,7 @@ func slow() *fakemodel.Backend {
 	return backend
 }
 
-// measureForParent is what a process does that suite.Model starts.
+// measureForParent is the child process that suite.Model starts.
 func measureForParent() {
 	if err := suite.MeasureModelForParent(context.Background(), slow(), os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -237,7 +237,7 @@ func TestModelSuite(t *testing.T) {
 	t.Setenv("SUITE_TEST_SERVICE", "model")
 	file := modelFile(t)
 	settings := []suite.ModelSetting{{Delegate: "auto", Threads: 1, Interpreters: 2, File: file}, {Delegate: "none", Threads: 2, Interpreters: 1, File: file},
-		{Delegate: "auto", Threads: 1, Interpreters: 1, Form: suite.FormFloat32, File: file}}
+		{Delegate: "auto", Threads: 1, Interpreters: 1, Variant: suite.VariantFloat32, File: file}}
 	r, err := measure(t, 1, suite.Model(settings, []string{os.Args[0]}))
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +286,7 @@ func TestModelThatFailsIsNotMeasured(t *testing.T) {
 	}
 }
 
-func TestModelOfAChildThatFails(t *testing.T) {
+func TestModelChildFails(t *testing.T) {
 	t.Setenv("SUITE_TEST_SERVICE", "model")
 	for name, test := range map[string]struct {
 		setting suite.ModelSetting
@@ -306,7 +306,7 @@ func TestModelOfAChildThatFails(t *testing.T) {
 	}
 }
 
-func TestMadeImagesAreImages(t *testing.T) {
+func TestMadeImagesDecode(t *testing.T) {
 	for _, p := range suite.MadeImages() {
 		config, err := jpeg.DecodeConfig(bytes.NewReader(p.Data))
 		if err != nil || !strings.Contains(p.Name, fmt.Sprint(config.Height)) || len(p.Data) < 50_000 || len(p.Data) > 1_000_000 {

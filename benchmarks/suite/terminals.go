@@ -21,22 +21,19 @@ import (
 // delivery is a record that was sent, and its event.
 type delivery struct {
 	terminal int
-	// due is when the record was due, sent when it was handed to the broker, done when
-	// its event arrived, or was given up.
+	// due is when the record was due, sent when it was passed to the broker, done when its event arrived, or timed out.
 	due, sent, done time.Time
-	// status is record.Good, or what was wrong with the event.
+	// status is record.Good, or the error of the event.
 	status string
 }
 
 const (
 	serialPrefix = "BENCH"
-	// disconnectTimeout is how long the end of a session may take: the broker is ours,
-	// and ends next.
+	// disconnectTimeout bounds the end of a session: the broker is private, and ends next.
 	disconnectTimeout = 10 * time.Second
 )
 
-// simulate has n terminals send records for the window of a round, and waits for their
-// events.
+// simulate lets n terminals send records for the window of a round, and waits for their events.
 func (c MQTTConfig) simulate(ctx context.Context, n int, round *Round) ([]delivery, error) {
 	listener := &eventListener{events: map[string]event{}, wake: make(chan struct{}, 1)}
 	if err := listener.start(ctx, c.Broker); err != nil {
@@ -64,8 +61,7 @@ func (c MQTTConfig) newFleet(n int, seed uint64) (*simulate.Fleet, *recordTimes,
 	times := &recordTimes{Simulator: fungxi.NewSimulator(nil), reader: config.Dialect, byID: map[string][2]time.Time{}}
 	config.Simulator, config.Broker, config.Devices = times, c.Broker, simulate.Serials(serialPrefix, n)
 	config.Heartbeat, config.Rate, config.Seed, config.Keep, config.Distinct = 0, c.Rate/float64(n), seed, true, true
-	// Not that of the run before, not even within a second: the same record again
-	// has no event of its own.
+	// Different from the previous run, even within a second: a repeated record has no event of its own.
 	config.FirstKey = time.Now().UnixMilli()
 	for _, image := range c.Images {
 		config.Images = append(config.Images, image.Data)
@@ -74,8 +70,8 @@ func (c MQTTConfig) newFleet(n int, seed uint64) (*simulate.Fleet, *recordTimes,
 	return fleet, times, err
 }
 
-// recordTimes notes when each record was due and when it was made to be sent. It is safe
-// for use by many goroutines.
+// recordTimes stores when each record was due and when it was created for sending. It is safe for use by many
+// goroutines.
 type recordTimes struct {
 	dialect.Simulator
 	reader dialect.Dialect
@@ -83,8 +79,8 @@ type recordTimes struct {
 	byID   map[string][2]time.Time
 }
 
-// Record implements dialect.Simulator. It reads the message as the receiver does, since
-// the id is made of what that finds.
+// Record implements dialect.Simulator. It parses the message like the receiver, since the id depends on the parsed
+// content.
 func (t *recordTimes) Record(device string, r edgelens.Record, image []byte) dialect.Outgoing {
 	message := t.Simulator.Record(device, r, image)
 	now := time.Now()
@@ -106,7 +102,7 @@ func (t *recordTimes) Record(device string, r edgelens.Record, image []byte) dia
 	return message
 }
 
-// match finds the event of each record that the broker has taken from n terminals.
+// match finds the event of each record that the broker accepted from n terminals.
 func (t *recordTimes) match(sent []simulate.Sent, listener *eventListener, n int) []delivery {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,8 +124,7 @@ func (t *recordTimes) match(sent []simulate.Sent, listener *eventListener, n int
 	return all
 }
 
-// eventListener receives the events as any client of the broker does. It is safe for use
-// by many goroutines.
+// eventListener receives the events like any client of the broker. It is safe for use by many goroutines.
 type eventListener struct {
 	session *session.Session
 	mu      sync.Mutex
@@ -162,7 +157,7 @@ func (l *eventListener) start(ctx context.Context, broker session.Address) (err 
 func (l *eventListener) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), disconnectTimeout)
 	defer cancel()
-	_ = l.session.Stop(ctx) // all events that count have arrived, or an error is known already
+	_ = l.session.Stop(ctx) // all relevant events have arrived, or an error is known already
 }
 
 func (l *eventListener) receive(m session.Message) {

@@ -1,4 +1,4 @@
-// Package tune looks for the best of some settings by measuring them.
+// Package tune finds the best of several settings by measuring them.
 package tune
 
 import (
@@ -9,23 +9,22 @@ import (
 	"edgelens/benchmarks/stats"
 )
 
-// Tried is a candidate, and what it came to.
+// Tried is a candidate with its measurements.
 type Tried[C any] struct {
 	Candidate C
-	// Values has one for each time it was measured; higher is better.
+	// Values has one for each measurement; higher is better.
 	Values []float64
-	// Err is why it could not be measured; it is out then.
+	// Err is why it could not be measured; it is eliminated then.
 	Err error
 }
 
 // Score is the median of the Values.
 func (t Tried[C]) Score() float64 { return stats.Median(t.Values) }
 
-// Search measures all candidates, drops the worse half, measures the rest
-// again, and so on until two are left, which are measured in all the rounds that
-// remain: successive halving (Z. Karnin, T. Koren, O. Somekh, "Almost Optimal
-// Exploration in Multi-Armed Bandits", ICML 2013). It returns all candidates, the
-// best first: those that lasted longer before the others. The error is ctx's.
+// Search measures all candidates, drops the worse half, measures the rest again, and so on until two are left, which
+// are measured in all remaining rounds: successive halving (Z. Karnin, T. Koren, O. Somekh, "Almost Optimal Exploration
+// in Multi-Armed Bandits", ICML 2013). It returns all candidates, the best first: those that lasted longer before the
+// others. The error is ctx's.
 func Search[C any](ctx context.Context, candidates []C, rounds int, measure func(context.Context, C) (float64, error)) ([]Tried[C], error) {
 	alive := make([]*Tried[C], len(candidates))
 	for i, candidate := range candidates {

@@ -28,7 +28,7 @@ func TestSearchFindsTheBestAndStopsTheWorst(t *testing.T) {
 	}
 }
 
-func TestACandidateThatFailsIsOut(t *testing.T) {
+func TestFailedCandidateIsEliminated(t *testing.T) {
 	tried, err := tune.Search(t.Context(), []string{"bad", "good"}, 3, func(_ context.Context, c string) (float64, error) {
 		if c == "bad" {
 			return 1000, errors.New("it does not start")
@@ -40,7 +40,7 @@ func TestACandidateThatFailsIsOut(t *testing.T) {
 	}
 }
 
-func TestAnInterruptEndsTheSearch(t *testing.T) {
+func TestInterruptEndsSearch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var asked []int
 	_, err := tune.Search(ctx, []int{1, 2, 3}, 3, func(_ context.Context, c int) (float64, error) {

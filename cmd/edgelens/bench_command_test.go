@@ -20,8 +20,7 @@ import (
 	"edgelens/models/quality"
 )
 
-// asProgram makes the test binary edgelens itself, for the processes that bench
-// starts.
+// asProgram makes the test binary edgelens itself, for the processes that bench starts.
 const asProgram = "EDGELENS_TEST_AS_PROGRAM"
 
 func init() {
@@ -55,7 +54,7 @@ func runs(t *testing.T, out string) []string {
 	return dirs
 }
 
-func TestBenchMeasuresAServiceOfItsOwn(t *testing.T) {
+func TestBenchStartsService(t *testing.T) {
 	environ, out, image := benchEnvironment(t)
 	status, stdout, stderr := runCommand(t, environ, "bench", "http", "--out", out, "--images", image, "--runs", "2", "--duration", "200ms",
 		"--warm-up", "100ms", "--connections", "2", "--inference-interpreters", "1")
@@ -143,7 +142,7 @@ func TestBenchMeasuresModelAndPipeline(t *testing.T) {
 	}
 }
 
-// The file of the built-in model is open in one process alone; its times are taken in another.
+// The file of the built-in model is open in one process only; its times are measured in another.
 func TestBenchMeasuresTheBuiltInModel(t *testing.T) {
 	environ, out, _ := benchEnvironment(t)
 	status, stdout, stderr := runCommand(t, environ, "bench", "model", "--model", quality.Name, "--out", out, "--runs", "1",
@@ -213,7 +212,7 @@ func TestBenchMeasuresATarget(t *testing.T) {
 	}
 }
 
-func TestBenchRefusesWhatCannotBe(t *testing.T) {
+func TestBenchRejectsInvalidFlags(t *testing.T) {
 	environ := coloursEnvironment(t)
 	for name, tt := range map[string]struct {
 		args []string
@@ -248,7 +247,7 @@ func TestBenchRefusesWhatCannotBe(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedBenchKeepsWhatItHas(t *testing.T) {
+func TestInterruptedBenchKeepsRecords(t *testing.T) {
 	_, out, image := benchEnvironment(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

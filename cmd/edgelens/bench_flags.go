@@ -19,13 +19,13 @@ func isBenchSetting(flag string) bool {
 	return settings.Lookup(flag) != nil
 }
 
-// commandLine returns the command with the flags that were given.
+// commandLine returns the command with its changed flags.
 func commandLine(cmd *cobra.Command) []string {
 	line := append(strings.Fields(cmd.CommandPath()), cmd.Flags().Args()...)
 	return append(line, changedFlags(cmd, func(string) bool { return true })...)
 }
 
-// changedFlags returns the flags that were given and are wanted.
+// changedFlags returns the changed flags for which want is true.
 func changedFlags(cmd *cobra.Command, want func(name string) bool) []string {
 	var args []string
 	cmd.Flags().Visit(func(f *pflag.Flag) {

@@ -8,7 +8,7 @@ import (
 	"edgelens/inference/tflite"
 )
 
-// newBenchModelChild measures a model in a process that does nothing else, for bench.
+// newBenchModelChild measures a model in a separate process, for bench.
 func newBenchModelChild() *cobra.Command {
 	return &cobra.Command{
 		Use:    runner.ChildCommand[1],

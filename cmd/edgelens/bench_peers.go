@@ -15,15 +15,15 @@ func newBenchPeers(environ []string) *cobra.Command {
 	c.Suites = []string{record.SuitePeers}
 	cmd := &cobra.Command{
 		Use:   "peers",
-		Short: "Measure another service beside ours, by default the article's",
-		Long: `Starts the service in the folder --peer and ours, sends both the same image by the same
-closed loop of 8 connections, by turns, and prints how many times the throughput ours has:
+		Short: "Compare with another service, by default the reference service",
+		Long: `Starts the service in the folder --peer and edgelens, sends both the same image in the same
+closed loop of 8 connections, alternately, and prints the ratio of their throughputs:
 
   the same model with the same flags    at the image's size and at 512x384
   the same without XNNPACK
-  as it was published                   the model --peer-model without a delegate
+  as published                          the model --peer-model without a delegate
 
-"make bench-peers" installs what the article's service needs first.`,
+"make bench-peers" first installs the dependencies of the reference service.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return bench(cmd, environ, c, report.PeerTargets)

@@ -13,8 +13,7 @@ import (
 	"edgelens/benchmarks/record"
 )
 
-// asPeer makes the test binary another service, which sees that class in all
-// images.
+// asPeer makes the test binary another service, whose top class is the given one for all images.
 const asPeer = "EDGELENS_TEST_AS_PEER"
 
 func init() {
@@ -42,7 +41,7 @@ func init() {
 	os.Exit(1)
 }
 
-// fakePeer is a folder with a service that sees that class.
+// fakePeer is a folder with a service of that top class.
 func fakePeer(t *testing.T, class string) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "fake")
@@ -56,7 +55,7 @@ func fakePeer(t *testing.T, class string) string {
 	return folder
 }
 
-func TestBenchPeersComparesOursWithAnother(t *testing.T) {
+func TestBenchPeersCommand(t *testing.T) {
 	environ, out, image := benchEnvironment(t)
 	bench := func(peer string) (int, string, string) {
 		return runCommand(t, environ, "bench", "peers", "--peer", peer, "--peer-model", "colours", "--out", out, "--images", image, "--runs", "1",
@@ -71,7 +70,7 @@ func TestBenchPeersComparesOursWithAnother(t *testing.T) {
 		t.Errorf("no service: status %d, %s", status, stderr)
 	}
 	status, stdout, stderr := bench(fakePeer(t, "0"))
-	if status != 0 || !strings.Contains(stdout, "Beside another service") || !strings.Contains(stdout, "fake: a fake with 1") || !strings.Contains(stdout, "Invoke alone, colours") {
+	if status != 0 || !strings.Contains(stdout, "Comparison with another service") || !strings.Contains(stdout, "fake: a fake with 1") || !strings.Contains(stdout, "Invoke alone, colours") {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 	}
 	r, err := record.Read(runs(t, out)[0])

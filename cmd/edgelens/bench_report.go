@@ -13,7 +13,7 @@ import (
 func newBenchReport() *cobra.Command {
 	return &cobra.Command{
 		Use:   "report FOLDER",
-		Short: "Make report.md and the plots again, from the raw records",
+		Short: "Regenerate report.md and the plots from the raw records",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			summary, err := report.Make(args[0])
@@ -30,10 +30,10 @@ func newBenchCompare() *cobra.Command {
 	percent, fail := 100*rules.Threshold, false
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW",
-		Short: "Say what changed between two runs, and what is noise",
-		Long: `Compares two folders that bench has made, case by case. A change is told from noise by two
-things together: the Mann-Whitney test over the runs (p < 0.05), and the size (--threshold).
-With fewer than four runs on a side nothing can be said; five are the default of bench.`,
+		Short: "Compare two runs and separate changes from noise",
+		Long: `Compares two folders of bench, case by case. A change is significant where both the
+Mann-Whitney test over the runs (p < 0.05) and its size (--threshold) agree. Fewer than four
+runs on a side are inconclusive; five are the default of bench.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !(percent >= 0 && percent <= 100) {
@@ -53,7 +53,7 @@ With fewer than four runs on a side nothing can be said; five are the default of
 			return nil
 		},
 	}
-	cmd.Flags().Float64Var(&percent, "threshold", percent, "least change of the median that matters, in percent")
-	cmd.Flags().BoolVar(&fail, "fail", false, "exit with 1 where something got worse")
+	cmd.Flags().Float64Var(&percent, "threshold", percent, "minimum relevant change of the median, in percent")
+	cmd.Flags().BoolVar(&fail, "fail", false, "exit with status 1 if a figure got worse")
 	return cmd
 }

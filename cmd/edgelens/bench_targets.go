@@ -17,7 +17,7 @@ func newBenchTargets(environ []string) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
 		Use:   "targets",
-		Short: "Measure what the project promises, and exit with 1 where it is missed",
+		Short: "Measure the project's performance targets; exit with status 1 if one is missed",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			c.Suites = []string{"pipeline", "http"}
@@ -35,6 +35,6 @@ func newBenchTargets(environ []string) *cobra.Command {
 	addBenchFlags(cmd, &c)
 	addSoakFlag(cmd, &c, 10*time.Minute)
 	addPeerFlags(cmd, &c, "")
-	cmd.Flags().StringVar(&from, "from", "", "judge this folder in place of measuring")
+	cmd.Flags().StringVar(&from, "from", "", "evaluate this folder instead of measuring")
 	return cmd
 }

@@ -97,7 +97,7 @@ func TestRecognizeCommand(t *testing.T) {
 	}
 }
 
-// The command line does the same, where the data folder cannot even be made.
+// The command line does the same, even if the data folder cannot be created.
 func TestStandInCommand(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "red.png")
 	if err := os.WriteFile(file, modeltest.Image(modeltest.Red, 320, 240), 0o600); err != nil {
@@ -222,7 +222,7 @@ func TestConfigCommand(t *testing.T) {
 	}
 }
 
-func TestArgumentsThatAreNoFlags(t *testing.T) {
+func TestUnexpectedArguments(t *testing.T) {
 	for args, want := range map[string]string{"--ledger-keep-images false": "--flag=false", "--listen 127.0.0.1:9 now": `takes no arguments, but got "now"`} {
 		status, _, err := runCommand(t, nil, append([]string{"config"}, strings.Fields(args)...)...)
 		if status != 1 || !strings.Contains(err, want) {

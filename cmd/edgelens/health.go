@@ -13,10 +13,10 @@ func newHealth(environ []string) *cobra.Command {
 	var target string
 	cmd := &cobra.Command{
 		Use:   "health",
-		Short: "Ask a running service whether it is ready; exit 0 only if it is",
-		Long: `Asks /readyz of the service on this machine, found by the same settings as serve finds
-where to listen. --url names another: http(s):// of a service or of a worker's
---status-listen, mqtt:// of a broker, which is healthy where it answers at all.`,
+		Short: "Check whether a running service is ready; exit with status 0 only if it is",
+		Long: `Requests /readyz of the service on this machine, at the address that the settings give serve.
+--url selects another: http(s):// for a service or a worker's --status-listen, mqtt:// for a
+broker, which is healthy if it answers at all.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if target == "" {
@@ -37,6 +37,6 @@ where to listen. --url names another: http(s):// of a service or of a worker's
 		},
 	}
 	config.AddFlags(cmd.Flags(), "listen")
-	cmd.Flags().StringVar(&target, "url", "", "address to ask (default: where serve listens)")
+	cmd.Flags().StringVar(&target, "url", "", "URL to check (default: the address of serve)")
 	return cmd
 }

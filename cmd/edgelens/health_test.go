@@ -19,7 +19,7 @@ func TestHealthCommand(t *testing.T) {
 	for name, c := range map[string]struct {
 		environ []string
 		args    []string
-		says    string // on standard error; "" where it is healthy
+		wantErr string // on standard error; "" where it is healthy
 	}{
 		"ready":                    {args: []string{"--url", ready}},
 		"ready, with a slash":      {args: []string{"--url", ready + "/"}},
@@ -29,24 +29,24 @@ func TestHealthCommand(t *testing.T) {
 		"the broker answers":       {args: []string{"--url", "mqtt://" + greeting(t, "\x20\x02\x00\x00")}},
 		"the broker refuses users": {args: []string{"--url", "mqtt://" + greeting(t, "\x20\x02\x00\x05")}},
 
-		"not ready":                {args: []string{"--url", answering(t, 503, `{"status":"unavailable","reasons":[{"name":"model","reason":"loading"},{"name":"redis","reason":"down"}]}`)}, says: "unavailable: model: loading; redis: down"},
-		"a worker is not ready":    {args: []string{"--url", answering(t, 503, "model: loading\nredis: not asked yet\n")}, says: "503 Service Unavailable: model: loading redis: not asked yet"},
-		"another service":          {args: []string{"--url", answering(t, 404, "")}, says: "it answers 404"},
-		"nobody listens":           {environ: []string{"EDGELENS_LISTEN=" + unused(t)}, says: "connection refused"},
-		"no broker":                {args: []string{"--url", "mqtt://" + unused(t)}, says: "connection refused"},
-		"a broker of no sense":     {args: []string{"--url", "mqtt://" + greeting(t, "HTTP/1.1")}, says: "CONNACK"},
-		"the port is the system's": {args: []string{"--listen", "127.0.0.1:0"}, says: "give --url"},
-		"another scheme":           {args: []string{"--url", "ftp://127.0.0.1"}, says: "must begin with http://"},
-		"no address":               {args: []string{"--url", "http://[::1"}, says: "cannot be read"},
-		"a setting is wrong":       {environ: []string{"EDGELENS_LISTN=x"}, says: "did you mean EDGELENS_LISTEN?"},
-		"an argument":              {args: []string{"now"}, says: "now"},
+		"not ready":                {args: []string{"--url", answering(t, 503, `{"status":"unavailable","reasons":[{"name":"model","reason":"loading"},{"name":"redis","reason":"down"}]}`)}, wantErr: "unavailable: model: loading; redis: down"},
+		"a worker is not ready":    {args: []string{"--url", answering(t, 503, "model: loading\nredis: not checked yet\n")}, wantErr: "503 Service Unavailable: model: loading redis: not checked yet"},
+		"another service":          {args: []string{"--url", answering(t, 404, "")}, wantErr: "it returns 404"},
+		"no server":                {environ: []string{"EDGELENS_LISTEN=" + unused(t)}, wantErr: "connection refused"},
+		"no broker":                {args: []string{"--url", "mqtt://" + unused(t)}, wantErr: "connection refused"},
+		"not a broker":             {args: []string{"--url", "mqtt://" + greeting(t, "HTTP/1.1")}, wantErr: "CONNACK"},
+		"the port is the system's": {args: []string{"--listen", "127.0.0.1:0"}, wantErr: "give --url"},
+		"another scheme":           {args: []string{"--url", "ftp://127.0.0.1"}, wantErr: "must begin with http://"},
+		"no address":               {args: []string{"--url", "http://[::1"}, wantErr: "parse the address"},
+		"a setting is wrong":       {environ: []string{"EDGELENS_LISTN=x"}, wantErr: "did you mean EDGELENS_LISTEN?"},
+		"an argument":              {args: []string{"now"}, wantErr: "now"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer
 			status := execute(t.Context(), append([]string{"health"}, c.args...), c.environ, &out, &errs)
-			healthy := c.says == ""
-			if (status == 0) != healthy || (out.String() == "ok\n") != healthy || !strings.Contains(errs.String(), c.says) || healthy && errs.Len() > 0 {
-				t.Errorf("status %d, stdout %q, stderr %q, want %q", status, out.String(), errs.String(), c.says)
+			healthy := c.wantErr == ""
+			if (status == 0) != healthy || (out.String() == "ok\n") != healthy || !strings.Contains(errs.String(), c.wantErr) || healthy && errs.Len() > 0 {
+				t.Errorf("status %d, stdout %q, stderr %q, want %q", status, out.String(), errs.String(), c.wantErr)
 			}
 			if lines := strings.Count(errs.String(), "\n"); !healthy && lines != 1 && name != "a setting is wrong" {
 				t.Errorf("%d lines, want one sentence:\n%s", lines, errs.String())
@@ -55,7 +55,7 @@ func TestHealthCommand(t *testing.T) {
 	}
 }
 
-// What is degraded is healthy, and the reasons are shown.
+// A degraded service counts as healthy, and the reasons are printed.
 func TestHealthOfADegradedService(t *testing.T) {
 	var out, errors bytes.Buffer
 	url := answering(t, 200, `{"status":"degraded","reasons":[{"name":"delivery","reason":"401 of the webhook","severity":"degraded"}]}`)
@@ -64,7 +64,7 @@ func TestHealthOfADegradedService(t *testing.T) {
 	}
 }
 
-// unused returns an address where nobody listens.
+// unused returns a free address.
 func unused(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,7 +75,7 @@ func unused(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// answering is a server whose /readyz gives this answer.
+// answering is a server with this body for /readyz.
 func answering(t *testing.T, status int, body string) string {
 	t.Helper()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -90,7 +90,7 @@ func answering(t *testing.T, status int, body string) string {
 	return web.URL
 }
 
-// greeting answers one connection with these bytes, once it has heard something.
+// greeting answers one connection with these bytes, once it has received something.
 func greeting(t *testing.T, answer string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -17,7 +17,7 @@ import (
 
 func newJob() *cobra.Command {
 	var c client.Client
-	cmd := &cobra.Command{Use: "job", Short: "Hand images to a server and ask for the answers later"}
+	cmd := &cobra.Command{Use: "job", Short: "Submit images as jobs and get the results later"}
 	addServerFlag(cmd, &c)
 	cmd.AddCommand(newJobSubmit(&c), newJobStatus(&c), newJobWait(&c), newJobCancel(&c), newJobList(&c))
 	return cmd
@@ -55,17 +55,17 @@ func newJobSubmit(c *client.Client) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&options.Model, "model", "", "the model that answers")
+	cmd.Flags().StringVar(&options.Model, "model", "", "name of the model")
 	cmd.Flags().StringVar(&options.Queue, "queue", "interactive", "interactive or bulk")
-	cmd.Flags().StringVar(&options.IdempotencyKey, "idempotency-key", "", "a name for the job, so that sending it again does not do it again")
-	cmd.Flags().IntVar(&options.TopK, "top-k", 3, "how many predictions to return")
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait for each answer and print it")
+	cmd.Flags().StringVar(&options.IdempotencyKey, "idempotency-key", "", "key of the job, so that submitting it twice runs it once")
+	cmd.Flags().IntVar(&options.TopK, "top-k", 3, "maximum number of predictions")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for each result and print it")
 	return cmd
 }
 
 func newJobStatus(c *client.Client) *cobra.Command {
 	return &cobra.Command{
-		Use: "status ID", Short: "Print how far a job is", Args: cobra.ExactArgs(1),
+		Use: "status ID", Short: "Print the status of a job", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			job, err := c.Job(cmd.Context(), ids[0])
 			if err != nil {
@@ -78,7 +78,7 @@ func newJobStatus(c *client.Client) *cobra.Command {
 
 func newJobWait(c *client.Client) *cobra.Command {
 	return &cobra.Command{
-		Use: "wait ID...", Short: "Wait for jobs and print their answers; exit 0 only if all succeeded", Args: cobra.MinimumNArgs(1),
+		Use: "wait ID...", Short: "Wait for jobs and print their results; exit with status 0 only if all succeeded", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			var errs []error
 			for _, id := range ids {
@@ -131,7 +131,7 @@ func newJobList(c *client.Client) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&status, "status", "", "only jobs in this state")
-	cmd.Flags().IntVar(&limit, "limit", 20, "how many to print at most")
+	cmd.Flags().IntVar(&limit, "limit", 20, "maximum number of jobs")
 	return cmd
 }
 

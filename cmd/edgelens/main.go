@@ -1,6 +1,5 @@
-// Command edgelens answers what is in an image: over HTTP (serve), from the
-// queue of other nodes (worker), or here and now (recognize). This package
-// wires the parts and owns their lifetime; it does nothing else.
+// Command edgelens recognizes images: over HTTP (serve), from the queue of other nodes (worker), or of files
+// (recognize). This package parses flags, makes one call, and prints its result; it does nothing else.
 package main
 
 import (
@@ -25,14 +24,14 @@ import (
 var version = "devel"
 
 func main() {
-	probe.Main(tflite.New()) // this may be a process that tries a model
+	probe.Main(tflite.New()) // this may be a process that probes a model
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	os.Exit(execute(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
-// errSilent ends a command with status 1 after it has said everything itself.
+// errSilent ends a command with status 1 after it has printed its error.
 var errSilent = errors.New("")
 
 // execute runs the command line and returns the exit status: 0, or 1 with a
@@ -44,7 +43,7 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errSilent) {
-			fmt.Fprintf(stderr, "edgelens: %v\n", err) // nowhere else to say it
+			fmt.Fprintf(stderr, "edgelens: %v\n", err) // an error has no other output
 		}
 		return 1
 	}
@@ -54,7 +53,7 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 func newRoot(environ []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "edgelens",
-		Short:         "Says what is in an image, on the edge",
+		Short:         "Image-recognition server for the edge",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -63,7 +62,7 @@ func newRoot(environ []string) *cobra.Command {
 	return root
 }
 
-// explainFlag adds the flag that was probably meant to the error for an unknown one.
+// explainFlag adds the most similar flag to the error for an unknown one.
 func explainFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -77,8 +76,7 @@ func explainFlag(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w; %s --help lists them", err, cmd.CommandPath())
 }
 
-// noArgs refuses arguments that are no flags. Some are meant as the value of a
-// switch, which stands behind an equals sign.
+// noArgs rejects arguments that are not flags. Some are meant as the value of a switch, which needs an equals sign.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -18,7 +18,7 @@ func newModel(environ []string) *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "List, fetch and describe models"}
 	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelInspect(environ), newModelVerify(environ), newModelRequantize(), newModelDequantize()} {
 		switch sub.Name() {
-		case "requantize", "dequantize": // which need nothing but the files
+		case "requantize", "dequantize": // which need only the files
 		default:
 			config.AddFlags(sub.Flags(), "data_dir", "model", "inference.delegate", "inference.threads")
 		}
@@ -79,8 +79,7 @@ func newModelPull(environ []string) *cobra.Command {
 	return cmd
 }
 
-// newPullProgress draws a bar for each file on a terminal, and prints a line
-// for each anywhere else.
+// newPullProgress draws a bar for each file on a terminal, and prints a line for each elsewhere.
 func newPullProgress(out io.Writer) func(models.Progress) {
 	terminal := console.IsTerminal(out)
 	var bar *progressbar.ProgressBar
@@ -90,15 +89,15 @@ func newPullProgress(out io.Writer) func(models.Progress) {
 		file = p.File
 		switch {
 		case p.From == "":
-			fmt.Fprintf(out, "%s: %s is there already\n", p.Name, p.File) // only talk
+			fmt.Fprintf(out, "%s: %s is there already\n", p.Name, p.File) // progress only
 		case !terminal && begins:
-			fmt.Fprintf(out, "%s: fetching %s (%.1f MB) from %s\n", p.Name, p.File, float64(p.Total)/1e6, p.From) // only talk
+			fmt.Fprintf(out, "%s: fetching %s (%.1f MB) from %s\n", p.Name, p.File, float64(p.Total)/1e6, p.From) // progress only
 		case terminal:
 			if begins || bar == nil {
 				bar = progressbar.NewOptions64(p.Total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(p.File),
-					progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) })) // only talk
+					progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) })) // progress only
 			}
-			_ = bar.Set64(p.Done) // a bar that cannot be drawn is no reason to stop
+			_ = bar.Set64(p.Done) // an error only affects the bar
 		}
 	}
 }

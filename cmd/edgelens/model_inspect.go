@@ -21,9 +21,9 @@ func newModelInspect(environ []string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "inspect [NAME | FILE]",
-		Short: "Print what a model is made of, and what would make it faster",
-		Long: "Print what a model is made of, and what would make it faster. A model of that name is loaded\n" +
-			"as well, to see which delegate runs it; a .tflite file is only read.",
+		Short: "Print the structure of a model, and what would make it faster",
+		Long: "Print the structure of a model, and what would make it faster. A model given by name is loaded\n" +
+			"as well, to show which delegate runs it; a .tflite file is only read.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
@@ -40,7 +40,7 @@ func newModelInspect(environ []string) *cobra.Command {
 			return inspectModel(cmd.Context(), c, out, asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the facts as JSON, as GET /api/models/{name} does")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, as GET /api/models/{name} does")
 	return cmd
 }
 

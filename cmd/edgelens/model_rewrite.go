@@ -13,10 +13,10 @@ func newModelRequantize() *cobra.Command {
 	var force, unchecked bool
 	cmd := &cobra.Command{
 		Use:   "requantize IN OUT",
-		Short: "Make an int8 model of a legacy uint8 one, which XNNPACK runs several times faster",
-		Long: "Make an int8 model of a legacy uint8 one, which XNNPACK runs several times faster. Its inputs and\n" +
-			"outputs stay uint8. Both are tried on made-up images, and nothing is written where they answer\n" +
-			"otherwise.",
+		Short: "Convert a legacy uint8 model to int8, which XNNPACK runs several times faster",
+		Long: "Convert a legacy uint8 model to int8, which XNNPACK runs several times faster. Its inputs and\n" +
+			"outputs stay uint8. Both are compared on generated images, and nothing is written where they\n" +
+			"differ.",
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, out := args[0], args[1]
@@ -34,7 +34,7 @@ func newModelRequantize() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace OUT")
-	cmd.Flags().BoolVar(&unchecked, "no-check", false, "do not try it on images")
+	cmd.Flags().BoolVar(&unchecked, "no-check", false, "do not compare the models on images")
 	return cmd
 }
 
@@ -42,7 +42,7 @@ func newModelDequantize() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "dequantize IN OUT",
-		Short: "Make a float32 model of a quantized one, with the same weights, to compare with",
+		Short: "Convert a quantized model to float32, with the same weights, for comparison",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return rewrite.File(args[0], args[1], force, rewrite.Dequantize, nil)

@@ -12,7 +12,7 @@ import (
 func newModelVerify(environ []string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify NAME|FILE...",
-		Short: "Check models, by name or .tflite file, and try them in a process of their own: status 1 where one is refused",
+		Short: "Check models, by name or .tflite file, and probe them in a separate process; exit with status 1 if one is refused",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
@@ -25,7 +25,7 @@ func newModelVerify(environ []string) *cobra.Command {
 				if err := app.VerifyModel(cmd.Context(), c, arg); err != nil {
 					refused, verdict = true, err.Error()
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", arg, verdict) // only talk
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", arg, verdict) // progress only
 			}
 			if refused {
 				return errSilent

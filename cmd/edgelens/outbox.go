@@ -14,7 +14,7 @@ import (
 
 func newOutbox() *cobra.Command {
 	var c client.Client
-	cmd := &cobra.Command{Use: "outbox", Short: "Show and send again the events that a receiver never took"}
+	cmd := &cobra.Command{Use: "outbox", Short: "List and retry events that were set aside because a sink rejected them"}
 	addServerFlag(cmd, &c)
 	cmd.AddCommand(newOutboxList(&c), newOutboxRetry(&c))
 	return cmd
@@ -24,7 +24,7 @@ func newOutboxList(c *client.Client) *cobra.Command {
 	var sink, device string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the events that were set aside, newest first", Args: cobra.NoArgs,
+		Use: "list", Short: "List set-aside events, newest first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			events, err := c.SetAside(cmd.Context(), sink, device)
 			if err != nil {
@@ -50,13 +50,13 @@ func newOutboxList(c *client.Client) *cobra.Command {
 func newOutboxRetry(c *client.Client) *cobra.Command {
 	var sink string
 	cmd := &cobra.Command{
-		Use: "retry [ID...]", Short: "Send events that were set aside again: those given, or all",
+		Use: "retry [ID...]", Short: "Retry set-aside events: those given, or all",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var ids []int64
 			for _, arg := range args {
 				id, err := strconv.ParseInt(arg, 10, 64)
 				if err != nil {
-					return fmt.Errorf("%q is no ID: `edgelens outbox list` shows them", arg)
+					return fmt.Errorf("%q is not an ID: `edgelens outbox list` lists them", arg)
 				}
 				ids = append(ids, id)
 			}

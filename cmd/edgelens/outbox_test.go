@@ -31,17 +31,17 @@ func TestOutboxCommands(t *testing.T) {
 	for name, test := range map[string]struct {
 		args   []string
 		status int
-		says   []string
+		want   []string
 		asked  string
 	}{
-		"list":        {[]string{"list", "--sink", "webhook"}, 0, []string{"17", "410 Gone", "16", "gate"}, "GET /api/outbox webhook  |GET /api/outbox webhook more "},
-		"list JSON":   {[]string{"list", "--json"}, 0, []string{`"id":17`, `"id":16`}, "GET /api/outbox   |GET /api/outbox  more "},
-		"retry all":   {[]string{"retry"}, 0, []string{"2 sent again"}, "POST /api/outbox/retry   {}"},
-		"retry some":  {[]string{"retry", "17", "16"}, 0, []string{"2 sent again"}, `POST /api/outbox/retry   {"ids":[17,16]}`},
-		"retry sink":  {[]string{"retry", "--sink", "mqtt"}, 0, []string{"2 sent again"}, `POST /api/outbox/retry   {"sink":"mqtt"}`},
-		"unknown":     {[]string{"retry", "404"}, 1, []string{"no event with the id 404"}, `POST /api/outbox/retry   {"ids":[404]}`},
-		"no number":   {[]string{"retry", "door"}, 1, []string{"edgelens outbox list"}, ""},
-		"nobody home": {[]string{"list", "--server", "http://127.0.0.1:1"}, 1, []string{"--server"}, ""},
+		"list":       {[]string{"list", "--sink", "webhook"}, 0, []string{"17", "410 Gone", "16", "gate"}, "GET /api/outbox webhook  |GET /api/outbox webhook more "},
+		"list JSON":  {[]string{"list", "--json"}, 0, []string{`"id":17`, `"id":16`}, "GET /api/outbox   |GET /api/outbox  more "},
+		"retry all":  {[]string{"retry"}, 0, []string{"2 sent again"}, "POST /api/outbox/retry   {}"},
+		"retry some": {[]string{"retry", "17", "16"}, 0, []string{"2 sent again"}, `POST /api/outbox/retry   {"ids":[17,16]}`},
+		"retry sink": {[]string{"retry", "--sink", "mqtt"}, 0, []string{"2 sent again"}, `POST /api/outbox/retry   {"sink":"mqtt"}`},
+		"unknown":    {[]string{"retry", "404"}, 1, []string{"no event with the id 404"}, `POST /api/outbox/retry   {"ids":[404]}`},
+		"no number":  {[]string{"retry", "door"}, 1, []string{"edgelens outbox list"}, ""},
+		"no server":  {[]string{"list", "--server", "http://127.0.0.1:1"}, 1, []string{"--server"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked = nil
@@ -50,9 +50,9 @@ func TestOutboxCommands(t *testing.T) {
 			if status := execute(t.Context(), args, nil, &out, &err); status != test.status {
 				t.Errorf("status %d: %s", status, err.String())
 			}
-			for _, want := range test.says {
-				if said := out.String() + err.String(); !strings.Contains(said, want) {
-					t.Errorf("%s\nwant %q", said, want)
+			for _, want := range test.want {
+				if output := out.String() + err.String(); !strings.Contains(output, want) {
+					t.Errorf("%s\nwant %q", output, want)
 				}
 			}
 			if got := strings.Join(asked, "|"); got != test.asked {

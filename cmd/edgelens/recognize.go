@@ -20,8 +20,8 @@ func newRecognize(environ []string) *cobra.Command {
 	var options edgelens.Request
 	cmd := &cobra.Command{
 		Use:   "recognize FILE...",
-		Short: "Say what is in images, without a server",
-		Long:  "Say what is in images, by the same path as the server.\nFILE may be - for standard input. The exit status is 0 only if every image was recognized.",
+		Short: "Recognize images without a server",
+		Long:  "Recognize images, by the same path as the server.\nFILE may be - for standard input. The exit status is 0 only if every image was recognized.",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
@@ -47,13 +47,13 @@ func newRecognize(environ []string) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one object a line")
-	cmd.Flags().IntVar(&options.TopK, "top-k", edgelens.DefaultTopK, "how many predictions to print")
+	cmd.Flags().IntVar(&options.TopK, "top-k", edgelens.DefaultTopK, "maximum number of predictions")
 	cmd.Flags().Float64Var(&options.MinScore, "min-score", 0, "leave out predictions with a lower probability")
 	config.AddFlags(cmd.Flags(), "data_dir", "model", "log_", "recognize.timeout", "recognize.allow_stand_in", "recognize.quality", "inference.", "preprocess.")
 	return cmd
 }
 
-// A printer shows the answer about each file, result or error.
+// A printer prints the outcome of each file, result or error.
 type printer interface {
 	print(file string, result *edgelens.Result, err error) error
 	end() error
@@ -98,7 +98,7 @@ func (t *table) print(file string, result *edgelens.Result, err error) error {
 
 func (t *table) end() error { return t.w.Flush() }
 
-// jsonLines prints what the API prints, with the file's name, one object a line.
+// jsonLines prints the JSON of the API with the file's name, one object a line.
 type jsonLines struct{ encoder *json.Encoder }
 
 type jsonLine struct {

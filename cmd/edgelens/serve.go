@@ -12,7 +12,7 @@ func newServe(environ []string) *cobra.Command {
 	var pull bool
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Answer over HTTP until told to stop",
+		Short: "Run the server until it is stopped",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
@@ -20,7 +20,7 @@ func newServe(environ []string) *cobra.Command {
 				return err
 			}
 			if pull {
-				// Serving goes on, and reports what is missing.
+				// The server starts without it, and reports what is missing.
 				if err := app.PullDefault(cmd.Context(), c, newPullProgress(cmd.ErrOrStderr())); err != nil {
 					telemetry.NewLogger(c.Log, cmd.ErrOrStderr()).Warn("fetching the default model failed", "error", err)
 				}
@@ -29,6 +29,6 @@ func newServe(environ []string) *cobra.Command {
 		},
 	}
 	config.AddFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&pull, "pull", false, "fetch the default model first, where it is not there")
+	cmd.Flags().BoolVar(&pull, "pull", false, "fetch the default model first, if it is missing")
 	return cmd
 }

@@ -16,23 +16,22 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// serve --pull fetches what it is to serve, and leaves a model of the user's own
-// alone.
+// serve --pull fetches the default model, and does not change a model of the user's own.
 func TestServePulls(t *testing.T) {
 	model := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 	manifest := fmt.Sprintf("models:\n- {name: tiny, file: tiny.tflite, sha256: %x, size: %d, task: classification}\n", sha256.Sum256(model), len(model))
 	for name, c := range map[string]struct {
 		mirror, dir map[string]string // the files in them
 		model       string
-		says        []string
+		logs        []string
 		silentOn    string
 		status      int
 	}{
-		"from the mirror":        {mirror: map[string]string{"tiny.tflite": string(model)}, dir: map[string]string{"manifest.yaml": manifest}, model: "tiny", says: []string{"tiny: fetching tiny.tflite", "msg=ready model=tiny"}, silentOn: "WARN"},
-		"there already":          {dir: map[string]string{"manifest.yaml": manifest, "tiny.tflite": string(model)}, model: "tiny", says: []string{"tiny.tflite is there already", "msg=ready model=tiny"}, silentOn: "WARN"},
-		"the user's own":         {dir: map[string]string{"mine.tflite": string(model)}, model: "mine", says: []string{"msg=ready model=mine"}, silentOn: "fetch"},
-		"nowhere to be had":      {dir: map[string]string{"manifest.yaml": manifest}, model: "tiny", says: []string{"fetching the default model failed", "edgelens: the default model cannot serve"}, status: 1},
-		"the manifest is broken": {dir: map[string]string{"manifest.yaml": "models: 3\n"}, says: []string{"fetching the default model failed", "edgelens: "}, status: 1},
+		"from the mirror":        {mirror: map[string]string{"tiny.tflite": string(model)}, dir: map[string]string{"manifest.yaml": manifest}, model: "tiny", logs: []string{"tiny: fetching tiny.tflite", "msg=ready model=tiny"}, silentOn: "WARN"},
+		"there already":          {dir: map[string]string{"manifest.yaml": manifest, "tiny.tflite": string(model)}, model: "tiny", logs: []string{"tiny.tflite is there already", "msg=ready model=tiny"}, silentOn: "WARN"},
+		"the user's own":         {dir: map[string]string{"mine.tflite": string(model)}, model: "mine", logs: []string{"msg=ready model=mine"}, silentOn: "fetch"},
+		"nowhere to be had":      {dir: map[string]string{"manifest.yaml": manifest}, model: "tiny", logs: []string{"fetching the default model failed", "edgelens: the default model cannot serve"}, status: 1},
+		"the manifest is broken": {dir: map[string]string{"manifest.yaml": "models: 3\n"}, logs: []string{"fetching the default model failed", "edgelens: "}, status: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folders := []string{t.TempDir(), t.TempDir()}
@@ -48,7 +47,7 @@ func TestServePulls(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			log, ended := &syncBuffer{}, make(chan int, 1)
 			go func() { ended <- execute(ctx, []string{"serve", "--pull"}, environ, io.Discard, log) }()
-			for _, words := range c.says {
+			for _, words := range c.logs {
 				await(t, words, func() bool { return strings.Contains(log.String(), words) })
 			}
 			cancel()

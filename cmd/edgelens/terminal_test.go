@@ -146,12 +146,12 @@ func TestTerminalCaptureCommand(t *testing.T) {
 	answerFungxi(t, broker)
 	path := filepath.Join(t.TempDir(), "log.jsonl")
 	ctx, stop := context.WithCancel(t.Context())
-	said := &syncBuffer{}
+	log := &syncBuffer{}
 	done := make(chan int, 1)
 	go func() {
-		done <- execute(ctx, []string{"terminal", "capture", "--broker", broker, "--out", path}, nil, io.Discard, said)
+		done <- execute(ctx, []string{"terminal", "capture", "--broker", broker, "--out", path}, nil, io.Discard, log)
 	}()
-	await(t, "it logs", func() bool { return strings.Contains(said.String(), "Logging #") })
+	await(t, "it logs", func() bool { return strings.Contains(log.String(), "Logging #") })
 	if status, out, talk := runCommand(t, nil, "terminal", "simulate", "--broker", broker, "--rate", "0", "--records", "3"); status != 0 {
 		t.Fatalf("status %d\n%s%s", status, out, talk)
 	}
@@ -162,7 +162,7 @@ func TestTerminalCaptureCommand(t *testing.T) {
 	})
 	stop()
 	if status := <-done; status != 0 {
-		t.Errorf("status %d\n%s", status, said.String())
+		t.Errorf("status %d\n%s", status, log.String())
 	}
 	if at := regexp.MustCompile(`[A-Za-z0-9+/]{128}`).Find(text); at != nil {
 		t.Errorf("base64 is in the log: %s", at)
@@ -191,7 +191,7 @@ func TestTerminalCaptureCommand(t *testing.T) {
 	}
 }
 
-// unusedAddress returns where nobody listens now.
+// unusedAddress returns a free address.
 func unusedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -9,7 +9,7 @@ import (
 	"edgelens/internal/config"
 )
 
-// workerSettings are the settings that a worker without a ledger has.
+// workerSettings are the settings of a worker without a ledger.
 var workerSettings = []string{
 	"data_dir", "models_dir", "model", "log_", "recognize.", "inference.", "preprocess.", "cache.", "redis.url", "jobs.concurrency",
 }
@@ -18,9 +18,9 @@ func newWorker(environ []string) *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
 		Use:   "worker --redis-url URL",
-		Short: "Work on the jobs that other nodes accepted, until told to stop",
-		Long: `Works on the jobs of every node that uses the same Redis (redis.url). It needs the
-models that those nodes answer with, and shares nothing else with them: no disk, no ledger.`,
+		Short: "Run jobs that other nodes accepted, until stopped",
+		Long: `Runs the jobs of every node that uses the same Redis (redis.url). It needs the models of those
+nodes, and shares nothing else with them: no disk, no ledger.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
@@ -34,8 +34,8 @@ models that those nodes answer with, and shares nothing else with them: no disk,
 		},
 	}
 	config.AddFlags(cmd.Flags(), workerSettings...)
-	// Not the setting of the same name, which is where a server serves: both
-	// may run on one machine with one configuration.
-	cmd.Flags().StringVar(&listen, "status-listen", "", "host:port to serve /healthz, /readyz and /metrics on (default: nowhere)")
+	// Not the setting of the same name, which is the address of a server: both may run on one machine with one
+	// configuration.
+	cmd.Flags().StringVar(&listen, "status-listen", "", "host:port to serve /healthz, /readyz and /metrics on (default: none)")
 	return cmd
 }

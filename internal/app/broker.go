@@ -19,27 +19,26 @@ import (
 	"edgelens/terminal/dialects"
 )
 
-// broker is where the MQTT bridge connects.
+// broker is the broker that the MQTT bridge connects to.
 type broker struct {
 	// url is empty where there is none.
 	url string
-	// child is the private mosquitto; nil where another one is used.
+	// child is the private mosquitto; nil where another broker is used.
 	child *supervise.Mosquitto
 }
 
-// newBroker returns the broker that is configured, or a private one. Where that
-// cannot be had it says so, and the service runs without MQTT: nobody who asks
-// over HTTP is to go without an answer for it.
+// newBroker returns the configured broker, or a private one. Without either, it logs the reason and the service runs
+// without MQTT: requests over HTTP do not need it.
 func newBroker(ctx context.Context, c *config.Config, spoken []dialect.Dialect, log *slog.Logger) (broker, error) {
 	if c.Terminal.URL != "" {
 		return broker{url: c.Terminal.URL}, nil
 	}
 	if c.Mosquitto.Listen == "" {
-		log.Info("there is no MQTT: neither mqtt.url nor mqtt.listen is set")
+		log.Info("MQTT disabled: neither mqtt.url nor mqtt.listen is set")
 		return broker{}, nil
 	}
 	if c.Mosquitto.PasswordFile == "" && !c.Mosquitto.Loopback() {
-		log.Warn("EVERYBODY ON THE NETWORK MAY SAY THEY ARE A TERMINAL: mqtt.listen is open to it, and mqtt.password_file is not set", "listen", c.Mosquitto.Listen)
+		log.Error("MQTT accepts any client: set mqtt.password_file", "event", "mqtt_open", "listen", c.Mosquitto.Listen)
 	}
 	rules, err := brokerRules(c, spoken)
 	if err != nil {
@@ -48,21 +47,21 @@ func newBroker(ctx context.Context, c *config.Config, spoken []dialect.Dialect, 
 	child, err := supervise.StartMosquitto(ctx, filepath.Join(c.DataDir, "mosquitto"), c.Mosquitto, rules, log)
 	switch {
 	case err == nil:
-		log.Info("terminals can connect", "mqtt", "mqtt://"+c.Mosquitto.Listen)
+		log.Info("MQTT ready for terminals", "mqtt", "mqtt://"+c.Mosquitto.Listen)
 		return broker{url: child.URL(), child: child}, nil
 	case errors.Is(err, edgelens.ErrNotFound):
-		log.Warn("there is no MQTT: the rest of the service runs", "reason", err)
+		log.Warn("MQTT unavailable, the service runs without it", "event", "mqtt_unavailable", "reason", err)
 		return broker{}, nil
 	case !portTaken(c.Mosquitto.Listen):
 		return broker{}, err
 	}
 	if err := greet(ctx, c.Mosquitto.Listen); err != nil {
-		log.Error("there is no MQTT: the port for terminals is taken by something that is no broker; the rest of the service runs. Choose another with --mqtt-listen",
+		log.Error("MQTT unavailable, the service runs without it: the port for terminals is used by a program that is not a broker; choose another with --mqtt-listen", "event", "mqtt_unavailable",
 			"listen", c.Mosquitto.Listen, "error", err)
 		return broker{}, nil
 	}
 	url := "mqtt://" + c.Mosquitto.Listen
-	log.Warn("the port for terminals has a broker already, which is used; set mqtt.url to say that this is meant, or mqtt.listen to another port for a private one", "mqtt", url)
+	log.Warn("using another broker that listens on the port for terminals; set mqtt.url to confirm it, or mqtt.listen to another port for a private one", "event", "mqtt_foreign_broker", "mqtt", url)
 	return broker{url: url}, nil
 }
 
@@ -73,7 +72,7 @@ func (b broker) stop(ctx context.Context) error {
 	return b.child.Stop(ctx)
 }
 
-// brokerRules returns what users of the private broker may do.
+// brokerRules returns the ACL of the private broker.
 func brokerRules(c *config.Config, spoken []dialect.Dialect) (string, error) {
 	if c.Rules.File != "" {
 		text, err := os.ReadFile(c.Rules.File)
@@ -99,7 +98,7 @@ func usersOf(file string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // only read
+	defer func() { _ = f.Close() }() // read only
 	var users []string
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
@@ -110,7 +109,7 @@ func usersOf(file string) ([]string, error) {
 	return users, lines.Err()
 }
 
-// portTaken reports whether something listens at an address already.
+// portTaken reports whether a program listens at an address already.
 func portTaken(address string) bool {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -119,11 +118,10 @@ func portTaken(address string) bool {
 	return l.Close() != nil
 }
 
-// greetTimeout is how long a broker has to answer.
+// greetTimeout bounds the wait for a broker's answer.
 const greetTimeout = 3 * time.Second
 
-// greet returns nil where a broker at the address answers CONNECT, whatever it
-// answers.
+// greet returns nil where a broker at the address answers CONNECT, with any code.
 func greet(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"edgelens/models/quality"
 )
 
-// OpenModels returns the models of the folder, with the built-in one beside them.
+// OpenModels returns the models of the folder, and the built-in one.
 func OpenModels(c *config.Config) (*models.Registry, error) {
 	registry, err := models.Open(c.ModelsDir)
 	if err != nil {
@@ -29,8 +29,7 @@ func OpenModels(c *config.Config) (*models.Registry, error) {
 	return registry, nil
 }
 
-// noClassifier returns the condition that the default model cannot answer; none
-// where it can.
+// noClassifier returns the condition that the default model is unavailable; none where it is available.
 func noClassifier(loader *inference.Loader, c *config.Config) []edgelens.Condition {
 	for _, m := range loader.List() {
 		switch {
@@ -40,14 +39,14 @@ func noClassifier(loader *inference.Loader, c *config.Config) []edgelens.Conditi
 			return []edgelens.Condition{{Name: "model", Severity: edgelens.SeverityDegraded,
 				Reason: "the built-in model of image quality answers in place of a classifier: " + m.Problem}}
 		}
-		return []edgelens.Condition{{Name: "model", Severity: edgelens.SeverityUnavailable, Reason: "there is no classifier: " + m.Problem}}
+		return []edgelens.Condition{{Name: "model", Severity: edgelens.SeverityUnavailable, Reason: "no classifier:  " + m.Problem}}
 	}
 	return nil
 }
 
-// StartsWithoutClassifier reports whether a service may start although its default model is
-// not here: nobody named it, and the service has its jobs for itself, so that no
-// other node means another model by it.
+// StartsWithoutClassifier reports whether a service may start although its default model is missing: where it is not
+// configured by name, and the service has its jobs for itself, so that no other node can have another model under its
+// name.
 func StartsWithoutClassifier(err error, c *config.Config) bool {
 	return errors.Is(err, edgelens.ErrNoModel) && c.Model == "" && c.Jobs.RedisURL == ""
 }

@@ -13,11 +13,11 @@ import (
 	"edgelens/worker"
 )
 
-// conditionsInterval is how often the parts are asked how they are.
+// conditionsInterval is how often the parts are checked.
 const conditionsInterval = time.Second
 
-// watchConditions asks the parts again and again and takes down in readiness how
-// they are, until ctx ends. Each source returns what is wrong now.
+// watchConditions checks the parts periodically and updates readiness, until ctx ends. Each source returns its present
+// conditions.
 func watchConditions(ctx context.Context, readiness *telemetry.Readiness, sources ...func() []edgelens.Condition) {
 	tick := time.NewTicker(conditionsInterval)
 	defer tick.Stop()
@@ -27,7 +27,7 @@ func watchConditions(ctx context.Context, readiness *telemetry.Readiness, source
 		for _, source := range sources {
 			now = append(now, source()...)
 		}
-		takeDown(readiness, before, now)
+		updateReadiness(readiness, before, now)
 		before = now
 		select {
 		case <-tick.C:
@@ -37,7 +37,7 @@ func watchConditions(ctx context.Context, readiness *telemetry.Readiness, source
 	}
 }
 
-func takeDown(readiness *telemetry.Readiness, before, now []edgelens.Condition) {
+func updateReadiness(readiness *telemetry.Readiness, before, now []edgelens.Condition) {
 	still := map[string]bool{}
 	for _, c := range now {
 		still[c.Name] = true
@@ -54,8 +54,7 @@ func degraded(name, reason string) edgelens.Condition {
 	return edgelens.Condition{Name: name, Severity: edgelens.SeverityDegraded, Reason: reason}
 }
 
-// severity is that of a condition in which nothing is served, or that of one in which
-// not everything is as it should be.
+// severity is that of an unavailable service, or of a degraded one.
 func severity(unavailable bool) edgelens.Severity {
 	if unavailable {
 		return edgelens.SeverityUnavailable
@@ -87,12 +86,12 @@ func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func()
 	return func() (all []edgelens.Condition) {
 		for _, a := range t.dispatcher.Alarms() {
 			all = append(all, degraded("delivery to "+a.Sink, fmt.Sprintf(
-				"not possible since %s, events are kept and tried again: %s", a.Since.UTC().Format(time.RFC3339), a.Reason)))
+				"failing since %s, events are kept and retried: %s", a.Since.UTC().Format(time.RFC3339), a.Reason)))
 		}
 		for sink, stats := range outboxStats(l, log) {
 			if stats.Aside > 0 {
 				all = append(all, degraded("events for "+sink, fmt.Sprintf(
-					"%d are set aside because it does not take them; `edgelens outbox list` shows them, `edgelens outbox retry` sends them again", stats.Aside)))
+					"%d are set aside because the sink does not accept them; `edgelens outbox list` lists them, `edgelens outbox retry` retries them", stats.Aside)))
 			}
 		}
 		if t.bridge != nil {
@@ -101,21 +100,20 @@ func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func()
 			}
 			if wrong := t.bridge.WrongClocks(); len(wrong) > 0 {
 				all = append(all, degraded("clocks", fmt.Sprintf(
-					"the clocks of %d devices are wrong, so that their records are not fresh: %s; GET /api/devices says by how much and what to set", len(wrong), few(wrong))))
+					"the clocks of %d devices are wrong, so that their records are not fresh: %s; GET /api/devices has the deviations and the settings to change", len(wrong), few(wrong))))
 			}
 		}
 		return all
 	}
 }
 
-// redisConditions is the source of the queue. That Redis is away for a while delays
-// jobs, which are kept; one that never serves until somebody changes it is as good
-// as none.
+// redisConditions is the source of the queue. A temporary outage of Redis delays jobs, which are kept; one that lasts
+// until an operator acts makes the service unavailable.
 func redisConditions(q *worker.Queue) func() []edgelens.Condition {
 	return func() []edgelens.Condition {
 		switch status := q.RedisStatus(); {
 		case status.Err != nil:
-			return []edgelens.Condition{{Name: "redis", Severity: severity(status.Lasting), Reason: "jobs are kept and wait: " + status.Err.Error()}}
+			return []edgelens.Condition{{Name: "redis", Severity: severity(status.Lasting), Reason: "jobs are kept and dispatched later:  " + status.Err.Error()}}
 		case status.Warning != "":
 			return []edgelens.Condition{degraded("redis", status.Warning)}
 		}
@@ -123,11 +121,11 @@ func redisConditions(q *worker.Queue) func() []edgelens.Condition {
 	}
 }
 
-// few names the first of many.
+// few lists the first of many names.
 func few(names []string) string {
-	const most = 5
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + " and others"
+	const limit = 5
+	if len(names) > limit {
+		return strings.Join(names[:limit], ", ") + " and others"
 	}
 	return strings.Join(names, ", ")
 }

@@ -22,21 +22,21 @@ import (
 	"edgelens/recognize"
 )
 
-// Core is the path of an image with everything that it needs, without a source.
+// Core is the path of an image with its dependencies, without a source.
 type Core struct {
 	Registry *models.Registry
 	Loader   *inference.Loader
-	// Recognizer counts and logs what it recognizes.
+	// Recognizer also counts and logs.
 	Recognizer edgelens.Recognizer
 
 	preprocessor  *preprocess.Preprocessor
 	service       *recognize.Service
-	shared        *cache.Shared // nil where results are in memory alone
-	qualityForAll bool          // whether every image is judged by the built-in model
-	standIn       bool          // whether that may answer in place of the default one
+	shared        *cache.Shared // nil where results are in memory only
+	qualityForAll bool          // whether the quality model rates every image
+	standIn       bool          // whether it may answer as a stand-in
 }
 
-// NewCore fits the parts together. Nothing is loaded yet.
+// NewCore connects the parts. Nothing is loaded yet.
 func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (*Core, error) {
 	registry, err := OpenModels(c)
 	if err != nil {
@@ -55,7 +55,7 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	loader := inference.NewLoader(c.Inference, registry, tflite.New(), prober, log, func(spec models.Spec, took time.Duration) {
 		loads.Loaded(spec.Name, took)
 	})
-	if c.Inference.Delegate != inference.DelegateNone { // else nothing is gained
+	if c.Inference.Delegate != inference.DelegateNone { // only a delegate is faster with it
 		preparer := requantize.NewPreparer(requantize.Config{
 			Enabled: c.Inference.Requantize, Dir: filepath.Join(c.DataDir, "requantized"), Log: log,
 			Comparison: requantize.Comparison{Backend: tflite.New(), Prober: prober, Config: c.Inference},
@@ -73,9 +73,8 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	}, nil
 }
 
-// WarmUp loads the default model, and the one that judges images where it
-// judges all of them. Else that takes its memory from the first terminal's
-// image on. That it fails is logged, and no reason not to serve.
+// WarmUp loads the default model, and the quality model where it rates every image. Otherwise the first image of a
+// terminal loads that, which takes memory then. A failure is logged, and the service runs.
 func (c *Core) WarmUp(ctx context.Context) error {
 	_, err := c.Loader.Describe(ctx, "")
 	if err == nil && c.qualityForAll || errors.Is(err, edgelens.ErrNoModel) && c.standIn {
@@ -84,8 +83,7 @@ func (c *Core) WarmUp(ctx context.Context) error {
 	return err
 }
 
-// Close finishes what was admitted, then frees interpreters, models and
-// scratch memory, in that order.
+// Close finishes admitted requests, then frees interpreters, models and scratch memory, in that order.
 func (c *Core) Close(ctx context.Context) error {
 	errs := []error{c.service.Close(ctx), c.Loader.Close(ctx), c.preprocessor.Close()}
 	if c.shared != nil {
@@ -94,8 +92,7 @@ func (c *Core) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// newResults returns the result cache: in memory, and shared with other nodes
-// where a Redis of theirs is configured.
+// newResults returns the result cache: in memory, and shared with other nodes where a common Redis is configured.
 func newResults(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (recognize.Cache, *cache.Shared, error) {
 	memory, err := cache.NewMemory(c.Cache)
 	if err != nil {
@@ -106,7 +103,7 @@ func newResults(c *config.Config, log *slog.Logger, metrics prometheus.Registere
 	}
 	client, err := cache.Connect(c.Jobs.RedisURL)
 	if err != nil {
-		log.Warn("results are not shared with other nodes", "reason", err)
+		log.Warn("result cache not shared with other nodes", "reason", err)
 		return memory, nil, nil
 	}
 	shared := cache.NewShared(memory, client, c.Cache.TTL)
@@ -117,7 +114,7 @@ func newResults(c *config.Config, log *slog.Logger, metrics prometheus.Registere
 	return shared, shared, nil
 }
 
-// preprocessing fits the Preprocessor into the port of package recognize.
+// preprocessing adapts the Preprocessor to the port of package recognize.
 type preprocessing struct{ *preprocess.Preprocessor }
 
 func (p preprocessing) Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, time.Duration, time.Duration, error) {

@@ -73,7 +73,7 @@ func BenchmarkCacheHit(b *testing.B) {
 	b.ReportMetric(milliseconds(median(times)), "median-ms")
 }
 
-// BenchmarkStart is from nothing to the default model ready.
+// BenchmarkStart is the time from nothing to the default model ready.
 func BenchmarkStart(b *testing.B) {
 	c := settings(b)
 	withShared(b, c)
@@ -93,7 +93,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// bare is the work that nobody can leave out.
+// bare is the indispensable work.
 type bare struct {
 	preprocessor *preprocess.Preprocessor
 	interpreter  inference.Interpreter
@@ -157,14 +157,14 @@ func quantile(times []time.Duration, q float64) time.Duration {
 func milliseconds(d time.Duration) float64         { return float64(d.Microseconds()) / 1000 }
 func percentOver(with, base time.Duration) float64 { return 100 * (float64(with)/float64(base) - 1) }
 
-// BenchmarkQuality is what a verdict on the image costs a recognition: the same
-// image with and without one, in turn. One recognition at a time.
+// BenchmarkQuality is the cost of a quality verdict for a recognition: the same image with and without one,
+// alternately. One recognition at a time.
 func BenchmarkQuality(b *testing.B) {
 	for _, name := range []string{"cat_720p.jpg", "cat_1080p.jpg"} {
 		b.Run(name, func(b *testing.B) {
 			c := settings(b)
 			withShared(b, c)
-			c.Recognize.Quality = recognize.QualityTerminals // who has a device is judged
+			c.Recognize.Quality = recognize.QualityTerminals // images of devices are rated
 			core := start(b, c).core
 			image := readImage(b, name)
 			ask := func(device string) time.Duration {

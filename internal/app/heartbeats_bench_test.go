@@ -13,10 +13,9 @@ import (
 	"edgelens/terminal/simulate"
 )
 
-// BenchmarkHeartbeats has 200 terminals send a heartbeat every 30 s and, together,
-// as many photographs as the synchronous path recognizes with 8 connections, which
-// is measured just before: how long the answer to a heartbeat takes. The terminals
-// are in the same process.
+// BenchmarkHeartbeats simulates 200 terminals that send a heartbeat every 30 s and, together, as many photographs as
+// the synchronous path recognizes with 8 connections, which is measured just before: the latency of the answer to a
+// heartbeat. The terminals are in the same process.
 func BenchmarkHeartbeats(b *testing.B) {
 	const terminals, images, window = 200, 200, 25 * time.Second
 	c := settings(b)

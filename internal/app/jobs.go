@@ -25,31 +25,30 @@ import (
 	"edgelens/worker"
 )
 
-// jobs is the queued path: the ledger, the queue, the worker, and the private
-// Redis where none was configured.
+// jobs is the queued path: the ledger, the queue, the worker, and the private Redis where none is configured.
 type jobs struct {
-	// node is this node's lasting name.
+	// node is this node's permanent name.
 	node   string
 	ledger *ledger.Ledger
 	queue  *worker.Queue
 	worker *worker.Worker
 
-	redis *supervise.Redis // nil where one was configured
+	redis *supervise.Redis // nil where one is configured
 	log   *slog.Logger
 
 	stopWatching context.CancelFunc
 	watching     sync.WaitGroup
 }
 
-// newJobs opens the ledger, starts the private Redis if there is to be one,
-// and fits queue and worker to them. Nothing is worked on yet.
+// newJobs opens the ledger, starts the private Redis if needed, and connects queue and worker to them. No jobs are
+// dequeued yet.
 func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger, metrics prometheus.Registerer) (*jobs, error) {
 	node, err := nodeName(c.DataDir)
 	if err != nil {
 		return nil, err
 	}
 	if err := datadir.Tighten(c.DataDir, "node", "requantized"); err != nil {
-		log.Warn("files of the data folder may be readable for other users", "error", err)
+		log.Warn("restricting the data folder failed: other users may be able to read its files", "error", err)
 	}
 	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, log)
 	if err != nil {
@@ -83,10 +82,10 @@ func (j *jobs) depths() map[telemetry.QueueState]int {
 	defer cancel()
 	stats, err := j.ledger.Stats(ctx)
 	if err != nil {
-		j.log.Warn("count the jobs", "error", err)
+		j.log.Warn("counting jobs failed", "error", err)
 		return nil
 	}
-	depths := map[telemetry.QueueState]int{} // with a 0 where nothing waits: alarms want a number
+	depths := map[telemetry.QueueState]int{} // with explicit zeros, for alerts
 	for _, queue := range []string{edgelens.QueueInteractive, edgelens.QueueBulk} {
 		for _, status := range []edgelens.JobStatus{edgelens.JobQueued, edgelens.JobRunning} {
 			depths[telemetry.QueueState{Queue: queue, State: string(status)}] = 0
@@ -100,8 +99,8 @@ func (j *jobs) depths() map[telemetry.QueueState]int {
 	return depths
 }
 
-// requeueAfterRestarts has the tasks made again that the private Redis may have
-// lost when it died: its file is a second behind at most, but behind.
+// requeueAfterRestarts recreates tasks that the private Redis may have lost when it ended: its file can be a second
+// behind.
 func (j *jobs) requeueAfterRestarts(ctx context.Context) {
 	seen := 0
 	for {
@@ -118,7 +117,7 @@ func (j *jobs) requeueAfterRestarts(ctx context.Context) {
 	}
 }
 
-// close ends the parts in the order in which they need one another.
+// close ends the parts in the order of their dependencies.
 func (j *jobs) close(ctx context.Context) error {
 	var errs []error
 	if j.stopWatching != nil {
@@ -135,7 +134,7 @@ func (j *jobs) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// jobStore fits the ledger into the port of package worker.
+// jobStore adapts the ledger to the port of package worker.
 type jobStore struct{ *ledger.Ledger }
 
 func (d jobStore) Start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
@@ -172,7 +171,7 @@ func (d jobStore) Unfinished(ctx context.Context, yield func(id, queue string) e
 	return nil
 }
 
-// done makes an error that a job is terminal a worker.ErrDone, with the same text.
+// done wraps the error for a terminal job as a worker.ErrDone, with the same text.
 func done(err error) error {
 	if errors.Is(err, ledger.ErrTerminal) {
 		return jobDone{err}
@@ -188,7 +187,7 @@ func (jobDone) Is(target error) bool { return target == worker.ErrDone }
 // Unwrap returns the ledger's error.
 func (e jobDone) Unwrap() error { return e.error }
 
-// counter fits ledger and queue into the port of package api.
+// counter adapts ledger and queue to the port of package api.
 type counter struct {
 	*worker.Queue
 	ledger *ledger.Ledger
@@ -206,7 +205,7 @@ func (c counter) Jobs(ctx context.Context, filter edgelens.JobFilter) ([]edgelen
 	return c.ledger.Jobs(ctx, filter)
 }
 
-// nodeName returns the lasting name of this node, which the data folder keeps.
+// nodeName returns the permanent name of this node, which is stored in the data folder.
 func nodeName(dir string) (string, error) {
 	if err := datadir.Make(dir); err != nil {
 		return "", fmt.Errorf("use the data folder: %w", err)

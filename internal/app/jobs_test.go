@@ -18,7 +18,7 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// jobAnswer is what the job API says of a job.
+// jobAnswer is a job in the API.
 type jobAnswer struct {
 	ID       string
 	TaskID   string `json:"task_id"`
@@ -54,7 +54,7 @@ func (s *service) async(t *testing.T, target string, image []byte, header http.H
 	}
 	j := a.job(t)
 	if j.TaskID == "" || j.URL != "/api/jobs/"+j.TaskID || a.header.Get("Location") != j.URL || a.header.Get("Retry-After") == "" {
-		t.Fatalf("the 202 says %s with headers %v", a.body, a.header)
+		t.Fatalf("the 202 has %s with headers %v", a.body, a.header)
 	}
 	return j
 }
@@ -78,11 +78,11 @@ func (s *service) wait(t *testing.T, j jobAnswer) jobAnswer {
 			return done
 		}
 	}
-	t.Fatalf("job %s is never done", j.TaskID)
+	t.Fatalf("job %s was never done", j.TaskID)
 	return jobAnswer{}
 }
 
-// The article's client: queue an image, take the task_id, poll for the answer.
+// The client of the reference service: queue an image, take the task_id, poll for the result.
 func TestAsync(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -110,7 +110,7 @@ func TestAsync(t *testing.T) {
 	if red := s.get("/api/results?label=red&limit=100").job(t); len(red.Results) != 3 {
 		t.Errorf("%d red results, want 3", len(red.Results))
 	}
-	// Pages join without a gap, whatever comes in meanwhile.
+	// Pages join without a gap, whatever is added meanwhile.
 	seen := map[string]bool{}
 	for next := ""; ; {
 		page := s.get("/api/jobs?limit=2&cursor=" + next).job(t)
@@ -139,7 +139,7 @@ func TestAsyncFailures(t *testing.T) {
 		t.Errorf("text: %+v", done)
 	}
 	if a := s.send("DELETE", "/api/jobs/"+done.ID, "", nil); a.status != http.StatusConflict || a.Code != "finished" || a.Detail != "cancel job "+done.ID+": it has ended already with the status failed" {
-		t.Errorf("canceling what is done: %d %s", a.status, a.body)
+		t.Errorf("canceling a finished job: %d %s", a.status, a.body)
 	}
 	for target, want := range map[string]int{
 		"GET /api/jobs/" + uuid.NewString():    404,
@@ -187,8 +187,7 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// The event stream tells of jobs as they happen, and goes on where a client
-// left off.
+// The event stream has the changes of jobs, and resumes where a client disconnected.
 func TestEvents(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -262,7 +261,7 @@ func readEvents(t *testing.T, lines <-chan string, id, status string) []string {
 	}
 }
 
-// What was accepted by one process is finished by the next.
+// Jobs accepted by one process are finished by the next.
 func TestJobsSurviveARestart(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)

@@ -8,7 +8,7 @@ import (
 	"edgelens/inference/tflite"
 )
 
-// This test binary also tries models, as the program does.
+// This test binary also probes models, as the program does.
 func TestMain(m *testing.M) {
 	probe.Main(tflite.New())
 	os.Exit(m.Run())

@@ -12,8 +12,7 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// brightnessOf asks a model about the three grays and returns the best label and
-// its probability for each.
+// brightnessOf recognizes the three grays with a model and returns the best label and its probability for each.
 func (s *service) brightnessOf(model string) (labels []string, scores []float64) {
 	s.t.Helper()
 	for _, class := range modeltest.BrightnessLabels() {
@@ -26,7 +25,7 @@ func (s *service) brightnessOf(model string) (labels []string, scores []float64)
 	return labels, scores
 }
 
-// Whatever form the scores have, they are the probabilities that the model means.
+// Whatever representation the scores have, they become the model's probabilities.
 func TestScores(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -90,8 +89,7 @@ func TestScores(t *testing.T) {
 	})
 }
 
-// Each model is fed as it was trained, wherever that is written, and the API says
-// where.
+// Each model gets input as it was trained, wherever that is documented, and the API reports the source.
 func TestNormalizations(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)

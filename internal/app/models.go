@@ -17,13 +17,12 @@ import (
 	"edgelens/models/rewrite"
 )
 
-// IsModelFile reports whether an argument of a command is a path of a model file, not the
-// name of a model.
+// IsModelFile reports whether an argument of a command is the path of a model file, not the name of a model.
 func IsModelFile(arg string) bool {
 	return filepath.Ext(arg) == ".tflite" || strings.ContainsRune(arg, filepath.Separator)
 }
 
-// DescribeModel loads the default model and returns what is known of it then.
+// DescribeModel loads the default model and returns its description.
 func DescribeModel(ctx context.Context, c *config.Config) (*models.Spec, error) {
 	c.Inference.Interpreters = 1
 	core, err := NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
@@ -34,8 +33,7 @@ func DescribeModel(ctx context.Context, c *config.Config) (*models.Spec, error) 
 	return core.Loader.Describe(ctx, "")
 }
 
-// VerifyModel returns why a model, given by its name or file, cannot be used; nil where
-// it can.
+// VerifyModel returns why a model, given by name or file, cannot be used; nil where it can.
 func VerifyModel(ctx context.Context, c *config.Config, arg string) error {
 	if IsModelFile(arg) {
 		return verifyFile(ctx, arg)
@@ -66,7 +64,7 @@ func verifyFile(ctx context.Context, path string) error {
 	return requantize.TryFile(ctx, OneTimeProber(), path, "", oneInterpreter())
 }
 
-// oneInterpreter is how commands run a file.
+// oneInterpreter is the configuration with which commands run a file.
 func oneInterpreter() inference.Config {
 	c := inference.DefaultConfig()
 	c.Interpreters = 1

@@ -11,8 +11,8 @@ import (
 	"edgelens/models"
 )
 
-// NewProber returns what tries new model files, and remembers what passed in the
-// data folder; nil where models are loaded untried.
+// NewProber returns the prober of new model files, which stores passed ones in the data folder; nil where models are
+// loaded without a trial.
 func NewProber(c *config.Config, log *slog.Logger) inference.Prober {
 	if !c.Inference.Probe {
 		return nil
@@ -24,7 +24,7 @@ func NewProber(c *config.Config, log *slog.Logger) inference.Prober {
 	return probe.New(probe.Config{Dir: filepath.Join(c.DataDir, "tried"), Runtime: tflite.New().Version(), Vetted: vetted, Log: log})
 }
 
-// OneTimeProber tries files of commands that have no data folder: every time.
+// OneTimeProber probes files for commands without a data folder: every time.
 func OneTimeProber() inference.Prober {
 	return probe.New(probe.Config{Runtime: tflite.New().Version(), Log: slog.New(slog.DiscardHandler)})
 }

@@ -48,8 +48,8 @@ func PullModels(ctx context.Context, c *config.Config, progress func(models.Prog
 	return errors.Join(errs...)
 }
 
-// PullDefault fetches the default model if the manifest knows it. A model of the user's
-// own is in the models folder or missing: there is nothing to fetch.
+// PullDefault fetches the default model if it is in the manifest. A user's own model is in the models folder or
+// missing, and cannot be fetched.
 func PullDefault(ctx context.Context, c *config.Config, progress func(models.Progress)) error {
 	manifest, err := models.ReadManifest(c.ModelsDir)
 	if err != nil {

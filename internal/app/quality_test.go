@@ -16,7 +16,7 @@ import (
 	"edgelens/recognize"
 )
 
-// health is what /readyz answers.
+// health is the body of /readyz.
 type health struct {
 	Status  string
 	Waiting []string
@@ -32,19 +32,19 @@ func (s *service) ready() (status int, h health) {
 	return a.status, h
 }
 
-// With no classifier the model of image quality does not pass for one: the service
-// says what is missing, and answers as soon as it is there.
+// Without a classifier the quality model does not replace it: the service reports what is missing, and recognizes as
+// soon as it is there.
 func TestNoClassifier(t *testing.T) {
 	c := settings(t)
 	s, log, _ := serving(t, c)
-	log.waitFor(t, "there is no classifier")
+	log.waitFor(t, "no classifier")
 	image := modeltest.Image(modeltest.Green, 320, 240)
 	a := s.form(path, image)
 	if a.status != 503 || a.Code != "no_model" || !strings.Contains(a.Detail, "edgelens model pull") || a.header.Get("Retry-After") == "" {
-		t.Errorf("%d %s, want 503 with what to do", a.status, a.body)
+		t.Errorf("%d %s, want 503 with advice", a.status, a.body)
 	}
 	if a := s.form("/api/recognize_async", image); a.status != 503 || a.Code != "no_model" {
-		t.Errorf("a job: %d %s, want it refused at once", a.status, a.body)
+		t.Errorf("a job: %d %s, want it rejected at once", a.status, a.body)
 	}
 	if status, h := s.ready(); status != 503 || h.Status != "unavailable" || len(h.Reasons) != 1 || h.Reasons[0].Name != "model" || !strings.Contains(h.Reasons[0].Reason, "model pull") || len(h.Waiting) != 1 {
 		t.Errorf("/readyz: %d %+v", status, h)
@@ -66,13 +66,12 @@ func TestNoClassifier(t *testing.T) {
 	}
 }
 
-// Where it may stand in, it does with a warning in each answer, also in one that was
-// cached, in a job and in its events.
+// As a stand-in, it adds a warning to each result, also to a cached one, to a job and to its events.
 func TestStandIn(t *testing.T) {
 	c := settings(t)
 	c.Recognize.AllowStandIn = true
 	s, log, _ := serving(t, c)
-	log.waitFor(t, "there is no classifier")
+	log.waitFor(t, "no classifier")
 	image := modeltest.Image(modeltest.Green, 320, 240)
 	for range 2 {
 		a := s.form(path, image)
@@ -99,13 +98,12 @@ func TestStandIn(t *testing.T) {
 		t.Errorf("the results: %s", a.body)
 	}
 	if files, err := filepath.Glob(filepath.Join(c.DataDir, "*", "*.tflite")); err != nil || len(files) != 0 {
-		t.Errorf("%v (%v) were written; nothing needs a file of the model", files, err)
+		t.Errorf("%v (%v) were written; want no file of the model", files, err)
 	}
 }
 
-// With another model as default, images are judged by the built-in one beside
-// it, where the setting says so.
-func TestQualityBesideAnotherModel(t *testing.T) {
+// With another model as default, images are also rated by the quality model, where the setting is on.
+func TestQualityWithClassifier(t *testing.T) {
 	for setting, want := range map[string]string{recognize.QualityTerminals: "", recognize.QualityAll: edgelens.QualityBlank} {
 		t.Run(setting, func(t *testing.T) {
 			c := settings(t)
@@ -137,8 +135,8 @@ func TestQualityBesideAnotherModel(t *testing.T) {
 	}
 }
 
-// A terminal's event about an image in which there is nothing to see is
-// uncertain, and says why; so is the history. Its record is told all the same.
+// A terminal's event about a blank image is uncertain, with the reason; so is the history. Its record is delivered all
+// the same.
 func TestUnusableImageOfATerminal(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -148,8 +146,8 @@ func TestUnusableImageOfATerminal(t *testing.T) {
 	s, _, _ := serving(t, c)
 	listener := connect(t, c, "listener", "edgelens/v1/#")
 	record, image := passed(1)
-	listener.say(fungxis.Record("F1", record, image))
-	soon(t, "it is told", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
+	listener.publish(fungxis.Record("F1", record, image))
+	soon(t, "it is delivered", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
 	var event struct {
 		Data struct {
 			Outcome, Reason string

@@ -52,7 +52,7 @@ func TestColours(t *testing.T) {
 	}
 }
 
-// A model that is dropped into the folder of a running service works at once.
+// A model that is copied into the folder of a running service can be used at once.
 func TestDroppedModel(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -115,7 +115,7 @@ func TestRightAnswers(t *testing.T) {
 }
 
 // The same bytes give the same predictions in every form, computed and cached.
-func TestFormsAgree(t *testing.T) {
+func TestRequestFormatsAgree(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	s := start(t, c)
@@ -191,8 +191,8 @@ func TestMetricNames(t *testing.T) {
 	s := start(t, c)
 	s.form(path, modeltest.Image(modeltest.Red, 30, 30))
 	for _, name := range []string{
-		`edgelens_requests_total{source="http",model="colours",outcome="ok"}`,
-		`edgelens_request_seconds_count{source="http",model="colours"}`,
+		`edgelens_requests_total{model="colours",outcome="ok",source="http"}`,
+		`edgelens_request_seconds_count{model="colours",source="http"}`,
 		`edgelens_stage_seconds_count{model="colours",stage="queue"}`,
 		`edgelens_stage_seconds_count{model="colours",stage="decode"}`,
 		`edgelens_stage_seconds_count{model="colours",stage="preprocess"}`,
@@ -228,9 +228,9 @@ func TestMetricNames(t *testing.T) {
 	}
 }
 
-// Many at a time, good and bad and with different models, each get their own
-// answer, and the service is whole afterwards.
-func TestManyAtATime(t *testing.T) {
+// Concurrent requests, valid and invalid and with different models, each get their own result, and the service is ready
+// afterwards.
+func TestConcurrentRequests(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	c.Recognize.Queue = 100

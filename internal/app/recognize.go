@@ -15,9 +15,8 @@ import (
 	"edgelens/internal/telemetry"
 )
 
-// RecognizeFiles recognizes image files, one after the other, by the same path as a
-// server; "-" is stdin. It hands each result, or the error in its place, to show. The
-// error counts the images that were not recognized.
+// RecognizeFiles recognizes image files, one after the other, by the same path as a server; "-" is stdin. It passes
+// each result, or the error in its place, to show. The error has the number of images that were not recognized.
 func RecognizeFiles(ctx context.Context, c *config.Config, stdin io.Reader, files []string, options edgelens.Request, show func(file string, result *edgelens.Result, err error) error) error {
 	c.Inference.Interpreters, c.Recognize.Workers = 1, 1
 	core, err := NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())

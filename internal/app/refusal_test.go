@@ -44,8 +44,7 @@ func jpegBomb(t testing.TB) []byte {
 	return b
 }
 
-// What a client may do wrong about the image itself. Whatever it is, the
-// answer is a problem with the right status, and the next image is answered.
+// Client errors in the image itself. Each gets a problem with the right status, and the next image is recognized.
 func TestRefusedImages(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -111,9 +110,8 @@ func noisyJPEG(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// What the decoder has noticed of a damaged image is in the answer; and an image
-// whose decoding fails after a warning has no answer, least of all that of the one
-// before it.
+// Warnings of the decoder about a damaged image are in the result; and an image whose decoding fails after a warning
+// has no result, least of all that of the previous one.
 func TestDamagedImages(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -171,8 +169,8 @@ func TestRefusedOptions(t *testing.T) {
 	}
 }
 
-// A model that cannot be used gives a problem that says why, without the folder or
-// the runtime's words, each time, and the service goes on with the others.
+// An unusable model causes a problem with the reason, without the folder or the runtime's message, each time, and the
+// service continues with the others.
 func TestUnusableModels(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -218,7 +216,7 @@ func TestUnusableModels(t *testing.T) {
 	})
 }
 
-// With every place taken, the next request hears so at once.
+// With every slot taken, the next request is rejected at once.
 func TestBusy(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -257,9 +255,8 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// Without the model that was asked for the service does not start, and says how
-// to get it; nor where others' jobs would be answered by another model than they
-// mean.
+// Without the configured model the service does not start, and the error has the command that fetches it; nor where
+// other nodes' jobs would get another model than they mean.
 func TestNoModel(t *testing.T) {
 	for name, change := range map[string]func(*config.Config){
 		"a model is named": func(c *config.Config) { c.Model = "mobilenet_v2_1.0_224_int8" },

@@ -19,7 +19,7 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// describeLegacy loads the legacy model in a fresh process, so to say.
+// describeLegacy loads the legacy model as in a new process.
 func describeLegacy(t *testing.T, c *config.Config) (*models.Spec, string) {
 	t.Helper()
 	var log bytes.Buffer
@@ -70,12 +70,12 @@ func TestRequantizeAtLoad(t *testing.T) {
 	if err := os.WriteFile(first.Path, []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if mended, _ := describeLegacy(t, c); mended.Digest != first.Digest || mended.Path != first.Path {
-		t.Errorf("after damage: %s at %s", mended.Digest, mended.Path)
+	if repaired, _ := describeLegacy(t, c); repaired.Digest != first.Digest || repaired.Path != first.Path {
+		t.Errorf("after damage: %s at %s", repaired.Digest, repaired.Path)
 	}
 }
 
-// What an earlier check found stays found.
+// The result of an earlier check is stored.
 func TestRequantizeRefusedBefore(t *testing.T) {
 	c := legacySettings(t)
 	first, _ := describeLegacy(t, c)

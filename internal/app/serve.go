@@ -22,11 +22,11 @@ import (
 	"edgelens/internal/telemetry"
 )
 
-// StopTimeout is how long stopping waits for what was admitted.
+// StopTimeout is how long stopping waits for admitted requests.
 const StopTimeout = 10 * time.Second
 
-// Serve runs until ctx ends or a part fails, and then stops in order: not
-// ready, stop accepting, finish what was admitted, free.
+// Serve runs until ctx ends or a part fails, and then stops in order: not ready, stop accepting, finish admitted
+// requests, free.
 func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer) (err error) {
 	datadir.UseOwnFilesOnly()
 	log := telemetry.NewLogger(c.Log, logs)
@@ -64,7 +64,7 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// node is the parts of a running server.
+// node has the parts of a running server.
 type node struct {
 	version   string
 	config    *config.Config
@@ -89,8 +89,8 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	return api.New(c.HTTP, parts)
 }
 
-// run serves first and loads the default model then, so that health checks
-// are answered from the start. Jobs are worked on once there is a model.
+// run first serves and then loads the default model, so that health checks are answered from the start. Jobs are
+// dequeued once there is a model.
 func (s *node) run(ctx context.Context, listener net.Listener) error {
 	address := "http://" + listener.Addr().String()
 	s.log.Info("edgelens started", "version", s.version, "address", address, "docs", address+"/docs")
@@ -101,18 +101,18 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger, s.log))
 		return nil
 	})
-	// What terminals say is made durable from the start, and looked at later.
+	// Records of terminals are stored from the start, and recognized later.
 	group.Go(s.terminals.start)
 	group.Go(func() error {
 		model := s.core.Registry.Default()
 		if err := s.core.WarmUp(ctx); err != nil {
 			if ctx.Err() != nil {
-				return nil // told to stop while loading
+				return nil // stopped while loading
 			}
 			if !StartsWithoutClassifier(err, s.config) {
 				return fmt.Errorf("the default model cannot serve: %w", err)
 			}
-			s.log.Warn("there is no classifier: requests that name no model are refused until it is here, or answered by the built-in model of image quality, with a warning, where recognize.allow_stand_in is set",
+			s.log.Warn("no classifier: requests without a model name are refused until it is installed, or answered by the quality model, with a warning, where recognize.allow_stand_in is set", "event", "model_stand_in",
 				"missing", model, "models_dir", s.config.ModelsDir, "models_dir_exists", isFolder(s.config.ModelsDir),
 				"allow_stand_in", s.config.Recognize.AllowStandIn, "cure", "edgelens model pull --models-dir "+s.config.ModelsDir)
 			model = ""
@@ -120,7 +120,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 		if err := s.jobs.worker.Start(); err != nil {
 			return err
 		}
-		// Reading and checking the model took several times its size.
+		// Loading and checking the model needed several times its size.
 		debug.FreeOSMemory()
 		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.Loader, s.config) })
 		s.readiness.Ready("model")
@@ -140,7 +140,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-// CloseWithin gives a part some time to end.
+// CloseWithin closes a part with a time limit.
 func CloseWithin(limit time.Duration, end func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()

@@ -45,7 +45,7 @@ func (o *output) waitFor(t testing.TB, pattern string) string {
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	t.Fatalf("%s never came:\n%s", pattern, o)
+	t.Fatalf("%s was never logged:\n%s", pattern, o)
 	return ""
 }
 
@@ -63,7 +63,7 @@ func serving(t testing.TB, c *config.Config) (s *service, log *output, stop func
 	return s, log, stop
 }
 
-// A stop finishes what was admitted, refuses what comes later, and is clean.
+// A stop finishes admitted requests, rejects later ones, and is clean.
 func TestGracefulStop(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
@@ -80,7 +80,7 @@ func TestGracefulStop(t *testing.T) {
 	deadline := time.Now().Add(30 * time.Second)
 	for metric(s, "edgelens_uploads_in_memory_bytes") < float64(2*len(slow)) {
 		if time.Now().After(deadline) {
-			t.Fatal("the images never arrived")
+			t.Fatal("the images were never admitted")
 		}
 	}
 	if err := stop(); err != nil {
@@ -88,18 +88,18 @@ func TestGracefulStop(t *testing.T) {
 	}
 	for range 2 {
 		if a := <-answered; a.status != 200 {
-			t.Errorf("what was admitted got %d %s", a.status, a.body)
+			t.Errorf("an admitted request got %d %s", a.status, a.body)
 		}
 	}
 	if _, err := http.Get(s.url + "/healthz"); err == nil { // it must not answer
 		t.Error("it still accepts connections")
 	}
 	if !strings.Contains(log.String(), "msg=stopped clean=true") {
-		t.Errorf("the log does not say that it stopped cleanly:\n%s", log)
+		t.Errorf("the log lacks a clean stop:\n%s", log)
 	}
 }
 
-// A second service on the same address says so and leaves the first alone.
+// A second service on the same address fails with the reason and does not disturb the first.
 func TestPortInUse(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)

@@ -27,7 +27,7 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// colours are what the model that the tests build themselves can tell apart.
+// colours are the classes of the model that the tests generate.
 var colours = map[string]color.Color{"red": modeltest.Red, "green": modeltest.Green, "blue": modeltest.Blue}
 
 // settings returns a configuration over an empty data folder.
@@ -88,7 +88,7 @@ func readImage(t testing.TB, name string) []byte {
 	return b
 }
 
-// service is the whole program behind its HTTP face.
+// service is the whole program behind its HTTP API.
 type service struct {
 	t    testing.TB
 	url  string
@@ -96,7 +96,7 @@ type service struct {
 	jobs *jobs
 }
 
-// start brings the service up and its default model, and ends it with the
+// start starts the service with its default model, and stops it with the test.
 // test.
 func start(t testing.TB, c *config.Config) *service {
 	t.Helper()
@@ -212,7 +212,7 @@ func (s *service) form(target string, image []byte) *answer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, _ = part.Write(image) // a bytes.Buffer takes everything
+	_, _ = part.Write(image) // writing to a bytes.Buffer never fails
 	_ = w.Close()
 	return s.send("POST", target, w.FormDataContentType(), &body)
 }

@@ -20,18 +20,17 @@ import (
 	"edgelens/worker"
 )
 
-// terminals is the MQTT bridge with its broker, and who is told of what comes in.
+// terminals is the MQTT bridge with its broker, and the delivery of events to sinks.
 type terminals struct {
 	broker     broker
 	bridge     *terminal.Bridge // nil without a broker
 	hook       *webhook.Webhook
 	dispatcher *notify.Dispatcher
-	// told is set once somebody may be told: Stop must follow Start.
-	started, told bool
+	// dispatching is set once the dispatcher was started: Stop must follow Start.
+	started, dispatching bool
 }
 
-// newTerminals starts the private broker if there is to be one, and fits the
-// face to jobs. Nothing is heard yet.
+// newTerminals starts the private broker if needed, and connects the bridge to jobs. It does not subscribe yet.
 func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.Logger, metrics *prometheus.Registry) (*terminals, error) {
 	t := &terminals{}
 	composer := event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}
@@ -69,20 +68,18 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	return t, nil
 }
 
-// routes says who is told of a record: everybody on the broker, and the webhook
-// of what it wants.
+// routes returns the sinks of a record: the MQTT topic, and the webhook where its filter matches.
 func routes(hook webhook.Config) func(*edgelens.Record) []edgelens.Route {
 	return func(r *edgelens.Record) []edgelens.Route {
 		all := []edgelens.Route{{Sink: terminal.EventsSink}}
-		if told, image := hook.Wants(r); told {
+		if wanted, image := hook.Wants(r); wanted {
 			all = append(all, edgelens.Route{Sink: webhook.Sink, Image: image})
 		}
 		return all
 	}
 }
 
-// linksTo returns where a result's image is, for as long as images are kept;
-// nil where they are not.
+// linksTo returns the URL of a result's image, for as long as images are kept; nil where they are not.
 func linksTo(c *config.Config) func(result string) string {
 	if !c.Ledger.KeepImages {
 		return nil
@@ -94,7 +91,7 @@ func linksTo(c *config.Config) func(result string) string {
 	return func(result string) string { return base + "/api/results/" + result + "/image" }
 }
 
-// start begins to hear and to tell.
+// start starts the bridge and the delivery of events.
 func (t *terminals) start() error {
 	var sinks []notify.Sink
 	if t.bridge != nil {
@@ -105,15 +102,15 @@ func (t *terminals) start() error {
 		sinks = append(sinks, t.bridge.Events())
 	}
 	sinks = append(sinks, t.hook)
-	t.told = true
+	t.dispatching = true
 	t.dispatcher.Start(sinks...)
 	return nil
 }
 
-// stop ends telling, hearing and the broker, in this order.
+// stop ends delivery, the bridge and the broker, in this order.
 func (t *terminals) stop(ctx context.Context) error {
 	var errs []error
-	if t.told {
+	if t.dispatching {
 		t.dispatcher.Stop()
 	}
 	t.hook.Close()
@@ -123,7 +120,7 @@ func (t *terminals) stop(ctx context.Context) error {
 	return errors.Join(append(errs, t.broker.stop(ctx))...)
 }
 
-// intake fits ledger and queue into the port of package terminal.
+// intake adapts ledger and queue to the port of package terminal.
 type intake struct {
 	ledger  *ledger.Ledger
 	queue   *worker.Queue
@@ -145,10 +142,10 @@ func outboxStats(l *ledger.Ledger, log *slog.Logger) map[string]telemetry.Outbox
 	defer cancel()
 	stats, err := l.OutboxStats(ctx)
 	if err != nil {
-		log.Warn("measure the outbox", "error", err)
+		log.Warn("measuring the outbox failed", "error", err)
 		return nil
 	}
-	// With a 0 where nothing waits: alarms want a number.
+	// With explicit zeros, for alerts.
 	all := map[string]telemetry.OutboxStats{terminal.EventsSink: {}, webhook.Sink: {}}
 	for sink, s := range stats {
 		all[sink] = telemetry.OutboxStats(s)

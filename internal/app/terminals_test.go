@@ -57,12 +57,12 @@ func withTerminals(t testing.TB, c *config.Config) {
 
 var fungxis = fungxi.NewSimulator(func(string) *time.Location { return time.UTC })
 
-// peer is somebody at the broker: a terminal, or who listens to events.
+// peer is a client of the broker: a terminal, or a subscriber to events.
 type peer struct {
 	*session.Session
-	t     testing.TB
-	mu    sync.Mutex
-	heard []session.Message
+	t        testing.TB
+	mu       sync.Mutex
+	received []session.Message
 }
 
 func connect(t testing.TB, c *config.Config, name string, filters ...string) *peer {
@@ -72,11 +72,11 @@ func connect(t testing.TB, c *config.Config, name string, filters ...string) *pe
 		t.Fatal(err)
 	}
 	p := &peer{t: t}
-	// What a listener is to hear it hears even if it is away for a while.
+	// Its session is persistent: it also receives messages from while it was offline.
 	settings := session.Config{Address: address, ClientID: name, Lasting: time.Hour, OnMessage: func(m session.Message) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.heard = append(p.heard, m)
+		p.received = append(p.received, m)
 		m.Ack()
 	}}
 	for _, filter := range filters {
@@ -94,8 +94,8 @@ func connect(t testing.TB, c *config.Config, name string, filters ...string) *pe
 	return p
 }
 
-// say publishes until the broker confirms, as terminals do.
-func (p *peer) say(m dialect.Outgoing) {
+// publish publishes until the broker confirms, as terminals do.
+func (p *peer) publish(m dialect.Outgoing) {
 	p.t.Helper()
 	soon(p.t, "it is confirmed", func() bool {
 		err := p.Publish(context.Background(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: 1})
@@ -107,7 +107,7 @@ func (p *peer) on(topic string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var payloads []string
-	for _, m := range p.heard {
+	for _, m := range p.received {
 		if m.Topic == topic {
 			payloads = append(payloads, string(m.Payload))
 		}
@@ -115,7 +115,7 @@ func (p *peer) on(topic string) []string {
 	return payloads
 }
 
-// happening is an event as a listener reads it.
+// happening is an event as a subscriber parses it.
 type happening struct {
 	ID   string
 	Data struct {
@@ -154,7 +154,7 @@ func soon(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// posted is what the business server of the article gets.
+// posted is the body for the reference business server.
 type posted struct {
 	UserID       string `json:"user_id"`
 	Name         string
@@ -168,7 +168,7 @@ type posted struct {
 	}
 }
 
-// receiver is the business server, which can misbehave.
+// receiver is the business server, with failure modes.
 type receiver struct {
 	*httptest.Server
 	mode  atomic.Value // "ok", "500", "hang", "reset"
@@ -228,8 +228,7 @@ func (r *receiver) tried(mode string) int {
 	return r.tries[mode]
 }
 
-// passed is the nth record of somebody who was let in, with an image of its
-// own.
+// passed is the nth record of an admitted person, with an image of its own.
 func passed(n int) (edgelens.Record, []byte) {
 	names := []string{"red", "green", "blue"}
 	return edgelens.Record{
@@ -242,7 +241,7 @@ func killBroker(t testing.TB, log *output) {
 	t.Helper()
 	ups := regexp.MustCompile(`child=mosquitto pid=(\d+)`).FindAllStringSubmatch(log.String(), -1)
 	if len(ups) == 0 {
-		t.Fatal("the broker was never up")
+		t.Fatal("the broker was never ready")
 	}
 	pid, _ := strconv.Atoi(ups[len(ups)-1][1])
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -250,10 +249,9 @@ func killBroker(t testing.TB, log *output) {
 	}
 }
 
-// Terminals send, the broker is killed, the business server fails in every way,
-// the service is restarted: everybody is told of every record, in order, under
-// one id.
-func TestNothingIsLost(t *testing.T) {
+// Terminals send, the broker is killed, the business server fails in every way, the service is restarted: both sinks
+// receive every record, in order, under one id.
+func TestNoRecordIsLost(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	withTerminals(t, c)
@@ -263,32 +261,32 @@ func TestNothingIsLost(t *testing.T) {
 	listener := connect(t, c, "listener", "edgelens/v1/events/#")
 	written := func(since time.Time) {
 		t.Helper()
-		soon(t, "the broker has written what it keeps", func() bool {
+		soon(t, "the broker has saved its sessions", func() bool {
 			info, err := os.Stat(filepath.Join(c.DataDir, "mosquitto", "data", "mosquitto.db"))
 			return err == nil && info.ModTime().After(since)
 		})
 	}
 	connected := regexp.MustCompile(`connected to the MQTT broker.*-up`)
 	log.waitFor(t, connected.String())
-	written(time.Now()) // that we are to hear everything
+	written(time.Now()) // the subscription
 	const n = 40
 	devices := []string{"F1", "F2", "F3"}
 	var sending sync.WaitGroup
 	var sent atomic.Int64
 	var when sync.Map // by device and number
 	var kills []time.Time
-	// A broker that is killed loses what it could not hand on yet: more than the service
-	// takes at a time (docs/adr/0009). So no device is further ahead of its events.
+	// A broker that is killed loses queued messages beyond those in flight (docs/adr/0009). So no device is further
+	// ahead of its events.
 	const ahead = 4
 	for _, device := range devices {
 		peer := connect(t, c, device)
 		sending.Go(func() {
 			for i := range n {
-				soon(t, "an event of what was sent before", func() bool { return len(listener.events(device)) >= i-ahead })
+				soon(t, "an event of an earlier record", func() bool { return len(listener.events(device)) >= i-ahead })
 				m := fungxis.Record(device, first(passed(i)), second(passed(i)))
-				peer.say(m)
-				if i%5 == 0 { // it was not sure
-					peer.say(m)
+				peer.publish(m)
+				if i%5 == 0 { // it was not acknowledged
+					peer.publish(m)
 				}
 				when.Store(fmt.Sprint(device, " ", i), time.Now())
 				sent.Add(1)
@@ -305,7 +303,7 @@ func TestNothingIsLost(t *testing.T) {
 		killBroker(t, log)
 		kills = append(kills, time.Now())
 		soon(t, "the receiver failed: "+mode, func() bool { return r.tried(mode) >= 2 })
-		// A second kill within a second would be another matter: docs/adr/0009.
+		// A second kill within a second could lose messages: docs/adr/0009.
 		soon(t, "the service is connected again", func() bool { return len(connected.FindAllString(log.String(), -1)) >= i+2 })
 		written(time.Now())
 	}
@@ -322,25 +320,25 @@ func TestNothingIsLost(t *testing.T) {
 			return
 		}
 		for _, device := range devices {
-			told := map[string]bool{}
+			delivered := map[string]bool{}
 			for _, p := range r.all() {
-				told[p.Recognition.Device+" "+p.UserID] = true
+				delivered[p.Recognition.Device+" "+p.UserID] = true
 			}
 			for i := range n {
-				if name := fmt.Sprint(device, " ", i); !told[name] {
+				if name := fmt.Sprint(device, " ", i); !delivered[name] {
 					at, _ := when.Load(name)
-					t.Logf("%s, confirmed at %v, was not told", name, at)
+					t.Logf("%s, confirmed at %v, was not delivered", name, at)
 				}
 			}
 		}
 		t.Logf("killed at %v; log of the first service:\n%s\nand of the second:\n%s", kills, firstLog, log)
 	})
-	soon(t, "all is told", func() bool { return len(unique(r.all())) >= n*len(devices) })
+	soon(t, "all are delivered", func() bool { return len(unique(r.all())) >= n*len(devices) })
 	soon(t, "all is published", func() bool {
 		return len(listener.events("F1")) >= n && len(listener.events("F2")) >= n && len(listener.events("F3")) >= n
 	})
 	for _, device := range devices {
-		var told []string
+		var delivered []string
 		ids := map[string]string{}
 		for _, p := range r.all() {
 			if p.Recognition.Device != device {
@@ -353,15 +351,15 @@ func TestNothingIsLost(t *testing.T) {
 				continue
 			}
 			ids[p.UserID] = p.Recognition.ID
-			told = append(told, p.UserID)
+			delivered = append(delivered, p.UserID)
 		}
-		if want := numbered(n); !slices.Equal(told, want) {
-			t.Errorf("%s: the receiver was told %v", device, told)
+		if want := numbered(n); !slices.Equal(delivered, want) {
+			t.Errorf("%s: the receiver got %v", device, delivered)
 		}
 		var published []string
 		for _, e := range listener.events(device) {
 			if slices.Contains(published, e.Data.Record.Num) {
-				continue // a confirmation was lost
+				continue // an acknowledgement was lost
 			}
 			published = append(published, e.Data.Record.Num)
 			if ids[e.Data.Record.Num] != e.ID {
@@ -397,12 +395,12 @@ func numbered(n int) []string {
 }
 
 // No image is in the log, in a metric or in Redis.
-func TestTerminalsImagesStayInside(t *testing.T) {
+func TestTerminalImagesAreNotPublished(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	withTerminals(t, c)
 	r := newReceiver(t, c)
-	c.Webhook.Image, c.Webhook.Secret = "none", "whsec_"+base64.StdEncoding.EncodeToString([]byte("a secret that nobody sees"))
+	c.Webhook.Image, c.Webhook.Secret = "none", "whsec_"+base64.StdEncoding.EncodeToString([]byte("a secret that is hidden"))
 	c.Log.LogLevel = "debug"
 	s, log, _ := serving(t, c)
 	listener := connect(t, c, "listener", "edgelens/v1/#")
@@ -411,15 +409,15 @@ func TestTerminalsImagesStayInside(t *testing.T) {
 	broken := m
 	broken.Payload = m.Payload[:len(m.Payload)-9]
 	for range 3 {
-		listener.say(broken)
-		listener.say(m)
+		listener.publish(broken)
+		listener.publish(m)
 	}
-	soon(t, "it is told", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
+	soon(t, "it is delivered", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
 	if got := r.all()[0].Img; got != "" {
 		t.Errorf("the receiver got an image of %d bytes", len(got))
 	}
 	if r.head.Get("webhook-signature") == "" {
-		t.Error("what the receiver got is not signed")
+		t.Error("the receiver's request is not signed")
 	}
 	encoded := base64.StdEncoding.EncodeToString(image)[:60]
 	places := map[string]string{
@@ -427,7 +425,7 @@ func TestTerminalsImagesStayInside(t *testing.T) {
 		"redis": redisContent(t, filepath.Join(c.DataDir, "redis")),
 	}
 	for where, text := range places {
-		for what, secret := range map[string]string{"base64": encoded, "image": string(image[:60]), "secret": "nobody sees", "encoded secret": c.Webhook.Secret[6:]} {
+		for what, secret := range map[string]string{"base64": encoded, "image": string(image[:60]), "secret": "is hidden", "encoded secret": c.Webhook.Secret[6:]} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s is in the %s", what, where)
 			}
@@ -438,7 +436,7 @@ func TestTerminalsImagesStayInside(t *testing.T) {
 	}
 }
 
-// redisContent is all that a private Redis has.
+// redisContent is the whole content of a private Redis.
 func redisContent(t testing.TB, dir string) string {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: filepath.Join(dir, "redis.sock")})
@@ -454,9 +452,8 @@ func redisContent(t testing.TB, dir string) string {
 	return all.String()
 }
 
-// Where the port for terminals is taken, a broker there is used, and anything
-// else leaves the rest of the service running.
-func TestThePortForTerminalsIsTaken(t *testing.T) {
+// Where the port for terminals is in use, a broker there is used; with anything else, the service runs without MQTT.
+func TestTerminalPortInUse(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	withTerminals(t, c)
@@ -464,9 +461,9 @@ func TestThePortForTerminalsIsTaken(t *testing.T) {
 	other.DataDir = t.TempDir()
 	_, log, stop := serving(t, c)
 	_, second, stopSecond := serving(t, &other)
-	second.waitFor(t, `has a broker already.*mqtt.listen.*`+regexp.QuoteMeta(c.Mosquitto.Listen))
+	second.waitFor(t, `using another broker.*mqtt.listen.*`+regexp.QuoteMeta(c.Mosquitto.Listen))
 	second.waitFor(t, `connected to the MQTT broker.*-up`)
-	// It is a client like any other there, which may not say what edgelens says.
+	// It is a client like any other there, whose ACL does not allow edgelens' topics.
 	second.waitFor(t, `publishing the status failed.*mqtt.acl_file`)
 	if err := stopSecond(); !errors.Is(err, session.ErrNotAllowed) {
 		t.Errorf("the second: %v", err)
@@ -474,8 +471,8 @@ func TestThePortForTerminalsIsTaken(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	if strings.Contains(log.String(), "has a broker already") {
-		t.Error("the first one took it for another's")
+	if strings.Contains(log.String(), "using another broker") {
+		t.Error("the first one treats its own broker as another's")
 	}
 	l, err := net.Listen("tcp", c.Mosquitto.Listen)
 	if err != nil {
@@ -495,19 +492,19 @@ func TestThePortForTerminalsIsTaken(t *testing.T) {
 	third := other
 	third.DataDir = t.TempDir()
 	s, thirdLog, _ := serving(t, &third)
-	thirdLog.waitFor(t, `no broker.*--mqtt-listen`)
+	thirdLog.waitFor(t, `not a broker.*--mqtt-listen`)
 	if a := s.form(path, modeltest.Image(modeltest.Red, 9, 9)); a.status != 200 {
 		t.Errorf("without MQTT: %d", a.status)
 	}
 }
 
-// Users are terminals by their serial numbers, and may say what is their own.
+// MQTT users are terminals by their serial numbers, and may publish only their own topics.
 func TestTerminalsWithPasswords(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	withTerminals(t, c)
 	file := filepath.Join(t.TempDir(), "passwords")
-	// By mosquitto_passwd, of which "secret" is the password of each.
+	// By mosquitto_passwd; the password of each is "secret".
 	if err := os.WriteFile(file, []byte("F1:secret\nF2:secret\nshop:secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -526,28 +523,28 @@ func TestTerminalsWithPasswords(t *testing.T) {
 	one := as("F1", "fungxi_F1_downLink", "fungxi_F2_downLink", "edgelens/v1/events/#")
 	two := as("F2", "fungxi_F2_downLink")
 	forged, image := passed(1)
-	say := func(p *peer, m dialect.Outgoing) {
+	publish := func(p *peer, m dialect.Outgoing) {
 		_ = p.Publish(t.Context(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: 1}) // a refusal is an error
 	}
-	say(two, fungxis.Record("F1", forged, image))
-	say(shop, fungxis.Record("F1", forged, image))
+	publish(two, fungxis.Record("F1", forged, image))
+	publish(shop, fungxis.Record("F1", forged, image))
 	heartbeat, _ := fungxis.Heartbeat("F2", time.Now())
-	two.say(heartbeat)
+	two.publish(heartbeat)
 	soon(t, "F2 is answered", func() bool { return len(two.on("fungxi_F2_downLink")) == 1 })
 	honest, image := passed(2)
-	one.say(fungxis.Record("F1", honest, image))
-	soon(t, "the shop hears of it", func() bool { return len(shop.events("F1")) >= 1 })
+	one.publish(fungxis.Record("F1", honest, image))
+	soon(t, "the shop receives it", func() bool { return len(shop.events("F1")) >= 1 })
 	if events := shop.events("F1"); len(events) != 1 || events[0].Data.Record.Num != "2" {
 		t.Errorf("%+v", events)
 	}
 	if n := len(one.on("fungxi_F2_downLink")) + len(one.events("F1")) + len(shop.on("fungxi_F1_downLink")) + len(shop.on("fungxi_F1_upLink")); n > 0 {
-		t.Errorf("%d messages were heard that are not for those who heard them", n)
+		t.Errorf("%d messages were received against the ACL", n)
 	}
 }
 
-// The article's scenario: the heartbeat is answered, who passed is told to the
-// business server in the article's words, a stranger is an event alone.
-func TestTheArticlesBridge(t *testing.T) {
+// The scenario of the reference service: the heartbeat is answered, an admitted person is posted to the business server
+// in the reference format, a stranger is only an event.
+func TestReferenceBridge(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
 	withTerminals(t, c)
@@ -556,7 +553,7 @@ func TestTheArticlesBridge(t *testing.T) {
 	s, _, _ := serving(t, c)
 	terminal := connect(t, c, "F1", "fungxi_F1_downLink", "edgelens/v1/events/F1")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
-	terminal.say(heartbeat)
+	terminal.publish(heartbeat)
 	soon(t, "the heartbeat is answered", func() bool { return len(terminal.on("fungxi_F1_downLink")) == 1 })
 	var answer struct{ Cmd, Time string }
 	if err := json.Unmarshal([]byte(terminal.on("fungxi_F1_downLink")[0]), &answer); err != nil || answer.Cmd != "heartD" {
@@ -569,8 +566,8 @@ func TestTheArticlesBridge(t *testing.T) {
 	record.CapturedAt = time.Now().UTC().Truncate(time.Second)
 	stranger := record
 	stranger.Kind, stranger.Passed, stranger.Key = edgelens.RecordStranger, false, "2"
-	terminal.say(fungxis.Record("F1", stranger, image))
-	terminal.say(fungxis.Record("F1", record, image))
+	terminal.publish(fungxis.Record("F1", stranger, image))
+	terminal.publish(fungxis.Record("F1", record, image))
 	soon(t, "both are events, and one is posted", func() bool { return len(terminal.events("F1")) == 2 && len(r.all()) == 1 })
 	p := r.all()[0]
 	if p.UserID != "1" || p.Name != "Ann" || string(p.VerifiedCode) != "0" || p.PersonType != "1" ||
@@ -581,14 +578,14 @@ func TestTheArticlesBridge(t *testing.T) {
 	if events[0].Data.Kind != "stranger" || events[1].Data.Kind != "verified" || p.Recognition.ID != events[1].ID || p.Recognition.Predictions[0].Label != "green" {
 		t.Errorf("%+v, posted %+v", events, p.Recognition)
 	}
-	// A command from the article's address reaches the terminal.
+	// A command to the reference service's address reaches the terminal.
 	if a := s.send("POST", "/", "application/x-www-form-urlencoded", strings.NewReader(`{"cmd":"openDoor"}`)); a.status != 200 || string(a.body) != "ok" {
 		t.Errorf("POST /: %d %q", a.status, a.body)
 	}
-	soon(t, "the terminal is told", func() bool {
+	soon(t, "the terminal has received it", func() bool {
 		return slices.Contains(terminal.on("fungxi_F1_downLink"), `{"cmd":"openDoor"}`)
 	})
-	// What came of it can be looked back at, with its image.
+	// The result can be looked up, with its image.
 	if a := s.get("/api/results?device=F1"); a.status != 200 || strings.Count(string(a.body), `"source":"mqtt"`) != 2 {
 		t.Errorf("results: %d %s", a.status, a.body)
 	}

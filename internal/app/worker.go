@@ -19,7 +19,7 @@ import (
 	"edgelens/worker"
 )
 
-// Work runs until ctx ends or a part fails, and then finishes what was begun.
+// Work runs until ctx ends or a part fails, and then finishes the jobs that have begun.
 func Work(ctx context.Context, c *config.Config, version, listen string, logs io.Writer) (err error) {
 	log := telemetry.NewLogger(c.Log, logs)
 	metrics := telemetry.NewRegistry(version)
@@ -30,21 +30,21 @@ func Work(ctx context.Context, c *config.Config, version, listen string, logs io
 	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, core.Close)) }()
 	readiness := telemetry.NewReadiness()
 	readiness.NotReady("model", "loading")
-	readiness.NotReady("redis", "not asked yet")
+	readiness.NotReady("redis", "not checked yet")
 	group, ctx := errgroup.WithContext(ctx)
 	if listen != "" {
 		listener, err := net.Listen("tcp", listen)
 		if err != nil {
 			return fmt.Errorf("serve the worker's status on %s: %w; choose another --status-listen", listen, err)
 		}
-		log.Info("status", "address", "http://"+listener.Addr().String())
+		log.Info("serving status", "address", "http://"+listener.Addr().String())
 		serveStatus(ctx, group, listener, readiness, metrics)
 	}
 	group.Go(func() error {
 		start := time.Now()
 		if err := core.WarmUp(ctx); err != nil {
 			if ctx.Err() != nil {
-				return nil // told to stop while loading
+				return nil // stopped while loading
 			}
 			return fmt.Errorf("the default model cannot serve: %w", err)
 		}
@@ -78,7 +78,7 @@ func Work(ctx context.Context, c *config.Config, version, listen string, logs io
 	return err
 }
 
-// serveStatus serves what orchestration asks for, until ctx ends.
+// serveStatus serves the endpoints for orchestration and metrics, until ctx ends.
 func serveStatus(ctx context.Context, group *errgroup.Group, listener net.Listener, readiness *telemetry.Readiness, metrics prometheus.Gatherer) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
@@ -89,7 +89,7 @@ func serveStatus(ctx context.Context, group *errgroup.Group, listener net.Listen
 			return
 		}
 		for _, c := range readiness.Conditions() {
-			_, _ = fmt.Fprintf(w, "%s: %s: %s\n", c.Severity, c.Name, c.Reason) // a client that is gone needs no answer
+			_, _ = fmt.Fprintf(w, "%s: %s: %s\n", c.Severity, c.Name, c.Reason) // an error means the client disconnected
 		}
 		_, _ = io.WriteString(w, "ok\n") // the same
 	})

@@ -16,8 +16,7 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// working runs a worker that shares Redis alone with others, until stop is
-// called.
+// working runs a worker that shares only Redis with others, until stop is called.
 func working(t *testing.T, c *config.Config) (status string, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -25,13 +24,12 @@ func working(t *testing.T, c *config.Config) (status string, stop func() error) 
 	go func() { ended <- Work(ctx, c, "test", "127.0.0.1:0", log) }()
 	stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() { _ = stop() })
-	status = log.waitFor(t, `msg=status address=(\S+)`)
+	status = log.waitFor(t, `msg="serving status" address=(\S+)`)
 	log.waitFor(t, `msg=ready`)
 	return status, stop
 }
 
-// A worker in another process does the jobs of a node with which it shares
-// Redis and nothing else.
+// A worker in another process runs the jobs of a node with which it shares only Redis.
 func TestWorkerCommand(t *testing.T) {
 	url := supervisetest.Start(t).URL
 	c := settings(t)
@@ -68,7 +66,7 @@ func TestWorkerCommand(t *testing.T) {
 	}
 }
 
-// A worker is ready while its Redis serves it, and says what is wrong else.
+// A worker is ready while Redis serves it, and otherwise reports the reason.
 func TestWorkerReadiness(t *testing.T) {
 	r := supervisetest.Start(t)
 	r.Servers[0].Kill()
@@ -89,14 +87,14 @@ func TestWorkerReadiness(t *testing.T) {
 			}
 		}
 	}
-	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; see that it runs")
+	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; check that it runs")
 	r.Servers[0].Start()
 	until(http.StatusOK, "ok")
 	r.Servers[0].Kill()
-	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; see that it runs")
+	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; check that it runs")
 }
 
-// What one node has recognized, another one that uses the same Redis knows.
+// A result of one node is in the cache of another one that uses the same Redis.
 func TestNodesShareResults(t *testing.T) {
 	url, image := supervisetest.Start(t).URL, modeltest.Image(modeltest.Blue, 30, 30)
 	var nodes []*service
@@ -119,7 +117,7 @@ func TestNodesShareResults(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the result never comes to Redis")
+			t.Fatal("the result is never written to Redis")
 		}
 	}
 	if again := nodes[1].form(path, image); again.status != http.StatusOK || !again.Cached || again.Predictions[0].Label != "blue" {

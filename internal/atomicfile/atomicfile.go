@@ -1,5 +1,5 @@
-// Package atomicfile replaces files as a whole, so that after a power cut a file has its
-// old content or its new one. Its functions are safe for use by many goroutines.
+// Package atomicfile replaces files atomically, so that after a power cut a file has its old content or its new one.
+// Its functions are safe for use by many goroutines.
 package atomicfile
 
 import (
@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Write writes a file of the mode: beside its place first, synced, then renamed, with the
-// folder synced. Where it fails, path is as it was and nothing is left behind.
+// Write writes a file of the mode: to a temporary file in the same folder, synced, then renamed, with the folder
+// synced. Where it fails, path is unchanged and the temporary file is removed.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	return WriteChecked(path, data, mode, func(string) error { return nil })
 }
@@ -18,7 +18,7 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 // WriteChecked is Write with a check of the written file before it is renamed. An error
 // of check is returned as it is.
 func WriteChecked(path string, data []byte, mode fs.FileMode, check func(temporary string) error) error {
-	// The suffix stays, since check may go by it.
+	// The suffix stays, since check may depend on it.
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*"+filepath.Ext(path))
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func WriteChecked(path string, data []byte, mode fs.FileMode, check func(tempora
 	return SyncFolder(filepath.Dir(path))
 }
 
-// SyncFolder makes durable which files a folder has.
+// SyncFolder makes the entries of a folder durable.
 func SyncFolder(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -1,6 +1,5 @@
-// Package background marks work that no client waits for, and runs it at a lower thread
-// priority where the operating system has one. Its functions are safe for use by many
-// goroutines.
+// Package background marks work that no client waits for, and runs it at a lower thread priority where the operating
+// system supports that. Its functions are safe for use by many goroutines.
 package background
 
 import "context"

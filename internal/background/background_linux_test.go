@@ -47,6 +47,6 @@ func TestRunLowersThePriority(t *testing.T) {
 func TestWith(t *testing.T) {
 	ctx := background.With(t.Context())
 	if background.Is(t.Context()) || !background.Is(ctx) || !background.Is(context.WithoutCancel(ctx)) {
-		t.Error("a context does not say whether it is in the background")
+		t.Error("a context does not have whether it is in the background")
 	}
 }

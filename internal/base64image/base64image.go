@@ -1,8 +1,6 @@
-// Package base64image reads images that clients and terminals send as base64
-// text (RFC 4648), with or without a data URI (RFC 2397) around it: of the
-// standard or the URL alphabet or both, padded or not, with white space anywhere.
-// All of it is linear in the length of the text, keeps no state and may be used
-// by many goroutines.
+// Package base64image decodes images that clients and terminals send as base64 text (RFC 4648), with or without a data
+// URI (RFC 2397) around it: of the standard or the URL alphabet or both, padded or not, with white space anywhere. It
+// takes time linear in the length of the text, keeps no state and is safe for use by many goroutines.
 package base64image
 
 import (
@@ -12,30 +10,29 @@ import (
 	"fmt"
 )
 
-// What keeps a text from being an image; the faces word it for their clients.
+// Errors of Decode; the sources word them for their clients.
 var (
 	// ErrEmpty: there is no text, or nothing behind the data URI's comma.
 	ErrEmpty = errors.New("the base64 is empty")
 	// ErrDataURI: a data URI that is not base64, or has no comma.
 	ErrDataURI = errors.New("the data URI is not base64")
 	// ErrAddress: the address of an image in place of the image.
-	ErrAddress = errors.New("it is an address and no base64")
-	// ErrCutOff: one letter is left over, which no number of bytes gives.
+	ErrAddress = errors.New("it is an address, not base64")
+	// ErrCutOff: one letter is left over, which cannot encode a byte.
 	ErrCutOff = errors.New("the base64 is cut off")
-	// ErrLostPlus: the text has blanks here and there and no +, though it is
-	// long enough to have some. Each + was sent in a form or a query without
-	// being escaped.
+	// ErrLostPlus: the text has some blanks and no +, though it is long enough to have some. Each + was sent in a form
+	// or a query without being escaped.
 	ErrLostPlus = errors.New("the base64 has blanks where + should be")
 )
 
-// SyntaxError is a byte that base64 does not have.
+// SyntaxError is a byte outside the base64 alphabet.
 type SyntaxError struct {
 	Byte byte
 	// Offset is its index in the text.
 	Offset int
 }
 
-// Error names the byte and where it is.
+// Error has the byte and its index.
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("the byte %q at index %d is not base64", e.Byte, e.Offset)
 }
@@ -49,14 +46,14 @@ func (e *TooLargeError) Error() string {
 }
 
 const (
-	// maxHeader is how long a data URI may be in front of its comma.
+	// maxHeader is the maximum length of a data URI before its comma.
 	maxHeader = 256
-	// longEnough is the number of letters without a plus that no image has: the
-	// chance is (63/64)^1024, one in ten million.
+	// longEnough is a number of letters that no image has without a plus: the chance is (63/64)^1024, one in ten
+	// million.
 	longEnough = 1024
 )
 
-// What a byte stands for in base64; less than 64 is a value.
+// What a byte means in base64; less than 64 is a value.
 const (
 	space   = 0x40
 	padding = 0x41
@@ -80,10 +77,9 @@ var values = func() (table [256]byte) {
 	return table
 }()
 
-// Decode appends the image that text holds to dst, at most limit bytes of it. dst
-// may be text[:0]: then the image overwrites the text, and nothing is allocated.
-// Errors: those of this package, none of which repeats the text; dst is returned
-// as it was.
+// Decode appends the image in text to dst, at most limit bytes of it. dst may be text[:0]: then the image overwrites
+// the text, and nothing is allocated. Errors: those of this package, none of which contains the text; dst is returned
+// unchanged.
 func Decode(dst, text []byte, limit int64) ([]byte, error) {
 	data, err := payload(text)
 	if err != nil {
@@ -106,8 +102,8 @@ func Decode(dst, text []byte, limit int64) ([]byte, error) {
 	return d.out, nil
 }
 
-// payload returns the base64 of a text, which may be a data URI. Many clients
-// leave the scheme out ("image/jpeg;base64,..."), or more.
+// payload returns the base64 of a text, which may be a data URI. Many clients omit the scheme
+// ("image/jpeg;base64,..."), or more.
 func payload(text []byte) ([]byte, error) {
 	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), " \t\r\n\f\v")
 	isURI := len(text) >= 5 && bytes.EqualFold(text[:5], []byte("data:"))
@@ -135,8 +131,8 @@ func payload(text []byte) ([]byte, error) {
 
 // isAddress reports whether the text begins like a URL.
 func isAddress(text []byte) bool {
-	const longestScheme = 16
-	scheme, rest, found := bytes.Cut(text[:min(len(text), longestScheme)], []byte(":"))
+	const maxScheme = 16
+	scheme, rest, found := bytes.Cut(text[:min(len(text), maxScheme)], []byte(":"))
 	return found && (bytes.HasPrefix(rest, []byte("//")) || bytes.EqualFold(scheme, []byte("blob")) || bytes.EqualFold(scheme, []byte("file")))
 }
 
@@ -146,7 +142,7 @@ type decoder struct {
 	max   int64 // length of out that must not be exceeded
 	start int   // length of out before
 
-	bits    uint32 // of the letters that wait for a fourth
+	bits    uint32 // of the letters of an incomplete group of four
 	waiting int
 	letters int64 // in all
 
@@ -154,14 +150,13 @@ type decoder struct {
 	// blank is true from a blank behind a letter on, until the next letter or a
 	// line break; broken, from a line break on until the next letter.
 	blank, broken bool
-	// lastBlank is how many letters there were in front of the last blank,
-	// between the letters in front of the first one; uneven is true once others
-	// are further apart or nearer, as where lines were joined they are not.
+	// lastBlank is the number of letters before the last blank, between the number before the first one; uneven is true
+	// once the distances differ, which they don't where lines were joined.
 	lastBlank, between int64
 	uneven             bool
 }
 
-// beforeLetter takes note of the blanks in front of a letter.
+// beforeLetter processes the blanks before a letter.
 func (d *decoder) beforeLetter() {
 	if d.blank {
 		distance := d.letters - d.lastBlank
@@ -174,12 +169,11 @@ func (d *decoder) beforeLetter() {
 	d.blank, d.broken = false, false
 }
 
-// block is how many letters the standard library decodes at a time, three times
-// as fast.
+// block is how many letters the standard library decodes at a time, three times as fast.
 const block = 1024
 
-// decode takes a block at a time where there is nothing but letters of the
-// standard alphabet, four where they are together, else one.
+// decode decodes a block at a time where there are only letters of the standard alphabet, four letters where they are
+// together, else one.
 func (d *decoder) decode(text []byte) error {
 	for i, next := 0, 0; i < len(text); {
 		if i >= next && d.waiting == 0 && !d.ended && i+block <= len(text) && int64(len(d.out)) <= d.max {
@@ -187,7 +181,7 @@ func (d *decoder) decode(text []byte) error {
 				i += block
 				continue
 			}
-			next = i + block // once for each block, or the time would not be linear
+			next = i + block // once per block, to keep the time linear
 		}
 		if d.waiting == 0 && !d.ended && i+4 <= len(text) {
 			a, b, c, e := values[text[i]], values[text[i+1]], values[text[i+2]], values[text[i+3]]
@@ -211,10 +205,10 @@ func (d *decoder) decode(text []byte) error {
 	return d.end()
 }
 
-// block decodes one block, or reports that it is not plain enough.
+// block decodes one block, or returns false where it has other characters.
 func (d *decoder) block(text []byte) bool {
 	var out [block / 4 * 3]byte // and not d.out, which may be text: half a block must not overwrite it
-	// Line breaks, which the standard library skips, make it shorter.
+	// Line breaks, which the standard library skips, shorten the output.
 	if n, err := base64.RawStdEncoding.Decode(out[:], text); err != nil || n != len(out) {
 		return false
 	}
@@ -225,8 +219,7 @@ func (d *decoder) block(text []byte) bool {
 	return true
 }
 
-// one takes the byte at i, or the escaped one (RFC 3986) that starts there, and
-// returns how many bytes that were.
+// one decodes the byte at i, or the escaped one (RFC 3986) that starts there, and returns the length of its text.
 func (d *decoder) one(text []byte, i int) (n int, err error) {
 	b, n := text[i], 1
 	if values[b] == percent && i+2 < len(text) {
@@ -261,7 +254,7 @@ func (d *decoder) add(v byte) {
 	}
 }
 
-// end takes the letters that are left over and judges the whole.
+// end decodes the remaining letters and checks the whole.
 func (d *decoder) end() error {
 	switch {
 	case d.letters == 0:

@@ -12,10 +12,10 @@ import (
 	"edgelens/internal/base64image"
 )
 
-// image has what differs between the alphabets.
+// image has the letters that differ between the alphabets.
 const image = "\xff\xd8\xff\xfb\xff\xfe\xff\xd8 an image \x00"
 
-// photo is long, and its base64 has some of each letter.
+// photo is long, and its base64 has all letters.
 var photo = func() []byte {
 	data := []byte("\xff\xd8\xff")
 	for state := uint32(1); len(data) < 6000; state = state*1664525 + 1013904223 {
@@ -133,7 +133,7 @@ func TestDecodeAppends(t *testing.T) {
 	}
 }
 
-// The time is linear in the length of the text, whatever it consists of.
+// The time is linear in the length of the text, whatever its content.
 func TestDecodeIsLinear(t *testing.T) {
 	for name, unit := range map[string]string{"blanks": " ", "letters and blanks": "A ", "escapes": "%41", "padding": "=", "line breaks": "A\r\n   "} {
 		start := time.Now()

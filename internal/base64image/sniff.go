@@ -2,9 +2,8 @@ package base64image
 
 import "bytes"
 
-// HasSignature reports whether data begins as the file of an image does,
-// including formats that edgelens does not decode: what it is and whether it can
-// be used is for others to say.
+// HasSignature reports whether data begins like an image file, including formats that edgelens does not decode; it does
+// not check whether the image can be used.
 func HasSignature(data []byte) bool {
 	for _, signature := range []string{"\xff\xd8\xff", "\x89PNG\r\n\x1a\n", "GIF87a", "GIF89a", "II*\x00", "MM\x00*"} {
 		if bytes.HasPrefix(data, []byte(signature)) {
@@ -18,14 +17,14 @@ func HasSignature(data []byte) bool {
 	case string(data[:4]) == "RIFF":
 		return string(data[8:12]) == "WEBP"
 	case string(data[:2]) == "BM":
-		return string(data[6:10]) == "\x00\x00\x00\x00" // reserved: text that begins so has none
+		return string(data[6:10]) == "\x00\x00\x00\x00" // reserved: text that begins with BM has others
 	case string(data[4:8]) == "ftyp":
 		return true // HEIC, AVIF
 	}
 	return false
 }
 
-// sniffed is how many letters tell whether base64 is an image: 12 bytes of it.
+// sniffed is how many base64 letters identify an image: 12 bytes.
 const sniffed = 16
 
 // Sniff reports whether a text that begins with head, of which some 512 bytes

@@ -1,5 +1,4 @@
-// Package cache keeps results by content key: in the process, and in a Redis
-// that nodes share.
+// Package cache stores results by content key: in the process, and in a Redis that nodes share.
 package cache
 
 import (
@@ -12,23 +11,22 @@ import (
 	"edgelens"
 )
 
-// Config bounds the cache.
+// Config is the configuration of the cache.
 type Config struct {
 	// MaxEntries is how many results are kept; 0 keeps none.
 	MaxEntries int
-	// TTL is how long a result is kept after it was made.
+	// TTL is how long a result is kept.
 	TTL time.Duration
-	// Shared shares results with other nodes, where there is a Redis to do
-	// so.
+	// Shared shares results with other nodes, where Redis is configured.
 	Shared bool
 }
 
 // DefaultConfig keeps 10,000 results (about 10 MB) for a day. A result never
 // goes stale, because its key names the model file and the image; the TTL
-// only lets go of what nobody asks for.
+// only removes unused results.
 func DefaultConfig() Config { return Config{MaxEntries: 10_000, TTL: 24 * time.Hour, Shared: true} }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports all errors at once, each with its setting's name.
 func (c Config) Validate() error {
 	var errs []error
 	if c.MaxEntries < 0 || c.MaxEntries > 10_000_000 {
@@ -40,8 +38,8 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Memory is an in-process result cache that drops what is least likely to be
-// asked for again. It is safe for use by many goroutines and needs no Close.
+// Memory is an in-process result cache that evicts the results least likely to be
+// used again. It is safe for use by many goroutines and needs no Close.
 type Memory struct {
 	entries *otter.Cache[string, *edgelens.Result]
 }
@@ -69,7 +67,7 @@ func (m *Memory) Get(key string) (*edgelens.Result, bool) {
 	return m.entries.GetIfPresent(key)
 }
 
-// Set keeps a result that nobody changes any more.
+// Set stores a result, which must not be changed afterwards.
 func (m *Memory) Set(key string, result *edgelens.Result) {
 	if m.entries != nil {
 		m.entries.Set(key, result)

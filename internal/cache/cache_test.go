@@ -31,7 +31,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func TestGetGivesWhatWasSet(t *testing.T) {
+func TestGetReturnsSetResult(t *testing.T) {
 	m := newMemory(t, cache.DefaultConfig())
 	if r, ok := m.Get("a"); ok || r != nil {
 		t.Fatalf("an empty cache gave %v", r)
@@ -53,7 +53,7 @@ func TestGetGivesWhatWasSet(t *testing.T) {
 	}
 }
 
-func TestNoEntriesKeepsNothing(t *testing.T) {
+func TestNoEntriesStoresNothing(t *testing.T) {
 	m := newMemory(t, cache.Config{MaxEntries: 0, TTL: time.Hour})
 	m.Set("a", &edgelens.Result{})
 	if _, ok := m.Get("a"); ok {
@@ -82,7 +82,7 @@ func TestSizeIsBounded(t *testing.T) {
 	}
 }
 
-func TestResultIsForgottenAfterTTL(t *testing.T) {
+func TestResultExpiresAfterTTL(t *testing.T) {
 	const ttl = 50 * time.Millisecond // below what Validate allows, to be quick
 	m := newMemory(t, cache.Config{MaxEntries: 10, TTL: ttl})
 	before := time.Now()
@@ -90,7 +90,7 @@ func TestResultIsForgottenAfterTTL(t *testing.T) {
 	if _, ok := m.Get("a"); !ok && time.Since(before) < ttl {
 		t.Error("forgotten at once")
 	}
-	eventually(t, "the result is forgotten, though it is asked for all the time", func() bool {
+	eventually(t, "the result expires although it is used constantly", func() bool {
 		_, ok := m.Get("a")
 		return !ok
 	})
@@ -144,7 +144,7 @@ func TestConfig(t *testing.T) {
 				errs = len(joined.Unwrap())
 			}
 			if errs != test.errs {
-				t.Errorf("%d faults, want %d: %v", errs, test.errs, err)
+				t.Errorf("%d errors, want %d: %v", errs, test.errs, err)
 			}
 		})
 	}

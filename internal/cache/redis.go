@@ -11,11 +11,9 @@ import (
 // errURL does not repeat the URL, which may hold a password.
 var errURL = errors.New("share the result cache: the Redis URL is of a kind that the cache cannot use; set cache.shared to false")
 
-// Connect returns a client for NewShared that keeps to its deadlines. text is
-// redis://, rediss://, unix://, redis-socket://, redis-cluster://host,host or
-// redis-sentinel://host,host?master=name; before the host or path may be
-// user:password@ or :password@, which a Sentinel must share with its servers.
-// Connections are made when they are needed.
+// Connect returns a client for NewShared that keeps to its deadlines. text is redis://, rediss://, unix://,
+// redis-socket://, redis-cluster://host,host or redis-sentinel://host,host?master=name; the host or path can be
+// preceded by user:password@ or :password@, which a Sentinel must share with its servers. It connects on first use.
 func Connect(text string) (redis.UniversalClient, error) {
 	parsed, err := url.Parse(text)
 	if err != nil {

@@ -17,25 +17,23 @@ import (
 )
 
 const (
-	// sharedTimeout is the longest that Redis may hold up a request: less
-	// than it takes to recognize an image anew on a small machine.
+	// sharedTimeout is the maximum delay of a request by Redis: less than recognizing an image takes on a small
+	// machine.
 	sharedTimeout = 50 * time.Millisecond
-	// breakerPause is how long Redis is left alone after it failed.
+	// breakerPause is how long Redis is not used after an error.
 	breakerPause = time.Second
-	// sharedBuffer is how many results may wait to be written.
+	// sharedBuffer is the maximum number of results queued for writing.
 	sharedBuffer = 256
 )
 
-// Shared is a result cache in memory with Redis behind it, so that nodes share
-// what they have computed. A Redis that is slow or away costs a lookup at most
-// 50 ms once a second. It is safe for use by many goroutines; Close ends it.
+// Shared is a result cache in memory with Redis behind it, so that nodes share their results. A slow or unreachable
+// Redis delays lookups by at most 50 ms once a second. It is safe for use by many goroutines; Close ends it.
 type Shared struct {
 	memory *Memory
 	redis  redis.UniversalClient
 	ttl    time.Duration
 
-	// resumes is when Redis is asked again, by the time since started, which
-	// setting the clock does not change.
+	// resumes is when Redis is used again, by the time since started, which does not depend on the wall clock.
 	resumes atomic.Int64
 	pending chan entry
 	counts  struct{ hits, misses, failures, dropped atomic.Int64 }
@@ -50,11 +48,10 @@ type entry struct {
 	result *edgelens.Result
 }
 
-// SharedStats counts what became of lookups in Redis and of results for it.
+// SharedStats counts the outcomes of lookups in Redis, and results that were dropped.
 type SharedStats struct{ Hits, Misses, Failures, Dropped int64 }
 
-// NewShared puts Redis behind memory. The results live in Redis for ttl. It
-// takes the client over and closes it.
+// NewShared puts Redis behind memory. The results expire in Redis after ttl. It takes over the client and closes it.
 func NewShared(memory *Memory, client redis.UniversalClient, ttl time.Duration) *Shared {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Shared{memory: memory, redis: client, ttl: ttl, pending: make(chan entry, sharedBuffer), stop: stop}
@@ -92,8 +89,8 @@ func (s *Shared) Get(key string) (*edgelens.Result, bool) {
 	return result, true
 }
 
-// Set keeps a result that nobody changes any more. It does not wait for Redis;
-// where too many wait for that already, Redis does not get it.
+// Set stores a result, which must not be changed afterwards. It does not wait for Redis; where the buffer is full,
+// Redis does not get the result.
 func (s *Shared) Set(key string, result *edgelens.Result) {
 	s.memory.Set(key, result)
 	if s.resting() {
@@ -115,8 +112,7 @@ func (s *Shared) Stats() SharedStats {
 	}
 }
 
-// Close lets go of Redis; results that were not written yet are lost. Memory
-// goes on.
+// Close closes the Redis client; results that were not written yet are lost. Memory stays usable.
 func (s *Shared) Close() (err error) {
 	s.close.Do(func() {
 		s.stop()
@@ -126,7 +122,7 @@ func (s *Shared) Close() (err error) {
 	return err
 }
 
-// write puts what is pending into Redis until ctx ends.
+// write writes queued results to Redis until ctx ends.
 func (s *Shared) write(ctx context.Context) {
 	for {
 		select {
@@ -158,7 +154,7 @@ func (s *Shared) put(ctx context.Context, e entry) {
 
 func (s *Shared) resting() bool { return int64(time.Since(started)) < s.resumes.Load() }
 
-// started is the origin of a clock that nobody sets.
+// started is the origin of a monotonic clock.
 var started = time.Now()
 
 func (s *Shared) fail() {
@@ -166,8 +162,7 @@ func (s *Shared) fail() {
 	s.resumes.Store(int64(time.Since(started) + breakerPause))
 }
 
-// sharedKey is the key in Redis. A digest, because a key of the cache has no
-// form that Redis' users should come to depend on.
+// sharedKey is the key in Redis. A digest, because the format of a cache key may change.
 func sharedKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return "edgelens:result:" + hex.EncodeToString(sum[:])

@@ -59,8 +59,7 @@ func shareHits(t *testing.T, url string) {
 	if _, ok := second.Get("key"); ok {
 		t.Fatal("a hit in an empty cache")
 	}
-	// Written once, it may come too late for the short patience with a Redis
-	// to which no connection leads yet.
+	// The first write may miss the short timeout of a Redis to which there is no connection yet.
 	var got *edgelens.Result
 	eventually(t, "the second node has it", func() (ok bool) {
 		first.Set("key", sharedResult())
@@ -79,8 +78,7 @@ func shareHits(t *testing.T, url string) {
 	}
 }
 
-// A Redis that is away, or that takes connections and says nothing, is asked
-// once and then left alone.
+// A Redis that is unreachable, or accepts connections and does not answer, is used once and then paused.
 func TestDeadRedisCostsLittle(t *testing.T) {
 	dir := t.TempDir()
 	if len(dir) > 80 {
@@ -101,7 +99,7 @@ func TestDeadRedisCostsLittle(t *testing.T) {
 				}
 			}
 			took, stats := time.Since(start), s.Stats()
-			// Each second costs one patience, plus what a busy machine adds.
+			// Each second costs one timeout, plus the overhead of a busy machine.
 			if most := 500*time.Millisecond + took/4; took > most {
 				t.Errorf("1000 lookups took %v, want at most %v", took, most)
 			}
@@ -119,7 +117,7 @@ func TestDeadRedisCostsLittle(t *testing.T) {
 	}
 }
 
-// Setting never waits, whatever becomes of Redis.
+// Set never waits, whatever the state of Redis.
 func TestSetDoesNotWait(t *testing.T) {
 	s := newNode(t, supervisetest.Start(t).URL)
 	for range 5000 {

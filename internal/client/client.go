@@ -18,12 +18,11 @@ import (
 )
 
 const (
-	// timeout is for one request.
+	// timeout bounds one request.
 	timeout = 2 * time.Minute
-	// maxAnswer bounds what is read of an answer.
+	// maxAnswer bounds the size of a response body.
 	maxAnswer = 64 << 20
-	// pageSize is how many entries of a list are asked for at a time: the most that the
-	// service gives.
+	// pageSize is the number of entries per request for a list: the service's maximum.
 	pageSize = 1000
 )
 
@@ -34,13 +33,13 @@ type Client struct {
 	Server string
 }
 
-// JobOptions are how a job is done.
+// JobOptions are the options of a job.
 type JobOptions struct {
-	// Model answers; "" is the default one.
+	// Model is the model's name; "" is the default one.
 	Model string
 	Queue string
 	TopK  int
-	// IdempotencyKey names the job, so that submitting it again returns it; "" names none.
+	// IdempotencyKey identifies the job, so that submitting it again returns it; may be "".
 	IdempotencyKey string
 }
 
@@ -81,7 +80,7 @@ func (c Client) CancelJob(ctx context.Context, id string) (job api.Job, err erro
 	return job, c.call(ctx, http.MethodDelete, jobPath(id), nil, nil, nil, &job)
 }
 
-// Jobs returns the newest jobs, limit at most; with a status, those in it.
+// Jobs returns the newest jobs, limit at most; with a status, only those in it.
 func (c Client) Jobs(ctx context.Context, status string, limit int) ([]api.Job, error) {
 	query := parameters("status", status)
 	query.Set("limit", strconv.Itoa(limit))
@@ -90,8 +89,7 @@ func (c Client) Jobs(ctx context.Context, status string, limit int) ([]api.Job, 
 	return page.Jobs, err
 }
 
-// SetAside returns all events that were set aside, newest first; with a sink or a device,
-// those of it.
+// SetAside returns all set-aside events, newest first; with a sink or a device, only its events.
 func (c Client) SetAside(ctx context.Context, sink, device string) ([]api.SetAside, error) {
 	query := parameters("sink", sink, "device", device)
 	query.Set("limit", strconv.Itoa(pageSize))
@@ -109,8 +107,8 @@ func (c Client) SetAside(ctx context.Context, sink, device string) ([]api.SetAsi
 	}
 }
 
-// RetrySetAside has events that were set aside delivered again, and returns how many: with
-// ids those, with a sink those of it, else all.
+// RetrySetAside queues set-aside events for delivery again, and returns how many: those of ids, else those of sink,
+// else all.
 func (c Client) RetrySetAside(ctx context.Context, ids []int64, sink string) (int, error) {
 	var retry api.SetAsideRetry
 	if len(ids) > 0 {
@@ -130,7 +128,7 @@ func (c Client) RetrySetAside(ctx context.Context, ids []int64, sink string) (in
 
 func jobPath(id string) string { return "/api/jobs/" + url.PathEscape(id) }
 
-// parameters returns those of the pairs of name and value that have a value.
+// parameters returns the pairs of name and value with a non-empty value.
 func parameters(pairs ...string) url.Values {
 	values := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -141,8 +139,7 @@ func parameters(pairs ...string) url.Values {
 	return values
 }
 
-// call makes a request and decodes the answer; the error of a refusal is the problem's
-// detail.
+// call sends a request and decodes the response; the error of a refusal is the problem's detail.
 func (c Client) call(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -159,7 +156,7 @@ func (c Client) call(ctx context.Context, method, path string, query url.Values,
 	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return fmt.Errorf("%w; is the server running? --server says where", err)
+		return fmt.Errorf("%w; check that the server runs at the address of --server", err)
 	}
 	defer response.Body.Close() // read only
 	decoder := json.NewDecoder(io.LimitReader(response.Body, maxAnswer))
@@ -171,7 +168,7 @@ func (c Client) call(ctx context.Context, method, path string, query url.Values,
 		return errors.New(problem.Detail)
 	}
 	if err := decoder.Decode(answer); err != nil {
-		return fmt.Errorf("the server's answer cannot be read: %w", err)
+		return fmt.Errorf("decode the server's response: %w", err)
 	}
 	return nil
 }

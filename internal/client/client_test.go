@@ -9,7 +9,7 @@ import (
 	"edgelens/internal/client"
 )
 
-func TestAnswersOfNoUseAreErrors(t *testing.T) {
+func TestUnusableResponsesAreErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		status     int
 		body, want string
@@ -17,8 +17,8 @@ func TestAnswersOfNoUseAreErrors(t *testing.T) {
 		"a problem":                {http.StatusConflict, `{"detail":"the job is done already"}`, "the job is done already"},
 		"a problem without detail": {http.StatusConflict, `{}`, "409 Conflict"},
 		"an error page":            {http.StatusBadGateway, "<html>", "502 Bad Gateway"},
-		"no JSON":                  {http.StatusOK, "<html>", "cannot be read"},
-		"an id of another service": {http.StatusOK, `{"id":"seven"}`, "cannot be read"},
+		"no JSON":                  {http.StatusOK, "<html>", "decode the server"},
+		"an id of another service": {http.StatusOK, `{"id":"seven"}`, "decode the server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -42,7 +42,7 @@ func TestJobOptionsAreSent(t *testing.T) {
 		query, key string
 	}{
 		"all":         {client.JobOptions{Model: "m", Queue: "bulk", TopK: 5, IdempotencyKey: "k"}, "model=m&queue=bulk&top_k=5", "k"},
-		"as they are": {client.JobOptions{}, "queue=&top_k=0", ""}, // the service refuses what cannot be
+		"as they are": {client.JobOptions{}, "queue=&top_k=0", ""}, // the service rejects invalid ones
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

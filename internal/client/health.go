@@ -16,18 +16,17 @@ import (
 	"edgelens/internal/supervise"
 )
 
-// healthTimeout is how long a healthy service may take to answer.
+// healthTimeout bounds the response time of a healthy service.
 const healthTimeout = 5 * time.Second
 
 // healthy is the health of a service without reasons.
 const healthy = "ok"
 
-// LocalURL returns where a server on this machine is reached that listens on the
-// address, host:port.
+// LocalURL returns the URL for a server on this machine that listens on the address, host:port.
 func LocalURL(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port == "0" {
-		return "", fmt.Errorf("listen is %q, from which the port cannot be known; give --url", listen)
+		return "", fmt.Errorf("listen is %q, which has no port; give --url", listen)
 	}
 	switch host {
 	case "", "0.0.0.0":
@@ -38,8 +37,8 @@ func LocalURL(listen string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
-// Health returns "ok", or "degraded" with the reasons, of the service, worker or broker at
-// an address; an error where it is not ready.
+// Health returns "ok", or "degraded" with the reasons, of the service, worker or broker at an address; an error where
+// it is not ready.
 func Health(ctx context.Context, target string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
@@ -53,7 +52,7 @@ func Health(ctx context.Context, target string) (string, error) {
 func askHealth(ctx context.Context, target string) (string, error) {
 	address, err := url.Parse(target)
 	if err != nil {
-		return "", fmt.Errorf("the address cannot be read: %w", err)
+		return "", fmt.Errorf("parse the address: %w", err)
 	}
 	switch address.Scheme {
 	case "http", "https":
@@ -69,7 +68,7 @@ func askHealth(ctx context.Context, target string) (string, error) {
 	}
 }
 
-// healthText returns the status and, where there are reasons, each of them.
+// healthText returns the status with its reasons.
 func healthText(h api.Health) string {
 	if h.Reasons == nil || len(*h.Reasons) == 0 {
 		return string(h.Status)
@@ -81,8 +80,7 @@ func healthText(h api.Health) string {
 	return string(h.Status) + ": " + strings.Join(reasons, "; ")
 }
 
-// askReady returns the health where the answer is 200; an error with it elsewhere. A
-// worker's body is lines of text.
+// askReady returns the health where the status is 200, otherwise as an error. A worker's body is lines of text.
 func askReady(ctx context.Context, readyz string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, readyz, nil)
 	if err != nil {
@@ -108,6 +106,6 @@ func askReady(ctx context.Context, readyz string) (string, error) {
 		return "", errors.New(healthText(health))
 	default:
 		text := strings.Join(strings.Fields(string(body)), " ")
-		return "", fmt.Errorf("it answers %s: %.300s", response.Status, text)
+		return "", fmt.Errorf("it returns %s: %.300s", response.Status, text)
 	}
 }

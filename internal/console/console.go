@@ -1,5 +1,4 @@
-// Package console writes for people at a terminal. Its functions are safe for use by
-// many goroutines.
+// Package console formats output for a terminal. Its functions are safe for use by many goroutines.
 package console
 
 import (
@@ -25,8 +24,8 @@ func Plural(n int, word string) string {
 	return word + "s"
 }
 
-// NewProgress returns a function that shows how many of all steps are done: as a bar on
-// a terminal, elsewhere as about that many lines.
+// NewProgress returns a function that shows how many of all steps are done: as a bar on a terminal, otherwise as about
+// that many lines.
 func NewProgress(out io.Writer, lines int) func(done, all int, what string) {
 	if !IsTerminal(out) {
 		return func(done, all int, what string) {
@@ -42,6 +41,6 @@ func NewProgress(out io.Writer, lines int) func(done, all int, what string) {
 				progressbar.OptionSetPredictTime(true), progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) })) // progress only
 		}
 		bar.Describe(what)
-		_ = bar.Set(done) // a bar that cannot be drawn is no reason to stop
+		_ = bar.Set(done) // an error only affects the bar
 	}
 }

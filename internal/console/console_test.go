@@ -10,7 +10,7 @@ import (
 	"edgelens/internal/console"
 )
 
-func TestProgressElsewhereIsLines(t *testing.T) {
+func TestProgressWithoutTerminalIsLines(t *testing.T) {
 	for lines, want := range map[int]int{1: 2, 2: 3, 5: 6, 100: 11} {
 		var out strings.Builder
 		progress := console.NewProgress(&out, lines)
@@ -23,12 +23,12 @@ func TestProgressElsewhereIsLines(t *testing.T) {
 	}
 }
 
-func TestFilesAndBuffersAreNoTerminals(t *testing.T) {
+func TestIsTerminal(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close() // written by nobody
+	defer file.Close() // never written
 	if console.IsTerminal(file) || console.IsTerminal(&strings.Builder{}) {
 		t.Error("a file or a buffer is taken for a terminal")
 	}

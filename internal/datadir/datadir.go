@@ -1,6 +1,5 @@
-// Package datadir makes and checks the folders in which the service keeps its
-// data. What cannot be written is explained in one sentence: the path, its
-// owner, the user that this process runs as, and the command that mends it.
+// Package datadir creates and checks the service's data folders. Its errors about permissions are one sentence: the
+// path, its owner, the user that this process runs as, and the command that repairs it.
 package datadir
 
 import (
@@ -17,15 +16,14 @@ import (
 	"edgelens"
 )
 
-// The modes of everything that the service keeps: it holds names, faces and
-// passwords.
+// The modes of all files and folders of the service: they contain names, faces and passwords.
 const (
 	FolderMode fs.FileMode = 0o700
 	FileMode   fs.FileMode = 0o600
 )
 
-// Make makes a folder where there is none, with its parents, and reports
-// whether files can be made in it. The error is one of Explain.
+// Make creates a folder where there is none, with its parents, and checks that files can be created in it. The error is
+// one of Explain.
 func Make(dir string) error {
 	if err := os.MkdirAll(dir, FolderMode); err != nil {
 		return Explain(dir, err)
@@ -33,8 +31,8 @@ func Make(dir string) error {
 	return CheckFolder(dir)
 }
 
-// CheckFolder makes and removes an empty file. It syncs nothing, so it costs no
-// write to the disk where all is well. The error is one of Explain.
+// CheckFolder creates and removes an empty file. It syncs nothing, so a success writes nothing to the disk. The error
+// is one of Explain.
 func CheckFolder(dir string) error {
 	f, err := os.CreateTemp(dir, ".probe-")
 	if err != nil {
@@ -43,8 +41,7 @@ func CheckFolder(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// CheckFile opens a file for reading and writing; one that is not there is fine.
-// The error is one of Explain.
+// CheckFile opens a file for reading and writing; a missing one is no error. The error is one of Explain.
 func CheckFile(file string) error {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,9 +71,8 @@ func CheckTree(dir string) error {
 	})
 }
 
-// Explain wraps an error about a path under it: edgelens.ErrDiskFull where there
-// is no room, else edgelens.ErrStorage with a sentence that says who owns what is
-// in the way, who we are, and which command mends it. It is nil for nil.
+// Explain wraps an error about a path under it: edgelens.ErrDiskFull where there is no room, else edgelens.ErrStorage
+// with the obstacle, its owner, our user, and the command that repairs it. It is nil for nil.
 func Explain(path string, err error) error {
 	switch {
 	case err == nil:
@@ -98,7 +94,7 @@ func Explain(path string, err error) error {
 		edgelens.ErrStorage, blocking, ownerOf(info), info.Mode().Perm(), us(), cure(blocking, info))
 }
 
-// obstacle returns the path or the nearest of its parents that is there.
+// obstacle returns the path or its nearest existing parent.
 func obstacle(path string) (string, fs.FileInfo) {
 	for {
 		info, err := os.Stat(path)
@@ -113,7 +109,7 @@ func obstacle(path string) (string, fs.FileInfo) {
 	}
 }
 
-// cure is the command that lets us write: chmod where it is ours, else chown.
+// cure is the command that makes it writable: chmod where it is ours, else chown.
 func cure(path string, info fs.FileInfo) string {
 	recursive, mode := "", "u+rw"
 	if info.IsDir() {
@@ -125,7 +121,7 @@ func cure(path string, info fs.FileInfo) string {
 	return fmt.Sprintf("chown %s%d:%d %s", recursive, os.Geteuid(), os.Getegid(), quote(path))
 }
 
-// quote makes a path one word of a shell.
+// quote quotes a path for a shell.
 func quote(path string) string {
 	for _, r := range path {
 		if !strings.ContainsRune("/._-+:@%,=", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
@@ -153,7 +149,7 @@ func ownerOf(info fs.FileInfo) string {
 
 func us() string { return named(os.Geteuid()) }
 
-// named is a user with the name, as far as this machine knows it.
+// named is a user id with its name, if this machine knows it.
 func named(uid int) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return fmt.Sprintf("%s (uid %d)", u.Username, uid)

@@ -26,10 +26,10 @@ func TestExplain(t *testing.T) {
 	}
 	chowned := os.Chown(foreign, 12345, 12345) == nil
 	for name, test := range map[string]struct {
-		path string
-		err  error
-		want error
-		says string // a regular expression
+		path    string
+		err     error
+		want    error
+		message string // a regular expression
 	}{
 		"ours":            {dir, syscall.EACCES, edgelens.ErrStorage, regexp.QuoteMeta(dir) + ` belongs to .*uid \d+.*mode 0\d{3}.*runs as .*uid \d+.*run: chmod u\+rwx `},
 		"a file":          {file, fs.ErrPermission, edgelens.ErrStorage, `run: chmod u\+rw '.*/a file'$`},
@@ -42,8 +42,8 @@ func TestExplain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := datadir.Explain(test.path, &fs.PathError{Op: "open", Path: test.path, Err: test.err})
-			if !errors.Is(err, test.want) || !regexp.MustCompile(test.says).MatchString(err.Error()) {
-				t.Errorf("%v\nwant %v that matches %s", err, test.want, test.says)
+			if !errors.Is(err, test.want) || !regexp.MustCompile(test.message).MatchString(err.Error()) {
+				t.Errorf("%v\nwant %v that matches %s", err, test.want, test.message)
 			}
 		})
 	}

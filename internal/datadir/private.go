@@ -8,14 +8,13 @@ import (
 	"syscall"
 )
 
-// UseOwnFilesOnly lets nothing that this process and its children make from now
-// on be readable for other users. It is for the whole process.
+// UseOwnFilesOnly makes all files that this process and its children create from now on private to this user. It
+// applies to the whole process.
 func UseOwnFilesOnly() { syscall.Umask(0o077) }
 
-// Tighten takes the rights of other users from what an earlier version has left
-// in a folder of ours, and from the folder: names are files and folders in it, and
-// those that are not there are fine. Symbolic links are not followed, and what
-// belongs to another user is left as it is.
+// Tighten removes the permissions of other users that an earlier version left in a folder of ours, and from the folder:
+// names are files and folders in it; missing ones are no error. Symbolic links are not followed, and files of other
+// users are not changed.
 func Tighten(dir string, names ...string) error {
 	var errs []error
 	for _, name := range names {

@@ -1,5 +1,4 @@
-// Package imagefile finds and reads the image files that commands are given. Its
-// functions are safe for use by many goroutines.
+// Package imagefile finds and reads image files for commands. Its functions are safe for use by many goroutines.
 package imagefile
 
 import (
@@ -12,10 +11,10 @@ import (
 	"edgelens"
 )
 
-// maxBytes is more than any image has.
+// maxBytes is more than any image needs.
 const maxBytes = 1 << 30
 
-// List returns path, or, where it is a folder, the images in it.
+// List returns path, or, if it is a folder, the images in it.
 func List(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

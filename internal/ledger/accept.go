@@ -11,23 +11,21 @@ import (
 	"edgelens"
 )
 
-// The bounds of what a refused client is told to wait.
+// The bounds of Retry-After.
 const (
 	minRetry = time.Second
 	maxRetry = time.Minute
 )
 
-// Accept makes a job of spec and its encoded image durable and returns it,
-// queued. spec.SHA256 must be the image's digest; image is only read.
+// Accept makes a job of spec and its encoded image durable and returns it, queued. spec.SHA256 must be the image's
+// digest; image is only read.
 //
-// A spec with the IdempotencyKey of an earlier job that is the same in all but
-// the deadline gives that job, in whatever state it is, with existing true, and
-// writes nothing. A key is remembered as long as its job.
+// A spec with the IdempotencyKey of an earlier job that is equal in all but the deadline returns that job, in whatever
+// state it is, with existing true, and writes nothing. A key is stored as long as its job.
 //
-// Errors: edgelens.ErrInvalid or ErrNoImage for a bad spec, ErrTooLarge for a
-// image that could never be kept, ErrConflict for a key that was used for
-// something else, *edgelens.Busy where too much is waiting, ErrDiskFull where
-// there is no room. Nothing is left behind then.
+// Errors: edgelens.ErrInvalid or ErrNoImage for a bad spec, ErrTooLarge for an image over the limit, ErrConflict for a
+// key that was used for something else, *edgelens.Busy for a full queue, ErrDiskFull for a full disk. Nothing is stored
+// then.
 func (l *Ledger) Accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error) {
 	job, existing, err = l.accept(ctx, spec, image)
 	return job, existing, l.explain("accept a job", err)
@@ -37,7 +35,7 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 	if err := l.checkSpec(spec, image); err != nil {
 		return edgelens.Job{}, false, err
 	}
-	// Asked here too, so that what is refused costs no write.
+	// Checked here too, so that a refusal costs no write.
 	earlier, err := l.admit(ctx, l.readers, spec)
 	if err != nil || earlier != nil {
 		return valueOf(earlier), earlier != nil, err
@@ -91,7 +89,7 @@ func (l *Ledger) checkSpec(spec edgelens.JobSpec, image []byte) error {
 	case int64(len(image)) != spec.Bytes:
 		return invalid("the image has %d bytes, not %d", len(image), spec.Bytes)
 	case err != nil || len(digest) != 32:
-		return invalid("%q is no SHA-256 in hexadecimal", spec.SHA256)
+		return invalid("%q is not a SHA-256 in hexadecimal", spec.SHA256)
 	case spec.Queue != edgelens.QueueInteractive && spec.Queue != edgelens.QueueBulk:
 		return invalid("the queue must be %s or %s, not %q", edgelens.QueueInteractive, edgelens.QueueBulk, spec.Queue)
 	case spec.Bytes > l.config.MaxBytes:
@@ -100,8 +98,7 @@ func (l *Ledger) checkSpec(spec edgelens.JobSpec, image []byte) error {
 	return edgelens.CheckOptions(spec.TopK, spec.MinScore)
 }
 
-// admit returns the earlier job that spec's key names, if any, or an error
-// where spec cannot be accepted now.
+// admit returns the earlier job with spec's key, if any, or an error where spec cannot be accepted now.
 func (l *Ledger) admit(ctx context.Context, q querier, spec edgelens.JobSpec) (earlier *edgelens.Job, err error) {
 	if spec.IdempotencyKey != "" {
 		job, err := readJob(q.QueryRowContext(ctx, selectJob+` WHERE j.idempotency_key = ?`, spec.IdempotencyKey))
@@ -123,29 +120,28 @@ func (l *Ledger) admit(ctx context.Context, q querier, spec edgelens.JobSpec) (e
 	case err != nil:
 		return nil, err
 	case queued >= int64(l.config.MaxQueued):
-		return nil, l.busy(fmt.Sprintf("%d jobs are waiting already, which is all that may; try again later", queued))
+		return nil, l.busy(fmt.Sprintf("%d jobs are queued, which is the limit; try again later", queued))
 	case unfinishedBytes+spec.Bytes > l.config.MaxBytes:
-		return nil, l.busy("the images that are waiting take all the space they may; try again later")
+		return nil, l.busy("the images of queued jobs take all the space allowed; try again later")
 	}
 	return nil, l.checkPromises(unfinishedBytes)
 }
 
-// sameWork reports whether two specs differ in nothing but the deadline, which
-// a client that asks again sets anew.
+// sameWork reports whether two specs differ in nothing but the deadline, which a client sets anew when it retries.
 func sameWork(a, b edgelens.JobSpec) bool {
 	a.Deadline, b.Deadline = time.Time{}, time.Time{}
 	return a == b
 }
 
-// busy predicts that the queue will stand still as long again as it has: a
-// reading where workers are taking from it, longer where none is.
+// busy predicts that the queue stalls as long again as it has: a measurement where workers are leasing jobs, longer
+// where none is.
 func (l *Ledger) busy(reason string) *edgelens.Busy {
 	still := l.clock().monotonic - time.Duration(l.lastStart.Load())
 	return &edgelens.Busy{RetryAfter: min(max(still, minRetry), maxRetry), Reason: reason}
 }
 
-// checkRoom returns an error where the disk of the database has too little room,
-// or would have with so many bytes more, if images are on it too.
+// checkRoom returns an error where the disk of the database has too little room, or would have with that many bytes
+// more, if images are on it too.
 func (l *Ledger) checkRoom(bytes int64) error {
 	if !l.sameDisk() {
 		bytes = 0
@@ -164,8 +160,8 @@ func (l *Ledger) checkDisk(dir string, bytes int64) error {
 	return nil
 }
 
-// writeImage makes an image, which is durable with the row of its job. The error
-// is errImages where that keeps nothing from the database.
+// writeImage writes an image, which becomes durable with the row of its job. The error is errImages where the database
+// is unaffected.
 func (l *Ledger) writeImage(id string, image []byte) error {
 	var err error
 	if !l.sameDisk() {
@@ -180,10 +176,9 @@ func (l *Ledger) writeImage(id string, image []byte) error {
 	return err
 }
 
-// removeImage deletes an image that no row wants. Where that fails, the next
-// Open does it.
+// removeImage deletes an image without a row. Where that fails, the next Open retries.
 func (l *Ledger) removeImage(id string) {
 	if err := l.images.remove(id); err != nil {
-		l.log.Warn("an image could not be deleted; the next start tries again", "job", id, "error", err)
+		l.log.Warn("deleting an image failed, retried at the next start", "job", id, "error", err)
 	}
 }

@@ -23,7 +23,7 @@ func removeFile(t *testing.T, path ...string) {
 	must(t, os.Remove(filepath.Join(path...)))
 }
 
-func TestAcceptedJobIsThereAfterReopening(t *testing.T) {
+func TestAcceptedJobSurvivesReopening(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b?c=d#e%20")
 	l := open(t, dir, quiet())
 	image := image("a cat")
@@ -46,7 +46,7 @@ func TestAcceptedJobIsThereAfterReopening(t *testing.T) {
 	equal(t, "image", got, image)
 }
 
-func TestAcceptRefusesABadSpec(t *testing.T) {
+func TestAcceptRejectsInvalidSpec(t *testing.T) {
 	config := quiet()
 	config.MaxBytes = 1 << 20
 	dir := t.TempDir()
@@ -83,14 +83,14 @@ func TestIdempotencyKey(t *testing.T) {
 		image    string
 		conflict bool
 	}{
-		"the same":           {func(*edgelens.JobSpec) {}, "a", false},
-		"a later deadline":   {func(s *edgelens.JobSpec) { s.Deadline = after }, "a", false},
-		"another image":      {func(*edgelens.JobSpec) {}, "b", true},
-		"another model":      {func(s *edgelens.JobSpec) { s.Model = "n" }, "a", true},
-		"another top_k":      {func(s *edgelens.JobSpec) { s.TopK++ }, "a", true},
-		"another min_score":  {func(s *edgelens.JobSpec) { s.MinScore /= 2 }, "a", true},
-		"past the cache":     {func(s *edgelens.JobSpec) { s.NoCache = true }, "a", true},
-		"from another thing": {func(s *edgelens.JobSpec) { s.Device = "gate" }, "a", true},
+		"the same":          {func(*edgelens.JobSpec) {}, "a", false},
+		"a later deadline":  {func(s *edgelens.JobSpec) { s.Deadline = after }, "a", false},
+		"another image":     {func(*edgelens.JobSpec) {}, "b", true},
+		"another model":     {func(s *edgelens.JobSpec) { s.Model = "n" }, "a", true},
+		"another top_k":     {func(s *edgelens.JobSpec) { s.TopK++ }, "a", true},
+		"another min_score": {func(s *edgelens.JobSpec) { s.MinScore /= 2 }, "a", true},
+		"without cache ":    {func(s *edgelens.JobSpec) { s.NoCache = true }, "a", true},
+		"of another device": {func(s *edgelens.JobSpec) { s.Device = "gate" }, "a", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -122,7 +122,7 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-func TestRacingAcceptsWithOneKeyGiveOneJob(t *testing.T) {
+func TestRacingAcceptsWithOneKeyCreateOneJob(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	spec := specOf(image("a"))
@@ -146,7 +146,7 @@ func TestRacingAcceptsWithOneKeyGiveOneJob(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	equal(t, "jobs made", made, 1)
+	equal(t, "jobs created", made, 1)
 	for _, id := range ids {
 		equal(t, "id", id, ids[0])
 	}
@@ -192,7 +192,7 @@ func TestFullQueueIsBusy(t *testing.T) {
 	}
 }
 
-func TestConcurrentAcceptsKeepTheBound(t *testing.T) {
+func TestConcurrentAcceptsRespectLimit(t *testing.T) {
 	config := quiet()
 	config.MaxQueued = 5
 	dir := t.TempDir()
@@ -210,7 +210,7 @@ func TestConcurrentAcceptsKeepTheBound(t *testing.T) {
 	equal(t, "files", len(filesIn(t, dir)), 5)
 }
 
-func TestAcceptOnAFullDiskLeavesNothing(t *testing.T) {
+func TestAcceptOnFullDiskStoresNothing(t *testing.T) {
 	for name, fill := range map[string]func(*ledger.Ledger){
 		"before writing": nil,
 		"while writing":  (*ledger.Ledger).FillDisk,
@@ -235,7 +235,7 @@ func TestAcceptOnAFullDiskLeavesNothing(t *testing.T) {
 	}
 }
 
-// mountSmall mounts an empty file system of that many bytes, if it may.
+// mountSmall mounts an empty file system of that size, if permitted.
 func mountSmall(t *testing.T, bytes int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -257,7 +257,7 @@ func TestFullFileSystem(t *testing.T) {
 	l := open(t, dir, quiet())
 	t.Cleanup(func() { closeLedger(t, l) }) // before unmounting
 
-	// Fill the disk with jobs until it refuses; what was accepted must be there.
+	// Fill the disk with jobs until one is refused; accepted ones must be there.
 	var accepted []string
 	for i := 0; ; i++ {
 		image := append(image(fmt.Sprint(i)), make([]byte, 40_000)...)
@@ -270,7 +270,7 @@ func TestFullFileSystem(t *testing.T) {
 	}
 	equal(t, "files", len(filesIn(t, dir)), len(accepted))
 
-	// Others take the last byte: the write-ahead log cannot grow.
+	// Another program takes the last byte: the write-ahead log cannot grow.
 	fillUp(t, filler)
 	result := resultOf("cat", 0.5)
 	result.Predictions = append(result.Predictions, make([]edgelens.Prediction, 1000)...)
@@ -282,12 +282,12 @@ func TestFullFileSystem(t *testing.T) {
 			break
 		}
 		must(t, err)
-		fillUp(t, filler) // the image's room
+		fillUp(t, filler) // the space freed by the image
 	}
 	if full == "" {
 		t.Fatal("the disk never was full while finishing")
 	}
-	equal(t, "status of what could not be finished", jobOf(t, l, full).Status, edgelens.JobQueued)
+	equal(t, "status of the unfinished job", jobOf(t, l, full).Status, edgelens.JobQueued)
 	if !filesIn(t, dir)[full] {
 		t.Error("its image is gone")
 	}
@@ -317,7 +317,7 @@ func fillUp(t *testing.T, name string) {
 	}
 }
 
-func TestAcceptWithACanceledContextWritesNothing(t *testing.T) {
+func TestAcceptWithCanceledContextWritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	ctx, cancel := context.WithCancel(t.Context())

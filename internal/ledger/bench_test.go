@@ -18,7 +18,7 @@ import (
 	"edgelens/internal/ledger"
 )
 
-// benchLedger is a ledger in which nothing is refused.
+// benchLedger is a ledger without relevant limits.
 func benchLedger(b *testing.B) *ledger.Ledger {
 	config := quiet()
 	config.MaxQueued = 1_000_000
@@ -26,15 +26,14 @@ func benchLedger(b *testing.B) *ledger.Ledger {
 	return open(b, b.TempDir(), config)
 }
 
-// benchImage returns 100 kB that no other call returns.
+// benchImage returns 100 kB that are unique to the call.
 func benchImage() []byte {
 	image := make([]byte, 100_000)
 	binary.LittleEndian.PutUint64(image, rand.Uint64())
 	return image
 }
 
-// measureEach runs do b.N times on so many goroutines and reports quantiles of
-// its time.
+// measureEach runs do b.N times on that many goroutines and reports quantiles of its time.
 func measureEach(b *testing.B, goroutines int, do func(ctx context.Context) error) {
 	b.Helper()
 	b.ReportAllocs()
@@ -79,9 +78,8 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// BenchmarkAcceptWhileDraining accepts 200 jobs a second, about what two cores
-// recognize, while four workers start and finish them. Times are from when a
-// job was due, so that one that is slow counts for those behind it.
+// BenchmarkAcceptWhileDraining accepts 200 jobs a second, about what two cores recognize, while four workers start and
+// finish them. Times count from a job's due time, so that a slow one counts for those behind it.
 func BenchmarkAcceptWhileDraining(b *testing.B) {
 	const every = time.Second / 200
 	l := benchLedger(b)

@@ -2,16 +2,15 @@ package ledger
 
 import "time"
 
-// jumpAfter is by how much the clock must be off for a jump: more than the time
-// between two readings, less than matters to a deadline.
+// jumpAfter is the deviation that counts as a jump: more than the time between two readings, less than matters to a
+// deadline.
 const jumpAfter = time.Second
 
 // reading is one reading of two clocks.
 type reading struct {
-	// wall is what people call the time. A Pi without a battery boots in 1970,
-	// and then is told better.
+	// wall is the time of day. A Pi without a battery boots in 1970, until NTP corrects it.
 	wall time.Time
-	// monotonic grows evenly while the process lives and the machine is awake.
+	// monotonic grows evenly while the process lives and the machine is not suspended.
 	monotonic time.Duration
 }
 
@@ -24,8 +23,7 @@ func newClock() func() reading {
 	}
 }
 
-// jumpTo returns how far the wall clock has jumped until a later moment; 0 if it
-// has not.
+// jumpTo returns how far the wall clock has jumped until a later reading; 0 if it has not.
 func (m reading) jumpTo(later reading) time.Duration {
 	jump := later.wall.Round(0).Sub(m.wall.Round(0)) - (later.monotonic - m.monotonic)
 	if jump.Abs() < jumpAfter {
@@ -36,14 +34,11 @@ func (m reading) jumpTo(later reading) time.Duration {
 
 func (l *Ledger) now() time.Time { return l.clock().wall }
 
-// follow begins a transaction: where the clock has jumped since the last one,
-// it moves what was measured by the old time. Deadlines move along, so that a
-// job and a command have the time that they were given. The age of jobs that are
-// done, of the outbox and of the ids of records is moved
-// forward only: what is removed too late harms nobody. What clients have seen,
-// finished_at too, stays. It runs in the writer; committed is called once the
-// transaction is durable.
-func (l *Ledger) follow(c *change) (committed func(), err error) {
+// followClock begins a transaction: where the clock has jumped since the last one, it moves the stored times. Deadlines
+// move along, so that jobs and commands keep the time that they were given. The age of finished jobs, of the outbox and
+// of the ids of records is moved forward only: late removal is harmless. Times that clients have seen, finished_at too,
+// stay. It runs in the writer; committed is called once the transaction is durable.
+func (l *Ledger) followClock(c *change) (committed func(), err error) {
 	c.begun = l.clock()
 	jump := l.followed.jumpTo(c.begun)
 	if jump == 0 {
@@ -71,6 +66,6 @@ func (l *Ledger) follow(c *change) (committed func(), err error) {
 	}
 	return func() {
 		l.followed = c.begun
-		l.log.Warn("the clock jumped, or the machine slept; the deadlines of jobs move along", "by", jump, "from", before)
+		l.log.Warn("wall clock jumped or the machine was suspended, deadlines of jobs moved", "event", "clock_jumped", "by", jump, "from", before)
 	}, nil
 }

@@ -13,7 +13,7 @@ import (
 	"edgelens/internal/ledger"
 )
 
-// clocks are a wall clock and a steady one, as of a machine whose time is set.
+// clocks are a wall clock and a monotonic one, as of a machine whose time is set.
 type clocks struct {
 	mu        sync.Mutex
 	wall      time.Time
@@ -26,7 +26,7 @@ func (c *clocks) read() (time.Time, time.Duration) {
 	return c.wall, c.monotonic
 }
 
-// pass lets time pass, jump sets the wall clock.
+// pass advances the time, jump sets the wall clock.
 func (c *clocks) pass(d time.Duration) { c.set(d, d) }
 func (c *clocks) jump(d time.Duration) { c.set(d, 0) }
 
@@ -36,7 +36,7 @@ func (c *clocks) set(wall, monotonic time.Duration) {
 	c.wall, c.monotonic = c.wall.Add(wall), c.monotonic+monotonic
 }
 
-// jumps are what happens to the clocks of small machines.
+// jumps are typical clock changes of small machines.
 var jumps = map[string]struct {
 	boot time.Time
 	by   time.Duration
@@ -54,7 +54,7 @@ func openWith(t *testing.T, dir string, c *clocks) *ledger.Ledger {
 	return l
 }
 
-// A job has the time that it was given, whatever the clock is set to.
+// A job keeps its time to the deadline, whatever the clock is set to.
 func TestDeadlinesMoveWithTheClock(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestDeadlinesMoveWithTheClock(t *testing.T) {
 			start(t, l, second)
 			expire(0)
 
-			// A restart does not forget it.
+			// It survives a restart.
 			must(t, l.Close())
 			l = openWith(t, dir, c)
 			expire(0)
@@ -94,9 +94,8 @@ func TestDeadlinesMoveWithTheClock(t *testing.T) {
 	}
 }
 
-// A clock that is set forward takes no job from who still polls for it, nor from
-// who sends its key again.
-func TestDoneJobsOutliveAJump(t *testing.T) {
+// A clock that is set forward removes no job that a client still polls for, or whose key it sends again.
+func TestDoneJobsSurviveClockJump(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
 			c := &clocks{wall: jump.boot}
@@ -137,8 +136,8 @@ func TestDoneJobsOutliveAJump(t *testing.T) {
 	}
 }
 
-// Ids stay unique while the clock stands still, and order does not come from it.
-func TestIDsOfAClockThatStands(t *testing.T) {
+// Ids stay unique while the clock is stopped, and do not determine the order.
+func TestIDsWithStoppedClock(t *testing.T) {
 	c := &clocks{wall: time.Unix(0, 0)}
 	l := openWith(t, t.TempDir(), c)
 	seen := map[string]bool{}
@@ -150,8 +149,8 @@ func TestIDsOfAClockThatStands(t *testing.T) {
 	}
 }
 
-// What a refused client is told to wait comes from time that passed.
-func TestRetryAfterAJump(t *testing.T) {
+// Retry-After is derived from measured time.
+func TestRetryAfterClockJump(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
 			config := quiet()
@@ -174,8 +173,8 @@ func TestRetryAfterAJump(t *testing.T) {
 	}
 }
 
-// Nothing that waits to be told is dropped because the clock was set, no record
-// forgotten, and a command has the time that it was given.
+// When the clock is set, no undelivered event is dropped, no id of a record removed, and a command keeps its time to
+// the deadline.
 func TestOutboxAndCommandsMoveWithTheClock(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
@@ -191,7 +190,7 @@ func TestOutboxAndCommandsMoveWithTheClock(t *testing.T) {
 			c.jump(jump.by)
 			_, err = l.Sweep(t.Context(), c.wall)
 			must(t, err)
-			equal(t, "to be told", len(outbox(t, l, "event", "a")), 1)
+			equal(t, "undelivered", len(outbox(t, l, "event", "a")), 1)
 			if _, existing, err := l.Receive(t.Context(), snapshot); err != nil || !existing {
 				t.Errorf("the record that came before: existing %v, %v", existing, err)
 			}

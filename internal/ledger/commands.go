@@ -26,9 +26,8 @@ func (l *Ledger) AddCommand(ctx context.Context, device string, body json.RawMes
 	return command, l.explain("add a command", err)
 }
 
-// MoveCommand moves a command to another state and returns it. One that is
-// terminal stays as it is: ErrTerminal. Another error is an
-// edgelens.ErrNotFound.
+// MoveCommand moves a command to another state and returns it. A terminal one does not change: ErrTerminal. Other
+// errors: edgelens.ErrNotFound.
 func (l *Ledger) MoveCommand(ctx context.Context, id string, status edgelens.CommandStatus, detail string) (edgelens.Command, error) {
 	var command edgelens.Command
 	err := l.change(ctx, func(c *change) (err error) {
@@ -56,17 +55,16 @@ func (l *Ledger) MoveCommand(ctx context.Context, id string, status edgelens.Com
 	return command, l.explain("move command "+id, err)
 }
 
-// Command returns a command. Its error is an edgelens.ErrNotFound where there
-// is none, or none any more.
+// Command returns a command. Its error is an edgelens.ErrNotFound where there is none, or no longer.
 func (l *Ledger) Command(ctx context.Context, id string) (edgelens.Command, error) {
 	command, err := readCommand(l.readers.QueryRowContext(ctx, selectCommand+` WHERE id = ?`, id))
 	return command, l.explain("look up command "+id, commandError(err))
 }
 
-// QueuedCommands returns the commands that wait to be sent, the oldest first.
+// QueuedCommands returns the commands to be sent, the oldest first.
 func (l *Ledger) QueuedCommands(ctx context.Context) ([]edgelens.Command, error) {
 	commands, err := l.queuedCommands(ctx)
-	return commands, l.explain("list the commands that wait", err)
+	return commands, l.explain("list the queued commands", err)
 }
 
 func (l *Ledger) queuedCommands(ctx context.Context) ([]edgelens.Command, error) {

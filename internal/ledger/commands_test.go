@@ -53,8 +53,8 @@ func TestCommands(t *testing.T) {
 	must(t, err)
 	equal(t, "kept", kept.Status, edgelens.CommandAcknowledged)
 	for name, err := range map[string]error{
-		"look up": func() error { _, err := l.Command(t.Context(), "nobody"); return err }(),
-		"move":    func() error { _, err := l.MoveCommand(t.Context(), "nobody", edgelens.CommandSent, ""); return err }(),
+		"look up": func() error { _, err := l.Command(t.Context(), "unknown"); return err }(),
+		"move":    func() error { _, err := l.MoveCommand(t.Context(), "unknown", edgelens.CommandSent, ""); return err }(),
 	} {
 		if !errors.Is(err, edgelens.ErrNotFound) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)

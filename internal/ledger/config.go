@@ -6,47 +6,41 @@ import (
 	"time"
 )
 
-// Config bounds what the ledger keeps.
+// Config bounds the contents of the ledger.
 type Config struct {
 	// MaxAge is how long a finished job, its result and its events are kept.
 	MaxAge time.Duration
-	// MinAge is the promise: a finished job, its result and its events, and the id
-	// of a record, are not removed for space while they are younger, or younger
-	// than MaxAge where that is less. Where they alone take all the space, nothing
-	// more is accepted.
+	// MinAge is guaranteed: a finished job, its result and its events, and the id of a record, are not removed for
+	// space while they are younger, or younger than MaxAge where that is less. Where they alone take all the space,
+	// nothing more is accepted.
 	MinAge time.Duration
-	// MaxBytes is how large images and database together may grow before
-	// the oldest finished jobs are removed. Unfinished jobs are never removed;
-	// where their images alone reach it, no more are accepted. The outbox and
-	// the ids of records do not count: they have OutboxMaxBytes and RememberMax.
+	// MaxBytes is how large images and database together may grow before the oldest finished jobs are removed.
+	// Unfinished jobs are never removed; where their images alone reach it, no more are accepted. The outbox and the
+	// ids of records do not count: their limits are OutboxMaxBytes and RememberMax.
 	MaxBytes int64
 	// MaxEvents is how many events are kept.
 	MaxEvents int
-	// KeepImages keeps a job's image as long as the job. Without it, a
-	// image is deleted when its job is done.
+	// KeepImages keeps a job's image as long as the job. Without it, an image is deleted when its job is done.
 	KeepImages bool
-	// MaxQueued is how many jobs may wait; more are refused with edgelens.Busy.
+	// MaxQueued is the maximum number of queued jobs; more are refused with edgelens.Busy.
 	MaxQueued int
-	// MinFreeBytes is how much of the disk must stay free: less, and nothing
-	// is accepted, so that what was accepted can still be finished.
+	// MinFreeBytes is how much of the disk must stay free: below it, nothing is accepted, so that accepted jobs can
+	// still be finished.
 	MinFreeBytes int64
-	// OutboxMaxAge and OutboxMaxBytes bound what waits to be told to sinks,
-	// images included. Over them, the oldest rows are dropped and counted;
-	// those of access records never are.
+	// OutboxMaxAge and OutboxMaxBytes bound the undelivered events, images included. Over them, the oldest rows are
+	// dropped and counted, except those of access records.
 	OutboxMaxAge   time.Duration
 	OutboxMaxBytes int64
-	// Remember is how long the ids of records are kept, so that one that comes
-	// again is known; at least the last 100,000 are, whatever their age.
+	// Remember is how long the ids of records are kept, so that duplicates are recognized; at least the last 100,000
+	// are, whatever their age.
 	Remember time.Duration
-	// RememberMax is how many are kept; over it the oldest go before their time.
-	// One takes about 140 bytes.
+	// RememberMax is how many ids are kept; over it the oldest are removed early. One takes about 140 bytes.
 	RememberMax int
-	// SweepInterval is how often jobs past their deadline expire and what is
-	// over the bounds is removed.
+	// SweepInterval is how often jobs past their deadline expire and rows over the bounds are removed.
 	SweepInterval time.Duration
 }
 
-// DefaultConfig keeps a week, 2 GiB and 100,000 events, and promises an hour.
+// DefaultConfig keeps a week, 2 GiB and 100,000 events, and guarantees an hour.
 func DefaultConfig() Config {
 	return Config{
 		MaxAge:       7 * 24 * time.Hour,
@@ -65,7 +59,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports all errors at once, each with its setting's name.
 func (c Config) Validate() error {
 	var errs []error
 	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -73,7 +67,7 @@ func (c Config) Validate() error {
 		problem("max_age must be at least 1m, not %v", c.MaxAge)
 	}
 	if c.MinAge < time.Minute {
-		problem("min_age must be at least 1m, so that whoever polls finds the answer, not %v", c.MinAge)
+		problem("min_age must be at least 1m, so that polling clients find the result, not %v", c.MinAge)
 	}
 	if c.MaxBytes < 1<<20 {
 		problem("max_bytes must be at least 1048576, not %d", c.MaxBytes)

@@ -27,15 +27,15 @@ const (
 	crashTimesVariable = "EDGELENS_TEST_LEDGER_CRASHES"
 )
 
-// promiseUntilKilled accepts and ends jobs and prints a line for each promise
-// that was made: "accepted ID SEED" and "ended ID STATUS".
+// promiseUntilKilled accepts and ends jobs and prints a line for each acknowledged change: "accepted ID SEED" and
+// "ended ID STATUS".
 func promiseUntilKilled(dir string) {
 	l, err := ledger.Open(context.Background(), dir, quiet(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		fmt.Println("failed", err)
 		os.Exit(1)
 	}
-	say := func(format string, args ...any) { os.Stdout.WriteString(fmt.Sprintf(format+"\n", args...)) }
+	report := func(format string, args ...any) { os.Stdout.WriteString(fmt.Sprintf(format+"\n", args...)) }
 	work := func() error {
 		ctx := context.Background()
 		seed := strconv.FormatUint(rand.Uint64(), 36)
@@ -43,7 +43,7 @@ func promiseUntilKilled(dir string) {
 		if err != nil {
 			return err
 		}
-		say("accepted %s %s", job.ID, seed)
+		report("accepted %s %s", job.ID, seed)
 		if _, _, err := l.Start(ctx, job.ID); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func promiseUntilKilled(dir string) {
 			err = l.Finish(ctx, job.ID, resultOf("cat", 0.5))
 		}
 		if err == nil {
-			say("ended %s %s", job.ID, status)
+			report("ended %s %s", job.ID, status)
 		}
 		return err
 	}
@@ -69,7 +69,7 @@ func promiseUntilKilled(dir string) {
 		go func() {
 			for {
 				if err := work(); err != nil {
-					say("failed %v", err)
+					report("failed %v", err)
 				}
 			}
 		}()
@@ -79,13 +79,13 @@ func promiseUntilKilled(dir string) {
 
 func crashImage(seed string) []byte { return append(image(seed), make([]byte, 20_000)...) }
 
-// promised is what children said of a job.
+// promised are the children's reports about a job.
 type promised struct {
 	seed  string
 	ended edgelens.JobStatus
 }
 
-func TestPromisesSurviveKill(t *testing.T) {
+func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 	times := 30
 	if text := os.Getenv(crashTimesVariable); text != "" {
 		var err error
@@ -109,8 +109,7 @@ func TestPromisesSurviveKill(t *testing.T) {
 	t.Logf("%d jobs accepted, %d of them ended, in %d processes that were killed", len(promises), ended, times)
 }
 
-// collectUntilKilled runs a child, kills it at some point, and holds the ledger
-// that it leaves against all promises.
+// collectUntilKilled runs a child, kills it at some point, and compares the ledger that it leaves with all reports.
 func collectUntilKilled(t *testing.T, dir string, promises map[string]*promised) {
 	t.Helper()
 	child := exec.Command(os.Args[0])
@@ -120,7 +119,7 @@ func collectUntilKilled(t *testing.T, dir string, promises map[string]*promised)
 	must(t, err)
 	must(t, child.Start())
 	lines := bufio.NewReader(out)
-	// A quarter are given no time to get ready: they may die while opening.
+	// A quarter get no time to start: they may be killed while opening.
 	wait := time.Duration(rand.IntN(200)) * time.Millisecond
 	if rand.IntN(4) > 0 {
 		first, err := lines.ReadString('\n')
@@ -150,7 +149,7 @@ func note(t *testing.T, line string, promises map[string]*promised) {
 	case len(word) == 3 && word[0] == "ended":
 		promises[word[1]].ended = edgelens.JobStatus(word[2])
 	default:
-		t.Fatalf("the child says %q", line)
+		t.Fatalf("the child reports %q", line)
 	}
 }
 

@@ -10,10 +10,9 @@ import (
 	"edgelens"
 )
 
-// A cursor names the last row of a page. It is the list's name, a colon and
-// the row's seq, in URL-safe base64 without padding, so that clients take it
-// for what it is: opaque. Rows added later have a higher seq and rows removed
-// leave theirs unused, so a cursor stays where it is.
+// A cursor names the last row of a page. It is the list's name, a colon and the row's seq, in URL-safe base64 without
+// padding, so that clients treat it as opaque. Rows added later have a higher seq and removed rows leave theirs unused,
+// so a cursor stays valid.
 
 func newCursor(list string, seq int64) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s:%d", list, seq))
@@ -41,8 +40,8 @@ const (
 	maxLimit     = 1000
 )
 
-// pageLimit returns how many items a page has where limit is asked for; 0 asks
-// for the default. Its error is an edgelens.ErrInvalid.
+// pageLimit returns the size of a page for the requested limit; 0 requests the default. Its error is an
+// edgelens.ErrInvalid.
 func pageLimit(limit int) (int, error) {
 	switch {
 	case limit == 0:

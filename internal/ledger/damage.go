@@ -11,8 +11,7 @@ import (
 
 const (
 	damagedPrefix = "corrupt-"
-	// maxDamaged bounds how many damaged ledgers are kept, so that a dying SD
-	// card does not fill itself with them.
+	// maxDamaged bounds how many damaged ledgers are kept, so that a failing SD card does not fill up with them.
 	maxDamaged = 3
 )
 
@@ -23,8 +22,8 @@ func setAside(dir string, now time.Time) (string, error) {
 	if err := os.Mkdir(aside, 0o700); err != nil {
 		return "", err
 	}
-	// The images go first: beside an empty database they would be taken for
-	// leftovers. A log without its database is dropped by SQLite.
+	// The images are moved first: beside an empty database they would count as leftovers. SQLite drops a log without
+	// its database.
 	for _, name := range []string{imagesName, databaseName, databaseName + "-wal", databaseName + "-shm"} {
 		err := os.Rename(filepath.Join(dir, name), filepath.Join(aside, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

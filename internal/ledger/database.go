@@ -14,18 +14,17 @@ import (
 )
 
 const (
-	// readers is how many connections answer questions at a time.
+	// readers is the number of connections for queries.
 	readers = 4
-	// busyTimeout bounds the wait for a lock that someone else's tool holds.
+	// busyTimeout bounds the wait for another program's lock.
 	busyTimeout = 5 * time.Second
-	// checkTime bounds the check of the file at start. What is so large that
-	// it is not through by then is used unchecked, rather than waited for.
+	// checkTime bounds the check of the file at start. A larger file is used unchecked.
 	checkTime = 5 * time.Second
 	// walBytes is how much of the write-ahead log is kept between checkpoints.
 	walBytes = 16 << 20
 )
 
-// errDamaged: the check of the file found it damaged.
+// errDamaged: the integrity check failed.
 var errDamaged = errors.New("the database is damaged")
 
 //go:embed migrations/*.sql
@@ -45,8 +44,7 @@ func dataSource(file string, options map[string]string) string {
 	return (&url.URL{Scheme: "file", Path: file, RawQuery: query.Encode()}).String()
 }
 
-// openWriter opens the one connection that writes, and brings the database to
-// the newest schema.
+// openWriter opens the one connection that writes, and migrates the database to the newest schema.
 func openWriter(ctx context.Context, file string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{
 		"_journal_mode": "WAL",
@@ -83,7 +81,7 @@ func openReaders(file string) (*sql.DB, error) {
 	return db, nil
 }
 
-// check reads the database through and returns errDamaged if it is.
+// check runs the integrity check and returns errDamaged if it fails.
 func check(ctx context.Context, db *sql.DB) error {
 	bounded, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
@@ -102,7 +100,7 @@ func check(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// migrate applies the migrations that the database has not seen yet.
+// migrate applies the missing migrations.
 func migrate(ctx context.Context, db *sql.DB) error {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {

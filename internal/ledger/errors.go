@@ -14,8 +14,7 @@ import (
 // edgelens.ErrFinished.
 var ErrTerminal = edgelens.ErrFinished
 
-// explain wraps err with the action, and with the sentinel that fits where err
-// has none. It is nil for nil.
+// explain wraps err with the action, and with the matching sentinel where err has none. It is nil for nil.
 func (l *Ledger) explain(action string, err error) error {
 	switch {
 	case err == nil:
@@ -37,14 +36,13 @@ func (l *Ledger) explain(action string, err error) error {
 	}
 }
 
-// isUnwritable reports whether err says that files cannot be written for a cause
-// other than a lack of room, which may pass.
+// isUnwritable reports whether err means that files cannot be written for a possibly temporary cause other than a lack
+// of room.
 func isUnwritable(err error) bool {
 	return errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EIO) || errors.Is(err, fs.ErrPermission) || isSQLiteUnwritable(err)
 }
 
-// isDiskFull reports whether err says, in the system's or SQLite's words, that
-// there is no more room.
+// isDiskFull reports whether err is the system's or SQLite's error for a full disk.
 func isDiskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || isSQLiteFull(err)
 }

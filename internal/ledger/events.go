@@ -36,8 +36,7 @@ type recognitionData struct {
 	Probability float64  `json:"probability,omitempty"`
 	Quality     string   `json:"quality,omitempty"` // the verdict on the image
 	Warnings    []string `json:"warnings,omitempty"`
-	// Freshness is that of the record on arrival: this is no news unless it is
-	// "fresh". It is left out for what is no terminal's.
+	// Freshness is that of the record on arrival: the event is current only if it is "fresh". Empty without a terminal.
 	Freshness       string     `json:"freshness,omitempty"`
 	FreshnessReason string     `json:"freshness_reason,omitempty"`
 	Error           *errorData `json:"error,omitempty"`
@@ -87,13 +86,11 @@ func (c *change) insertEvent(kind, subject string, at time.Time, data any) error
 	return err
 }
 
-// Events returns the events after the one with the seq given (0 for the first),
-// in order, at most limit of them (1 to 1000; 0 means 50). Those that were
-// removed for their age or number are missing.
+// Events returns the events after the given seq (0 for the first), in order, at most limit of them (1 to 1000; 0 means
+// 50). Those that were removed for their age or number are missing.
 //
-// A "job" event says that a job was accepted or changed its status; its Data
-// has id, status, attempts, source, device, queue and, where there is one, error
-// with code and detail. A "recognition" event says that a result was recorded;
+// A "job" event means that a job was accepted or changed its status; its Data has id, status, attempts, source, device,
+// queue and, where there is one, error with code and detail. A "recognition" event means that a result was recorded;
 // its Data has id, job_id, source, device, outcome, label, probability, error.
 //
 // Errors: edgelens.ErrInvalid for a bad limit.
@@ -126,8 +123,7 @@ func (l *Ledger) readEvents(ctx context.Context, after int64, limit int) ([]edge
 	return events, rows.Err()
 }
 
-// Subscribe returns a channel that yields whenever there are events that
-// Events may not have shown yet: subscribe first, then read Events until there
-// are no more, then wait for the channel and read again. It is closed by
-// Close. cancel ends the subscription; it may be called more than once.
+// Subscribe returns a channel that yields whenever Events may have more: subscribe first, then read Events until there
+// are no more, then wait for the channel and read again. Close closes it. cancel ends the subscription; it may be
+// called more than once.
 func (l *Ledger) Subscribe() (wake <-chan struct{}, cancel func()) { return l.watchers.subscribe() }

@@ -11,13 +11,12 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// SetClock replaces the clock by one that never jumps, however its time passes;
-// call it before the ledger is used.
+// SetClock replaces the clock by one that never jumps, however its time passes; call it before the ledger is used.
 func (l *Ledger) SetClock(now func() time.Time) {
 	l.setClock(func() reading { t := now(); return reading{t, t.Sub(time.Unix(0, 0))} })
 }
 
-// SetJumpingClock is SetClock with a wall clock and a steady one.
+// SetJumpingClock is SetClock with a wall clock and a monotonic one.
 func (l *Ledger) SetJumpingClock(now func() (wall time.Time, monotonic time.Duration)) {
 	l.setClock(func() reading { wall, monotonic := now(); return reading{wall, monotonic} })
 }
@@ -27,7 +26,7 @@ func (l *Ledger) setClock(clock func() reading) {
 	l.lastStart.Store(int64(l.followed.monotonic))
 }
 
-// OpenAtVersion makes a database as an earlier version of the program left it.
+// OpenAtVersion creates a database as an earlier version of the program left it.
 func OpenAtVersion(ctx context.Context, dir string, version int64) (*sql.DB, error) {
 	db, err := sql.Open("sqlite3", dataSource(filepath.Join(dir, databaseName), nil))
 	if err != nil {
@@ -45,11 +44,10 @@ func OpenAtVersion(ctx context.Context, dir string, version int64) (*sql.DB, err
 	return db, err
 }
 
-// FillDisk lets every new image fail for lack of room, as far as it gets:
-// writes to /dev/full give ENOSPC.
+// FillDisk makes every new image fail for lack of room: writes to /dev/full return ENOSPC.
 func (l *Ledger) FillDisk() {
 	l.images.create = func(name string) (*os.File, error) {
-		f, err := os.Create(name) // what must not be left behind
+		f, err := os.Create(name) // must be removed
 		if err != nil {
 			return nil, err
 		}
@@ -64,13 +62,13 @@ func (l *Ledger) Pragma(ctx context.Context, name string) (value string, err err
 	return value, err
 }
 
-// Probe checks once whether files can be written.
+// Probe runs one check of the storage.
 func (l *Ledger) Probe(ctx context.Context) bool { return l.probe(ctx) }
 
-// SeenBytes is what the id of a record counts for.
+// SeenBytes is the assumed size of the id of a record.
 const SeenBytes = seenBytes
 
-// AddSeen adds so many ids of records that came at a time.
+// AddSeen adds that many ids of records at a time.
 func (l *Ledger) AddSeen(ctx context.Context, n int, at time.Time) error {
 	return l.change(ctx, func(c *change) error {
 		_, err := c.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)

@@ -5,9 +5,8 @@ import (
 	"sync"
 )
 
-// feeds are those who tell sinks what is in the outbox. Each holds the names of
-// the devices of which there is more, so it is bounded by how many devices
-// there are.
+// feeds are the dispatchers' subscriptions to the outbox. Each holds the names of the devices with new rows, so it is
+// bounded by the number of devices.
 type feeds struct {
 	mu     sync.Mutex
 	closed bool
@@ -47,7 +46,7 @@ func (f *feeds) watch() (wake <-chan struct{}, devices func() []string, cancel f
 		}
 }
 
-// ready tells every watcher of these devices.
+// ready notifies every subscription of these devices.
 func (f *feeds) ready(devices []string) {
 	if len(devices) == 0 {
 		return

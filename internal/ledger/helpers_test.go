@@ -23,12 +23,12 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDirVariable); dir != "" {
-		promiseUntilKilled(dir) // this process is the child of TestPromisesSurviveKill
+		promiseUntilKilled(dir) // this process is the child of TestAcknowledgedWritesSurviveKill
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// quiet is a configuration under which nothing happens by itself.
+// quiet is a configuration without periodic work.
 func quiet() ledger.Config {
 	config := ledger.DefaultConfig()
 	config.SweepInterval = time.Hour
@@ -64,7 +64,7 @@ func specOf(image []byte) edgelens.JobSpec {
 	}
 }
 
-// accept makes a job of an image of its own.
+// accept creates a job with an image of its own.
 func accept(t testing.TB, l *ledger.Ledger, change ...func(*edgelens.JobSpec)) edgelens.Job {
 	t.Helper()
 	image := image(fmt.Sprint(time.Now().UnixNano()))
@@ -79,7 +79,7 @@ func accept(t testing.TB, l *ledger.Ledger, change ...func(*edgelens.JobSpec)) e
 	return job
 }
 
-// acceptMany makes n jobs, many at a time, and returns their ids.
+// acceptMany creates n jobs, many concurrently, and returns their ids.
 func acceptMany(t testing.TB, l *ledger.Ledger, n int, change ...func(*edgelens.JobSpec)) []string {
 	t.Helper()
 	ids := make([]string, n)

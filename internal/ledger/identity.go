@@ -11,12 +11,11 @@ import (
 	"edgelens"
 )
 
-// cameBefore is the reason for which a record is replayed that an earlier version may
-// have had.
+// cameBefore is the reason why a record counts as replayed that an earlier version may have had.
 const cameBefore = "A record with the same number came before edgelens was upgraded; it may be this one."
 
-// identify finds out whether a record came before. One that repeats an earlier one gets
-// an ID of its own; repeats is that of the earlier one then.
+// identify determines whether a record is a duplicate. A record that reuses the ID of an earlier one gets an ID of its
+// own; repeats is the earlier one's then.
 func (l *Ledger) identify(ctx context.Context, r *edgelens.Reception) (existing bool, repeats string, err error) {
 	at, seen, err := lastSeen(ctx, l.readers, r.Record.ID)
 	if err != nil {
@@ -38,8 +37,7 @@ func (l *Ledger) identify(ctx context.Context, r *edgelens.Reception) (existing 
 	return existing, "", err
 }
 
-// formerly reports whether an earlier version had the record. Where that is not sure,
-// it is a replay.
+// formerly reports whether an earlier version had the record. Where that is uncertain, it counts as a replay.
 func (l *Ledger) formerly(ctx context.Context, r *edgelens.Reception) (bool, error) {
 	_, seen, err := lastSeen(ctx, l.readers, r.FormerID)
 	if err != nil || !seen {
@@ -67,7 +65,7 @@ func lastSeen(ctx context.Context, q querier, id string) (at time.Time, seen boo
 	return time.UnixMicro(micros), err == nil, err
 }
 
-// note takes down that a record is kept, and reports whether it was already.
+// note stores that a record is kept, and reports whether it was already.
 func (c *change) note(id, repeats string, now time.Time) (existing bool, err error) {
 	if repeats != "" {
 		if _, err := c.exec(`UPDATE seen SET at = ? WHERE id = ?`, now.UnixMicro(), repeats); err != nil {

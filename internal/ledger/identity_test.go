@@ -10,8 +10,7 @@ import (
 	"edgelens"
 )
 
-// An image that comes again is another record once some time has passed, unless the
-// broker sends it again.
+// A repeated image is another record once some time has passed, unless the broker redelivers it.
 func TestRepeatedImages(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	start := time.Unix(1_000_000, 0)
@@ -51,8 +50,8 @@ func TestRepeatedImages(t *testing.T) {
 	equal(t, "ids of records", len(ids), 3)
 }
 
-// A record that an earlier version had is a duplicate where it surely is the same, and
-// else a replay: no door opens for it, and none is lost.
+// A record that an earlier version had is a duplicate where it is certainly the same, and otherwise a replay: no door
+// opens for it, and none is lost.
 func TestRecordsOfAnEarlierVersion(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	former := reception("door", 5)

@@ -13,14 +13,13 @@ import (
 	"edgelens/internal/datadir"
 )
 
-// tempSuffix marks an image that is not whole yet.
+// tempSuffix marks an incomplete image.
 const tempSuffix = ".tmp"
 
-// images is the folder of the encoded images: a file for each job whose
-// row says so, named by its id.
+// images is the folder of the encoded images: a file for each job with an image, named by its id.
 type images struct {
 	dir string
-	// create makes the file to be written; tests put a full disk here.
+	// create opens the file to be written; tests simulate a full disk here.
 	create func(name string) (*os.File, error)
 }
 
@@ -32,8 +31,7 @@ func openImages(dir string) *images {
 	return &images{dir: dir, create: create}
 }
 
-// moveFormerImages moves the images of a version before the first release, if there are
-// any, to where they are now.
+// moveFormerImages moves the images of a version before the first release, if there are any, to their present folder.
 func moveFormerImages(dir string) error {
 	former, now := filepath.Join(dir, formerImagesName), filepath.Join(dir, imagesName)
 	entries, err := os.ReadDir(former)
@@ -56,8 +54,7 @@ func moveFormerImages(dir string) error {
 
 func (p *images) file(id string) string { return filepath.Join(p.dir, id) }
 
-// write makes an image, whole or not at all. It is durable after sync, which
-// one call does for many.
+// write writes an image atomically. It is durable after sync, which one call does for many.
 func (p *images) write(id string, image []byte) error {
 	temp := p.file(id) + tempSuffix
 	err := p.writeTemp(temp, image)
@@ -70,7 +67,7 @@ func (p *images) write(id string, image []byte) error {
 	return err
 }
 
-// sync makes durable which images there are.
+// sync makes the folder's entries durable.
 func (p *images) sync() error { return syncDir(p.dir) }
 
 func (p *images) writeTemp(name string, image []byte) error {
@@ -87,7 +84,7 @@ func (p *images) writeTemp(name string, image []byte) error {
 
 func (p *images) read(id string) ([]byte, error) { return os.ReadFile(p.file(id)) }
 
-// remove deletes an image; one that is gone already is fine.
+// remove deletes an image; a missing one is no error.
 func (p *images) remove(id string) error {
 	err := os.Remove(p.file(id))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -130,7 +127,7 @@ func (p *images) removeOthers(wanted func(id string) (bool, error)) (removed int
 	}
 }
 
-// freeBytes returns how many bytes the disk that holds a folder has left for us.
+// freeBytes returns how many bytes are available on the disk of a folder.
 func freeBytes(dir string) (int64, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(dir, &stat); err != nil {
@@ -139,7 +136,7 @@ func freeBytes(dir string) (int64, error) {
 	return int64(stat.Bavail) * int64(stat.Bsize), nil
 }
 
-// syncDir makes durable which files a folder holds.
+// syncDir makes a folder's entries durable.
 func syncDir(name string) error {
 	dir, err := os.Open(name)
 	if err != nil {

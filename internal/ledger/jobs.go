@@ -20,7 +20,7 @@ const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.t
 	j.error_code, j.error_detail, j.image, j.record_id, r.result
 	FROM jobs j LEFT JOIN results r ON r.job_id = j.id`
 
-// jobRow is a job and what only the ledger knows of it.
+// jobRow is a job with its internal columns.
 type jobRow struct {
 	edgelens.Job
 	seq   int64
@@ -65,9 +65,8 @@ func (c *change) insertJob(job *edgelens.Job) error {
 	return c.jobEvent(job, job.CreatedAt)
 }
 
-// Job returns a job, with its result or error if it is done. Its error is an
-// edgelens.ErrNotFound where there is none, which is also so for one that was
-// removed for its age.
+// Job returns a job, with its result or error if it is done. Its error is an edgelens.ErrNotFound where there is none,
+// or where it was removed for its age.
 func (l *Ledger) Job(ctx context.Context, id string) (edgelens.Job, error) {
 	job, err := jobByID(ctx, l.readers, id)
 	return job.Job, l.explain("look up job "+id, err)
@@ -81,9 +80,8 @@ func jobByID(ctx context.Context, q querier, id string) (jobRow, error) {
 	return job, err
 }
 
-// Wait returns the job as soon as it is terminal, or as it is when ctx ends.
-// Thousands may wait. Errors: edgelens.ErrNotFound, and ErrStopping where the
-// ledger is closed first.
+// Wait returns the job as soon as it is terminal, or as it is when ctx ends. Thousands of callers may wait. Errors:
+// edgelens.ErrNotFound, and ErrStopping where the ledger is closed first.
 func (l *Ledger) Wait(ctx context.Context, id string) (edgelens.Job, error) {
 	done, leave := l.watchers.watch(id)
 	defer leave()
@@ -101,9 +99,8 @@ func (l *Ledger) Wait(ctx context.Context, id string) (edgelens.Job, error) {
 	return l.Job(lookUp, id)
 }
 
-// Jobs lists jobs, the newest first, and returns the cursor of the page after;
-// empty where there is none. Jobs that are accepted meanwhile do not move the
-// pages. Its error is an edgelens.ErrInvalid for a bad filter.
+// Jobs lists jobs, the newest first, and returns the cursor of the next page; empty where there is none. Jobs accepted
+// meanwhile do not move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
 func (l *Ledger) Jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
 	page, next, err = l.jobs(ctx, filter)
 	return page, next, l.explain("list jobs", err)
@@ -131,7 +128,7 @@ func (l *Ledger) jobs(ctx context.Context, filter edgelens.JobFilter) (page []ed
 		}
 		query, args = query+` AND j.status = ?`, append(args, string(filter.Status))
 	}
-	// One more than wanted tells whether there is a page after.
+	// One more than requested shows whether there is a next page.
 	rows, err := l.jobRows(ctx, query+` ORDER BY j.seq DESC LIMIT ?`, append(args, limit+1)...)
 	if err != nil {
 		return nil, "", err
@@ -170,10 +167,9 @@ func (l *Ledger) jobRows(ctx context.Context, query string, args ...any) (jobs [
 // unfinishedPage is how many jobs Unfinished holds at a time.
 const unfinishedPage = 500
 
-// Unfinished gives every job that is not terminal, the oldest first: what must
-// be queued again after a restart. It reads some at a time and holds nothing
-// between them, so the caller may take its time and may change what it is
-// given; jobs that are accepted meanwhile are given too. An error ends it.
+// Unfinished yields every job that is not terminal, the oldest first: those to be queued again after a restart. It
+// reads some at a time and holds no lock between them, so the caller may be slow and may change the jobs; jobs accepted
+// meanwhile are yielded too. An error ends it.
 func (l *Ledger) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] {
 	return func(yield func(edgelens.Job, error) bool) {
 		for after := int64(0); ; {
@@ -195,9 +191,8 @@ func (l *Ledger) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] 
 	}
 }
 
-// Image returns the encoded image of a job. Its error is an
-// edgelens.ErrNotFound where there is no such job or its image was deleted,
-// as it is when a job is done unless Config.KeepImages.
+// Image returns the encoded image of a job. Its error is an edgelens.ErrNotFound where there is no such job or its
+// image was deleted, as it is when a job is done unless Config.KeepImages.
 func (l *Ledger) Image(ctx context.Context, id string) ([]byte, error) {
 	action := "read the image of job " + id
 	job, err := jobByID(ctx, l.readers, id)

@@ -6,8 +6,8 @@ import (
 	"errors"
 )
 
-// LastEvent returns the seq of the newest event there has been, also where it
-// was removed since; 0 if there was none. Events after it are those to come.
+// LastEvent returns the seq of the newest event so far, also where it was removed since; 0 if there was none. Later
+// events are new.
 func (l *Ledger) LastEvent(ctx context.Context) (int64, error) {
 	var seq int64
 	err := l.readers.QueryRowContext(ctx, `SELECT seq FROM sqlite_sequence WHERE name = 'events'`).Scan(&seq)

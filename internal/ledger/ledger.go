@@ -1,14 +1,13 @@
-// Package ledger is the durable truth about jobs, results and events: rows in
-// SQLite, images as files beside it. What a method of it has returned without
-// an error survives kill -9 and loss of power.
+// Package ledger is the durable store of jobs, results and events: rows in SQLite, images as files beside it. A change
+// whose method returned without an error survives kill -9 and loss of power.
 //
 //	<dir>/ledger.db     the database (with -wal and -shm beside it)
 //	<dir>/ledger.lock   held by the process that uses the folder
 //	<dir>/images/     one file for each job that is not done, named by its id
 //	<dir>/corrupt-*/    damaged ledgers that were set aside, the newest three
 //
-// A job is queued, then running, then in one of four terminal states, which it
-// reaches exactly once. docs/adr/0006-the-ledger.md says why it is as it is.
+// A job is queued, then running, then in one of four terminal states, which it reaches exactly once.
+// docs/adr/0006-the-ledger.md describes the design and the reasons.
 package ledger
 
 import (
@@ -30,16 +29,14 @@ const (
 	databaseName = "ledger.db"
 	lockName     = "ledger.lock"
 	imagesName   = "images"
-	// formerImagesName is what the folder of images was called before the first release.
+	// formerImagesName was the folder of images before the first release.
 	formerImagesName = "pictures"
 )
 
-// Ledger keeps jobs, results and events. It is safe for use by many
-// goroutines. Errors of its methods wrap the sentinel that fits: besides those
-// that each names, edgelens.ErrDiskFull or ErrStorage where nothing can be
-// written (and nothing was), edgelens.ErrCanceled or ErrDeadline where ctx ended first, and
-// edgelens.ErrStopping after Close. Errors that wrap none are faults of the
-// disk or of this program.
+// Ledger keeps jobs, results and events. It is safe for use by many goroutines. Errors of its methods wrap a sentinel:
+// besides those listed at each method, edgelens.ErrDiskFull or ErrStorage where nothing can be written (and nothing
+// was), edgelens.ErrCanceled or ErrDeadline where ctx ended first, and edgelens.ErrStopping after Close. Errors without
+// a sentinel are errors of the disk or of this program.
 type Ledger struct {
 	dir    string
 	config Config
@@ -55,10 +52,9 @@ type Ledger struct {
 	feeds           *feeds
 	poisonCandidate poisonCandidate
 
-	// followed is the last moment that the stored times agree with. It belongs
-	// to the writer's goroutine.
+	// followed is the last reading that the stored times agree with. Only the writer's goroutine uses it.
 	followed reading
-	// lastStart is when a job last left the queue, by the steady clock.
+	// lastStart is when a job last left the queue, by the monotonic clock.
 	lastStart atomic.Int64
 
 	dropped shedCounts
@@ -71,15 +67,14 @@ type Ledger struct {
 	stopSweeper context.CancelFunc
 	sweeperEnd  chan struct{}
 	watcherEnd  chan struct{}
-	// opened is the database's file as it was at the start.
+	// opened is the database's file as of the start.
 	opened os.FileInfo
 }
 
-// Open opens the ledger in dir, makes it where there is none, brings it to the
-// newest schema and removes what a crash left half done. A database that is
-// damaged is set aside with its images, and an empty one takes its place. Its
-// error is an edgelens.ErrInvalid for a bad config and an edgelens.ErrInUse
-// where another process uses dir. ctx bounds the opening only.
+// Open opens the ledger in dir, creates it where there is none, migrates it to the newest schema and removes incomplete
+// files of a crash. A damaged database is set aside with its images, and replaced by an empty one. Its error is an
+// edgelens.ErrInvalid for a bad config and an edgelens.ErrInUse where another process uses dir. ctx bounds the opening
+// only.
 func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Ledger, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w: %w", edgelens.ErrInvalid, err)
@@ -111,7 +106,7 @@ func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Le
 	return l, nil
 }
 
-// open acquires everything; release lets go of what it has acquired.
+// open acquires everything; release frees what it has acquired.
 func (l *Ledger) open(ctx context.Context) error {
 	if err := datadir.Make(l.dir); err != nil {
 		return err
@@ -133,8 +128,8 @@ func (l *Ledger) open(ctx context.Context) error {
 		if asideErr != nil {
 			return errors.Join(err, asideErr)
 		}
-		l.log.Error("THE LEDGER IS DAMAGED: it was set aside and an empty one takes its place; its jobs and results are gone from here. "+
-			"What is left of them can be read with: sqlite3 ledger.db .recover", "set_aside", aside, "error", err)
+		l.log.Error("the ledger is damaged: it was set aside and replaced by an empty one, without its jobs and results. "+
+			"To recover what is left: sqlite3 ledger.db .recover", "event", "ledger_damaged", "set_aside", aside, "error", err)
 		l.writerDB, err = openWriter(ctx, file)
 	}
 	if err != nil {
@@ -158,13 +153,12 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.writer = newWriter(conn, l.follow, l.syncImages, l.announce, l.noteWrite)
+	l.writer = newWriter(conn, l.followClock, l.syncImages, l.announce, l.noteWrite)
 	return l.removeLeftovers(ctx)
 }
 
-// makePrivate makes the database, where there is none, and what an earlier version
-// left readable for other users, readable for us alone: SQLite gives the files
-// beside it the mode of its own.
+// makePrivate makes the database, new or readable for other users from an earlier version, readable for this user
+// alone: SQLite gives the files beside it the same mode.
 func (l *Ledger) makePrivate() error {
 	file, err := os.OpenFile(filepath.Join(l.dir, databaseName), os.O_RDWR|os.O_CREATE, datadir.FileMode)
 	if err != nil {
@@ -176,7 +170,7 @@ func (l *Ledger) makePrivate() error {
 	return datadir.Tighten(l.dir, databaseName, databaseName+"-wal", databaseName+"-shm", lockName, imagesName)
 }
 
-// syncImages makes durable which images there are.
+// syncImages makes the folder of images durable.
 func (l *Ledger) syncImages() error {
 	if err := l.images.sync(); err != nil {
 		if l.imagesAlone(err) {
@@ -187,7 +181,7 @@ func (l *Ledger) syncImages() error {
 	return nil
 }
 
-// release lets go of everything, in the opposite order of open.
+// release frees everything, in the opposite order of open.
 func (l *Ledger) release() error {
 	var errs []error
 	if l.writer != nil {
@@ -206,8 +200,8 @@ func (l *Ledger) release() error {
 	return errors.Join(errs...)
 }
 
-// Close finishes the changes that have begun, wakes all who wait and closes the
-// files. Calls after the first do nothing and return the same.
+// Close finishes the changes that have begun, wakes all waiting callers and closes the files. Calls after the first do
+// nothing and return the same.
 func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
 		close(l.closing)
@@ -232,7 +226,7 @@ func (l *Ledger) closed() bool {
 	}
 }
 
-// announce tells those who wait what has become durable.
+// announce notifies waiting callers of a durable change.
 func (l *Ledger) announce(c *change) {
 	for _, id := range c.finished {
 		l.watchers.finish(id)
@@ -243,8 +237,8 @@ func (l *Ledger) announce(c *change) {
 	l.feeds.ready(c.ready)
 }
 
-// removeLeftovers deletes what a crash left between a file and its row: a
-// image that is not whole, whose job was never accepted, or whose job is done.
+// removeLeftovers deletes what a crash left between a file and its row: an image that is incomplete, whose job was
+// never accepted, or whose job is done.
 func (l *Ledger) removeLeftovers(ctx context.Context) error {
 	if !l.config.KeepImages {
 		err := l.writer.write(ctx, func(c *change) error {
@@ -261,11 +255,11 @@ func (l *Ledger) removeLeftovers(ctx context.Context) error {
 		return wanted, err
 	})
 	if err != nil {
-		l.log.Warn("looking for files that a crash has left failed; the next start tries again", "folder", l.images.dir, "error", err)
+		l.log.Warn("looking for leftover files of a crash failed, retried at the next start", "folder", l.images.dir, "error", err)
 		return nil
 	}
 	if removed > 0 {
-		l.log.Info("removed files that a crash had left", "folder", l.images.dir, "files", removed)
+		l.log.Info("removed leftover files of a crash", "folder", l.images.dir, "files", removed)
 	}
 	return nil
 }

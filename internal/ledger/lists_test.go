@@ -38,7 +38,7 @@ func idsOf(jobs []edgelens.Job) (ids []string) {
 	return ids
 }
 
-func TestPagesStayWhileJobsAreAddedAndRemoved(t *testing.T) {
+func TestPagesAreStableDuringChanges(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	var want []string
 	for range 25 {
@@ -54,7 +54,7 @@ func TestPagesStayWhileJobsAreAddedAndRemoved(t *testing.T) {
 		}
 		filter.Cursor = next
 		accept(t, l)
-		// The one that the cursor names ends and is removed.
+		// The job of the cursor ends and is removed.
 		must(t, l.Fail(t.Context(), got[len(got)-1], edgelens.JobError{Code: "bad_image"}))
 		if _, err := l.Sweep(t.Context(), time.Now().Add(30*24*time.Hour)); err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestJobsByStatus(t *testing.T) {
 	}
 }
 
-func TestUnfinishedGivesEveryPage(t *testing.T) {
+func TestUnfinishedYieldsEveryPage(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	want := map[string]bool{}
 	for _, id := range acceptMany(t, l, 1100) {
@@ -92,10 +92,10 @@ func TestUnfinishedGivesEveryPage(t *testing.T) {
 			start(t, l, job.ID) // writing meanwhile is allowed
 		}
 	}
-	equal(t, "not given", len(want), 0)
+	equal(t, "not yielded", len(want), 0)
 }
 
-func TestListsRefuseABadFilter(t *testing.T) {
+func TestListsRejectInvalidFilter(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	for range 2 {
 		must(t, l.Finish(t.Context(), accept(t, l).ID, resultOf("cat", 0.5)))
@@ -112,8 +112,8 @@ func TestListsRefuseABadFilter(t *testing.T) {
 	events := func(limit int) error { _, err := l.Events(t.Context(), 0, limit); return err }
 	for name, err := range map[string]error{
 		"junk for a cursor":        list(edgelens.JobFilter{Cursor: "junk"}),
-		"the cursor of another":    list(edgelens.JobFilter{Cursor: results}),
-		"and the other way around": history(edgelens.ResultFilter{Cursor: jobs}),
+		"a cursor of another list": list(edgelens.JobFilter{Cursor: results}),
+		"and the reverse       ":   history(edgelens.ResultFilter{Cursor: jobs}),
 		"negative limit":           list(edgelens.JobFilter{Limit: -1}),
 		"huge limit":               history(edgelens.ResultFilter{Limit: 1001}),
 		"no such status":           list(edgelens.JobFilter{Status: "lost"}),
@@ -202,7 +202,7 @@ func TestRecordFillsInAndIsIdempotent(t *testing.T) {
 	}
 	got, err := l.Result(t.Context(), first.ID)
 	must(t, err)
-	equal(t, "what is read", got, first)
+	equal(t, "the stored result", got, first)
 	again, err := l.Record(t.Context(), edgelens.StoredResult{ID: first.ID, Result: resultOf("dog", 0.1)})
 	must(t, err)
 	equal(t, "the second with its ID", again, first)

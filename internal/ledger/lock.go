@@ -9,8 +9,7 @@ import (
 	"edgelens"
 )
 
-// lock takes the file for this process alone, until the returned file is
-// closed or the process ends, however it ends.
+// lock locks the file for this process, until the returned file is closed or the process ends, even by a crash.
 func lock(file string) (*os.File, error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

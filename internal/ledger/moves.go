@@ -10,29 +10,25 @@ import (
 	"edgelens"
 )
 
-// maxStarts is the start with which a job fails: it was started before and
-// nobody came back to say how it ended, which is what an image does that
-// crashes the program.
+// maxStarts is the number of starts with which a job fails as poison: no earlier attempt reported an outcome, which is
+// the effect of an image that crashes the program.
 const maxStarts = 3
 
 // CodePoison is the code of a job that failed for being started too often.
 const CodePoison = "poison"
 
-// errImageLost: the row says that there is an image, the folder has none.
+// errImageLost: the image's file is missing.
 var errImageLost = errors.New("the image is lost")
 
-// Start gives a queued job to a worker, or a running one to another, and its
-// image. The attempt is durable before the image is read. A job past its
-// deadline expires instead, and the third start fails the job with CodePoison
+// Start leases a queued job to a worker, or a running one to another, and returns its image. The attempt is durable
+// before the image is read. A job past its deadline expires instead, and the third start fails the job with CodePoison
 // instead.
 //
-// Jobs that were started before and that nobody came back from are given one at
-// a time: when the program crashes again, that one alone is to blame. The others
-// wait for their turn.
+// Jobs with an earlier attempt without an outcome run one at a time: when the program crashes again, that job is the
+// cause. The others wait.
 //
-// Errors: edgelens.ErrNotFound, and ErrTerminal where there is nothing left to
-// do, whether the job was done before or is so by this call; the job is then
-// returned as it is. *edgelens.Busy where its turn does not come in 2 s; no
+// Errors: edgelens.ErrNotFound, and ErrTerminal where there is nothing left to do, whether the job was done before or
+// by this call; the job is then returned as it is. *edgelens.Busy where a waiting job cannot start within 2 s; no
 // attempt is counted then.
 func (l *Ledger) Start(ctx context.Context, id string) (job edgelens.Job, image []byte, err error) {
 	job, image, err = l.start(ctx, id)
@@ -53,7 +49,7 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 		lost := &edgelens.JobError{Code: edgelens.Code(edgelens.ErrNoImage), Detail: "The image was lost on the disk. Send it again."}
 		ended, endErr := l.finish(ctx, id, ending{status: edgelens.JobFailed, err: lost})
 		if endErr == nil {
-			l.log.Error("the image of a job is lost; the job failed", "job", id)
+			l.log.Error("the image of a job is missing, job failed", "job", id)
 			endErr = fmt.Errorf("%w with the status failed: %s", ErrTerminal, lost.Detail)
 		}
 		return ended, nil, endErr
@@ -61,8 +57,8 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 	return job.Job, image, err
 }
 
-// begin counts a start, or ends the job and returns why it is refused. It waits
-// for its turn where nobody came back from the start before.
+// begin counts a start, or ends the job and returns why it is refused. It waits its turn where the last attempt has no
+// outcome.
 func (l *Ledger) begin(ctx context.Context, id string) (job jobRow, refusal *edgelens.JobError, err error) {
 	timeout := time.NewTimer(poisonTimeout)
 	defer timeout.Stop()
@@ -112,11 +108,10 @@ func (l *Ledger) readImage(job edgelens.Job) ([]byte, error) {
 	return image, err
 }
 
-// Release puts a running job back into the queue, after a failure that may
-// pass. giveBack takes the attempt back: for failures that were not the
-// image's, such as a busy service. A queued job stays so. Errors:
+// Release puts a running job back into the queue, after a failure that may be temporary. refund uncounts the attempt:
+// for failures that the image did not cause, such as a busy service. A queued job does not change. Errors:
 // edgelens.ErrNotFound, ErrTerminal.
-func (l *Ledger) Release(ctx context.Context, id string, giveBack bool) error {
+func (l *Ledger) Release(ctx context.Context, id string, refund bool) error {
 	err := l.change(ctx, func(c *change) error {
 		job, err := jobByID(ctx, c, id)
 		switch {
@@ -129,7 +124,7 @@ func (l *Ledger) Release(ctx context.Context, id string, giveBack bool) error {
 		}
 		l.poisonCandidate.clear(id)
 		job.Status = edgelens.JobQueued
-		if giveBack {
+		if refund {
 			job.Attempts--
 		}
 		return c.moveJob(&job.Job, micros(l.now()))
@@ -137,10 +132,9 @@ func (l *Ledger) Release(ctx context.Context, id string, giveBack bool) error {
 	return l.explain("release job "+id, err)
 }
 
-// Finish ends a job with its result: it has succeeded. Errors:
-// edgelens.ErrNotFound, ErrTerminal where it was done already (and nothing
-// changes), edgelens.ErrInvalid for a result that is no JSON, such as one with
-// a probability of NaN.
+// Finish ends a job with its result: it has succeeded. Errors: edgelens.ErrNotFound, ErrTerminal where it was done
+// already (and nothing changes), edgelens.ErrInvalid for a result that cannot be JSON, such as one with a probability
+// of NaN.
 func (l *Ledger) Finish(ctx context.Context, id string, result *edgelens.Result) error {
 	action := "finish job " + id
 	if result == nil {
@@ -157,8 +151,7 @@ func (l *Ledger) Fail(ctx context.Context, id string, reason edgelens.JobError) 
 	return l.explain("fail job "+id, err)
 }
 
-// Cancel ends a job that nobody wants any more and returns it. Errors:
-// edgelens.ErrNotFound, ErrTerminal where it was done already (and nothing
+// Cancel cancels a job and returns it. Errors: edgelens.ErrNotFound, ErrTerminal where it was done already (and nothing
 // changes; the job is returned as it is).
 func (l *Ledger) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
 	job, err := l.finish(ctx, id, ending{status: edgelens.JobCanceled})
@@ -168,8 +161,8 @@ func (l *Ledger) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
 // expireBatch is how many jobs expire in one transaction.
 const expireBatch = 200
 
-// Expire ends every job whose deadline is not after now, and returns how many.
-// The ledger does so by itself every Config.SweepInterval.
+// Expire ends every job whose deadline is not after now, and returns how many. The ledger calls it every
+// Config.SweepInterval.
 func (l *Ledger) Expire(ctx context.Context, now time.Time) (expired int, err error) {
 	now = micros(now)
 	for {
@@ -222,8 +215,7 @@ type ending struct {
 	err    *edgelens.JobError
 }
 
-// finish ends a job in a transaction of its own and returns it; where it is
-// terminal already, as it is, with ErrTerminal.
+// finish ends a job in a transaction of its own and returns it; a terminal one is returned as it is, with ErrTerminal.
 func (l *Ledger) finish(ctx context.Context, id string, e ending) (edgelens.Job, error) {
 	var job jobRow
 	err := l.change(ctx, func(c *change) (err error) {
@@ -238,9 +230,8 @@ func (l *Ledger) finish(ctx context.Context, id string, e ending) (edgelens.Job,
 	return job.Job, err
 }
 
-// end moves a job that is not terminal to its end, writes the history and the
-// events, lets what is to be told of it go out, and the image go, all in the
-// change.
+// end moves a job that is not terminal to its terminal state, writes the history and the events, releases its outbox
+// rows, and drops the image, all in the change.
 func (l *Ledger) end(c *change, job *edgelens.Job, e ending, now time.Time) error {
 	job.Status, job.FinishedAt, job.Result, job.Error = e.status, now, e.result, e.err
 	if err := c.moveJob(job, now); err != nil {
@@ -259,10 +250,10 @@ func (l *Ledger) end(c *change, job *edgelens.Job, e ending, now time.Time) erro
 			return err
 		}
 	}
-	return l.letGo(c, job.ID, job.Record)
+	return l.dropImage(c, job.ID, job.Record)
 }
 
-// moveJob writes what can change in a job, and the event that says so.
+// moveJob writes the mutable columns of a job, and its event.
 func (c *change) moveJob(job *edgelens.Job, now time.Time) error {
 	var code, detail any
 	if job.Error != nil {
@@ -276,9 +267,8 @@ func (c *change) moveJob(job *edgelens.Job, now time.Time) error {
 	return c.jobEvent(job, now)
 }
 
-// letGo marks the image of a job that is done for deletion, unless it is kept
-// or somebody is still to be told with it.
-func (l *Ledger) letGo(c *change, job, record string) error {
+// dropImage marks the image of a finished job for deletion, unless it is kept or an outbox row needs it.
+func (l *Ledger) dropImage(c *change, job, record string) error {
 	if l.config.KeepImages {
 		return nil
 	}
@@ -290,7 +280,7 @@ func (l *Ledger) letGo(c *change, job, record string) error {
 	return err
 }
 
-// change makes a change durable, then deletes the images that it let go.
+// change makes a change durable, then deletes the images that it dropped.
 func (l *Ledger) change(ctx context.Context, do func(*change) error) error {
 	var dropped []string
 	err := l.writer.write(ctx, func(c *change) error {

@@ -20,7 +20,7 @@ var (
 	after = long.Add(time.Hour)
 )
 
-// moves are all that can be done to a job.
+// moves are all transitions of a job.
 var moves = map[string]func(t *testing.T, l *ledger.Ledger, id string) error{
 	"start": func(t *testing.T, l *ledger.Ledger, id string) error {
 		_, _, err := l.Start(t.Context(), id)
@@ -53,13 +53,13 @@ var ways = map[edgelens.JobStatus][]string{
 	edgelens.JobExpired:   {"start", "expire"},
 }
 
-// leadsTo is where a move takes a job that is not terminal.
+// leadsTo is the state that a move leads to.
 var leadsTo = map[string]edgelens.JobStatus{
 	"start": edgelens.JobRunning, "release": edgelens.JobQueued, "finish": edgelens.JobSucceeded,
 	"fail": edgelens.JobFailed, "cancel": edgelens.JobCanceled, "expire": edgelens.JobExpired,
 }
 
-func TestEveryMoveInEveryState(t *testing.T) {
+func TestEveryTransitionInEveryState(t *testing.T) {
 	for from, way := range ways {
 		for name, move := range moves {
 			t.Run(string(from)+", "+name, func(t *testing.T) {
@@ -98,10 +98,10 @@ func TestEveryMoveInEveryState(t *testing.T) {
 	}
 }
 
-func TestMovesOfAnUnknownJob(t *testing.T) {
+func TestTransitionsOfUnknownJob(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	for name, move := range moves {
-		if err := move(t, l, "nobody"); name != "expire" && !errors.Is(err, edgelens.ErrNotFound) {
+		if err := move(t, l, "unknown"); name != "expire" && !errors.Is(err, edgelens.ErrNotFound) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestMovesOfAnUnknownJob(t *testing.T) {
 	}
 }
 
-func TestOnlyOneEndWins(t *testing.T) {
+func TestOnlyOneTerminalStateWins(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	ends := []string{"finish", "fail", "cancel", "expire"}
 	for range 8 {
@@ -131,7 +131,7 @@ func TestOnlyOneEndWins(t *testing.T) {
 			case err == nil:
 				t.Errorf("%s and %s both won", winner, ends[i%len(ends)])
 			case !errors.Is(err, ledger.ErrTerminal):
-				t.Errorf("a loser hears %v", err)
+				t.Errorf("a loser gets %v", err)
 			}
 		}
 		equal(t, "status", jobOf(t, l, id).Status, leadsTo[winner])
@@ -157,7 +157,7 @@ func TestThirdStartFailsTheJob(t *testing.T) {
 	if !errors.Is(err, ledger.ErrTerminal) || image != nil {
 		t.Fatalf("third start: %d bytes, %v", len(image), err)
 	}
-	equal(t, "what is returned", job, jobOf(t, l, id))
+	equal(t, "the returned job", job, jobOf(t, l, id))
 	equal(t, "status", job.Status, edgelens.JobFailed)
 	equal(t, "attempts", job.Attempts, 3)
 	if job.Error.Code != "poison" || job.Error.Detail == "" {
@@ -165,9 +165,8 @@ func TestThirdStartFailsTheJob(t *testing.T) {
 	}
 }
 
-// Jobs that were at work beside one that crashes the program are not blamed for
-// it, however often the same ones begin together.
-func TestOnlyThePoisonousJobIsBlamed(t *testing.T) {
+// Jobs that ran beside one that crashes the program do not fail as poison, however often the same ones start together.
+func TestOnlyPoisonJobFails(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	poison, others := accept(t, l).ID, acceptMany(t, l, 3)
@@ -184,13 +183,13 @@ func TestOnlyThePoisonousJobIsBlamed(t *testing.T) {
 	for _, id := range others {
 		waiting.Go(func() {
 			if _, _, err := l.Start(t.Context(), id); !errors.Is(err, edgelens.ErrBusy) {
-				t.Errorf("start beside another that nobody came back from: %v, want ErrBusy", err)
+				t.Errorf("start beside a poison candidate: %v, want ErrBusy", err)
 			}
 			equal(t, "attempts", jobOf(t, l, id).Attempts, 1)
 		})
 	}
 	fresh := accept(t, l).ID
-	start(t, l, fresh) // who was never started need not wait
+	start(t, l, fresh) // a job without earlier starts does not wait
 	waiting.Wait()
 	crash()
 	if _, _, err := l.Start(t.Context(), poison); !errors.Is(err, ledger.ErrTerminal) {
@@ -201,7 +200,7 @@ func TestOnlyThePoisonousJobIsBlamed(t *testing.T) {
 		others[1]: func(id string) error { return l.Release(t.Context(), id, false) },
 		others[2]: func(id string) error { _, err := l.Cancel(t.Context(), id); return err },
 	}
-	for _, id := range others { // whose turns come one by one
+	for _, id := range others { // which run one by one
 		waiting.Go(func() {
 			start(t, l, id)
 			must(t, ends[id](id))
@@ -209,14 +208,14 @@ func TestOnlyThePoisonousJobIsBlamed(t *testing.T) {
 	}
 	waiting.Wait()
 	start(t, l, fresh)
-	equal(t, "the poisonous job", jobOf(t, l, poison).Status, edgelens.JobFailed)
+	equal(t, "the poison job", jobOf(t, l, poison).Status, edgelens.JobFailed)
 }
 
-func TestReleaseGivesTheAttemptBackOrNot(t *testing.T) {
+func TestReleaseRefundsAttempt(t *testing.T) {
 	for name, test := range map[string]struct {
 		giveBack     bool
 		wantAttempts int
-	}{"given back": {true, 0}, "kept": {false, 1}} {
+	}{"refunded": {true, 0}, "kept": {false, 1}} {
 		t.Run(name, func(t *testing.T) {
 			l := open(t, t.TempDir(), quiet())
 			id := accept(t, l).ID
@@ -231,7 +230,7 @@ func TestReleaseGivesTheAttemptBackOrNot(t *testing.T) {
 	}
 }
 
-func TestStartPastTheDeadlineExpires(t *testing.T) {
+func TestStartAfterDeadlineExpires(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	id := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = time.Now().Add(-time.Second) }).ID
 	job, image, err := l.Start(t.Context(), id)
@@ -243,7 +242,7 @@ func TestStartPastTheDeadlineExpires(t *testing.T) {
 	equal(t, "code", job.Error.Code, "deadline")
 }
 
-func TestStartWithoutItsImageFails(t *testing.T) {
+func TestStartWithoutImageFails(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	id := accept(t, l).ID
@@ -256,7 +255,7 @@ func TestStartWithoutItsImageFails(t *testing.T) {
 	equal(t, "code", job.Error.Code, "no_image")
 }
 
-func TestExpireEndsTheLateOnesOnly(t *testing.T) {
+func TestExpireEndsOnlyLateJobs(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	now := time.Now()
 	late := acceptMany(t, l, 450, func(s *edgelens.JobSpec) { s.Deadline = now }) // more than one batch
@@ -292,7 +291,7 @@ func TestFinishKeepsTheWholeResult(t *testing.T) {
 	})
 }
 
-func TestFinishRefusesWhatIsNoResult(t *testing.T) {
+func TestFinishRejectsInvalidResult(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	id := accept(t, l).ID
 	for name, result := range map[string]*edgelens.Result{"none": nil, "NaN": resultOf("cat", math.NaN())} {
@@ -304,7 +303,7 @@ func TestFinishRefusesWhatIsNoResult(t *testing.T) {
 	equal(t, "number of events", len(allEvents(t, l)), 1)
 }
 
-func TestEventsTellTheStoryOfAJob(t *testing.T) {
+func TestEventsOfAJob(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	id := accept(t, l).ID
 	start(t, l, id)

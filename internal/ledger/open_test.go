@@ -16,26 +16,26 @@ import (
 	"edgelens/internal/ledger"
 )
 
-func TestOpenRefusesASecondProcess(t *testing.T) {
+func TestOpenRejectsSecondProcess(t *testing.T) {
 	dir := t.TempDir()
 	first := open(t, dir, quiet())
 	_, err := ledger.Open(t.Context(), dir, quiet(), slog.New(slog.DiscardHandler))
 	if !errors.Is(err, edgelens.ErrInUse) || !errors.Is(err, edgelens.ErrConflict) || strings.Contains(err.Error(), "request") || !strings.Contains(err.Error(), "another edgelens is using it") {
-		t.Errorf("%v, want a conflict that says why", err)
+		t.Errorf("%v, want a conflict with the reason", err)
 	}
-	accept(t, first) // it is not disturbed
+	accept(t, first) // the first is unaffected
 	closeLedger(t, first)
 	open(t, dir, quiet())
 }
 
-func TestOpenRefusesABadConfig(t *testing.T) {
+func TestOpenRejectsInvalidConfig(t *testing.T) {
 	_, err := ledger.Open(t.Context(), t.TempDir(), ledger.Config{}, slog.New(slog.DiscardHandler))
 	if !errors.Is(err, edgelens.ErrInvalid) {
 		t.Errorf("%v, want ErrInvalid", err)
 	}
 }
 
-func TestOpenRemovesWhatNoJobWants(t *testing.T) {
+func TestOpenRemovesLeftoverImages(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	waiting, done := accept(t, l), accept(t, l)
@@ -46,10 +46,10 @@ func TestOpenRemovesWhatNoJobWants(t *testing.T) {
 	}
 	l = open(t, dir, quiet())
 	equal(t, "files", filesIn(t, dir), map[string]bool{waiting.ID: true})
-	equal(t, "the job that waits", jobOf(t, l, waiting.ID), waiting)
+	equal(t, "the queued job", jobOf(t, l, waiting.ID), waiting)
 }
 
-func TestKeptImagesOutliveTheJobUntilTheyAreNotWanted(t *testing.T) {
+func TestKeptImagesAreRemovedWhenNoLongerConfigured(t *testing.T) {
 	dir := t.TempDir()
 	config := quiet()
 	config.KeepImages = true
@@ -99,8 +99,8 @@ func TestDamagedDatabaseIsSetAside(t *testing.T) {
 			l, err = ledger.Open(t.Context(), dir, quiet(), slog.New(slog.NewTextHandler(&log, nil)))
 			must(t, err)
 			defer closeLedger(t, l)
-			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "DAMAGED") {
-				t.Errorf("the log says %q", log.String())
+			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "event=ledger_damaged") {
+				t.Errorf("the log is %q", log.String())
 			}
 			if _, err := l.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
 				t.Errorf("%v, want ErrNotFound", err)
@@ -141,14 +141,14 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	must(t, errors.Join(err, db.Close()))
 	_, err = ledger.Open(t.Context(), dir, quiet(), slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "use the newer edgelens") {
-		t.Errorf("%v, want a refusal that says what to do", err)
+		t.Errorf("%v, want a refusal with advice", err)
 	}
 	if aside, _ := filepath.Glob(filepath.Join(dir, "corrupt-*")); len(aside) > 0 {
 		t.Errorf("a sound database was set aside: %v", aside)
 	}
 }
 
-func TestDurabilityIsAskedFor(t *testing.T) {
+func TestDurabilitySettings(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "auto_vacuum": "2"} {
 		got, err := l.Pragma(t.Context(), name)
@@ -157,19 +157,19 @@ func TestDurabilityIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestNothingWorksAfterClose(t *testing.T) {
+func TestMethodsFailAfterClose(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	id := accept(t, l).ID
-	waiting, awake := make(chan error, 1), make(chan struct{})
+	waiting, started := make(chan error, 1), make(chan struct{})
 	wake, cancel := l.Subscribe()
 	defer cancel()
 	go func() {
-		close(awake)
+		close(started)
 		_, err := l.Wait(t.Context(), id)
 		waiting <- err
 	}()
-	<-awake
+	<-started
 	must(t, l.Close())
 	must(t, l.Close())
 	if err := <-waiting; !errors.Is(err, edgelens.ErrStopping) {

@@ -9,8 +9,7 @@ import (
 	"edgelens"
 )
 
-// insertRow puts into the outbox what a sink is to be told of a record, once
-// the record has its result.
+// insertRow puts a record into the outbox of a sink, to be delivered once the record has its result.
 func (c *change) insertRow(r *edgelens.Record, route edgelens.Route, held, hasImage bool) error {
 	image := route.Image && hasImage
 	bytes := int64(rowBytes)
@@ -22,7 +21,7 @@ func (c *change) insertRow(r *edgelens.Record, route edgelens.Route, held, hasIm
 	return err
 }
 
-// makeReady lets the rows of a record go out: it has its result.
+// makeReady marks the rows of a record for delivery: it has its result.
 func (c *change) makeReady(record, device string) error {
 	touched, err := c.exec(`UPDATE outbox SET ready = 1 WHERE record_id = ?`, record)
 	if touched > 0 {
@@ -31,16 +30,14 @@ func (c *change) makeReady(record, device string) error {
 	return err
 }
 
-// WatchOutbox returns a channel that holds a token whenever sinks can be told
-// more, and a function that returns of which devices, since it was last called.
-// What was there before is for OutboxDevices. The channel is closed by Close;
+// WatchOutbox returns a channel that holds a token whenever there is more to deliver, and a function that returns the
+// devices concerned, since its last call. OutboxDevices returns those from before. The channel is closed by Close;
 // cancel ends the watch and may be called more than once.
 func (l *Ledger) WatchOutbox() (wake <-chan struct{}, devices func() []string, cancel func()) {
 	return l.feeds.watch()
 }
 
-// OutboxDevices returns the devices of which the sink is still to be told
-// something, now or later.
+// OutboxDevices returns the devices with undelivered rows for the sink, ready or not.
 func (l *Ledger) OutboxDevices(ctx context.Context, sink string) ([]string, error) {
 	devices, err := l.outboxDevices(ctx, sink)
 	return devices, l.explain("list the devices in the outbox", err)
@@ -68,8 +65,8 @@ func (l *Ledger) outboxDevices(ctx context.Context, sink string) ([]string, erro
 	return devices, rows.Err()
 }
 
-// Outbox returns what the sink is to be told next of a device, in order and at
-// most limit: up to the first record that has no result yet or is held.
+// Outbox returns the next deliveries for the sink from a device, in order and at most limit: up to the first record
+// that has no result yet or is held.
 func (l *Ledger) Outbox(ctx context.Context, sink, device string, limit int) ([]edgelens.Delivery, error) {
 	deliveries, err := l.outbox(ctx, sink, device, limit)
 	return deliveries, l.explain("read the outbox", err)
@@ -97,8 +94,7 @@ func (l *Ledger) outbox(ctx context.Context, sink, device string, limit int) ([]
 		d.Sink = sink
 		deliveries = append(deliveries, d)
 	}
-	// Closed before more is asked: whoever holds one of the few connections and
-	// waits for another may wait for ever.
+	// Closed before the next query: a caller that holds one of the few connections and waits for another can deadlock.
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
@@ -132,10 +128,9 @@ func readDelivery(rows *sql.Rows) (d edgelens.Delivery, ready bool, err error) {
 	return d, ready && result, err
 }
 
-// Delivered removes from the outbox what sinks were told, by Delivery.Seq, and lets
-// go of the images that nobody else is to be told with.
+// Delivered removes delivered rows from the outbox, by Delivery.Seq, and drops the images that no other row needs.
 func (l *Ledger) Delivered(ctx context.Context, seqs ...int64) error {
-	return l.explain("take what was told out of the outbox", l.change(ctx, func(c *change) error {
+	return l.explain("remove delivered rows from the outbox", l.change(ctx, func(c *change) error {
 		for _, seq := range seqs {
 			if _, err := l.removeFromOutbox(c, `seq = ?`, seq); err != nil {
 				return err
@@ -145,7 +140,7 @@ func (l *Ledger) Delivered(ctx context.Context, seqs ...int64) error {
 	}))
 }
 
-// ReleaseDevice lets sinks be told of a device whose records were held.
+// ReleaseDevice releases the held records of a device for delivery.
 func (l *Ledger) ReleaseDevice(ctx context.Context, device string) error {
 	return l.explain("release the records of "+device, l.change(ctx, func(c *change) error {
 		touched, err := c.exec(`UPDATE outbox SET held = 0 WHERE device = ? AND held = 1`, device)
@@ -159,8 +154,7 @@ func (l *Ledger) ReleaseDevice(ctx context.Context, device string) error {
 // removedRow is a row that left the outbox.
 type removedRow struct{ sink, record string }
 
-// removeFromOutbox removes the rows for which the condition holds, and
-// lets go of the images that they alone kept.
+// removeFromOutbox removes the rows for which the condition holds, and drops the images that they alone need.
 func (l *Ledger) removeFromOutbox(c *change, condition string, args ...any) ([]removedRow, error) {
 	rows, err := c.QueryContext(context.Background(), `DELETE FROM outbox WHERE `+condition+` RETURNING sink, record_id`, args...)
 	if err != nil {
@@ -187,7 +181,7 @@ func (l *Ledger) removeFromOutbox(c *change, condition string, args ...any) ([]r
 		if !job.Valid {
 			continue
 		}
-		if err := l.letGo(c, job.String, row.record); err != nil {
+		if err := l.dropImage(c, job.String, row.record); err != nil {
 			return nil, err
 		}
 	}

@@ -22,21 +22,20 @@ func keysOf(deliveries []edgelens.Delivery) string {
 	return keys
 }
 
-// A device's records are told in the order in which they came, whatever the
-// order in which their images were looked at, and one device does not wait
-// for another.
+// A device's records are delivered in the order of their arrival, whatever the order in which their images were
+// recognized, and devices do not wait for each other.
 func TestOutboxKeepsTheOrderOfEachDevice(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	first := receive(t, l, reception("a", 1))
 	receive(t, l, reception("a", 2, withoutImage))
 	third := receive(t, l, reception("a", 3))
 	receive(t, l, reception("b", 4, withoutImage))
-	told := func() string { return keysOf(outbox(t, l, "event", "a")) + " " + keysOf(outbox(t, l, "event", "b")) }
-	equal(t, "at first", told(), " 4")
+	keys := func() string { return keysOf(outbox(t, l, "event", "a")) + " " + keysOf(outbox(t, l, "event", "b")) }
+	equal(t, "at first", keys(), " 4")
 	must(t, l.Finish(t.Context(), third.ID, resultOf("cat", 0.5)))
-	equal(t, "the third is done", told(), " 4")
+	equal(t, "the third is done", keys(), " 4")
 	must(t, l.Finish(t.Context(), first.ID, resultOf("cat", 0.5)))
-	equal(t, "all are done", told(), "123 4")
+	equal(t, "all are done", keys(), "123 4")
 
 	devices, err := l.OutboxDevices(t.Context(), "event")
 	must(t, err)
@@ -48,22 +47,21 @@ func TestOutboxKeepsTheOrderOfEachDevice(t *testing.T) {
 	devices, err = l.OutboxDevices(t.Context(), "hook")
 	must(t, err)
 	equal(t, "another sink", fmt.Sprint(devices), "[a b]")
-	devices, err = l.OutboxDevices(t.Context(), "nobody")
+	devices, err = l.OutboxDevices(t.Context(), "unknown")
 	must(t, err)
 	equal(t, "no sink", len(devices), 0)
 }
 
-// However many devices are told of at a time, nobody waits for a connection of
-// somebody who waits for another.
-func TestOutboxIsReadByMany(t *testing.T) {
+// Concurrent reads of many devices do not deadlock on the connections.
+func TestOutboxConcurrentReaders(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	receive(t, l, reception("a", 1, withoutImage))
 	receive(t, l, reception("a", 2)) // has no result, so that the reading ends there
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	var lanes sync.WaitGroup
+	var readers sync.WaitGroup
 	for range 32 {
-		lanes.Go(func() {
+		readers.Go(func() {
 			for range 50 {
 				deliveries, err := l.Outbox(ctx, "event", "a", 16)
 				if err != nil || keysOf(deliveries) != "1" {
@@ -73,10 +71,10 @@ func TestOutboxIsReadByMany(t *testing.T) {
 			}
 		})
 	}
-	lanes.Wait()
+	readers.Wait()
 }
 
-func TestOutboxHoldsUntilTheDeviceIsReleased(t *testing.T) {
+func TestOutboxHoldsRecordsUntilDeviceIsReleased(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	held := func(r *edgelens.Reception) { r.Held = func() bool { return true }; withoutImage(r) }
 	receive(t, l, reception("a", 1, held))
@@ -125,9 +123,8 @@ func TestOutboxSurvivesARestart(t *testing.T) {
 	}
 }
 
-// What is still to be told is not swept for its age, and what is shed is all
-// but the access records, the oldest first.
-func TestOutboxShedsAllButAccessRecords(t *testing.T) {
+// Undelivered rows are not swept for their age, and all but the access records are dropped, the oldest first.
+func TestOutboxDropsAllButAccessRecords(t *testing.T) {
 	snapshot := func(r *edgelens.Reception) {
 		r.Record.Kind, r.Record.Passed = edgelens.RecordSnapshot, false
 		r.Routes = r.Routes[:1]

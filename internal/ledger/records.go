@@ -8,19 +8,16 @@ import (
 	"edgelens"
 )
 
-// Receive makes a terminal's record durable, once: one with the ID of an
-// earlier record writes nothing, and existing is true, unless it is another one by
-// Reception.RepeatsAfter, which gets another ID. An image becomes a
-// queued job, which is returned for dispatch; without an image, or where too
-// much is waiting, there is no job (its ID is empty) and the record has its
-// result at once: edgelens.OutcomeNoImage, or OutcomeError with the reason.
+// Receive makes a terminal's record durable, once: one with the ID of an earlier record writes nothing, and existing is
+// true, unless it is another one by Reception.RepeatsAfter, which gets another ID. An image becomes a queued job, which
+// is returned for dispatch; without an image, or with a full queue, there is no job (its ID is empty) and the record
+// has its result at once: edgelens.OutcomeNoImage, or OutcomeError with the reason.
 //
-// Where the image cannot be written, and the database can, the record is kept
-// without it, with OutcomeError and the reason.
+// Where the image cannot be written, and the database can, the record is kept without it, with OutcomeError and the
+// reason.
 //
-// Errors: edgelens.ErrDiskFull and ErrStorage, where nothing is kept and the
-// device must send the record again, and edgelens.ErrInvalid for what no face may
-// ask.
+// Errors: edgelens.ErrDiskFull and ErrStorage, where nothing is kept and the device must send the record again, and
+// edgelens.ErrInvalid for an incomplete Reception.
 func (l *Ledger) Receive(ctx context.Context, r edgelens.Reception) (job edgelens.Job, existing bool, err error) {
 	job, existing, err = l.receive(ctx, r)
 	return job, existing, l.explain("receive a record of "+r.Record.Device, err)
@@ -30,7 +27,7 @@ func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Jo
 	if r.Record.ID == "" || int64(len(r.Image)) != r.Record.ImageBytes {
 		return edgelens.Job{}, false, fmt.Errorf("%w: the record has no id, or not the size of its image", edgelens.ErrInvalid)
 	}
-	// Asked here too, so that a duplicate costs no write.
+	// Checked here too, so that a duplicate costs no write.
 	existing, repeats, err := l.identify(ctx, &r)
 	if err != nil || existing {
 		return edgelens.Job{}, existing, err
@@ -52,7 +49,7 @@ func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Jo
 		l.removeImage(job.ID)
 		job = edgelens.Job{}
 	}
-	if errors.Is(err, errImages) { // the record counts more than its image
+	if errors.Is(err, errImages) { // the record is kept without its image
 		if existing, err = l.addReception(ctx, &r, repeats, edgelens.Job{}, imageNotStored()); err == nil && !existing {
 			l.storage.mu.Lock()
 			l.storage.withoutImage++
@@ -62,13 +59,12 @@ func (l *Ledger) receive(ctx context.Context, r edgelens.Reception) (edgelens.Jo
 	return job, existing, err
 }
 
-// imageNotStored is why a record was kept without its image.
+// imageNotStored is the error of a record that was kept without its image.
 func imageNotStored() *edgelens.JobError {
 	return &edgelens.JobError{Code: edgelens.Code(edgelens.ErrStorage), Detail: "The image could not be stored, so it was not recognized: the service's folder of images cannot be written."}
 }
 
-// checkReception returns an error where the record could not be made durable, or
-// nothing more may be.
+// checkReception returns an error where the record cannot be made durable, or no more can be accepted.
 func (l *Ledger) checkReception(ctx context.Context, r *edgelens.Reception) error {
 	if err := l.checkWritable(); err != nil {
 		return err
@@ -88,13 +84,12 @@ func (l *Ledger) checkReception(ctx context.Context, r *edgelens.Reception) erro
 		err = l.checkPromises(waiting)
 	}
 	if errors.Is(err, edgelens.ErrBusy) {
-		return nil // the record has room; jobOf says what becomes of its image
+		return nil // the record has room; jobOf decides on its image
 	}
 	return err
 }
 
-// addReception makes a record durable with all that belongs to it, unless it is
-// known already.
+// addReception makes a record durable with everything that belongs to it, unless it is a duplicate.
 func (l *Ledger) addReception(ctx context.Context, r *edgelens.Reception, repeats string, job edgelens.Job, refusal *edgelens.JobError) (existing bool, err error) {
 	err = l.change(ctx, func(c *change) (err error) {
 		if existing, err = c.note(r.Record.ID, repeats, l.now()); existing || err != nil {
@@ -106,8 +101,7 @@ func (l *Ledger) addReception(ctx context.Context, r *edgelens.Reception, repeat
 	return existing, err
 }
 
-// jobOf returns the job that looks at the image, or none (its ID is empty)
-// and, where there is an image, why.
+// jobOf returns the job that recognizes the image, or none (its ID is empty) and, where there is an image, the reason.
 func (l *Ledger) jobOf(ctx context.Context, r *edgelens.Reception) (job edgelens.Job, refusal *edgelens.JobError, err error) {
 	if len(r.Image) == 0 {
 		return edgelens.Job{}, nil, nil
@@ -125,28 +119,28 @@ func (l *Ledger) jobOf(ctx context.Context, r *edgelens.Reception) (job edgelens
 	}
 	err = l.checkSpec(spec, r.Image)
 	if err == nil && waiting >= r.MaxWaiting {
-		err = l.busy(fmt.Sprintf("%d images of this device wait already, which is all that may", waiting))
+		err = l.busy(fmt.Sprintf("%d images of this device are queued, which is the limit", waiting))
 	}
 	if err == nil {
 		_, err = l.admit(ctx, l.readers, spec)
 	}
 	switch {
 	case errors.Is(err, edgelens.ErrBusy), errors.Is(err, edgelens.ErrTooLarge):
-		return edgelens.Job{}, &edgelens.JobError{Code: edgelens.Code(err), Detail: "The image was not looked at: " + err.Error() + "."}, nil
+		return edgelens.Job{}, &edgelens.JobError{Code: edgelens.Code(err), Detail: "The image was not recognized: " + err.Error() + "."}, nil
 	case err != nil:
 		return edgelens.Job{}, nil, err
 	}
 	return edgelens.Job{ID: newID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}, nil, nil
 }
 
-// waitingOf counts the images of a device that wait, as far as most.
-func (l *Ledger) waitingOf(ctx context.Context, device string, most int) (waiting int, err error) {
+// waitingOf counts the queued images of a device, up to limit.
+func (l *Ledger) waitingOf(ctx context.Context, device string, limit int) (waiting int, err error) {
 	err = l.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM
-		(SELECT 1 FROM jobs WHERE device = ? AND device <> '' AND finished_at IS NULL LIMIT ?)`, device, most).Scan(&waiting)
+		(SELECT 1 FROM jobs WHERE device = ? AND device <> '' AND finished_at IS NULL LIMIT ?)`, device, limit).Scan(&waiting)
 	return waiting, err
 }
 
-// insertReception writes all that a record is in the ledger.
+// insertReception writes all rows of a record.
 func (c *change) insertReception(r *edgelens.Reception, job edgelens.Job, refusal *edgelens.JobError) error {
 	if err := c.insertRecord(&r.Record); err != nil {
 		return err

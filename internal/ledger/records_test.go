@@ -16,8 +16,8 @@ import (
 	"edgelens/internal/ledger"
 )
 
-// reception is a passed record number n of a device, with an image, of which
-// the sinks "event" and "hook" are to be told; the hook with the image.
+// reception is a passed record number n of a device, with an image, for the sinks "event" and "hook"; the hook with the
+// image.
 func reception(device string, n int, change ...func(*edgelens.Reception)) edgelens.Reception {
 	image := image(fmt.Sprint(device, n))
 	spec := specOf(image)
@@ -64,7 +64,7 @@ func outbox(t testing.TB, l *ledger.Ledger, sink, device string) []edgelens.Deli
 	return deliveries
 }
 
-func TestReceiveLooksAtTheImageAndTellsTheSinks(t *testing.T) {
+func TestReceiveQueuesImageAndDeliveries(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	r := reception("door", 1)
@@ -72,17 +72,17 @@ func TestReceiveLooksAtTheImageAndTellsTheSinks(t *testing.T) {
 	equal(t, "record", job.Record, r.Record.ID)
 	equal(t, "device", job.Device, "door")
 	equal(t, "queue", job.Queue, edgelens.QueueInteractive)
-	equal(t, "told before the result", len(outbox(t, l, "event", "door")), 0)
+	equal(t, "deliveries before the result", len(outbox(t, l, "event", "door")), 0)
 
 	started := start(t, l, job.ID)
 	equal(t, "started", started.Record, r.Record.ID)
 	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
 	for sink, image := range map[string]string{"event": "", "hook": job.ID} {
-		told := outbox(t, l, sink, "door")
-		if len(told) != 1 {
-			t.Fatalf("%s: %d deliveries, want 1", sink, len(told))
+		deliveries := outbox(t, l, sink, "door")
+		if len(deliveries) != 1 {
+			t.Fatalf("%s: %d deliveries, want 1", sink, len(deliveries))
 		}
-		d := told[0]
+		d := deliveries[0]
 		if !reflect.DeepEqual(d.Record, r.Record) {
 			t.Errorf("%s: record %+v, want %+v", sink, d.Record, r.Record)
 		}
@@ -93,14 +93,14 @@ func TestReceiveLooksAtTheImageAndTellsTheSinks(t *testing.T) {
 		equal(t, "label", d.Result.Result.Predictions[0].Label, "cat")
 	}
 
-	// The image stays until the hook has been told.
+	// The image stays until the hook has it.
 	if _, err := l.Image(t.Context(), job.ID); err != nil {
 		t.Error(err)
 	}
 	must(t, l.Delivered(t.Context(), outbox(t, l, "event", "door")[0].Seq))
 	equal(t, "files", len(filesIn(t, dir)), 1)
 	must(t, l.Delivered(t.Context(), outbox(t, l, "hook", "door")[0].Seq))
-	equal(t, "files once all were told", len(filesIn(t, dir)), 0)
+	equal(t, "files once all are delivered", len(filesIn(t, dir)), 0)
 	stats, err := l.OutboxStats(t.Context())
 	must(t, err)
 	equal(t, "event", stats["event"], ledger.OutboxStats{})
@@ -133,7 +133,7 @@ func TestReceiveOutcomes(t *testing.T) {
 			result.Predictions = nil
 			return l.Finish(t.Context(), job.ID, result)
 		}, "uncertain", "probable", ""},
-		"not usable": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
+		"unusable  ": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
 			result := resultOf("cat", 0.7)
 			result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}
 			return l.Finish(t.Context(), job.ID, result)
@@ -160,8 +160,8 @@ func TestReceiveOutcomes(t *testing.T) {
 		"in doubt, failed": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
 			return l.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
 		}, "error", "PersonType is \"7\", which is not known. It is cut off.", "bad_image"},
-		"too many waiting": {func(r *edgelens.Reception) { r.MaxWaiting = 0 }, nil, "error", "not looked at", "busy"},
-		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setImage(r) }, nil, "error", "not looked at", "too_large"},
+		"too many waiting": {func(r *edgelens.Reception) { r.MaxWaiting = 0 }, nil, "error", "not recognized", "busy"},
+		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setImage(r) }, nil, "error", "not recognized", "too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := quiet()
@@ -179,11 +179,11 @@ func TestReceiveOutcomes(t *testing.T) {
 			if test.end != nil {
 				must(t, test.end(l, job))
 			}
-			told := outbox(t, l, "event", "door")
-			if len(told) != 1 {
-				t.Fatalf("%d deliveries, want 1", len(told))
+			deliveries := outbox(t, l, "event", "door")
+			if len(deliveries) != 1 {
+				t.Fatalf("%d deliveries, want 1", len(deliveries))
 			}
-			item := told[0].Result
+			item := deliveries[0].Result
 			equal(t, "outcome", item.Outcome, test.outcome)
 			if (item.Reason == "") != (test.reason == "") || !strings.Contains(item.Reason, test.reason) {
 				t.Errorf("reason %q, want %q", item.Reason, test.reason)
@@ -206,13 +206,13 @@ func setImage(r *edgelens.Reception) {
 	r.Record.ImageSHA256, r.Record.ImageBytes = spec.SHA256, spec.Bytes
 }
 
-func TestReceiveKnowsWhatCameBefore(t *testing.T) {
+func TestReceiveDetectsDuplicates(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, l *ledger.Ledger, job edgelens.Job){
 		"waiting": func(*testing.T, *ledger.Ledger, edgelens.Job) {},
 		"done": func(t *testing.T, l *ledger.Ledger, job edgelens.Job) {
 			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
 		},
-		"told and swept": func(t *testing.T, l *ledger.Ledger, job edgelens.Job) {
+		"delivered and swept": func(t *testing.T, l *ledger.Ledger, job edgelens.Job) {
 			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
 			for _, sink := range []string{"event", "hook"} {
 				must(t, l.Delivered(t.Context(), outbox(t, l, sink, "door")[0].Seq))
@@ -237,7 +237,7 @@ func TestReceiveKnowsWhatCameBefore(t *testing.T) {
 				t.Errorf("existing %v, job %q", existing, again.ID)
 			}
 			equal(t, "files", len(filesIn(t, dir)), files)
-			equal(t, "to be told", len(outbox(t, l, "event", "door")), waiting)
+			equal(t, "undelivered", len(outbox(t, l, "event", "door")), waiting)
 			closeLedger(t, l)
 			l = open(t, dir, quiet())
 			if _, existing, _ := l.Receive(t.Context(), r); !existing {
@@ -267,7 +267,7 @@ func TestRacingReceptionsOfOneRecord(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	equal(t, "received anew", fresh, 1)
+	equal(t, "received as new", fresh, 1)
 	equal(t, "files", len(filesIn(t, dir)), 1)
 }
 
@@ -292,5 +292,5 @@ func TestReceiveOnAFullDisk(t *testing.T) {
 	}
 	closeLedger(t, l)
 	l = open(t, dir, quiet())
-	receive(t, l, r) // nothing was kept, so it is new
+	receive(t, l, r) // nothing was stored, so it is new
 }

@@ -12,20 +12,20 @@ import (
 	"edgelens"
 )
 
-// itemOf returns the item of the history that belongs to a job that is done.
+// itemOf returns the item of the history of a finished job.
 func itemOf(job *edgelens.Job) edgelens.StoredResult {
 	item := edgelens.StoredResult{
 		ID: orElse(job.Record, newID(job.FinishedAt)), JobID: job.ID, Source: job.Source, Device: job.Device,
 		CreatedAt: job.FinishedAt, Result: job.Result, Error: job.Error,
 	}
-	if job.Status == edgelens.JobCanceled { // a terminal's record: somebody waits to be told
-		item.Error = &edgelens.JobError{Code: edgelens.Code(edgelens.ErrCanceled), Detail: "The job was canceled before the image was looked at."}
+	if job.Status == edgelens.JobCanceled { // a terminal's record needs a result for its sinks
+		item.Error = &edgelens.JobError{Code: edgelens.Code(edgelens.ErrCanceled), Detail: "The job was canceled before the image was recognized."}
 	}
 	complete(&item)
 	return item
 }
 
-// complete fills in what follows from the result or error.
+// complete fills in the fields that depend on the result or error.
 func complete(r *edgelens.StoredResult) {
 	if r.Result != nil && len(r.Result.Predictions) > 0 {
 		r.Label, r.Probability = r.Result.Predictions[0].Label, r.Result.Predictions[0].Probability
@@ -33,7 +33,7 @@ func complete(r *edgelens.StoredResult) {
 	switch {
 	case r.Result == nil:
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeError)
-	case r.Result.StandIn: // nobody recognized what is in it
+	case r.Result.StandIn: // no classifier
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
 		r.Reason = orElse(r.Reason, strings.Join(r.Result.Warnings, " "))
 	case r.Result.Image.Problem() != "":
@@ -63,13 +63,11 @@ func orElse(value, otherwise string) string {
 	return otherwise
 }
 
-// Record makes a result durable that came without a job, and its event, and
-// returns it with what was left empty filled in: ID, Outcome, CreatedAt, and
-// always Label and Probability. A result with the ID of an earlier one gives
-// the earlier, and writes nothing: an ID made from what was received records it
-// once, however often it comes. Its error is an edgelens.ErrInvalid for one
-// with a JobID, which only Finish and its like may write, or one whose Result
-// is no JSON.
+// Record makes a result without a job durable, with its event, and returns it with empty fields filled in: ID, Outcome,
+// CreatedAt, and always Label and Probability. A result with the ID of an earlier one returns the earlier, and writes
+// nothing: an ID derived from the content records it once, however often it arrives. Its error is an
+// edgelens.ErrInvalid for one with a JobID, which only Finish and its like may write, or one whose Result cannot be
+// JSON.
 func (l *Ledger) Record(ctx context.Context, record edgelens.StoredResult) (edgelens.StoredResult, error) {
 	record, err := l.record(ctx, record)
 	return record, l.explain("record a result", err)
@@ -128,8 +126,7 @@ func (c *change) insertResult(r *edgelens.StoredResult) error {
 	return c.recognitionEvent(r)
 }
 
-// addRecord adds to a result what it has from the terminal's record that it is
-// about, if it is about one.
+// addRecord adds to a result the fields of its terminal's record, if there is one.
 func (c *change) addRecord(r *edgelens.StoredResult) error {
 	if r.Device == "" {
 		return nil
@@ -142,7 +139,7 @@ func (c *change) addRecord(r *edgelens.StoredResult) error {
 	if err != nil || doubt == "" {
 		return err
 	}
-	// Whatever is in the image: what the terminal says of the person is uncertain.
+	// Regardless of the image, the terminal's own verdict on the person is uncertain.
 	if r.Outcome != edgelens.OutcomeError {
 		r.Outcome = edgelens.OutcomeUncertain
 	}
@@ -169,7 +166,7 @@ func (r *resultScan) into() []any {
 		&r.item.Label, &r.item.Probability, &r.created, &r.result, &r.code, &r.detail}
 }
 
-// read returns the item once the columns are there.
+// read returns the item after Scan.
 func (r *resultScan) read() (edgelens.StoredResult, error) {
 	var err error
 	r.item.JobID, r.item.CreatedAt, r.item.Error = r.job.String, timeOf(r.created), errorOf(r.code, r.detail)
@@ -188,8 +185,7 @@ func readResult(row interface{ Scan(...any) error }) (edgelens.StoredResult, int
 	return item, scan.seq, err
 }
 
-// Result returns an item of the history by its own id. Its error is an
-// edgelens.ErrNotFound where there is none.
+// Result returns an item of the history by its id. Its error is an edgelens.ErrNotFound where there is none.
 func (l *Ledger) Result(ctx context.Context, id string) (edgelens.StoredResult, error) {
 	r, _, err := readResult(l.readers.QueryRowContext(ctx, selectResult+` WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -198,9 +194,8 @@ func (l *Ledger) Result(ctx context.Context, id string) (edgelens.StoredResult, 
 	return r, l.explain("look up result "+id, err)
 }
 
-// Results lists the history, the newest first, and returns the cursor of the
-// page after; empty where there is none. Results that come meanwhile do not
-// move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
+// Results lists the history, the newest first, and returns the cursor of the next page; empty where there is none.
+// Results that arrive meanwhile do not move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
 func (l *Ledger) Results(ctx context.Context, filter edgelens.ResultFilter) (page []edgelens.StoredResult, next string, err error) {
 	page, next, err = l.results(ctx, filter)
 	return page, next, l.explain("list results", err)
@@ -227,7 +222,7 @@ func (l *Ledger) results(ctx context.Context, filter edgelens.ResultFilter) (pag
 		if err != nil {
 			return nil, "", err
 		}
-		if len(page) == limit { // the one more that says that there is a page after
+		if len(page) == limit { // one more than requested: there is a next page
 			next = newCursor(resultList, last)
 			break
 		}

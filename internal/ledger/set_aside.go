@@ -8,12 +8,11 @@ import (
 	"edgelens"
 )
 
-// asideList is the name of the list of what was set aside, in its cursors.
+// asideList is the name of the list of set-aside rows, in its cursors.
 const asideList = "aside"
 
-// SetAside takes a row out of its device's order, by Delivery.Seq, with the reason
-// for which its sink never takes it. It stays until RetrySetAside, or its age:
-// access records stay.
+// SetAside takes a row out of its device's order, by Delivery.Seq, with the reason why its sink never accepts it. It
+// stays until RetrySetAside, or its age: access records stay.
 func (l *Ledger) SetAside(ctx context.Context, seq int64, reason string) error {
 	return l.explain("set an event aside", l.change(ctx, func(c *change) error {
 		_, err := c.exec(`UPDATE outbox SET aside_at = ?, aside_reason = ? WHERE seq = ?`, l.now().UnixMicro(), reason, seq)
@@ -21,12 +20,11 @@ func (l *Ledger) SetAside(ctx context.Context, seq int64, reason string) error {
 	}))
 }
 
-// ListSetAside returns what was set aside, the newest first, and the cursor of the
-// page after; empty where there is none. Its error is an edgelens.ErrInvalid for a
-// bad filter.
+// ListSetAside returns the set-aside rows, the newest first, and the cursor of the next page; empty where there is
+// none. Its error is an edgelens.ErrInvalid for a bad filter.
 func (l *Ledger) ListSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
 	page, next, err = l.listSetAside(ctx, filter)
-	return page, next, l.explain("list the events that were set aside", err)
+	return page, next, l.explain("list the set-aside events", err)
 }
 
 func (l *Ledger) listSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
@@ -57,7 +55,7 @@ func (l *Ledger) listSetAside(ctx context.Context, filter edgelens.SetAsideFilte
 		if err := rows.Scan(&item.ID, &item.Sink, &item.Device, &item.Event, &item.Kind, &received, &at, &item.Reason); err != nil {
 			return nil, "", err
 		}
-		if len(page) == limit { // the one more that says that there is a page after
+		if len(page) == limit { // one more than requested: there is a next page
 			return page, newCursor(asideList, page[limit-1].ID), rows.Err()
 		}
 		item.ReceivedAt, item.At = timeOf(received), timeOf(at)
@@ -66,10 +64,9 @@ func (l *Ledger) listSetAside(ctx context.Context, filter edgelens.SetAsideFilte
 	return page, "", rows.Err()
 }
 
-// RetrySetAside has what was set aside sent again, whole and before what came
-// later: those of the ids, or all where there are none, of the sink, or of every
-// sink where that is empty. It returns how many. Its error is an
-// edgelens.ErrNotFound for an id of nothing that was set aside; then none is.
+// RetrySetAside queues set-aside rows for delivery again, complete and before later ones: those with the ids, or all
+// where there are none, of the sink, or of every sink where that is empty. It returns how many. Its error is an
+// edgelens.ErrNotFound for an id that is not set aside; then nothing changes.
 func (l *Ledger) RetrySetAside(ctx context.Context, sink string, ids ...int64) (n int, err error) {
 	err = l.change(ctx, func(c *change) error {
 		n = 0
@@ -89,7 +86,7 @@ func (l *Ledger) RetrySetAside(ctx context.Context, sink string, ids ...int64) (
 		}
 		return nil
 	})
-	return n, l.explain("send what was set aside again", err)
+	return n, l.explain("retry set-aside events", err)
 }
 
 func (c *change) retrySetAside(condition string, args ...any) (n int, err error) {

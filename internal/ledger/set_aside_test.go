@@ -18,10 +18,10 @@ func TestSetAside(t *testing.T) {
 	receive(t, l, reception("gate", 3, withoutImage))
 	first := outbox(t, l, "hook", "door")[0]
 	must(t, l.SetAside(t.Context(), first.Seq, "the webhook answers 410 Gone"))
-	equal(t, "the others go on", keysOf(outbox(t, l, "hook", "door")), "12")
+	equal(t, "the others continue", keysOf(outbox(t, l, "hook", "door")), "12")
 	equal(t, "another sink", keysOf(outbox(t, l, "event", "door")), "012")
 
-	closeLedger(t, l) // it is kept
+	closeLedger(t, l) // it survives
 	l = open(t, dir, quiet())
 	page, next, err := l.ListSetAside(t.Context(), edgelens.SetAsideFilter{})
 	must(t, err)
@@ -44,13 +44,13 @@ func TestSetAside(t *testing.T) {
 	if _, err := l.RetrySetAside(t.Context(), "", first.Seq, first.Seq+1); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("one that is not set aside: %v, want ErrNotFound", err)
 	}
-	equal(t, "nothing was changed", keysOf(outbox(t, l, "hook", "door")), "12")
+	equal(t, "nothing changed", keysOf(outbox(t, l, "hook", "door")), "12")
 	n, err := l.RetrySetAside(t.Context(), "event")
 	must(t, err)
 	equal(t, "of another sink", n, 0)
 	n, err = l.RetrySetAside(t.Context(), "hook", first.Seq)
 	must(t, err)
-	equal(t, "sent again", n, 1)
+	equal(t, "retried", n, 1)
 	<-wake
 	equal(t, "devices", devices(), []string{"door"})
 	equal(t, "in its place", keysOf(outbox(t, l, "hook", "door")), "012")

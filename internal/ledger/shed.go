@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// shedCounts count what left the outbox untold, by sink, since the start.
+// shedCounts count the undelivered rows that were dropped, by sink, since the start.
 type shedCounts struct {
 	mu   sync.Mutex
 	rows map[string]int64
@@ -31,8 +31,7 @@ func (s *shedCounts) snapshot() map[string]int64 {
 	return maps.Clone(s.rows)
 }
 
-// shedOld drops a batch of rows that have waited longer than
-// Config.OutboxMaxAge, and returns how many. Access records stay.
+// shedOld drops a batch of rows that are older than Config.OutboxMaxAge, and returns how many. Access records stay.
 func (l *Ledger) shedOld(ctx context.Context, now time.Time) (int, error) {
 	return l.shed(ctx, `access = 0 AND created_at < ?`, now.Add(-l.config.OutboxMaxAge).UnixMicro())
 }
@@ -47,7 +46,7 @@ func (l *Ledger) shedOverBytes(ctx context.Context) (int, error) {
 	if bytes <= l.config.OutboxMaxBytes {
 		return 0, nil
 	}
-	// Rows from the oldest on, until those before them are enough.
+	// Rows from the oldest on, until those before them suffice.
 	return l.shed(ctx, `access = 0 AND seq <= (SELECT MAX(seq) FROM (SELECT seq FROM
 		(SELECT seq, SUM(bytes) OVER (ORDER BY seq) - bytes AS before FROM
 			(SELECT seq, bytes FROM outbox WHERE access = 0 ORDER BY seq LIMIT ?)) WHERE before < ?))`,
@@ -64,17 +63,16 @@ func (l *Ledger) shed(ctx context.Context, condition string, args ...any) (int, 
 		return 0, err
 	}
 	l.dropped.add(removed)
-	l.log.Warn("events were dropped untold: their sinks were away for longer than the outbox may keep them (ledger.outbox_max_age, ledger.outbox_max_bytes)",
+	l.log.Warn("undelivered events dropped: their sinks were unreachable for longer than the outbox keeps events (ledger.outbox_max_age, ledger.outbox_max_bytes)", "event", "events_dropped",
 		"events", len(removed))
 	return len(removed), nil
 }
 
-// OutboxStats is how much waits for a sink.
-// Aside of the rows were set aside.
+// OutboxStats is the size of the outbox of a sink. Aside of the rows are set aside.
 type OutboxStats struct{ Rows, Bytes, Shed, Aside int64 }
 
-// OutboxStats returns how much waits for each sink, and how much left the outbox
-// untold since the start. It counts but what was set aside, and is cheap.
+// OutboxStats returns the size of the outbox of each sink, and how many undelivered rows were dropped since the start.
+// It counts only set-aside rows, and is cheap.
 func (l *Ledger) OutboxStats(ctx context.Context) (map[string]OutboxStats, error) {
 	stats, err := l.outboxStats(ctx)
 	return stats, l.explain("measure the outbox", err)

@@ -54,9 +54,9 @@ func problemOf(l *ledger.Ledger, part string) ledger.Problem {
 	return ledger.Problem{}
 }
 
-// What was finished less than MinAge ago stays, however little room there is;
-// what comes is refused instead, and accepted again once there is room.
-func TestNothingPromisedIsRemovedForSpace(t *testing.T) {
+// Jobs that finished less than MinAge ago stay, however little room there is; new ones are refused instead, and
+// accepted again once there is room.
+func TestRowsYoungerThanMinAgeAreKept(t *testing.T) {
 	config := quiet()
 	config.MaxBytes = 1 << 20
 	l, log := openLogged(t, t.TempDir(), config)
@@ -96,7 +96,7 @@ func TestNothingPromisedIsRemovedForSpace(t *testing.T) {
 		t.Errorf("log:\n%s", log)
 	}
 
-	// Older than the promise: space takes it, and says so.
+	// Older than MinAge: removed for space, and reported.
 	now = now.Add(config.MinAge + time.Second)
 	if removed, err = l.Sweep(t.Context(), now); err != nil || removed == 0 {
 		t.Fatalf("removed %d, %v", removed, err)
@@ -116,9 +116,8 @@ func TestNothingPromisedIsRemovedForSpace(t *testing.T) {
 	equal(t, "problem ten minutes later", problemOf(l, "space"), ledger.Problem{})
 }
 
-// The ids of records and the outbox take no room from what is promised for
-// ledger.max_age.
-func TestIDsAndOutboxDoNotPushOutTheRest(t *testing.T) {
+// The ids of records and the outbox take no room from rows younger than ledger.max_age.
+func TestIDsAndOutboxDoNotCountForMaxBytes(t *testing.T) {
 	config := quiet()
 	config.MaxBytes = 2 << 20
 	l := open(t, t.TempDir(), config)
@@ -127,7 +126,7 @@ func TestIDsAndOutboxDoNotPushOutTheRest(t *testing.T) {
 	job := accept(t, l)
 	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 	must(t, l.AddSeen(t.Context(), 40_000, now)) // 5 MB
-	for n := range 1500 {                        // 4 MB of rows that nobody takes
+	for n := range 1500 {                        // 4 MB of undelivered rows
 		receive(t, l, reception("door", n, withoutImage))
 	}
 	now = now.Add(config.MinAge + time.Minute)
@@ -139,8 +138,8 @@ func TestIDsAndOutboxDoNotPushOutTheRest(t *testing.T) {
 	accept(t, l)
 }
 
-// An id counts for no less than it takes.
-func TestWhatAnIDTakes(t *testing.T) {
+// The assumed size of an id is not less than its real size.
+func TestSizeOfAnID(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	before := databasePages(t, l)
 	const ids = 50_000
@@ -151,7 +150,7 @@ func TestWhatAnIDTakes(t *testing.T) {
 	}
 }
 
-func TestIDsHaveABoundOfTheirOwn(t *testing.T) {
+func TestIDsHaveTheirOwnLimit(t *testing.T) {
 	config := quiet()
 	config.RememberMax = 1000
 	l := open(t, t.TempDir(), config)
@@ -164,7 +163,7 @@ func TestIDsHaveABoundOfTheirOwn(t *testing.T) {
 	if _, _, err := l.Receive(t.Context(), reception("door", 1)); !errors.Is(err, edgelens.ErrStorage) || !strings.Contains(err.Error(), "ledger.remember_max") {
 		t.Errorf("receive: %v, want ErrStorage that names ledger.remember_max", err)
 	}
-	accept(t, l) // a job has no id to be remembered
+	accept(t, l) // a job adds no id of a record
 	if p := problemOf(l, "space"); !strings.Contains(p.Reason, "ledger.remember_max") {
 		t.Errorf("problem %+v", p)
 	}
@@ -172,11 +171,11 @@ func TestIDsHaveABoundOfTheirOwn(t *testing.T) {
 	if _, err := l.Sweep(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "forgotten", l.RemovedForSpace()["ids"], int64(500))
+	equal(t, "removed", l.RemovedForSpace()["ids"], int64(500))
 	receive(t, l, reception("door", 1))
 }
 
-// Kept images of finished jobs go before anything is refused; the jobs stay.
+// Kept images of finished jobs are removed before anything is refused; the jobs stay.
 func TestKeptImagesMakeRoom(t *testing.T) {
 	config := quiet()
 	config.KeepImages, config.MaxBytes = true, 3<<20

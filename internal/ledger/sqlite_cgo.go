@@ -19,8 +19,8 @@ func isSQLiteFull(err error) bool {
 		problem.Code == sqlite3.ErrIoErr && (problem.SystemErrno == syscall.ENOSPC || problem.SystemErrno == syscall.EDQUOT)
 }
 
-// isSQLiteUnwritable reports whether SQLite could not write for what lies outside
-// of the statement: the file, the disk, the memory, or another program's lock.
+// isSQLiteUnwritable reports whether SQLite could not write for a cause outside of the statement: the file, the disk,
+// the memory, or another program's lock.
 func isSQLiteUnwritable(err error) bool {
 	var problem sqlite3.Error
 	if !errors.As(err, &problem) {
@@ -33,7 +33,7 @@ func isSQLiteUnwritable(err error) bool {
 	return false
 }
 
-// isDamaged reports whether SQLite says that the file is no sound database.
+// isDamaged reports whether SQLite found the database file damaged.
 func isDamaged(err error) bool {
 	var problem sqlite3.Error
 	if errors.Is(err, errDamaged) {

@@ -5,7 +5,7 @@ package ledger
 import (
 	"errors"
 
-	_ "github.com/mattn/go-sqlite3" // a stub whose every connection says that it needs cgo
+	_ "github.com/mattn/go-sqlite3" // a stub whose connections fail because they need cgo
 )
 
 func isSQLiteFull(error) bool { return false }

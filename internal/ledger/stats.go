@@ -16,16 +16,16 @@ type QueueStatus struct {
 	Status edgelens.JobStatus
 }
 
-// Stats is how much the ledger holds.
+// Stats is the size of the ledger's contents.
 type Stats struct {
-	// Jobs counts the jobs of each queue in each state; what is not there is 0.
+	// Jobs counts the jobs of each queue in each state; missing means 0.
 	Jobs map[QueueStatus]int64
 	// ImageBytes is the size of all images, DatabaseBytes that of the
 	// database's files.
 	ImageBytes, DatabaseBytes int64
 }
 
-// Stats returns how much the ledger holds. It counts nothing and is cheap.
+// Stats returns the size of the ledger's contents. It counts no rows and is cheap.
 func (l *Ledger) Stats(ctx context.Context) (Stats, error) {
 	stats, err := l.stats(ctx)
 	return stats, l.explain("measure the ledger", err)

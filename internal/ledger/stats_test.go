@@ -39,8 +39,8 @@ func TestStatsCountEveryQueue(t *testing.T) {
 	}
 }
 
-// A database of an earlier version keeps its jobs and is counted right.
-func TestOldDatabaseIsBroughtUpToDate(t *testing.T) {
+// A database of an earlier version keeps its jobs and has correct counts.
+func TestOldDatabaseIsMigrated(t *testing.T) {
 	dir := t.TempDir()
 	old, err := ledger.OpenAtVersion(t.Context(), dir, 1)
 	must(t, err)

@@ -16,21 +16,18 @@ import (
 )
 
 const (
-	// probeInterval is how often it is checked that files can be written,
-	// brokenInterval how often while they cannot.
+	// probeInterval is how often storage is checked, brokenInterval how often while it cannot be written.
 	probeInterval  = 10 * time.Second
 	brokenInterval = 2 * time.Second
 )
 
-// errImages: the folder of the images cannot be written, which keeps nothing from
-// the database.
+// errImages: the folder of the images cannot be written; the database is unaffected.
 var errImages = errors.New("the folder of the images cannot be written")
 
-// storage is what is known of whether files can be written. It is safe for use
-// by many goroutines.
+// storage is the state of the last check of the files. It is safe for use by many goroutines.
 type storage struct {
 	mu sync.Mutex
-	// database and images say what is wrong; nil where nothing is known to be.
+	// database and images are the last errors; nil where none is known.
 	database, images error
 	// withoutImage counts the records that were kept without their images.
 	withoutImage int64
@@ -42,7 +39,7 @@ func (s *storage) get() (database, images error) {
 	return s.database, s.images
 }
 
-// setDatabase takes down whether the database can be written, and logs a change.
+// setDatabase stores whether the database can be written, and logs a change.
 func (l *Ledger) setDatabase(err error) {
 	l.storage.mu.Lock()
 	was := l.storage.database
@@ -50,13 +47,13 @@ func (l *Ledger) setDatabase(err error) {
 	l.storage.mu.Unlock()
 	switch {
 	case err != nil && was == nil:
-		l.log.Error("the ledger cannot be written: nothing is accepted or acknowledged until it can", "error", err)
+		l.log.Error("the ledger cannot be written: nothing is accepted or acknowledged", "event", "storage_not_writable", "error", err)
 	case err == nil && was != nil:
-		l.log.Info("the ledger can be written again")
+		l.log.Info("the ledger can be written again", "event", "storage_writable")
 	}
 }
 
-// setImages takes down whether images can be written, and logs a change.
+// setImages stores whether images can be written, and logs a change.
 func (l *Ledger) setImages(err error) {
 	l.storage.mu.Lock()
 	was := l.storage.images
@@ -64,28 +61,27 @@ func (l *Ledger) setImages(err error) {
 	l.storage.mu.Unlock()
 	switch {
 	case err != nil && was == nil:
-		l.log.Error("images cannot be written: jobs are refused, and records of terminals are kept without their images, until they can", "error", err)
+		l.log.Error("images cannot be written: jobs are refused, and records of terminals are kept without their images", "event", "images_not_writable", "error", err)
 	case err == nil && was != nil:
-		l.log.Info("images can be written again")
+		l.log.Info("images can be written again", "event", "images_writable")
 	}
 }
 
-// noteWrite takes down how a transaction ended. That one succeeded proves nothing
-// where the file is no longer the one in the folder.
+// noteWrite stores the outcome of a transaction. A success proves nothing where the file is no longer the one in the
+// folder.
 func (l *Ledger) noteWrite(err error) {
 	switch {
 	case err == nil:
 		if broken, _ := l.storage.get(); broken != nil && !errors.Is(broken, errMoved) {
 			l.setDatabase(nil)
 		}
-	case errors.Is(err, errImages): // setImages has been told
+	case errors.Is(err, errImages): // setImages has it
 	case isDiskFull(err), isUnwritable(err):
 		l.setDatabase(l.explainFile(err))
 	}
 }
 
-// explainFile says what is wrong with the database's file where that can be
-// seen, and else repeats the error.
+// explainFile returns what is wrong with the database's file where that can be detected, and the error otherwise.
 func (l *Ledger) explainFile(err error) error {
 	if isDiskFull(err) {
 		return fmt.Errorf("%w: free some space on the disk that holds %s (%w)", edgelens.ErrDiskFull, l.dir, err)
@@ -96,7 +92,7 @@ func (l *Ledger) explainFile(err error) error {
 	return fmt.Errorf("%w: %s cannot be written (%w)", edgelens.ErrStorage, filepath.Join(l.dir, databaseName), err)
 }
 
-// checkDatabase opens for writing what SQLite will.
+// checkDatabase opens for writing the files that SQLite opens.
 func checkDatabase(dir string) error {
 	if err := datadir.CheckFolder(dir); err != nil {
 		return err
@@ -109,11 +105,11 @@ func checkDatabase(dir string) error {
 	return nil
 }
 
-// errMoved: the file in the folder is not the one that is written.
+// errMoved: the file in the folder is not the open one.
 var errMoved = fmt.Errorf("%w: the database was removed or replaced while it was in use; restart edgelens", edgelens.ErrStorage)
 
-// checkIdentity returns errMoved where the database is no longer in its folder:
-// what is written to it would be gone at the next start.
+// checkIdentity returns errMoved where the database is no longer in its folder: its writes would be lost at the next
+// start.
 func (l *Ledger) checkIdentity() error {
 	info, err := os.Stat(filepath.Join(l.dir, databaseName))
 	switch {
@@ -125,7 +121,7 @@ func (l *Ledger) checkIdentity() error {
 	return fmt.Errorf("%s: %w", filepath.Join(l.dir, databaseName), errMoved)
 }
 
-// watchStorage checks again and again that files can be written, until ctx ends.
+// watchStorage checks periodically that files can be written, until ctx ends.
 func (l *Ledger) watchStorage(ctx context.Context) {
 	defer close(l.watcherEnd)
 	timer := time.NewTimer(probeInterval)
@@ -144,8 +140,8 @@ func (l *Ledger) watchStorage(ctx context.Context) {
 	}
 }
 
-// probe checks once that files can be written, and reports whether they can.
-// While all is well it makes and removes two empty files; else it writes.
+// probe checks once that files can be written, and reports whether they can. Without a known error it creates and
+// removes two empty files; otherwise it writes to the database.
 func (l *Ledger) probe(ctx context.Context) bool {
 	l.setImages(l.checkImages())
 	err := l.checkIdentity()
@@ -154,7 +150,7 @@ func (l *Ledger) probe(ctx context.Context) bool {
 	}
 	before, images := l.storage.get()
 	if err == nil && before != nil {
-		// The same again: a write that changes nothing.
+		// A write that changes nothing.
 		err = l.writer.write(ctx, func(c *change) error {
 			_, err := c.exec(`PRAGMA user_version = 0`)
 			return err
@@ -169,17 +165,16 @@ func (l *Ledger) probe(ctx context.Context) bool {
 	return err == nil && images == nil
 }
 
-// checkImages makes the folder of the images where it is gone, and reports
-// whether it can be written.
+// checkImages creates the folder of the images where it is missing, and returns an error where it cannot be written.
 func (l *Ledger) checkImages() error { return datadir.Make(l.images.dir) }
 
-// imagesAlone reports whether an error of writing an image says nothing of the
-// database: of a full disk only where images have one of their own.
+// imagesAlone reports whether an error of writing an image leaves the database unaffected: a full disk does only where
+// images have one of their own.
 func (l *Ledger) imagesAlone(err error) bool {
 	return err != nil && (!isDiskFull(err) || !l.sameDisk())
 }
 
-// sameDisk reports whether the images lie on the disk of the database.
+// sameDisk reports whether the images are on the disk of the database.
 func (l *Ledger) sameDisk() bool {
 	var database, images syscall.Stat_t
 	if syscall.Stat(l.dir, &database) != nil || syscall.Stat(l.images.dir, &images) != nil {
@@ -203,9 +198,8 @@ func (l *Ledger) RecordsWithoutImage() int64 {
 	return l.storage.withoutImage
 }
 
-// checkWritable returns errMoved while the database is known to be elsewhere: a
-// write would succeed. Where it fails, it is tried nevertheless: there may be room
-// again.
+// checkWritable returns errMoved while the database is known to be elsewhere: a write would succeed. After other
+// errors, a write is attempted: there may be room again.
 func (l *Ledger) checkWritable() error {
 	if database, _ := l.storage.get(); errors.Is(database, errMoved) {
 		return database
@@ -213,18 +207,17 @@ func (l *Ledger) checkWritable() error {
 	return nil
 }
 
-// Problem is something that keeps the ledger from serving as it should.
+// Problem is an error state of the ledger.
 type Problem struct {
 	// Part is "ledger", "images" or "space".
 	Part string
-	// Unavailable says that nothing is accepted; else something is missing or
-	// lost.
+	// Unavailable: nothing is accepted. Otherwise something is missing or lost.
 	Unavailable bool
 	// Reason is a sentence for the operator.
 	Reason string
 }
 
-// Problems returns what is wrong now; none where all is well. It is cheap.
+// Problems returns the current error states; none where all is well. It is cheap.
 func (l *Ledger) Problems() (problems []Problem) {
 	database, images := l.storage.get()
 	if database != nil {
@@ -237,10 +230,10 @@ func (l *Ledger) Problems() (problems []Problem) {
 	switch {
 	case over > 0:
 		problems = append(problems, Problem{"space", false, fmt.Sprintf(
-			"jobs and records are refused: what is kept is %d bytes over ledger.max_bytes and not old enough to be removed (ledger.min_age); raise the former or lower the latter", over)})
+			"jobs and records are refused: the ledger is %d bytes over ledger.max_bytes, with rows too young to be removed (ledger.min_age); raise the former or lower the latter", over)})
 	case idsOver:
 		problems = append(problems, Problem{"space", false,
-			"records are refused: more came within ledger.min_age than are remembered (ledger.remember_max); raise the latter"})
+			"records are refused: more arrived within ledger.min_age than ledger.remember_max ids; raise the latter"})
 	case l.space.short(l.clock().monotonic):
 		problems = append(problems, Problem{"space", false,
 			"finished jobs, results or events are removed for space before they reach ledger.max_age; raise ledger.max_bytes or lower ledger.max_age"})

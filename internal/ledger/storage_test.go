@@ -18,7 +18,7 @@ import (
 
 // breakImages puts a file where the folder of the images was: a folder without
 // rights would not stop root.
-func breakImages(t *testing.T, dir string) (mend func()) {
+func breakImages(t *testing.T, dir string) (repair func()) {
 	t.Helper()
 	images := filepath.Join(dir, "images")
 	must(t, os.RemoveAll(images))
@@ -26,25 +26,25 @@ func breakImages(t *testing.T, dir string) (mend func()) {
 	return func() { must(t, os.Remove(images)) }
 }
 
-func TestRecordsAreKeptWithoutTheirImages(t *testing.T) {
+func TestRecordsAreKeptWithoutImages(t *testing.T) {
 	for name, atStart := range map[string]bool{"broken at the start": true, "broken later": false} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			mend := func() {}
+			repair := func() {}
 			if atStart {
-				mend = breakImages(t, dir)
+				repair = breakImages(t, dir)
 			}
 			l, log := openLogged(t, dir, quiet())
 			if !atStart {
-				mend = breakImages(t, dir)
+				repair = breakImages(t, dir)
 			}
 			r := reception("door", 1)
 			job := receive(t, l, r)
 			equal(t, "job", job.ID, "")
-			told := outbox(t, l, "event", "door")
-			if len(told) != 1 || told[0].Result.Outcome != edgelens.OutcomeError || !strings.Contains(told[0].Result.Reason, "could not be stored") ||
-				told[0].Result.Error.Code != "storage" {
-				t.Fatalf("told %+v", told)
+			deliveries := outbox(t, l, "event", "door")
+			if len(deliveries) != 1 || deliveries[0].Result.Outcome != edgelens.OutcomeError || !strings.Contains(deliveries[0].Result.Reason, "could not be stored") ||
+				deliveries[0].Result.Error.Code != "storage" {
+				t.Fatalf("delivered %+v", deliveries)
 			}
 			equal(t, "kept without image", l.RecordsWithoutImage(), int64(1))
 			if _, existing, err := l.Receive(t.Context(), r); !existing || err != nil {
@@ -61,7 +61,7 @@ func TestRecordsAreKeptWithoutTheirImages(t *testing.T) {
 			}
 			equal(t, "ledger", problemOf(l, "ledger").Reason, "")
 
-			mend()
+			repair()
 			if !l.Probe(t.Context()) {
 				t.Errorf("still broken: %+v", l.Problems())
 			}
@@ -77,9 +77,8 @@ func TestRecordsAreKeptWithoutTheirImages(t *testing.T) {
 	}
 }
 
-// What is written to a database that is no longer in its folder is lost at the
-// next start, so nothing is promised.
-func TestRemovedDatabaseIsNoticed(t *testing.T) {
+// Writes to a database that is no longer in its folder are lost at the next start, so nothing is acknowledged.
+func TestRemovedDatabaseIsDetected(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	accept(t, l)
@@ -119,7 +118,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	}
 	l := open(t, dir, quiet())
 	accept(t, l)
-	// A file that is open for writing keeps a file system from becoming read-only.
+	// A file that is open for writing prevents a read-only remount.
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, "size=16m"); err == nil {
 		t.Cleanup(func() { remount(0) })
 		if l.Probe(t.Context()) {

@@ -6,17 +6,15 @@ import (
 )
 
 const (
-	// sweepBatch is how many rows are removed in one transaction, so that
-	// others who write wait a moment at most.
+	// sweepBatch is how many rows are removed in one transaction, so that other writers wait only briefly.
 	sweepBatch = 200
-	// rowBytes is about what a job takes in the database, with its result and
-	// the indexes.
+	// rowBytes is the approximate size of a job in the database, with its result and the indexes.
 	rowBytes = 2 << 10
-	// vacuumPages is how many free pages go back to the disk at a time.
+	// vacuumPages is how many free pages are returned to the disk at a time.
 	vacuumPages = 256
 )
 
-// What somebody is still to be told is not removed, whatever its age.
+// Undelivered rows are not removed, whatever their age.
 const (
 	jobIsDelivered    = `(record_id IS NULL OR NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id))`
 	resultIsDelivered = `NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = results.id)`
@@ -47,21 +45,18 @@ func (l *Ledger) sweepAlways(ctx context.Context) {
 			}
 		}
 		if err != nil && ctx.Err() == nil {
-			l.log.Error("the ledger could not be swept; it is tried again", "error", err)
+			l.log.Error("sweeping the ledger failed, retried later", "error", err)
 		}
 	}
 }
 
-// Sweep removes what is older than Config.MaxAge, events over
-// Config.MaxEvents, and, as long as images and database together are larger
-// than Config.MaxBytes, the oldest jobs that are done, then the oldest results
-// without a job, records and events, all only if they are older than
-// Config.MinAge, and then the kept images of younger jobs. A job goes with its
-// result and its image; one that is not done never goes. Where that is not
-// enough, nothing more is accepted. It returns how many rows it removed. The
-// ledger does so by itself every Config.SweepInterval.
+// Sweep removes rows older than Config.MaxAge, events over Config.MaxEvents, and, as long as images and database
+// together exceed Config.MaxBytes, the oldest finished jobs, then the oldest results without a job, records and events,
+// all only if they are older than Config.MinAge, and then the kept images of younger jobs. A job is removed with its
+// result and its image; an unfinished one never is. Where that is not enough, nothing more is accepted. It returns how
+// many rows it removed. The ledger calls it every Config.SweepInterval.
 func (l *Ledger) Sweep(ctx context.Context, now time.Time) (removed int, err error) {
-	// Any transaction lets the ages follow a jump of the clock first.
+	// Any transaction first adjusts the ages to a jump of the clock.
 	if err := l.writer.write(ctx, func(*change) error { return nil }); err != nil {
 		return 0, l.explain("sweep the ledger", err)
 	}
@@ -71,7 +66,7 @@ func (l *Ledger) Sweep(ctx context.Context, now time.Time) (removed int, err err
 
 func (l *Ledger) sweep(ctx context.Context, now time.Time) (removed int, err error) {
 	cutoff := now.Add(-l.config.MaxAge).UnixMicro()
-	// Each step removes one batch and says how many rows that was.
+	// Each step removes one batch and returns its number of rows.
 	tooOld := []func() (int, error){
 		func() (int, error) { return l.shedOld(ctx, now) },
 		func() (int, error) { return l.shedOverBytes(ctx) },
@@ -120,7 +115,7 @@ func (l *Ledger) sweep(ctx context.Context, now time.Time) (removed int, err err
 	return removed, err
 }
 
-// repeat runs step until it has nothing more to do, and adds up what it did.
+// repeat runs step until it returns 0, and returns the sum.
 func repeat(step func() (int, error)) (sum int, err error) {
 	for {
 		n, err := step()
@@ -131,14 +126,14 @@ func repeat(step func() (int, error)) (sum int, err error) {
 	}
 }
 
-// doneJob is what removing a job needs to know.
+// doneJob has the columns for removing a job.
 type doneJob struct {
 	seq        int64
 	id         string
 	imageBytes int64
 }
 
-// removeJobs removes a batch of jobs that are done; which says which of them.
+// removeJobs removes a batch of finished jobs; which is the condition.
 func (l *Ledger) removeJobs(ctx context.Context, which string, args ...any) (int, error) {
 	jobs, err := l.doneJobs(ctx, which, args...)
 	if err != nil {
@@ -147,8 +142,8 @@ func (l *Ledger) removeJobs(ctx context.Context, which string, args ...any) (int
 	return l.remove(ctx, jobs)
 }
 
-// removeOldestJobs removes a batch of jobs that were done before the moment given,
-// no more than it takes to free about the bytes given.
+// removeOldestJobs removes a batch of jobs that finished before the given moment, no more than needed to free about the
+// given bytes.
 func (l *Ledger) removeOldestJobs(ctx context.Context, bytes, before int64) (int, error) {
 	jobs, err := l.doneJobs(ctx, `WHERE kept_since < ? AND `+jobIsDelivered+` ORDER BY kept_since`, before)
 	if err != nil {
@@ -157,7 +152,7 @@ func (l *Ledger) removeOldestJobs(ctx context.Context, bytes, before int64) (int
 	return l.remove(ctx, upTo(jobs, bytes))
 }
 
-// upTo returns as many of the jobs as it takes to free the bytes.
+// upTo returns as many of the jobs as needed to free the bytes.
 func upTo(jobs []doneJob, bytes int64) []doneJob {
 	for i, job := range jobs {
 		if bytes <= 0 {
@@ -184,8 +179,7 @@ func (l *Ledger) doneJobs(ctx context.Context, which string, args ...any) (jobs 
 	return jobs, rows.Err()
 }
 
-// remove deletes the rows of jobs that are done, with their results, then their
-// images.
+// remove deletes the rows of finished jobs, with their results, then their images.
 func (l *Ledger) remove(ctx context.Context, jobs []doneJob) (int, error) {
 	if len(jobs) == 0 {
 		return 0, nil
@@ -219,15 +213,15 @@ func (l *Ledger) removeRows(ctx context.Context, query string, args ...any) (int
 	return int(removed), err
 }
 
-// vacuum gives a batch of free pages back to the disk and returns how many, or
-// 0 where so few are free that they will be wanted again soon.
+// vacuum returns a batch of free pages to the disk and the number of pages, or 0 where the few free ones will be reused
+// soon.
 func (l *Ledger) vacuum(ctx context.Context) (int, error) {
 	var free int
 	if err := l.readers.QueryRowContext(ctx, `PRAGMA freelist_count`).Scan(&free); err != nil || free < vacuumPages {
 		return 0, err
 	}
 	err := l.writer.write(ctx, func(c *change) error {
-		// It frees a page for each row that is asked of it.
+		// It frees one page per row read.
 		rows, err := c.QueryContext(ctx, `PRAGMA incremental_vacuum(256)`)
 		if err != nil {
 			return err

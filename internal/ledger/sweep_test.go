@@ -13,7 +13,7 @@ import (
 	"edgelens/internal/ledger"
 )
 
-func TestSweepRemovesWhatIsTooOld(t *testing.T) {
+func TestSweepRemovesOldRows(t *testing.T) {
 	config := quiet()
 	config.KeepImages = true
 	dir := t.TempDir()
@@ -38,7 +38,7 @@ func TestSweepRemovesWhatIsTooOld(t *testing.T) {
 			t.Errorf("the old job: %v, want ErrNotFound", err)
 		}
 		equal(t, "files", filesIn(t, dir), map[string]bool{oldWaiting.ID: true, young.ID: true})
-		equal(t, "the old job that waits", jobOf(t, l, oldWaiting.ID).Status, edgelens.JobQueued)
+		equal(t, "the old queued job", jobOf(t, l, oldWaiting.ID).Status, edgelens.JobQueued)
 		page, _, err := l.Results(t.Context(), edgelens.ResultFilter{})
 		must(t, err)
 		if len(page) != 2 || page[0].ID != "young" || page[1].JobID != young.ID {
@@ -56,7 +56,7 @@ func TestSweepRemovesWhatIsTooOld(t *testing.T) {
 	}
 }
 
-func TestSweepKeepsToMaxBytes(t *testing.T) {
+func TestSweepRespectsMaxBytes(t *testing.T) {
 	config := quiet()
 	config.KeepImages = true
 	config.MaxBytes = 3 << 20
@@ -93,7 +93,7 @@ func TestSweepKeepsToMaxBytes(t *testing.T) {
 	}
 }
 
-func TestSweepBoundsEventsAndGivesSpaceBack(t *testing.T) {
+func TestSweepLimitsEventsAndFreesSpace(t *testing.T) {
 	config := quiet()
 	config.MaxEvents = 10
 	l := open(t, t.TempDir(), config)
@@ -125,7 +125,7 @@ func TestSweepBoundsEventsAndGivesSpaceBack(t *testing.T) {
 	}
 }
 
-func TestTheLedgerSweepsByItself(t *testing.T) {
+func TestLedgerSweepsPeriodically(t *testing.T) {
 	config := quiet()
 	config.SweepInterval = 100 * time.Millisecond
 	l := open(t, t.TempDir(), config)

@@ -11,8 +11,7 @@ import (
 	"edgelens/internal/ledger"
 )
 
-// A ledger from before the words of the glossary keeps its jobs, results, events and
-// images.
+// A ledger with the names of earlier versions keeps its jobs, results, events and images.
 func TestFormerNamesAreMigrated(t *testing.T) {
 	dir := t.TempDir()
 	const id, resultID = "019d0000-0000-7000-8000-000000000001", "019d0000-0000-7000-8000-000000000002"

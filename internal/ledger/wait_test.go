@@ -31,7 +31,7 @@ func TestWaitReturnsWhenTheJobIsDone(t *testing.T) {
 			wg.Wait()
 			job, err := l.Wait(t.Context(), id)
 			must(t, err)
-			equal(t, "status for who comes late", job.Status, leadsTo[end])
+			equal(t, "status for a late caller", job.Status, leadsTo[end])
 		})
 	}
 }
@@ -52,7 +52,7 @@ func TestWaitWakesWhenAStartEndsTheJob(t *testing.T) {
 	equal(t, "status", (<-woken).Status, edgelens.JobFailed)
 }
 
-func TestWaitGivesTheStateWhenTheTimeIsUp(t *testing.T) {
+func TestWaitReturnsStateAtTimeout(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	id := accept(t, l).ID
 	start(t, l, id)
@@ -61,7 +61,7 @@ func TestWaitGivesTheStateWhenTheTimeIsUp(t *testing.T) {
 	job, err := l.Wait(ctx, id)
 	must(t, err)
 	equal(t, "status", job.Status, edgelens.JobRunning)
-	if _, err := l.Wait(t.Context(), "nobody"); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := l.Wait(t.Context(), "unknown"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("unknown: %v, want ErrNotFound", err)
 	}
 }

@@ -2,8 +2,8 @@ package ledger
 
 import "sync"
 
-// watchers are those who wait for jobs to be done and for events to come. A
-// waiting goroutine costs one channel for each job waited for; nobody polls.
+// watchers are the callers that wait for jobs and events. A waiting goroutine costs one channel for each job, and does
+// not poll.
 type watchers struct {
 	mu          sync.Mutex
 	closed      bool
@@ -11,8 +11,7 @@ type watchers struct {
 	subscribers map[chan struct{}]struct{}
 }
 
-// watchedJob is a job that somebody waits for; done is closed when it is
-// terminal.
+// watchedJob is a job with waiting callers; done is closed when it is terminal.
 type watchedJob struct {
 	done    chan struct{}
 	waiting int
@@ -22,8 +21,8 @@ func newWatchers() *watchers {
 	return &watchers{jobs: map[string]*watchedJob{}, subscribers: map[chan struct{}]struct{}{}}
 }
 
-// watch returns a channel that is closed when the job becomes terminal after
-// this call, and what to call when nobody looks at it any more.
+// watch returns a channel that is closed when the job becomes terminal after this call, and a function that ends the
+// watch.
 func (w *watchers) watch(id string) (done <-chan struct{}, leave func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -42,7 +41,7 @@ func (w *watchers) watch(id string) (done <-chan struct{}, leave func()) {
 	}
 }
 
-// finish wakes those who wait for the job.
+// finish wakes the callers that wait for the job.
 func (w *watchers) finish(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -52,8 +51,8 @@ func (w *watchers) finish(id string) {
 	}
 }
 
-// subscribe returns a channel that holds a token whenever there are events
-// that came after the last token was taken; close closes it.
+// subscribe returns a channel that holds a token whenever there are new events since the last token was taken; close
+// closes it.
 func (w *watchers) subscribe() (wake <-chan struct{}, cancel func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -9,22 +9,19 @@ import (
 	"edgelens"
 )
 
-// maxBatch bounds how many changes share a transaction, and so how long the
-// first of them waits for the last.
+// maxBatch bounds how many changes share a transaction, and so how long the first of them waits for the last.
 const maxBatch = 64
 
-// writer makes changes durable, one transaction after the other, on a
-// connection and a goroutine of its own. Changes that wait at the same time
-// share a transaction, and so its fsyncs, which are nearly all of its cost.
+// writer makes changes durable, one transaction after the other, on a connection and a goroutine of its own. Changes
+// that wait at the same time share a transaction, and so its fsyncs, which are nearly all of its cost.
 type writer struct {
 	conn *sql.Conn
-	// begin is the first change of every transaction. What it returns is
-	// called when the transaction is durable.
+	// begin is the first change of every transaction. Its function is called when the transaction is durable.
 	begin func(*change) (committed func(), err error)
-	// syncFiles makes durable which files there are, before rows say so.
+	// syncFiles makes the files durable before the rows that refer to them.
 	syncFiles func() error
 	committed func(*change) // called on the writer's goroutine, in order
-	// ended is told of every transaction, nil for one that is durable.
+	// ended is called with the outcome of every transaction, nil for a durable one.
 	ended     func(error)
 	changes   chan *change
 	closing   chan struct{}
@@ -32,7 +29,7 @@ type writer struct {
 	stopped   chan struct{}
 }
 
-// change is what one caller wants done: wholly or not at all.
+// change is one caller's change, applied atomically.
 type change struct {
 	ctx  context.Context
 	do   func(*change) error
@@ -42,16 +39,14 @@ type change struct {
 	conn *sql.Conn
 	// begun is when the transaction began.
 	begun reading
-	// newFile says that the change's row stands for a file that was made, but
-	// whose folder was not synced yet.
+	// newFile is true where the change's row refers to a new file whose folder was not synced yet.
 	newFile bool
-	// finished lists the jobs that became terminal, events says whether there
-	// are new ones: what others are waiting for.
+	// finished lists the jobs that became terminal; events is true where there are new ones.
 	finished []string
 	events   bool
-	// ready lists the devices of which sinks can be told more.
+	// ready lists the devices with new rows to deliver.
 	ready []string
-	// dropped lists the jobs whose images go once the change is durable.
+	// dropped lists the jobs whose images are deleted once the change is durable.
 	dropped []string
 }
 
@@ -70,22 +65,21 @@ func newWriter(conn *sql.Conn, begin func(*change) (func(), error), syncFiles fu
 	return w
 }
 
-// write runs do within a transaction and returns when that is durable, or with
-// do's error when nothing was changed. A caller whose ctx ends leaves only
-// while the change has not begun. A change that makes no file is tried again where
-// it was undone for the files of those beside it.
+// write runs do within a transaction and returns when that is durable, or with do's error when nothing was changed. A
+// caller whose ctx ends returns early only before the change begins. A change without a file is retried where it was
+// rolled back because of the files of others in its batch.
 func (w *writer) write(ctx context.Context, do func(*change) error) error {
 	for {
 		c := &change{ctx: ctx, do: do, done: make(chan struct{}), conn: w.conn}
-		err := w.hand(ctx, c)
+		err := w.submit(ctx, c)
 		if !errors.Is(err, errImages) || c.newFile {
 			return err
 		}
 	}
 }
 
-// hand has a change made durable.
-func (w *writer) hand(ctx context.Context, c *change) error {
+// submit queues a change and waits until it is durable.
+func (w *writer) submit(ctx context.Context, c *change) error {
 	select {
 	case w.changes <- c:
 		<-c.done
@@ -97,7 +91,7 @@ func (w *writer) hand(ctx context.Context, c *change) error {
 	}
 }
 
-// close makes durable what was begun, and ends the goroutine.
+// close makes the changes that have begun durable, and ends the goroutine.
 func (w *writer) close() {
 	w.closeOnce.Do(func() { close(w.closing) })
 	<-w.stopped
@@ -115,7 +109,7 @@ func (w *writer) run() {
 	}
 }
 
-// transact makes first durable, with all changes that wait already.
+// transact makes first durable, with all changes that are queued.
 func (w *writer) transact(first *change) {
 	batch := []*change{first}
 	defer func() {
@@ -125,7 +119,7 @@ func (w *writer) transact(first *change) {
 	}()
 	fail := func(err error) {
 		w.ended(err)
-		w.exec("ROLLBACK") // an error only says that SQLite has done so itself
+		w.exec("ROLLBACK") // an error only means that SQLite has done so itself
 		for _, c := range batch {
 			if c.err == nil {
 				c.err = err
@@ -175,7 +169,7 @@ func (w *writer) commit(batch []*change) error {
 	return w.exec("COMMIT")
 }
 
-// next adds a waiting change to the batch and returns it; nil for none.
+// next adds a queued change to the batch and returns it; nil for none.
 func (w *writer) next(batch *[]*change) *change {
 	if len(*batch) == maxBatch {
 		return nil
@@ -189,8 +183,8 @@ func (w *writer) next(batch *[]*change) *change {
 	}
 }
 
-// apply runs a change, and undoes it alone where it fails. It returns an error
-// where the whole transaction is lost, as SQLite does on a full disk.
+// apply runs a change, and rolls it back alone where it fails. It returns an error where the whole transaction is lost,
+// as SQLite does on a full disk.
 func (w *writer) apply(c *change) error {
 	if c.err = c.ctx.Err(); c.err != nil {
 		return nil
@@ -211,8 +205,8 @@ func (w *writer) exec(query string) error {
 	return err
 }
 
-// exec runs a statement of the change and returns how many rows it touched. It
-// heeds no context: what was begun is finished.
+// exec runs a statement of the change and returns how many rows it touched. It takes no context: a change that has
+// begun is finished.
 func (c *change) exec(query string, args ...any) (int64, error) {
 	result, err := c.conn.ExecContext(context.Background(), query, args...)
 	if err != nil {
@@ -221,8 +215,7 @@ func (c *change) exec(query string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// QueryContext lets a change be asked like the readers, on its own connection,
-// where it sees what it did.
+// QueryContext queries on the change's own connection, where it sees its own writes.
 func (c *change) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
 	return c.conn.QueryContext(context.Background(), query, args...)
 }

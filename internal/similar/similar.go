@@ -1,9 +1,7 @@
-// Package similar finds the known name that an unknown one was probably meant to
-// be.
+// Package similar finds the known name that is closest to a misspelled one.
 package similar
 
-// Name returns the known name that is nearest to name, or "" where none differs
-// in less than a third of its letters.
+// Name returns the known name that is closest to name, or "" where all differ in a third of their letters or more.
 func Name(name string, known []string) string {
 	best, distance := "", len(name)/3+1
 	for _, k := range known {

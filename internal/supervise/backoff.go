@@ -5,14 +5,12 @@ import (
 	"time"
 )
 
-// Backoff says how long to wait before a child is started again. The wait
-// doubles from Min to Max; a random part of up to half of it is left out, so
-// that many devices that lost power together do not move in step.
+// Backoff is the delay before a child is restarted. The delay doubles from Min to Max; a random part of up to half of
+// it is subtracted, so that many devices that lost power together do not restart in step.
 type Backoff struct {
-	// Min is the first wait (default 100ms), Max the longest (default 10s).
+	// Min is the first delay (default 100ms), Max the longest (default 10s).
 	Min, Max time.Duration
-	// Reset is how long a child must have been up for the next wait to be Min
-	// again (default 30s).
+	// Reset is how long a child must have been up for the next delay to be Min again (default 30s).
 	Reset time.Duration
 }
 
@@ -29,10 +27,10 @@ func (b Backoff) withDefaults() Backoff {
 	return b
 }
 
-// wait returns how long to wait after so many deaths in a row, at least 1.
-func (b Backoff) wait(deaths int) time.Duration {
+// wait returns the delay after that many exits in a row, at least 1.
+func (b Backoff) wait(exits int) time.Duration {
 	wait := b.Min
-	for ; deaths > 1 && wait < b.Max; deaths-- {
+	for ; exits > 1 && wait < b.Max; exits-- {
 		wait *= 2
 	}
 	wait = min(wait, b.Max)

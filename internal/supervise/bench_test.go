@@ -10,8 +10,7 @@ import (
 	"edgelens/internal/supervise"
 )
 
-// BenchmarkRedisStart is how long StartRedis takes over data that is there, and
-// what an idle Redis takes of memory.
+// BenchmarkRedisStart is the duration of StartRedis with existing data, and the memory of an idle Redis.
 func BenchmarkRedisStart(b *testing.B) {
 	needRedis(b)
 	dir := b.TempDir()
@@ -31,8 +30,7 @@ func BenchmarkRedisStart(b *testing.B) {
 	b.ReportMetric(kib, "PSS-KiB")
 }
 
-// BenchmarkRedisRestart is how long it takes from the death of Redis until it
-// is up again, the wait included.
+// BenchmarkRedisRestart is the time from the exit of Redis until it is ready again, including the delay.
 func BenchmarkRedisRestart(b *testing.B) {
 	needRedis(b)
 	r, err := supervise.StartRedis(b.Context(), b.TempDir(), supervise.DefaultRedisConfig(), quiet)
@@ -44,7 +42,7 @@ func BenchmarkRedisRestart(b *testing.B) {
 		restarts := r.Restarts()
 		kill(b, r.PID())
 		until(b, r.Process, "Redis is up again", func() bool { return r.Up() && r.Restarts() > restarts })
-		b.StopTimer() // a new Process, for its first wait
+		b.StopTimer() // a new Process, for its first delay
 		if err := r.Stop(b.Context()); err != nil {
 			b.Fatal(err)
 		}
@@ -58,7 +56,7 @@ func BenchmarkRedisRestart(b *testing.B) {
 
 var pss = regexp.MustCompile(`(?m)^Pss: +(\d+) kB`)
 
-// proportionalKiB is a process' share of the memory that it is in.
+// proportionalKiB is a process' share of memory (Pss).
 func proportionalKiB(b *testing.B, pid int) float64 {
 	b.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))

@@ -17,10 +17,9 @@ import (
 	"edgelens/internal/datadir"
 )
 
-// claim is the sole right to run a child in a folder: a lock on the file "pid"
-// in it, which the kernel lets go of when we die. The file names the child that
-// runs, and the folder by device and inode, so that the next run finds one that
-// was left over, and a copy of the folder leaves that of the original alone.
+// claim is the exclusive right to run a child in a folder: a lock on the file "pid" in it, which the kernel releases
+// when this process ends. The file names the running child, and the folder by device and inode, so that the next run
+// finds a leftover child, and a copy of the folder does not stop the child of the original.
 type claim struct {
 	file *os.File
 	log  *slog.Logger
@@ -48,8 +47,7 @@ func (p *Process) claimDir() (*claim, error) {
 	return c, nil
 }
 
-// lock locks the file. It tries for a while, because a run that was just killed
-// may not be quite dead yet.
+// lock locks the file. It retries for a while, because a run that was just killed may not have ended yet.
 func (p *Process) lock(file *os.File) error {
 	for deadline := time.Now().Add(2 * time.Second); ; {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -59,17 +57,16 @@ func (p *Process) lock(file *os.File) error {
 	}
 }
 
-// release gives the folder back.
+// release unlocks the folder.
 func (c *claim) release() { _ = c.file.Close() }
 
-// record writes down which process is the child; 0 for none. Where that fails,
-// PR_SET_PDEATHSIG alone must do.
+// record stores the child's process id; 0 for none. Where that fails, only PR_SET_PDEATHSIG is left.
 func (c *claim) record(pid int, dir string) {
 	var text string
 	if pid != 0 {
 		id, err := identify(pid)
 		if err != nil {
-			c.log.Debug("the private server's identity is not known", "error", err) // it is dead already, or there is no /proc
+			c.log.Debug("identifying the private server failed", "error", err) // it has ended, or there is no /proc
 			return
 		}
 		text = id + folderMark + folderID(dir) + "\n"
@@ -79,12 +76,11 @@ func (c *claim) record(pid int, dir string) {
 		_, err = c.file.WriteAt([]byte(text), 0)
 	}
 	if err != nil {
-		c.log.Warn("the private server's pid file cannot be written", "error", err)
+		c.log.Warn("writing the private server's pid file failed", "error", err)
 	}
 }
 
-// stopLeftover ends the child of an earlier run, where the file names a process
-// that is there and is that very one.
+// stopLeftover ends the child of an earlier run, where the file names a running process with the same identity.
 func (c *claim) stopLeftover(ctx context.Context, spec Spec) error {
 	buffer := make([]byte, 256) // a process takes 80 at most, a folder 42
 	n, _ := c.file.ReadAt(buffer, 0)
@@ -92,7 +88,7 @@ func (c *claim) stopLeftover(ctx context.Context, spec Spec) error {
 	recorded, folder, _ := strings.Cut(recorded, folderMark)
 	if folder == "" || folder != folderID(spec.Dir) {
 		if recorded != "" {
-			c.log.Warn("the folder is a copy, or was restored: the private server that its pid file names is another's, and left alone. Two nodes of one name must not use one broker: remove the file node from the data folder of a copy", "folder", spec.Dir)
+			c.log.Warn("the data folder is a copy or was restored: the private server in its pid file belongs to the original and is not stopped. Two nodes must not use one broker under the same name: remove the file node from the data folder of a copy", "event", "data_folder_copied", "folder", spec.Dir)
 		}
 		return nil
 	}
@@ -113,7 +109,7 @@ func (c *claim) stopLeftover(ctx context.Context, spec Spec) error {
 	if !there() {
 		return nil
 	}
-	c.log.Warn("a private server was left over from an earlier run and is stopped", "pid", pid)
+	c.log.Warn("stopping a leftover private server of an earlier run", "pid", pid)
 	for _, try := range []struct {
 		signal  syscall.Signal
 		timeout time.Duration
@@ -128,14 +124,14 @@ func (c *claim) stopLeftover(ctx context.Context, spec Spec) error {
 			}
 		}
 	}
-	return fmt.Errorf("%w: a server left over from an earlier run, process %d, does not end; end it by hand", edgelens.ErrStopping, pid)
+	return fmt.Errorf("%w: a server left over from an earlier run, process %d, does not end; kill it", edgelens.ErrStopping, pid)
 }
 
 // folderMark separates a process from the folder that it was started in.
 const folderMark = " in "
 
-// folderID names a folder as no copy of it is named: by its device and inode. It
-// is empty where they are not known, and then nothing is stopped.
+// folderID identifies a folder but none of its copies: by device and inode. It is empty where they are unknown, and
+// then nothing is stopped.
 func folderID(dir string) string {
 	var stat syscall.Stat_t
 	if syscall.Stat(dir, &stat) != nil {
@@ -144,10 +140,9 @@ func folderID(dir string) string {
 	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
 
-// identify returns a text that no other process has, ever: the process id, when
-// the process started in clock ticks after boot, and which boot that was. Names
-// and command lines would not do: a server rewrites its own, and others may have
-// the same. A zombie is no process any more. Sources: proc_pid_stat(5), random(4).
+// identify returns a text that is unique to a process: the process id, when it started in clock ticks after boot, and
+// the boot id. Names and command lines are not unique: a server rewrites its own. A zombie does not count as a process.
+// Sources: proc_pid_stat(5), random(4).
 func identify(pid int) (string, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"edgelens/internal/supervise"
 )
 
-func TestFolderIsForOneProcessAtATime(t *testing.T) {
+func TestFolderIsExclusive(t *testing.T) {
 	s := spec(t, "serve")
 	first := start(t, s)
 	pid := first.PID()
@@ -34,8 +34,7 @@ func TestFolderIsForOneProcessAtATime(t *testing.T) {
 	start(t, s)
 }
 
-// pidFileOf is the pid file of a child as a run that died would leave it in a
-// folder.
+// pidFileOf is the pid file of a child as a crashed run would leave it in a folder.
 func pidFileOf(t *testing.T, child, dir string) []byte {
 	t.Helper()
 	recorded, err := os.ReadFile(filepath.Join(child, "pid"))
@@ -50,17 +49,16 @@ func pidFileOf(t *testing.T, child, dir string) []byte {
 	return fmt.Appendf(nil, "%s in %d:%d\n", process, stat.Dev, stat.Ino)
 }
 
-// A folder that was copied while its child ran, with the pid file, has nothing to
-// do with that child.
-func TestCopiedFolderLeavesTheChildAlone(t *testing.T) {
+// A folder that was copied while its child ran, with the pid file, does not own that child.
+func TestCopiedFolderDoesNotStopChild(t *testing.T) {
 	original := spec(t, "serve")
 	first := start(t, original)
 	pid := first.PID()
 	for name, change := range map[string]func(string) string{
-		"as it is":                           func(text string) string { return text },
-		"as earlier versions wrote it":       func(text string) string { before, _, _ := strings.Cut(text, " in "); return before + "\n" },
-		"with a folder that says nothing":    func(text string) string { before, _, _ := strings.Cut(text, " in "); return before + " in \n" },
-		"with something behind the original": func(text string) string { return strings.TrimSpace(text) + "1\n" },
+		"unchanged":            func(text string) string { return text },
+		"of earlier versions":  func(text string) string { before, _, _ := strings.Cut(text, " in "); return before + "\n" },
+		"with an empty folder": func(text string) string { before, _, _ := strings.Cut(text, " in "); return before + " in \n" },
+		"with a suffix":        func(text string) string { return strings.TrimSpace(text) + "1\n" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			recorded, err := os.ReadFile(filepath.Join(original.Dir, "pid"))
@@ -79,8 +77,7 @@ func TestCopiedFolderLeavesTheChildAlone(t *testing.T) {
 	}
 }
 
-// TestLeftoverIsStopped gives a folder the child of another one, as a run that
-// died would leave it.
+// TestLeftoverIsStopped gives a folder the child of another one, as a crashed run would leave it.
 func TestLeftoverIsStopped(t *testing.T) {
 	for name, test := range map[string]struct{ role, program string }{
 		"that ends":               {"serve", "server"},
@@ -94,7 +91,7 @@ func TestLeftoverIsStopped(t *testing.T) {
 				t.Fatal(err)
 			}
 			other.Path = program
-			other.Backoff.Min, other.Backoff.Max = time.Hour, time.Hour // stays dead
+			other.Backoff.Min, other.Backoff.Max = time.Hour, time.Hour // no restart
 			other.StopTimeout = 200 * time.Millisecond
 			leftover := start(t, other)
 			pid := leftover.PID()
@@ -111,7 +108,7 @@ func TestLeftoverIsStopped(t *testing.T) {
 	}
 }
 
-func TestForeignProcessIsLeftAlone(t *testing.T) {
+func TestForeignProcessIsNotStopped(t *testing.T) {
 	foreign := exec.Command("sleep", "1000")
 	if err := foreign.Start(); err != nil {
 		t.Fatal(err)
@@ -123,18 +120,18 @@ func TestForeignProcessIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"its id alone":                fmt.Sprintf("%d\n", pid),
-		"another start":               fmt.Sprintf("%d 1 %s", pid, boot),
-		"another boot":                fmt.Sprintf("%d 1 00000000-0000-0000-0000-000000000000\n", pid),
-		"our own process":             fmt.Sprintf("%d 1 %s", os.Getpid(), boot),
-		"init":                        fmt.Sprintf("1 0 %s", boot),
-		"everybody":                   fmt.Sprintf("-1 0 %s", boot),
-		"our group":                   fmt.Sprintf("0 0 %s", boot),
-		"nobody":                      fmt.Sprintf("4194999 0 %s", boot),
-		"no number":                   "redis\n",
-		"nothing":                     "",
-		"more than is ever in there":  strings.Repeat("9", 10_000),
-		"a number that is no process": "99999999999999999999 0 0\n",
+		"its id alone":         fmt.Sprintf("%d\n", pid),
+		"another start":        fmt.Sprintf("%d 1 %s", pid, boot),
+		"another boot":         fmt.Sprintf("%d 1 00000000-0000-0000-0000-000000000000\n", pid),
+		"our own process":      fmt.Sprintf("%d 1 %s", os.Getpid(), boot),
+		"init":                 fmt.Sprintf("1 0 %s", boot),
+		"all":                  fmt.Sprintf("-1 0 %s", boot),
+		"our group":            fmt.Sprintf("0 0 %s", boot),
+		"none":                 fmt.Sprintf("4194999 0 %s", boot),
+		"no number":            "redis\n",
+		"nothing":              "",
+		"too long":             strings.Repeat("9", 10_000),
+		"an impossible number": "99999999999999999999 0 0\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := spec(t, "serve")
@@ -152,9 +149,8 @@ func TestForeignProcessIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestWhatWasPreparedIsReleased counts, and has release run before another
-// process can have the folder.
-func TestWhatWasPreparedIsReleased(t *testing.T) {
+// TestPreparedFilesAreReleased counts, and checks that release runs before another process can get the folder.
+func TestPreparedFilesAreReleased(t *testing.T) {
 	s := spec(t, "serve")
 	prepared, released := 0, 0
 	s.Prepare = func() (func(), error) {

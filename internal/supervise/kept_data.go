@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// keptData is the folder of what a child keeps.
+// keptData is the folder of a child's data.
 type keptData struct {
 	dir string
 	// of is the child's name.
@@ -16,10 +16,9 @@ type keptData struct {
 func (k keptData) data() string  { return filepath.Join(k.dir, "data") }
 func (k keptData) aside() string { return filepath.Join(k.dir, "data.unreadable") }
 
-// setDataAside makes room for an empty start, and reports whether there was
-// anything to set aside. Only the last such data is kept, or they would fill
-// the disk.
-func (k keptData) setDataAside(d Death, log *slog.Logger) bool {
+// setDataAside renames the data for an empty start, and reports whether there was any. Only the last such data is kept,
+// to limit the disk usage.
+func (k keptData) setDataAside(d ExitError, log *slog.Logger) bool {
 	if entries, err := os.ReadDir(k.data()); err != nil || len(entries) == 0 {
 		return false
 	}
@@ -31,9 +30,9 @@ func (k keptData) setDataAside(d Death, log *slog.Logger) bool {
 		err = os.MkdirAll(k.data(), 0o700)
 	}
 	if err != nil {
-		log.Error(k.of+" will not start because of its own data, and that cannot be set aside", "error", err, "reason", d.Error())
+		log.Error(k.of+" does not start because of its own data, and setting that aside failed", "event", "private_data_damaged", "error", err, "reason", d.Error())
 		return false
 	}
-	log.Error(k.of+" will not start because of its own data: it is set aside and it starts EMPTY", "set_aside", k.aside(), "reason", d.Error())
+	log.Error(k.of+" does not start because of its own data: the data is set aside and it starts empty", "event", "private_data_damaged", "set_aside", k.aside(), "reason", d.Error())
 	return true
 }

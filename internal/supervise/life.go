@@ -9,12 +9,11 @@ import (
 	"edgelens"
 )
 
-// supervise runs the child, again and again, until p.ctx ends. It tells
-// started how the first start went, and ends where that failed.
+// supervise runs the child and restarts it until p.ctx ends. It sends the outcome of the first start to started, and
+// returns where that failed.
 //
-// It keeps its thread to itself because the child is killed when the thread
-// that started it ends (PR_SET_PDEATHSIG, https://go.dev/issue/27505), and Go
-// ends threads whenever it likes.
+// It needs a locked thread because the child is killed when the thread that started it ends (PR_SET_PDEATHSIG,
+// https://go.dev/issue/27505), and Go ends threads at any time.
 func (p *Process) supervise(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -35,7 +34,7 @@ func (p *Process) supervise(started chan<- error) {
 	}
 
 	starting, recovered := true, false // before the first time it is ready; since it was last ready
-	deaths := 0                        // in a row
+	exits := 0                         // in a row
 	for p.ctx.Err() == nil {
 		var upSince time.Time
 		err := p.live(claim, func() {
@@ -57,11 +56,11 @@ func (p *Process) supervise(started chan<- error) {
 			return
 		}
 		if !upSince.IsZero() && time.Since(upSince) >= p.spec.Backoff.Reset {
-			deaths = 0
+			exits = 0
 		}
-		deaths++
-		wait := p.spec.Backoff.wait(deaths)
-		p.spec.Log.Warn("a private server died and is started again", "error", err, "wait", wait)
+		exits++
+		wait := p.spec.Backoff.wait(exits)
+		p.spec.Log.Warn("private server ended, restarting it", "error", err, "wait", wait)
 		if !p.sleep(wait) {
 			break
 		}
@@ -72,10 +71,10 @@ func (p *Process) supervise(started chan<- error) {
 	}
 }
 
-// recoverData asks the Spec to remove the cause of a death.
+// recoverData lets the Spec remove the cause of an exit.
 func (p *Process) recoverData(err error) bool {
-	var death *Death
-	return errors.As(err, &death) && p.spec.Recover(*death)
+	var exit *ExitError
+	return errors.As(err, &exit) && p.spec.Recover(*exit)
 }
 
 // sleep waits, and reports false where p.ctx ended first.
@@ -90,8 +89,7 @@ func (p *Process) sleep(wait time.Duration) bool {
 	}
 }
 
-// live is one life of the child: it returns when the child is dead, with the
-// reason, and calls ready once when it has become ready.
+// live is one run of the child: it returns the reason when the child has ended, and calls ready once when it is ready.
 func (p *Process) live(claim *claim, ready func()) error {
 	c, err := p.spec.launch()
 	if err != nil {
@@ -108,14 +106,14 @@ func (p *Process) live(claim *claim, ready func()) error {
 		c.end(p.kill)
 		return err
 	}
-	p.spec.Log.Info("a private server is up", "pid", c.pid(), "took", time.Since(began).Round(time.Millisecond))
+	p.spec.Log.Info("private server ready", "pid", c.pid(), "took", time.Since(began).Round(time.Millisecond))
 	p.change(func() { p.up = true })
 	ready()
-	silence, stopAsking := c.listen()
+	silence, stopAsking := c.watchAlive()
 	defer stopAsking()
 	select {
 	case <-c.gone:
-		return c.death()
+		return c.exitError()
 	case err := <-silence:
 		p.change(func() { p.up = false })
 		c.kill()

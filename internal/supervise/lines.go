@@ -11,18 +11,18 @@ import (
 const (
 	// keptLines is how many of a child's last lines are kept for errors.
 	keptLines = 20
-	// longestLine is where a line of a child is cut, in bytes.
-	longestLine = 1 << 10
+	// maxLine is where a line of a child is cut, in bytes.
+	maxLine = 1 << 10
 )
 
-// lines takes a child's output, logs it line by line and keeps the last lines.
+// lines receives a child's output, logs it line by line and keeps the last lines.
 type lines struct {
 	log *slog.Logger
-	// hide is a secret that is left out of the lines; empty for none.
+	// hide is a secret to be removed from the lines; empty for none.
 	hide string
 
 	mu      sync.Mutex
-	partial []byte // of the line that has not ended, at most longestLine
+	partial []byte // of the incomplete line, at most maxLine
 	kept    []string
 }
 
@@ -32,7 +32,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	for rest := p; len(rest) > 0; {
 		line, after, ended := bytes.Cut(rest, []byte{'\n'})
-		l.partial = append(l.partial, line[:min(len(line), longestLine-len(l.partial))]...)
+		l.partial = append(l.partial, line[:min(len(line), maxLine-len(l.partial))]...)
 		if ended {
 			l.keep()
 		}
@@ -51,14 +51,14 @@ func (l *lines) keep() {
 	if line == "" {
 		return
 	}
-	l.log.Debug("a private server says", "line", line)
+	l.log.Debug("private server output", "line", line)
 	if len(l.kept) == keptLines {
 		l.kept = slices.Delete(l.kept, 0, 1)
 	}
 	l.kept = append(l.kept, line)
 }
 
-// flush keeps a last line that was not ended.
+// flush keeps an incomplete last line.
 func (l *lines) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,8 +23,7 @@ import (
 	"edgelens/internal/supervise"
 )
 
-// This test binary is also the children and the parents of the tests: what it
-// is to be, its environment says.
+// This test binary is also the children and the parents of the tests: its environment selects the role.
 const roleVariable = "EDGELENS_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -41,7 +40,7 @@ func TestMain(m *testing.M) {
 	play()
 }
 
-// roles are what a child can be. One that listens does so on "sock".
+// roles are the roles of a child. One that listens does so on "sock".
 var roles = map[string]func(){
 	"serve": func() {
 		fmt.Println("secret:", os.Getenv("EDGELENS_TEST_SECRET"))
@@ -98,7 +97,7 @@ func listen() {
 	}()
 }
 
-// listenOnce listens until somebody came.
+// listenOnce listens for one connection.
 func listenOnce() {
 	_ = os.Remove("sock")
 	listener, err := net.Listen("unix", "sock")
@@ -222,7 +221,7 @@ func quietLog() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, n
 
 var quiet = quietLog()
 
-// logbook is a log that can be read.
+// logbook is a readable log.
 type logbook struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -2,7 +2,7 @@ package supervise
 
 import "syscall"
 
-// totalMemory is the machine's memory in bytes, 0 where it cannot be known.
+// totalMemory is the machine's memory in bytes, 0 where unknown.
 func totalMemory() int64 {
 	var info syscall.Sysinfo_t
 	if err := syscall.Sysinfo(&info); err != nil {

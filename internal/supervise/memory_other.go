@@ -2,5 +2,5 @@
 
 package supervise
 
-// totalMemory is the machine's memory in bytes, 0 where it cannot be known.
+// totalMemory is the machine's memory in bytes, 0 where unknown.
 func totalMemory() int64 { return 0 }

@@ -19,22 +19,19 @@ import (
 	"edgelens"
 )
 
-// Mosquitto is a private mosquitto child. Terminals reach it at the address of
-// its config; we use a Unix socket that only this user can reach, as a user whom
-// no ACL bounds.
+// Mosquitto is a private mosquitto child. Terminals connect to the address of its config; this process uses a Unix
+// socket that only this user can access, with an MQTT user that no ACL limits.
 type Mosquitto struct {
 	*Process
 	files *mosquittoFiles
 }
 
-// StartMosquitto starts a mosquitto that keeps its data below dir, which is made
-// where it is not there, and returns when it answers; ctx bounds that only. The
-// caller must Stop it. config must be valid; acl is what its users may do, a
-// mosquitto ACL file, and "" lets everybody do everything.
+// StartMosquitto starts a mosquitto with its data below dir, which is created if missing, and returns when it answers;
+// ctx bounds that only. The caller must Stop it. config must be valid; acl is a mosquitto ACL file for its users, and
+// "" allows all clients everything.
 //
-// Queued messages and sessions survive its death and ours, those of the last
-// second perhaps not. Where it will not start because of what it kept, that is
-// set aside and it starts empty.
+// Queued messages and sessions survive its end and ours, except perhaps those of the last second. Where it does not
+// start because of its data, that is set aside and it starts empty.
 //
 // The error wraps ErrNotFound where there is no mosquitto, else one of those of
 // Process.Start, ErrDiskFull, ErrStorage or ErrInvalid.
@@ -62,18 +59,18 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 		Env:     []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")},
 		Dir:     dir,
 		Prepare: func() (func(), error) { return files.prepare(config, acl) },
-		Ready:   func(ctx context.Context) error { return knockMosquitto(ctx, files.socket) },
-		Alive:   func(ctx context.Context) error { return knockMosquitto(ctx, files.socket) },
-		// It writes what it has acknowledged before it ends.
+		Ready:   func(ctx context.Context) error { return pingMosquitto(ctx, files.socket) },
+		Alive:   func(ctx context.Context) error { return pingMosquitto(ctx, files.socket) },
+		// It saves acknowledged messages before it ends.
 		OrphanSignal: syscall.SIGTERM,
-		// It answers nobody while it writes a long queue to a slow card.
+		// It does not answer while it writes a long queue to a slow card.
 		Silence: 30 * time.Second,
-		Recover: func(d Death) bool { return brokerDataDamaged(d) && files.setDataAside(d, log) },
+		Recover: func(d ExitError) bool { return brokerDataDamaged(d) && files.setDataAside(d, log) },
 		Hide:    user.clientSecret(),
 		Log:     log,
 	})
 	if _, err := os.Stat(filepath.Join(files.data(), brokerDatabase)); errors.Is(err, fs.ErrNotExist) {
-		// It has kept nothing yet.
+		// There is no session of an earlier version yet.
 		if err := os.WriteFile(filepath.Join(dir, formerName), nil, 0o600); err != nil {
 			return nil, fmt.Errorf("start mosquitto: %w", cannotWrite(err))
 		}
@@ -91,24 +88,24 @@ func (m *Mosquitto) URL() string {
 	return (&url.URL{Scheme: "unix", User: user, Path: m.files.socket}).String()
 }
 
-// ClientSecret returns what our client ids must have in them, so that nobody at the
-// port of the terminals can take them; it stays the same.
+// ClientSecret returns the secret part of our client ids, so that no client of the terminals' port can use them; it
+// does not change.
 func (m *Mosquitto) ClientSecret() string { return m.files.user.clientSecret() }
 
-// HasFormerSession reports whether there may be a session of an earlier version, whose
-// client id had no secret, until FormerSessionEmptied was called.
+// HasFormerSession reports whether there may be a session of an earlier version, whose client id had no secret, until
+// FormerSessionEmptied was called.
 func (m *Mosquitto) HasFormerSession() bool {
 	_, err := os.Stat(filepath.Join(m.files.dir, formerName))
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// FormerSessionEmptied notes that there is no such session any more.
+// FormerSessionEmptied stores that there is no such session any more.
 func (m *Mosquitto) FormerSessionEmptied() error {
 	return os.WriteFile(filepath.Join(m.files.dir, formerName), nil, 0o600)
 }
 
-// FindMosquitto returns the path of mosquitto; the error wraps ErrNotFound.
-// Debian puts it where only root's PATH leads.
+// FindMosquitto returns the path of mosquitto; the error wraps ErrNotFound. Debian installs it where only root's PATH
+// leads.
 func FindMosquitto() (string, error) {
 	for _, name := range []string{"mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -118,23 +115,23 @@ func FindMosquitto() (string, error) {
 	return "", fmt.Errorf("start mosquitto: %w: there is no mosquitto on PATH; install it with `apt install mosquitto`, or set mqtt.url to a broker that runs elsewhere", edgelens.ErrNotFound)
 }
 
-// brokerDatabase is where mosquitto keeps sessions, in its data folder.
+// brokerDatabase is mosquitto's file of sessions, in its data folder.
 const brokerDatabase = "mosquitto.db"
 
-// brokerDataDamaged reports whether mosquitto died of what it had kept: it says
-// so, or crashed before it was ready.
-func brokerDataDamaged(d Death) bool {
+// brokerDataDamaged reports whether mosquitto ended because of its data: by its last lines, or because it crashed
+// before it was ready.
+func brokerDataDamaged(d ExitError) bool {
 	output := strings.Join(d.Lines, "\n")
 	return d.Crashed || strings.Contains(output, "persistent database") || strings.Contains(output, "Couldn't open database")
 }
 
-// knockMosquitto is GreetBroker at the socket.
-func knockMosquitto(ctx context.Context, socket string) error {
+// pingMosquitto is GreetBroker at the socket.
+func pingMosquitto(ctx context.Context, socket string) error {
 	return GreetBroker(ctx, "unix", socket)
 }
 
 // GreetBroker returns nil where an MQTT broker answers CONNECT with CONNACK
-// (MQTT 3.1.1, 3.1 and 3.2), whatever the answer is. network and address are
+// (MQTT 3.1.1, 3.1 and 3.2), with any code. network and address are
 // those of net.Dial.
 func GreetBroker(ctx context.Context, network, address string) error {
 	var dialer net.Dialer
@@ -161,6 +158,6 @@ func GreetBroker(ctx context.Context, network, address string) error {
 	if answer[0] != 0x20 {
 		return errors.New("mosquitto answers CONNECT with something else than CONNACK")
 	}
-	_, _ = conn.Write([]byte{0xe0, 0}) // it would say that we went without
+	_, _ = conn.Write([]byte{0xe0, 0}) // a close without DISCONNECT counts as an error
 	return nil
 }

@@ -11,26 +11,23 @@ import (
 	"strings"
 )
 
-// MosquittoConfig is where terminals reach a private mosquitto, and its bounds.
+// MosquittoConfig is the address of a private mosquitto for terminals, and its limits.
 type MosquittoConfig struct {
 	// Listen is the address for terminals, host:port.
 	Listen string
-	// PasswordFile names the users and their passwords, as mosquitto_passwd
-	// writes them; empty lets everybody in.
+	// PasswordFile has the users and their passwords, as mosquitto_passwd writes them; empty allows anonymous clients.
 	PasswordFile string
 	// MaxPacketBytes is the largest message.
 	MaxPacketBytes int
-	// MaxQueuedBytes and MaxQueuedMessages bound what waits for one client that
-	// is away.
+	// MaxQueuedBytes and MaxQueuedMessages bound the queue of one offline client.
 	MaxQueuedBytes    int64
 	MaxQueuedMessages int
-	// MaxConnections is how many clients there may be.
+	// MaxConnections is the maximum number of clients.
 	MaxConnections int
 }
 
-// DefaultMosquittoConfig listens for this machine alone; 16 MiB a message, 10,000
-// messages and an eighth of the memory (64 to 512 MiB) a client: what a terminal
-// sends beyond that, mosquitto confirms and drops.
+// DefaultMosquittoConfig listens on the loopback interface only; 16 MiB a message, 10,000 messages and an eighth of the
+// memory (64 to 512 MiB) a client: mosquitto acknowledges and drops messages beyond that.
 func DefaultMosquittoConfig() MosquittoConfig {
 	return MosquittoConfig{
 		Listen: "127.0.0.1:1883", MaxPacketBytes: 16 << 20,
@@ -38,7 +35,7 @@ func DefaultMosquittoConfig() MosquittoConfig {
 	}
 }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports all errors at once, each with its setting's name.
 func (c MosquittoConfig) Validate() error {
 	var errs []error
 	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -65,8 +62,7 @@ func (c MosquittoConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// address returns the host and port of Listen. A port of 0 is for the system to
-// choose, which mosquitto cannot do.
+// address returns the host and port of Listen. Port 0 would let the system choose, which mosquitto does not support.
 func (c MosquittoConfig) address() (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(c.Listen)
 	if err == nil {
@@ -88,7 +84,7 @@ func (c MosquittoConfig) Loopback() bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// mosquittoFiles are the places of a private mosquitto.
+// mosquittoFiles are the files of a private mosquitto.
 type mosquittoFiles struct {
 	keptData
 	user   brokerUser
@@ -97,7 +93,7 @@ type mosquittoFiles struct {
 
 func (f *mosquittoFiles) config() string { return filepath.Join(f.dir, "mosquitto.conf") }
 
-// prepare makes them, and returns what removes the socket.
+// prepare creates them, and returns a function that removes the socket.
 func (f *mosquittoFiles) prepare(config MosquittoConfig, acl string) (func(), error) {
 	if err := f.keptData.prepare(); err != nil {
 		return nil, err
@@ -132,16 +128,16 @@ func (f *mosquittoFiles) write(config MosquittoConfig, acl string) error {
 	}
 	text := fmt.Sprintf(`# Written by edgelens at each start; changes are lost.
 %s%s
-# Ours: a socket in a folder that is this user's alone.
+# For edgelens: a socket in a folder that is private to this user.
 listener 0 %s
 
-# The terminals'.
+# For terminals.
 listener %d %s
 max_connections %d
 
-# What is acknowledged survives once it is written, which is every second, and
-# not at every change: that would write all that waits again and again, and stop
-# everybody meanwhile (docs/adr/0009-terminals.md has the figures).
+# Acknowledged messages survive once they are saved, which is every second, and
+# not at every change: that would save the whole queue again and again, and block
+# all clients meanwhile (docs/adr/0009-terminals.md has the figures).
 persistence true
 persistence_location %s/
 autosave_on_changes false
@@ -154,7 +150,7 @@ max_queued_messages %d
 max_inflight_messages 100
 set_tcp_nodelay true
 
-# What it has dropped is told on $SYS.
+# $SYS reports dropped messages.
 sys_interval 5
 connection_messages false
 log_dest stdout
@@ -165,9 +161,8 @@ log_type notice
 	return os.WriteFile(f.config(), []byte(text), 0o600)
 }
 
-// access says who may do what. It holds for both listeners: with settings for
-// each, mosquitto 2.0 forgets which listener a session is of that it has kept,
-// and drops what comes for it until its client is back (measured).
+// access returns the lines for authentication and the ACL. They hold for both listeners: with settings for each,
+// mosquitto 2.0 loses the listener of a stored session, and drops its messages until its client reconnects (measured).
 func (f *mosquittoFiles) access(config MosquittoConfig, acl string) (string, error) {
 	text := "allow_anonymous true\n"
 	if config.PasswordFile != "" {
@@ -195,8 +190,8 @@ func (f *mosquittoFiles) access(config MosquittoConfig, acl string) (string, err
 	return text, nil
 }
 
-// ownUser keeps a mosquitto that root starts from becoming another user, who
-// could not read what is ours. Others cannot change who they are.
+// ownUser stops a mosquitto that root starts from switching to another user, who could not read our files. Others
+// cannot switch.
 func ownUser() string {
 	if os.Getuid() != 0 {
 		return ""

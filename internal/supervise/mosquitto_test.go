@@ -22,7 +22,7 @@ import (
 	"edgelens/internal/supervise"
 )
 
-// freePort returns a port that nobody listens on now.
+// freePort returns a free port.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +57,7 @@ func client(t *testing.T, program, listen string, args ...string) (string, error
 	return strings.TrimSpace(string(out)), err
 }
 
-func TestMosquittoKeepsWhatItAcknowledged(t *testing.T) {
+func TestMosquittoKeepsAcknowledgedMessages(t *testing.T) {
 	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
 	config.Listen = freePort(t)
 	m := startMosquitto(t, dir, config, "")
@@ -71,8 +71,7 @@ func TestMosquittoKeepsWhatItAcknowledged(t *testing.T) {
 			t.Fatalf("publish: %v %s", err, out)
 		}
 	}
-	// After a second or so it is on the disk: what tells is the file, which is
-	// replaced as a whole.
+	// After a second or so it is on the disk: the file shows it, which is replaced atomically.
 	file := filepath.Join(dir, "data", "mosquitto.db")
 	eventually(t, "the queue is on the disk", func() bool {
 		kept, err := os.ReadFile(file)
@@ -82,15 +81,14 @@ func TestMosquittoKeepsWhatItAcknowledged(t *testing.T) {
 	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is back", func() bool { return m.Up() && m.PID() != before })
+	eventually(t, "it is restarted", func() bool { return m.Up() && m.PID() != before })
 	out, err := subscribe("10")
 	if lines := strings.Fields(out); err != nil || len(lines) != 20 || lines[0] != message(0) || lines[19] != message(19) {
 		t.Errorf("after the kill: %v %q", err, out)
 	}
 }
 
-// What comes for a client on our socket, whose session the broker has kept, is
-// kept for it until it is back.
+// Messages for a client on our socket, whose session the broker has stored, are queued until it reconnects.
 func TestMosquittoKeepsOurSession(t *testing.T) {
 	config := supervise.DefaultMosquittoConfig()
 	config.Listen = freePort(t)
@@ -101,7 +99,7 @@ func TestMosquittoKeepsOurSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	password, _ := address.User.Password()
-	// A session for a second, then away. mosquitto_sub of 2.0 knows no sockets.
+	// A session for a second, then offline. mosquitto_sub of 2.0 does not support sockets.
 	subscribe := func() (*net.UnixConn, error) {
 		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Net: "unix", Name: address.Path})
 		if err != nil {
@@ -130,7 +128,7 @@ func TestMosquittoKeepsOurSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = conn.Close()
-	eventually(t, "it is back", func() bool { return m.Up() && m.PID() != before })
+	eventually(t, "it is restarted", func() bool { return m.Up() && m.PID() != before })
 	if out, err := client(t, "mosquitto_pub", config.Listen, "-q", "1", "-t", "x", "-m", "hello"); err != nil {
 		t.Fatalf("publish: %v %s", err, out)
 	}
@@ -144,7 +142,7 @@ func TestMosquittoKeepsOurSession(t *testing.T) {
 	}
 }
 
-// connectPacket is an MQTT 3.1.1 CONNECT for a session that lasts.
+// connectPacket is an MQTT 3.1.1 CONNECT for a persistent session.
 func connectPacket(id, user, password string) []byte {
 	body := []byte{0, 4, 'M', 'Q', 'T', 'T', 4, 0xc0, 0, 10}
 	for _, text := range []string{id, user, password} {
@@ -163,7 +161,7 @@ func read(t *testing.T, conn net.Conn, n int) []byte {
 	return b
 }
 
-func TestMosquittoUsersMayDoWhatTheACLSays(t *testing.T) {
+func TestMosquittoUsersAreLimitedByACL(t *testing.T) {
 	config := supervise.DefaultMosquittoConfig()
 	config.Listen, config.PasswordFile = freePort(t), filepath.Join(t.TempDir(), "passwords")
 	if err := os.WriteFile(config.PasswordFile, []byte("door:secret\ngate:secret\n"), 0o600); err != nil {
@@ -181,18 +179,18 @@ func TestMosquittoUsersMayDoWhatTheACLSays(t *testing.T) {
 		args []string
 		want string
 	}{
-		"nobody":        {nil, "not authorised"},
+		"unknown":       {nil, "not authorised"},
 		"wrong":         {[]string{"-u", "door", "-P", "guess"}, "not authorised"},
 		"a known user":  {door, ""},
-		"another topic": {door, ""}, // QoS 0 to a topic that is not ours is dropped in silence
+		"another topic": {door, ""}, // QoS 0 to a denied topic is dropped silently
 	} {
 		out, err := client(t, "mosquitto_pub", config.Listen, append(test.args, "-t", "door/up", "-m", "x")...)
 		if (err == nil) != (test.want == "") || !strings.Contains(out, test.want) {
 			t.Errorf("%s: %v %q, want %q", name, err, out, test.want)
 		}
 	}
-	// The gate hears what the door may say, and not what it may not.
-	for topic, heard := range map[string]bool{"door/up": true, "gate/up": false} {
+	// The gate receives what the door may publish, and nothing else.
+	for topic, received := range map[string]bool{"door/up": true, "gate/up": false} {
 		sub := make(chan string, 1)
 		go func() {
 			out, _ := client(t, "mosquitto_sub", config.Listen, append(gate, "-t", "#", "-W", "2", "-C", "1", "-F", "%t")...)
@@ -210,13 +208,13 @@ func TestMosquittoUsersMayDoWhatTheACLSays(t *testing.T) {
 			default:
 			}
 		}
-		if (got == topic) != heard {
-			t.Errorf("%s: heard %q, want it heard: %v", topic, got, heard)
+		if (got == topic) != received {
+			t.Errorf("%s: received %q, want it received: %v", topic, got, received)
 		}
 	}
 }
 
-func TestMosquittoStartsEmptyWhereItsDataIsDamaged(t *testing.T) {
+func TestMosquittoStartsEmptyWithDamagedData(t *testing.T) {
 	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
 	config.Listen = freePort(t)
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
@@ -281,8 +279,8 @@ func TestMosquittoConfig(t *testing.T) {
 	}
 }
 
-// A broker that has kept nothing has no session of an earlier version; one that has may
-// have one until it was emptied. The secret of our client ids stays the same.
+// A broker without data has no session of an earlier version; one with data may have one until it was emptied. The
+// secret of our client ids does not change.
 func TestMosquittoFormerSession(t *testing.T) {
 	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
 	config.Listen = freePort(t)

@@ -15,12 +15,11 @@ import (
 	"strings"
 )
 
-// brokerUser is who we are on a private mosquitto: one whom its rules let do
-// everything. It stays the same: sessions that mosquitto has kept belong to the
-// user who began them.
+// brokerUser is our MQTT user on a private mosquitto, without limits by its ACL. It does not change: mosquitto's stored
+// sessions belong to the user who began them.
 type brokerUser struct{ name, password string }
 
-// loadBrokerUser reads the user from a file in dir, or makes one.
+// loadBrokerUser reads the user from a file in dir, or creates one.
 func loadBrokerUser(dir string) (brokerUser, error) {
 	path := filepath.Join(dir, "user")
 	text, err := os.ReadFile(path)
@@ -33,22 +32,19 @@ func loadBrokerUser(dir string) (brokerUser, error) {
 	}
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails
-	// The name is a secret, too: without passwords, mosquitto takes everybody at
-	// their word.
+	// The name is a secret, too: without passwords, mosquitto accepts any name.
 	user := brokerUser{"edgelens-" + hex.EncodeToString(random[:16]), hex.EncodeToString(random[16:])}
 	return user, os.WriteFile(path, []byte(user.name+":"+user.password+"\n"), 0o600)
 }
 
-// clientSecret is what our client ids have in them, so that nobody else can take one:
-// the broker ends the session of whoever has it then, and hands the messages in it to the
-// other. It is made of the password, which it does not tell.
+// clientSecret is the secret part of our client ids, so that no other client can use one: the broker would end our
+// session and give its messages to the other. It is derived from the password, without revealing it.
 func (u brokerUser) clientSecret() string {
 	sum := sha256.Sum256([]byte("client id of " + u.name + ":" + u.password))
 	return hex.EncodeToString(sum[:12])
 }
 
-// formerName is a file that is there once the session has been emptied whose client id
-// everybody could know.
+// formerName is a file that exists once the session with the guessable client id has been emptied.
 const formerName = "former-session-emptied"
 
 // The parameters of mosquitto_passwd 2.0.
@@ -71,7 +67,7 @@ func (u brokerUser) passwordLine() (string, error) {
 	return fmt.Sprintf("%s:$7$%d$%s$%s\n", u.name, passwordIterations, encode(salt[:]), encode(key)), nil
 }
 
-// rule lets the user do everything.
+// rule allows the user everything.
 func (u brokerUser) rule() string {
 	return "\nuser " + u.name + "\ntopic readwrite #\ntopic read $SYS/#\n" // "#" leaves $SYS out
 }

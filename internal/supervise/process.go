@@ -1,7 +1,6 @@
-// Package supervise runs private servers as children of this process, for
-// those who configured none: a redis-server here, a broker by the same means.
-// A child is restarted when it dies or no longer answers and stopped with us,
-// and it never outlives us (docs/adr/0007-private-redis.md). It needs Linux.
+// Package supervise runs private servers as children of this process where none is configured: redis-server and
+// mosquitto. A child is restarted when it ends or no longer answers, stopped with this process, and never outlives it
+// (docs/adr/0007-private-redis.md). It needs Linux.
 package supervise
 
 import (
@@ -16,10 +15,9 @@ import (
 	"edgelens"
 )
 
-// Spec says what a child is and how it is looked after. Only Name, Path, Dir,
-// Ready and Log must be given.
+// Spec is the configuration of a child. Only Name, Path, Dir, Ready and Log are required.
 type Spec struct {
-	// Name is what the child is called in logs and errors; also its argv[0].
+	// Name is the child's name in logs and errors; also its argv[0].
 	Name string
 	// Path is the program, absolute.
 	Path string
@@ -28,41 +26,36 @@ type Spec struct {
 	// Env is its whole environment, KEY=value: it inherits none of ours, which
 	// may hold secrets.
 	Env []string
-	// Dir is its working folder, which must be there and belongs to one Process
-	// at a time. The file "pid" in it is ours.
+	// Dir is its working folder, which must exist and belongs to one Process at a time. The file "pid" in it is the
+	// Process's.
 	Dir string
-	// Prepare makes what the child needs, once Dir is ours alone; release, unless
-	// nil, takes it away again when the child is gone for good.
+	// Prepare creates what the child needs, once Dir is locked; release, unless nil, removes it when the child is gone
+	// for good.
 	Prepare func() (release func(), err error)
-	// Ready returns nil once the child answers. It is called again and again,
-	// each time with a second to answer, until it does.
+	// Ready returns nil once the child answers. It is called until it does, each time with a second to answer.
 	Ready func(ctx context.Context) error
-	// Alive returns nil where the child answers in whatever way, also that it is
-	// busy. Once the child is ready it is asked five times per Silence; nil: the
-	// child is not asked.
+	// Alive returns nil where the child answers anything, also that it is busy. Once the child is ready it is called
+	// five times per Silence; nil: no check.
 	Alive func(ctx context.Context) error
-	// Silence is for how long Alive may fail before the child counts as hung, is
-	// killed and started again (default 10s).
+	// Silence is for how long Alive may fail before the child counts as hung, is killed and restarted (default 10s).
 	Silence time.Duration
-	// Recover is told of a child that died before it was ready. It returns true
-	// where it removed the cause, and then the child is started again at once.
-	// It is not asked twice in a row.
-	Recover func(Death) bool
-	// StartTimeout is how long the child may take to be ready (default 30s).
+	// Recover is called when a child ended before it was ready. It returns true where it removed the cause, and then
+	// the child is restarted at once. It is not called twice in a row.
+	Recover func(ExitError) bool
+	// StartTimeout bounds the time until the child is ready (default 30s).
 	StartTimeout time.Duration
-	// StopSignal asks it to end (default SIGTERM).
+	// StopSignal requests it to end (default SIGTERM).
 	StopSignal syscall.Signal
-	// OrphanSignal is what the kernel sends it when we die without a word (default
-	// SIGKILL). With one that it may survive, the next run stops it.
+	// OrphanSignal is the signal that the kernel sends it when this process crashes (default SIGKILL). If it survives
+	// the signal, the next run stops it.
 	OrphanSignal syscall.Signal
-	// StopTimeout is how long it may take to end before it is killed (default
-	// 10s).
+	// StopTimeout is how long it may take to end before it is killed (default 10s).
 	StopTimeout time.Duration
-	// Backoff is how long to wait before a restart.
+	// Backoff is the delay before a restart.
 	Backoff Backoff
-	// Hide is a secret that is left out of the child's output; empty for none.
+	// Hide is a secret to be removed from the child's output; empty for none.
 	Hide string
-	// Log gets the child's output at level debug, and its deaths as warnings.
+	// Log gets the child's output at level debug, and its exits as warnings.
 	Log *slog.Logger
 }
 
@@ -72,7 +65,7 @@ func (s Spec) withDefaults() Spec {
 		s.Prepare = func() (func(), error) { return nil, nil }
 	}
 	if s.Recover == nil {
-		s.Recover = func(Death) bool { return false }
+		s.Recover = func(ExitError) bool { return false }
 	}
 	if s.Silence == 0 {
 		s.Silence = 10 * time.Second
@@ -94,19 +87,17 @@ func (s Spec) withDefaults() Spec {
 	return s
 }
 
-// killGrace is how long a child that was sent SIGKILL may still be there, in
-// an uninterruptible call to a dying disk, before Stop gives up on it.
+// killGrace is how long Stop waits after SIGKILL for a child in an uninterruptible call to a failing disk.
 const killGrace = 2 * time.Second
 
-// Process is a supervised child. Its methods are safe for use by many
-// goroutines. Whoever started it must Stop it.
+// Process is a supervised child. Its methods are safe for use by many goroutines. The caller of Start must Stop it.
 type Process struct {
 	spec Spec
 
-	ctx    context.Context // ends when the child must
+	ctx    context.Context // ends when the child must end
 	cancel context.CancelFunc
-	kill   chan struct{} // closed when there is no more time to end in
-	done   chan struct{} // closed when the child is gone and stays so
+	kill   chan struct{} // closed when the time to end is over
+	done   chan struct{} // closed when the child is gone for good
 
 	mu       sync.Mutex
 	begun    bool
@@ -130,11 +121,9 @@ func New(spec Spec) *Process {
 	}
 }
 
-// Start starts the child and returns when it is ready; ctx bounds that only.
-// Where an earlier run left a child behind, that one is stopped first. The
-// error says what the child said last, and then nothing runs: it wraps
-// ErrInUse where another process holds Dir, else ErrStopping, ErrInvalid
-// (started or stopped before), ErrDeadline or ErrCanceled (ctx), or it is
+// Start starts the child and returns when it is ready; ctx bounds that only. A leftover child of an earlier run is
+// stopped first. The error has the child's last lines, and then nothing runs: it wraps ErrInUse where another process
+// holds Dir, else ErrStopping, ErrInvalid (started or stopped before), ErrDeadline or ErrCanceled (ctx), or it is
 // Prepare's. A Process can be started once.
 func (p *Process) Start(ctx context.Context) error {
 	p.mu.Lock()
@@ -151,7 +140,7 @@ func (p *Process) Start(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 		return errors.Join(
-			fmt.Errorf("start %s: %w: it was not ready in the time there was", p.spec.Name, ended(ctx)),
+			fmt.Errorf("start %s: %w: it was not ready in time", p.spec.Name, ended(ctx)),
 			p.Stop(ctx))
 	}
 }
@@ -164,10 +153,9 @@ func ended(ctx context.Context) error {
 	return edgelens.ErrCanceled
 }
 
-// Stop ends the child: by its stop signal, and by SIGKILL when StopTimeout or
-// ctx is over. When it returns nil, no process is left. Calling it again is
-// harmless. The error wraps ErrDeadline: the child survives even SIGKILL, in a
-// call that cannot be interrupted.
+// Stop ends the child: by its stop signal, and by SIGKILL when StopTimeout or ctx is over. When it returns nil, no
+// process is left. Further calls are harmless. The error wraps ErrDeadline: the child survives even SIGKILL, in an
+// uninterruptible call.
 func (p *Process) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	begun := p.begun
@@ -197,14 +185,14 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 }
 
-// Up reports whether the child is there and has been ready.
+// Up reports whether the child runs and has been ready.
 func (p *Process) Up() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.up
 }
 
-// Restarts returns how many times the child was started again after it died.
+// Restarts returns how many times the child was restarted.
 func (p *Process) Restarts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -218,8 +206,8 @@ func (p *Process) PID() int {
 	return p.pid
 }
 
-// Changed returns a channel that is closed at the next change of Up, Restarts
-// or PID. Get it before reading them, and no change is missed:
+// Changed returns a channel that is closed at the next change of Up, Restarts or PID. Get it before reading them, so
+// that no change is missed:
 //
 //	for {
 //		changed := p.Changed()
@@ -232,7 +220,7 @@ func (p *Process) Changed() <-chan struct{} {
 	return p.changed
 }
 
-// change changes the state by f and tells those who wait for it.
+// change changes the state by f and notifies waiting callers.
 func (p *Process) change(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -50,11 +50,11 @@ func TestStartFails(t *testing.T) {
 		want   error
 		words  []string
 	}{
-		"the child dies":        {"die", nil, edgelens.ErrStopping, []string{"testserver", "exit status 7", "line 10", "line 29"}},
-		"the child crashes":     {"crash", nil, edgelens.ErrStopping, []string{"signal: aborted"}},
-		"the child says no yes": {"mute", func(_ *testing.T, s *supervise.Spec) { s.StartTimeout = 300 * time.Millisecond }, edgelens.ErrStopping, []string{"300ms", "thinking"}},
-		"no such program":       {"serve", func(_ *testing.T, s *supervise.Spec) { s.Path = "/nonesuch/program" }, edgelens.ErrStopping, []string{"/nonesuch/program"}},
-		"no such folder":        {"serve", func(_ *testing.T, s *supervise.Spec) { s.Dir = "/nonesuch/folder" }, edgelens.ErrStopping, []string{"/nonesuch/folder"}},
+		"the child exits":   {"die", nil, edgelens.ErrStopping, []string{"testserver", "exit status 7", "line 10", "line 29"}},
+		"the child crashes": {"crash", nil, edgelens.ErrStopping, []string{"signal: aborted"}},
+		"child never ready": {"mute", func(_ *testing.T, s *supervise.Spec) { s.StartTimeout = 300 * time.Millisecond }, edgelens.ErrStopping, []string{"300ms", "thinking"}},
+		"no such program":   {"serve", func(_ *testing.T, s *supervise.Spec) { s.Path = "/nonesuch/program" }, edgelens.ErrStopping, []string{"/nonesuch/program"}},
+		"no such folder":    {"serve", func(_ *testing.T, s *supervise.Spec) { s.Dir = "/nonesuch/folder" }, edgelens.ErrStopping, []string{"/nonesuch/folder"}},
 		"nothing is prepared": {"serve", func(_ *testing.T, s *supervise.Spec) {
 			s.Prepare = func() (func(), error) { return nil, edgelens.ErrDiskFull }
 		}, edgelens.ErrDiskFull, []string{"testserver"}},
@@ -72,7 +72,7 @@ func TestStartFails(t *testing.T) {
 			}
 			for _, word := range test.words {
 				if !strings.Contains(err.Error(), word) {
-					t.Errorf("Start: %v\nwant it to say %q", err, word)
+					t.Errorf("Start: %v\nwant it to contain %q", err, word)
 				}
 			}
 			if strings.Contains(err.Error(), "line 9 ") {
@@ -88,7 +88,7 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-func TestStartLeavesNothingWhereItsContextEnds(t *testing.T) {
+func TestStartWithEndedContextLeavesNothing(t *testing.T) {
 	p := supervise.New(spec(t, "mute"))
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error)
@@ -107,23 +107,23 @@ func TestStartLeavesNothingWhereItsContextEnds(t *testing.T) {
 	}
 }
 
-func TestMendIsAskedOnceBeforeTheChildWasReady(t *testing.T) {
+func TestRecoverIsCalledOnceBeforeReady(t *testing.T) {
 	for name, recovered := range map[string]bool{"the cause removed": true, "the cause not removed": false} {
 		t.Run(name, func(t *testing.T) {
 			s := spec(t, "die")
-			var deaths []supervise.Death
-			s.Recover = func(d supervise.Death) bool { deaths = append(deaths, d); return recovered }
+			var exits []supervise.ExitError
+			s.Recover = func(d supervise.ExitError) bool { exits = append(exits, d); return recovered }
 			if err := supervise.New(s).Start(within(t, 30*time.Second)); err == nil {
 				t.Fatal("it started")
 			}
-			if len(deaths) != 1 || deaths[0].Status != "exit status 7" || deaths[0].Crashed || len(deaths[0].Lines) != 20 {
-				t.Errorf("deaths %+v, want one with exit status 7 and 20 lines", deaths)
+			if len(exits) != 1 || exits[0].Status != "exit status 7" || exits[0].Crashed || len(exits[0].Lines) != 20 {
+				t.Errorf("exits %+v, want one with exit status 7 and 20 lines", exits)
 			}
 		})
 	}
 }
 
-func TestKilledChildIsStartedAgain(t *testing.T) {
+func TestKilledChildIsRestarted(t *testing.T) {
 	p := start(t, spec(t, "serve"))
 	for want := 1; want <= 3; want++ {
 		pid := p.PID()
@@ -135,8 +135,8 @@ func TestKilledChildIsStartedAgain(t *testing.T) {
 	}
 }
 
-// TestDyingChildIsNoBusyLoop has a child that dies as soon as it is ready.
-func TestDyingChildIsNoBusyLoop(t *testing.T) {
+// TestFailingChildIsNotABusyLoop has a child that exits as soon as it is ready.
+func TestFailingChildIsNotABusyLoop(t *testing.T) {
 	s := spec(t, "once")
 	s.Backoff = supervise.Backoff{Min: 40 * time.Millisecond, Max: 320 * time.Millisecond, Reset: time.Hour}
 	p := start(t, s)
@@ -164,7 +164,7 @@ func TestDyingChildIsNoBusyLoop(t *testing.T) {
 	}
 }
 
-func TestBackoffStartsAnewAfterTheChildWasUp(t *testing.T) {
+func TestBackoffResetsAfterUptime(t *testing.T) {
 	s := spec(t, "serve")
 	s.Backoff = supervise.Backoff{Min: time.Millisecond, Max: time.Hour, Reset: time.Nanosecond}
 	p := start(t, s)
@@ -180,10 +180,10 @@ func TestStop(t *testing.T) {
 		timeout time.Duration // StopTimeout
 		patient bool          // whether Stop's ctx has not ended
 	}{
-		"a child that ends":                     {"serve", time.Minute, true},
-		"a stubborn child":                      {"stubborn", 200 * time.Millisecond, true},
-		"a stubborn child and nobody who waits": {"stubborn", time.Minute, false},
-		"a child with a child":                  {"fork", time.Minute, true},
+		"a child that ends":                   {"serve", time.Minute, true},
+		"a stubborn child":                    {"stubborn", 200 * time.Millisecond, true},
+		"a stubborn child without a deadline": {"stubborn", time.Minute, false},
+		"a child with a child":                {"fork", time.Minute, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -235,7 +235,7 @@ func TestStopBeforeStart(t *testing.T) {
 }
 
 // TestChildrenOutliveThreads ends every thread that can be had: the kernel sends
-// a child its parent-death signal when the thread that started it ends.
+// a child its parent-exit signal when the thread that started it ends.
 func TestChildrenOutliveThreads(t *testing.T) {
 	children := make([]*supervise.Process, 20)
 	var starts sync.WaitGroup

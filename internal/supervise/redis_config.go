@@ -10,10 +10,10 @@ import (
 
 // RedisConfig bounds a private Redis.
 type RedisConfig struct {
-	// MaxMemoryBytes is how much Redis may keep before it refuses to take more.
+	// MaxMemoryBytes is the memory limit over which Redis refuses writes.
 	MaxMemoryBytes int64
-	// Silence is for how long Redis may not answer before it counts as hung, is
-	// killed and started again. One that is loading or busy answers so.
+	// Silence is for how long Redis may not answer before it counts as hung, is killed and restarted. While loading or
+	// busy, it answers so.
 	Silence time.Duration
 }
 
@@ -23,7 +23,7 @@ func DefaultRedisConfig() RedisConfig {
 	return RedisConfig{MaxMemoryBytes: 128 << 20, Silence: 10 * time.Second}
 }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports all errors at once, each with its setting's name.
 func (c RedisConfig) Validate() error {
 	var errs []error
 	if c.MaxMemoryBytes < 16<<20 || c.MaxMemoryBytes > 1<<40 {
@@ -35,9 +35,8 @@ func (c RedisConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// writeConfig writes redis.conf, for Redis 6.0 and later. It is written anew at
-// each start; https://redis.io/docs/latest/operate/oss_and_stack/management/config/
-// is the reference.
+// writeConfig writes redis.conf, for Redis 6.0 and later, at each start;
+// https://redis.io/docs/latest/operate/oss_and_stack/management/config/ is the reference.
 func (f *redisFiles) writeConfig(config RedisConfig) error {
 	text := fmt.Sprintf(`# Written by edgelens at each start; changes are lost.
 
@@ -53,24 +52,23 @@ logfile ""
 loglevel notice
 always-show-logo no
 
-# What is kept survives: every command is in the file before its answer is out,
-# and on the disk within a second. A file that a power cut left without its end
-# is good up to there.
+# The data survives: every command is in the file before its answer is sent,
+# and on the disk within a second. A file that a power cut truncated is valid up
+# to there.
 dir %s
 appendonly yes
 appendfsync everysec
 aof-load-truncated yes
 save ""
 
-# Full means an error to whoever writes: evicting would lose tasks in silence.
+# Writes to a full Redis fail: evicting would lose tasks silently.
 maxmemory %d
 maxmemory-policy noeviction
 `, quoteRedis(f.socket), quoteRedis(f.data()), config.MaxMemoryBytes)
 	return os.WriteFile(f.config(), []byte(text), 0o600)
 }
 
-// quoteRedis quotes an argument of redis.conf, as sdssplitargs of Redis' sds.c
-// reads it.
+// quoteRedis quotes an argument of redis.conf, as sdssplitargs of Redis' sds.c parses it.
 func quoteRedis(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

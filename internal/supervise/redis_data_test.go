@@ -12,9 +12,8 @@ import (
 	"edgelens/internal/supervise"
 )
 
-// TestRedisStartsEmptyWhereItsDataIsBroken breaks what Redis kept, as a failing
-// disk or a power cut may.
-func TestRedisStartsEmptyWhereItsDataIsBroken(t *testing.T) {
+// TestRedisStartsEmptyWithDamagedData damages the data of Redis, as a failing disk or a power cut may.
+func TestRedisStartsEmptyWithDamagedData(t *testing.T) {
 	needRedis(t)
 	for name, pattern := range map[string]string{
 		"log of commands": "*.aof",
@@ -35,12 +34,12 @@ func TestRedisStartsEmptyWhereItsDataIsBroken(t *testing.T) {
 			second := startRedisWith(t, dir, &log)
 			mustAsk(t, second.Socket(), "$-1", "GET", "kept")
 			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "data.unreadable") {
-				t.Errorf("the log does not say where the data went:\n%s", &log)
+				t.Errorf("the log lacks the path of the data:\n%s", &log)
 			}
 			if second.Restarts() != 0 || !breakFiles(t, filepath.Join(dir, "data.unreadable"), pattern) {
 				t.Errorf("restarts %d, or the broken data was not kept", second.Restarts())
 			}
-			// It works on from there, and while it runs as well as at a start.
+			// It works from then on, also after another start.
 			mustAsk(t, second.Socket(), "+OK", "SET", "kept", "again")
 			breakFiles(t, filepath.Join(dir, "data"), pattern)
 			kill(t, second.PID())
@@ -70,7 +69,7 @@ func breakFiles(t *testing.T, dir, pattern string) bool {
 	return found
 }
 
-func TestRedisKeepsWhatATornWriteLeft(t *testing.T) {
+func TestRedisRecoversFromTornWrite(t *testing.T) {
 	needRedis(t)
 	dir := shortDir(t)
 	first := startRedis(t, dir)
@@ -96,8 +95,8 @@ func TestRedisKeepsWhatATornWriteLeft(t *testing.T) {
 	mustAsk(t, second.Socket(), "$-1", "GET", "torn")
 }
 
-// TestRedisDataIsBlamedForItsOwnFaultsOnly has programs that die as Redis does.
-func TestRedisDataIsBlamedForItsOwnFaultsOnly(t *testing.T) {
+// TestDataDamagedExcludesOtherErrors has programs that exit like Redis.
+func TestDataDamagedExcludesOtherErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		script string
 		blamed bool
@@ -107,7 +106,7 @@ func TestRedisDataIsBlamedForItsOwnFaultsOnly(t *testing.T) {
 		"a bad configuration":  {"echo '*** FATAL CONFIG FILE ERROR ***'; exit 1", false},
 		"a full disk":          {"echo '# Server initialized'; echo '# Error writing the AOF: No space left on device'; exit 1", false},
 		"a read-only disk":     {"echo '# Server initialized'; echo '# Failed opening the AOF: Read-only file system'; exit 1", false},
-		"somebody kills it":    {"echo '# Server initialized'; kill -KILL $$", false},
+		"killed":               {"echo '# Server initialized'; kill -KILL $$", false},
 		"it cannot be loaded":  {"exit 127", false},
 	} {
 		t.Run(name, func(t *testing.T) {

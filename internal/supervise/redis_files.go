@@ -8,7 +8,7 @@ import (
 	"edgelens/internal/datadir"
 )
 
-// redisFiles are the places of a private Redis.
+// redisFiles are the files of a private Redis.
 type redisFiles struct {
 	keptData
 	socket string // known once prepared
@@ -16,7 +16,7 @@ type redisFiles struct {
 
 func (f *redisFiles) config() string { return filepath.Join(f.dir, "redis.conf") }
 
-// prepare makes them, and returns what removes the socket.
+// prepare creates them, and returns a function that removes the socket.
 func (f *redisFiles) prepare(config RedisConfig) (func(), error) {
 	if err := f.keptData.prepare(); err != nil {
 		return nil, err
@@ -42,9 +42,8 @@ func cannotWrite(err error) error {
 	return err
 }
 
-// prepare makes the folder of what a child keeps, sees that all in it can be
-// written, and takes from other users the rights that an earlier version left
-// them. A child that finds out by itself says nothing of use.
+// prepare creates the folder of a child's data, checks that all in it can be written, and removes permissions of other
+// users that an earlier version left. The child's own errors would not name the cause.
 func (k keptData) prepare() error {
 	if err := datadir.Make(k.data()); err != nil {
 		return err

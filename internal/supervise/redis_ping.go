@@ -19,8 +19,8 @@ func redisReady(ctx context.Context, socket string) error {
 	return err
 }
 
-// redisAlive returns nil where the Redis at the socket answers PING with
-// anything: one that says -LOADING or -BUSY is at work.
+// redisAlive returns nil where the Redis at the socket answers PING with anything: -LOADING and -BUSY mean that it
+// works.
 func redisAlive(ctx context.Context, socket string) error {
 	_, err := pingRedis(ctx, socket)
 	return err

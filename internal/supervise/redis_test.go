@@ -48,8 +48,8 @@ func startRedisWith(t *testing.T, dir string, log *logbook) *supervise.Redis {
 	return r
 }
 
-// ask sends one command and returns the answer's text: of a bulk string, what
-// is in it, of an array, its last element, of all others, the line.
+// ask sends one command and returns the answer's text: of a bulk string, the content, of an array, its last element, of
+// all others, the line.
 func ask(socket string, words ...string) (string, error) {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
@@ -102,7 +102,7 @@ func mustAsk(t testing.TB, socket, want string, words ...string) {
 	}
 }
 
-// setting returns what CONFIG GET says.
+// setting returns the answer to CONFIG GET.
 func setting(t *testing.T, socket, name string) string {
 	t.Helper()
 	text, err := ask(socket, "CONFIG", "GET", name)
@@ -112,9 +112,9 @@ func setting(t *testing.T, socket, name string) string {
 	return text
 }
 
-func TestRedisAnswersAsItShould(t *testing.T) {
+func TestRedisReadyAndAlive(t *testing.T) {
 	needRedis(t)
-	dir := filepath.Join(shortDir(t), "da ta", `re"d\is-ü`) // what must be quoted
+	dir := filepath.Join(shortDir(t), "da ta", `re"d\is-ü`) // needs quoting
 	r := startRedis(t, dir)
 	mustAsk(t, r.Socket(), "+PONG", "PING")
 	for name, want := range map[string]string{
@@ -151,7 +151,7 @@ func TestRedisKeepsItsDataWhenKilled(t *testing.T) {
 	}
 }
 
-func TestRedisStopLeavesNothingAndKeepsTheData(t *testing.T) {
+func TestRedisStopKeepsData(t *testing.T) {
 	needRedis(t)
 	dir := shortDir(t)
 	r := startRedis(t, dir)
@@ -172,7 +172,7 @@ func TestRedisStopLeavesNothingAndKeepsTheData(t *testing.T) {
 	mustAsk(t, again.Socket(), "yes", "GET", "kept")
 }
 
-func TestRedisSocketOfALongPath(t *testing.T) {
+func TestRedisSocketWithLongPath(t *testing.T) {
 	needRedis(t)
 	runtimeDir := shortDir(t)
 	for name, environ := range map[string]map[string]string{
@@ -241,14 +241,14 @@ func TestRedisCannotStart(t *testing.T) {
 			}
 			for _, word := range test.words {
 				if !strings.Contains(err.Error(), word) {
-					t.Errorf("%v\nwant it to say %q", err, word)
+					t.Errorf("%v\nwant it to contain %q", err, word)
 				}
 			}
 		})
 	}
 }
 
-func TestRedisIsNotStartedTwiceOverTheSameFolder(t *testing.T) {
+func TestRedisFolderIsExclusive(t *testing.T) {
 	needRedis(t)
 	dir := filepath.Join(shortDir(t), strings.Repeat("long/", 30)) // with a socket elsewhere
 	first := startRedis(t, dir)
@@ -284,7 +284,7 @@ func TestRedisConfigValidate(t *testing.T) {
 	}
 }
 
-// redisParent is a service with a private Redis, for TestRedisDiesWithUs.
+// redisParent is a service with a private Redis, for TestRedisEndsWithParent.
 func redisParent() {
 	r, err := supervise.StartRedis(context.Background(), os.Getenv("EDGELENS_TEST_DIR"), supervise.DefaultRedisConfig(), quietLog())
 	if err != nil {
@@ -295,7 +295,7 @@ func redisParent() {
 	forever()
 }
 
-func TestRedisDiesWithUs(t *testing.T) {
+func TestRedisEndsWithParent(t *testing.T) {
 	needRedis(t)
 	self, err := os.Executable()
 	if err != nil {
@@ -334,7 +334,7 @@ func TestRedisDiesWithUs(t *testing.T) {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			eventually(t, "Redis died with its parent", func() bool { return !alive(pid) })
+			eventually(t, "Redis ended with its parent", func() bool { return !alive(pid) })
 			if took := time.Since(began); took > 2*time.Second {
 				t.Errorf("Redis outlived its parent by %v", took)
 			}

@@ -8,15 +8,13 @@ import (
 	"time"
 )
 
-// asksPerSilence is how many questions in a row a child that hangs leaves
-// without an answer. More than one, because a machine that stood still for a
-// while, and we with it, is no child that hangs.
-const asksPerSilence = 5
+// checksPerSilence is how many checks in a row must fail for a child to count as hung. More than one, because the
+// machine may have been suspended, and this process with it.
+const checksPerSilence = 5
 
-// listen asks the child again and again whether it is alive, until the function
-// is called, which waits for the last question. A child that has not answered
-// for Silence is reported, once.
-func (c *child) listen() (silence <-chan error, stop func()) {
+// watchAlive checks periodically whether the child is alive, until the function is called, which waits for the last
+// check. A child that has not answered for Silence is reported, once.
+func (c *child) watchAlive() (silence <-chan error, stop func()) {
 	reports := make(chan error, 1)
 	if c.spec.Alive == nil {
 		return reports, func() {}
@@ -32,10 +30,9 @@ func (c *child) listen() (silence <-chan error, stop func()) {
 	return reports, func() { cancel(); asking.Wait() }
 }
 
-// awaitSilence returns when asksPerSilence questions in a row had no answer,
-// with the last reason, or when ctx ends.
+// awaitSilence returns when checksPerSilence checks in a row had no answer, with the last error, or when ctx ends.
 func (c *child) awaitSilence(ctx context.Context) error {
-	interval := c.spec.Silence / asksPerSilence
+	interval := c.spec.Silence / checksPerSilence
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	missed := 0
@@ -45,19 +42,19 @@ func (c *child) awaitSilence(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		err := c.ask(ctx, interval)
+		err := c.checkAlive(ctx, interval)
 		if err == nil {
 			missed = 0
 			continue
 		}
-		if missed++; missed == asksPerSilence {
+		if missed++; missed == checksPerSilence {
 			return err
 		}
 	}
 }
 
-// ask asks once whether the child answers anything.
-func (c *child) ask(ctx context.Context, timeout time.Duration) error {
+// checkAlive checks once whether the child answers anything.
+func (c *child) checkAlive(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return c.spec.Alive(ctx)

@@ -13,7 +13,7 @@ import (
 	"edgelens/internal/supervise"
 )
 
-func TestRedisThatHangsIsStartedAgain(t *testing.T) {
+func TestHangingRedisIsRestarted(t *testing.T) {
 	needRedis(t)
 	log := &logbook{}
 	config := supervise.DefaultRedisConfig()
@@ -36,12 +36,12 @@ func TestRedisThatHangsIsStartedAgain(t *testing.T) {
 		t.Error("the one that hung is still there")
 	}
 	if output := log.String(); !strings.Contains(output, "it hung, without an answer for 1s") {
-		t.Errorf("the log does not say why: %s", output)
+		t.Errorf("the log lacks the reason: %s", output)
 	}
 }
 
-// One that answers, whatever it says, is left alone.
-func TestRedisThatIsBusyIsLeftAlone(t *testing.T) {
+// A child that answers anything is not restarted.
+func TestBusyRedisIsNotRestarted(t *testing.T) {
 	needRedis(t)
 	config := supervise.DefaultRedisConfig()
 	config.Silence = time.Second
@@ -73,7 +73,7 @@ func TestRedisThatIsBusyIsLeftAlone(t *testing.T) {
 
 func TestSilence(t *testing.T) {
 	for name, test := range map[string]struct {
-		// answers says whether the child answers the nth question.
+		// answers reports whether the child answers the nth check.
 		answers  func(n int64) bool
 		restarts int
 	}{
@@ -96,7 +96,7 @@ func TestSilence(t *testing.T) {
 			}
 			p := start(t, s)
 			until(t, p, "the restarts that there must be", func() bool { return p.Up() && p.Restarts() >= test.restarts })
-			eventually(t, "it was asked often", func() bool { return asked.Load() > 25 })
+			eventually(t, "it was checked often", func() bool { return asked.Load() > 25 })
 			if p.Restarts() != test.restarts {
 				t.Errorf("%d restarts, want %d", p.Restarts(), test.restarts)
 			}
@@ -104,11 +104,11 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// Whoever stops a child that hangs does not wait for a question to it.
-func TestStopWhileAsking(t *testing.T) {
+// Stopping a hanging child does not wait for a check of it.
+func TestStopDuringCheck(t *testing.T) {
 	s := spec(t, "serve")
 	asking := make(chan struct{}, 100)
-	s.Silence = 10 * time.Second // asked after 2 s, each time for 2 s
+	s.Silence = 10 * time.Second // checked after 2 s, each time for 2 s
 	s.Alive = func(ctx context.Context) error {
 		asking <- struct{}{}
 		<-ctx.Done()

@@ -8,24 +8,22 @@ import (
 	"edgelens"
 )
 
-// longestSocket is the longest path of a Unix socket in bytes: sun_path has
-// 108, one of them for the NUL (unix(7)).
-const longestSocket = 107
+// maxSocketPath is the longest path of a Unix socket in bytes: sun_path has 108, one of them for the NUL (unix(7)).
+const maxSocketPath = 107
 
-// chooseSocket returns where a socket of that name goes, and what removes it
-// again. In dir, or, where that makes the path too long, in a folder that is
-// made for it: of a random name, for this user alone, so that nobody can put
-// something of theirs there first.
+// chooseSocket returns the path for a socket of that name, and a function that removes it again. It is in dir, or,
+// where that makes the path too long, in a temporary folder: with a random name, for this user alone, so that no other
+// user can create the path first.
 func chooseSocket(dir, name string) (string, func(), error) {
 	socket := filepath.Join(dir, name)
-	if len(socket) <= longestSocket {
+	if len(socket) <= maxSocketPath {
 		return socket, func() { _ = os.Remove(socket) }, nil
 	}
-	// Killed, we cannot remove the folder; the link leads the next run to it.
+	// A killed process cannot remove the folder; the link leads the next run to it.
 	link := filepath.Join(dir, name+".folder")
 	removeFolder(link, name)
 	for _, base := range []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"} {
-		if !filepath.IsAbs(base) || len(filepath.Join(base, "edgelens-0123456789", name)) > longestSocket {
+		if !filepath.IsAbs(base) || len(filepath.Join(base, "edgelens-0123456789", name)) > maxSocketPath {
 			continue
 		}
 		folder, err := os.MkdirTemp(base, "edgelens-")
@@ -41,8 +39,7 @@ func chooseSocket(dir, name string) (string, func(), error) {
 	return "", nil, fmt.Errorf("%w: the path %s is too long for a socket, and no folder for temporary files can be used; give a shorter data_dir", edgelens.ErrInvalid, socket)
 }
 
-// removeFolder removes the folder that the link leads to, if there is nothing
-// but the socket in it, and the link.
+// removeFolder removes the folder that the link points to, if it contains at most the socket, and the link.
 func removeFolder(link, name string) {
 	if folder, err := os.Readlink(link); err == nil {
 		_ = os.Remove(filepath.Join(folder, name))

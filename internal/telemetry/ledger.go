@@ -2,13 +2,13 @@ package telemetry
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// LedgerStats is how the ledger is.
+// LedgerStats is the state of the ledger.
 type LedgerStats struct {
 	// Removed is what was removed since the start for lack of room, by kind.
 	Removed map[string]int64
 	// WithoutImage counts the records that were kept without their images.
 	WithoutImage int64
-	// Problems are the parts that have one: "ledger", "images", "space".
+	// Problems are the parts with an error: "ledger", "images", "space".
 	Problems []string
 }
 
@@ -46,7 +46,7 @@ func (l *ledger) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.MustNewConstMetric(l.removed, prometheus.CounterValue, float64(n), kind)
 	}
 	c <- prometheus.MustNewConstMetric(l.withoutImage, prometheus.CounterValue, float64(stats.WithoutImage))
-	// With a 0 where all is well: alarms want a number.
+	// With explicit zeros, for alerts.
 	problems := map[string]float64{"ledger": 0, "images": 0, "space": 0}
 	for _, part := range stats.Problems {
 		problems[part] = 1

@@ -1,5 +1,5 @@
-// Package telemetry sets up logs and metrics and observes recognitions. What
-// it logs and counts never contains an image or a secret.
+// Package telemetry sets up logs and metrics and observes recognitions. Its logs and metrics never contain an image or
+// a secret.
 package telemetry
 
 import (
@@ -12,7 +12,7 @@ import (
 	"reflect"
 )
 
-// Config picks what is logged and how.
+// Config is the configuration of logs.
 type Config struct {
 	// LogLevel is "debug", "info", "warn" or "error".
 	LogLevel string
@@ -23,7 +23,7 @@ type Config struct {
 // DefaultConfig logs text from level info on.
 func DefaultConfig() Config { return Config{LogLevel: "info", LogFormat: "text"} }
 
-// Validate reports every fault at once, each with its setting's name.
+// Validate reports all errors at once, each with its setting's name.
 func (c Config) Validate() error {
 	var errs []error
 	if _, err := c.level(); err != nil {
@@ -49,8 +49,8 @@ func (c Config) level() (slog.Level, error) {
 	return 0, fmt.Errorf(`log_level must be "debug", "info", "warn" or "error", not %q`, c.LogLevel)
 }
 
-// words has JSON say the words of an enumeration, as text does: the handler writes
-// the number of a type that has only a String method.
+// words makes JSON use the words of an enumeration, as text does: the handler writes the number of a type that has only
+// a String method.
 func words(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() != slog.KindAny {
 		return a

@@ -17,7 +17,7 @@ func NewRegistry(version string) *prometheus.Registry {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "edgelens_build_info", Help: "Always 1; the labels name the build.",
+		Name: "edgelens_build_info", Help: "Always 1; the labels identify the build.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version(), "arch": runtime.GOARCH},
 	})
 	info.Set(1)
@@ -25,22 +25,22 @@ func NewRegistry(version string) *prometheus.Registry {
 	return r
 }
 
-// latencyBuckets reach from a cache hit to a Pi at its limit, in seconds.
+// latencyBuckets range from a cache hit to an overloaded Pi, in seconds.
 var latencyBuckets = []float64{.0002, .0005, .001, .002, .005, .01, .02, .035, .05, .075, .1, .15, .25, .5, 1, 2.5, 5, 10}
 
-// Models observes models coming up.
+// Models observes the loading of models.
 type Models struct{ load *prometheus.GaugeVec }
 
 // NewModels registers edgelens_model_load_seconds.
 func NewModels(r prometheus.Registerer) *Models {
 	m := &Models{load: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "edgelens_model_load_seconds", Help: "How long the model took to open, build and warm up.",
+		Name: "edgelens_model_load_seconds", Help: "Time to open, build and warm up the model.",
 	}, []string{"model"})}
 	r.MustRegister(m.load)
 	return m
 }
 
-// Loaded notes how long a model took.
+// Loaded records the load time of a model.
 func (m *Models) Loaded(model string, took time.Duration) {
 	m.load.WithLabelValues(model).Set(took.Seconds())
 }

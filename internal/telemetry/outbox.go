@@ -2,8 +2,8 @@ package telemetry
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// OutboxStats is how much waits to be told to a sink, and how much left the
-// outbox untold since the start; Aside of the rows were set aside.
+// OutboxStats is the number and size of undelivered events of a sink, and how many were dropped since the start; Aside
+// of the rows are set aside.
 type OutboxStats struct{ Rows, Bytes, Shed, Aside int64 }
 
 type outbox struct {
@@ -11,16 +11,15 @@ type outbox struct {
 	read                     func() map[string]OutboxStats
 }
 
-// RegisterOutbox registers edgelens_outbox_rows, edgelens_outbox_bytes,
-// edgelens_outbox_set_aside and edgelens_outbox_shed_total by sink, read at each scrape. read returns nil where
-// it could not measure.
+// RegisterOutbox registers edgelens_outbox_rows, edgelens_outbox_bytes, edgelens_outbox_set_aside and
+// edgelens_outbox_shed_total by sink, read at each scrape. read returns nil where the measurement failed.
 func RegisterOutbox(r prometheus.Registerer, read func() map[string]OutboxStats) {
 	labels := []string{"sink"}
 	r.MustRegister(&outbox{
-		rows:  prometheus.NewDesc("edgelens_outbox_rows", "Events that wait to be told to a sink.", labels, nil),
-		bytes: prometheus.NewDesc("edgelens_outbox_bytes", "What they take, images included.", labels, nil),
-		shed:  prometheus.NewDesc("edgelens_outbox_shed_total", "Events that were dropped untold since the start, for their age or for space.", labels, nil),
-		aside: prometheus.NewDesc("edgelens_outbox_set_aside", "Events that a sink never takes, kept until they are sent again by hand.", labels, nil),
+		rows:  prometheus.NewDesc("edgelens_outbox_rows", "Undelivered events of a sink.", labels, nil),
+		bytes: prometheus.NewDesc("edgelens_outbox_bytes", "Size of the undelivered events, images included.", labels, nil),
+		shed:  prometheus.NewDesc("edgelens_outbox_shed_total", "Undelivered events that were dropped since the start, for their age or for space.", labels, nil),
+		aside: prometheus.NewDesc("edgelens_outbox_set_aside", "Events that the sink never accepts, kept until an operator retries them.", labels, nil),
 		read:  read,
 	})
 }

@@ -8,9 +8,8 @@ import (
 	"edgelens"
 )
 
-// Readiness is the one table of what keeps the service from being ok: conditions
-// that parts set and clear, and checks that are made whenever somebody asks. It is
-// safe for use by many goroutines.
+// Readiness is the table of readiness conditions: conditions that parts set and clear, and checks that run on every
+// request. It is safe for use by many goroutines.
 type Readiness struct {
 	mu     sync.Mutex
 	set    map[string]edgelens.Condition
@@ -20,38 +19,37 @@ type Readiness struct {
 // NewReadiness returns a Readiness without conditions.
 func NewReadiness() *Readiness { return &Readiness{set: map[string]edgelens.Condition{}} }
 
-// Set makes a condition hold until it is cleared, in place of one of the same name.
+// Set sets a condition until it is cleared; it replaces one of the same name.
 func (r *Readiness) Set(c edgelens.Condition) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.set[c.Name] = c
 }
 
-// Clear ends the condition of that name that was set.
+// Clear clears the condition of that name.
 func (r *Readiness) Clear(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.set, name)
 }
 
-// AddCheck has a check made whenever the conditions are asked for: it must be quick,
-// and safe for use by many goroutines.
+// AddCheck adds a check that runs whenever the conditions are requested: it must be quick, and safe for use by many
+// goroutines.
 func (r *Readiness) AddCheck(check func() []edgelens.Condition) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.checks = append(r.checks, check)
 }
 
-// NotReady is Set for a part that cannot serve yet, or any more.
+// NotReady sets the condition of a part that cannot serve.
 func (r *Readiness) NotReady(part, reason string) {
 	r.Set(edgelens.Condition{Name: part, Severity: edgelens.SeverityUnavailable, Reason: reason})
 }
 
-// Ready is Clear for a part that can serve.
+// Ready clears the condition of a part that can serve.
 func (r *Readiness) Ready(part string) { r.Clear(part) }
 
-// Conditions returns what holds now, what makes the service unavailable first, by
-// name.
+// Conditions returns the present conditions, those that make the service unavailable first, by name.
 func (r *Readiness) Conditions() []edgelens.Condition {
 	r.mu.Lock()
 	var list []edgelens.Condition

@@ -11,13 +11,12 @@ import (
 	"edgelens"
 )
 
-// Recognizer wraps another one, so that every face has the same histograms
-// and the same log line. It is safe for use by many goroutines.
+// Recognizer wraps another one, so that every source has the same histograms and the same log line. It is safe for use
+// by many goroutines.
 type Recognizer struct {
 	next edgelens.Recognizer
 	log  *slog.Logger
-	// knows reports whether there is a model of that name: a name that a
-	// client made up must not become a label.
+	// knows reports whether a model has that name: an unknown name of a client must not become a label.
 	knows        func(model string) bool
 	defaultModel func() string
 
@@ -33,19 +32,19 @@ func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Regi
 	t := &Recognizer{
 		next: next, log: log, knows: knows, defaultModel: defaultModel,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edgelens_requests_total", Help: "Recognitions asked for, by outcome: ok or the error's code.",
+			Name: "edgelens_requests_total", Help: "Requested recognitions, by outcome: ok or the error's code.",
 		}, []string{"source", "model", "outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "edgelens_request_seconds", Help: "From the whole request read to the answer ready.", Buckets: latencyBuckets,
+			Name: "edgelens_request_seconds", Help: "From the request being read to the result being ready.", Buckets: latencyBuckets,
 		}, []string{"source", "model"}),
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "edgelens_stage_seconds", Help: "Where the time of recognitions went that were not cached.", Buckets: latencyBuckets,
+			Name: "edgelens_stage_seconds", Help: "Duration of the stages of uncached recognitions.", Buckets: latencyBuckets,
 		}, []string{"stage", "model"}),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_cache_requests_total", Help: "Recognitions by cache result; hits, misses and bypasses add up to the requests.",
 		}, []string{"result"}),
 		quality: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edgelens_quality_total", Help: "Images that were judged, by verdict; answers from the cache too.",
+			Name: "edgelens_quality_total", Help: "Quality verdicts, including those from the cache.",
 		}, []string{"verdict"}),
 	}
 	for _, result := range []string{"hit", "miss", "bypass"} {
@@ -76,8 +75,7 @@ func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	return result, err
 }
 
-// cacheResult sorts every request, also a failed one, into exactly one of
-// three, so that they always add up.
+// cacheResult sorts every request, also a failed one, into exactly one of three results, so that they add up.
 func cacheResult(req *edgelens.Request, result *edgelens.Result) string {
 	switch {
 	case req.NoCache:
@@ -145,8 +143,7 @@ func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result 
 	t.log.LogAttrs(ctx, slog.LevelInfo, "recognize", attributes...)
 }
 
-// failureLevel is error for what the operator must look into, warn for what
-// load brings, info for what a client did wrong.
+// failureLevel is error for what the operator must investigate, warn for effects of load, info for errors of a client.
 func failureLevel(err error) slog.Level {
 	switch {
 	case errors.Is(err, edgelens.ErrModel), errors.Is(err, edgelens.ErrInference), edgelens.Code(err) == "internal":

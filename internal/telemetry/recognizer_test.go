@@ -22,14 +22,14 @@ import (
 	"edgelens/internal/telemetry"
 )
 
-// recognizer answers what the test says.
+// recognizer calls the test's function.
 type recognizer func(req *edgelens.Request) (*edgelens.Result, error)
 
 func (r recognizer) Recognize(_ context.Context, req *edgelens.Request) (*edgelens.Result, error) {
 	return r(req)
 }
 
-// succeed answers with a result that was computed.
+// succeed returns a computed result.
 func succeed(req *edgelens.Request) (*edgelens.Result, error) {
 	return &edgelens.Result{
 		RequestID: req.ID, Model: edgelens.ModelRef{Name: "cats"},
@@ -38,7 +38,7 @@ func succeed(req *edgelens.Request) (*edgelens.Result, error) {
 	}, nil
 }
 
-// hit answers with a result from the cache.
+// hit returns a result from the cache.
 func hit(req *edgelens.Request) (*edgelens.Result, error) {
 	r, _ := succeed(req)
 	r.Cached, r.Timings = true, edgelens.Timings{}
@@ -90,7 +90,7 @@ func sum(values map[string]float64) float64 {
 	return total
 }
 
-func TestHitsMissesAndBypassesAreTheRequests(t *testing.T) {
+func TestCacheResultsAddUpToRequests(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	outcomes := []recognizer{succeed, hit, fail(errors.New("boom"))}
 	for _, sentinel := range edgelens.Sentinels() {
@@ -138,7 +138,7 @@ func TestHitsMissesAndBypassesAreTheRequests(t *testing.T) {
 	}
 }
 
-func TestCacheResultsAreThereFromTheStart(t *testing.T) {
+func TestCacheMetricsExistFromStart(t *testing.T) {
 	_, registry := observe(recognizer(succeed), io.Discard)
 	if got := series(t, registry, "edgelens_cache_requests_total"); len(got) != 3 || sum(got) != 0 {
 		t.Errorf("series %v, want hit, miss and bypass at 0", got)
@@ -179,7 +179,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-func TestStagesAreThoseOfWhatWasComputed(t *testing.T) {
+func TestStagesOfUncachedRequests(t *testing.T) {
 	tests := map[string]struct {
 		next recognizer
 		want float64
@@ -205,16 +205,15 @@ func TestStagesAreThoseOfWhatWasComputed(t *testing.T) {
 	}
 }
 
-// A judged image has a stage and a log line with its verdict more, and is
-// counted, as is one from the cache.
-func TestQualityIsTold(t *testing.T) {
-	judged := func(req *edgelens.Request) (*edgelens.Result, error) {
+// A rated image has an additional stage, its verdict in the log line, and a count, also from the cache.
+func TestQualityIsLoggedAndCounted(t *testing.T) {
+	rated := func(req *edgelens.Request) (*edgelens.Result, error) {
 		r, err := succeed(req)
 		r.Quality, r.Timings.Quality = &edgelens.Quality{Verdict: edgelens.QualityDark, Score: .75}, time.Millisecond
 		return r, err
 	}
 	var log bytes.Buffer
-	r, registry := observe(recognizer(judged), &log)
+	r, registry := observe(recognizer(rated), &log)
 	for range 2 {
 		_, _ = r.Recognize(t.Context(), &edgelens.Request{Source: "mqtt"})
 	}
@@ -273,7 +272,7 @@ func TestOneLogLine(t *testing.T) {
 	}
 }
 
-func TestLogLineIsOneWhateverTheErrorSays(t *testing.T) {
+func TestErrorWithLineBreaksIsOneLogLine(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		var log bytes.Buffer
 		logger := telemetry.NewLogger(telemetry.Config{LogLevel: "info", LogFormat: format}, &log)

@@ -34,7 +34,7 @@ func TestConfig(t *testing.T) {
 				errs = len(joined.Unwrap())
 			}
 			if errs != test.errs {
-				t.Errorf("%d faults, want %d: %v", errs, test.errs, err)
+				t.Errorf("%d errors, want %d: %v", errs, test.errs, err)
 			}
 		})
 	}
@@ -64,7 +64,7 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// One table of conditions: those that were set and those of checks, the worst first.
+// One table of conditions: set ones and those of checks, the worst first.
 func TestConditions(t *testing.T) {
 	r := telemetry.NewReadiness()
 	if got := r.Conditions(); len(got) != 0 {
@@ -109,7 +109,7 @@ func TestReadinessForManyGoroutines(t *testing.T) {
 	}
 }
 
-func TestRegistryTellsTheBuild(t *testing.T) {
+func TestBuildInfo(t *testing.T) {
 	registry := telemetry.NewRegistry("v1.2.3")
 	got := series(t, registry, "edgelens_build_info")
 	want := fmt.Sprintf("arch=%s go=%s version=v1.2.3", runtime.GOARCH, runtime.Version())

@@ -22,8 +22,8 @@ func (c color) String() string               { return [...]string{"red", "green"
 func (s shade) String() string               { return "text" }
 func (s shade) MarshalText() ([]byte, error) { return []byte("json"), nil }
 
-// Logs for machines say what logs for people say.
-func TestJSONLogsSayWords(t *testing.T) {
+// JSON logs have the same words as text logs.
+func TestJSONLogsHaveEnumNames(t *testing.T) {
 	var log bytes.Buffer
 	logger := telemetry.NewLogger(telemetry.Config{LogLevel: "info", LogFormat: "json"}, &log)
 	green := color(1)

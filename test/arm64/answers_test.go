@@ -10,8 +10,7 @@ import (
 	"os/exec"
 )
 
-// An answer is one line of `edgelens recognize --json`: what a program says
-// about one image.
+// An answer is one line of `edgelens recognize --json`: a program's result for one image.
 type answer struct {
 	File        string       `json:"file"`
 	Error       string       `json:"error"`
@@ -26,35 +25,33 @@ type prediction struct {
 	Probability float64 `json:"probability"`
 }
 
-// A verdict is what two answers about one image have in common. The zero
-// value says that both programs see the same to the last digit.
+// A verdict is the comparison of two answers about one image. The zero value means that both programs agree to the last
+// digit.
 type verdict struct {
-	// Refused: neither program takes the image, for the same reason.
+	// Refused: both programs reject the image, with the same error.
 	Refused bool
-	// CloseCall: another class is on top, but to neither program the two
-	// classes differ by more than the tolerance.
+	// CloseCall: the top classes differ, but in both answers the two classes differ by no more than the tolerance.
 	CloseCall bool
-	// Fault says what must not differ and does; empty where nothing does.
-	Fault string
+	// Problem is the difference that must not be; empty without one.
+	Problem string
 	// Difference is the largest of the probabilities of one class.
 	Difference float64
 }
 
-// compare judges two answers. Where other classes are on top, tolerance is how
-// far apart the two may be in each answer to be a close call; 0 allows none. A
-// class that an answer leaves out counts as improbable: both are asked for all
-// that a program tells.
+// compare compares two answers. Where the top classes differ, tolerance is the largest difference between the two in
+// each answer for a close call; 0 allows none. A missing class counts as improbable: both are requested with all
+// classes.
 func compare(native, cross answer, tolerance float64) verdict {
 	switch {
 	case native.File != cross.File:
-		return verdict{Fault: fmt.Sprintf("answers are about different images, %s and %s", native.File, cross.File)}
+		return verdict{Problem: fmt.Sprintf("answers are about different images, %s and %s", native.File, cross.File)}
 	case native.Error != "" || cross.Error != "":
 		if native.Code != cross.Code || native.Error != cross.Error {
-			return verdict{Fault: fmt.Sprintf("errors differ: %q and %q", native.Error, cross.Error)}
+			return verdict{Problem: fmt.Sprintf("errors differ: %q and %q", native.Error, cross.Error)}
 		}
 		return verdict{Refused: true}
 	case len(native.Predictions) == 0 || len(cross.Predictions) == 0:
-		return verdict{Fault: "an answer has no predictions"}
+		return verdict{Problem: "an answer has no predictions"}
 	}
 	v := verdict{Difference: largestDifference(native.Predictions, cross.Predictions)}
 	ours, theirs := native.Predictions[0].ClassID, cross.Predictions[0].ClassID
@@ -63,12 +60,12 @@ func compare(native, cross answer, tolerance float64) verdict {
 	}
 	apart := max(native.of(ours)-native.of(theirs), cross.of(theirs)-cross.of(ours))
 	if v.CloseCall = tolerance > 0 && apart <= tolerance; !v.CloseCall {
-		v.Fault = fmt.Sprintf("the classes on top differ, and are %.6f apart", apart)
+		v.Problem = fmt.Sprintf("the classes on top differ, and are %.6f apart", apart)
 	}
 	return v
 }
 
-// of returns the probability of a class, 0 where it is left out.
+// of returns the probability of a class, 0 where it is missing.
 func (a answer) of(class int) float64 {
 	for _, p := range a.Predictions {
 		if p.ClassID == class {
@@ -93,9 +90,8 @@ func largestDifference(native, cross []prediction) float64 {
 	return largest
 }
 
-// recognize runs a program over images and hands on each answer as it
-// comes. That some images are refused is no error; that answers are missing
-// is.
+// recognize runs a program over images and passes on each answer as it arrives. Rejected images are no error; missing
+// answers are.
 func recognize(command, images []string, each func(answer)) error {
 	args := append(command[1:len(command):len(command)], images...)
 	cmd := exec.Command(command[0], args...)
@@ -121,7 +117,7 @@ func recognize(command, images []string, each func(answer)) error {
 	_, _ = io.Copy(io.Discard, out) // or the program may wait for a reader
 	ended := cmd.Wait()
 	if errors.Is(err, io.EOF) && count == len(images) {
-		return nil // an exit status other than 0 says that one was refused
+		return nil // an exit status other than 0 means that one was rejected
 	}
 	return fmt.Errorf("%s answered %d of %d images (%v, %v): %s", command[0], count, len(images), err, ended, complaint.Bytes())
 }

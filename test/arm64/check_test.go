@@ -10,19 +10,18 @@ import (
 	"testing"
 )
 
-// allClasses and the times let a slow emulator tell all that it sees.
+// allClasses and the times allow a slow emulator to return all classes.
 var allClasses = []string{"--json", "--top-k=1000", "--recognize-timeout=5m", "--inference-invoke-timeout=5m"}
 
-// closeCall is how far apart two classes may be of which one program has the one
-// on top and one the other, where TensorFlow Lite's own kernels run: they round
-// otherwise on each kind of processor, by design
+// closeCall is the maximum difference of two classes that swap the top place between the programs, where TensorFlow
+// Lite's own kernels run: they round differently on each kind of processor, by design
 // (https://github.com/tensorflow/tensorflow/issues/25087). XNNPACK's do not.
 const closeCall = 0.1
 
-// sharedModels are those of the manifest, whose files lie in the shared folder.
+// sharedModels are the models of the manifest, whose files are in the shared folder.
 var sharedModels = []string{"mobilenet_v2_1.0_224_int8", "mobilenet_v2_1.0_224_uint8", "mobilenet_v1_0.25_128_uint8"}
 
-// programs are the two that are compared, each a command and its arguments.
+// programs are the two programs to compare, each a command and its arguments.
 type programs struct{ native, cross []string }
 
 func programsUnderTest(t *testing.T) programs {
@@ -34,7 +33,7 @@ func programsUnderTest(t *testing.T) programs {
 	return programs{native, cross}
 }
 
-func TestSameAnswersAboutMadeImages(t *testing.T) {
+func TestSameAnswersForGeneratedImages(t *testing.T) {
 	p := programsUnderTest(t)
 	folder := t.TempDir()
 	images := makeImages(t, folder)
@@ -43,7 +42,7 @@ func TestSameAnswersAboutMadeImages(t *testing.T) {
 	}
 }
 
-func TestSameAnswersAboutPhotographs(t *testing.T) {
+func TestSameAnswersForPhotographs(t *testing.T) {
 	p := programsUnderTest(t)
 	shared := os.Getenv("EDGELENS_TEST_SHARED")
 	if shared == "" {
@@ -56,8 +55,7 @@ func TestSameAnswersAboutPhotographs(t *testing.T) {
 	}
 }
 
-// check asks both programs about the images, prints a line for each as it
-// is answered, and fails where they see different things.
+// check sends the images to both programs, prints a line for each answer, and fails where the results differ.
 func (p programs) check(t *testing.T, modelsDir, model string, images []string) {
 	where := []string{"--data-dir=" + t.TempDir(), "--models-dir=" + modelsDir}
 	delegates := [2]string{delegate(t, p.native, model, where), delegate(t, p.cross, model, where)}
@@ -87,9 +85,9 @@ func (p programs) check(t *testing.T, modelsDir, model string, images []string) 
 		i++
 		v := compare(about, cross, tolerance)
 		switch {
-		case v.Fault != "":
-			t.Errorf("%s: %s", name, v.Fault)
-			fmt.Printf(row, name, "DIFFERENT", top(about), top(cross), v.Fault)
+		case v.Problem != "":
+			t.Errorf("%s: %s", name, v.Problem)
+			fmt.Printf(row, name, "DIFFERENT", top(about), top(cross), v.Problem)
 			return
 		case v.Refused:
 			fmt.Printf(row, name, "refused by both", about.Code, cross.Code, "-")
@@ -117,7 +115,7 @@ func (p programs) check(t *testing.T, modelsDir, model string, images []string) 
 		compared, compared-swapped, swapped, differ, largest)
 }
 
-// delegate returns what a program runs a model with, as `model inspect` says.
+// delegate returns a program's delegate for a model, from `model inspect`.
 func delegate(t *testing.T, program []string, model string, where []string) string {
 	t.Helper()
 	command := with(program, append([]string{"model", "inspect", model}, where...))
@@ -143,7 +141,7 @@ func with(program, args []string) []string {
 
 func probability(a answer) string { return fmt.Sprintf("%.6f", a.Predictions[0].Probability) }
 
-// top returns what an answer comes down to, where two differ.
+// top returns the summary of an answer.
 func top(a answer) string {
 	if len(a.Predictions) == 0 {
 		return a.Code

@@ -34,12 +34,12 @@ func TestCompare(t *testing.T) {
 		"another on top": {
 			answer{File: "a", Predictions: []prediction{cat, dog}},
 			answer{File: "a", Predictions: []prediction{dog, cat}},
-			0, verdict{Fault: "on top differ"},
+			0, verdict{Problem: "on top differ"},
 		},
 		"another on top, a close call to one only": {
 			answer{File: "a", Predictions: []prediction{cat, dog}},
 			answer{File: "a", Predictions: []prediction{dog, rival}},
-			0.1, verdict{Fault: "0.500000 apart", Difference: 0.5},
+			0.1, verdict{Problem: "0.500000 apart", Difference: 0.5},
 		},
 		"a close call": {
 			answer{File: "a", Predictions: []prediction{rival, dog}},
@@ -49,30 +49,30 @@ func TestCompare(t *testing.T) {
 		"a close call where none is allowed": {
 			answer{File: "a", Predictions: []prediction{rival, dog}},
 			answer{File: "a", Predictions: []prediction{dog, rival}},
-			0, verdict{Fault: "on top differ"},
+			0, verdict{Problem: "on top differ"},
 		},
 		"both refuse":       {refused, refused, 0, verdict{Refused: true}},
-		"one refuses":       {refused, answer{File: "a", Predictions: []prediction{cat}}, 0, verdict{Fault: "errors differ"}},
-		"for other reasons": {refused, answer{File: "a", Error: "no room", Code: "overloaded"}, 0, verdict{Fault: "errors differ"}},
+		"one refuses":       {refused, answer{File: "a", Predictions: []prediction{cat}}, 0, verdict{Problem: "errors differ"}},
+		"for other reasons": {refused, answer{File: "a", Error: "no room", Code: "overloaded"}, 0, verdict{Problem: "errors differ"}},
 		"other images": {
 			answer{File: "a", Predictions: []prediction{cat}},
 			answer{File: "b", Predictions: []prediction{cat}},
-			0, verdict{Fault: "different images"},
+			0, verdict{Problem: "different images"},
 		},
-		"nothing seen": {answer{File: "a"}, answer{File: "a"}, 0, verdict{Fault: "no predictions"}},
+		"nothing seen": {answer{File: "a"}, answer{File: "a"}, 0, verdict{Problem: "no predictions"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := compare(test.native, test.cross, test.tolerance)
 			if got.Refused != test.want.Refused || got.CloseCall != test.want.CloseCall || math.Abs(got.Difference-test.want.Difference) > 1e-9 ||
-				(got.Fault == "") != (test.want.Fault == "") || !strings.Contains(got.Fault, test.want.Fault) {
+				(got.Problem == "") != (test.want.Problem == "") || !strings.Contains(got.Problem, test.want.Problem) {
 				t.Errorf("compare gives %+v, want %+v", got, test.want)
 			}
 		})
 	}
 }
 
-func TestRecognizeNeedsEveryAnswer(t *testing.T) {
+func TestRecognizeRequiresEveryResult(t *testing.T) {
 	tests := map[string]struct {
 		script string // run by sh, the images are a and b
 		fails  bool

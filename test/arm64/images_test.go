@@ -38,8 +38,8 @@ func makeModels(t *testing.T, folder string) []string {
 	return names
 }
 
-// makeImages writes images full of noise in which one colour leads, of
-// sizes that no block of a JPEG divides, and one that is cut off.
+// makeImages writes noisy images with one dominant color, of sizes that are no multiple of a JPEG block, and a
+// truncated one.
 func makeImages(t *testing.T, folder string) []string {
 	t.Helper()
 	var files []string
@@ -63,8 +63,7 @@ func makeImages(t *testing.T, folder string) []string {
 	return files
 }
 
-// noise returns an image whose channels are chance, the leading one's twice
-// as bright as the others'; the same in each run.
+// noise returns an image with random channels, the dominant one twice as bright as the others; the same in each run.
 func noise(bounds image.Rectangle, leading color.RGBA) image.Image {
 	chance := rand.New(rand.NewPCG(1, uint64(bounds.Dx())))
 	scene := image.NewRGBA(bounds)
@@ -100,8 +99,8 @@ func imagesIn(t *testing.T, folder string) []string {
 	return files
 }
 
-// asJPEGs writes each BMP as a JPEG and returns the new files: what decodes
-// JPEGs differs by processor, what copies a BMP's pixels hardly can.
+// asJPEGs writes each BMP as a JPEG and returns the new files: decoders of JPEGs differ by processor, copying a BMP's
+// pixels hardly can.
 func asJPEGs(t *testing.T, files []string, folder string) []string {
 	t.Helper()
 	var made []string

@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"context"
@@ -19,21 +19,19 @@ const (
 	// halfAnHour of records at this rate is the backlog.
 	halfAnHour       = 30 * time.Minute
 	recordsPerSecond = 5
-	// backlogPadding is what each image has in it, and mostBacklogGrowth how
-	// much more memory the service may have at the end of the backlog than at
-	// its beginning. All images together would be 180 MB.
+	// backlogPadding is the size added to each image, and mostBacklogGrowth the maximum growth of the service's memory
+	// between the start and the end of the backlog. All images together would be 180 MB.
 	backlogPadding    = 20_000
 	mostBacklogGrowth = 48 << 20
 )
 
-// backlog is how many records wait: those of half an hour, or few where there
-// are few rounds.
+// backlog is the number of queued records: those of half an hour, or few with few rounds.
 func backlog(t *testing.T) int {
 	few := min(max(400, 45*rounds(t)), int(halfAnHour.Seconds())*recordsPerSecond)
 	return setting(t, "FAULT_RECORDS", few, strconv.Atoi)
 }
 
-// largeImage is one that is its own, of some size.
+// largeImage is a unique image of some size.
 func largeImage(n int) []byte {
 	return withNoise(images(20 + n%9)[n%3], backlogPadding).bytes
 }
@@ -47,8 +45,8 @@ func fiveTerminals(s *site, acked bool) {
 	}
 }
 
-// converse has each terminal send one record after the other, the next when the
-// listener has heard of the last, and returns how long each took.
+// converse has each terminal send one record after the other, the next when the listener has received the last, and
+// returns the latencies.
 func (s *site) converse(n int, each func(done int)) (took []time.Duration) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
@@ -60,14 +58,14 @@ func (s *site) converse(n int, each func(done int)) (took []time.Duration) {
 		group.Go(func() {
 			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
 				r, message := d.new(time.Now(), largeImage(i))
-				heard := s.heard.coming(r.id)
-				if !d.tell(ctx, r, message) {
+				arrived := s.received.coming(r.id)
+				if !d.deliver(ctx, r, message) {
 					return
 				}
 				select {
-				case <-heard:
+				case <-arrived:
 				case <-time.After(endWithin):
-					s.t.Errorf("%s: nobody heard of record %s", d.serial, r.id)
+					s.t.Errorf("%s: record %s was not received", d.serial, r.id)
 					return
 				}
 				mu.Lock()
@@ -82,8 +80,7 @@ func (s *site) converse(n int, each func(done int)) (took []time.Duration) {
 	return took
 }
 
-// watchMemory samples how much is resident, until the returned function is
-// called, which returns the most.
+// watchMemory samples the resident memory until the returned function is called, which returns the maximum.
 func (s *site) watchMemory() (most func() int64) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	var peak int64
@@ -109,9 +106,9 @@ func percentile(sorted []time.Duration, percent int) time.Duration {
 	return sorted[(len(sorted)-1)*percent/100].Round(100 * time.Microsecond)
 }
 
-// The business server answers 500, hangs and resets for half an hour: it gets
-// everything when it is back, and who listens to events has not noticed.
-func TestBusinessServerAwayHalfAnHour(t *testing.T) {
+// The business server returns 500, hangs and resets for half an hour: afterwards it gets all records, and the listener
+// to events is not affected.
+func TestBusinessServerDownHalfAnHour(t *testing.T) {
 	n := backlog(t)
 	s := newSite(t, "--fungxi-ack", "echo", "--webhook-timeout", "1s")
 	fiveTerminals(s, true)
@@ -130,7 +127,7 @@ func TestBusinessServerAwayHalfAnHour(t *testing.T) {
 			early = s.rss()
 		}
 		if done%max(1000, n/5) == 0 {
-			say("%d of %d records, %d MiB resident", done, n, s.rss()>>20)
+			report("%d of %d records, %d MiB resident", done, n, s.rss()>>20)
 		}
 	})
 	filled := time.Since(began)
@@ -140,9 +137,9 @@ func TestBusinessServerAwayHalfAnHour(t *testing.T) {
 	s.settle()
 	took, peak := time.Since(back), most()
 	s.compare()
-	say("the business server was away (%v tries: 500, hanging, reset) for %d records in %.0f s; %d waited, all told %.1f s after it was back", s.business.tried(), n, filled.Seconds(), waiting, took.Seconds())
-	say("from record to event: p50 %v and p99 %v with it, p50 %v and p99 %v without", percentile(before, 50), percentile(before, 99), percentile(during, 50), percentile(during, 99))
-	say("%d MiB resident after a tenth of the backlog, at most %d MiB", early>>20, peak>>20)
+	report("the business server was down (%v tries: 500, hanging, reset) for %d records in %.0f s; %d were queued, all delivered %.1f s after it was back", s.business.tried(), n, filled.Seconds(), waiting, took.Seconds())
+	report("from record to event: p50 %v and p99 %v with it, p50 %v and p99 %v without", percentile(before, 50), percentile(before, 99), percentile(during, 50), percentile(during, 99))
+	report("%d MiB resident after a tenth of the backlog, at most %d MiB", early>>20, peak>>20)
 	if waiting < n {
 		t.Errorf("only %d records waited", waiting)
 	}
@@ -154,9 +151,9 @@ func TestBusinessServerAwayHalfAnHour(t *testing.T) {
 	}
 }
 
-// The broker is away for half an hour, by the terminals' clocks. They deliver
-// everything at once when it is back, and what is old is marked as such.
-func TestBrokerAwayHalfAnHour(t *testing.T) {
+// The broker is down for half an hour, by the terminals' clocks. They deliver all records at once afterwards, and old
+// ones are marked as such.
+func TestBrokerDownHalfAnHour(t *testing.T) {
 	n := backlog(t)
 	broker := newBroker(t)
 	s := newSiteAt(t, broker.address, "--mqtt-url", "mqtt://"+broker.address)
@@ -181,12 +178,12 @@ func TestBrokerAwayHalfAnHour(t *testing.T) {
 	old := 0
 	for _, d := range s.devices {
 		for _, r := range d.all() {
-			if told, _ := s.heard.get(r.id); told.Replayed {
+			if event, _ := s.received.get(r.id); event.Replayed {
 				old++
 			}
 		}
 	}
-	say("the broker was away: %d records delivered within %.1f s of its return, all told after %.1f s, %d of them marked as old; %d MiB resident before, at most %d MiB",
+	report("the broker was down: %d records delivered within %.1f s of its return, all published after %.1f s, %d of them marked as old; %d MiB resident before, at most %d MiB",
 		s.sent()-live, sent.Seconds(), took.Seconds(), old, early>>20, peak>>20)
 	if lost > 0 || old < n*9/10 || old >= n+live {
 		t.Errorf("%d lost, %d marked as old of %d, and %d before", lost, old, n, live)
@@ -196,8 +193,7 @@ func TestBrokerAwayHalfAnHour(t *testing.T) {
 	}
 }
 
-// deliverAll has the terminals send n records of the last half hour as fast as
-// they are confirmed.
+// deliverAll has the terminals send n records of the last half hour as fast as they are acknowledged.
 func (s *site) deliverAll(n int, now time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
@@ -207,11 +203,11 @@ func (s *site) deliverAll(n int, now time.Time) {
 			for k := i; k < n; k += len(s.devices) {
 				captured := now.Add(-halfAnHour + time.Duration(k)*halfAnHour/time.Duration(n))
 				r, message := d.new(captured, largeImage(k))
-				if !d.tell(ctx, r, message) {
+				if !d.deliver(ctx, r, message) {
 					return
 				}
 				if (k+1)%2000 == 0 {
-					say("%d of %d records delivered, %d heard of", k+1, n, s.heard.count())
+					report("%d of %d records delivered, %d received", k+1, n, s.received.count())
 				}
 			}
 		})

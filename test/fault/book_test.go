@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"encoding/json"
@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// told is what a sink was told of a record.
-type told struct {
+// delivered is what a sink received about a record.
+type delivered struct {
 	ID, Device, Outcome, Reason string
 	Replayed                    bool
 	FreshnessReason             string    `json:"freshness_reason"`
@@ -26,10 +26,10 @@ type told struct {
 	at                          time.Time
 }
 
-// book is what a sink was told. It is safe for use by many goroutines.
+// book is the list of a sink's events. It is safe for use by many goroutines.
 type book struct {
 	mu    sync.Mutex
-	first map[string]told // by id
+	first map[string]delivered // by id
 	order map[string][]string
 	again int
 	wrong []string
@@ -37,10 +37,10 @@ type book struct {
 }
 
 func newBook() *book {
-	return &book{first: map[string]told{}, order: map[string][]string{}, await: map[string]chan struct{}{}}
+	return &book{first: map[string]delivered{}, order: map[string][]string{}, await: map[string]chan struct{}{}}
 }
 
-func (b *book) add(t told, err error) {
+func (b *book) add(t delivered, err error) {
 	t.at = time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -48,13 +48,13 @@ func (b *book) add(t told, err error) {
 		b.wrong = append(b.wrong, err.Error())
 		return
 	}
-	// By the age that the event had when it was written. What the broker had kept
-	// is a replay however short that was.
+	// By the age of the event when it was published. A record from the broker's queue is a replay however short the
+	// delay.
 	kept := t.Replayed && strings.Contains(t.FreshnessReason, "MQTT broker")
 	if old := t.AgeMS > fresh.Milliseconds(); !t.CapturedAt.IsZero() && old != t.Replayed && !kept {
 		b.wrong = append(b.wrong, fmt.Sprintf("replayed %v of %s, captured at %v, received at %v, %d ms old", t.Replayed, t.ID, t.CapturedAt, t.ReceivedAt, t.AgeMS))
 	}
-	// Images of one colour, which most are here, are judged to be blank.
+	// Single-color images, which most are here, are rated as blank.
 	if blank := t.Outcome == "uncertain" && strings.HasPrefix(t.Reason, "The image is blank ("); t.Outcome != "recognized" && !blank {
 		b.wrong = append(b.wrong, fmt.Sprintf("%s of %s: %s", t.Outcome, t.ID, t.Reason))
 	}
@@ -70,8 +70,7 @@ func (b *book) add(t told, err error) {
 	}
 }
 
-// coming returns a channel that is closed once the record is told of, which it
-// is not yet.
+// coming returns a channel that is closed when the event of the record arrives, which it has not yet.
 func (b *book) coming(id string) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -85,7 +84,7 @@ func (b *book) has(id string) bool {
 	return known
 }
 
-func (b *book) get(id string) (told, bool) {
+func (b *book) get(id string) (delivered, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t, known := b.first[id]
@@ -98,14 +97,14 @@ func (b *book) count() int {
 	return len(b.first)
 }
 
-// repeated is how often something was told again.
+// repeated is the number of duplicates.
 func (b *book) repeated() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.again
 }
 
-// ids are those of a device, in the order in which they were told first.
+// ids are those of a device, in the order of their first arrival.
 func (b *book) ids(device string) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -118,7 +117,7 @@ func (b *book) errs() []string {
 	return b.wrong[:min(len(b.wrong), 10)]
 }
 
-// business is the server that webhooks go to, which can misbehave.
+// business is the receiver of webhooks, with failure modes.
 type business struct {
 	*httptest.Server
 	*book
@@ -135,7 +134,7 @@ func newBusiness(t *testing.T) *business {
 }
 
 func (b *business) serve(w http.ResponseWriter, r *http.Request) {
-	var post struct{ Recognition told }
+	var post struct{ Recognition delivered }
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return // cut off
@@ -148,7 +147,7 @@ func (b *business) serve(w http.ResponseWriter, r *http.Request) {
 	b.add(post.Recognition, err)
 }
 
-// problem returns what is to be done to a request; -1 for nothing bad.
+// problem returns the failure mode of a request; -1 for none.
 func (b *business) problem() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -185,7 +184,7 @@ func (b *business) setFailing(failing bool) {
 	b.failing = failing
 }
 
-// tried is how often each fault met a request.
+// tried is the number of requests of each failure mode.
 func (b *business) tried() []int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"encoding/json"
@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// canceling is what came of the DELETEs of a client.
+// canceling has the outcomes of a client's DELETEs.
 type canceling struct {
 	mu sync.Mutex
-	// answers are by job: 200, 409, or 0 where the service died first.
+	// answers are by job: 200, 409, or 0 where the service was killed first.
 	answers map[string]int
-	// then is what the 200 said, or what was found after the 409.
+	// then is the job in the 200, or found after the 409.
 	then map[string]job
 }
 
-// begun waits until a job was started, or the service is away.
+// begun waits until a job was started, or the service is down.
 func (c *client) begun(p *promise) {
 	for {
 		j, ok, err := c.s.look(p.id, "0s")
@@ -63,7 +63,7 @@ func (c *client) cancelSome(span time.Duration) *canceling {
 			case status == http.StatusConflict:
 				var ok bool
 				if j, ok, err = c.s.look(p.id, "0s"); !ok && err == nil {
-					status = 0 // the service died before it was looked at
+					status = 0 // the service was killed before the answer
 				}
 			default:
 				c.t.Errorf("DELETE of job %s: %d %s", p.id, status, body)
@@ -80,9 +80,8 @@ func (c *client) cancelSome(span time.Duration) *canceling {
 	return all
 }
 
-// Jobs are canceled while they wait, while they run and when they are done, and
-// service and Redis die meanwhile. What a DELETE has said remains so, and
-// whatever it said, a job has one end.
+// Jobs are canceled while they are queued, running and done, and service and Redis are killed meanwhile. The answer to
+// a DELETE stays valid, and a job has one terminal state.
 func TestCancel(t *testing.T) {
 	s := newService(t)
 	s.start()
@@ -99,7 +98,7 @@ func TestCancel(t *testing.T) {
 	for range slowRounds(t) {
 		for _, problem := range errs {
 			c := newClient(t, s)
-			// The first one takes long enough to be found at work.
+			// The first one takes long enough to be running.
 			c.burst(1, []image{slowImage()}, "cache=false").Wait()
 			c.burst(inFlight, busyImages(), "cache=false").Wait()
 			var deletes *canceling
@@ -137,11 +136,11 @@ func TestCancel(t *testing.T) {
 			t.Errorf("no DELETE found its job %s, so this does not test it", state)
 		}
 	}
-	say("DELETEs found their jobs in these states, or were cut off: %v; each job has one end", found)
+	report("DELETEs found their jobs in these states, or were cut off: %v; each job has one end", found)
 }
 
-// asAnswered compares the ends of jobs with what the DELETEs said, and counts in
-// which state they found them.
+// asAnswered compares the terminal states of jobs with the answers to DELETEs, and counts in which state they found
+// them.
 func (c *client) asAnswered(deletes *canceling, found map[string]int) {
 	c.t.Helper()
 	for _, p := range c.promises {

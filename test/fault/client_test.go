@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"bytes"
@@ -16,10 +16,10 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// inFlight is how many jobs a client has under way when something breaks.
+// inFlight is how many jobs of a client are under way at a failure.
 const inFlight = 50
 
-// image is what a client sends, and what it must be told is in it.
+// image is a client's image with its expected label.
 type image struct {
 	label string
 	bytes []byte
@@ -34,14 +34,13 @@ func images(side int) []image {
 	}
 }
 
-// busyImages take a few hundredths of a second each, so that 50 of them are
-// at work for about a second.
+// busyImages take a few hundredths of a second each, so that 50 of them take about a second.
 var busyImages = sync.OnceValue(func() []image { return images(1500) })
 
 // slowImage takes about half a second.
 var slowImage = sync.OnceValue(func() image { return image{"red", modeltest.Image(modeltest.Red, 7000, 7000)} })
 
-// job is what the API says of one.
+// job is a job in the API.
 type job struct {
 	ID         string
 	Status     string
@@ -53,7 +52,7 @@ type job struct {
 
 func (j job) terminal() bool { return j.Status != "queued" && j.Status != "running" }
 
-// outcome is all that must never change once it is seen.
+// outcome is the immutable part of a finished job.
 func (j job) outcome() string {
 	text := j.Status + " at " + j.FinishedAt + " "
 	if j.Result != nil && len(j.Result.Predictions) > 0 {
@@ -95,13 +94,13 @@ func (s *service) submit(p image, query string) (id string, status int, header h
 		TaskID string `json:"task_id"`
 	}
 	if err := json.Unmarshal(answer, &accepted); err != nil || accepted.TaskID == "" {
-		return "", status, header, fmt.Errorf("the 202 says %q: %w", answer, err)
+		return "", status, header, fmt.Errorf("the 202 has %q: %w", answer, err)
 	}
 	return accepted.TaskID, status, header, nil
 }
 
-// look asks for a job once. ok is false where the service did not answer 200
-// because it is away or busy; any other answer is a fault.
+// look requests a job once. ok is false where the service did not answer 200 because it is down or busy; any other
+// answer is an error.
 func (s *service) look(id, wait string) (j job, ok bool, err error) {
 	status, _, answer, err := s.exchange("GET", "/api/jobs/"+id+"?wait="+wait, "", nil)
 	switch {
@@ -116,11 +115,11 @@ func (s *service) look(id, wait string) (j job, ok bool, err error) {
 // promise is a 202 that a client got.
 type promise struct {
 	id, label string
-	// last is what was last seen, terminal or not.
+	// last is the last seen job, terminal or not.
 	last job
 }
 
-// client keeps book of what it was promised, and polls for each as apps do.
+// client records its promises, and polls for each like an app.
 type client struct {
 	t *testing.T
 	s *service
@@ -138,7 +137,7 @@ func newClient(t *testing.T, s *service) *client {
 	return c
 }
 
-// promised notes a 202 and polls from then on until the job is done.
+// promised records a 202 and polls from then on until the job is done.
 func (c *client) promised(id string, p image) {
 	promise := &promise{id: id, label: p.label}
 	c.mu.Lock()
@@ -162,7 +161,7 @@ func (c *client) poll(p *promise) {
 		}
 		pause := 20 * time.Millisecond
 		if ok {
-			pause = 0 // the service made us wait
+			pause = 0 // it was a long poll
 		}
 		select {
 		case <-c.quit:
@@ -172,8 +171,8 @@ func (c *client) poll(p *promise) {
 	}
 }
 
-// burst submits n images from a few goroutines until all are in, or the
-// service is gone. Wait for what it returns.
+// burst submits n images from a few goroutines until all are accepted, or the service is down. The caller waits for the
+// returned group.
 func (c *client) burst(n int, of []image, query string) *sync.WaitGroup {
 	var group sync.WaitGroup
 	numbers := make(chan int, n)
@@ -198,8 +197,7 @@ func (c *client) burst(n int, of []image, query string) *sync.WaitGroup {
 	return &group
 }
 
-// count returns how many promises there are and how many of them are not seen
-// done.
+// count returns the number of promises and how many of them are not seen as done.
 func (c *client) count() (all, open int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -211,7 +209,7 @@ func (c *client) count() (all, open int) {
 	return len(c.promises), open
 }
 
-// ended waits until the client has seen the end of every job.
+// ended waits until the client has seen the terminal state of every job.
 func (c *client) ended(within time.Duration) {
 	c.t.Helper()
 	deadline := time.Now().Add(within)
@@ -233,8 +231,7 @@ func (c *client) ended(within time.Duration) {
 	}
 }
 
-// kept waits until the client has seen the end of every job, which must be
-// success with the right label.
+// kept waits until the client has seen the terminal state of every job, which must be success with the right label.
 func (c *client) kept(within time.Duration) {
 	c.t.Helper()
 	c.ended(within)
@@ -263,8 +260,7 @@ func (c *client) firstOpen() string {
 	return "none"
 }
 
-// unchanged looks at every job again: what was seen to be its end must still
-// be, to the microsecond and the letter.
+// unchanged requests every job again: its outcome must be the same in every detail.
 func (c *client) unchanged() {
 	c.t.Helper()
 	c.mu.Lock()

@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"strconv"
@@ -29,7 +29,7 @@ func (s *service) sum(metric string) (sum float64) {
 	return sum
 }
 
-// Hits, misses and bypasses add up to the requests, whatever the load was.
+// Hits, misses and bypasses add up to the requests, under any load.
 func TestCounts(t *testing.T) {
 	s := newService(t)
 	s.start()
@@ -62,5 +62,5 @@ func TestCounts(t *testing.T) {
 	if requests != results || requests < synchronous+2*inFlight {
 		t.Errorf("%v requests, and %v hits, misses and bypasses, of at least %d", requests, results, synchronous+2*inFlight)
 	}
-	say("%v hits, misses and bypasses for %v requests", results, requests)
+	report("%v hits, misses and bypasses for %v requests", results, requests)
 }

@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"context"
@@ -19,13 +19,11 @@ import (
 	"edgelens/terminal/session"
 )
 
-// resendAfter is after how long a terminal sends a record again that is not
-// acknowledged: the cameras take ten times that, and a test has no time.
+// resendAfter is the interval of a terminal's retries: the cameras take ten times that, which is too long for a test.
 const resendAfter = time.Second
 
-// device is a terminal that sends one record after the other, each until it is
-// confirmed: by the broker where its records have QoS 1, and by the service
-// where its dialect has an acknowledgement.
+// device is a terminal that sends one record after the other, each until it is acknowledged: by the broker where its
+// records have QoS 1, and by the service where its dialect has an acknowledgement.
 type device struct {
 	site      *site
 	serial    string
@@ -35,10 +33,10 @@ type device struct {
 	session   *session.Session
 	acks      chan string
 
-	mu      sync.Mutex
-	records []*sent
-	resent  int // of these, more than once
-	unheard int // messages that the broker had nobody for
+	mu       sync.Mutex
+	records  []*sent
+	resent   int // of these, more than once
+	unrouted int // messages without a subscriber
 }
 
 // sent is a record, in the order of the first attempt.
@@ -51,8 +49,7 @@ type sent struct {
 
 func inUTC(string) *time.Location { return time.UTC }
 
-// addFungxi adds a terminal whose records the broker confirms, and the service
-// too where it is told to (--fungxi-ack=echo).
+// addFungxi adds a terminal whose records the broker acknowledges, and the service too with --fungxi-ack=echo.
 func (s *site) addFungxi(serial string, acked bool) *device {
 	config := fungxi.DefaultConfig()
 	if acked {
@@ -70,7 +67,7 @@ func (s *site) addCamera(serial string) *device {
 func (s *site) add(d *device) *device {
 	s.t.Helper()
 	d.site, d.acks = s, make(chan string, 100)
-	config := session.Config{ClientID: d.serial, AckAtOnce: true, OnMessage: d.hear}
+	config := session.Config{ClientID: d.serial, AckAtOnce: true, OnMessage: d.receive}
 	for _, filter := range d.simulator.Subscriptions(d.serial) {
 		config.Subscriptions = append(config.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
 	}
@@ -79,17 +76,16 @@ func (s *site) add(d *device) *device {
 	return d
 }
 
-func (d *device) hear(m session.Message) {
+func (d *device) receive(m session.Message) {
 	if answer := d.simulator.Read(m.Topic, m.Payload); answer.Kind == dialect.RecordAck {
 		select {
 		case d.acks <- answer.Key:
-		default: // nobody waits
+		default: // no waiter
 		}
 	}
 }
 
-// new makes the next record of the site, which is this device's, and the message
-// with it.
+// new creates the next record of the site, for this device, and its message.
 func (d *device) new(captured time.Time, image []byte) (*sent, dialect.Outgoing) {
 	n := d.site.key.Add(1)
 	record := edgelens.Record{
@@ -101,7 +97,7 @@ func (d *device) new(captured time.Time, image []byte) (*sent, dialect.Outgoing)
 	message := d.simulator.Record(d.serial, record, image)
 	read, err := d.dialect.Decode(message.Topic, message.Payload, dialect.Hints{ReceivedAt: time.Now()})
 	if err != nil || len(read.Entries) != 1 {
-		panic("a simulator that nobody understands") // never
+		panic("the parser rejects the simulator's message") // never
 	}
 	digest := sha256.Sum256(image)
 	understood := read.Entries[0].Record // its key is not the number alone
@@ -111,8 +107,8 @@ func (d *device) new(captured time.Time, image []byte) (*sent, dialect.Outgoing)
 	}, message
 }
 
-// tell sends a record until it is confirmed; false where ctx ended before.
-func (d *device) tell(ctx context.Context, r *sent, message dialect.Outgoing) bool {
+// deliver sends a record until it is acknowledged; false where ctx ended before.
+func (d *device) deliver(ctx context.Context, r *sent, message dialect.Outgoing) bool {
 	d.note(func() {
 		r.begun = time.Now()
 		d.records = append(d.records, r)
@@ -126,11 +122,11 @@ func (d *device) tell(ctx context.Context, r *sent, message dialect.Outgoing) bo
 	return false
 }
 
-// publish reports whether the broker has taken it: with QoS 0 nobody knows.
+// publish reports whether the broker has accepted it: with QoS 0 this is unknown.
 func (d *device) publish(ctx context.Context, message dialect.Outgoing) bool {
 	err := d.session.Publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: message.QoS})
 	if errors.Is(err, session.ErrNoSubscriber) {
-		d.note(func() { d.unheard++ }) // terminals are not told
+		d.note(func() { d.unrouted++ }) // terminals get no error
 		return true
 	}
 	if err != nil {
@@ -159,9 +155,8 @@ func (d *device) acknowledged(ctx context.Context, key string) bool {
 	}
 }
 
-// chat sends records with a pause before each until quit is closed, and ends
-// with the last one confirmed: one in five twice, one in ten after the one that
-// was made later, and one in ten again long after.
+// chat sends records with a pause before each until quit is closed, and ends with the last one acknowledged: one in
+// five twice, one in ten after its successor, and one in ten again much later.
 func (d *device) chat(ctx context.Context, quit <-chan struct{}, pause time.Duration) {
 	var last []dialect.Outgoing
 	for {
@@ -175,13 +170,13 @@ func (d *device) chat(ctx context.Context, quit <-chan struct{}, pause time.Dura
 		var line []func() bool
 		for range 1 + rand.IntN(10)/9 {
 			r, message := d.new(time.Now(), d.site.image())
-			line = append([]func() bool{func() bool { return d.tell(ctx, r, message) }}, line...)
+			line = append([]func() bool{func() bool { return d.deliver(ctx, r, message) }}, line...)
 			if last = append(last, message); len(last) > 10 {
 				last = last[1:]
 			}
 		}
-		for _, tell := range line {
-			if !tell() {
+		for _, deliver := range line {
+			if !deliver() {
 				return
 			}
 		}

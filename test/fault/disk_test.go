@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"crypto/rand"
@@ -28,13 +28,13 @@ func smallDisk(t *testing.T, options string) string {
 	return dir
 }
 
-// ballast is a file that takes the room of a disk.
+// ballast is a file that fills a disk.
 type ballast struct {
 	t    *testing.T
 	file *os.File
 }
 
-// fill takes all that is left of a disk but so many bytes; free gives it back.
+// fill fills a disk except for that many bytes; free removes the file.
 func fill(t *testing.T, dir string, but int64) *ballast {
 	t.Helper()
 	f, err := os.Create(filepath.Join(dir, "ballast"))
@@ -46,7 +46,7 @@ func fill(t *testing.T, dir string, but int64) *ballast {
 	return b
 }
 
-// grow takes what has become free since.
+// grow fills the space that has become free since.
 func (b *ballast) grow(but int64) {
 	b.t.Helper()
 	block := make([]byte, 64<<10)
@@ -73,8 +73,7 @@ func (b *ballast) free() {
 	}
 }
 
-// With less than min_free_bytes left nothing is accepted, before any 202, and
-// all else goes on.
+// With less than min_free_bytes left nothing is accepted, before any 202, and everything else continues.
 func TestDiskFullWhileAccepting(t *testing.T) {
 	data := smallDisk(t, "size=32m")
 	s := newServiceIn(t, data, "--ledger-min-free-bytes", "4194304")
@@ -90,7 +89,7 @@ func TestDiskFullWhileAccepting(t *testing.T) {
 			}
 		}
 		if status, _, body, err := s.exchange("POST", "/api/recognize?cache=false", "image/png", images(60)[0].bytes); status != http.StatusOK {
-			t.Errorf("with %d bytes left the synchronous way says %d %s %v", left, status, body, err)
+			t.Errorf("with %d bytes left the synchronous route returned %d %s %v", left, status, body, err)
 		}
 		ballast.free()
 	}
@@ -100,15 +99,13 @@ func TestDiskFullWhileAccepting(t *testing.T) {
 	}
 	c.kept(time.Minute)
 	c.unchanged()
-	say("a full disk: 507 and no 202; with room again %d jobs were done", inFlight)
+	report("a full disk: 507 and no 202; with room again %d jobs were done", inFlight)
 }
 
-// standstill is how long nothing must end for a full disk to have stopped all
-// work: many times what a job takes.
+// standstill is how long no job may end to prove that a full disk stopped all work: many times the duration of a job.
 const standstill = time.Second
 
-// What was accepted is finished when there is room again, however often there
-// was none.
+// Accepted jobs are finished when there is room again, however often the disk was full.
 func TestDiskFullWhileFinishing(t *testing.T) {
 	data := smallDisk(t, "size=32m")
 	s := newServiceIn(t, data, "--ledger-min-free-bytes", "1048576")
@@ -122,7 +119,7 @@ func TestDiskFullWhileFinishing(t *testing.T) {
 		}
 		ballast := fill(t, data, 0)
 		stuck := c.stands(func() { ballast.grow(0) })
-		say("the disk is full: nothing ends, with %d jobs to finish", stuck)
+		report("the disk is full: nothing ends, with %d jobs to finish", stuck)
 		ballast.free()
 		s.until("a job ends now that there is room", startWithin, func() bool { _, open := c.count(); return open < stuck })
 	}
@@ -130,14 +127,13 @@ func TestDiskFullWhileFinishing(t *testing.T) {
 	c.unchanged()
 }
 
-// stands waits until no job has ended for a while although there are some to
-// finish, and returns how many. press is called all the while: what ends gives
-// the room of its image back.
+// stands waits until no job has ended for a while although some are unfinished, and returns how many. press is called
+// repeatedly: each finished job frees the space of its image.
 func (c *client) stands(press func()) int {
 	c.t.Helper()
 	_, stuck := c.count()
 	since := time.Now()
-	c.s.until("all work stands still", startWithin, func() bool {
+	c.s.until("all work has stopped", startWithin, func() bool {
 		press()
 		_, open := c.count()
 		if open == 0 {

@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"bytes"
@@ -21,13 +21,13 @@ const (
 	// floodRate is how many records a second the flooding terminal sends: a
 	// hundred times the share of the others, which send one.
 	floodRate = 100
-	// floodInFlight is how many of these the broker may have to confirm at a time.
+	// floodInFlight is the maximum number of them without acknowledgement.
 	floodInFlight = 16
-	// mostSlower is how much slower the others' p99 may become.
+	// mostSlower is the maximum increase of the others' p99.
 	mostSlower = 1.5
 )
 
-// distinct returns the image with something in it that no other has.
+// distinct returns a unique copy of the image.
 func distinct(p image) []byte {
 	if !bytes.HasPrefix(p.bytes, []byte{0xff, 0xd8}) {
 		return withNoise(p, 16).bytes
@@ -42,7 +42,7 @@ func distinct(p image) []byte {
 // from record to event by more than half.
 func TestFloodingTerminal(t *testing.T) {
 	if rounds(t) < 100 {
-		t.Skip("a percentile takes minutes to be worth something; `make fault` runs it")
+		t.Skip("a valid percentile takes minutes; `make fault` runs it")
 	}
 	model, photographs := photograph(t)
 	s := newSite(t, append([]string{"--webhook-records", "passed"}, model...)...)
@@ -52,7 +52,7 @@ func TestFloodingTerminal(t *testing.T) {
 	flooder := s.addFungxi("flooder", false)
 	pairs := min(slowRounds(t), 8)
 	window := time.Second * time.Duration(min(pairs, 10))
-	s.quietWindow(2*time.Second, photographs) // caches and connections are there
+	s.quietWindow(2*time.Second, photographs) // warms up caches and connections
 	var without, with []float64
 	for pair := range pairs {
 		alone := s.quietWindow(window, photographs)
@@ -64,20 +64,20 @@ func TestFloodingTerminal(t *testing.T) {
 		close(quit)
 		flood.Wait()
 		over := time.Now()
-		s.until("the flood has gone off", 2*time.Minute, func() bool { return s.heard.count() >= s.sent() })
+		s.until("the flood is over", 2*time.Minute, func() bool { return s.received.count() >= s.sent() })
 		without, with = append(without, milliseconds(percentile(alone, 99))), append(with, milliseconds(percentile(beside, 99)))
-		say("window %d of %d: %d records alone, p50 %v, p99 %v; %d beside the flood, p50 %v, p99 %v; the flood was over %.1f s later", pair+1, pairs,
+		report("window %d of %d: %d records alone, p50 %v, p99 %v; %d beside the flood, p50 %v, p99 %v; the flood was over %.1f s later", pair+1, pairs,
 			len(alone), percentile(alone, 50), percentile(alone, 99), len(beside), percentile(beside, 50), percentile(beside, 99), time.Since(over).Seconds())
 	}
 	a, b := median(without), median(with)
-	say("the median of the windows' p99 is %.0f ms alone and %.0f ms beside a terminal that sent %d records: %.2f times", a, b, len(flooder.all()), b/a)
+	report("the median of the windows' p99 is %.0f ms alone and %.0f ms beside a terminal that sent %d records: %.2f times", a, b, len(flooder.all()), b/a)
 	if b > a*mostSlower {
 		t.Errorf("the others' p99 was %.2f times what it is without the flood, and %.1f may be", b/a, mostSlower)
 	}
 }
 
-// quietWindow has all but the last terminal send a record a second, and returns
-// how long each took from when it was due until the listener heard of it.
+// quietWindow has all but the last terminal send a record a second, and returns the latencies from the due time until
+// the listener received the event.
 func (s *site) quietWindow(window time.Duration, of []image) []time.Duration {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), window+endWithin)
@@ -96,20 +96,20 @@ func (s *site) quietWindow(window time.Duration, of []image) []time.Duration {
 		all.Go(func() {
 			for k, r := range records[i] {
 				due := start.Add(time.Duration(k)*time.Second + time.Duration(i)*time.Second/quietTerminals)
-				heard := s.heard.coming(r.sent.id)
+				arrived := s.received.coming(r.sent.id)
 				time.Sleep(time.Until(due))
-				if !d.tell(ctx, r.sent, r.message) {
+				if !d.deliver(ctx, r.sent, r.message) {
 					return
 				}
 				select {
-				case <-heard:
+				case <-arrived:
 				case <-ctx.Done():
-					s.t.Errorf("%s: nobody heard of record %s", d.serial, r.sent.id)
+					s.t.Errorf("%s: record %s was not received", d.serial, r.sent.id)
 					return
 				}
-				told, _ := s.heard.get(r.sent.id)
+				event, _ := s.received.get(r.sent.id)
 				mu.Lock()
-				took = append(took, told.at.Sub(due))
+				took = append(took, event.at.Sub(due))
 				mu.Unlock()
 			}
 		})
@@ -119,9 +119,8 @@ func (s *site) quietWindow(window time.Duration, of []image) []time.Duration {
 	return took
 }
 
-// built is a record that is ready to be sent. It is made beforehand, because
-// writing JSON takes as much of the processor as reading it, and a terminal's own
-// is its own.
+// built is a record that is ready to be sent. It is created beforehand, because encoding JSON costs as much CPU as
+// decoding it, and terminals have their own processors.
 type built struct {
 	sent    *sent
 	message dialect.Outgoing
@@ -148,7 +147,7 @@ func (d *device) flood(quit <-chan struct{}, messages []built) {
 		select {
 		case <-tick.C:
 			free <- struct{}{}
-			all.Go(func() { d.tell(ctx, one.sent, one.message); <-free })
+			all.Go(func() { d.deliver(ctx, one.sent, one.message); <-free })
 		case <-quit:
 			return
 		}

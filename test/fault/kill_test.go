@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"bufio"
@@ -14,12 +14,11 @@ import (
 	"time"
 )
 
-// resumeWithin is how long after a restart everything that was under way must
-// be done.
+// resumeWithin is the maximum time after a restart until all jobs under way are done.
 const resumeWithin = 15 * time.Second
 
-// Whenever the service is killed, every 202 is kept by the next one.
-func TestKillTheService(t *testing.T) {
+// Whenever the service is killed, the next one keeps every 202.
+func TestKillService(t *testing.T) {
 	s := newService(t)
 	s.start()
 	var clients []*client
@@ -56,7 +55,7 @@ func TestKillTheService(t *testing.T) {
 		underWay, most = underWay+open, max(most, open)
 		clients = append(clients, c)
 		if (round+1)%max(1, n/20) == 0 {
-			say("killed %d of %d times: nothing lost; %d jobs were under way, at most %d at a time; all done at most %.1f s after the restart",
+			report("killed %d of %d times: nothing lost; %d jobs were under way, at most %d at a time; all done at most %.1f s after the restart",
 				round+1, n, underWay, most, slowest.Seconds())
 		}
 	}
@@ -73,13 +72,12 @@ func TestKillTheService(t *testing.T) {
 			}
 		}
 	}
-	say("%d rounds, %d promises, all kept, each with one end in the events", n, promises)
+	report("%d rounds, %d promises, all kept, each with one end in the events", n, promises)
 	s.stop()
 	s.noOrphans()
 }
 
-// terminalEvents reads the whole stream and returns by job id the terminal
-// states that it tells of.
+// terminalEvents reads the whole stream and returns the terminal states in it by job id.
 func (s *service) terminalEvents() map[string][]string {
 	s.t.Helper()
 	last, _, _, err := s.submit(images(8)[0], "") // its end is where to stop

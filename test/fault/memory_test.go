@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ const (
 	// padding makes an image as large as a small photograph: 2,000 of them
 	// are 200 MB.
 	padding = 100_000
-	// mostGrowth is what uploads and SQLite may leave for the garbage collector
-	// to take: 17 kB for each waiting job, a sixth of its image.
+	// mostGrowth is the maximum uncollected garbage of uploads and SQLite: 17 kB for each queued job, a sixth of its
+	// image.
 	mostGrowth = 32 << 20
 )
 
@@ -38,8 +38,7 @@ func withNoise(p image, size int) image {
 	return image{p.label, bytes.Join([][]byte{p.bytes[:end], chunk, p.bytes[end:]}, nil)}
 }
 
-// least returns the least resident memory over some seconds: what is there
-// whatever image is being decoded.
+// least returns the minimum resident memory over some seconds: independent of the image being decoded.
 func (s *service) least() int64 {
 	least := s.rss()
 	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -48,8 +47,8 @@ func (s *service) least() int64 {
 	return least
 }
 
-// Jobs that wait take room on the disk, and none in memory.
-func TestMemoryOfWaitingJobs(t *testing.T) {
+// Queued jobs take space on the disk, and none in memory.
+func TestMemoryOfQueuedJobs(t *testing.T) {
 	s := newService(t, "--jobs-concurrency", "1")
 	s.start()
 	var few, many int64
@@ -67,7 +66,7 @@ func TestMemoryOfWaitingJobs(t *testing.T) {
 	submit(waitingJobs)
 	many = s.least()
 	waiting := s.sum("edgelens_queue_depth")
-	say("%d MiB resident with at most %d jobs waiting, %d MiB with %v", few>>20, inFlight, many>>20, waiting)
+	report("%d MiB resident with at most %d jobs queued, %d MiB with %v", few>>20, inFlight, many>>20, waiting)
 	if waiting < waitingJobs*3/4 {
 		t.Fatalf("only %v jobs wait", waiting)
 	}

@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"edgelens/internal/supervise"
 )
 
-// ownBroker is a mosquitto that somebody else runs, as durable as ours.
+// ownBroker is an external mosquitto, as durable as the private one.
 type ownBroker struct {
 	t       *testing.T
 	dir     string

@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"net"
@@ -15,12 +15,12 @@ import (
 	"edgelens/internal/supervise"
 )
 
-// ownRedis is a Redis that somebody else runs and that keeps nothing on a disk.
+// ownRedis is an external Redis without persistence.
 type ownRedis struct {
 	t   *testing.T
 	dir string
 	url string
-	// network and address are where it listens, options what makes it do so.
+	// network and address are its address, options the arguments for it.
 	network, address string
 	options          []string
 	cmd              *exec.Cmd
@@ -82,7 +82,7 @@ func (r *ownRedis) start() {
 		r.t.Fatal(err)
 	}
 	for deadline := time.Now().Add(startWithin); ; time.Sleep(5 * time.Millisecond) {
-		if answer, err := redisSays(r.network, r.address, "PING"); err == nil && answer == "+PONG" {
+		if answer, err := redisCommand(r.network, r.address, "PING"); err == nil && answer == "+PONG" {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -96,8 +96,8 @@ func (r *ownRedis) kill() {
 	_ = r.cmd.Wait()
 }
 
-// redisSays sends one command to a Redis and returns the answer's line.
-func redisSays(network, address, command string) (string, error) {
+// redisCommand sends one command to a Redis and returns the answer's line.
+func redisCommand(network, address, command string) (string, error) {
 	conn, err := net.Dial(network, address)
 	if err != nil {
 		return "", err

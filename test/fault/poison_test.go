@@ -1,12 +1,11 @@
 //go:build fault
 
-package problem
+package fault
 
 import "testing"
 
-// A job with which the service dies again and again fails at its third start.
-// All others are done: those that came while it was being tried, and those that
-// were at work beside it whenever the service died.
+// A job that crashes the service repeatedly fails at its third start. All others are done: those that arrived while it
+// was retried, and those that ran beside it at each crash.
 func TestPoison(t *testing.T) {
 	s := newService(t, "--jobs-concurrency", "4")
 	s.start()
@@ -19,7 +18,7 @@ func TestPoison(t *testing.T) {
 	starts := 0
 	var j job
 	for j.Status != "failed" {
-		s.until("the job has begun, or is given up", resumeWithin, func() bool {
+		s.until("the job has started, or failed", resumeWithin, func() bool {
 			now, ok, err := s.look(poison, "0s")
 			if err != nil {
 				t.Fatal(err)
@@ -51,10 +50,10 @@ func TestPoison(t *testing.T) {
 			again += p.last.Attempts - 1
 		}
 	}
-	// A worker has twice as many jobs at hand as it works on at a time.
+	// A worker prefetches twice as many jobs as it runs concurrently.
 	if n := len(after.promises); n != starts*(inFlight/2) || again > starts*7 {
 		t.Errorf("%d jobs that came later; all others needed %d attempts more than one each, for %d kills", n, again, starts)
 	}
-	say("a job with which the service died %d times failed; 3 beside it and %d that came meanwhile succeeded, with %d attempts more than one each",
+	report("a job that crashed the service %d times failed; 3 beside it and %d that arrived meanwhile succeeded, with %d attempts more than one each",
 		starts, len(after.promises), again)
 }

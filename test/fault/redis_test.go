@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"fmt"
@@ -14,9 +14,8 @@ import (
 	"time"
 )
 
-// The private Redis is killed, and made to forget everything, with jobs under
-// way: the service makes up for it.
-func TestRedisForgets(t *testing.T) {
+// The private Redis is killed and loses all data, with jobs under way: the service recreates the tasks.
+func TestRedisLosesData(t *testing.T) {
 	s := newService(t)
 	s.start()
 	socket := filepath.Join(s.data, "redis", "redis.sock")
@@ -39,9 +38,9 @@ func TestRedisForgets(t *testing.T) {
 			return syscall.Kill(children[0], syscall.SIGKILL)
 		}},
 		{"FLUSHALL", func() error {
-			answer, err := redisSays("unix", socket, "FLUSHALL")
+			answer, err := redisCommand("unix", socket, "FLUSHALL")
 			if err == nil && answer != "+OK" {
-				err = fmt.Errorf("it says %s", answer)
+				err = fmt.Errorf("the answer is %s", answer)
 			}
 			return err
 		}},
@@ -65,17 +64,19 @@ func TestRedisForgets(t *testing.T) {
 			c.kept(resumeWithin)
 			slowest = max(slowest, time.Since(start))
 			c.unchanged()
-			s.until("Redis is up", resumeWithin, func() bool { answer, err := redisSays("unix", socket, "PING"); return err == nil && answer == "+PONG" })
+			s.until("Redis is up", resumeWithin, func() bool {
+				answer, err := redisCommand("unix", socket, "PING")
+				return err == nil && answer == "+PONG"
+			})
 		}
 		if (round+1)%max(1, n/10) == 0 {
-			say("Redis killed %d and flushed %d of %d times: nothing lost; all done at most %.1f s later", round+1, round+1, n, slowest.Seconds())
+			report("Redis killed %d and flushed %d of %d times: nothing lost; all done at most %.1f s later", round+1, round+1, n, slowest.Seconds())
 		}
 	}
 }
 
-// A configured Redis hangs, or is gone with all that it knew. Submissions go
-// on, and the jobs are done when it is back.
-func TestRedisAway(t *testing.T) {
+// A configured Redis hangs, or is gone with its data. Submissions continue, and the jobs are done when it is back.
+func TestRedisDown(t *testing.T) {
 	for name, problem := range map[string]struct{ leave, back func(*ownRedis) }{
 		"hangs": {
 			func(r *ownRedis) { _ = r.cmd.Process.Signal(syscall.SIGSTOP) },
@@ -91,21 +92,20 @@ func TestRedisAway(t *testing.T) {
 			c.burst(inFlight/2, busyImages(), "cache=false").Wait()
 			problem.leave(redis)
 			worst, refused := c.submitOver(outage(t), inFlight)
-			say("Redis %s for %v: of %d submissions %d got a 503 and the others a 202, the slowest after %d ms",
+			report("Redis %s for %v: of %d submissions %d got a 503 and the others a 202, the slowest after %d ms",
 				name, outage(t), inFlight, refused, worst.Milliseconds())
 			problem.back(redis)
 			back := time.Now()
 			c.kept(30 * time.Second)
 			c.unchanged()
 			all, _ := c.count()
-			say("Redis is back: all %d jobs were done after %.1f s", all, time.Since(back).Seconds())
+			report("Redis is back: all %d jobs were done after %.1f s", all, time.Since(back).Seconds())
 		})
 	}
 }
 
-// A Redis that is configured and not there yet keeps nobody from starting, nor
-// the service from accepting: it is ready, as everything but the work on jobs is
-// done without Redis. When Redis comes, they are worked on.
+// A configured Redis that is not running yet prevents neither the start nor the accepting of jobs: the service is
+// ready, as only the work on jobs needs Redis. When Redis starts, they are worked on.
 func TestStartWithoutRedis(t *testing.T) {
 	for name, absent := range map[string]func(*testing.T) *ownRedis{"a socket": absentRedis, "a port": absentRedisOnPort} {
 		t.Run(name, func(t *testing.T) {
@@ -113,12 +113,12 @@ func TestStartWithoutRedis(t *testing.T) {
 			s := newService(t, "--redis-url", redis.url)
 			s.start() // and is ready
 			if status, _, body, err := s.exchange("POST", "/api/recognize?cache=false", "image/png", images(60)[0].bytes); status != http.StatusOK {
-				t.Errorf("the synchronous way says %d %s %v", status, body, err)
+				t.Errorf("the synchronous route returned %d %s %v", status, body, err)
 			}
 			c := newClient(t, s)
 			worst, refused := c.submitOver(outage(t)/4, inFlight)
-			say("started without Redis: of %d submissions %d got a 503 and the others a 202, the slowest after %d ms", inFlight, refused, worst.Milliseconds())
-			s.kill() // what was promised meanwhile outlives this, too
+			report("started without Redis: of %d submissions %d got a 503 and the others a 202, the slowest after %d ms", inFlight, refused, worst.Milliseconds())
+			s.kill() // jobs accepted meanwhile survive this, too
 			s.start()
 			if all, open := c.count(); open != all {
 				t.Errorf("%d of %d jobs were done without Redis", all-open, all)
@@ -127,7 +127,7 @@ func TestStartWithoutRedis(t *testing.T) {
 			came := time.Now()
 			c.kept(30 * time.Second)
 			c.unchanged()
-			say("Redis has come: all jobs were done after %.1f s", time.Since(came).Seconds())
+			report("Redis has come: all jobs were done after %.1f s", time.Since(came).Seconds())
 		})
 	}
 }

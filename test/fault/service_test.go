@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"bytes"
@@ -23,16 +23,16 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// startWithin is how long a start may take, on a busy machine too.
+// startWithin is the maximum duration of a start, on a busy machine too.
 const startWithin = 15 * time.Second
 
-// service is bin/edgelens over one data folder, through all its lives: a
-// server, or a worker that serves its status alone.
+// service is bin/edgelens with one data folder, through all its runs: a server, or a worker that serves only its
+// status.
 type service struct {
 	t    *testing.T
 	data string
 	args []string
-	log  *os.File // of all lives
+	log  *os.File // of all runs
 	url  atomic.Value
 	life *life
 }
@@ -42,7 +42,7 @@ type life struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	born  time.Time
-	// logged is how long the log was at birth.
+	// logged is the length of the log at the start.
 	logged int64
 }
 
@@ -75,7 +75,7 @@ func newProgram(t *testing.T, data string, args ...string) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What is given last wins, so a test may choose another model.
+	// The last flag wins, so a test can choose another model.
 	s := &service{t: t, data: data, log: log, args: slices.Insert(args, 1, "--data-dir", data, "--models-dir", folder, "--model", "colours")}
 	s.url.Store("")
 	t.Cleanup(func() {
@@ -94,10 +94,10 @@ func colours() []byte {
 	return modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 }
 
-// spawn begins a life and does not wait for it to be ready.
+// spawn starts a process and does not wait for it to be ready.
 func (s *service) spawn() {
 	s.t.Helper()
-	bin, err := filepath.Abs("../bin/edgelens")
+	bin, err := filepath.Abs("../../bin/edgelens")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -116,9 +116,9 @@ func (s *service) spawn() {
 	s.life = l
 }
 
-var started = regexp.MustCompile(`msg=(?:"edgelens started"|status).* address=(\S+)`)
+var started = regexp.MustCompile(`msg="(?:edgelens started|serving status)".* address=(\S+)`)
 
-// start begins a life and waits until it is ready.
+// start starts a process and waits until it is ready.
 func (s *service) start() {
 	s.t.Helper()
 	s.spawn()
@@ -151,14 +151,14 @@ func (s *service) mustLive() {
 	}
 }
 
-// kill ends the life as a power cut does, and returns when it is over.
+// kill ends the process like a power cut, and returns when it has ended.
 func (s *service) kill() {
 	_ = s.life.cmd.Process.Kill()
 	<-s.life.ended
 	s.life = nil
 }
 
-// stop asks it to end, as systemd does.
+// stop ends it like systemd.
 func (s *service) stop() {
 	s.t.Helper()
 	_ = s.life.cmd.Process.Signal(syscall.SIGTERM)
@@ -195,8 +195,7 @@ func (s *service) logSince(offset int64) []byte {
 	return text
 }
 
-// children returns the processes that work below the data folder: its
-// redis-server, and any that was left over.
+// children returns the processes that work below the data folder: its redis-server, and leftover ones.
 func (s *service) children() []int {
 	var pids []int
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
@@ -210,7 +209,7 @@ func (s *service) children() []int {
 	return pids
 }
 
-// noOrphans fails unless everything that the service started is gone.
+// noOrphans fails unless all processes that the service started have ended.
 func (s *service) noOrphans() {
 	s.t.Helper()
 	s.until("no redis-server is left over", 5*time.Second, func() bool { return len(s.children()) == 0 })
@@ -247,14 +246,14 @@ func setting[T any](t *testing.T, name string, otherwise T, parse func(string) (
 
 func rounds(t *testing.T) int { return setting(t, "FAULT_ROUNDS", 5, strconv.Atoi) }
 
-// slowRounds is for what takes seconds a round: a tenth, and at least two.
+// slowRounds is for tests with seconds per round: a tenth, and at least two.
 func slowRounds(t *testing.T) int { return 2 + rounds(t)/10 }
 
 func outage(t *testing.T) time.Duration {
 	return setting(t, "FAULT_OUTAGE", 5*time.Second, time.ParseDuration)
 }
 
-// say prints progress at once, which t.Log does not.
-func say(format string, args ...any) {
+// report prints progress at once, which t.Log does not.
+func report(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "    "+time.Now().Format("15:04:05 ")+format+"\n", args...)
 }

@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"bytes"
@@ -22,25 +22,22 @@ import (
 	"edgelens/terminal/session"
 )
 
-// fresh is terminal.fresh, by default.
+// fresh is the default of terminal.fresh.
 const fresh = time.Minute
 
-// site is a service with a broker, a business server and somebody who listens
-// to the events. Terminals are added to it.
+// site is a service with a broker, a business server and a listener to the events. Terminals are added to it.
 type site struct {
 	*service
 	broker   string // host:port
 	business *business
-	heard    *book // by the listener
+	received *book // by the listener
 	devices  []*device
-	// deaths are when the broker died: what it had confirmed just before may be
-	// gone.
+	// deaths are when the broker was killed: records that it had acknowledged just before may be lost.
 	deaths []time.Time
 	key    atomic.Int64 // of the last record
 }
 
-// newSite starts one with a private broker, which has on its disk who
-// subscribes to what.
+// newSite starts one with a private broker, which has saved its subscriptions.
 func newSite(t *testing.T, args ...string) *site {
 	t.Helper()
 	broker := freeAddress(t)
@@ -59,7 +56,7 @@ func subscriptionsIn(kept []byte) bool {
 // newSiteAt starts one with the broker that args choose.
 func newSiteAt(t *testing.T, broker string, args ...string) *site {
 	t.Helper()
-	s := &site{broker: broker, business: newBusiness(t), heard: newBook()}
+	s := &site{broker: broker, business: newBusiness(t), received: newBook()}
 	s.service = newService(t, append([]string{
 		"--terminal-zone", "UTC", "--webhook-records", "all", "--webhook-url", s.business.URL,
 	}, args...)...)
@@ -69,7 +66,7 @@ func newSiteAt(t *testing.T, broker string, args ...string) *site {
 	return s
 }
 
-// listenerID lets the broker keep for the listener what it misses.
+// listenerID gives the listener a persistent session.
 const listenerID = "the-listener"
 
 func (s *site) listen() {
@@ -80,16 +77,16 @@ func (s *site) listen() {
 		OnMessage: func(m session.Message) {
 			var event struct {
 				ID   string
-				Data told
+				Data delivered
 			}
 			err := json.Unmarshal(m.Payload, &event)
 			event.Data.ID = event.ID
-			s.heard.add(event.Data, err)
+			s.received.add(event.Data, err)
 		},
 	})
 }
 
-// connect returns a session that is up.
+// connect returns a connected session.
 func (s *site) connect(config session.Config) *session.Session {
 	s.t.Helper()
 	address, err := session.ParseAddress("mqtt://"+s.broker, "")
@@ -126,7 +123,7 @@ func (s *site) killBroker() {
 	}
 }
 
-// sent is how many records are.
+// sent is the number of sent records.
 func (s *site) sent() int {
 	n := 0
 	for _, d := range s.devices {
@@ -135,9 +132,8 @@ func (s *site) sent() int {
 	return n
 }
 
-// settle waits until both sinks have been told of every record, and returns how
-// long that took. Of what may be lost it does so only as long as anything comes;
-// and it gives up after endWithin without anything: compare says what is missing.
+// settle waits until both sinks have received every record, and returns the duration. Records that may be lost extend
+// it only as long as any arrive; and it gives up after endWithin without any: compare reports the missing ones.
 func (s *site) settle() (took time.Duration) {
 	s.t.Helper()
 	start, last, before := time.Now(), time.Now(), -1
@@ -154,15 +150,15 @@ func (s *site) settle() (took time.Duration) {
 	}
 }
 
-// missing counts what the sinks have not been told of, certain or perhaps lost.
+// missing counts the records that the sinks have not received, certain or perhaps lost.
 func (s *site) missing() (certain, perhaps int) {
-	if all := s.sent(); s.business.count() >= all && s.heard.count() >= all {
+	if all := s.sent(); s.business.count() >= all && s.received.count() >= all {
 		return 0, 0
 	}
 	for _, d := range s.devices {
 		for _, r := range d.all() {
 			switch {
-			case s.business.has(r.id) && s.heard.has(r.id):
+			case s.business.has(r.id) && s.received.has(r.id):
 			case !s.business.has(r.id) && s.mayBeLost(d, &r):
 				perhaps++
 			default:
@@ -173,53 +169,52 @@ func (s *site) missing() (certain, perhaps int) {
 	return certain, perhaps
 }
 
-// compare checks what both sinks were told against what was sent, and returns
-// how many records of terminals without acknowledgement are lost that the
-// broker had confirmed just before it died.
+// compare checks the events of both sinks against the sent records, and returns how many records of terminals without
+// acknowledgement are lost that the broker had acknowledged just before it was killed.
 func (s *site) compare() (lost int) {
 	s.t.Helper()
 	for _, d := range s.devices {
-		// A record that the broker lost may be here all the same, when it was sent
-		// again long after: it then has no place in the order.
+		// A record that the broker lost can arrive nevertheless, when it was sent again much later: it is then out of
+		// order.
 		loose := map[string]bool{}
 		var want []string
 		for _, r := range d.all() {
-			told := s.business.has(r.id)
+			posted := s.business.has(r.id)
 			switch {
 			case s.mayBeLost(d, &r):
 				loose[r.id] = true
-				if !told {
+				if !posted {
 					lost++
 				}
-				if told != s.heard.has(r.id) {
-					s.t.Errorf("%s: record %s is told to one alone", d.serial, r.id)
+				if posted != s.received.has(r.id) {
+					s.t.Errorf("%s: record %s reached only one sink", d.serial, r.id)
 				}
-			case told:
+			case posted:
 				want = append(want, r.id)
 			default:
 				s.t.Errorf("%s: record %s, captured %v and confirmed %v, never reached the business server; the events have it: %v",
-					d.serial, r.id, r.captured, r.confirmed, s.heard.has(r.id))
+					d.serial, r.id, r.captured, r.confirmed, s.received.has(r.id))
 			}
 		}
-		for sink, b := range map[string]*book{"business server": s.business.book, "listener": s.heard} {
+		for sink, b := range map[string]*book{"business server": s.business.book, "listener": s.received} {
 			got := slices.DeleteFunc(b.ids(d.serial), func(id string) bool { return loose[id] })
 			if problem := inOrder(got, want); problem != "" {
-				s.t.Errorf("%s, told to the %s: %s", d.serial, sink, problem)
+				s.t.Errorf("%s, events of the %s: %s", d.serial, sink, problem)
 			}
 		}
 	}
-	for sink, b := range map[string]*book{"business server": s.business.book, "listener": s.heard} {
+	for sink, b := range map[string]*book{"business server": s.business.book, "listener": s.received} {
 		for _, problem := range b.errs() {
-			s.t.Errorf("the %s was told %s", sink, problem)
+			s.t.Errorf("the %s got %s", sink, problem)
 		}
 	}
 	return lost
 }
 
-// stake is for how long what the broker confirms may not be on its disk.
+// stake is for how long acknowledged records may not be on the broker's disk.
 const stake = 2 * time.Second
 
-// mayBeLost reports whether the broker alone had a record, and died.
+// mayBeLost reports whether only the broker had a record, and was killed.
 func (s *site) mayBeLost(d *device, r *sent) bool {
 	if d.acked || r.confirmed.IsZero() {
 		return false
@@ -232,7 +227,7 @@ func (s *site) mayBeLost(d *device, r *sent) bool {
 	return false
 }
 
-// inOrder says how what was told differs from what was to be told.
+// inOrder returns how the received events differ from the expected ones.
 func inOrder(got, want []string) string {
 	at := map[string]int{}
 	for i, id := range want {

@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"context"
@@ -64,11 +64,11 @@ func (c *chatter) chatOn() {
 	time.Sleep(rand.N(150 * time.Millisecond))
 }
 
-// endWithin is how long terminals may take to connect again, and to get what
-// they have begun confirmed: they try every 30 s at least.
+// endWithin is the maximum time for terminals to reconnect, and to get their records acknowledged: they retry at least
+// every 30 s.
 const endWithin = time.Minute
 
-// end lets the terminals end what they have begun, and compares.
+// end lets the terminals finish their records, and compares.
 func (c *chatter) end(what string, times int) {
 	c.t.Helper()
 	close(c.quit)
@@ -84,26 +84,26 @@ func (c *chatter) end(what string, times int) {
 	}
 	took := c.settle()
 	lost := c.compare()
-	resent, unheard := 0, 0
+	resent, unrouted := 0, 0
 	for _, d := range c.devices {
-		resent, unheard = resent+d.resent, unheard+d.unheard
+		resent, unrouted = resent+d.resent, unrouted+d.unrouted
 	}
-	say("%s %d times: %d records sent, %d of them again for want of a confirmation; %d told to the business server (%d again), %d heard (%d again); %d lost that the broker had confirmed; all told %.1f s after the last",
-		what, times, c.sent(), resent, c.business.count(), c.business.repeated(), c.heard.count(), c.heard.repeated(), lost, took.Seconds())
-	if unheard > 0 {
-		c.t.Errorf("%d messages were taken by a broker that had forgotten us", unheard)
+	report("%s %d times: %d records sent, %d of them again without an acknowledgement; %d delivered to the business server (%d again), %d published (%d again); %d lost that the broker had acknowledged; all delivered %.1f s after the last",
+		what, times, c.sent(), resent, c.business.count(), c.business.repeated(), c.received.count(), c.received.repeated(), lost, took.Seconds())
+	if unrouted > 0 {
+		c.t.Errorf("%d messages were taken by a broker that had forgotten us", unrouted)
 	}
 }
 
-// acknowledgements are how fungxi terminals learn that a record is safe.
+// acknowledgements are the responses that confirm records of fungxi terminals.
 var acknowledgements = []struct {
 	name  string
 	acked bool
 }{{"acknowledged", true}, {"not acknowledged", false}}
 
-// Whenever the service is killed, and its broker with it, every record that a
-// terminal sent is told of once, in order, under one id.
-func TestKillTheServiceUnderTerminals(t *testing.T) {
+// Whenever the service is killed, and its broker with it, every record of a terminal has one event, in order, under one
+// id.
+func TestKillServiceWithTerminals(t *testing.T) {
 	for _, test := range acknowledgements {
 		t.Run(test.name, func(t *testing.T) {
 			c := newChatter(t, test.acked, 50*time.Millisecond)
@@ -115,7 +115,7 @@ func TestKillTheServiceUnderTerminals(t *testing.T) {
 				c.noOrphans()
 				c.start()
 				if (round+1)%max(1, n/5) == 0 {
-					say("killed %d of %d times, %d records", round+1, n, c.sent())
+					report("killed %d of %d times, %d records", round+1, n, c.sent())
 				}
 			}
 			c.chatOn()
@@ -127,7 +127,7 @@ func TestKillTheServiceUnderTerminals(t *testing.T) {
 }
 
 // Whenever the private broker is killed, the same holds.
-func TestKillTheBroker(t *testing.T) {
+func TestKillBroker(t *testing.T) {
 	for _, test := range acknowledgements {
 		t.Run(test.name, func(t *testing.T) {
 			c := newChatter(t, test.acked, 50*time.Millisecond)
@@ -136,7 +136,7 @@ func TestKillTheBroker(t *testing.T) {
 				c.chatOn()
 				c.killBroker()
 				if (round+1)%max(1, n/5) == 0 {
-					say("the broker was killed %d of %d times, %d records", round+1, n, c.sent())
+					report("the broker was killed %d of %d times, %d records", round+1, n, c.sent())
 				}
 			}
 			c.chatOn()

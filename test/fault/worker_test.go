@@ -1,6 +1,6 @@
 //go:build fault
 
-package problem
+package fault
 
 import (
 	"math/rand/v2"
@@ -14,13 +14,13 @@ import (
 const (
 	// shortAttempt is the attempt_timeout under which workers are killed.
 	shortAttempt = time.Second
-	// leaseMargin is what a lent job has beyond it (docs/adr/0008-scale-out.md).
+	// leaseMargin is added to it for a leased job (docs/adr/0008-scale-out.md).
 	leaseMargin = 5 * time.Second
 )
 
-// Workers in processes of their own are killed at random moments. Their jobs
-// are taken back, and done within an attempt's time and the margin of a lease.
-func TestKillTheWorkers(t *testing.T) {
+// Workers in separate processes are killed at random moments. Their jobs are reclaimed, and done within an attempt's
+// time and the margin of a lease.
+func TestKillWorkers(t *testing.T) {
 	redis := newRedis(t)
 	s := newService(t, "--redis-url", redis.url, "--jobs-attempt-timeout", shortAttempt.String(), "--jobs-concurrency", "1")
 	s.start()
@@ -33,14 +33,14 @@ func TestKillTheWorkers(t *testing.T) {
 	var clients []*client
 	var slowest time.Duration
 	lost, byWorkers := 0, 0.0
-	n := slowRounds(t) // a round takes a lease's time
+	n := slowRounds(t) // a round takes as long as a lease
 	for range n {
 		c := newClient(t, s)
 		c.burst(inFlight, busyImages(), "cache=false").Wait()
 		_, open := c.count()
 		for _, w := range workers {
-			// At a random point: when so many are left, and then some. Both
-			// come before the first one's jobs are lent again.
+			// At a random point: when so many are left, and then some. Both are before the first one's jobs are leased
+			// again.
 			left := rand.IntN(open) + 1
 			s.until("some jobs are done", startWithin, func() bool { _, now := c.count(); return now <= left })
 			time.Sleep(rand.N(30 * time.Millisecond))
@@ -76,13 +76,13 @@ func TestKillTheWorkers(t *testing.T) {
 			}
 		}
 	}
-	say("two workers killed %d times each, with %d jobs at hand: nothing lost; all done at most %.1f s after the kills", n, lost, slowest.Seconds())
+	report("two workers killed %d times each, with %d jobs leased: nothing lost; all done at most %.1f s after the kills", n, lost, slowest.Seconds())
 }
 
 // sharedJobs are enough for several seconds of two cores.
 const sharedJobs = 300
 
-// A second process takes its share of the work.
+// A second process takes its share of the jobs.
 func TestWorkersShare(t *testing.T) {
 	model, of := photograph(t)
 	redis := newRedis(t)
@@ -107,7 +107,7 @@ func TestWorkersShare(t *testing.T) {
 		return own+others >= sharedJobs
 	})
 	share := others / (own + others)
-	say("%d jobs in %.1f s: the service did %v and the worker %v (%.0f%%)", sharedJobs, took.Seconds(), own, others, 100*share)
+	report("%d jobs in %.1f s: the service did %v and the worker %v (%.0f%%)", sharedJobs, took.Seconds(), own, others, 100*share)
 	if own+others != sharedJobs {
 		t.Errorf("%v jobs were done, of %d", own+others, sharedJobs)
 	}
@@ -116,8 +116,8 @@ func TestWorkersShare(t *testing.T) {
 	}
 }
 
-// photograph returns the arguments for the real model and a real image where
-// there are some, and else images of which the decoding is the work.
+// photograph returns the arguments for the real model and a real image where available, and otherwise images that are
+// costly to decode.
 func photograph(t *testing.T) (model []string, of []image) {
 	t.Helper()
 	shared := os.Getenv("EDGELENS_TEST_SHARED")

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// clusterNodes is how many masters a Cluster has: as few as Redis allows.
+	// clusterNodes is how many masters a Cluster has: the minimum of Redis.
 	clusterNodes = 3
-	// hashSlots is how many there are, by the Cluster's specification
+	// hashSlots is the number of hash slots, by the Cluster's specification
 	// (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/).
 	hashSlots = 16384
 )
 
-// StartCluster starts a Redis Cluster of three masters without replicas, and
-// returns when every one of them knows who has which slot.
+// StartCluster starts a Redis Cluster of three masters without replicas, and returns when every one of them knows the
+// slots of all.
 func StartCluster(t testing.TB) *Redis {
 	t.Helper()
 	var servers []*Server

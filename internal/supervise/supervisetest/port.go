@@ -8,19 +8,17 @@ import (
 	"testing"
 )
 
-// busOffset leads from a Cluster node's port to that of its bus; another can
-// be set from Redis 7.0 on only.
+// busOffset is the offset from a Cluster node's port to that of its bus; it is configurable only from Redis 7.0 on.
 const busOffset = 10_000
 
-// given are the ports that this process has given away.
+// given are the ports that this process has allocated.
 var given struct {
 	sync.Mutex
 	ports map[int]bool
 }
 
-// freePort returns a port of 127.0.0.1 on which nobody listens, nor on that of
-// its bus. Both are below those that Linux gives to outgoing connections
-// (32768 and more), so that none of these takes one while its server is down.
+// freePort returns a port of 127.0.0.1 that is free, as is that of its bus. Both are below those that Linux gives to
+// outgoing connections (32768 and more), so that none of these takes one while its server is down.
 func freePort(t testing.TB) string {
 	t.Helper()
 	given.Lock()

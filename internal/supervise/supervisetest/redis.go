@@ -12,24 +12,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis is what a redis.url names: one server, or several that act as one. Its
-// methods end the test where Redis does not do as it is told, and are for the
-// test's own goroutine.
+// Redis is the target of a redis.url: one server, or several that act as one. Its methods fail the test where Redis
+// returns an error, and are for the test's own goroutine.
 type Redis struct {
 	// URL is what redis.url would be.
 	URL string
 	// Client is connected to it.
 	Client redis.UniversalClient
-	// Servers keep the data. Of a Sentinel group the first is the master, at
-	// first, and the second its replica; of a Cluster all are masters.
+	// Servers keep the data. Of a Sentinel group the first is the initial master, and the second its replica; of a
+	// Cluster all are masters.
 	Servers []*Server
 
 	t testing.TB
 }
 
-// Start starts one server on a Unix socket, which is the first of Servers. The
-// options are those of redis-server, such as "--appendonly", "yes"; without
-// any it keeps nothing on the disk.
+// Start starts one server on a Unix socket, which is the first of Servers. The options are those of redis-server, such
+// as "--appendonly", "yes"; without any it is not persistent.
 func Start(t testing.TB, options ...string) *Redis {
 	t.Helper()
 	s := newServer(t, socketOf, options...)
@@ -78,7 +76,7 @@ func (r *Redis) FlushAll() {
 	}
 }
 
-// eventually waits for a condition, and ends the test where it never comes.
+// eventually waits for a condition, and fails the test after a timeout.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {

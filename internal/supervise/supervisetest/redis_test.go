@@ -17,7 +17,7 @@ func set(t *testing.T, r *supervisetest.Redis, keys ...string) {
 	}
 }
 
-// Each kind can be written to, listed and emptied as a whole.
+// Each kind supports writing, listing and flushing.
 func TestKinds(t *testing.T) {
 	for name, start := range map[string]func(testing.TB) *supervisetest.Redis{
 		"single":   func(t testing.TB) *supervisetest.Redis { return supervisetest.Start(t) },

@@ -19,8 +19,7 @@ const masterName = "edgelens"
 // the replica some seconds after the master is gone. URL names the Sentinel.
 func StartSentinel(t testing.TB) *Redis {
 	t.Helper()
-	// Diskless replication waits for further replicas before it begins, and for
-	// an acknowledgment, a second, before it goes on: what was written in
+	// Diskless replication waits for further replicas before it begins, and a second for an acknowledgment: writes in
 	// between would be lost with the master.
 	const diskless = "--repl-diskless-sync"
 	master := newServer(t, portOf, diskless, "no")

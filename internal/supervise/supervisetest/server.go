@@ -19,8 +19,8 @@ import (
 	"edgelens/internal/supervise"
 )
 
-// Server is one redis-server process, which can be ended and started again at
-// the same address. Its methods end the test where that does not work.
+// Server is one redis-server process, which can be ended and restarted at the same address. Its methods fail the test
+// on an error.
 type Server struct {
 	// Address is the path of its socket, or host:port.
 	Address string
@@ -30,19 +30,19 @@ type Server struct {
 	t       testing.TB
 	program string
 	options []string
-	said    output
+	output  output
 
 	mu    sync.Mutex
 	child *exec.Cmd // nil while it is down
 }
 
-// socketOf has a server listen on a Unix socket in dir.
+// socketOf makes a server listen on a Unix socket in dir.
 func socketOf(_ testing.TB, dir string) (address string, options []string) {
 	socket := filepath.Join(dir, "s")
 	return socket, []string{"--port", "0", "--unixsocket", socket}
 }
 
-// portOf has a server listen on a free port of 127.0.0.1.
+// portOf makes a server listen on a free port of 127.0.0.1.
 func portOf(t testing.TB, _ string) (address string, options []string) {
 	port := freePort(t)
 	return net.JoinHostPort("127.0.0.1", port), []string{"--bind", "127.0.0.1", "--port", port}
@@ -75,13 +75,12 @@ func newServer(t testing.TB, listen func(t testing.TB, dir string) (string, []st
 	return s
 }
 
-// Start starts the server, for the first time or again, and waits until it
-// answers.
+// Start starts the server, for the first time or again, and waits until it answers.
 func (s *Server) Start() {
 	s.t.Helper()
 	child := exec.Command(s.program, s.options...)
-	child.Args[0] = "redis-server" // the program goes by its name
-	child.Stdout, child.Stderr = &s.said, &s.said
+	child.Args[0] = "redis-server" // the program selects by its name
+	child.Stdout, child.Stderr = &s.output, &s.output
 	if err := child.Start(); err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
 	}
@@ -90,12 +89,12 @@ func (s *Server) Start() {
 	s.mu.Unlock()
 	for deadline := time.Now().Add(30 * time.Second); !s.answers(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("redis-server at %s never answers; it says: %s", s.Address, s.said.String())
+			s.t.Fatalf("redis-server at %s never answers; its output: %s", s.Address, s.output.String())
 		}
 	}
 }
 
-// answers reports whether the server is there, also where it wants a password.
+// answers reports whether the server runs, also where it requires a password.
 func (s *Server) answers() bool {
 	err := s.Client.Ping(context.Background()).Err()
 	var refusal redis.Error
@@ -114,8 +113,8 @@ func (s *Server) end(signal syscall.Signal) {
 	s.child = nil
 	s.mu.Unlock()
 	if child != nil {
-		_ = child.Process.Signal(signal) // one that is gone is as good
-		_ = child.Wait()                 // the status says how it was ended
+		_ = child.Process.Signal(signal) // it may have ended
+		_ = child.Wait()                 // the status is the signal's
 	}
 }
 
@@ -125,7 +124,7 @@ func (s *Server) running() bool {
 	return s.child != nil
 }
 
-// output keeps what a child says. It is safe for use by many goroutines.
+// output keeps a child's output. It is safe for use by many goroutines.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer

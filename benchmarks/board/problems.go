@@ -2,7 +2,7 @@ package board
 
 import "fmt"
 
-// tooHot is where a Raspberry Pi begins to slow down
+// tooHot is where a Raspberry Pi begins to throttle
 // (https://www.raspberrypi.com/documentation/computers/raspberry-pi.html#frequency-management-and-thermal-control).
 const tooHot = 80
 
@@ -19,12 +19,11 @@ var throttleFlags = []struct {
 	{1 << 3, 1 << 19, "the soft temperature limit was reached: give it a heat sink or a fan"},
 }
 
-// Problems returns why figures that were measured between two states are not
-// good; none where they are.
+// Problems returns why figures measured between two states are invalid; none where they are valid.
 func Problems(before, after State) []string {
 	var errs []string
 	if after.Throttled != nil {
-		var earlier uint32 // what happened before is no fault of this run
+		var earlier uint32 // flags from before this run do not count
 		if before.Throttled != nil {
 			earlier = *before.Throttled
 		}
@@ -36,21 +35,20 @@ func Problems(before, after State) []string {
 		}
 	}
 	if before.Throttles != nil && after.Throttles != nil && *after.Throttles > *before.Throttles {
-		errs = append(errs, fmt.Sprintf("the CPU was slowed down for heat %d times", *after.Throttles-*before.Throttles))
+		errs = append(errs, fmt.Sprintf("the CPU was throttled for heat %d times", *after.Throttles-*before.Throttles))
 	}
 	for _, s := range []struct {
 		when string
 		State
 	}{{"before", before}, {"after", after}} {
 		if s.Celsius != nil && *s.Celsius >= tooHot {
-			errs = append(errs, fmt.Sprintf("it was %.0f degrees hot %s the benchmark; from %d on the board slows down", *s.Celsius, s.when, tooHot))
+			errs = append(errs, fmt.Sprintf("the temperature was %.0f degrees %s the benchmark; the board throttles from %d", *s.Celsius, s.when, tooHot))
 		}
 	}
 	return errs
 }
 
-// Warnings returns what may have disturbed the figures, and does not make
-// them bad by itself.
+// Warnings returns what may have disturbed the figures without making them invalid.
 func Warnings(facts Facts, before State) []string {
 	var warnings []string
 	if before.Governor != "" && before.Governor != "performance" {

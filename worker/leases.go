@@ -15,26 +15,25 @@ import (
 )
 
 const (
-	// lenders is how many requests of other workers are served at a time.
-	lenders = 8
-	// leaseMargin is what a lent attempt may take beyond its timeout, to
-	// say how it ended.
+	// maxLeaseRequests is how many requests of other workers are served at a time.
+	maxLeaseRequests = 8
+	// leaseMargin is added to the timeout of a leased attempt, for reporting its result.
 	leaseMargin = 5 * time.Second
 	// leaseTimeout bounds the serving of one request.
 	leaseTimeout = 10 * time.Second
 )
 
-// lend serves the requests of other processes' workers for the jobs of this
-// node, until ctx ends; then it finishes what it has taken.
-func (q *Queue) lend(ctx context.Context) {
+// serveLeases serves the requests of other processes' workers for the jobs of this node, until ctx ends; then it
+// finishes the requests that it has dequeued.
+func (q *Queue) serveLeases(ctx context.Context) {
 	key := requestsKey(q.node)
 	var serving sync.WaitGroup
 	defer serving.Wait()
-	slots := make(chan struct{}, lenders)
+	slots := make(chan struct{}, maxLeaseRequests)
 	fresh := false
 	for ctx.Err() == nil {
 		if !fresh {
-			// Who asked the process before this one has given up.
+			// Requests to the previous process have timed out.
 			fresh = q.redis.Del(ctx, key).Err() == nil
 		}
 		popped, err := q.redis.BLPop(ctx, time.Second, key).Result()
@@ -42,7 +41,7 @@ func (q *Queue) lend(ctx context.Context) {
 		case errors.Is(err, redis.Nil):
 			continue
 		case err != nil:
-			select { // Redis is away
+			select { // Redis is unreachable
 			case <-time.After(200 * time.Millisecond):
 			case <-ctx.Done():
 			}
@@ -50,13 +49,13 @@ func (q *Queue) lend(ctx context.Context) {
 		}
 		r, err := parseRequest(popped[1])
 		if err != nil {
-			q.log.Warn("a worker asked for something that cannot be read; is it of another version?", "error", err)
+			q.log.Warn("a worker's request is invalid and was dropped; check that it has the same version", "error", err)
 			continue
 		}
-		slots <- struct{}{} // served ones always end
+		slots <- struct{}{} // serving is bounded by leaseTimeout
 		serving.Go(func() {
 			defer func() { <-slots }()
-			// What was taken from the list is served, also while stopping.
+			// A dequeued request is served, also while stopping.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTimeout)
 			defer cancel()
 			q.answer(ctx, r)
@@ -64,7 +63,7 @@ func (q *Queue) lend(ctx context.Context) {
 	}
 }
 
-// answer serves one request and says what came of it.
+// answer serves one request and sends the answer.
 func (q *Queue) answer(ctx context.Context, r request) {
 	a := q.serve(ctx, r)
 	if r.Reply == "" {
@@ -75,7 +74,7 @@ func (q *Queue) answer(ctx context.Context, r request) {
 		err = push(ctx, q.redis, r.Reply, text, answerTTL)
 	}
 	if err != nil {
-		q.log.Warn("a worker was not answered; it will ask again or its attempt counts as lost", "job", r.ID, "op", r.Op, "error", err)
+		q.log.Warn("answering a worker failed; it retries, or its lease expires", "job", r.ID, "op", r.Op, "error", err)
 	}
 }
 
@@ -85,32 +84,32 @@ func (q *Queue) serve(ctx context.Context, r request) answer {
 		return q.leaseJob(ctx, r)
 	case opRelease:
 		if !q.running.leasedAs(r.ID, r.Lease) {
-			// Given up, or never begun: to refund it would take back another
-			// attempt. Who has the job now, or the sweep, goes on with it.
+			// The lease has expired or never began: a refund would take back another attempt. The job's present worker,
+			// or the sweep, finishes it.
 			return answerTo(ErrDone)
 		}
 		defer q.running.returned(r.ID, r.Lease)
 		return answerTo(q.ledger.Release(ctx, r.ID, r.Refund))
 	case opFinish:
 		if r.Result == nil {
-			return answer{Detail: "there is no result to finish the job with"}
+			return answer{Detail: "the request to finish the job has no result"}
 		}
 		defer q.running.returned(r.ID, r.Lease)
 		return answerTo(q.ledger.Finish(ctx, r.ID, r.Result.Result()))
 	case opFail:
 		if r.Why == nil {
-			return answer{Detail: "there is no error to fail the job with"}
+			return answer{Detail: "the request to fail the job has no error"}
 		}
 		defer q.running.returned(r.ID, r.Lease)
 		return answerTo(q.ledger.Fail(ctx, r.ID, edgelens.JobError(*r.Why)))
 	}
-	return answer{Detail: fmt.Sprintf("there is no operation %q; is the worker of another version?", r.Op)}
+	return answer{Detail: fmt.Sprintf("unknown operation %q: the worker may have another version", r.Op)}
 }
 
-// leaseJob starts a job and puts its image where the worker can fetch it.
+// leaseJob starts a job and puts its image into Redis for the worker.
 func (q *Queue) leaseJob(ctx context.Context, r request) answer {
 	due := time.Now().Add(q.config.AttemptTimeout + leaseMargin)
-	if !q.running.lend(r.ID, jobLease{lease: r.Lease, due: due}) {
+	if !q.running.lease(r.ID, jobLease{lease: r.Lease, due: due}) {
 		return answerTo(ErrDone)
 	}
 	job, image, err := q.ledger.Start(ctx, r.ID)
@@ -129,19 +128,19 @@ func (q *Queue) leaseJob(ctx context.Context, r request) answer {
 	return a
 }
 
-// takeBack makes new tasks for jobs that were lent to processes which do not
-// come back. Their old tasks, which Redis holds for active, find them done.
-func (q *Queue) takeBack(ctx context.Context) {
+// reclaim enqueues new tasks for jobs whose lease expired. Their old tasks, which Redis holds for active, end with
+// ErrDone.
+func (q *Queue) reclaim(ctx context.Context) {
 	for id, l := range q.running.overdue(time.Now()) {
 		if err := q.dispatchAs(ctx, id+"."+l.lease, id, l.queue); err != nil {
-			continue // Redis is away; the next tick tries again
+			continue // Redis is unreachable; the next tick retries
 		}
-		q.log.Warn("a worker did not come back with a job; another will take it", "job", id)
+		q.log.Warn("job lease expired, requeued", "event", "job_lease_expired", "job", id)
 		q.running.returned(id, l.lease)
 	}
 }
 
-// push appends to a list and bounds its life, in one round trip.
+// push appends to a list and sets its time to live, in one round trip.
 func push(ctx context.Context, client redis.UniversalClient, key string, text []byte, ttl time.Duration) error {
 	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.RPush(ctx, key, text)

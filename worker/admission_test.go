@@ -10,39 +10,38 @@ import (
 	"time"
 )
 
-// queueAt has one job for each letter come to the gate, "i" for an interactive and
-// "b" for a bulk one, each when the one before is in or in line. A job says its
-// letter once it is in, and leaves when told.
-func queueAt(t *testing.T, g *gate, names string, said chan<- string, leave <-chan struct{}) *sync.WaitGroup {
+// queueAt queues one job for each letter, "i" for an interactive and "b" for a bulk one, each when the one before is
+// admitted or queued. A job sends its letter once admitted, and leaves on a signal.
+func queueAt(t *testing.T, g *admission, names string, admitted chan<- string, leave <-chan struct{}) *sync.WaitGroup {
 	t.Helper()
 	here := func() int {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return g.lines[true].Len() + g.lines[false].Len() + g.size - g.free
+		return g.queues[true].Len() + g.queues[false].Len() + g.size - g.free
 	}
 	var all sync.WaitGroup
 	for _, name := range names {
-		before := here() // nobody leaves meanwhile
+		before := here() // none leaves meanwhile
 		all.Go(func() {
 			done, err := g.enter(context.Background(), name == 'i')
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			said <- string(name)
+			admitted <- string(name)
 			<-leave
 			done()
 		})
 		for deadline := time.Now().Add(10 * time.Second); here() == before; time.Sleep(100 * time.Microsecond) {
 			if time.Now().After(deadline) {
-				t.Fatal("a job never came to the gate")
+				t.Fatal("a job was never queued")
 			}
 		}
 	}
 	return &all
 }
 
-func TestGateGivesTurns(t *testing.T) {
+func TestAdmissionPriority(t *testing.T) {
 	for name, test := range map[string]struct {
 		size  int
 		names string
@@ -50,21 +49,21 @@ func TestGateGivesTurns(t *testing.T) {
 	}{
 		"in order":               {1, "iii", "iii"},
 		"bulk alone":             {1, "bbb", "bbb"},
-		"people first":           {1, "ibbiii", "iiiibb"},
-		"but not for ever":       {1, "i" + strings.Repeat("b", 2) + strings.Repeat("i", 14), "iiiiii" + "b" + "iiiiii" + "b" + "iii"},
+		"interactive first":      {1, "ibbiii", "iiiibb"},
+		"but bulk not starved":   {1, "i" + strings.Repeat("b", 2) + strings.Repeat("i", 14), "iiiiii" + "b" + "iiiiii" + "b" + "iii"},
 		"two places, bulk alone": {2, "bbbb", "bbbb"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGate(test.size)
-			said, leave := make(chan string, len(test.names)), make(chan struct{})
-			all := queueAt(t, g, test.names, said, leave)
+			g := newAdmission(test.size)
+			admitted, leave := make(chan string, len(test.names)), make(chan struct{})
+			all := queueAt(t, g, test.names, admitted, leave)
 			for range test.names {
 				leave <- struct{}{}
 			}
 			all.Wait()
-			close(said)
+			close(admitted)
 			got := ""
-			for one := range said {
+			for one := range admitted {
 				got += one
 			}
 			if got != test.want {
@@ -74,33 +73,33 @@ func TestGateGivesTurns(t *testing.T) {
 	}
 }
 
-// While people come, bulk jobs leave a place free; after a while they take it.
-func TestGateLeavesAPlace(t *testing.T) {
-	g := newGate(2)
+// While interactive jobs arrive, one slot is reserved; after a while bulk jobs get it.
+func TestAdmissionReservesASlot(t *testing.T) {
+	g := newAdmission(2)
 	first, err := g.enter(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, leave := make(chan string, 2), make(chan struct{})
+	admitted, leave := make(chan string, 2), make(chan struct{})
 	begun := time.Now()
-	all := queueAt(t, g, "bb", said, leave)
+	all := queueAt(t, g, "bb", admitted, leave)
 	first()
-	<-said
+	<-admitted
 	if second, err := g.enter(t.Context(), true); err != nil { // at once
 		t.Fatal(err)
 	} else {
 		second()
 	}
-	<-said
+	<-admitted
 	if took := time.Since(begun); took < reserved {
-		t.Errorf("the second bulk job took the place after %v", took)
+		t.Errorf("the second bulk job got a slot after %v", took)
 	}
 	close(leave)
 	all.Wait()
 }
 
-func TestGateLeavesTheLine(t *testing.T) {
-	g := newGate(1)
+func TestAdmissionCanceledWhileWaiting(t *testing.T) {
+	g := newAdmission(1)
 	leave, err := g.enter(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +116,6 @@ func TestGateLeavesTheLine(t *testing.T) {
 	leave()
 	leave() // a second time does nothing
 	if g.free != 1 {
-		t.Errorf("%d places are free, want 1", g.free)
+		t.Errorf("%d slots are free, want 1", g.free)
 	}
 }

@@ -1,0 +1,55 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"edgelens"
+)
+
+// poisonTimeout is how long Start waits its turn for a job whose last attempt has no outcome, before it returns
+// edgelens.Busy. A worker of another node waits for 3 s.
+const poisonTimeout = 2 * time.Second
+
+// poisonCandidate is the job under way whose last attempt has no outcome. There is one at a time, so that when the
+// program crashes again this one is the cause, and not those that ran beside it both times. Only the writer's goroutine
+// uses it.
+type poisonCandidate struct {
+	id   string
+	gone chan struct{} // closed when its attempt has an outcome
+}
+
+// become makes a job the candidate, or returns a channel that is closed when the previous one has an outcome.
+func (s *poisonCandidate) become(id string) (ahead <-chan struct{}) {
+	switch s.id {
+	case id:
+		return nil
+	case "":
+		s.id, s.gone = id, make(chan struct{})
+		return nil
+	default:
+		return s.gone
+	}
+}
+
+// clear records that a job's attempt has an outcome.
+func (s *poisonCandidate) clear(id string) {
+	if s.id == id {
+		close(s.gone)
+		s.id = ""
+	}
+}
+
+// await waits until ahead is closed.
+func (l *Ledger) await(ctx context.Context, ahead <-chan struct{}, timeout <-chan time.Time) error {
+	select {
+	case <-ahead:
+		return nil
+	case <-timeout:
+		return &edgelens.Busy{RetryAfter: minRetry, Reason: "another job whose last attempt crashed is being retried; this one waits for it"}
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.closing:
+		return edgelens.ErrStopping
+	}
+}
