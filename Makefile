@@ -40,7 +40,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Optional images and models for tests are in a folder beside the clone.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-nocgo test-cgocheck bench fuzz fault fault-short check-arm64 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-fast test-nocgo test-cgocheck bench fuzz fault fault-short check-arm64 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -62,7 +62,7 @@ TEST_IMAGES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARE
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
-.PHONY: help setup build run test test-nocgo test-cgocheck lint generate generate-check contract \
+.PHONY: help setup build run test test-fast test-nocgo test-cgocheck lint generate generate-check contract \
 	bench bench-targets bench-peers bench-requantize bench-decode peer-setup fuzz fault fault-short quality-model tidy-check env \
 	build-arm64 check-arm64 docker docker-check clean distclean
 
@@ -79,6 +79,9 @@ build: setup ## Build bin/edgelens
 
 run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more flags: ARGS="--listen :80")
 	@bin/edgelens model pull || stand_in=--recognize-allow-stand-in=true; exec bin/edgelens serve $$stand_in $(ARGS)
+
+test-fast: setup ## Run the tests that start no server, without the race detector
+	@$(TEST) -short ./...
 
 test: setup ## Install what is missing and run every test, with the race detector
 	@$(TEST) -race ./...

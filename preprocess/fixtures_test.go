@@ -213,7 +213,7 @@ type bmpFile struct {
 	height      int32
 	bits        uint16
 	compression uint32
-	colors     uint32
+	colors      uint32
 	masks       []uint32 // at byte 54
 	palette     []byte
 	pixels      []byte

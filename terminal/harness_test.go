@@ -25,6 +25,7 @@ import (
 	"edgelens/internal/notify"
 	"edgelens/internal/notify/event"
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/terminal"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialects"
@@ -53,9 +54,7 @@ func freePort(t testing.TB) string {
 
 func startBroker(t testing.TB, change ...func(*supervise.MosquittoConfig)) *broker {
 	t.Helper()
-	if _, err := supervise.FindMosquitto(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindMosquitto(t)
 	b := &broker{dir: t.TempDir(), config: supervise.DefaultMosquittoConfig(), t: t}
 	b.config.Listen = freePort(t)
 	for _, c := range change {

@@ -17,6 +17,7 @@ import (
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/suite"
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/fungxi"
 	"edgelens/terminal/session"
@@ -38,9 +39,7 @@ func unusedBroker(t *testing.T) session.Address {
 
 func startBroker(t *testing.T) session.Address {
 	t.Helper()
-	if _, err := supervise.FindMosquitto(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindMosquitto(t)
 	address := unusedBroker(t)
 	config := supervise.DefaultMosquittoConfig()
 	config.Listen = strings.TrimPrefix(address.String(), "mqtt://")

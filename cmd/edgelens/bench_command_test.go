@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"edgelens/benchmarks/record"
-	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/models/modeltest"
 	"edgelens/models/quality"
 )
@@ -32,9 +32,7 @@ func init() {
 // benchEnvironment has a model, and a program that can be started.
 func benchEnvironment(t *testing.T) (environ []string, out, image string) {
 	t.Helper()
-	if _, err := supervise.FindRedis(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindRedis(t)
 	environ = coloursEnvironment(t)
 	for _, pair := range environ { // processes inherit it
 		name, value, _ := strings.Cut(pair, "=")
@@ -163,9 +161,7 @@ func TestBenchMeasuresTheBuiltInModel(t *testing.T) {
 
 func TestBenchMeasuresTerminals(t *testing.T) {
 	environ, out, image := benchEnvironment(t)
-	if _, err := supervise.FindMosquitto(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindMosquitto(t)
 	status, stdout, stderr := runCommand(t, environ, "bench", "mqtt", "--out", out, "--images", image, "--runs", "1", "--duration", "1s",
 		"--warm-up", "500ms", "--terminals", "3", "--terminal-rate", "20")
 	if status != 0 {

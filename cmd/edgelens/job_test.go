@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/models/modeltest"
 )
 
@@ -48,6 +49,7 @@ func TestJobCommands(t *testing.T) {
 // address.
 func serveColours(t *testing.T) string {
 	t.Helper()
+	supervisetest.FindRedis(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var log syncBuffer
 	ended := make(chan int, 1)

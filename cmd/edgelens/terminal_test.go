@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/models/modeltest"
 	"edgelens/terminal/capture"
 	"edgelens/terminal/dialect"
@@ -27,9 +28,7 @@ import (
 // mqttBroker starts a mosquitto and returns its URL.
 func mqttBroker(t *testing.T) string {
 	t.Helper()
-	if _, err := supervise.FindMosquitto(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindMosquitto(t)
 	config := supervise.DefaultMosquittoConfig()
 	config.Listen = unusedAddress(t)
 	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, "", slog.New(slog.DiscardHandler))

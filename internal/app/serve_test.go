@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"edgelens/internal/config"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/models/modeltest"
 )
 
@@ -52,6 +53,7 @@ func (o *output) waitFor(t testing.TB, pattern string) string {
 // serving runs serve until stop is called.
 func serving(t testing.TB, c *config.Config) (s *service, log *output, stop func() error) {
 	t.Helper()
+	supervisetest.FindRedis(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	log = &output{}
 	ended := make(chan error, 1)

@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"edgelens/internal/config"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/telemetry"
 	"edgelens/models"
 	"edgelens/models/modeltest"
@@ -100,6 +101,7 @@ type service struct {
 // test.
 func start(t testing.TB, c *config.Config) *service {
 	t.Helper()
+	supervisetest.FindRedis(t)
 	log := slog.New(slog.DiscardHandler)
 	metrics := telemetry.NewRegistry("test")
 	core, err := NewCore(c, log, metrics)

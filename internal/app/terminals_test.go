@@ -31,7 +31,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/config"
-	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/models/modeltest"
 	"edgelens/recognize"
 	"edgelens/terminal/dialect"
@@ -42,9 +42,7 @@ import (
 // withTerminals gives a private broker a port of its own.
 func withTerminals(t testing.TB, c *config.Config) {
 	t.Helper()
-	if _, err := supervise.FindMosquitto(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindMosquitto(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

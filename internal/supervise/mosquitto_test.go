@@ -20,6 +20,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 )
 
 // freePort returns a free port.
@@ -35,9 +36,7 @@ func freePort(t *testing.T) string {
 
 func startMosquitto(t *testing.T, dir string, config supervise.MosquittoConfig, acl string) *supervise.Mosquitto {
 	t.Helper()
-	if _, err := supervise.FindMosquitto(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindMosquitto(t)
 	m, err := supervise.StartMosquitto(t.Context(), dir, config, acl, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -230,9 +229,7 @@ func TestMosquittoStartsEmptyWithDamagedData(t *testing.T) {
 }
 
 func TestMosquittoPortTaken(t *testing.T) {
-	if _, err := supervise.FindMosquitto(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindMosquitto(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

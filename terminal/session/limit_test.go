@@ -13,6 +13,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/terminal/session"
 )
 
@@ -50,10 +51,7 @@ func TestMaximumPacketSize(t *testing.T) {
 
 // The broker disconnects with reason 0x95 for each message that is too large.
 func TestBrokerRejectsLargeMessage(t *testing.T) {
-	program, err := supervise.FindMosquitto()
-	if err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	program := supervisetest.FindMosquitto(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

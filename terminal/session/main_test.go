@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/terminal/session"
 )
 
@@ -36,9 +37,7 @@ type server struct {
 
 func startBroker(t *testing.T, change ...func(*supervise.MosquittoConfig)) server {
 	t.Helper()
-	if _, err := supervise.FindMosquitto(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindMosquitto(t)
 	config := supervise.DefaultMosquittoConfig()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
 )
@@ -24,9 +25,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // broker starts a mosquitto that stops with the test.
 func broker(t testing.TB) (session.Address, *supervise.Mosquitto) {
 	t.Helper()
-	if _, err := supervise.FindMosquitto(); err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	supervisetest.FindMosquitto(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"edgelens/internal/supervise"
 )
 
 // Server is one redis-server process, which can be ended and restarted at the same address. Its methods fail the test
@@ -51,10 +49,7 @@ func portOf(t testing.TB, _ string) (address string, options []string) {
 // newServer returns a server that is not started yet, in a folder of its own.
 func newServer(t testing.TB, listen func(t testing.TB, dir string) (string, []string), options ...string) *Server {
 	t.Helper()
-	program, err := supervise.FindRedis()
-	if err != nil {
-		t.Skipf("%v; `make setup` does", err)
-	}
+	program := FindRedis(t)
 	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
 	if err != nil {
 		t.Fatal(err)
