@@ -202,7 +202,7 @@ func TestBenchMeasuresATarget(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	status, stdout, stderr := runCommand(t, nil, "bench", "http", "--target", server.URL, "--out", out, "--images", image, "--runs", "1",
-		"--duration", "50ms", "--warm-up", "20ms", "--kinds", "sync")
+		"--duration", "1s", "--warm-up", "20ms", "--kinds", "sync")
 	if status != 0 || !strings.Contains(stdout, "sync red.png at 70% of peak") || strings.Contains(stdout, "Start of the service") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
