@@ -1,9 +1,6 @@
 package edgelens
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // JobStatus is the progress of a job. Four of the states are terminal: a job
 // reaches exactly one of them, once, and never leaves it.
@@ -85,18 +82,4 @@ type JobError struct {
 	Code string
 	// Detail is a sentence for the client.
 	Detail string
-}
-
-// Event is a change that clients may follow, in the order in which the changes
-// were stored.
-type Event struct {
-	// Seq grows by at least one from event to event.
-	Seq int64
-	// Type is "job", "recognition" or "device".
-	Type string
-	// Subject is the id of the job, result or device that changed.
-	Subject string
-	At      time.Time
-	// Data is a JSON object.
-	Data json.RawMessage
 }

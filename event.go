@@ -1,0 +1,20 @@
+package edgelens
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Event is a change that clients may follow, in the order in which the changes
+// were stored.
+type Event struct {
+	// Seq grows by at least one from event to event.
+	Seq int64
+	// Type is "job", "recognition" or "device".
+	Type string
+	// Subject is the id of the job, result or device that changed.
+	Subject string
+	At      time.Time
+	// Data is a JSON object.
+	Data json.RawMessage
+}

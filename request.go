@@ -1,0 +1,46 @@
+package edgelens
+
+import "fmt"
+
+// DefaultTopK is the number of predictions in a Result when the request does
+// not set one.
+const DefaultTopK = 3
+
+// MaxTopK is the largest number of predictions that a request may ask for.
+const MaxTopK = 1000
+
+// CheckOptions returns an ErrInvalid for options of a Request or a JobSpec that
+// are out of range.
+func CheckOptions(topK int, minScore float64) error {
+	switch {
+	case topK < 0 || topK > MaxTopK:
+		return fmt.Errorf("%w: top_k must be 1 to %d, not %d", ErrInvalid, MaxTopK, topK)
+	case !(minScore >= 0 && minScore <= 1): // NaN too
+		return fmt.Errorf("%w: min_score must be 0 to 1, not %v", ErrInvalid, minScore)
+	}
+	return nil
+}
+
+// Request is one encoded image and the options of its recognition.
+type Request struct {
+	// ID is the request id that logs, events and error bodies carry.
+	ID string
+	// Source names how the request came in: "http", "mqtt", "job" or "cli".
+	Source string
+	// Device is the terminal or camera that took the image; empty where none
+	// did.
+	Device string
+	// Image is the encoded image (JPEG, PNG, WebP, GIF, TIFF or BMP). It must not be
+	// modified, not even after Recognize returned; see Recognizer.
+	Image []byte
+	// SHA256 is the digest of Image, computed while the body was read.
+	SHA256 [32]byte
+	// Model is the model's name; empty means the default model.
+	Model string
+	// TopK is the maximum number of predictions; 0 means DefaultTopK.
+	TopK int
+	// MinScore drops predictions with a lower probability. In [0, 1].
+	MinScore float64
+	// NoCache neither reads nor fills the result cache.
+	NoCache bool
+}
