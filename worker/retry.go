@@ -2,8 +2,9 @@ package worker
 
 import (
 	"errors"
-	"math/rand/v2"
 	"time"
+
+	"edgelens/internal/backoff"
 
 	"edgelens"
 )
@@ -72,9 +73,5 @@ const (
 )
 
 func retryDelay(n int) time.Duration {
-	wait := maxWait
-	if n < 6 {
-		wait = firstWait << max(0, n)
-	}
-	return wait/2 + rand.N(wait/2)
+	return backoff.After(n+1, firstWait, maxWait)
 }

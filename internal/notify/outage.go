@@ -3,8 +3,9 @@ package notify
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"edgelens/internal/backoff"
 )
 
 // Later is an error of a sink with the time of the next attempt.
@@ -63,7 +64,7 @@ func (o *outage) fail(began time.Time, err error, c Config) {
 	}
 	o.probes++
 	o.wait = min(max(2*o.wait, c.MinBackoff), c.MaxBackoff)
-	o.until = latest(o.until, now.Add(spread(o.wait)))
+	o.until = latest(o.until, now.Add(backoff.Jitter(o.wait)))
 }
 
 func latest(a, b time.Time) time.Time {
@@ -72,6 +73,3 @@ func latest(a, b time.Time) time.Time {
 	}
 	return b
 }
-
-// spread shortens a wait by up to a half at random, so that retries do not coincide.
-func spread(wait time.Duration) time.Duration { return wait/2 + rand.N(wait/2+1) }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"edgelens/internal/backoff"
+
 	"edgelens"
 )
 
@@ -249,10 +251,5 @@ func (r *sinkLoop) reject(d *device, done report) {
 
 // backoff returns the wait after that many consecutive failures.
 func (r *sinkLoop) backoff(failures int) time.Duration {
-	wait := r.config.MinBackoff
-	for ; failures > 1 && wait < r.config.MaxBackoff; failures-- {
-		wait *= 2
-	}
-	wait = min(wait, r.config.MaxBackoff)
-	return spread(wait)
+	return backoff.After(failures, r.config.MinBackoff, r.config.MaxBackoff)
 }

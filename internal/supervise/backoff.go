@@ -1,8 +1,9 @@
 package supervise
 
 import (
-	"math/rand/v2"
 	"time"
+
+	"edgelens/internal/backoff"
 )
 
 // Backoff is the delay before a child is restarted. The delay doubles from Min to Max; a random part of up to half of
@@ -29,10 +30,5 @@ func (b Backoff) withDefaults() Backoff {
 
 // wait returns the delay after that many exits in a row, at least 1.
 func (b Backoff) wait(exits int) time.Duration {
-	wait := b.Min
-	for ; exits > 1 && wait < b.Max; exits-- {
-		wait *= 2
-	}
-	wait = min(wait, b.Max)
-	return wait - rand.N(wait/2+1)
+	return backoff.After(exits, b.Min, b.Max)
 }

@@ -14,12 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"edgelens/internal/backoff"
 
 	"github.com/eclipse/paho.golang/autopaho"
 	"github.com/eclipse/paho.golang/paho"
@@ -245,12 +246,7 @@ func (s *Session) backoff(attempt int) time.Duration {
 	if s.failures.Add(1) == 1 {
 		return 0
 	}
-	return jittered(max(attempt, s.takeover.attempts()))
-}
-
-func jittered(attempt int) time.Duration {
-	wait := min(minBackoff<<min(attempt, 10), maxBackoff)
-	return wait/2 + rand.N(wait/2)
+	return backoff.After(max(attempt, s.takeover.attempts())+1, minBackoff, maxBackoff)
 }
 
 // received passes a message on.

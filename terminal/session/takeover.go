@@ -3,9 +3,10 @@ package session
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"edgelens/internal/backoff"
 
 	"github.com/eclipse/paho.golang/paho"
 )
@@ -91,8 +92,7 @@ func (t *takeover) note(now time.Time) (times int, wait time.Duration) {
 	defer t.mu.Unlock()
 	t.forget(now)
 	t.times++
-	wait = min(minTakeoverWait<<min(t.times-1, 10), maxTakeoverWait)
-	wait = wait/2 + rand.N(wait/2) // so that the two do not alternate forever
+	wait = backoff.After(t.times, minTakeoverWait, maxTakeoverWait) // with jitter, so that the two do not alternate forever
 	t.last, t.until = now, now.Add(wait)
 	return t.times, wait
 }
