@@ -56,20 +56,28 @@ type entry struct {
 	memory int64
 }
 
-// NewLoader returns a Loader with nothing loaded. prober, if not nil, tries each
-// model before it is loaded. onLoad, if not nil, is called after each model that
-// was loaded.
-func NewLoader(config Config, registry Registry, backend Backend, prober Prober, log *slog.Logger, onLoad func(models.Spec, time.Duration)) *Loader {
-	l := &Loader{config: config, registry: registry, backend: backend, prober: prober, log: log, onLoad: onLoad, loaded: map[string]*entry{}}
-	l.preparing, l.stop = context.WithCancel(context.Background())
-	return l
+// LoaderParts are what a Loader is made of.
+type LoaderParts struct {
+	Registry Registry
+	Backend  Backend
+	// Prober tries each model before it is loaded; nil for no trial.
+	Prober Prober
+	// Prepare may replace a model's file before it is loaded; it must return soon after
+	// its ctx ends. Nil for none.
+	Prepare func(context.Context, models.Model) models.Model
+	// OnLoad is called after each model that was loaded; nil for nothing.
+	OnLoad func(spec models.Spec, took time.Duration)
+	Log    *slog.Logger
 }
 
-// PrepareWith sets the function that may replace a model's file before it is
-// loaded; it must return soon after its ctx ends. To be called before
-// the first load.
-func (l *Loader) PrepareWith(prepare func(context.Context, models.Model) models.Model) {
-	l.prepare = prepare
+// NewLoader returns a Loader with nothing loaded.
+func NewLoader(config Config, parts LoaderParts) *Loader {
+	l := &Loader{
+		config: config, registry: parts.Registry, backend: parts.Backend, prober: parts.Prober, prepare: parts.Prepare,
+		onLoad: parts.OnLoad, log: parts.Log, loaded: map[string]*entry{},
+	}
+	l.preparing, l.stop = context.WithCancel(context.Background())
+	return l
 }
 
 // Describe returns the spec of a model, "" for the default one, and loads it

@@ -47,11 +47,12 @@ type Listed struct {
 	Entry *Entry
 }
 
-// Open returns the registry of a models folder. The folder need not exist yet;
-// all models are then missing. The error wraps edgelens.ErrModel: the folder
-// is a file or cannot be read, its manifest.yaml has errors, or its default
-// names no model.
-func Open(dir string) (*Registry, error) {
+// Open returns the registry of a models folder and of at most one built-in model, which
+// is in no folder; a file of its name is listed as failed. The folder need not exist yet;
+// all models are then missing. The error wraps edgelens.ErrModel: the folder is a file or
+// cannot be read, its manifest.yaml has errors, its default names no model, or it has a
+// model of the built-in one's name.
+func Open(dir string, builtIn ...Model) (*Registry, error) {
 	if _, err := os.ReadDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: open the models folder: %w", edgelens.ErrModel, err)
 	}
@@ -60,6 +61,13 @@ func Open(dir string) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{dir: dir, manifest: manifest}
+	for _, m := range builtIn {
+		if _, ok := manifest.Find(m.Name); ok {
+			return nil, fmt.Errorf("%w: the manifest has a model %s, which is the name of the built-in one; rename it", edgelens.ErrModel, m.Name)
+		}
+		m.BuiltIn = true
+		r.builtIn = &m
+	}
 	r.modelFiles.read = readModelFile
 	r.labelsFiles.read = readLabelsFile
 	if err := r.SetDefault(manifest.Default); err != nil {
@@ -70,18 +78,6 @@ func Open(dir string) (*Registry, error) {
 
 // Dir returns the models folder.
 func (r *Registry) Dir() string { return r.dir }
-
-// AddBuiltIn adds a model that is in no folder. Its name is then taken: the error
-// wraps edgelens.ErrModel if the manifest has it, and a file of that name is listed
-// as failed. To be called before any other method.
-func (r *Registry) AddBuiltIn(m Model) error {
-	if _, ok := r.manifest.Find(m.Name); ok {
-		return fmt.Errorf("%w: the manifest has a model %s, which is the name of the built-in one; rename it", edgelens.ErrModel, m.Name)
-	}
-	m.BuiltIn = true
-	r.builtIn = &m
-	return nil
-}
 
 // List returns every model: the manifest's in its order, the built-in one, then
 // the other files of the folder by name.

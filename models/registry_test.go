@@ -351,11 +351,8 @@ func TestBuiltIn(t *testing.T) {
 	}
 	write(own.Path)
 	write(filepath.Join(dir, "built_in.tflite"))
-	registry, err := models.Open(dir)
+	registry, err := models.Open(dir, own)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := registry.AddBuiltIn(own); err != nil {
 		t.Fatal(err)
 	}
 	found, err := registry.Get("built_in")
@@ -383,7 +380,7 @@ func TestBuiltIn(t *testing.T) {
 	if defaults != 1 {
 		t.Errorf("%d defaults are listed, want 1", defaults)
 	}
-	if err := registry.AddBuiltIn(models.Model{ModelRef: edgelens.ModelRef{Name: registry.List()[0].Name}}); !errors.Is(err, edgelens.ErrModel) {
+	if _, err := models.Open(dir, models.Model{ModelRef: edgelens.ModelRef{Name: registry.List()[0].Name}}); !errors.Is(err, edgelens.ErrModel) {
 		t.Errorf("one with the name of a model in the manifest: %v, want an ErrModel", err)
 	}
 }

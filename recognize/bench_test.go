@@ -27,7 +27,7 @@ func newMobileNet(cache recognize.Cache) *recognize.Service {
 		raw[i] = byte(i * 7919)
 	}
 	config := recognize.Config{Workers: 2, Queue: 2, Timeout: 10 * time.Second}
-	return recognize.New(config, &preprocessor{version: "1"}, &runner{spec: spec, raw: raw}, cache, slog.New(slog.DiscardHandler))
+	return recognize.New(config, recognize.Parts{Preprocessor: &preprocessor{version: "1"}, Runner: &runner{spec: spec, raw: raw}, Cache: cache, Log: slog.New(slog.DiscardHandler)})
 }
 
 func benchmarkRecognize(b *testing.B, cache recognize.Cache) {

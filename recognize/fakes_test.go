@@ -134,13 +134,20 @@ type bench struct {
 // newBench returns a Service for a model with the given uint8 probabilities,
 // in 256ths.
 func newBench(config recognize.Config, scores ...byte) *bench {
+	return newBenchWith(config, "", scores...)
+}
+
+// newBenchWith is newBench with a quality model.
+func newBenchWith(config recognize.Config, qualityModel string, scores ...byte) *bench {
 	b := &bench{
 		preprocessor: &preprocessor{version: "1"},
 		runner:       &runner{spec: newSpec(models.Uint8, len(scores)), raw: scores},
 		cache:        &memory{},
 	}
 	b.runner.spec.Output.Scale = 1.0 / 256
-	b.Service = recognize.New(config, b.preprocessor, b.runner, b.cache, slog.New(slog.DiscardHandler))
+	b.Service = recognize.New(config, recognize.Parts{
+		Preprocessor: b.preprocessor, Runner: b.runner, Cache: b.cache, Log: slog.New(slog.DiscardHandler), QualityModel: qualityModel,
+	})
 	return b
 }
 

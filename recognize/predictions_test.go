@@ -229,7 +229,7 @@ func FuzzPredictions(f *testing.F) {
 		}
 		// A panic would be caught and logged: it counts as one nevertheless.
 		log := slog.New(slog.NewTextHandler(failing{t}, nil))
-		s := recognize.New(oneWorker(), &preprocessor{}, &runner{spec: spec, raw: raw}, &memory{}, log)
+		s := recognize.New(oneWorker(), recognize.Parts{Preprocessor: &preprocessor{}, Runner: &runner{spec: spec, raw: raw}, Cache: &memory{}, Log: log})
 		req := image("cat")
 		req.TopK, req.MinScore = topK, minScore
 		r, err := s.Recognize(t.Context(), req)

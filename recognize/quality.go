@@ -7,11 +7,6 @@ import (
 	"edgelens/models"
 )
 
-// UseQualityModel sets the model that rates whether images are usable: a
-// classifier whose labels are the verdicts of edgelens.Quality. Without one, no
-// image is rated. To be called before the first Recognize.
-func (s *Service) UseQualityModel(model string) { s.qualityModel = model }
-
 // qualityModelFor returns the spec of the model that rates the image of a request;
 // nil if none does, or if it is not available.
 func (s *Service) qualityModelFor(ctx context.Context, req *edgelens.Request) *models.Spec {

@@ -15,12 +15,11 @@ import (
 func newRatingBench(quality string, scores ...byte) *bench {
 	config := oneWorker()
 	config.Quality, config.QualityMinScore = quality, 0.7
-	b := newBench(config, 200, 50)
+	b := newBenchWith(config, "rater", 200, 50)
 	qualityModel := newSpec(models.Uint8, len(scores))
 	qualityModel.Name, qualityModel.Digest, qualityModel.Labels = "rater", "sha256:4567", []string{edgelens.QualityOK, edgelens.QualityBlurred, edgelens.QualityDark}
 	qualityModel.Output.Scale = 1.0 / 256
 	b.runner.others = map[string]*answering{"rater": {spec: qualityModel, raw: scores}}
-	b.UseQualityModel("rater")
 	return b
 }
 

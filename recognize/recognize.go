@@ -40,10 +40,21 @@ type Service struct {
 	work    sync.WaitGroup // recognitions in progress, also those whose callers left
 }
 
+// Parts are what a Service is made of.
+type Parts struct {
+	Preprocessor Preprocessor
+	Runner       Runner
+	Cache        Cache
+	Log          *slog.Logger
+	// QualityModel names the model that rates whether images are usable: a classifier
+	// whose labels are the verdicts of edgelens.Quality. If empty, no image is rated.
+	QualityModel string
+}
+
 // New returns a Service; config must be valid.
-func New(config Config, preprocess Preprocessor, runner Runner, cache Cache, log *slog.Logger) *Service {
+func New(config Config, parts Parts) *Service {
 	return &Service{
-		config: config, preprocess: preprocess, runner: runner, cache: cache, log: log,
+		config: config, preprocess: parts.Preprocessor, runner: parts.Runner, cache: parts.Cache, log: parts.Log, qualityModel: parts.QualityModel,
 		admission: newAdmission(config.Workers, config.Queue),
 	}
 }

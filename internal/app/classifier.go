@@ -12,15 +12,12 @@ import (
 
 // OpenModels returns the models of the folder, and the built-in one.
 func OpenModels(c *config.Config) (*models.Registry, error) {
-	registry, err := models.Open(c.ModelsDir)
-	if err != nil {
-		return nil, err
-	}
 	builtIn, err := quality.Model()
 	if err != nil {
 		return nil, err
 	}
-	if err := registry.AddBuiltIn(builtIn); err != nil {
+	registry, err := models.Open(c.ModelsDir, builtIn)
+	if err != nil {
 		return nil, err
 	}
 	if c.Model != "" {

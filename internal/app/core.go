@@ -52,19 +52,21 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	}
 	loads := telemetry.NewModels(metrics)
 	prober := NewProber(c, log)
-	loader := inference.NewLoader(c.Inference, registry, tflite.New(), prober, log, func(spec models.Spec, took time.Duration) {
-		loads.Loaded(spec.Name, took)
-	})
-	if c.Inference.Delegate != inference.DelegateNone { // only a delegate is faster with it
-		preparer := requantize.NewPreparer(requantize.Config{
-			Enabled: c.Inference.Requantize, Dir: filepath.Join(c.DataDir, "requantized"), Log: log,
-			Comparison: requantize.Comparison{Backend: tflite.New(), Prober: prober, Config: c.Inference},
-		})
-		loader.PrepareWith(preparer.Prepare)
+	parts := inference.LoaderParts{
+		Registry: registry, Backend: tflite.New(), Prober: prober, Log: log,
+		OnLoad: func(spec models.Spec, took time.Duration) { loads.Loaded(spec.Name, took) },
 	}
+	if c.Inference.Delegate != inference.DelegateNone { // only a delegate is faster with it
+		parts.Prepare = requantize.NewPreparer(requantize.Config{
+			Enabled: c.Inference.Requantize, Dir: filepath.Join(c.DataDir, "requantized"), Log: log,
+			Comparison: requantize.Comparison{Backend: parts.Backend, Prober: prober, Config: c.Inference},
+		}).Prepare
+	}
+	loader := inference.NewLoader(c.Inference, parts)
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
-	service := recognize.New(c.Recognize, preprocessing{preprocessor}, loader, results, log)
-	service.UseQualityModel(quality.Name)
+	service := recognize.New(c.Recognize, recognize.Parts{
+		Preprocessor: preprocessing{preprocessor}, Runner: loader, Cache: results, Log: log, QualityModel: quality.Name,
+	})
 	return &Core{
 		Registry: registry, Loader: loader, preprocessor: preprocessor, service: service, shared: shared,
 		Recognizer:    telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),

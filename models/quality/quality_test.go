@@ -61,11 +61,8 @@ func TestRegistryListsBuiltInModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := models.Open(filepath.Join(t.TempDir(), "no such folder"))
+	registry, err := models.Open(filepath.Join(t.TempDir(), "no such folder"), m)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := registry.AddBuiltIn(m); err != nil {
 		t.Fatal(err)
 	}
 	found, err := registry.Get(quality.Name)
