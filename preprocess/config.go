@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"edgelens"
 )
@@ -155,12 +154,4 @@ func (c Config) allow(format string, width, height int64) error {
 // what the user can do.
 func refuse(sentinel error, format, sentence string, args ...any) error {
 	return fmt.Errorf("check %s: %w: %s", format, sentinel, fmt.Sprintf(sentence, args...))
-}
-
-// Timings splits the duration of one Tensor call.
-type Timings struct {
-	// Decode is from encoded bytes to pixels, the header checks included.
-	Decode time.Duration
-	// Preprocess is from pixels to tensor: resize, orient, normalize.
-	Preprocess time.Duration
 }

@@ -33,11 +33,11 @@ func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {
 }
 
 // Tensor returns an error that wraps edgelens.ErrModel.
-func (p *Preprocessor) Tensor(_, _ []byte, _ models.InputSpec) (edgelens.ImageInfo, Timings, error) {
-	return edgelens.ImageInfo{}, Timings{}, errNoCgo
+func (p *Preprocessor) Tensor(_, _ []byte, _ models.InputSpec) (edgelens.ImageInfo, edgelens.Timings, error) {
+	return edgelens.ImageInfo{}, edgelens.Timings{}, errNoCgo
 }
 
 // Tensors returns an error that wraps edgelens.ErrModel.
-func (p *Preprocessor) Tensors([]byte, ...models.InputBuffer) (edgelens.ImageInfo, Timings, error) {
-	return edgelens.ImageInfo{}, Timings{}, errNoCgo
+func (p *Preprocessor) Tensors([]byte, ...models.InputBuffer) (edgelens.ImageInfo, edgelens.Timings, error) {
+	return edgelens.ImageInfo{}, edgelens.Timings{}, errNoCgo
 }

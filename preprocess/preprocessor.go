@@ -67,7 +67,7 @@ func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {
 }
 
 // Tensor is Tensors for one tensor.
-func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgelens.ImageInfo, Timings, error) {
+func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgelens.ImageInfo, edgelens.Timings, error) {
 	return p.Tensors(encoded, models.InputBuffer{Spec: spec, Bytes: dst})
 }
 
@@ -77,31 +77,31 @@ func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgel
 // edgelens.ErrBadImage for an image that fails to decode, ErrModel for a spec or a
 // buffer that does not fit, and ErrStopping after Close. After an error the buffers
 // contain nothing of this image, or its complete tensor.
-func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, Timings, error) {
+func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, edgelens.Timings, error) {
 	begin := time.Now()
 	for _, buffer := range into {
 		if err := checkSpec(buffer.Bytes, buffer.Spec); err != nil {
-			return edgelens.ImageInfo{}, Timings{}, err
+			return edgelens.ImageInfo{}, edgelens.Timings{}, err
 		}
 	}
 	h, err := inspect(encoded, p.limits)
 	if err != nil {
-		return edgelens.ImageInfo{}, Timings{}, err
+		return edgelens.ImageInfo{}, edgelens.Timings{}, err
 	}
 	s, err := p.scratch.take()
 	if err != nil {
-		return edgelens.ImageInfo{}, Timings{}, err
+		return edgelens.ImageInfo{}, edgelens.Timings{}, err
 	}
 	defer p.scratch.give(s)
 
 	decoded, damaged, err := p.decode(s, h, into)
 	if err != nil {
-		return edgelens.ImageInfo{}, Timings{}, err
+		return edgelens.ImageInfo{}, edgelens.Timings{}, err
 	}
 	defer decoded.free()
 	pixels, err := decoded.mat()
 	if err != nil {
-		return edgelens.ImageInfo{}, Timings{}, err
+		return edgelens.ImageInfo{}, edgelens.Timings{}, err
 	}
 	defer pixels.Close()
 	decodedAt := time.Now()
@@ -109,11 +109,11 @@ func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edge
 		width, height := storedSize(buffer.Spec, h.orientation)
 		small, err := s.resize(pixels, image.Pt(width, height), buffer.Spec.Channels)
 		if err != nil {
-			return edgelens.ImageInfo{}, Timings{}, err
+			return edgelens.ImageInfo{}, edgelens.Timings{}, err
 		}
 		pack(buffer.Bytes, small, buffer.Spec, h.orientation, p.tables.of(buffer.Spec))
 	}
 	info := h.info()
 	info.Damaged = damaged
-	return info, Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}, nil
+	return info, edgelens.Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}, nil
 }

@@ -29,7 +29,7 @@ type preprocessor struct {
 
 func (p *preprocessor) Version() string { return p.version }
 
-func (p *preprocessor) Tensors(encoded []byte, _ ...models.InputBuffer) (edgelens.ImageInfo, time.Duration, time.Duration, error) {
+func (p *preprocessor) Tensors(encoded []byte, _ ...models.InputBuffer) (edgelens.ImageInfo, edgelens.Timings, error) {
 	p.calls.Add(1)
 	now := p.inside.Add(1)
 	defer p.inside.Add(-1)
@@ -37,10 +37,10 @@ func (p *preprocessor) Tensors(encoded []byte, _ ...models.InputBuffer) (edgelen
 	}
 	if p.work != nil {
 		if err := p.work(encoded); err != nil {
-			return edgelens.ImageInfo{}, 0, 0, err
+			return edgelens.ImageInfo{}, edgelens.Timings{}, err
 		}
 	}
-	return edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"}, 2 * time.Millisecond, time.Millisecond, nil
+	return edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"}, edgelens.Timings{Decode: 2 * time.Millisecond, Preprocess: time.Millisecond}, nil
 }
 
 // runner has one model, with the same output for every image.

@@ -11,7 +11,6 @@ package recognize
 
 import (
 	"context"
-	"time"
 
 	"edgelens"
 	"edgelens/models"
@@ -22,10 +21,10 @@ type Preprocessor interface {
 	// Version is part of the cache key: it changes whenever the same image
 	// would give another tensor.
 	Version() string
-	// Tensors checks and decodes encoded once, resizes and normalizes it into
-	// each buffer, and returns how long decoding and the rest took. The error wraps
-	// ErrNoImage, ErrUnsupportedFormat or ErrBadImage.
-	Tensors(encoded []byte, into ...models.InputBuffer) (info edgelens.ImageInfo, decode, rest time.Duration, err error)
+	// Tensors checks and decodes encoded once, resizes and normalizes it into each
+	// buffer, and returns the times of decoding and of the rest (Preprocess). The error
+	// wraps ErrNoImage, ErrUnsupportedFormat or ErrBadImage.
+	Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, edgelens.Timings, error)
 }
 
 // A Runner loads and runs models.

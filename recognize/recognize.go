@@ -244,8 +244,9 @@ func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (
 	// Decoded on the thread that runs the model next, and only when it is free:
 	// so there are never more decoded images than interpreters.
 	raw, err := s.runner.Run(ctx, q.spec, func() (tensor []byte, err error) {
-		timings.Queue = time.Since(start)
-		result.Image, timings.Decode, timings.Preprocess, err = s.preprocess.Tensors(req.Image, tensors...)
+		queued := time.Since(start)
+		result.Image, timings, err = s.preprocess.Tensors(req.Image, tensors...)
+		timings.Queue = queued
 		mark = time.Now()
 		return tensors[0].Bytes, err
 	})

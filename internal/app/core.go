@@ -65,7 +65,7 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	loader := inference.NewLoader(c.Inference, parts)
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
 	service := recognize.New(c.Recognize, recognize.Parts{
-		Preprocessor: preprocessing{preprocessor}, Runner: loader, Cache: results, Log: log, QualityModel: quality.Name,
+		Preprocessor: preprocessor, Runner: loader, Cache: results, Log: log, QualityModel: quality.Name,
 	})
 	return &Core{
 		Registry: registry, Loader: loader, preprocessor: preprocessor, service: service, shared: shared,
@@ -114,14 +114,6 @@ func newResults(c *config.Config, log *slog.Logger, metrics prometheus.Registere
 		return map[string]int64{"hit": stats.Hits, "miss": stats.Misses, "failure": stats.Failures, "dropped": stats.Dropped}
 	})
 	return shared, shared, nil
-}
-
-// preprocessing adapts the Preprocessor to the port of package recognize.
-type preprocessing struct{ *preprocess.Preprocessor }
-
-func (p preprocessing) Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, time.Duration, time.Duration, error) {
-	info, timings, err := p.Preprocessor.Tensors(encoded, into...)
-	return info, timings.Decode, timings.Preprocess, err
 }
 
 func interpreterCounts(loader *inference.Loader) map[string]telemetry.InterpreterCounts {
