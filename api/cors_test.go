@@ -21,7 +21,7 @@ func newOpen(t *testing.T, edit func(*api.Config)) (*server, *devices) {
 		if edit != nil {
 			edit(c)
 		}
-		p.Devices, p.Jobs, p.History = d, &jobs{}, &history{}
+		p.Devices, p.Queue, p.Jobs, p.History = d, &jobs{}, &jobs{}, &history{}
 		if err := c.Validate(); err != nil {
 			t.Fatal(err)
 		}

@@ -79,7 +79,7 @@ func TestContentEncoding(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, d := &jobs{}, &devices{}
-			s := newServer(t, func(c *api.Config, p *api.Parts) { c.MaxImageBytes, p.Jobs, p.Devices = limit, j, d })
+			s := newServer(t, func(c *api.Config, p *api.Parts) { c.MaxImageBytes, p.Queue, p.Jobs, p.Devices = limit, j, j, d })
 			w := s.do(c.request)
 			if w.Code != c.status {
 				t.Fatalf("got %d %s", w.Code, w.Body)

@@ -12,14 +12,18 @@ import (
 	"edgelens"
 )
 
-// Jobs accepts and returns jobs.
-type Jobs interface {
+// Queue accepts and cancels jobs.
+type Queue interface {
 	// Submit stores a job. existing is true if the idempotency key
 	// already belongs to the same job.
 	Submit(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error)
-	// Cancel returns the canceled job; the error wraps ErrConflict if it
+	// Cancel returns the canceled job; the error wraps ErrFinished if it
 	// had ended already.
 	Cancel(ctx context.Context, id string) (edgelens.Job, error)
+}
+
+// Jobs looks jobs up.
+type Jobs interface {
 	Job(ctx context.Context, id string) (edgelens.Job, error)
 	// Wait returns the job once it is terminal, or as it is when ctx ends.
 	Wait(ctx context.Context, id string) (edgelens.Job, error)
@@ -124,7 +128,7 @@ func parseDuration(text string) (d time.Duration, ok bool) {
 
 // CancelJob implements StrictServerInterface.
 func (s *Server) CancelJob(ctx context.Context, r CancelJobRequestObject) (CancelJobResponseObject, error) {
-	job, err := s.jobs.Cancel(ctx, r.Id.String())
+	job, err := s.queue.Cancel(ctx, r.Id.String())
 	if err != nil {
 		return nil, err
 	}

@@ -14,12 +14,16 @@ import (
 	"edgelens/api"
 )
 
-// otherJobs are the methods that no test here calls.
-type otherJobs = api.Jobs
+// otherJobs and otherQueue are the methods that no test here calls.
+type (
+	otherJobs  = api.Jobs
+	otherQueue = api.Queue
+)
 
 // jobs keep the submitted jobs.
 type jobs struct {
 	otherJobs
+	otherQueue
 	spec  edgelens.JobSpec
 	image []byte
 }
@@ -112,7 +116,7 @@ func TestOptionsEverywhere(t *testing.T) {
 		for target, prefer := range map[string]string{"/api/recognize_async": "", "/api/recognize": "respond-async, wait=10"} {
 			t.Run(way+target+prefer, func(t *testing.T) {
 				j := &jobs{}
-				s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Jobs = j })
+				s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Jobs, p.Queue = j, j })
 				r := send(target, append(given, [2]string{"queue", `"bulk"`}))
 				if prefer != "" {
 					r.Header["Prefer"] = []string{"handling=strict", prefer}
@@ -169,7 +173,7 @@ func TestInvalidOptions(t *testing.T) {
 		for way, send := range ways {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				j := &jobs{}
-				s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Jobs = j })
+				s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Jobs, p.Queue = j, j })
 				targets := []string{"/api/recognize", "/api/recognize_async"}
 				if name == "queue without being a job" {
 					targets = targets[:1]
@@ -232,7 +236,7 @@ func TestIgnoredFields(t *testing.T) {
 			continue
 		}
 		j := &jobs{}
-		s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Jobs = j })
+		s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Jobs, p.Queue = j, j })
 		for target, status := range map[string]int{"/api/recognize": 200, "/api/recognize_async": 202} {
 			w := s.do(send(target, extra))
 			if got := w.Header().Get("X-Ignored-Fields"); w.Code != status || !strings.HasPrefix(got, "device, user_id, id, timestamp, name, image_id, ") || strings.Trim(got[48:], "?") != "" {
@@ -336,7 +340,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		want int
 	}{"none": {nil, 200}, "200 bytes": {[]string{strings.Repeat("k", 200)}, 200}, "201 bytes": {[]string{strings.Repeat("k", 201)}, 400}, "two": {[]string{"a", "b"}, 400}} {
 		for _, target := range []string{"/api/recognize", "/api/recognize_cached", "/api/recognize_async"} {
-			s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Jobs = &jobs{} })
+			s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Jobs, p.Queue = &jobs{}, &jobs{} })
 			r := formRequest(target, "file", []byte(anImage))
 			r.Header["Idempotency-Key"] = c.keys
 			if w := s.do(r); w.Code != c.want && !(w.Code == 202 && c.want == 200) {

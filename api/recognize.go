@@ -66,7 +66,7 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 	if queue, given := o.given["queue"].value.(string); given {
 		spec.Queue = queue
 	}
-	job, _, err := s.jobs.Submit(ctx, spec, u.image)
+	job, _, err := s.queue.Submit(ctx, spec, u.image)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type Readiness interface {
 type Parts struct {
 	Recognizer edgelens.Recognizer
 	Models     Models
+	Queue      Queue
 	Jobs       Jobs
 	History    History
 	Events     Events
@@ -62,6 +63,7 @@ type Server struct {
 	config     Config
 	recognizer edgelens.Recognizer
 	models     Models
+	queue      Queue
 	jobs       Jobs
 	history    History
 	events     Events
@@ -94,7 +96,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		return nil, fmt.Errorf("render the API description: %w", err)
 	}
 	s := &Server{
-		config: config, recognizer: parts.Recognizer, models: parts.Models, jobs: parts.Jobs, history: parts.History, events: parts.Events,
+		config: config, recognizer: parts.Recognizer, models: parts.Models, queue: parts.Queue, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
 		outbox: outboxOr(parts.Outbox), readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),

@@ -86,7 +86,7 @@ func (q *Queue) serve(ctx context.Context, r request) answer {
 		if !q.running.leasedAs(r.ID, r.Lease) {
 			// The lease has expired or never began: a refund would take back another attempt. The job's present worker,
 			// or the sweep, finishes it.
-			return answerTo(ErrDone)
+			return answerTo(edgelens.ErrFinished)
 		}
 		defer q.running.returned(r.ID, r.Lease)
 		return answerTo(q.ledger.Release(ctx, r.ID, r.Refund))
@@ -110,7 +110,7 @@ func (q *Queue) serve(ctx context.Context, r request) answer {
 func (q *Queue) leaseJob(ctx context.Context, r request) answer {
 	due := time.Now().Add(q.config.AttemptTimeout + leaseMargin)
 	if !q.running.lease(r.ID, jobLease{lease: r.Lease, due: due}) {
-		return answerTo(ErrDone)
+		return answerTo(edgelens.ErrFinished)
 	}
 	job, image, err := q.ledger.Start(ctx, r.ID)
 	if err != nil {
@@ -129,7 +129,7 @@ func (q *Queue) leaseJob(ctx context.Context, r request) answer {
 }
 
 // reclaim enqueues new tasks for jobs whose lease expired. Their old tasks, which Redis holds for active, end with
-// ErrDone.
+// edgelens.ErrFinished.
 func (q *Queue) reclaim(ctx context.Context) {
 	for id, l := range q.running.overdue(time.Now()) {
 		if err := q.dispatchAs(ctx, id+"."+l.lease, id, l.queue); err != nil {

@@ -119,6 +119,32 @@ func (q *Queue) Submit(ctx context.Context, spec edgelens.JobSpec, image []byte)
 	return job, false, nil
 }
 
+// Receive makes a record of a device durable and dispatches its job, if it has one. existing is true for a duplicate, of
+// which nothing is written. The error is the ledger's.
+func (q *Queue) Receive(ctx context.Context, r edgelens.Reception) (existing bool, err error) {
+	if r.Job.Deadline.IsZero() {
+		r.Job.Deadline = time.Now().Add(q.config.JobTimeout)
+	}
+	job, existing, err := q.ledger.Receive(ctx, r)
+	if err == nil && job.ID != "" {
+		q.Dispatch(ctx, job)
+	}
+	return existing, err
+}
+
+// eachUnfinished calls f for every job that is not terminal, until f returns an error.
+func (q *Queue) eachUnfinished(ctx context.Context, f func(id, queue string) error) error {
+	for job, err := range q.ledger.Unfinished(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := f(job.ID, job.Queue); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Dispatch enqueues a job of the ledger in Redis, at once or when Redis is back.
 func (q *Queue) Dispatch(ctx context.Context, job edgelens.Job) {
 	// The job is accepted: a client that disconnects must not delay it.
@@ -132,7 +158,7 @@ func (q *Queue) Dispatch(ctx context.Context, job edgelens.Job) {
 }
 
 // Cancel moves a job to its terminal state canceled and ends the attempt under
-// way. The error wraps ErrDone or is the ledger's.
+// way. The error wraps edgelens.ErrFinished or is the ledger's.
 func (q *Queue) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
 	job, err := q.ledger.Cancel(ctx, id)
 	if err == nil {
@@ -252,10 +278,10 @@ func (q *Queue) markKey(queue string) string {
 func (q *Queue) catchUp(ctx context.Context) {
 	q.behind.Store(false) // a submission that fails from here on sets it again
 	made := 0
-	err := q.ledger.Unfinished(ctx, func(id, queue string) error {
+	err := q.eachUnfinished(ctx, func(id, queue string) error {
 		if previous := q.previous[queue]; previous != "" {
 			// A pending task from before the restart would run twice. An active one cannot be deleted; it ends with
-			// ErrDone.
+			// edgelens.ErrFinished.
 			_ = q.inspector.DeleteTask(queue, id+"."+previous)
 		}
 		made++

@@ -31,7 +31,7 @@ type unclaimed struct {
 }
 
 // freeUnclaimed enqueues another task for each old job whose task was lost with its process, or that has none. A
-// process that was only slow gets ErrDone.
+// process that was only slow gets edgelens.ErrFinished.
 func (q *Queue) freeUnclaimed(ctx context.Context) {
 	now := time.Now()
 	if now.Sub(q.unclaimed.looked) < unclaimedLook {
@@ -40,7 +40,7 @@ func (q *Queue) freeUnclaimed(ctx context.Context) {
 	earlier := q.unclaimed
 	q.unclaimed = unclaimed{looked: now, since: map[string]time.Time{}, names: map[string]string{}}
 	looked := 0
-	err := q.ledger.Unfinished(ctx, func(id, queue string) error {
+	err := q.eachUnfinished(ctx, func(id, queue string) error {
 		if looked++; looked > unclaimedJobs {
 			return errEnough
 		}

@@ -60,7 +60,7 @@ type request struct {
 
 // answer is the node's answer.
 type answer struct {
-	// Code is "ok", "done" for ErrDone, or that of a sentinel error.
+	// Code is "ok", "done" for edgelens.ErrFinished, or that of a sentinel error.
 	Code   string `json:"code"`
 	Detail string `json:"detail,omitempty"`
 
@@ -125,7 +125,7 @@ func answerTo(err error) answer {
 	switch {
 	case err == nil:
 		return answer{Code: edgelens.Code(nil)}
-	case errors.Is(err, ErrDone):
+	case errors.Is(err, edgelens.ErrFinished):
 		return answer{Code: codeDone}
 	}
 	return answer{Code: edgelens.Code(err), Detail: err.Error()}
@@ -137,7 +137,7 @@ func (a answer) err() error {
 	case edgelens.Code(nil):
 		return nil
 	case codeDone:
-		return ErrDone
+		return edgelens.ErrFinished
 	}
 	for _, sentinel := range edgelens.Sentinels() {
 		if edgelens.Code(sentinel) == a.Code {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"strings"
 	"testing"
 
@@ -45,7 +46,12 @@ func (noJobs) Fail(context.Context, string, edgelens.JobError) error  { return e
 func (noJobs) Cancel(context.Context, string) (edgelens.Job, error) {
 	return edgelens.Job{}, edgelens.ErrNotFound
 }
-func (noJobs) Unfinished(context.Context, func(id, queue string) error) error { return nil }
+func (noJobs) Unfinished(context.Context) iter.Seq2[edgelens.Job, error] {
+	return func(func(edgelens.Job, error) bool) {}
+}
+func (noJobs) Receive(context.Context, edgelens.Reception) (edgelens.Job, bool, error) {
+	return edgelens.Job{}, false, edgelens.ErrDiskFull
+}
 func (noJobs) Accept(context.Context, edgelens.JobSpec, []byte) (edgelens.Job, bool, error) {
 	return edgelens.Job{}, false, edgelens.ErrDiskFull
 }
@@ -77,7 +83,7 @@ func FuzzRequest(f *testing.F) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	for _, sentinel := range append(edgelens.Sentinels(), ErrDone, nil) {
+	for _, sentinel := range append(edgelens.Sentinels(), nil) {
 		text, err := json.Marshal(answerTo(sentinel))
 		if err != nil {
 			f.Fatal(err)

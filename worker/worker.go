@@ -176,7 +176,7 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	jobStore := w.jobStore(node)
 	job, image, recognized, err := w.begin(ctx, jobStore, id)
 	switch {
-	case errors.Is(err, ErrDone), errors.Is(err, edgelens.ErrNotFound):
+	case errors.Is(err, edgelens.ErrFinished), errors.Is(err, edgelens.ErrNotFound):
 		return nil
 	case err != nil:
 		return fmt.Errorf("start job %s: %w", id, err)
@@ -299,7 +299,7 @@ func (w *Worker) settle(jobStore JobStore, job edgelens.Job, result *edgelens.Re
 	}
 	w.jobs.WithLabelValues("retried").Inc()
 	switch released := written; {
-	case errors.Is(released, ErrDone): // canceled meanwhile
+	case errors.Is(released, edgelens.ErrFinished): // canceled meanwhile
 		return nil
 	case released != nil:
 		return fmt.Errorf("put job %s back: %w", job.ID, released)
@@ -311,7 +311,7 @@ func (w *Worker) settle(jobStore JobStore, job edgelens.Job, result *edgelens.Re
 // task is retried.
 func (w *Worker) settled(status edgelens.JobStatus, err error) error {
 	switch {
-	case errors.Is(err, ErrDone):
+	case errors.Is(err, edgelens.ErrFinished):
 		return nil
 	case err != nil:
 		return fmt.Errorf("finish the job: %w", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -76,10 +77,10 @@ func (m *memory) Start(_ context.Context, id string) (edgelens.Job, []byte, erro
 	case job == nil:
 		return edgelens.Job{}, nil, edgelens.ErrNotFound
 	case job.Status.Terminal():
-		return edgelens.Job{}, nil, worker.ErrDone
+		return edgelens.Job{}, nil, edgelens.ErrFinished
 	case job.Attempts >= m.most:
 		m.move(id, edgelens.JobFailed)
-		return edgelens.Job{}, nil, worker.ErrDone
+		return edgelens.Job{}, nil, edgelens.ErrFinished
 	}
 	job.Attempts++
 	job.Status = edgelens.JobRunning
@@ -90,7 +91,7 @@ func (m *memory) Release(_ context.Context, id string, refund bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.jobs[id].Status.Terminal() {
-		return worker.ErrDone
+		return edgelens.ErrFinished
 	}
 	m.jobs[id].Status = edgelens.JobQueued
 	if refund {
@@ -102,7 +103,7 @@ func (m *memory) Release(_ context.Context, id string, refund bool) error {
 // move must be called with the lock held.
 func (m *memory) move(id string, to edgelens.JobStatus) error {
 	if m.jobs[id].Status.Terminal() {
-		return worker.ErrDone
+		return edgelens.ErrFinished
 	}
 	m.jobs[id].Status = to
 	m.terminal[id]++
@@ -130,7 +131,7 @@ func (m *memory) Cancel(_ context.Context, id string) (edgelens.Job, error) {
 	return *m.jobs[id], err
 }
 
-func (m *memory) Unfinished(_ context.Context, yield func(id, queue string) error) error {
+func (m *memory) Unfinished(context.Context) iter.Seq2[edgelens.Job, error] {
 	m.mu.Lock()
 	var ids []string
 	for _, id := range m.order {
@@ -139,12 +140,18 @@ func (m *memory) Unfinished(_ context.Context, yield func(id, queue string) erro
 		}
 	}
 	m.mu.Unlock()
-	for _, id := range ids {
-		if err := yield(id, m.job(id).Queue); err != nil {
-			return err
+	return func(yield func(edgelens.Job, error) bool) {
+		for _, id := range ids {
+			if !yield(m.job(id), nil) {
+				return
+			}
 		}
 	}
-	return nil
+}
+
+// Receive stores the job of a record; records themselves are the ledger's matter.
+func (m *memory) Receive(ctx context.Context, r edgelens.Reception) (edgelens.Job, bool, error) {
+	return m.Accept(ctx, r.Job, r.Image)
 }
 
 func (m *memory) job(id string) edgelens.Job {
@@ -355,8 +362,8 @@ func TestCancel(t *testing.T) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	if _, err := s.queue.Cancel(context.Background(), "job-0000"); !errors.Is(err, worker.ErrDone) {
-		t.Errorf("canceling again: %v, want ErrDone", err)
+	if _, err := s.queue.Cancel(context.Background(), "job-0000"); !errors.Is(err, edgelens.ErrFinished) {
+		t.Errorf("canceling again: %v, want edgelens.ErrFinished", err)
 	}
 	s.allDone(3, edgelens.JobCanceled)
 	eventually(t, "nothing runs", func() bool { return s.recognizer.running.Load() == 0 })

@@ -62,7 +62,7 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 		}
 		settings.RedisURL = j.redis.URL()
 	}
-	if j.queue, err = worker.NewQueue(settings, node, jobStore{truth}, log); err != nil {
+	if j.queue, err = worker.NewQueue(settings, node, truth, log); err != nil {
 		return nil, errors.Join(err, j.close(ctx))
 	}
 	j.worker = worker.NewWorker(j.queue, core.Recognizer, log, metrics)
@@ -132,77 +132,6 @@ func (j *jobs) close(ctx context.Context) error {
 		errs = append(errs, j.redis.Stop(ctx))
 	}
 	return errors.Join(errs...)
-}
-
-// jobStore adapts the ledger to the port of package worker.
-type jobStore struct{ *ledger.Ledger }
-
-func (d jobStore) Start(ctx context.Context, id string) (edgelens.Job, []byte, error) {
-	job, image, err := d.Ledger.Start(ctx, id)
-	return job, image, done(err)
-}
-
-func (d jobStore) Release(ctx context.Context, id string, refund bool) error {
-	return done(d.Ledger.Release(ctx, id, refund))
-}
-
-func (d jobStore) Finish(ctx context.Context, id string, result *edgelens.Result) error {
-	return done(d.Ledger.Finish(ctx, id, result))
-}
-
-func (d jobStore) Fail(ctx context.Context, id string, why edgelens.JobError) error {
-	return done(d.Ledger.Fail(ctx, id, why))
-}
-
-func (d jobStore) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
-	job, err := d.Ledger.Cancel(ctx, id)
-	return job, done(err)
-}
-
-func (d jobStore) Unfinished(ctx context.Context, yield func(id, queue string) error) error {
-	for job, err := range d.Ledger.Unfinished(ctx) {
-		if err != nil {
-			return err
-		}
-		if err := yield(job.ID, job.Queue); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// done wraps the error for a terminal job as a worker.ErrDone, with the same text.
-func done(err error) error {
-	if errors.Is(err, ledger.ErrTerminal) {
-		return jobDone{err}
-	}
-	return err
-}
-
-type jobDone struct{ error }
-
-// Is makes errors.Is(err, worker.ErrDone) true.
-func (jobDone) Is(target error) bool { return target == worker.ErrDone }
-
-// Unwrap returns the ledger's error.
-func (e jobDone) Unwrap() error { return e.error }
-
-// counter adapts ledger and queue to the port of package api.
-type counter struct {
-	*worker.Queue
-	ledger *ledger.Ledger
-}
-
-func (c counter) Job(ctx context.Context, id string) (edgelens.Job, error) {
-	return c.ledger.Job(ctx, id)
-}
-
-func (c counter) Wait(ctx context.Context, id string) (edgelens.Job, error) {
-	return c.ledger.Wait(ctx, id)
-}
-
-func (c counter) Jobs(ctx context.Context, filter edgelens.JobFilter) ([]edgelens.Job, string, error) {
-	return c.ledger.Jobs(ctx, filter)
 }
 
 // nodeName returns the permanent name of this node, which is stored in the data folder.

@@ -79,7 +79,7 @@ type node struct {
 func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
 	parts := api.Parts{
 		Recognizer: s.core.Recognizer, Models: s.core.Loader, Readiness: s.readiness,
-		Jobs: counter{s.jobs.queue, s.jobs.ledger}, History: s.jobs.ledger, Events: s.jobs.ledger,
+		Queue: s.jobs.queue, Jobs: s.jobs.ledger, History: s.jobs.ledger, Events: s.jobs.ledger,
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Log: s.log, Images: s.jobs.ledger, Outbox: s.jobs.ledger,
 	}

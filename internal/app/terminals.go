@@ -17,7 +17,6 @@ import (
 	"edgelens/internal/telemetry"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
-	"edgelens/worker"
 )
 
 // terminals is the MQTT bridge with its broker, and the delivery of events to sinks.
@@ -52,7 +51,7 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	settings := c.Terminal
 	settings.URL = t.broker.url
 	parts := terminal.Parts{
-		Dialects: spoken, Records: intake{jobs.ledger, jobs.queue, c.Jobs.JobTimeout}, Devices: jobs.ledger, Commands: jobs.ledger,
+		Dialects: spoken, Records: jobs.queue, Devices: jobs.ledger, Commands: jobs.ledger,
 		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Log: log, Registerer: metrics,
 	}
 	if child := t.broker.child; child != nil {
@@ -118,22 +117,6 @@ func (t *terminals) stop(ctx context.Context) error {
 		errs = append(errs, t.bridge.Stop(ctx))
 	}
 	return errors.Join(append(errs, t.broker.stop(ctx))...)
-}
-
-// intake adapts ledger and queue to the port of package terminal.
-type intake struct {
-	ledger  *ledger.Ledger
-	queue   *worker.Queue
-	timeout time.Duration // of a job
-}
-
-func (i intake) Receive(ctx context.Context, r edgelens.Reception) (existing bool, err error) {
-	r.Job.Deadline = time.Now().Add(i.timeout)
-	job, existing, err := i.ledger.Receive(ctx, r)
-	if err == nil && job.ID != "" {
-		i.queue.Dispatch(ctx, job)
-	}
-	return existing, err
 }
 
 // outboxStats measures the outbox for a scrape.

@@ -82,7 +82,7 @@ func TestDeadlinesMoveWithTheClock(t *testing.T) {
 			expire(0)
 			c.pass(2 * time.Minute)
 			late := accept(t, l, inTime).ID
-			if _, _, err := l.Start(t.Context(), third); !errors.Is(err, ledger.ErrTerminal) {
+			if _, _, err := l.Start(t.Context(), third); !errors.Is(err, edgelens.ErrFinished) {
 				t.Errorf("start past the deadline: %v", err)
 			}
 			expire(2)

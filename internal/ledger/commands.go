@@ -26,7 +26,7 @@ func (l *Ledger) AddCommand(ctx context.Context, device string, body json.RawMes
 	return command, l.explain("add a command", err)
 }
 
-// MoveCommand moves a command to another state and returns it. A terminal one does not change: ErrTerminal. Other
+// MoveCommand moves a command to another state and returns it. A terminal one does not change: edgelens.ErrFinished. Other
 // errors: edgelens.ErrNotFound.
 func (l *Ledger) MoveCommand(ctx context.Context, id string, status edgelens.CommandStatus, detail string) (edgelens.Command, error) {
 	var command edgelens.Command
@@ -35,7 +35,7 @@ func (l *Ledger) MoveCommand(ctx context.Context, id string, status edgelens.Com
 			return commandError(err)
 		}
 		if command.Status.Terminal() {
-			return fmt.Errorf("%w with the status %s", ErrTerminal, command.Status)
+			return fmt.Errorf("%w with the status %s", edgelens.ErrFinished, command.Status)
 		}
 		now := micros(l.now())
 		command.Status, command.Detail = status, detail

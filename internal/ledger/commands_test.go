@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/internal/ledger"
 )
 
 func TestCommands(t *testing.T) {
@@ -35,8 +34,8 @@ func TestCommands(t *testing.T) {
 	if done := move(first, edgelens.CommandAcknowledged); done.FinishedAt.IsZero() || done.SentAt.IsZero() || done.Detail != "because" {
 		t.Errorf("acknowledged: %+v", done)
 	}
-	if _, err := l.MoveCommand(t.Context(), first.ID, edgelens.CommandFailed, ""); !errors.Is(err, ledger.ErrTerminal) {
-		t.Errorf("out of a terminal state: %v, want ErrTerminal", err)
+	if _, err := l.MoveCommand(t.Context(), first.ID, edgelens.CommandFailed, ""); !errors.Is(err, edgelens.ErrFinished) {
+		t.Errorf("out of a terminal state: %v, want edgelens.ErrFinished", err)
 	} else if !strings.HasSuffix(err.Error(), ": it has ended already with the status acknowledged") {
 		t.Errorf("out of a terminal state: %q", err)
 	}

@@ -10,10 +10,6 @@ import (
 	"edgelens"
 )
 
-// ErrTerminal: the job is in a terminal state, which it never leaves. It is an
-// edgelens.ErrFinished.
-var ErrTerminal = edgelens.ErrFinished
-
 // explain wraps err with the action, and with the matching sentinel where err has none. It is nil for nil.
 func (l *Ledger) explain(action string, err error) error {
 	switch {

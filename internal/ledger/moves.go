@@ -27,7 +27,7 @@ var errImageLost = errors.New("the image is lost")
 // Jobs with an earlier attempt without an outcome run one at a time: when the program crashes again, that job is the
 // cause. The others wait.
 //
-// Errors: edgelens.ErrNotFound, and ErrTerminal where there is nothing left to do, whether the job was done before or
+// Errors: edgelens.ErrNotFound, and edgelens.ErrFinished where there is nothing left to do, whether the job was done before or
 // by this call; the job is then returned as it is. *edgelens.Busy where a waiting job cannot start within 2 s; no
 // attempt is counted then.
 func (l *Ledger) Start(ctx context.Context, id string) (job edgelens.Job, image []byte, err error) {
@@ -42,7 +42,7 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 	}
 	l.lastStart.Store(int64(l.clock().monotonic))
 	if refusal != nil {
-		return job.Job, nil, fmt.Errorf("%w with the status %s: %s", ErrTerminal, job.Status, refusal.Detail)
+		return job.Job, nil, fmt.Errorf("%w with the status %s: %s", edgelens.ErrFinished, job.Status, refusal.Detail)
 	}
 	image, err := l.readImage(job.Job)
 	if errors.Is(err, errImageLost) {
@@ -50,7 +50,7 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 		ended, endErr := l.finish(ctx, id, ending{status: edgelens.JobFailed, err: lost})
 		if endErr == nil {
 			l.log.Error("the image of a job is missing, job failed", "job", id)
-			endErr = fmt.Errorf("%w with the status failed: %s", ErrTerminal, lost.Detail)
+			endErr = fmt.Errorf("%w with the status failed: %s", edgelens.ErrFinished, lost.Detail)
 		}
 		return ended, nil, endErr
 	}
@@ -110,7 +110,7 @@ func (l *Ledger) readImage(job edgelens.Job) ([]byte, error) {
 
 // Release puts a running job back into the queue, after a failure that may be temporary. refund uncounts the attempt:
 // for failures that the image did not cause, such as a busy service. A queued job does not change. Errors:
-// edgelens.ErrNotFound, ErrTerminal.
+// edgelens.ErrNotFound, edgelens.ErrFinished.
 func (l *Ledger) Release(ctx context.Context, id string, refund bool) error {
 	err := l.change(ctx, func(c *change) error {
 		job, err := jobByID(ctx, c, id)
@@ -132,7 +132,7 @@ func (l *Ledger) Release(ctx context.Context, id string, refund bool) error {
 	return l.explain("release job "+id, err)
 }
 
-// Finish ends a job with its result: it has succeeded. Errors: edgelens.ErrNotFound, ErrTerminal where it was done
+// Finish ends a job with its result: it has succeeded. Errors: edgelens.ErrNotFound, edgelens.ErrFinished where it was done
 // already (and nothing changes), edgelens.ErrInvalid for a result that cannot be JSON, such as one with a probability
 // of NaN.
 func (l *Ledger) Finish(ctx context.Context, id string, result *edgelens.Result) error {
@@ -144,14 +144,14 @@ func (l *Ledger) Finish(ctx context.Context, id string, result *edgelens.Result)
 	return l.explain(action, err)
 }
 
-// Fail ends a job with an error. Errors: edgelens.ErrNotFound, ErrTerminal
+// Fail ends a job with an error. Errors: edgelens.ErrNotFound, edgelens.ErrFinished
 // where it was done already (and nothing changes).
 func (l *Ledger) Fail(ctx context.Context, id string, reason edgelens.JobError) error {
 	_, err := l.finish(ctx, id, ending{status: edgelens.JobFailed, err: &reason})
 	return l.explain("fail job "+id, err)
 }
 
-// Cancel cancels a job and returns it. Errors: edgelens.ErrNotFound, ErrTerminal where it was done already (and nothing
+// Cancel cancels a job and returns it. Errors: edgelens.ErrNotFound, edgelens.ErrFinished where it was done already (and nothing
 // changes; the job is returned as it is).
 func (l *Ledger) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
 	job, err := l.finish(ctx, id, ending{status: edgelens.JobCanceled})
@@ -205,7 +205,7 @@ func poisonError() *edgelens.JobError {
 }
 
 func terminalError(status edgelens.JobStatus) error {
-	return fmt.Errorf("%w with the status %s", ErrTerminal, status)
+	return fmt.Errorf("%w with the status %s", edgelens.ErrFinished, status)
 }
 
 // ending is how a job ends: with a result, an error, or neither.
@@ -215,7 +215,7 @@ type ending struct {
 	err    *edgelens.JobError
 }
 
-// finish ends a job in a transaction of its own and returns it; a terminal one is returned as it is, with ErrTerminal.
+// finish ends a job in a transaction of its own and returns it; a terminal one is returned as it is, with edgelens.ErrFinished.
 func (l *Ledger) finish(ctx context.Context, id string, e ending) (edgelens.Job, error) {
 	var job jobRow
 	err := l.change(ctx, func(c *change) (err error) {

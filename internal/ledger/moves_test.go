@@ -37,7 +37,7 @@ var moves = map[string]func(t *testing.T, l *ledger.Ledger, id string) error{
 	"expire": func(t *testing.T, l *ledger.Ledger, id string) error {
 		n, err := l.Expire(t.Context(), after)
 		if err == nil && n == 0 {
-			err = ledger.ErrTerminal
+			err = edgelens.ErrFinished
 		}
 		return err
 	},
@@ -75,8 +75,8 @@ func TestEveryTransitionInEveryState(t *testing.T) {
 				err := move(t, l, id)
 				job := jobOf(t, l, id)
 				if from.Terminal() {
-					if !errors.Is(err, ledger.ErrTerminal) || !errors.Is(err, edgelens.ErrConflict) {
-						t.Errorf("error %v, want ErrTerminal, a conflict", err)
+					if !errors.Is(err, edgelens.ErrFinished) || !errors.Is(err, edgelens.ErrConflict) {
+						t.Errorf("error %v, want edgelens.ErrFinished, a conflict", err)
 					}
 					if ended := "it has ended already with the status " + string(from); name != "start" && name != "expire" && !strings.HasSuffix(err.Error(), " job "+id+": "+ended) {
 						t.Errorf("error %q, want one sentence that ends in %q", err, ended)
@@ -130,7 +130,7 @@ func TestOnlyOneTerminalStateWins(t *testing.T) {
 				winner = ends[i%len(ends)]
 			case err == nil:
 				t.Errorf("%s and %s both won", winner, ends[i%len(ends)])
-			case !errors.Is(err, ledger.ErrTerminal):
+			case !errors.Is(err, edgelens.ErrFinished):
 				t.Errorf("a loser gets %v", err)
 			}
 		}
@@ -154,7 +154,7 @@ func TestThirdStartFailsTheJob(t *testing.T) {
 	l = open(t, dir, quiet())
 	equal(t, "second start", start(t, l, id).Attempts, 2)
 	job, image, err := l.Start(t.Context(), id)
-	if !errors.Is(err, ledger.ErrTerminal) || image != nil {
+	if !errors.Is(err, edgelens.ErrFinished) || image != nil {
 		t.Fatalf("third start: %d bytes, %v", len(image), err)
 	}
 	equal(t, "the returned job", job, jobOf(t, l, id))
@@ -192,7 +192,7 @@ func TestOnlyPoisonJobFails(t *testing.T) {
 	start(t, l, fresh) // a job without earlier starts does not wait
 	waiting.Wait()
 	crash()
-	if _, _, err := l.Start(t.Context(), poison); !errors.Is(err, ledger.ErrTerminal) {
+	if _, _, err := l.Start(t.Context(), poison); !errors.Is(err, edgelens.ErrFinished) {
 		t.Errorf("the third start: %v", err)
 	}
 	ends := map[string]func(id string) error{
@@ -234,7 +234,7 @@ func TestStartAfterDeadlineExpires(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	id := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = time.Now().Add(-time.Second) }).ID
 	job, image, err := l.Start(t.Context(), id)
-	if !errors.Is(err, ledger.ErrTerminal) || image != nil {
+	if !errors.Is(err, edgelens.ErrFinished) || image != nil {
 		t.Fatalf("start: %d bytes, %v", len(image), err)
 	}
 	equal(t, "status", job.Status, edgelens.JobExpired)
@@ -248,8 +248,8 @@ func TestStartWithoutImageFails(t *testing.T) {
 	id := accept(t, l).ID
 	removeFile(t, dir, "images", id)
 	job, _, err := l.Start(t.Context(), id)
-	if !errors.Is(err, ledger.ErrTerminal) {
-		t.Errorf("start: %v, want ErrTerminal", err)
+	if !errors.Is(err, edgelens.ErrFinished) {
+		t.Errorf("start: %v, want edgelens.ErrFinished", err)
 	}
 	equal(t, "status", job.Status, edgelens.JobFailed)
 	equal(t, "code", job.Error.Code, "no_image")

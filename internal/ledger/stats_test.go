@@ -73,7 +73,7 @@ func TestOldDatabaseIsMigrated(t *testing.T) {
 		t.Errorf("%v, want %v", stats.Jobs, want)
 	}
 	equal(t, "image bytes", stats.ImageBytes, int64(300))
-	if _, err := l.Cancel(context.Background(), "a"); !errors.Is(err, ledger.ErrTerminal) {
-		t.Errorf("a job that was done: %v, want ErrTerminal", err)
+	if _, err := l.Cancel(context.Background(), "a"); !errors.Is(err, edgelens.ErrFinished) {
+		t.Errorf("a job that was done: %v, want edgelens.ErrFinished", err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/internal/ledger"
 )
 
 func TestWaitReturnsWhenTheJobIsDone(t *testing.T) {
@@ -46,7 +45,7 @@ func TestWaitWakesWhenAStartEndsTheJob(t *testing.T) {
 	}()
 	start(t, l, id)
 	start(t, l, id)
-	if _, _, err := l.Start(t.Context(), id); !errors.Is(err, ledger.ErrTerminal) {
+	if _, _, err := l.Start(t.Context(), id); !errors.Is(err, edgelens.ErrFinished) {
 		t.Fatal(err)
 	}
 	equal(t, "status", (<-woken).Status, edgelens.JobFailed)
