@@ -77,3 +77,6 @@ func (l *Ledger) AddSeen(ctx context.Context, n int, at time.Time) error {
 		return err
 	})
 }
+
+// MoveFormerImages moves the images of a former version.
+var MoveFormerImages = moveFormerImages

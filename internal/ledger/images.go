@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-
-	"edgelens/internal/datadir"
 )
 
 // tempSuffix marks an incomplete image.
@@ -31,17 +29,18 @@ func openImages(dir string) *images {
 	return &images{dir: dir, create: create}
 }
 
-// moveFormerImages moves the images of a version before the first release, if there are any, to their present folder.
+// moveFormerImages moves the images of a version before the first release, if there are
+// any, to where they are now. Where it fails nothing is lost: the next start continues it.
 func moveFormerImages(dir string) error {
 	former, now := filepath.Join(dir, formerImagesName), filepath.Join(dir, imagesName)
-	entries, err := os.ReadDir(former)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(former); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
+	if _, err := os.Lstat(now); errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(os.Rename(former, now), syncDir(dir))
 	}
-	if err := os.Mkdir(now, datadir.FolderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	entries, err := os.ReadDir(former)
+	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
@@ -49,7 +48,7 @@ func moveFormerImages(dir string) error {
 			return err
 		}
 	}
-	return os.Remove(former)
+	return errors.Join(syncDir(now), os.Remove(former))
 }
 
 func (p *images) file(id string) string { return filepath.Join(p.dir, id) }

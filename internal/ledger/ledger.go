@@ -141,8 +141,9 @@ func (l *Ledger) open(ctx context.Context) error {
 	if l.opened, err = os.Stat(file); err != nil {
 		return err
 	}
+	// Without their images, accepted jobs would fail: rather do not start.
 	if err := moveFormerImages(l.dir); err != nil {
-		l.log.Error("moving images to their new folder failed: they count as missing", "from", formerImagesName, "to", imagesName, "error", err)
+		return fmt.Errorf("move the images from %s to %s: %w", formerImagesName, imagesName, datadir.Explain(filepath.Join(l.dir, formerImagesName), err))
 	}
 	l.images = openImages(filepath.Join(l.dir, imagesName))
 	l.setImages(l.checkImages())

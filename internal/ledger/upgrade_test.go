@@ -4,8 +4,10 @@ package ledger_test
 
 import (
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"edgelens/internal/ledger"
@@ -51,5 +53,59 @@ func TestFormerNamesAreMigrated(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "pictures")); !os.IsNotExist(err) {
 		t.Errorf("the former folder is still there: %v", err)
+	}
+}
+
+// An upgrade that was interrupted is continued, and one that is impossible loses no image.
+func TestFormerImagesAreNeverLost(t *testing.T) {
+	for name, test := range map[string]struct {
+		files map[string]string // before the start; a name that ends with a slash is a folder
+		fails bool
+		want  map[string]string // the files afterwards
+	}{
+		"not begun":        {map[string]string{"pictures/a": "1", "pictures/b": "2"}, false, map[string]string{"images/a": "1", "images/b": "2"}},
+		"half done":        {map[string]string{"pictures/b": "2", "images/a": "1"}, false, map[string]string{"images/a": "1", "images/b": "2"}},
+		"empty":            {map[string]string{"pictures/": "", "images/a": "1"}, false, map[string]string{"images/a": "1"}},
+		"it is impossible": {map[string]string{"pictures/b": "2", "images/b/c": "3"}, true, map[string]string{"pictures/b": "2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, text := range test.files {
+				path := filepath.Join(dir, file)
+				must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+				if strings.HasSuffix(file, "/") {
+					must(t, os.MkdirAll(path, 0o700))
+					continue
+				}
+				must(t, os.WriteFile(path, []byte(text), 0o600))
+			}
+			if err := ledger.MoveFormerImages(dir); (err != nil) != test.fails {
+				t.Errorf("%v", err)
+			}
+			for file, want := range test.want {
+				got, err := os.ReadFile(filepath.Join(dir, file))
+				if err != nil || string(got) != want {
+					t.Errorf("%s: %q, %v", file, got, err)
+				}
+			}
+			if _, err := os.Stat(filepath.Join(dir, "pictures")); os.IsNotExist(err) == test.fails {
+				t.Errorf("the former folder: %v", err)
+			}
+		})
+	}
+}
+
+// A service whose images cannot be moved does not start without them.
+func TestFormerImagesThatCannotBeMovedStopTheStart(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(dir, "images", "a", "b"), 0o700))
+	must(t, os.MkdirAll(filepath.Join(dir, "pictures"), 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, "pictures", "a"), nil, 0o600))
+	l, err := ledger.Open(t.Context(), dir, quiet(), slog.New(slog.DiscardHandler))
+	if err == nil {
+		_ = l.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "pictures") {
+		t.Errorf("%v", err)
 	}
 }
