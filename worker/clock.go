@@ -21,6 +21,6 @@ func newClock() func() reading {
 }
 
 // jumped reports whether the wall clock was set between two readings.
-func (m reading) jumped(later reading) bool {
-	return (later.wall.Sub(m.wall) - (later.monotonic - m.monotonic)).Abs() > jumpAfter
+func (r reading) jumped(later reading) bool {
+	return (later.wall.Sub(r.wall) - (later.monotonic - r.monotonic)).Abs() > jumpAfter
 }

@@ -128,6 +128,11 @@ func TestUnknownFlagSuggestsOne(t *testing.T) {
 
 func TestModelCommands(t *testing.T) {
 	environ := coloursEnvironment(t)
+	t.Run("pull the built-in one", func(t *testing.T) {
+		if status, out, text := runCommand(t, environ, "model", "pull", "snapshot_quality"); status != 0 || !strings.Contains(out+text, "nothing to fetch") {
+			t.Errorf("status %d, %q, %q", status, out, text)
+		}
+	})
 	t.Run("verify by name", func(t *testing.T) {
 		if status, out, text := runCommand(t, environ, "model", "verify", "colours"); status != 0 || out != "colours: can be used\n" {
 			t.Errorf("status %d, %q, %q", status, out, text)

@@ -88,6 +88,8 @@ func newPullProgress(out io.Writer) func(models.Progress) {
 		begins := p.File != file
 		file = p.File
 		switch {
+		case p.File == "":
+			fmt.Fprintf(out, "%s is built in: there is nothing to fetch\n", p.Name) // progress only
 		case p.From == "":
 			fmt.Fprintf(out, "%s: %s is there already\n", p.Name, p.File) // progress only
 		case !terminal && begins:

@@ -12,7 +12,8 @@ import (
 )
 
 // PullModels fetches models by name, all of the manifest, or, without names, the default
-// one, and reports progress. The built-in model is skipped. The error joins those of all
+// one, and reports progress. The built-in model has no
+// file, which its progress shows. The error joins those of all
 // models that could not be fetched.
 func PullModels(ctx context.Context, c *config.Config, progress func(models.Progress), names []string, all bool) error {
 	manifest, err := models.ReadManifest(c.ModelsDir)
@@ -34,6 +35,9 @@ func PullModels(ctx context.Context, c *config.Config, progress func(models.Prog
 	var errs []error
 	for _, name := range names {
 		if name == quality.Name {
+			if progress != nil {
+				progress(models.Progress{Name: name})
+			}
 			continue
 		}
 		entry, known := manifest.Find(name)

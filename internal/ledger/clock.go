@@ -24,8 +24,8 @@ func newClock() func() reading {
 }
 
 // jumpTo returns how far the wall clock has jumped until a later reading; 0 if it has not.
-func (m reading) jumpTo(later reading) time.Duration {
-	jump := later.wall.Round(0).Sub(m.wall.Round(0)) - (later.monotonic - m.monotonic)
+func (r reading) jumpTo(later reading) time.Duration {
+	jump := later.wall.Round(0).Sub(r.wall.Round(0)) - (later.monotonic - r.monotonic)
 	if jump.Abs() < jumpAfter {
 		return 0
 	}
