@@ -12,9 +12,8 @@ import (
 )
 
 // PullModels fetches models by name, all of the manifest, or, without names, the default
-// one, and reports progress. The built-in model has no
-// file, which its progress shows. The error joins those of all
-// models that could not be fetched.
+// one, and reports progress: without a file for the built-in model, which needs none. The
+// error joins those of all models that could not be fetched.
 func PullModels(ctx context.Context, c *config.Config, progress func(models.Progress), names []string, all bool) error {
 	manifest, err := models.ReadManifest(c.ModelsDir)
 	if err != nil {
