@@ -43,4 +43,24 @@ type Request struct {
 	MinScore float64
 	// NoCache neither reads nor fills the result cache.
 	NoCache bool
+	// Priority orders the requests that wait for an interpreter.
+	Priority Priority
 }
+
+// Priority orders requests that wait for an interpreter. A lower one is served less
+// often, but never starves.
+type Priority int
+
+// The priorities, highest first, but for the zero value.
+const (
+	// PrioritySynchronous: a client holds its connection for the answer.
+	PrioritySynchronous Priority = iota
+	// PriorityDevice: somebody waits at a door for what follows from the event. It comes
+	// before PrioritySynchronous.
+	PriorityDevice
+	// PriorityInteractive: a queued job whose result is looked for soon.
+	PriorityInteractive
+	// PriorityBulk: a job that no one waits for. Its work also runs at a low thread
+	// priority.
+	PriorityBulk
+)

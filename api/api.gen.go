@@ -1678,9 +1678,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 }
 
 type AcceptedResponseHeaders struct {
-	Location       string
-	RetryAfter     int
-	XIgnoredFields *string
+	Location          string
+	PreferenceApplied *string
+	RetryAfter        int
+	XIgnoredFields    *string
 }
 type AcceptedJSONResponse struct {
 	Body AcceptedJob

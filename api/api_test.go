@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -35,15 +36,20 @@ type recognizer struct {
 
 	mu   sync.Mutex
 	last *edgelens.Request
+	// wait is how long the last caller waits; 0 if it does not tell.
+	wait time.Duration
 }
 
-func (r *recognizer) Recognize(_ context.Context, req *edgelens.Request) (*edgelens.Result, error) {
+func (r *recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.Result, error) {
 	if r.panics {
 		panic("a bug")
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last = req
+	r.last, r.wait = req, 0
+	if due, limited := ctx.Deadline(); limited {
+		r.wait = time.Until(due)
+	}
 	if r.err != nil {
 		return nil, r.err
 	}

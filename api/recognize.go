@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -19,7 +18,8 @@ const maxIdempotencyKey = 200
 
 // serveRecognize answers POST /api/recognize and /api/recognize_cached.
 func (s *Server) serveRecognize(c echo.Context) error {
-	if wantsAsync(c.Request().Header) {
+	prefer := readPreferences(c.Request().Header)
+	if prefer.async {
 		return s.serveRecognizeAsync(c)
 	}
 	ctx := c.Request().Context()
@@ -36,7 +36,9 @@ func (s *Server) serveRecognize(c echo.Context) error {
 	req := o.request(ctx)
 	req.Image, req.SHA256 = u.image, u.sha256
 	markRecognized(ctx)
-	result, err := s.recognizer.Recognize(ctx, req)
+	waiting, cancel := prefer.limit(ctx, c.Response().Header())
+	defer cancel()
+	result, err := s.recognizer.Recognize(waiting, req)
 	if err != nil {
 		return err
 	}
@@ -76,6 +78,9 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 	}
 	url := "/api/jobs/" + job.ID
 	c.Response().Header().Set("Location", url)
+	if readPreferences(c.Request().Header).async {
+		c.Response().Header().Set(preferenceApplied, "respond-async")
+	}
 	c.Response().Header().Set("Retry-After", strconv.Itoa(pollAfter))
 	return s.answer(c, http.StatusAccepted, o, AcceptedJob{TaskId: id, Status: JobStatus(job.Status), StatusUrl: url})
 }
@@ -104,19 +109,6 @@ func (s *Server) answer(c echo.Context, status int, o *options, body any) error 
 		s.log.Debug("writing an answer failed", "request_id", requestID(c), "error", err)
 	}
 	return nil
-}
-
-// wantsAsync reads the Prefer headers (RFC 7240).
-func wantsAsync(h http.Header) bool {
-	for _, line := range h.Values("Prefer") {
-		for preference := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(preference, ";")
-			if strings.EqualFold(strings.TrimSpace(name), "respond-async") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // idempotencyKey reads the Idempotency-Key header; "" is none.

@@ -7,6 +7,8 @@
 package inference
 
 import (
+	"fmt"
+
 	"edgelens"
 	"edgelens/models"
 )
@@ -73,9 +75,10 @@ type Interpreter interface {
 	Output() models.TensorSpec
 	// Delegate returns DelegateXNNPACK or DelegateNone.
 	Delegate() string
-	// SetInput copies data into the input tensor. Its length must be
-	// Input().Bytes().
-	SetInput(data []byte) error
+	// InputTensor returns the memory of the input tensor, of Input().Bytes()
+	// bytes. It belongs to the interpreter: it may be written until the next Invoke,
+	// which may overwrite it, and must not be used after that or after Close.
+	InputTensor() ([]byte, error)
 	// Invoke runs the graph. It cannot be interrupted. The error wraps
 	// edgelens.ErrInference; the interpreter stays usable.
 	Invoke() error
@@ -83,4 +86,18 @@ type Interpreter interface {
 	// Output().Bytes().
 	ReadOutput(data []byte) error
 	Close() error
+}
+
+// SetInput copies data into the input tensor. Its length must be Input().Bytes(); else
+// the error wraps edgelens.ErrInvalid.
+func SetInput(i Interpreter, data []byte) error {
+	if want := i.Input().Bytes(); len(data) != want {
+		return fmt.Errorf("fill the input tensor: %w: %d bytes for %d", edgelens.ErrInvalid, len(data), want)
+	}
+	tensor, err := i.InputTensor()
+	if err != nil {
+		return fmt.Errorf("fill the input tensor: %w", err)
+	}
+	copy(tensor, data)
+	return nil
 }

@@ -1,14 +1,12 @@
 package inference_test
 
 import (
-	"context"
 	"syscall"
 	"testing"
 	"time"
 
 	"edgelens/inference"
 	"edgelens/inference/fake"
-	"edgelens/internal/background"
 )
 
 // A background run uses a thread of lower priority, and the next run on the same
@@ -25,17 +23,19 @@ func TestBackgroundRunHasLowPriority(t *testing.T) {
 	for len(priority) > 0 {
 		<-priority // the warm-up
 	}
-	run := func(ctx context.Context) int {
-		if _, err := p.Run(ctx, filled(make([]byte, p.Spec().Input.Bytes()))); err != nil {
+	run := func(background bool) int {
+		work := filled(nil)
+		work.Background = background
+		if _, err := p.Run(t.Context(), work); err != nil {
 			t.Fatal(err)
 		}
 		return <-priority
 	}
-	usual := run(t.Context())
-	if behind := run(background.With(t.Context())); behind >= usual {
+	usual := run(false)
+	if behind := run(true); behind >= usual {
 		t.Errorf("in the background the priority is %d, and %d else", behind, usual)
 	}
-	if after := run(t.Context()); after != usual {
+	if after := run(false); after != usual {
 		t.Errorf("then the priority is %d, and was %d", after, usual)
 	}
 }

@@ -30,27 +30,27 @@ type executor struct {
 	quarantined bool
 }
 
-// run is a tensor to be filled and a call of Invoke.
+// run is a models.Run on its way through the pool.
 type run struct {
-	fill       func() ([]byte, error)
-	background bool
-	// filled is closed once fill and its tensor are not used any more.
+	models.Run
+	submitted time.Time
+	// filled is closed once Fill is not used any more.
 	filled chan struct{}
 	done   chan outcome
 }
 
 type outcome struct {
-	output []byte
-	err    error
-	// panicked is what fill panicked with, with its stack.
+	inference models.Inference
+	err       error
+	// panicked is what Fill panicked with, with its stack.
 	panicked any
 }
 
-func (o outcome) get() ([]byte, error) {
+func (o outcome) get() (models.Inference, error) {
 	if o.panicked != nil {
 		panic(o.panicked)
 	}
-	return o.output, o.err
+	return o.inference, o.err
 }
 
 // newExecutor builds and warms up an interpreter and starts its goroutine.
@@ -84,7 +84,7 @@ func (e *executor) serve() {
 	for next := range e.work {
 		var o outcome
 		var quarantined bool
-		background.Run(next.background, func() { o, quarantined = e.do(next) })
+		background.Run(next.Background, func() { o, quarantined = e.do(next) })
 		next.done <- o
 		if quarantined {
 			e.pool.mu.Lock()
@@ -98,36 +98,35 @@ func (e *executor) serve() {
 
 // do executes one run, and reports whether the executor was quarantined during it.
 func (e *executor) do(r *run) (o outcome, quarantined bool) {
-	if o, ok := e.fill(r); !ok {
+	queued := time.Since(r.submitted)
+	if o = e.fill(r); o.err != nil || o.panicked != nil {
 		return o, false
 	}
+	o.inference.Timings.Queue = queued
+	begun := time.Now()
 	e.begin(r.done)
 	e.watchdog.Reset(e.pool.config.InvokeTimeout)
-	o.output, o.err = e.invoke()
+	o.inference.Output, o.err = e.invoke()
 	e.watchdog.Stop()
+	o.inference.Timings.Inference = time.Since(begun)
 	return o, e.end()
 }
 
-// fill fills the input tensor; false if there is nothing to invoke. A panic belongs to
-// the caller, not to the executor.
-func (e *executor) fill(r *run) (o outcome, ok bool) {
+// fill has the run fill the input tensor. A panic belongs to the caller, not to the
+// executor.
+func (e *executor) fill(r *run) (o outcome) {
 	defer close(r.filled)
 	defer func() {
 		if p := recover(); p != nil {
-			o.panicked, ok = fmt.Sprintf("%v\n%s", p, debug.Stack()), false
+			o.panicked = fmt.Sprintf("%v\n%s", p, debug.Stack())
 		}
 	}()
-	tensor, err := r.fill()
+	tensor, err := e.interpreter.InputTensor()
 	if err != nil {
-		return outcome{err: err}, false
+		return outcome{err: fmt.Errorf("fill the input tensor: %w", err)}
 	}
-	if want := e.interpreter.Input().Bytes(); len(tensor) != want {
-		return outcome{err: fmt.Errorf("run model: %w: the tensor has %d bytes, not %d", edgelens.ErrInvalid, len(tensor), want)}, false
-	}
-	if err := e.interpreter.SetInput(tensor); err != nil {
-		return outcome{err: fmt.Errorf("fill the input tensor: %w", err)}, false
-	}
-	return outcome{}, true
+	o.inference.Image, o.inference.Timings, o.err = r.Fill(tensor)
+	return o
 }
 
 func (e *executor) begin(done chan<- outcome) {
@@ -198,14 +197,14 @@ func (e *executor) onInvokeTimeout() {
 // probabilities from logits.
 func warmUp(interpreter Interpreter) ([][]byte, error) {
 	input := interpreter.Input()
-	tensor := make([]byte, input.Bytes())
 	noise := rand.New(rand.NewPCG(1, 2)) // a fixed seed: every start is the same
 	var outputs [][]byte
 	for range 2 {
-		fillNoise(tensor, input.DType, noise)
-		if err := interpreter.SetInput(tensor); err != nil {
+		tensor, err := interpreter.InputTensor()
+		if err != nil {
 			return nil, err
 		}
+		fillNoise(tensor, input.DType, noise)
 		if err := interpreter.Invoke(); err != nil {
 			return nil, err
 		}

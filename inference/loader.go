@@ -102,15 +102,15 @@ func (l *Loader) Describe(ctx context.Context, name string) (*models.Spec, error
 	return &e.spec, nil
 }
 
-// Run passes the tensor that fill returns to a model that Describe returned; see Pool.Run.
-func (l *Loader) Run(ctx context.Context, spec *models.Spec, fill func() ([]byte, error)) ([]byte, error) {
+// Run runs a model that Describe returned; see Pool.Run.
+func (l *Loader) Run(ctx context.Context, spec *models.Spec, run models.Run) (models.Inference, error) {
 	l.mu.Lock()
 	e := l.loaded[spec.Name]
 	l.mu.Unlock()
 	if e == nil || e.pool == nil {
-		return nil, fmt.Errorf("run model: %w", edgelens.ErrStopping)
+		return models.Inference{}, fmt.Errorf("run model: %w", edgelens.ErrStopping)
 	}
-	return e.pool.Run(ctx, fill)
+	return e.pool.Run(ctx, run)
 }
 
 // List describes every model in the registry, by name.
@@ -346,13 +346,12 @@ func (l *Loader) detectActivation(pool *Pool) (models.Activation, error) {
 	facts := pool.Spec()
 	outputs := facts.WarmUp
 	for _, highest := range []bool{false, true} {
-		tensor := make([]byte, facts.Input.Bytes())
-		fillConstant(tensor, facts.Input.DType, highest)
-		output, err := pool.Run(l.preparing, func() ([]byte, error) { return tensor, nil })
+		run := synthetic(func(tensor []byte) { fillConstant(tensor, facts.Input.DType, highest) })
+		inferred, err := pool.Run(l.preparing, run)
 		if err != nil {
 			return "", err
 		}
-		outputs = append(outputs, output)
+		outputs = append(outputs, inferred.Output)
 	}
 	return activationOf(facts.Output, outputs), nil
 }

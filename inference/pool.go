@@ -9,14 +9,13 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/internal/background"
 	"edgelens/models"
 )
 
 // Pool shares the interpreters of one model, one caller at a time each.
 //
-// An interpreter never leaves the pool: Run has its executor fill the tensor,
-// invoke and copy the output out. Invoke cannot be interrupted, so it runs on a
+// An interpreter never leaves the pool: its executor has the caller's function fill
+// the input tensor in place, invokes, and copies the output out. Invoke cannot be interrupted, so it runs on a
 // goroutine that belongs to the interpreter: a caller whose context ends returns,
 // and the interpreter is free when it is done. One that is not done within
 // the invoke timeout is quarantined: it never returns to the pool, a new one
@@ -106,35 +105,37 @@ func (p *Pool) Stats() PoolStats {
 	return PoolStats{Idle: len(p.idle), Busy: p.executors - len(p.idle), Stuck: p.stuck, Waiting: len(p.waiting)}
 }
 
-// Run passes the tensor that fill returns to the next free interpreter, and returns
-// the raw bytes of the output tensor. fill is called at most once, on the thread that
-// then runs the model; its tensor must be Spec().Input.Bytes() long. Neither
-// fill nor its tensor is used any more once Run returns, whatever the reason. If
-// ctx is in the background (background.With), both run there. A panic in fill
-// is one in Run.
+// Run has run.Fill fill the input tensor of the next free interpreter, and runs the
+// model. Fill is called at most once, on the thread that then runs the model, and is
+// not used any more once Run returns, whatever the reason. Fill must write the whole
+// tensor, Spec().Input.Bytes() bytes, which holds what was left of earlier runs. A
+// panic in Fill is one in Run.
 //
-// The error is fill's, or wraps ErrInvalid for a wrong length, ErrDeadline or
-// ErrCanceled when ctx ends first, ErrStopping after Close, ErrInference when the
-// interpreter fails or outlives the invoke timeout.
-func (p *Pool) Run(ctx context.Context, fill func() ([]byte, error)) ([]byte, error) {
+// How many calls wait is not limited here: the caller limits how many there are
+// (recognize admits one more than there are interpreters).
+//
+// The error is Fill's, or wraps ErrDeadline or ErrCanceled when ctx ends first,
+// ErrStopping after Close, ErrInference when the interpreter fails or outlives the
+// invoke timeout.
+func (p *Pool) Run(ctx context.Context, task models.Run) (models.Inference, error) {
 	r := &run{
-		fill: fill, background: background.Is(ctx),
+		Run: task, submitted: time.Now(),
 		filled: make(chan struct{}),
 		done:   make(chan outcome, 2), // the executor's outcome and the timeout's: neither may block
 	}
 	if err := p.submit(ctx, r); err != nil {
-		return nil, fmt.Errorf("wait for an interpreter: %w", err)
+		return models.Inference{}, fmt.Errorf("wait for an interpreter: %w", err)
 	}
 	select {
 	case o := <-r.done:
 		return o.get()
 	case <-p.closing:
 		if p.withdraw(r) {
-			return nil, fmt.Errorf("wait for an interpreter: %w", edgelens.ErrStopping)
+			return models.Inference{}, fmt.Errorf("wait for an interpreter: %w", edgelens.ErrStopping)
 		}
 	case <-ctx.Done():
 		if p.withdraw(r) {
-			return nil, fmt.Errorf("wait for an interpreter: %w", contextError(ctx))
+			return models.Inference{}, fmt.Errorf("wait for an interpreter: %w", contextError(ctx))
 		}
 	}
 	<-r.filled // an executor has it and may still use the caller's data
@@ -142,7 +143,7 @@ func (p *Pool) Run(ctx context.Context, fill func() ([]byte, error)) ([]byte, er
 	case o := <-r.done:
 		return o.get()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("run model: %w", contextError(ctx))
+		return models.Inference{}, fmt.Errorf("run model: %w", contextError(ctx))
 	}
 }
 

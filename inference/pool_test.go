@@ -17,6 +17,7 @@ import (
 	"edgelens/inference"
 	"edgelens/inference/fake"
 	"edgelens/inference/inferencetest"
+	"edgelens/models"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,9 +50,16 @@ func closePool(t *testing.T, pool *inference.Pool) {
 	}
 }
 
-// filled is a tensor that exists already.
-func filled(tensor []byte) func() ([]byte, error) {
-	return func() ([]byte, error) { return tensor, nil }
+// filled is a run on a tensor that exists already.
+func filled(tensor []byte) models.Run {
+	return filling(func(input []byte) error { copy(input, tensor); return nil })
+}
+
+// filling is a run on what fill writes.
+func filling(fill func(tensor []byte) error) models.Run {
+	return models.Run{Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
+		return edgelens.ImageInfo{}, edgelens.Timings{}, fill(tensor)
+	}}
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -109,9 +117,9 @@ func TestPoolReturnsEachCallersOutput(t *testing.T) {
 			tensor := make([]byte, backend.In.Bytes())
 			for round := range 50 {
 				tensor[0] = byte(n*50 + round)
-				output, err := pool.Run(context.Background(), filled(tensor))
-				if err != nil || output[0] != tensor[0] {
-					t.Errorf("caller %d: got %v, %v", n, output, err)
+				inferred, err := pool.Run(context.Background(), filled(tensor))
+				if err != nil || inferred.Output[0] != tensor[0] {
+					t.Errorf("caller %d: got %v, %v", n, inferred.Output, err)
 				}
 			}
 		})
@@ -123,11 +131,42 @@ func TestPoolReturnsEachCallersOutput(t *testing.T) {
 	eventually(t, "all idle", func() bool { return pool.Stats() == inference.PoolStats{Idle: 3} })
 }
 
-func TestPoolRejectsWrongLength(t *testing.T) {
+func TestSetInputRejectsWrongLength(t *testing.T) {
+	model, err := fake.Image(4, 10).Open("fake", inference.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close() // a test
+	interpreter, err := model.NewInterpreter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer interpreter.Close() // a test
+	for _, n := range []int{0, 5, interpreter.Input().Bytes() + 1} {
+		if err := inference.SetInput(interpreter, make([]byte, n)); !errors.Is(err, edgelens.ErrInvalid) {
+			t.Errorf("%d bytes: got %v, want ErrInvalid", n, err)
+		}
+	}
+}
+
+// What Fill learns reaches the caller, with the times of the pool.
+func TestPoolReturnsWhatFillLearns(t *testing.T) {
 	backend := fake.Image(4, 10)
+	backend.Graph = func(_, _ []byte) error { time.Sleep(2 * time.Millisecond); return nil }
 	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
-	if _, err := pool.Run(context.Background(), filled(make([]byte, 5))); !errors.Is(err, edgelens.ErrInvalid) {
-		t.Errorf("got %v, want ErrInvalid", err)
+	info, timings := edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"}, edgelens.Timings{Decode: 3, Preprocess: 4}
+	inferred, err := pool.Run(t.Context(), models.Run{Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
+		if len(tensor) != backend.In.Bytes() {
+			t.Errorf("a tensor of %d bytes, want %d", len(tensor), backend.In.Bytes())
+		}
+		return info, timings, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := inferred.Timings
+	if inferred.Image != info || got.Decode != 3 || got.Preprocess != 4 || got.Queue <= 0 || got.Inference < 2*time.Millisecond {
+		t.Errorf("%+v %+v, want the facts, the times of Fill, the wait and the run", inferred.Image, got)
 	}
 }
 
@@ -136,7 +175,7 @@ func TestPoolRejectsWrongLength(t *testing.T) {
 func TestPoolSurvivesFailingFill(t *testing.T) {
 	pool := newPool(t, fake.Image(4, 10), inference.PoolConfig{Interpreters: 1})
 	broken := errors.New("no image")
-	if _, err := pool.Run(t.Context(), func() ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
+	if _, err := pool.Run(t.Context(), filling(func([]byte) error { return broken })); !errors.Is(err, broken) {
 		t.Errorf("got %v, want fill's error", err)
 	}
 	func() {
@@ -145,7 +184,7 @@ func TestPoolSurvivesFailingFill(t *testing.T) {
 				t.Errorf("Run panicked with %v, want fill's panic", p)
 			}
 		}()
-		_, _ = pool.Run(t.Context(), func() ([]byte, error) { panic("a bug") })
+		_, _ = pool.Run(t.Context(), filling(func([]byte) error { panic("a bug") }))
 	}()
 	eventually(t, "it is idle again", func() bool { return pool.Stats() == inference.PoolStats{Idle: 1} })
 }
@@ -156,16 +195,16 @@ func TestPoolCallerWaitsForFill(t *testing.T) {
 	backend := fake.Image(4, 10)
 	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
 	ctx, cancel := context.WithCancel(t.Context())
-	filling, fill, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	begun, fill, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := pool.Run(ctx, func() ([]byte, error) {
-			close(filling)
+		_, err := pool.Run(ctx, filling(func([]byte) error {
+			close(begun)
 			<-fill
-			return nil, errors.New("no image")
-		})
+			return errors.New("no image")
+		}))
 		left <- err
 	}()
-	<-filling
+	<-begun
 	cancel()
 	select {
 	case err := <-left:
@@ -193,12 +232,12 @@ func TestPoolServesInOrder(t *testing.T) {
 			ctx = gone
 		}
 		wg.Go(func() {
-			_, err := pool.Run(ctx, func() ([]byte, error) {
+			_, err := pool.Run(ctx, filling(func([]byte) error {
 				mu.Lock()
 				defer mu.Unlock()
 				served = append(served, n)
-				return make([]byte, backend.In.Bytes()), nil
-			})
+				return nil
+			}))
 			if (n == 2) != errors.Is(err, edgelens.ErrCanceled) {
 				t.Errorf("caller %d: %v", n, err)
 			}
@@ -235,8 +274,8 @@ func TestPoolCallerMayCancel(t *testing.T) {
 	// The first caller may now change its buffer.
 	tensor[0] = 99
 	close(g.open)
-	if output, err := pool.Run(context.Background(), filled(make([]byte, backend.In.Bytes()))); err != nil || output[0] != 0 {
-		t.Errorf("after the interpreter came back: %v, %v", output, err)
+	if inferred, err := pool.Run(context.Background(), filled(make([]byte, backend.In.Bytes()))); err != nil || inferred.Output[0] != 0 {
+		t.Errorf("after the interpreter came back: %v, %v", inferred.Output, err)
 	}
 }
 
@@ -246,9 +285,9 @@ func TestPoolQuarantinesStuckInterpreter(t *testing.T) {
 	if _, err := pool.Run(context.Background(), filled(tensor)); !errors.Is(err, edgelens.ErrInference) {
 		t.Errorf("the stuck run: %v, want ErrInference", err)
 	}
-	output, err := pool.Run(context.Background(), filled(tensor))
-	if err != nil || len(output) != 10 {
-		t.Errorf("the replacement: %v, %v", output, err)
+	inferred, err := pool.Run(context.Background(), filled(tensor))
+	if err != nil || len(inferred.Output) != 10 {
+		t.Errorf("the replacement: %v, %v", inferred.Output, err)
 	}
 	eventually(t, "one idle, one stuck", func() bool { return pool.Stats() == inference.PoolStats{Idle: 1, Stuck: 1} })
 	if closed := backend.Closed.Load(); closed != 0 {

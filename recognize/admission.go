@@ -1,7 +1,7 @@
 package recognize
 
 import (
-	"context"
+	"container/list"
 	"fmt"
 	"sync"
 	"time"
@@ -9,95 +9,323 @@ import (
 	"edgelens"
 )
 
-// admission limits the number of concurrent requests: up to workers in progress, up
-// to queue waiting. A request that exceeds these, or would wait past its deadline, is
-// rejected at once.
+// classes are the priorities in the order in which they are served.
+var classes = [...]edgelens.Priority{edgelens.PriorityDevice, edgelens.PrioritySynchronous, edgelens.PriorityInteractive, edgelens.PriorityBulk}
+
+const (
+	// share is how many slots higher classes get before one of a lower class that waits:
+	// no class starves.
+	share = 6
+	// reserved is for how long after work of another class bulk work leaves a slot free.
+	reserved = time.Second
+)
+
+// admission is the one place where images wait for an interpreter. It hands out slots,
+// one more than there are interpreters, so that the next image is at hand when one is
+// free (docs/adr/0017-lanes.md).
+//
+// The highest class that waits is served first, and first come, first served within
+// it. Each lower class gets a slot at the latest after share slots of higher ones. And
+// while other work arrives, bulk work leaves one slot free: a flooded bulk queue must
+// neither make each door event wait for a recognition to end, nor take all of the
+// processor.
+//
+// How many wait is not limited here but by their sources: HTTP by the bytes of its
+// uploads in memory, jobs by jobs.concurrency. It is safe for concurrent use.
 type admission struct {
-	places  chan struct{} // workers + queue
-	workers chan struct{}
+	slots int
+	now   func() time.Time
 
 	mu      sync.Mutex
-	waiting int
-	// service is the moving average of the time that a worker is held.
-	service time.Duration
+	running map[*ticket]bool
+	queues  map[edgelens.Priority]*list.List // of *ticket
+	// passed counts, for each class, the slots given to higher ones since it last got
+	// one.
+	passed map[edgelens.Priority]int
+	// lately is when work other than bulk last arrived.
+	lately time.Time
+	// took has the moving average of the time that a slot is held.
+	took map[workload]time.Duration
+	// recheck is set while serve is scheduled.
+	recheck *time.Timer
 }
 
-func newAdmission(workers, queue int) *admission {
-	return &admission{places: make(chan struct{}, workers+queue), workers: make(chan struct{}, workers)}
+// workload is work whose duration is alike.
+type workload struct {
+	model      string
+	background bool
 }
 
-// enter waits for a worker and returns the function that releases it, which
-// must be called exactly once. The error is an *edgelens.Busy, ErrDeadline or
-// ErrCanceled.
-func (a *admission) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case a.places <- struct{}{}:
-	default:
-		return nil, a.busy("every worker is taken and the queue is full", a.wait(cap(a.places)))
-	}
-	defer func() {
-		if err != nil {
-			<-a.places
-		}
-	}()
+// ticket is a piece of work that waits for a slot or holds one.
+type ticket struct {
+	model string
+	// admitted is closed when the ticket has a slot, or is turned away: see late.
+	admitted chan struct{}
 
-	select {
-	case a.workers <- struct{}{}: // a free worker needs no prediction
-	default:
-		if err := a.queueUp(ctx); err != nil {
-			return nil, err
-		}
-	}
-	start := time.Now()
-	return func() {
-		a.learn(time.Since(start))
-		<-a.workers
-		<-a.places
-	}, nil
+	// The rest belongs to the admission.
+	priority edgelens.Priority
+	// due is when its last caller gives up.
+	due     time.Time
+	place   *list.Element // in its queue; nil once admitted
+	started time.Time
+	// late is set where the work could not end before due any more: it has no slot.
+	late bool
 }
 
-// queueUp waits for a worker, unless the predicted wait exceeds the deadline.
-func (a *admission) queueUp(ctx context.Context) error {
-	a.mu.Lock()
-	a.waiting++
-	position := a.waiting
-	a.mu.Unlock()
-	defer func() {
-		a.mu.Lock()
-		a.waiting--
-		a.mu.Unlock()
-	}()
-	predicted := a.wait(position)
-	if deadline, ok := ctx.Deadline(); ok && predicted > time.Until(deadline) {
-		return a.busy("the wait for a worker would outlast the deadline", predicted)
+func newAdmission(slots int) *admission {
+	a := &admission{
+		slots: slots, now: time.Now, running: map[*ticket]bool{}, queues: map[edgelens.Priority]*list.List{},
+		passed: map[edgelens.Priority]int{}, took: map[workload]time.Duration{},
 	}
-	select {
-	case a.workers <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return contextError(ctx)
+	for _, class := range classes {
+		a.queues[class] = list.New()
 	}
+	return a
 }
 
-// wait predicts the wait at this position in the queue.
-func (a *admission) wait(position int) time.Duration {
+// enter queues work, which has a slot once its admitted is closed.
+func (a *admission) enter(model string, priority edgelens.Priority, due time.Time) *ticket {
+	t := &ticket{model: model, priority: priority, due: due, admitted: make(chan struct{})}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.service * time.Duration(position) / time.Duration(cap(a.workers))
+	a.queue(t)
+	return t
 }
 
-// learn adds one observation to the moving average, which weighs about the
-// last ten.
-func (a *admission) learn(took time.Duration) {
+// join makes queued work as urgent as its most urgent caller, who waits until due. It
+// reports false where the caller needs work of its own: this will not be done any more,
+// or is done in the background and the caller is not.
+func (a *admission) join(t *ticket, priority edgelens.Priority, due time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.service == 0 {
-		a.service = took
+	if t.place == nil {
+		return !t.late && (t.priority != edgelens.PriorityBulk || priority == edgelens.PriorityBulk)
+	}
+	if due.After(t.due) {
+		t.due = due
+	}
+	if rank(priority) < rank(t.priority) {
+		a.queues[t.priority].Remove(t.place)
+		t.priority = priority
+		a.queue(t)
+	}
+	return true
+}
+
+// queued reports whether work still waits for a slot.
+func (a *admission) queued(t *ticket) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return t.place != nil
+}
+
+// withdraw removes queued work; false once it is admitted.
+func (a *admission) withdraw(t *ticket) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t.place == nil {
+		return false
+	}
+	a.queues[t.priority].Remove(t.place)
+	t.place = nil
+	return true
+}
+
+// leave frees the slot of admitted work. done is true where the model has run: how long
+// it takes to reject an image says nothing about the next one.
+func (a *admission) leave(t *ticket, done bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.running[t] {
 		return
 	}
-	a.service += (took - a.service) / 10
+	delete(a.running, t)
+	if took := a.now().Sub(t.started); done || took > a.expected(t) {
+		a.learn(t.workload(), took)
+	}
+	a.serve(nil)
 }
 
-func (a *admission) busy(reason string, retryAfter time.Duration) error {
-	return &edgelens.Busy{RetryAfter: retryAfter, Reason: fmt.Sprintf("%v: %s; try again shortly", edgelens.ErrBusy, reason)}
+// tooLate reports whether work that waits is predicted to be done after due, and the
+// predicted wait for a slot. Work that has a slot is given its chance, whatever the
+// prediction: so a wrong one is corrected. Work of a model that has not run yet is taken
+// to need no time.
+func (a *admission) tooLate(t *ticket, due time.Time) (wait time.Duration, late bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t.place == nil {
+		return 0, false
+	}
+	wait = a.wait(t.priority, t.place)
+	return wait, !a.now().Add(wait + a.expected(t)).Before(due)
+}
+
+// nextWait predicts how long work of a class would wait if it came now.
+func (a *admission) nextWait(class edgelens.Priority) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.wait(class, nil)
+}
+
+// waiting returns how many wait in each class, and how many hold a slot.
+func (a *admission) waiting() (queued map[edgelens.Priority]int, running int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	queued = map[edgelens.Priority]int{}
+	for _, class := range classes {
+		queued[class] = a.queues[class].Len()
+	}
+	return queued, len(a.running)
+}
+
+// The rest must be called with the lock held.
+
+func (a *admission) queue(t *ticket) {
+	if t.priority != edgelens.PriorityBulk {
+		a.lately = a.now()
+	}
+	t.place = a.queues[t.priority].PushBack(t)
+	a.serve(t)
+}
+
+// serve gives the free slots to those who wait; arrived, if not nil, has not waited yet.
+func (a *admission) serve(arrived *ticket) {
+	for len(a.running) < a.slots {
+		class, ok := a.next()
+		if !ok {
+			return
+		}
+		queue := a.queues[class]
+		t := queue.Remove(queue.Front()).(*ticket)
+		t.place, t.started = nil, a.now()
+		// Else its answer would come too late, and those behind it would be late as well.
+		if t.late = t != arrived && !t.started.Add(a.expected(t)).Before(t.due); !t.late {
+			a.running[t] = true
+			a.count(class)
+		}
+		close(t.admitted)
+	}
+}
+
+// next returns which class gets the next slot; ok is false where none does.
+func (a *admission) next() (class edgelens.Priority, ok bool) {
+	first := len(classes)
+	for i, c := range classes {
+		if a.queues[c].Len() == 0 {
+			continue
+		}
+		if first == len(classes) || a.passed[c] >= share {
+			first = i
+			if a.passed[c] >= share {
+				break
+			}
+		}
+	}
+	if first == len(classes) {
+		return 0, false
+	}
+	class = classes[first]
+	if class != edgelens.PriorityBulk || a.slots == 1 || a.slots-len(a.running) > 1 || a.othersWait() {
+		return class, true
+	}
+	if left := reserved - a.now().Sub(a.lately); left > 0 {
+		a.serveAfter(left)
+		return 0, false
+	}
+	return class, true
+}
+
+// othersWait reports whether work other than bulk waits.
+func (a *admission) othersWait() bool {
+	for _, class := range classes {
+		if class != edgelens.PriorityBulk && a.queues[class].Len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// count records that a class got a slot.
+func (a *admission) count(class edgelens.Priority) {
+	for _, c := range classes {
+		if rank(c) > rank(class) {
+			a.passed[c]++
+		}
+	}
+	a.passed[class] = 0
+}
+
+// serveAfter serves once the slot is no longer reserved.
+func (a *admission) serveAfter(delay time.Duration) {
+	if a.recheck != nil {
+		return
+	}
+	a.recheck = time.AfterFunc(delay, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.recheck = nil
+		a.serve(nil)
+	})
+}
+
+// wait predicts the wait at a place in the queue of a class, nil for its end: until what
+// runs and what is queued before it is done.
+func (a *admission) wait(class edgelens.Priority, place *list.Element) time.Duration {
+	var before time.Duration
+	for running := range a.running {
+		before += a.remaining(running)
+	}
+	count := 0
+	var below time.Duration // one piece of work of each class below, which get their share
+	for _, c := range classes {
+		first := a.queues[c].Front()
+		if rank(c) > rank(class) {
+			if first != nil {
+				below += a.expected(first.Value.(*ticket))
+			}
+			continue
+		}
+		for e := first; e != nil && e != place; e = e.Next() {
+			before += a.expected(e.Value.(*ticket))
+			count++
+		}
+	}
+	before += time.Duration(count/share) * below
+	return before / time.Duration(a.slots)
+}
+
+// expected is how long work like this holds a slot.
+func (a *admission) expected(t *ticket) time.Duration { return a.took[t.workload()] }
+
+// remaining is how long work will still hold its slot. What is overdue is expected to
+// be overdue for as long again.
+func (a *admission) remaining(t *ticket) time.Duration {
+	return (a.expected(t) - a.now().Sub(t.started)).Abs()
+}
+
+// learn adds one observation to the moving average, which weighs about the last ten.
+func (a *admission) learn(of workload, took time.Duration) {
+	if average, known := a.took[of]; known {
+		took = average + (took-average)/10
+	}
+	a.took[of] = took
+}
+
+func (t *ticket) workload() workload {
+	return workload{t.model, t.priority == edgelens.PriorityBulk}
+}
+
+// rank is the place of a priority in classes; lower is served first.
+func rank(p edgelens.Priority) int {
+	for i, class := range classes {
+		if class == p {
+			return i
+		}
+	}
+	return len(classes)
+}
+
+// busy is the rejection of work that could not be done in time.
+func busy(reason string, retryAfter time.Duration) error {
+	return &edgelens.Busy{RetryAfter: retryAfter, Reason: fmt.Sprintf("%v: %s; try again in %v", edgelens.ErrBusy, reason, max(retryAfter, time.Second).Round(time.Second))}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,38 +19,52 @@ func (b *bench) takes(d time.Duration) {
 	b.preprocessor.work = func([]byte) error { time.Sleep(d); return nil }
 }
 
-func TestFullIsBusyAtOnce(t *testing.T) {
-	tests := map[string]struct{ workers, queue int }{
-		"one worker, no queue":     {1, 0},
-		"one worker, one waiting":  {1, 1},
-		"four workers, no queue":   {4, 0},
-		"four workers, four queue": {4, 4},
+// What can be answered in time is queued, however much that is, and what cannot is
+// rejected at once.
+func TestTooLongWaitIsBusyAtOnce(t *testing.T) {
+	tests := map[string]struct {
+		slots int
+		takes time.Duration
+		// wait is the caller's own deadline; 0 for the timeout of 10 s.
+		wait time.Duration
+		// fit is how many are answered, those at work included.
+		fit        int
+		retryAfter time.Duration
+	}{
+		"one slot":                    {1, 2 * time.Second, 0, 4, 8 * time.Second},
+		"four slots":                  {4, time.Second, 0, 36, 9 * time.Second},
+		"fast images":                 {2, 10 * time.Millisecond, 0, 1998, 9990 * time.Millisecond},
+		"a client that waits shortly": {1, time.Second, 3 * time.Second, 2, 2 * time.Second},
+		"a client that waits long":    {1, time.Second, 30 * time.Second, 29, 29 * time.Second},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(recognize.Config{Workers: test.workers, Queue: test.queue, Timeout: 10 * time.Second}, 64, 128)
-				b.takes(time.Second)
+				b := newBench(recognize.Config{Slots: test.slots, Timeout: 10 * time.Second}, 64, 128)
+				b.takes(test.takes)
 				b.must(t, image("the one to learn from"))
+				ctx := t.Context()
+				if test.wait > 0 {
+					limited, cancel := context.WithTimeout(ctx, test.wait)
+					defer cancel()
+					ctx = limited
+				}
 				var waiting []<-chan answer
-				for i := range test.workers + test.queue {
-					waiting = append(waiting, b.start(t.Context(), image(fmt.Sprint("fits ", i))))
+				for i := range test.fit {
+					waiting = append(waiting, b.start(ctx, image(fmt.Sprint("fits ", i))))
+					synctest.Wait()
 				}
-				synctest.Wait()
-				a := <-b.start(t.Context(), image("one too many"))
+				a := <-b.start(ctx, image("one too many"))
 				var busy *edgelens.Busy
-				if !errors.As(a.err, &busy) || !errors.Is(a.err, edgelens.ErrBusy) {
-					t.Fatalf("error %v, want an *edgelens.Busy", a.err)
+				if !errors.As(a.err, &busy) || !errors.Is(a.err, edgelens.ErrBusy) || a.after != 0 {
+					t.Fatalf("error %v after %v, want an *edgelens.Busy at once", a.err, a.after)
 				}
-				if a.after != 0 {
-					t.Errorf("it took %v, want at once", a.after)
+				if busy.RetryAfter != test.retryAfter || busy.Reason == "" {
+					t.Errorf("retry after %v (%q), want the predicted wait of %v", busy.RetryAfter, busy.Reason, test.retryAfter)
 				}
-				if busy.RetryAfter <= 0 || busy.RetryAfter > 5*time.Second || busy.Reason == "" {
-					t.Errorf("retry after %v (%q), want a few times the second that an image takes", busy.RetryAfter, busy.Reason)
-				}
-				for _, done := range waiting {
+				for i, done := range waiting {
 					if a := <-done; a.err != nil {
-						t.Errorf("one that fits: %v", a.err)
+						t.Errorf("number %d, which fits: %v after %v", i, a.err, a.after)
 					}
 				}
 				b.must(t, image("room again"))
@@ -57,35 +73,141 @@ func TestFullIsBusyAtOnce(t *testing.T) {
 	}
 }
 
-func TestTooLongWaitIsBusyAtOnce(t *testing.T) {
+// A caller who gives up while it is queued takes no slot.
+func TestAbandonedWorkIsNotDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(recognize.Config{Workers: 1, Queue: 4, Timeout: 5 * time.Second}, 64, 128)
-		b.takes(2 * time.Second)
-		b.must(t, image("the one to learn from"))
-		var waiting []<-chan answer
-		for i := range 3 { // one at work; two in the queue, for 2 s and 4 s
-			waiting = append(waiting, b.start(t.Context(), image(fmt.Sprint(i))))
-			synctest.Wait()
+		b := newBench(oneSlot(), 64, 128)
+		release := b.hold()
+		first := b.start(t.Context(), image("at work"))
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		var gone []<-chan answer
+		for range 3 { // one flight
+			gone = append(gone, b.start(ctx, image("not wanted any more")))
 		}
-		a := <-b.start(t.Context(), image("would wait for 6 s"))
-		var busy *edgelens.Busy
-		if !errors.As(a.err, &busy) || a.after != 0 {
-			t.Fatalf("error %v after %v, want an *edgelens.Busy at once", a.err, a.after)
+		stays := b.start(t.Context(), image("wanted"))
+		synctest.Wait()
+		cancel()
+		for _, done := range gone {
+			if a := <-done; !errors.Is(a.err, edgelens.ErrCanceled) {
+				t.Errorf("who left got %v, want ErrCanceled", a.err)
+			}
 		}
-		if busy.RetryAfter != 6*time.Second {
-			t.Errorf("retry after %v, want the predicted 6s", busy.RetryAfter)
+		release()
+		for _, done := range []<-chan answer{first, stays} {
+			if a := <-done; a.err != nil {
+				t.Error(a.err)
+			}
 		}
-		for _, done := range waiting {
-			<-done
+		if n := b.preprocessor.calls.Load(); n != 2 {
+			t.Errorf("computed %d times, want the two that were wanted", n)
 		}
-		b.must(t, image("room again"))
 	})
 }
 
-func TestNeverMoreThanWorkersAtATime(t *testing.T) {
+// A prediction that was wrong must not reject everything from then on.
+func TestWrongPredictionIsCorrected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const workers, images = 4, 64
-		b := newBench(recognize.Config{Workers: workers, Queue: images, Timeout: time.Minute}, 64, 128)
+		b := newBench(oneSlot(), 64, 128)
+		b.takes(8 * time.Second)
+		b.must(t, image("slow, the first time"))
+		b.takes(time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if a := <-b.start(ctx, image("cat")); a.err != nil {
+			t.Errorf("with a free slot: %v", a.err)
+		}
+	})
+}
+
+// Work that got slower than predicted does not delay what is behind it until all of it is
+// late.
+func TestLateWorkIsNotStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(oneSlot(), 64, 128)
+		var pace atomic.Int64
+		pace.Store(int64(time.Second))
+		b.preprocessor.work = func([]byte) error { time.Sleep(time.Duration(pace.Load())); return nil }
+		b.must(t, image("the one to learn from"))
+		var waiting []<-chan answer
+		for i := range 10 {
+			waiting = append(waiting, b.start(t.Context(), image(fmt.Sprint(i))))
+			synctest.Wait()
+		}
+		pace.Store(int64(4 * time.Second))
+		outcomes := map[string]int{}
+		for _, done := range waiting {
+			a := <-done
+			outcomes[edgelens.Code(a.err)]++
+			if a.after > 10*time.Second {
+				t.Errorf("an answer after %v", a.after)
+			}
+		}
+		// One had begun; two more end within 10 s; one begins, though the slower pace is
+		// not fully learnt; the others are not begun.
+		if n := b.preprocessor.calls.Load(); outcomes["ok"] < 3 || n > 1+4 {
+			t.Errorf("%v, %d begun", outcomes, n)
+		}
+	})
+}
+
+// A job waits until its own deadline, is not rejected for a prediction, and is not to
+// blame where it never began.
+func TestJobWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(oneSlot(), 64, 128)
+		b.takes(8 * time.Second)
+		b.must(t, image("the one to learn from"))
+		first := b.start(t.Context(), image("at work"))
+		synctest.Wait()
+		patient, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		hasty, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		job, late := image("job"), image("late job")
+		job.Priority, late.Priority = edgelens.PriorityInteractive, edgelens.PriorityInteractive
+		waits, gives := b.start(patient, job), b.start(hasty, late)
+		if a := <-gives; !errors.Is(a.err, edgelens.ErrBusy) || a.after != 5*time.Second {
+			t.Errorf("a job without a slot: %v after %v, want ErrBusy after 5s", a.err, a.after)
+		}
+		if a := <-waits; a.err != nil || a.after != 16*time.Second {
+			t.Errorf("a patient job: %v after %v, want an answer after 16s", a.err, a.after)
+		}
+		<-first
+	})
+}
+
+// Work that is queued becomes as urgent as its most urgent caller.
+func TestUrgentCallerRaisesQueuedWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(oneSlot(), 64, 128)
+		b.takes(time.Second)
+		first := b.start(t.Context(), image("at work"))
+		synctest.Wait()
+		var behind []<-chan answer
+		for _, content := range []string{"x", "y", "cat"} {
+			behind = append(behind, b.start(t.Context(), bulk(content)))
+			synctest.Wait()
+		}
+		if a := <-b.start(t.Context(), image("cat")); a.err != nil || a.after != 2*time.Second {
+			t.Errorf("%v after %v, want an answer after the one at work and its own", a.err, a.after)
+		}
+		<-first
+		for _, done := range behind {
+			if a := <-done; a.err != nil {
+				t.Error(a.err)
+			}
+		}
+		if n := b.preprocessor.calls.Load(); n != 4 {
+			t.Errorf("computed %d times, want 4", n)
+		}
+	})
+}
+
+func TestNeverMoreThanSlotsAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slots, images = 4, 64
+		b := newBench(recognize.Config{Slots: slots, Timeout: time.Minute}, 64, 128)
 		b.takes(10 * time.Millisecond)
 		var waiting []<-chan answer
 		for i := range images {
@@ -96,11 +218,83 @@ func TestNeverMoreThanWorkersAtATime(t *testing.T) {
 				t.Error(a.err)
 			}
 		}
-		if most := b.preprocessor.most.Load(); most != workers {
-			t.Errorf("%d at a time, want %d", most, workers)
+		if most := b.preprocessor.most.Load(); most != slots {
+			t.Errorf("%d at a time, want %d", most, slots)
 		}
 		if n := b.preprocessor.calls.Load(); n != images {
 			t.Errorf("%d computed, want %d", n, images)
+		}
+	})
+}
+
+// order starts one request for each letter when the one before waits, and returns the
+// letters in the order of their answers: d is a device's, s synchronous, i an interactive
+// job, b bulk. Each takes a second.
+func (b *bench) order(t *testing.T, letters string) string {
+	t.Helper()
+	b.takes(time.Second)
+	priorities := map[rune]edgelens.Priority{
+		'd': edgelens.PriorityDevice, 's': edgelens.PrioritySynchronous, 'i': edgelens.PriorityInteractive, 'b': edgelens.PriorityBulk,
+	}
+	answered := make(chan rune, len(letters))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for n, letter := range letters {
+		req := image(fmt.Sprint(n))
+		req.Priority = priorities[letter]
+		go func() {
+			if _, err := b.Recognize(ctx, req); err != nil {
+				t.Error(err)
+			}
+			answered <- letter
+		}()
+		synctest.Wait()
+	}
+	got := ""
+	for range letters {
+		got += string(<-answered)
+	}
+	return got
+}
+
+func TestPriorities(t *testing.T) {
+	for name, test := range map[string]struct{ letters, want string }{
+		"in order":               {"iii", "iii"},
+		"bulk alone":             {"bbb", "bbb"},
+		"interactive first":      {"ibbiii", "iiiibb"},
+		"but bulk not starved":   {"i" + "bb" + strings.Repeat("i", 14), "iiiiii" + "b" + "iiiiii" + "b" + "iii"},
+		"door first":             {"sbisdd", "sddsib"},
+		"nothing starves":        {"b" + "bis" + strings.Repeat("d", 13), "b" + "dddddd" + "s" + "i" + "b" + "ddddddd"},
+		"synchronous, then jobs": {"sibsisb", "sssiibb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if got := newBench(oneSlot(), 64, 128).order(t, test.letters); got != test.want {
+					t.Errorf("got %s, want %s", got, test.want)
+				}
+			})
+		})
+	}
+}
+
+// While other work arrives, bulk leaves a slot free; after a while it takes it.
+func TestBulkLeavesASlotFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(recognize.Config{Slots: 2, Timeout: time.Minute}, 64, 128)
+		b.must(t, image("a synchronous one"))
+		b.takes(3 * time.Second)
+		first := b.start(t.Context(), bulk("first"))
+		synctest.Wait()
+		second := b.start(t.Context(), bulk("second"))
+		time.Sleep(500 * time.Millisecond)
+		if n := b.preprocessor.inside.Load(); n != 1 {
+			t.Errorf("%d at work, want one slot left free", n)
+		}
+		if a := <-first; a.err != nil || a.after != 3*time.Second {
+			t.Errorf("the first: %v after %v", a.err, a.after)
+		}
+		if a := <-second; a.err != nil || a.after != 4*time.Second {
+			t.Errorf("the second: %v after %v, want the slot after a second", a.err, a.after)
 		}
 	})
 }
@@ -132,8 +326,8 @@ func TestSlotIsReleased(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(recognize.Config{Workers: 1, Queue: 0, Timeout: 10 * time.Second}, 64, 128)
-			good := *b.runner
+			b := newBench(oneSlot(), 64, 128)
+			spec, raw, work := b.runner.spec, b.runner.raw, b.runner.work
 			test.spoil(b)
 			for range 3 {
 				r, err := b.Recognize(t.Context(), image("cat"))
@@ -141,7 +335,7 @@ func TestSlotIsReleased(t *testing.T) {
 					t.Fatalf("result %v, error %v, want %v", r, err, test.want)
 				}
 			}
-			b.preprocessor.work, *b.runner = nil, good
+			b.preprocessor.work, b.runner.spec, b.runner.raw, b.runner.work = nil, spec, raw, work
 			b.must(t, image("cat"))
 			if err := b.Close(t.Context()); err != nil {
 				t.Error(err)
@@ -151,11 +345,11 @@ func TestSlotIsReleased(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	config := recognize.Config{Workers: 1, Queue: 1, Timeout: 2 * time.Second}
+	config := recognize.Config{Slots: 1, Timeout: 2 * time.Second}
 	tests := map[string]struct {
 		prepare func(t *testing.T, b *bench) (cleanup func())
 	}{
-		"while waiting for a worker": {func(t *testing.T, b *bench) func() {
+		"while waiting for a slot": {func(t *testing.T, b *bench) func() {
 			release := b.hold()
 			b.start(t.Context(), image("in front"))
 			synctest.Wait()
@@ -193,7 +387,7 @@ func TestTimeout(t *testing.T) {
 
 func TestCallersOwnDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(oneWorker(), 64, 128)
+		b := newBench(oneSlot(), 64, 128)
 		release := b.hold()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -26,7 +26,7 @@ func newMobileNet(cache recognize.Cache) *recognize.Service {
 	for i := range raw {
 		raw[i] = byte(i * 7919)
 	}
-	config := recognize.Config{Workers: 2, Queue: 2, Timeout: 10 * time.Second}
+	config := recognize.Config{Slots: 2, Timeout: 10 * time.Second}
 	return recognize.New(config, recognize.Parts{Preprocessor: &preprocessor{version: "1"}, Runner: &runner{spec: spec, raw: raw}, Cache: cache, Log: slog.New(slog.DiscardHandler)})
 }
 

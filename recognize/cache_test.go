@@ -8,7 +8,7 @@ import (
 )
 
 func TestHitIsAFreshCopy(t *testing.T) {
-	b := newBench(oneWorker(), 64, 128)
+	b := newBench(oneSlot(), 64, 128)
 	first := b.must(t, image("cat"))
 	want := first.Clone()
 	spoil := func(r *edgelens.Result) {
@@ -55,7 +55,7 @@ func TestCacheKey(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(oneWorker(), 64, 128)
+			b := newBench(oneSlot(), 64, 128)
 			b.must(t, image("cat"))
 			req := image("cat")
 			test.change(b, req)
@@ -74,7 +74,7 @@ func TestCacheKey(t *testing.T) {
 }
 
 func TestNoCacheNeitherReadsNorFills(t *testing.T) {
-	b := newBench(oneWorker(), 64, 128)
+	b := newBench(oneSlot(), 64, 128)
 	req := image("cat")
 	req.NoCache = true
 	b.must(t, req)
@@ -91,7 +91,7 @@ func TestNoCacheNeitherReadsNorFills(t *testing.T) {
 }
 
 func TestFailureIsNotCached(t *testing.T) {
-	b := newBench(oneWorker(), 64, 128)
+	b := newBench(oneSlot(), 64, 128)
 	b.preprocessor.work = func([]byte) error { return edgelens.ErrBadImage }
 	if _, err := b.Recognize(t.Context(), image("cat")); edgelens.Code(err) != "bad_image" {
 		t.Fatalf("error %v, want bad_image", err)
@@ -103,7 +103,7 @@ func TestFailureIsNotCached(t *testing.T) {
 }
 
 func TestLateMissUsesCachedResult(t *testing.T) {
-	b := newBench(oneWorker(), 64, 128)
+	b := newBench(oneSlot(), 64, 128)
 	// Another identical request computes and stores between this one's cache
 	// lookup and its start.
 	b.cache.afterGet = func() {

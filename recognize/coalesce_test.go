@@ -3,12 +3,10 @@ package recognize_test
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"edgelens"
-	"edgelens/internal/background"
 	"edgelens/recognize"
 )
 
@@ -21,7 +19,7 @@ func (b *bench) hold() (release func()) {
 
 func TestIdenticalRequestsAreComputedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(oneWorker(), 64, 128)
+		b := newBench(oneSlot(), 64, 128)
 		release := b.hold()
 		var waiting []<-chan answer
 		for range 20 {
@@ -56,7 +54,7 @@ func TestWaitersCancelIndependently(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(oneWorker(), 64, 128)
+				b := newBench(oneSlot(), 64, 128)
 				release := b.hold()
 				var waiting [4]<-chan answer
 				var cancels [4]context.CancelFunc
@@ -97,7 +95,7 @@ func TestWaitersCancelIndependently(t *testing.T) {
 
 func TestFailureReachesEveryWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(oneWorker(), 64, 128)
+		b := newBench(oneSlot(), 64, 128)
 		gate := make(chan struct{})
 		b.preprocessor.work = func([]byte) error { <-gate; return edgelens.ErrBadImage }
 		var waiting []<-chan answer
@@ -123,7 +121,7 @@ func TestNoCacheRunsOnItsOwn(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(oneWorker(), 64, 128)
+				b := newBench(oneSlot(), 64, 128)
 				release := b.hold()
 				var waiting []<-chan answer
 				for _, id := range test.ids {
@@ -148,7 +146,7 @@ func TestNoCacheRunsOnItsOwn(t *testing.T) {
 
 func TestRequestBelongsToCallerAfterReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(oneWorker(), 64, 128)
+		b := newBench(oneSlot(), 64, 128)
 		release := b.hold()
 		ctx, cancel := context.WithCancel(t.Context())
 		req := image("cat")
@@ -169,29 +167,24 @@ func TestRequestBelongsToCallerAfterReturn(t *testing.T) {
 // An interactive request does not wait for background work.
 func TestInteractiveRequestDoesNotJoinBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(recognize.Config{Workers: 2, Queue: 1, Timeout: oneWorker().Timeout}, 64, 128)
-		var inBackground atomic.Int64
-		b.runner.work = func(ctx context.Context) error {
-			if background.Is(ctx) {
-				inBackground.Add(1)
-			}
-			return nil
-		}
+		b := newBench(recognize.Config{Slots: 2, Timeout: oneSlot().Timeout}, 64, 128)
 		release := b.hold()
-		behind := background.With(t.Context())
-		waiting := []<-chan answer{b.start(behind, image("cat")), b.start(t.Context(), image("cat")), b.start(behind, image("cat"))}
-		synctest.Wait()
+		var waiting []<-chan answer
+		for _, req := range []*edgelens.Request{bulk("cat"), image("cat"), bulk("cat")} {
+			waiting = append(waiting, b.start(t.Context(), req))
+			synctest.Wait()
+		}
 		release()
 		for _, done := range waiting {
 			if a := <-done; a.err != nil {
 				t.Error(a.err)
 			}
 		}
-		if n, behind := b.preprocessor.calls.Load(), inBackground.Load(); n != 2 || behind != 1 {
+		if n, behind := b.preprocessor.calls.Load(), b.runner.inBackground.Load(); n != 2 || behind != 1 {
 			t.Errorf("computed %d times, %d of them in the background; want 2 and 1", n, behind)
 		}
 		b.must(t, image("cat"))
-		if _, err := b.Recognize(behind, image("cat")); err != nil || b.preprocessor.calls.Load() != 2 {
+		if _, err := b.Recognize(t.Context(), bulk("cat")); err != nil || b.preprocessor.calls.Load() != 2 {
 			t.Errorf("the cache is not shared: %v", err)
 		}
 	})

@@ -8,14 +8,12 @@ import (
 
 // Config limits the work.
 type Config struct {
-	// Workers is how many images are recognized at a time: those that an
-	// interpreter runs and those that wait for one. At least 1; one more than the
-	// number of interpreters is recommended.
-	Workers int
-	// Queue is how many more may wait for a worker. Requests that can wait
-	// longer belong in the job queue.
-	Queue int
-	// Timeout limits one recognition, waiting included.
+	// Slots is how many images are recognized at a time: those that an interpreter
+	// runs and those at hand for the next free one. At least 1; one more than the number
+	// of interpreters is recommended.
+	Slots int
+	// Timeout limits one recognition once it has a slot, and, waiting included, how
+	// long a caller without a deadline waits.
 	Timeout time.Duration
 	// AllowStandIn lets the quality model answer requests without a model's name if
 	// the default model is missing. Each such result has a warning.
@@ -38,11 +36,8 @@ const (
 // Validate reports all errors together, each with its setting's name.
 func (c Config) Validate() error {
 	var errs []error
-	if c.Workers < 1 || c.Workers > 1024 {
-		errs = append(errs, fmt.Errorf("workers must be 1 to 1024, not %d", c.Workers))
-	}
-	if c.Queue < 0 || c.Queue > 1024 {
-		errs = append(errs, fmt.Errorf("queue must be 0 to 1024, not %d", c.Queue))
+	if c.Slots < 1 || c.Slots > 1025 {
+		errs = append(errs, fmt.Errorf("slots must be 1 to 1025, not %d", c.Slots))
 	}
 	if c.Timeout < 100*time.Millisecond || c.Timeout > 5*time.Minute {
 		errs = append(errs, fmt.Errorf("timeout must be 100ms to 5m, not %v", c.Timeout))
@@ -56,10 +51,10 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// DefaultConfig has a timeout of 10 seconds; Workers and Queue depend on the
-// interpreters and are set by the caller. With this QualityMinScore, the built-in
+// DefaultConfig has a timeout of 10 seconds; Slots depends on the interpreters and is
+// set by the caller. With this QualityMinScore, the built-in
 // model rejected one good real photograph in fifteen and detected 83% of the worst
 // class (docs/adr/0016-quality.md).
 func DefaultConfig() Config {
-	return Config{Queue: -1, Timeout: 10 * time.Second, Quality: QualityTerminals, QualityMinScore: 0.7}
+	return Config{Timeout: 10 * time.Second, Quality: QualityTerminals, QualityMinScore: 0.7}
 }

@@ -52,6 +52,8 @@ type runner struct {
 	work     func(ctx context.Context) error
 	// others are the other models, by name.
 	others map[string]*answering
+	// inBackground counts the runs at a low thread priority.
+	inBackground atomic.Int64
 }
 
 // answering is a model with the same output for every image, or an error.
@@ -74,22 +76,26 @@ func (r *runner) Describe(_ context.Context, model string) (*models.Spec, error)
 	return r.spec, nil
 }
 
-func (r *runner) Run(ctx context.Context, spec *models.Spec, fill func() ([]byte, error)) ([]byte, error) {
-	if _, err := fill(); err != nil {
-		return nil, err
+func (r *runner) Run(ctx context.Context, spec *models.Spec, run models.Run) (models.Inference, error) {
+	image, timings, err := run.Fill(make([]byte, spec.Input.Bytes()))
+	if err != nil {
+		return models.Inference{}, err
+	}
+	if run.Background {
+		r.inBackground.Add(1)
 	}
 	if other := r.others[spec.Name]; other != nil {
 		if other.work != nil {
 			other.work(ctx)
 		}
-		return other.raw, other.failed
+		return models.Inference{Output: other.raw}, other.failed
 	}
 	if r.work != nil {
 		if err := r.work(ctx); err != nil {
-			return nil, err
+			return models.Inference{}, err
 		}
 	}
-	return r.raw, nil
+	return models.Inference{Output: r.raw, Image: image, Timings: timings}, nil
 }
 
 // memory is a cache that never evicts and counts its calls.
@@ -163,13 +169,20 @@ func newSpec(dtype models.DType, classes int) *models.Spec {
 	}
 }
 
-func oneWorker() recognize.Config {
-	return recognize.Config{Workers: 1, Queue: 1, Timeout: 10 * time.Second}
+func oneSlot() recognize.Config {
+	return recognize.Config{Slots: 1, Timeout: 10 * time.Second}
 }
 
 // image returns a request with this content.
 func image(content string) *edgelens.Request {
 	return &edgelens.Request{ID: "id of " + content, Source: "test", Image: []byte(content), SHA256: sha256.Sum256([]byte(content))}
+}
+
+// bulk is image as bulk work.
+func bulk(content string) *edgelens.Request {
+	req := image(content)
+	req.Priority = edgelens.PriorityBulk
+	return req
 }
 
 // answer is the outcome of a call of Recognize.

@@ -2,9 +2,9 @@
 // predictions. It implements edgelens.Recognizer for every source and imports no
 // backend: the interfaces below are its ports, and internal/app supplies them.
 //
-// The steps: key -> cache -> coalesce identical misses -> admit -> wait for an
-// interpreter, and on its thread decode and resize into a pooled tensor and run
-// the model -> dequantize, top-k, labels -> quality, if enabled -> cache. An image
+// The steps: key -> cache -> coalesce identical misses -> wait for a slot, by
+// priority -> on an interpreter's thread decode and resize into its input tensor and
+// run the model -> dequantize, top-k, labels -> quality, if enabled -> cache. An image
 // is decoded only when an interpreter is free, because decoded pixels take most of
 // the memory.
 package recognize
@@ -32,10 +32,10 @@ type Runner interface {
 	// Describe returns the model of that name, the default one for "", loading
 	// it if needed.
 	Describe(ctx context.Context, model string) (*models.Spec, error)
-	// Run returns the raw output tensor for the input tensor that fill returns. It
-	// calls fill at most once, on the thread that runs the model, and uses neither
-	// it nor the tensor after it returns. Fill's error is Run's.
-	Run(ctx context.Context, spec *models.Spec, fill func() ([]byte, error)) ([]byte, error)
+	// Run runs a model that Describe returned. It calls run.Fill at most once, on the
+	// thread that runs the model, and does not use it after it returns. Fill's error is
+	// Run's.
+	Run(ctx context.Context, spec *models.Spec, run models.Run) (models.Inference, error)
 }
 
 // A Cache keeps results by key. It may evict any at any time.

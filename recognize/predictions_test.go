@@ -118,7 +118,7 @@ func TestPredictions(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(oneWorker())
+			b := newBench(oneSlot())
 			classes := test.classes
 			if classes == 0 && test.dtype != models.InvalidDType {
 				classes = len(test.raw) / test.dtype.Size()
@@ -154,7 +154,7 @@ func TestLogitsBecomeProbabilities(t *testing.T) {
 	for i := range logits {
 		logits[i] = float32((i*7919)%classes)/100 - 5 // a permutation: no two alike
 	}
-	b := newBench(oneWorker())
+	b := newBench(oneSlot())
 	b.runner.spec, b.runner.raw = newSpec(models.Float32, classes), floats(logits...)
 	b.runner.spec.Activation = models.ActivationLogits
 	req := image("cat")
@@ -181,7 +181,7 @@ func TestTopKIsAPrefix(t *testing.T) {
 	for i := range scores {
 		scores[i] = float32(i*31%7) * .1 * (1 + float32(i)*1e-9)
 	}
-	b := newBench(oneWorker())
+	b := newBench(oneSlot())
 	b.runner.spec, b.runner.raw = newSpec(models.Float32, len(scores)), floats(scores...)
 	req := image("cat")
 	req.TopK = len(scores)
@@ -195,7 +195,7 @@ func TestTopKIsAPrefix(t *testing.T) {
 }
 
 func TestResultHasAllFacts(t *testing.T) {
-	b := newBench(oneWorker(), 64, 128)
+	b := newBench(oneSlot(), 64, 128)
 	req := image("cat")
 	r := b.must(t, req)
 	want := edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg", SHA256: fmt.Sprintf("%x", req.SHA256)}
@@ -229,7 +229,7 @@ func FuzzPredictions(f *testing.F) {
 		}
 		// A panic would be caught and logged: it counts as one nevertheless.
 		log := slog.New(slog.NewTextHandler(failing{t}, nil))
-		s := recognize.New(oneWorker(), recognize.Parts{Preprocessor: &preprocessor{}, Runner: &runner{spec: spec, raw: raw}, Cache: &memory{}, Log: log})
+		s := recognize.New(oneSlot(), recognize.Parts{Preprocessor: &preprocessor{}, Runner: &runner{spec: spec, raw: raw}, Cache: &memory{}, Log: log})
 		req := image("cat")
 		req.TopK, req.MinScore = topK, minScore
 		r, err := s.Recognize(t.Context(), req)

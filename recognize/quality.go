@@ -24,17 +24,21 @@ func (s *Service) qualityModelFor(ctx context.Context, req *edgelens.Request) *m
 	return qualityModel
 }
 
-// assessQuality returns whether an image is usable, from the model's raw output;
-// nil if that is not known.
-func (s *Service) assessQuality(ctx context.Context, q *question, req *edgelens.Request, raw []byte, tensors []models.InputBuffer) *edgelens.Quality {
+// assessQuality returns whether an image is usable; nil if that is not known. It takes
+// the output of the quality model, if that is the one that answered, or else its tensor.
+func (s *Service) assessQuality(ctx context.Context, q *question, req *edgelens.Request, output, rated []byte, background bool) *edgelens.Quality {
 	if q.twoModels() {
-		var err error
-		if raw, err = s.runner.Run(ctx, q.qualityModel, func() ([]byte, error) { return tensors[1].Bytes, nil }); err != nil {
+		inferred, err := s.runner.Run(ctx, q.qualityModel, models.Run{Background: background, Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
+			copy(tensor, rated)
+			return edgelens.ImageInfo{}, edgelens.Timings{}, nil
+		}})
+		if err != nil {
 			s.withoutQuality(req, err)
 			return nil
 		}
+		output = inferred.Output
 	}
-	verdicts, err := predictions(q.qualityModel, raw, 1, 0)
+	verdicts, err := predictions(q.qualityModel, output, 1, 0)
 	if err != nil {
 		s.withoutQuality(req, err)
 		return nil

@@ -13,7 +13,7 @@ import (
 // newRatingBench returns a bench with a second model, which rates images: ok, blurred
 // or dark with these probabilities, in 256ths.
 func newRatingBench(quality string, scores ...byte) *bench {
-	config := oneWorker()
+	config := oneSlot()
 	config.Quality, config.QualityMinScore = quality, 0.7
 	b := newBenchWith(config, "rater", 200, 50)
 	qualityModel := newSpec(models.Uint8, len(scores))

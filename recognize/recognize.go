@@ -12,10 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"edgelens"
-	"edgelens/internal/background"
 	"edgelens/models"
 )
 
@@ -30,10 +27,8 @@ type Service struct {
 	qualityModel string // the model that rates images; "" for none
 
 	admission *admission
-	flights   singleflight.Group
+	flights   *flights
 	bypasses  atomic.Uint64 // makes the flights of NoCache requests distinct
-	// Of *[]byte; buffers for the quality model are smaller and not worth pooling.
-	tensors, qualityTensors sync.Pool
 
 	mu      sync.Mutex
 	stopped bool
@@ -53,16 +48,24 @@ type Parts struct {
 
 // New returns a Service; config must be valid.
 func New(config Config, parts Parts) *Service {
-	return &Service{
+	s := &Service{
 		config: config, preprocess: parts.Preprocessor, runner: parts.Runner, cache: parts.Cache, log: parts.Log, qualityModel: parts.QualityModel,
-		admission: newAdmission(config.Workers, config.Queue),
+		admission: newAdmission(config.Slots),
 	}
+	s.flights = newFlights(s.admission)
+	return s
 }
 
 // Recognize classifies the image of one request; see edgelens.Recognizer.
+//
+// It waits for a slot by the request's priority, until ctx ends; without a deadline,
+// ctx ends after the configured timeout. A synchronous request whose answer is
+// predicted to come after that is rejected at once, by an *edgelens.Busy with the
+// predicted wait; a job waits, and is rejected once its answer would be late.
+//
 // Simultaneous identical requests are computed once. A caller whose ctx ends
-// returns at once; the work it started continues, within its own timeout, for
-// the other callers and for the cache.
+// returns at once; the work is dropped if it waits and no other caller does, and
+// else continues, within the configured timeout, for them and for the cache.
 func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.Result, error) {
 	start := time.Now()
 	if err := validate(req); err != nil {
@@ -120,6 +123,9 @@ func validate(req *edgelens.Request) error {
 	if len(req.Image) == 0 {
 		return edgelens.ErrNoImage
 	}
+	if rank(req.Priority) == len(classes) {
+		return fmt.Errorf("%w: %d is not a priority", edgelens.ErrInvalid, req.Priority)
+	}
 	return edgelens.CheckOptions(req.TopK, req.MinScore)
 }
 
@@ -162,52 +168,46 @@ func (s *Service) key(q *question, req *edgelens.Request) string {
 	return string(b)
 }
 
-// compute runs the work, or joins the same work already in progress, and waits
-// for it as long as ctx lives.
+// compute starts the work, or joins the same work already queued or in progress, and
+// waits for it as long as ctx lives.
 func (s *Service) compute(ctx context.Context, q *question, req *edgelens.Request) (*edgelens.Result, error) {
-	flightKey := q.key
-	switch {
-	case req.NoCache:
-		// Its own flight: a request that bypasses the cache needs a run of its own.
-		flightKey = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
-	case background.Is(ctx):
-		// An interactive request must not join a background one.
-		flightKey = "background " + q.key
+	if !s.begin() {
+		return nil, fmt.Errorf("recognize: %w", edgelens.ErrStopping)
 	}
-	// The work may outlive this call, after which req belongs to the caller again.
-	own := *req
-	req = &own
-	flight := s.flights.DoChan(flightKey, func() (any, error) {
-		if !s.begin() {
-			return nil, fmt.Errorf("recognize: %w", edgelens.ErrStopping)
-		}
-		defer s.work.Done()
-		if !req.NoCache {
-			// The same may have been computed since the caller's lookup.
-			if known, ok := s.cache.Get(q.key); ok {
-				return known, nil
-			}
-		}
-		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
+	defer s.work.Done()
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.config.Timeout)
 		defer cancel()
-		result, err := s.run(work, q, req)
-		whole := err == nil && (result.Quality != nil) == (q.qualityModel != nil)
-		if whole && !req.NoCache {
-			s.cache.Set(q.key, result)
+	}
+	due, _ := ctx.Deadline()
+	key := q.key
+	if req.NoCache {
+		// Its own flight: a request that bypasses the cache needs a run of its own.
+		key = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
+	}
+	f, isNew := s.flights.join(key, q.spec.Name, req.Priority, due)
+	defer s.flights.leave(f)
+	if isNew {
+		// The work may outlive this call, after which req belongs to the caller again.
+		own := *req
+		s.work.Go(func() { s.fly(context.WithoutCancel(ctx), f, q, &own) })
+	}
+	if req.Priority == edgelens.PrioritySynchronous {
+		if wait, late := s.admission.tooLate(f.ticket, due); late {
+			return nil, busy("the answer would come too late", wait)
 		}
-		return result, err
-	})
-	// Decoding ignores deadlines: the caller must not wait longer than its own.
-	wait, cancel := context.WithTimeout(ctx, s.config.Timeout)
-	defer cancel()
+	}
 	select {
-	case r := <-flight:
-		if r.Err != nil {
-			return nil, r.Err
+	case <-f.done:
+		return f.result, f.err
+	case <-ctx.Done():
+		err := contextError(ctx)
+		if errors.Is(err, edgelens.ErrDeadline) && req.Priority != edgelens.PrioritySynchronous && s.admission.queued(f.ticket) {
+			// A job that did not begin: the image is not to blame.
+			return nil, busy("no slot was free in time", s.admission.nextWait(req.Priority))
 		}
-		return r.Val.(*edgelens.Result), nil
-	case <-wait.Done():
-		return nil, fmt.Errorf("recognize: %w", contextError(wait))
+		return nil, fmt.Errorf("recognize: %w", err)
 	}
 }
 
@@ -222,80 +222,90 @@ func (s *Service) begin() bool {
 	return true
 }
 
-// run is the path of one image that must be computed. A panic in it is a bug of
-// ours and must not end the process: it is logged and becomes an error.
-func (s *Service) run(ctx context.Context, q *question, req *edgelens.Request) (result *edgelens.Result, err error) {
+// fly takes a flight to its end.
+func (s *Service) fly(ctx context.Context, f *flight, q *question, req *edgelens.Request) {
+	defer s.flights.end(f)
+	select {
+	case <-f.ticket.admitted:
+	case <-f.abandoned:
+		f.err = fmt.Errorf("recognize: %w", edgelens.ErrCanceled)
+		return
+	}
+	if f.ticket.late {
+		f.err = busy("the wait was longer than predicted, and the answer would come too late", s.admission.nextWait(f.ticket.priority))
+		return
+	}
+	ran := false
+	defer func() { s.admission.leave(f.ticket, ran) }()
+	if !req.NoCache {
+		// The same may have been computed since the caller's lookup.
+		if known, ok := s.cache.Get(q.key); ok {
+			f.result = known
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
+	f.result, f.err = s.run(ctx, f, q, req)
+	ran = f.err == nil
+	whole := ran && (f.result.Quality != nil) == (q.qualityModel != nil)
+	if whole && !req.NoCache {
+		s.cache.Set(q.key, f.result)
+	}
+}
+
+// run is the path of one image that has a slot. A panic in it is a bug of ours and must
+// not end the process: it is logged and becomes an error.
+func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens.Request) (result *edgelens.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("panic while recognizing", "event", "panic", "request_id", req.ID, "panic", p, "stack", string(debug.Stack()))
 			result, err = nil, fmt.Errorf("recognize: %w: internal error", edgelens.ErrInference)
 		}
 	}()
-	start := time.Now()
-	leave, err := s.admission.enter(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("wait for a worker: %w", err)
+	admission := time.Since(f.begun)
+	var rated []byte // the tensor of the quality model, if it is another
+	if q.twoModels() {
+		rated = make([]byte, q.qualityModel.Input.Bytes())
 	}
-	defer leave()
-	tensors, giveBack := s.borrowTensors(q)
-	defer giveBack()
-	result = &edgelens.Result{Model: q.spec.ModelRef}
-	timings, mark := edgelens.Timings{}, time.Time{}
-	// Decoded on the thread that runs the model next, and only when it is free:
-	// so there are never more decoded images than interpreters.
-	raw, err := s.runner.Run(ctx, q.spec, func() (tensor []byte, err error) {
-		queued := time.Since(start)
-		result.Image, timings, err = s.preprocess.Tensors(req.Image, tensors...)
-		timings.Queue = queued
-		mark = time.Now()
-		return tensors[0].Bytes, err
-	})
+	background := f.ticket.priority == edgelens.PriorityBulk
+	// Decoded on the thread that runs the model next, and only when it is free: so there
+	// are never more decoded images than interpreters.
+	inferred, err := s.runner.Run(ctx, q.spec, models.Run{Background: background, Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
+		return s.preprocess.Tensors(req.Image, q.buffers(tensor, rated)...)
+	}})
 	if err != nil {
 		return nil, err
 	}
-	timings.Inference = time.Since(mark)
+	result = &edgelens.Result{Model: q.spec.ModelRef, Image: inferred.Image, Timings: inferred.Timings}
+	result.Timings.Queue += admission
 	result.Image.SHA256 = hex.EncodeToString(req.SHA256[:])
 	if problem := result.Image.Problem(); problem != "" {
 		result.Warnings = append(result.Warnings, problem)
 	}
 
-	mark = time.Now()
-	if result.Predictions, err = predictions(q.spec, raw, q.topK, req.MinScore); err != nil {
+	mark := time.Now()
+	if result.Predictions, err = predictions(q.spec, inferred.Output, q.topK, req.MinScore); err != nil {
 		return nil, err
 	}
-	timings.Postprocess = time.Since(mark)
+	result.Timings.Postprocess = time.Since(mark)
 	if q.qualityModel != nil {
 		mark = time.Now()
-		result.Quality = s.assessQuality(ctx, q, req, raw, tensors)
-		timings.Quality = time.Since(mark)
+		result.Quality = s.assessQuality(ctx, q, req, inferred.Output, rated, background)
+		result.Timings.Quality = time.Since(mark)
 	}
-	timings.Total = time.Since(start)
-	result.Timings = timings
+	result.Timings.Total = time.Since(f.begun)
 	return result, nil
 }
 
-// borrowTensors returns the buffers that an image needs: the model's and, if
-// another model rates it, that one's. The function releases them.
-func (s *Service) borrowTensors(q *question) ([]models.InputBuffer, func()) {
-	first, giveBack := borrowTensor(&s.tensors, q.spec.Input)
-	if !q.twoModels() {
-		return []models.InputBuffer{first}, giveBack
+// buffers are the tensors that an image fills: the model's and, if another model rates
+// it, that one's.
+func (q *question) buffers(tensor, rated []byte) []models.InputBuffer {
+	buffers := []models.InputBuffer{{Spec: q.spec.Input, Bytes: tensor}}
+	if q.twoModels() {
+		buffers = append(buffers, models.InputBuffer{Spec: q.qualityModel.Input, Bytes: rated})
 	}
-	second, giveSecondBack := borrowTensor(&s.qualityTensors, q.qualityModel.Input)
-	return []models.InputBuffer{first, second}, func() { giveBack(); giveSecondBack() }
-}
-
-// borrowTensor returns a buffer of exactly the size of a tensor from a pool, and
-// the function that releases it.
-func borrowTensor(pool *sync.Pool, spec models.InputSpec) (models.InputBuffer, func()) {
-	size := spec.Bytes()
-	b, ok := pool.Get().(*[]byte)
-	if !ok || cap(*b) < size {
-		made := make([]byte, size)
-		b = &made
-	}
-	*b = (*b)[:size]
-	return models.InputBuffer{Spec: spec, Bytes: *b}, func() { pool.Put(b) }
+	return buffers
 }
 
 // contextError maps the reason why ctx ended to a sentinel.

@@ -27,10 +27,11 @@ func TestRequestIsChecked(t *testing.T) {
 		"min_score above 1":  {func(r *edgelens.Request) { r.MinScore = 1.1 }, edgelens.ErrInvalid},
 		"min_score NaN":      {func(r *edgelens.Request) { r.MinScore = math.NaN() }, edgelens.ErrInvalid},
 		"min_score 1":        {func(r *edgelens.Request) { r.MinScore = 1 }, nil},
+		"no such priority":   {func(r *edgelens.Request) { r.Priority = 99 }, edgelens.ErrInvalid},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(oneWorker(), 64, 128)
+			b := newBench(oneSlot(), 64, 128)
 			req := image("cat")
 			test.change(req)
 			_, err := b.Recognize(t.Context(), req)
@@ -42,7 +43,7 @@ func TestRequestIsChecked(t *testing.T) {
 }
 
 func TestUnknownModelReachesTheCaller(t *testing.T) {
-	b := newBench(oneWorker(), 64, 128)
+	b := newBench(oneSlot(), 64, 128)
 	b.runner.describe = func() error { return fmt.Errorf("%w: nonesuch", edgelens.ErrUnknownModel) }
 	if _, err := b.Recognize(t.Context(), image("cat")); !errors.Is(err, edgelens.ErrUnknownModel) {
 		t.Errorf("error %v, want ErrUnknownModel", err)
@@ -53,7 +54,7 @@ func TestUnknownModelReachesTheCaller(t *testing.T) {
 }
 
 func TestCloseRejectsNewWork(t *testing.T) {
-	b := newBench(oneWorker(), 64, 128)
+	b := newBench(oneSlot(), 64, 128)
 	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestCloseWaitsForWorkInProgress(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(oneWorker(), 64, 128)
+				b := newBench(oneSlot(), 64, 128)
 				release := b.hold()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -113,7 +114,7 @@ func TestCloseWaitsForWorkInProgress(t *testing.T) {
 
 func TestCloseEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(oneWorker(), 64, 128)
+		b := newBench(oneSlot(), 64, 128)
 		release := b.hold()
 		done := b.start(t.Context(), image("cat"))
 		synctest.Wait()
@@ -138,22 +139,20 @@ func TestCloseEndsWithContext(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	good := recognize.Config{Workers: 1, Queue: 0, Timeout: time.Second, Quality: recognize.QualityOff}
+	good := recognize.Config{Slots: 1, Timeout: time.Second, Quality: recognize.QualityOff}
 	tests := map[string]struct {
 		change func(*recognize.Config)
 		errs   int
 	}{
-		"good":             {func(*recognize.Config) {}, 0},
-		"no workers":       {func(c *recognize.Config) { c.Workers = 0 }, 1},
-		"too many workers": {func(c *recognize.Config) { c.Workers = 1025 }, 1},
-		"negative queue":   {func(c *recognize.Config) { c.Queue = -1 }, 1},
-		"long queue":       {func(c *recognize.Config) { c.Queue = 1025 }, 1},
-		"short timeout":    {func(c *recognize.Config) { c.Timeout = time.Millisecond }, 1},
-		"long timeout":     {func(c *recognize.Config) { c.Timeout = time.Hour }, 1},
-		"all wrong":        {func(c *recognize.Config) { *c = recognize.Config{Queue: -1} }, 4},
-		"unknown quality":  {func(c *recognize.Config) { c.Quality = "some" }, 1},
-		"sure of more":     {func(c *recognize.Config) { c.QualityMinScore = 1.01 }, 1},
-		"sure of nothing":  {func(c *recognize.Config) { c.QualityMinScore = math.NaN() }, 1},
+		"good":            {func(*recognize.Config) {}, 0},
+		"no slots":        {func(c *recognize.Config) { c.Slots = 0 }, 1},
+		"too many slots":  {func(c *recognize.Config) { c.Slots = 1026 }, 1},
+		"short timeout":   {func(c *recognize.Config) { c.Timeout = time.Millisecond }, 1},
+		"long timeout":    {func(c *recognize.Config) { c.Timeout = time.Hour }, 1},
+		"all wrong":       {func(c *recognize.Config) { *c = recognize.Config{QualityMinScore: -1} }, 4},
+		"unknown quality": {func(c *recognize.Config) { c.Quality = "some" }, 1},
+		"sure of more":    {func(c *recognize.Config) { c.QualityMinScore = 1.01 }, 1},
+		"sure of nothing": {func(c *recognize.Config) { c.QualityMinScore = math.NaN() }, 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

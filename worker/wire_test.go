@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 	"testing"
@@ -111,7 +112,7 @@ func FuzzAnswer(f *testing.F) {
 		if a.Job == nil {
 			return
 		}
-		w := Worker{admission: newAdmission(1)}
+		w := Worker{recognizer: canceled{}}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // so that nothing is recognized
 		if _, err := w.recognize(ctx, a.Job.Job(), nil); !errors.Is(err, edgelens.ErrInvalid) && !errors.Is(err, edgelens.ErrBadImage) && !errors.Is(err, edgelens.ErrCanceled) {
@@ -146,4 +147,11 @@ func TestSilencesExpire(t *testing.T) {
 	if len(s.until) != 1 {
 		t.Errorf("%d nodes are stored, want the last", len(s.until))
 	}
+}
+
+// canceled is a recognizer that recognizes nothing.
+type canceled struct{}
+
+func (canceled) Recognize(ctx context.Context, _ *edgelens.Request) (*edgelens.Result, error) {
+	return nil, fmt.Errorf("recognize: %w", edgelens.ErrCanceled)
 }

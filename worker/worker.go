@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +16,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
-	"edgelens/internal/background"
 )
 
 // shutdownTimeout is how long Shutdown waits for attempts under way.
@@ -29,7 +27,7 @@ const diskPause = 250 * time.Millisecond
 // settleTimeout bounds the storing of an attempt's result.
 const settleTimeout = 10 * time.Second
 
-// queues are all queues; admission decides their priority.
+// queues are all queues; the core's admission decides their priority.
 var queues = []string{edgelens.QueueInteractive, edgelens.QueueBulk}
 
 // Worker dequeues tasks from Redis and works on their jobs: those that its own node accepted, if it has a Queue, and
@@ -40,9 +38,6 @@ type Worker struct {
 	log        *slog.Logger
 	servers    []*asynq.Server // one for each queue
 	running    *attempts
-	// admission bounds what is recognized at a time, also where asynq believes an attempt to be over, and orders it by
-	// priority.
-	admission *admission
 	// remote bounds the jobs of other nodes to the number of slots: each from before its image is transferred until it
 	// is recognized.
 	remote chan struct{}
@@ -97,7 +92,7 @@ func lookInterval(redisURL string) time.Duration {
 func newWorker(client, polling redis.UniversalClient, concurrency int, look time.Duration, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	w := &Worker{
 		redis: client, recognizer: recognizer, log: log,
-		admission: newAdmission(concurrency), remote: make(chan struct{}, concurrency),
+		remote: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
 		}, []string{"status"}),
@@ -205,7 +200,7 @@ func (w *Worker) begin(ctx context.Context, jobStore JobStore, id string) (job e
 }
 
 // acquireRemote waits until another job of other nodes may start, so that no more of their images are transferred than
-// can be recognized. These are not slots of admission, because a slow node must not block this node's own jobs. The
+// can be recognized. A slow node does not block this node's own jobs. The
 // function frees the slot.
 func (w *Worker) acquireRemote(ctx context.Context) (func(), error) {
 	select {
@@ -218,8 +213,7 @@ func (w *Worker) acquireRemote(ctx context.Context) (func(), error) {
 	}
 }
 
-// recognize calls the core, and waits where synchronous callers hold every slot: a job has time, and is queued here and
-// not there.
+// recognize calls the core, in which the job waits for its turn until the attempt's time is over.
 func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) (*edgelens.Result, error) {
 	digest, err := digestOf(job.SHA256)
 	if err != nil {
@@ -233,25 +227,21 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	req := edgelens.Request{
 		ID: job.ID, Source: "job", Device: job.Device, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
+		Priority: priorityOf(job),
 	}
-	leave, err := w.admission.enter(ctx, job.Queue == edgelens.QueueInteractive)
-	if err != nil {
-		return nil, fmt.Errorf("wait for a slot: %w", edgelens.ErrCanceled)
-	}
-	defer leave()
-	if job.Queue == edgelens.QueueBulk {
-		ctx = background.With(ctx)
-	}
-	for {
-		result, err := w.recognizer.Recognize(ctx, &req)
-		if !errors.Is(err, edgelens.ErrBusy) {
-			return result, err
-		}
-		select {
-		case <-time.After(5*time.Millisecond + rand.N(20*time.Millisecond)):
-		case <-ctx.Done():
-			return nil, err
-		}
+	return w.recognizer.Recognize(ctx, &req)
+}
+
+// priorityOf is the priority of a job's recognition. Records that a device sends late are bulk jobs: no one waits at the
+// door for them.
+func priorityOf(job edgelens.Job) edgelens.Priority {
+	switch {
+	case job.Queue == edgelens.QueueBulk:
+		return edgelens.PriorityBulk
+	case job.Device != "":
+		return edgelens.PriorityDevice
+	default:
+		return edgelens.PriorityInteractive
 	}
 }
 

@@ -146,7 +146,7 @@ func newNoisyInterpreter(model inference.Model) (inference.Interpreter, error) {
 			models.PutFloat32(tensor[i:], 2*noise.Float32()-1)
 		}
 	}
-	if err := interpreter.SetInput(tensor); err != nil {
+	if err := inference.SetInput(interpreter, tensor); err != nil {
 		return nil, errors.Join(err, interpreter.Close())
 	}
 	return interpreter, nil

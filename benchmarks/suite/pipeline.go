@@ -32,7 +32,7 @@ type pipeline struct {
 	model        inference.Model
 	interpreter  inference.Interpreter
 	input        models.InputSpec
-	tensor, out  []byte
+	out          []byte
 }
 
 func openPipeline(c PipelineConfig) (_ runner, err error) {
@@ -54,24 +54,25 @@ func openPipeline(c PipelineConfig) (_ runner, err error) {
 	if p.input, err = c.Model.NewInput(p.interpreter.Input()); err != nil {
 		return nil, err
 	}
-	p.tensor, p.out = make([]byte, p.input.Bytes()), make([]byte, p.interpreter.Output().Bytes())
+	p.out = make([]byte, p.interpreter.Output().Bytes())
 	return p, nil
 }
 
 func (p *pipeline) run(image []byte) ([]time.Duration, error) {
-	_, took, err := p.preprocessor.Tensor(p.tensor, image, p.input)
+	tensor, err := p.interpreter.InputTensor()
+	if err != nil {
+		return nil, err
+	}
+	_, took, err := p.preprocessor.Tensor(tensor, image, p.input)
 	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
-	for _, step := range []func() error{
-		func() error { return p.interpreter.SetInput(p.tensor) },
-		p.interpreter.Invoke,
-		func() error { return p.interpreter.ReadOutput(p.out) },
-	} {
-		if err := step(); err != nil {
-			return nil, err
-		}
+	if err := p.interpreter.Invoke(); err != nil {
+		return nil, err
+	}
+	if err := p.interpreter.ReadOutput(p.out); err != nil {
+		return nil, err
 	}
 	return []time.Duration{took.Decode, took.Preprocess, time.Since(start)}, nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"edgelens/internal/config"
@@ -15,6 +17,9 @@ func newConfig(environ []string) *cobra.Command {
 			c, err := config.Load(cmd.Flags(), environ)
 			if err != nil {
 				return err
+			}
+			for _, text := range c.Retired() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "edgelens: warning: "+text) // the output stays a valid file
 			}
 			return c.Print(cmd.OutOrStdout())
 		},

@@ -100,13 +100,9 @@ func (i *interpreter) Input() models.TensorSpec  { return i.model.backend.In }
 func (i *interpreter) Output() models.TensorSpec { return i.model.backend.Out }
 func (i *interpreter) Delegate() string          { return inference.DelegateNone }
 
-func (i *interpreter) SetInput(data []byte) error {
+func (i *interpreter) InputTensor() ([]byte, error) {
 	defer i.use()()
-	if len(data) != len(i.input) {
-		return fmt.Errorf("%w: %d bytes for an input of %d", edgelens.ErrInvalid, len(data), len(i.input))
-	}
-	copy(i.input, data)
-	return nil
+	return i.input, nil
 }
 
 func (i *interpreter) Invoke() error {

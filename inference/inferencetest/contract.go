@@ -67,13 +67,32 @@ func Run(t *testing.T, backend inference.Backend, path string) {
 	t.Run("a wrong length is refused", func(t *testing.T) {
 		i := build(t, open(t))
 		for _, n := range []int{0, i.Input().Bytes() - 1, i.Input().Bytes() + 1} {
-			if err := i.SetInput(make([]byte, n)); !errors.Is(err, edgelens.ErrInvalid) {
+			if err := inference.SetInput(i, make([]byte, n)); !errors.Is(err, edgelens.ErrInvalid) {
 				t.Errorf("SetInput of %d bytes: %v, want ErrInvalid", n, err)
 			}
 		}
 		for _, n := range []int{0, i.Output().Bytes() - 1, i.Output().Bytes() + 1} {
 			if err := i.ReadOutput(make([]byte, n)); !errors.Is(err, edgelens.ErrInvalid) {
 				t.Errorf("ReadOutput of %d bytes: %v, want ErrInvalid", n, err)
+			}
+		}
+	})
+	t.Run("the whole input tensor can be written in place, again and again", func(t *testing.T) {
+		m := open(t)
+		inPlace, copied := build(t, m), build(t, m)
+		for seed := range byte(4) {
+			input := pattern(copied.Input().Bytes(), seed)
+			tensor, err := inPlace.InputTensor()
+			if err != nil || len(tensor) != len(input) {
+				t.Fatalf("an input tensor of %d bytes (%v), want %d", len(tensor), err, len(input))
+			}
+			copy(tensor, input)
+			output := make([]byte, inPlace.Output().Bytes())
+			if err := errors.Join(inPlace.Invoke(), inPlace.ReadOutput(output)); err != nil {
+				t.Fatal(err)
+			}
+			if want := invoke(t, copied, input); !bytes.Equal(output, want) {
+				t.Errorf("input %d: the output is another than that of a copied input", seed)
 			}
 		}
 	})
@@ -113,7 +132,7 @@ func Run(t *testing.T, backend inference.Backend, path string) {
 func invoke(t *testing.T, i inference.Interpreter, input []byte) []byte {
 	t.Helper()
 	output := make([]byte, i.Output().Bytes())
-	if err := errors.Join(i.SetInput(input), i.Invoke(), i.ReadOutput(output)); err != nil {
+	if err := errors.Join(inference.SetInput(i, input), i.Invoke(), i.ReadOutput(output)); err != nil {
 		t.Error(err)
 	}
 	return output

@@ -46,7 +46,7 @@ func TryFile(ctx context.Context, prober inference.Prober, path, digest string, 
 // Scores returns the scores for an input tensor, dequantized; they are valid until the
 // next call. It implements rewrite.Scores.
 func (s *Scorer) Scores(tensor []byte) ([]float32, error) {
-	if err := errors.Join(s.Interpreter.SetInput(tensor), s.Interpreter.Invoke(), s.Interpreter.ReadOutput(s.output)); err != nil {
+	if err := errors.Join(inference.SetInput(s.Interpreter, tensor), s.Interpreter.Invoke(), s.Interpreter.ReadOutput(s.output)); err != nil {
 		return nil, err
 	}
 	return s.scores, s.Interpreter.Output().Dequantize(s.scores, s.output)

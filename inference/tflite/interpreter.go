@@ -4,6 +4,7 @@ package tflite
 
 import (
 	"fmt"
+	"unsafe"
 
 	gotflite "github.com/mattn/go-tflite"
 
@@ -68,7 +69,7 @@ func describe(t *gotflite.Tensor) (models.TensorSpec, error) {
 	}
 	q := t.QuantizationParams()
 	spec.Scale, spec.ZeroPoint = q.Scale, q.ZeroPoint
-	// SetInput and ReadOutput trust these sizes, TFLite copies by its own.
+	// InputTensor trusts this size, and TFLite copies the output by its own.
 	if int(t.ByteSize()) != spec.Bytes() || spec.Bytes() == 0 {
 		return spec, fmt.Errorf("has shape %v and %d bytes, which do not agree", spec.Shape, t.ByteSize())
 	}
@@ -85,15 +86,13 @@ func (i *interpreter) Delegate() string {
 	return inference.DelegateXNNPACK
 }
 
-func (i *interpreter) SetInput(data []byte) error {
-	// go-tflite does not check the length of the data.
-	if len(data) != i.input.Bytes() {
-		return fmt.Errorf("%w: %d bytes for an input of %d", edgelens.ErrInvalid, len(data), i.input.Bytes())
+func (i *interpreter) InputTensor() ([]byte, error) {
+	// Asked for each time: TFLite may move a tensor's memory between two runs.
+	data := i.c().GetInputTensor(0).Data()
+	if data == nil {
+		return nil, fmt.Errorf("%w: the input tensor has no memory: %s", edgelens.ErrInference, i.report.take())
 	}
-	if i.c().GetInputTensor(0).CopyFromBuffer(data) != gotflite.OK {
-		return fmt.Errorf("%w: copy the input: %s", edgelens.ErrInference, i.report.take())
-	}
-	return nil
+	return unsafe.Slice((*byte)(data), i.input.Bytes()), nil
 }
 
 func (i *interpreter) Invoke() error {

@@ -82,7 +82,7 @@ func TestDelegate(t *testing.T) {
 			if got := i.Delegate(); got != c.want {
 				t.Errorf("delegate %q, want %q", got, c.want)
 			}
-			if err := errors.Join(i.SetInput(make([]byte, i.Input().Bytes())), i.Invoke()); err != nil {
+			if err := errors.Join(inference.SetInput(i, make([]byte, i.Input().Bytes())), i.Invoke()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -146,7 +146,7 @@ func TestErrorText(t *testing.T) {
 	t.Run("while running", func(t *testing.T) {
 		i := build(t, write(t, modeltest.FailingInvoke(modeltest.Options{Side: 8, DType: models.Uint8})), inference.DelegateNone)
 		for range 3 { // the report must not run full
-			if err := i.SetInput(make([]byte, i.Input().Bytes())); err != nil {
+			if err := inference.SetInput(i, make([]byte, i.Input().Bytes())); err != nil {
 				t.Fatal(err)
 			}
 			err := i.Invoke()
@@ -243,7 +243,7 @@ func TestModelSurvivesChangedFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(i.SetInput(make([]byte, i.Input().Bytes())), i.Invoke()); err != nil {
+	if err := errors.Join(inference.SetInput(i, make([]byte, i.Input().Bytes())), i.Invoke()); err != nil {
 		t.Error(err)
 	}
 }

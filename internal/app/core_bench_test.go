@@ -28,7 +28,7 @@ func BenchmarkWholePath(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			c := settings(b)
 			withShared(b, c)
-			c.Inference.Interpreters, c.Recognize.Workers = 1, 1
+			c.Inference.Interpreters, c.Recognize.Slots = 1, 1
 			s, image := start(b, c), readImage(b, name)
 			bare := newBare(b, s.core)
 			req := edgelens.Request{ID: "bench", Source: "cli", Image: image, SHA256: sha256.Sum256(image), NoCache: true}
@@ -98,7 +98,7 @@ type bare struct {
 	preprocessor *preprocess.Preprocessor
 	interpreter  inference.Interpreter
 	input        models.InputSpec
-	tensor, out  []byte
+	out          []byte
 }
 
 func newBare(b *testing.B, core *Core) *bare {
@@ -121,17 +121,20 @@ func newBare(b *testing.B, core *Core) *bare {
 	})
 	return &bare{
 		preprocessor: core.preprocessor, interpreter: interpreter, input: spec.Input,
-		tensor: make([]byte, spec.Input.Bytes()), out: make([]byte, spec.Output.Bytes()),
+		out: make([]byte, spec.Output.Bytes()),
 	}
 }
 
 func (r *bare) run(b *testing.B, image []byte) {
 	b.Helper()
-	if _, _, err := r.preprocessor.Tensor(r.tensor, image, r.input); err != nil {
+	tensor, err := r.interpreter.InputTensor()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, _, err := r.preprocessor.Tensor(tensor, image, r.input); err != nil {
 		b.Fatal(err)
 	}
 	for _, step := range []func() error{
-		func() error { return r.interpreter.SetInput(r.tensor) },
 		r.interpreter.Invoke,
 		func() error { return r.interpreter.ReadOutput(r.out) },
 	} {

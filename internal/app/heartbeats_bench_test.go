@@ -21,7 +21,6 @@ func BenchmarkHeartbeats(b *testing.B) {
 	c := settings(b)
 	withShared(b, c)
 	withTerminals(b, c)
-	c.Recognize.Queue = 16
 	s, _, _ := serving(b, c)
 	image := readImage(b, "cat_720p.jpg")
 	address, err := session.ParseAddress("mqtt://"+c.Mosquitto.Listen, "")

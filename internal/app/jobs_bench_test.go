@@ -21,7 +21,6 @@ func BenchmarkJobs(b *testing.B) {
 	const images = 200
 	c := settings(b)
 	withShared(b, c)
-	c.Recognize.Queue = 16
 	s, image := start(b, c), readImage(b, "cat_720p.jpg")
 	var syncRate, drainRate, wholeRate []float64
 	var submits, polls []time.Duration

@@ -233,7 +233,6 @@ func TestMetricNames(t *testing.T) {
 func TestConcurrentRequests(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
-	c.Recognize.Queue = 100
 	put(t, c, "other.tflite", modeltest.Mean(modeltest.Options{Side: 16, DType: models.Float32, Softmax: true, Labels: modeltest.Labels()}))
 	s := start(t, c)
 	var wg sync.WaitGroup

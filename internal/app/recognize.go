@@ -18,7 +18,7 @@ import (
 // RecognizeFiles recognizes image files, one after the other, by the same path as a server; "-" is stdin. It passes
 // each result, or the error in its place, to show. The error has the number of images that were not recognized.
 func RecognizeFiles(ctx context.Context, c *config.Config, stdin io.Reader, files []string, options edgelens.Request, show func(file string, result *edgelens.Result, err error) error) error {
-	c.Inference.Interpreters, c.Recognize.Workers = 1, 1
+	c.Inference.Interpreters, c.Recognize.Slots = 1, 1
 	core, err := NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
 	if err != nil {
 		return err

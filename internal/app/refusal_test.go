@@ -216,20 +216,42 @@ func TestUnusableModels(t *testing.T) {
 	})
 }
 
-// With every slot taken, the next request is rejected at once.
+// Many clients at a time are queued: none is rejected while its answer comes in time.
+func TestLoadIsQueued(t *testing.T) {
+	c := settings(t)
+	withColours(t, c)
+	s := start(t, c)
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range 3 {
+				if a := s.raw(path+"?cache=false", modeltest.Image(modeltest.Red, 64, 64)); a.status != 200 {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// What cannot be answered in the client's time is rejected at once, with the predicted wait.
 func TestBusy(t *testing.T) {
 	c := settings(t)
 	withColours(t, c)
-	c.Recognize.Workers, c.Recognize.Queue = 1, 1
+	c.Inference.Interpreters, c.Recognize.Slots = 1, 2
 	s := start(t, c)
 	slow := asJPEG(t, 7000, 7000) // 49 megapixels take a while to decode
+	if a := s.raw(path+"?cache=false", slow); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	const clients = 60
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	statuses := map[int]int{}
-	for range 12 {
+	for range clients {
 		wg.Go(func() {
 			start := time.Now()
-			a := s.raw(path+"?cache=false", slow)
+			a := s.sendWith("POST", path+"?cache=false", http.Header{"Content-Type": {"image/jpeg"}, "Prefer": {"wait=1"}}, slow)
 			mu.Lock()
 			defer mu.Unlock()
 			statuses[a.status]++
@@ -244,8 +266,8 @@ func TestBusy(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if statuses[200] < 2 || statuses[503] < 1 || statuses[200]+statuses[503] != 12 {
-		t.Errorf("statuses %v, want some 200 and the rest 503", statuses)
+	if statuses[200] < 1 || statuses[503] < 1 || statuses[200]+statuses[503]+statuses[504] != clients {
+		t.Errorf("statuses %v, want some 200 and the rest 503, but for predictions that were wrong", statuses)
 	}
 	if a := s.get("/healthz"); a.status != 200 {
 		t.Errorf("healthz under load: %d", a.status)

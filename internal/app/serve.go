@@ -30,6 +30,7 @@ const StopTimeout = 10 * time.Second
 func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer) (err error) {
 	datadir.UseOwnFilesOnly()
 	log := telemetry.NewLogger(c.Log, logs)
+	c.WarnOfRetired(log)
 	metrics := telemetry.NewRegistry(version)
 	core, err := NewCore(c, log, metrics)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 // Work runs until ctx ends or a part fails, and then finishes the jobs that have begun.
 func Work(ctx context.Context, c *config.Config, version, listen string, logs io.Writer) (err error) {
 	log := telemetry.NewLogger(c.Log, logs)
+	c.WarnOfRetired(log)
 	metrics := telemetry.NewRegistry(version)
 	core, err := NewCore(c, log, metrics)
 	if err != nil {

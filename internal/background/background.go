@@ -1,18 +1,6 @@
-// Package background marks work that no client waits for, and runs it at a lower thread priority where the operating
-// system supports that. Its functions are safe for use by many goroutines.
+// Package background runs work that no client waits for at a lower thread priority, where the operating system supports
+// that. It is safe for use by many goroutines.
 package background
-
-import "context"
-
-type key struct{}
-
-// With returns a context for work that no client waits for.
-func With(ctx context.Context) context.Context {
-	return context.WithValue(ctx, key{}, true)
-}
-
-// Is reports whether ctx is, or is derived from, a context of With.
-func Is(ctx context.Context) bool { return ctx.Value(key{}) != nil }
 
 // Run calls f and returns when f has returned. Where low is set, f runs on a thread of
 // low priority. A panic in f panics in Run. f must not change the state of its thread.

@@ -1,7 +1,6 @@
 package background_test
 
 import (
-	"context"
 	"runtime"
 	"syscall"
 	"testing"
@@ -42,11 +41,4 @@ func TestRunLowersThePriority(t *testing.T) {
 		}
 	}()
 	background.Run(true, func() { panic("a bug") })
-}
-
-func TestWith(t *testing.T) {
-	ctx := background.With(t.Context())
-	if background.Is(t.Context()) || !background.Is(ctx) || !background.Is(context.WithoutCancel(ctx)) {
-		t.Error("a context does not have whether it is in the background")
-	}
 }

@@ -31,6 +31,8 @@ type Config struct {
 	DataDir string
 	// ModelsDir holds the model files; "" means "models" in DataDir.
 	ModelsDir string
+	// retired are the keys of the retired settings that were set.
+	retired map[string]bool
 	// derived are the keys of the settings that Complete has set.
 	derived []string
 	// Model is the default model's name; "" means the manifest's default.
@@ -84,25 +86,18 @@ func Default() Config {
 	}
 }
 
-// Complete derives unset values from other settings: the models folder, one worker
-// more than interpreters, so that the next image is ready when an interpreter is
-// free, with a queue of the same length, and as many concurrent jobs as workers.
+// Complete derives values from other settings: the models folder, one slot more than
+// interpreters, so that the next image is at hand when an interpreter is free, and as
+// many concurrent jobs as slots.
 func (c *Config) Complete() {
 	if c.ModelsDir == "" {
 		c.ModelsDir = filepath.Join(c.DataDir, "models")
 		c.derived = append(c.derived, "models_dir")
 	}
-	if c.Recognize.Workers == 0 {
-		c.Recognize.Workers = c.Inference.InterpretersOrCores() + 1
-		c.derived = append(c.derived, "recognize.workers")
-	}
-	if c.Recognize.Queue < 0 {
-		c.Recognize.Queue = c.Recognize.Workers
-		c.derived = append(c.derived, "recognize.queue")
-	}
+	c.Recognize.Slots = c.Inference.InterpretersOrCores() + 1
 	if c.Jobs.Concurrency == 0 {
 		c.derived = append(c.derived, "jobs.concurrency")
-		c.Jobs.Concurrency = min(max(1, c.Recognize.Workers), 1024) // Validate reports the workers alone
+		c.Jobs.Concurrency = min(max(1, c.Recognize.Slots), 1024) // Validate reports the interpreters alone
 	}
 	c.Mosquitto.MaxPacketBytes = c.Terminal.MaxMessageBytes
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")

@@ -39,6 +39,11 @@ func AddFlags(flags *pflag.FlagSet, prefixes ...string) {
 			}
 		}
 	}
+	for _, s := range defaults.retiredSettings() {
+		if matches(s.key, prefixes) {
+			flags.VarPF(&rawValue{kind: s.Type()}, s.flag(), "", s.help).Hidden = true
+		}
+	}
 	flags.String(flagFile, "", "configuration file (default: "+defaultFile+" if there is one)")
 }
 
@@ -69,7 +74,7 @@ func matches(key string, prefixes []string) bool {
 // lists the errors of all sources.
 func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	c := Default()
-	settings := c.settings()
+	settings := append(c.settings(), c.retiredSettings()...)
 	var errs []error
 	errs = append(errs, applyFile(settings, flags, environ)...)
 	errs = append(errs, applyEnviron(settings, environ)...)

@@ -45,9 +45,7 @@ func (c *Config) settings() []setting {
 		{"http.trusted_proxies", "addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-Host, X-Forwarded-For and Forwarded headers are trusted; empty: none", list(&c.HTTP.TrustedProxies)},
 		{"http.read_timeout", "timeout for reading a request", duration(&c.HTTP.ReadTimeout)},
 
-		{"recognize.workers", "requests processed at a time; 0: one more than interpreters, so that the next one is ready", integer(&c.Recognize.Workers)},
-		{"recognize.queue", "requests that may queue for a worker; -1: as many as workers", integer(&c.Recognize.Queue)},
-		{"recognize.timeout", "timeout of one recognition, queueing included", duration(&c.Recognize.Timeout)},
+		{"recognize.timeout", "timeout of one recognition, queueing included, if the client sends no Prefer: wait", duration(&c.Recognize.Timeout)},
 		{"recognize.allow_stand_in", "let the built-in quality model answer, with a warning, if the default classifier is missing", boolean(&c.Recognize.AllowStandIn)},
 		{"recognize.quality", "images to check with the quality model (blurred, dark, covered): off, terminals or all", text(&c.Recognize.Quality)},
 		{"recognize.quality_min_score", "minimum score of a quality verdict that makes an image unusable", float(&c.Recognize.QualityMinScore)},
@@ -73,7 +71,7 @@ func (c *Config) settings() []setting {
 		{"redis.url", "Redis that dispatches jobs (redis://, rediss://, unix://, redis-sentinel://, redis-cluster://); empty: a private one", secretURL(&c.Jobs.RedisURL)},
 		{"redis.max_memory_bytes", "maximum memory of the private Redis in bytes", integer(&c.Redis.MaxMemoryBytes)},
 
-		{"jobs.concurrency", "jobs processed at a time; 0: as many as workers", integer(&c.Jobs.Concurrency)},
+		{"jobs.concurrency", "jobs at hand at a time, for each of which one more interactive job is prefetched; 0: one more than interpreters", integer(&c.Jobs.Concurrency)},
 		{"jobs.job_timeout", "time from creation until an unfinished job expires", duration(&c.Jobs.JobTimeout)},
 		{"jobs.attempt_timeout", "timeout of one attempt at a job", duration(&c.Jobs.AttemptTimeout)},
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -135,8 +136,6 @@ var valid = map[string][3]string{
 	"http.max_image_bytes":         {"10001", "10002", "10003"},
 	"http.max_upload_bytes":        {"100000001", "100000002", "100000003"},
 	"http.read_timeout":            {"11s", "12s", "13s"},
-	"recognize.workers":            {"11", "12", "13"},
-	"recognize.queue":              {"11", "12", "13"},
 	"recognize.timeout":            {"11s", "12s", "13s"},
 	"inference.interpreters":       {"11", "12", "13"},
 	"inference.threads":            {"11", "12", "13"},
@@ -217,7 +216,7 @@ var valid = map[string][3]string{
 func TestEveryFlagHasKey(t *testing.T) {
 	var flags, keys []string
 	parse(t, nil).VisitAll(func(f *pflag.Flag) {
-		if f.Name != "config" {
+		if f.Name != "config" && !f.Hidden { // retired settings are hidden
 			flags = append(flags, f.Name)
 		}
 		if f.Usage == "" {
@@ -348,7 +347,7 @@ func TestPrintMarksDerivedSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := print(t, c)
-	for _, key := range []string{"\n# models_dir: \"/first/models\"", "\n  # workers: ", "\n  # queue: ", "\n  # concurrency: "} {
+	for _, key := range []string{"\n# models_dir: \"/first/models\"", "\n  # concurrency: "} {
 		if !strings.Contains("\n"+text, key) {
 			t.Errorf("no %q in\n%s", key, text)
 		}
@@ -442,15 +441,17 @@ func TestComplete(t *testing.T) {
 	}{
 		"models folder":                     {[]string{"--data-dir=/d"}, map[string]string{"models_dir": filepath.Join("/d", "models")}},
 		"models folder set":                 {[]string{"--data-dir=/d", "--models-dir=/m"}, map[string]string{"models_dir": "/m"}},
-		"one worker more than interpreters": {[]string{"--inference-interpreters=7"}, map[string]string{"recognize.workers": "8", "recognize.queue": "8"}},
-		"queue as workers":                  {[]string{"--inference-interpreters=7", "--recognize-workers=5"}, map[string]string{"recognize.workers": "5", "recognize.queue": "5"}},
-		"queue disabled":                    {[]string{"--recognize-workers=5", "--recognize-queue=0"}, map[string]string{"recognize.queue": "0"}},
+		"one job more than interpreters": {[]string{"--inference-interpreters=7"}, map[string]string{"jobs.concurrency": "8"}},
+		"concurrency of jobs set":        {[]string{"--inference-interpreters=7", "--jobs-concurrency=3"}, map[string]string{"jobs.concurrency": "3"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c, err := source{args: test.args}.load(t)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if interpreters := c.Inference.InterpretersOrCores(); c.Recognize.Slots != interpreters+1 {
+				t.Errorf("%d slots for %d interpreters, want one more", c.Recognize.Slots, interpreters)
 			}
 			got := effective(t, c)
 			for key, want := range test.want {
@@ -459,6 +460,39 @@ func TestComplete(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Settings of a former version do not stop the start, wherever they are.
+func TestRetiredSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, s := range map[string]source{
+		"flags":       {args: []string{"--recognize-workers=5", "--recognize-queue=-1"}},
+		"environment": {environ: []string{"EDGELENS_RECOGNIZE_WORKERS=5", "EDGELENS_RECOGNIZE_QUEUE=7"}},
+		"file":        {file: "recognize:\n  workers: 5\n  queue: many\n  timeout: 7s\n"},
+		"all of them": {args: []string{"--recognize-workers=5"}, environ: []string{"EDGELENS_RECOGNIZE_WORKERS=5"}, file: "recognize: {queue: 3, workers: 2}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := s.load(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			warnings := c.Retired()
+			if len(warnings) != 2 || !strings.Contains(warnings[0], "recognize.workers") || !strings.Contains(warnings[1], "recognize.queue") {
+				t.Errorf("warnings %q, want one for each of the two", warnings)
+			}
+			var logged bytes.Buffer
+			c.WarnOfRetired(slog.New(slog.NewTextHandler(&logged, nil)))
+			if strings.Count(logged.String(), "event=setting_retired") != 2 {
+				t.Errorf("logged %q", logged.String())
+			}
+			if text := print(t, c); strings.Contains(text, "workers") || strings.Contains(text, "queue:") {
+				t.Errorf("Print writes retired settings:\n%s", text)
+			}
+		})
+	}
+	if c, err := (source{}).load(t); err != nil || len(c.Retired()) > 0 {
+		t.Errorf("without them: %v, %v", c.Retired(), err)
 	}
 }
 

@@ -65,7 +65,7 @@ func (j *rater) verdict(file []byte) (string, float64) {
 		j.t.Fatal(err)
 	}
 	scores := make([]byte, j.interpreter.Output().Bytes())
-	if err := errors.Join(j.interpreter.SetInput(tensor), j.interpreter.Invoke(), j.interpreter.ReadOutput(scores)); err != nil {
+	if err := errors.Join(inference.SetInput(j.interpreter, tensor), j.interpreter.Invoke(), j.interpreter.ReadOutput(scores)); err != nil {
 		j.t.Fatal(err)
 	}
 	best := 0
@@ -145,7 +145,7 @@ func TestVerdictsOnPhotographs(t *testing.T) {
 
 func BenchmarkInvoke(b *testing.B) {
 	j := newRater(b)
-	if err := j.interpreter.SetInput(make([]byte, j.input.Bytes())); err != nil {
+	if err := inference.SetInput(j.interpreter, make([]byte, j.input.Bytes())); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

@@ -46,7 +46,7 @@ func interpret(t *testing.T, file []byte) (rewrite.Scores, inference.Interpreter
 	})
 	out, scores := make([]byte, i.Output().Bytes()), make([]float32, i.Output().Elements())
 	return func(tensor []byte) ([]float32, error) {
-		if err := errors.Join(i.SetInput(tensor), i.Invoke(), i.ReadOutput(out)); err != nil {
+		if err := errors.Join(inference.SetInput(i, tensor), i.Invoke(), i.ReadOutput(out)); err != nil {
 			return nil, err
 		}
 		return scores, i.Output().Dequantize(scores, out)

@@ -121,7 +121,7 @@ func runOnce(path string) {
 		return
 	}
 	defer i.Close() // a test
-	if i.SetInput(bytes.Repeat([]byte{7}, i.Input().Bytes())) == nil {
+	if inference.SetInput(i, bytes.Repeat([]byte{7}, i.Input().Bytes())) == nil {
 		_ = i.Invoke() // it may fail, but come back
 	}
 }

@@ -39,7 +39,7 @@ func outputs(t *testing.T, file []byte, delegate string) [][]byte {
 		for k := range in {
 			in[k] = byte(noise.Uint32())
 		}
-		if err := errors.Join(i.SetInput(in), i.Invoke(), i.ReadOutput(out)); err != nil {
+		if err := errors.Join(inference.SetInput(i, in), i.Invoke(), i.ReadOutput(out)); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, out)

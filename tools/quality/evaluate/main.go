@@ -54,7 +54,7 @@ func evaluate(path string) (err error) {
 			return fmt.Errorf("read image %d: %w", len(times), err)
 		}
 		start := time.Now()
-		if err := errors.Join(i.SetInput(in), i.Invoke(), i.ReadOutput(out)); err != nil {
+		if err := errors.Join(inference.SetInput(i, in), i.Invoke(), i.ReadOutput(out)); err != nil {
 			return err
 		}
 		times = append(times, time.Since(start))

@@ -1,0 +1,94 @@
+package recognize
+
+import (
+	"sync"
+	"time"
+
+	"edgelens"
+)
+
+// flights are the recognitions that are queued or in progress, so that simultaneous
+// identical requests share one. It is safe for concurrent use.
+type flights struct {
+	admission *admission
+
+	mu sync.Mutex
+	// byKey has those that any request may join, by the key of their question.
+	byKey map[string]*flight
+	// inBackground has those that run at a low thread priority beside one of byKey:
+	// only bulk work may wait for them.
+	inBackground map[string]*flight
+}
+
+// flight is one recognition and those who wait for it.
+type flight struct {
+	key    string
+	begun  time.Time
+	ticket *ticket
+	// abandoned is closed where its last caller left while it was queued: it will not
+	// be done.
+	abandoned chan struct{}
+	// done is closed once result and err are set.
+	done   chan struct{}
+	result *edgelens.Result
+	err    error
+	// callers is how many wait for it.
+	callers int
+}
+
+func newFlights(a *admission) *flights {
+	return &flights{admission: a, byKey: map[string]*flight{}, inBackground: map[string]*flight{}}
+}
+
+// join returns the flight of a question for one more caller, who waits until due and
+// must leave it. isNew is true where the caller has to start it.
+func (s *flights) join(key, model string, priority edgelens.Priority, due time.Time) (f *flight, isNew bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f = s.known(key, priority); f != nil && s.admission.join(f.ticket, priority, due) {
+		f.callers++
+		return f, false
+	}
+	f = &flight{key: key, begun: time.Now(), callers: 1, abandoned: make(chan struct{}), done: make(chan struct{})}
+	f.ticket = s.admission.enter(model, priority, due)
+	if alone := s.byKey[key]; alone != nil { // bulk work may still join it
+		s.inBackground[key] = alone
+	}
+	s.byKey[key] = f
+	return f, true
+}
+
+// known returns the flight that a request might join, or nil.
+func (s *flights) known(key string, priority edgelens.Priority) *flight {
+	if f := s.byKey[key]; f != nil || priority != edgelens.PriorityBulk {
+		return f
+	}
+	return s.inBackground[key]
+}
+
+// leave is called by each caller of join. The last one of a queued flight abandons it.
+func (s *flights) leave(f *flight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.callers--; f.callers == 0 && s.admission.withdraw(f.ticket) {
+		s.forget(f)
+		close(f.abandoned)
+	}
+}
+
+// end publishes the outcome of f, which is set.
+func (s *flights) end(f *flight) {
+	s.mu.Lock()
+	s.forget(f)
+	s.mu.Unlock()
+	close(f.done)
+}
+
+// forget must be called with the lock held.
+func (s *flights) forget(f *flight) {
+	for _, known := range []map[string]*flight{s.byKey, s.inBackground} {
+		if known[f.key] == f {
+			delete(known, f.key)
+		}
+	}
+}
