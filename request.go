@@ -55,7 +55,7 @@ type Priority int
 const (
 	// PrioritySynchronous: a client holds its connection for the answer.
 	PrioritySynchronous Priority = iota
-	// PriorityDevice: somebody waits at a door for what follows from the event. It comes
+	// PriorityDevice: a person waits at a door for what follows from the event. It comes
 	// before PrioritySynchronous.
 	PriorityDevice
 	// PriorityInteractive: a queued job whose result is looked for soon.
@@ -64,3 +64,19 @@ const (
 	// priority.
 	PriorityBulk
 )
+
+// String returns the name in metrics.
+func (p Priority) String() string {
+	switch p {
+	case PrioritySynchronous:
+		return "synchronous"
+	case PriorityDevice:
+		return "device"
+	case PriorityInteractive:
+		return "interactive"
+	case PriorityBulk:
+		return "bulk"
+	default:
+		return "unknown"
+	}
+}

@@ -14,8 +14,8 @@ import (
 type preferences struct {
 	// async is respond-async.
 	async bool
-	// wait is how long the client waits for its answer, up to maxWait; 0 if it does not
-	// tell.
+	// wait is how long the client waits for its answer, up to maxWait; 0 if that is not
+	// known.
 	wait time.Duration
 }
 
@@ -44,8 +44,8 @@ func readPreferences(h http.Header) preferences {
 // preferenceApplied is the response header that names the preferences that count.
 const preferenceApplied = "Preference-Applied"
 
-// limit returns a context that ends when the client stops to wait, and says so in the
-// response.
+// limit returns a context that ends when the client stops waiting, and adds the applied
+// preference to the response.
 func (p preferences) limit(ctx context.Context, response http.Header) (context.Context, context.CancelFunc) {
 	if p.wait == 0 {
 		return ctx, func() {}

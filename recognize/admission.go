@@ -131,8 +131,8 @@ func (a *admission) withdraw(t *ticket) bool {
 	return true
 }
 
-// leave frees the slot of admitted work. done is true where the model has run: how long
-// it takes to reject an image says nothing about the next one.
+// leave frees the slot of admitted work. done is true where the model has run: rejecting an
+// image takes another time.
 func (a *admission) leave(t *ticket, done bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -167,15 +167,15 @@ func (a *admission) nextWait(class edgelens.Priority) time.Duration {
 	return a.wait(class, nil)
 }
 
-// waiting returns how many wait in each class, and how many hold a slot.
-func (a *admission) waiting() (queued map[edgelens.Priority]int, running int) {
+// counts returns how many wait in each class, and how many hold a slot.
+func (a *admission) counts() (waiting map[edgelens.Priority]int, running int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	queued = map[edgelens.Priority]int{}
+	waiting = map[edgelens.Priority]int{}
 	for _, class := range classes {
-		queued[class] = a.queues[class].Len()
+		waiting[class] = a.queues[class].Len()
 	}
-	return queued, len(a.running)
+	return waiting, len(a.running)
 }
 
 // The rest must be called with the lock held.

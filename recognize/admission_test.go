@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -71,6 +72,43 @@ func TestTooLongWaitIsBusyAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestMetricsOfAdmission(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(oneSlot(), 64, 128)
+		release := b.hold()
+		var waiting []<-chan answer
+		for _, req := range []*edgelens.Request{image("at work"), image("waits"), bulk("waits behind"), bulk("and another")} {
+			waiting = append(waiting, b.start(t.Context(), req))
+			synctest.Wait()
+		}
+		families, err := b.metrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, family := range families {
+			for _, m := range family.Metric {
+				name := family.GetName()
+				for _, label := range m.Label {
+					name += " " + label.GetValue()
+				}
+				got[name] = m.GetGauge().GetValue()
+			}
+		}
+		want := map[string]float64{
+			"edgelens_recognitions_running": 1, "edgelens_recognitions_waiting device": 0, "edgelens_recognitions_waiting synchronous": 1,
+			"edgelens_recognitions_waiting interactive": 0, "edgelens_recognitions_waiting bulk": 2,
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		release()
+		for _, done := range waiting {
+			<-done
+		}
+	})
 }
 
 // A caller who gives up while it is queued takes no slot.

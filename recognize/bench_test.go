@@ -8,6 +8,8 @@ import (
 	"edgelens"
 	"edgelens/models"
 	"edgelens/recognize"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // forgetful is a cache that stores nothing.
@@ -27,7 +29,7 @@ func newMobileNet(cache recognize.Cache) *recognize.Service {
 		raw[i] = byte(i * 7919)
 	}
 	config := recognize.Config{Slots: 2, Timeout: 10 * time.Second}
-	return recognize.New(config, recognize.Parts{Preprocessor: &preprocessor{version: "1"}, Runner: &runner{spec: spec, raw: raw}, Cache: cache, Log: slog.New(slog.DiscardHandler)})
+	return recognize.New(config, recognize.Parts{Preprocessor: &preprocessor{version: "1"}, Runner: &runner{spec: spec, raw: raw}, Cache: cache, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 }
 
 func benchmarkRecognize(b *testing.B, cache recognize.Cache) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"edgelens"
@@ -135,6 +136,7 @@ type bench struct {
 	preprocessor *preprocessor
 	runner       *runner
 	cache        *memory
+	metrics      *prometheus.Registry
 }
 
 // newBench returns a Service for a model with the given uint8 probabilities,
@@ -149,10 +151,11 @@ func newBenchWith(config recognize.Config, qualityModel string, scores ...byte) 
 		preprocessor: &preprocessor{version: "1"},
 		runner:       &runner{spec: newSpec(models.Uint8, len(scores)), raw: scores},
 		cache:        &memory{},
+		metrics:      prometheus.NewRegistry(),
 	}
 	b.runner.spec.Output.Scale = 1.0 / 256
 	b.Service = recognize.New(config, recognize.Parts{
-		Preprocessor: b.preprocessor, Runner: b.runner, Cache: b.cache, Log: slog.New(slog.DiscardHandler), QualityModel: qualityModel,
+		Preprocessor: b.preprocessor, Runner: b.runner, Cache: b.cache, Log: slog.New(slog.DiscardHandler), Metrics: b.metrics, QualityModel: qualityModel,
 	})
 	return b
 }

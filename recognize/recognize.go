@@ -14,6 +14,8 @@ import (
 
 	"edgelens"
 	"edgelens/models"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Service implements edgelens.Recognizer. It is safe for concurrent
@@ -41,6 +43,8 @@ type Parts struct {
 	Runner       Runner
 	Cache        Cache
 	Log          *slog.Logger
+	// Metrics registers the Service's own.
+	Metrics prometheus.Registerer
 	// QualityModel names the model that rates whether images are usable: a classifier
 	// whose labels are the verdicts of edgelens.Quality. If empty, no image is rated.
 	QualityModel string
@@ -53,6 +57,7 @@ func New(config Config, parts Parts) *Service {
 		admission: newAdmission(config.Slots),
 	}
 	s.flights = newFlights(s.admission)
+	parts.Metrics.MustRegister(metrics{s.admission})
 	return s
 }
 

@@ -65,7 +65,7 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	loader := inference.NewLoader(c.Inference, parts)
 	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
 	service := recognize.New(c.Recognize, recognize.Parts{
-		Preprocessor: preprocessor, Runner: loader, Cache: results, Log: log, QualityModel: quality.Name,
+		Preprocessor: preprocessor, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name,
 	})
 	return &Core{
 		Registry: registry, Loader: loader, preprocessor: preprocessor, service: service, shared: shared,

@@ -439,8 +439,8 @@ func TestComplete(t *testing.T) {
 		args []string
 		want map[string]string
 	}{
-		"models folder":                     {[]string{"--data-dir=/d"}, map[string]string{"models_dir": filepath.Join("/d", "models")}},
-		"models folder set":                 {[]string{"--data-dir=/d", "--models-dir=/m"}, map[string]string{"models_dir": "/m"}},
+		"models folder":                  {[]string{"--data-dir=/d"}, map[string]string{"models_dir": filepath.Join("/d", "models")}},
+		"models folder set":              {[]string{"--data-dir=/d", "--models-dir=/m"}, map[string]string{"models_dir": "/m"}},
 		"one job more than interpreters": {[]string{"--inference-interpreters=7"}, map[string]string{"jobs.concurrency": "8"}},
 		"concurrency of jobs set":        {[]string{"--inference-interpreters=7", "--jobs-concurrency=3"}, map[string]string{"jobs.concurrency": "3"}},
 	}

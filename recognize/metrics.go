@@ -1,0 +1,27 @@
+package recognize
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are read from the admission whenever they are collected.
+type metrics struct{ admission *admission }
+
+var (
+	waitingDesc = prometheus.NewDesc("edgelens_recognitions_waiting",
+		"Recognitions that wait for a slot, by priority, highest first: device, synchronous, interactive, bulk.", []string{"priority"}, nil)
+	runningDesc = prometheus.NewDesc("edgelens_recognitions_running", "Recognitions that hold a slot.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (m metrics) Describe(descs chan<- *prometheus.Desc) {
+	descs <- waitingDesc
+	descs <- runningDesc
+}
+
+// Collect implements prometheus.Collector.
+func (m metrics) Collect(to chan<- prometheus.Metric) {
+	waiting, running := m.admission.counts()
+	for _, class := range classes {
+		to <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(waiting[class]), class.String())
+	}
+	to <- prometheus.MustNewConstMetric(runningDesc, prometheus.GaugeValue, float64(running))
+}
