@@ -11,6 +11,8 @@ import (
 	"edgelens"
 	"edgelens/models"
 	"edgelens/recognize"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 func floats(values ...float32) []byte {
@@ -229,7 +231,7 @@ func FuzzPredictions(f *testing.F) {
 		}
 		// A panic would be caught and logged: it counts as one nevertheless.
 		log := slog.New(slog.NewTextHandler(failing{t}, nil))
-		s := recognize.New(oneSlot(), recognize.Parts{Preprocessor: &preprocessor{}, Runner: &runner{spec: spec, raw: raw}, Cache: &memory{}, Log: log})
+		s := recognize.New(oneSlot(), recognize.Parts{Preprocessor: &preprocessor{}, Runner: &runner{spec: spec, raw: raw}, Cache: &memory{}, Log: log, Metrics: prometheus.NewRegistry()})
 		req := image("cat")
 		req.TopK, req.MinScore = topK, minScore
 		r, err := s.Recognize(t.Context(), req)
