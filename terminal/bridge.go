@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/internal/loglimit"
 	"edgelens/internal/notify/event"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
@@ -86,7 +87,7 @@ type Bridge struct {
 	registry *registry
 	queues   *deviceQueues
 	answers  *answers
-	limiter  *limiter
+	limiter  loglimit.Limiter
 	// notUnderstood holds messages of devices that were not understood, foreign the topics
 	// that no dialect uses.
 	notUnderstood, foreign *notUnderstood
@@ -122,7 +123,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 		return nil, fmt.Errorf("set up the MQTT bridge: %w: %w", edgelens.ErrInvalid, err)
 	}
 	b := &Bridge{
-		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
+		config: config, parts: parts, log: parts.Log, now: time.Now,
 		notUnderstood: newNotUnderstood(maxNotUnderstood), foreign: newNotUnderstood(maxForeign),
 		registry: newRegistry(config, parts.Dialects, parts.Zone), queues: newDeviceQueues(maxQueued, maxQueuedBytes), matcher: parts.Dialects,
 		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
@@ -283,7 +284,7 @@ func (b *Bridge) saveDevices(ctx context.Context, all bool) {
 	wake(b.availabilityDue)
 	if err := b.parts.Devices.SaveDevices(ctx, devices...); err != nil {
 		b.registry.notSaved(devices)
-		if suppressed, ok := b.limiter.pass("save devices", b.now()); ok && ctx.Err() == nil {
+		if suppressed, ok := b.limiter.Pass("save devices", b.now()); ok && ctx.Err() == nil {
 			b.log.Warn("saving devices failed, retrying", "devices", len(devices), "suppressed", suppressed, "error", err)
 		}
 	}

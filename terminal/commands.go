@@ -126,7 +126,7 @@ func (b *Bridge) sendCommands(ctx context.Context) {
 func (b *Bridge) sendQueued(ctx context.Context) time.Duration {
 	commands, err := b.parts.Commands.QueuedCommands(ctx)
 	if err != nil {
-		if suppressed, ok := b.limiter.pass("commands", b.now()); ok && ctx.Err() == nil {
+		if suppressed, ok := b.limiter.Pass("commands", b.now()); ok && ctx.Err() == nil {
 			b.log.Warn("reading the queued commands failed, retrying", "suppressed", suppressed, "error", err)
 		}
 		return listenRetry

@@ -155,7 +155,7 @@ func (b *Bridge) droppedAtBroker(m session.Message) {
 		return
 	}
 	b.metrics.dropMany(dropAtBroker, total-before)
-	if suppressed, ok := b.limiter.pass("dropped at the broker", b.now()); ok {
+	if suppressed, ok := b.limiter.Pass("dropped at the broker", b.now()); ok {
 		b.log.Error("the MQTT broker dropped messages because its queue for a client was full; records are lost where a terminal did not wait for our acknowledgement",
 			"event", "mqtt_messages_dropped", "messages", total-before, "suppressed", suppressed)
 	}
@@ -390,7 +390,7 @@ func (b *Bridge) warn(msg item, what string, err error) {
 	if msg.device == "" {
 		name = fmt.Sprint(crc32.ChecksumIEEE([]byte(msg.Topic)) % loggedTopics)
 	}
-	suppressed, ok := b.limiter.pass(msg.dialect.Name()+" "+name, msg.receivedAt)
+	suppressed, ok := b.limiter.Pass(msg.dialect.Name()+" "+name, msg.receivedAt)
 	if !ok {
 		return
 	}
