@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/clip"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect/charset"
-	"edgelens/terminal/dialect/wire"
 )
 
 // Devices returns every known device, by ID.
@@ -73,7 +73,7 @@ func checkChange(change *edgelens.DeviceChange) (*time.Location, error) {
 	if change.Charset != nil && *change.Charset != "" {
 		name, ok := charset.Find(*change.Charset)
 		if !ok {
-			return nil, fmt.Errorf("%w: charset must be one of %s, or empty, not %q", edgelens.ErrInvalid, strings.Join(charset.Names, ", "), wire.Clip(*change.Charset, 40))
+			return nil, fmt.Errorf("%w: charset must be one of %s, or empty, not %q", edgelens.ErrInvalid, strings.Join(charset.Names, ", "), clip.Line(*change.Charset, 40))
 		}
 		change.Charset = &name
 	}

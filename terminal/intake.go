@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/clip"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialect/wire"
@@ -384,7 +385,7 @@ func (b *Bridge) keep(ctx context.Context, msg item, reception edgelens.Receptio
 func (b *Bridge) warn(msg item, what string, err error) {
 	name, attributes := msg.device, []any{"dialect", msg.dialect.Name(), "device", msg.device}
 	if msg.device == "" {
-		name = clip(msg.Topic, maxLoggedTopic)
+		name = clip.Text(msg.Topic, maxLoggedTopic, "…")
 		attributes = []any{"dialect", msg.dialect.Name(), "device", "unknown", "topic", name}
 	}
 	if msg.device == "" {
@@ -408,12 +409,3 @@ const loggedTopics = 64
 // maxLoggedTopic is the maximum number of bytes of a topic that are logged; a broker allows
 // 65,535.
 const maxLoggedTopic = 200
-
-// clip returns the start of a text, of at most n bytes and an ellipsis, as valid
-// UTF-8.
-func clip(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "…"
-}

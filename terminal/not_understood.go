@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/clip"
 )
 
 const (
@@ -35,7 +36,7 @@ func newNotUnderstood(limit int) *notUnderstood {
 
 // add records a message that was not understood.
 func (n *notUnderstood) add(msg item, device, reason string, now time.Time) {
-	topic := printable(msg.Topic, maxTopic)
+	topic := clip.ASCII(msg.Topic, maxTopic)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	key := topicReason{topic, reason}
