@@ -16,7 +16,7 @@ const noDialect = "No dialect uses this topic."
 // malformed counts a message that cannot be decoded, keeps the reason, and logs it at
 // most once per device and minute.
 func (b *Bridge) malformed(msg item, err error) {
-	b.metrics.count(in, msg.dialect.Name(), kindMalformed)
+	b.traffic.count(in, msg.dialect.Name(), kindMalformed)
 	if msg.device != "" {
 		b.registry.count(msg.device, func(c *edgelens.DeviceCounters) { c.Malformed++ })
 	}
@@ -28,7 +28,7 @@ func (b *Bridge) malformed(msg item, err error) {
 // empty counts a message without a payload: one that clears a retained message is no
 // record.
 func (b *Bridge) empty(msg item) {
-	b.metrics.count(in, msg.dialect.Name(), kindEmpty)
+	b.traffic.count(in, msg.dialect.Name(), kindEmpty)
 	if msg.device != "" {
 		b.registry.count(msg.device, func(c *edgelens.DeviceCounters) { c.Empty++ })
 	}
@@ -37,11 +37,11 @@ func (b *Bridge) empty(msg item) {
 // foreignTopic keeps that a message came on a topic that no dialect uses: a terminal may
 // be misconfigured.
 func (b *Bridge) foreignTopic(m session.Message) {
-	isDownlink := slices.ContainsFunc(b.matcher, func(d dialect.Dialect) bool { return d.Downlink(m.Topic) })
+	isDownlink := slices.ContainsFunc(b.dialects, func(d dialect.Dialect) bool { return d.Downlink(m.Topic) })
 	if len(m.Payload) == 0 || isDownlink {
 		return
 	}
-	b.metrics.count(in, "", kindForeign)
+	b.traffic.count(in, "", kindForeign)
 	b.foreign.add(item{Message: m}, "", noDialect, b.now())
 }
 

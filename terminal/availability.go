@@ -90,19 +90,10 @@ func (b *Bridge) publishAllAvailability(ctx context.Context) error {
 		if online {
 			payload = statusOnline
 		}
-		if err := b.retain(ctx, availabilityTopic(device), payload); err != nil {
+		if err := b.downlink.retain(ctx, availabilityTopic(device), payload); err != nil {
 			return err
 		}
 		b.availability.published(device, online)
-		b.metrics.count(out, "", kindAvailability)
+		b.traffic.count(out, "", kindAvailability)
 	}
-}
-
-// retain publishes a retained message.
-func (b *Bridge) retain(ctx context.Context, topic, payload string) error {
-	err := b.publish(ctx, session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: true})
-	if errors.Is(err, session.ErrNoSubscriber) {
-		return nil
-	}
-	return err
 }

@@ -20,6 +20,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/loglimit"
+	"edgelens/internal/notify"
 	"edgelens/internal/notify/event"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
@@ -80,28 +81,24 @@ type Parts struct {
 // Bridge is the MQTT bridge, between Start and Stop. It is safe for use by many
 // goroutines.
 type Bridge struct {
-	config   Config
+	common
 	parts    Parts
-	log      *slog.Logger
-	metrics  *metrics
+	dialects matcher
+	metrics  *recordMetrics
 	registry *registry
 	queues   *deviceQueues
 	answers  *answers
-	limiter  loglimit.Limiter
 	// notUnderstood holds messages of devices that were not understood, foreign the topics
 	// that no dialect uses.
 	notUnderstood, foreign *notUnderstood
-	now                    func() time.Time
-	matcher                matcher
 
-	// up receives, down publishes; nil before Start.
-	up, down atomic.Pointer[session.Session]
+	// up receives; nil before Start.
+	up       atomic.Pointer[session.Session]
+	downlink *downlink
 	// subscribedSince is the time since which up is connected; nil where it is not.
 	subscribedSince atomic.Pointer[time.Time]
-	// brokerDrops is the number of messages the broker has dropped, as last reported.
-	brokerDrops atomic.Uint64
-	// begun is closed once down is set, stopping when Stop is called.
-	begun, stopping chan struct{}
+	// stopping is closed when Stop is called.
+	stopping chan struct{}
 	// commandsDue holds a token where commands may be waiting to be sent, and
 	// availabilityDue where presence is to be published.
 	commandsDue     chan struct{}
@@ -123,18 +120,19 @@ func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 		return nil, fmt.Errorf("set up the MQTT bridge: %w: %w", edgelens.ErrInvalid, err)
 	}
 	b := &Bridge{
-		config: config, parts: parts, log: parts.Log, now: time.Now,
+		common: common{config: config, log: parts.Log, limiter: &loglimit.Limiter{}, now: time.Now},
+		parts:  parts, dialects: parts.Dialects, downlink: newDownlink(),
 		notUnderstood: newNotUnderstood(maxNotUnderstood), foreign: newNotUnderstood(maxForeign),
-		registry: newRegistry(config, parts.Dialects, parts.Zone), queues: newDeviceQueues(maxQueued, maxQueuedBytes), matcher: parts.Dialects,
-		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
+		registry: newRegistry(config, parts.Dialects, parts.Zone), queues: newDeviceQueues(maxQueued, maxQueuedBytes),
+		stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
 	}
 	devices, err := parts.Devices.Devices(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("set up the MQTT bridge: %w", err)
 	}
 	b.registry.load(devices, b.now())
-	b.metrics = newMetrics(parts.Registerer)
-	b.answers = newAnswers(b.metrics, b.publishAnswer)
+	b.traffic, b.metrics = newTraffic(parts.Registerer), newRecordMetrics(parts.Registerer)
+	b.answers = newAnswers(b.traffic, b.downlink)
 	b.observe(parts.Registerer)
 	return b, nil
 }
@@ -146,17 +144,14 @@ func (b *Bridge) Start() error {
 		return fmt.Errorf("start the MQTT bridge: %w: the broker's address %w", edgelens.ErrInvalid, err)
 	}
 	status := session.Outgoing{Topic: b.statusTopic(), Payload: []byte(statusOffline), QoS: 1, Retain: true}
-	downConfig := session.Config{Address: address, ClientID: b.clientID(downlink), Name: b.clientName(downlink), Will: &status, OnUp: b.onDownlinkUp}
+	downConfig := session.Config{Address: address, ClientID: b.clientID(roleDown), Name: b.clientName(roleDown), Will: &status}
 	if b.parts.BrokerReportsDrops {
 		// Not on the receiving connection: it may be at its limit just then.
-		downConfig.Subscriptions, downConfig.OnMessage = []session.Subscription{{Filter: topicDropped}}, b.droppedAtBroker
+		downConfig.Subscriptions, downConfig.OnMessage = []session.Subscription{{Filter: topicDropped}}, (&brokerDrops{common: b.common}).onMessage
 	}
-	down, err := session.Start(downConfig, b.log)
-	if err != nil {
+	if err := b.downlink.start(downConfig, b.onDownlinkUp, b.log); err != nil {
 		return err
 	}
-	b.down.Store(down)
-	close(b.begun)
 	ingesting, stopIngest := context.WithCancel(context.Background())
 	writing, abandon := context.WithCancel(context.Background())
 	ctx, stop := context.WithCancel(context.Background())
@@ -175,7 +170,7 @@ func (b *Bridge) Start() error {
 		keep = groupLasting
 	}
 	up, err := session.Start(session.Config{
-		Address: address, ClientID: b.clientID(uplink), Name: b.clientName(uplink), Lasting: keep,
+		Address: address, ClientID: b.clientID(roleUp), Name: b.clientName(roleUp), Lasting: keep,
 		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(b.config.MaxMessageBytes), // at most 256 MiB, as Validate checks
 		Subscriptions: b.subscriptions(), OnMessage: b.onMessage, Marker: markerTopic(b.parts.Node),
 		OnUp: b.listen,
@@ -192,8 +187,8 @@ func (b *Bridge) Start() error {
 
 // The roles of our connections, as parts of client ids.
 const (
-	uplink   = "up"
-	downlink = "down"
+	roleUp   = "up"
+	roleDown = "down"
 )
 
 // clientID returns the client id of one of our connections.
@@ -237,8 +232,7 @@ func (b *Bridge) statusTopic() string {
 // onDownlinkUp is called whenever the publishing connection is up: a broker may have lost
 // the retained messages.
 func (b *Bridge) onDownlinkUp(ctx context.Context) {
-	<-b.begun
-	if err := b.retain(ctx, b.statusTopic(), statusOnline); err != nil && ctx.Err() == nil {
+	if err := b.downlink.retain(ctx, b.statusTopic(), statusOnline); err != nil && ctx.Err() == nil {
 		b.log.Warn("publishing the status failed", "error", err)
 	}
 	b.availability.all(b.registry.list())
@@ -293,22 +287,23 @@ func (b *Bridge) saveDevices(ctx context.Context, all bool) {
 // Connected reports whether there is a connection to the broker.
 func (b *Bridge) Connected() bool {
 	up := b.up.Load()
-	return up != nil && up.Up() && b.canPublish()
+	return up != nil && up.Up() && b.downlink.isUp()
 }
 
-// canPublish reports whether the publishing connection is up.
-func (b *Bridge) canPublish() bool {
-	down := b.down.Load()
-	return down != nil && down.Up()
-}
-
-// publish is session.Session.Publish on the publishing connection.
-func (b *Bridge) publish(ctx context.Context, message session.Outgoing) error {
-	down := b.down.Load()
-	if down == nil {
-		return session.ErrOffline
+// TakenOver returns an error where another client uses our client id; nil where none is
+// known to.
+func (b *Bridge) TakenOver() error {
+	up := b.up.Load()
+	if up == nil {
+		return b.downlink.takenOver()
 	}
-	return down.Publish(ctx, message)
+	return errors.Join(up.TakenOver(), b.downlink.takenOver())
+}
+
+// Events returns the sink that publishes to the broker. It works between Start and
+// Stop.
+func (b *Bridge) Events() notify.Sink {
+	return &events{downlink: b.downlink, composer: b.parts.Composer, traffic: b.traffic, now: b.now}
 }
 
 // Stop unsubscribes, stores the received messages, publishes the status offline and
@@ -332,17 +327,9 @@ func (b *Bridge) Stop(ctx context.Context) error {
 	b.running.Wait()
 	b.answers.drain(ctx)
 	b.saveDevices(ctx, true)
-	if b.canPublish() {
-		errs = append(errs, b.retain(ctx, b.statusTopic(), statusOffline))
+	if b.downlink.isUp() {
+		errs = append(errs, b.downlink.retain(ctx, b.statusTopic(), statusOffline))
 	}
-	errs = append(errs, b.down.Load().Stop(ctx))
+	errs = append(errs, b.downlink.stop(ctx))
 	return errors.Join(errs...)
-}
-
-// wake puts a token into a channel that has room for one.
-func wake(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

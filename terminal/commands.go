@@ -74,10 +74,10 @@ func (b *Bridge) addressee(device string) (dialect.Dialect, string, error) {
 	}
 	known, err := b.registry.get(device)
 	if err == nil {
-		return b.matcher.named(known.Dialect), device, nil
+		return b.dialects.named(known.Dialect), device, nil
 	}
-	if device == b.config.Default && len(b.matcher) > 0 {
-		return b.matcher[0], device, nil // configured, but without a message yet
+	if device == b.config.Default && len(b.dialects) > 0 {
+		return b.dialects[0], device, nil // configured, but without a message yet
 	}
 	return nil, "", err
 }
@@ -87,7 +87,7 @@ func (b *Bridge) onlyDevice() (dialect.Dialect, string, error) {
 	var of dialect.Dialect
 	found := ""
 	for _, device := range b.registry.list() {
-		d := b.matcher.named(device.Dialect)
+		d := b.dialects.named(device.Dialect)
 		if d == nil || device.State == edgelens.DeviceRefused || d.Policy().Heartbeat == 0 {
 			continue
 		}
@@ -148,7 +148,7 @@ func (b *Bridge) sendOrExpire(ctx context.Context, command edgelens.Command) {
 	switch {
 	case left < minLife:
 		b.move(ctx, command.ID, edgelens.CommandExpired, orElse(command.Detail, "It could not be sent before its deadline."))
-	case !b.canPublish():
+	case !b.downlink.isUp():
 	case b.registry.silent(command.Device):
 		b.wait(ctx, command, "The device is offline.")
 	default:
@@ -179,10 +179,10 @@ func (b *Bridge) send(ctx context.Context, command edgelens.Command, left time.D
 	if !b.move(ctx, command.ID, edgelens.CommandSent, "") {
 		return
 	}
-	err = b.publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: 1, Expiry: left - brokerSlack})
+	err = b.downlink.publish(ctx, session.Outgoing{Topic: message.Topic, Payload: message.Payload, QoS: 1, Expiry: left - brokerSlack})
 	switch {
 	case err == nil:
-		b.metrics.count(out, b.dialectOf(command.Device), kindCommand)
+		b.traffic.count(out, b.dialectOf(command.Device), kindCommand)
 		b.log.Info("command sent", "command", command.ID, "device", command.Device)
 	case errors.Is(err, session.ErrOffline):
 		b.move(ctx, command.ID, edgelens.CommandQueued, "The MQTT broker is unreachable.")
@@ -227,7 +227,7 @@ func (b *Bridge) dialectOf(device string) string {
 
 // reply stores a device's reply to a command.
 func (b *Bridge) reply(ctx context.Context, msg item, message dialect.Message) {
-	b.metrics.count(in, msg.dialect.Name(), message.Kind.String())
+	b.traffic.count(in, msg.dialect.Name(), message.Kind.String())
 	if msg.Retained {
 		return
 	}

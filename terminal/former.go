@@ -48,14 +48,14 @@ func (o *former) empty(ctx context.Context, address session.Address, lasting tim
 	b := o.bridge
 	topic := markerTopic(b.parts.Node) + "/former"
 	config := session.Config{
-		Address: address, ClientID: b.clientName(uplink), Lasting: lasting, ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(b.config.MaxMessageBytes),
+		Address: address, ClientID: b.clientName(roleUp), Lasting: lasting, ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(b.config.MaxMessageBytes),
 		Subscriptions: append(b.subscriptions(), session.Subscription{Filter: topic, QoS: 1}), Marker: topic + "/waited",
 		OnMessage: func(m session.Message) { o.onMessage(topic, m) },
 	}
 	config.OnUp = func(connection context.Context) {
 		for connection.Err() == nil {
 			// The publishing connection may not be up yet.
-			if err := b.publish(connection, session.Outgoing{Topic: topic, Payload: []byte(o.mark), QoS: 1}); err == nil || !pause(connection, formerCheck) {
+			if err := b.downlink.publish(connection, session.Outgoing{Topic: topic, Payload: []byte(o.mark), QoS: 1}); err == nil || !pause(connection, formerCheck) {
 				return
 			}
 		}
@@ -71,7 +71,7 @@ func (o *former) empty(ctx context.Context, address session.Address, lasting tim
 		return err
 	}
 	// A connection without a persistent session ends the existing one.
-	end, err := session.Start(session.Config{Address: address, ClientID: b.clientName(uplink)}, b.log)
+	end, err := session.Start(session.Config{Address: address, ClientID: b.clientName(roleUp)}, b.log)
 	if err != nil {
 		return err
 	}

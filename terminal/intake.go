@@ -5,15 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"hash/crc32"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"edgelens"
-	"edgelens/internal/clip"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialect/wire"
@@ -75,7 +71,7 @@ func (i item) stored() string {
 // full and nothing may be dropped: then the broker has to wait. We announce a Receive
 // Maximum; mosquitto 2.0.11 exceeds it under load (measured: 800 instead of 16).
 func (b *Bridge) onMessage(m session.Message) {
-	d, device := b.matcher.match(m.Topic)
+	d, device := b.dialects.match(m.Topic)
 	if d == nil {
 		b.onOtherTopic(m)
 		m.Ack()
@@ -110,7 +106,7 @@ func (b *Bridge) onMessage(m session.Message) {
 		return
 	}
 	if !b.queues.push(queue, msg) {
-		b.metrics.drop(dropQueueFull)
+		b.traffic.drop(dropQueueFull)
 		b.registry.count(device, func(c *edgelens.DeviceCounters) { c.Lost++ })
 		b.warn(msg, "a message was dropped: the queue of the device is full; the device should use QoS 1, or resend", nil)
 	}
@@ -137,28 +133,8 @@ func (b *Bridge) onOtherTopic(m session.Message) {
 	if !ok || b.config.Group == "" || m.Retained {
 		return
 	}
-	if device, ok = strings.CutSuffix(device, seen); ok && dialect.ValidDevice(device) && b.matcher.named(string(m.Payload)) != nil {
+	if device, ok = strings.CutSuffix(device, seen); ok && dialect.ValidDevice(device) && b.dialects.named(string(m.Payload)) != nil {
 		b.registry.seenElsewhere(string(m.Payload), device, b.now())
-	}
-}
-
-// droppedAtBroker accounts for the total number of messages that the broker has dropped.
-func (b *Bridge) droppedAtBroker(m session.Message) {
-	total, err := strconv.ParseUint(string(m.Payload), 10, 64)
-	if err != nil {
-		return
-	}
-	before := b.brokerDrops.Swap(total)
-	if total < before {
-		before = 0 // the broker has restarted
-	}
-	if total == before {
-		return
-	}
-	b.metrics.dropMany(dropAtBroker, total-before)
-	if suppressed, ok := b.limiter.Pass("dropped at the broker", b.now()); ok {
-		b.log.Error("the MQTT broker dropped messages because its queue for a client was full; records are lost where a terminal did not wait for our acknowledgement",
-			"event", "mqtt_messages_dropped", "messages", total-before, "suppressed", suppressed)
 	}
 }
 
@@ -206,7 +182,7 @@ func (b *Bridge) process(ctx context.Context, msg item) bool {
 
 // presence handles a message without a record, and answers it from memory.
 func (b *Bridge) presence(msg item, message dialect.Message) {
-	b.metrics.count(in, msg.dialect.Name(), message.Kind.String())
+	b.traffic.count(in, msg.dialect.Name(), message.Kind.String())
 	if message.Device == "" || msg.stale(b.config.Fresh) {
 		return
 	}
@@ -235,12 +211,12 @@ func (b *Bridge) presence(msg item, message dialect.Message) {
 func (b *Bridge) noteSeen(msg item, message dialect.Message, reported presence, count func(*edgelens.DeviceCounters)) bool {
 	state, err := b.registry.noteSeen(msg.dialect.Name(), message.Device, msg.receivedAt, reported, count)
 	if err != nil {
-		b.metrics.drop(dropTooMany)
+		b.traffic.drop(dropTooMany)
 		b.warn(msg, "a message was dropped", err)
 		return false
 	}
 	if state == edgelens.DeviceRefused {
-		b.metrics.count(in, msg.dialect.Name(), kindRefused)
+		b.traffic.count(in, msg.dialect.Name(), kindRefused)
 		return false
 	}
 	if b.config.Group != "" && reported == presenceOnline && b.registry.announce(message.Device, msg.receivedAt, announceInterval) {
@@ -251,7 +227,7 @@ func (b *Bridge) noteSeen(msg item, message dialect.Message, reported presence, 
 
 // records stores the records of a message, and acknowledges them.
 func (b *Bridge) records(ctx context.Context, msg item, message dialect.Message) bool {
-	b.metrics.count(in, msg.dialect.Name(), message.Kind.String())
+	b.traffic.count(in, msg.dialect.Name(), message.Kind.String())
 	reported := presenceOnline
 	if msg.stale(b.config.Fresh) {
 		reported = presenceUnknown
@@ -360,7 +336,7 @@ func (b *Bridge) keep(ctx context.Context, msg item, reception edgelens.Receptio
 		passes := edgelens.NotStored(err) || errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrDeadline)
 		switch {
 		case errors.Is(err, edgelens.ErrInvalid), !passes && try >= triesOfUnknown, msg.QoS == 0 && b.now().Sub(msg.receivedAt) > onceTimeout:
-			b.metrics.drop(dropNotKept)
+			b.traffic.drop(dropNotKept)
 			b.log.Error("a record is lost because it could not be stored", "event", "record_lost", "device", reception.Record.Device, "record", reception.Record.ID, "tries", try, "error", err)
 			return keptNever, nil
 		}
@@ -379,33 +355,3 @@ func (b *Bridge) keep(ctx context.Context, msg item, reception edgelens.Receptio
 		}
 	}
 }
-
-// warn logs a problem of a device, at most once per minute; for a topic that names no
-// device, it logs the topic.
-func (b *Bridge) warn(msg item, what string, err error) {
-	name, attributes := msg.device, []any{"dialect", msg.dialect.Name(), "device", msg.device}
-	if msg.device == "" {
-		name = clip.Text(msg.Topic, maxLoggedTopic, "…")
-		attributes = []any{"dialect", msg.dialect.Name(), "device", "unknown", "topic", name}
-	}
-	if msg.device == "" {
-		name = fmt.Sprint(crc32.ChecksumIEEE([]byte(msg.Topic)) % loggedTopics)
-	}
-	suppressed, ok := b.limiter.Pass(msg.dialect.Name()+" "+name, msg.receivedAt)
-	if !ok {
-		return
-	}
-	attributes = append(attributes, "bytes", len(msg.Payload), "qos", msg.QoS, "suppressed", suppressed)
-	if err != nil {
-		attributes = append(attributes, "error", err)
-	}
-	b.log.Warn(what, attributes...)
-}
-
-// loggedTopics is the maximum number of log lines a minute about topics that name no
-// device: any client may invent them.
-const loggedTopics = 64
-
-// maxLoggedTopic is the maximum number of bytes of a topic that are logged; a broker allows
-// 65,535.
-const maxLoggedTopic = 200
