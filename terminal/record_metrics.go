@@ -4,9 +4,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/terminal/clock"
 )
 
-// recordMetrics count the records of devices. Devices are not labels.
+// recordMetrics count the records of devices. Devices are not labels. It is safe for use by
+// many goroutines.
 type recordMetrics struct {
 	records       *prometheus.CounterVec
 	notUnderstood *prometheus.CounterVec
@@ -33,43 +35,17 @@ func newRecordMetrics(registerer prometheus.Registerer) *recordMetrics {
 	return m
 }
 
-// observe registers the metrics that are computed on each scrape.
-func (b *Bridge) observe(registerer prometheus.Registerer) {
-	registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "edgelens_mqtt_connected", Help: "1 while there is a connection to the MQTT broker.",
-	}, func() float64 {
-		if b.Connected() {
-			return 1
-		}
-		return 0
-	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "edgelens_mqtt_waiting", Help: "Messages of terminals that wait to be stored.",
-	}, func() float64 { return float64(b.queues.waiting()) }), &deviceStates{b.registry}, &deviceClocks{b.registry})
-}
-
-// deviceStates counts the devices for a scrape.
-type deviceStates struct{ registry *registry }
-
-var devicesDescription = prometheus.NewDesc("edgelens_devices",
-	"Devices by state: online and offline among the accepted, quarantined, refused.", []string{"state"}, nil)
-
-// Describe implements prometheus.Collector.
-func (d *deviceStates) Describe(c chan<- *prometheus.Desc) { c <- devicesDescription }
-
-// Collect implements prometheus.Collector.
-func (d *deviceStates) Collect(c chan<- prometheus.Metric) {
-	counts := map[string]int{"online": 0, "offline": 0, "quarantined": 0, "refused": 0}
-	for _, device := range d.registry.list() {
-		switch {
-		case device.State != edgelens.DeviceAccepted:
-			counts[string(device.State)]++
-		case device.Online:
-			counts["online"]++
-		default:
-			counts["offline"]++
-		}
+// count counts a new record. problem is that of its time; undecoded is set where it has
+// texts in an unknown character set.
+func (m *recordMetrics) count(record edgelens.Record, problem clock.Problem, undecoded bool) {
+	m.records.WithLabelValues(record.Dialect, string(record.Freshness)).Inc()
+	if problem != "" {
+		m.notUnderstood.WithLabelValues(record.Dialect, partTime+string(problem)).Inc()
 	}
-	for state, n := range counts {
-		c <- prometheus.MustNewConstMetric(devicesDescription, prometheus.GaugeValue, float64(n), state)
+	if record.Doubt != "" {
+		m.notUnderstood.WithLabelValues(record.Dialect, partVerdict).Inc()
+	}
+	if undecoded {
+		m.notUnderstood.WithLabelValues(record.Dialect, partText).Inc()
 	}
 }

@@ -3,7 +3,6 @@ package terminal
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,48 +12,30 @@ import (
 	"edgelens/terminal/dialect/charset"
 )
 
-// Devices returns every known device, by ID.
-func (b *Bridge) Devices(context.Context) ([]edgelens.Device, error) { return b.registry.list(), nil }
-
-// Device returns a device; edgelens.ErrNotFound for an unknown id.
-func (b *Bridge) Device(_ context.Context, id string) (edgelens.Device, error) {
-	device, err := b.registry.get(id)
-	device.NotUnderstood = b.notUnderstood.of(id)
-	return device, err
-}
-
-// NotUnderstood returns the messages that were not understood since this process started,
-// the latest first.
-func (b *Bridge) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) {
-	return slices.Concat(b.notUnderstood.list(), b.foreign.list()), nil
-}
-
-// ChangeDevice changes the state and the settings of a device from now on: all of the
-// change or, with an error, nothing. Accepting a quarantined device releases its held
-// records. Errors: edgelens.ErrNotFound, ErrInvalid, ErrDiskFull.
-func (b *Bridge) ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error) {
+// change is Bridge.ChangeDevice.
+func (p *presence) change(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error) {
 	zone, err := checkChange(&change)
 	if err != nil {
 		return edgelens.Device{}, err
 	}
-	before, device, err := b.registry.change(id, change, zone, b.now())
+	before, device, err := p.registry.change(id, change, zone, p.now())
 	if err != nil {
 		return edgelens.Device{}, err
 	}
-	if err := b.parts.Devices.SaveDevices(ctx, device); err != nil {
+	if err := p.store.SaveDevices(ctx, device); err != nil {
 		return edgelens.Device{}, err // the change is in effect, and saved later
 	}
 	// Also without a change of state: an earlier call may have failed half way.
 	if change.State != nil && device.State == edgelens.DeviceAccepted {
-		if err := b.parts.Devices.ReleaseDevice(ctx, id); err != nil {
+		if err := p.store.ReleaseDevice(ctx, id); err != nil {
 			return edgelens.Device{}, err
 		}
 	}
 	if before.State != device.State {
-		b.log.Info("device "+string(device.State), "device", id, "dialect", device.Dialect)
+		p.log.Info("device "+string(device.State), "device", id, "dialect", device.Dialect)
 	}
 	if before.Settings != device.Settings {
-		b.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset)
+		p.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset)
 	}
 	return device, nil
 }
