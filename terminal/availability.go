@@ -35,7 +35,8 @@ func (a *availabilities) changed(devices []edgelens.Device) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, device := range devices {
-		if published, known := a.online[device.ID]; !known || published != device.Online {
+		_, queued := a.due[device.ID] // perhaps another presence, or being published
+		if published, known := a.online[device.ID]; queued || !known || published != device.Online {
 			a.due[device.ID] = device.Online
 		}
 	}
