@@ -73,7 +73,8 @@ func (c *commander) submit(ctx context.Context, device string, body json.RawMess
 	return command, nil
 }
 
-// addressee returns the device of a command and its dialect.
+// addressee returns the device of a command and its dialect. Errors: edgelens.ErrNotFound,
+// ErrInvalid.
 func (c *commander) addressee(device string) (dialect.Dialect, string, error) {
 	if device == "" {
 		device = c.config.Default
@@ -83,7 +84,11 @@ func (c *commander) addressee(device string) (dialect.Dialect, string, error) {
 	}
 	known, err := c.registry.get(device)
 	if err == nil {
-		return c.dialects.named(known.Dialect), device, nil
+		d := c.dialects.named(known.Dialect)
+		if d == nil { // saved by a newer version
+			return nil, "", fmt.Errorf("%w: the device uses the dialect %q, which this version of edgelens does not know", edgelens.ErrInvalid, known.Dialect)
+		}
+		return d, device, nil
 	}
 	if device == c.config.Default && len(c.dialects) > 0 {
 		return c.dialects[0], device, nil // configured, but without a message yet
