@@ -72,7 +72,7 @@ func readTTL(text *string) (time.Duration, error) {
 	}
 	ttl, ok := parseDuration(*text)
 	if !ok || ttl < minTTL || ttl > maxTTL {
-		return 0, fmt.Errorf(`%w: ttl must be a duration of 2s to 24h such as "30s", not %q`, edgelens.ErrInvalid, clip(*text))
+		return 0, fmt.Errorf(`%w: ttl must be a duration of 2s to 24h such as "30s", not %q`, edgelens.ErrInvalid, short(*text))
 	}
 	return ttl, nil
 }
@@ -89,7 +89,7 @@ func readObject(body io.Reader, wanted string) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%w: %s", edgelens.ErrInvalid, wanted)
 	}
 	if name, twice := repeatedName(text); twice {
-		return nil, fmt.Errorf("%w: the JSON has the member %q twice in an object; send it once", edgelens.ErrInvalid, clip(name))
+		return nil, fmt.Errorf("%w: the JSON has the member %q twice in an object; send it once", edgelens.ErrInvalid, short(name))
 	}
 	return text, nil
 }

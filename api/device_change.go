@@ -35,7 +35,7 @@ func readChange(body json.RawMessage) (change edgelens.DeviceChange, ignored []s
 		}
 		for _, setting := range deviceSettings {
 			if strings.Contains(plain(name), plain(setting)) || similar.Distance(name[:min(len(name), 2*len(setting))], setting) <= 2 {
-				return invalid("there is no setting %q; did you mean %q?", clip(name), setting)
+				return invalid("there is no setting %q; did you mean %q?", short(name), setting)
 			}
 		}
 		ignored = append(ignored, name)
@@ -59,7 +59,7 @@ func readChange(body json.RawMessage) (change edgelens.DeviceChange, ignored []s
 			continue
 		}
 		if err := member.read(value); err != nil {
-			return invalid("%s must be %s, not %s", member.name, member.want, clip(string(value)))
+			return invalid("%s must be %s, not %s", member.name, member.want, short(string(value)))
 		}
 	}
 	if _, ok := members["state"]; ok {

@@ -93,14 +93,14 @@ var serial = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
 func checkDevice(id string) error {
 	if !serial.MatchString(id) || id == "." || id == ".." {
-		return fmt.Errorf("%w: a device's id is 1 to 64 of A-Z a-z 0-9 . _ : - and neither \".\" nor \"..\", not %q; /api/devices lists them", edgelens.ErrInvalid, clip(id))
+		return fmt.Errorf("%w: a device's id is 1 to 64 of A-Z a-z 0-9 . _ : - and neither \".\" nor \"..\", not %q; /api/devices lists them", edgelens.ErrInvalid, short(id))
 	}
 	return nil
 }
 
 func checkState(state DeviceState) error {
 	if !state.Valid() {
-		return fmt.Errorf("%w: state must be accepted, quarantined or refused, not %q", edgelens.ErrInvalid, clip(string(state)))
+		return fmt.Errorf("%w: state must be accepted, quarantined or refused, not %q", edgelens.ErrInvalid, short(string(state)))
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func isCompressed(c echo.Context) (bool, error) {
 			default:
 				c.Response().Header().Set("Accept-Encoding", "gzip")
 				return false, echo.NewHTTPError(http.StatusUnsupportedMediaType, fmt.Sprintf(
-					"The Content-Encoding %q is not supported. Send the body as it is, or compressed once by gzip.", clip(line)))
+					"The Content-Encoding %q is not supported. Send the body as it is, or compressed once by gzip.", short(line)))
 			}
 		}
 	}

@@ -85,7 +85,7 @@ func (s *Server) firstEvent(ctx context.Context, last string) (int64, error) {
 	}
 	after, err := strconv.ParseInt(last, 10, 64)
 	if err != nil || after < 0 {
-		return 0, fmt.Errorf("%w: Last-Event-ID must be the id of an event, not %q", edgelens.ErrInvalid, clip(last))
+		return 0, fmt.Errorf("%w: Last-Event-ID must be the id of an event, not %q", edgelens.ErrInvalid, short(last))
 	}
 	return after, nil
 }

@@ -53,7 +53,7 @@ func (u *uploadReader) json(body io.Reader) (upload, error) {
 		return upload{}, fmt.Errorf(`%w: the JSON has no member "image"%s; put the base64 of the image there: {"image": "<base64>"}`, edgelens.ErrNoImage, butHas(names))
 	}
 	if len(images) > 0 {
-		return upload{}, fmt.Errorf("%w: the request has more than one image, in %q and %q; send one in a request", edgelens.ErrInvalid, imageMember, clip(images[0]))
+		return upload{}, fmt.Errorf("%w: the request has more than one image, in %q and %q; send one in a request", edgelens.ErrInvalid, imageMember, short(images[0]))
 	}
 	return u.jsonImage(*image)
 }
@@ -134,7 +134,7 @@ func quoted(names []string) string {
 			list = append(list, "others")
 			break
 		}
-		list = append(list, strconv.Quote(clip(name)))
+		list = append(list, strconv.Quote(short(name)))
 	}
 	return strings.Join(list, ", ")
 }
@@ -177,9 +177,9 @@ func (u *uploadReader) urlencoded(body io.Reader) (upload, error) {
 				break
 			}
 			if image != nil {
-				return upload{}, fmt.Errorf("%w: the form has two images, in %q and %q; send one in a request", edgelens.ErrInvalid, imageName, clip(name))
+				return upload{}, fmt.Errorf("%w: the form has two images, in %q and %q; send one in a request", edgelens.ErrInvalid, imageName, short(name))
 			}
-			image, imageName = value, clip(name)
+			image, imageName = value, short(name)
 		case name != "":
 			if err := u.options.ignore(name, "the form"); err != nil {
 				return upload{}, err

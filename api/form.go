@@ -75,11 +75,11 @@ func (f *formReader) file(name string, content io.Reader, head []byte, encoding 
 	}
 	switch encoding = strings.ToLower(strings.TrimSpace(encoding)); encoding {
 	case "", "binary", "8bit", "7bit":
-		f.image, err = f.data(content, base64image.Sniff(head), fmt.Sprintf("the file in the field %q", clip(name)))
+		f.image, err = f.data(content, base64image.Sniff(head), fmt.Sprintf("the file in the field %q", short(name)))
 	case "base64": // RFC 2045; quoted-printable is decoded by the standard library
-		f.image, err = f.data(content, true, fmt.Sprintf("the file in the field %q", clip(name)))
+		f.image, err = f.data(content, true, fmt.Sprintf("the file in the field %q", short(name)))
 	default:
-		err = fmt.Errorf("%w: the Content-Transfer-Encoding of the field %q must be binary or base64, and not %q", edgelens.ErrInvalid, clip(name), clip(encoding))
+		err = fmt.Errorf("%w: the Content-Transfer-Encoding of the field %q must be binary or base64, and not %q", edgelens.ErrInvalid, short(name), short(encoding))
 	}
 	return err
 }

@@ -146,13 +146,13 @@ func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			if !s.hosts.allows(host) {
 				return echo.NewHTTPError(http.StatusMisdirectedRequest, fmt.Sprintf(
-					"This service does not accept the host name %q. Use its IP address or, if the name is right, add it to the setting http.allowed_hosts.", clip(host)))
+					"This service does not accept the host name %q. Use its IP address or, if the name is right, add it to the setting http.allowed_hosts.", short(host)))
 			}
 		}
 		for _, origin := range r.Header.Values("Origin") {
 			if !s.allowsOrigin(origin) && !s.cors.allows(r.URL.Path, origin) {
 				return echo.NewHTTPError(http.StatusForbidden, fmt.Sprintf(
-					"Web pages of the origin %q may not use this URL. The settings http.allowed_origins (recognition, jobs, results, events) and http.allowed_command_origins (devices and commands) allow pages; http.allowed_hosts names this service.", clip(origin)))
+					"Web pages of the origin %q may not use this URL. The settings http.allowed_origins (recognition, jobs, results, events) and http.allowed_command_origins (devices and commands) allow pages; http.allowed_hosts names this service.", short(origin)))
 			}
 		}
 		return next(c)

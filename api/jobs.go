@@ -76,7 +76,7 @@ func (s *Server) hasDefault() error {
 }
 
 func unknownModel(name string) error {
-	return fmt.Errorf("%w: %q; /api/models lists them", edgelens.ErrUnknownModel, clip(name))
+	return fmt.Errorf("%w: %q; /api/models lists them", edgelens.ErrUnknownModel, short(name))
 }
 
 // GetJob implements StrictServerInterface.
@@ -105,7 +105,7 @@ func readWait(text *string) (time.Duration, error) {
 	}
 	wait, ok := parseDuration(*text)
 	if !ok {
-		return 0, fmt.Errorf(`%w: wait must be a duration such as "30s", not %q`, edgelens.ErrInvalid, clip(*text))
+		return 0, fmt.Errorf(`%w: wait must be a duration such as "30s", not %q`, edgelens.ErrInvalid, short(*text))
 	}
 	if wait < 0 {
 		return 0, fmt.Errorf("%w: wait must not be negative", edgelens.ErrInvalid)
@@ -144,7 +144,7 @@ func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJob
 	filter := edgelens.JobFilter{Limit: limit, Cursor: text(r.Params.Cursor)}
 	if r.Params.Status != nil {
 		if filter.Status = edgelens.JobStatus(*r.Params.Status); !r.Params.Status.Valid() {
-			return nil, fmt.Errorf("%w: status must be queued, running, succeeded, failed, canceled or expired, not %q", edgelens.ErrInvalid, clip(string(filter.Status)))
+			return nil, fmt.Errorf("%w: status must be queued, running, succeeded, failed, canceled or expired, not %q", edgelens.ErrInvalid, short(string(filter.Status)))
 		}
 	}
 	page, next, err := s.jobs.Jobs(ctx, filter)

@@ -105,7 +105,7 @@ func (o *options) add(name, text, place string) error {
 	known := findOption(name)
 	value, ok := known.read(text)
 	if !ok {
-		return fmt.Errorf("%w: %s in %s must be %s, such as %s=%s, and not %q", edgelens.ErrInvalid, name, place, known.what, name, strings.Trim(known.example, `"`), clip(text))
+		return fmt.Errorf("%w: %s in %s must be %s, such as %s=%s, and not %q", edgelens.ErrInvalid, name, place, known.what, name, strings.Trim(known.example, `"`), short(text))
 	}
 	if before, twice := o.given[name]; twice && before.value != value {
 		where := "in " + place
@@ -129,7 +129,7 @@ func (o *options) addJSON(m member) error {
 	case text == "null":
 		return nil
 	case !known.isJSON(m.value):
-		return fmt.Errorf("%w: the member %q must be %s, such as {%q: %s}, and not %s", edgelens.ErrInvalid, m.name, known.what, m.name, known.example, clip(text))
+		return fmt.Errorf("%w: the member %q must be %s, such as {%q: %s}, and not %s", edgelens.ErrInvalid, m.name, known.what, m.name, known.example, short(text))
 	case m.isString():
 		text = string(stringContent(m.value))
 	}
@@ -140,7 +140,7 @@ func (o *options) addJSON(m member) error {
 // if the name is similar to that of one, which the client probably meant.
 func (o *options) ignore(name, place string) error {
 	if meant := meantOption(name); meant != "" {
-		return fmt.Errorf("%w: there is no option %q; did you mean %s? (in %s)", edgelens.ErrInvalid, clip(name), meant, place)
+		return fmt.Errorf("%w: there is no option %q; did you mean %s? (in %s)", edgelens.ErrInvalid, short(name), meant, place)
 	}
 	if !slices.Contains(o.ignored, name) {
 		o.ignored = append(o.ignored, name)

@@ -125,7 +125,7 @@ func readRetry(body io.Reader) (wanted SetAsideRetry, err error) {
 	}
 	for name := range members {
 		if name != "ids" && name != "sink" { // "Sink" would count as "sink", too
-			return wanted, fmt.Errorf("%w: %s; there is no member %q", edgelens.ErrInvalid, form, clip(name))
+			return wanted, fmt.Errorf("%w: %s; there is no member %q", edgelens.ErrInvalid, form, short(name))
 		}
 	}
 	if err := json.Unmarshal(object, &wanted); err != nil || wanted.Sink != nil && !wanted.Sink.Valid() || hasNull(members) || wanted.Ids != nil && len(*wanted.Ids) > maxRetryIDs {

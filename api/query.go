@@ -109,20 +109,20 @@ func (p *parameters) check(values url.Values) (url.Values, error) {
 
 func (p *parameters) unknown(name string) error {
 	if len(p.names) == 0 {
-		return fmt.Errorf("%w: there is no parameter %q; this path has none", edgelens.ErrInvalid, clip(name))
+		return fmt.Errorf("%w: there is no parameter %q; this path has none", edgelens.ErrInvalid, short(name))
 	}
 	meant := ""
 	if best := p.meant(name); best != "" {
 		meant = "; did you mean " + best + "?"
 	}
-	return fmt.Errorf("%w: there is no parameter %q%s (This path has %s.)", edgelens.ErrInvalid, clip(name), meant, strings.Join(p.names, ", "))
+	return fmt.Errorf("%w: there is no parameter %q%s (This path has %s.)", edgelens.ErrInvalid, short(name), meant, strings.Join(p.names, ", "))
 }
 
 func (p *parameters) meant(name string) string {
 	if option := meantOption(name); slices.Contains(p.names, option) {
 		return option
 	}
-	return similar.Name(strings.ToLower(clip(name)), p.names)
+	return similar.Name(strings.ToLower(short(name)), p.names)
 }
 
 // readParameter returns a value in the form that the generated code reads.
@@ -195,5 +195,5 @@ func checkLength(name, text string, schema *openapi3.Schema) error {
 }
 
 func badParameter(name, text, wanted string) error {
-	return fmt.Errorf("%w: %s must be %s, and not %q", edgelens.ErrInvalid, name, wanted, clip(text))
+	return fmt.Errorf("%w: %s must be %s, and not %q", edgelens.ErrInvalid, name, wanted, short(text))
 }

@@ -14,6 +14,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/base64image"
+	"edgelens/internal/clip"
 )
 
 // upload is one image as it was received.
@@ -64,7 +65,7 @@ func (s *Server) readBody(r *http.Request, o *options) (upload, error) {
 	case media == "", strings.HasPrefix(media, "image/"), media == "application/octet-stream":
 		return u.data(body, false, "the body")
 	}
-	return upload{}, fmt.Errorf("%w: %s; the Content-Type was %q", edgelens.ErrNoImage, howToSend, clip(contentType))
+	return upload{}, fmt.Errorf("%w: %s; the Content-Type was %q", edgelens.ErrNoImage, howToSend, short(contentType))
 }
 
 // mediaType is the part of a Content-Type in front of its parameters.
@@ -246,11 +247,5 @@ func isWorded(err error) bool {
 	return errors.As(err, &limit) || edgelens.Code(err) != "internal"
 }
 
-// clip shortens a client's text in an error.
-func clip(s string) string {
-	const most = 80
-	if len(s) > most {
-		return s[:most] + "..."
-	}
-	return s
-}
+// short shortens a client's text in an error.
+func short(text string) string { return clip.Text(text, 80, "...") }

@@ -2,8 +2,11 @@ package terminal
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"edgelens/terminal/dialect"
+	"edgelens/terminal/session"
 )
 
 const (
@@ -12,6 +15,9 @@ const (
 	// maxAnswers is the maximum number of queued answers; a device whose answer is
 	// dropped asks again.
 	maxAnswers = 2048
+	// answerExpiry is how long the broker may keep an answer for a disconnected device: a
+	// later one is useless.
+	answerExpiry = 30 * time.Second
 )
 
 // answer is the answer to a message of a device.
@@ -20,15 +26,16 @@ type answer struct {
 	message           dialect.Outgoing
 }
 
-// answers sends the answers that devices expect at once, independently of slow work.
+// answers sends the answers that devices expect at once, independently of slow work. It is
+// safe for use by many goroutines.
 type answers struct {
-	queue   chan answer
-	metrics *metrics
-	publish func(context.Context, answer) error
+	queue    chan answer
+	traffic  *traffic
+	downlink *downlink
 }
 
-func newAnswers(metrics *metrics, publish func(context.Context, answer) error) *answers {
-	return &answers{queue: make(chan answer, maxAnswers), metrics: metrics, publish: publish}
+func newAnswers(traffic *traffic, downlink *downlink) *answers {
+	return &answers{queue: make(chan answer, maxAnswers), traffic: traffic, downlink: downlink}
 }
 
 // put queues answers; it never blocks.
@@ -37,7 +44,7 @@ func (a *answers) put(dialectName, kind string, messages []dialect.Outgoing) {
 		select {
 		case a.queue <- answer{dialectName, kind, message}:
 		default:
-			a.metrics.drop(dropAnswering)
+			a.traffic.drop(dropAnswering)
 		}
 	}
 }
@@ -67,9 +74,12 @@ func (a *answers) drain(ctx context.Context) {
 }
 
 func (a *answers) sendOne(ctx context.Context, next answer) {
-	if err := a.publish(ctx, next); err != nil {
-		a.metrics.drop(dropNotSent)
+	err := a.downlink.publish(ctx, session.Outgoing{
+		Topic: next.message.Topic, Payload: next.message.Payload, QoS: next.message.QoS, Expiry: answerExpiry,
+	})
+	if err != nil && !errors.Is(err, session.ErrNoSubscriber) {
+		a.traffic.drop(dropNotSent)
 		return
 	}
-	a.metrics.count(out, next.dialectName, next.kind)
+	a.traffic.count(out, next.dialectName, next.kind)
 }

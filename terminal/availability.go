@@ -10,36 +10,47 @@ import (
 	"edgelens/terminal/session"
 )
 
-// availabilities holds the presence of devices that is to be published: only the latest
-// of each device, so it is bounded by the number of devices.
+// availabilityRetry is the wait after a failure to publish.
+const availabilityRetry = time.Second
+
+// availabilities publishes the presence of devices: only the latest of each device waits,
+// so it is bounded by the number of devices. It is safe for use by many goroutines.
 type availabilities struct {
+	downlink *downlink
+	traffic  *traffic
+	// wanted holds a token where presence is to be published.
+	wanted chan struct{}
+
 	mu     sync.Mutex
-	online map[string]bool
+	online map[string]bool // as published
 	due    map[string]bool
 }
 
-func newAvailabilities() *availabilities {
-	return &availabilities{online: map[string]bool{}, due: map[string]bool{}}
+func newAvailabilities(downlink *downlink, traffic *traffic) *availabilities {
+	return &availabilities{downlink: downlink, traffic: traffic, wanted: make(chan struct{}, 1), online: map[string]bool{}, due: map[string]bool{}}
 }
 
-// changed notes the devices whose presence differs from what was published.
+// changed queues the presence of devices that differs from what was published.
 func (a *availabilities) changed(devices []edgelens.Device) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, device := range devices {
-		if published, known := a.online[device.ID]; !known || published != device.Online {
+		_, queued := a.due[device.ID] // perhaps another presence, or being published
+		if published, known := a.online[device.ID]; queued || !known || published != device.Online {
 			a.due[device.ID] = device.Online
 		}
 	}
+	wake(a.wanted)
 }
 
-// all queues the presence of all devices for publication.
+// all queues the presence of all devices.
 func (a *availabilities) all(devices []edgelens.Device) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, device := range devices {
 		a.due[device.ID] = device.Online
 	}
+	wake(a.wanted)
 }
 
 func (a *availabilities) next() (device string, online, ok bool) {
@@ -60,29 +71,28 @@ func (a *availabilities) published(device string, online bool) {
 	}
 }
 
-const availabilityRetry = time.Second
-
-// publishAvailability publishes the presence of devices whenever it changes. Without a
-// connection it waits for onDownlinkUp.
-func (b *Bridge) publishAvailability(ctx context.Context) {
+// run publishes the presence of devices whenever it changes, until ctx ends. Without a
+// connection it waits for a call of all.
+func (a *availabilities) run(ctx context.Context) {
 	var again <-chan time.Time
 	for {
 		select {
-		case <-b.availabilityDue:
+		case <-a.wanted:
 		case <-again:
 		case <-ctx.Done():
 			return
 		}
 		again = nil
-		if err := b.publishAllAvailability(ctx); err != nil && !errors.Is(err, session.ErrOffline) {
+		if err := a.publish(ctx); err != nil && !errors.Is(err, session.ErrOffline) {
 			again = time.After(availabilityRetry)
 		}
 	}
 }
 
-func (b *Bridge) publishAllAvailability(ctx context.Context) error {
+// publish publishes what is queued.
+func (a *availabilities) publish(ctx context.Context) error {
 	for {
-		device, online, ok := b.availability.next()
+		device, online, ok := a.next()
 		if !ok {
 			return nil
 		}
@@ -90,19 +100,10 @@ func (b *Bridge) publishAllAvailability(ctx context.Context) error {
 		if online {
 			payload = statusOnline
 		}
-		if err := b.retain(ctx, availabilityTopic(device), payload); err != nil {
+		if err := a.downlink.retain(ctx, availabilityTopic(device), payload); err != nil {
 			return err
 		}
-		b.availability.published(device, online)
-		b.metrics.count(out, "", kindAvailability)
+		a.published(device, online)
+		a.traffic.count(out, "", kindAvailability)
 	}
-}
-
-// retain publishes a retained message.
-func (b *Bridge) retain(ctx context.Context, topic, payload string) error {
-	err := b.publish(ctx, session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: true})
-	if errors.Is(err, session.ErrNoSubscriber) {
-		return nil
-	}
-	return err
 }

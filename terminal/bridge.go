@@ -9,9 +9,11 @@ package terminal
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,32 +21,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/internal/loglimit"
+	"edgelens/internal/notify"
 	"edgelens/internal/notify/event"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
-)
-
-const (
-	// receiveMaximum is the maximum number of unacknowledged messages of QoS 1.
-	receiveMaximum = 16
-	// maxQueued is the maximum number of queued messages of QoS 0 of one device, and
-	// maxQueuedBytes the maximum total size of all queues.
-	maxQueued      = 64
-	maxQueuedBytes = 64 << 20
-	// ingestWorkers is the number of devices whose messages are decoded and stored
-	// concurrently. The ledger writes concurrent records in one transaction.
-	ingestWorkers = 8
-	// lasting is how long the broker keeps our session while we are disconnected, and
-	// groupLasting how long in a group. Mosquitto goes on sending a dead member its share;
-	// after this time the other members get it.
-	lasting      = 7 * 24 * time.Hour
-	groupLasting = 10 * time.Minute
-	// saveInterval is how often counters and times of devices are saved; changes of
-	// their state are saved at once.
-	saveInterval = 30 * time.Second
-	// expireInterval is how often devices are checked for silence.
-	expireInterval = time.Second
 )
 
 // Parts are the dependencies of the bridge.
@@ -78,41 +60,30 @@ type Parts struct {
 
 // Bridge is the MQTT bridge, between Start and Stop. It is safe for use by many
 // goroutines.
+//
+// It owns the two connections and the parts that work over them: the intake of messages,
+// with the record keeper, the commander, and presence.
 type Bridge struct {
-	config   Config
-	parts    Parts
-	log      *slog.Logger
-	metrics  *metrics
-	registry *registry
-	queues   *deviceQueues
-	answers  *answers
-	limiter  *limiter
-	// notUnderstood holds messages of devices that were not understood, foreign the topics
-	// that no dialect uses.
-	notUnderstood, foreign *notUnderstood
-	now                    func() time.Time
-	matcher                matcher
+	common
+	parts       Parts
+	connections connections
+	// up receives; nil before Start.
+	up       atomic.Pointer[session.Session]
+	downlink *downlink
 
-	// up receives, down publishes; nil before Start.
-	up, down atomic.Pointer[session.Session]
-	// subscribedSince is the time since which up is connected; nil where it is not.
-	subscribedSince atomic.Pointer[time.Time]
-	// brokerDrops is the number of messages the broker has dropped, as last reported.
-	brokerDrops atomic.Uint64
-	// begun is closed once down is set, stopping when Stop is called.
-	begun, stopping chan struct{}
-	// commandsDue holds a token where commands may be waiting to be sent, and
-	// availabilityDue where presence is to be published.
-	commandsDue     chan struct{}
-	availabilityDue chan struct{}
-	availability    *availabilities
+	registry       *registry
+	presence       *presence
+	availabilities *availabilities
+	intake         *intake
+	notUnderstood  *notUnderstood
+	commander      *commander
+	answers        *answers
 
-	// stopIngest ends the ingest workers once the queues are empty, stop everything else.
-	stopIngest, stop context.CancelFunc
-	// abandon aborts the writes of the ingest workers.
-	abandon   context.CancelFunc
-	ingesting sync.WaitGroup
-	running   sync.WaitGroup
+	// stopping is closed when Stop is called.
+	stopping chan struct{}
+	// stop ends the goroutines of running; nil before Start.
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
 // New returns a bridge that is not connected yet, with the saved devices. The error is
@@ -121,227 +92,113 @@ func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("set up the MQTT bridge: %w: %w", edgelens.ErrInvalid, err)
 	}
-	b := &Bridge{
-		config: config, parts: parts, log: parts.Log, now: time.Now, limiter: newLimiter(),
-		notUnderstood: newNotUnderstood(maxNotUnderstood), foreign: newNotUnderstood(maxForeign),
-		registry: newRegistry(config, parts.Dialects, parts.Zone), queues: newDeviceQueues(maxQueued, maxQueuedBytes), matcher: parts.Dialects,
-		begun: make(chan struct{}), stopping: make(chan struct{}), commandsDue: make(chan struct{}, 1), availabilityDue: make(chan struct{}, 1), availability: newAvailabilities(),
-	}
-	devices, err := parts.Devices.Devices(ctx)
+	saved, err := parts.Devices.Devices(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("set up the MQTT bridge: %w", err)
 	}
-	b.registry.load(devices, b.now())
-	b.metrics = newMetrics(parts.Registerer)
-	b.answers = newAnswers(b.metrics, b.publishAnswer)
-	b.observe(parts.Registerer)
+	metrics := parts.Registerer
+	b := &Bridge{
+		common: common{config: config, log: parts.Log, limiter: &loglimit.Limiter{}, traffic: newTraffic(metrics), now: time.Now},
+		parts:  parts, connections: connections{config: config, dialects: parts.Dialects, node: parts.Node, secret: parts.ClientSecret},
+		downlink: newDownlink(), stopping: make(chan struct{}),
+	}
+	clocks := newClocks(config, parts.Zone, parts.Log)
+	b.registry = newRegistry(config, parts.Dialects, clocks, saved, b.now())
+	b.answers = newAnswers(b.traffic, b.downlink)
+	b.availabilities = newAvailabilities(b.downlink, b.traffic)
+	b.presence = newPresence(presenceParts{
+		common: b.common, store: parts.Devices, dialects: parts.Dialects, registry: b.registry, clocks: clocks, availabilities: b.availabilities, answers: b.answers,
+	}, metrics)
+	b.commander = newCommander(commanderParts{
+		common: b.common, store: parts.Commands, dialects: parts.Dialects, registry: b.registry, presence: b.presence, downlink: b.downlink,
+	})
+	b.notUnderstood = newNotUnderstood(b.common, parts.Dialects, b.registry)
+	records := newRecordKeeper(recordKeeperParts{
+		common: b.common, store: parts.Records, routes: parts.Routes, registry: b.registry, clocks: clocks, presence: b.presence, answers: b.answers, stopping: b.stopping,
+	}, metrics)
+	b.intake = newIntake(intakeParts{
+		common: b.common, dialects: parts.Dialects, registry: b.registry, clocks: clocks, presence: b.presence, records: records,
+		commander: b.commander, notUnderstood: b.notUnderstood, stopping: b.stopping,
+	}, metrics)
+	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "edgelens_mqtt_connected", Help: "1 while there is a connection to the MQTT broker.",
+	}, func() float64 {
+		if b.Connected() {
+			return 1
+		}
+		return 0
+	}))
 	return b, nil
-}
-
-// Start begins to connect and returns without waiting for it. Stop must follow.
-func (b *Bridge) Start() error {
-	address, err := session.ParseAddress(b.config.URL, b.config.CAFile)
-	if err != nil {
-		return fmt.Errorf("start the MQTT bridge: %w: the broker's address %w", edgelens.ErrInvalid, err)
-	}
-	status := session.Outgoing{Topic: b.statusTopic(), Payload: []byte(statusOffline), QoS: 1, Retain: true}
-	downConfig := session.Config{Address: address, ClientID: b.clientID(downlink), Name: b.clientName(downlink), Will: &status, OnUp: b.onDownlinkUp}
-	if b.parts.BrokerReportsDrops {
-		// Not on the receiving connection: it may be at its limit just then.
-		downConfig.Subscriptions, downConfig.OnMessage = []session.Subscription{{Filter: topicDropped}}, b.droppedAtBroker
-	}
-	down, err := session.Start(downConfig, b.log)
-	if err != nil {
-		return err
-	}
-	b.down.Store(down)
-	close(b.begun)
-	ingesting, stopIngest := context.WithCancel(context.Background())
-	writing, abandon := context.WithCancel(context.Background())
-	ctx, stop := context.WithCancel(context.Background())
-	b.stopIngest, b.abandon, b.stop = stopIngest, abandon, stop
-	for range ingestWorkers {
-		b.ingesting.Go(func() { b.ingest(ingesting, writing) })
-	}
-	for range answerers {
-		b.running.Go(func() { b.answers.send(ctx) })
-	}
-	b.running.Go(func() { b.sendCommands(ctx) })
-	b.running.Go(func() { b.publishAvailability(ctx) })
-	b.running.Go(func() { b.keepDevices(ctx) })
-	keep := lasting
-	if b.config.Group != "" {
-		keep = groupLasting
-	}
-	up, err := session.Start(session.Config{
-		Address: address, ClientID: b.clientID(uplink), Name: b.clientName(uplink), Lasting: keep,
-		ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(b.config.MaxMessageBytes), // at most 256 MiB, as Validate checks
-		Subscriptions: b.subscriptions(), OnMessage: b.onMessage, Marker: markerTopic(b.parts.Node),
-		OnUp: b.listen,
-	}, b.log)
-	if err != nil {
-		return errors.Join(err, b.Stop(context.Background()))
-	}
-	b.up.Store(up)
-	if b.parts.FormerSessionEmptied != nil {
-		b.running.Go(func() { b.emptyFormer(ctx, address, keep) })
-	}
-	return nil
-}
-
-// The roles of our connections, as parts of client ids.
-const (
-	uplink   = "up"
-	downlink = "down"
-)
-
-// clientID returns the client id of one of our connections.
-func (b *Bridge) clientID(of string) string {
-	if b.parts.ClientSecret == "" {
-		return b.clientName(of)
-	}
-	return "edgelens-" + b.parts.Node + "-" + b.parts.ClientSecret + "-" + of
-}
-
-// clientName is the client id for a log, without the secret.
-func (b *Bridge) clientName(of string) string { return "edgelens-" + b.parts.Node + "-" + of }
-
-// subscriptions returns those of the dialects; in a group each message goes to one of the
-// nodes.
-func (b *Bridge) subscriptions() []session.Subscription {
-	var all []session.Subscription
-	for _, d := range b.parts.Dialects {
-		for _, subscription := range d.Subscriptions() {
-			filter := subscription.Filter
-			if b.config.Group != "" && !subscription.Everywhere {
-				filter = "$share/" + b.config.Group + "/" + filter
-			}
-			all = append(all, session.Subscription{Filter: filter, QoS: 1})
-		}
-	}
-	if b.config.Group != "" {
-		all = append(all, session.Subscription{Filter: seenTopic("+")})
-	}
-	return all
-}
-
-// statusTopic is one topic per node in a group: no node can report for all.
-func (b *Bridge) statusTopic() string {
-	if b.config.Group != "" {
-		return topicStatus + "/" + b.parts.Node
-	}
-	return topicStatus
-}
-
-// onDownlinkUp is called whenever the publishing connection is up: a broker may have lost
-// the retained messages.
-func (b *Bridge) onDownlinkUp(ctx context.Context) {
-	<-b.begun
-	if err := b.retain(ctx, b.statusTopic(), statusOnline); err != nil && ctx.Err() == nil {
-		b.log.Warn("publishing the status failed", "error", err)
-	}
-	b.availability.all(b.registry.list())
-	wake(b.availabilityDue)
-	wake(b.commandsDue)
-}
-
-// listen stores the time since which the receiving connection is up, until it ends.
-func (b *Bridge) listen(connection context.Context) {
-	since := b.now()
-	b.subscribedSince.Store(&since)
-	context.AfterFunc(connection, func() { b.subscribedSince.CompareAndSwap(&since, nil) })
-	wake(b.commandsDue)
-}
-
-// keepDevices marks silent devices offline, and saves changes.
-func (b *Bridge) keepDevices(ctx context.Context) {
-	tick := time.NewTicker(expireInterval)
-	defer tick.Stop()
-	saved := b.now()
-	for {
-		select {
-		case <-b.registry.changed:
-		case <-tick.C:
-			b.registry.expire(b.now())
-		case <-ctx.Done():
-			return
-		}
-		all := b.now().Sub(saved) >= saveInterval
-		if all {
-			saved = b.now()
-		}
-		b.saveDevices(ctx, all)
-	}
-}
-
-func (b *Bridge) saveDevices(ctx context.Context, all bool) {
-	devices := b.registry.takeDirty(all)
-	if len(devices) == 0 {
-		return
-	}
-	b.availability.changed(devices)
-	wake(b.availabilityDue)
-	if err := b.parts.Devices.SaveDevices(ctx, devices...); err != nil {
-		b.registry.notSaved(devices)
-		if suppressed, ok := b.limiter.pass("save devices", b.now()); ok && ctx.Err() == nil {
-			b.log.Warn("saving devices failed, retrying", "devices", len(devices), "suppressed", suppressed, "error", err)
-		}
-	}
 }
 
 // Connected reports whether there is a connection to the broker.
 func (b *Bridge) Connected() bool {
 	up := b.up.Load()
-	return up != nil && up.Up() && b.canPublish()
+	return up != nil && up.Up() && b.downlink.isUp()
 }
 
-// canPublish reports whether the publishing connection is up.
-func (b *Bridge) canPublish() bool {
-	down := b.down.Load()
-	return down != nil && down.Up()
-}
-
-// publish is session.Session.Publish on the publishing connection.
-func (b *Bridge) publish(ctx context.Context, message session.Outgoing) error {
-	down := b.down.Load()
-	if down == nil {
-		return session.ErrOffline
+// TakenOver returns an error where another client uses our client id; nil where none is
+// known to.
+func (b *Bridge) TakenOver() error {
+	up := b.up.Load()
+	if up == nil {
+		return b.downlink.takenOver()
 	}
-	return down.Publish(ctx, message)
+	return errors.Join(up.TakenOver(), b.downlink.takenOver())
 }
 
-// Stop unsubscribes, stores the received messages, publishes the status offline and
-// disconnects, until ctx ends: unacknowledged messages are sent again after the next
-// start. Sinks must have been stopped before.
-func (b *Bridge) Stop(ctx context.Context) error {
-	close(b.stopping)
-	var errs []error
-	if up := b.up.Load(); up != nil {
-		if b.config.Group != "" && up.Up() {
-			errs = append(errs, up.Unsubscribe(ctx))
+// Events returns the sink that publishes to the broker. It works between Start and
+// Stop.
+func (b *Bridge) Events() notify.Sink {
+	return &events{downlink: b.downlink, composer: b.parts.Composer, traffic: b.traffic, now: b.now}
+}
+
+// Devices returns every known device, by ID.
+func (b *Bridge) Devices(context.Context) ([]edgelens.Device, error) { return b.registry.list(), nil }
+
+// Device returns a device; edgelens.ErrNotFound for an unknown id.
+func (b *Bridge) Device(_ context.Context, id string) (edgelens.Device, error) {
+	device, err := b.registry.get(id)
+	device.NotUnderstood = b.notUnderstood.of(id)
+	return device, err
+}
+
+// ChangeDevice changes the state and the settings of a device from now on: all of the
+// change or, with an error, nothing. Accepting a quarantined device releases its held
+// records. Errors: edgelens.ErrNotFound, ErrInvalid, ErrDiskFull.
+func (b *Bridge) ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error) {
+	return b.presence.change(ctx, id, change)
+}
+
+// NotUnderstood returns the messages that were not understood since this process started,
+// the latest first.
+func (b *Bridge) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) {
+	return b.notUnderstood.list(), nil
+}
+
+// WrongClocks returns the accepted devices whose clocks are off by more than
+// Config.ClockLimit, by id.
+func (b *Bridge) WrongClocks() (devices []string) {
+	for _, device := range b.registry.list() {
+		if device.State == edgelens.DeviceAccepted && device.Clock.Problem != "" {
+			devices = append(devices, device.ID)
 		}
-		errs = append(errs, up.Stop(ctx))
 	}
-	b.stopIngest()
-	giveUp := context.AfterFunc(ctx, b.abandon)
-	b.ingesting.Wait()
-	giveUp()
-	b.abandon()
-	b.stop()
-	b.running.Wait()
-	b.answers.drain(ctx)
-	b.saveDevices(ctx, true)
-	if b.canPublish() {
-		errs = append(errs, b.retain(ctx, b.statusTopic(), statusOffline))
-	}
-	errs = append(errs, b.down.Load().Stop(ctx))
-	return errors.Join(errs...)
+	slices.Sort(devices)
+	return devices
 }
 
-// wake puts a token into a channel that has room for one.
-func wake(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+// Send queues a command for a device, in the device's own format; device "" is the
+// one that Config.Default names, or else the only one that takes commands. ttl is how
+// long it may be queued, 0 for Config.CommandTTL.
+//
+// Errors: edgelens.ErrNotFound for an unknown device, ErrInvalid for a command that its
+// dialect cannot express, *edgelens.Busy for too many queued commands, ErrDiskFull.
+func (b *Bridge) Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error) {
+	return b.commander.submit(ctx, device, body, ttl)
+}
+
+// Command returns a command; edgelens.ErrNotFound for an unknown id.
+func (b *Bridge) Command(ctx context.Context, id string) (edgelens.Command, error) {
+	return b.parts.Commands.Command(ctx, id)
 }

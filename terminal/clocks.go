@@ -1,93 +1,134 @@
 package terminal
 
 import (
-	"slices"
+	"log/slog"
+	"sync"
 	"time"
 
 	"edgelens"
 	"edgelens/terminal/clock"
 )
 
-// zoneOf returns the zone of a device's clock, never nil.
-func (b *Bridge) zoneOf(device string) *time.Location { return b.registry.zoneOf(device) }
+// clocks measures the clocks of the known devices and holds their zones. It is safe for use
+// by many goroutines.
+type clocks struct {
+	log *slog.Logger
+	// site is the zone where a device's own settings have none, fresh the maximum age of a
+	// fresh record, and limit the offset beyond which a clock is wrong.
+	site         clock.Zone
+	fresh, limit time.Duration
 
-// assess returns what the times in a message of a device prove.
-func (b *Bridge) assess(msg item, device string, times []clock.Reading) clock.Verdict {
-	measured, apply := b.registry.clock(device, msg.receivedAt)
-	return clock.Assess(clock.Evidence{
-		Readings: times, Received: msg.receivedAt, Zone: b.zoneOf(device), Fresh: b.config.Fresh, Measured: measured, Apply: apply,
-	})
+	mu      sync.Mutex
+	devices map[string]*deviceClock
 }
 
-// freshness combines the evidence of a record's age: a message out of the broker's store
-// is old whatever its time, and the device's own statement counts where its time does not
-// prove worse.
-func freshness(msg item, record edgelens.Record, verdict clock.Verdict) (edgelens.Freshness, string) {
-	stored := msg.stored()
-	switch {
-	case stored != "":
-		return edgelens.FreshnessReplayed, stored
-	case record.Freshness == edgelens.FreshnessReplayed, verdict.Freshness == edgelens.FreshnessFresh && record.Freshness != "":
-		return record.Freshness, record.FreshnessReason
-	default:
-		return verdict.Freshness, verdict.Reason
-	}
+// deviceClock is the clock of a device.
+type deviceClock struct {
+	meter clock.Meter
+	// wrong is whether the last log line reported it as wrong.
+	wrong bool
+	// zone is that of the device's settings; nil for the site's.
+	zone *time.Location
 }
 
-// notice counts a record by the verdict on its time, and measures the device's clock where
-// the record came at once.
-func (b *Bridge) notice(msg item, record edgelens.Record, verdict clock.Verdict) {
-	b.metrics.records.WithLabelValues(record.Dialect, string(record.Freshness)).Inc()
-	if verdict.Problem != "" {
-		b.metrics.notUnderstood.WithLabelValues(record.Dialect, partTime+string(verdict.Problem)).Inc()
+func newClocks(config Config, site clock.Zone, log *slog.Logger) *clocks {
+	return &clocks{log: log, site: site, fresh: config.Fresh, limit: config.ClockLimit, devices: map[string]*deviceClock{}}
+}
+
+// of returns the clock of a device; mu is held.
+func (c *clocks) of(device string) *deviceClock {
+	found := c.devices[device]
+	if found == nil {
+		found = &deviceClock{}
+		c.devices[device] = found
 	}
-	if record.Doubt != "" {
-		b.metrics.notUnderstood.WithLabelValues(record.Dialect, partVerdict).Inc()
-		b.warn(msg, "the verdict of a record is not understood and counts as not passed: "+record.Doubt, nil)
+	return found
+}
+
+// setZone changes the zone of a device's settings, nil for the site's, and forgets the
+// samples: they are from the other zone.
+func (c *clocks) setZone(device string, zone *time.Location) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	of := c.of(device)
+	of.zone = zone
+	of.meter.Reset()
+}
+
+// zoneOf returns the zone of a device's clock, never nil: that of its settings, else the
+// site's.
+func (c *clocks) zoneOf(device string) *time.Location {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.zone(device)
+}
+
+// zone is zoneOf while mu is held.
+func (c *clocks) zone(device string) *time.Location {
+	if known := c.devices[device]; known != nil && known.zone != nil {
+		return known.zone
 	}
-	if msg.stored() == "" && record.Freshness != edgelens.FreshnessReplayed {
-		b.measure(record.Device, clock.FromRecord, verdict, msg.receivedAt)
+	return c.site.Of(device)
+}
+
+// offline records that a device went offline: its clock may be set meanwhile.
+func (c *clocks) offline(device string, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of(device).meter.Offline(now)
+}
+
+// shown returns the clock of a device as the API shows it.
+func (c *clocks) shown(device string, now time.Time) edgelens.DeviceClock {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	measured := c.estimate(device, now)
+	return edgelens.DeviceClock{Offset: measured.Offset, Samples: measured.Samples, Problem: measured.Problem(c.limit, c.zone(device), now)}
+}
+
+// estimate returns the estimate of a device's clock; mu is held.
+func (c *clocks) estimate(device string, now time.Time) clock.Estimate {
+	if known := c.devices[device]; known != nil {
+		return known.meter.Estimate(now)
 	}
+	return clock.Estimate{}
+}
+
+// assess returns what the times in a message of a device prove. apply corrects them by the
+// measured offset.
+func (c *clocks) assess(device string, apply bool, times []clock.Reading, received time.Time) clock.Verdict {
+	c.mu.Lock()
+	evidence := clock.Evidence{
+		Readings: times, Received: received, Zone: c.zone(device), Fresh: c.fresh, Measured: c.estimate(device, received), Apply: apply,
+	}
+	c.mu.Unlock()
+	return clock.Assess(evidence)
 }
 
 // measure adds a sample of a device's clock from a message that cannot have waited, and
 // logs when the clock becomes wrong and when it is right again.
-func (b *Bridge) measure(device string, source clock.Source, verdict clock.Verdict, received time.Time) {
-	measured, changed := b.registry.measure(device, source, verdict, received)
+func (c *clocks) measure(device string, source clock.Source, verdict clock.Verdict, received time.Time) {
+	measured, zone, changed := c.add(device, source, verdict, received)
 	if !changed {
 		return
 	}
-	if problem := measured.Problem(b.config.ClockLimit, b.zoneOf(device), received); problem != "" {
-		b.log.Warn("the clock of a device is wrong", "event", "clock_wrong", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples, "problem", problem)
+	if problem := measured.Problem(c.limit, zone, received); problem != "" {
+		c.log.Warn("the clock of a device is wrong", "event", "clock_wrong", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples, "problem", problem)
 		return
 	}
-	b.log.Info("the clock of a device is right again", "event", "clock_right", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples)
+	c.log.Info("the clock of a device is right again", "event", "clock_right", "device", device, "offset", clock.Round(measured.Offset), "samples", measured.Samples)
 }
 
-// countTime counts a record whose time proves nothing.
-func countTime(c *edgelens.DeviceCounters, problem clock.Problem) {
-	switch problem {
-	case clock.Missing:
-		c.MissingTimes++
-	case clock.NotUnderstood:
-		c.UnreadableTimes++
-	case clock.Future:
-		c.FutureTimes++
-	case clock.Ambiguous:
-		c.AmbiguousTimes++
-	case clock.Contradiction:
-		c.ContradictingTimes++
+// add adds a sample, and returns the estimate, the zone, and whether the clock has become
+// wrong, or right again.
+func (c *clocks) add(device string, source clock.Source, verdict clock.Verdict, received time.Time) (now clock.Estimate, zone *time.Location, changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	of := c.of(device)
+	of.meter.Add(source, verdict, received)
+	now = of.meter.Estimate(received)
+	if wrong := now.Wrong(c.limit); now.Stable && wrong != of.wrong {
+		of.wrong, changed = wrong, true
 	}
-}
-
-// WrongClocks returns the accepted devices whose clocks are off by more than
-// Config.ClockLimit, by id.
-func (b *Bridge) WrongClocks() (devices []string) {
-	for _, device := range b.registry.list() {
-		if device.State == edgelens.DeviceAccepted && device.Clock.Problem != "" {
-			devices = append(devices, device.ID)
-		}
-	}
-	slices.Sort(devices)
-	return devices
+	return now, c.zone(device), changed
 }

@@ -102,6 +102,25 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// A device whose dialect this version does not know, such as one that a newer version has
+// saved, takes no commands.
+func TestCommandsToAnUnknownDialect(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b).connected()
+	must(t, s.ledger.SaveDevices(t.Context(), edgelens.Device{ID: "N1", Dialect: "newer", State: edgelens.DeviceAccepted, FirstSeen: time.Now(), LastSeen: time.Now()}))
+	command, err := s.ledger.AddCommand(t.Context(), "N1", json.RawMessage(`{"cmd":"open"}`), time.Now().Add(time.Minute))
+	must(t, err)
+	s.stop()
+	s.start()
+	s.connected()
+	if _, err := s.bridge.Send(t.Context(), "N1", json.RawMessage(`{"cmd":"open"}`), 0); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), `"newer"`) {
+		t.Errorf("%v", err)
+	}
+	if failed := s.waitForStatus(command.ID, edgelens.CommandFailed); !strings.Contains(failed.Detail, `"newer"`) {
+		t.Errorf("detail %q", failed.Detail)
+	}
+}
+
 // A command that could not be sent in time is never sent: not when its device connects, nor
 // when the broker returns, nor after a restart.
 func TestCommandsExpire(t *testing.T) {

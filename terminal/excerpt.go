@@ -101,14 +101,3 @@ func appendSign(out []byte, c byte) []byte {
 	}
 	return append(out, c)
 }
-
-// printable returns text as printable ASCII, at most limit bytes of it.
-func printable(text string, limit int) string {
-	out := []byte(text[:min(len(text), limit)])
-	for i, c := range out {
-		if c < ' ' || c > '~' {
-			out[i] = '?'
-		}
-	}
-	return string(out)
-}

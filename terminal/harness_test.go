@@ -5,10 +5,7 @@ package terminal_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -24,57 +21,11 @@ import (
 	"edgelens/internal/ledger"
 	"edgelens/internal/notify"
 	"edgelens/internal/notify/event"
-	"edgelens/internal/supervise"
-	"edgelens/internal/supervise/supervisetest"
 	"edgelens/terminal"
-	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialects"
-	"edgelens/terminal/session"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// broker is a real mosquitto.
-type broker struct {
-	*supervise.Mosquitto
-	dir    string
-	config supervise.MosquittoConfig
-	// acl holds the rules of its users; "" allows everything.
-	acl string
-	t   testing.TB
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func startBroker(t testing.TB, change ...func(*supervise.MosquittoConfig)) *broker {
-	t.Helper()
-	supervisetest.FindMosquitto(t)
-	b := &broker{dir: t.TempDir(), config: supervise.DefaultMosquittoConfig(), t: t}
-	b.config.Listen = freePort(t)
-	for _, c := range change {
-		c(&b.config)
-	}
-	b.start()
-	t.Cleanup(b.stop)
-	return b
-}
-
-func (b *broker) start() {
-	b.t.Helper()
-	var err error
-	b.Mosquitto, err = supervise.StartMosquitto(context.Background(), b.dir, b.config, b.acl, quiet)
-	must(b.t, err)
-}
-
-func (b *broker) stop() { _ = b.Stop(context.Background()) }
-
-func (b *broker) url() string { return "mqtt://" + b.config.Listen }
 
 // site is a bridge with everything it needs, and a worker that recognizes "cat" in every
 // image.
@@ -208,94 +159,6 @@ func (s *site) stop() {
 	s.bridge = nil
 }
 
-// client is another client of the broker.
-type client struct {
-	*session.Session
-	t        testing.TB
-	mu       sync.Mutex
-	messages []session.Message
-}
-
-func (b *broker) client(name string, filters ...string) *client {
-	b.t.Helper()
-	return b.clientAt(b.url(), name, filters...)
-}
-
-func (b *broker) clientAt(url, name string, filters ...string) *client {
-	b.t.Helper()
-	c := &client{t: b.t}
-	address, err := session.ParseAddress(url, "")
-	must(b.t, err)
-	config := session.Config{Address: address, ClientID: name, OnMessage: func(m session.Message) {
-		m.Ack()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.messages = append(c.messages, m)
-	}}
-	for _, filter := range filters {
-		config.Subscriptions = append(config.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
-	}
-	c.Session, err = session.Start(config, quiet)
-	must(b.t, err)
-	b.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_ = c.Stop(ctx)
-	})
-	eventually(b.t, name+" is connected", c.Up)
-	return c
-}
-
-func (c *client) publishText(topic string, payload string) {
-	c.t.Helper()
-	c.publishWith(topic, payload, 1, false)
-}
-
-func (c *client) publishWith(topic, payload string, qos byte, retain bool) {
-	c.t.Helper()
-	err := c.Publish(c.t.Context(), session.Outgoing{Topic: topic, Payload: []byte(payload), QoS: qos, Retain: retain})
-	if err != nil && err != session.ErrNoSubscriber {
-		c.t.Fatal(err)
-	}
-}
-
-// on returns the payloads received on a topic.
-func (c *client) on(topic string) []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var payloads []string
-	for _, m := range c.messages {
-		if m.Topic == topic {
-			payloads = append(payloads, string(m.Payload))
-		}
-	}
-	return payloads
-}
-
-func (c *client) waitFor(topic string, n int) []string {
-	c.t.Helper()
-	eventually(c.t, fmt.Sprintf("%d messages on %s", n, topic), func() bool { return len(c.on(topic)) >= n })
-	return c.on(topic)
-}
-
-// events returns the events of a device.
-func (c *client) events(device string) []event.CloudEvent {
-	c.t.Helper()
-	var events []event.CloudEvent
-	for _, payload := range c.on("edgelens/v1/events/" + device) {
-		var e event.CloudEvent
-		must(c.t, json.Unmarshal([]byte(payload), &e))
-		events = append(events, e)
-	}
-	return events
-}
-
-func (c *client) waitForEvents(device string, n int) []event.CloudEvent {
-	c.t.Helper()
-	c.waitFor("edgelens/v1/events/"+device, n)
-	return c.events(device)
-}
-
 var quiet = slog.New(slog.DiscardHandler)
 
 func must(t testing.TB, err error) {
@@ -345,12 +208,6 @@ func (s *site) device(id string) edgelens.Device {
 	d, err := s.bridge.Device(s.t.Context(), id)
 	must(s.t, err)
 	return d
-}
-
-// publish publishes a message of a simulator.
-func (c *client) publish(m dialect.Outgoing) {
-	c.t.Helper()
-	c.publishWith(m.Topic, string(m.Payload), m.QoS, false)
 }
 
 func lines(text, containing string) int {

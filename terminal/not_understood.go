@@ -2,85 +2,108 @@ package terminal
 
 import (
 	"slices"
-	"sync"
-	"time"
+	"strings"
 
 	"edgelens"
+	"edgelens/terminal/dialect"
+	"edgelens/terminal/dialect/wire"
+	"edgelens/terminal/session"
 )
 
 const (
-	// maxNotUnderstood is the maximum number of topics with reasons, and maxForeign of
-	// topics that no dialect uses.
-	maxNotUnderstood = 200
-	maxForeign       = 50
+	// maxReasons is the maximum number of topics with reasons, and maxForeign of topics
+	// that no dialect uses.
+	maxReasons = 200
+	maxForeign = 50
 	// maxOfDevice is the maximum number shown for one device.
 	maxOfDevice = 10
-	maxTopic    = 200
+	// noDialect is the reason for a topic that no dialect uses.
+	noDialect = "No dialect uses this topic."
 )
 
-// notUnderstood holds messages that were not understood, by topic and reason. When full, it
-// evicts the one not seen for the longest time. It is safe for use by many goroutines.
+// notUnderstood accounts for messages that were not understood, or not wholly: it counts
+// them, lists the reasons, and logs them at most once per device and minute. It is safe for
+// use by many goroutines.
 type notUnderstood struct {
-	max int
-
-	mu   sync.Mutex
-	seen map[topicReason]*edgelens.NotUnderstood
+	common
+	dialects matcher
+	registry *registry
+	// reasons lists those of devices, foreign the topics that no dialect uses.
+	reasons, foreign *reasonList
 }
 
-type topicReason struct{ topic, reason string }
-
-func newNotUnderstood(limit int) *notUnderstood {
-	return &notUnderstood{max: limit, seen: map[topicReason]*edgelens.NotUnderstood{}}
+func newNotUnderstood(common common, dialects matcher, registry *registry) *notUnderstood {
+	return &notUnderstood{common: common, dialects: dialects, registry: registry, reasons: newReasonList(maxReasons), foreign: newReasonList(maxForeign)}
 }
 
-// add records a message that was not understood.
-func (n *notUnderstood) add(msg item, device, reason string, now time.Time) {
-	topic := printable(msg.Topic, maxTopic)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	key := topicReason{topic, reason}
-	found := n.seen[key]
-	if found == nil {
-		if len(n.seen) >= n.max {
-			n.forget()
-		}
-		found = &edgelens.NotUnderstood{Topic: topic, Device: device, Reason: reason, First: now}
-		if msg.dialect != nil {
-			found.Dialect = msg.dialect.Name()
-		}
-		n.seen[key] = found
-	}
-	found.Count++
-	found.Last = now
-	found.Excerpt = excerpt(msg.Payload)
-}
-
-// forget removes the one not seen for the longest time.
-func (n *notUnderstood) forget() {
-	var oldest topicReason
-	var at time.Time
-	for key, msg := range n.seen {
-		if at.IsZero() || msg.Last.Before(at) {
-			oldest, at = key, msg.Last
-		}
-	}
-	delete(n.seen, oldest)
-}
-
-// list returns all, the latest first.
+// list returns all since this process started, the latest first, and then the topics that
+// no dialect uses.
 func (n *notUnderstood) list() []edgelens.NotUnderstood {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	all := make([]edgelens.NotUnderstood, 0, len(n.seen))
-	for _, msg := range n.seen {
-		all = append(all, *msg)
-	}
-	slices.SortFunc(all, func(a, b edgelens.NotUnderstood) int { return b.Last.Compare(a.Last) })
-	return all
+	return slices.Concat(n.reasons.list(), n.foreign.list())
 }
 
 // of returns the latest ones of a device.
 func (n *notUnderstood) of(device string) []edgelens.NotUnderstood {
-	all := slices.DeleteFunc(n.list(), func(msg edgelens.NotUnderstood) bool { return msg.Device != device })
+	all := slices.DeleteFunc(n.reasons.list(), func(msg edgelens.NotUnderstood) bool { return msg.Device != device })
 	return all[:min(len(all), maxOfDevice)]
+}
+
+// malformed accounts for a message that cannot be decoded.
+func (n *notUnderstood) malformed(msg item, err error) {
+	n.traffic.count(in, msg.dialect.Name(), kindMalformed)
+	if msg.device != "" {
+		n.registry.count(msg.device, func(c *edgelens.DeviceCounters) { c.Malformed++ })
+	}
+	reason := "The message holds no record: " + strings.TrimPrefix(err.Error(), dialect.ErrMalformed.Error()+": ") + "."
+	n.reasons.add(msg, msg.device, reason, msg.receivedAt)
+	n.warn(msg, "a message was not understood", err)
+}
+
+// empty counts a message without a payload: one that clears a retained message is no
+// record.
+func (n *notUnderstood) empty(msg item) {
+	n.traffic.count(in, msg.dialect.Name(), kindEmpty)
+	if msg.device != "" {
+		n.registry.count(msg.device, func(c *edgelens.DeviceCounters) { c.Empty++ })
+	}
+}
+
+// foreignTopic lists a message on a topic that no dialect uses: a terminal may be
+// misconfigured.
+func (n *notUnderstood) foreignTopic(m session.Message) {
+	isDownlink := slices.ContainsFunc(n.dialects, func(d dialect.Dialect) bool { return d.Downlink(m.Topic) })
+	if len(m.Payload) == 0 || isDownlink {
+		return
+	}
+	n.traffic.count(in, "", kindForeign)
+	n.foreign.add(item{Message: m}, "", noDialect, n.now())
+}
+
+// inPart accounts for the parts of a decoded message that were not understood.
+func (n *notUnderstood) inPart(msg item, reading wire.Reading) {
+	device, leftOut, without := msg.device, reading.LeftOut, 0
+	for _, message := range reading.Messages {
+		if device == "" {
+			device = message.Device
+		}
+		leftOut += message.LeftOut
+		if message.Kind == dialect.Records && len(message.Entries) == 0 {
+			without++
+		}
+	}
+	problems := reading.Problems()
+	if len(problems) == 0 {
+		return
+	}
+	n.registry.count(device, func(c *edgelens.DeviceCounters) {
+		if reading.Repaired != "" {
+			c.Repaired++
+		}
+		c.LeftOut += int64(leftOut)
+		c.WithoutRecords += int64(without)
+	})
+	for _, problem := range problems {
+		n.reasons.add(msg, device, problem, msg.receivedAt)
+	}
+	n.warn(msg, "a message was not wholly understood: "+strings.Join(problems, " "), nil)
 }

@@ -4,21 +4,21 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"edgelens/internal/loglimit"
 )
 
-// reminder is how often the log repeats that Redis is unavailable.
-const reminder = time.Minute
-
-// availability logs one line when Redis stops serving, one when it serves again, and in between a reminder every
-// minute, or at once when the cause changes. It is safe for use by many goroutines.
+// availability logs one line when Redis stops serving, one when it serves again, and in between a reminder each
+// loglimit.Interval, or at once when the cause changes. It is safe for use by many goroutines.
 type availability struct {
 	log *slog.Logger
 	// lost and back are the messages.
 	lost, back string
 
+	limiter loglimit.Limiter // by cause
+
 	mu     sync.Mutex
 	cause  string // empty while Redis serves
-	logged time.Time
 	since  time.Time
 	warned string
 }
@@ -41,11 +41,13 @@ func (a *availability) down(cause string, err error) {
 	if a.cause == "" {
 		a.since = now
 	}
-	if a.cause == cause && now.Sub(a.logged) < reminder {
-		return
+	if a.cause != cause {
+		a.limiter.Forget(a.cause)
+		a.cause = cause
 	}
-	a.cause, a.logged = cause, now
-	a.log.Error(a.lost, "event", "redis_unreachable", "reason", cause, "error", err)
+	if _, ok := a.limiter.Pass(cause, now); ok {
+		a.log.Error(a.lost, "event", "redis_unreachable", "reason", cause, "error", err)
+	}
 }
 
 // up records that Redis serves.
@@ -55,6 +57,7 @@ func (a *availability) up() {
 	if a.cause == "" {
 		return
 	}
+	a.limiter.Forget(a.cause)
 	a.cause = ""
 	a.log.Info(a.back, "event", "redis_reachable", "away", time.Since(a.since).Round(time.Millisecond))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"edgelens"
+	"edgelens/internal/clip"
 	"edgelens/models/tflitefile/schema"
 )
 
@@ -57,12 +58,7 @@ func (m *Model) Facts() *edgelens.ModelFacts {
 }
 
 // shown limits the length of names from a file.
-func shown(name string) string {
-	if len(name) > 100 {
-		return strings.ToValidUTF8(name[:100], "") + "..."
-	}
-	return name
-}
+func shown(name string) string { return clip.Text(name, 100, "...") }
 
 func (g *Subgraph) public(indexes []int) []edgelens.Tensor {
 	var list []edgelens.Tensor

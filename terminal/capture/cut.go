@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"edgelens/internal/clip"
 )
 
 const (
@@ -34,19 +36,10 @@ func Cut(payload []byte) string {
 			out.WriteString(describe(payload[i:end]))
 		}
 		if i = end; out.Len() > maxText {
-			return clip(out.String()) + fmt.Sprintf("<cut: %d bytes in all>", len(payload))
+			return clip.Text(out.String(), maxText, fmt.Sprintf("<cut: %d bytes in all>", len(payload)))
 		}
 	}
 	return out.String()
-}
-
-// clip returns at most maxText bytes that end with a whole character.
-func clip(text string) string {
-	end := min(maxText, len(text))
-	for end > 0 && end < len(text) && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
 }
 
 // endOfRun returns the index after the base64 that begins at i: of the standard or the URL

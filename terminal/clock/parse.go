@@ -3,6 +3,8 @@ package clock
 import (
 	"strings"
 	"time"
+
+	"edgelens/internal/clip"
 )
 
 const (
@@ -32,7 +34,7 @@ const (
 // A text with two digits for the year, a date alone, a time of day alone, an abbreviation
 // for a zone ("CST" has three meanings), or anything else in it is Unreadable.
 func Parse(text string) Reading {
-	shown := printable(text)
+	shown := clip.ASCII(text, maxShown)
 	fail := func(reason string) Reading { return Reading{Kind: Unreadable, Text: shown, Reason: reason} }
 	if len(text) > maxText {
 		return fail("it is too long")
@@ -69,21 +71,6 @@ const (
 	zoneUnsure = "its time zone is unknown"
 	rounded    = "the number is rounded"
 )
-
-// printable returns a device's text for display.
-func printable(text string) string {
-	shown := make([]byte, 0, maxShown)
-	for _, r := range text {
-		if len(shown) == maxShown {
-			break
-		}
-		if r < ' ' || r > '~' {
-			r = '?'
-		}
-		shown = append(shown, byte(r))
-	}
-	return string(shown)
-}
 
 // words translates words in other scripts. Longer ones precede their own prefixes.
 var words = strings.NewReplacer(
@@ -141,7 +128,7 @@ func Day(text string) (Reading, bool) {
 	for _, noon := range []string{" 12:00:00", "T120000"} {
 		reading := Parse(text + noon)
 		if reading.Kind == Wall && reading.Zone == nil && Parse(text).Kind == Unreadable {
-			reading.Text = printable(text)
+			reading.Text = clip.ASCII(text, maxShown)
 			return reading, true
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"edgelens/internal/clip"
 )
 
 var (
@@ -31,7 +33,7 @@ func Location(name string) (*time.Location, error) {
 	}
 	location, err := time.LoadLocation(name)
 	if err != nil || notAZone(name) {
-		return nil, fmt.Errorf("there is no time zone %q", printable(name))
+		return nil, fmt.Errorf("there is no time zone %q", clip.ASCII(name, maxShown))
 	}
 	return location, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"edgelens/internal/clip"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialect/wire"
 )
@@ -82,7 +83,7 @@ func reply(device string, envelope wire.Object) dialect.Message {
 	message.Kind = dialect.Reply
 	message.Outcome = &dialect.Outcome{Name: strings.TrimSuffix(operator.Name(), ackSuffix)}
 	if message.Outcome.Name != opPushAck {
-		message.Outcome.Command = wire.Clip(envelope.Get("messageId").Text(), maxMessageID)
+		message.Outcome.Command = clip.Line(envelope.Get("messageId").Text(), maxMessageID)
 	}
 	info, _ := envelope.Get("info").Object()
 	message.Outcome.OK = succeeded(envelope, info)
@@ -135,5 +136,5 @@ func detail(code, result, detail string) string {
 		}
 		text += detail
 	}
-	return wire.Clip(text, maxDetail)
+	return clip.Line(text, maxDetail)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"edgelens"
+	"edgelens/internal/clip"
 	"edgelens/terminal/clock"
 	"edgelens/terminal/dialect/wire"
 )
@@ -28,7 +29,7 @@ func sentAtOnce(record wire.Found) (freshness edgelens.Freshness, reason string)
 				return edgelens.FreshnessReplayed, fmt.Sprintf("The terminal reports that it did not send the record at once (%s is 0).", m.name)
 			case member.Value.Time().Kind > clock.Unreadable: // SendTime, PushTime
 			case freshness == "":
-				freshness, reason = edgelens.FreshnessUnknown, fmt.Sprintf("It is unknown whether the terminal sent the record at once: %s is %q, which is not a known value.", m.name, wire.Clip(member.Value.Name(), maxShown))
+				freshness, reason = edgelens.FreshnessUnknown, fmt.Sprintf("It is unknown whether the terminal sent the record at once: %s is %q, which is not a known value.", m.name, clip.Line(member.Value.Name(), maxShown))
 			}
 		}
 	}

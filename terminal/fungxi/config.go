@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"edgelens/internal/clip"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/dialect/wire"
 )
@@ -52,7 +53,7 @@ func (c Config) Validate() error {
 	}
 	for _, device := range c.Devices {
 		if !dialect.ValidDevice(device) {
-			errs = append(errs, fmt.Errorf("devices must be 1 to 64 of A-Z a-z 0-9 . _ : - each, not %q", wire.Clip(device, 80)))
+			errs = append(errs, fmt.Errorf("devices must be 1 to 64 of A-Z a-z 0-9 . _ : - each, not %q", clip.Line(device, 80)))
 		}
 	}
 	return errors.Join(append(errs, wire.CheckMaxImageBytes(c.MaxImageBytes), wire.CheckSilence(c.Heartbeat, c.OfflineAfter))...)

@@ -6,7 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"unicode/utf8"
+
+	"edgelens/internal/clip"
 )
 
 const (
@@ -86,7 +87,7 @@ func reduceRecord(record json.RawMessage, enough func(kept int) bool) (json.RawM
 		m.gone = true
 		kept -= m.bytes()
 		if len(names) < namedMembers {
-			names = append(names, "record."+shortened(m.name))
+			names = append(names, "record."+clip.Text(m.name, memberName, "…"))
 		}
 	}
 	if names == nil {
@@ -134,16 +135,4 @@ func written(members []member) json.RawMessage {
 	}
 	b.WriteByte('}')
 	return b.Bytes()
-}
-
-// shortened returns the start of a name, cut between characters.
-func shortened(name string) string {
-	if len(name) <= memberName {
-		return name
-	}
-	name = name[:memberName]
-	for !utf8.ValidString(name) && len(name) > memberName-utf8.UTFMax {
-		name = name[:len(name)-1]
-	}
-	return name + "…"
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"edgelens/internal/clip"
 	"edgelens/internal/similar"
 )
 
@@ -33,7 +34,7 @@ func (f Found) Code(name string) (code Value, doubt string) {
 		other = besides[0].Name
 	}
 	if other != "" {
-		return code, fmt.Sprintf("%q may be meant for %s.", Clip(Value(Marshal(other)).Name(), maxShownName), name)
+		return code, fmt.Sprintf("%q may be meant for %s.", clip.Line(Value(Marshal(other)).Name(), maxShownName), name)
 	}
 	return code, ""
 }
@@ -49,16 +50,9 @@ func Unknown(name string, code Value) string {
 	}
 	shown := code.Name()
 	if shown == "" {
-		shown = Clip(strings.Map(printable, string(code[:min(len(code), maxShownName)])), maxShownName)
+		shown = clip.ASCII(string(code), maxShownName)
 	}
-	return fmt.Sprintf("%s is %q, which is not known.", name, Clip(shown, maxShownName))
-}
-
-func printable(r rune) rune {
-	if r < ' ' || r > '~' {
-		return '?'
-	}
-	return r
+	return fmt.Sprintf("%s is %q, which is not known.", name, clip.Line(shown, maxShownName))
 }
 
 // codeSlips is the number of letters in which the name of a code may differ.

@@ -2,8 +2,8 @@ package wire
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"edgelens/internal/clip"
 )
 
 // maxName is the maximum length of a device's own name of a message kind.
@@ -32,24 +32,7 @@ func (v Value) Line(limit int) string {
 	if looksEncoded(text) {
 		return ""
 	}
-	return Clip(text, limit)
-}
-
-// Clip returns text as one line of at most limit bytes of UTF-8.
-func Clip(text string, limit int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r // U+FFFD for bytes that are not UTF-8
-	}, text)
-	if len(text) <= limit {
-		return text
-	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit]
+	return clip.Line(text, limit)
 }
 
 // longRun is the number of consecutive base64 characters that count as encoded data: an

@@ -8,6 +8,33 @@ import (
 	"edgelens"
 )
 
+// deviceStates counts the devices for a scrape.
+type deviceStates struct{ registry *registry }
+
+var devicesDescription = prometheus.NewDesc("edgelens_devices",
+	"Devices by state: online and offline among the accepted, quarantined, refused.", []string{"state"}, nil)
+
+// Describe implements prometheus.Collector.
+func (d *deviceStates) Describe(c chan<- *prometheus.Desc) { c <- devicesDescription }
+
+// Collect implements prometheus.Collector.
+func (d *deviceStates) Collect(c chan<- prometheus.Metric) {
+	counts := map[string]int{"online": 0, "offline": 0, "quarantined": 0, "refused": 0}
+	for _, device := range d.registry.list() {
+		switch {
+		case device.State != edgelens.DeviceAccepted:
+			counts[string(device.State)]++
+		case device.Online:
+			counts["online"]++
+		default:
+			counts["offline"]++
+		}
+	}
+	for state, n := range counts {
+		c <- prometheus.MustNewConstMetric(devicesDescription, prometheus.GaugeValue, float64(n), state)
+	}
+}
+
 // maxClocks is the maximum number of devices named in the metric of wrong clocks: those
 // with the largest offsets. A site with more has another problem.
 const maxClocks = 100

@@ -1,0 +1,62 @@
+package terminal
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Directions and kinds of messages, besides those of dialect.Kind.
+const (
+	in  = "in"
+	out = "out"
+
+	kindMalformed    = "malformed"
+	kindEmpty        = "empty"
+	kindForeign      = "foreign"
+	kindRefused      = "refused"
+	kindAnswer       = "answer"
+	kindAck          = "ack"
+	kindCommand      = "command"
+	kindEvent        = "event"
+	kindAvailability = "availability"
+)
+
+// Reasons of dropped messages.
+const (
+	dropQueueFull = "queue_full"       // the queue of a device was full of messages of QoS 0
+	dropNotKept   = "not_kept"         // a record could not be stored
+	dropNotSent   = "not_sent"         // an answer could not be sent
+	dropAnswering = "answering"        // too many answers were queued
+	dropTooMany   = "too_many_devices" // the device exceeds MaxDevices
+	dropAtBroker  = "broker"           // the broker's queue for a client was full
+)
+
+// traffic counts the messages of the bridge. Devices are not labels. It is safe for use by
+// many goroutines.
+type traffic struct {
+	messages *prometheus.CounterVec
+	dropped  *prometheus.CounterVec
+}
+
+func newTraffic(registerer prometheus.Registerer) *traffic {
+	t := &traffic{
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_mqtt_messages_total", Help: "MQTT messages by direction, dialect and kind.",
+		}, []string{"direction", "dialect", "kind"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were dropped, by reason.",
+		}, []string{"reason"}),
+	}
+	for _, reason := range []string{dropQueueFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker} {
+		t.dropped.WithLabelValues(reason)
+	}
+	registerer.MustRegister(t.messages, t.dropped)
+	return t
+}
+
+func (t *traffic) count(direction, dialect, kind string) {
+	t.messages.WithLabelValues(direction, dialect, kind).Inc()
+}
+
+func (t *traffic) drop(reason string) { t.dropMany(reason, 1) }
+
+func (t *traffic) dropMany(reason string, n uint64) {
+	t.dropped.WithLabelValues(reason).Add(float64(n))
+}
