@@ -132,13 +132,13 @@ func (q *Queue) Receive(ctx context.Context, r edgelens.Reception) (existing boo
 	return existing, err
 }
 
-// eachUnfinished calls f for every job that is not terminal, until f returns an error.
+// eachUnfinished calls f for every job that is not terminal, with its queue in Redis, until f returns an error.
 func (q *Queue) eachUnfinished(ctx context.Context, f func(id, queue string) error) error {
 	for job, err := range q.ledger.Unfinished(ctx) {
 		if err != nil {
 			return err
 		}
-		if err := f(job.ID, job.Queue); err != nil {
+		if err := f(job.ID, dispatchQueue(job)); err != nil {
 			return err
 		}
 	}
@@ -150,7 +150,7 @@ func (q *Queue) Dispatch(ctx context.Context, job edgelens.Job) {
 	// The job is accepted: a client that disconnects must not delay it.
 	dispatch, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
 	defer cancel()
-	if err := q.dispatch(dispatch, job.ID, job.Queue); err != nil {
+	if err := q.dispatch(dispatch, job.ID, dispatchQueue(job)); err != nil {
 		q.behind.Store(true)
 		// keepUp retries within half a second and logs if Redis is still unavailable.
 		q.log.Debug("dispatching job failed, retried when Redis is available", "job", job.ID, "error", err)
