@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/uuid7"
 )
 
 // The bounds of Retry-After.
@@ -49,7 +50,7 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 	arrived := l.clock()
 	now := micros(arrived.wall)
 	spec.Deadline = micros(spec.Deadline)
-	job := edgelens.Job{ID: newID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
+	job := edgelens.Job{ID: uuid7.New(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
 	if err := l.writeImage(job.ID, image); err != nil {
 		return edgelens.Job{}, false, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/uuid7"
 )
 
 // AddCommand makes a command durable, queued, and returns it with its ID and
@@ -16,7 +17,7 @@ import (
 func (l *Ledger) AddCommand(ctx context.Context, device string, body json.RawMessage, deadline time.Time) (edgelens.Command, error) {
 	now := micros(l.now())
 	command := edgelens.Command{
-		ID: newID(now), Device: device, Body: body, Status: edgelens.CommandQueued, CreatedAt: now, Deadline: micros(deadline),
+		ID: uuid7.New(now), Device: device, Body: body, Status: edgelens.CommandQueued, CreatedAt: now, Deadline: micros(deadline),
 	}
 	err := l.change(ctx, func(c *change) error {
 		_, err := c.exec(`INSERT INTO commands (id, device, body, status, created_at, deadline) VALUES (?, ?, ?, ?, ?, ?)`,

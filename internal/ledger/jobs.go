@@ -9,9 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"edgelens/internal/stored"
-
 	"edgelens"
+	"edgelens/internal/stored"
 )
 
 // selectJob selects what readJob reads.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"edgelens"
+	"edgelens/internal/uuid7"
 )
 
 // Receive makes a terminal's record durable, once: one with the ID of an earlier record writes nothing, and existing is
@@ -130,7 +131,7 @@ func (l *Ledger) jobOf(ctx context.Context, r *edgelens.Reception) (job edgelens
 	case err != nil:
 		return edgelens.Job{}, nil, err
 	}
-	return edgelens.Job{ID: newID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}, nil, nil
+	return edgelens.Job{ID: uuid7.New(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}, nil, nil
 }
 
 // waitingOf counts the queued images of a device, up to limit.

@@ -7,15 +7,15 @@ import (
 	"fmt"
 	"strings"
 
-	"edgelens/internal/stored"
-
 	"edgelens"
+	"edgelens/internal/stored"
+	"edgelens/internal/uuid7"
 )
 
 // itemOf returns the item of the history of a finished job.
 func itemOf(job *edgelens.Job) edgelens.StoredResult {
 	item := edgelens.StoredResult{
-		ID: orElse(job.Record, newID(job.FinishedAt)), JobID: job.ID, Source: job.Source, Device: job.Device,
+		ID: orElse(job.Record, uuid7.New(job.FinishedAt)), JobID: job.ID, Source: job.Source, Device: job.Device,
 		CreatedAt: job.FinishedAt, Result: job.Result, Error: job.Error,
 	}
 	if job.Status == edgelens.JobCanceled { // a terminal's record needs a result for its sinks
@@ -82,7 +82,7 @@ func (l *Ledger) record(ctx context.Context, record edgelens.StoredResult) (edge
 	}
 	record.CreatedAt = micros(record.CreatedAt)
 	if record.ID == "" {
-		record.ID = newID(record.CreatedAt)
+		record.ID = uuid7.New(record.CreatedAt)
 	}
 	complete(&record)
 	err := l.writer.write(ctx, func(c *change) error {
