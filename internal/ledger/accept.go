@@ -48,7 +48,7 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 		return edgelens.Job{}, false, err
 	}
 	arrived := l.clock()
-	now := micros(arrived.wall)
+	now := micros(arrived.Wall)
 	spec.Deadline = micros(spec.Deadline)
 	job := edgelens.Job{ID: uuid7.New(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
 	if err := l.writeImage(job.ID, image); err != nil {
@@ -61,7 +61,7 @@ func (l *Ledger) accept(ctx context.Context, spec edgelens.JobSpec, image []byte
 		}
 		c.newFile = true
 		if !job.Deadline.IsZero() {
-			job.Deadline = job.Deadline.Add(arrived.jumpTo(c.begun))
+			job.Deadline = job.Deadline.Add(arrived.JumpTo(c.begun, jumpAfter))
 		}
 		return c.insertJob(&job)
 	})
@@ -137,7 +137,7 @@ func sameWork(a, b edgelens.JobSpec) bool {
 // busy predicts that the queue stalls as long again as it has: a measurement where workers are leasing jobs, longer
 // where none is.
 func (l *Ledger) busy(reason string) *edgelens.Busy {
-	still := l.clock().monotonic - time.Duration(l.lastStart.Load())
+	still := l.clock().Monotonic - time.Duration(l.lastStart.Load())
 	return &edgelens.Busy{RetryAfter: min(max(still, minRetry), maxRetry), Reason: reason}
 }
 

@@ -6,33 +6,7 @@ import "time"
 // deadline.
 const jumpAfter = time.Second
 
-// reading is one reading of two clocks.
-type reading struct {
-	// wall is the time of day. A Pi without a battery boots in 1970, until NTP corrects it.
-	wall time.Time
-	// monotonic grows evenly while the process lives and the machine is not suspended.
-	monotonic time.Duration
-}
-
-// newClock returns the clock of this process.
-func newClock() func() reading {
-	start := time.Now()
-	return func() reading {
-		now := time.Now()
-		return reading{wall: now, monotonic: now.Sub(start)}
-	}
-}
-
-// jumpTo returns how far the wall clock has jumped until a later reading; 0 if it has not.
-func (r reading) jumpTo(later reading) time.Duration {
-	jump := later.wall.Round(0).Sub(r.wall.Round(0)) - (later.monotonic - r.monotonic)
-	if jump.Abs() < jumpAfter {
-		return 0
-	}
-	return jump
-}
-
-func (l *Ledger) now() time.Time { return l.clock().wall }
+func (l *Ledger) now() time.Time { return l.clock().Wall }
 
 // followClock begins a transaction: where the clock has jumped since the last one, it moves the stored times. Deadlines
 // move along, so that jobs and commands keep the time that they were given. The age of finished jobs, of the outbox and
@@ -40,11 +14,11 @@ func (l *Ledger) now() time.Time { return l.clock().wall }
 // stay. It runs in the writer; committed is called once the transaction is durable.
 func (l *Ledger) followClock(c *change) (committed func(), err error) {
 	c.begun = l.clock()
-	jump := l.followed.jumpTo(c.begun)
+	jump := l.followed.JumpTo(c.begun, jumpAfter)
 	if jump == 0 {
 		return func() {}, nil
 	}
-	before := c.begun.wall.Add(-jump)
+	before := c.begun.Wall.Add(-jump)
 	if _, err := c.exec(`UPDATE jobs SET deadline = deadline + ? WHERE finished_at IS NULL AND deadline IS NOT NULL`, jump.Microseconds()); err != nil {
 		return nil, err
 	}

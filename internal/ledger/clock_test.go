@@ -10,27 +10,28 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/clocks"
 	"edgelens/internal/ledger"
 )
 
-// clocks are a wall clock and a monotonic one, as of a machine whose time is set.
-type clocks struct {
+// machine has a wall clock that can be set, and a monotonic one.
+type machine struct {
 	mu        sync.Mutex
 	wall      time.Time
 	monotonic time.Duration
 }
 
-func (c *clocks) read() (time.Time, time.Duration) {
+func (c *machine) read() clocks.Reading {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.wall, c.monotonic
+	return clocks.Reading{Wall: c.wall, Monotonic: c.monotonic}
 }
 
 // pass advances the time, jump sets the wall clock.
-func (c *clocks) pass(d time.Duration) { c.set(d, d) }
-func (c *clocks) jump(d time.Duration) { c.set(d, 0) }
+func (c *machine) pass(d time.Duration) { c.set(d, d) }
+func (c *machine) jump(d time.Duration) { c.set(d, 0) }
 
-func (c *clocks) set(wall, monotonic time.Duration) {
+func (c *machine) set(wall, monotonic time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wall, c.monotonic = c.wall.Add(wall), c.monotonic+monotonic
@@ -47,7 +48,7 @@ var jumps = map[string]struct {
 	"back to 1970":             {time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), -56 * 365 * 24 * time.Hour},
 }
 
-func openWith(t *testing.T, dir string, c *clocks) *ledger.Ledger {
+func openWith(t *testing.T, dir string, c *machine) *ledger.Ledger {
 	t.Helper()
 	l := open(t, dir, quiet())
 	l.SetJumpingClock(c.read)
@@ -58,7 +59,7 @@ func openWith(t *testing.T, dir string, c *clocks) *ledger.Ledger {
 func TestDeadlinesMoveWithTheClock(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
-			dir, c := t.TempDir(), &clocks{wall: jump.boot}
+			dir, c := t.TempDir(), &machine{wall: jump.boot}
 			l := openWith(t, dir, c)
 			inTime := func(s *edgelens.JobSpec) { s.Deadline = c.wall.Add(10 * time.Minute) }
 			first, second, third := accept(t, l, inTime).ID, accept(t, l, inTime).ID, accept(t, l, inTime).ID
@@ -98,7 +99,7 @@ func TestDeadlinesMoveWithTheClock(t *testing.T) {
 func TestDoneJobsSurviveClockJump(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
-			c := &clocks{wall: jump.boot}
+			c := &machine{wall: jump.boot}
 			l := openWith(t, t.TempDir(), c)
 			key := func(s *edgelens.JobSpec) { s.IdempotencyKey = "mine" }
 			image := image("same")
@@ -138,7 +139,7 @@ func TestDoneJobsSurviveClockJump(t *testing.T) {
 
 // Ids stay unique while the clock is stopped, and do not determine the order.
 func TestIDsWithStoppedClock(t *testing.T) {
-	c := &clocks{wall: time.Unix(0, 0)}
+	c := &machine{wall: time.Unix(0, 0)}
 	l := openWith(t, t.TempDir(), c)
 	seen := map[string]bool{}
 	for _, id := range acceptMany(t, l, 300) {
@@ -158,7 +159,7 @@ func TestRetryAfterClockJump(t *testing.T) {
 			l, err := ledger.Open(t.Context(), t.TempDir(), config, slog.New(slog.DiscardHandler))
 			must(t, err)
 			defer closeLedger(t, l)
-			c := &clocks{wall: jump.boot}
+			c := &machine{wall: jump.boot}
 			l.SetJumpingClock(c.read)
 			accept(t, l)
 			c.pass(7 * time.Second)
@@ -178,7 +179,7 @@ func TestRetryAfterClockJump(t *testing.T) {
 func TestOutboxAndCommandsMoveWithTheClock(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
-			c := &clocks{wall: jump.boot}
+			c := &machine{wall: jump.boot}
 			l := openWith(t, t.TempDir(), c)
 			snapshot := reception("a", 1, withoutImage, func(r *edgelens.Reception) {
 				r.Record.Kind, r.Record.ReceivedAt = edgelens.RecordSnapshot, c.wall

@@ -9,21 +9,22 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+
+	"edgelens/internal/clocks"
 )
 
 // SetClock replaces the clock by one that never jumps, however its time passes; call it before the ledger is used.
 func (l *Ledger) SetClock(now func() time.Time) {
-	l.setClock(func() reading { t := now(); return reading{t, t.Sub(time.Unix(0, 0))} })
+	l.SetJumpingClock(func() clocks.Reading {
+		t := now().Round(0)
+		return clocks.Reading{Wall: t, Monotonic: t.Sub(time.Unix(0, 0))}
+	})
 }
 
 // SetJumpingClock is SetClock with a wall clock and a monotonic one.
-func (l *Ledger) SetJumpingClock(now func() (wall time.Time, monotonic time.Duration)) {
-	l.setClock(func() reading { wall, monotonic := now(); return reading{wall, monotonic} })
-}
-
-func (l *Ledger) setClock(clock func() reading) {
+func (l *Ledger) SetJumpingClock(clock clocks.Clock) {
 	l.clock, l.followed = clock, clock()
-	l.lastStart.Store(int64(l.followed.monotonic))
+	l.lastStart.Store(int64(l.followed.Monotonic))
 }
 
 // OpenAtVersion creates a database as an earlier version of the program left it.

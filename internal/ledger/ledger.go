@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 
 	"edgelens"
+	"edgelens/internal/clocks"
 	"edgelens/internal/datadir"
 )
 
@@ -41,7 +42,7 @@ type Ledger struct {
 	dir    string
 	config Config
 	log    *slog.Logger
-	clock  func() reading
+	clock  clocks.Clock
 
 	lock            *os.File
 	writerDB        *sql.DB
@@ -53,7 +54,7 @@ type Ledger struct {
 	poisonCandidate poisonCandidate
 
 	// followed is the last reading that the stored times agree with. Only the writer's goroutine uses it.
-	followed reading
+	followed clocks.Reading
 	// lastStart is when a job last left the queue, by the monotonic clock.
 	lastStart atomic.Int64
 
@@ -87,7 +88,7 @@ func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Le
 		dir:        dir,
 		config:     config,
 		log:        log,
-		clock:      newClock(),
+		clock:      clocks.System(),
 		watchers:   newWatchers(),
 		feeds:      newFeeds(),
 		closing:    make(chan struct{}),
@@ -95,7 +96,7 @@ func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Le
 		watcherEnd: make(chan struct{}),
 	}
 	l.followed = l.clock()
-	l.lastStart.Store(int64(l.followed.monotonic))
+	l.lastStart.Store(int64(l.followed.Monotonic))
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(l.explain("open the ledger in "+dir, err), l.release())
 	}

@@ -40,7 +40,7 @@ func (l *Ledger) start(ctx context.Context, id string) (edgelens.Job, []byte, er
 	if err != nil {
 		return job.Job, nil, err
 	}
-	l.lastStart.Store(int64(l.clock().monotonic))
+	l.lastStart.Store(int64(l.clock().Monotonic))
 	if refusal != nil {
 		return job.Job, nil, fmt.Errorf("%w with the status %s: %s", edgelens.ErrFinished, job.Status, refusal.Detail)
 	}
@@ -71,7 +71,7 @@ func (l *Ledger) begin(ctx context.Context, id string) (job jobRow, refusal *edg
 			if job.Status.Terminal() {
 				return terminalError(job.Status)
 			}
-			now := micros(c.begun.wall)
+			now := micros(c.begun.Wall)
 			if !job.Deadline.IsZero() && !now.Before(job.Deadline) {
 				refusal = deadlineError()
 				return l.end(c, &job.Job, ending{status: edgelens.JobExpired, err: refusal}, now)

@@ -138,7 +138,7 @@ func (l *Ledger) reportSpace(over int64, idsOver bool) {
 	case was && !is:
 		l.log.Info("the ledger has room again", "event", "ledger_has_room")
 	}
-	if n := l.space.warning(l.clock().monotonic); n > 0 {
+	if n := l.space.warning(l.clock().Monotonic); n > 0 {
 		l.log.Warn("the ledger removes rows for space before they reach their age: raise ledger.max_bytes, or lower ledger.max_age", "event", "ledger_space_short",
 			"rows", n, "max_bytes", l.config.MaxBytes, "max_age", l.config.MaxAge)
 	}
@@ -171,7 +171,7 @@ func (l *Ledger) removeOverBytes(ctx context.Context, promised int64) (int, erro
 		{kindImages, func() (int, error) { return l.removeKeptImages(ctx, over) }},
 	} {
 		if n, err := step.remove(); err != nil || n > 0 {
-			l.space.note(step.kind, n, l.clock().monotonic)
+			l.space.note(step.kind, n, l.clock().Monotonic)
 			return n, err
 		}
 	}
@@ -205,7 +205,7 @@ func (l *Ledger) forgetOverCount(ctx context.Context, promised int64) (int, erro
 	}
 	n, err := l.removeRows(ctx, `DELETE FROM seen WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM seen ORDER BY seq LIMIT ?) WHERE at < ?)`,
 		min(over, sweepBatch), promised)
-	l.space.note(kindIDs, n, l.clock().monotonic)
+	l.space.note(kindIDs, n, l.clock().Monotonic)
 	return n, err
 }
 

@@ -234,7 +234,7 @@ func (l *Ledger) Problems() (problems []Problem) {
 	case idsOver:
 		problems = append(problems, Problem{"space", false,
 			"records are refused: more arrived within ledger.min_age than ledger.remember_max ids; raise the latter"})
-	case l.space.short(l.clock().monotonic):
+	case l.space.short(l.clock().Monotonic):
 		problems = append(problems, Problem{"space", false,
 			"finished jobs, results or events are removed for space before they reach ledger.max_age; raise ledger.max_bytes or lower ledger.max_age"})
 	}

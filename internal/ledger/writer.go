@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"edgelens"
+	"edgelens/internal/clocks"
 )
 
 // maxBatch bounds how many changes share a transaction, and so how long the first of them waits for the last.
@@ -38,7 +39,7 @@ type change struct {
 
 	conn *sql.Conn
 	// begun is when the transaction began.
-	begun reading
+	begun clocks.Reading
 	// newFile is true where the change's row refers to a new file whose folder was not synced yet.
 	newFile bool
 	// finished lists the jobs that became terminal; events is true where there are new ones.
