@@ -74,7 +74,7 @@ func ledgerConditions(l *ledger.Ledger) func() []edgelens.Condition {
 
 // ledgerStats reads the ledger for a scrape.
 func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
-	stats := telemetry.LedgerStats{Removed: l.RemovedForSpace(), WithoutImage: l.RecordsWithoutImage()}
+	stats := telemetry.LedgerStats{Removed: l.RemovedForSpace(), WithoutImage: l.Records.WithoutImage()}
 	for _, p := range l.Problems() {
 		stats.Problems = append(stats.Problems, p.Part)
 	}
@@ -82,13 +82,13 @@ func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
 }
 
 // terminalConditions is the source of the deliveries and of MQTT.
-func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func() []edgelens.Condition {
+func terminalConditions(t *terminals, outbox *ledger.Outbox, log *slog.Logger) func() []edgelens.Condition {
 	return func() (all []edgelens.Condition) {
 		for _, a := range t.dispatcher.Alarms() {
 			all = append(all, degraded("delivery to "+a.Sink, fmt.Sprintf(
 				"failing since %s, events are kept and retried: %s", a.Since.UTC().Format(time.RFC3339), a.Reason)))
 		}
-		for sink, stats := range outboxStats(l, log) {
+		for sink, stats := range outboxStats(outbox, log) {
 			if stats.Aside > 0 {
 				all = append(all, degraded("events for "+sink, fmt.Sprintf(
 					"%d are set aside because the sink does not accept them; `edgelens outbox list` lists them, `edgelens outbox retry` retries them", stats.Aside)))

@@ -50,7 +50,7 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 	if err := datadir.Tighten(c.DataDir, "node", "requantized"); err != nil {
 		log.Warn("restricting the data folder failed: other users may be able to read its files", "error", err)
 	}
-	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, log)
+	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, ledger.Parts{Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 		}
 		settings.RedisURL = j.redis.URL()
 	}
-	if j.queue, err = worker.NewQueue(settings, node, truth, log); err != nil {
+	if j.queue, err = worker.NewQueue(settings, node, queued{truth.Jobs, truth.Records}, log); err != nil {
 		return nil, errors.Join(err, j.close(ctx))
 	}
 	j.worker = worker.NewWorker(j.queue, core.Recognizer, log, metrics)
@@ -97,6 +97,12 @@ func (j *jobs) depths() map[telemetry.QueueState]int {
 		}
 	}
 	return depths
+}
+
+// queued has all that becomes jobs: the jobs themselves, and the records with an image.
+type queued struct {
+	*ledger.Jobs
+	*ledger.Records
 }
 
 // requeueAfterRestarts recreates tasks that the private Redis may have lost when it ended: its file can be a second

@@ -4,7 +4,6 @@ package ledger_test
 
 import (
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -50,9 +49,7 @@ var jumps = map[string]struct {
 
 func openWith(t *testing.T, dir string, c *machine) *ledger.Ledger {
 	t.Helper()
-	l := open(t, dir, quiet())
-	l.SetJumpingClock(c.read)
-	return l
+	return open(t, dir, quiet(), clock(c.read))
 }
 
 // A job keeps its time to the deadline, whatever the clock is set to.
@@ -67,7 +64,7 @@ func TestDeadlinesMoveWithTheClock(t *testing.T) {
 			c.jump(jump.by)
 			expire := func(want int) {
 				t.Helper()
-				expired, err := l.Expire(t.Context(), c.wall)
+				expired, err := l.Jobs.Expire(t.Context(), c.wall)
 				must(t, err)
 				equal(t, "expired", expired, want)
 			}
@@ -83,7 +80,7 @@ func TestDeadlinesMoveWithTheClock(t *testing.T) {
 			expire(0)
 			c.pass(2 * time.Minute)
 			late := accept(t, l, inTime).ID
-			if _, _, err := l.Start(t.Context(), third); !errors.Is(err, edgelens.ErrFinished) {
+			if _, _, err := l.Jobs.Start(t.Context(), third); !errors.Is(err, edgelens.ErrFinished) {
 				t.Errorf("start past the deadline: %v", err)
 			}
 			expire(2)
@@ -105,9 +102,9 @@ func TestDoneJobsSurviveClockJump(t *testing.T) {
 			image := image("same")
 			spec := specOf(image)
 			key(&spec)
-			job, _, err := l.Accept(t.Context(), spec, image)
+			job, _, err := l.Jobs.Accept(t.Context(), spec, image)
 			must(t, err)
-			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+			must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 			done := jobOf(t, l, job.ID)
 			age := ledger.DefaultConfig().MaxAge
 			sweep := func() {
@@ -122,15 +119,15 @@ func TestDoneJobsSurviveClockJump(t *testing.T) {
 			c.pass(age - 2*time.Hour)
 			sweep()
 			equal(t, "the job", jobOf(t, l, job.ID), done)
-			again, existing, err := l.Accept(t.Context(), spec, image)
+			again, existing, err := l.Jobs.Accept(t.Context(), spec, image)
 			must(t, err)
 			equal(t, "the job of the key", []any{again.ID, existing}, []any{job.ID, true})
-			if page, _, err := l.Results(t.Context(), edgelens.ResultFilter{}); err != nil || len(page) != 1 {
+			if page, _, err := l.Results.Results(t.Context(), edgelens.ResultFilter{}); err != nil || len(page) != 1 {
 				t.Errorf("%d results, %v", len(page), err)
 			}
 			c.pass(max(0, -jump.by) + 2*time.Hour)
 			sweep()
-			if _, err := l.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
+			if _, err := l.Jobs.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
 				t.Errorf("past its age: %v, want ErrNotFound", err)
 			}
 		})
@@ -156,16 +153,13 @@ func TestRetryAfterClockJump(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			config := quiet()
 			config.MaxQueued = 1
-			l, err := ledger.Open(t.Context(), t.TempDir(), config, slog.New(slog.DiscardHandler))
-			must(t, err)
-			defer closeLedger(t, l)
 			c := &machine{wall: jump.boot}
-			l.SetJumpingClock(c.read)
+			l := open(t, t.TempDir(), config, clock(c.read))
 			accept(t, l)
 			c.pass(7 * time.Second)
 			c.jump(jump.by)
 			image := image("one too many")
-			_, _, err = l.Accept(t.Context(), specOf(image), image)
+			_, _, err := l.Jobs.Accept(t.Context(), specOf(image), image)
 			var busy *edgelens.Busy
 			if !errors.As(err, &busy) || busy.RetryAfter != 7*time.Second {
 				t.Errorf("%v, %+v", err, busy)
@@ -185,17 +179,17 @@ func TestOutboxAndCommandsMoveWithTheClock(t *testing.T) {
 				r.Record.Kind, r.Record.ReceivedAt = edgelens.RecordSnapshot, c.wall
 			})
 			receive(t, l, snapshot)
-			command, err := l.AddCommand(t.Context(), "a", []byte(`{}`), c.wall.Add(10*time.Minute))
+			command, err := l.Commands.AddCommand(t.Context(), "a", []byte(`{}`), c.wall.Add(10*time.Minute))
 			must(t, err)
 			c.pass(5 * time.Minute)
 			c.jump(jump.by)
 			_, err = l.Sweep(t.Context(), c.wall)
 			must(t, err)
 			equal(t, "undelivered", len(outbox(t, l, "event", "a")), 1)
-			if _, existing, err := l.Receive(t.Context(), snapshot); err != nil || !existing {
+			if _, existing, err := l.Records.Receive(t.Context(), snapshot); err != nil || !existing {
 				t.Errorf("the record that came before: existing %v, %v", existing, err)
 			}
-			moved, err := l.Command(t.Context(), command.ID)
+			moved, err := l.Commands.Command(t.Context(), command.ID)
 			must(t, err)
 			if left := moved.Deadline.Sub(c.wall); (left - 5*time.Minute).Abs() > time.Second {
 				t.Errorf("the command has %v left, want 5m", left)

@@ -9,22 +9,12 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-
-	"edgelens/internal/clocks"
 )
 
-// SetClock replaces the clock by one that never jumps, however its time passes; call it before the ledger is used.
-func (l *Ledger) SetClock(now func() time.Time) {
-	l.SetJumpingClock(func() clocks.Reading {
-		t := now().Round(0)
-		return clocks.Reading{Wall: t, Monotonic: t.Sub(time.Unix(0, 0))}
-	})
-}
-
-// SetJumpingClock is SetClock with a wall clock and a monotonic one.
-func (l *Ledger) SetJumpingClock(clock clocks.Clock) {
-	l.clock, l.followed = clock, clock()
-	l.lastStart.Store(int64(l.followed.Monotonic))
+// Sweep removes what is too old or too much as of now, and returns how many rows it removed. The ledger calls it every
+// Config.SweepInterval.
+func (l *Ledger) Sweep(ctx context.Context, now time.Time) (int, error) {
+	return l.sweeper.sweep(ctx, now)
 }
 
 // OpenAtVersion creates a database as an earlier version of the program left it.
@@ -47,7 +37,7 @@ func OpenAtVersion(ctx context.Context, dir string, version int64) (*sql.DB, err
 
 // FillDisk makes every new image fail for lack of room: writes to /dev/full return ENOSPC.
 func (l *Ledger) FillDisk() {
-	l.images.create = func(name string) (*os.File, error) {
+	l.db.images.create = func(name string) (*os.File, error) {
 		f, err := os.Create(name) // must be removed
 		if err != nil {
 			return nil, err
@@ -59,19 +49,19 @@ func (l *Ledger) FillDisk() {
 
 // Pragma returns a setting or a measure of the connection that writes.
 func (l *Ledger) Pragma(ctx context.Context, name string) (value string, err error) {
-	err = l.writer.conn.QueryRowContext(ctx, `PRAGMA `+name).Scan(&value)
+	err = l.db.writer.conn.QueryRowContext(ctx, `PRAGMA `+name).Scan(&value)
 	return value, err
 }
 
 // Probe runs one check of the storage.
-func (l *Ledger) Probe(ctx context.Context) bool { return l.probe(ctx) }
+func (l *Ledger) Probe(ctx context.Context) bool { return l.prober.probe(ctx) }
 
 // SeenBytes is the assumed size of the id of a record.
 const SeenBytes = seenBytes
 
 // AddSeen adds that many ids of records at a time.
 func (l *Ledger) AddSeen(ctx context.Context, n int, at time.Time) error {
-	return l.change(ctx, func(c *change) error {
+	return l.db.write(ctx, func(c *change) error {
 		_, err := c.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 			INSERT INTO seen (id, at) SELECT lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(6))), ? FROM n`,
 			n, at.UnixMicro())
