@@ -173,7 +173,7 @@ func (s *site) start() {
 	metrics := prometheus.NewRegistry()
 	s.metrics = metrics
 	var err error
-	s.ledger, err = ledger.Open(context.Background(), filepath.Join(s.dir, "ledger"), ledger.DefaultConfig(), ledger.Parts{Log: log})
+	s.ledger, err = ledger.Open(context.Background(), filepath.Join(s.dir, "ledger"), ledger.DefaultConfig(), ledger.Parts{Log: log, Registerer: metrics})
 	must(s.t, err)
 	s.worker = &worker{ledger: s.ledger}
 	s.bridge, err = terminal.New(context.Background(), s.config, terminal.Parts{

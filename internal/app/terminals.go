@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
 	"edgelens/internal/config"
-	"edgelens/internal/ledger"
 	"edgelens/internal/notify"
 	"edgelens/internal/notify/event"
 	"edgelens/internal/notify/webhook"
-	"edgelens/internal/telemetry"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
 )
@@ -40,7 +37,6 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	if t.dispatcher, err = notify.New(jobs.ledger.Outbox, notify.DefaultConfig(), log, metrics); err != nil {
 		return nil, err
 	}
-	telemetry.RegisterOutbox(metrics, func() map[string]telemetry.OutboxStats { return outboxStats(jobs.ledger.Outbox, log) })
 	spoken := dialects.New(c.Dialects)
 	if t.broker, err = newBroker(ctx, c, spoken, log); err != nil {
 		return nil, err
@@ -117,21 +113,4 @@ func (t *terminals) stop(ctx context.Context) error {
 		errs = append(errs, t.bridge.Stop(ctx))
 	}
 	return errors.Join(append(errs, t.broker.stop(ctx))...)
-}
-
-// outboxStats measures the outbox for a scrape.
-func outboxStats(outbox *ledger.Outbox, log *slog.Logger) map[string]telemetry.OutboxStats {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	stats, err := outbox.Stats(ctx)
-	if err != nil {
-		log.Warn("measuring the outbox failed", "error", err)
-		return nil
-	}
-	// With explicit zeros, for alerts.
-	all := map[string]telemetry.OutboxStats{terminal.EventsSink: {}, webhook.Sink: {}}
-	for sink, s := range stats {
-		all[sink] = telemetry.OutboxStats(s)
-	}
-	return all
 }

@@ -17,6 +17,9 @@ func (l *Ledger) Sweep(ctx context.Context, now time.Time) (int, error) {
 	return l.sweeper.sweep(ctx, now)
 }
 
+// RemovedForSpace returns how much was removed since the start for lack of space, by kind.
+func (l *Ledger) RemovedForSpace() map[string]int64 { return l.space.removedByKind() }
+
 // OpenAtVersion creates a database as an earlier version of the program left it.
 func OpenAtVersion(ctx context.Context, dir string, version int64) (*sql.DB, error) {
 	db, err := sql.Open("sqlite3", dataSource(filepath.Join(dir, databaseName), nil))

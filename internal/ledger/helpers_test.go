@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"edgelens"
@@ -40,7 +41,7 @@ func quiet() ledger.Config {
 
 // parts are those of a ledger with a log that is discarded.
 func parts(change ...func(*ledger.Parts)) ledger.Parts {
-	p := ledger.Parts{Log: slog.New(slog.DiscardHandler)}
+	p := ledger.Parts{Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()}
 	for _, c := range change {
 		c(&p)
 	}

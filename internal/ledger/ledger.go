@@ -29,6 +29,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"edgelens"
 	"edgelens/internal/clocks"
 	"edgelens/internal/datadir"
@@ -43,6 +45,10 @@ const (
 // Parts are what a Ledger works with.
 type Parts struct {
 	Log *slog.Logger
+	// Registerer gets the metrics of the ledger; it must not have those of another.
+	Registerer prometheus.Registerer
+	// Sinks are those whose metrics exist from the start, with zeros; others appear with their first event.
+	Sinks []string
 	// Clock dates the rows; nil means the clock of this process.
 	Clock clocks.Clock
 }
@@ -99,6 +105,7 @@ func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger,
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(l.db.explain("open the ledger in "+dir, err), l.release())
 	}
+	parts.Registerer.MustRegister(&metrics{ledger: l, sinks: parts.Sinks, log: parts.Log})
 	working, stop := context.WithCancel(context.Background())
 	l.stop = stop
 	l.background.Go(func() { l.sweeper.run(working) })

@@ -17,10 +17,6 @@ type Problem struct {
 	Reason string
 }
 
-// RemovedForSpace returns how much was removed since the start for lack of space, and not for its age, by kind: jobs,
-// results, records, events, images (of finished jobs) and ids (of records).
-func (l *Ledger) RemovedForSpace() map[string]int64 { return l.space.removedByKind() }
-
 // Problems returns the current error states; none where all is well. It is cheap.
 func (l *Ledger) Problems() []Problem {
 	return append(l.db.storage.problems(), l.space.problems(l.db.clock().Monotonic)...)
