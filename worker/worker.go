@@ -27,6 +27,12 @@ const diskPause = 250 * time.Millisecond
 // settleTimeout bounds the storing of an attempt's result.
 const settleTimeout = 10 * time.Second
 
+// How many jobs are at hand for each that may run at a time: of devices and interactive ones, and bulk ones.
+const (
+	interactiveAtHand = 4
+	bulkAtHand        = 2
+)
+
 // queueDevice is the queue in Redis for interactive jobs of devices: a door's event must not wait behind a thousand jobs
 // of an app.
 const queueDevice = "device"
@@ -113,12 +119,12 @@ func newWorker(client, polling redis.UniversalClient, concurrency int, look time
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	polling.AddHook(pace{&atomic.Int64{}, w.stopping.Done()})
 	metrics.MustRegister(w.jobs)
-	// For each slot two jobs, of devices or interactive, so that one is read from and written to the disk while another
-	// is recognized; acquire limits those of other nodes. And a bulk job, in an asynq server of its own: other jobs
-	// must not wait behind prefetched bulk ones.
+	// For each slot some jobs are at hand, so that others are read from and written to the disk, several in one
+	// transaction, while one is recognized; acquire limits those of other nodes. Bulk jobs have an asynq server of their
+	// own: other jobs must not wait behind prefetched bulk ones.
 	w.servers = []*asynq.Server{
-		newServer(polling, map[string]int{queueDevice: 2, edgelens.QueueInteractive: 1}, 2*concurrency, look, log),
-		newServer(polling, map[string]int{edgelens.QueueBulk: 1}, concurrency, look, log),
+		newServer(polling, map[string]int{queueDevice: 2, edgelens.QueueInteractive: 1}, interactiveAtHand*concurrency, look, log),
+		newServer(polling, map[string]int{edgelens.QueueBulk: 1}, bulkAtHand*concurrency, look, log),
 	}
 	return w
 }

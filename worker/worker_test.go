@@ -226,8 +226,8 @@ func newNode(t *testing.T, redis *supervisetest.Redis, name string, r *recognize
 // concurrency is that of each node, which has so many jobs at hand.
 const (
 	concurrency       = 2
-	interactiveAtHand = 2 * concurrency
-	atHand            = interactiveAtHand + concurrency
+	interactiveAtHand = 4 * concurrency
+	atHand            = interactiveAtHand + 2*concurrency
 )
 
 func startNode(t *testing.T, redis *supervisetest.Redis, name string, ledger *memory, r *recognizer) *system {

@@ -13,6 +13,8 @@ type change struct {
 	do   func(*change) error
 	err  error
 	done chan struct{}
+	// mayWait is true where nobody waits for the change but more work like it.
+	mayWait bool
 
 	conn *sql.Conn
 	// begun is when the transaction began.

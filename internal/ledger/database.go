@@ -26,8 +26,18 @@ func (d *database) now() time.Time { return d.clock().Wall }
 
 // write makes a change durable, then deletes the images that it dropped.
 func (d *database) write(ctx context.Context, do func(*change) error) error {
+	return d.writeChange(ctx, false, do)
+}
+
+// writeWithOthers is write for a change for which nobody waits but more work like it: it may wait some milliseconds for
+// others to share its transaction, while there are many.
+func (d *database) writeWithOthers(ctx context.Context, do func(*change) error) error {
+	return d.writeChange(ctx, true, do)
+}
+
+func (d *database) writeChange(ctx context.Context, mayWait bool, do func(*change) error) error {
 	var dropped []string
-	err := d.writer.write(ctx, func(c *change) error {
+	err := d.writer.write(ctx, mayWait, func(c *change) error {
 		err := do(c)
 		dropped = c.dropped
 		return err

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -74,3 +75,37 @@ func (l *Ledger) AddSeen(ctx context.Context, n int, at time.Time) error {
 
 // MoveFormerImages moves the images of a former version.
 var MoveFormerImages = moveFormerImages
+
+// TestWriter is a writer on a database of its own, whose changes do nothing.
+type TestWriter struct {
+	w            *writer
+	db           *sql.DB
+	transactions int
+}
+
+// NewTestWriter opens a TestWriter, which must be closed.
+func NewTestWriter(ctx context.Context, dir string) (*TestWriter, error) {
+	db, err := openWriter(ctx, filepath.Join(dir, databaseName))
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := &TestWriter{db: db}
+	begin := func(*change) (func(), error) { return func() {}, nil }
+	t.w = newWriter(conn, begin, func() error { return nil }, func(*change) {}, func(error) { t.transactions++ })
+	return t, nil
+}
+
+// Write makes a change that does nothing durable.
+func (t *TestWriter) Write(ctx context.Context, mayWait bool) error {
+	return t.w.write(ctx, mayWait, func(*change) error { return nil })
+}
+
+// Close closes the writer and returns how many transactions there were.
+func (t *TestWriter) Close() (transactions int, err error) {
+	t.w.close()
+	return t.transactions, errors.Join(t.w.conn.Close(), t.db.Close())
+}

@@ -94,8 +94,12 @@ func terminalError(status edgelens.JobStatus) error {
 
 // finish ends a job in a transaction of its own and returns it; a terminal one is returned as it is, with edgelens.ErrFinished.
 func (s *Jobs) finish(ctx context.Context, id string, e ending) (edgelens.Job, error) {
+	write := s.db.writeWithOthers // a worker's next job waits no longer
+	if e.status == edgelens.JobCanceled {
+		write = s.db.write // a client waits
+	}
 	var job jobRow
-	err := s.db.write(ctx, func(c *change) (err error) {
+	err := write(ctx, func(c *change) (err error) {
 		if job, err = jobByID(ctx, c, id); err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func (s *Jobs) begin(ctx context.Context, id string) (job jobRow, refusal *edgel
 	defer timeout.Stop()
 	for {
 		var ahead <-chan struct{}
-		err = s.db.write(ctx, func(c *change) (err error) {
+		err = s.db.writeWithOthers(ctx, func(c *change) (err error) {
 			if job, err = jobByID(ctx, c, id); err != nil {
 				return err
 			}

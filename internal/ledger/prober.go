@@ -55,7 +55,7 @@ func (p *prober) probe(ctx context.Context) bool {
 	before, images := p.storage.get()
 	if err == nil && before != nil {
 		// A write that changes nothing.
-		err = p.writer.write(ctx, func(c *change) error {
+		err = p.writer.write(ctx, false, func(c *change) error {
 			_, err := c.exec(`PRAGMA user_version = 0`)
 			return err
 		})

@@ -5,15 +5,26 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+	"time"
 
 	"edgelens"
 )
 
-// maxBatch bounds how many changes share a transaction, and so how long the first of them waits for the last.
-const maxBatch = 64
+const (
+	// maxBatch bounds how many changes share a transaction, and so how long the first of them waits for the last.
+	maxBatch = 64
+	// batchInterval is the minimum time between two transactions of changes that may wait, while there are many.
+	batchInterval = 12 * time.Millisecond
+	// many is how many such changes within batchInterval are many.
+	many = 3
+)
 
 // writer makes changes durable, one transaction after the other, on a connection and a goroutine of its own. Changes
 // that wait at the same time share a transaction, and so its fsyncs, which are nearly all of its cost.
+//
+// On a disk that syncs fast, few would wait at the same time, and a queue of jobs that drains would spend a tenth of the
+// processor on transactions. So changes that may wait do so while there are many of them, until another one comes that
+// may not.
 type writer struct {
 	conn *sql.Conn
 	// begin is the first change of every transaction. Its function is called when the transaction is durable.
@@ -27,6 +38,11 @@ type writer struct {
 	closing   chan struct{}
 	closeOnce sync.Once
 	stopped   chan struct{}
+
+	// recent has the arrivals of the last changes that may wait, and last the end of the last transaction with one; for
+	// the goroutine alone.
+	recent [many]time.Time
+	last   time.Time
 }
 
 func newWriter(conn *sql.Conn, begin func(*change) (func(), error), syncFiles func() error, committed func(*change), ended func(error)) *writer {
@@ -47,9 +63,9 @@ func newWriter(conn *sql.Conn, begin func(*change) (func(), error), syncFiles fu
 // write runs do within a transaction and returns when that is durable, or with do's error when nothing was changed. A
 // caller whose ctx ends returns early only before the change begins. A change without a file is retried where it was
 // rolled back because of the files of others in its batch.
-func (w *writer) write(ctx context.Context, do func(*change) error) error {
+func (w *writer) write(ctx context.Context, mayWait bool, do func(*change) error) error {
 	for {
-		c := &change{ctx: ctx, do: do, done: make(chan struct{}), conn: w.conn}
+		c := &change{ctx: ctx, do: do, mayWait: mayWait, done: make(chan struct{}), conn: w.conn}
 		err := w.submit(ctx, c)
 		if !errors.Is(err, errImages) || c.newFile {
 			return err
@@ -81,18 +97,55 @@ func (w *writer) run() {
 	for {
 		select {
 		case first := <-w.changes:
-			w.transact(first)
+			w.transact(w.gather(first))
 		case <-w.closing:
 			return
 		}
 	}
 }
 
-// transact makes first durable, with all changes that are queued.
-func (w *writer) transact(first *change) {
+// gather waits for others to share the transaction of first, where that may wait and there are many such changes.
+func (w *writer) gather(first *change) []*change {
 	batch := []*change{first}
+	now := time.Now()
+	if !w.noteArrival(first, now) {
+		return batch
+	}
+	interval := time.NewTimer(batchInterval - now.Sub(w.last))
+	defer interval.Stop()
+	for len(batch) < maxBatch {
+		select {
+		case c := <-w.changes:
+			batch = append(batch, c)
+			if !w.noteArrival(c, time.Now()) {
+				return batch
+			}
+		case <-interval.C:
+			return batch
+		case <-w.closing:
+			return batch
+		}
+	}
+	return batch
+}
+
+// noteArrival reports whether a change is one of many that may wait.
+func (w *writer) noteArrival(c *change, now time.Time) bool {
+	if !c.mayWait {
+		return false
+	}
+	copy(w.recent[:], w.recent[1:])
+	w.recent[many-1] = now
+	return now.Sub(w.recent[0]) < batchInterval
+}
+
+// transact makes a batch durable, with all changes that are queued.
+func (w *writer) transact(batch []*change) {
 	defer func() {
 		for _, c := range batch {
+			if c.mayWait {
+				w.last = time.Now()
+			}
 			close(c.done)
 		}
 	}()
@@ -115,11 +168,14 @@ func (w *writer) transact(first *change) {
 		fail(err)
 		return
 	}
-	for c := first; c != nil; c = w.next(&batch) {
-		c.begun = beginning.begun
-		if err := w.apply(c); err != nil {
+	for i := 0; i < len(batch); i++ {
+		batch[i].begun = beginning.begun
+		if err := w.apply(batch[i]); err != nil {
 			fail(err)
 			return
+		}
+		if i == len(batch)-1 {
+			batch = w.addQueued(batch)
 		}
 	}
 	if err := w.commit(batch); err != nil {
@@ -148,17 +204,17 @@ func (w *writer) commit(batch []*change) error {
 	return w.exec("COMMIT")
 }
 
-// next adds a queued change to the batch and returns it; nil for none.
-func (w *writer) next(batch *[]*change) *change {
-	if len(*batch) == maxBatch {
-		return nil
+// addQueued adds a queued change to the batch, if there is one.
+func (w *writer) addQueued(batch []*change) []*change {
+	if len(batch) == maxBatch {
+		return batch
 	}
 	select {
 	case c := <-w.changes:
-		*batch = append(*batch, c)
-		return c
+		w.noteArrival(c, time.Now())
+		return append(batch, c)
 	default:
-		return nil
+		return batch
 	}
 }
 
