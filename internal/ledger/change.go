@@ -13,7 +13,7 @@ type change struct {
 	do   func(*change) error
 	err  error
 	done chan struct{}
-	// mayWait is true where nobody waits for the change but more work like it.
+	// mayWait is true where only more work of the same kind waits for the change.
 	mayWait bool
 
 	conn *sql.Conn

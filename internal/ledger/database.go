@@ -29,7 +29,7 @@ func (d *database) write(ctx context.Context, do func(*change) error) error {
 	return d.writeChange(ctx, false, do)
 }
 
-// writeWithOthers is write for a change for which nobody waits but more work like it: it may wait some milliseconds for
+// writeWithOthers is write for a change for which only more work of the same kind waits: it may take some milliseconds for
 // others to share its transaction, while there are many.
 func (d *database) writeWithOthers(ctx context.Context, do func(*change) error) error {
 	return d.writeChange(ctx, true, do)
