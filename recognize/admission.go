@@ -115,7 +115,7 @@ func (a *admission) shareable(t *ticket, priority edgelens.Priority) bool {
 func (a *admission) change(t *ticket, u urgency) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if t.place == nil {
+	if t.place == nil || t.urgency == u {
 		return
 	}
 	a.unqueue(t)
@@ -174,26 +174,6 @@ func (a *admission) leave(t *ticket, done bool) {
 		a.learn(t.workload(), took)
 	}
 	a.serve(nil)
-}
-
-// tooLate reports whether work that waits is predicted to be done after due, and the
-// predicted wait for a slot. Work that has a slot is given its chance, whatever the
-// prediction: so a wrong one is corrected. Work of a model that has not run yet is taken
-// to need no time.
-func (a *admission) tooLate(t *ticket, due time.Time) (wait time.Duration, late bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if t.place == nil {
-		return 0, false
-	}
-	return a.wait(t.priority, t.place), !a.done(t).Before(due)
-}
-
-// nextWait predicts how long work of a class would wait if it came now.
-func (a *admission) nextWait(class edgelens.Priority) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.wait(class, nil)
 }
 
 // counts returns how many wait in each class, and how many hold a slot.
@@ -324,63 +304,6 @@ func (a *admission) serveAfter(delay time.Duration) {
 	})
 }
 
-// done predicts when work that waits is done.
-func (a *admission) done(t *ticket) time.Time {
-	return a.now().Add(a.wait(t.priority, t.place) + a.expected(t))
-}
-
-// wait predicts the wait at a place in the queue of a class, nil for its end: until what
-// runs is done, and what is queued before it, in its own class and in the others by
-// their shares.
-func (a *admission) wait(class edgelens.Priority, place *list.Element) time.Duration {
-	var before time.Duration
-	for running := range a.running {
-		before += a.remaining(running)
-	}
-	ahead := 0
-	for e := a.queues[class].Front(); e != nil && e != place; e = e.Next() {
-		before += a.expected(e.Value.(*ticket))
-		ahead++
-	}
-	// At most share pieces of higher classes before each of its own.
-	higher := max(0, share*(ahead+1)-a.passed[class])
-	for _, c := range classes[:rank(class)] {
-		for e := a.queues[c].Front(); e != nil && higher > 0; e = e.Next() {
-			before += a.expected(e.Value.(*ticket))
-			higher--
-			ahead++
-		}
-	}
-	// And one piece of each lower class after share of the others.
-	for _, c := range classes[rank(class)+1:] {
-		if first := a.queues[c].Front(); first != nil {
-			before += time.Duration(ahead/share) * a.expected(first.Value.(*ticket))
-		}
-	}
-	return before / time.Duration(a.slots)
-}
-
-// expected is how long work like this holds a slot.
-func (a *admission) expected(t *ticket) time.Duration { return a.took[t.workload()] }
-
-// remaining is how long work will still hold its slot. What is overdue is expected to
-// be overdue for as long again.
-func (a *admission) remaining(t *ticket) time.Duration {
-	return (a.expected(t) - a.now().Sub(t.started)).Abs()
-}
-
-// learn adds one observation to the moving average, which weighs about the last ten.
-func (a *admission) learn(of workload, took time.Duration) {
-	if average, known := a.took[of]; known {
-		took = average + (took-average)/10
-	}
-	a.took[of] = took
-}
-
-func (t *ticket) workload() workload {
-	return workload{t.model, t.priority == edgelens.PriorityBulk}
-}
-
 // rank is the place of a priority in classes; lower is served first.
 func rank(p edgelens.Priority) int {
 	for i, class := range classes {
@@ -389,9 +312,4 @@ func rank(p edgelens.Priority) int {
 		}
 	}
 	return len(classes)
-}
-
-// busy is the rejection of work that could not be done in time.
-func busy(reason string, retryAfter time.Duration) error {
-	return &edgelens.Busy{RetryAfter: retryAfter, Reason: fmt.Sprintf("%v: %s; try again in %v", edgelens.ErrBusy, reason, max(retryAfter, time.Second).Round(time.Second))}
 }
