@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 )
 
@@ -51,11 +52,11 @@ func serveColours(t *testing.T) string {
 	t.Helper()
 	supervisetest.FindRedis(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	var log syncBuffer
+	var log testutil.LogBuffer
 	ended := make(chan int, 1)
 	environ := append(coloursEnvironment(t), "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN=")
 	go func() { ended <- execute(ctx, []string{"serve"}, environ, io.Discard, &log) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	await(t, "serve is ready", func() bool { return strings.Contains(log.String(), "msg=ready") })
+	testutil.Eventually(t, "serve is ready", func() bool { return strings.Contains(log.String(), "msg=ready") })
 	return regexp.MustCompile(`msg="edgelens started".* address=(\S+)`).FindStringSubmatch(log.String())[1]
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 )
@@ -45,10 +46,10 @@ func TestServePulls(t *testing.T) {
 			environ := []string{"EDGELENS_DATA_DIR=" + t.TempDir(), "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN=",
 				"EDGELENS_MODEL_MIRROR=" + folders[0], "EDGELENS_MODELS_DIR=" + folders[1], "EDGELENS_MODEL=" + c.model}
 			ctx, cancel := context.WithCancel(t.Context())
-			log, ended := &syncBuffer{}, make(chan int, 1)
+			log, ended := &testutil.LogBuffer{}, make(chan int, 1)
 			go func() { ended <- execute(ctx, []string{"serve", "--pull"}, environ, io.Discard, log) }()
 			for _, words := range c.logs {
-				await(t, words, func() bool { return strings.Contains(log.String(), words) })
+				testutil.Eventually(t, words, func() bool { return strings.Contains(log.String(), words) })
 			}
 			cancel()
 			if status := <-ended; status != c.status {

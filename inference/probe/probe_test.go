@@ -21,6 +21,7 @@ import (
 	"edgelens/inference/fake"
 	"edgelens/inference/probe"
 	"edgelens/inference/tflite"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 )
 
@@ -192,26 +193,21 @@ func TestPassedTrialIsRemembered(t *testing.T) {
 func pidOf(t *testing.T, path string) int {
 	t.Helper()
 	file := filepath.Join(filepath.Dir(path), "pid")
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if text, err := os.ReadFile(file); err == nil {
-			if pid, err := strconv.Atoi(string(text)); err == nil {
-				return pid
-			}
+	pid := 0
+	testutil.Eventually(t, "the trial begins", func() bool {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			pid, err = strconv.Atoi(string(text))
 		}
-	}
-	t.Fatal("the trial does not begin")
-	return 0
+		return err == nil
+	})
+	return pid
 }
 
 // gone waits until there is no such process, not even a zombie.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if syscall.Kill(pid, 0) != nil {
-			return
-		}
-	}
-	t.Errorf("process %d is still there", pid)
+	testutil.Eventually(t, fmt.Sprintf("process %d is gone", pid), func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
 func TestCanceledTrialLeavesNoProcess(t *testing.T) {

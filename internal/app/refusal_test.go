@@ -21,6 +21,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/config"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 )
@@ -183,7 +184,7 @@ func TestUnusableModels(t *testing.T) {
 	names := map[string]string{
 		"failing": "fails on an image of noise", "truncated": "truncated", "page": "web page", "two": "2 outputs", "sound": "shape [1 3]",
 	}
-	if dir := os.Getenv("EDGELENS_TEST_SHARED"); dir != "" {
+	if dir := testutil.SharedFolder(); dir != "" {
 		b, err := os.ReadFile(filepath.Join(dir, "models", "model_invoking_error.tflite"))
 		if err != nil {
 			t.Fatal(err)

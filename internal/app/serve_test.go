@@ -3,7 +3,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -11,43 +10,31 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"edgelens/internal/config"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 )
 
 // output is a log that can be read while it is written.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
+type output struct{ testutil.LogBuffer }
 
 // waitFor returns the first match of pattern in the log.
 func (o *output) waitFor(t testing.TB, pattern string) string {
 	t.Helper()
-	expression, deadline := regexp.MustCompile(pattern), time.Now().Add(30*time.Second)
-	for time.Now().Before(deadline) {
-		if m := expression.FindStringSubmatch(o.String()); m != nil {
-			return m[len(m)-1]
+	expression := regexp.MustCompile(pattern)
+	var match []string
+	defer func() {
+		if match == nil {
+			t.Logf("the log:\n%s", o)
 		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	t.Fatalf("%s was never logged:\n%s", pattern, o)
-	return ""
+	}()
+	testutil.Eventually(t, "the log has "+pattern, func() bool {
+		match = expression.FindStringSubmatch(o.String())
+		return match != nil
+	})
+	return match[len(match)-1]
 }
 
 // serving runs serve until stop is called.
@@ -79,12 +66,9 @@ func TestGracefulStop(t *testing.T) {
 	for range 2 {
 		go func() { answered <- s.raw(path+"?cache=false", slow) }()
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for metric(s, "edgelens_uploads_in_memory_bytes") < float64(2*len(slow)) {
-		if time.Now().After(deadline) {
-			t.Fatal("the images were never admitted")
-		}
-	}
+	testutil.Eventually(t, "the images are admitted", func() bool {
+		return metric(s, "edgelens_uploads_in_memory_bytes") >= float64(2*len(slow))
+	})
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}

@@ -4,15 +4,16 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"edgelens/internal/cache"
 	"edgelens/internal/config"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 )
 
@@ -77,15 +78,10 @@ func TestWorkerReadiness(t *testing.T) {
 	remote := &service{t: t, url: status}
 	until := func(want int, words string) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		testutil.Eventually(t, fmt.Sprintf("/readyz is %d %q", want, words), func() bool {
 			a := remote.get("/readyz")
-			if a.status == want && strings.Contains(string(a.body), words) {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("/readyz: %d %s, want %d %q", a.status, a.body, want, words)
-			}
-		}
+			return a.status == want && strings.Contains(string(a.body), words)
+		})
 	}
 	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; check that it runs")
 	r.Servers[0].Start()
@@ -112,14 +108,10 @@ func TestNodesShareResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close() // only asked for the result
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if keys, _ := client.Keys(context.Background(), "edgelens:result:*").Result(); len(keys) == 1 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the result is never written to Redis")
-		}
-	}
+	testutil.Eventually(t, "the result is in Redis", func() bool {
+		keys, _ := client.Keys(context.Background(), "edgelens:result:*").Result()
+		return len(keys) == 1
+	})
 	if again := nodes[1].form(path, image); again.status != http.StatusOK || !again.Cached || again.Predictions[0].Label != "blue" {
 		t.Errorf("the other node: %d %s", again.status, again.body)
 	}

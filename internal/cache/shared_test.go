@@ -10,6 +10,7 @@ import (
 	"edgelens"
 	"edgelens/internal/cache"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 )
 
 // newNode returns the cache of one node.
@@ -61,7 +62,7 @@ func shareHits(t *testing.T, url string) {
 	}
 	// The first write may miss the short timeout of a Redis to which there is no connection yet.
 	var got *edgelens.Result
-	eventually(t, "the second node has it", func() (ok bool) {
+	testutil.Eventually(t, "the second node has it", func() (ok bool) {
 		first.Set("key", sharedResult())
 		got, ok = second.Get("key")
 		return ok
@@ -111,7 +112,7 @@ func TestDeadRedisCostsLittle(t *testing.T) {
 				t.Error("memory forgot what was set")
 			}
 			if s.Stats().Dropped == 0 {
-				eventually(t, "the drop is counted", func() bool { return s.Stats().Dropped == 1 })
+				testutil.Eventually(t, "the drop is counted", func() bool { return s.Stats().Dropped == 1 })
 			}
 		})
 	}

@@ -11,14 +11,15 @@ import (
 	"time"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/testutil"
 )
 
 func TestHangingRedisIsRestarted(t *testing.T) {
 	needRedis(t)
-	log := &logbook{}
+	log := &testutil.LogBuffer{}
 	config := supervise.DefaultRedisConfig()
 	config.Silence = time.Second
-	r, err := supervise.StartRedis(within(t, 30*time.Second), shortDir(t), config, log.logger())
+	r, err := supervise.StartRedis(within(t, 30*time.Second), testutil.ShortDir(t), config, log.Logger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func TestBusyRedisIsNotRestarted(t *testing.T) {
 	needRedis(t)
 	config := supervise.DefaultRedisConfig()
 	config.Silence = time.Second
-	r, err := supervise.StartRedis(within(t, 30*time.Second), shortDir(t), config, quiet)
+	r, err := supervise.StartRedis(within(t, 30*time.Second), testutil.ShortDir(t), config, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestBusyRedisIsNotRestarted(t *testing.T) {
 		answer, err := ask(r.Socket(), "PING")
 		return err == nil && strings.HasPrefix(answer, "-BUSY")
 	}
-	eventually(t, "Redis is busy", busy)
+	testutil.Eventually(t, "Redis is busy", busy)
 	for began := time.Now(); time.Since(began) < 2500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
 		if !busy() {
 			t.Fatal("Redis is not busy any more")
@@ -96,7 +97,7 @@ func TestSilence(t *testing.T) {
 			}
 			p := start(t, s)
 			until(t, p, "the restarts that there must be", func() bool { return p.Up() && p.Restarts() >= test.restarts })
-			eventually(t, "it was checked often", func() bool { return asked.Load() > 25 })
+			testutil.Eventually(t, "it was checked often", func() bool { return asked.Load() > 25 })
 			if p.Restarts() != test.restarts {
 				t.Errorf("%d restarts, want %d", p.Restarts(), test.restarts)
 			}

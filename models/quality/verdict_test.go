@@ -18,6 +18,7 @@ import (
 	"edgelens"
 	"edgelens/inference"
 	"edgelens/inference/tflite"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/quality"
 	"edgelens/preprocess"
@@ -128,13 +129,10 @@ var photographs = []string{
 }
 
 func TestVerdictsOnPhotographs(t *testing.T) {
-	dir := os.Getenv("EDGELENS_TEST_SHARED")
-	if dir == "" {
-		t.Skip("EDGELENS_TEST_SHARED is not set: there are no photographs to test with")
-	}
+	dir := testutil.Shared(t, "images")
 	var photos []light
 	for _, name := range photographs {
-		file, err := os.ReadFile(filepath.Join(dir, "images", name))
+		file, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
