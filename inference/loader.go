@@ -11,6 +11,8 @@ import (
 
 	"edgelens"
 	"edgelens/models"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Registry is the Loader's source of model files; models.Registry is one.
@@ -32,7 +34,6 @@ type Loader struct {
 	backend  Backend
 	prober   Prober // nil: models are loaded without a trial
 	log      *slog.Logger
-	onLoad   func(models.Spec, time.Duration)
 	prepare  func(context.Context, models.Model) models.Model
 	// preparing ends with Close.
 	preparing context.Context
@@ -65,18 +66,19 @@ type LoaderParts struct {
 	// Prepare may replace a model's file before it is loaded; it must return soon after
 	// its ctx ends. Nil for none.
 	Prepare func(context.Context, models.Model) models.Model
-	// OnLoad is called after each model that was loaded; nil for nothing.
-	OnLoad func(spec models.Spec, took time.Duration)
-	Log    *slog.Logger
+	Log     *slog.Logger
+	// Metrics registers the Loader's own.
+	Metrics prometheus.Registerer
 }
 
 // NewLoader returns a Loader with nothing loaded.
 func NewLoader(config Config, parts LoaderParts) *Loader {
 	l := &Loader{
 		config: config, registry: parts.Registry, backend: parts.Backend, prober: parts.Prober, prepare: parts.Prepare,
-		onLoad: parts.OnLoad, log: parts.Log, loaded: map[string]*entry{},
+		log: parts.Log, loaded: map[string]*entry{},
 	}
 	l.preparing, l.stop = context.WithCancel(context.Background())
+	parts.Metrics.MustRegister(metrics{l})
 	return l
 }
 
@@ -165,21 +167,21 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 	m.MemoryBytes, m.LoadTime = e.memory, e.took
 }
 
-// Stats returns the interpreters of each loaded model by state.
-func (l *Loader) Stats() map[string]PoolStats {
+// ready returns the loaded models, by name.
+func (l *Loader) ready() map[string]*entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	stats := make(map[string]PoolStats, len(l.loaded))
+	list := make(map[string]*entry, len(l.loaded))
 	for name, e := range l.loaded {
 		select {
 		case <-e.ready:
 			if e.pool != nil {
-				stats[name] = e.pool.Stats()
+				list[name] = e
 			}
 		default:
 		}
 	}
-	return stats
+	return list
 }
 
 // Close ends every pool; see Pool.Close.
@@ -274,9 +276,6 @@ func (l *Loader) load(e *entry, model models.Model) {
 		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "seconds", e.took.Seconds())
 	if n := len(model.Labels); n > 0 && n != e.spec.Output.Elements() {
 		l.log.Warn("model labels do not match its outputs", "event", "model_labels_mismatch", "model", model.Name, "labels", n, "outputs", e.spec.Output.Elements())
-	}
-	if l.onLoad != nil {
-		l.onLoad(e.spec, e.took)
 	}
 }
 

@@ -36,7 +36,7 @@ func (c common) warn(msg item, what string, err error) {
 		key = fmt.Sprint(crc32.ChecksumIEEE([]byte(msg.Topic)) % loggedTopics)
 		attributes = []any{"dialect", msg.dialect.Name(), "device", "unknown", "topic", clip.Text(msg.Topic, maxLoggedTopic, "…")}
 	}
-	suppressed, ok := c.limiter.Pass(msg.dialect.Name()+" "+key, msg.receivedAt)
+	suppressed, ok := c.limiter.Pass(msg.dialect.Name()+" "+key, c.now()) // a retry of an old message is news
 	if !ok {
 		return
 	}

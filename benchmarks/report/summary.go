@@ -28,6 +28,7 @@ const (
 	P50        = "p50"
 	P99        = "p99"
 	Tail       = "p99/p50"
+	Refused    = "refused"
 	Ready      = "ready"
 	Idle       = "idle memory"
 	Memory     = "memory"
@@ -178,11 +179,12 @@ type column struct {
 func columnsOf(mode string) []column {
 	percentiles := []column{latency(P50, 50), latency("p90", 90), latency("p95", 95), latency(P99, 99)}
 	memory := figureIn(Memory, Megabytes, record.FigureMemory, 1e-6)
+	refusals := column{Refused, Percent, false, refused}
 	switch mode {
 	case record.ModeClosed, record.ModeSoak:
-		return append([]column{{Throughput, PerSecond, true, throughput}, {CPU, Milliseconds, false, cpu}, memory}, percentiles...)
+		return append([]column{{Throughput, PerSecond, true, throughput}, {CPU, Milliseconds, false, cpu}, memory, refusals}, percentiles...)
 	case record.ModeOpen:
-		return append([]column{{Tail, Ratio, false, tail}, {CPU, Milliseconds, false, cpu}, memory}, percentiles...)
+		return append([]column{{Tail, Ratio, false, tail}, {CPU, Milliseconds, false, cpu}, memory, refusals}, percentiles...)
 	case record.ModeMQTT:
 		return append([]column{{CPU, Milliseconds, false, cpu}}, percentiles...)
 	case record.ModeCeiling:
@@ -218,6 +220,11 @@ func throughput(r *runOf) (float64, bool) {
 func cpu(r *runOf) (float64, bool) {
 	seconds, known := r.figures[record.FigureCPU]
 	return 1000 * seconds / float64(r.good), known && r.good > 0
+}
+
+// refused is the share of requests without a good answer.
+func refused(r *runOf) (float64, bool) {
+	return 100 * float64(r.bad) / float64(r.good+r.bad), r.good+r.bad > 0
 }
 
 // refusedTail stands for an infinite tail: more than 1% of the requests had no good answer, so that the 99th percentile

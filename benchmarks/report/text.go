@@ -28,8 +28,8 @@ var sections = []struct {
 	{record.ModeStage, "Stages of recognition, on one core", []string{"mean", P50, "p90", "p95", P99}},
 	{record.ModeCeiling, "Ceiling: decode, resize and Invoke in a bare loop on every core, or Invoke alone", []string{Throughput, CPU, P50, P99}},
 	{ModeStart, "Start of the service", []string{Ready, Idle}},
-	{record.ModeClosed, "Closed loop: N connections, one request after the other", []string{Throughput, CPU, Memory, P50, "p95", P99}},
-	{record.ModeOpen, "Open loop: latency from the due time", []string{P50, "p90", P99, Tail, CPU, Memory}},
+	{record.ModeClosed, "Closed loop: N connections, one request after the other", []string{Throughput, CPU, Memory, P50, "p95", P99, Refused}},
+	{record.ModeOpen, "Open loop: latency from the due time", []string{P50, "p90", P99, Tail, CPU, Memory, Refused}},
 	{record.ModeSoak, "Soak: medians of its ten consecutive parts", []string{Throughput, CPU, Memory, P50, "p95", P99}},
 	{record.ModeMQTT, "Terminals over MQTT: from a record's due time to its event", []string{P50, "p90", P99, CPU}},
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"edgelens/benchmarks/record"
@@ -28,7 +27,7 @@ func (r *run) httpTasks(ctx context.Context) ([]suite.Task, error) {
 	c.Images, c.Seed = r.images, r.config.Seed
 	tasks := suite.HTTP(c, service)
 	if r.config.Soak > 0 {
-		tasks = append(tasks, suite.SoakTask(service, r.images, slices.Max(c.Connections), r.config.Soak))
+		tasks = append(tasks, suite.SoakTask(service, r.images, c.Connections[0], r.config.Soak))
 	}
 	return tasks, nil
 }

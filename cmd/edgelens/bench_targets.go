@@ -13,7 +13,7 @@ import (
 func newBenchTargets(environ []string) *cobra.Command {
 	c := runner.DefaultConfig()
 	c.NoStages = true
-	c.HTTP.Kinds, c.HTTP.Connections, c.HTTP.Loads = []string{record.KindSync, record.KindCached}, []int{report.TargetConnections}, []float64{0.7}
+	c.HTTP.Kinds, c.HTTP.Connections, c.HTTP.Loads = []string{record.KindSync, record.KindCached}, []int{report.TargetConnections, 16, report.ManyConnections}, []float64{0.7}
 	var from string
 	cmd := &cobra.Command{
 		Use:   "targets",

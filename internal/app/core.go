@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -50,11 +49,9 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	if err != nil {
 		return nil, errors.Join(err, preprocessor.Close())
 	}
-	loads := telemetry.NewModels(metrics)
 	prober := NewProber(c, log)
 	parts := inference.LoaderParts{
-		Registry: registry, Backend: tflite.New(), Prober: prober, Log: log,
-		OnLoad: func(spec models.Spec, took time.Duration) { loads.Loaded(spec.Name, took) },
+		Registry: registry, Backend: tflite.New(), Prober: prober, Log: log, Metrics: metrics,
 	}
 	if c.Inference.Delegate != inference.DelegateNone { // only a delegate is faster with it
 		parts.Prepare = requantize.NewPreparer(requantize.Config{
@@ -63,7 +60,6 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 		}).Prepare
 	}
 	loader := inference.NewLoader(c.Inference, parts)
-	telemetry.RegisterInterpreters(metrics, func() map[string]telemetry.InterpreterCounts { return interpreterCounts(loader) })
 	service := recognize.New(c.Recognize, recognize.Parts{
 		Preprocessor: preprocessor, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name,
 	})
@@ -114,12 +110,4 @@ func newResults(c *config.Config, log *slog.Logger, metrics prometheus.Registere
 		return map[string]int64{"hit": stats.Hits, "miss": stats.Misses, "failure": stats.Failures, "dropped": stats.Dropped}
 	})
 	return shared, shared, nil
-}
-
-func interpreterCounts(loader *inference.Loader) map[string]telemetry.InterpreterCounts {
-	counts := map[string]telemetry.InterpreterCounts{}
-	for model, stats := range loader.Stats() {
-		counts[model] = telemetry.InterpreterCounts{"idle": stats.Idle, "busy": stats.Busy, "stuck": stats.Stuck}
-	}
-	return counts
 }

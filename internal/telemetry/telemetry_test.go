@@ -6,9 +6,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
 	"edgelens/internal/telemetry"
@@ -120,30 +117,5 @@ func TestBuildInfo(t *testing.T) {
 		if len(series(t, registry, name)) != 1 {
 			t.Errorf("%s is missing", name)
 		}
-	}
-}
-
-func TestModelLoads(t *testing.T) {
-	registry := prometheus.NewRegistry()
-	m := telemetry.NewModels(registry)
-	m.Loaded("cats", 2*time.Second)
-	m.Loaded("cats", 500*time.Millisecond)
-	got := series(t, registry, "edgelens_model_load_seconds")
-	if len(got) != 1 || got["model=cats"] != .5 {
-		t.Errorf("load seconds %v, want the last of cats, 0.5", got)
-	}
-}
-
-func TestInterpretersAreReadAtEachScrape(t *testing.T) {
-	registry := prometheus.NewRegistry()
-	counts := map[string]telemetry.InterpreterCounts{}
-	telemetry.RegisterInterpreters(registry, func() map[string]telemetry.InterpreterCounts { return counts })
-	if got := series(t, registry, "edgelens_interpreters"); len(got) != 0 {
-		t.Errorf("with no model: %v", got)
-	}
-	counts["cats"] = telemetry.InterpreterCounts{"idle": 1, "busy": 3, "stuck": 0}
-	got := series(t, registry, "edgelens_interpreters")
-	if len(got) != 3 || got["model=cats state=idle"] != 1 || got["model=cats state=busy"] != 3 {
-		t.Errorf("interpreters %v, want 1 idle, 3 busy, 0 stuck", got)
 	}
 }

@@ -1,0 +1,28 @@
+package inference
+
+import "github.com/prometheus/client_golang/prometheus"
+
+var (
+	interpretersDesc = prometheus.NewDesc("edgelens_interpreters", "Interpreters by state: idle, busy, stuck.", []string{"model", "state"}, nil)
+	loadSecondsDesc  = prometheus.NewDesc("edgelens_model_load_seconds", "Time to open, build and warm up the model.", []string{"model"}, nil)
+)
+
+// metrics are read from the loader whenever they are collected.
+type metrics struct{ loader *Loader }
+
+// Describe implements prometheus.Collector.
+func (m metrics) Describe(descs chan<- *prometheus.Desc) {
+	descs <- interpretersDesc
+	descs <- loadSecondsDesc
+}
+
+// Collect implements prometheus.Collector.
+func (m metrics) Collect(to chan<- prometheus.Metric) {
+	for name, e := range m.loader.ready() {
+		stats := e.pool.Stats()
+		for state, n := range map[string]int{"idle": stats.Idle, "busy": stats.Busy, "stuck": stats.Stuck} {
+			to <- prometheus.MustNewConstMetric(interpretersDesc, prometheus.GaugeValue, float64(n), name, state)
+		}
+		to <- prometheus.MustNewConstMetric(loadSecondsDesc, prometheus.GaugeValue, e.took.Seconds(), name)
+	}
+}

@@ -1,0 +1,68 @@
+package inference_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/inference/fake"
+	"edgelens/models"
+)
+
+// oneModel is a registry with one model.
+type oneModel struct{}
+
+func (oneModel) Get(string) (models.Model, error) {
+	return models.Model{ModelRef: edgelens.ModelRef{Name: "cats", Digest: "sha256:0123"}, Activation: models.ActivationProbabilities, Labels: make([]string, 10)}, nil
+}
+func (oneModel) List() []models.Listed { return nil }
+func (oneModel) Default() string       { return "cats" }
+
+// gathered returns the values of all gauges, by name and labels.
+func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			name := family.GetName()
+			for _, label := range m.Label {
+				name += " " + label.GetValue()
+			}
+			values[name] = m.GetGauge().GetValue()
+		}
+	}
+	return values
+}
+
+func TestMetricsOfLoadedModels(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	loader := inference.NewLoader(inference.Config{Interpreters: 3, Threads: 1, InvokeTimeout: time.Minute}, inference.LoaderParts{
+		Registry: oneModel{}, Backend: fake.Image(4, 10), Log: slog.New(slog.DiscardHandler), Metrics: registry,
+	})
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := loader.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := gathered(t, registry); len(got) > 0 {
+		t.Errorf("with no model: %v", got)
+	}
+	if _, err := loader.Describe(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	got := gathered(t, registry)
+	if len(got) != 4 || got["edgelens_interpreters cats idle"] != 3 || got["edgelens_interpreters cats busy"] != 0 || got["edgelens_interpreters cats stuck"] != 0 || got["edgelens_model_load_seconds cats"] <= 0 {
+		t.Errorf("got %v, want three idle interpreters and the load time", got)
+	}
+}
