@@ -25,6 +25,7 @@ const halfClosedGrace = 5 * time.Second
 // text.
 type conn struct {
 	*net.TCPConn
+	halfClosedGrace time.Duration
 
 	mu sync.Mutex
 	// changed is signaled when one of those below has changed.
@@ -38,7 +39,10 @@ type conn struct {
 }
 
 // listener wraps the connections of another listener.
-type listener struct{ net.Listener }
+type listener struct {
+	net.Listener
+	halfClosedGrace time.Duration
+}
 
 // Accept implements net.Listener.
 func (l listener) Accept() (net.Conn, error) {
@@ -47,7 +51,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil || !ok {
 		return accepted, err
 	}
-	c := &conn{TCPConn: tcp}
+	c := &conn{TCPConn: tcp, halfClosedGrace: l.halfClosedGrace}
 	c.changed.L = &c.mu
 	return c, nil
 }
@@ -102,7 +106,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if !c.answering {
 		return n, err
 	}
-	defer time.AfterFunc(halfClosedGrace, c.cancel).Stop()
+	defer time.AfterFunc(c.halfClosedGrace, c.cancel).Stop()
 	for !c.expired && !c.closed {
 		c.changed.Wait()
 	}

@@ -67,13 +67,13 @@ func publishEvents(t *testing.T, broker session.Address, outcomes map[string]str
 		close(queue)
 		publishing.Wait()
 	})
-	if err := session.Await(t.Context(), broker, s.Up, s.LastError); err != nil {
+	if err := session.Await(t.Context(), broker, time.Minute, s.Up, s.LastError); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func mqttConfig(broker session.Address) suite.MQTTConfig {
-	return suite.MQTTConfig{Broker: broker, Terminals: []int{3}, Rate: 300, Images: suite.MadeImages()[:1], Seed: 1, EventTimeout: 2 * time.Second}
+	return suite.MQTTConfig{Broker: broker, ConnectTimeout: time.Minute, Terminals: []int{3}, Rate: 300, Images: suite.MadeImages()[:1], Seed: 1, EventTimeout: 2 * time.Second}
 }
 
 func TestMQTTSuite(t *testing.T) {
@@ -109,7 +109,9 @@ func TestMQTTSuite(t *testing.T) {
 func TestMQTTSuiteWithoutABroker(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
-	_, err := measure(t, 1, suite.MQTT(mqttConfig(brokerAt(t, "mqtt://"+testutil.FreeAddress(t))), suite.Remote{Base: server.URL}))
+	config := mqttConfig(brokerAt(t, "mqtt://"+testutil.FreeAddress(t)))
+	config.ConnectTimeout = 100 * time.Millisecond
+	_, err := measure(t, 1, suite.MQTT(config, suite.Remote{Base: server.URL}))
 	if err == nil || !strings.Contains(err.Error(), "no connection to the MQTT broker") {
 		t.Errorf("%v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
@@ -19,6 +20,7 @@ import (
 
 // serve --pull fetches the default model, and does not change a model of the user's own.
 func TestServePulls(t *testing.T) {
+	supervisetest.FindRedis(t)
 	model := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 	manifest := fmt.Sprintf("models:\n- {name: tiny, file: tiny.tflite, sha256: %x, size: %d, task: classification}\n", sha256.Sum256(model), len(model))
 	for name, c := range map[string]struct {

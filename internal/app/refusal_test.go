@@ -21,6 +21,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/config"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
@@ -281,6 +282,7 @@ func TestBusy(t *testing.T) {
 // Without the configured model the service does not start, and the error has the command that fetches it; nor where
 // other nodes' jobs would get another model than they mean.
 func TestNoModel(t *testing.T) {
+	supervisetest.FindRedis(t)
 	for name, change := range map[string]func(*config.Config){
 		"a model is named": func(c *config.Config) { c.Model = "mobilenet_v2_1.0_224_int8" },
 		"jobs are shared":  func(c *config.Config) { c.Jobs.RedisURL = "redis://127.0.0.1:1/0" },
@@ -297,6 +299,7 @@ func TestNoModel(t *testing.T) {
 }
 
 func TestCorruptDefaultModel(t *testing.T) {
+	supervisetest.FindRedis(t)
 	for name, model := range map[string][]byte{"truncated": modeltest.Truncated(), "empty": {}, "a page": []byte("<html>")} {
 		t.Run(name, func(t *testing.T) {
 			c := settings(t)

@@ -10,12 +10,13 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/testutil"
 )
 
 // TestRedisStartsEmptyWithDamagedData damages the data of Redis, as a failing disk or a power cut may.
 func TestRedisStartsEmptyWithDamagedData(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	for name, pattern := range map[string]string{
 		"log of commands": "*.aof",
 		"base":            "*.rdb",
@@ -71,7 +72,7 @@ func breakFiles(t *testing.T, dir, pattern string) bool {
 }
 
 func TestRedisRecoversFromTornWrite(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	dir := testutil.ShortDir(t)
 	first := startRedis(t, dir)
 	mustAsk(t, first.Socket(), "+OK", "SET", "kept", "yes")

@@ -19,19 +19,9 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/testutil"
 )
-
-// needRedis skips a test where there is no redis-server.
-func needRedis(t testing.TB) {
-	t.Helper()
-	for _, name := range []string{"redis-server", "redis-check-rdb"} {
-		if _, err := exec.LookPath(name); err == nil {
-			return
-		}
-	}
-	t.Skip("there is no redis-server here; `make setup` installs one")
-}
 
 // startRedis starts a Redis that is stopped with the test.
 func startRedis(t *testing.T, dir string) *supervise.Redis {
@@ -114,7 +104,7 @@ func setting(t *testing.T, socket, name string) string {
 }
 
 func TestRedisReadyAndAlive(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	dir := filepath.Join(testutil.ShortDir(t), "da ta", `re"d\is-ü`) // needs quoting
 	r := startRedis(t, dir)
 	mustAsk(t, r.Socket(), "+PONG", "PING")
@@ -138,7 +128,7 @@ func TestRedisReadyAndAlive(t *testing.T) {
 }
 
 func TestRedisKeepsItsDataWhenKilled(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	r := startRedis(t, testutil.ShortDir(t))
 	socket := r.Socket()
 	for want := 1; want <= 3; want++ {
@@ -153,7 +143,7 @@ func TestRedisKeepsItsDataWhenKilled(t *testing.T) {
 }
 
 func TestRedisStopKeepsData(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	dir := testutil.ShortDir(t)
 	r := startRedis(t, dir)
 	mustAsk(t, r.Socket(), "+OK", "SET", "kept", "yes")
@@ -174,7 +164,7 @@ func TestRedisStopKeepsData(t *testing.T) {
 }
 
 func TestRedisSocketWithLongPath(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	runtimeDir := testutil.ShortDir(t)
 	for name, environ := range map[string]map[string]string{
 		"runtime folder":               {"XDG_RUNTIME_DIR": runtimeDir},
@@ -232,7 +222,7 @@ func TestRedisCannotStart(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			needRedis(t)
+			supervisetest.FindRedis(t)
 			if test.path != "" {
 				t.Setenv("PATH", test.path)
 			}
@@ -250,7 +240,7 @@ func TestRedisCannotStart(t *testing.T) {
 }
 
 func TestRedisFolderIsExclusive(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	dir := filepath.Join(testutil.ShortDir(t), strings.Repeat("long/", 30)) // with a socket elsewhere
 	first := startRedis(t, dir)
 	if _, err := supervise.StartRedis(within(t, 30*time.Second), dir, supervise.DefaultRedisConfig(), quiet); !errors.Is(err, edgelens.ErrConflict) {
@@ -297,7 +287,7 @@ func redisParent() {
 }
 
 func TestRedisEndsWithParent(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

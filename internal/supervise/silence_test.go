@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/testutil"
 )
 
 func TestHangingRedisIsRestarted(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	log := &testutil.LogBuffer{}
 	config := supervise.DefaultRedisConfig()
 	config.Silence = time.Second
@@ -43,7 +44,7 @@ func TestHangingRedisIsRestarted(t *testing.T) {
 
 // A child that answers anything is not restarted.
 func TestBusyRedisIsNotRestarted(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	config := supervise.DefaultRedisConfig()
 	config.Silence = time.Second
 	r, err := supervise.StartRedis(within(t, 30*time.Second), testutil.ShortDir(t), config, quiet)
@@ -73,6 +74,7 @@ func TestBusyRedisIsNotRestarted(t *testing.T) {
 }
 
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		// answers reports whether the child answers the nth check.
 		answers  func(n int64) bool
@@ -107,6 +109,7 @@ func TestSilence(t *testing.T) {
 
 // Stopping a hanging child does not wait for a check of it.
 func TestStopDuringCheck(t *testing.T) {
+	t.Parallel()
 	s := spec(t, "serve")
 	asking := make(chan struct{}, 100)
 	s.Silence = 10 * time.Second // checked after 2 s, each time for 2 s

@@ -117,7 +117,7 @@ func TestVerdictsOnSyntheticImages(t *testing.T) {
 	sizes := [][2]int{{240, 320}, {320, 240}, {256, 256}, {400, 300}}
 	// Flat drawings without texture are the model's worst case: it rates half
 	// of the good ones as blurred (README.md).
-	newRater(t).recall(20, 0.4, 0.75, func(r *rand.Rand, i int) light {
+	newRater(t).recall(testutil.Rounds(20, 4), 0.4, 0.75, func(r *rand.Rand, i int) light {
 		return synthetic(r, sizes[i%len(sizes)][0], sizes[i%len(sizes)][1])
 	})
 }
@@ -138,7 +138,7 @@ func TestVerdictsOnPhotographs(t *testing.T) {
 		}
 		photos = append(photos, decoded(t, file))
 	}
-	newRater(t).recall(2*len(photos), 0.75, 0.8, func(r *rand.Rand, i int) light { return view(r, photos[i%len(photos)]) })
+	newRater(t).recall(testutil.Rounds(2*len(photos), len(photos)), 0.75, 0.8, func(r *rand.Rand, i int) light { return view(r, photos[i%len(photos)]) })
 }
 
 func BenchmarkInvoke(b *testing.B) {

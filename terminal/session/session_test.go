@@ -250,6 +250,7 @@ func startWithShortTimeouts(t *testing.T, config session.Config) *session.Sessio
 }
 
 func TestBrokerWithoutConnack(t *testing.T) {
+	t.Parallel()
 	var received atomic.Int64
 	s := startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
 		received.Add(1)
@@ -275,6 +276,7 @@ func accept(conn net.Conn) {
 }
 
 func TestBrokerThatStopsReading(t *testing.T) {
+	t.Parallel()
 	var received atomic.Int64
 	s := startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
 		received.Add(1)
@@ -293,6 +295,7 @@ func TestBrokerThatStopsReading(t *testing.T) {
 }
 
 func TestBrokerThatStopsAnswering(t *testing.T) {
+	t.Parallel()
 	var received atomic.Int64
 	startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
 		received.Add(1)
@@ -304,6 +307,7 @@ func TestBrokerThatStopsAnswering(t *testing.T) {
 
 // The broker receives a message and disconnects before it acknowledges.
 func TestInterruptedPublishIsNotResent(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var received [][]byte
 	cut := make(chan struct{})

@@ -46,6 +46,7 @@ func TestTwoClientsWithOneIdentity(t *testing.T) {
 // After a DISCONNECT with "session taken over" (MQTT 5, 3.14.2.1) the client waits before
 // it reconnects.
 func TestTakenOver(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
