@@ -17,7 +17,7 @@ import (
 )
 
 func TestJobCommands(t *testing.T) {
-	url := serveColours(t)
+	url := serveColors(t)
 	blue := file(t, "blue.png", modeltest.Image(modeltest.Blue, 20, 20))
 	text := file(t, "notes.txt", []byte("no image"))
 	status, out, err := runCommand(t, nil, "job", "--server", url, "submit", blue)
@@ -46,15 +46,15 @@ func TestJobCommands(t *testing.T) {
 	}
 }
 
-// serveColours runs serve with the model of colours until the test ends, and returns its
+// serveColors runs serve with the model of colors until the test ends, and returns its
 // address.
-func serveColours(t *testing.T) string {
+func serveColors(t *testing.T) string {
 	t.Helper()
 	supervisetest.FindRedis(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var log testutil.LogBuffer
 	ended := make(chan int, 1)
-	environ := append(coloursEnvironment(t), "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN=")
+	environ := append(colorsEnvironment(t), "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN=")
 	go func() { ended <- execute(ctx, []string{"serve"}, environ, io.Discard, &log) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	testutil.Eventually(t, "serve is ready", func() bool { return strings.Contains(log.String(), "msg=ready") })

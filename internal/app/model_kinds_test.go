@@ -28,7 +28,7 @@ func (s *service) brightnessOf(model string) (labels []string, scores []float64)
 // Whatever representation the scores have, they become the model's probabilities.
 func TestScores(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 	softmax := func(x ...float64) float64 { // of the first
 		sum := 0.0
@@ -92,7 +92,7 @@ func TestScores(t *testing.T) {
 // Each model gets input as it was trained, wherever that is documented, and the API reports the source.
 func TestNormalizations(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	imagenet := [2][3]float64{{123.675, 116.28, 103.53}, {58.395, 57.12, 57.375}}
 	floats := func(v [3]float64) []float32 { return []float32{float32(v[0]), float32(v[1]), float32(v[2])} }
 	uniform := func(v float64) [3]float64 { return [3]float64{v, v, v} }

@@ -107,7 +107,7 @@ func TestQualityWithClassifier(t *testing.T) {
 	for setting, want := range map[string]string{recognize.QualityTerminals: "", recognize.QualityAll: edgelens.QualityBlank} {
 		t.Run(setting, func(t *testing.T) {
 			c := settings(t)
-			withColours(t, c)
+			withColors(t, c)
 			c.Recognize.Quality = setting
 			s := start(t, c)
 			for range 2 { // the second is from the cache
@@ -139,7 +139,7 @@ func TestQualityWithClassifier(t *testing.T) {
 // the same.
 func TestUnusableImageOfATerminal(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	c.Recognize.Quality = recognize.QualityTerminals
 	r := newReceiver(t, c)

@@ -55,7 +55,7 @@ func serving(t testing.TB, c *config.Config) (s *service, log *output, stop func
 // A stop finishes admitted requests, rejects later ones, and is clean.
 func TestGracefulStop(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s, log, stop := serving(t, c)
 	if a := s.get("/readyz"); a.status != 200 {
 		t.Errorf("readyz: %d %s", a.status, a.body)
@@ -88,7 +88,7 @@ func TestGracefulStop(t *testing.T) {
 // A second service on the same address fails with the reason and does not disturb the first.
 func TestPortInUse(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s, _, _ := serving(t, c)
 	second := *c
 	second.DataDir = t.TempDir()
@@ -105,7 +105,7 @@ func TestPortInUse(t *testing.T) {
 // A log of real traffic has no image in it.
 func TestLogHasNoImage(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	c.Log.LogLevel = "debug"
 	s, log, _ := serving(t, c)
 	image := modeltest.Image(modeltest.Red, 40, 40)

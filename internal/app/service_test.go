@@ -29,8 +29,8 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// colours are the classes of the model that the tests generate.
-var colours = map[string]color.Color{"red": modeltest.Red, "green": modeltest.Green, "blue": modeltest.Blue}
+// colors are the classes of the model that the tests generate.
+var colors = map[string]color.Color{"red": modeltest.Red, "green": modeltest.Green, "blue": modeltest.Blue}
 
 // settings returns a configuration over an empty data folder.
 func settings(t testing.TB) *config.Config {
@@ -43,11 +43,11 @@ func settings(t testing.TB) *config.Config {
 	return c
 }
 
-// withColours puts the model of colours into the models folder as default.
-func withColours(t testing.TB, c *config.Config) {
+// withColors puts the model of colors into the models folder as default.
+func withColors(t testing.TB, c *config.Config) {
 	t.Helper()
-	put(t, c, "colours.tflite", modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}))
-	c.Model = "colours"
+	put(t, c, "colors.tflite", modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}))
+	c.Model = "colors"
 }
 
 func put(t testing.TB, c *config.Config, name string, data []byte) {

@@ -37,7 +37,7 @@ func withTerminals(t testing.TB, c *config.Config) {
 	supervisetest.FindMosquitto(t)
 	c.Mosquitto.Listen = testutil.FreeAddress(t)
 	c.Dialects.Zone = "UTC"
-	c.Recognize.Quality = recognize.QualityOff // the images of the tests are of one colour, so blank
+	c.Recognize.Quality = recognize.QualityOff // the images of the tests are of one color, so blank
 }
 
 var fungxis = fungxi.NewSimulator(func(string) *time.Location { return time.UTC })
@@ -209,7 +209,7 @@ func passed(n int) (edgelens.Record, []byte) {
 	names := []string{"red", "green", "blue"}
 	return edgelens.Record{
 		Kind: edgelens.RecordVerified, Key: strconv.Itoa(n), Passed: true, CapturedAt: time.Now(), Person: edgelens.Person{Name: "Ann"},
-	}, modeltest.Image(colours[names[n%3]], 20+n%7, 20+n%11)
+	}, modeltest.Image(colors[names[n%3]], 20+n%7, 20+n%11)
 }
 
 // killBroker kills the private broker of a service, by its log.

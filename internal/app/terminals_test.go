@@ -33,7 +33,7 @@ import (
 // receive every record, in order, under one id.
 func TestNoRecordIsLost(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	r := newReceiver(t, c)
 	c.Webhook.Timeout = 500 * time.Millisecond
@@ -158,7 +158,7 @@ func TestNoRecordIsLost(t *testing.T) {
 // No image is in the log, in a metric or in Redis.
 func TestTerminalImagesAreNotPublished(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	r := newReceiver(t, c)
 	c.Webhook.Image, c.Webhook.Secret = "none", "whsec_"+base64.StdEncoding.EncodeToString([]byte("a secret that is hidden"))
@@ -216,7 +216,7 @@ func redisContent(t testing.TB, dir string) string {
 // Where the port for terminals is in use, a broker there is used; with anything else, the service runs without MQTT.
 func TestTerminalPortInUse(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	other := *c
 	other.DataDir = t.TempDir()
@@ -262,7 +262,7 @@ func TestTerminalPortInUse(t *testing.T) {
 // MQTT users are terminals by their serial numbers, and may publish only their own topics.
 func TestTerminalsWithPasswords(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	file := filepath.Join(t.TempDir(), "passwords")
 	// By mosquitto_passwd; the password of each is "secret".
@@ -307,7 +307,7 @@ func TestTerminalsWithPasswords(t *testing.T) {
 // in the reference format, a stranger is only an event.
 func TestReferenceBridge(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	c.Ledger.KeepImages = true
 	r := newReceiver(t, c)

@@ -34,7 +34,7 @@ func working(t *testing.T, c *config.Config) (status string, stop func() error) 
 func TestWorkerCommand(t *testing.T) {
 	url := supervisetest.Start(t).URL
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	c.Jobs.RedisURL = url
 	s := start(t, c)
 	s.jobs.worker.Shutdown() // so that the other one has to do everything
@@ -45,7 +45,7 @@ func TestWorkerCommand(t *testing.T) {
 	bad := s.async(t, "/api/recognize_async", []byte("no image"), nil)
 
 	other := settings(t)
-	withColours(t, other)
+	withColors(t, other)
 	other.Jobs.RedisURL = url
 	status, stop := working(t, other)
 	for _, j := range accepted {
@@ -72,7 +72,7 @@ func TestWorkerReadiness(t *testing.T) {
 	r := supervisetest.Start(t)
 	r.Servers[0].Kill()
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	c.Jobs.RedisURL = r.URL
 	status, _ := working(t, c)
 	remote := &service{t: t, url: status}
@@ -96,7 +96,7 @@ func TestNodesShareResults(t *testing.T) {
 	var nodes []*service
 	for range 2 {
 		c := settings(t)
-		withColours(t, c)
+		withColors(t, c)
 		c.Jobs.RedisURL = url
 		nodes = append(nodes, start(t, c))
 	}

@@ -36,7 +36,7 @@ func newNode(t *testing.T, url string) *cache.Shared {
 func sharedResult() *edgelens.Result {
 	return &edgelens.Result{
 		RequestID:   "first",
-		Model:       edgelens.ModelRef{Name: "colours", Digest: "sha256:12"},
+		Model:       edgelens.ModelRef{Name: "colors", Digest: "sha256:12"},
 		Predictions: []edgelens.Prediction{{ClassID: 3, Label: "red", Probability: 0.1234567890123}},
 		Timings:     edgelens.Timings{Decode: 3 * time.Millisecond},
 	}
