@@ -40,7 +40,7 @@ func serveBy(t *testing.T, serve func(*api.Server, net.Listener) error, edit fun
 	ended := make(chan error, 1)
 	go func() { ended <- serve(s.built, l) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		if err := errors.Join(s.built.Shutdown(ctx), <-ended); err != nil {
 			t.Error(err)

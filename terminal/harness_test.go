@@ -135,7 +135,7 @@ func (s *site) stop() {
 		return
 	}
 	s.dispatcher.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	_ = s.bridge.Stop(ctx)
 	_ = s.ledger.Close()

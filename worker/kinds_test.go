@@ -91,8 +91,8 @@ func TestOneClusterServerLosesData(t *testing.T) {
 	}
 	free()
 	s.allDone(20, edgelens.JobSucceeded)
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("the tasks were recreated after %v, want at once", took)
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("the tasks were recreated after %v, want at once, not by the sweep each 30 s", took)
 	}
 }
 

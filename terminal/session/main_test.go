@@ -122,7 +122,7 @@ func connected(t *testing.T, config session.Config) *session.Session {
 
 func stop(t *testing.T, s *session.Session) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)
