@@ -51,6 +51,7 @@ func TestScores(t *testing.T) {
 	}
 	shaped := func(b modeltest.Brightness, shape ...int) modeltest.Brightness { b.OutputShape = shape; return b }
 	ofSoftmax := softmax(2-4*dark, .4, 4*dark-2)
+	s := start(t, c)
 	for name, tc := range map[string]struct {
 		model modeltest.Brightness
 		want  float64 // of dark, for the dark image; bright is as likely for the bright one
@@ -69,7 +70,6 @@ func TestScores(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			put(t, c, name+".tflite", tc.model.File())
-			s := start(t, c)
 			a := s.form(path+"?top_k=9&model="+name, modeltest.Gray("dark"))
 			if a.status != 200 || a.Predictions[0].Label != "dark" || math.Abs(a.Predictions[0].Probability-tc.want) > 0.01 {
 				t.Errorf("%d %s, want dark %.3f", a.status, a.body, tc.want)
@@ -82,7 +82,7 @@ func TestScores(t *testing.T) {
 	}
 	t.Run("one_number", func(t *testing.T) {
 		put(t, c, "one_number.tflite", single(modeltest.NoActivation).File())
-		a := start(t, c).form(path+"?model=one_number", modeltest.Gray("dark"))
+		a := s.form(path+"?model=one_number", modeltest.Gray("dark"))
 		if a.status != 500 || !strings.Contains(a.Detail, "measure something") || !strings.Contains(a.Detail, "output: logits") {
 			t.Errorf("%d %s", a.status, a.body)
 		}

@@ -106,6 +106,7 @@ func TestStandIn(t *testing.T) {
 func TestQualityWithClassifier(t *testing.T) {
 	for setting, want := range map[string]string{recognize.QualityTerminals: "", recognize.QualityAll: edgelens.QualityBlank} {
 		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
 			c := settings(t)
 			withColors(t, c)
 			c.Recognize.Quality = setting

@@ -30,6 +30,7 @@ func TestColors(t *testing.T) {
 		"an input of one pixel": {Side: 1, DType: models.Uint8, Softmax: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := settings(t)
 			options.Labels = modeltest.Labels()
 			put(t, c, "colors.tflite", modeltest.Mean(options))
