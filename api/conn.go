@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"edgelens/internal/uuid7"
 )
 
 // halfClosedGrace is how long a request continues after its client has closed its
@@ -173,7 +175,7 @@ func serverProblem(answer []byte) []byte {
 	if line, _, _ := bytes.Cut(answer, []byte("\r\n")); bytes.Contains(line, []byte("Host header")) {
 		known.detail = "The request must have one Host header, with a valid name or address."
 	}
-	id := newID()
+	id := uuid7.New(time.Now())
 	body, err := json.Marshal(Problem{
 		Type: "urn:edgelens:problem:" + known.code, Title: http.StatusText(status), Status: status, Code: known.code,
 		Detail: known.detail, Error: known.detail, RequestId: id, Instance: "/",

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"edgelens"
+	"edgelens/internal/uuid7"
 )
 
 // exchange is the middleware's state of one request.
@@ -45,7 +45,7 @@ func markRecognized(ctx context.Context)       { exchangeFrom(ctx).recognized = 
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		x := &exchange{id: newID()}
+		x := &exchange{id: uuid7.New(start)}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
 		if len(c.Request().TransferEncoding) > 0 {
@@ -222,13 +222,4 @@ func (s *Server) bodyTooLarge(c echo.Context) error {
 		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, maxObjectBytes)
 	}
 	return tooLarge(s.config.MaxImageBytes)
-}
-
-// newID returns a UUIDv7, which sorts by time.
-func newID() string {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return uuid.NewString() // panics only if the system has no randomness at all
-	}
-	return id.String()
 }

@@ -92,7 +92,7 @@ func TestFreshnessMustBeProved(t *testing.T) {
 			if test.count != nil {
 				testutil.Eventually(t, "it is counted", func() bool { return test.count(s.device(device).Counters) == 1 })
 			}
-			if item, err := s.ledger.Result(t.Context(), c.events(device)[0].ID); err != nil || item.Freshness != test.want {
+			if item, err := s.ledger.Results.Result(t.Context(), c.events(device)[0].ID); err != nil || item.Freshness != test.want {
 				t.Errorf("in the history: %q, %v", item.Freshness, err)
 			}
 		})
@@ -282,7 +282,7 @@ func TestDoubtfulVerdict(t *testing.T) {
 func TestUnknownStateIsQuarantined(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
-	must(t, s.ledger.SaveDevices(t.Context(), edgelens.Device{ID: "S1", Dialect: "facesluice", State: "suspended", FirstSeen: time.Now(), LastSeen: time.Now()}))
+	must(t, s.ledger.Devices.SaveDevices(t.Context(), edgelens.Device{ID: "S1", Dialect: "facesluice", State: "suspended", FirstSeen: time.Now(), LastSeen: time.Now()}))
 	s.stop()
 	s.start()
 	equal(t, "state", s.device("S1").State, edgelens.DeviceQuarantined)

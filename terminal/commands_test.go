@@ -108,8 +108,8 @@ func TestCommands(t *testing.T) {
 func TestCommandsToAnUnknownDialect(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
-	must(t, s.ledger.SaveDevices(t.Context(), edgelens.Device{ID: "N1", Dialect: "newer", State: edgelens.DeviceAccepted, FirstSeen: time.Now(), LastSeen: time.Now()}))
-	command, err := s.ledger.AddCommand(t.Context(), "N1", json.RawMessage(`{"cmd":"open"}`), time.Now().Add(time.Minute))
+	must(t, s.ledger.Devices.SaveDevices(t.Context(), edgelens.Device{ID: "N1", Dialect: "newer", State: edgelens.DeviceAccepted, FirstSeen: time.Now(), LastSeen: time.Now()}))
+	command, err := s.ledger.Commands.AddCommand(t.Context(), "N1", json.RawMessage(`{"cmd":"open"}`), time.Now().Add(time.Minute))
 	must(t, err)
 	s.stop()
 	s.start()

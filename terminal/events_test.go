@@ -56,7 +56,7 @@ func TestLargeEventsDoNotBlockOthers(t *testing.T) {
 	var aside []edgelens.SetAside
 	testutil.Eventually(t, "it is set aside", func() bool {
 		var err error
-		aside, _, err = s.ledger.ListSetAside(t.Context(), edgelens.SetAsideFilter{})
+		aside, _, err = s.ledger.Outbox.ListSetAside(t.Context(), edgelens.SetAsideFilter{})
 		must(t, err)
 		return len(aside) == 1
 	})
@@ -70,7 +70,7 @@ func TestLargeEventsDoNotBlockOthers(t *testing.T) {
 	s.start()
 	s.connected()
 	again := b.client("another", "edgelens/v1/events/#")
-	n, err := s.ledger.RetrySetAside(t.Context(), "")
+	n, err := s.ledger.Outbox.RetrySetAside(t.Context(), "")
 	must(t, err)
 	equal(t, "sent again", n, 1)
 	equal(t, "the event", string(again.waitForEvents("door", 1)[0].Data.Record), `{"n":4}`)

@@ -50,8 +50,8 @@ type site struct {
 
 // worker adapts the ledger to the port, and finishes jobs at once.
 type worker struct {
-	*ledger.Ledger
-	mu sync.Mutex
+	ledger *ledger.Ledger
+	mu     sync.Mutex
 	// refuse, where set, is the result of Receive; hold keeps jobs unfinished.
 	refuse func(edgelens.Reception) error
 	hold   bool
@@ -68,14 +68,14 @@ func (w *worker) Receive(ctx context.Context, r edgelens.Reception) (bool, error
 			return false, err
 		}
 	}
-	job, existing, err := w.Ledger.Receive(ctx, r)
+	job, existing, err := w.ledger.Records.Receive(ctx, r)
 	if err == nil && job.ID != "" && !hold {
-		if _, _, err := w.Start(ctx, job.ID); err != nil {
+		if _, _, err := w.ledger.Jobs.Start(ctx, job.ID); err != nil {
 			return false, err
 		}
 		result := &edgelens.Result{RequestID: job.ID, Model: edgelens.ModelRef{Name: "m", Digest: "sha256:0"},
 			Predictions: []edgelens.Prediction{{ClassID: 1, Label: "cat", Probability: 0.9}}}
-		if err := w.Finish(ctx, job.ID, result); err != nil {
+		if err := w.ledger.Jobs.Finish(ctx, job.ID, result); err != nil {
 			return false, err
 		}
 	}
@@ -104,21 +104,21 @@ func newSite(t testing.TB, b *broker, change ...func(*site)) *site {
 func (s *site) start() {
 	s.t.Helper()
 	log := slog.New(slog.NewTextHandler(s.log, nil))
-	var err error
-	s.ledger, err = ledger.Open(context.Background(), filepath.Join(s.dir, "ledger"), ledger.DefaultConfig(), log)
-	must(s.t, err)
-	s.worker = &worker{Ledger: s.ledger}
 	metrics := prometheus.NewRegistry()
 	s.metrics = metrics
+	var err error
+	s.ledger, err = ledger.Open(context.Background(), filepath.Join(s.dir, "ledger"), ledger.DefaultConfig(), ledger.Parts{Log: log, Registerer: metrics})
+	must(s.t, err)
+	s.worker = &worker{ledger: s.ledger}
 	s.bridge, err = terminal.New(context.Background(), s.config, terminal.Parts{
-		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger, Commands: s.ledger,
+		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger.Devices, Commands: s.ledger.Commands,
 		Routes: func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
 		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerReportsDrops: true, Node: s.node, ClientSecret: s.secret, FormerSessionEmptied: s.emptied, Log: log, Registerer: metrics,
 	})
 	must(s.t, err)
 	deliveries := notify.DefaultConfig()
 	deliveries.MinBackoff, deliveries.MaxBackoff = 10*time.Millisecond, 100*time.Millisecond
-	s.dispatcher, err = notify.New(s.ledger, deliveries, log, metrics)
+	s.dispatcher, err = notify.New(s.ledger.Outbox, deliveries, log, metrics)
 	must(s.t, err)
 	must(s.t, s.bridge.Start())
 	s.dispatcher.Start(s.bridge.Events())

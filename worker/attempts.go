@@ -18,7 +18,7 @@ type attempts struct {
 type jobLease struct {
 	// lease names the attempt.
 	lease string
-	// queue is the job's queue.
+	// queue is the job's queue in Redis.
 	queue string
 	// due is the end of the lease; a process that still holds it then is dead or unreachable.
 	due time.Time

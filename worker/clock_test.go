@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
+	"edgelens/internal/clocks"
 	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/testutil"
 )
@@ -29,10 +30,10 @@ func TestClockSetBack(t *testing.T) {
 		}
 		return nil
 	}})
-	s.queue.SetClock(func() (time.Time, time.Duration) {
+	s.queue.SetClock(func() clocks.Reading {
 		mu.Lock()
 		defer mu.Unlock()
-		return time.Now().Round(0).Add(-back), time.Since(start)
+		return clocks.Reading{Wall: time.Now().Round(0).Add(-back), Monotonic: time.Since(start)}
 	})
 	s.submit(1, edgelens.QueueInteractive)
 	ctx := context.Background()

@@ -1,12 +1,6 @@
 package worker
 
-import "time"
+import "edgelens/internal/clocks"
 
 // SetClock replaces the clock of the queue.
-func (q *Queue) SetClock(read func() (wall time.Time, monotonic time.Duration)) {
-	clock := func() reading {
-		wall, monotonic := read()
-		return reading{wall, monotonic}
-	}
-	q.clock.Store(&clock)
-}
+func (q *Queue) SetClock(clock clocks.Clock) { q.clock.Store(&clock) }

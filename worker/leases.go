@@ -117,7 +117,7 @@ func (q *Queue) leaseJob(ctx context.Context, r request) answer {
 		q.running.returned(r.ID, r.Lease)
 		return answerTo(err)
 	}
-	q.running.setQueue(r.ID, job.Queue)
+	q.running.setQueue(r.ID, dispatchQueue(job))
 	key := imageKey()
 	if err := q.redis.Set(ctx, key, image, imageTTL).Err(); err != nil {
 		q.running.returned(r.ID, r.Lease)

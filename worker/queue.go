@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
+	"edgelens/internal/clocks"
 )
 
 const (
@@ -26,6 +27,8 @@ const (
 	maxRetries = 1_000_000
 	// sweepInterval is how often tasks are compared with jobs as a precaution.
 	sweepInterval = 30 * time.Second
+	// jumpAfter is the deviation of the wall clock from the monotonic one that counts as a jump.
+	jumpAfter = 2 * time.Second
 )
 
 // Queue accepts jobs and ensures that each non-terminal one has a task in Redis, even after Redis lost data. It is safe
@@ -54,7 +57,7 @@ type Queue struct {
 	// previous are the earlier generations whose tasks Redis may hold, by queue; only keepUp uses it.
 	previous  map[string]string
 	inspector *asynq.Inspector
-	clock     atomic.Pointer[func() reading]
+	clock     atomic.Pointer[clocks.Clock]
 	unclaimed unclaimed
 
 	running *attempts
@@ -79,7 +82,7 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 		inspector: asynq.NewInspectorFromRedisClient(client), running: newAttempts(), unsure: unsure,
 		previous: map[string]string{},
 	}
-	clock := newClock()
+	clock := clocks.System()
 	q.clock.Store(&clock)
 	q.generation.Store(newGeneration())
 	q.behind.Store(true) // jobs of the previous process need tasks
@@ -132,13 +135,13 @@ func (q *Queue) Receive(ctx context.Context, r edgelens.Reception) (existing boo
 	return existing, err
 }
 
-// eachUnfinished calls f for every job that is not terminal, until f returns an error.
+// eachUnfinished calls f for every job that is not terminal, with its queue in Redis, until f returns an error.
 func (q *Queue) eachUnfinished(ctx context.Context, f func(id, queue string) error) error {
 	for job, err := range q.ledger.Unfinished(ctx) {
 		if err != nil {
 			return err
 		}
-		if err := f(job.ID, job.Queue); err != nil {
+		if err := f(job.ID, dispatchQueue(job)); err != nil {
 			return err
 		}
 	}
@@ -150,7 +153,7 @@ func (q *Queue) Dispatch(ctx context.Context, job edgelens.Job) {
 	// The job is accepted: a client that disconnects must not delay it.
 	dispatch, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
 	defer cancel()
-	if err := q.dispatch(dispatch, job.ID, job.Queue); err != nil {
+	if err := q.dispatch(dispatch, job.ID, dispatchQueue(job)); err != nil {
 		q.behind.Store(true)
 		// keepUp retries within half a second and logs if Redis is still unavailable.
 		q.log.Debug("dispatching job failed, retried when Redis is available", "job", job.ID, "error", err)
@@ -213,7 +216,7 @@ func (q *Queue) keepUp(ctx context.Context) {
 	before := (*q.clock.Load())()
 	for {
 		now := (*q.clock.Load())()
-		if before.jumped(now) {
+		if before.JumpTo(now, jumpAfter) != 0 {
 			q.log.Info("wall clock was set, recreating the tasks of unfinished jobs", "event", "clock_set")
 			q.unsure.Store(true)
 		}

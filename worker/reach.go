@@ -64,7 +64,7 @@ func watchRedis(ctx context.Context, client redis.UniversalClient, log *availabi
 // reachKeys are looked up in Redis: one in the hash slot of each queue, and some whose slots are spread over the
 // servers of a Cluster, as those of answers and images are.
 var reachKeys = []string{
-	"edgelens:{" + edgelens.QueueInteractive + "}:nothing", "edgelens:{" + edgelens.QueueBulk + "}:nothing",
+	"edgelens:{" + queueDevice + "}:nothing", "edgelens:{" + edgelens.QueueInteractive + "}:nothing", "edgelens:{" + edgelens.QueueBulk + "}:nothing",
 	"edgelens:nothing:1", "edgelens:nothing:2", "edgelens:nothing:3", "edgelens:nothing:4", "edgelens:nothing:5", "edgelens:nothing:6",
 }
 

@@ -27,8 +27,20 @@ const diskPause = 250 * time.Millisecond
 // settleTimeout bounds the storing of an attempt's result.
 const settleTimeout = 10 * time.Second
 
-// queues are all queues; the core's admission decides their priority.
-var queues = []string{edgelens.QueueInteractive, edgelens.QueueBulk}
+// queueDevice is the queue in Redis for interactive jobs of devices: a door's event must not wait behind a thousand jobs
+// of an app.
+const queueDevice = "device"
+
+// queues are all queues in Redis; among the jobs at hand, the core's admission decides the order.
+var queues = []string{queueDevice, edgelens.QueueInteractive, edgelens.QueueBulk}
+
+// dispatchQueue is the queue in Redis for a job.
+func dispatchQueue(job edgelens.Job) string {
+	if job.Device != "" && job.Queue == edgelens.QueueInteractive {
+		return queueDevice
+	}
+	return job.Queue
+}
 
 // Worker dequeues tasks from Redis and works on their jobs: those that its own node accepted, if it has a Queue, and
 // those of every other node.
@@ -36,7 +48,7 @@ type Worker struct {
 	redis      redis.UniversalClient
 	recognizer edgelens.Recognizer
 	log        *slog.Logger
-	servers    []*asynq.Server // one for each queue
+	servers    []*asynq.Server
 	running    *attempts
 	// remote bounds the jobs of other nodes to the number of slots: each from before its image is transferred until it
 	// is recognized.
@@ -101,19 +113,22 @@ func newWorker(client, polling redis.UniversalClient, concurrency int, look time
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	polling.AddHook(pace{&atomic.Int64{}, w.stopping.Done()})
 	metrics.MustRegister(w.jobs)
-	// For each slot two interactive jobs, so that one is read from and written to the disk while another is recognized;
-	// acquireRemote limits those of other nodes. And a bulk job, in an asynq server of its own: interactive jobs must
-	// not wait behind prefetched bulk ones.
-	for queue, atHand := range map[string]int{edgelens.QueueInteractive: 2 * concurrency, edgelens.QueueBulk: concurrency} {
-		w.servers = append(w.servers, newServer(polling, queue, atHand, look, log))
+	// For each slot two jobs, of devices or interactive, so that one is read from and written to the disk while another
+	// is recognized; acquireRemote limits those of other nodes. And a bulk job, in an asynq server of its own: other jobs
+	// must not wait behind prefetched bulk ones.
+	w.servers = []*asynq.Server{
+		newServer(polling, map[string]int{queueDevice: 2, edgelens.QueueInteractive: 1}, 2*concurrency, look, log),
+		newServer(polling, map[string]int{edgelens.QueueBulk: 1}, concurrency, look, log),
 	}
 	return w
 }
 
-func newServer(client redis.UniversalClient, queue string, concurrency int, look time.Duration, log *slog.Logger) *asynq.Server {
+// newServer returns an asynq server for queues, of which it always takes the highest that has a task.
+func newServer(client redis.UniversalClient, queues map[string]int, concurrency int, look time.Duration, log *slog.Logger) *asynq.Server {
 	return asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:              concurrency,
-		Queues:                   map[string]int{queue: 1},
+		Queues:                   queues,
+		StrictPriority:           true,
 		TaskCheckInterval:        look,
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },

@@ -290,6 +290,33 @@ func TestJobsSucceed(t *testing.T) {
 	}
 }
 
+// A job of a device does not wait behind the jobs of others that were accepted before it.
+func TestDeviceJobsFirst(t *testing.T) {
+	var done atomic.Int64 // before the device's job began
+	var began atomic.Bool
+	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(_ context.Context, req *edgelens.Request) error {
+		if req.Priority == edgelens.PriorityDevice {
+			began.Store(true)
+		} else if !began.Load() {
+			done.Add(1)
+		}
+		time.Sleep(10 * time.Millisecond) // the work itself
+		return nil
+	}})
+	s.submit(300, edgelens.QueueInteractive)
+	image := []byte("a door")
+	sum := sha256.Sum256(image)
+	spec := edgelens.JobSpec{Queue: edgelens.QueueInteractive, Device: "door", SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(image))}
+	if _, _, err := s.queue.Submit(t.Context(), spec, image); err != nil {
+		t.Fatal(err)
+	}
+	before := done.Load()
+	s.allDone(301, edgelens.JobSucceeded)
+	if between := done.Load() - before; !began.Load() || between > 30 {
+		t.Errorf("%d of %d jobs began between the device's submission and its begin", between, 300-before)
+	}
+}
+
 // Every sentinel has the disposition in the table.
 func TestDispositions(t *testing.T) {
 	permanent := []error{

@@ -72,28 +72,14 @@ func ledgerConditions(l *ledger.Ledger) func() []edgelens.Condition {
 	}
 }
 
-// ledgerStats reads the ledger for a scrape.
-func ledgerStats(l *ledger.Ledger) telemetry.LedgerStats {
-	stats := telemetry.LedgerStats{Removed: l.RemovedForSpace(), WithoutImage: l.RecordsWithoutImage()}
-	for _, p := range l.Problems() {
-		stats.Problems = append(stats.Problems, p.Part)
-	}
-	return stats
-}
-
 // terminalConditions is the source of the deliveries and of MQTT.
-func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func() []edgelens.Condition {
+func terminalConditions(t *terminals, outbox *ledger.Outbox, log *slog.Logger) func() []edgelens.Condition {
 	return func() (all []edgelens.Condition) {
 		for _, a := range t.dispatcher.Alarms() {
 			all = append(all, degraded("delivery to "+a.Sink, fmt.Sprintf(
 				"failing since %s, events are kept and retried: %s", a.Since.UTC().Format(time.RFC3339), a.Reason)))
 		}
-		for sink, stats := range outboxStats(l, log) {
-			if stats.Aside > 0 {
-				all = append(all, degraded("events for "+sink, fmt.Sprintf(
-					"%d are set aside because the sink does not accept them; `edgelens outbox list` lists them, `edgelens outbox retry` retries them", stats.Aside)))
-			}
-		}
+		all = append(all, setAsideConditions(outbox, log)...)
 		if t.bridge != nil {
 			if err := t.bridge.TakenOver(); err != nil {
 				all = append(all, degraded("mqtt", err.Error()))
@@ -105,6 +91,23 @@ func terminalConditions(t *terminals, l *ledger.Ledger, log *slog.Logger) func()
 		}
 		return all
 	}
+}
+
+func setAsideConditions(outbox *ledger.Outbox, log *slog.Logger) (all []edgelens.Condition) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	sinks, err := outbox.Stats(ctx)
+	if err != nil {
+		log.Warn("measuring the outbox failed", "error", err)
+		return nil
+	}
+	for sink, stats := range sinks {
+		if stats.Aside > 0 {
+			all = append(all, degraded("events for "+sink, fmt.Sprintf(
+				"%d are set aside because the sink does not accept them; `edgelens outbox list` lists them, `edgelens outbox retry` retries them", stats.Aside)))
+		}
+	}
+	return all
 }
 
 // redisConditions is the source of the queue. A temporary outage of Redis delays jobs, which are kept; one that lasts

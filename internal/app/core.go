@@ -104,10 +104,6 @@ func newResults(c *config.Config, log *slog.Logger, metrics prometheus.Registere
 		log.Warn("result cache not shared with other nodes", "reason", err)
 		return memory, nil, nil
 	}
-	shared := cache.NewShared(memory, client, c.Cache.TTL)
-	telemetry.RegisterSharedCache(metrics, func() map[string]int64 {
-		stats := shared.Stats()
-		return map[string]int64{"hit": stats.Hits, "miss": stats.Misses, "failure": stats.Failures, "dropped": stats.Dropped}
-	})
+	shared := cache.NewShared(memory, client, c.Cache.TTL, metrics)
 	return shared, shared, nil
 }

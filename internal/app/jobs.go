@@ -12,16 +12,15 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"edgelens"
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
 	"edgelens/internal/ledger"
+	"edgelens/internal/notify/webhook"
 	"edgelens/internal/supervise"
-	"edgelens/internal/telemetry"
+	"edgelens/terminal"
 	"edgelens/worker"
 )
 
@@ -34,7 +33,6 @@ type jobs struct {
 	worker *worker.Worker
 
 	redis *supervise.Redis // nil where one is configured
-	log   *slog.Logger
 
 	stopWatching context.CancelFunc
 	watching     sync.WaitGroup
@@ -50,11 +48,13 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 	if err := datadir.Tighten(c.DataDir, "node", "requantized"); err != nil {
 		log.Warn("restricting the data folder failed: other users may be able to read its files", "error", err)
 	}
-	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, log)
+	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, ledger.Parts{
+		Log: log, Registerer: metrics, Sinks: []string{terminal.EventsSink, webhook.Sink},
+	})
 	if err != nil {
 		return nil, err
 	}
-	j := &jobs{node: node, ledger: truth, log: log}
+	j := &jobs{node: node, ledger: truth}
 	settings := c.Jobs
 	if settings.RedisURL == "" {
 		if j.redis, err = supervise.StartRedis(ctx, filepath.Join(c.DataDir, "redis"), c.Redis, log); err != nil {
@@ -62,7 +62,7 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 		}
 		settings.RedisURL = j.redis.URL()
 	}
-	if j.queue, err = worker.NewQueue(settings, node, truth, log); err != nil {
+	if j.queue, err = worker.NewQueue(settings, node, queueStores{truth.Jobs, truth.Records}, log); err != nil {
 		return nil, errors.Join(err, j.close(ctx))
 	}
 	j.worker = worker.NewWorker(j.queue, core.Recognizer, log, metrics)
@@ -71,32 +71,13 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 	if j.redis != nil {
 		j.watching.Go(func() { j.requeueAfterRestarts(watch) })
 	}
-	telemetry.RegisterQueueDepth(metrics, j.depths)
-	telemetry.RegisterLedger(metrics, func() telemetry.LedgerStats { return ledgerStats(truth) })
 	return j, nil
 }
 
-// depths counts the jobs by queue and state for a scrape.
-func (j *jobs) depths() map[telemetry.QueueState]int {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	stats, err := j.ledger.Stats(ctx)
-	if err != nil {
-		j.log.Warn("counting jobs failed", "error", err)
-		return nil
-	}
-	depths := map[telemetry.QueueState]int{} // with explicit zeros, for alerts
-	for _, queue := range []string{edgelens.QueueInteractive, edgelens.QueueBulk} {
-		for _, status := range []edgelens.JobStatus{edgelens.JobQueued, edgelens.JobRunning} {
-			depths[telemetry.QueueState{Queue: queue, State: string(status)}] = 0
-		}
-	}
-	for of, n := range stats.Jobs {
-		if !of.Status.Terminal() {
-			depths[telemetry.QueueState{Queue: of.Queue, State: string(of.Status)}] = int(n)
-		}
-	}
-	return depths
+// queueStores are the stores that the queue needs: jobs, and records, whose images become jobs.
+type queueStores struct {
+	*ledger.Jobs
+	*ledger.Records
 }
 
 // requeueAfterRestarts recreates tasks that the private Redis may have lost when it ended: its file can be a second

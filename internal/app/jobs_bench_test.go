@@ -3,13 +3,12 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"edgelens"
 )
 
 // BenchmarkJobs compares, in one run, how fast the synchronous path and the
@@ -63,11 +62,14 @@ func BenchmarkJobs(b *testing.B) {
 }
 
 func (s *service) unfinished() int {
-	depths := s.jobs.depths()
+	stats, err := s.jobs.ledger.Stats(context.Background())
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	n := 0
-	for of, jobs := range depths {
-		if !edgelens.JobStatus(of.State).Terminal() {
-			n += jobs
+	for of, jobs := range stats.Jobs {
+		if !of.Status.Terminal() {
+			n += int(jobs)
 		}
 	}
 	return n

@@ -80,9 +80,9 @@ type node struct {
 func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
 	parts := api.Parts{
 		Recognizer: s.core.Recognizer, Models: s.core.Loader, Readiness: s.readiness,
-		Queue: s.jobs.queue, Jobs: s.jobs.ledger, History: s.jobs.ledger, Events: s.jobs.ledger,
+		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Registerer: metrics, Log: s.log, Images: s.jobs.ledger, Outbox: s.jobs.ledger,
+		Registerer: metrics, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
 	}
 	if s.terminals != nil && s.terminals.bridge != nil {
 		parts.Devices = s.terminals.bridge
@@ -99,7 +99,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Serve(listener) })
 	group.Go(func() error {
-		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger, s.log))
+		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger.Outbox, s.log))
 		return nil
 	})
 	// Records of terminals are stored from the start, and recognized later.

@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
 	"edgelens/internal/config"
-	"edgelens/internal/ledger"
 	"edgelens/internal/notify"
 	"edgelens/internal/notify/event"
 	"edgelens/internal/notify/webhook"
-	"edgelens/internal/telemetry"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
 )
@@ -34,13 +31,12 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	t := &terminals{}
 	composer := event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}
 	var err error
-	if t.hook, err = webhook.New(c.Webhook, composer, jobs.ledger); err != nil {
+	if t.hook, err = webhook.New(c.Webhook, composer, jobs.ledger.Images); err != nil {
 		return nil, err
 	}
-	if t.dispatcher, err = notify.New(jobs.ledger, notify.DefaultConfig(), log, metrics); err != nil {
+	if t.dispatcher, err = notify.New(jobs.ledger.Outbox, notify.DefaultConfig(), log, metrics); err != nil {
 		return nil, err
 	}
-	telemetry.RegisterOutbox(metrics, func() map[string]telemetry.OutboxStats { return outboxStats(jobs.ledger, log) })
 	spoken := dialects.New(c.Dialects)
 	if t.broker, err = newBroker(ctx, c, spoken, log); err != nil {
 		return nil, err
@@ -51,7 +47,7 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	settings := c.Terminal
 	settings.URL = t.broker.url
 	parts := terminal.Parts{
-		Dialects: spoken, Records: jobs.queue, Devices: jobs.ledger, Commands: jobs.ledger,
+		Dialects: spoken, Records: jobs.queue, Devices: jobs.ledger.Devices, Commands: jobs.ledger.Commands,
 		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Log: log, Registerer: metrics,
 	}
 	if child := t.broker.child; child != nil {
@@ -117,21 +113,4 @@ func (t *terminals) stop(ctx context.Context) error {
 		errs = append(errs, t.bridge.Stop(ctx))
 	}
 	return errors.Join(append(errs, t.broker.stop(ctx))...)
-}
-
-// outboxStats measures the outbox for a scrape.
-func outboxStats(l *ledger.Ledger, log *slog.Logger) map[string]telemetry.OutboxStats {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	stats, err := l.OutboxStats(ctx)
-	if err != nil {
-		log.Warn("measuring the outbox failed", "error", err)
-		return nil
-	}
-	// With explicit zeros, for alerts.
-	all := map[string]telemetry.OutboxStats{terminal.EventsSink: {}, webhook.Sink: {}}
-	for sink, s := range stats {
-		all[sink] = telemetry.OutboxStats(s)
-	}
-	return all
 }

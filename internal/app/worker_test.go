@@ -57,7 +57,11 @@ func TestWorkerCommand(t *testing.T) {
 		t.Errorf("text: %+v", done)
 	}
 	remote := &service{t: t, url: status}
-	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ok", "/metrics": `edgelens_jobs_total{status="succeeded"} 10`} {
+	// The job is done before its worker, which gets the reply through Redis, has counted it.
+	testutil.Eventually(t, "all jobs are counted", func() bool {
+		return strings.Contains(string(remote.get("/metrics").body), `edgelens_jobs_total{status="succeeded"} 10`)
+	})
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ok"} {
 		if a := remote.get(path); a.status != http.StatusOK || !strings.Contains(string(a.body), want) {
 			t.Errorf("%s: %d, no %q", path, a.status, want)
 		}

@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"edgelens/internal/stored"
-
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
+	"edgelens/internal/stored"
 )
 
 const (
@@ -51,10 +51,12 @@ type entry struct {
 // SharedStats counts the outcomes of lookups in Redis, and results that were dropped.
 type SharedStats struct{ Hits, Misses, Failures, Dropped int64 }
 
-// NewShared puts Redis behind memory. The results expire in Redis after ttl. It takes over the client and closes it.
-func NewShared(memory *Memory, client redis.UniversalClient, ttl time.Duration) *Shared {
+// NewShared puts Redis behind memory. The results expire in Redis after ttl. It takes over the client and closes it. It
+// registers edgelens_shared_cache_total with metrics, which must not have it yet.
+func NewShared(memory *Memory, client redis.UniversalClient, ttl time.Duration, metrics prometheus.Registerer) *Shared {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Shared{memory: memory, redis: client, ttl: ttl, pending: make(chan entry, sharedBuffer), stop: stop}
+	s.register(metrics)
 	s.writer.Go(func() { s.write(ctx) })
 	return s
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"edgelens"
 	"edgelens/internal/cache"
 	"edgelens/internal/supervise/supervisetest"
@@ -16,6 +18,11 @@ import (
 // newNode returns the cache of one node.
 func newNode(t *testing.T, url string) *cache.Shared {
 	t.Helper()
+	return newNodeWith(t, url, prometheus.NewRegistry())
+}
+
+func newNodeWith(t *testing.T, url string, metrics prometheus.Registerer) *cache.Shared {
+	t.Helper()
 	memory, err := cache.NewMemory(cache.DefaultConfig())
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +31,7 @@ func newNode(t *testing.T, url string) *cache.Shared {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := cache.NewShared(memory, client, time.Minute)
+	s := cache.NewShared(memory, client, time.Minute, metrics)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -92,7 +99,8 @@ func TestDeadRedisCostsLittle(t *testing.T) {
 	t.Cleanup(func() { _ = silent.Close() })
 	for name, socket := range map[string]string{"away": filepath.Join(dir, "none"), "silent": filepath.Join(dir, "silent")} {
 		t.Run(name, func(t *testing.T) {
-			s := newNode(t, "redis-socket://"+socket)
+			metrics := prometheus.NewRegistry()
+			s := newNodeWith(t, "redis-socket://"+socket, metrics)
 			start := time.Now()
 			for range 1000 {
 				if _, ok := s.Get("key"); ok {
@@ -114,7 +122,29 @@ func TestDeadRedisCostsLittle(t *testing.T) {
 			if s.Stats().Dropped == 0 {
 				testutil.Eventually(t, "the drop is counted", func() bool { return s.Stats().Dropped == 1 })
 			}
+			stats = s.Stats()
+			equalMetric(t, metrics, map[string]int64{"hit": 0, "miss": 0, "failure": stats.Failures, "dropped": stats.Dropped})
 		})
+	}
+}
+
+// equalMetric compares edgelens_shared_cache_total by outcome.
+func equalMetric(t *testing.T, metrics prometheus.Gatherer, want map[string]int64) {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			got[family.GetName()+" "+m.Label[0].GetValue()] = int64(m.Counter.GetValue())
+		}
+	}
+	for outcome, n := range want {
+		if name := "edgelens_shared_cache_total " + outcome; got[name] != n || len(got) != len(want) {
+			t.Errorf("%s is %d of %v, want %d", name, got[name], got, n)
+		}
 	}
 }
 

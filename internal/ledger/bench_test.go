@@ -71,7 +71,7 @@ func BenchmarkAccept(b *testing.B) {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
 			l := benchLedger(b)
 			measureEach(b, goroutines, func(ctx context.Context) error {
-				_, _, err := l.Accept(ctx, spec, image)
+				_, _, err := l.Jobs.Accept(ctx, spec, image)
 				return err
 			})
 		})
@@ -90,10 +90,10 @@ func BenchmarkAcceptWhileDraining(b *testing.B) {
 	for range 4 {
 		workers.Go(func() {
 			for id := range accepted {
-				if _, _, err := l.Start(context.Background(), id); err != nil {
+				if _, _, err := l.Jobs.Start(context.Background(), id); err != nil {
 					b.Error(err)
 				}
-				if err := l.Finish(context.Background(), id, resultOf("cat", 0.5)); err != nil {
+				if err := l.Jobs.Finish(context.Background(), id, resultOf("cat", 0.5)); err != nil {
 					b.Error(err)
 				}
 			}
@@ -107,7 +107,7 @@ func BenchmarkAcceptWhileDraining(b *testing.B) {
 		due := began.Add(time.Duration(i) * every)
 		time.Sleep(time.Until(due))
 		clients.Go(func() {
-			job, _, err := l.Accept(b.Context(), spec, image)
+			job, _, err := l.Jobs.Accept(b.Context(), spec, image)
 			if err != nil {
 				b.Error(err)
 			}
@@ -129,7 +129,7 @@ func BenchmarkFinish(b *testing.B) {
 			ids := acceptMany(b, l, b.N)
 			var next atomic.Int64
 			measureEach(b, goroutines, func(ctx context.Context) error {
-				return l.Finish(ctx, ids[next.Add(1)-1], resultOf("cat", 0.5))
+				return l.Jobs.Finish(ctx, ids[next.Add(1)-1], resultOf("cat", 0.5))
 			})
 		})
 	}
@@ -139,14 +139,14 @@ func BenchmarkJob(b *testing.B) {
 	l := benchLedger(b)
 	ids := acceptMany(b, l, 1000)
 	for _, id := range ids {
-		if err := l.Finish(b.Context(), id, resultOf("cat", 0.5)); err != nil {
+		if err := l.Jobs.Finish(b.Context(), id, resultOf("cat", 0.5)); err != nil {
 			b.Fatal(err)
 		}
 	}
 	for _, goroutines := range []int{1, 16} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
 			measureEach(b, goroutines, func(ctx context.Context) error {
-				_, err := l.Job(ctx, ids[rand.IntN(len(ids))])
+				_, err := l.Jobs.Job(ctx, ids[rand.IntN(len(ids))])
 				return err
 			})
 		})
@@ -157,7 +157,7 @@ func BenchmarkJobsPage(b *testing.B) {
 	l := benchLedger(b)
 	acceptMany(b, l, 2000)
 	measureEach(b, 1, func(ctx context.Context) error {
-		_, _, err := l.Jobs(ctx, edgelens.JobFilter{Status: edgelens.JobQueued})
+		_, _, err := l.Jobs.Jobs(ctx, edgelens.JobFilter{Status: edgelens.JobQueued})
 		return err
 	})
 }
@@ -171,12 +171,12 @@ func BenchmarkWaitWakes(b *testing.B) {
 	for i, id := range ids {
 		woken := make(chan time.Time)
 		go func() {
-			if _, err := l.Wait(b.Context(), id); err != nil {
+			if _, err := l.Jobs.Wait(b.Context(), id); err != nil {
 				b.Error(err)
 			}
 			woken <- time.Now()
 		}()
-		if err := l.Finish(b.Context(), id, resultOf("cat", 0.5)); err != nil {
+		if err := l.Jobs.Finish(b.Context(), id, resultOf("cat", 0.5)); err != nil {
 			b.Fatal(err)
 		}
 		finished := time.Now()

@@ -4,33 +4,33 @@ package ledger_test
 
 import (
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
 
 	"edgelens"
+	"edgelens/internal/clocks"
 	"edgelens/internal/ledger"
 )
 
-// clocks are a wall clock and a monotonic one, as of a machine whose time is set.
-type clocks struct {
+// machine has a wall clock that can be set, and a monotonic one.
+type machine struct {
 	mu        sync.Mutex
 	wall      time.Time
 	monotonic time.Duration
 }
 
-func (c *clocks) read() (time.Time, time.Duration) {
+func (c *machine) read() clocks.Reading {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.wall, c.monotonic
+	return clocks.Reading{Wall: c.wall, Monotonic: c.monotonic}
 }
 
 // pass advances the time, jump sets the wall clock.
-func (c *clocks) pass(d time.Duration) { c.set(d, d) }
-func (c *clocks) jump(d time.Duration) { c.set(d, 0) }
+func (c *machine) pass(d time.Duration) { c.set(d, d) }
+func (c *machine) jump(d time.Duration) { c.set(d, 0) }
 
-func (c *clocks) set(wall, monotonic time.Duration) {
+func (c *machine) set(wall, monotonic time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wall, c.monotonic = c.wall.Add(wall), c.monotonic+monotonic
@@ -47,18 +47,16 @@ var jumps = map[string]struct {
 	"back to 1970":             {time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), -56 * 365 * 24 * time.Hour},
 }
 
-func openWith(t *testing.T, dir string, c *clocks) *ledger.Ledger {
+func openWith(t *testing.T, dir string, c *machine) *ledger.Ledger {
 	t.Helper()
-	l := open(t, dir, quiet())
-	l.SetJumpingClock(c.read)
-	return l
+	return open(t, dir, quiet(), clock(c.read))
 }
 
 // A job keeps its time to the deadline, whatever the clock is set to.
 func TestDeadlinesMoveWithTheClock(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
-			dir, c := t.TempDir(), &clocks{wall: jump.boot}
+			dir, c := t.TempDir(), &machine{wall: jump.boot}
 			l := openWith(t, dir, c)
 			inTime := func(s *edgelens.JobSpec) { s.Deadline = c.wall.Add(10 * time.Minute) }
 			first, second, third := accept(t, l, inTime).ID, accept(t, l, inTime).ID, accept(t, l, inTime).ID
@@ -66,7 +64,7 @@ func TestDeadlinesMoveWithTheClock(t *testing.T) {
 			c.jump(jump.by)
 			expire := func(want int) {
 				t.Helper()
-				expired, err := l.Expire(t.Context(), c.wall)
+				expired, err := l.Jobs.Expire(t.Context(), c.wall)
 				must(t, err)
 				equal(t, "expired", expired, want)
 			}
@@ -82,7 +80,7 @@ func TestDeadlinesMoveWithTheClock(t *testing.T) {
 			expire(0)
 			c.pass(2 * time.Minute)
 			late := accept(t, l, inTime).ID
-			if _, _, err := l.Start(t.Context(), third); !errors.Is(err, edgelens.ErrFinished) {
+			if _, _, err := l.Jobs.Start(t.Context(), third); !errors.Is(err, edgelens.ErrFinished) {
 				t.Errorf("start past the deadline: %v", err)
 			}
 			expire(2)
@@ -98,15 +96,15 @@ func TestDeadlinesMoveWithTheClock(t *testing.T) {
 func TestDoneJobsSurviveClockJump(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
-			c := &clocks{wall: jump.boot}
+			c := &machine{wall: jump.boot}
 			l := openWith(t, t.TempDir(), c)
 			key := func(s *edgelens.JobSpec) { s.IdempotencyKey = "mine" }
 			image := image("same")
 			spec := specOf(image)
 			key(&spec)
-			job, _, err := l.Accept(t.Context(), spec, image)
+			job, _, err := l.Jobs.Accept(t.Context(), spec, image)
 			must(t, err)
-			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+			must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 			done := jobOf(t, l, job.ID)
 			age := ledger.DefaultConfig().MaxAge
 			sweep := func() {
@@ -121,15 +119,15 @@ func TestDoneJobsSurviveClockJump(t *testing.T) {
 			c.pass(age - 2*time.Hour)
 			sweep()
 			equal(t, "the job", jobOf(t, l, job.ID), done)
-			again, existing, err := l.Accept(t.Context(), spec, image)
+			again, existing, err := l.Jobs.Accept(t.Context(), spec, image)
 			must(t, err)
 			equal(t, "the job of the key", []any{again.ID, existing}, []any{job.ID, true})
-			if page, _, err := l.Results(t.Context(), edgelens.ResultFilter{}); err != nil || len(page) != 1 {
+			if page, _, err := l.Results.Results(t.Context(), edgelens.ResultFilter{}); err != nil || len(page) != 1 {
 				t.Errorf("%d results, %v", len(page), err)
 			}
 			c.pass(max(0, -jump.by) + 2*time.Hour)
 			sweep()
-			if _, err := l.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
+			if _, err := l.Jobs.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
 				t.Errorf("past its age: %v, want ErrNotFound", err)
 			}
 		})
@@ -138,7 +136,7 @@ func TestDoneJobsSurviveClockJump(t *testing.T) {
 
 // Ids stay unique while the clock is stopped, and do not determine the order.
 func TestIDsWithStoppedClock(t *testing.T) {
-	c := &clocks{wall: time.Unix(0, 0)}
+	c := &machine{wall: time.Unix(0, 0)}
 	l := openWith(t, t.TempDir(), c)
 	seen := map[string]bool{}
 	for _, id := range acceptMany(t, l, 300) {
@@ -155,16 +153,13 @@ func TestRetryAfterClockJump(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			config := quiet()
 			config.MaxQueued = 1
-			l, err := ledger.Open(t.Context(), t.TempDir(), config, slog.New(slog.DiscardHandler))
-			must(t, err)
-			defer closeLedger(t, l)
-			c := &clocks{wall: jump.boot}
-			l.SetJumpingClock(c.read)
+			c := &machine{wall: jump.boot}
+			l := open(t, t.TempDir(), config, clock(c.read))
 			accept(t, l)
 			c.pass(7 * time.Second)
 			c.jump(jump.by)
 			image := image("one too many")
-			_, _, err = l.Accept(t.Context(), specOf(image), image)
+			_, _, err := l.Jobs.Accept(t.Context(), specOf(image), image)
 			var busy *edgelens.Busy
 			if !errors.As(err, &busy) || busy.RetryAfter != 7*time.Second {
 				t.Errorf("%v, %+v", err, busy)
@@ -178,23 +173,23 @@ func TestRetryAfterClockJump(t *testing.T) {
 func TestOutboxAndCommandsMoveWithTheClock(t *testing.T) {
 	for name, jump := range jumps {
 		t.Run(name, func(t *testing.T) {
-			c := &clocks{wall: jump.boot}
+			c := &machine{wall: jump.boot}
 			l := openWith(t, t.TempDir(), c)
 			snapshot := reception("a", 1, withoutImage, func(r *edgelens.Reception) {
 				r.Record.Kind, r.Record.ReceivedAt = edgelens.RecordSnapshot, c.wall
 			})
 			receive(t, l, snapshot)
-			command, err := l.AddCommand(t.Context(), "a", []byte(`{}`), c.wall.Add(10*time.Minute))
+			command, err := l.Commands.AddCommand(t.Context(), "a", []byte(`{}`), c.wall.Add(10*time.Minute))
 			must(t, err)
 			c.pass(5 * time.Minute)
 			c.jump(jump.by)
 			_, err = l.Sweep(t.Context(), c.wall)
 			must(t, err)
 			equal(t, "undelivered", len(outbox(t, l, "event", "a")), 1)
-			if _, existing, err := l.Receive(t.Context(), snapshot); err != nil || !existing {
+			if _, existing, err := l.Records.Receive(t.Context(), snapshot); err != nil || !existing {
 				t.Errorf("the record that came before: existing %v, %v", existing, err)
 			}
-			moved, err := l.Command(t.Context(), command.ID)
+			moved, err := l.Commands.Command(t.Context(), command.ID)
 			must(t, err)
 			if left := moved.Deadline.Sub(c.wall); (left - 5*time.Minute).Abs() > time.Second {
 				t.Errorf("the command has %v left, want 5m", left)

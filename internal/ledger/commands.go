@@ -9,35 +9,39 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/uuid7"
 )
+
+// Commands has the commands for devices. It is safe for use by many goroutines.
+type Commands struct{ db *database }
 
 // AddCommand makes a command durable, queued, and returns it with its ID and
 // CreatedAt.
-func (l *Ledger) AddCommand(ctx context.Context, device string, body json.RawMessage, deadline time.Time) (edgelens.Command, error) {
-	now := micros(l.now())
+func (s *Commands) AddCommand(ctx context.Context, device string, body json.RawMessage, deadline time.Time) (edgelens.Command, error) {
+	now := micros(s.db.now())
 	command := edgelens.Command{
-		ID: newID(now), Device: device, Body: body, Status: edgelens.CommandQueued, CreatedAt: now, Deadline: micros(deadline),
+		ID: uuid7.New(now), Device: device, Body: body, Status: edgelens.CommandQueued, CreatedAt: now, Deadline: micros(deadline),
 	}
-	err := l.change(ctx, func(c *change) error {
+	err := s.db.write(ctx, func(c *change) error {
 		_, err := c.exec(`INSERT INTO commands (id, device, body, status, created_at, deadline) VALUES (?, ?, ?, ?, ?, ?)`,
 			command.ID, command.Device, string(body), string(command.Status), now.UnixMicro(), command.Deadline.UnixMicro())
 		return err
 	})
-	return command, l.explain("add a command", err)
+	return command, s.db.explain("add a command", err)
 }
 
 // MoveCommand moves a command to another state and returns it. A terminal one does not change: edgelens.ErrFinished. Other
 // errors: edgelens.ErrNotFound.
-func (l *Ledger) MoveCommand(ctx context.Context, id string, status edgelens.CommandStatus, detail string) (edgelens.Command, error) {
+func (s *Commands) MoveCommand(ctx context.Context, id string, status edgelens.CommandStatus, detail string) (edgelens.Command, error) {
 	var command edgelens.Command
-	err := l.change(ctx, func(c *change) (err error) {
+	err := s.db.write(ctx, func(c *change) (err error) {
 		if command, err = readCommand(c.QueryRowContext(ctx, selectCommand+` WHERE id = ?`, id)); err != nil {
 			return commandError(err)
 		}
 		if command.Status.Terminal() {
 			return fmt.Errorf("%w with the status %s", edgelens.ErrFinished, command.Status)
 		}
-		now := micros(l.now())
+		now := micros(s.db.now())
 		command.Status, command.Detail = status, detail
 		switch status {
 		case edgelens.CommandSent:
@@ -52,23 +56,23 @@ func (l *Ledger) MoveCommand(ctx context.Context, id string, status edgelens.Com
 			string(command.Status), command.Detail, timeOrNull(command.SentAt), timeOrNull(command.FinishedAt), id)
 		return err
 	})
-	return command, l.explain("move command "+id, err)
+	return command, s.db.explain("move command "+id, err)
 }
 
 // Command returns a command. Its error is an edgelens.ErrNotFound where there is none, or no longer.
-func (l *Ledger) Command(ctx context.Context, id string) (edgelens.Command, error) {
-	command, err := readCommand(l.readers.QueryRowContext(ctx, selectCommand+` WHERE id = ?`, id))
-	return command, l.explain("look up command "+id, commandError(err))
+func (s *Commands) Command(ctx context.Context, id string) (edgelens.Command, error) {
+	command, err := readCommand(s.db.readers.QueryRowContext(ctx, selectCommand+` WHERE id = ?`, id))
+	return command, s.db.explain("look up command "+id, commandError(err))
 }
 
 // QueuedCommands returns the commands to be sent, the oldest first.
-func (l *Ledger) QueuedCommands(ctx context.Context) ([]edgelens.Command, error) {
-	commands, err := l.queuedCommands(ctx)
-	return commands, l.explain("list the queued commands", err)
+func (s *Commands) QueuedCommands(ctx context.Context) ([]edgelens.Command, error) {
+	commands, err := s.queued(ctx)
+	return commands, s.db.explain("list the queued commands", err)
 }
 
-func (l *Ledger) queuedCommands(ctx context.Context) ([]edgelens.Command, error) {
-	rows, err := l.readers.QueryContext(ctx, selectCommand+` WHERE finished_at IS NULL AND status = ? ORDER BY seq`, string(edgelens.CommandQueued))
+func (s *Commands) queued(ctx context.Context) ([]edgelens.Command, error) {
+	rows, err := s.db.readers.QueryContext(ctx, selectCommand+` WHERE finished_at IS NULL AND status = ? ORDER BY seq`, string(edgelens.CommandQueued))
 	if err != nil {
 		return nil, err
 	}
@@ -102,4 +106,16 @@ func commandError(err error) error {
 		return fmt.Errorf("%w: no command has this id; it may have been removed for its age", edgelens.ErrNotFound)
 	}
 	return err
+}
+
+// moveCommandTimes moves deadlines with the wall clock, so that commands keep the time that they were given.
+func moveCommandTimes(c *change, jump time.Duration, _ time.Time) error {
+	_, err := c.exec(`UPDATE commands SET deadline = deadline + ? WHERE status = 'queued'`, jump.Microseconds())
+	return err
+}
+
+// removeOld removes a batch of commands from before the given moment whose deadline is before now, and returns how many.
+func (s *Commands) removeOld(ctx context.Context, before int64, now time.Time) (int, error) {
+	return s.db.delete(ctx, `DELETE FROM commands WHERE seq IN
+		(SELECT seq FROM commands WHERE created_at < ? AND deadline < ? LIMIT ?)`, before, now.UnixMicro(), sweepBatch)
 }

@@ -17,12 +17,12 @@ func TestCommands(t *testing.T) {
 	l := open(t, dir, quiet())
 	deadline := time.Now().Add(time.Minute)
 	add := func(device string) edgelens.Command {
-		command, err := l.AddCommand(t.Context(), device, json.RawMessage(`{"cmd":"open"}`), deadline)
+		command, err := l.Commands.AddCommand(t.Context(), device, json.RawMessage(`{"cmd":"open"}`), deadline)
 		must(t, err)
 		return command
 	}
 	move := func(c edgelens.Command, status edgelens.CommandStatus) edgelens.Command {
-		moved, err := l.MoveCommand(t.Context(), c.ID, status, "because")
+		moved, err := l.Commands.MoveCommand(t.Context(), c.ID, status, "because")
 		must(t, err)
 		return moved
 	}
@@ -34,7 +34,7 @@ func TestCommands(t *testing.T) {
 	if done := move(first, edgelens.CommandAcknowledged); done.FinishedAt.IsZero() || done.SentAt.IsZero() || done.Detail != "because" {
 		t.Errorf("acknowledged: %+v", done)
 	}
-	if _, err := l.MoveCommand(t.Context(), first.ID, edgelens.CommandFailed, ""); !errors.Is(err, edgelens.ErrFinished) {
+	if _, err := l.Commands.MoveCommand(t.Context(), first.ID, edgelens.CommandFailed, ""); !errors.Is(err, edgelens.ErrFinished) {
 		t.Errorf("out of a terminal state: %v, want edgelens.ErrFinished", err)
 	} else if !strings.HasSuffix(err.Error(), ": it has ended already with the status acknowledged") {
 		t.Errorf("out of a terminal state: %q", err)
@@ -43,17 +43,20 @@ func TestCommands(t *testing.T) {
 	closeLedger(t, l)
 
 	l = open(t, dir, quiet())
-	queued, err := l.QueuedCommands(t.Context())
+	queued, err := l.Commands.QueuedCommands(t.Context())
 	must(t, err)
 	if len(queued) != 1 || queued[0].ID != second.ID || string(queued[0].Body) != `{"cmd":"open"}` || !queued[0].Deadline.Equal(second.Deadline) {
 		t.Errorf("queued: %+v", queued)
 	}
-	kept, err := l.Command(t.Context(), first.ID)
+	kept, err := l.Commands.Command(t.Context(), first.ID)
 	must(t, err)
 	equal(t, "kept", kept.Status, edgelens.CommandAcknowledged)
 	for name, err := range map[string]error{
-		"look up": func() error { _, err := l.Command(t.Context(), "unknown"); return err }(),
-		"move":    func() error { _, err := l.MoveCommand(t.Context(), "unknown", edgelens.CommandSent, ""); return err }(),
+		"look up": func() error { _, err := l.Commands.Command(t.Context(), "unknown"); return err }(),
+		"move": func() error {
+			_, err := l.Commands.MoveCommand(t.Context(), "unknown", edgelens.CommandSent, "")
+			return err
+		}(),
 	} {
 		if !errors.Is(err, edgelens.ErrNotFound) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
@@ -61,7 +64,7 @@ func TestCommands(t *testing.T) {
 	}
 	_, err = l.Sweep(t.Context(), time.Now().Add(30*24*time.Hour))
 	must(t, err)
-	if _, err := l.Command(t.Context(), first.ID); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := l.Commands.Command(t.Context(), first.ID); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("an old command: %v, want ErrNotFound", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/ledger"
+	"edgelens/internal/testutil"
 )
 
 const (
@@ -30,7 +30,7 @@ const (
 // promiseUntilKilled accepts and ends jobs and prints a line for each acknowledged change: "accepted ID SEED" and
 // "ended ID STATUS".
 func promiseUntilKilled(dir string) {
-	l, err := ledger.Open(context.Background(), dir, quiet(), slog.New(slog.DiscardHandler))
+	l, err := ledger.Open(context.Background(), dir, quiet(), parts())
 	if err != nil {
 		fmt.Println("failed", err)
 		os.Exit(1)
@@ -39,12 +39,12 @@ func promiseUntilKilled(dir string) {
 	work := func() error {
 		ctx := context.Background()
 		seed := strconv.FormatUint(rand.Uint64(), 36)
-		job, _, err := l.Accept(ctx, specOf(crashImage(seed)), crashImage(seed))
+		job, _, err := l.Jobs.Accept(ctx, specOf(crashImage(seed)), crashImage(seed))
 		if err != nil {
 			return err
 		}
 		report("accepted %s %s", job.ID, seed)
-		if _, _, err := l.Start(ctx, job.ID); err != nil {
+		if _, _, err := l.Jobs.Start(ctx, job.ID); err != nil {
 			return err
 		}
 		status := edgelens.JobSucceeded
@@ -53,12 +53,12 @@ func promiseUntilKilled(dir string) {
 			return nil // it stays running
 		case 1:
 			status = edgelens.JobFailed
-			err = l.Fail(ctx, job.ID, edgelens.JobError{Code: "bad_image", Detail: "No."})
+			err = l.Jobs.Fail(ctx, job.ID, edgelens.JobError{Code: "bad_image", Detail: "No."})
 		case 2:
 			status = edgelens.JobCanceled
-			_, err = l.Cancel(ctx, job.ID)
+			_, err = l.Jobs.Cancel(ctx, job.ID)
 		default:
-			err = l.Finish(ctx, job.ID, resultOf("cat", 0.5))
+			err = l.Jobs.Finish(ctx, job.ID, resultOf("cat", 0.5))
 		}
 		if err == nil {
 			report("ended %s %s", job.ID, status)
@@ -86,6 +86,7 @@ type promised struct {
 }
 
 func TestAcknowledgedWritesSurviveKill(t *testing.T) {
+	testutil.SkipIfShort(t, "it kills dozens of processes")
 	times := 30
 	if text := os.Getenv(crashTimesVariable); text != "" {
 		var err error
@@ -159,7 +160,7 @@ func check(t *testing.T, dir string, promises map[string]*promised) {
 	defer closeLedger(t, l)
 	files := filesIn(t, dir)
 	for id, p := range promises {
-		job, err := l.Job(t.Context(), id)
+		job, err := l.Jobs.Job(t.Context(), id)
 		if err != nil {
 			t.Fatalf("accepted, and lost: %v", err)
 		}
@@ -169,12 +170,12 @@ func check(t *testing.T, dir string, promises map[string]*promised) {
 		if job.Status.Terminal() {
 			continue
 		}
-		image, err := l.Image(t.Context(), id)
+		image, err := l.Images.Image(t.Context(), id)
 		if err != nil || string(image) != string(crashImage(p.seed)) {
 			t.Errorf("the image of job %s, which is %s: %d bytes, %v", id, job.Status, len(image), err)
 		}
 	}
-	for job, err := range l.Unfinished(t.Context()) {
+	for job, err := range l.Jobs.Unfinished(t.Context()) {
 		must(t, err)
 		if !files[job.ID] {
 			t.Errorf("job %s is %s and has no image", job.ID, job.Status)

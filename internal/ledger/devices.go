@@ -21,12 +21,19 @@ type deviceData struct {
 	Online  bool                 `json:"online"`
 }
 
+// Devices has the terminals and cameras. It is safe for use by many goroutines.
+type Devices struct {
+	db     *database
+	events *Events
+	outbox *Outbox
+}
+
 // SaveDevices makes devices durable as they are, and an event for each that is
 // new, or whose State or Online changed.
-func (l *Ledger) SaveDevices(ctx context.Context, devices ...edgelens.Device) error {
-	return l.explain("save devices", l.change(ctx, func(c *change) error {
+func (s *Devices) SaveDevices(ctx context.Context, devices ...edgelens.Device) error {
+	return s.db.explain("save devices", s.db.write(ctx, func(c *change) error {
 		for i := range devices {
-			if err := c.saveDevice(&devices[i]); err != nil {
+			if err := s.save(c, &devices[i]); err != nil {
 				return err
 			}
 		}
@@ -34,7 +41,7 @@ func (l *Ledger) SaveDevices(ctx context.Context, devices ...edgelens.Device) er
 	}))
 }
 
-func (c *change) saveDevice(d *edgelens.Device) error {
+func (s *Devices) save(c *change, d *edgelens.Device) error {
 	counters, err := json.Marshal(d.Counters)
 	if err != nil {
 		return err
@@ -54,7 +61,8 @@ func (c *change) saveDevice(d *edgelens.Device) error {
 	if err != nil || earlier.ID != "" && earlier.State == d.State && earlier.Online == d.Online {
 		return err
 	}
-	return c.insertEvent(eventDevice, d.ID, d.LastSeen, deviceData{ID: d.ID, Dialect: d.Dialect, State: d.State, Online: d.Online})
+	return s.events.insert(c, newEvent{kind: eventDevice, subject: d.ID, at: d.LastSeen,
+		data: deviceData{ID: d.ID, Dialect: d.Dialect, State: d.State, Online: d.Online}})
 }
 
 const selectDevice = `SELECT id, dialect, state, online, first_seen, last_seen, counters, settings FROM devices`
@@ -76,13 +84,13 @@ func readDevice(row interface{ Scan(...any) error }) (d edgelens.Device, err err
 }
 
 // Devices returns every device that was saved, by ID.
-func (l *Ledger) Devices(ctx context.Context) ([]edgelens.Device, error) {
-	devices, err := l.devices(ctx)
-	return devices, l.explain("list the devices", err)
+func (s *Devices) Devices(ctx context.Context) ([]edgelens.Device, error) {
+	devices, err := s.list(ctx)
+	return devices, s.db.explain("list the devices", err)
 }
 
-func (l *Ledger) devices(ctx context.Context) ([]edgelens.Device, error) {
-	rows, err := l.readers.QueryContext(ctx, selectDevice+` ORDER BY id`)
+func (s *Devices) list(ctx context.Context) ([]edgelens.Device, error) {
+	rows, err := s.db.readers.QueryContext(ctx, selectDevice+` ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}
@@ -96,4 +104,11 @@ func (l *Ledger) devices(ctx context.Context) ([]edgelens.Device, error) {
 		devices = append(devices, device)
 	}
 	return devices, rows.Err()
+}
+
+// ReleaseDevice releases the held records of a device for delivery.
+func (s *Devices) ReleaseDevice(ctx context.Context, device string) error {
+	return s.db.explain("release the records of "+device, s.db.write(ctx, func(c *change) error {
+		return s.outbox.release(c, device)
+	}))
 }

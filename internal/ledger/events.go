@@ -2,46 +2,28 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"edgelens"
 )
 
-// The types of the events that the ledger writes.
-const (
-	eventJob         = "job"
-	eventRecognition = "recognition"
-)
-
-// jobData is the Data of a "job" event.
-type jobData struct {
-	ID       string             `json:"id"`
-	Status   edgelens.JobStatus `json:"status"`
-	Attempts int                `json:"attempts"`
-	Source   string             `json:"source"`
-	Device   string             `json:"device,omitempty"`
-	Queue    string             `json:"queue"`
-	Error    *errorData         `json:"error,omitempty"`
+// Events has the events about jobs, results and devices, in order. It is safe for use by many goroutines.
+type Events struct {
+	db          *database
+	subscribers *subscribers
 }
 
-// recognitionData is the Data of a "recognition" event.
-type recognitionData struct {
-	ID          string   `json:"id"`
-	JobID       string   `json:"job_id,omitempty"`
-	Source      string   `json:"source"`
-	Device      string   `json:"device,omitempty"`
-	Outcome     string   `json:"outcome"`
-	Label       string   `json:"label,omitempty"`
-	Probability float64  `json:"probability,omitempty"`
-	Quality     string   `json:"quality,omitempty"` // the verdict on the image
-	Warnings    []string `json:"warnings,omitempty"`
-	// Freshness is that of the record on arrival: the event is current only if it is "fresh". Empty without a terminal.
-	Freshness       string     `json:"freshness,omitempty"`
-	FreshnessReason string     `json:"freshness_reason,omitempty"`
-	Error           *errorData `json:"error,omitempty"`
+// newEvent is an event to be stored; data becomes JSON.
+type newEvent struct {
+	kind, subject string
+	at            time.Time
+	data          any
 }
 
+// errorData is the error in the Data of an event.
 type errorData struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
@@ -54,35 +36,14 @@ func errorDataOf(err *edgelens.JobError) *errorData {
 	return &errorData{Code: err.Code, Detail: err.Detail}
 }
 
-func (c *change) jobEvent(job *edgelens.Job, at time.Time) error {
-	return c.insertEvent(eventJob, job.ID, at, jobData{
-		ID: job.ID, Status: job.Status, Attempts: job.Attempts,
-		Source: job.Source, Device: job.Device, Queue: job.Queue, Error: errorDataOf(job.Error),
-	})
-}
-
-func (c *change) recognitionEvent(r *edgelens.StoredResult) error {
-	data := recognitionData{
-		ID: r.ID, JobID: r.JobID, Source: r.Source, Device: r.Device, Outcome: r.Outcome,
-		Label: r.Label, Probability: r.Probability, Error: errorDataOf(r.Error),
-		Freshness: string(r.Freshness), FreshnessReason: r.FreshnessReason,
-	}
-	if r.Result != nil && r.Result.Quality != nil {
-		data.Quality = r.Result.Quality.Verdict
-	}
-	if r.Result != nil {
-		data.Warnings = r.Result.Warnings
-	}
-	return c.insertEvent(eventRecognition, r.ID, r.CreatedAt, data)
-}
-
-func (c *change) insertEvent(kind, subject string, at time.Time, data any) error {
-	text, err := json.Marshal(data)
+// insert adds an event.
+func (s *Events) insert(c *change, e newEvent) error {
+	text, err := json.Marshal(e.data)
 	if err != nil {
 		return err
 	}
 	c.events = true
-	_, err = c.exec(`INSERT INTO events (type, subject, at, data) VALUES (?, ?, ?, ?)`, kind, subject, at.UnixMicro(), string(text))
+	_, err = c.exec(`INSERT INTO events (type, subject, at, data) VALUES (?, ?, ?, ?)`, e.kind, e.subject, e.at.UnixMicro(), string(text))
 	return err
 }
 
@@ -94,17 +55,17 @@ func (c *change) insertEvent(kind, subject string, at time.Time, data any) error
 // its Data has id, job_id, source, device, outcome, label, probability, error.
 //
 // Errors: edgelens.ErrInvalid for a bad limit.
-func (l *Ledger) Events(ctx context.Context, after int64, limit int) ([]edgelens.Event, error) {
-	events, err := l.readEvents(ctx, after, limit)
-	return events, l.explain("read events", err)
+func (s *Events) Events(ctx context.Context, after int64, limit int) ([]edgelens.Event, error) {
+	events, err := s.list(ctx, after, limit)
+	return events, s.db.explain("read events", err)
 }
 
-func (l *Ledger) readEvents(ctx context.Context, after int64, limit int) ([]edgelens.Event, error) {
+func (s *Events) list(ctx context.Context, after int64, limit int) ([]edgelens.Event, error) {
 	limit, err := pageLimit(limit)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := l.readers.QueryContext(ctx, `SELECT seq, type, subject, at, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	rows, err := s.db.readers.QueryContext(ctx, `SELECT seq, type, subject, at, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +84,35 @@ func (l *Ledger) readEvents(ctx context.Context, after int64, limit int) ([]edge
 	return events, rows.Err()
 }
 
+// LastEvent returns the seq of the newest event so far, also where it was removed since; 0 if there was none. Later
+// events are new.
+func (s *Events) LastEvent(ctx context.Context) (int64, error) {
+	var seq int64
+	err := s.db.readers.QueryRowContext(ctx, `SELECT seq FROM sqlite_sequence WHERE name = 'events'`).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return seq, s.db.explain("find the newest event", err)
+}
+
 // Subscribe returns a channel that yields whenever Events may have more: subscribe first, then read Events until there
-// are no more, then wait for the channel and read again. Close closes it. cancel ends the subscription; it may be
-// called more than once.
-func (l *Ledger) Subscribe() (wake <-chan struct{}, cancel func()) { return l.watchers.subscribe() }
+// are no more, then wait for the channel and read again. Close of the ledger closes it. cancel ends the subscription; it
+// may be called more than once.
+func (s *Events) Subscribe() (wake <-chan struct{}, cancel func()) { return s.subscribers.subscribe() }
+
+// removeOld removes a batch of events from before the given moment, and returns how many.
+func (s *Events) removeOld(ctx context.Context, before int64) (int, error) {
+	return s.db.delete(ctx, `DELETE FROM events WHERE seq IN
+		(SELECT seq FROM events WHERE at < ? LIMIT ?)`, before, sweepBatch)
+}
+
+// removeOldest removes up to n of the oldest events from before the given moment, and returns how many.
+func (s *Events) removeOldest(ctx context.Context, before, n int64) (int, error) {
+	return s.db.delete(ctx, `DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < ? ORDER BY seq LIMIT ?)`, before, n)
+}
+
+// removeOverCount removes a batch of the oldest events while there are more than max, and returns how many.
+func (s *Events) removeOverCount(ctx context.Context, max int) (int, error) {
+	return s.db.delete(ctx, `DELETE FROM events WHERE seq IN
+		(SELECT seq FROM events WHERE seq <= (SELECT MAX(seq) FROM events) - ? ORDER BY seq LIMIT ?)`, max, sweepBatch)
+}

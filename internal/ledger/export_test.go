@@ -11,20 +11,14 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// SetClock replaces the clock by one that never jumps, however its time passes; call it before the ledger is used.
-func (l *Ledger) SetClock(now func() time.Time) {
-	l.setClock(func() reading { t := now(); return reading{t, t.Sub(time.Unix(0, 0))} })
+// Sweep removes what is too old or too much as of now, and returns how many rows it removed. The ledger calls it every
+// Config.SweepInterval.
+func (l *Ledger) Sweep(ctx context.Context, now time.Time) (int, error) {
+	return l.sweeper.sweep(ctx, now)
 }
 
-// SetJumpingClock is SetClock with a wall clock and a monotonic one.
-func (l *Ledger) SetJumpingClock(now func() (wall time.Time, monotonic time.Duration)) {
-	l.setClock(func() reading { wall, monotonic := now(); return reading{wall, monotonic} })
-}
-
-func (l *Ledger) setClock(clock func() reading) {
-	l.clock, l.followed = clock, clock()
-	l.lastStart.Store(int64(l.followed.monotonic))
-}
+// RemovedForSpace returns how much was removed since the start for lack of space, by kind.
+func (l *Ledger) RemovedForSpace() map[string]int64 { return l.space.removedByKind() }
 
 // OpenAtVersion creates a database as an earlier version of the program left it.
 func OpenAtVersion(ctx context.Context, dir string, version int64) (*sql.DB, error) {
@@ -46,7 +40,7 @@ func OpenAtVersion(ctx context.Context, dir string, version int64) (*sql.DB, err
 
 // FillDisk makes every new image fail for lack of room: writes to /dev/full return ENOSPC.
 func (l *Ledger) FillDisk() {
-	l.images.create = func(name string) (*os.File, error) {
+	l.db.images.create = func(name string) (*os.File, error) {
 		f, err := os.Create(name) // must be removed
 		if err != nil {
 			return nil, err
@@ -58,19 +52,19 @@ func (l *Ledger) FillDisk() {
 
 // Pragma returns a setting or a measure of the connection that writes.
 func (l *Ledger) Pragma(ctx context.Context, name string) (value string, err error) {
-	err = l.writer.conn.QueryRowContext(ctx, `PRAGMA `+name).Scan(&value)
+	err = l.db.writer.conn.QueryRowContext(ctx, `PRAGMA `+name).Scan(&value)
 	return value, err
 }
 
 // Probe runs one check of the storage.
-func (l *Ledger) Probe(ctx context.Context) bool { return l.probe(ctx) }
+func (l *Ledger) Probe(ctx context.Context) bool { return l.prober.probe(ctx) }
 
 // SeenBytes is the assumed size of the id of a record.
 const SeenBytes = seenBytes
 
 // AddSeen adds that many ids of records at a time.
 func (l *Ledger) AddSeen(ctx context.Context, n int, at time.Time) error {
-	return l.change(ctx, func(c *change) error {
+	return l.db.write(ctx, func(c *change) error {
 		_, err := c.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 			INSERT INTO seen (id, at) SELECT lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(6))), ? FROM n`,
 			n, at.UnixMicro())

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,9 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"edgelens"
+	"edgelens/internal/clocks"
 	"edgelens/internal/ledger"
 )
 
@@ -36,9 +39,36 @@ func quiet() ledger.Config {
 	return config
 }
 
-func open(t testing.TB, dir string, config ledger.Config) *ledger.Ledger {
+// parts are those of a ledger with a log that is discarded.
+func parts(change ...func(*ledger.Parts)) ledger.Parts {
+	p := ledger.Parts{Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()}
+	for _, c := range change {
+		c(&p)
+	}
+	return p
+}
+
+// logTo writes the log there.
+func logTo(w io.Writer) func(*ledger.Parts) {
+	return func(p *ledger.Parts) { p.Log = slog.New(slog.NewTextHandler(w, nil)) }
+}
+
+// clock replaces the clock.
+func clock(c clocks.Clock) func(*ledger.Parts) {
+	return func(p *ledger.Parts) { p.Clock = c }
+}
+
+// steady replaces the clock by one that never jumps, however its time passes.
+func steady(now func() time.Time) func(*ledger.Parts) {
+	return clock(func() clocks.Reading {
+		t := now().Round(0)
+		return clocks.Reading{Wall: t, Monotonic: t.Sub(time.Unix(0, 0))}
+	})
+}
+
+func open(t testing.TB, dir string, config ledger.Config, change ...func(*ledger.Parts)) *ledger.Ledger {
 	t.Helper()
-	l, err := ledger.Open(t.Context(), dir, config, slog.New(slog.DiscardHandler))
+	l, err := ledger.Open(t.Context(), dir, config, parts(change...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +102,7 @@ func accept(t testing.TB, l *ledger.Ledger, change ...func(*edgelens.JobSpec)) e
 	for _, c := range change {
 		c(&spec)
 	}
-	job, existing, err := l.Accept(t.Context(), spec, image)
+	job, existing, err := l.Jobs.Accept(t.Context(), spec, image)
 	if err != nil || existing {
 		t.Fatalf("accept: existing %v, %v", existing, err)
 	}
@@ -92,7 +122,7 @@ func acceptMany(t testing.TB, l *ledger.Ledger, n int, change ...func(*edgelens.
 				for _, c := range change {
 					c(&spec)
 				}
-				job, _, err := l.Accept(t.Context(), spec, image)
+				job, _, err := l.Jobs.Accept(t.Context(), spec, image)
 				if err != nil {
 					t.Error(err)
 				}
@@ -106,7 +136,7 @@ func acceptMany(t testing.TB, l *ledger.Ledger, n int, change ...func(*edgelens.
 
 func start(t testing.TB, l *ledger.Ledger, id string) edgelens.Job {
 	t.Helper()
-	job, image, err := l.Start(t.Context(), id)
+	job, image, err := l.Jobs.Start(t.Context(), id)
 	if err != nil || len(image) == 0 {
 		t.Fatalf("start: %d bytes, %v", len(image), err)
 	}
@@ -122,7 +152,7 @@ func must(t testing.TB, err error) {
 
 func jobOf(t testing.TB, l *ledger.Ledger, id string) edgelens.Job {
 	t.Helper()
-	job, err := l.Job(context.Background(), id)
+	job, err := l.Jobs.Job(context.Background(), id)
 	must(t, err)
 	return job
 }
@@ -153,7 +183,7 @@ func allEvents(t testing.TB, l *ledger.Ledger) []edgelens.Event {
 	t.Helper()
 	var all []edgelens.Event
 	for after := int64(0); ; {
-		events, err := l.Events(context.Background(), after, 1000)
+		events, err := l.Events.Events(context.Background(), after, 1000)
 		must(t, err)
 		if len(events) == 0 {
 			return all

@@ -1,145 +1,130 @@
 package ledger
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
-	"syscall"
+
+	"edgelens"
 )
 
-// tempSuffix marks an incomplete image.
-const tempSuffix = ".tmp"
+// errImageLost: the image's file is missing.
+var errImageLost = errors.New("the image is lost")
 
-// images is the folder of the encoded images: a file for each job with an image, named by its id.
-type images struct {
-	dir string
-	// create opens the file to be written; tests simulate a full disk here.
-	create func(name string) (*os.File, error)
+// Images has the encoded images of the jobs: files, and in each job's row whether it has one. It is safe for use by many
+// goroutines.
+type Images struct {
+	db *database
+	// keep keeps the images of finished jobs.
+	keep bool
 }
 
-// openImages returns the folder, which need not be there yet.
-func openImages(dir string) *images {
-	create := func(name string) (*os.File, error) {
-		return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+// Image returns the encoded image of a job. Its error is an edgelens.ErrNotFound where there is no such job or its
+// image was deleted, as it is when a job is done unless Config.KeepImages.
+func (s *Images) Image(ctx context.Context, id string) ([]byte, error) {
+	action := "read the image of job " + id
+	job, err := jobByID(ctx, s.db.readers, id)
+	if err != nil {
+		return nil, s.db.explain(action, err)
 	}
-	return &images{dir: dir, create: create}
+	image, err := s.read(job.Job)
+	if !job.image || errors.Is(err, errImageLost) {
+		err = fmt.Errorf("%w: its image was deleted", edgelens.ErrNotFound)
+	}
+	return image, s.db.explain(action, err)
 }
 
-// moveFormerImages moves the images of a version before the first release, if there are
-// any, to where they are now. Where it fails nothing is lost: the next start continues it.
-func moveFormerImages(dir string) error {
-	former, now := filepath.Join(dir, formerImagesName), filepath.Join(dir, imagesName)
-	if _, err := os.Lstat(former); errors.Is(err, fs.ErrNotExist) {
+// read returns the image of a job, or errImageLost.
+func (s *Images) read(job edgelens.Job) ([]byte, error) {
+	image, err := s.db.images.read(job.ID)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && int64(len(image)) != job.Bytes {
+		return nil, errImageLost
+	}
+	return image, err
+}
+
+// write writes the image of a job, which becomes durable with the job's row. The error is errImages where the database
+// is unaffected.
+func (s *Images) write(id string, image []byte) error { return s.db.images.write(id, image) }
+
+// discard deletes an image that no row refers to.
+func (s *Images) discard(id string) { s.db.images.remove(id) }
+
+// drop marks the image of a finished job for deletion, unless it is kept or an outbox row needs it.
+func (s *Images) drop(c *change, job, record string) error {
+	if s.keep {
 		return nil
 	}
-	if _, err := os.Lstat(now); errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(os.Rename(former, now), syncDir(dir))
-	}
-	entries, err := os.ReadDir(former)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if err := os.Rename(filepath.Join(former, entry.Name()), filepath.Join(now, entry.Name())); err != nil {
-			return err
-		}
-	}
-	return errors.Join(syncDir(now), os.Remove(former))
-}
-
-func (p *images) file(id string) string { return filepath.Join(p.dir, id) }
-
-// write writes an image atomically. It is durable after sync, which one call does for many.
-func (p *images) write(id string, image []byte) error {
-	temp := p.file(id) + tempSuffix
-	err := p.writeTemp(temp, image)
-	if err == nil {
-		err = os.Rename(temp, p.file(id))
-	}
-	if err != nil {
-		os.Remove(temp)
+	touched, err := c.exec(`UPDATE jobs SET image = 0 WHERE id = ? AND image = 1 AND finished_at IS NOT NULL
+		AND `+noDeliveryOfImage("?"), job, record)
+	if touched > 0 {
+		c.dropped = append(c.dropped, job)
 	}
 	return err
 }
 
-// sync makes the folder's entries durable.
-func (p *images) sync() error { return syncDir(p.dir) }
-
-func (p *images) writeTemp(name string, image []byte) error {
-	f, err := p.create(name)
-	if err != nil {
+// dropOfRecord is drop for the job of a record, if it has one.
+func (s *Images) dropOfRecord(c *change, record string) error {
+	var job sql.NullString
+	err := c.QueryRowContext(context.Background(), `SELECT (SELECT id FROM jobs WHERE record_id = ?)`, record).Scan(&job)
+	if err != nil || !job.Valid {
 		return err
 	}
-	_, err = f.Write(image)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	return s.drop(c, job.String, record)
 }
 
-func (p *images) read(id string) ([]byte, error) { return os.ReadFile(p.file(id)) }
-
-// remove deletes an image; a missing one is no error.
-func (p *images) remove(id string) error {
-	err := os.Remove(p.file(id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// dropKept deletes a batch of the oldest images of finished jobs, no more than needed to free about the given bytes. The
+// jobs stay.
+func (s *Images) dropKept(ctx context.Context, bytes int64) (int, error) {
+	if !s.keep {
+		return 0, nil // each is still needed
 	}
-	return err
-}
-
-// removeOthers deletes every file that is not the image of an id for which
-// wanted is true, and returns how many.
-func (p *images) removeOthers(wanted func(id string) (bool, error)) (removed int, err error) {
-	dir, err := os.Open(p.dir)
+	jobs, err := finishedJobs(ctx, s.db.readers, `WHERE kept_since IS NOT NULL AND image = 1 AND `+jobIsDelivered+` ORDER BY kept_since`)
 	if err != nil {
 		return 0, err
 	}
-	defer dir.Close()
-	for {
-		names, err := dir.Readdirnames(1000)
-		if errors.Is(err, io.EOF) {
-			return removed, nil
-		}
-		if err != nil {
-			return removed, err
-		}
-		for _, name := range names {
-			keep := false
-			if !strings.HasSuffix(name, tempSuffix) {
-				if keep, err = wanted(name); err != nil {
-					return removed, err
-				}
+	jobs = upTo(jobs, bytes)
+	err = s.db.write(ctx, func(c *change) error {
+		for _, job := range jobs {
+			if _, err := c.exec(`UPDATE jobs SET image = 0 WHERE seq = ? AND finished_at IS NOT NULL`, job.seq); err != nil {
+				return err
 			}
-			if keep {
-				continue
-			}
-			if err := p.remove(name); err != nil {
-				return removed, err
-			}
-			removed++
+			c.dropped = append(c.dropped, job.id)
 		}
-	}
-}
-
-// freeBytes returns how many bytes are available on the disk of a folder.
-func freeBytes(dir string) (int64, error) {
-	var stat syscall.Statfs_t
-	if err := syscall.Statfs(dir, &stat); err != nil {
-		return 0, fmt.Errorf("ask for the free space at %s: %w", dir, err)
-	}
-	return int64(stat.Bavail) * int64(stat.Bsize), nil
-}
-
-// syncDir makes a folder's entries durable.
-func syncDir(name string) error {
-	dir, err := os.Open(name)
+		return nil
+	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return len(jobs), nil
+}
+
+// removeLeftovers deletes what a crash left between a file and its row: an image that is incomplete, whose job was
+// never accepted, or whose job is done.
+func (s *Images) removeLeftovers(ctx context.Context) error {
+	if !s.keep {
+		err := s.db.write(ctx, func(c *change) error {
+			_, err := c.exec(`UPDATE jobs SET image = 0 WHERE finished_at IS NOT NULL AND image = 1
+				AND ` + noDeliveryOfImage("jobs.record_id"))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	folder := s.db.images.dir
+	removed, err := s.db.images.removeOthers(func(id string) (wanted bool, err error) {
+		err = s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND image = 1)`, id).Scan(&wanted)
+		return wanted, err
+	})
+	if err != nil {
+		s.db.log.Warn("looking for leftover files of a crash failed, retried at the next start", "folder", folder, "error", err)
+		return nil
+	}
+	if removed > 0 {
+		s.db.log.Info("removed leftover files of a crash", "folder", folder, "files", removed)
+	}
+	return nil
 }

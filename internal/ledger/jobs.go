@@ -2,117 +2,123 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"time"
 
-	"edgelens/internal/stored"
-
 	"edgelens"
+	"edgelens/internal/uuid7"
 )
 
-// selectJob selects what readJob reads.
-const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
-	j.idempotency_key, j.deadline, j.status, j.attempts, j.created_at, j.started_at, j.finished_at,
-	j.error_code, j.error_detail, j.image, j.record_id, r.result
-	FROM jobs j LEFT JOIN results r ON r.job_id = j.id`
-
-// jobRow is a job with its internal columns.
-type jobRow struct {
-	edgelens.Job
-	seq   int64
-	image bool
+// Jobs has the jobs: it accepts them, leases them to workers, ends them once, and lists them. It is safe for use by many
+// goroutines.
+type Jobs struct {
+	db        *database
+	admission *admission
+	events    *Events
+	results   *Results
+	outbox    *Outbox
+	images    *Images
+	watchers  *jobWatchers
+	// poisonCandidate is used by the writer's goroutine alone.
+	poisonCandidate poisonCandidate
 }
 
-func readJob(row interface{ Scan(...any) error }) (edgelens.Job, error) {
-	job, err := readJobRow(row)
-	return job.Job, err
+// Accept makes a job of spec and its encoded image durable and returns it, queued. spec.SHA256 must be the image's
+// digest; image is only read.
+//
+// A spec with the IdempotencyKey of an earlier job that is equal in all but the deadline returns that job, in whatever
+// state it is, with existing true, and writes nothing. A key is stored as long as its job.
+//
+// Errors: edgelens.ErrInvalid or ErrNoImage for a bad spec, ErrTooLarge for an image over the limit, ErrConflict for a
+// key that was used for something else, *edgelens.Busy for a full queue, ErrDiskFull for a full disk. Nothing is stored
+// then.
+func (s *Jobs) Accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error) {
+	job, existing, err = s.accept(ctx, spec, image)
+	return job, existing, s.db.explain("accept a job", err)
 }
 
-func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
-	var (
-		key, code, detail, record, result    sql.NullString
-		deadline, created, started, finished sql.NullInt64
-	)
-	err = row.Scan(&job.seq, &job.ID, &job.Source, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
-		&job.SHA256, &job.Bytes, &key, &deadline, &job.Status, &job.Attempts, &created, &started, &finished,
-		&code, &detail, &job.image, &record, &result)
-	if err != nil {
-		return jobRow{}, err
+func (s *Jobs) accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (edgelens.Job, bool, error) {
+	if err := s.admission.checkSpec(spec, image); err != nil {
+		return edgelens.Job{}, false, err
 	}
-	job.IdempotencyKey, job.Record = key.String, record.String
-	job.Deadline, job.CreatedAt = timeOf(deadline), timeOf(created)
-	job.StartedAt, job.FinishedAt = timeOf(started), timeOf(finished)
-	job.Error = errorOf(code, detail)
-	job.Result, err = resultOf(result)
-	if err != nil {
-		return jobRow{}, fmt.Errorf("read the result of job %s: %w", job.ID, err)
+	// Checked here too, so that a refusal costs no write.
+	earlier, err := s.admission.admit(ctx, s.db.readers, spec)
+	if err != nil || earlier != nil {
+		return valueOf(earlier), earlier != nil, err
 	}
-	return job, nil
+	if err := s.admission.checkFiles(spec.Bytes); err != nil {
+		return edgelens.Job{}, false, err
+	}
+	arrived := s.db.clock()
+	now := micros(arrived.Wall)
+	spec.Deadline = micros(spec.Deadline)
+	job := edgelens.Job{ID: uuid7.New(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
+	if err := s.images.write(job.ID, image); err != nil {
+		return edgelens.Job{}, false, err
+	}
+	err = s.db.write(ctx, func(c *change) error {
+		earlier, err = s.admission.admit(ctx, c, spec)
+		if err != nil || earlier != nil {
+			return err
+		}
+		if !job.Deadline.IsZero() {
+			job.Deadline = job.Deadline.Add(arrived.JumpTo(c.begun, jumpAfter))
+		}
+		return s.insert(c, &job)
+	})
+	if err != nil || earlier != nil {
+		s.images.discard(job.ID)
+		return valueOf(earlier), earlier != nil, err
+	}
+	return job, false, nil
 }
 
-func (c *change) insertJob(job *edgelens.Job) error {
-	_, err := c.exec(`INSERT INTO jobs (id, source, device, queue, model, top_k, min_score, no_cache, sha256, bytes,
-		idempotency_key, deadline, status, created_at, record_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		job.ID, job.Source, job.Device, job.Queue, job.Model, job.TopK, job.MinScore, job.NoCache, job.SHA256, job.Bytes,
-		textOrNull(job.IdempotencyKey), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro(), textOrNull(job.Record))
-	if err != nil {
-		return err
+func valueOf(job *edgelens.Job) edgelens.Job {
+	if job == nil {
+		return edgelens.Job{}
 	}
-	return c.jobEvent(job, job.CreatedAt)
+	return *job
 }
 
 // Job returns a job, with its result or error if it is done. Its error is an edgelens.ErrNotFound where there is none,
 // or where it was removed for its age.
-func (l *Ledger) Job(ctx context.Context, id string) (edgelens.Job, error) {
-	job, err := jobByID(ctx, l.readers, id)
-	return job.Job, l.explain("look up job "+id, err)
-}
-
-func jobByID(ctx context.Context, q querier, id string) (jobRow, error) {
-	job, err := readJobRow(q.QueryRowContext(ctx, selectJob+` WHERE j.id = ?`, id))
-	if errors.Is(err, sql.ErrNoRows) {
-		err = fmt.Errorf("%w: no job has this id; it may have been removed for its age", edgelens.ErrNotFound)
-	}
-	return job, err
+func (s *Jobs) Job(ctx context.Context, id string) (edgelens.Job, error) {
+	job, err := jobByID(ctx, s.db.readers, id)
+	return job.Job, s.db.explain("look up job "+id, err)
 }
 
 // Wait returns the job as soon as it is terminal, or as it is when ctx ends. Thousands of callers may wait. Errors:
 // edgelens.ErrNotFound, and ErrStopping where the ledger is closed first.
-func (l *Ledger) Wait(ctx context.Context, id string) (edgelens.Job, error) {
-	done, leave := l.watchers.watch(id)
+func (s *Jobs) Wait(ctx context.Context, id string) (edgelens.Job, error) {
+	done, leave := s.watchers.watch(id)
 	defer leave()
 	lookUp := context.WithoutCancel(ctx)
-	job, err := l.Job(lookUp, id)
+	job, err := s.Job(lookUp, id)
 	if err != nil || job.Status.Terminal() {
 		return job, err
 	}
 	select {
 	case <-done:
 	case <-ctx.Done():
-	case <-l.closing:
-		return edgelens.Job{}, l.explain("wait for job "+id, edgelens.ErrStopping)
+	case <-s.db.closing:
+		return edgelens.Job{}, s.db.explain("wait for job "+id, edgelens.ErrStopping)
 	}
-	return l.Job(lookUp, id)
+	return s.Job(lookUp, id)
 }
+
+// jobList is the name of the list of jobs, in its cursors.
+const jobList = "jobs"
 
 // Jobs lists jobs, the newest first, and returns the cursor of the next page; empty where there is none. Jobs accepted
 // meanwhile do not move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
-func (l *Ledger) Jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
-	page, next, err = l.jobs(ctx, filter)
-	return page, next, l.explain("list jobs", err)
+func (s *Jobs) Jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
+	page, next, err = s.list(ctx, filter)
+	return page, next, s.db.explain("list jobs", err)
 }
 
-// The names of the lists, in their cursors.
-const (
-	jobList    = "jobs"
-	resultList = "results"
-)
-
-func (l *Ledger) jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
+func (s *Jobs) list(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
 	before, err := parseCursor(jobList, filter.Cursor)
 	if err != nil {
 		return nil, "", err
@@ -129,7 +135,7 @@ func (l *Ledger) jobs(ctx context.Context, filter edgelens.JobFilter) (page []ed
 		query, args = query+` AND j.status = ?`, append(args, string(filter.Status))
 	}
 	// One more than requested shows whether there is a next page.
-	rows, err := l.jobRows(ctx, query+` ORDER BY j.seq DESC LIMIT ?`, append(args, limit+1)...)
+	rows, err := jobRows(ctx, s.db.readers, query+` ORDER BY j.seq DESC LIMIT ?`, append(args, limit+1)...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -148,34 +154,18 @@ var statuses = []edgelens.JobStatus{
 	edgelens.JobQueued, edgelens.JobRunning, edgelens.JobSucceeded, edgelens.JobFailed, edgelens.JobCanceled, edgelens.JobExpired,
 }
 
-func (l *Ledger) jobRows(ctx context.Context, query string, args ...any) (jobs []jobRow, err error) {
-	rows, err := l.readers.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		job, err := readJobRow(rows)
-		if err != nil {
-			return nil, err
-		}
-		jobs = append(jobs, job)
-	}
-	return jobs, rows.Err()
-}
-
 // unfinishedPage is how many jobs Unfinished holds at a time.
 const unfinishedPage = 500
 
 // Unfinished yields every job that is not terminal, the oldest first: those to be queued again after a restart. It
 // reads some at a time and holds no lock between them, so the caller may be slow and may change the jobs; jobs accepted
 // meanwhile are yielded too. An error ends it.
-func (l *Ledger) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] {
+func (s *Jobs) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] {
 	return func(yield func(edgelens.Job, error) bool) {
 		for after := int64(0); ; {
-			page, err := l.jobRows(ctx, selectJob+` WHERE j.finished_at IS NULL AND j.seq > ? ORDER BY j.seq LIMIT ?`, after, unfinishedPage)
+			page, err := jobRows(ctx, s.db.readers, selectJob+` WHERE j.finished_at IS NULL AND j.seq > ? ORDER BY j.seq LIMIT ?`, after, unfinishedPage)
 			if err != nil {
-				yield(edgelens.Job{}, l.explain("list the unfinished jobs", err))
+				yield(edgelens.Job{}, s.db.explain("list the unfinished jobs", err))
 				return
 			}
 			for _, job := range page {
@@ -191,52 +181,13 @@ func (l *Ledger) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] 
 	}
 }
 
-// Image returns the encoded image of a job. Its error is an edgelens.ErrNotFound where there is no such job or its
-// image was deleted, as it is when a job is done unless Config.KeepImages.
-func (l *Ledger) Image(ctx context.Context, id string) ([]byte, error) {
-	action := "read the image of job " + id
-	job, err := jobByID(ctx, l.readers, id)
-	if err != nil {
-		return nil, l.explain(action, err)
+// moveJobTimes moves the times of jobs with the wall clock. Deadlines move along, so that jobs keep the time that they
+// were given. The age of finished jobs is moved forward only; finished_at, which clients have seen, stays.
+func moveJobTimes(c *change, jump time.Duration, before time.Time) error {
+	_, err := c.exec(`UPDATE jobs SET deadline = deadline + ? WHERE finished_at IS NULL AND deadline IS NOT NULL`, jump.Microseconds())
+	if err != nil || jump < 0 {
+		return err
 	}
-	image, err := l.readImage(job.Job)
-	if !job.image || errors.Is(err, errImageLost) {
-		err = fmt.Errorf("%w: its image was deleted", edgelens.ErrNotFound)
-	}
-	return image, l.explain(action, err)
-}
-
-// micros is t as it is stored: in UTC, to the microsecond.
-func micros(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return time.UnixMicro(t.UnixMicro()).UTC()
-}
-
-func timeOrNull(t time.Time) sql.NullInt64 {
-	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
-}
-
-func timeOf(n sql.NullInt64) time.Time {
-	if !n.Valid {
-		return time.Time{}
-	}
-	return time.UnixMicro(n.Int64).UTC()
-}
-
-func textOrNull(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
-
-func errorOf(code, detail sql.NullString) *edgelens.JobError {
-	if !code.Valid {
-		return nil
-	}
-	return &edgelens.JobError{Code: code.String, Detail: detail.String}
-}
-
-func resultOf(text sql.NullString) (*edgelens.Result, error) {
-	if !text.Valid {
-		return nil, nil
-	}
-	return stored.UnmarshalResult([]byte(text.String))
+	_, err = c.exec(`UPDATE jobs SET kept_since = kept_since + ? WHERE kept_since <= ?`, jump.Microseconds(), before.UnixMicro())
+	return err
 }

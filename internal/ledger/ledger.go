@@ -7,6 +7,15 @@
 //	<dir>/corrupt-*/    damaged ledgers that were set aside, the newest three
 //
 // A job is queued, then running, then in one of four terminal states, which it reaches exactly once.
+//
+// Each subject has a store (Jobs, Results, Records, ...), which has its statements and its waiting callers; all write by
+// one writer. Where one transaction is about several subjects, the store that composes it hands its change to functions
+// of the others.
+//
+// Errors of the stores' methods wrap a sentinel: besides those listed at each method, edgelens.ErrDiskFull or ErrStorage
+// where nothing can be written (and nothing was), edgelens.ErrCanceled or ErrDeadline where ctx ended first, and
+// edgelens.ErrStopping after Close. Errors without a sentinel are errors of the disk or of this program.
+//
 // docs/adr/0006-the-ledger.md describes the design and the reasons.
 package ledger
 
@@ -19,9 +28,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/internal/clocks"
 	"edgelens/internal/datadir"
 )
 
@@ -29,53 +40,51 @@ const (
 	databaseName = "ledger.db"
 	lockName     = "ledger.lock"
 	imagesName   = "images"
-	// formerImagesName was the folder of images before the first release.
-	formerImagesName = "pictures"
 )
 
-// Ledger keeps jobs, results and events. It is safe for use by many goroutines. Errors of its methods wrap a sentinel:
-// besides those listed at each method, edgelens.ErrDiskFull or ErrStorage where nothing can be written (and nothing
-// was), edgelens.ErrCanceled or ErrDeadline where ctx ended first, and edgelens.ErrStopping after Close. Errors without
-// a sentinel are errors of the disk or of this program.
+// Parts are what a Ledger works with.
+type Parts struct {
+	Log *slog.Logger
+	// Registerer gets the metrics of the ledger; it must not have those of another.
+	Registerer prometheus.Registerer
+	// Sinks are those whose metrics exist from the start, with zeros; others appear with their first event.
+	Sinks []string
+	// Clock dates the rows; nil means the clock of this process.
+	Clock clocks.Clock
+}
+
+// Ledger opens and closes the stores, and removes what is too old or too much. It is safe for use by many goroutines.
 type Ledger struct {
-	dir    string
-	config Config
-	log    *slog.Logger
-	clock  func() reading
+	Jobs     *Jobs
+	Results  *Results
+	Records  *Records
+	Images   *Images
+	Devices  *Devices
+	Commands *Commands
+	Outbox   *Outbox
+	Events   *Events
 
-	lock            *os.File
-	writerDB        *sql.DB
-	writer          *writer
-	readers         *sql.DB
-	images          *images
-	watchers        *watchers
-	feeds           *feeds
-	poisonCandidate poisonCandidate
+	config   Config
+	lock     *os.File
+	writerDB *sql.DB
+	db       *database
+	watchers *watchers
+	space    *space
+	sweeper  *sweeper
+	prober   *prober
 
-	// followed is the last reading that the stored times agree with. Only the writer's goroutine uses it.
-	followed reading
-	// lastStart is when a job last left the queue, by the monotonic clock.
-	lastStart atomic.Int64
-
-	dropped shedCounts
-	space   space
-	storage storage
-
-	closing     chan struct{}
-	closeOnce   sync.Once
-	closeErr    error
-	stopSweeper context.CancelFunc
-	sweeperEnd  chan struct{}
-	watcherEnd  chan struct{}
-	// opened is the database's file as of the start.
-	opened os.FileInfo
+	// stop ends the background work.
+	stop       context.CancelFunc
+	background sync.WaitGroup
+	closeOnce  sync.Once
+	closeErr   error
 }
 
 // Open opens the ledger in dir, creates it where there is none, migrates it to the newest schema and removes incomplete
 // files of a crash. A damaged database is set aside with its images, and replaced by an empty one. Its error is an
 // edgelens.ErrInvalid for a bad config and an edgelens.ErrInUse where another process uses dir. ctx bounds the opening
 // only.
-func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Ledger, error) {
+func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("open the ledger: %w: %w", edgelens.ErrInvalid, err)
 	}
@@ -83,114 +92,153 @@ func Open(ctx context.Context, dir string, config Config, log *slog.Logger) (*Le
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
+	if parts.Clock == nil {
+		parts.Clock = clocks.System()
+	}
+	storage := &storage{dir: dir, imagesDir: filepath.Join(dir, imagesName), minFree: config.MinFreeBytes, log: parts.Log}
 	l := &Ledger{
-		dir:        dir,
-		config:     config,
-		log:        log,
-		clock:      newClock(),
-		watchers:   newWatchers(),
-		feeds:      newFeeds(),
-		closing:    make(chan struct{}),
-		sweeperEnd: make(chan struct{}),
-		watcherEnd: make(chan struct{}),
+		config:   config,
+		db:       &database{clock: parts.Clock, storage: storage, images: newImageFiles(storage, parts.Log), log: parts.Log, closing: make(chan struct{})},
+		watchers: newWatchers(),
+		space:    &space{config: config, log: parts.Log},
 	}
-	l.followed = l.clock()
-	l.lastStart.Store(int64(l.followed.monotonic))
 	if err := l.open(ctx); err != nil {
-		return nil, errors.Join(l.explain("open the ledger in "+dir, err), l.release())
+		return nil, errors.Join(l.db.explain("open the ledger in "+dir, err), l.release())
 	}
-	sweeping, stop := context.WithCancel(context.Background())
-	l.stopSweeper = stop
-	go l.sweepAlways(sweeping)
-	go l.watchStorage(sweeping)
+	parts.Registerer.MustRegister(&metrics{ledger: l, sinks: parts.Sinks, log: parts.Log})
+	working, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	l.background.Go(func() { l.sweeper.run(working) })
+	l.background.Go(func() { l.prober.run(working) })
 	return l, nil
 }
 
 // open acquires everything; release frees what it has acquired.
 func (l *Ledger) open(ctx context.Context) error {
-	if err := datadir.Make(l.dir); err != nil {
+	if err := l.openFolder(); err != nil {
 		return err
 	}
-	if err := checkDatabase(l.dir); err != nil {
+	if err := l.openDatabase(ctx); err != nil {
 		return err
 	}
-	if err := l.makePrivate(); err != nil {
+	if err := l.openImages(); err != nil {
 		return err
 	}
-	var err error
-	if l.lock, err = lock(filepath.Join(l.dir, lockName)); err != nil {
+	if err := l.openWriter(ctx); err != nil {
 		return err
 	}
-	file := filepath.Join(l.dir, databaseName)
-	l.writerDB, err = openWriter(ctx, file)
-	if isDamaged(err) {
-		aside, asideErr := setAside(l.dir, l.now())
-		if asideErr != nil {
-			return errors.Join(err, asideErr)
-		}
-		l.log.Error("the ledger is damaged: it was set aside and replaced by an empty one, without its jobs and results. "+
-			"To recover what is left: sqlite3 ledger.db .recover", "event", "ledger_damaged", "set_aside", aside, "error", err)
-		l.writerDB, err = openWriter(ctx, file)
-	}
-	if err != nil {
+	l.newStores()
+	return l.Images.removeLeftovers(ctx)
+}
+
+// openFolder creates the folder where it is missing, makes its files private, and locks it.
+func (l *Ledger) openFolder() (err error) {
+	dir := l.db.storage.dir
+	if err := datadir.Make(dir); err != nil {
 		return err
 	}
-	if l.readers, err = openReaders(file); err != nil {
+	if err := checkDatabase(dir); err != nil {
 		return err
 	}
-	if l.opened, err = os.Stat(file); err != nil {
+	if err := makePrivate(dir); err != nil {
 		return err
 	}
-	// Without their images, accepted jobs would fail: rather do not start.
-	if err := moveFormerImages(l.dir); err != nil {
-		return fmt.Errorf("move the images from %s to %s: %w", formerImagesName, imagesName, datadir.Explain(filepath.Join(l.dir, formerImagesName), err))
-	}
-	l.images = openImages(filepath.Join(l.dir, imagesName))
-	l.setImages(l.checkImages())
-	if err := syncDir(l.dir); err != nil {
-		return err
-	}
-	conn, err := l.writerDB.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	l.writer = newWriter(conn, l.followClock, l.syncImages, l.announce, l.noteWrite)
-	return l.removeLeftovers(ctx)
+	l.lock, err = lock(filepath.Join(dir, lockName))
+	return err
 }
 
 // makePrivate makes the database, new or readable for other users from an earlier version, readable for this user
 // alone: SQLite gives the files beside it the same mode.
-func (l *Ledger) makePrivate() error {
-	file, err := os.OpenFile(filepath.Join(l.dir, databaseName), os.O_RDWR|os.O_CREATE, datadir.FileMode)
+func makePrivate(dir string) error {
+	file, err := os.OpenFile(filepath.Join(dir, databaseName), os.O_RDWR|os.O_CREATE, datadir.FileMode)
 	if err != nil {
 		return err
 	}
 	if err := file.Close(); err != nil {
 		return err
 	}
-	return datadir.Tighten(l.dir, databaseName, databaseName+"-wal", databaseName+"-shm", lockName, imagesName)
+	return datadir.Tighten(dir, databaseName, databaseName+"-wal", databaseName+"-shm", lockName, imagesName)
 }
 
-// syncImages makes the folder of images durable.
-func (l *Ledger) syncImages() error {
-	if err := l.images.sync(); err != nil {
-		if l.imagesAlone(err) {
-			return l.explainImages(err)
+// openDatabase opens the connections, with an empty database in place of a damaged one.
+func (l *Ledger) openDatabase(ctx context.Context) (err error) {
+	dir := l.db.storage.dir
+	file := filepath.Join(dir, databaseName)
+	l.writerDB, err = openWriter(ctx, file)
+	if isDamaged(err) {
+		aside, asideErr := setAside(dir, l.db.now())
+		if asideErr != nil {
+			return errors.Join(err, asideErr)
 		}
+		l.db.log.Error("the ledger is damaged: it was set aside and replaced by an empty one, without its jobs and results. "+
+			"To recover what is left: sqlite3 ledger.db .recover", "event", "ledger_damaged", "set_aside", aside, "error", err)
+		l.writerDB, err = openWriter(ctx, file)
+	}
+	if err != nil {
 		return err
 	}
+	l.db.readers, err = openReaders(file)
+	return err
+}
+
+// openImages moves the images of a former version, and creates the folder.
+func (l *Ledger) openImages() error {
+	dir := l.db.storage.dir
+	// Without their images, accepted jobs would fail: rather do not start.
+	if err := moveFormerImages(dir); err != nil {
+		return fmt.Errorf("move the images from %s to %s: %w", formerImagesName, imagesName, datadir.Explain(filepath.Join(dir, formerImagesName), err))
+	}
+	l.db.storage.setImages(l.db.storage.checkImages())
+	return syncDir(dir)
+}
+
+// openWriter starts the writer, and its checks of the files.
+func (l *Ledger) openWriter(ctx context.Context) error {
+	opened, err := os.Stat(filepath.Join(l.db.storage.dir, databaseName))
+	if err != nil {
+		return err
+	}
+	conn, err := l.writerDB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	follower := &clockFollower{clock: l.db.clock, log: l.db.log, followed: l.db.clock()}
+	l.db.writer = newWriter(conn, follower.begin, l.db.images.sync, l.watchers.announce, l.db.storage.noteWrite)
+	l.prober = &prober{storage: l.db.storage, writer: l.db.writer, opened: opened}
 	return nil
+}
+
+// newStores connects the stores with each other.
+func (l *Ledger) newStores() {
+	admission := newAdmission(l.config, l.db, l.space)
+	identities := &identities{db: l.db, config: l.config}
+	l.Events = &Events{db: l.db, subscribers: l.watchers.events}
+	l.Images = &Images{db: l.db, keep: l.config.KeepImages}
+	l.Results = &Results{db: l.db, events: l.Events}
+	l.Outbox = &Outbox{db: l.db, config: l.config, images: l.Images, feeds: l.watchers.outbox}
+	l.Jobs = &Jobs{
+		db: l.db, admission: admission, events: l.Events, results: l.Results, outbox: l.Outbox, images: l.Images, watchers: l.watchers.jobs,
+	}
+	l.Records = &Records{
+		db: l.db, admission: admission, identities: identities, images: l.Images, jobs: l.Jobs, results: l.Results, outbox: l.Outbox,
+	}
+	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox}
+	l.Commands = &Commands{db: l.db}
+	l.sweeper = &sweeper{
+		config: l.config, db: l.db, space: l.space, jobs: l.Jobs, results: l.Results, records: l.Records, identities: identities,
+		commands: l.Commands, events: l.Events, outbox: l.Outbox, images: l.Images,
+	}
 }
 
 // release frees everything, in the opposite order of open.
 func (l *Ledger) release() error {
 	var errs []error
-	if l.writer != nil {
-		l.writer.close()
-		errs = append(errs, l.writer.conn.Close())
+	if l.db.writer != nil {
+		l.db.writer.close()
+		errs = append(errs, l.db.writer.conn.Close())
 	}
-	if l.readers != nil {
-		errs = append(errs, l.readers.Close())
+	if l.db.readers != nil {
+		errs = append(errs, l.db.readers.Close())
 	}
 	if l.writerDB != nil {
 		errs = append(errs, l.writerDB.Close())
@@ -205,62 +253,13 @@ func (l *Ledger) release() error {
 // nothing and return the same.
 func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
-		close(l.closing)
-		l.stopSweeper()
-		<-l.sweeperEnd
-		<-l.watcherEnd
+		close(l.db.closing)
+		l.stop()
+		l.background.Wait()
 		l.watchers.close()
-		l.feeds.close()
 		if err := l.release(); err != nil {
 			l.closeErr = fmt.Errorf("close the ledger: %w", err)
 		}
 	})
 	return l.closeErr
-}
-
-func (l *Ledger) closed() bool {
-	select {
-	case <-l.closing:
-		return true
-	default:
-		return false
-	}
-}
-
-// announce notifies waiting callers of a durable change.
-func (l *Ledger) announce(c *change) {
-	for _, id := range c.finished {
-		l.watchers.finish(id)
-	}
-	if c.events {
-		l.watchers.wake()
-	}
-	l.feeds.ready(c.ready)
-}
-
-// removeLeftovers deletes what a crash left between a file and its row: an image that is incomplete, whose job was
-// never accepted, or whose job is done.
-func (l *Ledger) removeLeftovers(ctx context.Context) error {
-	if !l.config.KeepImages {
-		err := l.writer.write(ctx, func(c *change) error {
-			_, err := c.exec(`UPDATE jobs SET image = 0 WHERE finished_at IS NOT NULL AND image = 1
-				AND NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = jobs.record_id AND image = 1)`)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	removed, err := l.images.removeOthers(func(id string) (wanted bool, err error) {
-		err = l.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND image = 1)`, id).Scan(&wanted)
-		return wanted, err
-	})
-	if err != nil {
-		l.log.Warn("looking for leftover files of a crash failed, retried at the next start", "folder", l.images.dir, "error", err)
-		return nil
-	}
-	if removed > 0 {
-		l.log.Info("removed leftover files of a crash", "folder", l.images.dir, "files", removed)
-	}
-	return nil
 }

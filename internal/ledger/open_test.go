@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"database/sql"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +18,7 @@ import (
 func TestOpenRejectsSecondProcess(t *testing.T) {
 	dir := t.TempDir()
 	first := open(t, dir, quiet())
-	_, err := ledger.Open(t.Context(), dir, quiet(), slog.New(slog.DiscardHandler))
+	_, err := ledger.Open(t.Context(), dir, quiet(), parts())
 	if !errors.Is(err, edgelens.ErrInUse) || !errors.Is(err, edgelens.ErrConflict) || strings.Contains(err.Error(), "request") || !strings.Contains(err.Error(), "another edgelens is using it") {
 		t.Errorf("%v, want a conflict with the reason", err)
 	}
@@ -29,7 +28,7 @@ func TestOpenRejectsSecondProcess(t *testing.T) {
 }
 
 func TestOpenRejectsInvalidConfig(t *testing.T) {
-	_, err := ledger.Open(t.Context(), t.TempDir(), ledger.Config{}, slog.New(slog.DiscardHandler))
+	_, err := ledger.Open(t.Context(), t.TempDir(), ledger.Config{}, parts())
 	if !errors.Is(err, edgelens.ErrInvalid) {
 		t.Errorf("%v, want ErrInvalid", err)
 	}
@@ -39,7 +38,7 @@ func TestOpenRemovesLeftoverImages(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	waiting, done := accept(t, l), accept(t, l)
-	must(t, l.Finish(t.Context(), done.ID, resultOf("cat", 0.5)))
+	must(t, l.Jobs.Finish(t.Context(), done.ID, resultOf("cat", 0.5)))
 	closeLedger(t, l)
 	for _, name := range []string{"stranger", waiting.ID + ".tmp", done.ID} {
 		must(t, os.WriteFile(filepath.Join(dir, "images", name), []byte("x"), 0o600))
@@ -55,15 +54,15 @@ func TestKeptImagesAreRemovedWhenNoLongerConfigured(t *testing.T) {
 	config.KeepImages = true
 	l := open(t, dir, config)
 	job := accept(t, l)
-	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+	must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 	closeLedger(t, l)
 	l = open(t, dir, config)
-	if _, err := l.Image(t.Context(), job.ID); err != nil {
+	if _, err := l.Images.Image(t.Context(), job.ID); err != nil {
 		t.Error(err)
 	}
 	closeLedger(t, l)
 	l = open(t, dir, quiet())
-	if _, err := l.Image(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := l.Images.Image(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("%v, want ErrNotFound", err)
 	}
 	equal(t, "files", len(filesIn(t, dir)), 0)
@@ -96,13 +95,13 @@ func TestDamagedDatabaseIsSetAside(t *testing.T) {
 			must(t, os.WriteFile(file, damaged, 0o600))
 
 			var log bytes.Buffer
-			l, err = ledger.Open(t.Context(), dir, quiet(), slog.New(slog.NewTextHandler(&log, nil)))
+			l, err = ledger.Open(t.Context(), dir, quiet(), parts(logTo(&log)))
 			must(t, err)
 			defer closeLedger(t, l)
 			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "event=ledger_damaged") {
 				t.Errorf("the log is %q", log.String())
 			}
-			if _, err := l.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
+			if _, err := l.Jobs.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
 				t.Errorf("%v, want ErrNotFound", err)
 			}
 			accept(t, l)
@@ -139,7 +138,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	must(t, err)
 	_, err = db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
 	must(t, errors.Join(err, db.Close()))
-	_, err = ledger.Open(t.Context(), dir, quiet(), slog.New(slog.DiscardHandler))
+	_, err = ledger.Open(t.Context(), dir, quiet(), parts())
 	if err == nil || !strings.Contains(err.Error(), "use the newer edgelens") {
 		t.Errorf("%v, want a refusal with advice", err)
 	}
@@ -162,11 +161,11 @@ func TestMethodsFailAfterClose(t *testing.T) {
 	l := open(t, dir, quiet())
 	id := accept(t, l).ID
 	waiting, started := make(chan error, 1), make(chan struct{})
-	wake, cancel := l.Subscribe()
+	wake, cancel := l.Events.Subscribe()
 	defer cancel()
 	go func() {
 		close(started)
-		_, err := l.Wait(t.Context(), id)
+		_, err := l.Jobs.Wait(t.Context(), id)
 		waiting <- err
 	}()
 	<-started
@@ -178,10 +177,10 @@ func TestMethodsFailAfterClose(t *testing.T) {
 	if _, open := <-wake; open {
 		t.Error("the subscription is still open")
 	}
-	_, _, acceptErr := l.Accept(t.Context(), specOf(image("a")), image("a"))
-	_, jobErr := l.Job(t.Context(), id)
-	_, eventsErr := l.Events(t.Context(), 0, 0)
-	for name, err := range map[string]error{"accept": acceptErr, "job": jobErr, "events": eventsErr, "finish": l.Finish(t.Context(), id, resultOf("cat", 0.5))} {
+	_, _, acceptErr := l.Jobs.Accept(t.Context(), specOf(image("a")), image("a"))
+	_, jobErr := l.Jobs.Job(t.Context(), id)
+	_, eventsErr := l.Events.Events(t.Context(), 0, 0)
+	for name, err := range map[string]error{"accept": acceptErr, "job": jobErr, "events": eventsErr, "finish": l.Jobs.Finish(t.Context(), id, resultOf("cat", 0.5))} {
 		if !errors.Is(err, edgelens.ErrStopping) {
 			t.Errorf("%s: %v, want ErrStopping", name, err)
 		}

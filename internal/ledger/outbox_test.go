@@ -32,22 +32,22 @@ func TestOutboxKeepsTheOrderOfEachDevice(t *testing.T) {
 	receive(t, l, reception("b", 4, withoutImage))
 	keys := func() string { return keysOf(outbox(t, l, "event", "a")) + " " + keysOf(outbox(t, l, "event", "b")) }
 	equal(t, "at first", keys(), " 4")
-	must(t, l.Finish(t.Context(), third.ID, resultOf("cat", 0.5)))
+	must(t, l.Jobs.Finish(t.Context(), third.ID, resultOf("cat", 0.5)))
 	equal(t, "the third is done", keys(), " 4")
-	must(t, l.Finish(t.Context(), first.ID, resultOf("cat", 0.5)))
+	must(t, l.Jobs.Finish(t.Context(), first.ID, resultOf("cat", 0.5)))
 	equal(t, "all are done", keys(), "123 4")
 
-	devices, err := l.OutboxDevices(t.Context(), "event")
+	devices, err := l.Outbox.OutboxDevices(t.Context(), "event")
 	must(t, err)
 	equal(t, "devices", fmt.Sprint(devices), "[a b]")
-	must(t, l.Delivered(t.Context(), outbox(t, l, "event", "b")[0].Seq))
-	devices, err = l.OutboxDevices(t.Context(), "event")
+	must(t, l.Outbox.Delivered(t.Context(), outbox(t, l, "event", "b")[0].Seq))
+	devices, err = l.Outbox.OutboxDevices(t.Context(), "event")
 	must(t, err)
 	equal(t, "devices", fmt.Sprint(devices), "[a]")
-	devices, err = l.OutboxDevices(t.Context(), "hook")
+	devices, err = l.Outbox.OutboxDevices(t.Context(), "hook")
 	must(t, err)
 	equal(t, "another sink", fmt.Sprint(devices), "[a b]")
-	devices, err = l.OutboxDevices(t.Context(), "unknown")
+	devices, err = l.Outbox.OutboxDevices(t.Context(), "unknown")
 	must(t, err)
 	equal(t, "no sink", len(devices), 0)
 }
@@ -63,7 +63,7 @@ func TestOutboxConcurrentReaders(t *testing.T) {
 	for range 32 {
 		readers.Go(func() {
 			for range 50 {
-				deliveries, err := l.Outbox(ctx, "event", "a", 16)
+				deliveries, err := l.Outbox.Outbox(ctx, "event", "a", 16)
 				if err != nil || keysOf(deliveries) != "1" {
 					t.Errorf("read %q, %v", keysOf(deliveries), err)
 					return
@@ -80,9 +80,9 @@ func TestOutboxHoldsRecordsUntilDeviceIsReleased(t *testing.T) {
 	receive(t, l, reception("a", 1, held))
 	receive(t, l, reception("b", 2, held))
 	equal(t, "held", len(outbox(t, l, "event", "a")), 0)
-	wake, devices, cancel := l.WatchOutbox()
+	wake, devices, cancel := l.Outbox.WatchOutbox()
 	defer cancel()
-	must(t, l.ReleaseDevice(t.Context(), "a"))
+	must(t, l.Devices.ReleaseDevice(t.Context(), "a"))
 	<-wake
 	equal(t, "woken for", fmt.Sprint(devices()), "[a]")
 	equal(t, "released", keysOf(outbox(t, l, "event", "a")), "1")
@@ -91,13 +91,13 @@ func TestOutboxHoldsRecordsUntilDeviceIsReleased(t *testing.T) {
 
 func TestWatchOutbox(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
-	wake, devices, cancel := l.WatchOutbox()
+	wake, devices, cancel := l.Outbox.WatchOutbox()
 	defer cancel()
 	job := receive(t, l, reception("a", 1))
 	receive(t, l, reception("b", 2, withoutImage))
 	<-wake
 	equal(t, "devices", fmt.Sprint(devices()), "[b]")
-	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+	must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 	<-wake
 	equal(t, "devices", fmt.Sprint(devices()), "[a]")
 	equal(t, "devices since", len(devices()), 0)
@@ -111,14 +111,14 @@ func TestOutboxSurvivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	job := receive(t, l, reception("a", 1))
-	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+	must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 	before := outbox(t, l, "hook", "a")
 	closeLedger(t, l)
 	l = open(t, dir, quiet())
 	if after := outbox(t, l, "hook", "a"); !reflect.DeepEqual(after, before) {
 		t.Errorf("%+v, was %+v", after, before)
 	}
-	if _, err := l.Image(t.Context(), job.ID); err != nil {
+	if _, err := l.Images.Image(t.Context(), job.ID); err != nil {
 		t.Errorf("the image that the hook is to get: %v", err)
 	}
 }
@@ -159,7 +159,7 @@ func TestOutboxDropsAllButAccessRecords(t *testing.T) {
 			_, err := l.Sweep(t.Context(), test.now)
 			must(t, err)
 			equal(t, "left", keysOf(outbox(t, l, "event", "a")), test.want)
-			stats, err := l.OutboxStats(t.Context())
+			stats, err := l.Outbox.Stats(t.Context())
 			must(t, err)
 			equal(t, "shed", stats["event"].Shed, test.shed)
 		})
@@ -172,14 +172,14 @@ func TestDevices(t *testing.T) {
 	at := time.UnixMicro(5_000_000).UTC()
 	door := edgelens.Device{ID: "door", Dialect: "fungxi", State: edgelens.DeviceAccepted, Online: true, FirstSeen: at, LastSeen: at}
 	gate := edgelens.Device{ID: "gate", Dialect: "facesluice", State: edgelens.DeviceQuarantined, FirstSeen: at, LastSeen: at}
-	must(t, l.SaveDevices(t.Context(), door, gate))
+	must(t, l.Devices.SaveDevices(t.Context(), door, gate))
 	door.LastSeen, door.Counters.Heartbeats = at.Add(time.Second), 3
-	must(t, l.SaveDevices(t.Context(), door))
+	must(t, l.Devices.SaveDevices(t.Context(), door))
 	door.Online, door.Settings = false, edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true}
-	must(t, l.SaveDevices(t.Context(), door))
+	must(t, l.Devices.SaveDevices(t.Context(), door))
 	closeLedger(t, l)
 	l = open(t, dir, quiet())
-	devices, err := l.Devices(t.Context())
+	devices, err := l.Devices.Devices(t.Context())
 	must(t, err)
 	if want := []edgelens.Device{door, gate}; !reflect.DeepEqual(devices, want) {
 		t.Errorf("%+v, want %+v", devices, want)

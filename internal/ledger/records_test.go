@@ -50,7 +50,7 @@ func doubted(r *edgelens.Reception) {
 
 func receive(t testing.TB, l *ledger.Ledger, r edgelens.Reception) edgelens.Job {
 	t.Helper()
-	job, existing, err := l.Receive(t.Context(), r)
+	job, existing, err := l.Records.Receive(t.Context(), r)
 	if err != nil || existing {
 		t.Fatalf("receive: existing %v, %v", existing, err)
 	}
@@ -59,7 +59,7 @@ func receive(t testing.TB, l *ledger.Ledger, r edgelens.Reception) edgelens.Job 
 
 func outbox(t testing.TB, l *ledger.Ledger, sink, device string) []edgelens.Delivery {
 	t.Helper()
-	deliveries, err := l.Outbox(t.Context(), sink, device, 100)
+	deliveries, err := l.Outbox.Outbox(t.Context(), sink, device, 100)
 	must(t, err)
 	return deliveries
 }
@@ -76,7 +76,7 @@ func TestReceiveQueuesImageAndDeliveries(t *testing.T) {
 
 	started := start(t, l, job.ID)
 	equal(t, "started", started.Record, r.Record.ID)
-	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
+	must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
 	for sink, image := range map[string]string{"event": "", "hook": job.ID} {
 		deliveries := outbox(t, l, sink, "door")
 		if len(deliveries) != 1 {
@@ -94,19 +94,19 @@ func TestReceiveQueuesImageAndDeliveries(t *testing.T) {
 	}
 
 	// The image stays until the hook has it.
-	if _, err := l.Image(t.Context(), job.ID); err != nil {
+	if _, err := l.Images.Image(t.Context(), job.ID); err != nil {
 		t.Error(err)
 	}
-	must(t, l.Delivered(t.Context(), outbox(t, l, "event", "door")[0].Seq))
+	must(t, l.Outbox.Delivered(t.Context(), outbox(t, l, "event", "door")[0].Seq))
 	equal(t, "files", len(filesIn(t, dir)), 1)
-	must(t, l.Delivered(t.Context(), outbox(t, l, "hook", "door")[0].Seq))
+	must(t, l.Outbox.Delivered(t.Context(), outbox(t, l, "hook", "door")[0].Seq))
 	equal(t, "files once all are delivered", len(filesIn(t, dir)), 0)
-	stats, err := l.OutboxStats(t.Context())
+	stats, err := l.Outbox.Stats(t.Context())
 	must(t, err)
 	equal(t, "event", stats["event"], ledger.OutboxStats{})
 	equal(t, "hook", stats["hook"], ledger.OutboxStats{})
 
-	item, err := l.Result(t.Context(), r.Record.ID)
+	item, err := l.Results.Result(t.Context(), r.Record.ID)
 	must(t, err)
 	equal(t, "history", item.Device, "door")
 	equal(t, "history", item.Freshness, edgelens.FreshnessUnknown)
@@ -126,39 +126,42 @@ func TestReceiveOutcomes(t *testing.T) {
 		code    string
 	}{
 		"recognized": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
-			return l.Finish(t.Context(), job.ID, resultOf("cat", 0.7))
+			return l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.7))
 		}, "recognized", "", ""},
 		"nothing probable": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
 			result := resultOf("cat", 0.7)
 			result.Predictions = nil
-			return l.Finish(t.Context(), job.ID, result)
+			return l.Jobs.Finish(t.Context(), job.ID, result)
 		}, "uncertain", "probable", ""},
 		"unusable  ": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
 			result := resultOf("cat", 0.7)
 			result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}
-			return l.Finish(t.Context(), job.ID, result)
+			return l.Jobs.Finish(t.Context(), job.ID, result)
 		}, "uncertain", "The image is blurred (0.93)", ""},
 		"not good, but usable": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
 			result := resultOf("cat", 0.7)
 			result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.4, Usable: true}
-			return l.Finish(t.Context(), job.ID, result)
+			return l.Jobs.Finish(t.Context(), job.ID, result)
 		}, "recognized", "", ""},
 		"no image":       {withoutImage, nil, "no_image", "no image", ""},
 		"a broken image": {func(r *edgelens.Reception) { withoutImage(r); r.Record.Reason = "It is not base64." }, nil, "no_image", "It is not base64.", ""},
 		"failed": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
-			return l.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
+			return l.Jobs.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
 		}, "error", "It is cut off.", "bad_image"},
-		"canceled": {nil, func(l *ledger.Ledger, job edgelens.Job) error { _, err := l.Cancel(t.Context(), job.ID); return err }, "error", "canceled", "canceled"},
+		"canceled": {nil, func(l *ledger.Ledger, job edgelens.Job) error {
+			_, err := l.Jobs.Cancel(t.Context(), job.ID)
+			return err
+		}, "error", "canceled", "canceled"},
 		"expired": {func(r *edgelens.Reception) { r.Job.Deadline = time.Now().Add(-time.Second) }, func(l *ledger.Ledger, _ edgelens.Job) error {
-			_, err := l.Expire(t.Context(), time.Now())
+			_, err := l.Jobs.Expire(t.Context(), time.Now())
 			return err
 		}, "error", "deadline", "deadline"},
 		"a verdict in doubt": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
-			return l.Finish(t.Context(), job.ID, resultOf("cat", 0.7))
+			return l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.7))
 		}, "uncertain", "PersonType is \"7\"", ""},
 		"in doubt, no image": {func(r *edgelens.Reception) { withoutImage(r); doubted(r) }, nil, "uncertain", "PersonType is \"7\", which is not known. The record has no image.", ""},
 		"in doubt, failed": {doubted, func(l *ledger.Ledger, job edgelens.Job) error {
-			return l.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
+			return l.Jobs.Fail(t.Context(), job.ID, edgelens.JobError{Code: "bad_image", Detail: "It is cut off."})
 		}, "error", "PersonType is \"7\", which is not known. It is cut off.", "bad_image"},
 		"too many waiting": {func(r *edgelens.Reception) { r.MaxWaiting = 0 }, nil, "error", "not recognized", "busy"},
 		"larger than all":  {func(r *edgelens.Reception) { r.Image = make([]byte, 2<<20); setImage(r) }, nil, "error", "not recognized", "too_large"},
@@ -194,7 +197,7 @@ func TestReceiveOutcomes(t *testing.T) {
 			}
 			equal(t, "code", code, test.code)
 			for _, sink := range []string{"event", "hook"} {
-				must(t, l.Delivered(t.Context(), outbox(t, l, sink, "door")[0].Seq))
+				must(t, l.Outbox.Delivered(t.Context(), outbox(t, l, sink, "door")[0].Seq))
 			}
 			equal(t, "files left", len(filesIn(t, dir)), 0)
 		})
@@ -210,16 +213,16 @@ func TestReceiveDetectsDuplicates(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, l *ledger.Ledger, job edgelens.Job){
 		"waiting": func(*testing.T, *ledger.Ledger, edgelens.Job) {},
 		"done": func(t *testing.T, l *ledger.Ledger, job edgelens.Job) {
-			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
+			must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
 		},
 		"delivered and swept": func(t *testing.T, l *ledger.Ledger, job edgelens.Job) {
-			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
+			must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
 			for _, sink := range []string{"event", "hook"} {
-				must(t, l.Delivered(t.Context(), outbox(t, l, sink, "door")[0].Seq))
+				must(t, l.Outbox.Delivered(t.Context(), outbox(t, l, sink, "door")[0].Seq))
 			}
 			_, err := l.Sweep(t.Context(), time.Now().Add(30*24*time.Hour))
 			must(t, err)
-			if _, err := l.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
+			if _, err := l.Jobs.Job(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
 				t.Fatalf("the job is still there: %v", err)
 			}
 		},
@@ -231,7 +234,7 @@ func TestReceiveDetectsDuplicates(t *testing.T) {
 			end(t, l, receive(t, l, r))
 			files, waiting := len(filesIn(t, dir)), len(outbox(t, l, "event", "door"))
 			r.Record.ReceivedAt = r.Record.ReceivedAt.Add(time.Hour)
-			again, existing, err := l.Receive(t.Context(), r)
+			again, existing, err := l.Records.Receive(t.Context(), r)
 			must(t, err)
 			if !existing || again.ID != "" {
 				t.Errorf("existing %v, job %q", existing, again.ID)
@@ -240,7 +243,7 @@ func TestReceiveDetectsDuplicates(t *testing.T) {
 			equal(t, "undelivered", len(outbox(t, l, "event", "door")), waiting)
 			closeLedger(t, l)
 			l = open(t, dir, quiet())
-			if _, existing, _ := l.Receive(t.Context(), r); !existing {
+			if _, existing, _ := l.Records.Receive(t.Context(), r); !existing {
 				t.Error("it is forgotten after a restart")
 			}
 		})
@@ -255,7 +258,7 @@ func TestRacingReceptionsOfOneRecord(t *testing.T) {
 	fresh := 0
 	for range 16 {
 		wg.Go(func() {
-			_, existing, err := l.Receive(t.Context(), reception("door", 1))
+			_, existing, err := l.Records.Receive(t.Context(), reception("door", 1))
 			if err != nil {
 				t.Error(err)
 			}
@@ -287,7 +290,7 @@ func TestReceiveOnAFullDisk(t *testing.T) {
 	l := open(t, dir, quiet())
 	l.FillDisk()
 	r := reception("door", 1)
-	if _, _, err := l.Receive(t.Context(), r); !errors.Is(err, edgelens.ErrDiskFull) {
+	if _, _, err := l.Records.Receive(t.Context(), r); !errors.Is(err, edgelens.ErrDiskFull) {
 		t.Fatalf("%v, want ErrDiskFull", err)
 	}
 	closeLedger(t, l)

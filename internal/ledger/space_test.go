@@ -3,46 +3,21 @@
 package ledger_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"edgelens"
 	"edgelens/internal/ledger"
+	"edgelens/internal/testutil"
 )
 
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func openLogged(t *testing.T, dir string, config ledger.Config) (*ledger.Ledger, *logBuffer) {
+func openLogged(t *testing.T, dir string, config ledger.Config, change ...func(*ledger.Parts)) (*ledger.Ledger, *testutil.LogBuffer) {
 	t.Helper()
-	log := &logBuffer{}
-	l, err := ledger.Open(t.Context(), dir, config, slog.New(slog.NewTextHandler(log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeLedger(t, l) })
-	return l, log
+	log := &testutil.LogBuffer{}
+	return open(t, dir, config, append(change, logTo(log))...), log
 }
 
 func problemOf(l *ledger.Ledger, part string) ledger.Problem {
@@ -59,14 +34,13 @@ func problemOf(l *ledger.Ledger, part string) ledger.Problem {
 func TestRowsYoungerThanMinAgeAreKept(t *testing.T) {
 	config := quiet()
 	config.MaxBytes = 1 << 20
-	l, log := openLogged(t, t.TempDir(), config)
 	now := time.Now()
-	l.SetClock(func() time.Time { return now })
+	l, log := openLogged(t, t.TempDir(), config, steady(func() time.Time { return now }))
 	result := resultOf(strings.Repeat("long ", 2000), 0.5) // fills the space with few rows
 	var ids []string
 	for range 200 {
 		id := accept(t, l).ID
-		must(t, l.Finish(t.Context(), id, result))
+		must(t, l.Jobs.Finish(t.Context(), id, result))
 		ids = append(ids, id)
 	}
 	events := len(allEvents(t, l))
@@ -79,12 +53,12 @@ func TestRowsYoungerThanMinAgeAreKept(t *testing.T) {
 	equal(t, "events", len(allEvents(t, l)), events)
 
 	image := image("one more")
-	_, _, err = l.Accept(t.Context(), specOf(image), image)
+	_, _, err = l.Jobs.Accept(t.Context(), specOf(image), image)
 	if !errors.Is(err, edgelens.ErrStorage) || !strings.Contains(err.Error(), "ledger.min_age") {
 		t.Errorf("accept: %v, want ErrStorage that names ledger.min_age", err)
 	}
 	for name, r := range map[string]edgelens.Reception{"with image": reception("door", 1), "without": reception("door", 2, withoutImage)} {
-		if _, _, err := l.Receive(t.Context(), r); !errors.Is(err, edgelens.ErrStorage) {
+		if _, _, err := l.Records.Receive(t.Context(), r); !errors.Is(err, edgelens.ErrStorage) {
 			t.Errorf("receive %s: %v, want ErrStorage", name, err)
 		}
 	}
@@ -120,11 +94,10 @@ func TestRowsYoungerThanMinAgeAreKept(t *testing.T) {
 func TestIDsAndOutboxDoNotCountForMaxBytes(t *testing.T) {
 	config := quiet()
 	config.MaxBytes = 2 << 20
-	l := open(t, t.TempDir(), config)
 	now := time.Now()
-	l.SetClock(func() time.Time { return now })
+	l := open(t, t.TempDir(), config, steady(func() time.Time { return now }))
 	job := accept(t, l)
-	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+	must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 	must(t, l.AddSeen(t.Context(), 40_000, now)) // 5 MB
 	for n := range 1500 {                        // 4 MB of undelivered rows
 		receive(t, l, reception("door", n, withoutImage))
@@ -153,14 +126,13 @@ func TestSizeOfAnID(t *testing.T) {
 func TestIDsHaveTheirOwnLimit(t *testing.T) {
 	config := quiet()
 	config.RememberMax = 1000
-	l := open(t, t.TempDir(), config)
 	now := time.Now()
-	l.SetClock(func() time.Time { return now })
+	l := open(t, t.TempDir(), config, steady(func() time.Time { return now }))
 	must(t, l.AddSeen(t.Context(), 1500, now))
 	if _, err := l.Sweep(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := l.Receive(t.Context(), reception("door", 1)); !errors.Is(err, edgelens.ErrStorage) || !strings.Contains(err.Error(), "ledger.remember_max") {
+	if _, _, err := l.Records.Receive(t.Context(), reception("door", 1)); !errors.Is(err, edgelens.ErrStorage) || !strings.Contains(err.Error(), "ledger.remember_max") {
 		t.Errorf("receive: %v, want ErrStorage that names ledger.remember_max", err)
 	}
 	accept(t, l) // a job adds no id of a record
@@ -183,9 +155,9 @@ func TestKeptImagesMakeRoom(t *testing.T) {
 	l := open(t, dir, config)
 	for i := range 60 {
 		image := append(image(fmt.Sprint(i)), make([]byte, 100_000)...)
-		job, _, err := l.Accept(t.Context(), specOf(image), image)
+		job, _, err := l.Jobs.Accept(t.Context(), specOf(image), image)
 		must(t, err)
-		must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+		must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 	}
 	if _, err := l.Sweep(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)

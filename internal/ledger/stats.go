@@ -6,15 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"edgelens"
 )
-
-// QueueStatus is a queue and a state of the jobs in it.
-type QueueStatus struct {
-	Queue  string
-	Status edgelens.JobStatus
-}
 
 // Stats is the size of the ledger's contents.
 type Stats struct {
@@ -28,30 +20,21 @@ type Stats struct {
 // Stats returns the size of the ledger's contents. It counts no rows and is cheap.
 func (l *Ledger) Stats(ctx context.Context) (Stats, error) {
 	stats, err := l.stats(ctx)
-	return stats, l.explain("measure the ledger", err)
+	return stats, l.db.explain("measure the ledger", err)
 }
 
 func (l *Ledger) stats(ctx context.Context) (Stats, error) {
-	rows, err := l.readers.QueryContext(ctx, `SELECT queue, status, jobs, image_bytes FROM job_totals`)
+	totals, err := jobTotals(ctx, l.db.readers)
 	if err != nil {
 		return Stats{}, err
 	}
-	defer rows.Close()
 	stats := Stats{Jobs: map[QueueStatus]int64{}}
-	for rows.Next() {
-		var of QueueStatus
-		var jobs, bytes int64
-		if err := rows.Scan(&of.Queue, &of.Status, &jobs, &bytes); err != nil {
-			return Stats{}, err
-		}
-		stats.Jobs[of] = jobs
-		stats.ImageBytes += bytes
-	}
-	if err := rows.Err(); err != nil {
-		return Stats{}, err
+	for of, total := range totals {
+		stats.Jobs[of] = total.jobs
+		stats.ImageBytes += total.imageBytes
 	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		info, err := os.Stat(filepath.Join(l.dir, databaseName+suffix))
+		info, err := os.Stat(filepath.Join(l.db.storage.dir, databaseName+suffix))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -17,9 +17,9 @@ func TestStatsCountEveryQueue(t *testing.T) {
 	bulk := func(spec *edgelens.JobSpec) { spec.Queue = edgelens.QueueBulk }
 	accept(t, l)
 	first, second := accept(t, l, bulk), accept(t, l, bulk)
-	_, _, err := l.Start(t.Context(), first.ID)
+	_, _, err := l.Jobs.Start(t.Context(), first.ID)
 	must(t, err)
-	_, err = l.Cancel(t.Context(), second.ID)
+	_, err = l.Jobs.Cancel(t.Context(), second.ID)
 	must(t, err)
 	stats, err := l.Stats(t.Context())
 	must(t, err)
@@ -73,7 +73,7 @@ func TestOldDatabaseIsMigrated(t *testing.T) {
 		t.Errorf("%v, want %v", stats.Jobs, want)
 	}
 	equal(t, "image bytes", stats.ImageBytes, int64(300))
-	if _, err := l.Cancel(context.Background(), "a"); !errors.Is(err, edgelens.ErrFinished) {
+	if _, err := l.Jobs.Cancel(context.Background(), "a"); !errors.Is(err, edgelens.ErrFinished) {
 		t.Errorf("a job that was done: %v, want edgelens.ErrFinished", err)
 	}
 }

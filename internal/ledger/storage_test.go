@@ -5,7 +5,6 @@ package ledger_test
 import (
 	"errors"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,14 +45,14 @@ func TestRecordsAreKeptWithoutImages(t *testing.T) {
 				deliveries[0].Result.Error.Code != "storage" {
 				t.Fatalf("delivered %+v", deliveries)
 			}
-			equal(t, "kept without image", l.RecordsWithoutImage(), int64(1))
-			if _, existing, err := l.Receive(t.Context(), r); !existing || err != nil {
+			equal(t, "kept without image", l.Records.WithoutImage(), int64(1))
+			if _, existing, err := l.Records.Receive(t.Context(), r); !existing || err != nil {
 				t.Errorf("the same again: existing %v, %v", existing, err)
 			}
-			equal(t, "kept without image", l.RecordsWithoutImage(), int64(1))
+			equal(t, "kept without image", l.Records.WithoutImage(), int64(1))
 
 			image := image("x")
-			if _, _, err := l.Accept(t.Context(), specOf(image), image); !errors.Is(err, edgelens.ErrStorage) {
+			if _, _, err := l.Jobs.Accept(t.Context(), specOf(image), image); !errors.Is(err, edgelens.ErrStorage) {
 				t.Errorf("accept: %v, want ErrStorage", err)
 			}
 			if p := problemOf(l, "images"); p.Unavailable || !strings.Contains(p.Reason, filepath.Join(dir, "images")) {
@@ -91,10 +90,10 @@ func TestRemovedDatabaseIsDetected(t *testing.T) {
 		t.Error("it counts as writable")
 	}
 	image := image("x")
-	if _, _, err := l.Accept(t.Context(), specOf(image), image); !errors.Is(err, edgelens.ErrStorage) {
+	if _, _, err := l.Jobs.Accept(t.Context(), specOf(image), image); !errors.Is(err, edgelens.ErrStorage) {
 		t.Errorf("accept: %v, want ErrStorage", err)
 	}
-	if _, _, err := l.Receive(t.Context(), reception("door", 1)); !errors.Is(err, edgelens.ErrStorage) {
+	if _, _, err := l.Records.Receive(t.Context(), reception("door", 1)); !errors.Is(err, edgelens.ErrStorage) {
 		t.Errorf("receive: %v, want ErrStorage", err)
 	}
 	if p := problemOf(l, "ledger"); !p.Unavailable || !strings.Contains(p.Reason, "restart") {
@@ -127,7 +126,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	}
 	closeLedger(t, l)
 	remount(syscall.MS_RDONLY)
-	if _, err := ledger.Open(t.Context(), dir, quiet(), slog.New(slog.DiscardHandler)); !errors.Is(err, edgelens.ErrStorage) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "read-only") {
+	if _, err := ledger.Open(t.Context(), dir, quiet(), parts()); !errors.Is(err, edgelens.ErrStorage) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("open: %v, want ErrStorage with the path", err)
 	}
 	remount(0)

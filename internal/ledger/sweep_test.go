@@ -17,35 +17,34 @@ func TestSweepRemovesOldRows(t *testing.T) {
 	config := quiet()
 	config.KeepImages = true
 	dir := t.TempDir()
-	l := open(t, dir, config)
-	clock := time.Now()
-	l.SetClock(func() time.Time { return clock })
+	now := time.Now()
+	l := open(t, dir, config, steady(func() time.Time { return now }))
 	old, oldWaiting := accept(t, l), accept(t, l)
-	must(t, l.Finish(t.Context(), old.ID, resultOf("cat", 0.5)))
-	_, err := l.Record(t.Context(), edgelens.StoredResult{ID: "old", Result: resultOf("cat", 0.5)})
+	must(t, l.Jobs.Finish(t.Context(), old.ID, resultOf("cat", 0.5)))
+	_, err := l.Results.Record(t.Context(), edgelens.StoredResult{ID: "old", Result: resultOf("cat", 0.5)})
 	must(t, err)
-	clock = clock.Add(time.Hour)
+	now = now.Add(time.Hour)
 	young := accept(t, l)
-	must(t, l.Finish(t.Context(), young.ID, resultOf("dog", 0.5)))
-	_, err = l.Record(t.Context(), edgelens.StoredResult{ID: "young", Result: resultOf("cat", 0.5)})
+	must(t, l.Jobs.Finish(t.Context(), young.ID, resultOf("dog", 0.5)))
+	_, err = l.Results.Record(t.Context(), edgelens.StoredResult{ID: "young", Result: resultOf("cat", 0.5)})
 	must(t, err)
 
 	for range 2 { // the second finds nothing to do
-		if _, err := l.Sweep(t.Context(), clock.Add(config.MaxAge-time.Minute)); err != nil {
+		if _, err := l.Sweep(t.Context(), now.Add(config.MaxAge-time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.Job(t.Context(), old.ID); !errors.Is(err, edgelens.ErrNotFound) {
+		if _, err := l.Jobs.Job(t.Context(), old.ID); !errors.Is(err, edgelens.ErrNotFound) {
 			t.Errorf("the old job: %v, want ErrNotFound", err)
 		}
 		equal(t, "files", filesIn(t, dir), map[string]bool{oldWaiting.ID: true, young.ID: true})
 		equal(t, "the old queued job", jobOf(t, l, oldWaiting.ID).Status, edgelens.JobQueued)
-		page, _, err := l.Results(t.Context(), edgelens.ResultFilter{})
+		page, _, err := l.Results.Results(t.Context(), edgelens.ResultFilter{})
 		must(t, err)
 		if len(page) != 2 || page[0].ID != "young" || page[1].JobID != young.ID {
 			t.Errorf("results %+v", page)
 		}
 		for _, event := range allEvents(t, l) {
-			if event.At.Before(clock.Add(-time.Minute)) {
+			if event.At.Before(now.Add(-time.Minute)) {
 				t.Errorf("event %+v is still there", event)
 			}
 		}
@@ -64,7 +63,7 @@ func TestSweepRespectsMaxBytes(t *testing.T) {
 	l := open(t, dir, config)
 	acceptSized := func(i int) edgelens.Job {
 		image := append(image(fmt.Sprint(i)), make([]byte, 100_000)...)
-		job, _, err := l.Accept(t.Context(), specOf(image), image)
+		job, _, err := l.Jobs.Accept(t.Context(), specOf(image), image)
 		must(t, err)
 		return job
 	}
@@ -72,7 +71,7 @@ func TestSweepRespectsMaxBytes(t *testing.T) {
 	var done []edgelens.Job
 	for i := range 60 {
 		job := acceptSized(i)
-		must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+		must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 		done = append(done, job)
 	}
 	removed, err := l.Sweep(t.Context(), time.Now().Add(config.MinAge+time.Minute))
@@ -87,7 +86,7 @@ func TestSweepRespectsMaxBytes(t *testing.T) {
 		t.Errorf("%d bytes of images are left, of at most %d", stats.ImageBytes, config.MaxBytes)
 	}
 	for i, job := range done {
-		if _, err := l.Job(t.Context(), job.ID); (err != nil) != (i < removed) || files[job.ID] != (i >= removed) {
+		if _, err := l.Jobs.Job(t.Context(), job.ID); (err != nil) != (i < removed) || files[job.ID] != (i >= removed) {
 			t.Errorf("job %d of the oldest, of which %d were removed: %v, image: %v", i, removed, err, files[job.ID])
 		}
 	}
@@ -102,7 +101,7 @@ func TestSweepLimitsEventsAndFreesSpace(t *testing.T) {
 		result.Predictions = append(result.Predictions, edgelens.Prediction{Label: "padding"})
 	}
 	for range 100 {
-		must(t, l.Finish(t.Context(), accept(t, l).ID, result))
+		must(t, l.Jobs.Finish(t.Context(), accept(t, l).ID, result))
 	}
 	all := allEvents(t, l)
 	if _, err := l.Sweep(t.Context(), time.Now()); err != nil {
@@ -130,7 +129,7 @@ func TestLedgerSweepsPeriodically(t *testing.T) {
 	config.SweepInterval = 100 * time.Millisecond
 	l := open(t, t.TempDir(), config)
 	id := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = time.Now() }).ID
-	job, err := l.Wait(t.Context(), id)
+	job, err := l.Jobs.Wait(t.Context(), id)
 	must(t, err)
 	equal(t, "status", job.Status, edgelens.JobExpired)
 }

@@ -4,7 +4,6 @@ package ledger_test
 
 import (
 	"encoding/json"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,16 +34,16 @@ func TestFormerNamesAreMigrated(t *testing.T) {
 	config := quiet()
 	config.KeepImages = true
 	l := open(t, dir, config)
-	job, err := l.Job(t.Context(), id)
+	job, err := l.Jobs.Job(t.Context(), id)
 	must(t, err)
 	equal(t, "source of the job", job.Source, "mqtt")
-	image, err := l.Image(t.Context(), id)
+	image, err := l.Images.Image(t.Context(), id)
 	must(t, err)
 	equal(t, "image", string(image), "an image")
-	result, err := l.Result(t.Context(), resultID)
+	result, err := l.Results.Result(t.Context(), resultID)
 	must(t, err)
 	equal(t, "source of the result", result.Source, "http")
-	events, err := l.Events(t.Context(), 0, 10)
+	events, err := l.Events.Events(t.Context(), 0, 10)
 	must(t, err)
 	var data map[string]string
 	must(t, json.Unmarshal(events[0].Data, &data))
@@ -101,7 +100,7 @@ func TestFormerImagesThatCannotBeMovedStopTheStart(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(dir, "images", "a", "b"), 0o700))
 	must(t, os.MkdirAll(filepath.Join(dir, "pictures"), 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, "pictures", "a"), nil, 0o600))
-	l, err := ledger.Open(t.Context(), dir, quiet(), slog.New(slog.DiscardHandler))
+	l, err := ledger.Open(t.Context(), dir, quiet(), parts())
 	if err == nil {
 		_ = l.Close()
 	}

@@ -29,27 +29,6 @@ type writer struct {
 	stopped   chan struct{}
 }
 
-// change is one caller's change, applied atomically.
-type change struct {
-	ctx  context.Context
-	do   func(*change) error
-	err  error
-	done chan struct{}
-
-	conn *sql.Conn
-	// begun is when the transaction began.
-	begun reading
-	// newFile is true where the change's row refers to a new file whose folder was not synced yet.
-	newFile bool
-	// finished lists the jobs that became terminal; events is true where there are new ones.
-	finished []string
-	events   bool
-	// ready lists the devices with new rows to deliver.
-	ready []string
-	// dropped lists the jobs whose images are deleted once the change is durable.
-	dropped []string
-}
-
 func newWriter(conn *sql.Conn, begin func(*change) (func(), error), syncFiles func() error, committed func(*change), ended func(error)) *writer {
 	w := &writer{
 		conn:      conn,
@@ -203,30 +182,4 @@ func (w *writer) apply(c *change) error {
 func (w *writer) exec(query string) error {
 	_, err := w.conn.ExecContext(context.Background(), query)
 	return err
-}
-
-// exec runs a statement of the change and returns how many rows it touched. It takes no context: a change that has
-// begun is finished.
-func (c *change) exec(query string, args ...any) (int64, error) {
-	result, err := c.conn.ExecContext(context.Background(), query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// QueryContext queries on the change's own connection, where it sees its own writes.
-func (c *change) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
-	return c.conn.QueryContext(context.Background(), query, args...)
-}
-
-// QueryRowContext is QueryContext for one row.
-func (c *change) QueryRowContext(_ context.Context, query string, args ...any) *sql.Row {
-	return c.conn.QueryRowContext(context.Background(), query, args...)
-}
-
-// querier is what can be asked: the readers, or a change under way.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }

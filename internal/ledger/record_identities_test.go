@@ -12,10 +12,9 @@ import (
 
 // A repeated image is another record once some time has passed, unless the broker redelivers it.
 func TestRepeatedImages(t *testing.T) {
-	l := open(t, t.TempDir(), quiet())
 	start := time.Unix(1_000_000, 0)
 	now := start
-	l.SetClock(func() time.Time { return now })
+	l := open(t, t.TempDir(), quiet(), steady(func() time.Time { return now }))
 	for _, step := range []struct {
 		name      string
 		at        time.Duration // since the start
@@ -33,7 +32,7 @@ func TestRepeatedImages(t *testing.T) {
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			now = start.Add(step.at)
-			_, existing, err := l.Receive(t.Context(), reception("camera", 1, func(r *edgelens.Reception) {
+			_, existing, err := l.Records.Receive(t.Context(), reception("camera", 1, func(r *edgelens.Reception) {
 				r.Record.Kind, r.Record.Key, r.Record.Verdict, r.Record.ReceivedAt = edgelens.RecordSnapshot, "", nil, now
 				r.RepeatsAfter, r.SentAgain = 30*time.Second, step.sentAgain
 			}))
@@ -42,7 +41,7 @@ func TestRepeatedImages(t *testing.T) {
 		})
 	}
 	ids := map[string]bool{}
-	jobs, _, err := l.Jobs(t.Context(), edgelens.JobFilter{Limit: 10})
+	jobs, _, err := l.Jobs.Jobs(t.Context(), edgelens.JobFilter{Limit: 10})
 	must(t, err)
 	for _, job := range jobs {
 		ids[job.Record] = true
@@ -62,20 +61,20 @@ func TestRecordsOfAnEarlierVersion(t *testing.T) {
 			r.Record.Freshness, r.Record.FreshnessReason = edgelens.FreshnessFresh, ""
 		})
 	}
-	_, existing, err := l.Receive(t.Context(), renamed(string(former.Record.Verdict)))
+	_, existing, err := l.Records.Receive(t.Context(), renamed(string(former.Record.Verdict)))
 	must(t, err)
 	equal(t, "the same", existing, true)
 	other := renamed(`{"num":7,"name":"Bob"}`)
 	job := receive(t, l, other)
 	start(t, l, job.ID)
-	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
-	item, err := l.Result(t.Context(), other.Record.ID)
+	must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
+	item, err := l.Results.Result(t.Context(), other.Record.ID)
 	must(t, err)
 	equal(t, "another one with its number", item.Freshness, edgelens.FreshnessReplayed)
 	if item.FreshnessReason == "" {
 		t.Error("there is no reason")
 	}
-	_, existing, err = l.Receive(t.Context(), renamed(`{"num":7,"name":"Bob"}`))
+	_, existing, err = l.Records.Receive(t.Context(), renamed(`{"num":7,"name":"Bob"}`))
 	must(t, err)
 	equal(t, "that one again", existing, true)
 	unknown := reception("door", 6, func(r *edgelens.Reception) {
@@ -83,8 +82,8 @@ func TestRecordsOfAnEarlierVersion(t *testing.T) {
 	})
 	job = receive(t, l, unknown)
 	start(t, l, job.ID)
-	must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
-	item, err = l.Result(t.Context(), unknown.Record.ID)
+	must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.7)))
+	item, err = l.Results.Result(t.Context(), unknown.Record.ID)
 	must(t, err)
 	equal(t, "one that no earlier version had", item.Freshness, edgelens.FreshnessFresh)
 }

@@ -13,21 +13,21 @@ const asideList = "aside"
 
 // SetAside takes a row out of its device's order, by Delivery.Seq, with the reason why its sink never accepts it. It
 // stays until RetrySetAside, or its age: access records stay.
-func (l *Ledger) SetAside(ctx context.Context, seq int64, reason string) error {
-	return l.explain("set an event aside", l.change(ctx, func(c *change) error {
-		_, err := c.exec(`UPDATE outbox SET aside_at = ?, aside_reason = ? WHERE seq = ?`, l.now().UnixMicro(), reason, seq)
+func (s *Outbox) SetAside(ctx context.Context, seq int64, reason string) error {
+	return s.db.explain("set an event aside", s.db.write(ctx, func(c *change) error {
+		_, err := c.exec(`UPDATE outbox SET aside_at = ?, aside_reason = ? WHERE seq = ?`, s.db.now().UnixMicro(), reason, seq)
 		return err
 	}))
 }
 
 // ListSetAside returns the set-aside rows, the newest first, and the cursor of the next page; empty where there is
 // none. Its error is an edgelens.ErrInvalid for a bad filter.
-func (l *Ledger) ListSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
-	page, next, err = l.listSetAside(ctx, filter)
-	return page, next, l.explain("list the set-aside events", err)
+func (s *Outbox) ListSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
+	page, next, err = s.listSetAside(ctx, filter)
+	return page, next, s.db.explain("list the set-aside events", err)
 }
 
-func (l *Ledger) listSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
+func (s *Outbox) listSetAside(ctx context.Context, filter edgelens.SetAsideFilter) (page []edgelens.SetAside, next string, err error) {
 	before, err := parseCursor(asideList, filter.Cursor)
 	if err != nil {
 		return nil, "", err
@@ -44,7 +44,7 @@ func (l *Ledger) listSetAside(ctx context.Context, filter edgelens.SetAsideFilte
 	if filter.Device != "" {
 		query, args = query+` AND o.device = ?`, append(args, filter.Device)
 	}
-	rows, err := l.readers.QueryContext(ctx, query+` ORDER BY o.seq DESC LIMIT ?`, append(args, limit+1)...)
+	rows, err := s.db.readers.QueryContext(ctx, query+` ORDER BY o.seq DESC LIMIT ?`, append(args, limit+1)...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -67,15 +67,15 @@ func (l *Ledger) listSetAside(ctx context.Context, filter edgelens.SetAsideFilte
 // RetrySetAside queues set-aside rows for delivery again, complete and before later ones: those with the ids, or all
 // where there are none, of the sink, or of every sink where that is empty. It returns how many. Its error is an
 // edgelens.ErrNotFound for an id that is not set aside; then nothing changes.
-func (l *Ledger) RetrySetAside(ctx context.Context, sink string, ids ...int64) (n int, err error) {
-	err = l.change(ctx, func(c *change) error {
+func (s *Outbox) RetrySetAside(ctx context.Context, sink string, ids ...int64) (n int, err error) {
+	err = s.db.write(ctx, func(c *change) error {
 		n = 0
 		if len(ids) == 0 {
-			n, err = c.retrySetAside(`(? = '' OR sink = ?)`, sink, sink)
+			n, err = retrySetAside(c, `(? = '' OR sink = ?)`, sink, sink)
 			return err
 		}
 		for _, id := range ids {
-			one, err := c.retrySetAside(`seq = ? AND (? = '' OR sink = ?)`, id, sink, sink)
+			one, err := retrySetAside(c, `seq = ? AND (? = '' OR sink = ?)`, id, sink, sink)
 			if err != nil {
 				return err
 			}
@@ -86,10 +86,10 @@ func (l *Ledger) RetrySetAside(ctx context.Context, sink string, ids ...int64) (
 		}
 		return nil
 	})
-	return n, l.explain("retry set-aside events", err)
+	return n, s.db.explain("retry set-aside events", err)
 }
 
-func (c *change) retrySetAside(condition string, args ...any) (n int, err error) {
+func retrySetAside(c *change, condition string, args ...any) (n int, err error) {
 	rows, err := c.QueryContext(context.Background(), `UPDATE outbox SET aside_at = NULL, aside_reason = '' WHERE aside_at IS NOT NULL AND `+condition+` RETURNING device`, args...)
 	if err != nil {
 		return 0, err

@@ -20,28 +20,28 @@ type poisonCandidate struct {
 }
 
 // become makes a job the candidate, or returns a channel that is closed when the previous one has an outcome.
-func (s *poisonCandidate) become(id string) (ahead <-chan struct{}) {
-	switch s.id {
+func (p *poisonCandidate) become(id string) (ahead <-chan struct{}) {
+	switch p.id {
 	case id:
 		return nil
 	case "":
-		s.id, s.gone = id, make(chan struct{})
+		p.id, p.gone = id, make(chan struct{})
 		return nil
 	default:
-		return s.gone
+		return p.gone
 	}
 }
 
 // clear records that a job's attempt has an outcome.
-func (s *poisonCandidate) clear(id string) {
-	if s.id == id {
-		close(s.gone)
-		s.id = ""
+func (p *poisonCandidate) clear(id string) {
+	if p.id == id {
+		close(p.gone)
+		p.id = ""
 	}
 }
 
-// await waits until ahead is closed.
-func (l *Ledger) await(ctx context.Context, ahead <-chan struct{}, timeout <-chan time.Time) error {
+// await waits until ahead is closed; closing ends it with the ledger.
+func await(ctx context.Context, ahead, closing <-chan struct{}, timeout <-chan time.Time) error {
 	select {
 	case <-ahead:
 		return nil
@@ -49,7 +49,7 @@ func (l *Ledger) await(ctx context.Context, ahead <-chan struct{}, timeout <-cha
 		return &edgelens.Busy{RetryAfter: minRetry, Reason: "another job whose last attempt crashed is being retried; this one waits for it"}
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-l.closing:
+	case <-closing:
 		return edgelens.ErrStopping
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -29,7 +28,7 @@ func TestAcceptedJobSurvivesReopening(t *testing.T) {
 	image := image("a cat")
 	spec := specOf(image)
 	spec.NoCache, spec.IdempotencyKey, spec.Deadline = true, "k", long
-	job, existing, err := l.Accept(t.Context(), spec, image)
+	job, existing, err := l.Jobs.Accept(t.Context(), spec, image)
 	if err != nil || existing {
 		t.Fatalf("existing %v, %v", existing, err)
 	}
@@ -41,7 +40,7 @@ func TestAcceptedJobSurvivesReopening(t *testing.T) {
 	if d := job.Deadline.Sub(long).Abs(); d > time.Microsecond {
 		t.Errorf("the deadline moved by %v", d)
 	}
-	got, err := l.Image(t.Context(), job.ID)
+	got, err := l.Images.Image(t.Context(), job.ID)
 	must(t, err)
 	equal(t, "image", got, image)
 }
@@ -69,7 +68,7 @@ func TestAcceptRejectsInvalidSpec(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := specOf(test.image)
 			test.spoil(&spec)
-			if _, _, err := l.Accept(t.Context(), spec, test.image); !errors.Is(err, test.want) {
+			if _, _, err := l.Jobs.Accept(t.Context(), spec, test.image); !errors.Is(err, test.want) {
 				t.Errorf("%v, want %v", err, test.want)
 			}
 			equal(t, "files left", len(filesIn(t, dir)), 0)
@@ -97,14 +96,14 @@ func TestIdempotencyKey(t *testing.T) {
 			l := open(t, dir, quiet())
 			first := specOf(image("a"))
 			first.IdempotencyKey, first.Deadline = "k", long
-			job, _, err := l.Accept(t.Context(), first, image("a"))
+			job, _, err := l.Jobs.Accept(t.Context(), first, image("a"))
 			must(t, err)
-			must(t, l.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
+			must(t, l.Jobs.Finish(t.Context(), job.ID, resultOf("cat", 0.5)))
 
 			spec := specOf(image(test.image))
 			spec.IdempotencyKey, spec.Deadline = "k", long
 			test.again(&spec)
-			again, existing, err := l.Accept(t.Context(), spec, image(test.image))
+			again, existing, err := l.Jobs.Accept(t.Context(), spec, image(test.image))
 			if test.conflict {
 				if !errors.Is(err, edgelens.ErrConflict) || existing {
 					t.Errorf("existing %v, %v, want ErrConflict", existing, err)
@@ -133,7 +132,7 @@ func TestRacingAcceptsWithOneKeyCreateOneJob(t *testing.T) {
 	made := 0
 	for i := range ids {
 		wg.Go(func() {
-			job, existing, err := l.Accept(t.Context(), spec, image("a"))
+			job, existing, err := l.Jobs.Accept(t.Context(), spec, image("a"))
 			if err != nil {
 				t.Error(err)
 			}
@@ -168,7 +167,7 @@ func TestFullQueueIsBusy(t *testing.T) {
 			l := open(t, dir, config)
 			acceptSized := func(name string) (edgelens.Job, error) {
 				image := append(image(name), make([]byte, test.size)...)
-				job, _, err := l.Accept(t.Context(), specOf(image), image)
+				job, _, err := l.Jobs.Accept(t.Context(), specOf(image), image)
 				return job, err
 			}
 			first, err := acceptSized("1")
@@ -184,7 +183,7 @@ func TestFullQueueIsBusy(t *testing.T) {
 				t.Errorf("%+v", busy)
 			}
 			equal(t, "files", len(filesIn(t, dir)), 2)
-			must(t, l.Finish(t.Context(), first.ID, resultOf("cat", 0.5)))
+			must(t, l.Jobs.Finish(t.Context(), first.ID, resultOf("cat", 0.5)))
 			if _, err := acceptSized("3"); err != nil {
 				t.Errorf("once there is room: %v", err)
 			}
@@ -201,7 +200,7 @@ func TestConcurrentAcceptsRespectLimit(t *testing.T) {
 	for i := range 32 {
 		wg.Go(func() {
 			image := image(fmt.Sprint(i))
-			if _, _, err := l.Accept(t.Context(), specOf(image), image); err != nil && !errors.Is(err, edgelens.ErrBusy) {
+			if _, _, err := l.Jobs.Accept(t.Context(), specOf(image), image); err != nil && !errors.Is(err, edgelens.ErrBusy) {
 				t.Error(err)
 			}
 		})
@@ -210,119 +209,12 @@ func TestConcurrentAcceptsRespectLimit(t *testing.T) {
 	equal(t, "files", len(filesIn(t, dir)), 5)
 }
 
-func TestAcceptOnFullDiskStoresNothing(t *testing.T) {
-	for name, fill := range map[string]func(*ledger.Ledger){
-		"before writing": nil,
-		"while writing":  (*ledger.Ledger).FillDisk,
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			config := quiet()
-			if fill == nil {
-				config.MinFreeBytes = math.MaxInt64
-			}
-			l := open(t, dir, config)
-			if fill != nil {
-				fill(l)
-			}
-			_, _, err := l.Accept(t.Context(), specOf(image("a")), image("a"))
-			if !errors.Is(err, edgelens.ErrDiskFull) {
-				t.Errorf("%v, want ErrDiskFull", err)
-			}
-			equal(t, "files left", len(filesIn(t, dir)), 0)
-			equal(t, "events", len(allEvents(t, l)), 0)
-		})
-	}
-}
-
-// mountSmall mounts an empty file system of that size, if permitted.
-func mountSmall(t *testing.T, bytes int) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes)); err != nil {
-		t.Skipf("a small file system is needed, and mounting a tmpfs is not allowed here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-func TestFullFileSystem(t *testing.T) {
-	dir := mountSmall(t, 4<<20)
-	filler := filepath.Join(dir, "filler")
-	must(t, os.WriteFile(filler, make([]byte, 1<<20), 0o600))
-	l := open(t, dir, quiet())
-	t.Cleanup(func() { closeLedger(t, l) }) // before unmounting
-
-	// Fill the disk with jobs until one is refused; accepted ones must be there.
-	var accepted []string
-	for i := 0; ; i++ {
-		image := append(image(fmt.Sprint(i)), make([]byte, 40_000)...)
-		job, _, err := l.Accept(t.Context(), specOf(image), image)
-		if errors.Is(err, edgelens.ErrDiskFull) {
-			break
-		}
-		must(t, err)
-		accepted = append(accepted, job.ID)
-	}
-	equal(t, "files", len(filesIn(t, dir)), len(accepted))
-
-	// Another program takes the last byte: the write-ahead log cannot grow.
-	fillUp(t, filler)
-	result := resultOf("cat", 0.5)
-	result.Predictions = append(result.Predictions, make([]edgelens.Prediction, 1000)...)
-	var full string
-	for _, id := range accepted {
-		err := l.Finish(t.Context(), id, result)
-		if errors.Is(err, edgelens.ErrDiskFull) {
-			full = id
-			break
-		}
-		must(t, err)
-		fillUp(t, filler) // the space freed by the image
-	}
-	if full == "" {
-		t.Fatal("the disk never was full while finishing")
-	}
-	equal(t, "status of the unfinished job", jobOf(t, l, full).Status, edgelens.JobQueued)
-	if !filesIn(t, dir)[full] {
-		t.Error("its image is gone")
-	}
-	must(t, os.Remove(filler))
-	must(t, l.Finish(t.Context(), full, result))
-	equal(t, "status once there is room", jobOf(t, l, full).Status, edgelens.JobSucceeded)
-
-	closeLedger(t, l)
-	l = open(t, dir, quiet())
-	for _, id := range accepted {
-		if job := jobOf(t, l, id); !job.Status.Terminal() && !filesIn(t, dir)[id] {
-			t.Errorf("job %s is %s without its image", id, job.Status)
-		}
-	}
-}
-
-// fillUp appends to a file until the disk is full.
-func fillUp(t *testing.T, name string) {
-	t.Helper()
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	must(t, err)
-	defer f.Close()
-	for size := 1 << 16; size > 0; {
-		if _, err := f.Write(make([]byte, size)); err != nil {
-			size /= 2
-		}
-	}
-}
-
 func TestAcceptWithCanceledContextWritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := l.Accept(ctx, specOf(image("a")), image("a")); !errors.Is(err, edgelens.ErrCanceled) {
+	if _, _, err := l.Jobs.Accept(ctx, specOf(image("a")), image("a")); !errors.Is(err, edgelens.ErrCanceled) {
 		t.Errorf("%v, want ErrCanceled", err)
 	}
 	equal(t, "files left", len(filesIn(t, dir)), 0)

@@ -20,7 +20,7 @@ func TestWaitReturnsWhenTheJobIsDone(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 2000 {
 				wg.Go(func() {
-					job, err := l.Wait(t.Context(), id)
+					job, err := l.Jobs.Wait(t.Context(), id)
 					if err != nil || !job.Status.Terminal() {
 						t.Errorf("%s, %v", job.Status, err)
 					}
@@ -28,7 +28,7 @@ func TestWaitReturnsWhenTheJobIsDone(t *testing.T) {
 			}
 			must(t, moves[end](t, l, id))
 			wg.Wait()
-			job, err := l.Wait(t.Context(), id)
+			job, err := l.Jobs.Wait(t.Context(), id)
 			must(t, err)
 			equal(t, "status for a late caller", job.Status, leadsTo[end])
 		})
@@ -40,12 +40,12 @@ func TestWaitWakesWhenAStartEndsTheJob(t *testing.T) {
 	id := accept(t, l).ID
 	woken := make(chan edgelens.Job)
 	go func() {
-		job, _ := l.Wait(t.Context(), id)
+		job, _ := l.Jobs.Wait(t.Context(), id)
 		woken <- job
 	}()
 	start(t, l, id)
 	start(t, l, id)
-	if _, _, err := l.Start(t.Context(), id); !errors.Is(err, edgelens.ErrFinished) {
+	if _, _, err := l.Jobs.Start(t.Context(), id); !errors.Is(err, edgelens.ErrFinished) {
 		t.Fatal(err)
 	}
 	equal(t, "status", (<-woken).Status, edgelens.JobFailed)
@@ -57,10 +57,10 @@ func TestWaitReturnsStateAtTimeout(t *testing.T) {
 	start(t, l, id)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	job, err := l.Wait(ctx, id)
+	job, err := l.Jobs.Wait(ctx, id)
 	must(t, err)
 	equal(t, "status", job.Status, edgelens.JobRunning)
-	if _, err := l.Wait(t.Context(), "unknown"); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := l.Jobs.Wait(t.Context(), "unknown"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("unknown: %v, want ErrNotFound", err)
 	}
 }
@@ -68,7 +68,7 @@ func TestWaitReturnsStateAtTimeout(t *testing.T) {
 func TestSubscriberMissesNoEvent(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	const jobs = 50
-	wake, cancel := l.Subscribe()
+	wake, cancel := l.Events.Subscribe()
 	done := make(chan []edgelens.Event)
 	go func() {
 		defer close(done)
@@ -78,7 +78,7 @@ func TestSubscriberMissesNoEvent(t *testing.T) {
 			if len(seen) > 0 {
 				after = seen[len(seen)-1].Seq
 			}
-			events, err := l.Events(t.Context(), after, 7)
+			events, err := l.Events.Events(t.Context(), after, 7)
 			if err != nil {
 				t.Error(err)
 				return
@@ -98,7 +98,7 @@ func TestSubscriberMissesNoEvent(t *testing.T) {
 		wg.Go(func() {
 			id := accept(t, l).ID
 			start(t, l, id)
-			if _, err := l.Cancel(t.Context(), id); err != nil {
+			if _, err := l.Jobs.Cancel(t.Context(), id); err != nil {
 				t.Error(err)
 			}
 		})

@@ -5,7 +5,6 @@ package ledger_test
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -23,19 +22,22 @@ var (
 // moves are all transitions of a job.
 var moves = map[string]func(t *testing.T, l *ledger.Ledger, id string) error{
 	"start": func(t *testing.T, l *ledger.Ledger, id string) error {
-		_, _, err := l.Start(t.Context(), id)
+		_, _, err := l.Jobs.Start(t.Context(), id)
 		return err
 	},
-	"release": func(t *testing.T, l *ledger.Ledger, id string) error { return l.Release(t.Context(), id, false) },
+	"release": func(t *testing.T, l *ledger.Ledger, id string) error { return l.Jobs.Release(t.Context(), id, false) },
 	"finish": func(t *testing.T, l *ledger.Ledger, id string) error {
-		return l.Finish(t.Context(), id, resultOf("cat", 0.5))
+		return l.Jobs.Finish(t.Context(), id, resultOf("cat", 0.5))
 	},
 	"fail": func(t *testing.T, l *ledger.Ledger, id string) error {
-		return l.Fail(t.Context(), id, edgelens.JobError{Code: "bad_image", Detail: "No."})
+		return l.Jobs.Fail(t.Context(), id, edgelens.JobError{Code: "bad_image", Detail: "No."})
 	},
-	"cancel": func(t *testing.T, l *ledger.Ledger, id string) error { _, err := l.Cancel(t.Context(), id); return err },
+	"cancel": func(t *testing.T, l *ledger.Ledger, id string) error {
+		_, err := l.Jobs.Cancel(t.Context(), id)
+		return err
+	},
 	"expire": func(t *testing.T, l *ledger.Ledger, id string) error {
-		n, err := l.Expire(t.Context(), after)
+		n, err := l.Jobs.Expire(t.Context(), after)
 		if err == nil && n == 0 {
 			err = edgelens.ErrFinished
 		}
@@ -105,7 +107,7 @@ func TestTransitionsOfUnknownJob(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
 		}
 	}
-	if _, err := l.Image(t.Context(), "../ledger.db"); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := l.Images.Image(t.Context(), "../ledger.db"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("image: %v, want ErrNotFound", err)
 	}
 }
@@ -153,7 +155,7 @@ func TestThirdStartFailsTheJob(t *testing.T) {
 	closeLedger(t, l) // the program dies with the job running
 	l = open(t, dir, quiet())
 	equal(t, "second start", start(t, l, id).Attempts, 2)
-	job, image, err := l.Start(t.Context(), id)
+	job, image, err := l.Jobs.Start(t.Context(), id)
 	if !errors.Is(err, edgelens.ErrFinished) || image != nil {
 		t.Fatalf("third start: %d bytes, %v", len(image), err)
 	}
@@ -182,7 +184,7 @@ func TestOnlyPoisonJobFails(t *testing.T) {
 	var waiting sync.WaitGroup
 	for _, id := range others {
 		waiting.Go(func() {
-			if _, _, err := l.Start(t.Context(), id); !errors.Is(err, edgelens.ErrBusy) {
+			if _, _, err := l.Jobs.Start(t.Context(), id); !errors.Is(err, edgelens.ErrBusy) {
 				t.Errorf("start beside a poison candidate: %v, want ErrBusy", err)
 			}
 			equal(t, "attempts", jobOf(t, l, id).Attempts, 1)
@@ -192,13 +194,13 @@ func TestOnlyPoisonJobFails(t *testing.T) {
 	start(t, l, fresh) // a job without earlier starts does not wait
 	waiting.Wait()
 	crash()
-	if _, _, err := l.Start(t.Context(), poison); !errors.Is(err, edgelens.ErrFinished) {
+	if _, _, err := l.Jobs.Start(t.Context(), poison); !errors.Is(err, edgelens.ErrFinished) {
 		t.Errorf("the third start: %v", err)
 	}
 	ends := map[string]func(id string) error{
-		others[0]: func(id string) error { return l.Finish(t.Context(), id, resultOf("cat", 0.5)) },
-		others[1]: func(id string) error { return l.Release(t.Context(), id, false) },
-		others[2]: func(id string) error { _, err := l.Cancel(t.Context(), id); return err },
+		others[0]: func(id string) error { return l.Jobs.Finish(t.Context(), id, resultOf("cat", 0.5)) },
+		others[1]: func(id string) error { return l.Jobs.Release(t.Context(), id, false) },
+		others[2]: func(id string) error { _, err := l.Jobs.Cancel(t.Context(), id); return err },
 	}
 	for _, id := range others { // which run one by one
 		waiting.Go(func() {
@@ -221,7 +223,7 @@ func TestReleaseRefundsAttempt(t *testing.T) {
 			id := accept(t, l).ID
 			start(t, l, id)
 			for range 2 { // the second finds it queued and changes nothing
-				must(t, l.Release(t.Context(), id, test.giveBack))
+				must(t, l.Jobs.Release(t.Context(), id, test.giveBack))
 				job := jobOf(t, l, id)
 				equal(t, "status", job.Status, edgelens.JobQueued)
 				equal(t, "attempts", job.Attempts, test.wantAttempts)
@@ -233,7 +235,7 @@ func TestReleaseRefundsAttempt(t *testing.T) {
 func TestStartAfterDeadlineExpires(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	id := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = time.Now().Add(-time.Second) }).ID
-	job, image, err := l.Start(t.Context(), id)
+	job, image, err := l.Jobs.Start(t.Context(), id)
 	if !errors.Is(err, edgelens.ErrFinished) || image != nil {
 		t.Fatalf("start: %d bytes, %v", len(image), err)
 	}
@@ -247,7 +249,7 @@ func TestStartWithoutImageFails(t *testing.T) {
 	l := open(t, dir, quiet())
 	id := accept(t, l).ID
 	removeFile(t, dir, "images", id)
-	job, _, err := l.Start(t.Context(), id)
+	job, _, err := l.Jobs.Start(t.Context(), id)
 	if !errors.Is(err, edgelens.ErrFinished) {
 		t.Errorf("start: %v, want edgelens.ErrFinished", err)
 	}
@@ -261,7 +263,7 @@ func TestExpireEndsOnlyLateJobs(t *testing.T) {
 	late := acceptMany(t, l, 450, func(s *edgelens.JobSpec) { s.Deadline = now }) // more than one batch
 	open := accept(t, l).ID
 	early := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = now.Add(time.Second) }).ID
-	n, err := l.Expire(t.Context(), now)
+	n, err := l.Jobs.Expire(t.Context(), now)
 	must(t, err)
 	equal(t, "expired", n, len(late))
 	equal(t, "without a deadline", jobOf(t, l, open).Status, edgelens.JobQueued)
@@ -269,47 +271,13 @@ func TestExpireEndsOnlyLateJobs(t *testing.T) {
 	equal(t, "the last late one", jobOf(t, l, late[len(late)-1]).Status, edgelens.JobExpired)
 }
 
-func TestFinishKeepsTheWholeResult(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, dir, quiet())
-	job := accept(t, l)
-	start(t, l, job.ID)
-	result := resultOf("cat", 0.59)
-	must(t, l.Finish(t.Context(), job.ID, result))
-	closeLedger(t, l)
-	l = open(t, dir, quiet())
-	equal(t, "result", jobOf(t, l, job.ID).Result, result)
-	page, _, err := l.Results(t.Context(), edgelens.ResultFilter{})
-	must(t, err)
-	if len(page) != 1 {
-		t.Fatalf("%d results, want 1", len(page))
-	}
-	item := page[0]
-	equal(t, "history", item, edgelens.StoredResult{
-		ID: item.ID, JobID: job.ID, Source: "http", Device: "door", Outcome: "recognized", Label: "cat", Probability: 0.59,
-		CreatedAt: jobOf(t, l, job.ID).FinishedAt, Result: result,
-	})
-}
-
-func TestFinishRejectsInvalidResult(t *testing.T) {
-	l := open(t, t.TempDir(), quiet())
-	id := accept(t, l).ID
-	for name, result := range map[string]*edgelens.Result{"none": nil, "NaN": resultOf("cat", math.NaN())} {
-		if err := l.Finish(t.Context(), id, result); !errors.Is(err, edgelens.ErrInvalid) {
-			t.Errorf("%s: %v, want ErrInvalid", name, err)
-		}
-	}
-	equal(t, "status", jobOf(t, l, id).Status, edgelens.JobQueued)
-	equal(t, "number of events", len(allEvents(t, l)), 1)
-}
-
 func TestEventsOfAJob(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	id := accept(t, l).ID
 	start(t, l, id)
-	must(t, l.Release(t.Context(), id, true))
+	must(t, l.Jobs.Release(t.Context(), id, true))
 	start(t, l, id)
-	must(t, l.Finish(t.Context(), id, resultOf("cat", 0.5)))
+	must(t, l.Jobs.Finish(t.Context(), id, resultOf("cat", 0.5)))
 	var story []string
 	for _, event := range allEvents(t, l) {
 		var data struct{ ID, Status, Outcome, Label string }

@@ -1,0 +1,115 @@
+package ledger
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+)
+
+// scrapeTimeout bounds the queries of a scrape.
+const scrapeTimeout = time.Second
+
+var (
+	queueDepth = prometheus.NewDesc("edgelens_queue_depth",
+		"Jobs that are not done yet, by queue and state.", []string{"queue", "state"}, nil)
+	removedForSpace = prometheus.NewDesc("edgelens_ledger_removed_for_space_total",
+		"Rows and images that were removed since the start for space, before they reached their age.", []string{"kind"}, nil)
+	withoutImage = prometheus.NewDesc("edgelens_records_without_image_total",
+		"Records of terminals that were kept without their images since the start, because images could not be written.", nil, nil)
+	storageProblem = prometheus.NewDesc("edgelens_storage_problem",
+		"1 where the ledger or the images cannot be written, or space is short.", []string{"part"}, nil)
+	outboxRows = prometheus.NewDesc("edgelens_outbox_rows",
+		"Undelivered events of a sink.", []string{"sink"}, nil)
+	outboxSize = prometheus.NewDesc("edgelens_outbox_bytes",
+		"Size of the undelivered events, images included.", []string{"sink"}, nil)
+	outboxShed = prometheus.NewDesc("edgelens_outbox_shed_total",
+		"Undelivered events that were dropped since the start, for their age or for space.", []string{"sink"}, nil)
+	outboxAside = prometheus.NewDesc("edgelens_outbox_set_aside",
+		"Events that the sink never accepts, kept until an operator retries them.", []string{"sink"}, nil)
+)
+
+// metrics reads a ledger at each scrape. Values of 0 are explicit, for alerts.
+type metrics struct {
+	ledger *Ledger
+	sinks  []string
+	log    *slog.Logger
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(c chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{
+		queueDepth, removedForSpace, withoutImage, storageProblem, outboxRows, outboxSize, outboxShed, outboxAside,
+	} {
+		c <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(c chan<- prometheus.Metric) {
+	m.collectJobs(c)
+	m.collectOutbox(c)
+	m.collectStorage(c)
+}
+
+func (m *metrics) collectJobs(c chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	stats, err := m.ledger.Stats(ctx)
+	if err != nil {
+		m.log.Warn("counting jobs failed", "error", err)
+		return
+	}
+	depths := map[QueueStatus]int64{}
+	for _, queue := range []string{edgelens.QueueInteractive, edgelens.QueueBulk} {
+		for _, status := range []edgelens.JobStatus{edgelens.JobQueued, edgelens.JobRunning} {
+			depths[QueueStatus{queue, status}] = 0
+		}
+	}
+	for of, n := range stats.Jobs {
+		if !of.Status.Terminal() {
+			depths[of] = n
+		}
+	}
+	for of, n := range depths {
+		c <- prometheus.MustNewConstMetric(queueDepth, prometheus.GaugeValue, float64(n), of.Queue, string(of.Status))
+	}
+}
+
+func (m *metrics) collectOutbox(c chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	measured, err := m.ledger.Outbox.Stats(ctx)
+	if err != nil {
+		m.log.Warn("measuring the outbox failed", "error", err)
+		return
+	}
+	for _, sink := range m.sinks {
+		if _, ok := measured[sink]; !ok {
+			measured[sink] = OutboxStats{}
+		}
+	}
+	for sink, stats := range measured {
+		c <- prometheus.MustNewConstMetric(outboxRows, prometheus.GaugeValue, float64(stats.Rows), sink)
+		c <- prometheus.MustNewConstMetric(outboxSize, prometheus.GaugeValue, float64(stats.Bytes), sink)
+		c <- prometheus.MustNewConstMetric(outboxAside, prometheus.GaugeValue, float64(stats.Aside), sink)
+		c <- prometheus.MustNewConstMetric(outboxShed, prometheus.CounterValue, float64(stats.Shed), sink)
+	}
+}
+
+func (m *metrics) collectStorage(c chan<- prometheus.Metric) {
+	for kind, n := range m.ledger.space.removedByKind() {
+		c <- prometheus.MustNewConstMetric(removedForSpace, prometheus.CounterValue, float64(n), kind)
+	}
+	c <- prometheus.MustNewConstMetric(withoutImage, prometheus.CounterValue, float64(m.ledger.Records.WithoutImage()))
+	problems := map[string]float64{PartLedger: 0, PartImages: 0, PartSpace: 0}
+	for _, p := range m.ledger.Problems() {
+		problems[p.Part] = 1
+	}
+	for part, n := range problems {
+		c <- prometheus.MustNewConstMetric(storageProblem, prometheus.GaugeValue, n, part)
+	}
+}

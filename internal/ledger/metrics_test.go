@@ -1,0 +1,67 @@
+//go:build cgo
+
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/internal/ledger"
+)
+
+// series returns the metrics of a registry by name and label values, separated by spaces.
+func series(t *testing.T, metrics prometheus.Gatherer) map[string]float64 {
+	t.Helper()
+	families, err := metrics.Gather()
+	must(t, err)
+	values := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			name := family.GetName()
+			for _, label := range m.Label {
+				name += " " + label.GetValue()
+			}
+			values[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	return values
+}
+
+func TestMetrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	dir := t.TempDir()
+	l := open(t, dir, quiet(), func(p *ledger.Parts) { p.Registerer, p.Sinks = registry, []string{"event"} })
+	zeros := map[string]float64{
+		"edgelens_queue_depth interactive queued": 0, "edgelens_queue_depth interactive running": 0,
+		"edgelens_queue_depth bulk queued": 0, "edgelens_queue_depth bulk running": 0,
+		"edgelens_outbox_rows event": 0, "edgelens_outbox_bytes event": 0, "edgelens_outbox_set_aside event": 0, "edgelens_outbox_shed_total event": 0,
+		"edgelens_records_without_image_total": 0,
+		"edgelens_storage_problem ledger":      0, "edgelens_storage_problem images": 0, "edgelens_storage_problem space": 0,
+	}
+	for _, kind := range []string{"jobs", "results", "records", "events", "images", "ids"} {
+		zeros["edgelens_ledger_removed_for_space_total "+kind] = 0
+	}
+	equal(t, "at first", series(t, registry), zeros)
+
+	start(t, l, accept(t, l).ID)
+	accept(t, l, func(s *edgelens.JobSpec) { s.Queue = edgelens.QueueBulk })
+	must(t, l.Jobs.Fail(t.Context(), accept(t, l).ID, edgelens.JobError{Code: "bad_image"}))
+	receive(t, l, reception("door", 1, withoutImage))
+	receive(t, l, reception("door", 2, withoutImage))
+	must(t, l.Outbox.SetAside(t.Context(), outbox(t, l, "hook", "door")[0].Seq, "It is too large."))
+	breakImages(t, dir)
+	receive(t, l, reception("door", 3))
+	got := series(t, registry)
+	for name, want := range map[string]float64{
+		"edgelens_queue_depth interactive queued": 0, "edgelens_queue_depth interactive running": 1, "edgelens_queue_depth bulk queued": 1,
+		"edgelens_outbox_rows event": 3, "edgelens_outbox_set_aside event": 0, "edgelens_outbox_rows hook": 3, "edgelens_outbox_set_aside hook": 1,
+		"edgelens_records_without_image_total": 1, "edgelens_storage_problem ledger": 0, "edgelens_storage_problem images": 1,
+	} {
+		equal(t, name, got[name], want)
+	}
+	if got["edgelens_outbox_bytes event"] <= 0 {
+		t.Errorf("metrics %v", got)
+	}
+}

@@ -1,0 +1,118 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"edgelens"
+)
+
+// noDelivery is the condition that no event about the record is undelivered; record is the expression of its id.
+func noDelivery(record string) string {
+	return `NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = ` + record + `)`
+}
+
+// noDeliveryOfImage is the condition that no undelivered event about the record needs its image.
+func noDeliveryOfImage(record string) string {
+	return `NOT EXISTS (SELECT 1 FROM outbox WHERE record_id = ` + record + ` AND image = 1)`
+}
+
+// outboxBytes is the size of the outbox, images included.
+const outboxBytes = `(SELECT IFNULL(SUM(bytes), 0) FROM outbox_totals)`
+
+// selectDelivery selects what readDelivery reads.
+const selectDelivery = `SELECT o.seq, o.ready AND NOT o.held, o.image, j.id,
+		r.id, r.dialect, r.device, r.kind, r.record_key, r.passed, r.person_id, r.person_name, r.person_type, r.person_code,
+		r.verdict, r.captured_at, r.received_at, r.retained, r.freshness, r.freshness_reason, r.doubt, r.image_sha256, r.image_bytes, r.reason, s.id IS NOT NULL
+	FROM outbox o JOIN records r ON r.id = o.record_id LEFT JOIN results s ON s.id = o.record_id LEFT JOIN jobs j ON j.record_id = o.record_id`
+
+func readDelivery(rows *sql.Rows) (d edgelens.Delivery, ready bool, err error) {
+	var (
+		job, verdict       sql.NullString
+		captured, received sql.NullInt64
+		image, result      bool
+	)
+	r := &d.Record
+	err = rows.Scan(&d.Seq, &ready, &image, &job,
+		&r.ID, &r.Dialect, &r.Device, &r.Kind, &r.Key, &r.Passed, &r.Person.ID, &r.Person.Name, &r.Person.Type, &r.Person.Code,
+		&verdict, &captured, &received, &r.Retained, &r.Freshness, &r.FreshnessReason, &r.Doubt, &r.ImageSHA256, &r.ImageBytes, &r.Reason, &result)
+	if verdict.Valid {
+		r.Verdict = json.RawMessage(verdict.String)
+	}
+	r.CapturedAt, r.ReceivedAt = timeOf(captured), timeOf(received)
+	d.CreatedAt = r.ReceivedAt
+	if image {
+		d.Image = job.String
+	}
+	return d, ready && result, err
+}
+
+// insert puts a record into the outbox of a sink, to be delivered once the record has its result.
+func (s *Outbox) insert(c *change, r *edgelens.Record, route edgelens.Route, held, hasImage bool) error {
+	image := route.Image && hasImage
+	bytes := int64(rowBytes)
+	if image {
+		bytes += r.ImageBytes
+	}
+	_, err := c.exec(`INSERT INTO outbox (sink, device, record_id, access, image, held, bytes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		route.Sink, r.Device, r.ID, r.Access(), image, held, bytes, r.ReceivedAt.UnixMicro())
+	return err
+}
+
+// makeReady marks the rows of a record for delivery: it has its result.
+func (s *Outbox) makeReady(c *change, record, device string) error {
+	touched, err := c.exec(`UPDATE outbox SET ready = 1 WHERE record_id = ?`, record)
+	if touched > 0 {
+		c.ready = append(c.ready, device)
+	}
+	return err
+}
+
+// release marks the held rows of a device for delivery.
+func (s *Outbox) release(c *change, device string) error {
+	touched, err := c.exec(`UPDATE outbox SET held = 0 WHERE device = ? AND held = 1`, device)
+	if touched > 0 {
+		c.ready = append(c.ready, device)
+	}
+	return err
+}
+
+// removedRow is a row that left the outbox.
+type removedRow struct{ sink, record string }
+
+// remove removes the rows for which the condition holds, and drops the images that they alone need.
+func (s *Outbox) remove(c *change, condition string, args ...any) ([]removedRow, error) {
+	rows, err := c.QueryContext(context.Background(), `DELETE FROM outbox WHERE `+condition+` RETURNING sink, record_id`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var removed []removedRow
+	for rows.Next() {
+		var row removedRow
+		if err := rows.Scan(&row.sink, &row.record); err != nil {
+			return nil, err
+		}
+		removed = append(removed, row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for _, row := range removed {
+		if err := s.images.dropOfRecord(c, row.record); err != nil {
+			return nil, err
+		}
+	}
+	return removed, nil
+}
+
+// moveOutboxTimes moves the age of undelivered events with the wall clock, forward only.
+func moveOutboxTimes(c *change, jump time.Duration, before time.Time) error {
+	if jump < 0 {
+		return nil
+	}
+	_, err := c.exec(`UPDATE outbox SET created_at = created_at + ? WHERE created_at <= ?`, jump.Microseconds(), before.UnixMicro())
+	return err
+}

@@ -1,0 +1,122 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+const (
+	// readers is the number of connections for queries.
+	readers = 4
+	// busyTimeout bounds the wait for another program's lock.
+	busyTimeout = 5 * time.Second
+	// checkTime bounds the check of the file at start. A larger file is used unchecked.
+	checkTime = 5 * time.Second
+	// walBytes is how much of the write-ahead log is kept between checkpoints.
+	walBytes = 16 << 20
+)
+
+// errDamaged: the integrity check failed.
+var errDamaged = errors.New("the database is damaged")
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// dataSource returns the name of the database at file for the driver; options
+// are those of https://pkg.go.dev/github.com/mattn/go-sqlite3#readme-dsn-examples.
+func dataSource(file string, options map[string]string) string {
+	query := url.Values{
+		"_busy_timeout":    {fmt.Sprint(busyTimeout.Milliseconds())},
+		"_foreign_keys":    {"on"},
+		"_stmt_cache_size": {"64"},
+	}
+	for name, value := range options {
+		query.Set(name, value)
+	}
+	return (&url.URL{Scheme: "file", Path: file, RawQuery: query.Encode()}).String()
+}
+
+// openWriter opens the one connection that writes, and migrates the database to the newest schema.
+func openWriter(ctx context.Context, file string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{
+		"_journal_mode": "WAL",
+		"_synchronous":  "FULL",
+		"_auto_vacuum":  "incremental",
+	}))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	err = func() error {
+		if _, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA journal_size_limit = %d", walBytes)); err != nil {
+			return err
+		}
+		if err := check(ctx, db); err != nil {
+			return err
+		}
+		return migrate(ctx, db)
+	}()
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// openReaders opens the connections that only read.
+func openReaders(file string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{"_query_only": "on"}))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(readers)
+	db.SetMaxIdleConns(readers)
+	return db, nil
+}
+
+// check runs the integrity check and returns errDamaged if it fails.
+func check(ctx context.Context, db *sql.DB) error {
+	bounded, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	var finding string
+	err := db.QueryRowContext(bounded, "PRAGMA quick_check(1)").Scan(&finding)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case bounded.Err() != nil:
+		return nil
+	case err != nil:
+		return err
+	case finding != "ok":
+		return fmt.Errorf("%w: %s", errDamaged, finding)
+	}
+	return nil
+}
+
+// migrate applies the missing migrations.
+func migrate(ctx context.Context, db *sql.DB) error {
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	if err != nil {
+		return err
+	}
+	current, newest, err := provider.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if current > newest {
+		return fmt.Errorf("the database has schema %d and this program knows only %d: use the newer edgelens that wrote it, or another data_dir", current, newest)
+	}
+	_, err = provider.Up(ctx)
+	return err
+}

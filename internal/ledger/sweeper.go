@@ -1,0 +1,130 @@
+package ledger
+
+import (
+	"context"
+	"math"
+	"time"
+)
+
+const (
+	// sweepBatch is how many rows are removed in one transaction, so that other writers wait only briefly.
+	sweepBatch = 200
+	// rowBytes is the approximate size of a job in the database, with its result and the indexes.
+	rowBytes = 2 << 10
+	// vacuumPages is how many free pages are returned to the disk at a time.
+	vacuumPages = 256
+)
+
+// sweeper removes what is too old, and what exceeds the limits.
+type sweeper struct {
+	config     Config
+	db         *database
+	space      *space
+	jobs       *Jobs
+	results    *Results
+	records    *Records
+	identities *identities
+	commands   *Commands
+	events     *Events
+	outbox     *Outbox
+	images     *Images
+}
+
+// run expires jobs and sweeps every Config.SweepInterval until ctx ends.
+func (s *sweeper) run(ctx context.Context) {
+	ticker := time.NewTicker(s.config.SweepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		expired, err := s.jobs.Expire(ctx, s.db.now())
+		if err == nil {
+			var removed int
+			removed, err = s.sweep(ctx, s.db.now())
+			if expired > 0 || removed > 0 {
+				s.db.log.Info("swept the ledger", "expired_jobs", expired, "removed_rows", removed)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			s.db.log.Error("sweeping the ledger failed, retried later", "error", err)
+		}
+	}
+}
+
+// sweep removes rows older than Config.MaxAge, events over Config.MaxEvents, and, as long as images and database
+// together exceed Config.MaxBytes, the oldest finished jobs, then the oldest results without a job, records and events,
+// all only if they are older than Config.MinAge, and then the kept images of younger jobs. A job is removed with its
+// result and its image; an unfinished one never is, nor what belongs to an undelivered event. Where that is not enough,
+// nothing more is accepted. It returns how many rows it removed.
+func (s *sweeper) sweep(ctx context.Context, now time.Time) (removed int, err error) {
+	// Any transaction first adjusts the ages to a jump of the clock.
+	if err := s.db.write(ctx, func(*change) error { return nil }); err != nil {
+		return 0, s.db.explain("sweep the ledger", err)
+	}
+	removed, err = s.removeAll(ctx, now)
+	return removed, s.db.explain("sweep the ledger", err)
+}
+
+func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, err error) {
+	tooOld := now.Add(-s.config.MaxAge).UnixMicro()
+	// Each step removes one batch and returns its number of rows.
+	for _, step := range []func() (int, error){
+		func() (int, error) { return s.outbox.shedOld(ctx, now) },
+		func() (int, error) { return s.outbox.shedOverBytes(ctx) },
+		func() (int, error) { return s.jobs.removeFinished(ctx, tooOld, math.MaxInt64) },
+		func() (int, error) { return s.results.removeOld(ctx, tooOld) },
+		func() (int, error) { return s.records.removeOld(ctx, tooOld) },
+		func() (int, error) { return s.identities.removeOld(ctx, now) },
+		func() (int, error) { return s.commands.removeOld(ctx, tooOld, now) },
+		func() (int, error) { return s.events.removeOld(ctx, tooOld) },
+		func() (int, error) { return s.events.removeOverCount(ctx, s.config.MaxEvents) },
+	} {
+		n, err := repeat(step)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+	}
+	n, err := s.makeRoom(ctx, now)
+	removed += n
+	if err != nil {
+		return removed, err
+	}
+	_, err = repeat(func() (int, error) { return s.vacuum(ctx) })
+	return removed, err
+}
+
+// repeat runs step until it returns 0, and returns the sum.
+func repeat(step func() (int, error)) (sum int, err error) {
+	for {
+		n, err := step()
+		sum += n
+		if err != nil || n == 0 {
+			return sum, err
+		}
+	}
+}
+
+// vacuum returns a batch of free pages to the disk and the number of pages, or 0 where the few free ones will be reused
+// soon.
+func (s *sweeper) vacuum(ctx context.Context) (int, error) {
+	var free int
+	if err := s.db.readers.QueryRowContext(ctx, `PRAGMA freelist_count`).Scan(&free); err != nil || free < vacuumPages {
+		return 0, err
+	}
+	err := s.db.write(ctx, func(c *change) error {
+		// It frees one page per row read.
+		rows, err := c.QueryContext(ctx, `PRAGMA incremental_vacuum(256)`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+		}
+		return rows.Err()
+	})
+	return vacuumPages, err
+}

@@ -1,0 +1,59 @@
+package uuid7_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"edgelens/internal/uuid7"
+)
+
+func TestNewIsAUUIDOfItsTime(t *testing.T) {
+	for name, at := range map[string]time.Time{
+		"now":             time.Now(),
+		"a boot in 1970":  time.Unix(20, 0),
+		"the last moment": time.UnixMilli(1<<48 - 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := uuid7.New(at)
+			id, err := uuid.Parse(text)
+			if err != nil || id.String() != text {
+				t.Fatalf("%q is not a UUID in the usual form: %v", text, err)
+			}
+			if id.Version() != 7 || id.Variant() != uuid.RFC4122 {
+				t.Errorf("%s has version %d and variant %s", text, id.Version(), id.Variant())
+			}
+			var ms int64
+			for _, b := range id[:6] {
+				ms = ms<<8 | int64(b)
+			}
+			if ms != at.UnixMilli() {
+				t.Errorf("%s is of %d ms, want %d", text, ms, at.UnixMilli())
+			}
+		})
+	}
+}
+
+func TestNewSortsByTimeAndIsUnique(t *testing.T) {
+	now, before := time.Unix(0, 0), ""
+	seen := map[string]bool{}
+	for range 1000 {
+		id, again := uuid7.New(now), uuid7.New(now)
+		if id <= before {
+			t.Fatalf("%s is not after %s", id, before)
+		}
+		if seen[id] || seen[again] || id == again {
+			t.Fatalf("%s or %s comes twice", id, again)
+		}
+		seen[id], seen[again], before = true, true, max(id, again)
+		now = now.Add(time.Millisecond)
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	now := time.Now()
+	for b.Loop() {
+		uuid7.New(now)
+	}
+}
