@@ -46,8 +46,11 @@ ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
 endif
 
+# Without it, the race detector lets each process sleep for a second before it exits, and tests start hundreds.
+export GORACE ?= atexit_sleep_ms=50
+
 ENVIRONMENT := PATH HOME TFLITE_ROOT GOFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_LDFLAGS \
-	EDGELENS_TEST_SHARED EDGELENS_MODEL_MIRROR
+	EDGELENS_TEST_SHARED EDGELENS_MODEL_MIRROR GORACE
 
 # -----------------------------------------------------------------------------
 

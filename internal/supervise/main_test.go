@@ -120,7 +120,7 @@ func spec(t *testing.T, role string) supervise.Spec {
 	return supervise.Spec{
 		Name:    "testserver",
 		Path:    self,
-		Env:     []string{roleVariable + "=" + role, "PATH=" + os.Getenv("PATH")},
+		Env:     []string{roleVariable + "=" + role, "PATH=" + os.Getenv("PATH"), "GORACE=" + os.Getenv("GORACE")},
 		Dir:     dir,
 		Backoff: supervise.Backoff{Min: time.Millisecond, Max: 50 * time.Millisecond},
 		Log:     quiet,
