@@ -10,7 +10,7 @@ func Rounds(full, short int) int {
 	return full
 }
 
-// SkipIfShort skips the test with -short, and says why: it starts a server or a browser, or kills many processes.
+// SkipIfShort skips the test with -short, for the reason given: it starts a server or a browser, or kills many processes.
 func SkipIfShort(t testing.TB, why string) {
 	t.Helper()
 	if testing.Short() {
