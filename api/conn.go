@@ -17,9 +17,17 @@ import (
 	"edgelens/internal/uuid7"
 )
 
-// halfClosedGrace is how long a request continues after its client has closed its
-// sending side: the client may still read, or be gone, which only a write would show.
-const halfClosedGrace = 5 * time.Second
+const (
+	// halfClosedGrace is how long a request continues after its client has closed its
+	// sending side: the client may still read, or be gone.
+	halfClosedGrace = 5 * time.Second
+	// goneInterval is how often it is checked meanwhile whether the client is gone.
+	goneInterval = 100 * time.Millisecond
+)
+
+// interim is a response before the response. Every client of HTTP/1.1 must ignore it,
+// expected or not (RFC 9110 15.2); the system of one that is gone resets the connection.
+const interim = "HTTP/1.1 100 Continue\r\n\r\n"
 
 // conn changes two habits of net/http. It assumes that a client that has closed its
 // sending side is gone and cancels the request at once, so that the client's
@@ -38,6 +46,12 @@ type conn struct {
 	expired, closed bool
 	// cancel ends the request's context.
 	cancel context.CancelFunc
+
+	// writing guards writes, and what is below.
+	writing sync.Mutex
+	// mayProbe is true while the request is HTTP/1.1 and nothing of its response was
+	// written.
+	mayProbe bool
 }
 
 // listener wraps the connections of another listener.
@@ -83,6 +97,9 @@ func overConn(next http.Handler) http.Handler {
 		}
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
+		c.writing.Lock()
+		c.mayProbe = r.ProtoAtLeast(1, 1)
+		c.writing.Unlock()
 		c.set(func() { c.answering, c.cancel = true, cancel })
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
@@ -108,7 +125,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if !c.answering {
 		return n, err
 	}
-	defer time.AfterFunc(c.halfClosedGrace, c.cancel).Stop()
+	defer c.cancelWhenGone(c.cancel)()
 	for !c.expired && !c.closed {
 		c.changed.Wait()
 	}
@@ -116,6 +133,42 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	return 0, os.ErrDeadlineExceeded
+}
+
+// cancelWhenGone cancels a request whose client has closed its sending side: as soon as the
+// client is known to be gone, and at the latest after its halfClosedGrace. The function ends
+// that.
+func (c *conn) cancelWhenGone(cancel context.CancelFunc) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		c.probe()
+		grace, check := time.NewTimer(c.halfClosedGrace), time.NewTicker(goneInterval)
+		defer grace.Stop()
+		defer check.Stop()
+		for {
+			select {
+			case <-check.C:
+				if !isReset(c.TCPConn) {
+					continue
+				}
+			case <-grace.C:
+			case <-done:
+				return
+			}
+			cancel()
+			return
+		}
+	}()
+	return func() { close(done) }
+}
+
+// probe writes what a client that is gone responds to by a reset.
+func (c *conn) probe() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.mayProbe {
+		_, _ = c.TCPConn.Write([]byte(interim)) // an error shows in the state of the connection
+	}
 }
 
 // SetReadDeadline implements net.Conn; net/http stops its reading with one in the
@@ -138,6 +191,9 @@ func (c *conn) Close() error {
 
 // Write implements net.Conn. Errors that net/http sends itself become problems.
 func (c *conn) Write(p []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.mayProbe = c.mayProbe && bytes.HasPrefix(p, []byte("HTTP/1.1 100 "))
 	if !bytes.HasPrefix(p, []byte("HTTP/1.1 4")) && !bytes.HasPrefix(p, []byte("HTTP/1.1 5")) {
 		return c.TCPConn.Write(p)
 	}

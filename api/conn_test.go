@@ -90,6 +90,16 @@ func (c connection) answer(method string) (*http.Response, string) {
 	return response, string(body)
 }
 
+// final is answer without interim responses.
+func (c connection) final(method string) (*http.Response, string) {
+	c.t.Helper()
+	response, body := c.answer(method)
+	for response.StatusCode == 100 {
+		response, body = c.answer(method)
+	}
+	return response, body
+}
+
 // closed fails unless the server closes the connection within a time.
 func (c connection) closed(within time.Duration) {
 	c.t.Helper()
@@ -134,6 +144,20 @@ func (g gate) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.R
 	}
 }
 
+// noting is a gate that sends the time when a request was canceled.
+type noting struct {
+	gate
+	canceled chan time.Time
+}
+
+func (n noting) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.Result, error) {
+	result, err := n.gate.Recognize(ctx, req)
+	if err != nil {
+		n.canceled <- time.Now()
+	}
+	return result, err
+}
+
 func newGate() gate { return gate{make(chan struct{}, 1), make(chan struct{})} }
 
 const recognizeByHand = "POST /api/recognize HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\n12345"
@@ -153,7 +177,7 @@ func TestHalfClosedClientGetsResponse(t *testing.T) {
 	other.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	other.answer("GET")
 	close(g.open)
-	if response, body := c.answer("POST"); response.StatusCode != 200 {
+	if response, body := c.final("POST"); response.StatusCode != 200 {
 		t.Errorf("got %v %s", response, body)
 	}
 	c.closed(5 * time.Second)
@@ -171,15 +195,31 @@ func TestDisconnectedClientStopsWork(t *testing.T) {
 		if err := c.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		response, body := c.answer("POST") // this one still reads
+		response, body := c.final("POST") // this one still reads
 		if response.StatusCode != 408 || !strings.Contains(body, `"canceled"`) {
 			t.Errorf("got %v %s", response, body)
+		}
+	})
+	t.Run("closed", func(t *testing.T) {
+		t.Parallel()
+		g := newGate()
+		canceled := make(chan time.Time, 1)
+		_, address := serve(t, func(_ *api.Config, p *api.Parts) { p.Recognizer = noting{g, canceled} })
+		c := dial(t, address)
+		c.send(recognizeByHand)
+		<-g.entered
+		begin := time.Now()
+		if err := c.TCPConn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if took := (<-canceled).Sub(begin); took > 4*time.Second {
+			t.Errorf("work went on for %v, as for a client that still reads", took)
 		}
 	})
 	t.Run("reset", func(t *testing.T) {
 		t.Parallel()
 		g := newGate()
-		_, address := serveBy(t, (*api.Server).ServeWithShortGrace, func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
+		_, address := serve(t, func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
 		c := dial(t, address)
 		c.send(recognizeByHand)
 		<-g.entered

@@ -22,6 +22,8 @@ type exchange struct {
 	id string
 	// bodyRead is true once a handler has begun to read the body.
 	bodyRead bool
+	// upload is what is reserved for the body; nil without one.
+	upload *reservation
 	// recognized is true once the request reached the Recognizer, which logs
 	// its own line.
 	recognized bool
@@ -180,14 +182,12 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 		if reserve > limit {
 			return s.bodyTooLarge(c)
 		}
-		if !s.uploads.TryAcquire(reserve) {
-			return &edgelens.Busy{RetryAfter: time.Second, Reason: "too many uploads at a time; try again shortly"}
+		reserved, ok := s.reserve(reserve)
+		if !ok {
+			return tooManyUploads
 		}
-		s.uploading.Add(float64(reserve))
-		defer func() {
-			s.uploads.Release(reserve)
-			s.uploading.Sub(float64(reserve))
-		}()
+		defer reserved.shrink(0)
+		exchangeFrom(r.Context()).upload = reserved
 		r.Body = http.MaxBytesReader(c.Response(), watchedBody{r.Body, exchangeFrom(r.Context())}, limit)
 		if compressed {
 			r.Body = http.MaxBytesReader(c.Response(), &gzipBody{ReadCloser: r.Body}, limit)

@@ -40,7 +40,7 @@ var statuses = []struct {
 	{edgelens.ErrNoModel, http.StatusServiceUnavailable, "No model", ""},
 	{edgelens.ErrModel, http.StatusInternalServerError, "Model unusable", ""},
 	{edgelens.ErrInference, http.StatusInternalServerError, "Inference failed", "The model failed on this image. If it keeps failing, report the request_id to the operator."},
-	{edgelens.ErrBusy, http.StatusServiceUnavailable, "Busy", "All slots are taken. Try again after the seconds in Retry-After."},
+	{edgelens.ErrBusy, http.StatusServiceUnavailable, "Busy", "The service is busy. Try again after the seconds in Retry-After."},
 	{edgelens.ErrStopping, http.StatusServiceUnavailable, "Not accepting work", "The service is starting or stopping. Try again after the seconds in Retry-After."},
 	{edgelens.ErrDeadline, http.StatusGatewayTimeout, "Deadline passed", "The response was not ready in time. Try again when there is less load."},
 }
@@ -63,6 +63,9 @@ func newProblem(err error) Problem {
 			var noRoom *edgelens.NoRoom
 			if errors.As(err, &noRoom) {
 				p.Detail = noRoom.Reason
+			}
+			if errors.Is(err, tooManyUploads) {
+				p.Detail = "Too many uploads are in memory. Try again after the seconds in Retry-After."
 			}
 			break
 		}

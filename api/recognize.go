@@ -95,6 +95,9 @@ func (s *Server) readRecognition(c echo.Context) (*options, upload, error) {
 		}
 	}
 	u, err := s.readUpload(c.Request(), o)
+	if err == nil {
+		exchangeFrom(c.Request().Context()).upload.shrink(int64(cap(u.image))) // the rest of the body is not kept
+	}
 	return o, u, err
 }
 

@@ -25,7 +25,7 @@ const (
 // free (docs/adr/0017-lanes.md).
 //
 // The highest class that waits is served first, and first come, first served within
-// it. Each lower class gets a slot at the latest after share slots of higher ones. And
+// it. A lower class that waits gets a slot at the latest after share slots of higher ones. And
 // while other work arrives, bulk work leaves one slot free: a flooded bulk queue must
 // neither make each door event wait for a recognition to end, nor take all of the
 // processor.
@@ -39,8 +39,8 @@ type admission struct {
 	mu      sync.Mutex
 	running map[*ticket]bool
 	queues  map[edgelens.Priority]*list.List // of *ticket
-	// passed counts, for each class, the slots given to higher ones since it last got
-	// one.
+	// passed counts, for each class that waits, the slots given to higher ones since it
+	// last got one.
 	passed map[edgelens.Priority]int
 	// lately is when work other than bulk last arrived.
 	lately time.Time
@@ -59,17 +59,24 @@ type workload struct {
 // ticket is a piece of work that waits for a slot or holds one.
 type ticket struct {
 	model string
-	// admitted is closed when the ticket has a slot, or is turned away: see late.
-	admitted chan struct{}
+	// decided is closed when the ticket has a slot, or is turned away: then refusal is
+	// set.
+	decided chan struct{}
+	refusal error
 
 	// The rest belongs to the admission.
-	priority edgelens.Priority
-	// due is when its last caller gives up.
-	due     time.Time
-	place   *list.Element // in its queue; nil once admitted
+	urgency
+	place   *list.Element // in its queue; nil once decided
 	started time.Time
-	// late is set where the work could not end before due any more: it has no slot.
-	late bool
+}
+
+// urgency decides when work is done.
+type urgency struct {
+	priority edgelens.Priority
+	// since orders work of one class.
+	since time.Time
+	// due is when its last caller gives up.
+	due time.Time
 }
 
 func newAdmission(slots int) *admission {
@@ -83,52 +90,75 @@ func newAdmission(slots int) *admission {
 	return a
 }
 
-// enter queues work, which has a slot once its admitted is closed.
-func (a *admission) enter(model string, priority edgelens.Priority, due time.Time) *ticket {
-	t := &ticket{model: model, priority: priority, due: due, admitted: make(chan struct{})}
+// enter queues work. It has a slot, or is turned away, once its decided is closed.
+func (a *admission) enter(model string, u urgency) *ticket {
+	t := &ticket{model: model, urgency: u, decided: make(chan struct{})}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.queue(t)
+	a.serve(t)
 	return t
 }
 
-// join makes queued work as urgent as its most urgent caller, who waits until due. It
-// reports false where the caller needs work of its own: this will not be done any more,
-// or is done in the background and the caller is not.
-func (a *admission) join(t *ticket, priority edgelens.Priority, due time.Time) bool {
+// shareable reports whether another caller may wait for work that was entered: not where
+// it was turned away, or is done in the background and the caller's is not.
+func (a *admission) shareable(t *ticket, priority edgelens.Priority) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t.place != nil {
+		return true
+	}
+	return t.refusal == nil && (t.priority != edgelens.PriorityBulk || priority == edgelens.PriorityBulk)
+}
+
+// change changes the urgency of work that waits.
+func (a *admission) change(t *ticket, u urgency) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if t.place == nil {
-		return !t.late && (t.priority != edgelens.PriorityBulk || priority == edgelens.PriorityBulk)
+		return
 	}
-	if due.After(t.due) {
-		t.due = due
-	}
-	if rank(priority) < rank(t.priority) {
-		a.queues[t.priority].Remove(t.place)
-		t.priority = priority
-		a.queue(t)
-	}
-	return true
+	a.unqueue(t)
+	t.urgency = u
+	a.queue(t)
+	a.serve(nil)
 }
 
-// queued reports whether work still waits for a slot.
-func (a *admission) queued(t *ticket) bool {
+// hadSlot reports whether work was begun.
+func (a *admission) hadSlot(t *ticket) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return t.place != nil
+	return t.place == nil && t.refusal == nil
 }
 
-// withdraw removes queued work; false once it is admitted.
+// withdraw removes work that waits; false once it is decided.
 func (a *admission) withdraw(t *ticket) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if t.place == nil {
 		return false
 	}
-	a.queues[t.priority].Remove(t.place)
-	t.place = nil
+	a.unqueue(t)
 	return true
+}
+
+// stop turns away what waits and would not be done by then: a synchronous request whose
+// answer is predicted to come later, and every job, which is done after a restart.
+func (a *admission) stop(by time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := len(classes) - 1; i >= 0; i-- {
+		var next *list.Element
+		for e := a.queues[classes[i]].Front(); e != nil; e = next {
+			next = e.Next()
+			t := e.Value.(*ticket)
+			if classes[i] == edgelens.PrioritySynchronous && a.done(t).Before(by) {
+				continue
+			}
+			a.unqueue(t)
+			a.refuse(t, fmt.Errorf("wait for a slot: %w", edgelens.ErrStopping))
+		}
+	}
 }
 
 // leave frees the slot of admitted work. done is true where the model has run: rejecting an
@@ -156,8 +186,7 @@ func (a *admission) tooLate(t *ticket, due time.Time) (wait time.Duration, late 
 	if t.place == nil {
 		return 0, false
 	}
-	wait = a.wait(t.priority, t.place)
-	return wait, !a.now().Add(wait + a.expected(t)).Before(due)
+	return a.wait(t.priority, t.place), !a.done(t).Before(due)
 }
 
 // nextWait predicts how long work of a class would wait if it came now.
@@ -180,12 +209,36 @@ func (a *admission) counts() (waiting map[edgelens.Priority]int, running int) {
 
 // The rest must be called with the lock held.
 
+// queue appends work to the queue of its class, behind what waits for longer.
 func (a *admission) queue(t *ticket) {
 	if t.priority != edgelens.PriorityBulk {
 		a.lately = a.now()
 	}
-	t.place = a.queues[t.priority].PushBack(t)
-	a.serve(t)
+	queue := a.queues[t.priority]
+	before := queue.Back()
+	for before != nil && before.Value.(*ticket).since.After(t.since) {
+		before = before.Prev()
+	}
+	if before == nil {
+		t.place = queue.PushFront(t)
+	} else {
+		t.place = queue.InsertAfter(t, before)
+	}
+}
+
+// unqueue is the reverse of queue.
+func (a *admission) unqueue(t *ticket) {
+	a.queues[t.priority].Remove(t.place)
+	t.place = nil
+	if a.queues[t.priority].Len() == 0 {
+		a.passed[t.priority] = 0
+	}
+}
+
+// refuse turns work away that is in no queue.
+func (a *admission) refuse(t *ticket, err error) {
+	t.refusal = err
+	close(t.decided)
 }
 
 // serve gives the free slots to those who wait; arrived, if not nil, has not waited yet.
@@ -195,15 +248,18 @@ func (a *admission) serve(arrived *ticket) {
 		if !ok {
 			return
 		}
-		queue := a.queues[class]
-		t := queue.Remove(queue.Front()).(*ticket)
-		t.place, t.started = nil, a.now()
-		// Else its answer would come too late, and those behind it would be late as well.
-		if t.late = t != arrived && !t.started.Add(a.expected(t)).Before(t.due); !t.late {
-			a.running[t] = true
-			a.count(class)
+		t := a.queues[class].Front().Value.(*ticket)
+		a.unqueue(t)
+		now := a.now()
+		if t != arrived && !now.Add(a.expected(t)).Before(t.due) {
+			// Its answer would come too late, and those behind it would be late as well.
+			a.refuse(t, busy("the wait was longer than predicted, and the answer would come too late", a.wait(class, nil)))
+			continue
 		}
-		close(t.admitted)
+		t.started = now
+		a.running[t] = true
+		a.count(class)
+		close(t.decided)
 	}
 }
 
@@ -248,7 +304,7 @@ func (a *admission) othersWait() bool {
 // count records that a class got a slot.
 func (a *admission) count(class edgelens.Priority) {
 	for _, c := range classes {
-		if rank(c) > rank(class) {
+		if rank(c) > rank(class) && a.queues[c].Len() > 0 {
 			a.passed[c]++
 		}
 	}
@@ -268,29 +324,39 @@ func (a *admission) serveAfter(delay time.Duration) {
 	})
 }
 
+// done predicts when work that waits is done.
+func (a *admission) done(t *ticket) time.Time {
+	return a.now().Add(a.wait(t.priority, t.place) + a.expected(t))
+}
+
 // wait predicts the wait at a place in the queue of a class, nil for its end: until what
-// runs and what is queued before it is done.
+// runs is done, and what is queued before it, in its own class and in the others by
+// their shares.
 func (a *admission) wait(class edgelens.Priority, place *list.Element) time.Duration {
 	var before time.Duration
 	for running := range a.running {
 		before += a.remaining(running)
 	}
-	count := 0
-	var below time.Duration // one piece of work of each class below, which get their share
-	for _, c := range classes {
-		first := a.queues[c].Front()
-		if rank(c) > rank(class) {
-			if first != nil {
-				below += a.expected(first.Value.(*ticket))
-			}
-			continue
-		}
-		for e := first; e != nil && e != place; e = e.Next() {
+	ahead := 0
+	for e := a.queues[class].Front(); e != nil && e != place; e = e.Next() {
+		before += a.expected(e.Value.(*ticket))
+		ahead++
+	}
+	// At most share pieces of higher classes before each of its own.
+	higher := max(0, share*(ahead+1)-a.passed[class])
+	for _, c := range classes[:rank(class)] {
+		for e := a.queues[c].Front(); e != nil && higher > 0; e = e.Next() {
 			before += a.expected(e.Value.(*ticket))
-			count++
+			higher--
+			ahead++
 		}
 	}
-	before += time.Duration(count/share) * below
+	// And one piece of each lower class after share of the others.
+	for _, c := range classes[rank(class)+1:] {
+		if first := a.queues[c].Front(); first != nil {
+			before += time.Duration(ahead/share) * a.expected(first.Value.(*ticket))
+		}
+	}
 	return before / time.Duration(a.slots)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -275,13 +276,11 @@ func (b *bench) order(t *testing.T, letters string) string {
 		'd': edgelens.PriorityDevice, 's': edgelens.PrioritySynchronous, 'i': edgelens.PriorityInteractive, 'b': edgelens.PriorityBulk,
 	}
 	answered := make(chan rune, len(letters))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-	defer cancel()
 	for n, letter := range letters {
 		req := image(fmt.Sprint(n))
 		req.Priority = priorities[letter]
 		go func() {
-			if _, err := b.Recognize(ctx, req); err != nil {
+			if _, err := b.Recognize(t.Context(), req); err != nil {
 				t.Error(err)
 			}
 			answered <- letter
@@ -300,18 +299,190 @@ func TestPriorities(t *testing.T) {
 		"in order":               {"iii", "iii"},
 		"bulk alone":             {"bbb", "bbb"},
 		"interactive first":      {"ibbiii", "iiiibb"},
-		"but bulk not starved":   {"i" + "bb" + strings.Repeat("i", 14), "iiiiii" + "b" + "iiiiii" + "b" + "iii"},
+		"but bulk not starved":   {"i" + "bb" + strings.Repeat("i", 14), "iiiiiii" + "b" + "iiiiii" + "b" + "ii"},
 		"door first":             {"sbisdd", "sddsib"},
 		"nothing starves":        {"b" + "bis" + strings.Repeat("d", 13), "b" + "dddddd" + "s" + "i" + "b" + "ddddddd"},
 		"synchronous, then jobs": {"sibsisb", "sssiibb"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if got := newBench(oneSlot(), 64, 128).order(t, test.letters); got != test.want {
+				if got := newBench(recognize.Config{Slots: 1, Timeout: 5 * time.Minute}, 64, 128).order(t, test.letters); got != test.want {
 					t.Errorf("got %s, want %s", got, test.want)
 				}
 			})
 		})
+	}
+}
+
+// A client that waits for longer than others does not keep them out.
+func TestPatientClientsDoNotKeepOthersOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(oneSlot(), 64, 128)
+		b.takes(time.Second)
+		b.must(t, image("the one to learn from"))
+		patient, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var waiting []<-chan answer
+		for i := range 40 {
+			waiting = append(waiting, b.start(patient, image(fmt.Sprint("patient ", i))))
+			synctest.Wait()
+		}
+		if a := <-b.start(t.Context(), image("another client")); a.err != nil || a.after > 3*time.Second {
+			t.Errorf("%v after %v, want an answer soon", a.err, a.after)
+		}
+		for _, done := range waiting {
+			if a := <-done; a.err != nil {
+				t.Error(a.err)
+			}
+		}
+	})
+}
+
+// A class that was idle has no claim from that time: who waits first goes first.
+func TestIdleClassDoesNotOvertake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(oneSlot(), 64, 128)
+		for i := range 9 {
+			door := image(fmt.Sprint("door ", i))
+			door.Priority = edgelens.PriorityDevice
+			b.must(t, door)
+		}
+		if got := b.order(t, "dd"+"bis"); got != "dd"+"sib" {
+			t.Errorf("got %s, want the door that waits first", got)
+		}
+	})
+}
+
+// A synchronous request beside a flood of device jobs has its share, and is not rejected for
+// their number.
+func TestSynchronousBesideAFloodOfDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(recognize.Config{Slots: 1, Timeout: 20 * time.Second}, 64, 128)
+		b.takes(time.Second)
+		b.must(t, image("the one to learn from"))
+		jobs, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var waiting []<-chan answer
+		for i := range 40 {
+			door := image(fmt.Sprint("door ", i))
+			door.Priority = edgelens.PriorityDevice
+			waiting = append(waiting, b.start(jobs, door))
+			synctest.Wait()
+		}
+		if a := <-b.start(t.Context(), image("another client")); a.err != nil || a.after > 8*time.Second {
+			t.Errorf("%v after %v, want an answer after seven others", a.err, a.after)
+		}
+		for _, done := range waiting {
+			<-done
+		}
+	})
+}
+
+// Clients that give up without a word are taken into account: others are rejected in time,
+// and answered where it is worth it.
+func TestImpatientClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(oneSlot(), 64, 128)
+		b.takes(100 * time.Millisecond)
+		b.must(t, image("the one to learn from"))
+		outcomes := map[string]int{}
+		var mu sync.Mutex
+		var clients sync.WaitGroup
+		end := time.Now().Add(30 * time.Second)
+		for client := range 40 {
+			clients.Go(func() {
+				for n := 0; time.Now().Before(end); n++ {
+					ctx, cancel := context.WithCancel(t.Context())
+					giveUp := time.AfterFunc(time.Second, cancel)
+					a := <-b.start(ctx, image(fmt.Sprint(client, " ", n)))
+					giveUp.Stop()
+					cancel()
+					mu.Lock()
+					outcomes[edgelens.Code(a.err)]++
+					mu.Unlock()
+					if a.err != nil {
+						time.Sleep(time.Second) // Retry-After
+					}
+				}
+			})
+		}
+		clients.Wait()
+		if outcomes["ok"] < 200 {
+			t.Errorf("%v, want most of the 300 that can be answered in 30 s", outcomes)
+		}
+	})
+}
+
+// What waits when the service stops is answered if there is time, and turned away if not.
+func TestStopWithWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(recognize.Config{Slots: 1, Timeout: 50 * time.Second}, 64, 128)
+		b.takes(time.Second)
+		b.must(t, image("the one to learn from"))
+		var waiting []<-chan answer
+		for i := range 30 {
+			waiting = append(waiting, b.start(t.Context(), image(fmt.Sprint(i))))
+			synctest.Wait()
+		}
+		job := b.start(t.Context(), bulk("a job"))
+		synctest.Wait()
+		b.Stop(time.Now().Add(7 * time.Second))
+		if a := <-job; !errors.Is(a.err, edgelens.ErrStopping) {
+			t.Errorf("a job that waited: %v, want ErrStopping", a.err)
+		}
+		if a := <-b.start(t.Context(), image("new")); !errors.Is(a.err, edgelens.ErrStopping) {
+			t.Errorf("new work: %v, want ErrStopping", a.err)
+		}
+		outcomes := map[string]int{}
+		for _, done := range waiting {
+			a := <-done
+			outcomes[edgelens.Code(a.err)]++
+		}
+		if outcomes["ok"] < 5 || outcomes["ok"] > 7 || outcomes["ok"]+outcomes[edgelens.Code(edgelens.ErrStopping)] != 30 {
+			t.Errorf("%v, want those answered that fit into 7 s", outcomes)
+		}
+		if err := b.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A job is not to blame where it was turned away at the very moment when its time ended.
+func TestJobWithoutSlotIsNotToBlame(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(oneSlot(), 64, 128)
+			b.takes(time.Second)
+			b.must(t, image("the one to learn from"))
+			first := b.start(t.Context(), image("at work"))
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second) // as long as the first
+			defer cancel()
+			job := image("job")
+			job.Priority = edgelens.PriorityInteractive
+			if a := <-b.start(ctx, job); !errors.Is(a.err, edgelens.ErrBusy) {
+				t.Errorf("%v, want ErrBusy", a.err)
+			}
+			<-first
+		})
+	}
+}
+
+// A call that has ended before it began starts no work.
+func TestEndedCallStartsNothing(t *testing.T) {
+	b := newBench(oneSlot(), 64, 128)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Recognize(ctx, image("cat")); !errors.Is(err, edgelens.ErrCanceled) {
+		t.Errorf("canceled: %v", err)
+	}
+	ctx, cancel = context.WithDeadline(t.Context(), time.Now().Add(-time.Hour))
+	defer cancel()
+	if _, err := b.Recognize(ctx, image("cat")); !errors.Is(err, edgelens.ErrDeadline) {
+		t.Errorf("too late: %v", err)
+	}
+	if n := b.preprocessor.calls.Load(); n != 0 {
+		t.Errorf("%d computed", n)
 	}
 }
 
@@ -357,6 +528,7 @@ func TestSlotIsReleased(t *testing.T) {
 		"preprocessor panics with nil": {func(b *bench) {
 			b.preprocessor.work = func([]byte) error { panic(error(nil)) }
 		}, edgelens.ErrInference},
+		"cache panics": {func(b *bench) { b.cache.panics.Store(true) }, edgelens.ErrInference},
 		"runner panics": {func(b *bench) {
 			b.runner.work = func(context.Context) error { panic("boom") }
 		}, edgelens.ErrInference},
@@ -373,6 +545,7 @@ func TestSlotIsReleased(t *testing.T) {
 					t.Fatalf("result %v, error %v, want %v", r, err, test.want)
 				}
 			}
+			b.cache.panics.Store(false)
 			b.preprocessor.work, b.runner.spec, b.runner.raw, b.runner.work = nil, spec, raw, work
 			b.must(t, image("cat"))
 			if err := b.Close(t.Context()); err != nil {

@@ -15,8 +15,9 @@ import (
 // forgetful is a cache that stores nothing.
 type forgetful struct{}
 
-func (forgetful) Get(string) (*edgelens.Result, bool) { return nil, false }
-func (forgetful) Set(string, *edgelens.Result)        {}
+func (forgetful) Get(string) (*edgelens.Result, bool)      { return nil, false }
+func (forgetful) GetLocal(string) (*edgelens.Result, bool) { return nil, false }
+func (forgetful) Set(string, *edgelens.Result)             {}
 
 // newMobileNet returns a Service with a model of MobileNet's size that takes no
 // time to run.

@@ -104,6 +104,7 @@ type memory struct {
 	mu         sync.Mutex
 	entries    map[string]*edgelens.Result
 	gets, sets int
+	panics     atomic.Bool // in GetLocal
 	// afterGet, if set, runs after every Get, before it returns.
 	afterGet func()
 }
@@ -118,6 +119,13 @@ func (m *memory) Get(key string) (*edgelens.Result, bool) {
 		after()
 	}
 	return r, ok
+}
+
+func (m *memory) GetLocal(key string) (*edgelens.Result, bool) {
+	if m.panics.Load() {
+		panic("boom")
+	}
+	return m.Get(key)
 }
 
 func (m *memory) Set(key string, r *edgelens.Result) {

@@ -1,6 +1,7 @@
 package recognize
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -25,32 +26,33 @@ type flight struct {
 	key    string
 	begun  time.Time
 	ticket *ticket
-	// abandoned is closed where its last caller left while it was queued: it will not
-	// be done.
+	// abandoned is closed where its last caller left while it waited: it will not be
+	// done.
 	abandoned chan struct{}
 	// done is closed once result and err are set.
 	done   chan struct{}
 	result *edgelens.Result
 	err    error
-	// callers is how many wait for it.
-	callers int
+	// callers are those who wait for it.
+	callers []*urgency
 }
 
 func newFlights(a *admission) *flights {
 	return &flights{admission: a, byKey: map[string]*flight{}, inBackground: map[string]*flight{}}
 }
 
-// join returns the flight of a question for one more caller, who waits until due and
-// must leave it. isNew is true where the caller has to start it.
-func (s *flights) join(key, model string, priority edgelens.Priority, due time.Time) (f *flight, isNew bool) {
+// join returns the flight of a question for one more caller, who must leave it. isNew is
+// true where the caller has to start it.
+func (s *flights) join(key, model string, caller *urgency) (f *flight, isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f = s.known(key, priority); f != nil && s.admission.join(f.ticket, priority, due) {
-		f.callers++
+	if f = s.known(key, caller.priority); f != nil && s.admission.shareable(f.ticket, caller.priority) {
+		f.callers = append(f.callers, caller)
+		s.admission.change(f.ticket, f.urgency())
 		return f, false
 	}
-	f = &flight{key: key, begun: time.Now(), callers: 1, abandoned: make(chan struct{}), done: make(chan struct{})}
-	f.ticket = s.admission.enter(model, priority, due)
+	f = &flight{key: key, begun: time.Now(), callers: []*urgency{caller}, abandoned: make(chan struct{}), done: make(chan struct{})}
+	f.ticket = s.admission.enter(model, *caller)
 	if alone := s.byKey[key]; alone != nil { // bulk work may still join it
 		s.inBackground[key] = alone
 	}
@@ -66,11 +68,15 @@ func (s *flights) known(key string, priority edgelens.Priority) *flight {
 	return s.inBackground[key]
 }
 
-// leave is called by each caller of join. The last one of a queued flight abandons it.
-func (s *flights) leave(f *flight) {
+// leave is called by each caller of join. The last one of a flight that waits abandons it.
+func (s *flights) leave(f *flight, caller *urgency) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f.callers--; f.callers == 0 && s.admission.withdraw(f.ticket) {
+	f.callers = slices.DeleteFunc(f.callers, func(c *urgency) bool { return c == caller })
+	switch {
+	case len(f.callers) > 0:
+		s.admission.change(f.ticket, f.urgency())
+	case s.admission.withdraw(f.ticket):
 		s.forget(f)
 		close(f.abandoned)
 	}
@@ -91,4 +97,18 @@ func (s *flights) forget(f *flight) {
 			delete(known, f.key)
 		}
 	}
+}
+
+// urgency is that of the most urgent caller, and as patient as the most patient one.
+func (f *flight) urgency() urgency {
+	u := *f.callers[0]
+	for _, c := range f.callers[1:] {
+		if r := rank(c.priority) - rank(u.priority); r < 0 || r == 0 && c.since.Before(u.since) {
+			u.priority, u.since = c.priority, c.since
+		}
+		if c.due.After(u.due) {
+			u.due = c.due
+		}
+	}
+	return u
 }

@@ -42,6 +42,8 @@ type Runner interface {
 type Cache interface {
 	// Get returns a result that the caller must not change.
 	Get(key string) (*edgelens.Result, bool)
+	// GetLocal is Get without what takes time, such as asking another process.
+	GetLocal(key string) (*edgelens.Result, bool)
 	// Set stores a result that is not changed any more.
 	Set(key string, result *edgelens.Result)
 }

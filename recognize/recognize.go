@@ -29,6 +29,7 @@ type Service struct {
 	qualityModel string // the model that rates images; "" for none
 
 	admission *admission
+	giveUps   giveUps
 	flights   *flights
 	bypasses  atomic.Uint64 // makes the flights of NoCache requests distinct
 
@@ -76,6 +77,12 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	if err := validate(req); err != nil {
 		return nil, err
 	}
+	_, own := ctx.Deadline()
+	if !own {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.config.Timeout)
+		defer cancel()
+	}
 	spec, standIn, err := s.describe(ctx, req.Model)
 	if err != nil {
 		return nil, err
@@ -94,7 +101,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 			return r, nil
 		}
 	}
-	r, err := s.compute(ctx, &q, req)
+	r, err := s.compute(ctx, own, &q, req)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +110,16 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	r.Timings.Total = time.Since(start)
 	warn(r, standIn)
 	return r, nil
+}
+
+// Stop rejects new requests with ErrStopping, and those that wait: all jobs, which are
+// done after a restart, and the synchronous requests whose answers are predicted to come
+// later than by. Close must follow.
+func (s *Service) Stop(by time.Time) {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	s.admission.stop(by)
 }
 
 // Close rejects new requests and waits until those in progress are done or ctx
@@ -175,44 +192,73 @@ func (s *Service) key(q *question, req *edgelens.Request) string {
 
 // compute starts the work, or joins the same work already queued or in progress, and
 // waits for it as long as ctx lives.
-func (s *Service) compute(ctx context.Context, q *question, req *edgelens.Request) (*edgelens.Result, error) {
+func (s *Service) compute(ctx context.Context, own bool, q *question, req *edgelens.Request) (*edgelens.Result, error) {
 	if !s.begin() {
 		return nil, fmt.Errorf("recognize: %w", edgelens.ErrStopping)
 	}
 	defer s.work.Done()
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.config.Timeout)
-		defer cancel()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("recognize: %w", contextError(ctx))
 	}
-	due, _ := ctx.Deadline()
 	key := q.key
 	if req.NoCache {
 		// Its own flight: a request that bypasses the cache needs a run of its own.
 		key = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
 	}
-	f, isNew := s.flights.join(key, q.spec.Name, req.Priority, due)
-	defer s.flights.leave(f)
+	caller := s.urgencyOf(ctx, own, req)
+	f, isNew := s.flights.join(key, q.spec.Name, caller)
+	defer s.flights.leave(f, caller)
 	if isNew {
 		// The work may outlive this call, after which req belongs to the caller again.
-		own := *req
-		s.work.Go(func() { s.fly(context.WithoutCancel(ctx), f, q, &own) })
+		kept := *req
+		s.work.Go(func() { s.fly(context.WithoutCancel(ctx), f, q, &kept) })
 	}
 	if req.Priority == edgelens.PrioritySynchronous {
-		if wait, late := s.admission.tooLate(f.ticket, due); late {
+		if wait, late := s.admission.tooLate(f.ticket, caller.due); late {
 			return nil, busy("the answer would come too late", wait)
 		}
 	}
 	select {
 	case <-f.done:
+		s.noteWait(own, req, caller, false)
 		return f.result, f.err
 	case <-ctx.Done():
-		err := contextError(ctx)
-		if errors.Is(err, edgelens.ErrDeadline) && req.Priority != edgelens.PrioritySynchronous && s.admission.queued(f.ticket) {
-			// A job that did not begin: the image is not to blame.
-			return nil, busy("no slot was free in time", s.admission.nextWait(req.Priority))
-		}
-		return nil, fmt.Errorf("recognize: %w", err)
+	}
+	err := contextError(ctx)
+	if errors.Is(err, edgelens.ErrCanceled) {
+		s.noteWait(own, req, caller, true)
+	}
+	if errors.Is(err, edgelens.ErrDeadline) && req.Priority != edgelens.PrioritySynchronous && !s.admission.hadSlot(f.ticket) {
+		// A job that did not begin: the image is not to blame.
+		return nil, busy("no slot was free in time", s.admission.nextWait(req.Priority))
+	}
+	return nil, fmt.Errorf("recognize: %w", err)
+}
+
+// urgencyOf returns the urgency of a request; own is true where ctx has a deadline of the
+// caller's.
+func (s *Service) urgencyOf(ctx context.Context, own bool, req *edgelens.Request) *urgency {
+	now := time.Now()
+	u := &urgency{priority: req.Priority, since: now}
+	u.due, _ = ctx.Deadline()
+	if req.Priority != edgelens.PrioritySynchronous {
+		return u
+	}
+	switch {
+	case !own:
+		u.due = now.Add(s.giveUps.limit(s.config.Timeout))
+	case u.due.Sub(now) > s.config.Timeout:
+		// As patient as a job: else those who wait for a minute would fill the queue for all
+		// who do not.
+		u.priority = edgelens.PriorityInteractive
+	}
+	return u
+}
+
+// noteWait records how the wait of a synchronous caller without a deadline ended.
+func (s *Service) noteWait(own bool, req *edgelens.Request, caller *urgency, gaveUp bool) {
+	if !own && req.Priority == edgelens.PrioritySynchronous {
+		s.giveUps.note(gaveUp, time.Since(caller.since))
 	}
 }
 
@@ -231,20 +277,26 @@ func (s *Service) begin() bool {
 func (s *Service) fly(ctx context.Context, f *flight, q *question, req *edgelens.Request) {
 	defer s.flights.end(f)
 	select {
-	case <-f.ticket.admitted:
+	case <-f.ticket.decided:
 	case <-f.abandoned:
 		f.err = fmt.Errorf("recognize: %w", edgelens.ErrCanceled)
 		return
 	}
-	if f.ticket.late {
-		f.err = busy("the wait was longer than predicted, and the answer would come too late", s.admission.nextWait(f.ticket.priority))
+	if f.err = f.ticket.refusal; f.err != nil {
 		return
 	}
 	ran := false
 	defer func() { s.admission.leave(f.ticket, ran) }()
+	// A panic is a bug of ours and must not end the process.
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic while recognizing", "event", "panic", "request_id", req.ID, "panic", p, "stack", string(debug.Stack()))
+			f.result, f.err, ran = nil, fmt.Errorf("recognize: %w: internal error", edgelens.ErrInference), false
+		}
+	}()
 	if !req.NoCache {
 		// The same may have been computed since the caller's lookup.
-		if known, ok := s.cache.Get(q.key); ok {
+		if known, ok := s.cache.GetLocal(q.key); ok {
 			f.result = known
 			return
 		}
@@ -259,15 +311,8 @@ func (s *Service) fly(ctx context.Context, f *flight, q *question, req *edgelens
 	}
 }
 
-// run is the path of one image that has a slot. A panic in it is a bug of ours and must
-// not end the process: it is logged and becomes an error.
-func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens.Request) (result *edgelens.Result, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.log.Error("panic while recognizing", "event", "panic", "request_id", req.ID, "panic", p, "stack", string(debug.Stack()))
-			result, err = nil, fmt.Errorf("recognize: %w: internal error", edgelens.ErrInference)
-		}
-	}()
+// run is the path of one image that has a slot.
+func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens.Request) (*edgelens.Result, error) {
 	admission := time.Since(f.begun)
 	var rated []byte // the tensor of the quality model, if it is another
 	if q.twoModels() {
@@ -282,7 +327,7 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 	if err != nil {
 		return nil, err
 	}
-	result = &edgelens.Result{Model: q.spec.ModelRef, Image: inferred.Image, Timings: inferred.Timings}
+	result := &edgelens.Result{Model: q.spec.ModelRef, Image: inferred.Image, Timings: inferred.Timings}
 	result.Timings.Queue += admission
 	result.Image.SHA256 = hex.EncodeToString(req.SHA256[:])
 	if problem := result.Image.Problem(); problem != "" {

@@ -350,3 +350,31 @@ func TestWorkerEndsBeforeStart(t *testing.T) {
 		}
 	}
 }
+
+// Bulk jobs of other nodes that wait in the core do not keep an interactive one from it.
+func TestBulkJobsOfOtherNodesDoNotBlockOthers(t *testing.T) {
+	r := supervisetest.Start(t)
+	s := acceptOnly(t, r, newMemory("job"), 5*time.Second)
+	bulk, interactive, release := make(chan struct{}, 100), make(chan struct{}, 1), make(chan struct{})
+	startRemote(t, r.URL, &recognizer{do: func(_ context.Context, req *edgelens.Request) error {
+		if req.Priority == edgelens.PriorityBulk {
+			bulk <- struct{}{}
+			<-release
+			return nil
+		}
+		interactive <- struct{}{}
+		return nil
+	}})
+	s.submit(20, edgelens.QueueBulk)
+	for range concurrency {
+		<-bulk
+	}
+	s.submit(1, edgelens.QueueInteractive)
+	select {
+	case <-interactive:
+	case <-time.After(4 * time.Second):
+		t.Error("the interactive job waits behind bulk jobs")
+	}
+	close(release)
+	s.allDone(21, edgelens.JobSucceeded)
+}

@@ -50,10 +50,10 @@ type Worker struct {
 	log        *slog.Logger
 	servers    []*asynq.Server
 	running    *attempts
-	// remote bounds the jobs of other nodes to the number of slots: each from before its image is transferred until it
-	// is recognized.
-	remote chan struct{}
-	jobs   *prometheus.CounterVec
+	// remote and remoteBulk bound the jobs of other nodes to the number of slots each, from before the image is
+	// transferred until it is recognized: bulk jobs must not keep the others from reaching the core.
+	remote, remoteBulk chan struct{}
+	jobs               *prometheus.CounterVec
 	// stopping ends waiting for a full disk.
 	stopping context.Context
 	stop     context.CancelFunc
@@ -104,7 +104,7 @@ func lookInterval(redisURL string) time.Duration {
 func newWorker(client, polling redis.UniversalClient, concurrency int, look time.Duration, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	w := &Worker{
 		redis: client, recognizer: recognizer, log: log,
-		remote: make(chan struct{}, concurrency),
+		remote: make(chan struct{}, concurrency), remoteBulk: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
 		}, []string{"status"}),
@@ -114,7 +114,7 @@ func newWorker(client, polling redis.UniversalClient, concurrency int, look time
 	polling.AddHook(pace{&atomic.Int64{}, w.stopping.Done()})
 	metrics.MustRegister(w.jobs)
 	// For each slot two jobs, of devices or interactive, so that one is read from and written to the disk while another
-	// is recognized; acquireRemote limits those of other nodes. And a bulk job, in an asynq server of its own: other jobs
+	// is recognized; acquire limits those of other nodes. And a bulk job, in an asynq server of its own: other jobs
 	// must not wait behind prefetched bulk ones.
 	w.servers = []*asynq.Server{
 		newServer(polling, map[string]int{queueDevice: 2, edgelens.QueueInteractive: 1}, 2*concurrency, look, log),
@@ -202,7 +202,11 @@ func (w *Worker) begin(ctx context.Context, jobStore JobStore, id string) (job e
 	recognized = func() {}
 	err = w.withRoom(ctx, func() (err error) {
 		if _, remote := jobStore.(*remoteStore); remote {
-			if recognized, err = w.acquireRemote(ctx); err != nil {
+			places := w.remote
+			if queue, _ := asynq.GetQueueName(ctx); queue == edgelens.QueueBulk {
+				places = w.remoteBulk
+			}
+			if recognized, err = w.acquire(ctx, places); err != nil {
 				return err
 			}
 		}
@@ -214,13 +218,12 @@ func (w *Worker) begin(ctx context.Context, jobStore JobStore, id string) (job e
 	return job, image, recognized, err
 }
 
-// acquireRemote waits until another job of other nodes may start, so that no more of their images are transferred than
-// can be recognized. A slow node does not block this node's own jobs. The
-// function frees the slot.
-func (w *Worker) acquireRemote(ctx context.Context) (func(), error) {
+// acquire waits for a place among the jobs of other nodes, so that no more of their images are transferred than can be
+// recognized. A slow node does not block this node's own jobs. The function frees the place.
+func (w *Worker) acquire(ctx context.Context, places chan struct{}) (func(), error) {
 	select {
-	case w.remote <- struct{}{}:
-		return sync.OnceFunc(func() { <-w.remote }), nil
+	case places <- struct{}{}:
+		return sync.OnceFunc(func() { <-places }), nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a slot for another node's job: %w", edgelens.ErrCanceled)
 	case <-w.stopping.Done():

@@ -81,7 +81,7 @@ func runBench(cmd *cobra.Command, environ []string, c runner.Config) (dir string
 
 // benchService returns the configuration of the service by the flags and environ.
 func benchService(cmd *cobra.Command, environ []string) (runner.Service, error) {
-	settings, err := config.Load(cmd.Flags(), environ)
+	settings, err := loadSettings(cmd, environ)
 	return runner.Service{Settings: settings, Flags: changedFlags(cmd, isBenchSetting), Version: version}, err
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"edgelens/internal/config"
@@ -14,12 +12,9 @@ func newConfig(environ []string) *cobra.Command {
 		Short: "Print the effective configuration as an edgelens.yaml",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(cmd.Flags(), environ)
+			c, err := loadSettings(cmd, environ)
 			if err != nil {
 				return err
-			}
-			for _, text := range c.Retired() {
-				fmt.Fprintln(cmd.ErrOrStderr(), "edgelens: warning: "+text) // the output stays a valid file
 			}
 			return c.Print(cmd.OutOrStdout())
 		},

@@ -20,7 +20,7 @@ broker, which is healthy if it answers at all.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if target == "" {
-				c, err := config.Load(cmd.Flags(), environ)
+				c, err := loadSettings(cmd, environ)
 				if err != nil {
 					return err
 				}

@@ -33,7 +33,7 @@ func newModelList(environ []string) *cobra.Command {
 		Short: "List the models of the manifest and of the models folder",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(cmd.Flags(), environ)
+			c, err := loadSettings(cmd, environ)
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func newModelPull(environ []string) *cobra.Command {
 		Use:   "pull [NAME...]",
 		Short: "Fetch models by name; without a name, the default one",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			c, err := config.Load(cmd.Flags(), environ)
+			c, err := loadSettings(cmd, environ)
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ func newModelInspect(environ []string) *cobra.Command {
 			"as well, to show which delegate runs it; a .tflite file is only read.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			c, err := config.Load(cmd.Flags(), environ)
+			c, err := loadSettings(cmd, environ)
 			if err != nil {
 				return err
 			}

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"edgelens/internal/app"
-	"edgelens/internal/config"
 )
 
 func newModelVerify(environ []string) *cobra.Command {
@@ -15,7 +14,7 @@ func newModelVerify(environ []string) *cobra.Command {
 		Short: "Check models, by name or .tflite file, and probe them in a separate process; exit with status 1 if one is refused",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := config.Load(cmd.Flags(), environ)
+			c, err := loadSettings(cmd, environ)
 			if err != nil {
 				return err
 			}

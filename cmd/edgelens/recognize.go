@@ -24,7 +24,7 @@ func newRecognize(environ []string) *cobra.Command {
 		Long:  "Recognize images, by the same path as the server.\nFILE may be - for standard input. The exit status is 0 only if every image was recognized.",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			c, err := config.Load(cmd.Flags(), environ)
+			c, err := loadSettings(cmd, environ)
 			if err != nil {
 				return err
 			}

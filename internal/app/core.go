@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -80,6 +81,9 @@ func (c *Core) WarmUp(ctx context.Context) error {
 	}
 	return err
 }
+
+// Stop rejects new requests, and those that wait and could not be answered while the process stops. Close must follow.
+func (c *Core) Stop() { c.service.Stop(time.Now().Add(answerTimeout)) }
 
 // Close finishes admitted requests, then frees interpreters, models and scratch memory, in that order.
 func (c *Core) Close(ctx context.Context) error {

@@ -22,8 +22,12 @@ import (
 	"edgelens/internal/telemetry"
 )
 
-// StopTimeout is how long stopping waits for admitted requests.
-const StopTimeout = 10 * time.Second
+const (
+	// StopTimeout is how long stopping waits for admitted requests.
+	StopTimeout = 10 * time.Second
+	// answerTimeout is the part of it in which requests that wait may still be answered.
+	answerTimeout = 7 * time.Second
+)
 
 // Serve runs until ctx ends or a part fails, and then stops in order: not ready, stop accepting, finish admitted
 // requests, free.
@@ -134,6 +138,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 		<-ctx.Done()
 		s.readiness.NotReady("service", "stopping")
 		s.log.Info("stopping", "timeout", StopTimeout)
+		s.core.Stop()
 		return CloseWithin(StopTimeout, s.server.Shutdown)
 	})
 	err := group.Wait()

@@ -71,6 +71,7 @@ func Work(ctx context.Context, c *config.Config, version, listen string, logs io
 		<-ctx.Done()
 		readiness.NotReady("service", "stopping")
 		log.Info("stopping", "timeout", StopTimeout)
+		core.Stop()
 		w.Shutdown()
 		return nil
 	})

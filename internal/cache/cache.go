@@ -67,6 +67,9 @@ func (m *Memory) Get(key string) (*edgelens.Result, bool) {
 	return m.entries.GetIfPresent(key)
 }
 
+// GetLocal is Get.
+func (m *Memory) GetLocal(key string) (*edgelens.Result, bool) { return m.Get(key) }
+
 // Set stores a result, which must not be changed afterwards.
 func (m *Memory) Set(key string, result *edgelens.Result) {
 	if m.entries != nil {

@@ -91,6 +91,9 @@ func (s *Shared) Get(key string) (*edgelens.Result, bool) {
 	return result, true
 }
 
+// GetLocal is Get from memory alone.
+func (s *Shared) GetLocal(key string) (*edgelens.Result, bool) { return s.memory.Get(key) }
+
 // Set stores a result, which must not be changed afterwards. It does not wait for Redis; where the buffer is full,
 // Redis does not get the result.
 func (s *Shared) Set(key string, result *edgelens.Result) {
