@@ -46,8 +46,11 @@ ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
 endif
 
+# Without it, the race detector lets each process sleep for a second before it exits, and tests start hundreds.
+export GORACE ?= atexit_sleep_ms=50
+
 ENVIRONMENT := PATH HOME TFLITE_ROOT GOFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_LDFLAGS \
-	EDGELENS_TEST_SHARED EDGELENS_MODEL_MIRROR
+	EDGELENS_TEST_SHARED EDGELENS_MODEL_MIRROR GORACE
 
 # -----------------------------------------------------------------------------
 
@@ -55,6 +58,9 @@ VERSION = $(shell git -c safe.directory='*' describe --tags --always --dirty 2>/
 # Development tools have a module of their own, so that the service's stays small.
 TOOL := go tool -modfile=tools/tools.mod
 TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
+# Packages whose tests start servers come last: a failure that needs none shows in the first minutes.
+SERVERS_LAST = $$(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | \
+	awk '/supervisetest/ { last = last $$1 "\n"; next } { print $$1 } END { printf "%s", last }')
 FUZZTIME ?= 30s
 FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./test/fault
 # Flags for the test images that are present.
@@ -80,11 +86,11 @@ build: setup ## Build bin/edgelens
 run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more flags: ARGS="--listen :80")
 	@bin/edgelens model pull || stand_in=--recognize-allow-stand-in=true; exec bin/edgelens serve $$stand_in $(ARGS)
 
-test-fast: setup ## Run the tests that start no server, without the race detector
+test-fast: setup ## Run in a minute the tests that start no server, without the race detector
 	@$(TEST) -short ./...
 
 test: setup ## Install what is missing and run every test, with the race detector
-	@$(TEST) -race ./...
+	@$(TEST) -race $(SERVERS_LAST)
 
 test-nocgo: setup ## Run the tests that need no cgo (with stubs for OpenCV and TensorFlow Lite)
 	@CGO_ENABLED=0 $(TEST) ./...

@@ -84,8 +84,10 @@ func rowOf(folder string) (string, bool) {
 }
 
 // supportsTests reports whether the package in folder exists only for tests: its
-// name ends in "test", like net/http/httptest.
-func supportsTests(folder string) bool { return strings.HasSuffix(folder, "test") }
+// name ends in "test", like net/http/httptest, or it is testutil.
+func supportsTests(folder string) bool {
+	return strings.HasSuffix(folder, "test") || folder == "internal/testutil"
+}
 
 // violation describes what is wrong with the package in folder ("" is the root)
 // importing imported; "" if nothing is.
@@ -271,6 +273,10 @@ func TestArrowsForbid(t *testing.T) {
 		"config, an adapter":               {"internal/config", "edgelens/api", false},
 		"program, test support":            {"cmd/edgelens", "edgelens/models/modeltest", true},
 		"own row, test support":            {"models", "edgelens/models/modeltest", true},
+		"shared, test support":             {"worker", "edgelens/internal/testutil", true},
+		"the shared row, test support":     {"internal/clip", "edgelens/internal/testutil", true},
+		"program, shared test support":     {"cmd/edgelens", "edgelens/internal/testutil", true},
+		"test support, shared one":         {"internal/supervise/supervisetest", "edgelens/internal/testutil", false},
 		"test support, what it serves":     {"models/modeltest", "edgelens/models", false},
 		"test support, beyond its row":     {"models/modeltest", "edgelens/api", true},
 		"test support, other test support": {"inference/inferencetest", "edgelens/models/modeltest", false},

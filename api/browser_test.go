@@ -15,12 +15,14 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"edgelens/api"
+	"edgelens/internal/testutil"
 )
 
 // newBrowser starts Debian's Chromium, in which every name under .example
 // resolves to this machine, and returns a context for chromedp.
 func newBrowser(t *testing.T) context.Context {
 	t.Helper()
+	testutil.SkipIfShort(t, "it starts a browser")
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("chromium is not installed, so this is not tested in a browser (apt-get install chromium)")

@@ -35,6 +35,7 @@ const interim = "HTTP/1.1 100 Continue\r\n\r\n"
 // text.
 type conn struct {
 	*net.TCPConn
+	halfClosedGrace time.Duration
 
 	mu sync.Mutex
 	// changed is signaled when one of those below has changed.
@@ -54,7 +55,10 @@ type conn struct {
 }
 
 // listener wraps the connections of another listener.
-type listener struct{ net.Listener }
+type listener struct {
+	net.Listener
+	halfClosedGrace time.Duration
+}
 
 // Accept implements net.Listener.
 func (l listener) Accept() (net.Conn, error) {
@@ -63,7 +67,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil || !ok {
 		return accepted, err
 	}
-	c := &conn{TCPConn: tcp}
+	c := &conn{TCPConn: tcp, halfClosedGrace: l.halfClosedGrace}
 	c.changed.L = &c.mu
 	return c, nil
 }
@@ -132,13 +136,13 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // cancelWhenGone cancels a request whose client has closed its sending side: as soon as the
-// client is known to be gone, and at the latest after halfClosedGrace. The function ends
+// client is known to be gone, and at the latest after its halfClosedGrace. The function ends
 // that.
 func (c *conn) cancelWhenGone(cancel context.CancelFunc) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		c.probe()
-		grace, check := time.NewTimer(halfClosedGrace), time.NewTicker(goneInterval)
+		grace, check := time.NewTimer(c.halfClosedGrace), time.NewTicker(goneInterval)
 		defer grace.Stop()
 		defer check.Stop()
 		for {

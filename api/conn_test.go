@@ -21,6 +21,11 @@ import (
 // listener, until the test ends.
 func serve(t *testing.T, edit func(*api.Config, *api.Parts)) (*server, string) {
 	t.Helper()
+	return serveBy(t, (*api.Server).Serve, edit)
+}
+
+func serveBy(t *testing.T, serve func(*api.Server, net.Listener) error, edit func(*api.Config, *api.Parts)) (*server, string) {
+	t.Helper()
 	s := newServer(t, func(c *api.Config, p *api.Parts) {
 		c.Listen = "127.0.0.1:0"
 		p.Events = happened(nil)
@@ -33,9 +38,9 @@ func serve(t *testing.T, edit func(*api.Config, *api.Parts)) (*server, string) {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- s.built.Serve(l) }()
+	go func() { ended <- serve(s.built, l) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		if err := errors.Join(s.built.Shutdown(ctx), <-ended); err != nil {
 			t.Error(err)
@@ -183,7 +188,7 @@ func TestDisconnectedClientStopsWork(t *testing.T) {
 	t.Run("recognition", func(t *testing.T) {
 		t.Parallel()
 		g := newGate()
-		_, address := serve(t, func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
+		_, address := serveBy(t, (*api.Server).ServeWithShortGrace, func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
 		c := dial(t, address)
 		c.send(recognizeByHand)
 		<-g.entered
@@ -225,7 +230,7 @@ func TestDisconnectedClientStopsWork(t *testing.T) {
 	})
 	t.Run("stream", func(t *testing.T) {
 		t.Parallel()
-		_, address := serve(t, nil)
+		_, address := serveBy(t, (*api.Server).ServeWithShortGrace, nil)
 		c := dial(t, address)
 		c.send("GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		if line, err := c.ReadString('\n'); err != nil || !strings.Contains(line, "200") {

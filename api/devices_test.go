@@ -223,9 +223,9 @@ func TestChangeDeviceSettings(t *testing.T) {
 // Members that are no settings are listed in a header.
 func TestChangeDeviceNamesIgnoredMembers(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"state":"refused"}`:                            "",
-		`{"state":"refused","online":true,"id":"new"}`:   "id, online",
-		`{"state":"refused","colour":"red","a\r\nb":{}}`: "a??b, colour",
+		`{"state":"refused"}`:                           "",
+		`{"state":"refused","online":true,"id":"new"}`:  "id, online",
+		`{"state":"refused","color":"red","a\r\nb":{}}`: "a??b, color",
 	} {
 		s, _ := newDoors(t, nil)
 		w := s.do(request("PATCH", "/api/devices/new", "application/json", strings.NewReader(body)))

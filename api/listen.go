@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 )
 
 // Listen binds the configured address.
@@ -17,8 +18,10 @@ func (s *Server) Listen() (net.Listener, error) {
 }
 
 // Serve answers requests on l until Shutdown, and then returns nil.
-func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(listener{l}); err != nil && !errors.Is(err, http.ErrServerClosed) {
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, halfClosedGrace) }
+
+func (s *Server) serve(l net.Listener, grace time.Duration) error {
+	if err := s.http.Serve(listener{l, grace}); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"edgelens/inference"
 	"edgelens/inference/fake"
 	"edgelens/inference/inferencetest"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 )
 
@@ -60,17 +61,6 @@ func filling(fill func(tensor []byte) error) models.Run {
 	return models.Run{Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
 		return edgelens.ImageInfo{}, edgelens.Timings{}, fill(tensor)
 	}}
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // gate is a graph whose next runs, as many as block is, wait inside Invoke
@@ -128,7 +118,7 @@ func TestPoolReturnsEachCallersOutput(t *testing.T) {
 	if got := backend.Built.Load(); got != 3 {
 		t.Errorf("%d interpreters were built, want 3", got)
 	}
-	eventually(t, "all idle", func() bool { return pool.Stats() == inference.PoolStats{Idle: 3} })
+	testutil.Eventually(t, "all idle", func() bool { return pool.Stats() == inference.PoolStats{Idle: 3} })
 }
 
 func TestSetInputRejectsWrongLength(t *testing.T) {
@@ -186,7 +176,7 @@ func TestPoolSurvivesFailingFill(t *testing.T) {
 		}()
 		_, _ = pool.Run(t.Context(), filling(func([]byte) error { panic("a bug") }))
 	}()
-	eventually(t, "it is idle again", func() bool { return pool.Stats() == inference.PoolStats{Idle: 1} })
+	testutil.Eventually(t, "it is idle again", func() bool { return pool.Stats() == inference.PoolStats{Idle: 1} })
 }
 
 // A caller whose context ends during fill waits until fill returns: its data
@@ -242,10 +232,10 @@ func TestPoolServesInOrder(t *testing.T) {
 				t.Errorf("caller %d: %v", n, err)
 			}
 		})
-		eventually(t, "it waits", func() bool { return pool.Stats().Waiting == n+1 })
+		testutil.Eventually(t, "it waits", func() bool { return pool.Stats().Waiting == n+1 })
 	}
 	leave()
-	eventually(t, "one has left", func() bool { return pool.Stats().Waiting == 4 })
+	testutil.Eventually(t, "one has left", func() bool { return pool.Stats().Waiting == 4 })
 	close(g.open)
 	wg.Wait()
 	if want := []int{0, 1, 3, 4}; !slices.Equal(served, want) {
@@ -289,12 +279,12 @@ func TestPoolQuarantinesStuckInterpreter(t *testing.T) {
 	if err != nil || len(inferred.Output) != 10 {
 		t.Errorf("the replacement: %v, %v", inferred.Output, err)
 	}
-	eventually(t, "one idle, one stuck", func() bool { return pool.Stats() == inference.PoolStats{Idle: 1, Stuck: 1} })
+	testutil.Eventually(t, "one idle, one stuck", func() bool { return pool.Stats() == inference.PoolStats{Idle: 1, Stuck: 1} })
 	if closed := backend.Closed.Load(); closed != 0 {
 		t.Errorf("%d interpreters were freed while running", closed)
 	}
 	close(g.open)
-	eventually(t, "the stuck one is freed", func() bool { return backend.Closed.Load() == 1 })
+	testutil.Eventually(t, "the stuck one is freed", func() bool { return backend.Closed.Load() == 1 })
 	if got := pool.Stats(); got != (inference.PoolStats{Idle: 1}) {
 		t.Errorf("after it came back: %+v", got)
 	}
@@ -304,13 +294,13 @@ func TestPoolShrinksWhenTooManyAreStuck(t *testing.T) {
 	pool, backend, g := gatedPool(t, inference.PoolConfig{Interpreters: 1, InvokeTimeout: 50 * time.Millisecond, MaxStuck: 1})
 	tensor := make([]byte, backend.In.Bytes())
 	for range 2 {
-		eventually(t, "an interpreter is there", func() bool { return pool.Stats().Idle == 1 })
+		testutil.Eventually(t, "an interpreter is there", func() bool { return pool.Stats().Idle == 1 })
 		g.block.Store(1)
 		if _, err := pool.Run(context.Background(), filled(tensor)); !errors.Is(err, edgelens.ErrInference) {
 			t.Errorf("a stuck run: %v, want ErrInference", err)
 		}
 	}
-	eventually(t, "two stuck, none left", func() bool { return pool.Stats() == inference.PoolStats{Stuck: 2} })
+	testutil.Eventually(t, "two stuck, none left", func() bool { return pool.Stats() == inference.PoolStats{Stuck: 2} })
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
 	if _, err := pool.Run(ctx, filled(tensor)); !errors.Is(err, edgelens.ErrDeadline) {
@@ -368,7 +358,7 @@ func TestPoolClose(t *testing.T) {
 		<-g.entered
 		closed := make(chan error, 1)
 		go func() { closed <- pool.Close(context.Background()) }()
-		eventually(t, "new work is refused", func() bool {
+		testutil.Eventually(t, "new work is refused", func() bool {
 			_, err := pool.Run(context.Background(), filled(tensor))
 			return errors.Is(err, edgelens.ErrStopping)
 		})
@@ -406,7 +396,7 @@ func TestPoolClose(t *testing.T) {
 		}
 		close(g.open)
 		<-run
-		eventually(t, "the interpreter is freed when it comes back", func() bool { return backend.Closed.Load() == 1 })
+		testutil.Eventually(t, "the interpreter is freed when it comes back", func() bool { return backend.Closed.Load() == 1 })
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 )
 
@@ -157,7 +158,7 @@ func TestParseLabelsErrors(t *testing.T) {
 }
 
 func TestImageNetLabels(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(shared(t), "models", "imagenet_labels.txt"))
+	data, err := os.ReadFile(filepath.Join(testutil.Shared(t), "models", "imagenet_labels.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,16 +169,6 @@ func TestImageNetLabels(t *testing.T) {
 	if len(names) != 1001 || names[0] != "background" || names[286] != "Egyptian cat" {
 		t.Errorf("got %d labels, 0 %q, 286 %q", len(names), names[0], names[286])
 	}
-}
-
-// shared returns the folder of real models, or skips the test.
-func shared(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("EDGELENS_TEST_SHARED")
-	if dir == "" {
-		t.Skip("EDGELENS_TEST_SHARED is not set: no real models to test with")
-	}
-	return dir
 }
 
 func FuzzParseLabels(f *testing.F) {

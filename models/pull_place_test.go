@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 )
 
@@ -116,7 +117,7 @@ func TestPullRefusesPaths(t *testing.T) {
 
 func TestPullRealModels(t *testing.T) {
 	dir := t.TempDir()
-	p := &models.Puller{Mirror: filepath.Join(shared(t), "models")}
+	p := &models.Puller{Mirror: filepath.Join(testutil.Shared(t), "models")}
 	r := open(t, dir)
 	for _, e := range models.Builtin().Models {
 		e.File.Source, e.Labels.Source = "", "" // tests stay off the network

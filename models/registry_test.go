@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 	"edgelens/models/tflitefile"
@@ -320,7 +321,7 @@ func TestRegistryIsGoroutineSafe(t *testing.T) {
 }
 
 func TestRealModels(t *testing.T) {
-	r := open(t, filepath.Join(shared(t), "models"))
+	r := open(t, filepath.Join(testutil.Shared(t), "models"))
 	for _, e := range models.Builtin().Models {
 		m, err := r.Get(e.Name)
 		if err != nil {

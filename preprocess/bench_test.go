@@ -11,6 +11,7 @@ import (
 
 	"gocv.io/x/gocv"
 
+	"edgelens/internal/testutil"
 	"edgelens/models"
 )
 
@@ -22,7 +23,7 @@ func benchFiles(b *testing.B) map[string][]byte {
 		"drawn 1280x720 jpeg":  asJPEG(scene(1280, 720)),
 		"drawn 1920x1080 jpeg": asJPEG(scene(1920, 1080)),
 	}
-	shared := os.Getenv("EDGELENS_TEST_SHARED")
+	shared := testutil.SharedFolder()
 	if shared == "" {
 		return files
 	}

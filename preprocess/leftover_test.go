@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/image/tiff"
 
+	"edgelens/internal/testutil"
 	"edgelens/models"
 )
 
@@ -45,7 +46,7 @@ func everyKind(t testing.TB) map[string][]byte {
 // as after a white one. Of progressive JPEGs with some flipped bits, one in
 // thirty once contained the previous image.
 func TestDamagedImageDoesNotLeakPrevious(t *testing.T) {
-	const perFormat = 10_000
+	perFormat := testutil.Rounds(10_000, 500)
 	s := spec(8, 6, 3, models.Uint8)
 	var before [2][]byte
 	for i, shade := range []color.Color{color.Black, color.White} {

@@ -15,6 +15,7 @@ import (
 	"gocv.io/x/gocv"
 	"golang.org/x/image/bmp"
 
+	"edgelens/internal/testutil"
 	"edgelens/models"
 )
 
@@ -141,18 +142,8 @@ func TestOrientationAgreesWithOpenCV(t *testing.T) {
 	}
 }
 
-// sharedImages returns the folder of real images, which are not in the repo.
-func sharedImages(t testing.TB) string {
-	t.Helper()
-	shared := os.Getenv("EDGELENS_TEST_SHARED")
-	if shared == "" {
-		t.Skip("EDGELENS_TEST_SHARED is not set, so there are no real images to test with")
-	}
-	return filepath.Join(shared, "images")
-}
-
 func TestTensorOfRealImages(t *testing.T) {
-	dir := sharedImages(t)
+	dir := testutil.Shared(t, "images")
 	p := newPreprocessor(t)
 	names, err := filepath.Glob(filepath.Join(dir, "*.*"))
 	more, _ := filepath.Glob(filepath.Join(dir, "*", "*.bmp"))

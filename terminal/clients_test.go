@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"edgelens/internal/notify/event"
 	"edgelens/internal/supervise"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/facesluice"
 	"edgelens/terminal/fungxi"
@@ -23,45 +23,16 @@ import (
 
 // broker is a real mosquitto.
 type broker struct {
-	*supervise.Mosquitto
-	dir    string
-	config supervise.MosquittoConfig
-	// acl holds the rules of its users; "" allows everything.
-	acl string
-	t   testing.TB
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	*supervisetest.Mosquitto
+	t testing.TB
 }
 
 func startBroker(t testing.TB, change ...func(*supervise.MosquittoConfig)) *broker {
 	t.Helper()
-	supervisetest.FindMosquitto(t)
-	b := &broker{dir: t.TempDir(), config: supervise.DefaultMosquittoConfig(), t: t}
-	b.config.Listen = freePort(t)
-	for _, c := range change {
-		c(&b.config)
-	}
-	b.start()
-	t.Cleanup(b.stop)
-	return b
-}
-
-func (b *broker) start() {
-	b.t.Helper()
-	var err error
-	b.Mosquitto, err = supervise.StartMosquitto(context.Background(), b.dir, b.config, b.acl, quiet)
-	must(b.t, err)
+	return &broker{supervisetest.StartMosquitto(t, change...), t}
 }
 
 func (b *broker) stop() { _ = b.Stop(context.Background()) }
-
-func (b *broker) url() string { return "mqtt://" + b.config.Listen }
 
 // client is another client of the broker.
 type client struct {
@@ -73,7 +44,7 @@ type client struct {
 
 func (b *broker) client(name string, filters ...string) *client {
 	b.t.Helper()
-	return b.clientAt(b.url(), name, filters...)
+	return b.clientAt(b.OpenURL(), name, filters...)
 }
 
 func (b *broker) clientAt(url, name string, filters ...string) *client {
@@ -97,7 +68,7 @@ func (b *broker) clientAt(url, name string, filters ...string) *client {
 		defer cancel()
 		_ = c.Stop(ctx)
 	})
-	eventually(b.t, name+" is connected", c.Up)
+	testutil.Eventually(b.t, name+" is connected", c.Up)
 	return c
 }
 
@@ -129,7 +100,7 @@ func (c *client) on(topic string) []string {
 
 func (c *client) waitFor(topic string, n int) []string {
 	c.t.Helper()
-	eventually(c.t, fmt.Sprintf("%d messages on %s", n, topic), func() bool { return len(c.on(topic)) >= n })
+	testutil.Eventually(c.t, fmt.Sprintf("%d messages on %s", n, topic), func() bool { return len(c.on(topic)) >= n })
 	return c.on(topic)
 }
 

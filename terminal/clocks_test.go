@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/terminal/dialect"
 )
 
@@ -89,7 +90,7 @@ func TestFreshnessMustBeProved(t *testing.T) {
 				t.Errorf("%s, replayed %v, %q, captured at %v", e.Freshness, e.Replayed, e.FreshnessReason, e.CapturedAt)
 			}
 			if test.count != nil {
-				eventually(t, "it is counted", func() bool { return test.count(s.device(device).Counters) == 1 })
+				testutil.Eventually(t, "it is counted", func() bool { return test.count(s.device(device).Counters) == 1 })
 			}
 			if item, err := s.ledger.Results.Result(t.Context(), c.events(device)[0].ID); err != nil || item.Freshness != test.want {
 				t.Errorf("in the history: %q, %v", item.Freshness, err)
@@ -138,7 +139,7 @@ func TestClockOffset(t *testing.T) {
 		for range 5 {
 			c.publish(beat(name, clockOf(test.ahead)))
 		}
-		eventually(t, name+" is measured", func() bool { d, err := s.bridge.Device(t.Context(), name); return err == nil && d.Clock.Samples == 5 })
+		testutil.Eventually(t, name+" is measured", func() bool { d, err := s.bridge.Device(t.Context(), name); return err == nil && d.Clock.Samples == 5 })
 		d := s.device(name)
 		if (d.Clock.Offset-test.ahead).Abs() > 5*time.Second || (d.Clock.Problem != "") != (test.problem != "") || !strings.Contains(d.Clock.Problem, test.problem) {
 			t.Errorf("%s: %+v", name, d.Clock)
@@ -162,14 +163,14 @@ func TestClockOffset(t *testing.T) {
 		r.CapturedAt = time.Now().Add(8 * time.Hour)
 		c.publish(fungxis.Record("F1", r, nil))
 	}
-	eventually(t, "F1 is measured", func() bool {
+	testutil.Eventually(t, "F1 is measured", func() bool {
 		d, err := s.bridge.Device(t.Context(), "F1")
 		return err == nil && strings.Contains(d.Clock.Problem, "UTC+08:00")
 	})
 	for range 7 {
 		c.publish(beat("ahead8h", clockOf(0)))
 	}
-	eventually(t, "it is right again", func() bool { return lines(s.log.String(), "is right again") == 1 })
+	testutil.Eventually(t, "it is right again", func() bool { return lines(s.log.String(), "is right again") == 1 })
 	if d := s.device("ahead8h"); d.Clock.Problem != "" {
 		t.Errorf("%+v", d.Clock)
 	}
@@ -192,7 +193,7 @@ func TestDeviceSettings(t *testing.T) {
 		for range 3 {
 			c.publish(beat(device, clockOf(ahead)))
 		}
-		eventually(t, "heartbeats", func() bool { return s.device(device).Counters.Heartbeats == before+3 })
+		testutil.Eventually(t, "heartbeats", func() bool { return s.device(device).Counters.Heartbeats == before+3 })
 	}
 	equal(t, "not known yet", freshness("S1", ahead), "unknown")
 	beats("S1")
@@ -220,7 +221,7 @@ func TestDeviceSettings(t *testing.T) {
 	s.start()
 	s.connected()
 	equal(t, "after a restart", s.device("S1").Settings, edgelens.DeviceSettings{Zone: zone})
-	eventually(t, "in its zone, after a restart", func() bool { return freshness("S1", ahead) == "fresh" }) // once no message may have waited
+	testutil.Eventually(t, "in its zone, after a restart", func() bool { return freshness("S1", ahead) == "fresh" }) // once no message may have waited
 	change(edgelens.DeviceChange{Zone: &none})
 	equal(t, "in the site's zone", freshness("S1", 0), "fresh")
 
@@ -271,7 +272,7 @@ func TestDoubtfulVerdict(t *testing.T) {
 			t.Errorf("%d: passed %v, %s, %q, %s", i, d.Passed, d.Outcome, d.Reason, d.Freshness)
 		}
 	}
-	eventually(t, "both are counted", func() bool { return s.device("S1").Counters.UncertainVerdicts == 2 })
+	testutil.Eventually(t, "both are counted", func() bool { return s.device("S1").Counters.UncertainVerdicts == 2 })
 	if got := s.scrape("edgelens_records_not_understood_total"); !strings.Contains(got, `{dialect="facesluice",part="verdict"} 2`) {
 		t.Errorf("%s", got)
 	}

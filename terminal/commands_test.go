@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/terminal/session"
 )
 
@@ -25,7 +26,7 @@ func (s *site) send(device, body string, ttl time.Duration) edgelens.Command {
 func (s *site) waitForStatus(id string, want edgelens.CommandStatus) edgelens.Command {
 	s.t.Helper()
 	var command edgelens.Command
-	eventually(s.t, "the command is "+string(want), func() bool {
+	testutil.Eventually(s.t, "the command is "+string(want), func() bool {
 		var err error
 		command, err = s.bridge.Command(s.t.Context(), id)
 		must(s.t, err)
@@ -51,7 +52,7 @@ func TestCommands(t *testing.T) {
 
 	heartbeat, _ = sluices.Heartbeat("S1", time.Now())
 	c.publish(heartbeat)
-	eventually(t, "S1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "S1"); return err == nil })
+	testutil.Eventually(t, "S1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "S1"); return err == nil })
 	if _, err := s.bridge.Send(t.Context(), "", json.RawMessage(`{"cmd":"x"}`), 0); !errors.Is(err, edgelens.ErrNotFound) || !strings.Contains(err.Error(), "terminal.default") {
 		t.Errorf("no default among two: %v", err)
 	}
@@ -63,7 +64,7 @@ func TestCommands(t *testing.T) {
 	forged := reply
 	forged.Topic = "mqtt/face/S2/Ack"
 	c.publish(forged)
-	eventually(t, "the forger is known", func() bool { _, err := s.bridge.Device(t.Context(), "S2"); return err == nil })
+	testutil.Eventually(t, "the forger is known", func() bool { _, err := s.bridge.Device(t.Context(), "S2"); return err == nil })
 	c.publish(reply)
 	done := s.waitForStatus(command.ID, edgelens.CommandAcknowledged)
 	if done.FinishedAt.IsZero() || done.SentAt.IsZero() {
@@ -131,19 +132,19 @@ func TestCommandsExpire(t *testing.T) {
 	c := b.client("c")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	c.publish(heartbeat)
-	eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
+	testutil.Eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
 
 	// One device that is not subscribed, and one that is silent, though subscribed.
 	heartbeat, _ = sluices.Heartbeat("S1", time.Now())
 	c.publish(heartbeat)
 	device := b.client("device", "fungxi_F1_downLink")
-	eventually(t, "both are known, and F1 is offline", func() bool {
+	testutil.Eventually(t, "both are known, and F1 is offline", func() bool {
 		_, err := s.bridge.Device(t.Context(), "S1")
 		return err == nil && !s.device("F1").Online
 	})
 	unsubscribed, silent := s.send("S1", `{"cmd":"open"}`, 4*time.Second), s.send("F1", `{"cmd":"silent"}`, 4*time.Second)
 	for id, reason := range map[string]string{unsubscribed.ID: "not subscribed", silent.ID: "offline"} {
-		eventually(t, "the reason of the wait: "+reason, func() bool {
+		testutil.Eventually(t, "the reason of the wait: "+reason, func() bool {
 			command, err := s.bridge.Command(t.Context(), id)
 			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, reason)
 		})
@@ -154,19 +155,19 @@ func TestCommandsExpire(t *testing.T) {
 	c.publish(heartbeat)
 
 	b.stop()
-	eventually(t, "the broker is down", func() bool { return !s.bridge.Connected() })
+	testutil.Eventually(t, "the broker is down", func() bool { return !s.bridge.Connected() })
 	expired := s.send("F1", `{"cmd":"expired"}`, 3*time.Second)
 	later := s.send("F1", `{"cmd":"later"}`, time.Minute)
 	s.waitForStatus(expired.ID, edgelens.CommandExpired)
 	s.stop()
 	s.start()
-	b.start()
+	b.Start()
 	s.connected()
-	eventually(t, "the clients are reconnected", func() bool { return c.Up() && device.Up() })
+	testutil.Eventually(t, "the clients are reconnected", func() bool { return c.Up() && device.Up() })
 	c.publish(heartbeat)
 	s.waitForStatus(later.ID, edgelens.CommandSent)
 	received := func() string { return strings.Join(device.on("fungxi_F1_downLink"), " ") }
-	eventually(t, "it is received", func() bool { return strings.Contains(received(), "later") })
+	testutil.Eventually(t, "it is received", func() bool { return strings.Contains(received(), "later") })
 	if all := received(); strings.Count(all, "later") != 1 || strings.Contains(all, "expired") || strings.Contains(all, "silent") {
 		t.Errorf("%s", all)
 	}
@@ -180,13 +181,13 @@ func TestCommandsWaitForADeviceThatIsNotConnected(t *testing.T) {
 	device := b.client("device", "fungxi_F1_downLink")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	device.publish(heartbeat)
-	eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
+	testutil.Eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
 	for what, restart := range map[string]func(){
 		"the broker": func() {
 			must(t, device.Stop(t.Context()))
 			b.stop()
-			eventually(t, "the broker is down", func() bool { return !s.bridge.Connected() })
-			b.start()
+			testutil.Eventually(t, "the broker is down", func() bool { return !s.bridge.Connected() })
+			b.Start()
 		},
 		"edgelens": func() {
 			must(t, device.Stop(t.Context()))
@@ -197,14 +198,14 @@ func TestCommandsWaitForADeviceThatIsNotConnected(t *testing.T) {
 		restart()
 		s.connected()
 		command := s.send("F1", `{"cmd":"open"}`, time.Minute)
-		eventually(t, "after a restart of "+what+" it waits", func() bool {
+		testutil.Eventually(t, "after a restart of "+what+" it waits", func() bool {
 			command, err := s.bridge.Command(t.Context(), command.ID)
 			return err == nil && command.Status == edgelens.CommandQueued && strings.Contains(command.Detail, "no message since")
 		})
 		device = b.client("device", "fungxi_F1_downLink")
 		device.publish(heartbeat)
 		s.waitForStatus(command.ID, edgelens.CommandSent)
-		eventually(t, "it is received", func() bool { return strings.Contains(strings.Join(device.on("fungxi_F1_downLink"), " "), "open") })
+		testutil.Eventually(t, "it is received", func() bool { return strings.Contains(strings.Join(device.on("fungxi_F1_downLink"), " "), "open") })
 	}
 }
 
@@ -213,24 +214,24 @@ func TestCommandsWaitForADeviceThatIsNotConnected(t *testing.T) {
 func TestTheBrokerDropsExpiredCommands(t *testing.T) {
 	b := startBroker(t)
 	s := newSite(t, b).connected()
-	address, err := session.ParseAddress(b.url(), "")
+	address, err := session.ParseAddress(b.OpenURL(), "")
 	must(t, err)
 	connect := func(onMessage func(session.Message)) *session.Session {
 		device, err := session.Start(session.Config{Address: address, ClientID: "F1", Lasting: time.Hour, OnMessage: onMessage,
 			Subscriptions: []session.Subscription{{Filter: "fungxi_F1_downLink", QoS: 1}}}, quiet)
 		must(t, err)
-		eventually(t, "the device is connected", device.Up)
+		testutil.Eventually(t, "the device is connected", device.Up)
 		return device
 	}
 	device := connect(func(m session.Message) { m.Ack() })
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	must(t, device.Publish(t.Context(), session.Outgoing{Topic: heartbeat.Topic, Payload: heartbeat.Payload, QoS: 1}))
-	eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
+	testutil.Eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
 	must(t, device.Stop(t.Context()))
 	short, long := s.send("F1", `{"cmd":"short"}`, 2*time.Second+500*time.Millisecond), s.send("F1", `{"cmd":"long"}`, time.Minute)
 	s.waitForStatus(long.ID, edgelens.CommandSent)
 	s.waitForStatus(short.ID, edgelens.CommandSent)
-	eventually(t, "the deadline has passed", func() bool { return time.Now().After(short.Deadline) })
+	testutil.Eventually(t, "the deadline has passed", func() bool { return time.Now().After(short.Deadline) })
 	received := make(chan string, 10)
 	device = connect(func(m session.Message) { m.Ack(); received <- string(m.Payload) })
 	for got := ""; got != `{"cmd":"long"}`; {

@@ -10,6 +10,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise"
+	"edgelens/internal/testutil"
 )
 
 // An event that the broker does not accept is sent without its large parts, or set aside,
@@ -47,13 +48,13 @@ func TestLargeEventsDoNotBlockOthers(t *testing.T) {
 	// No event fits: set aside, and sent again on request.
 	s.stop()
 	b.stop()
-	b.config.MaxPacketBytes = 300
-	b.start()
+	b.Config.MaxPacketBytes = 300
+	b.Start()
 	s.start()
 	s.connected()
 	record(4, `{"n":4}`)
 	var aside []edgelens.SetAside
-	eventually(t, "it is set aside", func() bool {
+	testutil.Eventually(t, "it is set aside", func() bool {
 		var err error
 		aside, _, err = s.ledger.Outbox.ListSetAside(t.Context(), edgelens.SetAsideFilter{})
 		must(t, err)
@@ -64,8 +65,8 @@ func TestLargeEventsDoNotBlockOthers(t *testing.T) {
 	}
 	s.stop()
 	b.stop()
-	b.config.MaxPacketBytes = 4000
-	b.start()
+	b.Config.MaxPacketBytes = 4000
+	b.Start()
 	s.start()
 	s.connected()
 	again := b.client("another", "edgelens/v1/events/#")

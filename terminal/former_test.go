@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"edgelens/internal/testutil"
 	"edgelens/terminal/dialects"
 	"edgelens/terminal/session"
 )
@@ -48,7 +49,7 @@ func TestFormerSessionIsEmptied(t *testing.T) {
 			t.Error("a record that waited is fresh")
 		}
 	}
-	eventually(t, "the session is empty", emptied.Load)
+	testutil.Eventually(t, "the session is empty", emptied.Load)
 	c.publish(fungxis.Record("F1", record(10), []byte("\xff\xd8 an image")))
 	if events := c.waitForEvents("F1", 11); len(events) != 11 || events[10].Data.Replayed {
 		t.Errorf("%d events", len(events))
@@ -63,9 +64,9 @@ func TestFormerSessionIsEmptied(t *testing.T) {
 		Subscriptions: []session.Subscription{{Filter: "end", QoS: 1}}}, quiet)
 	must(t, err)
 	defer func() { _ = again.Stop(t.Context()) }()
-	eventually(t, "it is connected", again.Up)
+	testutil.Eventually(t, "it is connected", again.Up)
 	c.publishText("end", "x")
-	eventually(t, "the end arrived", func() bool { return received.Load() > 0 })
+	testutil.Eventually(t, "the end arrived", func() bool { return received.Load() > 0 })
 	equal(t, "received", received.Load(), 1)
 }
 
@@ -74,12 +75,12 @@ func TestFormerSessionIsEmptied(t *testing.T) {
 func TestOpenBrokerKeepsOurTopics(t *testing.T) {
 	b := startBroker(t)
 	b.stop()
-	b.acl = dialects.OpenRules(dialects.New(dialects.DefaultConfig()))
-	b.start()
+	b.ACL = dialects.OpenRules(dialects.New(dialects.DefaultConfig()))
+	b.Start()
 	newSite(t, b, func(s *site) { s.config.URL, s.secret = b.URL(), "3a7f" }).connected()
 	reader := b.client("reader", "edgelens/v1/#")
 	reader.waitFor("edgelens/v1/status", 1)
-	for name, url := range map[string]string{"anonymous": b.url(), "named": strings.Replace(b.url(), "mqtt://", "mqtt://door:guess@", 1)} {
+	for name, url := range map[string]string{"anonymous": b.OpenURL(), "named": strings.Replace(b.OpenURL(), "mqtt://", "mqtt://door:guess@", 1)} {
 		c := b.clientAt(url, name)
 		device := "F-" + name
 		for _, topic := range []string{
@@ -97,7 +98,7 @@ func TestOpenBrokerKeepsOurTopics(t *testing.T) {
 	}
 	late := b.client("late", "edgelens/v1/#")
 	late.waitFor("edgelens/v1/status", 1)
-	eventually(t, "the devices are online", func() bool { return len(late.on("edgelens/v1/devices/F-named/availability")) > 0 })
+	testutil.Eventually(t, "the devices are online", func() bool { return len(late.on("edgelens/v1/devices/F-named/availability")) > 0 })
 	for _, c := range []*client{reader, late} {
 		c.mu.Lock()
 		for _, m := range c.messages {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"edgelens/internal/testutil"
 )
 
 // Two nodes of a group share the messages, and both know the presence of all devices.
@@ -35,7 +37,7 @@ func TestGroupSharesTheLoad(t *testing.T) {
 	heartbeat, _ := fungxis.Heartbeat("F2", time.Now())
 	c.publish(heartbeat)
 	for _, s := range []*site{first, second} {
-		eventually(t, "both know", func() bool { d, err := s.bridge.Device(t.Context(), "F2"); return err == nil && d.Online })
+		testutil.Eventually(t, "both know", func() bool { d, err := s.bridge.Device(t.Context(), "F2"); return err == nil && d.Online })
 	}
 	c.waitFor("edgelens/v1/status/n1", 1)
 	c.waitFor("edgelens/v1/status/n2", 1)

@@ -3,7 +3,6 @@
 package terminal_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http/httptest"
@@ -21,6 +20,7 @@ import (
 	"edgelens/internal/ledger"
 	"edgelens/internal/notify"
 	"edgelens/internal/notify/event"
+	"edgelens/internal/testutil"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
 )
@@ -44,7 +44,7 @@ type site struct {
 	ledger     *ledger.Ledger
 	bridge     *terminal.Bridge
 	dispatcher *notify.Dispatcher
-	log        *logBuffer
+	log        *testutil.LogBuffer
 	worker     *worker
 }
 
@@ -88,28 +88,11 @@ func (w *worker) set(change func(*worker)) {
 	change(w)
 }
 
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 func newSite(t testing.TB, b *broker, change ...func(*site)) *site {
 	t.Helper()
-	s := &site{t: t, broker: b, dir: t.TempDir(), config: terminal.DefaultConfig(), dialects: dialects.DefaultConfig(), node: "n1", log: &logBuffer{}}
+	s := &site{t: t, broker: b, dir: t.TempDir(), config: terminal.DefaultConfig(), dialects: dialects.DefaultConfig(), node: "n1", log: &testutil.LogBuffer{}}
 	s.dialects.Zone = "UTC"
-	s.config.URL = b.url()
+	s.config.URL = b.OpenURL()
 	for _, c := range change {
 		c(s)
 	}
@@ -143,7 +126,7 @@ func (s *site) start() {
 
 func (s *site) connected() *site {
 	s.t.Helper()
-	eventually(s.t, "the bridge is connected", s.bridge.Connected)
+	testutil.Eventually(s.t, "the bridge is connected", s.bridge.Connected)
 	return s
 }
 
@@ -152,7 +135,7 @@ func (s *site) stop() {
 		return
 	}
 	s.dispatcher.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	_ = s.bridge.Stop(ctx)
 	_ = s.ledger.Close()
@@ -172,15 +155,6 @@ func equal[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Errorf("%s: %v, want %v", what, got, want)
-	}
-}
-
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("timed out waiting for: %s", what)
-		}
 	}
 }
 

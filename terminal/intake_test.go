@@ -12,6 +12,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise"
+	"edgelens/internal/testutil"
 )
 
 func TestBadMessages(t *testing.T) {
@@ -53,7 +54,7 @@ func TestBadMessages(t *testing.T) {
 			t.Fatalf("after %s: %d answers to %d heartbeats", name, got, answered)
 		}
 	}
-	eventually(t, "all is counted", func() bool { c := s.device("F1").Counters; return c.Records >= 9 })
+	testutil.Eventually(t, "all is counted", func() bool { c := s.device("F1").Counters; return c.Records >= 9 })
 	counters := s.device("F1").Counters
 	if counters.Malformed < 12 || counters.Unknown < 3 || counters.UnknownNames["danceU"] != 3 {
 		t.Errorf("%+v", counters)
@@ -87,5 +88,5 @@ func TestDropsAtTheBrokerAreLogged(t *testing.T) {
 	for range 200 { // more than our queues and the broker's buffers hold
 		c.publish(message)
 	}
-	eventually(t, "it is logged", func() bool { return strings.Contains(s.log.String(), "event=mqtt_messages_dropped") })
+	testutil.Eventually(t, "it is logged", func() bool { return strings.Contains(s.log.String(), "event=mqtt_messages_dropped") })
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"edgelens/internal/testutil"
+
 	"edgelens"
 )
 
@@ -32,7 +34,7 @@ func TestNotUnderstoodIsListed(t *testing.T) {
 	if e := c.waitForEvents("F1", 1)[0]; !strings.Contains(string(e.Data.Record), `"name":"Ann"`) {
 		t.Errorf("%s", e.Data.Record)
 	}
-	eventually(t, "all is counted", func() bool {
+	testutil.Eventually(t, "all is counted", func() bool {
 		counters := s.device("F1").Counters
 		return counters.Repaired == 1 && counters.LeftOut == 1 && counters.WithoutRecords == 1 && counters.Empty == 1
 	})
@@ -79,7 +81,7 @@ func TestNotUnderstoodIsBounded(t *testing.T) {
 		c.publishText(fmt.Sprintf("foreign_%d", n), "x")
 	}
 	c.publishText("fungxi_last_upLink", "x")
-	eventually(t, "the last is listed", func() bool {
+	testutil.Eventually(t, "the last is listed", func() bool {
 		list, err := s.bridge.NotUnderstood(t.Context())
 		must(t, err)
 		return len(list) == 250 && list[0].Topic == "fungxi_last_upLink"
@@ -97,7 +99,7 @@ func TestClearingARetainedImage(t *testing.T) {
 	c.publishWith(topic, "", 1, true)
 	c.publishText(topic, "\xff\xd8 another \xff\xd9")
 	c.waitForEvents("cam", 2)
-	eventually(t, "it is counted", func() bool { return s.device("cam").Counters.Empty == 1 })
+	testutil.Eventually(t, "it is counted", func() bool { return s.device("cam").Counters.Empty == 1 })
 	if n := len(c.events("cam")); n != 2 {
 		t.Errorf("%d events", n)
 	}
@@ -117,7 +119,7 @@ func TestCharacterSetOfADevice(t *testing.T) {
 	if text := string(e.Data.Record); strings.Contains(text, `"name":"`) && !strings.Contains(text, "undecoded") || !strings.Contains(text, `"undecoded":{"name":"s1w="}`) {
 		t.Errorf("%s", text)
 	}
-	eventually(t, "it is counted", func() bool { return s.device("F1").Counters.UndecodedTexts == 1 })
+	testutil.Eventually(t, "it is counted", func() bool { return s.device("F1").Counters.UndecodedTexts == 1 })
 	bad, set := "big7", "BIG5"
 	if _, err := s.bridge.ChangeDevice(t.Context(), "F1", edgelens.DeviceChange{Charset: &bad}); !errors.Is(err, edgelens.ErrInvalid) {
 		t.Errorf("%v", err)
@@ -130,7 +132,7 @@ func TestCharacterSetOfADevice(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	c.publishText("fungxi_F1_upLink", record(1)) // the same record, whatever the set is
-	eventually(t, "it is a duplicate", func() bool { return s.device("F1").Counters.Duplicates == 1 })
+	testutil.Eventually(t, "it is a duplicate", func() bool { return s.device("F1").Counters.Duplicates == 1 })
 	s.stop()
 	s.start()
 	equal(t, "after a restart", s.device("F1").Settings.Charset, "big5")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/terminal"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/fungxi"
@@ -77,10 +78,10 @@ func TestUnknownDevices(t *testing.T) {
 			c.mu.Unlock()
 			s := newSite(t, b, func(s *site) { s.config.Unknown = test.unknown }).connected()
 			report(1)
-			eventually(t, "it is known", func() bool { d, err := s.bridge.Device(t.Context(), "F1"); return err == nil && d.State == test.state })
+			testutil.Eventually(t, "it is known", func() bool { d, err := s.bridge.Device(t.Context(), "F1"); return err == nil && d.State == test.state })
 			if test.heartbeat {
 				c.waitFor("fungxi_F1_downLink", 1)
-				eventually(t, "its record is stored", func() bool { return s.device("F1").Counters.Records == 1 })
+				testutil.Eventually(t, "its record is stored", func() bool { return s.device("F1").Counters.Records == 1 })
 			}
 			if test.state != edgelens.DeviceAccepted {
 				equal(t, "events before", len(c.events("F1")), 0)
@@ -114,7 +115,7 @@ func TestMaxDevices(t *testing.T) {
 		heartbeat, _ := fungxis.Heartbeat(fmt.Sprint("X", n), time.Now())
 		c.publish(heartbeat)
 	}
-	eventually(t, "two are known", func() bool { d, _ := s.bridge.Devices(t.Context()); return len(d) == 2 })
+	testutil.Eventually(t, "two are known", func() bool { d, _ := s.bridge.Devices(t.Context()); return len(d) == 2 })
 	// A serial number belongs to the dialect that used it first.
 	c.publish(fungxis.Record("X2", record(1), []byte("image")))
 	c.waitForEvents("X2", 1)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/terminal"
 	"edgelens/terminal/dialect"
 )
@@ -44,7 +45,7 @@ func TestRepeatedRecordIsOneEvent(t *testing.T) {
 	if e.Data.Outcome != edgelens.OutcomeRecognized || e.Data.Device != "S1" || !e.Data.Passed || e.Data.Replayed || e.Data.Predictions[0].Label != "cat" {
 		t.Errorf("%+v", e)
 	}
-	eventually(t, "all are counted, which follows their delivery", func() bool {
+	testutil.Eventually(t, "all are counted, which follows their delivery", func() bool {
 		counters := s.device("S1").Counters
 		return counters.Records == 4 && counters.Duplicates == 2
 	})
@@ -78,9 +79,9 @@ func TestOldRecordsAreReplayed(t *testing.T) {
 	s.start()
 	s.connected()
 	b.stop()
-	b.start()
-	eventually(t, "the bridge is reconnected", s.bridge.Connected)
-	eventually(t, "the client is reconnected", c.Up)
+	b.Start()
+	testutil.Eventually(t, "the bridge is reconnected", s.bridge.Connected)
+	testutil.Eventually(t, "the client is reconnected", c.Up)
 	c.publish(fungxis.Record("F1", record(3), []byte("image")))
 	if events := c.waitForEvents("F1", 3); len(events) != 3 || events[2].Data.Replayed {
 		t.Errorf("%d events, the last replayed: %v", len(events), events[len(events)-1].Data.Replayed)
@@ -121,7 +122,7 @@ func TestMessagesThatWaitedAreReplayed(t *testing.T) {
 		s.connected()
 		events := c.waitForEvents("cam", 2*i+2)
 		equal(t, "away: replayed", events[2*i+1].Data.Replayed, true)
-		eventually(t, "new messages are fresh", func() bool {
+		testutil.Eventually(t, "new messages are fresh", func() bool {
 			c.publishText(topic, fmt.Sprint("now ", i))
 			events = c.waitForEvents("cam", 2*i+3)
 			return !events[len(events)-1].Data.Replayed
@@ -147,7 +148,7 @@ func TestNothingIsAcknowledgedBeforeItIsStored(t *testing.T) {
 	message.QoS = 1
 	c.publish(message)
 	tried := func() int { s.worker.mu.Lock(); defer s.worker.mu.Unlock(); return s.worker.calls }
-	eventually(t, "it is retried", func() bool { return tried() >= 2 })
+	testutil.Eventually(t, "it is retried", func() bool { return tried() >= 2 })
 	equal(t, "acknowledgements", len(c.on("mqtt/face/S1")), 0)
 	s.stop()
 	s.start()

@@ -12,6 +12,7 @@ import (
 	"edgelens"
 	"edgelens/internal/clocks"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 )
 
 // A retry is not delayed by as much as the clock was set back: the times in Redis are an hour ahead then.
@@ -37,7 +38,7 @@ func TestClockSetBack(t *testing.T) {
 	s.submit(1, edgelens.QueueInteractive)
 	ctx := context.Background()
 	var waiting []redis.Z
-	eventually(t, "the job waits for its retry", func() bool {
+	testutil.Eventually(t, "the job waits for its retry", func() bool {
 		for _, key := range r.Keys("asynq:*:retry") {
 			waiting, _ = r.Client.ZRangeWithScores(ctx, key, 0, -1).Result()
 			for _, task := range waiting {

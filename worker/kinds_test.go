@@ -9,6 +9,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 )
 
 // manyServers are the kinds of Redis with more than one server.
@@ -38,7 +39,7 @@ func TestOwnWorkerOnManyServers(t *testing.T) {
 			s := newSystem(t, r, newMemory("job"), work)
 			s.submit(20, edgelens.QueueInteractive)
 			s.submit(20, edgelens.QueueBulk)
-			eventually(t, "two run", func() bool { return work.running.Load() >= 2 })
+			testutil.Eventually(t, "two run", func() bool { return work.running.Load() >= 2 })
 			r.FlushAll()
 			free()
 			s.allDone(40, edgelens.JobSucceeded)
@@ -78,7 +79,7 @@ func TestOneClusterServerLosesData(t *testing.T) {
 	s := newSystem(t, r, newMemory("job"), work)
 	s.submit(10, edgelens.QueueInteractive)
 	s.submit(10, edgelens.QueueBulk)
-	eventually(t, "two run", func() bool { return work.running.Load() >= 2 })
+	testutil.Eventually(t, "two run", func() bool { return work.running.Load() >= 2 })
 	began := time.Now()
 	for _, server := range r.Servers {
 		if len(keysOf(t, server, "asynq:{interactive}:*")) == 0 {
@@ -90,8 +91,8 @@ func TestOneClusterServerLosesData(t *testing.T) {
 	}
 	free()
 	s.allDone(20, edgelens.JobSucceeded)
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("the tasks were recreated after %v, want at once", took)
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("the tasks were recreated after %v, want at once, not by the sweep each 30 s", took)
 	}
 }
 
@@ -133,7 +134,7 @@ func TestFailOver(t *testing.T) {
 	there, freeThere := held()
 	startRemote(t, r.URL, there)
 	s.submit(40, edgelens.QueueInteractive)
-	eventually(t, "two run on each node", func() bool { return work.running.Load() >= 2 && there.running.Load() >= 2 })
+	testutil.Eventually(t, "two run on each node", func() bool { return work.running.Load() >= 2 && there.running.Load() >= 2 })
 	r.FailOver()
 	s.submit(5, edgelens.QueueInteractive)
 	free()

@@ -1,7 +1,6 @@
 package worker_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"strings"
@@ -13,31 +12,14 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/worker"
 )
 
-// logbook is a readable log.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // watch starts a remote worker and watches its Redis. The channel has the reports.
-func watch(t *testing.T, url string) (<-chan error, *logbook) {
+func watch(t *testing.T, url string) (<-chan error, *testutil.LogBuffer) {
 	t.Helper()
-	config, log := worker.DefaultConfig(), &logbook{}
+	config, log := worker.DefaultConfig(), &testutil.LogBuffer{}
 	config.RedisURL, config.Concurrency = url, 1
 	w, err := worker.NewRemoteWorker(config, &recognizer{}, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), prometheus.NewRegistry())
 	if err != nil {
@@ -97,7 +79,7 @@ func TestWatchRedisGivesAdvice(t *testing.T) {
 			if err := next(t, reports); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("reported %v, want %q", err, test.want)
 			}
-			eventually(t, "it is in the log", func() bool { return strings.Contains(log.String(), test.want) })
+			testutil.Eventually(t, "it is in the log", func() bool { return strings.Contains(log.String(), test.want) })
 			if output := log.String(); strings.Contains(output, "wrong@") {
 				t.Errorf("the password is in the log: %s", output)
 			}
@@ -118,7 +100,7 @@ func TestWatchRedisReportsChanges(t *testing.T) {
 		t.Fatal("the loss of Redis was not reported")
 	}
 	// asynq retries several times a second: its lines repeat by then.
-	eventually(t, "asynq has logged the outage repeatedly", func() bool {
+	testutil.Eventually(t, "asynq has logged the outage repeatedly", func() bool {
 		return strings.Count(log.String(), "msg=asynq") >= 10
 	})
 	if n := len(reports); n != 0 {
@@ -128,7 +110,7 @@ func TestWatchRedisReportsChanges(t *testing.T) {
 	if err := next(t, reports); err != nil {
 		t.Errorf("reported %v after Redis was back", err)
 	}
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis available again") })
+	testutil.Eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis available again") })
 	checkOutageLines(t, log)
 }
 
@@ -136,7 +118,7 @@ func TestWatchRedisReportsChanges(t *testing.T) {
 func TestQueueLogsAnOutageInTwoLines(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
-	config, log, ledger := worker.DefaultConfig(), &logbook{}, newMemory("node")
+	config, log, ledger := worker.DefaultConfig(), &testutil.LogBuffer{}, newMemory("node")
 	config.RedisURL, config.Concurrency = r.URL, 1
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	queue, err := worker.NewQueue(config, "node", ledger, logger)
@@ -144,22 +126,22 @@ func TestQueueLogsAnOutageInTwoLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = queue.Close() })
-	eventually(t, "the queue is in sync with Redis", queue.Reachable)
+	testutil.Eventually(t, "the queue is in sync with Redis", queue.Reachable)
 	r.Servers[0].Kill()
 	for range 3 {
 		if _, _, err := queue.Submit(t.Context(), edgelens.JobSpec{Queue: edgelens.QueueInteractive}, []byte("image")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the outage is logged", func() bool { return strings.Contains(log.String(), "Redis unavailable;") })
+	testutil.Eventually(t, "the outage is logged", func() bool { return strings.Contains(log.String(), "Redis unavailable;") })
 	r.Servers[0].Start()
-	eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis available again") })
+	testutil.Eventually(t, "the return is logged", func() bool { return strings.Contains(log.String(), "Redis available again") })
 	checkOutageLines(t, log)
 }
 
 // checkOutageLines demands one line for the loss of Redis and one for its return,
 // and no other above DEBUG.
-func checkOutageLines(t *testing.T, log *logbook) {
+func checkOutageLines(t *testing.T, log *testutil.LogBuffer) {
 	t.Helper()
 	var lines []string
 	for line := range strings.Lines(log.String()) {

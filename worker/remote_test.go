@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -17,6 +16,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/worker"
 )
 
@@ -171,7 +171,7 @@ func TestSilentNodeLeavesSlotsToOwnJobs(t *testing.T) {
 	}
 	began := time.Now()
 	s := newNode(t, r, "here", &recognizer{})
-	eventually(t, "the silent node is asked", func() bool { return len(r.Keys("edgelens:{acceptor}:desk")) == 1 })
+	testutil.Eventually(t, "the silent node is asked", func() bool { return len(r.Keys("edgelens:{acceptor}:desk")) == 1 })
 	s.submit(20, edgelens.QueueInteractive)
 	s.allDone(20, edgelens.JobSucceeded)
 	// The request to a silent node times out after 3 s.
@@ -190,7 +190,7 @@ func TestAcceptingNodeDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	startRemote(t, r.URL, &recognizer{})
-	eventually(t, "tasks are retried", func() bool {
+	testutil.Eventually(t, "tasks are retried", func() bool {
 		return r.Client.ZCard(context.Background(), "asynq:{interactive}:retry").Val() > 0
 	})
 	again := acceptOnly(t, r, ledger, 5*time.Second)
@@ -235,7 +235,7 @@ func TestRemoteWorkerDies(t *testing.T) {
 	}}
 	stop := startRemote(t, line.url(), dead)
 	s.submit(2, edgelens.QueueInteractive)
-	eventually(t, "both are being worked on", func() bool { return dead.running.Load() == 2 })
+	testutil.Eventually(t, "both are being worked on", func() bool { return dead.running.Load() == 2 })
 	line.cut()
 	startRemote(t, r.URL, &recognizer{})
 	s.submit(5, edgelens.QueueInteractive)
@@ -257,10 +257,7 @@ type line struct {
 
 func newLine(t *testing.T, to string) *line {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "line")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testutil.ShortDir(t)
 	l := &line{t: t, to: to, from: filepath.Join(dir, "s"), open: map[net.Conn]bool{}}
 	listener, err := net.Listen("unix", l.from)
 	if err != nil {
@@ -279,7 +276,6 @@ func newLine(t *testing.T, to string) *line {
 		_ = listener.Close()
 		l.cut()
 		l.ended.Wait()
-		_ = os.RemoveAll(dir)
 	})
 	return l
 }

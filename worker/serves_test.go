@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/worker"
 )
 
-func watchQueue(t *testing.T, url string) (*worker.Queue, *logbook) {
+func watchQueue(t *testing.T, url string) (*worker.Queue, *testutil.LogBuffer) {
 	t.Helper()
-	config, log := worker.DefaultConfig(), &logbook{}
+	config, log := worker.DefaultConfig(), &testutil.LogBuffer{}
 	config.RedisURL, config.Concurrency = url, 1
 	queue, err := worker.NewQueue(config, "node", newMemory("node"), slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
@@ -62,13 +63,13 @@ func TestRedisThatCannotServe(t *testing.T) {
 			t.Parallel()
 			queue, log := watchQueue(t, test.url(t))
 			if test.err == "" && test.warning == "" {
-				eventually(t, "tasks are enqueued", queue.Reachable)
+				testutil.Eventually(t, "tasks are enqueued", queue.Reachable)
 				if status := queue.RedisStatus(); status.Err != nil || status.Warning != "" {
 					t.Errorf("%+v", status)
 				}
 				return
 			}
-			eventually(t, "it is detected", func() bool { s := queue.RedisStatus(); return s.Err != nil || s.Warning != "" })
+			testutil.Eventually(t, "it is detected", func() bool { s := queue.RedisStatus(); return s.Err != nil || s.Warning != "" })
 			status := queue.RedisStatus()
 			switch {
 			case test.err != "" && (status.Err == nil || !strings.Contains(status.Err.Error(), test.err) || !status.Lasting):
@@ -76,7 +77,7 @@ func TestRedisThatCannotServe(t *testing.T) {
 			case test.warning != "" && (status.Err != nil || !strings.Contains(status.Warning, test.warning)):
 				t.Errorf("%+v, want a warning with %q", status, test.warning)
 			}
-			eventually(t, "it is logged", func() bool { return strings.Contains(log.String(), test.err+test.warning) })
+			testutil.Eventually(t, "it is logged", func() bool { return strings.Contains(log.String(), test.err+test.warning) })
 		})
 	}
 }
@@ -85,7 +86,7 @@ func TestRedisThatCannotServe(t *testing.T) {
 func TestUnreachableRedis(t *testing.T) {
 	t.Parallel()
 	queue, _ := watchQueue(t, "redis://127.0.0.1:1/0")
-	eventually(t, "it is detected", func() bool { return queue.RedisStatus().Err != nil })
+	testutil.Eventually(t, "it is detected", func() bool { return queue.RedisStatus().Err != nil })
 	if status := queue.RedisStatus(); status.Lasting {
 		t.Errorf("%+v, want a temporary error", status)
 	}
@@ -108,7 +109,7 @@ func TestRedisWithoutScriptsIsPolledSlowly(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "it was polled", func() bool { return errorsOf() > 5 })
+	testutil.Eventually(t, "it was polled", func() bool { return errorsOf() > 5 })
 	before := errorsOf()
 	time.Sleep(2 * time.Second) // the measure is a rate
 	if n := errorsOf() - before; n > 60 {

@@ -20,6 +20,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/worker"
 )
 
@@ -34,15 +35,6 @@ func (s settling) Run() int {
 	for deadline := time.Now().Add(3 * time.Second); goleak.Find() != nil && time.Now().Before(deadline); {
 	}
 	return code
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
-		}
-	}
 }
 
 // memory is a Ledger with the rules of the real one, without a disk.
@@ -269,7 +261,7 @@ func (s *system) submit(n int, queue string) {
 
 func (s *system) allDone(n int, status edgelens.JobStatus) {
 	s.t.Helper()
-	eventually(s.t, fmt.Sprintf("%d jobs %s", n, status), func() bool { return s.ledger.statuses()[status] == n })
+	testutil.Eventually(s.t, fmt.Sprintf("%d jobs %s", n, status), func() bool { return s.ledger.statuses()[status] == n })
 	s.ledger.checkOnce(s.t)
 }
 
@@ -401,7 +393,7 @@ func TestCancel(t *testing.T) {
 		t.Errorf("canceling again: %v, want edgelens.ErrFinished", err)
 	}
 	s.allDone(3, edgelens.JobCanceled)
-	eventually(t, "nothing runs", func() bool { return s.recognizer.running.Load() == 0 })
+	testutil.Eventually(t, "nothing runs", func() bool { return s.recognizer.running.Load() == 0 })
 }
 
 // Whatever data Redis loses, the jobs are done.
@@ -421,7 +413,7 @@ func TestRedisLosesData(t *testing.T) {
 				return nil
 			}})
 			s.submit(40, edgelens.QueueInteractive)
-			eventually(t, "some are at hand", func() bool { return s.recognizer.running.Load() == interactiveAtHand })
+			testutil.Eventually(t, "some are at hand", func() bool { return s.recognizer.running.Load() == interactiveAtHand })
 			lose(r)
 			hold.Store(false)
 			s.allDone(40, edgelens.JobSucceeded)
@@ -451,10 +443,10 @@ func TestRestart(t *testing.T) {
 	stuck := make(chan struct{})
 	first := newSystem(t, r, ledger, &recognizer{do: func(context.Context, *edgelens.Request) error { <-stuck; return nil }})
 	first.submit(10, edgelens.QueueInteractive)
-	eventually(t, "some are at hand", func() bool { return first.recognizer.running.Load() == interactiveAtHand })
+	testutil.Eventually(t, "some are at hand", func() bool { return first.recognizer.running.Load() == interactiveAtHand })
 	// The first process is stuck: its attempts never return in time.
 	second := newSystem(t, r, ledger, &recognizer{})
-	eventually(t, "the rest is done", func() bool { return ledger.statuses()[edgelens.JobSucceeded] == 10 })
+	testutil.Eventually(t, "the rest is done", func() bool { return ledger.statuses()[edgelens.JobSucceeded] == 10 })
 	close(stuck)
 	second.ledger.checkOnce(t)
 }

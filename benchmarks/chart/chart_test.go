@@ -52,7 +52,7 @@ func TestSVGIsWellFormed(t *testing.T) {
 	}
 }
 
-// count returns how many pixels of a colour there are in a part of the image.
+// count returns how many pixels of a color there are in a part of the image.
 func count(p image.Image, in image.Rectangle, want color.RGBA) int {
 	n := 0
 	for y := in.Min.Y; y < in.Max.Y; y++ {

@@ -7,14 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"edgelens/internal/testutil"
 )
 
 // The binding of the reference service has tests in Python; they run where their dependencies are installed.
 func TestPeerBinding(t *testing.T) {
 	const python = "/usr/bin/python3"
-	if os.Getenv("EDGELENS_TEST_SHARED") == "" {
-		t.Skip("EDGELENS_TEST_SHARED is unset: there are no models to test with")
-	}
+	testutil.Shared(t) // the test needs its models
 	if err := exec.Command(python, "-c", "import numpy, PIL").Run(); err != nil {
 		t.Skipf("Debian's python3-numpy and python3-pil are not installed: %v; `make bench-peers` does", err)
 	}

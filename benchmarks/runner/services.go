@@ -76,7 +76,8 @@ func (r *run) mqttTasks(ctx context.Context) ([]suite.Task, error) {
 	}
 	r.ends = append(r.ends, end)
 	return suite.MQTT(suite.MQTTConfig{
-		Broker: broker, Terminals: r.config.Terminals, Rate: r.config.TerminalRate, Images: r.images, Seed: r.config.Seed, EventTimeout: eventTimeout,
+		Broker: broker, Terminals: r.config.Terminals, Rate: r.config.TerminalRate, Images: r.images, Seed: r.config.Seed,
+		ConnectTimeout: session.ConnectTimeout, EventTimeout: eventTimeout,
 	}, own), nil
 }
 

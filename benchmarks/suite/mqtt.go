@@ -19,6 +19,8 @@ type MQTTConfig struct {
 	Rate   float64
 	Images []Image
 	Seed   uint64
+	// ConnectTimeout bounds the wait for a connection to the broker.
+	ConnectTimeout time.Duration
 	// EventTimeout bounds the wait for events once all records were sent.
 	EventTimeout time.Duration
 }

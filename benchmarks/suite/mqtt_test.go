@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"log/slog"
-	"net"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -16,38 +15,19 @@ import (
 	"edgelens"
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/suite"
-	"edgelens/internal/supervise"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/fungxi"
 	"edgelens/terminal/session"
 )
 
-func unusedBroker(t *testing.T) session.Address {
+func brokerAt(t *testing.T, url string) session.Address {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := session.ParseAddress(url, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() // only its address is needed
-	address, err := session.ParseAddress("mqtt://"+listener.Addr().String(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
-}
-
-func startBroker(t *testing.T) session.Address {
-	t.Helper()
-	supervisetest.FindMosquitto(t)
-	address := unusedBroker(t)
-	config := supervise.DefaultMosquittoConfig()
-	config.Listen = strings.TrimPrefix(address.String(), "mqtt://")
-	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, "", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = m.Stop(context.Background()) })
 	return address
 }
 
@@ -87,17 +67,17 @@ func publishEvents(t *testing.T, broker session.Address, outcomes map[string]str
 		close(queue)
 		publishing.Wait()
 	})
-	if err := session.Await(t.Context(), broker, s.Up, s.LastError); err != nil {
+	if err := session.Await(t.Context(), broker, time.Minute, s.Up, s.LastError); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func mqttConfig(broker session.Address) suite.MQTTConfig {
-	return suite.MQTTConfig{Broker: broker, Terminals: []int{3}, Rate: 300, Images: suite.MadeImages()[:1], Seed: 1, EventTimeout: 2 * time.Second}
+	return suite.MQTTConfig{Broker: broker, ConnectTimeout: time.Minute, Terminals: []int{3}, Rate: 300, Images: suite.MadeImages()[:1], Seed: 1, EventTimeout: 2 * time.Second}
 }
 
 func TestMQTTSuite(t *testing.T) {
-	broker := startBroker(t)
+	broker := brokerAt(t, supervisetest.StartMosquitto(t).OpenURL())
 	publishEvents(t, broker, map[string]string{"BENCH1": "recognized", "BENCH2": "unusable"})
 	server := httptest.NewServer(newFake())
 	defer server.Close()
@@ -129,7 +109,9 @@ func TestMQTTSuite(t *testing.T) {
 func TestMQTTSuiteWithoutABroker(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()
-	_, err := measure(t, 1, suite.MQTT(mqttConfig(unusedBroker(t)), suite.Remote{Base: server.URL}))
+	config := mqttConfig(brokerAt(t, "mqtt://"+testutil.FreeAddress(t)))
+	config.ConnectTimeout = 100 * time.Millisecond
+	_, err := measure(t, 1, suite.MQTT(config, suite.Remote{Base: server.URL}))
 	if err == nil || !strings.Contains(err.Error(), "no connection to the MQTT broker") {
 		t.Errorf("%v", err)
 	}

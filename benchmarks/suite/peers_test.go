@@ -21,6 +21,7 @@ import (
 	"edgelens"
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/suite"
+	"edgelens/internal/testutil"
 )
 
 // servePeer is another service, in a separate process: with a worker, as gunicorn has them.
@@ -95,19 +96,9 @@ func peerFolder(t *testing.T) string {
 	return folder
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 func TestPeerEnvironmentAndStop(t *testing.T) {
 	t.Setenv("SUITE_TEST_SERVICE", "peer")
-	settings := suite.PeerSettings{Folder: peerFolder(t), Address: freeAddress(t), Model: "model", Labels: "labels", Library: "library", Delegate: "none", Threads: 1, Workers: 2}
+	settings := suite.PeerSettings{Folder: peerFolder(t), Address: testutil.FreeAddress(t), Model: "model", Labels: "labels", Library: "library", Delegate: "none", Threads: 1, Workers: 2}
 	own, madeOf, err := suite.StartPeer(t.Context(), settings, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +121,7 @@ func TestPeerEnvironmentAndStop(t *testing.T) {
 func TestPeerThatExitsIsReported(t *testing.T) {
 	t.Setenv("SUITE_TEST_SERVICE", "dies")
 	var log bytes.Buffer
-	_, _, err := suite.StartPeer(t.Context(), suite.PeerSettings{Folder: peerFolder(t), Address: freeAddress(t)}, &log)
+	_, _, err := suite.StartPeer(t.Context(), suite.PeerSettings{Folder: peerFolder(t), Address: testutil.FreeAddress(t)}, &log)
 	if err == nil || !strings.Contains(err.Error(), "ended at once") || !strings.Contains(log.String(), "no model here") {
 		t.Errorf("%v, log %q", err, log.String())
 	}

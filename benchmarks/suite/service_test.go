@@ -19,6 +19,7 @@ import (
 
 	"edgelens"
 	"edgelens/benchmarks/suite"
+	"edgelens/internal/testutil"
 )
 
 // The test binary is also the service that Start starts.
@@ -125,20 +126,13 @@ func TestOwnServiceStartMeasureStop(t *testing.T) {
 	if own.Ready <= 0 || own.Idle < 1<<20 || !strings.HasPrefix(own.URL(), "http://127.0.0.1:") {
 		t.Errorf("%+v", own)
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for {
+	testutil.Eventually(t, "its CPU time is seen", func() bool {
 		cpu, err := own.CPU(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cpu > 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("it works, and no CPU time is seen")
-		}
-		time.Sleep(10 * time.Millisecond) // between two measurements
-	}
+		return cpu > 0
+	})
 	if err := own.Stop(); err != nil {
 		t.Error(err)
 	}

@@ -36,7 +36,7 @@ const (
 // simulate lets n terminals send records for the window of a round, and waits for their events.
 func (c MQTTConfig) simulate(ctx context.Context, n int, round *Round) ([]delivery, error) {
 	listener := &eventListener{events: map[string]event{}, wake: make(chan struct{}, 1)}
-	if err := listener.start(ctx, c.Broker); err != nil {
+	if err := listener.start(ctx, c.Broker, c.ConnectTimeout); err != nil {
 		return nil, err
 	}
 	defer listener.stop()
@@ -137,7 +137,7 @@ type event struct {
 	status string
 }
 
-func (l *eventListener) start(ctx context.Context, broker session.Address) (err error) {
+func (l *eventListener) start(ctx context.Context, broker session.Address, timeout time.Duration) (err error) {
 	l.session, err = session.Start(session.Config{
 		Address: broker, ClientID: "edgelens-bench", AckAtOnce: true, OnMessage: l.receive,
 		Subscriptions: []session.Subscription{{Filter: "edgelens/v1/events/#", QoS: 1}},
@@ -145,7 +145,7 @@ func (l *eventListener) start(ctx context.Context, broker session.Address) (err 
 	if err != nil {
 		return err
 	}
-	if err = session.Await(ctx, broker, l.session.Up, l.session.LastError); err == nil {
+	if err = session.Await(ctx, broker, timeout, l.session.Up, l.session.LastError); err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {

@@ -33,7 +33,7 @@ func init() {
 func benchEnvironment(t *testing.T) (environ []string, out, image string) {
 	t.Helper()
 	supervisetest.FindRedis(t)
-	environ = coloursEnvironment(t)
+	environ = colorsEnvironment(t)
 	for _, pair := range environ { // processes inherit it
 		name, value, _ := strings.Cut(pair, "=")
 		t.Setenv(name, value)
@@ -67,7 +67,7 @@ func TestBenchStartsService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Run.Model != "colours" || !strings.HasPrefix(r.Run.Digest, "sha256:") || !strings.Contains(r.Run.Settings, "interpreters: 1 ") ||
+	if r.Run.Model != "colors" || !strings.HasPrefix(r.Run.Digest, "sha256:") || !strings.Contains(r.Run.Settings, "interpreters: 1 ") ||
 		r.Run.Ended.IsZero() || r.Run.Board.Cores == 0 || !slices.Contains(r.Run.Command, "--inference-interpreters=1") {
 		t.Errorf("%+v", r.Run)
 	}
@@ -209,7 +209,7 @@ func TestBenchMeasuresATarget(t *testing.T) {
 }
 
 func TestBenchRejectsInvalidFlags(t *testing.T) {
-	environ := coloursEnvironment(t)
+	environ := colorsEnvironment(t)
 	for name, tt := range map[string]struct {
 		args []string
 		want string

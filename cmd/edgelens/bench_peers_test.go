@@ -58,7 +58,7 @@ func fakePeer(t *testing.T, class string) string {
 func TestBenchPeersCommand(t *testing.T) {
 	environ, out, image := benchEnvironment(t)
 	bench := func(peer string) (int, string, string) {
-		return runCommand(t, environ, "bench", "peers", "--peer", peer, "--peer-model", "colours", "--out", out, "--images", image, "--runs", "1",
+		return runCommand(t, environ, "bench", "peers", "--peer", peer, "--peer-model", "colors", "--out", out, "--images", image, "--runs", "1",
 			"--duration", "100ms", "--warm-up", "50ms", "--inference-interpreters", "1")
 	}
 	status, _, stderr := bench(fakePeer(t, "7"))
@@ -70,7 +70,7 @@ func TestBenchPeersCommand(t *testing.T) {
 		t.Errorf("no service: status %d, %s", status, stderr)
 	}
 	status, stdout, stderr := bench(fakePeer(t, "0"))
-	if status != 0 || !strings.Contains(stdout, "Comparison with another service") || !strings.Contains(stdout, "fake: a fake with 1") || !strings.Contains(stdout, "Invoke alone, colours") {
+	if status != 0 || !strings.Contains(stdout, "Comparison with another service") || !strings.Contains(stdout, "fake: a fake with 1") || !strings.Contains(stdout, "Invoke alone, colors") {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 	}
 	r, err := record.Read(runs(t, out)[0])
@@ -79,7 +79,7 @@ func TestBenchPeersCommand(t *testing.T) {
 	}
 	beside := 0
 	for _, c := range r.Run.Cases {
-		if c.Suite != "peers" || c.Model != "colours" {
+		if c.Suite != "peers" || c.Model != "colors" {
 			t.Errorf("%+v", c)
 		}
 		if c.Beside != "" {

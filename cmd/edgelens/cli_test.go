@@ -34,21 +34,21 @@ func file(t *testing.T, name string, data []byte) string {
 	return path
 }
 
-func coloursEnvironment(t *testing.T) []string {
+func colorsEnvironment(t *testing.T) []string {
 	t.Helper()
 	dir := t.TempDir()
 	model := modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 	if err := os.Mkdir(filepath.Join(dir, "models"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "models", "colours.tflite"), model, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "models", "colors.tflite"), model, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return []string{"EDGELENS_DATA_DIR=" + dir, "EDGELENS_MODEL=colours"}
+	return []string{"EDGELENS_DATA_DIR=" + dir, "EDGELENS_MODEL=colors"}
 }
 
 func TestRecognizeCommand(t *testing.T) {
-	environ := coloursEnvironment(t)
+	environ := colorsEnvironment(t)
 	red := file(t, "red.png", modeltest.Image(modeltest.Red, 20, 20))
 	blue := file(t, "blue.png", modeltest.Image(modeltest.Blue, 20, 20))
 	text := file(t, "notes.txt", []byte("no image"))
@@ -127,14 +127,14 @@ func TestUnknownFlagSuggestsOne(t *testing.T) {
 }
 
 func TestModelCommands(t *testing.T) {
-	environ := coloursEnvironment(t)
+	environ := colorsEnvironment(t)
 	t.Run("pull the built-in one", func(t *testing.T) {
 		if status, out, text := runCommand(t, environ, "model", "pull", "snapshot_quality"); status != 0 || !strings.Contains(out+text, "nothing to fetch") {
 			t.Errorf("status %d, %q, %q", status, out, text)
 		}
 	})
 	t.Run("verify by name", func(t *testing.T) {
-		if status, out, text := runCommand(t, environ, "model", "verify", "colours"); status != 0 || out != "colours: can be used\n" {
+		if status, out, text := runCommand(t, environ, "model", "verify", "colors"); status != 0 || out != "colors: can be used\n" {
 			t.Errorf("status %d, %q, %q", status, out, text)
 		}
 		if status, out, _ := runCommand(t, environ, "model", "verify", "nope"); status != 1 || !strings.Contains(out, "nope") {
@@ -143,14 +143,14 @@ func TestModelCommands(t *testing.T) {
 	})
 	t.Run("list", func(t *testing.T) {
 		status, out, _ := runCommand(t, environ, "model", "list")
-		for _, want := range []string{"colours", "default", "mobilenet_v2_1.0_224_int8", "missing"} {
+		for _, want := range []string{"colors", "default", "mobilenet_v2_1.0_224_int8", "missing"} {
 			if status != 0 || !strings.Contains(out, want) {
 				t.Errorf("status %d, no %q in\n%s", status, want, out)
 			}
 		}
 	})
 	t.Run("inspect", func(t *testing.T) {
-		status, out, err := runCommand(t, environ, "model", "inspect", "colours")
+		status, out, err := runCommand(t, environ, "model", "inspect", "colors")
 		for _, want := range []string{"[1 32 32 3] uint8", "probabilities", "sha256:"} {
 			if status != 0 || !strings.Contains(out, want) {
 				t.Errorf("status %d, no %q in\n%s%s", status, want, out, err)

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"edgelens/internal/testutil"
 )
 
 func TestHealthCommand(t *testing.T) {
@@ -32,8 +34,8 @@ func TestHealthCommand(t *testing.T) {
 		"not ready":                {args: []string{"--url", answering(t, 503, `{"status":"unavailable","reasons":[{"name":"model","reason":"loading"},{"name":"redis","reason":"down"}]}`)}, wantErr: "unavailable: model: loading; redis: down"},
 		"a worker is not ready":    {args: []string{"--url", answering(t, 503, "model: loading\nredis: not checked yet\n")}, wantErr: "503 Service Unavailable: model: loading redis: not checked yet"},
 		"another service":          {args: []string{"--url", answering(t, 404, "")}, wantErr: "it returns 404"},
-		"no server":                {environ: []string{"EDGELENS_LISTEN=" + unused(t)}, wantErr: "connection refused"},
-		"no broker":                {args: []string{"--url", "mqtt://" + unused(t)}, wantErr: "connection refused"},
+		"no server":                {environ: []string{"EDGELENS_LISTEN=" + testutil.FreeAddress(t)}, wantErr: "connection refused"},
+		"no broker":                {args: []string{"--url", "mqtt://" + testutil.FreeAddress(t)}, wantErr: "connection refused"},
 		"not a broker":             {args: []string{"--url", "mqtt://" + greeting(t, "HTTP/1.1")}, wantErr: "CONNACK"},
 		"the port is the system's": {args: []string{"--listen", "127.0.0.1:0"}, wantErr: "give --url"},
 		"another scheme":           {args: []string{"--url", "ftp://127.0.0.1"}, wantErr: "must begin with http://"},
@@ -62,17 +64,6 @@ func TestHealthOfADegradedService(t *testing.T) {
 	if status := execute(t.Context(), []string{"health", "--url", url}, nil, &out, &errors); status != 0 || out.String() != "degraded: delivery: 401 of the webhook\n" {
 		t.Errorf("status %d, %q, %q", status, &out, &errors)
 	}
-}
-
-// unused returns a free address.
-func unused(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // answering is a server with this body for /readyz.

@@ -12,11 +12,12 @@ import (
 	"github.com/google/uuid"
 
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 )
 
 func TestJobCommands(t *testing.T) {
-	url := serveColours(t)
+	url := serveColors(t)
 	blue := file(t, "blue.png", modeltest.Image(modeltest.Blue, 20, 20))
 	text := file(t, "notes.txt", []byte("no image"))
 	status, out, err := runCommand(t, nil, "job", "--server", url, "submit", blue)
@@ -45,17 +46,17 @@ func TestJobCommands(t *testing.T) {
 	}
 }
 
-// serveColours runs serve with the model of colours until the test ends, and returns its
+// serveColors runs serve with the model of colors until the test ends, and returns its
 // address.
-func serveColours(t *testing.T) string {
+func serveColors(t *testing.T) string {
 	t.Helper()
 	supervisetest.FindRedis(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	var log syncBuffer
+	var log testutil.LogBuffer
 	ended := make(chan int, 1)
-	environ := append(coloursEnvironment(t), "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN=")
+	environ := append(colorsEnvironment(t), "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN=")
 	go func() { ended <- execute(ctx, []string{"serve"}, environ, io.Discard, &log) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	await(t, "serve is ready", func() bool { return strings.Contains(log.String(), "msg=ready") })
+	testutil.Eventually(t, "serve is ready", func() bool { return strings.Contains(log.String(), "msg=ready") })
 	return regexp.MustCompile(`msg="edgelens started".* address=(\S+)`).FindStringSubmatch(log.String())[1]
 }

@@ -12,12 +12,15 @@ import (
 	"strings"
 	"testing"
 
+	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 )
 
 // serve --pull fetches the default model, and does not change a model of the user's own.
 func TestServePulls(t *testing.T) {
+	supervisetest.FindRedis(t)
 	model := modeltest.Mean(modeltest.Options{Side: 8, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 	manifest := fmt.Sprintf("models:\n- {name: tiny, file: tiny.tflite, sha256: %x, size: %d, task: classification}\n", sha256.Sum256(model), len(model))
 	for name, c := range map[string]struct {
@@ -45,10 +48,10 @@ func TestServePulls(t *testing.T) {
 			environ := []string{"EDGELENS_DATA_DIR=" + t.TempDir(), "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN=",
 				"EDGELENS_MODEL_MIRROR=" + folders[0], "EDGELENS_MODELS_DIR=" + folders[1], "EDGELENS_MODEL=" + c.model}
 			ctx, cancel := context.WithCancel(t.Context())
-			log, ended := &syncBuffer{}, make(chan int, 1)
+			log, ended := &testutil.LogBuffer{}, make(chan int, 1)
 			go func() { ended <- execute(ctx, []string{"serve", "--pull"}, environ, io.Discard, log) }()
 			for _, words := range c.logs {
-				await(t, words, func() bool { return strings.Contains(log.String(), words) })
+				testutil.Eventually(t, words, func() bool { return strings.Contains(log.String(), words) })
 			}
 			cancel()
 			if status := <-ended; status != c.status {

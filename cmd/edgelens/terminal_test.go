@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,28 +15,14 @@ import (
 	"testing"
 	"time"
 
-	"edgelens/internal/supervise"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 	"edgelens/terminal/capture"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/fungxi"
 	"edgelens/terminal/session"
 )
-
-// mqttBroker starts a mosquitto and returns its URL.
-func mqttBroker(t *testing.T) string {
-	t.Helper()
-	supervisetest.FindMosquitto(t)
-	config := supervise.DefaultMosquittoConfig()
-	config.Listen = unusedAddress(t)
-	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, "", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = m.Stop(context.Background()) })
-	return "mqtt://" + config.Listen
-}
 
 // answerFungxi answers heartbeats at the broker until the test ends.
 func answerFungxi(t *testing.T, broker string) {
@@ -72,15 +57,11 @@ func answerFungxi(t *testing.T, broker string) {
 		close(answers)
 		answering.Wait()
 	})
-	for deadline := time.Now().Add(10 * time.Second); !s.Up(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the responder has no connection")
-		}
-	}
+	testutil.Eventually(t, "the responder is connected", s.Up)
 }
 
 func TestTerminalSimulateCommand(t *testing.T) {
-	broker := mqttBroker(t)
+	broker := supervisetest.StartMosquitto(t).OpenURL()
 	answerFungxi(t, broker)
 	images := t.TempDir()
 	if err := os.WriteFile(filepath.Join(images, "red.png"), modeltest.Image(modeltest.Red, 8, 8), 0o600); err != nil {
@@ -130,7 +111,7 @@ func TestTerminalSimulateCommand(t *testing.T) {
 		"no terminals":    {[]string{"--terminals", "0"}, "at least one terminal"},
 		"a bad broker":    {[]string{"--broker", "http://x"}, "--broker: must begin with mqtt://"},
 		"an argument":     {[]string{"now"}, "no such file"},
-		"no broker":       {[]string{"--broker", "mqtt://door:secret@" + unusedAddress(t), "--duration", "500ms"}, "start one with `make run`"},
+		"no broker":       {[]string{"--broker", "mqtt://door:secret@" + testutil.FreeAddress(t), "--duration", "500ms"}, "start one with `make run`"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if status, _, talk := simulate(test.args...); status != 1 || !strings.Contains(talk, test.want) || strings.Contains(talk, "secret") {
@@ -141,21 +122,21 @@ func TestTerminalSimulateCommand(t *testing.T) {
 }
 
 func TestTerminalCaptureCommand(t *testing.T) {
-	broker := mqttBroker(t)
+	broker := supervisetest.StartMosquitto(t).OpenURL()
 	answerFungxi(t, broker)
 	path := filepath.Join(t.TempDir(), "log.jsonl")
 	ctx, stop := context.WithCancel(t.Context())
-	log := &syncBuffer{}
+	log := &testutil.LogBuffer{}
 	done := make(chan int, 1)
 	go func() {
 		done <- execute(ctx, []string{"terminal", "capture", "--broker", broker, "--out", path}, nil, io.Discard, log)
 	}()
-	await(t, "it logs", func() bool { return strings.Contains(log.String(), "Logging #") })
+	testutil.Eventually(t, "it logs", func() bool { return strings.Contains(log.String(), "Logging #") })
 	if status, out, talk := runCommand(t, nil, "terminal", "simulate", "--broker", broker, "--rate", "0", "--records", "3"); status != 0 {
 		t.Fatalf("status %d\n%s%s", status, out, talk)
 	}
 	var text []byte
-	await(t, "all is logged", func() bool {
+	testutil.Eventually(t, "all is logged", func() bool {
 		text, _ = os.ReadFile(path)
 		return strings.Count(string(text), "\n") >= 5
 	})
@@ -181,49 +162,11 @@ func TestTerminalCaptureCommand(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no broker":      {[]string{"--broker", "mqtt://" + unusedAddress(t)}, "start one with `make run`"},
+		"no broker":      {[]string{"--broker", "mqtt://" + testutil.FreeAddress(t)}, "start one with `make run`"},
 		"no such folder": {[]string{"--broker", broker, "--out", "/no/such/folder/x"}, "--out"},
 	} {
 		if status, _, talk := runCommand(t, nil, append([]string{"terminal", "capture"}, test.args...)...); status != 1 || !strings.Contains(talk, test.want) {
 			t.Errorf("%s: status %d, no %q in\n%s", name, status, test.want, talk)
-		}
-	}
-}
-
-// unusedAddress returns a free address.
-func unusedAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close() // only the address counts
-	return listener.Addr().String()
-}
-
-// syncBuffer is a buffer that may be read while it is written.
-type syncBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
 		}
 	}
 }

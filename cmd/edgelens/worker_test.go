@@ -9,7 +9,7 @@ import (
 )
 
 func TestWorkerCommandRefusals(t *testing.T) {
-	environ := coloursEnvironment(t)
+	environ := colorsEnvironment(t)
 	for name, test := range map[string]struct {
 		args []string
 		want string

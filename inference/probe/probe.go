@@ -218,7 +218,7 @@ func run(ctx context.Context, input []byte) outcome {
 // may contain secrets.
 func environment() []string {
 	env := []string{childVariable + "=" + childArgument, "GOTRACEBACK=none", "MALLOC_ARENA_MAX=2"}
-	for _, name := range []string{"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "GOMAXPROCS", "GOCOVERDIR", "TZ"} {
+	for _, name := range []string{"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "GOMAXPROCS", "GOCOVERDIR", "GORACE", "TZ"} {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}

@@ -18,6 +18,7 @@ import (
 	"edgelens/inference"
 	"edgelens/inference/inferencetest"
 	"edgelens/inference/tflite"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 	"edgelens/models/tflitefile"
@@ -30,16 +31,6 @@ func write(t testing.TB, model []byte) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// shared returns a file that is used in tests but not part of the project.
-func shared(t testing.TB, name string) string {
-	t.Helper()
-	dir := os.Getenv("EDGELENS_TEST_SHARED")
-	if dir == "" {
-		t.Skip("EDGELENS_TEST_SHARED is not set, so there is no " + name)
-	}
-	return filepath.Join(dir, "models", name)
 }
 
 func TestContract(t *testing.T) {
@@ -78,7 +69,7 @@ func TestDelegate(t *testing.T) {
 		"small uint8 falls too": {"mobilenet_v1_0.25_128_quant.tflite", inference.DelegateAuto, inference.DelegateNone},
 	} {
 		t.Run(name, func(t *testing.T) {
-			i := build(t, shared(t, c.file), c.asked)
+			i := build(t, testutil.Shared(t, "models", c.file), c.asked)
 			if got := i.Delegate(); got != c.want {
 				t.Errorf("delegate %q, want %q", got, c.want)
 			}
@@ -170,7 +161,7 @@ func TestPoolRejectsFailingModel(t *testing.T) {
 
 // Opening and closing a pool again and again must not grow the process.
 func TestPoolDoesNotLeak(t *testing.T) {
-	path := shared(t, "mobilenet_v1_0.25_128_quant.tflite")
+	path := testutil.Shared(t, "models", "mobilenet_v1_0.25_128_quant.tflite")
 	cycle := func() {
 		m, err := tflite.New().Open(path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
 		if err != nil {
@@ -224,7 +215,7 @@ func BenchmarkInvoke(b *testing.B) {
 		"v1-0.25-none": "mobilenet_v1_0.25_128_quant.tflite",
 	} {
 		b.Run(name, func(b *testing.B) {
-			i := build(b, shared(b, file), inference.DelegateAuto)
+			i := build(b, testutil.Shared(b, "models", file), inference.DelegateAuto)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := i.Invoke(); err != nil {

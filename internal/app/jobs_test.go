@@ -85,9 +85,9 @@ func (s *service) wait(t *testing.T, j jobAnswer) jobAnswer {
 // The client of the reference service: queue an image, take the task_id, poll for the result.
 func TestAsync(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
-	for colour, rgb := range colours {
+	for color, rgb := range colors {
 		image := modeltest.Image(rgb, 40, 30)
 		for name, j := range map[string]jobAnswer{
 			"recognize_async": s.async(t, "/api/recognize_async?top_k=1", image, nil),
@@ -95,8 +95,8 @@ func TestAsync(t *testing.T) {
 			"respond-async":   s.async(t, "/api/recognize", image, http.Header{"Prefer": {"wait=1, respond-async"}}),
 		} {
 			done := s.wait(t, j)
-			if done.Status != "succeeded" || done.Result == nil || done.Result.Predictions[0].Label != colour || done.Attempts != 1 {
-				t.Errorf("%s, %s: %+v", colour, name, done)
+			if done.Status != "succeeded" || done.Result == nil || done.Result.Predictions[0].Label != color || done.Attempts != 1 {
+				t.Errorf("%s, %s: %+v", color, name, done)
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func TestAsync(t *testing.T) {
 
 func TestAsyncFailures(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
 	done := s.wait(t, s.async(t, "/api/recognize_async", []byte("no image"), nil))
 	if done.Status != "failed" || done.Error == nil || done.Error.Code != "unsupported_format" || done.Error.Detail == "" {
@@ -170,7 +170,7 @@ func TestAsyncFailures(t *testing.T) {
 
 func TestIdempotencyKey(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
 	image := modeltest.Image(modeltest.Red, 9, 9)
 	key := func() http.Header { return http.Header{"Idempotency-Key": {"door-7"}} }
@@ -190,7 +190,7 @@ func TestIdempotencyKey(t *testing.T) {
 // The event stream has the changes of jobs, and resumes where a client disconnected.
 func TestEvents(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
 	lines, stop := s.follow(t, "")
 	j := s.async(t, "/api/recognize_async", modeltest.Image(modeltest.Red, 9, 9), nil)
@@ -264,7 +264,7 @@ func readEvents(t *testing.T, lines <-chan string, id, status string) []string {
 // Jobs accepted by one process are finished by the next.
 func TestJobsSurviveARestart(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s, _, stop := serving(t, c)
 	var accepted []jobAnswer
 	for n := range 30 {

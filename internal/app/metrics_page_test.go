@@ -42,7 +42,7 @@ func TestMetricsPageIsCurrent(t *testing.T) {
 func describedMetrics(t *testing.T) []*prometheus.Desc {
 	t.Helper()
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	c.Webhook.URL = "http://127.0.0.1:1"
 	log, metrics := slog.New(slog.DiscardHandler), telemetry.NewRegistry("test")

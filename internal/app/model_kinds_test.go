@@ -28,7 +28,7 @@ func (s *service) brightnessOf(model string) (labels []string, scores []float64)
 // Whatever representation the scores have, they become the model's probabilities.
 func TestScores(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 	softmax := func(x ...float64) float64 { // of the first
 		sum := 0.0
@@ -51,6 +51,7 @@ func TestScores(t *testing.T) {
 	}
 	shaped := func(b modeltest.Brightness, shape ...int) modeltest.Brightness { b.OutputShape = shape; return b }
 	ofSoftmax := softmax(2-4*dark, .4, 4*dark-2)
+	s := start(t, c)
 	for name, tc := range map[string]struct {
 		model modeltest.Brightness
 		want  float64 // of dark, for the dark image; bright is as likely for the bright one
@@ -69,7 +70,6 @@ func TestScores(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			put(t, c, name+".tflite", tc.model.File())
-			s := start(t, c)
 			a := s.form(path+"?top_k=9&model="+name, modeltest.Gray("dark"))
 			if a.status != 200 || a.Predictions[0].Label != "dark" || math.Abs(a.Predictions[0].Probability-tc.want) > 0.01 {
 				t.Errorf("%d %s, want dark %.3f", a.status, a.body, tc.want)
@@ -82,7 +82,7 @@ func TestScores(t *testing.T) {
 	}
 	t.Run("one_number", func(t *testing.T) {
 		put(t, c, "one_number.tflite", single(modeltest.NoActivation).File())
-		a := start(t, c).form(path+"?model=one_number", modeltest.Gray("dark"))
+		a := s.form(path+"?model=one_number", modeltest.Gray("dark"))
 		if a.status != 500 || !strings.Contains(a.Detail, "measure something") || !strings.Contains(a.Detail, "output: logits") {
 			t.Errorf("%d %s", a.status, a.body)
 		}
@@ -92,7 +92,7 @@ func TestScores(t *testing.T) {
 // Each model gets input as it was trained, wherever that is documented, and the API reports the source.
 func TestNormalizations(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	imagenet := [2][3]float64{{123.675, 116.28, 103.53}, {58.395, 57.12, 57.375}}
 	floats := func(v [3]float64) []float32 { return []float32{float32(v[0]), float32(v[1]), float32(v[2])} }
 	uniform := func(v float64) [3]float64 { return [3]float64{v, v, v} }

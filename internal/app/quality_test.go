@@ -4,12 +4,12 @@ package app
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 	"edgelens/models/quality"
@@ -55,7 +55,7 @@ func TestNoClassifier(t *testing.T) {
 			t.Errorf("%s by its name: %d %s", model, a.status, a.body)
 		}
 	}
-	if dir := os.Getenv("EDGELENS_TEST_SHARED"); dir != "" {
+	if testutil.SharedFolder() != "" {
 		withShared(t, c)
 		if a := s.form(path, image); a.status != 200 || a.Model.Name != "mobilenet_v2_1.0_224_int8" {
 			t.Errorf("once it is fetched: %d %s", a.status, a.body)
@@ -106,8 +106,9 @@ func TestStandIn(t *testing.T) {
 func TestQualityWithClassifier(t *testing.T) {
 	for setting, want := range map[string]string{recognize.QualityTerminals: "", recognize.QualityAll: edgelens.QualityBlank} {
 		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
 			c := settings(t)
-			withColours(t, c)
+			withColors(t, c)
 			c.Recognize.Quality = setting
 			s := start(t, c)
 			for range 2 { // the second is from the cache
@@ -139,7 +140,7 @@ func TestQualityWithClassifier(t *testing.T) {
 // the same.
 func TestUnusableImageOfATerminal(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	c.Recognize.Quality = recognize.QualityTerminals
 	r := newReceiver(t, c)
@@ -147,7 +148,7 @@ func TestUnusableImageOfATerminal(t *testing.T) {
 	listener := connect(t, c, "listener", "edgelens/v1/#")
 	record, image := passed(1)
 	listener.publish(fungxis.Record("F1", record, image))
-	soon(t, "it is delivered", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
+	testutil.Eventually(t, "it is delivered", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
 	var event struct {
 		Data struct {
 			Outcome, Reason string

@@ -17,8 +17,8 @@ import (
 const path = "/api/recognize"
 
 // Red is red, in every element type that a model can have, through decoding,
-// colour order, normalization, quantization and labels.
-func TestColours(t *testing.T) {
+// color order, normalization, quantization and labels.
+func TestColors(t *testing.T) {
 	for name, options := range map[string]modeltest.Options{
 		"uint8":                 {Side: 32, DType: models.Uint8, Softmax: true},
 		"int8":                  {Side: 32, DType: models.Int8, Softmax: true},
@@ -30,19 +30,20 @@ func TestColours(t *testing.T) {
 		"an input of one pixel": {Side: 1, DType: models.Uint8, Softmax: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := settings(t)
 			options.Labels = modeltest.Labels()
-			put(t, c, "colours.tflite", modeltest.Mean(options))
-			c.Model = "colours"
+			put(t, c, "colors.tflite", modeltest.Mean(options))
+			c.Model = "colors"
 			s := start(t, c)
-			for colour, rgb := range colours {
+			for color, rgb := range colors {
 				a := s.form(path, modeltest.Image(rgb, 640, 480))
 				if a.status != 200 || len(a.Predictions) != 3 {
-					t.Fatalf("%s: %d %s", colour, a.status, a.body)
+					t.Fatalf("%s: %d %s", color, a.status, a.body)
 				}
 				// exp(2) / (exp(2) + 2): one channel at 1, two at -1.
-				if p := a.Predictions[0]; p.Label != colour || p.Probability < 0.77 || p.Probability > 0.80 {
-					t.Errorf("%s: got %+v, want %s with 0.787", colour, a.Predictions, colour)
+				if p := a.Predictions[0]; p.Label != color || p.Probability < 0.77 || p.Probability > 0.80 {
+					t.Errorf("%s: got %+v, want %s with 0.787", color, a.Predictions, color)
 				}
 				if a.Image.Width != 640 || a.Image.Height != 480 || a.Image.Format != "png" {
 					t.Errorf("image %+v", a.Image)
@@ -55,7 +56,7 @@ func TestColours(t *testing.T) {
 // A model that is copied into the folder of a running service can be used at once.
 func TestDroppedModel(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
 	image := modeltest.Image(modeltest.Green, 50, 50)
 	if a := s.form(path+"?model=late", image); a.status != 404 {
@@ -117,7 +118,7 @@ func TestRightAnswers(t *testing.T) {
 // The same bytes give the same predictions in every form, computed and cached.
 func TestRequestFormatsAgree(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
 	image := modeltest.Image(modeltest.Blue, 123, 45)
 	want := s.form(path+"?cache=false", image)
@@ -137,7 +138,7 @@ func TestRequestFormatsAgree(t *testing.T) {
 
 func TestCache(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	put(t, c, "other.tflite", modeltest.Mean(modeltest.Options{Side: 16, DType: models.Int8, Softmax: true, Labels: modeltest.Labels()}))
 	s := start(t, c)
 	image, another := modeltest.Image(modeltest.Red, 30, 30), modeltest.Image(modeltest.Green, 30, 30)
@@ -187,17 +188,17 @@ func metric(s *service, name string) float64 {
 // The names that dashboards and alerts rely on.
 func TestMetricNames(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
 	s.form(path, modeltest.Image(modeltest.Red, 30, 30))
 	for _, name := range []string{
-		`edgelens_requests_total{model="colours",outcome="ok",source="http"}`,
-		`edgelens_request_seconds_count{model="colours",source="http"}`,
-		`edgelens_stage_seconds_count{model="colours",stage="queue"}`,
-		`edgelens_stage_seconds_count{model="colours",stage="decode"}`,
-		`edgelens_stage_seconds_count{model="colours",stage="preprocess"}`,
-		`edgelens_stage_seconds_count{model="colours",stage="inference"}`,
-		`edgelens_stage_seconds_count{model="colours",stage="postprocess"}`,
+		`edgelens_requests_total{model="colors",outcome="ok",source="http"}`,
+		`edgelens_request_seconds_count{model="colors",source="http"}`,
+		`edgelens_stage_seconds_count{model="colors",stage="queue"}`,
+		`edgelens_stage_seconds_count{model="colors",stage="decode"}`,
+		`edgelens_stage_seconds_count{model="colors",stage="preprocess"}`,
+		`edgelens_stage_seconds_count{model="colors",stage="inference"}`,
+		`edgelens_stage_seconds_count{model="colors",stage="postprocess"}`,
 		`edgelens_cache_requests_total{result="miss"}`,
 		`edgelens_http_responses_total{route="/api/recognize",status="200"}`,
 	} {
@@ -218,8 +219,8 @@ func TestMetricNames(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		`edgelens_interpreters{model="colours",state="idle"}`,
-		`edgelens_model_load_seconds{model="colours"}`,
+		`edgelens_interpreters{model="colors",state="idle"}`,
+		`edgelens_model_load_seconds{model="colors"}`,
 		`process_resident_memory_bytes`, `go_goroutines`,
 	} {
 		if got := metric(s, name); got <= 0 {
@@ -232,18 +233,18 @@ func TestMetricNames(t *testing.T) {
 // afterwards.
 func TestConcurrentRequests(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	put(t, c, "other.tflite", modeltest.Mean(modeltest.Options{Side: 16, DType: models.Float32, Softmax: true, Labels: modeltest.Labels()}))
 	s := start(t, c)
 	var wg sync.WaitGroup
 	for n := range 8 {
 		wg.Go(func() {
 			for round := range 10 {
-				for colour, rgb := range colours {
-					model := []string{"colours", "other"}[round%2]
+				for color, rgb := range colors {
+					model := []string{"colors", "other"}[round%2]
 					image := modeltest.Image(rgb, 20+n, 20+round)
-					if a := s.form(fmt.Sprintf("%s?model=%s", path, model), image); a.status != 200 || a.Predictions[0].Label != colour {
-						t.Errorf("%s: %d %s", colour, a.status, a.body)
+					if a := s.form(fmt.Sprintf("%s?model=%s", path, model), image); a.status != 200 || a.Predictions[0].Label != color {
+						t.Errorf("%s: %d %s", color, a.status, a.body)
 					}
 					if a := s.raw(path, image[:len(image)-20]); a.status != 422 {
 						t.Errorf("cut off: %d %s", a.status, a.body)

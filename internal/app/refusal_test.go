@@ -21,6 +21,8 @@ import (
 
 	"edgelens"
 	"edgelens/internal/config"
+	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 )
@@ -47,7 +49,7 @@ func jpegBomb(t testing.TB) []byte {
 // Client errors in the image itself. Each gets a problem with the right status, and the next image is recognized.
 func TestRefusedImages(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	c.Preprocess.MaxPixels = 1_000_000
 	s := start(t, c)
 	good := modeltest.Image(modeltest.Red, 64, 64)
@@ -114,7 +116,7 @@ func noisyJPEG(t testing.TB) []byte {
 // has no result, least of all that of the previous one.
 func TestDamagedImages(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
 	good := noisyJPEG(t)
 	cut := append(bytes.Clone(good[:len(good)/2]), 0xFF, 0xD9)
@@ -155,11 +157,11 @@ func warnedJPEG(width, height int) []byte {
 
 func TestRefusedOptions(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
 	good := modeltest.Image(modeltest.Red, 64, 64)
 	for query, want := range map[string]int{
-		"model=nope": 404, "model=..%2Fcolours": 404, "model=%2Fetc%2Fpasswd": 404, "model=colours%00": 404,
+		"model=nope": 404, "model=..%2Fcolors": 404, "model=%2Fetc%2Fpasswd": 404, "model=colors%00": 404,
 		"top_k=0": 400, "top_k=-3": 400, "top_k=1001": 400, "top_k=x": 400,
 		"min_score=-0.1": 400, "min_score=1.1": 400, "min_score=NaN": 400, "min_score=high": 400, "cache=perhaps": 400,
 	} {
@@ -173,7 +175,7 @@ func TestRefusedOptions(t *testing.T) {
 // service continues with the others.
 func TestUnusableModels(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	small := modeltest.Options{Side: 8, DType: models.Uint8, Labels: modeltest.Labels()}
 	put(t, c, "failing.tflite", modeltest.FailingInvoke(small))
 	put(t, c, "truncated.tflite", modeltest.Truncated())
@@ -183,7 +185,7 @@ func TestUnusableModels(t *testing.T) {
 	names := map[string]string{
 		"failing": "fails on an image of noise", "truncated": "truncated", "page": "web page", "two": "2 outputs", "sound": "shape [1 3]",
 	}
-	if dir := os.Getenv("EDGELENS_TEST_SHARED"); dir != "" {
+	if dir := testutil.SharedFolder(); dir != "" {
 		b, err := os.ReadFile(filepath.Join(dir, "models", "model_invoking_error.tflite"))
 		if err != nil {
 			t.Fatal(err)
@@ -219,7 +221,7 @@ func TestUnusableModels(t *testing.T) {
 // Many clients at a time are queued: none is rejected while its answer comes in time.
 func TestLoadIsQueued(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s := start(t, c)
 	var wg sync.WaitGroup
 	for range 64 {
@@ -237,7 +239,7 @@ func TestLoadIsQueued(t *testing.T) {
 // What cannot be answered in the client's time is rejected at once, with the predicted wait.
 func TestBusy(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	c.Inference.Interpreters, c.Recognize.Slots = 1, 2
 	s := start(t, c)
 	slow := asJPEG(t, 7000, 7000) // 49 megapixels take a while to decode
@@ -280,6 +282,7 @@ func TestBusy(t *testing.T) {
 // Without the configured model the service does not start, and the error has the command that fetches it; nor where
 // other nodes' jobs would get another model than they mean.
 func TestNoModel(t *testing.T) {
+	supervisetest.FindRedis(t)
 	for name, change := range map[string]func(*config.Config){
 		"a model is named": func(c *config.Config) { c.Model = "mobilenet_v2_1.0_224_int8" },
 		"jobs are shared":  func(c *config.Config) { c.Jobs.RedisURL = "redis://127.0.0.1:1/0" },
@@ -296,6 +299,7 @@ func TestNoModel(t *testing.T) {
 }
 
 func TestCorruptDefaultModel(t *testing.T) {
+	supervisetest.FindRedis(t)
 	for name, model := range map[string][]byte{"truncated": modeltest.Truncated(), "empty": {}, "a page": []byte("<html>")} {
 		t.Run(name, func(t *testing.T) {
 			c := settings(t)

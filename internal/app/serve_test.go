@@ -3,7 +3,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -11,43 +10,31 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"edgelens/internal/config"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 )
 
 // output is a log that can be read while it is written.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
+type output struct{ testutil.LogBuffer }
 
 // waitFor returns the first match of pattern in the log.
 func (o *output) waitFor(t testing.TB, pattern string) string {
 	t.Helper()
-	expression, deadline := regexp.MustCompile(pattern), time.Now().Add(30*time.Second)
-	for time.Now().Before(deadline) {
-		if m := expression.FindStringSubmatch(o.String()); m != nil {
-			return m[len(m)-1]
+	expression := regexp.MustCompile(pattern)
+	var match []string
+	defer func() {
+		if match == nil {
+			t.Logf("the log:\n%s", o)
 		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	t.Fatalf("%s was never logged:\n%s", pattern, o)
-	return ""
+	}()
+	testutil.Eventually(t, "the log has "+pattern, func() bool {
+		match = expression.FindStringSubmatch(o.String())
+		return match != nil
+	})
+	return match[len(match)-1]
 }
 
 // serving runs serve until stop is called.
@@ -68,7 +55,7 @@ func serving(t testing.TB, c *config.Config) (s *service, log *output, stop func
 // A stop finishes admitted requests, rejects later ones, and is clean.
 func TestGracefulStop(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s, log, stop := serving(t, c)
 	if a := s.get("/readyz"); a.status != 200 {
 		t.Errorf("readyz: %d %s", a.status, a.body)
@@ -79,12 +66,9 @@ func TestGracefulStop(t *testing.T) {
 	for range 2 {
 		go func() { answered <- s.raw(path+"?cache=false", slow) }()
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for metric(s, "edgelens_uploads_in_memory_bytes") < float64(2*len(slow)) {
-		if time.Now().After(deadline) {
-			t.Fatal("the images were never admitted")
-		}
-	}
+	testutil.Eventually(t, "the images are admitted", func() bool {
+		return metric(s, "edgelens_uploads_in_memory_bytes") >= float64(2*len(slow))
+	})
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
@@ -104,7 +88,7 @@ func TestGracefulStop(t *testing.T) {
 // A second service on the same address fails with the reason and does not disturb the first.
 func TestPortInUse(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	s, _, _ := serving(t, c)
 	second := *c
 	second.DataDir = t.TempDir()
@@ -121,7 +105,7 @@ func TestPortInUse(t *testing.T) {
 // A log of real traffic has no image in it.
 func TestLogHasNoImage(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	c.Log.LogLevel = "debug"
 	s, log, _ := serving(t, c)
 	image := modeltest.Image(modeltest.Red, 40, 40)

@@ -24,12 +24,13 @@ import (
 	"edgelens/internal/config"
 	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/telemetry"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 )
 
-// colours are the classes of the model that the tests generate.
-var colours = map[string]color.Color{"red": modeltest.Red, "green": modeltest.Green, "blue": modeltest.Blue}
+// colors are the classes of the model that the tests generate.
+var colors = map[string]color.Color{"red": modeltest.Red, "green": modeltest.Green, "blue": modeltest.Blue}
 
 // settings returns a configuration over an empty data folder.
 func settings(t testing.TB) *config.Config {
@@ -42,11 +43,11 @@ func settings(t testing.TB) *config.Config {
 	return c
 }
 
-// withColours puts the model of colours into the models folder as default.
-func withColours(t testing.TB, c *config.Config) {
+// withColors puts the model of colors into the models folder as default.
+func withColors(t testing.TB, c *config.Config) {
 	t.Helper()
-	put(t, c, "colours.tflite", modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}))
-	c.Model = "colours"
+	put(t, c, "colors.tflite", modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}))
+	c.Model = "colors"
 }
 
 func put(t testing.TB, c *config.Config, name string, data []byte) {
@@ -59,22 +60,11 @@ func put(t testing.TB, c *config.Config, name string, data []byte) {
 	}
 }
 
-// shared returns the folder of images and models that are not part of the
-// project.
-func shared(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("EDGELENS_TEST_SHARED")
-	if dir == "" {
-		t.Skip("EDGELENS_TEST_SHARED is not set, so there are no photographs and no ImageNet models")
-	}
-	return dir
-}
-
 // withShared pulls the manifest's models from the shared folder, as a user
 // with a mirror would.
 func withShared(t testing.TB, c *config.Config) {
 	t.Helper()
-	c.ModelMirror = filepath.Join(shared(t), "models")
+	c.ModelMirror = filepath.Join(testutil.Shared(t), "models")
 	if err := PullModels(t.Context(), c, nil, nil, true); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +72,7 @@ func withShared(t testing.TB, c *config.Config) {
 
 func readImage(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(shared(t), "images", name))
+	b, err := os.ReadFile(filepath.Join(testutil.Shared(t), "images", name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"edgelens"
 	"edgelens/internal/config"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 	"edgelens/recognize"
 	"edgelens/terminal/dialect"
@@ -34,14 +35,9 @@ import (
 func withTerminals(t testing.TB, c *config.Config) {
 	t.Helper()
 	supervisetest.FindMosquitto(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Mosquitto.Listen = l.Addr().String()
-	_ = l.Close()
+	c.Mosquitto.Listen = testutil.FreeAddress(t)
 	c.Dialects.Zone = "UTC"
-	c.Recognize.Quality = recognize.QualityOff // the images of the tests are of one colour, so blank
+	c.Recognize.Quality = recognize.QualityOff // the images of the tests are of one color, so blank
 }
 
 var fungxis = fungxi.NewSimulator(func(string) *time.Location { return time.UTC })
@@ -79,14 +75,14 @@ func connect(t testing.TB, c *config.Config, name string, filters ...string) *pe
 		defer cancel()
 		_ = p.Stop(ctx) // the broker may be gone
 	})
-	soon(t, name+" is connected", p.Up)
+	testutil.Eventually(t, name+" is connected", p.Up)
 	return p
 }
 
 // publish publishes until the broker confirms, as terminals do.
 func (p *peer) publish(m dialect.Outgoing) {
 	p.t.Helper()
-	soon(p.t, "it is confirmed", func() bool {
+	testutil.Eventually(p.t, "it is confirmed", func() bool {
 		err := p.Publish(context.Background(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: 1})
 		return err == nil || errors.Is(err, session.ErrNoSubscriber)
 	})
@@ -132,15 +128,6 @@ func (p *peer) events(device string) []happening {
 		all = append(all, e)
 	}
 	return all
-}
-
-func soon(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
 }
 
 // posted is the body for the reference business server.
@@ -222,7 +209,7 @@ func passed(n int) (edgelens.Record, []byte) {
 	names := []string{"red", "green", "blue"}
 	return edgelens.Record{
 		Kind: edgelens.RecordVerified, Key: strconv.Itoa(n), Passed: true, CapturedAt: time.Now(), Person: edgelens.Person{Name: "Ann"},
-	}, modeltest.Image(colours[names[n%3]], 20+n%7, 20+n%11)
+	}, modeltest.Image(colors[names[n%3]], 20+n%7, 20+n%11)
 }
 
 // killBroker kills the private broker of a service, by its log.

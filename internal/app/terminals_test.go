@@ -23,6 +23,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
@@ -32,7 +33,7 @@ import (
 // receive every record, in order, under one id.
 func TestNoRecordIsLost(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	r := newReceiver(t, c)
 	c.Webhook.Timeout = 500 * time.Millisecond
@@ -40,7 +41,7 @@ func TestNoRecordIsLost(t *testing.T) {
 	listener := connect(t, c, "listener", "edgelens/v1/events/#")
 	written := func(since time.Time) {
 		t.Helper()
-		soon(t, "the broker has saved its sessions", func() bool {
+		testutil.Eventually(t, "the broker has saved its sessions", func() bool {
 			info, err := os.Stat(filepath.Join(c.DataDir, "mosquitto", "data", "mosquitto.db"))
 			return err == nil && info.ModTime().After(since)
 		})
@@ -61,7 +62,7 @@ func TestNoRecordIsLost(t *testing.T) {
 		peer := connect(t, c, device)
 		sending.Go(func() {
 			for i := range n {
-				soon(t, "an event of an earlier record", func() bool { return len(listener.events(device)) >= i-ahead })
+				testutil.Eventually(t, "an event of an earlier record", func() bool { return len(listener.events(device)) >= i-ahead })
 				m := fungxis.Record(device, first(passed(i)), second(passed(i)))
 				peer.publish(m)
 				if i%5 == 0 { // it was not acknowledged
@@ -74,16 +75,16 @@ func TestNoRecordIsLost(t *testing.T) {
 	}
 	reached := func(n int64) {
 		t.Helper()
-		soon(t, fmt.Sprint(n, " are sent"), func() bool { return sent.Load() >= n })
+		testutil.Eventually(t, fmt.Sprint(n, " are sent"), func() bool { return sent.Load() >= n })
 	}
 	for i, mode := range []string{"500", "hang", "reset"} {
 		reached(int64(10 + 25*i))
 		r.mode.Store(mode)
 		killBroker(t, log)
 		kills = append(kills, time.Now())
-		soon(t, "the receiver failed: "+mode, func() bool { return r.tried(mode) >= 2 })
+		testutil.Eventually(t, "the receiver failed: "+mode, func() bool { return r.tried(mode) >= 2 })
 		// A second kill within a second could lose messages: docs/adr/0009.
-		soon(t, "the service is connected again", func() bool { return len(connected.FindAllString(log.String(), -1)) >= i+2 })
+		testutil.Eventually(t, "the service is connected again", func() bool { return len(connected.FindAllString(log.String(), -1)) >= i+2 })
 		written(time.Now())
 	}
 	reached(90)
@@ -112,8 +113,8 @@ func TestNoRecordIsLost(t *testing.T) {
 		}
 		t.Logf("killed at %v; log of the first service:\n%s\nand of the second:\n%s", kills, firstLog, log)
 	})
-	soon(t, "all are delivered", func() bool { return len(unique(r.all())) >= n*len(devices) })
-	soon(t, "all is published", func() bool {
+	testutil.Eventually(t, "all are delivered", func() bool { return len(unique(r.all())) >= n*len(devices) })
+	testutil.Eventually(t, "all is published", func() bool {
 		return len(listener.events("F1")) >= n && len(listener.events("F2")) >= n && len(listener.events("F3")) >= n
 	})
 	for _, device := range devices {
@@ -157,7 +158,7 @@ func TestNoRecordIsLost(t *testing.T) {
 // No image is in the log, in a metric or in Redis.
 func TestTerminalImagesAreNotPublished(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	r := newReceiver(t, c)
 	c.Webhook.Image, c.Webhook.Secret = "none", "whsec_"+base64.StdEncoding.EncodeToString([]byte("a secret that is hidden"))
@@ -172,7 +173,7 @@ func TestTerminalImagesAreNotPublished(t *testing.T) {
 		listener.publish(broken)
 		listener.publish(m)
 	}
-	soon(t, "it is delivered", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
+	testutil.Eventually(t, "it is delivered", func() bool { return len(r.all()) == 1 && len(listener.events("F1")) == 1 })
 	if got := r.all()[0].Img; got != "" {
 		t.Errorf("the receiver got an image of %d bytes", len(got))
 	}
@@ -215,7 +216,7 @@ func redisContent(t testing.TB, dir string) string {
 // Where the port for terminals is in use, a broker there is used; with anything else, the service runs without MQTT.
 func TestTerminalPortInUse(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	other := *c
 	other.DataDir = t.TempDir()
@@ -261,7 +262,7 @@ func TestTerminalPortInUse(t *testing.T) {
 // MQTT users are terminals by their serial numbers, and may publish only their own topics.
 func TestTerminalsWithPasswords(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	file := filepath.Join(t.TempDir(), "passwords")
 	// By mosquitto_passwd; the password of each is "secret".
@@ -290,10 +291,10 @@ func TestTerminalsWithPasswords(t *testing.T) {
 	publish(shop, fungxis.Record("F1", forged, image))
 	heartbeat, _ := fungxis.Heartbeat("F2", time.Now())
 	two.publish(heartbeat)
-	soon(t, "F2 is answered", func() bool { return len(two.on("fungxi_F2_downLink")) == 1 })
+	testutil.Eventually(t, "F2 is answered", func() bool { return len(two.on("fungxi_F2_downLink")) == 1 })
 	honest, image := passed(2)
 	one.publish(fungxis.Record("F1", honest, image))
-	soon(t, "the shop receives it", func() bool { return len(shop.events("F1")) >= 1 })
+	testutil.Eventually(t, "the shop receives it", func() bool { return len(shop.events("F1")) >= 1 })
 	if events := shop.events("F1"); len(events) != 1 || events[0].Data.Record.Num != "2" {
 		t.Errorf("%+v", events)
 	}
@@ -306,7 +307,7 @@ func TestTerminalsWithPasswords(t *testing.T) {
 // in the reference format, a stranger is only an event.
 func TestReferenceBridge(t *testing.T) {
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	withTerminals(t, c)
 	c.Ledger.KeepImages = true
 	r := newReceiver(t, c)
@@ -314,7 +315,7 @@ func TestReferenceBridge(t *testing.T) {
 	terminal := connect(t, c, "F1", "fungxi_F1_downLink", "edgelens/v1/events/F1")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	terminal.publish(heartbeat)
-	soon(t, "the heartbeat is answered", func() bool { return len(terminal.on("fungxi_F1_downLink")) == 1 })
+	testutil.Eventually(t, "the heartbeat is answered", func() bool { return len(terminal.on("fungxi_F1_downLink")) == 1 })
 	var answer struct{ Cmd, Time string }
 	if err := json.Unmarshal([]byte(terminal.on("fungxi_F1_downLink")[0]), &answer); err != nil || answer.Cmd != "heartD" {
 		t.Errorf("%+v %v", answer, err)
@@ -328,7 +329,7 @@ func TestReferenceBridge(t *testing.T) {
 	stranger.Kind, stranger.Passed, stranger.Key = edgelens.RecordStranger, false, "2"
 	terminal.publish(fungxis.Record("F1", stranger, image))
 	terminal.publish(fungxis.Record("F1", record, image))
-	soon(t, "both are events, and one is posted", func() bool { return len(terminal.events("F1")) == 2 && len(r.all()) == 1 })
+	testutil.Eventually(t, "both are events, and one is posted", func() bool { return len(terminal.events("F1")) == 2 && len(r.all()) == 1 })
 	p := r.all()[0]
 	if p.UserID != "1" || p.Name != "Ann" || string(p.VerifiedCode) != "0" || p.PersonType != "1" ||
 		p.BotTime != record.CapturedAt.Format("2006-01-02 15:04:05") || p.Img != base64.StdEncoding.EncodeToString(image) {
@@ -342,7 +343,7 @@ func TestReferenceBridge(t *testing.T) {
 	if a := s.send("POST", "/", "application/x-www-form-urlencoded", strings.NewReader(`{"cmd":"openDoor"}`)); a.status != 200 || string(a.body) != "ok" {
 		t.Errorf("POST /: %d %q", a.status, a.body)
 	}
-	soon(t, "the terminal has received it", func() bool {
+	testutil.Eventually(t, "the terminal has received it", func() bool {
 		return slices.Contains(terminal.on("fungxi_F1_downLink"), `{"cmd":"openDoor"}`)
 	})
 	// The result can be looked up, with its image.

@@ -4,15 +4,16 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"edgelens/internal/cache"
 	"edgelens/internal/config"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 )
 
@@ -33,7 +34,7 @@ func working(t *testing.T, c *config.Config) (status string, stop func() error) 
 func TestWorkerCommand(t *testing.T) {
 	url := supervisetest.Start(t).URL
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	c.Jobs.RedisURL = url
 	s := start(t, c)
 	s.jobs.worker.Shutdown() // so that the other one has to do everything
@@ -44,7 +45,7 @@ func TestWorkerCommand(t *testing.T) {
 	bad := s.async(t, "/api/recognize_async", []byte("no image"), nil)
 
 	other := settings(t)
-	withColours(t, other)
+	withColors(t, other)
 	other.Jobs.RedisURL = url
 	status, stop := working(t, other)
 	for _, j := range accepted {
@@ -57,7 +58,7 @@ func TestWorkerCommand(t *testing.T) {
 	}
 	remote := &service{t: t, url: status}
 	// The job is done before its worker, which gets the reply through Redis, has counted it.
-	soon(t, "all jobs are counted", func() bool {
+	testutil.Eventually(t, "all jobs are counted", func() bool {
 		return strings.Contains(string(remote.get("/metrics").body), `edgelens_jobs_total{status="succeeded"} 10`)
 	})
 	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ok"} {
@@ -75,21 +76,16 @@ func TestWorkerReadiness(t *testing.T) {
 	r := supervisetest.Start(t)
 	r.Servers[0].Kill()
 	c := settings(t)
-	withColours(t, c)
+	withColors(t, c)
 	c.Jobs.RedisURL = r.URL
 	status, _ := working(t, c)
 	remote := &service{t: t, url: status}
 	until := func(want int, words string) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		testutil.Eventually(t, fmt.Sprintf("/readyz is %d %q", want, words), func() bool {
 			a := remote.get("/readyz")
-			if a.status == want && strings.Contains(string(a.body), words) {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("/readyz: %d %s, want %d %q", a.status, a.body, want, words)
-			}
-		}
+			return a.status == want && strings.Contains(string(a.body), words)
+		})
 	}
 	until(http.StatusServiceUnavailable, "redis: Redis cannot be reached; check that it runs")
 	r.Servers[0].Start()
@@ -104,7 +100,7 @@ func TestNodesShareResults(t *testing.T) {
 	var nodes []*service
 	for range 2 {
 		c := settings(t)
-		withColours(t, c)
+		withColors(t, c)
 		c.Jobs.RedisURL = url
 		nodes = append(nodes, start(t, c))
 	}
@@ -116,14 +112,10 @@ func TestNodesShareResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close() // only asked for the result
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if keys, _ := client.Keys(context.Background(), "edgelens:result:*").Result(); len(keys) == 1 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the result is never written to Redis")
-		}
-	}
+	testutil.Eventually(t, "the result is in Redis", func() bool {
+		keys, _ := client.Keys(context.Background(), "edgelens:result:*").Result()
+		return len(keys) == 1
+	})
 	if again := nodes[1].form(path, image); again.status != http.StatusOK || !again.Cached || again.Predictions[0].Label != "blue" {
 		t.Errorf("the other node: %d %s", again.status, again.body)
 	}

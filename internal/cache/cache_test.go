@@ -9,6 +9,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/cache"
+	"edgelens/internal/testutil"
 )
 
 func newMemory(t testing.TB, config cache.Config) *cache.Memory {
@@ -18,17 +19,6 @@ func newMemory(t testing.TB, config cache.Config) *cache.Memory {
 		t.Fatal(err)
 	}
 	return m
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 func TestGetReturnsSetResult(t *testing.T) {
@@ -76,7 +66,7 @@ func TestSizeIsBounded(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "no more than MaxEntries are kept", func() bool { return kept() <= most })
+	testutil.Eventually(t, "no more than MaxEntries are kept", func() bool { return kept() <= most })
 	if kept() == 0 {
 		t.Error("nothing was kept")
 	}
@@ -90,7 +80,7 @@ func TestResultExpiresAfterTTL(t *testing.T) {
 	if _, ok := m.Get("a"); !ok && time.Since(before) < ttl {
 		t.Error("forgotten at once")
 	}
-	eventually(t, "the result expires although it is used constantly", func() bool {
+	testutil.Eventually(t, "the result expires although it is used constantly", func() bool {
 		_, ok := m.Get("a")
 		return !ok
 	})

@@ -12,6 +12,7 @@ import (
 	"edgelens"
 	"edgelens/internal/cache"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 )
 
 // newNode returns the cache of one node.
@@ -42,7 +43,7 @@ func newNodeWith(t *testing.T, url string, metrics prometheus.Registerer) *cache
 func sharedResult() *edgelens.Result {
 	return &edgelens.Result{
 		RequestID:   "first",
-		Model:       edgelens.ModelRef{Name: "colours", Digest: "sha256:12"},
+		Model:       edgelens.ModelRef{Name: "colors", Digest: "sha256:12"},
 		Predictions: []edgelens.Prediction{{ClassID: 3, Label: "red", Probability: 0.1234567890123}},
 		Timings:     edgelens.Timings{Decode: 3 * time.Millisecond},
 	}
@@ -68,7 +69,7 @@ func shareHits(t *testing.T, url string) {
 	}
 	// The first write may miss the short timeout of a Redis to which there is no connection yet.
 	var got *edgelens.Result
-	eventually(t, "the second node has it", func() (ok bool) {
+	testutil.Eventually(t, "the second node has it", func() (ok bool) {
 		first.Set("key", sharedResult())
 		got, ok = second.Get("key")
 		return ok
@@ -119,7 +120,7 @@ func TestDeadRedisCostsLittle(t *testing.T) {
 				t.Error("memory forgot what was set")
 			}
 			if s.Stats().Dropped == 0 {
-				eventually(t, "the drop is counted", func() bool { return s.Stats().Dropped == 1 })
+				testutil.Eventually(t, "the drop is counted", func() bool { return s.Stats().Dropped == 1 })
 			}
 			stats = s.Stats()
 			equalMetric(t, metrics, map[string]int64{"hit": 0, "miss": 0, "failure": stats.Failures, "dropped": stats.Dropped})

@@ -19,6 +19,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/ledger"
+	"edgelens/internal/testutil"
 )
 
 const (
@@ -85,6 +86,7 @@ type promised struct {
 }
 
 func TestAcknowledgedWritesSurviveKill(t *testing.T) {
+	testutil.SkipIfShort(t, "it kills dozens of processes")
 	times := 30
 	if text := os.Getenv(crashTimesVariable); text != "" {
 		var err error

@@ -3,39 +3,20 @@
 package ledger_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"edgelens"
 	"edgelens/internal/ledger"
+	"edgelens/internal/testutil"
 )
 
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func openLogged(t *testing.T, dir string, config ledger.Config, change ...func(*ledger.Parts)) (*ledger.Ledger, *logBuffer) {
+func openLogged(t *testing.T, dir string, config ledger.Config, change ...func(*ledger.Parts)) (*ledger.Ledger, *testutil.LogBuffer) {
 	t.Helper()
-	log := &logBuffer{}
+	log := &testutil.LogBuffer{}
 	return open(t, dir, config, append(change, logTo(log))...), log
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/notify"
+	"edgelens/internal/testutil"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -181,15 +182,6 @@ func start(t *testing.T, o *outbox, config notify.Config, sinks ...notify.Sink) 
 	return metrics
 }
 
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("timed out waiting for: %s", what)
-		}
-	}
-}
-
 func numbers(from, to int) []string {
 	var keys []string
 	for n := from; n < to; n++ {
@@ -216,7 +208,7 @@ func TestDeliversInOrderOfEachDevice(t *testing.T) {
 	for device := range 20 {
 		o.add("s", fmt.Sprint("d", device), numbers(50, 60)...)
 	}
-	eventually(t, "all delivered", func() bool { return o.left() == 0 })
+	testutil.Eventually(t, "all delivered", func() bool { return o.left() == 0 })
 	for device := range 20 {
 		if got, want := s.keys(fmt.Sprint("d", device)), strings.Join(numbers(0, 60), " "); got != want {
 			t.Errorf("device %d: %s", device, got)
@@ -243,13 +235,13 @@ func TestRetriesFailures(t *testing.T) {
 		o.add("s", fmt.Sprint("d", device), numbers(0, 10)...)
 	}
 	metrics := start(t, o, quick(), s)
-	eventually(t, "all delivered", func() bool { return o.left() == 0 })
+	testutil.Eventually(t, "all delivered", func() bool { return o.left() == 0 })
 	for device := range 5 {
 		if got, want := s.keys(fmt.Sprint("d", device)), strings.Join(numbers(0, 10), " "); got != want {
 			t.Errorf("device %d: %s", device, got)
 		}
 	}
-	eventually(t, "all counted", func() bool { return count(t, metrics, "delivered") == 50 })
+	testutil.Eventually(t, "all counted", func() bool { return count(t, metrics, "delivered") == 50 })
 	if failed := count(t, metrics, "failed"); failed < 20 {
 		t.Errorf("%v failures counted", failed)
 	}
@@ -296,7 +288,7 @@ func TestHangingSinkBlocksNoOther(t *testing.T) {
 	}
 	start(t, o, quick(), hanging, partial)
 	t.Cleanup(func() { close(release) })
-	eventually(t, "all devices but one are delivered", func() bool {
+	testutil.Eventually(t, "all devices but one are delivered", func() bool {
 		for device := 1; device < 10; device++ {
 			if partial.keys(fmt.Sprint("d", device)) != strings.Join(numbers(0, 20), " ") {
 				return false
@@ -335,14 +327,14 @@ func TestOutageAllowsOneProbe(t *testing.T) {
 	config := quick()
 	config.MaxBackoff = time.Millisecond
 	start(t, o, config, s)
-	eventually(t, "many tries", func() bool { mu.Lock(); defer mu.Unlock(); return tries > 60 })
+	testutil.Eventually(t, "many tries", func() bool { mu.Lock(); defer mu.Unlock(); return tries > 60 })
 	mu.Lock()
 	if maxConcurrent > 1 {
 		t.Errorf("%d concurrent tries", maxConcurrent)
 	}
 	down = false
 	mu.Unlock()
-	eventually(t, "all delivered", func() bool { return o.left() == 0 })
+	testutil.Eventually(t, "all delivered", func() bool { return o.left() == 0 })
 }
 
 // A receiver that fails while many deliveries run is probed as soon as after one
@@ -366,12 +358,12 @@ func TestBackoffDoesNotGrowWithConcurrentFailures(t *testing.T) {
 	}
 	config := notify.Config{Workers: devices, MinBackoff: 50 * time.Millisecond, MaxBackoff: time.Hour, Rejections: 3}
 	start(t, o, config, s)
-	eventually(t, "all have failed at once", func() bool { mu.Lock(); defer mu.Unlock(); return failed >= devices })
+	testutil.Eventually(t, "all have failed at once", func() bool { mu.Lock(); defer mu.Unlock(); return failed >= devices })
 	mu.Lock()
 	down = false
 	mu.Unlock()
 	// With a doubling for each failure, this would never end.
-	eventually(t, "all delivered", func() bool { return o.left() == 0 })
+	testutil.Eventually(t, "all delivered", func() bool { return o.left() == 0 })
 	if failed > devices+4 {
 		t.Errorf("%d failures of %d devices", failed, devices)
 	}
@@ -400,7 +392,7 @@ func TestLaterDelaysTheNextAttempt(t *testing.T) {
 	o.add("s", "a", "1")
 	o.add("s", "b", "1")
 	start(t, o, config, s)
-	eventually(t, "all delivered", func() bool { return o.left() == 0 })
+	testutil.Eventually(t, "all delivered", func() bool { return o.left() == 0 })
 	if waited := second.Sub(first); waited < pause {
 		t.Errorf("retried after %v, want %v", waited, pause)
 	}
@@ -422,7 +414,7 @@ func TestOneFailingEventIsNoOutage(t *testing.T) {
 	for n := range 30 {
 		device := fmt.Sprint("d", n)
 		o.add("s", device, "1")
-		eventually(t, device+" is delivered", func() bool { return s.keys(device) == "1" })
+		testutil.Eventually(t, device+" is delivered", func() bool { return s.keys(device) == "1" })
 	}
 }
 
@@ -462,14 +454,14 @@ func TestRejectedEventIsSetAside(t *testing.T) {
 			}}
 			o.add("s", "door", "1", "bad", "2", "bad", "3")
 			metrics := start(t, o, quick(), s)
-			eventually(t, "all delivered", func() bool { return o.left() == 0 })
+			testutil.Eventually(t, "all delivered", func() bool { return o.left() == 0 })
 			if got := s.keys("door"); got != test.keys {
 				t.Errorf("delivered %s, want %s", got, test.keys)
 			}
 			if tries.Load() != test.tries {
 				t.Errorf("%d tries of the two bad events, want %d", tries.Load(), test.tries)
 			}
-			eventually(t, "all counted", func() bool {
+			testutil.Eventually(t, "all counted", func() bool {
 				return count(t, metrics, "rejected") == test.aside && count(t, metrics, "reduced") == test.reduced
 			})
 			if float64(len(o.aside)) != test.aside {
@@ -487,7 +479,7 @@ func TestConsecutiveRejectionsAreNotRetried(t *testing.T) {
 	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error { tries.Add(1); return notify.ErrRejected }}
 	o.add("s", "door", numbers(0, 20)...)
 	start(t, o, quick(), s)
-	eventually(t, "all are set aside", func() bool { return o.left() == 0 })
+	testutil.Eventually(t, "all are set aside", func() bool { return o.left() == 0 })
 	if n := tries.Load(); n != 3+19 {
 		t.Errorf("%d tries, want 22", n)
 	}
@@ -508,44 +500,26 @@ func TestAlarm(t *testing.T) {
 	for device := range 5 {
 		o.add("s", fmt.Sprint("d", device), "1", "2")
 	}
-	log := &logBuffer{}
+	log := &testutil.LogBuffer{}
 	dispatcher, err := notify.New(o, quick(), slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
 	dispatcher.Start(s)
 	t.Cleanup(dispatcher.Stop)
-	eventually(t, "an alarm", func() bool { return len(dispatcher.Alarms()) == 1 })
+	testutil.Eventually(t, "an alarm", func() bool { return len(dispatcher.Alarms()) == 1 })
 	if a := dispatcher.Alarms()[0]; a.Sink != "s" || !strings.Contains(a.Reason, "401") {
 		t.Errorf("alarm %+v", a)
 	}
 	tried := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.calls > 40 }
-	eventually(t, "many tries", tried)
+	testutil.Eventually(t, "many tries", tried)
 	if text := log.String(); strings.Count(text, "level=") != 2 {
 		t.Errorf("want a warning and an error in the log:\n%s", text)
 	}
 	down.Store(false)
-	eventually(t, "all delivered", func() bool { return o.left() == 0 })
-	eventually(t, "no alarm", func() bool { return len(dispatcher.Alarms()) == 0 })
-	eventually(t, "a log line", func() bool { return strings.Count(log.String(), "event=delivery_recovered") == 1 })
-}
-
-// logBuffer collects log lines.
-type logBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	testutil.Eventually(t, "all delivered", func() bool { return o.left() == 0 })
+	testutil.Eventually(t, "no alarm", func() bool { return len(dispatcher.Alarms()) == 0 })
+	testutil.Eventually(t, "a log line", func() bool { return strings.Count(log.String(), "event=delivery_recovered") == 1 })
 }
 
 // Stop waits for a delivery in progress, and its confirmation is stored.

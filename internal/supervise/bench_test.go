@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
 )
 
 // BenchmarkRedisStart is the duration of StartRedis with existing data, and the memory of an idle Redis.
 func BenchmarkRedisStart(b *testing.B) {
-	needRedis(b)
+	supervisetest.FindRedis(b)
 	dir := b.TempDir()
 	var kib float64
 	for b.Loop() {
@@ -32,7 +33,7 @@ func BenchmarkRedisStart(b *testing.B) {
 
 // BenchmarkRedisRestart is the time from the exit of Redis until it is ready again, including the delay.
 func BenchmarkRedisRestart(b *testing.B) {
-	needRedis(b)
+	supervisetest.FindRedis(b)
 	r, err := supervise.StartRedis(b.Context(), b.TempDir(), supervise.DefaultRedisConfig(), quiet)
 	if err != nil {
 		b.Fatal(err)

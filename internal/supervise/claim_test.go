@@ -17,6 +17,7 @@ import (
 )
 
 func TestFolderIsExclusive(t *testing.T) {
+	t.Parallel()
 	s := spec(t, "serve")
 	first := start(t, s)
 	pid := first.PID()

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/testutil"
 )
 
 // This test binary is also the children and the parents of the tests: its environment selects the role.
@@ -116,11 +116,11 @@ func spec(t *testing.T, role string) supervise.Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := shortDir(t)
+	dir := testutil.ShortDir(t)
 	return supervise.Spec{
 		Name:    "testserver",
 		Path:    self,
-		Env:     []string{roleVariable + "=" + role, "PATH=" + os.Getenv("PATH")},
+		Env:     []string{roleVariable + "=" + role, "PATH=" + os.Getenv("PATH"), "GORACE=" + os.Getenv("GORACE")},
 		Dir:     dir,
 		Backoff: supervise.Backoff{Min: time.Millisecond, Max: 50 * time.Millisecond},
 		Log:     quiet,
@@ -133,17 +133,6 @@ func spec(t *testing.T, role string) supervise.Spec {
 			return conn.Close()
 		},
 	}
-}
-
-// shortDir is a t.TempDir whose path leaves room for a socket's name.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "sv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }
 
 // start starts a child that is stopped with the test.
@@ -173,15 +162,6 @@ func within(t *testing.T, limit time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
-		}
-	}
 }
 
 // until waits by Changed for a state of p.
@@ -220,25 +200,3 @@ func alive(pid int) bool {
 func quietLog() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 var quiet = quietLog()
-
-// logbook is a readable log.
-type logbook struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logbook) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}

@@ -21,18 +21,8 @@ import (
 	"edgelens"
 	"edgelens/internal/supervise"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 )
-
-// freePort returns a free port.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 func startMosquitto(t *testing.T, dir string, config supervise.MosquittoConfig, acl string) *supervise.Mosquitto {
 	t.Helper()
@@ -58,7 +48,7 @@ func client(t *testing.T, program, listen string, args ...string) (string, error
 
 func TestMosquittoKeepsAcknowledgedMessages(t *testing.T) {
 	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
-	config.Listen = freePort(t)
+	config.Listen = testutil.FreeAddress(t)
 	m := startMosquitto(t, dir, config, "")
 	subscribe := func(wait string) (string, error) {
 		return client(t, "mosquitto_sub", config.Listen, "-i", "away", "-c", "-q", "1", "-t", "x", "-W", wait, "-C", "20")
@@ -72,7 +62,7 @@ func TestMosquittoKeepsAcknowledgedMessages(t *testing.T) {
 	}
 	// After a second or so it is on the disk: the file shows it, which is replaced atomically.
 	file := filepath.Join(dir, "data", "mosquitto.db")
-	eventually(t, "the queue is on the disk", func() bool {
+	testutil.Eventually(t, "the queue is on the disk", func() bool {
 		kept, err := os.ReadFile(file)
 		return err == nil && bytes.Contains(kept, []byte(message(19)))
 	})
@@ -80,7 +70,7 @@ func TestMosquittoKeepsAcknowledgedMessages(t *testing.T) {
 	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is restarted", func() bool { return m.Up() && m.PID() != before })
+	testutil.Eventually(t, "it is restarted", func() bool { return m.Up() && m.PID() != before })
 	out, err := subscribe("10")
 	if lines := strings.Fields(out); err != nil || len(lines) != 20 || lines[0] != message(0) || lines[19] != message(19) {
 		t.Errorf("after the kill: %v %q", err, out)
@@ -90,7 +80,7 @@ func TestMosquittoKeepsAcknowledgedMessages(t *testing.T) {
 // Messages for a client on our socket, whose session the broker has stored, are queued until it reconnects.
 func TestMosquittoKeepsOurSession(t *testing.T) {
 	config := supervise.DefaultMosquittoConfig()
-	config.Listen = freePort(t)
+	config.Listen = testutil.FreeAddress(t)
 	dir := t.TempDir()
 	m := startMosquitto(t, dir, config, "")
 	address, err := url.Parse(m.URL())
@@ -118,7 +108,7 @@ func TestMosquittoKeepsOurSession(t *testing.T) {
 	}
 	read(t, conn, 5) // SUBACK
 	file := filepath.Join(dir, "data", "mosquitto.db")
-	eventually(t, "the session is on the disk", func() bool {
+	testutil.Eventually(t, "the session is on the disk", func() bool {
 		kept, err := os.ReadFile(file)
 		return err == nil && bytes.Contains(kept, []byte("oursx"))
 	})
@@ -127,7 +117,7 @@ func TestMosquittoKeepsOurSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = conn.Close()
-	eventually(t, "it is restarted", func() bool { return m.Up() && m.PID() != before })
+	testutil.Eventually(t, "it is restarted", func() bool { return m.Up() && m.PID() != before })
 	if out, err := client(t, "mosquitto_pub", config.Listen, "-q", "1", "-t", "x", "-m", "hello"); err != nil {
 		t.Fatalf("publish: %v %s", err, out)
 	}
@@ -162,7 +152,7 @@ func read(t *testing.T, conn net.Conn, n int) []byte {
 
 func TestMosquittoUsersAreLimitedByACL(t *testing.T) {
 	config := supervise.DefaultMosquittoConfig()
-	config.Listen, config.PasswordFile = freePort(t), filepath.Join(t.TempDir(), "passwords")
+	config.Listen, config.PasswordFile = testutil.FreeAddress(t), filepath.Join(t.TempDir(), "passwords")
 	if err := os.WriteFile(config.PasswordFile, []byte("door:secret\ngate:secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +205,7 @@ func TestMosquittoUsersAreLimitedByACL(t *testing.T) {
 
 func TestMosquittoStartsEmptyWithDamagedData(t *testing.T) {
 	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
-	config.Listen = freePort(t)
+	config.Listen = testutil.FreeAddress(t)
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +270,7 @@ func TestMosquittoConfig(t *testing.T) {
 // secret of our client ids does not change.
 func TestMosquittoFormerSession(t *testing.T) {
 	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
-	config.Listen = freePort(t)
+	config.Listen = testutil.FreeAddress(t)
 	m := startMosquitto(t, dir, config, "")
 	secret := m.ClientSecret()
 	if m.HasFormerSession() || len(secret) < 16 || strings.Contains(m.URL(), secret) {

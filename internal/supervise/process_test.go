@@ -14,13 +14,14 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise"
+	"edgelens/internal/testutil"
 )
 
 func TestStartReturnsWhenTheChildIsReady(t *testing.T) {
 	t.Setenv("EDGELENS_TEST_SECRET", "hunter2")
-	var log logbook
+	var log testutil.LogBuffer
 	s := spec(t, "serve")
-	s.Log = log.logger()
+	s.Log = log.Logger()
 	p := start(t, s)
 	if !p.Up() || p.Restarts() != 0 || !alive(p.PID()) {
 		t.Errorf("up %v, restarts %d, process %d", p.Up(), p.Restarts(), p.PID())
@@ -216,7 +217,7 @@ func TestStop(t *testing.T) {
 				t.Errorf("second Stop: %v", err)
 			}
 			for _, pid := range pids {
-				eventually(t, "no process is left", func() bool { return !alive(pid) })
+				testutil.Eventually(t, "no process is left", func() bool { return !alive(pid) })
 			}
 		})
 	}

@@ -10,18 +10,20 @@ import (
 
 	"edgelens"
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 )
 
 // TestRedisStartsEmptyWithDamagedData damages the data of Redis, as a failing disk or a power cut may.
 func TestRedisStartsEmptyWithDamagedData(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	for name, pattern := range map[string]string{
 		"log of commands": "*.aof",
 		"base":            "*.rdb",
 		"manifest":        "*.manifest",
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := shortDir(t)
+			dir := testutil.ShortDir(t)
 			first := startRedis(t, dir)
 			mustAsk(t, first.Socket(), "+OK", "SET", "kept", "yes")
 			if err := first.Stop(t.Context()); err != nil {
@@ -30,7 +32,7 @@ func TestRedisStartsEmptyWithDamagedData(t *testing.T) {
 			if !breakFiles(t, filepath.Join(dir, "data"), pattern) {
 				t.Skip("this Redis has no such file: it keeps all in one")
 			}
-			var log logbook
+			var log testutil.LogBuffer
 			second := startRedisWith(t, dir, &log)
 			mustAsk(t, second.Socket(), "$-1", "GET", "kept")
 			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "data.unreadable") {
@@ -70,8 +72,8 @@ func breakFiles(t *testing.T, dir, pattern string) bool {
 }
 
 func TestRedisRecoversFromTornWrite(t *testing.T) {
-	needRedis(t)
-	dir := shortDir(t)
+	supervisetest.FindRedis(t)
+	dir := testutil.ShortDir(t)
 	first := startRedis(t, dir)
 	mustAsk(t, first.Socket(), "+OK", "SET", "kept", "yes")
 	mustAsk(t, first.Socket(), "+OK", "SET", "torn", "yes")
@@ -110,7 +112,7 @@ func TestDataDamagedExcludesOtherErrors(t *testing.T) {
 		"it cannot be loaded":  {"exit 127", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bin, dir := shortDir(t), shortDir(t)
+			bin, dir := testutil.ShortDir(t), testutil.ShortDir(t)
 			if err := os.WriteFile(filepath.Join(bin, "redis-server"), []byte("#!/bin/sh\n"+test.script+"\n"), 0o700); err != nil {
 				t.Fatal(err)
 			}

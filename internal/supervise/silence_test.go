@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 )
 
 func TestHangingRedisIsRestarted(t *testing.T) {
-	needRedis(t)
-	log := &logbook{}
+	supervisetest.FindRedis(t)
+	log := &testutil.LogBuffer{}
 	config := supervise.DefaultRedisConfig()
 	config.Silence = time.Second
-	r, err := supervise.StartRedis(within(t, 30*time.Second), shortDir(t), config, log.logger())
+	r, err := supervise.StartRedis(within(t, 30*time.Second), testutil.ShortDir(t), config, log.Logger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,10 +44,10 @@ func TestHangingRedisIsRestarted(t *testing.T) {
 
 // A child that answers anything is not restarted.
 func TestBusyRedisIsNotRestarted(t *testing.T) {
-	needRedis(t)
+	supervisetest.FindRedis(t)
 	config := supervise.DefaultRedisConfig()
 	config.Silence = time.Second
-	r, err := supervise.StartRedis(within(t, 30*time.Second), shortDir(t), config, quiet)
+	r, err := supervise.StartRedis(within(t, 30*time.Second), testutil.ShortDir(t), config, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +61,7 @@ func TestBusyRedisIsNotRestarted(t *testing.T) {
 		answer, err := ask(r.Socket(), "PING")
 		return err == nil && strings.HasPrefix(answer, "-BUSY")
 	}
-	eventually(t, "Redis is busy", busy)
+	testutil.Eventually(t, "Redis is busy", busy)
 	for began := time.Now(); time.Since(began) < 2500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
 		if !busy() {
 			t.Fatal("Redis is not busy any more")
@@ -72,6 +74,7 @@ func TestBusyRedisIsNotRestarted(t *testing.T) {
 }
 
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		// answers reports whether the child answers the nth check.
 		answers  func(n int64) bool
@@ -96,7 +99,7 @@ func TestSilence(t *testing.T) {
 			}
 			p := start(t, s)
 			until(t, p, "the restarts that there must be", func() bool { return p.Up() && p.Restarts() >= test.restarts })
-			eventually(t, "it was checked often", func() bool { return asked.Load() > 25 })
+			testutil.Eventually(t, "it was checked often", func() bool { return asked.Load() > 25 })
 			if p.Restarts() != test.restarts {
 				t.Errorf("%d restarts, want %d", p.Restarts(), test.restarts)
 			}
@@ -106,6 +109,7 @@ func TestSilence(t *testing.T) {
 
 // Stopping a hanging child does not wait for a check of it.
 func TestStopDuringCheck(t *testing.T) {
+	t.Parallel()
 	s := spec(t, "serve")
 	asking := make(chan struct{}, 100)
 	s.Silence = 10 * time.Second // checked after 2 s, each time for 2 s

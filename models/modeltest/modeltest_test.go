@@ -59,6 +59,6 @@ func TestImage(t *testing.T) {
 		t.Errorf("size %v", got)
 	}
 	if r, g, b, a := img.At(4, 3).RGBA(); r != 0 || g != 0 || b != 0xffff || a != 0xffff {
-		t.Errorf("colour %x %x %x %x", r, g, b, a)
+		t.Errorf("color %x %x %x %x", r, g, b, a)
 	}
 }

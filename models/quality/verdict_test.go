@@ -18,6 +18,7 @@ import (
 	"edgelens"
 	"edgelens/inference"
 	"edgelens/inference/tflite"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/quality"
 	"edgelens/preprocess"
@@ -116,7 +117,7 @@ func TestVerdictsOnSyntheticImages(t *testing.T) {
 	sizes := [][2]int{{240, 320}, {320, 240}, {256, 256}, {400, 300}}
 	// Flat drawings without texture are the model's worst case: it rates half
 	// of the good ones as blurred (README.md).
-	newRater(t).recall(20, 0.4, 0.75, func(r *rand.Rand, i int) light {
+	newRater(t).recall(testutil.Rounds(20, 4), 0.4, 0.75, func(r *rand.Rand, i int) light {
 		return synthetic(r, sizes[i%len(sizes)][0], sizes[i%len(sizes)][1])
 	})
 }
@@ -128,19 +129,16 @@ var photographs = []string{
 }
 
 func TestVerdictsOnPhotographs(t *testing.T) {
-	dir := os.Getenv("EDGELENS_TEST_SHARED")
-	if dir == "" {
-		t.Skip("EDGELENS_TEST_SHARED is not set: there are no photographs to test with")
-	}
+	dir := testutil.Shared(t, "images")
 	var photos []light
 	for _, name := range photographs {
-		file, err := os.ReadFile(filepath.Join(dir, "images", name))
+		file, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		photos = append(photos, decoded(t, file))
 	}
-	newRater(t).recall(2*len(photos), 0.75, 0.8, func(r *rand.Rand, i int) light { return view(r, photos[i%len(photos)]) })
+	newRater(t).recall(testutil.Rounds(2*len(photos), len(photos)), 0.75, 0.8, func(r *rand.Rand, i int) light { return view(r, photos[i%len(photos)]) })
 }
 
 func BenchmarkInvoke(b *testing.B) {

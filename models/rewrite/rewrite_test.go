@@ -17,6 +17,7 @@ import (
 	"edgelens"
 	"edgelens/inference"
 	"edgelens/inference/tflite"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 	"edgelens/models/rewrite"
@@ -78,11 +79,7 @@ func requantized(t *testing.T, file []byte) []byte {
 // shared reads a file that is used in tests but is not part of the project.
 func shared(t *testing.T, name string) []byte {
 	t.Helper()
-	dir := os.Getenv("EDGELENS_TEST_SHARED")
-	if dir == "" {
-		t.Skip("EDGELENS_TEST_SHARED is not set, so there is no " + name)
-	}
-	file, err := os.ReadFile(filepath.Join(dir, name))
+	file, err := os.ReadFile(testutil.Shared(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}

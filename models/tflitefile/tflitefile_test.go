@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 	"edgelens/models/tflitefile"
@@ -33,7 +34,7 @@ func testModels(t *testing.T) map[string][]byte {
 
 func shared(t testing.TB, name string) ([]byte, bool) {
 	t.Helper()
-	dir := os.Getenv("EDGELENS_TEST_SHARED")
+	dir := testutil.SharedFolder()
 	if dir == "" {
 		return nil, false
 	}

@@ -55,7 +55,7 @@ func (c Command) Run(ctx context.Context, stdout, progress io.Writer) (err error
 		defer cancel()
 		err = errors.Join(err, s.Stop(stop))
 	}()
-	if err := session.Await(ctx, address, s.Up, s.LastError); err != nil {
+	if err := session.Await(ctx, address, session.ConnectTimeout, s.Up, s.LastError); err != nil {
 		return err
 	}
 	fmt.Fprintf(progress, "Logging %s of %s; Ctrl-C stops.\n", c.Topic, address) // progress only

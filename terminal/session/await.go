@@ -10,10 +10,10 @@ import (
 // ConnectTimeout is how long commands wait for a broker.
 const ConnectTimeout = 5 * time.Second
 
-// Await returns once connected reports true, or ctx ends. After ConnectTimeout the error
-// has the reason that lastError returns.
-func Await(ctx context.Context, address Address, connected func() bool, lastError func() error) error {
-	timeout := time.After(ConnectTimeout)
+// Await returns once connected reports true, or ctx ends. After the timeout (commands take ConnectTimeout) the error has
+// the reason that lastError returns.
+func Await(ctx context.Context, address Address, timeout time.Duration, connected func() bool, lastError func() error) error {
+	late := time.After(timeout)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !connected() {
@@ -21,7 +21,7 @@ func Await(ctx context.Context, address Address, connected func() bool, lastErro
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
-		case <-timeout:
+		case <-late:
 			return Unreachable(address, lastError())
 		}
 	}

@@ -14,16 +14,17 @@ import (
 	"edgelens"
 	"edgelens/internal/supervise"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/terminal/session"
 )
 
 func TestMaximumPacketSize(t *testing.T) {
 	const limit = 3000
 	broker := startBroker(t, func(c *supervise.MosquittoConfig) { c.MaxPacketBytes = limit })
-	log := &logbook{}
-	s := start(t, session.Config{Address: broker.address, ClientID: "down"}, log.logger())
-	eventually(t, "it is up", s.Up)
-	if !log.has("max_packet_bytes=3000") {
+	log := &testutil.LogBuffer{}
+	s := start(t, session.Config{Address: broker.address, ClientID: "down"}, log.Logger())
+	testutil.Eventually(t, "it is up", s.Up)
+	if !log.Contains("max_packet_bytes=3000") {
 		t.Error("the log lacks the limit")
 	}
 	var received collector
@@ -44,7 +45,7 @@ func TestMaximumPacketSize(t *testing.T) {
 	if err := s.Publish(t.Context(), message); err != nil {
 		t.Errorf("the largest payload: %v", err)
 	}
-	if log.has("connection to the MQTT broker lost") {
+	if log.Contains("connection to the MQTT broker lost") {
 		t.Error("the connection was lost")
 	}
 }
@@ -52,14 +53,13 @@ func TestMaximumPacketSize(t *testing.T) {
 // The broker disconnects with reason 0x95 for each message that is too large.
 func TestBrokerRejectsLargeMessage(t *testing.T) {
 	program := supervisetest.FindMosquitto(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address := testutil.FreeAddress(t)
+	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	_ = listener.Close()
 	file := filepath.Join(t.TempDir(), "mosquitto.conf")
-	settings := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nmessage_size_limit 3000\n", port)
+	settings := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\nmessage_size_limit 3000\n", port)
 	if os.Getuid() == 0 {
 		settings += "user root\n"
 	}
@@ -71,7 +71,7 @@ func TestBrokerRejectsLargeMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = broker.Process.Kill(); _ = broker.Wait() })
-	s := connected(t, session.Config{Address: at(t, fmt.Sprintf("mqtt://127.0.0.1:%d", port)), ClientID: "down"})
+	s := connected(t, session.Config{Address: at(t, "mqtt://"+address), ClientID: "down"})
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1, Payload: bytes.Repeat([]byte("x"), 4000)}); !errors.Is(err, edgelens.ErrTooLarge) {
 		t.Errorf("%v, want ErrTooLarge", err)
 	}

@@ -1,13 +1,10 @@
 package session_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
-	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,6 +14,7 @@ import (
 
 	"edgelens/internal/supervise"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/terminal/session"
 )
 
@@ -30,30 +28,14 @@ func TestMain(m *testing.M) {
 
 // server is a real mosquitto.
 type server struct {
-	*supervise.Mosquitto
+	*supervisetest.Mosquitto
 	address session.Address
-	listen  string
 }
 
 func startBroker(t *testing.T, change ...func(*supervise.MosquittoConfig)) server {
 	t.Helper()
-	supervisetest.FindMosquitto(t)
-	config := supervise.DefaultMosquittoConfig()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Listen = listener.Addr().String()
-	_ = listener.Close()
-	for _, change := range change {
-		change(&config)
-	}
-	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, "", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = m.Stop(context.Background()) })
-	return server{m, at(t, "mqtt://"+config.Listen), config.Listen}
+	m := supervisetest.StartMosquitto(t, change...)
+	return server{m, at(t, m.OpenURL())}
 }
 
 // killed kills the broker and waits until it has been restarted.
@@ -63,7 +45,7 @@ func (s server) killed(t *testing.T) {
 	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the broker is restarted", func() bool { return s.Up() && s.PID() != before })
+	testutil.Eventually(t, "the broker is restarted", func() bool { return s.Up() && s.PID() != before })
 }
 
 func at(t *testing.T, url string) session.Address {
@@ -134,13 +116,13 @@ func start(t *testing.T, config session.Config, log ...*slog.Logger) *session.Se
 func connected(t *testing.T, config session.Config) *session.Session {
 	t.Helper()
 	s := start(t, config)
-	eventually(t, config.ClientID+" is connected", s.Up)
+	testutil.Eventually(t, config.ClientID+" is connected", s.Up)
 	return s
 }
 
 func stop(t *testing.T, s *session.Session) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)
@@ -156,42 +138,4 @@ func publish(t *testing.T, s *session.Session, topic, text string) {
 
 func subscribe(filter string) []session.Subscription {
 	return []session.Subscription{{Filter: filter, QoS: 1}}
-}
-
-// logbook is a log that tests can read.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), text)
-}
-
-// String returns the log.
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logbook) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("timed out waiting for: %s", what)
-		}
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"edgelens/internal/testutil"
 	"edgelens/terminal/session"
 )
 
@@ -55,22 +56,22 @@ func TestPause(t *testing.T) {
 			broker := startBroker(t)
 			clocks := &setClocks{wall: time.Now()}
 			var received collector
-			var log logbook
+			var log testutil.LogBuffer
 			s, err := session.StartWithClocks(session.Config{
 				Address: broker.address, ClientID: "up", Lasting: time.Hour, Marker: "marker", Subscriptions: subscribe("x"), OnMessage: received.onMessage,
-			}, log.logger(), clocks.read)
+			}, log.Logger(), clocks.read)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { stop(t, s) })
-			eventually(t, "it is connected", s.Up)
+			testutil.Eventually(t, "it is connected", s.Up)
 			down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
 			settled(t, &received, down)
 			received.forget()
 
 			clocks.advance(test.booted, test.wall)
 			publish(t, down, "x", "first")
-			eventually(t, "it arrived", func() bool { return received.has("first") })
+			testutil.Eventually(t, "it arrived", func() bool { return received.has("first") })
 			if first := received.first(); (first.Waited > 0) != test.paused || test.paused && first.Waited < 6*time.Second {
 				t.Errorf("the first one waited %v", first.Waited)
 			}
@@ -86,11 +87,11 @@ func TestPause(t *testing.T) {
 func settled(t *testing.T, received *collector, down *session.Session) {
 	t.Helper()
 	n := 0
-	eventually(t, "new messages have not waited", func() bool {
+	testutil.Eventually(t, "new messages have not waited", func() bool {
 		n++
 		text := fmt.Sprint("settle ", n)
 		publish(t, down, "x", text)
-		eventually(t, "it arrived", func() bool { return received.has(text) })
+		testutil.Eventually(t, "it arrived", func() bool { return received.has(text) })
 		return received.last().Waited == 0
 	})
 }
@@ -123,7 +124,7 @@ func runStoppedChild(address string) {
 func TestStoppedProcess(t *testing.T) {
 	broker := startBroker(t)
 	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), stoppedChild+"=mqtt://"+broker.listen)
+	child.Env = append(os.Environ(), stoppedChild+"=mqtt://"+broker.Config.Listen)
 	in, err := child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +151,7 @@ func TestStoppedProcess(t *testing.T) {
 	down := connected(t, session.Config{Address: broker.address, ClientID: "down"})
 	live := func(text string) {
 		t.Helper()
-		eventually(t, "new messages have not waited", func() bool {
+		testutil.Eventually(t, "new messages have not waited", func() bool {
 			if err := down.Publish(t.Context(), session.Outgoing{Topic: "x", Payload: []byte(text), QoS: 1}); err != nil {
 				return false // not subscribed yet
 			}
@@ -161,7 +162,7 @@ func TestStoppedProcess(t *testing.T) {
 	if err := child.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is stopped", func() bool { return isStopped(t, child.Process.Pid) })
+	testutil.Eventually(t, "it is stopped", func() bool { return isStopped(t, child.Process.Pid) })
 	publish(t, down, "x", "meanwhile")
 	select {
 	case <-time.After(time.Second): // the duration of the pause is under test

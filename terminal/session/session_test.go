@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/testutil"
 	"edgelens/terminal/session"
 )
 
@@ -29,7 +30,7 @@ func TestUnacknowledgedIsResentAfterReconnect(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		publish(t, down, "x", fmt.Sprint(n))
 	}
-	eventually(t, "all arrived", func() bool { return len(received.texts()) == 3 })
+	testutil.Eventually(t, "all arrived", func() bool { return len(received.texts()) == 3 })
 	// Whether the broker has received the acknowledgement can only be seen on its disk,
 	// where it writes within a second.
 	waitForDisk(t)
@@ -43,10 +44,10 @@ func TestUnacknowledgedIsResentAfterReconnect(t *testing.T) {
 			t.Logf("up %v (error %v), down %v (error %v), received %v", up.Up(), up.LastError(), down.Up(), down.LastError(), received.texts())
 		}
 	})
-	eventually(t, "the others are resent", func() bool { return received.has("2") && received.has("3") })
-	eventually(t, "both are reconnected", func() bool { return up.Up() && down.Up() })
+	testutil.Eventually(t, "the others are resent", func() bool { return received.has("2") && received.has("3") })
+	testutil.Eventually(t, "both are reconnected", func() bool { return up.Up() && down.Up() })
 	publish(t, down, "x", "4")
-	eventually(t, "new messages arrive", func() bool { return received.has("4") })
+	testutil.Eventually(t, "new messages arrive", func() bool { return received.has("4") })
 	if received.has("1") {
 		t.Errorf("acknowledged, but resent: %v", received.texts())
 	}
@@ -72,7 +73,7 @@ func TestBrokerKeepsMessagesWhileDisconnected(t *testing.T) {
 	}
 	config.OnMessage = after.onMessage
 	connected(t, config)
-	eventually(t, "all arrived", func() bool { return len(after.texts()) == 20 })
+	testutil.Eventually(t, "all arrived", func() bool { return len(after.texts()) == 20 })
 	if texts := after.texts(); texts[0] != "0" || texts[19] != "19" {
 		t.Errorf("out of order: %v", texts)
 	}
@@ -87,7 +88,7 @@ func TestRetainedIsMarked(t *testing.T) {
 	var received collector
 	connected(t, session.Config{Address: broker.address, ClientID: "up", Subscriptions: subscribe("x"), OnMessage: received.onMessage})
 	publish(t, down, "x", "new")
-	eventually(t, "both arrived", func() bool { return len(received.texts()) == 2 })
+	testutil.Eventually(t, "both arrived", func() bool { return len(received.texts()) == 2 })
 	for _, m := range received.messages {
 		if want := string(m.Payload) == "old"; m.Retained != want {
 			t.Errorf("%s: retained %v", m.Payload, m.Retained)
@@ -107,11 +108,11 @@ func TestPublishErrors(t *testing.T) {
 	if err := broker.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is down", func() bool { return !s.Up() })
+	testutil.Eventually(t, "it is down", func() bool { return !s.Up() })
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", QoS: 1}); !errors.Is(err, session.ErrOffline) {
 		t.Errorf("offline: %v", err)
 	}
-	eventually(t, "LastError has the reason", func() bool { return s.LastError() != nil })
+	testutil.Eventually(t, "LastError has the reason", func() bool { return s.LastError() != nil })
 }
 
 func TestReceiveMaximumLimitsUnacknowledged(t *testing.T) {
@@ -125,7 +126,7 @@ func TestReceiveMaximumLimitsUnacknowledged(t *testing.T) {
 	for n := range 50 {
 		publish(t, down, "x", fmt.Sprint(n))
 	}
-	eventually(t, "all arrived at another", func() bool { return last.n.Load() == 50 }) // unlimited: it acknowledges at once
+	testutil.Eventually(t, "all arrived at another", func() bool { return last.n.Load() == 50 }) // unlimited: it acknowledges at once
 	if n := len(received.texts()); n != 4 {
 		t.Fatalf("%d messages are unacknowledged, want 4", n)
 	}
@@ -136,7 +137,7 @@ func TestReceiveMaximumLimitsUnacknowledged(t *testing.T) {
 		m.Ack() // a second time does nothing
 	}
 	received.mu.Unlock()
-	eventually(t, "the others arrived", func() bool { return len(received.texts()) == 50 })
+	testutil.Eventually(t, "the others arrived", func() bool { return len(received.texts()) == 50 })
 }
 
 type counter struct{ n atomic.Int64 }
@@ -155,7 +156,7 @@ func TestWill(t *testing.T) {
 	stop(t, clean)
 	// Another client with the same id: the broker disconnects the first one.
 	connected(t, session.Config{Address: broker.address, ClientID: "replaced", Lasting: time.Second})
-	eventually(t, "the will arrived", func() bool { return received.has("replaced is gone") })
+	testutil.Eventually(t, "the will arrived", func() bool { return received.has("replaced is gone") })
 	if received.has("clean is gone") {
 		t.Error("the will of a client that disconnected cleanly was published")
 	}
@@ -169,9 +170,9 @@ func TestOnUpEndsWithTheConnection(t *testing.T) {
 		<-ctx.Done()
 		ended.Add(1)
 	}})
-	eventually(t, "it began", func() bool { return begun.Load() == 1 })
+	testutil.Eventually(t, "it began", func() bool { return begun.Load() == 1 })
 	broker.killed(t)
-	eventually(t, "it began again", func() bool { return begun.Load() == 2 && ended.Load() == 1 })
+	testutil.Eventually(t, "it began again", func() bool { return begun.Load() == 2 && ended.Load() == 1 })
 	stop(t, s)
 	if ended.Load() != 2 {
 		t.Errorf("began %d times, ended %d times", begun.Load(), ended.Load())
@@ -189,19 +190,18 @@ func TestRefusedLogin(t *testing.T) {
 	if out, err := exec.Command("mosquitto_passwd", "-U", passwords).CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	listen := ""
-	startBroker(t, func(c *supervise.MosquittoConfig) { c.PasswordFile, listen = passwords, c.Listen })
-	var log logbook
-	s := start(t, session.Config{Address: at(t, "mqtt://door:wrong-one@"+listen), ClientID: "a"}, log.logger())
-	eventually(t, "it is logged and retried", func() bool {
-		return log.has("check the user name and the password") && log.has("attempts=2")
+	listen := startBroker(t, func(c *supervise.MosquittoConfig) { c.PasswordFile = passwords }).Config.Listen
+	var log testutil.LogBuffer
+	s := start(t, session.Config{Address: at(t, "mqtt://door:wrong-one@"+listen), ClientID: "a"}, log.Logger())
+	testutil.Eventually(t, "it is logged and retried", func() bool {
+		return log.Contains("check the user name and the password") && log.Contains("attempts=2")
 	})
 	if err := s.LastError(); err == nil || s.Up() {
 		t.Errorf("error %v, up %v", err, s.Up())
 	}
 	connected(t, session.Config{Address: at(t, "mqtt://door:right-one@"+listen), ClientID: "b"})
-	if log.has("wrong-one") || log.has("right-one") {
-		t.Errorf("a password is in the log:\n%s", log.text.String())
+	if log.Contains("wrong-one") || log.Contains("right-one") {
+		t.Errorf("a password is in the log:\n%s", log.String())
 	}
 }
 
@@ -250,12 +250,13 @@ func startWithShortTimeouts(t *testing.T, config session.Config) *session.Sessio
 }
 
 func TestBrokerWithoutConnack(t *testing.T) {
+	t.Parallel()
 	var received atomic.Int64
 	s := startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
 		received.Add(1)
 		_, _ = io.Copy(io.Discard, conn)
 	})})
-	eventually(t, "the client gives up and retries", func() bool { return received.Load() >= 3 })
+	testutil.Eventually(t, "the client gives up and retries", func() bool { return received.Load() >= 3 })
 	if s.Up() || s.LastError() == nil {
 		t.Errorf("up %v, error %v", s.Up(), s.LastError())
 	}
@@ -275,12 +276,13 @@ func accept(conn net.Conn) {
 }
 
 func TestBrokerThatStopsReading(t *testing.T) {
+	t.Parallel()
 	var received atomic.Int64
 	s := startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
 		received.Add(1)
 		accept(conn)
 	})})
-	eventually(t, "it is connected", s.Up)
+	testutil.Eventually(t, "it is connected", s.Up)
 	large := make([]byte, 32<<20) // more than the buffers of both sides
 	begin := time.Now()
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x", Payload: large, QoS: 1}); err == nil {
@@ -289,21 +291,23 @@ func TestBrokerThatStopsReading(t *testing.T) {
 	if took := time.Since(begin); took > 8*time.Second {
 		t.Errorf("Publish blocked for %v", took)
 	}
-	eventually(t, "it reconnects", func() bool { return received.Load() >= 2 })
+	testutil.Eventually(t, "it reconnects", func() bool { return received.Load() >= 2 })
 }
 
 func TestBrokerThatStopsAnswering(t *testing.T) {
+	t.Parallel()
 	var received atomic.Int64
 	startWithShortTimeouts(t, session.Config{ClientID: "a", Address: fakeBroker(t, func(conn net.Conn) {
 		received.Add(1)
 		accept(conn)
 		_, _ = io.Copy(io.Discard, conn)
 	})})
-	eventually(t, "the silent connection is given up", func() bool { return received.Load() >= 2 })
+	testutil.Eventually(t, "the silent connection is given up", func() bool { return received.Load() >= 2 })
 }
 
 // The broker receives a message and disconnects before it acknowledges.
 func TestInterruptedPublishIsNotResent(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var received [][]byte
 	cut := make(chan struct{})
@@ -330,12 +334,12 @@ func TestInterruptedPublishIsNotResent(t *testing.T) {
 			}
 		}
 	})})
-	eventually(t, "it is connected", s.Up)
+	testutil.Eventually(t, "it is connected", s.Up)
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "door", Payload: []byte("open"), QoS: 1}); err == nil || errors.Is(err, session.ErrOffline) {
 		t.Errorf("the broker may have received it: %v", err)
 	}
 	<-cut
-	eventually(t, "it is reconnected, and sent a packet", func() bool {
+	testutil.Eventually(t, "it is reconnected, and sent a packet", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(received) >= 2 && len(received[1]) > 0 && s.Up() || len(received) > 2
@@ -351,7 +355,7 @@ func TestInterruptedPublishIsNotResent(t *testing.T) {
 
 func TestStopWithoutABroker(t *testing.T) {
 	s := start(t, session.Config{ClientID: "a", Address: at(t, "mqtt://127.0.0.1:1")})
-	eventually(t, "it failed", func() bool { return s.LastError() != nil })
+	testutil.Eventually(t, "it failed", func() bool { return s.LastError() != nil })
 	stop(t, s)
 	if err := s.Publish(t.Context(), session.Outgoing{Topic: "x"}); !errors.Is(err, session.ErrOffline) {
 		t.Errorf("%v", err)

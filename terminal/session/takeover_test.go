@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"edgelens/internal/testutil"
 	"edgelens/terminal/session"
 )
 
@@ -17,21 +18,21 @@ import (
 // problem. Mosquitto 2.0.11 closes the connection without DISCONNECT.
 func TestTwoClientsWithOneIdentity(t *testing.T) {
 	broker := startBroker(t)
-	log := &logbook{}
+	log := &testutil.LogBuffer{}
 	config := session.Config{Address: broker.address, ClientID: "node-up", Lasting: time.Hour}
 	var connections atomic.Int32
 	config.OnUp = func(ctx context.Context) { connections.Add(1) }
-	first := start(t, config, log.logger())
-	eventually(t, "it is up", first.Up)
+	first := start(t, config, log.Logger())
+	testutil.Eventually(t, "it is up", first.Up)
 	if err := first.TakenOver(); err != nil {
 		t.Errorf("at first: %v", err)
 	}
 	second := start(t, config)
-	eventually(t, "both report it", func() bool { return first.TakenOver() != nil && second.TakenOver() != nil })
+	testutil.Eventually(t, "both report it", func() bool { return first.TakenOver() != nil && second.TakenOver() != nil })
 	if err := first.TakenOver(); !strings.Contains(err.Error(), "node-up") || !strings.Contains(err.Error(), `"node"`) {
 		t.Errorf("%v, want the client id and what to do", err)
 	}
-	if !log.has("level=ERROR") || !log.has("client_id=node-up") {
+	if !log.Contains("level=ERROR") || !log.Contains("client_id=node-up") {
 		t.Error("the log does not report it")
 	}
 	before := connections.Load()
@@ -45,6 +46,7 @@ func TestTwoClientsWithOneIdentity(t *testing.T) {
 // After a DISCONNECT with "session taken over" (MQTT 5, 3.14.2.1) the client waits before
 // it reconnects.
 func TestTakenOver(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -70,14 +72,14 @@ func TestTakenOver(t *testing.T) {
 		}
 	}()
 	t.Cleanup(func() { _ = listener.Close(); <-serving })
-	log := &logbook{}
-	s := start(t, session.Config{Address: at(t, "mqtt://"+listener.Addr().String()), ClientID: "node-up"}, log.logger())
-	eventually(t, "it is reported", func() bool { return s.TakenOver() != nil })
-	eventually(t, "it is logged", func() bool { return log.has("event=session_taken_over") })
+	log := &testutil.LogBuffer{}
+	s := start(t, session.Config{Address: at(t, "mqtt://"+listener.Addr().String()), ClientID: "node-up"}, log.Logger())
+	testutil.Eventually(t, "it is reported", func() bool { return s.TakenOver() != nil })
+	testutil.Eventually(t, "it is logged", func() bool { return log.Contains("event=session_taken_over") })
 	for until := time.Now().Add(2 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 		if n := connections.Load(); n > 1 {
 			t.Fatalf("%d connections", n)
 		}
 	}
-	eventually(t, "it reconnects after the wait", func() bool { return connections.Load() == 2 })
+	testutil.Eventually(t, "it reconnects after the wait", func() bool { return connections.Load() == 2 })
 }

@@ -121,7 +121,7 @@ func (f *Fleet) runFor(ctx context.Context, duration time.Duration, progress io.
 		close(finished)
 	}()
 	began := func() bool { r := f.Report(); return r.Connected > 0 || r.Heartbeats.Sent+r.Records.Sent > 0 }
-	unreachable := session.Await(wait, f.config.Broker, began, f.LastError)
+	unreachable := session.Await(wait, f.config.Broker, session.ConnectTimeout, began, f.LastError)
 	if unreachable != nil {
 		cancel()
 	} else {

@@ -3,7 +3,6 @@ package simulate_test
 import (
 	"context"
 	"log/slog"
-	"net"
 	"strconv"
 	"sync"
 	"testing"
@@ -12,8 +11,8 @@ import (
 	"go.uber.org/goleak"
 
 	"edgelens"
-	"edgelens/internal/supervise"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/testutil"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
 )
@@ -23,22 +22,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var quiet = slog.New(slog.DiscardHandler)
 
 // broker starts a mosquitto that stops with the test.
-func broker(t testing.TB) (session.Address, *supervise.Mosquitto) {
+func broker(t testing.TB) (session.Address, *supervisetest.Mosquitto) {
 	t.Helper()
-	supervisetest.FindMosquitto(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := supervise.DefaultMosquittoConfig()
-	config.Listen = listener.Addr().String()
-	_ = listener.Close()
-	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, "", quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = m.Stop(context.Background()) })
-	address, err := session.ParseAddress("mqtt://"+config.Listen, "")
+	m := supervisetest.StartMosquitto(t)
+	address, err := session.ParseAddress(m.OpenURL(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +69,7 @@ func respond(t testing.TB, address session.Address, d dialect.Dialect) *responde
 		close(r.work)
 		working.Wait()
 	})
-	eventually(t, "the responder is connected", r.Up)
+	testutil.Eventually(t, "the responder is connected", r.Up)
 	return r
 }
 
@@ -121,15 +108,6 @@ func (r *responder) send(messages []dialect.Outgoing) {
 	for _, m := range messages {
 		r.work <- func() {
 			_ = r.Publish(context.Background(), session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS}) // the test notices a lost answer
-		}
-	}
-}
-
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("timed out waiting for: %s", what)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/terminal/camera"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/facesluice"
@@ -168,7 +169,7 @@ func TestDamagedMessagesAreCounted(t *testing.T) {
 					damagedRecords++
 				}
 			}
-			eventually(t, "damaged messages arrived", func() bool {
+			testutil.Eventually(t, "damaged messages arrived", func() bool {
 				r.mu.Lock()
 				defer r.mu.Unlock()
 				return r.malformed > 0 || name == "camera"
@@ -259,7 +260,7 @@ func TestKilledBroker(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() { done <- fleet.Run(t.Context()) }()
-			eventually(t, "records are being sent", func() bool { return fleet.Report().Records.Sent > 50 })
+			testutil.Eventually(t, "records are being sent", func() bool { return fleet.Report().Records.Sent > 50 })
 			if err := syscall.Kill(mosquitto.PID(), syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
@@ -293,7 +294,7 @@ func TestCommandReachesTheTerminal(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- fleet.Run(ctx) }()
-	eventually(t, "the terminal is online", func() bool { return fleet.Report().Onlines.Answered == 1 })
+	testutil.Eventually(t, "the terminal is online", func() bool { return fleet.Report().Onlines.Answered == 1 })
 	command, err := d.Command("door", "c1", []byte(`{"cmd":"open"}`), time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -301,7 +302,7 @@ func TestCommandReachesTheTerminal(t *testing.T) {
 	if err := r.Publish(t.Context(), session.Outgoing{Topic: command.Topic, Payload: command.Payload, QoS: 1}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the terminal replied", func() bool {
+	testutil.Eventually(t, "the terminal replied", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return len(r.outcomes) == 1 && r.outcomes[0].Command == "c1" && r.outcomes[0].OK

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"edgelens/internal/testutil"
 )
 
 // allClasses and the times allow a slow emulator to return all classes.
@@ -44,10 +46,7 @@ func TestSameAnswersForGeneratedImages(t *testing.T) {
 
 func TestSameAnswersForPhotographs(t *testing.T) {
 	p := programsUnderTest(t)
-	shared := os.Getenv("EDGELENS_TEST_SHARED")
-	if shared == "" {
-		t.Skip("EDGELENS_TEST_SHARED is not set: there are no photographs and no models to look at them with")
-	}
+	shared := testutil.Shared(t)
 	images := imagesIn(t, filepath.Join(shared, "images"))
 	images = append(images, asJPEGs(t, images, t.TempDir())...)
 	for _, model := range sharedModels {

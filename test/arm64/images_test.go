@@ -21,14 +21,14 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// makeModels writes models of colours, quantized both ways and not, for
+// makeModels writes models of colors, quantized both ways and not, for
 // images as large as MobileNet's, and returns their names.
 func makeModels(t *testing.T, folder string) []string {
 	t.Helper()
 	made := []struct {
 		name  string
 		dtype models.DType
-	}{{"colours_int8", models.Int8}, {"colours_uint8", models.Uint8}, {"colours_float32", models.Float32}}
+	}{{"colors_int8", models.Int8}, {"colors_uint8", models.Uint8}, {"colors_float32", models.Float32}}
 	var names []string
 	for _, m := range made {
 		file := modeltest.Mean(modeltest.Options{Side: 224, DType: m.dtype, Softmax: true, Labels: modeltest.Labels()})
@@ -48,11 +48,11 @@ func makeImages(t *testing.T, folder string) []string {
 		write(t, file, data)
 		files = append(files, file)
 	}
-	for name, colour := range map[string]color.RGBA{"red": modeltest.Red, "green": modeltest.Green, "blue": modeltest.Blue} {
+	for name, rgba := range map[string]color.RGBA{"red": modeltest.Red, "green": modeltest.Green, "blue": modeltest.Blue} {
 		for size, bounds := range map[string]image.Rectangle{
 			"small": image.Rect(0, 0, 97, 131), "model": image.Rect(0, 0, 224, 224), "large": image.Rect(0, 0, 1283, 719),
 		} {
-			scene := noise(bounds, colour)
+			scene := noise(bounds, rgba)
 			add(name+"_"+size+".png", asPNG(t, scene))
 			add(name+"_"+size+".jpg", asJPEG(t, scene))
 		}
@@ -125,7 +125,7 @@ func asJPEGs(t *testing.T, files []string, folder string) []string {
 
 func asJPEG(t *testing.T, scene image.Image) []byte {
 	t.Helper()
-	rgba := image.NewRGBA(scene.Bounds()) // what the encoder halves the colours of is the same for every source
+	rgba := image.NewRGBA(scene.Bounds()) // what the encoder halves the colors of is the same for every source
 	draw.Draw(rgba, rgba.Bounds(), scene, scene.Bounds().Min, draw.Src)
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, rgba, &jpeg.Options{Quality: 85}); err != nil {

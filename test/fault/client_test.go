@@ -25,7 +25,7 @@ type image struct {
 	bytes []byte
 }
 
-// images returns one of each colour.
+// images returns one of each color.
 func images(side int) []image {
 	return []image{
 		{"red", modeltest.Image(modeltest.Red, side, side)},

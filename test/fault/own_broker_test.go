@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/testutil"
 )
 
 // ownBroker is an external mosquitto, as durable as the private one.
@@ -26,7 +27,7 @@ type ownBroker struct {
 
 func newBroker(t *testing.T) *ownBroker {
 	t.Helper()
-	b := &ownBroker{t: t, dir: t.TempDir(), address: freeAddress(t)}
+	b := &ownBroker{t: t, dir: t.TempDir(), address: testutil.FreeAddress(t)}
 	_, port, _ := net.SplitHostPort(b.address) // it is one
 	config := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nautosave_on_changes false\nautosave_interval 1\n"+
 		"max_queued_messages 10000\nmax_queued_bytes %d\nuser root\n", port, b.dir, 64<<20)

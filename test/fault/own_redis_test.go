@@ -4,7 +4,6 @@ package fault
 
 import (
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/testutil"
 )
 
 // ownRedis is an external Redis without persistence.
@@ -38,17 +38,13 @@ func newRedis(t *testing.T) *ownRedis {
 // has a short name.
 func absentRedis(t *testing.T) *ownRedis {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "fault")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testutil.ShortDir(t)
 	socket := filepath.Join(dir, "s")
 	r := &ownRedis{t: t, dir: dir, url: "unix://" + socket, network: "unix", address: socket, options: []string{"--port", "0", "--unixsocket", socket}}
 	t.Cleanup(func() {
 		if r.cmd != nil {
 			r.kill()
 		}
-		_ = os.RemoveAll(dir)
 	})
 	return r
 }
@@ -56,14 +52,7 @@ func absentRedis(t *testing.T) *ownRedis {
 // absentRedisOnPort is one on a TCP port that is not started yet.
 func absentRedisOnPort(t *testing.T) *ownRedis {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := testutil.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(address) // it is one
 	r := absentRedis(t)
 	r.url, r.network, r.address, r.options = "redis://"+address, "tcp", address, []string{"--bind", "127.0.0.1", "--port", port}
@@ -81,14 +70,10 @@ func (r *ownRedis) start() {
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(startWithin); ; time.Sleep(5 * time.Millisecond) {
-		if answer, err := redisCommand(r.network, r.address, "PING"); err == nil && answer == "+PONG" {
-			return
-		}
-		if time.Now().After(deadline) {
-			r.t.Fatal("redis-server does not start")
-		}
-	}
+	testutil.Eventually(r.t, "redis-server answers", func() bool {
+		answer, err := redisCommand(r.network, r.address, "PING")
+		return err == nil && answer == "+PONG"
+	})
 }
 
 func (r *ownRedis) kill() {

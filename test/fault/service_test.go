@@ -47,7 +47,7 @@ type life struct {
 }
 
 // newService returns a service over an empty data folder, with the model of
-// colours, that is not started yet.
+// colors, that is not started yet.
 func newService(t *testing.T, args ...string) *service {
 	t.Helper()
 	return newServiceIn(t, t.TempDir(), args...)
@@ -68,7 +68,7 @@ func newWorker(t *testing.T, redisURL string, args ...string) *service {
 func newProgram(t *testing.T, data string, args ...string) *service {
 	t.Helper()
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "colours.tflite"), colours(), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "colors.tflite"), colors(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
@@ -76,7 +76,7 @@ func newProgram(t *testing.T, data string, args ...string) *service {
 		t.Fatal(err)
 	}
 	// The last flag wins, so a test can choose another model.
-	s := &service{t: t, data: data, log: log, args: slices.Insert(args, 1, "--data-dir", data, "--models-dir", folder, "--model", "colours")}
+	s := &service{t: t, data: data, log: log, args: slices.Insert(args, 1, "--data-dir", data, "--models-dir", folder, "--model", "colors")}
 	s.url.Store("")
 	t.Cleanup(func() {
 		if s.life != nil {
@@ -90,7 +90,7 @@ func newProgram(t *testing.T, data string, args ...string) *service {
 	return s
 }
 
-func colours() []byte {
+func colors() []byte {
 	return modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 }
 

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"edgelens/internal/testutil"
 	"edgelens/terminal/session"
 )
 
@@ -40,7 +40,7 @@ type site struct {
 // newSite starts one with a private broker, which has saved its subscriptions.
 func newSite(t *testing.T, args ...string) *site {
 	t.Helper()
-	broker := freeAddress(t)
+	broker := testutil.FreeAddress(t)
 	s := newSiteAt(t, broker, append([]string{"--mqtt-listen", broker}, args...)...)
 	s.until("the subscriptions are on the broker's disk", startWithin, func() bool {
 		kept, _ := os.ReadFile(filepath.Join(s.data, "mosquitto", "data", "mosquitto.db")) // perhaps not there yet
@@ -249,14 +249,4 @@ func inOrder(got, want []string) string {
 		return fmt.Sprintf("%d of %d, and not %v", len(got), len(want), at)
 	}
 	return ""
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer free.Close()
-	return free.Addr().String()
 }

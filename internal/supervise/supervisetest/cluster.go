@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"edgelens/internal/testutil"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -42,7 +44,7 @@ func StartCluster(t testing.TB) *Redis {
 		}
 	}
 	for _, s := range servers {
-		eventually(t, "the Cluster is complete", func() bool {
+		testutil.Eventually(t, "the Cluster is complete", func() bool {
 			return strings.Contains(s.Client.ClusterInfo(context.Background()).Val(), "cluster_state:ok")
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"edgelens/internal/supervise"
+	"edgelens/internal/testutil"
 )
 
 // FindRedis returns the path of redis-server. The test is skipped where it is missing, and
@@ -21,9 +22,7 @@ func FindMosquitto(t testing.TB) string {
 
 func find(t testing.TB, program func() (string, error)) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("it starts a server, which -short leaves out")
-	}
+	testutil.SkipIfShort(t, "it starts a server")
 	path, err := program()
 	if err != nil {
 		t.Skipf("%v; `make setup` installs it", err)

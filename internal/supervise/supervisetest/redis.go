@@ -1,13 +1,11 @@
-// Package supervisetest starts real redis-servers for tests: one on a Unix
-// socket, a group with a Sentinel, or a Cluster. All of them end with the test.
-// A test on a machine without redis-server is skipped.
+// Package supervisetest starts real servers for tests: a redis-server on a Unix socket, a group with a Sentinel or a
+// Cluster of them, or a mosquitto. All of them end with the test. A test on a machine without the program is skipped.
 package supervisetest
 
 import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -72,16 +70,6 @@ func (r *Redis) FlushAll() {
 		}
 		if err := s.Client.FlushAll(context.Background()).Err(); err != nil && !strings.HasPrefix(err.Error(), "READONLY") {
 			r.t.Errorf("empty %s: %v", s.Address, err)
-		}
-	}
-}
-
-// eventually waits for a condition, and fails the test after a timeout.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"edgelens/internal/testutil"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -30,7 +32,7 @@ func StartSentinel(t testing.TB) *Redis {
 	}
 	replica := newServer(t, portOf, diskless, "no", "--replicaof", host+" "+port)
 	replica.Start()
-	eventually(t, "the replica follows the master", func() bool {
+	testutil.Eventually(t, "the replica follows the master", func() bool {
 		return strings.Contains(replica.Client.Info(context.Background(), "replication").Val(), "master_link_status:up")
 	})
 
@@ -55,7 +57,7 @@ sentinel failover-timeout %[2]s 3000
 	sentinel.Start()
 	asked := redis.NewSentinelClient(&redis.Options{Addr: sentinel.Address})
 	t.Cleanup(func() { _ = asked.Close() })
-	eventually(t, "the Sentinel knows the replica", func() bool {
+	testutil.Eventually(t, "the Sentinel knows the replica", func() bool {
 		return len(asked.Replicas(context.Background(), masterName).Val()) == 1
 	})
 	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: masterName, SentinelAddrs: []string{sentinel.Address}})
@@ -67,7 +69,7 @@ sentinel failover-timeout %[2]s 3000
 func (r *Redis) FailOver() {
 	r.t.Helper()
 	r.Servers[0].Kill()
-	eventually(r.t, "the replica is promoted", func() bool {
+	testutil.Eventually(r.t, "the replica is promoted", func() bool {
 		return strings.Contains(r.Servers[1].Client.Info(context.Background(), "replication").Val(), "role:master")
 	})
 }

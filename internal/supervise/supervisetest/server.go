@@ -1,18 +1,17 @@
 package supervisetest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
+
+	"edgelens/internal/testutil"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -28,7 +27,7 @@ type Server struct {
 	t       testing.TB
 	program string
 	options []string
-	output  output
+	output  testutil.LogBuffer
 
 	mu    sync.Mutex
 	child *exec.Cmd // nil while it is down
@@ -50,11 +49,7 @@ func portOf(t testing.TB, _ string) (address string, options []string) {
 func newServer(t testing.TB, listen func(t testing.TB, dir string) (string, []string), options ...string) *Server {
 	t.Helper()
 	program := FindRedis(t)
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir's path can be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := testutil.ShortDir(t)
 	address, where := listen(t, dir)
 	s := &Server{Address: address, t: t, program: program}
 	s.options = append(append(where, "--dir", dir, "--save", "", "--appendonly", "no"), options...)
@@ -66,6 +61,9 @@ func newServer(t testing.TB, listen func(t testing.TB, dir string) (string, []st
 	t.Cleanup(func() {
 		s.Kill()
 		_ = s.Client.Close() // a test may have closed it
+		if t.Failed() {
+			t.Logf("the last output of redis-server at %s:\n%s", s.Address, lastLines(s.output.String(), 10))
+		}
 	})
 	return s
 }
@@ -82,11 +80,7 @@ func (s *Server) Start() {
 	s.mu.Lock()
 	s.child = child
 	s.mu.Unlock()
-	for deadline := time.Now().Add(30 * time.Second); !s.answers(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("redis-server at %s never answers; its output: %s", s.Address, s.output.String())
-		}
-	}
+	testutil.Eventually(s.t, "redis-server answers at "+s.Address, s.answers)
 }
 
 // answers reports whether the server runs, also where it requires a password.
@@ -119,22 +113,7 @@ func (s *Server) running() bool {
 	return s.child != nil
 }
 
-// output keeps a child's output. It is safe for use by many goroutines.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-// String returns the last lines.
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(o.text.String()), "\n")
-	return strings.Join(lines[max(0, len(lines)-10):], " | ")
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

@@ -1,5 +1,5 @@
 // Command filestest writes files for recognition without photographs or models of
-// others into a folder: colours.tflite, which classifies red, green and blue,
+// others into a folder: colors.tflite, which classifies red, green and blue,
 // and red.png. For checks of programs that cannot import modeltest.
 package main
 
@@ -25,8 +25,8 @@ func main() {
 
 func write(folder string) error {
 	for name, data := range map[string][]byte{
-		"colours.tflite": modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}),
-		"red.png":        modeltest.Image(modeltest.Red, 64, 64),
+		"colors.tflite": modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()}),
+		"red.png":       modeltest.Image(modeltest.Red, 64, 64),
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
 			return err
