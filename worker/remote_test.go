@@ -139,7 +139,10 @@ func TestWorkersShareTheLoad(t *testing.T) {
 	r := supervisetest.Start(t)
 	var here, there atomic.Int64
 	work := func(count *atomic.Int64) *recognizer {
+		slots := make(chan struct{}, concurrency) // as the core has: a node has more of its own jobs at hand
 		return &recognizer{do: func(context.Context, *edgelens.Request) error {
+			slots <- struct{}{}
+			defer func() { <-slots }()
 			count.Add(1)
 			time.Sleep(10 * time.Millisecond) // the work itself
 			return nil
