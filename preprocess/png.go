@@ -43,11 +43,11 @@ func checkPNG(b []byte, limits Config) (header, error) {
 		if !ok && bytes.HasPrefix(b[min(pos+4, len(b)):], []byte("IDAT")) {
 			return truncated()
 		}
+		if ok && (pos == len(pngSignature)) != (string(kind) == "IHDR") {
+			return header{}, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk is misplaced; save the image again and send that")
+		}
 		if !ok || string(kind) == "IEND" {
 			return w.finish()
-		}
-		if (pos == len(pngSignature)) != (string(kind) == "IHDR") {
-			return header{}, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk is misplaced; save the image again and send that")
 		}
 		if crc32.ChecksumIEEE(b[pos+4:pos+8+len(data)]) != binary.BigEndian.Uint32(b[pos+8+len(data):]) {
 			if decidesPixels(kind) {

@@ -120,6 +120,8 @@ func badPNGs() map[string]refusal {
 		"unknown critical chunk":           {insertChunk(good, pngChunkOf("ABCD", []byte("x"))), defaults, edgelens.ErrUnsupportedFormat, "ABCD"},
 		"flipped bit":                      {flipped, defaults, bad, "is damaged"},
 		"no IHDR":                          {pngOf(idat, iend), defaults, bad, "IHDR chunk is misplaced"},
+		"nothing but an end":               {pngOf(iend), defaults, bad, "IHDR chunk is misplaced"},
+		"an end first":                     {pngOf(iend, header, idat, iend), defaults, bad, "IHDR chunk is misplaced"},
 		"second IHDR":                      {insertChunk(good, header), defaults, bad, "IHDR chunk is misplaced"},
 		"short IHDR":                       {pngOf(pngChunkOf("IHDR", make([]byte, 12)), idat, iend), defaults, bad, "12 bytes, not 13"},
 		"no IDAT":                          {pngOf(header, iend), defaults, bad, "0 bytes of image data"},
