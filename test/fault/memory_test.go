@@ -49,7 +49,7 @@ func (s *service) least() int64 {
 
 // Queued jobs take space on the disk, and none in memory.
 func TestMemoryOfQueuedJobs(t *testing.T) {
-	s := newService(t, "--jobs-concurrency", "1")
+	s := newService(t, "--inference-interpreters", "1", "--jobs-concurrency", "1")
 	s.start()
 	var few, many int64
 	submitted := 0
