@@ -17,7 +17,7 @@ import (
 // the accepting. submit-p99-ms and poll-p50-ms are what a client waits for while
 // the queue drains at full load.
 func BenchmarkJobs(b *testing.B) {
-	const images = 200
+	const images = 1000
 	c := settings(b)
 	withShared(b, c)
 	s, image := start(b, c), readImage(b, "cat_720p.jpg")
