@@ -118,7 +118,11 @@ func (a *admission) change(t *ticket, u urgency) {
 	if t.place == nil || t.urgency == u {
 		return
 	}
+	claim := a.passed[t.priority]
 	a.unqueue(t)
+	if u.priority == t.priority {
+		a.passed[t.priority] = claim // it waits all the same
+	}
 	t.urgency = u
 	a.queue(t)
 	a.serve(nil)

@@ -100,6 +100,33 @@ func TestSynchronousBesideAFloodOfDevices(t *testing.T) {
 	})
 }
 
+// A class keeps its claim to a slot while more callers join its work.
+func TestJoiningKeepsTheShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(recognize.Config{Slots: 1, Timeout: 2 * time.Minute}, 64, 128)
+		b.takes(time.Second)
+		b.must(t, image("the one to learn from"))
+		var waiting []<-chan answer
+		for i := range 40 {
+			door := image(fmt.Sprint("door ", i))
+			door.Priority = edgelens.PriorityDevice
+			waiting = append(waiting, b.start(t.Context(), door))
+			synctest.Wait()
+		}
+		first := b.start(t.Context(), image("asked for again and again"))
+		for range 20 {
+			waiting = append(waiting, b.start(t.Context(), image("asked for again and again")))
+			time.Sleep(500 * time.Millisecond)
+		}
+		if a := <-first; a.err != nil || a.after > 8*time.Second {
+			t.Errorf("%v after %v, want an answer after seven others", a.err, a.after)
+		}
+		for _, done := range waiting {
+			<-done
+		}
+	})
+}
+
 // A client that waits for longer than others does not keep them out.
 func TestPatientClientsDoNotKeepOthersOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
