@@ -11,6 +11,7 @@ import (
 	"edgelens"
 	"edgelens/inference"
 	"edgelens/inference/fake"
+	"edgelens/internal/testutil"
 	"edgelens/models"
 )
 
@@ -22,26 +23,6 @@ func (oneModel) Get(string) (models.Model, error) {
 }
 func (oneModel) List() []models.Listed { return nil }
 func (oneModel) Default() string       { return "cats" }
-
-// gathered returns the values of all gauges, by name and labels.
-func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
-	t.Helper()
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := map[string]float64{}
-	for _, family := range families {
-		for _, m := range family.Metric {
-			name := family.GetName()
-			for _, label := range m.Label {
-				name += " " + label.GetValue()
-			}
-			values[name] = m.GetGauge().GetValue()
-		}
-	}
-	return values
-}
 
 func TestMetricsOfLoadedModels(t *testing.T) {
 	registry := prometheus.NewRegistry()
@@ -55,13 +36,13 @@ func TestMetricsOfLoadedModels(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if got := gathered(t, registry); len(got) > 0 {
+	if got := testutil.Metrics(t, registry); len(got) > 0 {
 		t.Errorf("with no model: %v", got)
 	}
 	if _, err := loader.Describe(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
-	got := gathered(t, registry)
+	got := testutil.Metrics(t, registry)
 	if len(got) != 4 || got["edgelens_interpreters cats idle"] != 3 || got["edgelens_interpreters cats busy"] != 0 || got["edgelens_interpreters cats stuck"] != 0 || got["edgelens_model_load_seconds cats"] <= 0 {
 		t.Errorf("got %v, want three idle interpreters and the load time", got)
 	}

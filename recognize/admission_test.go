@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/recognize"
 )
 
@@ -27,20 +28,7 @@ func TestMetricsOfAdmission(t *testing.T) {
 			waiting = append(waiting, b.start(t.Context(), req))
 			synctest.Wait()
 		}
-		families, err := b.metrics.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := map[string]float64{}
-		for _, family := range families {
-			for _, m := range family.Metric {
-				name := family.GetName()
-				for _, label := range m.Label {
-					name += " " + label.GetValue()
-				}
-				got[name] = m.GetGauge().GetValue()
-			}
-		}
+		got := testutil.Metrics(t, b.metrics)
 		want := map[string]float64{
 			"edgelens_recognitions_running": 1, "edgelens_recognitions_waiting device": 0, "edgelens_recognitions_waiting synchronous": 1,
 			"edgelens_recognitions_waiting interactive": 0, "edgelens_recognitions_waiting bulk": 2,

@@ -131,19 +131,10 @@ func TestDeadRedisCostsLittle(t *testing.T) {
 // equalMetric compares edgelens_shared_cache_total by outcome.
 func equalMetric(t *testing.T, metrics prometheus.Gatherer, want map[string]int64) {
 	t.Helper()
-	families, err := metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]int64{}
-	for _, family := range families {
-		for _, m := range family.Metric {
-			got[family.GetName()+" "+m.Label[0].GetValue()] = int64(m.Counter.GetValue())
-		}
-	}
+	got := testutil.Metrics(t, metrics)
 	for outcome, n := range want {
-		if name := "edgelens_shared_cache_total " + outcome; got[name] != n || len(got) != len(want) {
-			t.Errorf("%s is %d of %v, want %d", name, got[name], got, n)
+		if name := "edgelens_shared_cache_total " + outcome; got[name] != float64(n) || len(got) != len(want) {
+			t.Errorf("%s is %v of %v, want %v", name, got[name], got, n)
 		}
 	}
 }

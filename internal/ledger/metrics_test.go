@@ -9,25 +9,8 @@ import (
 
 	"edgelens"
 	"edgelens/internal/ledger"
+	"edgelens/internal/testutil"
 )
-
-// series returns the metrics of a registry by name and label values, separated by spaces.
-func series(t *testing.T, metrics prometheus.Gatherer) map[string]float64 {
-	t.Helper()
-	families, err := metrics.Gather()
-	must(t, err)
-	values := map[string]float64{}
-	for _, family := range families {
-		for _, m := range family.Metric {
-			name := family.GetName()
-			for _, label := range m.Label {
-				name += " " + label.GetValue()
-			}
-			values[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
-		}
-	}
-	return values
-}
 
 func TestMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
@@ -43,7 +26,7 @@ func TestMetrics(t *testing.T) {
 	for _, kind := range []string{"jobs", "results", "records", "events", "images", "ids"} {
 		zeros["edgelens_ledger_removed_for_space_total "+kind] = 0
 	}
-	equal(t, "at first", series(t, registry), zeros)
+	equal(t, "at first", testutil.Metrics(t, registry), zeros)
 
 	start(t, l, accept(t, l).ID)
 	accept(t, l, func(s *edgelens.JobSpec) { s.Queue = edgelens.QueueBulk })
@@ -53,7 +36,7 @@ func TestMetrics(t *testing.T) {
 	must(t, l.Outbox.SetAside(t.Context(), outbox(t, l, "hook", "door")[0].Seq, "It is too large."))
 	breakImages(t, dir)
 	receive(t, l, reception("door", 3))
-	got := series(t, registry)
+	got := testutil.Metrics(t, registry)
 	for name, want := range map[string]float64{
 		"edgelens_queue_depth interactive queued": 0, "edgelens_queue_depth interactive running": 1, "edgelens_queue_depth bulk queued": 1,
 		"edgelens_outbox_rows event": 3, "edgelens_outbox_set_aside event": 0, "edgelens_outbox_rows hook": 3, "edgelens_outbox_set_aside hook": 1,
