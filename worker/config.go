@@ -12,9 +12,9 @@ type Config struct {
 	// redis-sentinel://host:port,host:port?master=name, or redis-cluster://host:port,host:port. The host or path can be
 	// preceded by user:password@ or :password@; Sentinels and the servers that they watch must have the same.
 	RedisURL string
-	// Concurrency is the number of jobs that may be recognized at a time. For each, three more interactive jobs and one
-	// more bulk job of this node are in memory, so that reading and writing them costs no time; jobs of other nodes are
-	// not prefetched. At least 1; one more than the number of interpreters is a good value.
+	// Concurrency is the number of jobs that may be recognized at a time. For each, one more interactive job of this node is
+	// in memory, so that reading and writing it costs no time; jobs of other nodes are not prefetched. At least 1; one more
+	// than the number of interpreters is a good value.
 	Concurrency int
 	// JobTimeout is the time from a job's acceptance to its terminal state; after it, the job expires.
 	JobTimeout time.Duration

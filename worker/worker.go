@@ -27,10 +27,11 @@ const diskPause = 250 * time.Millisecond
 // settleTimeout bounds the storing of an attempt's result.
 const settleTimeout = 10 * time.Second
 
-// How many jobs are at hand for each that may run at a time: of devices and interactive ones, and bulk ones.
+// How many jobs are at hand for each that may run at a time: of devices and interactive ones, and bulk ones. More would
+// drain a queue a little faster, and have an attempt counted whenever the program crashes.
 const (
-	interactiveAtHand = 4
-	bulkAtHand        = 2
+	interactiveAtHand = 2
+	bulkAtHand        = 1
 )
 
 // queueDevice is the queue in Redis for interactive jobs of devices: a door's event must not wait behind a thousand jobs

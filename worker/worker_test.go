@@ -218,8 +218,8 @@ func newNode(t *testing.T, redis *supervisetest.Redis, name string, r *recognize
 // concurrency is that of each node, which has so many jobs at hand.
 const (
 	concurrency       = 2
-	interactiveAtHand = 4 * concurrency
-	atHand            = interactiveAtHand + 2*concurrency
+	interactiveAtHand = 2 * concurrency
+	atHand            = interactiveAtHand + concurrency
 )
 
 func startNode(t *testing.T, redis *supervisetest.Redis, name string, ledger *memory, r *recognizer) *system {

@@ -71,7 +71,7 @@ func (c *Config) settings() []setting {
 		{"redis.url", "Redis that dispatches jobs (redis://, rediss://, unix://, redis-sentinel://, redis-cluster://); empty: a private one", secretURL(&c.Jobs.RedisURL)},
 		{"redis.max_memory_bytes", "maximum memory of the private Redis in bytes", integer(&c.Redis.MaxMemoryBytes)},
 
-		{"jobs.concurrency", "jobs that may run at a time; for each, three more interactive jobs and one more bulk job are in memory; 0: one more than interpreters", integer(&c.Jobs.Concurrency)},
+		{"jobs.concurrency", "jobs that may run at a time; for each, one more interactive job is in memory; 0: one more than interpreters", integer(&c.Jobs.Concurrency)},
 		{"jobs.job_timeout", "time from creation until an unfinished job expires", duration(&c.Jobs.JobTimeout)},
 		{"jobs.attempt_timeout", "timeout of one attempt at a job", duration(&c.Jobs.AttemptTimeout)},
 

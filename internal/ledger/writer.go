@@ -13,9 +13,10 @@ import (
 const (
 	// maxBatch bounds how many changes share a transaction, and so how long the first of them waits for the last.
 	maxBatch = 64
-	// batchInterval is the minimum time between two transactions of changes that may wait, while there are many.
+	// batchInterval is how long a change that may wait does, since the last transaction with one, while there are many.
 	batchInterval = 12 * time.Millisecond
-	// many is how many such changes within batchInterval are many.
+	// many is how many such changes within batchInterval are many, and as many do not wait for more: a worker may have no
+	// further ones.
 	many = 3
 )
 
@@ -113,7 +114,7 @@ func (w *writer) gather(first *change) []*change {
 	}
 	interval := time.NewTimer(batchInterval - now.Sub(w.last))
 	defer interval.Stop()
-	for len(batch) < maxBatch {
+	for len(batch) < many {
 		select {
 		case c := <-w.changes:
 			batch = append(batch, c)

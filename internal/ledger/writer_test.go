@@ -88,6 +88,7 @@ func TestUrgentChangeDoesNotWait(t *testing.T) {
 					case <-stop:
 						return
 					default:
+						time.Sleep(time.Millisecond) // the work between
 						took(t, w, true)
 					}
 				}
