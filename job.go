@@ -43,10 +43,11 @@ type JobSpec struct {
 	Record string
 	// Queue is QueueInteractive or QueueBulk.
 	Queue string
-	// Model, TopK, MinScore and NoCache are those of a Request.
+	// Model, TopK, MinScore, View and NoCache are those of a Request.
 	Model    string
 	TopK     int
 	MinScore float64
+	View     View
 	NoCache  bool
 	// SHA256 is the hex digest of the image and Bytes its size.
 	SHA256 string

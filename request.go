@@ -11,14 +11,14 @@ const MaxTopK = 1000
 
 // CheckOptions returns an ErrInvalid for options of a Request or a JobSpec that
 // are out of range.
-func CheckOptions(topK int, minScore float64) error {
+func CheckOptions(topK int, minScore float64, view View) error {
 	switch {
 	case topK < 0 || topK > MaxTopK:
 		return fmt.Errorf("%w: top_k must be 1 to %d, not %d", ErrInvalid, MaxTopK, topK)
 	case !(minScore >= 0 && minScore <= 1): // NaN too
 		return fmt.Errorf("%w: min_score must be 0 to 1, not %v", ErrInvalid, minScore)
 	}
-	return nil
+	return view.Check()
 }
 
 // Request is one encoded image and the options of its recognition.
@@ -41,6 +41,9 @@ type Request struct {
 	TopK int
 	// MinScore drops predictions with a lower probability. In [0, 1].
 	MinScore float64
+	// View is which part of the image is shown to the model, and how; what it leaves
+	// open the model or the service decides.
+	View View
 	// NoCache neither reads nor fills the result cache.
 	NoCache bool
 	// Priority orders the requests that wait for an interpreter.

@@ -31,6 +31,8 @@ type Result struct {
 	// Predictions are sorted by probability, highest first; ties by class id.
 	Predictions []Prediction
 	Image       ImageInfo
+	// View is what the model was shown of the image.
+	View ShownView
 	// Quality is nil unless the quality model ran; see package recognize.
 	Quality *Quality `json:",omitempty"`
 	// Cached is true when the result came from the result cache.

@@ -147,7 +147,7 @@ func validate(req *edgelens.Request) error {
 	if rank(req.Priority) == len(classes) {
 		return fmt.Errorf("%w: %d is not a priority", edgelens.ErrInvalid, req.Priority)
 	}
-	return edgelens.CheckOptions(req.TopK, req.MinScore)
+	return edgelens.CheckOptions(req.TopK, req.MinScore, req.View)
 }
 
 // question is a recognition to be computed. It must not be changed once the work

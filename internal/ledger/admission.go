@@ -51,7 +51,7 @@ func (a *admission) checkSpec(spec edgelens.JobSpec, image []byte) error {
 	case spec.Bytes > a.config.MaxBytes:
 		return fmt.Errorf("%w: the image has %d bytes, and all images together may have %d (max_bytes)", edgelens.ErrTooLarge, spec.Bytes, a.config.MaxBytes)
 	}
-	return edgelens.CheckOptions(spec.TopK, spec.MinScore)
+	return edgelens.CheckOptions(spec.TopK, spec.MinScore, spec.View)
 }
 
 // admit returns the earlier job with spec's key, if any, or an error where spec cannot be accepted now.
