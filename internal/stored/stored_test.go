@@ -122,7 +122,7 @@ func TestWithoutView(t *testing.T) {
 func TestPartsOfViews(t *testing.T) {
 	gate := edgelens.Region{X: 0.1, Width: 0.7, Height: 1}
 	for want, view := range map[string]edgelens.View{
-		`"View":{"Fit":"sweep"}`: {Fit: edgelens.FitSweep},
+		`"View":{"Fit":"sweep"}`:                                   {Fit: edgelens.FitSweep},
 		`"View":{"Region":{"X":0.1,"Y":0,"Width":0.7,"Height":1}}`: {Region: gate},
 	} {
 		text, err := json.Marshal(stored.NewJob(edgelens.Job{JobSpec: edgelens.JobSpec{View: view}}))
