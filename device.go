@@ -74,7 +74,7 @@ type DeviceSettings struct {
 	Region Region `json:"region,omitzero"`
 }
 
-// View is what the settings say on how its images are shown to a model.
+// View returns the fit and region of the device's images.
 func (s DeviceSettings) View() View { return View{Fit: s.Fit, Region: s.Region} }
 
 // DeviceClock is what was measured of a device's clock.
