@@ -321,7 +321,9 @@ func TestDeviceJobsFirst(t *testing.T) {
 func TestOptionsOfJobs(t *testing.T) {
 	gate := edgelens.Region{X: 0.1, Y: 0.2, Width: 0.7, Height: 1.0 / 3}
 	for name, work := range map[string]func(*testing.T, *supervisetest.Redis, *recognizer) *system{
-		"own": func(t *testing.T, redis *supervisetest.Redis, r *recognizer) *system { return newSystem(t, redis, newMemory("job"), r) },
+		"own": func(t *testing.T, redis *supervisetest.Redis, r *recognizer) *system {
+			return newSystem(t, redis, newMemory("job"), r)
+		},
 		"remote": func(t *testing.T, redis *supervisetest.Redis, r *recognizer) *system {
 			s := acceptOnly(t, redis, newMemory("job"), 5*time.Second)
 			startRemote(t, redis.URL, r)
