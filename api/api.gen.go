@@ -705,7 +705,7 @@ type ImageJSON struct {
 	TopK   *int         `json:"top_k,omitempty"`
 }
 
-// Job A job; `fit` and `region` are the request's, absent if it has none. What they led to is the result's `view`
+// Job A job; `fit` and `region` are those of the request, or of the device's settings, absent if there are none. What was shown is the result's `view`
 type Job struct {
 	Attempts   int        `json:"attempts"`
 	CreatedAt  time.Time  `json:"created_at"`

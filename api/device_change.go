@@ -105,9 +105,12 @@ func readRegionOrReset(value json.RawMessage, into **edgelens.Region) error {
 	if err := readOrReset(value, &text); err != nil {
 		return err
 	}
-	region, err := edgelens.ParseRegion(*text)
+	region, ok := readRegion(*text)
+	if !ok && *text != "" {
+		return edgelens.ErrInvalid
+	}
 	*into = &region
-	return err
+	return nil
 }
 
 // plain returns a name in lower case without separators.

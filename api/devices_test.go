@@ -210,7 +210,7 @@ func TestChangeDeviceSettings(t *testing.T) {
 		`{"region":""}`:   {Region: &whole},
 		`{"fit":"sweep","region":"0.25,0,0.5,1","zone":"Asia/Shanghai"}`: {Fit: &sweep, Region: &doorRegion, Zone: &text},
 		`{"fit":"CENTER"}`: nil, `{"fit":"crop"}`: nil, `{"fit":1}`: nil, `{"fit":["pad"]}`: nil, `{"fits":"pad"}`: nil, `{"Fit":"pad"}`: nil, `{"fit_mode":"pad"}`: nil,
-		`{"region":"NaN,0,1,1"}`: nil, `{"region":"0,0,Inf,1"}`: nil, `{"region":"-0.1,0,1,1"}`: nil, `{"region":"0,0,0,0"}`: nil, `{"region":"0,0,1e9,1"}`: nil, `{"region":"0,0,1"}`: nil,
+		`{"region":"NaN,0,1,1"}`: nil, `{"region":"0,0,Inf,1"}`: nil, `{"region":"-0.1,0,1,1"}`: nil, `{"region":"0,0,0,0"}`: nil, `{"region":"0,0,1e9,1"}`: nil, `{"region":"0,0,1"}`: nil, `{"region":" "}`: nil, `{"region":"` + strings.Repeat("0", 300) + `,0,1,1"}`: nil,
 		`{"region":[0,0,1,1]}`: nil, `{"region":{}}`: nil, `{"region":{"x":0,"y":0,"width":1}}`: nil, `{"region":{"x":0,"y":0,"width":0,"height":0}}`: nil, `{"region":{"x":0.5,"y":0,"width":0.6,"height":1}}`: nil,
 		`{"region":{"x":0,"x":0,"y":0,"width":1,"height":1}}`: nil, `{"region":{"x":"0","y":0,"width":1,"height":1}}`: nil, `{"region":1}`: nil, `{"regions":"0,0,1,1"}`: nil,
 		`{"state":"refused","fit":"crop"}`: nil, `{"fit":"pad","region":"left"}`: nil,

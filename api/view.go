@@ -10,14 +10,18 @@ const (
 	maxRegion = 200
 )
 
-func readFit(text string) (any, bool) {
+// readFitOption and readRegionOption read options, which are not empty.
+func readFitOption(text string) (any, bool) {
 	fit := edgelens.Fit(text)
 	return fit, fit != "" && fit.Check() == nil
 }
 
-func readRegion(text string) (any, bool) {
+func readRegionOption(text string) (any, bool) { return readRegion(text) }
+
+// readRegion reads a region as text that is not empty.
+func readRegion(text string) (edgelens.Region, bool) {
 	if text == "" || len(text) > maxRegion {
-		return nil, false
+		return edgelens.Region{}, false
 	}
 	region, err := edgelens.ParseRegion(text)
 	return region, err == nil
