@@ -563,7 +563,7 @@ type DeviceChange struct {
 	// Example: sweep
 	Fit *string `json:"fit,omitempty"`
 
-	// Region A region as an object or as text
+	// Region A region as an object, or as text, x,y,width,height
 	Region *RegionInput `json:"region,omitempty"`
 	State  *DeviceState `json:"state,omitempty"`
 
@@ -700,7 +700,7 @@ type ImageJSON struct {
 	Model *string    `json:"model,omitempty"`
 	Queue *QueueName `json:"queue,omitempty"`
 
-	// Region A region as an object or as text
+	// Region A region as an object, or as text, x,y,width,height
 	Region *RegionInput `json:"region,omitempty"`
 	TopK   *int         `json:"top_k,omitempty"`
 }
@@ -979,13 +979,8 @@ type Region struct {
 	Y float64 `json:"y"`
 }
 
-// RegionInput A region as an object or as text
+// RegionInput A region as an object, or as text, x,y,width,height
 type RegionInput = json.RawMessage
-
-// RegionText A Region as text: x,y,width,height
-//
-// Example: 0.25,0,0.5,1
-type RegionText = string
 
 // ResultList defines model for ResultList.
 type ResultList struct {
