@@ -125,7 +125,7 @@ func (e *executor) fill(r *run) (o outcome) {
 	if err != nil {
 		return outcome{err: fmt.Errorf("fill the input tensor: %w", err)}
 	}
-	o.inference.Image, o.inference.Timings, o.err = r.Fill(tensor)
+	o.inference.Filled, o.err = r.Fill(tensor)
 	return o
 }
 

@@ -58,8 +58,8 @@ func filled(tensor []byte) models.Run {
 
 // filling is a run on what fill writes.
 func filling(fill func(tensor []byte) error) models.Run {
-	return models.Run{Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
-		return edgelens.ImageInfo{}, edgelens.Timings{}, fill(tensor)
+	return models.Run{Fill: func(tensor []byte) (models.Filled, error) {
+		return models.Filled{}, fill(tensor)
 	}}
 }
 
@@ -144,18 +144,21 @@ func TestPoolReturnsWhatFillLearns(t *testing.T) {
 	backend := fake.Image(4, 10)
 	backend.Graph = func(_, _ []byte) error { time.Sleep(2 * time.Millisecond); return nil }
 	pool := newPool(t, backend, inference.PoolConfig{Interpreters: 1})
-	info, timings := edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"}, edgelens.Timings{Decode: 3, Preprocess: 4}
-	inferred, err := pool.Run(t.Context(), models.Run{Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
+	facts := models.Filled{
+		Image: edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"}, Timings: edgelens.Timings{Decode: 3, Preprocess: 4},
+		View: edgelens.ShownView{View: edgelens.View{Fit: edgelens.FitSweep}, Count: 2}, More: [][]byte{make([]byte, 3)},
+	}
+	inferred, err := pool.Run(t.Context(), models.Run{Fill: func(tensor []byte) (models.Filled, error) {
 		if len(tensor) != backend.In.Bytes() {
 			t.Errorf("a tensor of %d bytes, want %d", len(tensor), backend.In.Bytes())
 		}
-		return info, timings, nil
+		return facts, nil
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := inferred.Timings
-	if inferred.Image != info || got.Decode != 3 || got.Preprocess != 4 || got.Queue <= 0 || got.Inference < 2*time.Millisecond {
+	if inferred.Image != facts.Image || inferred.View != facts.View || len(inferred.More) != 1 || got.Decode != 3 || got.Preprocess != 4 || got.Queue <= 0 || got.Inference < 2*time.Millisecond {
 		t.Errorf("%+v %+v, want the facts, the times of Fill, the wait and the run", inferred.Image, got)
 	}
 }

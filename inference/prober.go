@@ -82,9 +82,9 @@ func tryInputs(ctx context.Context, pool *Pool, interpreters int) error {
 
 // synthetic is a run on values that no image gave.
 func synthetic(fill func(tensor []byte)) models.Run {
-	return models.Run{Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
+	return models.Run{Fill: func(tensor []byte) (models.Filled, error) {
 		fill(tensor)
-		return edgelens.ImageInfo{}, edgelens.Timings{}, nil
+		return models.Filled{}, nil
 	}}
 }
 

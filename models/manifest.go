@@ -48,6 +48,8 @@ type Entry struct {
 	// Normalization is nil if the manifest sets none.
 	Normalization *Normalization
 	Activation    Activation
+	// Fit is empty if the manifest sets none.
+	Fit edgelens.Fit
 }
 
 // File is one file in a manifest.

@@ -50,6 +50,9 @@ func (p *parser) checkEntry(at string, e *Entry) {
 	default:
 		p.problem(at+": output", "%.100q is not %q or %q", e.Activation, ActivationProbabilities, ActivationLogits)
 	}
+	if e.Fit.Check() != nil {
+		p.problem(at+": fit", "%.100q is not center, stretch, sweep or pad", e.Fit)
+	}
 }
 
 func (p *parser) checkFile(at string, f *File, most int64) {

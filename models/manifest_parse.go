@@ -28,6 +28,7 @@ const maxManifestBytes = 1 << 20
 //	      {file: FILE, sha256: HEX, size: BYTES, source: URL}
 //	    input: {mean: NUMBER, std: NUMBER}  # optional, see Normalization; or lists of three, for red, green and blue
 //	    output: probabilities  # or logits; optional: decided at load
+//	    fit: center            # or stretch, sweep, pad; optional: how images are shown to it
 //
 // Decoding is strict. The error wraps edgelens.ErrModel and joins all errors,
 // each with its entry and field.
@@ -96,7 +97,7 @@ func (p *parser) entry(at string, node *yaml.Node) Entry {
 	p.fields(at, node, map[string]any{
 		"name": &e.Name, "file": &e.File.Name, "sha256": &e.File.SHA256, "size": &e.File.Size, "source": &e.File.Source,
 		"licence": &e.Licence, "description": &e.Description, "task": &e.Task,
-		"labels": &labels, "input": &input, "output": (*string)(&e.Activation),
+		"labels": &labels, "input": &input, "output": (*string)(&e.Activation), "fit": (*string)(&e.Fit),
 	})
 	if !labels.IsZero() {
 		e.Labels = &File{}

@@ -73,6 +73,7 @@ models:
   labels: {file: a.txt, sha256: ` + sum + `, size: 6, source: "http://example.org/a.txt"}
   input: {mean: 0, std: 255}
   output: logits
+  fit: sweep
 `,
 			models.Manifest{Default: "a", Models: []models.Entry{{
 				Name:    "a",
@@ -81,6 +82,7 @@ models:
 				Licence: "MIT", Description: "about a", Task: "classification", TaskGiven: true,
 				Normalization: &models.Normalization{Std: [3]float64{255, 255, 255}},
 				Activation:    models.ActivationLogits,
+				Fit:           edgelens.FitSweep,
 			}}},
 		},
 	} {
@@ -150,6 +152,7 @@ func TestParseManifestErrors(t *testing.T) {
 		"size not a number":     {"models:" + entry(lines{"size": "big"}), []string{`size: "big" has the wrong type`}},
 		"source not a URL":      {"models:" + entry(lines{"source": "ftp://x/y"}), []string{"source:"}},
 		"task":                  {"models:" + entry(lines{"task": "detection"}), []string{`task: "detection" is not "classification"`}},
+		"fit":                   {"models:" + entry(lines{"fit": "Center"}), []string{`fit: "Center" is not center, stretch, sweep or pad`}},
 		"output":                {"models:" + entry(lines{"output": "softmax"}), []string{`output: "softmax" is not`}},
 		"input without std":     {"models:" + entry(lines{"input": "{mean: 1}"}), []string{"input: std: is missing"}},
 		"input divides by zero": {"models:" + entry(lines{"input": "{mean: 1, std: 0}"}), []string{"input: std: 0 is not"}},

@@ -21,6 +21,7 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 			TaskGiven:     e.TaskGiven,
 			Normalization: e.Normalization,
 			Activation:    e.Activation,
+			Fit:           e.Fit,
 		},
 		Entry: e,
 	}

@@ -2,11 +2,20 @@ package models
 
 import "edgelens"
 
-// Fill writes one image into the memory of an interpreter's input tensor, all of it,
-// and returns the facts about the image and the times that this took (Decode and
-// Preprocess). It must not keep the tensor. If it returns an error, the model is
-// not run.
-type Fill func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error)
+// Filled is what filling tensors with an image has found out.
+type Filled struct {
+	Image edgelens.ImageInfo
+	// Timings has the times of Decode and Preprocess.
+	Timings edgelens.Timings
+	// View is what the tensor shows of the image, and More the tensors of the other
+	// parts that it counts, which are to be run as well.
+	View edgelens.ShownView
+	More [][]byte
+}
+
+// Fill writes one image into the memory of an interpreter's input tensor, all of it.
+// It must not keep the tensor. If it returns an error, the model is not run.
+type Fill func(tensor []byte) (Filled, error)
 
 // Run is one run of a model.
 type Run struct {
@@ -20,8 +29,7 @@ type Inference struct {
 	// Output is the raw output tensor, of Spec.Output.Bytes() bytes. It belongs to
 	// the caller.
 	Output []byte
-	// Image and Timings are what Fill returned, with the wait for an interpreter
-	// (Queue) and the time of the run (Inference) added.
-	Image   edgelens.ImageInfo
-	Timings edgelens.Timings
+	// Filled is what Fill returned, with the wait for an interpreter (Queue) and the
+	// time of the run (Inference) added to its Timings.
+	Filled
 }

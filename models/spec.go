@@ -90,9 +90,10 @@ type InputSpec struct {
 }
 
 // InputBuffer is the destination of an image's tensor: Bytes has the size of the
-// tensor of Spec.
+// tensor of Spec. View is what the tensor is to show; its Fit must not be empty.
 type InputBuffer struct {
 	Spec  InputSpec
+	View  edgelens.View
 	Bytes []byte
 }
 
@@ -187,4 +188,6 @@ type Model struct {
 	NormalizationFrom NormalizationSource
 	// Activation is ActivationAuto if neither the manifest nor the graph determines it.
 	Activation Activation
+	// Fit is how images are shown to the model; empty if the manifest has none.
+	Fit edgelens.Fit
 }

@@ -14,7 +14,7 @@ import (
 // decoder's flags, the method of resizing, the order of the steps. It is part of
 // the key of every cached result, so change it whenever a tensor may change.
 // Settings that change pixels are added to it (Preprocessor.Version).
-const Version = "3-linear"
+const Version = "4-linear"
 
 // scannedPixels is the number of pixels for which Config.MaxScans scans are allowed; a
 // larger JPEG may have fewer.
@@ -36,18 +36,21 @@ type Config struct {
 	// has; encoders write about ten.
 	MaxScans int
 	// ReduceJPEG decodes a JPEG at 1/2, 1/4 or 1/8 of its size: the smallest
-	// at which each side is still at least this many times the model's. That takes
+	// at which each side of what is shown of it is still at least this many times the model's. That takes
 	// less time and memory, and changes pixels and so, a little, the scores
 	// (docs/adr/0014-reduced-decode.md). 0, the default, decodes every image in full;
 	// else 1 to 64.
 	ReduceJPEG float64
 	// Background is the color behind transparent images, as #rrggbb.
 	Background string
+	// Fit is how images are shown for which neither the request, the device nor the model
+	// has a fit; empty for edgelens.DefaultFit.
+	Fit edgelens.Fit
 }
 
 // DefaultConfig returns the limits for a small machine.
 func DefaultConfig() Config {
-	return Config{MaxPixels: 250_000_000, MaxSide: 65535, MaxMemory: defaultMemory, MaxScans: 100, Background: white}
+	return Config{MaxPixels: 250_000_000, MaxSide: 65535, MaxMemory: defaultMemory, MaxScans: 100, Background: white, Fit: edgelens.DefaultFit}
 }
 
 const (
@@ -87,6 +90,9 @@ func (c Config) Validate() error {
 	}
 	if _, ok := parseColor(c.Background); !ok {
 		errs = append(errs, fmt.Errorf("background must be a color such as %s, not %q", white, c.Background))
+	}
+	if c.Fit.Check() != nil {
+		errs = append(errs, fmt.Errorf("fit must be center, stretch, sweep or pad, not %.40q", c.Fit))
 	}
 	return errors.Join(errs...)
 }

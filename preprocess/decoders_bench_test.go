@@ -41,8 +41,8 @@ func BenchmarkDecoders(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					mat := must(r.mat())
-					_, err = s.resize(mat, image.Pt(224, 224), 3)
+					mat, input := must(r.mat()), image.Rect(0, 0, 224, 224)
+					_, err = s.resize(mat, cut{part: image.Rect(0, 0, mat.Cols(), mat.Rows()), inner: input, size: input.Max, channels: 3})
 					mat.Close()
 					r.free()
 					if err != nil {

@@ -8,13 +8,11 @@
 //  2. Decode, to 8-bit BGR: libjpeg-turbo (JPEG; at a reduced size depending on
 //     Config.ReduceJPEG and Config.MaxMemory), libpng (PNG), OpenCV (WebP), Go
 //     (GIF, TIFF, BMP). Transparent pixels are blended over Config.Background.
-//  3. Resize. The whole image is stretched to the model's input, bilinearly
-//     between the four nearest pixels, without averaging when it shrinks
-//     (INTER_LINEAR). MobileNets were trained and evaluated on images resized
-//     this way; averaging (INTER_AREA) looks smoother to people, but lowers the
-//     score of the right class and costs as much as decoding
-//     (docs/adr/0005). Stretching, unlike cropping, keeps the whole image, and is
-//     how Coral's examples feed these models.
+//  3. Cut and resize. What the view shows (docs/adr/0025-fit.md) is resized to the
+//     model's input, bilinearly between the four nearest pixels, without averaging
+//     when it shrinks (INTER_LINEAR). MobileNets were trained and evaluated on images
+//     resized this way; averaging (INTER_AREA) looks smoother to people, but lowers
+//     the score of the right class and costs as much as decoding (docs/adr/0005).
 //  4. Pack. The small image is rotated by its EXIF orientation,
 //     put in RGB order (or is gray already), and each pixel is mapped to an
 //     element of the tensor by a table of 256 entries.

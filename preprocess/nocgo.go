@@ -38,6 +38,9 @@ func (p *Preprocessor) Tensor(_, _ []byte, _ models.InputSpec) (edgelens.ImageIn
 }
 
 // Tensors returns an error that wraps edgelens.ErrModel.
-func (p *Preprocessor) Tensors([]byte, ...models.InputBuffer) (edgelens.ImageInfo, edgelens.Timings, error) {
-	return edgelens.ImageInfo{}, edgelens.Timings{}, errNoCgo
+func (p *Preprocessor) Tensors([]byte, ...models.InputBuffer) (models.Filled, error) {
+	return models.Filled{}, errNoCgo
 }
+
+// Fit does the same as in a build with cgo.
+func (p *Preprocessor) Fit() edgelens.Fit { return p.limits.Fit }

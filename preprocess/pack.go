@@ -3,6 +3,7 @@ package preprocess
 import (
 	"encoding/binary"
 	"fmt"
+	"image"
 	"math"
 
 	"edgelens"
@@ -28,15 +29,6 @@ func checkSpec(dst []byte, spec models.InputSpec) error {
 		return fmt.Errorf("fill the input tensor: %w: the buffer has %d bytes and the tensor %d; report this as a bug of edgelens", edgelens.ErrModel, len(dst), spec.Bytes())
 	}
 	return nil
-}
-
-// storedSize returns the size to which a stored image is resized, so that it
-// fits the model once it is upright: orientations 5 to 8 lie on their side.
-func storedSize(spec models.InputSpec, orientation int) (width, height int) {
-	if orientation >= 5 {
-		return spec.Height, spec.Width
-	}
-	return spec.Width, spec.Height
 }
 
 // walk locates the pixels of the upright image in a stored one of width times
@@ -76,14 +68,14 @@ func packBytes(dst, stored []byte, t *table) {
 	}
 }
 
-// pack fills dst, a tensor of spec in HWC order, from a small stored image
+// pack fills dst, a tensor of spec in HWC order, from the pixels of a small stored image
 // in 8-bit BGR or gray, as many channels as spec has. Elements are in the
 // little-endian order of every supported machine.
-func pack(dst, stored []byte, spec models.InputSpec, orientation int, t channelTables) {
-	width, height := storedSize(spec, orientation)
-	w := uprightWalk(orientation, width, height)
-	if w == (walk{0, 1, width}) && spec.Channels == 3 && spec.DType.Size() == 1 && t[0] == t[1] && t[1] == t[2] {
-		packBytes(dst, stored, t[0])
+func pack(dst, pixels []byte, spec models.InputSpec, orientation int, t channelTables) {
+	stored := turned(image.Pt(spec.Width, spec.Height), orientation)
+	w := uprightWalk(orientation, stored.X, stored.Y)
+	if w == (walk{0, 1, stored.X}) && spec.Channels == 3 && spec.DType.Size() == 1 && t[0] == t[1] && t[1] == t[2] {
+		packBytes(dst, pixels, t[0])
 		return
 	}
 	channels, size := spec.Channels, spec.DType.Size()
@@ -95,7 +87,7 @@ func pack(dst, stored []byte, spec models.InputSpec, orientation int, t channelT
 	for y := range spec.Height {
 		in := w.start + y*w.down
 		for range spec.Width {
-			pixel := stored[in*channels:][:channels]
+			pixel := pixels[in*channels:][:channels]
 			for c := channels - 1; c >= 0; c-- { // BGR becomes RGB
 				element := stores[c][pixel[c]]
 				if size == 1 {

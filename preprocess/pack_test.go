@@ -73,8 +73,8 @@ func TestPackTurnsUpright(t *testing.T) {
 	for orientation := 1; orientation <= 8; orientation++ {
 		want := upright(stored, orientation)
 		s := spec(want.Rect.Dx(), want.Rect.Dy(), 3, models.Uint8)
-		if w, h := storedSize(s, orientation); w != 5 || h != 3 {
-			t.Errorf("orientation %d: stored size %dx%d, want 5x3", orientation, w, h)
+		if size := turned(image.Pt(s.Width, s.Height), orientation); size != image.Pt(5, 3) {
+			t.Errorf("orientation %d: stored size %v, want 5x3", orientation, size)
 		}
 		dst := make([]byte, s.Bytes())
 		pack(dst, bgrOf(stored), s, orientation, new(tables).of(s))

@@ -37,6 +37,9 @@ func New(cfg Config) (*Preprocessor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("set up the preprocessing: %w", err)
 	}
+	if cfg.Fit == "" {
+		cfg.Fit = edgelens.DefaultFit
+	}
 	oneThread()
 	background, _ := parseColor(cfg.Background) // Validate has parsed it
 	return &Preprocessor{limits: cfg, version: cfg.version(), background: background}, nil
@@ -66,54 +69,112 @@ func (p *Preprocessor) Inspect(encoded []byte) (edgelens.ImageInfo, error) {
 	return h.info(), nil
 }
 
-// Tensor is Tensors for one tensor.
+// Fit is how images are shown for which no one has chosen another; never empty.
+func (p *Preprocessor) Fit() edgelens.Fit { return p.limits.Fit }
+
+// Tensor is Tensors for one tensor of the whole image, stretched.
 func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgelens.ImageInfo, edgelens.Timings, error) {
-	return p.Tensors(encoded, models.InputBuffer{Spec: spec, Bytes: dst})
+	filled, err := p.Tensors(encoded, models.InputBuffer{Spec: spec, View: edgelens.View{Fit: edgelens.FitStretch}, Bytes: dst})
+	return filled.Image, filled.Timings, err
 }
 
-// Tensors inspects and decodes encoded once, then resizes, orients and
-// normalizes it into each buffer, a tensor of shape [1 height width channels]
-// in its spec's dtype. Info.SHA256 is left empty. Errors are Inspect's,
-// edgelens.ErrBadImage for an image that fails to decode, ErrModel for a spec or a
-// buffer that does not fit, and ErrStopping after Close. After an error the buffers
-// contain nothing of this image, or its complete tensor.
-func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, edgelens.Timings, error) {
+// Tensors inspects and decodes encoded once, then cuts, resizes, orients and normalizes
+// what each buffer is to show into it, a tensor of shape [1 height width channels]
+// in its spec's dtype. What it returns is of the first buffer; the first part of a
+// sweep is in its buffer, and the others are in Filled.More. Only the first can be a
+// sweep. Image.SHA256 is left empty.
+//
+// Errors are Inspect's, edgelens.ErrBadImage for an image that fails to decode,
+// ErrInvalid for a region with too few pixels, ErrModel for a spec or a buffer that does
+// not fit, and ErrStopping after Close. After an error the buffers contain nothing of this
+// image, or its complete tensor.
+func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (models.Filled, error) {
 	begin := time.Now()
-	for _, buffer := range into {
-		if err := checkSpec(buffer.Bytes, buffer.Spec); err != nil {
-			return edgelens.ImageInfo{}, edgelens.Timings{}, err
-		}
-	}
-	h, err := inspect(encoded, p.limits)
+	h, err := p.check(encoded, into)
 	if err != nil {
-		return edgelens.ImageInfo{}, edgelens.Timings{}, err
+		return models.Filled{}, err
 	}
 	s, err := p.scratch.take()
 	if err != nil {
-		return edgelens.ImageInfo{}, edgelens.Timings{}, err
+		return models.Filled{}, err
 	}
 	defer p.scratch.give(s)
 
 	decoded, damaged, err := p.decode(s, h, into)
 	if err != nil {
-		return edgelens.ImageInfo{}, edgelens.Timings{}, err
+		return models.Filled{}, err
 	}
 	defer decoded.free()
 	pixels, err := decoded.mat()
 	if err != nil {
-		return edgelens.ImageInfo{}, edgelens.Timings{}, err
+		return models.Filled{}, err
 	}
 	defer pixels.Close()
 	decodedAt := time.Now()
-	for _, buffer := range into {
-		width, height := storedSize(buffer.Spec, h.orientation)
-		small, err := s.resize(pixels, image.Pt(width, height), buffer.Spec.Channels)
+	var filled models.Filled
+	for i, buffer := range into {
+		count, more, err := p.fill(s, pixels, h.orientation, buffer)
 		if err != nil {
-			return edgelens.ImageInfo{}, edgelens.Timings{}, err
+			return models.Filled{}, err
 		}
-		pack(buffer.Bytes, small, buffer.Spec, h.orientation, p.tables.of(buffer.Spec))
+		if i == 0 {
+			filled.View, filled.More = edgelens.ShownView{View: buffer.View, Count: count}, more
+		}
 	}
-	info := h.info()
-	info.Damaged = damaged
-	return info, edgelens.Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}, nil
+	filled.Image = h.info()
+	filled.Image.Damaged = damaged
+	filled.Timings = edgelens.Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}
+	return filled, nil
+}
+
+// check checks the buffers and an image, before it is decoded.
+func (p *Preprocessor) check(encoded []byte, into []models.InputBuffer) (header, error) {
+	for i, buffer := range into {
+		if err := checkSpec(buffer.Bytes, buffer.Spec); err != nil {
+			return header{}, err
+		}
+		if i > 0 && buffer.View.Fit == edgelens.FitSweep {
+			return header{}, fmt.Errorf("fill the input tensor: %w: only the first model can have a sweep; report this as a bug of edgelens", edgelens.ErrModel)
+		}
+	}
+	h, err := inspect(encoded, p.limits)
+	if err != nil {
+		return header{}, err
+	}
+	for _, buffer := range into {
+		if err := checkRegion(buffer.View.Region, turned(image.Pt(h.width, h.height), h.orientation)); err != nil {
+			return header{}, err
+		}
+	}
+	return h, nil
+}
+
+// fill fills a buffer with the first part of a stored image that it shows, and new
+// tensors with the others.
+func (p *Preprocessor) fill(s *scratch, pixels gocv.Mat, orientation int, buffer models.InputBuffer) (count int, more [][]byte, err error) {
+	upright := turned(image.Pt(pixels.Cols(), pixels.Rows()), orientation)
+	shown, err := partsOf(buffer, upright)
+	if err != nil {
+		return 0, nil, err
+	}
+	spec := buffer.Spec
+	input := image.Pt(spec.Width, spec.Height)
+	c := cut{
+		inner: storedRect(shown.inner, input, orientation),
+		size:  turned(input, orientation), channels: spec.Channels,
+	}
+	for i, part := range shown.rects[:shown.count] {
+		dst := buffer.Bytes
+		if i > 0 {
+			dst = make([]byte, spec.Bytes())
+			more = append(more, dst)
+		}
+		c.part = storedRect(part, upright, orientation)
+		small, err := s.resize(pixels, c)
+		if err != nil {
+			return 0, nil, err
+		}
+		pack(dst, small, spec, orientation, p.tables.of(spec))
+	}
+	return shown.count, more, nil
 }

@@ -1,6 +1,10 @@
 package preprocess
 
-import "edgelens/models"
+import (
+	"image"
+
+	"edgelens/models"
+)
 
 // fullSize is the size of a JPEG in eighths if it is not reduced.
 const fullSize = 8
@@ -11,7 +15,7 @@ const fullSize = 8
 var reducedSizes = [...]int{1, 2, 4}
 
 // eighths returns the size, in eighths, at which a JPEG is decoded for its tensors:
-// the smallest with both sides at least margin times those of each, as stored (a
+// the smallest with both sides of what is shown at least margin times those of each (a
 // margin of 0 never reduces for that), and smaller still if decoding would take
 // more than that many bytes (0 is no limit).
 func eighths(h header, into []models.InputBuffer, margin float64, memory int64) int {
@@ -31,11 +35,16 @@ func eighths(h header, into []models.InputBuffer, margin float64, memory int64) 
 }
 
 // leaves reports whether a JPEG decoded at a size in eighths has both sides at
-// least margin times those of each tensor.
+// least margin times those of each tensor, in the parts that are shown.
 func leaves(h header, size int, into []models.InputBuffer, margin float64) bool {
+	upright := turned(image.Pt(scaled(h.width, size), scaled(h.height, size)), h.orientation)
 	for _, buffer := range into {
-		width, height := storedSize(buffer.Spec, h.orientation)
-		if float64(scaled(h.width, size)) < margin*float64(width) || float64(scaled(h.height, size)) < margin*float64(height) {
+		shown, err := partsOf(buffer, upright)
+		if err != nil {
+			return false
+		}
+		part, inner := shown.rects[0].Size(), shown.inner.Size()
+		if float64(part.X) < margin*float64(inner.X) || float64(part.Y) < margin*float64(inner.Y) {
 			return false
 		}
 	}

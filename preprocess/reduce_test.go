@@ -3,6 +3,7 @@ package preprocess
 import (
 	"testing"
 
+	"edgelens"
 	"edgelens/models"
 )
 
@@ -40,7 +41,7 @@ func TestEighths(t *testing.T) {
 func buffersOf(sides ...int) []models.InputBuffer {
 	var list []models.InputBuffer
 	for i := 0; i < len(sides); i += 2 {
-		list = append(list, models.InputBuffer{Spec: models.InputSpec{Width: sides[i], Height: sides[i+1], Channels: 3}})
+		list = append(list, showing(edgelens.FitStretch, sides[i], sides[i+1]))
 	}
 	return list
 }

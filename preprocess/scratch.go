@@ -5,6 +5,7 @@ package preprocess
 import (
 	"fmt"
 	"image"
+	"image/color"
 	"sync"
 
 	"gocv.io/x/gocv"
@@ -15,32 +16,45 @@ import (
 // scratch holds the small images of one call. Between calls it keeps their
 // memory, which OpenCV reuses for an image of the same size and type.
 type scratch struct {
-	resized, gray gocv.Mat
-	pixels        pixelBuffer
+	resized, padded, gray gocv.Mat
+	pixels                pixelBuffer
 }
 
 func newScratch() *scratch {
-	return &scratch{resized: gocv.NewMat(), gray: gocv.NewMat()}
+	return &scratch{resized: gocv.NewMat(), padded: gocv.NewMat(), gray: gocv.NewMat()}
 }
 
 func (s *scratch) close() {
 	s.resized.Close()
+	s.padded.Close()
 	s.gray.Close()
 	s.pixels.close()
 }
 
-// resize stretches a BGR image to size and to the number of channels, 3 (BGR)
-// or 1 (gray), and returns its pixels, row by row without gaps. They are valid
-// until s or mat is used again.
-func (s *scratch) resize(mat gocv.Mat, size image.Point, channels int) ([]byte, error) {
-	now := mat
-	if size != image.Pt(now.Cols(), now.Rows()) {
-		if err := gocv.Resize(now, &s.resized, size, 0, 0, gocv.InterpolationLinear); err != nil {
+// cut is a part of a stored image, and what becomes of it: it is stretched to inner,
+// between bars where that is smaller than size.
+type cut struct {
+	part, inner image.Rectangle
+	size        image.Point
+	// channels is 3 (BGR) or 1 (gray).
+	channels int
+}
+
+// resize makes a cut of a BGR image, and returns its pixels, row by row without gaps.
+// They are valid until s or mat is used again.
+func (s *scratch) resize(mat gocv.Mat, c cut) ([]byte, error) {
+	now, err := s.stretch(mat, c.part, c.inner.Size())
+	if err != nil {
+		return nil, resizeError(err)
+	}
+	if c.inner.Size() != c.size {
+		gray := color.RGBA{padding, padding, padding, 0}
+		if err := gocv.CopyMakeBorder(now, &s.padded, c.inner.Min.Y, c.size.Y-c.inner.Max.Y, c.inner.Min.X, c.size.X-c.inner.Max.X, gocv.BorderConstant, gray); err != nil {
 			return nil, resizeError(err)
 		}
-		now = s.resized
+		now = s.padded
 	}
-	if channels == 1 {
+	if c.channels == 1 {
 		if err := gocv.CvtColor(now, &s.gray, gocv.ColorBGRToGray); err != nil {
 			return nil, resizeError(err)
 		}
@@ -50,10 +64,31 @@ func (s *scratch) resize(mat gocv.Mat, size image.Point, channels int) ([]byte, 
 	if err != nil {
 		return nil, resizeError(err)
 	}
-	if len(pixels) != size.X*size.Y*channels {
+	if len(pixels) != c.size.X*c.size.Y*c.channels {
 		return nil, resizeError(fmt.Errorf("%d bytes of pixels", len(pixels)))
 	}
 	return pixels, nil
+}
+
+// stretch returns a part of an image at a size: the image itself where that is all of
+// it, else s.resized. Pixels outside of the part have no influence.
+func (s *scratch) stretch(mat gocv.Mat, part image.Rectangle, size image.Point) (gocv.Mat, error) {
+	whole := image.Rect(0, 0, mat.Cols(), mat.Rows())
+	if !part.In(whole) || part.Empty() {
+		return gocv.Mat{}, fmt.Errorf("%v of %v", part, whole)
+	}
+	if part != whole {
+		region := mat.Region(part)
+		defer region.Close()
+		mat = region
+	}
+	if part.Size() != size {
+		return s.resized, gocv.Resize(mat, &s.resized, size, 0, 0, gocv.InterpolationLinear)
+	}
+	if part != whole {
+		return s.resized, mat.CopyTo(&s.resized) // a region has gaps between its rows
+	}
+	return mat, nil
 }
 
 func resizeError(err error) error {

@@ -27,6 +27,8 @@ func newPreprocessor(t testing.TB) *Preprocessor {
 	return p
 }
 
+var stretch = edgelens.View{Fit: edgelens.FitStretch}
+
 // tensor preprocesses a file that must be good.
 func tensor(t testing.TB, p *Preprocessor, file []byte, s models.InputSpec) []byte {
 	t.Helper()
@@ -66,11 +68,11 @@ func TestTensorsEqualSingleTensors(t *testing.T) {
 	} {
 		var buffers []models.InputBuffer
 		for _, s := range specs {
-			buffers = append(buffers, models.InputBuffer{Spec: s, Bytes: make([]byte, s.Bytes())})
+			buffers = append(buffers, models.InputBuffer{Spec: s, View: stretch, Bytes: make([]byte, s.Bytes())})
 		}
-		info, _, err := p.Tensors(file, buffers...)
-		if err != nil || info.Width == 0 {
-			t.Fatalf("%s: %+v, %v", name, info, err)
+		filled, err := p.Tensors(file, buffers...)
+		if err != nil || filled.Image.Width == 0 {
+			t.Fatalf("%s: %+v, %v", name, filled, err)
 		}
 		for i, b := range buffers {
 			if !bytes.Equal(b.Bytes, tensor(t, p, file, b.Spec)) {
@@ -78,9 +80,9 @@ func TestTensorsEqualSingleTensors(t *testing.T) {
 			}
 		}
 	}
-	short := models.InputBuffer{Spec: specs[1], Bytes: make([]byte, 3)}
-	good := models.InputBuffer{Spec: specs[0], Bytes: make([]byte, specs[0].Bytes())}
-	if _, _, err := p.Tensors(asPNG(scene(9, 9)), good, short); !errors.Is(err, edgelens.ErrModel) {
+	short := models.InputBuffer{Spec: specs[1], View: stretch, Bytes: make([]byte, 3)}
+	good := models.InputBuffer{Spec: specs[0], View: stretch, Bytes: make([]byte, specs[0].Bytes())}
+	if _, err := p.Tensors(asPNG(scene(9, 9)), good, short); !errors.Is(err, edgelens.ErrModel) {
 		t.Errorf("a buffer too short: %v, want an ErrModel", err)
 	}
 }
@@ -96,7 +98,8 @@ func TestTensorTurnsUpright(t *testing.T) {
 		for orientation := 1; orientation <= 8; orientation++ {
 			// The stored image, at the size of the model's input ...
 			s := spec(20, 10, 3, models.Uint8)
-			width, height := storedSize(s, orientation)
+			size := turned(image.Pt(s.Width, s.Height), orientation)
+			width, height := size.X, size.Y
 			stored := image.NewNRGBA(image.Rect(0, 0, width, height))
 			for i, v := range tensor(t, p, plain, spec(width, height, 3, models.Uint8)) {
 				stored.Pix[i/3*4+i%3] = v

@@ -51,6 +51,12 @@ func TestCacheKey(t *testing.T) {
 		"model digest":               {func(b *bench, _ *edgelens.Request) { b.runner.spec.Digest = "sha256:4567" }, false},
 		"normalization or labels":    {func(b *bench, _ *edgelens.Request) { b.runner.spec.Variant = "another" }, false},
 		"preprocess version":         {func(b *bench, _ *edgelens.Request) { b.preprocessor.version = "2" }, false},
+		"the fit by its name":        {func(_ *bench, r *edgelens.Request) { r.View.Fit = edgelens.FitStretch }, true},
+		"the whole image, in words":  {func(_ *bench, r *edgelens.Request) { r.View.Region = edgelens.Region{Width: 1, Height: 1} }, true},
+		"fit":                        {func(_ *bench, r *edgelens.Request) { r.View.Fit = edgelens.FitCenter }, false},
+		"region":                     {func(_ *bench, r *edgelens.Request) { r.View.Region = gate }, false},
+		"fit of the model":           {func(b *bench, _ *edgelens.Request) { b.runner.spec.Fit = edgelens.FitPad }, false},
+		"fit of the service":         {func(b *bench, _ *edgelens.Request) { b.preprocessor.fit = edgelens.FitPad }, false},
 		"same file as another model": {func(b *bench, _ *edgelens.Request) { b.runner.spec.Name = "twin" }, false},
 	}
 	for name, test := range tests {

@@ -133,39 +133,78 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 	background := f.ticket.priority == edgelens.PriorityBulk
 	// Decoded on the thread that runs the model next, and only when it is free: so there
 	// are never more decoded images than interpreters.
-	inferred, err := s.runner.Run(ctx, q.spec, models.Run{Background: background, Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
+	inferred, err := s.runner.Run(ctx, q.spec, models.Run{Background: background, Fill: func(tensor []byte) (models.Filled, error) {
 		return s.preprocess.Tensors(req.Image, q.buffers(tensor, rated)...)
 	}})
 	if err != nil {
 		return nil, err
 	}
-	result := &edgelens.Result{Model: q.spec.ModelRef, Image: inferred.Image, Timings: inferred.Timings}
+	result := &edgelens.Result{Model: q.spec.ModelRef, Image: inferred.Image, View: inferred.View, Timings: inferred.Timings}
 	result.Timings.Queue += admission
+	outputs, err := s.runMore(ctx, q, inferred, background, &result.Timings)
+	if err != nil {
+		return nil, err
+	}
 	result.Image.SHA256 = hex.EncodeToString(req.SHA256[:])
 	if problem := result.Image.Problem(); problem != "" {
 		result.Warnings = append(result.Warnings, problem)
 	}
 
 	mark := time.Now()
-	if result.Predictions, err = predictions(q.spec, inferred.Output, q.topK, req.MinScore); err != nil {
+	if result.Predictions, err = predictions(q.spec, outputs, q.topK, req.MinScore); err != nil {
 		return nil, err
 	}
 	result.Timings.Postprocess = time.Since(mark)
 	if q.qualityModel != nil {
 		mark = time.Now()
-		result.Quality = s.assessQuality(ctx, q, req, inferred.Output, rated, background)
+		result.Quality = s.assessQuality(ctx, q, req, outputs, rated, background)
 		result.Timings.Quality = time.Since(mark)
 	}
 	result.Timings.Total = time.Since(f.begun)
 	return result, nil
 }
 
+// runMore runs the model on the other parts of a sweep, within the same slot, and returns
+// the outputs of all. It adds to timings.
+func (s *Service) runMore(ctx context.Context, q *question, first models.Inference, background bool, timings *edgelens.Timings) ([][]byte, error) {
+	outputs := make([][]byte, 1, 1+len(first.More))
+	outputs[0] = first.Output
+	for _, tensor := range first.More {
+		inferred, err := s.runner.Run(ctx, q.spec, onTensor(tensor, background))
+		if err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, inferred.Output)
+		timings.Queue += inferred.Timings.Queue
+		timings.Inference += inferred.Timings.Inference
+	}
+	return outputs, nil
+}
+
+// onTensor is a run on a tensor that exists already.
+func onTensor(tensor []byte, background bool) models.Run {
+	return models.Run{Background: background, Fill: func(input []byte) (models.Filled, error) {
+		copy(input, tensor)
+		return models.Filled{}, nil
+	}}
+}
+
 // buffers are the tensors that an image fills: the model's and, if another model rates
 // it, that one's.
 func (q *question) buffers(tensor, rated []byte) []models.InputBuffer {
-	buffers := []models.InputBuffer{{Spec: q.spec.Input, Bytes: tensor}}
+	buffers := []models.InputBuffer{{Spec: q.spec.Input, View: q.view, Bytes: tensor}}
 	if q.twoModels() {
-		buffers = append(buffers, models.InputBuffer{Spec: q.qualityModel.Input, Bytes: rated})
+		buffers = append(buffers, models.InputBuffer{Spec: q.qualityModel.Input, View: q.ratedView(), Bytes: rated})
 	}
 	return buffers
+}
+
+// ratedView is what the quality model is shown: what the model sees of the image, but
+// without bars, and all of a sweep at once.
+func (q *question) ratedView() edgelens.View {
+	view := q.view
+	if view.Fit != edgelens.FitCenter {
+		view.Fit = edgelens.FitStretch
+	}
+	return view
 }

@@ -1,6 +1,7 @@
 package recognize_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"log/slog"
@@ -22,15 +23,28 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // preprocessor counts its calls and how many goroutines are in it at a time.
 type preprocessor struct {
 	version string
+	// fit is that of the service; FitStretch if empty.
+	fit edgelens.Fit
 	// work, if set, is what Tensors does.
 	work func(encoded []byte) error
+	// parts, if set, is how many parts a sweep has.
+	parts int
+	// views are the views of the buffers of the last call.
+	views atomic.Pointer[[]edgelens.View]
 
 	calls, inside, most atomic.Int64
 }
 
 func (p *preprocessor) Version() string { return p.version }
 
-func (p *preprocessor) Tensors(encoded []byte, _ ...models.InputBuffer) (edgelens.ImageInfo, edgelens.Timings, error) {
+func (p *preprocessor) Fit() edgelens.Fit {
+	if p.fit == "" {
+		return edgelens.FitStretch
+	}
+	return p.fit
+}
+
+func (p *preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (models.Filled, error) {
 	p.calls.Add(1)
 	now := p.inside.Add(1)
 	defer p.inside.Add(-1)
@@ -38,16 +52,34 @@ func (p *preprocessor) Tensors(encoded []byte, _ ...models.InputBuffer) (edgelen
 	}
 	if p.work != nil {
 		if err := p.work(encoded); err != nil {
-			return edgelens.ImageInfo{}, edgelens.Timings{}, err
+			return models.Filled{}, err
 		}
 	}
-	return edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"}, edgelens.Timings{Decode: 2 * time.Millisecond, Preprocess: time.Millisecond}, nil
+	var views []edgelens.View
+	for _, buffer := range into {
+		views = append(views, buffer.View)
+	}
+	p.views.Store(&views)
+	filled := models.Filled{
+		Image:   edgelens.ImageInfo{Width: 640, Height: 480, Format: "jpeg"},
+		Timings: edgelens.Timings{Decode: 2 * time.Millisecond, Preprocess: time.Millisecond},
+		View:    edgelens.ShownView{View: views[0], Count: 1},
+	}
+	if views[0].Fit == edgelens.FitSweep {
+		for filled.View.Count < p.parts {
+			filled.View.Count++
+			filled.More = append(filled.More, bytes.Repeat([]byte{byte(filled.View.Count)}, into[0].Spec.Bytes()))
+		}
+	}
+	return filled, nil
 }
 
 // runner has one model, with the same output for every image.
 type runner struct {
 	spec *models.Spec
 	raw  []byte
+	// rawOf, if set, is the output for a tensor, in place of raw.
+	rawOf func(tensor []byte) []byte
 	// describe and work, if set, are what Describe and Run do first.
 	describe func() error
 	work     func(ctx context.Context) error
@@ -78,7 +110,8 @@ func (r *runner) Describe(_ context.Context, model string) (*models.Spec, error)
 }
 
 func (r *runner) Run(ctx context.Context, spec *models.Spec, run models.Run) (models.Inference, error) {
-	image, timings, err := run.Fill(make([]byte, spec.Input.Bytes()))
+	tensor := make([]byte, spec.Input.Bytes())
+	filled, err := run.Fill(tensor)
 	if err != nil {
 		return models.Inference{}, err
 	}
@@ -96,7 +129,11 @@ func (r *runner) Run(ctx context.Context, spec *models.Spec, run models.Run) (mo
 			return models.Inference{}, err
 		}
 	}
-	return models.Inference{Output: r.raw, Image: image, Timings: timings}, nil
+	raw := r.raw
+	if r.rawOf != nil {
+		raw = r.rawOf(tensor)
+	}
+	return models.Inference{Output: raw, Filled: filled}, nil
 }
 
 // memory is a cache that never evicts and counts its calls.

@@ -21,10 +21,13 @@ type Preprocessor interface {
 	// Version is part of the cache key: it changes whenever the same image
 	// would give another tensor.
 	Version() string
-	// Tensors checks and decodes encoded once, resizes and normalizes it into each
-	// buffer, and returns the times of decoding and of the rest (Preprocess). The error
-	// wraps ErrNoImage, ErrUnsupportedFormat or ErrBadImage.
-	Tensors(encoded []byte, into ...models.InputBuffer) (edgelens.ImageInfo, edgelens.Timings, error)
+	// Fit is that of images for which no one has chosen another.
+	Fit() edgelens.Fit
+	// Tensors checks and decodes encoded once, resizes and normalizes what each buffer is
+	// to show into it, and returns what it found out about the first. Only that one may
+	// be a sweep. The error wraps ErrNoImage, ErrUnsupportedFormat, ErrBadImage or
+	// ErrInvalid.
+	Tensors(encoded []byte, into ...models.InputBuffer) (models.Filled, error)
 }
 
 // A Runner loads and runs models.

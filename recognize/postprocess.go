@@ -9,9 +9,40 @@ import (
 	"edgelens/models"
 )
 
-// predictions turns the raw output tensor into the best classes: dequantize,
-// softmax if the model outputs logits, top k, labels.
-func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]edgelens.Prediction, error) {
+// predictions turns the raw output tensors of one image into its best classes:
+// dequantize, softmax if the model outputs logits, mean, top k, labels.
+func predictions(spec *models.Spec, outputs [][]byte, topK int, minScore float64) ([]edgelens.Prediction, error) {
+	scores, err := scoresOf(spec, outputs[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, raw := range outputs[1:] {
+		others, err := scoresOf(spec, raw)
+		if err != nil {
+			return nil, err
+		}
+		for i, s := range others {
+			scores[i] += s
+		}
+	}
+	// Rounded before they are compared: two that are printed alike are a tie.
+	rounded := make([]float64, len(scores))
+	for i, s := range scores {
+		rounded[i] = probability(s / float32(len(outputs)))
+	}
+	best := top(rounded, topK)
+	list := make([]edgelens.Prediction, 0, len(best))
+	for _, class := range best {
+		if rounded[class] < minScore {
+			break // sorted: the rest is lower still
+		}
+		list = append(list, edgelens.Prediction{ClassID: class, Label: label(spec.Labels, class), Probability: rounded[class]})
+	}
+	return list, nil
+}
+
+// scoresOf returns the scores of each class in a raw output tensor.
+func scoresOf(spec *models.Spec, raw []byte) ([]float32, error) {
 	if len(raw) != spec.Output.Bytes() || len(raw) == 0 {
 		// An error of the model, which Dequantize would attribute to the request.
 		return nil, fmt.Errorf("read the scores: %w: the model's output has %d bytes, not %d", edgelens.ErrInference, len(raw), spec.Output.Bytes())
@@ -27,24 +58,11 @@ func predictions(spec *models.Spec, raw []byte, topK int, minScore float64) ([]e
 	}
 	switch {
 	case len(scores) == 1:
-		scores = both(scores[0], spec.Activation)
+		return both(scores[0], spec.Activation), nil
 	case spec.Activation == models.ActivationLogits:
 		softmax(scores)
 	}
-	// Rounded before they are compared: two that are printed alike are a tie.
-	rounded := make([]float64, len(scores))
-	for i, s := range scores {
-		rounded[i] = probability(s)
-	}
-	best := top(rounded, topK)
-	list := make([]edgelens.Prediction, 0, len(best))
-	for _, class := range best {
-		if rounded[class] < minScore {
-			break // sorted: the rest is lower still
-		}
-		list = append(list, edgelens.Prediction{ClassID: class, Label: label(spec.Labels, class), Probability: rounded[class]})
-	}
-	return list, nil
+	return scores, nil
 }
 
 // both returns the probabilities of two classes from a single score, which is that

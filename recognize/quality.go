@@ -25,20 +25,17 @@ func (s *Service) qualityModelFor(ctx context.Context, req *edgelens.Request) *m
 }
 
 // assessQuality returns whether an image is usable; nil if that is not known. It takes
-// the output of the quality model, if that is the one that answered, or else its tensor.
-func (s *Service) assessQuality(ctx context.Context, q *question, req *edgelens.Request, output, rated []byte, background bool) *edgelens.Quality {
+// the outputs of the quality model, if that is the one that answered, or else its tensor.
+func (s *Service) assessQuality(ctx context.Context, q *question, req *edgelens.Request, outputs [][]byte, rated []byte, background bool) *edgelens.Quality {
 	if q.twoModels() {
-		inferred, err := s.runner.Run(ctx, q.qualityModel, models.Run{Background: background, Fill: func(tensor []byte) (edgelens.ImageInfo, edgelens.Timings, error) {
-			copy(tensor, rated)
-			return edgelens.ImageInfo{}, edgelens.Timings{}, nil
-		}})
+		inferred, err := s.runner.Run(ctx, q.qualityModel, onTensor(rated, background))
 		if err != nil {
 			s.withoutQuality(req, err)
 			return nil
 		}
-		output = inferred.Output
+		outputs = [][]byte{inferred.Output}
 	}
-	verdicts, err := predictions(q.qualityModel, output, 1, 0)
+	verdicts, err := predictions(q.qualityModel, outputs, 1, 0)
 	if err != nil {
 		s.withoutQuality(req, err)
 		return nil

@@ -86,7 +86,7 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	if err != nil {
 		return nil, err
 	}
-	q := question{spec: spec, qualityModel: s.qualityModelFor(ctx, req), topK: req.TopK}
+	q := question{spec: spec, view: s.viewOf(spec, req), qualityModel: s.qualityModelFor(ctx, req), topK: req.TopK}
 	if q.topK == 0 {
 		q.topK = edgelens.DefaultTopK
 	}
@@ -155,7 +155,8 @@ func validate(req *edgelens.Request) error {
 type question struct {
 	key          string
 	spec         *models.Spec
-	qualityModel *models.Spec // nil if the image is not rated
+	view         edgelens.View // nothing is left open
+	qualityModel *models.Spec  // nil if the image is not rated
 	topK         int
 }
 
@@ -163,6 +164,19 @@ type question struct {
 func (q *question) twoModels() bool {
 	return q.qualityModel != nil && q.qualityModel.Digest != q.spec.Digest
 }
+
+// viewOf returns what is shown of the image of a request: by the request, which has
+// the view of its device, or else by the model or the service.
+func (s *Service) viewOf(spec *models.Spec, req *edgelens.Request) edgelens.View {
+	view := req.View.Or(edgelens.View{Fit: spec.Fit}).Or(edgelens.View{Fit: s.preprocess.Fit()})
+	if view.Region == wholeImage {
+		view.Region = edgelens.Region{}
+	}
+	return view
+}
+
+// wholeImage is the whole image, in words.
+var wholeImage = edgelens.Region{Width: 1, Height: 1}
 
 // key contains everything that the result depends on.
 func (s *Service) key(q *question, req *edgelens.Request) string {
@@ -174,6 +188,10 @@ func (s *Service) key(q *question, req *edgelens.Request) string {
 	b = append(b, q.spec.Variant...)
 	b = append(b, ' ')
 	b = append(b, s.preprocess.Version()...)
+	b = append(b, ' ')
+	b = append(b, q.view.Fit...)
+	b = append(b, ' ')
+	b = append(b, q.view.Region.String()...)
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, int64(q.topK), 10)
 	b = append(b, ' ')

@@ -27,6 +27,10 @@ func TestRequestIsChecked(t *testing.T) {
 		"min_score above 1":  {func(r *edgelens.Request) { r.MinScore = 1.1 }, edgelens.ErrInvalid},
 		"min_score NaN":      {func(r *edgelens.Request) { r.MinScore = math.NaN() }, edgelens.ErrInvalid},
 		"min_score 1":        {func(r *edgelens.Request) { r.MinScore = 1 }, nil},
+		"no such fit":        {func(r *edgelens.Request) { r.View.Fit = "crop" }, edgelens.ErrInvalid},
+		"a fit":              {func(r *edgelens.Request) { r.View.Fit = edgelens.FitPad }, nil},
+		"region outside":     {func(r *edgelens.Request) { r.View.Region = edgelens.Region{X: 1e9, Width: 1, Height: 1} }, edgelens.ErrInvalid},
+		"region NaN":         {func(r *edgelens.Request) { r.View.Region = edgelens.Region{Width: math.NaN(), Height: 1} }, edgelens.ErrInvalid},
 		"no such priority":   {func(r *edgelens.Request) { r.Priority = 99 }, edgelens.ErrInvalid},
 	}
 	for name, test := range tests {

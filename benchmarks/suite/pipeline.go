@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"edgelens"
 	"edgelens/benchmarks/load"
 	"edgelens/benchmarks/record"
 	"edgelens/inference"
@@ -63,18 +64,29 @@ func (p *pipeline) run(image []byte) ([]time.Duration, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, took, err := p.preprocessor.Tensor(tensor, image, p.input)
+	view := edgelens.View{Fit: p.preprocessor.Fit()}
+	filled, err := p.preprocessor.Tensors(image, models.InputBuffer{Spec: p.input, View: view, Bytes: tensor})
 	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
+	if err := p.invoke(); err != nil {
+		return nil, err
+	}
+	for _, part := range filled.More {
+		copy(tensor, part)
+		if err := p.invoke(); err != nil {
+			return nil, err
+		}
+	}
+	return []time.Duration{filled.Timings.Decode, filled.Timings.Preprocess, time.Since(start)}, nil
+}
+
+func (p *pipeline) invoke() error {
 	if err := p.interpreter.Invoke(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := p.interpreter.ReadOutput(p.out); err != nil {
-		return nil, err
-	}
-	return []time.Duration{took.Decode, took.Preprocess, time.Since(start)}, nil
+	return p.interpreter.ReadOutput(p.out)
 }
 
 func (p *pipeline) close() error {

@@ -131,7 +131,8 @@ func (r *bare) run(b *testing.B, image []byte) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, _, err := r.preprocessor.Tensor(tensor, image, r.input); err != nil {
+	view := edgelens.View{Fit: r.preprocessor.Fit()}
+	if _, err := r.preprocessor.Tensors(image, models.InputBuffer{Spec: r.input, View: view, Bytes: tensor}); err != nil {
 		b.Fatal(err)
 	}
 	for _, step := range []func() error{

@@ -61,6 +61,7 @@ func (c *Config) settings() []setting {
 		{"preprocess.max_side", "maximum width and height of an image in pixels", integer(&c.Preprocess.MaxSide)},
 		{"preprocess.max_memory", "maximum bytes for decoding one image; larger JPEGs are decoded at a fraction of their size, other images rejected; 0: no limit", integer(&c.Preprocess.MaxMemory)},
 		{"preprocess.background", "color behind transparent images, as #rrggbb", text(&c.Preprocess.Background)},
+		{"preprocess.fit", "how images are shown to the model, unless the request, the device or the model sets it: center (largest part in the middle with the input's aspect ratio), stretch (all, distorted), sweep (several parts, mean of their scores) or pad (all, between gray bars)", text((*string)(&c.Preprocess.Fit))},
 		{"preprocess.max_scans", "maximum scans of a progressive JPEG", integer(&c.Preprocess.MaxScans)},
 		{"preprocess.reduce_jpeg", "decode a JPEG at 1/2, 1/4 or 1/8 if its sides stay at least this many times the model's, 1 to 64; 0: always in full", float(&c.Preprocess.ReduceJPEG)},
 

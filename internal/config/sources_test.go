@@ -148,6 +148,7 @@ var valid = map[string][3]string{
 	"preprocess.max_memory":        {"100000001", "100000002", "100000003"},
 	"preprocess.background":        {"#000001", "#000002", "#000003"},
 	"preprocess.max_side":          {"10001", "10002", "10003"},
+	"preprocess.fit":               {"stretch", "sweep", "pad"},
 	"preprocess.max_scans":         {"11", "12", "13"},
 	"preprocess.reduce_jpeg":       {"1", "2", "3.5"},
 	"cache.max_entries":            {"11", "12", "13"},
