@@ -49,7 +49,7 @@ func shownIn(frame string) string {
 
 func (in InFrame) variants(classes int) table.Table {
 	t := table.Table{Title: "Images " + shownIn(in.Frame), Rows: [][]string{{"variant", "images", "top-1 %", "95% interval", "top-5 %", "95% interval", "median ms",
-		"compared with", "points", "only that / only this right", "p", "difference"}}}
+		"compared with", "points", "right alone: other / this", "p", "difference"}}}
 	if classes <= TopK { // all are among the first five
 		t.Rows[0] = slices.Delete(t.Rows[0], 4, 6)
 	}
