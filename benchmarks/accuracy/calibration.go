@@ -27,7 +27,7 @@ func reliability(outcomes []outcome) Reliability {
 	for _, o := range outcomes {
 		i := binOf(o.probability)
 		n[i]++
-		sums[i] += float64(o.probability)
+		sums[i] += o.probability
 		if o.right() {
 			right[i]++
 		}
@@ -44,10 +44,10 @@ func reliability(outcomes []outcome) Reliability {
 	return r
 }
 
-// binOf compares in the precision of the probabilities: 0.3 is in the bin from 0.3.
-func binOf(p float32) int {
+// binOf compares with the bounds as they are printed: 0.3 is in the bin from 0.3.
+func binOf(p float64) int {
 	for i := bins - 1; i > 0; i-- {
-		if p >= float32(i)/bins {
+		if p >= float64(i)/bins {
 			return i
 		}
 	}

@@ -15,7 +15,6 @@ import (
 
 // row is a line of a labels file: an image and what names its class.
 type row struct {
-	line int
 	file string
 	// names are the columns about the class that are not empty.
 	names []name
@@ -68,28 +67,29 @@ func readLabelsFile(in io.Reader, take func(row)) (unused []string, err error) {
 		if errors.Is(err, io.EOF) && n > 0 {
 			return head.unused, nil
 		}
-		line, _ := table.FieldPos(0)
-		if err == nil && n == 0 {
+		if err != nil {
+			return nil, describe(err)
+		}
+		if n == 0 {
 			head, err = readHeader(fields)
-		} else if err == nil {
-			err = readRow(head, fields, line, take)
+		} else {
+			err = readRow(head, fields, take)
 		}
 		if err != nil {
-			return nil, describe(err, line)
+			line, _ := table.FieldPos(0)
+			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
 	}
 }
 
-// describe adds the line to an error about the content.
-func describe(err error, line int) error {
+// describe is an error of the reader, with the line where it is about the content.
+func describe(err error) error {
 	var parse *csv.ParseError
 	switch {
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: it is empty; its first line must name the columns, such as file and class_id", edgelens.ErrInvalid)
 	case errors.As(err, &parse):
 		return fmt.Errorf("%w: line %d: %v", edgelens.ErrInvalid, parse.Line, parse.Err)
-	case errors.Is(err, edgelens.ErrInvalid):
-		return fmt.Errorf("line %d: %w", line, err)
 	}
 	return err
 }
@@ -147,11 +147,11 @@ func readHeader(fields []string) (header, error) {
 	return h, nil
 }
 
-func readRow(head header, fields []string, line int, take func(row)) error {
+func readRow(head header, fields []string, take func(row)) error {
 	if len(fields) == 1 && strings.TrimSpace(fields[0]) == "" {
 		return nil // a line of spaces
 	}
-	r := row{line: line}
+	var r row
 	for i, text := range fields {
 		text = strings.TrimSpace(text)
 		switch {

@@ -221,7 +221,7 @@ func (m Measurement) answer(ctx context.Context, variant int, encoded []byte) (A
 	a := Answer{MS: float32(reply.Took.Seconds() * 1000)}
 	for _, p := range reply.Predictions[:min(TopK, len(reply.Predictions))] {
 		a.Classes = append(a.Classes, p.ClassID)
-		a.Probabilities = append(a.Probabilities, float32(min(max(p.Probability, 0), 1)))
+		a.Probabilities = append(a.Probabilities, min(max(p.Probability, 0), 1))
 	}
 	return a, nil
 }

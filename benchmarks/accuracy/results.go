@@ -14,7 +14,7 @@ type outcome struct {
 	answer int32
 	// rank is the place of the right class among the answered ones, from 1; 0 where it is not among them.
 	rank        int8
-	probability float32 // of the first answer
+	probability float64 // of the first answer
 	ms          float32
 }
 

@@ -92,7 +92,7 @@ type Answer struct {
 	Class int `json:"class"`
 	// Classes are the answered ones, best first, with their probabilities.
 	Classes       []int     `json:"classes,omitempty"`
-	Probabilities []float32 `json:"probabilities,omitempty"`
+	Probabilities []float64 `json:"probabilities,omitempty"`
 	// MS is the duration of the recognition without waiting, in milliseconds.
 	MS float32 `json:"ms,omitempty"`
 	// Failure is a kind of failure where there is no answer, and Reason a sentence.

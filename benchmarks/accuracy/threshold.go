@@ -24,7 +24,7 @@ var thresholdsShown = []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9
 func thresholdAt(outcomes []outcome, at float64) Threshold {
 	answered, right := 0, 0
 	for _, o := range outcomes {
-		if float64(o.probability) >= at {
+		if o.probability >= at {
 			answered++
 			if o.right() {
 				right++
@@ -94,7 +94,7 @@ func lowest(outcomes []outcome, wanted float64) (Threshold, error) {
 		if share.Value >= wanted {
 			found, from = i, 0
 			if i+1 < len(sorted) {
-				from = float64(sorted[i+1].probability)
+				from = sorted[i+1].probability
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func lowest(outcomes []outcome, wanted float64) (Threshold, error) {
 	}
 	at := 0.0
 	if found+1 < len(sorted) {
-		at = shortest(from, float64(sorted[found].probability))
+		at = shortest(from, sorted[found].probability)
 	}
 	return thresholdAt(outcomes, at), nil
 }
