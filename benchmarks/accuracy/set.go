@@ -33,6 +33,14 @@ type Unmatched struct {
 	Reason string `json:"reason"`
 }
 
+// describe is the image with what it has for a class, and the reason.
+func (u Unmatched) describe() string {
+	if u.Class == "" {
+		return fmt.Sprintf("%s (%s)", u.File, u.Reason)
+	}
+	return fmt.Sprintf("%s (%s: %s)", u.File, u.Class, u.Reason)
+}
+
 // Set is a folder of labelled images.
 type Set struct {
 	Folder string
@@ -278,6 +286,15 @@ func (s *Set) readFolders(classes *Classes, folders, loose []string) error {
 		s.Notes = append(s.Notes, fmt.Sprintf("%d %s in the sub-folders %s not named as images are (.jpg, .png, .webp, .bmp, .gif, .tif), and not used.", others, console.Plural(others, "file"), verb(others, "is", "are")))
 	}
 	return nil
+}
+
+// Check returns an ErrInvalid where no image has a class of the model.
+func (s *Set) Check() error {
+	if len(s.Items) > 0 {
+		return nil
+	}
+	first := s.Unmatched[0]
+	return fmt.Errorf("%w: none of the %s in %s has a class of the model; the first is %s", edgelens.ErrInvalid, counted(len(s.Unmatched), "image"), s.Folder, first.describe())
 }
 
 // Digest identifies the files and their classes.

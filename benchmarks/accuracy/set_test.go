@@ -166,6 +166,13 @@ func TestNoSet(t *testing.T) {
 	}
 }
 
+func TestNoKnownClass(t *testing.T) {
+	_, _, set := read(t, folder(t, map[string]string{"dog/a.jpg": "", "dog/b.jpg": ""}))
+	if err := set.Check(); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "none of the 2 images in") || !strings.Contains(err.Error(), "dog/a.jpg (dog: no class of the model has this name)") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A folder with 100,000 files costs some hundred bytes for each.
 func TestManyImages(t *testing.T) {
 	var text strings.Builder

@@ -100,17 +100,11 @@ func (s *Summary) Measured() error {
 			}
 		}
 	}
-	why := fmt.Sprintf("none of the %d labelled images", s.Run.Images)
-	switch {
-	case len(s.Failures) > 0:
-		why += fmt.Sprintf(" could be recognized; %s: %s: %s", s.Failures[0].Image, s.Failures[0].Failure, s.Failures[0].Reason)
-	case s.Run.Images == 0 && len(s.Run.Unmatched) > 0:
-		first := s.Run.Unmatched[0]
-		why = fmt.Sprintf("none of the %d images has a class of the model; %s (%s): %s", len(s.Run.Unmatched), first.File, first.Class, first.Reason)
-	default:
-		why += " was measured"
+	if len(s.Failures) > 0 {
+		first := s.Failures[0]
+		return fmt.Errorf("%w: none of the %s could be recognized; %s: %s: %s", edgelens.ErrInvalid, counted(s.Run.Images, "labelled image"), first.Image, first.Failure, first.Reason)
 	}
-	return fmt.Errorf("%w: %s", edgelens.ErrInvalid, why)
+	return fmt.Errorf("%w: none of the %s was measured", edgelens.ErrInvalid, counted(s.Run.Images, "labelled image"))
 }
 
 // The number of images and the width of an interval from which on it is called wide.

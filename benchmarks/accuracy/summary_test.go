@@ -273,11 +273,8 @@ func TestNothingMeasured(t *testing.T) {
 	if err := s.Measured(); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "a.jpg: absent") {
 		t.Errorf("%v", err)
 	}
-	run := newRun(asIs, "center")
-	run.Unmatched = []accuracy.Unmatched{{File: "dog/a.jpg", Class: "dog", Reason: "no class"}}
-	s, _ = summarize(t, run)
-	if err := s.Measured(); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "none of the 1 images has a class of the model; dog/a.jpg (dog)") {
-		t.Errorf("%v", err)
+	if s, _ = summarize(t, newRun(asIs, "center")); s.Measured() == nil {
+		t.Error("without records: no error")
 	}
 }
 

@@ -202,13 +202,6 @@ func (s *Summary) remarks() []string {
 	return append(lines, s.Hints...)
 }
 
-func (u Unmatched) describe() string {
-	if u.Class == "" {
-		return fmt.Sprintf("%s (%s)", u.File, u.Reason)
-	}
-	return fmt.Sprintf("%s (%s: %s)", u.File, u.Class, u.Reason)
-}
-
 func more(n int) string {
 	if n <= maxNamed {
 		return ""

@@ -139,18 +139,20 @@ func waitOf(text string) time.Duration {
 func (t Target) refused(status int, a targetAnswer) error {
 	for _, sentinel := range edgelens.Sentinels() {
 		if edgelens.Code(sentinel) == a.Code {
-			return fmt.Errorf("the service at %s answers %d: %w: %s", t.Base, status, sentinel, clip.Line(a.Detail, 200))
+			detail := strings.TrimPrefix(a.Detail, sentinel.Error()+": ")
+			return fmt.Errorf("the service at %s answers %d: %w: %s", t.Base, status, sentinel, clip.Line(detail, 200))
 		}
 	}
 	return fmt.Errorf("%w: the service at %s answers %d to an image; is it edgelens?", edgelens.ErrInvalid, t.Base, status)
 }
 
-// Describe returns the number of classes of a model of the service and their labels, from its answers to generated
-// images, and sets Digest and Model of the variants with it.
-func (t Target) Describe(ctx context.Context, model string) (classes int, labels []string, err error) {
+// Describe returns the number of classes of a variant's model and their labels, from the service's answers to generated
+// images, and sets the variant's Model and Digest.
+func (t Target) Describe(ctx context.Context, variant int) (classes int, labels []string, err error) {
+	v := &t.Variants[variant]
 	found := map[int]string{}
 	for level := range 4 { // an answer has at most MaxTopK classes, those of another image are others
-		a, err := t.recognize(ctx, model, "", edgelens.MaxTopK, generated(level))
+		a, err := t.recognize(ctx, v.Model, v.Fit, edgelens.MaxTopK, generated(level))
 		if err != nil {
 			return 0, nil, err
 		}
@@ -161,12 +163,8 @@ func (t Target) Describe(ctx context.Context, model string) (classes int, labels
 			found[p.ClassID] = p.Label
 			classes = max(classes, p.ClassID+1)
 		}
-		for i := range t.Variants {
-			if t.Variants[i].Model == model {
-				t.Variants[i].Model, t.Variants[i].Digest = cmp.Or(model, a.Model.Name), a.Model.Digest
-			}
-		}
-		if len(a.Predictions) < edgelens.MaxTopK || len(found) == classes {
+		v.Model, v.Digest = cmp.Or(v.Model, a.Model.Name), a.Model.Digest
+		if len(a.Predictions) < edgelens.MaxTopK {
 			break
 		}
 	}

@@ -217,6 +217,9 @@ func (c *AccuracyConfig) measure(ctx context.Context, m measured, progress io.Wr
 	if err != nil {
 		return "", err
 	}
+	if err := set.Check(); err != nil {
+		return "", err
+	}
 	run.Set, run.From, run.Images, run.Unmatched, run.Notes = set.Digest(), set.From, len(set.Items), set.Unmatched, append(run.Notes, set.Notes...)
 	for _, r := range m.required {
 		if err := r.Known(run.Parameters); err != nil {
@@ -259,14 +262,13 @@ func (c *AccuracyConfig) answerer(ctx context.Context, run *accuracy.Run) (accur
 	if c.Target != "" {
 		target := accuracy.Target{Base: c.Target, Client: suite.NewClient(c.Settings.Recognize.Slots), Variants: run.Variants}
 		var err error
-		for i, v := range run.Variants {
-			classes, labels, describe := target.Describe(ctx, v.Model)
-			if err = cmp.Or(err, describe); i == 0 {
+		for i := 0; i < len(run.Variants) && err == nil; i++ {
+			var classes int
+			var labels []string
+			if classes, labels, err = target.Describe(ctx, i); i == 0 {
 				run.Classes, run.Labels = classes, labels
 			}
-			if err == nil {
-				err = sameClasses(v, classes, run.Classes)
-			}
+			err = cmp.Or(err, sameClasses(run.Variants[i], classes, run.Classes))
 		}
 		return target, func() error { target.Client.CloseIdleConnections(); return nil }, err
 	}
@@ -331,8 +333,10 @@ func (c *AccuracyConfig) report(dir string, required []accuracy.Requirement, com
 	if err != nil {
 		return err
 	}
-	if err := summary.Measured(); err != nil {
+	if err := summary.Measured(); err != nil && complete {
 		return fmt.Errorf("%w; raw records: %s", err, dir)
+	} else if err != nil {
+		return nil // why it ended is known
 	}
 	var problems []error
 	var found *accuracy.Precision

@@ -44,6 +44,7 @@ func newCores(c config.Config, variants []accuracy.Variant) (*cores, error) {
 			continue
 		}
 		settings := c
+		settings.Model = variants[0].Model
 		settings.Inference.Requantize, settings.Inference.Delegate, settings.Preprocess.ReduceJPEG = key.requantize, key.delegate, key.reduceJPEG
 		settings.Cache.MaxEntries, settings.Recognize.AllowStandIn = 0, false
 		core, err := app.NewCore(&settings, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
