@@ -5,6 +5,7 @@ package preprocess
 import (
 	"errors"
 	"fmt"
+	"image"
 
 	"gocv.io/x/gocv"
 
@@ -12,8 +13,8 @@ import (
 	"edgelens/models"
 )
 
-// decode decodes an image that inspect has passed, and blends it over the
-// background. damaged reports that data was wrong or missing and that the
+// decode decodes an image that inspect has passed, or of a JPEG what is shown, and blends
+// it over the background. damaged reports that data was wrong or missing and that the
 // decoder has filled the gaps. The raster must be freed before s is used again.
 //
 // The result never contains an earlier image: every decoder writes all of its raster,
@@ -21,7 +22,8 @@ import (
 func (p *Preprocessor) decode(s *scratch, h header, into []models.InputBuffer) (r raster, damaged bool, err error) {
 	switch h.format {
 	case "jpeg":
-		return decodeJPEG(&s.pixels, h, eighths(h, into, p.limits.ReduceJPEG, p.limits.MaxMemory))
+		size := eighths(h, into, p.limits.ReduceJPEG, p.limits.MaxMemory)
+		return decodeJPEG(&s.pixels, h, size, shownOf(h, size, into))
 	case "png":
 		return decodePNG(&s.pixels, h, p.background)
 	case "webp":
@@ -103,7 +105,7 @@ func decodeByOpenCV(encoded []byte, h header, background bgrColor) (raster, erro
 	if mat.Channels() == 4 {
 		pixels = flatten(pixels, background)
 	}
-	return raster{bgr: pixels, width: h.width, height: h.height, opencv: mat, isMat: true}, nil
+	return raster{bgr: pixels, width: h.width, height: h.height, whole: image.Pt(h.width, h.height), opencv: mat, isMat: true}, nil
 }
 
 // matOf decodes into an empty Mat, in three or four channels of eight bits, and

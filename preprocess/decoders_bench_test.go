@@ -36,7 +36,7 @@ func BenchmarkDecoders(b *testing.B) {
 					if way == opencv {
 						r, err = decodeByOpenCV(file, h, bgrColor{255, 255, 255})
 					} else {
-						r, _, err = decodeJPEG(&s.pixels, h, way)
+						r, _, err = decodeJPEG(&s.pixels, h, way, wholeOf(h, way))
 					}
 					if err != nil {
 						b.Fatal(err)

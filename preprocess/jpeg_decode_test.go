@@ -42,6 +42,11 @@ func jpegKinds(t testing.TB, width, height int) map[string][]byte {
 	return files
 }
 
+// wholeOf is all of a JPEG at a size in eighths.
+func wholeOf(h header, size int) image.Rectangle {
+	return image.Rect(0, 0, scaled(h.width, size), scaled(h.height, size))
+}
+
 // soiled returns a buffer full of other data, as after an earlier image.
 func soiled(t testing.TB) *pixelBuffer {
 	t.Helper()
@@ -74,7 +79,7 @@ func compare(t *testing.T, file []byte) (decoded bool, err error) {
 		return false, err
 	}
 	buffer := soiled(t)
-	ours, _, err := decodeJPEG(buffer, h, fullSize)
+	ours, _, err := decodeJPEG(buffer, h, fullSize, wholeOf(h, fullSize))
 	if err != nil {
 		if !isRefusal(err) {
 			t.Errorf("refused with %v", err)
@@ -142,7 +147,7 @@ func TestFailedJPEGLeavesNoPixels(t *testing.T) {
 			buffer := soiled(t)
 			for _, size := range []int{fullSize, 4, 2, 1} {
 				soilBytes(buffer.kept)
-				if _, _, err := decodeJPEG(buffer, h, size); !isRefusal(err) {
+				if _, _, err := decodeJPEG(buffer, h, size, wholeOf(h, size)); !isRefusal(err) {
 					t.Fatalf("at %d/8 it was answered with %v", size, err)
 				}
 				used := scaled(h.width, size) * scaled(h.height, size) * 3

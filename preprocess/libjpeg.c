@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <jpeglib.h>
 #include <jerror.h>
@@ -44,8 +45,46 @@ static void on_message(j_common_ptr common, int level) {
 		manager->damaged = 1;
 }
 
-int edgelens_decode_jpeg(const unsigned char *data, size_t size, int eighths, unsigned char *pixels, int width, int height,
-                         int channels) {
+// margin returns how many MCUs around a part are decoded as well: pixels at the edges of
+// what libjpeg decodes are made of fewer neighbors than others, by upsampling of colors
+// (one pixel) and, in a progressive JPEG, by smoothing of blocks (two blocks).
+static unsigned margin(j_decompress_ptr decoder) { return decoder->progressive_mode ? 3 : 1; }
+
+// read_row reads a row.
+static void read_row(j_decompress_ptr decoder, JSAMPROW row) {
+	if (jpeg_read_scanlines(decoder, &row, 1) != 1)
+		decoder->err->error_exit((j_common_ptr)decoder);
+}
+
+// read_part reads all rows, and decodes those around a part.
+static void read_part(j_decompress_ptr decoder, edgelens_part part, unsigned char *pixels) {
+	unsigned scale = decoder->scale_num, channels = decoder->output_components, right = part.x + part.width;
+	unsigned columns = margin(decoder) * decoder->max_h_samp_factor * scale, rows = margin(decoder) * decoder->max_v_samp_factor * scale;
+	JDIMENSION left = (unsigned)part.x > columns ? part.x - columns : 0;
+	JDIMENSION width = (decoder->output_width - right > columns ? right + columns : decoder->output_width) - left;
+	if (width < decoder->output_width)
+		jpeg_crop_scanline(decoder, &left, &width); // moves left to the border of an MCU
+	JSAMPROW row = decoder->mem->alloc_large((j_common_ptr)decoder, JPOOL_IMAGE, (size_t)decoder->output_width * channels);
+	if ((unsigned)part.y > rows)
+		jpeg_skip_scanlines(decoder, part.y - rows);
+	while (decoder->output_scanline < (unsigned)part.y)
+		read_row(decoder, row);
+	size_t before = (size_t)(part.x - left) * channels, length = (size_t)part.width * channels;
+	int whole = decoder->output_width == (unsigned)part.width;
+	for (int i = 0; i < part.height; i++, pixels += length) {
+		read_row(decoder, whole ? pixels : row);
+		if (!whole)
+			memcpy(pixels, row + before, length);
+	}
+	if (decoder->output_scanline < decoder->output_height) {
+		// Skipping to the end would not read what is skipped.
+		jpeg_skip_scanlines(decoder, decoder->output_height - 1 - decoder->output_scanline);
+		read_row(decoder, row);
+	}
+}
+
+int edgelens_decode_jpeg(const unsigned char *data, size_t size, int eighths, int width, int height, int channels,
+                         edgelens_part part, unsigned char *pixels) {
 	struct jpeg_decompress_struct decoder;
 	error_manager manager;
 	volatile int verdict = EDGELENS_JPEG_FAILED;
@@ -70,16 +109,9 @@ int edgelens_decode_jpeg(const unsigned char *data, size_t size, int eighths, un
 	decoder.scale_denom = 8;
 	jpeg_start_decompress(&decoder);
 	if ((int)decoder.output_width == width && (int)decoder.output_height == height && decoder.output_components == channels) {
-		size_t stride = (size_t)width * channels;
-		while (decoder.output_scanline < decoder.output_height) {
-			JSAMPROW row = pixels + stride * decoder.output_scanline;
-			if (jpeg_read_scanlines(&decoder, &row, 1) != 1)
-				break;
-		}
-		if (decoder.output_scanline == decoder.output_height) {
-			jpeg_finish_decompress(&decoder);
-			verdict = manager.damaged ? EDGELENS_JPEG_DAMAGED : EDGELENS_JPEG_OK;
-		}
+		read_part(&decoder, part, pixels);
+		jpeg_finish_decompress(&decoder);
+		verdict = manager.damaged ? EDGELENS_JPEG_DAMAGED : EDGELENS_JPEG_OK;
 	}
 	jpeg_destroy_decompress(&decoder);
 	return verdict;

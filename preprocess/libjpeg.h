@@ -12,11 +12,18 @@ enum {
 	EDGELENS_JPEG_FAILED,  // pixels may be unwritten and must not be used
 };
 
-// edgelens_decode_jpeg decodes a JPEG into width * height * channels bytes, as BGR
-// (3 channels) or as CMYK as it is stored (4), at a size of that many eighths of the one
-// in its header, which must match width and height. It returns a result, keeps
-// nothing between calls and writes nothing to standard error.
-int edgelens_decode_jpeg(const unsigned char *data, size_t size, int eighths, unsigned char *pixels, int width, int height,
-                         int channels);
+// edgelens_part is a part of an image in pixels, not empty.
+typedef struct {
+	int x, y, width, height;
+} edgelens_part;
+
+// edgelens_decode_jpeg decodes a part of a JPEG into part.width * part.height * channels
+// bytes, as BGR (3 channels) or as CMYK as it is stored (4). The JPEG is decoded at a size
+// of that many eighths of the one in its header, which must be width and height, and the
+// part must be inside of that. All of the file is read, so that damage outside of the
+// part is noticed. It returns a result, keeps nothing between calls and writes nothing to
+// standard error.
+int edgelens_decode_jpeg(const unsigned char *data, size_t size, int eighths, int width, int height, int channels,
+                         edgelens_part part, unsigned char *pixels);
 
 #endif

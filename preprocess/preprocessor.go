@@ -113,7 +113,7 @@ func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (mode
 	decodedAt := time.Now()
 	var filled models.Filled
 	for i, buffer := range into {
-		count, more, err := p.fill(s, pixels, h.orientation, buffer)
+		count, more, err := p.fill(s, decoded, pixels, h.orientation, buffer)
 		if err != nil {
 			return models.Filled{}, err
 		}
@@ -151,8 +151,8 @@ func (p *Preprocessor) check(encoded []byte, into []models.InputBuffer) (header,
 
 // fill fills a buffer with the first part of a stored image that it shows, and new
 // tensors with the others.
-func (p *Preprocessor) fill(s *scratch, pixels gocv.Mat, orientation int, buffer models.InputBuffer) (count int, more [][]byte, err error) {
-	upright := turned(image.Pt(pixels.Cols(), pixels.Rows()), orientation)
+func (p *Preprocessor) fill(s *scratch, decoded raster, pixels gocv.Mat, orientation int, buffer models.InputBuffer) (count int, more [][]byte, err error) {
+	upright := turned(decoded.whole, orientation)
 	shown, err := partsOf(buffer, upright)
 	if err != nil {
 		return 0, nil, err
@@ -169,7 +169,7 @@ func (p *Preprocessor) fill(s *scratch, pixels gocv.Mat, orientation int, buffer
 			dst = make([]byte, spec.Bytes())
 			more = append(more, dst)
 		}
-		c.part = storedRect(part, upright, orientation)
+		c.part = storedRect(part, upright, orientation).Sub(decoded.at)
 		small, err := s.resize(pixels, c)
 		if err != nil {
 			return 0, nil, err

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"fmt"
+	"image"
 	"unsafe"
 
 	"gocv.io/x/gocv"
@@ -14,11 +15,13 @@ import (
 	"edgelens"
 )
 
-// raster is a decoded image as it is stored: 8-bit BGR, row by row without gaps.
-// Every byte of it is of this image.
+// raster is a decoded image, or a part of one, as it is stored: 8-bit BGR, row by row
+// without gaps. Every byte of it is of this image.
 type raster struct {
 	bgr           []byte
 	width, height int
+	// whole is the size of the whole image, and at the place of the raster in it.
+	whole, at image.Point
 	// own is C memory that belongs to this raster alone, and opencv a Mat that does;
 	// bgr is in one of them, or in a buffer that is reused.
 	own    unsafe.Pointer
@@ -57,7 +60,7 @@ const maxKept = 8 << 20
 // if it fails. Memory that is kept is valid until b is used again.
 func (b *pixelBuffer) take(width, height, channels int) (raster, error) {
 	size := width * height * channels
-	r := raster{width: width, height: height}
+	r := raster{width: width, height: height, whole: image.Pt(width, height)}
 	if size <= len(b.kept) {
 		r.bgr = b.kept[:size]
 		return r, nil

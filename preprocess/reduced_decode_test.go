@@ -52,7 +52,7 @@ func TestReducedPixelsEqualOpenCV(t *testing.T) {
 			}
 			buffer := soiled(t)
 			for _, size := range reducedSizes {
-				ours, _, err := decodeJPEG(buffer, h, size)
+				ours, _, err := decodeJPEG(buffer, h, size, wholeOf(h, size))
 				if err != nil {
 					t.Fatalf("at %d/8 it is not decoded: %v", size, err)
 				}

@@ -98,6 +98,23 @@ func nonEmpty(r image.Rectangle, size image.Point) image.Rectangle {
 	return r
 }
 
+// shownOf returns the part of a stored image, decoded at a size in eighths, that has all
+// that buffers show.
+func shownOf(h header, eighths int, into []models.InputBuffer) image.Rectangle {
+	upright := turned(image.Pt(scaled(h.width, eighths), scaled(h.height, eighths)), h.orientation)
+	var all image.Rectangle
+	for _, buffer := range into {
+		shown, err := partsOf(buffer, upright)
+		if err != nil {
+			return image.Rectangle{Max: turned(upright, h.orientation)}
+		}
+		for _, r := range shown.rects[:shown.count] {
+			all = all.Union(r)
+		}
+	}
+	return storedRect(all, upright, h.orientation)
+}
+
 // checkRegion rejects a region that has too few pixels of an upright image of that size.
 func checkRegion(r edgelens.Region, size image.Point) error {
 	if err := r.Check(); err != nil {
