@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"edgelens"
+	"edgelens/benchmarks/record"
 	"edgelens/internal/atomicfile"
 )
 
@@ -34,11 +35,8 @@ type Writer struct {
 
 // Create creates the folder, which must not exist, with the description of a run.
 func Create(dir string, run *Run) (*Writer, error) {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder for the records: %w", err)
-	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder for the records: %w", err)
+	if err := record.MakeFolder(dir); err != nil {
+		return nil, err
 	}
 	w := &Writer{dir: dir}
 	if err := w.Update(run); err != nil {

@@ -156,13 +156,16 @@ func (s *Summary) facts() [][2]string {
 	return rows
 }
 
+// notShown are the flags that do not change what is measured.
+var notShown = []string{"--out", "--markdown", "--title", "--note", "--require", "--resume", "--write", "--config", "--data-dir", "--models-dir"}
+
 // command is the command line without the folders of this machine, and without where reports go.
 func (s *Summary) command() string {
 	var words []string
 	for _, word := range s.Run.Command {
 		flag, value, isFlag := strings.Cut(word, "=")
 		switch {
-		case slices.Contains([]string{"--out", "--markdown", "--resume", "--write", "--config", "--data-dir"}, flag):
+		case slices.Contains(notShown, flag):
 			continue
 		case !isFlag && filepath.IsAbs(word):
 			word = filepath.Base(word)

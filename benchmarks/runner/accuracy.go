@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,8 @@ type AccuracyConfig struct {
 	Require []string
 	// Markdown is a file to write the tables to; "" for none. Title is its title.
 	Markdown, Title string
+	// Notes are sentences for the report.
+	Notes []string
 	// Command is the command line, for the report.
 	Command []string
 }
@@ -201,7 +204,7 @@ func Accuracy(ctx context.Context, c AccuracyConfig, out, progress io.Writer) er
 func (c *AccuracyConfig) measure(ctx context.Context, m measured, progress io.Writer) (dir string, err error) {
 	now := time.Now()
 	run := &accuracy.Run{ID: accuracy.FolderName(now), Started: now, Command: c.Command, Version: c.Version, Commit: commitOf(c.Version),
-		Board: board.Prober{Root: "/"}.Facts()}
+		Board: board.Prober{Root: "/"}.Facts(), Notes: slices.Clone(c.Notes)}
 	run.Frames, run.Seed, run.Target, run.Variants = m.frames, c.Seed, c.Target, m.choices.Variants()
 	var settings bytes.Buffer
 	if err := c.Settings.Print(&settings); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,18 +67,37 @@ func (c *cores) describe(ctx context.Context, v *accuracy.Variant) (*models.Spec
 	return spec, nil
 }
 
-// Answer implements accuracy.Answerer.
+// Answer implements accuracy.Answerer. It asks again where the wait for an interpreter is predicted to be too long.
 func (c *cores) Answer(ctx context.Context, variant int, image []byte) (accuracy.Reply, error) {
 	v := c.variants[variant]
-	result, err := c.byKey[keyOf(v)].Recognizer.Recognize(ctx, &edgelens.Request{
+	request := edgelens.Request{
 		ID: uuid.NewString(), Source: "cli", Image: image, SHA256: sha256.Sum256(image), Model: v.Model,
 		TopK: accuracy.TopK, View: edgelens.View{Fit: v.Fit}, NoCache: true,
-	})
-	if err != nil {
-		return accuracy.Reply{}, err
 	}
-	return accuracy.Reply{Predictions: result.Predictions, Took: result.Timings.Total - result.Timings.Queue}, nil
+	for begin := time.Now(); ; {
+		result, err := c.byKey[keyOf(v)].Recognizer.Recognize(ctx, &request)
+		if busy := (*edgelens.Busy)(nil); errors.As(err, &busy) {
+			if time.Since(begin) > maxRetry {
+				return accuracy.Reply{}, fmt.Errorf("%w: %w; raise --recognize-timeout", edgelens.ErrDeadline, err)
+			}
+			select {
+			case <-time.After(max(busy.RetryAfter, minRetry)):
+				continue
+			case <-ctx.Done():
+			}
+		}
+		if err != nil {
+			return accuracy.Reply{}, err
+		}
+		return accuracy.Reply{Predictions: result.Predictions, Took: result.Timings.Total - result.Timings.Queue}, nil
+	}
 }
+
+// minRetry is the minimum time until an image is tried again, and maxRetry how long it is.
+const (
+	minRetry = 100 * time.Millisecond
+	maxRetry = time.Minute
+)
 
 func (c *cores) close() error {
 	var errs []error

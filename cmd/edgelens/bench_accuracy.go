@@ -60,6 +60,7 @@ are "uncertain".`,
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "random seed of the places in frames")
 	f.StringArrayVar(&c.Require, "require", nil, `exit with status 1 if a difference in top-1 is smaller: "FRAME, VARIANT, OTHER, POINTS", or "+-POINTS" if it is larger; repeatable`)
 	f.StringVar(&c.Markdown, "markdown", "", "file to write the tables to, as Markdown")
+	f.StringArrayVar(&c.Notes, "note", nil, "sentence to put into the report, such as where the images come from; repeatable")
 	f.StringVar(&c.Title, "title", c.Title, "title of that file")
 	config.AddFlags(f, benchSettings...)
 	f.Lookup("model").Usage = "models, comma-separated; the first is the baseline (default: the default model)"
