@@ -145,7 +145,7 @@ func (s *Summary) reliabilityChart() chart.Chart {
 const curvePoints = 100
 
 func (s *Summary) thresholdsChart() chart.Chart {
-	lines := chart.Lines{Title: "Answers of at least a probability: " + s.Run.Variants[0].Name, XLabel: "threshold, %", YLabel: "%", XTicks: percentTicks()}
+	lines := chart.Lines{Title: "Answers of at least a probability: " + s.Run.Variants[0].Name, XLabel: "threshold, %", YLabel: "%", XTicks: percentTicks(), LegendBelow: true}
 	for f, in := range s.Frames {
 		right, answered := chart.Series{Name: "right, images " + shownIn(in.Frame)}, chart.Series{Name: "answered, images " + shownIn(in.Frame)}
 		for _, t := range curve(s.baseline(f), curvePoints) {

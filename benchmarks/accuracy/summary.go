@@ -2,7 +2,6 @@ package accuracy
 
 import (
 	"fmt"
-	"math"
 
 	"edgelens"
 	"edgelens/benchmarks/stats"
@@ -118,13 +117,21 @@ func (s *Summary) hints() []string {
 	var hints []string
 	top1 := s.Frames[0].Variants[0].Top1
 	if width := top1.High - top1.Low; top1.N > 0 && (top1.N < fewImages || width > wide) {
-		hints = append(hints, fmt.Sprintf("With %s the interval of top-1 is %.0f points wide: smaller differences from figures of other images cannot be seen, and between variants only those that are called real. Use more images.",
-			counted(top1.N, "image"), math.Max(1, 100*width)))
+		hints = append(hints, fmt.Sprintf("With %s the interval of top-1 is %s points wide: smaller differences from figures of other images cannot be seen, and between variants only those that are called real. Use more images.",
+			counted(top1.N, "image"), points(width)))
 	}
 	if hint := s.shifted(); hint != "" {
 		hints = append(hints, hint)
 	}
 	return hints
+}
+
+// points is a difference of shares in percentage points, with two digits.
+func points(share float64) string {
+	if share >= 0.095 {
+		return fmt.Sprintf("%.0f", 100*share)
+	}
+	return fmt.Sprintf("%.1f", 100*share)
 }
 
 // shifted is a hint where the numbers of the classes do not count as the model's do.
