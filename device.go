@@ -68,7 +68,14 @@ type DeviceSettings struct {
 	// Charset is the character set of its texts that are not UTF-8, as in "gb18030";
 	// empty if unknown.
 	Charset string `json:"charset,omitempty"`
+	// Fit and Region are the View of its images; what is empty the model or the
+	// service decides.
+	Fit    Fit    `json:"fit,omitempty"`
+	Region Region `json:"region,omitzero"`
 }
+
+// View returns the fit and region of the device's images.
+func (s DeviceSettings) View() View { return View{Fit: s.Fit, Region: s.Region} }
 
 // DeviceClock is what was measured of a device's clock.
 type DeviceClock struct {
@@ -88,6 +95,8 @@ type DeviceChange struct {
 	Zone             *string
 	ApplyClockOffset *bool
 	Charset          *string
+	Fit              *Fit
+	Region           *Region
 }
 
 // DeviceCounters count the messages of a device.

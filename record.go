@@ -100,7 +100,7 @@ type Reception struct {
 	// Image is the encoded image; empty for none.
 	Image []byte
 	// Job describes how to recognize the image: Source, Model, TopK, MinScore,
-	// NoCache and Deadline are used.
+	// View, NoCache and Deadline are used.
 	Job JobSpec
 	// Routes are the sinks to deliver to.
 	Routes []Route

@@ -55,7 +55,7 @@ func (r Region) Check() error {
 	if r == (Region{}) {
 		return nil
 	}
-	within := func(at, length float64) bool { return at >= 0 && length > 0 && at+length <= 1+regionSlack } // not for NaN
+	within := func(at, length float64) bool { return at >= 0 && length > 0 && length <= 1 && at+length <= 1+regionSlack } // not for NaN
 	if !within(r.X, r.Width) || !within(r.Y, r.Height) {
 		return fmt.Errorf("%w: region must be inside of the image: x, y, width and height from 0 to 1, with x + width and y + height at most 1, not %s", ErrInvalid, r)
 	}
@@ -87,7 +87,7 @@ func ParseRegion(text string) (Region, error) {
 	}
 	for i, part := range parts {
 		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
-		if err != nil {
+		if err != nil || strings.ContainsAny(part, "xX") { // hexadecimal
 			return Region{}, fmt.Errorf("%w: region must be four numbers from 0 to 1, x,y,width,height, not %.80q", ErrInvalid, text)
 		}
 		numbers[i] = v

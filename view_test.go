@@ -56,7 +56,7 @@ func TestParseRegion(t *testing.T) {
 			t.Errorf("%q printed as %q: %+v, %v", text, got, again, err)
 		}
 	}
-	for _, text := range []string{"0.25,0,0.5", "0,0,1,1,1", "a,b,c,d", "0.5", "NaN,0,1,1", "0,0,Inf,1", "0,0,0,0", "0,0,1e9,1", "0;0;1;1", ",,,", "50%,0,1,1", "0,0,2,2"} {
+	for _, text := range []string{"0.25,0,0.5", "0,0,1,1,1", "a,b,c,d", "0.5", "NaN,0,1,1", "0,0,Inf,1", "0,0,0,0", "0,0,1e9,1", "0;0;1;1", ",,,", "50%,0,1,1", "0,0,2,2", "0,0,1.0000000001,1", "0x1p-1,0,0.5,1"} {
 		if r, err := edgelens.ParseRegion(text); !errors.Is(err, edgelens.ErrInvalid) {
 			t.Errorf("%q: %+v, %v, want an ErrInvalid", text, r, err)
 		}

@@ -104,6 +104,30 @@ func (e DeviceState) Valid() bool {
 	}
 }
 
+// Defines values for Fit.
+const (
+	FitCenter  Fit = "center"
+	FitPad     Fit = "pad"
+	FitStretch Fit = "stretch"
+	FitSweep   Fit = "sweep"
+)
+
+// Valid indicates whether the value is a known member of the Fit enum.
+func (e Fit) Valid() bool {
+	switch e {
+	case FitCenter:
+		return true
+	case FitPad:
+		return true
+	case FitStretch:
+		return true
+	case FitSweep:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Freshness.
 const (
 	Fresh    Freshness = "fresh"
@@ -473,7 +497,7 @@ type Condition struct {
 // ConditionSeverity defines model for Condition.Severity.
 type ConditionSeverity string
 
-// Device defines model for Device.
+// Device A terminal or camera; `fit` and `region` are set for its images, absent if they are not
 type Device struct {
 	// ApplyClockOffset The times of its records are corrected by the measured offset of its clock
 	ApplyClockOffset bool `json:"apply_clock_offset"`
@@ -498,6 +522,11 @@ type Device struct {
 	Dialect   DeviceDialect `json:"dialect"`
 	FirstSeen *time.Time    `json:"first_seen,omitempty"`
 
+	// Fit How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
+	// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
+	// scores are averaged; `pad`, the whole image between gray bars.
+	Fit *Fit `json:"fit,omitempty"`
+
 	// Id Its serial number
 	Id       string     `json:"id"`
 	LastSeen *time.Time `json:"last_seen,omitempty"`
@@ -506,7 +535,12 @@ type Device struct {
 	NotUnderstood *[]NotUnderstood `json:"not_understood,omitempty"`
 
 	// Online False once it has been silent for too long, or has announced that it is going offline
-	Online bool        `json:"online"`
+	Online bool `json:"online"`
+
+	// Region A rectangle, in shares of the upright image's width and height: x + width and y + height are at most 1
+	//
+	// Example: {"height":1,"width":0.5,"x":0.25,"y":0}
+	Region *Region     `json:"region,omitempty"`
 	State  DeviceState `json:"state"`
 
 	// Zone The time zone set for its clock; absent for terminal.zone
@@ -522,8 +556,16 @@ type DeviceChange struct {
 	ApplyClockOffset *bool `json:"apply_clock_offset,omitempty"`
 
 	// Charset The character set of its texts that are not UTF-8, gb18030 (or gbk), big5, shift_jis, euc-kr or windows-1252; utf-8 for none; empty if unknown
-	Charset *string      `json:"charset,omitempty"`
-	State   *DeviceState `json:"state,omitempty"`
+	Charset *string `json:"charset,omitempty"`
+
+	// Fit The fit of its images, center, stretch, sweep or pad; empty if the model or preprocess.fit decides
+	//
+	// Example: sweep
+	Fit *string `json:"fit,omitempty"`
+
+	// Region A region as an object, or as text, x,y,width,height
+	Region *RegionInput `json:"region,omitempty"`
+	State  *DeviceState `json:"state,omitempty"`
 
 	// Zone The time zone of its clock, from the IANA database or an offset from UTC; empty for terminal.zone
 	//
@@ -599,6 +641,11 @@ type FileTensor struct {
 	Shape        []int         `json:"shape"`
 }
 
+// Fit How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
+// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
+// scores are averaged; `pad`, the whole image between gray bars.
+type Fit string
+
 // Freshness Whether a terminal's record was fresh on arrival; absent for images from other sources.
 // `unknown`: its time is missing, unreadable, or proves nothing.
 type Freshness string
@@ -640,6 +687,11 @@ type ImageInfoFormat string
 type ImageJSON struct {
 	Cache *bool `json:"cache,omitempty"`
 
+	// Fit How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
+	// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
+	// scores are averaged; `pad`, the whole image between gray bars.
+	Fit *Fit `json:"fit,omitempty"`
+
 	// Image The image in base64, with or without a `data:...;base64,` prefix
 	Image    string   `json:"image"`
 	MinScore *float64 `json:"min_score,omitempty"`
@@ -647,19 +699,32 @@ type ImageJSON struct {
 	// Model As in the query, as are the other options
 	Model *string    `json:"model,omitempty"`
 	Queue *QueueName `json:"queue,omitempty"`
-	TopK  *int       `json:"top_k,omitempty"`
+
+	// Region A region as an object, or as text, x,y,width,height
+	Region *RegionInput `json:"region,omitempty"`
+	TopK   *int         `json:"top_k,omitempty"`
 }
 
-// Job defines model for Job.
+// Job A job; `fit` and `region` are those of the request, or of the device's settings, absent if there are none. What was shown is the result's `view`
 type Job struct {
-	Attempts   int                `json:"attempts"`
-	CreatedAt  time.Time          `json:"created_at"`
-	Error      *JobError          `json:"error,omitempty"`
-	FinishedAt *time.Time         `json:"finished_at,omitempty"`
-	Id         openapi_types.UUID `json:"id"`
-	Result     *Recognition       `json:"result,omitempty"`
-	StartedAt  *time.Time         `json:"started_at,omitempty"`
-	Status     JobStatus          `json:"status"`
+	Attempts   int        `json:"attempts"`
+	CreatedAt  time.Time  `json:"created_at"`
+	Error      *JobError  `json:"error,omitempty"`
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+
+	// Fit How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
+	// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
+	// scores are averaged; `pad`, the whole image between gray bars.
+	Fit *Fit               `json:"fit,omitempty"`
+	Id  openapi_types.UUID `json:"id"`
+
+	// Region A rectangle, in shares of the upright image's width and height: x + width and y + height are at most 1
+	//
+	// Example: {"height":1,"width":0.5,"x":0.25,"y":0}
+	Region    *Region      `json:"region,omitempty"`
+	Result    *Recognition `json:"result,omitempty"`
+	StartedAt *time.Time   `json:"started_at,omitempty"`
+	Status    JobStatus    `json:"status"`
 }
 
 // JobError defines model for JobError.
@@ -891,9 +956,31 @@ type Recognition struct {
 	// TimingsMs Milliseconds; all but total are 0 for a cached result
 	TimingsMs Timings `json:"timings_ms"`
 
+	// View What the model was shown of the image; absent from results of earlier versions. Without a region it was the whole image
+	//
+	// Example: {"count":1,"fit":"center","region":{"height":1,"width":0.5,"x":0.25,"y":0}}
+	View *View `json:"view,omitempty"`
+
 	// Warnings Limits of the result: the quality model answered in place of a classifier (recognize.allow_stand_in)
 	Warnings *[]string `json:"warnings,omitempty"`
 }
+
+// Region A rectangle, in shares of the upright image's width and height: x + width and y + height are at most 1
+//
+// Example: {"height":1,"width":0.5,"x":0.25,"y":0}
+type Region struct {
+	Height float64 `json:"height"`
+	Width  float64 `json:"width"`
+
+	// X The left edge
+	X float64 `json:"x"`
+
+	// Y The top edge
+	Y float64 `json:"y"`
+}
+
+// RegionInput A region as an object, or as text, x,y,width,height
+type RegionInput = json.RawMessage
 
 // ResultList defines model for ResultList.
 type ResultList struct {
@@ -1004,8 +1091,31 @@ type Timings struct {
 	Total   float64  `json:"total"`
 }
 
+// View What the model was shown of the image; absent from results of earlier versions. Without a region it was the whole image
+//
+// Example: {"count":1,"fit":"center","region":{"height":1,"width":0.5,"x":0.25,"y":0}}
+type View struct {
+	// Count How many parts of the image, or of its region, were shown: 1, except for `sweep`
+	Count int `json:"count"`
+
+	// Fit How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
+	// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
+	// scores are averaged; `pad`, the whole image between gray bars.
+	Fit Fit `json:"fit"`
+
+	// Region A rectangle, in shares of the upright image's width and height: x + width and y + height are at most 1
+	//
+	// Example: {"height":1,"width":0.5,"x":0.25,"y":0}
+	Region *Region `json:"region,omitempty"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// FitOption How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
+// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
+// scores are averaged; `pad`, the whole image between gray bars.
+type FitOption = Fit
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -1024,6 +1134,9 @@ type ModelName = string
 
 // Prefer defines model for Prefer.
 type Prefer = string
+
+// RegionOption defines model for RegionOption.
+type RegionOption = string
 
 // TTL Example: 30s
 type TTL = string

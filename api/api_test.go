@@ -33,6 +33,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type recognizer struct {
 	err    error
 	panics bool
+	// view is that of the result.
+	view edgelens.ShownView
 
 	mu   sync.Mutex
 	last *edgelens.Request
@@ -57,6 +59,7 @@ func (r *recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 		RequestID: req.ID, Model: edgelens.ModelRef{Name: "m", Digest: "sha256:00"},
 		Predictions: []edgelens.Prediction{{ClassID: 286, Label: "Egyptian cat", Probability: 0.59}},
 		Image:       edgelens.ImageInfo{Width: 2, Height: 1, Format: "png", SHA256: fmt.Sprintf("%x", req.SHA256)},
+		View:        r.view,
 	}, nil
 }
 

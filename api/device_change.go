@@ -11,10 +11,10 @@ import (
 )
 
 // changeWanted describes the expected body of a change.
-const changeWanted = `the body must be a JSON object with "state", "zone", "apply_clock_offset" or "charset", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
+const changeWanted = `the body must be a JSON object with "state", "zone", "apply_clock_offset", "charset", "fit" or "region", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
 
 // deviceSettings are the members of a DeviceChange.
-var deviceSettings = []string{"state", "zone", "apply_clock_offset", "charset"}
+var deviceSettings = []string{"state", "zone", "apply_clock_offset", "charset", "fit", "region"}
 
 // readChange reads a DeviceChange. Members whose name is similar to one of a change
 // are rejected: a misspelled setting must not count as set. Others are ignored, so that
@@ -34,7 +34,7 @@ func readChange(body json.RawMessage) (change edgelens.DeviceChange, ignored []s
 			continue
 		}
 		for _, setting := range deviceSettings {
-			if strings.Contains(plain(name), plain(setting)) || similar.Distance(name[:min(len(name), 2*len(setting))], setting) <= 2 {
+			if strings.Contains(plain(name), plain(setting)) || similar.Distance(name[:min(len(name), 2*len(setting))], setting) <= min(2, len(setting)/2) {
 				return invalid("there is no setting %q; did you mean %q?", short(name), setting)
 			}
 		}
@@ -53,6 +53,8 @@ func readChange(body json.RawMessage) (change edgelens.DeviceChange, ignored []s
 		{"zone", func(value json.RawMessage) error { return readOrReset(value, &change.Zone) }, `a time zone such as "Asia/Shanghai" or "+08:00", or null`},
 		{"charset", func(value json.RawMessage) error { return readOrReset(value, &change.Charset) }, `a character set such as "gb18030" or "big5", or null`},
 		{"apply_clock_offset", func(value json.RawMessage) error { return readOrReset(value, &change.ApplyClockOffset) }, "true, false or null"},
+		{"fit", func(value json.RawMessage) error { return readFitOrReset(value, &change.Fit) }, fitWanted + ", or null"},
+		{"region", func(value json.RawMessage) error { return readRegionOrReset(value, &change.Region) }, regionWanted + ", such as " + `"0.25,0,0.5,1"` + ", or null"},
 	} {
 		value, ok := members[member.name]
 		if !ok {
@@ -81,6 +83,33 @@ func readOrReset[T any](value json.RawMessage, into **T) error {
 	if *into == nil {
 		*into = new(T)
 	}
+	return nil
+}
+
+// readFitOrReset reads a fit; null and "" are the empty one.
+func readFitOrReset(value json.RawMessage, into **edgelens.Fit) error {
+	if err := readOrReset(value, into); err != nil {
+		return err
+	}
+	return (*into).Check()
+}
+
+// readRegionOrReset reads a region as an object or as text; null and "" are the whole
+// image.
+func readRegionOrReset(value json.RawMessage, into **edgelens.Region) error {
+	if region, ok := readRegionObject(value); ok {
+		*into = &region
+		return nil
+	}
+	var text *string
+	if err := readOrReset(value, &text); err != nil {
+		return err
+	}
+	region, ok := readRegion(*text)
+	if !ok && *text != "" {
+		return edgelens.ErrInvalid
+	}
+	*into = &region
 	return nil
 }
 

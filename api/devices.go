@@ -110,6 +110,7 @@ func newDevice(d edgelens.Device) Device {
 		Id: d.ID, Dialect: DeviceDialect(d.Dialect), State: DeviceState(d.State), Online: d.Online,
 		FirstSeen: timeOrNil(d.FirstSeen), LastSeen: timeOrNil(d.LastSeen),
 		Zone: optional(d.Settings.Zone), Charset: optional(d.Settings.Charset), ApplyClockOffset: d.Settings.ApplyClockOffset, ClockProblem: optional(d.Clock.Problem),
+		Fit: optional(Fit(d.Settings.Fit)), Region: newRegion(d.Settings.Region),
 		Counters: DeviceCounters{
 			Heartbeats: d.Counters.Heartbeats, Records: d.Counters.Records, Duplicates: d.Counters.Duplicates,
 			Unknown: d.Counters.Unknown, Malformed: d.Counters.Malformed, Lost: d.Counters.Lost,

@@ -22,6 +22,9 @@ const (
 	commandID = "0197a000-0000-7000-8000-000000000001"
 )
 
+// doorRegion is the region of the door's images.
+var doorRegion = edgelens.Region{X: 0.25, Width: 0.5, Height: 1}
+
 var morning = time.Date(2026, 4, 10, 8, 0, 0, 0, time.UTC)
 
 // devices has two terminals and one command, and keeps the commands it receives.
@@ -40,7 +43,7 @@ type sent struct {
 func (d *devices) Devices(context.Context) ([]edgelens.Device, error) {
 	return []edgelens.Device{
 		{ID: door, Dialect: "fungxi", State: edgelens.DeviceAccepted, Online: true, FirstSeen: morning, LastSeen: morning.Add(time.Hour),
-			Settings:      edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true, Charset: "gb18030"},
+			Settings:      edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true, Charset: "gb18030", Fit: edgelens.FitSweep, Region: doorRegion},
 			NotUnderstood: notUnderstood,
 			Clock:         edgelens.DeviceClock{Offset: -61 * time.Second, Samples: 7, Problem: "The clock is 1m1s behind ours."},
 			Counters:      edgelens.DeviceCounters{Heartbeats: 1, Records: 2, Duplicates: 3, Unknown: 4, Malformed: 5, Lost: 6, UncertainVerdicts: 12, Repaired: 14, Empty: 15, WithoutRecords: 16, LeftOut: 17, UndecodedTexts: 18, MissingTimes: 7, UnreadableTimes: 8, FutureTimes: 9, AmbiguousTimes: 10, ContradictingTimes: 11, UnknownNames: map[string]int64{"danceU": 4}}},
@@ -81,6 +84,12 @@ func (d *devices) ChangeDevice(ctx context.Context, id string, change edgelens.D
 	}
 	if change.ApplyClockOffset != nil {
 		device.Settings.ApplyClockOffset = *change.ApplyClockOffset
+	}
+	if change.Fit != nil {
+		device.Settings.Fit = *change.Fit
+	}
+	if change.Region != nil {
+		device.Settings.Region = *change.Region
 	}
 	return device, nil
 }
@@ -151,15 +160,15 @@ func TestListDevices(t *testing.T) {
 func TestGetDevice(t *testing.T) {
 	s, _ := newDoors(t, nil)
 	const want = `{"apply_clock_offset":true,"charset":"gb18030","clock_offset_ms":-61000,"clock_offset_samples":7,"clock_problem":"The clock is 1m1s behind ours.","counters":{"ambiguous_times":10,"contradicting_times":11,"duplicates":3,"empty":15,"future_times":9,"heartbeats":1,"left_out":17,"lost":6,"malformed":5,"missing_times":7,"records":2,"repaired":14,"uncertain_verdicts":12,"undecoded_texts":18,"unknown":4,"unknown_names":{"danceU":4},"unreadable_times":8,"without_records":16},"dialect":"fungxi",` +
-		`"first_seen":"2026-04-10T08:00:00Z","id":"24dc:07.A_b-1","last_seen":"2026-04-10T09:00:00Z",` +
-		`"not_understood":[{"count":3,"device":"24dc:07.A_b-1","dialect":"fungxi","excerpt":"{xxx","first":"2026-04-10T08:00:00Z","last":"2026-04-10T08:01:00Z","reason":"The message holds no record: it is not JSON.","topic":"fungxi_1_upLink"}],"online":true,"state":"accepted","zone":"Asia/Shanghai"}`
+		`"first_seen":"2026-04-10T08:00:00Z","fit":"sweep","id":"24dc:07.A_b-1","last_seen":"2026-04-10T09:00:00Z",` +
+		`"not_understood":[{"count":3,"device":"24dc:07.A_b-1","dialect":"fungxi","excerpt":"{xxx","first":"2026-04-10T08:00:00Z","last":"2026-04-10T08:01:00Z","reason":"The message holds no record: it is not JSON.","topic":"fungxi_1_upLink"}],"online":true,"region":{"height":1,"width":0.5,"x":0.25,"y":0},"state":"accepted","zone":"Asia/Shanghai"}`
 	for _, id := range []string{door, strings.ReplaceAll(door, ":", "%3A")} {
 		if w := s.do(request("GET", "/api/devices/"+id, "", nil)); w.Code != 200 || strings.TrimSpace(w.Body.String()) != want {
 			t.Errorf("%s: got %d %s", id, w.Code, w.Body)
 		}
 	}
 	if got := decoded(t, s.do(request("GET", "/api/devices/new", "", nil))); got["first_seen"] != nil || got["state"] != "quarantined" ||
-		got["clock_offset_ms"] != nil || got["clock_offset_samples"] != nil || got["zone"] != nil || got["apply_clock_offset"] != false {
+		got["clock_offset_ms"] != nil || got["clock_offset_samples"] != nil || got["zone"] != nil || got["fit"] != nil || got["region"] != nil || got["apply_clock_offset"] != false {
 		t.Errorf("got %v", got)
 	}
 }
@@ -180,6 +189,7 @@ func TestChangeDevice(t *testing.T) {
 // not ignored.
 func TestChangeDeviceSettings(t *testing.T) {
 	text, yes, no, empty, state, set := "Asia/Shanghai", true, false, "", edgelens.DeviceRefused, "gbk"
+	sweep, noFit, whole := edgelens.FitSweep, edgelens.Fit(""), edgelens.Region{}
 	for body, want := range map[string]*edgelens.DeviceChange{
 		`{"zone":"Asia/Shanghai"}`:     {Zone: &text},
 		`{"zone":""}`:                  {Zone: &empty},
@@ -189,9 +199,22 @@ func TestChangeDeviceSettings(t *testing.T) {
 		`{"apply_clock_offset":null}`:  {ApplyClockOffset: &no},
 		`{"state":"refused","zone":"Asia/Shanghai","apply_clock_offset":true}`:                                           {State: &state, Zone: &text, ApplyClockOffset: &yes},
 		`{"state":"refused","id":"new","online":true,"dialect":"x","clock_offset_ms":5,"counters":{},"first_seen":null}`: {State: &state},
-		`{"charset":"gbk"}`: {Charset: &set},
-		`{"charset":null}`:  {Charset: &empty},
-		`{"charset":5}`:     nil, `{"char_set":"gbk"}`: nil, `{"charst":"gbk"}`: nil,
+		`{"charset":"gbk"}`:         {Charset: &set},
+		`{"charset":null}`:          {Charset: &empty},
+		`{"fit":"sweep"}`:           {Fit: &sweep},
+		`{"fit":null}`:              {Fit: &noFit},
+		`{"fit":""}`:                {Fit: &noFit},
+		`{"region":"0.25,0,0.5,1"}`: {Region: &doorRegion},
+		`{"region":{"x":0.25,"y":0,"width":0.5,"height":1},"id":"new"}`: {Region: &doorRegion},
+		`{"region":null}`: {Region: &whole},
+		`{"region":""}`:   {Region: &whole},
+		`{"fit":"sweep","region":"0.25,0,0.5,1","zone":"Asia/Shanghai"}`: {Fit: &sweep, Region: &doorRegion, Zone: &text},
+		`{"fit":"CENTER"}`: nil, `{"fit":"crop"}`: nil, `{"fit":1}`: nil, `{"fit":["pad"]}`: nil, `{"fits":"pad"}`: nil, `{"Fit":"pad"}`: nil, `{"fit_mode":"pad"}`: nil,
+		`{"region":"NaN,0,1,1"}`: nil, `{"region":"0,0,Inf,1"}`: nil, `{"region":"-0.1,0,1,1"}`: nil, `{"region":"0,0,0,0"}`: nil, `{"region":"0,0,1e9,1"}`: nil, `{"region":"0,0,1"}`: nil, `{"region":" "}`: nil, `{"region":"` + strings.Repeat("0", 300) + `,0,1,1"}`: nil,
+		`{"region":[0,0,1,1]}`: nil, `{"region":{}}`: nil, `{"region":{"x":0,"y":0,"width":1}}`: nil, `{"region":{"x":0,"y":0,"width":0,"height":0}}`: nil, `{"region":{"x":0.5,"y":0,"width":0.6,"height":1}}`: nil,
+		`{"region":{"x":0,"x":0,"y":0,"width":1,"height":1}}`: nil, `{"region":{"x":"0","y":0,"width":1,"height":1}}`: nil, `{"region":1}`: nil, `{"regions":"0,0,1,1"}`: nil,
+		`{"state":"refused","fit":"crop"}`: nil, `{"fit":"pad","region":"left"}`: nil,
+		`{"charset":5}`: nil, `{"char_set":"gbk"}`: nil, `{"charst":"gbk"}`: nil,
 		`{}`: nil, `{"online":true}`: nil, `{"zone":5}`: nil, `{"zone":["UTC"]}`: nil, `{"apply_clock_offset":"yes"}`: nil, `{"apply_clock_offset":1}`: nil,
 		`{"state":null}`: nil, `{"state":null,"zone":"UTC"}`: nil, `{"state":"open"}`: nil, `{"state":5}`: nil, `{"State":"refused"}`: nil,
 		`{"zone":"UTC","applyClockOffset":true}`: nil, `{"state":"refused","aply_clock_offset":true}`: nil, `{"state":"refused","Zone":"UTC"}`: nil,
@@ -213,6 +236,15 @@ func TestChangeDeviceSettings(t *testing.T) {
 	w := s.do(request("PATCH", "/api/devices/new", "", strings.NewReader(`{"state":"refused","aply_clock_offset":true}`)))
 	if detail, _ := decoded(t, w)["detail"].(string); !strings.Contains(detail, `did you mean "apply_clock_offset"?`) {
 		t.Errorf("%q", detail)
+	}
+	for body, want := range map[string]string{
+		`{"fit":"CENTER"}`:       `fit must be center, stretch, sweep or pad, or null, not "CENTER"`,
+		`{"region":"0,0,1e9,1"}`: `region must be x,y,width,height, each from 0 to 1`,
+	} {
+		w = s.do(request("PATCH", "/api/devices/new", "", strings.NewReader(body)))
+		if detail, _ := decoded(t, w)["detail"].(string); !strings.Contains(detail, want) {
+			t.Errorf("%q, want %q", detail, want)
+		}
 	}
 	w = s.do(request("PATCH", "/api/devices/new", "", strings.NewReader(`{"state":"accepted","state":"refused"}`)))
 	if detail, _ := decoded(t, w)["detail"].(string); !strings.Contains(detail, `the member "state" twice`) {

@@ -108,6 +108,13 @@ func docsBodies(status, description string, content openapi3.Content) []docsBody
 func schemaType(ref *openapi3.SchemaRef) string {
 	schema := ref.Value
 	words := strings.Join(schema.Type.Slice(), " or ")
+	if len(schema.OneOf) > 0 {
+		types := make([]string, len(schema.OneOf))
+		for i, one := range schema.OneOf {
+			types[i] = schemaType(one)
+		}
+		words = strings.Join(types, " or ")
+	}
 	if schema.Items != nil {
 		words += " of " + schemaType(schema.Items)
 	}

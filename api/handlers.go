@@ -80,6 +80,7 @@ func NewRecognition(r *edgelens.Result) Recognition {
 		Predictions: list,
 		Cached:      r.Cached,
 		Image:       ImageInfo{Width: r.Image.Width, Height: r.Image.Height, Format: ImageInfoFormat(r.Image.Format), Sha256: r.Image.SHA256},
+		View:        newView(r.View),
 		TimingsMs: Timings{
 			Queue: milliseconds(r.Timings.Queue), Decode: milliseconds(r.Timings.Decode),
 			Preprocess: milliseconds(r.Timings.Preprocess), Inference: milliseconds(r.Timings.Inference),

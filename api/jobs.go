@@ -212,6 +212,7 @@ func newJob(j edgelens.Job) Job {
 	job := Job{
 		Id: parsed(j.ID), Status: JobStatus(j.Status), CreatedAt: j.CreatedAt, Attempts: j.Attempts,
 		StartedAt: timeOrNil(j.StartedAt), FinishedAt: timeOrNil(j.FinishedAt), Error: newJobError(j.Error),
+		Fit: optional(Fit(j.View.Fit)), Region: newRegion(j.View.Region),
 	}
 	if j.Result != nil {
 		r := NewRecognition(j.Result)

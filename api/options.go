@@ -31,6 +31,8 @@ var recognizeOptions = []option{
 	{"model", []string{"model_name", "model_id"}, "a name from /api/models", `"mobilenet_v2_1.0_224_int8"`, readText, isJSONString},
 	{"top_k", []string{"top_n", "max_results", "num_results"}, fmt.Sprintf("a whole number from 1 to %d", edgelens.MaxTopK), "3", readTopK, isJSONNumber},
 	{"min_score", []string{"threshold", "score_threshold", "confidence_threshold", "min_confidence", "min_probability"}, "a number from 0 to 1 with a decimal point", "0.5", readScore, isJSONNumber},
+	{"fit", []string{"fit_mode", "object_fit", "resize_mode", "scale_mode"}, fitWanted, `"center"`, readFitOption, isJSONString},
+	{"region", []string{"roi", "region_of_interest", "crop", "crop_region", "crop_box"}, regionWanted, `"0.25,0,0.5,1"`, readRegionOption, isJSONRegion},
 	{"cache", []string{"no_cache", "use_cache"}, "true or false", "false", readBool, isJSONBool},
 	{"queue", nil, edgelens.QueueInteractive + " or " + edgelens.QueueBulk, `"` + edgelens.QueueBulk + `"`, readQueue, isJSONString},
 }
@@ -132,6 +134,9 @@ func (o *options) addJSON(m member) error {
 		return fmt.Errorf("%w: the member %q must be %s, such as {%q: %s}, and not %s", edgelens.ErrInvalid, m.name, known.what, m.name, known.example, short(text))
 	case m.isString():
 		text = string(stringContent(m.value))
+	case m.value[0] == '{':
+		region, _ := readRegionObject(m.value) // isJSON has read it
+		text = region.String()
 	}
 	return o.add(m.name, text, "the JSON")
 }
@@ -152,12 +157,7 @@ func (o *options) ignore(name, place string) error {
 func meantOption(name string) string {
 	plain := plainName(name)
 	for _, o := range recognizeOptions {
-		own := plainName(o.name)
-		slips := 1
-		if len(own) > 6 {
-			slips = 2
-		}
-		if similar.Distance(plain, own) <= slips {
+		if own := plainName(o.name); similar.Distance(plain, own) <= slips(own, plain) {
 			return o.name
 		}
 		for _, other := range o.others {
@@ -167,6 +167,19 @@ func meantOption(name string) string {
 		}
 	}
 	return ""
+}
+
+// slips is the number of wrong letters up to which a name was probably meant to be that of
+// an option. With a letter changed or missing, a short one is another word, such as "fmt".
+func slips(option, name string) int {
+	switch {
+	case len(option) <= 3 && len(name) <= len(option):
+		return 0
+	case len(option) <= 6:
+		return 1
+	default:
+		return 2
+	}
 }
 
 // plainName is a name without capitals and punctuation.
@@ -185,6 +198,8 @@ func (o *options) request(ctx context.Context) *edgelens.Request {
 	req.Model, _ = o.given["model"].value.(string)
 	req.TopK, _ = o.given["top_k"].value.(int)
 	req.MinScore, _ = o.given["min_score"].value.(float64)
+	req.View.Fit, _ = o.given["fit"].value.(edgelens.Fit)
+	req.View.Region, _ = o.given["region"].value.(edgelens.Region)
 	if cache, given := o.given["cache"].value.(bool); given {
 		req.NoCache = !cache
 	}

@@ -101,14 +101,15 @@ var ways = map[string]func(target string, options [][2]string) *http.Request{
 
 // Every option works in every place, and on every route.
 func TestOptionsEverywhere(t *testing.T) {
-	given := [][2]string{{"model", `"m"`}, {"top_k", "7"}, {"min_score", "0.25"}, {"cache", "false"}}
+	given := [][2]string{{"model", `"m"`}, {"top_k", "7"}, {"min_score", "0.25"}, {"fit", `"sweep"`}, {"region", `"0.25,0,0.5,1"`}, {"cache", "false"}}
+	view := edgelens.View{Fit: edgelens.FitSweep, Region: edgelens.Region{X: 0.25, Width: 0.5, Height: 1}}
 	for way, send := range ways {
 		for _, target := range []string{"/api/recognize", "/api/recognize_cached"} {
 			t.Run(way+target, func(t *testing.T) {
 				s := newServer(t, nil)
 				w := s.do(send(target, given))
 				got := s.recognizer.last
-				if w.Code != 200 || got.Model != "m" || got.TopK != 7 || got.MinScore != 0.25 || !got.NoCache || string(got.Image) != anImage || w.Header().Get("X-Cache") != "BYPASS" {
+				if w.Code != 200 || got.Model != "m" || got.TopK != 7 || got.MinScore != 0.25 || got.View != view || !got.NoCache || string(got.Image) != anImage || w.Header().Get("X-Cache") != "BYPASS" {
 					t.Errorf("got %d %s for %+v", w.Code, w.Body, got)
 				}
 			})
@@ -122,7 +123,7 @@ func TestOptionsEverywhere(t *testing.T) {
 					r.Header["Prefer"] = []string{"handling=strict", prefer}
 				}
 				w := s.do(r)
-				want := edgelens.JobSpec{Source: "http", Queue: "bulk", Model: "m", TopK: 7, MinScore: 0.25, NoCache: true, SHA256: j.spec.SHA256, Bytes: int64(len(anImage))}
+				want := edgelens.JobSpec{Source: "http", Queue: "bulk", Model: "m", TopK: 7, MinScore: 0.25, View: view, NoCache: true, SHA256: j.spec.SHA256, Bytes: int64(len(anImage))}
 				if w.Code != 202 || j.spec != want || string(j.image) != anImage {
 					t.Errorf("got %d %s for %+v", w.Code, w.Body, j.spec)
 				}
@@ -149,6 +150,29 @@ func TestInvalidOptions(t *testing.T) {
 		"min_score, NaN":            {[][2]string{{"min_score", `"NaN"`}}, "a number from 0 to 1"},
 		"min_score, infinity":       {[][2]string{{"min_score", `"inf"`}}, "a number from 0 to 1"},
 		"min_score, negative":       {[][2]string{{"min_score", "-0.1"}}, "a number from 0 to 1"},
+		"fit, unknown":              {[][2]string{{"fit", `"crop"`}}, "center, stretch, sweep or pad"},
+		"fit, uppercase":            {[][2]string{{"fit", `"CENTER"`}}, "center, stretch, sweep or pad"},
+		"fit, two":                  {[][2]string{{"fit", `"center,pad"`}}, "center, stretch, sweep or pad"},
+		"region, NaN":               {[][2]string{{"region", `"NaN,0,1,1"`}}, "each from 0 to 1"},
+		"region, infinity":          {[][2]string{{"region", `"0,0,Inf,1"`}}, "each from 0 to 1"},
+		"region, negative":          {[][2]string{{"region", `"-0.1,0,1,1"`}}, "each from 0 to 1"},
+		"region, no size":           {[][2]string{{"region", `"0.5,0.5,0,0"`}}, "each from 0 to 1"},
+		"region, all zero":          {[][2]string{{"region", `"0,0,0,0"`}}, "each from 0 to 1"},
+		"region, pixels":            {[][2]string{{"region", `"0,0,1e9,1"`}}, "each from 0 to 1"},
+		"region, outside":           {[][2]string{{"region", `"0.5,0,0.6,1"`}}, "x + width and y + height at most 1"},
+		"region, three numbers":     {[][2]string{{"region", `"0,0,1"`}}, "x,y,width,height"},
+		"region, five numbers":      {[][2]string{{"region", `"0,0,1,1,1"`}}, "x,y,width,height"},
+		"region, an array":          {[][2]string{{"region", `"[0,0,1,1]"`}}, "x,y,width,height"},
+		"region, an object as text": {[][2]string{{"region", `"{x:0,y:0,width:1,height:1}"`}}, "x,y,width,height"},
+		"region, words":             {[][2]string{{"region", `"left"`}}, "x,y,width,height"},
+		"fit twice":                 {[][2]string{{"fit", `"center"`}, {"fit", `"pad"`}}, "twice"},
+		"region twice":              {[][2]string{{"region", `"0,0,1,1"`}, {"region", `"0,0,0.5,1"`}}, "twice"},
+		"Fit":                       {[][2]string{{"Fit", `"pad"`}}, "did you mean fit?"},
+		"fits":                      {[][2]string{{"fits", `"pad"`}}, "did you mean fit?"},
+		"fit_mode":                  {[][2]string{{"fit_mode", `"pad"`}}, "did you mean fit?"},
+		"Region":                    {[][2]string{{"Region", `"0,0,1,1"`}}, "did you mean region?"},
+		"regoin":                    {[][2]string{{"regoin", `"0,0,1,1"`}}, "did you mean region?"},
+		"roi":                       {[][2]string{{"roi", `"0,0,1,1"`}}, "did you mean region?"},
 		"cache, maybe":              {[][2]string{{"cache", `"maybe"`}}, "true or false"},
 		"cache, no":                 {[][2]string{{"cache", `"no"`}}, "true or false"},
 		"queue, unknown":            {[][2]string{{"queue", `"fast"`}}, "interactive or bulk"},
@@ -197,6 +221,14 @@ func TestJSONOptionTypes(t *testing.T) {
 	for option, want := range map[string]string{
 		`"top_k":"3"`: `"top_k" must be a whole number`, `"top_k":true`: "top_k", `"top_k":[3]`: "top_k", `"top_k":{}`: "top_k",
 		`"min_score":"0.5"`: `{"min_score": 0.5}`, `"cache":"false"`: `{"cache": false}`, `"cache":0`: "cache", `"model":7`: "model",
+		`"fit":1`: `{"fit": "center"}`, `"fit":""`: "fit", `"fit":["pad"]`: "fit", `"fit":{}`: "fit", `"region":0.5`: `{"region": "0.25,0,0.5,1"}`, `"region":true`: "region",
+		`"region":""`: "region", `"region":[0,0,1,1]`: "region", `"region":[]`: "region", `"region":{}`: "region",
+		`"region":{"x":0,"y":0,"width":1}`: "region", `"region":{"x":0,"y":0,"width":1,"height":1,"depth":1}`: "region", `"region":{"x":0,"y":0,"w":1,"height":1}`: "region",
+		`"region":{"x":"0","y":0,"width":1,"height":1}`: "region", `"region":{"x":null,"y":0,"width":1,"height":1}`: "region", `"region":{"X":0,"y":0,"width":1,"height":1}`: "region",
+		`"region":{"x":0,"y":0,"width":1e9,"height":1}`: "region", `"region":{"x":0,"y":0,"width":1e999,"height":1}`: "region", `"region":{"x":-0.1,"y":0,"width":1,"height":1}`: "region",
+		`"region":{"x":0,"y":0,"width":0,"height":0}`: "region", `"region":{"x":0.5,"y":0,"width":0.6,"height":1}`: "region", `"region":{"x":NaN,"y":0,"width":1,"height":1}`: "JSON",
+		`"region":{"x":0,"x":0.5,"y":0,"width":0.5,"height":1}`: "region", `"region":{"x":0,"x":0,"y":0,"width":1}`: "region",
+		`"region":{"x":0,"y":0,"width":1,"height":1},"region":"0,0,0.5,1"`: "twice", `"region":"` + strings.Repeat("0", 300) + `,0,1,1"`: "region",
 	} {
 		s := newServer(t, nil)
 		w := s.do(request("POST", "/api/recognize", "application/json", strings.NewReader(`{`+option+`,"image":"`+image64+`"}`)))
@@ -206,9 +238,57 @@ func TestJSONOptionTypes(t *testing.T) {
 	}
 	s := newServer(t, nil)
 	w := s.do(request("POST", "/api/recognize", "application/json", strings.NewReader(
-		`{"model":null,"cache":null,"top_k":3e0,"min_score":2.5e-1,"image":"`+image64+`"}`)))
-	if got := s.recognizer.last; w.Code != 200 || got.TopK != 3 || got.MinScore != 0.25 || got.NoCache || got.Model != "" {
+		`{"model":null,"cache":null,"fit":null,"region":null,"top_k":3e0,"min_score":2.5e-1,"image":"`+image64+`"}`)))
+	if got := s.recognizer.last; w.Code != 200 || got.TopK != 3 || got.MinScore != 0.25 || got.NoCache || got.Model != "" || got.View != (edgelens.View{}) {
 		t.Errorf("got %d %s, %+v", w.Code, w.Body, got)
+	}
+}
+
+// In JSON, a region may be an object, in the order of the client; the same region in
+// another form is the same value.
+func TestRegionObjects(t *testing.T) {
+	want := edgelens.Region{X: 0.25, Width: 0.5, Height: 1}
+	const object = `"region":{ "height":1.0, "x":2.5e-1,"width":0.5 ,"y":0 }`
+	for name, c := range map[string]struct{ query, members string }{
+		"object": {"", object}, "text": {"", `"region":" 0.25, 0,0.50 ,1"`}, "escaped": {"", `"region":"0.25\u002c0,0.5,1"`},
+		"both": {"", object + `,"region":"0.25,0,0.5,1"`}, "also in the query": {"?region=.25,0,.5,1", object}, "escaped in the query": {"?region=0.25%2C0%2c+0.5,1", `"fit":null`},
+	} {
+		s := newServer(t, nil)
+		w := s.do(request("POST", "/api/recognize"+c.query, "application/json", strings.NewReader(`{"image":"`+image64+`",`+c.members+`}`)))
+		if got := s.recognizer.last; w.Code != 200 || got.View != (edgelens.View{Region: want}) {
+			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
+		}
+	}
+	s := newServer(t, nil)
+	w := s.do(request("POST", "/api/recognize?region=0,0,0.5,1", "application/json", strings.NewReader(`{"image":"`+image64+`",`+object+`}`)))
+	if p := problem(t, w); w.Code != 400 || !strings.Contains(p["detail"].(string), "in the query and in the JSON") {
+		t.Errorf("another region in the query: got %d %v", w.Code, p["detail"])
+	}
+}
+
+// An empty option is none in a form, and an error in the query.
+func TestEmptyViews(t *testing.T) {
+	for way, send := range ways {
+		for _, name := range []string{"fit", "region"} {
+			s := newServer(t, nil)
+			w := s.do(send("/api/recognize", [][2]string{{name, `""`}}))
+			if refused := way == "query" || way == "JSON"; refused {
+				if p := problem(t, w); w.Code != 400 || !strings.Contains(p["detail"].(string), name) || s.recognizer.last != nil {
+					t.Errorf("%s, no %s: got %d %v", way, name, w.Code, p["detail"])
+				}
+			} else if w.Code != 200 || s.recognizer.last.View != (edgelens.View{}) {
+				t.Errorf("%s, no %s: got %d %s", way, name, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+// Other short words are no misspelled fit.
+func TestOtherShortFields(t *testing.T) {
+	s := newServer(t, nil)
+	w := s.do(ways["JSON"]("/api/recognize", [][2]string{{"fid", "7"}, {"fmt", `"jpeg"`}, {"bit", "1"}, {"it", "1"}}))
+	if got := w.Header().Get("X-Ignored-Fields"); w.Code != 200 || got != "fid, fmt, bit, it" {
+		t.Errorf("got %d %s and %q", w.Code, w.Body, got)
 	}
 }
 

@@ -62,7 +62,7 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 		return err
 	}
 	spec := edgelens.JobSpec{
-		Source: "http", Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, NoCache: req.NoCache,
+		Source: "http", Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, View: req.View, NoCache: req.NoCache,
 		IdempotencyKey: key, SHA256: hex.EncodeToString(u.sha256[:]), Bytes: int64(len(u.image)),
 	}
 	if queue, given := o.given["queue"].value.(string); given {

@@ -142,7 +142,7 @@ func TestFileFieldNames(t *testing.T) {
 		"an empty file":            {[]field{{"cat", "", "cat.jpg"}}, `the file in the field "cat" is empty`},
 		"nothing":                  {nil, "the form"},
 		"a long option":            {[]field{{"model", strings.Repeat("m", 600), ""}, file("file")}, "model is too long"},
-		"options not filled in":    {[]field{{"model", "", ""}, {"top_k", " \r\n", ""}, file("file")}, ""},
+		"options not filled in":    {[]field{{"model", "", ""}, {"top_k", " \r\n", ""}, {"fit", " ", ""}, {"region", "\t", ""}, file("file")}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, nil)

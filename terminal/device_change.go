@@ -35,7 +35,7 @@ func (p *presence) change(ctx context.Context, id string, change edgelens.Device
 		p.log.Info("device "+string(device.State), "device", id, "dialect", device.Dialect)
 	}
 	if before.Settings != device.Settings {
-		p.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset)
+		p.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset, "fit", device.Settings.Fit, "region", device.Settings.Region)
 	}
 	return device, nil
 }
@@ -57,6 +57,16 @@ func checkChange(change *edgelens.DeviceChange) (*time.Location, error) {
 			return nil, fmt.Errorf("%w: charset must be one of %s, or empty, not %q", edgelens.ErrInvalid, strings.Join(charset.Names, ", "), clip.Line(*change.Charset, 40))
 		}
 		change.Charset = &name
+	}
+	if change.Fit != nil {
+		if err := change.Fit.Check(); err != nil {
+			return nil, err
+		}
+	}
+	if change.Region != nil {
+		if err := change.Region.Check(); err != nil {
+			return nil, err
+		}
 	}
 	if change.Zone == nil || *change.Zone == "" {
 		return nil, nil

@@ -52,8 +52,10 @@ type site struct {
 type worker struct {
 	ledger *ledger.Ledger
 	mu     sync.Mutex
-	// refuse, where set, is the result of Receive; hold keeps jobs unfinished.
+	// refuse, where set, is the result of Receive, and fail the error of every job; hold keeps
+	// jobs unfinished.
 	refuse func(edgelens.Reception) error
+	fail   error
 	hold   bool
 	calls  int
 }
@@ -61,7 +63,7 @@ type worker struct {
 func (w *worker) Receive(ctx context.Context, r edgelens.Reception) (bool, error) {
 	w.mu.Lock()
 	w.calls++
-	refuse, hold := w.refuse, w.hold
+	refuse, fail, hold := w.refuse, w.fail, w.hold
 	w.mu.Unlock()
 	if refuse != nil {
 		if err := refuse(r); err != nil {
@@ -73,13 +75,22 @@ func (w *worker) Receive(ctx context.Context, r edgelens.Reception) (bool, error
 		if _, _, err := w.ledger.Jobs.Start(ctx, job.ID); err != nil {
 			return false, err
 		}
-		result := &edgelens.Result{RequestID: job.ID, Model: edgelens.ModelRef{Name: "m", Digest: "sha256:0"},
-			Predictions: []edgelens.Prediction{{ClassID: 1, Label: "cat", Probability: 0.9}}}
-		if err := w.ledger.Jobs.Finish(ctx, job.ID, result); err != nil {
+		if err := w.finish(ctx, job, fail); err != nil {
 			return false, err
 		}
 	}
 	return existing, err
+}
+
+// finish ends a job with the error, or recognizes it as the settings of its device say.
+func (w *worker) finish(ctx context.Context, job edgelens.Job, fail error) error {
+	if fail != nil {
+		return w.ledger.Jobs.Fail(ctx, job.ID, edgelens.JobError{Code: edgelens.Code(fail), Detail: fail.Error()})
+	}
+	return w.ledger.Jobs.Finish(ctx, job.ID, &edgelens.Result{
+		RequestID: job.ID, Model: edgelens.ModelRef{Name: "m", Digest: "sha256:0"}, Predictions: []edgelens.Prediction{{ClassID: 1, Label: "cat", Probability: 0.9}},
+		View: edgelens.ShownView{View: job.View.Or(edgelens.View{Fit: edgelens.DefaultFit}), Count: 1},
+	})
 }
 
 func (w *worker) set(change func(*worker)) {

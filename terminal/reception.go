@@ -42,8 +42,10 @@ func (k *recordKeeper) reception(msg item, device string, entry dialect.Entry, v
 	return edgelens.Reception{
 		FormerID: former, RepeatsAfter: repeatsAfter, SentAgain: msg.Retained || msg.Duplicate,
 		Record: record, Image: entry.Image, Routes: k.routes(&record),
-		Held:       func() bool { return k.registry.quarantined(device) },
-		Job:        edgelens.JobSpec{Source: "mqtt", Model: k.config.Model, TopK: k.config.TopK, MinScore: k.config.MinScore},
+		Held: func() bool { return k.registry.quarantined(device) },
+		Job: edgelens.JobSpec{
+			Source: "mqtt", Model: k.config.Model, TopK: k.config.TopK, MinScore: k.config.MinScore, View: k.registry.settings(device).View(),
+		},
 		MaxWaiting: k.config.MaxWaiting, MaxInteractive: min(maxInteractive, k.config.MaxWaiting),
 	}
 }

@@ -59,6 +59,9 @@ func newRegistry(config Config, dialects []dialect.Dialect, clocks *clocks, save
 		}
 		zone, _ := clock.Location(device.Settings.Zone) // nil where there is none, or none any more
 		clocks.setZone(device.ID, zone)
+		if device.Settings.Fit.Check() != nil { // of a newer version; no record may be lost for it
+			device.Settings.Fit = ""
+		}
 		r.devices[device.ID] = &known{Device: device, lastAlive: now}
 	}
 	return r
@@ -142,6 +145,12 @@ func (r *registry) change(device string, change edgelens.DeviceChange, zone *tim
 	}
 	if change.ApplyClockOffset != nil {
 		k.Settings.ApplyClockOffset = *change.ApplyClockOffset
+	}
+	if change.Fit != nil {
+		k.Settings.Fit = *change.Fit
+	}
+	if change.Region != nil {
+		k.Settings.Region = *change.Region
 	}
 	if before.State != k.State || before.Settings != k.Settings {
 		r.touch(k, true)

@@ -251,7 +251,7 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	}
 	req := edgelens.Request{
 		ID: job.ID, Source: "job", Device: job.Device, Image: image, SHA256: digest,
-		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, NoCache: job.NoCache,
+		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, View: job.View, NoCache: job.NoCache,
 		Priority: priorityOf(job),
 	}
 	return w.recognizer.Recognize(ctx, &req)

@@ -317,6 +317,42 @@ func TestDeviceJobsFirst(t *testing.T) {
 	}
 }
 
+// The options of a job are those of its recognition, by a node's own worker and by one of another node.
+func TestOptionsOfJobs(t *testing.T) {
+	gate := edgelens.Region{X: 0.1, Y: 0.2, Width: 0.7, Height: 1.0 / 3}
+	for name, work := range map[string]func(*testing.T, *supervisetest.Redis, *recognizer) *system{
+		"own": func(t *testing.T, redis *supervisetest.Redis, r *recognizer) *system {
+			return newSystem(t, redis, newMemory("job"), r)
+		},
+		"remote": func(t *testing.T, redis *supervisetest.Redis, r *recognizer) *system {
+			s := acceptOnly(t, redis, newMemory("job"), 5*time.Second)
+			startRemote(t, redis.URL, r)
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := make(chan edgelens.Request, 1)
+			s := work(t, supervisetest.Start(t), &recognizer{do: func(_ context.Context, req *edgelens.Request) error {
+				got <- *req
+				return nil
+			}})
+			image := []byte("a gate")
+			sum := sha256.Sum256(image)
+			spec := edgelens.JobSpec{
+				Queue: edgelens.QueueInteractive, Device: "door", Model: "m", TopK: 7, MinScore: 0.25, NoCache: true,
+				View: edgelens.View{Fit: edgelens.FitSweep, Region: gate}, SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(image)),
+			}
+			if _, _, err := s.queue.Submit(t.Context(), spec, image); err != nil {
+				t.Fatal(err)
+			}
+			s.allDone(1, edgelens.JobSucceeded)
+			if r := <-got; r.Device != spec.Device || r.Model != spec.Model || r.TopK != spec.TopK || r.MinScore != spec.MinScore || !r.NoCache || r.View != spec.View {
+				t.Errorf("%+v, want the options of %+v", r, spec)
+			}
+		})
+	}
+}
+
 // Every sentinel has the disposition in the table.
 func TestDispositions(t *testing.T) {
 	permanent := []error{

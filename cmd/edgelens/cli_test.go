@@ -80,12 +80,20 @@ func TestRecognizeCommand(t *testing.T) {
 			t.Errorf("%+v", second)
 		}
 	})
+	t.Run("fit and region", func(t *testing.T) {
+		status, out, err := runCommand(t, environ, "recognize", "--json", "--fit", "stretch", "--region", "0,0,0.5,1", red)
+		if status != 0 || !strings.Contains(out, `"label":"red"`) {
+			t.Errorf("status %d\n%s%s", status, out, err)
+		}
+	})
 	for name, args := range map[string][]string{
 		"missing file":  {"recognize", "/no/such/file.jpg"},
 		"not an image":  {"recognize", text},
 		"a folder":      {"recognize", t.TempDir()},
 		"no file":       {"recognize"},
 		"bad top-k":     {"recognize", "--top-k", "0", red},
+		"unknown fit":   {"recognize", "--fit", "crop", red},
+		"bad region":    {"recognize", "--region", "0,0,1", red},
 		"unknown model": {"recognize", "--model", "nope", red},
 		"unknown flag":  {"recognize", "--no-such-flag", red},
 	} {
@@ -114,6 +122,23 @@ func TestStandInCommand(t *testing.T) {
 	status = execute(context.Background(), []string{"recognize", "--json", "--recognize-allow-stand-in=true", file}, environ, &out, &log)
 	if status != 0 || !strings.Contains(out.String(), `"label":"blank"`) || !strings.Contains(out.String(), `"warnings":[`) || !strings.Contains(log.String(), "red.png: warning: There is no classifier") {
 		t.Errorf("status %d, %s%s", status, &out, &log)
+	}
+}
+
+// Invalid views are refused before a file is read, or a server is asked.
+func TestInvalidViewFlags(t *testing.T) {
+	for _, command := range [][]string{{"recognize"}, {"job", "submit", "--server", "http://127.0.0.1:1"}} {
+		for flag, values := range map[string][]string{
+			"--fit":    {"crop", "CENTER", "center,pad", "1"},
+			"--region": {"NaN,0,1,1", "0,0,Inf,1", "-0.1,0,1,1", "0,0,0,0", "0,0,1e9,1", "0,0,1", "[0,0,1,1]", "left"},
+		} {
+			for _, value := range values {
+				status, out, text := runCommand(t, nil, append(command, flag+"="+value, "/no/such/file.jpg")...)
+				if status != 1 || out != "" || !strings.Contains(text, flag) || strings.Contains(text, "no such file") || strings.Contains(text, "--server") {
+					t.Errorf("%v %s=%s: status %d, %s%s", command, flag, value, status, out, text)
+				}
+			}
+		}
 	}
 }
 

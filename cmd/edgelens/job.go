@@ -59,6 +59,7 @@ func newJobSubmit(c *client.Client) *cobra.Command {
 	cmd.Flags().StringVar(&options.Queue, "queue", "interactive", "interactive or bulk")
 	cmd.Flags().StringVar(&options.IdempotencyKey, "idempotency-key", "", "key of the job, so that submitting it twice runs it once")
 	cmd.Flags().IntVar(&options.TopK, "top-k", 3, "maximum number of predictions")
+	addViewFlags(cmd.Flags(), &options.View)
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for each result and print it")
 	return cmd
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"edgelens/api"
+	"edgelens/internal/client"
 	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
@@ -33,6 +35,11 @@ func TestJobCommands(t *testing.T) {
 	}
 	if status, out, _ := runCommand(t, nil, "job", "--server", url, "list", "--status", "succeeded"); status != 0 || !strings.Contains(out, id) {
 		t.Errorf("list: %d %s", status, out)
+	}
+	status, out, err = runCommand(t, nil, "job", "--server", url, "submit", "--fit", "pad", "--region", "0,0,0.5,1", blue)
+	job, bad := client.Client{Server: url}.Job(t.Context(), strings.TrimSpace(out))
+	if status != 0 || bad != nil || job.Fit == nil || *job.Fit != api.FitPad || job.Region == nil || *job.Region != (api.Region{Width: 0.5, Height: 1}) {
+		t.Errorf("submit with a view: %d %s%s, %+v, %v", status, out, err, job, bad)
 	}
 	for name, args := range map[string][]string{
 		"a job that fails": {"submit", "--wait", text}, "done already": {"cancel", id}, "unknown": {"status", uuid.NewString()}, "malformed": {"status", "x"},

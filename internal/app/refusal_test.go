@@ -164,6 +164,7 @@ func TestRefusedOptions(t *testing.T) {
 		"model=nope": 404, "model=..%2Fcolors": 404, "model=%2Fetc%2Fpasswd": 404, "model=colors%00": 404,
 		"top_k=0": 400, "top_k=-3": 400, "top_k=1001": 400, "top_k=x": 400,
 		"min_score=-0.1": 400, "min_score=1.1": 400, "min_score=NaN": 400, "min_score=high": 400, "cache=perhaps": 400,
+		"fit=crop": 400, "fit=CENTER": 400, "fit=": 400, "region=0,0,1": 400, "region=NaN,0,1,1": 400, "region=0,0,1e9,1": 400, "region=": 400,
 	} {
 		if a := s.form(path+"?"+query, good); a.status != want || a.Detail == "" {
 			t.Errorf("%s: got %d %s, want %d", query, a.status, a.body, want)

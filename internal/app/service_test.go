@@ -146,8 +146,21 @@ type recognition struct {
 		Label       string
 		Probability float64
 	}
+	View    viewAnswer
 	Cached  bool
 	Timings map[string]float64 `json:"timings_ms"`
+}
+
+type viewAnswer struct {
+	Fit    string
+	Region *regionAnswer
+	Count  int
+}
+
+type regionAnswer struct{ X, Y, Width, Height float64 }
+
+func (v viewAnswer) equals(want viewAnswer) bool {
+	return v.Fit == want.Fit && v.Count == want.Count && (v.Region == nil) == (want.Region == nil) && (v.Region == nil || *v.Region == *want.Region)
 }
 
 // top returns the class on top, or -1.

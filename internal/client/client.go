@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"edgelens"
 	"edgelens/api"
 )
 
@@ -39,13 +40,15 @@ type JobOptions struct {
 	Model string
 	Queue string
 	TopK  int
+	// View is which part of the image is shown to the model, and how.
+	View edgelens.View
 	// IdempotencyKey identifies the job, so that submitting it again returns it; may be "".
 	IdempotencyKey string
 }
 
 // SubmitJob queues an image and returns the job's id.
 func (c Client) SubmitJob(ctx context.Context, image []byte, o JobOptions) (string, error) {
-	query := parameters("model", o.Model)
+	query := parameters("model", o.Model, "fit", string(o.View.Fit), "region", o.View.Region.String())
 	query.Set("queue", o.Queue)
 	query.Set("top_k", strconv.Itoa(o.TopK))
 	header := http.Header{"Content-Type": {"application/octet-stream"}}

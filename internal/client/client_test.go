@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"edgelens"
 	"edgelens/internal/client"
 )
 
@@ -41,7 +42,9 @@ func TestJobOptionsAreSent(t *testing.T) {
 		options    client.JobOptions
 		query, key string
 	}{
-		"all":         {client.JobOptions{Model: "m", Queue: "bulk", TopK: 5, IdempotencyKey: "k"}, "model=m&queue=bulk&top_k=5", "k"},
+		"all": {client.JobOptions{Model: "m", Queue: "bulk", TopK: 5, IdempotencyKey: "k"}, "model=m&queue=bulk&top_k=5", "k"},
+		"a view": {client.JobOptions{Queue: "bulk", TopK: 5, View: edgelens.View{Fit: edgelens.FitSweep, Region: edgelens.Region{X: 0.25, Width: 0.5, Height: 1}}},
+			"fit=sweep&queue=bulk&region=0.25%2C0%2C0.5%2C1&top_k=5", ""},
 		"as they are": {client.JobOptions{}, "queue=&top_k=0", ""}, // the service rejects invalid ones
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -163,6 +163,7 @@ func resultOf(label string, probability float64) *edgelens.Result {
 		Model:       edgelens.ModelRef{Name: "m", Digest: "sha256:00"},
 		Predictions: []edgelens.Prediction{{ClassID: 1, Label: label, Probability: probability}, {ClassID: 2, Label: "other", Probability: 0.1}},
 		Image:       edgelens.ImageInfo{Width: 4, Height: 3, Format: "jpeg", SHA256: "00"},
+		View:        edgelens.ShownView{View: edgelens.View{Fit: edgelens.FitSweep, Region: edgelens.Region{Y: 0.1, Width: 0.7, Height: 0.9}}, Count: 3},
 		Timings:     edgelens.Timings{Inference: 4 * time.Millisecond, Total: 5 * time.Millisecond},
 	}
 }

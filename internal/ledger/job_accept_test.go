@@ -28,6 +28,7 @@ func TestAcceptedJobSurvivesReopening(t *testing.T) {
 	image := image("a cat")
 	spec := specOf(image)
 	spec.NoCache, spec.IdempotencyKey, spec.Deadline = true, "k", long
+	spec.View = edgelens.View{Fit: edgelens.FitSweep, Region: edgelens.Region{X: 0.1, Y: 1e-7, Width: 0.7, Height: 1.0 / 3}}
 	job, existing, err := l.Jobs.Accept(t.Context(), spec, image)
 	if err != nil || existing {
 		t.Fatalf("existing %v, %v", existing, err)
@@ -63,6 +64,9 @@ func TestAcceptRejectsInvalidSpec(t *testing.T) {
 		"no queue":        {image("x"), func(s *edgelens.JobSpec) { s.Queue = "" }, edgelens.ErrInvalid},
 		"min score NaN":   {image("x"), func(s *edgelens.JobSpec) { s.MinScore = math.NaN() }, edgelens.ErrInvalid},
 		"min score above": {image("x"), func(s *edgelens.JobSpec) { s.MinScore = 1.1 }, edgelens.ErrInvalid},
+		"unknown fit":     {image("x"), func(s *edgelens.JobSpec) { s.View.Fit = "Center" }, edgelens.ErrInvalid},
+		"region NaN":      {image("x"), func(s *edgelens.JobSpec) { s.View.Region.Width = math.NaN() }, edgelens.ErrInvalid},
+		"region outside":  {image("x"), func(s *edgelens.JobSpec) { s.View.Region = edgelens.Region{X: 0.5, Width: 1e9, Height: 1} }, edgelens.ErrInvalid},
 		"over max_bytes":  {huge, func(*edgelens.JobSpec) {}, edgelens.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,6 +92,8 @@ func TestIdempotencyKey(t *testing.T) {
 		"another model":     {func(s *edgelens.JobSpec) { s.Model = "n" }, "a", true},
 		"another top_k":     {func(s *edgelens.JobSpec) { s.TopK++ }, "a", true},
 		"another min_score": {func(s *edgelens.JobSpec) { s.MinScore /= 2 }, "a", true},
+		"another fit":       {func(s *edgelens.JobSpec) { s.View.Fit = edgelens.FitPad }, "a", true},
+		"another region":    {func(s *edgelens.JobSpec) { s.View.Region = edgelens.Region{Width: 0.5, Height: 1} }, "a", true},
 		"without cache ":    {func(s *edgelens.JobSpec) { s.NoCache = true }, "a", true},
 		"of another device": {func(s *edgelens.JobSpec) { s.Device = "gate" }, "a", true},
 	} {

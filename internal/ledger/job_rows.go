@@ -13,7 +13,7 @@ import (
 // selectJob selects what readJobRow reads.
 const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
 	j.idempotency_key, j.deadline, j.status, j.attempts, j.created_at, j.started_at, j.finished_at,
-	j.error_code, j.error_detail, j.image, j.record_id, r.result
+	j.error_code, j.error_detail, j.image, j.record_id, j.fit, j.region, r.result
 	FROM jobs j LEFT JOIN results r ON r.job_id = j.id`
 
 // jobRow is a job with its internal columns.
@@ -26,13 +26,17 @@ type jobRow struct {
 func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 	var (
 		key, code, detail, record, result    sql.NullString
+		region                               string
 		deadline, created, started, finished sql.NullInt64
 	)
 	err = row.Scan(&job.seq, &job.ID, &job.Source, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
 		&job.SHA256, &job.Bytes, &key, &deadline, &job.Status, &job.Attempts, &created, &started, &finished,
-		&code, &detail, &job.image, &record, &result)
+		&code, &detail, &job.image, &record, &job.View.Fit, &region, &result)
 	if err != nil {
 		return jobRow{}, err
+	}
+	if job.View.Region, err = edgelens.ParseRegion(region); err != nil {
+		return jobRow{}, fmt.Errorf("read the region of job %s: %w", job.ID, err)
 	}
 	job.IdempotencyKey, job.Record = key.String, record.String
 	job.Deadline, job.CreatedAt = timeOf(deadline), timeOf(created)
@@ -104,9 +108,10 @@ func unfinishedOfDevice(ctx context.Context, q querier, device string, limit int
 func (s *Jobs) insert(c *change, job *edgelens.Job) error {
 	c.newFile = true
 	_, err := c.exec(`INSERT INTO jobs (id, source, device, queue, model, top_k, min_score, no_cache, sha256, bytes,
-		idempotency_key, deadline, status, created_at, record_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		idempotency_key, deadline, status, created_at, record_id, fit, region) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		job.ID, job.Source, job.Device, job.Queue, job.Model, job.TopK, job.MinScore, job.NoCache, job.SHA256, job.Bytes,
-		textOrNull(job.IdempotencyKey), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro(), textOrNull(job.Record))
+		textOrNull(job.IdempotencyKey), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro(), textOrNull(job.Record),
+		string(job.View.Fit), job.View.Region.String())
 	if err != nil {
 		return err
 	}

@@ -175,7 +175,9 @@ func TestDevices(t *testing.T) {
 	must(t, l.Devices.SaveDevices(t.Context(), door, gate))
 	door.LastSeen, door.Counters.Heartbeats = at.Add(time.Second), 3
 	must(t, l.Devices.SaveDevices(t.Context(), door))
-	door.Online, door.Settings = false, edgelens.DeviceSettings{Zone: "Asia/Shanghai", ApplyClockOffset: true}
+	door.Online, door.Settings = false, edgelens.DeviceSettings{
+		Zone: "Asia/Shanghai", ApplyClockOffset: true, Charset: "big5", Fit: edgelens.FitSweep, Region: edgelens.Region{X: 0.1, Width: 0.7, Height: 1.0 / 3},
+	}
 	must(t, l.Devices.SaveDevices(t.Context(), door))
 	closeLedger(t, l)
 	l = open(t, dir, quiet())

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"edgelens"
 	"edgelens/internal/ledger"
 )
 
@@ -53,6 +54,47 @@ func TestFormerNamesAreMigrated(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "pictures")); !os.IsNotExist(err) {
 		t.Errorf("the former folder is still there: %v", err)
 	}
+}
+
+// Jobs, results and devices of the version before fits and regions keep what they have, and have no view.
+func TestRowsWithoutViewsAreMigrated(t *testing.T) {
+	dir := t.TempDir()
+	const queued, done, resultID = "019d0000-0000-7000-8000-000000000001", "019d0000-0000-7000-8000-000000000002", "019d0000-0000-7000-8000-000000000003"
+	old, err := ledger.OpenAtVersion(t.Context(), dir, 9)
+	must(t, err)
+	for _, statement := range []string{
+		`INSERT INTO jobs (id, source, device, queue, model, top_k, min_score, no_cache, sha256, bytes, status, created_at, idempotency_key)
+			VALUES ('` + queued + `', 'http', '', 'bulk', 'm', 3, 0.25, 0, '', 8, 'queued', 1, 'k')`,
+		`INSERT INTO jobs (id, source, device, queue, model, top_k, min_score, no_cache, sha256, bytes, status, created_at, finished_at, image)
+			VALUES ('` + done + `', 'http', '', 'bulk', 'm', 3, 0.25, 0, '', 8, 'succeeded', 1, 2, 0)`,
+		`INSERT INTO results (id, job_id, source, device, outcome, label, probability, created_at, result)
+			VALUES ('` + resultID + `', '` + done + `', 'http', '', 'recognized', 'cat', 0.5, 2, '{"RequestID":"r","Model":{"Name":"m","Digest":""},"Predictions":[{"ClassID":1,"Label":"cat","Probability":0.5}],"Image":{"Width":4,"Height":3,"Format":"png","SHA256":""},"Cached":false,"Timings":{"Queue":0,"Decode":0,"Preprocess":0,"Inference":0,"Postprocess":0,"Quality":0,"Total":7}}')`,
+		`INSERT INTO devices (id, dialect, state, online, first_seen, last_seen, counters, settings) VALUES ('door', 'fungxi', 'accepted', 0, 1, 1, '{}', '{"zone":"UTC"}')`,
+		`INSERT INTO devices (id, dialect, state, online, first_seen, last_seen, counters) VALUES ('gate', 'camera', 'accepted', 0, 1, 1, '{}')`,
+	} {
+		_, err := old.ExecContext(t.Context(), statement)
+		must(t, err)
+	}
+	must(t, old.Close())
+	must(t, os.Mkdir(filepath.Join(dir, "images"), 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, "images", queued), []byte("an image"), 0o600))
+
+	l := open(t, dir, quiet())
+	want := edgelens.JobSpec{Source: "http", Queue: "bulk", Model: "m", TopK: 3, MinScore: 0.25, Bytes: 8, IdempotencyKey: "k"}
+	equal(t, "spec of the job", jobOf(t, l, queued).JobSpec, want)
+	if job := jobOf(t, l, done); job.Result == nil || job.Result.Predictions[0].Label != "cat" || job.Result.View != (edgelens.ShownView{}) {
+		t.Errorf("%+v", job)
+	}
+	result, err := l.Results.Result(t.Context(), resultID)
+	must(t, err)
+	if r := result.Result; r == nil || r.Timings.Total != 7 || r.View != (edgelens.ShownView{}) {
+		t.Errorf("%+v", result)
+	}
+	devices, err := l.Devices.Devices(t.Context())
+	must(t, err)
+	equal(t, "devices", len(devices), 2)
+	equal(t, "settings", devices[0].Settings, edgelens.DeviceSettings{Zone: "UTC"})
+	equal(t, "settings", devices[1].Settings, edgelens.DeviceSettings{})
 }
 
 // An upgrade that was interrupted is continued, and one that is impossible loses no image.

@@ -17,6 +17,7 @@ type Result struct {
 	Model       modelRef     `json:"Model"`
 	Predictions []prediction `json:"Predictions"`
 	Image       imageInfo    `json:"Image"`
+	View        shownView    `json:"View,omitzero"` // results of earlier versions have none
 	Quality     *quality     `json:"Quality,omitempty"`
 	Cached      bool         `json:"Cached"`
 	Timings     timings      `json:"Timings"`
@@ -43,6 +44,40 @@ type imageInfo struct {
 	Damaged bool   `json:"Damaged,omitempty"`
 }
 
+// shownView is the stored form of edgelens.ShownView.
+type shownView struct {
+	Fit    string `json:"Fit"`
+	Region region `json:"Region,omitzero"`
+	Count  int    `json:"Count"`
+}
+
+// view is the stored form of edgelens.View.
+type view struct {
+	Fit    string `json:"Fit,omitempty"`
+	Region region `json:"Region,omitzero"`
+}
+
+type region struct {
+	X      float64 `json:"X"`
+	Y      float64 `json:"Y"`
+	Width  float64 `json:"Width"`
+	Height float64 `json:"Height"`
+}
+
+func newView(v edgelens.View) view { return view{Fit: string(v.Fit), Region: region(v.Region)} }
+
+func (v view) view() edgelens.View {
+	return edgelens.View{Fit: edgelens.Fit(v.Fit), Region: edgelens.Region(v.Region)}
+}
+
+func newShownView(v edgelens.ShownView) shownView {
+	return shownView{Fit: string(v.Fit), Region: region(v.Region), Count: v.Count}
+}
+
+func (v shownView) view() edgelens.ShownView {
+	return edgelens.ShownView{View: edgelens.View{Fit: edgelens.Fit(v.Fit), Region: edgelens.Region(v.Region)}, Count: v.Count}
+}
+
 type quality struct {
 	Verdict string  `json:"Verdict"`
 	Score   float64 `json:"Score"`
@@ -66,7 +101,7 @@ func NewResult(r *edgelens.Result) *Result {
 		return nil
 	}
 	s := &Result{
-		RequestID: r.RequestID, Model: modelRef(r.Model), Image: imageInfo(r.Image), Quality: (*quality)(r.Quality),
+		RequestID: r.RequestID, Model: modelRef(r.Model), Image: imageInfo(r.Image), View: newShownView(r.View), Quality: (*quality)(r.Quality),
 		Cached: r.Cached, Timings: timings(r.Timings), StandIn: r.StandIn, Warnings: r.Warnings,
 	}
 	for _, p := range r.Predictions {
@@ -81,7 +116,7 @@ func (s *Result) Result() *edgelens.Result {
 		return nil
 	}
 	r := &edgelens.Result{
-		RequestID: s.RequestID, Model: edgelens.ModelRef(s.Model), Image: edgelens.ImageInfo(s.Image), Quality: (*edgelens.Quality)(s.Quality),
+		RequestID: s.RequestID, Model: edgelens.ModelRef(s.Model), Image: edgelens.ImageInfo(s.Image), View: s.View.view(), Quality: (*edgelens.Quality)(s.Quality),
 		Cached: s.Cached, Timings: edgelens.Timings(s.Timings), StandIn: s.StandIn, Warnings: s.Warnings,
 	}
 	for _, p := range s.Predictions {
@@ -112,6 +147,7 @@ type Job struct {
 	Model          string    `json:"Model"`
 	TopK           int       `json:"TopK"`
 	MinScore       float64   `json:"MinScore"`
+	View           view      `json:"View,omitzero"` // jobs of earlier versions have none
 	NoCache        bool      `json:"NoCache"`
 	SHA256         string    `json:"SHA256"`
 	Bytes          int64     `json:"Bytes"`
@@ -136,7 +172,7 @@ type JobError struct {
 func NewJob(j edgelens.Job) *Job {
 	return &Job{
 		ID: j.ID, Source: j.Source, Device: j.Device, Record: j.Record, Queue: j.Queue, Model: j.Model, TopK: j.TopK, MinScore: j.MinScore,
-		NoCache: j.NoCache, SHA256: j.SHA256, Bytes: j.Bytes, IdempotencyKey: j.IdempotencyKey, Deadline: j.Deadline,
+		View: newView(j.View), NoCache: j.NoCache, SHA256: j.SHA256, Bytes: j.Bytes, IdempotencyKey: j.IdempotencyKey, Deadline: j.Deadline,
 		Status: string(j.Status), Attempts: j.Attempts, CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt,
 		Result: NewResult(j.Result), Error: (*JobError)(j.Error),
 	}
@@ -148,7 +184,7 @@ func (s *Job) Job() edgelens.Job {
 		ID: s.ID,
 		JobSpec: edgelens.JobSpec{
 			Source: s.Source, Device: s.Device, Record: s.Record, Queue: s.Queue, Model: s.Model, TopK: s.TopK, MinScore: s.MinScore,
-			NoCache: s.NoCache, SHA256: s.SHA256, Bytes: s.Bytes, IdempotencyKey: s.IdempotencyKey, Deadline: s.Deadline,
+			View: s.View.view(), NoCache: s.NoCache, SHA256: s.SHA256, Bytes: s.Bytes, IdempotencyKey: s.IdempotencyKey, Deadline: s.Deadline,
 		},
 		Status: edgelens.JobStatus(s.Status), Attempts: s.Attempts, CreatedAt: s.CreatedAt, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt,
 		Result: s.Result.Result(), Error: (*edgelens.JobError)(s.Error),

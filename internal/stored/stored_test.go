@@ -88,8 +88,60 @@ func TestJob(t *testing.T) {
 	}
 }
 
-// The goldens were written by the version before this package, which encoded the types of
-// the root package: they must not change.
+// What earlier versions wrote, and what is written where there is no view, is the same.
+func TestWithoutView(t *testing.T) {
+	var result edgelens.Result
+	fill(reflect.ValueOf(&result).Elem())
+	result.View = edgelens.ShownView{}
+	text, err := stored.MarshalResult(&result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkGolden(t, "testdata/result_without_view.json", text)
+	if back, err := stored.UnmarshalResult(text); err != nil || !reflect.DeepEqual(back, &result) {
+		t.Errorf("%+v, %v, want %+v", back, err, result)
+	}
+
+	var job edgelens.Job
+	fill(reflect.ValueOf(&job).Elem())
+	job.View, job.Result.View = edgelens.View{}, edgelens.ShownView{}
+	if text, err = json.Marshal(stored.NewJob(job)); err != nil {
+		t.Fatal(err)
+	}
+	checkGolden(t, "testdata/job_without_view.json", text)
+	var form stored.Job
+	if err := json.Unmarshal(text, &form); err != nil {
+		t.Fatal(err)
+	}
+	if back := form.Job(); !reflect.DeepEqual(back, job) {
+		t.Errorf("%+v, want %+v", back, job)
+	}
+}
+
+// A part of a view is stored without what it leaves open.
+func TestPartsOfViews(t *testing.T) {
+	gate := edgelens.Region{X: 0.1, Width: 0.7, Height: 1}
+	for want, view := range map[string]edgelens.View{
+		`"View":{"Fit":"sweep"}`:                                   {Fit: edgelens.FitSweep},
+		`"View":{"Region":{"X":0.1,"Y":0,"Width":0.7,"Height":1}}`: {Region: gate},
+	} {
+		text, err := json.Marshal(stored.NewJob(edgelens.Job{JobSpec: edgelens.JobSpec{View: view}}))
+		if err != nil || !bytes.Contains(text, []byte(want)) {
+			t.Errorf("%s, %v, want %s", text, err, want)
+		}
+		var form stored.Job
+		if err := json.Unmarshal(text, &form); err != nil || form.Job().View != view {
+			t.Errorf("%+v, %v, want %+v", form.Job().View, err, view)
+		}
+	}
+	whole := edgelens.Result{View: edgelens.ShownView{View: edgelens.View{Fit: edgelens.FitCenter}, Count: 1}}
+	if text, err := stored.MarshalResult(&whole); err != nil || !bytes.Contains(text, []byte(`"View":{"Fit":"center","Count":1}`)) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// The goldens without a view were written by the version before this package, which encoded
+// the types of the root package: they must not change.
 func checkGolden(t *testing.T, file string, got []byte) {
 	t.Helper()
 	want, err := os.ReadFile(file)

@@ -48,6 +48,8 @@ type Data struct {
 	Predictions []Prediction `json:"predictions"`
 	Model       *Model       `json:"model"`
 	Image       *Image       `json:"image"`
+	// View is what the model was shown of the image; absent where there is no result.
+	View *View `json:"view,omitempty"`
 	// Quality rates whether the image is usable; absent where it was not rated.
 	Quality *Quality `json:"quality,omitempty"`
 	Cached  bool     `json:"cached"`
@@ -96,6 +98,22 @@ type Image struct {
 	Damaged bool `json:"damaged,omitempty"`
 	// URL serves the image while it is kept.
 	URL string `json:"url,omitempty"`
+}
+
+// View is an edgelens.ShownView, in the form of the API.
+type View struct {
+	Fit string `json:"fit"`
+	// Region is absent for the whole image.
+	Region *Region `json:"region,omitempty"`
+	Count  int     `json:"count"`
+}
+
+// Region is an edgelens.Region.
+type Region struct {
+	X      float64 `json:"x"`
+	Y      float64 `json:"y"`
+	Width  float64 `json:"width"`
+	Height float64 `json:"height"`
 }
 
 // Quality is a verdict on the image, as edgelens.Quality.
@@ -185,6 +203,7 @@ func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
 	if result := d.Result.Result; result != nil {
 		data.Cached, data.Warnings = result.Cached, result.Warnings
 		data.Model = &Model{Name: result.Model.Name, Digest: result.Model.Digest}
+		data.View = newView(result.View)
 		if result.Quality != nil {
 			quality := Quality(*result.Quality)
 			data.Quality = &quality
@@ -198,4 +217,17 @@ func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
 		}
 	}
 	return data
+}
+
+// newView returns nil for the view of a result of an earlier version, which had none.
+func newView(v edgelens.ShownView) *View {
+	if v == (edgelens.ShownView{}) {
+		return nil
+	}
+	view := &View{Fit: string(v.Fit), Count: v.Count}
+	if v.Region != (edgelens.Region{}) {
+		region := Region(v.Region)
+		view.Region = &region
+	}
+	return view
 }

@@ -24,7 +24,7 @@ func TestGolden(t *testing.T) {
 			},
 			Result: edgelens.StoredResult{ID: "25973261-ac3f-8c66-98a2-9bac2a5037ff", Outcome: edgelens.OutcomeRecognized, Result: &edgelens.Result{
 				Model: edgelens.ModelRef{Name: "m", Digest: "sha256:0"}, Predictions: []edgelens.Prediction{{ClassID: 3, Label: "cat", Probability: 0.5}},
-				Image: edgelens.ImageInfo{Width: 4, Height: 3, Format: "jpeg"}, Cached: true,
+				Image: edgelens.ImageInfo{Width: 4, Height: 3, Format: "jpeg"}, View: edgelens.ShownView{View: edgelens.View{Fit: edgelens.FitCenter}, Count: 1}, Cached: true,
 			}},
 		}
 	}
@@ -44,6 +44,10 @@ func TestGolden(t *testing.T) {
 			d.Result.Result.Quality = &edgelens.Quality{Verdict: edgelens.QualityBlurred, Score: 0.93}
 			d.Result.Outcome, d.Result.Reason = edgelens.OutcomeUncertain, d.Result.Result.Quality.Problem()
 		},
+		"region": func(d *edgelens.Delivery) {
+			d.Result.Result.View = edgelens.ShownView{View: edgelens.View{Fit: edgelens.FitSweep, Region: edgelens.Region{X: 0.25, Width: 0.5, Height: 1}}, Count: 3}
+		},
+		"without_view": func(d *edgelens.Delivery) { d.Result.Result.View = edgelens.ShownView{} }, // of an earlier version
 		"replayed_late": func(d *edgelens.Delivery) {
 			d.Record.CapturedAt = received.Add(-2 * time.Hour)
 			d.Record.Freshness, d.Record.FreshnessReason = edgelens.FreshnessReplayed, "The record was 2h0m0s old on arrival."

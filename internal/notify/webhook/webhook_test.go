@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +52,7 @@ func passed() *edgelens.Delivery {
 		Result: edgelens.StoredResult{ID: "8f7f3bb4-0000-8000-8000-000000000000", Outcome: edgelens.OutcomeRecognized, Result: &edgelens.Result{
 			Model: edgelens.ModelRef{Name: "m", Digest: "sha256:0"}, Predictions: []edgelens.Prediction{{ClassID: 3, Label: "cat", Probability: 0.5}},
 			Image: edgelens.ImageInfo{Width: 4, Height: 3, Format: "jpeg"},
+			View:  edgelens.ShownView{View: edgelens.View{Fit: edgelens.FitCenter, Region: edgelens.Region{Width: 0.5, Height: 1}}, Count: 1},
 		}},
 	}
 }
@@ -83,6 +86,7 @@ func TestBody(t *testing.T) {
 			"img":            `"` + base64.StdEncoding.EncodeToString(jpeg) + `"`,
 			"recognition.id": `"8f7f3bb4-0000-8000-8000-000000000000"`, "recognition.outcome": `"recognized"`, "recognition.device": `"door"`,
 			"recognition.predictions": `[{"class_id":3,"label":"cat","probability":0.5}]`, "recognition.replayed": `false`,
+			"recognition.view": `{"fit":"center","region":{"x":0,"y":0,"width":0.5,"height":1},"count":1}`,
 		}},
 		"a data URI":      {func(c *webhook.Config) { c.Image = webhook.ImageDataURI }, nil, map[string]string{"img": `"data:image/jpeg;base64,` + base64.StdEncoding.EncodeToString(jpeg) + `"`}},
 		"no image":        {func(c *webhook.Config) { c.Image = webhook.ImageNone }, nil, map[string]string{"img": `""`}},
@@ -120,6 +124,9 @@ func TestBody(t *testing.T) {
 			var recognition map[string]json.RawMessage
 			if err := json.Unmarshal(got["recognition"], &recognition); err != nil {
 				t.Fatal(err)
+			}
+			if len(got) != 7 { // the six of the reference service, and recognition
+				t.Errorf("the members %v", slices.Sorted(maps.Keys(got)))
 			}
 			for field, want := range test.want {
 				value := got[field]

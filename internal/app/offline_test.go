@@ -1,0 +1,169 @@
+//go:build cgo
+
+package app
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/inference/tflite"
+	"edgelens/internal/testutil"
+	"edgelens/models"
+	"edgelens/preprocess"
+)
+
+// offline answers without the service: parts are cut out by Go, and go through the model one
+// by one.
+type offline struct {
+	t            *testing.T
+	preprocessor *preprocess.Preprocessor
+	interpreter  inference.Interpreter
+	spec         *models.Spec
+}
+
+func newOffline(t *testing.T, core *Core) *offline {
+	t.Helper()
+	spec, err := core.Loader.Describe(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := tflite.New().Open(spec.Path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	interpreter, err := model.NewInterpreter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = interpreter.Close()
+		_ = model.Close()
+	})
+	return &offline{t, core.preprocessor, interpreter, spec}
+}
+
+// pixels decodes an image at its own size.
+func (o *offline) pixels(file []byte) *image.RGBA {
+	o.t.Helper()
+	info, err := o.preprocessor.Inspect(file)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	spec, err := models.NewInputSpec(models.TensorSpec{Shape: []int{1, info.Height, info.Width, 3}, DType: models.Uint8}, nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	rgb := make([]byte, spec.Bytes())
+	if _, _, err := o.preprocessor.Tensor(rgb, file, spec); err != nil {
+		o.t.Fatal(err)
+	}
+	img := image.NewRGBA(image.Rect(0, 0, info.Width, info.Height))
+	for i := range info.Width * info.Height {
+		copy(img.Pix[4*i:], rgb[3*i:3*i+3])
+		img.Pix[4*i+3] = 255
+	}
+	return img
+}
+
+// scores are those of a part of an image.
+func (o *offline) scores(img *image.RGBA, part image.Rectangle) []float64 {
+	o.t.Helper()
+	var file bytes.Buffer
+	if err := png.Encode(&file, img.SubImage(part)); err != nil {
+		o.t.Fatal(err)
+	}
+	tensor, err := o.interpreter.InputTensor()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if _, _, err := o.preprocessor.Tensor(tensor, file.Bytes(), o.spec.Input); err != nil {
+		o.t.Fatal(err)
+	}
+	raw := make([]byte, o.spec.Output.Bytes())
+	if err := o.interpreter.Invoke(); err != nil {
+		o.t.Fatal(err)
+	}
+	if err := o.interpreter.ReadOutput(raw); err != nil {
+		o.t.Fatal(err)
+	}
+	scores := make([]float64, len(raw))
+	for i, q := range raw {
+		scores[i] = o.spec.Output.Scale * (float64(q) - float64(o.spec.Output.ZeroPoint))
+	}
+	return scores
+}
+
+// squares are the parts that a fit shows to a model with a square input.
+func squares(fit edgelens.Fit, size image.Point) []image.Rectangle {
+	side := min(size.X, size.Y)
+	square := func(share float64) image.Rectangle {
+		at := image.Pt(int(math.Round(share*float64(size.X-side))), int(math.Round(share*float64(size.Y-side))))
+		return image.Rect(0, 0, side, side).Add(at)
+	}
+	switch fit {
+	case edgelens.FitCenter:
+		at := size.Sub(image.Pt(side, side)).Div(2)
+		return []image.Rectangle{image.Rect(0, 0, side, side).Add(at)}
+	case edgelens.FitSweep:
+		if size.X == size.Y {
+			return []image.Rectangle{square(0)}
+		}
+		return []image.Rectangle{square(0), square(0.5), square(1)} // no image here is wider than 7:3
+	}
+	return []image.Rectangle{{Max: size}}
+}
+
+// Every answer of the API about labeled images is that of a path which shares no code of
+// recognition with it, image by image.
+func TestAnswersEqualOfflinePath(t *testing.T) {
+	folder := testutil.Shared(t, "labelled")
+	files, err := filepath.Glob(filepath.Join(folder, "*.jpg"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("%s has no images", folder)
+	}
+	c := settings(t)
+	withShared(t, c)
+	s := start(t, c)
+	o := newOffline(t, s.core)
+	for i, name := range files {
+		file, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img := o.pixels(file)
+		for _, fit := range []edgelens.Fit{edgelens.FitCenter, edgelens.FitStretch, edgelens.FitSweep} {
+			if fit != edgelens.FitCenter && i%8 != 0 {
+				continue // a part of them, for time
+			}
+			parts := squares(fit, img.Rect.Max)
+			mean := make([]float64, o.spec.Output.Elements())
+			for _, part := range parts {
+				for class, score := range o.scores(img, part) {
+					mean[class] += score / float64(len(parts))
+				}
+			}
+			a := s.raw(path+"?fit="+string(fit), file)
+			if a.status != 200 || a.View.Count != len(parts) {
+				t.Fatalf("%s, %s: %d %s, want %d parts", filepath.Base(name), fit, a.status, a.body, len(parts))
+			}
+			for rank, p := range a.Predictions {
+				if math.Abs(p.Probability-mean[p.ClassID]) > 1e-6 {
+					t.Errorf("%s, %s: class %d has %v, want %v", filepath.Base(name), fit, p.ClassID, p.Probability, mean[p.ClassID])
+				}
+				for class, score := range mean {
+					if rank == 0 && score > p.Probability+1e-6 {
+						t.Errorf("%s, %s: class %d with %v is above the first", filepath.Base(name), fit, class, score)
+					}
+				}
+			}
+		}
+	}
+}
