@@ -27,6 +27,8 @@ type Run struct {
 	Version string      `json:"version"`
 	Commit  string      `json:"commit"`
 	Board   board.Facts `json:"board"`
+	// Before is the state of the machine before the measurement.
+	Before board.State `json:"before"`
 	// Settings are the effective settings as an edgelens.yaml.
 	Settings string `json:"settings"`
 	Parameters

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"edgelens/benchmarks/board"
 	"edgelens/internal/console"
 )
 
@@ -80,6 +81,9 @@ func (s *Summary) remarks() []string {
 		if n := len(names); n > 0 {
 			lines = append(lines, fmt.Sprintf("%s %s, counted apart: %s%s.", counted(n, "file"), kind, strings.Join(names[:min(maxNamed, n)], ", "), more(n)))
 		}
+	}
+	for _, warning := range board.Warnings(s.Run.Board, s.Run.Before) {
+		lines = append(lines, "Times: "+warning+".")
 	}
 	return append(lines, s.Hints...)
 }

@@ -39,9 +39,9 @@ func Accuracy(ctx context.Context, c AccuracyConfig, out, progress io.Writer) er
 
 // measure measures, and returns the folder of the records; "" where nothing was measured.
 func (c *AccuracyConfig) measure(ctx context.Context, m measured, progress io.Writer) (dir string, err error) {
-	now := time.Now()
+	now, machine := time.Now(), board.Prober{Root: "/"}
 	run := &accuracy.Run{ID: accuracy.FolderName(now), Started: now, Command: c.Command, Version: c.Version, Commit: commitOf(c.Version),
-		Board: board.Prober{Root: "/"}.Facts(), Notes: slices.Clone(c.Notes)}
+		Board: machine.Facts(), Before: machine.State(ctx), Notes: slices.Clone(c.Notes)}
 	run.Frames, run.Seed, run.Target, run.Variants = m.frames, c.Seed, c.Target, m.choices.Variants()
 	var settings bytes.Buffer
 	if err := c.Settings.Print(&settings); err != nil {
@@ -80,7 +80,7 @@ func (c *AccuracyConfig) measure(ctx context.Context, m measured, progress io.Wr
 		Run: run, Set: set, Answerer: answerer, Decoder: uprights{decoder}, Workers: c.Settings.Recognize.Slots,
 		Progress: console.NewProgress(progress, progressLines),
 	}.Measure(ctx, w)
-	if err == nil {
+	if err == nil && run.Ended.IsZero() {
 		run.Ended = time.Now()
 		err = w.Update(run)
 	}
@@ -158,7 +158,7 @@ func (c *AccuracyConfig) open(run *accuracy.Run) (*accuracy.Writer, *accuracy.Ru
 	if err := run.Parameters.Check(earlier.Parameters); err != nil {
 		return nil, nil, fmt.Errorf("--resume %s: %w", c.Resume, err)
 	}
-	if earlier.Version != run.Version {
+	if earlier.Ended.IsZero() && earlier.Version != run.Version {
 		earlier.Notes = append(earlier.Notes, fmt.Sprintf("Begun by edgelens %s, continued by %s.", earlier.Version, run.Version))
 		earlier.Version = run.Version
 	}
