@@ -69,7 +69,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck lint generate generate-check contract \
-	bench bench-targets bench-peers bench-requantize bench-decode peer-setup fuzz fault fault-short quality-model tidy-check env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode peer-setup fuzz fault fault-short quality-model tidy-check env \
 	build-arm64 check-arm64 docker docker-check clean distclean
 
 help: ## List the targets
@@ -135,6 +135,20 @@ bench-requantize: setup ## Measure agreement and speed of requantized models: wr
 		$(call TEST_IMAGES,bird.bmp cat.bmp cat_1080p.jpg cat_720p.jpg grace_hopper.bmp sunflower.bmp) \
 		--floor 'mobilenet_v2_1.0_224_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 286 0.7' \
 		--floor 'mobilenet_v1_0.25_128_quant $(EDGELENS_TEST_SHARED)/images/cat.bmp 283 0.25' --out docs/experiments/requantize.md
+
+ACCURACY_MODELS := mobilenet_v2_1.0_224_int8,mobilenet_v2_1.0_224_uint8,mobilenet_v1_0.25_128_uint8
+UINT8 := mobilenet_v2_1.0_224_uint8
+
+bench-accuracy: build ## Measure how right the answers are, on labelled images; fails if a figure is missed; writes docs/accuracy.md
+	@[ -d '$(EDGELENS_TEST_SHARED)/labelled' ] || { echo 'the labelled images are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
+	@EDGELENS_MODELS_DIR='$(TEST_MODELS)' bin/edgelens bench accuracy '$(EDGELENS_TEST_SHARED)/labelled' --out dist \
+		--frame as-is,16:9 --model $(ACCURACY_MODELS) --requantize false,true --delegate auto,none --reduce-jpeg 0,1 --precision 0.95 --write dist/threshold.yaml \
+		--require 'as-is, center, stretch, 3.5' --require '16:9, center, stretch, 14' \
+		--require 'as-is, sweep, center, 0' --require '16:9, sweep, center, 0' \
+		--require 'as-is, $(UINT8) requantized, $(UINT8) center, +-0.5' --require '16:9, $(UINT8) requantized, $(UINT8) center, +-0.5' \
+		--title 'How right the answers are' --note 'Made by `make bench-accuracy`.' \
+		--note 'The images show one each of 400 ImageNet classes and come from the set that the models were trained on: with new images fewer answers are right. The differences between variants are what they are for.' \
+		$(ARGS) --markdown docs/accuracy.md
 
 GOCV_IMAGES := distortion face face-detect fisheye_sample inpaint-src space_shuttle
 

@@ -22,6 +22,8 @@ type Lines struct {
 	Title, XLabel, YLabel string
 	XTicks                []Tick
 	Series                []Series
+	// LegendBelow puts the names of the lines at the bottom, for lines that begin at the top.
+	LegendBelow bool
 }
 
 // Bar is a value with its interval.
@@ -88,13 +90,17 @@ func (l Lines) draw(c canvas) {
 			c.text(x(tick.At), bottom+18, tick.Label, middle)
 		}
 	}
+	legend := top + 16
+	if l.LegendBelow {
+		legend = bottom - 18*float64(len(l.Series)) + 6
+	}
 	for i, s := range l.Series {
 		points := make([]point, len(s.X))
 		for j := range points {
 			points[j] = point{x(s.X[j]), y(s.Y[j])}
 		}
 		c.line(points, 2, palette[i%len(palette)])
-		line := top + 16 + 18*float64(i)
+		line := legend + 18*float64(i)
 		c.line([]point{{left + 12, line - 4}, {left + 36, line - 4}}, 3, palette[i%len(palette)])
 		c.text(left+42, line, s.Name, begin)
 	}

@@ -39,13 +39,21 @@ type Writer struct {
 	figures *csvFile
 }
 
-// Create creates the folder, which must not exist, and writes run.json.
-func Create(dir string, run *Run) (*Writer, error) {
+// MakeFolder makes a folder for records, which must not exist.
+func MakeFolder(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder for the records: %w", err)
+		return fmt.Errorf("make the folder for the records: %w", err)
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder for the records: %w", err)
+		return fmt.Errorf("make the folder for the records: %w", err)
+	}
+	return nil
+}
+
+// Create creates the folder, which must not exist, and writes run.json.
+func Create(dir string, run *Run) (*Writer, error) {
+	if err := MakeFolder(dir); err != nil {
+		return nil, err
 	}
 	w := &Writer{dir: dir}
 	if err := w.Update(run); err != nil {

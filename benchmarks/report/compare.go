@@ -6,6 +6,7 @@ import (
 
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/stats"
+	"edgelens/benchmarks/table"
 )
 
 // Difference is one metric of one case, in two runs.
@@ -135,7 +136,7 @@ func (c *Compared) Text(w io.Writer) error {
 		rows = append(rows, []string{d.Case, d.Metric.Name, number(d.Old) + unit(d.Metric.Unit), number(d.New) + unit(d.Metric.Unit),
 			fmt.Sprintf("%+.1f%%", 100*d.Change), fmt.Sprintf("%+.1f%% to %+.1f%%", 100*d.Interval.Low, 100*d.Interval.High), fmt.Sprintf("%.3f", d.P), verdict})
 	}
-	if err := writeTable(w, rows); err != nil {
+	if err := table.Text(w, rows); err != nil {
 		return err
 	}
 	for _, only := range []struct {

@@ -6,6 +6,7 @@ import (
 
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/stats"
+	"edgelens/benchmarks/table"
 )
 
 // beside returns the edgelens case that c is compared with; nil where there is none.
@@ -26,8 +27,8 @@ func (s *Summary) invokeAlone(c *Case) *Case {
 }
 
 // peerGrid has the ratios of edgelens to another service; false where there is none.
-func (s *Summary) peerGrid() (grid, bool) {
-	g := grid{title: "Comparison with another service: same machine, image and load, alternately; at most: the bound by the CPU time of Invoke alone", rows: [][]string{
+func (s *Summary) peerGrid() (table.Table, bool) {
+	g := table.Table{Title: "Comparison with another service: same machine, image and load, alternately; at most: the bound by the CPU time of Invoke alone", Rows: [][]string{
 		{"other service", "edgelens", "other", "throughput", "95% interval", "at most", "CPU, other / edgelens", "p50, other / edgelens"}}}
 	for _, c := range s.Cases {
 		ours := s.beside(c.Case)
@@ -43,9 +44,9 @@ func (s *Summary) peerGrid() (grid, bool) {
 				fmt.Sprintf("%s to %s", number(interval.Low), number(interval.High)), medianRatio(c, s.invokeAlone(ours), CPU),
 				medianRatio(c, ours, CPU), medianRatio(c, ours, P50)}
 		}
-		g.rows = append(g.rows, row)
+		g.Rows = append(g.Rows, row)
 	}
-	return g, len(g.rows) > 1
+	return g, len(g.Rows) > 1
 }
 
 func medianRatio(over, under *Case, metric string) string {

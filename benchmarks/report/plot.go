@@ -3,8 +3,6 @@ package report
 import (
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 
 	"edgelens/benchmarks/chart"
 	"edgelens/benchmarks/record"
@@ -21,14 +19,8 @@ func (s *Summary) Plots(dir string) ([]string, error) {
 		if drawing.chart == nil {
 			continue
 		}
-		for suffix, draw := range map[string]func(chart.Chart) ([]byte, error){".png": chart.PNG, ".svg": chart.SVG} {
-			data, err := draw(drawing.chart)
-			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, drawing.name+suffix), data, 0o644)
-			}
-			if err != nil {
-				return names, fmt.Errorf("draw the plot of %s: %w", drawing.name, err)
-			}
+		if err := chart.Write(dir, drawing.name, drawing.chart); err != nil {
+			return names, err
 		}
 		names = append(names, drawing.name+".svg")
 	}

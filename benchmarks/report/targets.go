@@ -8,6 +8,7 @@ import (
 
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/stats"
+	"edgelens/benchmarks/table"
 )
 
 // The outcomes of a target.
@@ -198,5 +199,5 @@ func TargetsText(w io.Writer, targets []Target) (missed, unmeasured int, err err
 			unmeasured++
 		}
 	}
-	return missed, unmeasured, writeTable(w, targetRows(targets))
+	return missed, unmeasured, table.Text(w, targetRows(targets))
 }

@@ -11,13 +11,8 @@ import (
 
 	"edgelens/benchmarks/board"
 	"edgelens/benchmarks/record"
+	"edgelens/benchmarks/table"
 )
-
-// grid is a table: the first row is the header.
-type grid struct {
-	title string
-	rows  [][]string
-}
 
 // sections are the tables of a report, one for each measured mode.
 var sections = []struct {
@@ -34,11 +29,11 @@ var sections = []struct {
 	{record.ModeMQTT, "Terminals over MQTT: from a record's due time to its event", []string{P50, "p90", P99, CPU}},
 }
 
-func (s *Summary) grids() []grid {
-	var grids []grid
+func (s *Summary) grids() []table.Table {
+	var grids []table.Table
 	for _, section := range sections {
-		g := grid{title: section.title, rows: [][]string{append([]string{"case"}, section.metrics...)}}
-		g.rows[0] = append(g.rows[0], "good", "bad")
+		g := table.Table{Title: section.title, Rows: [][]string{append([]string{"case"}, section.metrics...)}}
+		g.Rows[0] = append(g.Rows[0], "good", "bad")
 		for _, c := range s.Cases {
 			if c.Mode != section.mode {
 				continue
@@ -51,9 +46,9 @@ func (s *Summary) grids() []grid {
 				}
 				row = append(row, text)
 			}
-			g.rows = append(g.rows, append(row, fmt.Sprint(c.Good), c.bad()))
+			g.Rows = append(g.Rows, append(row, fmt.Sprint(c.Good), c.bad()))
 		}
-		if len(g.rows) > 1 {
+		if len(g.Rows) > 1 {
 			grids = append(grids, g)
 		}
 	}
@@ -134,8 +129,8 @@ func (s *Summary) Text(w io.Writer) error {
 		if err := t.Flush(); err != nil {
 			return err
 		}
-		fmt.Fprintf(t, "\n%s\n", g.title)
-		for _, row := range g.rows {
+		fmt.Fprintf(t, "\n%s\n", g.Title)
+		for _, row := range g.Rows {
 			fmt.Fprintln(t, strings.Join(row, "\t"))
 		}
 	}
@@ -182,12 +177,4 @@ func orUnknown(text string) string {
 		return "unknown"
 	}
 	return text
-}
-
-func writeTable(w io.Writer, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(t, strings.Join(row, "\t")) // Flush returns the error
-	}
-	return t.Flush()
 }

@@ -1,14 +1,17 @@
 package report
 
-import "edgelens/benchmarks/record"
+import (
+	"edgelens/benchmarks/record"
+	"edgelens/benchmarks/table"
+)
 
 // File is the metric of a model's file.
 const File = "file"
 
 // variantGrid compares quantization variants: the model with its own float32 variant, with the same weights, and a
 // legacy one with its int8 variant. It is false where none was measured.
-func (s *Summary) variantGrid() (grid, bool) {
-	g := grid{title: "Quantization variants of the model, alternately (published for the reference service: a quarter of the size, 2.3 times as fast)", rows: [][]string{
+func (s *Summary) variantGrid() (table.Table, bool) {
+	g := table.Table{Title: "Quantization variants of the model, alternately (published for the reference service: a quarter of the size, 2.3 times as fast)", Rows: [][]string{
 		{"variant", "file", "file, variant / model", "mean", "mean, variant / model"}}}
 	for _, c := range s.Cases {
 		if c.Mode != record.ModeModel || c.Variant == "" {
@@ -26,7 +29,7 @@ func (s *Summary) variantGrid() (grid, bool) {
 				row[i] = m.text()
 			}
 		}
-		g.rows = append(g.rows, row)
+		g.Rows = append(g.Rows, row)
 	}
-	return g, len(g.rows) > 1
+	return g, len(g.Rows) > 1
 }

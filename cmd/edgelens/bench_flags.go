@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,10 +33,23 @@ func changedFlags(cmd *cobra.Command, want func(name string) bool) []string {
 		if want(f.Name) {
 			value := f.Value.String()
 			if list, ok := f.Value.(pflag.SliceValue); ok {
-				value = strings.Join(list.GetSlice(), ",")
+				value = strings.Join(shortened(list.GetSlice(), f.Value.Type()), ",")
 			}
 			args = append(args, "--"+f.Name+"="+value)
 		}
 	})
 	return args
+}
+
+// shortened drops the zeros that pflag writes behind numbers with decimals.
+func shortened(values []string, kind string) []string {
+	if kind != "float64Slice" {
+		return values
+	}
+	for i, text := range values {
+		if v, err := strconv.ParseFloat(text, 64); err == nil {
+			values[i] = strconv.FormatFloat(v, 'g', -1, 64)
+		}
+	}
+	return values
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edgelens/benchmarks/report"
+	"edgelens/benchmarks/runner"
 	"edgelens/benchmarks/stats"
 	"edgelens/internal/console"
 )
@@ -16,11 +17,7 @@ func newBenchReport() *cobra.Command {
 		Short: "Regenerate report.md and the plots from the raw records",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			summary, err := report.Make(args[0])
-			if err != nil {
-				return err
-			}
-			return summary.Text(cmd.OutOrStdout())
+			return runner.Report(args[0], cmd.OutOrStdout())
 		},
 	}
 }
