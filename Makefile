@@ -139,8 +139,8 @@ bench-requantize: setup ## Measure agreement and speed of requantized models: wr
 ACCURACY_MODELS := mobilenet_v2_1.0_224_int8,mobilenet_v2_1.0_224_uint8,mobilenet_v1_0.25_128_uint8
 UINT8 := mobilenet_v2_1.0_224_uint8
 
-bench-accuracy: build ## Measure how right the answers are, on labelled images; fails if a figure is missed; writes docs/accuracy.md
-	@[ -d '$(EDGELENS_TEST_SHARED)/labelled' ] || { echo 'the labelled images are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
+bench-accuracy: build ## Measure how right the answers are, on labeled images; fails if a figure is missed; writes docs/accuracy.md
+	@[ -d '$(EDGELENS_TEST_SHARED)/labelled' ] || { echo 'the labeled images are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
 	@EDGELENS_MODELS_DIR='$(TEST_MODELS)' bin/edgelens bench accuracy '$(EDGELENS_TEST_SHARED)/labelled' --out dist \
 		--frame as-is,16:9 --model $(ACCURACY_MODELS) --requantize false,true --delegate auto,none --reduce-jpeg 0,1 --precision 0.95 --write dist/threshold.yaml \
 		--require 'as-is, center, stretch, 3.5' --require '16:9, center, stretch, 14' \

@@ -55,7 +55,9 @@ func (r Region) Check() error {
 	if r == (Region{}) {
 		return nil
 	}
-	within := func(at, length float64) bool { return at >= 0 && length > 0 && length <= 1 && at+length <= 1+regionSlack } // not for NaN
+	within := func(at, length float64) bool { // not for NaN
+		return at >= 0 && length > 0 && length <= 1 && at+length <= 1+regionSlack
+	}
 	if !within(r.X, r.Width) || !within(r.Y, r.Height) {
 		return fmt.Errorf("%w: region must be inside of the image: x, y, width and height from 0 to 1, with x + width and y + height at most 1, not %s", ErrInvalid, r)
 	}

@@ -140,7 +140,7 @@ func turned(size image.Point, orientation int) image.Point {
 }
 
 // storedRect returns where a rectangle of an upright image of that size is in the stored
-// one; uprightWalk says why.
+// one, as uprightWalk describes.
 func storedRect(r image.Rectangle, upright image.Point, orientation int) image.Rectangle {
 	if orientation >= 5 {
 		r = image.Rect(r.Min.Y, r.Min.X, r.Max.Y, r.Max.X)

@@ -219,7 +219,7 @@ func TestParametersMustBeTheSame(t *testing.T) {
 		t.Error(err)
 	}
 	for want, change := range map[string]func(*accuracy.Parameters){
-		"labelled images":        func(p *accuracy.Parameters) { p.Set = "x" },
+		"labeled images":         func(p *accuracy.Parameters) { p.Set = "x" },
 		"variants or models":     func(p *accuracy.Parameters) { p.Variants[0].Digest = "x" },
 		"frames":                 func(p *accuracy.Parameters) { p.Frames = append(p.Frames, accuracy.Frame{Width: 2, Height: 1}) },
 		"seed":                   func(p *accuracy.Parameters) { p.Seed++ },

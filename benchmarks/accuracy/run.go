@@ -1,4 +1,4 @@
-// Package accuracy measures how often a model is right on labelled images: it reads the images' classes, keeps the
+// Package accuracy measures how often a model is right on labeled images: it reads the images' classes, keeps the
 // record of each answer, and derives a report with intervals and paired comparisons from these records alone.
 //
 // A folder of records has two files: accuracy.json is a Run, and answers.jsonl has an Answer a line. From these, the
@@ -38,7 +38,7 @@ type Run struct {
 	Classes int `json:"classes"`
 	// From is the labels file; "" where sub-folders name the classes.
 	From string `json:"labels_file,omitempty"`
-	// Images is the number of labelled images.
+	// Images is the number of labeled images.
 	Images    int         `json:"images"`
 	Unmatched []Unmatched `json:"unmatched"`
 	Notes     []string    `json:"notes"`
@@ -65,7 +65,7 @@ func (p Parameters) Check(earlier Parameters) error {
 	for i := range now.NumField() {
 		if !reflect.DeepEqual(now.Field(i).Interface(), before.Field(i).Interface()) {
 			different = append(different, map[string]string{
-				"Set": "the labelled images", "Variants": "the variants or models", "Frames": "the frames", "Seed": "the seed", "Target": "the target",
+				"Set": "the labeled images", "Variants": "the variants or models", "Frames": "the frames", "Seed": "the seed", "Target": "the target",
 				"Preprocess": "the settings of preprocess", "Inference": "the settings of inference",
 			}[now.Type().Field(i).Name])
 		}

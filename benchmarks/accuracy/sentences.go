@@ -25,7 +25,7 @@ func (s *Summary) facts() [][2]string {
 		from = "classes by " + r.From
 	}
 	rows := [][2]string{
-		{"images", fmt.Sprintf("%s, %s", counted(r.Images, "labelled image"), from)},
+		{"images", fmt.Sprintf("%s, %s", counted(r.Images, "labeled image"), from)},
 		{"model", fmt.Sprintf("%s, %s", cmp.Or(r.Variants[0].Model, "the default"), cmp.Or(r.Variants[0].Digest, "unknown digest"))},
 		{"measured", fmt.Sprintf("%s by edgelens %s, seed %d, on %s (%d cores)", r.Started.UTC().Format("2006-01-02 15:04 MST"), r.Version, r.Seed, cmp.Or(r.Board.CPU, "an unknown CPU"), r.Board.Cores)},
 		{"command", s.command()},

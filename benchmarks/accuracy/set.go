@@ -16,7 +16,7 @@ import (
 	"edgelens/internal/console"
 )
 
-// Item is a labelled image.
+// Item is a labeled image.
 type Item struct {
 	// File is its path below the folder of the set, with slashes, or an absolute one.
 	File string
@@ -41,7 +41,7 @@ func (u Unmatched) describe() string {
 	return fmt.Sprintf("%s (%s: %s)", u.File, u.Class, u.Reason)
 }
 
-// Set is a folder of labelled images.
+// Set is a folder of labeled images.
 type Set struct {
 	Folder string
 	// From is the name of the labels file; "" where sub-folders name the classes.
@@ -70,7 +70,7 @@ var imageNames = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".b
 func ReadSet(folder string, classes *Classes) (*Set, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return nil, fmt.Errorf("read the labelled images: %w; give a folder with a sub-folder for each class, or with a labels.tsv", err)
+		return nil, fmt.Errorf("read the labeled images: %w; give a folder with a sub-folder for each class, or with a labels.tsv", err)
 	}
 	s := &Set{Folder: folder}
 	if err := s.readSynsets(classes); err != nil {
@@ -98,7 +98,7 @@ func ReadSet(folder string, classes *Classes) (*Set, error) {
 		return nil, err
 	}
 	if len(s.Items)+len(s.Unmatched) == 0 {
-		return nil, fmt.Errorf("%w: there are no labelled images in %s; it needs a sub-folder for each class with its images, or a labels.tsv with the columns file and class_id, class, label or synset", edgelens.ErrInvalid, folder)
+		return nil, fmt.Errorf("%w: there are no labeled images in %s; it needs a sub-folder for each class with its images, or a labels.tsv with the columns file and class_id, class, label or synset", edgelens.ErrInvalid, folder)
 	}
 	slices.SortFunc(s.Items, func(a, b Item) int { return strings.Compare(a.File, b.File) })
 	return s, nil
@@ -271,7 +271,7 @@ func (s *Set) readFolders(classes *Classes, folders, loose []string) error {
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("read the labelled images: %w", err)
+			return fmt.Errorf("read the labeled images: %w", err)
 		}
 	}
 	for _, name := range loose {

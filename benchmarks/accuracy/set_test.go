@@ -160,7 +160,7 @@ func TestNoSet(t *testing.T) {
 		}
 	}
 	for name, dir := range map[string]string{"empty": t.TempDir(), "empty classes": folder(t, map[string]string{"1/a.txt": ""}), "no lines": folder(t, map[string]string{"labels.tsv": "file\tclass\n"})} {
-		if _, err := accuracy.ReadSet(dir, accuracy.NewClasses(3, nil)); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "no labelled images") {
+		if _, err := accuracy.ReadSet(dir, accuracy.NewClasses(3, nil)); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "no labeled images") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -101,9 +101,9 @@ func (s *Summary) Measured() error {
 	}
 	if len(s.Failures) > 0 {
 		first := s.Failures[0]
-		return fmt.Errorf("%w: none of the %s could be recognized; %s: %s: %s", edgelens.ErrInvalid, counted(s.Run.Images, "labelled image"), first.Image, first.Failure, first.Reason)
+		return fmt.Errorf("%w: none of the %s could be recognized; %s: %s: %s", edgelens.ErrInvalid, counted(s.Run.Images, "labeled image"), first.Image, first.Failure, first.Reason)
 	}
-	return fmt.Errorf("%w: none of the %s was measured", edgelens.ErrInvalid, counted(s.Run.Images, "labelled image"))
+	return fmt.Errorf("%w: none of the %s was measured", edgelens.ErrInvalid, counted(s.Run.Images, "labeled image"))
 }
 
 // The number of images and the width of an interval from which on it is called wide.

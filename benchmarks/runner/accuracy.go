@@ -20,7 +20,7 @@ import (
 	"edgelens/preprocess"
 )
 
-// Accuracy measures how right the answers to labelled images are, and prints the report to out. Progress goes to
+// Accuracy measures how right the answers to labeled images are, and prints the report to out. Progress goes to
 // progress. An interrupted run leaves its folder, to be continued, and prints the report so far.
 func Accuracy(ctx context.Context, c AccuracyConfig, out, progress io.Writer) error {
 	m, err := c.parse()
@@ -48,6 +48,7 @@ func (c *AccuracyConfig) measure(ctx context.Context, m measured, progress io.Wr
 		return "", err
 	}
 	run.Settings = settings.String()
+	run.Notes = append(run.Notes, m.notes()...)
 	answerer, end, err := c.answerer(ctx, run)
 	if err != nil {
 		return "", err

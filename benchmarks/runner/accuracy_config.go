@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"edgelens"
@@ -15,7 +16,7 @@ import (
 // AccuracyConfig is the configuration of Accuracy. Errors name its members by the flags of `edgelens bench accuracy`.
 type AccuracyConfig struct {
 	Service
-	// Folder has the labelled images.
+	// Folder has the labeled images.
 	Folder string
 	// Out is the parent folder of this run's folder; Resume is the folder of a run to continue.
 	Out, Resume string
@@ -55,6 +56,15 @@ type measured struct {
 	choices  accuracy.Choices
 	frames   []accuracy.Frame
 	required []accuracy.Requirement
+}
+
+// notes are sentences on what the figures cannot show.
+func (m measured) notes() []string {
+	framed := slices.ContainsFunc(m.frames, func(f accuracy.Frame) bool { return f != accuracy.Frame{} })
+	if framed && slices.ContainsFunc(m.choices.ReduceJPEG, func(v float64) bool { return v != 0 }) {
+		return []string{"Images in frames are BMP files, so reduce_jpeg changes nothing there."}
+	}
+	return nil
 }
 
 // parse reads the texts, and reports every error at once.

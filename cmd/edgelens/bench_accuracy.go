@@ -11,8 +11,8 @@ func newBenchAccuracy(environ []string) *cobra.Command {
 	c := runner.DefaultAccuracyConfig()
 	cmd := &cobra.Command{
 		Use:   "accuracy FOLDER",
-		Short: "Measure how often the answers are right, on labelled images",
-		Long: `Recognizes every labelled image in FOLDER by the path of the server and prints, for each variant,
+		Short: "Measure how often the answers are right, on labeled images",
+		Long: `Recognizes every labeled image in FOLDER by the path of the server and prints, for each variant,
 how often the first answer (top-1) and one of the first five (top-5) are right, with 95%
 intervals, and which differences between variants are real. Raw records, report.md, report.json
 and plots go to a new folder accuracy-YYYYMMDD-HHMMSS.

@@ -63,8 +63,8 @@ func sides(middle, rest uint8) []byte {
 	return out.Bytes()
 }
 
-// labelledFolder has eight images that are right in the middle, two that are right if stretched, and two that are wrong.
-func labelledFolder(t *testing.T) string {
+// labeledFolder has eight images that are right in the middle, two that are right if stretched, and two that are wrong.
+func labeledFolder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for i := range 4 {
@@ -105,7 +105,7 @@ func summaryOf(t *testing.T, out string) accuracy.Summary {
 }
 
 func TestBenchAccuracy(t *testing.T) {
-	environ, out, images := brightnessEnvironment(t), t.TempDir(), labelledFolder(t)
+	environ, out, images := brightnessEnvironment(t), t.TempDir(), labeledFolder(t)
 	writeFiles(t, images, map[string][]byte{"dark/torn.png": sides(40, 40)[:80], "dark/text.jpg": []byte("no image"), "purple/a.png": sides(1, 1), "loose.png": sides(1, 1)})
 	status, stdout, stderr := runCommand(t, environ, "bench", "accuracy", images, "--out", out, "--frame", "as-is,16:9", "--delegate", "auto,none", "--markdown", filepath.Join(out, "a.md"), "--title", "Mine")
 	if status != 0 {
@@ -178,7 +178,7 @@ func TestBenchAccuracyOfModels(t *testing.T) {
 }
 
 func TestBenchAccuracyIsRejected(t *testing.T) {
-	environ, images := brightnessEnvironment(t), labelledFolder(t)
+	environ, images := brightnessEnvironment(t), labeledFolder(t)
 	other := t.TempDir()
 	writeFiles(t, other, map[string][]byte{"purple/a.png": sides(1, 1), "only/b.txt": nil})
 	text := t.TempDir()
@@ -191,9 +191,9 @@ func TestBenchAccuracyIsRejected(t *testing.T) {
 		"no folder":               {nil, "arg(s)", 0},
 		"none of that name":       {[]string{"/no/such/folder"}, "sub-folder for each class", 0},
 		"a file":                  {[]string{file(t, "a.txt", nil)}, "sub-folder for each class", 0},
-		"an empty folder":         {[]string{t.TempDir()}, "no labelled images", 0},
+		"an empty folder":         {[]string{t.TempDir()}, "no labeled images", 0},
 		"no known class":          {[]string{other}, "has a class of the model; the first is purple/a.png (purple", 0},
-		"no image":                {[]string{text}, "none of the 1 labelled image could be recognized; dark/a.png", 1},
+		"no image":                {[]string{text}, "none of the 1 labeled image could be recognized; dark/a.png", 1},
 		"a fit":                   {[]string{images, "--fit", "center,squash"}, "--fit", 0},
 		"a fit twice":             {[]string{images, "--fit", "center,center"}, "--fit has the same value twice", 0},
 		"a frame":                 {[]string{images, "--frame", "9:16"}, "--frame", 0},
@@ -223,7 +223,7 @@ func TestBenchAccuracyIsRejected(t *testing.T) {
 }
 
 func TestBenchAccuracyWritesThreshold(t *testing.T) {
-	environ, images := brightnessEnvironment(t), labelledFolder(t)
+	environ, images := brightnessEnvironment(t), labeledFolder(t)
 	t.Chdir(t.TempDir())
 	precision := func(args ...string) (int, string, string) {
 		return runCommand(t, environ, append([]string{"bench", "accuracy", images, "--out", t.TempDir(), "--fit", "center"}, args...)...)
@@ -251,7 +251,7 @@ func TestBenchAccuracyWritesThreshold(t *testing.T) {
 }
 
 func TestInterruptedBenchAccuracyIsContinued(t *testing.T) {
-	environ, out, images := brightnessEnvironment(t), t.TempDir(), labelledFolder(t)
+	environ, out, images := brightnessEnvironment(t), t.TempDir(), labeledFolder(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	progressed := writerFunc(func(p []byte) (int, error) {
@@ -302,7 +302,7 @@ func serveForTest(t *testing.T, environ []string) string {
 
 // A service gives the same answers as this process.
 func TestBenchAccuracyOfATarget(t *testing.T) {
-	environ, images := brightnessEnvironment(t), labelledFolder(t)
+	environ, images := brightnessEnvironment(t), labeledFolder(t)
 	base := serveForTest(t, environ)
 	var shares [2][]accuracy.Share
 	for i, args := range [][]string{{"--target", base}, nil} {
@@ -327,7 +327,7 @@ func TestBenchAccuracyOfATarget(t *testing.T) {
 }
 
 // On 400 images with labels, the default is more often right than stretching (docs/accuracy.md).
-func TestBenchAccuracyOnLabelledImages(t *testing.T) {
+func TestBenchAccuracyOnLabeledImages(t *testing.T) {
 	testutil.SkipIfShort(t, "it recognizes 400 images")
 	images, shared := testutil.Shared(t, "labelled"), testutil.Shared(t, "models")
 	dir, out := t.TempDir(), t.TempDir()

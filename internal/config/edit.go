@@ -18,7 +18,16 @@ import (
 
 // FileInUse returns the configuration file that Load reads with these flags and this environment; "" where there is none.
 func FileInUse(flags *pflag.FlagSet, environ []string) string {
-	path, named := defaultFile, false
+	path, named := fileOf(flags, environ)
+	if _, err := os.Stat(path); err != nil && !named {
+		return ""
+	}
+	return path
+}
+
+// fileOf returns the configuration file, and whether a flag or the environment names it.
+func fileOf(flags *pflag.FlagSet, environ []string) (path string, named bool) {
+	path = defaultFile
 	for _, pair := range environ {
 		if name, text, _ := strings.Cut(pair, "="); name == envFile && text != "" {
 			path, named = text, true
@@ -27,10 +36,7 @@ func FileInUse(flags *pflag.FlagSet, environ []string) string {
 	if f := flags.Lookup(flagFile); f != nil && f.Changed {
 		path, named = f.Value.String(), true
 	}
-	if _, err := os.Stat(path); err != nil && !named {
-		return ""
-	}
-	return path
+	return path, named
 }
 
 // SetInFile sets one setting in a configuration file and leaves the rest of the file as it is, comments too. It creates

@@ -127,15 +127,7 @@ func applyEnviron(settings []setting, environ []string) []error {
 // applyFile reads the file that the flag or the environment names, else the
 // default one if it exists.
 func applyFile(settings []setting, flags *pflag.FlagSet, environ []string) []error {
-	path, named := defaultFile, false
-	for _, pair := range environ {
-		if name, text, _ := strings.Cut(pair, "="); name == envFile && text != "" {
-			path, named = text, true
-		}
-	}
-	if f := flags.Lookup(flagFile); f != nil && f.Changed {
-		path, named = f.Value.String(), true
-	}
+	path, named := fileOf(flags, environ)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return nil
