@@ -64,7 +64,9 @@ static void read_part(j_decompress_ptr decoder, edgelens_part part, unsigned cha
 	JDIMENSION width = (decoder->output_width - right > columns ? right + columns : decoder->output_width) - left;
 	if (width < decoder->output_width)
 		jpeg_crop_scanline(decoder, &left, &width); // moves left to the border of an MCU
-	JSAMPROW row = decoder->mem->alloc_large((j_common_ptr)decoder, JPOOL_IMAGE, (size_t)decoder->output_width * channels);
+	// One byte off alignment: aligned rows are written past the caches (jdcolext-avx2.asm), and copying them would wait
+	// for memory.
+	JSAMPROW row = (JSAMPROW)decoder->mem->alloc_large((j_common_ptr)decoder, JPOOL_IMAGE, (size_t)decoder->output_width * channels + 1) + 1;
 	if ((unsigned)part.y > rows)
 		jpeg_skip_scanlines(decoder, part.y - rows);
 	while (decoder->output_scanline < (unsigned)part.y)
