@@ -93,6 +93,28 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
+// newInterpreter returns an interpreter of the default model that core does not use.
+func newInterpreter(t testing.TB, core *Core) (*models.Spec, inference.Interpreter) {
+	t.Helper()
+	spec, err := core.Loader.Describe(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := tflite.New().Open(spec.Path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	interpreter, err := model.NewInterpreter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = interpreter.Close()
+		_ = model.Close()
+	})
+	return spec, interpreter
+}
+
 // bare is the indispensable work.
 type bare struct {
 	preprocessor *preprocess.Preprocessor
@@ -103,22 +125,7 @@ type bare struct {
 
 func newBare(b *testing.B, core *Core) *bare {
 	b.Helper()
-	spec, err := core.Loader.Describe(context.Background(), "")
-	if err != nil {
-		b.Fatal(err)
-	}
-	model, err := tflite.New().Open(spec.Path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
-	if err != nil {
-		b.Fatal(err)
-	}
-	interpreter, err := model.NewInterpreter()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		_ = interpreter.Close()
-		_ = model.Close()
-	})
+	spec, interpreter := newInterpreter(b, core)
 	return &bare{
 		preprocessor: core.preprocessor, interpreter: interpreter, input: spec.Input,
 		out: make([]byte, spec.Output.Bytes()),

@@ -4,7 +4,6 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"image"
 	"math"
 	"os"
@@ -16,7 +15,6 @@ import (
 
 	"edgelens"
 	"edgelens/inference"
-	"edgelens/inference/tflite"
 	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/preprocess"
@@ -33,22 +31,7 @@ type offline struct {
 
 func newOffline(t *testing.T, core *Core) *offline {
 	t.Helper()
-	spec, err := core.Loader.Describe(context.Background(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	model, err := tflite.New().Open(spec.Path, inference.Options{Threads: 1, Delegate: inference.DelegateAuto})
-	if err != nil {
-		t.Fatal(err)
-	}
-	interpreter, err := model.NewInterpreter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = interpreter.Close()
-		_ = model.Close()
-	})
+	spec, interpreter := newInterpreter(t, core)
 	return &offline{t, core.preprocessor, interpreter, spec}
 }
 
