@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/build/go/bin:$(PATH)
 endif
 unexport GOROOT
 
-# Go and npm keep caches below HOME; some services and containers have none.
+# Go and pip keep caches below HOME; some services and containers have none.
 ifeq ($(and $(HOME),$(wildcard $(HOME)/)),)
 export HOME := $(CURDIR)/build/home
 endif
@@ -28,9 +28,8 @@ TAGS := customenv,gocv_specific_modules
 export GOFLAGS := $(strip $(filter-out -tags=% -buildvcs=%,$(GOFLAGS)) -tags=$(TAGS) -buildvcs=false)
 
 # Two folders of our own: one narrows opencv.hpp (see the file in it), the other
-# adds a header that the TensorFlow Lite package lacks and a full one has.
-export CGO_CPPFLAGS := -I$(CURDIR)/preprocess/include -I/usr/include/opencv4 \
-	-I$(TFLITE)/include -I$(CURDIR)/inference/tflite/include
+# declares TensorFlow Lite's C API, whose library comes without headers.
+export CGO_CPPFLAGS := -I$(CURDIR)/preprocess/include -I$(CURDIR)/inference/tflite/include -I/usr/include/opencv4
 export CGO_CXXFLAGS := --std=c++11 -DNDEBUG -O2
 # As needed: programs that use neither library do not load them. An installed
 # binary finds the library beside it, one in bin/ where set-up put it.

@@ -40,6 +40,10 @@ func (i *interpreter) prepare() error {
 	if in, out := i.c().GetInputTensorCount(), i.c().GetOutputTensorCount(); in != 1 || out != 1 {
 		return fmt.Errorf("%w: it has %d inputs and %d outputs; a classifier of images has one of each", edgelens.ErrModel, in, out)
 	}
+	// The library goes on where it got no memory for the tensors.
+	if t := i.c().GetInputTensor(0); t != nil && t.Data() == nil {
+		return &inference.RuntimeError{Sentence: "its tensors need more memory than there is", Detail: i.report.take()}
+	}
 	var err error
 	if i.input, err = describe(i.c().GetInputTensor(0)); err != nil {
 		return fmt.Errorf("%w: its input %v", edgelens.ErrModel, err)

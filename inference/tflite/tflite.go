@@ -31,13 +31,25 @@ type Backend struct{}
 // New returns the Backend.
 func New() Backend { return Backend{} }
 
-// Version returns the version of the TFLite library, for example "2.9.0".
+// Version returns the version of the TFLite library, for example "2.17.1".
 func (Backend) Version() string { return C.GoString(C.TfLiteVersion()) }
+
+// Check returns an error that wraps edgelens.ErrModel if the library that was loaded is
+// too old: a program may find another than it was built with.
+func (b Backend) Check() error {
+	if err := checkVersion(b.Version()); err != nil {
+		return fmt.Errorf("%w: %w", edgelens.ErrModel, err)
+	}
+	return nil
+}
 
 // Open reads the file and opens a private copy of it: a mapped file that another
 // process overwrites or truncates would crash this one. The C library never sees a
 // file that package tflitefile rejects.
-func (Backend) Open(path string, options inference.Options) (inference.Model, error) {
+func (b Backend) Open(path string, options inference.Options) (inference.Model, error) {
+	if err := b.Check(); err != nil {
+		return nil, err
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its file cannot be read: %w", edgelens.ErrModel, withoutPath(err))
@@ -77,7 +89,7 @@ type model struct {
 }
 
 // NewInterpreter tries XNNPACK first and falls back to TFLite's own kernels
-// if the delegate rejects the graph, as it does with uint8 models.
+// if the delegate rejects the graph.
 func (m *model) NewInterpreter() (inference.Interpreter, error) {
 	if m.m == nil {
 		panic("tflite: NewInterpreter on a closed model")

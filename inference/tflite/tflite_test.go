@@ -59,14 +59,13 @@ func build(t testing.TB, path, delegate string) inference.Interpreter {
 	return i
 }
 
-// The delegate supports int8 and float32 graphs. It rejects uint8 models
-// on every architecture, and the fallback runs them.
+// The delegate supports int8, uint8 and float32 graphs.
 func TestDelegate(t *testing.T) {
 	for name, c := range map[string]struct{ file, asked, want string }{
-		"int8":                  {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateAuto, inference.DelegateXNNPACK},
-		"int8, not wanted":      {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateNone, inference.DelegateNone},
-		"uint8 falls back":      {"mobilenet_v2_1.0_224_quant.tflite", inference.DelegateAuto, inference.DelegateNone},
-		"small uint8 falls too": {"mobilenet_v1_0.25_128_quant.tflite", inference.DelegateAuto, inference.DelegateNone},
+		"int8":             {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateAuto, inference.DelegateXNNPACK},
+		"int8, not wanted": {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateNone, inference.DelegateNone},
+		"uint8":            {"mobilenet_v2_1.0_224_quant.tflite", inference.DelegateAuto, inference.DelegateXNNPACK},
+		"small uint8":      {"mobilenet_v1_0.25_128_quant.tflite", inference.DelegateAuto, inference.DelegateXNNPACK},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := build(t, testutil.Shared(t, "models", c.file), c.asked)
@@ -210,9 +209,9 @@ func resident(t *testing.T) int64 {
 
 func BenchmarkInvoke(b *testing.B) {
 	for name, file := range map[string]string{
-		"int8-xnnpack": "tf2_mobilenet_v2_1.0_224_ptq.tflite",
-		"uint8-none":   "mobilenet_v2_1.0_224_quant.tflite",
-		"v1-0.25-none": "mobilenet_v1_0.25_128_quant.tflite",
+		"int8":          "tf2_mobilenet_v2_1.0_224_ptq.tflite",
+		"uint8":         "mobilenet_v2_1.0_224_quant.tflite",
+		"uint8-v1-0.25": "mobilenet_v1_0.25_128_quant.tflite",
 	} {
 		b.Run(name, func(b *testing.B) {
 			i := build(b, testutil.Shared(b, "models", file), inference.DelegateAuto)
