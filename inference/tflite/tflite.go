@@ -95,8 +95,10 @@ func (m *model) NewInterpreter() (inference.Interpreter, error) {
 		panic("tflite: NewInterpreter on a closed model")
 	}
 	if m.options.Delegate != inference.DelegateNone {
-		if i, err := m.build(newXNNPACK(m.options.Threads)); err == nil {
-			return i, nil
+		if x, err := newXNNPACK(m.options.Threads); err == nil {
+			if i, err := m.build(x); err == nil {
+				return i, nil
+			}
 		}
 	}
 	i, err := m.build(nil)

@@ -3,6 +3,7 @@
 package tflite
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -20,5 +21,8 @@ func TestCheckVersion(t *testing.T) {
 	}
 	if err := New().Check(); err != nil {
 		t.Errorf("the library of this build: %v", err)
+	}
+	if want := os.Getenv("EDGELENS_TEST_TFLITE"); !strings.HasPrefix(New().Version(), want) {
+		t.Errorf("the library of this build is %s, want %s", New().Version(), want)
 	}
 }
