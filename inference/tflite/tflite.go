@@ -88,24 +88,43 @@ type model struct {
 	options inference.Options
 }
 
-// NewInterpreter tries XNNPACK first and falls back to TFLite's own kernels
-// if the delegate rejects the graph.
+// NewInterpreter tries XNNPACK first and falls back to TFLite's own kernels if the
+// delegate fails: the interpreter then has the reason.
 func (m *model) NewInterpreter() (inference.Interpreter, error) {
 	if m.m == nil {
 		panic("tflite: NewInterpreter on a closed model")
 	}
+	var refusal string
 	if m.options.Delegate != inference.DelegateNone {
-		if x, err := newXNNPACK(m.options.Threads); err == nil {
-			if i, err := m.build(x); err == nil {
-				return i, nil
-			}
+		i, err := m.withXNNPACK()
+		if err == nil {
+			return i, nil
 		}
+		refusal = "XNNPACK " + err.Error()
 	}
 	i, err := m.build(nil)
 	if err != nil {
 		return nil, err // not a typed nil
 	}
+	i.refusal = refusal
 	return i, nil
+}
+
+// withXNNPACK returns an error that continues a sentence which begins with XNNPACK.
+func (m *model) withXNNPACK() (*interpreter, error) {
+	delegate, err := newXNNPACK(m.options.Threads)
+	if err != nil {
+		return nil, err
+	}
+	i, err := m.build(delegate)
+	if err == nil {
+		return i, nil
+	}
+	var words *inference.RuntimeError
+	if errors.As(err, &words) {
+		return nil, fmt.Errorf("fails on it: %s", words.Detail)
+	}
+	return nil, fmt.Errorf("fails on it: %w", err)
 }
 
 // build makes an interpreter with the delegate, none if nil, and owns it from
@@ -114,11 +133,12 @@ func (m *model) build(delegate *xnnpack) (*interpreter, error) {
 	options := gotflite.NewInterpreterOptions()
 	defer options.Delete() // the interpreter keeps a copy
 	options.SetNumThread(m.options.Threads)
-	i := &interpreter{report: newReport(), delegate: delegate}
+	i := &interpreter{report: newReport(), delegate: delegate, observer: newObserver()}
 	i.report.attach(options)
 	if delegate != nil {
 		options.AddDelegate(delegate)
 	}
+	options.AddDelegate(i.observer)
 	i.i = gotflite.NewInterpreter(m.m, options)
 	if i.i == nil {
 		defer i.free()

@@ -242,7 +242,7 @@ func TestFacts(t *testing.T) {
 		share        float64
 		advice       string
 	}{
-		"legacy":  {tflitefile.Uint8, "uint8, legacy", 0, "requantize"},
+		"legacy":  {tflitefile.Uint8, "uint8, legacy", 1, "requantize"},
 		"float32": {tflitefile.Float32, "float32", 1, "float32"},
 	} {
 		t.Run(name, func(t *testing.T) {
