@@ -1,5 +1,5 @@
 // Package requantize puts int8 variants in place of legacy uint8 models, for which XNNPACK
-// takes about twice as long, and checks that a rewritten model gives the same results.
+// takes up to twice as long, and checks that a rewritten model gives the same results.
 package requantize
 
 import (
@@ -50,7 +50,7 @@ func (p *Preparer) Prepare(ctx context.Context, m models.Model) models.Model {
 		return m // loading reports the error
 	}
 	if !p.config.Enabled {
-		p.log.Info("legacy uint8 model: with inference.requantize set, an int8 variant of it runs about twice as fast", "model", m.Name)
+		p.log.Info("legacy uint8 model: with inference.requantize set, an int8 variant of it runs up to twice as fast", "model", m.Name)
 		return m
 	}
 	hexDigest := strings.TrimPrefix(m.Digest, "sha256:")

@@ -108,7 +108,7 @@ func (g *Subgraph) typeOf(o *Operator) string {
 }
 
 // IsLegacy reports whether a model computes in uint8, as models did before 2019. XNNPACK
-// takes about twice as long for it as for int8.
+// takes up to twice as long for it as for int8.
 func (g *Subgraph) IsLegacy() bool {
 	return slices.ContainsFunc(g.Operators, func(o *Operator) bool {
 		return g.multiplyAdds(o) > 0 && g.Tensors[o.Outputs[0]].Type == Uint8
@@ -201,7 +201,7 @@ func (g *Subgraph) quantization() string {
 func (g *Subgraph) advice(f *edgelens.ModelFacts) []string {
 	var advice []string
 	if g.IsLegacy() {
-		advice = append(advice, "It computes in uint8, as models did before 2019, which takes about twice as long as int8: `edgelens model requantize` makes an int8 model of it.")
+		advice = append(advice, "It computes in uint8, as models did before 2019, which takes up to twice as long as int8: `edgelens model requantize` makes an int8 model of it.")
 	}
 	if f.Quantization == "float32" {
 		advice = append(advice, "The weights are float32: quantized to int8 when it is converted (full integer quantization), the model is a quarter of the size and faster.")
