@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/build/go/bin:$(PATH)
 endif
 unexport GOROOT
 
-# Go and npm keep caches below HOME; some services and containers have none.
+# Go and pip keep caches below HOME; some services and containers have none.
 ifeq ($(and $(HOME),$(wildcard $(HOME)/)),)
 export HOME := $(CURDIR)/build/home
 endif
@@ -28,9 +28,8 @@ TAGS := customenv,gocv_specific_modules
 export GOFLAGS := $(strip $(filter-out -tags=% -buildvcs=%,$(GOFLAGS)) -tags=$(TAGS) -buildvcs=false)
 
 # Two folders of our own: one narrows opencv.hpp (see the file in it), the other
-# adds a header that the TensorFlow Lite package lacks and a full one has.
-export CGO_CPPFLAGS := -I$(CURDIR)/preprocess/include -I/usr/include/opencv4 \
-	-I$(TFLITE)/include -I$(CURDIR)/inference/tflite/include
+# declares TensorFlow Lite's C API, whose library comes without headers.
+export CGO_CPPFLAGS := -I$(CURDIR)/preprocess/include -I$(CURDIR)/inference/tflite/include -I/usr/include/opencv4
 export CGO_CXXFLAGS := --std=c++11 -DNDEBUG -O2
 # As needed: programs that use neither library do not load them. An installed
 # binary finds the library beside it, one in bin/ where set-up put it.
@@ -40,7 +39,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Optional images and models for tests are in a folder beside the clone.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-fast test-nocgo test-cgocheck bench fuzz fault fault-short check-arm64 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short check-arm64 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -68,13 +67,13 @@ TEST_IMAGES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARE
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
-.PHONY: help setup build run test test-fast test-nocgo test-cgocheck lint generate generate-check contract \
+.PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
 	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode peer-setup fuzz fault fault-short quality-model tidy-check env \
 	build-arm64 check-arm64 docker docker-check clean distclean
 
 help: ## List the targets
 	@printf 'edgelens: what is in this image?\n\n'
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Debian packages, Go, the TensorFlow Lite library, Go modules
 	@scripts/setup
@@ -97,6 +96,9 @@ test-nocgo: setup ## Run the tests that need no cgo (with stubs for OpenCV and T
 
 test-cgocheck: setup ## Run the cgo packages' tests with a busy garbage collector, pointer checks and Mat counts
 	@GOGC=1 GODEBUG=cgocheck=1 $(TEST) -tags=$(TAGS),matprofile ./preprocess/... ./inference/...
+
+test-tflite-2.20: setup ## Run the runtime's tests with TensorFlow Lite 2.20 (by Maven), whose XNNPACK has other options
+	@scripts/test-tflite-2.20
 
 lint: setup ## Check with gofmt, go vet, staticcheck and shellcheck
 	@scripts/lint

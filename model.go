@@ -45,8 +45,12 @@ type Model struct {
 	RequantizedFrom string
 	Input           *Tensor
 	Output          *Tensor
-	// Delegate is what runs the graph: "xnnpack" or "none".
+	// Delegate runs operators of the graph: "xnnpack", or "none" where TensorFlow Lite's
+	// own kernels run them all.
 	Delegate string
+	// Operators is how many the graph has, and DelegatedOperators how many of them the
+	// delegate runs, as the runtime counted them.
+	Operators, DelegatedOperators int
 	// Interpreters is how many run in parallel, each with Threads threads.
 	Interpreters int
 	Threads      int

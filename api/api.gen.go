@@ -748,8 +748,11 @@ type JobStatus string
 type Model struct {
 	Default bool `json:"default"`
 
-	// Delegate The delegate that runs the graph
+	// Delegate The delegate that runs operators of the graph; none if TensorFlow Lite's own kernels run them all
 	Delegate *ModelDelegate `json:"delegate,omitempty"`
+
+	// DelegatedOperators How many of them the delegate runs; TensorFlow Lite's own kernels run the rest
+	DelegatedOperators *int `json:"delegated_operators,omitempty"`
 
 	// Digest sha256:<hex> of the model file: of a missing one, the manifest's, or empty if it has none
 	Digest string `json:"digest"`
@@ -772,7 +775,10 @@ type Model struct {
 
 	// Normalization How pixels, from 0 to 255, become the numbers that the model was trained on: (pixel - mean) / std
 	Normalization *Normalization `json:"normalization,omitempty"`
-	Output        *Tensor        `json:"output,omitempty"`
+
+	// Operators The number of operators of the graph, as the runtime counted them
+	Operators *int    `json:"operators,omitempty"`
+	Output    *Tensor `json:"output,omitempty"`
 
 	// Problem Why the model failed
 	Problem *string `json:"problem,omitempty"`
@@ -788,7 +794,7 @@ type Model struct {
 	Threads *int `json:"threads,omitempty"`
 }
 
-// ModelDelegate The delegate that runs the graph
+// ModelDelegate The delegate that runs operators of the graph; none if TensorFlow Lite's own kernels run them all
 type ModelDelegate string
 
 // ModelState ready is loaded, available loads on first use, missing can be fetched with `edgelens model pull`

@@ -98,7 +98,7 @@ func newServer(t *testing.T, edit func(*api.Config, *api.Parts)) *server {
 	parts := api.Parts{
 		Recognizer: s.recognizer,
 		Models: modelList{
-			{ModelRef: edgelens.ModelRef{Name: "m", Digest: "sha256:00"}, State: edgelens.ModelReady, Default: true, Task: "classification", LabelsCount: 1001, FileBytes: 4, Delegate: "xnnpack", Interpreters: 2, Threads: 1,
+			{ModelRef: edgelens.ModelRef{Name: "m", Digest: "sha256:00"}, State: edgelens.ModelReady, Default: true, Task: "classification", LabelsCount: 1001, FileBytes: 4, Delegate: "xnnpack", Operators: 66, DelegatedOperators: 62, Interpreters: 2, Threads: 1,
 				Input:  &edgelens.Tensor{Name: "in", Shape: []int{1, 224, 224, 3}, DType: "uint8", Scale: 0.5, ZeroPoint: 127},
 				Output: &edgelens.Tensor{Name: "out", Shape: []int{1, 1001}, DType: "float32"}},
 			{ModelRef: edgelens.ModelRef{Name: "missing"}, State: edgelens.ModelMissing, Task: "classification", Problem: "not there"},
@@ -399,6 +399,8 @@ func TestOperation(t *testing.T) {
 		"docs":               {"/docs", nil, 200, "text/html", "/api/recognize_cached"},
 		"docs without parts": {"/docs", nil, 200, "text/html", "top_k"},
 		"models":             {"/api/models", nil, 200, "application/json", `"name":"m"`},
+		"who runs a model":   {"/api/models/m", nil, 200, "application/json", `"delegate":"xnnpack","delegated_operators":62`},
+		"its operators":      {"/api/models/m", nil, 200, "application/json", `"operators":66`},
 		"facts of a model":   {"/api/models/known", nil, 200, "application/json", `"operators":[{"count":2,"delegated":true,"name":"CONV_2D","type":"int8"}]`},
 		"one model":          {"/api/models/missing", nil, 200, "application/json", "not there"},
 		"front door":         {"/", nil, 302, "", ""},

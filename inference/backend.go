@@ -73,8 +73,8 @@ type Interpreter interface {
 	// Input and Output describe the only input and output tensor.
 	Input() models.TensorSpec
 	Output() models.TensorSpec
-	// Delegate returns DelegateXNNPACK or DelegateNone.
-	Delegate() string
+	// Delegation describes what runs the operators of the graph.
+	Delegation() Delegation
 	// InputTensor returns the memory of the input tensor, of Input().Bytes()
 	// bytes. It belongs to the interpreter: it may be written until the next Invoke,
 	// which may overwrite it, and must not be used after that or after Close.

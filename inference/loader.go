@@ -161,7 +161,7 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 	m.RequantizedFrom, m.FileBytes, m.Facts = e.spec.RequantizedFrom, e.spec.FileBytes, e.spec.Facts
 	m.Input, m.Output = e.spec.Input.Public(), e.spec.Output.Public()
 	m.Normalization = e.spec.Input.PublicNormalization()
-	m.Delegate, m.Threads = e.spec.Delegate, l.config.Threads
+	m.Delegate, m.Operators, m.DelegatedOperators, m.Threads = e.spec.Delegate, e.spec.Operators, e.spec.DelegatedOperators, l.config.Threads
 	stats := e.pool.Stats()
 	m.Interpreters = stats.Idle + stats.Busy
 	m.MemoryBytes, m.LoadTime = e.memory, e.took
@@ -271,9 +271,13 @@ func (l *Loader) load(e *entry, model models.Model) {
 		return
 	}
 	e.took, e.memory = time.Since(start), max(0, residentBytes()-before)
+	delegation := e.pool.Spec().Delegation
 	l.log.Info("model loaded", "model", model.Name, "digest", model.Digest, "requantized_from", model.RequantizedFrom, "delegate", e.spec.Delegate,
-		"interpreters", l.config.InterpretersOrCores(), "threads", l.config.Threads,
+		"operators", delegation.String(), "interpreters", l.config.InterpretersOrCores(), "threads", l.config.Threads,
 		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "seconds", e.took.Seconds())
+	if delegation.Refusal != "" {
+		l.log.Warn("model runs without XNNPACK, several times slower", "event", "model_without_delegate", "model", model.Name, "reason", delegation.Refusal)
+	}
 	if n := len(model.Labels); n > 0 && n != e.spec.Output.Elements() {
 		l.log.Warn("model labels do not match its outputs", "event", "model_labels_mismatch", "model", model.Name, "labels", n, "outputs", e.spec.Output.Elements())
 	}
@@ -333,7 +337,8 @@ func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 			return models.Spec{}, fmt.Errorf("%w: its single output is not a probability, so it seems to measure something rather than to classify; if it is a logit, set `output: logits` in manifest.yaml", edgelens.ErrModel)
 		}
 	}
-	spec := models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation, Delegate: facts.Delegate}
+	spec := models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation,
+		Delegate: facts.Delegation.Delegate, Operators: facts.Delegation.Operators, DelegatedOperators: facts.Delegation.Delegated}
 	spec.SetVariant()
 	return spec, nil
 }

@@ -57,9 +57,9 @@ type PoolConfig struct {
 
 // PoolSpec describes the interpreters of a pool, which are all alike.
 type PoolSpec struct {
-	Input    models.TensorSpec
-	Output   models.TensorSpec
-	Delegate string
+	Input      models.TensorSpec
+	Output     models.TensorSpec
+	Delegation Delegation
 	// WarmUp is the raw output of each warm-up run of the first interpreter.
 	WarmUp [][]byte
 }
@@ -88,7 +88,7 @@ func NewPool(model Model, config PoolConfig) (*Pool, error) {
 			return nil, errors.Join(err, p.Close(ctx))
 		}
 		if n == 0 {
-			p.spec = PoolSpec{Input: e.interpreter.Input(), Output: e.interpreter.Output(), Delegate: e.interpreter.Delegate(), WarmUp: warm}
+			p.spec = PoolSpec{Input: e.interpreter.Input(), Output: e.interpreter.Output(), Delegation: e.interpreter.Delegation(), WarmUp: warm}
 		}
 		p.add(e)
 	}

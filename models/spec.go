@@ -148,7 +148,9 @@ type Spec struct {
 	Output TensorSpec
 	// Activation is ActivationProbabilities or ActivationLogits.
 	Activation Activation
-	Delegate   string
+	// Delegate, Operators and DelegatedOperators are those of edgelens.Model.
+	Delegate                      string
+	Operators, DelegatedOperators int
 	// Variant identifies what determines the result besides the file: normalization,
 	// activation and labels. It is part of the cache key.
 	Variant string

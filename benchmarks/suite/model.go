@@ -99,7 +99,7 @@ func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelS
 		}
 		defer interpreters[i].Close() // the process ends next
 	}
-	times := &ModelTimes{Init: time.Since(start), Delegate: interpreters[len(interpreters)-1].Delegate(), FileBytes: file.Size()}
+	times := &ModelTimes{Init: time.Since(start), Delegate: interpreters[len(interpreters)-1].Delegation().Delegate, FileBytes: file.Size()}
 	after, err := resident(os.Getpid())
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"edgelens"
 	"edgelens/api"
+	"edgelens/inference"
 	"edgelens/internal/app"
 	"edgelens/internal/config"
 	"edgelens/models"
@@ -136,6 +137,7 @@ func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON boo
 		{"output is", string(spec.Activation)},
 		{"labels", fmt.Sprint(len(spec.Labels))},
 		{"delegate", spec.Delegate},
+		{"runs", inference.Delegation{Operators: spec.Operators, Delegated: spec.DelegatedOperators}.String()},
 	} {
 		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1]) // Flush returns it
 	}

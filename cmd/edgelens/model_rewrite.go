@@ -13,8 +13,8 @@ func newModelRequantize() *cobra.Command {
 	var force, unchecked bool
 	cmd := &cobra.Command{
 		Use:   "requantize IN OUT",
-		Short: "Convert a legacy uint8 model to int8, which XNNPACK runs several times faster",
-		Long: "Convert a legacy uint8 model to int8, which XNNPACK runs several times faster. Its inputs and\n" +
+		Short: "Convert a legacy uint8 model to int8, which XNNPACK runs up to twice as fast",
+		Long: "Convert a legacy uint8 model to int8, which XNNPACK runs up to twice as fast. Its inputs and\n" +
 			"outputs stay uint8. Both are compared on generated images, and nothing is written where they\n" +
 			"differ.",
 		Args: cobra.ExactArgs(2),

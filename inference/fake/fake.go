@@ -19,6 +19,8 @@ type Backend struct {
 	In, Out models.TensorSpec
 	// Graph computes the output of an input; nil copies as much as fits.
 	Graph func(input, output []byte) error
+	// Runs is what runs the graph; the zero value is one operator without a delegate.
+	Runs inference.Delegation
 	// OpenError and BuildError, if set, are what Open and NewInterpreter
 	// return.
 	OpenError, BuildError error
@@ -98,7 +100,13 @@ func (i *interpreter) use() func() {
 
 func (i *interpreter) Input() models.TensorSpec  { return i.model.backend.In }
 func (i *interpreter) Output() models.TensorSpec { return i.model.backend.Out }
-func (i *interpreter) Delegate() string          { return inference.DelegateNone }
+
+func (i *interpreter) Delegation() inference.Delegation {
+	if i.model.backend.Runs == (inference.Delegation{}) {
+		return inference.Delegation{Delegate: inference.DelegateNone, Operators: 1}
+	}
+	return i.model.backend.Runs
+}
 
 func (i *interpreter) InputTensor() ([]byte, error) {
 	defer i.use()()

@@ -54,7 +54,7 @@ func (c Comparison) Compare(ctx context.Context, original, requantized string) (
 	if err != nil {
 		return a, err
 	}
-	if options.Delegate != inference.DelegateNone && second.Interpreter.Delegate() != inference.DelegateXNNPACK {
+	if options.Delegate != inference.DelegateNone && second.Interpreter.Delegation().Delegate != inference.DelegateXNNPACK {
 		return a, fmt.Errorf("%w: XNNPACK does not support the requantized model either", edgelens.ErrModel)
 	}
 	tensors := rewrite.Scenes(input.Width, input.Height, checkScenes)

@@ -13,14 +13,17 @@ import (
 	"edgelens/models"
 )
 
-// interpreter owns the C interpreter, its delegate and its error report, and
+// interpreter owns the C interpreter, its delegates and its error report, and
 // frees them in that order.
 type interpreter struct {
 	i        *gotflite.Interpreter
-	delegate *xnnpack
+	delegate *xnnpack // nil for none
+	observer *observer
 	report   *report
 
 	input, output models.TensorSpec
+	// refusal is why XNNPACK, which was tried, is not used.
+	refusal string
 }
 
 // c is the only access to the C interpreter. TFLite itself would run on freed
@@ -39,6 +42,10 @@ func (i *interpreter) prepare() error {
 	}
 	if in, out := i.c().GetInputTensorCount(), i.c().GetOutputTensorCount(); in != 1 || out != 1 {
 		return fmt.Errorf("%w: it has %d inputs and %d outputs; a classifier of images has one of each", edgelens.ErrModel, in, out)
+	}
+	// The library goes on where it got no memory for the tensors.
+	if t := i.c().GetInputTensor(0); t != nil && t.Data() == nil {
+		return &inference.RuntimeError{Sentence: "its tensors need more memory than there is", Detail: i.report.take()}
 	}
 	var err error
 	if i.input, err = describe(i.c().GetInputTensor(0)); err != nil {
@@ -79,11 +86,17 @@ func describe(t *gotflite.Tensor) (models.TensorSpec, error) {
 func (i *interpreter) Input() models.TensorSpec  { return i.input }
 func (i *interpreter) Output() models.TensorSpec { return i.output }
 
-func (i *interpreter) Delegate() string {
-	if i.delegate == nil {
-		return inference.DelegateNone
+func (i *interpreter) Delegation() inference.Delegation {
+	i.c() // panics after Close
+	d := inference.Delegation{Delegate: inference.DelegateNone, Refusal: i.refusal}
+	d.Operators, d.Delegated = i.observer.counts()
+	switch {
+	case d.Delegated > 0:
+		d.Delegate = inference.DelegateXNNPACK
+	case i.delegate != nil:
+		d.Refusal = "XNNPACK supports none of its operators, or not with their types and shapes"
 	}
-	return inference.DelegateXNNPACK
+	return d
 }
 
 func (i *interpreter) InputTensor() ([]byte, error) {
@@ -123,6 +136,7 @@ func (i *interpreter) free() {
 		i.i.Delete()
 		i.i = nil
 	}
+	i.observer.Delete()
 	i.delegate.Delete()
 	if i.report.c != nil {
 		i.report.free()

@@ -31,13 +31,25 @@ type Backend struct{}
 // New returns the Backend.
 func New() Backend { return Backend{} }
 
-// Version returns the version of the TFLite library, for example "2.9.0".
+// Version returns the version of the TFLite library, for example "2.17.1".
 func (Backend) Version() string { return C.GoString(C.TfLiteVersion()) }
+
+// Check returns an error that wraps edgelens.ErrModel if the library that was loaded is
+// too old: a program may find another than it was built with.
+func (b Backend) Check() error {
+	if err := checkVersion(b.Version()); err != nil {
+		return fmt.Errorf("%w: %w", edgelens.ErrModel, err)
+	}
+	return nil
+}
 
 // Open reads the file and opens a private copy of it: a mapped file that another
 // process overwrites or truncates would crash this one. The C library never sees a
 // file that package tflitefile rejects.
-func (Backend) Open(path string, options inference.Options) (inference.Model, error) {
+func (b Backend) Open(path string, options inference.Options) (inference.Model, error) {
+	if err := b.Check(); err != nil {
+		return nil, err
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its file cannot be read: %w", edgelens.ErrModel, withoutPath(err))
@@ -76,22 +88,43 @@ type model struct {
 	options inference.Options
 }
 
-// NewInterpreter tries XNNPACK first and falls back to TFLite's own kernels
-// if the delegate rejects the graph, as it does with uint8 models.
+// NewInterpreter tries XNNPACK first and falls back to TFLite's own kernels if the
+// delegate fails: the interpreter then has the reason.
 func (m *model) NewInterpreter() (inference.Interpreter, error) {
 	if m.m == nil {
 		panic("tflite: NewInterpreter on a closed model")
 	}
+	var refusal string
 	if m.options.Delegate != inference.DelegateNone {
-		if i, err := m.build(newXNNPACK(m.options.Threads)); err == nil {
+		i, err := m.withXNNPACK()
+		if err == nil {
 			return i, nil
 		}
+		refusal = "XNNPACK " + err.Error()
 	}
 	i, err := m.build(nil)
 	if err != nil {
 		return nil, err // not a typed nil
 	}
+	i.refusal = refusal
 	return i, nil
+}
+
+// withXNNPACK returns an error that continues a sentence which begins with XNNPACK.
+func (m *model) withXNNPACK() (*interpreter, error) {
+	delegate, err := newXNNPACK(m.options.Threads)
+	if err != nil {
+		return nil, err
+	}
+	i, err := m.build(delegate)
+	if err == nil {
+		return i, nil
+	}
+	var words *inference.RuntimeError
+	if errors.As(err, &words) {
+		return nil, fmt.Errorf("fails on it: %s", words.Detail)
+	}
+	return nil, fmt.Errorf("fails on it: %w", err)
 }
 
 // build makes an interpreter with the delegate, none if nil, and owns it from
@@ -100,11 +133,12 @@ func (m *model) build(delegate *xnnpack) (*interpreter, error) {
 	options := gotflite.NewInterpreterOptions()
 	defer options.Delete() // the interpreter keeps a copy
 	options.SetNumThread(m.options.Threads)
-	i := &interpreter{report: newReport(), delegate: delegate}
+	i := &interpreter{report: newReport(), delegate: delegate, observer: newObserver()}
 	i.report.attach(options)
 	if delegate != nil {
 		options.AddDelegate(delegate)
 	}
+	options.AddDelegate(i.observer)
 	i.i = gotflite.NewInterpreter(m.m, options)
 	if i.i == nil {
 		defer i.free()

@@ -59,22 +59,64 @@ func build(t testing.TB, path, delegate string) inference.Interpreter {
 	return i
 }
 
-// The delegate supports int8 and float32 graphs. It rejects uint8 models
-// on every architecture, and the fallback runs them.
-func TestDelegate(t *testing.T) {
-	for name, c := range map[string]struct{ file, asked, want string }{
-		"int8":                  {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateAuto, inference.DelegateXNNPACK},
-		"int8, not wanted":      {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateNone, inference.DelegateNone},
-		"uint8 falls back":      {"mobilenet_v2_1.0_224_quant.tflite", inference.DelegateAuto, inference.DelegateNone},
-		"small uint8 falls too": {"mobilenet_v1_0.25_128_quant.tflite", inference.DelegateAuto, inference.DelegateNone},
+// The delegate supports int8, uint8 and float32 graphs, most operators of each. What it
+// took is counted; it must not be lost in silence.
+func TestDelegation(t *testing.T) {
+	const some, none = inference.DelegateXNNPACK, inference.DelegateNone
+	for name, c := range map[string]struct {
+		file, asked string
+		want        inference.Delegation
+	}{
+		"int8":             {"tf2_mobilenet_v2_1.0_224_ptq.tflite", inference.DelegateAuto, inference.Delegation{Delegate: some, Operators: 68, Delegated: 65}},
+		"int8, not wanted": {"tf2_mobilenet_v2_1.0_224_ptq.tflite", none, inference.Delegation{Delegate: none, Operators: 68}},
+		"uint8":            {"mobilenet_v2_1.0_224_quant.tflite", inference.DelegateAuto, inference.Delegation{Delegate: some, Operators: 66, Delegated: 64}},
+		"small uint8":      {"mobilenet_v1_0.25_128_quant.tflite", inference.DelegateAuto, inference.Delegation{Delegate: some, Operators: 31, Delegated: 29}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := build(t, testutil.Shared(t, "models", c.file), c.asked)
-			if got := i.Delegate(); got != c.want {
-				t.Errorf("delegate %q, want %q", got, c.want)
+			if got := i.Delegation(); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 			if err := errors.Join(inference.SetInput(i, make([]byte, i.Input().Bytes())), i.Invoke()); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+// averagePool is a model of one operator that XNNPACK does not take in uint8.
+func averagePool(t *testing.T) []byte {
+	t.Helper()
+	g := &tflitefile.Subgraph{Name: "main"}
+	value := func(name string, side int) int {
+		return g.Add(&tflitefile.Tensor{Name: name, Shape: []int{1, side, side, 3}, Type: tflitefile.Uint8,
+			Quantization: &tflitefile.Quantization{Scale: []float32{1.0 / 256}, ZeroPoint: []int64{0}}})
+	}
+	g.Inputs, g.Outputs = []int{value("image", 8)}, []int{value("pooled", 4)}
+	g.Operators = []*tflitefile.Operator{{Code: tflitefile.AveragePool2D, Inputs: g.Inputs, Outputs: g.Outputs,
+		Options: &tflitefile.Pool2DOptions{FilterH: 2, FilterW: 2, StrideH: 2, StrideW: 2}}}
+	file, err := (&tflitefile.Model{Subgraphs: []*tflitefile.Subgraph{g}}).Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// A model of which XNNPACK takes nothing, or on which it fails, has no delegate, and the
+// reason.
+func TestDelegateRefusal(t *testing.T) {
+	for name, c := range map[string]struct {
+		model     []byte
+		operators int
+		want      string
+	}{
+		"no operator":  {averagePool(t), 1, "none of its operators"},
+		"no whole net": {modeltest.Network(tflitefile.Int8), 10, "fails on it: failed to delegate FULLY_CONNECTED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := build(t, write(t, c.model), inference.DelegateAuto).Delegation()
+			if got.Delegate != inference.DelegateNone || got.Delegated != 0 || got.Operators != c.operators || !strings.Contains(got.Refusal, c.want) {
+				t.Errorf("got %+v, want %q", got, c.want)
 			}
 		})
 	}
@@ -210,9 +252,9 @@ func resident(t *testing.T) int64 {
 
 func BenchmarkInvoke(b *testing.B) {
 	for name, file := range map[string]string{
-		"int8-xnnpack": "tf2_mobilenet_v2_1.0_224_ptq.tflite",
-		"uint8-none":   "mobilenet_v2_1.0_224_quant.tflite",
-		"v1-0.25-none": "mobilenet_v1_0.25_128_quant.tflite",
+		"int8":          "tf2_mobilenet_v2_1.0_224_ptq.tflite",
+		"uint8":         "mobilenet_v2_1.0_224_quant.tflite",
+		"uint8-v1-0.25": "mobilenet_v1_0.25_128_quant.tflite",
 	} {
 		b.Run(name, func(b *testing.B) {
 			i := build(b, testutil.Shared(b, "models", file), inference.DelegateAuto)

@@ -3,32 +3,15 @@
 package tflite
 
 /*
-#include <stdint.h>
-#include <stdlib.h>
-#include <tensorflow/lite/c/c_api.h>
-
-// XNNPACK's delegate as TFLite 2.9 declares it in
-// tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h, which the runtime
-// package does not ship. Later versions append fields; zero is a working value
-// for each of them, so the options travel in a larger zeroed block and a newer
-// library reads zeros instead of whatever lies behind.
-typedef struct {
-	int32_t num_threads;
-	uint32_t flags;
-	char later[248];
-} edgelens_xnnpack_options;
-
-extern TfLiteDelegate* TfLiteXNNPackDelegateCreate(const void* options);
-extern void TfLiteXNNPackDelegateDelete(TfLiteDelegate* delegate);
-
-static TfLiteDelegate* edgelens_xnnpack_create(int32_t threads, uint32_t flags) {
-	edgelens_xnnpack_options options = { .num_threads = threads, .flags = flags };
-	return TfLiteXNNPackDelegateCreate(&options);
-}
+#include "xnnpack.h"
 */
 import "C"
 
-import "unsafe"
+import (
+	"errors"
+	"sync"
+	"unsafe"
+)
 
 // The quantized operators that XNNPACK only takes if enabled
 // (TFLITE_XNNPACK_DELEGATE_FLAG_QS8 and _QU8).
@@ -40,13 +23,25 @@ const (
 // xnnpack is a delegate of one interpreter, which it must outlive.
 type xnnpack struct{ delegate *C.TfLiteDelegate }
 
-// newXNNPACK returns nil if the library refuses.
-func newXNNPACK(threads int) *xnnpack {
-	d := C.edgelens_xnnpack_create(C.int32_t(threads), flagQS8|flagQU8)
-	if d == nil {
-		return nil
+// flagsWord is which word of the library's options holds the flags; see xnnpack.h. It is
+// found once.
+var flagsWord = sync.OnceValue(func() C.int { return C.edgelens_xnnpack_flags_word(flagQS8 | flagQU8) })
+
+// newXNNPACK returns an error, which continues a sentence that begins with XNNPACK, where
+// the library has no delegate that would take quantized operators.
+func newXNNPACK(threads int) (*xnnpack, error) {
+	word := flagsWord()
+	switch word {
+	case C.EDGELENS_XNNPACK_ABSENT:
+		return nil, errors.New("is not in the TensorFlow Lite library")
+	case C.EDGELENS_XNNPACK_UNKNOWN:
+		return nil, errors.New("has options in this TensorFlow Lite library that are laid out in no known way; use a library from 2.17 to 2.20")
 	}
-	return &xnnpack{delegate: d}
+	d := C.edgelens_xnnpack_create(word, C.int32_t(threads), flagQS8|flagQU8)
+	if d == nil {
+		return nil, errors.New("cannot be started; there may be too little memory")
+	}
+	return &xnnpack{delegate: d}, nil
 }
 
 // Ptr and Delete make it a delegates.Delegater of go-tflite.

@@ -38,6 +38,9 @@ type Core struct {
 
 // NewCore connects the parts. Nothing is loaded yet.
 func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (*Core, error) {
+	if err := tflite.New().Check(); err != nil {
+		return nil, err
+	}
 	registry, err := OpenModels(c)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ func TestRequantizeAtLoad(t *testing.T) {
 	plain, _ := describeLegacy(t, c)
 	c.Inference.Requantize = true
 	first, log := describeLegacy(t, c)
-	if plain.RequantizedFrom != "" || plain.Delegate != "none" {
+	if plain.RequantizedFrom != "" || plain.Delegate != "xnnpack" {
 		t.Errorf("without the setting: from %q, delegate %s", plain.RequantizedFrom, plain.Delegate)
 	}
 	if first.RequantizedFrom != plain.Digest || first.Digest == plain.Digest || first.Delegate != "xnnpack" || !strings.Contains(log, "model requantized") {
@@ -87,7 +87,7 @@ func TestRequantizeRefusedBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec, log := describeLegacy(t, c)
-	if spec.RequantizedFrom != "" || spec.Delegate != "none" || !strings.Contains(log, "it answers otherwise") {
+	if spec.RequantizedFrom != "" || spec.Delegate != "xnnpack" || !strings.Contains(log, "it answers otherwise") {
 		t.Errorf("from %q, delegate %s\n%s", spec.RequantizedFrom, spec.Delegate, log)
 	}
 }

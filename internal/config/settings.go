@@ -53,7 +53,7 @@ func (c *Config) settings() []setting {
 		{"inference.interpreters", "interpreters of each model; 0: one per core", integer(&c.Inference.Interpreters)},
 		{"inference.threads", "threads of each interpreter", integer(&c.Inference.Threads)},
 		{"inference.delegate", "auto (XNNPACK if the model allows it) or none", text(&c.Inference.Delegate)},
-		{"inference.requantize", "run legacy uint8 models as int8, several times faster, if the results agree", boolean(&c.Inference.Requantize)},
+		{"inference.requantize", "run legacy uint8 models as int8, up to twice as fast, if the results agree", boolean(&c.Inference.Requantize)},
 		{"inference.probe", "run a new model file in a child process before it is loaded, so that a damaged one cannot crash this process", boolean(&c.Inference.Probe)},
 		{"inference.invoke_timeout", "time after which a running interpreter is abandoned", duration(&c.Inference.InvokeTimeout)},
 

@@ -108,7 +108,7 @@ func (j *rater) recall(n int, leastOK, leastDegraded float64, scene func(r *rand
 }
 
 func TestXNNPACKRunsModel(t *testing.T) {
-	if got := newRater(t).interpreter.Delegate(); got != inference.DelegateXNNPACK {
+	if got := newRater(t).interpreter.Delegation().Delegate; got != inference.DelegateXNNPACK {
 		t.Errorf("the model runs with delegate %s, want %s", got, inference.DelegateXNNPACK)
 	}
 }

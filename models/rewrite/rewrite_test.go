@@ -99,8 +99,8 @@ func TestRequantizeNetwork(t *testing.T) {
 	legacy := modeltest.Network(tflitefile.Uint8)
 	original, _ := interpret(t, legacy)
 	other, i := interpret(t, requantized(t, legacy))
-	if i.Delegate() != inference.DelegateXNNPACK || i.Input().DType != models.Uint8 || i.Output().DType != models.Uint8 {
-		t.Errorf("delegate %s, %s in and %s out", i.Delegate(), i.Input().DType, i.Output().DType)
+	if i.Delegation().Delegate != inference.DelegateXNNPACK || i.Input().DType != models.Uint8 || i.Output().DType != models.Uint8 {
+		t.Errorf("delegate %s, %s in and %s out", i.Delegation().Delegate, i.Input().DType, i.Output().DType)
 	}
 	a, err := rewrite.Compare(t.Context(), rewrite.Scenes(4, 4, 50), original, other)
 	if err != nil || a.MeanDifference > 0.01 || a.SameOrClose() < 0.98 {
@@ -193,8 +193,8 @@ func TestAgreement(t *testing.T) {
 			file := shared(t, "models/"+name+".tflite")
 			original, _ := interpret(t, file)
 			other, i := interpret(t, requantized(t, file))
-			if i.Delegate() != inference.DelegateXNNPACK {
-				t.Errorf("delegate %s", i.Delegate())
+			if i.Delegation().Delegate != inference.DelegateXNNPACK {
+				t.Errorf("runs %s", i.Delegation())
 			}
 			var inputs [][]byte
 			for k, file := range []string{"bird.bmp", "cat.bmp", "sunflower.bmp"} {

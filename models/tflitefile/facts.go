@@ -12,7 +12,7 @@ import (
 )
 
 // Facts describes the model. Delegate coverage is what is expected of XNNPACK in
-// TensorFlow Lite 2.9; only loading the model shows it for certain.
+// TensorFlow Lite 2.17; loading the model counts what it takes.
 func (m *Model) Facts() *edgelens.ModelFacts {
 	g := m.Main()
 	f := &edgelens.ModelFacts{Inputs: g.public(g.Inputs), Outputs: g.public(g.Outputs)}
@@ -27,11 +27,10 @@ func (m *Model) Facts() *edgelens.ModelFacts {
 			f.Parameters += int64(t.Elements())
 		}
 	}
-	refused := g.IsLegacy()
 	var taken int64
 	counts := map[edgelens.OperatorCount]int{}
 	for _, o := range g.Operators {
-		n, delegated := g.multiplyAdds(o), !refused && g.delegated(o)
+		n, delegated := g.multiplyAdds(o), g.delegated(o)
 		f.MultiplyAdds += n
 		if delegated {
 			taken += n
@@ -108,55 +107,64 @@ func (g *Subgraph) typeOf(o *Operator) string {
 	return ""
 }
 
-// IsLegacy reports whether a model computes in uint8. XNNPACK rejects the whole
-// graph of such a model: it fails on uint8 convolutions (google/XNNPACK#6653).
+// IsLegacy reports whether a model computes in uint8, as models did before 2019. XNNPACK
+// takes up to twice as long for it as for int8.
 func (g *Subgraph) IsLegacy() bool {
 	return slices.ContainsFunc(g.Operators, func(o *Operator) bool {
 		return g.multiplyAdds(o) > 0 && g.Tensors[o.Outputs[0]].Type == Uint8
 	})
 }
 
-// delegatedTypes lists the operators that XNNPACK in TensorFlow Lite 2.9 supports:
-// in float32 all, and in int8 those marked true
-// (https://github.com/tensorflow/tensorflow/blob/v2.9.0/tensorflow/lite/delegates/xnnpack/README.md).
-var delegatedTypes = map[BuiltinOperator]bool{
-	Add: true, Conv2D: true, DepthwiseConv2D: true, FullyConnected: true, MaxPool2D: true, Mean: true, Mul: true,
-	Pad: true, ResizeBilinear: true, Sub: true, Logistic: true, Reshape: true, Quantize: true, Dequantize: true,
-	schema.BuiltinOperatorTANH: true, schema.BuiltinOperatorELU: true,
-
-	AveragePool2D: false, Softmax: false, Relu: false, Relu6: false, HardSwish: false,
-	schema.BuiltinOperatorRELU_N1_TO_1: false, schema.BuiltinOperatorLEAKY_RELU: false, schema.BuiltinOperatorPRELU: false,
-	schema.BuiltinOperatorABS: false, schema.BuiltinOperatorDIV: false, schema.BuiltinOperatorMAXIMUM: false, schema.BuiltinOperatorMINIMUM: false,
-	schema.BuiltinOperatorSQRT: false, schema.BuiltinOperatorSQUARE: false, schema.BuiltinOperatorTRANSPOSE_CONV: false,
-}
+// delegatedTypes lists the operators that XNNPACK in TensorFlow Lite 2.17 takes, with the
+// types in which it does (measured by TestExpectedDelegation). 2.20 takes some more.
+var delegatedTypes = func() map[BuiltinOperator][]TensorType {
+	m := map[BuiltinOperator][]TensorType{}
+	for _, list := range []struct {
+		types []TensorType
+		codes []BuiltinOperator
+	}{
+		{[]TensorType{Float32, Int8, Uint8}, []BuiltinOperator{
+			Add, Sub, Mul, Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Mean, Pad, ResizeBilinear, Logistic, Reshape, Concatenation,
+			Quantize, Dequantize, schema.BuiltinOperatorTANH, schema.BuiltinOperatorLEAKY_RELU, schema.BuiltinOperatorTRANSPOSE, schema.BuiltinOperatorSLICE,
+		}},
+		{[]TensorType{Float32, Int8}, []BuiltinOperator{schema.BuiltinOperatorELU}},
+		{[]TensorType{Float32}, []BuiltinOperator{
+			AveragePool2D, Softmax, Relu, Relu6, HardSwish,
+			schema.BuiltinOperatorRELU_N1_TO_1, schema.BuiltinOperatorPRELU, schema.BuiltinOperatorABS, schema.BuiltinOperatorNEG, schema.BuiltinOperatorDIV,
+			schema.BuiltinOperatorMAXIMUM, schema.BuiltinOperatorMINIMUM, schema.BuiltinOperatorSQRT, schema.BuiltinOperatorRSQRT,
+			schema.BuiltinOperatorSQUARE, schema.BuiltinOperatorFLOOR, schema.BuiltinOperatorCEIL, schema.BuiltinOperatorROUND,
+			schema.BuiltinOperatorSUM, schema.BuiltinOperatorTRANSPOSE_CONV,
+		}},
+	} {
+		for _, code := range list.codes {
+			m[code] = list.types
+		}
+	}
+	return m
+}()
 
 func (g *Subgraph) delegated(o *Operator) bool {
-	signed, known := delegatedTypes[o.Code]
-	if !known || len(o.Inputs) == 0 || len(o.Outputs) == 0 || o.Inputs[0] == NoTensor {
+	types := delegatedTypes[o.Code]
+	if len(types) == 0 || len(o.Inputs) == 0 || len(o.Outputs) == 0 || o.Inputs[0] == NoTensor {
 		return false
 	}
-	in, out := g.Tensors[o.Inputs[0]], g.Tensors[o.Outputs[0]]
+	in, out := g.Tensors[o.Inputs[0]].Type, g.Tensors[o.Outputs[0]].Type
 	switch o.Code {
 	case Quantize:
-		return in.Type == out.Type || in.Type == Float32 && out.Type == Int8
+		return in == out || in == Float32 && (out == Int8 || out == Uint8)
 	case Dequantize:
-		return in.Type == Int8
-	case Mean:
-		options, _ := o.Options.(*ReducerOptions)
-		if options == nil || !options.KeepDims {
-			return false
-		}
+		return in == Int8 || in == Uint8
 	case Conv2D, DepthwiseConv2D, FullyConnected:
 		for _, i := range o.Inputs[1:] {
 			if i != NoTensor && g.Tensors[i].Data == nil {
 				return false
 			}
 		}
-		if weights := g.Tensors[o.Inputs[1]].Type; weights != in.Type {
+		if g.Tensors[o.Inputs[1]].Type != in {
 			return false // hybrid
 		}
 	}
-	return in.Type == out.Type && (in.Type == Float32 || in.Type == Int8 && signed)
+	return in == out && slices.Contains(types, in)
 }
 
 // quantization names what the weights of convolutions are.
@@ -193,12 +201,12 @@ func (g *Subgraph) quantization() string {
 func (g *Subgraph) advice(f *edgelens.ModelFacts) []string {
 	var advice []string
 	if g.IsLegacy() {
-		advice = append(advice, "XNNPACK refuses legacy uint8 models, so this one runs on TensorFlow Lite's own kernels, several times slower: `edgelens model requantize` makes an int8 model of it.")
+		advice = append(advice, "It computes in uint8, as models did before 2019, which takes up to twice as long as int8: `edgelens model requantize` makes an int8 model of it.")
 	}
 	if f.Quantization == "float32" {
 		advice = append(advice, "The weights are float32: quantized to int8 when it is converted (full integer quantization), the model is a quarter of the size and faster.")
 	}
-	if !g.IsLegacy() && f.DelegateShare < 0.99 && f.MultiplyAdds > 0 {
+	if f.DelegateShare < 0.99 && f.MultiplyAdds > 0 {
 		advice = append(advice, fmt.Sprintf("XNNPACK is expected to take %.0f%% of the work; not: %s.", 100*f.DelegateShare, strings.Join(notDelegated(f), ", ")))
 	}
 	for _, t := range f.Inputs {

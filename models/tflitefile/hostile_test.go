@@ -18,8 +18,8 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// operatorCodes is how many operators TensorFlow Lite 2.9 has.
-const operatorCodes = 151
+// operatorCodes is how many operators TensorFlow Lite 2.17 has.
+const operatorCodes = 207
 
 // mutants counts those of a model: one for each byte, and, of the int8 one, one
 // for each operator of the model and of the runtime.

@@ -100,10 +100,18 @@ func (g *Subgraph) checkRule(o *Operator) error {
 	return r.check(o, in, out)
 }
 
-// checkUnknown checks an operator that is not among rules. The runtime validates
-// all but this one: without its options (member 58 of the union) it quantizes with
-// whatever is in memory.
+// checkUnknown checks an operator that is not among rules. TensorFlow Lite's own kernels
+// validate all but this: without its options (member 58 of the union), FAKE_QUANT
+// quantizes with whatever is in memory. XNNPACK validates less: it looks for the strides
+// of a STRIDED_SLICE in the input after the last one.
 func checkUnknown(o *Operator) error {
+	c := countsOf[o.Code]
+	if len(o.Inputs) < c.inputs || len(o.Inputs) > max(c.inputs, c.maxInputs) || len(o.Outputs) < c.outputs || len(o.Outputs) > max(c.outputs, c.maxOutputs) {
+		return fmt.Errorf("with %d inputs and %d outputs", len(o.Inputs), len(o.Outputs))
+	}
+	if i := slices.Index(o.Inputs, NoTensor); i >= 0 {
+		return fmt.Errorf("without input %d", i)
+	}
 	if o.Code == schema.BuiltinOperatorFAKE_QUANT && o.Options != (UnknownOptions{Kind: 58}) {
 		return errors.New("without its options")
 	}

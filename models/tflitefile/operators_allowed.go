@@ -61,6 +61,52 @@ var parameters = map[BuiltinOperator][]int{
 	schema.BuiltinOperatorDIV: {0, 1}, schema.BuiltinOperatorFLOOR_DIV: {0, 1}, schema.BuiltinOperatorFLOOR_MOD: {0, 1},
 }
 
+// counts is how many inputs and outputs an operator has, all of them present. A
+// maximum is the one number where it is 0.
+type counts struct{ inputs, outputs, maxInputs, maxOutputs int }
+
+// countsOf has the operators of parameters that are not among rules.
+var countsOf = func() map[BuiltinOperator]counts {
+	m := map[BuiltinOperator]counts{
+		schema.BuiltinOperatorADD_N: {1, 1, maxMany, 0}, schema.BuiltinOperatorPACK: {1, 1, maxMany, 0},
+		schema.BuiltinOperatorUNPACK: {1, 1, 0, maxMany}, schema.BuiltinOperatorSPLIT: {2, 1, 0, maxMany}, schema.BuiltinOperatorSPLIT_V: {3, 1, 0, maxMany},
+		schema.BuiltinOperatorTOPK_V2: {2, 2, 0, 0},
+	}
+	for i, codes := range [][]BuiltinOperator{
+		{
+			reluZeroToOne, sign, schema.BuiltinOperatorABS, schema.BuiltinOperatorCAST, schema.BuiltinOperatorCEIL, schema.BuiltinOperatorCOS,
+			schema.BuiltinOperatorELU, schema.BuiltinOperatorEXP, schema.BuiltinOperatorFAKE_QUANT, schema.BuiltinOperatorFLOOR,
+			schema.BuiltinOperatorGELU, schema.BuiltinOperatorL2_NORMALIZATION, schema.BuiltinOperatorLOCAL_RESPONSE_NORMALIZATION,
+			schema.BuiltinOperatorLOG, schema.BuiltinOperatorLOG_SOFTMAX, schema.BuiltinOperatorNEG, schema.BuiltinOperatorROUND,
+			schema.BuiltinOperatorRSQRT, schema.BuiltinOperatorSIN, schema.BuiltinOperatorSQRT, schema.BuiltinOperatorSQUARE,
+			schema.BuiltinOperatorZEROS_LIKE, schema.BuiltinOperatorLOGICAL_NOT, schema.BuiltinOperatorDEPTH_TO_SPACE,
+			schema.BuiltinOperatorSPACE_TO_DEPTH, schema.BuiltinOperatorRANK, schema.BuiltinOperatorSHAPE,
+		},
+		{
+			schema.BuiltinOperatorPOW, schema.BuiltinOperatorPRELU, schema.BuiltinOperatorSQUARED_DIFFERENCE, schema.BuiltinOperatorEQUAL,
+			schema.BuiltinOperatorNOT_EQUAL, schema.BuiltinOperatorGREATER, schema.BuiltinOperatorGREATER_EQUAL, schema.BuiltinOperatorLESS,
+			schema.BuiltinOperatorLESS_EQUAL, schema.BuiltinOperatorLOGICAL_AND, schema.BuiltinOperatorLOGICAL_OR, schema.BuiltinOperatorBATCH_MATMUL,
+			schema.BuiltinOperatorARG_MAX, schema.BuiltinOperatorARG_MIN, schema.BuiltinOperatorBROADCAST_TO, schema.BuiltinOperatorCUMSUM,
+			schema.BuiltinOperatorEXPAND_DIMS, schema.BuiltinOperatorFILL, schema.BuiltinOperatorREDUCE_ALL, schema.BuiltinOperatorREDUCE_ANY,
+			schema.BuiltinOperatorREDUCE_PROD, schema.BuiltinOperatorREVERSE_V2, schema.BuiltinOperatorTILE, schema.BuiltinOperatorDIV,
+			schema.BuiltinOperatorFLOOR_DIV, schema.BuiltinOperatorFLOOR_MOD,
+		},
+		{
+			schema.BuiltinOperatorSELECT, schema.BuiltinOperatorSELECT_V2, schema.BuiltinOperatorBATCH_TO_SPACE_ND, schema.BuiltinOperatorPADV2,
+			schema.BuiltinOperatorRANGE, schema.BuiltinOperatorSPACE_TO_BATCH_ND,
+		},
+		{schema.BuiltinOperatorONE_HOT, schema.BuiltinOperatorSTRIDED_SLICE},
+	} {
+		for _, code := range codes {
+			m[code] = counts{inputs: i + 1, outputs: 1}
+		}
+	}
+	return m
+}()
+
+// maxMany bounds the inputs and outputs of operators that may have many.
+const maxMany = 1000
+
 // dividesWhole are operators whose parameters matter for whole numbers alone.
 var dividesWhole = []BuiltinOperator{schema.BuiltinOperatorDIV, schema.BuiltinOperatorFLOOR_DIV, schema.BuiltinOperatorFLOOR_MOD}
 

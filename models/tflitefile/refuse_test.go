@@ -10,6 +10,7 @@ import (
 	"edgelens"
 	"edgelens/models/modeltest"
 	"edgelens/models/tflitefile"
+	"edgelens/models/tflitefile/schema"
 )
 
 func vector(values ...uint32) []byte {
@@ -86,6 +87,13 @@ func TestWriteRejects(t *testing.T) {
 			g.Operators[1].Code = 0x7b // SELECT_V2
 			g.Operators[1].Options = tflitefile.UnknownOptions{Kind: 9}
 		}, "does not know"},
+		"no strides": {func(g *tflitefile.Subgraph) { // MEAN has 2 inputs
+			g.Operators[6].Code, g.Operators[6].Options = schema.BuiltinOperatorSTRIDED_SLICE, nil
+		}, "STRIDED_SLICE, with 2 inputs and 1 outputs"},
+		"an input absent": {func(g *tflitefile.Subgraph) {
+			g.Operators[6].Code, g.Operators[6].Options = schema.BuiltinOperatorPRELU, nil
+			g.Operators[6].Inputs[1] = tflitefile.NoTensor
+		}, "PRELU, without input 1"},
 		"stride 0":             {func(g *tflitefile.Subgraph) { g.Operators[1].Options.(*tflitefile.Conv2DOptions).StrideW = 0 }, "cannot make shape"},
 		"no bias":              {func(g *tflitefile.Subgraph) { g.Operators[2].Inputs = g.Operators[2].Inputs[:2] }, "2 inputs"},
 		"no scale":             {func(g *tflitefile.Subgraph) { g.Tensors[g.Inputs[0]].Quantization = nil }, "without its one scale"},
@@ -234,7 +242,7 @@ func TestFacts(t *testing.T) {
 		share        float64
 		advice       string
 	}{
-		"legacy":  {tflitefile.Uint8, "uint8, legacy", 0, "requantize"},
+		"legacy":  {tflitefile.Uint8, "uint8, legacy", 1, "requantize"},
 		"float32": {tflitefile.Float32, "float32", 1, "float32"},
 	} {
 		t.Run(name, func(t *testing.T) {

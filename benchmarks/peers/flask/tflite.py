@@ -1,7 +1,7 @@
 """TensorFlow Lite's C library through ctypes: just enough for one classifier.
 
 The declarations are those of tensorflow/lite/c/c_api.h and of
-tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h, TensorFlow Lite 2.9.
+tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h, TensorFlow Lite 2.17 to 2.20.
 """
 
 import ctypes
@@ -17,9 +17,9 @@ class _Quantization(ctypes.Structure):
     _fields_ = [("scale", c_float), ("zero_point", c_int32)]
 
 
-class _XNNPackOptions(ctypes.Structure):
-    # Later versions of the library append fields; they read zeros.
-    _fields_ = [("num_threads", c_int32), ("flags", c_uint32), ("later", ctypes.c_char * 248)]
+# The options in any layout: the first word is the number of threads, and the flags are in
+# the second or, from 2.20 on, the third. The rest reads zeros.
+_XNNPackOptions = c_uint32 * 64
 
 
 _SIGNATURES = {
@@ -31,6 +31,7 @@ _SIGNATURES = {
     "TfLiteInterpreterOptionsSetNumThreads": (None, [c_void_p, c_int32]),
     "TfLiteInterpreterOptionsAddDelegate": (None, [c_void_p, c_void_p]),
     "TfLiteXNNPackDelegateCreate": (c_void_p, [POINTER(_XNNPackOptions)]),
+    "TfLiteXNNPackDelegateGetFlags": (c_int, [c_void_p]),
     "TfLiteXNNPackDelegateDelete": (None, [c_void_p]),
     "TfLiteInterpreterCreate": (c_void_p, [c_void_p, c_void_p]),
     "TfLiteInterpreterDelete": (None, [c_void_p]),
@@ -85,7 +86,7 @@ class Interpreter:
         try:
             lib.TfLiteInterpreterOptionsSetNumThreads(options, threads)
             if xnnpack:
-                self._delegate = lib.TfLiteXNNPackDelegateCreate(_XNNPackOptions(threads, _QS8 | _QU8))
+                self._delegate = self._xnnpack(threads)
                 lib.TfLiteInterpreterOptionsAddDelegate(options, self._delegate)
             self._interpreter = lib.TfLiteInterpreterCreate(self._model, options)
         finally:
@@ -96,6 +97,16 @@ class Interpreter:
             raise RuntimeError("the tensors cannot be allocated")
         self.input = Tensor(lib, lib.TfLiteInterpreterGetInputTensor(self._interpreter, 0))
         self.output = Tensor(lib, lib.TfLiteInterpreterGetOutputTensor(self._interpreter, 0))
+
+    def _xnnpack(self, threads):
+        """A delegate that takes quantized operators, whichever layout the options have."""
+        lib, flags = self._library, _QS8 | _QU8
+        for options in (_XNNPackOptions(threads, flags), _XNNPackOptions(threads, 0, flags)):
+            delegate = lib.TfLiteXNNPackDelegateCreate(options)
+            if delegate and lib.TfLiteXNNPackDelegateGetFlags(delegate) & flags == flags:
+                return delegate
+            lib.TfLiteXNNPackDelegateDelete(delegate)
+        raise RuntimeError("the options of this library's XNNPACK are laid out in no known way")
 
     def version(self):
         return self._library.TfLiteVersion().decode()

@@ -64,7 +64,7 @@ func evaluate(path string) (err error) {
 	}
 	if len(times) > 0 {
 		slices.Sort(times)
-		fmt.Fprintf(os.Stderr, "%d images, %s, median %v\n", len(times), i.Delegate(), times[len(times)/2])
+		fmt.Fprintf(os.Stderr, "%d images, %s, median %v\n", len(times), i.Delegation(), times[len(times)/2])
 	}
 	return to.Flush()
 }

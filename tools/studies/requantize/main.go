@@ -204,7 +204,7 @@ func (r *requantizeReport) print(w io.Writer, all []*compared, signed time.Durat
 		}
 	}
 	fmt.Fprintf(&b, "\n\"Scored as high\" is within %v by the original's own scores.\n\n## Invoke\n\nMedians of %d runs of all models in turn; before on %s, after on %s.\n\n",
-		rewrite.CloseScore, r.invokes, all[0].before.Interpreter.Delegate(), all[0].after.Interpreter.Delegate())
+		rewrite.CloseScore, r.invokes, all[0].before.Interpreter.Delegation().Delegate, all[0].after.Interpreter.Delegation().Delegate)
 	b.WriteString("| model | before | after | ratio |\n|---|---:|---:|---:|\n")
 	for _, c := range all {
 		fmt.Fprintf(&b, "| %s | %.2f ms | %.2f ms | %.1f |\n", c.name, study.Milliseconds(c.invoked), study.Milliseconds(c.faster), float64(c.invoked)/float64(c.faster))

@@ -1,0 +1,29 @@
+package inference
+
+import "fmt"
+
+// Delegation describes what runs the operators of a graph.
+type Delegation struct {
+	// Delegate is DelegateXNNPACK where that runs at least one operator, else
+	// DelegateNone.
+	Delegate string
+	// Operators is how many the graph has, and Delegated how many of them the delegate
+	// runs. The runtime counted them, not an expectation.
+	Operators, Delegated int
+	// Refusal is why a delegate that was tried runs none, in a sentence; "" where it was
+	// not tried or runs some.
+	Refusal string
+}
+
+// String returns a phrase for the log, for example "62 of 66 operators by XNNPACK, the
+// rest by TensorFlow Lite's own kernels".
+func (d Delegation) String() string {
+	const rest = "TensorFlow Lite's own kernels"
+	switch {
+	case d.Delegated == 0:
+		return fmt.Sprintf("all %d operators by %s", d.Operators, rest)
+	case d.Delegated == d.Operators:
+		return fmt.Sprintf("all %d operators by XNNPACK", d.Operators)
+	}
+	return fmt.Sprintf("%d of %d operators by XNNPACK, the rest by %s", d.Delegated, d.Operators, rest)
+}
