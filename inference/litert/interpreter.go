@@ -63,14 +63,13 @@ func tensor(spec models.TensorSpec, l *layout) (*memory, handle, error) {
 	return m, buffer, nil
 }
 
-// use locks the interpreter until the returned function is called.
-func (i *interpreter) use() func() {
+// lock locks the interpreter for a use of it.
+func (i *interpreter) lock() {
 	i.mu.Lock()
 	if i.closed {
 		i.mu.Unlock()
 		panic("litert: use of a closed interpreter")
 	}
-	return i.mu.Unlock
 }
 
 func (i *interpreter) Input() models.TensorSpec  { return i.model.input }
@@ -81,12 +80,14 @@ func (i *interpreter) Output() models.TensorSpec { return i.model.output }
 func (i *interpreter) Delegate() string { return i.delegate }
 
 func (i *interpreter) InputTensor() ([]byte, error) {
-	defer i.use()()
+	i.lock()
+	defer i.mu.Unlock()
 	return i.inputMemory.bytes(), nil
 }
 
 func (i *interpreter) Invoke() error {
-	defer i.use()()
+	i.lock()
+	defer i.mu.Unlock()
 	if err := run(i.compiled, i.inputBuffer, i.outputBuffer, &i.report); err != nil {
 		return fmt.Errorf("%w: %w", edgelens.ErrInference, err)
 	}
@@ -94,7 +95,8 @@ func (i *interpreter) Invoke() error {
 }
 
 func (i *interpreter) ReadOutput(data []byte) error {
-	defer i.use()()
+	i.lock()
+	defer i.mu.Unlock()
 	if len(data) != i.model.output.Bytes() {
 		return fmt.Errorf("%w: %d bytes for an output of %d", edgelens.ErrInvalid, len(data), i.model.output.Bytes())
 	}

@@ -5,19 +5,27 @@ package litert_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 )
 
-// residentBytes returns the resident memory of this process (proc(5)).
-func residentBytes(t testing.TB) int64 {
+// privateBytes returns this process's memory that no other shares (proc(5)).
+func privateBytes(t testing.TB) int64 {
 	t.Helper()
-	statm, err := os.ReadFile("/proc/self/statm")
+	rollup, err := os.ReadFile("/proc/self/smaps_rollup")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var size, resident int64
-	if _, err := fmt.Sscan(string(statm), &size, &resident); err != nil {
-		t.Fatal(err)
+	var sum int64
+	for line := range strings.Lines(string(rollup)) {
+		var name string
+		var kB int64
+		if n, _ := fmt.Sscanf(line, "%s %d kB", &name, &kB); n == 2 && strings.HasPrefix(name, "Private_") {
+			sum += kB << 10
+		}
 	}
-	return resident * int64(os.Getpagesize())
+	if sum == 0 {
+		t.Fatal("no Private_ lines in smaps_rollup")
+	}
+	return sum
 }
