@@ -62,9 +62,6 @@ func hostileModels() map[string][]byte {
 	}
 }
 
-// mutants bounds the mutants of a model.
-func mutants() int { return testutil.Rounds(400, 50) }
-
 // Damaged files are rejected with an error, or run; none ends the process. It is another
 // one, so that a crash is seen.
 func TestDamagedFiles(t *testing.T) {
@@ -80,18 +77,19 @@ func TestDamagedFiles(t *testing.T) {
 			if last := lines[len(lines)-1]; err != nil {
 				t.Fatalf("the process ended at mutant %q: %v\n%.2000s", last, err, words)
 			}
-			t.Log(lines[0], len(lines), "lines")
+			if len(lines) < 10 {
+				t.Errorf("LiteRT got only %d mutants: this test cannot fail", len(lines))
+			}
 		})
 	}
 }
 
-// runMutants opens and runs the model with one byte changed, at positions all over the
-// file. It prints the position of each that is opened before.
+// runMutants opens and runs the model with each byte changed in turn, with -short one in
+// sixteen. It prints the position of each that is opened before.
 func runMutants(t *testing.T, file []byte) {
 	b := backend(t)
 	path := filepath.Join(t.TempDir(), "mutant.tflite")
-	step := max(1, len(file)/mutants())
-	for at := 0; at < len(file); at += step {
+	for at := 0; at < len(file); at += testutil.Rounds(1, 16) {
 		mutant := bytes.Clone(file)
 		mutant[at] ^= [...]byte{0xff, 0x01, 0x80, 0x7f, 0x04}[at%5]
 		if _, err := tflitefile.Read(mutant); err != nil {
