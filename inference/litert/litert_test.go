@@ -61,8 +61,8 @@ func options(delegate string) inference.Options {
 	return inference.Options{Threads: 1, Delegate: delegate}
 }
 
-// build returns an interpreter that is closed with the test.
-func build(t testing.TB, b inference.Backend, path, delegate string) inference.Interpreter {
+// open returns a model with an interpreter, which the test closes.
+func open(t testing.TB, b inference.Backend, path, delegate string) (inference.Model, inference.Interpreter) {
 	t.Helper()
 	m, err := b.Open(path, options(delegate))
 	if err != nil {
@@ -72,6 +72,13 @@ func build(t testing.TB, b inference.Backend, path, delegate string) inference.I
 	if err != nil {
 		t.Fatal(errors.Join(err, m.Close()))
 	}
+	return m, i
+}
+
+// build returns an interpreter that is closed with the test.
+func build(t testing.TB, b inference.Backend, path, delegate string) inference.Interpreter {
+	t.Helper()
+	m, i := open(t, b, path, delegate)
 	t.Cleanup(func() {
 		if err := errors.Join(i.Close(), m.Close()); err != nil {
 			t.Error(err)
@@ -195,14 +202,7 @@ func TestOneBackend(t *testing.T) {
 		t.Errorf("a second Backend: %v, want ErrConflict", err)
 	}
 	path := write(t, modeltest.Network(tflitefile.Int8))
-	m, err := b.Open(path, options(inference.DelegateAuto))
-	if err != nil {
-		t.Fatal(err)
-	}
-	i, err := m.NewInterpreter()
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, i := open(t, b, path, inference.DelegateAuto)
 	want := answer(t, i, make([]byte, i.Input().Bytes()))
 	for range 2 {
 		if err := errors.Join(b.Close(), m.Close()); err != nil {
@@ -282,14 +282,7 @@ func TestCloseWhileRunning(t *testing.T) {
 	b := backend(t)
 	path := write(t, modeltest.Network(tflitefile.Float32))
 	for range 20 {
-		m, err := b.Open(path, options(inference.DelegateAuto))
-		if err != nil {
-			t.Fatal(err)
-		}
-		i, err := m.NewInterpreter()
-		if err != nil {
-			t.Fatal(err)
-		}
+		m, i := open(t, b, path, inference.DelegateAuto)
 		running, ended := make(chan struct{}), make(chan any)
 		go func() {
 			defer func() { ended <- recover() }()
@@ -319,14 +312,7 @@ func TestDoesNotLeak(t *testing.T) {
 	path := testutil.Shared(t, "models", "mobilenet_v1_0.25_128_quant.tflite")
 	input := make([]byte, 128*128*3)
 	cycle := func() {
-		m, err := b.Open(path, options(inference.DelegateAuto))
-		if err != nil {
-			t.Fatal(err)
-		}
-		i, err := m.NewInterpreter()
-		if err != nil {
-			t.Fatal(err)
-		}
+		m, i := open(t, b, path, inference.DelegateAuto)
 		answer(t, i, input)
 		if err := errors.Join(i.Close(), m.Close()); err != nil {
 			t.Fatal(err)
