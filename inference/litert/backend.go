@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -88,12 +89,17 @@ func checkLibrary(path string) error {
 	if want == "" {
 		return fmt.Errorf("%w: there is no LiteRT for %s; there is for amd64 and arm64", edgelens.ErrModel, runtime.GOARCH)
 	}
-	data, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return notInstalled("its library cannot be read", err)
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want {
-		return fmt.Errorf("%w: %s is damaged or not the library of LiteRT %s for %s: its SHA-256 is %x, not %s; fetch it with scripts/setup-litert", edgelens.ErrModel, path, Version, runtime.GOARCH, sum, want)
+	defer file.Close() // read only
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return notInstalled("its library cannot be read", err)
+	}
+	if sum := hex.EncodeToString(hash.Sum(nil)); sum != want {
+		return fmt.Errorf("%w: %s is damaged or not the library of LiteRT %s for %s: its SHA-256 is %s, not %s; fetch it with scripts/setup-litert", edgelens.ErrModel, path, Version, runtime.GOARCH, sum, want)
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"edgelens"
-	"edgelens/inference"
 	"edgelens/models"
 )
 
@@ -136,5 +135,3 @@ func destroy(h handle, with func(handle)) {
 		with(h)
 	}
 }
-
-var _ inference.Interpreter = (*interpreter)(nil)
