@@ -22,6 +22,12 @@ ifdef TFLITE_ROOT
 export TFLITE_ROOT := $(TFLITE)
 endif
 
+# Tests run on LiteRT where set-up fetched its library (make setup RUNTIME=litert).
+LITERT := $(abspath $(or $(EDGELENS_LITERT_ROOT),$(CURDIR)/build/litert))
+ifneq ($(or $(EDGELENS_LITERT_ROOT),$(wildcard $(LITERT)/libLiteRt.so)),)
+export EDGELENS_LITERT_ROOT := $(LITERT)
+endif
+
 # gocv with OpenCV's core, imgproc and imgcodecs alone; no VCS stamp, which
 # fails where root builds in another user's clone (the version is stamped below).
 TAGS := customenv,gocv_specific_modules
@@ -48,7 +54,7 @@ endif
 # Without it, the race detector lets each process sleep for a second before it exits, and tests start hundreds.
 export GORACE ?= atexit_sleep_ms=50
 
-ENVIRONMENT := PATH HOME TFLITE_ROOT GOFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_LDFLAGS \
+ENVIRONMENT := PATH HOME TFLITE_ROOT EDGELENS_LITERT_ROOT GOFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_LDFLAGS \
 	EDGELENS_TEST_SHARED EDGELENS_MODEL_MIRROR GORACE
 
 # -----------------------------------------------------------------------------
@@ -75,8 +81,10 @@ help: ## List the targets
 	@printf 'edgelens: what is in this image?\n\n'
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: Debian packages, Go, the TensorFlow Lite library, Go modules
+setup: ## Install what is missing: Debian packages, Go, the TensorFlow Lite library, Go modules (RUNTIME=litert: LiteRT, too)
 	@scripts/setup
+	@$(if $(filter-out tflite litert,$(RUNTIME)),echo 'RUNTIME is $(RUNTIME); there are tflite and litert' >&2; exit 1)
+	@$(if $(filter litert,$(RUNTIME)),scripts/setup-litert)
 
 build: setup ## Build bin/edgelens
 	@[ -e bin/edgelens ] || echo '==> building bin/edgelens (the first time takes a minute or more: it compiles the OpenCV bindings)'

@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"models":             nil,
 	"inference":          {"models"},
 	"inference/fake":     {"inference", "models"},
+	"inference/litert":   {"inference", "models"},
 	"inference/tflite":   {"inference", "models"},
 	"preprocess":         {"models"},
 	"recognize":          {"models"},
@@ -67,7 +68,7 @@ var outside = map[string][]string{
 	"github.com/mattn/go-sqlite3":    {"internal/ledger"},
 	"github.com/pressly/goose":       {"internal/ledger"},
 	"github.com/eclipse/paho.golang": {"terminal"},
-	"C":                              {"preprocess", "inference/tflite"},
+	"C":                              {"preprocess", "inference/tflite", "inference/litert"},
 }
 
 // rowOf returns the longest row of arrows that holds the package in folder.
@@ -248,6 +249,7 @@ func TestArrowsForbid(t *testing.T) {
 		"contract, its backend":            {"inference", "edgelens/inference/tflite", true},
 		"backend, its contract":            {"inference/tflite", "edgelens/inference", false},
 		"backend, other backend":           {"inference/fake", "edgelens/inference/tflite", true},
+		"runtime, other runtime":           {"inference/litert", "edgelens/inference/tflite", true},
 		"models, inference":                {"models", "edgelens/inference", true},
 		"gocv in preprocess":               {"preprocess", "gocv.io/x/gocv", false},
 		"gocv elsewhere":                   {"recognize", "gocv.io/x/gocv", true},

@@ -8,7 +8,7 @@ type Delegation struct {
 	// DelegateNone.
 	Delegate string
 	// Operators is how many the graph has, and Delegated how many of them the delegate
-	// runs. The runtime counted them, not an expectation.
+	// runs. The runtime counted them, not an expectation; both are 0 where it does not count.
 	Operators, Delegated int
 	// Refusal is why a delegate that was tried runs none, in a sentence; "" where it was
 	// not tried or runs some.
@@ -20,6 +20,8 @@ type Delegation struct {
 func (d Delegation) String() string {
 	const rest = "TensorFlow Lite's own kernels"
 	switch {
+	case d.Operators == 0:
+		return "not counted"
 	case d.Delegated == 0:
 		return fmt.Sprintf("all %d operators by %s", d.Operators, rest)
 	case d.Delegated == d.Operators:

@@ -14,7 +14,8 @@ import (
 func TestDelegationText(t *testing.T) {
 	for want, d := range map[string]inference.Delegation{
 		"62 of 66 operators by XNNPACK, the rest by TensorFlow Lite's own kernels": {Delegate: inference.DelegateXNNPACK, Operators: 66, Delegated: 62},
-		"all 66 operators by XNNPACK":                       {Delegate: inference.DelegateXNNPACK, Operators: 66, Delegated: 66},
+		"not counted":                 {Delegate: inference.DelegateXNNPACK},
+		"all 66 operators by XNNPACK": {Delegate: inference.DelegateXNNPACK, Operators: 66, Delegated: 66},
 		"all 66 operators by TensorFlow Lite's own kernels": {Delegate: inference.DelegateNone, Operators: 66},
 	} {
 		if got := d.String(); got != want {

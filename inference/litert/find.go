@@ -1,0 +1,85 @@
+package litert
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"edgelens"
+)
+
+// Version is the version of LiteRT that this package is written for. Other versions
+// have functions of the same names with other arguments.
+const Version = "2.3.0"
+
+// RootVariable is the environment variable with the library's folder.
+const RootVariable = "EDGELENS_LITERT_ROOT"
+
+const libraryName = "libLiteRt.so"
+
+// besideProgram lists where the library may be, relative to the program's folder: as
+// installed, and as set-up puts it for a program in bin/.
+var besideProgram = []string{"../lib/edgelens", "../build/litert"}
+
+// Find returns the path of the library: in the folder of RootVariable where that is
+// set, else beside the program. The error wraps edgelens.ErrModel and contains the
+// places that were looked at.
+func Find() (string, error) {
+	if root := os.Getenv(RootVariable); root != "" {
+		path := filepath.Join(root, libraryName)
+		if !isFile(path) {
+			return "", notInstalled(RootVariable+" is "+root+", and there is no "+libraryName+" in it", nil)
+		}
+		return path, nil
+	}
+	program, err := os.Executable()
+	if err == nil {
+		program, err = filepath.EvalSymlinks(program)
+	}
+	if err != nil {
+		return "", notInstalled("the program's own folder is unknown", err)
+	}
+	for _, folder := range besideProgram {
+		if path := filepath.Join(filepath.Dir(program), folder, libraryName); isFile(path) {
+			return path, nil
+		}
+	}
+	return "", notInstalled(fmt.Sprintf("there is no %s in %s", libraryName, filepath.Join(filepath.Dir(program), besideProgram[0])), nil)
+}
+
+// locate returns the library at path, a file or a folder that holds it, or the one
+// that Find finds if path is "".
+func locate(path string) (string, error) {
+	if path == "" {
+		return Find()
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", notInstalled("there is no "+path, nil)
+	case err != nil:
+		return "", notInstalled("its library cannot be read", err)
+	case info.IsDir():
+		path = filepath.Join(path, libraryName)
+		if !isFile(path) {
+			return "", notInstalled("there is no "+path, nil)
+		}
+	}
+	return path, nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// notInstalled returns the error about an absent library, with what to do.
+func notInstalled(why string, cause error) error {
+	const do = "fetch it with scripts/setup-litert, or copy " + libraryName + " of the Python package ai-edge-litert " + Version + " there"
+	if cause != nil {
+		return fmt.Errorf("%w: LiteRT is not installed: %s (%w); %s", edgelens.ErrModel, why, cause, do)
+	}
+	return fmt.Errorf("%w: LiteRT is not installed: %s; %s", edgelens.ErrModel, why, do)
+}

@@ -1,0 +1,107 @@
+//go:build cgo && linux
+
+package litert
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/models"
+)
+
+// model is one file. LiteRT reads its memory until the last interpreter is closed.
+type model struct {
+	backend       *Backend
+	options       inference.Options
+	input, output models.TensorSpec
+
+	// Guarded by backend.mu.
+	handle       handle
+	file         *memory
+	interpreters int
+	closed       bool
+}
+
+// NewInterpreter tries XNNPACK first and falls back to LiteRT's own kernels
+// if XNNPACK rejects the graph.
+func (m *model) NewInterpreter() (inference.Interpreter, error) {
+	m.backend.mu.Lock()
+	defer m.backend.mu.Unlock()
+	if m.closed {
+		panic("litert: NewInterpreter on a closed model")
+	}
+	if m.options.Delegate != inference.DelegateNone {
+		if i, err := m.build(inference.DelegateXNNPACK); err == nil {
+			return i, nil
+		}
+	}
+	i, err := m.build(inference.DelegateNone)
+	if err != nil {
+		return nil, err // not a typed nil
+	}
+	return i, nil
+}
+
+// kernels are LiteRT's names of what runs a graph.
+var kernels = map[string]string{inference.DelegateXNNPACK: "xnnpack", inference.DelegateNone: "builtin"}
+
+// build makes an interpreter. m.backend.mu must be held.
+func (m *model) build(delegate string) (*interpreter, error) {
+	i := &interpreter{model: m, delegate: delegate}
+	m.interpreters++
+	if err := i.prepare(fmt.Sprintf("num_threads = %d\nkernel_mode = %q\n", m.options.Threads, kernels[delegate])); err != nil {
+		i.free()
+		return nil, err
+	}
+	return i, nil
+}
+
+// Close frees the model, after its last interpreter if one is open; closing twice is
+// harmless.
+func (m *model) Close() error {
+	m.backend.mu.Lock()
+	defer m.backend.mu.Unlock()
+	m.closed = true
+	m.end()
+	return nil
+}
+
+// end frees the model if it was its last use. m.backend.mu must be held.
+func (m *model) end() {
+	if !m.closed || m.interpreters > 0 || m.handle == nil {
+		return
+	}
+	destroyModel(m.handle)
+	m.handle = nil
+	m.file.free()
+	m.backend.models--
+	m.backend.end()
+}
+
+// sameShape returns an error if LiteRT has another shape of a tensor than its file.
+func sameShape(what string, spec models.TensorSpec, l *layout) error {
+	if got := shapeOf(l); !slices.Equal(got, spec.Shape) {
+		return fmt.Errorf("%w: its %s has shape %v in the file, and %v when it runs; convert it with fixed shapes", edgelens.ErrModel, what, spec.Shape, got)
+	}
+	return nil
+}
+
+// missingOperator matches the message about a missing operator.
+var missingOperator = regexp.MustCompile(`Didn't find op for builtin opcode '(\w+)' version '(\d+)'`)
+
+// refusal returns an ErrModel with a sentence about the model, and LiteRT's own
+// message for logs, unless a more precise sentence is known.
+func refusal(sentence string, err error) error {
+	detail := err.Error()
+	var f *failure
+	if errors.As(err, &f) {
+		if op := missingOperator.FindStringSubmatch(f.words); op != nil {
+			sentence = fmt.Sprintf("it needs version %s of the operator %s, which LiteRT %s does not have: convert it with an older TensorFlow", op[2], op[1], Version)
+		}
+	}
+	return &inference.RuntimeError{Sentence: sentence, Detail: detail}
+}
