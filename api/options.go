@@ -31,7 +31,7 @@ var recognizeOptions = []option{
 	{"model", []string{"model_name", "model_id"}, "a name from /api/models", `"mobilenet_v2_1.0_224_int8"`, readText, isJSONString},
 	{"top_k", []string{"top_n", "max_results", "num_results"}, fmt.Sprintf("a whole number from 1 to %d", edgelens.MaxTopK), "3", readTopK, isJSONNumber},
 	{"min_score", []string{"threshold", "score_threshold", "confidence_threshold", "min_confidence", "min_probability"}, "a number from 0 to 1 with a decimal point", "0.5", readScore, isJSONNumber},
-	{"fit", []string{"fit_mode", "object_fit", "resize_mode", "scale_mode"}, fitWanted, `"center"`, readFitOption, isJSONString},
+	{"fit", []string{"view", "fit_mode", "object_fit", "resize_mode", "scale_mode"}, fitWanted, `"center"`, readFitOption, isJSONString},
 	{"region", []string{"roi", "region_of_interest", "crop", "crop_region", "crop_box"}, regionWanted, `"0.25,0,0.5,1"`, readRegionOption, isJSONRegion},
 	{"cache", []string{"no_cache", "use_cache"}, "true or false", "false", readBool, isJSONBool},
 	{"queue", nil, edgelens.QueueInteractive + " or " + edgelens.QueueBulk, `"` + edgelens.QueueBulk + `"`, readQueue, isJSONString},

@@ -170,6 +170,7 @@ func TestInvalidOptions(t *testing.T) {
 		"Fit":                       {[][2]string{{"Fit", `"pad"`}}, "did you mean fit?"},
 		"fits":                      {[][2]string{{"fits", `"pad"`}}, "did you mean fit?"},
 		"fit_mode":                  {[][2]string{{"fit_mode", `"pad"`}}, "did you mean fit?"},
+		"the view of an answer":     {[][2]string{{"view", `"pad"`}}, "did you mean fit?"},
 		"Region":                    {[][2]string{{"Region", `"0,0,1,1"`}}, "did you mean region?"},
 		"regoin":                    {[][2]string{{"regoin", `"0,0,1,1"`}}, "did you mean region?"},
 		"roi":                       {[][2]string{{"roi", `"0,0,1,1"`}}, "did you mean region?"},

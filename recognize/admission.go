@@ -52,13 +52,19 @@ type admission struct {
 
 // workload is work whose duration is alike.
 type workload struct {
-	model      string
+	kind
 	background bool
+}
+
+// kind is what work does: a sweep runs the model on several parts, and takes several times as long.
+type kind struct {
+	model string
+	sweep bool
 }
 
 // ticket is a piece of work that waits for a slot or holds one.
 type ticket struct {
-	model string
+	kind
 	// decided is closed when the ticket has a slot, or is turned away: then refusal is
 	// set.
 	decided chan struct{}
@@ -91,8 +97,8 @@ func newAdmission(slots int) *admission {
 }
 
 // enter queues work. It has a slot, or is turned away, once its decided is closed.
-func (a *admission) enter(model string, u urgency) *ticket {
-	t := &ticket{model: model, urgency: u, decided: make(chan struct{})}
+func (a *admission) enter(what kind, u urgency) *ticket {
+	t := &ticket{kind: what, urgency: u, decided: make(chan struct{})}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.queue(t)

@@ -29,7 +29,7 @@ func (s *Service) compute(ctx context.Context, own bool, q *question, req *edgel
 		key = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
 	}
 	caller := s.urgencyOf(ctx, own, req)
-	f, isNew := s.flights.join(key, q.spec.Name, caller)
+	f, isNew := s.flights.join(key, kind{q.spec.Name, q.view.Fit == edgelens.FitSweep}, caller)
 	defer s.flights.leave(f, caller)
 	if isNew {
 		// The work may outlive this call, after which req belongs to the caller again.

@@ -68,6 +68,37 @@ func TestTooLongWaitIsBusyAtOnce(t *testing.T) {
 	}
 }
 
+// A sweep takes several times as long as another fit, and what one takes says nothing about the other.
+func TestSweepsArePredictedApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(recognize.Config{Slots: 1, Timeout: 10 * time.Second}, 64, 128)
+		sweep := func(name string) *edgelens.Request {
+			req := image(name)
+			req.View.Fit = edgelens.FitSweep
+			return req
+		}
+		b.takes(100 * time.Millisecond)
+		b.must(t, image("a center"))
+		b.takes(2 * time.Second)
+		b.must(t, sweep("a sweep"))
+		b.takes(100 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		first := b.start(ctx, image("at work"))
+		synctest.Wait()
+		second := b.start(ctx, image("in time"))
+		synctest.Wait()
+		if a := <-b.start(ctx, sweep("too late")); !errors.Is(a.err, edgelens.ErrBusy) || a.after != 0 {
+			t.Errorf("a sweep that takes longer than its caller waits: %v after %v", a.err, a.after)
+		}
+		for _, answers := range []<-chan answer{first, second} {
+			if a := <-answers; a.err != nil {
+				t.Errorf("a center after a sweep: %v after %v", a.err, a.after)
+			}
+		}
+	})
+}
+
 // A caller who gives up while it is queued takes no slot.
 func TestAbandonedWorkIsNotDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -43,7 +43,7 @@ func newFlights(a *admission) *flights {
 
 // join returns the flight of a question for one more caller, who must leave it. isNew is
 // true where the caller has to start it.
-func (s *flights) join(key, model string, caller *urgency) (f *flight, isNew bool) {
+func (s *flights) join(key string, what kind, caller *urgency) (f *flight, isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f = s.known(key, caller.priority); f != nil && s.admission.shareable(f.ticket, caller.priority) {
@@ -52,7 +52,7 @@ func (s *flights) join(key, model string, caller *urgency) (f *flight, isNew boo
 		return f, false
 	}
 	f = &flight{key: key, begun: time.Now(), callers: []*urgency{caller}, abandoned: make(chan struct{}), done: make(chan struct{})}
-	f.ticket = s.admission.enter(model, *caller)
+	f.ticket = s.admission.enter(what, *caller)
 	if alone := s.byKey[key]; alone != nil { // bulk work may still join it
 		s.inBackground[key] = alone
 	}

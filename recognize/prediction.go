@@ -84,7 +84,7 @@ func (a *admission) learn(of workload, took time.Duration) {
 }
 
 func (t *ticket) workload() workload {
-	return workload{t.model, t.priority == edgelens.PriorityBulk}
+	return workload{t.kind, t.priority == edgelens.PriorityBulk}
 }
 
 // busy is the rejection of work that could not be done in time.

@@ -31,6 +31,9 @@ func IsFolder(dir string) bool {
 type Writer struct {
 	dir     string
 	answers *os.File
+	// failed is the error of the first write that failed: it may have written a part of a line, and nothing may follow
+	// it.
+	failed error
 }
 
 // Create creates the folder, which must not exist, with the description of a run.
@@ -108,8 +111,11 @@ func writeJSON(path string, content any) error {
 	return nil
 }
 
-// Add writes answers, all at once.
+// Add writes answers, all at once. After an error it writes nothing more.
 func (w *Writer) Add(answers []Answer) error {
+	if w.failed != nil {
+		return w.failed
+	}
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)
 	for _, a := range answers {
@@ -118,9 +124,9 @@ func (w *Writer) Add(answers []Answer) error {
 		}
 	}
 	if _, err := w.answers.Write(lines.Bytes()); err != nil {
-		return fmt.Errorf("write the records: %w", err)
+		w.failed = fmt.Errorf("write the records: %w", err)
 	}
-	return nil
+	return w.failed
 }
 
 // Close closes the folder's file.

@@ -147,6 +147,9 @@ func readHeader(fields []string) (header, error) {
 	return h, nil
 }
 
+// maxPath is the maximum length of a path in bytes, as of Linux.
+const maxPath = 4096
+
 func readRow(head header, fields []string, take func(row)) error {
 	if len(fields) == 1 && strings.TrimSpace(fields[0]) == "" {
 		return nil // a line of spaces
@@ -170,8 +173,11 @@ func readRow(head header, fields []string, take func(row)) error {
 			r.names = append(r.names, name{strings.Clone(text), columns[which].by})
 		}
 	}
-	if r.file == "" {
+	switch {
+	case r.file == "":
 		return fmt.Errorf("%w: the file is not named", edgelens.ErrInvalid)
+	case len(r.file) > maxPath:
+		return fmt.Errorf("%w: the file's name has %d bytes, and at most %d are possible", edgelens.ErrInvalid, len(r.file), maxPath)
 	}
 	take(r)
 	return nil

@@ -167,6 +167,9 @@ func (m Measurement) image(ctx context.Context, item Item, done func(c int) bool
 	return answers, nil
 }
 
+// maxImage is the maximum size of a file in bytes. Each worker has one in memory, and what can be decoded is smaller.
+const maxImage = 256 << 20
+
 // read reads a file; an Answer with the failure where it cannot.
 func (m Measurement) read(file string) ([]byte, *Answer) {
 	path := filepath.FromSlash(file)
@@ -176,6 +179,9 @@ func (m Measurement) read(file string) ([]byte, *Answer) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, &Answer{Failure: FailureUnreadable, Reason: "it is not a regular file"}
+	}
+	if err == nil && info.Size() > maxImage {
+		return nil, &Answer{Failure: FailureUnreadable, Reason: fmt.Sprintf("it has more than %d bytes", maxImage)}
 	}
 	var encoded []byte
 	if err == nil {

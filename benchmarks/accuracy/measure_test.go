@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"edgelens"
 	"edgelens/benchmarks/accuracy"
@@ -117,6 +119,59 @@ func TestMeasure(t *testing.T) {
 	}
 	if last != 11 {
 		t.Errorf("progress ended at %d", last)
+	}
+}
+
+// A file that no decoder takes is not read into memory.
+func TestHugeFile(t *testing.T) {
+	images := folder(t, map[string]string{"a": "1"})
+	if err := os.Truncate(filepath.Join(images, "a"), 257<<20); err != nil {
+		t.Fatal(err)
+	}
+	m := measurement(t, images, "a")
+	f := &fake{}
+	m.Answerer, m.Decoder = f, f
+	dir := filepath.Join(t.TempDir(), "x")
+	w, err := accuracy.Create(dir, m.Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(m.Measure(t.Context(), w), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := accuracy.Summarize(dir); err != nil || len(s.Failures) != 1 || s.Failures[0].Failure != accuracy.FailureUnreadable {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// After a failed write, which may have left a part of a line, nothing follows.
+func TestNothingIsWrittenAfterAFailedWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "x")
+	w, err := accuracy.Create(dir, newRun(asIs, "center"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	var before, limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(unix.SIGXFSZ)
+	t.Cleanup(func() { signal.Reset(unix.SIGXFSZ) })
+	limit = before
+	limit.Cur = 100
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	full := w.Add([]accuracy.Answer{answer(0, 1, 3, 0.9, 3), answer(0, 2, 3, 0.9, 3), answer(0, 3, 3, 0.9, 3)})
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if full == nil || w.Add([]accuracy.Answer{answer(0, 4, 3, 0.9, 3)}) == nil {
+		t.Error("a write after a failed one is no error")
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "answers.jsonl")); err != nil || len(data) != 100 {
+		t.Errorf("%d bytes were written, %v", len(data), err)
 	}
 }
 

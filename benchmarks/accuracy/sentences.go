@@ -75,7 +75,7 @@ func (s *Summary) remarks() []string {
 		var names []string
 		for _, f := range s.Failures {
 			if f.Failure == kind {
-				names = append(names, f.Image)
+				names = append(names, oneLine(f.Image))
 			}
 		}
 		if n := len(names); n > 0 {

@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"edgelens"
+	"edgelens/internal/clip"
 	"edgelens/internal/console"
 )
 
@@ -33,13 +35,19 @@ type Unmatched struct {
 	Reason string `json:"reason"`
 }
 
-// describe is the image with what it has for a class, and the reason.
+// describe is the image with what it has for a class, and the reason, on one line.
 func (u Unmatched) describe() string {
 	if u.Class == "" {
-		return fmt.Sprintf("%s (%s)", u.File, u.Reason)
+		return oneLine(fmt.Sprintf("%s (%s)", u.File, u.Reason))
 	}
-	return fmt.Sprintf("%s (%s: %s)", u.File, u.Class, u.Reason)
+	return oneLine(fmt.Sprintf("%s (%s: %s)", u.File, u.Class, u.Reason))
 }
+
+// maxShown is the maximum length of a name in a sentence.
+const maxShown = 300
+
+// oneLine is a name of someone else's for a terminal or a report.
+func oneLine(name string) string { return clip.Line(name, maxShown) }
 
 // Set is a folder of labeled images.
 type Set struct {
@@ -122,7 +130,7 @@ func (s *Set) readSynsets(classes *Classes) error {
 	for _, name := range synsetFiles {
 		path := filepath.Join(s.Folder, name)
 		info, err := os.Stat(path)
-		if err != nil || info.IsDir() {
+		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
 		if info.Size() > maxSynsetFile {
@@ -140,7 +148,11 @@ func (s *Set) readSynsets(classes *Classes) error {
 
 // readFile reads the labels file.
 func (s *Set) readFile(classes *Classes, labels []string, folders int) error {
-	file, err := os.Open(filepath.Join(s.Folder, s.From))
+	path := filepath.Join(s.Folder, s.From)
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: %s is not a regular file", edgelens.ErrInvalid, s.From) // a pipe might never be written to
+	}
+	file, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("read the labels: %w", err)
 	}
@@ -236,6 +248,9 @@ func classOf(classes *Classes, names []name) (int, error) {
 	return found[0], nil
 }
 
+// errNotUTF8 is why an image is not measured whose name the records cannot have.
+var errNotUTF8 = errors.New("its name is not UTF-8; rename it")
+
 // readFolders reads sub-folders that are named by classes.
 func (s *Set) readFolders(classes *Classes, folders, loose []string) error {
 	others := 0
@@ -263,8 +278,12 @@ func (s *Set) readFolders(classes *Classes, folders, loose []string) error {
 			if err != nil {
 				return err
 			}
-			if problem != nil {
-				s.Unmatched = append(s.Unmatched, Unmatched{filepath.ToSlash(rel), name, problem.Error()})
+			unusable := problem
+			if !utf8.ValidString(rel) {
+				unusable = errNotUTF8
+			}
+			if unusable != nil {
+				s.Unmatched = append(s.Unmatched, Unmatched{filepath.ToSlash(rel), name, unusable.Error()})
 				return nil
 			}
 			s.Items = append(s.Items, Item{filepath.ToSlash(rel), class})
@@ -279,7 +298,7 @@ func (s *Set) readFolders(classes *Classes, folders, loose []string) error {
 	}
 	for _, class := range slices.Sorted(maps.Keys(byClass)) {
 		if names := byClass[class]; len(names) > 1 {
-			s.Notes = append(s.Notes, fmt.Sprintf("The sub-folders %s are the same class, %s.", strings.Join(names, " and "), classes.Name(class)))
+			s.Notes = append(s.Notes, fmt.Sprintf("The sub-folders %s are the same class, %s.", oneLine(strings.Join(names, " and ")), classes.Name(class)))
 		}
 	}
 	if others > 0 {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"edgelens"
@@ -104,6 +105,7 @@ func TestLabelsFileIsRejected(t *testing.T) {
 		"too many fields":     {"file,label\na.jpg,tench, Tinca\n", "line 2: the request is not valid: there are 3 fields but 2 columns"},
 		"an open quote":       {"file,label\n\"a.jpg,tench\nb.jpg,x\n", "quote is not closed"},
 		"a line without file": {"file,label\n,tench\n", "line 2"},
+		"a long name":         {"file,label\n" + strings.Repeat("x", 5000) + ",tench\n", "at most 4096"},
 		"not UTF-8":           {"file,label\na.jpg,t\xffnch\n", "UTF-8"},
 		"UTF-16":              {"\xff\xfef\x00", "UTF-16"},
 	} {
@@ -174,6 +176,31 @@ func TestNoKnownClass(t *testing.T) {
 }
 
 // A folder with 100,000 files costs some hundred bytes for each.
+// A pipe in the place of a file of labels or synsets is not waited for.
+func TestPipes(t *testing.T) {
+	dir := folder(t, map[string]string{"tench/a.jpg": ""})
+	if err := syscall.Mkfifo(filepath.Join(dir, "synsets.txt"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if items, _, _ := read(t, dir); !slices.Equal(items, []string{"tench/a.jpg 1"}) {
+		t.Errorf("%q", items)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "labels.tsv"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := accuracy.ReadSet(dir, accuracy.NewClasses(len(labels), labels)); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "not a regular file") {
+		t.Error(err)
+	}
+}
+
+// The records have names in UTF-8: two others could have the same name there.
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	items, unmatched, _ := read(t, folder(t, map[string]string{"tench/a\xff.jpg": "", "tench/a\xfe.jpg": "", "tench/ä.jpg": ""}))
+	if !slices.Equal(items, []string{"tench/ä.jpg 1"}) || len(unmatched) != 2 || !strings.Contains(unmatched[0], "not UTF-8") {
+		t.Errorf("%q, %q", items, unmatched)
+	}
+}
+
 func TestManyImages(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("file,class_id\n")

@@ -101,7 +101,7 @@ func (s *Summary) Measured() error {
 	}
 	if len(s.Failures) > 0 {
 		first := s.Failures[0]
-		return fmt.Errorf("%w: none of the %s could be recognized; %s: %s: %s", edgelens.ErrInvalid, counted(s.Run.Images, "labeled image"), first.Image, first.Failure, first.Reason)
+		return fmt.Errorf("%w: none of the %s could be recognized; %s: %s: %s", edgelens.ErrInvalid, counted(s.Run.Images, "labeled image"), oneLine(first.Image), first.Failure, first.Reason)
 	}
 	return fmt.Errorf("%w: none of the %s was measured", edgelens.ErrInvalid, counted(s.Run.Images, "labeled image"))
 }

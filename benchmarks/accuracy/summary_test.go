@@ -256,6 +256,20 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// A name cannot change a terminal or the form of a report.
+func TestNamesOfOthersInReport(t *testing.T) {
+	run := newRun(asIs, "center")
+	run.Unmatched = []accuracy.Unmatched{{File: "a\x1b[31m\nb.jpg", Class: "\x1b]0;x\a", Reason: "none"}}
+	s, _ := summarize(t, run, answer(0, 1, 3, 0.9, 3), accuracy.Answer{Image: "c\x1b[2J\nd.jpg", Class: 1, Failure: accuracy.FailureAbsent})
+	var text bytes.Buffer
+	if err := s.Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(text.String(), "\x1b\a") || !strings.Contains(text.String(), "c [2J d.jpg") || !strings.Contains(text.String(), "a [31m b.jpg") {
+		t.Errorf("%q", &text)
+	}
+}
+
 // A model with few classes has all of them among the first five.
 func TestFewClassesHaveNoTopFive(t *testing.T) {
 	run := newRun(asIs, "center")

@@ -32,6 +32,8 @@ type AccuracyConfig struct {
 	Precision float64
 	// Write is the file of settings to write the threshold for Precision to; "" for none.
 	Write string
+	// WriteGiven is true where the user chose Write; then Precision must be given, too.
+	WriteGiven bool
 	// Require are differences that must be measured; see accuracy.ParseRequirement.
 	Require []string
 	// Markdown is a file to write the tables to; "" for none. Title is its title.
@@ -93,6 +95,9 @@ func (c *AccuracyConfig) parse() (m measured, err error) {
 	}
 	if !(c.Precision >= 0 && c.Precision <= 1) {
 		errs = append(errs, fmt.Errorf("--precision must be 0 (none) to 1, such as 0.95, not %v", c.Precision))
+	}
+	if c.Write != "" && c.Precision == 0 && c.WriteGiven {
+		errs = append(errs, errors.New("--write needs --precision: it is the threshold for that precision that is written"))
 	}
 	if u, err := url.Parse(c.Target); c.Target != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		errs = append(errs, errors.New("--target must be an http:// or https:// URL"))

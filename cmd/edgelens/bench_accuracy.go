@@ -39,6 +39,7 @@ are "uncertain".`,
 			if c.Service, err = benchService(cmd, environ); err != nil {
 				return err
 			}
+			c.WriteGiven = c.Write != ""
 			if c.Write == "" && c.Target == "" {
 				c.Write = config.FileInUse(cmd.Flags(), environ)
 			}

@@ -199,6 +199,7 @@ func TestBenchAccuracyIsRejected(t *testing.T) {
 		"a frame":                 {[]string{images, "--frame", "9:16"}, "--frame", 0},
 		"a delegate":              {[]string{images, "--delegate", "gpu"}, "--delegate", 0},
 		"a size":                  {[]string{images, "--reduce-jpeg", "0.5"}, "--reduce-jpeg", 0},
+		"write without precision": {[]string{images, "--write", "new.yaml"}, "--write needs --precision", 0},
 		"a precision":             {[]string{images, "--precision", "95"}, "--precision", 0},
 		"a model":                 {[]string{images, "--model", "light,unheard"}, "unheard", 0},
 		"models of other sizes":   {[]string{images, "--model", "light,two"}, "two has 2 classes and the first model 3", 0},

@@ -46,12 +46,15 @@ func SetInFile(path, key, text string) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() { // reading a pipe might never end
+			return fmt.Errorf("write %s to the settings in %s: it is not a regular file; set it by hand: %s: %s", key, path, key, text)
+		}
+		mode = info.Mode().Perm()
+	}
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("write %s to the settings: %w", key, err)
-	}
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
 	}
 	changed, err := edited(data, key, text)
 	if err == nil {

@@ -3,6 +3,8 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -46,6 +48,15 @@ func TestSetInFile(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a pipe", func(t *testing.T) { // is not waited for
+		path := filepath.Join(t.TempDir(), "settings.yaml")
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := config.SetInFile(path, "terminal.min_score", "0.35"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Error(err)
+		}
+	})
 	t.Run("a new file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "new.yaml")
 		if err := config.SetInFile(path, "terminal.min_score", "0.35"); err != nil {
