@@ -108,10 +108,10 @@ func lowest(outcomes []outcome, wanted float64) (Threshold, error) {
 	return thresholdAt(outcomes, at), nil
 }
 
-// shortest returns the number with the fewest decimals over low and at most high.
+// shortest returns the lowest number with the fewest decimals, two or more, over low and at most high.
 func shortest(low, high float64) float64 {
 	for scale := 100.0; scale < 1e9; scale *= 10 {
-		if at := math.Floor(high*scale) / scale; at > low {
+		if at := (math.Floor(low*scale) + 1) / scale; at > low && at <= high {
 			return at
 		}
 	}

@@ -76,8 +76,13 @@ func require(summary *accuracy.Summary, required []accuracy.Requirement) error {
 // thresholdKey is the setting that makes answers with a lower probability uncertain.
 const thresholdKey = "terminal.min_score"
 
-// writeThreshold writes the setting, or prints it where no file is given.
+// writeThreshold writes the setting, or prints it where no file is given. A threshold of 0 is not written: with it, no
+// event would be uncertain.
 func (c *AccuracyConfig) writeThreshold(found accuracy.Precision, out io.Writer) error {
+	if found.At == 0 {
+		_, err := fmt.Fprintf(out, "All answers together have this precision, so no threshold is needed for it: %s is left as it is.\n", thresholdKey)
+		return err
+	}
 	text := strconv.FormatFloat(found.At, 'f', -1, 64)
 	if c.Write == "" {
 		_, err := fmt.Fprintf(out, "Put it into your settings (edgelens.yaml), or add --write FILE: %s: %s\n", thresholdKey, text)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 	"io"
 	"os"
@@ -225,28 +226,36 @@ func TestBenchAccuracyIsRejected(t *testing.T) {
 
 func TestBenchAccuracyWritesThreshold(t *testing.T) {
 	environ, images := brightnessEnvironment(t), labeledFolder(t)
+	unsure := modeltest.Image(color.Gray{Y: 85}, 16, 16) // as dark as middle, with a probability of 0.5
+	writeFiles(t, images, map[string][]byte{"Bright/unsure.png": unsure, "Bright/unsure_too.png": unsure})
 	t.Chdir(t.TempDir())
 	precision := func(args ...string) (int, string, string) {
 		return runCommand(t, environ, append([]string{"bench", "accuracy", images, "--out", t.TempDir(), "--fit", "center"}, args...)...)
 	}
-	status, stdout, stderr := precision("--precision", "0.6")
-	if status != 0 || !strings.Contains(stdout, "Threshold for a precision of 60.0%: 0.") || !strings.Contains(stdout, "Warning: These are too few images") || !strings.Contains(stdout, "Put it into your settings") {
+	status, stdout, stderr := precision("--precision", "0.65")
+	if status != 0 || !strings.Contains(stdout, "Threshold for a precision of 65.0%: 0.5") || !strings.Contains(stdout, "Warning: These are too few images") || !strings.Contains(stdout, "Put it into your settings") {
 		t.Fatalf("without a file: status %d\n%s%s", status, stdout, stderr)
 	}
 	if status, stdout, stderr = precision("--precision", "1"); status != 1 || !strings.Contains(stderr, "no threshold keeps a precision of 100.0%") || !strings.Contains(stdout, "Thresholds") {
 		t.Errorf("out of reach: status %d\n%s%s", status, stdout, stderr)
 	}
 	writeFiles(t, ".", map[string][]byte{"edgelens.yaml": []byte("# mine\nterminal:\n  top_k: 2 # two\n")})
-	if status, stdout, stderr = precision("--precision", "0.6"); status != 0 || !strings.Contains(stdout, "Written to edgelens.yaml: terminal.min_score: 0") {
+	if status, stdout, stderr = precision("--precision", "0.65"); status != 0 || !strings.Contains(stdout, "Written to edgelens.yaml: terminal.min_score: 0.5") {
 		t.Fatalf("the file in use: status %d\n%s%s", status, stdout, stderr)
 	}
-	if text, err := os.ReadFile("edgelens.yaml"); err != nil || !strings.Contains(string(text), "# mine\nterminal:\n  min_score: 0") || !strings.Contains(string(text), "top_k: 2 # two") {
+	if text, err := os.ReadFile("edgelens.yaml"); err != nil || !strings.Contains(string(text), "# mine\nterminal:\n  min_score: 0.5") || !strings.Contains(string(text), "top_k: 2 # two") {
 		t.Errorf("%v\n%s", err, text)
 	}
-	if status, stdout, stderr = precision("--precision", "0.6", "--write", "new.yaml"); status != 0 {
+	if status, stdout, stderr = precision("--precision", "0.1", "--write", "none.yaml"); status != 0 || !strings.Contains(stdout, "no threshold is needed") {
+		t.Errorf("a precision that all answers have: %d %s%s", status, stdout, stderr)
+	}
+	if _, err := os.Stat("none.yaml"); err == nil {
+		t.Error("a threshold of 0 is written")
+	}
+	if status, stdout, stderr = precision("--precision", "0.65", "--write", "new.yaml"); status != 0 {
 		t.Fatalf("a new file: status %d\n%s%s", status, stdout, stderr)
 	}
-	if status, stdout, stderr = runCommand(t, environ, "config", "--config", "new.yaml"); status != 0 || !strings.Contains(stdout, "min_score: 0") {
+	if status, stdout, stderr = runCommand(t, environ, "config", "--config", "new.yaml"); status != 0 || !strings.Contains(stdout, "min_score: 0.5") {
 		t.Errorf("serve could not read it: %s%s", stdout, stderr)
 	}
 }
