@@ -23,9 +23,9 @@ export TFLITE_ROOT := $(TFLITE)
 endif
 
 # Tests run on LiteRT where set-up fetched its library (make setup RUNTIME=litert).
-LITERT := $(abspath $(or $(EDGELENS_LITERT_ROOT),$(CURDIR)/build/litert))
-ifneq ($(or $(EDGELENS_LITERT_ROOT),$(wildcard $(LITERT)/libLiteRt.so)),)
-export EDGELENS_LITERT_ROOT := $(LITERT)
+LITERT := $(abspath $(or $(LITERT_ROOT),$(CURDIR)/build/litert))
+ifneq ($(or $(LITERT_ROOT),$(wildcard $(LITERT)/libLiteRt.so)),)
+export LITERT_ROOT := $(LITERT)
 endif
 
 # gocv with OpenCV's core, imgproc and imgcodecs alone; no VCS stamp, which
@@ -54,7 +54,7 @@ endif
 # Without it, the race detector lets each process sleep for a second before it exits, and tests start hundreds.
 export GORACE ?= atexit_sleep_ms=50
 
-ENVIRONMENT := PATH HOME TFLITE_ROOT EDGELENS_LITERT_ROOT GOFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_LDFLAGS \
+ENVIRONMENT := PATH HOME TFLITE_ROOT LITERT_ROOT GOFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_LDFLAGS \
 	EDGELENS_TEST_SHARED EDGELENS_MODEL_MIRROR GORACE
 
 # -----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import (
 const Version = "2.3.0"
 
 // RootVariable is the environment variable with the library's folder.
-const RootVariable = "EDGELENS_LITERT_ROOT"
+const RootVariable = "LITERT_ROOT"
 
 const libraryName = "libLiteRt.so"
 
