@@ -35,9 +35,9 @@ type Config struct {
 	// progressive JPEG costs a pass over the whole image however few bytes it
 	// has; encoders write about ten.
 	MaxScans int
-	// ReduceJPEG decodes a JPEG at 1/2, 1/4 or 1/8 of its size: the smallest
-	// at which each side of what is shown of it is still at least this many times the model's. That takes
-	// less time and memory, and changes pixels and so, a little, the scores
+	// ReduceJPEG decodes a JPEG at 1/2, 1/4 or 1/8 of its size: the smallest at which
+	// each side of what is shown of it is still at least this many times the model's.
+	// That takes less time and memory, and changes pixels and so, a little, the scores
 	// (docs/adr/0014-reduced-decode.md). 0, the default, decodes every image in full;
 	// else 1 to 64.
 	ReduceJPEG float64

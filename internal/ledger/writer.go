@@ -15,8 +15,8 @@ const (
 	maxBatch = 64
 	// batchInterval is how long a change that may wait does, since the last transaction with one, while there are many.
 	batchInterval = 12 * time.Millisecond
-	// many is how many such changes within batchInterval are many, and as many do not wait for more: a worker may have no
-	// further ones.
+	// many is the number of such changes within batchInterval from which they are batched. A batch of that size is
+	// written at once: a worker may have no further jobs at hand whose changes could join it.
 	many = 3
 )
 
