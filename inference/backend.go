@@ -7,6 +7,7 @@
 package inference
 
 import (
+	"errors"
 	"fmt"
 
 	"edgelens"
@@ -28,10 +29,30 @@ type Options struct {
 	Threads int
 	// Delegate is DelegateAuto or DelegateNone.
 	Delegate string
+	// Runtime is RuntimeAuto, RuntimeTFLite or RuntimeLiteRT; "" means RuntimeAuto. A
+	// Backend that is one runtime ignores it.
+	Runtime string
+	// Accelerator is AcceleratorGPU, or "" for the CPU. A Backend without that
+	// accelerator returns an error; it never falls back to the CPU.
+	Accelerator string
 	// Digest, unless "", is the expected digest of the file's content ("sha256:" and
 	// hex): so the file that was checked is the one that is opened.
 	Digest string
 }
+
+// The runtimes that open model files, requested or in use.
+const (
+	RuntimeAuto   = "auto"   // TensorFlow Lite, or LiteRT for a file with operators that it does not have
+	RuntimeTFLite = "tflite" // TensorFlow Lite
+	RuntimeLiteRT = "litert" // LiteRT, which need not be installed
+)
+
+// AcceleratorGPU is a graphics processor, requested or in use.
+const AcceleratorGPU = "gpu"
+
+// ErrNotInstalled is the error of a runtime, or of one of its accelerators, whose
+// library is not at hand. It is wrapped together with edgelens.ErrModel.
+var ErrNotInstalled = errors.New("not installed")
 
 // RuntimeError is an ErrModel with a detail in the runtime's words, which is for
 // logs only.

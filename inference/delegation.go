@@ -4,6 +4,11 @@ import "fmt"
 
 // Delegation describes what runs the operators of a graph.
 type Delegation struct {
+	// Runtime is RuntimeTFLite or RuntimeLiteRT, and Version that of its library, for
+	// example "2.17.1".
+	Runtime, Version string
+	// Accelerator is AcceleratorGPU where that runs the graph, "" for the CPU.
+	Accelerator string
 	// Delegate is DelegateXNNPACK where that runs at least one operator, else
 	// DelegateNone.
 	Delegate string

@@ -110,6 +110,9 @@ func (*Backend) Version() string { return Version }
 // Open reads the file into memory. LiteRT never sees a file that package tflitefile
 // rejects.
 func (b *Backend) Open(path string, options inference.Options) (inference.Model, error) {
+	if options.Accelerator != "" {
+		return nil, fmt.Errorf("%w: LiteRT runs it on the processor only, not on the accelerator %s", edgelens.ErrModel, options.Accelerator)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its file cannot be read: %w", edgelens.ErrModel, withoutPath(err))

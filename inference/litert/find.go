@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"edgelens"
+	"edgelens/inference"
 )
 
 // Version is the version of LiteRT that this package is written for. Other versions
@@ -79,7 +80,7 @@ func isFile(path string) bool {
 func notInstalled(why string, cause error) error {
 	const do = "fetch it with scripts/setup-litert, or copy " + libraryName + " of the Python package ai-edge-litert " + Version + " there"
 	if cause != nil {
-		return fmt.Errorf("%w: LiteRT is not installed: %s (%w); %s", edgelens.ErrModel, why, cause, do)
+		return fmt.Errorf("%w: LiteRT is %w: %s (%w); %s", edgelens.ErrModel, inference.ErrNotInstalled, why, cause, do)
 	}
-	return fmt.Errorf("%w: LiteRT is not installed: %s; %s", edgelens.ErrModel, why, do)
+	return fmt.Errorf("%w: LiteRT is %w: %s; %s", edgelens.ErrModel, inference.ErrNotInstalled, why, do)
 }

@@ -78,7 +78,7 @@ func (i *interpreter) Output() models.TensorSpec { return i.model.output }
 // Delegation returns which kernels were asked for. LiteRT does not count the operators
 // that XNNPACK took.
 func (i *interpreter) Delegation() inference.Delegation {
-	return inference.Delegation{Delegate: i.delegate}
+	return inference.Delegation{Runtime: inference.RuntimeLiteRT, Version: Version, Delegate: i.delegate}
 }
 
 func (i *interpreter) InputTensor() ([]byte, error) {

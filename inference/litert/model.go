@@ -5,7 +5,6 @@ package litert
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 
 	"edgelens"
@@ -90,18 +89,14 @@ func sameShape(what string, spec models.TensorSpec, l *layout) error {
 	return nil
 }
 
-// missingOperator matches the message about a missing operator.
-var missingOperator = regexp.MustCompile(`Didn't find op for builtin opcode '(\w+)' version '(\d+)'`)
-
 // refusal returns an ErrModel with a sentence about the model, and LiteRT's own
-// message for logs, unless a more precise sentence is known.
+// message for logs, unless a more precise error is known.
 func refusal(sentence string, err error) error {
-	detail := err.Error()
 	var f *failure
 	if errors.As(err, &f) {
-		if op := missingOperator.FindStringSubmatch(f.words); op != nil {
-			sentence = fmt.Sprintf("it needs version %s of the operator %s, which LiteRT %s does not have: convert it with an older TensorFlow", op[2], op[1], Version)
+		if missing := inference.MissingOperator(f.words, "LiteRT "+Version, "convert it with an older TensorFlow"); missing != nil {
+			return missing
 		}
 	}
-	return &inference.RuntimeError{Sentence: sentence, Detail: detail}
+	return &inference.RuntimeError{Sentence: sentence, Detail: err.Error()}
 }

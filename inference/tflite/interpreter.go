@@ -88,7 +88,7 @@ func (i *interpreter) Output() models.TensorSpec { return i.output }
 
 func (i *interpreter) Delegation() inference.Delegation {
 	i.c() // panics after Close
-	d := inference.Delegation{Delegate: inference.DelegateNone, Refusal: i.refusal}
+	d := inference.Delegation{Runtime: inference.RuntimeTFLite, Version: New().Version(), Delegate: inference.DelegateNone, Refusal: i.refusal}
 	d.Operators, d.Delegated = i.observer.counts()
 	switch {
 	case d.Delegated > 0:

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"time"
 
 	gotflite "github.com/mattn/go-tflite"
@@ -49,6 +48,9 @@ func (b Backend) Check() error {
 func (b Backend) Open(path string, options inference.Options) (inference.Model, error) {
 	if err := b.Check(); err != nil {
 		return nil, err
+	}
+	if options.Accelerator != "" {
+		return nil, fmt.Errorf("%w: TensorFlow Lite runs it on the processor only, not on the accelerator %s", edgelens.ErrModel, options.Accelerator)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -151,14 +153,11 @@ func (m *model) build(delegate *xnnpack) (*interpreter, error) {
 	return i, nil
 }
 
-// missingOperator matches TensorFlow Lite's message about a missing operator.
-var missingOperator = regexp.MustCompile(`Didn't find op for builtin opcode '(\w+)' version '(\d+)'`)
-
 // refusal returns an ErrModel with a sentence about the model, and the runtime's own
-// message for logs, unless a more precise sentence is known.
+// message for logs, unless a more precise error is known.
 func refusal(sentence, words string) error {
-	if m := missingOperator.FindStringSubmatch(words); m != nil {
-		sentence = fmt.Sprintf("it needs version %s of the operator %s, which TensorFlow Lite %s does not have: convert it with an older TensorFlow, or build with a newer library (TFLITE_ROOT)", m[2], m[1], New().Version())
+	if err := inference.MissingOperator(words, "TensorFlow Lite "+New().Version(), "convert it with an older TensorFlow, or build with a newer library (TFLITE_ROOT)"); err != nil {
+		return err
 	}
 	return &inference.RuntimeError{Sentence: sentence, Detail: words}
 }

@@ -74,6 +74,7 @@ func TestDelegation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := build(t, testutil.Shared(t, "models", c.file), c.asked)
+			c.want.Runtime, c.want.Version = inference.RuntimeTFLite, tflite.New().Version()
 			if got := i.Delegation(); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}

@@ -1,0 +1,38 @@
+package inference
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// An OperatorError is a RuntimeError: the runtime lacks the version of an operator that
+// the file uses. Another runtime may have it.
+type OperatorError struct {
+	// Operator is its name in the file, for example "CONV_2D".
+	Operator, Version string
+	Err               *RuntimeError
+}
+
+// missingOperator matches the message of TensorFlow Lite and of LiteRT about a missing
+// operator.
+var missingOperator = regexp.MustCompile(`Didn't find op for builtin opcode '(\w+)' version '(\d+)'`)
+
+// MissingOperator returns the error that a message of a runtime, given by name and
+// version, is about, with what helps besides another runtime; nil where the message is about
+// something else.
+func MissingOperator(message, runtime, remedy string) *OperatorError {
+	m := missingOperator.FindStringSubmatch(message)
+	if m == nil {
+		return nil
+	}
+	return &OperatorError{Operator: m[1], Version: m[2], Err: &RuntimeError{
+		Sentence: fmt.Sprintf("it needs version %s of the operator %s, which %s does not have: %s", m[2], m[1], runtime, remedy),
+		Detail:   message,
+	}}
+}
+
+// Error returns the sentence.
+func (e *OperatorError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the RuntimeError.
+func (e *OperatorError) Unwrap() error { return e.Err }
