@@ -28,34 +28,36 @@ const shared = "internal"
 // besides the root package, the shared ones and others of the same row. A row is a folder
 // with all below it that has no row of its own.
 var arrows = map[string][]string{
-	"":                   nil, // the root package: see also outside
-	"models":             nil,
-	"inference":          {"models"},
-	"inference/fake":     {"inference", "models"},
-	"inference/litert":   {"inference", "models"},
-	"inference/tflite":   {"inference", "models"},
-	"preprocess":         {"models"},
-	"recognize":          {"models"},
-	"worker":             nil,
-	"api":                nil,
-	"terminal":           {"internal/notify"},
-	"benchmarks":         nil,        // the HTTP load generator is a black box
-	"benchmarks/suite":   {anything}, // it measures the core
-	"benchmarks/runner":  {anything},
-	"cmd/edgelens":       {anything},
-	shared:               nil,
-	"internal/app":       {anything}, // wiring
-	"internal/cache":     nil,
-	"internal/client":    {"api", "internal/supervise"}, // the API's types, and a broker's health
-	"internal/datadir":   nil,
-	"internal/ledger":    {"internal/datadir"},
-	"internal/supervise": {"internal/datadir"},
-	"internal/notify":    nil, // with the events and the webhook below it
-	"internal/telemetry": nil,
-	"internal/config":    {anything},                                  // the packages whose Config it gathers
-	"test":               nil,                                         // black boxes; their tests use models/modeltest
-	"tools/quality":      {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
-	"tools/studies":      {anything},                                  // programs that measure the core once
+	"":                     nil, // the root package: see also outside
+	"models":               nil,
+	"inference":            {"models"},
+	"inference/fake":       {"inference", "models"},
+	"inference/litert":     {"inference", "models"},
+	"inference/tflite":     {"inference", "models"},
+	"inference/runtimes":   {"inference", "inference/litert", "inference/tflite", "models"}, // one Backend of both
+	"preprocess":           {"models"},
+	"recognize":            {"models"},
+	"worker":               nil,
+	"api":                  nil,
+	"terminal":             {"internal/notify"},
+	"benchmarks":           nil,        // the HTTP load generator is a black box
+	"benchmarks/suite":     {anything}, // it measures the core
+	"benchmarks/runner":    {anything},
+	"cmd/edgelens":         {anything},
+	shared:                 nil,
+	"internal/app":         {anything}, // wiring
+	"internal/cache":       nil,
+	"internal/client":      {"api", "internal/supervise"}, // the API's types, and a broker's health
+	"internal/datadir":     nil,
+	"internal/ledger":      {"internal/datadir"},
+	"internal/supervise":   {"internal/datadir"},
+	"internal/notify":      nil, // with the events and the webhook below it
+	"internal/telemetry":   nil,
+	"internal/config":      {anything},                                  // the packages whose Config it gathers
+	"test":                 nil,                                         // black boxes; their tests use models/modeltest
+	"tools/install-litert": {"inference/litert", "inference/runtimes"},  // LiteRT for tests
+	"tools/quality":        {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
+	"tools/studies":        {anything},                                  // programs that measure the core once
 }
 
 // outside lists which rows alone may import a package from elsewhere, or one

@@ -45,6 +45,8 @@ type Model struct {
 	RequantizedFrom string
 	Input           *Tensor
 	Output          *Tensor
+	// Runtime runs the graph; its Name is "" for a model that is not ready.
+	Runtime Runtime
 	// Delegate runs operators of the graph: "xnnpack", or "none" where TensorFlow Lite's
 	// own kernels run them all.
 	Delegate string

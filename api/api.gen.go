@@ -200,6 +200,24 @@ func (e ImageInfoFormat) Valid() bool {
 	}
 }
 
+// Defines values for InstalledRuntimeName.
+const (
+	InstalledRuntimeNameLitert InstalledRuntimeName = "litert"
+	InstalledRuntimeNameTflite InstalledRuntimeName = "tflite"
+)
+
+// Valid indicates whether the value is a known member of the InstalledRuntimeName enum.
+func (e InstalledRuntimeName) Valid() bool {
+	switch e {
+	case InstalledRuntimeNameLitert:
+		return true
+	case InstalledRuntimeNameTflite:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobStatus.
 const (
 	JobStatusCanceled  JobStatus = "canceled"
@@ -368,6 +386,39 @@ func (e QueueName) Valid() bool {
 	case Bulk:
 		return true
 	case Interactive:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuntimeAccelerator.
+const (
+	Gpu RuntimeAccelerator = "gpu"
+)
+
+// Valid indicates whether the value is a known member of the RuntimeAccelerator enum.
+func (e RuntimeAccelerator) Valid() bool {
+	switch e {
+	case Gpu:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuntimeName.
+const (
+	RuntimeNameLitert RuntimeName = "litert"
+	RuntimeNameTflite RuntimeName = "tflite"
+)
+
+// Valid indicates whether the value is a known member of the RuntimeName enum.
+func (e RuntimeName) Valid() bool {
+	switch e {
+	case RuntimeNameLitert:
+		return true
+	case RuntimeNameTflite:
 		return true
 	default:
 		return false
@@ -705,6 +756,18 @@ type ImageJSON struct {
 	TopK   *int         `json:"top_k,omitempty"`
 }
 
+// InstalledRuntime defines model for InstalledRuntime.
+type InstalledRuntime struct {
+	Name InstalledRuntimeName `json:"name"`
+
+	// Problem Why it cannot be used; absent where it can
+	Problem *string `json:"problem,omitempty"`
+	Version string  `json:"version"`
+}
+
+// InstalledRuntimeName defines model for InstalledRuntime.Name.
+type InstalledRuntimeName string
+
 // Job A job; `fit` and `region` are those of the request, or of the device's settings, absent if there are none. What was shown is the result's `view`
 type Job struct {
 	Attempts   int        `json:"attempts"`
@@ -784,7 +847,8 @@ type Model struct {
 	Problem *string `json:"problem,omitempty"`
 
 	// RequantizedFrom sha256:<hex> of the file in the models folder, if its int8 variant runs in its place; digest is the variant's (inference.requantize)
-	RequantizedFrom *string `json:"requantized_from,omitempty"`
+	RequantizedFrom *string  `json:"requantized_from,omitempty"`
+	Runtime         *Runtime `json:"runtime,omitempty"`
 
 	// State ready is loaded, available loads on first use, missing can be fetched with `edgelens model pull`
 	State ModelState `json:"state"`
@@ -995,6 +1059,20 @@ type ResultList struct {
 	Results []StoredResult `json:"results"`
 }
 
+// Runtime defines model for Runtime.
+type Runtime struct {
+	// Accelerator What runs the graph in place of the processor
+	Accelerator *RuntimeAccelerator `json:"accelerator,omitempty"`
+	Name        RuntimeName         `json:"name"`
+	Version     string              `json:"version"`
+}
+
+// RuntimeAccelerator What runs the graph in place of the processor
+type RuntimeAccelerator string
+
+// RuntimeName defines model for Runtime.Name.
+type RuntimeName string
+
 // SetAside defines model for SetAside.
 type SetAside struct {
 	Device string `json:"device"`
@@ -1070,6 +1148,28 @@ type StoredResult struct {
 
 // StoredResultSource How the request came in
 type StoredResultSource string
+
+// System defines model for System.
+type System struct {
+	// Architecture For example amd64, arm64
+	Architecture string `json:"architecture"`
+
+	// Board The machine's model; absent where the system does not name it
+	Board *string `json:"board,omitempty"`
+	Cores int     `json:"cores"`
+
+	// MemoryBytes Absent where it is unknown
+	MemoryBytes *int64  `json:"memory_bytes,omitempty"`
+	Os          *string `json:"os,omitempty"`
+
+	// Processor The processor's model; absent where the system does not name it
+	Processor *string `json:"processor,omitempty"`
+
+	// ProcessorFeatures The instructions that kernels choose by, as the system names them
+	ProcessorFeatures []string           `json:"processor_features"`
+	Runtimes          []InstalledRuntime `json:"runtimes"`
+	Version           string             `json:"version"`
+}
 
 // Tensor defines model for Tensor.
 type Tensor struct {
@@ -1305,6 +1405,9 @@ type ServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
+	// GetSystem Describe the program and its machine
+	// (GET /api/system)
+	GetSystem(ctx echo.Context) error
 	// Healthz Health
 	// (GET /healthz)
 	Healthz(ctx echo.Context) error
@@ -1709,6 +1812,15 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 	return err
 }
 
+// GetSystem converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSystem(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSystem(ctx)
+	return err
+}
+
 // Healthz converts echo context to params.
 func (w *ServerInterfaceWrapper) Healthz(ctx echo.Context) error {
 	var err error
@@ -1791,6 +1903,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.GET(options.BaseURL+"/api/system", wrapper.GetSystem, options.OperationMiddlewares["getSystem"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["readyz"]...)
 
@@ -3453,6 +3566,71 @@ func (response GetResultImage421ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type GetSystemRequestObject struct {
+}
+
+type GetSystemResponseObject interface {
+	VisitGetSystemResponse(w http.ResponseWriter) error
+}
+
+type GetSystem200JSONResponse System
+
+func (response GetSystem200JSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSystem400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSystem400ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSystem403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetSystem403ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSystem421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetSystem421ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type HealthzRequestObject struct {
 }
 
@@ -3594,6 +3772,9 @@ type StrictServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
+	// GetSystem Describe the program and its machine
+	// (GET /api/system)
+	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
 	// Healthz Health
 	// (GET /healthz)
 	Healthz(ctx context.Context, request HealthzRequestObject) (HealthzResponseObject, error)
@@ -4044,6 +4225,29 @@ func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID,
 		return err
 	} else if validResponse, ok := response.(GetResultImageResponseObject); ok {
 		return validResponse.VisitGetResultImageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSystem operation middleware
+func (sh *strictHandler) GetSystem(ctx echo.Context) error {
+	var request GetSystemRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSystem(ctx.Request().Context(), request.(GetSystemRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSystem")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSystemResponseObject); ok {
+		return validResponse.VisitGetSystemResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

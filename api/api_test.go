@@ -96,9 +96,14 @@ func newServer(t *testing.T, edit func(*api.Config, *api.Parts)) *server {
 	config, s := api.DefaultConfig(), &server{t: t, recognizer: &recognizer{}, log: &bytes.Buffer{}}
 	registry := prometheus.NewRegistry()
 	parts := api.Parts{
+		System: func() edgelens.System {
+			return edgelens.System{Version: "v1", Architecture: "arm64", Cores: 4, Features: []string{"asimddp"}, Runtimes: []edgelens.InstalledRuntime{
+				{Name: "tflite", Version: "2.17.1"}, {Name: "litert", Version: "2.3.0", Problem: "it is not installed"},
+			}}
+		},
 		Recognizer: s.recognizer,
 		Models: modelList{
-			{ModelRef: edgelens.ModelRef{Name: "m", Digest: "sha256:00"}, State: edgelens.ModelReady, Default: true, Task: "classification", LabelsCount: 1001, FileBytes: 4, Delegate: "xnnpack", Operators: 66, DelegatedOperators: 62, Interpreters: 2, Threads: 1,
+			{ModelRef: edgelens.ModelRef{Name: "m", Digest: "sha256:00"}, State: edgelens.ModelReady, Default: true, Task: "classification", LabelsCount: 1001, FileBytes: 4, Runtime: edgelens.Runtime{Name: "litert", Version: "2.3.0", Accelerator: "gpu"}, Delegate: "xnnpack", Operators: 66, DelegatedOperators: 62, Interpreters: 2, Threads: 1,
 				Input:  &edgelens.Tensor{Name: "in", Shape: []int{1, 224, 224, 3}, DType: "uint8", Scale: 0.5, ZeroPoint: 127},
 				Output: &edgelens.Tensor{Name: "out", Shape: []int{1, 1001}, DType: "float32"}},
 			{ModelRef: edgelens.ModelRef{Name: "missing"}, State: edgelens.ModelMissing, Task: "classification", Problem: "not there"},
@@ -401,6 +406,8 @@ func TestOperation(t *testing.T) {
 		"models":             {"/api/models", nil, 200, "application/json", `"name":"m"`},
 		"who runs a model":   {"/api/models/m", nil, 200, "application/json", `"delegate":"xnnpack","delegated_operators":62`},
 		"its operators":      {"/api/models/m", nil, 200, "application/json", `"operators":66`},
+		"runtime of a model": {"/api/models/m", nil, 200, "application/json", `"runtime":{"accelerator":"gpu","name":"litert","version":"2.3.0"}`},
+		"system":             {"/api/system", nil, 200, "application/json", `{"architecture":"arm64","cores":4,"processor_features":["asimddp"],"runtimes":[{"name":"tflite","version":"2.17.1"},{"name":"litert","problem":"it is not installed","version":"2.3.0"}],"version":"v1"}`},
 		"facts of a model":   {"/api/models/known", nil, 200, "application/json", `"operators":[{"count":2,"delegated":true,"name":"CONV_2D","type":"int8"}]`},
 		"one model":          {"/api/models/missing", nil, 200, "application/json", "not there"},
 		"front door":         {"/", nil, 302, "", ""},

@@ -117,6 +117,7 @@ func newModel(m edgelens.Model) Model {
 	}
 	delegate, load := ModelDelegate(m.Delegate), milliseconds(m.LoadTime)
 	model.Input, model.Output = newTensor(m.Input), newTensor(m.Output)
+	model.Runtime = newRunsOn(m.Runtime)
 	model.Delegate, model.Interpreters, model.Threads = &delegate, &m.Interpreters, &m.Threads
 	model.Operators, model.DelegatedOperators = &m.Operators, &m.DelegatedOperators
 	model.MemoryBytes, model.LoadMs = &m.MemoryBytes, &load

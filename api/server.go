@@ -51,8 +51,10 @@ type Parts struct {
 	// Images may be nil: then no images are stored.
 	Images Images
 	// Outbox may be nil: then no event is set aside.
-	Outbox     Outbox
-	Readiness  Readiness
+	Outbox    Outbox
+	Readiness Readiness
+	// System describes the program and its machine.
+	System     func() edgelens.System
 	Metrics    http.Handler
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
@@ -71,6 +73,7 @@ type Server struct {
 	images     Images
 	outbox     Outbox
 	readiness  Readiness
+	system     func() edgelens.System
 	log        *slog.Logger
 	hosts      hosts
 	proxies    proxies
@@ -98,7 +101,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, queue: parts.Queue, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
-		outbox: outboxOr(parts.Outbox), readiness: parts.Readiness, log: parts.Log, stopping: make(chan struct{}),
+		outbox: outboxOr(parts.Outbox), readiness: parts.Readiness, system: parts.System, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
 		operations: newOperations(doc), cors: newCORS(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{

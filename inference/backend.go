@@ -42,9 +42,9 @@ type Options struct {
 
 // The runtimes that open model files, requested or in use.
 const (
-	RuntimeAuto   = "auto"   // TensorFlow Lite, or LiteRT for a file with operators that it does not have
-	RuntimeTFLite = "tflite" // TensorFlow Lite
-	RuntimeLiteRT = "litert" // LiteRT, which need not be installed
+	RuntimeAuto   = models.RuntimeAuto   // TensorFlow Lite, or LiteRT for a file with operators that it does not have
+	RuntimeTFLite = models.RuntimeTFLite // TensorFlow Lite
+	RuntimeLiteRT = models.RuntimeLiteRT // LiteRT, which need not be installed
 )
 
 // AcceleratorGPU is a graphics processor, requested or in use.

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"edgelens/models"
 )
 
-// Config sizes the pools and selects the delegate.
+// Config sizes the pools and selects the runtime and the delegate.
 type Config struct {
 	// Interpreters is how many interpreters each model has; 0 means one for
 	// each core.
@@ -17,6 +19,9 @@ type Config struct {
 	// interpreter, so 1 is right unless only the latency of single requests
 	// matters.
 	Threads int
+	// Runtime is RuntimeAuto, RuntimeTFLite or RuntimeLiteRT; a model's own takes
+	// precedence.
+	Runtime string
 	// Delegate is DelegateAuto or DelegateNone.
 	Delegate string
 	// Requantize runs legacy uint8 models as an int8 variant, up to twice as fast,
@@ -31,7 +36,7 @@ type Config struct {
 
 // DefaultConfig returns defaults for a Raspberry Pi or a small PC.
 func DefaultConfig() Config {
-	return Config{Threads: 1, Delegate: DelegateAuto, Probe: true, InvokeTimeout: 15 * time.Second}
+	return Config{Threads: 1, Runtime: RuntimeAuto, Delegate: DelegateAuto, Probe: true, InvokeTimeout: 15 * time.Second}
 }
 
 // Validate reports all errors together, each with its setting's name.
@@ -42,6 +47,9 @@ func (c Config) Validate() error {
 	}
 	if c.Threads < 1 || c.Threads > 256 {
 		errs = append(errs, fmt.Errorf("threads must be 1 to 256, not %d", c.Threads))
+	}
+	if !models.KnownRuntime(c.Runtime) {
+		errs = append(errs, fmt.Errorf("runtime must be %q, %q or %q, not %q", RuntimeAuto, RuntimeTFLite, RuntimeLiteRT, c.Runtime))
 	}
 	if c.Delegate != DelegateAuto && c.Delegate != DelegateNone {
 		errs = append(errs, fmt.Errorf("delegate must be %q or %q, not %q", DelegateAuto, DelegateNone, c.Delegate))

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -161,7 +162,7 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 	m.RequantizedFrom, m.FileBytes, m.Facts = e.spec.RequantizedFrom, e.spec.FileBytes, e.spec.Facts
 	m.Input, m.Output = e.spec.Input.Public(), e.spec.Output.Public()
 	m.Normalization = e.spec.Input.PublicNormalization()
-	m.Delegate, m.Operators, m.DelegatedOperators, m.Threads = e.spec.Delegate, e.spec.Operators, e.spec.DelegatedOperators, l.config.Threads
+	m.Runtime, m.Delegate, m.Operators, m.DelegatedOperators, m.Threads = e.spec.RunsOn, e.spec.Delegate, e.spec.Operators, e.spec.DelegatedOperators, l.config.Threads
 	stats := e.pool.Stats()
 	m.Interpreters = stats.Idle + stats.Busy
 	m.MemoryBytes, m.LoadTime = e.memory, e.took
@@ -272,7 +273,7 @@ func (l *Loader) load(e *entry, model models.Model) {
 	}
 	e.took, e.memory = time.Since(start), max(0, residentBytes()-before)
 	delegation := e.pool.Spec().Delegation
-	l.log.Info("model loaded", "model", model.Name, "digest", model.Digest, "requantized_from", model.RequantizedFrom, "delegate", e.spec.Delegate,
+	l.log.Info("model loaded", "model", model.Name, "digest", model.Digest, "requantized_from", model.RequantizedFrom, "runtime", e.spec.RunsOn.String(), "delegate", e.spec.Delegate,
 		"operators", delegation.String(), "interpreters", l.config.InterpretersOrCores(), "threads", l.config.Threads,
 		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "seconds", e.took.Seconds())
 	if delegation.Refusal != "" {
@@ -309,7 +310,9 @@ func (l *Loader) build(model *models.Model) (*Pool, models.Spec, error) {
 
 // openPool opens a model and starts its interpreters.
 func openPool(backend Backend, model models.Model, config Config) (*Pool, error) {
-	opened, err := backend.Open(model.Path, Options{Threads: config.Threads, Delegate: config.Delegate, Digest: model.Digest})
+	opened, err := backend.Open(model.Path, Options{
+		Threads: config.Threads, Runtime: cmp.Or(model.Runtime, config.Runtime), Delegate: config.Delegate, Digest: model.Digest,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -338,6 +341,7 @@ func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 		}
 	}
 	spec := models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation,
+		RunsOn:   edgelens.Runtime{Name: facts.Delegation.Runtime, Version: facts.Delegation.Version, Accelerator: facts.Delegation.Accelerator},
 		Delegate: facts.Delegation.Delegate, Operators: facts.Delegation.Operators, DelegatedOperators: facts.Delegation.Delegated}
 	spec.SetVariant()
 	return spec, nil

@@ -10,7 +10,9 @@ import (
 type OperatorError struct {
 	// Operator is its name in the file, for example "CONV_2D".
 	Operator, Version string
-	Err               *RuntimeError
+	// Runtime is the name and version of the runtime, for example "TensorFlow Lite 2.17.1".
+	Runtime string
+	Err     *RuntimeError
 }
 
 // missingOperator matches the message of TensorFlow Lite and of LiteRT about a missing
@@ -25,10 +27,18 @@ func MissingOperator(message, runtime, remedy string) *OperatorError {
 	if m == nil {
 		return nil
 	}
-	return &OperatorError{Operator: m[1], Version: m[2], Err: &RuntimeError{
-		Sentence: fmt.Sprintf("it needs version %s of the operator %s, which %s does not have: %s", m[2], m[1], runtime, remedy),
-		Detail:   message,
-	}}
+	e := &OperatorError{Operator: m[1], Version: m[2], Runtime: runtime, Err: &RuntimeError{Detail: message}}
+	return e.WithRemedy(remedy)
+}
+
+// WithRemedy returns the error with another remedy.
+func (e *OperatorError) WithRemedy(remedy string) *OperatorError {
+	other := *e
+	other.Err = &RuntimeError{
+		Sentence: fmt.Sprintf("it needs version %s of the operator %s, which %s does not have: %s", e.Version, e.Operator, e.Runtime, remedy),
+		Detail:   e.Err.Detail,
+	}
+	return &other
 }
 
 // Error returns the sentence.

@@ -50,6 +50,8 @@ type Entry struct {
 	Activation    Activation
 	// Fit is empty if the manifest sets none.
 	Fit edgelens.Fit
+	// Runtime is RuntimeAuto, RuntimeTFLite or RuntimeLiteRT, and empty if the manifest sets none.
+	Runtime string
 }
 
 // File is one file in a manifest.

@@ -53,6 +53,9 @@ func (p *parser) checkEntry(at string, e *Entry) {
 	if e.Fit.Check() != nil {
 		p.problem(at+": fit", "%.100q is not center, stretch, sweep or pad", e.Fit)
 	}
+	if e.Runtime != "" && !KnownRuntime(e.Runtime) {
+		p.problem(at+": runtime", "%.100q is not auto, tflite or litert", e.Runtime)
+	}
 }
 
 func (p *parser) checkFile(at string, f *File, most int64) {

@@ -29,6 +29,7 @@ const maxManifestBytes = 1 << 20
 //	    input: {mean: NUMBER, std: NUMBER}  # optional, see Normalization; or lists of three, for red, green and blue
 //	    output: probabilities  # or logits; optional: decided at load
 //	    fit: center            # or stretch, sweep, pad; optional: how images are shown to it
+//	    runtime: litert        # or tflite, auto; optional: what runs it
 //
 // Decoding is strict. The error wraps edgelens.ErrModel and joins all errors,
 // each with its entry and field.
@@ -97,7 +98,7 @@ func (p *parser) entry(at string, node *yaml.Node) Entry {
 	p.fields(at, node, map[string]any{
 		"name": &e.Name, "file": &e.File.Name, "sha256": &e.File.SHA256, "size": &e.File.Size, "source": &e.File.Source,
 		"licence": &e.Licence, "description": &e.Description, "task": &e.Task,
-		"labels": &labels, "input": &input, "output": (*string)(&e.Activation), "fit": (*string)(&e.Fit),
+		"labels": &labels, "input": &input, "output": (*string)(&e.Activation), "fit": (*string)(&e.Fit), "runtime": &e.Runtime,
 	})
 	if !labels.IsZero() {
 		e.Labels = &File{}

@@ -152,6 +152,7 @@ func TestParseManifestErrors(t *testing.T) {
 		"size not a number":     {"models:" + entry(lines{"size": "big"}), []string{`size: "big" has the wrong type`}},
 		"source not a URL":      {"models:" + entry(lines{"source": "ftp://x/y"}), []string{"source:"}},
 		"task":                  {"models:" + entry(lines{"task": "detection"}), []string{`task: "detection" is not "classification"`}},
+		"runtime":               {"models:" + entry(lines{"runtime": "LiteRT"}), []string{`runtime: "LiteRT" is not auto, tflite or litert`}},
 		"fit":                   {"models:" + entry(lines{"fit": "Center"}), []string{`fit: "Center" is not center, stretch, sweep or pad`}},
 		"output":                {"models:" + entry(lines{"output": "softmax"}), []string{`output: "softmax" is not`}},
 		"input without std":     {"models:" + entry(lines{"input": "{mean: 1}"}), []string{"input: std: is missing"}},

@@ -22,6 +22,7 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 			Normalization: e.Normalization,
 			Activation:    e.Activation,
 			Fit:           e.Fit,
+			Runtime:       e.Runtime,
 		},
 		Entry: e,
 	}

@@ -65,7 +65,7 @@ func ownManifest(t *testing.T, dir string) (model, labels []byte) {
 	write(t, dir, "manifest.yaml", fmt.Appendf(nil, `
 default: mean
 models:
-- {name: mean, file: mean_file.tflite, sha256: %s, size: %d, labels: {file: mean_labels.txt, sha256: %s, size: %d}, input: {mean: 1, std: 2}, output: probabilities, fit: pad}
+- {name: mean, file: mean_file.tflite, sha256: %s, size: %d, labels: {file: mean_labels.txt, sha256: %s, size: %d}, input: {mean: 1, std: 2}, output: probabilities, fit: pad, runtime: litert}
 `, hexSum(model), len(model), hexSum(labels), len(labels)))
 	return model, labels
 }
@@ -78,7 +78,7 @@ func TestGetFromManifest(t *testing.T) {
 		ModelRef:  edgelens.ModelRef{Name: "mean", Digest: "sha256:" + hexSum(file)},
 		Path:      filepath.Join(dir, "mean_file.tflite"),
 		FileBytes: int64(len(file)), Task: "classification", Labels: modeltest.Labels(),
-		Normalization: uniform(1, 2), NormalizationFrom: models.FromManifest, Activation: models.ActivationProbabilities, Fit: edgelens.FitPad,
+		Normalization: uniform(1, 2), NormalizationFrom: models.FromManifest, Activation: models.ActivationProbabilities, Fit: edgelens.FitPad, Runtime: models.RuntimeLiteRT,
 	}
 	m, err := tflitefile.Read(file)
 	if err != nil {

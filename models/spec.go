@@ -148,18 +148,19 @@ type Spec struct {
 	Output TensorSpec
 	// Activation is ActivationProbabilities or ActivationLogits.
 	Activation Activation
-	// Delegate, Operators and DelegatedOperators are those of edgelens.Model.
+	// RunsOn, Delegate, Operators and DelegatedOperators are those of edgelens.Model.
+	RunsOn                        edgelens.Runtime
 	Delegate                      string
 	Operators, DelegatedOperators int
 	// Variant identifies what determines the result besides the file: normalization,
-	// activation and labels. It is part of the cache key.
+	// activation, labels, and the kernels that run it. It is part of the cache key.
 	Variant string
 }
 
 // SetVariant computes Variant.
 func (s *Spec) SetVariant() {
 	h := sha256.New()
-	fmt.Fprintf(h, "%v %s %q", s.Input.Normalization, s.Activation, s.Labels) // never fails
+	fmt.Fprintf(h, "%v %s %q %v %s", s.Input.Normalization, s.Activation, s.Labels, s.RunsOn, s.Delegate) // never fails
 	s.Variant = hex.EncodeToString(h.Sum(nil)[:8])
 }
 
@@ -192,4 +193,6 @@ type Model struct {
 	Activation Activation
 	// Fit is how images are shown to the model; empty if the manifest has none.
 	Fit edgelens.Fit
+	// Runtime is what the manifest has it run with; empty if it has none.
+	Runtime string
 }

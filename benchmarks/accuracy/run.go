@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/benchmarks/board"
+	"edgelens/internal/board"
 )
 
 // Run is the description of a measurement without its answers.

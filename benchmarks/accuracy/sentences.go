@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"edgelens/benchmarks/board"
+	"edgelens/internal/board"
 	"edgelens/internal/console"
 )
 

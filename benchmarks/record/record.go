@@ -10,7 +10,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"edgelens/benchmarks/board"
+	"edgelens/internal/board"
 )
 
 // The kinds of load on a service, and the other measurements.

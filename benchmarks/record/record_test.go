@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/benchmarks/board"
 	"edgelens/benchmarks/record"
+	"edgelens/internal/board"
 )
 
 var run = record.Run{

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"edgelens/benchmarks/board"
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/report"
 	"edgelens/benchmarks/stats"
+	"edgelens/internal/board"
 )
 
 var began = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)

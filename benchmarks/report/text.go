@@ -9,9 +9,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"edgelens/benchmarks/board"
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/table"
+	"edgelens/internal/board"
 )
 
 // sections are the tables of a report, one for each measured mode.

@@ -13,8 +13,8 @@ import (
 
 	"edgelens"
 	"edgelens/benchmarks/accuracy"
-	"edgelens/benchmarks/board"
 	"edgelens/benchmarks/suite"
+	"edgelens/internal/board"
 	"edgelens/internal/console"
 	"edgelens/models"
 	"edgelens/preprocess"

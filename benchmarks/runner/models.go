@@ -10,7 +10,6 @@ import (
 
 	"edgelens/benchmarks/suite"
 	"edgelens/inference"
-	"edgelens/inference/tflite"
 	"edgelens/internal/app"
 	"edgelens/internal/config"
 	"edgelens/models"
@@ -28,7 +27,7 @@ func triedModel(ctx context.Context, c *config.Config) (models.Model, error) {
 	if err != nil {
 		return models.Model{}, err
 	}
-	if prober := app.NewProber(c, slog.New(slog.DiscardHandler)); prober != nil {
+	if prober := app.NewProber(c, app.NewRuntimes(c), slog.New(slog.DiscardHandler)); prober != nil {
 		err = prober.Probe(ctx, model, c.Inference)
 	}
 	return model, err
@@ -134,7 +133,7 @@ func (r *run) pipelineTasks(ctx context.Context) ([]suite.Task, error) {
 func (r *run) pipeline(model models.Model) suite.PipelineConfig {
 	c := r.config.Settings
 	return suite.PipelineConfig{
-		Backend: tflite.New(), Options: inference.Options{Threads: c.Inference.Threads, Delegate: c.Inference.Delegate},
+		Backend: app.NewRuntimes(c), Options: inference.Options{Threads: c.Inference.Threads, Runtime: c.Inference.Runtime, Delegate: c.Inference.Delegate},
 		Model: model, Preprocess: c.Preprocess,
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"edgelens/benchmarks/board"
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/suite"
+	"edgelens/internal/board"
 	"edgelens/internal/console"
 )
 

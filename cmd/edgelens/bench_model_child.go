@@ -5,7 +5,7 @@ import (
 
 	"edgelens/benchmarks/runner"
 	"edgelens/benchmarks/suite"
-	"edgelens/inference/tflite"
+	"edgelens/inference/runtimes"
 )
 
 // newBenchModelChild measures a model in a separate process, for bench.
@@ -15,7 +15,7 @@ func newBenchModelChild() *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return suite.MeasureModelForParent(cmd.Context(), tflite.New(), cmd.InOrStdin(), cmd.OutOrStdout())
+			return suite.MeasureModelForParent(cmd.Context(), runtimes.New(""), cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"edgelens/inference/probe"
-	"edgelens/inference/tflite"
+	"edgelens/inference/runtimes"
 	"edgelens/internal/similar"
 )
 
@@ -24,7 +24,7 @@ import (
 var version = "devel"
 
 func main() {
-	probe.Main(tflite.New()) // this may be a process that probes a model
+	probe.Main(runtimes.New("")) // this may be a process that probes a model
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
@@ -58,7 +58,7 @@ func newRoot(environ []string) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(explainFlag)
-	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newJob(), newOutbox(), newHealth(environ), newTerminal(), newConfig(environ), newBench(environ), newVersion())
+	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newJob(), newOutbox(), newHealth(environ), newTerminal(), newConfig(environ), newRuntime(environ), newBench(environ), newVersion(environ))
 	return root
 }
 
@@ -85,16 +85,4 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%s takes no arguments, but got %q; switch a setting off by --flag=false, with an equals sign", cmd.CommandPath(), args[0])
 	}
 	return fmt.Errorf("%s takes no arguments, but got %q", cmd.CommandPath(), args[0])
-}
-
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "edgelens %s (TensorFlow Lite %s)\n", version, tflite.New().Version())
-			return err
-		},
-	}
 }

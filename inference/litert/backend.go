@@ -85,7 +85,7 @@ func open(path string) error {
 // checkLibrary rejects a library that is not the one that this package is written for:
 // functions of other versions have the same names and other arguments.
 func checkLibrary(path string) error {
-	want := libraryDigests[runtime.GOARCH]
+	want := LibraryDigest()
 	if want == "" {
 		return fmt.Errorf("%w: there is no LiteRT for %s; there is for amd64 and arm64", edgelens.ErrModel, runtime.GOARCH)
 	}
@@ -99,7 +99,7 @@ func checkLibrary(path string) error {
 		return notInstalled("its library cannot be read", err)
 	}
 	if sum := hex.EncodeToString(hash.Sum(nil)); sum != want {
-		return fmt.Errorf("%w: %s is damaged or not the library of LiteRT %s for %s: its SHA-256 is %s, not %s; fetch it with scripts/setup-litert", edgelens.ErrModel, path, Version, runtime.GOARCH, sum, want)
+		return fmt.Errorf("%w: %s is damaged or not the library of LiteRT %s for %s: its SHA-256 is %s, not %s; install it again by `edgelens runtime install litert`", edgelens.ErrModel, path, Version, runtime.GOARCH, sum, want)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"edgelens"
 	"edgelens/inference"
@@ -25,15 +26,20 @@ const libraryName = "libLiteRt.so"
 var besideProgram = []string{"../lib/edgelens", "../build/litert"}
 
 // Find returns the path of the library: in the folder of RootVariable where that is
-// set, else beside the program. The error wraps edgelens.ErrModel and contains the
-// places that were looked at.
-func Find() (string, error) {
+// set, else in the given folder, unless that is "", or beside the program. The error wraps
+// edgelens.ErrModel and inference.ErrNotInstalled, and contains the places that were looked
+// at.
+func Find(folder string) (string, error) {
 	if root := os.Getenv(RootVariable); root != "" {
 		path := filepath.Join(root, libraryName)
 		if !isFile(path) {
 			return "", notInstalled(RootVariable+" is "+root+", and there is no "+libraryName+" in it", nil)
 		}
 		return path, nil
+	}
+	var places []string
+	if folder != "" {
+		places = append(places, folder)
 	}
 	program, err := os.Executable()
 	if err == nil {
@@ -42,19 +48,22 @@ func Find() (string, error) {
 	if err != nil {
 		return "", notInstalled("the program's own folder is unknown", err)
 	}
-	for _, folder := range besideProgram {
-		if path := filepath.Join(filepath.Dir(program), folder, libraryName); isFile(path) {
+	for _, beside := range besideProgram {
+		places = append(places, filepath.Join(filepath.Dir(program), beside))
+	}
+	for _, place := range places {
+		if path := filepath.Join(place, libraryName); isFile(path) {
 			return path, nil
 		}
 	}
-	return "", notInstalled(fmt.Sprintf("there is no %s in %s", libraryName, filepath.Join(filepath.Dir(program), besideProgram[0])), nil)
+	return "", notInstalled(fmt.Sprintf("there is no %s in %s", libraryName, strings.Join(places[:len(places)-1], " or ")), nil)
 }
 
 // locate returns the library at path, a file or a folder that holds it, or the one
 // that Find finds if path is "".
 func locate(path string) (string, error) {
 	if path == "" {
-		return Find()
+		return Find("")
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -78,7 +87,7 @@ func isFile(path string) bool {
 
 // notInstalled returns the error about an absent library, with what to do.
 func notInstalled(why string, cause error) error {
-	const do = "fetch it with scripts/setup-litert, or copy " + libraryName + " of the Python package ai-edge-litert " + Version + " there"
+	const do = "install it by `edgelens runtime install litert`, or copy " + libraryName + " of the Python package ai-edge-litert " + Version + " there"
 	if cause != nil {
 		return fmt.Errorf("%w: LiteRT is %w: %s (%w); %s", edgelens.ErrModel, inference.ErrNotInstalled, why, cause, do)
 	}

@@ -14,8 +14,8 @@ import (
 func TestFind(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv(litert.RootVariable, folder)
-	_, err := litert.Find()
-	for _, want := range []string{"LiteRT is not installed", litert.RootVariable + " is " + folder, "scripts/setup-litert"} {
+	_, err := litert.Find("")
+	for _, want := range []string{"LiteRT is not installed", litert.RootVariable + " is " + folder, "edgelens runtime install litert"} {
 		if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), want) {
 			t.Errorf("an empty folder: %v, want ErrModel with %q", err, want)
 		}
@@ -24,7 +24,7 @@ func TestFind(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := litert.Find(); got != path || err != nil {
+	if got, err := litert.Find(""); got != path || err != nil {
 		t.Errorf("got %q (%v), want %q", got, err, path)
 	}
 }
@@ -36,7 +36,7 @@ func TestFindBesideProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(filepath.Dir(program), "..", "lib", "edgelens")
-	if _, err := litert.Find(); err == nil || !strings.Contains(err.Error(), "LiteRT is not installed") || !strings.Contains(err.Error(), filepath.Clean(folder)) {
+	if _, err := litert.Find(""); err == nil || !strings.Contains(err.Error(), "LiteRT is not installed") || !strings.Contains(err.Error(), filepath.Clean(folder)) {
 		t.Errorf("got %v, want the place where the library belongs", err)
 	}
 	lib := filepath.Dir(folder)
@@ -55,7 +55,7 @@ func TestFindBesideProgram(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := litert.Find(); err != nil || got != filepath.Clean(path) {
+	if got, err := litert.Find(""); err != nil || got != filepath.Clean(path) {
 		t.Errorf("got %q (%v), want %q", got, err, path)
 	}
 }

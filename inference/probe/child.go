@@ -21,7 +21,9 @@ const childArgument = "try-model"
 // task is the input of such a process on standard input.
 type task struct {
 	Path, Digest string
-	Config       inference.Config
+	// Runtime is the model's own, "" for that of Config.
+	Runtime string
+	Config  inference.Config
 	// MemoryBytes is how much more memory the process may use, and Seconds how
 	// much time of each processor.
 	MemoryBytes int64
@@ -62,7 +64,7 @@ func child(backend inference.Backend, in io.Reader, out io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(t.Seconds)*time.Second)
 	defer cancel()
-	err := inference.Try(ctx, backend, models.Model{ModelRef: edgelens.ModelRef{Digest: t.Digest}, Path: t.Path}, t.Config)
+	err := inference.Try(ctx, backend, models.Model{ModelRef: edgelens.ModelRef{Digest: t.Digest}, Path: t.Path, Runtime: t.Runtime}, t.Config)
 	v := verdict{Passed: err == nil}
 	if err != nil {
 		v.Reason = err.Error()

@@ -10,6 +10,7 @@ package probe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,10 +41,13 @@ type Config struct {
 	// Dir is the folder that remembers what passed; "" remembers it as
 	// long as this Prober is used.
 	Dir string
-	// Runtime is the version of the runtime that tries the model.
+	// Runtime names the runtimes that try the model, with their versions.
 	Runtime string
-	// Vetted are the digests ("sha256:" and hex) of the models that need no trial:
-	// those that this program was developed and tested with.
+	// Environment are variables ("NAME=value") that the child gets besides those that find
+	// libraries.
+	Environment []string
+	// Vetted are the digests ("sha256:" and hex) of the models that need no trial with
+	// TensorFlow Lite: those that this program was developed and tested with.
 	Vetted []string
 	// Timeout is the maximum duration of a trial; 0 means four times the invoke
 	// timeout.
@@ -77,10 +81,11 @@ func New(config Config) *Prober {
 
 // Probe implements inference.Prober.
 func (p *Prober) Probe(ctx context.Context, model models.Model, config inference.Config) error {
-	if model.BuiltIn || p.vetted[model.Digest] {
+	isVetted := model.BuiltIn || p.vetted[model.Digest]
+	if isVetted && cmp.Or(model.Runtime, config.Runtime) != inference.RuntimeLiteRT {
 		return nil
 	}
-	key := p.key(model.Digest, config)
+	key := p.key(model, config)
 	if model.Digest != "" && p.passed.has(key) {
 		return nil
 	}
@@ -104,8 +109,9 @@ func (p *Prober) Probe(ctx context.Context, model models.Model, config inference
 }
 
 // key contains everything that a trial depends on.
-func (p *Prober) key(digest string, c inference.Config) string {
-	return fmt.Sprintf("v1 %s %s %s %s threads=%d interpreters=%d", digest, p.config.Runtime, runtime.GOARCH, c.Delegate, c.Threads, c.InterpretersOrCores())
+func (p *Prober) key(model models.Model, c inference.Config) string {
+	return fmt.Sprintf("v2 %s %s %s runtime=%s %s threads=%d interpreters=%d", model.Digest, p.config.Runtime, runtime.GOARCH,
+		cmp.Or(model.Runtime, c.Runtime), c.Delegate, c.Threads, c.InterpretersOrCores())
 }
 
 // try runs the child to its end.
@@ -119,7 +125,7 @@ func (p *Prober) try(ctx context.Context, model models.Model, config inference.C
 	}
 	config.Requantize = false // the variant is tried by itself
 	input, err := json.Marshal(task{
-		Path: model.Path, Digest: model.Digest, Config: config, MemoryBytes: p.config.MemoryBytes,
+		Path: model.Path, Digest: model.Digest, Runtime: model.Runtime, Config: config, MemoryBytes: p.config.MemoryBytes,
 		Seconds: uint64(max(1, timeout/time.Second)),
 	})
 	if err != nil {
@@ -127,7 +133,7 @@ func (p *Prober) try(ctx context.Context, model models.Model, config inference.C
 	}
 	trial, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	o := run(trial, input)
+	o := run(trial, input, p.config.Environment)
 	switch {
 	case o.startErr != nil:
 		return notTried(o.startErr)
@@ -185,7 +191,7 @@ func (o *outcome) signal() syscall.Signal {
 }
 
 // run starts the child, which ctx kills, and waits for it.
-func run(ctx context.Context, input []byte) outcome {
+func run(ctx context.Context, input []byte, variables []string) outcome {
 	ended := make(chan outcome, 1)
 	// A goroutine of its own, locked to its thread: the kernel ends the child
 	// with the thread that started it.
@@ -199,7 +205,7 @@ func run(ctx context.Context, input []byte) outcome {
 			return
 		}
 		command := exec.CommandContext(ctx, path, childArgument)
-		command.Env = environment()
+		command.Env = append(environment(), variables...)
 		command.Stdin, command.Stdout, command.Stderr = bytes.NewReader(input), &o.out, &o.words
 		command.SysProcAttr = attributes()
 		command.WaitDelay = time.Second

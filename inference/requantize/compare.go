@@ -39,7 +39,7 @@ func (c Comparison) Compare(ctx context.Context, original, requantized string) (
 			return a, err
 		}
 	}
-	options := inference.Options{Threads: c.Config.Threads, Delegate: c.Config.Delegate}
+	options := inference.Options{Threads: c.Config.Threads, Runtime: c.Config.Runtime, Delegate: c.Config.Delegate}
 	first, err := NewScorer(c.Backend, original, options)
 	if err != nil {
 		return a, err

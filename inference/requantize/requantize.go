@@ -23,7 +23,10 @@ type Config struct {
 	Enabled bool
 	// Dir stores the variants, by the original's digest and their own. A model that failed
 	// the comparison has a note there instead.
-	Dir        string
+	Dir string
+	// Runtime names the runtimes with their versions: a failed comparison is repeated with
+	// others.
+	Runtime    string
 	Comparison Comparison
 	Log        *slog.Logger
 }
@@ -79,7 +82,9 @@ func (p *Preparer) stem(hexDigest string) string {
 	return filepath.Join(p.config.Dir, hexDigest+"."+variantVersion)
 }
 
-func (p *Preparer) note(hexDigest string) string { return p.stem(hexDigest) + ".refused" }
+func (p *Preparer) note(hexDigest string) string {
+	return p.stem(hexDigest) + "." + strings.NewReplacer(", ", "+", " ", "-").Replace(p.config.Runtime) + ".refused"
+}
 
 // kept returns the variant that was stored before, if there is one.
 func (p *Preparer) kept(m models.Model, hexDigest string) (models.Model, bool) {

@@ -12,7 +12,7 @@ import (
 	"edgelens"
 	"edgelens/inference"
 	"edgelens/inference/requantize"
-	"edgelens/inference/tflite"
+	"edgelens/inference/runtimes"
 	"edgelens/internal/cache"
 	"edgelens/internal/config"
 	"edgelens/internal/telemetry"
@@ -29,6 +29,7 @@ type Core struct {
 	// Recognizer also counts and logs.
 	Recognizer edgelens.Recognizer
 
+	runtimes      *runtimes.Set
 	preprocessor  *preprocess.Preprocessor
 	service       *recognize.Service
 	shared        *cache.Shared // nil where results are in memory only
@@ -38,7 +39,8 @@ type Core struct {
 
 // NewCore connects the parts. Nothing is loaded yet.
 func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (*Core, error) {
-	if err := tflite.New().Check(); err != nil {
+	set := NewRuntimes(c)
+	if err := set.Check(); err != nil {
 		return nil, err
 	}
 	registry, err := OpenModels(c)
@@ -53,13 +55,13 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	if err != nil {
 		return nil, errors.Join(err, preprocessor.Close())
 	}
-	prober := NewProber(c, log)
+	prober := NewProber(c, set, log)
 	parts := inference.LoaderParts{
-		Registry: registry, Backend: tflite.New(), Prober: prober, Log: log, Metrics: metrics,
+		Registry: registry, Backend: set, Prober: prober, Log: log, Metrics: metrics,
 	}
 	if c.Inference.Delegate != inference.DelegateNone { // only a delegate is faster with it
 		parts.Prepare = requantize.NewPreparer(requantize.Config{
-			Enabled: c.Inference.Requantize, Dir: filepath.Join(c.DataDir, "requantized"), Log: log,
+			Enabled: c.Inference.Requantize, Dir: filepath.Join(c.DataDir, "requantized"), Runtime: set.Versions(), Log: log,
 			Comparison: requantize.Comparison{Backend: parts.Backend, Prober: prober, Config: c.Inference},
 		}).Prepare
 	}
@@ -68,6 +70,7 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 		Preprocessor: preprocessor, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name,
 	})
 	return &Core{
+		runtimes: set,
 		Registry: registry, Loader: loader, preprocessor: preprocessor, service: service, shared: shared,
 		Recognizer:    telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
 		qualityForAll: c.Recognize.Quality == recognize.QualityAll,
@@ -90,7 +93,7 @@ func (c *Core) Stop() { c.service.Stop(time.Now().Add(answerTimeout)) }
 
 // Close finishes admitted requests, then frees interpreters, models and scratch memory, in that order.
 func (c *Core) Close(ctx context.Context) error {
-	errs := []error{c.service.Close(ctx), c.Loader.Close(ctx), c.preprocessor.Close()}
+	errs := []error{c.service.Close(ctx), c.Loader.Close(ctx), c.runtimes.Close(), c.preprocessor.Close()}
 	if c.shared != nil {
 		errs = append(errs, c.shared.Close())
 	}

@@ -5,11 +5,11 @@ import (
 	"testing"
 
 	"edgelens/inference/probe"
-	"edgelens/inference/tflite"
+	"edgelens/inference/runtimes"
 )
 
 // This test binary also probes models, as the program does.
 func TestMain(m *testing.M) {
-	probe.Main(tflite.New())
+	probe.Main(runtimes.New(""))
 	os.Exit(m.Run())
 }

@@ -10,7 +10,7 @@ import (
 
 	"edgelens/inference"
 	"edgelens/inference/requantize"
-	"edgelens/inference/tflite"
+	"edgelens/inference/runtimes"
 	"edgelens/internal/config"
 	"edgelens/internal/telemetry"
 	"edgelens/models"
@@ -36,7 +36,7 @@ func DescribeModel(ctx context.Context, c *config.Config) (*models.Spec, error) 
 // VerifyModel returns why a model, given by name or file, cannot be used; nil where it can.
 func VerifyModel(ctx context.Context, c *config.Config, arg string) error {
 	if IsModelFile(arg) {
-		return verifyFile(ctx, arg)
+		return verifyFile(ctx, c, arg)
 	}
 	registry, err := OpenModels(c)
 	if err != nil {
@@ -49,11 +49,11 @@ func VerifyModel(ctx context.Context, c *config.Config, arg string) error {
 	if model.BuiltIn {
 		return nil // it is part of this binary
 	}
-	return verifyFile(ctx, model.Path)
+	return verifyFile(ctx, c, model.Path)
 }
 
 // verifyFile returns why a .tflite file cannot be used.
-func verifyFile(ctx context.Context, path string) error {
+func verifyFile(ctx context.Context, c *config.Config, path string) error {
 	m, err := models.ReadFile(path)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func verifyFile(ctx context.Context, path string) error {
 	if err := models.CheckTensors(m.Facts()); err != nil {
 		return err
 	}
-	return requantize.TryFile(ctx, OneTimeProber(), path, "", oneInterpreter())
+	return requantize.TryFile(ctx, OneTimeProber(NewRuntimes(c)), path, "", oneInterpreter())
 }
 
 // oneInterpreter is the configuration with which commands run a file.
@@ -74,6 +74,7 @@ func oneInterpreter() inference.Config {
 // CompareRequantized compares a model file with its int8 variant in another. The error
 // wraps edgelens.ErrModel where that must not replace it.
 func CompareRequantized(ctx context.Context, original, requantized string) (rewrite.Agreement, error) {
-	comparison := requantize.Comparison{Backend: tflite.New(), Prober: OneTimeProber(), Config: oneInterpreter()}
+	set := runtimes.New("")
+	comparison := requantize.Comparison{Backend: set, Prober: OneTimeProber(set), Config: oneInterpreter()}
 	return comparison.Compare(ctx, original, requantized)
 }

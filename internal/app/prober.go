@@ -6,14 +6,14 @@ import (
 
 	"edgelens/inference"
 	"edgelens/inference/probe"
-	"edgelens/inference/tflite"
+	"edgelens/inference/runtimes"
 	"edgelens/internal/config"
 	"edgelens/models"
 )
 
 // NewProber returns the prober of new model files, which stores passed ones in the data folder; nil where models are
 // loaded without a trial.
-func NewProber(c *config.Config, log *slog.Logger) inference.Prober {
+func NewProber(c *config.Config, set *runtimes.Set, log *slog.Logger) inference.Prober {
 	if !c.Inference.Probe {
 		return nil
 	}
@@ -21,10 +21,12 @@ func NewProber(c *config.Config, log *slog.Logger) inference.Prober {
 	for _, entry := range models.Builtin().Models {
 		vetted = append(vetted, "sha256:"+entry.File.SHA256)
 	}
-	return probe.New(probe.Config{Dir: filepath.Join(c.DataDir, "tried"), Runtime: tflite.New().Version(), Vetted: vetted, Log: log})
+	return probe.New(probe.Config{
+		Dir: filepath.Join(c.DataDir, "tried"), Runtime: set.Versions(), Environment: childEnvironment(set), Vetted: vetted, Log: log,
+	})
 }
 
 // OneTimeProber probes files for commands without a data folder: every time.
-func OneTimeProber() inference.Prober {
-	return probe.New(probe.Config{Runtime: tflite.New().Version(), Log: slog.New(slog.DiscardHandler)})
+func OneTimeProber(set *runtimes.Set) inference.Prober {
+	return probe.New(probe.Config{Runtime: set.Versions(), Environment: childEnvironment(set), Log: slog.New(slog.DiscardHandler)})
 }

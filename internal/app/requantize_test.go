@@ -82,7 +82,7 @@ func TestRequantizeRefusedBefore(t *testing.T) {
 	if err := os.Remove(first.Path); err != nil {
 		t.Fatal(err)
 	}
-	note := filepath.Join(filepath.Dir(first.Path), strings.TrimPrefix(first.RequantizedFrom, "sha256:")+".v1.refused")
+	note := filepath.Join(filepath.Dir(first.Path), strings.TrimPrefix(first.RequantizedFrom, "sha256:")+".v1."+strings.ReplaceAll(strings.ReplaceAll(NewRuntimes(c).Versions(), ", ", "+"), " ", "-")+".refused")
 	if err := os.WriteFile(note, []byte("it answers otherwise"), 0o600); err != nil {
 		t.Fatal(err)
 	}

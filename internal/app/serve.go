@@ -85,6 +85,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	parts := api.Parts{
 		Recognizer: s.core.Recognizer, Models: s.core.Loader, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
+		System:     func() edgelens.System { return System(s.version, s.core.runtimes) },
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
 	}

@@ -139,6 +139,7 @@ var valid = map[string][3]string{
 	"recognize.timeout":            {"11s", "12s", "13s"},
 	"inference.interpreters":       {"11", "12", "13"},
 	"inference.threads":            {"11", "12", "13"},
+	"inference.runtime":            {"tflite", "litert", "auto"},
 	"inference.delegate":           {"none", "auto", "none"},
 	"inference.requantize":         {"true", "false", "true"},
 	"recognize.allow_stand_in":     {"true", "false", "true"},

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"edgelens/benchmarks/board"
+	"edgelens/internal/board"
 	"edgelens/models/rewrite"
 	"edgelens/tools/studies/study"
 )

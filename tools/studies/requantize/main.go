@@ -21,10 +21,10 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"edgelens/benchmarks/board"
 	"edgelens/inference"
 	"edgelens/inference/requantize"
 	"edgelens/inference/tflite"
+	"edgelens/internal/board"
 	"edgelens/models"
 	"edgelens/models/rewrite"
 	"edgelens/preprocess"

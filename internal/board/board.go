@@ -1,4 +1,4 @@
-// Package board describes the machine of a benchmark, and its state: hot, throttled, busy with other work.
+// Package board describes the machine, and its state: hot, throttled, busy with other work.
 package board
 
 import (

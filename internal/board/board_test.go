@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"edgelens/benchmarks/board"
+	"edgelens/internal/board"
 )
 
 // tree makes files below a root.

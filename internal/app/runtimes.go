@@ -1,0 +1,26 @@
+package app
+
+import (
+	"path/filepath"
+
+	"edgelens/inference/litert"
+	"edgelens/inference/runtimes"
+	"edgelens/internal/config"
+)
+
+// RuntimeFolder is where `edgelens runtime install` puts LiteRT.
+func RuntimeFolder(c *config.Config) string {
+	return filepath.Join(c.DataDir, "runtimes", "litert-"+litert.Version)
+}
+
+// NewRuntimes returns the runtimes of the program, and LiteRT where it is installed.
+func NewRuntimes(c *config.Config) *runtimes.Set { return runtimes.New(RuntimeFolder(c)) }
+
+// childEnvironment has the child processes that try models find the same LiteRT.
+func childEnvironment(set *runtimes.Set) []string {
+	library, err := set.LiteRT()
+	if err != nil {
+		return nil
+	}
+	return []string{litert.RootVariable + "=" + filepath.Dir(library)}
+}
