@@ -7,8 +7,11 @@ type Delegation struct {
 	// Runtime is RuntimeTFLite or RuntimeLiteRT, and Version that of its library, for
 	// example "2.17.1".
 	Runtime, Version string
-	// Accelerator is AcceleratorGPU where that runs the graph, "" for the CPU.
+	// Accelerator is AcceleratorGPU where that runs the whole graph, "" for the CPU.
 	Accelerator string
+	// Device is the accelerator's name in its driver's words, for example "Intel(R) UHD
+	// Graphics 620"; "" where it is unknown and for the CPU.
+	Device string
 	// Delegate is DelegateXNNPACK where that runs at least one operator, else
 	// DelegateNone.
 	Delegate string
@@ -25,6 +28,10 @@ type Delegation struct {
 func (d Delegation) String() string {
 	const rest = "TensorFlow Lite's own kernels"
 	switch {
+	case d.Accelerator != "" && d.Device != "":
+		return fmt.Sprintf("all operators by the accelerator %s (%s)", d.Accelerator, d.Device)
+	case d.Accelerator != "":
+		return "all operators by the accelerator " + d.Accelerator
 	case d.Operators == 0:
 		return "not counted"
 	case d.Delegated == 0:

@@ -15,7 +15,7 @@ func TestFind(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv(litert.RootVariable, folder)
 	_, err := litert.Find()
-	for _, want := range []string{"LiteRT is not installed", litert.RootVariable + " is " + folder, "scripts/setup-litert"} {
+	for _, want := range []string{"LiteRT is not installed", litert.RootVariable + " is " + folder, "edgelens runtime install litert"} {
 		if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), want) {
 			t.Errorf("an empty folder: %v, want ErrModel with %q", err, want)
 		}
