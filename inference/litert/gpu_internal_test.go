@@ -49,7 +49,7 @@ func TestGPURefusal(t *testing.T) {
 func TestDeviceOf(t *testing.T) {
 	for words, want := range map[string]string{
 		"x Selected adapter: SwiftShader Device (Subzero), arch=swiftshader, vendor=google, backend=Vulkan, adapterType=CPU / Software I0000": "SwiftShader Device (Subzero), software",
-		"x Selected adapter: V3D 4.2.14, arch=, vendor=broadcom, backend=Vulkan, adapterType=Integrated GPU":                                   "V3D 4.2.14",
+		"x Selected adapter: V3D 4.2.14, arch=, vendor=broadcom, backend=Vulkan, adapterType=Integrated GPU":                                  "V3D 4.2.14",
 		"nothing of it": "",
 	} {
 		if got := deviceOf(words); got != want {
