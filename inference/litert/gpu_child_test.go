@@ -220,7 +220,7 @@ func driverFails(t *testing.T, trigger string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close() // a test
+	defer m.Close()                               // a test
 	answer(t, i, make([]byte, i.Input().Bytes())) // before the driver fails
 	if err := os.WriteFile(trigger, []byte(os.Getenv(taskVariable)), 0o600); err != nil {
 		t.Fatal(err)

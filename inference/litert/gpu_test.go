@@ -256,14 +256,15 @@ func BenchmarkGPU(b *testing.B) {
 				b.Fatal(err)
 			}
 			var gpu [2]inference.Interpreter
+			built := map[string]float64{} // reported last: b.Loop resets what was reported before it
 			for n := range gpu {
 				before, start := privateBytes(b), time.Now()
 				if gpu[n], err = m.NewInterpreter(); err != nil {
 					b.Fatal(err)
 				}
-				b.ReportMetric(time.Since(start).Seconds()*1e3, fmt.Sprintf("build%d-ms", n+1))
+				built[fmt.Sprintf("build%d-ms", n+1)] = time.Since(start).Seconds() * 1e3
 				answer(b, gpu[n], make([]byte, gpu[n].Input().Bytes()))
-				b.ReportMetric(float64(privateBytes(b)-before)/(1<<20), fmt.Sprintf("build%d-MiB", n+1))
+				built[fmt.Sprintf("build%d-MiB", n+1)] = float64(privateBytes(b)-before) / (1 << 20)
 			}
 			best := [2]time.Duration{time.Hour, time.Hour}
 			for b.Loop() {
@@ -274,6 +275,9 @@ func BenchmarkGPU(b *testing.B) {
 					}
 					best[n] = min(best[n], time.Since(start))
 				}
+			}
+			for unit, value := range built {
+				b.ReportMetric(value, unit)
 			}
 			b.ReportMetric(best[0].Seconds()*1e3, "gpu-best-ms")
 			b.ReportMetric(best[1].Seconds()*1e3, "cpu-best-ms")
