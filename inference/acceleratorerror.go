@@ -14,7 +14,7 @@ type AcceleratorError struct {
 const (
 	AcceleratorNotRequested = "not_requested" // the runtime was opened without it
 	AcceleratorNotInstalled = "not_installed" // its library is missing, damaged or another one
-	AcceleratorNoDevice     = "no_device"     // there is no device, or no driver for it
+	AcceleratorNoAdapter    = "no_device"     // there is no device, or no driver for it
 	AcceleratorUnsupported  = "unsupported"   // it cannot run all operators of the model
 	AcceleratorRunFailed    = "run_failed"    // it, or its driver, failed while running
 )

@@ -9,9 +9,10 @@ type Delegation struct {
 	Runtime, Version string
 	// Accelerator is AcceleratorGPU where that runs the whole graph, "" for the CPU.
 	Accelerator string
-	// Device is the accelerator's name in its driver's words, for example "Intel(R) UHD
-	// Graphics 620"; "" where it is unknown and for the CPU.
-	Device string
+	// Adapter is the name of the accelerator's hardware in its driver's words, for example
+	// "V3D 4.2.14", with ", software" behind it where there is no hardware; "" where it is
+	// unknown and for the CPU.
+	Adapter string
 	// Delegate is DelegateXNNPACK where that runs at least one operator, else
 	// DelegateNone.
 	Delegate string
@@ -28,8 +29,8 @@ type Delegation struct {
 func (d Delegation) String() string {
 	const rest = "TensorFlow Lite's own kernels"
 	switch {
-	case d.Accelerator != "" && d.Device != "":
-		return fmt.Sprintf("all operators by the accelerator %s (%s)", d.Accelerator, d.Device)
+	case d.Accelerator != "" && d.Adapter != "":
+		return fmt.Sprintf("all operators by the accelerator %s (%s)", d.Accelerator, d.Adapter)
 	case d.Accelerator != "":
 		return "all operators by the accelerator " + d.Accelerator
 	case d.Operators == 0:

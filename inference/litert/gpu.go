@@ -28,7 +28,7 @@ const uncheckedLibrary = "libLiteRtGpuAccelerator.so"
 type gpu struct {
 	mu      sync.Mutex
 	problem error  // why it cannot be used, nil where it may be
-	device  string // its name, "" until a model is compiled for it
+	adapter string // its name, "" until a model is compiled for it
 }
 
 // open opens the library of the accelerator if the graphics processor is requested. It
@@ -59,18 +59,18 @@ func (g *gpu) fail() {
 	g.problem = gpuError(inference.AcceleratorRunFailed, fmt.Errorf("%w: the graphics processor or its driver failed before and is not used any more; restart edgelens to use it again", edgelens.ErrModel))
 }
 
-// found keeps the name of the device, which LiteRT reports once, and returns it.
+// found keeps the name of the adapter, which LiteRT reports once, and returns it.
 func (g *gpu) found(name string) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if name != "" {
-		g.device = name
+		g.adapter = name
 	}
-	return g.device
+	return g.adapter
 }
 
 // CheckGPU returns nil if models can be opened for the graphics processor, else why not:
-// an inference.AcceleratorError. Whether there is such a device is known when a model is
+// an inference.AcceleratorError. Whether there is an adapter is known when a model is
 // compiled for it.
 func (b *Backend) CheckGPU() error { return b.gpu.check() }
 
@@ -128,7 +128,7 @@ func (i *interpreter) compileForGPU() error {
 		return err
 	}
 	compiled, words, err := compile(b.environment, i.model.handle, onGPU(gpuOptions))
-	device := b.gpu.found(deviceOf(words))
+	adapter := b.gpu.found(adapterOf(words))
 	if err != nil {
 		return gpuRefusal(err)
 	}
@@ -142,17 +142,17 @@ func (i *interpreter) compileForGPU() error {
 	}
 	i.delegation = inference.Delegation{
 		Runtime: inference.RuntimeLiteRT, Version: Version, Delegate: inference.DelegateNone,
-		Accelerator: inference.AcceleratorGPU, Device: device,
+		Accelerator: inference.AcceleratorGPU, Adapter: adapter,
 	}
 	return nil
 }
 
-// selected matches the message with the device.
+// selected matches the message with the adapter.
 var selected = regexp.MustCompile(`Selected adapter: (.+?), arch=.*?adapterType=([\w/ ]+)`)
 
-// deviceOf returns the name of the device in LiteRT's messages, marked where it
-// is software.
-func deviceOf(words string) string {
+// adapterOf returns the name of the adapter in LiteRT's messages, marked where it is
+// software.
+func adapterOf(words string) string {
 	m := selected.FindStringSubmatch(words)
 	switch {
 	case m == nil:
@@ -175,9 +175,9 @@ func gpuRefusal(err error) error {
 	words := err.Error()
 	switch {
 	case strings.Contains(words, "Couldn't load Vulkan"):
-		return gpuFailure(inference.AcceleratorNoDevice, words, "the graphics processor cannot be used without Vulkan, whose library libvulkan.so.1 cannot be loaded; install it and the processor's driver (on Debian: libvulkan1 and mesa-vulkan-drivers)")
+		return gpuFailure(inference.AcceleratorNoAdapter, words, "the graphics processor cannot be used without Vulkan, whose library libvulkan.so.1 cannot be loaded; install it and the processor's driver (on Debian: libvulkan1 and mesa-vulkan-drivers)")
 	case strings.Contains(words, "No adapters found"):
-		return gpuFailure(inference.AcceleratorNoDevice, words, "no graphics processor was found that LiteRT can use; install its Vulkan driver (on Debian: mesa-vulkan-drivers) and allow this user to use /dev/dri (group render); Mesa's renderer in software, lavapipe, will not do")
+		return gpuFailure(inference.AcceleratorNoAdapter, words, "no graphics processor was found that LiteRT can use; install its Vulkan driver (on Debian: mesa-vulkan-drivers) and allow this user to use /dev/dri (group render); Mesa's renderer in software, lavapipe, will not do")
 	}
 	return gpuUnsupported(words)
 }

@@ -161,9 +161,9 @@ func driverFile(t *testing.T, library string) string {
 }
 
 // Without a usable driver, the GPU is refused and the CPU goes on.
-func TestGPUNoDevice(t *testing.T) {
+func TestGPUNoAdapter(t *testing.T) {
 	if os.Getenv(taskVariable) != "" {
-		refused(t, childBackend(t, true), inference.AcceleratorNoDevice, "raphics processor")
+		refused(t, childBackend(t, true), inference.AcceleratorNoAdapter, "raphics processor")
 		return
 	}
 	gpuBackend(t) // or skip

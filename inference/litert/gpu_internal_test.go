@@ -18,9 +18,9 @@ func TestGPURefusal(t *testing.T) {
 	for name, c := range map[string]struct{ words, reason, want string }{
 		"no Vulkan": {
 			"Warning: Couldn't load Vulkan: libvulkan.so.1: cannot open shared object file ERROR: INTERNAL: No adapters found",
-			inference.AcceleratorNoDevice, "install it and the processor's driver",
+			inference.AcceleratorNoAdapter, "install it and the processor's driver",
 		},
-		"no device": {"ERROR: INTERNAL: No adapters found", inference.AcceleratorNoDevice, "/dev/dri"},
+		"no adapter": {"ERROR: INTERNAL: No adapters found", inference.AcceleratorNoAdapter, "/dev/dri"},
 		"operators": {
 			"ERROR: Following operations are not supported by GPU delegate: FULLY_CONNECTED: Expected Int8, Int4, or Int2 quantized tensor: 16 ARG_MAX: Operation is not supported. FULLY_CONNECTED: again 8 operations will run on the GPU, and the remaining 2 operations will run on the CPU.",
 			inference.AcceleratorUnsupported, "all of its operators, not FULLY_CONNECTED, ARG_MAX; run it on the CPU",
@@ -46,13 +46,13 @@ func TestGPURefusal(t *testing.T) {
 	}
 }
 
-func TestDeviceOf(t *testing.T) {
+func TestAdapterOf(t *testing.T) {
 	for words, want := range map[string]string{
 		"x Selected adapter: SwiftShader Device (Subzero), arch=swiftshader, vendor=google, backend=Vulkan, adapterType=CPU / Software I0000": "SwiftShader Device (Subzero), software",
 		"x Selected adapter: V3D 4.2.14, arch=, vendor=broadcom, backend=Vulkan, adapterType=Integrated GPU":                                  "V3D 4.2.14",
 		"nothing of it": "",
 	} {
-		if got := deviceOf(words); got != want {
+		if got := adapterOf(words); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

@@ -57,7 +57,7 @@ func gpuBackend(t testing.TB) *litert.Backend {
 	}
 	var problem *inference.AcceleratorError
 	err = runOnce(onGPU{b}, write(t, modeltest.Network(tflitefile.Float32)), inference.DelegateAuto)
-	if errors.As(err, &problem) && problem.Reason == inference.AcceleratorNoDevice {
+	if errors.As(err, &problem) && problem.Reason == inference.AcceleratorNoAdapter {
 		t.Skip(err, "; apt-get install chromium-common libvulkan1")
 	}
 	if err != nil {
@@ -88,13 +88,13 @@ func TestGPUDelegation(t *testing.T) {
 	b := gpuBackend(t)
 	path := write(t, modeltest.Network(tflitefile.Float32))
 	d := build(t, onGPU{b}, path, inference.DelegateAuto).Delegation()
-	if d.Accelerator != inference.AcceleratorGPU || d.Delegate != inference.DelegateNone || !strings.Contains(d.Device, "SwiftShader") || !strings.HasSuffix(d.Device, ", software") {
-		t.Errorf("got %+v, want the GPU with its device", d)
+	if d.Accelerator != inference.AcceleratorGPU || d.Delegate != inference.DelegateNone || !strings.Contains(d.Adapter, "SwiftShader") || !strings.HasSuffix(d.Adapter, ", software") {
+		t.Errorf("got %+v, want the GPU with its adapter", d)
 	}
-	if want := "all operators by the accelerator gpu (" + d.Device + ")"; d.String() != want {
+	if want := "all operators by the accelerator gpu (" + d.Adapter + ")"; d.String() != want {
 		t.Errorf("got %q, want %q", d, want)
 	}
-	if d := build(t, b, path, inference.DelegateAuto).Delegation(); d.Accelerator != "" || d.Device != "" {
+	if d := build(t, b, path, inference.DelegateAuto).Delegation(); d.Accelerator != "" || d.Adapter != "" {
 		t.Errorf("a model on the CPU: %+v, want no accelerator", d)
 	}
 }
