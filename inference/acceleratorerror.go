@@ -6,8 +6,10 @@ package inference
 type AcceleratorError struct {
 	// Accelerator is AcceleratorGPU, and Reason one of the constants below.
 	Accelerator, Reason string
-	// Err is the sentence, a RuntimeError where there is a detail for logs.
+	// Err is the sentence: about a model, a RuntimeError where there is a detail.
 	Err error
+	// Detail is in the runtime's words, for logs only; "" where there is none.
+	Detail string
 }
 
 // The reasons of an AcceleratorError.

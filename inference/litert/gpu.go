@@ -209,7 +209,10 @@ func gpuUnsupported(words string) error {
 
 // gpuRunError returns the error of a failed run on the graphics processor.
 func gpuRunError(err error) error {
-	return gpuError(inference.AcceleratorRunFailed, fmt.Errorf("%w: the graphics processor or its driver failed: %w", edgelens.ErrInference, err))
+	return &inference.AcceleratorError{
+		Accelerator: inference.AcceleratorGPU, Reason: inference.AcceleratorRunFailed, Detail: err.Error(),
+		Err: fmt.Errorf("%w: the graphics processor or its driver failed; it is not used again before edgelens is restarted", edgelens.ErrInference),
+	}
 }
 
 func gpuNotRequested() error {
@@ -227,9 +230,13 @@ func gpuNotInstalled(why string, cause error) error {
 
 // gpuFailure returns an error with a sentence and LiteRT's words for logs.
 func gpuFailure(reason, words, sentence string) error {
-	return gpuError(reason, &inference.RuntimeError{Sentence: sentence, Detail: words})
+	return &inference.AcceleratorError{
+		Accelerator: inference.AcceleratorGPU, Reason: reason, Detail: words,
+		Err: &inference.RuntimeError{Sentence: sentence, Detail: words},
+	}
 }
 
+// gpuError returns an error without words of LiteRT.
 func gpuError(reason string, err error) error {
 	return &inference.AcceleratorError{Accelerator: inference.AcceleratorGPU, Reason: reason, Err: err}
 }

@@ -229,7 +229,10 @@ func driverFails(t *testing.T, trigger string) {
 	for range 3 { // the interpreter stays usable, but its device is lost
 		err := errors.Join(inference.SetInput(i, make([]byte, i.Input().Bytes())), i.Invoke())
 		if !errors.Is(err, edgelens.ErrInference) || !errors.As(err, &problem) || problem.Reason != inference.AcceleratorRunFailed {
-			t.Errorf("got %v, want ErrInference for the reason %s", err, inference.AcceleratorRunFailed)
+			t.Fatalf("got %v, want ErrInference for the reason %s", err, inference.AcceleratorRunFailed)
+		}
+		if !strings.Contains(problem.Detail, "failed to invoke") || strings.Contains(err.Error(), "failed to invoke") {
+			t.Errorf("got %v with the detail %q, want LiteRT's words in the detail alone", err, problem.Detail)
 		}
 	}
 	if _, err := m.NewInterpreter(); !errors.As(err, &problem) || problem.Reason != inference.AcceleratorRunFailed {
