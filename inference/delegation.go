@@ -7,8 +7,12 @@ type Delegation struct {
 	// Runtime is RuntimeTFLite or RuntimeLiteRT, and Version that of its library, for
 	// example "2.17.1".
 	Runtime, Version string
-	// Accelerator is AcceleratorGPU where that runs the graph, "" for the CPU.
+	// Accelerator is AcceleratorGPU where that runs the whole graph, "" for the CPU.
 	Accelerator string
+	// Adapter is the name of the accelerator's hardware in its driver's words, for example
+	// "V3D 4.2.14", with ", software" behind it where there is no hardware; "" where it is
+	// unknown and for the CPU.
+	Adapter string
 	// Delegate is DelegateXNNPACK where that runs at least one operator, else
 	// DelegateNone.
 	Delegate string
@@ -25,6 +29,10 @@ type Delegation struct {
 func (d Delegation) String() string {
 	const rest = "TensorFlow Lite's own kernels"
 	switch {
+	case d.Accelerator != "" && d.Adapter != "":
+		return fmt.Sprintf("all operators by the accelerator %s (%s)", d.Accelerator, d.Adapter)
+	case d.Accelerator != "":
+		return "all operators by the accelerator " + d.Accelerator
 	case d.Operators == 0:
 		return "not counted"
 	case d.Delegated == 0:

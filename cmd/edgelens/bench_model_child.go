@@ -15,7 +15,7 @@ func newBenchModelChild() *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return suite.MeasureModelForParent(cmd.Context(), runtimes.New(""), cmd.InOrStdin(), cmd.OutOrStdout())
+			return suite.MeasureModelForParent(cmd.Context(), runtimes.New(runtimes.Config{}), cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
 }

@@ -24,7 +24,7 @@ import (
 var version = "devel"
 
 func main() {
-	probe.Main(runtimes.New("")) // this may be a process that probes a model
+	probe.Main(runtimes.New(runtimes.Config{})) // this may be a process that probes a model
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)

@@ -10,6 +10,6 @@ import (
 
 // This test binary also probes models, as the program does.
 func TestMain(m *testing.M) {
-	probe.Main(runtimes.New(""))
+	probe.Main(runtimes.New(runtimes.Config{}))
 	os.Exit(m.Run())
 }

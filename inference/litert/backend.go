@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -23,8 +24,18 @@ import (
 // the environment, which belongs to the Backend that is not closed.
 var process struct {
 	sync.Mutex
-	library string // its path once it is open
-	inUse   bool
+	library    string // its path once it is open
+	gpuLibrary string // the accelerator's
+	inUse      bool
+}
+
+// Config configures a Backend.
+type Config struct {
+	// Path is the library, or the folder that holds it; "" means the one that Find finds.
+	Path string
+	// GPU makes it possible to open models for inference.AcceleratorGPU. Without it,
+	// nothing of a graphics processor is loaded, and opening such a model is an error.
+	GPU bool
 }
 
 // Backend opens .tflite files. It owns LiteRT's environment; there is one Backend at
@@ -38,13 +49,16 @@ type Backend struct {
 	environment handle
 	models      int // that are not freed
 	closed      bool
+
+	gpu gpu
 }
 
-// New opens the library at path, a file or the folder that holds it; "" means the one
-// that Find finds. Once opened, it is the library of this process. The error wraps
-// edgelens.ErrModel; it is an ErrConflict while another Backend is not closed.
-func New(path string) (*Backend, error) {
-	path, err := locate(path)
+// New opens the library. Once opened, it is the library of this process. The error wraps
+// edgelens.ErrModel; it is an ErrConflict while another Backend is not closed. That the
+// accelerator for a GPU cannot be opened is no error of New but of Open, where a
+// model is to run on it: the CPU works without.
+func New(config Config) (*Backend, error) {
+	path, err := locate(config.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -56,12 +70,13 @@ func New(path string) (*Backend, error) {
 	if err := open(path); err != nil {
 		return nil, err
 	}
-	environment, err := newEnvironment()
-	if err != nil {
+	b := &Backend{}
+	gpuFolder := b.gpu.open(config.GPU, filepath.Dir(path))
+	if b.environment, err = newEnvironment(gpuFolder); err != nil {
 		return nil, &inference.RuntimeError{Sentence: "LiteRT cannot be started", Detail: err.Error()}
 	}
 	process.inUse = true
-	return &Backend{environment: environment}, nil
+	return b, nil
 }
 
 // open opens the library unless it is open. process must be locked.
@@ -89,19 +104,33 @@ func checkLibrary(path string) error {
 	if want == "" {
 		return fmt.Errorf("%w: there is no LiteRT for %s; there is for amd64 and arm64", edgelens.ErrModel, runtime.GOARCH)
 	}
-	file, err := os.Open(path)
+	sum, err := digest(path)
 	if err != nil {
 		return notInstalled("its library cannot be read", err)
+	}
+	if sum != want {
+		return fmt.Errorf("%w: %s", edgelens.ErrModel, wrongDigest(path, sum, want))
+	}
+	return nil
+}
+
+// digest returns the SHA-256 of a file in hex.
+func digest(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
 	}
 	defer file.Close() // read only
 	hash := sha256.New()
 	if _, err := io.Copy(hash, file); err != nil {
-		return notInstalled("its library cannot be read", err)
+		return "", err
 	}
-	if sum := hex.EncodeToString(hash.Sum(nil)); sum != want {
-		return fmt.Errorf("%w: %s is damaged or not the library of LiteRT %s for %s: its SHA-256 is %s, not %s; install it again by `edgelens runtime install litert`", edgelens.ErrModel, path, Version, runtime.GOARCH, sum, want)
-	}
-	return nil
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// wrongDigest returns a sentence about a library that is another than expected.
+func wrongDigest(path, sum, want string) string {
+	return fmt.Sprintf("%s is damaged or not the library of LiteRT %s for %s: its SHA-256 is %s, not %s; fetch it with %s", path, Version, runtime.GOARCH, sum, want, install)
 }
 
 // Version returns the version of the library, for example "2.3.0".
@@ -110,8 +139,8 @@ func (*Backend) Version() string { return Version }
 // Open reads the file into memory. LiteRT never sees a file that package tflitefile
 // rejects.
 func (b *Backend) Open(path string, options inference.Options) (inference.Model, error) {
-	if options.Accelerator != "" {
-		return nil, fmt.Errorf("%w: LiteRT runs it on the processor only, not on the accelerator %s", edgelens.ErrModel, options.Accelerator)
+	if err := b.checkAccelerator(options.Accelerator); err != nil {
+		return nil, err
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 
 	"edgelens"
 	"edgelens/inference"
-	"edgelens/inference/litert"
 	"edgelens/internal/testutil"
 	"edgelens/models"
 	"edgelens/models/modeltest"
@@ -107,7 +106,7 @@ func runMutants(t *testing.T, file []byte) {
 	}
 }
 
-func runOnce(b *litert.Backend, path, delegate string) error {
+func runOnce(b inference.Backend, path, delegate string) error {
 	m, err := b.Open(path, options(delegate))
 	if err != nil {
 		return err

@@ -19,8 +19,6 @@ const Version = "2.3.0"
 // RootVariable is the environment variable with the library's folder.
 const RootVariable = "LITERT_ROOT"
 
-const libraryName = "libLiteRt.so"
-
 // besideProgram lists where the library may be, relative to the program's folder: as
 // installed, and as set-up puts it for a program in bin/.
 var besideProgram = []string{"../lib/edgelens", "../build/litert"}
@@ -31,9 +29,9 @@ var besideProgram = []string{"../lib/edgelens", "../build/litert"}
 // at.
 func Find(folder string) (string, error) {
 	if root := os.Getenv(RootVariable); root != "" {
-		path := filepath.Join(root, libraryName)
+		path := filepath.Join(root, LibraryFile)
 		if !isFile(path) {
-			return "", notInstalled(RootVariable+" is "+root+", and there is no "+libraryName+" in it", nil)
+			return "", notInstalled(RootVariable+" is "+root+", and there is no "+LibraryFile+" in it", nil)
 		}
 		return path, nil
 	}
@@ -52,11 +50,11 @@ func Find(folder string) (string, error) {
 		places = append(places, filepath.Join(filepath.Dir(program), beside))
 	}
 	for _, place := range places {
-		if path := filepath.Join(place, libraryName); isFile(path) {
+		if path := filepath.Join(place, LibraryFile); isFile(path) {
 			return path, nil
 		}
 	}
-	return "", notInstalled(fmt.Sprintf("there is no %s in %s", libraryName, strings.Join(places[:len(places)-1], " or ")), nil)
+	return "", notInstalled(fmt.Sprintf("there is no %s in %s", LibraryFile, strings.Join(places[:len(places)-1], " or ")), nil)
 }
 
 // locate returns the library at path, a file or a folder that holds it, or the one
@@ -72,7 +70,7 @@ func locate(path string) (string, error) {
 	case err != nil:
 		return "", notInstalled("its library cannot be read", err)
 	case info.IsDir():
-		path = filepath.Join(path, libraryName)
+		path = filepath.Join(path, LibraryFile)
 		if !isFile(path) {
 			return "", notInstalled("there is no "+path, nil)
 		}
@@ -85,9 +83,12 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// install is the command that fetches the libraries.
+const install = "`edgelens runtime install litert`"
+
 // notInstalled returns the error about an absent library, with what to do.
 func notInstalled(why string, cause error) error {
-	const do = "install it by `edgelens runtime install litert`, or copy " + libraryName + " of the Python package ai-edge-litert " + Version + " there"
+	const do = "install it by " + install + ", or copy " + LibraryFile + " of the Python package " + Package + " " + Version + " there"
 	if cause != nil {
 		return fmt.Errorf("%w: LiteRT is %w: %s (%w); %s", edgelens.ErrModel, inference.ErrNotInstalled, why, cause, do)
 	}

@@ -14,8 +14,9 @@ import (
 // interpreter owns a compiled model and the memory of its input and output, and frees
 // them in that order.
 type interpreter struct {
-	model    *model
-	delegate string
+	model *model
+	// delegation is set before the interpreter is used.
+	delegation inference.Delegation
 
 	// mu makes Close wait for a running Invoke: freed memory would be written to.
 	mu                        sync.Mutex
@@ -26,11 +27,8 @@ type interpreter struct {
 	closed                    bool
 }
 
-// prepare compiles the model and allocates its tensors.
-func (i *interpreter) prepare(options string) (err error) {
-	if i.compiled, err = compile(i.model.backend.environment, i.model.handle, options); err != nil {
-		return refusal("LiteRT cannot build its graph; convert it again", err)
-	}
+// prepare allocates the tensors of the compiled model.
+func (i *interpreter) prepare() error {
 	input, output, err := allocate(i.compiled)
 	if err != nil {
 		return refusal("LiteRT cannot prepare its graph, whose operators and shapes do not fit together; convert it again", err)
@@ -75,11 +73,9 @@ func (i *interpreter) lock() {
 func (i *interpreter) Input() models.TensorSpec  { return i.model.input }
 func (i *interpreter) Output() models.TensorSpec { return i.model.output }
 
-// Delegation returns which kernels were asked for. LiteRT does not count the operators
-// that XNNPACK took.
-func (i *interpreter) Delegation() inference.Delegation {
-	return inference.Delegation{Runtime: inference.RuntimeLiteRT, Version: Version, Delegate: i.delegate}
-}
+// Delegation returns what was asked for. LiteRT does not count the operators that
+// XNNPACK took.
+func (i *interpreter) Delegation() inference.Delegation { return i.delegation }
 
 func (i *interpreter) InputTensor() ([]byte, error) {
 	i.lock()
@@ -91,6 +87,10 @@ func (i *interpreter) Invoke() error {
 	i.lock()
 	defer i.mu.Unlock()
 	if err := run(i.compiled, i.inputBuffer, i.outputBuffer, &i.report); err != nil {
+		if i.delegation.Accelerator != "" {
+			i.model.backend.gpu.fail()
+			return gpuRunError(err)
+		}
 		return fmt.Errorf("%w: %w", edgelens.ErrInference, err)
 	}
 	return nil

@@ -22,14 +22,14 @@ func TestMissingFunctionIsNamed(t *testing.T) {
 
 func TestUnusableLibrary(t *testing.T) {
 	folder := t.TempDir()
-	path := filepath.Join(folder, libraryName)
-	if err := load(path); err == nil || !strings.Contains(err.Error(), libraryName) {
+	path := filepath.Join(folder, LibraryFile)
+	if err := load(path); err == nil || !strings.Contains(err.Error(), LibraryFile) {
 		t.Errorf("load a missing file: %v, want an error that names it", err)
 	}
 	if err := os.WriteFile(path, []byte("no library"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := load(path); err == nil || !strings.Contains(err.Error(), libraryName) {
+	if err := load(path); err == nil || !strings.Contains(err.Error(), LibraryFile) {
 		t.Errorf("load a text: %v, want an error that names it", err)
 	}
 	if err := checkLibrary(path); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "not the library of LiteRT "+Version) {

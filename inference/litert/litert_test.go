@@ -36,7 +36,7 @@ func root(t testing.TB) string {
 // backend returns LiteRT for one test.
 func backend(t testing.TB) *litert.Backend {
 	t.Helper()
-	b, err := litert.New(root(t))
+	b, err := litert.New(litert.Config{Path: root(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,11 +194,11 @@ func TestDigest(t *testing.T) {
 // A process has one environment, which ends with the last model of a closed Backend.
 func TestOneBackend(t *testing.T) {
 	folder := root(t)
-	b, err := litert.New(filepath.Join(folder, "libLiteRt.so"))
+	b, err := litert.New(litert.Config{Path: filepath.Join(folder, "libLiteRt.so")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := litert.New(folder); !errors.Is(err, edgelens.ErrConflict) {
+	if _, err := litert.New(litert.Config{Path: folder}); !errors.Is(err, edgelens.ErrConflict) {
 		t.Errorf("a second Backend: %v, want ErrConflict", err)
 	}
 	path := write(t, modeltest.Network(tflitefile.Int8))
@@ -212,7 +212,7 @@ func TestOneBackend(t *testing.T) {
 	if _, err := b.Open(path, options(inference.DelegateAuto)); !errors.Is(err, edgelens.ErrStopping) {
 		t.Errorf("Open after Close: %v, want ErrStopping", err)
 	}
-	if _, err := litert.New(folder); !errors.Is(err, edgelens.ErrConflict) {
+	if _, err := litert.New(litert.Config{Path: folder}); !errors.Is(err, edgelens.ErrConflict) {
 		t.Errorf("a second Backend while an interpreter is open: %v, want ErrConflict", err)
 	}
 	if got := answer(t, i, make([]byte, i.Input().Bytes())); !bytes.Equal(got, want) {
@@ -221,7 +221,7 @@ func TestOneBackend(t *testing.T) {
 	if err := i.Close(); err != nil {
 		t.Error(err)
 	}
-	if b, err = litert.New(folder); err != nil {
+	if b, err = litert.New(litert.Config{Path: folder}); err != nil {
 		t.Fatalf("a Backend after the end of the first: %v", err)
 	}
 	if err := b.Close(); err != nil {

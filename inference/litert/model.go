@@ -25,7 +25,8 @@ type model struct {
 	closed       bool
 }
 
-// NewInterpreter tries XNNPACK first and falls back to LiteRT's own kernels
+// NewInterpreter compiles the graph for the accelerator of the model's options, and for
+// no other one. On the CPU it tries XNNPACK first and falls back to LiteRT's own kernels
 // if XNNPACK rejects the graph.
 func (m *model) NewInterpreter() (inference.Interpreter, error) {
 	m.backend.mu.Lock()
@@ -33,26 +34,50 @@ func (m *model) NewInterpreter() (inference.Interpreter, error) {
 	if m.closed {
 		panic("litert: NewInterpreter on a closed model")
 	}
-	if m.options.Delegate != inference.DelegateNone {
-		if i, err := m.build(inference.DelegateXNNPACK); err == nil {
-			return i, nil
-		}
-	}
-	i, err := m.build(inference.DelegateNone)
+	i, err := m.compile()
 	if err != nil {
 		return nil, err // not a typed nil
 	}
 	return i, nil
 }
 
-// kernels are LiteRT's names of what runs a graph.
+func (m *model) compile() (*interpreter, error) {
+	if m.options.Accelerator == inference.AcceleratorGPU {
+		return m.build((*interpreter).compileForGPU)
+	}
+	if m.options.Delegate != inference.DelegateNone {
+		if i, err := m.build(compileFor(inference.DelegateXNNPACK)); err == nil {
+			return i, nil
+		}
+	}
+	return m.build(compileFor(inference.DelegateNone))
+}
+
+// kernels are LiteRT's names of what runs a graph on the CPU.
 var kernels = map[string]string{inference.DelegateXNNPACK: "xnnpack", inference.DelegateNone: "builtin"}
 
+// compileFor compiles an interpreter's model for the CPU.
+func compileFor(delegate string) func(*interpreter) error {
+	return func(i *interpreter) (err error) {
+		options := fmt.Sprintf("num_threads = %d\nkernel_mode = %q\n", i.model.options.Threads, kernels[delegate])
+		i.compiled, _, err = compile(i.model.backend.environment, i.model.handle, onCPU(options))
+		if err != nil {
+			return refusal("LiteRT cannot build its graph; convert it again", err)
+		}
+		i.delegation = inference.Delegation{Runtime: inference.RuntimeLiteRT, Version: Version, Delegate: delegate}
+		return nil
+	}
+}
+
 // build makes an interpreter. m.backend.mu must be held.
-func (m *model) build(delegate string) (*interpreter, error) {
-	i := &interpreter{model: m, delegate: delegate}
+func (m *model) build(compile func(*interpreter) error) (*interpreter, error) {
+	i := &interpreter{model: m}
 	m.interpreters++
-	if err := i.prepare(fmt.Sprintf("num_threads = %d\nkernel_mode = %q\n", m.options.Threads, kernels[delegate])); err != nil {
+	err := compile(i)
+	if err == nil {
+		err = i.prepare()
+	}
+	if err != nil {
 		i.free()
 		return nil, err
 	}
@@ -94,9 +119,15 @@ func sameShape(what string, spec models.TensorSpec, l *layout) error {
 func refusal(sentence string, err error) error {
 	var f *failure
 	if errors.As(err, &f) {
-		if missing := inference.MissingOperator(f.words, "LiteRT "+Version, "convert it with an older TensorFlow"); missing != nil {
+		if missing := missingOperator(f); missing != nil {
 			return missing
 		}
 	}
 	return &inference.RuntimeError{Sentence: sentence, Detail: err.Error()}
+}
+
+// missingOperator returns the error about an operator that LiteRT does not have, nil where
+// the failure is another one.
+func missingOperator(f *failure) *inference.OperatorError {
+	return inference.MissingOperator(f.words, "LiteRT "+Version, "convert it with an older TensorFlow")
 }

@@ -51,8 +51,12 @@ func check(status C.int, r *report) error {
 	if status == 0 {
 		return nil
 	}
-	text := C.GoStringN(&r.text[0], C.int(r.used))
-	return &failure{status: int(status), words: strings.Join(strings.Fields(text), " ")}
+	return &failure{status: int(status), words: wordsOf(r)}
+}
+
+// wordsOf returns the report's messages in one line.
+func wordsOf(r *report) string {
+	return strings.Join(strings.Fields(C.GoStringN(&r.text[0], C.int(r.used))), " ")
 }
 
 // load opens the library. To be called once in a process, before everything else, and
@@ -68,10 +72,30 @@ func load(path string) error {
 	return errors.New(C.GoString(problem))
 }
 
-func newEnvironment() (handle, error) {
+// loadGPU opens the accelerator's library. To be called once in a process, after load,
+// and again only if it failed.
+func loadGPU(path string) error {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	problem := C.edgelens_litert_load_gpu(name)
+	if problem == nil {
+		return nil
+	}
+	defer C.free(unsafe.Pointer(problem))
+	return errors.New(C.GoString(problem))
+}
+
+// newEnvironment makes the environment, with a GPU if gpuFolder is not "": the folder of
+// the library that loadGPU opened.
+func newEnvironment(gpuFolder string) (handle, error) {
+	var folder *C.char
+	if gpuFolder != "" {
+		folder = C.CString(gpuFolder)
+		defer C.free(unsafe.Pointer(folder))
+	}
 	var h handle
 	var r report
-	return h, check(C.edgelens_litert_environment(&h, &r), &r)
+	return h, check(C.edgelens_litert_environment(folder, &h, &r), &r)
 }
 
 func destroyEnvironment(h handle) { C.edgelens_litert_destroy_environment(h) }
@@ -85,13 +109,31 @@ func newModel(environment handle, file *memory) (handle, error) {
 
 func destroyModel(h handle) { C.edgelens_litert_destroy_model(h) }
 
-// compile makes the model runnable. The options are TOML.
-func compile(environment, model handle, options string) (handle, error) {
-	text := C.CString(options)
+// target is what runs a compiled model: one of LiteRT's accelerators with its options in
+// TOML.
+type target struct {
+	accelerator C.int
+	options     string
+}
+
+func onCPU(options string) target { return target{C.EDGELENS_LITERT_CPU, options} }
+func onGPU(options string) target { return target{C.EDGELENS_LITERT_GPU, options} }
+
+// compile makes the model runnable. The words are LiteRT's messages, also if it succeeds.
+func compile(environment, model handle, t target) (h handle, words string, err error) {
+	text := C.CString(t.options)
 	defer C.free(unsafe.Pointer(text))
-	var h handle
 	var r report
-	return h, check(C.edgelens_litert_compile(environment, model, text, &h, &r), &r)
+	err = check(C.edgelens_litert_compile(environment, model, t.accelerator, text, &h, &r), &r)
+	return h, wordsOf(&r), err
+}
+
+// isWhole reports whether the GPU runs the whole graph that was compiled for it.
+func isWhole(compiled handle) (bool, error) {
+	var whole C.bool
+	var r report
+	err := check(C.edgelens_litert_whole(compiled, &whole, &r), &r)
+	return bool(whole), err
 }
 
 func destroyCompiled(h handle) { C.edgelens_litert_destroy_compiled(h) }

@@ -220,11 +220,14 @@ func run(ctx context.Context, input []byte, variables []string) outcome {
 	return <-ended
 }
 
-// environment is that of the child: only the variables that find libraries, as ours
-// may contain secrets.
+// environment is that of the child: only the variables that find libraries and the
+// drivers of graphics processors, as ours may contain secrets.
 func environment() []string {
 	env := []string{childVariable + "=" + childArgument, "GOTRACEBACK=none", "MALLOC_ARENA_MAX=2"}
-	for _, name := range []string{"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "GOMAXPROCS", "GOCOVERDIR", "GORACE", "TZ"} {
+	for _, name := range []string{
+		"LD_LIBRARY_PATH", "PATH", "HOME", "TMPDIR", "GOMAXPROCS", "GOCOVERDIR", "GORACE", "TZ",
+		"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "XDG_RUNTIME_DIR", // which drivers Vulkan uses
+	} {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}

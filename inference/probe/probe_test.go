@@ -80,6 +80,10 @@ func behave(what, path string) error {
 	case "computes":
 		for i := 0; ; i++ {
 		}
+	case "environment":
+		if os.Getenv("VK_DRIVER_FILES") != "driver.json" || os.Getenv("VK_ICD_FILENAMES") != "driver.json" || os.Getenv("XDG_RUNTIME_DIR") != "/run/user/1" || os.Getenv("SECRET") != "" {
+			return errors.New("another environment")
+		}
 	case "waits":
 		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "pid"), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
 			return err
@@ -111,6 +115,17 @@ func write(t testing.TB, what string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// A trial uses the drivers of graphics processors that this process uses, and gets no
+// other variables.
+func TestEnvironment(t *testing.T) {
+	for name, value := range map[string]string{"VK_DRIVER_FILES": "driver.json", "VK_ICD_FILENAMES": "driver.json", "XDG_RUNTIME_DIR": "/run/user/1", "SECRET": "1"} {
+		t.Setenv(name, value)
+	}
+	if err := newProber(probe.Config{Timeout: time.Minute}).Probe(t.Context(), model(write(t, "environment")), config()); err != nil {
+		t.Error(err)
+	}
 }
 
 // However a trial ends, this process survives, and the error describes the problem

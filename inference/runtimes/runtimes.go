@@ -19,6 +19,7 @@ import (
 // It is safe for concurrent use.
 type Set struct {
 	tflite tflite.Backend
+	gpu    bool
 	// library is the path of LiteRT's library, or missing why there is none.
 	library string
 	missing error
@@ -27,12 +28,19 @@ type Set struct {
 	litert *litert.Backend // nil until it is used
 }
 
-// New returns a Set with the library of LiteRT in the folder, "" for none, or in one of
-// those of litert.Find. Whether there is one is found out now: a library that is
+// Config configures a Set.
+type Config struct {
+	// Folder may hold the library of LiteRT; "" for none but the places of litert.Find.
+	Folder string
+	// GPU makes it possible to open models for inference.AcceleratorGPU.
+	GPU bool
+}
+
+// New returns a Set. Whether there is a library of LiteRT is found out now: one that is
 // installed later needs a new Set.
-func New(folder string) *Set {
-	s := &Set{}
-	s.library, s.missing = litert.Find(folder)
+func New(config Config) *Set {
+	s := &Set{gpu: config.GPU}
+	s.library, s.missing = litert.Find(config.Folder)
 	return s
 }
 
@@ -85,7 +93,7 @@ func (s *Set) openLiteRT() (*litert.Backend, error) {
 	if s.litert != nil {
 		return s.litert, nil
 	}
-	backend, err := shared.open(s.library)
+	backend, err := shared.open(litert.Config{Path: s.library, GPU: s.gpu})
 	if err != nil {
 		return nil, err
 	}
@@ -114,11 +122,11 @@ type sharedLiteRT struct {
 	users   int
 }
 
-func (s *sharedLiteRT) open(library string) (*litert.Backend, error) {
+func (s *sharedLiteRT) open(config litert.Config) (*litert.Backend, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.backend == nil {
-		backend, err := litert.New(library)
+		backend, err := litert.New(config)
 		if err != nil {
 			return nil, err
 		}

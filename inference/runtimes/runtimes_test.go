@@ -30,7 +30,7 @@ func write(t *testing.T, file []byte) string {
 
 func newSet(t *testing.T) *runtimes.Set {
 	t.Helper()
-	set := runtimes.New("")
+	set := runtimes.New(runtimes.Config{})
 	t.Cleanup(func() {
 		for range 2 { // closing twice is harmless
 			if err := set.Close(); err != nil {
@@ -179,7 +179,7 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv(litert.RootVariable, "")
-	set := runtimes.New(filepath.Dir(library))
+	set := runtimes.New(runtimes.Config{Folder: filepath.Dir(library)})
 	if got, err := set.LiteRT(); err != nil || got != library {
 		t.Errorf("%s, %v, want %s", got, err, library)
 	}

@@ -74,7 +74,7 @@ func oneInterpreter() inference.Config {
 // CompareRequantized compares a model file with its int8 variant in another. The error
 // wraps edgelens.ErrModel where that must not replace it.
 func CompareRequantized(ctx context.Context, original, requantized string) (rewrite.Agreement, error) {
-	set := runtimes.New("")
+	set := runtimes.New(runtimes.Config{})
 	comparison := requantize.Comparison{Backend: set, Prober: OneTimeProber(set), Config: oneInterpreter()}
 	return comparison.Compare(ctx, original, requantized)
 }

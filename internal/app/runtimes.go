@@ -14,7 +14,9 @@ func RuntimeFolder(c *config.Config) string {
 }
 
 // NewRuntimes returns the runtimes of the program, and LiteRT where it is installed.
-func NewRuntimes(c *config.Config) *runtimes.Set { return runtimes.New(RuntimeFolder(c)) }
+func NewRuntimes(c *config.Config) *runtimes.Set {
+	return runtimes.New(runtimes.Config{Folder: RuntimeFolder(c)})
+}
 
 // childEnvironment has the child processes that try models find the same LiteRT.
 func childEnvironment(set *runtimes.Set) []string {

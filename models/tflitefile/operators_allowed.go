@@ -135,7 +135,7 @@ func customOperator(name string) error {
 	lower, name := strings.ToLower(name), shown(name)
 	switch {
 	case strings.HasPrefix(lower, "edgetpu"):
-		return errors.New("is compiled for Google's Coral accelerator (Edge TPU), which is not supported here; use the model from before the compiler, whose name does not end in _edgetpu")
+		return errors.New("is compiled for Google's Edge TPU (Coral) and runs nowhere else: edgelens has no support for that accelerator and its library libedgetpu; use the model from before edgetpu_compiler, whose name does not end in _edgetpu")
 	case strings.HasPrefix(name, "Flex"):
 		return fmt.Errorf("needs TensorFlow itself for the operator %s (Flex, \"select TensorFlow operators\"); convert it again with TensorFlow Lite's own operators alone (target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS])", name)
 	case strings.HasPrefix(lower, "tflite_detection"):

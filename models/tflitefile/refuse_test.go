@@ -141,7 +141,7 @@ func TestRejectedOperators(t *testing.T) {
 		want  string // "" where it is taken
 	}{
 		"as it is":             {func(*tflitefile.Subgraph) {}, ""},
-		"Edge TPU":             {custom("edgetpu-custom-op"), "Coral"},
+		"Edge TPU":             {custom("edgetpu-custom-op"), "Edge TPU (Coral) and runs nowhere else: edgelens has no support for that accelerator and its library libedgetpu"},
 		"Flex":                 {custom("FlexErf"), "TFLITE_BUILTINS"},
 		"detector":             {custom("TFLite_Detection_PostProcess"), "detector"},
 		"sound":                {custom("AudioSpectrogram"), "sound"},

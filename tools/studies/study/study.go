@@ -56,7 +56,7 @@ var Options = inference.Options{Threads: 1, Delegate: inference.DelegateAuto}
 func OpenScorer(ctx context.Context, path string) (*requantize.Scorer, error) {
 	c := inference.DefaultConfig()
 	c.Interpreters, c.Threads, c.Delegate = 1, Options.Threads, Options.Delegate
-	if err := requantize.TryFile(ctx, app.OneTimeProber(runtimes.New("")), path, "", c); err != nil {
+	if err := requantize.TryFile(ctx, app.OneTimeProber(runtimes.New(runtimes.Config{})), path, "", c); err != nil {
 		return nil, err
 	}
 	return requantize.NewScorer(tflite.New(), path, Options)
