@@ -33,6 +33,8 @@ type Result struct {
 	Image       ImageInfo
 	// View is what the model was shown of the image.
 	View ShownView
+	// Accelerator is "gpu" if that ran the model, or a part of a sweep; "" for the processor.
+	Accelerator string `json:",omitempty"`
 	// Quality is nil unless the quality model ran; see package recognize.
 	Quality *Quality `json:",omitempty"`
 	// Cached is true when the result came from the result cache.

@@ -1012,9 +1012,11 @@ type QueueName string
 
 // Recognition defines model for Recognition.
 type Recognition struct {
-	Cached bool      `json:"cached"`
-	Image  ImageInfo `json:"image"`
-	Model  ModelRef  `json:"model"`
+	// Accelerator gpu if that ran the model (inference.accelerators); absent for the processor
+	Accelerator *string   `json:"accelerator,omitempty"`
+	Cached      bool      `json:"cached"`
+	Image       ImageInfo `json:"image"`
+	Model       ModelRef  `json:"model"`
 
 	// Predictions Highest probability first; ties by class id
 	Predictions []Prediction `json:"predictions"`

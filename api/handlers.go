@@ -87,6 +87,9 @@ func NewRecognition(r *edgelens.Result) Recognition {
 			Postprocess: milliseconds(r.Timings.Postprocess), Total: milliseconds(r.Timings.Total),
 		},
 	}
+	if r.Accelerator != "" {
+		recognition.Accelerator = &r.Accelerator
+	}
 	if r.Image.Damaged {
 		recognition.Image.Damaged = &r.Image.Damaged
 	}

@@ -29,6 +29,9 @@ type Inference struct {
 	// Output is the raw output tensor, of Spec.Output.Bytes() bytes. It belongs to
 	// the caller.
 	Output []byte
+	// Accelerator is what ran the graph in place of the processor, for example "gpu"; ""
+	// for the processor.
+	Accelerator string
 	// Filled is what Fill returned, with the wait for an interpreter (Queue) and the
 	// time of the run (Inference) added to its Timings.
 	Filled

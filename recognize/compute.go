@@ -1,6 +1,7 @@
 package recognize
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -139,9 +140,9 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 	if err != nil {
 		return nil, err
 	}
-	result := &edgelens.Result{Model: q.spec.ModelRef, Image: inferred.Image, View: inferred.View, Timings: inferred.Timings}
+	result := &edgelens.Result{Model: q.spec.ModelRef, Image: inferred.Image, View: inferred.View, Accelerator: inferred.Accelerator, Timings: inferred.Timings}
 	result.Timings.Queue += admission
-	outputs, err := s.runMore(ctx, q, inferred, background, &result.Timings)
+	outputs, err := s.runMore(ctx, q, inferred, background, result)
 	if err != nil {
 		return nil, err
 	}
@@ -165,8 +166,8 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 }
 
 // runMore runs the model on the other parts of a sweep, within the same slot, and returns
-// the outputs of all. It adds to timings.
-func (s *Service) runMore(ctx context.Context, q *question, first models.Inference, background bool, timings *edgelens.Timings) ([][]byte, error) {
+// the outputs of all. It adds to the result's timings, and its accelerator.
+func (s *Service) runMore(ctx context.Context, q *question, first models.Inference, background bool, result *edgelens.Result) ([][]byte, error) {
 	outputs := make([][]byte, 1, 1+len(first.More))
 	outputs[0] = first.Output
 	for _, tensor := range first.More {
@@ -175,8 +176,9 @@ func (s *Service) runMore(ctx context.Context, q *question, first models.Inferen
 			return nil, err
 		}
 		outputs = append(outputs, inferred.Output)
-		timings.Queue += inferred.Timings.Queue
-		timings.Inference += inferred.Timings.Inference
+		result.Timings.Queue += inferred.Timings.Queue
+		result.Timings.Inference += inferred.Timings.Inference
+		result.Accelerator = cmp.Or(result.Accelerator, inferred.Accelerator)
 	}
 	return outputs, nil
 }

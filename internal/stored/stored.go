@@ -18,6 +18,7 @@ type Result struct {
 	Predictions []prediction `json:"Predictions"`
 	Image       imageInfo    `json:"Image"`
 	View        shownView    `json:"View,omitzero"` // results of earlier versions have none
+	Accelerator string       `json:"Accelerator,omitempty"`
 	Quality     *quality     `json:"Quality,omitempty"`
 	Cached      bool         `json:"Cached"`
 	Timings     timings      `json:"Timings"`
@@ -101,7 +102,7 @@ func NewResult(r *edgelens.Result) *Result {
 		return nil
 	}
 	s := &Result{
-		RequestID: r.RequestID, Model: modelRef(r.Model), Image: imageInfo(r.Image), View: newShownView(r.View), Quality: (*quality)(r.Quality),
+		RequestID: r.RequestID, Model: modelRef(r.Model), Image: imageInfo(r.Image), View: newShownView(r.View), Accelerator: r.Accelerator, Quality: (*quality)(r.Quality),
 		Cached: r.Cached, Timings: timings(r.Timings), StandIn: r.StandIn, Warnings: r.Warnings,
 	}
 	for _, p := range r.Predictions {
@@ -116,7 +117,7 @@ func (s *Result) Result() *edgelens.Result {
 		return nil
 	}
 	r := &edgelens.Result{
-		RequestID: s.RequestID, Model: edgelens.ModelRef(s.Model), Image: edgelens.ImageInfo(s.Image), View: s.View.view(), Quality: (*edgelens.Quality)(s.Quality),
+		RequestID: s.RequestID, Model: edgelens.ModelRef(s.Model), Image: edgelens.ImageInfo(s.Image), View: s.View.view(), Accelerator: s.Accelerator, Quality: (*edgelens.Quality)(s.Quality),
 		Cached: s.Cached, Timings: edgelens.Timings(s.Timings), StandIn: s.StandIn, Warnings: s.Warnings,
 	}
 	for _, p := range s.Predictions {

@@ -88,11 +88,11 @@ func TestJob(t *testing.T) {
 	}
 }
 
-// What earlier versions wrote, and what is written where there is no view, is the same.
+// What earlier versions wrote, and what is written where there is no view and no accelerator, is the same.
 func TestWithoutView(t *testing.T) {
 	var result edgelens.Result
 	fill(reflect.ValueOf(&result).Elem())
-	result.View = edgelens.ShownView{}
+	result.View, result.Accelerator = edgelens.ShownView{}, ""
 	text, err := stored.MarshalResult(&result)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func TestWithoutView(t *testing.T) {
 
 	var job edgelens.Job
 	fill(reflect.ValueOf(&job).Elem())
-	job.View, job.Result.View = edgelens.View{}, edgelens.ShownView{}
+	job.View, job.Result.View, job.Result.Accelerator = edgelens.View{}, edgelens.ShownView{}, ""
 	if text, err = json.Marshal(stored.NewJob(job)); err != nil {
 		t.Fatal(err)
 	}

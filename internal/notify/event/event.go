@@ -50,6 +50,8 @@ type Data struct {
 	Image       *Image       `json:"image"`
 	// View is what the model was shown of the image; absent where there is no result.
 	View *View `json:"view,omitempty"`
+	// Accelerator is "gpu" if that ran the model; it is absent for the processor.
+	Accelerator string `json:"accelerator,omitempty"`
 	// Quality rates whether the image is usable; absent where it was not rated.
 	Quality *Quality `json:"quality,omitempty"`
 	Cached  bool     `json:"cached"`
@@ -203,7 +205,7 @@ func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
 	if result := d.Result.Result; result != nil {
 		data.Cached, data.Warnings = result.Cached, result.Warnings
 		data.Model = &Model{Name: result.Model.Name, Digest: result.Model.Digest}
-		data.View = newView(result.View)
+		data.View, data.Accelerator = newView(result.View), result.Accelerator
 		if result.Quality != nil {
 			quality := Quality(*result.Quality)
 			data.Quality = &quality
