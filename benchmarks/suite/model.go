@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,16 +138,16 @@ func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelS
 }
 
 // furtherInterpreters is how many are built to measure one.
-const furtherInterpreters = 4
+const furtherInterpreters = 5
 
 // memoryOfFurther returns the private memory of each interpreter that is added to those of
-// the model.
+// the model: the median, because memory that others have freed comes and goes meanwhile.
 func memoryOfFurther(model inference.Model) (int64, error) {
-	debug.FreeOSMemory() // what Go holds and does not need is not the interpreters'
-	before, err := private(os.Getpid())
+	last, err := privateAfterGC()
 	if err != nil {
 		return 0, err
 	}
+	var each []int64
 	for range furtherInterpreters {
 		interpreter, err := newNoisyInterpreter(model)
 		if err != nil {
@@ -156,10 +157,20 @@ func memoryOfFurther(model inference.Model) (int64, error) {
 		if err := interpreter.Invoke(); err != nil {
 			return 0, err
 		}
+		now, err := privateAfterGC()
+		if err != nil {
+			return 0, err
+		}
+		each, last = append(each, now-last), now
 	}
+	slices.Sort(each)
+	return each[len(each)/2], nil
+}
+
+// privateAfterGC is this process's private memory without what Go no longer needs.
+func privateAfterGC() (int64, error) {
 	debug.FreeOSMemory()
-	after, err := private(os.Getpid())
-	return (after - before) / furtherInterpreters, err
+	return private(os.Getpid())
 }
 
 // newNoisyInterpreter returns an interpreter with noise in its input.
