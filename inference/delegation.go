@@ -22,11 +22,22 @@ type Delegation struct {
 	// Refusal is why a delegate that was tried runs none, in a sentence; "" where it was
 	// not tried or runs some.
 	Refusal string
+	// Unshared is why each interpreter holds its own copy of the delegate's weights, in
+	// words that follow "because"; "" where they are shared or there is no delegate. A
+	// runtime that never shares them does not fill it in.
+	Unshared string
 }
 
 // String returns a phrase for the log, for example "62 of 66 operators by XNNPACK, the
 // rest by TensorFlow Lite's own kernels".
 func (d Delegation) String() string {
+	if d.Unshared != "" {
+		return d.operators() + "; each interpreter has a copy of the weights, because " + d.Unshared
+	}
+	return d.operators()
+}
+
+func (d Delegation) operators() string {
 	const rest = "TensorFlow Lite's own kernels"
 	switch {
 	case d.Accelerator != "" && d.Adapter != "":

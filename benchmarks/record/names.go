@@ -24,5 +24,6 @@ const (
 	FigureWarmup        = "warmup_seconds" // mean
 	FigureMemoryInit    = "memory_init_bytes"
 	FigureMemoryOverall = "memory_overall_bytes"
+	FigureMemoryFurther = "memory_further_bytes" // private, of each further interpreter
 	FigureFile          = "file_bytes"
 )

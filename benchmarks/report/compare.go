@@ -31,7 +31,7 @@ type Compared struct {
 }
 
 // compared are the metrics that get a verdict; the others depend on them.
-var compared = []string{Throughput, CPU, P50, P99, Memory, Ready, Idle, "first inference", "init", "memory overall"}
+var compared = []string{Throughput, CPU, P50, P99, Memory, Ready, Idle, "first inference", "init", "memory overall", "memory further"}
 
 // CompareFolders compares the runs in two folders.
 func CompareFolders(old, now string, rules stats.Rules) (*Compared, error) {

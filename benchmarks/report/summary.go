@@ -201,6 +201,7 @@ func columnsOf(mode string) []column {
 			{Throughput, PerSecond, true, throughput},
 			figureIn(File, Megabytes, record.FigureFile, 1e-6),
 			figureIn("memory init", Megabytes, record.FigureMemoryInit, 1e-6), figureIn("memory overall", Megabytes, record.FigureMemoryOverall, 1e-6),
+			figureIn("memory further", Megabytes, record.FigureMemoryFurther, 1e-6),
 		}, percentiles...)
 	case ModeStart:
 		return []column{figureIn(Ready, Milliseconds, record.FigureReady, 1e3), figureIn(Idle, Megabytes, record.FigureIdle, 1e-6)}

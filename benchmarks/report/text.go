@@ -19,7 +19,7 @@ var sections = []struct {
 	mode, title string
 	metrics     []string
 }{
-	{record.ModeModel, "Model alone (ms; all interpreters concurrently)", []string{"init", "first inference", "warmup", "min", "mean", "std", P50, "p90", "p95", P99, Throughput, "memory init", "memory overall", File}},
+	{record.ModeModel, "Model alone (ms; all interpreters concurrently)", []string{"init", "first inference", "warmup", "min", "mean", "std", P50, "p90", "p95", P99, Throughput, "memory init", "memory overall", "memory further", File}},
 	{record.ModeStage, "Stages of recognition, on one core", []string{"mean", P50, "p90", "p95", P99}},
 	{record.ModeCeiling, "Ceiling: decode, resize and Invoke in a bare loop on every core, or Invoke alone", []string{Throughput, CPU, P50, P99}},
 	{ModeStart, "Start of the service", []string{Ready, Idle}},

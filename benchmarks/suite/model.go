@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,8 +60,10 @@ type ModelTimes struct {
 	// Inferences are those in the window.
 	Inferences []Inference `json:"inferences"`
 	// MemoryInit and MemoryOverall are the growth of the process's resident memory, after Init and in total.
-	MemoryInit    int64  `json:"memory_init"`
-	MemoryOverall int64  `json:"memory_overall"`
+	MemoryInit    int64 `json:"memory_init"`
+	MemoryOverall int64 `json:"memory_overall"`
+	// MemoryFurther is the private memory of one more interpreter, which has run.
+	MemoryFurther int64  `json:"memory_further"`
 	Delegate      string `json:"delegate"`
 	// FileBytes is the size of the model's file.
 	FileBytes int64 `json:"file_bytes"`
@@ -127,7 +131,46 @@ func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelS
 		return nil, err
 	}
 	times.MemoryOverall = after - before
+	if times.MemoryFurther, err = memoryOfFurther(model); err != nil {
+		return nil, err
+	}
 	return times, ctx.Err()
+}
+
+// furtherInterpreters is how many are built to measure one.
+const furtherInterpreters = 5
+
+// memoryOfFurther returns the private memory of each interpreter that is added to those of
+// the model: the median, because memory that others have freed comes and goes meanwhile.
+func memoryOfFurther(model inference.Model) (int64, error) {
+	last, err := privateAfterGC()
+	if err != nil {
+		return 0, err
+	}
+	var each []int64
+	for range furtherInterpreters {
+		interpreter, err := newNoisyInterpreter(model)
+		if err != nil {
+			return 0, err
+		}
+		defer interpreter.Close() // the process ends next
+		if err := interpreter.Invoke(); err != nil {
+			return 0, err
+		}
+		now, err := privateAfterGC()
+		if err != nil {
+			return 0, err
+		}
+		each, last = append(each, now-last), now
+	}
+	slices.Sort(each)
+	return each[len(each)/2], nil
+}
+
+// privateAfterGC is this process's private memory without what Go no longer needs.
+func privateAfterGC() (int64, error) {
+	debug.FreeOSMemory()
+	return private(os.Getpid())
 }
 
 // newNoisyInterpreter returns an interpreter with noise in its input.
@@ -266,6 +309,7 @@ func (r *Round) model(times *ModelTimes) {
 	r.Figure(record.FigureFirst, times.FirstInference.Seconds())
 	r.Figure(record.FigureMemoryInit, float64(times.MemoryInit))
 	r.Figure(record.FigureMemoryOverall, float64(times.MemoryOverall))
+	r.Figure(record.FigureMemoryFurther, float64(times.MemoryFurther))
 	r.Figure(record.FigureFile, float64(times.FileBytes))
 	var sum time.Duration
 	for _, d := range times.Warmup {

@@ -105,6 +105,18 @@ func resident(pid int) (int64, error) {
 	return kilobytesIn(fmt.Sprintf("/proc/%d/status", pid), "VmRSS:")
 }
 
+// private returns the memory of a process that no other shares (Private_Clean and
+// Private_Dirty of proc_pid_smaps(5)).
+func private(pid int) (int64, error) {
+	file := fmt.Sprintf("/proc/%d/smaps_rollup", pid)
+	clean, err := kilobytesIn(file, "Private_Clean:")
+	if err != nil {
+		return 0, err
+	}
+	dirty, err := kilobytesIn(file, "Private_Dirty:")
+	return clean + dirty, err
+}
+
 // kilobytesIn returns the value of the line with that name in a file in /proc, in bytes.
 func kilobytesIn(file, name string) (int64, error) {
 	data, err := os.ReadFile(file)

@@ -255,7 +255,7 @@ func TestModelSuite(t *testing.T) {
 		if len(workers) != settings[i].Interpreters {
 			t.Errorf("%s: %d interpreters ran", c.Name, len(workers))
 		}
-		for _, name := range []string{record.FigureInit, record.FigureFirst, record.FigureWarmup, record.FigureMemoryInit, record.FigureMemoryOverall} {
+		for _, name := range []string{record.FigureInit, record.FigureFirst, record.FigureWarmup, record.FigureMemoryInit, record.FigureMemoryOverall, record.FigureMemoryFurther} {
 			if v, ok := figure(r, c.Name, name, 1); !ok || strings.HasSuffix(name, "seconds") && v <= 0 {
 				t.Errorf("%s: %s %v", c.Name, name, v)
 			}

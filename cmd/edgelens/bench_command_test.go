@@ -131,7 +131,7 @@ func TestBenchMeasuresModelAndPipeline(t *testing.T) {
 		if status != 0 {
 			t.Fatalf("%s: status %d\n%s%s", which, status, stdout, stderr)
 		}
-		for _, want := range map[string][]string{"model": {"first inference", "memory overall", "none, threads 1, interpreters 1"},
+		for _, want := range map[string][]string{"model": {"first inference", "memory overall", "memory further", "none, threads 1, interpreters 1"},
 			"pipeline": {"ceiling red_720p.png", "decode red_720p.png", "invoke red_720p.png"}}[which] {
 			if !strings.Contains(stdout, want) {
 				t.Errorf("%s lacks %q:\n%s", which, want, stdout)

@@ -24,6 +24,8 @@ type interpreter struct {
 	input, output models.TensorSpec
 	// refusal is why XNNPACK, which was tried, is not used.
 	refusal string
+	// unshared is why XNNPACK, which is used, has packed weights for this interpreter alone.
+	unshared string
 }
 
 // c is the only access to the C interpreter. TFLite itself would run on freed
@@ -92,7 +94,7 @@ func (i *interpreter) Delegation() inference.Delegation {
 	d.Operators, d.Delegated = i.observer.counts()
 	switch {
 	case d.Delegated > 0:
-		d.Delegate = inference.DelegateXNNPACK
+		d.Delegate, d.Unshared = inference.DelegateXNNPACK, i.unshared
 	case i.delegate != nil:
 		d.Refusal = "XNNPACK supports none of its operators, or not with their types and shapes"
 	}

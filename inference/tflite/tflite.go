@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	gotflite "github.com/mattn/go-tflite"
@@ -88,11 +89,22 @@ func withoutPath(err error) error {
 type model struct {
 	m       *gotflite.Model
 	options inference.Options
+
+	// building serializes builds, as the weights need.
+	building sync.Mutex
+	// weights are shared by the interpreters; nil before the first, and where unshared is
+	// set, which is why they are not, in words that follow "because".
+	weights  *weights
+	unshared string
+	// abandoned weights may still be in use.
+	abandoned *weights
 }
 
 // NewInterpreter tries XNNPACK first and falls back to TFLite's own kernels if the
 // delegate fails: the interpreter then has the reason.
 func (m *model) NewInterpreter() (inference.Interpreter, error) {
+	m.building.Lock()
+	defer m.building.Unlock()
 	if m.m == nil {
 		panic("tflite: NewInterpreter on a closed model")
 	}
@@ -104,7 +116,7 @@ func (m *model) NewInterpreter() (inference.Interpreter, error) {
 		}
 		refusal = "XNNPACK " + err.Error()
 	}
-	i, err := m.build(nil)
+	i, err := m.build(nil, nil)
 	if err != nil {
 		return nil, err // not a typed nil
 	}
@@ -112,13 +124,48 @@ func (m *model) NewInterpreter() (inference.Interpreter, error) {
 	return i, nil
 }
 
-// withXNNPACK returns an error that continues a sentence which begins with XNNPACK.
+// withXNNPACK tries shared weights first, and then, for this and all later interpreters,
+// weights of their own. The error continues a sentence that begins with XNNPACK.
 func (m *model) withXNNPACK() (*interpreter, error) {
-	delegate, err := newXNNPACK(m.options.Threads)
+	if m.weights == nil && m.unshared == "" {
+		var err error
+		if m.weights, err = newWeights(); err != nil {
+			m.unshared = "the library " + err.Error()
+		}
+	}
+	if w := m.weights; w != nil {
+		i, err := m.delegated(w)
+		switch {
+		case err != nil:
+			m.abandon("XNNPACK, given a place for shared ones, " + err.Error())
+		case w.unstable:
+			m.abandon("XNNPACK packs them otherwise for each")
+			return i, nil
+		default:
+			return i, nil
+		}
+	}
+	i, err := m.delegated(nil)
 	if err != nil {
 		return nil, err
 	}
-	i, err := m.build(delegate)
+	i.unshared = m.unshared
+	return i, nil
+}
+
+// abandon gives further interpreters weights of their own.
+func (m *model) abandon(reason string) {
+	m.abandoned, m.weights, m.unshared = m.weights, nil, reason
+}
+
+// delegated builds an interpreter with XNNPACK. The error continues a sentence that
+// begins with XNNPACK.
+func (m *model) delegated(w *weights) (*interpreter, error) {
+	delegate, err := newXNNPACK(m.options.Threads, w)
+	if err != nil {
+		return nil, err
+	}
+	i, err := m.build(delegate, w)
 	if err == nil {
 		return i, nil
 	}
@@ -130,8 +177,8 @@ func (m *model) withXNNPACK() (*interpreter, error) {
 }
 
 // build makes an interpreter with the delegate, none if nil, and owns it from
-// then on.
-func (m *model) build(delegate *xnnpack) (*interpreter, error) {
+// then on. The weights are those of the delegate, nil for its own.
+func (m *model) build(delegate *xnnpack, w *weights) (*interpreter, error) {
 	options := gotflite.NewInterpreterOptions()
 	defer options.Delete() // the interpreter keeps a copy
 	options.SetNumThread(m.options.Threads)
@@ -142,6 +189,10 @@ func (m *model) build(delegate *xnnpack) (*interpreter, error) {
 	}
 	options.AddDelegate(i.observer)
 	i.i = gotflite.NewInterpreter(m.m, options)
+	if err := w.built(i.i); err != nil {
+		i.free()
+		return nil, err
+	}
 	if i.i == nil {
 		defer i.free()
 		return nil, refusal("TensorFlow Lite cannot build its graph; convert it again", i.report.take())
@@ -164,6 +215,10 @@ func refusal(sentence, words string) error {
 
 // Close frees the model; closing twice is harmless.
 func (m *model) Close() error {
+	m.building.Lock()
+	defer m.building.Unlock()
+	m.weights.free()
+	m.abandoned.free()
 	if m.m != nil {
 		m.m.Delete()
 		m.m = nil

@@ -28,8 +28,9 @@ type xnnpack struct{ delegate *C.TfLiteDelegate }
 var flagsWord = sync.OnceValue(func() C.int { return C.edgelens_xnnpack_flags_word(flagQS8 | flagQU8) })
 
 // newXNNPACK returns an error, which continues a sentence that begins with XNNPACK, where
-// the library has no delegate that would take quantized operators.
-func newXNNPACK(threads int) (*xnnpack, error) {
+// the library has no delegate that would take quantized operators. The delegate must not
+// outlive the weights; without them (nil) it packs its own.
+func newXNNPACK(threads int, w *weights) (*xnnpack, error) {
 	word := flagsWord()
 	switch word {
 	case C.EDGELENS_XNNPACK_ABSENT:
@@ -37,7 +38,7 @@ func newXNNPACK(threads int) (*xnnpack, error) {
 	case C.EDGELENS_XNNPACK_UNKNOWN:
 		return nil, errors.New("has options in this TensorFlow Lite library that are laid out in no known way; use a library from 2.17 to 2.20")
 	}
-	d := C.edgelens_xnnpack_create(word, C.int32_t(threads), flagQS8|flagQU8)
+	d := C.edgelens_xnnpack_create(word, C.int32_t(threads), flagQS8|flagQU8, w.provider())
 	if d == nil {
 		return nil, errors.New("cannot be started; there may be too little memory")
 	}

@@ -15,6 +15,8 @@
 //	1 in 2.17, followed by pointers
 //	2 in 2.20 and LiteRT, after the flags of XNNPACK's runtime
 //
+// From 2.17 on, the first pointer after the flags is that of the weights cache.
+//
 // Returned by value, a structure of this size comes by a pointer that the caller gives, as
 // the library's own does, which is shorter.
 typedef struct {
@@ -27,26 +29,56 @@ extern void TfLiteXNNPackDelegateDelete(TfLiteDelegate* delegate) __attribute__(
 extern int TfLiteXNNPackDelegateGetFlags(TfLiteDelegate* delegate) __attribute__((weak));
 extern edgelens_xnnpack_options TfLiteXNNPackDelegateOptionsDefault(void) __attribute__((weak));
 
+// The library's own weights cache. It may lack that, too.
+extern void* TfLiteXNNPackDelegateWeightsCacheCreate(void) __attribute__((weak));
+extern void TfLiteXNNPackDelegateWeightsCacheDelete(void* cache) __attribute__((weak));
+
 enum {
 	EDGELENS_XNNPACK_UNKNOWN = 0, // the layout is none of those above
 	EDGELENS_XNNPACK_ABSENT = -1, // there is no XNNPACK in the library
 };
 
-// edgelens_xnnpack_create makes a delegate with its flags at that word, or returns NULL.
-static TfLiteDelegate* edgelens_xnnpack_create(int word, int32_t threads, uint32_t flags) {
+// edgelens_xnnpack_defaults returns the library's own options.
+static edgelens_xnnpack_options edgelens_xnnpack_defaults(void) {
 	edgelens_xnnpack_options options;
 	memset(&options, 0, sizeof options);
 	// The function is as old as the delegate, but in 2.9 it returns in a register.
 	if (TfLiteXNNPackDelegateGetFlags && TfLiteXNNPackDelegateOptionsDefault) options = TfLiteXNNPackDelegateOptionsDefault();
+	return options;
+}
+
+// edgelens_xnnpack_cache_of returns where options with their flags at that word hold the
+// weights cache.
+static void* edgelens_xnnpack_cache_of(edgelens_xnnpack_options* options, int word) {
+	const size_t align = sizeof(void*), after = sizeof options->word[0] * (size_t)(word + 1);
+	return (char*)options + (after + align - 1) / align * align;
+}
+
+// edgelens_xnnpack_takes_cache reports whether the library has weights caches, and options
+// with their flags at that word have a place for one, which is empty by default.
+static int edgelens_xnnpack_takes_cache(int word) {
+	if (word <= 0 || !TfLiteXNNPackDelegateGetFlags || !TfLiteXNNPackDelegateOptionsDefault) return 0;
+	if (!TfLiteXNNPackDelegateWeightsCacheCreate || !TfLiteXNNPackDelegateWeightsCacheDelete) return 0;
+	edgelens_xnnpack_options options = edgelens_xnnpack_defaults();
+	void* cache = NULL;
+	memcpy(&cache, edgelens_xnnpack_cache_of(&options, word), sizeof cache);
+	return cache == NULL;
+}
+
+// edgelens_xnnpack_create makes a delegate with its flags at that word, or returns NULL.
+// The cache may be NULL, and must be where edgelens_xnnpack_takes_cache is 0.
+static TfLiteDelegate* edgelens_xnnpack_create(int word, int32_t threads, uint32_t flags, void* cache) {
+	edgelens_xnnpack_options options = edgelens_xnnpack_defaults();
 	options.word[0] = (uint32_t)threads;
 	options.word[word] = flags;
+	if (cache) memcpy(edgelens_xnnpack_cache_of(&options, word), &cache, sizeof cache);
 	return TfLiteXNNPackDelegateCreate(&options);
 }
 
 // edgelens_xnnpack_has reports whether a delegate whose options hold flags at that word
 // has these of mask.
 static int edgelens_xnnpack_has(int word, uint32_t flags, uint32_t mask) {
-	TfLiteDelegate* delegate = edgelens_xnnpack_create(word, 1, flags);
+	TfLiteDelegate* delegate = edgelens_xnnpack_create(word, 1, flags, NULL);
 	if (!delegate) return 0;
 	uint32_t found = (uint32_t)TfLiteXNNPackDelegateGetFlags(delegate);
 	TfLiteXNNPackDelegateDelete(delegate);

@@ -56,4 +56,23 @@ delegate* TfLiteXNNPackDelegateCreate(const options* o) {
 int TfLiteXNNPackDelegateGetFlags(delegate* d) { return (int)d->flags; }
 #endif
 
+// Its own cache of weights: a context and six functions, of which CACHE
+// is the last; none without CACHE.
+#ifdef CACHE
+static void function(void) {}
+
+typedef struct {
+	void* context;
+	void (*functions[6])(void);
+} cache;
+
+cache* TfLiteXNNPackDelegateWeightsCacheCreate(void) {
+	cache* c = calloc(1, sizeof *c);
+	*c = (cache){c, {function, function, function, function, function, CACHE}};
+	return c;
+}
+
+void TfLiteXNNPackDelegateWeightsCacheDelete(cache* c) { free(c); }
+#endif
+
 void TfLiteXNNPackDelegateDelete(delegate* d) { free(d); }
