@@ -25,13 +25,16 @@ type Config struct {
 	// Probe runs a new model file in a child process before it is
 	// loaded.
 	Probe bool
+	// Check compares the kernels that run a model with slower reference kernels when it is
+	// loaded, and replaces those that compute wrongly.
+	Check bool
 	// InvokeTimeout is the time after which a running interpreter is abandoned.
 	InvokeTimeout time.Duration
 }
 
 // DefaultConfig returns defaults for a Raspberry Pi or a small PC.
 func DefaultConfig() Config {
-	return Config{Threads: 1, Delegate: DelegateAuto, Probe: true, InvokeTimeout: 15 * time.Second}
+	return Config{Threads: 1, Delegate: DelegateAuto, Probe: true, Check: true, InvokeTimeout: 15 * time.Second}
 }
 
 // Validate reports all errors together, each with its setting's name.

@@ -31,7 +31,7 @@ const extraInputs = 4
 // interpreters at a time. The error wraps edgelens.ErrModel, ErrDeadline or
 // ErrCanceled.
 func Try(ctx context.Context, backend Backend, model models.Model, config Config) error {
-	pool, err := openPool(backend, model, config)
+	pool, err := openPool(backend, model, config, Options{Threads: config.Threads, Delegate: config.Delegate, Digest: model.Digest})
 	if err != nil {
 		return err
 	}

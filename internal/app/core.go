@@ -41,6 +41,11 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	if err := tflite.New().Check(); err != nil {
 		return nil, err
 	}
+	return newCore(c, log, metrics, tflite.New())
+}
+
+// newCore is NewCore with the backend given.
+func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer, backend inference.Backend) (*Core, error) {
 	registry, err := OpenModels(c)
 	if err != nil {
 		return nil, err
@@ -55,7 +60,10 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	}
 	prober := NewProber(c, log)
 	parts := inference.LoaderParts{
-		Registry: registry, Backend: tflite.New(), Prober: prober, Log: log, Metrics: metrics,
+		Registry: registry, Backend: backend, Prober: prober, Log: log, Metrics: metrics,
+	}
+	if c.Inference.Check {
+		parts.Checker = newChecker(c, backend, prober, log)
 	}
 	if c.Inference.Delegate != inference.DelegateNone { // only a delegate is faster with it
 		parts.Prepare = requantize.NewPreparer(requantize.Config{

@@ -128,6 +128,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 		// Loading and checking the model needed several times its size.
 		debug.FreeOSMemory()
 		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.Loader, s.config) })
+		s.readiness.AddCheck(func() []edgelens.Condition { return kernelConditions(s.core.Loader.Checks()) })
 		s.readiness.Ready("model")
 		s.log.Info("ready", "model", model, "seconds", time.Since(start).Seconds())
 		<-ctx.Done()

@@ -1,0 +1,248 @@
+//go:build cgo
+
+package kernelcheck
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"edgelens"
+	"edgelens/inference"
+	"edgelens/inference/litert"
+	"edgelens/inference/tflite"
+	"edgelens/internal/testutil"
+	"edgelens/models"
+	"edgelens/models/quality"
+	"edgelens/models/rewrite"
+	"edgelens/models/tflitefile"
+)
+
+// figureModels returns the files that the limits were measured on, by name: the built-in
+// one, and those of the shared folder with variants of them where there is one.
+func figureModels(t *testing.T) map[string]string {
+	t.Helper()
+	builtIn, err := quality.Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{"quality": builtIn.Path}
+	folder := testutil.SharedFolder()
+	if folder == "" {
+		return files
+	}
+	for name, file := range map[string]string{
+		"int8 V2": "tf2_mobilenet_v2_1.0_224_ptq", "uint8 V2": "mobilenet_v2_1.0_224_quant", "uint8 V1 0.25": "mobilenet_v1_0.25_128_quant",
+		"embedding": "mobilenet_v1_1.0_224_quant_embedding_extractor",
+	} {
+		files[name] = filepath.Join(folder, "models", file+".tflite")
+	}
+	files["float32 V2"] = changed(t, files["int8 V2"], rewrite.Dequantize)
+	files["float32 V1 0.25"] = changed(t, files["uint8 V1 0.25"], rewrite.Dequantize)
+	files["requantized V2"] = changed(t, files["uint8 V2"], rewrite.Requantize)
+	files["requantized V1 0.25"] = changed(t, files["uint8 V1 0.25"], rewrite.Requantize)
+	return files
+}
+
+// changed writes a changed copy of a model file.
+func changed(t *testing.T, path string, change func(*tflitefile.Model) (*tflitefile.Model, error)) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := tflitefile.Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err = change(m); err != nil {
+		t.Fatal(err)
+	}
+	if data, err = m.Write(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.CreateTemp(t.TempDir(), "*.tflite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
+}
+
+// scoresOf runs a file on the images.
+func scoresOf(t *testing.T, backend inference.Backend, path string, options inference.Options) (scores, models.TensorSpec) {
+	t.Helper()
+	options.Threads = 1
+	model, err := backend.Open(path, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	interpreter, err := model.NewInterpreter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer interpreter.Close()
+	in, err := models.NewInputSpec(interpreter.Input(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := runInterpreter(t.Context(), interpreter, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got, interpreter.Output()
+}
+
+// show prints a row of the table in docs/adr/0030-kernel-check.md.
+func show(t *testing.T, model, kernels string, want, got scores, step float64) edgelens.CheckResult {
+	figures, result, reason := compare(want, got, step)
+	r := math.NaN()
+	if figures.Correlation != nil {
+		r = *figures.Correlation
+	}
+	t.Logf("| %s | %s | %d | %d | %.5f | %s |", model, kernels, figures.ClearImages, figures.OtherFirstClasses, r, fmt.Sprintf("%s %.60s", result, reason))
+	return result
+}
+
+// Healthy kernels pass, and those that are expected to lie (EDGELENS_TEST_LYING_LITERT, for
+// an emulated processor) fail.
+func TestHealthyKernelsPass(t *testing.T) {
+	lite := liteRT(t)
+	lying := os.Getenv("EDGELENS_TEST_LYING_LITERT") != ""
+	for name, path := range figureModels(t) {
+		want, out := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateNone})
+		got, _ := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateAuto})
+		if result := show(t, name, "TFLite "+tflite.New().Version()+" XNNPACK", want, got, out.Scale); result != edgelens.CheckPassed {
+			t.Errorf("%s: %s", name, result)
+		}
+		if lite == nil {
+			continue
+		}
+		for _, delegate := range []string{inference.DelegateAuto, inference.DelegateNone} {
+			got, _ = scoresOf(t, lite, path, inference.Options{Delegate: delegate})
+			result := show(t, name, "LiteRT "+delegate, want, got, out.Scale)
+			if bad := result != edgelens.CheckPassed; bad != (lying && delegate == inference.DelegateAuto) {
+				t.Errorf("%s on LiteRT %s: %s", name, delegate, result)
+			}
+		}
+	}
+}
+
+// liteRT returns LiteRT's backend, nil where it is not installed.
+func liteRT(t *testing.T) inference.Backend {
+	t.Helper()
+	b, err := litert.New("")
+	if err != nil {
+		t.Logf("without LiteRT: %v", err)
+		return nil
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// weights returns the weights of the convolutions and fully connected layers of a model.
+func weights(m *tflitefile.Model) (list []*tflitefile.Tensor) {
+	for _, o := range m.Main().Operators {
+		switch o.Code {
+		case tflitefile.Conv2D, tflitefile.DepthwiseConv2D, tflitefile.FullyConnected:
+			list = append(list, m.Main().Tensors[o.Inputs[1]])
+		}
+	}
+	return list
+}
+
+// Kernels that compute wrongly fail. The lies are of outputs, of inputs, and of weights.
+func TestWrongKernelsFail(t *testing.T) {
+	for name, path := range figureModels(t) {
+		want, out := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateNone})
+		right, _ := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateAuto})
+		each := func(lie func(row []float32)) scores {
+			var list scores
+			for _, row := range right {
+				row = append([]float32(nil), row...)
+				lie(row)
+				list = append(list, row)
+			}
+			return list
+		}
+		nan := float32(math.NaN())
+		lies := map[string]scores{
+			"classes shifted by one": each(func(row []float32) {
+				last := row[len(row)-1]
+				copy(row[1:], row)
+				row[0] = last
+			}),
+			"all zero":                 each(func(row []float32) { clear(row) }),
+			"always the first image's": each(func(row []float32) { copy(row, right[0]) }),
+			"one no number":            each(func(row []float32) { row[len(row)/2] = nan }),
+			"infinite":                 each(func(row []float32) { row[0] = float32(math.Inf(1)) }),
+			"the image before":         append(scores{right[len(right)-1]}, right[:len(right)-1]...),
+		}
+		for lie, change := range map[string]func(*tflitefile.Tensor, int){
+			"weights wrong in the last of 4 lanes": func(w *tflitefile.Tensor, i int) {
+				if i%4 == 3 {
+					negate(w, i)
+				}
+			},
+			"half of the products": func(w *tflitefile.Tensor, i int) {
+				if i%2 == 1 {
+					zero(w, i)
+				}
+			},
+			"one of 16 products": func(w *tflitefile.Tensor, i int) {
+				if i%16 == 1 {
+					zero(w, i)
+				}
+			},
+			"one of 64 products": func(w *tflitefile.Tensor, i int) {
+				if i%64 == 1 {
+					zero(w, i)
+				}
+			},
+		} {
+			file := changed(t, path, func(m *tflitefile.Model) (*tflitefile.Model, error) {
+				for _, w := range weights(m) {
+					w.Data = append([]byte(nil), w.Data...)
+					for i := range w.Elements() {
+						change(w, i)
+					}
+				}
+				return m, nil
+			})
+			lies[lie], _ = scoresOf(t, tflite.New(), file, inference.Options{Delegate: inference.DelegateAuto})
+		}
+		for lie, got := range lies {
+			result := show(t, name, lie, want, got, out.Scale)
+			_ = result
+		}
+	}
+}
+
+func zero(w *tflitefile.Tensor, i int) {
+	size := tflitefile.SizeOf(w.Type)
+	clear(w.Data[i*size : (i+1)*size])
+	if w.Type == tflitefile.Uint8 {
+		w.Data[i] = byte(w.Quantization.ZeroPoint[0])
+	}
+}
+
+func negate(w *tflitefile.Tensor, i int) {
+	switch w.Type {
+	case tflitefile.Float32:
+		w.Data[4*i+3] ^= 0x80
+	case tflitefile.Int8:
+		w.Data[i] = byte(-int8(w.Data[i]))
+	case tflitefile.Uint8:
+		w.Data[i] = byte(2*int(w.Quantization.ZeroPoint[0]) - int(w.Data[i]))
+	}
+}
