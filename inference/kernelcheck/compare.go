@@ -17,7 +17,7 @@ const (
 	// maxOther is the greatest share of clear images that may get another first class.
 	maxOther = 0.25
 	// minCorrelation is the least correlation of the scores.
-	minCorrelation = 0.9
+	minCorrelation = 0.85
 	// minSpread is the least standard deviation of the reference's scores over the images
 	// for which a correlation means something: in steps of a quantized score, or as a share of
 	// the largest score.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"edgelens"
@@ -116,21 +117,23 @@ func TestHealthyKernelsPass(t *testing.T) {
 	lite := liteRT(t)
 	lying := os.Getenv("EDGELENS_TEST_LYING_LITERT") != ""
 	for name, path := range figureModels(t) {
-		want, out := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateNone})
-		got, _ := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateAuto})
-		if result := show(t, name, "TFLite "+tflite.New().Version()+" XNNPACK", want, got, out.Scale); result != edgelens.CheckPassed {
-			t.Errorf("%s: %s", name, result)
-		}
-		if lite == nil {
-			continue
-		}
-		for _, delegate := range []string{inference.DelegateAuto, inference.DelegateNone} {
-			got, _ = scoresOf(t, lite, path, inference.Options{Delegate: delegate})
-			result := show(t, name, "LiteRT "+delegate, want, got, out.Scale)
-			if bad := result != edgelens.CheckPassed; bad != (lying && delegate == inference.DelegateAuto) {
-				t.Errorf("%s on LiteRT %s: %s", name, delegate, result)
+		t.Run(name, func(t *testing.T) {
+			want, out := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateNone})
+			got, _ := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateAuto})
+			if result := show(t, name, "TFLite "+tflite.New().Version()+" XNNPACK", want, got, out.Scale); result != edgelens.CheckPassed {
+				t.Error(result)
 			}
-		}
+			if lite == nil {
+				return
+			}
+			for delegate, kernels := range map[string]string{inference.DelegateAuto: "LiteRT 2.3.0 XNNPACK", inference.DelegateNone: "LiteRT 2.3.0 none"} {
+				got, _ = scoresOf(t, lite, path, inference.Options{Delegate: delegate})
+				result := show(t, name, kernels, want, got, out.Scale)
+				if failed := result != edgelens.CheckPassed; failed != (lying && delegate == inference.DelegateAuto) {
+					t.Errorf("%s: %s", kernels, result)
+				}
+			}
+		})
 	}
 }
 
@@ -161,70 +164,60 @@ func weights(m *tflitefile.Model) (list []*tflitefile.Tensor) {
 	return list
 }
 
-// Kernels that compute wrongly fail. The lies are of outputs, of inputs, and of weights.
+// productLies make kernels lose or change some of their products; see damage.
+var productLies = []struct {
+	name  string
+	every int
+	lie   func(*tflitefile.Tensor, int)
+	// gross ones must fail.
+	gross bool
+}{
+	{"one of 4 products negated", 4, negate, true},
+	{"one of 2 products lost", 2, zero, true},
+	{"one of 16 products lost", 16, zero, true},
+	{"one of 64 products lost", 64, zero, true},
+	{"one of 256 products lost", 256, zero, false},
+}
+
+// damage returns what changes every nth weight of all convolutions and fully connected
+// layers of a model.
+func damage(every int, lie func(*tflitefile.Tensor, int)) func(*tflitefile.Model) (*tflitefile.Model, error) {
+	return func(m *tflitefile.Model) (*tflitefile.Model, error) {
+		for _, o := range m.Main().Operators {
+			if o.Code != tflitefile.Conv2D && o.Code != tflitefile.DepthwiseConv2D && o.Code != tflitefile.FullyConnected {
+				continue
+			}
+			w := m.Main().Tensors[o.Inputs[1]]
+			w.Data = slices.Clone(w.Data)
+			for i := 1; i < w.Elements(); i += every {
+				lie(w, i)
+			}
+		}
+		return m, nil
+	}
+}
+
+// Kernels that compute wrongly fail: real ones, with an output that is wrong or with
+// products that are.
 func TestWrongKernelsFail(t *testing.T) {
 	for name, path := range figureModels(t) {
-		want, out := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateNone})
-		right, _ := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateAuto})
-		each := func(lie func(row []float32)) scores {
-			var list scores
-			for _, row := range right {
-				row = append([]float32(nil), row...)
-				lie(row)
-				list = append(list, row)
+		t.Run(name, func(t *testing.T) {
+			want, out := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateNone})
+			right, _ := scoresOf(t, tflite.New(), path, inference.Options{Delegate: inference.DelegateAuto})
+			fails := func(lie string, got scores, gross bool) {
+				if result := show(t, name, lie, want, got, out.Scale); gross && result != edgelens.CheckFailed {
+					t.Errorf("%s: %s", lie, result)
+				}
 			}
-			return list
-		}
-		nan := float32(math.NaN())
-		lies := map[string]scores{
-			"classes shifted by one": each(func(row []float32) {
-				last := row[len(row)-1]
-				copy(row[1:], row)
-				row[0] = last
-			}),
-			"all zero":                 each(func(row []float32) { clear(row) }),
-			"always the first image's": each(func(row []float32) { copy(row, right[0]) }),
-			"one no number":            each(func(row []float32) { row[len(row)/2] = nan }),
-			"infinite":                 each(func(row []float32) { row[0] = float32(math.Inf(1)) }),
-			"the image before":         append(scores{right[len(right)-1]}, right[:len(right)-1]...),
-		}
-		for lie, change := range map[string]func(*tflitefile.Tensor, int){
-			"weights wrong in the last of 4 lanes": func(w *tflitefile.Tensor, i int) {
-				if i%4 == 3 {
-					negate(w, i)
-				}
-			},
-			"half of the products": func(w *tflitefile.Tensor, i int) {
-				if i%2 == 1 {
-					zero(w, i)
-				}
-			},
-			"one of 16 products": func(w *tflitefile.Tensor, i int) {
-				if i%16 == 1 {
-					zero(w, i)
-				}
-			},
-			"one of 64 products": func(w *tflitefile.Tensor, i int) {
-				if i%64 == 1 {
-					zero(w, i)
-				}
-			},
-		} {
-			file := changed(t, path, func(m *tflitefile.Model) (*tflitefile.Model, error) {
-				for _, w := range weights(m) {
-					w.Data = append([]byte(nil), w.Data...)
-					for i := range w.Elements() {
-						change(w, i)
-					}
-				}
-				return m, nil
-			})
-			lies[lie], _ = scoresOf(t, tflite.New(), file, inference.Options{Delegate: inference.DelegateAuto})
-		}
-		for lie, got := range lies {
-			result := show(t, name, lie, want, got, out.Scale)
-			_ = result
-		}
+			fails("classes moved by one", each(right, func(row []float32) { copy(row, append(row[len(row)-1:len(row):len(row)], row...)) }), true)
+			fails("all zero", each(right, constant(0)), true)
+			fails("always the first image's", each(right, func(row []float32) { copy(row, right[0]) }), true)
+			fails("those of the image before", append(scores{right[len(right)-1]}, right[:len(right)-1]...), true)
+			for _, l := range productLies {
+				got, _ := scoresOf(t, tflite.New(), changed(t, path, damage(l.every, l.lie)), inference.Options{Delegate: inference.DelegateAuto})
+				fails(l.name, got, l.gross)
+			}
+		})
 	}
 }
 

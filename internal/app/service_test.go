@@ -21,6 +21,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"edgelens/inference"
+	"edgelens/inference/tflite"
 	"edgelens/internal/config"
 	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/telemetry"
@@ -91,10 +93,16 @@ type service struct {
 // test.
 func start(t testing.TB, c *config.Config) *service {
 	t.Helper()
+	return startOn(t, c, tflite.New())
+}
+
+// startOn is start with the backend given.
+func startOn(t testing.TB, c *config.Config, backend inference.Backend) *service {
+	t.Helper()
 	supervisetest.FindRedis(t)
 	log := slog.New(slog.DiscardHandler)
 	metrics := telemetry.NewRegistry("test")
-	core, err := NewCore(c, log, metrics)
+	core, err := newCore(c, log, metrics, backend)
 	if err != nil {
 		t.Fatal(err)
 	}
