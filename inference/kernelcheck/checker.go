@@ -51,6 +51,7 @@ type check struct {
 	model models.Model
 	// reference is run once, however many kinds of kernels are compared with it.
 	reference *reference
+	drawn     []drawing
 }
 
 // Compare implements inference.Check.
@@ -89,6 +90,7 @@ func ownKernels(d inference.Delegation) bool {
 // run compares pool with the reference. The result's At is zero where that was not possible.
 func (c *check) run(ctx context.Context, spec *models.Spec, pool *inference.Pool) edgelens.KernelCheck {
 	if c.reference == nil {
+		c.drawn = drawings(spec.Input)
 		reference, err := c.runReference(ctx, spec.Input, spec.Output)
 		if err != nil {
 			return unknown("the reference kernels cannot run it: " + err.Error())
@@ -99,7 +101,7 @@ func (c *check) run(ctx context.Context, spec *models.Spec, pool *inference.Pool
 	if runs := pool.Spec().Delegation; runs.Runtime == against.Runtime && ownKernels(runs) {
 		return edgelens.KernelCheck{Result: edgelens.CheckReference} // of a model that this runtime alone opens
 	}
-	got, err := runPool(ctx, spec, pool)
+	got, err := runPool(ctx, spec, pool, c.drawn)
 	if ctx.Err() != nil {
 		return unknown("the check was interrupted")
 	}
@@ -119,11 +121,11 @@ func unknown(reason string) edgelens.KernelCheck {
 }
 
 // runPool returns the scores of a pool for each image.
-func runPool(ctx context.Context, spec *models.Spec, pool *inference.Pool) (scores, error) {
-	all := make(scores, 0, len(samples))
-	for _, p := range samples {
+func runPool(ctx context.Context, spec *models.Spec, pool *inference.Pool, drawn []drawing) (scores, error) {
+	all := make(scores, 0, len(drawn))
+	for _, d := range drawn {
 		done, err := pool.Run(ctx, models.Run{Fill: func(tensor []byte) (models.Filled, error) {
-			p.tensor(spec.Input, tensor)
+			d.fill(spec.Input, tensor)
 			return models.Filled{}, nil
 		}})
 		if err != nil {

@@ -93,7 +93,7 @@ func scoresOf(t *testing.T, backend inference.Backend, path string, options infe
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := runInterpreter(t.Context(), interpreter, in)
+	got, err := runInterpreter(t.Context(), interpreter, in, drawings(in))
 	if err != nil {
 		t.Fatal(err)
 	}

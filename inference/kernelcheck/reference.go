@@ -50,7 +50,7 @@ func (c *check) runOn(ctx context.Context, runtime string, in models.InputSpec, 
 	case !alike(i, in.TensorSpec) || !alike(o, out):
 		return nil, fmt.Errorf("%w: its tensors are others there", edgelens.ErrModel)
 	}
-	r.scores, err = runInterpreter(ctx, interpreter, in)
+	r.scores, err = runInterpreter(ctx, interpreter, in, c.drawn)
 	return r, err
 }
 
@@ -71,10 +71,10 @@ func alike(a, b models.TensorSpec) bool {
 }
 
 // runInterpreter returns the scores for each image: one Invoke each, and no other.
-func runInterpreter(ctx context.Context, i inference.Interpreter, in models.InputSpec) (scores, error) {
-	all := make(scores, 0, len(samples))
+func runInterpreter(ctx context.Context, i inference.Interpreter, in models.InputSpec, drawn []drawing) (scores, error) {
+	all := make(scores, 0, len(drawn))
 	raw := make([]byte, i.Output().Bytes())
-	for _, p := range samples {
+	for _, d := range drawn {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%w: it was interrupted", edgelens.ErrCanceled)
 		}
@@ -82,7 +82,7 @@ func runInterpreter(ctx context.Context, i inference.Interpreter, in models.Inpu
 		if err != nil {
 			return nil, err
 		}
-		p.tensor(in, tensor)
+		d.fill(in, tensor)
 		if err := errors.Join(i.Invoke(), i.ReadOutput(raw)); err != nil {
 			return nil, err
 		}

@@ -23,53 +23,73 @@ var samples = []sample{
 // maxDrawn is the most pixels a side that are drawn; larger tensors repeat them.
 const maxDrawn = 256
 
-// tensor writes the image into a model's input tensor, of in.Bytes() bytes, normalized as
+// drawing is a sample as an image of width x height pixels, a byte each for red, green and
+// blue.
+type drawing struct {
+	width, height int
+	pixels        []byte
+}
+
+// drawings are all samples, drawn for a model's input.
+func drawings(in models.InputSpec) []drawing {
+	list := make([]drawing, len(samples))
+	for i, s := range samples {
+		list[i] = s.draw(min(in.Width, maxDrawn), min(in.Height, maxDrawn))
+	}
+	return list
+}
+
+func (s sample) draw(width, height int) drawing {
+	d := drawing{width, height, make([]byte, 0, 3*width*height)}
+	for y := range height {
+		for x := range width {
+			for _, v := range s.shade((float64(x)+0.5)/float64(width), (float64(y)+0.5)/float64(height)) {
+				d.pixels = append(d.pixels, byte(255*min(max(v, 0), 1)+0.5))
+			}
+		}
+	}
+	return d
+}
+
+// fill writes the drawing into a model's input tensor, of in.Bytes() bytes, normalized as
 // images are.
-func (p sample) tensor(in models.InputSpec, tensor []byte) {
-	width, height := min(in.Width, maxDrawn), min(in.Height, maxDrawn)
-	drawn := p.draw(width, height)
-	write := writer(in)
+func (d drawing) fill(in models.InputSpec, tensor []byte) {
+	elements := elementsOf(in)
+	size := in.DType.Size()
 	for y := range in.Height {
-		row := drawn[y*height/in.Height*width:]
+		row := d.pixels[y*d.height/in.Height*d.width*3:]
 		for x := range in.Width {
-			color := row[x*width/in.Width]
+			pixel := row[x*d.width/in.Width*3:][:3]
 			if in.Channels == 1 {
-				color[0] = 0.299*color[0] + 0.587*color[1] + 0.114*color[2]
+				pixel = pixel[1:2] // green, which is nearest to the brightness
 			}
-			for c := range in.Channels {
-				write(tensor, (y*in.Width+x)*in.Channels+c, c, 255*color[c])
+			for c, v := range pixel {
+				tensor = tensor[copy(tensor, elements[c][int(v)*size:][:size]):]
 			}
 		}
 	}
 }
 
-// draw returns the colors row by row.
-func (p sample) draw(width, height int) []rgb {
-	colors := make([]rgb, width*height)
-	for i := range colors {
-		x, y := float64(i%width), float64(i/width)
-		colors[i] = p.shade((x+0.5)/float64(width), (y+0.5)/float64(height))
-	}
-	return colors
-}
-
-// writer returns the function that writes element i of a tensor, of a channel, for a pixel
-// value from 0 to 255.
-func writer(in models.InputSpec) func(tensor []byte, i, channel int, pixel float64) {
-	if in.DType == models.Float32 {
-		return func(tensor []byte, i, c int, pixel float64) {
-			models.PutFloat32(tensor[4*i:], float32((pixel-in.Mean[c])/in.Std[c]))
-		}
-	}
-	low := 0.0
+// elementsOf returns for each channel the bytes of an element for each value of a pixel.
+func elementsOf(in models.InputSpec) (elements [3][]byte) {
+	size, low := in.DType.Size(), 0.0
 	if in.DType == models.Int8 {
 		low = -128
 	}
-	return func(tensor []byte, i, c int, pixel float64) {
-		q := pixel + low
-		if in.Scale != 0 {
-			q = (pixel-in.Mean[c])/in.Std[c]/in.Scale + float64(in.ZeroPoint)
+	for c := range elements {
+		elements[c] = make([]byte, 256*size)
+		for p := range 256 {
+			value := (float64(p) - in.Mean[c]) / in.Std[c]
+			if in.DType == models.Float32 {
+				models.PutFloat32(elements[c][size*p:], float32(value))
+				continue
+			}
+			q := float64(p) + low
+			if in.Scale != 0 {
+				q = value/in.Scale + float64(in.ZeroPoint)
+			}
+			elements[c][p] = byte(int(math.Round(min(max(q, low), low+255))))
 		}
-		tensor[i] = byte(int(math.Round(min(max(q, low), low+255))))
 	}
+	return elements
 }
