@@ -59,6 +59,8 @@ type Model struct {
 	// MemoryBytes is by how much the process grew when the model was loaded.
 	MemoryBytes int64
 	LoadTime    time.Duration
+	// Checked is what is known about the kernels that run it.
+	Checked *KernelCheck
 }
 
 // Normalization is how pixels become the numbers that a model was trained on:

@@ -130,19 +130,19 @@ func (e Fit) Valid() bool {
 
 // Defines values for Freshness.
 const (
-	Fresh    Freshness = "fresh"
-	Replayed Freshness = "replayed"
-	Unknown  Freshness = "unknown"
+	FreshnessFresh    Freshness = "fresh"
+	FreshnessReplayed Freshness = "replayed"
+	FreshnessUnknown  Freshness = "unknown"
 )
 
 // Valid indicates whether the value is a known member of the Freshness enum.
 func (e Freshness) Valid() bool {
 	switch e {
-	case Fresh:
+	case FreshnessFresh:
 		return true
-	case Replayed:
+	case FreshnessReplayed:
 		return true
-	case Unknown:
+	case FreshnessUnknown:
 		return true
 	default:
 		return false
@@ -242,6 +242,30 @@ func (e JobStatus) Valid() bool {
 	case JobStatusRunning:
 		return true
 	case JobStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KernelCheckResult.
+const (
+	KernelCheckResultOff       KernelCheckResult = "off"
+	KernelCheckResultPassed    KernelCheckResult = "passed"
+	KernelCheckResultReference KernelCheckResult = "reference"
+	KernelCheckResultUnknown   KernelCheckResult = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the KernelCheckResult enum.
+func (e KernelCheckResult) Valid() bool {
+	switch e {
+	case KernelCheckResultOff:
+		return true
+	case KernelCheckResultPassed:
+		return true
+	case KernelCheckResultReference:
+		return true
+	case KernelCheckResultUnknown:
 		return true
 	default:
 		return false
@@ -807,9 +831,42 @@ type JobList struct {
 // JobStatus defines model for JobStatus.
 type JobStatus string
 
+// KernelCheck Whether the kernels that run the model compute correctly on this machine: their results for generated images, compared with those of slower reference kernels (inference.check)
+type KernelCheck struct {
+	// Against The reference kernels, for example tflite 2.17.1 without a delegate; absent if there was no comparison
+	Against *string    `json:"against,omitempty"`
+	At      *time.Time `json:"at,omitempty"`
+
+	// ClearImages For how many of them the reference ranks one class far above the others
+	ClearImages *int `json:"clear_images,omitempty"`
+
+	// Correlation Of the scores, from -1 to 1; absent if the reference's scores do not vary
+	Correlation *float64 `json:"correlation,omitempty"`
+
+	// Images The number of images that were compared
+	Images *int `json:"images,omitempty"`
+
+	// OtherFirstClasses The number of clear images that got another first class
+	OtherFirstClasses *int `json:"other_first_classes,omitempty"`
+
+	// Reason Why the result is unknown
+	Reason *string `json:"reason,omitempty"`
+
+	// Rejected Faster kernels that compute wrongly on this machine, so that these run the model instead
+	Rejected []RejectedKernels `json:"rejected"`
+
+	// Result passed: they agree with the reference; reference: they are the reference kernels; unknown: they could not be compared, see reason; off: inference.check is false
+	Result KernelCheckResult `json:"result"`
+}
+
+// KernelCheckResult passed: they agree with the reference; reference: they are the reference kernels; unknown: they could not be compared, see reason; off: inference.check is false
+type KernelCheckResult string
+
 // Model defines model for Model.
 type Model struct {
-	Default bool `json:"default"`
+	// Checked Whether the kernels that run the model compute correctly on this machine: their results for generated images, compared with those of slower reference kernels (inference.check)
+	Checked *KernelCheck `json:"checked,omitempty"`
+	Default bool         `json:"default"`
 
 	// Delegate The delegate that runs operators of the graph; none if TensorFlow Lite's own kernels run them all
 	Delegate *ModelDelegate `json:"delegate,omitempty"`
@@ -1053,6 +1110,30 @@ type Region struct {
 
 // RegionInput A region as an object, or as text, x,y,width,height
 type RegionInput = json.RawMessage
+
+// RejectedKernels defines model for RejectedKernels.
+type RejectedKernels struct {
+	// Accelerator Absent for the processor
+	Accelerator *string `json:"accelerator,omitempty"`
+
+	// Against The reference kernels
+	Against     string    `json:"against"`
+	At          time.Time `json:"at"`
+	ClearImages int       `json:"clear_images"`
+	Correlation *float64  `json:"correlation,omitempty"`
+
+	// Delegate xnnpack or none
+	Delegate          string `json:"delegate"`
+	Images            int    `json:"images"`
+	OtherFirstClasses int    `json:"other_first_classes"`
+
+	// Reason What differs
+	Reason string `json:"reason"`
+
+	// Runtime tflite or litert
+	Runtime string `json:"runtime"`
+	Version string `json:"version"`
+}
 
 // ResultList defines model for ResultList.
 type ResultList struct {

@@ -124,6 +124,9 @@ func newModel(m edgelens.Model) Model {
 	model.Delegate, model.Interpreters, model.Threads = &delegate, &m.Interpreters, &m.Threads
 	model.Operators, model.DelegatedOperators = &m.Operators, &m.DelegatedOperators
 	model.MemoryBytes, model.LoadMs = &m.MemoryBytes, &load
+	if m.Checked != nil {
+		model.Checked = newKernelCheck(*m.Checked)
+	}
 	if m.RequantizedFrom != "" {
 		model.RequantizedFrom = &m.RequantizedFrom
 	}

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -30,13 +31,16 @@ type Config struct {
 	// Probe runs a new model file in a child process before it is
 	// loaded.
 	Probe bool
+	// Check compares the kernels that run a model with slower reference kernels when it is
+	// loaded, and replaces those that compute wrongly.
+	Check bool
 	// InvokeTimeout is the time after which a running interpreter is abandoned.
 	InvokeTimeout time.Duration
 }
 
 // DefaultConfig returns defaults for a Raspberry Pi or a small PC.
 func DefaultConfig() Config {
-	return Config{Threads: 1, Runtime: RuntimeAuto, Delegate: DelegateAuto, Probe: true, InvokeTimeout: 15 * time.Second}
+	return Config{Threads: 1, Runtime: RuntimeAuto, Delegate: DelegateAuto, Probe: true, Check: true, InvokeTimeout: 15 * time.Second}
 }
 
 // Validate reports all errors together, each with its setting's name.
@@ -58,6 +62,18 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("invoke_timeout must be at least 100ms, not %v", c.InvokeTimeout))
 	}
 	return errors.Join(errs...)
+}
+
+// Options returns the options that a model is opened with: a runtime of its own takes
+// precedence.
+func (c Config) Options(model models.Model) Options {
+	return Options{Threads: c.Threads, Runtime: cmp.Or(model.Runtime, c.Runtime), Delegate: c.Delegate, Digest: model.Digest}
+}
+
+// Pool returns the size of each model's pool.
+func (c Config) Pool() PoolConfig {
+	n := c.InterpretersOrCores()
+	return PoolConfig{Interpreters: n, InvokeTimeout: c.InvokeTimeout, MaxStuck: n}
 }
 
 // InterpretersOrCores returns Interpreters with its default filled in: as many

@@ -1,7 +1,6 @@
 package inference
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +32,8 @@ type Loader struct {
 	config   Config
 	registry Registry
 	backend  Backend
-	prober   Prober // nil: models are loaded without a trial
+	prober   Prober  // nil: models are loaded without a trial
+	checker  Checker // nil: kernels are not checked
 	log      *slog.Logger
 	prepare  func(context.Context, models.Model) models.Model
 	// preparing ends with Close.
@@ -53,6 +53,7 @@ type entry struct {
 
 	spec   models.Spec
 	pool   *Pool
+	check  edgelens.KernelCheck
 	err    error
 	took   time.Duration
 	memory int64
@@ -64,6 +65,8 @@ type LoaderParts struct {
 	Backend  Backend
 	// Prober tries each model before it is loaded; nil for no trial.
 	Prober Prober
+	// Checker compares the kernels of each model when it is loaded; nil for no check.
+	Checker Checker
 	// Prepare may replace a model's file before it is loaded; it must return soon after
 	// its ctx ends. Nil for none.
 	Prepare func(context.Context, models.Model) models.Model
@@ -75,8 +78,8 @@ type LoaderParts struct {
 // NewLoader returns a Loader with nothing loaded.
 func NewLoader(config Config, parts LoaderParts) *Loader {
 	l := &Loader{
-		config: config, registry: parts.Registry, backend: parts.Backend, prober: parts.Prober, prepare: parts.Prepare,
-		log: parts.Log, loaded: map[string]*entry{},
+		config: config, registry: parts.Registry, backend: parts.Backend, prober: parts.Prober, checker: parts.Checker,
+		prepare: parts.Prepare, log: parts.Log, loaded: map[string]*entry{},
 	}
 	l.preparing, l.stop = context.WithCancel(context.Background())
 	parts.Metrics.MustRegister(metrics{l})
@@ -166,6 +169,7 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 	stats := e.pool.Stats()
 	m.Interpreters = stats.Idle + stats.Busy
 	m.MemoryBytes, m.LoadTime = e.memory, e.took
+	m.Checked = &e.check
 }
 
 // ready returns the loaded models, by name.
@@ -260,7 +264,9 @@ func (e *entry) failed() bool {
 func (l *Loader) load(e *entry, model models.Model) {
 	defer close(e.ready)
 	start, before := time.Now(), residentBytes()
-	e.pool, e.spec, e.err = l.build(&model)
+	var o opened
+	o, e.err = l.build(&model)
+	e.pool, e.spec, e.check = o.pool, o.spec, o.check
 	if e.err != nil {
 		attributes := []any{"event", "model_load_failed", "model", model.Name, "error", e.err}
 		var runtime *RuntimeError
@@ -275,7 +281,10 @@ func (l *Loader) load(e *entry, model models.Model) {
 	delegation := e.pool.Spec().Delegation
 	l.log.Info("model loaded", "model", model.Name, "digest", model.Digest, "requantized_from", model.RequantizedFrom, "runtime", e.spec.RunsOn.String(), "delegate", e.spec.Delegate,
 		"operators", delegation.String(), "interpreters", l.config.InterpretersOrCores(), "threads", l.config.Threads,
-		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "seconds", e.took.Seconds())
+		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "checked", string(e.check.Result), "seconds", e.took.Seconds())
+	if e.check.Result == edgelens.CheckUnknown {
+		l.log.Warn("kernels could not be checked", "event", "kernel_check_unknown", "model", model.Name, "reason", e.check.Reason)
+	}
 	if delegation.Refusal != "" {
 		l.log.Warn("model runs without XNNPACK, several times slower", "event", "model_without_delegate", "model", model.Name, "reason", delegation.Refusal)
 	}
@@ -286,39 +295,25 @@ func (l *Loader) load(e *entry, model models.Model) {
 
 // build tries a model, replaces it by a prepared variant if there is one, and
 // loads it.
-func (l *Loader) build(model *models.Model) (*Pool, models.Spec, error) {
+func (l *Loader) build(model *models.Model) (opened, error) {
 	if l.prober != nil {
-		if err := l.prober.Probe(l.preparing, *model, l.config); err != nil {
-			return nil, models.Spec{}, err
+		if err := l.prober.Probe(l.preparing, *model, l.config.Options(*model), l.config.Pool()); err != nil {
+			return opened{}, err
 		}
 	}
 	if l.prepare != nil {
 		*model = l.prepare(l.preparing, *model)
 	}
-	pool, err := openPool(l.backend, *model, l.config)
-	if err != nil {
-		return nil, models.Spec{}, err
-	}
-	spec, err := l.newSpec(*model, pool)
-	if err != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), l.config.InvokeTimeout)
-		defer cancel()
-		return nil, models.Spec{}, errors.Join(err, pool.Close(ctx))
-	}
-	return pool, spec, nil
+	return l.openChecked(*model)
 }
 
 // openPool opens a model and starts its interpreters.
-func openPool(backend Backend, model models.Model, config Config) (*Pool, error) {
-	opened, err := backend.Open(model.Path, Options{
-		Threads: config.Threads, Runtime: cmp.Or(model.Runtime, config.Runtime), Delegate: config.Delegate, Digest: model.Digest,
-	})
+func openPool(backend Backend, path string, options Options, config PoolConfig) (*Pool, error) {
+	opened, err := backend.Open(path, options)
 	if err != nil {
 		return nil, err
 	}
-	return NewPool(opened, PoolConfig{
-		Interpreters: config.InterpretersOrCores(), InvokeTimeout: config.InvokeTimeout, MaxStuck: config.InterpretersOrCores(),
-	})
+	return NewPool(opened, config)
 }
 
 // newSpec describes the tensors as those of an image classifier.

@@ -4,6 +4,8 @@ import "github.com/prometheus/client_golang/prometheus"
 
 var (
 	interpretersDesc = prometheus.NewDesc("edgelens_interpreters", "Interpreters by state: idle, busy, stuck.", []string{"model", "state"}, nil)
+	checkDesc        = prometheus.NewDesc("edgelens_model_check", "1 for the result of comparing the kernels that run the model: passed, reference, unknown, off.", []string{"model", "result"}, nil)
+	rejectedDesc     = prometheus.NewDesc("edgelens_model_rejected_kernels", "Kinds of kernels that are not used for the model because they compute wrongly on this machine.", []string{"model"}, nil)
 	loadSecondsDesc  = prometheus.NewDesc("edgelens_model_load_seconds", "Time to open, build and warm up the model.", []string{"model"}, nil)
 )
 
@@ -14,6 +16,8 @@ type metrics struct{ loader *Loader }
 func (m metrics) Describe(descs chan<- *prometheus.Desc) {
 	descs <- interpretersDesc
 	descs <- loadSecondsDesc
+	descs <- checkDesc
+	descs <- rejectedDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -24,5 +28,7 @@ func (m metrics) Collect(to chan<- prometheus.Metric) {
 			to <- prometheus.MustNewConstMetric(interpretersDesc, prometheus.GaugeValue, float64(n), name, state)
 		}
 		to <- prometheus.MustNewConstMetric(loadSecondsDesc, prometheus.GaugeValue, e.took.Seconds(), name)
+		to <- prometheus.MustNewConstMetric(checkDesc, prometheus.GaugeValue, 1, name, string(e.check.Result))
+		to <- prometheus.MustNewConstMetric(rejectedDesc, prometheus.GaugeValue, float64(len(e.check.Rejected)), name)
 	}
 }

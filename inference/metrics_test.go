@@ -43,7 +43,7 @@ func TestMetricsOfLoadedModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := testutil.Metrics(t, registry)
-	if len(got) != 4 || got["edgelens_interpreters cats idle"] != 3 || got["edgelens_interpreters cats busy"] != 0 || got["edgelens_interpreters cats stuck"] != 0 || got["edgelens_model_load_seconds cats"] <= 0 {
-		t.Errorf("got %v, want three idle interpreters and the load time", got)
+	if len(got) != 6 || got["edgelens_interpreters cats idle"] != 3 || got["edgelens_interpreters cats busy"] != 0 || got["edgelens_interpreters cats stuck"] != 0 || got["edgelens_model_load_seconds cats"] <= 0 {
+		t.Errorf("got %v, want three idle interpreters, the load time and the check", got)
 	}
 }

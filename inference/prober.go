@@ -16,26 +16,26 @@ import (
 //
 // Implementations are safe for concurrent use.
 type Prober interface {
-	// Probe returns nil if the model may be loaded with config. The error
-	// wraps ErrModel if the model is unusable, and another sentinel if it could
+	// Probe returns nil if the model may be opened with options, in a pool of that size.
+	// The error wraps ErrModel if the model is unusable, and another sentinel if it could
 	// not be tried now: then it may be retried.
-	Probe(ctx context.Context, model models.Model, config Config) error
+	Probe(ctx context.Context, model models.Model, options Options, config PoolConfig) error
 }
 
 // extraInputs is how many inputs beyond those of the warm-up Try gives to each
 // interpreter.
 const extraInputs = 4
 
-// Try opens a model as a Loader does, with as many interpreters, and runs it on
+// Try opens a model file as a Loader does, in a pool of that size, and runs it on
 // noise and on the lowest and highest values that its input takes, on all
 // interpreters at a time. The error wraps edgelens.ErrModel, ErrDeadline or
 // ErrCanceled.
-func Try(ctx context.Context, backend Backend, model models.Model, config Config) error {
-	pool, err := openPool(backend, model, config)
+func Try(ctx context.Context, backend Backend, path string, options Options, config PoolConfig) error {
+	pool, err := openPool(backend, path, options, config)
 	if err != nil {
 		return err
 	}
-	tryErr := tryInputs(ctx, pool, config.InterpretersOrCores())
+	tryErr := tryInputs(ctx, pool, config.Interpreters)
 	closing, cancel := context.WithTimeout(context.Background(), config.InvokeTimeout)
 	defer cancel()
 	if err := pool.Close(closing); tryErr == nil && err != nil {

@@ -28,7 +28,7 @@ func triedModel(ctx context.Context, c *config.Config) (models.Model, error) {
 		return models.Model{}, err
 	}
 	if prober := app.NewProber(c, app.NewRuntimes(c), slog.New(slog.DiscardHandler)); prober != nil {
-		err = prober.Probe(ctx, model, c.Inference)
+		err = prober.Probe(ctx, model, c.Inference.Options(model), c.Inference.Pool())
 	}
 	return model, err
 }

@@ -100,7 +100,7 @@ func open(path string) error {
 // checkLibrary rejects a library that is not the one that this package is written for:
 // functions of other versions have the same names and other arguments.
 func checkLibrary(path string) error {
-	want := LibraryDigest()
+	want := digestOf(LibraryFile)
 	if want == "" {
 		return fmt.Errorf("%w: there is no LiteRT for %s; there is for amd64 and arm64", edgelens.ErrModel, runtime.GOARCH)
 	}

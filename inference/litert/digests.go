@@ -52,9 +52,14 @@ var Wheels = map[string]Wheel{
 	},
 }
 
-// LibraryDigest returns the SHA-256 of the only library that New opens here, in hex; ""
-// where there is none.
-func LibraryDigest() string { return digestOf(LibraryFile) }
+// LibraryDigest returns the digest ("sha256:" and hex) of the library, which New checks;
+// "" where there is none for this architecture.
+func LibraryDigest() string {
+	if sum := digestOf(LibraryFile); sum != "" {
+		return "sha256:" + sum
+	}
+	return ""
+}
 
 func digestOf(name string) string {
 	for _, file := range Wheels[runtime.GOARCH].Files {

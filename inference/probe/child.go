@@ -10,9 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"edgelens"
 	"edgelens/inference"
-	"edgelens/models"
 )
 
 // childArgument is the only argument of a process that tries a model.
@@ -20,10 +18,9 @@ const childArgument = "try-model"
 
 // task is the input of such a process on standard input.
 type task struct {
-	Path, Digest string
-	// Runtime is the model's own, "" for that of Config.
-	Runtime string
-	Config  inference.Config
+	Path    string
+	Options inference.Options
+	Pool    inference.PoolConfig
 	// MemoryBytes is how much more memory the process may use, and Seconds how
 	// much time of each processor.
 	MemoryBytes int64
@@ -64,7 +61,7 @@ func child(backend inference.Backend, in io.Reader, out io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(t.Seconds)*time.Second)
 	defer cancel()
-	err := inference.Try(ctx, backend, models.Model{ModelRef: edgelens.ModelRef{Digest: t.Digest}, Path: t.Path, Runtime: t.Runtime}, t.Config)
+	err := inference.Try(ctx, backend, t.Path, t.Options, t.Pool)
 	v := verdict{Passed: err == nil}
 	if err != nil {
 		v.Reason = err.Error()

@@ -10,7 +10,6 @@ package probe
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,12 +79,12 @@ func New(config Config) *Prober {
 }
 
 // Probe implements inference.Prober.
-func (p *Prober) Probe(ctx context.Context, model models.Model, config inference.Config) error {
+func (p *Prober) Probe(ctx context.Context, model models.Model, options inference.Options, pool inference.PoolConfig) error {
 	isVetted := model.BuiltIn || p.vetted[model.Digest]
-	if isVetted && cmp.Or(model.Runtime, config.Runtime) != inference.RuntimeLiteRT {
+	if isVetted && options.Runtime != inference.RuntimeLiteRT && options.Accelerator == "" {
 		return nil
 	}
-	key := p.key(model, config)
+	key := p.key(model.Digest, options, pool)
 	if model.Digest != "" && p.passed.has(key) {
 		return nil
 	}
@@ -96,7 +95,7 @@ func (p *Prober) Probe(ctx context.Context, model models.Model, config inference
 		return notTried(contextError(ctx))
 	}
 	start := time.Now()
-	if err := p.try(ctx, model, config); err != nil {
+	if err := p.try(ctx, model.Path, options, pool); err != nil {
 		return err
 	}
 	p.config.Log.Info("model tried in a child process", "model", model.Name, "digest", model.Digest, "seconds", time.Since(start).Seconds())
@@ -109,23 +108,22 @@ func (p *Prober) Probe(ctx context.Context, model models.Model, config inference
 }
 
 // key contains everything that a trial depends on.
-func (p *Prober) key(model models.Model, c inference.Config) string {
-	return fmt.Sprintf("v2 %s %s %s runtime=%s %s threads=%d interpreters=%d", model.Digest, p.config.Runtime, runtime.GOARCH,
-		cmp.Or(model.Runtime, c.Runtime), c.Delegate, c.Threads, c.InterpretersOrCores())
+func (p *Prober) key(digest string, o inference.Options, pool inference.PoolConfig) string {
+	return fmt.Sprintf("v2 %s %s %s runtime=%s %s accelerator=%s threads=%d interpreters=%d", digest, p.config.Runtime, runtime.GOARCH,
+		o.Runtime, o.Delegate, o.Accelerator, o.Threads, pool.Interpreters)
 }
 
 // try runs the child to its end.
-func (p *Prober) try(ctx context.Context, model models.Model, config inference.Config) error {
+func (p *Prober) try(ctx context.Context, path string, options inference.Options, pool inference.PoolConfig) error {
 	if !hooked.Load() {
 		return notTried(errors.New("this program does not call probe.Main"))
 	}
 	timeout := p.config.Timeout
 	if timeout == 0 {
-		timeout = 4 * config.InvokeTimeout
+		timeout = 4 * pool.InvokeTimeout
 	}
-	config.Requantize = false // the variant is tried by itself
 	input, err := json.Marshal(task{
-		Path: model.Path, Digest: model.Digest, Runtime: model.Runtime, Config: config, MemoryBytes: p.config.MemoryBytes,
+		Path: path, Options: options, Pool: pool, MemoryBytes: p.config.MemoryBytes,
 		Seconds: uint64(max(1, timeout/time.Second)),
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	probe.Main(backend{})
 	if folder := os.Getenv(parentVariable); folder != "" {
 		path := filepath.Join(folder, "m.fake")
-		fmt.Fprintln(os.Stderr, newProber(probe.Config{Timeout: time.Minute}).Probe(context.Background(), model(path), config()))
+		fmt.Fprintln(os.Stderr, newProber(probe.Config{Timeout: time.Minute}).Probe(context.Background(), model(path), config().Options(model(path)), config().Pool()))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
@@ -123,7 +123,7 @@ func TestEnvironment(t *testing.T) {
 	for name, value := range map[string]string{"VK_DRIVER_FILES": "driver.json", "VK_ICD_FILENAMES": "driver.json", "XDG_RUNTIME_DIR": "/run/user/1", "SECRET": "1"} {
 		t.Setenv(name, value)
 	}
-	if err := newProber(probe.Config{Timeout: time.Minute}).Probe(t.Context(), model(write(t, "environment")), config()); err != nil {
+	if err := newProber(probe.Config{Timeout: time.Minute}).Probe(t.Context(), model(write(t, "environment")), config().Options(model(write(t, "environment"))), config().Pool()); err != nil {
 		t.Error(err)
 	}
 }
@@ -142,7 +142,7 @@ func TestTrialOutcomes(t *testing.T) {
 			if strings.HasPrefix(want, "more than") {
 				timeout = 300 * time.Millisecond
 			}
-			err := newProber(probe.Config{Timeout: timeout, MemoryBytes: 256 << 20}).Probe(t.Context(), model(write(t, what)), config())
+			err := newProber(probe.Config{Timeout: timeout, MemoryBytes: 256 << 20}).Probe(t.Context(), model(write(t, what)), config().Options(model(write(t, what))), config().Pool())
 			if want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -169,7 +169,7 @@ func TestPassedTrialIsRemembered(t *testing.T) {
 		if c.Runtime == "" {
 			c.Runtime = "1"
 		}
-		return probe.New(c).Probe(t.Context(), models.Model{ModelRef: edgelens.ModelRef{Digest: digest}, Path: path}, in)
+		return probe.New(c).Probe(t.Context(), models.Model{ModelRef: edgelens.ModelRef{Digest: digest}, Path: path}, in.Options(models.Model{ModelRef: edgelens.ModelRef{Digest: digest}, Path: path}), in.Pool())
 	}
 	if err := try(probe.Config{}, "sha256:1", config()); err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestCanceledTrialLeavesNoProcess(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var trial sync.WaitGroup
 	trial.Go(func() {
-		err := newProber(probe.Config{}).Probe(ctx, model(path), config())
+		err := newProber(probe.Config{}).Probe(ctx, model(path), config().Options(model(path)), config().Pool())
 		if !errors.Is(err, edgelens.ErrCanceled) || errors.Is(err, edgelens.ErrModel) {
 			t.Errorf("got %v, want ErrCanceled", err)
 		}
@@ -273,7 +273,7 @@ func TestConcurrentTrials(t *testing.T) {
 			}
 			m := model(path)
 			m.Digest = ""
-			if err := p.Probe(t.Context(), m, config()); (err != nil) != (path == bad) {
+			if err := p.Probe(t.Context(), m, config().Options(m), config().Pool()); (err != nil) != (path == bad) {
 				t.Errorf("%s: %v", path, err)
 			}
 		})

@@ -91,7 +91,7 @@ func TestHostileGraphs(t *testing.T) {
 				}
 				m, c := model(path), config()
 				m.Digest, c.Delegate = "", delegate
-				err = newProber(probe.Config{MemoryBytes: 1 << 30}).Probe(t.Context(), m, c)
+				err = newProber(probe.Config{MemoryBytes: 1 << 30}).Probe(t.Context(), m, c.Options(m), c.Pool())
 				if !errors.Is(err, edgelens.ErrModel) || strings.Contains(name, "GB") && !strings.Contains(err.Error(), "memory") {
 					t.Errorf("got %v, want ErrModel", err)
 				}
@@ -111,7 +111,7 @@ func TestValidModelsPass(t *testing.T) {
 		}
 		m := model(path)
 		m.Digest = ""
-		if err := newProber(probe.Config{}).Probe(t.Context(), m, config()); err != nil {
+		if err := newProber(probe.Config{}).Probe(t.Context(), m, config().Options(m), config().Pool()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -40,7 +40,8 @@ func TryFile(ctx context.Context, prober inference.Prober, path, digest string, 
 	if prober == nil {
 		return nil
 	}
-	return prober.Probe(ctx, models.Model{ModelRef: edgelens.ModelRef{Name: filepath.Base(path), Digest: digest}, Path: path}, c)
+	model := models.Model{ModelRef: edgelens.ModelRef{Name: filepath.Base(path), Digest: digest}, Path: path}
+	return prober.Probe(ctx, model, c.Options(model), c.Pool())
 }
 
 // Scores returns the scores for an input tensor, dequantized; they are valid until the

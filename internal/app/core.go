@@ -40,6 +40,12 @@ type Core struct {
 // NewCore connects the parts. Nothing is loaded yet.
 func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (*Core, error) {
 	set := NewRuntimes(c)
+	return newCore(c, log, metrics, set, set)
+}
+
+// newCore is NewCore with the runtimes given, and with the backend that opens models: the
+// runtimes, except in tests.
+func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer, set *runtimes.Set, backend inference.Backend) (*Core, error) {
 	if err := set.Check(); err != nil {
 		return nil, err
 	}
@@ -57,7 +63,10 @@ func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) 
 	}
 	prober := NewProber(c, set, log)
 	parts := inference.LoaderParts{
-		Registry: registry, Backend: set, Prober: prober, Log: log, Metrics: metrics,
+		Registry: registry, Backend: backend, Prober: prober, Log: log, Metrics: metrics,
+	}
+	if c.Inference.Check {
+		parts.Checker = newChecker(c, backend, prober, log)
 	}
 	if c.Inference.Delegate != inference.DelegateNone { // only a delegate is faster with it
 		parts.Prepare = requantize.NewPreparer(requantize.Config{

@@ -21,6 +21,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"edgelens/inference"
+	"edgelens/inference/runtimes"
 	"edgelens/internal/config"
 	"edgelens/internal/supervise/supervisetest"
 	"edgelens/internal/telemetry"
@@ -91,10 +93,17 @@ type service struct {
 // test.
 func start(t testing.TB, c *config.Config) *service {
 	t.Helper()
+	set := NewRuntimes(c)
+	return startOn(t, c, set, set)
+}
+
+// startOn is start with the runtimes given, and the backend that opens models.
+func startOn(t testing.TB, c *config.Config, set *runtimes.Set, backend inference.Backend) *service {
+	t.Helper()
 	supervisetest.FindRedis(t)
 	log := slog.New(slog.DiscardHandler)
 	metrics := telemetry.NewRegistry("test")
-	core, err := NewCore(c, log, metrics)
+	core, err := newCore(c, log, metrics, set, backend)
 	if err != nil {
 		t.Fatal(err)
 	}

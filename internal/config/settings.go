@@ -56,6 +56,7 @@ func (c *Config) settings() []setting {
 		{"inference.delegate", "auto (XNNPACK if the model allows it) or none", text(&c.Inference.Delegate)},
 		{"inference.requantize", "run legacy uint8 models as int8, up to twice as fast, if the results agree", boolean(&c.Inference.Requantize)},
 		{"inference.probe", "run a new model file in a child process before it is loaded, so that a damaged one cannot crash this process", boolean(&c.Inference.Probe)},
+		{"inference.check", "compare the kernels that run a model with slower reference kernels, and replace those that compute wrongly", boolean(&c.Inference.Check)},
 		{"inference.invoke_timeout", "time after which a running interpreter is abandoned", duration(&c.Inference.InvokeTimeout)},
 
 		{"preprocess.max_pixels", "maximum size of an image in pixels", integer(&c.Preprocess.MaxPixels)},

@@ -142,6 +142,7 @@ var valid = map[string][3]string{
 	"inference.runtime":            {"tflite", "litert", "auto"},
 	"inference.delegate":           {"none", "auto", "none"},
 	"inference.requantize":         {"true", "false", "true"},
+	"inference.check":              {"false", "true", "false"},
 	"recognize.allow_stand_in":     {"true", "false", "true"},
 	"inference.probe":              {"false", "true", "false"},
 	"inference.invoke_timeout":     {"11s", "12s", "13s"},
