@@ -61,6 +61,8 @@ type Model struct {
 	LoadTime    time.Duration
 	// Checked is what is known about the kernels that run it.
 	Checked *KernelCheck
+	// Accelerators are those that run it beside the processor, if they can.
+	Accelerators []ModelAccelerator
 }
 
 // Normalization is how pixels become the numbers that a model was trained on:

@@ -314,6 +314,42 @@ func (e ModelState) Valid() bool {
 	}
 }
 
+// Defines values for ModelAcceleratorName.
+const (
+	ModelAcceleratorNameGpu ModelAcceleratorName = "gpu"
+)
+
+// Valid indicates whether the value is a known member of the ModelAcceleratorName enum.
+func (e ModelAcceleratorName) Valid() bool {
+	switch e {
+	case ModelAcceleratorNameGpu:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ModelAcceleratorState.
+const (
+	ModelAcceleratorStateLoading ModelAcceleratorState = "loading"
+	ModelAcceleratorStateOff     ModelAcceleratorState = "off"
+	ModelAcceleratorStateReady   ModelAcceleratorState = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ModelAcceleratorState enum.
+func (e ModelAcceleratorState) Valid() bool {
+	switch e {
+	case ModelAcceleratorStateLoading:
+		return true
+	case ModelAcceleratorStateOff:
+		return true
+	case ModelAcceleratorStateReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NormalizationSource.
 const (
 	NormalizationSourceBuiltIn      NormalizationSource = "built_in"
@@ -418,13 +454,13 @@ func (e QueueName) Valid() bool {
 
 // Defines values for RuntimeAccelerator.
 const (
-	Gpu RuntimeAccelerator = "gpu"
+	RuntimeAcceleratorGpu RuntimeAccelerator = "gpu"
 )
 
 // Valid indicates whether the value is a known member of the RuntimeAccelerator enum.
 func (e RuntimeAccelerator) Valid() bool {
 	switch e {
-	case Gpu:
+	case RuntimeAcceleratorGpu:
 		return true
 	default:
 		return false
@@ -864,6 +900,9 @@ type KernelCheckResult string
 
 // Model defines model for Model.
 type Model struct {
+	// Accelerators What runs the model beside the processor (inference.accelerators)
+	Accelerators *[]ModelAccelerator `json:"accelerators,omitempty"`
+
 	// Checked Whether the kernels that run the model compute correctly on this machine: their results for generated images, compared with those of slower reference kernels (inference.check)
 	Checked *KernelCheck `json:"checked,omitempty"`
 	Default bool         `json:"default"`
@@ -920,6 +959,31 @@ type ModelDelegate string
 
 // ModelState ready is loaded, available loads on first use, missing can be fetched with `edgelens model pull`
 type ModelState string
+
+// ModelAccelerator defines model for ModelAccelerator.
+type ModelAccelerator struct {
+	// Adapter The hardware in its driver's words; absent where it is not known
+	Adapter *string `json:"adapter,omitempty"`
+
+	// Checked Whether the kernels that run the model compute correctly on this machine: their results for generated images, compared with those of slower reference kernels (inference.check)
+	Checked *KernelCheck         `json:"checked,omitempty"`
+	Name    ModelAcceleratorName `json:"name"`
+
+	// Problem Why it is off
+	Problem *string `json:"problem,omitempty"`
+
+	// Runs How often it has run the model
+	Runs int64 `json:"runs"`
+
+	// State ready: it takes images; loading and off: the processor runs the model
+	State ModelAcceleratorState `json:"state"`
+}
+
+// ModelAcceleratorName defines model for ModelAccelerator.Name.
+type ModelAcceleratorName string
+
+// ModelAcceleratorState ready: it takes images; loading and off: the processor runs the model
+type ModelAcceleratorState string
 
 // ModelFacts Facts read from the model file without running it; of one model only
 type ModelFacts struct {

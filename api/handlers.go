@@ -124,6 +124,10 @@ func newModel(m edgelens.Model) Model {
 	model.Delegate, model.Interpreters, model.Threads = &delegate, &m.Interpreters, &m.Threads
 	model.Operators, model.DelegatedOperators = &m.Operators, &m.DelegatedOperators
 	model.MemoryBytes, model.LoadMs = &m.MemoryBytes, &load
+	if len(m.Accelerators) > 0 {
+		accelerators := newModelAccelerators(m.Accelerators)
+		model.Accelerators = &accelerators
+	}
 	if m.Checked != nil {
 		model.Checked = newKernelCheck(*m.Checked)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"edgelens/models"
@@ -23,6 +24,9 @@ type Config struct {
 	// Runtime is RuntimeAuto, RuntimeTFLite or RuntimeLiteRT; a model's own takes
 	// precedence.
 	Runtime string
+	// Accelerators run models beside the processor, each with a queue of its own, as far as
+	// they can: AcceleratorGPU, or none.
+	Accelerators []string
 	// Delegate is DelegateAuto or DelegateNone.
 	Delegate string
 	// Requantize runs legacy uint8 models as an int8 variant, up to twice as fast,
@@ -54,6 +58,13 @@ func (c Config) Validate() error {
 	}
 	if !models.KnownRuntime(c.Runtime) {
 		errs = append(errs, fmt.Errorf("runtime must be %q, %q or %q, not %q", RuntimeAuto, RuntimeTFLite, RuntimeLiteRT, c.Runtime))
+	}
+	for i, name := range c.Accelerators {
+		if name != AcceleratorGPU {
+			errs = append(errs, fmt.Errorf("accelerators may be %q, not %q", AcceleratorGPU, name))
+		} else if slices.Contains(c.Accelerators[:i], name) {
+			errs = append(errs, fmt.Errorf("accelerators must not contain %q twice", name))
+		}
 	}
 	if c.Delegate != DelegateAuto && c.Delegate != DelegateNone {
 		errs = append(errs, fmt.Errorf("delegate must be %q or %q, not %q", DelegateAuto, DelegateNone, c.Delegate))

@@ -51,12 +51,14 @@ type entry struct {
 	digest string
 	ready  chan struct{} // closed when the rest is set
 
-	spec   models.Spec
-	pool   *Pool
-	check  edgelens.KernelCheck
-	err    error
-	took   time.Duration
-	memory int64
+	spec  models.Spec
+	pool  *Pool
+	check edgelens.KernelCheck
+	// accelerated are pools beside pool.
+	accelerated []*accelerated
+	err         error
+	took        time.Duration
+	memory      int64
 }
 
 // LoaderParts are what a Loader is made of.
@@ -108,13 +110,19 @@ func (l *Loader) Describe(ctx context.Context, name string) (*models.Spec, error
 	return &e.spec, nil
 }
 
-// Run runs a model that Describe returned; see Pool.Run.
+// Run runs a model that Describe returned, on an accelerator if one is free, else on the
+// processor; see Pool.Run.
 func (l *Loader) Run(ctx context.Context, spec *models.Spec, run models.Run) (models.Inference, error) {
 	l.mu.Lock()
 	e := l.loaded[spec.Name]
 	l.mu.Unlock()
 	if e == nil || e.pool == nil {
 		return models.Inference{}, fmt.Errorf("run model: %w", edgelens.ErrStopping)
+	}
+	for _, a := range e.accelerated {
+		if inferred, err := a.run(ctx, &run); !errors.Is(err, errNotAccelerated) {
+			return inferred, err
+		}
 	}
 	return e.pool.Run(ctx, run)
 }
@@ -170,6 +178,9 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 	m.Interpreters = stats.Idle + stats.Busy
 	m.MemoryBytes, m.LoadTime = e.memory, e.took
 	m.Checked = &e.check
+	for _, a := range e.accelerated {
+		m.Accelerators = append(m.Accelerators, a.describe())
+	}
 }
 
 // ready returns the loaded models, by name.
@@ -202,6 +213,9 @@ func (l *Loader) Close(ctx context.Context) error {
 	for name, e := range l.loaded {
 		if e.pool == nil {
 			continue
+		}
+		for _, a := range e.accelerated {
+			a.close(l.config.InvokeTimeout)
 		}
 		if err := e.pool.Close(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("model %s: %w", name, err))
@@ -246,6 +260,9 @@ func (l *Loader) entry(name string) (*entry, error) {
 	go func() {
 		defer l.closes.Done()
 		l.load(e, model)
+		for _, a := range e.accelerated {
+			l.openAccelerated(a, e)
+		}
 	}()
 	return e, nil
 }
@@ -276,6 +293,11 @@ func (l *Loader) load(e *entry, model models.Model) {
 		e.err = fmt.Errorf("load model %s: %w", model.Name, e.err)
 		l.log.Error("loading model failed", attributes...)
 		return
+	}
+	if !model.BuiltIn { // that is small, and its file cannot be tried
+		for _, name := range l.config.Accelerators {
+			e.accelerated = append(e.accelerated, newAccelerated(name, model.Name, l.log))
+		}
 	}
 	e.took, e.memory = time.Since(start), max(0, residentBytes()-before)
 	delegation := e.pool.Spec().Delegation
@@ -338,6 +360,7 @@ func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 	spec := models.Spec{Model: model, Input: input, Output: facts.Output, Activation: activation,
 		RunsOn:   edgelens.Runtime{Name: facts.Delegation.Runtime, Version: facts.Delegation.Version, Accelerator: facts.Delegation.Accelerator},
 		Delegate: facts.Delegation.Delegate, Operators: facts.Delegation.Operators, DelegatedOperators: facts.Delegation.Delegated}
+	spec.Accelerators = l.config.Accelerators
 	spec.SetVariant()
 	return spec, nil
 }

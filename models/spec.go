@@ -148,6 +148,8 @@ type Spec struct {
 	Output TensorSpec
 	// Activation is ActivationProbabilities or ActivationLogits.
 	Activation Activation
+	// Accelerators are those that may run it beside the processor.
+	Accelerators []string
 	// RunsOn, Delegate, Operators and DelegatedOperators are those of edgelens.Model.
 	RunsOn                        edgelens.Runtime
 	Delegate                      string
@@ -160,7 +162,7 @@ type Spec struct {
 // SetVariant computes Variant.
 func (s *Spec) SetVariant() {
 	h := sha256.New()
-	fmt.Fprintf(h, "%v %s %q %v %s", s.Input.Normalization, s.Activation, s.Labels, s.RunsOn, s.Delegate) // never fails
+	fmt.Fprintf(h, "%v %s %q %v %s %q", s.Input.Normalization, s.Activation, s.Labels, s.RunsOn, s.Delegate, s.Accelerators) // never fails
 	s.Variant = hex.EncodeToString(h.Sum(nil)[:8])
 }
 

@@ -56,3 +56,16 @@ func kernelsText(r edgelens.RejectedKernels) string {
 	}
 	return fmt.Sprintf("the kernels of %s %s with %s", r.Runtime, r.Version, with)
 }
+
+// acceleratorConditions returns a condition for each accelerator that does not run a model
+// that it is to run.
+func acceleratorConditions(accelerators map[string][]edgelens.ModelAccelerator) (all []edgelens.Condition) {
+	for _, model := range slices.Sorted(maps.Keys(accelerators)) {
+		for _, a := range accelerators[model] {
+			if a.State == edgelens.AcceleratorOff {
+				all = append(all, degraded(a.Name+" for "+model, "not used, the processor runs the model: "+a.Problem))
+			}
+		}
+	}
+	return all
+}

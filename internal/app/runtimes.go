@@ -2,7 +2,9 @@ package app
 
 import (
 	"path/filepath"
+	"slices"
 
+	"edgelens/inference"
 	"edgelens/inference/litert"
 	"edgelens/inference/runtimes"
 	"edgelens/internal/config"
@@ -15,7 +17,7 @@ func RuntimeFolder(c *config.Config) string {
 
 // NewRuntimes returns the runtimes of the program, and LiteRT where it is installed.
 func NewRuntimes(c *config.Config) *runtimes.Set {
-	return runtimes.New(runtimes.Config{Folder: RuntimeFolder(c)})
+	return runtimes.New(runtimes.Config{Folder: RuntimeFolder(c), GPU: slices.Contains(c.Inference.Accelerators, inference.AcceleratorGPU)})
 }
 
 // childEnvironment has the child processes that try models find the same LiteRT.

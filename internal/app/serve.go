@@ -83,6 +83,7 @@ type node struct {
 
 func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
 	s.readiness.AddCheck(func() []edgelens.Condition { return kernelConditions(s.core.Loader.Checks()) })
+	s.readiness.AddCheck(func() []edgelens.Condition { return acceleratorConditions(s.core.Loader.Accelerators()) })
 	parts := api.Parts{
 		Recognizer: s.core.Recognizer, Models: s.core.Loader, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,

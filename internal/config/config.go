@@ -94,7 +94,7 @@ func (c *Config) Complete() {
 		c.ModelsDir = filepath.Join(c.DataDir, "models")
 		c.derived = append(c.derived, "models_dir")
 	}
-	c.Recognize.Slots = c.Inference.InterpretersOrCores() + 1
+	c.Recognize.Slots = c.Inference.InterpretersOrCores() + 1 + inference.AcceleratedRuns*len(c.Inference.Accelerators)
 	if c.Jobs.Concurrency == 0 {
 		c.derived = append(c.derived, "jobs.concurrency")
 		c.Jobs.Concurrency = min(max(1, c.Recognize.Slots), 1024) // Validate reports the interpreters alone

@@ -53,6 +53,7 @@ func (c *Config) settings() []setting {
 		{"inference.interpreters", "interpreters of each model; 0: one per core", integer(&c.Inference.Interpreters)},
 		{"inference.threads", "threads of each interpreter", integer(&c.Inference.Threads)},
 		{"inference.runtime", "tflite (TensorFlow Lite), litert (LiteRT, once it is installed), or auto: tflite, and litert for models with operators that only it has", text(&c.Inference.Runtime)},
+		{"inference.accelerators", "gpu: run models on the graphics processor, too, by LiteRT and Vulkan; empty: on the processor alone", list(&c.Inference.Accelerators)},
 		{"inference.delegate", "auto (XNNPACK if the model allows it) or none", text(&c.Inference.Delegate)},
 		{"inference.requantize", "run legacy uint8 models as int8, up to twice as fast, if the results agree", boolean(&c.Inference.Requantize)},
 		{"inference.probe", "run a new model file in a child process before it is loaded, so that a damaged one cannot crash this process", boolean(&c.Inference.Probe)},

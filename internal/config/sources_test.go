@@ -140,6 +140,7 @@ var valid = map[string][3]string{
 	"inference.interpreters":       {"11", "12", "13"},
 	"inference.threads":            {"11", "12", "13"},
 	"inference.runtime":            {"tflite", "litert", "auto"},
+	"inference.accelerators":       {"gpu", "", "gpu"},
 	"inference.delegate":           {"none", "auto", "none"},
 	"inference.requantize":         {"true", "false", "true"},
 	"inference.check":              {"false", "true", "false"},
