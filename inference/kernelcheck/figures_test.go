@@ -160,17 +160,6 @@ func liteRT(t *testing.T) inference.Backend {
 	return b
 }
 
-// weights returns the weights of the convolutions and fully connected layers of a model.
-func weights(m *tflitefile.Model) (list []*tflitefile.Tensor) {
-	for _, o := range m.Main().Operators {
-		switch o.Code {
-		case tflitefile.Conv2D, tflitefile.DepthwiseConv2D, tflitefile.FullyConnected:
-			list = append(list, m.Main().Tensors[o.Inputs[1]])
-		}
-	}
-	return list
-}
-
 // productLies make kernels lose or change some of their products; see damage.
 var productLies = []struct {
 	name  string
