@@ -1,6 +1,9 @@
 package edgelens
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // CheckResult is what is known about the kernels that run a model.
 type CheckResult string
@@ -26,6 +29,31 @@ type KernelCheck struct {
 	At time.Time
 	// Rejected are the faster kernels that failed, in whose place those here run the model.
 	Rejected []RejectedKernels
+}
+
+// String returns a phrase, for example "passed: 0 of 10 images with another first class than
+// by tflite 2.17.1 without a delegate, correlation 0.9997".
+func (c KernelCheck) String() string {
+	text := string(c.Result)
+	switch {
+	case c.Reason != "":
+		text += ": " + c.Reason
+	case c.Result == CheckPassed:
+		text += ": " + c.KernelComparison.String()
+	}
+	for _, r := range c.Rejected {
+		text += fmt.Sprintf("; %s %s with %s rejected: %s", r.Runtime, r.Version, r.Delegate, r.Reason)
+	}
+	return text
+}
+
+// String returns a phrase.
+func (c KernelComparison) String() string {
+	text := fmt.Sprintf("%d of %d images with another first class than by %s", c.OtherFirstClasses, c.ClearImages, c.Against)
+	if c.Correlation != nil {
+		text += fmt.Sprintf(", correlation %.4f", *c.Correlation)
+	}
+	return text
 }
 
 // KernelComparison has the figures of a comparison; zero values where there was none.

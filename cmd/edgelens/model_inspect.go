@@ -114,7 +114,7 @@ func orNone(names []string) string {
 }
 
 func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON bool) error {
-	spec, err := app.DescribeModel(ctx, c)
+	spec, check, err := app.DescribeModel(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -138,6 +138,7 @@ func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON boo
 		{"labels", fmt.Sprint(len(spec.Labels))},
 		{"delegate", spec.Delegate},
 		{"runs", inference.Delegation{Operators: spec.Operators, Delegated: spec.DelegatedOperators}.String()},
+		{"kernels", check.String()},
 	} {
 		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1]) // Flush returns it
 	}

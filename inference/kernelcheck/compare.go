@@ -40,7 +40,7 @@ func (s scores) finite() bool {
 }
 
 // compare returns the figures of got against the reference want, and whether they agree.
-// step is that of a quantized score, 0 for float32. Kernels that cannot be judged give
+// step is that of a quantized score, 0 for float32. Kernels that cannot be assessed give
 // CheckUnknown.
 func compare(want, got scores, step float64) (edgelens.KernelComparison, edgelens.CheckResult, string) {
 	figures := edgelens.KernelComparison{Images: len(want)}
@@ -63,13 +63,13 @@ func compare(want, got scores, step float64) (edgelens.KernelComparison, edgelen
 		r := correlation(want, got)
 		figures.Correlation = &r
 	}
-	result, reason := judge(figures, len(first) > 1, got.finite())
+	result, reason := resultOf(figures, len(first) > 1, got.finite())
 	return figures, result, reason
 }
 
-// judge returns the result of figures. varied is whether the clear images are of more than
+// resultOf returns the result of figures. varied is whether the clear images are of more than
 // one class: a kernel that always gives the same one would agree otherwise.
-func judge(f edgelens.KernelComparison, varied, finite bool) (edgelens.CheckResult, string) {
+func resultOf(f edgelens.KernelComparison, varied, finite bool) (edgelens.CheckResult, string) {
 	enough := f.ClearImages >= minClear
 	switch {
 	case !finite:
@@ -182,7 +182,7 @@ func spread(s scores) float64 {
 	return most
 }
 
-// minSpread returns the least spread that is judged.
+// minSpread returns the least spread that is assessed.
 func minSpread(s scores, step float64) float64 {
 	largest := 0.0
 	for _, row := range s {

@@ -21,8 +21,10 @@ import (
 	"edgelens/models/tflitefile"
 )
 
-// figureModels returns the files that the limits were measured on, by name: the built-in
-// one, and those of the shared folder with variants of them where there is one.
+// figureModels returns files that the limits were measured on, by name: the built-in one,
+// and those of the shared folder with variants of them where there is one. They are a few of
+// each kind, and all with EDGELENS_TEST_FIGURES set, for the tables in
+// docs/adr/0030-kernel-check.md.
 func figureModels(t *testing.T) map[string]string {
 	t.Helper()
 	builtIn, err := quality.Model()
@@ -34,16 +36,18 @@ func figureModels(t *testing.T) map[string]string {
 	if folder == "" {
 		return files
 	}
-	for name, file := range map[string]string{
-		"int8 V2": "tf2_mobilenet_v2_1.0_224_ptq", "uint8 V2": "mobilenet_v2_1.0_224_quant", "uint8 V1 0.25": "mobilenet_v1_0.25_128_quant",
-		"embedding": "mobilenet_v1_1.0_224_quant_embedding_extractor",
-	} {
-		files[name] = filepath.Join(folder, "models", file+".tflite")
+	shared := func(name string) string { return filepath.Join(folder, "models", name+".tflite") }
+	v1, v2 := shared("mobilenet_v1_0.25_128_quant"), shared("mobilenet_v2_1.0_224_quant")
+	files["int8 V2"] = shared("tf2_mobilenet_v2_1.0_224_ptq")
+	files["float32 V1 0.25"] = changed(t, v1, rewrite.Dequantize)
+	if os.Getenv("EDGELENS_TEST_FIGURES") == "" {
+		return files
 	}
+	files["uint8 V1 0.25"], files["uint8 V2"] = v1, v2
+	files["embedding"] = shared("mobilenet_v1_1.0_224_quant_embedding_extractor")
 	files["float32 V2"] = changed(t, files["int8 V2"], rewrite.Dequantize)
-	files["float32 V1 0.25"] = changed(t, files["uint8 V1 0.25"], rewrite.Dequantize)
-	files["requantized V2"] = changed(t, files["uint8 V2"], rewrite.Requantize)
-	files["requantized V1 0.25"] = changed(t, files["uint8 V1 0.25"], rewrite.Requantize)
+	files["requantized V1 0.25"] = changed(t, v1, rewrite.Requantize)
+	files["requantized V2"] = changed(t, v2, rewrite.Requantize)
 	return files
 }
 
@@ -75,6 +79,9 @@ func changed(t *testing.T, path string, change func(*tflitefile.Model) (*tflitef
 	return f.Name()
 }
 
+// drawn are the drawings by the size of the input.
+var drawn = map[[2]int][]drawing{}
+
 // scoresOf runs a file on the images.
 func scoresOf(t *testing.T, backend inference.Backend, path string, options inference.Options) (scores, models.TensorSpec) {
 	t.Helper()
@@ -93,7 +100,11 @@ func scoresOf(t *testing.T, backend inference.Backend, path string, options infe
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := runInterpreter(t.Context(), interpreter, in, drawings(in))
+	size := [2]int{in.Width, in.Height}
+	if drawn[size] == nil {
+		drawn[size] = drawings(in)
+	}
+	got, err := runInterpreter(t.Context(), interpreter, in, drawn[size])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,17 +169,6 @@ func liteRT(t *testing.T) inference.Backend {
 		}
 	})
 	return b
-}
-
-// weights returns the weights of the convolutions and fully connected layers of a model.
-func weights(m *tflitefile.Model) (list []*tflitefile.Tensor) {
-	for _, o := range m.Main().Operators {
-		switch o.Code {
-		case tflitefile.Conv2D, tflitefile.DepthwiseConv2D, tflitefile.FullyConnected:
-			list = append(list, m.Main().Tensors[o.Inputs[1]])
-		}
-	}
-	return list
 }
 
 // productLies make kernels lose or change some of their products; see damage.

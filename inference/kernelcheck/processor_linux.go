@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// identifying are the fields of /proc/cpuinfo that tell processors with other instructions
-// or another design apart, on x86 and on ARM.
+// identifying are the fields of /proc/cpuinfo that differ between processors with other instructions
+// or another design, on x86 and on ARM.
 var identifying = []string{
 	"vendor_id", "cpu family", "model", "stepping", "flags",
 	"CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision", "Features",
@@ -55,9 +55,7 @@ func processorOf(info, auxiliary []byte) (string, error) {
 	}
 	slices.Sort(lines) // once for each kind of core
 	lines = slices.Compact(lines)
-	for _, capability := range capabilities(auxiliary) {
-		lines = append(lines, capability)
-	}
+	lines = append(lines, capabilities(auxiliary)...)
 	sum := sha256.Sum256([]byte(runtime.GOARCH + "\n" + strings.Join(lines, "\n")))
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }

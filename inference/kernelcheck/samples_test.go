@@ -34,10 +34,11 @@ func TestSamplesFillTensors(t *testing.T) {
 		spec(t, models.Uint8, 28, 28, 1), spec(t, models.Uint8, 1, 1, 3), spec(t, models.Float32, 300, 520, 1),
 	} {
 		var filled [][]byte
+		again := drawings(in)
 		for i, d := range drawings(in) {
 			first, second := bytes.Repeat([]byte{0xAA}, in.Bytes()), bytes.Repeat([]byte{0x55}, in.Bytes())
 			d.fill(in, first)
-			drawings(in)[i].fill(in, second)
+			again[i].fill(in, second)
 			if !bytes.Equal(first, second) {
 				t.Errorf("%s at %v %v: two drawings differ, or part of the tensor is not filled", samples[i].name, in.Shape, in.DType)
 			}

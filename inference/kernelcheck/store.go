@@ -30,7 +30,7 @@ type key struct {
 }
 
 // key returns the key of a verdict on what runs the model; an error, a sentence, where it
-// cannot be told from others.
+// cannot be distinguished from others.
 func (c *check) key(runs inference.Delegation) (key, error) {
 	k := key{Version: Version, Model: c.model.Digest, Runtime: runs.Runtime, Delegate: runs.Delegate, Accelerator: runs.Accelerator}
 	var libraryErr, processorErr error

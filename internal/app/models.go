@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"edgelens"
 	"edgelens/inference"
 	"edgelens/inference/requantize"
 	"edgelens/inference/runtimes"
@@ -22,15 +23,19 @@ func IsModelFile(arg string) bool {
 	return filepath.Ext(arg) == ".tflite" || strings.ContainsRune(arg, filepath.Separator)
 }
 
-// DescribeModel loads the default model and returns its description.
-func DescribeModel(ctx context.Context, c *config.Config) (*models.Spec, error) {
+// DescribeModel loads the default model and returns its description, with what is known about its kernels.
+func DescribeModel(ctx context.Context, c *config.Config) (*models.Spec, edgelens.KernelCheck, error) {
 	c.Inference.Interpreters = 1
 	core, err := NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
 	if err != nil {
-		return nil, err
+		return nil, edgelens.KernelCheck{}, err
 	}
 	defer CloseWithin(StopTimeout, core.Close) // the process ends next
-	return core.Loader.Describe(ctx, "")
+	spec, err := core.Loader.Describe(ctx, "")
+	if err != nil {
+		return nil, edgelens.KernelCheck{}, err
+	}
+	return spec, core.Loader.Checks()[spec.Name], nil
 }
 
 // VerifyModel returns why a model, given by name or file, cannot be used; nil where it can.
