@@ -14,6 +14,7 @@ type System struct {
 	MemoryBytes  int64 // 0 where it is unknown
 	OS           string
 	Runtimes     []InstalledRuntime
+	Accelerators []InstalledAccelerator
 }
 
 // InstalledRuntime is a runtime that may run models.
@@ -22,5 +23,12 @@ type InstalledRuntime struct {
 	// Library is the path of its library; "" where it is not installed or not known.
 	Library string
 	// Problem is why it cannot be used; "" where it can.
+	Problem string
+}
+
+// InstalledAccelerator is an accelerator that may run models.
+type InstalledAccelerator struct {
+	Name string // "gpu"
+	// Problem is why it is not used; "" where it may be: each model has its own answer.
 	Problem string
 }

@@ -200,6 +200,21 @@ func (e ImageInfoFormat) Valid() bool {
 	}
 }
 
+// Defines values for InstalledAcceleratorName.
+const (
+	InstalledAcceleratorNameGpu InstalledAcceleratorName = "gpu"
+)
+
+// Valid indicates whether the value is a known member of the InstalledAcceleratorName enum.
+func (e InstalledAcceleratorName) Valid() bool {
+	switch e {
+	case InstalledAcceleratorNameGpu:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for InstalledRuntimeName.
 const (
 	InstalledRuntimeNameLitert InstalledRuntimeName = "litert"
@@ -816,6 +831,17 @@ type ImageJSON struct {
 	TopK   *int         `json:"top_k,omitempty"`
 }
 
+// InstalledAccelerator defines model for InstalledAccelerator.
+type InstalledAccelerator struct {
+	Name InstalledAcceleratorName `json:"name"`
+
+	// Problem Why it is not used; absent where it may be: `accelerators` of a model has the rest
+	Problem *string `json:"problem,omitempty"`
+}
+
+// InstalledAcceleratorName defines model for InstalledAccelerator.Name.
+type InstalledAcceleratorName string
+
 // InstalledRuntime defines model for InstalledRuntime.
 type InstalledRuntime struct {
 	Name InstalledRuntimeName `json:"name"`
@@ -1298,6 +1324,8 @@ type StoredResultSource string
 
 // System defines model for System.
 type System struct {
+	Accelerators []InstalledAccelerator `json:"accelerators"`
+
 	// Architecture For example amd64, arm64
 	Architecture string `json:"architecture"`
 

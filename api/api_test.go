@@ -97,7 +97,7 @@ func newServer(t *testing.T, edit func(*api.Config, *api.Parts)) *server {
 	registry := prometheus.NewRegistry()
 	parts := api.Parts{
 		System: func() edgelens.System {
-			return edgelens.System{Version: "v1", Architecture: "arm64", Cores: 4, Features: []string{"asimddp"}, Runtimes: []edgelens.InstalledRuntime{
+			return edgelens.System{Version: "v1", Architecture: "arm64", Cores: 4, Features: []string{"asimddp"}, Accelerators: []edgelens.InstalledAccelerator{{Name: "gpu", Problem: "none found"}}, Runtimes: []edgelens.InstalledRuntime{
 				{Name: "tflite", Version: "2.17.1"}, {Name: "litert", Version: "2.3.0", Problem: "it is not installed"},
 			}}
 		},
@@ -407,7 +407,7 @@ func TestOperation(t *testing.T) {
 		"who runs a model":   {"/api/models/m", nil, 200, "application/json", `"delegate":"xnnpack","delegated_operators":62`},
 		"its operators":      {"/api/models/m", nil, 200, "application/json", `"operators":66`},
 		"runtime of a model": {"/api/models/m", nil, 200, "application/json", `"runtime":{"accelerator":"gpu","name":"litert","version":"2.3.0"}`},
-		"system":             {"/api/system", nil, 200, "application/json", `{"architecture":"arm64","cores":4,"processor_features":["asimddp"],"runtimes":[{"name":"tflite","version":"2.17.1"},{"name":"litert","problem":"it is not installed","version":"2.3.0"}],"version":"v1"}`},
+		"system":             {"/api/system", nil, 200, "application/json", `{"accelerators":[{"name":"gpu","problem":"none found"}],"architecture":"arm64","cores":4,"processor_features":["asimddp"],"runtimes":[{"name":"tflite","version":"2.17.1"},{"name":"litert","problem":"it is not installed","version":"2.3.0"}],"version":"v1"}`},
 		"facts of a model":   {"/api/models/known", nil, 200, "application/json", `"operators":[{"count":2,"delegated":true,"name":"CONV_2D","type":"int8"}]`},
 		"one model":          {"/api/models/missing", nil, 200, "application/json", "not there"},
 		"front door":         {"/", nil, 302, "", ""},

@@ -11,13 +11,16 @@ func (s *Server) GetSystem(context.Context, GetSystemRequestObject) (GetSystemRe
 	system := s.system()
 	described := System{
 		Version: system.Version, Board: textOrNil(system.Board), Processor: textOrNil(system.Processor), ProcessorFeatures: system.Features,
-		Architecture: system.Architecture, Cores: system.Cores, Os: textOrNil(system.OS), Runtimes: []InstalledRuntime{},
+		Architecture: system.Architecture, Cores: system.Cores, Os: textOrNil(system.OS), Runtimes: []InstalledRuntime{}, Accelerators: []InstalledAccelerator{},
 	}
 	if system.MemoryBytes > 0 {
 		described.MemoryBytes = &system.MemoryBytes
 	}
 	for _, r := range system.Runtimes {
 		described.Runtimes = append(described.Runtimes, InstalledRuntime{Name: InstalledRuntimeName(r.Name), Version: r.Version, Problem: textOrNil(r.Problem)})
+	}
+	for _, a := range system.Accelerators {
+		described.Accelerators = append(described.Accelerators, InstalledAccelerator{Name: InstalledAcceleratorName(a.Name), Problem: textOrNil(a.Problem)})
 	}
 	return GetSystem200JSONResponse(described), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -25,7 +26,7 @@ func newVersion(environ []string) *cobra.Command {
 			return printVersion(cmd.OutOrStdout(), app.System(version, app.NewRuntimes(c)))
 		},
 	}
-	config.AddFlags(cmd.Flags(), "data_dir")
+	config.AddFlags(cmd.Flags(), "data_dir", "inference.accelerators")
 	return cmd
 }
 
@@ -36,6 +37,11 @@ func printVersion(out io.Writer, s edgelens.System) error {
 	}
 	for _, r := range s.Runtimes {
 		if _, err = fmt.Fprintf(out, "runtime: %s\n", runtimeLine(r)); err != nil {
+			return err
+		}
+	}
+	for _, a := range s.Accelerators {
+		if _, err = fmt.Fprintf(out, "accelerator: %s: %s\n", a.Name, cmp.Or(a.Problem, "may be used")); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,27 @@ func (s *Set) List() []edgelens.InstalledRuntime {
 	return []edgelens.InstalledRuntime{own, other}
 }
 
+// Accelerators describes the accelerators. LiteRT's library is not opened for it.
+func (s *Set) Accelerators() []edgelens.InstalledAccelerator {
+	gpu := edgelens.InstalledAccelerator{Name: inference.AcceleratorGPU}
+	s.mu.Lock()
+	opened := s.litert
+	s.mu.Unlock()
+	switch {
+	case !s.gpu:
+		gpu.Problem = "not used: inference.accelerators does not have it"
+	case s.missing != nil:
+		gpu.Problem = withoutPrefix(s.missing)
+	case opened == nil:
+		gpu.Problem = "not opened yet: it is with the first model"
+	default:
+		if err := opened.CheckGPU(); err != nil {
+			gpu.Problem = withoutPrefix(err)
+		}
+	}
+	return []edgelens.InstalledAccelerator{gpu}
+}
+
 // withoutPrefix returns the sentence of an error that is about no model.
 func withoutPrefix(err error) string {
 	return strings.TrimPrefix(err.Error(), edgelens.ErrModel.Error()+": ")

@@ -66,7 +66,7 @@ func (s *Set) Versions() string {
 func (s *Set) Open(path string, options inference.Options) (inference.Model, error) {
 	switch {
 	case options.Runtime == inference.RuntimeLiteRT, options.Accelerator != "":
-		backend, err := s.openLiteRT()
+		backend, err := s.openLiteRT(options.Accelerator != "")
 		if err != nil {
 			return nil, err
 		}
@@ -83,8 +83,9 @@ func (s *Set) Open(path string, options inference.Options) (inference.Model, err
 	return nil, fmt.Errorf("%w: there is no runtime %.100q", edgelens.ErrModel, options.Runtime)
 }
 
-// openLiteRT returns the backend of LiteRT.
-func (s *Set) openLiteRT() (*litert.Backend, error) {
+// openLiteRT returns the backend of LiteRT. Whether it has a graphics processor is decided
+// when it is opened.
+func (s *Set) openLiteRT(gpu bool) (*litert.Backend, error) {
 	if s.missing != nil {
 		return nil, s.missing
 	}
@@ -93,7 +94,7 @@ func (s *Set) openLiteRT() (*litert.Backend, error) {
 	if s.litert != nil {
 		return s.litert, nil
 	}
-	backend, err := shared.open(litert.Config{Path: s.library, GPU: s.gpu})
+	backend, err := shared.open(litert.Config{Path: s.library, GPU: s.gpu || gpu})
 	if err != nil {
 		return nil, err
 	}

@@ -5,11 +5,14 @@ package app
 import (
 	"crypto/sha256"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
+	"edgelens/inference"
 	"edgelens/inference/litert"
 	"edgelens/internal/config"
+	"edgelens/internal/testutil"
 	"edgelens/models/modeltest"
 	"edgelens/models/tflitefile"
 )
@@ -78,6 +81,46 @@ func TestRuntimes(t *testing.T) {
 				t.Errorf("%s", a.body)
 			}
 		})
+	}
+}
+
+// A model is run on the GPU beside the processor: answers, results of jobs, the description of the
+// model and the metrics name it. SwiftShader is a GPU in software.
+func TestGPU(t *testing.T) {
+	const driver = "/usr/lib/chromium/vk_swiftshader_icd.json"
+	if _, err := os.Stat(driver); err != nil {
+		t.Skipf("there is no %s, a GPU in software: apt-get install chromium-common libvulkan1", driver)
+	}
+	t.Setenv("VK_DRIVER_FILES", driver)
+	t.Setenv("VK_ICD_FILENAMES", driver)
+	c := settings(t)
+	if _, err := NewRuntimes(c).LiteRT(); err != nil {
+		t.Skipf("make setup RUNTIME=litert installs LiteRT: %v", err)
+	}
+	c.Inference.Accelerators = []string{inference.AcceleratorGPU}
+	withColors(t, c)
+	s := start(t, c)
+	testutil.Eventually(t, "the GPU takes images, or cannot", func() bool {
+		return !strings.Contains(string(s.get("/api/models/colors").body), `"state":"loading"`)
+	})
+	described := string(s.get("/api/models/colors").body)
+	if strings.Contains(described, "libvulkan") {
+		t.Skipf("apt-get install libvulkan1: %s", described)
+	}
+	if !strings.Contains(described, `"adapter":"SwiftShader`) || !strings.Contains(described, `"state":"ready"`) {
+		t.Fatal(described)
+	}
+	for name, color := range colors {
+		a := s.form(path+"?cache=false", modeltest.Image(color, 64, 64))
+		if a.status != 200 || a.Predictions[0].Label != name || !strings.Contains(string(a.body), `"accelerator":"gpu"`) {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	if a := s.get("/metrics"); !strings.Contains(string(a.body), `edgelens_accelerator_runs_total{accelerator="gpu",model="colors"} 3`) {
+		t.Errorf("%s", a.body)
+	}
+	if a := s.get("/api/system"); !strings.Contains(string(a.body), `"accelerators":[{"name":"gpu"}]`) {
+		t.Errorf("%s", a.body)
 	}
 }
 
