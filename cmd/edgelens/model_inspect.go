@@ -136,6 +136,7 @@ func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON boo
 		{"output", tensorText(spec.Output)},
 		{"output is", string(spec.Activation)},
 		{"labels", fmt.Sprint(len(spec.Labels))},
+		{"runtime", spec.RunsOn.String()},
 		{"delegate", spec.Delegate},
 		{"runs", inference.Delegation{Operators: spec.Operators, Delegated: spec.DelegatedOperators}.String()},
 		{"kernels", check.String()},

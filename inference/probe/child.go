@@ -33,6 +33,8 @@ type verdict struct {
 	Passed bool
 	// Reason is why the model cannot be used, and Words the runtime's message.
 	Reason, Detail string
+	// Accelerator and AcceleratorReason are those of an inference.AcceleratorError.
+	Accelerator, AcceleratorReason string
 }
 
 // hooked is whether Main was called: only such a program can try a model.
@@ -68,6 +70,10 @@ func child(backend inference.Backend, in io.Reader, out io.Writer) int {
 		var runtime *inference.RuntimeError
 		if errors.As(err, &runtime) {
 			v.Detail = runtime.Detail
+		}
+		var accelerator *inference.AcceleratorError
+		if errors.As(err, &accelerator) {
+			v.Accelerator, v.AcceleratorReason = accelerator.Accelerator, accelerator.Reason
 		}
 	}
 	if err := json.NewEncoder(out).Encode(v); err != nil {

@@ -151,7 +151,11 @@ func (p *Prober) verdictOf(o outcome) error {
 			return nil
 		}
 		reason := strings.TrimPrefix(v.Reason, edgelens.ErrModel.Error()+": ")
-		return &inference.RuntimeError{Sentence: reason, Detail: v.Detail}
+		err := &inference.RuntimeError{Sentence: reason, Detail: v.Detail}
+		if v.Accelerator != "" {
+			return &inference.AcceleratorError{Accelerator: v.Accelerator, Reason: v.AcceleratorReason, Err: err, Detail: v.Detail}
+		}
+		return err
 	}
 	words := strings.Join(strings.Fields(o.words.String()), " ")
 	switch {

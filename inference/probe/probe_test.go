@@ -50,6 +50,9 @@ func (backend) Open(path string, options inference.Options) (inference.Model, er
 	if err != nil {
 		return nil, err
 	}
+	if options.Accelerator != "" && string(text) == "no device" {
+		return nil, &inference.AcceleratorError{Accelerator: options.Accelerator, Reason: inference.AcceleratorNoAdapter, Detail: "words", Err: &inference.RuntimeError{Sentence: "there is no device", Detail: "words"}}
+	}
 	b := fake.Image(2, 3)
 	b.Graph = func([]byte, []byte) error { return behave(string(text), path) }
 	return b.Open(path, options)
@@ -157,6 +160,22 @@ func TestTrialOutcomes(t *testing.T) {
 				t.Errorf("got %v, want ErrModel with %q", err, want)
 			}
 		})
+	}
+}
+
+// Why an accelerator cannot be used is known after a trial, too. A vetted model is tried on it.
+func TestAcceleratorErrorOfTrial(t *testing.T) {
+	m := model(write(t, "no device"))
+	prober := newProber(probe.Config{Timeout: time.Minute, Vetted: []string{m.Digest}})
+	options := config().Options(m)
+	if err := prober.Probe(t.Context(), m, options, config().Pool()); err != nil {
+		t.Errorf("on the processor: %v", err)
+	}
+	options.Accelerator = inference.AcceleratorGPU
+	err := prober.Probe(t.Context(), m, options, config().Pool())
+	var got *inference.AcceleratorError
+	if !errors.As(err, &got) || !errors.Is(err, edgelens.ErrModel) || got.Accelerator != "gpu" || got.Reason != inference.AcceleratorNoAdapter || got.Detail != "words" || !strings.Contains(err.Error(), "there is no device") {
+		t.Errorf("got %#v, want what the child found", err)
 	}
 }
 

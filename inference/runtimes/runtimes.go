@@ -86,6 +86,9 @@ func (s *Set) Open(path string, options inference.Options) (inference.Model, err
 // openLiteRT returns the backend of LiteRT. Whether it has a graphics processor is decided
 // when it is opened.
 func (s *Set) openLiteRT(gpu bool) (*litert.Backend, error) {
+	if s.missing != nil && gpu {
+		return nil, &inference.AcceleratorError{Accelerator: inference.AcceleratorGPU, Reason: inference.AcceleratorNotInstalled, Err: s.missing}
+	}
 	if s.missing != nil {
 		return nil, s.missing
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -22,9 +23,12 @@ func NewRuntimes(c *config.Config) *runtimes.Set {
 
 // childEnvironment has the child processes that try models find the same LiteRT.
 func childEnvironment(set *runtimes.Set) []string {
-	library, err := set.LiteRT()
-	if err != nil {
+	folder := os.Getenv(litert.RootVariable)
+	if library, err := set.LiteRT(); err == nil {
+		folder = filepath.Dir(library)
+	}
+	if folder == "" {
 		return nil
 	}
-	return []string{litert.RootVariable + "=" + filepath.Dir(library)}
+	return []string{litert.RootVariable + "=" + folder}
 }
