@@ -1,4 +1,4 @@
-package arm64
+package cross
 
 import (
 	"bytes"
@@ -28,9 +28,9 @@ type programs struct{ native, cross []string }
 
 func programsUnderTest(t *testing.T) programs {
 	t.Helper()
-	native, cross := strings.Fields(os.Getenv("EDGELENS_TEST_NATIVE")), strings.Fields(os.Getenv("EDGELENS_TEST_ARM64"))
+	native, cross := strings.Fields(os.Getenv("EDGELENS_TEST_NATIVE")), strings.Fields(os.Getenv("EDGELENS_TEST_CROSS"))
 	if len(native) == 0 || len(cross) == 0 {
-		t.Skip("EDGELENS_TEST_NATIVE and EDGELENS_TEST_ARM64 are not set: there is no cross-built program to compare; make check-arm64 builds one")
+		t.Skip("EDGELENS_TEST_NATIVE and EDGELENS_TEST_CROSS are not set: there is no cross-built program to compare; make check-arm64 and make check-armv7 build one")
 	}
 	return programs{native, cross}
 }
@@ -58,10 +58,10 @@ func TestSameAnswersForPhotographs(t *testing.T) {
 func (p programs) check(t *testing.T, modelsDir, model string, images []string) {
 	where := []string{"--data-dir=" + t.TempDir(), "--models-dir=" + modelsDir}
 	rows := [2]map[string]string{inspect(t, p.native, model, where), inspect(t, p.cross, model, where)}
-	fmt.Printf("\n%s (%s, arm64: %s)\n", model, rows[0]["runs"], rows[1]["runs"])
+	fmt.Printf("\n%s (%s; cross-built: %s)\n", model, rows[0]["runs"], rows[1]["runs"])
 	for _, name := range []string{"delegate", "runs"} {
 		if rows[0][name] == "" || rows[0][name] != rows[1][name] {
-			t.Errorf("%s differs: %q, on arm64 %q", name, rows[0][name], rows[1][name])
+			t.Errorf("%s differs: %q, cross-built %q", name, rows[0][name], rows[1][name])
 		}
 	}
 
@@ -76,7 +76,7 @@ func (p programs) check(t *testing.T, modelsDir, model string, images []string) 
 		t.Fatal(err)
 	}
 	const row = "  %-22.22s  %-24.24s  %11s  %11s  %s\n"
-	fmt.Printf(row, "IMAGE", "TOP", "NATIVE", "ARM64", "LARGEST DIFFERENCE")
+	fmt.Printf(row, "IMAGE", "TOP", "NATIVE", "CROSS-BUILT", "LARGEST DIFFERENCE")
 	i, compared, differ, swapped, largest := 0, 0, 0, 0, 0.0
 	err := recognize(with(p.cross, ask), images, func(cross answer) {
 		if i >= len(native) {
