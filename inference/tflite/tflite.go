@@ -119,6 +119,10 @@ func (m *model) withXNNPACK() (*interpreter, error) {
 		return nil, err
 	}
 	i, err := m.build(delegate)
+	if err == nil && i.observer == nil {
+		i.free()
+		return nil, errors.New("is not used, because this TensorFlow Lite library cannot count what it takes; use a library from 2.17 to 2.20")
+	}
 	if err == nil {
 		return i, nil
 	}
@@ -140,7 +144,9 @@ func (m *model) build(delegate *xnnpack) (*interpreter, error) {
 	if delegate != nil {
 		options.AddDelegate(delegate)
 	}
-	options.AddDelegate(i.observer)
+	if i.observer != nil {
+		options.AddDelegate(i.observer)
+	}
 	i.i = gotflite.NewInterpreter(m.m, options)
 	if i.i == nil {
 		defer i.free()
