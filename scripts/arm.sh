@@ -1,6 +1,6 @@
 # The two kinds of processors that are cross-built for. Sourced after common.sh, not run.
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # for the scripts that source this
+# shellcheck disable=SC2034,SC2154 # for the scripts that source this; root is common.sh's
 
 # arm_target arm64|armv7: sets target, its names for Debian (debian), Go (goarch), the
 # compilers (triplet) and qemu (qemu), and the folder with its libraries (sysroot).
