@@ -45,7 +45,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Optional images and models for tests are in a folder beside the clone.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short check-arm64 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short check-arm64 check-armv7 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -75,7 +75,7 @@ SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
 	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode peer-setup fuzz fault fault-short quality-model tidy-check env \
-	build-arm64 check-arm64 docker docker-check clean distclean
+	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
 
 help: ## List the targets
 	@printf 'edgelens: what is in this image?\n\n'
@@ -185,10 +185,16 @@ fault-short: build ## The same in about two minutes
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),3) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST)
 
 build-arm64: setup ## Cross-build dist/edgelens-linux-arm64 for Raspberry Pi OS 64-bit (docs/raspberry-pi.md)
-	@VERSION='$(VERSION)' scripts/build-arm64
+	@VERSION='$(VERSION)' scripts/build-arm arm64
+
+build-armv7: setup ## The same for Raspberry Pi OS 32-bit
+	@VERSION='$(VERSION)' scripts/build-arm armv7
 
 check-arm64: build build-arm64 ## Check under qemu that it gives the same results as bin/edgelens for every test image
-	@scripts/check-arm64
+	@scripts/check-arm arm64
+
+check-armv7: build build-armv7 ## The same for the 32-bit program
+	@scripts/check-arm armv7
 
 docker: ## Build the container image edgelens, by docker, podman or buildah (ARCH=arm64; docs/docker.md)
 	@VERSION='$(VERSION)' ARCH='$(ARCH)' scripts/docker

@@ -8,6 +8,7 @@ import "C"
 import (
 	"fmt"
 	"image"
+	"math"
 	"unsafe"
 
 	"gocv.io/x/gocv"
@@ -55,10 +56,15 @@ type pixelBuffer struct{ kept []byte }
 // maxKept limits the pixels that are kept: those of 1920x1080 fit.
 const maxKept = 8 << 20
 
+var errNoMemory = fmt.Errorf("decode the image: %w: there is not enough memory for its pixels; send it smaller", edgelens.ErrBadImage)
+
 // take returns a raster of that many bytes. They may still contain an earlier image:
 // the caller only uses those that it has certainly written, and calls discard
 // if it fails. Memory that is kept is valid until b is used again.
 func (b *pixelBuffer) take(width, height, channels int) (raster, error) {
+	if int64(width)*int64(height)*int64(channels) > math.MaxInt { // where an int has 32 bits
+		return raster{}, errNoMemory
+	}
 	size := width * height * channels
 	r := raster{width: width, height: height, whole: image.Pt(width, height)}
 	if size <= len(b.kept) {
@@ -67,7 +73,7 @@ func (b *pixelBuffer) take(width, height, channels int) (raster, error) {
 	}
 	pointer := C.malloc(C.size_t(size))
 	if pointer == nil {
-		return raster{}, fmt.Errorf("decode the image: %w: there is not enough memory for its pixels; send it smaller", edgelens.ErrBadImage)
+		return raster{}, errNoMemory
 	}
 	r.bgr = unsafe.Slice((*byte)(pointer), size)
 	if size > maxKept {

@@ -102,7 +102,7 @@ func open(path string) error {
 func checkLibrary(path string) error {
 	want := digestOf(LibraryFile)
 	if want == "" {
-		return fmt.Errorf("%w: there is no LiteRT for %s; there is for amd64 and arm64", edgelens.ErrModel, runtime.GOARCH)
+		return unavailable(runtime.GOARCH)
 	}
 	sum, err := digest(path)
 	if err != nil {

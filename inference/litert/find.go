@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"edgelens"
@@ -28,6 +29,9 @@ var besideProgram = []string{"../lib/edgelens", "../build/litert"}
 // edgelens.ErrModel and inference.ErrNotInstalled, and contains the places that were looked
 // at.
 func Find(folder string) (string, error) {
+	if !IsAvailable(runtime.GOARCH) {
+		return "", unavailable(runtime.GOARCH)
+	}
 	if root := os.Getenv(RootVariable); root != "" {
 		path := filepath.Join(root, LibraryFile)
 		if !isFile(path) {
@@ -55,6 +59,17 @@ func Find(folder string) (string, error) {
 		}
 	}
 	return "", notInstalled(fmt.Sprintf("there is no %s in %s", LibraryFile, strings.Join(places[:len(places)-1], " or ")), nil)
+}
+
+// IsAvailable reports whether there is a library for an architecture (GOARCH).
+func IsAvailable(architecture string) bool {
+	_, ok := Wheels[architecture]
+	return ok
+}
+
+// unavailable returns the error about an architecture without a library.
+func unavailable(architecture string) error {
+	return fmt.Errorf("%w: LiteRT is %w: there is none for %s, only for amd64 and arm64", edgelens.ErrModel, inference.ErrNotInstalled, architecture)
 }
 
 // locate returns the library at path, a file or a folder that holds it, or the one

@@ -4,14 +4,42 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"edgelens"
+	"edgelens/inference"
 	"edgelens/inference/litert"
 )
 
+// requireLibrary skips a test where there is no library to find.
+func requireLibrary(t *testing.T) {
+	t.Helper()
+	if !litert.IsAvailable(runtime.GOARCH) {
+		t.Skipf("there is no LiteRT for %s", runtime.GOARCH)
+	}
+}
+
+func TestFindWithoutLibrary(t *testing.T) {
+	if litert.IsAvailable("arm") {
+		t.Error("there is no LiteRT for arm")
+	}
+	if litert.IsAvailable(runtime.GOARCH) {
+		t.Skipf("there is a LiteRT for %s", runtime.GOARCH)
+	}
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, litert.LibraryFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := litert.Find(folder)
+	if !errors.Is(err, edgelens.ErrModel) || !errors.Is(err, inference.ErrNotInstalled) || !strings.Contains(err.Error(), "there is none for "+runtime.GOARCH) {
+		t.Errorf("got %v, want an error that names the architecture", err)
+	}
+}
+
 func TestFind(t *testing.T) {
+	requireLibrary(t)
 	folder := t.TempDir()
 	t.Setenv(litert.RootVariable, folder)
 	_, err := litert.Find("")
@@ -30,6 +58,7 @@ func TestFind(t *testing.T) {
 }
 
 func TestFindBesideProgram(t *testing.T) {
+	requireLibrary(t)
 	t.Setenv(litert.RootVariable, "")
 	program, err := os.Executable()
 	if err != nil {

@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 
 	"edgelens/inference"
@@ -40,7 +41,7 @@ func (c *choice) withLiteRT(missing *inference.OperatorError) (inference.Interpr
 	options.Runtime = inference.RuntimeLiteRT
 	opened, err := c.set.Open(c.path, options)
 	if errors.Is(err, inference.ErrNotInstalled) {
-		return nil, missing.WithRemedy("install LiteRT " + litert.Version + " by `edgelens runtime install litert`, or convert the model with an older TensorFlow")
+		return nil, missing.WithRemedy(remedy(runtime.GOARCH))
 	}
 	if err != nil {
 		return nil, err
@@ -55,6 +56,16 @@ func (c *choice) withLiteRT(missing *inference.OperatorError) (inference.Interpr
 		return nil, errors.Join(err, built.Close())
 	}
 	return built, nil
+}
+
+// remedy returns what makes a model with operators that TensorFlow Lite lacks run on an
+// architecture (GOARCH).
+func remedy(architecture string) string {
+	const convert = "convert the model with an older TensorFlow"
+	if !litert.IsAvailable(architecture) {
+		return convert
+	}
+	return "install LiteRT " + litert.Version + " by `edgelens runtime install litert`, or " + convert
 }
 
 // Close implements inference.Model.

@@ -7,7 +7,8 @@ package tflite
 #include <tensorflow/lite/c/c_api.h>
 
 // What TensorFlow Lite's API for delegates offers to look at a graph
-// (tensorflow/lite/c/c_api_opaque.h), as 2.17 to 2.20 have it.
+// (tensorflow/lite/c/c_api_opaque.h), as 2.17 to 2.20 have it. The library for armv7 lacks
+// these functions, as it does XNNPACK (docs/adr/0032-armv7.md).
 typedef struct TfLiteOpaqueContext TfLiteOpaqueContext;
 typedef struct TfLiteOpaqueNode TfLiteOpaqueNode;
 typedef struct TfLiteOperator TfLiteOperator;
@@ -24,11 +25,11 @@ typedef struct {
 	int64_t flags;
 } edgelens_delegate_builder; // TfLiteOpaqueDelegateBuilder
 
-extern TfLiteDelegate* TfLiteOpaqueDelegateCreate(const edgelens_delegate_builder* builder);
-extern void TfLiteOpaqueDelegateDelete(TfLiteDelegate* delegate);
-extern TfLiteStatus TfLiteOpaqueContextGetExecutionPlan(TfLiteOpaqueContext* context, edgelens_plan** plan);
-extern size_t TfLiteOpaqueContextGetNumNodes(const TfLiteOpaqueContext* context);
-extern TfLiteStatus TfLiteOpaqueContextGetNodeAndRegistration(TfLiteOpaqueContext* context, int index, TfLiteOpaqueNode** node, TfLiteOperator** op);
+extern TfLiteDelegate* TfLiteOpaqueDelegateCreate(const edgelens_delegate_builder* builder) __attribute__((weak));
+extern void TfLiteOpaqueDelegateDelete(TfLiteDelegate* delegate) __attribute__((weak));
+extern TfLiteStatus TfLiteOpaqueContextGetExecutionPlan(TfLiteOpaqueContext* context, edgelens_plan** plan) __attribute__((weak));
+extern size_t TfLiteOpaqueContextGetNumNodes(const TfLiteOpaqueContext* context) __attribute__((weak));
+extern TfLiteStatus TfLiteOpaqueContextGetNodeAndRegistration(TfLiteOpaqueContext* context, int index, TfLiteOpaqueNode** node, TfLiteOperator** op) __attribute__((weak));
 extern int32_t TfLiteOperatorGetBuiltInCode(const TfLiteOperator* op);
 
 enum {
@@ -65,6 +66,8 @@ static TfLiteStatus edgelens_look(TfLiteOpaqueContext* context, TfLiteDelegate* 
 }
 
 static TfLiteDelegate* edgelens_observer_create(edgelens_seen* seen) {
+	if (!TfLiteOpaqueDelegateCreate || !TfLiteOpaqueDelegateDelete || !TfLiteOpaqueContextGetExecutionPlan ||
+		!TfLiteOpaqueContextGetNumNodes || !TfLiteOpaqueContextGetNodeAndRegistration) return NULL;
 	edgelens_delegate_builder builder = {
 		.data = seen, .Prepare = edgelens_look, .flags = EDGELENS_ALLOWS_DYNAMIC_TENSORS,
 	};
@@ -82,14 +85,23 @@ type observer struct {
 	seen     *C.edgelens_seen
 }
 
+// newObserver returns nil where the library has no functions to look at a graph with.
 func newObserver() *observer {
 	seen := (*C.edgelens_seen)(C.calloc(1, C.sizeof_edgelens_seen))
-	return &observer{delegate: C.edgelens_observer_create(seen), seen: seen}
+	delegate := C.edgelens_observer_create(seen)
+	if delegate == nil {
+		C.free(unsafe.Pointer(seen))
+		return nil
+	}
+	return &observer{delegate: delegate, seen: seen}
 }
 
 // counts returns how many operators the graph has, and how many of them the delegate took.
 // Both are 0 if it could not look.
 func (o *observer) counts() (operators, delegated int) {
+	if o == nil {
+		return 0, 0
+	}
 	operators = int(o.seen.nodes - o.seen.delegates)
 	return operators, operators - int(o.seen.planned-o.seen.delegates)
 }

@@ -166,6 +166,10 @@ func (m *model) delegated(w *weights) (*interpreter, error) {
 		return nil, err
 	}
 	i, err := m.build(delegate, w)
+	if err == nil && i.observer == nil {
+		i.free()
+		return nil, errors.New("is not used, because this TensorFlow Lite library cannot count what it takes; use a library from 2.17 to 2.20")
+	}
 	if err == nil {
 		return i, nil
 	}
@@ -187,7 +191,9 @@ func (m *model) build(delegate *xnnpack, w *weights) (*interpreter, error) {
 	if delegate != nil {
 		options.AddDelegate(delegate)
 	}
-	options.AddDelegate(i.observer)
+	if i.observer != nil {
+		options.AddDelegate(i.observer)
+	}
 	i.i = gotflite.NewInterpreter(m.m, options)
 	if err := w.built(i.i); err != nil {
 		i.free()

@@ -78,13 +78,13 @@ func (m *Model) openSize(err error) error {
 }
 
 func (g *Subgraph) check() error {
-	computed := 0
+	var computed int64 // an int of 32 bits could overflow
 	for i, t := range g.Tensors {
 		if err := t.check(); err != nil {
 			return fmt.Errorf("has tensor %d, %.100q, %w", i, t.Name, err)
 		}
 		if t.Data == nil {
-			computed += t.Bytes()
+			computed += int64(t.Bytes())
 		}
 		if computed > maxComputedBytes {
 			return fmt.Errorf("needs more than %d bytes for what it computes", maxComputedBytes)

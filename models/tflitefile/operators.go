@@ -170,11 +170,12 @@ func (w window) out(pixels int) int {
 	if w.size < 1 || w.stride < 1 || w.dilation < 1 || w.size > maxWindow || w.stride > maxWindow || w.dilation > maxWindow {
 		return 0
 	}
+	all, size, stride, dilation := int64(pixels), int64(w.size), int64(w.stride), int64(w.dilation) // an int may have 32 bits
 	switch w.padding {
 	case PaddingSame:
-		return (pixels + w.stride - 1) / w.stride
+		return int((all + stride - 1) / stride)
 	case PaddingValid:
-		return max(0, (pixels+w.stride-(w.size-1)*w.dilation-1)/w.stride)
+		return int(max(0, (all+stride-(size-1)*dilation-1)/stride))
 	}
 	return 0
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// numbers returns the values of a constant list of int32 or int64. Others
-// would be computed when the model runs, unchecked.
+// numbers returns the values of a constant list of int32 or int64, all of which fit
+// into an int32. Lists without values would be computed when the model runs, unchecked.
 func numbers(t *Tensor) ([]int, error) {
 	size := SizeOf(t.Type)
 	if t.Type != Int32 && t.Type != Int64 || t.Data == nil {
@@ -18,7 +18,11 @@ func numbers(t *Tensor) ([]int, error) {
 		if size == 4 {
 			values[i] = int(int32(binary.LittleEndian.Uint32(t.Data[4*i:])))
 		} else {
-			values[i] = int(binary.LittleEndian.Uint64(t.Data[8*i:]))
+			value := int64(binary.LittleEndian.Uint64(t.Data[8*i:]))
+			if value != int64(int32(value)) {
+				return nil, fmt.Errorf("with %d in %.100q, which is beyond every shape", value, t.Name)
+			}
+			values[i] = int(value)
 		}
 	}
 	return values, nil
@@ -41,6 +45,9 @@ func checkConcatenation(o *Operator, in []*Tensor, out *Tensor) error {
 		}
 		if err := checkScaled(t); err != nil {
 			return err
+		}
+		if t.Shape[axis] > out.Shape[axis]-want[axis] { // before the sum could overflow
+			return wrongShapes(in, out)
 		}
 		want[axis] += t.Shape[axis]
 		for d := range want {

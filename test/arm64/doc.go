@@ -1,4 +1,0 @@
-// Package arm64 compares the cross-built program with the native one from outside: both get the same images, and must
-// return the same results. `make check-arm64` runs it, the cross-built program under qemu; docs/raspberry-pi.md has the
-// results.
-package arm64
