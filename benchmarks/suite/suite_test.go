@@ -273,7 +273,7 @@ func TestModelThatFailsIsNotMeasured(t *testing.T) {
 	unbuilt := fakemodel.Image(8, 4)
 	unbuilt.BuildError = errors.New("no memory")
 	for name, backend := range map[string]*fakemodel.Backend{"Invoke": failing, "NewInterpreter": unbuilt} {
-		if _, err := suite.MeasureModel(t.Context(), backend, setting, time.Second); err == nil {
+		if _, err := suite.MeasureModel(t.Context(), backend, setting, time.Second, nil); err == nil {
 			t.Errorf("%s fails, and the model was measured", name)
 		}
 		if backend.Built.Load() != backend.Closed.Load() || backend.Opened.Load() != backend.ModelsClosed.Load() {
@@ -281,7 +281,7 @@ func TestModelThatFailsIsNotMeasured(t *testing.T) {
 		}
 	}
 	setting.File = "/no/such.tflite"
-	if _, err := suite.MeasureModel(t.Context(), slow(), setting, time.Second); err == nil {
+	if _, err := suite.MeasureModel(t.Context(), slow(), setting, time.Second, nil); err == nil {
 		t.Error("a missing file was measured")
 	}
 }
