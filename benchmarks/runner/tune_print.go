@@ -17,14 +17,14 @@ import (
 func (t *modelTuning) print(out io.Writer, tried []tune.Tried[suite.ModelSetting]) error {
 	fmt.Fprintf(out, "The model alone, one thread; answers to %d images beside those of TensorFlow Lite's own kernels:\n", len(t.reference)) // Flush returns the error
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUNTIME\tRUNS ON\tDELEGATE\tFILE\tRUNS\tMEDIAN\tSAME FIRST CLASS\tCORRELATION\tNOTE")
+	fmt.Fprintln(w, "RUNTIME\tRUNS ON\tDELEGATE\tFILE\tRUNS\tMEDIAN\tSAME FIRST CLASS\tOR CLOSE\tCORRELATION\tNOTE")
 	for _, one := range tried {
 		s := one.Candidate
-		name, delegate, same, correlation, median, note := s.Runtime, s.Delegate, "-", "-", "-", ""
+		name, delegate, same, closely, correlation, median, note := s.Runtime, s.Delegate, "-", "-", "-", "-", ""
 		if ran := t.ran[s]; ran != nil {
 			a := t.agreements[s]
 			name, delegate = ran.Runtime+" "+ran.Version, ran.Delegate
-			same, correlation = fmt.Sprintf("%.0f%%", 100*a.Top1()), fmt.Sprintf("%.3f", a.Correlation)
+			same, closely, correlation = fmt.Sprintf("%.0f%%", 100*a.Top1()), fmt.Sprintf("%.0f%%", 100*a.SameOrClose()), fmt.Sprintf("%.3f", a.Correlation)
 		}
 		if len(one.Values) > 0 {
 			median = fmt.Sprintf("%.2f ms", -one.Score())
@@ -32,7 +32,7 @@ func (t *modelTuning) print(out io.Writer, tried []tune.Tried[suite.ModelSetting
 		if err := t.problem(one); err != nil {
 			note = fmt.Sprintf("not chosen: %.160s", err)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", name, cmp.Or(s.Accelerator, "cpu"), delegate, fileText(s.Variant), len(one.Values), median, same, correlation, note)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", name, cmp.Or(s.Accelerator, "cpu"), delegate, fileText(s.Variant), len(one.Values), median, same, closely, correlation, note)
 	}
 	return w.Flush()
 }

@@ -115,3 +115,37 @@ func TestBestOfTheModelMayBeChosen(t *testing.T) {
 		t.Errorf("none may be chosen: %v", err)
 	}
 }
+
+// The first measurement of a candidate compares its answers; one that answers otherwise is an error each time, as is one
+// whose process ends.
+func TestMeasureModelComparesAnswers(t *testing.T) {
+	child := func(scores string) []string {
+		return []string{"sh", "-c", `cat >/dev/null; echo '{"runtime":"tflite","version":"2","delegate":"xnnpack","inferences":[{"begin":"2026-01-01T00:00:00Z","end":"2026-01-01T00:00:00.004Z"}],"scores":` + scores + `}'`}
+	}
+	reference := [][]float32{{0.9, 0.1, 0}, {0, 0.9, 0.1}}
+	for name, c := range map[string]struct {
+		child []string
+		want  string // in the error; "" for none
+	}{
+		"agrees":    {child("[[0.8,0.1,0.1],[0.1,0.8,0.1]]"), ""},
+		"lies":      {child("[[0,0.1,0.9],[0.9,0.1,0]]"), "disagree"},
+		"no scores": {child("[]"), "0 of 2 images"},
+		"crashes":   {[]string{"sh", "-c", "echo its words >&2; kill -SEGV $$"}, "its words"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &modelTuning{child: c.child, inputs: "inputs", reference: reference, agreements: map[suite.ModelSetting]agreement{}, ran: map[suite.ModelSetting]*suite.ModelTimes{}}
+			for range 2 {
+				score, err := m.measure(t.Context(), suite.ModelSetting{Runtime: "tflite", Delegate: "auto"})
+				if c.want == "" && (err != nil || math.Abs(score+4) > 0.01) {
+					t.Errorf("%v, %v, want -4 ms", score, err)
+				}
+				if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+					t.Errorf("%v, want %q", err, c.want)
+				}
+				if name == "no scores" {
+					break
+				}
+			}
+		})
+	}
+}
