@@ -74,7 +74,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode peer-setup fuzz fault fault-short quality-model tidy-check env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short quality-model tidy-check env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
 
 help: ## List the targets
@@ -174,6 +174,15 @@ peer-setup: build
 	@scripts/install-packages python3-flask python3-gunicorn python3-pil python3-numpy
 	@bin/edgelens model pull
 	@bin/edgelens model pull mobilenet_v2_1.0_224_uint8
+
+# The models come from the shared folder, or are pulled.
+RUNTIME_MODELS := $(if $(wildcard $(TEST_MODELS)),EDGELENS_MODELS_DIR='$(TEST_MODELS)')
+
+bench-runtime: build ## Measure this program beside that of the last commit with TensorFlow Lite 2.9 (fetched by npm): ratios and targets
+	@$(if $(RUNTIME_MODELS),,bin/edgelens model pull && bin/edgelens model pull $(UINT8))
+	@$(RUNTIME_MODELS) scripts/bench-runtime bin/edgelens $(call TEST_IMAGES,cat_720p.jpg cat_1080p.jpg) \
+		$(patsubst %,--photos %,$(wildcard $(EDGELENS_TEST_SHARED)/images/*.bmp $(EDGELENS_TEST_SHARED)/images/*.jpg $(EDGELENS_TEST_SHARED)/images/imprinting/*.bmp)) \
+		$(patsubst %,--labeled %,$(wildcard $(EDGELENS_TEST_SHARED)/labelled)) $(ARGS)
 
 fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz $(FUZZTIME)

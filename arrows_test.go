@@ -51,6 +51,7 @@ var arrows = map[string][]string{
 	"internal/datadir":     nil,
 	"internal/ledger":      {"internal/datadir"},
 	"internal/supervise":   {"internal/datadir"},
+	"internal/tuned":       {"internal/datadir"},
 	"internal/notify":      nil, // with the events and the webhook below it
 	"internal/telemetry":   nil,
 	"internal/config":      {anything},                                  // the packages whose Config it gathers

@@ -214,3 +214,14 @@ func (a Answer) check(run *Run) error {
 	}
 	return nil
 }
+
+// ReadAnswers reads the answers of a folder, in the order of their measurement.
+func ReadAnswers(dir string) ([]Answer, error) {
+	run, err := ReadRun(dir)
+	if err != nil {
+		return nil, err
+	}
+	var answers []Answer
+	err = readAnswers(dir, run, func(a Answer) { answers = append(answers, a) })
+	return answers, err
+}

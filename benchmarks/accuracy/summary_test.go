@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -330,5 +331,16 @@ func TestRequirements(t *testing.T) {
 		if err := r.Known(s.Run.Parameters); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "--require") {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+func TestAnswersAreReadInOrder(t *testing.T) {
+	want := []accuracy.Answer{answer(0, 2, 3, 0.8, 3, 1), answer(0, 1, 4, 0.5, 2)}
+	_, dir := summarize(t, newRun(asIs, "center"), want...)
+	if got, err := accuracy.ReadAnswers(dir); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+	if _, err := accuracy.ReadAnswers(t.TempDir()); err == nil {
+		t.Error("a folder without records is no error")
 	}
 }

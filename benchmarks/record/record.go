@@ -86,7 +86,8 @@ type Case struct {
 	Service string `json:"service,omitempty"`
 	Model   string `json:"model,omitempty"`
 	Beside  string `json:"beside,omitempty"`
-	// Delegate, Threads and Interpreters are the settings of a model.
+	// Runtime, Delegate, Threads and Interpreters are the settings of a model.
+	Runtime      string `json:"runtime,omitempty"`
 	Delegate     string `json:"delegate,omitempty"`
 	Threads      int    `json:"threads,omitempty"`
 	Interpreters int    `json:"interpreters,omitempty"`

@@ -18,7 +18,7 @@ func (s *Summary) variantGrid() (table.Table, bool) {
 			continue
 		}
 		model := s.Find(func(other record.Case) bool {
-			return other.Mode == record.ModeModel && other.Variant == "" && other.Delegate == c.Delegate && other.Threads == c.Threads && other.Interpreters == c.Interpreters
+			return other.Mode == record.ModeModel && other.Variant == "" && other.Runtime == c.Runtime && other.Delegate == c.Delegate && other.Threads == c.Threads && other.Interpreters == c.Interpreters
 		})
 		if model == nil {
 			continue

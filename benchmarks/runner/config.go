@@ -11,6 +11,7 @@ import (
 	"edgelens/benchmarks/record"
 	"edgelens/benchmarks/suite"
 	"edgelens/internal/config"
+	"edgelens/models"
 )
 
 // Suites are the default suites of a benchmark, in order. record.SuitePeers is another one.
@@ -36,8 +37,8 @@ type Config struct {
 	Soak time.Duration
 	// NoStages omits the stages of the pipeline.
 	NoStages bool
-	// Delegates, Threads and Interpreters are combined to settings of the model.
-	Delegates             []string
+	// Runtimes, Delegates, Threads and Interpreters are combined to settings of the model.
+	Runtimes, Delegates   []string
 	Threads, Interpreters []int
 	// Terminals are the numbers of terminals, one case each, and TerminalRate the records a second of all terminals
 	// together.
@@ -100,6 +101,11 @@ func (c Config) Validate() error {
 			if !(v >= 0 && v <= 1e6) {
 				errs = append(errs, fmt.Errorf("--load, --rate and --terminal-rate must be 0 to 1000000, not %v", v))
 			}
+		}
+	}
+	for _, name := range c.Runtimes {
+		if !models.KnownRuntime(name) {
+			errs = append(errs, fmt.Errorf("--model-runtimes must be auto, tflite or litert, not %q", name))
 		}
 	}
 	if c.HTTP.Arrivals != load.Constant && c.HTTP.Arrivals != load.Poisson {

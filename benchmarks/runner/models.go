@@ -36,14 +36,30 @@ func triedModel(ctx context.Context, c *config.Config) (models.Model, error) {
 // ChildCommand is the command of this program that calls suite.MeasureModelForParent.
 var ChildCommand = []string{"bench", "model-child"}
 
+// ChildFolderFlag is its flag for the folder where LiteRT may be.
+const ChildFolderFlag = "litert-folder"
+
+// childCommand is the command line that measures a model in a process of its own.
+func childCommand(c *config.Config) ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	folder, err := filepath.Abs(app.RuntimeFolder(c))
+	if err != nil {
+		return nil, fmt.Errorf("find LiteRT: %w", err)
+	}
+	return append(append([]string{program}, ChildCommand...), "--"+ChildFolderFlag, folder), nil
+}
+
 func (r *run) modelTasks(ctx context.Context) ([]suite.Task, error) {
 	model, err := triedModel(ctx, r.config.Settings)
 	if err != nil {
 		return nil, err
 	}
-	program, err := os.Executable()
+	child, err := childCommand(r.config.Settings)
 	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "edgelens-models-*")
 	if err != nil {
@@ -55,7 +71,7 @@ func (r *run) modelTasks(ctx context.Context) ([]suite.Task, error) {
 			return nil, err
 		}
 	}
-	settings := fitting(r.config.Delegates, r.config.Threads, r.config.Interpreters, runtime.NumCPU())
+	settings := fitting(r.config.Runtimes, r.config.Delegates, r.config.Threads, r.config.Interpreters, runtime.NumCPU())
 	for i := range settings {
 		settings[i].File = model.Path
 	}
@@ -63,17 +79,25 @@ func (r *run) modelTasks(ctx context.Context) ([]suite.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	return suite.Model(append(settings, variants...), append([]string{program}, ChildCommand...)), nil
+	for _, name := range r.config.Runtimes {
+		for _, variant := range variants {
+			variant.Runtime = name
+			settings = append(settings, variant)
+		}
+	}
+	return suite.Model(settings, child), nil
 }
 
 // fitting returns the settings that fit on the cores.
-func fitting(delegates []string, threads, interpreters []int, cores int) []suite.ModelSetting {
+func fitting(runtimes, delegates []string, threads, interpreters []int, cores int) []suite.ModelSetting {
 	var settings []suite.ModelSetting
-	for _, delegate := range delegates {
-		for _, t := range threads {
-			for _, i := range interpreters {
-				if t*i <= max(cores, 1) {
-					settings = append(settings, suite.ModelSetting{Delegate: delegate, Threads: t, Interpreters: i})
+	for _, name := range runtimes {
+		for _, delegate := range delegates {
+			for _, t := range threads {
+				for _, i := range interpreters {
+					if t*i <= max(cores, 1) {
+						settings = append(settings, suite.ModelSetting{Runtime: name, Delegate: delegate, Threads: t, Interpreters: i})
+					}
 				}
 			}
 		}

@@ -9,13 +9,13 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"edgelens/benchmarks/suite"
 	"edgelens/benchmarks/tune"
-	"edgelens/inference"
+	"edgelens/internal/app"
+	"edgelens/internal/tuned"
+	"edgelens/models"
 )
 
 // The goals of Tune.
@@ -37,7 +37,7 @@ type TuneConfig struct {
 	Window time.Duration
 	// Connections is the number of connections for GoalThroughput.
 	Connections int
-	// Images are files and folders of them; if empty, an image is generated.
+	// Images are files and folders of them; if empty, images are generated.
 	Images []string
 }
 
@@ -56,8 +56,8 @@ func (c TuneConfig) validate() error {
 	return errors.Join(errs...)
 }
 
-// Tune starts the service with each of the settings that fit on the cores, and prints the measurements and the written
-// settings to out. Progress goes to progress.
+// Tune searches in two steps: what runs the model, by the model alone on one thread; and with that the threads and
+// interpreters, by the service. It prints the measurements and the written settings to out. Progress goes to progress.
 func Tune(ctx context.Context, c TuneConfig, out, progress io.Writer) error {
 	if err := c.validate(); err != nil {
 		return err
@@ -66,55 +66,85 @@ func Tune(ctx context.Context, c TuneConfig, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Images) == 0 {
-		images = images[:1]
-	}
-	tried, err := tune.Search(ctx, tuneCandidates(runtime.NumCPU()), c.Rounds, func(ctx context.Context, s suite.ModelSetting) (float64, error) {
-		fmt.Fprintf(progress, "%s, %d x %d threads\n", s.Delegate, s.Interpreters, s.Threads) // progress only
-		return c.measure(ctx, s, images)
-	})
+	model, err := triedModel(ctx, c.Settings)
 	if err != nil {
 		return err
 	}
-	if err := printTried(out, tried, c.Goal); err != nil {
+	way, err := c.tuneModel(ctx, model, images, out, progress)
+	if err != nil {
 		return err
 	}
-	if tried[0].Err != nil {
-		return fmt.Errorf("no setting could be measured: %w", tried[0].Err)
+	if len(c.Images) == 0 {
+		images = images[:1]
 	}
-	return c.save(out, tried[0].Candidate)
+	found, err := c.tuneService(ctx, model, way, images, out, progress)
+	if err != nil {
+		return err
+	}
+	if err := c.save(out, found.Best.Settings); err != nil {
+		return err
+	}
+	return c.store(out, found)
 }
 
-// tuneCandidates are the settings that fit on the cores; threads are powers of two, and all cores.
-func tuneCandidates(cores int) []suite.ModelSetting {
+// tuneService measures the service with each number of threads and interpreters that fits on the cores, and beside them
+// the present settings.
+func (c TuneConfig) tuneService(ctx context.Context, model models.Model, way tuned.Settings, images []suite.Image, out, progress io.Writer) (tuned.Result, error) {
+	before := app.TunedSettings(c.Settings.Inference, model.Runtime)
+	candidates := serviceCandidates(way, runtime.NumCPU())
+	if !slices.Contains(candidates, before) {
+		candidates = append(candidates, before)
+	}
+	isBefore := func(s tuned.Settings) bool { return s == before }
+	tried, err := tune.Search(ctx, candidates, c.Rounds, isBefore, func(ctx context.Context, s tuned.Settings) (float64, error) {
+		fmt.Fprintf(progress, "the service on %s, %s, %d x %d threads\n", s.Runtime, s.Delegate, s.Interpreters, s.Threads) // progress only
+		return c.measure(ctx, s, images)
+	})
+	if err != nil {
+		return tuned.Result{}, err
+	}
+	if err := printServices(out, tried, before, c.Goal); err != nil {
+		return tuned.Result{}, err
+	}
+	if tried[0].Err != nil {
+		return tuned.Result{}, fmt.Errorf("no setting could be measured: %w", tried[0].Err)
+	}
+	result := tuned.Result{At: time.Now().UTC().Truncate(time.Second), Version: c.Version, Identity: app.TunedIdentity(app.NewRuntimes(c.Settings), model.Digest), Goal: c.Goal,
+		Best: tuned.Measured{Settings: tried[0].Candidate, Score: tried[0].Score()}}
+	for _, one := range tried {
+		if isBefore(one.Candidate) && one.Err == nil {
+			result.Before = tuned.Measured{Settings: before, Score: one.Score()}
+		}
+	}
+	return result, nil
+}
+
+// serviceCandidates are the settings that fit on the cores; threads are powers of two, and all cores.
+func serviceCandidates(way tuned.Settings, cores int) []tuned.Settings {
 	var counts []int
 	for n := 1; n < cores; n *= 2 {
 		counts = append(counts, n)
 	}
 	counts = append(counts, cores)
-	var settings []suite.ModelSetting
-	for _, delegate := range []string{inference.DelegateAuto, inference.DelegateNone} {
-		for _, threads := range Distinct(counts...) {
-			interpreters := Distinct(append(slices.Clone(counts), cores/threads)...)
-			settings = append(settings, fitting([]string{delegate}, []int{threads}, interpreters, cores)...)
+	var settings []tuned.Settings
+	for _, threads := range Distinct(counts...) {
+		for _, interpreters := range Distinct(append(slices.Clone(counts), cores/threads)...) {
+			if threads*interpreters <= cores {
+				way.Threads, way.Interpreters = threads, interpreters
+				settings = append(settings, way)
+			}
 		}
 	}
 	return settings
 }
 
-// tunedFlags are the flags of the settings that Tune varies.
-var tunedFlags = []string{"--inference-delegate=", "--inference-threads=", "--inference-interpreters="}
-
 // flagsFor returns the service's flags with these settings in place of its own.
-func (c TuneConfig) flagsFor(s suite.ModelSetting) []string {
-	flags := slices.DeleteFunc(slices.Clone(c.Flags), func(flag string) bool {
-		return slices.ContainsFunc(tunedFlags, func(tuned string) bool { return strings.HasPrefix(flag, tuned) })
-	})
-	return append(flags, tunedFlags[0]+s.Delegate, fmt.Sprint(tunedFlags[1], s.Threads), fmt.Sprint(tunedFlags[2], s.Interpreters))
+func (c TuneConfig) flagsFor(s tuned.Settings) []string {
+	return append(slices.DeleteFunc(slices.Clone(c.Flags), tuned.IsFlag), s.Flags()...)
 }
 
 // measure starts a service with these settings and returns its score.
-func (c TuneConfig) measure(ctx context.Context, s suite.ModelSetting, images []suite.Image) (value float64, err error) {
+func (c TuneConfig) measure(ctx context.Context, s tuned.Settings, images []suite.Image) (value float64, err error) {
 	service := c.Service
 	service.Flags = c.flagsFor(s)
 	own, end, err := service.start(ctx, "--mqtt-listen=")
@@ -136,27 +166,9 @@ func (c TuneConfig) measure(ctx context.Context, s suite.ModelSetting, images []
 	return result.Throughput(), nil
 }
 
-func printTried(out io.Writer, tried []tune.Tried[suite.ModelSetting], goal string) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DELEGATE\tINTERPRETERS\tTHREADS\tRUNS\tMEDIAN") // Flush returns the error
-	for _, one := range tried {
-		text := fmt.Sprintf("%.1f/s", one.Score())
-		if goal == GoalLatency {
-			text = fmt.Sprintf("p95 %.1f ms", -one.Score())
-		}
-		if one.Err != nil {
-			text = fmt.Sprintf("failed: %.100s", one.Err.Error())
-		}
-		s := one.Candidate
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\n", s.Delegate, s.Interpreters, s.Threads, len(one.Values), text) // Flush returns the error
-	}
-	return t.Flush()
-}
-
 // save writes the settings as an edgelens.yaml. Without --force it never overwrites a file, even one created meanwhile.
-func (c TuneConfig) save(out io.Writer, s suite.ModelSetting) error {
-	text := fmt.Sprintf("# Found by `edgelens bench tune --goal %s` on %s.\ninference:\n  interpreters: %d\n  threads: %d\n  delegate: %s\n",
-		c.Goal, time.Now().Format(time.DateOnly), s.Interpreters, s.Threads, s.Delegate)
+func (c TuneConfig) save(out io.Writer, s tuned.Settings) error {
+	text := fmt.Sprintf("# Found by `edgelens bench tune --goal %s` on %s.\n%s", c.Goal, time.Now().Format(time.DateOnly), s.YAML())
 	how := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if c.Force {
 		how = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
@@ -170,6 +182,17 @@ func (c TuneConfig) save(out io.Writer, s suite.ModelSetting) error {
 		return fmt.Errorf("write the settings: %w", err)
 	}
 	_, err = fmt.Fprintf(out, "\nWritten to %s:\n%s", c.Write, text)
+	return err
+}
+
+// store stores the result in the data folder, for serve. The settings are written already, so that a failure is a line
+// and no error.
+func (c TuneConfig) store(out io.Writer, r tuned.Result) error {
+	if err := tuned.Write(c.Settings.DataDir, r); err != nil {
+		_, err = fmt.Fprintf(out, "\nserve will not know of it: %v\n", err)
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\nStored in the data folder %s; serve logs a line while it runs with others.\n", c.Settings.DataDir)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -24,6 +25,10 @@ import (
 
 // ModelSetting is the configuration of a model.
 type ModelSetting struct {
+	// Runtime is inference.RuntimeTFLite or RuntimeLiteRT; "" and RuntimeAuto choose by the file's operators.
+	Runtime string `json:"runtime,omitempty"`
+	// Accelerator is inference.AcceleratorGPU, or "" for the CPU.
+	Accelerator  string `json:"accelerator,omitempty"`
 	Delegate     string `json:"delegate"`
 	Threads      int    `json:"threads"`
 	Interpreters int    `json:"interpreters"`
@@ -39,9 +44,16 @@ const (
 	VariantInt8    = "int8"
 )
 
+func (s ModelSetting) options() inference.Options {
+	return inference.Options{Threads: s.Threads, Runtime: s.Runtime, Accelerator: s.Accelerator, Delegate: s.Delegate}
+}
+
 // name is the name of the case.
 func (s ModelSetting) name() string {
 	name := fmt.Sprintf("%s, threads %d, interpreters %d", s.Delegate, s.Threads, s.Interpreters)
+	if s.Runtime != "" && s.Runtime != inference.RuntimeAuto {
+		name = s.Runtime + ", " + name
+	}
 	if s.Variant != "" {
 		name = s.Variant + " form, " + name
 	}
@@ -63,10 +75,15 @@ type ModelTimes struct {
 	MemoryInit    int64 `json:"memory_init"`
 	MemoryOverall int64 `json:"memory_overall"`
 	// MemoryFurther is the private memory of one more interpreter, which has run.
-	MemoryFurther int64  `json:"memory_further"`
-	Delegate      string `json:"delegate"`
+	MemoryFurther int64 `json:"memory_further"`
+	// Runtime and Version are those of what ran it, and Delegate its delegate.
+	Runtime  string `json:"runtime"`
+	Version  string `json:"version"`
+	Delegate string `json:"delegate"`
 	// FileBytes is the size of the model's file.
 	FileBytes int64 `json:"file_bytes"`
+	// Scores are the dequantized answers to each of the inputs that were asked for.
+	Scores [][]float32 `json:"scores,omitempty"`
 }
 
 // Inference is one run.
@@ -80,8 +97,8 @@ type Inference struct {
 const warmUpFor = 500 * time.Millisecond
 
 // MeasureModel measures a model in this process, which should have done nothing else: memory that was freed before
-// would count as the model's.
-func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelSetting, window time.Duration) (*ModelTimes, error) {
+// would count as the model's. inputs are tensors to return the scores for; nil for none.
+func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelSetting, window time.Duration, inputs []byte) (*ModelTimes, error) {
 	before, err := resident(os.Getpid())
 	if err != nil {
 		return nil, err
@@ -91,7 +108,7 @@ func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelS
 		return nil, err
 	}
 	start := time.Now()
-	model, err := backend.Open(setting.File, inference.Options{Threads: setting.Threads, Delegate: setting.Delegate})
+	model, err := backend.Open(setting.File, setting.options())
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +120,8 @@ func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelS
 		}
 		defer interpreters[i].Close() // the process ends next
 	}
-	times := &ModelTimes{Init: time.Since(start), Delegate: interpreters[len(interpreters)-1].Delegation().Delegate, FileBytes: file.Size()}
+	ran := interpreters[len(interpreters)-1].Delegation()
+	times := &ModelTimes{Init: time.Since(start), Runtime: ran.Runtime, Version: ran.Version, Delegate: ran.Delegate, FileBytes: file.Size()}
 	after, err := resident(os.Getpid())
 	if err != nil {
 		return nil, err
@@ -132,6 +150,9 @@ func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelS
 	}
 	times.MemoryOverall = after - before
 	if times.MemoryFurther, err = memoryOfFurther(model); err != nil {
+		return nil, err
+	}
+	if times.Scores, err = scoresOf(ctx, interpreters[0], inputs); err != nil {
 		return nil, err
 	}
 	return times, ctx.Err()
@@ -171,6 +192,29 @@ func memoryOfFurther(model inference.Model) (int64, error) {
 func privateAfterGC() (int64, error) {
 	debug.FreeOSMemory()
 	return private(os.Getpid())
+}
+
+// scoresOf runs an interpreter on tensors that lie one behind the other.
+func scoresOf(ctx context.Context, interpreter inference.Interpreter, inputs []byte) ([][]float32, error) {
+	size, output := interpreter.Input().Bytes(), interpreter.Output()
+	if len(inputs)%size != 0 {
+		return nil, fmt.Errorf("%w: %d bytes of inputs for tensors of %d", edgelens.ErrInvalid, len(inputs), size)
+	}
+	raw := make([]byte, output.Bytes())
+	var all [][]float32
+	for ; len(inputs) > 0 && ctx.Err() == nil; inputs = inputs[size:] {
+		scores := make([]float32, output.Elements())
+		if err := errors.Join(inference.SetInput(interpreter, inputs[:size]), interpreter.Invoke(), interpreter.ReadOutput(raw), output.Dequantize(scores, raw)); err != nil {
+			return nil, err
+		}
+		for _, s := range scores {
+			if f := float64(s); math.IsNaN(f) || math.IsInf(f, 0) {
+				return nil, fmt.Errorf("%w: it answered with a score that is no number", edgelens.ErrModel)
+			}
+		}
+		all = append(all, scores)
+	}
+	return all, ctx.Err()
 }
 
 // newNoisyInterpreter returns an interpreter with noise in its input.
@@ -229,31 +273,41 @@ func invokeAll(interpreters []inference.Interpreter, more func(n int, begin time
 	return all
 }
 
-// modelRequest is the request to a child process.
-type modelRequest struct {
+// ModelRequest is the request to a child process.
+type ModelRequest struct {
 	ModelSetting
 	Window time.Duration `json:"window"`
+	// Inputs is a file of input tensors, one behind the other, to return the scores for; "" for none.
+	Inputs string `json:"inputs,omitempty"`
 }
 
 // MeasureModelForParent is MeasureModel in a child process that Model starts: the request
 // comes from in, and the ModelTimes go to out.
 func MeasureModelForParent(ctx context.Context, backend inference.Backend, in io.Reader, out io.Writer) error {
-	var request modelRequest
+	var request ModelRequest
 	if err := json.NewDecoder(in).Decode(&request); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
 	if request.Interpreters < 1 {
 		return fmt.Errorf("%w: interpreters must be at least 1, not %d", edgelens.ErrInvalid, request.Interpreters)
 	}
-	times, err := MeasureModel(ctx, backend, request.ModelSetting, request.Window)
+	var inputs []byte
+	if request.Inputs != "" {
+		var err error
+		if inputs, err = os.ReadFile(request.Inputs); err != nil {
+			return fmt.Errorf("read the inputs: %w", err)
+		}
+	}
+	times, err := MeasureModel(ctx, backend, request.ModelSetting, request.Window, inputs)
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(out).Encode(times)
 }
 
-// measureInChild runs a command line that calls MeasureModelForParent.
-func measureInChild(ctx context.Context, child []string, request modelRequest) (*ModelTimes, error) {
+// MeasureModelInChild runs a command line that calls MeasureModelForParent. What a runtime does to its process is an
+// error here.
+func MeasureModelInChild(ctx context.Context, child []string, request ModelRequest) (*ModelTimes, error) {
 	in, err := json.Marshal(request)
 	if err != nil {
 		return nil, fmt.Errorf("measure the model: %w", err)
@@ -279,9 +333,9 @@ func Model(settings []ModelSetting, child []string) []Task {
 	for _, setting := range settings {
 		tasks = append(tasks, Task{
 			Case: record.Case{Suite: "model", Name: setting.name(), Variant: setting.Variant,
-				Mode: record.ModeModel, Delegate: setting.Delegate, Threads: setting.Threads, Interpreters: setting.Interpreters},
+				Mode: record.ModeModel, Runtime: setting.Runtime, Delegate: setting.Delegate, Threads: setting.Threads, Interpreters: setting.Interpreters},
 			Do: func(ctx context.Context, round *Round) error {
-				times, err := measureInChild(ctx, child, modelRequest{setting, round.Window})
+				times, err := MeasureModelInChild(ctx, child, ModelRequest{ModelSetting: setting, Window: round.Window})
 				if err != nil {
 					return err
 				}

@@ -273,7 +273,7 @@ func TestModelThatFailsIsNotMeasured(t *testing.T) {
 	unbuilt := fakemodel.Image(8, 4)
 	unbuilt.BuildError = errors.New("no memory")
 	for name, backend := range map[string]*fakemodel.Backend{"Invoke": failing, "NewInterpreter": unbuilt} {
-		if _, err := suite.MeasureModel(t.Context(), backend, setting, time.Second); err == nil {
+		if _, err := suite.MeasureModel(t.Context(), backend, setting, time.Second, nil); err == nil {
 			t.Errorf("%s fails, and the model was measured", name)
 		}
 		if backend.Built.Load() != backend.Closed.Load() || backend.Opened.Load() != backend.ModelsClosed.Load() {
@@ -281,8 +281,33 @@ func TestModelThatFailsIsNotMeasured(t *testing.T) {
 		}
 	}
 	setting.File = "/no/such.tflite"
-	if _, err := suite.MeasureModel(t.Context(), slow(), setting, time.Second); err == nil {
+	if _, err := suite.MeasureModel(t.Context(), slow(), setting, time.Second, nil); err == nil {
 		t.Error("a missing file was measured")
+	}
+}
+
+// The scores for given inputs come back in their order; what is no tensor, or no number, is an error.
+func TestModelAnswersInputs(t *testing.T) {
+	setting := suite.ModelSetting{Delegate: "auto", Threads: 1, Interpreters: 1, File: modelFile(t)}
+	backend := fakemodel.Image(8, 4)
+	backend.Graph = func(in, out []byte) error {
+		for i := range out {
+			out[i] = in[0]
+		}
+		return nil
+	}
+	const size = 8 * 8 * 3
+	inputs := make([]byte, 3*size)
+	inputs[size], inputs[2*size] = 100, 200
+	times, err := suite.MeasureModel(t.Context(), backend, setting, time.Millisecond, inputs)
+	if err != nil || len(times.Scores) != 3 || len(times.Scores[0]) == 0 {
+		t.Fatalf("%+v, %v", times, err)
+	}
+	if a, b, c := times.Scores[0][0], times.Scores[1][0], times.Scores[2][0]; !(a < b && b < c) {
+		t.Errorf("scores %v, %v, %v", a, b, c)
+	}
+	if _, err := suite.MeasureModel(t.Context(), backend, setting, time.Millisecond, inputs[1:]); err == nil {
+		t.Error("a part of a tensor is no error")
 	}
 }
 

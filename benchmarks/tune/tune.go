@@ -22,10 +22,10 @@ type Tried[C any] struct {
 func (t Tried[C]) Score() float64 { return stats.Median(t.Values) }
 
 // Search measures all candidates, drops the worse half, measures the rest again, and so on until two are left, which
-// are measured in all remaining rounds: successive halving (Z. Karnin, T. Koren, O. Somekh, "Almost Optimal Exploration
+// are measured in all remaining rounds, as are those that keep is true for (nil for none): successive halving (Z. Karnin, T. Koren, O. Somekh, "Almost Optimal Exploration
 // in Multi-Armed Bandits", ICML 2013). It returns all candidates, the best first: those that lasted longer before the
 // others. The error is ctx's.
-func Search[C any](ctx context.Context, candidates []C, rounds int, measure func(context.Context, C) (float64, error)) ([]Tried[C], error) {
+func Search[C any](ctx context.Context, candidates []C, rounds int, keep func(C) bool, measure func(context.Context, C) (float64, error)) ([]Tried[C], error) {
 	alive := make([]*Tried[C], len(candidates))
 	for i, candidate := range candidates {
 		alive[i] = &Tried[C]{Candidate: candidate}
@@ -47,12 +47,20 @@ func Search[C any](ctx context.Context, candidates []C, rounds int, measure func
 			still = append(still, t)
 		}
 		sort.SliceStable(still, func(i, j int) bool { return still[i].Score() > still[j].Score() })
-		keep := len(still)
+		count := len(still)
 		if round < rounds-1 {
-			keep = min(len(still), max(2, (len(still)+1)/2))
+			count = min(len(still), max(2, (len(still)+1)/2))
 		}
-		dropped = append(slices.Clone(still[keep:]), dropped...)
-		alive = still[:keep]
+		alive = slices.Clone(still[:count])
+		var worse []*Tried[C]
+		for _, t := range still[count:] {
+			if keep != nil && keep(t.Candidate) {
+				alive = append(alive, t)
+			} else {
+				worse = append(worse, t)
+			}
+		}
+		dropped = append(worse, dropped...)
 	}
 	var all []Tried[C]
 	for _, t := range append(alive, dropped...) {

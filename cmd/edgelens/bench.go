@@ -10,6 +10,7 @@ import (
 	"edgelens/benchmarks/report"
 	"edgelens/benchmarks/runner"
 	"edgelens/benchmarks/suite"
+	"edgelens/inference"
 	"edgelens/internal/config"
 )
 
@@ -21,7 +22,8 @@ func newBench(environ []string) *cobra.Command {
 		Long: `Measures, prints a table, and stores raw records, report.md and plots (PNG and SVG) in a
 new folder bench-YYYYMMDD-HHMMSS:
 
-  model     load, first and steady inference, memory; by delegate, threads, interpreters
+  model     load, first and steady inference, memory; by runtime, delegate, threads,
+            interpreters
   pipeline  each stage of recognition, and the ceiling: a bare loop on every core
   http      a service under load: closed loop (throughput) and open loop (latency)
   mqtt      simulated terminals, from a record to its event
@@ -52,6 +54,7 @@ of a running one. Flags of serve, such as --inference-threads, configure that se
 	f.Float64SliceVar(&c.HTTP.Loads, "load", []float64{0.7}, "http, open loop: rates as shares of the peak, which is sync with the most connections")
 	f.Float64SliceVar(&c.HTTP.Rates, "rate", nil, "http, open loop: rates in requests a second")
 	f.IntVar(&c.HTTP.OpenConnections, "open-connections", c.HTTP.OpenConnections, "http, open loop: maximum number of concurrent requests")
+	f.StringSliceVar(&c.Runtimes, "model-runtimes", []string{inference.RuntimeAuto}, "model: runtimes: tflite, litert, or auto")
 	f.StringSliceVar(&c.Delegates, "model-delegates", []string{"auto", "none"}, "model: delegates")
 	f.IntSliceVar(&c.Threads, "model-threads", runner.Distinct(1, cores), "model: threads of an interpreter")
 	f.IntSliceVar(&c.Interpreters, "model-interpreters", runner.Distinct(1, cores), "model: concurrent interpreters; their threads together are limited to the cores")

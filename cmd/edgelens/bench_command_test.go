@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"edgelens/benchmarks/record"
+	"edgelens/inference/runtimes"
 	"edgelens/internal/supervise/supervisetest"
+	"edgelens/internal/tuned"
 	"edgelens/models/modeltest"
 	"edgelens/models/quality"
 )
@@ -136,6 +138,37 @@ func TestBenchMeasuresModelAndPipeline(t *testing.T) {
 			if !strings.Contains(stdout, want) {
 				t.Errorf("%s lacks %q:\n%s", which, want, stdout)
 			}
+		}
+	}
+}
+
+// A runtime that is asked for is named in the case, and runs the variants, too.
+func TestBenchMeasuresRuntimes(t *testing.T) {
+	environ, out, _ := benchEnvironment(t)
+	names := []string{"tflite"}
+	if _, err := runtimes.New(runtimes.Config{}).LiteRT(); err == nil {
+		names = append(names, "litert")
+	}
+	bench := func(names string) (int, string) {
+		status, _, stderr := runCommand(t, environ, "bench", "model", "--out", out, "--runs", "1", "--duration", "50ms", "--warm-up", "20ms",
+			"--model-delegates", "auto", "--model-threads", "1", "--model-interpreters", "1", "--model-runtimes", names)
+		return status, stderr
+	}
+	if status, stderr := bench("openvino"); status != 1 || !strings.Contains(stderr, "--model-runtimes must be auto, tflite or litert") {
+		t.Errorf("an unknown runtime: status %d, %s", status, stderr)
+	}
+	if status, stderr := bench(strings.Join(names, ",")); status != 0 {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	r, err := record.Read(runs(t, out)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(r.Run.Cases, func(c record.Case) bool {
+			return c.Runtime == name && c.Variant == "" && c.Name == name+", auto, threads 1, interpreters 1"
+		}) {
+			t.Errorf("%s is missing: %+v", name, r.Run.Cases)
 		}
 	}
 }
@@ -275,8 +308,14 @@ func TestBenchTuneWritesTheBestAndOverwritesNothing(t *testing.T) {
 		return runCommand(t, environ, append([]string{"bench", "tune", "--goal", "latency", "--write", written, "--images", image, "--runs", "1", "--duration", "20ms"}, more...)...)
 	}
 	status, stdout, stderr := tune()
-	if status != 0 || !strings.Contains(stdout, "p95") {
-		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
+	for _, want := range []string{"p95", "SAME FIRST CLASS", "tflite", "100%", "as set so far", "Stored in the data folder"} {
+		if status != 0 || !strings.Contains(stdout, want) {
+			t.Fatalf("status %d, want %q\n%s%s", status, want, stdout, stderr)
+		}
+	}
+	_, dir, _ := strings.Cut(environ[0], "=")
+	if found, err := tuned.Read(dir); err != nil || found.Goal != "latency" || found.Best.Score >= 0 || found.Before.Score > found.Best.Score || found.Cores == 0 {
+		t.Errorf("stored: %+v, %v", found, err)
 	}
 	text, err := os.ReadFile(written)
 	if err != nil {

@@ -133,6 +133,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.Loader, s.config) })
 		s.readiness.Ready("model")
 		s.log.Info("ready", "model", model, "seconds", time.Since(start).Seconds())
+		adviseTuned(s.config, s.core, s.log)
 		<-ctx.Done()
 		s.jobs.worker.Shutdown()
 		return nil
