@@ -132,6 +132,10 @@ func serviceCandidates(way tuned.Settings, cores int) []tuned.Settings {
 			if threads*interpreters <= cores {
 				way.Threads, way.Interpreters = threads, interpreters
 				settings = append(settings, way)
+				if alone := way; way.Accelerators != "" { // with it may be slower all the same
+					alone.Accelerators = ""
+					settings = append(settings, alone)
+				}
 			}
 		}
 	}

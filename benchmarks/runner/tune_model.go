@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"edgelens/benchmarks/suite"
@@ -85,8 +86,8 @@ func (c TuneConfig) tuneModel(ctx context.Context, model models.Model, images []
 	return t.best(tried)
 }
 
-// modelCandidates are the ways to run a model on one thread. Requantizing is for a delegate, and the float32 variant is
-// for comparison.
+// modelCandidates are the ways to run a model on one thread, and the graphics processor, which LiteRT runs models on.
+// Requantizing is for a delegate, and the float32 variant is for comparison.
 func modelCandidates(set *runtimes.Set, model models.Model, variants []suite.ModelSetting) []suite.ModelSetting {
 	names := []string{inference.RuntimeTFLite}
 	if _, err := set.LiteRT(); err == nil {
@@ -96,6 +97,9 @@ func modelCandidates(set *runtimes.Set, model models.Model, variants []suite.Mod
 		names = []string{model.Runtime} // its manifest decides
 	}
 	var candidates []suite.ModelSetting
+	if slices.Contains(names, inference.RuntimeLiteRT) && !model.BuiltIn {
+		candidates = append(candidates, suite.ModelSetting{Runtime: inference.RuntimeLiteRT, Accelerator: inference.AcceleratorGPU, Delegate: inference.DelegateAuto, Threads: 1, Interpreters: 1, File: model.Path})
+	}
 	for _, name := range names {
 		for _, delegate := range []string{inference.DelegateAuto, inference.DelegateNone} {
 			candidates = append(candidates, suite.ModelSetting{Runtime: name, Delegate: delegate, Threads: 1, Interpreters: 1, File: model.Path})
@@ -152,22 +156,36 @@ func (t *modelTuning) measure(ctx context.Context, s suite.ModelSetting) (float6
 	return -1000 * medianInvoke(times.Inferences).Seconds(), nil
 }
 
-// best returns the settings of the fastest candidate that may be chosen.
+// best returns the settings of the fastest candidate on the processor that may be chosen, with an accelerator if that is
+// faster: the service uses both.
 func (t *modelTuning) best(tried []tune.Tried[suite.ModelSetting]) (tuned.Settings, error) {
 	var errs []error
 	for _, one := range tried {
 		s := one.Candidate
+		if s.Accelerator != "" {
+			continue
+		}
 		if err := t.problem(one); err != nil {
 			errs = append(errs, fmt.Errorf("%s, %s: %w", s.Runtime, s.Delegate, err))
 			continue
 		}
-		settings := tuned.Settings{Runtime: s.Runtime, Delegate: s.Delegate, Requantize: s.Variant == suite.VariantInt8}
+		settings := tuned.Settings{Runtime: s.Runtime, Delegate: s.Delegate, Requantize: s.Variant == suite.VariantInt8, Accelerators: t.faster(tried, one.Score())}
 		if s.Runtime == inference.RuntimeTFLite {
 			settings.Runtime = inference.RuntimeAuto // so that models with newer operators still run
 		}
 		return settings, nil
 	}
 	return tuned.Settings{}, fmt.Errorf("the model could not be measured: %w", errors.Join(errs...))
+}
+
+// faster returns the accelerator that may be chosen and is faster than score; "" for none.
+func (t *modelTuning) faster(tried []tune.Tried[suite.ModelSetting], score float64) string {
+	for _, one := range tried {
+		if one.Candidate.Accelerator != "" && t.problem(one) == nil && one.Score() > score {
+			return one.Candidate.Accelerator
+		}
+	}
+	return ""
 }
 
 // problem is why a measured candidate cannot be chosen; nil where it can.

@@ -52,7 +52,7 @@ func fileText(variant string) string {
 func printServices(out io.Writer, tried []tune.Tried[tuned.Settings], before tuned.Settings, goal string) error {
 	fmt.Fprint(out, "\nThe service:\n") // Flush returns the error
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "RUNTIME\tDELEGATE\tREQUANTIZE\tINTERPRETERS\tTHREADS\tRUNS\tMEDIAN\tNOTE")
+	fmt.Fprintln(t, "RUNTIME\tDELEGATE\tREQUANTIZE\tACCELERATORS\tINTERPRETERS\tTHREADS\tRUNS\tMEDIAN\tNOTE")
 	for _, one := range tried {
 		text, note := fmt.Sprintf("%.1f/s", one.Score()), ""
 		if goal == GoalLatency {
@@ -65,7 +65,7 @@ func printServices(out io.Writer, tried []tune.Tried[tuned.Settings], before tun
 		if s == before {
 			note = "as set so far"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%t\t%d\t%d\t%d\t%s\t%s\n", s.Runtime, s.Delegate, s.Requantize, s.Interpreters, s.Threads, len(one.Values), text, note)
+		fmt.Fprintf(t, "%s\t%s\t%t\t%s\t%d\t%d\t%d\t%s\t%s\n", s.Runtime, s.Delegate, s.Requantize, cmp.Or(s.Accelerators, "none"), s.Interpreters, s.Threads, len(one.Values), text, note)
 	}
 	return t.Flush()
 }

@@ -22,6 +22,11 @@ func TestServiceCandidatesFitOnTheCores(t *testing.T) {
 		if len(got) != want {
 			t.Errorf("%d cores: %d candidates, want %d: %+v", cores, len(got), want, got)
 		}
+		both := way
+		both.Accelerators = "gpu"
+		if with := serviceCandidates(both, cores); len(with) != 2*want {
+			t.Errorf("%d cores with a GPU: %d candidates, want each with it and without: %+v", cores, len(with), with)
+		}
 		all := way
 		all.Threads, all.Interpreters = cores, 1
 		if !slices.Contains(got, all) {
@@ -35,7 +40,7 @@ func TestTunedSettingsReplaceThoseOfTheService(t *testing.T) {
 		"--inference-runtime=litert", "--inference-requantize=true", "--inference-probe=false"}}}
 	for range 2 { // the flags of the service stay
 		got := c.flagsFor(tuned.Settings{Runtime: "auto", Delegate: "auto", Threads: 2, Interpreters: 3})
-		want := []string{"--model=m", "--inference-probe=false", "--inference-runtime=auto", "--inference-delegate=auto", "--inference-threads=2", "--inference-interpreters=3", "--inference-requantize=false"}
+		want := []string{"--model=m", "--inference-probe=false", "--inference-runtime=auto", "--inference-delegate=auto", "--inference-threads=2", "--inference-interpreters=3", "--inference-requantize=false", "--inference-accelerators="}
 		if !slices.Equal(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -57,8 +62,8 @@ func TestModelCandidates(t *testing.T) {
 		return slices.Compact(names)
 	}
 	want := []string{inference.RuntimeTFLite}
-	if missing == nil {
-		want = append(want, inference.RuntimeLiteRT)
+	if missing == nil { // the first is on the GPU
+		want = []string{inference.RuntimeLiteRT, inference.RuntimeTFLite, inference.RuntimeLiteRT}
 	}
 	if got := of(""); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
@@ -106,6 +111,14 @@ func TestBestOfTheModelMayBeChosen(t *testing.T) {
 	m := &modelTuning{refused: map[string]error{}}
 	if got, err := m.best(all); err != nil || got != (tuned.Settings{Runtime: "auto", Delegate: "auto", Requantize: true}) {
 		t.Errorf("%+v, %v", got, err)
+	}
+	// The graphics processor is used, too, where it is faster.
+	int8.Values = []float64{-4}
+	for ms, want := range map[float64]string{3: "gpu", 5: ""} {
+		gpu := tune.Tried[suite.ModelSetting]{Candidate: suite.ModelSetting{Runtime: "litert", Accelerator: "gpu"}, Values: []float64{-ms}}
+		if got, err := m.best([]tune.Tried[suite.ModelSetting]{gpu, int8}); err != nil || got.Accelerators != want || !got.Requantize {
+			t.Errorf("a GPU of %v ms beside 4: %+v, %v", ms, got, err)
+		}
 	}
 	m.refused[suite.VariantInt8] = errors.New("other results")
 	if got, err := m.best(all); err != nil || got != (tuned.Settings{Runtime: "auto", Delegate: "none"}) {

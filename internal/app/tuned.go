@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"edgelens/inference"
 	"edgelens/inference/runtimes"
@@ -27,7 +28,8 @@ func TunedSettings(c inference.Config, runtime string) tuned.Settings {
 	if runtime == inference.RuntimeTFLite {
 		runtime = inference.RuntimeAuto // the same for a model that TensorFlow Lite has the operators of
 	}
-	return tuned.Settings{Runtime: runtime, Delegate: c.Delegate, Threads: c.Threads, Interpreters: c.InterpretersOrCores(), Requantize: c.Requantize}
+	return tuned.Settings{Runtime: runtime, Delegate: c.Delegate, Threads: c.Threads, Interpreters: c.InterpretersOrCores(), Requantize: c.Requantize,
+		Accelerators: strings.Join(c.Accelerators, ",")}
 }
 
 // adviseTuned logs one line where `edgelens bench tune` found better settings for this machine than those of c.

@@ -36,13 +36,15 @@ type Settings struct {
 	Threads      int    `json:"threads"`
 	Interpreters int    `json:"interpreters"`
 	Requantize   bool   `json:"requantize"`
+	// Accelerators is "gpu", or "" for the processor alone.
+	Accelerators string `json:"accelerators,omitempty"`
 }
 
 // keys are the keys of the settings with their values, in order.
 func (s Settings) keys() [][2]string {
 	return [][2]string{
 		{"runtime", s.Runtime}, {"delegate", s.Delegate}, {"threads", fmt.Sprint(s.Threads)},
-		{"interpreters", fmt.Sprint(s.Interpreters)}, {"requantize", fmt.Sprint(s.Requantize)},
+		{"interpreters", fmt.Sprint(s.Interpreters)}, {"requantize", fmt.Sprint(s.Requantize)}, {"accelerators", s.Accelerators},
 	}
 }
 
@@ -50,7 +52,7 @@ func (s Settings) keys() [][2]string {
 func (s Settings) YAML() string {
 	text := "inference:\n"
 	for _, k := range s.keys() {
-		text += fmt.Sprintf("  %s: %s\n", k[0], k[1])
+		text += strings.TrimRight(fmt.Sprintf("  %s: %s", k[0], k[1]), " ") + "\n"
 	}
 	return text
 }
