@@ -87,7 +87,7 @@ func (l *Loader) acceleratedPool(name string, e *entry) (*Pool, edgelens.KernelC
 
 func (l *Loader) checkAccelerated(e *entry, pool *Pool) (edgelens.KernelCheck, error) {
 	facts := pool.Spec()
-	if !sameTensor(facts.Input, e.spec.Input.TensorSpec) || !sameTensor(facts.Output, e.spec.Output) {
+	if !facts.Input.HasValuesOf(e.spec.Input.TensorSpec) || !facts.Output.HasValuesOf(e.spec.Output) {
 		return edgelens.KernelCheck{}, fmt.Errorf("%w: its tensors are others there", edgelens.ErrModel)
 	}
 	check := edgelens.KernelCheck{Result: edgelens.CheckOff}
@@ -98,11 +98,6 @@ func (l *Loader) checkAccelerated(e *entry, pool *Pool) (edgelens.KernelCheck, e
 		return check, fmt.Errorf("%w: its results there are not known to be right: %s", edgelens.ErrModel, check.Reason)
 	}
 	return check, nil
-}
-
-// sameTensor reports whether two tensors hold the same values for the same bytes.
-func sameTensor(a, b models.TensorSpec) bool {
-	return slices.Equal(a.Shape, b.Shape) && a.DType == b.DType && a.Scale == b.Scale && a.ZeroPoint == b.ZeroPoint
 }
 
 // setProblem logs why the accelerator is not used, and returns the pool that it had.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"edgelens"
 )
@@ -68,6 +69,11 @@ func (t TensorSpec) Elements() int {
 
 // Bytes returns the size of the tensor's buffer.
 func (t TensorSpec) Bytes() int { return t.Elements() * t.DType.Size() }
+
+// HasValuesOf reports whether the same bytes stand for the same values in both tensors.
+func (t TensorSpec) HasValuesOf(other TensorSpec) bool {
+	return slices.Equal(t.Shape, other.Shape) && t.DType == other.DType && t.Scale == other.Scale && t.ZeroPoint == other.ZeroPoint
+}
 
 // Public returns the description for the API.
 func (t TensorSpec) Public() *edgelens.Tensor {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"edgelens"
 	"edgelens/inference"
@@ -47,7 +46,7 @@ func (c *check) runOn(ctx context.Context, runtime string, in models.InputSpec, 
 	switch i, o := interpreter.Input(), interpreter.Output(); {
 	case !ownKernels(r.runs) || r.runs.Runtime != runtime:
 		return nil, fmt.Errorf("%w: %s with the delegate %s runs it instead of %s without one", edgelens.ErrModel, r.runs.Runtime, r.runs.Delegate, runtime)
-	case !alike(i, in.TensorSpec) || !alike(o, out):
+	case !i.HasValuesOf(in.TensorSpec) || !o.HasValuesOf(out):
 		return nil, fmt.Errorf("%w: its tensors are others there", edgelens.ErrModel)
 	}
 	r.scores, err = runInterpreter(ctx, interpreter, in, c.drawn)
@@ -63,11 +62,6 @@ func (c *check) try(ctx context.Context, options inference.Options) error {
 	pool := c.config.Inference.Pool()
 	pool.Interpreters = 1
 	return c.config.Prober.Probe(ctx, c.model, options, pool)
-}
-
-// alike reports whether two tensors hold the same values for the same bytes.
-func alike(a, b models.TensorSpec) bool {
-	return slices.Equal(a.Shape, b.Shape) && a.DType == b.DType && a.Scale == b.Scale && a.ZeroPoint == b.ZeroPoint
 }
 
 // runInterpreter returns the scores for each image: one Invoke each, and no other.

@@ -227,12 +227,12 @@ func TestGPUDoesNotLeak(t *testing.T) {
 	for range 5 {
 		cycle()
 	}
-	before, threadsBefore := privateBytes(t), threads(t)
+	before, threadsBefore := testutil.PrivateBytes(t), threads(t)
 	const cycles = 20
 	for range cycles {
 		cycle()
 	}
-	grown := privateBytes(t) - before
+	grown := testutil.PrivateBytes(t) - before
 	t.Logf("%d cycles grew the process by %d kB and %d threads", cycles, grown>>10, threads(t)-threadsBefore)
 	if grown > 10<<20 {
 		t.Errorf("%d cycles grew the process by %d kB", cycles, grown>>10)
@@ -258,13 +258,13 @@ func BenchmarkGPU(b *testing.B) {
 			var gpu [2]inference.Interpreter
 			built := map[string]float64{} // reported last: b.Loop resets what was reported before it
 			for n := range gpu {
-				before, start := privateBytes(b), time.Now()
+				before, start := testutil.PrivateBytes(b), time.Now()
 				if gpu[n], err = m.NewInterpreter(); err != nil {
 					b.Fatal(err)
 				}
 				built[fmt.Sprintf("build%d-ms", n+1)] = time.Since(start).Seconds() * 1e3
 				answer(b, gpu[n], make([]byte, gpu[n].Input().Bytes()))
-				built[fmt.Sprintf("build%d-MiB", n+1)] = float64(privateBytes(b)-before) / (1 << 20)
+				built[fmt.Sprintf("build%d-MiB", n+1)] = float64(testutil.PrivateBytes(b)-before) / (1 << 20)
 			}
 			best := [2]time.Duration{time.Hour, time.Hour}
 			for b.Loop() {

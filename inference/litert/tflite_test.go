@@ -192,12 +192,12 @@ func BenchmarkMemory(b *testing.B) {
 				answer(b, i, make([]byte, i.Input().Bytes()))
 			}
 			add()
-			before, n := privateBytes(b), 0
+			before, n := testutil.PrivateBytes(b), 0
 			for b.Loop() {
 				add()
 				n++
 			}
-			b.ReportMetric(float64(privateBytes(b)-before)/float64(n)/(1<<20), "MiB/interpreter")
+			b.ReportMetric(float64(testutil.PrivateBytes(b)-before)/float64(n)/(1<<20), "MiB/interpreter")
 			for _, i := range open {
 				if err := i.Close(); err != nil {
 					b.Error(err)

@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -228,25 +227,6 @@ func TestWeightsThatCannotBeShared(t *testing.T) {
 	})
 }
 
-// privateBytes returns the memory of this process that no other shares (proc(5)).
-func privateBytes(t testing.TB) int64 {
-	t.Helper()
-	debug.FreeOSMemory()
-	rollup, err := os.ReadFile("/proc/self/smaps_rollup")
-	if err != nil {
-		t.Skip(err)
-	}
-	var sum int64
-	for line := range strings.Lines(string(rollup)) {
-		var name string
-		var kB int64
-		if n, _ := fmt.Sscanf(line, "%s %d kB", &name, &kB); n == 2 && strings.HasPrefix(name, "Private_") {
-			sum += kB << 10
-		}
-	}
-	return sum
-}
-
 // further returns the private memory of each of n interpreters after the first, having run.
 func further(t testing.TB, m inference.Model, n int) int64 {
 	t.Helper()
@@ -257,11 +237,11 @@ func further(t testing.TB, m inference.Model, n int) int64 {
 		}
 	}
 	run()
-	before := privateBytes(t)
+	before := testutil.PrivateBytes(t)
 	for range n {
 		run()
 	}
-	return (privateBytes(t) - before) / int64(n)
+	return (testutil.PrivateBytes(t) - before) / int64(n)
 }
 
 // memoryChild names a model file for the process that TestMemoryOfFurtherInterpreters starts.
@@ -354,11 +334,11 @@ func TestSharedWeightsDoNotLeak(t *testing.T) {
 	const limit = 256 << 10
 	var grown int64
 	for range 6 {
-		before := privateBytes(t)
+		before := testutil.PrivateBytes(t)
 		for range 200 {
 			cycle()
 		}
-		if grown = privateBytes(t) - before; grown <= limit {
+		if grown = testutil.PrivateBytes(t) - before; grown <= limit {
 			return
 		}
 	}
