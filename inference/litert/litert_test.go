@@ -321,14 +321,5 @@ func TestDoesNotLeak(t *testing.T) {
 	for range 50 { // until the allocators of C and Go have what they keep
 		cycle()
 	}
-	before := testutil.PrivateBytes(t)
-	for range 200 {
-		cycle()
-	}
-	grown := testutil.PrivateBytes(t) - before
-	t.Logf("200 cycles grew the process by %d kB", grown>>10)
-	// An interpreter holds over a megabyte, and the model's file half of one.
-	if grown > 12<<20 {
-		t.Errorf("200 cycles grew the process by %d kB", grown>>10)
-	}
+	testutil.DoesNotLeak(t, 200, 1<<20, cycle) // an interpreter holds over a megabyte, and the model's file half of one
 }

@@ -330,19 +330,7 @@ func TestSharedWeightsDoNotLeak(t *testing.T) {
 	for range 20 { // until the allocators are warm
 		cycle()
 	}
-	// The allocators keep some megabytes more or less. What leaks grows every time.
-	const limit = 256 << 10
-	var grown int64
-	for range 6 {
-		before := testutil.PrivateBytes(t)
-		for range 200 {
-			cycle()
-		}
-		if grown = testutil.PrivateBytes(t) - before; grown <= limit {
-			return
-		}
-	}
-	t.Errorf("200 cycles grew the process by %d kB, again and again", grown>>10)
+	testutil.DoesNotLeak(t, 200, 256<<10, cycle)
 }
 
 // BenchmarkFurther builds interpreters after the first of a model, and reports the private

@@ -30,3 +30,22 @@ func PrivateBytes(t testing.TB) int64 {
 	}
 	return sum
 }
+
+// DoesNotLeak fails the test if each of several series of cycles makes the process grow by
+// more than limit bytes. Allocators keep some megabytes more or less from one series to the
+// next; what leaks grows every time.
+func DoesNotLeak(t testing.TB, cycles int, limit int64, cycle func()) {
+	t.Helper()
+	const series = 6
+	var grown int64
+	for range series {
+		before := PrivateBytes(t)
+		for range cycles {
+			cycle()
+		}
+		if grown = PrivateBytes(t) - before; grown <= limit {
+			return
+		}
+	}
+	t.Errorf("%d cycles grew the process by %d kB, %d times in a row", cycles, grown>>10, series)
+}
