@@ -9,7 +9,7 @@ type ModelAccelerator struct {
 	// Problem is a sentence on why it is off; "" otherwise.
 	Problem string
 	// Reason is a word for Problem: "not_requested", "not_installed", "no_device",
-	// "unsupported" or "run_failed".
+	// "unsupported", "wrong_results" or "run_failed".
 	Reason string
 	// Runs counts what it has run.
 	Runs int64

@@ -49,7 +49,7 @@ func newAccelerated(name, model string, log *slog.Logger) *accelerated {
 	return &accelerated{name: name, model: model, log: log, places: make(chan struct{}, AcceleratedRuns)}
 }
 
-// open tries and opens the model, whose pool on the processor serves meanwhile.
+// openAccelerated tries and opens the model, whose pool on the processor serves meanwhile.
 func (l *Loader) openAccelerated(a *accelerated, e *entry) {
 	pool, check, err := l.acceleratedPool(a.name, e)
 	if err != nil {
@@ -95,7 +95,8 @@ func (l *Loader) checkAccelerated(e *entry, pool *Pool) (edgelens.KernelCheck, e
 		check = l.checker.Start(e.spec.Model).Compare(l.preparing, &e.spec, pool)
 	}
 	if check.Result != edgelens.CheckPassed && check.Result != edgelens.CheckOff {
-		return check, fmt.Errorf("%w: its results there are not known to be right: %s", edgelens.ErrModel, check.Reason)
+		return check, &AcceleratorError{Accelerator: pool.Spec().Delegation.Accelerator, Reason: AcceleratorWrongResults,
+			Err: fmt.Errorf("%w: its results there are not known to be right: %s", edgelens.ErrModel, check.Reason)}
 	}
 	return check, nil
 }

@@ -172,8 +172,8 @@ func TestAcceleratorThatCannotBeUsed(t *testing.T) {
 		}, nil, "not installed", inference.AcceleratorNotInstalled},
 		"fails at once":      {func(d *twoDevices) { d.gpu.Graph = func(_, _ []byte) error { return errors.New("no") } }, nil, "fails on an image of noise", inference.AcceleratorUnsupported},
 		"other tensors":      {func(d *twoDevices) { d.gpu.Out.Scale *= 2 }, nil, "its tensors are others", inference.AcceleratorUnsupported},
-		"computes wrongly":   {func(*twoDevices) {}, verdicts{"litert none": edgelens.CheckFailed}, "not known to be right", inference.AcceleratorUnsupported},
-		"cannot be compared": {func(*twoDevices) {}, verdicts{"litert none": edgelens.CheckUnknown}, "not known to be right", inference.AcceleratorUnsupported},
+		"computes wrongly":   {func(*twoDevices) {}, verdicts{"litert none": edgelens.CheckFailed}, "not known to be right", inference.AcceleratorWrongResults},
+		"cannot be compared": {func(*twoDevices) {}, verdicts{"litert none": edgelens.CheckUnknown}, "not known to be right", inference.AcceleratorWrongResults},
 	} {
 		t.Run(name, func(t *testing.T) {
 			devices := newTwoDevices()

@@ -18,6 +18,7 @@ const (
 	AcceleratorNotInstalled = "not_installed" // its library is missing, damaged or another one
 	AcceleratorNoAdapter    = "no_device"     // there is no device, or no driver for it
 	AcceleratorUnsupported  = "unsupported"   // it cannot run all operators of the model
+	AcceleratorWrongResults = "wrong_results" // its results are wrong, or could not be compared
 	AcceleratorRunFailed    = "run_failed"    // it, or its driver, failed while running
 )
 

@@ -12,7 +12,7 @@ var (
 	rejectedDesc        = prometheus.NewDesc("edgelens_model_rejected_kernels", "Kinds of kernels that are not used for the model because they compute wrongly on this machine.", []string{"model"}, nil)
 	acceleratorDesc     = prometheus.NewDesc("edgelens_accelerator_ready", "1 if the accelerator runs the model beside the processor, 0 if it does not.", []string{"model", "accelerator"}, nil)
 	acceleratorRunsDesc = prometheus.NewDesc("edgelens_accelerator_runs_total", "Runs of the model on the accelerator.", []string{"model", "accelerator"}, nil)
-	acceleratorOffDesc  = prometheus.NewDesc("edgelens_accelerator_failures_total", "Failures that ended the use of the accelerator, by reason: not_installed, no_device, unsupported, run_failed.", []string{"model", "accelerator", "reason"}, nil)
+	acceleratorOffDesc  = prometheus.NewDesc("edgelens_accelerator_failures_total", "Failures that ended the use of the accelerator, by reason: not_installed, no_device, unsupported, wrong_results, run_failed.", []string{"model", "accelerator", "reason"}, nil)
 	loadSecondsDesc     = prometheus.NewDesc("edgelens_model_load_seconds", "Time to open, build and warm up the model.", []string{"model"}, nil)
 )
 

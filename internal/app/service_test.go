@@ -90,7 +90,6 @@ type service struct {
 }
 
 // start starts the service with its default model, and stops it with the test.
-// test.
 func start(t testing.TB, c *config.Config) *service {
 	t.Helper()
 	set := NewRuntimes(c)
