@@ -21,7 +21,13 @@ func (s *Server) Listen() (net.Listener, error) {
 func (s *Server) Serve(l net.Listener) error { return s.serve(l, halfClosedGrace) }
 
 func (s *Server) serve(l net.Listener, grace time.Duration) error {
-	if err := s.http.Serve(listener{l, grace}); err != nil && !errors.Is(err, http.ErrServerClosed) {
+	serve := s.http.Serve
+	if s.certificate != nil {
+		// A TLS connection has no half of its own to close, and its client's errors are net/http's: package-level
+		// treatment in conn.go is for plain text.
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	if err := serve(listener{l, grace}); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
 	return nil

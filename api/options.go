@@ -126,6 +126,9 @@ func (o *options) add(name, text, place string) error {
 // addJSON reads an option from a JSON body; null is no option.
 func (o *options) addJSON(m member) error {
 	known := findOption(m.name)
+	if len(m.value) > headBytes {
+		return fmt.Errorf("%w: the member %q is too long", edgelens.ErrInvalid, m.name)
+	}
 	text := string(m.value)
 	switch {
 	case text == "null":

@@ -83,6 +83,8 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 		return "method_not_allowed", "This path does not support that method. /docs lists the methods."
 	case e.Code == http.StatusForbidden:
 		return "forbidden", fmt.Sprint(e.Message)
+	case e.Code == http.StatusTooManyRequests:
+		return "rate_limited", fmt.Sprint(e.Message)
 	case e.Code == http.StatusUnsupportedMediaType:
 		return "unsupported_encoding", fmt.Sprint(e.Message)
 	case e.Code == http.StatusMisdirectedRequest:

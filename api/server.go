@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"edgelens"
+	"edgelens/internal/certificate"
 )
 
 //go:embed openapi.yaml
@@ -80,9 +81,12 @@ type Server struct {
 	operations operations
 	cors       cors
 	uploads    *semaphore.Weighted
+	rates      *rates
 	responses  *prometheus.CounterVec
 	uploading  prometheus.Gauge
 	http       *http.Server
+	// certificate is nil without TLS.
+	certificate *certificate.Follower
 	// stopping ends the streams, which never end by themselves.
 	stopping chan struct{}
 	stop     sync.Once
@@ -94,7 +98,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the API description: %w", err)
 	}
-	page, err := docsPage()
+	docs, err := docsPage()
 	if err != nil {
 		return nil, fmt.Errorf("render the API description: %w", err)
 	}
@@ -103,7 +107,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
 		outbox: outboxOr(parts.Outbox), readiness: parts.Readiness, system: parts.System, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
-		operations: newOperations(doc), cors: newCORS(config),
+		operations: newOperations(doc), cors: newCORS(config), rates: newRates(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP responses by route and status.",
 		}, []string{"route", "status"}),
@@ -117,7 +121,7 @@ func New(config Config, parts Parts) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkQuery, s.boundUploads)
+	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkQuery, s.boundUploads)
 	RegisterHandlers(e, NewStrictHandler(s, nil))
 	e.POST("/api/recognize", s.serveRecognize)
 	e.POST("/api/recognize_cached", s.serveRecognize)
@@ -125,7 +129,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
-	e.GET("/docs", fixed(echo.MIMETextHTMLCharsetUTF8, page))
+	e.GET("/docs", page(docs))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
 
 	s.http = &http.Server{
@@ -141,7 +145,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(parts.Log.Handler(), slog.LevelDebug),
 	}
-	return s, nil
+	return s, s.useCertificate(parts.Log)
 }
 
 // Handler returns the HTTP handler, for tests without a socket.

@@ -61,8 +61,10 @@ type Queue struct {
 	unclaimed unclaimed
 
 	running *attempts
-	stop    context.CancelFunc
-	loops   sync.WaitGroup
+	// claim, once there is a Worker in this process, has it work on a job at once, and reports whether it does.
+	claim atomic.Pointer[func(edgelens.Job) bool]
+	stop  context.CancelFunc
+	loops sync.WaitGroup
 }
 
 // NewQueue connects lazily, so it needs no Redis yet. node is this node's permanent name, by which the workers of other
@@ -118,7 +120,7 @@ func (q *Queue) Submit(ctx context.Context, spec edgelens.JobSpec, image []byte)
 	if err != nil || existing {
 		return job, existing, err
 	}
-	q.Dispatch(ctx, job)
+	q.place(ctx, job)
 	return job, false, nil
 }
 
@@ -130,9 +132,27 @@ func (q *Queue) Receive(ctx context.Context, r edgelens.Reception) (existing boo
 	}
 	job, existing, err := q.ledger.Receive(ctx, r)
 	if err == nil && job.ID != "" {
-		q.Dispatch(ctx, job)
+		q.place(ctx, job)
 	}
 	return existing, err
+}
+
+// place has an accepted job worked on: here and at once where there is a place, else by whoever takes it from Redis.
+func (q *Queue) place(ctx context.Context, job edgelens.Job) {
+	if claim := q.claim.Load(); claim != nil && (*claim)(job) {
+		return
+	}
+	q.Dispatch(ctx, job)
+}
+
+// dispatchAgain enqueues a job after a failed attempt in this process, to be worked on after a while.
+func (q *Queue) dispatchAgain(job edgelens.Job) {
+	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
+	defer cancel()
+	name := job.ID + "." + newGeneration() // a task of the usual name may just be ending
+	if err := q.dispatchAs(ctx, name, job.ID, dispatchQueue(job), asynq.ProcessIn(retryDelay(job.Attempts))); err != nil {
+		q.behind.Store(true)
+	}
 }
 
 // eachUnfinished calls f for every job that is not terminal, with its queue in Redis, until f returns an error.
@@ -194,13 +214,13 @@ func (q *Queue) dispatch(ctx context.Context, id, queue string) error {
 	return q.dispatchAs(ctx, id+"."+q.ours(), id, queue)
 }
 
-// dispatchAs is dispatch with the name of the task.
-func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string) error {
+// dispatchAs is dispatch with the name of the task, and further options.
+func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string, further ...asynq.Option) error {
 	task := asynq.NewTask(taskType, payloadOf(q.node, id))
 	options := []asynq.Option{
 		asynq.Queue(queue), asynq.TaskID(name), asynq.MaxRetry(maxRetries), asynq.Timeout(q.config.AttemptTimeout),
 	}
-	if _, err := q.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+	if _, err := q.client.EnqueueContext(ctx, task, append(options, further...)...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("dispatch the job: %w", err)
 	}
 	return nil

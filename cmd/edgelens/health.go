@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -19,16 +20,22 @@ func newHealth(environ []string) *cobra.Command {
 broker, which is healthy if it answers at all.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var trusted *tls.Config
 			if target == "" {
 				c, err := loadSettings(cmd, environ)
 				if err != nil {
 					return err
 				}
-				if target, err = client.LocalURL(c.HTTP.Listen); err != nil {
+				if target, err = client.LocalURL(c.HTTP.Scheme(), c.HTTP.Listen); err != nil {
 					return err
 				}
+				if c.HTTP.TLS.IsSet() {
+					if trusted, err = c.HTTP.TLS.Pinned(); err != nil {
+						return err
+					}
+				}
 			}
-			health, err := client.Health(cmd.Context(), target)
+			health, err := client.Health(cmd.Context(), target, trusted)
 			if err != nil {
 				return err
 			}
@@ -36,7 +43,7 @@ broker, which is healthy if it answers at all.`,
 			return err
 		},
 	}
-	config.AddFlags(cmd.Flags(), "listen")
+	config.AddFlags(cmd.Flags(), "listen", "http.tls.")
 	cmd.Flags().StringVar(&target, "url", "", "URL to check (default: the address of serve)")
 	return cmd
 }

@@ -17,6 +17,7 @@ import (
 
 	"edgelens"
 	"edgelens/api"
+	"edgelens/internal/certificate"
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
 	"edgelens/internal/telemetry"
@@ -51,7 +52,7 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, terminals.stop)) }()
-	s := &node{version: version, config: c, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
+	s := &node{version: version, config: c, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, log: log}
 	s.readiness.NotReady("model", "loading")
 	if s.server, err = newServer(c, s, metrics); err != nil {
 		return err
@@ -78,6 +79,7 @@ type node struct {
 	terminals *terminals
 	server    *api.Server
 	readiness *telemetry.Readiness
+	metrics   *prometheus.Registry
 	log       *slog.Logger
 }
 
@@ -94,16 +96,41 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	if s.terminals != nil && s.terminals.bridge != nil {
 		parts.Devices = s.terminals.bridge
 	}
-	return api.New(c.HTTP, parts)
+	server, err := api.New(c.HTTP, parts)
+	if err != nil {
+		return nil, err
+	}
+	s.readiness.AddCheck(server.Conditions)
+	return server, checkBrokerCertificate(c, s)
+}
+
+// checkBrokerCertificate adds the conditions of the private broker's certificate.
+func checkBrokerCertificate(c *config.Config, s *node) error {
+	if s.terminals == nil || s.terminals.broker.child == nil || !c.Mosquitto.TLS.IsSet() {
+		return nil
+	}
+	follower, err := certificate.Follow(c.Mosquitto.TLS, "mqtt.tls", s.log)
+	if err != nil {
+		return err
+	}
+	s.readiness.AddCheck(func() []edgelens.Condition { return follower.Conditions("mqtt_certificate") })
+	return nil
 }
 
 // run first serves and then loads the default model, so that health checks are answered from the start. Jobs are
 // dequeued once there is a model.
 func (s *node) run(ctx context.Context, listener net.Listener) error {
-	address := "http://" + listener.Addr().String()
+	address := s.config.HTTP.Scheme() + "://" + listener.Addr().String()
 	s.log.Info("edgelens started", "version", s.version, "address", address, "docs", address+"/docs")
 	start := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
+	if internal := s.config.InternalListen; internal != "" {
+		bound, err := serveStatus(ctx, group, internal, "http.internal_listen", s.readiness, s.metrics)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		s.log.Info("serving health and metrics", "address", "http://"+bound.String())
+	}
 	group.Go(func() error { return s.server.Serve(listener) })
 	group.Go(func() error {
 		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger.Outbox, s.log))

@@ -6,6 +6,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -41,6 +42,8 @@ type Config struct {
 	ModelMirror string
 	// PublicURL is the base URL for clients; "" means the listen address.
 	PublicURL string
+	// InternalListen is the host:port of health and metrics alone; "" means none.
+	InternalListen string
 
 	HTTP       api.Config
 	Recognize  recognize.Config
@@ -112,6 +115,9 @@ func (c *Config) Validate() error {
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		errs = append(errs, errors.New("http.public_url must be an http:// or https:// URL")) // not repeated: it may contain a password
+	}
+	if _, _, err := net.SplitHostPort(c.InternalListen); c.InternalListen != "" && err != nil {
+		errs = append(errs, fmt.Errorf("http.internal_listen must be host:port such as 127.0.0.1:9090, not %q", c.InternalListen))
 	}
 	for _, section := range []struct {
 		prefix string

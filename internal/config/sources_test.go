@@ -13,10 +13,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 	"gopkg.in/yaml.v3"
 
+	"edgelens/internal/certificate"
 	"edgelens/internal/config"
 )
 
@@ -136,6 +138,14 @@ var valid = map[string][3]string{
 	"http.max_image_bytes":         {"10001", "10002", "10003"},
 	"http.max_upload_bytes":        {"100000001", "100000002", "100000003"},
 	"http.read_timeout":            {"11s", "12s", "13s"},
+	"http.tls.cert":                {"a.pem", "b.pem", "c.pem"},
+	"http.tls.key":                 {"a.key", "b.key", "c.key"},
+	"http.internal_listen":         {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+	"http.rate_limit":              {"1.5", "2.5", "3"},
+	"http.rate_burst":              {"11", "12", "13"},
+	"mqtt.client_id_by_user":       {"true", "false", "true"},
+	"mqtt.tls.cert":                {"a.pem", "b.pem", "c.pem"},
+	"mqtt.tls.key":                 {"a.key", "b.key", "c.key"},
 	"recognize.timeout":            {"11s", "12s", "13s"},
 	"inference.interpreters":       {"11", "12", "13"},
 	"inference.threads":            {"11", "12", "13"},
@@ -217,6 +227,26 @@ var valid = map[string][3]string{
 	"ledger.remember_max":          {"1100", "1200", "1300"},
 }
 
+// companions are settings that are invalid alone, each with a flag that goes with all of its values.
+var companions = map[string]string{
+	"http.tls.cert": "--http-tls-key=a.key", "http.tls.key": "--http-tls-cert=a.pem",
+	"mqtt.tls.cert": "--mqtt-tls-key=a.key", "mqtt.tls.key": "--mqtt-tls-cert=a.pem",
+}
+
+// writeCertificates writes the files that the values of those settings name into the current folder, all alike.
+func writeCertificates(t *testing.T) {
+	t.Helper()
+	certificate, key, err := certificate.SelfSigned{Hosts: []string{"a.example"}, Days: 90, Now: time.Now()}.Make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if err := errors.Join(os.WriteFile(name+".pem", certificate, 0o600), os.WriteFile(name+".key", key, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestEveryFlagHasKey(t *testing.T) {
 	var flags, keys []string
 	parse(t, nil).VisitAll(func(f *pflag.Flag) {
@@ -243,6 +273,7 @@ func TestEveryFlagHasKey(t *testing.T) {
 
 func TestPrecedence(t *testing.T) {
 	t.Chdir(t.TempDir())
+	writeCertificates(t)
 	for key, values := range valid {
 		t.Run(key, func(t *testing.T) {
 			flag := "--" + flagOf(key) + "=" + values[0]
@@ -260,6 +291,9 @@ func TestPrecedence(t *testing.T) {
 				"environment over file":  {source{environ: []string{environ}, file: file}, values[1]},
 				"flag over all the rest": {source{[]string{flag}, []string{environ}, file}, values[0]},
 			} {
+				if companion := companions[key]; companion != "" {
+					test.source.args = append(test.source.args, companion)
+				}
 				c, err := test.source.load(t)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
@@ -364,6 +398,7 @@ func TestPrintMarksDerivedSettings(t *testing.T) {
 
 func TestPrintLoadsBack(t *testing.T) {
 	t.Chdir(t.TempDir())
+	writeCertificates(t)
 	everything := source{}
 	for key, values := range valid {
 		if key == "webhook.secret" || key == "webhook.headers" {

@@ -65,6 +65,18 @@ func (s *Devices) save(c *change, d *edgelens.Device) error {
 		data: deviceData{ID: d.ID, Dialect: d.Dialect, State: d.State, Online: d.Online}})
 }
 
+// RemoveDevices removes devices; unknown ones are no error.
+func (s *Devices) RemoveDevices(ctx context.Context, ids ...string) error {
+	return s.db.explain("remove devices", s.db.write(ctx, func(c *change) error {
+		for _, id := range ids {
+			if _, err := c.exec(`DELETE FROM devices WHERE id = ?`, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
 const selectDevice = `SELECT id, dialect, state, online, first_seen, last_seen, counters, settings FROM devices`
 
 func readDevice(row interface{ Scan(...any) error }) (d edgelens.Device, err error) {
