@@ -17,7 +17,7 @@ import (
 // options from its fields. It reads the whole form, so that no second image and
 // no option after the file is missed; only the image is kept.
 func (u *uploadReader) form(body io.Reader, boundary string) (upload, error) {
-	parts := multipart.NewReader(body, boundary)
+	parts := multipart.NewReader(newPartHeaders(body, boundary), boundary)
 	f := formReader{uploadReader: u}
 	for range maxFields {
 		part, err := parts.NextPart()
@@ -34,9 +34,6 @@ func (u *uploadReader) form(body io.Reader, boundary string) (upload, error) {
 	return upload{}, fmt.Errorf("%w: the form has %d parts or more", edgelens.ErrInvalid, maxFields)
 }
 
-// maxDisposition is the maximum length of a part's Content-Disposition in bytes: names of files have at most some hundred.
-const maxDisposition = 8 << 10
-
 // formReader collects the parts of one form.
 type formReader struct {
 	*uploadReader
@@ -47,11 +44,7 @@ type formReader struct {
 
 // take processes one part.
 func (f *formReader) take(part *multipart.Part) error {
-	header := part.Header.Get("Content-Disposition")
-	if len(header) > maxDisposition {
-		return fmt.Errorf("%w: a part's Content-Disposition has more than %d bytes; shorten the names of the field and the file", edgelens.ErrInvalid, maxDisposition)
-	}
-	name, file, isFile := disposition(header)
+	name, file, isFile := disposition(part.Header.Get("Content-Disposition"))
 	content := bufio.NewReaderSize(part, headBytes)
 	head, err := content.Peek(headBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
