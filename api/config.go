@@ -28,6 +28,8 @@ type Config struct {
 	// AllowedCommandOrigins are those whose pages may read devices, change them
 	// and send commands.
 	AllowedCommandOrigins []string
+	// Open lets every client use the service without a key.
+	Open bool
 	// TrustedProxies are the addresses and networks whose forwarded headers
 	// are trusted.
 	TrustedProxies []string

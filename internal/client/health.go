@@ -37,26 +37,26 @@ func LocalURL(listen string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
-// Health returns "ok", or "degraded" with the reasons, of the service, worker or broker at an address; an error where
-// it is not ready.
-func Health(ctx context.Context, target string) (string, error) {
+// Health returns "ok", or "degraded", of the service, worker or broker at an address; an error where it is not ready. A
+// service with keys reveals the reasons only to one with the scope metrics or page; key may be "".
+func Health(ctx context.Context, target, key string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	health, err := askHealth(ctx, target)
+	health, err := askHealth(ctx, target, key)
 	if err != nil {
 		return "", fmt.Errorf("%s is not healthy: %w", target, err)
 	}
 	return health, nil
 }
 
-func askHealth(ctx context.Context, target string) (string, error) {
+func askHealth(ctx context.Context, target, key string) (string, error) {
 	address, err := url.Parse(target)
 	if err != nil {
 		return "", fmt.Errorf("parse the address: %w", err)
 	}
 	switch address.Scheme {
 	case "http", "https":
-		return askReady(ctx, strings.TrimRight(target, "/")+"/readyz")
+		return askReady(ctx, strings.TrimRight(target, "/")+"/readyz", key)
 	case "mqtt":
 		host := address.Host
 		if address.Port() == "" {
@@ -81,11 +81,12 @@ func healthText(h api.Health) string {
 }
 
 // askReady returns the health where the status is 200, otherwise as an error. A worker's body is lines of text.
-func askReady(ctx context.Context, readyz string) (string, error) {
+func askReady(ctx context.Context, readyz, key string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, readyz, nil)
 	if err != nil {
 		return "", err
 	}
+	authorize(r, key)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return "", err

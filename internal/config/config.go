@@ -13,6 +13,7 @@ import (
 
 	"edgelens/api"
 	"edgelens/inference"
+	"edgelens/internal/access"
 	"edgelens/internal/cache"
 	"edgelens/internal/ledger"
 	"edgelens/internal/notify/webhook"
@@ -43,6 +44,7 @@ type Config struct {
 	PublicURL string
 
 	HTTP       api.Config
+	Access     access.Config
 	Recognize  recognize.Config
 	Inference  inference.Config
 	Preprocess preprocess.Config

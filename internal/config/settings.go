@@ -43,6 +43,8 @@ func (c *Config) settings() []setting {
 		{"http.allowed_origins", "origins (https://dash.example.com) whose web pages may use recognition, jobs, results and events, comma-separated; *: all; empty: none", list(&c.HTTP.AllowedOrigins)},
 		{"http.allowed_command_origins", "origins whose web pages may read devices, change them and send commands, comma-separated; empty: none", list(&c.HTTP.AllowedCommandOrigins)},
 		{"http.trusted_proxies", "addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-Host, X-Forwarded-For and Forwarded headers are trusted; empty: none", list(&c.HTTP.TrustedProxies)},
+		{"http.keys_file", "YAML file with the hashes of keys, written by edgelens key create --keys-file and shared by nodes; empty: only keys of the data folder", text(&c.Access.KeysFile)},
+		{"http.open", "let every client use the service without a key, which includes opening doors", boolean(&c.HTTP.Open)},
 		{"http.read_timeout", "timeout for reading a request", duration(&c.HTTP.ReadTimeout)},
 
 		{"recognize.timeout", "timeout of one recognition, queueing included, if the client sends no Prefer: wait", duration(&c.Recognize.Timeout)},

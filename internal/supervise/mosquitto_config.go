@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"edgelens/internal/socketpath"
 )
 
 // MosquittoConfig is the address of a private mosquitto for terminals, and its limits.
@@ -98,7 +100,7 @@ func (f *mosquittoFiles) prepare(config MosquittoConfig, acl string) (func(), er
 	if err := f.keptData.prepare(); err != nil {
 		return nil, err
 	}
-	socket, remove, err := chooseSocket(f.dir, "mosquitto.sock")
+	socket, remove, err := socketpath.Choose(f.dir, "mosquitto.sock")
 	if err != nil {
 		return nil, err
 	}
