@@ -65,9 +65,10 @@ func (s *Server) checkAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		case x.session != nil && !s.hasCSRFToken(c.Request(), x.session):
 			return s.deny(c, needed, errNoCSRF)
 		}
-		err = next(c)
-		s.audit(c, x, err)
-		return err
+		if deviceRoutes[route(c)] && c.Request().Method != http.MethodGet {
+			x.action = "change" // of devices, commands or the outbox
+		}
+		return next(c)
 	}
 }
 
@@ -211,15 +212,14 @@ func keyName(key edgelens.Key) string {
 	return key.ID
 }
 
-// audit logs a change of devices, commands or the outbox.
-func (s *Server) audit(c echo.Context, x *exchange, err error) {
-	if !deviceRoutes[route(c)] || c.Request().Method == http.MethodGet {
-		return
+// audit are the attributes of a request that the audit log is about, besides those of every request.
+func audit(c echo.Context, x *exchange) []slog.Attr {
+	if x.action == "" {
+		return nil
 	}
-	status := c.Response().Status
-	if err != nil {
-		status = newProblem(err).Status
+	attributes := []slog.Attr{slog.String("event", "access"), slog.String("action", x.action), slog.String("path", clip.ASCII(c.Request().URL.Path, 200))}
+	if x.key.Name != "" {
+		attributes = append(attributes, slog.String("name", x.key.Name))
 	}
-	s.log.LogAttrs(c.Request().Context(), slog.LevelInfo, "access", append(s.who(c, x),
-		slog.String("event", "access"), slog.String("path", clip.ASCII(c.Request().URL.Path, 200)), slog.Int("status", status))...)
+	return attributes
 }

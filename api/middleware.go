@@ -31,6 +31,9 @@ type exchange struct {
 	key edgelens.Key
 	// session is that of the client's cookie; nil without one.
 	session *edgelens.Session
+	// action is "login", "logout" or "change" where that is for the audit log; empty for
+	// other requests.
+	action string
 	// denied is true once the client was rejected, which has a log line of its own.
 	denied bool
 }
@@ -110,9 +113,11 @@ func (s *Server) logLine(c echo.Context, status int, err error, took time.Durati
 		slog.String("request_id", requestID(c)), slog.String("method", c.Request().Method),
 		slog.String("route", route(c)), slog.Int("status", status), slog.Float64("ms", milliseconds(took)),
 	}
-	if key := keyFrom(c.Request().Context()); key.ID != "" {
-		attributes = append(attributes, slog.String("key", key.ID))
+	x := exchangeFrom(c.Request().Context())
+	if x.key.ID != "" || x.action != "" {
+		attributes = append(attributes, slog.String("key", keyName(x.key)))
 	}
+	attributes = append(attributes, audit(c, x)...)
 	if client := s.proxies.client(c.Request()); client.IsValid() {
 		attributes = append(attributes, slog.String("client", client.String()))
 	}

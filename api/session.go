@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/url"
@@ -129,7 +128,7 @@ func (s *Server) serveLoginForm(c echo.Context) error {
 	}
 	x := exchangeFrom(r.Context())
 	x.key = session.Key
-	s.auditLogin(c, x, "login")
+	x.action = "login"
 	s.setCookie(c, session.Cookie, session.Expires)
 	return c.Redirect(http.StatusSeeOther, page.Next)
 }
@@ -145,7 +144,7 @@ func (s *Server) serveLogout(c echo.Context) error {
 		return s.deny(c, anyKey, errNoCSRF)
 	}
 	if x.session != nil {
-		s.auditLogin(c, x, "logout")
+		x.action = "logout"
 	}
 	s.setCookie(c, "", time.Time{})
 	return c.Redirect(http.StatusSeeOther, "/login")
@@ -174,10 +173,6 @@ func (s *Server) isSecure(r *http.Request) bool {
 	}
 	forwarded := s.proxies.forwarded(r, "X-Forwarded-Proto", "proto")
 	return len(forwarded) > 0 && strings.EqualFold(forwarded[0], "https")
-}
-
-func (s *Server) auditLogin(c echo.Context, x *exchange, action string) {
-	s.log.LogAttrs(c.Request().Context(), slog.LevelInfo, "access", append(s.who(c, x), slog.String("event", "access"), slog.String("action", action))...)
 }
 
 // GetSession implements StrictServerInterface.

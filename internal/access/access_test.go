@@ -99,7 +99,7 @@ func TestOnlyTheWholeTokenIsValid(t *testing.T) {
 		"unknown id": "elk_aaaaaaaa" + token[len("elk_")+8:], "not base32": token[:len(token)-1] + "1", "a blank": " " + token,
 		"its hash": fmt.Sprintf("%x", token),
 	} {
-		if _, err := k.Authenticate(wrong); !errors.Is(err, edgelens.ErrUnauthorized) || wrong != "" && strings.Contains(err.Error(), wrong) {
+		if _, err := k.Authenticate(wrong); !errors.Is(err, edgelens.ErrUnauthorized) || len(wrong) > len("elk_") && strings.Contains(err.Error(), wrong) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -105,6 +105,7 @@ func TestWithoutView(t *testing.T) {
 
 	var job edgelens.Job
 	fill(reflect.ValueOf(&job).Elem())
+	job.Owner = ""
 	job.View, job.Result.View, job.Result.Accelerator = edgelens.View{}, edgelens.ShownView{}, ""
 	if text, err = json.Marshal(stored.NewJob(job)); err != nil {
 		t.Fatal(err)
