@@ -21,7 +21,7 @@ func (s *Keys) Keys(ctx context.Context) ([]edgelens.StoredKey, error) {
 
 func (s *Keys) list(ctx context.Context) ([]edgelens.StoredKey, error) {
 	rows, err := s.db.readers.QueryContext(ctx, `SELECT id, name, hash, scopes, devices, models, see_all, created_at, expires_at, last_used_at, revoked_at
-		FROM keys ORDER BY created_at, id`)
+		FROM keys ORDER BY rowid`)
 	if err != nil {
 		return nil, err
 	}
