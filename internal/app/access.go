@@ -30,7 +30,7 @@ func openKeys(ctx context.Context, c *config.Config, l *ledger.Ledger, log *slog
 	return access.Open(ctx, c.Access, access.Parts{Store: l.Keys, SessionFile: filepath.Join(c.DataDir, sessionFile), Log: log})
 }
 
-// checkAccess refuses a service that everyone in the network could use, unless the operator said so, and warns of that.
+// checkAccess refuses a service that everyone in the network could use, unless http.open is set, which is logged.
 func checkAccess(c *config.Config, keys *access.Keys, log *slog.Logger) error {
 	switch {
 	case c.HTTP.Open:
