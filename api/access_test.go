@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -760,5 +761,52 @@ func TestPagesOfAllowedOriginsMaySendKeys(t *testing.T) {
 	}
 	if w := g.do(bearing(g.token(scoped(edgelens.ScopeRecognize)), from(dash, formRequest("/api/recognize", "file", []byte(anImage))))); w.Code != 200 {
 		t.Errorf("with a key: %d", w.Code)
+	}
+}
+
+// BenchmarkAccess is a small call by a client without a key where none is needed, by key, by session, and denied.
+func BenchmarkAccess(b *testing.B) {
+	t := &testing.T{}
+	build := func(open bool) *server {
+		keys, err := access.Open(b.Context(), access.Config{}, access.Parts{Store: &accesstest.Store{}, SessionFile: filepath.Join(b.TempDir(), "session.key"), Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		s := newServer(t, func(c *api.Config, p *api.Parts) { c.Open, p.Access, p.Log = open, keys, slog.New(slog.DiscardHandler) })
+		_, token, err := keys.CreateKey(b.Context(), edgelens.Key{Name: "app", Scopes: []edgelens.Scope{edgelens.ScopePage}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		session, err := keys.NewSession(token)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.log.WriteString(token + "\n" + session.Cookie)
+		return s
+	}
+	guarded := build(false)
+	token, cookie, _ := strings.Cut(guarded.log.String(), "\n")
+	for _, c := range []struct {
+		name    string
+		server  *server
+		prepare func(*http.Request)
+		want    int
+	}{
+		{"open", build(true), func(*http.Request) {}, 200},
+		{"key", guarded, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }, 200},
+		{"session", guarded, func(r *http.Request) { r.Header.Set("Cookie", "edgelens_session="+cookie) }, 200},
+		{"denied", guarded, func(*http.Request) {}, 401},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r := request("GET", "/api/system", "", nil)
+				c.prepare(r)
+				w := httptest.NewRecorder()
+				if c.server.ServeHTTP(w, r); w.Code != c.want {
+					b.Fatal(w.Code)
+				}
+			}
+		})
 	}
 }
