@@ -90,7 +90,7 @@ build: setup ## Build bin/edgelens
 	@[ -e bin/edgelens ] || echo '==> building bin/edgelens (the first time takes a minute or more: it compiles the OpenCV bindings)'
 	@go build -ldflags '-X main.version=$(VERSION)' -o bin/edgelens ./cmd/edgelens
 
-run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more flags: ARGS="--listen :80")
+run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more flags: ARGS="--log-level debug")
 	@bin/edgelens model pull || stand_in=--recognize-allow-stand-in=true; exec bin/edgelens serve $$stand_in $(ARGS)
 
 test-fast: setup ## Run in a minute the tests that start no server, without the race detector

@@ -45,9 +45,11 @@ var arrows = map[string][]string{
 	"benchmarks/runner":    {anything},
 	"cmd/edgelens":         {anything},
 	shared:                 nil,
+	"internal/access":      nil,        // the keys of clients
 	"internal/app":         {anything}, // wiring
 	"internal/cache":       nil,
 	"internal/client":      {"api", "internal/supervise"}, // the API's types, and a broker's health
+	"internal/control":     {"internal/datadir"},
 	"internal/datadir":     nil,
 	"internal/ledger":      {"internal/datadir"},
 	"internal/supervise":   {"internal/datadir"},

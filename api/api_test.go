@@ -94,6 +94,7 @@ type server struct {
 func newServer(t *testing.T, edit func(*api.Config, *api.Parts)) *server {
 	t.Helper()
 	config, s := api.DefaultConfig(), &server{t: t, recognizer: &recognizer{}, log: &bytes.Buffer{}}
+	config.Open = true // requests of httptest come from another machine; access has tests of its own
 	registry := prometheus.NewRegistry()
 	parts := api.Parts{
 		System: func() edgelens.System {
@@ -307,7 +308,7 @@ func TestBadRequests(t *testing.T) {
 func TestEverySentinelHasStatus(t *testing.T) {
 	want := map[error]int{
 		edgelens.ErrNoImage: 400, edgelens.ErrInvalid: 400, edgelens.ErrTooLarge: 413, edgelens.ErrUnsupportedFormat: 415,
-		edgelens.ErrBadImage: 422, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrConflict: 409, edgelens.ErrFinished: 409, edgelens.ErrInUse: 409, edgelens.ErrDiskFull: 507, edgelens.ErrStorage: 507, edgelens.ErrBusy: 503,
+		edgelens.ErrBadImage: 422, edgelens.ErrUnauthorized: 401, edgelens.ErrForbidden: 403, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrConflict: 409, edgelens.ErrFinished: 409, edgelens.ErrInUse: 409, edgelens.ErrDiskFull: 507, edgelens.ErrStorage: 507, edgelens.ErrBusy: 503,
 		edgelens.ErrStopping: 503, edgelens.ErrDeadline: 504, edgelens.ErrCanceled: 408, edgelens.ErrNoModel: 503, edgelens.ErrModel: 500, edgelens.ErrInference: 500,
 	}
 	const inside = "/var/lib/secret.tflite: operator CONV_2D"

@@ -36,6 +36,8 @@ type Config struct {
 	// many it may send at once; at least 1.
 	RateLimit float64
 	RateBurst int
+	// Open lets every client use the service without a key.
+	Open bool
 	// TrustedProxies are the addresses and networks whose forwarded headers
 	// are trusted.
 	TrustedProxies []string

@@ -28,6 +28,9 @@ const (
 	// keepAlive keeps proxies from closing a quiet stream, and detects a
 	// client that is gone.
 	keepAlive = 15 * time.Second
+	// recheckInterval is how soon the stream of a key ends that was revoked or has
+	// expired.
+	recheckInterval = 2 * time.Second
 )
 
 // events serves the stream of server-sent events
@@ -56,8 +59,9 @@ func (s *Server) serveEvents(c echo.Context) error {
 	if _, err := fmt.Fprint(w, ": hello\n\n"); err != nil {
 		return nil // gone already
 	}
-	alive := time.NewTicker(keepAlive)
+	alive, recheck := time.NewTicker(keepAlive), time.NewTicker(recheckInterval)
 	defer alive.Stop()
+	defer recheck.Stop()
 	for {
 		after, err = s.sendEvents(ctx, w, after)
 		if err != nil {
@@ -69,6 +73,10 @@ func (s *Server) serveEvents(c echo.Context) error {
 		case <-alive.C:
 			if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil {
 				return nil
+			}
+		case <-recheck.C:
+			if s.stillPermitted(c.Request()) != nil {
+				return nil // the next request gets the error
 			}
 		case <-s.stopping:
 			return nil
@@ -98,6 +106,10 @@ func (s *Server) sendEvents(ctx context.Context, w http.ResponseWriter, after in
 			return after, err
 		}
 		for _, e := range page {
+			if !mayFollow(keyFrom(ctx), e) {
+				after = e.Seq
+				continue
+			}
 			if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, e.Data); err != nil {
 				return after, err
 			}

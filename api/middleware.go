@@ -27,6 +27,15 @@ type exchange struct {
 	// recognized is true once the request reached the Recognizer, which logs
 	// its own line.
 	recognized bool
+	// key is what the client may do; the zero Key before it is identified.
+	key edgelens.Key
+	// session is that of the client's cookie; nil without one.
+	session *edgelens.Session
+	// action is "login", "logout" or "change" where that is for the audit log; empty for
+	// other requests.
+	action string
+	// denied is true once the client was rejected, which has a log line of its own.
+	denied bool
 }
 
 type exchangeKey struct{}
@@ -71,7 +80,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		status := c.Response().Status
 		s.responses.WithLabelValues(route(c), strconv.Itoa(status)).Inc()
-		if !x.recognized {
+		if !x.recognized && !x.denied {
 			s.logLine(c, status, err, time.Since(start))
 		}
 		return nil
@@ -104,6 +113,11 @@ func (s *Server) logLine(c echo.Context, status int, err error, took time.Durati
 		slog.String("request_id", requestID(c)), slog.String("method", c.Request().Method),
 		slog.String("route", route(c)), slog.Int("status", status), slog.Float64("ms", milliseconds(took)),
 	}
+	x := exchangeFrom(c.Request().Context())
+	if x.key.ID != "" || x.action != "" {
+		attributes = append(attributes, slog.String("key", keyName(x.key)))
+	}
+	attributes = append(attributes, audit(c, x)...)
 	if client := s.proxies.client(c.Request()); client.IsValid() {
 		attributes = append(attributes, slog.String("client", client.String()))
 	}
@@ -210,16 +224,19 @@ func (b watchedBody) Read(p []byte) (int, error) {
 }
 
 func (s *Server) bodyLimit(c echo.Context) int64 {
-	if deviceRoutes[route(c)] {
+	switch {
+	case deviceRoutes[route(c)]:
 		return maxObjectBytes
+	case loginRoutes[route(c)]:
+		return maxFormBytes
 	}
 	return s.config.maxBodyBytes()
 }
 
 // bodyTooLarge describes the error for the client.
 func (s *Server) bodyTooLarge(c echo.Context) error {
-	if deviceRoutes[route(c)] {
-		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, maxObjectBytes)
+	if deviceRoutes[route(c)] || loginRoutes[route(c)] {
+		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, s.bodyLimit(c))
 	}
 	return tooLarge(s.config.MaxImageBytes)
 }

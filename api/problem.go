@@ -26,6 +26,8 @@ var statuses = []struct {
 }{
 	{edgelens.ErrNoImage, http.StatusBadRequest, "No image", ""},
 	{edgelens.ErrInvalid, http.StatusBadRequest, "Invalid request", ""},
+	{edgelens.ErrUnauthorized, http.StatusUnauthorized, "Key needed", ""},
+	{edgelens.ErrForbidden, http.StatusForbidden, "Not permitted", ""},
 	{edgelens.ErrUnknownModel, http.StatusNotFound, "Unknown model", ""},
 	{edgelens.ErrNotFound, http.StatusNotFound, "Not found", ""},
 	{edgelens.ErrTooLarge, http.StatusRequestEntityTooLarge, "Upload too large", ""},
@@ -148,6 +150,9 @@ func (s *Server) handleError(err error, c echo.Context) {
 	p.Instance = instance(original(c.Request()))
 	if seconds := retryAfter(err); seconds > 0 {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(seconds))
+	}
+	if p.Status == http.StatusUnauthorized {
+		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="edgelens"`)
 	}
 	if p.Status == http.StatusRequestEntityTooLarge {
 		c.Response().Header().Set("Connection", "close") // the rest of the body is not read

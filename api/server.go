@@ -22,6 +22,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/certificate"
+	"edgelens/internal/loglimit"
 )
 
 //go:embed openapi.yaml
@@ -52,7 +53,9 @@ type Parts struct {
 	// Images may be nil: then no images are stored.
 	Images Images
 	// Outbox may be nil: then no event is set aside.
-	Outbox    Outbox
+	Outbox Outbox
+	// Access may be nil: then no client has a key.
+	Access    Access
 	Readiness Readiness
 	// System describes the program and its machine.
 	System     func() edgelens.System
@@ -73,6 +76,7 @@ type Server struct {
 	devices    Devices
 	images     Images
 	outbox     Outbox
+	access     Access
 	readiness  Readiness
 	system     func() edgelens.System
 	log        *slog.Logger
@@ -84,6 +88,10 @@ type Server struct {
 	rates      *rates
 	responses  *prometheus.CounterVec
 	uploading  prometheus.Gauge
+	// registered has the routes, as in rules.
+	registered map[string]bool
+	denials    loglimit.Limiter
+	logins     logins
 	http       *http.Server
 	// certificate is nil without TLS.
 	certificate *certificate.Follower
@@ -105,7 +113,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, queue: parts.Queue, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
-		outbox: outboxOr(parts.Outbox), readiness: parts.Readiness, system: parts.System, log: parts.Log, stopping: make(chan struct{}),
+		outbox: outboxOr(parts.Outbox), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, stopping: make(chan struct{}),
 		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
 		operations: newOperations(doc), cors: newCORS(config), rates: newRates(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -121,7 +129,7 @@ func New(config Config, parts Parts) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkQuery, s.boundUploads)
+	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkAccess, s.checkQuery, s.boundUploads)
 	RegisterHandlers(e, NewStrictHandler(s, nil))
 	e.POST("/api/recognize", s.serveRecognize)
 	e.POST("/api/recognize_cached", s.serveRecognize)
@@ -131,6 +139,10 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
 	e.GET("/docs", page(docs))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
+	e.GET("/login", s.serveLogin)
+	e.POST("/login", s.serveLoginForm)
+	e.POST("/logout", s.serveLogout)
+	s.registered = registeredRoutes(e)
 
 	s.http = &http.Server{
 		Handler:           overConn(normalize(e)),

@@ -263,7 +263,7 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 		return nil, fmt.Errorf("read the image of the job: %w: the stored bytes differ from the accepted ones; submit the job again", edgelens.ErrBadImage)
 	}
 	req := edgelens.Request{
-		ID: job.ID, Source: "job", Device: job.Device, Image: image, SHA256: digest,
+		ID: job.ID, Source: "job", Device: job.Device, Owner: job.Owner, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, View: job.View, NoCache: job.NoCache,
 		Priority: priorityOf(job),
 	}

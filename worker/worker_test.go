@@ -365,7 +365,7 @@ func TestOptionsOfJobs(t *testing.T) {
 func TestDispositions(t *testing.T) {
 	permanent := []error{
 		edgelens.ErrNoImage, edgelens.ErrInvalid, edgelens.ErrTooLarge, edgelens.ErrUnsupportedFormat, edgelens.ErrBadImage,
-		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrFinished, edgelens.ErrInUse, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
+		edgelens.ErrUnauthorized, edgelens.ErrForbidden, edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrFinished, edgelens.ErrInUse, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
 	}
 	refunded := []error{edgelens.ErrStopping, edgelens.ErrCanceled, edgelens.ErrDiskFull, edgelens.ErrStorage}
 	for _, sentinel := range append(edgelens.Sentinels(), errors.New("an unknown error")) {

@@ -21,7 +21,11 @@ import (
 
 // Remote is a service that was not started by bench. Its CPU time and memory are read from /metrics; those of its
 // children are unknown.
-type Remote struct{ Base string }
+type Remote struct {
+	Base string
+	// Key is the token of a key with the scopes recognize, jobs and metrics; "" for none.
+	Key string
+}
 
 // URL implements Service.
 func (r Remote) URL() string { return strings.TrimSuffix(r.Base, "/") }
@@ -45,7 +49,7 @@ func (r Remote) metric(ctx context.Context, name string) (float64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w: %v", name, edgelens.ErrInvalid, err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := WithKey(&http.Client{Transport: http.DefaultTransport}, r.Key).Do(request)
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w; check that the service runs there", name, err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"edgelens"
 	"edgelens/api"
+	"edgelens/internal/access"
 	"edgelens/internal/certificate"
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
@@ -47,12 +48,19 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, jobs.close)) }()
+	keys, err := openKeys(ctx, c, jobs.ledger, log)
+	if err != nil {
+		return err
+	}
+	if err := checkAccess(c, keys, log); err != nil {
+		return err
+	}
 	terminals, err := newTerminals(ctx, c, jobs, log, metrics)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, terminals.stop)) }()
-	s := &node{version: version, config: c, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, log: log}
+	s := &node{version: version, config: c, core: core, jobs: jobs, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, log: log}
 	s.readiness.NotReady("model", "loading")
 	if s.server, err = newServer(c, s, metrics); err != nil {
 		return err
@@ -76,6 +84,7 @@ type node struct {
 	config    *config.Config
 	core      *Core
 	jobs      *jobs
+	keys      *access.Keys // nil in tests without keys
 	terminals *terminals
 	server    *api.Server
 	readiness *telemetry.Readiness
@@ -95,6 +104,10 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	}
 	if s.terminals != nil && s.terminals.bridge != nil {
 		parts.Devices = s.terminals.bridge
+	}
+	if s.keys != nil {
+		parts.Access = s.keys
+		s.readiness.AddCheck(s.keys.Conditions)
 	}
 	server, err := api.New(c.HTTP, parts)
 	if err != nil {
@@ -136,6 +149,11 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger.Outbox, s.log))
 		return nil
 	})
+	group.Go(func() error {
+		s.keys.Run(ctx)
+		return nil
+	})
+	s.serveControl(ctx, group)
 	// Records of terminals are stored from the start, and recognized later.
 	group.Go(s.terminals.start)
 	group.Go(func() error {
@@ -175,6 +193,19 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	err := group.Wait()
 	s.log.Info("stopped", "clean", err == nil)
 	return err
+}
+
+// serveControl serves the socket for commands until ctx ends.
+func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
+	server := newControl(s.config, s.keys, s.log)
+	if server == nil {
+		return
+	}
+	group.Go(server.Serve)
+	group.Go(func() error {
+		<-ctx.Done()
+		return CloseWithin(StopTimeout, server.Close)
+	})
 }
 
 // CloseWithin closes a part with a time limit.

@@ -39,26 +39,27 @@ func LocalURL(scheme, listen string) (string, error) {
 	return scheme + "://" + net.JoinHostPort(host, port), nil
 }
 
-// Health returns "ok", or "degraded" with the reasons, of the service, worker or broker at an address; an error where
-// it is not ready. trusted is what an https address must have; nil for what this machine trusts.
-func Health(ctx context.Context, target string, trusted *tls.Config) (string, error) {
+// Health returns "ok", or "degraded", of the service, worker or broker at an address; an error where it is not ready. A
+// service with keys reveals the reasons only to one with the scope metrics or page; key may be "". trusted is what an
+// https address must have; nil for what this machine trusts.
+func Health(ctx context.Context, target, key string, trusted *tls.Config) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	health, err := askHealth(ctx, target, trusted)
+	health, err := askHealth(ctx, target, key, trusted)
 	if err != nil {
 		return "", fmt.Errorf("%s is not healthy: %w", target, err)
 	}
 	return health, nil
 }
 
-func askHealth(ctx context.Context, target string, trusted *tls.Config) (string, error) {
+func askHealth(ctx context.Context, target, key string, trusted *tls.Config) (string, error) {
 	address, err := url.Parse(target)
 	if err != nil {
 		return "", fmt.Errorf("parse the address: %w", err)
 	}
 	switch address.Scheme {
 	case "http", "https":
-		return askReady(ctx, strings.TrimRight(target, "/")+"/readyz", trusted)
+		return askReady(ctx, strings.TrimRight(target, "/")+"/readyz", key, trusted)
 	case "mqtt":
 		host := address.Host
 		if address.Port() == "" {
@@ -83,11 +84,12 @@ func healthText(h api.Health) string {
 }
 
 // askReady returns the health where the status is 200, otherwise as an error. A worker's body is lines of text.
-func askReady(ctx context.Context, readyz string, trusted *tls.Config) (string, error) {
+func askReady(ctx context.Context, readyz, key string, trusted *tls.Config) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, readyz, nil)
 	if err != nil {
 		return "", err
 	}
+	authorize(r, key)
 	transport := &http.Transport{TLSClientConfig: trusted, DisableKeepAlives: true}
 	response, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {

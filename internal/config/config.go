@@ -14,6 +14,7 @@ import (
 
 	"edgelens/api"
 	"edgelens/inference"
+	"edgelens/internal/access"
 	"edgelens/internal/cache"
 	"edgelens/internal/ledger"
 	"edgelens/internal/notify/webhook"
@@ -46,6 +47,7 @@ type Config struct {
 	InternalListen string
 
 	HTTP       api.Config
+	Access     access.Config
 	Recognize  recognize.Config
 	Inference  inference.Config
 	Preprocess preprocess.Config

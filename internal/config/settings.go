@@ -48,6 +48,8 @@ func (c *Config) settings() []setting {
 		{"http.internal_listen", "host:port that serves /healthz, /readyz and /metrics alone, in plain text, without keys; empty: none", text(&c.InternalListen)},
 		{"http.rate_limit", "maximum requests per second of one client, on average; 0: no limit", float(&c.HTTP.RateLimit)},
 		{"http.rate_burst", "requests that a client may send at once under http.rate_limit", integer(&c.HTTP.RateBurst)},
+		{"http.keys_file", "YAML file with the hashes of keys, written by edgelens key create --keys-file and shared by nodes; empty: only keys of the data folder", text(&c.Access.KeysFile)},
+		{"http.open", "let every client use the service without a key, which includes opening doors", boolean(&c.HTTP.Open)},
 		{"http.read_timeout", "timeout for reading a request", duration(&c.HTTP.ReadTimeout)},
 
 		{"recognize.timeout", "timeout of one recognition, queueing included, if the client sends no Prefer: wait", duration(&c.Recognize.Timeout)},

@@ -137,6 +137,8 @@ var valid = map[string][3]string{
 	"log_format":                   {"json", "text", "json"},
 	"http.max_image_bytes":         {"10001", "10002", "10003"},
 	"http.max_upload_bytes":        {"100000001", "100000002", "100000003"},
+	"http.keys_file":               {"/flag", "/env", "/file"},
+	"http.open":                    {"true", "false", "true"},
 	"http.read_timeout":            {"11s", "12s", "13s"},
 	"http.tls.cert":                {"a.pem", "b.pem", "c.pem"},
 	"http.tls.key":                 {"a.key", "b.key", "c.key"},

@@ -61,7 +61,7 @@ func (s *Devices) save(c *change, d *edgelens.Device) error {
 	if err != nil || earlier.ID != "" && earlier.State == d.State && earlier.Online == d.Online {
 		return err
 	}
-	return s.events.insert(c, newEvent{kind: eventDevice, subject: d.ID, at: d.LastSeen,
+	return s.events.insert(c, newEvent{kind: eventDevice, subject: d.ID, device: d.ID, at: d.LastSeen,
 		data: deviceData{ID: d.ID, Dialect: d.Dialect, State: d.State, Online: d.Online}})
 }
 

@@ -2,19 +2,23 @@
 package loglimit
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
 
-// Interval is the time between two lines of one key in all logs of edgelens.
+// Interval is the usual time between two lines of one key.
 const Interval = time.Minute
 
 // maxKeys bounds the memory of a Limiter; beyond it all keys are forgotten.
 const maxKeys = 10_000
 
-// Limiter passes one line of each key per Interval, and counts the suppressed ones. The zero
+// Limiter passes one line of each key per Every, and counts the suppressed ones. The zero
 // Limiter has passed none. It is safe for use by many goroutines.
 type Limiter struct {
+	// Every is the time between two lines of one key; 0 means Interval.
+	Every time.Duration
+
 	mu     sync.Mutex
 	passed map[string]passed
 }
@@ -31,7 +35,7 @@ func (l *Limiter) Pass(key string, now time.Time) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last, known := l.passed[key]
-	if known && now.Sub(last.at) < Interval {
+	if known && now.Sub(last.at) < cmp.Or(l.Every, Interval) {
 		last.suppressed++
 		l.passed[key] = last
 		return 0, false

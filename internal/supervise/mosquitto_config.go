@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"edgelens/internal/certificate"
+	"edgelens/internal/socketpath"
 )
 
 // MosquittoConfig is the address of a private mosquitto for terminals, and its limits.
@@ -108,7 +109,7 @@ func (f *mosquittoFiles) prepare(config MosquittoConfig, acl string) (func(), er
 	if err := f.keptData.prepare(); err != nil {
 		return nil, err
 	}
-	socket, remove, err := chooseSocket(f.dir, "mosquitto.sock")
+	socket, remove, err := socketpath.Choose(f.dir, "mosquitto.sock")
 	if err != nil {
 		return nil, err
 	}

@@ -128,6 +128,9 @@ func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result 
 		slog.String("cache", cached),
 		slog.Float64("ms", float64(took.Microseconds())/1000),
 	}
+	if req.Owner != "" {
+		attributes = append(attributes, slog.String("key", req.Owner))
+	}
 	if err != nil {
 		attributes = append(attributes, slog.String("error", err.Error()))
 		t.log.LogAttrs(ctx, failureLevel(err), "recognize", attributes...)
