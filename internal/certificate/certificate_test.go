@@ -100,8 +100,8 @@ func TestValidate(t *testing.T) {
 	}{
 		"none":            {certificate.Files{}, ""},
 		"both":            {files, ""},
-		"no key":          {certificate.Files{Certificate: files.Certificate}, "tls.cert needs its private key"},
-		"no certificate":  {certificate.Files{Key: files.Key}, "tls.key needs its certificate"},
+		"no key":          {certificate.Files{Certificate: files.Certificate}, "needs its private key"},
+		"no certificate":  {certificate.Files{Key: files.Key}, "needs its certificate"},
 		"another's key":   {certificate.Files{Certificate: files.Certificate, Key: other.Key}, "is not the private key"},
 		"swapped":         {certificate.Files{Certificate: files.Key, Key: files.Certificate}, `has a "PRIVATE KEY" where the certificate must be`},
 		"text":            {certificate.Files{Certificate: text, Key: files.Key}, "has no certificate in PEM"},

@@ -28,9 +28,9 @@ func (f Files) Validate() error {
 	case !f.IsSet():
 		return nil
 	case f.Certificate == "":
-		return errors.New("tls.key needs its certificate: set tls.cert, too (`edgelens tls self-signed` makes both)")
+		return fmt.Errorf("tls.key is %q, and needs its certificate: set tls.cert, too (`edgelens tls self-signed` makes both)", f.Key)
 	case f.Key == "":
-		return errors.New("tls.cert needs its private key: set tls.key, too (`edgelens tls self-signed` makes both)")
+		return fmt.Errorf("tls.cert is %q, and needs its private key: set tls.key, too (`edgelens tls self-signed` makes both)", f.Certificate)
 	}
 	_, err := f.load()
 	return err

@@ -50,7 +50,7 @@ func TestKeyIsSent(t *testing.T) {
 		if _, err := (client.Client{Server: server.URL, Key: key}).Jobs(t.Context(), "", 1); err != nil {
 			t.Error(err)
 		}
-		if _, err := client.Health(t.Context(), server.URL, key); err != nil {
+		if _, err := client.Health(t.Context(), server.URL, key, nil); err != nil {
 			t.Error(err)
 		}
 		if len(got) != 2 || got[0] != want || got[1] != want {
