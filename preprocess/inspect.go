@@ -16,10 +16,12 @@ type header struct {
 	orientation int
 	// data is the image's part of the bytes received.
 	data []byte
-	// fixed is how many bytes decoding takes besides the pixels, and channels how
-	// many bytes a pixel takes during decoding.
+	// fixed is how many bytes decoding takes at most besides the pixels, and channels how
+	// many bytes a pixel takes when it is decoded.
 	fixed    int64
 	channels int64
+	// garbage is how many of them Go's collector frees, and not the decoder itself.
+	garbage int64
 
 	// components is how many a JPEG has: 1, 3 or 4.
 	components int
@@ -74,6 +76,7 @@ func inspect(encoded []byte, limits Config) (header, error) {
 		if h.data == nil {
 			h.data = image
 		}
+		h.fixed += int64(len(encoded)) + workspace(h)
 		if err := limits.allowMemory(h); err != nil {
 			return header{}, err
 		}

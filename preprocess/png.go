@@ -24,6 +24,8 @@ type pngWalk struct {
 	// rawBytes is the size of the inflated image data, dataBytes that of the deflated.
 	rawBytes, dataBytes int64
 	texts               int
+	// others reports that it has chunks that determine no pixels.
+	others bool
 }
 
 // checkPNG walks every chunk of a PNG (https://www.w3.org/TR/png-3/, 5.3) up to
@@ -47,8 +49,9 @@ func checkPNG(b []byte, limits Config) (header, error) {
 			return header{}, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk is misplaced; save the image again and send that")
 		}
 		if !ok || string(kind) == "IEND" {
-			return w.finish()
+			return w.finish(len(b))
 		}
+		w.others = w.others || !isPNGData(string(kind))
 		if crc32.ChecksumIEEE(b[pos+4:pos+8+len(data)]) != binary.BigEndian.Uint32(b[pos+8+len(data):]) {
 			if decidesPixels(kind) {
 				return header{}, refuse(edgelens.ErrBadImage, "png", "its chunk at byte %d is damaged; save the image again and send that", pos)
@@ -94,12 +97,15 @@ func (w *pngWalk) chunk(kind, data []byte, limits Config) (err error) {
 	return nil
 }
 
-// finish checks the image as a whole at its end.
-func (w *pngWalk) finish() (header, error) {
+// finish checks the image as a whole at its end; size is that of the file.
+func (w *pngWalk) finish(size int) (header, error) {
 	if w.dataBytes*deflateMaxRatio < w.rawBytes {
 		return header{}, refuse(edgelens.ErrBadImage, "png", "it has %d bytes of image data, which cannot be an image of %dx%d pixels; save the image again and send that", w.dataBytes, w.width, w.height)
 	}
 	w.orientation = w.found.upright()
+	if w.others { // pngData copies the rest
+		w.fixed, w.garbage = int64(size), int64(size)
+	}
 	return w.header, nil
 }
 

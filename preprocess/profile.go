@@ -30,12 +30,12 @@ func (o *orientations) textOrientation(kind string, data []byte) {
 	switch {
 	case !ok:
 	case isXMP:
-		o.xmp = first(o.xmp, xmpOrientation(text))
+		o.readXMP(text)
 	default:
 		block := rawProfile(text)
 		o.profile = first(o.profile, exifOrientation(block))
 		if packet, isPacket := bytes.CutPrefix(block, []byte(xmpPrefix)); isPacket {
-			o.xmp = first(o.xmp, xmpOrientation(packet))
+			o.readXMP(packet)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"edgelens/internal/supervise"
 	"edgelens/internal/telemetry"
 	"edgelens/preprocess"
+	"edgelens/preprocess/sandbox"
 	"edgelens/recognize"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
@@ -46,6 +47,7 @@ type Config struct {
 	Recognize  recognize.Config
 	Inference  inference.Config
 	Preprocess preprocess.Config
+	Decode     sandbox.Config
 	Cache      cache.Config
 	Ledger     ledger.Config
 	Jobs       worker.Config
@@ -74,6 +76,7 @@ func Default() Config {
 		Recognize:  recognize.DefaultConfig(),
 		Inference:  inference.DefaultConfig(),
 		Preprocess: preprocess.DefaultConfig(),
+		Decode:     sandbox.DefaultConfig(),
 		Cache:      cache.DefaultConfig(),
 		Ledger:     ledger.DefaultConfig(),
 		Jobs:       worker.DefaultConfig(),
@@ -121,6 +124,7 @@ func (c *Config) Validate() error {
 		{"recognize.", c.Recognize.Validate()},
 		{"inference.", c.Inference.Validate()},
 		{"preprocess.", c.Preprocess.Validate()},
+		{"decode.", c.Decode.Validate()},
 		{"cache.", c.Cache.Validate()},
 		{"ledger.", c.Ledger.Validate()},
 		{"jobs.", c.Jobs.Validate()},
