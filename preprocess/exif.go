@@ -21,8 +21,17 @@ const (
 // orientations are the orientations in an image, by their source; 0 for none.
 type orientations struct {
 	exif, profile, xmp int
-	// packets is how many XMP packets were read.
+	// packets is how many XMP packets were read, and texts whether other texts were.
 	packets int
+	texts   bool
+}
+
+// memory is how many bytes reading them has taken at most.
+func (o orientations) memory() int64 {
+	if o.packets == 0 && !o.texts {
+		return 0
+	}
+	return 4 << 20
 }
 
 // maxPackets limits how many XMP packets are read for an orientation: a file of 20 MB can have

@@ -22,7 +22,7 @@ func checkGIF(b []byte, limits Config) (header, error) {
 		return header{}, err
 	}
 	// The frame with an index a pixel, and once more where its rows are interlaced.
-	frame := 2 * width * height
+	frame := collected(2 * width * height)
 	return header{format: "gif", width: int(width), height: int(height), orientation: 1, channels: 3, fixed: frame, garbage: frame}, nil
 }
 

@@ -23,6 +23,8 @@ type header struct {
 	// garbage is how many of them Go's collector frees, and not the decoder itself.
 	garbage int64
 
+	// dataBytes is how many bytes of deflated data a PNG needs at most.
+	dataBytes int64
 	// components is how many a JPEG has: 1, 3 or 4.
 	components int
 	// unterminated is set for a JPEG without its end marker: it is complete only if

@@ -49,9 +49,9 @@ type jpegFrame struct {
 }
 
 // maxBlockVisits limits the work of a JPEG with several scans. The ten scans that encoders
-// write visit 14 million blocks of a progressive JPEG of 64 megapixels with colors in full;
-// 24 million take 0.6 s of a core of a PC (docs/adr/0036-memory-budget.md).
-const maxBlockVisits = 24_000_000
+// write visit 14 million blocks of a progressive JPEG of 64 megapixels with colors in full
+// (docs/adr/0036-memory-budget.md).
+const maxBlockVisits = 16_000_000
 
 // jpegScans is the content of a JPEG's scans so far.
 type jpegScans struct {
@@ -94,7 +94,7 @@ func checkJPEG(b []byte, limits Config) (header, error) {
 			if h.unterminated && !scans.whole(frame) {
 				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it ends before its end-of-image marker, so a part is missing; send the whole file")
 			}
-			h.orientation = found.upright()
+			h.orientation, h.fixed = found.upright(), found.memory()
 			return h.finishJPEG(frame, scans)
 		}
 		pos = at + 2
@@ -152,7 +152,7 @@ func (h header) finishJPEG(frame jpegFrame, scans jpegScans) (header, error) {
 		h.channels = 4
 	}
 	if frame.progressive || scans.count > 1 { // libjpeg keeps every coefficient, two bytes each
-		h.fixed = 64 * 2 * frame.kept
+		h.fixed += 64 * 2 * frame.kept
 	}
 	return h, nil
 }
@@ -210,7 +210,8 @@ func nextJPEGMarker(b []byte, pos int) (marker byte, at int) {
 		}
 		switch b[at+1] {
 		case 0xFF:
-			pos = at + 1
+			for pos = at + 1; pos+1 < len(b) && b[pos+1] == 0xFF; pos++ {
+			}
 		case 0x00:
 			pos = at + 2
 		default:

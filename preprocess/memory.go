@@ -56,6 +56,10 @@ func workspace(h header) int64 {
 	return state + rows*int64(h.width)
 }
 
+// collected returns how many bytes Go's heap has at most when that many are in use: a
+// helper has it collected as soon as it has grown by a tenth (preprocess/sandbox).
+func collected(inUse int64) int64 { return inUse + inUse/8 }
+
 // allowMemory rejects an image that takes too much memory at the smallest size at
 // which it can be decoded.
 func (c Config) allowMemory(h header) error {

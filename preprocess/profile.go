@@ -26,6 +26,7 @@ func (o *orientations) textOrientation(kind string, data []byte) {
 	if !isXMP && !isRawProfile(string(keyword)) {
 		return
 	}
+	o.texts = true
 	text, ok := chunkText(kind, rest)
 	switch {
 	case !ok:

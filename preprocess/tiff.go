@@ -37,7 +37,7 @@ func checkTIFF(b []byte, limits Config) (header, error) {
 	if orientation < 1 || orientation > 8 {
 		orientation = 1
 	}
-	garbage := tiffMemory(directory, int64(config.Width), int64(config.Height))
+	garbage := collected(tiffMemory(directory, int64(config.Width), int64(config.Height)))
 	return header{
 		format: "tiff", width: config.Width, height: config.Height, orientation: int(orientation), channels: 3, fixed: garbage, garbage: garbage,
 	}, nil

@@ -42,7 +42,7 @@ func checkWebP(b []byte, limits Config) (header, error) {
 		return header{}, damagedWebP("it has no image in it, or more than one")
 	}
 	w.orientation = w.found.upright()
-	w.fixed += 2 * int64(len(b)) // OpenCV's copy, and that of a frame
+	w.fixed += 2*int64(len(b)) + w.found.memory() // OpenCV's copy, and that of a frame
 	return w.header, nil
 }
 

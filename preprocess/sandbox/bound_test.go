@@ -16,11 +16,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/image/bmp"
 
 	"edgelens/models"
-	"edgelens/preprocess"
 )
 
 // status reads a size of /proc/PID/status, in bytes.
@@ -41,21 +41,30 @@ func (h *helper) status(t *testing.T, name string) int64 {
 	return 0
 }
 
-// peakOf has a fresh helper decode an image, and returns by how much its memory grew at most.
-func peakOf(t *testing.T, file []byte) (plan preprocess.Plan, peak int64, err error) {
+// decodeMeasured has a fresh helper decode an image, and returns by how much its memory grew
+// at most, and how much time of a processor and how long it took.
+func decodeMeasured(t *testing.T, f *fixture, file []byte) (peak int64, used, wall time.Duration, err error) {
 	t.Helper()
-	f := newFixture(t, unchanged)
-	if plan, err = f.local.Plan(file); err != nil {
+	plan, err := f.local.Plan(file)
+	if err != nil {
 		t.Fatal(err)
 	}
-	h := take(t, f)
+	p := f.helpers.(*pools).usual
+	h, err := p.take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.give(h, false)
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", h.command.Process.Pid), []byte("5"), 0); err != nil { // the peak is now the present size
 		t.Skip(err)
 	}
-	before := h.status(t, "VmRSS")
+	before, begin, had := h.status(t, "VmRSS"), time.Now(), h.processorTime()
 	h.grant(plan.Memory, f.config.Timeout)
 	_, err = h.decode(f.config.Timeout, plan, file, []models.InputBuffer{small(t)})
-	return plan, h.status(t, "VmHWM") - before, err
+	if wall = time.Since(begin); h.condemned.Load() {
+		return 0, wall, wall, err
+	}
+	return h.status(t, "VmHWM") - before, h.processorTime() - had, wall, err
 }
 
 func pngChunk(kind string, data []byte) []byte {
@@ -183,7 +192,12 @@ func TestMemoryIsBounded(t *testing.T) {
 		"bmp":                        {encoded(t, func(w *bytes.Buffer) error { return bmp.Encode(w, scene(1600, 1200)) }), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan, peak, err := peakOf(t, test.file)
+			f := newFixture(t, unchanged)
+			plan, err := f.local.Plan(test.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			peak, _, _, err := decodeMeasured(t, f, test.file)
 			t.Logf("%d MB worked out, %d MB used (%v)", plan.Memory>>20, peak>>20, err)
 			if peak > plan.Memory {
 				t.Errorf("it took %d bytes, %d were worked out", peak, plan.Memory)

@@ -33,6 +33,10 @@ const (
 	childOut
 )
 
+// gcPercent is how much the heap of Go may grow before it is collected. It is small: only the
+// decoders for GIF and TIFF allocate much, without pointers, and what they take is limited.
+const gcPercent = 10
+
 // hooked is whether Main was called: only such a program can be a helper.
 var hooked atomic.Bool
 
@@ -55,7 +59,7 @@ func Main() {
 // child is the main function of a helper. It returns when its parent closes the socket.
 func child() int {
 	runtime.LockOSThread()
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(gcPercent)
 	packet := make([]byte, maxMessage)
 	n, err := unix.Read(childSocket, packet)
 	if err != nil {

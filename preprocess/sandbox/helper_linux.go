@@ -40,8 +40,8 @@ type helper struct {
 	in, out    region
 	protection protection
 	baseline   baseline
-	sequence uint64
-	packet   []byte
+	sequence   uint64
+	packet     []byte
 	// largest are the limits above which none can be set (getrlimit(2)).
 	largest struct{ data, addresses, cpu uint64 }
 	// condemned is set once it is to be killed.
@@ -263,11 +263,11 @@ func (h *helper) collect(a answer, starts []int, plan preprocess.Plan, into []mo
 	return filled, nil
 }
 
-// overdue ends the helper at the deadline. Where it had little of the processor, the image is
-// not to blame.
+// overdue ends the helper at the deadline. Where it had a processor for less than half of the time,
+// the machine is to blame, and not the image.
 func (h *helper) overdue(used, timeout time.Duration) error {
 	h.kill()
-	if used < timeout/4 {
+	if used < timeout/2 {
 		return fmt.Errorf("decode the image: %w", &edgelens.Busy{RetryAfter: time.Second, Reason: fmt.Sprintf("decoding the image got %v of processor time in %v", used.Round(time.Millisecond), timeout)})
 	}
 	return &death{timedOut, fmt.Sprintf("%v of processor time", used.Round(time.Millisecond))}

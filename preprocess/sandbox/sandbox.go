@@ -78,7 +78,9 @@ type death struct {
 	detail string
 }
 
-func (d *death) Error() string { return "the decode helper ended: " + d.reason.String() }
+func (d *death) Error() string {
+	return fmt.Sprintf("the decode helper ended: %v (%s)", d.reason, d.detail)
+}
 
 // reason is why a helper ended.
 type reason int

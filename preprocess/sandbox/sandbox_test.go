@@ -220,7 +220,7 @@ func TestManyAtATime(t *testing.T) {
 // replaced.
 func TestTimeout(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.Timeout = 150 * time.Millisecond })
-	slow := coded(0xC0, 6000, 3)
+	slow := coded(0xC0, 10000, 3)
 	begin := time.Now()
 	_, err := f.Tensors(slow, small(t))
 	if took := time.Since(begin); took > 10*time.Second {
@@ -268,7 +268,7 @@ func TestCrash(t *testing.T) {
 	for signal, want := range map[syscall.Signal]string{syscall.SIGSEGV: "crash", syscall.SIGKILL: "memory", syscall.SIGXCPU: "timeout"} {
 		t.Run(want, func(t *testing.T) {
 			f := newFixture(t, unchanged)
-			slow := coded(0xC0, 7000, 3)
+			slow := coded(0xC0, 10000, 3)
 			done := make(chan error, 1)
 			go func() {
 				_, err := f.Tensors(slow, small(t))
@@ -458,7 +458,7 @@ func TestClose(t *testing.T) {
 	f := newFixture(t, unchanged)
 	done := make(chan error, 1)
 	go func() {
-		_, err := f.Tensors(coded(0xC0, 7000, 3), small(t))
+		_, err := f.Tensors(coded(0xC0, 10000, 3), small(t))
 		done <- err
 	}()
 	testutil.Eventually(t, "it is being decoded", func() bool { return f.busy() != nil })
