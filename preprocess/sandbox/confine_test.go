@@ -184,6 +184,7 @@ func TestHelperIsLimited(t *testing.T) {
 	if answer, err := h.ask("noise"); err != nil || answer != "done" {
 		t.Errorf("%q, %v", answer, err)
 	}
+	_ = h.death() // what it has written is complete then
 	if h.words.kept.Len() > 8<<10 {
 		t.Errorf("%d bytes are kept", h.words.kept.Len())
 	}

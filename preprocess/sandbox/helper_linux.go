@@ -283,7 +283,7 @@ func (h *helper) processorTime() time.Duration {
 }
 
 // outOfMemoryWords are those of a runtime that gets no more memory.
-var outOfMemoryWords = regexp.MustCompile(`bad_alloc|out of memory|annot allocate memory|failed to create new OS thread|pthread_create failed|cannot map pages`)
+var outOfMemoryWords = regexp.MustCompile(`bad_alloc|out of memory|annot allocate memory|failed to create new OS thread|pthread_create failed|cannot map pages|too many address space collisions`)
 
 // death waits for the end of a helper that does not answer, and returns why it ended.
 func (h *helper) death() error {
