@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"inference/tflite":     {"inference", "models"},
 	"inference/runtimes":   {"inference", "inference/litert", "inference/tflite", "models"}, // one Backend of both
 	"preprocess":           {"models"},
+	"preprocess/sandbox":   {"models", "preprocess"},
 	"recognize":            {"models"},
 	"worker":               nil,
 	"api":                  nil,
@@ -73,6 +74,8 @@ var outside = map[string][]string{
 	"github.com/mattn/go-sqlite3":    {"internal/ledger"},
 	"github.com/pressly/goose":       {"internal/ledger"},
 	"github.com/eclipse/paho.golang": {"terminal"},
+	"github.com/elastic":             {"preprocess/sandbox"},
+	"github.com/landlock-lsm":        {"preprocess/sandbox"},
 	"C":                              {"preprocess", "inference/tflite", "inference/litert"},
 }
 

@@ -48,6 +48,8 @@ type admission struct {
 	took map[workload]time.Duration
 	// recheck is set while serve is scheduled.
 	recheck *time.Timer
+	// memory is that for decoding.
+	memory memoryBudget
 }
 
 // workload is work whose duration is alike.
@@ -65,6 +67,8 @@ type kind struct {
 // ticket is a piece of work that waits for a slot or holds one.
 type ticket struct {
 	kind
+	// bytes is how much memory decoding its image takes.
+	bytes int64
 	// decided is closed when the ticket has a slot, or is turned away: then refusal is
 	// set.
 	decided chan struct{}
@@ -74,6 +78,9 @@ type ticket struct {
 	urgency
 	place   *list.Element // in its queue; nil once decided
 	started time.Time
+	// holds is set while it holds its bytes, taken while passes waited for memory.
+	holds  bool
+	passes *ticket
 }
 
 // urgency decides when work is done.
@@ -96,9 +103,10 @@ func newAdmission(slots int) *admission {
 	return a
 }
 
-// enter queues work. It has a slot, or is turned away, once its decided is closed.
-func (a *admission) enter(what kind, u urgency) *ticket {
-	t := &ticket{kind: what, urgency: u, decided: make(chan struct{})}
+// enter queues work whose image takes that many bytes to decode. It has a slot, or is turned
+// away, once its decided is closed.
+func (a *admission) enter(what kind, bytes int64, u urgency) *ticket {
+	t := &ticket{kind: what, bytes: bytes, urgency: u, decided: make(chan struct{})}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.queue(t)
@@ -149,6 +157,9 @@ func (a *admission) withdraw(t *ticket) bool {
 		return false
 	}
 	a.unqueue(t)
+	if a.memory.total != nil { // others may have waited for the memory that it was to have
+		a.serve(nil)
+	}
 	return true
 }
 
@@ -180,6 +191,7 @@ func (a *admission) leave(t *ticket, done bool) {
 		return
 	}
 	delete(a.running, t)
+	a.memory.give(t)
 	if took := a.now().Sub(t.started); done || took > a.expected(t) {
 		a.learn(t.workload(), took)
 	}
@@ -220,6 +232,7 @@ func (a *admission) queue(t *ticket) {
 func (a *admission) unqueue(t *ticket) {
 	a.queues[t.priority].Remove(t.place)
 	t.place = nil
+	a.memory.leave(t)
 	if a.queues[t.priority].Len() == 0 {
 		a.passed[t.priority] = 0
 	}
@@ -238,7 +251,10 @@ func (a *admission) serve(arrived *ticket) {
 		if !ok {
 			return
 		}
-		t := a.queues[class].Front().Value.(*ticket)
+		t := a.memory.next(a.queues[class])
+		if t == nil { // the memory has become less just now
+			return
+		}
 		a.unqueue(t)
 		now := a.now()
 		if t != arrived && !now.Add(a.expected(t)).Before(t.due) {
@@ -247,6 +263,7 @@ func (a *admission) serve(arrived *ticket) {
 			continue
 		}
 		t.started = now
+		a.memory.take(t)
 		a.running[t] = true
 		a.count(class)
 		close(t.decided)
@@ -257,7 +274,7 @@ func (a *admission) serve(arrived *ticket) {
 func (a *admission) next() (class edgelens.Priority, ok bool) {
 	first := len(classes)
 	for i, c := range classes {
-		if a.queues[c].Len() == 0 {
+		if a.memory.next(a.queues[c]) == nil {
 			continue
 		}
 		if first == len(classes) || a.passed[c] >= share {
@@ -268,6 +285,9 @@ func (a *admission) next() (class edgelens.Priority, ok bool) {
 		}
 	}
 	if first == len(classes) {
+		if a.memory.inUse == 0 && a.waits() {
+			a.serveAfter(memoryRecheck)
+		}
 		return 0, false
 	}
 	class = classes[first]

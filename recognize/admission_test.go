@@ -32,6 +32,7 @@ func TestMetricsOfAdmission(t *testing.T) {
 		want := map[string]float64{
 			"edgelens_recognitions_running": 1, "edgelens_recognitions_waiting device": 0, "edgelens_recognitions_waiting synchronous": 1,
 			"edgelens_recognitions_waiting interactive": 0, "edgelens_recognitions_waiting bulk": 2,
+			"edgelens_decode_memory_bytes": float64(len("at work")),
 		}
 		if !maps.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)

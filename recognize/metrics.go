@@ -8,6 +8,8 @@ type metrics struct{ admission *admission }
 var (
 	waitingDesc = prometheus.NewDesc("edgelens_recognitions_waiting",
 		"Recognitions that wait for a slot, by priority, highest first: device, synchronous, interactive, bulk.", []string{"priority"}, nil)
+	memoryDesc  = prometheus.NewDesc("edgelens_decode_memory_bytes", "Memory that images take which are being decoded, worked out from their headers.", nil, nil)
+	budgetDesc  = prometheus.NewDesc("edgelens_decode_memory_limit_bytes", "Memory that images may take together while they are decoded: decode.memory, or what is free where the memory of the control group is less.", nil, nil)
 	runningDesc = prometheus.NewDesc("edgelens_recognitions_running", "Recognitions that hold a slot.", nil, nil)
 )
 
@@ -15,6 +17,8 @@ var (
 func (m metrics) Describe(descs chan<- *prometheus.Desc) {
 	descs <- waitingDesc
 	descs <- runningDesc
+	descs <- memoryDesc
+	descs <- budgetDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -24,4 +28,9 @@ func (m metrics) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(waiting[class]), class.String())
 	}
 	to <- prometheus.MustNewConstMetric(runningDesc, prometheus.GaugeValue, float64(running))
+	inUse, limit, limited := m.admission.memoryUse()
+	to <- prometheus.MustNewConstMetric(memoryDesc, prometheus.GaugeValue, float64(inUse))
+	if limited {
+		to <- prometheus.MustNewConstMetric(budgetDesc, prometheus.GaugeValue, float64(limit))
+	}
 }

@@ -45,6 +45,10 @@ type Parts struct {
 	Log          *slog.Logger
 	// Metrics registers the Service's own.
 	Metrics prometheus.Registerer
+	// DecodeMemory returns how many bytes decoding may take at the moment, for all images
+	// together, where it takes inUse; nil for no limit. It is called with a lock held, and
+	// must be fast.
+	DecodeMemory func(inUse int64) int64
 	// QualityModel names the model that rates whether images are usable: a classifier
 	// whose labels are the verdicts of edgelens.Quality. If empty, no image is rated.
 	QualityModel string
@@ -56,6 +60,7 @@ func New(config Config, parts Parts) *Service {
 		config: config, preprocess: parts.Preprocessor, runner: parts.Runner, cache: parts.Cache, log: parts.Log, qualityModel: parts.QualityModel,
 		admission: newAdmission(config.Slots),
 	}
+	s.admission.memory.total = parts.DecodeMemory
 	s.flights = newFlights(s.admission)
 	parts.Metrics.MustRegister(metrics{s.admission})
 	return s

@@ -21,6 +21,7 @@ import (
 	"edgelens/internal/supervise"
 	"edgelens/internal/telemetry"
 	"edgelens/preprocess"
+	"edgelens/preprocess/sandbox"
 	"edgelens/recognize"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
@@ -51,6 +52,7 @@ type Config struct {
 	Recognize  recognize.Config
 	Inference  inference.Config
 	Preprocess preprocess.Config
+	Decode     sandbox.Config
 	Cache      cache.Config
 	Ledger     ledger.Config
 	Jobs       worker.Config
@@ -79,6 +81,7 @@ func Default() Config {
 		Recognize:  recognize.DefaultConfig(),
 		Inference:  inference.DefaultConfig(),
 		Preprocess: preprocess.DefaultConfig(),
+		Decode:     sandbox.DefaultConfig(),
 		Cache:      cache.DefaultConfig(),
 		Ledger:     ledger.DefaultConfig(),
 		Jobs:       worker.DefaultConfig(),
@@ -129,6 +132,7 @@ func (c *Config) Validate() error {
 		{"recognize.", c.Recognize.Validate()},
 		{"inference.", c.Inference.Validate()},
 		{"preprocess.", c.Preprocess.Validate()},
+		{"decode.", c.Decode.Validate()},
 		{"cache.", c.Cache.Validate()},
 		{"ledger.", c.Ledger.Validate()},
 		{"jobs.", c.Jobs.Validate()},

@@ -107,7 +107,7 @@ func TestInvalidValueNamesItsSource(t *testing.T) {
 		"listen": true, "log_level": true, "log_format": true, "inference.delegate": true, "inference.runtime": true, "inference.accelerators": true, "recognize.quality": true, "redis.url": true, "http.public_url": true, "http.allowed_hosts": true, "http.trusted_proxies": true, "http.allowed_origins": true, "http.allowed_command_origins": true,
 		"http.tls.cert": true, "http.tls.key": true, "http.internal_listen": true, "mqtt.tls.cert": true, "mqtt.tls.key": true,
 		"mqtt.url": true, "mqtt.group": true, "mqtt.listen": true, "mqtt.password_file": true, "mqtt.acl_file": true,
-		"preprocess.background": true, "preprocess.fit": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
+		"preprocess.background": true, "preprocess.fit": true, "decode.isolation": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
 		"webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true,
 	}
 	// Values that may contain a password, which an error must not repeat.

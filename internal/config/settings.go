@@ -69,11 +69,15 @@ func (c *Config) settings() []setting {
 
 		{"preprocess.max_pixels", "maximum size of an image in pixels", integer(&c.Preprocess.MaxPixels)},
 		{"preprocess.max_side", "maximum width and height of an image in pixels", integer(&c.Preprocess.MaxSide)},
-		{"preprocess.max_memory", "maximum bytes for decoding one image; larger JPEGs are decoded at a fraction of their size, other images rejected; 0: no limit", integer(&c.Preprocess.MaxMemory)},
+		{"preprocess.max_memory", "maximum bytes for decoding one image, of which decode.memory may leave less; larger JPEGs are decoded at a fraction of their size, other images rejected; 0: what decode.memory leaves", integer(&c.Preprocess.MaxMemory)},
 		{"preprocess.background", "color behind transparent images, as #rrggbb", text(&c.Preprocess.Background)},
 		{"preprocess.fit", "how images are shown to the model, unless the request, the device or the model sets it: center (largest part in the middle with the input's aspect ratio), stretch (all, distorted), sweep (several parts, mean of their scores) or pad (all, between gray bars)", text((*string)(&c.Preprocess.Fit))},
 		{"preprocess.max_scans", "maximum scans of a progressive JPEG", integer(&c.Preprocess.MaxScans)},
 		{"preprocess.reduce_jpeg", "decode a JPEG at 1/2, 1/4 or 1/8 if its sides stay at least this many times the model's, 1 to 64; 0: always in full", float(&c.Preprocess.ReduceJPEG)},
+
+		{"decode.isolation", "where images are decoded: auto (in confined helper processes, or in this process where these cannot be started), require (in helpers, or the service does not start) or off (in this process)", text(&c.Decode.Isolation)},
+		{"decode.timeout", "time after which a helper that decodes an image is killed, and the image rejected", duration(&c.Decode.Timeout)},
+		{"decode.memory", "maximum bytes for decoding all images at a time, worked out from their headers; less where the memory of the control group is; one image may have all but 48 MiB of it, or seven eighths", integer(&c.Decode.Memory)},
 
 		{"cache.max_entries", "maximum number of cached results; 0: no cache", integer(&c.Cache.MaxEntries)},
 		{"cache.ttl", "time to live of a cached result", duration(&c.Cache.TTL)},
