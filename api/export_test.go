@@ -7,3 +7,10 @@ import (
 
 // ServeWithShortGrace is Serve for tests with a client that has closed its sending side and is gone.
 func (s *Server) ServeWithShortGrace(l net.Listener) error { return s.serve(l, 50*time.Millisecond) }
+
+// SetUploadGrace sets how long a body may arrive slowly, for tests.
+func (s *Server) SetUploadGrace(grace time.Duration) { s.rateGrace = grace }
+
+// SetMaxConnections sets how many connections there may be, other than of this machine, and lets each be closed at once
+// where it has no request, for tests.
+func (s *Server) SetMaxConnections(n int) { s.connections.max, s.connections.settled = n, 0 }

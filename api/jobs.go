@@ -89,6 +89,7 @@ func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobRespo
 	if wait > 0 {
 		limited, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
+		defer context.AfterFunc(s.stopping, cancel)()
 		ctx, get = limited, s.jobs.Wait
 	}
 	job, err := get(ctx, r.Id.String())

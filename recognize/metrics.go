@@ -8,6 +8,8 @@ type metrics struct{ admission *admission }
 var (
 	waitingDesc = prometheus.NewDesc("edgelens_recognitions_waiting",
 		"Recognitions that wait for a slot, by priority, highest first: device, synchronous, interactive, bulk.", []string{"priority"}, nil)
+	refusedDesc = prometheus.NewDesc("edgelens_recognitions_refused_total",
+		"Recognitions that were refused before they began, by reason: late (the answer is predicted to come too late), full (too many wait), crowded (too many arrive for too long), expired (the wait was longer than predicted), stopping.", []string{"reason"}, nil)
 	runningDesc = prometheus.NewDesc("edgelens_recognitions_running", "Recognitions that hold a slot.", nil, nil)
 )
 
@@ -15,13 +17,17 @@ var (
 func (m metrics) Describe(descs chan<- *prometheus.Desc) {
 	descs <- waitingDesc
 	descs <- runningDesc
+	descs <- refusedDesc
 }
 
 // Collect implements prometheus.Collector.
 func (m metrics) Collect(to chan<- prometheus.Metric) {
-	waiting, running := m.admission.counts()
+	waiting, running, refused := m.admission.counts()
 	for _, class := range classes {
 		to <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(waiting[class]), class.String())
 	}
 	to <- prometheus.MustNewConstMetric(runningDesc, prometheus.GaugeValue, float64(running))
+	for reason, n := range refused {
+		to <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(n), reason)
+	}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // shutdownTimeout is how long Shutdown waits for attempts under way.
-const shutdownTimeout = 8 * time.Second
+const shutdownTimeout = 6 * time.Second
 
 // diskPause is the pause before a write to a full disk is retried.
 const diskPause = 250 * time.Millisecond
@@ -55,6 +55,7 @@ type Worker struct {
 	redis      redis.UniversalClient
 	recognizer edgelens.Recognizer
 	log        *slog.Logger
+	doorWait   time.Duration
 	servers    []*asynq.Server
 	running    *attempts
 	// remote and remoteBulk bound the jobs of other nodes to the number of slots each, from before the image is
@@ -76,7 +77,7 @@ type Worker struct {
 // NewWorker returns a Worker, not running yet, beside the Queue of the same
 // process.
 func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
-	w := newWorker(queue.redis, queue.polling, queue.config.Concurrency, lookInterval(queue.config.RedisURL), recognizer, log, metrics)
+	w := newWorker(queue.redis, queue.polling, queue.config, recognizer, log, metrics)
 	w.node, w.own, w.running = queue.node, queue.ledger, queue.running
 	return w
 }
@@ -92,7 +93,7 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	w := newWorker(client, polling, config.Concurrency, lookInterval(config.RedisURL), recognizer, log, metrics)
+	w := newWorker(client, polling, config, recognizer, log, metrics)
 	w.running = newAttempts()
 	w.release = func() error { return errors.Join(client.Close(), polling.Close()) }
 	return w, nil
@@ -108,9 +109,10 @@ func lookInterval(redisURL string) time.Duration {
 }
 
 // newWorker returns a Worker that polls for tasks on polling, and requests jobs on client.
-func newWorker(client, polling redis.UniversalClient, concurrency int, look time.Duration, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+func newWorker(client, polling redis.UniversalClient, config Config, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+	concurrency, look := config.Concurrency, lookInterval(config.RedisURL)
 	w := &Worker{
-		redis: client, recognizer: recognizer, log: log,
+		redis: client, recognizer: recognizer, log: log, doorWait: config.DoorWait,
 		remote: make(chan struct{}, concurrency), remoteBulk: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
@@ -252,18 +254,18 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	req := edgelens.Request{
 		ID: job.ID, Source: "job", Device: job.Device, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, View: job.View, NoCache: job.NoCache,
-		Priority: priorityOf(job),
+		Priority: w.priorityOf(job, time.Now()),
 	}
 	return w.recognizer.Recognize(ctx, &req)
 }
 
 // priorityOf is the priority of a job's recognition. Records that a device sends late are bulk jobs: no one waits at the
-// door for them.
-func priorityOf(job edgelens.Job) edgelens.Priority {
+// door for them. Those that were delayed here are like other clients' jobs, so that they do not delay newer ones.
+func (w *Worker) priorityOf(job edgelens.Job, now time.Time) edgelens.Priority {
 	switch {
 	case job.Queue == edgelens.QueueBulk:
 		return edgelens.PriorityBulk
-	case job.Device != "":
+	case job.Device != "" && now.Sub(job.CreatedAt) < w.doorWait:
 		return edgelens.PriorityDevice
 	default:
 		return edgelens.PriorityInteractive

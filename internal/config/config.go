@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"edgelens/api"
 	"edgelens/inference"
@@ -41,6 +42,8 @@ type Config struct {
 	ModelMirror string
 	// PublicURL is the base URL for clients; "" means the listen address.
 	PublicURL string
+	// StopDrain is how long after the signal to stop the service is unavailable by its readiness and still serves.
+	StopDrain time.Duration
 
 	HTTP       api.Config
 	Recognize  recognize.Config
@@ -113,6 +116,9 @@ func (c *Config) Validate() error {
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		errs = append(errs, errors.New("http.public_url must be an http:// or https:// URL")) // not repeated: it may contain a password
 	}
+	if c.StopDrain < 0 || c.StopDrain > 10*time.Minute {
+		errs = append(errs, fmt.Errorf("stop.drain must be 0 to 10m, not %v", c.StopDrain))
+	}
 	for _, section := range []struct {
 		prefix string
 		err    error
@@ -146,6 +152,7 @@ func (c *Config) Validate() error {
 var renamed = strings.NewReplacer(
 	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
 	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ",
+	"jobs.door_wait ", "terminal.max_wait ",
 	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
 )
 

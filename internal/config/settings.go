@@ -36,6 +36,8 @@ func (c *Config) settings() []setting {
 		{"log_level", "debug, info, warn or error", text(&c.Log.LogLevel)},
 		{"log_format", "text or json", text(&c.Log.LogFormat)},
 
+		{"stop.drain", "time after SIGTERM for which /readyz is unavailable and requests are still served, so that a load balancer notices", duration(&c.StopDrain)},
+
 		{"http.max_image_bytes", "maximum size of an encoded image in bytes", integer(&c.HTTP.MaxImageBytes)},
 		{"http.max_upload_bytes", "maximum bytes of uploads in memory at a time", integer(&c.HTTP.MaxUploadBytes)},
 		{"http.public_url", "base URL of this service in links to images; empty: http:// and the listen address", secretURL(&c.PublicURL)},
@@ -44,8 +46,10 @@ func (c *Config) settings() []setting {
 		{"http.allowed_command_origins", "origins whose web pages may read devices, change them and send commands, comma-separated; empty: none", list(&c.HTTP.AllowedCommandOrigins)},
 		{"http.trusted_proxies", "addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-Host, X-Forwarded-For and Forwarded headers are trusted; empty: none", list(&c.HTTP.TrustedProxies)},
 		{"http.read_timeout", "timeout for reading a request", duration(&c.HTTP.ReadTimeout)},
+		{"http.max_connections_per_address", "maximum number of connections of one address (of IPv6: of one /64), other than this machine and trusted proxies; 0: no limit", integer(&c.HTTP.MaxConnectionsPerAddress)},
 
 		{"recognize.timeout", "timeout of one recognition, queueing included, if the client sends no Prefer: wait", duration(&c.Recognize.Timeout)},
+		{"recognize.max_wait", "maximum predicted time until the answer, if the client sends no Prefer: wait; requests that would take longer are refused at once; 0: recognize.timeout", duration(&c.Recognize.MaxWait)},
 		{"recognize.allow_stand_in", "let the built-in quality model answer, with a warning, if the default classifier is missing", boolean(&c.Recognize.AllowStandIn)},
 		{"recognize.quality", "images to check with the quality model (blurred, dark, covered): off, terminals or all", text(&c.Recognize.Quality)},
 		{"recognize.quality_min_score", "minimum score of a quality verdict that makes an image unusable", float(&c.Recognize.QualityMinScore)},
@@ -106,6 +110,7 @@ func (c *Config) settings() []setting {
 		{"terminal.unknown", "policy for new terminals: accept, quarantine or refuse", text(&c.Terminal.Unknown)},
 		{"terminal.max_devices", "maximum number of known terminals", integer(&c.Terminal.MaxDevices)},
 		{"terminal.max_waiting", "maximum number of images of one terminal that may queue for recognition", integer(&c.Terminal.MaxWaiting)},
+		{"terminal.max_wait", "time for which a terminal's image is recognized ahead of others", duration(&c.Jobs.DoorWait)},
 		{"terminal.max_image_bytes", "maximum size of a terminal's image in bytes", integer(&c.Dialects.MaxImageBytes)},
 		{"terminal.zone", `time zone of terminals' clocks, and of single ones: "Europe/Berlin,1026700=Asia/Shanghai"; empty: this machine's, which in a container is UTC`, text(&c.Dialects.Zone)},
 		{"terminal.fresh", "maximum age of a fresh record, or lead of its time; older records are published as replayed, later ones as unknown", duration(&c.Terminal.Fresh)},

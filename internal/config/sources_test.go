@@ -135,8 +135,11 @@ var valid = map[string][3]string{
 	"log_format":                   {"json", "text", "json"},
 	"http.max_image_bytes":         {"10001", "10002", "10003"},
 	"http.max_upload_bytes":        {"100000001", "100000002", "100000003"},
+	"stop.drain":                   {"1s", "2s", "3s"},
+	"terminal.max_wait":            {"1s", "2s", "3s"},
 	"http.read_timeout":            {"11s", "12s", "13s"},
 	"recognize.timeout":            {"11s", "12s", "13s"},
+	"recognize.max_wait":           {"1s", "2s", "3s"},
 	"inference.interpreters":       {"11", "12", "13"},
 	"inference.threads":            {"11", "12", "13"},
 	"inference.runtime":            {"tflite", "litert", "auto"},
@@ -215,6 +218,8 @@ var valid = map[string][3]string{
 	"http.trusted_proxies":         {"10.0.0.5", "10.0.0.0/8,fd00::/8", "::1"},
 	"ledger.min_age":               {"11m0s", "12m0s", "13m0s"},
 	"ledger.remember_max":          {"1100", "1200", "1300"},
+
+	"http.max_connections_per_address": {"1", "2", "3"},
 }
 
 func TestEveryFlagHasKey(t *testing.T) {
