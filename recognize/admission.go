@@ -113,6 +113,9 @@ func (a *admission) enter(what kind, u urgency) *ticket {
 	t := &ticket{kind: what, urgency: u, decided: make(chan struct{})}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if u.priority == edgelens.PrioritySynchronous {
+		a.noteArrival()
+	}
 	if a.isFull(u.priority) {
 		a.refuse(t, a.noteFull(u.priority))
 		return t

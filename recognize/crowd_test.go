@@ -86,7 +86,7 @@ func TestFloodIsShed(t *testing.T) {
 			t.Errorf("p99 of those who are refused is %v, want the time in which a slot becomes free at most", p99)
 		}
 		// Afterwards, the queue is as before.
-		time.Sleep(2 * time.Second)
+		time.Sleep(time.Second)
 		burst := &outcomes{}
 		var sent sync.WaitGroup
 		for i := range 100 {
@@ -212,19 +212,42 @@ func TestMaxWait(t *testing.T) {
 
 func BenchmarkRefusal(b *testing.B) {
 	s := newBench(oneSlot(), 64, 128)
+	s.takes(100 * time.Millisecond)
+	if _, err := s.Recognize(b.Context(), image("the one to learn from")); err != nil {
+		b.Fatal(err)
+	}
 	release := s.hold()
-	defer release()
-	waiting := make([]<-chan answer, 0, 300)
-	for i := range 300 {
+	var waiting []<-chan answer
+	for i := range 20 {
 		waiting = append(waiting, s.start(b.Context(), image(fmt.Sprint(i))))
 	}
-	for s.Refusal(0) == nil {
+	for s.Refusal(100*time.Millisecond) == nil {
 		time.Sleep(time.Millisecond)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if s.Refusal(0) == nil {
+		if s.Refusal(100*time.Millisecond) == nil {
 			b.Fatal("not refused")
 		}
 	}
+	release()
+	for _, done := range waiting {
+		<-done
+	}
+}
+
+// A burst that looks like a flood costs nobody the answer.
+func TestLongBurstWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(recognize.Config{Slots: 2, Timeout: 10 * time.Second}, 64, 128)
+		b.takes(20 * time.Millisecond)
+		b.must(t, image("the one to learn from"))
+		got := b.openLoop(t, "burst ", 1000, 200*time.Millisecond)
+		if len(got.others) > 0 || len(got.answered) < 100 {
+			t.Errorf("%d answered, %d refused, %v; want the first half of them to wait", len(got.answered), len(got.refused), got.others)
+		}
+		if slow := percentile(got.refused, 1); slow > 20*time.Millisecond {
+			t.Errorf("one was refused after %v", slow)
+		}
+	})
 }

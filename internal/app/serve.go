@@ -40,6 +40,7 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	datadir.UseOwnFilesOnly()
 	log := telemetry.NewLogger(c.Log, logs)
 	c.WarnOfRetired(log)
+	addProcs(c.Inference.InterpretersOrCores())
 	metrics := telemetry.NewRegistry(version)
 	core, err := NewCore(c, log, metrics)
 	if err != nil {
