@@ -17,10 +17,10 @@ const (
 	minInterval, maxInterval = time.Millisecond, 500 * time.Millisecond
 	// windowIntervals is the length of the windows in which arrivals are counted, in such
 	// intervals.
-	windowIntervals = 2.5
+	windowIntervals = 2
 	// floodFactor times as many requests as can be answered, in each of floodWindows in a
 	// row, are a flood, where minCrowd wait. A single burst is shorter.
-	floodFactor, floodWindows, minCrowd = 4, 4, 32
+	floodFactor, floodWindows, minCrowd = 3, 4, 32
 	// A crowd ends where fewer than calmFactor times as many requests as can be answered
 	// arrive in calmWindows.
 	calmFactor, calmWindows = 1.5, 10
@@ -110,7 +110,7 @@ func (a *admission) interval() time.Duration {
 
 // windowLength is the length of a window.
 func (a *admission) windowLength() time.Duration {
-	return time.Duration(windowIntervals * float64(a.interval()))
+	return windowIntervals * a.interval()
 }
 
 // noteArrival counts a synchronous request, also one that is refused.
@@ -119,7 +119,7 @@ func (a *admission) noteArrival() {
 	for passed := now.Sub(c.window); passed >= length; passed -= length {
 		copy(c.counts[1:], c.counts[:calmWindows-1])
 		c.counts[0] = c.arrivals
-		if c.flooded++; float64(c.arrivals) < floodFactor*windowIntervals {
+		if c.flooded++; c.arrivals < floodFactor*windowIntervals {
 			c.flooded = 0
 		}
 		if c.arrivals = 0; passed > 2*calmWindows*length { // all of them are empty

@@ -25,11 +25,11 @@ import (
 
 const (
 	// StopTimeout is how long stopping takes at most, after the drain, but for a part that does not end when it is told to.
-	StopTimeout = 10 * time.Second
+	StopTimeout = 9 * time.Second
 	// answerTimeout is the part of it in which requests that wait may still be answered, and responseTimeout that in which
 	// clients may still receive responses. The rest is for freeing the parts.
-	answerTimeout   = 6 * time.Second
-	responseTimeout = 7 * time.Second
+	answerTimeout   = 5 * time.Second
+	responseTimeout = 6 * time.Second
 )
 
 // Serve runs until ctx ends or a part fails, and then stops in order: not ready, for the drain; stop accepting; finish
