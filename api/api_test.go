@@ -88,6 +88,7 @@ type server struct {
 	built      *api.Server
 	t          *testing.T
 	recognizer *recognizer
+	metrics    *prometheus.Registry
 	log        *bytes.Buffer
 }
 
@@ -96,6 +97,7 @@ func newServer(t *testing.T, edit func(*api.Config, *api.Parts)) *server {
 	config, s := api.DefaultConfig(), &server{t: t, recognizer: &recognizer{}, log: &bytes.Buffer{}}
 	config.Open = true // requests of httptest come from another machine; access has tests of its own
 	registry := prometheus.NewRegistry()
+	s.metrics = registry
 	parts := api.Parts{
 		System: func() edgelens.System {
 			return edgelens.System{Version: "v1", Architecture: "arm64", Cores: 4, Features: []string{"asimddp"}, Accelerators: []edgelens.InstalledAccelerator{{Name: "gpu", Problem: "none found"}}, Runtimes: []edgelens.InstalledRuntime{
@@ -356,10 +358,10 @@ func TestPanicBecomesProblem(t *testing.T) {
 // The budget for uploads rejects at once what would not fit into memory, and
 // is fully released afterwards.
 func TestUploadBudget(t *testing.T) {
-	s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes, c.MaxUploadBytes = 4<<10, 128<<10 })
+	s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes, c.MaxUploadBytes = 4<<10, 100<<10 })
 	body, feed := io.Pipe()
 	first := request("POST", "/api/recognize", "image/jpeg", body)
-	first.ContentLength = -1 // unknown, so it reserves the maximum: 69 kB
+	first.ContentLength = -1 // unknown, so it reserves the first step: 64 kB
 	done := make(chan *httptest.ResponseRecorder)
 	go func() { done <- s.do(first) }()
 	if _, err := feed.Write([]byte("x")); err != nil { // returns once the handler reads

@@ -19,6 +19,9 @@ type Config struct {
 	MaxUploadBytes int64
 	// ReadTimeout is how long a client may take to send its request.
 	ReadTimeout time.Duration
+	// MaxConnectionsPerAddress is how many connections one address may have, or one /64 of
+	// IPv6, other than this machine and trusted proxies; 0: no limit.
+	MaxConnectionsPerAddress int
 	// PublicURL is the base URL for clients; "" means the listen address.
 	PublicURL string
 	// AllowedHosts are further host names that requests may have; "*"
@@ -44,9 +47,11 @@ type Config struct {
 }
 
 // DefaultConfig listens on the loopback interface and accepts images of up to
-// 20 MiB, 256 MiB of them at a time.
+// 20 MiB, 256 MiB of them at a time, on 256 connections of an address.
 func DefaultConfig() Config {
-	return Config{Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 256 << 20, ReadTimeout: 60 * time.Second, RateBurst: 20}
+	return Config{
+		Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 256 << 20, ReadTimeout: 60 * time.Second, MaxConnectionsPerAddress: 256, RateBurst: 20,
+	}
 }
 
 // Validate reports all errors together, each with its setting's name.
@@ -72,6 +77,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.TLS.Validate(); err != nil {
 		errs = append(errs, err)
+	}
+	if c.MaxConnectionsPerAddress < 0 {
+		errs = append(errs, fmt.Errorf("max_connections_per_address must be 0 (no limit) or more, not %d", c.MaxConnectionsPerAddress))
 	}
 	errs = append(errs, checkAllowedHosts(c.AllowedHosts)...)
 	errs = append(errs, checkOrigins("allowed_origins", c.AllowedOrigins, true)...)

@@ -22,3 +22,10 @@ func (s *Server) Registered() map[string]bool { return s.registered }
 
 // FieldIn is fieldIn for the fuzz target.
 var FieldIn = fieldIn
+
+// SetUploadGrace sets how long a body may arrive slowly, for tests.
+func (s *Server) SetUploadGrace(grace time.Duration) { s.rateGrace = grace }
+
+// SetMaxConnections sets how many connections there may be, other than of this machine, and lets each be closed at once
+// where it has no request, for tests.
+func (s *Server) SetMaxConnections(n int) { s.connections.max, s.connections.settled = n, 0 }

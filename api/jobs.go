@@ -89,6 +89,7 @@ func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobRespo
 	if err == nil && wait > 0 && !job.Status.Terminal() {
 		limited, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
+		defer context.AfterFunc(s.stopping, cancel)()
 		job, err = s.jobs.Wait(limited, r.Id.String())
 	}
 	if err != nil {

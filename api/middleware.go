@@ -2,8 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -59,9 +59,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		x := &exchange{id: uuid7.New(start)}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
-		if len(c.Request().TransferEncoding) > 0 {
-			// There may have been a Content-Length, too, which net/http removes;
-			// then the connection must not be used again (RFC 9112 6.1).
+		if hasDoubtfulLength(c.Request()) {
 			c.Response().Header().Set("Connection", "close")
 		}
 
@@ -80,11 +78,23 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		status := c.Response().Status
 		s.responses.WithLabelValues(route(c), strconv.Itoa(status)).Inc()
-		if !x.recognized && !x.denied {
+		var refused *refusal
+		switch {
+		case errors.As(err, &refused):
+			s.noteRefusal(refused.reason)
+		case !x.recognized && !x.denied:
 			s.logLine(c, status, err, time.Since(start))
 		}
 		return nil
 	}
+}
+
+// hasDoubtfulLength reports whether another reader of the same bytes, such as a proxy in
+// front of this service, could take the end of a request's body for somewhere else: then the
+// connection must not be used for another request (RFC 9112 6.1). net/http removes a
+// Content-Length beside a Transfer-Encoding, and a Transfer-Encoding in HTTP/1.0.
+func hasDoubtfulLength(r *http.Request) bool {
+	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) && r.ContentLength != 0
 }
 
 // guard runs the handler; a panic becomes an error and the process continues.
@@ -177,7 +187,8 @@ func original(r *http.Request) *http.Request {
 }
 
 // boundUploads limits the body of each request and, by a budget in bytes, of
-// all of them together: a thousand slow uploads must not fill the memory.
+// all of them together: a thousand slow uploads must not fill the memory. And what could
+// not be answered in time is refused before it is read.
 func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -189,38 +200,54 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		limit := s.bodyLimit(c)
-		reserve := limit // the size of a chunked or compressed body is unknown
+		total := limit // the size of a chunked or compressed body is unknown
 		if r.ContentLength >= 0 && !compressed || r.ContentLength > limit {
-			reserve = r.ContentLength
+			total = r.ContentLength
 		}
-		if reserve > limit {
+		if total > limit {
 			return s.bodyTooLarge(c)
 		}
-		reserved, ok := s.reserve(reserve)
-		if !ok {
-			return tooManyUploads
+		if err := s.refuseUnread(c); err != nil {
+			return err
 		}
-		defer reserved.shrink(0)
-		exchangeFrom(r.Context()).upload = reserved
-		r.Body = http.MaxBytesReader(c.Response(), watchedBody{r.Body, exchangeFrom(r.Context())}, limit)
+		x := exchangeFrom(r.Context())
+		x.upload = s.budgetOf(c).open(total, func() { setReadDeadline(c.Response(), time.Now()) })
+		defer x.upload.end()
+		r.Body = http.MaxBytesReader(c.Response(), &pacedBody{ReadCloser: r.Body, server: s, exchange: x, response: c.Response(), upload: x.upload}, limit)
 		if compressed {
 			r.Body = http.MaxBytesReader(c.Response(), &gzipBody{ReadCloser: r.Body}, limit)
 			r.ContentLength = -1
 		}
+		r.Body = &reservedBody{ReadCloser: r.Body, upload: x.upload}
 		return next(c)
 	}
 }
 
-// watchedBody records whether it was read.
-type watchedBody struct {
-	io.ReadCloser
-	exchange *exchange
+// budgetOf returns the budget for the body of a request.
+func (s *Server) budgetOf(c echo.Context) *budget {
+	if deviceRoutes[route(c)] {
+		return s.commandBodies
+	}
+	return s.uploads
 }
 
-// Read implements io.Reader.
-func (b watchedBody) Read(p []byte) (int, error) {
-	b.exchange.bodyRead = true
-	return b.ReadCloser.Read(p)
+// answersAtOnce are the routes whose requests wait for their recognition.
+var answersAtOnce = map[string]bool{"/api/recognize": true, "/api/recognize_cached": true}
+
+// refuseUnread refuses a request for a recognition that could not be answered in time
+// before its body is read.
+func (s *Server) refuseUnread(c echo.Context) error {
+	if s.admission == nil || !answersAtOnce[route(c)] {
+		return nil
+	}
+	prefer := readPreferences(c.Request().Header)
+	if prefer.async {
+		return nil
+	}
+	if err := s.admission.Refusal(prefer.wait); err != nil {
+		return &refusal{reason: refusedAdmission, error: err}
+	}
+	return nil
 }
 
 func (s *Server) bodyLimit(c echo.Context) int64 {

@@ -23,15 +23,15 @@ type rates struct {
 	now   func() time.Time
 
 	mu      sync.Mutex
-	buckets map[string]*rate.Limiter
+	buckets map[netip.Prefix]*rate.Limiter
 }
 
 func newRates(config Config) *rates {
-	return &rates{limit: rate.Limit(config.RateLimit), burst: config.RateBurst, now: time.Now, buckets: map[string]*rate.Limiter{}}
+	return &rates{limit: rate.Limit(config.RateLimit), burst: config.RateBurst, now: time.Now, buckets: map[netip.Prefix]*rate.Limiter{}}
 }
 
 // take takes a token of a client, or returns how long it takes until there is one.
-func (r *rates) take(client string) (wait time.Duration) {
+func (r *rates) take(client netip.Prefix) (wait time.Duration) {
 	if r.limit == 0 {
 		return 0
 	}
@@ -67,15 +67,6 @@ func (r *rates) makeRoom(now time.Time) {
 	}
 }
 
-// clientNetwork is what counts as one client: an IPv4 address, or the network of 64 bits of an IPv6 address, of which one
-// machine has all the addresses.
-func clientNetwork(address netip.Addr) string {
-	if address.Is4() || !address.IsValid() {
-		return address.String()
-	}
-	return netip.PrefixFrom(address, 64).Masked().String()
-}
-
 // limitRate refuses the requests of clients that send too many. Probes are not counted: an orchestrator must not restart
 // a service because it asks too often.
 func (s *Server) limitRate(next echo.HandlerFunc) echo.HandlerFunc {
@@ -83,7 +74,7 @@ func (s *Server) limitRate(next echo.HandlerFunc) echo.HandlerFunc {
 		if openRoutes[route(c)] {
 			return next(c)
 		}
-		wait := s.rates.take(clientNetwork(s.proxies.client(c.Request())))
+		wait := s.rates.take(subscriber(s.proxies.client(c.Request())))
 		if wait == 0 {
 			return next(c)
 		}

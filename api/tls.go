@@ -8,9 +8,9 @@ import (
 	"edgelens/internal/certificate"
 )
 
-// maxStreams is the maximum number of simultaneous requests on a connection with HTTP/2: a browser's page needs a few, and
+// maxRequestStreams is the maximum number of simultaneous requests on a connection with HTTP/2: a browser's page needs a few, and
 // a flood must not come by one connection.
-const maxStreams = 32
+const maxRequestStreams = 32
 
 // useCertificate prepares TLS, with HTTP/2, where a certificate is configured.
 func (s *Server) useCertificate(log *slog.Logger) (err error) {
@@ -21,7 +21,7 @@ func (s *Server) useCertificate(log *slog.Logger) (err error) {
 		return err
 	}
 	s.http.TLSConfig = s.certificate.Config()
-	s.http.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+	s.http.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxRequestStreams}
 	return nil
 }
 

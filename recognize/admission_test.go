@@ -34,6 +34,9 @@ func TestMetricsOfAdmission(t *testing.T) {
 			"edgelens_recognitions_waiting interactive": 0, "edgelens_recognitions_waiting bulk": 2,
 			"edgelens_decode_memory_bytes": float64(len("at work")),
 		}
+		for _, reason := range []string{"late", "full", "crowded", "expired", "stopping"} {
+			want["edgelens_recognitions_refused_total "+reason] = 0
+		}
 		if !maps.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}

@@ -75,7 +75,7 @@ func (s *Service) urgencyOf(ctx context.Context, own bool, req *edgelens.Request
 	}
 	switch {
 	case !own:
-		u.due = now.Add(s.giveUps.limit(s.config.Timeout))
+		u.due = now.Add(s.giveUps.limit(s.config.maxWait()))
 	case u.due.Sub(now) > s.config.Timeout:
 		// As patient as a job: else those who wait for a minute would fill the queue for all
 		// who do not.
@@ -136,10 +136,10 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 	if q.twoModels() {
 		rated = make([]byte, q.qualityModel.Input.Bytes())
 	}
-	background := f.ticket.priority == edgelens.PriorityBulk
+	background, urgent := f.ticket.priority == edgelens.PriorityBulk, f.ticket.priority == edgelens.PriorityDevice
 	// Decoded on the thread that runs the model next, and only when it is free: so there
 	// are never more decoded images than interpreters.
-	inferred, err := s.runner.Run(ctx, q.spec, models.Run{Background: background, Fill: func(tensor []byte) (models.Filled, error) {
+	inferred, err := s.runner.Run(ctx, q.spec, models.Run{Background: background, Urgent: urgent, Fill: func(tensor []byte) (models.Filled, error) {
 		defer s.admission.decoded(f.ticket)
 		return s.preprocess.Tensors(req.Image, q.buffers(tensor, rated)...)
 	}})

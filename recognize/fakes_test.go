@@ -96,6 +96,8 @@ type runner struct {
 	others map[string]*answering
 	// inBackground counts the runs at a low thread priority.
 	inBackground atomic.Int64
+	// urgent counts those that go ahead of others.
+	urgent atomic.Int64
 }
 
 // answering is a model with the same output for every image, or an error.
@@ -126,6 +128,9 @@ func (r *runner) Run(ctx context.Context, spec *models.Spec, run models.Run) (mo
 	}
 	if run.Background {
 		r.inBackground.Add(1)
+	}
+	if run.Urgent {
+		r.urgent.Add(1)
 	}
 	if other := r.others[spec.Name]; other != nil {
 		if other.work != nil {

@@ -35,14 +35,18 @@ func (b *memoryBudget) fits(t *ticket, total int64) bool {
 	return b.first == nil || b.first == t || b.first.bytes > total || b.passing+t.bytes+b.first.bytes <= total
 }
 
-// next returns the first ticket of a queue for which there is memory; nil if there is none.
+// next returns the first ticket of a queue for which there is memory, or the newest; nil if there is none.
 // The first for which there is none has the next memory that others give back.
-func (b *memoryBudget) next(queue *list.List) *ticket {
-	if b.total == nil || queue.Len() == 0 {
-		return front(queue)
+func (b *memoryBudget) next(queue *list.List, newest bool) *ticket {
+	begin, step := queue.Front(), (*list.Element).Next
+	if newest {
+		begin, step = queue.Back(), (*list.Element).Prev
+	}
+	if b.total == nil || begin == nil {
+		return ticketOf(begin)
 	}
 	total := b.total(b.inUse)
-	for e := queue.Front(); e != nil; e = e.Next() {
+	for e := begin; e != nil; e = step(e) {
 		t := e.Value.(*ticket)
 		if b.fits(t, total) {
 			return t
@@ -54,11 +58,12 @@ func (b *memoryBudget) next(queue *list.List) *ticket {
 	return nil
 }
 
-func front(queue *list.List) *ticket {
-	if e := queue.Front(); e != nil {
-		return e.Value.(*ticket)
+// ticketOf returns the ticket of a place, nil for none.
+func ticketOf(e *list.Element) *ticket {
+	if e == nil {
+		return nil
 	}
-	return nil
+	return e.Value.(*ticket)
 }
 
 // take takes a ticket's memory.

@@ -116,6 +116,25 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	return r, nil
 }
 
+// Refusal returns the error of a synchronous request that would arrive now and whose caller
+// waits for that long for its answer, 0 where it has no deadline; nil where the request may be
+// read and passed to Recognize. It costs little, so that a flood is refused before it is read. It
+// is an *edgelens.Busy, or wraps ErrStopping.
+func (s *Service) Refusal(wait time.Duration) error {
+	s.mu.Lock()
+	stopped := s.stopped
+	s.mu.Unlock()
+	switch {
+	case stopped:
+		return fmt.Errorf("recognize: %w", edgelens.ErrStopping)
+	case wait > s.config.Timeout:
+		return nil // it waits as a job does
+	case wait == 0:
+		wait = s.giveUps.limit(s.config.maxWait())
+	}
+	return s.admission.refusal(wait)
+}
+
 // Stop rejects new requests with ErrStopping, and those that wait: all jobs, which are
 // done after a restart, and the synchronous requests whose answers are predicted to come
 // later than by. Close must follow.

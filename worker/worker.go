@@ -18,7 +18,7 @@ import (
 )
 
 // shutdownTimeout is how long Shutdown waits for attempts under way.
-const shutdownTimeout = 8 * time.Second
+const shutdownTimeout = 6 * time.Second
 
 // diskPause is the pause before a write to a full disk is retried.
 const diskPause = 250 * time.Millisecond
@@ -54,6 +54,7 @@ type Worker struct {
 	redis      redis.UniversalClient
 	recognizer edgelens.Recognizer
 	log        *slog.Logger
+	doorWait   time.Duration
 	servers    []*asynq.Server
 	running    *attempts
 	places     places
@@ -78,7 +79,7 @@ type Worker struct {
 // NewWorker returns a Worker, not running yet, beside the Queue of the same
 // process.
 func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
-	w := newWorker(queue.redis, queue.polling, queue.config.Concurrency, recognizer, log, metrics)
+	w := newWorker(queue.redis, queue.polling, queue.config, recognizer, log, metrics)
 	w.node, w.own, w.running = queue.node, queue.ledger, queue.running
 	claim := func(job edgelens.Job) bool { return w.claim(queue, job) }
 	queue.claim.Store(&claim)
@@ -96,7 +97,7 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	w := newWorker(client, polling, config.Concurrency, recognizer, log, metrics)
+	w := newWorker(client, polling, config, recognizer, log, metrics)
 	w.running = newAttempts()
 	w.release = func() error { return errors.Join(client.Close(), polling.Close()) }
 	return w, nil
@@ -107,9 +108,10 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 const lookInterval = 250 * time.Millisecond
 
 // newWorker returns a Worker that polls for tasks on polling, and requests jobs on client.
-func newWorker(client, polling redis.UniversalClient, concurrency int, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+func newWorker(client, polling redis.UniversalClient, config Config, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+	concurrency := config.Concurrency
 	w := &Worker{
-		redis: client, recognizer: recognizer, log: log,
+		redis: client, recognizer: recognizer, log: log, doorWait: config.DoorWait,
 		remote: make(chan struct{}, concurrency), remoteBulk: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
@@ -265,18 +267,18 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 	req := edgelens.Request{
 		ID: job.ID, Source: "job", Device: job.Device, Owner: job.Owner, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, View: job.View, NoCache: job.NoCache,
-		Priority: priorityOf(job),
+		Priority: w.priorityOf(job, time.Now()),
 	}
 	return w.recognizer.Recognize(ctx, &req)
 }
 
 // priorityOf is the priority of a job's recognition. Records that a device sends late are bulk jobs: no one waits at the
-// door for them.
-func priorityOf(job edgelens.Job) edgelens.Priority {
+// door for them. Those that were delayed here are like other clients' jobs, so that they do not delay newer ones.
+func (w *Worker) priorityOf(job edgelens.Job, now time.Time) edgelens.Priority {
 	switch {
 	case job.Queue == edgelens.QueueBulk:
 		return edgelens.PriorityBulk
-	case job.Device != "":
+	case job.Device != "" && now.Sub(job.CreatedAt) < w.doorWait:
 		return edgelens.PriorityDevice
 	default:
 		return edgelens.PriorityInteractive

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,29 +26,34 @@ import (
 )
 
 const (
-	// StopTimeout is how long stopping waits for admitted requests.
-	StopTimeout = 10 * time.Second
-	// answerTimeout is the part of it in which requests that wait may still be answered.
-	answerTimeout = 7 * time.Second
+	// StopTimeout is how long stopping takes at most, after the drain, but for a part that does not end when it is told to.
+	StopTimeout = 9 * time.Second
+	// answerTimeout is the part of it in which requests that wait may still be answered, and responseTimeout that in which
+	// clients may still receive responses. The rest is for freeing the parts.
+	answerTimeout   = 5 * time.Second
+	responseTimeout = 6 * time.Second
 )
 
-// Serve runs until ctx ends or a part fails, and then stops in order: not ready, stop accepting, finish admitted
-// requests, free.
+// Serve runs until ctx ends or a part fails, and then stops in order: not ready, for the drain; stop accepting; finish
+// what runs; free.
 func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer) (err error) {
+	stopping := &stopping{}
+	defer stopping.end()
 	datadir.UseOwnFilesOnly()
 	log := telemetry.NewLogger(c.Log, logs)
 	c.WarnOfRetired(log)
+	addProcs(c.Inference.InterpretersOrCores())
 	metrics := telemetry.NewRegistry(version)
 	core, err := NewCore(c, log, metrics)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, core.Close)) }()
+	defer func() { err = errors.Join(err, core.Close(stopping.limit())) }()
 	jobs, err := newJobs(ctx, c, core, log, metrics)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, jobs.close)) }()
+	defer func() { err = errors.Join(err, jobs.close(stopping.limit())) }()
 	keys, err := openKeys(ctx, c, jobs.ledger, log)
 	if err != nil {
 		return err
@@ -59,8 +65,10 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, terminals.stop)) }()
-	s := &node{version: version, config: c, core: core, jobs: jobs, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, log: log}
+	defer func() { err = errors.Join(err, terminals.stop(stopping.limit())) }()
+	s := &node{
+		version: version, config: c, core: core, jobs: jobs, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, log: log,
+	}
 	s.readiness.NotReady("model", "loading")
 	if s.server, err = newServer(c, s, metrics); err != nil {
 		return err
@@ -89,14 +97,16 @@ type node struct {
 	server    *api.Server
 	readiness *telemetry.Readiness
 	metrics   *prometheus.Registry
+	stopping  *stopping
 	log       *slog.Logger
 }
 
 func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
 	s.readiness.AddCheck(func() []edgelens.Condition { return kernelConditions(s.core.Loader.Checks()) })
 	s.readiness.AddCheck(func() []edgelens.Condition { return acceleratorConditions(s.core.Loader.Accelerators()) })
+	s.readiness.AddCheck(func() []edgelens.Condition { return interpreterConditions(s.core.Loader.Interpreters()) })
 	parts := api.Parts{
-		Recognizer: s.core.Recognizer, Models: s.core.Loader, Readiness: s.readiness,
+		Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		System:     func() edgelens.System { return System(s.version, s.core.runtimes) },
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
@@ -136,11 +146,16 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	address := s.config.HTTP.Scheme() + "://" + listener.Addr().String()
 	s.log.Info("edgelens started", "version", s.version, "address", address, "docs", address+"/docs")
 	start := time.Now()
-	group, ctx := errgroup.WithContext(ctx)
+	stop := ctx
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	group, ctx := errgroup.WithContext(serving)
+	group.Go(func() error { s.drain(stop, ctx); end(); return nil })
 	if internal := s.config.InternalListen; internal != "" {
 		bound, err := serveStatus(ctx, group, internal, "http.internal_listen", s.readiness, s.metrics)
 		if err != nil {
-			return errors.Join(err, listener.Close())
+			end()
+			return errors.Join(err, listener.Close(), group.Wait())
 		}
 		s.log.Info("serving health and metrics", "address", "http://"+bound.String())
 	}
@@ -185,10 +200,11 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	})
 	group.Go(func() error {
 		<-ctx.Done()
+		s.stopping.begin()
 		s.readiness.NotReady("service", "stopping")
 		s.log.Info("stopping", "timeout", StopTimeout)
 		s.core.Stop()
-		return CloseWithin(StopTimeout, s.server.Shutdown)
+		return CloseWithin(responseTimeout, s.server.Shutdown)
 	})
 	err := group.Wait()
 	s.log.Info("stopped", "clean", err == nil)
@@ -206,6 +222,53 @@ func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
 		<-ctx.Done()
 		return CloseWithin(StopTimeout, server.Close)
 	})
+}
+
+// drain returns when the service is to stop: a while after stop ends, in which it is not ready, so that a load balancer
+// sends no more requests; or at once when a part failed.
+func (s *node) drain(stop, serving context.Context) {
+	select {
+	case <-stop.Done():
+	case <-serving.Done():
+		return
+	}
+	if s.config.StopDrain == 0 {
+		return
+	}
+	s.readiness.NotReady("service", "stopping")
+	s.log.Info("draining: /readyz is unavailable, and requests are still served", "duration", s.config.StopDrain)
+	timer := time.NewTimer(s.config.StopDrain)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-serving.Done():
+	}
+}
+
+// stopping is the time limit for stopping, which all parts share. It is safe for use by many goroutines.
+type stopping struct {
+	mu     sync.Mutex
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// begin starts the time, once.
+func (s *stopping) begin() { _ = s.limit() }
+
+// limit returns a context that ends when the time is over; it starts the time.
+func (s *stopping) limit() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithTimeout(context.Background(), StopTimeout)
+	}
+	return s.ctx
+}
+
+// end frees it.
+func (s *stopping) end() {
+	_ = s.limit()
+	s.cancel()
 }
 
 // CloseWithin closes a part with a time limit.

@@ -18,6 +18,7 @@ import (
 func Work(ctx context.Context, c *config.Config, version, listen string, logs io.Writer) (err error) {
 	log := telemetry.NewLogger(c.Log, logs)
 	c.WarnOfRetired(log)
+	addProcs(c.Inference.InterpretersOrCores())
 	metrics := telemetry.NewRegistry(version)
 	core, err := NewCore(c, log, metrics)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"edgelens/api"
 	"edgelens/inference"
@@ -46,6 +47,8 @@ type Config struct {
 	PublicURL string
 	// InternalListen is the host:port of health and metrics alone; "" means none.
 	InternalListen string
+	// StopDrain is how long after the signal to stop the service is unavailable by its readiness and still serves.
+	StopDrain time.Duration
 
 	HTTP       api.Config
 	Access     access.Config
@@ -124,6 +127,9 @@ func (c *Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.InternalListen); c.InternalListen != "" && err != nil {
 		errs = append(errs, fmt.Errorf("http.internal_listen must be host:port such as 127.0.0.1:9090, not %q", c.InternalListen))
 	}
+	if c.StopDrain < 0 || c.StopDrain > 10*time.Minute {
+		errs = append(errs, fmt.Errorf("stop.drain must be 0 to 10m, not %v", c.StopDrain))
+	}
 	for _, section := range []struct {
 		prefix string
 		err    error
@@ -158,6 +164,7 @@ func (c *Config) Validate() error {
 var renamed = strings.NewReplacer(
 	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
 	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ",
+	"jobs.door_wait ", "terminal.max_wait ",
 	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
 )
 

@@ -36,6 +36,8 @@ func (c *Config) settings() []setting {
 		{"log_level", "debug, info, warn or error", text(&c.Log.LogLevel)},
 		{"log_format", "text or json", text(&c.Log.LogFormat)},
 
+		{"stop.drain", "time after SIGTERM for which /readyz is unavailable and requests are still served, so that a load balancer notices", duration(&c.StopDrain)},
+
 		{"http.max_image_bytes", "maximum size of an encoded image in bytes", integer(&c.HTTP.MaxImageBytes)},
 		{"http.max_upload_bytes", "maximum bytes of uploads in memory at a time", integer(&c.HTTP.MaxUploadBytes)},
 		{"http.public_url", "base URL of this service in links to images; empty: http:// and the listen address", secretURL(&c.PublicURL)},
@@ -51,8 +53,10 @@ func (c *Config) settings() []setting {
 		{"http.keys_file", "YAML file with the hashes of keys, written by edgelens key create --keys-file and shared by nodes; empty: only keys of the data folder", text(&c.Access.KeysFile)},
 		{"http.open", "let every client use the service without a key, which includes opening doors", boolean(&c.HTTP.Open)},
 		{"http.read_timeout", "timeout for reading a request", duration(&c.HTTP.ReadTimeout)},
+		{"http.max_connections_per_address", "maximum number of connections of one address (of IPv6: of one /64), other than this machine and trusted proxies; 0: no limit", integer(&c.HTTP.MaxConnectionsPerAddress)},
 
 		{"recognize.timeout", "timeout of one recognition, queueing included, if the client sends no Prefer: wait", duration(&c.Recognize.Timeout)},
+		{"recognize.max_wait", "maximum predicted time until the answer, if the client sends no Prefer: wait; requests that would take longer are refused at once; 0: recognize.timeout", duration(&c.Recognize.MaxWait)},
 		{"recognize.allow_stand_in", "let the built-in quality model answer, with a warning, if the default classifier is missing", boolean(&c.Recognize.AllowStandIn)},
 		{"recognize.quality", "images to check with the quality model (blurred, dark, covered): off, terminals or all", text(&c.Recognize.Quality)},
 		{"recognize.quality_min_score", "minimum score of a quality verdict that makes an image unusable", float(&c.Recognize.QualityMinScore)},
@@ -120,6 +124,7 @@ func (c *Config) settings() []setting {
 		{"terminal.unknown", "policy for new terminals: accept, quarantine or refuse", text(&c.Terminal.Unknown)},
 		{"terminal.max_devices", "maximum number of known terminals", integer(&c.Terminal.MaxDevices)},
 		{"terminal.max_waiting", "maximum number of images of one terminal that may queue for recognition", integer(&c.Terminal.MaxWaiting)},
+		{"terminal.max_wait", "time for which a terminal's image is recognized ahead of others", duration(&c.Jobs.DoorWait)},
 		{"terminal.max_image_bytes", "maximum size of a terminal's image in bytes", integer(&c.Dialects.MaxImageBytes)},
 		{"terminal.zone", `time zone of terminals' clocks, and of single ones: "Europe/Berlin,1026700=Asia/Shanghai"; empty: this machine's, which in a container is UTC`, text(&c.Dialects.Zone)},
 		{"terminal.fresh", "maximum age of a fresh record, or lead of its time; older records are published as replayed, later ones as unknown", duration(&c.Terminal.Fresh)},

@@ -139,6 +139,8 @@ var valid = map[string][3]string{
 	"http.max_upload_bytes":        {"100000001", "100000002", "100000003"},
 	"http.keys_file":               {"/flag", "/env", "/file"},
 	"http.open":                    {"true", "false", "true"},
+	"stop.drain":                   {"1s", "2s", "3s"},
+	"terminal.max_wait":            {"1s", "2s", "3s"},
 	"http.read_timeout":            {"11s", "12s", "13s"},
 	"http.tls.cert":                {"a.pem", "b.pem", "c.pem"},
 	"http.tls.key":                 {"a.key", "b.key", "c.key"},
@@ -149,6 +151,7 @@ var valid = map[string][3]string{
 	"mqtt.tls.cert":                {"a.pem", "b.pem", "c.pem"},
 	"mqtt.tls.key":                 {"a.key", "b.key", "c.key"},
 	"recognize.timeout":            {"11s", "12s", "13s"},
+	"recognize.max_wait":           {"1s", "2s", "3s"},
 	"inference.interpreters":       {"11", "12", "13"},
 	"inference.threads":            {"11", "12", "13"},
 	"inference.runtime":            {"tflite", "litert", "auto"},
@@ -230,6 +233,8 @@ var valid = map[string][3]string{
 	"http.trusted_proxies":         {"10.0.0.5", "10.0.0.0/8,fd00::/8", "::1"},
 	"ledger.min_age":               {"11m0s", "12m0s", "13m0s"},
 	"ledger.remember_max":          {"1100", "1200", "1300"},
+
+	"http.max_connections_per_address": {"1", "2", "3"},
 }
 
 // companions are settings that are invalid alone, each with a flag that goes with all of its values.
