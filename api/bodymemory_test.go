@@ -46,7 +46,7 @@ func TestHugeBodiesTakeLittleMemory(t *testing.T) {
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)
 			runtime.ReadMemStats(&after)
-			if took := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(test.body)); took > 2.2 {
+			if took := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(test.body)); took > 3 { // of a buffer that grows as the body arrives, and what it was before
 				t.Errorf("%d: it took %.1f times the body's memory", w.Code, took)
 			}
 			if w.Code >= 500 || w.Body.Len() > 2000 {

@@ -24,6 +24,8 @@ type availabilities struct {
 	mu     sync.Mutex
 	online map[string]presenceState // as published
 	due    map[string]presenceState
+	// publishing is the device whose presence is being published; empty for none.
+	publishing string
 }
 
 // presenceState is what is published about the presence of a device.
@@ -72,7 +74,7 @@ func (a *availabilities) remove(devices []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, device := range devices {
-		if _, known := a.online[device]; !known {
+		if _, known := a.online[device]; !known && device != a.publishing {
 			delete(a.due, device) // nothing was published
 			continue
 		}
@@ -85,7 +87,9 @@ func (a *availabilities) remove(devices []string) {
 func (a *availabilities) next() (device string, state presenceState, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.publishing = ""
 	for device, state := range a.due {
+		a.publishing = device
 		return device, state, true
 	}
 	return "", "", false
@@ -94,6 +98,7 @@ func (a *availabilities) next() (device string, state presenceState, ok bool) {
 func (a *availabilities) published(device string, state presenceState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.publishing = ""
 	if a.online[device] = state; state == removed {
 		delete(a.online, device)
 	}

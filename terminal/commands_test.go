@@ -181,7 +181,11 @@ func TestCommandsWaitForADeviceThatIsNotConnected(t *testing.T) {
 	device := b.client("device", "fungxi_F1_downLink")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	device.publish(heartbeat)
-	testutil.Eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
+	device.publish(fungxis.Record("F1", record(1), []byte("image"))) // a heartbeat alone does not make it lasting
+	testutil.Eventually(t, "F1 is known", func() bool {
+		devices, err := s.ledger.Devices.Devices(t.Context())
+		return err == nil && len(devices) == 1
+	})
 	for what, restart := range map[string]func(){
 		"the broker": func() {
 			must(t, device.Stop(t.Context()))

@@ -45,6 +45,8 @@ func TestHeartbeats(t *testing.T) {
 	answer := c.waitFor("mqtt/face/S1", 1)
 	equal(t, "answer to Online", sluices.Read("mqtt/face/S1", []byte(answer[0])).Kind, dialect.OnlineAnswer)
 	equal(t, "status", c.waitFor("edgelens/v1/status", 1)[0], "online")
+	c.publish(fungxis.Record("F1", record(1), []byte("image"))) // a heartbeat alone does not make it lasting
+	testutil.Eventually(t, "its record is stored", func() bool { return s.device("F1").Counters.Records == 1 })
 	s.stop()
 	equal(t, "status", c.waitFor("edgelens/v1/status", 2)[1], "offline")
 	// The devices are known after a restart, with their counters.

@@ -149,7 +149,7 @@ func (q *Queue) place(ctx context.Context, job edgelens.Job) {
 func (q *Queue) dispatchAgain(job edgelens.Job) {
 	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
 	defer cancel()
-	name := job.ID + "." + newGeneration() // a task of the usual name may just be ending
+	name := job.ID + "." + q.ours() // as usual, so that it has no second task, which would not wait
 	if err := q.dispatchAs(ctx, name, job.ID, dispatchQueue(job), asynq.ProcessIn(retryDelay(job.Attempts))); err != nil {
 		q.behind.Store(true)
 	}
