@@ -88,6 +88,7 @@ func (c *claims) run(queue string, work func(context.Context)) bool {
 // claim works on a job that this node has just accepted, and reports whether there is a place for it.
 func (w *Worker) claim(queue *Queue, job edgelens.Job) bool {
 	return w.claims.run(dispatchQueue(job), func(ctx context.Context) {
+		defer queue.claimed.Delete(job.ID)
 		ctx, cancel := context.WithTimeout(ctx, queue.config.AttemptTimeout)
 		defer cancel()
 		if err := w.workOnClaimed(ctx, job.ID); err != nil {

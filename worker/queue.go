@@ -63,6 +63,8 @@ type Queue struct {
 	running *attempts
 	// claim, once there is a Worker in this process, has it work on a job at once, and reports whether it does.
 	claim atomic.Pointer[func(edgelens.Job) bool]
+	// claimed has the ids of the jobs that are worked on so: they have no task, and need none.
+	claimed sync.Map
 	stop  context.CancelFunc
 	loops sync.WaitGroup
 }
@@ -139,8 +141,12 @@ func (q *Queue) Receive(ctx context.Context, r edgelens.Reception) (existing boo
 
 // place has an accepted job worked on: here and at once where there is a place, else by whoever takes it from Redis.
 func (q *Queue) place(ctx context.Context, job edgelens.Job) {
-	if claim := q.claim.Load(); claim != nil && (*claim)(job) {
-		return
+	if claim := q.claim.Load(); claim != nil {
+		q.claimed.Store(job.ID, nil)
+		if (*claim)(job) {
+			return
+		}
+		q.claimed.Delete(job.ID)
 	}
 	q.Dispatch(ctx, job)
 }
@@ -302,6 +308,9 @@ func (q *Queue) catchUp(ctx context.Context) {
 	q.behind.Store(false) // a submission that fails from here on sets it again
 	made := 0
 	err := q.eachUnfinished(ctx, func(id, queue string) error {
+		if _, claimed := q.claimed.Load(id); claimed {
+			return nil // it is enqueued if it fails
+		}
 		if previous := q.previous[queue]; previous != "" {
 			// A pending task from before the restart would run twice. An active one cannot be deleted; it ends with
 			// edgelens.ErrFinished.
