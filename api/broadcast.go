@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 	"sync"
+	"time"
 
 	"edgelens"
 )
@@ -14,6 +15,10 @@ const (
 	// one that is further behind reads from the ledger.
 	keptFrames = 1024
 	keptBytes  = 4 << 20
+	// pausePerStream is the pause for each stream after new events were sent, so that those
+	// that follow soon go together: a write takes some microseconds, and all of them so a
+	// tenth of a core at most. The first event after a quiet time is sent at once.
+	pausePerStream = 50 * time.Microsecond
 )
 
 // frame is an event as it is sent.
@@ -110,7 +115,12 @@ func (b *broadcast) read(ctx context.Context, f *feed, wake <-chan struct{}) {
 		}
 		if len(page) > 0 {
 			last = page[len(page)-1].Seq
-			b.add(f, page)
+			pause := time.Duration(b.add(f, page)) * pausePerStream
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
 		}
 		if len(page) == eventsAtATime {
 			continue
@@ -126,8 +136,8 @@ func (b *broadcast) read(ctx context.Context, f *feed, wake <-chan struct{}) {
 	}
 }
 
-// add adds events, and wakes the streams.
-func (b *broadcast) add(f *feed, page []edgelens.Event) {
+// add adds events, and wakes the streams. It returns how many there are.
+func (b *broadcast) add(f *feed, page []edgelens.Event) (streams int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range page {
@@ -142,6 +152,7 @@ func (b *broadcast) add(f *feed, page []edgelens.Event) {
 	}
 	close(f.changed)
 	f.changed = make(chan struct{})
+	return f.streams
 }
 
 func (b *broadcast) end(f *feed) {

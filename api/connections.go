@@ -215,7 +215,7 @@ func (s *connections) turnAway(c *net.TCPConn, reason string) {
 	}
 	s.mu.Unlock()
 	if !lingers {
-		_ = c.Close() // there are too many to tell all of them
+		_ = c.Close() // there are too many to answer all of them
 		return
 	}
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // an error shows in the next call

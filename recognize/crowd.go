@@ -27,8 +27,8 @@ const (
 	// fullIntervals is for how many intervals in a row requests are refused because
 	// maxWaiting wait until that counts as a flood, too.
 	fullIntervals = 10
-	// patience is how long those may go on to wait who came before a crowd.
-	patience = time.Second
+	// sparedFor is how long those may go on to wait who came before a crowd.
+	sparedFor = time.Second
 	// maxRetryAfter bounds the wait until a retry that is demanded of a crowd.
 	maxRetryAfter = 30 * time.Second
 )
@@ -213,7 +213,7 @@ func (a *admission) shed() {
 		return
 	}
 	queue, now := a.queues[edgelens.PrioritySynchronous], a.now()
-	waiting, spared := a.newcomers(), a.crowd.began.Add(patience).Sub(now)
+	waiting, spared := a.newcomers(), a.crowd.began.Add(sparedFor).Sub(now)
 	if spared > 0 && queue.Len() > waiting {
 		a.shedAfter(spared)
 	}

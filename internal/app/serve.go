@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	// StopTimeout is how long stopping takes at most, after the drain, but for a part that does not end when it is told to.
+	// StopTimeout is how long stopping takes at most, after the drain, but for a part that does not end when it should.
 	StopTimeout = 9 * time.Second
 	// answerTimeout is the part of it in which requests that wait may still be answered, and responseTimeout that in which
 	// clients may still receive responses. The rest is for freeing the parts.

@@ -13,7 +13,7 @@ const longSlice = 50 * time.Millisecond
 // Yield lets the calling thread, to which its goroutine must be locked, make way for any
 // other one at once: it has long time slices, so that threads with usual ones that become
 // runnable go ahead of it. Its share of the processor stays the same (sched_setattr(2); Linux
-// 6.12 and later, without an effect on others). The error says that it was not allowed.
+// 6.12 and later, without an effect on others). The error means that it was not allowed.
 func Yield() error {
 	attributes, err := unix.SchedGetAttr(0, 0)
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package background
 
-// Yield does nothing: threads cannot be told apart here.
+// Yield does nothing: threads have no time slices of their own here.
 func Yield() error { return nil }
