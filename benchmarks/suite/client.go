@@ -187,6 +187,9 @@ func (c *caller) check(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("request %s with %s: %w", c.base, image.Name, err)
 		}
+		if err := checkKey(a.status, c.base); err != nil {
+			return err
+		}
 		if a.status != http.StatusOK {
 			return fmt.Errorf("%w: %s answers %d to image %s; it must be one that it recognizes", edgelens.ErrInvalid, c.base, a.status, image.Name)
 		}

@@ -54,6 +54,9 @@ func (r Remote) metric(ctx context.Context, name string) (float64, error) {
 		return 0, fmt.Errorf("read %s: %w; check that the service runs there", name, err)
 	}
 	defer response.Body.Close() // read only
+	if err := checkKey(response.StatusCode, r.URL()); err != nil {
+		return 0, err
+	}
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
 		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
@@ -61,6 +64,14 @@ func (r Remote) metric(ctx context.Context, name string) (float64, error) {
 		}
 	}
 	return 0, errors.Join(fmt.Errorf("%w: %s/metrics has no %s; check that it is edgelens", edgelens.ErrNotFound, r.URL(), name), lines.Err())
+}
+
+// checkKey returns an error for the status of a service that needs a key, or another one.
+func checkKey(status int, base string) error {
+	if status != http.StatusUnauthorized && status != http.StatusForbidden {
+		return nil
+	}
+	return fmt.Errorf("%w: %s answers %d; give a key with the scopes recognize, jobs and metrics by --key-file or EDGELENS_KEY", edgelens.ErrUnauthorized, base, status)
 }
 
 // Own is a service that was started for the benchmark.
