@@ -7,6 +7,7 @@
 package hostile
 
 import (
+	"fmt"
 	"hash/fnv"
 	"iter"
 	"math/rand/v2"
@@ -48,6 +49,11 @@ func (w Want) Met(status int) bool {
 		return refused
 	}
 	return accepted || refused
+}
+
+// MetByRequest is the same for an Input.Request: the server may close the connection (0), or not support it.
+func (w Want) MetByRequest(status int) bool {
+	return w.Met(status) || status == 0 || status == 501 || status == 505
 }
 
 // Input is one input.
@@ -132,6 +138,21 @@ const (
 	most     = 250 * megapixel
 	maxBytes = 20 << 20
 )
+
+// largeSizes are the megapixels of inputs that are large: which of them a service decodes depends on what it takes into
+// account, and those just within its limits cost the most.
+var largeSizes = []int{25, 50, 64}
+
+// sized are the kinds of an input that is large, by its pixels.
+func sized(name, why string, build func(r *rand.Rand, pixels int) []byte) []kind {
+	var kinds []kind
+	for _, n := range largeSizes {
+		kinds = append(kinds, kind{fmt.Sprintf("%s-%dmp", name, n), fmt.Sprintf("%d megapixels: %s", n, why), Any, true, func(r *rand.Rand) []byte {
+			return build(r, n*megapixel)
+		}})
+	}
+	return kinds
+}
 
 // almost is a number of bytes just below the limit of an upload.
 func almost(r *rand.Rand) int { return maxBytes - 2000 - r.IntN(2000) }

@@ -82,7 +82,11 @@ func TestSizes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the heavy inputs")
 	}
+	n := 0
 	for input := range Inputs(3, 1) {
+		if n++; underRace && n%8 != 0 {
+			continue // it is ten times as slow
+		}
 		begin := time.Now()
 		data := input.Bytes()
 		if took := time.Since(begin); took > 30*time.Second {

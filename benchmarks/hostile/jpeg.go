@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ import (
 const maxScans = 100
 
 func jpegKinds() []kind {
-	return append(append(append(jpegSizes(), jpegScans()...), jpegTables()...), jpegSegments()...)
+	return slices.Concat(jpegSizes(), jpegLarge(), jpegScans(), jpegTables(), jpegSegments())
 }
 
 // jpegSizes claim more than they hold.
@@ -35,18 +36,6 @@ func jpegSizes() []kind {
 		{"jpeg-250mp", "the same with 250 megapixels", Any, true, func(r *rand.Rand) []byte {
 			w, h := sides(r, most, 65000)
 			return flatColor(w, h)
-		}},
-		{"jpeg-two-bits", "two bits for each block of 64 megapixels", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
-			return flatBits(sof0, w, h, 3, 1)
-		}},
-		{"jpeg-two-bits-gray", "the same in gray", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
-			return flatBits(sof0, w, h, 1, 1)
-		}},
-		{"jpeg-two-bits-cmyk", "the same with four components", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
-			return flatBits(sof0, w, h, 4, 1)
 		}},
 		{"jpeg-line", "one line as long as possible", Any, false, func(r *rand.Rand) []byte { return flatColor(65000+r.IntN(500), 1) }},
 		{"jpeg-column", "one column as long as possible", Any, false, func(r *rand.Rand) []byte { return flatColor(1, 65000+r.IntN(500)) }},
@@ -73,18 +62,6 @@ func jpegSizes() []kind {
 			return join(startOfImage, thumbnailed(flatColor(64, 64)), quantization(1), frame(sof0, 65000, 15500+r.IntN(500), 3), oneCode(dc, 0), oneCode(ac, 0),
 				scan(upTo(3), 0, 63, 0, 0), make([]byte, 4000), endOfImage)
 		}},
-		{"jpeg-upsampled", "components of the least resolution, which are blown up", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
-			groups := (w + 31) / 32 * ((h + 15) / 16) // of 10 blocks, as many as allowed
-			return join(startOfImage, quantization(1), frameOf(sof0, 8, w, h, 0x42, 0x11, 0x11), oneCode(dc, 0), oneCode(ac, 0),
-				scan(upTo(3), 0, 63, 0, 0), bitsToBytes(2*10*groups), endOfImage)
-		}},
-		{"jpeg-sampling-odd", "sampling factors that do not divide each other", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
-			groups := (w + 23) / 24 * ((h + 15) / 16)
-			return join(startOfImage, quantization(1), frameOf(sof0, 8, w, h, 0x31, 0x12, 0x11), oneCode(dc, 0), oneCode(ac, 0),
-				scan(upTo(3), 0, 63, 0, 0), bitsToBytes(2*6*groups), endOfImage)
-		}},
 		{"jpeg-sampling-4", "sampling factors of 4 everywhere: more blocks than a group may have", Any, false, func(r *rand.Rand) []byte {
 			return join(startOfImage, quantization(1), frameOf(sof0, 8, 640+r.IntN(64), 480, 0x44, 0x44, 0x44), oneCode(dc, 0), oneCode(ac, 0),
 				scan(upTo(3), 0, 63, 0, 0), make([]byte, 90_000), endOfImage)
@@ -95,57 +72,91 @@ func jpegSizes() []kind {
 	}
 }
 
+// jpegLarge are large, and differ in what a decoder keeps and does for each pixel.
+func jpegLarge() []kind {
+	return slices.Concat(
+		sized("jpeg-two-bits", "two bits for each block", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			return flatBits(sof0, w, h, 3, 1)
+		}),
+		sized("jpeg-two-bits-gray", "two bits for each block, gray", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			return flatBits(sof0, w, h, 1, 1)
+		}),
+		sized("jpeg-two-bits-cmyk", "two bits for each block, four components", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			return flatBits(sof0, w, h, 4, 1)
+		}),
+		sized("jpeg-upsampled", "components of the least resolution, which are blown up", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			groups := (w + 31) / 32 * ((h + 15) / 16) // of 10 blocks, as many as allowed
+			return join(startOfImage, quantization(1), frameOf(sof0, 8, w, h, 0x42, 0x11, 0x11), oneCode(dc, 0), oneCode(ac, 0),
+				scan(upTo(3), 0, 63, 0, 0), bitsToBytes(2*10*groups), endOfImage)
+		}),
+		sized("jpeg-sampling-odd", "sampling factors that do not divide each other", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			groups := (w + 23) / 24 * ((h + 15) / 16)
+			return join(startOfImage, quantization(1), frameOf(sof0, 8, w, h, 0x31, 0x12, 0x11), oneCode(dc, 0), oneCode(ac, 0),
+				scan(upTo(3), 0, 63, 0, 0), bitsToBytes(2*6*groups), endOfImage)
+		}),
+		sized("jpeg-three-scans", "sequential in three scans: all coefficients are kept", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			return flatBits(sof0, w, h, 3, 3)
+		}),
+		sized("jpeg-every-bit", "all 56 scans of a valid progressive image", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			return everyBit(w, h, 3, false)
+		}),
+		sized("jpeg-dc-only", "progressive with a single scan: every block is smoothed", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			return progressive{width: w, height: h, components: 3, scans: 1}.jpeg()
+		}),
+		sized("jpeg-bands", "a scan for each single coefficient", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			n := blocks(w, h)
+			out := join(startOfImage, quantization(1), frame(sof2, w, h, 1), oneCode(dc, 0), scan([]byte{1}, 0, 0, 0, 0), bitsToBytes(n), oneCode(ac, endOfBlocks))
+			for k := byte(1); k < 64; k++ {
+				out = append(append(out, scan([]byte{1}, k, k, 0, 0)...), emptyRuns(n)...)
+			}
+			return append(out, endOfImage...)
+		}),
+		sized("jpeg-restart-each", "a restart marker behind each block", func(r *rand.Rand, pixels int) []byte {
+			w, h := sides(r, pixels, 65000)
+			n := blocks(w, h)
+			out := join(startOfImage, quantization(1), frame(sof0, w, h, 1), segment(dri, 0, 1), oneCode(dc, 0), oneCode(ac, 0), scan([]byte{1}, 0, 63, 0, 0))
+			for i := range n {
+				out = append(out, 0x3f)
+				if i < n-1 {
+					out = append(out, 0xff, rst0+byte(i%8))
+				}
+			}
+			return append(out, endOfImage...)
+		}),
+	)
+}
+
 // jpegScans have the decoder go over the image again and again.
 func jpegScans() []kind {
 	kinds := []kind{
-		{"jpeg-three-scans", "sequential in three scans: all coefficients are kept", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
-			return flatBits(sof0, w, h, 3, 3)
-		}},
-		{"jpeg-sequential-scans", "sequential in as many scans as allowed", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, 40*megapixel, 65000)
-			return flatBits(sof0, w, h, 3, maxScans-r.IntN(3))
-		}},
 		{"jpeg-scans-10000", "10,000 scans", Refused, true, func(r *rand.Rand) []byte {
 			return progressive{width: 7000 + r.IntN(100), height: 7000, components: 3, scans: 10_000, low: 1}.jpeg()
 		}},
 		{"jpeg-scans-10000-small", "10,000 scans of 64x64 pixels", Refused, false, func(*rand.Rand) []byte {
 			return progressive{width: 64, height: 64, components: 3, scans: 10_000, low: 1}.jpeg()
 		}},
-		{"jpeg-code-each-block", "as many scans as allowed, with a code for each block", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, 48*megapixel, 65000)
-			return progressive{width: w, height: h, components: 3, scans: maxScans, eachBlock: true, low: 1}.jpeg()
-		}},
 		{"jpeg-late-error", "as many scans as allowed, the last of which is invalid", Refused, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
+			w, h := sides(r, 4*megapixel, 65000)
 			return progressive{width: w, height: h, components: 3, scans: maxScans, lateError: true, low: 1}.jpeg()
 		}},
 		{"jpeg-late-error-cmyk", "the same with four components", Refused, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
+			w, h := sides(r, 4*megapixel, 65000)
 			return progressive{width: w, height: h, components: 4, scans: maxScans, lateError: true, low: 1}.jpeg()
 		}},
-		{"jpeg-every-bit", "all 56 scans of a valid progressive image", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
-			return everyBit(w, h, 3, false)
-		}},
-		{"jpeg-every-bit-late-error", "the same, and an invalid one", Refused, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
+		{"jpeg-every-bit-late-error", "all 56 scans of a valid progressive image, and an invalid one", Refused, true, func(r *rand.Rand) []byte {
+			w, h := sides(r, 50*megapixel, 65000)
 			return everyBit(w, h, 3, true)
 		}},
-		{"jpeg-dc-only", "progressive with a single scan: every block is smoothed", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, always, 65000)
-			return progressive{width: w, height: h, components: 3, scans: 1}.jpeg()
-		}},
-		{"jpeg-dc-again", "scans that refine the same bit of DC", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, 20*megapixel, 65000)
-			n := blocks(w, h) * 3
-			out := join(startOfImage, quantization(1), frame(sof2, w, h, 3), oneCode(dc, 0), scan(upTo(3), 0, 0, 0, 1), bitsToBytes(n))
-			for range min(maxScans-1, almost(r)/(n/8)) {
-				out = append(append(out, scan(upTo(3), 0, 0, 1, 0)...), bitsToBytes(n)...)
-			}
-			return append(out, endOfImage...)
-		}},
-		{"jpeg-refined", "scans that correct every coefficient", Any, true, func(r *rand.Rand) []byte {
+		{"jpeg-refined", "13 scans that correct every coefficient", Any, true, func(r *rand.Rand) []byte {
 			w, h := sides(r, 9*megapixel, 65000)
 			return refinedAll(r, w, h, 12)
 		}},
@@ -155,33 +166,42 @@ func jpegScans() []kind {
 			return join(startOfImage, quantization(1), frame(sof2, w, h, 3), oneCode(dc, 0), scan(upTo(3), 0, 0, 0, 0), bitsToBytes(3*n),
 				oneCode(ac, endOfBlocks), scan([]byte{1}, 1, 63, 3, 2), emptyRuns(n), scan([]byte{1}, 1, 63, 5, 1), emptyRuns(n), endOfImage)
 		}},
-		{"jpeg-bands", "a scan for each single coefficient", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, 48*megapixel, 65000)
-			n := blocks(w, h)
-			out := join(startOfImage, quantization(1), frame(sof2, w, h, 1), oneCode(dc, 0), scan([]byte{1}, 0, 0, 0, 0), bitsToBytes(n), oneCode(ac, endOfBlocks))
-			for k := byte(1); k < 64; k++ {
-				out = append(append(out, scan([]byte{1}, k, k, 0, 0)...), emptyRuns(n)...)
-			}
-			return append(out, endOfImage...)
-		}},
 		{"jpeg-two-scans-of-one", "a component comes twice, another never", Any, false, func(r *rand.Rand) []byte {
 			w, h := 640+r.IntN(64), 480
 			one := join(scan([]byte{1}, 0, 63, 0, 0), bitsToBytes(2*blocks(w, h)))
 			return join(startOfImage, quantization(1), frame(sof0, w, h, 3), oneCode(dc, 0), oneCode(ac, 0), one, one, endOfImage)
 		}},
 	}
-	for _, scans := range []int{10, maxScans, maxScans + 1} {
-		kinds = append(kinds, kind{fmt.Sprintf("jpeg-scans-%d", scans), fmt.Sprintf("progressive, %d scans of 64 megapixels", scans), Any, true,
-			func(r *rand.Rand) []byte {
-				w, h := sides(r, always, 65000)
-				return progressive{width: w, height: h, components: 3, scans: scans, low: byte(r.IntN(2))}.jpeg()
-			}})
-	}
-	for _, components := range []int{1, 4} {
-		kinds = append(kinds, kind{fmt.Sprintf("jpeg-scans-%dc", components), fmt.Sprintf("as many scans as allowed, %d components", components), Any, true,
-			func(r *rand.Rand) []byte {
-				w, h := sides(r, always, 65000)
-				return progressive{width: w, height: h, components: components, scans: maxScans, low: 1}.jpeg()
+	for _, load := range []struct{ scans, megapixels int }{{10, 50}, {20, 25}, {50, 12}, {maxScans, 3}, {maxScans, 12}, {maxScans, 64}, {maxScans + 1, 1}} {
+		pixels := load.megapixels * megapixel
+		name := func(what string) string { return fmt.Sprintf("jpeg-%s-%dx%dmp", what, load.scans, load.megapixels) }
+		why := func(what string) string {
+			return fmt.Sprintf("%d scans of %d megapixels, %s", load.scans, load.megapixels, what)
+		}
+		for _, components := range []int{1, 3, 4} {
+			kinds = append(kinds, kind{name(fmt.Sprintf("scans-%dc", components)), why(fmt.Sprintf("progressive, %d components", components)), Any, true,
+				func(r *rand.Rand) []byte {
+					w, h := sides(r, pixels, 65000)
+					return progressive{width: w, height: h, components: components, scans: load.scans, low: byte(r.IntN(2))}.jpeg()
+				}})
+		}
+		kinds = append(kinds,
+			kind{name("codes"), why("with a code for each block"), Any, true, func(r *rand.Rand) []byte {
+				w, h := sides(r, min(pixels, (almost(r)-50_000)*8*64/load.scans), 65000)
+				return progressive{width: w, height: h, components: 3, scans: load.scans, eachBlock: true, low: 1}.jpeg()
+			}},
+			kind{name("sequential"), why("sequential"), Any, true, func(r *rand.Rand) []byte {
+				w, h := sides(r, min(pixels, (almost(r)-50_000)*4*64/load.scans), 65000)
+				return flatBits(sof0, w, h, 3, load.scans)
+			}},
+			kind{name("dc"), why("which refine the same bit of DC"), Any, true, func(r *rand.Rand) []byte {
+				w, h := sides(r, min(pixels, (almost(r)-50_000)*8*64/3/load.scans), 65000)
+				n := blocks(w, h) * 3
+				out := join(startOfImage, quantization(1), frame(sof2, w, h, 3), oneCode(dc, 0), scan(upTo(3), 0, 0, 0, 1), bitsToBytes(n))
+				for range load.scans - 1 {
+					out = append(append(out, scan(upTo(3), 0, 0, 1, 0)...), bitsToBytes(n)...)
+				}
+				return append(out, endOfImage...)
 			}})
 	}
 	return kinds
@@ -275,18 +295,6 @@ func jpegSegments() []kind {
 		{"jpeg-restart-markers", "ten million restart markers behind the data", Any, true, around(func(r *rand.Rand, image []byte) []byte {
 			return join(image[:len(image)-2], bytes.Repeat([]byte{0xff, rst0}, (almost(r)-len(image))/2), endOfImage)
 		})},
-		{"jpeg-restart-each", "a restart marker behind each block", Any, true, func(r *rand.Rand) []byte {
-			w, h := sides(r, 48*megapixel, 65000)
-			n := blocks(w, h)
-			out := join(startOfImage, quantization(1), frame(sof0, w, h, 1), segment(dri, 0, 1), oneCode(dc, 0), oneCode(ac, 0), scan([]byte{1}, 0, 63, 0, 0))
-			for i := range n {
-				out = append(out, 0x3f)
-				if i < n-1 {
-					out = append(out, 0xff, rst0+byte(i%8))
-				}
-			}
-			return append(out, endOfImage...)
-		}},
 		{"jpeg-exif-loop", "an Exif directory that leads to itself", Accepted, false, withExif(func(_ *rand.Rand, e *exifBlock) { e.next = 8 })},
 		{"jpeg-exif-far", "an Exif directory far outside", Accepted, false, withExif(func(r *rand.Rand, e *exifBlock) { e.offset = 0xffffff00 + r.Uint32N(0xff) })},
 		{"jpeg-exif-entries", "65,535 Exif entries, one of which is there", Accepted, false, withExif(func(_ *rand.Rand, e *exifBlock) { e.entries = 65535 })},

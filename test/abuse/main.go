@@ -49,6 +49,13 @@ func run(ctx context.Context, args []string) int {
 		}
 		return 0
 	}
+	if c.write != "" {
+		if err := writeInputs(ctx, c); err != nil {
+			fmt.Fprintf(os.Stderr, "abuse: %v\n", err)
+			return exitFailed
+		}
+		return 0
+	}
 	missed, err := measure(ctx, c)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "abuse: %v\n", err)
@@ -64,10 +71,12 @@ func run(ctx context.Context, args []string) int {
 // config is what the flags choose.
 type config struct {
 	program, models, out, key string
-	serveFlags                []string
-	only, inputs              []string
-	seed                      uint64
-	short, list               bool
+	// write is a folder for the inputs, which are not sent then; "" sends them.
+	write        string
+	serveFlags   []string
+	only, inputs []string
+	seed         uint64
+	short, list  bool
 	// generator is a program that writes more inputs, and photographs the folder of the images that it begins with; ""
 	// for none.
 	generator, photographs string
@@ -115,6 +124,7 @@ func parse(args []string) (config, error) {
 	f.Uint64Var(&c.seed, "seed", 1, "random seed: another one gives other inputs of the same kinds")
 	f.BoolVar(&c.short, "short", false, "measure in a few minutes, with fewer inputs and less certainty")
 	f.BoolVar(&c.list, "list", false, "list the rows")
+	f.StringVar(&c.write, "write", "", "folder to write the inputs into, which are not sent then")
 	f.StringVar(&c.generator, "generator", "", "program that writes more inputs into a folder, with a manifest.json")
 	f.StringVar(&c.photographs, "photographs", "", "folder of photographs for that program")
 	if err := f.Parse(args); err != nil {

@@ -163,7 +163,9 @@ func (b *bench) try(ctx context.Context, s *service, input hostile.Input) outcom
 		o.Error = class(err)
 	} else {
 		o.Seconds = a.took.Seconds()
-		o.Right = input.Want.Met(a.status) || input.Request && a.status == 0
+		if o.Right = input.Want.Met(a.status); input.Request {
+			o.Right = input.Want.MetByRequest(a.status)
+		}
 	}
 	if input.Heavy || o.Seconds > 0.2 {
 		o.Busy = s.busy(ctx, b.plan.patience).Seconds()
