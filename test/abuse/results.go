@@ -312,11 +312,11 @@ func (r *results) lists(b *strings.Builder) {
 	}
 	if len(r.Waves) > 0 {
 		b.WriteString("\n### Memory above idle, nine at a time\n\n")
-		grid := [][]string{{"input", "memory", "answers"}}
+		grid := [][]string{{"input", "memory", "left by those before", "answers"}}
 		waves := slices.Clone(r.Waves)
 		slices.SortFunc(waves, func(a, b wave) int { return cmp.Compare(b.Bytes, a.Bytes) })
 		for _, w := range waves[:min(listed, len(waves))] {
-			grid = append(grid, []string{w.Name, fmt.Sprintf("%d MB", w.Bytes>>20), w.Answers})
+			grid = append(grid, []string{w.Name, fmt.Sprintf("%d MB", w.Bytes>>20), fmt.Sprintf("%d MB", w.Before>>20), w.Answers})
 		}
 		table.Markdown(b, grid)
 	}

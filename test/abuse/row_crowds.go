@@ -59,9 +59,10 @@ func goodputRow(ctx context.Context, b *bench) error {
 }
 
 const (
-	// overload is the rate of an open loop as a multiple of the peak, and overloaders its maximum number of clients.
+	// overload is the rate of an open loop as a multiple of the peak, and overloaders its maximum number of clients: more
+	// than a service with default settings lets wait.
 	overload    = 10
-	overloaders = 512
+	overloaders = 2048
 )
 
 // peak is the goodput of a service that is just busy.

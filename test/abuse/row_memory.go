@@ -28,8 +28,9 @@ const (
 // wave is what one input did that came nine times at once.
 type wave struct {
 	Name string `json:"name"`
-	// Bytes is the peak above idle.
+	// Bytes is the peak above idle, and Before how much the inputs before it had left above idle.
 	Bytes   int64  `json:"memory_bytes"`
+	Before  int64  `json:"memory_bytes_before"`
 	Answers string `json:"answers"`
 }
 
@@ -49,8 +50,11 @@ func memoryRow(ctx context.Context, b *bench) error {
 	defer m.stop()
 	worst := wave{Name: "none"}
 	for _, input := range b.heavyFirst(ctx) {
-		m.peak.Store(0)
 		w := wave{Name: input.Name}
+		if now, err := proc.Memory(s.pid()); err == nil { // an error means it has ended, which is noticed below
+			w.Before = now - idle
+		}
+		m.peak.Store(0)
 		w.Answers = b.sendWave(ctx, s, input)
 		if ctx.Err() != nil {
 			return ctx.Err()

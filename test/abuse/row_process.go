@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -122,12 +124,21 @@ func (s *service) cpuByName() (map[string]time.Duration, error) {
 		return nil, errors.Join(err, s.mustLive())
 	}
 	sums := map[string]time.Duration{}
-	for _, p := range processes {
-		name := p.Name
-		if name != redis && name != broker {
-			name = ""
+	for pid, p := range processes {
+		command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		name := "" // of the file it may have another one
+		for _, child := range []string{redis, broker} {
+			if strings.HasPrefix(filepath.Base(string(command)), child) || strings.HasPrefix(string(command), child) || p.Name == child {
+				name = child
+			}
 		}
 		sums[name] += p.Own + p.Gone
+	}
+	if _, ok := sums[redis]; !ok {
+		return nil, errors.New("the service has no private Redis")
 	}
 	return sums, nil
 }
