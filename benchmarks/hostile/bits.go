@@ -20,6 +20,22 @@ func (b *bitsHigh) put(value uint32, count int) {
 	}
 }
 
+// plain is put without a byte after 0xFF, and rest ends it with zeros.
+func (b *bitsHigh) plain(value uint32, count int) {
+	b.pending = b.pending<<count | uint64(value)&(1<<count-1)
+	for b.n += count; b.n >= 8; {
+		b.n -= 8
+		b.out = append(b.out, byte(b.pending>>b.n))
+	}
+}
+
+func (b *bitsHigh) rest() []byte {
+	if b.n > 0 {
+		b.plain(0, 8-b.n)
+	}
+	return b.out
+}
+
 // bytes fills the last byte with ones.
 func (b *bitsHigh) bytes() []byte {
 	if b.n > 0 {

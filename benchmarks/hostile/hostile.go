@@ -100,6 +100,8 @@ func groups(flips int) []group {
 		{contentType: "image/png", kinds: pngKinds()},
 		{contentType: "image/webp", kinds: webpKinds()},
 		{contentType: "image/bmp", kinds: bmpKinds()},
+		{contentType: "image/gif", kinds: gifKinds()},
+		{contentType: "image/tiff", kinds: tiffKinds()},
 		{contentType: "application/octet-stream", kinds: otherKinds()},
 		{contentType: "application/octet-stream", kinds: damagedKinds(flips)},
 	}, bodyGroups(), requestGroups())

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	_ "golang.org/x/image/bmp"
+	_ "golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp"
 )
 
@@ -166,6 +167,16 @@ func TestConstructionsDecode(t *testing.T) {
 		"lossless, large ones":  {groupedWebP(r, 64, 100, true), 64, 64},
 		"lossy":                 {webpFile(webpChunk("VP8 ", lossyPart(720, 410))), 720, 410},
 		"bitmap":                {plainBMP(r, 72, 41), 72, 41},
+		"TIFF, deflate":         {tiff{width: 72, height: 41, compression: tiffDeflate, data: deflateRows(make([]byte, 72), 41)}.file(), 72, 41},
+		"TIFF, deflate, more":   {tiff{width: 72, height: 41, compression: tiffDeflate, data: zeros(1)}.file(), 72, 41},
+		"TIFF, strips":          {tiff{width: 72, height: 41, compression: tiffNone, rows: 3, data: make([]byte, 72*3)}.file(), 72, 41},
+		"TIFF, PackBits":        {tiff{width: 72, height: 41, compression: tiffPackBits, data: bytes.Repeat([]byte{0x81, 0}, 24)}.file(), 72, 41},
+		"TIFF, LZW":             {tiff{width: 4000, height: 2500, compression: tiffLZW, data: flatLZW(4000 * 2500)}.file(), 4000, 2500},
+		"TIFF, LZW, literal":    {tiff{width: 72, height: 40, compression: tiffLZW, rows: 8, data: literalLZW(make([]byte, 72*8))}.file(), 72, 40},
+		"TIFF, fax":             {tiff{width: 72, height: 41, compression: tiffGroup4, bits: 1, data: bytes.Repeat([]byte{0xff}, 20)}.file(), 72, 41},
+		"TIFF, empty blocks":    {tiff{width: 16, height: 41, compression: tiffDeflate, rows: 1, data: emptyBlocks(80, make([]byte, 16))}.file(), 16, 41},
+		"GIF, flat":             {flatGIF(72, 41, 72, 41), 72, 41},
+		"GIF, small frame":      {flatGIF(72, 41, 1, 1), 1, 1},
 		"GIF":                   {gifOf(r, 2), 64, 64},
 		"salted JPEG":           {bytes.Join(Salted(flatColor(72, 41), 7), nil), 72, 41},
 		"salted PNG":            {bytes.Join(Salted(emptyPNG(72, 41, 8, pngRGB, 0), 7), nil), 72, 41},

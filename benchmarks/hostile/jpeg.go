@@ -172,7 +172,7 @@ func jpegScans() []kind {
 			return join(startOfImage, quantization(1), frame(sof0, w, h, 3), oneCode(dc, 0), oneCode(ac, 0), one, one, endOfImage)
 		}},
 	}
-	for _, load := range []struct{ scans, megapixels int }{{10, 50}, {20, 25}, {50, 12}, {maxScans, 3}, {maxScans, 12}, {maxScans, 64}, {maxScans + 1, 1}} {
+	for _, load := range []struct{ scans, megapixels int }{{10, 50}, {20, 25}, {50, 12}, {maxScans, 3}, {maxScans, 12}, {maxScans, 49}, {maxScans, 64}, {maxScans + 1, 1}} {
 		pixels := load.megapixels * megapixel
 		name := func(what string) string { return fmt.Sprintf("jpeg-%s-%dx%dmp", what, load.scans, load.megapixels) }
 		why := func(what string) string {

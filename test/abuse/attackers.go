@@ -52,9 +52,9 @@ func (a *attack) each(n, firstAddress int, client func(ctx context.Context, addr
 
 // bombNames are inputs of different kinds that cost the most.
 var bombNames = []string{
-	"jpeg-scans-3c-100x3mp", "jpeg-codes-50x12mp", "jpeg-sequential-20x25mp", "jpeg-every-bit-50mp", "jpeg-refined", "jpeg-250mp",
+	"jpeg-scans-3c-100x49mp", "jpeg-codes-50x12mp", "jpeg-sequential-20x25mp", "jpeg-every-bit-50mp", "jpeg-refined", "jpeg-250mp",
 	"png-inflated-19mb", "png-rgba16-64mp", "png-interlaced-rgba16-64mp", "png-dynamic-blocks",
-	"webp-large-groups", "webp-few-large-groups", "webp-four-transforms-50mp", "bmp-runs-all-64mp", "json-invalid-utf8", "json-name",
+	"tiff-packbits-nothing", "tiff-deflate-nothing", "webp-large-groups", "webp-few-large-groups", "webp-four-transforms-50mp", "bmp-runs-all-64mp", "json-invalid-utf8", "json-name",
 }
 
 // bombs builds the inputs that cost the most. It takes seconds, and a hundred megabytes.

@@ -69,7 +69,7 @@ func inputsRow(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.end() }() // row stop measures it
+	defer func() { _ = s.kill() }() // the last one; row stop measures an end
 	ends := 0
 	for input := range b.corpus(ctx) {
 		o := b.try(ctx, s, input)
@@ -80,13 +80,19 @@ func inputsRow(ctx context.Context, b *bench) error {
 		if o.Seconds > 1 || o.Memory > 200<<20 || !o.Right || o.Busy > idleWithin {
 			progress("  %s: %s (wanted %s) after %.2f s, busy %.2f s more, CPU %.2f s, %d MB", o.Name, o.answer(), o.Want, o.Seconds, o.Busy, o.CPU, o.Memory>>20)
 		}
+		if s.alive() && o.Error == "" {
+			continue
+		}
 		if !s.alive() {
 			ends++
 			progress("  %s ENDED THE PROCESS: %s", o.Name, s.logTail())
-			_ = s.end() // it has ended
-			if s, err = b.start(ctx); err != nil {
-				return err
-			}
+		}
+		// An interpreter may be busy forever, which is not the next input's doing.
+		if err := s.kill(); err != nil {
+			return err
+		}
+		if s, err = b.start(ctx); err != nil {
+			return err
 		}
 	}
 	b.judgeInputs(ends)

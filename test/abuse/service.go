@@ -200,15 +200,24 @@ func (s *service) logSize() int64 {
 	return info.Size()
 }
 
-// end ends the process, whatever it does, and removes its folder.
+// end ends the process as systemd does, and removes its folder.
 func (s *service) end() error {
 	if s.command != nil {
 		_, _ = s.terminate(stopTimeout) // row stop measures it
-		select {
-		case <-s.ended:
-		default:
-			_ = s.command.Process.Kill() // it may have ended
-			<-s.ended
+	}
+	return s.kill()
+}
+
+// kill ends the process and its children, whatever they do, and removes its folder.
+func (s *service) kill() error {
+	if s.command != nil {
+		processes, _ := proc.Tree(s.pid()) // none once it has ended
+		_ = s.command.Process.Kill()       // it may have ended
+		<-s.ended
+		for pid, p := range processes {
+			if p.Running(pid) {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may end by itself
+			}
 		}
 	}
 	if s.log != nil {
