@@ -100,6 +100,31 @@ func (p Process) Running(pid int) bool {
 	return ok && now.Start == p.Start
 }
 
+// Runnable returns how many threads of a process and its descendants run or wait for a processor now.
+func Runnable(root int) (int, error) {
+	processes, err := Tree(root)
+	if err != nil {
+		return 0, fmt.Errorf("read the threads of process %d: %w", root, err)
+	}
+	n := 0
+	for pid := range processes {
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			return 0, err
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				continue // it ended meanwhile
+			}
+			if at := strings.LastIndexByte(string(data), ')'); at >= 0 && strings.HasPrefix(string(data)[at:], ") R") {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
 func below(processes map[int]Process, pid, root int) bool {
 	for range processes { // bounded by their number: they are not read atomically
 		if pid == root {

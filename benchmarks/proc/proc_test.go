@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"testing"
 	"time"
+
+	"edgelens/internal/testutil"
 )
 
 func TestParseStat(t *testing.T) {
@@ -32,6 +34,24 @@ func TestRunningIsAboutTheSameProcess(t *testing.T) {
 	if !own.Running(os.Getpid()) || other.Running(os.Getpid()) {
 		t.Errorf("%+v runs: %v; another one with its number: %v", own, own.Running(os.Getpid()), other.Running(os.Getpid()))
 	}
+}
+
+func TestRunnableCountsThreads(t *testing.T) {
+	quit := make(chan struct{})
+	defer close(quit)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-quit:
+				return
+			default:
+			}
+		}
+	}()
+	testutil.Eventually(t, "a thread that computes is counted", func() bool {
+		n, err := Runnable(os.Getpid())
+		return err == nil && n > 0
+	})
 }
 
 func TestPeakOfMemoryStartsAgain(t *testing.T) {

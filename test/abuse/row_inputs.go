@@ -180,14 +180,22 @@ func (b *bench) try(ctx context.Context, s *service, input hostile.Input) outcom
 	return o
 }
 
-// busy waits until the service is idle, and returns how long it took.
+// busy waits until the service is idle, and returns how long it took: twice in a row no thread of it runs, or waits for a
+// processor that others use, and it took next to no CPU time.
 func (s *service) busy(ctx context.Context, patience time.Duration) time.Duration {
-	const step = 100 * time.Millisecond
-	begin := time.Now()
+	const step = 50 * time.Millisecond
+	begin, idle := time.Now(), 0
 	for s.alive() && time.Since(begin) < patience {
 		before := s.cpu()
-		if !pause(ctx, step) || s.cpu()-before <= step/4 {
-			return max(0, time.Since(begin)-step)
+		if !pause(ctx, step) {
+			break
+		}
+		threads, err := proc.Runnable(s.pid())
+		if idle++; err != nil || threads > 0 || s.cpu()-before > step/2 {
+			idle = 0
+		}
+		if idle == 2 {
+			return max(0, time.Since(begin)-2*step)
 		}
 	}
 	return time.Since(begin)
