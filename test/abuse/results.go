@@ -300,7 +300,7 @@ func (r *results) lists(b *strings.Builder) {
 			grid = append(grid, o.cells())
 		}
 		table.Markdown(b, grid)
-		wrong := slices.DeleteFunc(slices.Clone(r.Inputs), func(o outcome) bool { return o.right() })
+		wrong := slices.DeleteFunc(slices.Clone(r.Inputs), func(o outcome) bool { return o.right() || o.Error != "" })
 		if len(wrong) > 0 {
 			b.WriteString("\n### Other answers than wanted\n\n")
 			grid := [][]string{{"input", "answer", "wanted", "why"}}

@@ -14,7 +14,7 @@ import (
 // The bounds of one input.
 const (
 	answerWithin = 2.5      // seconds
-	idleWithin   = 0.5      // seconds after the answer
+	idleWithin   = 0.5      // seconds of CPU time after the answer
 	maxLog       = 64 << 10 // bytes
 )
 
@@ -27,10 +27,12 @@ type outcome struct {
 	Status int    `json:"status"`
 	Error  string `json:"error,omitempty"`
 	Right  bool   `json:"right"`
-	// Seconds is the time until the answer, Busy how long the service worked on after it, and CPU its CPU time.
+	// Seconds is the time until the answer, CPU the service's CPU time, and Busy the part of it after the answer. Stuck is
+	// whether it does not become idle again.
 	Seconds float64 `json:"seconds"`
-	Busy    float64 `json:"busy_seconds"`
+	Busy    float64 `json:"busy_cpu_seconds"`
 	CPU     float64 `json:"cpu_seconds"`
+	Stuck   bool    `json:"stuck"`
 	// Memory is by how much its processes grew at most, Log what it logged, and Size the input's size; in bytes.
 	Memory int64 `json:"memory_bytes"`
 	Log    int64 `json:"log_bytes"`
@@ -56,10 +58,10 @@ func compareCost(a, b outcome) int {
 
 func (o outcome) cells() []string {
 	after := fmt.Sprintf("%.2f s", o.Seconds)
-	if o.Busy > 0.1 {
-		after += fmt.Sprintf(" (busy %.2f s more)", o.Busy)
+	if o.Stuck {
+		after += ", and then it works on"
 	}
-	return []string{o.Name + ": " + o.Why, o.answer(), after, fmt.Sprintf("%.2f s", o.CPU), fmt.Sprintf("%d MB", o.Memory>>20),
+	return []string{o.Name + ": " + o.Why, o.answer(), after, fmt.Sprintf("%.2f s, %.2f of it afterwards", o.CPU, o.Busy), fmt.Sprintf("%d MB", o.Memory>>20),
 		fmt.Sprintf("%d kB", o.Log>>10), fmt.Sprintf("%d kB", o.Size>>10)}
 }
 
@@ -78,9 +80,9 @@ func inputsRow(ctx context.Context, b *bench) error {
 		}
 		b.results.Inputs = append(b.results.Inputs, o)
 		if o.Seconds > 1 || o.Memory > 200<<20 || !o.Right || o.Busy > idleWithin {
-			progress("  %s: %s (wanted %s) after %.2f s, busy %.2f s more, CPU %.2f s, %d MB", o.Name, o.answer(), o.Want, o.Seconds, o.Busy, o.CPU, o.Memory>>20)
+			progress("  %s: %s (wanted %s) after %.2f s, CPU %.2f s, %.2f of it afterwards, %d MB", o.Name, o.answer(), o.Want, o.Seconds, o.CPU, o.Busy, o.Memory>>20)
 		}
-		if s.alive() && o.Error == "" {
+		if s.alive() && !o.Stuck && o.Error == "" {
 			continue
 		}
 		if !s.alive() {
@@ -101,8 +103,11 @@ func inputsRow(ctx context.Context, b *bench) error {
 
 func (b *bench) judgeInputs(ends int) {
 	var slowest, busiest, loudest, most outcome
-	var unanswered, wrong []string
+	var unanswered, wrong, stuck []string
 	for _, o := range b.results.Inputs {
+		if o.Stuck {
+			stuck = append(stuck, o.Name)
+		}
 		switch {
 		case o.Error != "":
 			unanswered = append(unanswered, o.Name)
@@ -124,7 +129,8 @@ func (b *bench) judgeInputs(ends int) {
 	b.results.atMost("inputs", "processes that ended", count, float64(ends), 0, fmt.Sprintf("%d inputs", all))
 	b.results.atMost("inputs", "not answered", count, float64(len(unanswered)), 0, first(unanswered))
 	b.results.atMost("inputs", "slowest answer", seconds, slowest.Seconds, answerWithin, fmt.Sprintf("%s; %d of %d take longer than wanted", slowest.Name, slow, all))
-	b.results.atMost("inputs", "busy after the answer, longest", seconds, busiest.Busy, idleWithin, busiest.Name)
+	b.results.atMost("inputs", "CPU time after an answer", seconds, busiest.Busy, idleWithin, busiest.Name)
+	b.results.atMost("inputs", "after which the service never rests", count, float64(len(stuck)), 0, first(stuck))
 	b.results.atMost("inputs", "other answers than wanted", count, float64(len(wrong)), 0, first(wrong))
 	b.results.atMost("inputs", "log of one input", "kB", float64(loudest.Log>>10), maxLog>>10, loudest.Name)
 	b.results.note("the input that takes the most memory alone is %s: %d MB", most.Name, most.Memory>>20)
@@ -173,32 +179,34 @@ func (b *bench) try(ctx context.Context, s *service, input hostile.Input) outcom
 			o.Right = input.Want.MetByRequest(a.status)
 		}
 	}
+	answered := s.cpu()
 	if input.Heavy || o.Seconds > 0.2 {
-		o.Busy = s.busy(ctx, b.plan.patience).Seconds()
+		o.Stuck = !s.idle(ctx, b.plan.patience)
 	}
+	o.Busy = (s.cpu() - answered).Seconds()
 	o.CPU, o.Memory, o.Log = (s.cpu() - cpu).Seconds(), s.growth(peak), s.logSize()-log
 	return o
 }
 
-// busy waits until the service is idle, and returns how long it took: twice in a row no thread of it runs, or waits for a
-// processor that others use, and it took next to no CPU time.
-func (s *service) busy(ctx context.Context, patience time.Duration) time.Duration {
+// idle waits until the service is idle: twice in a row no thread of it runs, or waits for a processor that others use,
+// and it took next to no CPU time. It returns false where it is busy for longer than patience.
+func (s *service) idle(ctx context.Context, patience time.Duration) bool {
 	const step = 50 * time.Millisecond
-	begin, idle := time.Now(), 0
-	for s.alive() && time.Since(begin) < patience {
+	quiet := 0
+	for begin := time.Now(); s.alive() && time.Since(begin) < patience; {
 		before := s.cpu()
 		if !pause(ctx, step) {
 			break
 		}
 		threads, err := proc.Runnable(s.pid())
-		if idle++; err != nil || threads > 0 || s.cpu()-before > step/2 {
-			idle = 0
+		if quiet++; err != nil || threads > 0 || s.cpu()-before > step/2 {
+			quiet = 0
 		}
-		if idle == 2 {
-			return max(0, time.Since(begin)-2*step)
+		if quiet == 2 {
+			return true
 		}
 	}
-	return time.Since(begin)
+	return false
 }
 
 // watchPeak begins to watch the memory of the processes, and returns what each has now, by its number.
