@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/benchmarks/proc"
 )
 
 // Remote is a service that was not started by bench. Its CPU time and memory are read from /metrics; those of its
@@ -205,10 +206,10 @@ func (o *Own) await(ctx context.Context, address <-chan string, ready string) er
 func (o *Own) URL() string { return o.base }
 
 // CPU implements Service, with all children of the process.
-func (o *Own) CPU(context.Context) (time.Duration, error) { return treeCPU(o.command.Process.Pid) }
+func (o *Own) CPU(context.Context) (time.Duration, error) { return proc.CPU(o.command.Process.Pid) }
 
 // Resident implements Service, for the process alone.
-func (o *Own) Resident(context.Context) (int64, error) { return resident(o.command.Process.Pid) }
+func (o *Own) Resident(context.Context) (int64, error) { return proc.Resident(o.command.Process.Pid) }
 
 // Stop ends the process and waits for it.
 func (o *Own) Stop() error {
