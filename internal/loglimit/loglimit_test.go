@@ -87,3 +87,16 @@ func TestPassConcurrently(t *testing.T) {
 		t.Errorf("%d passed, %d of %d suppressed are counted", passed.Load(), counted, suppressed.Load())
 	}
 }
+
+func TestEveryReplacesInterval(t *testing.T) {
+	now, limiter := time.Now(), loglimit.Limiter{Every: time.Second}
+	for _, step := range []struct {
+		after      time.Duration
+		suppressed int
+		passes     bool
+	}{{0, 0, true}, {0, 0, false}, {time.Second - 1, 0, false}, {time.Second, 2, true}} {
+		if suppressed, passes := limiter.Pass("key", now.Add(step.after)); passes != step.passes || suppressed != step.suppressed {
+			t.Errorf("after %v: passes %v with %d suppressed, want %v with %d", step.after, passes, suppressed, step.passes, step.suppressed)
+		}
+	}
+}
