@@ -115,3 +115,16 @@ func TestTally(t *testing.T) {
 		t.Errorf("then it is %v", rest)
 	}
 }
+
+func TestEveryReplacesInterval(t *testing.T) {
+	now, limiter := time.Now(), loglimit.Limiter{Every: time.Second}
+	for _, step := range []struct {
+		after      time.Duration
+		suppressed int
+		passes     bool
+	}{{0, 0, true}, {0, 0, false}, {time.Second - 1, 0, false}, {time.Second, 2, true}} {
+		if suppressed, passes := limiter.Pass("key", now.Add(step.after)); passes != step.passes || suppressed != step.suppressed {
+			t.Errorf("after %v: passes %v with %d suppressed, want %v with %d", step.after, passes, suppressed, step.passes, step.suppressed)
+		}
+	}
+}
