@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -245,9 +246,31 @@ func (s *Server) refuseUnread(c echo.Context) error {
 		return nil
 	}
 	if err := s.admission.Refusal(prefer.wait); err != nil {
+		skipBody(c.Request())
 		return &refusal{reason: refusedAdmission, error: err}
 	}
 	return nil
+}
+
+// maxSkipped is the length up to which net/http reads a body that no handler has read, so that
+// the connection can be used again.
+const maxSkipped = 256 << 10
+
+// skipBuffers are for bodies that are not kept.
+var skipBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// skipBody reads a body that net/http would read after the handler, in fewer and larger steps.
+func skipBody(r *http.Request) {
+	if r.ContentLength < 0 || r.ContentLength >= maxSkipped || r.Header.Get("Expect") != "" {
+		return
+	}
+	buffer := skipBuffers.Get().(*[64 << 10]byte)
+	defer skipBuffers.Put(buffer)
+	for {
+		if _, err := r.Body.Read(buffer[:]); err != nil {
+			return // the end, or net/http closes the connection
+		}
+	}
 }
 
 func (s *Server) bodyLimit(c echo.Context) int64 {
