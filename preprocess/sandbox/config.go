@@ -39,8 +39,9 @@ func DefaultConfig() Config {
 const (
 	minTimeout = 100 * time.Millisecond
 	maxTimeout = time.Minute
-	minMemory  = 64 << 20
-	maxMemory  = 1 << 40
+
+	minMemory int64 = 64 << 20
+	maxMemory int64 = 1 << 40
 )
 
 // Validate reports all errors together, each with its setting's name.

@@ -17,6 +17,9 @@ import (
 )
 
 const (
+	// maxWait is how long an image waits for a helper: there are as many as images are decoded
+	// at a time, so it waits while one is started.
+	maxWait = 5 * time.Second
 	// maxIdle is how long a helper that is not needed lives on.
 	maxIdle = time.Minute
 	// maxGarbage is how many bytes an image may leave for Go's collector in a helper: the
@@ -163,8 +166,7 @@ func (p *pool) dismissIdle() {
 	}
 }
 
-// take returns a helper that must be given back. It waits for one as long as an image may
-// take. The error is an *edgelens.Busy, errNeverStarted, or edgelens.ErrStopping.
+// take returns a helper that must be given back. It waits for one up to maxWait. The error is an *edgelens.Busy, errNeverStarted, or edgelens.ErrStopping.
 func (p *pool) take() (*helper, error) {
 	p.mu.Lock()
 	if err := p.refusal(); err != nil {
@@ -185,7 +187,7 @@ func (p *pool) take() (*helper, error) {
 	}
 	p.mu.Unlock()
 
-	timer := time.NewTimer(p.timeout)
+	timer := time.NewTimer(maxWait)
 	defer timer.Stop()
 	select {
 	case h := <-turn:
