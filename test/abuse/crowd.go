@@ -99,9 +99,9 @@ func ownCPU() time.Duration {
 }
 
 // settle waits until the service is idle: it took less than a tenth of a core for half a second.
-func (s *service) settle(ctx context.Context, patience time.Duration) {
+func (s *service) settle(ctx context.Context, timeout time.Duration) {
 	const step = 500 * time.Millisecond
-	for end := time.Now().Add(patience); time.Now().Before(end) && s.alive(); {
+	for end := time.Now().Add(timeout); time.Now().Before(end) && s.alive(); {
 		before := s.cpu()
 		if !pause(ctx, step) || s.cpu()-before < step/10 {
 			return

@@ -25,8 +25,8 @@ const (
 	// doorCount terminals send doorRate records a second in all.
 	doorCount = 8
 	doorRate  = 8
-	// eventPatience is how long an event is awaited after the last record.
-	eventPatience = 60 * time.Second
+	// eventTimeout is how long an event is awaited after the last record.
+	eventTimeout  = 60 * time.Second
 	brokerTimeout = 10 * time.Second
 )
 
@@ -144,7 +144,7 @@ func join(parts [][]byte) []byte {
 }
 
 // measure sends records for the window, and returns the summary of the times from when each was due until its event
-// arrived. A lost one took eventPatience.
+// arrived. A lost one took eventTimeout.
 func (d *doors) measure(ctx context.Context, row, name string, window time.Duration) (summary, error) {
 	entries := make([]entry, int(window.Seconds()*doorRate))
 	for i := range entries {
@@ -169,7 +169,7 @@ func (d *doors) measure(ctx context.Context, row, name string, window time.Durat
 	s := summary{Row: row, Name: name, Samples: len(entries), Statuses: map[string]int{}}
 	took := make([]float64, len(entries))
 	for i, e := range entries {
-		took[i] = milliseconds(eventPatience)
+		took[i] = milliseconds(eventTimeout)
 		if at, ok := d.arrived[e.id]; ok {
 			took[i] = milliseconds(at.Sub(due(i)))
 			s.Statuses[load.Good]++
@@ -186,7 +186,7 @@ func (d *doors) publish(ctx context.Context, m dialect.Outgoing) error {
 	return d.sender.Publish(ctx, session.Outgoing{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS})
 }
 
-// await returns once every event has arrived, or none has for eventPatience.
+// await returns once every event has arrived, or none has for eventTimeout.
 func (d *doors) await(ctx context.Context, entries []entry) {
 	missing := func() bool {
 		d.mu.Lock()
@@ -198,7 +198,7 @@ func (d *doors) await(ctx context.Context, entries []entry) {
 		}
 		return false
 	}
-	end := time.After(eventPatience)
+	end := time.After(eventTimeout)
 	for missing() {
 		select {
 		case <-d.changed:

@@ -90,8 +90,8 @@ type plan struct {
 	rounds int
 	// flips is the number of damaged files of each format.
 	flips int
-	// patience is how long an input's answer is awaited.
-	patience time.Duration
+	// timeout is how long an input's answer is awaited.
+	timeout time.Duration
 	// doors is the duration of a measurement of doors, and idle that of the idle service.
 	doors, idle time.Duration
 	// waves is the maximum number of inputs that are sent nine at a time.
@@ -101,11 +101,11 @@ type plan struct {
 }
 
 func longPlan() plan {
-	return plan{window: 15 * time.Second, rounds: 3, flips: 20, patience: 40 * time.Second, doors: 40 * time.Second, idle: time.Minute, waves: 1000, stops: 3}
+	return plan{window: 15 * time.Second, rounds: 3, flips: 20, timeout: 40 * time.Second, doors: 40 * time.Second, idle: time.Minute, waves: 1000, stops: 3}
 }
 
 func shortPlan() plan {
-	return plan{window: 6 * time.Second, rounds: 1, flips: 3, patience: 10 * time.Second, doors: 15 * time.Second, idle: 20 * time.Second, waves: 24, stops: 1}
+	return plan{window: 6 * time.Second, rounds: 1, flips: 3, timeout: 10 * time.Second, doors: 15 * time.Second, idle: 20 * time.Second, waves: 24, stops: 1}
 }
 
 func parse(args []string) (config, error) {

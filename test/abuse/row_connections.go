@@ -85,11 +85,11 @@ func (b *bench) introduce(ctx context.Context, s *service, device string) error 
 }
 
 // awaitDevice returns nil once the service knows a terminal.
-func (s *service) awaitDevice(ctx context.Context, device string, patience time.Duration) error {
+func (s *service) awaitDevice(ctx context.Context, device string, timeout time.Duration) error {
 	c := s.client(0)
 	defer c.close()
 	status := "none"
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	for end := time.Now().Add(timeout); time.Now().Before(end); {
 		a, err := c.do(ctx, "GET", "/api/devices/"+device, "")
 		if err == nil && a.status == http.StatusOK {
 			return nil
@@ -192,7 +192,7 @@ func strangersRow(ctx context.Context, b *bench) error {
 	took := at.Sub(begin).Seconds()
 	note := fmt.Sprintf("after %d heartbeats of others", sent)
 	if !ok {
-		took = eventPatience.Seconds()
+		took = eventTimeout.Seconds()
 		note += "; there was no event in " + strconv.Itoa(newcomerWithin) + " s"
 	}
 	b.results.atMost("strangers", "event of a new terminal's first record", seconds, took, newcomerWithin, note)

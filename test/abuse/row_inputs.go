@@ -97,11 +97,11 @@ func inputsRow(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	b.judgeInputs(ends)
+	b.inputFigures(ends)
 	return nil
 }
 
-func (b *bench) judgeInputs(ends int) {
+func (b *bench) inputFigures(ends int) {
 	var slowest, busiest, loudest, most outcome
 	var unanswered, wrong, stuck []string
 	for _, o := range b.results.Inputs {
@@ -159,7 +159,7 @@ func (b *bench) try(ctx context.Context, s *service, input hostile.Input) outcom
 	data := input.Bytes()
 	o.Size = len(data)
 	c := s.client(100)
-	c.timeout = b.plan.patience
+	c.timeout = b.plan.timeout
 	defer c.close()
 	peak, log, cpu := s.watchPeak(), s.logSize(), s.cpu()
 	begin := time.Now()
@@ -181,7 +181,7 @@ func (b *bench) try(ctx context.Context, s *service, input hostile.Input) outcom
 	}
 	answered := s.cpu()
 	if input.Heavy || o.Seconds > 0.2 {
-		o.Stuck = !s.idle(ctx, b.plan.patience)
+		o.Stuck = !s.idle(ctx, b.plan.timeout)
 	}
 	o.Busy = (s.cpu() - answered).Seconds()
 	o.CPU, o.Memory, o.Log = (s.cpu() - cpu).Seconds(), s.growth(peak), s.logSize()-log
@@ -189,11 +189,11 @@ func (b *bench) try(ctx context.Context, s *service, input hostile.Input) outcom
 }
 
 // idle waits until the service is idle: twice in a row no thread of it runs, or waits for a processor that others use,
-// and it took next to no CPU time. It returns false where it is busy for longer than patience.
-func (s *service) idle(ctx context.Context, patience time.Duration) bool {
+// and it took next to no CPU time. It returns false where it is busy for longer than timeout.
+func (s *service) idle(ctx context.Context, timeout time.Duration) bool {
 	const step = 50 * time.Millisecond
 	quiet := 0
-	for begin := time.Now(); s.alive() && time.Since(begin) < patience; {
+	for begin := time.Now(); s.alive() && time.Since(begin) < timeout; {
 		before := s.cpu()
 		if !pause(ctx, step) {
 			break

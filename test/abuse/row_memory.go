@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,59 +37,92 @@ type wave struct {
 
 // memoryRow sends each heavy input nine times at once, and then bombs of all kinds.
 func memoryRow(ctx context.Context, b *bench) error {
-	s, err := b.start(ctx)
+	w, err := b.watchMemory(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.end() }() // row stop measures it
-	s.settle(ctx, settleTimeout)
-	idle, err := proc.Memory(s.pid())
-	if err != nil {
-		return err
-	}
-	m := s.sampleMemory()
-	defer m.stop()
+	defer func() { w.end() }() // the last one
 	worst := wave{Name: "none"}
 	for _, input := range b.heavyFirst(ctx) {
-		w := wave{Name: input.Name}
-		if now, err := proc.Memory(s.pid()); err == nil { // an error means it has ended, which is noticed below
-			w.Before = now - idle
-		}
-		m.peak.Store(0)
-		w.Answers = b.sendWave(ctx, s, input)
+		one := w.measure(input.Name, func() string { return b.sendWave(ctx, w.service, input) })
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		w.Bytes = m.peak.Load() - idle
-		b.results.Waves = append(b.results.Waves, w)
-		if w.Bytes > maxMemory<<20 {
-			progress("  nine of %s: %d MB, %s", w.Name, w.Bytes>>20, w.Answers)
+		b.results.Waves = append(b.results.Waves, one)
+		if one.Bytes > maxMemory<<20 {
+			progress("  nine of %s: %d MB, %s", one.Name, one.Bytes>>20, one.Answers)
 		}
-		if w.Bytes > worst.Bytes {
-			worst = w
+		if one.Bytes > worst.Bytes {
+			worst = one
 		}
-		if err := s.mustLive(); err != nil {
-			return fmt.Errorf("nine of %s: %w", w.Name, err)
+		if err := w.service.mustLive(); err != nil {
+			return fmt.Errorf("nine of %s: %w", one.Name, err)
 		}
-		s.settle(ctx, settleTimeout)
+		if w.service.idle(ctx, settleTimeout) {
+			continue
+		}
+		w.end() // its interpreters may be busy forever
+		if w, err = b.watchMemory(ctx); err != nil {
+			return err
+		}
 	}
-	m.peak.Store(0)
 	bombs := b.bombs()
-	a := newAttack(ctx)
-	a.throwBombs(b, s, attackers, bombs)
-	pause(ctx, 2*b.plan.window)
-	a.stop()
-	mixed := wave{Name: "bombs of all kinds", Bytes: m.peak.Load() - idle, Answers: fmt.Sprintf("%d answers, %d failures", a.answers.Load(), a.failures.Load())}
+	mixed := w.measure("bombs of all kinds", func() string {
+		a := newAttack(ctx)
+		a.throwBombs(b, w.service, attackers, bombs)
+		pause(ctx, 2*b.plan.window)
+		a.stop()
+		return fmt.Sprintf("%d answers, %d failures", a.answers.Load(), a.failures.Load())
+	})
 	b.results.Waves = append(b.results.Waves, mixed)
 	if mixed.Bytes > worst.Bytes {
 		worst = mixed
 	}
-	if err := s.mustLive(); err != nil {
+	if err := w.service.mustLive(); err != nil {
 		return err
 	}
 	b.results.atMost("memory", "resident memory above idle, nine at a time", megabytes, float64(worst.Bytes>>20), maxMemory,
-		fmt.Sprintf("%s; Pss of the service and all its children, %d MB idle, %d inputs", worst.Name, idle>>20, len(b.results.Waves)-1))
+		fmt.Sprintf("%s; Pss of the service and all its children, %d MB idle, %d inputs", worst.Name, w.idle>>20, len(b.results.Waves)-1))
 	return ctx.Err()
+}
+
+// watched is a service whose memory is sampled.
+type watched struct {
+	service *service
+	memory  *memory
+	idle    int64 // bytes
+}
+
+// watchMemory starts a service. The caller ends it.
+func (b *bench) watchMemory(ctx context.Context) (*watched, error) {
+	s, err := b.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.settle(ctx, settleTimeout)
+	w := &watched{service: s}
+	if w.idle, err = proc.Memory(s.pid()); err != nil {
+		return nil, errors.Join(err, s.kill())
+	}
+	w.memory = s.sampleMemory()
+	return w, nil
+}
+
+func (w *watched) end() {
+	w.memory.stop()
+	_ = w.service.kill() // row stop measures an end
+}
+
+// measure returns the peak of the memory during an attack, which returns its answers.
+func (w *watched) measure(name string, attack func() string) wave {
+	one := wave{Name: name}
+	if now, err := proc.Memory(w.service.pid()); err == nil { // an error means it has ended, which is noticed later
+		one.Before = now - w.idle
+	}
+	w.memory.peak.Store(0)
+	one.Answers = attack()
+	one.Bytes = w.memory.peak.Load() - w.idle
+	return one
 }
 
 // heavyFirst are the inputs of the plan: those that cost the most, and then all other heavy ones.

@@ -230,13 +230,13 @@ func (s *service) kill() error {
 var errNotStopped = errors.New("it does not stop")
 
 // terminate sends SIGTERM, and returns how long it took to end.
-func (s *service) terminate(patience time.Duration) (time.Duration, error) {
+func (s *service) terminate(timeout time.Duration) (time.Duration, error) {
 	begin := time.Now()
 	_ = s.command.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-s.ended:
 		return time.Since(begin), nil
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		return time.Since(begin), errNotStopped
 	}
 }
