@@ -13,7 +13,7 @@ import (
 // loads and runs nothing.
 const closedPolicy = "default-src 'none'; frame-ancestors 'none'"
 
-// hardenHeaders tells browsers to believe the Content-Type, not to show this service in other sites' frames, and to send
+// hardenHeaders has browsers believe the Content-Type, not to show this service in other sites' frames, and to send
 // no address of it to others.
 func (s *Server) hardenHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {

@@ -38,7 +38,7 @@ type known struct {
 	// lastAlive is the time of its last sign of life, by the monotonic clock.
 	lastAlive time.Time
 	// passing is its place among those that are not lasting; nil where it is: once it has sent a record or a reply, or an
-	// operator has changed it or sent it a command. A heartbeat alone proves nothing, as anybody can make up thousands of
+	// operator has changed it or sent it a command. A heartbeat alone proves nothing, as any client can make up thousands of
 	// them: such a device is not stored, and gives way to new ones.
 	passing *list.Element
 	// dirty is set where it differs from its saved state, urgent where the change is to

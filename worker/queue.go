@@ -139,7 +139,7 @@ func (q *Queue) Receive(ctx context.Context, r edgelens.Reception) (existing boo
 	return existing, err
 }
 
-// place has an accepted job worked on: here and at once where there is a place, else by whoever takes it from Redis.
+// place has an accepted job worked on: here and at once where there is a place, else by the process that takes it from Redis.
 func (q *Queue) place(ctx context.Context, job edgelens.Job) {
 	if claim := q.claim.Load(); claim != nil {
 		q.claimed.Store(job.ID, nil)

@@ -47,7 +47,7 @@ func (f Files) Absolute() (Files, error) {
 	return f, errors.Join(errs[:]...)
 }
 
-// load reads both. The error names the setting and says what to do.
+// load reads both. The error names the setting, and what to do.
 func (f Files) load() (*tls.Certificate, error) {
 	certificate, err := os.ReadFile(f.Certificate)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 const watchInterval = 10 * time.Second
 
 // Watch calls changed once for each change of the files to ones that can be used, until ctx ends. It is for a program
-// that reads them itself, and must be told.
+// that reads them itself when it gets a signal.
 func (f Files) Watch(ctx context.Context, changed func()) { f.watch(ctx, watchInterval, changed) }
 
 func (f Files) watch(ctx context.Context, interval time.Duration, changed func()) {

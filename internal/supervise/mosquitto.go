@@ -27,7 +27,7 @@ type Mosquitto struct {
 	*Process
 	files *mosquittoFiles
 	tls   certificate.Files
-	// unwatch ends the watching of its certificate, which it must be told of.
+	// unwatch ends the watching of its certificate, for which it needs a signal.
 	unwatch context.CancelFunc
 	watch   sync.WaitGroup
 }
