@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -42,6 +43,9 @@ type helper struct {
 	baseline   baseline
 	sequence   uint64
 	packet     []byte
+	// targets are those of the last task, and text is what describes them.
+	targets []target
+	text    []byte
 	// largest are the limits above which none can be set (getrlimit(2)).
 	largest struct{ data, addresses, cpu uint64 }
 	// condemned is set once it is to be killed.
@@ -206,10 +210,14 @@ func (h *helper) decode(timeout time.Duration, plan preprocess.Plan, encoded []b
 	targets := targetsOf(into)
 	starts, total := layout(targets)
 	h.sequence++
-	t, err := newTask(h.sequence, len(encoded), targets)
-	if err != nil {
-		return models.Filled{}, err
+	if !slices.EqualFunc(targets, h.targets, target.equal) {
+		text, err := describe(targets)
+		if err != nil {
+			return models.Filled{}, err
+		}
+		h.targets, h.text = targets, text
 	}
+	t := task{sequence: h.sequence, size: uint64(len(encoded)), targets: h.text}
 	if err := errors.Join(h.out.hold(total), h.in.write(encoded)); err != nil {
 		return models.Filled{}, fmt.Errorf("decode the image: %w", &edgelens.Busy{RetryAfter: time.Second, Reason: fmt.Sprintf("there is no memory for it (%v)", err)})
 	}

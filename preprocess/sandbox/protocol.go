@@ -31,6 +31,13 @@ func (t target) tensors() int {
 	return 1
 }
 
+// equal reports whether two targets are the same.
+func (t target) equal(other target) bool {
+	return t.Spec.Name == other.Spec.Name && t.Spec.HasValuesOf(other.Spec.TensorSpec) && t.Spec.Normalization == other.Spec.Normalization &&
+		t.Spec.NormalizationFrom == other.Spec.NormalizationFrom && t.Spec.Width == other.Spec.Width && t.Spec.Height == other.Spec.Height &&
+		t.Spec.Channels == other.Spec.Channels && t.View == other.View
+}
+
 func targetsOf(into []models.InputBuffer) []target {
 	targets := make([]target, len(into))
 	for i, buffer := range into {
@@ -60,15 +67,16 @@ type task struct {
 
 const taskHeader = 16
 
-func newTask(sequence uint64, size int, targets []target) (task, error) {
+// describe returns the text of targets in a task.
+func describe(targets []target) ([]byte, error) {
 	text, err := json.Marshal(targets)
 	if err == nil && taskHeader+len(text) > maxMessage {
 		err = errors.New("it does not fit into a message")
 	}
 	if err != nil {
-		return task{}, fmt.Errorf("fill the input tensor: %w: its description cannot be passed on (%v); report this as a bug of edgelens", edgelens.ErrModel, err)
+		return nil, fmt.Errorf("fill the input tensor: %w: its description cannot be passed on (%v); report this as a bug of edgelens", edgelens.ErrModel, err)
 	}
-	return task{sequence: sequence, size: uint64(size), targets: text}, nil
+	return text, nil
 }
 
 func (t task) append(to []byte) []byte {

@@ -27,10 +27,11 @@ func TestLayout(t *testing.T) {
 }
 
 func TestTask(t *testing.T) {
-	sent, err := newTask(7, 1<<33, []target{targetOf(edgelens.FitPad)})
+	text, err := describe([]target{targetOf(edgelens.FitPad)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	sent := task{sequence: 7, size: 1 << 33, targets: text}
 	got, err := parseTask(sent.append(nil))
 	if err != nil || !reflect.DeepEqual(got, sent) {
 		t.Errorf("%+v, %v; want %+v", got, err, sent)
@@ -41,8 +42,28 @@ func TestTask(t *testing.T) {
 	if _, err := parseTask(make([]byte, taskHeader-1)); err == nil {
 		t.Error("a short one is read")
 	}
-	if _, err := newTask(1, 1, make([]target, 10_000)); !errors.Is(err, edgelens.ErrModel) {
+	if _, err := describe(make([]target, 10_000)); !errors.Is(err, edgelens.ErrModel) {
 		t.Errorf("too many buffers: %v", err)
+	}
+}
+
+// Every field of a target counts: a helper that keeps the last one would fill another tensor.
+func TestTargetEqual(t *testing.T) {
+	if a, b := targetOf(edgelens.FitPad), targetOf(edgelens.FitPad); !a.equal(b) {
+		t.Error("two that are the same differ")
+	}
+	for name, change := range map[string]func(*target){
+		"name": func(a *target) { a.Spec.Name = "x" }, "shape": func(a *target) { a.Spec.Shape = []int{1, 2, 3, 1} },
+		"dtype": func(a *target) { a.Spec.DType = models.Int8 }, "scale": func(a *target) { a.Spec.Scale = 0.2 }, "zero": func(a *target) { a.Spec.ZeroPoint = 1 },
+		"mean": func(a *target) { a.Spec.Mean[1] = 1 }, "std": func(a *target) { a.Spec.Std[2] = 1 }, "from": func(a *target) { a.Spec.NormalizationFrom = models.FromManifest },
+		"width": func(a *target) { a.Spec.Width++ }, "height": func(a *target) { a.Spec.Height++ }, "channels": func(a *target) { a.Spec.Channels-- },
+		"fit": func(a *target) { a.View.Fit = edgelens.FitCenter }, "region": func(a *target) { a.View.Region.X = 0.2 },
+	} {
+		a := targetOf(edgelens.FitPad)
+		change(&a)
+		if a.equal(targetOf(edgelens.FitPad)) {
+			t.Errorf("another %s is the same", name)
+		}
 	}
 }
 
