@@ -65,8 +65,8 @@ type Queue struct {
 	claim atomic.Pointer[func(edgelens.Job) bool]
 	// claimed has the ids of the jobs that are worked on so: they have no task, and need none.
 	claimed sync.Map
-	stop  context.CancelFunc
-	loops sync.WaitGroup
+	stop    context.CancelFunc
+	loops   sync.WaitGroup
 }
 
 // NewQueue connects lazily, so it needs no Redis yet. node is this node's permanent name, by which the workers of other

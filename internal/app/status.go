@@ -47,7 +47,7 @@ func serveStatus(ctx context.Context, group *errgroup.Group, listen, setting str
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		return CloseWithin(StopTimeout, server.Shutdown)
+		return CloseWithin(responseTimeout, server.Shutdown)
 	})
 	return listener.Addr(), nil
 }

@@ -16,6 +16,8 @@ import (
 
 // Work runs until ctx ends or a part fails, and then finishes the jobs that have begun.
 func Work(ctx context.Context, c *config.Config, version, listen string, logs io.Writer) (err error) {
+	stopping := &stopping{}
+	defer stopping.end()
 	log := telemetry.NewLogger(c.Log, logs)
 	c.WarnOfRetired(log)
 	addProcs(c.Inference.InterpretersOrCores())
@@ -24,7 +26,7 @@ func Work(ctx context.Context, c *config.Config, version, listen string, logs io
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, core.Close)) }()
+	defer func() { err = errors.Join(err, core.Close(stopping.limit())) }()
 	readiness := telemetry.NewReadiness()
 	readiness.NotReady("model", "loading")
 	readiness.NotReady("redis", "not checked yet")
@@ -64,6 +66,7 @@ func Work(ctx context.Context, c *config.Config, version, listen string, logs io
 		readiness.Ready("model")
 		log.Info("ready", "version", version, "model", core.Registry.Default(), "jobs_at_a_time", c.Jobs.Concurrency, "seconds", time.Since(start).Seconds())
 		<-ctx.Done()
+		stopping.begin()
 		readiness.NotReady("service", "stopping")
 		log.Info("stopping", "timeout", StopTimeout)
 		core.Stop()
