@@ -50,6 +50,15 @@ func goodputRow(ctx context.Context, b *bench) error {
 			s.settle(ctx, settleTimeout)
 		}
 	}
+	hurried := b.crowd(s, 256)
+	for _, client := range hurried.clients {
+		client.timeout = time.Second
+	}
+	load, err := b.closed(ctx, s, "goodput", "256 connections that give up after a second", hurried, b.plan.window)
+	if err != nil {
+		return err
+	}
+	b.results.note("256 clients that give up after a second get %.1f right answers a second, which has no bound here", load.Goodput)
 	for _, g := range goodputs {
 		share := median(shares[g.connections])
 		b.results.add(figure{Row: "goodput", Name: fmt.Sprintf("of the peak, %d connections", g.connections), Value: share, Unit: times, Wanted: g.wanted,
