@@ -45,7 +45,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Optional images and models for tests are in a folder beside the clone.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short check-arm64 check-armv7 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short abuse abuse-short check-arm64 check-armv7 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -74,7 +74,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short quality-model tidy-check env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model tidy-check env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
 
 help: ## List the targets
@@ -90,7 +90,7 @@ build: setup ## Build bin/edgelens
 	@[ -e bin/edgelens ] || echo '==> building bin/edgelens (the first time takes a minute or more: it compiles the OpenCV bindings)'
 	@go build -ldflags '-X main.version=$(VERSION)' -o bin/edgelens ./cmd/edgelens
 
-run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more flags: ARGS="--listen :80")
+run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more flags: ARGS="--log-level debug")
 	@bin/edgelens model pull || stand_in=--recognize-allow-stand-in=true; exec bin/edgelens serve $$stand_in $(ARGS)
 
 test-fast: setup ## Run in a minute the tests that start no server, without the race detector
@@ -192,6 +192,18 @@ fault: build ## Kill the service and its Redis and fill its disk, FAULT_ROUNDS t
 
 fault-short: build ## The same in about two minutes
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),3) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST)
+
+# Inputs that a generator beside the shared images writes are sent, too.
+GENERATOR := $(wildcard $(EDGELENS_TEST_SHARED)/tools/hostile_gen.py)
+ABUSE = go build -o build/abuse ./test/abuse && build/abuse --program bin/edgelens --out dist $(if $(GENERATOR),--generator $(GENERATOR) --photographs $(EDGELENS_TEST_SHARED)/images)
+
+abuse: build ## Attack the service as hostile clients and crowds do: a table of figures; fails if one is missed (ARGS="--seed 2 --only doors")
+	@bin/edgelens model pull || true
+	@$(ABUSE) $(ARGS)
+
+abuse-short: build ## The same in some minutes, with fewer inputs and less certainty
+	@bin/edgelens model pull || true
+	@$(ABUSE) --short $(ARGS)
 
 build-arm64: setup ## Cross-build dist/edgelens-linux-arm64 for Raspberry Pi OS 64-bit (docs/raspberry-pi.md)
 	@VERSION='$(VERSION)' scripts/build-arm arm64

@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"inference/tflite":     {"inference", "models"},
 	"inference/runtimes":   {"inference", "inference/litert", "inference/tflite", "models"}, // one Backend of both
 	"preprocess":           {"models"},
+	"preprocess/sandbox":   {"models", "preprocess"},
 	"recognize":            {"models"},
 	"worker":               nil,
 	"api":                  nil,
@@ -45,9 +46,11 @@ var arrows = map[string][]string{
 	"benchmarks/runner":    {anything},
 	"cmd/edgelens":         {anything},
 	shared:                 nil,
+	"internal/access":      nil,        // the keys of clients
 	"internal/app":         {anything}, // wiring
 	"internal/cache":       nil,
 	"internal/client":      {"api", "internal/supervise"}, // the API's types, and a broker's health
+	"internal/control":     {"internal/datadir"},
 	"internal/datadir":     nil,
 	"internal/ledger":      {"internal/datadir"},
 	"internal/supervise":   {"internal/datadir"},
@@ -56,6 +59,7 @@ var arrows = map[string][]string{
 	"internal/telemetry":   nil,
 	"internal/config":      {anything},                                  // the packages whose Config it gathers
 	"test":                 nil,                                         // black boxes; their tests use models/modeltest
+	"test/abuse":           {"benchmarks", "terminal"},                  // an attacker: loads, hostile inputs, terminals
 	"tools/install-litert": {"inference/litert", "inference/runtimes"},  // LiteRT for tests
 	"tools/quality":        {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
 	"tools/studies":        {anything},                                  // programs that measure the core once
@@ -71,6 +75,8 @@ var outside = map[string][]string{
 	"github.com/mattn/go-sqlite3":    {"internal/ledger"},
 	"github.com/pressly/goose":       {"internal/ledger"},
 	"github.com/eclipse/paho.golang": {"terminal"},
+	"github.com/elastic":             {"preprocess/sandbox"},
+	"github.com/landlock-lsm":        {"preprocess/sandbox"},
 	"C":                              {"preprocess", "inference/tflite", "inference/litert"},
 }
 

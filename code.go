@@ -13,6 +13,8 @@ var codes = []struct {
 	{ErrTooLarge, "too_large"},
 	{ErrUnsupportedFormat, "unsupported_format"},
 	{ErrBadImage, "bad_image"},
+	{ErrUnauthorized, "unauthorized"},
+	{ErrForbidden, "forbidden"},
 	{ErrUnknownModel, "unknown_model"},
 	{ErrNotFound, "not_found"},
 	{ErrFinished, "finished"},

@@ -20,6 +20,10 @@ var (
 	ErrUnsupportedFormat = errors.New("the image format is not supported")
 	// ErrBadImage: an allowed format, but corrupt, truncated or refused.
 	ErrBadImage = errors.New("the image cannot be used")
+	// ErrUnauthorized: the client has no valid key, and one is needed.
+	ErrUnauthorized = errors.New("a valid key is needed")
+	// ErrForbidden: the client's key does not permit this.
+	ErrForbidden = errors.New("the key does not permit this")
 	// ErrUnknownModel: no model of that name.
 	ErrUnknownModel = errors.New("there is no such model")
 	// ErrNotFound: no such thing.
@@ -57,7 +61,7 @@ var (
 func Sentinels() []error {
 	return []error{
 		ErrNoImage, ErrInvalid, ErrTooLarge, ErrUnsupportedFormat, ErrBadImage,
-		ErrUnknownModel, ErrNotFound, ErrFinished, ErrInUse, ErrConflict, ErrDiskFull, ErrStorage, ErrBusy, ErrStopping, ErrDeadline,
+		ErrUnauthorized, ErrForbidden, ErrUnknownModel, ErrNotFound, ErrFinished, ErrInUse, ErrConflict, ErrDiskFull, ErrStorage, ErrBusy, ErrStopping, ErrDeadline,
 		ErrCanceled, ErrNoModel, ErrModel, ErrInference,
 	}
 }

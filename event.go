@@ -14,7 +14,10 @@ type Event struct {
 	Type string
 	// Subject is the id of the job, result or device that changed.
 	Subject string
-	At      time.Time
+	// Owner and Device are those of the job or result; a device's own event has its ID
+	// as Device.
+	Owner, Device string
+	At            time.Time
 	// Data is a JSON object.
 	Data json.RawMessage
 }

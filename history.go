@@ -4,6 +4,8 @@ import "time"
 
 // JobFilter selects a page of jobs.
 type JobFilter struct {
+	// Visible selects those that the client may see; nil means all.
+	Visible *Visibility
 	// Status selects one state; empty means all.
 	Status JobStatus
 	// Limit is the largest number wanted, 1 to 1000; 0 means 50.
@@ -20,6 +22,8 @@ type StoredResult struct {
 	JobID string
 	// Device is empty where the image came from no device.
 	Device string
+	// Owner is the ID of the key of the job's client; empty for none.
+	Owner string
 	// Source names how the image came in: "http", "mqtt".
 	Source string
 	// Outcome is one of the outcomes below.
@@ -51,6 +55,8 @@ const (
 // ResultFilter selects a page of results; empty fields select everything.
 type ResultFilter struct {
 	Device, Label, Outcome string
+	// Visible is JobFilter's.
+	Visible *Visibility
 	// Since and Until bound CreatedAt: not before Since, and before Until.
 	Since, Until time.Time
 	// Limit and Cursor are JobFilter's.

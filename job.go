@@ -41,6 +41,8 @@ type JobSpec struct {
 	Device string
 	// Record is the id of the terminal's record; empty for other clients.
 	Record string
+	// Owner is the ID of the key that submitted the job; empty for none.
+	Owner string
 	// Queue is QueueInteractive or QueueBulk.
 	Queue string
 	// Model, TopK, MinScore, View and NoCache are those of a Request.
@@ -52,7 +54,8 @@ type JobSpec struct {
 	// SHA256 is the hex digest of the image and Bytes its size.
 	SHA256 string
 	Bytes  int64
-	// IdempotencyKey is the client's name for this job; empty for none.
+	// IdempotencyKey is the client's name for this job; empty for none. Owners have
+	// names of their own.
 	IdempotencyKey string
 	// Deadline is when the job expires if it has not ended by then.
 	Deadline time.Time

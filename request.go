@@ -30,6 +30,8 @@ type Request struct {
 	// Device is the terminal or camera that took the image; empty where none
 	// did.
 	Device string
+	// Owner is the ID of the client's key; empty for none.
+	Owner string
 	// Image is the encoded image (JPEG, PNG, WebP, GIF, TIFF or BMP). It must not be
 	// modified, not even after Recognize returned; see Recognizer.
 	Image []byte

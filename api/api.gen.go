@@ -500,6 +500,42 @@ func (e RuntimeName) Valid() bool {
 	}
 }
 
+// Defines values for Scope.
+const (
+	ScopeAdmin     Scope = "admin"
+	ScopeCommands  Scope = "commands"
+	ScopeDevices   Scope = "devices"
+	ScopeJobs      Scope = "jobs"
+	ScopeMetrics   Scope = "metrics"
+	ScopePage      Scope = "page"
+	ScopeRecognize Scope = "recognize"
+	ScopeResults   Scope = "results"
+)
+
+// Valid indicates whether the value is a known member of the Scope enum.
+func (e Scope) Valid() bool {
+	switch e {
+	case ScopeAdmin:
+		return true
+	case ScopeCommands:
+		return true
+	case ScopeDevices:
+		return true
+	case ScopeJobs:
+		return true
+	case ScopeMetrics:
+		return true
+	case ScopePage:
+		return true
+	case ScopeRecognize:
+		return true
+	case ScopeResults:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SetAsideRetrySink.
 const (
 	SetAsideRetrySinkMqtt    SetAsideRetrySink = "mqtt"
@@ -1246,6 +1282,32 @@ type RuntimeAccelerator string
 // RuntimeName defines model for Runtime.Name.
 type RuntimeName string
 
+// Scope A kind of calls that a key permits; `admin` permits all, and `page` all that the read-only page shows
+type Scope string
+
+// Session defines model for Session.
+type Session struct {
+	// CsrfToken Of a session: the value of the header `X-CSRF-Token` in each change
+	CsrfToken *string `json:"csrf_token,omitempty"`
+
+	// Devices The devices that the key is bounded to; absent for all
+	Devices *[]string `json:"devices,omitempty"`
+
+	// ExpiresAt When the key, or the session, expires; absent for never
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Key The key's id; absent where no key is needed
+	Key *string `json:"key,omitempty"`
+
+	// Models The models that the key is bounded to; absent for all
+	Models *[]string `json:"models,omitempty"`
+	Name   *string   `json:"name,omitempty"`
+	Scopes []Scope   `json:"scopes"`
+
+	// SeeAll The key may see the jobs and results of others
+	SeeAll bool `json:"see_all"`
+}
+
 // SetAside defines model for SetAside.
 type SetAside struct {
 	Device string `json:"device"`
@@ -1437,6 +1499,9 @@ type Busy = Problem
 // Refused RFC 9457
 type Refused = Problem
 
+// Unauthorized RFC 9457
+type Unauthorized = Problem
+
 // Image defines model for Image.
 type Image = ImageJSON
 
@@ -1580,6 +1645,9 @@ type ServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
+	// GetSession Describe the client's key
+	// (GET /api/session)
+	GetSession(ctx echo.Context) error
 	// GetSystem Describe the program and its machine
 	// (GET /api/system)
 	GetSystem(ctx echo.Context) error
@@ -1987,6 +2055,15 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 	return err
 }
 
+// GetSession converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSession(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSession(ctx)
+	return err
+}
+
 // GetSystem converts echo context to params.
 func (w *ServerInterfaceWrapper) GetSystem(ctx echo.Context) error {
 	var err error
@@ -2078,6 +2155,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.GET(options.BaseURL+"/api/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
 	router.GET(options.BaseURL+"/api/system", wrapper.GetSystem, options.OperationMiddlewares["getSystem"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["readyz"]...)
@@ -2114,6 +2192,15 @@ type NotModifiedResponse struct {
 
 type RefusedApplicationProblemPlusJSONResponse Problem
 
+type UnauthorizedResponseHeaders struct {
+	WWWAuthenticate string
+}
+type UnauthorizedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers UnauthorizedResponseHeaders
+}
+
 type SendToDefaultRequestObject struct {
 	Params      SendToDefaultParams
 	ContentType string
@@ -2147,6 +2234,23 @@ func (response SendToDefault400ApplicationProblemPlusJSONResponse) VisitSendToDe
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendToDefault401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SendToDefault401ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2217,6 +2321,20 @@ func (response SendToDefault421ApplicationProblemPlusJSONResponse) VisitSendToDe
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendToDefault429ApplicationProblemPlusJSONResponse Problem
+
+func (response SendToDefault429ApplicationProblemPlusJSONResponse) VisitSendToDefaultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2292,6 +2410,23 @@ func (response ListDevices400ApplicationProblemPlusJSONResponse) VisitListDevice
 	return err
 }
 
+type ListDevices401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDevices401ApplicationProblemPlusJSONResponse) VisitListDevicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListDevices403ApplicationProblemPlusJSONResponse Problem
 
 func (response ListDevices403ApplicationProblemPlusJSONResponse) VisitListDevicesResponse(w http.ResponseWriter) error {
@@ -2316,6 +2451,20 @@ func (response ListDevices421ApplicationProblemPlusJSONResponse) VisitListDevice
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDevices429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDevices429ApplicationProblemPlusJSONResponse) VisitListDevicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2358,6 +2507,23 @@ func (response GetDevice400ApplicationProblemPlusJSONResponse) VisitGetDeviceRes
 	return err
 }
 
+type GetDevice401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetDevice401ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDevice403ApplicationProblemPlusJSONResponse Problem
 
 func (response GetDevice403ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
@@ -2396,6 +2562,20 @@ func (response GetDevice421ApplicationProblemPlusJSONResponse) VisitGetDeviceRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDevice429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDevice429ApplicationProblemPlusJSONResponse) VisitGetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2446,6 +2626,23 @@ func (response ChangeDevice400ApplicationProblemPlusJSONResponse) VisitChangeDev
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeDevice401ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2516,6 +2713,20 @@ func (response ChangeDevice421ApplicationProblemPlusJSONResponse) VisitChangeDev
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDevice429ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeDevice429ApplicationProblemPlusJSONResponse) VisitChangeDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2604,6 +2815,23 @@ func (response SendCommand400ApplicationProblemPlusJSONResponse) VisitSendComman
 	return err
 }
 
+type SendCommand401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SendCommand401ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendCommand403ApplicationProblemPlusJSONResponse Problem
 
 func (response SendCommand403ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
@@ -2670,6 +2898,20 @@ func (response SendCommand421ApplicationProblemPlusJSONResponse) VisitSendComman
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendCommand429ApplicationProblemPlusJSONResponse Problem
+
+func (response SendCommand429ApplicationProblemPlusJSONResponse) VisitSendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2746,6 +2988,23 @@ func (response GetCommand400ApplicationProblemPlusJSONResponse) VisitGetCommandR
 	return err
 }
 
+type GetCommand401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetCommand401ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetCommand403ApplicationProblemPlusJSONResponse Problem
 
 func (response GetCommand403ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
@@ -2788,6 +3047,20 @@ func (response GetCommand421ApplicationProblemPlusJSONResponse) VisitGetCommandR
 	return err
 }
 
+type GetCommand429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetCommand429ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListJobsRequestObject struct {
 	Params ListJobsParams
 }
@@ -2822,6 +3095,23 @@ func (response ListJobs400ApplicationProblemPlusJSONResponse) VisitListJobsRespo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListJobs401ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2868,6 +3158,20 @@ func (response ListJobs421ApplicationProblemPlusJSONResponse) VisitListJobsRespo
 	return err
 }
 
+type ListJobs429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListJobs429ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelJobRequestObject struct {
 	Id openapi_types.UUID `json:"id"`
 }
@@ -2902,6 +3206,23 @@ func (response CancelJob400ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJob401ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2976,6 +3297,20 @@ func (response CancelJob421ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 	return err
 }
 
+type CancelJob429ApplicationProblemPlusJSONResponse Problem
+
+func (response CancelJob429ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetJobRequestObject struct {
 	Id     openapi_types.UUID `json:"id"`
 	Params GetJobParams
@@ -3011,6 +3346,23 @@ func (response GetJob400ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetJob401ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3071,6 +3423,20 @@ func (response GetJob421ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	return err
 }
 
+type GetJob429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJob429ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListModelsRequestObject struct {
 }
 
@@ -3108,6 +3474,23 @@ func (response ListModels400ApplicationProblemPlusJSONResponse) VisitListModelsR
 	return err
 }
 
+type ListModels401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListModels401ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListModels403ApplicationProblemPlusJSONResponse Problem
 
 func (response ListModels403ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
@@ -3132,6 +3515,20 @@ func (response ListModels421ApplicationProblemPlusJSONResponse) VisitListModelsR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModels429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListModels429ApplicationProblemPlusJSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3170,6 +3567,23 @@ func (response GetModel400ApplicationProblemPlusJSONResponse) VisitGetModelRespo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetModel401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetModel401ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3216,6 +3630,20 @@ func (response GetModel421ApplicationProblemPlusJSONResponse) VisitGetModelRespo
 	return err
 }
 
+type GetModel429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetModel429ApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListNotUnderstoodRequestObject struct {
 }
 
@@ -3253,6 +3681,23 @@ func (response ListNotUnderstood400ApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type ListNotUnderstood401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListNotUnderstood401ApplicationProblemPlusJSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListNotUnderstood403ApplicationProblemPlusJSONResponse Problem
 
 func (response ListNotUnderstood403ApplicationProblemPlusJSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
@@ -3277,6 +3722,20 @@ func (response ListNotUnderstood421ApplicationProblemPlusJSONResponse) VisitList
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotUnderstood429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListNotUnderstood429ApplicationProblemPlusJSONResponse) VisitListNotUnderstoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3319,6 +3778,23 @@ func (response ListSetAside400ApplicationProblemPlusJSONResponse) VisitListSetAs
 	return err
 }
 
+type ListSetAside401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSetAside401ApplicationProblemPlusJSONResponse) VisitListSetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSetAside403ApplicationProblemPlusJSONResponse Problem
 
 func (response ListSetAside403ApplicationProblemPlusJSONResponse) VisitListSetAsideResponse(w http.ResponseWriter) error {
@@ -3343,6 +3819,20 @@ func (response ListSetAside421ApplicationProblemPlusJSONResponse) VisitListSetAs
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSetAside429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSetAside429ApplicationProblemPlusJSONResponse) VisitListSetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3382,6 +3872,23 @@ func (response RetrySetAside400ApplicationProblemPlusJSONResponse) VisitRetrySet
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RetrySetAside401ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3452,6 +3959,20 @@ func (response RetrySetAside421ApplicationProblemPlusJSONResponse) VisitRetrySet
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetrySetAside429ApplicationProblemPlusJSONResponse Problem
+
+func (response RetrySetAside429ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3527,6 +4048,23 @@ func (response ListResults400ApplicationProblemPlusJSONResponse) VisitListResult
 	return err
 }
 
+type ListResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListResults401ApplicationProblemPlusJSONResponse) VisitListResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListResults403ApplicationProblemPlusJSONResponse Problem
 
 func (response ListResults403ApplicationProblemPlusJSONResponse) VisitListResultsResponse(w http.ResponseWriter) error {
@@ -3551,6 +4089,20 @@ func (response ListResults421ApplicationProblemPlusJSONResponse) VisitListResult
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListResults429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListResults429ApplicationProblemPlusJSONResponse) VisitListResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3593,6 +4145,23 @@ func (response GetResult400ApplicationProblemPlusJSONResponse) VisitGetResultRes
 	return err
 }
 
+type GetResult401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetResult401ApplicationProblemPlusJSONResponse) VisitGetResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResult403ApplicationProblemPlusJSONResponse Problem
 
 func (response GetResult403ApplicationProblemPlusJSONResponse) VisitGetResultResponse(w http.ResponseWriter) error {
@@ -3631,6 +4200,20 @@ func (response GetResult421ApplicationProblemPlusJSONResponse) VisitGetResultRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetResult429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResult429ApplicationProblemPlusJSONResponse) VisitGetResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3699,6 +4282,23 @@ func (response GetResultImage400ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type GetResultImage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetResultImage401ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResultImage403ApplicationProblemPlusJSONResponse Problem
 
 func (response GetResultImage403ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
@@ -3741,6 +4341,124 @@ func (response GetResultImage421ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type GetResultImage429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetResultImage429ApplicationProblemPlusJSONResponse) VisitGetResultImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSessionRequestObject struct {
+}
+
+type GetSessionResponseObject interface {
+	VisitGetSessionResponse(w http.ResponseWriter) error
+}
+
+type GetSession200ResponseHeaders struct {
+	CacheControl string
+}
+
+type GetSession200JSONResponse struct {
+	Body    Session
+	Headers GetSession200ResponseHeaders
+}
+
+func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSession400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSession400ApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSession401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSession401ApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSession403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetSession403ApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSession421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetSession421ApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSession429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetSession429ApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSystemRequestObject struct {
 }
 
@@ -3778,6 +4496,23 @@ func (response GetSystem400ApplicationProblemPlusJSONResponse) VisitGetSystemRes
 	return err
 }
 
+type GetSystem401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSystem401ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSystem403ApplicationProblemPlusJSONResponse Problem
 
 func (response GetSystem403ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
@@ -3802,6 +4537,20 @@ func (response GetSystem421ApplicationProblemPlusJSONResponse) VisitGetSystemRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSystem429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetSystem429ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3947,6 +4696,9 @@ type StrictServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
+	// GetSession Describe the client's key
+	// (GET /api/session)
+	GetSession(ctx context.Context, request GetSessionRequestObject) (GetSessionResponseObject, error)
 	// GetSystem Describe the program and its machine
 	// (GET /api/system)
 	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
@@ -4400,6 +5152,29 @@ func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID,
 		return err
 	} else if validResponse, ok := response.(GetResultImageResponseObject); ok {
 		return validResponse.VisitGetResultImageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSession operation middleware
+func (sh *strictHandler) GetSession(ctx echo.Context) error {
+	var request GetSessionRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSession(ctx.Request().Context(), request.(GetSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSessionResponseObject); ok {
+		return validResponse.VisitGetSessionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

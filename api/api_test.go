@@ -88,13 +88,16 @@ type server struct {
 	built      *api.Server
 	t          *testing.T
 	recognizer *recognizer
+	metrics    *prometheus.Registry
 	log        *bytes.Buffer
 }
 
 func newServer(t *testing.T, edit func(*api.Config, *api.Parts)) *server {
 	t.Helper()
 	config, s := api.DefaultConfig(), &server{t: t, recognizer: &recognizer{}, log: &bytes.Buffer{}}
+	config.Open = true // requests of httptest come from another machine; access has tests of its own
 	registry := prometheus.NewRegistry()
+	s.metrics = registry
 	parts := api.Parts{
 		System: func() edgelens.System {
 			return edgelens.System{Version: "v1", Architecture: "arm64", Cores: 4, Features: []string{"asimddp"}, Accelerators: []edgelens.InstalledAccelerator{{Name: "gpu", Problem: "none found"}}, Runtimes: []edgelens.InstalledRuntime{
@@ -307,7 +310,7 @@ func TestBadRequests(t *testing.T) {
 func TestEverySentinelHasStatus(t *testing.T) {
 	want := map[error]int{
 		edgelens.ErrNoImage: 400, edgelens.ErrInvalid: 400, edgelens.ErrTooLarge: 413, edgelens.ErrUnsupportedFormat: 415,
-		edgelens.ErrBadImage: 422, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrConflict: 409, edgelens.ErrFinished: 409, edgelens.ErrInUse: 409, edgelens.ErrDiskFull: 507, edgelens.ErrStorage: 507, edgelens.ErrBusy: 503,
+		edgelens.ErrBadImage: 422, edgelens.ErrUnauthorized: 401, edgelens.ErrForbidden: 403, edgelens.ErrUnknownModel: 404, edgelens.ErrNotFound: 404, edgelens.ErrConflict: 409, edgelens.ErrFinished: 409, edgelens.ErrInUse: 409, edgelens.ErrDiskFull: 507, edgelens.ErrStorage: 507, edgelens.ErrBusy: 503,
 		edgelens.ErrStopping: 503, edgelens.ErrDeadline: 504, edgelens.ErrCanceled: 408, edgelens.ErrNoModel: 503, edgelens.ErrModel: 500, edgelens.ErrInference: 500,
 	}
 	const inside = "/var/lib/secret.tflite: operator CONV_2D"
@@ -355,10 +358,10 @@ func TestPanicBecomesProblem(t *testing.T) {
 // The budget for uploads rejects at once what would not fit into memory, and
 // is fully released afterwards.
 func TestUploadBudget(t *testing.T) {
-	s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes, c.MaxUploadBytes = 4<<10, 128<<10 })
+	s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes, c.MaxUploadBytes = 4<<10, 100<<10 })
 	body, feed := io.Pipe()
 	first := request("POST", "/api/recognize", "image/jpeg", body)
-	first.ContentLength = -1 // unknown, so it reserves the maximum: 69 kB
+	first.ContentLength = -1 // unknown, so it reserves the first step: 64 kB
 	done := make(chan *httptest.ResponseRecorder)
 	go func() { done <- s.do(first) }()
 	if _, err := feed.Write([]byte("x")); err != nil { // returns once the handler reads

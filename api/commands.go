@@ -30,6 +30,9 @@ func (s *Server) SendCommand(ctx context.Context, r SendCommandRequestObject) (S
 	if err := checkDevice(r.Id); err != nil {
 		return nil, err
 	}
+	if err := mayUseDevice(ctx, r.Id); err != nil {
+		return nil, err
+	}
 	command, err := s.send(ctx, r.Id, r.Params.Ttl, r.Body)
 	if err != nil {
 		return nil, err
@@ -47,10 +50,27 @@ func (s *Server) SendCommand(ctx context.Context, r SendCommandRequestObject) (S
 
 // SendToDefault implements StrictServerInterface.
 func (s *Server) SendToDefault(ctx context.Context, r SendToDefaultRequestObject) (SendToDefaultResponseObject, error) {
-	if _, err := s.send(ctx, "", r.Params.Ttl, r.Body); err != nil {
+	device, err := s.defaultDevice(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.send(ctx, device, r.Params.Ttl, r.Body); err != nil {
 		return nil, err
 	}
 	return SendToDefault200TextResponse("ok"), nil
+}
+
+// defaultDevice returns the device of a command without one: "" leaves it to Devices, and a key that is bounded to
+// devices needs to know.
+func (s *Server) defaultDevice(ctx context.Context) (string, error) {
+	if len(keyFrom(ctx).Devices) == 0 {
+		return "", nil
+	}
+	device, err := s.devices.DefaultDevice(ctx)
+	if err != nil {
+		return "", err
+	}
+	return device, mayUseDevice(ctx, device)
 }
 
 func (s *Server) send(ctx context.Context, device string, ttl *string, body io.Reader) (edgelens.Command, error) {
@@ -97,6 +117,9 @@ func readObject(body io.Reader, wanted string) (json.RawMessage, error) {
 // GetCommand implements StrictServerInterface.
 func (s *Server) GetCommand(ctx context.Context, r GetCommandRequestObject) (GetCommandResponseObject, error) {
 	if err := checkDevice(r.Id); err != nil {
+		return nil, err
+	}
+	if err := mayUseDevice(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	command, err := s.devices.Command(ctx, r.CommandId.String())

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"sync"
@@ -36,6 +37,9 @@ const interim = "HTTP/1.1 100 Continue\r\n\r\n"
 type conn struct {
 	*net.TCPConn
 	halfClosedGrace time.Duration
+	connections     *connections
+	// address is the one that the connection counts for.
+	address netip.Prefix
 
 	mu sync.Mutex
 	// changed is signaled when one of those below has changed.
@@ -54,24 +58,6 @@ type conn struct {
 	mayProbe bool
 }
 
-// listener wraps the connections of another listener.
-type listener struct {
-	net.Listener
-	halfClosedGrace time.Duration
-}
-
-// Accept implements net.Listener.
-func (l listener) Accept() (net.Conn, error) {
-	accepted, err := l.Listener.Accept()
-	tcp, ok := accepted.(*net.TCPConn)
-	if err != nil || !ok {
-		return accepted, err
-	}
-	c := &conn{TCPConn: tcp, halfClosedGrace: l.halfClosedGrace}
-	c.changed.L = &c.mu
-	return c, nil
-}
-
 type connKey struct{}
 
 // connContext adds a request's connection to its context.
@@ -79,11 +65,13 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// connState is called by net/http when a response was sent.
-func connState(c net.Conn, state http.ConnState) {
-	if ours, ok := c.(*conn); ok && state == http.StateIdle {
-		ours.set(func() { ours.answering, ours.cancel = false, nil })
+// ourConn returns our connection below one of net/http's, which may be one of TLS.
+func ourConn(c net.Conn) (*conn, bool) {
+	if secure, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = secure.NetConn()
 	}
+	ours, ok := c.(*conn)
+	return ours, ok
 }
 
 // overConn runs a handler with a context that ends soon after the client closed its
@@ -186,6 +174,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.set(func() { c.closed = true })
+	c.connections.remove(c)
 	return c.TCPConn.Close()
 }
 

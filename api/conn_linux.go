@@ -22,3 +22,13 @@ func isReset(c *net.TCPConn) bool {
 	})
 	return err == nil && reset
 }
+
+// descriptors is how many files the process may have open. Go has raised the limit to the
+// highest that is allowed when the program started.
+func descriptors() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return defaultDescriptors
+	}
+	return int(min(limit.Cur, 1<<20))
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"edgelens"
@@ -30,6 +31,9 @@ type Devices interface {
 	Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error)
 	// Command's error is an edgelens.ErrNotFound for an unknown command.
 	Command(ctx context.Context, id string) (edgelens.Command, error)
+	// DefaultDevice returns the id of the default terminal; an edgelens.ErrNotFound if
+	// there is none.
+	DefaultDevice(ctx context.Context) (string, error)
 }
 
 // ListDevices implements StrictServerInterface.
@@ -47,6 +51,9 @@ func (s *Server) ListDevices(ctx context.Context, r ListDevicesRequestObject) (L
 	list := ListDevices200JSONResponse{Devices: make([]Device, 0, len(devices))}
 	for _, device := range devices {
 		d := newDevice(device)
+		if !keyFrom(ctx).MayUseDevice(d.Id) {
+			continue
+		}
 		if (state == nil || d.State == *state) && (online == nil || d.Online == *online) {
 			list.Devices = append(list.Devices, d)
 		}
@@ -59,6 +66,9 @@ func (s *Server) GetDevice(ctx context.Context, r GetDeviceRequestObject) (GetDe
 	if err := checkDevice(r.Id); err != nil {
 		return nil, err
 	}
+	if err := mayUseDevice(ctx, r.Id); err != nil {
+		return nil, err
+	}
 	device, err := s.devices.Device(ctx, r.Id)
 	if err != nil {
 		return nil, err
@@ -69,6 +79,9 @@ func (s *Server) GetDevice(ctx context.Context, r GetDeviceRequestObject) (GetDe
 // ChangeDevice implements StrictServerInterface.
 func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error) {
 	if err := checkDevice(r.Id); err != nil {
+		return nil, err
+	}
+	if err := mayUseDevice(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	body, err := readObject(r.Body, changeWanted)
@@ -140,6 +153,7 @@ func (s *Server) ListNotUnderstood(ctx context.Context, _ ListNotUnderstoodReque
 	if err != nil {
 		return nil, err
 	}
+	list = slices.DeleteFunc(slices.Clone(list), func(one edgelens.NotUnderstood) bool { return !keyFrom(ctx).MayUseDevice(one.Device) })
 	return ListNotUnderstood200JSONResponse{NotUnderstood: newNotUnderstood(list)}, nil
 }
 
@@ -176,5 +190,7 @@ func (noDevices) Send(context.Context, string, json.RawMessage, time.Duration) (
 func (noDevices) Command(context.Context, string) (edgelens.Command, error) {
 	return edgelens.Command{}, errNoDevices
 }
+
+func (noDevices) DefaultDevice(context.Context) (string, error) { return "", errNoDevices }
 
 var errNoDevices = fmt.Errorf("%w: this service is not set up for terminals", edgelens.ErrNotFound)

@@ -108,6 +108,8 @@ func (d *devices) Send(ctx context.Context, device string, body json.RawMessage,
 	return edgelens.Command{ID: commandID, Device: device, Body: body, Status: edgelens.CommandQueued, CreatedAt: morning, Deadline: morning.Add(ttl)}, nil
 }
 
+func (d *devices) DefaultDevice(context.Context) (string, error) { return door, d.err }
+
 func (d *devices) Command(_ context.Context, id string) (edgelens.Command, error) {
 	if id != commandID {
 		return edgelens.Command{}, fmt.Errorf("%w: no command has this id", edgelens.ErrNotFound)

@@ -99,7 +99,7 @@ func TestContentEncoding(t *testing.T) {
 	}
 }
 
-// A compressed body reserves the maximum size that it may have.
+// A compressed body reserves memory for what it becomes.
 func TestCompressedUploadBudget(t *testing.T) {
 	s := newServer(t, func(c *api.Config, _ *api.Parts) { c.MaxImageBytes, c.MaxUploadBytes = 4<<10, 100<<10 })
 	body, feed := io.Pipe()

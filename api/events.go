@@ -28,22 +28,36 @@ const (
 	// keepAlive keeps proxies from closing a quiet stream, and detects a
 	// client that is gone.
 	keepAlive = 15 * time.Second
+	// recheckInterval is how soon the stream of a key ends that was revoked or has
+	// expired.
+	recheckInterval = 2 * time.Second
+	// streamTimeout is how long a client may take to receive what was sent to it: one that
+	// does not read must not keep its buffers.
+	streamTimeout = 10 * time.Second
+	// catchingUp is how many streams read from the ledger at a time, because they are behind.
+	catchingUp = 4
 )
 
 // events serves the stream of server-sent events
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 func (s *Server) serveEvents(c echo.Context) error {
 	ctx := c.Request().Context()
-	wake, cancel := s.events.Subscribe() // before the first query, so that no event is missed
-	defer cancel()
+	client := s.clientOf(c)
+	if !s.streams.open(client) {
+		return tooManyStreams
+	}
+	defer s.streams.close(client)
+	feed, err := s.broadcast.join(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.broadcast.leave(feed)
 	after, err := s.firstEvent(ctx, c.Request().Header.Get("Last-Event-ID"))
 	if err != nil {
 		return err
 	}
-	w := c.Response()
-	// The server's timeouts are for requests that end.
-	control := http.NewResponseController(w)
-	if err := control.SetWriteDeadline(time.Time{}); err != nil {
+	w := &streamWriter{Response: c.Response(), control: http.NewResponseController(c.Response().Writer)}
+	if err := w.extend(); err != nil {
 		return fmt.Errorf("start the event stream: %w", err)
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -53,29 +67,82 @@ func (s *Server) serveEvents(c echo.Context) error {
 	if original(c.Request()).Method == http.MethodHead {
 		return nil
 	}
-	if _, err := fmt.Fprint(w, ": hello\n\n"); err != nil {
+	if err := w.comment("hello"); err != nil {
 		return nil // gone already
 	}
-	alive := time.NewTicker(keepAlive)
+	alive, recheck := time.NewTicker(keepAlive), time.NewTicker(recheckInterval)
 	defer alive.Stop()
+	defer recheck.Stop()
 	for {
-		after, err = s.sendEvents(ctx, w, after)
-		if err != nil {
-			return nil // the client is gone, or the service stops; the client resumes later
+		frames, behind, changed, ended := s.broadcast.since(feed, after)
+		if behind {
+			if frames, err = s.catchUp(ctx, after); err != nil {
+				return nil // as below
+			}
 		}
-		w.Flush()
+		if ended && len(frames) == 0 {
+			return nil // the client resumes later
+		}
+		if after, err = w.send(frames, after, keyFrom(ctx)); err != nil {
+			return nil // the client is gone, or does not read
+		}
+		if behind && len(frames) > 0 {
+			continue
+		}
 		select {
-		case <-wake:
+		case <-changed:
 		case <-alive.C:
-			if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil {
+			if err := w.comment("still here"); err != nil {
 				return nil
 			}
-		case <-s.stopping:
+		case <-recheck.C:
+			if s.stillPermitted(c.Request()) != nil {
+				return nil // the next request gets the error
+			}
+		case <-s.stopping.Done():
 			return nil
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// streamWriter writes to a stream, with a time limit for each write.
+type streamWriter struct {
+	*echo.Response
+	control *http.ResponseController
+}
+
+// extend sets the deadline for the next write: the server's own is for requests that end.
+func (w *streamWriter) extend() error {
+	return w.control.SetWriteDeadline(time.Now().Add(streamTimeout))
+}
+
+// send writes the frames that a key may follow, and returns the seq of the last one, or after.
+func (w *streamWriter) send(frames []frame, after int64, key edgelens.Key) (int64, error) {
+	if err := w.extend(); err != nil {
+		return after, err
+	}
+	for _, f := range frames {
+		if mayFollow(key, f.about) {
+			if _, err := w.Write(f.text); err != nil {
+				return after, err
+			}
+		}
+		after = f.seq
+	}
+	return after, w.control.Flush()
+}
+
+// comment writes what clients ignore.
+func (w *streamWriter) comment(text string) error {
+	if err := w.extend(); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, ": %s\n\n", text); err != nil {
+		return err
+	}
+	return w.control.Flush()
 }
 
 // firstEvent returns the event after which the stream begins.
@@ -90,21 +157,24 @@ func (s *Server) firstEvent(ctx context.Context, last string) (int64, error) {
 	return after, nil
 }
 
-// sendEvents writes every event after that one and returns the Seq of the last.
-func (s *Server) sendEvents(ctx context.Context, w http.ResponseWriter, after int64) (int64, error) {
-	for {
-		page, err := s.events.Events(ctx, after, eventsAtATime)
-		if err != nil {
-			return after, err
-		}
-		for _, e := range page {
-			if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, e.Data); err != nil {
-				return after, err
-			}
-			after = e.Seq
-		}
-		if len(page) < eventsAtATime {
-			return after, nil
-		}
+// catchUp returns the events after that one from the ledger, a page of them, for a stream that
+// is behind.
+func (s *Server) catchUp(ctx context.Context, after int64) ([]frame, error) {
+	select {
+	case s.catching <- struct{}{}:
+		defer func() { <-s.catching }()
+	case <-s.stopping.Done():
+		return nil, edgelens.ErrStopping
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
+	page, err := s.events.Events(ctx, after, eventsAtATime)
+	if err != nil {
+		return nil, err
+	}
+	frames := make([]frame, 0, len(page))
+	for i := range page {
+		frames = append(frames, newFrame(&page[i]))
+	}
+	return frames, nil
 }

@@ -165,6 +165,7 @@ func (u *uploadReader) urlencoded(body io.Reader) (upload, error) {
 			return upload{}, fmt.Errorf("%w: the body is no urlencoded form; %s", edgelens.ErrInvalid, howToSend)
 		}
 		switch known := findOption(name); {
+		case isCredential(name): // checked before
 		case known != nil:
 			if err := u.field(name, value); err != nil {
 				return upload{}, err

@@ -17,7 +17,7 @@ import (
 // options from its fields. It reads the whole form, so that no second image and
 // no option after the file is missed; only the image is kept.
 func (u *uploadReader) form(body io.Reader, boundary string) (upload, error) {
-	parts := multipart.NewReader(body, boundary)
+	parts := multipart.NewReader(newPartHeaders(body, boundary), boundary)
 	f := formReader{uploadReader: u}
 	for range maxFields {
 		part, err := parts.NextPart()
@@ -56,6 +56,8 @@ func (f *formReader) take(part *multipart.Part) error {
 	case isFile && media != "application/json", strings.HasPrefix(media, "image/"), media == "application/octet-stream",
 		base64image.HasSignature(head), isImageField(name) && base64image.Sniff(head):
 		return f.file(name, content, head, part.Header.Get("Content-Transfer-Encoding"))
+	case isCredential(name):
+		return nil // checked before
 	case findOption(name) != nil:
 		if len(head) == headBytes {
 			return fmt.Errorf("%w: the field %s is too long", edgelens.ErrInvalid, name)

@@ -9,18 +9,20 @@ import (
 )
 
 // ListModels implements StrictServerInterface.
-func (s *Server) ListModels(context.Context, ListModelsRequestObject) (ListModelsResponseObject, error) {
+func (s *Server) ListModels(ctx context.Context, _ ListModelsRequestObject) (ListModelsResponseObject, error) {
 	list := ListModels200JSONResponse{Models: []Model{}}
 	for _, m := range s.models.List() {
-		list.Models = append(list.Models, newModel(m))
+		if keyFrom(ctx).MayUseModel(m.Name) {
+			list.Models = append(list.Models, newModel(m))
+		}
 	}
 	return list, nil
 }
 
 // GetModel implements StrictServerInterface.
-func (s *Server) GetModel(_ context.Context, r GetModelRequestObject) (GetModelResponseObject, error) {
+func (s *Server) GetModel(ctx context.Context, r GetModelRequestObject) (GetModelResponseObject, error) {
 	for _, m := range s.models.List() {
-		if m.Name == r.Name {
+		if m.Name == r.Name && keyFrom(ctx).MayUseModel(m.Name) {
 			model := newModel(m)
 			if m.Facts != nil {
 				facts := NewModelFacts(*m.Facts)
@@ -37,8 +39,9 @@ func (s *Server) Healthz(context.Context, HealthzRequestObject) (HealthzResponse
 	return Healthz200JSONResponse{Status: HealthStatusOk}, nil
 }
 
-// Readyz implements StrictServerInterface.
-func (s *Server) Readyz(context.Context, ReadyzRequestObject) (ReadyzResponseObject, error) {
+// Readyz implements StrictServerInterface. The reasons, which describe the machine, need a key with ScopeMetrics or
+// ScopePage.
+func (s *Server) Readyz(ctx context.Context, _ ReadyzRequestObject) (ReadyzResponseObject, error) {
 	conditions := s.readiness.Conditions()
 	if len(conditions) == 0 {
 		return Readyz200JSONResponse{Status: HealthStatusOk}, nil
@@ -49,6 +52,12 @@ func (s *Server) Readyz(context.Context, ReadyzRequestObject) (ReadyzResponseObj
 		if c.Severity == edgelens.SeverityUnavailable {
 			waiting = append(waiting, c.Name+": "+c.Reason)
 		}
+	}
+	if key := keyFrom(ctx); !key.May(edgelens.ScopeMetrics) && !key.May(edgelens.ScopePage) {
+		if len(waiting) == 0 {
+			return Readyz200JSONResponse{Status: HealthStatusDegraded}, nil
+		}
+		return Readyz503JSONResponse{Status: HealthStatusUnavailable}, nil
 	}
 	if len(waiting) == 0 {
 		return Readyz200JSONResponse{Status: HealthStatusDegraded, Reasons: &reasons}, nil

@@ -19,7 +19,7 @@ type Images interface {
 
 // GetResultImage implements StrictServerInterface.
 func (s *Server) GetResultImage(ctx context.Context, r GetResultImageRequestObject) (GetResultImageResponseObject, error) {
-	result, err := s.history.Result(ctx, r.Id.String())
+	result, err := s.visibleResult(ctx, r.Id.String())
 	if err != nil {
 		return nil, err
 	}

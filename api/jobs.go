@@ -85,13 +85,13 @@ func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobRespo
 	if err != nil {
 		return nil, err
 	}
-	get := s.jobs.Job
-	if wait > 0 {
+	job, err := s.visibleJob(ctx, r.Id.String())
+	if err == nil && wait > 0 && !job.Status.Terminal() {
 		limited, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
-		ctx, get = limited, s.jobs.Wait
+		defer context.AfterFunc(s.stopping, cancel)()
+		job, err = s.jobs.Wait(limited, r.Id.String())
 	}
-	job, err := get(ctx, r.Id.String())
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,13 @@ func parseDuration(text string) (d time.Duration, ok bool) {
 
 // CancelJob implements StrictServerInterface.
 func (s *Server) CancelJob(ctx context.Context, r CancelJobRequestObject) (CancelJobResponseObject, error) {
-	job, err := s.queue.Cancel(ctx, r.Id.String())
+	job, err := s.visibleJob(ctx, r.Id.String())
+	if err == nil && !keyFrom(ctx).MayCancel(job.Owner) {
+		err = fmt.Errorf("%w: the job is another client's, which only that one or a key with the scope %s may cancel", edgelens.ErrForbidden, edgelens.ScopeAdmin)
+	}
+	if err == nil {
+		job, err = s.queue.Cancel(ctx, r.Id.String())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +147,7 @@ func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJob
 	if err != nil {
 		return nil, err
 	}
-	filter := edgelens.JobFilter{Limit: limit, Cursor: text(r.Params.Cursor)}
+	filter := edgelens.JobFilter{Visible: keyFrom(ctx).Visible(), Limit: limit, Cursor: text(r.Params.Cursor)}
 	if r.Params.Status != nil {
 		if filter.Status = edgelens.JobStatus(*r.Params.Status); !r.Params.Status.Valid() {
 			return nil, fmt.Errorf("%w: status must be queued, running, succeeded, failed, canceled or expired, not %q", edgelens.ErrInvalid, short(string(filter.Status)))
@@ -165,7 +171,7 @@ func (s *Server) ListResults(ctx context.Context, r ListResultsRequestObject) (L
 		return nil, err
 	}
 	p := r.Params
-	filter := edgelens.ResultFilter{Device: text(p.Device), Label: text(p.Label), Outcome: text(p.Outcome), Limit: limit, Cursor: text(p.Cursor)}
+	filter := edgelens.ResultFilter{Visible: keyFrom(ctx).Visible(), Device: text(p.Device), Label: text(p.Label), Outcome: text(p.Outcome), Limit: limit, Cursor: text(p.Cursor)}
 	if p.Device != nil {
 		if err := checkDevice(*p.Device); err != nil {
 			return nil, err
@@ -190,7 +196,7 @@ func (s *Server) ListResults(ctx context.Context, r ListResultsRequestObject) (L
 
 // GetResult implements StrictServerInterface.
 func (s *Server) GetResult(ctx context.Context, r GetResultRequestObject) (GetResultResponseObject, error) {
-	result, err := s.history.Result(ctx, r.Id.String())
+	result, err := s.visibleResult(ctx, r.Id.String())
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,9 @@ const (
 	maxJSONDepth = 32
 	// maxJSONMembers is the maximum number of members in the object of a request.
 	maxJSONMembers = 100
+	// maxJSONName is the maximum length of a member's name in bytes: what is done with a name takes several times its
+	// memory.
+	maxJSONName = 512
 )
 
 // member is one member of a JSON object; value is a part of the text.
@@ -134,9 +137,14 @@ func (r *jsonReader) object(depth int, found func(name string, value []byte) err
 		if r.next() != '"' {
 			return r.fail(`a member's name in double quotes is missing`)
 		}
+		begin := r.at
 		name, err := r.string()
 		if err != nil {
 			return err
+		}
+		if len(name) > maxJSONName {
+			r.at = begin
+			return r.fail(fmt.Sprintf("a member's name has more than %d bytes", maxJSONName))
 		}
 		r.space()
 		if r.next() != ':' {

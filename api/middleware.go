@@ -2,13 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -27,6 +28,15 @@ type exchange struct {
 	// recognized is true once the request reached the Recognizer, which logs
 	// its own line.
 	recognized bool
+	// key is what the client may do; the zero Key before it is identified.
+	key edgelens.Key
+	// session is that of the client's cookie; nil without one.
+	session *edgelens.Session
+	// action is "login", "logout" or "change" where that is for the audit log; empty for
+	// other requests.
+	action string
+	// denied is true once the client was rejected, which has a log line of its own.
+	denied bool
 }
 
 type exchangeKey struct{}
@@ -50,9 +60,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		x := &exchange{id: uuid7.New(start)}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
-		if len(c.Request().TransferEncoding) > 0 {
-			// There may have been a Content-Length, too, which net/http removes;
-			// then the connection must not be used again (RFC 9112 6.1).
+		if hasDoubtfulLength(c.Request()) {
 			c.Response().Header().Set("Connection", "close")
 		}
 
@@ -71,11 +79,23 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		status := c.Response().Status
 		s.responses.WithLabelValues(route(c), strconv.Itoa(status)).Inc()
-		if !x.recognized {
+		var refused *refusal
+		switch {
+		case errors.As(err, &refused):
+			s.noteRefusal(refused.reason)
+		case !x.recognized && !x.denied:
 			s.logLine(c, status, err, time.Since(start))
 		}
 		return nil
 	}
+}
+
+// hasDoubtfulLength reports whether another reader of the same bytes, such as a proxy in
+// front of this service, could take the end of a request's body for somewhere else: then the
+// connection must not be used for another request (RFC 9112 6.1). net/http removes a
+// Content-Length beside a Transfer-Encoding, and a Transfer-Encoding in HTTP/1.0.
+func hasDoubtfulLength(r *http.Request) bool {
+	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) && r.ContentLength != 0
 }
 
 // guard runs the handler; a panic becomes an error and the process continues.
@@ -104,6 +124,11 @@ func (s *Server) logLine(c echo.Context, status int, err error, took time.Durati
 		slog.String("request_id", requestID(c)), slog.String("method", c.Request().Method),
 		slog.String("route", route(c)), slog.Int("status", status), slog.Float64("ms", milliseconds(took)),
 	}
+	x := exchangeFrom(c.Request().Context())
+	if x.key.ID != "" || x.action != "" {
+		attributes = append(attributes, slog.String("key", keyName(x.key)))
+	}
+	attributes = append(attributes, audit(c, x)...)
 	if client := s.proxies.client(c.Request()); client.IsValid() {
 		attributes = append(attributes, slog.String("client", client.String()))
 	}
@@ -163,7 +188,8 @@ func original(r *http.Request) *http.Request {
 }
 
 // boundUploads limits the body of each request and, by a budget in bytes, of
-// all of them together: a thousand slow uploads must not fill the memory.
+// all of them together: a thousand slow uploads must not fill the memory. And what could
+// not be answered in time is refused before it is read.
 func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -175,51 +201,92 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		limit := s.bodyLimit(c)
-		reserve := limit // the size of a chunked or compressed body is unknown
+		total := limit // the size of a chunked or compressed body is unknown
 		if r.ContentLength >= 0 && !compressed || r.ContentLength > limit {
-			reserve = r.ContentLength
+			total = r.ContentLength
 		}
-		if reserve > limit {
+		if total > limit {
 			return s.bodyTooLarge(c)
 		}
-		reserved, ok := s.reserve(reserve)
-		if !ok {
-			return tooManyUploads
+		if err := s.refuseUnread(c); err != nil {
+			return err
 		}
-		defer reserved.shrink(0)
-		exchangeFrom(r.Context()).upload = reserved
-		r.Body = http.MaxBytesReader(c.Response(), watchedBody{r.Body, exchangeFrom(r.Context())}, limit)
+		x := exchangeFrom(r.Context())
+		x.upload = s.budgetOf(c).open(total, func() { setReadDeadline(c.Response(), time.Now()) })
+		defer x.upload.end()
+		r.Body = http.MaxBytesReader(c.Response(), &pacedBody{ReadCloser: r.Body, server: s, exchange: x, response: c.Response(), upload: x.upload}, limit)
 		if compressed {
 			r.Body = http.MaxBytesReader(c.Response(), &gzipBody{ReadCloser: r.Body}, limit)
 			r.ContentLength = -1
 		}
+		r.Body = &reservedBody{ReadCloser: r.Body, upload: x.upload}
 		return next(c)
 	}
 }
 
-// watchedBody records whether it was read.
-type watchedBody struct {
-	io.ReadCloser
-	exchange *exchange
+// budgetOf returns the budget for the body of a request.
+func (s *Server) budgetOf(c echo.Context) *budget {
+	if deviceRoutes[route(c)] {
+		return s.commandBodies
+	}
+	return s.uploads
 }
 
-// Read implements io.Reader.
-func (b watchedBody) Read(p []byte) (int, error) {
-	b.exchange.bodyRead = true
-	return b.ReadCloser.Read(p)
+// answersAtOnce are the routes whose requests wait for their recognition.
+var answersAtOnce = map[string]bool{"/api/recognize": true, "/api/recognize_cached": true}
+
+// refuseUnread refuses a request for a recognition that could not be answered in time
+// before its body is read.
+func (s *Server) refuseUnread(c echo.Context) error {
+	if s.admission == nil || !answersAtOnce[route(c)] {
+		return nil
+	}
+	prefer := readPreferences(c.Request().Header)
+	if prefer.async {
+		return nil
+	}
+	if err := s.admission.Refusal(prefer.wait); err != nil {
+		skipBody(c.Request())
+		return &refusal{reason: refusedAdmission, error: err}
+	}
+	return nil
+}
+
+// maxSkipped is the length up to which net/http reads a body that no handler has read, so that
+// the connection can be used again.
+const maxSkipped = 256 << 10
+
+// skipBuffers are for bodies that are not kept.
+var skipBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// skipBody reads a body that net/http would read after the handler, in fewer and larger steps.
+func skipBody(r *http.Request) {
+	if r.ContentLength < 0 || r.ContentLength >= maxSkipped || r.Header.Get("Expect") != "" {
+		return
+	}
+	buffer := skipBuffers.Get().(*[64 << 10]byte)
+	defer skipBuffers.Put(buffer)
+	for {
+		if _, err := r.Body.Read(buffer[:]); err != nil {
+			return // the end, or net/http closes the connection
+		}
+	}
 }
 
 func (s *Server) bodyLimit(c echo.Context) int64 {
-	if deviceRoutes[route(c)] {
+	switch {
+	case deviceRoutes[route(c)]:
 		return maxObjectBytes
+	case loginRoutes[route(c)]:
+		return maxFormBytes
 	}
 	return s.config.maxBodyBytes()
 }
 
 // bodyTooLarge describes the error for the client.
 func (s *Server) bodyTooLarge(c echo.Context) error {
-	if deviceRoutes[route(c)] {
-		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, maxObjectBytes)
+	if deviceRoutes[route(c)] || loginRoutes[route(c)] {
+		return fmt.Errorf("%w: the body has more than %d bytes", edgelens.ErrTooLarge, s.bodyLimit(c))
 	}
 	return tooLarge(s.config.MaxImageBytes)
 }

@@ -126,6 +126,9 @@ func (o *options) add(name, text, place string) error {
 // addJSON reads an option from a JSON body; null is no option.
 func (o *options) addJSON(m member) error {
 	known := findOption(m.name)
+	if len(m.value) > headBytes {
+		return fmt.Errorf("%w: the member %q is too long", edgelens.ErrInvalid, m.name)
+	}
 	text := string(m.value)
 	switch {
 	case text == "null":
@@ -194,7 +197,7 @@ func plainName(name string) string {
 
 // request returns the request without its image.
 func (o *options) request(ctx context.Context) *edgelens.Request {
-	req := &edgelens.Request{ID: requestIDFrom(ctx), Source: "http"}
+	req := &edgelens.Request{ID: requestIDFrom(ctx), Source: "http", Owner: keyFrom(ctx).ID}
 	req.Model, _ = o.given["model"].value.(string)
 	req.TopK, _ = o.given["top_k"].value.(int)
 	req.MinScore, _ = o.given["min_score"].value.(float64)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -26,6 +27,8 @@ var statuses = []struct {
 }{
 	{edgelens.ErrNoImage, http.StatusBadRequest, "No image", ""},
 	{edgelens.ErrInvalid, http.StatusBadRequest, "Invalid request", ""},
+	{edgelens.ErrUnauthorized, http.StatusUnauthorized, "Key needed", ""},
+	{edgelens.ErrForbidden, http.StatusForbidden, "Not permitted", ""},
 	{edgelens.ErrUnknownModel, http.StatusNotFound, "Unknown model", ""},
 	{edgelens.ErrNotFound, http.StatusNotFound, "Not found", ""},
 	{edgelens.ErrTooLarge, http.StatusRequestEntityTooLarge, "Upload too large", ""},
@@ -64,8 +67,9 @@ func newProblem(err error) Problem {
 			if errors.As(err, &noRoom) {
 				p.Detail = noRoom.Reason
 			}
-			if errors.Is(err, tooManyUploads) {
-				p.Detail = "Too many uploads are in memory. Try again after the seconds in Retry-After."
+			var refused *refusal
+			if errors.As(err, &refused) && refused.detail != "" {
+				p.Detail = refused.detail
 			}
 			break
 		}
@@ -81,8 +85,12 @@ func routingProblem(e *echo.HTTPError) (code, detail string) {
 		return edgelens.Code(edgelens.ErrNotFound), "There is no such path. /docs lists the API."
 	case e.Code == http.StatusMethodNotAllowed:
 		return "method_not_allowed", "This path does not support that method. /docs lists the methods."
+	case e.Code == http.StatusRequestTimeout:
+		return "upload_too_slow", fmt.Sprint(e.Message)
 	case e.Code == http.StatusForbidden:
 		return "forbidden", fmt.Sprint(e.Message)
+	case e.Code == http.StatusTooManyRequests:
+		return "rate_limited", fmt.Sprint(e.Message)
 	case e.Code == http.StatusUnsupportedMediaType:
 		return "unsupported_encoding", fmt.Sprint(e.Message)
 	case e.Code == http.StatusMisdirectedRequest:
@@ -145,9 +153,15 @@ func (s *Server) handleError(err error, c echo.Context) {
 	p.RequestId = requestID(c)
 	p.Instance = instance(original(c.Request()))
 	if seconds := retryAfter(err); seconds > 0 {
+		if answersAtOnce[route(c)] { // many at a time, which must not come back all at once
+			seconds += rand.IntN(seconds/2 + 2)
+		}
 		c.Response().Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
-	if p.Status == http.StatusRequestEntityTooLarge {
+	if p.Status == http.StatusUnauthorized {
+		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="edgelens"`)
+	}
+	if p.Status == http.StatusRequestEntityTooLarge || p.Status == http.StatusRequestTimeout || errors.Is(err, errStopping) {
 		c.Response().Header().Set("Connection", "close") // the rest of the body is not read
 	}
 	completeAllow(c.Response().Header())

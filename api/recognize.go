@@ -34,6 +34,9 @@ func (s *Server) serveRecognize(c echo.Context) error {
 		return fmt.Errorf("%w: queue is for jobs; also send the header Prefer: respond-async, or POST to /api/recognize_async", edgelens.ErrInvalid)
 	}
 	req := o.request(ctx)
+	if err := s.mayUseModel(ctx, req.Model); err != nil {
+		return err
+	}
 	req.Image, req.SHA256 = u.image, u.sha256
 	markRecognized(ctx)
 	waiting, cancel := prefer.limit(ctx, c.Response().Header())
@@ -58,11 +61,14 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 		return err
 	}
 	req := o.request(ctx)
+	if err := s.mayUseModel(ctx, req.Model); err != nil {
+		return err
+	}
 	if err := s.knowsModel(req.Model); err != nil {
 		return err
 	}
 	spec := edgelens.JobSpec{
-		Source: "http", Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, View: req.View, NoCache: req.NoCache,
+		Source: "http", Owner: req.Owner, Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, View: req.View, NoCache: req.NoCache,
 		IdempotencyKey: key, SHA256: hex.EncodeToString(u.sha256[:]), Bytes: int64(len(u.image)),
 	}
 	if queue, given := o.given["queue"].value.(string); given {

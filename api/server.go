@@ -13,14 +13,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 
 	"edgelens"
+	"edgelens/internal/certificate"
+	"edgelens/internal/loglimit"
 )
 
 //go:embed openapi.yaml
@@ -38,6 +38,14 @@ type Readiness interface {
 	Conditions() []edgelens.Condition
 }
 
+// Admission predicts whether a recognition could be answered in time.
+type Admission interface {
+	// Refusal returns the error of a request that would arrive now and whose client waits
+	// for that long, 0 if it gave no limit; nil where it may be read. It is called for every
+	// request for a recognition, and must be quick.
+	Refusal(wait time.Duration) error
+}
+
 // Parts are the dependencies of the server.
 type Parts struct {
 	Recognizer edgelens.Recognizer
@@ -51,8 +59,12 @@ type Parts struct {
 	// Images may be nil: then no images are stored.
 	Images Images
 	// Outbox may be nil: then no event is set aside.
-	Outbox    Outbox
+	Outbox Outbox
+	// Access may be nil: then no client has a key.
+	Access    Access
 	Readiness Readiness
+	// Admission may be nil: then every request is read before it may be refused.
+	Admission Admission
 	// System describes the program and its machine.
 	System     func() edgelens.System
 	Metrics    http.Handler
@@ -72,6 +84,7 @@ type Server struct {
 	devices    Devices
 	images     Images
 	outbox     Outbox
+	access     Access
 	readiness  Readiness
 	system     func() edgelens.System
 	log        *slog.Logger
@@ -79,13 +92,31 @@ type Server struct {
 	proxies    proxies
 	operations operations
 	cors       cors
-	uploads    *semaphore.Weighted
-	responses  *prometheus.CounterVec
-	uploading  prometheus.Gauge
+	rates      *rates
+	admission  Admission
+	// uploads is the budget for images, and commandBodies that for calls about devices.
+	uploads, commandBodies *budget
+	// rateGrace is how long a body may arrive slowly.
+	rateGrace           time.Duration
+	responses, refusals *prometheus.CounterVec
+	// refused counts refusals for the log.
+	refused     loglimit.Tally
+	connections *connections
+	broadcast   *broadcast
+	streams     *streams
+	// catching bounds the streams that read from the ledger.
+	catching chan struct{}
+	// registered has the routes, as in rules.
+	registered map[string]bool
+	denials    loglimit.Limiter
+	logins     logins
 	http       *http.Server
-	// stopping ends the streams, which never end by themselves.
-	stopping chan struct{}
-	stop     sync.Once
+	// certificate is nil without TLS.
+	certificate *certificate.Follower
+	// stopping ends when the service stops, and with it what would not end by itself: the
+	// streams, uploads, and those who wait for a job.
+	stopping context.Context
+	stop     context.CancelFunc
 }
 
 // New returns a server that is not listening yet; config must be valid.
@@ -94,30 +125,42 @@ func New(config Config, parts Parts) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the API description: %w", err)
 	}
-	page, err := docsPage()
+	docs, err := docsPage()
 	if err != nil {
 		return nil, fmt.Errorf("render the API description: %w", err)
 	}
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, queue: parts.Queue, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
-		outbox: outboxOr(parts.Outbox), readiness: parts.Readiness, system: parts.System, log: parts.Log, stopping: make(chan struct{}),
-		uploads: semaphore.NewWeighted(config.MaxUploadBytes), hosts: newHosts(config), proxies: newProxies(config),
-		operations: newOperations(doc), cors: newCORS(config),
+		outbox: outboxOr(parts.Outbox), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, admission: parts.Admission,
+		hosts: newHosts(config), proxies: newProxies(config), operations: newOperations(doc), cors: newCORS(config), rates: newRates(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP responses by route and status.",
 		}, []string{"route", "status"}),
-		uploading: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "edgelens_uploads_in_memory_bytes", Help: "Bytes reserved for the bodies of requests in flight.",
-		}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_http_refusals_total", Help: "Requests and connections that were refused because of the load, by reason: admission, uploads, slow, streams, connections, address, stopping.",
+		}, []string{"reason"}),
+		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
-	parts.Registerer.MustRegister(s.responses, s.uploading)
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	for _, reason := range refusalReasons {
+		s.refusals.WithLabelValues(reason)
+	}
+	uploading := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "edgelens_uploads_in_memory_bytes", Help: "Bytes reserved for the bodies of requests in flight.",
+	})
+	s.uploads = newBudget(config.MaxUploadBytes, config.maxBodyBytes(), uploading)
+	s.commandBodies = newBudget(commandBytes, maxObjectBytes, uploading)
+	s.connections = newConnections(config, s.proxies)
+	s.broadcast = newBroadcast(parts.Events, s.stopping)
+	s.streams, s.catching = newStreams(), make(chan struct{}, catchingUp)
+	parts.Registerer.MustRegister(s.responses, s.refusals, uploading, s.connections, s.streams)
 
 	warnAboutHosts(s.hosts, parts.Log)
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkQuery, s.boundUploads)
+	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkAccess, s.checkQuery, s.boundUploads)
 	RegisterHandlers(e, NewStrictHandler(s, nil))
 	e.POST("/api/recognize", s.serveRecognize)
 	e.POST("/api/recognize_cached", s.serveRecognize)
@@ -125,13 +168,17 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
-	e.GET("/docs", fixed(echo.MIMETextHTMLCharsetUTF8, page))
+	e.GET("/docs", page(docs))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
+	e.GET("/login", s.serveLogin)
+	e.POST("/login", s.serveLoginForm)
+	e.POST("/logout", s.serveLogout)
+	s.registered = registeredRoutes(e)
 
 	s.http = &http.Server{
 		Handler:           overConn(normalize(e)),
 		ConnContext:       connContext,
-		ConnState:         connState,
+		ConnState:         s.connections.note,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       config.ReadTimeout,
 		// A client that reads its response this slowly will not finish. Long
@@ -141,19 +188,48 @@ func New(config Config, parts Parts) (*Server, error) {
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(parts.Log.Handler(), slog.LevelDebug),
 	}
-	return s, nil
+	return s, s.useCertificate(parts.Log)
 }
 
 // Handler returns the HTTP handler, for tests without a socket.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
-// Shutdown stops accepting and waits until every request in flight has its
-// response, or ctx ends: then the connections are closed.
+// Shutdown stops accepting, and waits until every request in flight has its response, or ctx
+// ends: then the connections that are left are closed, which are those of clients that do not
+// read. Uploads and streams are ended at once, and so are connections without a request.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop.Do(func() { close(s.stopping) })
-	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close() // the first error is more specific
-		return fmt.Errorf("finish the requests in flight: %w", err)
+	s.stop()
+	s.uploads.interruptAll()
+	s.commandBodies.interruptAll()
+	s.connections.stop()
+	err := s.http.Shutdown(ctx)
+	s.broadcast.wait()
+	s.logRefusals(s.refused.Rest())
+	if err == nil {
+		return nil
 	}
+	left := s.connections.count()
+	if closed := s.http.Close(); closed != nil {
+		return fmt.Errorf("close the connections: %w", closed)
+	}
+	s.log.Warn("connections closed in the middle of a response, whose clients did not read it in time", "event", "connections_cut", "connections", left)
 	return nil
+}
+
+// isStopping reports whether Shutdown was called.
+func (s *Server) isStopping() bool { return s.stopping.Err() != nil }
+
+// noteRefusal counts a refusal.
+func (s *Server) noteRefusal(reason string) {
+	s.refusals.WithLabelValues(reason).Inc()
+	if count, ok := s.refused.Add(reason, time.Now()); ok {
+		s.logRefusals(map[string]int{reason: count})
+	}
+}
+
+// logRefusals writes a line for each reason.
+func (s *Server) logRefusals(counts map[string]int) {
+	for reason, count := range counts {
+		s.log.Warn("requests refused because of the load", "event", "overload", "reason", reason, "count", count)
+	}
 }

@@ -209,7 +209,7 @@ func readAll(r io.Reader, expected int64) ([]byte, error) {
 // readWith reads r to its end and calls look with the number of bytes so far and
 // the newest of them.
 func readWith(r io.Reader, expected int64, look func(n int, read []byte) error) ([]byte, error) {
-	data := make([]byte, 0, max(expected, 0)+growth)
+	data := make([]byte, 0, min(max(expected, 0), firstStep)+growth)
 	for {
 		n, err := r.Read(data[len(data):cap(data)])
 		read := data[len(data) : len(data)+n]
@@ -223,9 +223,18 @@ func readWith(r io.Reader, expected int64, look func(n int, read []byte) error) 
 		case err != nil:
 			return nil, err
 		case cap(data)-len(data) < growth:
-			data = slices.Grow(data, len(data)+growth)
+			data = slices.Grow(data, int(room(int64(len(data)), expected)))
 		}
 	}
+}
+
+// room returns how much a buffer grows that holds n bytes of a body: to twice its size, as
+// its reservation does, and no further than the expected length of the body.
+func room(n, expected int64) int64 {
+	if left := expected - n; left > 0 && left < n {
+		return left + growth
+	}
+	return n + growth
 }
 
 func tooLarge(limit int64) error {
@@ -244,7 +253,8 @@ func bodyError(err error) error {
 // handleError describes.
 func isWorded(err error) bool {
 	var limit *http.MaxBytesError
-	return errors.As(err, &limit) || edgelens.Code(err) != "internal"
+	var refused *refusal
+	return errors.As(err, &limit) || errors.As(err, &refused) || edgelens.Code(err) != "internal"
 }
 
 // short shortens a client's text in an error.

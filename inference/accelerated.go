@@ -144,7 +144,7 @@ func (a *accelerated) run(ctx context.Context, run *models.Run) (models.Inferenc
 		return models.Inference{}, errNotAccelerated
 	}
 	kept := keeper{fill: run.Fill}
-	inferred, err := pool.Run(ctx, models.Run{Fill: kept.fillAndKeep, Background: run.Background})
+	inferred, err := pool.Run(ctx, models.Run{Fill: kept.fillAndKeep, Background: run.Background, Urgent: run.Urgent})
 	switch {
 	case err == nil:
 		a.runs.Add(1)

@@ -87,11 +87,14 @@ func (c Config) Pool() PoolConfig {
 	return PoolConfig{Interpreters: n, InvokeTimeout: c.InvokeTimeout, MaxStuck: n}
 }
 
+// cores is how many cores this process may use, as at its start: serve raises GOMAXPROCS later.
+var cores = runtime.GOMAXPROCS(0)
+
 // InterpretersOrCores returns Interpreters with its default filled in: as many
 // as keep interpreters x threads within the cores.
 func (c Config) InterpretersOrCores() int {
 	if c.Interpreters > 0 {
 		return c.Interpreters
 	}
-	return max(1, runtime.GOMAXPROCS(0)/max(1, c.Threads))
+	return max(1, cores/max(1, c.Threads))
 }

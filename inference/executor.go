@@ -76,9 +76,13 @@ func (p *Pool) newExecutor() (*executor, [][]byte, error) {
 // quarantined. All that takes long, from decoding to Invoke, is on one thread: else
 // goroutines change threads at each call into C, and a kernel that has to place ever
 // other busy threads leaves a core idle while another has two (docs/adr/0017-lanes.md).
+//
+// That thread makes way for others: one that reads a request, stores a door's record or
+// answers a health check takes microseconds, and would else wait for milliseconds behind
+// images (docs/adr/0038-overload.md).
 func (e *executor) serve() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	runtime.LockOSThread() // it ends with the goroutine
+	_ = background.Yield() // where that is refused, the others wait as usual
 	defer e.pool.running.Done()
 	defer e.interpreter.Close() // the error cannot be returned to any caller
 	for next := range e.work {

@@ -127,6 +127,15 @@ func (l *Loader) Run(ctx context.Context, spec *models.Spec, run models.Run) (mo
 	return e.pool.Run(ctx, run)
 }
 
+// Interpreters returns the interpreters of each loaded model by state.
+func (l *Loader) Interpreters() map[string]PoolStats {
+	all := map[string]PoolStats{}
+	for name, e := range l.ready() {
+		all[name] = e.pool.Stats()
+	}
+	return all
+}
+
 // List describes every model in the registry, by name.
 func (l *Loader) List() []edgelens.Model {
 	def := l.registry.Default()

@@ -32,8 +32,9 @@ type Pool struct {
 	// interpreters whose weights are still in the CPU's caches. While an executor is
 	// idle, waiting is empty.
 	idle []*executor
-	// waiting is first come, first served. An executor that is done takes the next
-	// run itself: a core never waits for a goroutine to hand it over.
+	// waiting is first come, first served, but for urgent runs, which are ahead of the
+	// others. An executor that is done takes the next run itself: a core never waits for a
+	// goroutine to hand it over.
 	waiting   []*run
 	executors int // alive, idle or running, not quarantined
 	stuck     int // quarantined, with their Invoke still running
@@ -112,7 +113,7 @@ func (p *Pool) Stats() PoolStats {
 // panic in Fill is one in Run.
 //
 // How many calls wait is not limited here: the caller limits how many there are
-// (recognize admits one more than there are interpreters).
+// (recognize admits one more than there are interpreters, and one for a device).
 //
 // The error is Fill's, or wraps ErrDeadline or ErrCanceled when ctx ends first,
 // ErrStopping after Close, ErrInference when the interpreter fails or outlives the
@@ -193,13 +194,25 @@ func (p *Pool) submit(ctx context.Context, r *run) error {
 	}
 	last := len(p.idle) - 1
 	if last < 0 {
-		p.waiting = append(p.waiting, r)
+		p.waiting = slices.Insert(p.waiting, p.placeOf(r), r)
 		return nil
 	}
 	e := p.idle[last]
 	p.idle = p.idle[:last]
 	e.work <- r // never blocks: an idle executor has no work
 	return nil
+}
+
+// placeOf returns the place of a new run among those that wait.
+func (p *Pool) placeOf(r *run) int {
+	if !r.Urgent {
+		return len(p.waiting)
+	}
+	place := slices.IndexFunc(p.waiting, func(other *run) bool { return !other.Urgent })
+	if place < 0 {
+		return len(p.waiting)
+	}
+	return place
 }
 
 // withdraw takes r out of the queue; false if an executor has started it.

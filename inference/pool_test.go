@@ -423,3 +423,47 @@ func BenchmarkPoolRun(b *testing.B) {
 		}
 	}
 }
+
+// Urgent runs go ahead of those that wait, in order among themselves.
+func TestUrgentRunsGoAhead(t *testing.T) {
+	backend := fake.Image(4, 10)
+	p := newPool(t, backend, inference.PoolConfig{Interpreters: 1, InvokeTimeout: 10 * time.Second})
+	order := make(chan string, 5)
+	free := make(chan struct{})
+	var running sync.WaitGroup
+	start := func(name string, urgent bool) {
+		work := filling(func([]byte) error {
+			if order <- name; name == "at work" {
+				<-free
+			}
+			return nil
+		})
+		work.Urgent = urgent
+		running.Go(func() {
+			if _, err := p.Run(t.Context(), work); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		if name == "at work" {
+			testutil.Eventually(t, "it runs", func() bool { return len(order) == 1 })
+		}
+	}
+	start("at work", false)
+	for i, next := range []struct {
+		name   string
+		urgent bool
+	}{{"first", false}, {"door", true}, {"second", false}, {"another door", true}} {
+		start(next.name, next.urgent)
+		testutil.Eventually(t, "it waits", func() bool { return p.Stats().Waiting == i+1 })
+	}
+	close(free)
+	running.Wait()
+	close(order)
+	var got []string
+	for name := range order {
+		got = append(got, name)
+	}
+	if want := []string{"at work", "door", "another door", "first", "second"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

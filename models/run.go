@@ -22,6 +22,8 @@ type Run struct {
 	Fill Fill
 	// Background runs Fill and the model at a low thread priority.
 	Background bool
+	// Urgent goes ahead of other runs that wait for an interpreter.
+	Urgent bool
 }
 
 // Inference is the outcome of a Run.

@@ -16,10 +16,6 @@ import (
 // Settings that change pixels are added to it (Preprocessor.Version).
 const Version = "4-linear"
 
-// scannedPixels is the number of pixels for which Config.MaxScans scans are allowed; a
-// larger JPEG may have fewer.
-const scannedPixels = 50_000_000
-
 // Config holds the limits for images, and the options of decoding.
 type Config struct {
 	// MaxPixels is the maximum width times height. The default of 250 million is
@@ -27,13 +23,13 @@ type Config struct {
 	MaxPixels int64
 	// MaxSide is the maximum width and the maximum height in pixels.
 	MaxSide int
-	// MaxMemory is how many bytes decoding one image may take besides the encoded
+	// MaxMemory is how many bytes decoding one image may take, with a copy of the encoded
 	// image. A JPEG that would take more is decoded at 1/2, 1/4 or 1/8 of its size;
 	// any other image is rejected. 0 is no limit.
 	MaxMemory int64
 	// MaxScans is the maximum number of scans in a JPEG. Each scan of a
 	// progressive JPEG costs a pass over the whole image however few bytes it
-	// has; encoders write about ten.
+	// has; encoders write about ten. A large JPEG may have fewer.
 	MaxScans int
 	// ReduceJPEG decodes a JPEG at 1/2, 1/4 or 1/8 of its size: the smallest at which
 	// each side of what is shown of it is still at least this many times the model's.
@@ -54,9 +50,11 @@ func DefaultConfig() Config {
 }
 
 const (
-	// defaultMemory is enough for 50 megapixels, and a few percent more, in every
-	// format and coding: lossless WebP with transparency takes eight bytes a pixel.
-	defaultMemory = 448 << 20
+	// defaultMemory is what one image may have of the default of decode.memory. It is
+	// enough for a progressive JPEG of 50 megapixels with colors at half resolution, a
+	// baseline one of 110, and 44 in every other coding of eight bits but TIFF: lossless WebP
+	// with transparency takes eight bytes a pixel.
+	defaultMemory = 352 << 20
 	white         = "#ffffff"
 )
 
@@ -122,24 +120,6 @@ func (c Config) version() string {
 		version += "-on-" + background
 	}
 	return version
-}
-
-// memory returns how many bytes it takes to decode an image at a size in eighths.
-func (h header) memory(eighths int) int64 {
-	return h.fixed + h.channels*int64(scaled(h.width, eighths))*int64(scaled(h.height, eighths))
-}
-
-// allowMemory rejects an image that takes too much memory at the smallest size at
-// which it can be decoded.
-func (c Config) allowMemory(h header) error {
-	smallest := fullSize
-	if h.format == "jpeg" {
-		smallest = reducedSizes[0]
-	}
-	if need := h.memory(smallest); c.MaxMemory > 0 && need > c.MaxMemory {
-		return refuse(edgelens.ErrBadImage, h.format, "it is %dx%d pixels, which take %d MB to decode, and %d MB is the limit; send it smaller, or raise preprocess.max_memory", h.width, h.height, need>>20, c.MaxMemory>>20)
-	}
-	return nil
 }
 
 // allow checks an image's dimensions against the limits.

@@ -40,8 +40,33 @@ func pixelReader(decoded image.Image, background bgrColor) func(x, y int) bgrCol
 			v := m.Pix[m.PixOffset(x, y)]
 			return bgrColor{v, v, v}
 		}
+	case *image.Gray16:
+		return func(x, y int) bgrColor {
+			v := m.Pix[m.PixOffset(x, y)] // the high byte
+			return bgrColor{v, v, v}
+		}
+	case *image.RGBA:
+		return opaqueReader(m.Pix, m.PixOffset, 1, m, background)
+	case *image.NRGBA:
+		return opaqueReader(m.Pix, m.PixOffset, 1, m, background)
+	case *image.RGBA64:
+		return opaqueReader(m.Pix, m.PixOffset, 2, m, background)
+	case *image.NRGBA64:
+		return opaqueReader(m.Pix, m.PixOffset, 2, m, background)
 	default:
 		return func(x, y int) bgrColor { return flat(decoded.At(x, y), background) }
+	}
+}
+
+// opaqueReader is pixelReader for pixels of four channels of size bytes each, the high byte
+// first. It reads opaque ones itself, which is ten times faster.
+func opaqueReader(pixels []byte, offset func(x, y int) int, size int, decoded image.Image, background bgrColor) func(x, y int) bgrColor {
+	return func(x, y int) bgrColor {
+		p := pixels[offset(x, y):]
+		if p[3*size] == 255 && p[4*size-1] == 255 {
+			return bgrColor{p[2*size], p[size], p[0]}
+		}
+		return flat(decoded.At(x, y), background)
 	}
 }
 

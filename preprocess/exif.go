@@ -19,7 +19,32 @@ const (
 )
 
 // orientations are the orientations in an image, by their source; 0 for none.
-type orientations struct{ exif, profile, xmp int }
+type orientations struct {
+	exif, profile, xmp int
+	// packets is how many XMP packets were read, and texts whether other texts were.
+	packets int
+	texts   bool
+}
+
+// memory is how many bytes reading them has taken at most.
+func (o orientations) memory() int64 {
+	if o.packets == 0 && !o.texts {
+		return 0
+	}
+	return 4 << 20
+}
+
+// maxPackets limits how many XMP packets are read for an orientation: a file of 20 MB can have
+// thousands, which take seconds.
+const maxPackets = 16
+
+// readXMP reads an XMP packet, unless an earlier one has an orientation.
+func (o *orientations) readXMP(packet []byte) {
+	if o.xmp == 0 && o.packets < maxPackets {
+		o.packets++
+		o.xmp = xmpOrientation(packet)
+	}
+}
 
 // upright returns the effective orientation, 1 to 8: that of Exif, else that of a
 // profile that ImageMagick has put into a text, else that of XMP, else 1, upright.

@@ -38,7 +38,7 @@ func addSeeds(f *testing.F) {
 
 // isRefusal reports whether err wraps a sentinel for bad images.
 func isRefusal(err error) bool {
-	return errors.Is(err, edgelens.ErrBadImage) || errors.Is(err, edgelens.ErrUnsupportedFormat) || errors.Is(err, edgelens.ErrNoImage)
+	return errors.Is(err, edgelens.ErrBadImage) || errors.Is(err, edgelens.ErrUnsupportedFormat) || errors.Is(err, edgelens.ErrNoImage) || errors.Is(err, edgelens.ErrTooLarge)
 }
 
 // For any bytes, inspect does not panic, and images that it passes are within the

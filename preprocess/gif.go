@@ -21,7 +21,9 @@ func checkGIF(b []byte, limits Config) (header, error) {
 	if err := limits.allow("gif", width, height); err != nil {
 		return header{}, err
 	}
-	return header{format: "gif", width: int(width), height: int(height), orientation: 1, channels: 4}, nil
+	// The frame with an index a pixel, and once more where its rows are interlaced.
+	frame := collected(2 * width * height)
+	return header{format: "gif", width: int(width), height: int(height), orientation: 1, channels: 3, fixed: frame, garbage: frame}, nil
 }
 
 // decodeGIF writes the first frame of a GIF as BGR onto a background: every byte of

@@ -16,11 +16,15 @@ type header struct {
 	orientation int
 	// data is the image's part of the bytes received.
 	data []byte
-	// fixed is how many bytes decoding takes besides the pixels, and channels how
-	// many bytes a pixel takes during decoding.
+	// fixed is how many bytes decoding takes at most besides the pixels, and channels how
+	// many bytes a pixel takes when it is decoded.
 	fixed    int64
 	channels int64
+	// garbage is how many of them Go's collector frees, and not the decoder itself.
+	garbage int64
 
+	// dataBytes is how many bytes of deflated data a PNG needs at most.
+	dataBytes int64
 	// components is how many a JPEG has: 1, 3 or 4.
 	components int
 	// unterminated is set for a JPEG without its end marker: it is complete only if
@@ -74,6 +78,7 @@ func inspect(encoded []byte, limits Config) (header, error) {
 		if h.data == nil {
 			h.data = image
 		}
+		h.fixed += int64(len(encoded)) + workspace(h)
 		if err := limits.allowMemory(h); err != nil {
 			return header{}, err
 		}

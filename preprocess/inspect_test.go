@@ -66,7 +66,11 @@ func TestInspectAcceptsEveryFormat(t *testing.T) {
 			if h.orientation != want {
 				t.Errorf("orientation %d, want %d", h.orientation, want)
 			}
-			if n := testing.AllocsPerRun(10, func() { inspect(file, DefaultConfig()) }); n != 0 {
+			allowed := 0.0
+			if bytes.Contains(file, []byte("VP8L")) {
+				allowed = 20 // its prefix codes
+			}
+			if n := testing.AllocsPerRun(10, func() { inspect(file, DefaultConfig()) }); n > allowed {
 				t.Errorf("%v allocations", n)
 			}
 		})
@@ -143,17 +147,18 @@ func TestInspectNamesForeignFormats(t *testing.T) {
 func TestInspectEnforcesLimits(t *testing.T) {
 	limits := map[string]struct {
 		Config
-		word string
+		sentinel error
+		word     string
 	}{
-		"pixels": {Config{MaxPixels: 47, MaxSide: 100, MaxScans: 100}, "8x6 = 48 pixels and 47 is the limit"},
-		"memory": {Config{MaxPixels: 48, MaxSide: 100, MaxScans: 100, MaxMemory: 2}, "preprocess.max_memory"},
-		"width":  {Config{MaxPixels: 100, MaxSide: 7, MaxScans: 100}, "8x6 pixels and 7 a side is the limit"},
+		"pixels": {Config{MaxPixels: 47, MaxSide: 100, MaxScans: 100}, edgelens.ErrBadImage, "8x6 = 48 pixels and 47 is the limit"},
+		"memory": {Config{MaxPixels: 48, MaxSide: 100, MaxScans: 100, MaxMemory: 2}, edgelens.ErrTooLarge, "preprocess.max_memory"},
+		"width":  {Config{MaxPixels: 100, MaxSide: 7, MaxScans: 100}, edgelens.ErrBadImage, "8x6 pixels and 7 a side is the limit"},
 	}
 	exact := Config{MaxPixels: 48, MaxSide: 8, MaxScans: 1}
 	for name, file := range validFiles() {
 		for limit, l := range limits {
 			t.Run(name+" over "+limit, func(t *testing.T) {
-				checkRefusal(t, file, l.Config, edgelens.ErrBadImage, l.word)
+				checkRefusal(t, file, l.Config, l.sentinel, l.word)
 			})
 		}
 		if _, err := inspect(file, exact); err != nil {

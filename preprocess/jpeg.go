@@ -36,15 +36,29 @@ type jpegFrame struct {
 	progressive   bool
 	components    int
 	ids           [4]byte
-	blocks        int64
+	// blocks is how many blocks of 8x8 samples the components have together, and
+	// ofComponent how many each has.
+	blocks      int64
+	ofComponent [4]int64
+	// kept is how many blocks libjpeg allocates where it keeps all coefficients: whole
+	// MCUs.
+	kept int64
 	// minBits is the minimum number of bits of entropy-coded data that the frame
 	// takes.
 	minBits int64
 }
 
+// maxBlockVisits limits the work of a JPEG with several scans. The ten scans that encoders
+// write visit 14 million blocks of a progressive JPEG of 64 megapixels with colors in full
+// (docs/adr/0036-memory-budget.md).
+const maxBlockVisits = 16_000_000
+
 // jpegScans is the content of a JPEG's scans so far.
 type jpegScans struct {
 	count int
+	// visits is how many blocks the scans have together: what libjpeg does for a scan,
+	// it does for each block of its components, however few bytes the scan has.
+	visits int64
 	// coded is how many bytes after the first scan header are in no segment.
 	coded int64
 	// missing is, for each coefficient of each component, how many of its low bits
@@ -80,8 +94,8 @@ func checkJPEG(b []byte, limits Config) (header, error) {
 			if h.unterminated && !scans.whole(frame) {
 				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it ends before its end-of-image marker, so a part is missing; send the whole file")
 			}
-			h.orientation = found.upright()
-			return h.finishJPEG(frame, scans, limits)
+			h.orientation, h.fixed = found.upright(), found.memory()
+			return h.finishJPEG(frame, scans)
 		}
 		pos = at + 2
 		switch {
@@ -103,6 +117,9 @@ func checkJPEG(b []byte, limits Config) (header, error) {
 			if scans.add(frame, segment); scans.count > limits.MaxScans {
 				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has more than %d scans, the limit; save it as a baseline JPEG and send that", limits.MaxScans)
 			}
+			if scans.count > 1 && scans.visits > maxBlockVisits {
+				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has so many scans of %dx%d pixels that it takes too long; save it as a baseline JPEG and send that", frame.width, frame.height)
+			}
 		case isJPEGFrame(marker):
 			if frame.width != 0 {
 				return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has two frame headers; save the image again and send that")
@@ -113,7 +130,7 @@ func checkJPEG(b []byte, limits Config) (header, error) {
 			}
 		case marker == jpegAPP1:
 			if packet, isXMP := bytes.CutPrefix(segment, []byte(xmpPrefix)); isXMP {
-				found.xmp = first(found.xmp, xmpOrientation(packet))
+				found.readXMP(packet)
 			} else if bytes.HasPrefix(segment, []byte(exifPrefix)) {
 				found.exif = first(found.exif, exifOrientation(segment))
 			}
@@ -122,16 +139,12 @@ func checkJPEG(b []byte, limits Config) (header, error) {
 }
 
 // finishJPEG checks the image as a whole at its end.
-func (h header) finishJPEG(frame jpegFrame, scans jpegScans, limits Config) (header, error) {
+func (h header) finishJPEG(frame jpegFrame, scans jpegScans) (header, error) {
 	if scans.count == 0 {
 		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has no image data; save the image again and send that")
 	}
 	if scans.coded*8 < frame.minBits {
 		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has %d bytes of image data, which cannot be an image of %dx%d pixels; save the image again and send that", scans.coded, frame.width, frame.height)
-	}
-	// Each scan is a pass over the whole image.
-	if passes := int64(scans.count) * frame.width * frame.height; passes > int64(limits.MaxScans)*scannedPixels {
-		return header{}, refuse(edgelens.ErrBadImage, "jpeg", "it has %d scans of %dx%d pixels, which takes too long; save it as a baseline JPEG and send that", scans.count, frame.width, frame.height)
 	}
 	h.width, h.height, h.components = int(frame.width), int(frame.height), frame.components
 	h.channels = 3
@@ -139,7 +152,7 @@ func (h header) finishJPEG(frame jpegFrame, scans jpegScans, limits Config) (hea
 		h.channels = 4
 	}
 	if frame.progressive || scans.count > 1 { // libjpeg keeps every coefficient, two bytes each
-		h.fixed = 64 * 2 * frame.blocks
+		h.fixed += 64 * 2 * frame.kept
 	}
 	return h, nil
 }
@@ -150,6 +163,7 @@ func (h header) finishJPEG(frame jpegFrame, scans jpegScans, limits Config) (hea
 func (s *jpegScans) add(frame jpegFrame, segment []byte) {
 	s.count++
 	if len(segment) < 1 || len(segment) != 4+2*int(segment[0]) {
+		s.visits += frame.blocks
 		return
 	}
 	tail := segment[len(segment)-3:]
@@ -162,6 +176,7 @@ func (s *jpegScans) add(frame jpegFrame, segment []byte) {
 			if id != segment[i] {
 				continue
 			}
+			s.visits += frame.ofComponent[component]
 			for k := from; k <= min(to, 63); k++ {
 				s.missing[component][k] = low + 1
 			}
@@ -195,7 +210,8 @@ func nextJPEGMarker(b []byte, pos int) (marker byte, at int) {
 		}
 		switch b[at+1] {
 		case 0xFF:
-			pos = at + 1
+			for pos = at + 1; pos+1 < len(b) && b[pos+1] == 0xFF; pos++ {
+			}
 		case 0x00:
 			pos = at + 2
 		default:
@@ -259,38 +275,39 @@ func readJPEGFrame(marker byte, segment []byte, limits Config) (jpegFrame, error
 	for i := range f.components {
 		f.ids[i] = segment[6+3*i]
 	}
-	blocks, ok := jpegBlocks(f.width, f.height, segment[6:])
-	if !ok {
+	if !f.countBlocks(segment[6:]) {
 		return jpegFrame{}, refuse(edgelens.ErrBadImage, "jpeg", "its frame header is damaged; save the image again and send that")
 	}
-	f.blocks = blocks
 	// A Huffman code has at least one bit. A sequential block has a DC and an
 	// AC code; a progressive one may have nothing but its first DC code, as
 	// runs of blocks can share the rest (T.81 F.1.2, G.1.2).
-	f.minBits = 2 * blocks
+	f.minBits = 2 * f.blocks
 	if f.progressive {
-		f.minBits = blocks
+		f.minBits = f.blocks
 	}
 	return f, nil
 }
 
-// jpegBlocks returns how many blocks of 8x8 samples the components have
-// together. Each component is id, sampling factors (horizontal in the high
-// four bits, each 1 to 4) and quantization table (T.81 A.1.1).
-func jpegBlocks(width, height int64, components []byte) (blocks int64, ok bool) {
+// countBlocks counts the blocks of the components. Each is id, sampling factors
+// (horizontal in the high four bits, each 1 to 4) and quantization table (T.81 A.1.1);
+// false if a factor is none.
+func (f *jpegFrame) countBlocks(components []byte) bool {
 	var hmax, vmax int64
 	for i := 1; i < len(components); i += 3 {
 		h, v := int64(components[i]>>4), int64(components[i]&15)
 		if h < 1 || h > 4 || v < 1 || v > 4 {
-			return 0, false
+			return false
 		}
 		hmax, vmax = max(hmax, h), max(vmax, v)
 	}
-	for i := 1; i < len(components); i += 3 {
-		h, v := int64(components[i]>>4), int64(components[i]&15)
-		blocks += ceilDiv(ceilDiv(width*h, hmax), 8) * ceilDiv(ceilDiv(height*v, vmax), 8)
+	for i := range f.components {
+		h, v := int64(components[3*i+1]>>4), int64(components[3*i+1]&15)
+		across, down := ceilDiv(ceilDiv(f.width*h, hmax), 8), ceilDiv(ceilDiv(f.height*v, vmax), 8)
+		f.ofComponent[i] = across * down
+		f.blocks += across * down
+		f.kept += ceilDiv(across, h) * h * ceilDiv(down, v) * v
 	}
-	return blocks, true
+	return true
 }
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

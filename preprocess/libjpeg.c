@@ -5,6 +5,7 @@
 // 2.1 calls both a warning, and then nothing may have been written).
 
 #include "libjpeg.h"
+#include "messages.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -19,7 +20,10 @@ typedef struct {
 	int damaged;
 } error_manager;
 
-static void on_error(j_common_ptr common) { longjmp(((error_manager *)common->err)->failed, 1); }
+static void on_error(j_common_ptr common) {
+	edgelens_count_message();
+	longjmp(((error_manager *)common->err)->failed, 1);
+}
 
 static void no_output(j_common_ptr common) { (void)common; }
 
@@ -41,6 +45,8 @@ static int harmless(const struct jpeg_error_mgr *err) {
 
 static void on_message(j_common_ptr common, int level) {
 	error_manager *manager = (error_manager *)common->err;
+	if (level < 0)
+		edgelens_count_message();
 	if (level < 0 && !harmless(&manager->base))
 		manager->damaged = 1;
 }

@@ -1,6 +1,7 @@
 //go:build cgo
 
 #include "libpng.h"
+#include "messages.h"
 
 #include <setjmp.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static int is_whole(png_structp png, const source *in) {
 static void on_read(png_structp png, png_bytep into, png_size_t length) {
 	source *in = png_get_io_ptr(png);
 	if (length > in->left || is_whole(png, in))
-		png_error(png, "end");
+		png_longjmp(png, 1); // no message: it is the usual end
 	memcpy(into, in->data, length);
 	in->data += length;
 	in->left -= length;
@@ -35,12 +36,14 @@ static void on_read(png_structp png, png_bytep into, png_size_t length) {
 
 static void on_error(png_structp png, png_const_charp message) {
 	(void)message;
+	edgelens_count_message();
 	png_longjmp(png, 1);
 }
 
 static void on_warning(png_structp png, png_const_charp message) {
 	(void)png;
 	(void)message;
+	edgelens_count_message();
 }
 
 // as_bytes converts each channel to eight bits, and gray and palettes to BGR.

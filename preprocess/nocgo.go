@@ -44,3 +44,6 @@ func (p *Preprocessor) Tensors([]byte, ...models.InputBuffer) (models.Filled, er
 
 // Fit does the same as in a build with cgo.
 func (p *Preprocessor) Fit() edgelens.Fit { return p.limits.Fit }
+
+// Messages returns 0.
+func Messages() uint64 { return 0 }

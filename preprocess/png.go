@@ -14,6 +14,11 @@ const pngSignature = "\x89PNG\r\n\x1a\n"
 // can become: a match of 258 bytes takes at least two bits (RFC 1951, 3.2.5).
 const deflateMaxRatio = 1032
 
+// deflateSlack is how many more bytes than twice those of the image its deflated data may have.
+// Encoders that compress nothing add five bytes to each block, but a stream can have
+// millions of blocks without data, each of which takes time.
+const deflateSlack = 64 << 10
+
 // maxPNGTexts limits how many texts are searched for an orientation.
 const maxPNGTexts = 16
 
@@ -21,9 +26,11 @@ const maxPNGTexts = 16
 type pngWalk struct {
 	header
 	found orientations
-	// rawBytes is the size of the inflated image data, dataBytes that of the deflated.
-	rawBytes, dataBytes int64
+	// rawBytes is the size of the inflated image data, idatBytes that of the deflated.
+	rawBytes, idatBytes int64
 	texts               int
+	// others reports that it has chunks that determine no pixels.
+	others bool
 }
 
 // checkPNG walks every chunk of a PNG (https://www.w3.org/TR/png-3/, 5.3) up to
@@ -37,7 +44,7 @@ func checkPNG(b []byte, limits Config) (header, error) {
 	}
 	for pos := len(pngSignature); ; {
 		kind, data, ok := pngChunk(b, pos)
-		if !ok && w.dataBytes == 0 {
+		if !ok && w.idatBytes == 0 {
 			return truncated()
 		}
 		if !ok && bytes.HasPrefix(b[min(pos+4, len(b)):], []byte("IDAT")) {
@@ -47,8 +54,9 @@ func checkPNG(b []byte, limits Config) (header, error) {
 			return header{}, refuse(edgelens.ErrBadImage, "png", "its IHDR chunk is misplaced; save the image again and send that")
 		}
 		if !ok || string(kind) == "IEND" {
-			return w.finish()
+			return w.finish(len(b))
 		}
+		w.others = w.others || !isPNGData(string(kind))
 		if crc32.ChecksumIEEE(b[pos+4:pos+8+len(data)]) != binary.BigEndian.Uint32(b[pos+8+len(data):]) {
 			if decidesPixels(kind) {
 				return header{}, refuse(edgelens.ErrBadImage, "png", "its chunk at byte %d is damaged; save the image again and send that", pos)
@@ -76,7 +84,7 @@ func (w *pngWalk) chunk(kind, data []byte, limits Config) (err error) {
 		w.rawBytes, err = readIHDR(&w.header, data, limits)
 		return err
 	case "IDAT":
-		w.dataBytes += int64(len(data))
+		w.idatBytes += int64(len(data))
 	case "PLTE", "IEND":
 	case "tRNS":
 		w.channels = 4
@@ -94,28 +102,43 @@ func (w *pngWalk) chunk(kind, data []byte, limits Config) (err error) {
 	return nil
 }
 
-// finish checks the image as a whole at its end.
-func (w *pngWalk) finish() (header, error) {
-	if w.dataBytes*deflateMaxRatio < w.rawBytes {
-		return header{}, refuse(edgelens.ErrBadImage, "png", "it has %d bytes of image data, which cannot be an image of %dx%d pixels; save the image again and send that", w.dataBytes, w.width, w.height)
+// finish checks the image as a whole at its end; size is that of the file.
+func (w *pngWalk) finish(size int) (header, error) {
+	if w.idatBytes*deflateMaxRatio < w.rawBytes {
+		return header{}, refuse(edgelens.ErrBadImage, "png", "it has %d bytes of image data, which cannot be an image of %dx%d pixels; save the image again and send that", w.idatBytes, w.width, w.height)
 	}
+	w.dataBytes = 2*w.rawBytes + deflateSlack
 	w.orientation = w.found.upright()
+	w.fixed = w.found.memory()
+	if w.others { // pngData copies the rest
+		w.garbage = collected(int64(size))
+		w.fixed += w.garbage
+	}
 	return w.header, nil
 }
 
 // pngData returns a PNG that checkPNG has passed without the chunks that determine no
 // pixels, so that libpng does not see them: it would inflate every text and color
-// profile.
-func pngData(b []byte) []byte {
+// profile. It is cut off after that many bytes of image data.
+func pngData(b []byte, most int64) []byte {
 	var clean []byte
 	start := 0 // of the bytes to keep that are not copied yet
+	until := func(end int) []byte {
+		if clean == nil {
+			return b[:end]
+		}
+		return append(clean, b[start:end]...)
+	}
 	for pos := len(pngSignature); ; {
 		kind, data, ok := pngChunk(b, pos)
 		if !ok || string(kind) == "IEND" {
-			if clean == nil {
-				return b[:pos]
+			return until(pos)
+		}
+		if string(kind) == "IDAT" {
+			if int64(len(data)) > most {
+				return until(pos + 8 + int(most))
 			}
-			return append(clean, b[start:pos]...)
+			most -= int64(len(data))
 		}
 		end := pos + 12 + len(data)
 		if !isPNGData(string(kind)) {

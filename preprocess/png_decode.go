@@ -21,7 +21,7 @@ func decodePNG(buffer *pixelBuffer, h header, background bgrColor) (r raster, da
 	if r, err = buffer.take(h.width, h.height, channels); err != nil {
 		return raster{}, false, err
 	}
-	clean := pngData(h.data)
+	clean := pngData(h.data, h.dataBytes)
 	decode := func(anyChecksum C.int) bool {
 		return C.edgelens_decode_png((*C.uchar)(unsafe.SliceData(clean)), C.size_t(len(clean)), (*C.uchar)(unsafe.SliceData(r.bgr)),
 			C.int(h.width), C.int(h.height), C.int(channels), anyChecksum) == 1

@@ -15,9 +15,8 @@ import (
 )
 
 // A Preprocessor turns encoded images into tensors. Its methods are safe for
-// concurrent use; the memory of one call is some 3 bytes for each pixel of its
-// image and the encoded bytes once more, so the caller limits how many run
-// at once.
+// concurrent use; Plan returns how much memory a call takes, and the caller limits how many
+// run at once.
 type Preprocessor struct {
 	limits  Config
 	version string
@@ -90,7 +89,7 @@ func (p *Preprocessor) Tensor(dst, encoded []byte, spec models.InputSpec) (edgel
 // image, or its complete tensor.
 func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (models.Filled, error) {
 	begin := time.Now()
-	h, err := p.check(encoded, into)
+	h, err := check(encoded, into, p.limits)
 	if err != nil {
 		return models.Filled{}, err
 	}
@@ -125,28 +124,6 @@ func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (mode
 	filled.Image.Damaged = damaged
 	filled.Timings = edgelens.Timings{Decode: decodedAt.Sub(begin), Preprocess: time.Since(decodedAt)}
 	return filled, nil
-}
-
-// check checks the buffers and an image, before it is decoded.
-func (p *Preprocessor) check(encoded []byte, into []models.InputBuffer) (header, error) {
-	for i, buffer := range into {
-		if err := checkSpec(buffer.Bytes, buffer.Spec); err != nil {
-			return header{}, err
-		}
-		if i > 0 && buffer.View.Fit == edgelens.FitSweep {
-			return header{}, fmt.Errorf("fill the input tensor: %w: only the first model can have a sweep; report this as a bug of edgelens", edgelens.ErrModel)
-		}
-	}
-	h, err := inspect(encoded, p.limits)
-	if err != nil {
-		return header{}, err
-	}
-	for _, buffer := range into {
-		if err := checkRegion(buffer.View.Region, turned(image.Pt(h.width, h.height), h.orientation)); err != nil {
-			return header{}, err
-		}
-	}
-	return h, nil
 }
 
 // fill fills a buffer with the first part of a stored image that it shows, and new

@@ -26,16 +26,17 @@ func (o *orientations) textOrientation(kind string, data []byte) {
 	if !isXMP && !isRawProfile(string(keyword)) {
 		return
 	}
+	o.texts = true
 	text, ok := chunkText(kind, rest)
 	switch {
 	case !ok:
 	case isXMP:
-		o.xmp = first(o.xmp, xmpOrientation(text))
+		o.readXMP(text)
 	default:
 		block := rawProfile(text)
 		o.profile = first(o.profile, exifOrientation(block))
 		if packet, isPacket := bytes.CutPrefix(block, []byte(xmpPrefix)); isPacket {
-			o.xmp = first(o.xmp, xmpOrientation(packet))
+			o.readXMP(packet)
 		}
 	}
 }

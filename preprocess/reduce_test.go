@@ -115,19 +115,20 @@ func TestEighthsFitMemoryLimit(t *testing.T) {
 	}
 }
 
-// Fifty megapixels and a few percent more are within the default memory in every
-// coding, and phones of 64, 108 and 200 are, as the JPEGs that they write.
+// Phones of 64, 108 and 200 megapixels are within the default memory, as the JPEGs that they
+// write, and 44 megapixels and more in every other coding but TIFF.
 func TestDefaultMemoryFitsCameras(t *testing.T) {
 	limits := DefaultConfig()
-	coefficients := func(width, height int64) int64 { return 128 * 3 * ceilDiv(width, 8) * ceilDiv(height, 8) }
+	coefficients := func(width, height int64) int64 { return 64 * 3 * ceilDiv(width, 8) * ceilDiv(height, 8) } // colors at half resolution
 	for name, h := range map[string]header{
 		"jpeg":                    {format: "jpeg", width: 16320, height: 12240, channels: 3},
 		"jpeg, CMYK":              {format: "jpeg", width: 16320, height: 12240, channels: 4},
-		"jpeg, progressive 4:4:4": {format: "jpeg", width: 9248, height: 6944, channels: 3, fixed: coefficients(9248, 6944)},
+		"jpeg, progressive 4:2:0": {format: "jpeg", width: 9248, height: 6944, channels: 3, fixed: coefficients(9248, 6944)},
 		"png":                     {format: "png", width: 9248, height: 6944, channels: 4},
-		"webp":                    {format: "webp", width: 8320, height: 6240, channels: 8},
+		"webp":                    {format: "webp", width: 8320, height: 6240, channels: 3, fixed: 4 * 8320 * 6240},
+		"webp, alpha":             {format: "webp", width: 7680, height: 5760, channels: 4, fixed: 4 * 7680 * 5760},
 		"bmp":                     {format: "bmp", width: 9248, height: 6944, channels: 4},
-		"gif":                     {format: "gif", width: 9248, height: 6944, channels: 4},
+		"gif":                     {format: "gif", width: 9248, height: 6944, channels: 3, fixed: 2 * 9248 * 6944},
 	} {
 		if err := limits.allowMemory(h); err != nil {
 			t.Errorf("%s: %v", name, err)

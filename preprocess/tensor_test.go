@@ -205,16 +205,16 @@ func TestTensorRejectsBeforeDecoding(t *testing.T) {
 // the decoder can detect.
 func brokenInside() map[string][]byte {
 	iend := pngChunkOf("IEND", nil)
-	badVP8 := bytes.Clone(webpLossless)
-	for i := 25; i < len(badVP8); i++ {
-		badVP8[i] = 0xFF
+	badVP8L := groupedWebP(8, 1, 1) // its last codes, and eight bytes
+	for i := len(badVP8L) - 13; i < len(badVP8L); i++ {
+		badVP8L[i] = 0xFF
 	}
 	return map[string][]byte{
 		"png: not deflate":     pngOf(ihdr(8, 6, 8, 2, 0), pngChunkOf("IDAT", []byte("this is not deflate at all")), iend),
 		"png: too few rows":    pngOf(ihdr(8, 6, 8, 2, 0), pngChunkOf("IDAT", deflated(make([]byte, 60))), iend),
 		"png: no palette":      pngOf(ihdr(8, 6, 8, 3, 0), pngChunkOf("IDAT", deflated(make([]byte, 54))), iend),
 		"jpeg: no tables":      jpegOf(sof(0xC0, 8, 8, 6), sos(100)),
-		"webp: no huffman":     badVP8,
+		"webp: no prefix code": riff(riffChunk("VP8L", badVP8L)),
 		"bmp: palette of 2^31": bmpFile{size: 40, width: 8, height: 6, bits: 8, colors: 1 << 31, pixels: make([]byte, 48)}.encode(),
 	}
 }

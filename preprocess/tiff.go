@@ -37,8 +37,37 @@ func checkTIFF(b []byte, limits Config) (header, error) {
 	if orientation < 1 || orientation > 8 {
 		orientation = 1
 	}
-	// Of 16 bits a channel, and as BGR.
-	return header{format: "tiff", width: config.Width, height: config.Height, orientation: int(orientation), channels: 8 + 3}, nil
+	garbage := collected(tiffMemory(directory, int64(config.Width), int64(config.Height)))
+	return header{
+		format: "tiff", width: config.Width, height: config.Height, orientation: int(orientation), channels: 3, fixed: garbage, garbage: garbage,
+	}, nil
+}
+
+// tiffMemory returns how many bytes the decoder takes for a TIFF of that size besides the
+// encoded image: the image, and a strip or tile of it before its pixels are converted, which
+// may inflate to eight bytes a pixel whatever the kind of its pixels.
+func tiffMemory(d tiffBlock, width, height int64) int64 {
+	const longest = 8 // bytes of a pixel
+	pixel := max(1, d.wholeOr(tagBitsPerSample, 1)/8)
+	if d.wholeOr(tagPhotometric, 0) == tiffRGB {
+		pixel *= 4
+	}
+	across, down := width, height
+	if tile := d.wholeOr(tagTileWidth, 0); tile > 0 {
+		across, down = tile, d.wholeOr(tagTileLength, 0)
+	} else if rows := d.wholeOr(tagRowsPerStrip, 0); rows > 0 {
+		down = min(height, rows)
+	}
+	// Tiles reach beyond the image by less than one; the decoder rejects those that are much larger.
+	across, down = min(max(across, 1), width+1024), min(max(down, 1), height+1024)
+	blocks := ceilDiv(width, across) * ceilDiv(height, down)
+	inflated := longest * across * down
+	if compression := d.wholeOr(tagCompression, 1); compression <= 1 {
+		inflated = min(inflated, int64(len(d.bytes)))
+	}
+	// A buffer that grows is copied to one of twice its size; the place and the size of
+	// each strip are read twice.
+	return pixel*width*height + 3*inflated + 24*blocks
 }
 
 // tiffError translates an error of the decoder.

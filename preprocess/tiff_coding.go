@@ -12,16 +12,20 @@ const (
 	tagPhotometric     = 0x0106
 	tagFillOrder       = 0x010A
 	tagSamplesPerPixel = 0x0115
+	tagRowsPerStrip    = 0x0116
 	tagPlanar          = 0x011C
 	tagT4Options       = 0x0124
 	tagT6Options       = 0x0125
 	tagPredictor       = 0x013D
+	tagTileWidth       = 0x0142
+	tagTileLength      = 0x0143
 	tagExtraSamples    = 0x0152
 	tagSampleFormat    = 0x0153
 )
 
 // Values of those tags.
 const (
+	tiffRGB             = 2 // Photometric
 	tiffLowFirst        = 2 // FillOrder
 	tiffGroup3          = 3 // Compression
 	tiffGroup4          = 4

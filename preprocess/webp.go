@@ -34,8 +34,7 @@ func checkWebP(b []byte, limits Config) (header, error) {
 	if riff < 12 {
 		return header{}, damagedWebP("it is too small")
 	}
-	// libwebp decodes a lossless image into a buffer of its own, four bytes a pixel.
-	w := webp{limits: limits, header: header{format: "webp", orientation: 1, channels: 8}}
+	w := webp{limits: limits, header: header{format: "webp", orientation: 1, channels: 3}}
 	if err := w.walk(b[12 : 8+riff]); err != nil {
 		return header{}, err
 	}
@@ -43,6 +42,7 @@ func checkWebP(b []byte, limits Config) (header, error) {
 		return header{}, damagedWebP("it has no image in it, or more than one")
 	}
 	w.orientation = w.found.upright()
+	w.fixed += 2*int64(len(b)) + w.found.memory() // OpenCV's copy, and that of a frame
 	return w.header, nil
 }
 
@@ -59,6 +59,8 @@ type webp struct {
 	bitstreams int
 	extended   bool
 	animated   bool
+	// alpha is the chunk with the transparency of a VP8 bitstream.
+	alpha []byte
 	// canvas is the size that VP8X gives.
 	canvasWidth, canvasHeight int64
 }
@@ -98,8 +100,11 @@ func (w *webp) chunk(kind string, data []byte) error {
 		if w.chunks != 1 || len(data) != 10 {
 			return damagedWebP("its VP8X chunk is damaged")
 		}
-		const animation = 0x02
+		const animation, alpha = 0x02, 0x10
 		w.extended, w.animated = true, data[0]&animation != 0
+		if data[0]&alpha != 0 {
+			w.channels = 4
+		}
 		w.canvasWidth, w.canvasHeight = 1+uint24(data[4:]), 1+uint24(data[7:])
 		return w.limits.allow("webp", w.canvasWidth, w.canvasHeight)
 	case "ANMF":
@@ -115,11 +120,16 @@ func (w *webp) chunk(kind string, data []byte) error {
 			return damagedWebP("it is an animation with an image that is no frame")
 		}
 		width, height, ok := readWebPBitstream(kind, data)
-		return w.bitstream(width, height, ok)
+		if err := w.bitstream(width, height, ok); err != nil {
+			return err
+		}
+		return w.demand(kind, data, w.alpha, width, height)
+	case "ALPH":
+		w.alpha = data
 	case "EXIF":
 		w.found.exif = first(w.found.exif, exifOrientation(data))
 	case "XMP ":
-		w.found.xmp = first(w.found.xmp, xmpOrientation(data))
+		w.found.readXMP(data)
 	}
 	if w.chunks == 1 {
 		return damagedWebP("its first chunk is not an image")
@@ -153,25 +163,68 @@ func (w *webp) firstFrame(data []byte) error {
 	if int64(frame.x+frame.width) > w.canvasWidth || int64(frame.y+frame.height) > w.canvasHeight {
 		return damagedWebP("its first frame reaches beyond its canvas")
 	}
+	var alpha []byte
 	for rest := data[header:]; len(rest) > 0; {
 		kind, chunk, after, err := nextWebPChunk(rest)
 		if err != nil {
 			return err
 		}
-		if kind := string(kind); kind == "VP8 " || kind == "VP8L" {
+		switch kind := string(kind); kind {
+		case "ALPH":
+			alpha = chunk
+		case "VP8 ", "VP8L":
 			width, height, ok := readWebPBitstream(kind, chunk)
 			if !ok || width != int64(frame.width) || height != int64(frame.height) {
 				return damagedWebP("the image data of its first frame is damaged")
 			}
 			w.bitstreams++
 			frame.chunks = data[header : len(data)-len(after)]
-			break
+			if err := w.demand(kind, chunk, alpha, width, height); err != nil {
+				return err
+			}
+			after = nil
 		}
 		rest = after
 	}
 	w.frame = &frame
 	w.width, w.height = int(w.canvasWidth), int(w.canvasHeight)
-	w.channels += 3
+	w.channels += 3 // the frame, and the canvas
+	return nil
+}
+
+// demand adds what libwebp takes besides the pixels that it returns, for a bitstream of
+// that size with a chunk of transparency, if any. A lossless one is decoded into a buffer of
+// its own, four bytes a pixel; the transparency of one with losses can be one, too.
+func (w *webp) demand(kind string, data, alpha []byte, width, height int64) error {
+	pixels := width * height
+	switch {
+	case kind == "VP8L":
+		const header, hasAlpha = 5, 0x10
+		if data[header-1]&hasAlpha != 0 {
+			w.channels = 4
+		}
+		return w.lossless(data[header:], width, height)
+	case len(alpha) == 0:
+		return nil
+	}
+	w.channels = 4
+	w.fixed += pixels // the plane of transparency
+	const losslessAlpha = 1
+	if alpha[0]&3 != losslessAlpha {
+		return nil
+	}
+	return w.lossless(alpha[1:], width, height)
+}
+
+// lossless adds what libwebp takes for a lossless bitstream behind its header, besides the
+// pixels that it returns.
+func (w *webp) lossless(data []byte, width, height int64) error {
+	need, err := readVP8LDemand(data, int(width), int(height))
+	if err != nil {
+		return damagedWebP("its image data is damaged, or coded in a way that takes too much memory")
+	}
+	const rows = 17 // that its transforms are applied to at a time, and one above
+	w.fixed += need.bytes() + 4*width*height + 4*rows*width
 	return nil
 }
 

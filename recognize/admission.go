@@ -3,6 +3,7 @@ package recognize
 import (
 	"container/list"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -16,8 +17,9 @@ const (
 	// share is how many slots higher classes get before one of a lower class that waits:
 	// no class starves.
 	share = 6
-	// reserved is for how long after work of another class bulk work leaves a slot free.
-	reserved = time.Second
+	// reserved is for how long after work of another class bulk work leaves a slot free,
+	// and an interpreter.
+	reserved = 10 * time.Second
 )
 
 // admission is the one place where images wait for an interpreter. It hands out slots,
@@ -26,12 +28,13 @@ const (
 //
 // The highest class that waits is served first, and first come, first served within
 // it. A lower class that waits gets a slot at the latest after share slots of higher ones. And
-// while other work arrives, bulk work leaves one slot free: a flooded bulk queue must
-// neither make each door event wait for a recognition to end, nor take all of the
-// processor.
+// while other work arrives, bulk work leaves one slot and one interpreter free: a flooded
+// bulk queue must neither make each door event wait for a recognition to end, nor take all of
+// the processor. Beyond the slots, one is reserved for devices, so that a door's image is the
+// next that an interpreter takes.
 //
-// How many wait is not limited here but by their sources: HTTP by the bytes of its
-// uploads in memory, jobs by jobs.concurrency. It is safe for concurrent use.
+// How many jobs wait is limited by their source (jobs.concurrency), and how many others do
+// here, by maxWaiting and crowd. It is safe for concurrent use.
 type admission struct {
 	slots int
 	now   func() time.Time
@@ -44,10 +47,16 @@ type admission struct {
 	passed map[edgelens.Priority]int
 	// lately is when work other than bulk last arrived.
 	lately time.Time
-	// took has the moving average of the time that a slot is held.
-	took map[workload]time.Duration
+	// took has the moving average of the time that a slot is held, and typical that over all
+	// synchronous work.
+	took    map[workload]time.Duration
+	typical time.Duration
+	crowd   crowd
+	refused map[string]int // by reason
 	// recheck is set while serve is scheduled.
 	recheck *time.Timer
+	// memory is that for decoding.
+	memory memoryBudget
 }
 
 // workload is work whose duration is alike.
@@ -65,6 +74,8 @@ type kind struct {
 // ticket is a piece of work that waits for a slot or holds one.
 type ticket struct {
 	kind
+	// bytes is how much memory decoding its image takes.
+	bytes int64
 	// decided is closed when the ticket has a slot, or is turned away: then refusal is
 	// set.
 	decided chan struct{}
@@ -74,6 +85,11 @@ type ticket struct {
 	urgency
 	place   *list.Element // in its queue; nil once decided
 	started time.Time
+	// holds is set while it holds its bytes, taken while passes waited for memory.
+	holds  bool
+	passes *ticket
+	// extra is true while it holds the slot that is reserved for devices.
+	extra bool
 }
 
 // urgency decides when work is done.
@@ -88,21 +104,33 @@ type urgency struct {
 func newAdmission(slots int) *admission {
 	a := &admission{
 		slots: slots, now: time.Now, running: map[*ticket]bool{}, queues: map[edgelens.Priority]*list.List{},
-		passed: map[edgelens.Priority]int{}, took: map[workload]time.Duration{},
+		passed: map[edgelens.Priority]int{}, took: map[workload]time.Duration{}, refused: map[string]int{},
 	}
 	for _, class := range classes {
 		a.queues[class] = list.New()
 	}
+	for _, reason := range refusalReasons {
+		a.refused[reason] = 0
+	}
 	return a
 }
 
-// enter queues work. It has a slot, or is turned away, once its decided is closed.
-func (a *admission) enter(what kind, u urgency) *ticket {
-	t := &ticket{kind: what, urgency: u, decided: make(chan struct{})}
+// enter queues work whose image takes that many bytes to decode. It has a slot, or is turned
+// away, once its decided is closed.
+func (a *admission) enter(what kind, bytes int64, u urgency) *ticket {
+	t := &ticket{kind: what, bytes: bytes, urgency: u, decided: make(chan struct{})}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if u.priority == edgelens.PrioritySynchronous {
+		a.noteArrival()
+	}
+	if a.isFull(u.priority) {
+		a.refuse(t, a.noteFull(u.priority))
+		return t
+	}
 	a.queue(t)
 	a.serve(t)
+	a.shed()
 	return t
 }
 
@@ -149,6 +177,9 @@ func (a *admission) withdraw(t *ticket) bool {
 		return false
 	}
 	a.unqueue(t)
+	if a.memory.total != nil { // others may have waited for the memory that it was to have
+		a.serve(nil)
+	}
 	return true
 }
 
@@ -166,6 +197,7 @@ func (a *admission) stop(by time.Time) {
 				continue
 			}
 			a.unqueue(t)
+			a.refused[refusedStopping]++
 			a.refuse(t, fmt.Errorf("wait for a slot: %w", edgelens.ErrStopping))
 		}
 	}
@@ -180,21 +212,23 @@ func (a *admission) leave(t *ticket, done bool) {
 		return
 	}
 	delete(a.running, t)
+	a.memory.give(t)
 	if took := a.now().Sub(t.started); done || took > a.expected(t) {
 		a.learn(t.workload(), took)
 	}
 	a.serve(nil)
 }
 
-// counts returns how many wait in each class, and how many hold a slot.
-func (a *admission) counts() (waiting map[edgelens.Priority]int, running int) {
+// counts returns how many wait in each class, how many hold a slot, and how many were
+// refused, by reason.
+func (a *admission) counts() (waiting map[edgelens.Priority]int, running int, refused map[string]int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	waiting = map[edgelens.Priority]int{}
 	for _, class := range classes {
 		waiting[class] = a.queues[class].Len()
 	}
-	return waiting, len(a.running)
+	return waiting, len(a.running), maps.Clone(a.refused)
 }
 
 // The rest must be called with the lock held.
@@ -220,6 +254,7 @@ func (a *admission) queue(t *ticket) {
 func (a *admission) unqueue(t *ticket) {
 	a.queues[t.priority].Remove(t.place)
 	t.place = nil
+	a.memory.leave(t)
 	if a.queues[t.priority].Len() == 0 {
 		a.passed[t.priority] = 0
 	}
@@ -233,31 +268,62 @@ func (a *admission) refuse(t *ticket, err error) {
 
 // serve gives the free slots to those who wait; arrived, if not nil, has not waited yet.
 func (a *admission) serve(arrived *ticket) {
-	for len(a.running) < a.slots {
+	for {
 		class, ok := a.next()
 		if !ok {
 			return
 		}
-		t := a.queues[class].Front().Value.(*ticket)
+		t := a.first(class)
+		if t == nil { // the memory has become less just now
+			return
+		}
 		a.unqueue(t)
 		now := a.now()
 		if t != arrived && !now.Add(a.expected(t)).Before(t.due) {
 			// Its answer would come too late, and those behind it would be late as well.
+			a.refused[refusedExpired]++
 			a.refuse(t, busy("the wait was longer than predicted, and the answer would come too late", a.wait(class, nil)))
 			continue
 		}
-		t.started = now
+		t.started, t.extra = now, a.ordinary() == a.slots
+		a.memory.take(t)
 		a.running[t] = true
 		a.count(class)
 		close(t.decided)
 	}
 }
 
+// first returns the work of a class that gets its next slot; nil where none waits, or there is no memory for it.
+func (a *admission) first(class edgelens.Priority) *ticket {
+	return a.memory.next(a.queues[class], class == edgelens.PrioritySynchronous && a.crowded())
+}
+
+// ordinary is how many hold a slot other than the one that is reserved for devices.
+func (a *admission) ordinary() int {
+	n := 0
+	for t := range a.running {
+		if !t.extra {
+			n++
+		}
+	}
+	return n
+}
+
+// hasSlot reports whether a slot is free for a class.
+func (a *admission) hasSlot(class edgelens.Priority) bool {
+	ordinary := a.ordinary()
+	return ordinary < a.slots || class == edgelens.PriorityDevice && len(a.running) == ordinary
+}
+
 // next returns which class gets the next slot; ok is false where none does.
 func (a *admission) next() (class edgelens.Priority, ok bool) {
-	first := len(classes)
+	first, starved := len(classes), false
 	for i, c := range classes {
-		if a.queues[c].Len() == 0 {
+		if !a.hasSlot(c) {
+			continue
+		}
+		if a.first(c) == nil {
+			starved = starved || a.queues[c].Len() > 0
 			continue
 		}
 		if first == len(classes) || a.passed[c] >= share {
@@ -268,27 +334,47 @@ func (a *admission) next() (class edgelens.Priority, ok bool) {
 		}
 	}
 	if first == len(classes) {
+		if a.memory.inUse == 0 && starved {
+			a.serveAfter(memoryRecheck)
+		}
 		return 0, false
 	}
 	class = classes[first]
-	if class != edgelens.PriorityBulk || a.slots == 1 || a.slots-len(a.running) > 1 || a.othersWait() {
+	if class != edgelens.PriorityBulk || a.mayRunBulk() {
 		return class, true
 	}
 	if left := reserved - a.now().Sub(a.lately); left > 0 {
 		a.serveAfter(left)
-		return 0, false
+		return a.nextBut(class)
 	}
 	return class, true
 }
 
-// othersWait reports whether work other than bulk waits.
-func (a *admission) othersWait() bool {
-	for _, class := range classes {
-		if class != edgelens.PriorityBulk && a.queues[class].Len() > 0 {
-			return true
+// nextBut returns the highest class that waits, other than one that must not be served now.
+func (a *admission) nextBut(not edgelens.Priority) (class edgelens.Priority, ok bool) {
+	for _, c := range classes {
+		if c != not && a.hasSlot(c) && a.first(c) != nil {
+			return c, true
 		}
 	}
-	return false
+	return 0, false
+}
+
+// mayRunBulk reports whether bulk work may have one more slot although other work arrives:
+// while that leaves a slot, or gives one of many to the class in turn, and leaves an
+// interpreter (there is one less than slots) where there are two.
+func (a *admission) mayRunBulk() bool {
+	bulk := 0
+	for t := range a.running {
+		if t.priority == edgelens.PriorityBulk {
+			bulk++
+		}
+	}
+	if bulk >= max(1, a.slots-2) {
+		return false
+	}
+	_, others := a.nextBut(edgelens.PriorityBulk)
+	return a.slots == 1 || a.slots-len(a.running) > 1 || others
 }
 
 // count records that a class got a slot.

@@ -32,6 +32,10 @@ func TestMetricsOfAdmission(t *testing.T) {
 		want := map[string]float64{
 			"edgelens_recognitions_running": 1, "edgelens_recognitions_waiting device": 0, "edgelens_recognitions_waiting synchronous": 1,
 			"edgelens_recognitions_waiting interactive": 0, "edgelens_recognitions_waiting bulk": 2,
+			"edgelens_decode_memory_bytes": float64(len("at work")),
+		}
+		for _, reason := range []string{"late", "full", "crowded", "expired", "stopping"} {
+			want["edgelens_recognitions_refused_total "+reason] = 0
 		}
 		if !maps.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)

@@ -29,8 +29,13 @@ func (s *Service) compute(ctx context.Context, own bool, q *question, req *edgel
 		// Its own flight: a request that bypasses the cache needs a run of its own.
 		key = "bypass " + strconv.FormatUint(s.bypasses.Add(1), 10)
 	}
+	// Refused here, an image that cannot be decoded takes no slot.
+	bytes, err := s.preprocess.Memory(req.Image)
+	if err != nil {
+		return nil, err
+	}
 	caller := s.urgencyOf(ctx, own, req)
-	f, isNew := s.flights.join(key, kind{q.spec.Name, q.view.Fit == edgelens.FitSweep}, caller)
+	f, isNew := s.flights.join(key, kind{q.spec.Name, q.view.Fit == edgelens.FitSweep}, bytes, caller)
 	defer s.flights.leave(f, caller)
 	if isNew {
 		// The work may outlive this call, after which req belongs to the caller again.
@@ -48,7 +53,7 @@ func (s *Service) compute(ctx context.Context, own bool, q *question, req *edgel
 		return f.result, f.err
 	case <-ctx.Done():
 	}
-	err := contextError(ctx)
+	err = contextError(ctx)
 	if errors.Is(err, edgelens.ErrCanceled) {
 		s.noteWait(own, req, caller, true)
 	}
@@ -70,7 +75,7 @@ func (s *Service) urgencyOf(ctx context.Context, own bool, req *edgelens.Request
 	}
 	switch {
 	case !own:
-		u.due = now.Add(s.giveUps.limit(s.config.Timeout))
+		u.due = now.Add(s.giveUps.limit(s.config.maxWait()))
 	case u.due.Sub(now) > s.config.Timeout:
 		// As patient as a job: else those who wait for a minute would fill the queue for all
 		// who do not.
@@ -131,10 +136,11 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 	if q.twoModels() {
 		rated = make([]byte, q.qualityModel.Input.Bytes())
 	}
-	background := f.ticket.priority == edgelens.PriorityBulk
+	background, urgent := f.ticket.priority == edgelens.PriorityBulk, f.ticket.priority == edgelens.PriorityDevice
 	// Decoded on the thread that runs the model next, and only when it is free: so there
 	// are never more decoded images than interpreters.
-	inferred, err := s.runner.Run(ctx, q.spec, models.Run{Background: background, Fill: func(tensor []byte) (models.Filled, error) {
+	inferred, err := s.runner.Run(ctx, q.spec, models.Run{Background: background, Urgent: urgent, Fill: func(tensor []byte) (models.Filled, error) {
+		defer s.admission.decoded(f.ticket)
 		return s.preprocess.Tensors(req.Image, q.buffers(tensor, rated)...)
 	}})
 	if err != nil {

@@ -15,6 +15,9 @@ type Config struct {
 	// Timeout limits one recognition once it has a slot, and, waiting included, how
 	// long a caller without a deadline waits.
 	Timeout time.Duration
+	// MaxWait is how long a caller without a deadline waits at most for its answer: where
+	// that is predicted to come later, it is refused at once. 0: Timeout.
+	MaxWait time.Duration
 	// AllowStandIn lets the quality model answer requests without a model's name if
 	// the default model is missing. Each such result has a warning.
 	AllowStandIn bool
@@ -42,6 +45,9 @@ func (c Config) Validate() error {
 	if c.Timeout < 100*time.Millisecond || c.Timeout > 5*time.Minute {
 		errs = append(errs, fmt.Errorf("timeout must be 100ms to 5m, not %v", c.Timeout))
 	}
+	if c.MaxWait != 0 && (c.MaxWait < 10*time.Millisecond || c.MaxWait > c.Timeout) {
+		errs = append(errs, fmt.Errorf("max_wait must be 10ms to the timeout, %v, or 0 for that timeout, not %v", c.Timeout, c.MaxWait))
+	}
 	if c.Quality != QualityOff && c.Quality != QualityTerminals && c.Quality != QualityAll {
 		errs = append(errs, fmt.Errorf("quality must be %s, %s or %s, not %q", QualityOff, QualityTerminals, QualityAll, c.Quality))
 	}
@@ -49,6 +55,14 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("quality_min_score must be 0 to 1, not %v", c.QualityMinScore))
 	}
 	return errors.Join(errs...)
+}
+
+// maxWait is MaxWait with its default.
+func (c Config) maxWait() time.Duration {
+	if c.MaxWait == 0 {
+		return c.Timeout
+	}
+	return c.MaxWait
 }
 
 // DefaultConfig has a timeout of 10 seconds; Slots depends on the interpreters and is

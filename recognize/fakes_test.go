@@ -27,6 +27,8 @@ type preprocessor struct {
 	fit edgelens.Fit
 	// work, if set, is what Tensors does.
 	work func(encoded []byte) error
+	// memory, if set, is what Memory does.
+	memory func(encoded []byte) (int64, error)
 	// parts, if set, is how many parts a sweep has.
 	parts int
 	// views are the views of the buffers of the last call.
@@ -42,6 +44,13 @@ func (p *preprocessor) Fit() edgelens.Fit {
 		return edgelens.FitStretch
 	}
 	return p.fit
+}
+
+func (p *preprocessor) Memory(encoded []byte) (int64, error) {
+	if p.memory == nil {
+		return int64(len(encoded)), nil
+	}
+	return p.memory(encoded)
 }
 
 func (p *preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (models.Filled, error) {
@@ -87,6 +96,8 @@ type runner struct {
 	others map[string]*answering
 	// inBackground counts the runs at a low thread priority.
 	inBackground atomic.Int64
+	// urgent counts those that go ahead of others.
+	urgent atomic.Int64
 }
 
 // answering is a model with the same output for every image, or an error.
@@ -117,6 +128,9 @@ func (r *runner) Run(ctx context.Context, spec *models.Spec, run models.Run) (mo
 	}
 	if run.Background {
 		r.inBackground.Add(1)
+	}
+	if run.Urgent {
+		r.urgent.Add(1)
 	}
 	if other := r.others[spec.Name]; other != nil {
 		if other.work != nil {

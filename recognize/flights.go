@@ -41,9 +41,9 @@ func newFlights(a *admission) *flights {
 	return &flights{admission: a, byKey: map[string]*flight{}, inBackground: map[string]*flight{}}
 }
 
-// join returns the flight of a question for one more caller, who must leave it. isNew is
-// true where the caller has to start it.
-func (s *flights) join(key string, what kind, caller *urgency) (f *flight, isNew bool) {
+// join returns the flight of a question, whose image takes that many bytes to decode, for one
+// more caller, who must leave it. isNew is true where the caller has to start it.
+func (s *flights) join(key string, what kind, bytes int64, caller *urgency) (f *flight, isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f = s.known(key, caller.priority); f != nil && s.admission.shareable(f.ticket, caller.priority) {
@@ -52,7 +52,7 @@ func (s *flights) join(key string, what kind, caller *urgency) (f *flight, isNew
 		return f, false
 	}
 	f = &flight{key: key, begun: time.Now(), callers: []*urgency{caller}, abandoned: make(chan struct{}), done: make(chan struct{})}
-	f.ticket = s.admission.enter(what, *caller)
+	f.ticket = s.admission.enter(what, bytes, *caller)
 	if alone := s.byKey[key]; alone != nil { // bulk work may still join it
 		s.inBackground[key] = alone
 	}

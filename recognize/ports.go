@@ -23,6 +23,10 @@ type Preprocessor interface {
 	Version() string
 	// Fit is that of images for which no one has chosen another.
 	Fit() edgelens.Fit
+	// Memory returns how many bytes decoding an image takes at most, from its header. The
+	// error is one that Tensors would return, and ErrTooLarge for an image that takes
+	// more than any may.
+	Memory(encoded []byte) (int64, error)
 	// Tensors checks and decodes encoded once, resizes and normalizes what each buffer is
 	// to show into it, and returns what it found out about the first. Only that one may
 	// be a sweep. The error wraps ErrNoImage, ErrUnsupportedFormat, ErrBadImage or

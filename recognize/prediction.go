@@ -18,7 +18,12 @@ func (a *admission) tooLate(t *ticket, due time.Time) (wait time.Duration, late 
 	if t.place == nil {
 		return 0, false
 	}
-	return a.wait(t.priority, t.place), !a.done(t).Before(due)
+	wait = a.wait(t.priority, t.place)
+	if a.now().Add(wait + a.expected(t)).Before(due) {
+		return wait, false
+	}
+	a.refused[refusedLate]++
+	return wait, true
 }
 
 // nextWait predicts how long work of a class would wait if it came now.
@@ -81,6 +86,12 @@ func (a *admission) learn(of workload, took time.Duration) {
 		took = average + (took-average)/10
 	}
 	a.took[of] = took
+	if !of.background {
+		if a.typical == 0 {
+			a.typical = took
+		}
+		a.typical += (took - a.typical) / 10
+	}
 }
 
 func (t *ticket) workload() workload {

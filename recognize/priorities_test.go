@@ -12,7 +12,7 @@ import (
 	"edgelens/recognize"
 )
 
-// order starts one request for each letter when the one before waits, and returns the
+// order starts one request for each letter a little after the one before, and returns the
 // letters in the order of their answers: d is a device's, s synchronous, i an interactive
 // job, b bulk. Each takes a second.
 func (b *bench) order(t *testing.T, letters string) string {
@@ -31,7 +31,7 @@ func (b *bench) order(t *testing.T, letters string) string {
 			}
 			answered <- letter
 		}()
-		synctest.Wait()
+		time.Sleep(time.Millisecond)
 	}
 	got := ""
 	for range letters {
@@ -47,7 +47,7 @@ func TestPriorities(t *testing.T) {
 		"interactive first":      {"ibbiii", "iiiibb"},
 		"but bulk not starved":   {"i" + "bb" + strings.Repeat("i", 14), "iiiiiii" + "b" + "iiiiii" + "b" + "ii"},
 		"door first":             {"sbisdd", "sddsib"},
-		"nothing starves":        {"b" + "bis" + strings.Repeat("d", 13), "b" + "dddddd" + "s" + "i" + "b" + "ddddddd"},
+		"nothing starves":        {"b" + "bis" + strings.Repeat("d", 13), "b" + "ddddddd" + "sd" + "id" + "bdddd"},
 		"synchronous, then jobs": {"sibsisb", "sssiibb"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,12 +151,76 @@ func TestPatientClientsDoNotKeepOthersOut(t *testing.T) {
 	})
 }
 
+// A device has a slot of its own, so that its image is the next that an interpreter takes.
+func TestDeviceHasASlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(recognize.Config{Slots: 2, Timeout: time.Minute}, 64, 128)
+		b.takes(time.Second)
+		var others []<-chan answer
+		for i := range 4 {
+			others = append(others, b.start(t.Context(), image(fmt.Sprint(i))))
+			synctest.Wait()
+		}
+		door, second := image("door"), image("another door")
+		door.Priority, second.Priority = edgelens.PriorityDevice, edgelens.PriorityDevice
+		first := b.start(t.Context(), door)
+		synctest.Wait()
+		if n := b.preprocessor.inside.Load(); n != 3 {
+			t.Errorf("%d at work, want the door's image beside the others", n)
+		}
+		next := b.start(t.Context(), second)
+		synctest.Wait()
+		if n := b.preprocessor.inside.Load(); n != 3 {
+			t.Errorf("%d at work, want one slot for all devices", n)
+		}
+		if b.runner.urgent.Load() != 0 {
+			t.Error("it has run already")
+		}
+		for _, done := range []<-chan answer{first, next} {
+			if a := <-done; a.err != nil || a.after > 2*time.Second {
+				t.Errorf("a door: %v after %v", a.err, a.after)
+			}
+		}
+		if n := b.runner.urgent.Load(); n != 2 {
+			t.Errorf("%d were urgent, want those of the doors", n)
+		}
+		for _, done := range others {
+			<-done
+		}
+	})
+}
+
+// While other work arrives, bulk leaves an interpreter free, though there is one slot more.
+func TestBulkLeavesAnInterpreterFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(recognize.Config{Slots: 3, Timeout: time.Minute}, 64, 128) // for two interpreters
+		b.must(t, image("a synchronous one"))
+		b.takes(time.Second)
+		var waiting []<-chan answer
+		for i := range 4 {
+			waiting = append(waiting, b.start(t.Context(), bulk(fmt.Sprint(i))))
+			synctest.Wait()
+		}
+		if n := b.preprocessor.inside.Load(); n != 1 {
+			t.Errorf("%d at work, want one", n)
+		}
+		door := image("door")
+		door.Priority = edgelens.PriorityDevice
+		if a := <-b.start(t.Context(), door); a.err != nil || a.after != time.Second {
+			t.Errorf("a door: %v after %v", a.err, a.after)
+		}
+		for _, done := range waiting {
+			<-done
+		}
+	})
+}
+
 // While other work arrives, bulk leaves a slot free; after a while it takes it.
 func TestBulkLeavesASlotFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(recognize.Config{Slots: 2, Timeout: time.Minute}, 64, 128)
 		b.must(t, image("a synchronous one"))
-		b.takes(3 * time.Second)
+		b.takes(15 * time.Second)
 		first := b.start(t.Context(), bulk("first"))
 		synctest.Wait()
 		second := b.start(t.Context(), bulk("second"))
@@ -164,11 +228,11 @@ func TestBulkLeavesASlotFree(t *testing.T) {
 		if n := b.preprocessor.inside.Load(); n != 1 {
 			t.Errorf("%d at work, want one slot left free", n)
 		}
-		if a := <-first; a.err != nil || a.after != 3*time.Second {
+		if a := <-first; a.err != nil || a.after != 15*time.Second {
 			t.Errorf("the first: %v after %v", a.err, a.after)
 		}
-		if a := <-second; a.err != nil || a.after != 4*time.Second {
-			t.Errorf("the second: %v after %v, want the slot after a second", a.err, a.after)
+		if a := <-second; a.err != nil || a.after != 25*time.Second {
+			t.Errorf("the second: %v after %v, want the slot after ten seconds", a.err, a.after)
 		}
 	})
 }

@@ -45,6 +45,10 @@ type Parts struct {
 	Log          *slog.Logger
 	// Metrics registers the Service's own.
 	Metrics prometheus.Registerer
+	// DecodeMemory returns how many bytes decoding may take at the moment, for all images
+	// together, where it takes inUse; nil for no limit. It is called with a lock held, and
+	// must be fast.
+	DecodeMemory func(inUse int64) int64
 	// QualityModel names the model that rates whether images are usable: a classifier
 	// whose labels are the verdicts of edgelens.Quality. If empty, no image is rated.
 	QualityModel string
@@ -56,6 +60,7 @@ func New(config Config, parts Parts) *Service {
 		config: config, preprocess: parts.Preprocessor, runner: parts.Runner, cache: parts.Cache, log: parts.Log, qualityModel: parts.QualityModel,
 		admission: newAdmission(config.Slots),
 	}
+	s.admission.memory.total = parts.DecodeMemory
 	s.flights = newFlights(s.admission)
 	parts.Metrics.MustRegister(metrics{s.admission})
 	return s
@@ -109,6 +114,25 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	r.Timings.Total = time.Since(start)
 	warn(r, standIn)
 	return r, nil
+}
+
+// Refusal returns the error of a synchronous request that would arrive now and whose caller
+// waits for that long for its answer, 0 where it has no deadline; nil where the request may be
+// read and passed to Recognize. It costs little, so that a flood is refused before it is read. It
+// is an *edgelens.Busy, or wraps ErrStopping.
+func (s *Service) Refusal(wait time.Duration) error {
+	s.mu.Lock()
+	stopped := s.stopped
+	s.mu.Unlock()
+	switch {
+	case stopped:
+		return fmt.Errorf("recognize: %w", edgelens.ErrStopping)
+	case wait > s.config.Timeout:
+		return nil // it waits as a job does
+	case wait == 0:
+		wait = s.giveUps.limit(s.config.maxWait())
+	}
+	return s.admission.refusal(wait)
 }
 
 // Stop rejects new requests with ErrStopping, and those that wait: all jobs, which are

@@ -22,12 +22,28 @@ type availabilities struct {
 	wanted chan struct{}
 
 	mu     sync.Mutex
-	online map[string]bool // as published
-	due    map[string]bool
+	online map[string]presenceState // as published
+	due    map[string]presenceState
+	// publishing is the device whose presence is being published; empty for none.
+	publishing string
+}
+
+// presenceState is what is published about the presence of a device.
+type presenceState string
+
+// removed removes what is published: the broker forgets a retained message for an empty one.
+const removed presenceState = ""
+
+// stateOf is the presence of a device.
+func stateOf(device edgelens.Device) presenceState {
+	if device.Online {
+		return statusOnline
+	}
+	return statusOffline
 }
 
 func newAvailabilities(downlink *downlink, traffic *traffic) *availabilities {
-	return &availabilities{downlink: downlink, traffic: traffic, wanted: make(chan struct{}, 1), online: map[string]bool{}, due: map[string]bool{}}
+	return &availabilities{downlink: downlink, traffic: traffic, wanted: make(chan struct{}, 1), online: map[string]presenceState{}, due: map[string]presenceState{}}
 }
 
 // changed queues the presence of devices that differs from what was published.
@@ -36,8 +52,8 @@ func (a *availabilities) changed(devices []edgelens.Device) {
 	defer a.mu.Unlock()
 	for _, device := range devices {
 		_, queued := a.due[device.ID] // perhaps another presence, or being published
-		if published, known := a.online[device.ID]; queued || !known || published != device.Online {
-			a.due[device.ID] = device.Online
+		if published, known := a.online[device.ID]; queued || !known || published != stateOf(device) {
+			a.due[device.ID] = stateOf(device)
 		}
 	}
 	wake(a.wanted)
@@ -48,25 +64,45 @@ func (a *availabilities) all(devices []edgelens.Device) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, device := range devices {
-		a.due[device.ID] = device.Online
+		a.due[device.ID] = stateOf(device)
 	}
 	wake(a.wanted)
 }
 
-func (a *availabilities) next() (device string, online, ok bool) {
+// remove queues the removal of what is published of devices.
+func (a *availabilities) remove(devices []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for device, online := range a.due {
-		return device, online, true
+	for _, device := range devices {
+		if _, known := a.online[device]; !known && device != a.publishing {
+			delete(a.due, device) // nothing was published
+			continue
+		}
+		delete(a.online, device)
+		a.due[device] = removed
 	}
-	return "", false, false
+	wake(a.wanted)
 }
 
-func (a *availabilities) published(device string, online bool) {
+func (a *availabilities) next() (device string, state presenceState, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.online[device] = online
-	if a.due[device] == online {
+	a.publishing = ""
+	for device, state := range a.due {
+		a.publishing = device
+		return device, state, true
+	}
+	return "", "", false
+}
+
+func (a *availabilities) published(device string, state presenceState) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.publishing = ""
+	if a.online[device] = state; state == removed {
+		delete(a.online, device)
+	}
+	if a.due[device] == state {
 		delete(a.due, device)
 	}
 }
@@ -92,18 +128,14 @@ func (a *availabilities) run(ctx context.Context) {
 // publish publishes what is queued.
 func (a *availabilities) publish(ctx context.Context) error {
 	for {
-		device, online, ok := a.next()
+		device, state, ok := a.next()
 		if !ok {
 			return nil
 		}
-		payload := statusOffline
-		if online {
-			payload = statusOnline
-		}
-		if err := a.downlink.retain(ctx, availabilityTopic(device), payload); err != nil {
+		if err := a.downlink.retain(ctx, availabilityTopic(device), string(state)); err != nil {
 			return err
 		}
-		a.published(device, online)
+		a.published(device, state)
 		a.traffic.count(out, "", kindAvailability)
 	}
 }

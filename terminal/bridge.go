@@ -198,6 +198,12 @@ func (b *Bridge) Send(ctx context.Context, device string, body json.RawMessage, 
 	return b.commander.submit(ctx, device, body, ttl)
 }
 
+// DefaultDevice returns the device of a command without one; edgelens.ErrNotFound if there is none.
+func (b *Bridge) DefaultDevice(context.Context) (string, error) {
+	_, device, err := b.commander.addressee("")
+	return device, err
+}
+
 // Command returns a command; edgelens.ErrNotFound for an unknown id.
 func (b *Bridge) Command(ctx context.Context, id string) (edgelens.Command, error) {
 	return b.parts.Commands.Command(ctx, id)

@@ -71,6 +71,13 @@ func (c *clocks) zone(device string) *time.Location {
 	return c.site.Of(device)
 }
 
+// forget removes what is known of a device's clock.
+func (c *clocks) forget(device string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.devices, device)
+}
+
 // offline records that a device went offline: its clock may be set meanwhile.
 func (c *clocks) offline(device string, now time.Time) {
 	c.mu.Lock()

@@ -13,7 +13,7 @@ func (c *commander) onReply(ctx context.Context, msg item, message dialect.Messa
 	if msg.Retained {
 		return
 	}
-	if !c.presence.noteSeen(msg, message, provesOnline, func(*edgelens.DeviceCounters) {}) || message.Outcome.Command == "" {
+	if !c.presence.noteSeen(msg, message, provesOnline, true, func(*edgelens.DeviceCounters) {}) || message.Outcome.Command == "" {
 		return
 	}
 	command, err := c.store.Command(ctx, message.Outcome.Command)

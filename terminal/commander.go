@@ -65,6 +65,7 @@ func (c *commander) submit(ctx context.Context, device string, body json.RawMess
 	if len(waiting) >= maxCommands {
 		return edgelens.Command{}, &edgelens.Busy{RetryAfter: listenRetry, Reason: fmt.Sprintf("%d commands are queued, which is the maximum", len(waiting))}
 	}
+	c.registry.makeLast(device)
 	command, err := c.store.AddCommand(ctx, device, body, c.now().Add(ttl))
 	if err != nil {
 		return edgelens.Command{}, err

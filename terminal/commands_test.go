@@ -46,6 +46,9 @@ func TestCommands(t *testing.T) {
 	// The only terminal is the default.
 	command := s.send("", `{"cmd":"openDoorD"}`, 0)
 	equal(t, "device", command.Device, "F1")
+	byDefault, err := s.bridge.DefaultDevice(t.Context())
+	must(t, err)
+	equal(t, "default device", byDefault, "F1")
 	got := c.waitFor("fungxi_F1_downLink", 2)[1]
 	equal(t, "payload", got, `{"cmd":"openDoorD"}`)
 	s.waitForStatus(command.ID, edgelens.CommandSent) // such terminals do not reply
@@ -55,6 +58,9 @@ func TestCommands(t *testing.T) {
 	testutil.Eventually(t, "S1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "S1"); return err == nil })
 	if _, err := s.bridge.Send(t.Context(), "", json.RawMessage(`{"cmd":"x"}`), 0); !errors.Is(err, edgelens.ErrNotFound) || !strings.Contains(err.Error(), "terminal.default") {
 		t.Errorf("no default among two: %v", err)
+	}
+	if device, err := s.bridge.DefaultDevice(t.Context()); !errors.Is(err, edgelens.ErrNotFound) || device != "" {
+		t.Errorf("no default among two: %q, %v", device, err)
 	}
 	command = s.send("S1", `{"cmd":"open"}`, 0)
 	order := c.waitFor("mqtt/face/S1", 1)[0]
@@ -181,7 +187,11 @@ func TestCommandsWaitForADeviceThatIsNotConnected(t *testing.T) {
 	device := b.client("device", "fungxi_F1_downLink")
 	heartbeat, _ := fungxis.Heartbeat("F1", time.Now())
 	device.publish(heartbeat)
-	testutil.Eventually(t, "F1 is known", func() bool { _, err := s.bridge.Device(t.Context(), "F1"); return err == nil })
+	device.publish(fungxis.Record("F1", record(1), []byte("image"))) // a heartbeat alone does not make it lasting
+	testutil.Eventually(t, "F1 is known", func() bool {
+		devices, err := s.ledger.Devices.Devices(t.Context())
+		return err == nil && len(devices) == 1
+	})
 	for what, restart := range map[string]func(){
 		"the broker": func() {
 			must(t, device.Stop(t.Context()))

@@ -31,5 +31,5 @@ func (p *presence) onAnnouncement(m session.Message) {
 	if device, ok = strings.CutSuffix(device, seen); !ok || !dialect.ValidDevice(device) || p.dialects.named(of) == nil {
 		return
 	}
-	_, _ = p.registry.noteSeen(of, device, p.now(), provesOnline, func(*edgelens.DeviceCounters) {}) // a device that is refused here stays so
+	_, _ = p.registry.noteSeen(of, device, p.now(), provesOnline, false, func(*edgelens.DeviceCounters) {}) // a device that is refused here stays so
 }

@@ -20,6 +20,8 @@ type Records interface {
 type Devices interface {
 	Devices(ctx context.Context) ([]edgelens.Device, error)
 	SaveDevices(ctx context.Context, devices ...edgelens.Device) error
+	// RemoveDevices removes devices; unknown ones are no error.
+	RemoveDevices(ctx context.Context, ids ...string) error
 	// ReleaseDevice releases the held records of a device for delivery.
 	ReleaseDevice(ctx context.Context, device string) error
 }

@@ -50,7 +50,7 @@ func (p *presence) onSign(msg item, message dialect.Message) {
 	if message.Kind == dialect.Offline {
 		proves = provesOffline
 	}
-	ok := p.noteSeen(msg, message, proves, func(c *edgelens.DeviceCounters) {
+	ok := p.noteSeen(msg, message, proves, false, func(c *edgelens.DeviceCounters) {
 		switch message.Kind {
 		case dialect.Heartbeat:
 			c.Heartbeats++
@@ -68,9 +68,9 @@ func (p *presence) onSign(msg item, message dialect.Message) {
 	}
 }
 
-// noteSeen records a message of a device, and reports whether it may be processed.
-func (p *presence) noteSeen(msg item, message dialect.Message, proves proof, count func(*edgelens.DeviceCounters)) bool {
-	state, err := p.registry.noteSeen(msg.dialect.Name(), message.Device, msg.receivedAt, proves, count)
+// noteSeen records a message of a device, which makes it lasting or not, and reports whether it may be processed.
+func (p *presence) noteSeen(msg item, message dialect.Message, proves proof, lasting bool, count func(*edgelens.DeviceCounters)) bool {
+	state, err := p.registry.noteSeen(msg.dialect.Name(), message.Device, msg.receivedAt, proves, lasting, count)
 	if err != nil {
 		p.traffic.drop(dropTooMany)
 		p.warn(msg, "a message was dropped", err)
@@ -124,15 +124,33 @@ func (p *presence) run(ctx context.Context) {
 
 // save publishes and saves the changes of devices: all, or the urgent ones.
 func (p *presence) save(ctx context.Context, all bool) {
-	devices := p.registry.takeDirty(all)
+	p.forget(ctx)
+	changed, devices := p.registry.takeDirty(all)
+	p.availabilities.changed(changed)
 	if len(devices) == 0 {
 		return
 	}
-	p.availabilities.changed(devices)
 	if err := p.store.SaveDevices(ctx, devices...); err != nil {
 		p.registry.notSaved(devices)
 		if suppressed, ok := p.limiter.Pass("save devices", p.now()); ok && ctx.Err() == nil {
 			p.log.Warn("saving devices failed, retrying", "devices", len(devices), "suppressed", suppressed, "error", err)
 		}
+	}
+}
+
+// forget removes what is published and stored of devices that gave way.
+func (p *presence) forget(ctx context.Context) {
+	gone := p.registry.takeGone()
+	if len(gone) == 0 {
+		return
+	}
+	p.traffic.forgotten.Add(float64(len(gone)))
+	p.availabilities.remove(gone)
+	if err := p.store.RemoveDevices(ctx, gone...); err != nil && ctx.Err() == nil {
+		// A row that stays is one of an earlier version; it gives way again after a restart.
+		p.log.Warn("removing devices failed", "devices", len(gone), "error", err)
+	}
+	if suppressed, ok := p.limiter.Pass("devices gave way", p.now()); ok {
+		p.log.Warn("devices that have sent nothing but heartbeats gave way to new ones: the maximum is known (terminal.max_devices)", "event", "devices_gave_way", "devices", len(gone), "suppressed", suppressed)
 	}
 }

@@ -45,6 +45,8 @@ func TestHeartbeats(t *testing.T) {
 	answer := c.waitFor("mqtt/face/S1", 1)
 	equal(t, "answer to Online", sluices.Read("mqtt/face/S1", []byte(answer[0])).Kind, dialect.OnlineAnswer)
 	equal(t, "status", c.waitFor("edgelens/v1/status", 1)[0], "online")
+	c.publish(fungxis.Record("F1", record(1), []byte("image"))) // a heartbeat alone does not make it lasting
+	testutil.Eventually(t, "its record is stored", func() bool { return s.device("F1").Counters.Records == 1 })
 	s.stop()
 	equal(t, "status", c.waitFor("edgelens/v1/status", 2)[1], "offline")
 	// The devices are known after a restart, with their counters.
@@ -126,6 +128,74 @@ func TestMaxDevices(t *testing.T) {
 	}
 	if log := s.log.String(); !strings.Contains(log, "max_devices") || !strings.Contains(log, "used the dialect fungxi before") {
 		t.Errorf("the log lacks the reason:\n%s", log)
+	}
+}
+
+// A flood of made-up heartbeats leaves no rows, and locks no terminal out: not one that is known, and not a new one.
+func TestMadeUpHeartbeatsGiveWay(t *testing.T) {
+	const most, flood = 20, 500
+	b := startBroker(t)
+	s := newSite(t, b, func(s *site) { s.config.MaxDevices = most }).connected()
+	c := b.client("c", "edgelens/v1/events/#", "edgelens/v1/devices/+/availability")
+	heartbeat := func(device string) {
+		message, _ := fungxis.Heartbeat(device, time.Now())
+		c.publish(message)
+	}
+	c.publish(fungxis.Record("KNOWN", record(1), []byte("image")))
+	c.waitForEvents("KNOWN", 1)
+	for n := range flood {
+		heartbeat(fmt.Sprint("X", n))
+	}
+	c.publish(fungxis.Record("NEW", record(2), []byte("image")))
+	c.waitForEvents("NEW", 1)
+	devices, err := s.bridge.Devices(t.Context())
+	if err != nil || len(devices) != most {
+		t.Errorf("%d devices are known (%v)", len(devices), err)
+	}
+	if s.device("KNOWN").Counters.Records != 1 {
+		t.Error("a device with a record was forgotten")
+	}
+	testutil.Eventually(t, "those with records are stored, and no others", func() bool {
+		stored, err := s.ledger.Devices.Devices(t.Context())
+		return err == nil && len(stored) == 2 && stored[0].ID == "KNOWN" && stored[1].ID == "NEW"
+	})
+	// The broker forgets the presence of those that gave way.
+	tries := 0
+	testutil.Eventually(t, "few presences are retained", func() bool {
+		tries++
+		late := b.client(fmt.Sprint("late", tries), "edgelens/v1/devices/+/availability")
+		late.waitFor("edgelens/v1/devices/NEW/availability", 1)
+		late.mu.Lock()
+		defer late.mu.Unlock()
+		return len(late.messages) <= most
+	})
+}
+
+// A device that an operator has changed, or sent a command, does not give way.
+func TestDevicesOfAnOperatorStay(t *testing.T) {
+	b := startBroker(t)
+	s := newSite(t, b, func(s *site) { s.config.MaxDevices = 3 }).connected()
+	c := b.client("c", "fungxi_F1_downLink")
+	heartbeat := func(device string) {
+		message, _ := fungxis.Heartbeat(device, time.Now())
+		c.publish(message)
+		testutil.Eventually(t, device+" is known", func() bool { _, err := s.bridge.Device(t.Context(), device); return err == nil })
+	}
+	heartbeat("CHANGED")
+	if _, err := s.setState("CHANGED", edgelens.DeviceAccepted); err != nil {
+		t.Fatal(err)
+	}
+	heartbeat("SENT")
+	if _, err := s.bridge.Send(t.Context(), "SENT", []byte(`{"cmd":"x"}`), 0); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 10 {
+		heartbeat(fmt.Sprint("X", n))
+	}
+	for _, device := range []string{"CHANGED", "SENT"} {
+		if _, err := s.bridge.Device(t.Context(), device); err != nil {
+			t.Errorf("%s: %v", device, err)
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ func (k *recordKeeper) onRecords(ctx context.Context, msg item, message dialect.
 	if msg.stale(k.config.Fresh) {
 		proves = provesNothing
 	}
-	if !k.presence.noteSeen(msg, message, proves, func(*edgelens.DeviceCounters) {}) {
+	if !k.presence.noteSeen(msg, message, proves, true, func(*edgelens.DeviceCounters) {}) {
 		return true
 	}
 	k.answers.put(msg.dialect.Name(), kindAnswer, message.Answers)

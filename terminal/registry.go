@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"container/list"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,6 +26,10 @@ type registry struct {
 
 	mu      sync.Mutex
 	devices map[string]*known
+	// passing are the devices that are not lasting, the one that was silent for longest first; gone are those that
+	// had to give way, until takeGone.
+	passing *list.List // of *known
+	gone    []string
 }
 
 // known is a device.
@@ -32,6 +37,10 @@ type known struct {
 	edgelens.Device
 	// lastAlive is the time of its last sign of life, by the monotonic clock.
 	lastAlive time.Time
+	// passing is its place among those that are not lasting; nil where it is: once it has sent a record or a reply, or an
+	// operator has changed it or sent it a command. A heartbeat alone proves nothing, as any client can make up thousands of
+	// them: such a device is not stored, and gives way to new ones.
+	passing *list.Element
 	// dirty is set where it differs from its saved state, urgent where the change is to
 	// be saved and published at once.
 	dirty, urgent bool
@@ -43,7 +52,7 @@ type known struct {
 // was online restarts: we were stopped, not the device.
 func newRegistry(config Config, dialects []dialect.Dialect, clocks *clocks, saved []edgelens.Device, now time.Time) *registry {
 	r := &registry{
-		devices: map[string]*known{}, maxDevices: config.MaxDevices, policy: map[string]dialect.Policy{}, clocks: clocks, urgent: make(chan struct{}, 1),
+		devices: map[string]*known{}, passing: list.New(), maxDevices: config.MaxDevices, policy: map[string]dialect.Policy{}, clocks: clocks, urgent: make(chan struct{}, 1),
 		unknown: map[string]edgelens.DeviceState{
 			UnknownAccept: edgelens.DeviceAccepted, UnknownQuarantine: edgelens.DeviceQuarantined, UnknownRefuse: edgelens.DeviceRefused,
 		}[config.Unknown],
@@ -64,7 +73,61 @@ func newRegistry(config Config, dialects []dialect.Dialect, clocks *clocks, save
 		}
 		r.devices[device.ID] = &known{Device: device, lastAlive: now}
 	}
+	r.letPass(saved)
 	return r
+}
+
+// letPass makes those of the saved devices not lasting that an earlier version has stored for a heartbeat alone.
+func (r *registry) letPass(saved []edgelens.Device) {
+	slices.SortFunc(saved, func(a, b edgelens.Device) int { return a.LastSeen.Compare(b.LastSeen) })
+	for _, device := range saved {
+		k := r.devices[device.ID]
+		if k.Counters.Records == 0 && k.State == r.unknown && k.Settings == (edgelens.DeviceSettings{}) {
+			k.passing = r.passing.PushBack(k)
+		}
+	}
+}
+
+// makeLast makes a device lasting; it does nothing for an unknown one.
+func (r *registry) makeLast(device string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k := r.devices[device]; k != nil {
+		r.last(k)
+	}
+}
+
+// last makes a device lasting: it is stored, and does not give way. The lock must be held.
+func (r *registry) last(k *known) {
+	if k.passing != nil {
+		r.passing.Remove(k.passing)
+		k.passing = nil
+		r.touch(k, true)
+	}
+}
+
+// giveWay removes the device that is not lasting and was silent for longest; false where all are lasting. The lock must
+// be held.
+func (r *registry) giveWay() bool {
+	oldest := r.passing.Front()
+	if oldest == nil {
+		return false
+	}
+	id := r.passing.Remove(oldest).(*known).ID
+	delete(r.devices, id)
+	r.clocks.forget(id)
+	r.gone = append(r.gone, id)
+	wake(r.urgent)
+	return true
+}
+
+// takeGone returns the devices that gave way since the last call.
+func (r *registry) takeGone() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	gone := r.gone
+	r.gone = nil
+	return slices.DeleteFunc(gone, func(id string) bool { return r.devices[id] != nil }) // it is back
 }
 
 // get returns a device; edgelens.ErrNotFound for an unknown one.
@@ -152,6 +215,7 @@ func (r *registry) change(device string, change edgelens.DeviceChange, zone *tim
 	if change.Region != nil {
 		k.Settings.Region = *change.Region
 	}
+	r.last(k)
 	if before.State != k.State || before.Settings != k.Settings {
 		r.touch(k, true)
 	}
@@ -180,19 +244,21 @@ func (r *registry) touch(k *known, urgent bool) {
 // changes returns a channel with a token while urgent changes are to be saved.
 func (r *registry) changes() <-chan struct{} { return r.urgent }
 
-// takeDirty returns the devices to be saved, all or the urgent ones, and marks them as
+// takeDirty returns the changed devices, all or the urgent ones, and those of them that are to be saved, and marks them as
 // saved.
-func (r *registry) takeDirty(all bool) []edgelens.Device {
+func (r *registry) takeDirty(all bool) (changed, lasting []edgelens.Device) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var devices []edgelens.Device
 	for _, k := range r.devices {
 		if k.urgent || all && k.dirty {
 			k.urgent, k.dirty = false, false
-			devices = append(devices, cloned(k.Device))
+			changed = append(changed, cloned(k.Device))
+			if k.passing == nil {
+				lasting = append(lasting, changed[len(changed)-1])
+			}
 		}
 	}
-	return devices
+	return changed, lasting
 }
 
 // notSaved marks devices as not saved again.

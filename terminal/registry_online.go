@@ -19,17 +19,18 @@ const (
 // String returns what it proves, for a log.
 func (p proof) String() string { return [...]string{"nothing", "online", "offline"}[p] }
 
-// noteSeen records a message of a device, and returns the state of the device. A serial
-// number belongs to the dialect that used it first. The error is for a log.
-func (r *registry) noteSeen(of, device string, now time.Time, proves proof, count func(*edgelens.DeviceCounters)) (edgelens.DeviceState, error) {
+// noteSeen records a message of a device, and returns the state of the device; lasting is true for a message that makes
+// the device lasting. A serial number belongs to the dialect that used it first. The error is for a log.
+func (r *registry) noteSeen(of, device string, now time.Time, proves proof, lasting bool, count func(*edgelens.DeviceCounters)) (edgelens.DeviceState, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.devices[device]
 	if k == nil {
-		if len(r.devices) >= r.maxDevices {
+		if len(r.devices) >= r.maxDevices && !r.giveWay() {
 			return edgelens.DeviceRefused, fmt.Errorf("%d devices are known, which is the maximum (terminal.max_devices)", r.maxDevices)
 		}
 		k = &known{Device: edgelens.Device{ID: device, Dialect: of, State: r.unknown, FirstSeen: now}, lastAlive: now}
+		k.passing = r.passing.PushBack(k)
 		r.devices[device] = k
 		r.touch(k, true)
 	}
@@ -37,6 +38,12 @@ func (r *registry) noteSeen(of, device string, now time.Time, proves proof, coun
 		return edgelens.DeviceRefused, fmt.Errorf("the device has used the dialect %s before, and a serial number belongs to the dialect that used it first", k.Dialect)
 	}
 	k.LastSeen = now
+	switch {
+	case lasting && k.State != edgelens.DeviceRefused: // who is refused can make up anything
+		r.last(k)
+	case k.passing != nil:
+		r.passing.MoveToBack(k.passing)
+	}
 	if proves != provesNothing {
 		r.setOnline(k, proves == provesOnline, now)
 	}

@@ -33,6 +33,8 @@ const (
 type traffic struct {
 	messages *prometheus.CounterVec
 	dropped  *prometheus.CounterVec
+	// forgotten counts the devices that gave way to new ones.
+	forgotten prometheus.Counter
 }
 
 func newTraffic(registerer prometheus.Registerer) *traffic {
@@ -43,11 +45,14 @@ func newTraffic(registerer prometheus.Registerer) *traffic {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were dropped, by reason.",
 		}, []string{"reason"}),
+		forgotten: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "edgelens_devices_forgotten_total", Help: "Devices that had sent nothing but heartbeats and gave way to new ones, at terminal.max_devices.",
+		}),
 	}
 	for _, reason := range []string{dropQueueFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker} {
 		t.dropped.WithLabelValues(reason)
 	}
-	registerer.MustRegister(t.messages, t.dropped)
+	registerer.MustRegister(t.messages, t.dropped, t.forgotten)
 	return t
 }
 

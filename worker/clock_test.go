@@ -39,7 +39,7 @@ func TestClockSetBack(t *testing.T) {
 	ctx := context.Background()
 	var waiting []redis.Z
 	testutil.Eventually(t, "the job waits for its retry", func() bool {
-		for _, key := range r.Keys("asynq:*:retry") {
+		for _, key := range append(r.Keys("asynq:*:retry"), r.Keys("asynq:*:scheduled")...) {
 			waiting, _ = r.Client.ZRangeWithScores(ctx, key, 0, -1).Result()
 			for _, task := range waiting {
 				if err := r.Client.ZIncrBy(ctx, key, 3600, task.Member.(string)).Err(); err != nil {

@@ -20,11 +20,14 @@ type Config struct {
 	JobTimeout time.Duration
 	// AttemptTimeout bounds one attempt, in whole seconds.
 	AttemptTimeout time.Duration
+	// DoorWait is how long after its acceptance an image of a device is recognized ahead of others: after that, no one
+	// waits at the door any more.
+	DoorWait time.Duration
 }
 
-// DefaultConfig gives a job a day and an attempt half a minute. The caller sets RedisURL and Concurrency.
+// DefaultConfig gives a job a day, an attempt half a minute, and a door ten seconds. The caller sets RedisURL and Concurrency.
 func DefaultConfig() Config {
-	return Config{JobTimeout: 24 * time.Hour, AttemptTimeout: 30 * time.Second}
+	return Config{JobTimeout: 24 * time.Hour, AttemptTimeout: 30 * time.Second, DoorWait: 10 * time.Second}
 }
 
 // Validate reports all errors at once, each with its setting's name.
@@ -44,6 +47,9 @@ func (c Config) Validate() error {
 	// asynq truncates to whole seconds, and takes 0 for half an hour.
 	if c.AttemptTimeout < time.Second || c.AttemptTimeout > time.Hour || c.AttemptTimeout%time.Second != 0 {
 		errs = append(errs, fmt.Errorf("attempt_timeout must be 1s to 1h in whole seconds, not %v", c.AttemptTimeout))
+	}
+	if c.DoorWait < 100*time.Millisecond {
+		errs = append(errs, fmt.Errorf("door_wait must be at least 100ms, not %v", c.DoorWait))
 	}
 	return errors.Join(errs...)
 }

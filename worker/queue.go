@@ -61,6 +61,10 @@ type Queue struct {
 	unclaimed unclaimed
 
 	running *attempts
+	// claim, once there is a Worker in this process, has it work on a job at once, and reports whether it does.
+	claim atomic.Pointer[func(edgelens.Job) bool]
+	// claimed has the ids of the jobs that are worked on so: they have no task, and need none.
+	claimed sync.Map
 	stop    context.CancelFunc
 	loops   sync.WaitGroup
 }
@@ -118,7 +122,7 @@ func (q *Queue) Submit(ctx context.Context, spec edgelens.JobSpec, image []byte)
 	if err != nil || existing {
 		return job, existing, err
 	}
-	q.Dispatch(ctx, job)
+	q.place(ctx, job)
 	return job, false, nil
 }
 
@@ -130,9 +134,31 @@ func (q *Queue) Receive(ctx context.Context, r edgelens.Reception) (existing boo
 	}
 	job, existing, err := q.ledger.Receive(ctx, r)
 	if err == nil && job.ID != "" {
-		q.Dispatch(ctx, job)
+		q.place(ctx, job)
 	}
 	return existing, err
+}
+
+// place has an accepted job worked on: here and at once where there is a place, else by the process that takes it from Redis.
+func (q *Queue) place(ctx context.Context, job edgelens.Job) {
+	if claim := q.claim.Load(); claim != nil {
+		q.claimed.Store(job.ID, nil)
+		if (*claim)(job) {
+			return
+		}
+		q.claimed.Delete(job.ID)
+	}
+	q.Dispatch(ctx, job)
+}
+
+// dispatchAgain enqueues a job after a failed attempt in this process, to be worked on after a while.
+func (q *Queue) dispatchAgain(job edgelens.Job) {
+	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
+	defer cancel()
+	name := job.ID + "." + q.ours() // as usual, so that it has no second task, which would not wait
+	if err := q.dispatchAs(ctx, name, job.ID, dispatchQueue(job), asynq.ProcessIn(retryDelay(job.Attempts))); err != nil {
+		q.behind.Store(true)
+	}
 }
 
 // eachUnfinished calls f for every job that is not terminal, with its queue in Redis, until f returns an error.
@@ -194,13 +220,13 @@ func (q *Queue) dispatch(ctx context.Context, id, queue string) error {
 	return q.dispatchAs(ctx, id+"."+q.ours(), id, queue)
 }
 
-// dispatchAs is dispatch with the name of the task.
-func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string) error {
+// dispatchAs is dispatch with the name of the task, and further options.
+func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string, further ...asynq.Option) error {
 	task := asynq.NewTask(taskType, payloadOf(q.node, id))
 	options := []asynq.Option{
 		asynq.Queue(queue), asynq.TaskID(name), asynq.MaxRetry(maxRetries), asynq.Timeout(q.config.AttemptTimeout),
 	}
-	if _, err := q.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+	if _, err := q.client.EnqueueContext(ctx, task, append(options, further...)...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("dispatch the job: %w", err)
 	}
 	return nil
@@ -282,6 +308,9 @@ func (q *Queue) catchUp(ctx context.Context) {
 	q.behind.Store(false) // a submission that fails from here on sets it again
 	made := 0
 	err := q.eachUnfinished(ctx, func(id, queue string) error {
+		if _, claimed := q.claimed.Load(id); claimed {
+			return nil // it is enqueued if it fails
+		}
 		if previous := q.previous[queue]; previous != "" {
 			// A pending task from before the restart would run twice. An active one cannot be deleted; it ends with
 			// edgelens.ErrFinished.

@@ -34,6 +34,8 @@ var dispositions = []struct {
 	{edgelens.ErrTooLarge, failNow},
 	{edgelens.ErrUnsupportedFormat, failNow},
 	{edgelens.ErrBadImage, failNow},
+	{edgelens.ErrUnauthorized, failNow},
+	{edgelens.ErrForbidden, failNow},
 	{edgelens.ErrUnknownModel, failNow},
 	{edgelens.ErrNotFound, failNow},
 	{edgelens.ErrFinished, failNow},

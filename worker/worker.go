@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +18,7 @@ import (
 )
 
 // shutdownTimeout is how long Shutdown waits for attempts under way.
-const shutdownTimeout = 8 * time.Second
+const shutdownTimeout = 6 * time.Second
 
 // diskPause is the pause before a write to a full disk is retried.
 const diskPause = 250 * time.Millisecond
@@ -55,8 +54,12 @@ type Worker struct {
 	redis      redis.UniversalClient
 	recognizer edgelens.Recognizer
 	log        *slog.Logger
+	doorWait   time.Duration
 	servers    []*asynq.Server
 	running    *attempts
+	places     places
+	// claims works on the jobs of this process's Queue without Redis.
+	claims *claims
 	// remote and remoteBulk bound the jobs of other nodes to the number of slots each, from before the image is
 	// transferred until it is recognized: bulk jobs must not keep the others from reaching the core.
 	remote, remoteBulk chan struct{}
@@ -76,8 +79,10 @@ type Worker struct {
 // NewWorker returns a Worker, not running yet, beside the Queue of the same
 // process.
 func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
-	w := newWorker(queue.redis, queue.polling, queue.config.Concurrency, lookInterval(queue.config.RedisURL), recognizer, log, metrics)
+	w := newWorker(queue.redis, queue.polling, queue.config, recognizer, log, metrics)
 	w.node, w.own, w.running = queue.node, queue.ledger, queue.running
+	claim := func(job edgelens.Job) bool { return w.claim(queue, job) }
+	queue.claim.Store(&claim)
 	return w
 }
 
@@ -92,31 +97,29 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	w := newWorker(client, polling, config.Concurrency, lookInterval(config.RedisURL), recognizer, log, metrics)
+	w := newWorker(client, polling, config, recognizer, log, metrics)
 	w.running = newAttempts()
 	w.release = func() error { return errors.Join(client.Close(), polling.Close()) }
 	return w, nil
 }
 
-// lookInterval is how often an idle worker polls Redis for a task; a job waits for half of that on average. A Redis on
-// a socket is private, so polling it is cheap.
-func lookInterval(redisURL string) time.Duration {
-	if strings.HasPrefix(redisURL, "unix:") || strings.HasPrefix(redisURL, "redis-socket:") {
-		return 25 * time.Millisecond
-	}
-	return 100 * time.Millisecond
-}
+// lookInterval is how often an idle worker polls Redis for a task, which costs most of what an idle service does. A job that
+// its own node cannot claim waits for half of that on average.
+const lookInterval = 250 * time.Millisecond
 
 // newWorker returns a Worker that polls for tasks on polling, and requests jobs on client.
-func newWorker(client, polling redis.UniversalClient, concurrency int, look time.Duration, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+func newWorker(client, polling redis.UniversalClient, config Config, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+	concurrency := config.Concurrency
 	w := &Worker{
-		redis: client, recognizer: recognizer, log: log,
+		redis: client, recognizer: recognizer, log: log, doorWait: config.DoorWait,
 		remote: make(chan struct{}, concurrency), remoteBulk: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
 		}, []string{"status"}),
 		release: func() error { return nil },
+		places:  newPlaces(concurrency),
 	}
+	w.claims = newClaims(w.places)
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	polling.AddHook(pace{&atomic.Int64{}, w.stopping.Done()})
 	metrics.MustRegister(w.jobs)
@@ -124,19 +127,19 @@ func newWorker(client, polling redis.UniversalClient, concurrency int, look time
 	// transaction, while one is recognized; acquire limits those of other nodes. Bulk jobs have an asynq server of their
 	// own: other jobs must not wait behind prefetched bulk ones.
 	w.servers = []*asynq.Server{
-		newServer(polling, map[string]int{queueDevice: 2, edgelens.QueueInteractive: 1}, interactiveAtHand*concurrency, look, log),
-		newServer(polling, map[string]int{edgelens.QueueBulk: 1}, bulkAtHand*concurrency, look, log),
+		newServer(polling, map[string]int{queueDevice: 2, edgelens.QueueInteractive: 1}, interactiveAtHand*concurrency, log),
+		newServer(polling, map[string]int{edgelens.QueueBulk: 1}, bulkAtHand*concurrency, log),
 	}
 	return w
 }
 
 // newServer returns an asynq server for queues, of which it always takes the highest that has a task.
-func newServer(client redis.UniversalClient, queues map[string]int, concurrency int, look time.Duration, log *slog.Logger) *asynq.Server {
+func newServer(client redis.UniversalClient, queues map[string]int, concurrency int, log *slog.Logger) *asynq.Server {
 	return asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   queues,
 		StrictPriority:           true,
-		TaskCheckInterval:        look,
+		TaskCheckInterval:        lookInterval,
 		DelayedTaskCheckInterval: 500 * time.Millisecond,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
 		ShutdownTimeout:          shutdownTimeout,
@@ -152,6 +155,7 @@ func (w *Worker) Start() error {
 			return fmt.Errorf("start the worker: %w", err)
 		}
 	}
+	w.claims.start()
 	return nil
 }
 
@@ -160,6 +164,7 @@ func (w *Worker) Start() error {
 func (w *Worker) Shutdown() {
 	w.stop()
 	var ending sync.WaitGroup
+	ending.Go(func() { w.claims.stop(shutdownTimeout) })
 	for _, server := range w.servers {
 		ending.Go(server.Shutdown)
 	}
@@ -190,7 +195,17 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 		return nil
 	}
 	defer end()
-	jobStore := w.jobStore(node)
+	queue, _ := asynq.GetQueueName(ctx) // each task has one
+	free, err := w.places.take(ctx, queue)
+	if err != nil {
+		return err
+	}
+	defer free()
+	return w.work(ctx, w.jobStore(node), id)
+}
+
+// work works on a job of a job store. It returns nil once there is nothing left to do, whatever the job's state.
+func (w *Worker) work(ctx context.Context, jobStore JobStore, id string) error {
 	job, image, recognized, err := w.begin(ctx, jobStore, id)
 	switch {
 	case errors.Is(err, edgelens.ErrFinished), errors.Is(err, edgelens.ErrNotFound):
@@ -250,20 +265,20 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 		return nil, fmt.Errorf("read the image of the job: %w: the stored bytes differ from the accepted ones; submit the job again", edgelens.ErrBadImage)
 	}
 	req := edgelens.Request{
-		ID: job.ID, Source: "job", Device: job.Device, Image: image, SHA256: digest,
+		ID: job.ID, Source: "job", Device: job.Device, Owner: job.Owner, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, View: job.View, NoCache: job.NoCache,
-		Priority: priorityOf(job),
+		Priority: w.priorityOf(job, time.Now()),
 	}
 	return w.recognizer.Recognize(ctx, &req)
 }
 
 // priorityOf is the priority of a job's recognition. Records that a device sends late are bulk jobs: no one waits at the
-// door for them.
-func priorityOf(job edgelens.Job) edgelens.Priority {
+// door for them. Those that were delayed here are like other clients' jobs, so that they do not delay newer ones.
+func (w *Worker) priorityOf(job edgelens.Job, now time.Time) edgelens.Priority {
 	switch {
 	case job.Queue == edgelens.QueueBulk:
 		return edgelens.PriorityBulk
-	case job.Device != "":
+	case job.Device != "" && now.Sub(job.CreatedAt) < w.doorWait:
 		return edgelens.PriorityDevice
 	default:
 		return edgelens.PriorityInteractive

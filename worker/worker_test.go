@@ -259,6 +259,19 @@ func (s *system) submit(n int, queue string) {
 	}
 }
 
+// submitOf submits an interactive job of a device, and returns its id.
+func (s *system) submitOf(device string) string {
+	s.t.Helper()
+	image := []byte("a door")
+	sum := sha256.Sum256(image)
+	spec := edgelens.JobSpec{Queue: edgelens.QueueInteractive, Device: device, SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(image))}
+	job, _, err := s.queue.Submit(context.Background(), spec, image)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return job.ID
+}
+
 func (s *system) allDone(n int, status edgelens.JobStatus) {
 	s.t.Helper()
 	testutil.Eventually(s.t, fmt.Sprintf("%d jobs %s", n, status), func() bool { return s.ledger.statuses()[status] == n })
@@ -304,12 +317,7 @@ func TestDeviceJobsFirst(t *testing.T) {
 		return nil
 	}})
 	s.submit(300, edgelens.QueueInteractive)
-	image := []byte("a door")
-	sum := sha256.Sum256(image)
-	spec := edgelens.JobSpec{Queue: edgelens.QueueInteractive, Device: "door", SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(image))}
-	if _, _, err := s.queue.Submit(t.Context(), spec, image); err != nil {
-		t.Fatal(err)
-	}
+	s.submitOf("door")
 	before := done.Load()
 	s.allDone(301, edgelens.JobSucceeded)
 	if between := done.Load() - before; !began.Load() || between > 30 {
@@ -357,7 +365,7 @@ func TestOptionsOfJobs(t *testing.T) {
 func TestDispositions(t *testing.T) {
 	permanent := []error{
 		edgelens.ErrNoImage, edgelens.ErrInvalid, edgelens.ErrTooLarge, edgelens.ErrUnsupportedFormat, edgelens.ErrBadImage,
-		edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrFinished, edgelens.ErrInUse, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
+		edgelens.ErrUnauthorized, edgelens.ErrForbidden, edgelens.ErrUnknownModel, edgelens.ErrNotFound, edgelens.ErrFinished, edgelens.ErrInUse, edgelens.ErrConflict, edgelens.ErrNoModel, edgelens.ErrModel,
 	}
 	refunded := []error{edgelens.ErrStopping, edgelens.ErrCanceled, edgelens.ErrDiskFull, edgelens.ErrStorage}
 	for _, sentinel := range append(edgelens.Sentinels(), errors.New("an unknown error")) {

@@ -1,18 +1,18 @@
 """Smoke test of the client that openapi-python-client generates.
 
-    smoke.py FOLDER ADDRESS IMAGE DEVICE
+    smoke.py FOLDER ADDRESS IMAGE DEVICE KEY
 
 FOLDER holds the package edgelens_client; DEVICE is one that the service has
-received a message from.
+received a message from, KEY the token of a key with the scope admin.
 """
 import base64
 import io
 import sys
 
-folder, address, image_path, device = sys.argv[1:]
+folder, address, image_path, device, key = sys.argv[1:]
 sys.path.insert(0, folder)
 
-from edgelens_client import Client
+from edgelens_client import AuthenticatedClient
 from edgelens_client.api.devices import change_device, get_command, list_devices, send_command, send_to_default
 from edgelens_client.api.jobs import get_job, get_result_image, list_jobs, list_results, recognize_async
 from edgelens_client.api.models import get_model, list_models
@@ -21,7 +21,7 @@ from edgelens_client.api.recognition import recognize
 from edgelens_client.models import DeviceChange, DeviceState, ImageJSON, JobStatus, Outcome, RecognizeFilesBody, SendCommandBody, SendToDefaultBody
 from edgelens_client.types import File
 
-client = Client(base_url=address, timeout=60, raise_on_unexpected_status=True)
+client = AuthenticatedClient(base_url=address, token=key, timeout=60, raise_on_unexpected_status=True)
 image = open(image_path, 'rb').read()
 
 

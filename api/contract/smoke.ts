@@ -1,18 +1,20 @@
 // Smoke test of the types that openapi-typescript generates: it compiles only
 // if the calls match the types, and runs against a service.
 //
-//     node smoke.js ADDRESS IMAGE DEVICE
+//     node smoke.js ADDRESS IMAGE DEVICE KEY
 import { readFileSync } from 'node:fs'
 import type { components, operations, paths } from './client.js'
 
 type Schemas = components['schemas']
 type Options = NonNullable<operations['recognize']['parameters']['query']>
 
-const [address, imagePath, device] = process.argv.slice(2) as [string, string, string]
+const [address, imagePath, device, key] = process.argv.slice(2) as [string, string, string, string]
 const image = readFileSync(imagePath)
 
 async function call<T>(path: string, init?: RequestInit): Promise<T> {
-  const answer = await fetch(address + path, init)
+  const headers = new Headers(init?.headers)
+  headers.set('Authorization', `Bearer ${key}`)
+  const answer = await fetch(address + path, { ...init, headers })
   if (!answer.ok) {
     const problem = (await answer.json()) as Schemas['Problem']
     throw new Error(`${path}: ${problem.status} ${problem.detail}`)

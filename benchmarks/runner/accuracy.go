@@ -101,7 +101,7 @@ func (c *AccuracyConfig) decoding() preprocess.Config {
 // answerer returns what answers, and a function that ends it; it completes the run's variants, labels and settings.
 func (c *AccuracyConfig) answerer(ctx context.Context, run *accuracy.Run) (accuracy.Answerer, func() error, error) {
 	if c.Target != "" {
-		target := accuracy.Target{Base: c.Target, Client: suite.NewClient(c.Settings.Recognize.Slots), Variants: run.Variants}
+		target := accuracy.Target{Base: c.Target, Client: suite.WithKey(suite.NewClient(c.Settings.Recognize.Slots), c.Key), Variants: run.Variants}
 		var err error
 		for i := 0; i < len(run.Variants) && err == nil; i++ {
 			var classes int

@@ -22,6 +22,8 @@ type AccuracyConfig struct {
 	Out, Resume string
 	// Target is the URL of a running service to measure; "" measures in this process.
 	Target string
+	// Key is the token of a key for that service; "" for none.
+	Key string
 	// Fits and Frames are texts; empty lists of the others are the settings' own value.
 	Fits, Frames []string
 	Requantize   []bool

@@ -29,6 +29,8 @@ type Config struct {
 	Seed uint64
 	// Target is the URL of a running service to measure; "" starts one.
 	Target string
+	// Key is the token of a key for that service; "" for none.
+	Key string
 	// Images are files and folders of them; if empty, images are generated.
 	Images []string
 	// HTTP are the loads; Images and Seed are set by Run.

@@ -36,7 +36,7 @@ func (r *run) httpTasks(ctx context.Context) ([]suite.Task, error) {
 // start; the last one is used.
 func (r *run) httpService(ctx context.Context) (suite.Service, error) {
 	if r.config.Target != "" {
-		return suite.Remote{Base: r.config.Target}, nil
+		return suite.Remote{Base: r.config.Target, Key: r.config.Key}, nil
 	}
 	c := record.Case{Suite: "http", Name: "start", Mode: report.ModeStart}
 	r.cases = append(r.cases, c)

@@ -28,6 +28,33 @@ func NewClient(connections int) *http.Client {
 	}
 }
 
+// WithKey makes a client send a key with each request; "" is none.
+func WithKey(client *http.Client, key string) *http.Client {
+	if key != "" {
+		client.Transport = keyed{client.Transport, key}
+	}
+	return client
+}
+
+// keyed adds a key to requests.
+type keyed struct {
+	http.RoundTripper
+	key string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+k.key)
+	return k.RoundTripper.RoundTrip(r)
+}
+
+// clientOf returns a client of a service, with its key.
+func clientOf(service Service, connections int) *http.Client {
+	remote, _ := service.(Remote)
+	return WithKey(NewClient(connections), remote.Key)
+}
+
 // caller sends images to a service in turn; it is a load.Target.
 type caller struct {
 	client *http.Client
@@ -159,6 +186,9 @@ func (c *caller) check(ctx context.Context) error {
 		a, err := c.exchange(ctx, http.MethodPost, "/api/recognize?cache=false", image.Data, nil)
 		if err != nil {
 			return fmt.Errorf("request %s with %s: %w", c.base, image.Name, err)
+		}
+		if err := checkKey(a.status, c.base); err != nil {
+			return err
 		}
 		if a.status != http.StatusOK {
 			return fmt.Errorf("%w: %s answers %d to image %s; it must be one that it recognizes", edgelens.ErrInvalid, c.base, a.status, image.Name)

@@ -90,7 +90,7 @@ func (p *peak) get() float64 {
 }
 
 func closedTask(service Service, kind, name string, images []Image, connections int, peak *peak) Task {
-	target := &caller{client: NewClient(connections), base: service.URL(), kind: kind, images: images}
+	target := &caller{client: clientOf(service, connections), base: service.URL(), kind: kind, images: images}
 	checked := false
 	return Task{
 		Case: record.Case{Suite: "http", Name: fmt.Sprintf("%s %s c%d", kind, name, connections), Mode: record.ModeClosed,
@@ -126,7 +126,7 @@ func SoakTask(service Service, images []Image, connections int, length time.Dura
 }
 
 func openTask(c HTTPConfig, service Service, name string, images []Image, which record.Case, peak *peak) Task {
-	target := &caller{client: NewClient(c.OpenConnections), base: service.URL(), kind: record.KindSync, images: images}
+	target := &caller{client: clientOf(service, c.OpenConnections), base: service.URL(), kind: record.KindSync, images: images}
 	which.Suite, which.Mode, which.Kind, which.Image, which.Arrivals = "http", record.ModeOpen, record.KindSync, name, c.Arrivals
 	which.Connections = c.OpenConnections
 	which.Name = fmt.Sprintf("%s %s at %s", record.KindSync, name, which.Name)

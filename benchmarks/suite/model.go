@@ -18,6 +18,7 @@ import (
 
 	"edgelens"
 	"edgelens/benchmarks/load"
+	"edgelens/benchmarks/proc"
 	"edgelens/benchmarks/record"
 	"edgelens/inference"
 	"edgelens/models"
@@ -99,7 +100,7 @@ const warmUpFor = 500 * time.Millisecond
 // MeasureModel measures a model in this process, which should have done nothing else: memory that was freed before
 // would count as the model's. inputs are tensors to return the scores for; nil for none.
 func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelSetting, window time.Duration, inputs []byte) (*ModelTimes, error) {
-	before, err := resident(os.Getpid())
+	before, err := proc.Resident(os.Getpid())
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelS
 	}
 	ran := interpreters[len(interpreters)-1].Delegation()
 	times := &ModelTimes{Init: time.Since(start), Runtime: ran.Runtime, Version: ran.Version, Delegate: ran.Delegate, FileBytes: file.Size()}
-	after, err := resident(os.Getpid())
+	after, err := proc.Resident(os.Getpid())
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func MeasureModel(ctx context.Context, backend inference.Backend, setting ModelS
 		}
 		times.Inferences = append(times.Inferences, run.Inference)
 	}
-	if after, err = resident(os.Getpid()); err != nil {
+	if after, err = proc.Resident(os.Getpid()); err != nil {
 		return nil, err
 	}
 	times.MemoryOverall = after - before
@@ -191,7 +192,7 @@ func memoryOfFurther(model inference.Model) (int64, error) {
 // privateAfterGC is this process's private memory without what Go no longer needs.
 func privateAfterGC() (int64, error) {
 	debug.FreeOSMemory()
-	return private(os.Getpid())
+	return proc.Private(os.Getpid())
 }
 
 // scoresOf runs an interpreter on tensors that lie one behind the other.

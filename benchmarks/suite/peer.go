@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"edgelens"
+	"edgelens/benchmarks/proc"
 )
 
 // PeerSettings are the settings of another service, for a fair comparison.
@@ -81,4 +82,4 @@ func getJSON(ctx context.Context, url string, into any) error {
 type Tree struct{ *Own }
 
 // Resident implements Service.
-func (t Tree) Resident(context.Context) (int64, error) { return treeMemory(t.command.Process.Pid) }
+func (t Tree) Resident(context.Context) (int64, error) { return proc.Memory(t.command.Process.Pid) }

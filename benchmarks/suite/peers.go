@@ -20,6 +20,7 @@ import (
 
 	"edgelens"
 	"edgelens/benchmarks/load"
+	"edgelens/benchmarks/made"
 	"edgelens/benchmarks/record"
 )
 
@@ -189,7 +190,7 @@ func Resized(original Image, width, height int) (Image, error) {
 	small := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.CatmullRom.Scale(small, small.Bounds(), decoded, decoded.Bounds(), draw.Src, nil)
 	var out bytes.Buffer
-	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: madeQuality}); err != nil {
+	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: made.Quality}); err != nil {
 		return Image{}, fmt.Errorf("resize %s: %w", original.Name, err)
 	}
 	name, _, _ := strings.Cut(original.Name, ".")

@@ -17,11 +17,16 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/benchmarks/proc"
 )
 
 // Remote is a service that was not started by bench. Its CPU time and memory are read from /metrics; those of its
 // children are unknown.
-type Remote struct{ Base string }
+type Remote struct {
+	Base string
+	// Key is the token of a key with the scopes recognize, jobs and metrics; "" for none.
+	Key string
+}
 
 // URL implements Service.
 func (r Remote) URL() string { return strings.TrimSuffix(r.Base, "/") }
@@ -45,11 +50,14 @@ func (r Remote) metric(ctx context.Context, name string) (float64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w: %v", name, edgelens.ErrInvalid, err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := WithKey(&http.Client{Transport: http.DefaultTransport}, r.Key).Do(request)
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w; check that the service runs there", name, err)
 	}
 	defer response.Body.Close() // read only
+	if err := checkKey(response.StatusCode, r.URL()); err != nil {
+		return 0, err
+	}
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
 		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
@@ -57,6 +65,14 @@ func (r Remote) metric(ctx context.Context, name string) (float64, error) {
 		}
 	}
 	return 0, errors.Join(fmt.Errorf("%w: %s/metrics has no %s; check that it is edgelens", edgelens.ErrNotFound, r.URL(), name), lines.Err())
+}
+
+// checkKey returns an error for the status of a service that needs a key, or another one.
+func checkKey(status int, base string) error {
+	if status != http.StatusUnauthorized && status != http.StatusForbidden {
+		return nil
+	}
+	return fmt.Errorf("%w: %s answers %d; give a key with the scopes recognize, jobs and metrics by --key-file or EDGELENS_KEY", edgelens.ErrUnauthorized, base, status)
 }
 
 // Own is a service that was started for the benchmark.
@@ -190,10 +206,10 @@ func (o *Own) await(ctx context.Context, address <-chan string, ready string) er
 func (o *Own) URL() string { return o.base }
 
 // CPU implements Service, with all children of the process.
-func (o *Own) CPU(context.Context) (time.Duration, error) { return treeCPU(o.command.Process.Pid) }
+func (o *Own) CPU(context.Context) (time.Duration, error) { return proc.CPU(o.command.Process.Pid) }
 
 // Resident implements Service, for the process alone.
-func (o *Own) Resident(context.Context) (int64, error) { return resident(o.command.Process.Pid) }
+func (o *Own) Resident(context.Context) (int64, error) { return proc.Resident(o.command.Process.Pid) }
 
 // Stop ends the process and waits for it.
 func (o *Own) Stop() error {

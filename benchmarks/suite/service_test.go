@@ -156,6 +156,29 @@ func TestServiceThatExitsIsReported(t *testing.T) {
 	}
 }
 
+// A service that needs a key gets the one given, in every request.
+func TestKeyOfRemoteService(t *testing.T) {
+	fake := newFake()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer elk_x" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fake.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	if r, err := measure(t, 1, suite.HTTP(httpConfig(), suite.Remote{Base: server.URL, Key: "elk_x"})); err != nil || len(r.Run.Cases) == 0 {
+		t.Errorf("with the key: %v", err)
+	}
+	without := suite.Remote{Base: server.URL}
+	if _, err := measure(t, 1, suite.HTTP(httpConfig(), without)); !errors.Is(err, edgelens.ErrUnauthorized) || !strings.Contains(err.Error(), "--key-file") {
+		t.Errorf("without: %v", err)
+	}
+	if _, err := without.CPU(t.Context()); !errors.Is(err, edgelens.ErrUnauthorized) {
+		t.Errorf("its metrics without: %v", err)
+	}
+}
+
 func TestRemoteServiceMetrics(t *testing.T) {
 	server := httptest.NewServer(newFake())
 	defer server.Close()

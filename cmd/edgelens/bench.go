@@ -16,6 +16,7 @@ import (
 
 func newBench(environ []string) *cobra.Command {
 	c := runner.DefaultConfig()
+	var key keyFlag
 	cmd := &cobra.Command{
 		Use:   "bench [model|pipeline|http|mqtt|all]",
 		Short: "Measure the performance on this board, with confidence intervals",
@@ -36,10 +37,13 @@ of a running one. Flags of serve, such as --inference-threads, configure that se
   edgelens bench compare bench-20240501-120000 bench-20240502-120000`,
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: append([]string{"all"}, runner.Suites...),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			c.Suites = runner.Suites
 			if len(args) == 1 && args[0] != "all" {
 				c.Suites = args
+			}
+			if c.Key, err = key.read(environ); err != nil {
+				return err
 			}
 			return bench(cmd, environ, c, nil)
 		},
@@ -48,6 +52,7 @@ of a running one. Flags of serve, such as --inference-threads, configure that se
 	addSoakFlag(cmd, &c, 0)
 	cores, f := runtime.NumCPU(), cmd.Flags()
 	f.StringVar(&c.Target, "target", "", "URL of a running service to measure (default: a new one is started)")
+	key.add(f)
 	f.BoolVar(&c.HTTP.Together, "together", false, "http: one case with all images in turn")
 	f.StringSliceVar(&c.HTTP.Kinds, "kinds", suite.Kinds, "http, closed loop: sync, cached, async, mixed")
 	f.IntSliceVar(&c.HTTP.Connections, "connections", []int{8}, "http, closed loop: number of connections")

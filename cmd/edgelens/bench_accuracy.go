@@ -9,6 +9,7 @@ import (
 
 func newBenchAccuracy(environ []string) *cobra.Command {
 	c := runner.DefaultAccuracyConfig()
+	var key keyFlag
 	cmd := &cobra.Command{
 		Use:   "accuracy FOLDER",
 		Short: "Measure how often the answers are right, on labeled images",
@@ -39,6 +40,9 @@ are "uncertain".`,
 			if c.Service, err = benchService(cmd, environ); err != nil {
 				return err
 			}
+			if c.Key, err = key.read(environ); err != nil {
+				return err
+			}
 			c.WriteGiven = c.Write != ""
 			if c.Write == "" && c.Target == "" {
 				c.Write = config.FileInUse(cmd.Flags(), environ)
@@ -56,6 +60,7 @@ are "uncertain".`,
 	f.Float64Var(&c.Precision, "precision", 0, "find the threshold at which this share of the answers is right, such as 0.95")
 	f.StringVar(&c.Write, "write", "", "file of settings to write that threshold to (default: the one in use, if there is one)")
 	f.StringVar(&c.Target, "target", "", "URL of a running service to measure (default: this program)")
+	key.add(f)
 	f.StringVar(&c.Out, "out", c.Out, "parent folder for the folder of this run")
 	f.StringVar(&c.Resume, "resume", "", "folder of an interrupted run to continue, with the same images and flags")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "random seed of the places in frames")

@@ -11,7 +11,7 @@ import (
 )
 
 // benchSettings are the settings of the service that flags of bench can set.
-var benchSettings = []string{"data_dir", "model", "recognize.", "inference.", "preprocess.", "cache.", "jobs.", "http.max"}
+var benchSettings = []string{"data_dir", "model", "recognize.", "inference.", "preprocess.", "decode.", "cache.", "jobs.", "http.max"}
 
 // isBenchSetting reports whether a flag sets one of benchSettings.
 func isBenchSetting(flag string) bool {

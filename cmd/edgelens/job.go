@@ -15,16 +15,23 @@ import (
 	"edgelens/internal/imagefile"
 )
 
-func newJob() *cobra.Command {
+func newJob(environ []string) *cobra.Command {
 	var c client.Client
 	cmd := &cobra.Command{Use: "job", Short: "Submit images as jobs and get the results later"}
-	addServerFlag(cmd, &c)
+	addServerFlags(cmd, &c, environ)
 	cmd.AddCommand(newJobSubmit(&c), newJobStatus(&c), newJobWait(&c), newJobCancel(&c), newJobList(&c))
 	return cmd
 }
 
-func addServerFlag(cmd *cobra.Command, c *client.Client) {
+// addServerFlags adds the address of the server and the key for it.
+func addServerFlags(cmd *cobra.Command, c *client.Client, environ []string) {
+	var key keyFlag
 	cmd.PersistentFlags().StringVar(&c.Server, "server", "http://127.0.0.1:8080", "address of the server")
+	key.add(cmd.PersistentFlags())
+	cmd.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
+		c.Key, err = key.read(environ)
+		return err
+	}
 }
 
 func newJobSubmit(c *client.Client) *cobra.Command {

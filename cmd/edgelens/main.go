@@ -18,12 +18,14 @@ import (
 	"edgelens/inference/probe"
 	"edgelens/inference/runtimes"
 	"edgelens/internal/similar"
+	"edgelens/preprocess/sandbox"
 )
 
 // version is set by the Makefile from git.
 var version = "devel"
 
 func main() {
+	sandbox.Main()                              // this may be a process that decodes images
 	probe.Main(runtimes.New(runtimes.Config{})) // this may be a process that probes a model
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
@@ -58,7 +60,7 @@ func newRoot(environ []string) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(explainFlag)
-	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newJob(), newOutbox(), newHealth(environ), newTerminal(), newConfig(environ), newRuntime(environ), newBench(environ), newVersion(environ))
+	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newKey(environ), newJob(environ), newOutbox(environ), newHealth(environ), newTerminal(), newConfig(environ), newRuntime(environ), newBench(environ), newTLS(environ), newVersion(environ))
 	return root
 }
 

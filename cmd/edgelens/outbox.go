@@ -12,10 +12,10 @@ import (
 	"edgelens/internal/client"
 )
 
-func newOutbox() *cobra.Command {
+func newOutbox(environ []string) *cobra.Command {
 	var c client.Client
 	cmd := &cobra.Command{Use: "outbox", Short: "List and retry events that were set aside because a sink rejected them"}
-	addServerFlag(cmd, &c)
+	addServerFlags(cmd, &c, environ)
 	cmd.AddCommand(newOutboxList(&c), newOutboxRetry(&c))
 	return cmd
 }

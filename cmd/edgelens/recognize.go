@@ -50,7 +50,7 @@ func newRecognize(environ []string) *cobra.Command {
 	cmd.Flags().IntVar(&options.TopK, "top-k", edgelens.DefaultTopK, "maximum number of predictions")
 	cmd.Flags().Float64Var(&options.MinScore, "min-score", 0, "leave out predictions with a lower probability")
 	addViewFlags(cmd.Flags(), &options.View)
-	config.AddFlags(cmd.Flags(), "data_dir", "model", "log_", "recognize.timeout", "recognize.allow_stand_in", "recognize.quality", "inference.", "preprocess.")
+	config.AddFlags(cmd.Flags(), "data_dir", "model", "log_", "recognize.timeout", "recognize.allow_stand_in", "recognize.quality", "inference.", "preprocess.", "decode.")
 	return cmd
 }
 

@@ -146,7 +146,7 @@ func (p *Prober) try(ctx context.Context, path string, options inference.Options
 // verdictOf turns the end of a child into nil or an error.
 func (p *Prober) verdictOf(o outcome) error {
 	var v verdict
-	if o.state.ExitCode() == 0 && json.Unmarshal(o.out.Bytes(), &v) == nil {
+	if o.state.ExitCode() == 0 && json.Unmarshal(o.out.kept.Bytes(), &v) == nil {
 		if v.Passed {
 			return nil
 		}
@@ -157,7 +157,7 @@ func (p *Prober) verdictOf(o outcome) error {
 		}
 		return err
 	}
-	words := strings.Join(strings.Fields(o.words.String()), " ")
+	words := strings.Join(strings.Fields(o.words.kept.String()), " ")
 	switch {
 	case o.state.ExitCode() == exitNotTried:
 		return notTried(errors.New(words))
@@ -254,13 +254,13 @@ func contextError(ctx context.Context) error {
 
 // limitedBuffer keeps the first bytes that are written to it, and drops the rest.
 type limitedBuffer struct {
-	bytes.Buffer
+	kept bytes.Buffer // not embedded: os/exec would have it read past the limit
 	left int
 }
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
 	n := min(len(p), b.left)
 	b.left -= n
-	b.Buffer.Write(p[:n]) // never fails
+	b.kept.Write(p[:n]) // never fails
 	return len(p), nil
 }

@@ -47,7 +47,11 @@ func newBroker(ctx context.Context, c *config.Config, spoken []dialect.Dialect, 
 	child, err := supervise.StartMosquitto(ctx, filepath.Join(c.DataDir, "mosquitto"), c.Mosquitto, rules, log)
 	switch {
 	case err == nil:
-		log.Info("MQTT ready for terminals", "mqtt", "mqtt://"+c.Mosquitto.Listen)
+		scheme := "mqtt"
+		if c.Mosquitto.TLS.IsSet() {
+			scheme = "mqtts"
+		}
+		log.Info("MQTT ready for terminals", "mqtt", scheme+"://"+c.Mosquitto.Listen)
 		return broker{url: child.URL(), child: child}, nil
 	case errors.Is(err, edgelens.ErrNotFound):
 		log.Warn("MQTT unavailable, the service runs without it", "event", "mqtt_unavailable", "reason", err)

@@ -8,13 +8,18 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/inference"
 	"edgelens/internal/ledger"
 	"edgelens/internal/telemetry"
 	"edgelens/worker"
 )
 
-// conditionsInterval is how often the parts are checked.
-const conditionsInterval = time.Second
+const (
+	// conditionsInterval is how often the parts are checked.
+	conditionsInterval = time.Second
+	// brokerGrace is how long the MQTT broker may be disconnected, as while the service starts.
+	brokerGrace = 3 * time.Second
+)
 
 // watchConditions checks the parts periodically and updates readiness, until ctx ends. Each source returns its present
 // conditions.
@@ -72,8 +77,26 @@ func ledgerConditions(l *ledger.Ledger) func() []edgelens.Condition {
 	}
 }
 
+// interpreterConditions returns a condition for each model with interpreters that hang: a run that is not done within
+// inference.invoke_timeout cannot be ended, and occupies a core and its memory until it is.
+func interpreterConditions(models map[string]inference.PoolStats) (all []edgelens.Condition) {
+	for name, stats := range models {
+		switch {
+		case stats.Stuck == 0:
+		case stats.Idle+stats.Busy == 0:
+			all = append(all, edgelens.Condition{Name: "interpreters of " + name, Severity: edgelens.SeverityUnavailable, Reason: fmt.Sprintf(
+				"all %d hang in a run that does not end; restart the service, and remove the model if it happens again", stats.Stuck)})
+		default:
+			all = append(all, degraded("interpreters of "+name, fmt.Sprintf(
+				"%d hang in a run that does not end, and %d serve; each takes a core and its memory until the service is restarted", stats.Stuck, stats.Idle+stats.Busy)))
+		}
+	}
+	return all
+}
+
 // terminalConditions is the source of the deliveries and of MQTT.
 func terminalConditions(t *terminals, outbox *ledger.Outbox, log *slog.Logger) func() []edgelens.Condition {
+	connected := time.Now() // when the broker was last connected
 	return func() (all []edgelens.Condition) {
 		for _, a := range t.dispatcher.Alarms() {
 			all = append(all, degraded("delivery to "+a.Sink, fmt.Sprintf(
@@ -81,6 +104,12 @@ func terminalConditions(t *terminals, outbox *ledger.Outbox, log *slog.Logger) f
 		}
 		all = append(all, setAsideConditions(outbox, log)...)
 		if t.bridge != nil {
+			if t.bridge.Connected() {
+				connected = time.Now()
+			} else if since := time.Since(connected); since > brokerGrace {
+				all = append(all, degraded("broker", fmt.Sprintf(
+					"not connected to the MQTT broker for %v: no records of terminals arrive, and commands and events wait; the log has the reason", since.Round(time.Second))))
+			}
 			if err := t.bridge.TakenOver(); err != nil {
 				all = append(all, degraded("mqtt", err.Error()))
 			}

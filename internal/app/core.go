@@ -19,6 +19,7 @@ import (
 	"edgelens/models"
 	"edgelens/models/quality"
 	"edgelens/preprocess"
+	"edgelens/preprocess/sandbox"
 	"edgelens/recognize"
 )
 
@@ -31,6 +32,7 @@ type Core struct {
 
 	runtimes      *runtimes.Set
 	preprocessor  *preprocess.Preprocessor
+	decoder       *sandbox.Preprocessor // closes preprocessor
 	service       *recognize.Service
 	shared        *cache.Shared // nil where results are in memory only
 	qualityForAll bool          // whether the quality model rates every image
@@ -53,13 +55,14 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer, 
 	if err != nil {
 		return nil, err
 	}
-	preprocessor, err := preprocess.New(c.Preprocess)
+	memory := newDecodeMemory(c, log)
+	preprocessor, decoder, err := newDecoder(c, memory, log, metrics)
 	if err != nil {
 		return nil, err
 	}
 	results, shared, err := newResults(c, log, metrics)
 	if err != nil {
-		return nil, errors.Join(err, preprocessor.Close())
+		return nil, errors.Join(err, decoder.Close())
 	}
 	prober := NewProber(c, set, log)
 	parts := inference.LoaderParts{
@@ -76,11 +79,11 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer, 
 	}
 	loader := inference.NewLoader(c.Inference, parts)
 	service := recognize.New(c.Recognize, recognize.Parts{
-		Preprocessor: preprocessor, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name,
+		Preprocessor: decoder, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name, DecodeMemory: memory.now,
 	})
 	return &Core{
 		runtimes: set,
-		Registry: registry, Loader: loader, preprocessor: preprocessor, service: service, shared: shared,
+		Registry: registry, Loader: loader, preprocessor: preprocessor, decoder: decoder, service: service, shared: shared,
 		Recognizer:    telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
 		qualityForAll: c.Recognize.Quality == recognize.QualityAll,
 		standIn:       c.Recognize.AllowStandIn,
@@ -97,12 +100,15 @@ func (c *Core) WarmUp(ctx context.Context) error {
 	return err
 }
 
+// Refusal implements api.Admission.
+func (c *Core) Refusal(wait time.Duration) error { return c.service.Refusal(wait) }
+
 // Stop rejects new requests, and those that wait and could not be answered while the process stops. Close must follow.
 func (c *Core) Stop() { c.service.Stop(time.Now().Add(answerTimeout)) }
 
 // Close finishes admitted requests, then frees interpreters, models and scratch memory, in that order.
 func (c *Core) Close(ctx context.Context) error {
-	errs := []error{c.service.Close(ctx), c.Loader.Close(ctx), c.runtimes.Close(), c.preprocessor.Close()}
+	errs := []error{c.service.Close(ctx), c.Loader.Close(ctx), c.runtimes.Close(), c.decoder.Close()}
 	if c.shared != nil {
 		errs = append(errs, c.shared.Close())
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,41 +18,57 @@ import (
 
 	"edgelens"
 	"edgelens/api"
+	"edgelens/internal/access"
+	"edgelens/internal/certificate"
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
 	"edgelens/internal/telemetry"
 )
 
 const (
-	// StopTimeout is how long stopping waits for admitted requests.
-	StopTimeout = 10 * time.Second
-	// answerTimeout is the part of it in which requests that wait may still be answered.
-	answerTimeout = 7 * time.Second
+	// StopTimeout is how long stopping takes at most, after the drain, but for a part that does not end when it should.
+	StopTimeout = 9 * time.Second
+	// answerTimeout is the part of it in which requests that wait may still be answered, and responseTimeout that in which
+	// clients may still receive responses. The rest is for freeing the parts.
+	answerTimeout   = 5 * time.Second
+	responseTimeout = 6 * time.Second
 )
 
-// Serve runs until ctx ends or a part fails, and then stops in order: not ready, stop accepting, finish admitted
-// requests, free.
+// Serve runs until ctx ends or a part fails, and then stops in order: not ready, for the drain; stop accepting; finish
+// what runs; free.
 func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer) (err error) {
+	stopping := &stopping{}
+	defer stopping.end()
 	datadir.UseOwnFilesOnly()
 	log := telemetry.NewLogger(c.Log, logs)
 	c.WarnOfRetired(log)
+	addProcs(c.Inference.InterpretersOrCores())
 	metrics := telemetry.NewRegistry(version)
 	core, err := NewCore(c, log, metrics)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, core.Close)) }()
+	defer func() { err = errors.Join(err, core.Close(stopping.limit())) }()
 	jobs, err := newJobs(ctx, c, core, log, metrics)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, jobs.close)) }()
+	defer func() { err = errors.Join(err, jobs.close(stopping.limit())) }()
+	keys, err := openKeys(ctx, c, jobs.ledger, log)
+	if err != nil {
+		return err
+	}
+	if err := checkAccess(c, keys, log); err != nil {
+		return err
+	}
 	terminals, err := newTerminals(ctx, c, jobs, log, metrics)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, CloseWithin(StopTimeout, terminals.stop)) }()
-	s := &node{version: version, config: c, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
+	defer func() { err = errors.Join(err, terminals.stop(stopping.limit())) }()
+	s := &node{
+		version: version, config: c, core: core, jobs: jobs, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, log: log,
+	}
 	s.readiness.NotReady("model", "loading")
 	if s.server, err = newServer(c, s, metrics); err != nil {
 		return err
@@ -75,17 +92,21 @@ type node struct {
 	config    *config.Config
 	core      *Core
 	jobs      *jobs
+	keys      *access.Keys // nil in tests without keys
 	terminals *terminals
 	server    *api.Server
 	readiness *telemetry.Readiness
+	metrics   *prometheus.Registry
+	stopping  *stopping
 	log       *slog.Logger
 }
 
 func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
 	s.readiness.AddCheck(func() []edgelens.Condition { return kernelConditions(s.core.Loader.Checks()) })
 	s.readiness.AddCheck(func() []edgelens.Condition { return acceleratorConditions(s.core.Loader.Accelerators()) })
+	s.readiness.AddCheck(func() []edgelens.Condition { return interpreterConditions(s.core.Loader.Interpreters()) })
 	parts := api.Parts{
-		Recognizer: s.core.Recognizer, Models: s.core.Loader, Readiness: s.readiness,
+		Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		System:     func() edgelens.System { return System(s.version, s.core.runtimes) },
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
@@ -94,21 +115,60 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	if s.terminals != nil && s.terminals.bridge != nil {
 		parts.Devices = s.terminals.bridge
 	}
-	return api.New(c.HTTP, parts)
+	if s.keys != nil {
+		parts.Access = s.keys
+		s.readiness.AddCheck(s.keys.Conditions)
+	}
+	server, err := api.New(c.HTTP, parts)
+	if err != nil {
+		return nil, err
+	}
+	s.readiness.AddCheck(server.Conditions)
+	return server, checkBrokerCertificate(c, s)
+}
+
+// checkBrokerCertificate adds the conditions of the private broker's certificate.
+func checkBrokerCertificate(c *config.Config, s *node) error {
+	if s.terminals == nil || s.terminals.broker.child == nil || !c.Mosquitto.TLS.IsSet() {
+		return nil
+	}
+	follower, err := certificate.Follow(c.Mosquitto.TLS, "mqtt.tls", s.log)
+	if err != nil {
+		return err
+	}
+	s.readiness.AddCheck(func() []edgelens.Condition { return follower.Conditions("mqtt_certificate") })
+	return nil
 }
 
 // run first serves and then loads the default model, so that health checks are answered from the start. Jobs are
 // dequeued once there is a model.
 func (s *node) run(ctx context.Context, listener net.Listener) error {
-	address := "http://" + listener.Addr().String()
+	address := s.config.HTTP.Scheme() + "://" + listener.Addr().String()
 	s.log.Info("edgelens started", "version", s.version, "address", address, "docs", address+"/docs")
 	start := time.Now()
-	group, ctx := errgroup.WithContext(ctx)
+	stop := ctx
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	group, ctx := errgroup.WithContext(serving)
+	group.Go(func() error { s.drain(stop, ctx); end(); return nil })
+	if internal := s.config.InternalListen; internal != "" {
+		bound, err := serveStatus(ctx, group, internal, "http.internal_listen", s.readiness, s.metrics)
+		if err != nil {
+			end()
+			return errors.Join(err, listener.Close(), group.Wait())
+		}
+		s.log.Info("serving health and metrics", "address", "http://"+bound.String())
+	}
 	group.Go(func() error { return s.server.Serve(listener) })
 	group.Go(func() error {
 		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger.Outbox, s.log))
 		return nil
 	})
+	group.Go(func() error {
+		s.keys.Run(ctx)
+		return nil
+	})
+	s.serveControl(ctx, group)
 	// Records of terminals are stored from the start, and recognized later.
 	group.Go(s.terminals.start)
 	group.Go(func() error {
@@ -140,14 +200,75 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	})
 	group.Go(func() error {
 		<-ctx.Done()
+		s.stopping.begin()
 		s.readiness.NotReady("service", "stopping")
 		s.log.Info("stopping", "timeout", StopTimeout)
 		s.core.Stop()
-		return CloseWithin(StopTimeout, s.server.Shutdown)
+		return CloseWithin(responseTimeout, s.server.Shutdown)
 	})
 	err := group.Wait()
 	s.log.Info("stopped", "clean", err == nil)
 	return err
+}
+
+// serveControl serves the socket for commands until ctx ends.
+func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
+	server := newControl(s.config, s.keys, s.log)
+	if server == nil {
+		return
+	}
+	group.Go(server.Serve)
+	group.Go(func() error {
+		<-ctx.Done()
+		return CloseWithin(StopTimeout, server.Close)
+	})
+}
+
+// drain returns when the service is to stop: a while after stop ends, in which it is not ready, so that a load balancer
+// sends no more requests; or at once when a part failed.
+func (s *node) drain(stop, serving context.Context) {
+	select {
+	case <-stop.Done():
+	case <-serving.Done():
+		return
+	}
+	if s.config.StopDrain == 0 {
+		return
+	}
+	s.readiness.NotReady("service", "stopping")
+	s.log.Info("draining: /readyz is unavailable, and requests are still served", "duration", s.config.StopDrain)
+	timer := time.NewTimer(s.config.StopDrain)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-serving.Done():
+	}
+}
+
+// stopping is the time limit for stopping, which all parts share. It is safe for use by many goroutines.
+type stopping struct {
+	mu     sync.Mutex
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// begin starts the time, once.
+func (s *stopping) begin() { _ = s.limit() }
+
+// limit returns a context that ends when the time is over; it starts the time.
+func (s *stopping) limit() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithTimeout(context.Background(), StopTimeout)
+	}
+	return s.ctx
+}
+
+// end frees it.
+func (s *stopping) end() {
+	_ = s.limit()
+	s.cancel()
 }
 
 // CloseWithin closes a part with a time limit.

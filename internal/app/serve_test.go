@@ -67,7 +67,7 @@ func TestGracefulStop(t *testing.T) {
 		go func() { answered <- s.raw(path+"?cache=false", slow) }()
 	}
 	testutil.Eventually(t, "the images are admitted", func() bool {
-		return metric(s, "edgelens_uploads_in_memory_bytes") >= float64(2*len(slow))
+		return metric(s, "edgelens_recognitions_running")+metric(s, `edgelens_recognitions_waiting{priority="synchronous"}`) >= 2
 	})
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)

@@ -42,6 +42,7 @@ func settings(t testing.TB) *config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Decode.Timeout = time.Minute // the machine may be busy with other tests
 	return c
 }
 

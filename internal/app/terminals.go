@@ -81,7 +81,7 @@ func linksTo(c *config.Config) func(result string) string {
 	}
 	base := c.PublicURL
 	if base == "" {
-		base = "http://" + c.HTTP.Listen
+		base = c.HTTP.Scheme() + "://" + c.HTTP.Listen
 	}
 	return func(result string) string { return base + "/api/results/" + result + "/image" }
 }

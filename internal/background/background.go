@@ -21,3 +21,7 @@ func Run(low bool, f func()) {
 		panic(panicked)
 	}
 }
+
+// IsLow reports whether the calling goroutine runs on a thread of low priority: within f of
+// Run with low set.
+func IsLow() bool { return onLowPriority() }

@@ -18,3 +18,18 @@ func onLowPriorityThread(f func()) {
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, niceValue)
 	f()
 }
+
+// usual is the nice value of the process.
+var usual = nice()
+
+// onLowPriority reports whether the calling thread is one of onLowPriorityThread.
+func onLowPriority() bool { return nice() > usual }
+
+// nice returns the nice value of the calling thread; 0 where it is unknown.
+func nice() int {
+	raw, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0) // the system call gives 20 - nice
+	if err != nil {
+		return 0
+	}
+	return 20 - raw
+}

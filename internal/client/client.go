@@ -32,6 +32,8 @@ const (
 type Client struct {
 	// Server is the address of the service, as in "http://127.0.0.1:8080".
 	Server string
+	// Key is the token of its key for this client; "" for none.
+	Key string
 }
 
 // JobOptions are the options of a job.
@@ -157,6 +159,7 @@ func (c Client) call(ctx context.Context, method, path string, query url.Values,
 	if header != nil {
 		r.Header = header
 	}
+	authorize(r, c.Key)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return fmt.Errorf("%w; check that the server runs at the address of --server", err)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,8 +23,9 @@ const healthTimeout = 5 * time.Second
 // healthy is the health of a service without reasons.
 const healthy = "ok"
 
-// LocalURL returns the URL for a server on this machine that listens on the address, host:port.
-func LocalURL(listen string) (string, error) {
+// LocalURL returns the URL for a server on this machine that listens on the address, host:port; scheme is "http" or
+// "https".
+func LocalURL(scheme, listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port == "0" {
 		return "", fmt.Errorf("listen is %q, which has no port; give --url", listen)
@@ -34,29 +36,30 @@ func LocalURL(listen string) (string, error) {
 	case "::":
 		host = "::1"
 	}
-	return "http://" + net.JoinHostPort(host, port), nil
+	return scheme + "://" + net.JoinHostPort(host, port), nil
 }
 
-// Health returns "ok", or "degraded" with the reasons, of the service, worker or broker at an address; an error where
-// it is not ready.
-func Health(ctx context.Context, target string) (string, error) {
+// Health returns "ok", or "degraded", of the service, worker or broker at an address; an error where it is not ready. A
+// service with keys reveals the reasons only to one with the scope metrics or page; key may be "". trusted is what an
+// https address must have; nil for what this machine trusts.
+func Health(ctx context.Context, target, key string, trusted *tls.Config) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	health, err := askHealth(ctx, target)
+	health, err := askHealth(ctx, target, key, trusted)
 	if err != nil {
 		return "", fmt.Errorf("%s is not healthy: %w", target, err)
 	}
 	return health, nil
 }
 
-func askHealth(ctx context.Context, target string) (string, error) {
+func askHealth(ctx context.Context, target, key string, trusted *tls.Config) (string, error) {
 	address, err := url.Parse(target)
 	if err != nil {
 		return "", fmt.Errorf("parse the address: %w", err)
 	}
 	switch address.Scheme {
 	case "http", "https":
-		return askReady(ctx, strings.TrimRight(target, "/")+"/readyz")
+		return askReady(ctx, strings.TrimRight(target, "/")+"/readyz", key, trusted)
 	case "mqtt":
 		host := address.Host
 		if address.Port() == "" {
@@ -81,12 +84,14 @@ func healthText(h api.Health) string {
 }
 
 // askReady returns the health where the status is 200, otherwise as an error. A worker's body is lines of text.
-func askReady(ctx context.Context, readyz string) (string, error) {
+func askReady(ctx context.Context, readyz, key string, trusted *tls.Config) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, readyz, nil)
 	if err != nil {
 		return "", err
 	}
-	response, err := http.DefaultClient.Do(r)
+	authorize(r, key)
+	transport := &http.Transport{TLSClientConfig: trusted, DisableKeepAlives: true}
+	response, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
 		return "", err
 	}

@@ -6,19 +6,23 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"edgelens/api"
 	"edgelens/inference"
+	"edgelens/internal/access"
 	"edgelens/internal/cache"
 	"edgelens/internal/ledger"
 	"edgelens/internal/notify/webhook"
 	"edgelens/internal/supervise"
 	"edgelens/internal/telemetry"
 	"edgelens/preprocess"
+	"edgelens/preprocess/sandbox"
 	"edgelens/recognize"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
@@ -41,11 +45,17 @@ type Config struct {
 	ModelMirror string
 	// PublicURL is the base URL for clients; "" means the listen address.
 	PublicURL string
+	// InternalListen is the host:port of health and metrics alone; "" means none.
+	InternalListen string
+	// StopDrain is how long after the signal to stop the service is unavailable by its readiness and still serves.
+	StopDrain time.Duration
 
 	HTTP       api.Config
+	Access     access.Config
 	Recognize  recognize.Config
 	Inference  inference.Config
 	Preprocess preprocess.Config
+	Decode     sandbox.Config
 	Cache      cache.Config
 	Ledger     ledger.Config
 	Jobs       worker.Config
@@ -74,6 +84,7 @@ func Default() Config {
 		Recognize:  recognize.DefaultConfig(),
 		Inference:  inference.DefaultConfig(),
 		Preprocess: preprocess.DefaultConfig(),
+		Decode:     sandbox.DefaultConfig(),
 		Cache:      cache.DefaultConfig(),
 		Ledger:     ledger.DefaultConfig(),
 		Jobs:       worker.DefaultConfig(),
@@ -113,6 +124,12 @@ func (c *Config) Validate() error {
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		errs = append(errs, errors.New("http.public_url must be an http:// or https:// URL")) // not repeated: it may contain a password
 	}
+	if _, _, err := net.SplitHostPort(c.InternalListen); c.InternalListen != "" && err != nil {
+		errs = append(errs, fmt.Errorf("http.internal_listen must be host:port such as 127.0.0.1:9090, not %q", c.InternalListen))
+	}
+	if c.StopDrain < 0 || c.StopDrain > 10*time.Minute {
+		errs = append(errs, fmt.Errorf("stop.drain must be 0 to 10m, not %v", c.StopDrain))
+	}
 	for _, section := range []struct {
 		prefix string
 		err    error
@@ -121,6 +138,7 @@ func (c *Config) Validate() error {
 		{"recognize.", c.Recognize.Validate()},
 		{"inference.", c.Inference.Validate()},
 		{"preprocess.", c.Preprocess.Validate()},
+		{"decode.", c.Decode.Validate()},
 		{"cache.", c.Cache.Validate()},
 		{"ledger.", c.Ledger.Validate()},
 		{"jobs.", c.Jobs.Validate()},
@@ -146,6 +164,7 @@ func (c *Config) Validate() error {
 var renamed = strings.NewReplacer(
 	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
 	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ",
+	"jobs.door_wait ", "terminal.max_wait ",
 	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
 )
 

@@ -27,6 +27,9 @@ const (
 	defaultFile = "edgelens.yaml"
 )
 
+// EnvKey is the environment variable with the key of commands that call a service. It is no setting.
+const EnvKey = envPrefix + "KEY"
+
 // AddFlags registers the flags of the settings that start with one of the
 // prefixes, and --config. No prefix means every setting.
 func AddFlags(flags *pflag.FlagSet, prefixes ...string) {
@@ -109,7 +112,7 @@ func applyEnviron(settings []setting, environ []string) []error {
 	var errs []error
 	for _, pair := range environ {
 		name, text, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, envTest) || name == envFile {
+		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, envTest) || name == envFile || name == EnvKey {
 			continue
 		}
 		s, known := byName[name]

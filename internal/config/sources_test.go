@@ -13,10 +13,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 	"gopkg.in/yaml.v3"
 
+	"edgelens/internal/certificate"
 	"edgelens/internal/config"
 )
 
@@ -135,8 +137,21 @@ var valid = map[string][3]string{
 	"log_format":                   {"json", "text", "json"},
 	"http.max_image_bytes":         {"10001", "10002", "10003"},
 	"http.max_upload_bytes":        {"100000001", "100000002", "100000003"},
+	"http.keys_file":               {"/flag", "/env", "/file"},
+	"http.open":                    {"true", "false", "true"},
+	"stop.drain":                   {"1s", "2s", "3s"},
+	"terminal.max_wait":            {"1s", "2s", "3s"},
 	"http.read_timeout":            {"11s", "12s", "13s"},
+	"http.tls.cert":                {"a.pem", "b.pem", "c.pem"},
+	"http.tls.key":                 {"a.key", "b.key", "c.key"},
+	"http.internal_listen":         {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+	"http.rate_limit":              {"1.5", "2.5", "3"},
+	"http.rate_burst":              {"11", "12", "13"},
+	"mqtt.client_id_by_user":       {"true", "false", "true"},
+	"mqtt.tls.cert":                {"a.pem", "b.pem", "c.pem"},
+	"mqtt.tls.key":                 {"a.key", "b.key", "c.key"},
 	"recognize.timeout":            {"11s", "12s", "13s"},
+	"recognize.max_wait":           {"1s", "2s", "3s"},
 	"inference.interpreters":       {"11", "12", "13"},
 	"inference.threads":            {"11", "12", "13"},
 	"inference.runtime":            {"tflite", "litert", "auto"},
@@ -154,6 +169,9 @@ var valid = map[string][3]string{
 	"preprocess.fit":               {"stretch", "sweep", "pad"},
 	"preprocess.max_scans":         {"11", "12", "13"},
 	"preprocess.reduce_jpeg":       {"1", "2", "3.5"},
+	"decode.isolation":             {"require", "off", "require"},
+	"decode.timeout":               {"1s", "3s", "4s"},
+	"decode.memory":                {"100000001", "100000002", "100000003"},
 	"cache.max_entries":            {"11", "12", "13"},
 	"cache.ttl":                    {"11s", "12s", "13s"},
 	"redis.url":                    {"redis://a:1", "redis://b:2", "redis://c:3"},
@@ -215,6 +233,28 @@ var valid = map[string][3]string{
 	"http.trusted_proxies":         {"10.0.0.5", "10.0.0.0/8,fd00::/8", "::1"},
 	"ledger.min_age":               {"11m0s", "12m0s", "13m0s"},
 	"ledger.remember_max":          {"1100", "1200", "1300"},
+
+	"http.max_connections_per_address": {"1", "2", "3"},
+}
+
+// companions are settings that are invalid alone, each with a flag that goes with all of its values.
+var companions = map[string]string{
+	"http.tls.cert": "--http-tls-key=a.key", "http.tls.key": "--http-tls-cert=a.pem",
+	"mqtt.tls.cert": "--mqtt-tls-key=a.key", "mqtt.tls.key": "--mqtt-tls-cert=a.pem",
+}
+
+// writeCertificates writes the files that the values of those settings name into the current folder, all alike.
+func writeCertificates(t *testing.T) {
+	t.Helper()
+	certificate, key, err := certificate.SelfSigned{Hosts: []string{"a.example"}, Days: 90, Now: time.Now()}.Make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if err := errors.Join(os.WriteFile(name+".pem", certificate, 0o600), os.WriteFile(name+".key", key, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestEveryFlagHasKey(t *testing.T) {
@@ -243,6 +283,7 @@ func TestEveryFlagHasKey(t *testing.T) {
 
 func TestPrecedence(t *testing.T) {
 	t.Chdir(t.TempDir())
+	writeCertificates(t)
 	for key, values := range valid {
 		t.Run(key, func(t *testing.T) {
 			flag := "--" + flagOf(key) + "=" + values[0]
@@ -260,6 +301,9 @@ func TestPrecedence(t *testing.T) {
 				"environment over file":  {source{environ: []string{environ}, file: file}, values[1]},
 				"flag over all the rest": {source{[]string{flag}, []string{environ}, file}, values[0]},
 			} {
+				if companion := companions[key]; companion != "" {
+					test.source.args = append(test.source.args, companion)
+				}
 				c, err := test.source.load(t)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
@@ -364,6 +408,7 @@ func TestPrintMarksDerivedSettings(t *testing.T) {
 
 func TestPrintLoadsBack(t *testing.T) {
 	t.Chdir(t.TempDir())
+	writeCertificates(t)
 	everything := source{}
 	for key, values := range valid {
 		if key == "webhook.secret" || key == "webhook.headers" {

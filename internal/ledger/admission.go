@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,8 @@ func (a *admission) checkSpec(spec edgelens.JobSpec, image []byte) error {
 		return invalid("%q is not a SHA-256 in hexadecimal", spec.SHA256)
 	case spec.Queue != edgelens.QueueInteractive && spec.Queue != edgelens.QueueBulk:
 		return invalid("the queue must be %s or %s, not %q", edgelens.QueueInteractive, edgelens.QueueBulk, spec.Queue)
+	case strings.ContainsRune(spec.IdempotencyKey, '\n'):
+		return invalid("an idempotency key has no line feed")
 	case spec.Bytes > a.config.MaxBytes:
 		return fmt.Errorf("%w: the image has %d bytes, and all images together may have %d (max_bytes)", edgelens.ErrTooLarge, spec.Bytes, a.config.MaxBytes)
 	}

@@ -61,8 +61,20 @@ func (s *Devices) save(c *change, d *edgelens.Device) error {
 	if err != nil || earlier.ID != "" && earlier.State == d.State && earlier.Online == d.Online {
 		return err
 	}
-	return s.events.insert(c, newEvent{kind: eventDevice, subject: d.ID, at: d.LastSeen,
+	return s.events.insert(c, newEvent{kind: eventDevice, subject: d.ID, device: d.ID, at: d.LastSeen,
 		data: deviceData{ID: d.ID, Dialect: d.Dialect, State: d.State, Online: d.Online}})
+}
+
+// RemoveDevices removes devices; unknown ones are no error.
+func (s *Devices) RemoveDevices(ctx context.Context, ids ...string) error {
+	return s.db.explain("remove devices", s.db.write(ctx, func(c *change) error {
+		for _, id := range ids {
+			if _, err := c.exec(`DELETE FROM devices WHERE id = ?`, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 const selectDevice = `SELECT id, dialect, state, online, first_seen, last_seen, counters, settings FROM devices`

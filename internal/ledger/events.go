@@ -19,6 +19,8 @@ type Events struct {
 // newEvent is an event to be stored; data becomes JSON.
 type newEvent struct {
 	kind, subject string
+	// owner and device decide who may see it.
+	owner, device string
 	at            time.Time
 	data          any
 }
@@ -43,7 +45,7 @@ func (s *Events) insert(c *change, e newEvent) error {
 		return err
 	}
 	c.events = true
-	_, err = c.exec(`INSERT INTO events (type, subject, at, data) VALUES (?, ?, ?, ?)`, e.kind, e.subject, e.at.UnixMicro(), string(text))
+	_, err = c.exec(`INSERT INTO events (type, subject, owner, device, at, data) VALUES (?, ?, ?, ?, ?, ?)`, e.kind, e.subject, e.owner, e.device, e.at.UnixMicro(), string(text))
 	return err
 }
 
@@ -65,7 +67,7 @@ func (s *Events) list(ctx context.Context, after int64, limit int) ([]edgelens.E
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.db.readers.QueryContext(ctx, `SELECT seq, type, subject, at, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	rows, err := s.db.readers.QueryContext(ctx, `SELECT seq, type, subject, owner, device, at, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +77,7 @@ func (s *Events) list(ctx context.Context, after int64, limit int) ([]edgelens.E
 		var event edgelens.Event
 		var at int64
 		var data string
-		if err := rows.Scan(&event.Seq, &event.Type, &event.Subject, &at, &data); err != nil {
+		if err := rows.Scan(&event.Seq, &event.Type, &event.Subject, &event.Owner, &event.Device, &at, &data); err != nil {
 			return nil, err
 		}
 		event.At, event.Data = time.UnixMicro(at).UTC(), json.RawMessage(data)

@@ -22,7 +22,7 @@ type jobData struct {
 
 // jobEvent returns the event of a job that was accepted, or changed its status.
 func jobEvent(job *edgelens.Job, at time.Time) newEvent {
-	return newEvent{kind: eventJob, subject: job.ID, at: at, data: jobData{
+	return newEvent{kind: eventJob, subject: job.ID, owner: job.Owner, device: job.Device, at: at, data: jobData{
 		ID: job.ID, Status: job.Status, Attempts: job.Attempts,
 		Source: job.Source, Device: job.Device, Queue: job.Queue, Error: errorDataOf(job.Error),
 	}}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"edgelens"
@@ -13,7 +14,7 @@ import (
 // selectJob selects what readJobRow reads.
 const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
 	j.idempotency_key, j.deadline, j.status, j.attempts, j.created_at, j.started_at, j.finished_at,
-	j.error_code, j.error_detail, j.image, j.record_id, j.fit, j.region, r.result
+	j.error_code, j.error_detail, j.image, j.record_id, j.owner, j.fit, j.region, r.result
 	FROM jobs j LEFT JOIN results r ON r.job_id = j.id`
 
 // jobRow is a job with its internal columns.
@@ -31,14 +32,14 @@ func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 	)
 	err = row.Scan(&job.seq, &job.ID, &job.Source, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
 		&job.SHA256, &job.Bytes, &key, &deadline, &job.Status, &job.Attempts, &created, &started, &finished,
-		&code, &detail, &job.image, &record, &job.View.Fit, &region, &result)
+		&code, &detail, &job.image, &record, &job.Owner, &job.View.Fit, &region, &result)
 	if err != nil {
 		return jobRow{}, err
 	}
 	if job.View.Region, err = edgelens.ParseRegion(region); err != nil {
 		return jobRow{}, fmt.Errorf("read the region of job %s: %w", job.ID, err)
 	}
-	job.IdempotencyKey, job.Record = key.String, record.String
+	job.IdempotencyKey, job.Record = unscoped(job.Owner, key.String), record.String
 	job.Deadline, job.CreatedAt = timeOf(deadline), timeOf(created)
 	job.StartedAt, job.FinishedAt = timeOf(started), timeOf(finished)
 	job.Error = errorOf(code, detail)
@@ -73,13 +74,25 @@ func jobRows(ctx context.Context, q querier, query string, args ...any) (jobs []
 	return jobs, rows.Err()
 }
 
+// scoped returns an idempotency key as it is stored: each owner has keys of its own. The owner is in front of it, with a
+// line feed that no key has (see checkSpec).
+func scoped(owner, key string) string {
+	if owner == "" || key == "" {
+		return key
+	}
+	return owner + "\n" + key
+}
+
+// unscoped is the reverse of scoped.
+func unscoped(owner, key string) string { return strings.TrimPrefix(key, owner+"\n") }
+
 // earlierJob returns the earlier job with spec's key; nil where there is none. Its error is an edgelens.ErrConflict where
 // that is for other work.
 func earlierJob(ctx context.Context, q querier, spec edgelens.JobSpec) (*edgelens.Job, error) {
 	if spec.IdempotencyKey == "" {
 		return nil, nil
 	}
-	job, err := readJobRow(q.QueryRowContext(ctx, selectJob+` WHERE j.idempotency_key = ?`, spec.IdempotencyKey))
+	job, err := readJobRow(q.QueryRowContext(ctx, selectJob+` WHERE j.idempotency_key = ?`, scoped(spec.Owner, spec.IdempotencyKey)))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
@@ -108,9 +121,9 @@ func unfinishedOfDevice(ctx context.Context, q querier, device string, limit int
 func (s *Jobs) insert(c *change, job *edgelens.Job) error {
 	c.newFile = true
 	_, err := c.exec(`INSERT INTO jobs (id, source, device, queue, model, top_k, min_score, no_cache, sha256, bytes,
-		idempotency_key, deadline, status, created_at, record_id, fit, region) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		idempotency_key, deadline, status, created_at, record_id, owner, fit, region) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		job.ID, job.Source, job.Device, job.Queue, job.Model, job.TopK, job.MinScore, job.NoCache, job.SHA256, job.Bytes,
-		textOrNull(job.IdempotencyKey), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro(), textOrNull(job.Record),
+		textOrNull(scoped(job.Owner, job.IdempotencyKey)), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro(), textOrNull(job.Record), job.Owner,
 		string(job.View.Fit), job.View.Region.String())
 	if err != nil {
 		return err

@@ -134,6 +134,9 @@ func (s *Jobs) list(ctx context.Context, filter edgelens.JobFilter) (page []edge
 		}
 		query, args = query+` AND j.status = ?`, append(args, string(filter.Status))
 	}
+	if test, of := visible("j.", filter.Visible); test != "" {
+		query, args = query+` AND `+test, append(args, of...)
+	}
 	// One more than requested shows whether there is a next page.
 	rows, err := jobRows(ctx, s.db.readers, query+` ORDER BY j.seq DESC LIMIT ?`, append(args, limit+1)...)
 	if err != nil {

@@ -63,6 +63,7 @@ type Ledger struct {
 	Commands *Commands
 	Outbox   *Outbox
 	Events   *Events
+	Keys     *Keys
 
 	config   Config
 	lock     *os.File
@@ -224,6 +225,7 @@ func (l *Ledger) newStores() {
 	}
 	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox}
 	l.Commands = &Commands{db: l.db}
+	l.Keys = &Keys{db: l.db}
 	l.sweeper = &sweeper{
 		config: l.config, db: l.db, space: l.space, jobs: l.Jobs, results: l.Results, records: l.Records, identities: identities,
 		commands: l.Commands, events: l.Events, outbox: l.Outbox, images: l.Images,

@@ -35,5 +35,5 @@ func recognitionEvent(r *edgelens.StoredResult) newEvent {
 	if r.Result != nil {
 		data.Warnings = r.Result.Warnings
 	}
-	return newEvent{kind: eventRecognition, subject: r.ID, at: r.CreatedAt, data: data}
+	return newEvent{kind: eventRecognition, subject: r.ID, owner: r.Owner, device: r.Device, at: r.CreatedAt, data: data}
 }

@@ -10,7 +10,7 @@ import (
 // itemOf returns the item of the history of a finished job.
 func itemOf(job *edgelens.Job) edgelens.StoredResult {
 	item := edgelens.StoredResult{
-		ID: orElse(job.Record, uuid7.New(job.FinishedAt)), JobID: job.ID, Source: job.Source, Device: job.Device,
+		ID: orElse(job.Record, uuid7.New(job.FinishedAt)), JobID: job.ID, Source: job.Source, Device: job.Device, Owner: job.Owner,
 		CreatedAt: job.FinishedAt, Result: job.Result, Error: job.Error,
 	}
 	if job.Status == edgelens.JobCanceled { // a terminal's record needs a result for its sinks

@@ -10,7 +10,7 @@ import (
 )
 
 // selectResult selects what readResult reads.
-const selectResult = `SELECT s.seq, s.id, s.job_id, s.source, s.device, s.outcome, s.reason, s.freshness, s.freshness_reason, s.label, s.probability, s.created_at, s.result, s.error_code, s.error_detail
+const selectResult = `SELECT s.seq, s.id, s.job_id, s.source, s.device, s.outcome, s.reason, s.freshness, s.freshness_reason, s.label, s.probability, s.created_at, s.result, s.error_code, s.error_detail, s.owner
 	FROM results s`
 
 func readResult(row interface{ Scan(...any) error }) (item edgelens.StoredResult, seq int64, err error) {
@@ -19,7 +19,7 @@ func readResult(row interface{ Scan(...any) error }) (item edgelens.StoredResult
 		job, result, code, detail sql.NullString
 	)
 	err = row.Scan(&seq, &item.ID, &job, &item.Source, &item.Device, &item.Outcome, &item.Reason, &item.Freshness, &item.FreshnessReason,
-		&item.Label, &item.Probability, &created, &result, &code, &detail)
+		&item.Label, &item.Probability, &created, &result, &code, &detail, &item.Owner)
 	if err != nil {
 		return edgelens.StoredResult{}, 0, err
 	}
@@ -52,9 +52,9 @@ func (s *Results) insert(c *change, r *edgelens.StoredResult) error {
 	if err := addRecord(c, r); err != nil {
 		return err
 	}
-	_, err := c.exec(`INSERT INTO results (id, job_id, source, device, outcome, reason, freshness, freshness_reason, label, probability, created_at, result, error_code, error_detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, textOrNull(r.JobID), r.Source, r.Device, r.Outcome, r.Reason, string(r.Freshness), r.FreshnessReason, r.Label, r.Probability, r.CreatedAt.UnixMicro(), result, code, detail)
+	_, err := c.exec(`INSERT INTO results (id, job_id, source, device, outcome, reason, freshness, freshness_reason, label, probability, created_at, result, error_code, error_detail, owner)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, textOrNull(r.JobID), r.Source, r.Device, r.Outcome, r.Reason, string(r.Freshness), r.FreshnessReason, r.Label, r.Probability, r.CreatedAt.UnixMicro(), result, code, detail, r.Owner)
 	if err != nil {
 		return err
 	}

@@ -117,6 +117,9 @@ func where(f edgelens.ResultFilter, before int64) (condition string, args []any)
 	if f.Outcome != "" {
 		and(`outcome = ?`, f.Outcome)
 	}
+	if test, of := visible("", f.Visible); test != "" {
+		condition, args = condition+` AND `+test, append(args, of...)
+	}
 	if !f.Since.IsZero() {
 		and(`created_at >= ?`, f.Since.UnixMicro())
 	}

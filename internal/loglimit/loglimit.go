@@ -2,19 +2,23 @@
 package loglimit
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
 
-// Interval is the time between two lines of one key in all logs of edgelens.
+// Interval is the usual time between two lines of one key.
 const Interval = time.Minute
 
 // maxKeys bounds the memory of a Limiter; beyond it all keys are forgotten.
 const maxKeys = 10_000
 
-// Limiter passes one line of each key per Interval, and counts the suppressed ones. The zero
+// Limiter passes one line of each key per Every, and counts the suppressed ones. The zero
 // Limiter has passed none. It is safe for use by many goroutines.
 type Limiter struct {
+	// Every is the time between two lines of one key; 0 means Interval.
+	Every time.Duration
+
 	mu     sync.Mutex
 	passed map[string]passed
 }
@@ -31,7 +35,7 @@ func (l *Limiter) Pass(key string, now time.Time) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last, known := l.passed[key]
-	if known && now.Sub(last.at) < Interval {
+	if known && now.Sub(last.at) < cmp.Or(l.Every, Interval) {
 		last.suppressed++
 		l.passed[key] = last
 		return 0, false
@@ -51,4 +55,53 @@ func (l *Limiter) Forget(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.passed, key)
+}
+
+// Tally counts what may happen thousands of times a second, by a few keys, and passes one
+// line of each per Interval, with the number since the last one. It is safe for use by many
+// goroutines.
+type Tally struct {
+	// Interval is the time between two lines of one key.
+	Interval time.Duration
+
+	mu   sync.Mutex
+	keys map[string]tallied
+}
+
+// tallied is what was counted of a key since its last line.
+type tallied struct {
+	at    time.Time
+	count int
+}
+
+// Add counts one of the key, and reports whether a line may be logged now, with how many it
+// stands for.
+func (t *Tally) Add(key string, now time.Time) (count int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.keys == nil {
+		t.keys = map[string]tallied{}
+	}
+	k, known := t.keys[key]
+	k.count++
+	if known && now.Sub(k.at) < t.Interval {
+		t.keys[key] = k
+		return 0, false
+	}
+	t.keys[key] = tallied{at: now}
+	return k.count, true
+}
+
+// Rest returns what was counted by key and is in no line yet, for a last one.
+func (t *Tally) Rest() map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rest := map[string]int{}
+	for key, k := range t.keys {
+		if k.count > 0 {
+			rest[key] = k.count
+			t.keys[key] = tallied{at: k.at}
+		}
+	}
+	return rest
 }

@@ -87,3 +87,44 @@ func TestPassConcurrently(t *testing.T) {
 		t.Errorf("%d passed, %d of %d suppressed are counted", passed.Load(), counted, suppressed.Load())
 	}
 }
+
+func TestTally(t *testing.T) {
+	tally := loglimit.Tally{Interval: time.Second}
+	for i, step := range []struct {
+		after time.Duration
+		key   string
+		count int
+		ok    bool
+	}{
+		{0, "a", 1, true},
+		{0, "b", 1, true},
+		{time.Millisecond, "a", 0, false},
+		{999 * time.Millisecond, "a", 0, false},
+		{time.Second, "a", 3, true},
+		{time.Second + 1, "a", 0, false},
+		{9 * time.Second, "b", 1, true},
+	} {
+		if count, ok := tally.Add(step.key, start.Add(step.after)); count != step.count || ok != step.ok {
+			t.Errorf("step %d: %d, %v, want %d, %v", i, count, ok, step.count, step.ok)
+		}
+	}
+	if rest := tally.Rest(); len(rest) != 1 || rest["a"] != 1 {
+		t.Errorf("the rest is %v, want the one of a", rest)
+	}
+	if rest := tally.Rest(); len(rest) != 0 {
+		t.Errorf("then it is %v", rest)
+	}
+}
+
+func TestEveryReplacesInterval(t *testing.T) {
+	now, limiter := time.Now(), loglimit.Limiter{Every: time.Second}
+	for _, step := range []struct {
+		after      time.Duration
+		suppressed int
+		passes     bool
+	}{{0, 0, true}, {0, 0, false}, {time.Second - 1, 0, false}, {time.Second, 2, true}} {
+		if suppressed, passes := limiter.Pass("key", now.Add(step.after)); passes != step.passes || suppressed != step.suppressed {
+			t.Errorf("after %v: passes %v with %d suppressed, want %v with %d", step.after, passes, suppressed, step.passes, step.suppressed)
+		}
+	}
+}

@@ -5,6 +5,9 @@ package similar
 func Name(name string, known []string) string {
 	best, distance := "", len(name)/3+1
 	for _, k := range known {
+		if max(len(name)-len(k), len(k)-len(name)) >= distance {
+			continue // as many bytes to insert or delete; a name of megabytes costs seconds below
+		}
 		if d := Distance(name, k); d < distance {
 			best, distance = k, d
 		}

@@ -1,6 +1,7 @@
 package similar_test
 
 import (
+	"strings"
 	"testing"
 
 	"edgelens/internal/similar"
@@ -25,6 +26,20 @@ func TestName(t *testing.T) {
 	} {
 		if got := similar.Name(name, known); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// A client chooses the length of a name: the work must not grow with it.
+func TestNameOfAnyLength(t *testing.T) {
+	known := []string{"cache", "min_score", "model", "top_k"}
+	for _, name := range []string{strings.Repeat("m", 100<<20), "model" + strings.Repeat("l", 100<<20)} {
+		if allocated := testing.AllocsPerRun(1, func() {
+			if got := similar.Name(name, known); got != "" {
+				t.Errorf("%d bytes: %q", len(name), got)
+			}
+		}); allocated > 0 {
+			t.Errorf("%d bytes are compared, with %v allocations", len(name), allocated)
 		}
 	}
 }

@@ -138,7 +138,7 @@ func UnmarshalResult(text []byte) (*edgelens.Result, error) {
 	return s.Result(), nil
 }
 
-// Job is the stored form of edgelens.Job.
+// Job is the stored form of edgelens.Job, without its Owner: the workers of other processes need to know no clients.
 type Job struct {
 	ID             string    `json:"ID"`
 	Source         string    `json:"Face"` // its former name

@@ -96,10 +96,10 @@ func (p *Process) live(claim *claim, ready func()) error {
 		return err
 	}
 	claim.record(c.pid(), p.spec.Dir)
-	p.change(func() { p.pid = c.pid() })
+	p.change(func() { p.pid, p.running = c.pid(), c })
 	defer func() {
 		claim.record(0, p.spec.Dir)
-		p.change(func() { p.up, p.pid = false, 0 })
+		p.change(func() { p.up, p.pid, p.running = false, 0, nil })
 	}()
 	began := time.Now()
 	if err := c.awaitReady(p.ctx); err != nil {

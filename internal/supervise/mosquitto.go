@@ -13,10 +13,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"edgelens"
+	"edgelens/internal/certificate"
 )
 
 // Mosquitto is a private mosquitto child. Terminals connect to the address of its config; this process uses a Unix
@@ -24,6 +26,10 @@ import (
 type Mosquitto struct {
 	*Process
 	files *mosquittoFiles
+	tls   certificate.Files
+	// unwatch ends the watching of its certificate, for which it needs a signal.
+	unwatch context.CancelFunc
+	watch   sync.WaitGroup
 }
 
 // StartMosquitto starts a mosquitto with its data below dir, which is created if missing, and returns when it answers;
@@ -78,7 +84,31 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 	if err := process.Start(ctx); err != nil {
 		return nil, err
 	}
-	return &Mosquitto{Process: process, files: files}, nil
+	m := &Mosquitto{Process: process, files: files, tls: config.TLS}
+	m.watchCertificate(log)
+	return m, nil
+}
+
+// watchCertificate has mosquitto read a new certificate, until Stop.
+func (m *Mosquitto) watchCertificate(log *slog.Logger) {
+	ctx, cancel := context.WithCancel(context.Background())
+	m.unwatch = cancel
+	if !m.tls.IsSet() {
+		return
+	}
+	m.watch.Go(func() {
+		m.tls.Watch(ctx, func() {
+			log.Info("certificate for terminals replaced", "event", "certificate_replaced")
+			m.Signal(syscall.SIGHUP)
+		})
+	})
+}
+
+// Stop is that of the Process.
+func (m *Mosquitto) Stop(ctx context.Context) error {
+	m.unwatch()
+	m.watch.Wait()
+	return m.Process.Stop(ctx)
 }
 
 // URL returns "unix://user:password@/path" of the socket, which stays the same

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"edgelens/internal/certificate"
+	"edgelens/internal/socketpath"
 )
 
 // MosquittoConfig is the address of a private mosquitto for terminals, and its limits.
@@ -17,6 +20,11 @@ type MosquittoConfig struct {
 	Listen string
 	// PasswordFile has the users and their passwords, as mosquitto_passwd writes them; empty allows anonymous clients.
 	PasswordFile string
+	// ClientIDByUser gives each client its user's name as client id, whatever it asks for, where there are users: one
+	// connection for each, so that no user can take over the session of another.
+	ClientIDByUser bool
+	// TLS has the certificate for terminals; without one they connect in plain text.
+	TLS certificate.Files
 	// MaxPacketBytes is the largest message.
 	MaxPacketBytes int
 	// MaxQueuedBytes and MaxQueuedMessages bound the queue of one offline client.
@@ -46,6 +54,9 @@ func (c MosquittoConfig) Validate() error {
 		if _, err := os.Stat(c.PasswordFile); err != nil {
 			problem("password_file cannot be used: %w; mosquitto_passwd -c makes one", err)
 		}
+	}
+	if err := c.TLS.Validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.MaxPacketBytes < 64<<10 || c.MaxPacketBytes > 256<<20 {
 		problem("max_packet_bytes must be %d to %d, not %d", 64<<10, 256<<20, c.MaxPacketBytes)
@@ -98,7 +109,7 @@ func (f *mosquittoFiles) prepare(config MosquittoConfig, acl string) (func(), er
 	if err := f.keptData.prepare(); err != nil {
 		return nil, err
 	}
-	socket, remove, err := chooseSocket(f.dir, "mosquitto.sock")
+	socket, remove, err := socketpath.Choose(f.dir, "mosquitto.sock")
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +137,10 @@ func (f *mosquittoFiles) write(config MosquittoConfig, acl string) error {
 	if err != nil {
 		return err
 	}
+	encryption, err := encryption(config.TLS)
+	if err != nil {
+		return err
+	}
 	text := fmt.Sprintf(`# Written by edgelens at each start; changes are lost.
 %s%s
 # For edgelens: a socket in a folder that is private to this user.
@@ -134,7 +149,7 @@ listener 0 %s
 # For terminals.
 listener %d %s
 max_connections %d
-
+%s%s
 # Acknowledged messages survive once they are saved, which is every second, and
 # not at every change: that would save the whole queue again and again, and block
 # all clients meanwhile (docs/adr/0009-terminals.md has the figures).
@@ -157,8 +172,31 @@ log_dest stdout
 log_type error
 log_type warning
 log_type notice
-`, access, ownUser(), f.socket, port, host, config.MaxConnections, f.data(), config.MaxPacketBytes, config.MaxQueuedBytes, config.MaxQueuedMessages)
+`, access, ownUser(), f.socket, port, host, config.MaxConnections, clientIDs(config), encryption, f.data(), config.MaxPacketBytes, config.MaxQueuedBytes, config.MaxQueuedMessages)
 	return os.WriteFile(f.config(), []byte(text), 0o600)
+}
+
+// clientIDs returns the lines about the ids of terminals' clients.
+func clientIDs(config MosquittoConfig) string {
+	if !config.ClientIDByUser || config.PasswordFile == "" {
+		return ""
+	}
+	return "use_username_as_clientid true\n"
+}
+
+// encryption returns the lines for TLS. Mosquitto reads both files again at SIGHUP.
+func encryption(files certificate.Files) (string, error) {
+	if !files.IsSet() {
+		return "", nil
+	}
+	files, err := files.Absolute()
+	if err != nil {
+		return "", err
+	}
+	if strings.ContainsAny(files.Certificate+files.Key, "\r\n") {
+		return "", errors.New("the path of a certificate has a line break, which mosquitto.conf cannot hold")
+	}
+	return fmt.Sprintf("certfile %s\nkeyfile %s\ntls_version tlsv1.2\n", files.Certificate, files.Key), nil
 }
 
 // access returns the lines for authentication and the ACL. They hold for both listeners: with settings for each,

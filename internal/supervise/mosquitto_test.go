@@ -203,6 +203,51 @@ func TestMosquittoUsersAreLimitedByACL(t *testing.T) {
 	}
 }
 
+// With client_id_by_user, a user that takes the client id of another leaves that one's connection alone.
+func TestMosquittoClientIDByUser(t *testing.T) {
+	if _, err := exec.LookPath("mosquitto_passwd"); err != nil {
+		t.Skip("there is no mosquitto_passwd; `make setup` installs mosquitto")
+	}
+	for name, byUser := range map[string]bool{"by user": true, "as asked for": false} {
+		t.Run(name, func(t *testing.T) {
+			config := supervise.DefaultMosquittoConfig()
+			config.Listen, config.PasswordFile, config.ClientIDByUser = testutil.FreeAddress(t), filepath.Join(t.TempDir(), "passwords"), byUser
+			if err := os.WriteFile(config.PasswordFile, []byte("door:secret\ngate:secret\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command("mosquitto_passwd", "-U", config.PasswordFile).CombinedOutput(); err != nil {
+				t.Fatalf("%v %s", err, out)
+			}
+			startMosquitto(t, t.TempDir(), config, "")
+			connect := func(id, user string) net.Conn {
+				conn, err := net.Dial("tcp", config.Listen)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = conn.Close() })
+				if _, err := conn.Write(connectPacket(id, user, "secret")); err != nil {
+					t.Fatal(err)
+				}
+				if answer := read(t, conn, 4); answer[3] != 0 {
+					t.Fatalf("CONNACK %v", answer)
+				}
+				return conn
+			}
+			gate := connect("gate-1", "gate")
+			connect("gate-1", "door")
+			_, err := gate.Write([]byte{0xc0, 0}) // PINGREQ
+			_ = gate.SetReadDeadline(time.Now().Add(10 * time.Second))
+			answer := make([]byte, 2)
+			if err == nil {
+				_, err = io.ReadFull(gate, answer)
+			}
+			if kept := err == nil && answer[0] == 0xd0; kept != byUser {
+				t.Errorf("the connection is kept: %v (%v, %v)", kept, answer, err)
+			}
+		})
+	}
+}
+
 func TestMosquittoStartsEmptyWithDamagedData(t *testing.T) {
 	dir, config := t.TempDir(), supervise.DefaultMosquittoConfig()
 	config.Listen = testutil.FreeAddress(t)

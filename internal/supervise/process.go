@@ -103,6 +103,7 @@ type Process struct {
 	begun    bool
 	killed   bool
 	pid      int
+	running  *child // nil while there is none
 	up       bool
 	restarts int
 	changed  chan struct{}
@@ -204,6 +205,15 @@ func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pid
+}
+
+// Signal sends a signal to the child, if one runs.
+func (p *Process) Signal(signal syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running != nil {
+		_ = p.running.cmd.Process.Signal(signal) // it may just have ended
+	}
 }
 
 // Changed returns a channel that is closed at the next change of Up, Restarts or PID. Get it before reading them, so

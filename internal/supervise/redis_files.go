@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"edgelens/internal/datadir"
+	"edgelens/internal/socketpath"
 )
 
 // redisFiles are the files of a private Redis.
@@ -21,7 +22,7 @@ func (f *redisFiles) prepare(config RedisConfig) (func(), error) {
 	if err := f.keptData.prepare(); err != nil {
 		return nil, err
 	}
-	socket, remove, err := chooseSocket(f.dir, "redis.sock")
+	socket, remove, err := socketpath.Choose(f.dir, "redis.sock")
 	if err != nil {
 		return nil, err
 	}

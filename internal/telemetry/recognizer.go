@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/internal/loglimit"
 )
 
 // Recognizer wraps another one, so that every source has the same histograms and the same log line. It is safe for use
@@ -19,6 +20,8 @@ type Recognizer struct {
 	// knows reports whether a model has that name: an unknown name of a client must not become a label.
 	knows        func(model string) bool
 	defaultModel func() string
+	// refused counts refusals for the log: there may be thousands a second.
+	refused loglimit.Tally
 
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -30,7 +33,7 @@ type Recognizer struct {
 // NewRecognizer wraps next and registers its metrics.
 func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Registerer, knows func(model string) bool, defaultModel func() string) *Recognizer {
 	t := &Recognizer{
-		next: next, log: log, knows: knows, defaultModel: defaultModel,
+		next: next, log: log, knows: knows, defaultModel: defaultModel, refused: loglimit.Tally{Interval: time.Second},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_requests_total", Help: "Requested recognitions, by outcome: ok or the error's code.",
 		}, []string{"source", "model", "outcome"}),
@@ -119,6 +122,12 @@ func (t *Recognizer) observeStages(model string, timings edgelens.Timings) {
 }
 
 func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result *edgelens.Result, err error, model, cached string, took time.Duration) {
+	count, ok := 1, true
+	if errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrStopping) {
+		if count, ok = t.refused.Add(edgelens.Code(err), time.Now()); !ok {
+			return
+		}
+	}
 	attributes := []slog.Attr{
 		slog.String("request_id", req.ID),
 		slog.String("source", req.Source),
@@ -128,8 +137,14 @@ func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result 
 		slog.String("cache", cached),
 		slog.Float64("ms", float64(took.Microseconds())/1000),
 	}
+	if req.Owner != "" {
+		attributes = append(attributes, slog.String("key", req.Owner))
+	}
 	if err != nil {
 		attributes = append(attributes, slog.String("error", err.Error()))
+		if count > 1 { // those before, within the same second
+			attributes = append(attributes, slog.Int("count", count))
+		}
 		t.log.LogAttrs(ctx, failureLevel(err), "recognize", attributes...)
 		return
 	}

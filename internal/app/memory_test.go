@@ -1,0 +1,92 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"edgelens/internal/cgroup"
+	"edgelens/internal/config"
+)
+
+const megabyte = 1 << 20
+
+// In a control group decoding has what the service leaves, and never nothing.
+func TestDecodeShare(t *testing.T) {
+	for name, test := range map[string]struct {
+		setting, limit, used, want int64
+	}{
+		"plenty":          {400, 2048, 50, 400},
+		"a small group":   {400, 512, 50, 288},
+		"rounded down":    {400, 512, 50 + 15, 272},
+		"a smaller value": {100, 512, 50, 100},
+		"hardly any":      {400, 200, 50, 32},
+		"all in use":      {400, 512, 512, 32},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := decodeShare(test.setting*megabyte, cgroup.Memory{Limit: test.limit * megabyte, Used: test.used * megabyte}); got != test.want*megabyte {
+				t.Errorf("%d MB, want %d", got/megabyte, test.want)
+			}
+		})
+	}
+}
+
+// group writes the files of a control group.
+func group(t *testing.T, root string, limit, used int64) {
+	t.Helper()
+	for name, text := range map[string]string{
+		"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": fmt.Sprint(limit * megabyte), "sys/fs/cgroup/memory.current": fmt.Sprint(used * megabyte),
+	} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What others take of the control group is not there for decoding, until they give it back.
+func TestDecodeMemoryFollowsTheControlGroup(t *testing.T) {
+	root := t.TempDir()
+	m := &decodeMemory{most: 400 * megabyte, limited: true, groups: cgroup.Reader{Root: root}}
+	for _, test := range []struct{ used, inUse, want int64 }{{50, 0, 400}, {300, 0, 180}, {300, 100, 280}, {500, 0, 0}, {500, 60, 60}, {100, 0, 380}} {
+		group(t, root, 512, test.used)
+		m.read = time.Time{}
+		if got := m.now(test.inUse * megabyte); got != test.want*megabyte {
+			t.Errorf("with %d MB in use, %d of them by decoding: %d MB, want %d", test.used, test.inUse, got/megabyte, test.want)
+		}
+	}
+	if got := m.now(0); got != 380*megabyte {
+		t.Errorf("at once again: %d MB", got/megabyte)
+	}
+	unlimited := &decodeMemory{most: 400 * megabyte}
+	if got := unlimited.now(300 * megabyte); got != 400*megabyte {
+		t.Errorf("without a group: %d MB", got/megabyte)
+	}
+}
+
+// Go's heap is limited to what the control group leaves, unless the user has limited it.
+func TestGoMemoryLimit(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	root := t.TempDir()
+	group(t, root, 512, 50)
+	c := config.Default()
+	for variable, want := range map[string]int64{"": 512*megabyte - 288*megabyte - goMemory, "1GiB": before} {
+		debug.SetMemoryLimit(before)
+		t.Setenv("GOMEMLIMIT", variable)
+		m := readDecodeMemory(&c, cgroup.Reader{Root: root}, slog.New(slog.DiscardHandler))
+		if got := debug.SetMemoryLimit(-1); got != want || m.most != 288*megabyte || !m.limited {
+			t.Errorf("GOMEMLIMIT=%q: the limit is %d, want %d; decoding has %d MB", variable, got, want, m.most/megabyte)
+		}
+	}
+	if m := readDecodeMemory(&c, cgroup.Reader{Root: t.TempDir()}, slog.New(slog.DiscardHandler)); m.limited || m.most != c.Decode.Memory {
+		t.Errorf("without a group: %+v", m)
+	}
+}

@@ -1,0 +1,257 @@
+package recognize
+
+import (
+	"container/list"
+	"fmt"
+	"time"
+
+	"edgelens"
+)
+
+const (
+	// maxWaiting is how many may wait in order of their arrival, of synchronous requests
+	// and of interactive work each.
+	maxWaiting = 256
+	// minInterval and maxInterval bound the expected time between two free slots, by which
+	// a crowd is measured: it is unknown at first.
+	minInterval, maxInterval = time.Millisecond, 500 * time.Millisecond
+	// windowIntervals is the length of the windows in which arrivals are counted, in such
+	// intervals.
+	windowIntervals = 2
+	// floodFactor times as many requests as can be answered, in each of floodWindows in a
+	// row, are a flood, where minCrowd wait. A single burst is shorter.
+	floodFactor, floodWindows, minCrowd = 3, 4, 32
+	// A crowd ends where fewer than calmFactor times as many requests as can be answered
+	// arrive in calmWindows.
+	calmFactor, calmWindows = 1.5, 10
+	// fullIntervals is for how many intervals in a row requests are refused because
+	// maxWaiting wait until that counts as a flood, too.
+	fullIntervals = 10
+	// sparedFor is how long those may go on to wait who came before a crowd.
+	sparedFor = time.Second
+	// maxRetryAfter bounds the wait until a retry that is demanded of a crowd.
+	maxRetryAfter = 30 * time.Second
+)
+
+// The reasons of refusals, in metrics.
+const (
+	refusedLate     = "late"
+	refusedFull     = "full"
+	refusedCrowded  = "crowded"
+	refusedExpired  = "expired"
+	refusedStopping = "stopping"
+)
+
+var refusalReasons = []string{refusedLate, refusedFull, refusedCrowded, refusedExpired, refusedStopping}
+
+// crowd is the state of a queue of synchronous requests that arrive far faster than they can
+// be answered. A queue in order of arrival would have everyone wait for as long as the queue
+// is. So the newest is served first, as many wait as there are slots, each until the next
+// one is free, and the others are refused at once: those who are answered wait hardly longer
+// than in an idle service, and no slot is idle (controlled delay with adaptive order;
+// docs/adr/0038-overload.md). Those who came before go on to wait for a while: if it was a
+// burst, they are served after all.
+type crowd struct {
+	on bool
+	// began is when it began.
+	began time.Time
+
+	// window is the begin of the present window, arrivals what has arrived in it, counts the
+	// arrivals of those before, and flooded how many of them in a row were floods.
+	window   time.Time
+	arrivals int
+	counts   [calmWindows]int
+	flooded  int
+
+	// fullSince is when requests began to be refused because too many wait, without a pause
+	// since, and fullLast when the last one was.
+	fullSince, fullLast time.Time
+	// second and refused are the present second and the refusals in it; before are those in
+	// the one before.
+	second          time.Time
+	refused, before int
+	// shedding calls shed at shedAt; it is the zero time while it is not scheduled.
+	shedding *time.Timer
+	shedAt   time.Time
+}
+
+// refusal returns the refusal of a synchronous request that would arrive now, or nil. It
+// is for requests whose body was not read yet, and so refuses by prediction only what would
+// clearly come too late: the image may be in the cache.
+func (a *admission) refusal(limit time.Duration) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	const class = edgelens.PrioritySynchronous
+	if a.hasSlot(class) {
+		return nil
+	}
+	switch {
+	case a.crowded() && a.newcomers() >= a.slots:
+		a.noteArrival()
+		return a.noteCrowded()
+	case a.isFull(class):
+		a.noteArrival()
+		return a.noteFull(class)
+	}
+	if predicted := time.Duration(a.queues[class].Len()) * a.typical / time.Duration(a.slots); !a.crowd.on && predicted > limit+limit/2 {
+		a.noteArrival()
+		a.refused[refusedLate]++
+		return busy("the answer would come too late", predicted)
+	}
+	return nil
+}
+
+// The rest must be called with the lock held.
+
+// interval is the expected time between two free slots.
+func (a *admission) interval() time.Duration {
+	return min(max(a.typical/time.Duration(a.slots), minInterval), maxInterval)
+}
+
+// windowLength is the length of a window.
+func (a *admission) windowLength() time.Duration {
+	return windowIntervals * a.interval()
+}
+
+// noteArrival counts a synchronous request, also one that is refused.
+func (a *admission) noteArrival() {
+	c, now, length := &a.crowd, a.now(), a.windowLength()
+	for passed := now.Sub(c.window); passed >= length; passed -= length {
+		copy(c.counts[1:], c.counts[:calmWindows-1])
+		c.counts[0] = c.arrivals
+		if c.flooded++; c.arrivals < floodFactor*windowIntervals {
+			c.flooded = 0
+		}
+		if c.arrivals = 0; passed > 2*calmWindows*length { // all of them are empty
+			c.counts, c.flooded = [calmWindows]int{}, 0
+			break
+		}
+	}
+	if now.Sub(c.window) >= length {
+		c.window = now
+	}
+	c.arrivals++
+	if !c.on && c.flooded >= floodWindows && a.typical > 0 && a.queues[edgelens.PrioritySynchronous].Len() >= minCrowd {
+		c.on, c.began = true, now
+	}
+}
+
+// crowded reports whether the queue of synchronous requests is crowded.
+func (a *admission) crowded() bool {
+	c := &a.crowd
+	if !c.on {
+		return false
+	}
+	arrived, since := c.arrivals, a.now().Sub(c.window)
+	for _, n := range c.counts {
+		arrived += n
+	}
+	length := a.windowLength()
+	if a.now().Sub(c.began) > calmWindows*length && (since > calmWindows*length || float64(arrived) < calmFactor*windowIntervals*calmWindows) {
+		c.on = false
+	}
+	return c.on
+}
+
+// isFull reports whether no more may wait in a class. Jobs of the others are limited by
+// their source.
+func (a *admission) isFull(class edgelens.Priority) bool {
+	return (class == edgelens.PrioritySynchronous || class == edgelens.PriorityInteractive) && a.queues[class].Len() >= maxWaiting
+}
+
+// noteFull returns the refusal of work where maxWaiting wait already.
+func (a *admission) noteFull(class edgelens.Priority) error {
+	a.refused[refusedFull]++
+	if class == edgelens.PrioritySynchronous {
+		c, now := &a.crowd, a.now()
+		switch {
+		case now.Sub(c.fullLast) > fullIntervals*a.interval():
+			c.fullSince = now
+		case now.Sub(c.fullSince) >= fullIntervals*a.interval() && !c.on:
+			c.on, c.began = true, now
+		}
+		c.fullLast = now
+		c.note(now)
+		a.shed()
+	}
+	return busy(fmt.Sprintf("%d others wait already", maxWaiting), a.wait(class, nil))
+}
+
+// noteCrowded returns the refusal of a synchronous request because of the crowd. The wait
+// until a retry is what it would take to answer all that are refused.
+func (a *admission) noteCrowded() error {
+	a.refused[refusedCrowded]++
+	a.crowd.note(a.now())
+	return busy("far more requests arrive than can be answered", min(time.Duration(max(a.crowd.refused, a.crowd.before))*a.interval(), maxRetryAfter))
+}
+
+// note counts a refusal.
+func (c *crowd) note(now time.Time) {
+	if passed := now.Sub(c.second); passed >= time.Second {
+		if c.before = c.refused; passed >= 2*time.Second {
+			c.before = 0
+		}
+		c.second, c.refused = now, 0
+	}
+	c.refused++
+}
+
+// newcomers is how many wait that came since the crowd began.
+func (a *admission) newcomers() int {
+	n := 0
+	for e := a.queues[edgelens.PrioritySynchronous].Back(); e != nil && !e.Value.(*ticket).since.Before(a.crowd.began); e = e.Prev() {
+		n++
+	}
+	return n
+}
+
+// shed refuses of a crowded queue the oldest newcomers: those beyond the number of slots, and
+// those who have waited for as long as a slot takes to become free. After a while, it refuses those who
+// came before the crowd as well.
+func (a *admission) shed() {
+	if !a.crowded() {
+		return
+	}
+	queue, now := a.queues[edgelens.PrioritySynchronous], a.now()
+	waiting, spared := a.newcomers(), a.crowd.began.Add(sparedFor).Sub(now)
+	if spared > 0 && queue.Len() > waiting {
+		a.shedAfter(spared)
+	}
+	var next *list.Element
+	for e := queue.Front(); e != nil; e = next {
+		next = e.Next()
+		t := e.Value.(*ticket)
+		isNew := !t.since.Before(a.crowd.began)
+		left := a.interval() - now.Sub(t.since)
+		switch {
+		case !isNew && spared > 0:
+			continue
+		case isNew && left > 0 && waiting <= a.slots:
+			a.shedAfter(left)
+			return
+		case isNew:
+			waiting--
+		}
+		a.unqueue(t)
+		a.refuse(t, a.noteCrowded())
+	}
+}
+
+// shedAfter sheds after a delay, or earlier.
+func (a *admission) shedAfter(delay time.Duration) {
+	at := a.now().Add(delay)
+	switch {
+	case a.crowd.shedding == nil:
+		a.crowd.shedding = time.AfterFunc(delay, func() {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.crowd.shedAt = time.Time{}
+			a.shed()
+		})
+	case !a.crowd.shedAt.IsZero() && !at.Before(a.crowd.shedAt):
+		return
+	default:
+		a.crowd.shedding.Reset(delay)
+	}
+	a.crowd.shedAt = at
+}

@@ -1,0 +1,128 @@
+package recognize
+
+import (
+	"container/list"
+	"time"
+)
+
+// memoryBudget shares the memory for decoding among recognitions. What an image takes is
+// known from its header; it is taken before the image is decoded, and given back after that.
+//
+// Small images pass a large one that waits, but do not delay it: they take what it leaves
+// over. So it gets its memory once those that were decoded when it came are done. It belongs
+// to an admission, whose lock guards it. The zero value has no bound.
+type memoryBudget struct {
+	// total returns how many bytes there are at the moment, those in use included; nil for
+	// no bound.
+	total func(inUse int64) int64
+
+	inUse int64
+	// first is the ticket that waits for memory and comes next, and passing how many of the
+	// bytes in use were taken since it waits.
+	first   *ticket
+	passing int64
+}
+
+// memoryRecheck is how long work waits that does not fit although nothing is decoded: other
+// processes have the memory.
+const memoryRecheck = 100 * time.Millisecond
+
+// fits reports whether there is memory for a ticket now.
+func (b *memoryBudget) fits(t *ticket, total int64) bool {
+	if b.inUse+t.bytes > total {
+		return false
+	}
+	return b.first == nil || b.first == t || b.first.bytes > total || b.passing+t.bytes+b.first.bytes <= total
+}
+
+// next returns the first ticket of a queue for which there is memory, or the newest; nil if there is none.
+// The first for which there is none has the next memory that others give back.
+func (b *memoryBudget) next(queue *list.List, newest bool) *ticket {
+	begin, step := queue.Front(), (*list.Element).Next
+	if newest {
+		begin, step = queue.Back(), (*list.Element).Prev
+	}
+	if b.total == nil || begin == nil {
+		return ticketOf(begin)
+	}
+	total := b.total(b.inUse)
+	for e := begin; e != nil; e = step(e) {
+		t := e.Value.(*ticket)
+		if b.fits(t, total) {
+			return t
+		}
+		if b.first == nil && t.bytes <= total {
+			b.first, b.passing = t, 0
+		}
+	}
+	return nil
+}
+
+// ticketOf returns the ticket of a place, nil for none.
+func ticketOf(e *list.Element) *ticket {
+	if e == nil {
+		return nil
+	}
+	return e.Value.(*ticket)
+}
+
+// take takes a ticket's memory.
+func (b *memoryBudget) take(t *ticket) {
+	b.leave(t)
+	b.inUse += t.bytes
+	t.holds = true
+	if t.passes = b.first; t.passes != nil {
+		b.passing += t.bytes
+	}
+}
+
+// give gives a ticket's memory back; false if it holds none.
+func (b *memoryBudget) give(t *ticket) bool {
+	if !t.holds {
+		return false
+	}
+	t.holds = false
+	b.inUse -= t.bytes
+	if b.first != nil && t.passes == b.first {
+		b.passing -= t.bytes
+	}
+	t.passes = nil
+	return true
+}
+
+// leave is about a ticket that does not wait any more.
+func (b *memoryBudget) leave(t *ticket) {
+	if b.first == t {
+		b.first, b.passing = nil, 0
+	}
+}
+
+// decoded gives back the memory of a ticket whose image has been decoded.
+func (a *admission) decoded(t *ticket) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.memory.give(t) && a.waits() {
+		a.serve(nil)
+	}
+}
+
+// waits reports whether any work waits. It must be called with the lock held.
+func (a *admission) waits() bool {
+	for _, queue := range a.queues {
+		if queue.Len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// memoryUse returns how many bytes decoding takes at the moment, and how many it may take;
+// limited is false where it may take any.
+func (a *admission) memoryUse() (inUse, total int64, limited bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.memory.total == nil {
+		return a.memory.inUse, 0, false
+	}
+	return a.memory.inUse, a.memory.total(a.memory.inUse), true
+}

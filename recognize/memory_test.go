@@ -1,0 +1,172 @@
+package recognize_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgelens"
+	"edgelens/internal/testutil"
+	"edgelens/models"
+	"edgelens/recognize"
+)
+
+// budgeted is a bench whose images take as much memory as the number says that they begin
+// with, and a second to decode.
+type budgeted struct {
+	*bench
+	total      atomic.Int64
+	inUse, top atomic.Int64
+}
+
+func newBudgeted(slots int, total int64) *budgeted {
+	b := &budgeted{bench: &bench{
+		preprocessor: &preprocessor{version: "1"}, runner: &runner{spec: newSpec(models.Uint8, 2), raw: []byte{64, 128}}, cache: &memory{}, metrics: prometheus.NewRegistry(),
+	}}
+	b.total.Store(total)
+	b.runner.spec.Output.Scale = 1.0 / 256
+	takes := func(encoded []byte) (bytes int64) {
+		fmt.Sscan(string(encoded), &bytes)
+		return bytes
+	}
+	b.preprocessor.memory = func(encoded []byte) (int64, error) {
+		if takes(encoded) > 200 {
+			return 0, fmt.Errorf("check png: %w: it takes too much", edgelens.ErrTooLarge)
+		}
+		return takes(encoded), nil
+	}
+	b.preprocessor.work = func(encoded []byte) error {
+		bytes := takes(encoded)
+		b.top.Store(max(b.top.Load(), b.inUse.Add(bytes)))
+		time.Sleep(time.Second)
+		b.inUse.Add(-bytes)
+		return nil
+	}
+	b.Service = recognize.New(recognize.Config{Slots: slots, Timeout: time.Minute}, recognize.Parts{
+		Preprocessor: b.preprocessor, Runner: b.runner, Cache: b.cache, Log: slog.New(slog.DiscardHandler), Metrics: b.metrics,
+		DecodeMemory: func(inUse int64) int64 { return b.total.Load() },
+	})
+	return b
+}
+
+// after starts a recognition of each image when the one before waits, and returns in which second
+// each was answered.
+func (b *budgeted) after(t *testing.T, images ...string) string {
+	t.Helper()
+	begin, done := time.Now(), make(map[int]<-chan answer)
+	for n, content := range images {
+		req := image(fmt.Sprint(content, " ", n))
+		if strings.HasPrefix(content, "door ") {
+			req.Image, req.Priority = []byte(strings.TrimPrefix(content, "door ")+fmt.Sprint(" ", n)), edgelens.PriorityDevice
+		}
+		done[n] = b.start(t.Context(), req)
+		synctest.Wait()
+	}
+	var seconds []string
+	for n := range images {
+		a := <-done[n]
+		if a.err != nil {
+			t.Errorf("%s: %v", images[n], a.err)
+		}
+		seconds = append(seconds, fmt.Sprint(int(a.after.Round(time.Second)/time.Second)))
+	}
+	t.Logf("answered after %v in all", time.Since(begin))
+	return strings.Join(seconds, " ")
+}
+
+// Images share the memory for decoding: those that do not fit wait, small ones pass them,
+// and none waits forever.
+func TestDecodeMemory(t *testing.T) {
+	for name, test := range map[string]struct {
+		images []string
+		want   string
+	}{
+		"all fit":                        {[]string{"30", "30", "40"}, "1 1 1"},
+		"one after the other":            {[]string{"90", "90", "90"}, "1 2 3"},
+		"small ones pass a large one":    {[]string{"80", "80", "10", "10"}, "1 2 1 1"},
+		"but do not delay it":            {[]string{"60", "90", "30", "30", "5", "5"}, "1 2 3 3 1 1"},
+		"in a row, they never do":        {[]string{"60", "95", "40", "40", "40", "40"}, "1 2 3 3 4 4"},
+		"the largest of all":             {[]string{"10", "100", "10"}, "1 2 3"},
+		"a door passes others that wait": {[]string{"100", "50", "50", "door 50"}, "1 2 3 2"},
+		"nothing":                        {[]string{"100", "0", "0"}, "1 1 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBudgeted(8, 100)
+				if got := b.after(t, test.images...); got != test.want {
+					t.Errorf("answered after %s seconds, want %s", got, test.want)
+				}
+				if top := b.top.Load(); top > 100 {
+					t.Errorf("%d bytes in use at a time", top)
+				}
+				if m := testutil.Metrics(t, b.metrics); m["edgelens_decode_memory_bytes"] != 0 || m["edgelens_decode_memory_limit_bytes"] != 100 {
+					t.Errorf("afterwards the metrics are %v", m)
+				}
+			})
+		})
+	}
+}
+
+// An image that can never be decoded is refused at once, whatever waits.
+func TestImageBeyondAllMemoryIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgeted(1, 100)
+		first := b.start(t.Context(), image("100"))
+		synctest.Wait()
+		if a := <-b.start(t.Context(), image("201")); !errors.Is(a.err, edgelens.ErrTooLarge) || a.after > 0 {
+			t.Errorf("%v after %v", a.err, a.after)
+		}
+		if a := <-first; a.err != nil {
+			t.Error(a.err)
+		}
+	})
+}
+
+// Work that does not fit because other processes have the memory goes on when they give it
+// back, and does not keep small images from their memory meanwhile.
+func TestDecodeMemoryThatShrinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgeted(4, 50)
+		large := b.start(t.Context(), image("90"))
+		synctest.Wait()
+		if a := <-b.start(t.Context(), image("40")); a.err != nil || a.after != time.Second {
+			t.Errorf("the small one: %v after %v", a.err, a.after)
+		}
+		b.total.Store(100)
+		if a := <-large; a.err != nil || a.after > 3*time.Second {
+			t.Errorf("the large one: %v after %v", a.err, a.after)
+		}
+	})
+}
+
+// Those who give up give back what they waited for.
+func TestWithdrawnWorkLeavesMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgeted(4, 100)
+		running := b.start(t.Context(), image("60"))
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		large := b.start(ctx, image("90"))
+		synctest.Wait()
+		waits := b.start(t.Context(), image("30"))
+		synctest.Wait()
+		cancel()
+		if a := <-large; !errors.Is(a.err, edgelens.ErrCanceled) {
+			t.Errorf("the canceled one: %v", a.err)
+		}
+		if a := <-waits; a.err != nil || a.after > time.Second {
+			t.Errorf("the one behind it: %v after %v", a.err, a.after)
+		}
+		if a := <-running; a.err != nil {
+			t.Error(a.err)
+		}
+	})
+}
