@@ -15,7 +15,7 @@ import (
 )
 
 // A Preprocessor turns encoded images into tensors. Its methods are safe for
-// concurrent use; Plan tells how much memory a call takes, and the caller limits how many
+// concurrent use; Plan returns how much memory a call takes, and the caller limits how many
 // run at once.
 type Preprocessor struct {
 	limits  Config
