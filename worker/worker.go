@@ -140,7 +140,7 @@ func newServer(client redis.UniversalClient, queues map[string]int, concurrency 
 		Queues:                   queues,
 		StrictPriority:           true,
 		TaskCheckInterval:        lookInterval,
-		DelayedTaskCheckInterval: 500 * time.Millisecond,
+		DelayedTaskCheckInterval: time.Second,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
 		ShutdownTimeout:          shutdownTimeout,
 		Logger:                   asynqLog{log},

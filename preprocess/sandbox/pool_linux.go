@@ -114,6 +114,9 @@ func (p *pool) up(h *helper, err error) bool {
 		p.alive[h] = true
 		if p.started++; p.started == 1 {
 			p.log.Info("images are decoded in helper processes", "seccomp", h.protection.Seccomp, "landlock", h.protection.Landlock, "timeout", p.timeout)
+			if !h.protection.Seccomp {
+				p.log.Warn("decode helpers are limited in time and memory only: this kernel has no seccomp filters", "event", "decode_unconfined")
+			}
 		}
 		if p.closed {
 			h.dismiss()
