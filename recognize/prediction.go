@@ -15,7 +15,7 @@ import (
 func (a *admission) tooLate(t *ticket, due time.Time) (wait time.Duration, late bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if t.place == nil {
+	if t.place == nil || t.priority == edgelens.PrioritySynchronous && a.crowded() { // it waits no longer than for the next slot
 		return 0, false
 	}
 	wait = a.wait(t.priority, t.place)
