@@ -74,7 +74,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model tidy-check env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model tidy-check sbom vulncheck env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
 
 help: ## List the targets
@@ -233,8 +233,16 @@ QUALITY_PHOTOS = $(addprefix $(EDGELENS_TEST_SHARED)/images/,bird.bmp cat.bmp ca
 quality-model: setup ## Train and measure the built-in quality model again (half an hour; later runs only make the tables)
 	@scripts/quality-model $(QUALITY_PHOTOS)
 
-tidy-check: setup ## Fail if go.mod or go.sum is not tidy
+tidy-check: setup ## Fail if go.mod or go.sum is not tidy, or a module was changed after its download
 	@go mod tidy -diff
+	@go mod verify >/dev/null
+
+sbom: setup ## Write the modules of the program, with versions, sums and licenses, to dist/edgelens.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@GOFLAGS= go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 app -json -licenses -main cmd/edgelens -output dist/edgelens.cdx.json
+
+vulncheck: setup ## Look for known vulnerabilities in what the program calls (asks vuln.go.dev)
+	@go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
 
 # Use: eval "$(make env)"
 env: ## Print these settings for a shell to eval, so that plain go commands and editors work
