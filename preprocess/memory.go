@@ -13,7 +13,7 @@ type Plan struct {
 	// Image has no SHA256, and Damaged is not set.
 	Image edgelens.ImageInfo
 	// Memory is how many bytes decoding takes at most: the pixels, what the decoder needs
-	// besides, and a copy of the encoded image.
+	// besides, a copy of the encoded image, and the image at the size of each buffer.
 	Memory int64
 	// Garbage is how many of them stay in use until Go's collector frees them.
 	Garbage int64
@@ -35,7 +35,27 @@ func (p *Preprocessor) Plan(encoded []byte, into ...models.InputBuffer) (Plan, e
 	if h.format == "jpeg" {
 		size = eighths(h, into, margin, p.limits.MaxMemory)
 	}
-	return Plan{Image: h.info(), Memory: h.memory(size), Garbage: h.garbage}, nil
+	plan := Plan{Image: h.info(), Memory: h.memory(size), Garbage: h.garbage}
+	for _, buffer := range into {
+		plan.Memory += resized(buffer)
+		plan.Garbage += more(buffer)
+	}
+	return plan, nil
+}
+
+// resized returns how many bytes an image takes at the size of a buffer, before its pixels
+// become a tensor: once resized, once between bars and once in gray; and the other tensors of
+// a sweep.
+func resized(buffer models.InputBuffer) int64 {
+	return (3+3+1)*int64(buffer.Spec.Width)*int64(buffer.Spec.Height) + more(buffer)
+}
+
+// more returns how many bytes the other tensors of a sweep take.
+func more(buffer models.InputBuffer) int64 {
+	if buffer.View.Fit != edgelens.FitSweep {
+		return 0
+	}
+	return collected((edgelens.MaxSweep - 1) * int64(buffer.Spec.Bytes()))
 }
 
 // memory returns how many bytes it takes to decode an image at a size in eighths.

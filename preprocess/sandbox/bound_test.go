@@ -59,7 +59,7 @@ func decodeMeasured(t *testing.T, f *fixture, file []byte) (peak int64, used, wa
 		t.Skip(err)
 	}
 	before, begin, had := h.status(t, "VmRSS"), time.Now(), h.processorTime()
-	h.grant(plan.Memory, f.config.Timeout)
+	h.grant(plan.Memory, 0, f.config.Timeout)
 	_, err = h.decode(f.config.Timeout, plan, file, []models.InputBuffer{small(t)})
 	if wall = time.Since(begin); h.condemned.Load() {
 		return 0, wall, wall, err

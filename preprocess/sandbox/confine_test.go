@@ -170,7 +170,7 @@ func TestHelperIsLimited(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			f := newFixture(t, unchanged)
 			h := take(t, f)
-			h.grant(16<<20, 100*time.Millisecond)
+			h.grant(16<<20, 0, 100*time.Millisecond)
 			if answer, err := h.ask(what); err == nil {
 				t.Fatalf("it answers %q", answer)
 			}

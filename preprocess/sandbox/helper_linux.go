@@ -182,16 +182,17 @@ func program() (string, error) {
 	return self, nil
 }
 
-// grant sets the limits for the next image: its memory, and a processor for longer than its
-// time. The helper cannot raise them. The pool's lock must be held, and the helper must not
+// grant sets the limits for the next image: its memory, that of its tensors, and a processor
+// for longer than its time. The helper cannot raise them. The pool's lock must be held, and the helper must not
 // have been reaped.
 //
 // Memory that C allocates is limited as data. Go reserves addresses, and then allocates
 // there, which the kernel does not count before it has happened (mmap(2), MAP_FIXED); so
 // addresses are limited, too: they are reserved in arenas of 64 MB, and shared memory is mapped.
-func (h *helper) grant(memory int64, timeout time.Duration) {
+func (h *helper) grant(memory int64, tensors int, timeout time.Duration) {
 	const arena = 64 << 20
-	shared := uint64(h.in.size + h.out.size)
+	// What is mapped is of a power of two bytes; the image is part of memory.
+	shared := uint64(h.in.size+h.out.size) + 2*uint64(tensors)
 	h.limit(unix.RLIMIT_DATA, h.baseline.Data+slack+uint64(memory), h.largest.data)
 	h.limit(unix.RLIMIT_AS, h.baseline.Size+slack+arena+2*uint64(memory)+shared, h.largest.addresses)
 	h.limit(unix.RLIMIT_CPU, uint64((h.processorTime()+timeout+cpuSlack)/time.Second), h.largest.cpu)

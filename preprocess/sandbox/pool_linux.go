@@ -266,7 +266,8 @@ func (p *pool) decode(plan preprocess.Plan, encoded []byte, into []models.InputB
 		return models.Filled{}, err
 	}
 	defer p.give(h, plan.Garbage > maxGarbage)
-	if !p.grant(h, plan.Memory) {
+	_, tensors := layout(targetsOf(into))
+	if !p.grant(h, plan.Memory, tensors) {
 		return models.Filled{}, notStarted(errors.New("it ended before it had the image"))
 	}
 	filled, err := h.decode(p.timeout, plan, encoded, into)
@@ -282,13 +283,13 @@ func (p *pool) decode(plan preprocess.Plan, encoded []byte, into []models.InputB
 }
 
 // grant raises the helper's limits for an image; false if it has ended.
-func (p *pool) grant(h *helper, memory int64) bool {
+func (p *pool) grant(h *helper, memory int64, tensors int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if h.dead { // its number may be that of another process now
 		return false
 	}
-	h.grant(memory, p.timeout)
+	h.grant(memory, tensors, p.timeout)
 	return true
 }
 

@@ -216,6 +216,25 @@ func TestManyAtATime(t *testing.T) {
 	}
 }
 
+// The largest input that a model may have fits, and a small one after it.
+func TestLargeTensors(t *testing.T) {
+	f := newFixture(t, unchanged)
+	file := jpegOf(t, 300, 200)
+	for _, into := range []models.InputBuffer{
+		buffer(t, 4096, 4096, 3, models.Float32, edgelens.View{Fit: edgelens.FitStretch}),
+		buffer(t, 1000, 1000, 3, models.Float32, edgelens.View{Fit: edgelens.FitSweep}), small(t),
+	} {
+		want := into
+		want.Bytes = make([]byte, len(into.Bytes))
+		if _, err := f.local.Tensors(file, want); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Tensors(file, into); err != nil || !bytes.Equal(into.Bytes, want.Bytes) {
+			t.Errorf("%dx%d: %v", into.Spec.Width, into.Spec.Height, err)
+		}
+	}
+}
+
 // An image that takes too long is refused, and at once when it is sent again; its helper is
 // replaced.
 func TestTimeout(t *testing.T) {
