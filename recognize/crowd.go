@@ -63,6 +63,8 @@ type crowd struct {
 	counts   [calmWindows]int
 	flooded  int
 
+	// read is when the last request may be read of those that may, evenly spaced.
+	read time.Time
 	// fullSince is when requests began to be refused because too many wait, without a pause
 	// since, and fullLast when the last one was.
 	fullSince, fullLast time.Time
@@ -86,7 +88,7 @@ func (a *admission) refusal(limit time.Duration) error {
 		return nil
 	}
 	switch {
-	case a.crowded() && a.newcomers() >= a.slots:
+	case a.crowded() && (a.newcomers() >= a.slots || !a.mayRead()):
 		a.noteArrival()
 		return a.noteCrowded()
 	case a.isFull(class):
@@ -151,6 +153,21 @@ func (a *admission) crowded() bool {
 		c.on = false
 	}
 	return c.on
+}
+
+// mayRead reports whether a request of a crowd may be read, and so wait for the next slot:
+// half as many more as there will be slots, so that none is idle, and few are read in vain.
+func (a *admission) mayRead() bool {
+	now, space := a.now(), a.interval()*2/3
+	next := a.crowd.read.Add(space)
+	if earliest := now.Add(-space * time.Duration(a.slots)); next.Before(earliest) {
+		next = earliest
+	}
+	if next.After(now) {
+		return false
+	}
+	a.crowd.read = next
+	return true
 }
 
 // isFull reports whether no more may wait in a class. Jobs of the others are limited by
