@@ -173,6 +173,9 @@ func interlacedGIF(t *testing.T, width, height int) []byte {
 // What is worked out from the header of an image is what a helper takes at most; and of what
 // cameras send, not much more.
 func TestMemoryIsBounded(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own")
+	}
 	photo := grayImage(2400, 1800)
 	for name, test := range map[string]struct {
 		file     []byte

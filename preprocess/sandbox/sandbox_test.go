@@ -241,17 +241,15 @@ func TestTimeout(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.Timeout = 150 * time.Millisecond })
 	slow := coded(0xC0, 10000, 3)
 	var err error
-	kills := 0.0 // on a busy machine, the image is not to blame at first
-	testutil.Eventually(t, "the helper gets the processor for long enough", func() bool {
+	testutil.Eventually(t, "the machine has time for it", func() bool {
 		begin := time.Now()
 		_, err = f.Tensors(slow, small(t))
-		if took := time.Since(begin); took > 10*time.Second {
+		if took := time.Since(begin); took > maxWait+10*time.Second {
 			t.Errorf("the error came after %v", took)
 		}
-		kills++
-		return errors.Is(err, edgelens.ErrBadImage)
+		return !errors.Is(err, edgelens.ErrBusy)
 	})
-	if !strings.Contains(err.Error(), "longer than 150ms") {
+	if !errors.Is(err, edgelens.ErrBadImage) || !strings.Contains(err.Error(), "longer than 150ms") {
 		t.Fatalf("%v", err)
 	}
 	_, again := f.Tensors(slow, small(t))
@@ -259,7 +257,7 @@ func TestTimeout(t *testing.T) {
 		t.Errorf("the second time: %v", again)
 	}
 	for name, want := range map[string]float64{
-		"edgelens_decode_kills_total timeout": kills, "edgelens_decode_kills_total crash": 0, "edgelens_decode_kills_total memory": 0,
+		"edgelens_decode_kills_total timeout": 1, "edgelens_decode_kills_total crash": 0, "edgelens_decode_kills_total memory": 0,
 		"edgelens_decode_quarantined_images": 1, "edgelens_decode_quarantine_hits_total": 1,
 	} {
 		if got := f.metric(t, name); got != want {
