@@ -65,7 +65,13 @@ func TestSeedDecides(t *testing.T) {
 	first, again, other := light(t, 1), light(t, 1), light(t, 2)
 	same := 0
 	for i, input := range first {
+		if underRace && i%4 != 0 {
+			continue // it is ten times as slow
+		}
 		data := input.Bytes()
+		if len(data) > 1<<20 {
+			continue // that one costs as much as all others
+		}
 		if !bytes.Equal(data, input.Bytes()) || !bytes.Equal(data, again[i].Bytes()) {
 			t.Errorf("%s: one seed gives two inputs", input.Name)
 		}

@@ -122,21 +122,30 @@ func TestWholeRequestMayBeClosed(t *testing.T) {
 
 // The request of every light input arrives as it is meant.
 func TestRequestsOfInputs(t *testing.T) {
-	var body []byte
-	c := clientOf(t, func(_ http.ResponseWriter, r *http.Request) { body, _ = io.ReadAll(r.Body) })
+	bodies := make(chan []byte, 1)
+	c := clientOf(t, func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies <- body
+	})
 	tried := 0
 	for input := range hostile.Inputs(1, 1) {
 		if input.Heavy || input.Request {
 			continue
 		}
 		data := input.Bytes()
+		if len(data) > 1<<20 {
+			continue // no other code sends it
+		}
 		a, err := c.send(t.Context(), built{input, data}.request(c, 7))
 		want := data
 		if strings.HasPrefix(input.ContentType, "image/") && input.Chunk == 0 && len(data) > 2 {
 			want = join(hostile.Salted(data, 7))
 		}
-		if err != nil || a.status != 200 || !bytes.Equal(body, want) {
-			t.Fatalf("%s: %d of %d bytes arrived: %+v, %v", input.Name, len(body), len(want), a, err)
+		if err != nil || a.status != 200 {
+			t.Fatalf("%s: %+v, %v", input.Name, a, err)
+		}
+		if body := <-bodies; !bytes.Equal(body, want) {
+			t.Fatalf("%s: %d of %d bytes arrived", input.Name, len(body), len(want))
 		}
 		tried++
 	}
