@@ -36,7 +36,7 @@ func (o orientations) memory() int64 {
 
 // maxPackets limits how many XMP packets are read for an orientation: a file of 20 MB can have
 // thousands, which take seconds.
-const maxPackets = 16
+const maxPackets = 4
 
 // readXMP reads an XMP packet, unless an earlier one has an orientation.
 func (o *orientations) readXMP(packet []byte) {

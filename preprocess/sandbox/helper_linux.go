@@ -183,8 +183,8 @@ func program() (string, error) {
 }
 
 // grant sets the limits for the next image: its memory, that of its tensors, and a processor
-// for longer than its time. The helper cannot raise them. The pool's lock must be held, and the helper must not
-// have been reaped.
+// for longer than its time. The helper cannot raise them. The pool's lock must be held, and
+// the helper must not have been reaped.
 //
 // Memory that C allocates is limited as data. Go reserves addresses, and then allocates
 // there, which the kernel does not count before it has happened (mmap(2), MAP_FIXED); so
@@ -201,6 +201,9 @@ func (h *helper) grant(memory int64, tensors int, timeout time.Duration) {
 // limit sets a soft limit. Where that fails, the former limit stays: a helper is killed at
 // the deadline all the same.
 func (h *helper) limit(resource int, value, largest uint64) {
+	if largest == 0 { // unknown
+		return
+	}
 	_ = unix.Prlimit(h.command.Process.Pid, resource, &unix.Rlimit{Cur: min(value, largest), Max: largest}, nil)
 }
 
@@ -272,8 +275,8 @@ func (h *helper) collect(a answer, starts []int, plan preprocess.Plan, into []mo
 	return filled, nil
 }
 
-// overdue ends the helper at the deadline. Where it had a processor for less than half of the time,
-// the machine is to blame, and not the image.
+// overdue ends the helper at the deadline. Where it had a processor for less than half of the
+// time, the machine is to blame, and not the image.
 func (h *helper) overdue(used, timeout time.Duration) error {
 	h.kill()
 	if used < timeout/2 {
@@ -319,12 +322,11 @@ func (h *helper) kill() {
 	_ = h.command.Process.Kill() // it fails where the process has ended
 }
 
-// dismiss lets an idle helper end. The pool's lock must be held.
+// dismiss ends a helper that is not needed, and is not replaced: by a signal, since one that
+// an image has taken over need not end when its socket does. The pool's lock must be held.
 func (h *helper) dismiss() {
 	h.dismissed = true
-	if !h.closed {
-		_ = unix.Shutdown(h.socket, unix.SHUT_RDWR) // it reads the end, and exits
-	}
+	h.kill()
 }
 
 // awaitEnd waits until the process has ended, and leaves its number in use.
