@@ -116,8 +116,44 @@ func (t tiffBlock) whole(tag uint16) (value int64, ok bool) {
 	return value, ok
 }
 
+// Types of values (TIFF 6.0, section 2).
+const (
+	tiffShort = 3
+	tiffLong  = 4
+)
+
 // tiffSizes is how many bytes a value has, by its type (TIFF 6.0, section 2).
 var tiffSizes = [...]int64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+
+// sum returns the sum of the values of a tag that has whole numbers of two or four bytes, up to
+// where the block ends; 0 for any other.
+func (t tiffBlock) sum(tag uint16) (total int64) {
+	for rest := t.entries; len(rest) >= 12; rest = rest[12:] {
+		if t.order.Uint16(rest) == tag {
+			total = t.sumOf(rest[:12])
+		}
+	}
+	return total
+}
+
+func (t tiffBlock) sumOf(entry []byte) (total int64) {
+	kind, left, raw := t.order.Uint16(entry[2:]), int64(t.order.Uint32(entry[4:])), entry[8:]
+	if kind != tiffShort && kind != tiffLong {
+		return 0
+	}
+	size := tiffSizes[kind]
+	if size*left > 4 {
+		raw = t.bytes[min(int64(t.order.Uint32(raw)), int64(len(t.bytes))):]
+	}
+	for ; left > 0 && int64(len(raw)) >= size; left, raw = left-1, raw[size:] {
+		if kind == tiffShort {
+			total += int64(t.order.Uint16(raw))
+		} else {
+			total += int64(t.order.Uint32(raw))
+		}
+	}
+	return total
+}
 
 // value reads the first value of an entry: tag, type, count, and the values or,
 // if they take more than four bytes, their offset.
@@ -137,9 +173,9 @@ func (t tiffBlock) value(entry []byte) (int64, bool) {
 	switch kind {
 	case 1, 7: // BYTE, UNDEFINED
 		return int64(raw[0]), true
-	case 3: // SHORT
+	case tiffShort:
 		return int64(t.order.Uint16(raw)), true
-	case 4, 13: // LONG, IFD
+	case tiffLong, 13: // IFD
 		return int64(t.order.Uint32(raw)), true
 	case 6: // SBYTE
 		return int64(int8(raw[0])), true

@@ -198,3 +198,9 @@ func TestUnsupportedTIFFCodings(t *testing.T) {
 		})
 	}
 }
+
+// Strips that share their data take as long to decode as if each had its own.
+func TestTIFFWithSharedStripsIsRefused(t *testing.T) {
+	file := asTIFF(drawn(image.NewGray(image.Rect(0, 0, 12, 10)), scene(12, 10)), &tiff.Options{Compression: tiff.Deflate})
+	checkRefusal(t, withTag(file, tagStripByteCounts, 1<<20), DefaultConfig(), edgelens.ErrBadImage, "share their data")
+}

@@ -13,12 +13,14 @@ const (
 	tagFillOrder       = 0x010A
 	tagSamplesPerPixel = 0x0115
 	tagRowsPerStrip    = 0x0116
+	tagStripByteCounts = 0x0117
 	tagPlanar          = 0x011C
 	tagT4Options       = 0x0124
 	tagT6Options       = 0x0125
 	tagPredictor       = 0x013D
 	tagTileWidth       = 0x0142
 	tagTileLength      = 0x0143
+	tagTileByteCounts  = 0x0145
 	tagExtraSamples    = 0x0152
 	tagSampleFormat    = 0x0153
 )
