@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"edgelens/internal/background"
 	"edgelens/models"
 	"edgelens/preprocess"
 )
@@ -99,6 +100,7 @@ func prepare(intro introduction) (*preprocess.Preprocessor, error) {
 	if intro.Background {
 		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceValue) // else it runs at the usual one
 	}
+	_ = background.Yield()                                          // as the parent's executors, of which one waits for this
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // optional: the kernel's first choice if memory runs out
 	if err := closeInherited(); err != nil {
 		return nil, err
