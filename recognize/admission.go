@@ -45,16 +45,17 @@ type admission struct {
 	// passed counts, for each class that waits, the slots given to higher ones since it
 	// last got one.
 	passed map[edgelens.Priority]int
-	// lately is when work other than bulk last arrived.
-	lately time.Time
+	// lately is when work other than bulk last arrived, and latelyLight when any did that is not
+	// heavy.
+	lately, latelyLight time.Time
 	// took has the moving average of the time that a slot is held, and typical that over all
 	// synchronous work.
 	took    map[workload]time.Duration
 	typical time.Duration
 	crowd   crowd
 	refused map[string]int // by reason
-	// recheck is set while serve is scheduled.
-	recheck *time.Timer
+	// recheck calls serve.
+	recheck alarm
 	// memory is that for decoding.
 	memory memoryBudget
 }
@@ -65,10 +66,11 @@ type workload struct {
 	background bool
 }
 
-// kind is what work does: a sweep runs the model on several parts, and takes several times as long.
+// kind is what work does: a sweep runs the model on several parts, and takes several times as long,
+// and so does a heavy image.
 type kind struct {
-	model string
-	sweep bool
+	model        string
+	sweep, heavy bool
 }
 
 // ticket is a piece of work that waits for a slot or holds one.
@@ -90,6 +92,9 @@ type ticket struct {
 	passes *ticket
 	// extra is true while it holds the slot that is reserved for devices.
 	extra bool
+	// ahead is set where its image is decoded before it has an interpreter, and slow once that
+	// took as long as with a heavy image.
+	ahead, slow bool
 }
 
 // urgency decides when work is done.
@@ -211,6 +216,7 @@ func (a *admission) leave(t *ticket, done bool) {
 	if !a.running[t] {
 		return
 	}
+	t.slow = t.slow || a.isSlow(t)
 	delete(a.running, t)
 	a.memory.give(t)
 	if took := a.now().Sub(t.started); done || took > a.expected(t) {
@@ -237,6 +243,9 @@ func (a *admission) counts() (waiting map[edgelens.Priority]int, running int, re
 func (a *admission) queue(t *ticket) {
 	if t.priority != edgelens.PriorityBulk {
 		a.lately = a.now()
+	}
+	if !t.heavy {
+		a.latelyLight = a.now()
 	}
 	queue := a.queues[t.priority]
 	before := queue.Back()
@@ -268,6 +277,7 @@ func (a *admission) refuse(t *ticket, err error) {
 
 // serve gives the free slots to those who wait; arrived, if not nil, has not waited yet.
 func (a *admission) serve(arrived *ticket) {
+	defer a.awaitSlow()
 	for {
 		class, ok := a.next()
 		if !ok {
@@ -282,10 +292,10 @@ func (a *admission) serve(arrived *ticket) {
 		if t != arrived && !now.Add(a.expected(t)).Before(t.due) {
 			// Its answer would come too late, and those behind it would be late as well.
 			a.refused[refusedExpired]++
-			a.refuse(t, busy("the wait was longer than predicted, and the answer would come too late", a.wait(class, nil)))
+			a.refuse(t, busy("the wait was longer than predicted, and the answer would come too late", a.wait(class, t.heavy, nil)))
 			continue
 		}
-		t.started, t.extra = now, a.ordinary() == a.slots
+		t.started, t.extra = now, a.ordinary() >= a.slots
 		a.memory.take(t)
 		a.running[t] = true
 		a.count(class)
@@ -295,24 +305,50 @@ func (a *admission) serve(arrived *ticket) {
 
 // first returns the work of a class that gets its next slot; nil where none waits, or there is no memory for it.
 func (a *admission) first(class edgelens.Priority) *ticket {
-	return a.memory.next(a.queues[class], class == edgelens.PrioritySynchronous && a.crowded())
+	wait := a.heavyWait()
+	newest := class == edgelens.PrioritySynchronous && a.crowded()
+	t, passed := a.memory.next(a.queues[class], newest, func(t *ticket) bool { return t.heavy && wait > 0 })
+	if passed {
+		a.serveAfter(wait)
+	}
+	return t
 }
 
-// ordinary is how many hold a slot other than the one that is reserved for devices.
+// ordinary is how many hold a slot other than the one that is reserved for devices. Beyond
+// those for heavy images, slow ones do not count.
 func (a *admission) ordinary() int {
-	n := 0
+	n, slow := 0, 0
 	for t := range a.running {
-		if !t.extra {
+		switch {
+		case t.extra:
+		case a.isSlow(t):
+			slow++
+		default:
 			n++
 		}
 	}
-	return n
+	if a.now().Sub(a.latelyLight) >= reserved {
+		return n + slow
+	}
+	return n + min(slow, a.heavySlots())
 }
 
 // hasSlot reports whether a slot is free for a class.
 func (a *admission) hasSlot(class edgelens.Priority) bool {
-	ordinary := a.ordinary()
-	return ordinary < a.slots || class == edgelens.PriorityDevice && len(a.running) == ordinary
+	if len(a.running) >= MostAtOnce(a.slots) { // most of them are slow
+		return false
+	}
+	return a.ordinary() < a.slots || class == edgelens.PriorityDevice && !a.extraInUse()
+}
+
+// extraInUse reports whether a device holds the slot that is reserved for them.
+func (a *admission) extraInUse() bool {
+	for t := range a.running {
+		if t.extra {
+			return true
+		}
+	}
+	return false
 }
 
 // next returns which class gets the next slot; ok is false where none does.
@@ -387,17 +423,9 @@ func (a *admission) count(class edgelens.Priority) {
 	a.passed[class] = 0
 }
 
-// serveAfter serves once the slot is no longer reserved.
+// serveAfter serves after a delay, or earlier.
 func (a *admission) serveAfter(delay time.Duration) {
-	if a.recheck != nil {
-		return
-	}
-	a.recheck = time.AfterFunc(delay, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.recheck = nil
-		a.serve(nil)
-	})
+	a.recheck.within(delay, a, func() { a.serve(nil) })
 }
 
 // rank is the place of a priority in classes; lower is served first.

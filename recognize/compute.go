@@ -35,7 +35,7 @@ func (s *Service) compute(ctx context.Context, own bool, q *question, req *edgel
 		return nil, err
 	}
 	caller := s.urgencyOf(ctx, own, req)
-	f, isNew := s.flights.join(key, kind{q.spec.Name, q.view.Fit == edgelens.FitSweep}, bytes, caller)
+	f, isNew := s.flights.join(key, kind{q.spec.Name, q.view.Fit == edgelens.FitSweep, isHeavy(req, bytes)}, bytes, caller)
 	defer s.flights.leave(f, caller)
 	if isNew {
 		// The work may outlive this call, after which req belongs to the caller again.
@@ -137,12 +137,11 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 		rated = make([]byte, q.qualityModel.Input.Bytes())
 	}
 	background, urgent := f.ticket.priority == edgelens.PriorityBulk, f.ticket.priority == edgelens.PriorityDevice
-	// Decoded on the thread that runs the model next, and only when it is free: so there
-	// are never more decoded images than interpreters.
-	inferred, err := s.runner.Run(ctx, q.spec, models.Run{Background: background, Urgent: urgent, Fill: func(tensor []byte) (models.Filled, error) {
-		defer s.admission.decoded(f.ticket)
-		return s.preprocess.Tensors(req.Image, q.buffers(tensor, rated)...)
-	}})
+	fill, err := s.prepare(f, q, req, rated, background)
+	if err != nil {
+		return nil, err
+	}
+	inferred, err := s.runner.Run(ctx, q.spec, models.Run{Background: background, Urgent: urgent, Fill: fill})
 	if err != nil {
 		return nil, err
 	}
@@ -169,6 +168,33 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 	}
 	result.Timings.Total = time.Since(f.begun)
 	return result, nil
+}
+
+// prepare returns what fills the model's tensor. The image is decoded already, or is decoded
+// there, on the thread that runs the model next.
+func (s *Service) prepare(f *flight, q *question, req *edgelens.Request, rated []byte, background bool) (models.Fill, error) {
+	if s.preprocess.DecodesAhead() {
+		s.admission.decodesAhead(f.ticket)
+		tensor := s.tensors.take(q.spec.Input.Bytes())
+		filled, ok, err := s.preprocess.Ahead(background || f.ticket.heavy, req.Image, q.buffers(tensor, rated)...)
+		if err != nil {
+			s.tensors.give(tensor)
+			return nil, err
+		}
+		if ok {
+			s.admission.decoded(f.ticket)
+			return func(input []byte) (models.Filled, error) {
+				copy(input, tensor)
+				s.tensors.give(tensor)
+				return filled, nil
+			}, nil
+		}
+		s.tensors.give(tensor)
+	}
+	return func(input []byte) (models.Filled, error) {
+		defer s.admission.decoded(f.ticket)
+		return s.preprocess.Tensors(req.Image, q.buffers(input, rated)...)
+	}, nil
 }
 
 // runMore runs the model on the other parts of a sweep, within the same slot, and returns

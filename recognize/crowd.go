@@ -19,16 +19,19 @@ const (
 	// intervals.
 	windowIntervals = 2
 	// floodFactor times as many requests as can be answered, in each of floodWindows in a
-	// row, are a flood, where minCrowd wait. A single burst is shorter.
+	// row, are a flood, where minCrowd wait.
 	floodFactor, floodWindows, minCrowd = 3, 4, 32
+	// maxBurst is how many may wait of a flood, as it may be a burst.
+	maxBurst = 96
 	// A crowd ends where fewer than calmFactor times as many requests as can be answered
 	// arrive in calmWindows.
 	calmFactor, calmWindows = 1.5, 10
 	// fullIntervals is for how many intervals in a row requests are refused because
 	// maxWaiting wait until that counts as a flood, too.
 	fullIntervals = 10
-	// sparedFor is how long those may go on to wait who came before a crowd.
-	sparedFor = time.Second
+	// sparedWindows is for how many windows those may go on to wait who came before requests
+	// were refused: if it was a burst, nothing else arrives in them.
+	sparedWindows = 8
 	// maxRetryAfter bounds the wait until a retry that is demanded of a crowd.
 	maxRetryAfter = 30 * time.Second
 )
@@ -46,15 +49,19 @@ var refusalReasons = []string{refusedLate, refusedFull, refusedCrowded, refusedE
 
 // crowd is the state of a queue of synchronous requests that arrive far faster than they can
 // be answered. A queue in order of arrival would have everyone wait for as long as the queue
-// is. So the newest is served first, as many wait as there are slots, each until the next
-// one is free, and the others are refused at once: those who are answered wait hardly longer
-// than in an idle service, and no slot is idle (controlled delay with adaptive order;
-// docs/adr/0038-overload.md). Those who came before go on to wait for a while: if it was a
-// burst, they are served after all.
+// is. So the newest is served first. That alone costs nobody an answer: if it was a burst,
+// it is served in another order. Where as many wait as may, the flood is refused: one waits
+// for each slot, until the next one is free, and the others are refused at once. Those who are
+// answered wait hardly longer than in an idle service, and no slot is idle (controlled delay
+// with adaptive order; docs/adr/0038-overload.md). Those who came before go on to wait
+// until it is sure that it is no burst.
 type crowd struct {
-	on bool
-	// began is when it began.
+	// on is set while the newest is served first, and began is when that began.
+	on    bool
 	began time.Time
+	// refusing is set while others are refused, and refusingSince is when that began.
+	refusing      bool
+	refusingSince time.Time
 
 	// window is the begin of the present window, arrivals what has arrived in it, counts the
 	// arrivals of those before, and flooded how many of them in a row were floods.
@@ -72,9 +79,8 @@ type crowd struct {
 	// the one before.
 	second          time.Time
 	refused, before int
-	// shedding calls shed at shedAt; it is the zero time while it is not scheduled.
-	shedding *time.Timer
-	shedAt   time.Time
+	// shedding calls shed.
+	shedding alarm
 }
 
 // refusal returns the refusal of a synchronous request that would arrive now, or nil. It
@@ -88,7 +94,7 @@ func (a *admission) refusal(limit time.Duration) error {
 		return nil
 	}
 	switch {
-	case a.crowded() && (a.newcomers() >= a.slots || !a.mayRead()):
+	case a.crowded() && a.crowd.refusing && (a.newcomers() >= a.slots || !a.mayRead()):
 		a.noteArrival()
 		return a.noteCrowded()
 	case a.isFull(class):
@@ -136,6 +142,16 @@ func (a *admission) noteArrival() {
 	if !c.on && c.flooded >= floodWindows && a.typical > 0 && a.queues[edgelens.PrioritySynchronous].Len() >= minCrowd {
 		c.on, c.began = true, now
 	}
+	if c.on && a.queues[edgelens.PrioritySynchronous].Len() >= maxBurst {
+		c.refuse(now)
+	}
+}
+
+// refuse begins to refuse requests.
+func (c *crowd) refuse(now time.Time) {
+	if !c.refusing {
+		c.refusing, c.refusingSince = true, now
+	}
 }
 
 // crowded reports whether the queue of synchronous requests is crowded.
@@ -150,7 +166,7 @@ func (a *admission) crowded() bool {
 	}
 	length := a.windowLength()
 	if a.now().Sub(c.began) > calmWindows*length && (since > calmWindows*length || float64(arrived) < calmFactor*windowIntervals*calmWindows) {
-		c.on = false
+		c.on, c.refusing = false, false
 	}
 	return c.on
 }
@@ -187,11 +203,14 @@ func (a *admission) noteFull(class edgelens.Priority) error {
 		case now.Sub(c.fullSince) >= fullIntervals*a.interval() && !c.on:
 			c.on, c.began = true, now
 		}
+		if c.on {
+			c.refuse(now)
+		}
 		c.fullLast = now
 		c.note(now)
 		a.shed()
 	}
-	return busy(fmt.Sprintf("%d others wait already", maxWaiting), a.wait(class, nil))
+	return busy(fmt.Sprintf("%d others wait already", maxWaiting), a.wait(class, false, nil))
 }
 
 // noteCrowded returns the refusal of a synchronous request because of the crowd. The wait
@@ -213,35 +232,35 @@ func (c *crowd) note(now time.Time) {
 	c.refused++
 }
 
-// newcomers is how many wait that came since the crowd began.
+// newcomers is how many wait that came since requests are refused.
 func (a *admission) newcomers() int {
 	n := 0
-	for e := a.queues[edgelens.PrioritySynchronous].Back(); e != nil && !e.Value.(*ticket).since.Before(a.crowd.began); e = e.Prev() {
+	for e := a.queues[edgelens.PrioritySynchronous].Back(); e != nil && !e.Value.(*ticket).since.Before(a.crowd.refusingSince); e = e.Prev() {
 		n++
 	}
 	return n
 }
 
-// shed refuses of a crowded queue the oldest newcomers: those beyond the number of slots, and
-// those who have waited for as long as a slot takes to become free. After a while, it refuses those who
-// came before the crowd as well.
+// shed refuses, while others are refused, the oldest newcomers that wait: those beyond the
+// number of slots, and those who have waited for as long as a slot takes to become free. Once it is
+// sure that it is no burst, it refuses those who came before as well.
 func (a *admission) shed() {
-	if !a.crowded() {
+	if !a.crowded() || !a.crowd.refusing {
 		return
 	}
 	queue, now := a.queues[edgelens.PrioritySynchronous], a.now()
-	waiting, spared := a.newcomers(), a.crowd.began.Add(sparedFor).Sub(now)
-	if spared > 0 && queue.Len() > waiting {
-		a.shedAfter(spared)
+	waiting, spare := a.newcomers(), !a.isNoBurst()
+	if spare && queue.Len() > waiting {
+		a.shedAfter(a.windowLength())
 	}
 	var next *list.Element
 	for e := queue.Front(); e != nil; e = next {
 		next = e.Next()
 		t := e.Value.(*ticket)
-		isNew := !t.since.Before(a.crowd.began)
+		isNew := !t.since.Before(a.crowd.refusingSince)
 		left := a.interval() - now.Sub(t.since)
 		switch {
-		case !isNew && spared > 0:
+		case !isNew && spare:
 			continue
 		case isNew && left > 0 && waiting <= a.slots:
 			a.shedAfter(left)
@@ -254,21 +273,12 @@ func (a *admission) shed() {
 	}
 }
 
-// shedAfter sheds after a delay, or earlier.
-func (a *admission) shedAfter(delay time.Duration) {
-	at := a.now().Add(delay)
-	switch {
-	case a.crowd.shedding == nil:
-		a.crowd.shedding = time.AfterFunc(delay, func() {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			a.crowd.shedAt = time.Time{}
-			a.shed()
-		})
-	case !a.crowd.shedAt.IsZero() && !at.Before(a.crowd.shedAt):
-		return
-	default:
-		a.crowd.shedding.Reset(delay)
-	}
-	a.crowd.shedAt = at
+// isNoBurst reports whether the flood went on since requests are refused.
+func (a *admission) isNoBurst() bool {
+	c, now, length := &a.crowd, a.now(), a.windowLength()
+	goesOn := c.flooded >= floodWindows && now.Sub(c.window) < 2*length
+	return goesOn && now.Sub(c.refusingSince) >= sparedWindows*length
 }
+
+// shedAfter sheds after a delay, or earlier.
+func (a *admission) shedAfter(delay time.Duration) { a.crowd.shedding.within(delay, a, a.shed) }

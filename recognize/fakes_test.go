@@ -29,10 +29,15 @@ type preprocessor struct {
 	work func(encoded []byte) error
 	// memory, if set, is what Memory does.
 	memory func(encoded []byte) (int64, error)
+	// ahead is set where images are decoded in another process.
+	ahead bool
 	// parts, if set, is how many parts a sweep has.
 	parts int
 	// views are the views of the buffers of the last call.
 	views atomic.Pointer[[]edgelens.View]
+
+	// shade is what the tensors are filled with.
+	shade atomic.Int64
 
 	calls, inside, most atomic.Int64
 }
@@ -53,6 +58,16 @@ func (p *preprocessor) Memory(encoded []byte) (int64, error) {
 	return p.memory(encoded)
 }
 
+func (p *preprocessor) DecodesAhead() bool { return p.ahead }
+
+func (p *preprocessor) Ahead(_ bool, encoded []byte, into ...models.InputBuffer) (models.Filled, bool, error) {
+	if !p.ahead {
+		return models.Filled{}, false, nil
+	}
+	filled, err := p.Tensors(encoded, into...)
+	return filled, err == nil, err
+}
+
 func (p *preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (models.Filled, error) {
 	p.calls.Add(1)
 	now := p.inside.Add(1)
@@ -66,6 +81,7 @@ func (p *preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (mode
 	}
 	var views []edgelens.View
 	for _, buffer := range into {
+		copy(buffer.Bytes, bytes.Repeat([]byte{byte(p.shade.Load())}, len(buffer.Bytes)))
 		views = append(views, buffer.View)
 	}
 	p.views.Store(&views)

@@ -36,34 +36,31 @@ func (b *memoryBudget) fits(t *ticket, total int64) bool {
 }
 
 // next returns the first ticket of a queue for which there is memory, or the newest; nil if there is none.
-// The first for which there is none has the next memory that others give back.
-func (b *memoryBudget) next(queue *list.List, newest bool) *ticket {
+// The first for which there is none has the next memory that others give back. Those that pass
+// reports are left out, and passed is set where there were any.
+func (b *memoryBudget) next(queue *list.List, newest bool, pass func(*ticket) bool) (first *ticket, passed bool) {
 	begin, step := queue.Front(), (*list.Element).Next
 	if newest {
 		begin, step = queue.Back(), (*list.Element).Prev
 	}
-	if b.total == nil || begin == nil {
-		return ticketOf(begin)
+	var total int64
+	if b.total != nil && begin != nil {
+		total = b.total(b.inUse)
 	}
-	total := b.total(b.inUse)
 	for e := begin; e != nil; e = step(e) {
 		t := e.Value.(*ticket)
-		if b.fits(t, total) {
-			return t
+		if pass(t) {
+			passed = true
+			continue
+		}
+		if b.total == nil || b.fits(t, total) {
+			return t, passed
 		}
 		if b.first == nil && t.bytes <= total {
 			b.first, b.passing = t, 0
 		}
 	}
-	return nil
-}
-
-// ticketOf returns the ticket of a place, nil for none.
-func ticketOf(e *list.Element) *ticket {
-	if e == nil {
-		return nil
-	}
-	return e.Value.(*ticket)
+	return nil, passed
 }
 
 // take takes a ticket's memory.
@@ -101,6 +98,7 @@ func (b *memoryBudget) leave(t *ticket) {
 func (a *admission) decoded(t *ticket) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	t.slow = a.isSlow(t)
 	if a.memory.give(t) && a.waits() {
 		a.serve(nil)
 	}

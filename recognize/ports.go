@@ -3,10 +3,10 @@
 // backend: the interfaces below are its ports, and internal/app supplies them.
 //
 // The steps: key -> cache -> coalesce identical misses -> wait for a slot, by
-// priority -> on an interpreter's thread decode and resize into its input tensor and
-// run the model -> dequantize, top-k, labels -> quality, if enabled -> cache. An image
-// is decoded only when an interpreter is free, because decoded pixels take most of
-// the memory.
+// priority -> decode and resize into a tensor, in another process or, where that is not
+// wanted, on an interpreter's thread -> run the model -> dequantize, top-k, labels ->
+// quality, if enabled -> cache. An image is decoded only once it has a slot, because
+// decoded pixels take most of the memory.
 package recognize
 
 import (
@@ -32,6 +32,12 @@ type Preprocessor interface {
 	// be a sweep. The error wraps ErrNoImage, ErrUnsupportedFormat, ErrBadImage or
 	// ErrInvalid.
 	Tensors(encoded []byte, into ...models.InputBuffer) (models.Filled, error)
+	// DecodesAhead reports whether Ahead decodes images.
+	DecodesAhead() bool
+	// Ahead is Tensors while the interpreters are at work, in another process. ok is false,
+	// and nothing was done, where images are decoded in this one: on the thread that runs
+	// the model. low is for work that no client waits for.
+	Ahead(low bool, encoded []byte, into ...models.InputBuffer) (filled models.Filled, ok bool, err error)
 }
 
 // A Runner loads and runs models.

@@ -30,6 +30,7 @@ type Service struct {
 	admission *admission
 	giveUps   giveUps
 	flights   *flights
+	tensors   tensorPool
 	bypasses  atomic.Uint64 // makes the flights of NoCache requests distinct
 
 	mu      sync.Mutex

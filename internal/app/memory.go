@@ -14,6 +14,7 @@ import (
 	"edgelens/internal/config"
 	"edgelens/preprocess"
 	"edgelens/preprocess/sandbox"
+	"edgelens/recognize"
 )
 
 const (
@@ -103,7 +104,7 @@ func newDecoder(c *config.Config, memory *decodeMemory, log *slog.Logger, metric
 	if err != nil {
 		return nil, nil, err
 	}
-	decoder, err := sandbox.New(c.Decode, sandbox.Parts{Local: local, Settings: settings, Helpers: c.Recognize.Slots, Log: log, Metrics: metrics})
+	decoder, err := sandbox.New(c.Decode, sandbox.Parts{Local: local, Settings: settings, Helpers: recognize.MostAtOnce(c.Recognize.Slots), Log: log, Metrics: metrics})
 	if err != nil {
 		return nil, nil, errors.Join(err, local.Close())
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/internal/background"
 	"edgelens/models"
 	"edgelens/preprocess"
 )
@@ -324,8 +323,8 @@ func newHelpers(config Config, parts Parts) (helpers, error) {
 	}, nil
 }
 
-func (p *pools) decode(plan preprocess.Plan, encoded []byte, into []models.InputBuffer) (models.Filled, error) {
-	if background.IsLow() {
+func (p *pools) decode(low bool, plan preprocess.Plan, encoded []byte, into []models.InputBuffer) (models.Filled, error) {
+	if low {
 		return p.background.decode(plan, encoded, into)
 	}
 	return p.usual.decode(plan, encoded, into)

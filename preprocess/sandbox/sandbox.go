@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/internal/background"
 	"edgelens/models"
 	"edgelens/preprocess"
 )
@@ -43,9 +44,9 @@ type Parts struct {
 
 // helpers decode images in other processes.
 type helpers interface {
-	// decode is Tensors for an image whose plan is known. The error is the image's, a
-	// *death, an *edgelens.Busy, or errNeverStarted.
-	decode(plan preprocess.Plan, encoded []byte, into []models.InputBuffer) (models.Filled, error)
+	// decode is Tensors for an image whose plan is known; low is for one that no client waits
+	// for. The error is the image's, a *death, an *edgelens.Busy, or errNeverStarted.
+	decode(low bool, plan preprocess.Plan, encoded []byte, into []models.InputBuffer) (models.Filled, error)
 	// ready waits until the first helper is up, or cannot be started.
 	ready(ctx context.Context) error
 	states() states
@@ -153,32 +154,44 @@ func (p *Preprocessor) Memory(encoded []byte) (int64, error) {
 // edgelens.ErrBadImage for an image that takes longer than Config.Timeout or ends a
 // helper, now and when it is sent again.
 func (p *Preprocessor) Tensors(encoded []byte, into ...models.InputBuffer) (models.Filled, error) {
-	if p.helpers == nil || p.inProcess.Load() {
-		return p.local.Tensors(encoded, into...)
+	if filled, ok, err := p.Ahead(background.IsLow(), encoded, into...); ok || err != nil {
+		return filled, err
+	}
+	return p.local.Tensors(encoded, into...)
+}
+
+// DecodesAhead reports whether helpers decode.
+func (p *Preprocessor) DecodesAhead() bool { return p.helpers != nil && !p.inProcess.Load() }
+
+// Ahead is Tensors in a helper. ok is false, and nothing was done, where this process decodes.
+// low is for work that no client waits for: it has helpers of low thread priority.
+func (p *Preprocessor) Ahead(low bool, encoded []byte, into ...models.InputBuffer) (filled models.Filled, ok bool, err error) {
+	if !p.DecodesAhead() {
+		return models.Filled{}, false, nil
 	}
 	begin := time.Now()
 	plan, err := p.local.Plan(encoded, into...)
 	if err != nil {
-		return models.Filled{}, err
+		return models.Filled{}, false, err
 	}
 	if err := p.quarantine.check(encoded); err != nil {
-		return models.Filled{}, err
+		return models.Filled{}, false, err
 	}
-	filled, err := p.helpers.decode(plan, encoded, into)
+	filled, err = p.helpers.decode(low, plan, encoded, into)
 	var end *death
 	switch {
 	case err == nil:
 		filled.Timings.Decode = max(0, time.Since(begin)-filled.Timings.Preprocess)
-		return filled, nil
+		return filled, true, nil
 	case errors.Is(err, errNeverStarted) && p.config.Isolation == IsolationAuto:
 		p.fallBack(err)
-		return p.local.Tensors(encoded, into...)
+		return models.Filled{}, false, nil
 	case errors.Is(err, errNeverStarted):
-		return models.Filled{}, notStarted(err)
+		err = notStarted(err)
 	case errors.As(err, &end):
-		return models.Filled{}, p.ended(end, plan.Image, encoded)
+		err = p.ended(end, plan.Image, encoded)
 	}
-	return models.Filled{}, err
+	return models.Filled{}, false, err
 }
 
 // notStarted is the error of an image for which no helper could be started.
