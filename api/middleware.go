@@ -201,9 +201,9 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		limit := s.bodyLimit(c)
-		total := limit // the size of a chunked or compressed body is unknown
+		total, length := limit, int64(-1) // the size of a chunked or compressed body is unknown
 		if r.ContentLength >= 0 && !compressed || r.ContentLength > limit {
-			total = r.ContentLength
+			total, length = r.ContentLength, r.ContentLength
 		}
 		if total > limit {
 			return s.bodyTooLarge(c)
@@ -212,7 +212,7 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		x := exchangeFrom(r.Context())
-		x.upload = s.budgetOf(c).open(total, func() { setReadDeadline(c.Response(), time.Now()) })
+		x.upload = s.budgetOf(c).open(total, length, func() { setReadDeadline(c.Response(), time.Now()) })
 		defer x.upload.end()
 		r.Body = http.MaxBytesReader(c.Response(), &pacedBody{ReadCloser: r.Body, server: s, exchange: x, response: c.Response(), upload: x.upload}, limit)
 		if compressed {

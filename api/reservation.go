@@ -12,8 +12,9 @@ import (
 
 const (
 	// firstStep is how many bytes are reserved for a body before its first byte has arrived;
-	// each further step doubles that, up to the length of the body.
-	firstStep = 64 << 10
+	// each further step doubles that, up to lastStep, and the next is the length of the body:
+	// buffers that double leave as much to the collector as the body has.
+	firstStep, lastStep = 64 << 10, 4 << 20
 	// smallBody is the length up to which a body may use the floor of a budget.
 	smallBody = 256 << 10
 	// maxFloor bounds the floor, which is an eighth of the budget.
@@ -47,7 +48,9 @@ type reservation struct {
 	budget *budget
 	// total is the length of the body, or the limit of one whose length is unknown.
 	total int64
-	bytes int64
+	// length is the length of the body, -1 where it is unknown.
+	length int64
+	bytes  int64
 	// interrupt makes reading fail at once.
 	interrupt func()
 
@@ -58,9 +61,10 @@ type reservation struct {
 	isCut   bool
 }
 
-// open returns a reservation for a body, of nothing yet; end must follow.
-func (b *budget) open(total int64, interrupt func()) *reservation {
-	r := &reservation{budget: b, total: total, interrupt: interrupt, arrived: time.Now()}
+// open returns a reservation for a body of that length, -1 for an unknown one up to total, of
+// nothing yet; end must follow.
+func (b *budget) open(total, length int64, interrupt func()) *reservation {
+	r := &reservation{budget: b, total: total, length: length, interrupt: interrupt, arrived: time.Now()}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading[r] = struct{}{}
@@ -70,7 +74,7 @@ func (b *budget) open(total int64, interrupt func()) *reservation {
 // grow reserves a further step, and reports whether that was possible. Where it was not,
 // an upload that has stalled gives way, so that the next one finds room.
 func (r *reservation) grow() bool {
-	wanted := min(max(2*r.bytes, firstStep), r.total)
+	wanted := min(max(step(r.bytes, r.length), firstStep), r.total)
 	b := r.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -88,6 +92,14 @@ func (r *reservation) grow() bool {
 	b.add(wanted - r.bytes)
 	r.bytes = wanted
 	return true
+}
+
+// step returns how many bytes a buffer of n bytes for a body of that length has next.
+func step(n, length int64) int64 {
+	if n >= lastStep && length > n {
+		return length
+	}
+	return 2 * n
 }
 
 // progress records that bytes arrived, at that time.

@@ -228,13 +228,14 @@ func readWith(r io.Reader, expected int64, look func(n int, read []byte) error) 
 	}
 }
 
-// room returns how much a buffer grows that holds n bytes of a body: to twice its size, as
-// its reservation does, and no further than the expected length of the body.
+// room returns how much a buffer grows that holds n bytes of a body: as its reservation does,
+// and no further than the expected length of the body.
 func room(n, expected int64) int64 {
-	if left := expected - n; left > 0 && left < n {
-		return left + growth
+	more := step(n, expected) - n
+	if left := expected - n; left > 0 && left < more {
+		more = left
 	}
-	return n + growth
+	return more + growth
 }
 
 func tooLarge(limit int64) error {

@@ -32,6 +32,11 @@ const (
 	memoryStep = 16 << 20
 	// memoryInterval is how long a reading of the control group's memory is used.
 	memoryInterval = 50 * time.Millisecond
+	// reliefThreshold is how much memory beyond the usual is returned to the kernel.
+	reliefThreshold = 32 << 20
+	// starvation is how long images wait for memory that this process has before one gets it
+	// anyhow.
+	starvation = time.Second
 )
 
 // decodeMemory is how much memory decoding may take, in a control group with a limit or
@@ -42,14 +47,21 @@ type decodeMemory struct {
 	groups cgroup.Reader
 	// limited is whether the control group has less than decode.memory and all the rest.
 	limited bool
+	heap    goHeap
+	// helpers returns how much the decode helpers have besides their images; nil for nothing.
+	helpers func() int64
 
-	mu   sync.Mutex
-	free int64
-	read time.Time
+	mu sync.Mutex
+	// ours is what this process has for decoding, and free what the control group has.
+	ours, free int64
+	read       time.Time
+	// starving is since when nothing was decoded although something waited, and asked when that
+	// was last noticed.
+	starving, asked time.Time
 }
 
-// newDecodeMemory works out the memory for decoding, and limits Go's heap to what that leaves,
-// unless GOMEMLIMIT is set.
+// newDecodeMemory works out the memory for decoding, and limits Go's heap to what that leaves, or
+// to what uploads may take, unless GOMEMLIMIT is set.
 func newDecodeMemory(c *config.Config, log *slog.Logger) *decodeMemory {
 	return readDecodeMemory(c, cgroup.Reader{Root: "/"}, log)
 }
@@ -58,6 +70,9 @@ func readDecodeMemory(c *config.Config, groups cgroup.Reader, log *slog.Logger) 
 	m := &decodeMemory{most: c.Decode.Memory, groups: groups}
 	group, ok := groups.Memory()
 	if !ok {
+		if os.Getenv("GOMEMLIMIT") == "" {
+			debug.SetMemoryLimit(goMemory + c.HTTP.MaxUploadBytes)
+		}
 		return m
 	}
 	m.limited = true
@@ -76,20 +91,55 @@ func decodeShare(setting int64, group cgroup.Memory) int64 {
 	return min(setting, max(minDecodeMemory, left))
 }
 
-// now returns how much memory decoding may take now, beside inUse bytes that it takes.
+// now returns how much memory decoding may take now, beside inUse bytes that it takes. What
+// uploads have left in Go's heap, and helpers take besides their images, is not there for
+// it; but where nothing could be decoded because of that for a while, one image may have all.
 func (m *decodeMemory) now(inUse int64) int64 {
-	if !m.limited {
-		return m.most
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if now := time.Now(); now.Sub(m.read) >= memoryInterval {
-		m.read, m.free = now, m.most
+	now := time.Now()
+	if now.Sub(m.read) >= memoryInterval {
+		m.look(now)
+	}
+	if m.limited {
+		return min(m.ours, max(0, m.free)+inUse)
+	}
+	if m.isStarving(now, inUse) {
+		return m.most
+	}
+	return max(m.ours, inUse)
+}
+
+// look reads what others have.
+func (m *decodeMemory) look(now time.Time) {
+	above := m.heap.above() + m.overhead()
+	if above >= reliefThreshold {
+		m.heap.relieve(now)
+	}
+	m.read, m.free, m.ours = now, m.most, max(m.most-above, min(m.most, minDecodeMemory))
+	if m.limited {
 		if group, ok := m.groups.Memory(); ok {
 			m.free = group.Free() - spareMemory
 		}
 	}
-	return min(m.most, max(0, m.free)+inUse)
+}
+
+// overhead is what decode helpers take besides their images, beyond the first of them.
+func (m *decodeMemory) overhead() int64 {
+	if m.helpers == nil {
+		return 0
+	}
+	return m.helpers()
+}
+
+// isStarving reports whether nothing was decoded for starvation although something waited. It
+// must be called with the lock held.
+func (m *decodeMemory) isStarving(now time.Time, inUse int64) bool {
+	if inUse > 0 || now.Sub(m.asked) > starvation {
+		m.starving = now
+	}
+	m.asked = now
+	return now.Sub(m.starving) > starvation
 }
 
 // newDecoder returns what decodes images, in helper processes or not, and the part of it that
@@ -108,5 +158,8 @@ func newDecoder(c *config.Config, memory *decodeMemory, log *slog.Logger, metric
 	if err != nil {
 		return nil, nil, errors.Join(err, local.Close())
 	}
+	memory.mu.Lock()
+	defer memory.mu.Unlock()
+	memory.helpers = decoder.Overhead
 	return local, decoder, nil
 }

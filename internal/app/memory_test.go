@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"testing"
 	"time"
 
 	"edgelens/internal/cgroup"
 	"edgelens/internal/config"
+	"edgelens/internal/testutil"
 )
 
 const megabyte = 1 << 20
@@ -89,4 +91,26 @@ func TestGoMemoryLimit(t *testing.T) {
 	if m := readDecodeMemory(&c, cgroup.Reader{Root: t.TempDir()}, slog.New(slog.DiscardHandler)); m.limited || m.most != c.Decode.Memory {
 		t.Errorf("without a group: %+v", m)
 	}
+}
+
+// What uploads have left in Go's heap is not there for decoding, and is returned to the kernel; but one
+// image gets its memory in the end.
+func TestDecodeMemoryLeavesRoomForUploads(t *testing.T) {
+	m := &decodeMemory{most: 400 * megabyte, helpers: func() int64 { return 36 * megabyte }}
+	uploads := make([]byte, 300*megabyte)
+	for i := 0; i < len(uploads); i += 4096 {
+		uploads[i] = 1
+	}
+	const inUse = 50 * megabyte
+	if got := m.now(inUse); got > 400*megabyte-(300+36-usualHeap/megabyte)*megabyte || got < inUse {
+		t.Errorf("beside 300 MB of uploads: %d MB", got/megabyte)
+	}
+	begin := time.Now()
+	testutil.Eventually(t, "an image that waits alone gets all", func() bool { return m.now(0) == m.most })
+	if waited := time.Since(begin); waited < starvation-100*time.Millisecond {
+		t.Errorf("after %v, want it to wait for %v", waited, starvation)
+	}
+	runtime.KeepAlive(uploads)
+	uploads = nil
+	testutil.Eventually(t, "what uploads had is there again", func() bool { return m.now(inUse) >= (400-36)*megabyte-64*megabyte })
 }

@@ -20,7 +20,7 @@ const (
 	// at a time, so it waits while one is started.
 	maxWait = 5 * time.Second
 	// maxIdle is how long a helper that is not needed lives on.
-	maxIdle = time.Minute
+	maxIdle = 15 * time.Second
 	// maxGarbage is how many bytes an image may leave for Go's collector in a helper: the
 	// memory limit of the next image would count them, as the collector returns no addresses.
 	maxGarbage = 16 << 20

@@ -218,6 +218,19 @@ func (p *Preprocessor) ended(end *death, image edgelens.ImageInfo, encoded []byt
 	return err
 }
 
+// helperMemory is what a helper takes of its own besides its image.
+const helperMemory = 18 << 20
+
+// Overhead returns how many bytes helpers take besides their images, beyond the one that
+// stays.
+func (p *Preprocessor) Overhead() int64 {
+	if p.helpers == nil {
+		return 0
+	}
+	s := p.helpers.states()
+	return helperMemory * int64(max(0, s.idle+s.busy+s.starting-1))
+}
+
 // Close ends the helpers, and closes the Preprocessor of this process. Calls of Tensors in
 // progress may fail; later ones return an error that wraps edgelens.ErrStopping.
 func (p *Preprocessor) Close() error {
