@@ -12,6 +12,8 @@ type Config struct {
 	// redis-sentinel://host:port,host:port?master=name, or redis-cluster://host:port,host:port. The host or path can be
 	// preceded by user:password@ or :password@; Sentinels and the servers that they watch must have the same.
 	RedisURL string
+	// Private: no other process uses that Redis, so that all its tasks are of this one.
+	Private bool
 	// Concurrency is the number of jobs that may be recognized at a time. For each, one more interactive job of this node is
 	// in memory, so that reading and writing it costs no time; jobs of other nodes are not prefetched. At least 1; one more
 	// than the number of interpreters is a good value.

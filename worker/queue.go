@@ -63,6 +63,8 @@ type Queue struct {
 	running *attempts
 	// claim, once there is a Worker in this process, has it work on a job at once, and reports whether it does.
 	claim atomic.Pointer[func(edgelens.Job) bool]
+	// ring, once there is a Worker in this process, tells it that a queue in Redis has a task.
+	ring atomic.Pointer[func(queue string)]
 	// claimed has the ids of the jobs that are worked on so: they have no task, and need none.
 	claimed sync.Map
 	stop    context.CancelFunc
@@ -93,7 +95,9 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	q.loops.Go(func() { q.keepUp(ctx) })
-	q.loops.Go(func() { q.serveLeases(ctx) })
+	if !config.Private {
+		q.loops.Go(func() { q.serveLeases(ctx) })
+	}
 	q.loops.Go(func() { q.watch(ctx) })
 	return q, nil
 }
@@ -229,6 +233,9 @@ func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string, further 
 	if _, err := q.client.EnqueueContext(ctx, task, append(options, further...)...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("dispatch the job: %w", err)
 	}
+	if ring := q.ring.Load(); ring != nil {
+		(*ring)(queue)
+	}
 	return nil
 }
 
@@ -236,7 +243,11 @@ func (q *Queue) dispatchAs(ctx context.Context, name, id, queue string, further 
 // data. Also after the wall clock was set: a retry in Redis is scheduled by wall time, and would wait for as long as
 // the clock was set back.
 func (q *Queue) keepUp(ctx context.Context) {
-	tick := time.NewTicker(500 * time.Millisecond)
+	every := 500 * time.Millisecond
+	if q.config.Private {
+		every = time.Second
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var last time.Time
 	before := (*q.clock.Load())()

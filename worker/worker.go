@@ -60,6 +60,8 @@ type Worker struct {
 	places     places
 	// claims works on the jobs of this process's Queue without Redis.
 	claims *claims
+	// bell has the servers look into Redis.
+	bell *bell
 	// remote and remoteBulk bound the jobs of other nodes to the number of slots each, from before the image is
 	// transferred until it is recognized: bulk jobs must not keep the others from reaching the core.
 	remote, remoteBulk chan struct{}
@@ -83,6 +85,8 @@ func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, m
 	w.node, w.own, w.running = queue.node, queue.ledger, queue.running
 	claim := func(job edgelens.Job) bool { return w.claim(queue, job) }
 	queue.claim.Store(&claim)
+	ring := w.bell.ring
+	queue.ring.Store(&ring)
 	return w
 }
 
@@ -103,10 +107,6 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 	return w, nil
 }
 
-// lookInterval is how often an idle worker polls Redis for a task, which costs most of what an idle service does. A job that
-// its own node cannot claim waits for half of that on average.
-const lookInterval = 250 * time.Millisecond
-
 // newWorker returns a Worker that polls for tasks on polling, and requests jobs on client.
 func newWorker(client, polling redis.UniversalClient, config Config, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	concurrency := config.Concurrency
@@ -121,26 +121,35 @@ func newWorker(client, polling redis.UniversalClient, config Config, recognizer 
 	}
 	w.claims = newClaims(w.places)
 	w.stopping, w.stop = context.WithCancel(context.Background())
+	every, delayed := lookInterval, time.Second
+	if config.Private {
+		every, delayed = privateLookInterval, privateLookInterval
+	}
+	w.bell = newBell(every, w.stopping.Done())
+	polling.AddHook(w.bell)
 	polling.AddHook(pace{&atomic.Int64{}, w.stopping.Done()})
 	metrics.MustRegister(w.jobs)
 	// For each slot some jobs are at hand, so that others are read from and written to the disk, several in one
 	// transaction, while one is recognized; acquire limits those of other nodes. Bulk jobs have an asynq server of their
 	// own: other jobs must not wait behind prefetched bulk ones.
 	w.servers = []*asynq.Server{
-		newServer(polling, map[string]int{queueDevice: 2, edgelens.QueueInteractive: 1}, interactiveAtHand*concurrency, log),
-		newServer(polling, map[string]int{edgelens.QueueBulk: 1}, bulkAtHand*concurrency, log),
+		newServer(polling, map[string]int{queueDevice: 2, edgelens.QueueInteractive: 1}, interactiveAtHand*concurrency, delayed, log),
+		newServer(polling, map[string]int{edgelens.QueueBulk: 1}, bulkAtHand*concurrency, delayed, log),
 	}
+	w.bell.add(queueDevice, edgelens.QueueInteractive)
+	w.bell.add(edgelens.QueueBulk)
 	return w
 }
 
-// newServer returns an asynq server for queues, of which it always takes the highest that has a task.
-func newServer(client redis.UniversalClient, queues map[string]int, concurrency int, log *slog.Logger) *asynq.Server {
+// newServer returns an asynq server for queues, of which it always takes the highest that has a task. It looks for delayed
+// tasks whose time has come at an interval.
+func newServer(client redis.UniversalClient, queues map[string]int, concurrency int, delayed time.Duration, log *slog.Logger) *asynq.Server {
 	return asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   queues,
 		StrictPriority:           true,
-		TaskCheckInterval:        lookInterval,
-		DelayedTaskCheckInterval: time.Second,
+		TaskCheckInterval:        checkInterval,
+		DelayedTaskCheckInterval: delayed,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
 		ShutdownTimeout:          shutdownTimeout,
 		Logger:                   asynqLog{log},

@@ -60,7 +60,7 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 		if j.redis, err = supervise.StartRedis(ctx, filepath.Join(c.DataDir, "redis"), c.Redis, log); err != nil {
 			return nil, errors.Join(err, truth.Close())
 		}
-		settings.RedisURL = j.redis.URL()
+		settings.RedisURL, settings.Private = j.redis.URL(), true
 	}
 	if j.queue, err = worker.NewQueue(settings, node, queueStores{truth.Jobs, truth.Records}, log); err != nil {
 		return nil, errors.Join(err, j.close(ctx))

@@ -58,6 +58,7 @@ always-show-logo no
 dir %s
 appendonly yes
 appendfsync everysec
+hz 2
 aof-load-truncated yes
 save ""
 

@@ -25,6 +25,7 @@ import (
 	"github.com/eclipse/paho.golang/autopaho"
 	"github.com/eclipse/paho.golang/paho"
 	"github.com/eclipse/paho.golang/paho/session"
+	"github.com/eclipse/paho.golang/paho/session/state"
 
 	"edgelens"
 )
@@ -40,11 +41,6 @@ var ErrNoSubscriber = errors.New("no client has subscribed to the topic")
 var ErrNotAllowed = errors.New("the broker's rules (ACL) do not allow edgelens to publish there: give its user the right to write edgelens/v1/# and the topics of the terminals, in mqtt.acl_file where the broker is that of another edgelens")
 
 const (
-	// ackInterval is the interval of sending acknowledgements, in the order of the
-	// messages. paho looks for them so often, also where none is due: with 5 ms, that took
-	// most of what an idle service did. With a Receive Maximum of 16, 800 messages per
-	// second can be acknowledged.
-	ackInterval = 20 * time.Millisecond
 	// minBackoff and maxBackoff bound the wait between connection attempts.
 	minBackoff = 250 * time.Millisecond
 	maxBackoff = 30 * time.Second
@@ -102,8 +98,7 @@ type Config struct {
 	ReceiveMaximum uint16
 	MaxPacketBytes uint32
 	// AckAtOnce acknowledges each message when OnMessage has returned; Message.Ack does
-	// nothing then. It avoids a check every 5 ms for pending acknowledgements, which
-	// matters with hundreds of connections.
+	// nothing then.
 	AckAtOnce bool
 	// Subscriptions are made after each connect.
 	Subscriptions []Subscription
@@ -144,6 +139,8 @@ type Session struct {
 	pauses   *pauseDetector
 	watching sync.WaitGroup
 	takeover takeover
+	// acks is nil where nothing is to be acknowledged later.
+	acks *acks
 	// maxPacket is the largest packet that the broker accepts; 0 for any.
 	maxPacket atomic.Uint32
 	// lastReason is the reason code of the broker's last DISCONNECT.
@@ -168,6 +165,9 @@ func Start(config Config, log *slog.Logger) (*Session, error) {
 
 func start(config Config, log *slog.Logger, limits limits, pauses *pauseDetector) (*Session, error) {
 	s := &Session{config: config, limits: limits, pauses: pauses, log: log.With("broker", config.Address.String(), "client_id", cmp.Or(config.Name, config.ClientID))}
+	if config.OnMessage != nil && !config.AckAtOnce {
+		s.acks = &acks{SessionManager: state.NewInMemory()}
+	}
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end
 	manager, err := autopaho.NewConnection(ctx, s.clientConfig())
@@ -206,13 +206,14 @@ func (s *Session) clientConfig() autopaho.ClientConfig {
 		OnConnectError:        s.connectFailed,
 		ConnectPacketBuilder:  s.connectPacket,
 		ClientConfig: paho.ClientConfig{
-			ClientID:                   c.ClientID,
-			PingHandler:                newPinger(),
-			EnableManualAcknowledgment: c.OnMessage != nil && !c.AckAtOnce,
-			SendAcksInterval:           ackInterval,
-			OnPublishReceived:          []func(paho.PublishReceived) (bool, error){s.received},
-			OnServerDisconnect:         s.serverDisconnected,
+			ClientID:           c.ClientID,
+			PingHandler:        newPinger(),
+			OnPublishReceived:  []func(paho.PublishReceived) (bool, error){s.received},
+			OnServerDisconnect: s.serverDisconnected,
 		},
+	}
+	if s.acks != nil {
+		config.Session = s.acks
 	}
 	if c.Will != nil {
 		config.WillMessage = &paho.WillMessage{Topic: c.Will.Topic, Payload: c.Will.Payload, QoS: c.Will.QoS, Retain: c.Will.Retain}
@@ -275,12 +276,12 @@ func (s *Session) received(p paho.PublishReceived) (bool, error) {
 	return true, nil
 }
 
-// ack acknowledges once: later its packet id may belong to another message.
+// ack acknowledges a message once: later its packet id may belong to another one.
 func (s *Session) ack(p paho.PublishReceived) func() {
-	if s.config.AckAtOnce || p.Packet.QoS == 0 {
+	if s.acks == nil || p.Packet.QoS == 0 {
 		return func() {}
 	}
-	return sync.OnceFunc(func() { _ = p.Client.Ack(p.Packet) }) // an error: the connection is lost, and the broker resends it
+	return sync.OnceFunc(s.acks.expect(p.Packet))
 }
 
 // connected is called after each connect; it must not block.
