@@ -47,7 +47,7 @@ type admission struct {
 	passed map[edgelens.Priority]int
 	// lately is when work other than bulk last arrived, and latelyLight when any did that is not
 	// heavy.
-	lately, latelyLight time.Time
+	lately, latelyLight, latelyDevice time.Time
 	// took has the moving average of the time that a slot is held, and typical that over all
 	// synchronous work.
 	took    map[workload]time.Duration
@@ -247,6 +247,9 @@ func (a *admission) queue(t *ticket) {
 	if !t.heavy {
 		a.latelyLight = a.now()
 	}
+	if t.priority == edgelens.PriorityDevice {
+		a.latelyDevice = a.now()
+	}
 	queue := a.queues[t.priority]
 	before := queue.Back()
 	for before != nil && before.Value.(*ticket).since.After(t.since) {
@@ -338,7 +341,11 @@ func (a *admission) hasSlot(class edgelens.Priority) bool {
 	if len(a.running) >= MostAtOnce(a.slots) { // most of them are slow
 		return false
 	}
-	return a.ordinary() < a.slots || class == edgelens.PriorityDevice && !a.extraInUse()
+	slots := a.slots
+	if class != edgelens.PriorityDevice && a.now().Sub(a.latelyDevice) < reserved {
+		slots = max(1, slots-1)
+	}
+	return a.ordinary() < slots || class == edgelens.PriorityDevice && !a.extraInUse()
 }
 
 // extraInUse reports whether a device holds the slot that is reserved for them.
