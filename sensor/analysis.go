@@ -1,6 +1,7 @@
 package sensor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -20,43 +21,45 @@ const (
 	intervalShare = 0.9
 )
 
-// analysis is what is computed at a bounded rate, because it takes long.
-type analysis struct {
-	interval     time.Duration
-	recent, long edgelens.Slope
-	season       *edgelens.Season
-	prediction   *edgelens.Forecast
-	noPrediction string
+// longAnalysis is that of the means of ten minutes, which is computed once for each mean.
+type longAnalysis struct {
+	closed int64
+	slope  edgelens.Slope
+	season *edgelens.Season
 }
 
-// analyze computes the analysis of a series, without its mutex for most of the time, and
-// returns it.
+// analyze computes what takes long: trend, season and prediction. It holds the mutex only to
+// read and to write.
 func (s *series) analyze(now time.Duration, wall time.Time) {
 	s.mu.Lock()
 	samples := s.window.Samples(make([]stream.Sample, 0, s.window.Len()))
 	interval := s.window.Interval(intervalShare)
-	means := slices.Clone(s.buckets.Means())
+	long, closed := s.long, s.buckets.Closed()
+	var means []float64
+	if closed != long.closed {
+		means = slices.Clone(s.buckets.Means())
+	}
 	s.analyzed, s.dirty = now, false
 	s.mu.Unlock()
 
-	result := analyze(samples, interval, means)
+	slices.SortStableFunc(samples, func(a, b stream.Sample) int { return cmp.Compare(a.At, b.At) })
+	if closed != long.closed {
+		long = longAnalysis{closed: closed, slope: longSlope(means), season: longSeason(means)}
+	}
+	recent := recentSlope(samples)
+	season, period := recentSeason(samples)
+	forecast, noForecast := predict(samples, period, interval)
+	if season == nil || long.season != nil && long.season.Strength > season.Strength {
+		season = long.season
+	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state.Interval = result.interval
-	s.state.Trend.Recent, s.state.Trend.Long = result.recent, result.long
-	s.state.Season = result.season
-	s.state.Prediction, s.state.NoPrediction = result.prediction, result.noPrediction
-	s.state.AnalyzedAt = wall
-}
-
-func analyze(samples []stream.Sample, interval time.Duration, means []float64) analysis {
-	slices.SortStableFunc(samples, func(a, b stream.Sample) int { return int(min(1, max(-1, a.At-b.At))) })
-	result := analysis{interval: interval, recent: recentSlope(samples), long: longSlope(means)}
-	period := 0
-	result.season, period = season(samples, means)
-	result.prediction, result.noPrediction = predict(samples, period, interval)
-	return result
+	s.long = long
+	s.state.Interval, s.state.AnalyzedAt = interval, wall
+	s.state.Trend.Recent, s.state.Trend.Long = recent, long.slope
+	s.state.Season = season
+	s.state.Prediction, s.state.NoPrediction = forecast, noForecast
 }
 
 // recentSlope is of the latest values.
@@ -100,19 +103,26 @@ func slope(times, values []float64) edgelens.Slope {
 	return result
 }
 
-// season looks for a period of the values and of the means of ten minutes, and returns the
-// stronger one; period is that of the values, in values.
-func season(samples []stream.Sample, means []float64) (found *edgelens.Season, period int) {
-	if values, step, ok := stream.Even(samples); ok {
-		if lag, strength, ok := stream.Season(values); ok {
-			found = &edgelens.Season{Period: seconds(float64(lag) * step), Strength: strength, Periods: float64(len(values)) / float64(lag)}
-			period = lag
-		}
+// recentSeason looks for a period of the values; period is that in values, 0 for none.
+func recentSeason(samples []stream.Sample) (found *edgelens.Season, period int) {
+	values, step, ok := stream.Even(samples)
+	if !ok {
+		return nil, 0
 	}
-	if lag, strength, ok := stream.Season(means); ok && (found == nil || strength > found.Strength) {
-		found = &edgelens.Season{Period: time.Duration(lag) * bucketWidth, Strength: strength, Periods: float64(len(means)) / float64(lag)}
+	lag, strength, ok := stream.Season(values)
+	if !ok {
+		return nil, 0
 	}
-	return found, period
+	return &edgelens.Season{Period: seconds(float64(lag) * step), Strength: strength, Periods: float64(len(values)) / float64(lag)}, lag
+}
+
+// longSeason looks for a period of means of ten minutes.
+func longSeason(means []float64) *edgelens.Season {
+	lag, strength, ok := stream.Season(means)
+	if !ok {
+		return nil
+	}
+	return &edgelens.Season{Period: time.Duration(lag) * bucketWidth, Strength: strength, Periods: float64(len(means)) / float64(lag)}
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

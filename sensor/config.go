@@ -38,8 +38,8 @@ type Config struct {
 	MaxInsightsPerMinute int
 	// MaxSubscriptions is the largest number of subscriptions at a time.
 	MaxSubscriptions int
-	// Rules make the insights.
-	Rules []Rule
+	// Rules make the insights, as ParseRules takes them; empty for none.
+	Rules string
 }
 
 // DefaultConfig watches sensors/# and sensor/data, up to 1,000 series.
@@ -47,7 +47,7 @@ func DefaultConfig() Config {
 	return Config{
 		Topics: []string{"sensors/#", "sensor/data"}, MaxSeries: 1000, GiveWayAfter: time.Hour, MaxPayloadBytes: 64 << 10, Fresh: time.Minute,
 		Window: 300, WindowAge: 24 * time.Hour, MinPoints: 20, Sigma: 3, Robust: 3.5, SilentIntervals: 3,
-		AnalysisInterval: 10 * time.Second, FeedInterval: time.Minute, MaxInsightsPerMinute: 60, MaxSubscriptions: 100, Rules: DefaultRules(),
+		AnalysisInterval: 10 * time.Second, FeedInterval: time.Minute, MaxInsightsPerMinute: 60, MaxSubscriptions: 100, Rules: defaultsWord,
 	}
 }
 
@@ -92,25 +92,10 @@ func (c Config) Validate() error {
 	span("feed_interval", c.FeedInterval, time.Second, time.Hour)
 	whole("max_insights_per_minute", c.MaxInsightsPerMinute, 1, 10_000)
 	whole("max_subscriptions", c.MaxSubscriptions, 1, 10_000)
-	errs = append(errs, c.validateRules()...)
+	if _, err := ParseRules(c.Rules); err != nil {
+		problem("rules: %w", err)
+	}
 	return errors.Join(errs...)
-}
-
-func (c Config) validateRules() (errs []error) {
-	if len(c.Rules) > maxRules {
-		errs = append(errs, fmt.Errorf("rules must be at most %d, not %d", maxRules, len(c.Rules)))
-	}
-	names := map[string]bool{}
-	for i, rule := range c.Rules {
-		if err := rule.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("rules, number %d (%.40q): %w", i+1, rule.Name, err))
-		}
-		if names[rule.Name] {
-			errs = append(errs, fmt.Errorf("rules: the name %.40q is given twice", rule.Name))
-		}
-		names[rule.Name] = true
-	}
-	return errs
 }
 
 // validFilter reports whether a text is an MQTT filter: # only as the last level, + only

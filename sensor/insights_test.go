@@ -17,7 +17,7 @@ import (
 
 // rules replaces the default rules.
 func rules(all ...sensor.Rule) func(*sensor.Config) {
-	return func(c *sensor.Config) { c.Rules = all }
+	return func(c *sensor.Config) { c.Rules = sensor.FormatRules(all) }
 }
 
 var hot = sensor.Rule{Name: "hot", Kind: edgelens.InsightThreshold, Field: "temperature", Above: number(30), Hysteresis: 2, Severity: edgelens.InsightCritical}
@@ -118,7 +118,7 @@ func TestCooldown(t *testing.T) {
 // A thousand rules that hold at once are a flood: a bounded number is raised in a minute, the
 // rest later.
 func TestInsightsPerMinute(t *testing.T) {
-	run(t, func(c *sensor.Config) { c.MaxInsightsPerMinute, c.Rules = 10, []sensor.Rule{hot} }, func(s *site) {
+	run(t, func(c *sensor.Config) { c.MaxInsightsPerMinute, c.Rules = 10, hot.String() }, func(s *site) {
 		for i := range 25 {
 			s.send(fmt.Sprintf("sensors/d%d/temperature", i), 40)
 		}
@@ -201,7 +201,7 @@ func TestInsightOfATrend(t *testing.T) {
 
 func TestInsightOfAStuckSensor(t *testing.T) {
 	run(t, func(c *sensor.Config) {
-		c.Window, c.Rules = 30, []sensor.Rule{{Name: "stuck", Kind: edgelens.InsightStuck}}
+		c.Window, c.Rules = 30, "stuck stuck"
 	}, func(s *site) {
 		s.each(time.Second, room, 20, 21)
 		s.each(time.Second, room, repeat(40, 21)...)

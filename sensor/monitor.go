@@ -44,6 +44,7 @@ type Parts struct {
 // for silence, analysis, storing and publishing.
 type Monitor struct {
 	config   Config
+	rules    []Rule
 	parts    Parts
 	log      *slog.Logger
 	clock    clocks.Clock
@@ -69,6 +70,10 @@ func New(config Config, parts Parts) (*Monitor, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("make a monitor of sensors: %w: %w", edgelens.ErrInvalid, err)
 	}
+	rules, err := ParseRules(config.Rules)
+	if err != nil {
+		return nil, fmt.Errorf("make a monitor of sensors: %w: %w", edgelens.ErrInvalid, err)
+	}
 	if parts.Clock == nil {
 		parts.Clock = clocks.System()
 	}
@@ -79,7 +84,7 @@ func New(config Config, parts Parts) (*Monitor, error) {
 		parts.Metrics = prometheus.NewRegistry()
 	}
 	m := &Monitor{
-		config: config, parts: parts, log: parts.Log, clock: parts.Clock,
+		config: config, rules: rules, parts: parts, log: parts.Log, clock: parts.Clock,
 		parser:  &payload.Parser{Topics: config.Topics, Zone: parts.Zone, Fresh: config.Fresh, MaxBytes: config.MaxPayloadBytes},
 		sensors: newPool(config.MaxSeries, config.GiveWayAfter), own: newPool(config.MaxSeries, config.GiveWayAfter),
 		byID: map[string]*series{}, online: true, tally: Status{Refused: map[string]int64{}},
@@ -93,6 +98,9 @@ func New(config Config, parts Parts) (*Monitor, error) {
 
 // Topics returns the filters to subscribe to.
 func (m *Monitor) Topics() []string { return slices.Clone(m.config.Topics) }
+
+// Rules returns the rules in force.
+func (m *Monitor) Rules() []Rule { return slices.Clone(m.rules) }
 
 // Receive takes an MQTT message. A message that holds no reading is counted, logged once per
 // topic and minute, and returned as an error, a *payload.Refusal.
@@ -196,7 +204,7 @@ func (m *Monitor) find(k key, own bool, now clocks.Reading) *series {
 		m.metrics.gaveWay.Inc()
 		m.log.Info("a silent series gave way to a new one", "event", "sensor_series_gave_way", "device", gaveWay.key.device, "field", gaveWay.key.field)
 	}
-	s, err := newSeries(k, own, &m.config)
+	s, err := newSeries(k, own, &m.config, m.rules)
 	if err != nil {
 		m.log.Error("a series was not begun", "event", "sensor_series", "device", k.device, "field", k.field, "error", err)
 		return nil

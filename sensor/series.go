@@ -47,6 +47,7 @@ type series struct {
 	// analyzed is when the analysis last ran, and dirty whether values came since.
 	analyzed time.Duration
 	dirty    bool
+	long     longAnalysis
 	// described is what the Store knows of it.
 	described SeriesInfo
 	rules     []*ruleState
@@ -59,7 +60,7 @@ type mark struct {
 	anomaly   *edgelens.Anomaly
 }
 
-func newSeries(k key, own bool, config *Config) (*series, error) {
+func newSeries(k key, own bool, config *Config, rules []Rule) (*series, error) {
 	quantiles, err := stream.NewQuantiles(quantileSpan)
 	if err != nil {
 		return nil, fmt.Errorf("begin the series %s %s: %w", k.device, k.field, err)
@@ -69,9 +70,11 @@ func newSeries(k key, own bool, config *Config) (*series, error) {
 		window: stream.NewWindow(config.Window, config.WindowAge), quantiles: quantiles, buckets: stream.NewBuckets(bucketWidth, bucketLimit),
 	}
 	s.state = edgelens.Series{ID: s.id, Device: k.device, Field: k.field, NoPrediction: tooFew(0)}
-	s.state.Trend = edgelens.Trend{Simple: edgelens.DirectionUnknown, Recent: edgelens.Slope{Direction: edgelens.DirectionUnknown, P: 1}, Long: edgelens.Slope{Direction: edgelens.DirectionUnknown, P: 1}}
-	for i := range config.Rules {
-		if rule := &config.Rules[i]; rule.matches(k.device, k.field) {
+	unknown := edgelens.Slope{Direction: edgelens.DirectionUnknown, P: 1}
+	s.long.slope = unknown
+	s.state.Trend = edgelens.Trend{Simple: edgelens.DirectionUnknown, Recent: unknown, Long: unknown}
+	for i := range rules {
+		if rule := &rules[i]; rule.matches(k.device, k.field) {
 			s.rules = append(s.rules, &ruleState{rule: rule})
 		}
 	}

@@ -15,9 +15,10 @@ type Buckets struct {
 	limit int
 	means []float64
 	// index is the number of the bucket being filled, since the clock began.
-	index int64
-	mean  float64
-	count int
+	index  int64
+	mean   float64
+	count  int
+	closed int64
 }
 
 // NewBuckets returns buckets of a width, of which it keeps the latest.
@@ -41,6 +42,7 @@ func (b *Buckets) Add(arrival time.Duration, value float64) {
 
 // close ends the bucket being filled; empty buckets lie between it and that of the next value.
 func (b *Buckets) close(empty int, next float64) {
+	b.closed++
 	if empty > maxBridged {
 		b.means, b.mean, b.count = nil, 0, 0
 		return
@@ -57,3 +59,6 @@ func (b *Buckets) close(empty int, next float64) {
 // Means returns the means of the full buckets, the oldest first. They are valid until the next
 // Add.
 func (b *Buckets) Means() []float64 { return b.means }
+
+// Closed returns how often the means have changed.
+func (b *Buckets) Closed() int64 { return b.closed }
