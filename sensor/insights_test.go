@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -247,9 +248,9 @@ func (f feeder) Readings(context.Context) []edgelens.Reading { return f() }
 
 // A dead terminal, a covered lens and a drifting model are insights by the default rules.
 func TestInsightsOfOwnStreams(t *testing.T) {
-	var now func() time.Duration
+	start := sync.OnceValue(time.Now) // its first call is in the bubble
 	feed := feeder(func() []edgelens.Reading {
-		at := now()
+		at := time.Since(start())
 		read := func(device, field string, value float64) edgelens.Reading {
 			return edgelens.Reading{Device: device, Field: field, Value: value}
 		}
@@ -265,8 +266,6 @@ func TestInsightsOfOwnStreams(t *testing.T) {
 		}
 	})
 	run(t, nil, func(s *site) {
-		start := time.Now()
-		now = func() time.Duration { return time.Since(start) }
 		s.wait(23 * time.Hour)
 		for _, text := range s.summaries() {
 			if !strings.HasPrefix(text, "raised model-drift: ") {

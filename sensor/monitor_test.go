@@ -69,6 +69,28 @@ func TestStatisticsOfASeries(t *testing.T) {
 	})
 }
 
+// A season of a day shows after three days, in means of ten minutes.
+func TestSeasonOfADay(t *testing.T) {
+	run(t, nil, func(s *site) {
+		noise := noisy(1000, 0, 0.5)
+		send := func(minutes int) {
+			for i := range minutes / 5 {
+				at := time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+				s.each(5*time.Minute, room, 20+4*math.Sin(2*math.Pi*at.Hours()/24)+noise[i%1000])
+			}
+			s.wait(time.Minute)
+		}
+		send(60 * 60)
+		if got := s.one(roomID); got.Season != nil {
+			t.Errorf("after two days and a half: %+v", got.Season)
+		}
+		send(24 * 60)
+		if got := s.one(roomID).Season; got == nil || (got.Period-24*time.Hour).Abs() > 30*time.Minute || got.Periods < 3 {
+			t.Errorf("after three days and a half: %+v", got)
+		}
+	})
+}
+
 // A random walk cannot be predicted better than by its last value, which is stated.
 func TestNoPredictionWithoutGain(t *testing.T) {
 	run(t, nil, func(s *site) {
