@@ -85,6 +85,7 @@ func TestRuleReportsEachField(t *testing.T) {
 		"it is a moment":      {anomaly, func(r *sensor.Rule) { r.For = time.Second }},
 		"direction":           {anomaly, func(r *sensor.Rule) { r.Direction = "up" }},
 		"severity":            {anomaly, func(r *sensor.Rule) { r.Severity = "bad" }},
+		"summary":             {anomaly, func(r *sensor.Rule) { r.Summary = strings.Repeat("x", 301) }},
 		"actions":             {anomaly, func(r *sensor.Rule) { r.Actions = make([]string, 11) }},
 	} {
 		t.Run(name, func(t *testing.T) {

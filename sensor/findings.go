@@ -175,7 +175,7 @@ func (s *series) name() string {
 // value writes a value with its unit.
 func (s *series) value(v float64) string {
 	text := fmt.Sprintf("%.4g", v)
-	if a := math.Abs(v); a >= 1e4 && a < 1e15 {
+	if math.Abs(v) >= 1e4 {
 		text = fmt.Sprintf("%.0f", v)
 	}
 	switch s.state.Unit {

@@ -1,6 +1,7 @@
 package sensor
 
 import (
+	"strings"
 	"time"
 
 	"edgelens"
@@ -116,6 +117,18 @@ func (r *ruleState) take(f finding, now time.Duration) step {
 // needsSummary reports whether a finding of the verdict may be published: most never are.
 func (r *ruleState) needsSummary(v verdict) bool {
 	return v == holds && r.raised == "" || v == ends && r.raised != ""
+}
+
+// inOwnWords replaces the summary of a finding by the rule's own, if it has one.
+func (r *ruleState) inOwnWords(f finding, s *series) finding {
+	switch {
+	case r.rule.Summary == "" || f.summary == "":
+	case f.verdict == ends:
+		f.summary = "Over: " + r.latest.summary
+	default:
+		f.summary = strings.NewReplacer("{device}", s.key.device, "{field}", s.key.field, "{value}", s.value(s.state.Last)).Replace(r.rule.Summary)
+	}
+	return f
 }
 
 // remember keeps a finding that may be published.

@@ -22,27 +22,24 @@ const (
 type insights struct {
 	log       *slog.Logger
 	metrics   *metrics
-	perMinute int
+	perMinute minuteLimit
 	listeners *hub[edgelens.Insight]
 	outgoing  chan edgelens.Insight
 
 	mu     sync.Mutex
-	minute time.Duration // when the present minute began
-	raised int           // in it
-	said   bool
 	recent []edgelens.Insight
 }
 
 func newInsights(config Config, log *slog.Logger, metrics *metrics) *insights {
 	return &insights{
-		log: log, metrics: metrics, perMinute: config.MaxInsightsPerMinute, outgoing: make(chan edgelens.Insight, maxOutgoing),
+		log: log, metrics: metrics, perMinute: minuteLimit{limit: config.MaxInsightsPerMinute}, outgoing: make(chan edgelens.Insight, maxOutgoing),
 		listeners: newHub[edgelens.Insight](config.MaxSubscriptions, metrics.lostBySubscriber),
 	}
 }
 
 // follow takes a finding of one rule of a series. The series' mutex is held.
 func (i *insights) follow(s *series, r *ruleState, f finding, now clocks.Reading) {
-	i.act(s, r, r.take(f, now.Monotonic), now)
+	i.act(s, r, r.take(r.inOwnWords(f, s), now.Monotonic), now)
 }
 
 // check raises what has held for long enough, or was suppressed until now. The series' mutex
@@ -83,20 +80,11 @@ func (i *insights) drop(r *ruleState) {
 
 // allowed reports whether one more may be raised in the present minute.
 func (i *insights) allowed(now time.Duration) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if now-i.minute >= time.Minute {
-		i.minute, i.raised, i.said = now, 0, false
+	ok, first := i.perMinute.take(now)
+	if first {
+		i.log.Warn("insights are held back: too many in a minute", "event", "insights_limited", "limit", i.perMinute.limit)
 	}
-	if i.raised < i.perMinute {
-		i.raised++
-		return true
-	}
-	if !i.said {
-		i.said = true
-		i.log.Warn("insights are held back: too many in a minute", "event", "insights_limited", "limit", i.perMinute)
-	}
-	return false
+	return ok
 }
 
 // insight makes the insight of a rule.

@@ -23,6 +23,10 @@ import (
 	"edgelens/terminal/clock"
 )
 
+// maxRefusalLines is how many log lines about refused messages there are in a minute: topics are
+// free to invent.
+const maxRefusalLines = 30
+
 // busyFor is after which time a retry of a refused subscription is worth it.
 const busyFor = 5 * time.Second
 
@@ -43,14 +47,16 @@ type Parts struct {
 // Monitor follows the series. It is safe for use by many goroutines; Run must be called once
 // for silence, analysis, storing and publishing.
 type Monitor struct {
-	config   Config
-	rules    []Rule
-	parts    Parts
-	log      *slog.Logger
-	clock    clocks.Clock
-	parser   *payload.Parser
-	metrics  *metrics
-	limited  loglimit.Limiter
+	config  Config
+	rules   []Rule
+	parts   Parts
+	log     *slog.Logger
+	clock   clocks.Clock
+	parser  *payload.Parser
+	metrics *metrics
+	limited loglimit.Limiter
+	// refusals limits the log lines about all topics together.
+	refusals minuteLimit
 	insights *insights
 	points   *hub[edgelens.Point]
 	outbox   *storeQueue
@@ -87,7 +93,7 @@ func New(config Config, parts Parts) (*Monitor, error) {
 		config: config, rules: rules, parts: parts, log: parts.Log, clock: parts.Clock,
 		parser:  &payload.Parser{Topics: config.Topics, Zone: parts.Zone, Fresh: config.Fresh, MaxBytes: config.MaxPayloadBytes},
 		sensors: newPool(config.MaxSeries, config.GiveWayAfter), own: newPool(config.MaxSeries, config.GiveWayAfter),
-		byID: map[string]*series{}, online: true, tally: Status{Refused: map[string]int64{}},
+		refusals: minuteLimit{limit: maxRefusalLines}, byID: map[string]*series{}, online: true, tally: Status{Refused: map[string]int64{}},
 	}
 	m.metrics = newMetrics(parts.Metrics, m)
 	m.points = newHub[edgelens.Point](config.MaxSubscriptions, m.metrics.lostBySubscriber)
@@ -108,7 +114,7 @@ func (m *Monitor) Receive(topic string, body []byte, retained bool) error {
 	now := m.clock()
 	result, err := m.parser.Parse(payload.Message{Topic: topic, Payload: body, Retained: retained, ReceivedAt: now.Wall})
 	if err != nil {
-		m.refuse(topic, err, now.Wall)
+		m.refuse(topic, err, now)
 		return err
 	}
 	for _, reading := range result.Readings {
@@ -118,7 +124,7 @@ func (m *Monitor) Receive(topic string, body []byte, retained bool) error {
 }
 
 // refuse counts and logs a refusal.
-func (m *Monitor) refuse(topic string, err error, now time.Time) {
+func (m *Monitor) refuse(topic string, err error, now clocks.Reading) {
 	refusal := &payload.Refusal{Reason: "other"}
 	errors.As(err, &refusal)
 	m.refused(refusal.Reason)
@@ -126,7 +132,14 @@ func (m *Monitor) refuse(topic string, err error, now time.Time) {
 		return // it clears a retained message
 	}
 	shown := clip.Line(topic, 120)
-	if suppressed, ok := m.limited.Pass(shown, now); ok {
+	suppressed, ok := m.limited.Pass(shown, now.Wall)
+	if !ok {
+		return
+	}
+	switch ok, first := m.refusals.take(now.Monotonic); {
+	case first:
+		m.log.Warn("more sensor messages of other topics are refused than are logged", "event", "sensor_messages_refused", "lines_per_minute", maxRefusalLines)
+	case ok:
 		m.log.Warn("a sensor's message was refused", "event", "sensor_message_refused", "topic", shown, "reason", refusal.Reason, "detail", refusal.Sentence, "suppressed", suppressed)
 	}
 }

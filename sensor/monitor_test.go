@@ -243,7 +243,13 @@ func TestRefusedMessages(t *testing.T) {
 		if log := s.log.String(); !strings.Contains(log, "suppressed=4") {
 			t.Errorf("after a minute, no line with what was suppressed:\n%s", log)
 		}
-		if got := s.Status().Refused; got["not_finite"] != 6 || got["no_number"] != 1 || got["empty"] != 1 {
+		for i := range 1000 {
+			_ = s.Receive(fmt.Sprintf("sensors/%d", i), []byte("?"), false)
+		}
+		if n := strings.Count(s.log.String(), "event=sensor_message"); n > 40 || !strings.Contains(s.log.String(), "event=sensor_messages_refused") {
+			t.Errorf("%d lines about a thousand topics", n)
+		}
+		if got := s.Status().Refused; got["not_finite"] != 6 || got["no_number"] != 1001 || got["empty"] != 1 {
 			t.Errorf("%v", got)
 		}
 		if n := testutil.Metrics(t, s.metrics)["edgelens_sensor_messages_refused_total not_finite"]; n != 6 {

@@ -47,6 +47,9 @@ type Rule struct {
 	Severity edgelens.InsightSeverity
 	// Cooldown is the time between two raised insights of one series; 0 is 15 minutes.
 	Cooldown time.Duration
+	// Summary is the sentence of a raised insight, in which {device}, {field} and {value} are
+	// replaced; "" for that of the kind.
+	Summary string
 	// Actions are the suggestions; nil for those of the kind.
 	Actions []string
 }
@@ -99,6 +102,9 @@ func (r Rule) Validate() error {
 	}
 	if !slices.Contains([]edgelens.InsightSeverity{"", edgelens.InsightInfo, edgelens.InsightWarning, edgelens.InsightCritical}, r.Severity) {
 		problem("severity must be %s, %s or %s, not %q", edgelens.InsightInfo, edgelens.InsightWarning, edgelens.InsightCritical, r.Severity)
+	}
+	if len(r.Summary) > 300 {
+		problem("summary must be at most 300 bytes")
 	}
 	if len(r.Actions) > 10 || slices.ContainsFunc(r.Actions, func(action string) bool { return len(action) > 200 }) {
 		problem("actions must be at most 10, of at most 200 bytes each")

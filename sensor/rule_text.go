@@ -24,7 +24,7 @@ const (
 // Rules are separated by ";". "defaults" stands for DefaultRules, NAME off removes one, a rule of
 // the same name as an earlier one replaces it. A rule has a name, a kind, and what is not the
 // default as key=value: device, field, above, below, hysteresis, for, armed, score, intervals,
-// direction, long, min_change, severity, cooldown, action (several times).
+// direction, long, min_change, severity, cooldown, summary, action (several times).
 func ParseRules(text string) ([]Rule, error) {
 	var rules []Rule
 	statements, err := split(text)
@@ -144,6 +144,8 @@ func (r *Rule) set(w word) (err error) {
 		r.Direction = edgelens.Direction(w.value)
 	case "severity":
 		r.Severity = edgelens.InsightSeverity(w.value)
+	case "summary":
+		r.Summary = w.value
 	case "action":
 		r.Actions = append(r.Actions, w.value)
 	case "above":
@@ -227,6 +229,7 @@ func (r Rule) String() string {
 	number("min_change", r.MinChange)
 	text("severity", string(r.Severity))
 	duration("cooldown", r.Cooldown)
+	text("summary", r.Summary)
 	for _, action := range r.Actions {
 		text("action", action)
 	}

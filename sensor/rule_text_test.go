@@ -67,7 +67,7 @@ func many(n int) string {
 func TestRulesAreReadAsTheyAreWritten(t *testing.T) {
 	rules := append(sensor.DefaultRules(), sensor.Rule{
 		Name: "all.of-it_1", Kind: edgelens.InsightThreshold, Device: "a b;c\"d", Field: "<b>*", Above: number(0), Below: number(-1.5e-3), Hysteresis: 0.25, For: 90 * time.Minute,
-		Armed: true, Score: 7, Intervals: 2.5, Direction: edgelens.DirectionDecreasing, Long: true, MinChange: 1e9, Severity: edgelens.InsightInfo, Cooldown: time.Hour,
+		Armed: true, Score: 7, Intervals: 2.5, Direction: edgelens.DirectionDecreasing, Long: true, MinChange: 1e9, Severity: edgelens.InsightInfo, Cooldown: time.Hour, Summary: "It is {value}!",
 		Actions: []string{"Open the window; then \"wait\".", "打开窗户"},
 	})
 	got, err := sensor.ParseRules(sensor.FormatRules(rules))

@@ -26,10 +26,7 @@ func NewBuckets(width time.Duration, limit int) *Buckets {
 	return &Buckets{width: width, limit: limit}
 }
 
-// Width returns the width of a bucket.
-func (b *Buckets) Width() time.Duration { return b.width }
-
-// Add adds a value that arrived at a time of a clock that nobody sets.
+// Add adds a value that arrived at a time of a clock that is never set.
 func (b *Buckets) Add(arrival time.Duration, value float64) {
 	index := int64(arrival / b.width)
 	if b.count > 0 && index > b.index {

@@ -34,7 +34,7 @@ func NewQuantiles(span time.Duration) (*Quantiles, error) {
 	return &Quantiles{half: span / 2, newer: newer}, nil
 }
 
-// Add adds a finite value that arrived at a time of a clock that nobody sets.
+// Add adds a finite value that arrived at a time of a clock that is never set.
 func (q *Quantiles) Add(arrival time.Duration, value float64) error {
 	switch {
 	case q.newerN == 0 && q.olderN == 0:

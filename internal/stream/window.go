@@ -12,7 +12,7 @@ import (
 // Sample is one value of a stream.
 type Sample struct {
 	// At is the time of the value in nanoseconds since 1970, Arrival that of its arrival
-	// on a clock that nobody sets.
+	// on a clock that is never set.
 	At      int64
 	Arrival time.Duration
 	Value   float64

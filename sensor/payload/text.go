@@ -10,6 +10,9 @@ import (
 	"edgelens/internal/clip"
 )
 
+// maxText is the length of the longest single value, with label and unit, in bytes.
+const maxText = 400
+
 var (
 	// single is a number, optionally with a label before it and a unit behind it.
 	single = regexp.MustCompile(`^(?:([^:=\n]{1,200}?)\s*[:=]\s*)?([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(\s*)([^\s0-9:=,;.+\-"'{}\[\]][^\s:=,;"'{}\[\]]*)?$`)
@@ -23,6 +26,9 @@ var (
 func readText(text string, at place) (values, error) {
 	if unquoted, err := strconv.Unquote(text); err == nil && strings.HasPrefix(text, `"`) {
 		text = strings.TrimSpace(unquoted)
+	}
+	if len(text) > maxText {
+		return values{}, notANumber(text)
 	}
 	found := single.FindStringSubmatch(text)
 	if found == nil || found[1] != "" && !strings.ContainsFunc(found[1], unicode.IsLetter) || !validUnit(found[4]) {
