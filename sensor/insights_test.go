@@ -254,18 +254,18 @@ func TestInsightsOfOwnStreams(t *testing.T) {
 			return edgelens.Reading{Device: device, Field: field, Value: value}
 		}
 		silent, unusable, confidence := 0.0, 0.05, 0.9
-		if at > 24*time.Hour {
-			silent = (at - 24*time.Hour).Minutes()
+		if at > 6*time.Hour {
+			silent = (at - 6*time.Hour).Minutes()
 			unusable = 0.9
 		}
-		confidence -= 0.3 * at.Hours() / 48
+		confidence -= 0.3 * at.Hours() / 15
 		return []edgelens.Reading{
 			read("door", sensor.OwnMinutesSilent, silent), read("camera", sensor.OwnUnusableShare, unusable),
 			read(sensor.OwnDevice, sensor.OwnMeanConfidence, confidence+0.001*float64(int(at.Minutes())%7)), read(sensor.OwnDevice, sensor.OwnTemperature, 60),
 		}
 	})
 	run(t, nil, func(s *site) {
-		s.wait(23 * time.Hour)
+		s.wait(5 * time.Hour)
 		for _, text := range s.summaries() {
 			if !strings.HasPrefix(text, "raised model-drift: ") {
 				t.Errorf("while all is well: %q", text)
@@ -284,6 +284,22 @@ func TestInsightsOfOwnStreams(t *testing.T) {
 		}
 		if n := strings.Count(got, "\n") + 1; n != 3 {
 			t.Errorf("%d insights, want 3:\n%s", n, got)
+		}
+	}, feed)
+}
+
+// What a feeder must not report is refused and logged once a minute, and the rest is taken.
+func TestFeederOutOfBounds(t *testing.T) {
+	feed := feeder(func() []edgelens.Reading {
+		return []edgelens.Reading{{Device: "door", Field: "temperature", Value: 1}, {Device: "door", Field: sensor.OwnTemperature, Value: 50}}
+	})
+	run(t, func(c *sensor.Config) { c.FeedInterval = 10 * time.Second }, func(s *site) {
+		s.wait(time.Minute + time.Second)
+		if got := s.Status(); got.OwnSeries != 1 || got.Series != 0 || got.Points != 6 {
+			t.Errorf("%+v", got)
+		}
+		if n := strings.Count(s.log.String(), "event=sensor_feed"); n != 1 {
+			t.Errorf("%d lines, want 1:\n%s", n, s.log.String())
 		}
 	}, feed)
 }
