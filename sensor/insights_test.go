@@ -86,6 +86,24 @@ func TestInsightAfterATime(t *testing.T) {
 	})
 }
 
+// Whether a condition still holds while its sensor is silent is unknown: none is raised for it.
+func TestInsightNeedsValues(t *testing.T) {
+	rule := hot
+	rule.For = 10 * time.Minute
+	run(t, rules(rule), func(s *site) {
+		s.each(10*time.Second, room, repeat(20, 21)...)
+		s.send(room, 40)
+		s.wait(time.Hour)
+		if got := s.summaries(); len(got) != 0 {
+			t.Errorf("from one value before an hour of silence: %q", got)
+		}
+		s.each(time.Minute, room, repeat(12, 41)...)
+		if got := s.summaries(); len(got) != 1 {
+			t.Errorf("after values: %q", got)
+		}
+	})
+}
+
 func TestInsightBelow(t *testing.T) {
 	rule := sensor.Rule{Name: "cold", Kind: edgelens.InsightThreshold, Below: number(5), Armed: true}
 	run(t, rules(rule), func(s *site) {

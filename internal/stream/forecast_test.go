@@ -57,14 +57,24 @@ func TestPredict(t *testing.T) {
 
 // Of random walks, of which nothing can be predicted, few get a prediction by chance.
 func TestPredictIsRarelyBetterByChance(t *testing.T) {
-	better := 0
-	for seed := range uint64(500) {
-		if f, ok := stream.Predict(walk(seed+1000, 300), 0); ok && f.Better {
-			better++
+	for _, n := range []int{stream.MinForecast, 300} {
+		better, smaller := 0, 0
+		for seed := range uint64(500) {
+			f, ok := stream.Predict(walk(seed+1000, n), 0)
+			if !ok {
+				t.Fatalf("no forecast of %d values", n)
+			}
+			if f.Better {
+				better++
+			}
+			if f.Error < f.LastError {
+				smaller++
+			}
 		}
-	}
-	if better > 10 {
-		t.Errorf("%d of 500 random walks have a prediction", better)
+		t.Logf("of 500 random walks of %d values, %d have a smaller error by some method, %d a prediction", n, smaller, better)
+		if better > 10 {
+			t.Errorf("%d of 500 random walks of %d values have a prediction", better, n)
+		}
 	}
 }
 

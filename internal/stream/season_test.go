@@ -46,10 +46,16 @@ func TestSeason(t *testing.T) {
 	for i := range square {
 		square[i] = float64(i / 10 % 2)
 	}
+	bumps := normal(1, 300, 0, 0.01)
+	for i := range 10 {
+		bumps[100+i]++
+		bumps[160+i]++
+	}
 	for name, test := range map[string]struct {
 		values []float64
 		want   int // 0: none
 	}{
+		"two bumps":             {bumps, 0},
 		"a sine":                {sine(300, 24, 5, 0, 1), 24},
 		"with noise":            {sine(300, 24, 5, 2, 1), 24},
 		"on a line":             {ramp(sine(300, 24, 5, 1, 1)), 24},
