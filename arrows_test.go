@@ -40,7 +40,9 @@ var arrows = map[string][]string{
 	"recognize":            {"models"},
 	"worker":               nil,
 	"api":                  nil,
-	"terminal":             {"internal/notify"},
+	"terminal":             {"internal/notify", "terminal/clock"},
+	"terminal/clock":       nil, // the rules for times that devices send
+	"sensor":               {"internal/stream", "terminal/clock"},
 	"benchmarks":           nil,        // the HTTP load generator is a black box
 	"benchmarks/suite":     {anything}, // it measures the core
 	"benchmarks/runner":    {anything},
@@ -53,6 +55,7 @@ var arrows = map[string][]string{
 	"internal/control":     {"internal/datadir"},
 	"internal/datadir":     nil,
 	"internal/ledger":      {"internal/datadir"},
+	"internal/stream":      nil, // statistics of values that come one by one
 	"internal/supervise":   {"internal/datadir"},
 	"internal/tuned":       {"internal/datadir"},
 	"internal/notify":      nil, // with the events and the webhook below it
@@ -75,6 +78,7 @@ var outside = map[string][]string{
 	"github.com/mattn/go-sqlite3":    {"internal/ledger"},
 	"github.com/pressly/goose":       {"internal/ledger"},
 	"github.com/eclipse/paho.golang": {"terminal"},
+	"github.com/DataDog/sketches-go": {"internal/stream"},
 	"github.com/elastic":             {"preprocess/sandbox"},
 	"github.com/landlock-lsm":        {"preprocess/sandbox"},
 	"C":                              {"preprocess", "inference/tflite", "inference/litert"},
@@ -280,6 +284,10 @@ func TestArrowsForbid(t *testing.T) {
 		"adapter, shared package":          {"api", "edgelens/internal/similar", false},
 		"shared package, ledger":           {"internal/similar", "edgelens/internal/ledger", true},
 		"adapter, ledger":                  {"api", "edgelens/internal/ledger", true},
+		"sensor, times of devices":         {"sensor/payload", "edgelens/terminal/clock", false},
+		"sensor, the bridge":               {"sensor", "edgelens/terminal", true},
+		"sensor, statistics":               {"sensor", "edgelens/internal/stream", false},
+		"adapter, statistics":              {"api", "edgelens/internal/stream", true},
 		"terminal, notify":                 {"terminal", "edgelens/internal/notify/event", false},
 		"config, an adapter":               {"internal/config", "edgelens/api", false},
 		"program, test support":            {"cmd/edgelens", "edgelens/models/modeltest", true},

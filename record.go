@@ -130,8 +130,14 @@ type Reception struct {
 // digest, each preceded by its length. A record that arrives again has the same
 // id, on any node and after any crash.
 func RecordID(dialect, device, kind, key, imageSHA256 string) string {
+	return hashUUID(dialect, device, kind, key, imageSHA256)
+}
+
+// hashUUID returns a UUID of version 8 made of the SHA-256 of the parts, each preceded by
+// its length.
+func hashUUID(parts ...string) string {
 	hash := sha256.New()
-	for _, part := range []string{dialect, device, kind, key, imageSHA256} {
+	for _, part := range parts {
 		var length [8]byte
 		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
 		hash.Write(length[:])
