@@ -74,7 +74,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model tidy-check sbom vulncheck env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model tidy-check sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
 
 help: ## List the targets
@@ -243,6 +243,12 @@ sbom: setup ## Write the modules of the program, with versions, sums and license
 
 vulncheck: setup ## Look for known vulnerabilities in what the program calls (asks vuln.go.dev)
 	@go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
+
+# Without the rules about conversions of numbers (their bounds are checked where they are read), files and programs whose names a setting or a
+# caller has, modes of files that others may read, and random numbers that need not be secret.
+GOSEC_WITHOUT := G103,G104,G115,G204,G301,G302,G304,G306,G404,G602,G703
+gosec: setup ## Look for patterns of insecure code
+	@go run github.com/securego/gosec/v2/cmd/gosec@v2.30.0 -quiet -exclude-generated -exclude-dir build -tags $(TAGS) -exclude $(GOSEC_WITHOUT) ./...
 
 # Use: eval "$(make env)"
 env: ## Print these settings for a shell to eval, so that plain go commands and editors work

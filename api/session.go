@@ -152,7 +152,7 @@ func (s *Server) serveLogout(c echo.Context) error {
 
 // setCookie sets the cookie of a session, or removes it where value is empty.
 func (s *Server) setCookie(c echo.Context, value string, expires time.Time) {
-	cookie := &http.Cookie{
+	cookie := &http.Cookie{ // #nosec G124 -- a cookie that is Secure would not be sent to a service without HTTPS
 		Name: cookieName, Value: value, Path: "/", Expires: expires,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.isSecure(c.Request()),
 	}

@@ -19,6 +19,8 @@ const (
 	answerTimeout = 60 * time.Second
 	// writeGrace is how long the rest of a request may take once it is answered.
 	writeGrace = 20 * time.Millisecond
+	// sendBuffer is the kernel's buffer for what is sent, in bytes.
+	sendBuffer = 512 << 10
 	// maxBody is how much of an answer is kept.
 	maxBody = 64 << 10
 )
@@ -55,10 +57,7 @@ var (
 // do sends a request, and reads the whole answer. headers end with a line break each. Errors: errNoConnection,
 // errNoAnswer, errTimeout.
 func (c *client) do(ctx context.Context, method, path, headers string, body ...[]byte) (answer, error) {
-	length := 0
-	for _, part := range body {
-		length += len(part)
-	}
+	length := total(body)
 	if length > 0 || method == http.MethodPost {
 		headers += "Content-Length: " + strconv.Itoa(length) + "\r\n"
 	}
@@ -96,11 +95,16 @@ func (c *client) exchange(ctx context.Context, parts [][]byte) (a answer, err er
 	_ = conn.SetDeadline(begin.Add(c.timeout)) // a closed connection fails below
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(past) })
 	written := make(chan error, 1)
-	go func() { // ends with the request, or the deadline
+	write := func() { // ends with the request, or the deadline
 		buffers := net.Buffers(slices.Clone(parts))
 		_, err := buffers.WriteTo(conn)
 		written <- err
-	}()
+	}
+	if total(parts) <= sendBuffer/2 {
+		write() // the kernel takes it all
+	} else {
+		go write()
+	}
 	a, keep, err := c.read()
 	a.took = time.Since(begin)
 	var writeErr error
@@ -116,6 +120,14 @@ func (c *client) exchange(ctx context.Context, parts [][]byte) (a answer, err er
 	return a, err
 }
 
+// total is the length of all parts.
+func total(parts [][]byte) (n int) {
+	for _, part := range parts {
+		n += len(part)
+	}
+	return n
+}
+
 var past = time.Unix(1, 0)
 
 func (c *client) dial(ctx context.Context) error {
@@ -126,6 +138,9 @@ func (c *client) dial(ctx context.Context) error {
 	conn, err := dialer.DialContext(ctx, "tcp", c.address)
 	if err != nil {
 		return fmt.Errorf("%w: %v", errNoConnection, err)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // else a goroutine that writes waits for the server
 	}
 	c.conn = conn
 	if c.in == nil {
