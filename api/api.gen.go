@@ -1303,7 +1303,7 @@ type MachineState struct {
 	// TemperatureCelsius That of the hottest sensor
 	TemperatureCelsius *float64 `json:"temperature_celsius,omitempty"`
 
-	// Throttled Why the board runs slower than it could, or did since it was started; empty if it does not, or cannot tell
+	// Throttled Why the board runs slower than it could, or did since it was started; empty if it does not, or does not report it
 	Throttled []string `json:"throttled"`
 }
 

@@ -26,7 +26,7 @@ func (l *Loader) Load(ctx context.Context, name string) error {
 // not end within Config.InvokeTimeout: its memory is left alone. ctx ends the waiting for a load only.
 func (l *Loader) Unload(ctx context.Context, name string) error {
 	if name == l.registry.Default() {
-		return fmt.Errorf("%w: %s is the default model, which stays loaded; start the service with another one (the setting model) to unload it", edgelens.ErrConflict, name)
+		return defaultModelError{name}
 	}
 	e, err := l.take(ctx, name)
 	if e == nil || err != nil {
@@ -42,6 +42,17 @@ func (l *Loader) Unload(ctx context.Context, name string) error {
 	l.log.Info("model unloaded", "event", "model_unloaded", "model", name)
 	return nil
 }
+
+// defaultModelError is an edgelens.ErrConflict.
+type defaultModelError struct{ name string }
+
+// Error returns a sentence for clients.
+func (e defaultModelError) Error() string {
+	return fmt.Sprintf("%s is the default model, which stays loaded; to unload it, start the service with another default (the setting model)", e.name)
+}
+
+// Is makes errors.Is(err, edgelens.ErrConflict) true.
+func (defaultModelError) Is(target error) bool { return target == edgelens.ErrConflict }
 
 // take takes a loaded model out of the Loader, whose Close then waits until closes is done; nil where it is not loaded.
 func (l *Loader) take(ctx context.Context, name string) (*entry, error) {
