@@ -1748,6 +1748,8 @@ type Setting struct {
 	Help    string `json:"help"`
 
 	// Key The name in edgelens.yaml
+	//
+	// Example: ledger.keep_images
 	Key string `json:"key"`
 
 	// Masked The value has a mask in it
@@ -1758,6 +1760,8 @@ type Setting struct {
 	Type   SettingType   `json:"type"`
 
 	// Value As in edgelens.yaml, with `***` in place of secrets
+	//
+	// Example: true
 	Value string `json:"value"`
 }
 

@@ -2,6 +2,7 @@ package inference
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"edgelens"
@@ -60,8 +61,10 @@ func (l *Loader) take(ctx context.Context, name string) (*entry, error) {
 	e := l.loaded[name]
 	l.mu.Unlock()
 	if e == nil {
-		_, err := l.registry.Get(name) // perhaps there is none
-		return nil, err
+		if _, err := l.registry.Get(name); errors.Is(err, edgelens.ErrUnknownModel) {
+			return nil, err
+		}
+		return nil, nil
 	}
 	select {
 	case <-e.settled:
