@@ -71,6 +71,7 @@ var rules = map[string]rule{
 	"GET /api/models/:name":  anyKey,
 	"GET /api/session":       anyKey,
 	"GET /":                  anyKey,
+	"GET /page/*":            anyKey,
 	"GET /docs":              anyKey,
 	"GET /openapi.yaml":      anyKey,
 	"GET /api/system":        with(edgelens.ScopeMetrics, edgelens.ScopePage),

@@ -65,6 +65,8 @@ type Parts struct {
 	Readiness Readiness
 	// Admission may be nil: then every request is read before it may be refused.
 	Admission Admission
+	// Page serves the page for people at "/" and its files below "/page/"; nil for none.
+	Page http.Handler
 	// System describes the program and its machine.
 	System     func() edgelens.System
 	Metrics    http.Handler
@@ -169,7 +171,8 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
 	e.GET("/docs", page(docs))
-	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
+	e.GET("/", serveRoot(parts.Page))
+	e.GET("/page/*", servePageFile(parts.Page))
 	e.GET("/login", s.serveLogin)
 	e.POST("/login", s.serveLoginForm)
 	e.POST("/logout", s.serveLogout)

@@ -23,6 +23,7 @@ import (
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
 	"edgelens/internal/telemetry"
+	"edgelens/web"
 )
 
 const (
@@ -105,8 +106,12 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	s.readiness.AddCheck(func() []edgelens.Condition { return kernelConditions(s.core.Loader.Checks()) })
 	s.readiness.AddCheck(func() []edgelens.Condition { return acceleratorConditions(s.core.Loader.Accelerators()) })
 	s.readiness.AddCheck(func() []edgelens.Condition { return interpreterConditions(s.core.Loader.Interpreters()) })
+	page, err := web.New()
+	if err != nil {
+		return nil, err
+	}
 	parts := api.Parts{
-		Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
+		Page: page, Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		System:     func() edgelens.System { return System(s.version, s.core.runtimes) },
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
