@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -170,10 +171,20 @@ func (w *Watch) Transferred() int64 {
 	return w.transferred
 }
 
-// Size sets the size of the window in CSS pixels.
-func Size(t testing.TB, ctx context.Context, width, height int64, options ...chromedp.EmulateViewportOption) {
+// handheld is the width in CSS pixels below which a window is that of a phone, with a touch screen.
+const handheld = 600
+
+// Size sets the size of the window in CSS pixels. Scroll bars take no space.
+func Size(t testing.TB, ctx context.Context, width, height int64) {
 	t.Helper()
+	var options []chromedp.EmulateViewportOption
+	if width < handheld {
+		options = append(options, chromedp.EmulateMobile, chromedp.EmulateTouch)
+	}
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height, options...)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(ctx, emulation.SetScrollbarsHidden, emulation.SetScrollbarsHiddenParams{Hidden: true}); err != nil {
 		t.Fatal(err)
 	}
 }

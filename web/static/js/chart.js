@@ -42,7 +42,7 @@ export class Chart {
     this.#plot = new uPlot({
       ...this.#size(), legend: { show: false }, cursor: { y: false, points: { size: 7 }, drag: { setScale: false, x: false, y: false } },
       scales: { x: { time: true, range: () => this.#range() }, ...Object.fromEntries(units.map(unit => [scaleOf(unit), { auto: true }])) },
-      axes: [{ ...axis, space: 70, values: (_, splits) => splits.map(seconds => timeLabel(seconds, this.#lines[0]?.buckets.windowMs)) },
+      axes: [{ ...axis, size: 34, space: 70, values: (_, splits) => splits.map(seconds => timeLabel(seconds, this.#lines[0]?.buckets.windowMs)) },
         ...units.slice(0, 2).map((unit, i) => ({ ...axis, scale: scaleOf(unit), side: i ? 1 : 3, size: 56, grid: { ...axis.grid, show: i === 0 }, values: (_, splits) => splits.map(value => `${short(value)}${unit ? ` ${unit}` : ''}`) }))],
       series: [{}, ...lines.map((line, i) => ({ label: line.name, scale: scaleOf(line.unit), stroke: color(`s${(i % mostSeries) + 1}`), width: 2, points: { show: false }, spanGaps: false }))],
       hooks: { draw: [plot => this.#decorate(plot)], setCursor: [plot => this.#cursor(plot)] },

@@ -18,7 +18,7 @@ export function device(parameters) {
   const id = parameters.id ?? ''
   const path = `/api/devices/${encodeURIComponent(id)}`
   const element = h('div', { class: 'view' }, loading(6))
-  const parts = { head: h('div'), image: h('div', { class: 'device-image device-image-large' }), line: strip(t('device.records')), empty: noRecords(), admin: h('div'), about: h('div'), unread: h('div') }
+  const parts = { head: h('div', { class: 'device-head' }), image: h('div', { class: 'device-image device-image-large' }), line: strip(t('device.records')), empty: noRecords(), admin: h('div'), about: h('div'), unread: h('div') }
   const sending = may('commands') ? commands({ id }) : null
   let built = false, drawn = '', shownImage
 

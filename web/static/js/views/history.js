@@ -111,9 +111,9 @@ function form(filter) {
       field('label', h('input', { type: 'search', name: 'label', value: filter.label ?? '', maxlength: '200', placeholder: t('filter.any') })),
       field('outcome', options('outcome', [['', t('filter.any')], ...outcomes.map(one => [one, word('outcome', one)])], filter.outcome)),
       field('source', options('source', [['', t('filter.any')], ...sources.map(one => [one, word('source', one)])], filter.source)),
-      field('time', span)),
-    custom,
-    h('div', { class: 'actions' }, h('button', { class: 'button primary', type: 'submit' }, t('filter.apply')), Object.keys(filter).length > 1 && h('a', { class: 'button', href: link({ view: 'history' }) }, t('filter.clear'))))
+      field('time', span),
+      h('div', { class: 'actions' }, h('button', { class: 'button primary', type: 'submit' }, t('filter.apply')), Object.keys(filter).length > 1 && h('a', { class: 'button', href: link({ view: 'history' }) }, t('filter.clear')))),
+    custom)
   span.addEventListener('change', () => { custom.hidden = span.value !== 'custom' })
   element.addEventListener('change', event => { if (event.target.tagName === 'SELECT' && event.target.value !== 'custom') element.requestSubmit() })
   element.addEventListener('submit', event => {
@@ -147,7 +147,7 @@ function row(result) {
   return h('li', {}, h('a', { class: 'row', href: link({ view: 'record', id: result.id }) },
     thumbnail(result),
     h('span', { class: 'row-main' }, h('span', { class: 'row-label' }, best?.label ?? result.reason ?? word('outcome', result.outcome)),
-      h('span', { class: 'row-sub muted small clip' }, result.device ? deviceName(result.device) : word('source', result.source))),
+      h('span', { class: 'row-sub muted small' }, outcome(result.outcome, { quiet: true }), h('span', { class: 'clip' }, result.device ? deviceName(result.device) : word('source', result.source)))),
     h('span', { class: 'row-score num' }, best ? percent(best.probability) : ''),
     h('span', { class: 'row-outcome small' }, outcome(result.outcome)),
     h('span', { class: 'row-time small' }, time(result.created_at))))

@@ -12,7 +12,7 @@ import { milliseconds, number, percent, short, unknown } from '../format.js'
 import { deviceName, readNames, setting } from '../known.js'
 import { trial } from './trial.js'
 
-const shown = 8
+const shown = 6
 const activityInterval = 5000
 
 export function now() {

@@ -11,7 +11,7 @@ import { predictions, quality, timings } from './trial.js'
 
 export function record(parameters) {
   const ending = new AbortController()
-  const place = h('div')
+  const place = h('div', { class: 'view' })
   load(place, async () => {
     const [result, keeps] = await Promise.all([get(`/api/results/${encodeURIComponent(parameters.id ?? '')}`, {}, ending.signal), setting('ledger.keep_images'), readNames()])
     return { result, keeps }

@@ -39,7 +39,7 @@ export function sensors(parameters) {
     built = true
     drawBar()
     replace(place, dropped, h('div', { class: 'sensors' },
-      h('div', { class: 'sensors-main' }, card(null, bar, plot, readout, legend), detail, found.element),
+      h('div', { class: 'sensors-main' }, card(null, bar, plot, legend), detail, found.element),
       h('section', { class: 'card sensors-side' }, h('h2', { class: 'card-title' }, t('sensors.all')), search, rows)))
   }
 
@@ -49,7 +49,7 @@ export function sensors(parameters) {
       paused = !paused
       drawBar()
     }, { iconName: paused ? 'play' : 'pause', kind: 'small' })
-    replace(bar, pick, h('div', { class: 'actions' }, pause, button('CSV', () => download(lines, until), { iconName: 'download', kind: 'small' })))
+    replace(bar, pick, readout, h('div', { class: 'actions' }, pause, button('CSV', () => download(lines, until), { iconName: 'download', kind: 'small' })))
   }
 
   const show = change => go({ view: 'sensors', window: change.window ?? window_, ids: (change.ids ?? chosen).map(encodeURIComponent).join(',') }, { replacing: true })
@@ -74,8 +74,7 @@ export function sensors(parameters) {
     box.checked = place >= 0
     const label = h('label', { class: 'sensor-row', style: place >= 0 ? { '--dot': seriesColor(place) } : {} }, box,
       h('span', { class: 'sensor-name' }, h('b', { class: 'clip' }, one.field), h('span', { class: 'muted small clip' }, [one.device, one.location].filter(Boolean).join(' · '))),
-      h('span', { class: 'sensor-value' }, h('span', { class: 'num' }, one.last ? `${short(one.last.value)}${one.unit ? ` ${one.unit}` : ''}` : t('unknown')), trendIcon(one.trend)),
-      one.state !== 'fresh' && badge(word('sensor', one.state), 'badge-warn'))
+      h('span', { class: 'sensor-value' }, h('span', { class: 'num' }, one.last ? `${short(one.last.value)}${one.unit ? ` ${one.unit}` : ''}` : t('unknown')), one.state === 'fresh' ? trendIcon(one.trend) : badge(word('sensor', one.state), 'badge-warn')))
     const hadFocus = document.activeElement === box
     replace(row, label)
     if (hadFocus) box.focus()

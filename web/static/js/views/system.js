@@ -17,7 +17,10 @@ export function system() {
   let models = []
 
   function render(one) {
-    if (!built) replace(place, Object.values(parts))
+    if (!built) {
+      const { conditions, models, stages, work, links, machine, program, settings } = parts
+      replace(place, conditions, h('div', { class: 'columns' }, h('div', {}, models, work, program), h('div', {}, stages, links, machine)), settings)
+    }
     built = true
     const now = one.state
     replace(parts.conditions, now && conditions(now))
@@ -63,7 +66,7 @@ function conditions(now) {
 function modelItem(model, now, changed) {
   const kinds = { ready: 'badge-good', failed: 'badge-bad', missing: 'badge-warn' }
   const action = model.state === 'ready' ? !model.default && ['unload', 'close'] : model.state !== 'missing' && ['load', 'play']
-  const again = model.state === 'ready' || model.state === 'failed'
+  const again = model.state === 'ready'
   return h('li', { class: 'model' },
     h('div', { class: 'model-head' }, h('b', { class: 'break' }, model.name), badge(word('model_state', model.state), kinds[model.state]), model.default && badge(t('model.default'))),
     h('p', { class: 'muted small' }, [model.labels > 0 && t('model.labels', { n: number(model.labels) }), model.input && `${model.input.shape.slice(1, 3).join(' × ')} ${model.input.dtype}`, bytes(model.file_bytes), model.runtime && `${model.runtime.name} ${model.runtime.version}`,

@@ -11,18 +11,21 @@ import { curl, imageOf, prepare } from '../upload.js'
 
 const stages = ['queue', 'decode', 'preprocess', 'inference', 'postprocess', 'quality']
 
+// On a phone or tablet one takes a photo; it cannot be dropped.
+const isHandheld = matchMedia('(pointer: coarse)').matches
+
 export function trial() {
   const allowed = may('recognize')
   const chosen = fileInput(false), taken = fileInput(true)
   const original = h('input', { type: 'checkbox', role: 'switch', checked: preference('original', '') === 'yes' })
   original.addEventListener('change', () => prefer('original', original.checked ? 'yes' : null))
+  const choose = button(t('try.choose'), () => chosen.click(), { kind: isHandheld ? '' : 'primary', iconName: 'image' })
+  const shoot = button(t('try.take'), () => taken.click(), { kind: isHandheld ? 'primary' : '', iconName: 'camera' })
   const zone = h('div', { class: 'drop', 'aria-disabled': allowed ? null : 'true' },
-    icon('image', 'drop-icon'),
-    h('p', { class: 'drop-title' }, allowed ? t('try.title') : t('try.forbidden')),
-    h('p', { class: 'muted small' }, allowed ? t('try.text') : t('scope.needed', { scope: 'recognize' })),
-    allowed && h('div', { class: 'actions' },
-      button(t('try.choose'), () => chosen.click(), { kind: 'primary', iconName: 'image' }),
-      button(t('try.take'), () => taken.click(), { iconName: 'camera' })),
+    icon(isHandheld ? 'camera' : 'image', 'drop-icon'),
+    h('p', { class: 'drop-title' }, allowed ? t(isHandheld ? 'try.title.handheld' : 'try.title') : t('try.forbidden')),
+    h('p', { class: 'muted small' }, allowed ? t(isHandheld ? 'try.text.handheld' : 'try.text') : t('scope.needed', { scope: 'recognize' })),
+    allowed && h('div', { class: 'actions' }, isHandheld ? [shoot, choose] : [choose, shoot]),
     allowed && h('label', { class: 'switch' }, original, h('span', {}, t('try.original'))),
     chosen, taken)
   const answer = h('div', { class: 'answer', 'aria-live': 'polite' })
