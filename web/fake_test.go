@@ -40,17 +40,19 @@ type fake struct {
 	resumed []string
 	streams map[chan string]string
 	seq     int
-	// open counts streams.
+	// open counts streams, which end with done.
 	open map[string]int
+	done chan struct{}
 }
 
 // newFake serves the page and an empty API.
 func newFake(t testing.TB) *fake {
 	t.Helper()
-	f := &fake{session: object{"scopes": []string{"admin"}, "see_all": true}, health: object{"status": "ok"}, failing: map[string]int{}, points: map[string][]object{}, streams: map[chan string]string{}, open: map[string]int{}}
+	f := &fake{session: object{"scopes": []string{"admin"}, "see_all": true}, health: object{"status": "ok"}, failing: map[string]int{}, points: map[string][]object{}, streams: map[chan string]string{}, open: map[string]int{}, done: make(chan struct{})}
 	f.Handler = f.handler(newPage(t))
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(func() {
+		close(f.done)
 		f.CloseClientConnections()
 		f.Close()
 	})
@@ -219,6 +221,8 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 			}
 			_ = control.Flush()
 		case <-r.Context().Done():
+			return
+		case <-f.done:
 			return
 		}
 	}

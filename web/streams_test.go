@@ -104,13 +104,7 @@ func TestPageDoesNotGrow(t *testing.T) {
 	f := newFake(t)
 	f.fill()
 	id := f.sensors[0]["id"].(string)
-	type size struct {
-		Elements int
-		Bytes    float64
-	}
-	measure := func() size {
-		return browsertest.Evaluate[size](t, ctx, `(() => { if (globalThis.gc) gc(); return { Elements: document.querySelectorAll('*').length, Bytes: performance.memory.usedJSHeapSize } })()`)
-	}
+	elements := func() int { return browsertest.Evaluate[int](t, ctx, "document.querySelectorAll('*').length") }
 	for name, address := range map[string]string{"now": "/", "sensors": "/?view=sensors&window=1m&ids=" + id} {
 		show(t, ctx, f.URL+address)
 		testutil.Eventually(t, "the stream is open", func() bool { return f.openStreams(eventsPath) == 1 })
@@ -128,17 +122,17 @@ func TestPageDoesNotGrow(t *testing.T) {
 			browsertest.Run(t, ctx, "await new Promise(done => setTimeout(done, 1500))")
 		}
 		burst() // what is compiled and cached once is there now
-		before := measure()
+		before, size := elements(), browsertest.Memory(t, ctx)
 		for range 4 {
 			burst()
 		}
-		after := measure()
-		t.Logf("%s: %d elements and %.1f MB, after 16,000 events more %d and %.1f MB", name, before.Elements, before.Bytes/1e6, after.Elements, after.Bytes/1e6)
-		if after.Elements > before.Elements+20 {
-			t.Errorf("%s grew from %d to %d elements", name, before.Elements, after.Elements)
+		after, grown := elements(), browsertest.Memory(t, ctx)
+		t.Logf("%s: %d elements and %.2f MB, after 16,000 events more %d and %.2f MB", name, before, float64(size)/1e6, after, float64(grown)/1e6)
+		if after > before+20 {
+			t.Errorf("%s grew from %d to %d elements", name, before, after)
 		}
-		if after.Bytes > before.Bytes*1.5+4e6 {
-			t.Errorf("%s grew from %.1f to %.1f MB", name, before.Bytes/1e6, after.Bytes/1e6)
+		if grown > size+1_000_000 {
+			t.Errorf("%s grew from %d to %d bytes", name, size, grown)
 		}
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/heapprofiler"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -40,7 +42,7 @@ func New(t testing.TB) context.Context {
 	}
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("enable-precise-memory-info", true),
 		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
 	)...)
 	ctx, cancelBrowser := chromedp.NewContext(allocator)
@@ -169,6 +171,15 @@ func (w *Watch) Transferred() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.transferred
+}
+
+// Memory returns the bytes of the page's objects that are in use.
+func Memory(t testing.TB, ctx context.Context) int64 {
+	t.Helper()
+	if _, err := chromedp.Call(ctx, heapprofiler.CollectGarbage, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	return Evaluate[int64](t, ctx, "performance.memory.usedJSHeapSize")
 }
 
 // handheld is the width in CSS pixels below which a window is that of a phone, with a touch screen.

@@ -29,7 +29,7 @@ const entries = ['now', 'devices', 'history', 'sensors', 'system']
 
 document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
 
-const pill = h('a', { href: link({ view: 'system' }), class: 'pill pill-unknown', role: 'status' }, icon('refresh'), h('span', {}, t('health.unknown')))
+const pill = h('a', { href: link({ view: 'system' }), class: 'pill pill-unknown' }, icon('refresh'), h('span', {}, t('health.unknown')))
 const main = h('main', { id: 'main', tabindex: '-1' })
 const banner = h('div', { class: 'banner', role: 'status', hidden: true })
 const links = new Map(entries.map(name => [name, h('a', { class: 'nav-link', href: name === 'now' ? '/' : link({ view: name }) }, icon(name), h('span', {}, t(`nav.${name}`)))]))
@@ -40,7 +40,7 @@ function frame() {
     h('a', { class: 'skip', href: '#main', on: { click: skip } }, t('skip')),
     h('header', { class: 'top' },
       h('a', { class: 'brand', href: '/' }, icon('logo', 'logo'), h('span', { class: 'brand-name' }, 'edgelens')),
-      pill,
+      h('div', { role: 'status' }, pill),
       menu()),
     h('nav', { class: 'nav', 'aria-label': t('nav') }, [...links.values()]),
     h('div', { class: 'content' }, banner, main),
