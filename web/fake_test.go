@@ -90,6 +90,7 @@ func (f *fake) handler(page http.Handler) http.Handler {
 	get("/api/devices", func(*http.Request) any { return object{"devices": orEmpty(f.devices)} })
 	get("/api/devices/{id}", func(r *http.Request) any { return find(f.devices, "id", r.PathValue("id")) })
 	get("/api/devices/{id}/records", func(r *http.Request) any { return f.records(r.PathValue("id")) })
+	get("/api/not-understood", func(*http.Request) any { return object{"not_understood": []object{}} })
 	get("/api/results", f.listResults)
 	get("/api/results/{id}", func(r *http.Request) any { return find(f.results, "id", r.PathValue("id")) })
 	get("/api/models", func(*http.Request) any { return object{"models": models()} })

@@ -49,8 +49,9 @@ export function meter(label, share, { first = false, text = percent(share, 1) } 
     h('div', { class: 'meter-track', 'aria-hidden': 'true' }, h('div', { class: 'meter-fill', style: { width } })))
 }
 
+// button returns a button; run gets it.
 export function button(text, run, { kind = '', iconName = '', disabled = false, title = null, type = 'button' } = {}) {
-  return h('button', { type, class: `button ${kind}`.trim(), disabled, title, on: run ? { click: run } : {} }, iconName && icon(iconName), text)
+  return h('button', { type, class: `button ${kind}`.trim(), disabled, title, on: { click: event => run(event.currentTarget) } }, iconName && icon(iconName), text)
 }
 
 // copyButton copies a text and confirms it in place.

@@ -97,6 +97,7 @@ function aboutOf(one) {
   ]
 }
 
-function notUnderstood(one) {
+// notUnderstood returns an item about a kind of messages.
+export function notUnderstood(one) {
   return h('li', {}, h('p', {}, one.reason, ' ', badge(`× ${number(one.count)}`), ' ', time(one.last, 'muted small')), h('p', { class: 'muted small break' }, one.topic), h('pre', { class: 'excerpt', tabindex: '0' }, one.excerpt))
 }

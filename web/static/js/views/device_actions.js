@@ -16,17 +16,17 @@ const ended = ['acknowledged', 'failed', 'expired']
 export function changeState(device, state, changed) {
   const kinds = { accepted: ['primary', 'check'], quarantined: ['', 'pause'], refused: ['danger', 'close'] }
   const [kind, iconName] = kinds[state]
-  return button(t(`device.do.${state}`), async event => {
+  return button(t(`device.do.${state}`), async pressed => {
     if (state === 'refused' && !await confirmed(t('device.refuse.title', { name: nameOf(device) }), t('device.refuse.text'), t('device.do.refused'))) return
-    await attempt(event.target, () => call('PATCH', path(device), { body: { state } }), changed)
+    await attempt(pressed, () => call('PATCH', path(device), { body: { state } }), changed)
   }, { kind, iconName })
 }
 
 // forget returns the button that forgets a device.
 export function forget(device, gone) {
-  return button(t('device.forget'), async event => {
+  return button(t('device.forget'), async pressed => {
     if (!await confirmed(t('device.forget.title', { name: nameOf(device) }), t('device.forget.text'), t('device.forget'))) return
-    await attempt(event.target, () => call('DELETE', path(device)), gone)
+    await attempt(pressed, () => call('DELETE', path(device)), gone)
   }, { kind: 'danger', iconName: 'trash' })
 }
 

@@ -9,8 +9,10 @@ import { go, link } from '../router.js'
 import { t, word } from '../strings.js'
 import { noteNames } from '../known.js'
 import { changeState } from './device_actions.js'
+import { notUnderstood } from './device.js'
 
 const listInterval = 15_000
+const mostUnread = 20
 const filters = ['all', 'online', 'offline', 'quarantined', 'refused']
 
 export function devices(parameters) {
@@ -19,6 +21,7 @@ export function devices(parameters) {
   const grid = h('div', { class: 'devices' })
   const place = h('div', {}, loading(5))
   const chips = h('div', { class: 'chips', role: 'group', 'aria-label': t('filter') })
+  const unread = h('details', { class: 'card details', hidden: true })
   const cards = new Map()
   const watcher = new IntersectionObserver(seen => {
     for (const one of seen) cards.get(one.target.dataset.key)?.setVisible(one.isIntersecting)
@@ -36,7 +39,7 @@ export function devices(parameters) {
     const found = list.filter(device => matches(device, show)).sort(byUrgency)
     if (grid.parentElement !== place) replace(place, grid)
     keyed(grid, found, device => device.id, device => {
-      const card = deviceCard(device, read)
+      const card = deviceCard(device, () => poller.now())
       cards.set(device.id, card)
       watcher.observe(card.element)
       return card.element
@@ -60,7 +63,19 @@ export function devices(parameters) {
     }
   }
 
-  const poller = poll(listInterval, read)
+  // readUnread lists messages that were not understood, closed as they are seldom of interest.
+  async function readUnread(signal) {
+    try {
+      const found = (await get('/api/not-understood', {}, signal)).not_understood.slice(0, mostUnread)
+      unread.hidden = found.length === 0
+      if (unread.open) return // it is being read
+      replace(unread, h('summary', {}, `${t('devices.not_understood')} (${found.length})`), h('p', { class: 'muted small' }, t('devices.not_understood.text')), h('ul', { class: 'plain' }, found.map(notUnderstood)))
+    } catch {
+      // The devices say what is wrong.
+    }
+  }
+
+  const poller = poll(listInterval, signal => Promise.all([read(signal), readUnread(signal)]))
   const unsubscribe = [
     onEvents(['device'], () => poller.now()),
     onEvents(['recognition'], changed => {
@@ -69,7 +84,7 @@ export function devices(parameters) {
   ]
   return {
     title: t('nav.devices'),
-    element: h('div', { class: 'view' }, h('div', { class: 'view-head' }, h('h1', {}, t('nav.devices')), chips), place),
+    element: h('div', { class: 'view' }, h('div', { class: 'view-head' }, h('h1', {}, t('nav.devices')), chips), place, unread),
     update(changed) {
       show = filterOf(changed)
       if (list) render()

@@ -61,8 +61,8 @@ export function history(parameters) {
     else replace(more, button(t('history.more'), readMore))
   }
 
-  async function readMore(event) {
-    event.target.disabled = true
+  async function readMore(pressed) {
+    pressed.disabled = true
     const { signal } = ending
     try {
       add(await get('/api/results', { ...found, limit: pageSize, cursor: next }, signal))

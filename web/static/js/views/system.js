@@ -78,15 +78,15 @@ function modelItem(model, now, changed) {
 
 // modelButton returns the button for calls one after the other; two of them are a reload.
 function modelButton(model, calls, iconName, changed) {
-  return button(t(calls.length > 1 ? 'model.reload' : `model.${calls[0]}`), async event => {
-    event.target.disabled = true
+  return button(t(calls.length > 1 ? 'model.reload' : `model.${calls[0]}`), async pressed => {
+    pressed.disabled = true
     try {
       for (const name of calls) await call('POST', `/api/models/${encodeURIComponent(model.name)}/${name}`, { timeout: modelTimeout })
       notice(t('done'))
     } catch (error) {
       notice(sentence(error), 'bad')
     }
-    event.target.disabled = false
+    pressed.disabled = false
     changed()
   }, { kind: 'small', iconName })
 }
@@ -125,8 +125,21 @@ function links(now) {
       !now.broker && h('li', { class: 'delivery' }, h('span', { class: 'outcome outcome-no_image' }, word('link', 'off')), h('b', {}, 'MQTT')),
       now.outbox.map(sink => h('li', { class: 'delivery' }, stateOf(!sink.failing_since), h('b', {}, t('system.sink', { name: sink.sink === 'mqtt' ? 'MQTT' : sink.sink })),
         h('span', { class: 'muted small' }, t('system.outbox', { n: number(sink.events) }), sink.set_aside > 0 && ` · ${t('system.set_aside', { n: number(sink.set_aside) })}`, sink.dropped > 0 && ` · ${t('system.dropped', { n: number(sink.dropped) })}`),
-        sink.reason && h('p', { class: 'muted small break' }, sink.reason)))),
+        sink.reason && h('p', { class: 'muted small break' }, sink.reason),
+        sink.set_aside > 0 && may() && h('p', {}, retrySetAside(sink))))),
   ]
+}
+
+function retrySetAside(sink) {
+  return button(t('system.set_aside.retry'), async pressed => {
+    pressed.disabled = true
+    try {
+      const { retried } = await call('POST', '/api/outbox/retry', { body: { sink: sink.sink } })
+      notice(t('system.set_aside.retried', { n: retried }))
+    } catch (error) {
+      notice(sentence(error), 'bad')
+    }
+  }, { kind: 'small', iconName: 'refresh' })
 }
 
 function stateOf(up) {
