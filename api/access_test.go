@@ -111,12 +111,15 @@ func (j *ownedJobs) Cancel(ctx context.Context, id string) (edgelens.Job, error)
 var wanted = map[string]string{
 	"POST /api/recognize": "recognize", "POST /api/recognize_cached": "recognize", "POST /api/recognize_async": "jobs",
 	"GET /api/jobs": "jobs page", "GET /api/jobs/:id": "jobs page", "DELETE /api/jobs/:id": "jobs",
+	"GET /api/results/export": "results page", "GET /api/devices/:id/records": "devices page", "DELETE /api/devices/:id": "devices",
+	"POST /api/models/:name/load": "", "POST /api/models/:name/unload": "", "GET /api/activity": "metrics page", "GET /api/settings": "page",
+	"GET /docs/docs.css": "key", "GET /docs/docs.js": "key",
 	"GET /api/results": "results page", "GET /api/results/:id": "results page", "GET /api/results/:id/image": "results page", "GET /api/events": "jobs results devices page",
 	"GET /api/devices": "devices page", "GET /api/devices/:id": "devices page", "PATCH /api/devices/:id": "devices", "GET /api/not-understood": "devices page",
 	"POST /api/devices/:id/commands": "commands", "GET /api/devices/:id/commands/:command_id": "commands", "POST /": "commands",
 	"GET /api/models": "key", "GET /api/models/:name": "key", "GET /api/session": "key", "GET /": "key", "GET /page/*": "key", "GET /docs": "key", "GET /openapi.yaml": "key",
 	"GET /api/system": "metrics page", "GET /metrics": "metrics", "GET /api/outbox": "", "POST /api/outbox/retry": "",
-	"GET /healthz": "open", "GET /readyz": "open", "GET /login": "open", "POST /login": "open", "POST /logout": "open",
+	"GET /healthz": "open", "GET /readyz": "open", "GET /login": "open", "GET /login/login.css": "open", "POST /login": "open", "POST /logout": "open",
 }
 
 // Every route of the description and of the server is in the table, and nothing else.

@@ -3,8 +3,10 @@ package api_test
 import (
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
+	"edgelens"
 	"edgelens/api"
 )
 
@@ -43,5 +45,21 @@ func TestRootByAccept(t *testing.T) {
 	}
 	if w := without.do(request("GET", "/page/1/js/app.js", "", nil)); w.Code != 404 {
 		t.Errorf("a file without a page: %d", w.Code)
+	}
+}
+
+// The login page may load its style, which needs no key as the page does not.
+func TestLoginPageHasItsStyle(t *testing.T) {
+	g := newGuarded(t, nil)
+	g.token(scoped(edgelens.ScopeAdmin)) // from now on a key is needed
+	w := g.do(request("GET", "/login", "", nil))
+	if policy := w.Header().Get("Content-Security-Policy"); w.Code != 200 || !strings.Contains(policy, "style-src 'self'") || !strings.Contains(policy, "form-action 'self'") || strings.Contains(policy, "script-src") {
+		t.Errorf("/login: %d with the policy %q", w.Code, policy)
+	}
+	if !strings.Contains(w.Body.String(), `href="/login/login.css"`) || strings.Contains(w.Body.String(), "<style") {
+		t.Errorf("/login does not link its style: %s", w.Body)
+	}
+	if w := g.do(request("GET", "/login/login.css", "", nil)); w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/css") {
+		t.Errorf("the style: %d %v", w.Code, w.Header())
 	}
 }

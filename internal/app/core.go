@@ -30,6 +30,7 @@ type Core struct {
 	// Recognizer also counts and logs.
 	Recognizer edgelens.Recognizer
 
+	recognizer    *telemetry.Recognizer // Recognizer
 	runtimes      *runtimes.Set
 	preprocessor  *preprocess.Preprocessor
 	decoder       *sandbox.Preprocessor // closes preprocessor
@@ -81,10 +82,11 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer, 
 	service := recognize.New(c.Recognize, recognize.Parts{
 		Preprocessor: decoder, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name, DecodeMemory: memory.now,
 	})
+	counted := telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default)
 	return &Core{
-		runtimes: set,
+		runtimes: set, recognizer: counted,
 		Registry: registry, Loader: loader, preprocessor: preprocessor, decoder: decoder, service: service, shared: shared,
-		Recognizer:    telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
+		Recognizer:    counted,
 		qualityForAll: c.Recognize.Quality == recognize.QualityAll,
 		standIn:       c.Recognize.AllowStandIn,
 	}, nil

@@ -31,7 +31,7 @@ let settings = null
 
 // setting returns the value of a setting as text; undefined where this session may not know it.
 export async function setting(key) {
-  if (!may('metrics', 'page')) return undefined
+  if (!may('page')) return undefined
   settings ??= get('/api/settings').then(list => new Map(list.settings.map(one => [one.key, one.value])), () => new Map())
   return (await settings).get(key)
 }
