@@ -161,31 +161,3 @@ func TestAccessibility(t *testing.T) {
 		}
 	}
 }
-
-// Screenshots of all views, for people to look at: EDGELENS_TEST_SCREENSHOTS=folder.
-func TestScreenshots(t *testing.T) {
-	if os.Getenv("EDGELENS_TEST_SCREENSHOTS") == "" {
-		t.Skip("EDGELENS_TEST_SCREENSHOTS is not set, so no screenshots are written")
-	}
-	ctx := browsertest.New(t)
-	for _, content := range []string{"empty", "full"} {
-		f := newFake(t)
-		if content == "full" {
-			f.fill()
-		}
-		for _, theme := range []string{"light", "dark"} {
-			prefer(t, ctx, f.URL, "theme", theme)
-			for device, size := range map[string][2]int64{"phone": {360, 800}, "desktop": {1440, 900}} {
-				browsertest.Size(t, ctx, size[0], size[1])
-				for name, address := range views {
-					if content == "empty" && (name == "device" || name == "record") {
-						continue
-					}
-					show(t, ctx, f.URL+address)
-					browsertest.Run(t, ctx, "await new Promise(done => setTimeout(done, 500))")
-					browsertest.Screenshot(t, ctx, "fake-"+name+"-"+content+"-"+theme+"-"+device)
-				}
-			}
-		}
-	}
-}

@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/heapprofiler"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -200,22 +201,34 @@ func Size(t testing.TB, ctx context.Context, width, height int64) {
 	}
 }
 
-// Screenshot writes what the window shows to a file NAME.png in the folder EDGELENS_TEST_SCREENSHOTS; it does nothing
-// where that is not set.
+// maxScreenshot is the maximum size of a screenshot in bytes: the documentation has some.
+const maxScreenshot = 200_000
+
+// webpQuality is from 0 to 100.
+const webpQuality = 88
+
+// Screenshot writes what the window shows to a file, whose name ends in .png or .webp, once its images are there and what
+// moves has come to rest.
 func Screenshot(t testing.TB, ctx context.Context, name string) {
 	t.Helper()
-	folder := os.Getenv("EDGELENS_TEST_SCREENSHOTS")
-	if folder == "" {
-		return
+	Until(t, ctx, "the images are there", "[...document.images].filter(i => i.getBoundingClientRect().top < innerHeight).every(i => i.complete)")
+	Run(t, ctx, "await new Promise(done => setTimeout(done, 600))")
+	params := page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormat(strings.TrimPrefix(filepath.Ext(name), "."))}
+	if params.Format == "webp" {
+		quality := int64(webpQuality)
+		params.Quality = &quality
 	}
-	content, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	content, err := chromedp.Call(ctx, page.CaptureScreenshot, params)
 	if err != nil {
 		t.Fatalf("screenshot %s: %v", name, err)
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), content, 0o644); err != nil {
+	if err := os.WriteFile(name, content.Data, 0o644); err != nil {
 		t.Fatal(err)
+	}
+	if params.Format == "webp" && len(content.Data) > maxScreenshot {
+		t.Errorf("%s is %d bytes, want at most %d", name, len(content.Data), maxScreenshot)
 	}
 }

@@ -40,7 +40,7 @@ export class Chart {
     const ink = color('muted'), grid = color('line')
     const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, font: '12px system-ui, sans-serif' }
     this.#plot = new uPlot({
-      ...this.#size(), legend: { show: false }, cursor: { y: false, points: { size: 7 }, drag: { setScale: false, x: false, y: false } },
+      ...this.#size(), padding: [10, 28, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 7 }, drag: { setScale: false, x: false, y: false } },
       scales: { x: { time: true, range: () => this.#range() }, ...Object.fromEntries(units.map(unit => [scaleOf(unit), { auto: true }])) },
       axes: [{ ...axis, size: 34, space: 70, values: (_, splits) => splits.map(seconds => timeLabel(seconds, this.#lines[0]?.buckets.windowMs)) },
         ...units.slice(0, 2).map((unit, i) => ({ ...axis, scale: scaleOf(unit), side: i ? 1 : 3, size: 56, grid: { ...axis.grid, show: i === 0 }, values: (_, splits) => splits.map(value => `${short(value)}${unit ? ` ${unit}` : ''}`) }))],

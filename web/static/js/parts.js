@@ -79,6 +79,11 @@ export function code(text) {
   return h('div', { class: 'code' }, h('pre', { tabindex: '0' }, h('code', {}, text)), copyButton(text))
 }
 
+// withCode returns a sentence of the service, in which backquotes are around what one can type.
+export function withCode(text) {
+  return String(text).split('`').map((part, i) => (i % 2 ? h('code', {}, part) : part))
+}
+
 // emptyState explains why there is nothing, and what to do.
 export function emptyState(iconName, title, ...text) {
   return h('div', { class: 'state' }, icon(iconName, 'state-icon'), h('p', { class: 'state-title' }, title), text.map(one => (typeof one === 'string' ? h('p', { class: 'muted' }, one) : one)))

@@ -3,7 +3,7 @@
 import { h, icon, keyed, replace } from '../dom.js'
 import { get } from '../api.js'
 import { draw, sparkline } from '../sparkline.js'
-import { emptyState, errorState, glyph, loading, outcome, time } from '../parts.js'
+import { emptyState, errorState, glyph, loading, outcome, time, withCode } from '../parts.js'
 import { level, problems } from '../attention.js'
 import { may, onEvents, poll, watch } from '../live.js'
 import { link } from '../router.js'
@@ -14,6 +14,8 @@ import { trial } from './trial.js'
 
 const shown = 6
 const activityInterval = 5000
+// The lines show this many steps at least: those before the start of the service are a gap.
+const fewestSteps = 24
 
 export function now() {
   const status = statusCard()
@@ -48,7 +50,7 @@ function statusCard() {
       h('div', { class: 'status-head' }, icon(now === 'ok' ? 'check' : now === 'unknown' ? 'refresh' : 'alert', 'status-icon'),
         h('div', {}, h('p', { class: 'status-title' }, t(`status.${now}`)), h('p', { class: 'muted' }, t('about')))),
       found.length > 0 && h('ul', { class: 'conditions' }, found.map(one => h('li', { class: `condition condition-${one.severity}` },
-        h('span', { class: 'condition-name' }, word('condition', one.name)), h('span', { class: 'break' }, one.reason)))))
+        h('span', { class: 'condition-name' }, word('condition', one.name)), h('span', { class: 'break' }, withCode(one.reason))))))
   }
   show()
   return { element, stop: watch(show) }
@@ -73,7 +75,8 @@ function activityCards() {
   const show = activity => {
     for (const { measure, value, line, element } of tiles) {
       replace(value, measure.now(activity), measure.unit && h('span', { class: 'tile-unit' }, measure.unit))
-      draw(line, activity.steps.map(step => measure.series(step, activity.step_seconds)))
+      const known = activity.steps.map(step => measure.series(step, activity.step_seconds))
+      draw(line, [...Array(Math.max(0, fewestSteps - known.length)).fill(null), ...known])
       element.classList.toggle('tile-bad', Boolean(measure.bad?.(activity)))
     }
   }

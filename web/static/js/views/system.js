@@ -2,7 +2,7 @@
 
 import { h, icon, replace } from '../dom.js'
 import { call, get } from '../api.js'
-import { badge, button, card, errorState, facts, glyph, loading, meter, notice, sentence, time } from '../parts.js'
+import { badge, button, card, errorState, facts, glyph, loading, meter, notice, sentence, time, withCode } from '../parts.js'
 import { may, poll } from '../live.js'
 import { t, word } from '../strings.js'
 import { bytes, duration, milliseconds, number, percent, short } from '../format.js'
@@ -37,7 +37,7 @@ export function system() {
     const text = JSON.stringify([models, now?.models])
     if (text === drawn) return
     drawn = text
-    replace(parts.models, card(t('system.models'), h('ul', { class: 'plain models' }, models.map(model => modelItem(model, now?.models.find(one => one.name === model.name), () => poller.now())))))
+    replace(parts.models, card(t('system.models'), h('ul', { class: 'plain models' }, [...models].sort(byState).map(model => modelItem(model, now?.models.find(one => one.name === model.name), () => poller.now())))))
   }
 
   const poller = poll(interval, async signal => {
@@ -60,18 +60,21 @@ function conditions(now) {
     return h('section', { class: 'card status status-ok' }, h('div', { class: 'status-head' }, icon('check', 'status-icon'), h('p', { class: 'status-title' }, t('status.ok'))))
   }
   return h('section', { class: `card status status-${now.status}` }, h('div', { class: 'status-head' }, icon('alert', 'status-icon'), h('p', { class: 'status-title' }, t('health.problems', { n: now.conditions.length }))),
-    h('ul', { class: 'conditions' }, now.conditions.map(one => h('li', { class: `condition condition-${one.severity}` }, h('span', { class: 'condition-name' }, word('condition', one.name)), h('span', { class: 'break' }, one.reason)))))
+    h('ul', { class: 'conditions' }, now.conditions.map(one => h('li', { class: `condition condition-${one.severity}` }, h('span', { class: 'condition-name' }, word('condition', one.name)), h('span', { class: 'break' }, withCode(one.reason))))))
 }
 
+const states = ['ready', 'failed', 'available', 'missing']
+const byState = (a, b) => b.default - a.default || states.indexOf(a.state) - states.indexOf(b.state) || a.name.localeCompare(b.name)
+
 function modelItem(model, now, changed) {
-  const kinds = { ready: 'badge-good', failed: 'badge-bad', missing: 'badge-warn' }
+  const kinds = { ready: 'badge-good', failed: 'badge-bad' }
   const action = model.state === 'ready' ? !model.default && ['unload', 'close'] : model.state !== 'missing' && ['load', 'play']
   const again = model.state === 'ready'
   return h('li', { class: 'model' },
     h('div', { class: 'model-head' }, h('b', { class: 'break' }, model.name), badge(word('model_state', model.state), kinds[model.state]), model.default && badge(t('model.default'))),
     h('p', { class: 'muted small' }, [model.labels > 0 && t('model.labels', { n: number(model.labels) }), model.input && `${model.input.shape.slice(1, 3).join(' × ')} ${model.input.dtype}`, bytes(model.file_bytes), model.runtime && `${model.runtime.name} ${model.runtime.version}`,
       model.delegate && model.delegate !== 'none' && `${model.delegate} ${percent(model.delegated_operators / model.operators)}`].filter(Boolean).join(' · ')),
-    model.problem && h('p', { class: 'warning' }, icon('alert'), h('span', { class: 'break' }, model.problem)),
+    model.problem && (model.state === 'missing' ? h('p', { class: 'muted small break' }, withCode(model.problem)) : h('p', { class: 'warning' }, icon('alert'), h('span', { class: 'break' }, withCode(model.problem)))),
     now && model.state === 'ready' && interpreters(now, model),
     may() && h('div', { class: 'actions' }, action && modelButton(model, [action[0]], action[1], changed), again && !model.default && modelButton(model, ['unload', 'load'], 'refresh', changed)))
 }
@@ -92,8 +95,8 @@ function modelButton(model, calls, iconName, changed) {
 }
 
 function interpreters(now, model) {
-  const states = ['busy', 'idle', 'stuck'].filter(name => now[name] > 0)
-  return h('p', { class: 'small' }, t('model.interpreters'), ' ', states.flatMap(name => [badge(`${number(now[name])} ${word('interpreter', name)}`, name === 'stuck' ? 'badge-bad' : ''), ' ']),
+  const found = ['busy', 'idle', 'stuck'].filter(name => now[name] > 0)
+  return h('p', { class: 'small' }, t('model.interpreters'), ' ', found.flatMap(name => [badge(`${number(now[name])} ${word('interpreter', name)}`, name === 'stuck' ? 'badge-bad' : ''), ' ']),
     h('span', { class: 'muted' }, `${bytes(now.memory_bytes)}${model.load_ms ? ` · ${t('model.loaded_in', { time: milliseconds(model.load_ms) })}` : ''}`))
 }
 

@@ -82,7 +82,7 @@ export function trial() {
 }
 
 function fileInput(camera) {
-  return h('input', { type: 'file', accept: 'image/*,.tif,.tiff,.bmp', capture: camera ? 'environment' : null, class: 'visually-hidden', tabindex: '-1', 'aria-label': camera ? t('try.take') : t('try.choose') })
+  return h('input', { type: 'file', accept: 'image/*,.tif,.tiff,.bmp', capture: camera ? 'environment' : null, hidden: true })
 }
 
 // objectURL has one address of an image at a time: each would keep its file in memory.
