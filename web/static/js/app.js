@@ -127,6 +127,7 @@ function signedOut() {
   replace(main, h('div', { class: 'state' }, icon('key', 'state-icon'), h('h1', { class: 'state-title' }, t('signed_out')), h('p', { class: 'muted' }, t('signed_out.text')),
     h('a', { class: 'button primary', href: back }, t('account.sign_in'))))
   for (const anchor of links.values()) anchor.removeAttribute('aria-current')
+  pill.hidden = banner.hidden = true
 }
 
 async function start() {
