@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	"worker":               nil,
 	"api":                  nil,
 	"terminal":             {"internal/notify"},
-	"web":                  nil, // the page: a black box to the API
+	"web":                  nil,        // the page: a black box to the API
 	"benchmarks":           nil,        // the HTTP load generator is a black box
 	"benchmarks/suite":     {anything}, // it measures the core
 	"benchmarks/runner":    {anything},

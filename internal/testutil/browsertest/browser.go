@@ -27,8 +27,8 @@ import (
 const (
 	// lifetime bounds a browser's test.
 	lifetime = 3 * time.Minute
-	// patience bounds the wait for a condition on a page, on a busy machine, too.
-	patience     = 30 * time.Second
+	// timeout bounds the wait for a condition on a page, on a busy machine, too.
+	timeout      = 30 * time.Second
 	pollInterval = 20 * time.Millisecond
 )
 
@@ -87,7 +87,7 @@ func Until(t testing.TB, ctx context.Context, what, script string) time.Duration
 	t.Helper()
 	began := time.Now()
 	var last error
-	for time.Since(began) < patience {
+	for time.Since(began) < timeout {
 		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+script+")"))
 		if err == nil && is {
 			return time.Since(began)
@@ -96,7 +96,7 @@ func Until(t testing.TB, ctx context.Context, what, script string) time.Duration
 		time.Sleep(pollInterval)
 	}
 	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText.slice(0, 1500)"))
-	t.Fatalf("after %v it is still not so that %s (%v). The page has:\n%s", patience, what, last, text)
+	t.Fatalf("after %v it is still not so that %s (%v). The page has:\n%s", timeout, what, last, text)
 	return 0
 }
 
