@@ -141,17 +141,15 @@ func TestAccessibility(t *testing.T) {
 	ctx := browsertest.New(t)
 	f := newFake(t)
 	f.fill()
-	for _, theme := range []string{"light", "dark"} {
+	for theme, width := range map[string]int64{"light": 390, "dark": 1440} {
 		prefer(t, ctx, f.URL, "theme", theme)
-		for _, width := range []int64{390, 1440} {
-			browsertest.Size(t, ctx, width, 900)
-			for name, address := range views {
-				show(t, ctx, f.URL+address)
-				browsertest.Run(t, ctx, string(axe))
-				found := browsertest.Evaluate[string](t, ctx, `axe.run(document, { resultTypes: ['violations'] }).then(r => r.violations.map(v => v.id + ': ' + v.help + '\n' + v.nodes.slice(0, 4).map(n => '  ' + n.html.slice(0, 160) + ' ' + (n.any[0]?.message ?? '')).join('\n')).join('\n'))`)
-				if found != "" {
-					t.Errorf("%s, %s, %d px: %s", name, theme, width, found)
-				}
+		browsertest.Size(t, ctx, width, 900)
+		for name, address := range views {
+			show(t, ctx, f.URL+address)
+			browsertest.Run(t, ctx, string(axe))
+			found := browsertest.Evaluate[string](t, ctx, `axe.run(document, { resultTypes: ['violations'] }).then(r => r.violations.map(v => v.id + ': ' + v.help + '\n' + v.nodes.slice(0, 4).map(n => '  ' + n.html.slice(0, 160) + ' ' + (n.any[0]?.message ?? '')).join('\n')).join('\n'))`)
+			if found != "" {
+				t.Errorf("%s, %s, %d px: %s", name, theme, width, found)
 			}
 		}
 	}
