@@ -84,8 +84,8 @@ type DeviceSettings struct {
 const MaxDisplayName = 80
 
 // CheckDisplayName returns an ErrInvalid for a name that is too long or not printable. A name is text and nothing else:
-// whoever shows it in a page or a terminal must escape it, and no control character of it can move a cursor or reverse
-// the direction of writing.
+// it must be escaped where it is shown, and no control character of it can move a cursor or reverse the direction of
+// writing.
 func CheckDisplayName(name string) error {
 	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > MaxDisplayName || name != strings.TrimSpace(name) {
 		return fmt.Errorf("%w: display_name must have at most %d characters, without blanks around it", ErrInvalid, MaxDisplayName)

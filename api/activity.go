@@ -23,8 +23,8 @@ const (
 	defaultWindow = 15 * time.Minute
 )
 
-// windowForm is the pattern of the parameter.
-var windowForm = regexp.MustCompile(`^[0-9]{1,5}(s|m|h)?$`)
+// windowForm is the form of the parameter, whose pattern in openapi.yaml has the bounds, too.
+var windowForm = regexp.MustCompile(`^[1-9][0-9]{0,4}(s|m|h)?$`)
 
 // GetActivity implements StrictServerInterface.
 func (s *Server) GetActivity(_ context.Context, r GetActivityRequestObject) (GetActivityResponseObject, error) {

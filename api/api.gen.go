@@ -1303,7 +1303,7 @@ type MachineState struct {
 	// TemperatureCelsius That of the hottest sensor
 	TemperatureCelsius *float64 `json:"temperature_celsius,omitempty"`
 
-	// Throttled Why the board runs slower than it could, or did since it was started; empty if it does not, or cannot tell
+	// Throttled Why the board runs slower than it could, or did since it was started; empty if it does not, or does not report it
 	Throttled []string `json:"throttled"`
 }
 
@@ -1748,6 +1748,8 @@ type Setting struct {
 	Help    string `json:"help"`
 
 	// Key The name in edgelens.yaml
+	//
+	// Example: ledger.keep_images
 	Key string `json:"key"`
 
 	// Masked The value has a mask in it
@@ -1758,6 +1760,8 @@ type Setting struct {
 	Type   SettingType   `json:"type"`
 
 	// Value As in edgelens.yaml, with `***` in place of secrets
+	//
+	// Example: true
 	Value string `json:"value"`
 }
 

@@ -20,7 +20,7 @@ func docsErrors() []docsError {
 	for _, s := range statuses {
 		sentence := s.detail
 		if sentence == "" {
-			sentence = sentenceOf(s.err.Error()) + " The detail says what to do."
+			sentence = sentenceOf(s.err.Error()) + " The detail has what to do."
 		}
 		all = append(all, docsError{s.status, edgelens.Code(s.err), s.title, sentence})
 	}

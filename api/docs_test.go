@@ -38,7 +38,7 @@ func TestDocsHasEveryCallByTag(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method, operation := range item.Operations() {
 			calls++
-			if n := strings.Count(text, `<article id="`+operation.OperationID+`"`); n != 1 {
+			if n := strings.Count(text, `<section class="operation" id="`+operation.OperationID+`"`); n != 1 {
 				t.Errorf("%s is there %d times", operation.OperationID, n)
 			}
 			if !strings.Contains(text, `data-method="`+method+`" data-path="`+path+`"`) {
@@ -46,7 +46,7 @@ func TestDocsHasEveryCallByTag(t *testing.T) {
 			}
 		}
 	}
-	if n := strings.Count(text, "<article "); n != calls {
+	if n := strings.Count(text, `<section class="operation" `); n != calls {
 		t.Errorf("%d calls, want %d", n, calls)
 	}
 }

@@ -2,6 +2,7 @@ package inference
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"edgelens"
@@ -26,7 +27,7 @@ func (l *Loader) Load(ctx context.Context, name string) error {
 // not end within Config.InvokeTimeout: its memory is left alone. ctx ends the waiting for a load only.
 func (l *Loader) Unload(ctx context.Context, name string) error {
 	if name == l.registry.Default() {
-		return fmt.Errorf("%w: %s is the default model, which stays loaded; start the service with another one (the setting model) to unload it", edgelens.ErrConflict, name)
+		return defaultModelError{name}
 	}
 	e, err := l.take(ctx, name)
 	if e == nil || err != nil {
@@ -43,14 +44,27 @@ func (l *Loader) Unload(ctx context.Context, name string) error {
 	return nil
 }
 
+// defaultModelError is an edgelens.ErrConflict.
+type defaultModelError struct{ name string }
+
+// Error returns a sentence for clients.
+func (e defaultModelError) Error() string {
+	return fmt.Sprintf("%s is the default model, which stays loaded; to unload it, start the service with another default (the setting model)", e.name)
+}
+
+// Is makes errors.Is(err, edgelens.ErrConflict) true.
+func (defaultModelError) Is(target error) bool { return target == edgelens.ErrConflict }
+
 // take takes a loaded model out of the Loader, whose Close then waits until closes is done; nil where it is not loaded.
 func (l *Loader) take(ctx context.Context, name string) (*entry, error) {
 	l.mu.Lock()
 	e := l.loaded[name]
 	l.mu.Unlock()
 	if e == nil {
-		_, err := l.registry.Get(name) // perhaps there is none
-		return nil, err
+		if _, err := l.registry.Get(name); errors.Is(err, edgelens.ErrUnknownModel) {
+			return nil, err
+		}
+		return nil, nil
 	}
 	select {
 	case <-e.settled:

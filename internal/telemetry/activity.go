@@ -21,7 +21,7 @@ const (
 // MaxActivity is the longest window of an Activity.
 const MaxActivity = stepsKept * coarseStep
 
-// Activity keeps what the service did in the last hours, in steps and bounded memory (about 250 kB). Nothing runs for
+// Activity keeps what the service did in the last hours, in steps and bounded memory (about 300 kB). Nothing runs for
 // it: a recognition counts itself, and what lies between is worked out when it is read. It is safe for use by many
 // goroutines.
 type Activity struct {

@@ -8,10 +8,10 @@ import (
 const (
 	// shortest is the upper bound of the first bucket, and growth the ratio of a bucket's bounds: a quantile, the middle
 	// of its bucket, is off by at most a tenth.
-	shortest = 100 * time.Microsecond
+	shortest = 2 * time.Microsecond
 	growth   = 1.2
 	// buckets reach two minutes, longer than any recognition.
-	buckets = 78
+	buckets = 100
 )
 
 // durations counts durations in buckets of equal ratio.
