@@ -121,12 +121,12 @@ function deviceCard(device, changed) {
   const head = h('div', { class: 'device-head' })
   const actions = h('div', { class: 'actions' })
   const element = h('article', { class: 'card device' }, image, head, line, empty, actions)
-  let visible = false, stale = true, reading = false, shownImage = null
+  let visible = false, stale = true, reading = false, failed = false, shownImage = null
 
   async function refresh() {
     stale = true
     if (!visible || reading) return
-    stale = false
+    stale = failed = false
     reading = true
     try {
       const { records, last_image_url } = await get(`/api/devices/${encodeURIComponent(device.id)}/records`)
@@ -135,6 +135,7 @@ function deviceCard(device, changed) {
       showImage(last_image_url)
     } catch (error) {
       if (error.status === 404) empty.hidden = false
+      else failed = true // the next list of devices tries again
     } finally {
       reading = false
       if (stale && visible) refresh()
@@ -162,6 +163,7 @@ function deviceCard(device, changed) {
     const decides = device.state === 'quarantined' && may('devices')
     if (decides && !actions.childElementCount) replace(actions, ['accepted', 'refused'].map(state => changeState(device, state, changed)))
     if (!decides) replace(actions)
+    if (failed) refresh()
   }
 
   showImage(null)
