@@ -120,7 +120,7 @@ func TestMarkupIsText(t *testing.T) {
 	}
 }
 
-// The page offers what the key permits, and says what is missing.
+// The page offers what the key permits, and explains what is missing.
 func TestReadOnlyKey(t *testing.T) {
 	ctx := browsertest.New(t)
 	watch := browsertest.NewWatch(t, ctx)
@@ -163,7 +163,7 @@ func TestSessionEnds(t *testing.T) {
 	}
 }
 
-// While the service is away, the page says so and keeps what it shows; then it goes on by itself.
+// While the service is away, the page shows it and keeps what it shows; then it goes on by itself.
 func TestServiceIsAway(t *testing.T) {
 	ctx := browsertest.New(t)
 	f := newFake(t)
@@ -183,7 +183,7 @@ func TestServiceIsAway(t *testing.T) {
 	rows := browsertest.Evaluate[int](t, ctx, "document.querySelectorAll('.recent-row').length")
 	away.Store(true)
 	front.CloseClientConnections()
-	browsertest.Until(t, ctx, "the page says that the service is away", "!document.querySelector('.banner').hidden && document.querySelector('.pill-unavailable') && document.title.startsWith('(1)')")
+	browsertest.Until(t, ctx, "the page shows that the service is away", "!document.querySelector('.banner').hidden && document.querySelector('.pill-unavailable') && document.title.startsWith('(1)')")
 	if now := browsertest.Evaluate[int](t, ctx, "document.querySelectorAll('.recent-row').length"); now != rows || rows == 0 {
 		t.Errorf("%d recent rows while the service is away, %d before", now, rows)
 	}

@@ -286,7 +286,7 @@ func scene(name string) []byte {
 	for _, r := range name {
 		shift += float64(r)
 	}
-	picture := image.NewRGBA(image.Rect(0, 0, 320, 200))
+	drawn := image.NewRGBA(image.Rect(0, 0, 320, 200))
 	for y := range 200 {
 		for x := range 320 {
 			wave := 20 * math.Sin(float64(x)/50+shift)
@@ -294,10 +294,10 @@ func scene(name string) []byte {
 			if float64(y) > 120+wave {
 				level = uint8(200 - y/2)
 			}
-			picture.Set(x, y, color.RGBA{level / 2, level, uint8(120 + x/4), 255})
+			drawn.Set(x, y, color.RGBA{level / 2, level, uint8(120 + x/4), 255})
 		}
 	}
 	var encoded bytes.Buffer
-	_ = jpeg.Encode(&encoded, picture, nil)
+	_ = jpeg.Encode(&encoded, drawn, nil)
 	return encoded.Bytes()
 }

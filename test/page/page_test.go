@@ -157,7 +157,7 @@ func TestRecordsAppear(t *testing.T) {
 	noErrors(t, watch)
 
 	s.stop()
-	browsertest.Until(t, ctx, "the page says that the service is away", "!document.querySelector('.banner').hidden")
+	browsertest.Until(t, ctx, "the page shows that the service is away", "!document.querySelector('.banner').hidden")
 	s.start()
 	browsertest.Until(t, ctx, "the page is well again", "document.querySelector('.banner').hidden && document.querySelector('.pill-ok')")
 	appears("a record after the restart is shown")
@@ -172,7 +172,7 @@ func TestRecordsAppear(t *testing.T) {
 // With a key, the way leads through the login and back to the view; the page names the key and signs out.
 func TestLogin(t *testing.T) {
 	s := newService(t).start()
-	key := s.run("key", "create", "--data-dir", s.data, "--name", "front <b>desk</b>", "--scopes", "page,recognize")
+	key := s.run("key", "create", "--data-dir", s.data, "--name", "front <b>door</b>", "--scopes", "page,recognize")
 	ctx := browsertest.New(t)
 	watch := browsertest.NewWatch(t, ctx)
 	browsertest.Open(t, ctx, s.url+"/?view=history&label=red")
@@ -181,7 +181,7 @@ func TestLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	browsertest.Until(t, ctx, "the view is shown", "location.search === '?view=history&label=red' && document.querySelector('[name=label]')?.value === 'red'")
-	browsertest.Until(t, ctx, "the key is named", "document.querySelector('.account b').textContent === 'front <b>desk</b>'")
+	browsertest.Until(t, ctx, "the key is named", "document.querySelector('.account b').textContent === 'front <b>door</b>'")
 	browsertest.Run(t, ctx, "document.querySelector('.nav-link').click()")
 	drop(t, ctx, "red.png", "image/png", modeltest.Image(modeltest.Red, 64, 48))
 	browsertest.Until(t, ctx, "a change by the session is permitted", "document.querySelector('.answer-label')?.textContent.startsWith('red')")

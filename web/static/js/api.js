@@ -1,4 +1,4 @@
-// Calls of the service: the same API that everybody uses (/docs), with the session's cookie or, on the service's own
+// Calls of the service: the same API that all clients use (/docs), with the session's cookie or, on the service's own
 // machine, without a key.
 
 const timeoutMs = 30_000

@@ -31,7 +31,7 @@ export function tick() {
   }
 }
 
-// presence says whether a device is online, by shape and color.
+// presence shows whether a device is online, by shape and color.
 export function presence(device) {
   const state = device.state === 'refused' ? 'refused' : device.online ? 'online' : 'offline'
   return h('span', { class: `presence presence-${state}` }, s('svg', { class: 'glyph', 'aria-hidden': 'true', viewBox: '0 0 12 12' }, s('use', { href: `#g-${state}` })), word('presence', state))

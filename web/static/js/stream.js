@@ -1,5 +1,5 @@
-// Server-sent events by fetch. EventSource cannot resume once it was closed, as it is in a hidden tab, and does not say
-// why it failed.
+// Server-sent events by fetch. EventSource cannot resume once it was closed, as it is in a hidden tab, and hides the status of
+// a refusal.
 
 const firstWait = 500
 const longestWait = 30_000

@@ -50,7 +50,8 @@ export function imageOf(list) {
 
 // curl returns the command that does the same as the page.
 export function curl(origin, name, needsKey) {
-  const quoted = /^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`
+  const file = /[;,"\\]/.test(name) ? 'photo.jpg' : name // curl itself reads these characters
+  const quoted = /^[\w.-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`
   const key = needsKey ? "-H 'Authorization: Bearer elk_...' " : ''
   return `curl ${key}-F file=@${quoted} '${origin}/api/recognize?top_k=5'`
 }

@@ -71,7 +71,7 @@ export function devices(parameters) {
       if (unread.open) return // it is being read
       replace(unread, h('summary', {}, `${t('devices.not_understood')} (${found.length})`), h('p', { class: 'muted small' }, t('devices.not_understood.text')), h('ul', { class: 'plain' }, found.map(notUnderstood)))
     } catch {
-      // The devices say what is wrong.
+      // The list of devices shows what is wrong.
     }
   }
 
@@ -146,9 +146,9 @@ function deviceCard(device, changed) {
     if (url === shownImage) return
     shownImage = url
     if (!url) return replace(image, icon(device.dialect === 'camera' ? 'camera' : 'devices', 'device-noimage'))
-    const picture = h('img', { src: url, alt: t('device.last_image'), loading: 'lazy', decoding: 'async' })
-    picture.addEventListener('error', () => replace(image, icon('image', 'device-noimage')), { once: true })
-    replace(image, picture)
+    const loaded = h('img', { src: url, alt: t('device.last_image'), loading: 'lazy', decoding: 'async' })
+    loaded.addEventListener('error', () => replace(image, icon('image', 'device-noimage')), { once: true })
+    replace(image, loaded)
   }
 
   function update(next) {

@@ -36,7 +36,7 @@ export function now() {
   }
 }
 
-// statusCard says what this is, whether all is well and, if not, what to do.
+// statusCard explains what this is, whether all is well and, if not, what to do.
 function statusCard() {
   const element = h('section', { class: 'card status' })
   let before = ''

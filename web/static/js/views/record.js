@@ -30,17 +30,17 @@ function page(stored, keeps) {
     h('div', { class: 'view-head' }, h('h1', { class: 'break' }, best?.label ?? word('outcome', stored.outcome)), outcome(stored.outcome)),
     (stored.reason || stored.error) && h('p', { class: 'warning' }, icon('alert'), h('span', { class: 'break' }, stored.reason ?? stored.error.detail)),
     h('div', { class: 'columns' },
-      h('div', {}, card(t('image'), picture(stored, keeps)), result && card(t('record.seen'), predictions(result), h('div', { class: 'badges' }, quality(result.quality), result.cached && badge(t('try.cached'), 'badge-good')), timings(result.timings_ms, result.cached))),
+      h('div', {}, card(t('image'), image(stored, keeps)), result && card(t('record.seen'), predictions(result), h('div', { class: 'badges' }, quality(result.quality), result.cached && badge(t('try.cached'), 'badge-good')), timings(result.timings_ms, result.cached))),
       h('div', {}, card(t('record.about'), about(stored, result)), stored.deliveries?.length ? card(t('record.deliveries'), deliveries(stored.deliveries)) : null,
         stored.event && card(t('record.event'), h('p', { class: 'muted small' }, t('record.event.text')), code(JSON.stringify(stored.event, null, 2))))),
   ]
 }
 
-function picture(stored, keeps) {
+function image(stored, keeps) {
   if (!stored.image_url) return emptyState('image', t('record.no_image'), keeps === 'false' ? t('record.no_image.setting') : null)
-  const image = h('img', { class: 'record-image', src: stored.image_url, alt: t('record.image_alt') })
-  const element = h('a', { href: stored.image_url, target: '_blank', rel: 'noopener' }, image)
-  image.addEventListener('error', () => replace(element, emptyState('image', t('record.no_image'))), { once: true })
+  const shown = h('img', { class: 'record-image', src: stored.image_url, alt: t('record.image_alt') })
+  const element = h('a', { href: stored.image_url, target: '_blank', rel: 'noopener' }, shown)
+  shown.addEventListener('error', () => replace(element, emptyState('image', t('record.no_image'))), { once: true })
   return element
 }
 

@@ -36,7 +36,7 @@ export function download(lines, until) {
 }
 
 // cell returns a text as a cell that no spreadsheet runs as a formula.
-function cell(text) {
+export function cell(text) {
   const plain = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text
   return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain
 }
