@@ -189,3 +189,11 @@ func TestLogin(t *testing.T) {
 	browsertest.Run(t, ctx, "document.querySelector('.account form').requestSubmit()")
 	browsertest.Until(t, ctx, "the session has ended", "location.pathname === '/login'")
 }
+
+// Without a sensor, the page shows how to publish a first reading.
+func TestNoSensorsYet(t *testing.T) {
+	s := newService(t).start()
+	ctx := browsertest.New(t)
+	open(t, ctx, s.url+"/?view=sensors")
+	browsertest.Until(t, ctx, "the line is shown", "document.querySelector('main pre')?.textContent === `mosquitto_pub -h 127.0.0.1 -t sensors/room_101/temperature -m 'Temperature: 23.5'`")
+}

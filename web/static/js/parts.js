@@ -46,7 +46,7 @@ export function meter(label, share, { first = false, text = percent(share, 1) } 
   const width = `${Math.max(0, Math.min(1, share || 0)) * 100}%`
   return h('div', { class: first ? 'meter meter-first' : 'meter' },
     h('div', { class: 'meter-text' }, h('span', { class: 'meter-label' }, label), h('span', { class: 'num' }, text)),
-    h('div', { class: 'meter-track', 'aria-hidden': 'true' }, h('div', { class: 'meter-fill', style: { width } })))
+    h('div', { class: 'meter-track', 'aria-hidden': 'true' }, share > 0 && h('div', { class: 'meter-fill', style: { width } })))
 }
 
 // button returns a button; run gets it.
