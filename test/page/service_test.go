@@ -1,4 +1,5 @@
-// Package page tests the page in a browser, against the program itself.
+//go:build cgo
+
 package page
 
 import (
