@@ -7,41 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/chromedp/chromedp"
 
 	"edgelens/api"
-	"edgelens/internal/testutil"
+	"edgelens/internal/testutil/browsertest"
 )
-
-// newBrowser starts Debian's Chromium, in which every name under .example
-// resolves to this machine, and returns a context for chromedp.
-func newBrowser(t *testing.T) context.Context {
-	t.Helper()
-	testutil.SkipIfShort(t, "it starts a browser")
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("chromium is not installed, so this is not tested in a browser (apt-get install chromium)")
-	}
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
-	)...)
-	ctx, cancelBrowser := chromedp.NewContext(allocator)
-	ctx, cancelTimeout := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // ends the browser and waits for it
-		cancelTimeout()
-		cancelBrowser()
-		cancel()
-	})
-	return ctx
-}
 
 // listen serves a server of ours on a port of its own and returns host:port.
 func listen(t *testing.T, edit func(*api.Config, *api.Parts)) string {
@@ -55,19 +26,8 @@ func listen(t *testing.T, edit func(*api.Config, *api.Parts)) string {
 // awaited.
 func evaluate(t *testing.T, ctx context.Context, page, script string) string {
 	t.Helper()
-	open(t, ctx, page)
-	got, err := chromedp.Run(ctx, chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatalf("%s: %v", page, err)
-	}
-	return got
-}
-
-func open(t *testing.T, ctx context.Context, page string) {
-	t.Helper()
-	if _, err := chromedp.Run(ctx, chromedp.Navigate(page)); err != nil {
-		t.Fatalf("open %s: %v", page, err)
-	}
+	browsertest.Open(t, ctx, page)
+	return browsertest.Evaluate[string](t, ctx, script)
 }
 
 // rebinder forwards connections to one server and then to another, like a name
@@ -137,7 +97,7 @@ func pipe(to, from net.Conn) {
 // A page whose name resolves to this machine has, for the browser, the same origin as
 // this service. It must receive no data and send no commands.
 func TestDNSRebindingInBrowser(t *testing.T) {
-	ctx := newBrowser(t)
+	ctx := browsertest.New(t)
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<title>evil</title>")
@@ -156,13 +116,9 @@ func TestDNSRebindingInBrowser(t *testing.T) {
 		const command = await fetch('/', {method: 'POST', body: '{"cmd":"open"}'})
 		return document.title + ' ' + list.status + ' ' + command.status
 	})()`
-	open(t, ctx, "http://evil.example:"+port)
+	browsertest.Open(t, ctx, "http://evil.example:"+port)
 	name.rebind(service)
-	got, err := chromedp.Run(ctx, chromedp.Evaluate[string](attack, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != "evil 421 421" || len(doors.sent) != 0 {
+	if got := browsertest.Evaluate[string](t, ctx, attack); got != "evil 421 421" || len(doors.sent) != 0 {
 		t.Errorf("the page got %q, and the terminals %v", got, doors.sent)
 	}
 	// The same requests from a page of the service itself are answered.
@@ -173,7 +129,7 @@ func TestDNSRebindingInBrowser(t *testing.T) {
 
 // Pages of allowed origins can use what their setting allows, others nothing.
 func TestCORSInBrowser(t *testing.T) {
-	ctx := newBrowser(t)
+	ctx := browsertest.New(t)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<title>page</title>")

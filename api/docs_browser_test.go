@@ -7,6 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"edgelens/api"
+	"edgelens/internal/testutil/browsertest"
 )
 
 // tryForm fills in and sends the form of a call, and returns the line with its outcome and the text of the answer.
@@ -32,11 +33,11 @@ const tryForm = `(async (id, values, image) => {
 
 // The forms of the page send their calls, with its policy in force, and show answers as text.
 func TestDocsFormsInBrowser(t *testing.T) {
-	ctx := newBrowser(t)
+	ctx := browsertest.New(t)
 	doors := &devices{}
 	log := &activityLog{}
 	page := "http://" + listen(t, func(_ *api.Config, p *api.Parts) { p.Devices, p.Activity = doors, log }) + "/docs"
-	open(t, ctx, page)
+	browsertest.Open(t, ctx, page)
 	try := func(arguments string) string {
 		t.Helper()
 		got, err := chromedp.Run(ctx, chromedp.Evaluate[string](tryForm+"("+arguments+")", chromedp.EvalAwaitPromise))
@@ -72,7 +73,7 @@ func TestDocsFormsInBrowser(t *testing.T) {
 
 // The page fits a phone: nothing is wider than it.
 func TestDocsOnAPhone(t *testing.T) {
-	ctx := newBrowser(t)
+	ctx := browsertest.New(t)
 	page := "http://" + listen(t, nil) + "/docs"
 	if _, err := chromedp.Run(ctx, chromedp.EmulateViewport(320, 640)); err != nil {
 		t.Fatal(err)

@@ -141,8 +141,8 @@ func (s *Server) logLine(c echo.Context, status int, err error, took time.Durati
 	s.log.LogAttrs(c.Request().Context(), level, "http", attributes...)
 }
 
-// quietRoutes are polled every few seconds by machines.
-var quietRoutes = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}
+// quietRoutes are polled every few seconds by machines, or by the page, or are its files.
+var quietRoutes = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true, "/api/activity": true, "/api/system": true, "/api/models": true, "/page/*": true}
 
 // route returns the pattern that matched and never the path of the client: it
 // becomes a metric label.

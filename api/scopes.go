@@ -76,6 +76,7 @@ var rules = map[string]rule{
 	"POST /api/models/:name/unload": adminOnly,
 	"GET /api/session":              anyKey,
 	"GET /":                         anyKey,
+	"GET /page/*":                   anyKey,
 	"GET /docs":                     anyKey,
 	"GET /docs/docs.css":            anyKey,
 	"GET /docs/docs.js":             anyKey,
@@ -87,11 +88,12 @@ var rules = map[string]rule{
 	"GET /api/outbox":               adminOnly,
 	"POST /api/outbox/retry":        adminOnly,
 
-	"GET /healthz": open,
-	"GET /readyz":  open, // its reasons need a key
-	"GET /login":   open,
-	"POST /login":  open,
-	"POST /logout": open, // it needs the session's token
+	"GET /healthz":         open,
+	"GET /readyz":          open, // its reasons need a key
+	"GET /login":           open,
+	"GET /login/login.css": open,
+	"POST /login":          open,
+	"POST /logout":         open, // it needs the session's token
 }
 
 // eventScopes are the scopes for events by their type. An event of another type needs ScopeAdmin.

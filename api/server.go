@@ -59,6 +59,8 @@ type Parts struct {
 	Readiness Readiness
 	// Admission may be nil: then every request is read before it may be refused.
 	Admission Admission
+	// Page serves the page for people at "/" and its files below "/page/"; nil for none.
+	Page http.Handler
 	// System describes the program and its machine.
 	System func() edgelens.System
 	// State describes how they are now; nil: that is not known.
@@ -183,8 +185,10 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
 	registerDocs(e, docs)
-	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
+	e.GET("/", serveRoot(parts.Page))
+	e.GET("/page/*", servePageFile(parts.Page))
 	e.GET("/login", s.serveLogin)
+	e.GET("/login/login.css", fixed("text/css; charset=utf-8", loginStyle))
 	e.POST("/login", s.serveLoginForm)
 	e.POST("/logout", s.serveLogout)
 	s.registered = registeredRoutes(e)

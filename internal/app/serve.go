@@ -25,6 +25,7 @@ import (
 	"edgelens/internal/datadir"
 	"edgelens/internal/notify/event"
 	"edgelens/internal/telemetry"
+	"edgelens/web"
 )
 
 const (
@@ -116,8 +117,12 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	s.readiness.AddCheck(func() []edgelens.Condition { return acceleratorConditions(s.core.Loader.Accelerators()) })
 	s.readiness.AddCheck(func() []edgelens.Condition { return interpreterConditions(s.core.Loader.Interpreters()) })
 	s.config, s.machine.prober = c, board.Prober{Root: "/"}
+	page, err := web.New()
+	if err != nil {
+		return nil, err
+	}
 	parts := api.Parts{
-		Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
+		Page: page, Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		System: func() edgelens.System { return System(s.version, s.core.runtimes) },
 		State:  s.State, Settings: c.InForce, Activity: s.core.recognizer.Activity(),
