@@ -74,7 +74,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model tidy-check sbom vulncheck gosec env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
 
 help: ## List the targets
@@ -236,6 +236,9 @@ quality-model: setup ## Train and measure the built-in quality model again (half
 tidy-check: setup ## Fail if go.mod or go.sum is not tidy, or a module was changed after its download
 	@go mod tidy -diff
 	@go mod verify >/dev/null
+
+screenshots: build ## Write the screenshots of the documentation (docs/images/page-*.webp) by the tests of the page
+	@scripts/screenshots
 
 sbom: setup ## Write the modules of the program, with versions, sums and licenses, to dist/edgelens.cdx.json (CycloneDX)
 	@mkdir -p dist

@@ -40,7 +40,7 @@ func TestScreenshotsOfViews(t *testing.T) {
 	}
 }
 
-// The screenshots of the sensors for the documentation: EDGELENS_TEST_SCREENSHOTS=$PWD/docs/images.
+// The screenshots of the sensors for the documentation: scripts/screenshots writes them.
 func TestScreenshotsOfSensors(t *testing.T) {
 	folder := os.Getenv("EDGELENS_TEST_SCREENSHOTS")
 	if folder == "" {

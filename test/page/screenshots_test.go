@@ -9,34 +9,33 @@ import (
 	"image/color"
 	"image/draw"
 	"image/jpeg"
+	"image/png"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"golang.org/x/image/bmp"
-
-	"edgelens/internal/testutil"
 	"edgelens/internal/testutil/browsertest"
 )
 
-// photos writes JPEGs of the shared images to a folder and returns their paths.
+// photos writes JPEGs of the photographs that scripts/screenshots fetches to a folder and returns their paths: a man with
+// a camera, a cup of coffee, a cat, and a covered lens.
 func photos(t *testing.T) []string {
 	t.Helper()
 	folder := t.TempDir()
 	var names []string
-	for _, name := range []string{"cat.bmp", "sunflower.bmp", "bird.bmp"} {
-		file, err := os.Open(testutil.Shared(t, "images", name))
+	for _, name := range []string{"camera.png", "coffee.png", "chelsea.png"} {
+		file, err := os.Open(filepath.Join(os.Getenv("EDGELENS_TEST_PHOTOS"), name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		decoded, err := bmp.Decode(file)
+		decoded, err := png.Decode(file)
 		_ = file.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(folder, strings.TrimSuffix(name, ".bmp")+".jpg")
+		path := filepath.Join(folder, strings.TrimSuffix(name, ".png")+".jpg")
 		writeJPEG(t, path, decoded)
 		names = append(names, path)
 	}
@@ -75,7 +74,7 @@ func (s *service) change(method, path, body string) {
 	}
 }
 
-// The screenshots of the documentation: EDGELENS_TEST_SCREENSHOTS=$PWD/docs/images go test ./test/page -run Screenshots
+// The screenshots of the documentation: scripts/screenshots writes them.
 func TestScreenshots(t *testing.T) {
 	folder := os.Getenv("EDGELENS_TEST_SCREENSHOTS")
 	if folder == "" {
@@ -91,7 +90,7 @@ func TestScreenshots(t *testing.T) {
 		for i, one := range []struct {
 			dialect, prefix string
 			images          []int
-		}{{"camera", "cam-yard-", []int{2, 3, 2}}, {"fungxi", "10311", []int{1}}, {"fungxi", "10267", []int{0, 2}}} {
+		}{{"camera", "cam-yard-", []int{2, 3, 2}}, {"fungxi", "10311", []int{1}}, {"fungxi", "10267", []int{0}}} {
 			arguments := []string{"--records", "17", "--dialect", one.dialect, "--serial-prefix", one.prefix, "--seed", fmt.Sprint(10*round + i + 1)}
 			for _, n := range one.images {
 				arguments = append(arguments, "--images", images[n])
@@ -103,7 +102,7 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 	_, body := s.get("/api/devices", "application/json")
-	for prefix, name := range map[string]string{"10267": "Front door", "cam-yard": "Yard", "10311": "Warehouse gate"} {
+	for prefix, name := range map[string]string{"10267": "Front door", "cam-yard": "Yard", "10311": "Break room"} {
 		at := strings.Index(body, `"id":"`+prefix)
 		if at < 0 {
 			t.Fatalf("no device %s...: %s", prefix, body)
@@ -111,7 +110,7 @@ func TestScreenshots(t *testing.T) {
 		id, _, _ := strings.Cut(body[at+len(`"id":"`):], `"`)
 		s.change("PATCH", "/api/devices/"+id, `{"display_name":"`+name+`"}`)
 	}
-	photo, err := os.ReadFile(testutil.Shared(t, "images", "cat_720p.jpg"))
+	photo, err := os.ReadFile(images[2])
 	if err != nil {
 		t.Fatal(err)
 	}
