@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"edgelens/internal/testutil"
 	"edgelens/internal/testutil/browsertest"
 )
 
@@ -157,7 +158,7 @@ func TestSessionEnds(t *testing.T) {
 	if got := browsertest.Evaluate[string](t, ctx, "new URL(document.querySelector('main a[href^=\"/login\"]').href).searchParams.get('next')"); got != "/?view=history&label=laptop" {
 		t.Errorf("the login leads back to %q", got)
 	}
-	browsertest.Until(t, ctx, "streams are closed", "true")
+	testutil.Eventually(t, "no stream is open", func() bool { return f.openStreams(eventsPath) == 0 })
 	if title := browsertest.Evaluate[string](t, ctx, "document.title"); !strings.Contains(title, "Signed out") {
 		t.Errorf("the title is %q", title)
 	}
@@ -189,7 +190,7 @@ func TestServiceIsAway(t *testing.T) {
 	}
 	away.Store(false)
 	browsertest.Until(t, ctx, "the page is well again", "document.querySelector('.banner').hidden && document.querySelector('.pill-ok') && !document.title.startsWith('(')")
-	browsertest.Until(t, ctx, "the stream is open again", "true")
+	testutil.Eventually(t, "the stream is open again", func() bool { return f.openStreams(eventsPath) == 1 })
 }
 
 // The address has the state: the back button returns to it, and a link shows it.
