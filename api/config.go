@@ -47,10 +47,10 @@ type Config struct {
 }
 
 // DefaultConfig listens on the loopback interface and accepts images of up to
-// 20 MiB, 256 MiB of them at a time, on 256 connections of an address.
+// 20 MiB, 192 MiB of them at a time, on 256 connections of an address.
 func DefaultConfig() Config {
 	return Config{
-		Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 256 << 20, ReadTimeout: 60 * time.Second, MaxConnectionsPerAddress: 256, RateBurst: 20,
+		Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 192 << 20, ReadTimeout: 60 * time.Second, MaxConnectionsPerAddress: 256, RateBurst: 20,
 	}
 }
 

@@ -31,7 +31,7 @@ func head(length int) string {
 
 // Clients that claim large bodies and send next to nothing take next to no memory from others.
 func TestClaimedBodiesTakeNoMemory(t *testing.T) {
-	_, address := serve(t, nil) // 256 MiB
+	_, address := serve(t, nil) // 192 MiB
 	for range 40 {
 		c := dial(t, address)
 		c.send(head(20 << 20))

@@ -23,6 +23,8 @@ const (
 	serviceMemory = 160 << 20
 	// goMemory is the part of that, and of what is allocated in C, that Go's heap cannot have.
 	goMemory = 96 << 20
+	// besideUploads is what Go's runtime may have besides uploads until it collects more often.
+	besideUploads = 64 << 20
 	// spareMemory is left where a control group's memory is nearly used up.
 	spareMemory = 32 << 20
 	// minDecodeMemory is had by decoding in any case: some images of the usual size.
@@ -55,6 +57,8 @@ type decodeMemory struct {
 	// ours is what this process has for decoding, and free what the control group has.
 	ours, free int64
 	read       time.Time
+	// again is set while look is scheduled.
+	again *time.Timer
 	// starving is since when nothing was decoded although something waited, and asked when that
 	// was last noticed.
 	starving, asked time.Time
@@ -71,7 +75,7 @@ func readDecodeMemory(c *config.Config, groups cgroup.Reader, log *slog.Logger) 
 	group, ok := groups.Memory()
 	if !ok {
 		if os.Getenv("GOMEMLIMIT") == "" {
-			debug.SetMemoryLimit(goMemory + c.HTTP.MaxUploadBytes)
+			debug.SetMemoryLimit(besideUploads + c.HTTP.MaxUploadBytes)
 		}
 		return m
 	}
@@ -112,16 +116,27 @@ func (m *decodeMemory) now(inUse int64) int64 {
 
 // look reads what others have.
 func (m *decodeMemory) look(now time.Time) {
-	above := m.heap.above() + m.overhead()
+	above := m.heap.above()
 	if above >= reliefThreshold {
 		m.heap.relieve(now)
+		if m.again == nil { // until uploads are gone and what they had is returned
+			m.again = time.AfterFunc(reliefInterval, m.lookAgain)
+		}
 	}
+	above += m.overhead()
 	m.read, m.free, m.ours = now, m.most, max(m.most-above, min(m.most, minDecodeMemory))
 	if m.limited {
 		if group, ok := m.groups.Memory(); ok {
 			m.free = group.Free() - spareMemory
 		}
 	}
+}
+
+func (m *decodeMemory) lookAgain() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.again = nil
+	m.look(time.Now())
 }
 
 // overhead is what decode helpers take besides their images, beyond the first of them.
