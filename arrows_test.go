@@ -43,8 +43,10 @@ var arrows = map[string][]string{
 	"terminal":             {"internal/notify", "terminal/clock"},
 	"terminal/clock":       nil, // the rules for times that devices send
 	"sensor":               {"internal/stream", "terminal/clock"},
-	"benchmarks":           nil,        // the HTTP load generator is a black box
-	"benchmarks/suite":     {anything}, // it measures the core
+	"sensor/uplink":        {"terminal"},           // its own connection to the broker
+	"sensor/simulator":     {"sensor", "terminal"}, // sends to a broker
+	"benchmarks":           nil,                    // the HTTP load generator is a black box
+	"benchmarks/suite":     {anything},             // it measures the core
 	"benchmarks/runner":    {anything},
 	"cmd/edgelens":         {anything},
 	shared:                 nil,

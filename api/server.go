@@ -60,6 +60,8 @@ type Parts struct {
 	Images Images
 	// Outbox may be nil: then no event is set aside.
 	Outbox Outbox
+	// Sensors may be nil: then there are none.
+	Sensors Sensors
 	// Access may be nil: then no client has a key.
 	Access    Access
 	Readiness Readiness
@@ -85,6 +87,7 @@ type Server struct {
 	images     Images
 	outbox     Outbox
 	access     Access
+	sensors    Sensors
 	readiness  Readiness
 	system     func() edgelens.System
 	log        *slog.Logger
@@ -132,7 +135,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, queue: parts.Queue, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
-		outbox: outboxOr(parts.Outbox), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, admission: parts.Admission,
+		outbox: outboxOr(parts.Outbox), sensors: cmp.Or[Sensors](parts.Sensors, noSensors{}), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, admission: parts.Admission,
 		hosts: newHosts(config), proxies: newProxies(config), operations: newOperations(doc), cors: newCORS(config), rates: newRates(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP responses by route and status.",
@@ -166,6 +169,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.POST("/api/recognize_cached", s.serveRecognize)
 	e.POST("/api/recognize_async", s.serveRecognizeAsync)
 	e.GET("/api/events", s.serveEvents)
+	e.GET("/api/sensors/stream", s.serveSensorStream)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
 	e.GET("/docs", page(docs))

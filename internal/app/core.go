@@ -29,6 +29,7 @@ type Core struct {
 	Loader   *inference.Loader
 	// Recognizer also counts and logs.
 	Recognizer edgelens.Recognizer
+	latency    func(since time.Time) (p95 time.Duration, ok bool)
 
 	runtimes      *runtimes.Set
 	preprocessor  *preprocess.Preprocessor
@@ -81,10 +82,12 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer, 
 	service := recognize.New(c.Recognize, recognize.Parts{
 		Preprocessor: decoder, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name, DecodeMemory: memory.now,
 	})
+	recognizer := telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default)
 	return &Core{
+		latency:  recognizer.Latency,
 		runtimes: set,
 		Registry: registry, Loader: loader, preprocessor: preprocessor, decoder: decoder, service: service, shared: shared,
-		Recognizer:    telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default),
+		Recognizer:    recognizer,
 		qualityForAll: c.Recognize.Quality == recognize.QualityAll,
 		standIn:       c.Recognize.AllowStandIn,
 	}, nil

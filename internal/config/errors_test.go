@@ -56,6 +56,7 @@ func TestErrors(t *testing.T) {
 		"full keys": {source{args: []string{
 			"--data-dir=", "--listen=here", "--http-max-image-bytes=1", "--http-read-timeout=1ms", "--recognize-timeout=1h",
 			"--inference-threads=0", "--inference-delegate=gpu", "--preprocess-max-side=0", "--cache-ttl=1ms", "--log-level=loud", "--log-format=xml",
+			"--sensor-keep-points=1s", "--sensor-max-series=0",
 		}}, [][]string{
 			{"data_dir must"}, {"listen must", `"here"`}, {"http.max_image_bytes must"}, {"http.read_timeout must"},
 			{"recognize.timeout must"},

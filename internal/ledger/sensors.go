@@ -16,8 +16,8 @@ const (
 	pointLead = 24 * time.Hour
 	// pointsAtATime is how many points one statement inserts.
 	pointsAtATime = 100
-	// describedFor is for how long at least a series without points is kept after it was described: SavePoints
-	// may get points of it without another description.
+	// describedFor is for how long at least a series without points is kept after it was described: its points may
+	// come without another description for an hour.
 	describedFor = 2 * time.Hour
 )
 

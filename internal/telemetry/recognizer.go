@@ -22,6 +22,7 @@ type Recognizer struct {
 	defaultModel func() string
 	// refused counts refusals for the log: there may be thousands a second.
 	refused loglimit.Tally
+	recent  durations
 
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -68,6 +69,9 @@ func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	t.requests.WithLabelValues(req.Source, model, edgelens.Code(err)).Inc()
 	t.seconds.WithLabelValues(req.Source, model).Observe(took.Seconds())
 	t.cache.WithLabelValues(cached).Inc()
+	if err == nil {
+		t.recent.add(start.Add(took), took)
+	}
 	if err == nil && !result.Cached {
 		t.observeStages(model, result.Timings)
 	}
