@@ -112,6 +112,7 @@ var wanted = map[string]string{
 	"POST /api/recognize": "recognize", "POST /api/recognize_cached": "recognize", "POST /api/recognize_async": "jobs",
 	"GET /api/jobs": "jobs page", "GET /api/jobs/:id": "jobs page", "DELETE /api/jobs/:id": "jobs",
 	"GET /api/results": "results page", "GET /api/results/:id": "results page", "GET /api/results/:id/image": "results page", "GET /api/events": "jobs results devices page",
+	"GET /api/sensors": "devices page", "GET /api/sensors/:id/points": "devices page", "GET /api/sensors/stream": "devices page", "GET /api/insights": "devices page",
 	"GET /api/devices": "devices page", "GET /api/devices/:id": "devices page", "PATCH /api/devices/:id": "devices", "GET /api/not-understood": "devices page",
 	"POST /api/devices/:id/commands": "commands", "GET /api/devices/:id/commands/:command_id": "commands", "POST /": "commands",
 	"GET /api/models": "key", "GET /api/models/:name": "key", "GET /api/session": "key", "GET /": "key", "GET /docs": "key", "GET /openapi.yaml": "key",
