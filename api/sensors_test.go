@@ -240,6 +240,7 @@ func TestSensorStreamOfAnotherRun(t *testing.T) {
 	_, lines := follow(t, s, "?id="+hall, "run0.zz")
 	expectLines(t, lines, "id: run1.1", "event: point", dataOf(hall, 1))
 
+	s, m = withMeters(t)
 	m.stream <- pointAt(hall, 2, 2)
 	_, lines = follow(t, s, "?id="+hall, "")
 	expectLines(t, lines, "id: run1.2", "event: point", dataOf(hall, 2))

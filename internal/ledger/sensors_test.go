@@ -104,9 +104,9 @@ func TestPointsFarOffAreLeftOut(t *testing.T) {
 		t.Errorf("%+v", all.Points)
 	}
 	metrics := testutil.Metrics(t, registry)
-	equal(t, "too old", metrics["edgelens_sensor_points_left_out_total too_old"], 1)
-	equal(t, "ahead", metrics["edgelens_sensor_points_left_out_total ahead"], 1)
-	equal(t, "points", metrics["edgelens_sensor_stored_rows points"], 1)
+	equal(t, "too old", metrics["edgelens_sensor_points_left_out_total too_old"], 1.0)
+	equal(t, "ahead", metrics["edgelens_sensor_points_left_out_total ahead"], 1.0)
+	equal(t, "points", metrics["edgelens_sensor_stored_rows points"], 1.0)
 	if !bytes.Contains(log.Bytes(), []byte("sensor_point_left_out")) {
 		t.Errorf("log %s", &log)
 	}
