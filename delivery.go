@@ -23,6 +23,29 @@ type Delivery struct {
 	Reduced bool
 }
 
+// DeliveryStatus is how the delivery of a record's event to a sink goes.
+type DeliveryStatus struct {
+	Sink  string
+	State DeliveryState
+	// Attempts is how often it was sent: since the start of the process, where it is not delivered.
+	Attempts int
+	// DeliveredAt is when the sink confirmed it, AttemptedAt when the last attempt failed, each zero for never, and
+	// Reason why it failed.
+	DeliveredAt, AttemptedAt time.Time
+	Reason                   string
+}
+
+// DeliveryState is whether an event was delivered.
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	DeliveryWaiting   DeliveryState = "waiting"   // in order, or for the next attempt
+	DeliveryHeld      DeliveryState = "held"      // until the device is accepted
+	DeliveryDelivered DeliveryState = "delivered" // the sink confirmed it
+	DeliverySetAside  DeliveryState = "set_aside" // the sink never accepts it
+)
+
 // SetAside is an event that its sink never accepts, kept until it is sent again
 // or removed because of its age.
 type SetAside struct {

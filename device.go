@@ -1,7 +1,11 @@
 package edgelens
 
 import (
+	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // DeviceState is what happens to the records of a device.
@@ -68,10 +72,32 @@ type DeviceSettings struct {
 	// Charset is the character set of its texts that are not UTF-8, as in "gb18030";
 	// empty if unknown.
 	Charset string `json:"charset,omitempty"`
+	// DisplayName is its name for people; see CheckDisplayName. Empty for none.
+	DisplayName string `json:"display_name,omitempty"`
 	// Fit and Region are the View of its images; what is empty the model or the
 	// service decides.
 	Fit    Fit    `json:"fit,omitempty"`
 	Region Region `json:"region,omitzero"`
+}
+
+// MaxDisplayName is the maximum length of a display name in characters.
+const MaxDisplayName = 80
+
+// CheckDisplayName returns an ErrInvalid for a name that is too long or not printable. A name is text and nothing else:
+// it must be escaped where it is shown, and no control character of it can move a cursor or reverse the direction of
+// writing.
+func CheckDisplayName(name string) error {
+	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > MaxDisplayName || name != strings.TrimSpace(name) {
+		return fmt.Errorf("%w: display_name must have at most %d characters, without blanks around it", ErrInvalid, MaxDisplayName)
+	}
+	for _, r := range name {
+		// Joiners are part of scripts and of emoji.
+		const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
+		if r == utf8.RuneError || !unicode.IsPrint(r) && r != zeroWidthNonJoiner && r != zeroWidthJoiner {
+			return fmt.Errorf("%w: display_name must have printable characters only, not %U", ErrInvalid, r)
+		}
+	}
+	return nil
 }
 
 // View returns the fit and region of the device's images.
@@ -92,6 +118,7 @@ type DeviceClock struct {
 // DeviceChange is a change of a device; nil fields stay as they are.
 type DeviceChange struct {
 	State            *DeviceState
+	DisplayName      *string
 	Zone             *string
 	ApplyClockOffset *bool
 	Charset          *string

@@ -24,7 +24,7 @@ type StoredResult struct {
 	Device string
 	// Owner is the ID of the key of the job's client; empty for none.
 	Owner string
-	// Source names how the image came in: "http", "mqtt".
+	// Source names how the image came in: "http" (a job), "mqtt" or SourceSync.
 	Source string
 	// Outcome is one of the outcomes below.
 	Outcome string
@@ -39,10 +39,15 @@ type StoredResult struct {
 	// not fresh; empty where there was no record of a terminal.
 	Freshness       Freshness
 	FreshnessReason string
+	// HasImage reports that its image is kept.
+	HasImage bool
 	// Result is nil where there is an Error or there was no image.
 	Result *Result
 	Error  *JobError
 }
+
+// SourceSync is the source of results that were answered at once.
+const SourceSync = "sync"
 
 // The outcomes of stored results.
 const (
@@ -54,7 +59,7 @@ const (
 
 // ResultFilter selects a page of results; empty fields select everything.
 type ResultFilter struct {
-	Device, Label, Outcome string
+	Device, Label, Outcome, Source string
 	// Visible is JobFilter's.
 	Visible *Visibility
 	// Since and Until bound CreatedAt: not before Since, and before Until.

@@ -17,6 +17,24 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for ActivityStepSeconds.
+const (
+	N5  ActivityStepSeconds = 5
+	N60 ActivityStepSeconds = 60
+)
+
+// Valid indicates whether the value is a known member of the ActivityStepSeconds enum.
+func (e ActivityStepSeconds) Valid() bool {
+	switch e {
+	case N5:
+		return true
+	case N60:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CommandStatus.
 const (
 	CommandStatusAcknowledged CommandStatus = "acknowledged"
@@ -56,6 +74,30 @@ func (e ConditionSeverity) Valid() bool {
 	case ConditionSeverityDegraded:
 		return true
 	case ConditionSeverityUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeliveryState.
+const (
+	DeliveryStateDelivered DeliveryState = "delivered"
+	DeliveryStateHeld      DeliveryState = "held"
+	DeliveryStateSetAside  DeliveryState = "set_aside"
+	DeliveryStateWaiting   DeliveryState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryState enum.
+func (e DeliveryState) Valid() bool {
+	switch e {
+	case DeliveryStateDelivered:
+		return true
+	case DeliveryStateHeld:
+		return true
+	case DeliveryStateSetAside:
+		return true
+	case DeliveryStateWaiting:
 		return true
 	default:
 		return false
@@ -353,6 +395,24 @@ func (e KernelCheckResult) Valid() bool {
 	}
 }
 
+// Defines values for LinkStateState.
+const (
+	Down LinkStateState = "down"
+	Up   LinkStateState = "up"
+)
+
+// Valid indicates whether the value is a known member of the LinkStateState enum.
+func (e LinkStateState) Valid() bool {
+	switch e {
+	case Down:
+		return true
+	case Up:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ModelDelegate.
 const (
 	None    ModelDelegate = "none"
@@ -425,6 +485,30 @@ func (e ModelAcceleratorState) Valid() bool {
 	case ModelAcceleratorStateOff:
 		return true
 	case ModelAcceleratorStateReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ModelInterpretersState.
+const (
+	ModelInterpretersStateAvailable ModelInterpretersState = "available"
+	ModelInterpretersStateFailed    ModelInterpretersState = "failed"
+	ModelInterpretersStateMissing   ModelInterpretersState = "missing"
+	ModelInterpretersStateReady     ModelInterpretersState = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ModelInterpretersState enum.
+func (e ModelInterpretersState) Valid() bool {
+	switch e {
+	case ModelInterpretersStateAvailable:
+		return true
+	case ModelInterpretersStateFailed:
+		return true
+	case ModelInterpretersStateMissing:
+		return true
+	case ModelInterpretersStateReady:
 		return true
 	default:
 		return false
@@ -692,18 +776,126 @@ func (e SetAsideRetrySink) Valid() bool {
 	}
 }
 
-// Defines values for StoredResultSource.
+// Defines values for SettingSource.
 const (
-	StoredResultSourceHttp StoredResultSource = "http"
-	StoredResultSourceMqtt StoredResultSource = "mqtt"
+	SettingSourceDefault     SettingSource = "default"
+	SettingSourceDerived     SettingSource = "derived"
+	SettingSourceEnvironment SettingSource = "environment"
+	SettingSourceFile        SettingSource = "file"
+	SettingSourceFlag        SettingSource = "flag"
 )
 
-// Valid indicates whether the value is a known member of the StoredResultSource enum.
-func (e StoredResultSource) Valid() bool {
+// Valid indicates whether the value is a known member of the SettingSource enum.
+func (e SettingSource) Valid() bool {
 	switch e {
-	case StoredResultSourceHttp:
+	case SettingSourceDefault:
 		return true
-	case StoredResultSourceMqtt:
+	case SettingSourceDerived:
+		return true
+	case SettingSourceEnvironment:
+		return true
+	case SettingSourceFile:
+		return true
+	case SettingSourceFlag:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SettingType.
+const (
+	Bool     SettingType = "bool"
+	Duration SettingType = "duration"
+	Float    SettingType = "float"
+	Int      SettingType = "int"
+	String   SettingType = "string"
+)
+
+// Valid indicates whether the value is a known member of the SettingType enum.
+func (e SettingType) Valid() bool {
+	switch e {
+	case Bool:
+		return true
+	case Duration:
+		return true
+	case Float:
+		return true
+	case Int:
+		return true
+	case String:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Source.
+const (
+	SourceHTTP Source = "http"
+	SourceMQTT Source = "mqtt"
+	SourceSync Source = "sync"
+)
+
+// Valid indicates whether the value is a known member of the Source enum.
+func (e Source) Valid() bool {
+	switch e {
+	case SourceHTTP:
+		return true
+	case SourceMQTT:
+		return true
+	case SourceSync:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StageLatencyStage.
+const (
+	StageLatencyStageDecode      StageLatencyStage = "decode"
+	StageLatencyStageInference   StageLatencyStage = "inference"
+	StageLatencyStagePostprocess StageLatencyStage = "postprocess"
+	StageLatencyStagePreprocess  StageLatencyStage = "preprocess"
+	StageLatencyStageQuality     StageLatencyStage = "quality"
+	StageLatencyStageQueue       StageLatencyStage = "queue"
+)
+
+// Valid indicates whether the value is a known member of the StageLatencyStage enum.
+func (e StageLatencyStage) Valid() bool {
+	switch e {
+	case StageLatencyStageDecode:
+		return true
+	case StageLatencyStageInference:
+		return true
+	case StageLatencyStagePostprocess:
+		return true
+	case StageLatencyStagePreprocess:
+		return true
+	case StageLatencyStageQuality:
+		return true
+	case StageLatencyStageQueue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SystemStateStatus.
+const (
+	SystemStateStatusDegraded    SystemStateStatus = "degraded"
+	SystemStateStatusOk          SystemStateStatus = "ok"
+	SystemStateStatusUnavailable SystemStateStatus = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the SystemStateStatus enum.
+func (e SystemStateStatus) Valid() bool {
+	switch e {
+	case SystemStateStatusDegraded:
+		return true
+	case SystemStateStatusOk:
+		return true
+	case SystemStateStatusUnavailable:
 		return true
 	default:
 		return false
@@ -781,6 +973,65 @@ type AcceptedJob struct {
 	TaskId    openapi_types.UUID `json:"task_id"`
 }
 
+// Activity defines model for Activity.
+type Activity struct {
+	// From The start of the first step
+	From time.Time `json:"from"`
+
+	// Now The last 60 seconds, and how many wait now
+	Now         ActivityNow         `json:"now"`
+	StepSeconds ActivityStepSeconds `json:"step_seconds"`
+	Steps       []ActivityStep      `json:"steps"`
+
+	// Until The end of the last step, which may be in progress: the present
+	Until time.Time `json:"until"`
+}
+
+// ActivityStepSeconds defines model for Activity.StepSeconds.
+type ActivityStepSeconds int
+
+// ActivityNow The last 60 seconds, and how many wait now
+type ActivityNow struct {
+	AnsweredPerSecond float64  `json:"answered_per_second"`
+	FailedLastMinute  int64    `json:"failed_last_minute"`
+	P95Ms             *float64 `json:"p95_ms"`
+	Queued            int64    `json:"queued"`
+	RefusedLastMinute int64    `json:"refused_last_minute"`
+	Waiting           int64    `json:"waiting"`
+}
+
+// ActivityStep defines model for ActivityStep.
+type ActivityStep struct {
+	// Answered Recognitions with a result, from all sources
+	Answered int64 `json:"answered"`
+
+	// At The start of the step
+	At time.Time `json:"at"`
+
+	// Failed Recognitions that failed because of the image or the model
+	Failed int64 `json:"failed"`
+
+	// P95Ms The 95th percentile of the durations of those answered, within a tenth; null where none was
+	P95Ms *float64 `json:"p95_ms"`
+
+	// Queued Most queued jobs at a time
+	Queued int64 `json:"queued"`
+
+	// Refused Requests refused because of the load, or not answered in time
+	Refused int64 `json:"refused"`
+
+	// Waiting Most requests that waited for an interpreter at a time
+	Waiting int64 `json:"waiting"`
+}
+
+// CacheState Recognitions by what the result cache did, since the start
+type CacheState struct {
+	// Bypasses Requests with `cache=false`
+	Bypasses int64 `json:"bypasses"`
+	Hits     int64 `json:"hits"`
+	Misses   int64 `json:"misses"`
+}
+
 // Command defines model for Command.
 type Command struct {
 	// Body The message to the terminal
@@ -815,6 +1066,32 @@ type Condition struct {
 // ConditionSeverity defines model for Condition.Severity.
 type ConditionSeverity string
 
+// Delivery Example: {"attempts":2,"delivered_at":"2026-05-01T10:00:03Z","sink":"webhook","state":"delivered"}
+type Delivery struct {
+	// AttemptedAt When the last attempt failed
+	AttemptedAt *time.Time `json:"attempted_at,omitempty"`
+
+	// Attempts How often it was sent, since the service started where it is not delivered
+	Attempts int `json:"attempts"`
+
+	// DeliveredAt When the sink confirmed it
+	DeliveredAt *time.Time `json:"delivered_at,omitempty"`
+
+	// Reason Why the last attempt failed
+	Reason *string `json:"reason,omitempty"`
+
+	// Sink mqtt or webhook
+	Sink string `json:"sink"`
+
+	// State waiting: in order, or until the sink accepts it; held: until the device is accepted; set_aside: the sink never
+	// accepts it (`/api/outbox`)
+	State DeliveryState `json:"state"`
+}
+
+// DeliveryState waiting: in order, or until the sink accepts it; held: until the device is accepted; set_aside: the sink never
+// accepts it (`/api/outbox`)
+type DeliveryState string
+
 // Device A terminal or camera; `fit` and `region` are set for its images, absent if they are not
 type Device struct {
 	// ApplyClockOffset The times of its records are corrected by the measured offset of its clock
@@ -837,8 +1114,11 @@ type Device struct {
 	Counters DeviceCounters `json:"counters"`
 
 	// Dialect The protocol of the device
-	Dialect   DeviceDialect `json:"dialect"`
-	FirstSeen *time.Time    `json:"first_seen,omitempty"`
+	Dialect DeviceDialect `json:"dialect"`
+
+	// DisplayName The name that was set for it; absent if none was
+	DisplayName *string    `json:"display_name,omitempty"`
+	FirstSeen   *time.Time `json:"first_seen,omitempty"`
 
 	// Fit How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
 	// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
@@ -875,6 +1155,11 @@ type DeviceChange struct {
 
 	// Charset The character set of its texts that are not UTF-8, gb18030 (or gbk), big5, shift_jis, euc-kr or windows-1252; utf-8 for none; empty if unknown
 	Charset *string `json:"charset,omitempty"`
+
+	// DisplayName A name for people, of printable characters; empty for none
+	//
+	// Example: Front door
+	DisplayName *string `json:"display_name,omitempty"`
 
 	// Fit The fit of its images, center, stretch, sweep or pad; empty if the model or preprocess.fit decides
 	//
@@ -944,6 +1229,35 @@ type DeviceID = string
 // DeviceList defines model for DeviceList.
 type DeviceList struct {
 	Devices []Device `json:"devices"`
+}
+
+// DeviceRecord defines model for DeviceRecord.
+type DeviceRecord struct {
+	// At When it was stored
+	At time.Time `json:"at"`
+
+	// Freshness Whether a terminal's record was fresh on arrival; absent for images from other sources.
+	// `unknown`: its time is missing, unreadable, or proves nothing.
+	Freshness *Freshness `json:"freshness,omitempty"`
+
+	// ImageUrl The path of the image while it is kept; absent where it is not
+	ImageUrl *string `json:"image_url,omitempty"`
+
+	// Label That of the first prediction; absent if there is none
+	Label       *string  `json:"label,omitempty"`
+	Outcome     Outcome  `json:"outcome"`
+	Probability *float64 `json:"probability,omitempty"`
+
+	// Reason The cause of the outcome; absent for recognized
+	Reason   *string            `json:"reason,omitempty"`
+	ResultId openapi_types.UUID `json:"result_id"`
+}
+
+// DeviceRecords defines model for DeviceRecords.
+type DeviceRecords struct {
+	// LastImageUrl The path of the newest image among them that is kept; absent if there is none
+	LastImageUrl *string        `json:"last_image_url,omitempty"`
+	Records      []DeviceRecord `json:"records"`
 }
 
 // DeviceState defines model for DeviceState.
@@ -1164,6 +1478,39 @@ type KernelCheck struct {
 // KernelCheckResult passed: they agree with the reference; reference: they are the reference kernels; unknown: they could not be compared, see reason; off: inference.check is false
 type KernelCheckResult string
 
+// LinkState A server that the service uses; `broker` is absent where there is no MQTT
+//
+// Example: {"private":true,"state":"up"}
+type LinkState struct {
+	// Private The service started it for itself
+	Private bool `json:"private"`
+
+	// Reason Why it is down, or a warning
+	Reason *string        `json:"reason,omitempty"`
+	State  LinkStateState `json:"state"`
+}
+
+// LinkStateState defines model for LinkState.State.
+type LinkStateState string
+
+// MachineState Example: {"load":0.4,"memory_available_bytes":2147483648,"process_memory_bytes":83886080,"temperature_celsius":52.1,"throttled":[]}
+type MachineState struct {
+	// Load The load average of one minute
+	Load *float64 `json:"load,omitempty"`
+
+	// MemoryAvailableBytes What programs can still use
+	MemoryAvailableBytes *int64 `json:"memory_available_bytes,omitempty"`
+
+	// ProcessMemoryBytes The resident memory of the service
+	ProcessMemoryBytes *int64 `json:"process_memory_bytes,omitempty"`
+
+	// TemperatureCelsius That of the hottest sensor
+	TemperatureCelsius *float64 `json:"temperature_celsius,omitempty"`
+
+	// Throttled Why the board runs slower than it could, or did since it was started; empty if it does not, or does not report it
+	Throttled []string `json:"throttled"`
+}
+
 // Model defines model for Model.
 type Model struct {
 	// Accelerators What runs the model beside the processor (inference.accelerators)
@@ -1277,6 +1624,32 @@ type ModelFacts struct {
 	// Quantization Of the weights: "int8, per channel"; "uint8, legacy"; float32; mixed; none if there are none
 	Quantization string `json:"quantization"`
 }
+
+// ModelInterpreters Example: {"busy":0,"default":true,"idle":4,"memory_bytes":14680064,"name":"mobilenet_v2","state":"ready","stuck":0}
+type ModelInterpreters struct {
+	// Busy Interpreters that run
+	Busy    int  `json:"busy"`
+	Default bool `json:"default"`
+
+	// Idle Interpreters that wait for an image
+	Idle int `json:"idle"`
+
+	// MemoryBytes By how much the process grew while it was loaded
+	MemoryBytes int64  `json:"memory_bytes"`
+	Name        string `json:"name"`
+
+	// Problem Why the model failed, or what it lacks
+	Problem *string `json:"problem,omitempty"`
+
+	// State As in `/api/models`
+	State ModelInterpretersState `json:"state"`
+
+	// Stuck Interpreters whose run does not end
+	Stuck int `json:"stuck"`
+}
+
+// ModelInterpretersState As in `/api/models`
+type ModelInterpretersState string
 
 // ModelList defines model for ModelList.
 type ModelList struct {
@@ -1404,6 +1777,18 @@ type Quantization struct {
 
 // QueueName defines model for QueueName.
 type QueueName string
+
+// QueueState defines model for QueueState.
+type QueueState struct {
+	// Queued Jobs that are queued
+	Queued int64 `json:"queued"`
+
+	// Running Jobs that run
+	Running int64 `json:"running"`
+
+	// Waiting Requests that wait for an interpreter
+	Waiting int `json:"waiting"`
+}
 
 // Recognition defines model for Recognition.
 type Recognition struct {
@@ -1686,11 +2071,110 @@ type SetAsideRetry struct {
 // SetAsideRetrySink Only events for this sink
 type SetAsideRetrySink string
 
+// Setting defines model for Setting.
+type Setting struct {
+	Default string `json:"default"`
+	Help    string `json:"help"`
+
+	// Key The name in edgelens.yaml
+	//
+	// Example: ledger.keep_images
+	Key string `json:"key"`
+
+	// Masked The value has a mask in it
+	Masked bool `json:"masked"`
+
+	// Source Where it was set; derived: from other settings
+	Source SettingSource `json:"source"`
+	Type   SettingType   `json:"type"`
+
+	// Value As in edgelens.yaml, with `***` in place of secrets
+	//
+	// Example: true
+	Value string `json:"value"`
+}
+
+// SettingSource Where it was set; derived: from other settings
+type SettingSource string
+
+// SettingType defines model for Setting.Type.
+type SettingType string
+
+// SettingList defines model for SettingList.
+type SettingList struct {
+	Settings []Setting `json:"settings"`
+}
+
+// SinkState Example: {"bytes":1536,"dropped":0,"events":3,"set_aside":0,"sink":"webhook"}
+type SinkState struct {
+	Bytes int64 `json:"bytes"`
+
+	// Dropped Events removed undelivered for their age or for space, since the start
+	Dropped int64 `json:"dropped"`
+
+	// Events Undelivered events, those set aside included
+	Events int64 `json:"events"`
+
+	// FailingSince Absent while deliveries succeed
+	FailingSince *time.Time `json:"failing_since,omitempty"`
+
+	// Reason Why deliveries fail
+	Reason *string `json:"reason,omitempty"`
+
+	// SetAside Events that the sink never accepts
+	SetAside int64 `json:"set_aside"`
+
+	// Sink mqtt or webhook
+	Sink string `json:"sink"`
+}
+
+// Source How the image came in: `mqtt`, from a terminal or camera; `http`, as a job; `sync`, by a request that was answered at
+// once (kept with `ledger.keep_sync`).
+type Source string
+
+// StageLatency Example: {"count":1520,"mean_ms":31.4,"p50_ms":30.1,"p95_ms":44,"stage":"inference"}
+type StageLatency struct {
+	Count  int64   `json:"count"`
+	MeanMs float64 `json:"mean_ms"`
+
+	// P50Ms Estimated from a histogram, as is p95_ms
+	P50Ms float64           `json:"p50_ms"`
+	P95Ms float64           `json:"p95_ms"`
+	Stage StageLatencyStage `json:"stage"`
+}
+
+// StageLatencyStage defines model for StageLatency.Stage.
+type StageLatencyStage string
+
+// StorageState defines model for StorageState.
+type StorageState struct {
+	DatabaseBytes int64 `json:"database_bytes"`
+
+	// DiskBytes The size of that disk
+	DiskBytes *int64 `json:"disk_bytes,omitempty"`
+
+	// DiskFreeBytes Of the disk with the data folder
+	DiskFreeBytes *int64 `json:"disk_free_bytes,omitempty"`
+
+	// DroppedSyncResults Results that did not enter the history because its queue was full, since the start (ledger.keep_sync)
+	DroppedSyncResults *int64 `json:"dropped_sync_results,omitempty"`
+
+	// ImageBytes Images of jobs and results
+	ImageBytes int64 `json:"image_bytes"`
+}
+
 // StoredResult defines model for StoredResult.
 type StoredResult struct {
 	CreatedAt time.Time `json:"created_at"`
-	Device    *string   `json:"device,omitempty"`
-	Error     *JobError `json:"error,omitempty"`
+
+	// Deliveries The deliveries of the event, by sink. Of one result only; absent where there is none
+	Deliveries *[]Delivery `json:"deliveries,omitempty"`
+	Device     *string     `json:"device,omitempty"`
+	Error      *JobError   `json:"error,omitempty"`
+
+	// Event The CloudEvent of a terminal's record, as sinks receive it (docs/terminals.md): its `data` has the verdict of the
+	// terminal. Of one result only; absent where there is no record, or it is no longer kept
+	Event *json.RawMessage `json:"event,omitempty"`
 
 	// Freshness Whether a terminal's record was fresh on arrival; absent for images from other sources.
 	// `unknown`: its time is missing, unreadable, or proves nothing.
@@ -1699,19 +2183,20 @@ type StoredResult struct {
 	// FreshnessReason Why the record was not fresh
 	FreshnessReason *string            `json:"freshness_reason,omitempty"`
 	Id              openapi_types.UUID `json:"id"`
-	JobId           *string            `json:"job_id,omitempty"`
-	Outcome         Outcome            `json:"outcome"`
+
+	// ImageUrl The path of the image while it is kept (`ledger.keep_images`); absent where it is not
+	ImageUrl *string `json:"image_url,omitempty"`
+	JobId    *string `json:"job_id,omitempty"`
+	Outcome  Outcome `json:"outcome"`
 
 	// Reason The cause of the outcome; absent for recognized
 	Reason *string      `json:"reason,omitempty"`
 	Result *Recognition `json:"result,omitempty"`
 
-	// Source How the request came in
-	Source *StoredResultSource `json:"source,omitempty"`
+	// Source How the image came in: `mqtt`, from a terminal or camera; `http`, as a job; `sync`, by a request that was answered at
+	// once (kept with `ledger.keep_sync`).
+	Source *Source `json:"source,omitempty"`
 }
-
-// StoredResultSource How the request came in
-type StoredResultSource string
 
 // System defines model for System.
 type System struct {
@@ -1734,8 +2219,53 @@ type System struct {
 	// ProcessorFeatures The instructions that kernels choose by, as the system names them
 	ProcessorFeatures []string           `json:"processor_features"`
 	Runtimes          []InstalledRuntime `json:"runtimes"`
-	Version           string             `json:"version"`
+
+	// State How the service and the machine are now. What is not known is absent
+	State   *SystemState `json:"state,omitempty"`
+	Version string       `json:"version"`
 }
+
+// SystemState How the service and the machine are now. What is not known is absent
+type SystemState struct {
+	At time.Time `json:"at"`
+
+	// Broker A server that the service uses; `broker` is absent where there is no MQTT
+	//
+	// Example: {"private":true,"state":"up"}
+	Broker *LinkState `json:"broker,omitempty"`
+
+	// Cache Recognitions by what the result cache did, since the start
+	Cache CacheState `json:"cache"`
+
+	// Conditions What is wrong and what to do; empty if nothing is
+	Conditions []Condition `json:"conditions"`
+
+	// Machine Example: {"load":0.4,"memory_available_bytes":2147483648,"process_memory_bytes":83886080,"temperature_celsius":52.1,"throttled":[]}
+	Machine MachineState        `json:"machine"`
+	Models  []ModelInterpreters `json:"models"`
+
+	// Outbox The sinks of events
+	Outbox []SinkState `json:"outbox"`
+	Queue  QueueState  `json:"queue"`
+
+	// Redis A server that the service uses; `broker` is absent where there is no MQTT
+	//
+	// Example: {"private":true,"state":"up"}
+	Redis LinkState `json:"redis"`
+
+	// Stages Durations of the stages of recognitions that were not from the cache, since the start
+	Stages []StageLatency `json:"stages"`
+
+	// StartedAt When the process started
+	StartedAt *time.Time `json:"started_at,omitempty"`
+
+	// Status As of `/readyz`
+	Status  SystemStateStatus `json:"status"`
+	Storage StorageState      `json:"storage"`
+}
+
+// SystemStateStatus As of `/readyz`
+type SystemStateStatus string
 
 // Tensor defines model for Tensor.
 type Tensor struct {
@@ -1810,14 +2340,33 @@ type Prefer = string
 // RegionOption defines model for RegionOption.
 type RegionOption = string
 
+// ResultDevice Example: 1026700
+type ResultDevice = DeviceID
+
+// ResultLabel defines model for ResultLabel.
+type ResultLabel = string
+
+// ResultOutcome defines model for ResultOutcome.
+type ResultOutcome = Outcome
+
+// ResultSource How the image came in: `mqtt`, from a terminal or camera; `http`, as a job; `sync`, by a request that was answered at
+// once (kept with `ledger.keep_sync`).
+type ResultSource = Source
+
 // SeriesID defines model for SeriesID.
 type SeriesID = openapi_types.UUID
+
+// Since defines model for Since.
+type Since = time.Time
 
 // TTL Example: 30s
 type TTL = string
 
 // TopK defines model for TopK.
 type TopK = int
+
+// Until defines model for Until.
+type Until = time.Time
 
 // UseCache defines model for UseCache.
 type UseCache = bool
@@ -1843,6 +2392,12 @@ type SendToDefaultParams struct {
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
 }
 
+// GetActivityParams defines parameters for GetActivity.
+type GetActivityParams struct {
+	// Window The length: 1m to 6h, or seconds; 15m by default.
+	Window *string `form:"window,omitempty" json:"window,omitempty"`
+}
+
 // ListDevicesParams defines parameters for ListDevices.
 type ListDevicesParams struct {
 	// State Only devices in this state.
@@ -1856,6 +2411,12 @@ type ListDevicesParams struct {
 type SendCommandParams struct {
 	// Ttl Time after which an unsent command expires: 2s to 24h, or seconds. Without it, the setting terminal.command_ttl.
 	Ttl *TTL `form:"ttl,omitempty" json:"ttl,omitempty"`
+}
+
+// ListDeviceRecordsParams defines parameters for ListDeviceRecords.
+type ListDeviceRecordsParams struct {
+	// Limit Maximum number of records.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListInsightsParams defines parameters for ListInsights.
@@ -1909,19 +2470,22 @@ type ListSetAsideParamsSink string
 // ListResultsParams defines parameters for ListResults.
 type ListResultsParams struct {
 	// Device Only images from this device.
-	Device *DeviceID `form:"device,omitempty" json:"device,omitempty"`
+	Device *ResultDevice `form:"device,omitempty" json:"device,omitempty"`
 
 	// Label Only results whose first prediction has this label.
-	Label *string `form:"label,omitempty" json:"label,omitempty"`
+	Label *ResultLabel `form:"label,omitempty" json:"label,omitempty"`
 
 	// Outcome Only results with this outcome.
-	Outcome *Outcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+	Outcome *ResultOutcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+
+	// Source Only results from this source.
+	Source *ResultSource `form:"source,omitempty" json:"source,omitempty"`
 
 	// Since Only results at or after this time.
-	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
 
 	// Until Only results before this time.
-	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 
 	// Limit Maximum number of entries.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1959,9 +2523,15 @@ type ServerInterface interface {
 	// SendToDefault Send a command to the default terminal
 	// (POST /)
 	SendToDefault(ctx echo.Context, params SendToDefaultParams) error
+	// GetActivity Get the activity of the last minutes
+	// (GET /api/activity)
+	GetActivity(ctx echo.Context, params GetActivityParams) error
 	// ListDevices List devices
 	// (GET /api/devices)
 	ListDevices(ctx echo.Context, params ListDevicesParams) error
+	// ForgetDevice Forget a device
+	// (DELETE /api/devices/{id})
+	ForgetDevice(ctx echo.Context, id DeviceID) error
 	// GetDevice Get a device
 	// (GET /api/devices/{id})
 	GetDevice(ctx echo.Context, id DeviceID) error
@@ -1974,6 +2544,9 @@ type ServerInterface interface {
 	// GetCommand Get a command
 	// (GET /api/devices/{id}/commands/{command_id})
 	GetCommand(ctx echo.Context, id DeviceID, commandId openapi_types.UUID) error
+	// ListDeviceRecords List the last records of a device
+	// (GET /api/devices/{id}/records)
+	ListDeviceRecords(ctx echo.Context, id DeviceID, params ListDeviceRecordsParams) error
 	// ListInsights List insights, newest first
 	// (GET /api/insights)
 	ListInsights(ctx echo.Context, params ListInsightsParams) error
@@ -1992,6 +2565,12 @@ type ServerInterface interface {
 	// GetModel Get a model
 	// (GET /api/models/{name})
 	GetModel(ctx echo.Context, name string) error
+	// LoadModel Load a model
+	// (POST /api/models/{name}/load)
+	LoadModel(ctx echo.Context, name string) error
+	// UnloadModel Unload a model
+	// (POST /api/models/{name}/unload)
+	UnloadModel(ctx echo.Context, name string) error
 	// ListNotUnderstood List MQTT messages that were not understood
 	// (GET /api/not-understood)
 	ListNotUnderstood(ctx echo.Context) error
@@ -2019,7 +2598,10 @@ type ServerInterface interface {
 	// GetSession Describe the client's key
 	// (GET /api/session)
 	GetSession(ctx echo.Context) error
-	// GetSystem Describe the program and its machine
+	// ListSettings List the settings in force
+	// (GET /api/settings)
+	ListSettings(ctx echo.Context) error
+	// GetSystem Describe the program, its machine and their state
 	// (GET /api/system)
 	GetSystem(ctx echo.Context) error
 	// Healthz Health
@@ -2053,6 +2635,24 @@ func (w *ServerInterfaceWrapper) SendToDefault(ctx echo.Context) error {
 	return err
 }
 
+// GetActivity converts echo context to params.
+func (w *ServerInterfaceWrapper) GetActivity(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetActivityParams
+	// ------------- Optional query parameter "window" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "window", ctx.QueryParams(), &params.Window, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter window: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetActivity(ctx, params)
+	return err
+}
+
 // ListDevices converts echo context to params.
 func (w *ServerInterfaceWrapper) ListDevices(ctx echo.Context) error {
 	var err error
@@ -2075,6 +2675,22 @@ func (w *ServerInterfaceWrapper) ListDevices(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListDevices(ctx, params)
+	return err
+}
+
+// ForgetDevice converts echo context to params.
+func (w *ServerInterfaceWrapper) ForgetDevice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeviceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ForgetDevice(ctx, id)
 	return err
 }
 
@@ -2156,6 +2772,31 @@ func (w *ServerInterfaceWrapper) GetCommand(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetCommand(ctx, id, commandId)
+	return err
+}
+
+// ListDeviceRecords converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeviceRecords(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeviceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeviceRecordsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeviceRecords(ctx, id, params)
 	return err
 }
 
@@ -2289,6 +2930,38 @@ func (w *ServerInterfaceWrapper) GetModel(ctx echo.Context) error {
 	return err
 }
 
+// LoadModel converts echo context to params.
+func (w *ServerInterfaceWrapper) LoadModel(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.LoadModel(ctx, name)
+	return err
+}
+
+// UnloadModel converts echo context to params.
+func (w *ServerInterfaceWrapper) UnloadModel(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UnloadModel(ctx, name)
+	return err
+}
+
 // ListNotUnderstood converts echo context to params.
 func (w *ServerInterfaceWrapper) ListNotUnderstood(ctx echo.Context) error {
 	var err error
@@ -2371,6 +3044,13 @@ func (w *ServerInterfaceWrapper) ListResults(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "outcome", ctx.QueryParams(), &params.Outcome, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter outcome: %s", err))
+	}
+
+	// ------------- Optional query parameter "source" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "source", ctx.QueryParams(), &params.Source, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter source: %s", err))
 	}
 
 	// ------------- Optional query parameter "since" -------------
@@ -2522,6 +3202,15 @@ func (w *ServerInterfaceWrapper) GetSession(ctx echo.Context) error {
 	return err
 }
 
+// ListSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSettings(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSettings(ctx)
+	return err
+}
+
 // GetSystem converts echo context to params.
 func (w *ServerInterfaceWrapper) GetSystem(ctx echo.Context) error {
 	var err error
@@ -2597,17 +3286,22 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	}
 
 	router.POST(options.BaseURL+"/", wrapper.SendToDefault, options.OperationMiddlewares["sendToDefault"]...)
+	router.GET(options.BaseURL+"/api/activity", wrapper.GetActivity, options.OperationMiddlewares["getActivity"]...)
 	router.GET(options.BaseURL+"/api/devices", wrapper.ListDevices, options.OperationMiddlewares["listDevices"]...)
+	router.DELETE(options.BaseURL+"/api/devices/:id", wrapper.ForgetDevice, options.OperationMiddlewares["forgetDevice"]...)
 	router.GET(options.BaseURL+"/api/devices/:id", wrapper.GetDevice, options.OperationMiddlewares["getDevice"]...)
 	router.PATCH(options.BaseURL+"/api/devices/:id", wrapper.ChangeDevice, options.OperationMiddlewares["changeDevice"]...)
 	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/commands/:command_id", wrapper.GetCommand, options.OperationMiddlewares["getCommand"]...)
+	router.GET(options.BaseURL+"/api/devices/:id/records", wrapper.ListDeviceRecords, options.OperationMiddlewares["listDeviceRecords"]...)
 	router.GET(options.BaseURL+"/api/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
 	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
 	router.GET(options.BaseURL+"/api/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/api/models/:name", wrapper.GetModel, options.OperationMiddlewares["getModel"]...)
+	router.POST(options.BaseURL+"/api/models/:name/load", wrapper.LoadModel, options.OperationMiddlewares["loadModel"]...)
+	router.POST(options.BaseURL+"/api/models/:name/unload", wrapper.UnloadModel, options.OperationMiddlewares["unloadModel"]...)
 	router.GET(options.BaseURL+"/api/not-understood", wrapper.ListNotUnderstood, options.OperationMiddlewares["listNotUnderstood"]...)
 	router.GET(options.BaseURL+"/api/outbox", wrapper.ListSetAside, options.OperationMiddlewares["listSetAside"]...)
 	router.POST(options.BaseURL+"/api/outbox/retry", wrapper.RetrySetAside, options.OperationMiddlewares["retrySetAside"]...)
@@ -2617,6 +3311,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/sensors", wrapper.ListSensors, options.OperationMiddlewares["listSensors"]...)
 	router.GET(options.BaseURL+"/api/sensors/:id/points", wrapper.ListSensorPoints, options.OperationMiddlewares["listSensorPoints"]...)
 	router.GET(options.BaseURL+"/api/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
+	router.GET(options.BaseURL+"/api/settings", wrapper.ListSettings, options.OperationMiddlewares["listSettings"]...)
 	router.GET(options.BaseURL+"/api/system", wrapper.GetSystem, options.OperationMiddlewares["getSystem"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["readyz"]...)
@@ -2833,6 +3528,111 @@ func (response SendToDefault507ApplicationProblemPlusJSONResponse) VisitSendToDe
 	return err
 }
 
+type GetActivityRequestObject struct {
+	Params GetActivityParams
+}
+
+type GetActivityResponseObject interface {
+	VisitGetActivityResponse(w http.ResponseWriter) error
+}
+
+type GetActivity200ResponseHeaders struct {
+	CacheControl string
+}
+
+type GetActivity200JSONResponse struct {
+	Body    Activity
+	Headers GetActivity200ResponseHeaders
+}
+
+func (response GetActivity200JSONResponse) VisitGetActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetActivity400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetActivity400ApplicationProblemPlusJSONResponse) VisitGetActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetActivity401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetActivity401ApplicationProblemPlusJSONResponse) VisitGetActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetActivity403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetActivity403ApplicationProblemPlusJSONResponse) VisitGetActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetActivity421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetActivity421ApplicationProblemPlusJSONResponse) VisitGetActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetActivity429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetActivity429ApplicationProblemPlusJSONResponse) VisitGetActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListDevicesRequestObject struct {
 	Params ListDevicesParams
 }
@@ -2926,6 +3726,144 @@ func (response ListDevices429ApplicationProblemPlusJSONResponse) VisitListDevice
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetDeviceRequestObject struct {
+	Id DeviceID `json:"id"`
+}
+
+type ForgetDeviceResponseObject interface {
+	VisitForgetDeviceResponse(w http.ResponseWriter) error
+}
+
+type ForgetDevice204Response struct {
+}
+
+func (response ForgetDevice204Response) VisitForgetDeviceResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ForgetDevice400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetDevice400ApplicationProblemPlusJSONResponse) VisitForgetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetDevice401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetDevice401ApplicationProblemPlusJSONResponse) VisitForgetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetDevice403ApplicationProblemPlusJSONResponse Problem
+
+func (response ForgetDevice403ApplicationProblemPlusJSONResponse) VisitForgetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetDevice404ApplicationProblemPlusJSONResponse Problem
+
+func (response ForgetDevice404ApplicationProblemPlusJSONResponse) VisitForgetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetDevice421ApplicationProblemPlusJSONResponse Problem
+
+func (response ForgetDevice421ApplicationProblemPlusJSONResponse) VisitForgetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetDevice429ApplicationProblemPlusJSONResponse Problem
+
+func (response ForgetDevice429ApplicationProblemPlusJSONResponse) VisitForgetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetDevice503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetDevice503ApplicationProblemPlusJSONResponse) VisitForgetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetDevice507ApplicationProblemPlusJSONResponse Problem
+
+func (response ForgetDevice507ApplicationProblemPlusJSONResponse) VisitForgetDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3511,6 +4449,118 @@ func (response GetCommand421ApplicationProblemPlusJSONResponse) VisitGetCommandR
 type GetCommand429ApplicationProblemPlusJSONResponse Problem
 
 func (response GetCommand429ApplicationProblemPlusJSONResponse) VisitGetCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceRecordsRequestObject struct {
+	Id     DeviceID `json:"id"`
+	Params ListDeviceRecordsParams
+}
+
+type ListDeviceRecordsResponseObject interface {
+	VisitListDeviceRecordsResponse(w http.ResponseWriter) error
+}
+
+type ListDeviceRecords200JSONResponse DeviceRecords
+
+func (response ListDeviceRecords200JSONResponse) VisitListDeviceRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceRecords400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeviceRecords400ApplicationProblemPlusJSONResponse) VisitListDeviceRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceRecords401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeviceRecords401ApplicationProblemPlusJSONResponse) VisitListDeviceRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceRecords403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDeviceRecords403ApplicationProblemPlusJSONResponse) VisitListDeviceRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceRecords404ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDeviceRecords404ApplicationProblemPlusJSONResponse) VisitListDeviceRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceRecords421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDeviceRecords421ApplicationProblemPlusJSONResponse) VisitListDeviceRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceRecords429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDeviceRecords429ApplicationProblemPlusJSONResponse) VisitListDeviceRecordsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -4198,6 +5248,350 @@ func (response GetModel429ApplicationProblemPlusJSONResponse) VisitGetModelRespo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModelRequestObject struct {
+	Name string `json:"name"`
+}
+
+type LoadModelResponseObject interface {
+	VisitLoadModelResponse(w http.ResponseWriter) error
+}
+
+type LoadModel200JSONResponse Model
+
+func (response LoadModel200JSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response LoadModel400ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response LoadModel401ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel403ApplicationProblemPlusJSONResponse Problem
+
+func (response LoadModel403ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel404ApplicationProblemPlusJSONResponse Problem
+
+func (response LoadModel404ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel408ApplicationProblemPlusJSONResponse Problem
+
+func (response LoadModel408ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel421ApplicationProblemPlusJSONResponse Problem
+
+func (response LoadModel421ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel429ApplicationProblemPlusJSONResponse Problem
+
+func (response LoadModel429ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel500ApplicationProblemPlusJSONResponse Problem
+
+func (response LoadModel500ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response LoadModel503ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoadModel504ApplicationProblemPlusJSONResponse Problem
+
+func (response LoadModel504ApplicationProblemPlusJSONResponse) VisitLoadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModelRequestObject struct {
+	Name string `json:"name"`
+}
+
+type UnloadModelResponseObject interface {
+	VisitUnloadModelResponse(w http.ResponseWriter) error
+}
+
+type UnloadModel200JSONResponse Model
+
+func (response UnloadModel200JSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response UnloadModel400ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UnloadModel401ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel403ApplicationProblemPlusJSONResponse Problem
+
+func (response UnloadModel403ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel404ApplicationProblemPlusJSONResponse Problem
+
+func (response UnloadModel404ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel408ApplicationProblemPlusJSONResponse Problem
+
+func (response UnloadModel408ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel409ApplicationProblemPlusJSONResponse Problem
+
+func (response UnloadModel409ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel421ApplicationProblemPlusJSONResponse Problem
+
+func (response UnloadModel421ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel429ApplicationProblemPlusJSONResponse Problem
+
+func (response UnloadModel429ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response UnloadModel503ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnloadModel504ApplicationProblemPlusJSONResponse Problem
+
+func (response UnloadModel504ApplicationProblemPlusJSONResponse) VisitUnloadModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(504)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5245,6 +6639,110 @@ func (response GetSession429ApplicationProblemPlusJSONResponse) VisitGetSessionR
 	return err
 }
 
+type ListSettingsRequestObject struct {
+}
+
+type ListSettingsResponseObject interface {
+	VisitListSettingsResponse(w http.ResponseWriter) error
+}
+
+type ListSettings200ResponseHeaders struct {
+	CacheControl string
+}
+
+type ListSettings200JSONResponse struct {
+	Body    SettingList
+	Headers ListSettings200ResponseHeaders
+}
+
+func (response ListSettings200JSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSettings400ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSettings401ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSettings403ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSettings421ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSettings429ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSystemRequestObject struct {
 }
 
@@ -5434,9 +6932,15 @@ type StrictServerInterface interface {
 	// SendToDefault Send a command to the default terminal
 	// (POST /)
 	SendToDefault(ctx context.Context, request SendToDefaultRequestObject) (SendToDefaultResponseObject, error)
+	// GetActivity Get the activity of the last minutes
+	// (GET /api/activity)
+	GetActivity(ctx context.Context, request GetActivityRequestObject) (GetActivityResponseObject, error)
 	// ListDevices List devices
 	// (GET /api/devices)
 	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
+	// ForgetDevice Forget a device
+	// (DELETE /api/devices/{id})
+	ForgetDevice(ctx context.Context, request ForgetDeviceRequestObject) (ForgetDeviceResponseObject, error)
 	// GetDevice Get a device
 	// (GET /api/devices/{id})
 	GetDevice(ctx context.Context, request GetDeviceRequestObject) (GetDeviceResponseObject, error)
@@ -5449,6 +6953,9 @@ type StrictServerInterface interface {
 	// GetCommand Get a command
 	// (GET /api/devices/{id}/commands/{command_id})
 	GetCommand(ctx context.Context, request GetCommandRequestObject) (GetCommandResponseObject, error)
+	// ListDeviceRecords List the last records of a device
+	// (GET /api/devices/{id}/records)
+	ListDeviceRecords(ctx context.Context, request ListDeviceRecordsRequestObject) (ListDeviceRecordsResponseObject, error)
 	// ListInsights List insights, newest first
 	// (GET /api/insights)
 	ListInsights(ctx context.Context, request ListInsightsRequestObject) (ListInsightsResponseObject, error)
@@ -5467,6 +6974,12 @@ type StrictServerInterface interface {
 	// GetModel Get a model
 	// (GET /api/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// LoadModel Load a model
+	// (POST /api/models/{name}/load)
+	LoadModel(ctx context.Context, request LoadModelRequestObject) (LoadModelResponseObject, error)
+	// UnloadModel Unload a model
+	// (POST /api/models/{name}/unload)
+	UnloadModel(ctx context.Context, request UnloadModelRequestObject) (UnloadModelResponseObject, error)
 	// ListNotUnderstood List MQTT messages that were not understood
 	// (GET /api/not-understood)
 	ListNotUnderstood(ctx context.Context, request ListNotUnderstoodRequestObject) (ListNotUnderstoodResponseObject, error)
@@ -5494,7 +7007,10 @@ type StrictServerInterface interface {
 	// GetSession Describe the client's key
 	// (GET /api/session)
 	GetSession(ctx context.Context, request GetSessionRequestObject) (GetSessionResponseObject, error)
-	// GetSystem Describe the program and its machine
+	// ListSettings List the settings in force
+	// (GET /api/settings)
+	ListSettings(ctx context.Context, request ListSettingsRequestObject) (ListSettingsResponseObject, error)
+	// GetSystem Describe the program, its machine and their state
 	// (GET /api/system)
 	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
 	// Healthz Health
@@ -5545,6 +7061,31 @@ func (sh *strictHandler) SendToDefault(ctx echo.Context, params SendToDefaultPar
 	return nil
 }
 
+// GetActivity operation middleware
+func (sh *strictHandler) GetActivity(ctx echo.Context, params GetActivityParams) error {
+	var request GetActivityRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetActivity(ctx.Request().Context(), request.(GetActivityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetActivity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetActivityResponseObject); ok {
+		return validResponse.VisitGetActivityResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListDevices operation middleware
 func (sh *strictHandler) ListDevices(ctx echo.Context, params ListDevicesParams) error {
 	var request ListDevicesRequestObject
@@ -5564,6 +7105,31 @@ func (sh *strictHandler) ListDevices(ctx echo.Context, params ListDevicesParams)
 		return err
 	} else if validResponse, ok := response.(ListDevicesResponseObject); ok {
 		return validResponse.VisitListDevicesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ForgetDevice operation middleware
+func (sh *strictHandler) ForgetDevice(ctx echo.Context, id DeviceID) error {
+	var request ForgetDeviceRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ForgetDevice(ctx.Request().Context(), request.(ForgetDeviceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ForgetDevice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ForgetDeviceResponseObject); ok {
+		return validResponse.VisitForgetDeviceResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5672,6 +7238,32 @@ func (sh *strictHandler) GetCommand(ctx echo.Context, id DeviceID, commandId ope
 		return err
 	} else if validResponse, ok := response.(GetCommandResponseObject); ok {
 		return validResponse.VisitGetCommandResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeviceRecords operation middleware
+func (sh *strictHandler) ListDeviceRecords(ctx echo.Context, id DeviceID, params ListDeviceRecordsParams) error {
+	var request ListDeviceRecordsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeviceRecords(ctx.Request().Context(), request.(ListDeviceRecordsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeviceRecords")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeviceRecordsResponseObject); ok {
+		return validResponse.VisitListDeviceRecordsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5821,6 +7413,56 @@ func (sh *strictHandler) GetModel(ctx echo.Context, name string) error {
 		return err
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		return validResponse.VisitGetModelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LoadModel operation middleware
+func (sh *strictHandler) LoadModel(ctx echo.Context, name string) error {
+	var request LoadModelRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LoadModel(ctx.Request().Context(), request.(LoadModelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LoadModel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LoadModelResponseObject); ok {
+		return validResponse.VisitLoadModelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UnloadModel operation middleware
+func (sh *strictHandler) UnloadModel(ctx echo.Context, name string) error {
+	var request UnloadModelRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UnloadModel(ctx.Request().Context(), request.(UnloadModelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnloadModel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnloadModelResponseObject); ok {
+		return validResponse.VisitUnloadModelResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6044,6 +7686,29 @@ func (sh *strictHandler) GetSession(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetSessionResponseObject); ok {
 		return validResponse.VisitGetSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSettings operation middleware
+func (sh *strictHandler) ListSettings(ctx echo.Context) error {
+	var request ListSettingsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSettings(ctx.Request().Context(), request.(ListSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSettingsResponseObject); ok {
+		return validResponse.VisitListSettingsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -21,9 +21,12 @@ const (
 	maxObjectBytes = 64 << 10
 )
 
-// deviceRoutes accept a small JSON object, with any Content-Type, that has
-// consequences at a door, or for what is delivered to sinks.
-var deviceRoutes = map[string]bool{"/": true, "/api/devices/:id": true, "/api/devices/:id/commands": true, "/api/outbox/retry": true}
+// deviceRoutes accept a small JSON object, with any Content-Type, or no body, and have
+// consequences at a door, for what is delivered to sinks, or for all clients.
+var deviceRoutes = map[string]bool{
+	"/": true, "/api/devices/:id": true, "/api/devices/:id/commands": true, "/api/outbox/retry": true,
+	"/api/models/:name/load": true, "/api/models/:name/unload": true,
+}
 
 // SendCommand implements StrictServerInterface.
 func (s *Server) SendCommand(ctx context.Context, r SendCommandRequestObject) (SendCommandResponseObject, error) {

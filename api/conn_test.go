@@ -326,8 +326,8 @@ func TestServerErrorsAreProblems(t *testing.T) {
 
 func TestAllow(t *testing.T) {
 	for target, want := range map[string][]string{
-		"PUT /api/results": {"GET", "HEAD"}, "DELETE /api/devices/new": {"GET", "HEAD", "PATCH"}, "GET /api/recognize": {"POST"}, "OPTIONS /api/jobs/" + jobID: {"GET", "HEAD", "DELETE"},
-		"OPTIONS /api/devices/new": {"GET", "HEAD", "PATCH"}, "DELETE /docs": {"GET", "HEAD"},
+		"PUT /api/results": {"GET", "HEAD"}, "PUT /api/devices/new": {"GET", "HEAD", "PATCH", "DELETE"}, "GET /api/recognize": {"POST"}, "OPTIONS /api/jobs/" + jobID: {"GET", "HEAD", "DELETE"},
+		"OPTIONS /api/devices/new": {"GET", "HEAD", "PATCH", "DELETE"}, "DELETE /docs": {"GET", "HEAD"},
 	} {
 		s := newServer(t, nil)
 		method, path, _ := strings.Cut(target, " ")

@@ -65,7 +65,7 @@ func TestServedDescription(t *testing.T) {
 
 func init() {
 	// Plain bodies have no structure to check.
-	for _, contentType := range []string{"text/html"} {
+	for _, contentType := range []string{"text/html", "text/csv", "application/x-ndjson"} {
 		openapi3filter.RegisterBodyDecoder(contentType, openapi3filter.FileBodyDecoder)
 	}
 }

@@ -80,7 +80,7 @@ func (c cors) origins(path string) (allowed []string, methods string) {
 	case slices.ContainsFunc(dataPaths, below):
 		return c.data, "GET, HEAD, POST, DELETE"
 	case path == "/", slices.ContainsFunc(commandPaths, below):
-		return c.commands, "GET, HEAD, POST, PATCH"
+		return c.commands, "GET, HEAD, POST, PATCH, DELETE"
 	}
 	return nil, ""
 }

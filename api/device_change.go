@@ -11,10 +11,10 @@ import (
 )
 
 // changeWanted describes the expected body of a change.
-const changeWanted = `the body must be a JSON object with "state", "zone", "apply_clock_offset", "charset", "fit" or "region", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
+const changeWanted = `the body must be a JSON object with "state", "display_name", "zone", "apply_clock_offset", "charset", "fit" or "region", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
 
 // deviceSettings are the members of a DeviceChange.
-var deviceSettings = []string{"state", "zone", "apply_clock_offset", "charset", "fit", "region"}
+var deviceSettings = []string{"state", "display_name", "zone", "apply_clock_offset", "charset", "fit", "region"}
 
 // readChange reads a DeviceChange. Members whose name is similar to one of a change
 // are rejected: a misspelled setting must not count as set. Others are ignored, so that
@@ -50,6 +50,7 @@ func readChange(body json.RawMessage) (change edgelens.DeviceChange, ignored []s
 		want string
 	}{
 		{"state", func(value json.RawMessage) error { return json.Unmarshal(value, &change.State) }, "accepted, quarantined or refused"},
+		{"display_name", func(value json.RawMessage) error { return readNameOrReset(value, &change.DisplayName) }, fmt.Sprintf("at most %d printable characters without blanks around them, or null", edgelens.MaxDisplayName)},
 		{"zone", func(value json.RawMessage) error { return readOrReset(value, &change.Zone) }, `a time zone such as "Asia/Shanghai" or "+08:00", or null`},
 		{"charset", func(value json.RawMessage) error { return readOrReset(value, &change.Charset) }, `a character set such as "gb18030" or "big5", or null`},
 		{"apply_clock_offset", func(value json.RawMessage) error { return readOrReset(value, &change.ApplyClockOffset) }, "true, false or null"},
@@ -84,6 +85,14 @@ func readOrReset[T any](value json.RawMessage, into **T) error {
 		*into = new(T)
 	}
 	return nil
+}
+
+// readNameOrReset reads a display name; null and "" are none.
+func readNameOrReset(value json.RawMessage, into **string) error {
+	if err := readOrReset(value, into); err != nil {
+		return err
+	}
+	return edgelens.CheckDisplayName(**into)
 }
 
 // readFitOrReset reads a fit; null and "" are the empty one.

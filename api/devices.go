@@ -21,6 +21,9 @@ type Devices interface {
 	// an error, none of it. Its error is an edgelens.ErrNotFound for an unknown
 	// device, an edgelens.ErrInvalid for an impossible change.
 	ChangeDevice(ctx context.Context, id string, change edgelens.DeviceChange) (edgelens.Device, error)
+	// ForgetDevice removes a device, as if it had never sent a message. Its error is an edgelens.ErrNotFound for an
+	// unknown one.
+	ForgetDevice(ctx context.Context, id string) error
 	// NotUnderstood returns the messages that were not understood, the latest first.
 	NotUnderstood(ctx context.Context) ([]edgelens.NotUnderstood, error)
 	// Send stores a command that is sent until ttl has passed; 0 is the
@@ -101,6 +104,20 @@ func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) 
 	}, nil
 }
 
+// ForgetDevice implements StrictServerInterface.
+func (s *Server) ForgetDevice(ctx context.Context, r ForgetDeviceRequestObject) (ForgetDeviceResponseObject, error) {
+	if err := checkDevice(r.Id); err != nil {
+		return nil, err
+	}
+	if err := mayUseDevice(ctx, r.Id); err != nil {
+		return nil, err
+	}
+	if err := s.devices.ForgetDevice(ctx, r.Id); err != nil {
+		return nil, err
+	}
+	return ForgetDevice204Response{}, nil
+}
+
 // serial matches the ids of devices: they become part of topics and keys.
 var serial = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
@@ -120,7 +137,7 @@ func checkState(state DeviceState) error {
 
 func newDevice(d edgelens.Device) Device {
 	device := Device{
-		Id: d.ID, Dialect: DeviceDialect(d.Dialect), State: DeviceState(d.State), Online: d.Online,
+		Id: d.ID, DisplayName: optional(d.Settings.DisplayName), Dialect: DeviceDialect(d.Dialect), State: DeviceState(d.State), Online: d.Online,
 		FirstSeen: timeOrNil(d.FirstSeen), LastSeen: timeOrNil(d.LastSeen),
 		Zone: optional(d.Settings.Zone), Charset: optional(d.Settings.Charset), ApplyClockOffset: d.Settings.ApplyClockOffset, ClockProblem: optional(d.Clock.Problem),
 		Fit: optional(Fit(d.Settings.Fit)), Region: newRegion(d.Settings.Region),
@@ -180,6 +197,8 @@ func (noDevices) Device(context.Context, string) (edgelens.Device, error) {
 func (noDevices) ChangeDevice(context.Context, string, edgelens.DeviceChange) (edgelens.Device, error) {
 	return edgelens.Device{}, errNoDevices
 }
+
+func (noDevices) ForgetDevice(context.Context, string) error { return errNoDevices }
 
 func (noDevices) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) { return nil, nil }
 

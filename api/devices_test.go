@@ -33,6 +33,8 @@ type devices struct {
 	state   edgelens.DeviceState
 	sent    []sent
 	changes []edgelens.DeviceChange
+	// forgotten are the ids of those that were.
+	forgotten []string
 }
 
 type sent struct {
@@ -79,6 +81,9 @@ func (d *devices) ChangeDevice(ctx context.Context, id string, change edgelens.D
 	if change.State != nil {
 		d.state, device.State = *change.State, *change.State
 	}
+	if change.DisplayName != nil {
+		device.Settings.DisplayName = *change.DisplayName
+	}
 	if change.Zone != nil {
 		device.Settings.Zone = *change.Zone
 	}
@@ -92,6 +97,14 @@ func (d *devices) ChangeDevice(ctx context.Context, id string, change edgelens.D
 		device.Settings.Region = *change.Region
 	}
 	return device, nil
+}
+
+func (d *devices) ForgetDevice(ctx context.Context, id string) error {
+	if _, err := d.Device(ctx, id); err != nil {
+		return err
+	}
+	d.forgotten = append(d.forgotten, id)
+	return nil
 }
 
 func (d *devices) Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error) {
@@ -435,7 +448,7 @@ func TestBadDeviceRequests(t *testing.T) {
 		"command of another device":  {request("GET", "/api/devices/new/commands/"+commandID, "", nil), 404, "not_found", "no command"},
 		"command id no UUID":         {request("GET", url+"/commands/7", "", nil), 400, "invalid_request", "command_id"},
 		"wrong method, list":         {request("POST", "/api/devices", "", state(`{}`)), 405, "method_not_allowed", "/docs"},
-		"wrong method, device":       {request("DELETE", url, "", nil), 405, "method_not_allowed", "/docs"},
+		"wrong method, device":       {request("PUT", url, "", state(`{}`)), 405, "method_not_allowed", "/docs"},
 		"wrong method, commands":     {request("PUT", url+"/commands", "", state(`{}`)), 405, "method_not_allowed", "/docs"},
 		"wrong method, command":      {request("DELETE", url+"/commands/"+commandID, "", nil), 405, "method_not_allowed", "/docs"},
 		"wrong method, front door":   {request("PUT", "/", "", state(`{}`)), 405, "method_not_allowed", "/docs"},

@@ -8,32 +8,6 @@ import (
 	"edgelens"
 )
 
-// ListModels implements StrictServerInterface.
-func (s *Server) ListModels(ctx context.Context, _ ListModelsRequestObject) (ListModelsResponseObject, error) {
-	list := ListModels200JSONResponse{Models: []Model{}}
-	for _, m := range s.models.List() {
-		if keyFrom(ctx).MayUseModel(m.Name) {
-			list.Models = append(list.Models, newModel(m))
-		}
-	}
-	return list, nil
-}
-
-// GetModel implements StrictServerInterface.
-func (s *Server) GetModel(ctx context.Context, r GetModelRequestObject) (GetModelResponseObject, error) {
-	for _, m := range s.models.List() {
-		if m.Name == r.Name && keyFrom(ctx).MayUseModel(m.Name) {
-			model := newModel(m)
-			if m.Facts != nil {
-				facts := NewModelFacts(*m.Facts)
-				model.Facts = &facts
-			}
-			return GetModel200JSONResponse(model), nil
-		}
-	}
-	return nil, unknownModel(r.Name)
-}
-
 // Healthz implements StrictServerInterface.
 func (s *Server) Healthz(context.Context, HealthzRequestObject) (HealthzResponseObject, error) {
 	return Healthz200JSONResponse{Status: HealthStatusOk}, nil
@@ -111,50 +85,6 @@ func NewRecognition(r *edgelens.Result) Recognition {
 		recognition.TimingsMs.Quality = &took
 	}
 	return recognition
-}
-
-func newModel(m edgelens.Model) Model {
-	model := Model{
-		Name: m.Name, Digest: m.Digest, State: ModelState(m.State), Default: m.Default, Task: m.Task,
-		Labels: m.LabelsCount, FileBytes: m.FileBytes,
-	}
-	if m.Problem != "" {
-		model.Problem = &m.Problem
-	}
-	if n := m.Normalization; n != nil {
-		model.Normalization = &Normalization{Mean: n.Mean, Std: n.Std, Source: NormalizationSource(n.Source)}
-	}
-	if m.State != edgelens.ModelReady {
-		return model
-	}
-	delegate, load := ModelDelegate(m.Delegate), milliseconds(m.LoadTime)
-	model.Input, model.Output = newTensor(m.Input), newTensor(m.Output)
-	model.Runtime = newRunsOn(m.Runtime)
-	model.Delegate, model.Interpreters, model.Threads = &delegate, &m.Interpreters, &m.Threads
-	model.Operators, model.DelegatedOperators = &m.Operators, &m.DelegatedOperators
-	model.MemoryBytes, model.LoadMs = &m.MemoryBytes, &load
-	if len(m.Accelerators) > 0 {
-		accelerators := newModelAccelerators(m.Accelerators)
-		model.Accelerators = &accelerators
-	}
-	if m.Checked != nil {
-		model.Checked = newKernelCheck(*m.Checked)
-	}
-	if m.RequantizedFrom != "" {
-		model.RequantizedFrom = &m.RequantizedFrom
-	}
-	return model
-}
-
-func newTensor(t *edgelens.Tensor) *Tensor {
-	if t == nil {
-		return nil
-	}
-	tensor := &Tensor{Name: t.Name, Shape: t.Shape, Dtype: TensorDtype(t.DType)}
-	if t.Scale != 0 {
-		tensor.Quantization = &Quantization{Scale: t.Scale, ZeroPoint: t.ZeroPoint}
-	}
-	return tensor
 }
 
 // milliseconds rounds to a microsecond.

@@ -1,11 +1,6 @@
 package api
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"regexp"
-	"strings"
-
 	"github.com/labstack/echo/v4"
 )
 
@@ -23,39 +18,5 @@ func (s *Server) hardenHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy", closedPolicy)
 		return next(c)
-	}
-}
-
-var (
-	inlineStyle  = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
-	inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
-)
-
-// pagePolicy is the Content-Security-Policy (https://www.w3.org/TR/CSP3/) of a page of ours: its own style and scripts, by
-// their hashes, requests to this service, and nothing else.
-func pagePolicy(page []byte) string {
-	policy := "default-src 'none'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	for _, kind := range []struct {
-		directive string
-		inline    *regexp.Regexp
-	}{{"style-src", inlineStyle}, {"script-src", inlineScript}} {
-		var hashes []string
-		for _, found := range kind.inline.FindAllSubmatch(page, -1) {
-			sum := sha256.Sum256(found[1])
-			hashes = append(hashes, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
-		}
-		if len(hashes) > 0 {
-			policy += "; " + kind.directive + " " + strings.Join(hashes, " ")
-		}
-	}
-	return policy
-}
-
-// page serves an HTML page of ours that does not change.
-func page(html []byte) echo.HandlerFunc {
-	policy, serve := pagePolicy(html), fixed(echo.MIMETextHTMLCharsetUTF8, html)
-	return func(c echo.Context) error {
-		c.Response().Header().Set("Content-Security-Policy", policy)
-		return serve(c)
 	}
 }

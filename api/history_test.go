@@ -69,6 +69,8 @@ func TestResultFilters(t *testing.T) {
 	for query, want := range map[string]edgelens.ResultFilter{
 		"":                                   {Limit: 50},
 		"?outcome=no_image":                  {Limit: 50, Outcome: "no_image"},
+		"?source=sync":                       {Limit: 50, Source: "sync"},
+		"?source=mqtt&outcome=recognized":    {Limit: 50, Source: "mqtt", Outcome: "recognized"},
 		"?device=" + door + "&outcome=error": {Limit: 50, Device: door, Outcome: "error"},
 		"?label=cat&limit=7&cursor=x":        {Limit: 7, Label: "cat", Cursor: "x"},
 		"?since=2026-04-10T08:00:00Z":        {Limit: 50, Since: morning},

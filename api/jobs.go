@@ -30,12 +30,6 @@ type Jobs interface {
 	Jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error)
 }
 
-// History returns results.
-type History interface {
-	Result(ctx context.Context, id string) (edgelens.StoredResult, error)
-	Results(ctx context.Context, filter edgelens.ResultFilter) (page []edgelens.StoredResult, next string, err error)
-}
-
 const (
 	maxWait      = time.Minute
 	defaultLimit = 50
@@ -164,45 +158,6 @@ func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJob
 	return list, nil
 }
 
-// ListResults implements StrictServerInterface.
-func (s *Server) ListResults(ctx context.Context, r ListResultsRequestObject) (ListResultsResponseObject, error) {
-	limit, err := readLimit(r.Params.Limit)
-	if err != nil {
-		return nil, err
-	}
-	p := r.Params
-	filter := edgelens.ResultFilter{Visible: keyFrom(ctx).Visible(), Device: text(p.Device), Label: text(p.Label), Outcome: text(p.Outcome), Limit: limit, Cursor: text(p.Cursor)}
-	if p.Device != nil {
-		if err := checkDevice(*p.Device); err != nil {
-			return nil, err
-		}
-	}
-	if p.Since != nil {
-		filter.Since = *p.Since
-	}
-	if p.Until != nil {
-		filter.Until = *p.Until
-	}
-	page, next, err := s.history.Results(ctx, filter)
-	if err != nil {
-		return nil, err
-	}
-	list := ListResults200JSONResponse{Results: make([]StoredResult, 0, len(page)), Next: optional(next)}
-	for _, result := range page {
-		list.Results = append(list.Results, newStoredResult(result))
-	}
-	return list, nil
-}
-
-// GetResult implements StrictServerInterface.
-func (s *Server) GetResult(ctx context.Context, r GetResultRequestObject) (GetResultResponseObject, error) {
-	result, err := s.visibleResult(ctx, r.Id.String())
-	if err != nil {
-		return nil, err
-	}
-	return GetResult200JSONResponse(newStoredResult(result)), nil
-}
-
 func readLimit(limit *int) (int, error) {
 	switch {
 	case limit == nil:
@@ -232,22 +187,6 @@ func newJobError(e *edgelens.JobError) *JobError {
 		return nil
 	}
 	return &JobError{Code: e.Code, Detail: e.Detail}
-}
-
-func newStoredResult(r edgelens.StoredResult) StoredResult {
-	stored := StoredResult{
-		Id: parsed(r.ID), JobId: optional(r.JobID), Device: optional(r.Device), Source: optional(StoredResultSource(r.Source)),
-		Outcome: Outcome(r.Outcome), Reason: optional(r.Reason), FreshnessReason: optional(r.FreshnessReason), CreatedAt: r.CreatedAt, Error: newJobError(r.Error),
-	}
-	if r.Freshness != "" {
-		freshness := Freshness(r.Freshness)
-		stored.Freshness = &freshness
-	}
-	if r.Result != nil {
-		recognition := NewRecognition(r.Result)
-		stored.Result = &recognition
-	}
-	return stored
 }
 
 // parsed returns the zero UUID for text that is none; the ids are our own.

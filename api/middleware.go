@@ -78,6 +78,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now()) // fails without a connection
 		}
 		status := c.Response().Status
+		if status == http.StatusServiceUnavailable && recognitionRoutes[route(c)] && !x.recognized { // else the Recognizer counts it
+			s.activity.Refused()
+		}
 		s.responses.WithLabelValues(route(c), strconv.Itoa(status)).Inc()
 		var refused *refusal
 		switch {

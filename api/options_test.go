@@ -362,7 +362,7 @@ func TestQueries(t *testing.T) {
 		"/api/results?outcome=error&outcome=error":         {200, ""},
 		"/api/results?outcome=error&outcome=no_image":      {400, "twice"},
 		"/api/results?lable=cat":                           {400, "did you mean label?"},
-		"/api/results?from=2026-01-01":                     {400, "cursor, device, label, limit, outcome, since, until"},
+		"/api/results?from=2026-01-01":                     {400, "cursor, device, label, limit, outcome, since, source, until"},
 		"/api/results?since=2026-05-01T10:00:00+02:00":     {400, "%2B"},
 		"/api/results?since=1777600000":                    {400, "RFC 3339"},
 		"/api/results?since=2026-05-01":                    {400, "RFC 3339"},

@@ -26,12 +26,6 @@ import (
 //go:embed openapi.yaml
 var specification []byte
 
-// Models lists the models.
-type Models interface {
-	// List returns every known model by name.
-	List() []edgelens.Model
-}
-
 // Readiness reports the service's readiness conditions.
 type Readiness interface {
 	// Conditions returns the present conditions, in order.
@@ -68,7 +62,15 @@ type Parts struct {
 	// Admission may be nil: then every request is read before it may be refused.
 	Admission Admission
 	// System describes the program and its machine.
-	System     func() edgelens.System
+	System func() edgelens.System
+	// State describes how they are now; nil: that is not known.
+	State func(context.Context) edgelens.SystemState
+	// Settings returns the settings in force, without secrets; nil: there are none.
+	Settings func() []edgelens.Setting
+	// Activity may be nil: then nothing is known of what the service did.
+	Activity ActivityLog
+	// Deliveries may be nil: then no result has an event.
+	Deliveries Deliveries
 	Metrics    http.Handler
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
@@ -90,6 +92,10 @@ type Server struct {
 	sensors    Sensors
 	readiness  Readiness
 	system     func() edgelens.System
+	state      func(context.Context) edgelens.SystemState
+	settings   func() []edgelens.Setting
+	activity   ActivityLog
+	deliveries Deliveries
 	log        *slog.Logger
 	hosts      hosts
 	proxies    proxies
@@ -109,6 +115,8 @@ type Server struct {
 	streams     *streams
 	// catching bounds the streams that read from the ledger.
 	catching chan struct{}
+	// exporting bounds the exports of results.
+	exporting chan struct{}
 	// registered has the routes, as in rules.
 	registered map[string]bool
 	denials    loglimit.Limiter
@@ -145,6 +153,11 @@ func New(config Config, parts Parts) (*Server, error) {
 		}, []string{"reason"}),
 		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
+	s.state, s.settings, s.exporting = parts.State, parts.Settings, make(chan struct{}, maxExports)
+	if s.settings == nil {
+		s.settings = noSettings
+	}
+	s.activity, s.deliveries = cmp.Or[ActivityLog](parts.Activity, noActivity{}), cmp.Or[Deliveries](parts.Deliveries, noDeliveries{})
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, reason := range refusalReasons {
 		s.refusals.WithLabelValues(reason)
@@ -170,9 +183,10 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.POST("/api/recognize_async", s.serveRecognizeAsync)
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/api/sensors/stream", s.serveSensorStream)
+	e.GET("/api/results/export", s.serveExport)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
-	e.GET("/docs", page(docs))
+	registerDocs(e, docs)
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
 	e.GET("/login", s.serveLogin)
 	e.POST("/login", s.serveLoginForm)

@@ -7,7 +7,7 @@ import (
 )
 
 // GetSystem implements StrictServerInterface.
-func (s *Server) GetSystem(context.Context, GetSystemRequestObject) (GetSystemResponseObject, error) {
+func (s *Server) GetSystem(ctx context.Context, _ GetSystemRequestObject) (GetSystemResponseObject, error) {
 	system := s.system()
 	described := System{
 		Version: system.Version, Board: textOrNil(system.Board), Processor: textOrNil(system.Processor), ProcessorFeatures: system.Features,
@@ -22,6 +22,7 @@ func (s *Server) GetSystem(context.Context, GetSystemRequestObject) (GetSystemRe
 	for _, a := range system.Accelerators {
 		described.Accelerators = append(described.Accelerators, InstalledAccelerator{Name: InstalledAcceleratorName(a.Name), Problem: textOrNil(a.Problem)})
 	}
+	described.State = s.systemState(ctx)
 	return GetSystem200JSONResponse(described), nil
 }
 

@@ -25,7 +25,7 @@ type Registry interface {
 
 // Loader keeps a Pool for each model in use. A model is opened, built and
 // warmed up on first use, once for all simultaneous callers, and stays until
-// Close. A failed model is not retried until its file changes.
+// Unload or Close. A failed model is not retried until its file changes.
 //
 // A Loader is safe for concurrent use.
 type Loader struct {
@@ -50,6 +50,8 @@ type Loader struct {
 type entry struct {
 	digest string
 	ready  chan struct{} // closed when the rest is set
+	// settled is closed when its accelerators were opened, too, or could not be.
+	settled chan struct{}
 
 	spec  models.Spec
 	pool  *Pool
@@ -263,11 +265,12 @@ func (l *Loader) entry(name string) (*entry, error) {
 	if e := l.loaded[model.Name]; e != nil && (!e.failed() || e.digest == model.Digest && errors.Is(e.err, edgelens.ErrModel)) {
 		return e, nil
 	}
-	e = &entry{digest: model.Digest, ready: make(chan struct{})}
+	e = &entry{digest: model.Digest, ready: make(chan struct{}), settled: make(chan struct{})}
 	l.loaded[model.Name] = e
 	l.closes.Add(1)
 	go func() {
 		defer l.closes.Done()
+		defer close(e.settled)
 		l.load(e, model)
 		for _, a := range e.accelerated {
 			l.openAccelerated(a, e)

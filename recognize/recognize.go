@@ -136,6 +136,15 @@ func (s *Service) Refusal(wait time.Duration) error {
 	return s.admission.refusal(wait)
 }
 
+// Waiting returns how many recognitions wait for a slot.
+func (s *Service) Waiting() (n int) {
+	waiting, _, _ := s.admission.counts()
+	for _, of := range waiting {
+		n += of
+	}
+	return n
+}
+
 // Stop rejects new requests with ErrStopping, and those that wait: all jobs, which are
 // done after a restart, and the synchronous requests whose answers are predicted to come
 // later than by. Close must follow.

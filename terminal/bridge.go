@@ -170,6 +170,12 @@ func (b *Bridge) ChangeDevice(ctx context.Context, id string, change edgelens.De
 	return b.presence.change(ctx, id, change)
 }
 
+// ForgetDevice removes a device with its settings, commands and undelivered events, and cancels its queued images; if it
+// sends another message, it is a new one. Errors: edgelens.ErrNotFound, ErrDiskFull.
+func (b *Bridge) ForgetDevice(ctx context.Context, id string) error {
+	return b.presence.remove(ctx, id)
+}
+
 // NotUnderstood returns the messages that were not understood since this process started,
 // the latest first.
 func (b *Bridge) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error) {

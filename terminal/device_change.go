@@ -18,6 +18,8 @@ func (p *presence) change(ctx context.Context, id string, change edgelens.Device
 	if err != nil {
 		return edgelens.Device{}, err
 	}
+	p.saving.Lock()
+	defer p.saving.Unlock()
 	before, device, err := p.registry.change(id, change, zone, p.now())
 	if err != nil {
 		return edgelens.Device{}, err
@@ -35,9 +37,27 @@ func (p *presence) change(ctx context.Context, id string, change edgelens.Device
 		p.log.Info("device "+string(device.State), "device", id, "dialect", device.Dialect)
 	}
 	if before.Settings != device.Settings {
-		p.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset, "fit", device.Settings.Fit, "region", device.Settings.Region)
+		p.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset, "display_name", device.Settings.DisplayName, "fit", device.Settings.Fit, "region", device.Settings.Region)
 	}
 	return device, nil
+}
+
+// remove is Bridge.ForgetDevice.
+func (p *presence) remove(ctx context.Context, id string) error {
+	p.saving.Lock()
+	defer p.saving.Unlock()
+	device, err := p.registry.get(id)
+	if err != nil {
+		return err
+	}
+	// First what is stored: with an error, the device is as before.
+	if err := p.store.ForgetDevice(ctx, id); err != nil {
+		return err
+	}
+	p.registry.forget(id)
+	p.availabilities.remove([]string{id})
+	p.log.Info("device forgotten", "event", "device_forgotten", "device", id, "dialect", device.Dialect)
+	return nil
 }
 
 // checkChange returns the zone of a change; nil for none. It replaces the name of the
@@ -57,6 +77,11 @@ func checkChange(change *edgelens.DeviceChange) (*time.Location, error) {
 			return nil, fmt.Errorf("%w: charset must be one of %s, or empty, not %q", edgelens.ErrInvalid, strings.Join(charset.Names, ", "), clip.Line(*change.Charset, 40))
 		}
 		change.Charset = &name
+	}
+	if change.DisplayName != nil {
+		if err := edgelens.CheckDisplayName(*change.DisplayName); err != nil {
+			return nil, err
+		}
 	}
 	if change.Fit != nil {
 		if err := change.Fit.Check(); err != nil {

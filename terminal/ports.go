@@ -22,6 +22,8 @@ type Devices interface {
 	SaveDevices(ctx context.Context, devices ...edgelens.Device) error
 	// RemoveDevices removes devices; unknown ones are no error.
 	RemoveDevices(ctx context.Context, ids ...string) error
+	// ForgetDevice removes a device with its commands and undelivered events, and cancels its queued jobs.
+	ForgetDevice(ctx context.Context, id string) error
 	// ReleaseDevice releases the held records of a device for delivery.
 	ReleaseDevice(ctx context.Context, device string) error
 }

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,11 +33,15 @@ type presenceParts struct {
 
 // presence decides which devices are online: by their messages, those of other nodes of the
 // group, and their silence. It saves the devices. It is safe for use by many goroutines.
-type presence struct{ presenceParts }
+type presence struct {
+	presenceParts
+	// saving is held while devices are stored or forgotten, so that a forgotten one is not stored again.
+	saving sync.Mutex
+}
 
 func newPresence(parts presenceParts, registerer prometheus.Registerer) *presence {
 	registerer.MustRegister(&deviceStates{parts.registry}, &deviceClocks{parts.registry})
-	return &presence{parts}
+	return &presence{presenceParts: parts}
 }
 
 // onSign handles a message without a record, such as a heartbeat, and answers it from
@@ -124,6 +129,8 @@ func (p *presence) run(ctx context.Context) {
 
 // save publishes and saves the changes of devices: all, or the urgent ones.
 func (p *presence) save(ctx context.Context, all bool) {
+	p.saving.Lock()
+	defer p.saving.Unlock()
 	p.forget(ctx)
 	changed, devices := p.registry.takeDirty(all)
 	p.availabilities.changed(changed)

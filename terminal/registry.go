@@ -130,6 +130,22 @@ func (r *registry) takeGone() []string {
 	return slices.DeleteFunc(gone, func(id string) bool { return r.devices[id] != nil }) // it is back
 }
 
+// forget removes a device, whatever it has sent; false for an unknown one.
+func (r *registry) forget(device string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.devices[device]
+	if k == nil {
+		return false
+	}
+	if k.passing != nil {
+		r.passing.Remove(k.passing)
+	}
+	delete(r.devices, device)
+	r.clocks.forget(device)
+	return true
+}
+
 // get returns a device; edgelens.ErrNotFound for an unknown one.
 func (r *registry) get(device string) (edgelens.Device, error) {
 	r.mu.Lock()
@@ -208,6 +224,9 @@ func (r *registry) change(device string, change edgelens.DeviceChange, zone *tim
 	}
 	if change.ApplyClockOffset != nil {
 		k.Settings.ApplyClockOffset = *change.ApplyClockOffset
+	}
+	if change.DisplayName != nil {
+		k.Settings.DisplayName = *change.DisplayName
 	}
 	if change.Fit != nil {
 		k.Settings.Fit = *change.Fit

@@ -29,8 +29,8 @@ type Core struct {
 	Loader   *inference.Loader
 	// Recognizer also counts and logs.
 	Recognizer edgelens.Recognizer
-	latency    func(since time.Time) (p95 time.Duration, ok bool)
 
+	recognizer    *telemetry.Recognizer // Recognizer
 	runtimes      *runtimes.Set
 	preprocessor  *preprocess.Preprocessor
 	decoder       *sandbox.Preprocessor // closes preprocessor
@@ -82,12 +82,11 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer, 
 	service := recognize.New(c.Recognize, recognize.Parts{
 		Preprocessor: decoder, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name, DecodeMemory: memory.now,
 	})
-	recognizer := telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default)
+	counted := telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default)
 	return &Core{
-		latency:  recognizer.Latency,
-		runtimes: set,
+		runtimes: set, recognizer: counted,
 		Registry: registry, Loader: loader, preprocessor: preprocessor, decoder: decoder, service: service, shared: shared,
-		Recognizer:    recognizer,
+		Recognizer:    counted,
 		qualityForAll: c.Recognize.Quality == recognize.QualityAll,
 		standIn:       c.Recognize.AllowStandIn,
 	}, nil

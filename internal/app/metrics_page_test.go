@@ -54,6 +54,7 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(newSyncHistory(core.Recognizer, jobs.ledger.Results, log, metrics).Close)
 	terminals, err := newTerminals(context.Background(), c, jobs, log, metrics)
 	if err != nil {
 		t.Fatal(err)

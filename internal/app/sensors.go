@@ -60,7 +60,7 @@ func newSensors(c *config.Config, core *Core, jobs *jobs, terminals *terminals, 
 	s.monitor, err = sensor.New(c.Sensor, sensor.Parts{
 		Store: pointStore{jobs.ledger.Sensors}, Publisher: insightPublisher{jobs.ledger.Insights, sinks},
 		Feeders: []sensor.Feeder{
-			nodeFeeder{latency: core.latency, celsius: board.Prober{Root: "/"}.Celsius},
+			nodeFeeder{latency: core.recognizer.Latency, celsius: board.Prober{Root: "/"}.Celsius},
 			deviceFeeder{devices: devices, results: jobs.ledger.Results, log: log},
 		},
 		Log: log, Metrics: metrics, Zone: dialects.Zones(c.Dialects),

@@ -19,9 +19,11 @@ import (
 	"edgelens"
 	"edgelens/api"
 	"edgelens/internal/access"
+	"edgelens/internal/board"
 	"edgelens/internal/certificate"
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
+	"edgelens/internal/notify/event"
 	"edgelens/internal/telemetry"
 )
 
@@ -54,6 +56,11 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, jobs.close(stopping.limit())) }()
+	var history *syncHistory
+	if c.Ledger.KeepSync {
+		history = newSyncHistory(core.Recognizer, jobs.ledger.Results, log, metrics)
+		defer history.Close() // after the server, and before the ledger
+	}
 	keys, err := openKeys(ctx, c, jobs.ledger, log)
 	if err != nil {
 		return err
@@ -73,7 +80,7 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	defer func() { err = errors.Join(err, sensors.stop(stopping.limit())) }()
 	s := &node{
 		sensors: sensors,
-		version: version, config: c, core: core, jobs: jobs, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, log: log,
+		version: version, started: time.Now(), config: c, core: core, jobs: jobs, history: history, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, log: log,
 	}
 	s.readiness.NotReady("model", "loading")
 	if s.server, err = newServer(c, s, metrics); err != nil {
@@ -95,9 +102,12 @@ func isFolder(path string) bool {
 // node has the parts of a running server.
 type node struct {
 	version   string
+	started   time.Time
 	config    *config.Config
 	core      *Core
 	jobs      *jobs
+	history   *syncHistory // nil without ledger.keep_sync
+	machine   machine
 	keys      *access.Keys // nil in tests without keys
 	terminals *terminals
 	sensors   *sensors // nil in tests without sensors
@@ -112,12 +122,18 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	s.readiness.AddCheck(func() []edgelens.Condition { return kernelConditions(s.core.Loader.Checks()) })
 	s.readiness.AddCheck(func() []edgelens.Condition { return acceleratorConditions(s.core.Loader.Accelerators()) })
 	s.readiness.AddCheck(func() []edgelens.Condition { return interpreterConditions(s.core.Loader.Interpreters()) })
+	s.config, s.machine.prober = c, board.Prober{Root: "/"}
 	parts := api.Parts{
 		Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
-		System:     func() edgelens.System { return System(s.version, s.core.runtimes) },
+		System: func() edgelens.System { return System(s.version, s.core.runtimes) },
+		State:  s.State, Settings: c.InForce, Activity: s.core.recognizer.Activity(),
+		Deliveries: resultEvents{s.jobs.ledger, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}},
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
+	}
+	if s.history != nil {
+		parts.Recognizer = s.history
 	}
 	if s.terminals != nil && s.terminals.bridge != nil {
 		parts.Devices = s.terminals.bridge
@@ -172,7 +188,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	}
 	group.Go(func() error { return s.server.Serve(listener) })
 	group.Go(func() error {
-		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger.Outbox, s.log))
+		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger.Outbox, s.log), s.sampleActivity())
 		return nil
 	})
 	group.Go(func() error {

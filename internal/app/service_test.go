@@ -111,13 +111,19 @@ func startOn(t testing.TB, c *config.Config, set *runtimes.Set, backend inferenc
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{core: core, jobs: jobs, readiness: telemetry.NewReadiness(), log: log}
+	n := &node{config: c, core: core, jobs: jobs, readiness: telemetry.NewReadiness(), log: log}
+	if c.Ledger.KeepSync {
+		n.history = newSyncHistory(core.Recognizer, jobs.ledger.Results, log, metrics)
+	}
 	if n.server, err = newServer(c, n, metrics); err != nil {
 		t.Fatal(err)
 	}
 	web := httptest.NewServer(n.server.Handler())
 	t.Cleanup(func() {
 		web.Close()
+		if n.history != nil {
+			n.history.Close()
+		}
 		jobs.worker.Shutdown()
 		if err := errors.Join(CloseWithin(StopTimeout, jobs.close), CloseWithin(StopTimeout, core.Close)); err != nil {
 			t.Error(err)

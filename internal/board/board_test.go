@@ -124,3 +124,31 @@ func TestWarningAboutBusyMachine(t *testing.T) {
 		t.Errorf("%q", w)
 	}
 }
+
+// A board that is throttled, or was since it was started, has the reasons; one that does not report it has none.
+func TestThrottling(t *testing.T) {
+	flags := func(f uint32) board.State { return board.State{Throttled: &f} }
+	throttles := int64(3)
+	for name, tt := range map[string]struct {
+		state board.State
+		want  []string // a part of each reason
+	}{
+		"unknown":        {board.State{}, nil},
+		"all well":       {flags(0), nil},
+		"now":            {flags(0x50005), []string{"The board reports under-voltage", "The board reports throttled"}},
+		"since then":     {flags(0x80000), []string{"Since it was started, the board has reported the soft temperature limit"}},
+		"a PC slow once": {board.State{Throttles: &throttles}, []string{"3 times"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := tt.state.Throttling()
+			if got == nil || len(got) != len(tt.want) {
+				t.Fatalf("got %q, want %q", got, tt.want)
+			}
+			for i, want := range tt.want {
+				if !strings.Contains(got[i], want) {
+					t.Errorf("got %q, want %q", got[i], want)
+				}
+			}
+		})
+	}
+}

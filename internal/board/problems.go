@@ -48,6 +48,25 @@ func Problems(before, after State) []string {
 	return errs
 }
 
+// Throttling returns why the machine runs slower than it could, or has since it was started; empty where it does not, or
+// does not report it.
+func (s State) Throttling() []string {
+	reasons := []string{}
+	for _, flag := range throttleFlags {
+		switch {
+		case s.Throttled == nil:
+		case *s.Throttled&flag.now != 0:
+			reasons = append(reasons, "The board reports "+flag.what+".")
+		case *s.Throttled&flag.before != 0:
+			reasons = append(reasons, "Since it was started, the board has reported "+flag.what+".")
+		}
+	}
+	if s.Throttles != nil && *s.Throttles > 0 {
+		reasons = append(reasons, fmt.Sprintf("Since it was started, the processor was throttled for heat %d times.", *s.Throttles))
+	}
+	return reasons
+}
+
 // Warnings returns what may have disturbed the figures without making them invalid.
 func Warnings(facts Facts, before State) []string {
 	var warnings []string

@@ -40,6 +40,8 @@ type Config struct {
 	retired map[string]bool
 	// derived are the keys of the settings that Complete has set.
 	derived []string
+	// sources are where the settings were set.
+	sources sources
 	// Model is the default model's name; "" means the manifest's default.
 	Model string
 	// ModelMirror is a folder or URL that `model pull` tries first.

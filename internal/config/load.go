@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"gopkg.in/yaml.v3"
 
+	"edgelens"
 	"edgelens/internal/similar"
 )
 
@@ -79,9 +80,9 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	c := Default()
 	settings := append(c.settings(), c.retiredSettings()...)
 	var errs []error
-	errs = append(errs, applyFile(settings, flags, environ)...)
-	errs = append(errs, applyEnviron(settings, environ)...)
-	errs = append(errs, applyFlags(settings, flags)...)
+	errs = append(errs, applyFile(c.from(settings, edgelens.SettingFile), flags, environ)...)
+	errs = append(errs, applyEnviron(c.from(settings, edgelens.SettingEnviron), environ)...)
+	errs = append(errs, applyFlags(c.from(settings, edgelens.SettingFlag), flags)...)
 	c.Complete()
 	errs = append(errs, split(c.Validate())...)
 	if len(errs) > 0 {

@@ -22,6 +22,9 @@ type Config struct {
 	MaxEvents int
 	// KeepImages keeps a job's image as long as the job. Without it, an image is deleted when its job is done.
 	KeepImages bool
+	// KeepSync keeps the results of recognitions that were answered at once. The ledger does not use it: who answers
+	// them records them.
+	KeepSync bool
 	// MaxQueued is the maximum number of queued jobs; more are refused with edgelens.Busy.
 	MaxQueued int
 	// MinFreeBytes is how much of the disk must stay free: below it, nothing is accepted, so that accepted jobs can

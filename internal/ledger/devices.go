@@ -26,6 +26,7 @@ type Devices struct {
 	db     *database
 	events *Events
 	outbox *Outbox
+	jobs   *Jobs
 }
 
 // SaveDevices makes devices durable as they are, and an event for each that is

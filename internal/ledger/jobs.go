@@ -75,6 +75,12 @@ func (s *Jobs) accept(ctx context.Context, spec edgelens.JobSpec, image []byte) 
 	return job, false, nil
 }
 
+// Queued returns how many jobs are queued. It counts no rows and is cheap.
+func (s *Jobs) Queued(ctx context.Context) (int64, error) {
+	queued, _, err := unfinishedJobs(ctx, s.db.readers)
+	return queued, s.db.explain("count the queued jobs", err)
+}
+
 func valueOf(job *edgelens.Job) edgelens.Job {
 	if job == nil {
 		return edgelens.Job{}

@@ -225,7 +225,7 @@ func (l *Ledger) newStores() {
 	l.Records = &Records{
 		db: l.db, admission: admission, identities: identities, images: l.Images, jobs: l.Jobs, results: l.Results, outbox: l.Outbox,
 	}
-	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox}
+	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox, jobs: l.Jobs}
 	l.Commands = &Commands{db: l.db}
 	l.Keys = &Keys{db: l.db}
 	l.Sensors = &Sensors{db: l.db, config: l.config}

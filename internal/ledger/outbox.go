@@ -15,6 +15,8 @@ type Outbox struct {
 	config Config
 	images *Images
 	feeds  *feeds
+	// attempts are those that failed.
+	attempts attempts
 	// dropped counts the rows that were dropped undelivered.
 	dropped shedCounts
 }
@@ -95,14 +97,22 @@ func (s *Outbox) next(ctx context.Context, sink, device string, limit int) ([]ed
 	return deliveries, nil
 }
 
-// Delivered removes delivered rows from the outbox, by Delivery.Seq, and drops the images that no other row needs.
+// Delivered removes delivered rows from the outbox, by Delivery.Seq, and drops the images that no other row needs. That
+// they were delivered is kept with their results.
 func (s *Outbox) Delivered(ctx context.Context, seqs ...int64) error {
-	return s.db.explain("remove delivered rows from the outbox", s.db.write(ctx, func(c *change) error {
+	err := s.db.write(ctx, func(c *change) error {
 		for _, seq := range seqs {
+			if err := s.noteDelivered(c, seq, s.db.now()); err != nil {
+				return err
+			}
 			if _, err := s.remove(c, `seq = ?`, seq); err != nil {
 				return err
 			}
 		}
 		return nil
-	}))
+	})
+	if err == nil {
+		s.attempts.forget(seqs...)
+	}
+	return s.db.explain("remove delivered rows from the outbox", err)
 }

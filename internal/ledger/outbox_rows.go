@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"time"
 
 	"edgelens"
@@ -23,26 +22,14 @@ func noDeliveryOfImage(record string) string {
 const outboxBytes = `(SELECT IFNULL(SUM(bytes), 0) FROM outbox_totals)`
 
 // selectDelivery selects what readDelivery reads.
-const selectDelivery = `SELECT o.seq, o.ready AND NOT o.held, o.image, j.id,
-		r.id, r.dialect, r.device, r.kind, r.record_key, r.passed, r.person_id, r.person_name, r.person_type, r.person_code,
-		r.verdict, r.captured_at, r.received_at, r.retained, r.freshness, r.freshness_reason, r.doubt, r.image_sha256, r.image_bytes, r.reason, s.id IS NOT NULL
+const selectDelivery = `SELECT ` + recordColumns + `, o.seq, o.ready AND NOT o.held, o.image, j.id, s.id IS NOT NULL
 	FROM outbox o JOIN records r ON r.id = o.record_id LEFT JOIN results s ON s.id = o.record_id LEFT JOIN jobs j ON j.record_id = o.record_id`
 
 func readDelivery(rows *sql.Rows) (d edgelens.Delivery, ready bool, err error) {
-	var (
-		job, verdict       sql.NullString
-		captured, received sql.NullInt64
-		image, result      bool
-	)
-	r := &d.Record
-	err = rows.Scan(&d.Seq, &ready, &image, &job,
-		&r.ID, &r.Dialect, &r.Device, &r.Kind, &r.Key, &r.Passed, &r.Person.ID, &r.Person.Name, &r.Person.Type, &r.Person.Code,
-		&verdict, &captured, &received, &r.Retained, &r.Freshness, &r.FreshnessReason, &r.Doubt, &r.ImageSHA256, &r.ImageBytes, &r.Reason, &result)
-	if verdict.Valid {
-		r.Verdict = json.RawMessage(verdict.String)
-	}
-	r.CapturedAt, r.ReceivedAt = timeOf(captured), timeOf(received)
-	d.CreatedAt = r.ReceivedAt
+	var job sql.NullString
+	var image, result bool
+	d.Record, err = readRecord(rows, &d.Seq, &ready, &image, &job, &result)
+	d.CreatedAt = d.Record.ReceivedAt
 	if image {
 		d.Image = job.String
 	}

@@ -3,11 +3,31 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"strings"
 
 	"edgelens"
 )
+
+// recordColumns are those of the table r that readRecord reads.
+const recordColumns = `r.id, r.dialect, r.device, r.kind, r.record_key, r.passed, r.person_id, r.person_name, r.person_type, r.person_code,
+	r.verdict, r.captured_at, r.received_at, r.retained, r.freshness, r.freshness_reason, r.doubt, r.image_sha256, r.image_bytes, r.reason`
+
+// readRecord reads recordColumns, and then the rest into others.
+func readRecord(row interface{ Scan(...any) error }, others ...any) (r edgelens.Record, err error) {
+	var verdict sql.NullString
+	var captured, received sql.NullInt64
+	err = row.Scan(append([]any{
+		&r.ID, &r.Dialect, &r.Device, &r.Kind, &r.Key, &r.Passed, &r.Person.ID, &r.Person.Name, &r.Person.Type, &r.Person.Code,
+		&verdict, &captured, &received, &r.Retained, &r.Freshness, &r.FreshnessReason, &r.Doubt, &r.ImageSHA256, &r.ImageBytes, &r.Reason,
+	}, others...)...)
+	if verdict.Valid {
+		r.Verdict = json.RawMessage(verdict.String)
+	}
+	r.CapturedAt, r.ReceivedAt = timeOf(captured), timeOf(received)
+	return r, err
+}
 
 // insertRecord adds a record alone.
 func insertRecord(c *change, r *edgelens.Record) error {

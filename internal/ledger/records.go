@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -70,6 +71,15 @@ func (s *Records) receive(ctx context.Context, r edgelens.Reception) (edgelens.J
 		}
 	}
 	return job, existing, err
+}
+
+// Record returns a record by its id. Its error is an edgelens.ErrNotFound where there is none, or no longer.
+func (s *Records) Record(ctx context.Context, id string) (edgelens.Record, error) {
+	r, err := readRecord(s.db.readers.QueryRowContext(ctx, `SELECT `+recordColumns+` FROM records r WHERE r.id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("%w: no record has this id; it may have been removed for its age", edgelens.ErrNotFound)
+	}
+	return r, s.db.explain("look up record "+id, err)
 }
 
 // WithoutImage returns how many records were kept without their images since the start because images could not be

@@ -10,7 +10,8 @@ import (
 )
 
 // selectResult selects what readResult reads.
-const selectResult = `SELECT s.seq, s.id, s.job_id, s.source, s.device, s.outcome, s.reason, s.freshness, s.freshness_reason, s.label, s.probability, s.created_at, s.result, s.error_code, s.error_detail, s.owner
+const selectResult = `SELECT s.seq, s.id, s.job_id, s.source, s.device, s.outcome, s.reason, s.freshness, s.freshness_reason, s.label, s.probability, s.created_at, s.result, s.error_code, s.error_detail, s.owner,
+		EXISTS (SELECT 1 FROM jobs j WHERE j.id = s.job_id AND j.image = 1)
 	FROM results s`
 
 func readResult(row interface{ Scan(...any) error }) (item edgelens.StoredResult, seq int64, err error) {
@@ -19,7 +20,7 @@ func readResult(row interface{ Scan(...any) error }) (item edgelens.StoredResult
 		job, result, code, detail sql.NullString
 	)
 	err = row.Scan(&seq, &item.ID, &job, &item.Source, &item.Device, &item.Outcome, &item.Reason, &item.Freshness, &item.FreshnessReason,
-		&item.Label, &item.Probability, &created, &result, &code, &detail, &item.Owner)
+		&item.Label, &item.Probability, &created, &result, &code, &detail, &item.Owner, &item.HasImage)
 	if err != nil {
 		return edgelens.StoredResult{}, 0, err
 	}

@@ -30,6 +30,32 @@ func (s *Results) record(ctx context.Context, record edgelens.StoredResult) (edg
 	if record.JobID != "" {
 		return edgelens.StoredResult{}, fmt.Errorf("%w: the result of a job is recorded by finishing the job", edgelens.ErrInvalid)
 	}
+	s.identify(&record)
+	err := s.db.write(ctx, func(c *change) (err error) {
+		record, err = s.insertOnce(ctx, c, record)
+		return err
+	})
+	if err != nil {
+		return edgelens.StoredResult{}, err
+	}
+	return record, nil
+}
+
+// RecordAll is Record for several results without a job, in one transaction.
+func (s *Results) RecordAll(ctx context.Context, records []edgelens.StoredResult) error {
+	return s.db.explain("record results", s.db.writeWithOthers(ctx, func(c *change) error {
+		for _, record := range records {
+			s.identify(&record)
+			if _, err := s.insertOnce(ctx, c, record); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// identify fills in the fields of a new result that are empty.
+func (s *Results) identify(record *edgelens.StoredResult) {
 	if record.CreatedAt.IsZero() {
 		record.CreatedAt = s.db.now()
 	}
@@ -37,22 +63,19 @@ func (s *Results) record(ctx context.Context, record edgelens.StoredResult) (edg
 	if record.ID == "" {
 		record.ID = uuid7.New(record.CreatedAt)
 	}
-	complete(&record)
-	err := s.db.write(ctx, func(c *change) error {
-		earlier, err := resultByID(ctx, c, record.ID)
-		if err == nil {
-			record = earlier
-			return nil
-		}
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		return s.insert(c, &record)
-	})
-	if err != nil {
-		return edgelens.StoredResult{}, err
+	complete(record)
+}
+
+// insertOnce inserts a result, or returns the earlier one with its ID.
+func (s *Results) insertOnce(ctx context.Context, c *change, record edgelens.StoredResult) (edgelens.StoredResult, error) {
+	earlier, err := resultByID(ctx, c, record.ID)
+	if err == nil {
+		return earlier, nil
 	}
-	return record, nil
+	if !errors.Is(err, sql.ErrNoRows) {
+		return record, err
+	}
+	return record, s.insert(c, &record)
 }
 
 // Result returns an item of the history by its id. Its error is an edgelens.ErrNotFound where there is none.
@@ -116,6 +139,9 @@ func where(f edgelens.ResultFilter, before int64) (condition string, args []any)
 	}
 	if f.Outcome != "" {
 		and(`outcome = ?`, f.Outcome)
+	}
+	if f.Source != "" {
+		and(`source = ?`, f.Source)
 	}
 	if test, of := visible("", f.Visible); test != "" {
 		condition, args = condition+` AND `+test, append(args, of...)

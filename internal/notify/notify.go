@@ -43,6 +43,8 @@ type Outbox interface {
 	OutboxDevices(ctx context.Context, sink string) ([]string, error)
 	Outbox(ctx context.Context, sink, device string, limit int) ([]edgelens.Delivery, error)
 	Delivered(ctx context.Context, seqs ...int64) error
+	// Failed notes that an entry could not be delivered, and why; it is quick.
+	Failed(seq int64, reason string)
 	// SetAside keeps an entry, but takes it out of its device's order.
 	SetAside(ctx context.Context, seq int64, reason string) error
 }

@@ -32,6 +32,7 @@ type outbox struct {
 	fail      error
 	delivered []string // sink device key
 	aside     []string // reasons
+	failed    []string // seqs and reasons
 }
 
 func newOutbox() *outbox {
@@ -98,6 +99,12 @@ func (o *outbox) Delivered(_ context.Context, seqs ...int64) error {
 		})
 	}
 	return nil
+}
+
+func (o *outbox) Failed(seq int64, reason string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.failed = append(o.failed, fmt.Sprint(seq, " ", reason))
 }
 
 func (o *outbox) SetAside(ctx context.Context, seq int64, reason string) error {

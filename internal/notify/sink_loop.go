@@ -206,6 +206,7 @@ func (r *sinkLoop) note(done report) {
 		return
 	}
 	r.events.WithLabelValues(r.sink.Name(), outcomeFailed).Inc()
+	r.outbox.Failed(done.failed.Seq, done.err.Error())
 	if errors.Is(done.err, ErrRejected) {
 		r.reject(d, done)
 		return

@@ -6,33 +6,33 @@ import (
 	"time"
 )
 
-// keptDurations bounds the memory of durations: in busy minutes, the latest.
+// keptDurations bounds the memory of latencies: in busy minutes, the latest.
 const keptDurations = 4096
 
-// durations has the latest durations of recognitions. It is safe for use by many goroutines.
-type durations struct {
+// latencies has the latest durations of recognitions. It is safe for use by many goroutines.
+type latencies struct {
 	mu   sync.Mutex
-	last []duration
+	last []latency
 	next int
 }
 
-type duration struct {
+type latency struct {
 	at   time.Time
 	took time.Duration
 }
 
-func (d *durations) add(at time.Time, took time.Duration) {
+func (d *latencies) add(at time.Time, took time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.last) < keptDurations {
-		d.last = append(d.last, duration{at, took})
+		d.last = append(d.last, latency{at, took})
 		return
 	}
-	d.last[d.next] = duration{at, took}
+	d.last[d.next] = latency{at, took}
 	d.next = (d.next + 1) % keptDurations
 }
 
-// Latency returns the 95th percentile of the durations of the successful recognitions since a time; ok is false where
+// Latency returns the 95th percentile of the latencies of the successful recognitions since a time; ok is false where
 // there was none. In busy minutes, it is of the last 4096.
 func (t *Recognizer) Latency(since time.Time) (p95 time.Duration, ok bool) {
 	t.recent.mu.Lock()

@@ -22,19 +22,23 @@ type Recognizer struct {
 	defaultModel func() string
 	// refused counts refusals for the log: there may be thousands a second.
 	refused loglimit.Tally
-	recent  durations
+	recent  latencies
 
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	stages   *prometheus.HistogramVec
 	cache    *prometheus.CounterVec
 	quality  *prometheus.CounterVec
+
+	// activity and totals are the same for the page, which shows them without Prometheus.
+	activity *Activity
+	totals   totals
 }
 
 // NewRecognizer wraps next and registers its metrics.
 func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Registerer, knows func(model string) bool, defaultModel func() string) *Recognizer {
 	t := &Recognizer{
-		next: next, log: log, knows: knows, defaultModel: defaultModel, refused: loglimit.Tally{Interval: time.Second},
+		next: next, log: log, knows: knows, defaultModel: defaultModel, refused: loglimit.Tally{Interval: time.Second}, activity: NewActivity(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_requests_total", Help: "Requested recognitions, by outcome: ok or the error's code.",
 		}, []string{"source", "model", "outcome"}),
@@ -58,6 +62,12 @@ func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Regi
 	return t
 }
 
+// Activity returns what the recognitions do, and all others that are counted there.
+func (t *Recognizer) Activity() *Activity { return t.activity }
+
+// Totals returns the durations of the stages and the use of the cache since the start.
+func (t *Recognizer) Totals() ([]edgelens.StageLatency, edgelens.CacheCounts) { return t.totals.read() }
+
 // Recognize implements edgelens.Recognizer.
 func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.Result, error) {
 	start := time.Now()
@@ -71,6 +81,10 @@ func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	t.cache.WithLabelValues(cached).Inc()
 	if err == nil {
 		t.recent.add(start.Add(took), took)
+	}
+	t.totals.noteCache(cached)
+	if req.Priority == edgelens.PrioritySynchronous || !isRefusal(err) { // a job that found no slot is tried again
+		t.activity.Recognized(took, err)
 	}
 	if err == nil && !result.Cached {
 		t.observeStages(model, result.Timings)
@@ -119,9 +133,11 @@ func (t *Recognizer) observeStages(model string, timings edgelens.Timings) {
 		{"postprocess", timings.Postprocess},
 	} {
 		t.stages.WithLabelValues(s.stage, model).Observe(s.took.Seconds())
+		t.totals.noteStage(s.stage, s.took)
 	}
 	if timings.Quality > 0 {
 		t.stages.WithLabelValues("quality", model).Observe(timings.Quality.Seconds())
+		t.totals.noteStage("quality", timings.Quality)
 	}
 }
 
