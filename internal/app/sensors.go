@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,7 +36,7 @@ type sensors struct {
 	log        *slog.Logger
 	run        string
 
-	uplink *uplink.Uplink // nil before start
+	uplink atomic.Pointer[uplink.Uplink] // nil before start
 	end    context.CancelFunc
 	ended  sync.WaitGroup
 }
@@ -77,19 +79,22 @@ func (s *sensors) start() error {
 			s.log.Error("following sensors ended", "event", "sensors_ended", "error", err)
 		}
 	})
-	if s.connection.URL == "" {
+	if s.connection.URL == "" || len(s.monitor.Topics()) == 0 {
 		return nil
 	}
 	started, err := uplink.Start(s.connection, s.monitor, s.log)
-	s.uplink = started
-	return err
+	if err != nil {
+		return err
+	}
+	s.uplink.Store(started)
+	return nil
 }
 
 // stop receives no more, and stores what was received.
 func (s *sensors) stop(ctx context.Context) error {
 	var err error
-	if s.uplink != nil {
-		err = s.uplink.Stop(ctx)
+	if connection := s.uplink.Load(); connection != nil {
+		err = connection.Stop(ctx)
 	}
 	if s.end != nil {
 		s.end()
@@ -99,11 +104,17 @@ func (s *sensors) stop(ctx context.Context) error {
 }
 
 // conditions returns what is wrong.
-func (s *sensors) conditions() []edgelens.Condition {
+func (s *sensors) conditions() (all []edgelens.Condition) {
 	if problem := s.monitor.Status().Problem; problem != "" {
-		return []edgelens.Condition{degraded("sensors", problem)}
+		all = append(all, degraded("sensors", problem))
 	}
-	return nil
+	if connection := s.uplink.Load(); connection != nil {
+		if down := connection.Down(); down > brokerGrace {
+			all = append(all, degraded("sensor_topics", fmt.Sprintf(
+				"no values of sensors arrive: the connection of sensor.topics to the MQTT broker has been down, or its subscription refused, for %v; the log has the reason. Without sensors, set sensor.topics to nothing", down.Round(time.Second))))
+		}
+	}
+	return all
 }
 
 // Series implements api.Sensors: the series of this run, and the stored ones of earlier runs.

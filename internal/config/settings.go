@@ -153,7 +153,7 @@ func (c *Config) settings() []setting {
 		{"webhook.insights", "send insights, too", boolean(&c.Webhook.Insights)},
 		{"webhook.timeout", "timeout of one POST", duration(&c.Webhook.Timeout)},
 
-		{"sensor.topics", "MQTT filters of sensors, comma-separated; their levels before the first wildcard name no device", list(&c.Sensor.Topics)},
+		{"sensor.topics", "MQTT filters of sensors, comma-separated; their levels before the first wildcard name no device; empty: no sensors over MQTT", list(&c.Sensor.Topics)},
 		{"sensor.max_series", "maximum number of series of sensors; edgelens' own have as many of their own", integer(&c.Sensor.MaxSeries)},
 		{"sensor.give_way_after", "time for which a series must be silent to give way to a new one when there are sensor.max_series", duration(&c.Sensor.GiveWayAfter)},
 		{"sensor.max_payload_bytes", "maximum size of a sensor's message in bytes", integer(&c.Sensor.MaxPayloadBytes)},

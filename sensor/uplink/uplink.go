@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"edgelens/terminal/session"
 )
@@ -38,8 +40,12 @@ type Config struct {
 	MaxMessageBytes int
 }
 
-// Uplink is the connection, from Start to Stop.
-type Uplink struct{ session *session.Session }
+// Uplink is the connection, from Start to Stop. It is safe for use by many goroutines.
+type Uplink struct {
+	session *session.Session
+	// lost is when the connection was lost, or Start; nil while it is there.
+	lost atomic.Pointer[time.Time]
+}
 
 // Start begins to connect, and returns without waiting for it. The broker keeps nothing for us while we are away:
 // the numbers would arrive as if they were of that moment.
@@ -48,7 +54,16 @@ func Start(config Config, receiver Receiver, log *slog.Logger) (*Uplink, error) 
 	if err != nil {
 		return nil, fmt.Errorf("receive sensors: the broker's address %w", err)
 	}
-	receiver.Connected(false)
+	u := &Uplink{}
+	note := func(up bool) {
+		receiver.Connected(up)
+		if now := time.Now(); up {
+			u.lost.Store(nil)
+		} else {
+			u.lost.Store(&now)
+		}
+	}
+	note(false)
 	name := "edgelens-" + config.Node + "-sensors"
 	settings := session.Config{
 		Address: address, ClientID: name, Name: name, ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(config.MaxMessageBytes), // at most 256 MiB
@@ -58,9 +73,9 @@ func Start(config Config, receiver Receiver, log *slog.Logger) (*Uplink, error) 
 			}
 		},
 		OnUp: func(connection context.Context) {
-			receiver.Connected(true)
+			note(true)
 			<-connection.Done()
-			receiver.Connected(false)
+			note(false)
 		},
 	}
 	if config.Secret != "" {
@@ -69,15 +84,21 @@ func Start(config Config, receiver Receiver, log *slog.Logger) (*Uplink, error) 
 	for _, filter := range receiver.Topics() {
 		settings.Subscriptions = append(settings.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
 	}
-	started, err := session.Start(settings, log)
+	u.session, err = session.Start(settings, log)
 	if err != nil {
 		return nil, fmt.Errorf("receive sensors: %w", err)
 	}
-	return &Uplink{started}, nil
+	return u, nil
 }
 
-// Up reports whether there is a connection.
-func (u *Uplink) Up() bool { return u.session.Up() }
+// Down returns for how long there has been no connection with its subscriptions; 0 while there is one.
+func (u *Uplink) Down() time.Duration {
+	lost := u.lost.Load()
+	if lost == nil {
+		return 0
+	}
+	return time.Since(*lost)
+}
 
 // Stop disconnects.
 func (u *Uplink) Stop(ctx context.Context) error { return u.session.Stop(ctx) }
