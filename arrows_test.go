@@ -40,16 +40,11 @@ var arrows = map[string][]string{
 	"recognize":            {"models"},
 	"worker":               nil,
 	"api":                  nil,
-<<<<<<< HEAD
-	"terminal":             {"internal/notify", "terminal/clock"},
-	"terminal/clock":       nil, // the rules for times that devices send
-	"sensor":               {"internal/stream", "terminal/clock"},
-=======
-	"terminal":             {"internal/notify"},
-	"web":                  nil,        // the page: a black box to the API
->>>>>>> page
-	"benchmarks":           nil,        // the HTTP load generator is a black box
-	"benchmarks/suite":     {anything}, // it measures the core
+	"sensor/uplink":        {"terminal"},           // its own connection to the broker
+	"sensor/simulator":     {"sensor", "terminal"}, // sends to a broker
+	"web":                  nil,                    // the page: a black box to the API
+	"benchmarks":           nil,                    // the HTTP load generator is a black box
+	"benchmarks/suite":     {anything},             // it measures the core
 	"benchmarks/runner":    {anything},
 	"cmd/edgelens":         {anything},
 	shared:                 nil,

@@ -2,13 +2,16 @@ package edgelens
 
 import "time"
 
-// Delivery is one outbox entry: a record and its result, addressed to one sink.
+// Delivery is one outbox entry: a record and its result, or an insight, addressed to one sink.
 type Delivery struct {
 	// Seq grows in the order of delivery to the sink, for each device.
 	Seq int64
 	// Sink names the receiver.
-	Sink   string
+	Sink string
+	// Record is what it is about; for an Insight, it has its id, device and time alone.
 	Record Record
+	// Insight is set in place of a record and its result.
+	Insight *Insight
 	// Result is the outcome of the record; its ID is the record's.
 	Result StoredResult
 	// Image is the id of the stored image; empty for none.

@@ -242,6 +242,72 @@ func (e ImageInfoFormat) Valid() bool {
 	}
 }
 
+// Defines values for InsightKind.
+const (
+	InsightKindAbsence   InsightKind = "absence"
+	InsightKindAnomaly   InsightKind = "anomaly"
+	InsightKindStuck     InsightKind = "stuck"
+	InsightKindThreshold InsightKind = "threshold"
+	InsightKindTrend     InsightKind = "trend"
+)
+
+// Valid indicates whether the value is a known member of the InsightKind enum.
+func (e InsightKind) Valid() bool {
+	switch e {
+	case InsightKindAbsence:
+		return true
+	case InsightKindAnomaly:
+		return true
+	case InsightKindStuck:
+		return true
+	case InsightKindThreshold:
+		return true
+	case InsightKindTrend:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InsightSeverity.
+const (
+	Critical InsightSeverity = "critical"
+	Info     InsightSeverity = "info"
+	Warning  InsightSeverity = "warning"
+)
+
+// Valid indicates whether the value is a known member of the InsightSeverity enum.
+func (e InsightSeverity) Valid() bool {
+	switch e {
+	case Critical:
+		return true
+	case Info:
+		return true
+	case Warning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InsightState.
+const (
+	Cleared InsightState = "cleared"
+	Raised  InsightState = "raised"
+)
+
+// Valid indicates whether the value is a known member of the InsightState enum.
+func (e InsightState) Valid() bool {
+	switch e {
+	case Cleared:
+		return true
+	case Raised:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for InstalledAcceleratorName.
 const (
 	InstalledAcceleratorNameGpu InstalledAcceleratorName = "gpu"
@@ -620,6 +686,78 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SensorPredictionMethod.
+const (
+	Line      SensorPredictionMethod = "line"
+	Mean      SensorPredictionMethod = "mean"
+	Season    SensorPredictionMethod = "season"
+	Smoothing SensorPredictionMethod = "smoothing"
+)
+
+// Valid indicates whether the value is a known member of the SensorPredictionMethod enum.
+func (e SensorPredictionMethod) Valid() bool {
+	switch e {
+	case Line:
+		return true
+	case Mean:
+		return true
+	case Season:
+		return true
+	case Smoothing:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SensorState.
+const (
+	SensorStateFresh   SensorState = "fresh"
+	SensorStateSilent  SensorState = "silent"
+	SensorStateStuck   SensorState = "stuck"
+	SensorStateUnknown SensorState = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the SensorState enum.
+func (e SensorState) Valid() bool {
+	switch e {
+	case SensorStateFresh:
+		return true
+	case SensorStateSilent:
+		return true
+	case SensorStateStuck:
+		return true
+	case SensorStateUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SensorTrendSimple.
+const (
+	SensorTrendSimpleDecreasing SensorTrendSimple = "decreasing"
+	SensorTrendSimpleIncreasing SensorTrendSimple = "increasing"
+	SensorTrendSimpleStable     SensorTrendSimple = "stable"
+	SensorTrendSimpleUnknown    SensorTrendSimple = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the SensorTrendSimple enum.
+func (e SensorTrendSimple) Valid() bool {
+	switch e {
+	case SensorTrendSimpleDecreasing:
+		return true
+	case SensorTrendSimpleIncreasing:
+		return true
+	case SensorTrendSimpleStable:
+		return true
+	case SensorTrendSimpleUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SetAsideRetrySink.
 const (
 	SetAsideRetrySinkMqtt    SetAsideRetrySink = "mqtt"
@@ -797,6 +935,24 @@ func (e ListSetAsideParamsSink) Valid() bool {
 	case ListSetAsideParamsSinkMqtt:
 		return true
 	case ListSetAsideParamsSinkWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSensorPointsParamsFormat.
+const (
+	Csv  ListSensorPointsParamsFormat = "csv"
+	Json ListSensorPointsParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListSensorPointsParamsFormat enum.
+func (e ListSensorPointsParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Json:
 		return true
 	default:
 		return false
@@ -1181,6 +1337,54 @@ type ImageJSON struct {
 	TopK   *int         `json:"top_k,omitempty"`
 }
 
+// Insight defines model for Insight.
+type Insight struct {
+	// Actions What to do; empty for a cleared one
+	Actions    []string  `json:"actions"`
+	At         time.Time `json:"at"`
+	Confidence float64   `json:"confidence"`
+
+	// Device Text of the device, markup included, as are field and summary
+	Device string             `json:"device"`
+	Field  string             `json:"field"`
+	Id     openapi_types.UUID `json:"id"`
+	Kind   InsightKind        `json:"kind"`
+
+	// Raised The insight that a cleared one ends
+	Raised *openapi_types.UUID `json:"raised,omitempty"`
+	Rule   string              `json:"rule"`
+
+	// Sensor The series
+	Sensor   openapi_types.UUID `json:"sensor"`
+	Severity InsightSeverity    `json:"severity"`
+	State    InsightState       `json:"state"`
+
+	// Summary A sentence
+	Summary string `json:"summary"`
+
+	// Suppressed How many of the rule and series a cooldown or limit suppressed before
+	Suppressed int     `json:"suppressed"`
+	Unit       *string `json:"unit,omitempty"`
+	Value      float64 `json:"value"`
+}
+
+// InsightKind defines model for Insight.Kind.
+type InsightKind string
+
+// InsightSeverity defines model for Insight.Severity.
+type InsightSeverity string
+
+// InsightState defines model for Insight.State.
+type InsightState string
+
+// InsightList defines model for InsightList.
+type InsightList struct {
+	Insights []Insight `json:"insights"`
+
+	// Next The cursor of the next page; absent on the last one
+	Next *string `json:"next,omitempty"`
+}
+
 // InstalledAccelerator defines model for InstalledAccelerator.
 type InstalledAccelerator struct {
 	Name InstalledAcceleratorName `json:"name"`
@@ -1518,6 +1722,14 @@ type OperatorCount struct {
 // Outcome defines model for Outcome.
 type Outcome string
 
+// PointList defines model for PointList.
+type PointList struct {
+	Points []SensorPoint `json:"points"`
+
+	// Step Seconds that one point covers; 0 for each value by itself
+	Step int64 `json:"step"`
+}
+
 // Prediction defines model for Prediction.
 type Prediction struct {
 	// ClassId Index in the model's output
@@ -1669,6 +1881,123 @@ type RuntimeName string
 
 // Scope A kind of calls that a key permits; `admin` permits all, and `page` all that the read-only page shows
 type Scope string
+
+// Sensor defines model for Sensor.
+type Sensor struct {
+	// Anomalies The marked ones among them
+	Anomalies int64 `json:"anomalies"`
+
+	// Device Text of the device, markup included
+	Device string `json:"device"`
+
+	// Field The same
+	Field string             `json:"field"`
+	Id    openapi_types.UUID `json:"id"`
+
+	// IntervalS The usual time between two values; absent while it is unknown
+	IntervalS *float64 `json:"interval_s,omitempty"`
+
+	// Last The latest value; null for none
+	Last *struct {
+		At    time.Time `json:"at"`
+		Value float64   `json:"value"`
+	} `json:"last"`
+	Location *string `json:"location,omitempty"`
+
+	// Own A stream of edgelens itself
+	Own bool `json:"own"`
+
+	// Points Values since the start
+	Points int64 `json:"points"`
+
+	// Prediction The next value; null where no method is better than to repeat the last one
+	Prediction *struct {
+		At time.Time `json:"at"`
+
+		// Error Mean absolute error in the backtest
+		Error float64 `json:"error"`
+
+		// ErrorOfSame That of repeating the last value
+		ErrorOfSame float64 `json:"error_of_same"`
+		High        float64 `json:"high"`
+
+		// Low 90% of the backtest were between low and high
+		Low    float64                `json:"low"`
+		Method SensorPredictionMethod `json:"method"`
+		Value  float64                `json:"value"`
+	} `json:"prediction"`
+
+	// Reason Why it is unknown
+	Reason *string `json:"reason,omitempty"`
+
+	// Season The period after which values repeat; null where none was found
+	Season *struct {
+		PeriodS float64 `json:"period_s"`
+
+		// Strength The autocorrelation
+		Strength float64 `json:"strength"`
+	} `json:"season"`
+
+	// State fresh: its latest value is of now; silent: none for several intervals; stuck: it does not change; unknown: its time is, or it has sent nothing since the service started
+	State SensorState `json:"state"`
+	Trend SensorTrend `json:"trend"`
+	Unit  *string     `json:"unit,omitempty"`
+
+	// Window Statistics of the sliding window (`sensor.window`); null without values. p95 is of up to 24 hours.
+	Window SensorWindow `json:"window"`
+}
+
+// SensorPredictionMethod defines model for Sensor.Prediction.Method.
+type SensorPredictionMethod string
+
+// SensorState fresh: its latest value is of now; silent: none for several intervals; stuck: it does not change; unknown: its time is, or it has sent nothing since the service started
+type SensorState string
+
+// SensorList defines model for SensorList.
+type SensorList struct {
+	// Dropped Readings of further series, which were dropped since the start because there are `sensor.max_series`
+	Dropped int64    `json:"dropped"`
+	Sensors []Sensor `json:"sensors"`
+}
+
+// SensorPoint defines model for SensorPoint.
+type SensorPoint struct {
+	// Anomaly Whether any of the values is marked
+	Anomaly bool `json:"anomaly"`
+
+	// At The beginning of the step
+	At    time.Time `json:"at"`
+	Count int64     `json:"count"`
+	Max   float64   `json:"max"`
+	Mean  float64   `json:"mean"`
+	Min   float64   `json:"min"`
+}
+
+// SensorTrend defines model for SensorTrend.
+type SensorTrend struct {
+	// Significant Whether the slope is unlikely by chance (p < 1%)
+	Significant bool `json:"significant"`
+
+	// Simple By the last five values
+	Simple SensorTrendSimple `json:"simple"`
+
+	// Slope The median slope per hour; null for too few values
+	Slope *float64 `json:"slope"`
+}
+
+// SensorTrendSimple By the last five values
+type SensorTrendSimple string
+
+// SensorWindow Statistics of the sliding window (`sensor.window`); null without values. p95 is of up to 24 hours.
+type SensorWindow struct {
+	Count     int      `json:"count"`
+	Deviation *float64 `json:"deviation"`
+	Max       *float64 `json:"max"`
+	Mean      *float64 `json:"mean"`
+	Min       *float64 `json:"min"`
+	P50       *float64 `json:"p50"`
+	P95       *float64 `json:"p95"`
+}
 
 // Session defines model for Session.
 type Session struct {
@@ -2024,6 +2353,9 @@ type ResultOutcome = Outcome
 // once (kept with `ledger.keep_sync`).
 type ResultSource = Source
 
+// SeriesID defines model for SeriesID.
+type SeriesID = openapi_types.UUID
+
 // Since defines model for Since.
 type Since = time.Time
 
@@ -2085,6 +2417,18 @@ type SendCommandParams struct {
 type ListDeviceRecordsParams struct {
 	// Limit Maximum number of records.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListInsightsParams defines parameters for ListInsights.
+type ListInsightsParams struct {
+	// Since Only insights at or after this time.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Limit Maximum number of entries.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next` of the previous page; empty for the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListJobsParams defines parameters for ListJobs.
@@ -2156,6 +2500,24 @@ type GetResultImageParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListSensorPointsParams defines parameters for ListSensorPoints.
+type ListSensorPointsParams struct {
+	// Since Only points at or after this time; an hour ago by default.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only points before this time; now by default.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Step Seconds that one point covers; 0, the default, for each value by itself.
+	Step *int `form:"step,omitempty" json:"step,omitempty"`
+
+	// Format `json`, the default, or `csv`.
+	Format *ListSensorPointsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ListSensorPointsParamsFormat defines parameters for ListSensorPoints.
+type ListSensorPointsParamsFormat string
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// SendToDefault Send a command to the default terminal
@@ -2185,6 +2547,9 @@ type ServerInterface interface {
 	// ListDeviceRecords List the last records of a device
 	// (GET /api/devices/{id}/records)
 	ListDeviceRecords(ctx echo.Context, id DeviceID, params ListDeviceRecordsParams) error
+	// ListInsights List insights, newest first
+	// (GET /api/insights)
+	ListInsights(ctx echo.Context, params ListInsightsParams) error
 	// ListJobs List jobs, newest first
 	// (GET /api/jobs)
 	ListJobs(ctx echo.Context, params ListJobsParams) error
@@ -2224,6 +2589,12 @@ type ServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
+	// ListSensors List series of sensors
+	// (GET /api/sensors)
+	ListSensors(ctx echo.Context) error
+	// ListSensorPoints Get the points of a series
+	// (GET /api/sensors/{id}/points)
+	ListSensorPoints(ctx echo.Context, id SeriesID, params ListSensorPointsParams) error
 	// GetSession Describe the client's key
 	// (GET /api/session)
 	GetSession(ctx echo.Context) error
@@ -2426,6 +2797,38 @@ func (w *ServerInterfaceWrapper) ListDeviceRecords(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListDeviceRecords(ctx, id, params)
+	return err
+}
+
+// ListInsights converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInsights(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInsightsParams
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInsights(ctx, params)
 	return err
 }
 
@@ -2735,6 +3138,61 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 	return err
 }
 
+// ListSensors converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSensors(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSensors(ctx)
+	return err
+}
+
+// ListSensorPoints converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSensorPoints(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id SeriesID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSensorPointsParams
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
+	// ------------- Optional query parameter "step" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "step", ctx.QueryParams(), &params.Step, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter step: %s", err))
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSensorPoints(ctx, id, params)
+	return err
+}
+
 // GetSession converts echo context to params.
 func (w *ServerInterfaceWrapper) GetSession(ctx echo.Context) error {
 	var err error
@@ -2836,6 +3294,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/commands/:command_id", wrapper.GetCommand, options.OperationMiddlewares["getCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/records", wrapper.ListDeviceRecords, options.OperationMiddlewares["listDeviceRecords"]...)
+	router.GET(options.BaseURL+"/api/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
 	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
@@ -2849,6 +3308,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.GET(options.BaseURL+"/api/sensors", wrapper.ListSensors, options.OperationMiddlewares["listSensors"]...)
+	router.GET(options.BaseURL+"/api/sensors/:id/points", wrapper.ListSensorPoints, options.OperationMiddlewares["listSensorPoints"]...)
 	router.GET(options.BaseURL+"/api/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
 	router.GET(options.BaseURL+"/api/settings", wrapper.ListSettings, options.OperationMiddlewares["listSettings"]...)
 	router.GET(options.BaseURL+"/api/system", wrapper.GetSystem, options.OperationMiddlewares["getSystem"]...)
@@ -4100,6 +4561,103 @@ func (response ListDeviceRecords421ApplicationProblemPlusJSONResponse) VisitList
 type ListDeviceRecords429ApplicationProblemPlusJSONResponse Problem
 
 func (response ListDeviceRecords429ApplicationProblemPlusJSONResponse) VisitListDeviceRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsightsRequestObject struct {
+	Params ListInsightsParams
+}
+
+type ListInsightsResponseObject interface {
+	VisitListInsightsResponse(w http.ResponseWriter) error
+}
+
+type ListInsights200JSONResponse InsightList
+
+func (response ListInsights200JSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListInsights400ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListInsights401ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListInsights403ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListInsights421ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListInsights429ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -5749,6 +6307,234 @@ func (response GetResultImage429ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type ListSensorsRequestObject struct {
+}
+
+type ListSensorsResponseObject interface {
+	VisitListSensorsResponse(w http.ResponseWriter) error
+}
+
+type ListSensors200JSONResponse SensorList
+
+func (response ListSensors200JSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensors400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensors400ApplicationProblemPlusJSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensors401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensors401ApplicationProblemPlusJSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensors403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSensors403ApplicationProblemPlusJSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensors421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSensors421ApplicationProblemPlusJSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensors429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSensors429ApplicationProblemPlusJSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorPointsRequestObject struct {
+	Id     SeriesID `json:"id"`
+	Params ListSensorPointsParams
+}
+
+type ListSensorPointsResponseObject interface {
+	VisitListSensorPointsResponse(w http.ResponseWriter) error
+}
+
+type ListSensorPoints200JSONResponse PointList
+
+func (response ListSensorPoints200JSONResponse) VisitListSensorPointsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorPoints200TextcsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ListSensorPoints200TextcsvResponse) VisitListSensorPointsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ListSensorPoints400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorPoints400ApplicationProblemPlusJSONResponse) VisitListSensorPointsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorPoints401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorPoints401ApplicationProblemPlusJSONResponse) VisitListSensorPointsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorPoints403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSensorPoints403ApplicationProblemPlusJSONResponse) VisitListSensorPointsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorPoints404ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSensorPoints404ApplicationProblemPlusJSONResponse) VisitListSensorPointsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorPoints421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSensorPoints421ApplicationProblemPlusJSONResponse) VisitListSensorPointsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorPoints429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSensorPoints429ApplicationProblemPlusJSONResponse) VisitListSensorPointsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSessionRequestObject struct {
 }
 
@@ -6170,6 +6956,9 @@ type StrictServerInterface interface {
 	// ListDeviceRecords List the last records of a device
 	// (GET /api/devices/{id}/records)
 	ListDeviceRecords(ctx context.Context, request ListDeviceRecordsRequestObject) (ListDeviceRecordsResponseObject, error)
+	// ListInsights List insights, newest first
+	// (GET /api/insights)
+	ListInsights(ctx context.Context, request ListInsightsRequestObject) (ListInsightsResponseObject, error)
 	// ListJobs List jobs, newest first
 	// (GET /api/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
@@ -6209,6 +6998,12 @@ type StrictServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
+	// ListSensors List series of sensors
+	// (GET /api/sensors)
+	ListSensors(ctx context.Context, request ListSensorsRequestObject) (ListSensorsResponseObject, error)
+	// ListSensorPoints Get the points of a series
+	// (GET /api/sensors/{id}/points)
+	ListSensorPoints(ctx context.Context, request ListSensorPointsRequestObject) (ListSensorPointsResponseObject, error)
 	// GetSession Describe the client's key
 	// (GET /api/session)
 	GetSession(ctx context.Context, request GetSessionRequestObject) (GetSessionResponseObject, error)
@@ -6469,6 +7264,31 @@ func (sh *strictHandler) ListDeviceRecords(ctx echo.Context, id DeviceID, params
 		return err
 	} else if validResponse, ok := response.(ListDeviceRecordsResponseObject); ok {
 		return validResponse.VisitListDeviceRecordsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInsights operation middleware
+func (sh *strictHandler) ListInsights(ctx echo.Context, params ListInsightsParams) error {
+	var request ListInsightsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInsights(ctx.Request().Context(), request.(ListInsightsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInsights")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInsightsResponseObject); ok {
+		return validResponse.VisitListInsightsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6794,6 +7614,55 @@ func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID,
 		return err
 	} else if validResponse, ok := response.(GetResultImageResponseObject); ok {
 		return validResponse.VisitGetResultImageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSensors operation middleware
+func (sh *strictHandler) ListSensors(ctx echo.Context) error {
+	var request ListSensorsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSensors(ctx.Request().Context(), request.(ListSensorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSensors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSensorsResponseObject); ok {
+		return validResponse.VisitListSensorsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSensorPoints operation middleware
+func (sh *strictHandler) ListSensorPoints(ctx echo.Context, id SeriesID, params ListSensorPointsParams) error {
+	var request ListSensorPointsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSensorPoints(ctx.Request().Context(), request.(ListSensorPointsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSensorPoints")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSensorPointsResponseObject); ok {
+		return validResponse.VisitListSensorPointsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -93,6 +93,12 @@ func (p *parameters) check(values url.Values) (url.Values, error) {
 			}
 			return nil, p.unknown(name)
 		}
+		if schema.Type.Is(openapi3.TypeArray) {
+			if err := readList(checked, name, given, schema); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		for _, text := range given {
 			value, err := readParameter(name, text, schema)
 			if err != nil {
@@ -105,6 +111,21 @@ func (p *parameters) check(values url.Values) (url.Values, error) {
 		}
 	}
 	return checked, nil
+}
+
+// readList adds the values of a parameter that may be given several times.
+func readList(checked url.Values, name string, given []string, schema *openapi3.Schema) error {
+	if schema.MaxItems != nil && uint64(len(given)) > *schema.MaxItems {
+		return fmt.Errorf("%w: %s may be given at most %d times", edgelens.ErrInvalid, name, *schema.MaxItems)
+	}
+	for _, text := range given {
+		value, err := readParameter(name, text, schema.Items.Value)
+		if err != nil {
+			return err
+		}
+		checked.Add(name, value)
+	}
+	return nil
 }
 
 func (p *parameters) unknown(name string) error {

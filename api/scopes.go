@@ -70,6 +70,11 @@ var rules = map[string]rule{
 	"GET /api/devices/:id/commands/:command_id": with(edgelens.ScopeCommands),
 	"POST /": with(edgelens.ScopeCommands),
 
+	"GET /api/sensors":            with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"GET /api/sensors/:id/points": with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"GET /api/sensors/stream":     with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"GET /api/insights":           with(edgelens.ScopeDevices, edgelens.ScopePage),
+
 	"GET /api/models":               anyKey,
 	"GET /api/models/:name":         anyKey,
 	"POST /api/models/:name/load":   adminOnly,
@@ -100,6 +105,7 @@ var rules = map[string]rule{
 var eventScopes = map[string]rule{
 	"job":         with(edgelens.ScopeJobs, edgelens.ScopePage),
 	"recognition": with(edgelens.ScopeResults, edgelens.ScopePage),
+	"insight":     with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"device":      with(edgelens.ScopeDevices, edgelens.ScopePage),
 }
 

@@ -54,6 +54,8 @@ type Parts struct {
 	Images Images
 	// Outbox may be nil: then no event is set aside.
 	Outbox Outbox
+	// Sensors may be nil: then there are none.
+	Sensors Sensors
 	// Access may be nil: then no client has a key.
 	Access    Access
 	Readiness Readiness
@@ -89,6 +91,7 @@ type Server struct {
 	images     Images
 	outbox     Outbox
 	access     Access
+	sensors    Sensors
 	readiness  Readiness
 	system     func() edgelens.System
 	state      func(context.Context) edgelens.SystemState
@@ -142,7 +145,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, queue: parts.Queue, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
-		outbox: outboxOr(parts.Outbox), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, admission: parts.Admission,
+		outbox: outboxOr(parts.Outbox), sensors: cmp.Or[Sensors](parts.Sensors, noSensors{}), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, admission: parts.Admission,
 		hosts: newHosts(config), proxies: newProxies(config), operations: newOperations(doc), cors: newCORS(config), rates: newRates(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP responses by route and status.",
@@ -181,6 +184,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.POST("/api/recognize_cached", s.serveRecognize)
 	e.POST("/api/recognize_async", s.serveRecognizeAsync)
 	e.GET("/api/events", s.serveEvents)
+	e.GET("/api/sensors/stream", s.serveSensorStream)
 	e.GET("/api/results/export", s.serveExport)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))

@@ -9,7 +9,7 @@ import (
 
 // Config is the configuration of a Monitor.
 type Config struct {
-	// Topics are MQTT filters: their levels before the first wildcard name no device.
+	// Topics are MQTT filters, none for no sensors: their levels before the first wildcard name no device.
 	Topics []string
 	// MaxSeries is the largest number of series of sensors; those of edgelens itself have
 	// as many of their own. A new one beyond it takes the place of the one that has been
@@ -70,8 +70,8 @@ func (c Config) Validate() error {
 			problem("%s must be %g to %g, not %v", name, low, high, value)
 		}
 	}
-	if len(c.Topics) == 0 || len(c.Topics) > 100 {
-		problem("topics must be 1 to 100 MQTT filters, not %d", len(c.Topics))
+	if len(c.Topics) > 100 {
+		problem("topics must be at most 100 MQTT filters, not %d", len(c.Topics))
 	}
 	for _, topic := range c.Topics {
 		if !validFilter(topic) {

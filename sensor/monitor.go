@@ -98,7 +98,7 @@ func New(config Config, parts Parts) (*Monitor, error) {
 	m.metrics = newMetrics(parts.Metrics, m)
 	m.points = newHub[edgelens.Point](config.MaxSubscriptions, m.metrics.lostBySubscriber)
 	m.insights = newInsights(config, m.log, m.metrics)
-	m.outbox = &storeQueue{store: parts.Store, log: m.log, metrics: m.metrics}
+	m.outbox = newStoreQueue(parts.Store, m.log, m.metrics)
 	return m, nil
 }
 
@@ -222,6 +222,9 @@ func (m *Monitor) find(k key, own bool, now clocks.Reading) *series {
 		m.log.Error("a series was not begun", "event", "sensor_series", "device", k.device, "field", k.field, "error", err)
 		return nil
 	}
+	if m.tally.GaveWay > 0 { // it may be one that gave way: no number is used twice
+		s.seq = m.metrics.taken.Load()
+	}
 	in.add(s, now.Monotonic)
 	m.byID[s.id] = s
 	return s
@@ -256,6 +259,11 @@ func (m *Monitor) Subscribe(ids []string, buffer int) (*Subscription[edgelens.Po
 			return nil, fmt.Errorf("subscribe to the series %.40q: %w", id, edgelens.ErrNotFound)
 		}
 	}
+	return m.Follow(ids, buffer)
+}
+
+// Follow is Subscribe for series that need not be here yet, such as those that the store knows from before a restart.
+func (m *Monitor) Follow(ids []string, buffer int) (*Subscription[edgelens.Point], error) {
 	return m.points.subscribe(slices.Clone(ids), buffer)
 }
 

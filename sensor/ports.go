@@ -9,7 +9,7 @@ import (
 // Store keeps points.
 type Store interface {
 	// SavePoints stores points in the order of arrival, with the series that they belong to:
-	// those that are new to this process or changed their unit or location. An error is
+	// those that are new to this process or changed their unit or location, and hourly all that have points. An error is
 	// temporary: the same call is repeated. edgelens.ErrInvalid is permanent.
 	SavePoints(ctx context.Context, points []edgelens.Point, series []SeriesInfo) error
 }

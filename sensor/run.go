@@ -23,8 +23,12 @@ func (m *Monitor) run(ctx context.Context) error {
 	var work, storing sync.WaitGroup
 	storing.Go(func() { m.outbox.run(stored) })
 	work.Go(func() { m.publish(ctx) })
-	work.Go(func() { every(ctx, checkEvery, func() { m.checkAll(m.clock()) }) })
-	work.Go(func() { every(ctx, checkEvery, func() { m.analyzeDue(ctx) }) })
+	work.Go(func() {
+		every(ctx, checkEvery, func() {
+			m.checkAll(m.clock())
+			m.analyzeDue(ctx)
+		})
+	})
 	for _, feeder := range m.parts.Feeders {
 		work.Go(func() { every(ctx, m.config.FeedInterval, func() { m.feed(ctx, feeder) }) })
 	}

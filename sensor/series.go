@@ -49,8 +49,9 @@ type series struct {
 	dirty    bool
 	long     longAnalysis
 	// described is what the Store knows of it.
-	described SeriesInfo
-	rules     []*ruleState
+	described    SeriesInfo
+	descriptions int
+	rules        []*ruleState
 }
 
 // mark is what a point of the window is besides its value.

@@ -17,7 +17,9 @@ const (
 	// maxQueued is how many points may wait for the Store, and maxBatch how many it gets at
 	// once.
 	maxQueued, maxBatch = 50_000, 5_000
-	// storeEvery is how often points are stored, and storeTimeout limits one call; it also is
+	// describeEvery is how often series are described again to the Store, which must remember them for twice as long.
+	describeEvery = time.Hour
+	// storeEvery is how long the first point waits for others, and storeTimeout limits one call; it also is
 	// how long the last one may take, when the Monitor ends.
 	storeEvery, storeTimeout = time.Second, 5 * time.Second
 )
@@ -29,9 +31,18 @@ type storeQueue struct {
 	metrics *metrics
 	limited loglimit.Limiter
 
+	// more holds a token where points came since it was last empty.
+	more chan struct{}
+
 	mu     sync.Mutex
 	points []edgelens.Point
 	series map[string]SeriesInfo
+	// descriptions grows whenever each series is to be described again.
+	descriptions int
+}
+
+func newStoreQueue(store Store, log *slog.Logger, metrics *metrics) *storeQueue {
+	return &storeQueue{store: store, log: log, metrics: metrics, more: make(chan struct{}, 1)}
 }
 
 // add queues a point; the mutex of its series is held. Where the queue is full, the point is
@@ -47,13 +58,19 @@ func (q *storeQueue) add(point edgelens.Point, s *series) {
 		return
 	}
 	info := SeriesInfo{ID: s.id, Device: s.key.device, Field: s.key.field, Unit: s.state.Unit, Location: s.state.Location}
-	if info != s.described {
+	if info != s.described || s.descriptions != q.descriptions {
 		if q.series == nil {
 			q.series = map[string]SeriesInfo{}
 		}
-		q.series[s.id], s.described = info, info
+		q.series[s.id], s.described, s.descriptions = info, info, q.descriptions
 	}
 	q.points = append(q.points, point)
+	if len(q.points) == 1 {
+		select {
+		case q.more <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // take returns what is queued.
@@ -122,8 +139,10 @@ func (q *storeQueue) run(ctx context.Context) {
 	if q.store == nil {
 		return
 	}
-	ticker := time.NewTicker(storeEvery)
-	defer ticker.Stop()
+	again := time.NewTicker(describeEvery)
+	defer again.Stop()
+	flush := time.NewTimer(storeEvery)
+	flush.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -131,8 +150,30 @@ func (q *storeQueue) run(ctx context.Context) {
 			defer cancel()
 			q.flush(last)
 			return
-		case <-ticker.C:
+		case <-q.more:
+			flush.Reset(storeEvery) // others join the first
+		case <-flush.C:
 			q.flush(ctx)
+			if q.queued() {
+				flush.Reset(storeEvery)
+			}
+		case <-again.C:
+			q.describeAgain()
 		}
 	}
+}
+
+// queued reports whether points are queued.
+func (q *storeQueue) queued() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.points) > 0
+}
+
+// describeAgain has the next point of each series come with its description: the Store may have forgotten a series
+// that had none for long.
+func (q *storeQueue) describeAgain() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.descriptions++
 }

@@ -20,7 +20,7 @@ const EventsSink = "mqtt"
 // transit it counts as too large: some brokers report nothing else.
 const lossesUntilLarge = 3
 
-// events publishes the results of records. It implements notify.Sink and is safe for use by
+// events publishes the results of records, and insights. It implements notify.Sink and is safe for use by
 // many goroutines.
 type events struct {
 	downlink *downlink
@@ -36,6 +36,9 @@ func (*events) Name() string { return EventsSink }
 // Deliver implements notify.Sink: the broker confirms the event and never retains it. An
 // event without a subscriber counts as delivered.
 func (e *events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
+	if d.Insight != nil {
+		return e.deliverInsight(ctx, d)
+	}
 	message := session.Outgoing{Topic: topicEvents + d.Record.Device, QoS: 1}
 	composed := e.composer.Compose(d, e.now())
 	if d.Reduced {

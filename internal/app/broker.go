@@ -86,13 +86,13 @@ func brokerRules(c *config.Config, spoken []dialect.Dialect) (string, error) {
 		return string(text), nil
 	}
 	if c.Mosquitto.PasswordFile == "" {
-		return dialects.OpenRules(spoken), nil
+		return dialects.OpenRules(spoken, c.Sensor.Topics), nil
 	}
 	users, err := usersOf(c.Mosquitto.PasswordFile)
 	if err != nil {
 		return "", fmt.Errorf("read mqtt.password_file: %w", err)
 	}
-	return dialects.Rules(spoken, users, c.Rules.Readers), nil
+	return dialects.Rules(spoken, users, c.Rules.Readers, c.Rules.Sensors, c.Sensor.Topics), nil
 }
 
 // usersOf returns the names in a file of mosquitto_passwd: the part before the

@@ -74,7 +74,13 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, terminals.stop(stopping.limit())) }()
+	sensors, err := newSensors(c, core, jobs, terminals, log, metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sensors.stop(stopping.limit())) }()
 	s := &node{
+		sensors: sensors,
 		version: version, started: time.Now(), config: c, core: core, jobs: jobs, history: history, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, log: log,
 	}
 	s.readiness.NotReady("model", "loading")
@@ -105,6 +111,7 @@ type node struct {
 	machine   machine
 	keys      *access.Keys // nil in tests without keys
 	terminals *terminals
+	sensors   *sensors // nil in tests without sensors
 	server    *api.Server
 	readiness *telemetry.Readiness
 	metrics   *prometheus.Registry
@@ -135,6 +142,10 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	}
 	if s.terminals != nil && s.terminals.bridge != nil {
 		parts.Devices = s.terminals.bridge
+	}
+	if s.sensors != nil {
+		parts.Sensors = s.sensors
+		s.readiness.AddCheck(s.sensors.conditions)
 	}
 	if s.keys != nil {
 		parts.Access = s.keys
@@ -192,6 +203,7 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 	s.serveControl(ctx, group)
 	// Records of terminals are stored from the start, and recognized later.
 	group.Go(s.terminals.start)
+	group.Go(s.sensors.start)
 	group.Go(func() error {
 		model := s.core.Registry.Default()
 		if err := s.core.WarmUp(ctx); err != nil {

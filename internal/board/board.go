@@ -88,14 +88,7 @@ func (p Prober) State(ctx context.Context) State {
 	if load := strings.Fields(p.text("proc/loadavg")); len(load) > 0 {
 		s.Load, _ = strconv.ParseFloat(load[0], 64) // 0 where it is not a number
 	}
-	for _, zone := range p.glob("sys/class/thermal/thermal_zone*/temp") {
-		if text := p.text(zone); text != "" {
-			celsius := float64(p.number(zone)) / 1000
-			if s.Celsius == nil || celsius > *s.Celsius {
-				s.Celsius = &celsius
-			}
-		}
-	}
+	s.Celsius = p.Celsius()
 	s.Throttled = p.throttled(ctx)
 	for _, core := range p.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count") {
 		if s.Throttles == nil {

@@ -24,6 +24,7 @@ import (
 	"edgelens/preprocess"
 	"edgelens/preprocess/sandbox"
 	"edgelens/recognize"
+	"edgelens/sensor"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
 	"edgelens/worker"
@@ -66,6 +67,7 @@ type Config struct {
 	Dialects   dialects.Config
 	Mosquitto  supervise.MosquittoConfig
 	Rules      Rules
+	Sensor     sensor.Config
 	Webhook    webhook.Config
 	Log        telemetry.Config
 }
@@ -76,6 +78,8 @@ type Rules struct {
 	File string
 	// Readers are the users that may read events.
 	Readers []string
+	// Sensors are the users that may publish on the topics of sensors.
+	Sensors []string
 }
 
 // Default returns the defaults.
@@ -94,6 +98,7 @@ func Default() Config {
 		Terminal:   terminal.DefaultConfig(),
 		Dialects:   dialects.DefaultConfig(),
 		Mosquitto:  supervise.DefaultMosquittoConfig(),
+		Sensor:     sensor.DefaultConfig(),
 		Webhook:    webhook.DefaultConfig(),
 		Log:        telemetry.DefaultConfig(),
 	}
@@ -149,6 +154,7 @@ func (c *Config) Validate() error {
 		{"terminal.", c.Dialects.Validate()},
 		{"mqtt.", c.validateMosquitto()},
 		{"mqtt.", c.Rules.validate()},
+		{"sensor.", c.Sensor.Validate()},
 		{"webhook.", c.Webhook.Validate()},
 		{"", c.Log.Validate()},
 	} {
@@ -166,6 +172,7 @@ func (c *Config) Validate() error {
 var renamed = strings.NewReplacer(
 	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
 	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ",
+	"ledger.sensor_keep_points ", "sensor.keep_points ", "ledger.sensor_keep_minutes ", "sensor.keep_minutes ", "ledger.sensor_max_bytes ", "sensor.max_bytes ",
 	"jobs.door_wait ", "terminal.max_wait ",
 	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
 )

@@ -236,6 +236,28 @@ var valid = map[string][3]string{
 	"ledger.remember_max":          {"1100", "1200", "1300"},
 
 	"http.max_connections_per_address": {"1", "2", "3"},
+
+	"mqtt.sensors":                   {"a,b", "c", "d,e"},
+	"webhook.insights":               {"true", "false", "true"},
+	"sensor.topics":                  {"a/#,b", "c/+/d", "e"},
+	"sensor.max_series":              {"11", "12", "13"},
+	"sensor.give_way_after":          {"11m0s", "12m0s", "13m0s"},
+	"sensor.max_payload_bytes":       {"101", "102", "103"},
+	"sensor.fresh":                   {"11s", "12s", "13s"},
+	"sensor.window":                  {"101", "102", "103"},
+	"sensor.window_age":              {"11m0s", "12m0s", "13m0s"},
+	"sensor.min_points":              {"11", "12", "13"},
+	"sensor.sigma":                   {"1.5", "2.5", "4"},
+	"sensor.robust":                  {"1.5", "2.5", "4"},
+	"sensor.silent_intervals":        {"1.5", "2.5", "4"},
+	"sensor.analysis_interval":       {"11s", "12s", "13s"},
+	"sensor.feed_interval":           {"11s", "12s", "13s"},
+	"sensor.max_insights_per_minute": {"11", "12", "13"},
+	"sensor.max_subscriptions":       {"11", "12", "13"},
+	"sensor.rules":                   {"defaults; sensor-anomaly off", "warm threshold above=3", "defaults; sensor-silent off"},
+	"sensor.keep_points":             {"11h0m0s", "12h0m0s", "13h0m0s"},
+	"sensor.keep_minutes":            {"101h0m0s", "102h0m0s", "103h0m0s"},
+	"sensor.max_bytes":               {"33554432", "67108864", "16777216"},
 }
 
 // companions are settings that are invalid alone, each with a flag that goes with all of its values.

@@ -15,8 +15,8 @@ type Config struct {
 	// nothing more is accepted.
 	MinAge time.Duration
 	// MaxBytes is how large images and database together may grow before the oldest finished jobs are removed.
-	// Unfinished jobs are never removed; where their images alone reach it, no more are accepted. The outbox and the
-	// ids of records do not count: their limits are OutboxMaxBytes and RememberMax.
+	// Unfinished jobs are never removed; where their images alone reach it, no more are accepted. The outbox, the
+	// points of sensors and the ids of records do not count: their limits are OutboxMaxBytes, SensorMaxBytes and RememberMax.
 	MaxBytes int64
 	// MaxEvents is how many events are kept.
 	MaxEvents int
@@ -39,6 +39,11 @@ type Config struct {
 	Remember time.Duration
 	// RememberMax is how many ids are kept; over it the oldest are removed early. One takes about 140 bytes.
 	RememberMax int
+	// SensorKeepPoints is how long single values of sensors are kept, SensorKeepMinutes the summaries of their minutes and
+	// insights. SensorMaxBytes is how large values and summaries together may grow before the oldest are removed;
+	// they do not count for MaxBytes.
+	SensorKeepPoints, SensorKeepMinutes time.Duration
+	SensorMaxBytes                      int64
 	// SweepInterval is how often jobs past their deadline expire and rows over the bounds are removed.
 	SweepInterval time.Duration
 }
@@ -57,6 +62,10 @@ func DefaultConfig() Config {
 		OutboxMaxBytes: 1 << 30,
 		Remember:       180 * 24 * time.Hour,
 		RememberMax:    2_000_000,
+
+		SensorKeepPoints:  24 * time.Hour,
+		SensorKeepMinutes: 30 * 24 * time.Hour,
+		SensorMaxBytes:    256 << 20,
 
 		SweepInterval: 5 * time.Second,
 	}
@@ -95,6 +104,15 @@ func (c Config) Validate() error {
 	}
 	if c.RememberMax < 1000 || c.RememberMax > 1_000_000_000 {
 		problem("remember_max must be 1000 to 1000000000, not %d", c.RememberMax)
+	}
+	if c.SensorKeepPoints < time.Minute || c.SensorKeepPoints > 365*24*time.Hour {
+		problem("sensor_keep_points must be 1m to 8760h, not %v", c.SensorKeepPoints)
+	}
+	if c.SensorKeepMinutes < c.SensorKeepPoints || c.SensorKeepMinutes > 10*365*24*time.Hour {
+		problem("sensor_keep_minutes must be sensor.keep_points to 87600h, not %v", c.SensorKeepMinutes)
+	}
+	if c.SensorMaxBytes < 1<<20 {
+		problem("sensor_max_bytes must be at least 1048576, not %d", c.SensorMaxBytes)
 	}
 	if c.SweepInterval < 100*time.Millisecond || c.SweepInterval > time.Hour {
 		problem("sweep_interval must be 100ms to 1h, not %v", c.SweepInterval)

@@ -62,7 +62,7 @@ func (s *Outbox) Failed(seq int64, reason string) { s.attempts.add(seq, s.db.now
 // noteDelivered keeps that a row was delivered, for as long as there is a result.
 func (s *Outbox) noteDelivered(c *change, seq int64, now time.Time) error {
 	_, err := c.exec(`INSERT INTO deliveries (result_id, sink, attempts, delivered_at)
-		SELECT record_id, sink, ?, ? FROM outbox WHERE seq = ?
+		SELECT record_id, sink, ?, ? FROM outbox WHERE seq = ? AND record_id IN (SELECT id FROM results)
 		ON CONFLICT DO UPDATE SET attempts = excluded.attempts, delivered_at = excluded.delivered_at`,
 		s.attempts.of(seq).count+1, now.UnixMicro(), seq)
 	return err

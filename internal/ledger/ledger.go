@@ -64,6 +64,8 @@ type Ledger struct {
 	Outbox   *Outbox
 	Events   *Events
 	Keys     *Keys
+	Sensors  *Sensors
+	Insights *Insights
 
 	config   Config
 	lock     *os.File
@@ -226,9 +228,12 @@ func (l *Ledger) newStores() {
 	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox, jobs: l.Jobs}
 	l.Commands = &Commands{db: l.db}
 	l.Keys = &Keys{db: l.db}
+	l.Sensors = &Sensors{db: l.db, config: l.config}
+	l.Insights = &Insights{db: l.db, events: l.Events}
 	l.sweeper = &sweeper{
 		config: l.config, db: l.db, space: l.space, jobs: l.Jobs, results: l.Results, records: l.Records, identities: identities,
 		commands: l.Commands, events: l.Events, outbox: l.Outbox, images: l.Images,
+		insights: l.Insights, sensors: &sensorSweeper{db: l.db, config: l.config},
 	}
 }
 

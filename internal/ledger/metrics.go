@@ -28,6 +28,12 @@ var (
 		"Size of the undelivered events, images included.", []string{"sink"}, nil)
 	outboxShed = prometheus.NewDesc("edgelens_outbox_shed_total",
 		"Undelivered events that were dropped since the start, for their age or for space.", []string{"sink"}, nil)
+	sensorRows = prometheus.NewDesc("edgelens_sensor_stored_rows",
+		"Stored rows of sensors, by table: series, points (single values) and minutes (summaries).", []string{"table"}, nil)
+	sensorSize = prometheus.NewDesc("edgelens_sensor_stored_bytes",
+		"Approximate size of the stored rows of sensors, which sensor.max_bytes limits.", nil, nil)
+	sensorLeftOut = prometheus.NewDesc("edgelens_sensor_points_left_out_total",
+		"Points that were not stored for their times since the start: too_old (before sensor.keep_points) or ahead (by more than a day).", []string{"cause"}, nil)
 	outboxAside = prometheus.NewDesc("edgelens_outbox_set_aside",
 		"Events that the sink never accepts, kept until an operator retries them.", []string{"sink"}, nil)
 )
@@ -42,7 +48,7 @@ type metrics struct {
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(c chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		queueDepth, removedForSpace, withoutImage, storageProblem, outboxRows, outboxSize, outboxShed, outboxAside,
+		queueDepth, removedForSpace, withoutImage, storageProblem, outboxRows, outboxSize, outboxShed, outboxAside, sensorRows, sensorSize, sensorLeftOut,
 	} {
 		c <- desc
 	}
@@ -53,6 +59,25 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	m.collectJobs(c)
 	m.collectOutbox(c)
 	m.collectStorage(c)
+	m.collectSensors(c)
+}
+
+func (m *metrics) collectSensors(c chan<- prometheus.Metric) {
+	for cause, n := range map[string]int64{"too_old": m.ledger.Sensors.tooOld.Load(), "ahead": m.ledger.Sensors.ahead.Load()} {
+		c <- prometheus.MustNewConstMetric(sensorLeftOut, prometheus.CounterValue, float64(n), cause)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	var series, points, minutes, bytes float64
+	err := m.ledger.db.readers.QueryRowContext(ctx, `SELECT series, points, minutes, `+sensorBytes+` FROM sensor_totals`).Scan(&series, &points, &minutes, &bytes)
+	if err != nil {
+		m.log.Warn("counting the points of sensors failed", "error", err)
+		return
+	}
+	for table, n := range map[string]float64{"series": series, "points": points, "minutes": minutes} {
+		c <- prometheus.MustNewConstMetric(sensorRows, prometheus.GaugeValue, n, table)
+	}
+	c <- prometheus.MustNewConstMetric(sensorSize, prometheus.GaugeValue, bytes)
 }
 
 func (m *metrics) collectJobs(c chan<- prometheus.Metric) {

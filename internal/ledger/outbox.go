@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"edgelens"
 )
@@ -63,6 +64,9 @@ func (s *Outbox) Outbox(ctx context.Context, sink, device string, limit int) ([]
 }
 
 func (s *Outbox) next(ctx context.Context, sink, device string, limit int) ([]edgelens.Delivery, error) {
+	if strings.HasPrefix(device, insightQueue) {
+		return s.nextInsights(ctx, sink, device, limit)
+	}
 	rows, err := s.db.readers.QueryContext(ctx, selectDelivery+` WHERE o.sink = ? AND o.device = ? AND o.aside_at IS NULL ORDER BY o.seq LIMIT ?`, sink, device, limit)
 	if err != nil {
 		return nil, err

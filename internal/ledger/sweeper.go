@@ -28,6 +28,8 @@ type sweeper struct {
 	events     *Events
 	outbox     *Outbox
 	images     *Images
+	insights   *Insights
+	sensors    *sensorSweeper
 }
 
 // run expires jobs and sweeps every Config.SweepInterval until ctx ends.
@@ -81,6 +83,9 @@ func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, er
 		func() (int, error) { return s.commands.removeOld(ctx, tooOld, now) },
 		func() (int, error) { return s.events.removeOld(ctx, tooOld) },
 		func() (int, error) { return s.events.removeOverCount(ctx, s.config.MaxEvents) },
+		func() (int, error) {
+			return s.insights.removeOld(ctx, now.Add(-s.config.SensorKeepMinutes).UnixMicro())
+		},
 	} {
 		n, err := repeat(step)
 		removed += n
@@ -88,10 +93,12 @@ func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, er
 			return removed, err
 		}
 	}
-	n, err := s.makeRoom(ctx, now)
-	removed += n
-	if err != nil {
-		return removed, err
+	for _, make := range []func(context.Context, time.Time) (int, error){s.sensors.sweep, s.makeRoom} {
+		n, err := make(ctx, now)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
 	}
 	_, err = repeat(func() (int, error) { return s.vacuum(ctx) })
 	return removed, err

@@ -22,6 +22,7 @@ type Recognizer struct {
 	defaultModel func() string
 	// refused counts refusals for the log: there may be thousands a second.
 	refused loglimit.Tally
+	recent  latencies
 
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -78,6 +79,9 @@ func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	t.requests.WithLabelValues(req.Source, model, edgelens.Code(err)).Inc()
 	t.seconds.WithLabelValues(req.Source, model).Observe(took.Seconds())
 	t.cache.WithLabelValues(cached).Inc()
+	if err == nil {
+		t.recent.add(start.Add(took), took)
+	}
 	t.totals.noteCache(cached)
 	if req.Priority == edgelens.PrioritySynchronous || !isRefusal(err) { // a job that found no slot is tried again
 		t.activity.Recognized(took, err)

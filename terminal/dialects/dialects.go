@@ -4,6 +4,7 @@ package dialects
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,17 +99,21 @@ func New(config Config) []dialect.Dialect {
 
 // Rules returns the rules of a private broker, as a mosquitto ACL file: each user is a
 // terminal whose serial number is the user's name, and may publish and read the topics of
-// that terminal only; readers may read our events and the presence of devices.
-func Rules(dialects []dialect.Dialect, users, readers []string) string {
+// that terminal only; readers may read our events and the presence of devices, and sensors may publish on the topics of
+// sensors (MQTT filters). Neither has the topics of a terminal, whatever its name.
+func Rules(dialects []dialect.Dialect, users, readers, sensors, sensorTopics []string) string {
 	var rules strings.Builder
-	reads := map[string]bool{}
-	for _, reader := range readers {
-		reads[reader] = true
-	}
 	for _, user := range users {
 		fmt.Fprintf(&rules, "user %s\n", user)
-		if reads[user] {
-			rules.WriteString("topic read edgelens/v1/#\n\n")
+		reads, senses := slices.Contains(readers, user), slices.Contains(sensors, user)
+		if reads {
+			rules.WriteString("topic read edgelens/v1/#\n")
+		}
+		if senses {
+			rules.WriteString(sensorRules("topic", sensorTopics))
+		}
+		if reads || senses {
+			rules.WriteString("\n")
 			continue
 		}
 		if dialect.ValidDevice(user) {
@@ -128,10 +133,10 @@ func Rules(dialects []dialect.Dialect, users, readers []string) string {
 }
 
 // OpenRules returns the rules of a private broker without passwords: every client may read
-// everything, and publish on the topics of devices, but not on ours. They are patterns, since
+// everything, and publish on the topics of devices and sensors, but not on ours. They are patterns, since
 // a client may have any user name there.
-func OpenRules(dialects []dialect.Dialect) string {
-	rules := "pattern read #\npattern read $SYS/#\n"
+func OpenRules(dialects []dialect.Dialect, sensorTopics []string) string {
+	rules := "pattern read #\npattern read $SYS/#\n" + sensorRules("pattern", sensorTopics)
 	for _, d := range dialects {
 		for _, subscription := range d.Subscriptions() {
 			rules += "pattern write " + subscription.Filter + "\n"
@@ -144,6 +149,18 @@ func OpenRules(dialects []dialect.Dialect) string {
 		}
 	}
 	return rules
+}
+
+// sensorRules allow to publish on the topics of sensors. A filter that has the topics of others, too, because it
+// begins with a wildcard or with our own level, allows nothing: it needs an ACL file.
+func sensorRules(kind string, topics []string) string {
+	var rules strings.Builder
+	for _, topic := range topics {
+		if first, _, _ := strings.Cut(topic, "/"); !strings.ContainsAny(first, "#+$") && first != "edgelens" {
+			fmt.Fprintf(&rules, "%s write %s\n", kind, topic)
+		}
+	}
+	return rules.String()
 }
 
 // isFilter reports whether each "+" in a topic is a level by itself.

@@ -309,7 +309,7 @@ func (s *Session) connected(manager *autopaho.ConnectionManager, answer *paho.Co
 
 // setUp subscribes, with retries, and then reports the connection as up.
 func (s *Session) setUp(ctx context.Context, limit uint32) {
-	for len(s.config.Subscriptions) > 0 {
+	for attempts := 1; len(s.config.Subscriptions) > 0; attempts++ {
 		err := s.subscribe(ctx)
 		if ctx.Err() != nil {
 			return
@@ -317,7 +317,9 @@ func (s *Session) setUp(ctx context.Context, limit uint32) {
 		if err == nil {
 			break
 		}
-		s.log.Error("subscribing failed, retrying; no messages are received until it succeeds", "event", "subscribe_failed", "error", err)
+		if attempts&(attempts-1) == 0 { // ever fewer lines
+			s.log.Error("subscribing failed, retrying; no messages are received until it succeeds", "event", "subscribe_failed", "attempts", attempts, "error", err)
+		}
 		select {
 		case <-time.After(subscribeAgain):
 		case <-ctx.Done():

@@ -54,6 +54,8 @@ type Config struct {
 	Secret string
 	// Records is RecordsPassed or RecordsAll.
 	Records string
+	// Insights posts insights, too.
+	Insights bool
 	// Image is ImageBase64, ImageDataURI or ImageNone.
 	Image string
 	// Timeout bounds one delivery, the reply included.
@@ -113,6 +115,9 @@ func (c Config) Wants(r *edgelens.Record) (wanted, image bool) {
 	return wanted, wanted && c.Image != ImageNone
 }
 
+// WantsInsights reports whether insights are to be posted.
+func (c Config) WantsInsights() bool { return c.URL != "" && c.Insights }
+
 // Images provides the images; package ledger implements it.
 type Images interface {
 	// Image returns the encoded image under an id. Errors:
@@ -170,7 +175,7 @@ func (w *Webhook) Name() string { return Sink }
 // Deliver implements notify.Sink. Any status 2xx confirms; 400, 410, 415 and 422
 // are notify.ErrRejected, 413 is edgelens.ErrTooLarge; all others may be temporary.
 func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
-	body, err := w.body(ctx, d)
+	body, err := w.bodyOf(ctx, d)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,55 @@
+package terminal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"edgelens"
+	"edgelens/internal/notify"
+	"edgelens/internal/notify/event"
+	"edgelens/terminal/session"
+)
+
+// topicInsights is followed by the device and the field of an insight, each as one level.
+const topicInsights = "edgelens/v1/insights/"
+
+// deliverInsight publishes an insight, as Deliver does an event.
+func (e *events) deliverInsight(ctx context.Context, d *edgelens.Delivery) error {
+	if d.Reduced {
+		return fmt.Errorf("publish the insight: %w: nothing in it can be left out", notify.ErrRejected)
+	}
+	payload, err := json.Marshal(event.ComposeInsight(d.Insight, e.now()))
+	if err != nil {
+		return fmt.Errorf("write the insight: %w: %w", notify.ErrRejected, err)
+	}
+	err = e.downlink.publish(ctx, session.Outgoing{Topic: insightTopic(d.Insight.Device, d.Insight.Field), Payload: payload, QoS: 1})
+	switch {
+	case err == nil, errors.Is(err, session.ErrNoSubscriber):
+		return nil
+	case errors.Is(err, session.ErrRefused):
+		return fmt.Errorf("%w: %w", notify.ErrRejected, err)
+	}
+	return err
+}
+
+func insightTopic(device, field string) string {
+	return topicInsights + topicLevel(device) + "/" + topicLevel(field)
+}
+
+// topicLevel returns a name as one level of a topic: bytes other than letters, digits and "-._~:" are percent-encoded.
+// A name is text of a sensor, and may have wildcards and slashes in it.
+func topicLevel(name string) string {
+	var level strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~:", c) >= 0 {
+			level.WriteByte(c)
+		} else {
+			fmt.Fprintf(&level, "%%%02X", c)
+		}
+	}
+	return level.String()
+}
