@@ -40,6 +40,9 @@ var arrows = map[string][]string{
 	"recognize":            {"models"},
 	"worker":               nil,
 	"api":                  nil,
+	"terminal":             {"internal/notify", "terminal/clock"},
+	"terminal/clock":       nil, // the rules for times that devices send
+	"sensor":               {"internal/stream", "terminal/clock"},
 	"sensor/uplink":        {"terminal"},           // its own connection to the broker
 	"sensor/simulator":     {"sensor", "terminal"}, // sends to a broker
 	"web":                  nil,                    // the page: a black box to the API

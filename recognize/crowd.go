@@ -49,7 +49,7 @@ var refusalReasons = []string{refusedLate, refusedFull, refusedCrowded, refusedE
 
 // crowd is the state of a queue of synchronous requests that arrive far faster than they can
 // be answered. A queue in order of arrival would have everyone wait for as long as the queue
-// is. So the newest is served first. That alone costs nobody an answer: if it was a burst,
+// is. So the newest is served first. That alone costs no one an answer: if it was a burst,
 // it is served in another order. Where as many wait as may, the flood is refused: one waits
 // for each slot, until the next one is free, and the others are refused at once. Those who are
 // answered wait hardly longer than in an idle service, and no slot is idle (controlled delay

@@ -14,5 +14,5 @@ func (p *tensorPool) take(size int) []byte {
 	return make([]byte, size)
 }
 
-// give takes a tensor back that nobody uses any more.
+// give takes a tensor back that no one uses any more.
 func (p *tensorPool) give(tensor []byte) { p.pool.Put(&tensor) }

@@ -12,7 +12,7 @@ import (
 
 const (
 	// lookInterval is how often an idle worker looks into a Redis that it shares for tasks of other nodes, and
-	// privateLookInterval into one of its own, for what nobody has told it.
+	// privateLookInterval into one of its own, for what no one has rung for.
 	lookInterval, privateLookInterval = 250 * time.Millisecond, 2 * time.Second
 	// checkInterval is how long asynq sleeps after it found no task: it then waits for the bell.
 	checkInterval = 2 * time.Millisecond
@@ -23,7 +23,7 @@ const (
 // or another process may have. It is safe for use by many goroutines.
 type bell struct {
 	rounds map[string]*round // by queue
-	// every is how often asynq looks without being told.
+	// every is how often asynq looks unasked.
 	every    time.Duration
 	stopping <-chan struct{}
 }
@@ -49,7 +49,7 @@ func (b *bell) add(queues ...string) {
 	}
 }
 
-// ring tells the server of a queue that there may be a task.
+// ring has the server of a queue look, as there may be a task.
 func (b *bell) ring(queue string) {
 	if r := b.rounds[queue]; r != nil {
 		select {

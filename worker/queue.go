@@ -63,7 +63,7 @@ type Queue struct {
 	running *attempts
 	// claim, once there is a Worker in this process, has it work on a job at once, and reports whether it does.
 	claim atomic.Pointer[func(edgelens.Job) bool]
-	// ring, once there is a Worker in this process, tells it that a queue in Redis has a task.
+	// ring, once there is a Worker in this process, has it look into a queue in Redis.
 	ring atomic.Pointer[func(queue string)]
 	// claimed has the ids of the jobs that are worked on so: they have no task, and need none.
 	claimed sync.Map
