@@ -99,8 +99,8 @@ test-fast: setup ## Run in a minute the tests that start no server, without the 
 test: setup ## Install what is missing and run every test, with the race detector
 	@$(TEST) -race $(SERVERS_LAST)
 
-test-nocgo: setup ## Run the tests that need no cgo (with stubs for OpenCV and TensorFlow Lite)
-	@CGO_ENABLED=0 $(TEST) ./...
+test-nocgo: setup ## Run the tests that need no cgo (with stubs for OpenCV and TensorFlow Lite; SHORT=1: without those that start servers or browsers)
+	@CGO_ENABLED=0 $(TEST) $(if $(SHORT),-short) ./...
 
 test-cgocheck: setup ## Run the cgo packages' tests with a busy garbage collector, pointer checks and Mat counts
 	@GOGC=1 GODEBUG=cgocheck=1 $(TEST) -tags=$(TAGS),matprofile ./preprocess/... ./inference/...
