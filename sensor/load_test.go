@@ -78,8 +78,8 @@ func BenchmarkSnapshot(b *testing.B) {
 
 // A million points leave the memory where it was once the windows are full.
 func TestMemoryIsFlatOverAMillionPoints(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own; make test-nocgo measures without it")
 	}
 	f := newFleet(t, 1000)
 	before := heap()

@@ -50,6 +50,8 @@ type decodeMemory struct {
 	// limited is whether the control group has less than decode.memory and all the rest.
 	limited bool
 	heap    goHeap
+	// above returns what Go's runtime has beyond the usual; nil for nothing.
+	above func() int64
 	// helpers returns how much the decode helpers have besides their images; nil for nothing.
 	helpers func() int64
 
@@ -72,6 +74,7 @@ func newDecodeMemory(c *config.Config, log *slog.Logger) *decodeMemory {
 
 func readDecodeMemory(c *config.Config, groups cgroup.Reader, log *slog.Logger) *decodeMemory {
 	m := &decodeMemory{most: c.Decode.Memory, groups: groups}
+	m.above = m.heap.above
 	group, ok := groups.Memory()
 	if !ok {
 		if os.Getenv("GOMEMLIMIT") == "" {
@@ -116,7 +119,10 @@ func (m *decodeMemory) now(inUse int64) int64 {
 
 // look reads what others have.
 func (m *decodeMemory) look(now time.Time) {
-	above := m.heap.above()
+	var above int64
+	if m.above != nil {
+		above = m.above()
+	}
 	if above >= reliefThreshold {
 		m.heap.relieve(now)
 		if m.again == nil { // until uploads are gone and what they had is returned

@@ -97,6 +97,7 @@ func TestGoMemoryLimit(t *testing.T) {
 // image gets its memory in the end.
 func TestDecodeMemoryLeavesRoomForUploads(t *testing.T) {
 	m := &decodeMemory{most: 400 * megabyte, helpers: func() int64 { return 36 * megabyte }}
+	m.above = m.heap.above
 	uploads := make([]byte, 300*megabyte)
 	for i := 0; i < len(uploads); i += 4096 {
 		uploads[i] = 1

@@ -24,9 +24,7 @@ func TestMaximumPacketSize(t *testing.T) {
 	log := &testutil.LogBuffer{}
 	s := start(t, session.Config{Address: broker.address, ClientID: "down"}, log.Logger())
 	testutil.Eventually(t, "it is up", s.Up)
-	if !log.Contains("max_packet_bytes=3000") {
-		t.Error("the log lacks the limit")
-	}
+	testutil.Eventually(t, "the log has the limit", func() bool { return log.Contains("max_packet_bytes=3000") })
 	var received collector
 	connected(t, session.Config{Address: broker.address, ClientID: "up", Subscriptions: subscribe("x"), OnMessage: received.onMessage})
 	message := session.Outgoing{Topic: "x", QoS: 1, Expiry: time.Minute}
