@@ -193,7 +193,7 @@ func rangeOf(schema *openapi3.Schema) string {
 	if schema.Min == nil || schema.Max == nil {
 		return ""
 	}
-	return fmt.Sprintf(" from %v to %v", *schema.Min, *schema.Max)
+	return " from " + strconv.FormatFloat(*schema.Min, 'f', -1, 64) + " to " + strconv.FormatFloat(*schema.Max, 'f', -1, 64)
 }
 
 // readDateTime accepts RFC 3339, in which T and Z may be in lower case.

@@ -199,3 +199,17 @@ func TestNoSensorsYet(t *testing.T) {
 	open(t, ctx, s.url+"/?view=sensors")
 	browsertest.Until(t, ctx, "the line is shown", "document.querySelector('main pre')?.textContent === `mosquitto_pub -h 127.0.0.1 -t sensors/room_101/temperature -m 'Temperature: 23.5'`")
 }
+
+// What sensors send is on the chart, with the points that came before the page was open, and an insight that is over is shown as such.
+func TestSensorsAreCharted(t *testing.T) {
+	s := newService(t).start()
+	s.run("sensor", "simulate", "--broker", "mqtt://"+s.mqtt, "--sensors", "3", "--rate", "30", "--duration", "4s")
+	ctx := browsertest.New(t)
+	watch := browsertest.NewWatch(t, ctx)
+	open(t, ctx, s.url+"/?view=sensors")
+	browsertest.Until(t, ctx, "a series is charted", "document.querySelector('.chart canvas') && /[0-9]/.test(document.querySelector('.legend b')?.textContent)")
+	browsertest.Until(t, ctx, "all series are listed", "[...document.querySelectorAll('main')].some(e => ['sensor_001', 'sensor_002', 'sensor_003'].every(name => e.innerText.includes(name)))")
+	for _, line := range watch.Errors() {
+		t.Error(line)
+	}
+}

@@ -33,8 +33,9 @@ export function insights() {
 const kinds = { critical: 'badge-bad', warning: 'badge-warn' }
 
 function insight(one) {
-  return h('li', { class: `insight insight-${kinds[one.severity] ? one.severity : 'info'}` },
-    h('div', { class: 'badges' }, badge(word('severity', one.severity), kinds[one.severity]), h('span', { class: 'muted small break' }, [one.device, one.field].filter(Boolean).join(' ')), time(one.at, 'muted small')),
+  const over = one.state === 'cleared'
+  return h('li', { class: `insight insight-${!over && kinds[one.severity] ? one.severity : 'info'}` },
+    h('div', { class: 'badges' }, over ? badge(t('insights.over'), 'badge-good') : badge(word('severity', one.severity), kinds[one.severity]), h('span', { class: 'muted small break' }, [one.device, one.field].filter(Boolean).join(' ')), time(one.at, 'muted small')),
     h('p', {}, one.summary, Number.isFinite(one.confidence) && h('span', { class: 'muted small' }, ` ${t('insights.confidence', { share: percent(one.confidence) })}`)),
     one.actions?.length ? h('ul', { class: 'insight-actions' }, one.actions.map(action => h('li', {}, icon('flat'), h('span', {}, action)))) : null)
 }

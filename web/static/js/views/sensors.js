@@ -219,7 +219,7 @@ function decode(text) {
 }
 
 // stepOf is the length of the points to ask for, in whole seconds.
-const stepOf = windowMs => `${Math.max(1, Math.round(windowMs / 600_000))}s`
+const stepOf = windowMs => Math.max(1, Math.round(windowMs / 600_000))
 
 function showValue(line) {
   const text = line.buckets.latest === null ? '' : `${short(line.buckets.latest)}${line.unit ? ` ${line.unit}` : ''}`
