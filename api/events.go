@@ -56,19 +56,9 @@ func (s *Server) serveEvents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	w := &streamWriter{Response: c.Response(), control: http.NewResponseController(c.Response().Writer)}
-	if err := w.extend(); err != nil {
-		return fmt.Errorf("start the event stream: %w", err)
-	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	if original(c.Request()).Method == http.MethodHead {
-		return nil
-	}
-	if err := w.comment("hello"); err != nil {
-		return nil // gone already
+	w, open, err := startStream(c)
+	if err != nil || !open {
+		return err
 	}
 	alive, recheck := time.NewTicker(keepAlive), time.NewTicker(recheckInterval)
 	defer alive.Stop()
@@ -105,6 +95,23 @@ func (s *Server) serveEvents(c echo.Context) error {
 			return nil
 		}
 	}
+}
+
+// startStream begins to answer with server-sent events. open is false where there is nothing to send: the request was
+// for the headers, or the client is gone.
+func startStream(c echo.Context) (w *streamWriter, open bool, err error) {
+	w = &streamWriter{Response: c.Response(), control: http.NewResponseController(c.Response().Writer)}
+	if err := w.extend(); err != nil {
+		return nil, false, fmt.Errorf("start the event stream: %w", err)
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+	if original(c.Request()).Method == http.MethodHead {
+		return nil, false, nil
+	}
+	return w, w.comment("hello") == nil, nil
 }
 
 // streamWriter writes to a stream, with a time limit for each write.

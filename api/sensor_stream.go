@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,19 +101,9 @@ func (s *Server) serveSensorStream(c echo.Context) error {
 		return err
 	}
 	defer points.Close()
-	w := &streamWriter{Response: c.Response(), control: http.NewResponseController(c.Response().Writer)}
-	if err := w.extend(); err != nil {
-		return fmt.Errorf("start the stream of points: %w", err)
-	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	if original(c.Request()).Method == http.MethodHead {
-		return nil
-	}
-	if w.comment("hello") != nil {
-		return nil // gone already
+	w, open, err := startStream(c)
+	if err != nil || !open {
+		return err
 	}
 	if last != "" && w.sendPoints(at, s.missed(at)) != nil {
 		return nil
