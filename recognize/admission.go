@@ -31,7 +31,7 @@ const (
 // while other work arrives, bulk work leaves one slot and one interpreter free: a flooded
 // bulk queue must neither make each door event wait for a recognition to end, nor take all of
 // the processor. Beyond the slots, one is reserved for devices, so that a door's image is the
-// next that an interpreter takes.
+// next that an interpreter takes; and while their images arrive, others have one slot less.
 //
 // How many jobs wait is limited by their source (jobs.concurrency), and how many others do
 // here, by maxWaiting and crowd. It is safe for concurrent use.
@@ -45,8 +45,8 @@ type admission struct {
 	// passed counts, for each class that waits, the slots given to higher ones since it
 	// last got one.
 	passed map[edgelens.Priority]int
-	// lately is when work other than bulk last arrived, and latelyLight when any did that is not
-	// heavy.
+	// lately is when work other than bulk last arrived, latelyLight when any did that is not
+	// heavy, and latelyDevice when a device's did.
 	lately, latelyLight, latelyDevice time.Time
 	// took has the moving average of the time that a slot is held, and typical that over all
 	// synchronous work.
@@ -342,6 +342,7 @@ func (a *admission) hasSlot(class edgelens.Priority) bool {
 		return false
 	}
 	slots := a.slots
+	// Each image more that is at work takes a part of the processor from a door's.
 	if class != edgelens.PriorityDevice && a.now().Sub(a.latelyDevice) < reserved {
 		slots = max(1, slots-1)
 	}

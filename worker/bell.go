@@ -30,7 +30,8 @@ type bell struct {
 
 // round is a look of one asynq server through all its queues, in order. One goroutine does it.
 type round struct {
-	first, last string // queues
+	// first is the queue that it asks first.
+	first string
 	// empty is set while none of the queues had a task.
 	empty  bool
 	looked time.Time
@@ -43,7 +44,7 @@ func newBell(every time.Duration, stopping <-chan struct{}) *bell {
 
 // add prepares for a server with these queues, highest first.
 func (b *bell) add(queues ...string) {
-	r := &round{first: queues[0], last: queues[len(queues)-1], rung: make(chan struct{}, 1)}
+	r := &round{first: queues[0], rung: make(chan struct{}, 1)}
 	for _, queue := range queues {
 		b.rounds[queue] = r
 	}
