@@ -40,15 +40,29 @@ type Loader struct {
 	preparing context.Context
 	stop      context.CancelFunc
 
+	// reloading is held while a model is reloaded: one at a time has two versions in memory.
+	reloading sync.Mutex
+
 	mu     sync.Mutex
 	loaded map[string]*entry // by model name
-	closed bool
-	closes sync.WaitGroup // loads in progress
+	// retired are those that others took the place of, or that are unloaded, until their users are done.
+	retired []*entry
+	// problems are why present files are not used, by model name.
+	problems map[string]*problem
+	closed   bool
+	closes   sync.WaitGroup // loads in progress, and retired models
 }
 
 // entry is a model that is loaded, is being loaded or could not be.
 type entry struct {
 	digest string
+	// source is the model as the registry described it.
+	source models.Model
+	// users counts those that Acquire gave it to; drained is nil until it is retired, and closed once they are done. Both are
+	// guarded by the Loader's mutex.
+	users   int
+	drained chan struct{}
+
 	ready  chan struct{} // closed when the rest is set
 	// settled is closed when its accelerators were opened, too, or could not be.
 	settled chan struct{}
@@ -83,7 +97,7 @@ type LoaderParts struct {
 func NewLoader(config Config, parts LoaderParts) *Loader {
 	l := &Loader{
 		config: config, registry: parts.Registry, backend: parts.Backend, prober: parts.Prober, checker: parts.Checker,
-		prepare: parts.Prepare, log: parts.Log, loaded: map[string]*entry{},
+		prepare: parts.Prepare, log: parts.Log, loaded: map[string]*entry{}, problems: map[string]*problem{},
 	}
 	l.preparing, l.stop = context.WithCancel(context.Background())
 	parts.Metrics.MustRegister(metrics{l})
@@ -101,13 +115,8 @@ func (l *Loader) Describe(ctx context.Context, name string) (*models.Spec, error
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-e.ready:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for the model to load: %w", contextError(ctx))
-	}
-	if e.err != nil {
-		return nil, e.err
+	if err := e.wait(ctx); err != nil {
+		return nil, err
 	}
 	return &e.spec, nil
 }
@@ -115,9 +124,7 @@ func (l *Loader) Describe(ctx context.Context, name string) (*models.Spec, error
 // Run runs a model that Describe returned, on an accelerator if one is free, else on the
 // processor; see Pool.Run.
 func (l *Loader) Run(ctx context.Context, spec *models.Spec, run models.Run) (models.Inference, error) {
-	l.mu.Lock()
-	e := l.loaded[spec.Name]
-	l.mu.Unlock()
+	e := l.entryOf(spec)
 	if e == nil || e.pool == nil {
 		return models.Inference{}, fmt.Errorf("run model: %w", edgelens.ErrStopping)
 	}
@@ -189,6 +196,9 @@ func (l *Loader) describeLoaded(m *edgelens.Model) {
 	m.Interpreters = stats.Idle + stats.Busy
 	m.MemoryBytes, m.LoadTime = e.memory, e.took
 	m.Checked = &e.check
+	if p := l.problemOf(m.Name); p != nil {
+		m.Problem = "Its present file is not used, the former one goes on: " + p.err.Error()
+	}
 	for _, a := range e.accelerated {
 		m.Accelerators = append(m.Accelerators, a.describe())
 	}
@@ -265,9 +275,26 @@ func (l *Loader) entry(name string) (*entry, error) {
 	if e := l.loaded[model.Name]; e != nil && (!e.failed() || e.digest == model.Digest && errors.Is(e.err, edgelens.ErrModel)) {
 		return e, nil
 	}
-	e = &entry{digest: model.Digest, ready: make(chan struct{}), settled: make(chan struct{})}
+	e = &entry{digest: model.Digest, source: model, ready: make(chan struct{}), settled: make(chan struct{})}
 	l.loaded[model.Name] = e
 	l.closes.Add(1)
+	l.start(e, model)
+	return e, nil
+}
+
+// beginLoad counts a load in progress; an ErrStopping where there are no more.
+func (l *Loader) beginLoad() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return fmt.Errorf("load model: %w", edgelens.ErrStopping)
+	}
+	l.closes.Add(1)
+	return nil
+}
+
+// start loads a model in the background; the load was counted.
+func (l *Loader) start(e *entry, model models.Model) {
 	go func() {
 		defer l.closes.Done()
 		defer close(e.settled)
@@ -276,7 +303,6 @@ func (l *Loader) entry(name string) (*entry, error) {
 			l.openAccelerated(a, e)
 		}
 	}()
-	return e, nil
 }
 
 // failed reports whether the load has failed.

@@ -8,20 +8,24 @@ import (
 	"edgelens"
 )
 
-// Load loads a model, also one whose load has failed before and would not be tried again; a loaded one is left as it is.
-// A caller whose ctx ends stops waiting; the load goes on. Its errors are Describe's.
+// Load loads a model, also one whose load has failed before and would not be tried again; a loaded one is loaded anew where its
+// file has changed. A caller whose ctx ends stops waiting; the load goes on. Its errors are Describe's.
 func (l *Loader) Load(ctx context.Context, name string) error {
 	l.mu.Lock()
 	if e := l.loaded[name]; e != nil && e.failed() {
 		delete(l.loaded, name)
 	}
 	l.mu.Unlock()
-	_, err := l.Describe(ctx, name)
+	spec, err := l.Describe(ctx, name)
+	if err != nil {
+		return err
+	}
+	_, err = l.Reload(ctx, spec.Name)
 	return err
 }
 
-// Unload ends the interpreters of a model, once those that run are done, and frees it; a load in progress is waited for.
-// The next Describe loads it again. Runs that wait for an interpreter get an ErrStopping, which is worth a retry.
+// Unload ends the interpreters of a model, once those that acquired it are done, and frees it; a load in progress is waited for.
+// The next Describe or Acquire loads it again.
 //
 // Its errors: edgelens.ErrConflict for the default model, edgelens.ErrUnknownModel, edgelens.ErrDeadline where a run does
 // not end within Config.InvokeTimeout: its memory is left alone. ctx ends the waiting for a load only.
@@ -33,11 +37,8 @@ func (l *Loader) Unload(ctx context.Context, name string) error {
 	if e == nil || err != nil {
 		return err
 	}
-	defer l.closes.Done()
-	for _, a := range e.accelerated {
-		a.close(l.config.InvokeTimeout)
-	}
-	if err := l.closePool(e.pool); err != nil {
+	l.setProblem(name, nil)
+	if err := l.closeRetired(e); err != nil {
 		return fmt.Errorf("unload model %s: %w", name, err)
 	}
 	l.log.Info("model unloaded", "event", "model_unloaded", "model", name)
@@ -83,6 +84,6 @@ func (l *Loader) take(ctx context.Context, name string) (*entry, error) {
 	if e.pool == nil { // its load has failed
 		return nil, nil
 	}
-	l.closes.Add(1)
+	l.retire(e)
 	return e, nil
 }

@@ -15,21 +15,22 @@ import (
 // Registry lists the models of one folder: those of the manifest, and every
 // other .tflite file in it. It reads the folder on each call, so a file that is
 // added later is found; digests are computed once per file version. The manifest
-// is read by Open only.
+// is read by Open and Refresh.
 //
 // A Registry is safe for concurrent use. The slices and pointers in its results
 // are shared and must not be changed.
 type Registry struct {
-	dir      string
-	manifest Manifest
+	dir string
 
 	builtIn *Model // nil where there is none
 
 	modelFiles  fileCache[modelFacts]
 	labelsFiles fileCache[labelsFacts]
 
-	mu  sync.Mutex
-	def string
+	mu sync.Mutex
+	// listed is the manifest, which is replaced as a whole.
+	listed *Manifest
+	def    string
 }
 
 // Listed is one model of a Registry and its state.
@@ -56,24 +57,63 @@ func Open(dir string, builtIn ...Model) (*Registry, error) {
 	if _, err := os.ReadDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: open the models folder: %w", edgelens.ErrModel, err)
 	}
-	manifest, err := ReadManifest(dir)
-	if err != nil {
-		return nil, err
-	}
-	r := &Registry{dir: dir, manifest: manifest}
+	r := &Registry{dir: dir}
 	for _, m := range builtIn {
-		if _, ok := manifest.Find(m.Name); ok {
-			return nil, fmt.Errorf("%w: the manifest has a model %s, which is the name of the built-in one; rename it", edgelens.ErrModel, m.Name)
-		}
 		m.BuiltIn = true
 		r.builtIn = &m
 	}
 	r.modelFiles.read = readModelFile
 	r.labelsFiles.read = readLabelsFile
+	manifest, err := r.readManifest()
+	if err != nil {
+		return nil, err
+	}
+	r.listed = &manifest
 	if err := r.SetDefault(manifest.Default); err != nil {
 		return nil, fmt.Errorf("%w: the manifest's default: %w", edgelens.ErrModel, err)
 	}
 	return r, nil
+}
+
+// readManifest reads the folder's manifest. The error wraps edgelens.ErrModel.
+func (r *Registry) readManifest() (Manifest, error) {
+	manifest, err := ReadManifest(r.dir)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if r.builtIn != nil {
+		if _, ok := manifest.Find(r.builtIn.Name); ok {
+			return Manifest{}, fmt.Errorf("%w: the manifest has a model %s, which is the name of the built-in one; rename it", edgelens.ErrModel, r.builtIn.Name)
+		}
+	}
+	return manifest, nil
+}
+
+// Refresh reads the manifest again, and returns its default, which becomes that of the Registry by SetDefault alone. With an
+// error, which wraps edgelens.ErrModel, the former one stays.
+func (r *Registry) Refresh() (manifestDefault string, err error) {
+	manifest, err := r.readManifest()
+	if err != nil {
+		return "", fmt.Errorf("read the manifest again: %w", err)
+	}
+	r.mu.Lock()
+	former := r.listed
+	r.listed = &manifest
+	r.mu.Unlock()
+	if _, err := r.find(""); err != nil { // the default must not vanish
+		r.mu.Lock()
+		r.listed = former
+		r.mu.Unlock()
+		return "", fmt.Errorf("read the manifest again: %w: the default model is not in it anymore; choose another one by the setting model, or enter it: %w", edgelens.ErrModel, err)
+	}
+	return manifest.Default, nil
+}
+
+// manifest returns the present manifest, which is not changed any more.
+func (r *Registry) manifest() *Manifest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.listed
 }
 
 // Dir returns the models folder.
@@ -84,8 +124,9 @@ func (r *Registry) Dir() string { return r.dir }
 func (r *Registry) List() []Listed {
 	def := r.Default()
 	var list []Listed
-	for i := range r.manifest.Models {
-		list = append(list, r.fromManifest(&r.manifest.Models[i]))
+	manifest := r.manifest()
+	for i := range manifest.Models {
+		list = append(list, r.fromManifest(&manifest.Models[i]))
 	}
 	if r.builtIn != nil {
 		list = append(list, r.fromBuiltIn())
@@ -174,7 +215,7 @@ func (r *Registry) find(name string) (Listed, error) {
 	if name == "" {
 		name = r.Default()
 	}
-	if e, ok := r.manifest.Find(name); ok {
+	if e, ok := r.manifest().Find(name); ok {
 		return r.fromManifest(&e), nil
 	}
 	if r.builtIn != nil && r.builtIn.Name == name {
@@ -196,7 +237,7 @@ func (r *Registry) find(name string) (Listed, error) {
 func (r *Registry) known() string {
 	const most = 20
 	var names []string
-	for _, e := range r.manifest.Models {
+	for _, e := range r.manifest().Models {
 		names = append(names, e.Name)
 	}
 	if r.builtIn != nil {
@@ -225,13 +266,14 @@ func (r *Registry) dropped() ([]string, error) {
 	if err != nil {
 		return nil, bare(err)
 	}
+	manifest := r.manifest()
 	var files []string
 	for _, e := range entries {
 		name := e.Name()
 		if e.IsDir() || filepath.Ext(name) != modelExt || strings.HasPrefix(name, ".") {
 			continue
 		}
-		promised := slices.ContainsFunc(r.manifest.Models, func(m Entry) bool { return m.File.Name == name })
+		promised := slices.ContainsFunc(manifest.Models, func(m Entry) bool { return m.File.Name == name })
 		if !promised {
 			files = append(files, name)
 		}

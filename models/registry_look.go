@@ -116,7 +116,7 @@ func (l *Listed) normalizeBy(facts modelFacts) (problem string) {
 func (r *Registry) nameOf(file string) string {
 	file = strings.ToValidUTF8(file, "?")
 	name := stem(file)
-	if r.manifest.indexOf(name) >= 0 || r.builtIn != nil && r.builtIn.Name == name {
+	if r.manifest().indexOf(name) >= 0 || r.builtIn != nil && r.builtIn.Name == name {
 		return file
 	}
 	return name

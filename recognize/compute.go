@@ -40,7 +40,11 @@ func (s *Service) compute(ctx context.Context, own bool, q *question, req *edgel
 	if isNew {
 		// The work may outlive this call, after which req belongs to the caller again.
 		kept := *req
-		s.work.Go(func() { s.fly(context.WithoutCancel(ctx), f, q, &kept) })
+		q.users.Add(1)
+		s.work.Go(func() {
+			defer q.release()
+			s.fly(context.WithoutCancel(ctx), f, q, &kept)
+		})
 	}
 	if req.Priority == edgelens.PrioritySynchronous {
 		if wait, late := s.admission.tooLate(f.ticket, caller.due); late {

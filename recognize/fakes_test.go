@@ -105,7 +105,9 @@ type runner struct {
 	raw  []byte
 	// rawOf, if set, is the output for a tensor, in place of raw.
 	rawOf func(tensor []byte) []byte
-	// describe and work, if set, are what Describe and Run do first.
+	// acquired counts the models that were not given up.
+	acquired atomic.Int64
+	// describe and work, if set, are what Acquire and Run do first.
 	describe func() error
 	work     func(ctx context.Context) error
 	// others are the other models, by name.
@@ -124,16 +126,20 @@ type answering struct {
 	work              func(ctx context.Context)
 }
 
-func (r *runner) Describe(_ context.Context, model string) (*models.Spec, error) {
+func (r *runner) Acquire(_ context.Context, model string) (*models.Spec, func(), error) {
+	spec := r.spec
 	if other := r.others[model]; other != nil {
-		return other.spec, other.described
-	}
-	if r.describe != nil {
+		if other.described != nil {
+			return nil, nil, other.described
+		}
+		spec = other.spec
+	} else if r.describe != nil {
 		if err := r.describe(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return r.spec, nil
+	r.acquired.Add(1)
+	return spec, func() { r.acquired.Add(-1) }, nil
 }
 
 func (r *runner) Run(ctx context.Context, spec *models.Spec, run models.Run) (models.Inference, error) {

@@ -42,10 +42,10 @@ type Preprocessor interface {
 
 // A Runner loads and runs models.
 type Runner interface {
-	// Describe returns the model of that name, the default one for "", loading
-	// it if needed.
-	Describe(ctx context.Context, model string) (*models.Spec, error)
-	// Run runs a model that Describe returned. It calls run.Fill at most once, on the
+	// Acquire returns the model of that name, the default one for "", loading
+	// it if needed. It stays as it is until release is called, which is once.
+	Acquire(ctx context.Context, model string) (spec *models.Spec, release func(), err error)
+	// Run runs a model that Acquire returned. It calls run.Fill at most once, on the
 	// thread that runs the model, and does not use it after it returns. Fill's error is
 	// Run's.
 	Run(ctx context.Context, spec *models.Spec, run models.Run) (models.Inference, error)

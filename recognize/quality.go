@@ -7,21 +7,21 @@ import (
 	"edgelens/models"
 )
 
-// qualityModelFor returns the spec of the model that rates the image of a request;
-// nil if none does, or if it is not available.
-func (s *Service) qualityModelFor(ctx context.Context, req *edgelens.Request) *models.Spec {
+// qualityModelFor returns the model that rates the image of a request; nil if none
+// does, or if it is not available.
+func (s *Service) qualityModelFor(ctx context.Context, req *edgelens.Request) (spec *models.Spec, release func()) {
 	switch {
 	case s.qualityModel == "", s.config.Quality == QualityOff:
-		return nil
+		return nil, nil
 	case s.config.Quality == QualityTerminals && req.Device == "":
-		return nil
+		return nil, nil
 	}
-	qualityModel, err := s.runner.Describe(ctx, s.qualityModel)
+	spec, release, err := s.runner.Acquire(ctx, s.qualityModel)
 	if err != nil {
 		s.withoutQuality(req, err)
-		return nil
+		return nil, nil
 	}
-	return qualityModel
+	return spec, release
 }
 
 // assessQuality returns whether an image is usable; nil if that is not known. It takes

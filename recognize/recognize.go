@@ -88,11 +88,14 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 		ctx, cancel = context.WithTimeout(ctx, s.config.Timeout)
 		defer cancel()
 	}
-	spec, standIn, err := s.describe(ctx, req.Model)
+	spec, release, standIn, err := s.acquire(ctx, req.Model)
 	if err != nil {
 		return nil, err
 	}
-	q := question{spec: spec, view: s.viewOf(spec, req), qualityModel: s.qualityModelFor(ctx, req), topK: req.TopK}
+	q := question{spec: spec, view: s.viewOf(spec, req), topK: req.TopK, releases: [2]func(){release}}
+	q.users.Store(1)
+	defer q.release()
+	q.qualityModel, q.releases[1] = s.qualityModelFor(ctx, req)
 	if q.topK == 0 {
 		q.topK = edgelens.DefaultTopK
 	}
@@ -192,6 +195,23 @@ type question struct {
 	view         edgelens.View // nothing is left open
 	qualityModel *models.Spec  // nil if the image is not rated
 	topK         int
+
+	// users counts those that need the models: the request, and the work, which may outlive it. releases give the models
+	// up; nil for no second one.
+	users    atomic.Int32
+	releases [2]func()
+}
+
+// release is called by each user once; the last one gives the models up.
+func (q *question) release() {
+	if q.users.Add(-1) > 0 {
+		return
+	}
+	for _, release := range q.releases {
+		if release != nil {
+			release()
+		}
+	}
 }
 
 // twoModels reports whether the quality model is another than the one that answers.

@@ -12,15 +12,15 @@ import (
 // a classifier.
 const StandInWarning = "There is no classifier: the built-in quality model answered, which rates whether the image is usable, not what is in it. `edgelens model pull` fetches the default classifier."
 
-// describe returns the model that answers, and whether it stands in for the missing
+// acquire returns the model that answers, and whether it stands in for the missing
 // default one.
-func (s *Service) describe(ctx context.Context, name string) (spec *models.Spec, standIn bool, err error) {
-	spec, err = s.runner.Describe(ctx, name)
+func (s *Service) acquire(ctx context.Context, name string) (spec *models.Spec, release func(), standIn bool, err error) {
+	spec, release, err = s.runner.Acquire(ctx, name)
 	if name != "" || s.qualityModel == "" || !s.config.AllowStandIn || !errors.Is(err, edgelens.ErrNoModel) {
-		return spec, false, err
+		return spec, release, false, err
 	}
-	spec, err = s.runner.Describe(ctx, s.qualityModel)
-	return spec, true, err
+	spec, release, err = s.runner.Acquire(ctx, s.qualityModel)
+	return spec, release, true, err
 }
 
 // warn marks a result that is not of a classifier. Results are cached without it:

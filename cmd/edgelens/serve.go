@@ -1,6 +1,10 @@
 package main
 
 import (
+	"os"
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"edgelens/internal/app"
@@ -13,6 +17,9 @@ func newServe(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server until it is stopped",
+		Long: `Runs the server until SIGTERM. SIGHUP reads the settings and the models folder again: the level of the log and
+the default model change at once, and the log names the settings that need a restart. Models, keys and
+certificates are followed without it.`,
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
@@ -25,7 +32,12 @@ func newServe(environ []string) *cobra.Command {
 					telemetry.NewLogger(c.Log, cmd.ErrOrStderr()).Warn("fetching the default model failed", "error", err)
 				}
 			}
-			return app.Serve(cmd.Context(), c, version, cmd.ErrOrStderr())
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
+			return app.Serve(cmd.Context(), c, version, cmd.ErrOrStderr(), app.Reload{
+				Signals: hangups, Load: func() (*config.Config, error) { return config.Load(cmd.Flags(), environ) },
+			})
 		},
 	}
 	config.AddFlags(cmd.Flags())

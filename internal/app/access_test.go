@@ -140,7 +140,7 @@ func TestPublicAddressNeedsKey(t *testing.T) {
 	c := settings(t)
 	withColors(t, c)
 	c.HTTP.Listen = "0.0.0.0:0"
-	err := Serve(t.Context(), c, "test", &bytes.Buffer{})
+	err := Serve(t.Context(), c, "test", &bytes.Buffer{}, Reload{})
 	if !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "edgelens key create") || !strings.Contains(err.Error(), "http.open") {
 		t.Fatalf("without a key: %v", err)
 	}
@@ -216,7 +216,7 @@ func TestKeysFileOfService(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := Serve(t.Context(), c, "test", &bytes.Buffer{}); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), c.Access.KeysFile) {
+		if err := Serve(t.Context(), c, "test", &bytes.Buffer{}, Reload{}); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), c.Access.KeysFile) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

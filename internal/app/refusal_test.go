@@ -291,7 +291,7 @@ func TestNoModel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := settings(t)
 			change(c)
-			err := Serve(t.Context(), c, "test", &bytes.Buffer{})
+			err := Serve(t.Context(), c, "test", &bytes.Buffer{}, Reload{})
 			if !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "edgelens model pull") {
 				t.Errorf("got %v", err)
 			}
@@ -306,7 +306,7 @@ func TestCorruptDefaultModel(t *testing.T) {
 			c := settings(t)
 			put(t, c, "bad.tflite", model)
 			c.Model = "bad"
-			if err := Serve(t.Context(), c, "test", &bytes.Buffer{}); !errors.Is(err, edgelens.ErrModel) {
+			if err := Serve(t.Context(), c, "test", &bytes.Buffer{}, Reload{}); !errors.Is(err, edgelens.ErrModel) {
 				t.Errorf("got %v, want ErrModel", err)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,8 +39,8 @@ const (
 )
 
 // Serve runs until ctx ends or a part fails, and then stops in order: not ready, for the drain; stop accepting; finish
-// what runs; free.
-func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer) (err error) {
+// what runs; free. The settings are read again as reload has it.
+func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer, reload Reload) (err error) {
 	stopping := &stopping{}
 	defer stopping.end()
 	datadir.UseOwnFilesOnly()
@@ -91,7 +92,7 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	if err != nil {
 		return err
 	}
-	err = s.run(ctx, listener)
+	err = s.run(ctx, listener, reload)
 	return err
 }
 
@@ -109,6 +110,9 @@ type node struct {
 	jobs      *jobs
 	history   *syncHistory // nil without ledger.keep_sync
 	machine   machine
+	models    *modelFollower
+	// inForce is config with what was reloaded since.
+	inForce atomic.Pointer[config.Config]
 	keys      *access.Keys // nil in tests without keys
 	terminals *terminals
 	sensors   *sensors // nil in tests without sensors
@@ -124,6 +128,9 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	s.readiness.AddCheck(func() []edgelens.Condition { return acceleratorConditions(s.core.Loader.Accelerators()) })
 	s.readiness.AddCheck(func() []edgelens.Condition { return interpreterConditions(s.core.Loader.Interpreters()) })
 	s.config, s.machine.prober = c, board.Prober{Root: "/"}
+	s.inForce.Store(c)
+	s.models = newModelFollower(s.core, c.Model != "", s.log)
+	s.readiness.AddCheck(s.models.conditions)
 	page, err := web.New()
 	if err != nil {
 		return nil, err
@@ -132,7 +139,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Page: page, Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		System: func() edgelens.System { return System(s.version, s.core.runtimes) },
-		State:  s.State, Settings: c.InForce, Activity: s.core.recognizer.Activity(),
+		State:  s.State, Settings: func() []edgelens.Setting { return s.inForce.Load().InForce() }, Activity: s.core.recognizer.Activity(),
 		Deliveries: resultEvents{s.jobs.ledger, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}},
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
@@ -174,7 +181,7 @@ func checkBrokerCertificate(c *config.Config, s *node) error {
 
 // run first serves and then loads the default model, so that health checks are answered from the start. Jobs are
 // dequeued once there is a model.
-func (s *node) run(ctx context.Context, listener net.Listener) error {
+func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) error {
 	address := s.config.HTTP.Scheme() + "://" + listener.Addr().String()
 	s.log.Info("edgelens started", "version", s.version, "address", address, "docs", address+"/docs")
 	start := time.Now()
@@ -201,6 +208,14 @@ func (s *node) run(ctx context.Context, listener net.Listener) error {
 		return nil
 	})
 	s.serveControl(ctx, group)
+	group.Go(func() error {
+		s.models.run(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		reload.run(ctx, s)
+		return nil
+	})
 	// Records of terminals are stored from the start, and recognized later.
 	group.Go(s.terminals.start)
 	group.Go(s.sensors.start)

@@ -40,11 +40,17 @@ func (o *output) waitFor(t testing.TB, pattern string) string {
 // serving runs serve until stop is called.
 func serving(t testing.TB, c *config.Config) (s *service, log *output, stop func() error) {
 	t.Helper()
+	return servingWith(t, c, Reload{})
+}
+
+// servingWith is serving with settings that are read again.
+func servingWith(t testing.TB, c *config.Config, reload Reload) (s *service, log *output, stop func() error) {
+	t.Helper()
 	supervisetest.FindRedis(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	log = &output{}
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, c, "test", log) }()
+	go func() { ended <- Serve(ctx, c, "test", log, reload) }()
 	stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() { _ = stop() })
 	s = &service{t: t, url: log.waitFor(t, `msg="edgelens started".* address=(\S+)`)}
@@ -93,7 +99,7 @@ func TestPortInUse(t *testing.T) {
 	second := *c
 	second.DataDir = t.TempDir()
 	second.HTTP.Listen = strings.TrimPrefix(s.url, "http://")
-	err := Serve(t.Context(), &second, "test", io.Discard)
+	err := Serve(t.Context(), &second, "test", io.Discard, Reload{})
 	if err == nil || !strings.Contains(err.Error(), "--listen") {
 		t.Errorf("got %v, want an error that names --listen", err)
 	}

@@ -18,10 +18,24 @@ type Config struct {
 	LogLevel string
 	// LogFormat is "text" or "json".
 	LogFormat string
+
+	// inForce is the level of the loggers that were made with this configuration.
+	inForce *slog.LevelVar
 }
 
 // DefaultConfig logs text from level info on.
-func DefaultConfig() Config { return Config{LogLevel: "info", LogFormat: "text"} }
+func DefaultConfig() Config {
+	return Config{LogLevel: "info", LogFormat: "text", inForce: &slog.LevelVar{}}
+}
+
+// SetLevel changes the level of the configuration, which must be valid, and of the loggers that were made with it. It is not safe
+// for concurrent use with itself.
+func (c *Config) SetLevel(name string) {
+	c.LogLevel = name
+	if level, err := c.level(); err == nil && c.inForce != nil {
+		c.inForce.Set(level)
+	}
+}
 
 // Validate reports all errors at once, each with its setting's name.
 func (c Config) Validate() error {
@@ -78,7 +92,12 @@ func NewLogger(config Config, w io.Writer) *slog.Logger {
 	if err != nil {
 		level = slog.LevelInfo
 	}
-	options := &slog.HandlerOptions{Level: level}
+	var inForce slog.Leveler = level
+	if config.inForce != nil {
+		config.inForce.Set(level)
+		inForce = config.inForce
+	}
+	options := &slog.HandlerOptions{Level: inForce}
 	if config.LogFormat == "json" {
 		options.ReplaceAttr = words
 		return slog.New(slog.NewJSONHandler(w, options))
