@@ -84,6 +84,7 @@ var rules = map[string]rule{
 	"GET /page/*":                   anyKey,
 	"GET /docs":                     anyKey,
 	"GET /docs/docs.css":            anyKey,
+	"GET /docs/runbook":             anyKey,
 	"GET /docs/docs.js":             anyKey,
 	"GET /openapi.yaml":             anyKey,
 	"GET /api/activity":             with(edgelens.ScopeMetrics, edgelens.ScopePage),

@@ -64,6 +64,7 @@ func newSensors(c *config.Config, core *Core, jobs *jobs, terminals *terminals, 
 		Feeders: []sensor.Feeder{
 			nodeFeeder{latency: core.recognizer.Latency, celsius: board.Prober{Root: "/"}.Celsius},
 			deviceFeeder{devices: devices, results: jobs.ledger.Results, log: log},
+			&alarmFeeder{gather: metrics, log: log},
 		},
 		Log: log, Metrics: metrics, Zone: dialects.Zones(c.Dialects),
 	})
