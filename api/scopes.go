@@ -66,6 +66,7 @@ var rules = map[string]rule{
 	"DELETE /api/devices/:id":                   with(edgelens.ScopeDevices),
 	"GET /api/devices/:id/records":              with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"GET /api/not-understood":                   with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"GET /api/devices/:id/commands":             with(edgelens.ScopeCommands),
 	"POST /api/devices/:id/commands":            with(edgelens.ScopeCommands),
 	"GET /api/devices/:id/commands/:command_id": with(edgelens.ScopeCommands),
 	"POST /": with(edgelens.ScopeCommands),
