@@ -153,7 +153,7 @@ func All() []Alarm {
 		},
 		{
 			Name: "refusals", Title: "More than 5% of the requests are refused because of the load", Unit: "%", Severity: edgelens.InsightWarning,
-			Why:   "Clients must come again later. Doors have a slot of their own.",
+			Why: "Clients must come again later. Doors have a slot of their own.",
 			Value: Percent(Rate("edgelens_http_responses_total", window, In("route", recognitionRoutes...), In("status", "429", "503")),
 				Rate("edgelens_http_responses_total", window, In("route", recognitionRoutes...))), Above: limit(5), Hysteresis: 2, For: window,
 			Summary: "{value} of the requests are refused because of the load.",

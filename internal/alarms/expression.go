@@ -32,7 +32,9 @@ func (m Match) query() string {
 	return fmt.Sprintf(`%s=~%q`, m.label, strings.Join(m.values, "|"))
 }
 
-func (m Match) selects(labels map[string]string) bool { return slices.Contains(m.values, labels[m.label]) }
+func (m Match) selects(labels map[string]string) bool {
+	return slices.Contains(m.values, labels[m.label])
+}
 
 // selector is a metric with its matches.
 type selector struct {
