@@ -6,6 +6,8 @@ import (
 	"os"
 	"regexp"
 	"testing"
+
+	"edgelens/internal/alarms"
 )
 
 const dashboardFile = "../../deploy/grafana/dashboards/edgelens.json"
@@ -88,20 +90,33 @@ func TestDashboardIsCurrent(t *testing.T) {
 	if got, err := os.ReadFile(dashboardFile); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%s is out of date (%v): go test ./internal/alarms -update", dashboardFile, err)
 	}
+	for _, row := range rows {
+		for _, panel := range row.panels {
+			for _, query := range panel.queries {
+				needsMetrics(t, panel.title, query[0])
+			}
+		}
+	}
+}
+
+// The alarms are of metrics that there are.
+func TestAlarmsHaveMetrics(t *testing.T) {
+	for _, a := range alarms.All() {
+		needsMetrics(t, a.Name, a.Condition())
+	}
+}
+
+// needsMetrics fails the test where a query has a metric that docs/metrics.md, which is generated, has not.
+func needsMetrics(t *testing.T, title, query string) {
+	t.Helper()
 	documented, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	suffix := regexp.MustCompile(`_(bucket|sum|count)$`)
-	for _, row := range rows {
-		for _, panel := range row.panels {
-			for _, query := range panel.queries {
-				for _, metric := range regexp.MustCompile(`edgelens_\w+`).FindAllString(query[0], -1) {
-					if !bytes.Contains(documented, []byte("`"+suffix.ReplaceAllString(metric, "")+"`")) {
-						t.Errorf("%s: there is no metric %s", panel.title, metric)
-					}
-				}
-			}
+	for _, metric := range regexp.MustCompile(`edgelens_\w+`).FindAllString(query, -1) {
+		if !bytes.Contains(documented, []byte("`"+suffix.ReplaceAllString(metric, "")+"`")) {
+			t.Errorf("%s: there is no metric %s", title, metric)
 		}
 	}
 }

@@ -392,6 +392,12 @@ func TestOwnStreamsAreFed(t *testing.T) {
 			return m != nil && m.Own && m.Last.Value == want
 		})
 	}
+	for _, alarm := range []string{"memory", "disk", "outbox", "stand_in_model"} {
+		testutil.Eventually(t, "the value of the alarm "+alarm, func() bool {
+			m := meters(t, s).named("edgelens", "edgelens.alarm_"+alarm)
+			return m != nil && m.Own
+		})
+	}
 	testutil.Eventually(t, "latency", func() bool {
 		m := meters(t, s).named("edgelens", "edgelens.latency_p95_ms")
 		return m != nil && m.Last.Value > 0 && m.Unit == "ms"
