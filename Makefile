@@ -74,7 +74,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model alarms-check tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
 
 help: ## List the targets
@@ -232,6 +232,9 @@ QUALITY_PHOTOS = $(addprefix $(EDGELENS_TEST_SHARED)/images/,bird.bmp cat.bmp ca
 
 quality-model: setup ## Train and measure the built-in quality model again (half an hour; later runs only make the tables)
 	@scripts/quality-model $(QUALITY_PHOTOS)
+
+alarms-check: setup ## Check with promtool that each alert for Prometheus fires when it should, and only then
+	@scripts/alarms-check
 
 tidy-check: setup ## Fail if go.mod or go.sum is not tidy, or a module was changed after its download
 	@go mod tidy -diff

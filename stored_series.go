@@ -13,6 +13,13 @@ type StoredSeries struct {
 	Last   float64
 }
 
+// SeriesPast is a stored series with its newest points.
+type SeriesPast struct {
+	StoredSeries
+	// Points are those that were not replayed, the oldest first. Of an anomaly, only the value is known.
+	Points []Point
+}
+
 // PointQuery selects stored points of a series.
 type PointQuery struct {
 	// Series is the id of SeriesID.

@@ -1176,6 +1176,11 @@ type DeviceChange struct {
 	Zone *string `json:"zone,omitempty"`
 }
 
+// DeviceCommands defines model for DeviceCommands.
+type DeviceCommands struct {
+	Commands []Command `json:"commands"`
+}
+
 // DeviceCounters Its messages since it was first seen
 type DeviceCounters struct {
 	// AmbiguousTimes Records whose time fits two instants, or none, because daylight saving time ends or begins
@@ -2407,6 +2412,12 @@ type ListDevicesParams struct {
 	Online *bool `form:"online,omitempty" json:"online,omitempty"`
 }
 
+// ListDeviceCommandsParams defines parameters for ListDeviceCommands.
+type ListDeviceCommandsParams struct {
+	// Limit Maximum number of commands.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // SendCommandParams defines parameters for SendCommand.
 type SendCommandParams struct {
 	// Ttl Time after which an unsent command expires: 2s to 24h, or seconds. Without it, the setting terminal.command_ttl.
@@ -2538,6 +2549,9 @@ type ServerInterface interface {
 	// ChangeDevice Change the state or settings of a device
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx echo.Context, id DeviceID) error
+	// ListDeviceCommands List the last commands for a device
+	// (GET /api/devices/{id}/commands)
+	ListDeviceCommands(ctx echo.Context, id DeviceID, params ListDeviceCommandsParams) error
 	// SendCommand Send a command to a terminal
 	// (POST /api/devices/{id}/commands)
 	SendCommand(ctx echo.Context, id DeviceID, params SendCommandParams) error
@@ -2723,6 +2737,31 @@ func (w *ServerInterfaceWrapper) ChangeDevice(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ChangeDevice(ctx, id)
+	return err
+}
+
+// ListDeviceCommands converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeviceCommands(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeviceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeviceCommandsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeviceCommands(ctx, id, params)
 	return err
 }
 
@@ -3291,6 +3330,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/api/devices/:id", wrapper.ForgetDevice, options.OperationMiddlewares["forgetDevice"]...)
 	router.GET(options.BaseURL+"/api/devices/:id", wrapper.GetDevice, options.OperationMiddlewares["getDevice"]...)
 	router.PATCH(options.BaseURL+"/api/devices/:id", wrapper.ChangeDevice, options.OperationMiddlewares["changeDevice"]...)
+	router.GET(options.BaseURL+"/api/devices/:id/commands", wrapper.ListDeviceCommands, options.OperationMiddlewares["listDeviceCommands"]...)
 	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/commands/:command_id", wrapper.GetCommand, options.OperationMiddlewares["getCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/records", wrapper.ListDeviceRecords, options.OperationMiddlewares["listDeviceRecords"]...)
@@ -4159,6 +4199,118 @@ func (response ChangeDevice507ApplicationProblemPlusJSONResponse) VisitChangeDev
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceCommandsRequestObject struct {
+	Id     DeviceID `json:"id"`
+	Params ListDeviceCommandsParams
+}
+
+type ListDeviceCommandsResponseObject interface {
+	VisitListDeviceCommandsResponse(w http.ResponseWriter) error
+}
+
+type ListDeviceCommands200JSONResponse DeviceCommands
+
+func (response ListDeviceCommands200JSONResponse) VisitListDeviceCommandsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceCommands400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeviceCommands400ApplicationProblemPlusJSONResponse) VisitListDeviceCommandsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceCommands401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeviceCommands401ApplicationProblemPlusJSONResponse) VisitListDeviceCommandsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceCommands403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDeviceCommands403ApplicationProblemPlusJSONResponse) VisitListDeviceCommandsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceCommands404ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDeviceCommands404ApplicationProblemPlusJSONResponse) VisitListDeviceCommandsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceCommands421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDeviceCommands421ApplicationProblemPlusJSONResponse) VisitListDeviceCommandsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeviceCommands429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDeviceCommands429ApplicationProblemPlusJSONResponse) VisitListDeviceCommandsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6947,6 +7099,9 @@ type StrictServerInterface interface {
 	// ChangeDevice Change the state or settings of a device
 	// (PATCH /api/devices/{id})
 	ChangeDevice(ctx context.Context, request ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error)
+	// ListDeviceCommands List the last commands for a device
+	// (GET /api/devices/{id}/commands)
+	ListDeviceCommands(ctx context.Context, request ListDeviceCommandsRequestObject) (ListDeviceCommandsResponseObject, error)
 	// SendCommand Send a command to a terminal
 	// (POST /api/devices/{id}/commands)
 	SendCommand(ctx context.Context, request SendCommandRequestObject) (SendCommandResponseObject, error)
@@ -7183,6 +7338,32 @@ func (sh *strictHandler) ChangeDevice(ctx echo.Context, id DeviceID) error {
 		return err
 	} else if validResponse, ok := response.(ChangeDeviceResponseObject); ok {
 		return validResponse.VisitChangeDeviceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeviceCommands operation middleware
+func (sh *strictHandler) ListDeviceCommands(ctx echo.Context, id DeviceID, params ListDeviceCommandsParams) error {
+	var request ListDeviceCommandsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeviceCommands(ctx.Request().Context(), request.(ListDeviceCommandsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeviceCommands")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeviceCommandsResponseObject); ok {
+		return validResponse.VisitListDeviceCommandsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

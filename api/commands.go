@@ -135,6 +135,29 @@ func (s *Server) GetCommand(ctx context.Context, r GetCommandRequestObject) (Get
 	return GetCommand200JSONResponse(newCommand(command)), nil
 }
 
+// ListDeviceCommands implements StrictServerInterface.
+func (s *Server) ListDeviceCommands(ctx context.Context, r ListDeviceCommandsRequestObject) (ListDeviceCommandsResponseObject, error) {
+	if err := checkDevice(r.Id); err != nil {
+		return nil, err
+	}
+	if err := mayUseDevice(ctx, r.Id); err != nil {
+		return nil, err
+	}
+	limit, err := briefLimit(r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	commands, err := s.devices.DeviceCommands(ctx, r.Id, limit)
+	if err != nil {
+		return nil, err
+	}
+	list := ListDeviceCommands200JSONResponse{Commands: make([]Command, 0, len(commands))}
+	for _, command := range commands {
+		list.Commands = append(list.Commands, newCommand(command))
+	}
+	return list, nil
+}
+
 func newCommand(c edgelens.Command) Command {
 	return Command{
 		Id: parsed(c.ID), Device: c.Device, Body: c.Body, Status: CommandStatus(c.Status), Detail: optional(c.Detail),

@@ -34,6 +34,9 @@ type Devices interface {
 	Send(ctx context.Context, device string, body json.RawMessage, ttl time.Duration) (edgelens.Command, error)
 	// Command's error is an edgelens.ErrNotFound for an unknown command.
 	Command(ctx context.Context, id string) (edgelens.Command, error)
+	// DeviceCommands returns the newest commands for a device, the newest first, at most limit. Its error is an
+	// edgelens.ErrNotFound for an unknown device.
+	DeviceCommands(ctx context.Context, device string, limit int) ([]edgelens.Command, error)
 	// DefaultDevice returns the id of the default terminal; an edgelens.ErrNotFound if
 	// there is none.
 	DefaultDevice(ctx context.Context) (string, error)
@@ -204,6 +207,10 @@ func (noDevices) NotUnderstood(context.Context) ([]edgelens.NotUnderstood, error
 
 func (noDevices) Send(context.Context, string, json.RawMessage, time.Duration) (edgelens.Command, error) {
 	return edgelens.Command{}, errNoDevices
+}
+
+func (noDevices) DeviceCommands(context.Context, string, int) ([]edgelens.Command, error) {
+	return nil, errNoDevices
 }
 
 func (noDevices) Command(context.Context, string) (edgelens.Command, error) {

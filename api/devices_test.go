@@ -133,6 +133,14 @@ func (d *devices) Command(_ context.Context, id string) (edgelens.Command, error
 	}, d.err
 }
 
+func (d *devices) DeviceCommands(ctx context.Context, device string, limit int) ([]edgelens.Command, error) {
+	if _, err := d.Device(ctx, device); err != nil {
+		return nil, err
+	}
+	command, err := d.Command(ctx, commandID)
+	return []edgelens.Command{command, command, command}[:min(limit, 3)], err
+}
+
 func newDoors(t *testing.T, err error) (*server, *devices) {
 	d := &devices{err: err}
 	return newServer(t, func(_ *api.Config, p *api.Parts) { p.Devices = d }), d
@@ -341,6 +349,19 @@ func TestGetCommand(t *testing.T) {
 	}
 }
 
+func TestListDeviceCommands(t *testing.T) {
+	s, _ := newDoors(t, nil)
+	for query, want := range map[string]int{"": 3, "?limit=2": 2} {
+		var list struct {
+			Commands []struct{ ID, Device, Status, Detail string }
+		}
+		w := s.do(request("GET", "/api/devices/"+door+"/commands"+query, "", nil))
+		if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || w.Code != 200 || len(list.Commands) != want || list.Commands[0].ID != commandID || list.Commands[0].Detail != "The door is stuck." {
+			t.Errorf("%s: %d %s %v", query, w.Code, w.Body, err)
+		}
+	}
+}
+
 // Bodies that must be rejected before anything is sent, on both routes.
 func TestBadCommands(t *testing.T) {
 	const fine = `{"cmd":"open"}`
@@ -444,6 +465,9 @@ func TestBadDeviceRequests(t *testing.T) {
 		"change not JSON":            {request("PATCH", url, "", state(`state=refused`)), 400, "invalid_request", `{"state":"accepted"}`},
 		"change without a body":      {request("PATCH", url, "", nil), 400, "invalid_request", `{"state":"accepted"}`},
 		"change too large":           {request("PATCH", url, "", state(strings.Repeat(" ", 65<<10))), 413, "too_large", "65536 bytes"},
+		"unknown device, commands":   {request("GET", "/api/devices/nobody/commands", "", nil), 404, "not_found", "no device"},
+		"bad id, commands":           {request("GET", "/api/devices/a+b/commands", "", nil), 400, "invalid_request", "1 to 64"},
+		"too many commands":          {request("GET", url+"/commands?limit=201", "", nil), 400, "invalid_request", "1 to 200"},
 		"unknown command":            {request("GET", url+"/commands/0197a000-0000-7000-8000-000000000002", "", nil), 404, "not_found", "no command"},
 		"command of another device":  {request("GET", "/api/devices/new/commands/"+commandID, "", nil), 404, "not_found", "no command"},
 		"command id no UUID":         {request("GET", url+"/commands/7", "", nil), 400, "invalid_request", "command_id"},
@@ -533,6 +557,7 @@ func TestServerWithoutTerminals(t *testing.T) {
 		request("PATCH", "/api/devices/"+door, "", strings.NewReader(`{"state":"refused"}`)),
 		request("POST", "/api/devices/"+door+"/commands", "", strings.NewReader(`{}`)),
 		request("GET", "/api/devices/"+door+"/commands/"+commandID, "", nil),
+		request("GET", "/api/devices/"+door+"/commands", "", nil),
 		request("POST", "/", "", strings.NewReader(`{}`)),
 	} {
 		if w := s.do(r); w.Code != 404 || problem(t, w)["code"] != "not_found" {
@@ -558,7 +583,7 @@ func TestHeadOfDevices(t *testing.T) {
 	web := httptest.NewServer(s)
 	defer web.Close()
 	for target, want := range map[string]int{
-		"/api/devices": 200, "/api/devices/" + door: 200, "/api/devices/nobody": 404, "/api/devices/" + door + "/commands": 405,
+		"/api/devices": 200, "/api/devices/" + door: 200, "/api/devices/nobody": 404, "/api/devices/" + door + "/commands": 200,
 		"/api/devices/" + door + "/commands/" + commandID: 200,
 	} {
 		response, err := web.Client().Head(web.URL + target)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"edgelens/internal/alarms"
 )
 
 // docsText is the page.
@@ -124,6 +126,19 @@ func TestDocsPolicy(t *testing.T) {
 		}
 		if external := regexp.MustCompile(`https?://|@import|innerHTML|insertAdjacentHTML|eval\(`).FindString(part.Body.String()); external != "" {
 			t.Errorf("%s has %q", path, external)
+		}
+	}
+}
+
+// Each alert links to a section of the runbook.
+func TestRunbookHasEveryAlarm(t *testing.T) {
+	w := newServer(t, nil).do(request("GET", "/docs/runbook", "", nil))
+	if w.Code != http.StatusOK || w.Header().Get("Content-Security-Policy") == "" {
+		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	for _, alarm := range append(alarms.All(), alarms.Down()) {
+		if !strings.Contains(w.Body.String(), `<h2 id="`+alarm.Name+`">`) {
+			t.Errorf("there is no section %s", alarm.Name)
 		}
 	}
 }

@@ -131,11 +131,9 @@ func (s *Server) ListDeviceRecords(ctx context.Context, r ListDeviceRecordsReque
 	if err := mayUseDevice(ctx, r.Id); err != nil {
 		return nil, err
 	}
-	limit := defaultLimit
-	if r.Params.Limit != nil {
-		if limit = *r.Params.Limit; limit < 1 || limit > maxDeviceRecords {
-			return nil, fmt.Errorf("%w: limit must be 1 to %d, not %d", edgelens.ErrInvalid, maxDeviceRecords, limit)
-		}
+	limit, err := briefLimit(r.Params.Limit)
+	if err != nil {
+		return nil, err
 	}
 	if _, err := s.devices.Device(ctx, r.Id); err != nil {
 		return nil, err
@@ -161,5 +159,16 @@ func (s *Server) ListDeviceRecords(ctx context.Context, r ListDeviceRecordsReque
 	return records, nil
 }
 
-// maxDeviceRecords is the maximum number of records in one response.
-const maxDeviceRecords = 200
+// maxBrief is the maximum number of rows in a list that has no further pages.
+const maxBrief = 200
+
+// briefLimit returns the limit of a list that has no further pages. Its error is an edgelens.ErrInvalid.
+func briefLimit(requested *int) (int, error) {
+	switch {
+	case requested == nil:
+		return defaultLimit, nil
+	case *requested < 1 || *requested > maxBrief:
+		return 0, fmt.Errorf("%w: limit must be 1 to %d, not %d", edgelens.ErrInvalid, maxBrief, *requested)
+	}
+	return *requested, nil
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,8 @@ type pointsAt struct {
 	run  string
 	ids  []string
 	seqs []int64
+	// otherRun is set where the client comes from an earlier run.
+	otherRun bool
 }
 
 // newPointsAt returns the position that a Last-Event-ID names: the beginning of the windows, where it is of an earlier run,
@@ -45,6 +48,7 @@ func newPointsAt(run string, ids []string, last string) (*pointsAt, error) {
 	at := &pointsAt{run: run, ids: ids, seqs: make([]int64, len(ids))}
 	of, rest, found := strings.Cut(last, ".")
 	if last == "" || found && of != run {
+		at.otherRun = last != ""
 		return at, nil
 	}
 	parts := strings.Split(rest, ".")
@@ -105,8 +109,11 @@ func (s *Server) serveSensorStream(c echo.Context) error {
 	if err != nil || !open {
 		return err
 	}
-	if last != "" && w.sendPoints(at, s.missed(at)) != nil {
-		return nil
+	if last != "" {
+		missed, gap := s.missed(at)
+		if gap && w.noteGap() != nil || w.sendPoints(at, missed) != nil {
+			return nil
+		}
 	}
 	alive, recheck := time.NewTicker(keepAlive), time.NewTicker(recheckInterval)
 	defer alive.Stop()
@@ -157,10 +164,14 @@ func (s *Server) streamedSeries(c echo.Context) ([]string, error) {
 	return ids, nil
 }
 
-// missed returns the points after a position that are still in the windows, by time.
-func (s *Server) missed(at *pointsAt) (all []edgelens.Point) {
+// missed returns the points after a position that are still in the windows, by time, and whether there may have been others:
+// those of an earlier run, or that left the windows.
+func (s *Server) missed(at *pointsAt) (all []edgelens.Point, gap bool) {
+	gap = at.otherRun
 	for i, id := range at.ids {
-		all = append(all, s.sensors.Recent(id, at.seqs[i])...)
+		recent := s.sensors.Recent(id, at.seqs[i])
+		gap = gap || len(recent) > 0 && at.seqs[i] > 0 && recent[0].Seq > at.seqs[i]+1
+		all = append(all, recent...)
 	}
 	slices.SortStableFunc(all, func(a, b edgelens.Point) int {
 		if a.Series == b.Series {
@@ -168,7 +179,7 @@ func (s *Server) missed(at *pointsAt) (all []edgelens.Point) {
 		}
 		return a.At.Compare(b.At)
 	})
-	return all
+	return all, gap
 }
 
 // withQueued returns a point and those that are queued behind it.
@@ -199,6 +210,12 @@ func (w *streamWriter) sendPoints(at *pointsAt, points []edgelens.Point) error {
 		}
 	}
 	return w.control.Flush()
+}
+
+// noteGap writes that points before the next ones may be missing.
+func (w *streamWriter) noteGap() error {
+	_, err := io.WriteString(w, "event: gap\ndata: {}\n\n")
+	return err
 }
 
 // noteLost writes how many points were lost since the last time.

@@ -113,12 +113,12 @@ func newSensor(s *edgelens.Series, now time.Time) Sensor {
 func stateOf(s *edgelens.Series, now time.Time) (state SensorState, reason string) {
 	age := now.Sub(s.ReceivedAt)
 	switch {
+	case s.Silent:
+		return SensorStateSilent, ""
 	case s.Points == 0 && s.Freshness == edgelens.FreshnessReplayed:
 		return SensorStateUnknown, orElse(s.FreshnessReason, "It has sent old values only.")
 	case s.Points == 0:
 		return SensorStateUnknown, "It has sent nothing since the service started."
-	case s.Silent:
-		return SensorStateSilent, ""
 	case s.Stuck:
 		return SensorStateStuck, ""
 	case s.Freshness != edgelens.FreshnessFresh:

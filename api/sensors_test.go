@@ -238,12 +238,22 @@ func TestSensorStreamOfAnotherRun(t *testing.T) {
 	s, m := withMeters(t)
 	m.recent[hall] = []edgelens.Point{pointAt(hall, 1, 1)}
 	_, lines := follow(t, s, "?id="+hall, "run0.zz")
-	expectLines(t, lines, "id: run1.1", "event: point", dataOf(hall, 1))
+	expectLines(t, lines, "event: gap", "data: {}", "id: run1.1", "event: point", dataOf(hall, 1))
 
 	s, m = withMeters(t)
 	m.stream <- pointAt(hall, 2, 2)
 	_, lines = follow(t, s, "?id="+hall, "")
 	expectLines(t, lines, "id: run1.2", "event: point", dataOf(hall, 2))
+}
+
+// A client that was away for longer than the windows reach back is sent what there is, and that there was more.
+func TestSensorStreamHasGap(t *testing.T) {
+	s, m := withMeters(t)
+	m.recent[hall] = []edgelens.Point{pointAt(hall, 9, 1), pointAt(hall, 10, 2)}
+	_, lines := follow(t, s, "?id="+hall, "run1.7")
+	expectLines(t, lines, "event: gap", "data: {}", "id: run1.9", "event: point", dataOf(hall, 1))
+	_, lines = follow(t, s, "?id="+hall, "run1.8")
+	expectLines(t, lines, "id: run1.9", "event: point", dataOf(hall, 1))
 }
 
 func TestSensorStreamRefuses(t *testing.T) {

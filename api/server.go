@@ -189,6 +189,9 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
 	registerDocs(e, docs)
+	if err := registerRunbook(e); err != nil {
+		return nil, err
+	}
 	e.GET("/", serveRoot(parts.Page))
 	e.GET("/page/*", servePageFile(parts.Page))
 	e.GET("/login", s.serveLogin)

@@ -25,6 +25,9 @@ func (s *Server) useCertificate(log *slog.Logger) (err error) {
 	return nil
 }
 
+// Certificate returns the server's certificate; nil without TLS.
+func (s *Server) Certificate() *certificate.Follower { return s.certificate }
+
 // Conditions returns what is wrong with the server itself: its certificate.
 func (s *Server) Conditions() []edgelens.Condition {
 	if s.certificate == nil {

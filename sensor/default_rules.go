@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/alarms"
 	"edgelens/sensor/payload"
 )
 
@@ -23,11 +24,27 @@ const (
 // OwnDevice is the device of the node's own streams.
 const OwnDevice = "edgelens"
 
+// AlarmField is the field of the node's stream that has the value of an alarm.
+func AlarmField(a *alarms.Alarm) string { return payload.OwnPrefix + a.Field() }
+
+// alarmRules make insights of the alarms that no other rule watches.
+func alarmRules() (rules []Rule) {
+	for _, a := range alarms.All() {
+		if a.Insight == "" {
+			rules = append(rules, Rule{
+				Name: a.Name, Kind: edgelens.InsightThreshold, Field: AlarmField(&a), Above: a.Above, Below: a.Below, Hysteresis: a.Hysteresis, For: a.For,
+				Severity: a.Severity, Summary: a.Summary, Actions: a.Actions,
+			})
+		}
+	}
+	return rules
+}
+
 // DefaultRules make insights of silent sensors and anomalies, and, from edgelens' own streams,
-// of dead terminals, covered lenses, drifting models, slow answers and heat.
+// of dead terminals, covered lenses, drifting models, and of what an operator is called for.
 func DefaultRules() []Rule {
 	limit := func(value float64) *float64 { return &value }
-	return []Rule{
+	return append([]Rule{
 		{Name: "sensor-silent", Kind: edgelens.InsightAbsence},
 		{Name: "sensor-anomaly", Kind: edgelens.InsightAnomaly, Severity: edgelens.InsightInfo},
 		{Name: "terminal-silent", Kind: edgelens.InsightThreshold, Field: OwnMinutesSilent, Above: limit(15), Hysteresis: 10, Severity: edgelens.InsightCritical,
@@ -45,13 +62,7 @@ func DefaultRules() []Rule {
 		{Name: "model-drift", Kind: edgelens.InsightTrend, Field: OwnMeanConfidence, Direction: edgelens.DirectionDecreasing, Long: true, MinChange: 0.1,
 			Summary: "The recognitions of {device} have become less certain over a day: what it sees may have changed.",
 			Actions: []string{"Compare the latest images with those that the model was trained on.", "Check the lens and the light."}},
-		{Name: "slow-answers", Kind: edgelens.InsightThreshold, Field: OwnLatency, Above: limit(2000), Hysteresis: 500, For: 10 * time.Minute,
-			Summary: "Recognitions of {device} take {value} ms at the 95th percentile.",
-			Actions: []string{"Look at the queue and at the temperature.", "Use a smaller model or fewer cameras."}},
-		{Name: "too-hot", Kind: edgelens.InsightThreshold, Field: OwnTemperature, Above: limit(80), Hysteresis: 5, For: time.Minute,
-			Summary: "The processor of {device} is at {value} °C.",
-			Actions: []string{"Check the fan and the airflow."}},
-	}
+	}, alarmRules()...)
 }
 
 // defaultActions are those of rules without their own.

@@ -65,6 +65,8 @@ func newMetrics(registerer prometheus.Registerer, m *Monitor) *metrics {
 			Name: "edgelens_sensor_series", Help: "Series that are followed, by origin: of sensors (mqtt) and of edgelens itself (own).", ConstLabels: prometheus.Labels{"origin": origin},
 		}, func() float64 { return float64(count(m.Status())) })
 	}
+	registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "edgelens_sensors_silent", Help: "Series of sensors that have sent no value for sensor.silent_intervals of their intervals."},
+		func() float64 { return float64(m.silent()) }))
 	registerer.MustRegister(created.analysis, series("mqtt", func(s Status) int { return s.Series }), series("own", func(s Status) int { return s.OwnSeries }))
 	return created
 }

@@ -64,7 +64,9 @@ type Monitor struct {
 	mu           sync.Mutex
 	sensors, own *pool
 	byID         map[string]*series
-	tally        Status
+	// raised are the insights of an earlier run whose series have not begun in this one.
+	raised map[raisedKey]edgelens.Insight
+	tally  Status
 	// connected is when the broker was reached last, by the arrival clock; online is whether
 	// it is now.
 	connected time.Duration
@@ -93,7 +95,7 @@ func New(config Config, parts Parts) (*Monitor, error) {
 		config: config, rules: rules, parts: parts, log: parts.Log, clock: parts.Clock,
 		parser:  &payload.Parser{Topics: config.Topics, Zone: parts.Zone, Fresh: config.Fresh, MaxBytes: config.MaxPayloadBytes},
 		sensors: newPool(config.MaxSeries, config.GiveWayAfter), own: newPool(config.MaxSeries, config.GiveWayAfter),
-		refusals: minuteLimit{limit: maxRefusalLines}, byID: map[string]*series{}, online: true, tally: Status{Refused: map[string]int64{}},
+		refusals: minuteLimit{limit: maxRefusalLines}, byID: map[string]*series{}, raised: map[raisedKey]edgelens.Insight{}, online: true, tally: Status{Refused: map[string]int64{}},
 	}
 	m.metrics = newMetrics(parts.Metrics, m)
 	m.points = newHub[edgelens.Point](config.MaxSubscriptions, m.metrics.lostBySubscriber)
@@ -227,6 +229,7 @@ func (m *Monitor) find(k key, own bool, now clocks.Reading) *series {
 	}
 	in.add(s, now.Monotonic)
 	m.byID[s.id] = s
+	m.resume(s, now)
 	return s
 }
 

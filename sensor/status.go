@@ -40,6 +40,18 @@ func (m *Monitor) Status() Status {
 	return status
 }
 
+// silent counts the series of sensors that are silent.
+func (m *Monitor) silent() (n int) {
+	for _, s := range m.all() {
+		s.mu.Lock()
+		if s.state.Silent && !s.own {
+			n++
+		}
+		s.mu.Unlock()
+	}
+	return n
+}
+
 // refused counts a refusal.
 func (m *Monitor) refused(reason payload.Reason) {
 	m.metrics.refused.WithLabelValues(string(reason)).Inc()

@@ -214,3 +214,11 @@ func (b *Bridge) DefaultDevice(context.Context) (string, error) {
 func (b *Bridge) Command(ctx context.Context, id string) (edgelens.Command, error) {
 	return b.parts.Commands.Command(ctx, id)
 }
+
+// DeviceCommands returns the newest commands for a device, the newest first; edgelens.ErrNotFound for an unknown device.
+func (b *Bridge) DeviceCommands(ctx context.Context, device string, limit int) ([]edgelens.Command, error) {
+	if _, err := b.Device(ctx, device); err != nil {
+		return nil, err
+	}
+	return b.parts.Commands.DeviceCommands(ctx, device, limit)
+}

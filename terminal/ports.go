@@ -36,6 +36,8 @@ type Commands interface {
 	MoveCommand(ctx context.Context, id string, status edgelens.CommandStatus, detail string) (edgelens.Command, error)
 	// Command returns a command; edgelens.ErrNotFound for an unknown id.
 	Command(ctx context.Context, id string) (edgelens.Command, error)
+	// DeviceCommands returns the newest commands for a device, the newest first.
+	DeviceCommands(ctx context.Context, device string, limit int) ([]edgelens.Command, error)
 	// QueuedCommands returns the commands to be sent, the oldest first.
 	QueuedCommands(ctx context.Context) ([]edgelens.Command, error)
 }

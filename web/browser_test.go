@@ -281,10 +281,11 @@ func TestDeviceActions(t *testing.T) {
 	}
 	browsertest.Run(t, ctx, "const form = document.querySelector('.inline-form'); form.querySelector('input').value = 'Main entrance'; form.requestSubmit()")
 	browsertest.Until(t, ctx, "the name is shown", "document.querySelector('h1').textContent === 'Main entrance'")
+	browsertest.Until(t, ctx, "the last commands are shown", "document.querySelector('.commands').textContent.includes('The door is stuck.')")
 	press("main", "Send")
 	browsertest.Until(t, ctx, "the page asks", "document.querySelector('dialog[open]')")
 	press("dialog", "Send")
-	browsertest.Until(t, ctx, "the command's outcome is shown", "document.querySelector('.commands').textContent.includes('the terminal confirms')")
+	browsertest.Until(t, ctx, "the command's outcome is shown", "document.querySelector('.commands').textContent.includes('the terminal confirms {\"cmd\":\"open\"}')")
 	press("main", "Forget")
 	browsertest.Until(t, ctx, "the page asks", "document.querySelector('dialog[open]')")
 	press("dialog", "Forget")

@@ -36,6 +36,8 @@ type fake struct {
 	failing map[string]int
 	// calls are those that change something.
 	calls []string
+	// commanded is the body of the last command.
+	commanded object
 	// resumed are the values of Last-Event-ID.
 	resumed []string
 	streams map[chan string]string
@@ -90,6 +92,9 @@ func (f *fake) handler(page http.Handler) http.Handler {
 	get("/api/devices", func(*http.Request) any { return object{"devices": orEmpty(f.devices)} })
 	get("/api/devices/{id}", func(r *http.Request) any { return find(f.devices, "id", r.PathValue("id")) })
 	get("/api/devices/{id}/records", func(r *http.Request) any { return f.records(r.PathValue("id")) })
+	get("/api/devices/{id}/commands", func(r *http.Request) any {
+		return object{"commands": []object{{"id": "c0", "device": r.PathValue("id"), "status": "failed", "detail": "The door is stuck.", "created_at": now(time.Hour), "body": object{"cmd": "open"}, "deadline": now(time.Hour)}}}
+	})
 	get("/api/not-understood", func(*http.Request) any { return object{"not_understood": []object{}} })
 	get("/api/results", f.listResults)
 	get("/api/results/{id}", func(r *http.Request) any { return find(f.results, "id", r.PathValue("id")) })
@@ -136,9 +141,10 @@ func (f *fake) change(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodDelete:
 		w.WriteHeader(204)
 	case strings.HasSuffix(r.URL.Path, "/commands"):
+		f.commanded = body
 		writeJSON(w, 202, object{"command_id": "c1", "status": "queued", "status_url": r.URL.Path + "/c1"})
 	case strings.HasSuffix(r.URL.Path, "/commands/c1"):
-		writeJSON(w, 200, object{"id": "c1", "device": "1026700", "status": "acknowledged", "created_at": now(0), "body": object{}, "deadline": now(time.Minute)})
+		writeJSON(w, 200, object{"id": "c1", "device": "1026700", "status": "acknowledged", "created_at": now(0), "body": f.commanded, "deadline": now(time.Minute)})
 	case r.Method == http.MethodPost:
 		writeJSON(w, 200, models()[1])
 	default:

@@ -64,6 +64,9 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 			t.Error(err)
 		}
 	})
+	if _, err := newSensors(c, core, jobs, terminals, log, metrics); err != nil {
+		t.Fatal(err)
+	}
 	n := &node{config: c, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
 	if _, err := newServer(c, n, metrics); err != nil {
 		t.Fatal(err)

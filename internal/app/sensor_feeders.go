@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"edgelens"
+	"edgelens/internal/alarms"
 	"edgelens/sensor"
 )
 
@@ -28,6 +31,32 @@ func (f nodeFeeder) Readings(context.Context) (readings []edgelens.Reading) {
 	}
 	if celsius := f.celsius(); celsius != nil {
 		add(sensor.OwnTemperature, "°C", *celsius)
+	}
+	return readings
+}
+
+// alarmFeeder reports the values of the alarms, from the metrics that Prometheus would read. It implements sensor.Feeder, for
+// one goroutine.
+type alarmFeeder struct {
+	gather  prometheus.Gatherer
+	log     *slog.Logger
+	history alarms.History
+}
+
+// Readings implements sensor.Feeder.
+func (f *alarmFeeder) Readings(context.Context) (readings []edgelens.Reading) {
+	families, err := f.gather.Gather()
+	if err != nil { // it returns those that it could gather
+		f.log.Warn("gathering the metrics for the alarms failed", "error", err)
+	}
+	f.history.Add(time.Now(), families)
+	for _, a := range alarms.All() {
+		if a.Insight != "" {
+			continue
+		}
+		if value, ok := a.Value.Eval(&f.history); ok {
+			readings = append(readings, edgelens.Reading{Device: sensor.OwnDevice, Field: sensor.AlarmField(&a), Unit: a.Unit, Value: value})
+		}
 	}
 	return readings
 }

@@ -28,9 +28,9 @@ import (
 
 // sensors follows the sensors and edgelens' own streams. It implements api.Sensors.
 type sensors struct {
-	monitor   *sensor.Monitor
-	ledger    *ledger.Ledger
-	maxSeries int
+	monitor *sensor.Monitor
+	ledger  *ledger.Ledger
+	config  sensor.Config
 	// connection is that to the broker, and log that of its connection; url is empty without a broker.
 	connection uplink.Config
 	log        *slog.Logger
@@ -44,7 +44,7 @@ type sensors struct {
 // newSensors connects the monitor to its parts. It does not subscribe yet.
 func newSensors(c *config.Config, core *Core, jobs *jobs, terminals *terminals, log *slog.Logger, metrics *prometheus.Registry) (*sensors, error) {
 	s := &sensors{
-		ledger: jobs.ledger, maxSeries: c.Sensor.MaxSeries, log: log, run: strconv.FormatInt(time.Now().UnixMilli(), 36),
+		ledger: jobs.ledger, config: c.Sensor, log: log, run: strconv.FormatInt(time.Now().UnixMilli(), 36),
 		connection: uplink.Config{URL: terminals.broker.url, CAFile: c.Terminal.CAFile, Node: jobs.node, MaxMessageBytes: c.Terminal.MaxMessageBytes},
 	}
 	var sinks []string
@@ -64,6 +64,7 @@ func newSensors(c *config.Config, core *Core, jobs *jobs, terminals *terminals, 
 		Feeders: []sensor.Feeder{
 			nodeFeeder{latency: core.recognizer.Latency, celsius: board.Prober{Root: "/"}.Celsius},
 			deviceFeeder{devices: devices, results: jobs.ledger.Results, log: log},
+			&alarmFeeder{gather: metrics, log: log},
 		},
 		Log: log, Metrics: metrics, Zone: dialects.Zones(c.Dialects),
 	})
@@ -79,6 +80,7 @@ func (s *sensors) start() error {
 			s.log.Error("following sensors ended", "event", "sensors_ended", "error", err)
 		}
 	})
+	s.ended.Go(func() { s.restore(ctx) })
 	if s.connection.URL == "" || len(s.monitor.Topics()) == 0 {
 		return nil
 	}
@@ -88,6 +90,24 @@ func (s *sensors) start() error {
 	}
 	s.uplink.Store(started)
 	return nil
+}
+
+// restoreTimeout limits reading what an earlier run knew.
+const restoreTimeout = 30 * time.Second
+
+// restore continues from an earlier run. It takes a while where there are many sensors, and nothing waits for it.
+func (s *sensors) restore(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, restoreTimeout)
+	defer cancel()
+	var past sensor.Past
+	var err error
+	if past.Series, err = s.ledger.Sensors.Past(limited, time.Now().Add(-s.config.WindowAge), s.config.MaxSeries, s.config.Window); err == nil {
+		past.Raised, err = s.ledger.Insights.Raised(limited)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("the windows of sensors begin empty: what was stored of them was not read", "event", "sensors_not_restored", "error", err)
+	}
+	s.monitor.Restore(past)
 }
 
 // stop receives no more, and stores what was received.
@@ -123,7 +143,7 @@ func (s *sensors) Series(ctx context.Context) ([]edgelens.Series, int64, error) 
 	if err != nil {
 		return nil, 0, err
 	}
-	stored, err := s.ledger.Sensors.Series(ctx, 2*s.maxSeries)
+	stored, err := s.ledger.Sensors.Series(ctx, 2*s.config.MaxSeries)
 	if err != nil {
 		return nil, 0, err
 	}

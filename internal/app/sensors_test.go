@@ -234,6 +234,45 @@ func TestInsightArrives(t *testing.T) {
 	})
 }
 
+// After a restart, the window of a sensor goes on, and what was raised before is cleared when it ends.
+func TestSensorsContinueAfterRestart(t *testing.T) {
+	_, c, _, stop := sensing(t, func(c *config.Config) { c.Sensor.Rules = `warm threshold field=temperature above=30` })
+	const topic = "edgelens/v1/insights/hall/temperature"
+	publish := func(value string) {
+		connect(t, c, "meter").publish(reading("sensors/hall/temperature", value))
+	}
+	insight := func(raw string) (i struct {
+		ID   string
+		Data struct{ Raised, State string }
+	}) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(raw), &i); err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	listener := connect(t, c, "listener", topic)
+	publish("31.5")
+	testutil.Eventually(t, "the insight is published", func() bool { return len(listener.on(topic)) == 1 })
+	raised := insight(listener.on(topic)[0])
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	s, log, _ := serving(t, c)
+	log.waitFor(t, `connected to the MQTT broker.*-sensors`)
+	testutil.Eventually(t, "the window continues", func() bool {
+		hall := meters(t, s).named("hall", "temperature")
+		return hall != nil && strings.Contains(string(s.get("/api/sensors").body), `"count":1`)
+	})
+	listener = connect(t, c, "listener", topic)
+	publish("20")
+	testutil.Eventually(t, "it is cleared", func() bool { return len(listener.on(topic)) == 1 })
+	if cleared := insight(listener.on(topic)[0]); cleared.Data.State != "cleared" || cleared.Data.Raised != raised.ID {
+		t.Errorf("%+v does not clear %+v", cleared, raised)
+	}
+}
+
 // A client that invents names gets no more than sensor.max_series, and the list, the memory and the disk stay bounded.
 func TestManySeriesStayBounded(t *testing.T) {
 	s, c, _, _ := sensing(t, func(c *config.Config) { c.Sensor.MaxSeries = 100 })
@@ -351,6 +390,12 @@ func TestOwnStreamsAreFed(t *testing.T) {
 		testutil.Eventually(t, field, func() bool {
 			m := meters(t, s).named("F1", "edgelens."+field)
 			return m != nil && m.Own && m.Last.Value == want
+		})
+	}
+	for _, alarm := range []string{"memory", "disk", "outbox", "stand_in_model"} {
+		testutil.Eventually(t, "the value of the alarm "+alarm, func() bool {
+			m := meters(t, s).named("edgelens", "edgelens.alarm_"+alarm)
+			return m != nil && m.Own
 		})
 	}
 	testutil.Eventually(t, "latency", func() bool {

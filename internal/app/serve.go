@@ -22,6 +22,7 @@ import (
 	"edgelens/internal/access"
 	"edgelens/internal/board"
 	"edgelens/internal/certificate"
+	"edgelens/internal/cgroup"
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
 	"edgelens/internal/notify/event"
@@ -121,6 +122,8 @@ type node struct {
 	metrics   *prometheus.Registry
 	stopping  *stopping
 	log       *slog.Logger
+	// certificates are those that are followed, by what they are for: http, mqtt.
+	certificates map[string]*certificate.Follower
 }
 
 func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Server, error) {
@@ -163,7 +166,14 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		return nil, err
 	}
 	s.readiness.AddCheck(server.Conditions)
-	return server, checkBrokerCertificate(c, s)
+	s.certificates = map[string]*certificate.Follower{}
+	if own := server.Certificate(); own != nil {
+		s.certificates["http"] = own
+	}
+	if err := checkBrokerCertificate(c, s); err != nil {
+		return nil, err
+	}
+	return server, metrics.Register(nodeMetrics{s, cgroup.Reader{Root: "/"}})
 }
 
 // checkBrokerCertificate adds the conditions of the private broker's certificate.
@@ -175,6 +185,7 @@ func checkBrokerCertificate(c *config.Config, s *node) error {
 	if err != nil {
 		return err
 	}
+	s.certificates["mqtt"] = follower
 	s.readiness.AddCheck(func() []edgelens.Condition { return follower.Conditions("mqtt_certificate") })
 	return nil
 }

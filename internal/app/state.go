@@ -26,6 +26,17 @@ type machine struct {
 	mu   sync.Mutex
 	read time.Time
 	last edgelens.MachineState
+	// raw is the reading that last was made of, and throttled whether the processor was in the time before it.
+	raw       board.State
+	throttled *bool
+}
+
+// throttledNow reports whether the processor is throttled; nil where that is not known.
+func (m *machine) throttledNow(ctx context.Context) *bool {
+	m.state(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.throttled
 }
 
 func (m *machine) state(ctx context.Context) edgelens.MachineState {
@@ -34,7 +45,7 @@ func (m *machine) state(ctx context.Context) edgelens.MachineState {
 	if now := time.Now(); m.read.IsZero() || now.Sub(m.read) >= machineInterval {
 		s := m.prober.State(ctx)
 		load := s.Load
-		m.read = now
+		m.read, m.throttled, m.raw = now, s.ThrottledSince(m.raw), s
 		m.last = edgelens.MachineState{
 			Celsius: s.Celsius, Throttled: s.Throttling(), Load: &load, ProcessBytes: residentBytes(m.prober.Root), AvailableBytes: s.MemoryFreeBytes,
 		}

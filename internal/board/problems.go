@@ -67,6 +67,23 @@ func (s State) Throttling() []string {
 	return reasons
 }
 
+// ThrottledSince reports whether the processor is throttled, or was since an earlier reading; nil where the machine does not
+// report it.
+func (s State) ThrottledSince(earlier State) *bool {
+	var throttled bool
+	switch {
+	case s.Throttled != nil:
+		for _, flag := range throttleFlags {
+			throttled = throttled || *s.Throttled&flag.now != 0
+		}
+	case s.Throttles != nil && earlier.Throttles != nil:
+		throttled = *s.Throttles > *earlier.Throttles
+	default:
+		return nil
+	}
+	return &throttled
+}
+
 // Warnings returns what may have disturbed the figures without making them invalid.
 func Warnings(facts Facts, before State) []string {
 	var warnings []string

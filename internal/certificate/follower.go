@@ -61,6 +61,9 @@ func (f *Follower) Certificate() *tls.Certificate {
 	return f.current
 }
 
+// Expires returns when the present certificate does.
+func (f *Follower) Expires() time.Time { return f.Certificate().Leaf.NotAfter }
+
 // Problem describes what an operator must do about the certificate, for example that it expires soon; "" for nothing.
 func (f *Follower) Problem() string {
 	f.mu.Lock()

@@ -65,14 +65,24 @@ func (s *Commands) Command(ctx context.Context, id string) (edgelens.Command, er
 	return command, s.db.explain("look up command "+id, commandError(err))
 }
 
+// DeviceCommands returns the newest commands for a device, the newest first, at most limit (1 to 1000).
+func (s *Commands) DeviceCommands(ctx context.Context, device string, limit int) ([]edgelens.Command, error) {
+	limit, err := pageLimit(limit)
+	if err != nil {
+		return nil, err
+	}
+	commands, err := s.list(ctx, ` WHERE device = ? ORDER BY seq DESC LIMIT ?`, device, limit)
+	return commands, s.db.explain("list the commands for a device", err)
+}
+
 // QueuedCommands returns the commands to be sent, the oldest first.
 func (s *Commands) QueuedCommands(ctx context.Context) ([]edgelens.Command, error) {
-	commands, err := s.queued(ctx)
+	commands, err := s.list(ctx, ` WHERE finished_at IS NULL AND status = ? ORDER BY seq`, string(edgelens.CommandQueued))
 	return commands, s.db.explain("list the queued commands", err)
 }
 
-func (s *Commands) queued(ctx context.Context) ([]edgelens.Command, error) {
-	rows, err := s.db.readers.QueryContext(ctx, selectCommand+` WHERE finished_at IS NULL AND status = ? ORDER BY seq`, string(edgelens.CommandQueued))
+func (s *Commands) list(ctx context.Context, which string, args ...any) ([]edgelens.Command, error) {
+	rows, err := s.db.readers.QueryContext(ctx, selectCommand+which, args...)
 	if err != nil {
 		return nil, err
 	}

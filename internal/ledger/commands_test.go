@@ -48,6 +48,14 @@ func TestCommands(t *testing.T) {
 	if len(queued) != 1 || queued[0].ID != second.ID || string(queued[0].Body) != `{"cmd":"open"}` || !queued[0].Deadline.Equal(second.Deadline) {
 		t.Errorf("queued: %+v", queued)
 	}
+	ofA, err := l.Commands.DeviceCommands(t.Context(), "a", 10)
+	must(t, err)
+	if len(ofA) != 2 || ofA[0].ID != third.ID || ofA[0].Status != edgelens.CommandExpired || ofA[1].ID != first.ID {
+		t.Errorf("of device a: %+v", ofA)
+	}
+	newest, err := l.Commands.DeviceCommands(t.Context(), "a", 1)
+	must(t, err)
+	equal(t, "with a limit", len(newest), 1)
 	kept, err := l.Commands.Command(t.Context(), first.ID)
 	must(t, err)
 	equal(t, "kept", kept.Status, edgelens.CommandAcknowledged)

@@ -16,6 +16,10 @@ const scrapeTimeout = time.Second
 var (
 	queueDepth = prometheus.NewDesc("edgelens_queue_depth",
 		"Jobs that are not done yet, by queue and state.", []string{"queue", "state"}, nil)
+	queueOldest = prometheus.NewDesc("edgelens_queue_oldest_seconds",
+		"For how long the oldest queued job has waited, by queue; 0 where none waits.", []string{"queue"}, nil)
+	outboxOldest = prometheus.NewDesc("edgelens_outbox_oldest_seconds",
+		"For how long the oldest event has waited for its delivery, by sink; 0 where none waits. Those that wait for an operator do not count.", []string{"sink"}, nil)
 	removedForSpace = prometheus.NewDesc("edgelens_ledger_removed_for_space_total",
 		"Rows and images that were removed since the start for space, before they reached their age.", []string{"kind"}, nil)
 	withoutImage = prometheus.NewDesc("edgelens_records_without_image_total",
@@ -48,7 +52,7 @@ type metrics struct {
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(c chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		queueDepth, removedForSpace, withoutImage, storageProblem, outboxRows, outboxSize, outboxShed, outboxAside, sensorRows, sensorSize, sensorLeftOut,
+		queueDepth, queueOldest, outboxOldest, removedForSpace, withoutImage, storageProblem, outboxRows, outboxSize, outboxShed, outboxAside, sensorRows, sensorSize, sensorLeftOut,
 	} {
 		c <- desc
 	}
@@ -102,6 +106,13 @@ func (m *metrics) collectJobs(c chan<- prometheus.Metric) {
 	for of, n := range depths {
 		c <- prometheus.MustNewConstMetric(queueDepth, prometheus.GaugeValue, float64(n), of.Queue, string(of.Status))
 	}
+	ages, err := m.ledger.oldestQueued(ctx)
+	if err != nil {
+		m.log.Warn("looking for the oldest job failed", "error", err)
+	}
+	for queue, age := range ages {
+		c <- prometheus.MustNewConstMetric(queueOldest, prometheus.GaugeValue, age.Seconds(), queue)
+	}
 }
 
 func (m *metrics) collectOutbox(c chan<- prometheus.Metric) {
@@ -122,6 +133,15 @@ func (m *metrics) collectOutbox(c chan<- prometheus.Metric) {
 		c <- prometheus.MustNewConstMetric(outboxSize, prometheus.GaugeValue, float64(stats.Bytes), sink)
 		c <- prometheus.MustNewConstMetric(outboxAside, prometheus.GaugeValue, float64(stats.Aside), sink)
 		c <- prometheus.MustNewConstMetric(outboxShed, prometheus.CounterValue, float64(stats.Shed), sink)
+		age, err := time.Duration(0), error(nil)
+		if stats.Rows > stats.Aside {
+			age, err = m.ledger.oldestUndelivered(ctx, sink)
+		}
+		if err != nil {
+			m.log.Warn("looking for the oldest undelivered event failed", "error", err)
+			continue
+		}
+		c <- prometheus.MustNewConstMetric(outboxOldest, prometheus.GaugeValue, age.Seconds(), sink)
 	}
 }
 

@@ -1,7 +1,7 @@
 // What an operator does with a device: decide about it, name it, send it commands, forget it.
 
 import { h, icon, replace } from '../dom.js'
-import { call } from '../api.js'
+import { call, get } from '../api.js'
 import { button, confirmed, glyph, notice, outcome, sentence, time } from '../parts.js'
 import { t, word } from '../strings.js'
 
@@ -54,7 +54,7 @@ async function attempt(element, run, done) {
   }
 }
 
-// commands returns the form for commands and the outcomes of those sent from here; stop ends following them.
+// commands returns the form for commands, and the outcomes of the last ones; stop ends following them.
 export function commands(device) {
   const input = h('textarea', { rows: '2', spellcheck: 'false', autocapitalize: 'none', class: 'mono' }, '{"cmd":"open"}')
   const error = h('p', { class: 'form-error', role: 'alert', hidden: true })
@@ -72,14 +72,23 @@ export function commands(device) {
     if (!await confirmed(t('command.title', { name: nameOf(device) }), input.value.trim(), t('command.send'), 'primary')) return
     try {
       const accepted = await call('POST', `${path(device)}/commands`, { body, signal: ending.signal })
-      const item = h('li', {})
+      const item = h('li', { data: { id: accepted.command_id } })
       list.prepend(item)
       while (list.childElementCount > mostCommands) list.lastElementChild.remove()
-      follow(accepted.status_url, item, body, ending.signal)
+      follow(accepted.status_url, item, ending.signal)
     } catch (failed) {
       if (!ending.signal.aborted) notice(sentence(failed), 'bad')
     }
   })
+  get(`${path(device)}/commands`, { limit: mostCommands }, ending.signal).then(({ commands: earlier }) => {
+    const sent = new Set([...list.children].map(item => item.dataset.id))
+    for (const command of earlier.filter(one => !sent.has(one.id)).slice(0, mostCommands - sent.size)) {
+      const item = h('li', {})
+      list.append(item)
+      draw(item, command)
+      if (!settled(command, Date.parse(command.created_at))) follow(`${path(device)}/commands/${command.id}`, item, ending.signal)
+    }
+  }).catch(() => {}) // the form serves without them
   return { element: h('div', {}, form, list), stop: () => ending.abort() }
 }
 
@@ -92,8 +101,17 @@ function readObject(text) {
   }
 }
 
+function draw(item, command) {
+  const shape = { acknowledged: 'recognized', failed: 'error', expired: 'error' }[command.status] ?? 'uncertain'
+  replace(item, h('span', { class: `outcome outcome-${shape}` }, glyph(shape), word('command', command.status)), ' ', h('code', { class: 'break' }, JSON.stringify(command.body)), ' ', time(command.created_at, 'muted small'),
+    command.detail && h('p', { class: 'muted small break' }, command.detail))
+}
+
+// settled reports whether a command has ended, or was sent to a terminal that does not answer.
+const settled = (command, since) => ended.includes(command.status) || command.status === 'sent' && Date.now() - since > commandPatience
+
 // follow shows a command's outcome until it has ended.
-async function follow(url, item, body, signal) {
+async function follow(url, item, signal) {
   const began = Date.now()
   for (;;) {
     let command
@@ -104,10 +122,8 @@ async function follow(url, item, body, signal) {
       replace(item, outcome('error'), ' ', sentence(error))
       return
     }
-    const shape = { acknowledged: 'recognized', failed: 'error', expired: 'error' }[command.status] ?? 'uncertain'
-    replace(item, h('span', { class: `outcome outcome-${shape}` }, glyph(shape), word('command', command.status)), ' ', h('code', { class: 'break' }, JSON.stringify(body)), ' ', time(command.created_at, 'muted small'),
-      command.detail && h('p', { class: 'muted small break' }, command.detail))
-    if (ended.includes(command.status) || command.status === 'sent' && Date.now() - began > commandPatience) return
+    draw(item, command)
+    if (settled(command, began)) return
     if (Date.now() - began > commandPatience * 10) return
     await new Promise(resolve => setTimeout(resolve, Date.now() - began > 20_000 ? 5000 : commandInterval))
     if (signal.aborted) return

@@ -108,6 +108,7 @@ export function sensors(parameters) {
     const failed = failures.find(Boolean)
     if (failed) notice(failed.message, 'bad')
     stream = new Stream(`/api/sensors/stream?${new URLSearchParams(lines.map(line => ['id', line.id]))}`, event => {
+      if (event.type === 'gap') return follow() // more is missing than the server still sends
       if (event.type !== 'point') return
       const point = readPoint(event.data)
       byID.get(point?.id)?.buckets.add(Date.parse(point.at), point)
