@@ -63,7 +63,7 @@ type entry struct {
 	users   int
 	drained chan struct{}
 
-	ready  chan struct{} // closed when the rest is set
+	ready chan struct{} // closed when the rest is set
 	// settled is closed when its accelerators were opened, too, or could not be.
 	settled chan struct{}
 

@@ -153,6 +153,11 @@ func TestReloadUnderLoad(t *testing.T) {
 	var stop atomic.Bool
 	var clients sync.WaitGroup
 	var runs atomic.Int64
+	defer clients.Wait()
+	defer stop.Store(true)
+	if _, err := loader.Describe(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
 	for range 4 {
 		clients.Go(func() {
 			for !stop.Load() {
@@ -173,7 +178,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	for version := range reloads {
 		registry.change(version+1, nil)
-		reload(t, loader, version > 0 || runs.Load() > 0)
+		reload(t, loader, true)
 	}
 	stop.Store(true)
 	clients.Wait()

@@ -20,7 +20,7 @@ func newServe(environ []string) *cobra.Command {
 		Long: `Runs the server until SIGTERM. SIGHUP reads the settings and the models folder again: the level of the log and
 the default model change at once, and the log names the settings that need a restart. Models, keys and
 certificates are followed without it.`,
-		Args:  noArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), environ)
 			if err != nil {

@@ -104,16 +104,16 @@ func isFolder(path string) bool {
 
 // node has the parts of a running server.
 type node struct {
-	version   string
-	started   time.Time
-	config    *config.Config
-	core      *Core
-	jobs      *jobs
-	history   *syncHistory // nil without ledger.keep_sync
-	machine   machine
-	models    *modelFollower
+	version string
+	started time.Time
+	config  *config.Config
+	core    *Core
+	jobs    *jobs
+	history *syncHistory // nil without ledger.keep_sync
+	machine machine
+	models  *modelFollower
 	// inForce is config with what was reloaded since.
-	inForce atomic.Pointer[config.Config]
+	inForce   atomic.Pointer[config.Config]
 	keys      *access.Keys // nil in tests without keys
 	terminals *terminals
 	sensors   *sensors // nil in tests without sensors
