@@ -65,6 +65,7 @@ var arrows = map[string][]string{
 	"internal/telemetry":   nil,
 	"internal/config":      {anything},                                  // the packages whose Config it gathers
 	"test":                 nil,                                         // black boxes; their tests use models/modeltest
+	"examples":             nil,                                         // what users copy; their tests run the program
 	"test/abuse":           {"benchmarks", "terminal"},                  // an attacker: loads, hostile inputs, terminals
 	"tools/install-litert": {"inference/litert", "inference/runtimes"},  // LiteRT for tests
 	"tools/quality":        {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model

@@ -26,7 +26,7 @@ import (
 // clientAddress is where the client is: not at the proxy's own address.
 const clientAddress = "127.0.0.2"
 
-// proxied is the host name in the configurations of docs/examples.
+// proxied is the host name in the configurations of examples/proxy.
 const proxied = "edge.example.com"
 
 // proxyOf describes how one of the proxies is started with the configuration that users copy.
@@ -60,10 +60,10 @@ var proxyPrograms = map[string]proxyOf{
 	}},
 }
 
-// example returns a file of docs/examples with some of its text replaced, each of which it must have.
+// example returns a file of examples/proxy with some of its text replaced, each of which it must have.
 func example(t *testing.T, name string, replacements ...string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "docs", "examples", name))
+	text, err := os.ReadFile(filepath.Join("..", "examples", "proxy", name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestFirewall(t *testing.T) {
 		t.Skipf("no network namespace with nftables can be made here: %v %s", err, out)
 	}
 	cmd := exec.CommandContext(t.Context(), "unshare", "--net", "sh", "-c",
-		"ip link set lo up && nft -f ../../docs/examples/mqtt.nft && exec "+os.Args[0]+" -test.run '^TestFirewall$' -test.v")
+		"ip link set lo up && nft -f ../../examples/mqtt.nft && exec "+os.Args[0]+" -test.run '^TestFirewall$' -test.v")
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "16 of 40") {

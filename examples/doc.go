@@ -1,0 +1,2 @@
+// Package examples tests the examples, each with the real service.
+package examples
