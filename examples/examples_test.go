@@ -78,11 +78,12 @@ func start(t *testing.T, command *exec.Cmd) *testutil.LogBuffer {
 	t.Helper()
 	log := &testutil.LogBuffer{}
 	command.Stdout, command.Stderr = log, log
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // python3 may be a script that starts another one
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
+		_ = syscall.Kill(-command.Process.Pid, syscall.SIGTERM)
 		_ = command.Wait() // it was ended by a signal
 		if t.Failed() {
 			t.Logf("the output of %s:\n%s", filepath.Base(command.Path), log)
@@ -120,10 +121,12 @@ func TestClients(t *testing.T) {
 	}
 	busy := busyOnce(t, server)
 	for name, command := range map[string]func(t *testing.T) []string{
-		"python":        func(t *testing.T) []string { return []string{interpreter(t, "python3"), "python/recognize.py"} },
-		"python, queue": func(t *testing.T) []string { return []string{interpreter(t, "python3"), "python/recognize.py", "--queue"} },
-		"node":          func(t *testing.T) []string { return []string{interpreter(t, "node"), "node/recognize.mjs"} },
-		"go":            func(t *testing.T) []string { return []string{built(t, "recognize", "./examples/go/recognize")} },
+		"python": func(t *testing.T) []string { return []string{interpreter(t, "python3"), "python/recognize.py"} },
+		"python, queue": func(t *testing.T) []string {
+			return []string{interpreter(t, "python3"), "python/recognize.py", "--queue"}
+		},
+		"node": func(t *testing.T) []string { return []string{interpreter(t, "node"), "node/recognize.mjs"} },
+		"go":   func(t *testing.T) []string { return []string{built(t, "recognize", "./examples/go/recognize")} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, at := range []string{server, busy()} {
