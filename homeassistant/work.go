@@ -1,0 +1,169 @@
+package homeassistant
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+)
+
+// idle is the wait where nothing is due; messages and looks for changes end it.
+const idle = time.Hour
+
+// work publishes what is due, one message at a time, and returns the wait until more is.
+func (a *Announcer) work(ctx context.Context) time.Duration {
+	if !a.up {
+		a.images.discard(a.metrics)
+		return idle
+	}
+	now := time.Now()
+	if wait := a.quietUntil.Sub(now); wait > 0 {
+		return wait
+	}
+	published, err := a.publishNext(ctx, now)
+	switch {
+	case ctx.Err() != nil:
+		return idle
+	case err != nil:
+		if suppressed, ok := a.limiter.Pass("publish", now); ok {
+			a.log.Warn("publishing for Home Assistant failed, retrying", "event", "homeassistant_publish", "suppressed", suppressed, "error", err)
+		}
+		a.quietUntil = now.Add(a.timing.Retry)
+		return a.timing.Retry
+	case published:
+		a.quietUntil = time.Now().Add(a.timing.Pace)
+		return a.timing.Pace
+	}
+	a.save()
+	return a.wait(now)
+}
+
+// wait returns the time until something is due.
+func (a *Announcer) wait(now time.Time) time.Duration {
+	wait := idle
+	for _, e := range a.entries {
+		if !e.due.IsZero() {
+			wait = min(wait, e.due.Sub(now))
+		}
+		for _, v := range e.values {
+			if at, due := a.valueDue(e, v); due {
+				wait = min(wait, at.Sub(now))
+			}
+		}
+	}
+	for _, at := range a.removals {
+		wait = min(wait, at.Sub(now))
+	}
+	return max(wait, 0)
+}
+
+// publishNext publishes one message: a device before its values, the node before the devices, and images last.
+func (a *Announcer) publishNext(ctx context.Context, now time.Time) (bool, error) {
+	if e := a.nextConfig(now); e != nil {
+		return true, a.publishConfig(ctx, e, now)
+	}
+	for id, at := range a.removals {
+		if !at.After(now) {
+			return true, a.publishRemoval(ctx, id)
+		}
+	}
+	for _, e := range a.entries {
+		for _, v := range e.values {
+			if at, due := a.valueDue(e, v); due && !at.After(now) {
+				return true, a.publishValue(ctx, e, v, now)
+			}
+		}
+	}
+	if device, image, ok := a.images.take(); ok {
+		return true, a.publishImage(ctx, device, image)
+	}
+	return false, nil
+}
+
+// nextConfig returns the device whose message is due, the node first; nil for none.
+func (a *Announcer) nextConfig(now time.Time) (next *entry) {
+	for _, e := range a.entries {
+		if e.due.IsZero() || e.due.After(now) {
+			continue
+		}
+		if next == nil || before(e, next) {
+			next = e
+		}
+	}
+	return next
+}
+
+func before(a, b *entry) bool {
+	if a.shared != b.shared {
+		return b.shared // the node
+	}
+	return cmp.Or(a.due.Compare(b.due), strings.Compare(a.id, b.id)) < 0
+}
+
+func (a *Announcer) publishConfig(ctx context.Context, e *entry, now time.Time) error {
+	message, removed := e.config.without(a.book.components(e.id))
+	payload := e.message
+	if removed {
+		payload = message.text()
+	}
+	if err := a.parts.Broker.Publish(ctx, configTopic(e.id), payload, true); err != nil {
+		return err
+	}
+	a.metrics.published.WithLabelValues(publishedConfig).Inc()
+	a.book.announced(e.id, e.config.platforms())
+	e.due = time.Time{}
+	if removed { // and once more, without them
+		e.due = now.Add(a.timing.Debounce)
+	}
+	return nil
+}
+
+// valueDue returns when a value is to be published; false where it is as published.
+func (a *Announcer) valueDue(e *entry, v value) (time.Time, bool) {
+	sent, known := e.sent[v.topic]
+	switch {
+	case known && sent.payload == string(v.payload):
+		return time.Time{}, false
+	case !known || v.urgent:
+		return sent.at, true
+	}
+	return sent.at.Add(a.timing.Values), true
+}
+
+func (a *Announcer) publishValue(ctx context.Context, e *entry, v value, now time.Time) error {
+	if err := a.parts.Broker.Publish(ctx, v.topic, v.payload, true); err != nil {
+		return err
+	}
+	a.metrics.published.WithLabelValues(publishedValue).Inc()
+	e.sent[v.topic] = sentValue{string(v.payload), now}
+	return nil
+}
+
+// publishRemoval removes a device with all that is retained of it.
+func (a *Announcer) publishRemoval(ctx context.Context, id string) error {
+	for _, topic := range []string{configTopic(id), stateTopic(id), presenceTopic(id)} {
+		if err := a.parts.Broker.Publish(ctx, topic, nil, true); err != nil {
+			return err
+		}
+		a.metrics.published.WithLabelValues(publishedRemoval).Inc()
+	}
+	delete(a.removals, id)
+	if !a.book.deleted(id) {
+		a.book.forget(id)
+		a.log.Info("device removed from Home Assistant", "event", "homeassistant_removed", "id", id)
+	}
+	return nil
+}
+
+// publishImage publishes an image, which is not retained: it shows a person.
+func (a *Announcer) publishImage(ctx context.Context, device string, image []byte) error {
+	id := idOf(kindDevice, device)
+	if _, known := a.marks[id]; !known || a.book.deleted(id) {
+		return nil
+	}
+	if err := a.parts.Broker.Publish(ctx, imageTopic(id), image, false); err != nil {
+		return err
+	}
+	a.metrics.published.WithLabelValues(publishedImage).Inc()
+	return nil
+}
