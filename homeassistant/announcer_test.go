@@ -164,6 +164,19 @@ func TestPublishingFails(t *testing.T) {
 	})
 }
 
+// A message that the broker never accepts holds up no other.
+func TestTooLargeMessage(t *testing.T) {
+	bubble(t, func(t *testing.T, h *house) {
+		h.broker.tooLarge = configTopic(door)
+		h.run()
+		h.settle()
+		same(t, "known", h.broker.ids(), []string{node, hall})
+		if strings.Count(h.log.String(), "homeassistant_too_large") != 1 {
+			t.Errorf("log: %s", h.log)
+		}
+	})
+}
+
 // 200 devices come one after the other, without a flood, and again after a birth.
 func TestManyDevices(t *testing.T) {
 	bubble(t, func(t *testing.T, h *house) {

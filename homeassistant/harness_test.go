@@ -46,6 +46,8 @@ type broker struct {
 	all      []message
 	retained map[string]string
 	fail     error
+	// tooLarge is refused for its size.
+	tooLarge string
 }
 
 func (b *broker) Publish(_ context.Context, topic string, payload []byte, retain bool) error {
@@ -53,6 +55,9 @@ func (b *broker) Publish(_ context.Context, topic string, payload []byte, retain
 	defer b.mu.Unlock()
 	if b.fail != nil {
 		return b.fail
+	}
+	if topic == b.tooLarge {
+		return edgelens.ErrTooLarge
 	}
 	b.all = append(b.all, message{topic, string(payload), retain, time.Now()})
 	if retain {

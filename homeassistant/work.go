@@ -3,8 +3,11 @@ package homeassistant
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 	"time"
+
+	"edgelens"
 )
 
 // idle is the wait where nothing is due; messages and looks for changes end it.
@@ -106,10 +109,9 @@ func (a *Announcer) publishConfig(ctx context.Context, e *entry, now time.Time) 
 	if removed {
 		payload = message.text()
 	}
-	if err := a.parts.Broker.Publish(ctx, configTopic(e.id), payload, true); err != nil {
+	if err := a.publish(ctx, publishedConfig, configTopic(e.id), payload); err != nil {
 		return err
 	}
-	a.metrics.published.WithLabelValues(publishedConfig).Inc()
 	a.book.announced(e.id, e.config.platforms())
 	e.due = time.Time{}
 	if removed { // and once more, without them
@@ -131,10 +133,9 @@ func (a *Announcer) valueDue(e *entry, v value) (time.Time, bool) {
 }
 
 func (a *Announcer) publishValue(ctx context.Context, e *entry, v value, now time.Time) error {
-	if err := a.parts.Broker.Publish(ctx, v.topic, v.payload, true); err != nil {
+	if err := a.publish(ctx, publishedValue, v.topic, v.payload); err != nil {
 		return err
 	}
-	a.metrics.published.WithLabelValues(publishedValue).Inc()
 	e.sent[v.topic] = sentValue{string(v.payload), now}
 	return nil
 }
@@ -142,10 +143,9 @@ func (a *Announcer) publishValue(ctx context.Context, e *entry, v value, now tim
 // publishRemoval removes a device with all that is retained of it.
 func (a *Announcer) publishRemoval(ctx context.Context, id string) error {
 	for _, topic := range []string{configTopic(id), stateTopic(id), presenceTopic(id)} {
-		if err := a.parts.Broker.Publish(ctx, topic, nil, true); err != nil {
+		if err := a.publish(ctx, publishedRemoval, topic, nil); err != nil {
 			return err
 		}
-		a.metrics.published.WithLabelValues(publishedRemoval).Inc()
 	}
 	delete(a.removals, id)
 	if !a.book.deleted(id) {
@@ -161,9 +161,21 @@ func (a *Announcer) publishImage(ctx context.Context, device string, image []byt
 	if _, known := a.marks[id]; !known || a.book.deleted(id) {
 		return nil
 	}
-	if err := a.parts.Broker.Publish(ctx, imageTopic(id), image, false); err != nil {
-		return err
+	return a.publish(ctx, publishedImage, imageTopic(id), image)
+}
+
+// publish publishes a message, retained unless it is an image. One that the broker never accepts for its size counts as
+// published, and is logged: it must not hold up the others.
+func (a *Announcer) publish(ctx context.Context, kind, topic string, payload []byte) error {
+	err := a.parts.Broker.Publish(ctx, topic, payload, kind != publishedImage)
+	if errors.Is(err, edgelens.ErrTooLarge) {
+		if suppressed, ok := a.limiter.Pass(topic, time.Now()); ok {
+			a.log.Warn("the MQTT broker does not accept a message for Home Assistant", "event", "homeassistant_too_large", "topic", topic, "bytes", len(payload), "suppressed", suppressed, "error", err)
+		}
+		return nil
 	}
-	a.metrics.published.WithLabelValues(publishedImage).Inc()
-	return nil
+	if err == nil {
+		a.metrics.published.WithLabelValues(kind).Inc()
+	}
+	return err
 }
