@@ -33,8 +33,8 @@ type Announcer struct {
 	entries map[string]*entry
 	// marks has the mark of every device that exists, whether it is made known here or not.
 	marks map[string]string
-	// removals are the devices to be removed, with the time from which on.
-	removals map[string]time.Time
+	// removals are the devices to be removed.
+	removals map[string]removal
 	peers    peers
 	started  time.Time
 	up       bool
@@ -48,8 +48,16 @@ type entry struct {
 	card
 	// due is when its message is to be published; zero for not.
 	due time.Time
+	// published is when it was last published: its values follow; zero for never.
+	published time.Time
 	// sent has the values as they were published, by topic.
 	sent map[string]sentValue
+}
+
+// removal is that of a device: first the device, and then, when Home Assistant does not read them any more, its values.
+type removal struct {
+	at     time.Time
+	values bool
 }
 
 type sentValue struct {
@@ -72,7 +80,7 @@ func New(config Config, parts Parts) (*Announcer, error) {
 	a := &Announcer{
 		config: config, parts: parts, timing: parts.Timing, log: parts.Log, limiter: &loglimit.Limiter{}, metrics: newMetrics(parts.Registerer),
 		incoming: make(chan incoming, maxIncoming), images: newImages(),
-		book: kept, entries: map[string]*entry{}, marks: map[string]string{}, removals: map[string]time.Time{},
+		book: kept, entries: map[string]*entry{}, marks: map[string]string{}, removals: map[string]removal{},
 		peers: newPeers(parts.Node), full: map[string]bool{},
 	}
 	a.commands = newCommands(parts, a.metrics)

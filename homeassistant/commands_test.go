@@ -50,7 +50,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("log: %s", h.log)
 		}
 		// What a user has deleted there has no buttons any more.
-		h.receive(deleted(door))
+		h.delete(door)
 		h.settle()
 		h.receive(command(door, "open"))
 		if len(h.commands()) != 1 {

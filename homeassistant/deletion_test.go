@@ -10,9 +10,6 @@ import (
 	"edgelens/homeassistant"
 )
 
-// deleted is what Home Assistant publishes for a device that a user has deleted.
-func deleted(id string) homeassistant.Incoming { return homeassistant.Incoming{Topic: configTopic(id)} }
-
 func birth() homeassistant.Incoming {
 	return homeassistant.Incoming{Topic: homeassistant.BirthTopic, Payload: []byte("online")}
 }
@@ -22,7 +19,7 @@ func TestUserDeletesDevice(t *testing.T) {
 	bubble(t, func(t *testing.T, h *house) {
 		h.run()
 		h.settle()
-		if !h.receive(deleted(door)) {
+		if !h.delete(door) {
 			t.Error("it is not acknowledged")
 		}
 		h.settle()
@@ -50,12 +47,34 @@ func TestUserDeletesDevice(t *testing.T) {
 	})
 }
 
+// Home Assistant warns of the removal of a device that it does not know: ours follows the user's only where a message of ours
+// may have crossed it.
+func TestDeletionIsNotRepeated(t *testing.T) {
+	bubble(t, func(t *testing.T, h *house) {
+		h.run()
+		h.settle()
+		h.delete(door)
+		h.settle()
+		if messages := h.broker.on(configTopic(door)); len(messages) != 1 {
+			t.Errorf("%v", messages)
+		}
+		h.receive(birth())
+		for len(h.broker.on(configTopic(hall))) < 2 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		// The broker has the deletion before our message.
+		h.receive(homeassistant.Incoming{Topic: configTopic(hall)})
+		h.settle()
+		same(t, "known", h.broker.ids(), []string{node})
+	})
+}
+
 // It returns also once it was forgotten here and sends again, even at once.
 func TestUserDeletesAndDeviceIsForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T, h *house) {
 		h.run()
 		h.settle()
-		h.receive(deleted(door))
+		h.delete(door)
 		h.settle()
 		h.change(func() {
 			again := terminal("door", "Front door")
@@ -70,7 +89,7 @@ func TestUserDeletesAndDeviceIsForgotten(t *testing.T) {
 // A device that sends nothing but heartbeats is unknown after a start: what a user deletes meanwhile stays deleted, and what
 // is not deleted is not removed for the silence of some minutes.
 func TestDeviceThatIsNotStored(t *testing.T) {
-	for _, delete := range []bool{true, false} {
+	for _, deletes := range []bool{true, false} {
 		bubble(t, func(t *testing.T, h *house) {
 			h.run()
 			h.settle()
@@ -79,8 +98,8 @@ func TestDeviceThatIsNotStored(t *testing.T) {
 			h.change(func() { h.devices = nil })
 			h.run()
 			want := []string{door, node, hall}
-			if delete {
-				h.receive(deleted(door))
+			if deletes {
+				h.delete(door)
 				want = []string{node, hall}
 			}
 			h.settle()
@@ -104,7 +123,7 @@ func TestForeignMessages(t *testing.T) {
 		h.settle()
 		before := len(h.broker.all)
 		for _, m := range []homeassistant.Incoming{
-			deleted("someone"), {Topic: "homeassistant/device/a/b/config"}, {Topic: "homeassistant/sensor/" + door + "/config"},
+			{Topic: configTopic("someone")}, {Topic: "homeassistant/device/a/b/config"}, {Topic: "homeassistant/sensor/" + door + "/config"},
 			{Topic: configTopic(door), Payload: []byte("x")}, {Topic: ""}, {Topic: "edgelens/v1/homeassistant//command", Payload: []byte("open")},
 		} {
 			if !h.receive(m) {
@@ -140,7 +159,7 @@ func TestWithdrawn(t *testing.T) {
 	bubble(t, func(t *testing.T, h *house) {
 		h.run()
 		h.settle()
-		h.receive(deleted(door))
+		h.delete(door)
 		h.settle()
 		h.stop()
 		h.config.Discovery = false

@@ -26,7 +26,7 @@ func TestGolden(t *testing.T) {
 		h.problems = []string{"redis: it is away"}
 		h.run()
 		h.settle()
-		h.receive(deleted("edgelens-device-nobody"))
+		h.delete("edgelens-device-nobody")
 		h.stop()
 		for name, id := range map[string]string{"node": node, "device": door, "sensor": hall} {
 			golden(t, name, h.broker.kept(configTopic(id)))

@@ -42,7 +42,7 @@ func TestGroupRespectsDeletion(t *testing.T) {
 		h.run()
 		h.receive(peer("n0", "online"))
 		h.settle()
-		h.receive(deleted(door))
+		h.delete(door)
 		h.receive(peer("n0", "offline"))
 		h.settle()
 		same(t, "known", h.broker.ids(), []string{node, hall})

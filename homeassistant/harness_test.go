@@ -237,6 +237,14 @@ func (h *house) receive(m homeassistant.Incoming) (acknowledged bool) {
 	return acknowledged
 }
 
+// delete has a user delete a device in Home Assistant, which empties its topic.
+func (h *house) delete(id string) (acknowledged bool) {
+	h.broker.mu.Lock()
+	delete(h.broker.retained, configTopic(id))
+	h.broker.mu.Unlock()
+	return h.receive(homeassistant.Incoming{Topic: configTopic(id)})
+}
+
 // bubble runs a test in a bubble of synctest, with a house.
 func bubble(t *testing.T, test func(t *testing.T, h *house)) {
 	t.Helper()

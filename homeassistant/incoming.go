@@ -66,8 +66,11 @@ func (a *Announcer) on(m incoming, now time.Time) {
 		a.peers.note(node, string(m.Payload) == online)
 		return
 	}
-	a.onConfig(between(m.Topic, prefixConfig, suffixConfig), m.Incoming)
+	a.onConfig(between(m.Topic, prefixConfig, suffixConfig), m.Incoming, now)
 }
+
+// crossing is how long a message about a device may take to reach Home Assistant.
+const crossing = 2 * time.Second
 
 // jitter returns a random duration up to the maximum.
 func jitter(most time.Duration) time.Duration {
@@ -79,7 +82,7 @@ func jitter(most time.Duration) time.Duration {
 
 // onConfig handles a message of discovery of another client. An empty one about a device of ours is a user's, who has
 // deleted it in Home Assistant, or one of its entities: it is not made known again until it is renamed, or forgotten, here.
-func (a *Announcer) onConfig(id string, m Incoming) {
+func (a *Announcer) onConfig(id string, m Incoming, now time.Time) {
 	mark, exists := a.marks[id]
 	switch {
 	case !exists && a.book.devices[id] == nil: // not ours
@@ -87,9 +90,11 @@ func (a *Announcer) onConfig(id string, m Incoming) {
 		a.book.unhide(id) // another node of the group makes it known
 	case !a.book.deleted(id):
 		a.book.delete(id, mark)
+		e := a.entries[id]
 		delete(a.entries, id)
-		// Our own message may have crossed this one.
-		a.removals[id] = time.Now().Add(a.timing.Debounce)
+		// The device is gone already, and Home Assistant warns of a second removal; but our own message may have crossed this one.
+		crossed := e != nil && now.Sub(e.published) < crossing
+		a.removals[id] = removal{at: now.Add(2 * a.timing.Debounce), values: !crossed}
 		a.save()
 		a.log.Info("device deleted in Home Assistant: it is not announced until it is renamed, or forgotten and back", "event", "homeassistant_deleted", "id", id)
 	}

@@ -41,7 +41,7 @@ func (a *Announcer) refresh(ctx context.Context, now time.Time) {
 			a.book.forget(id)
 		default:
 			delete(a.entries, id)
-			a.removals[id] = now.Add(a.timing.Debounce)
+			a.removals[id] = removal{at: now.Add(a.timing.Debounce)}
 		}
 	}
 	a.removeAbsent(now)
@@ -74,7 +74,7 @@ func (a *Announcer) removeAbsent(now time.Time) {
 		case a.book.deleted(id):
 			a.book.forget(id) // forgotten here, too: it may return
 		default:
-			a.removals[id] = now
+			a.removals[id] = removal{at: now}
 		}
 	}
 }

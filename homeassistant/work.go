@@ -54,8 +54,8 @@ func (a *Announcer) wait(now time.Time) time.Duration {
 			}
 		}
 	}
-	for _, at := range a.removals {
-		wait = min(wait, at.Sub(now))
+	for _, r := range a.removals {
+		wait = min(wait, r.at.Sub(now))
 	}
 	return max(wait, 0)
 }
@@ -65,9 +65,9 @@ func (a *Announcer) publishNext(ctx context.Context, now time.Time) (bool, error
 	if e := a.nextConfig(now); e != nil {
 		return true, a.publishConfig(ctx, e, now)
 	}
-	for id, at := range a.removals {
-		if !at.After(now) {
-			return true, a.publishRemoval(ctx, id)
+	for id, r := range a.removals {
+		if !r.at.After(now) {
+			return true, a.publishRemoval(ctx, id, r, now)
 		}
 	}
 	for _, e := range a.entries {
@@ -113,18 +113,18 @@ func (a *Announcer) publishConfig(ctx context.Context, e *entry, now time.Time) 
 		return err
 	}
 	a.book.announced(e.id, e.config.platforms())
-	e.due = time.Time{}
+	e.due, e.published = time.Time{}, now
 	if removed { // and once more, without them
 		e.due = now.Add(a.timing.Debounce)
 	}
 	return nil
 }
 
-// valueDue returns when a value is to be published; false where it is as published.
+// valueDue returns when a value is to be published; false where it is as published, or the device is not known yet.
 func (a *Announcer) valueDue(e *entry, v value) (time.Time, bool) {
 	sent, known := e.sent[v.topic]
 	switch {
-	case known && sent.payload == string(v.payload):
+	case e.published.IsZero(), known && sent.payload == string(v.payload):
 		return time.Time{}, false
 	case !known || v.urgent:
 		return sent.at, true
@@ -140,9 +140,16 @@ func (a *Announcer) publishValue(ctx context.Context, e *entry, v value, now tim
 	return nil
 }
 
-// publishRemoval removes a device with all that is retained of it.
-func (a *Announcer) publishRemoval(ctx context.Context, id string) error {
-	for _, topic := range []string{configTopic(id), stateTopic(id), presenceTopic(id)} {
+// publishRemoval removes a device or, as the second step, what else is retained of it.
+func (a *Announcer) publishRemoval(ctx context.Context, id string, r removal, now time.Time) error {
+	if !r.values {
+		if err := a.publish(ctx, publishedRemoval, configTopic(id), nil); err != nil {
+			return err
+		}
+		a.removals[id] = removal{at: now.Add(2 * a.timing.Debounce), values: true}
+		return nil
+	}
+	for _, topic := range []string{stateTopic(id), presenceTopic(id)} {
 		if err := a.publish(ctx, publishedRemoval, topic, nil); err != nil {
 			return err
 		}

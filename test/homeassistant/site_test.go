@@ -35,6 +35,9 @@ type site struct {
 	terminal, meter *session.Session
 	asked           chan request
 
+	// beats is set while the terminal sends heartbeats; of the goroutine of run alone.
+	beats bool
+
 	mu      sync.Mutex
 	opened  int
 	records int
@@ -46,7 +49,7 @@ type request struct {
 	Name    string
 	Topic   string
 	Payload string
-	// For is how long the node is stopped.
+	// For is how long the node is stopped, or the site does nothing.
 	For string
 	// Without is a flag that the node starts without, from now on.
 	Without string
@@ -116,16 +119,14 @@ var fungxis = fungxi.NewSimulator(func(string) *time.Location { return time.UTC 
 
 // run does what it is asked for, and has the terminal send heartbeats in between, until ctx ends.
 func (s *site) run(ctx context.Context) {
-	beats := false
 	heartbeat := time.NewTicker(5 * time.Second)
 	defer heartbeat.Stop()
 	for {
 		select {
 		case asked := <-s.asked:
-			beats = beats || asked.Do == "heartbeat"
 			s.do(ctx, asked)
 		case <-heartbeat.C:
-			if beats && s.terminal.Up() {
+			if s.beats && s.terminal.Up() {
 				s.do(ctx, request{Do: "heartbeat"})
 			}
 		case <-ctx.Done():
@@ -137,6 +138,7 @@ func (s *site) run(ctx context.Context) {
 func (s *site) do(ctx context.Context, asked request) {
 	switch asked.Do {
 	case "heartbeat":
+		s.beats = true
 		message, _ := fungxis.Heartbeat(serial, time.Now())
 		s.publish(ctx, s.terminal, message)
 	case "record":
@@ -148,30 +150,36 @@ func (s *site) do(ctx context.Context, asked request) {
 	case "rename":
 		s.node.call("PATCH", "/api/devices/"+serial, `{"display_name":"`+asked.Name+`"}`)
 	case "forget":
+		s.beats = false
 		s.node.call("DELETE", "/api/devices/"+serial, "")
-	case "stop", "kill":
-		if asked.Do == "stop" {
-			s.node.stop()
-		} else {
-			s.node.kill()
-		}
-		if asked.For != "" {
-			wait, err := time.ParseDuration(asked.For)
-			if err != nil {
-				s.t.Error(err)
-			}
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-				return
-			}
+	case "pause":
+		s.pause(ctx, asked.For)
+	case "stop":
+		s.node.stop()
+		if asked.For != "" && s.pause(ctx, asked.For) {
 			s.node.start()
 		}
+	case "kill":
+		s.node.kill()
 	case "start":
 		s.node.flags = slices.DeleteFunc(s.node.flags, func(flag string) bool { return flag == asked.Without })
 		s.node.start()
 	default:
 		s.t.Errorf("a step asks for %q", asked.Do)
+	}
+}
+
+// pause waits, and reports whether ctx has not ended.
+func (s *site) pause(ctx context.Context, text string) bool {
+	wait, err := time.ParseDuration(text)
+	if err != nil {
+		s.t.Error(err)
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
