@@ -2,7 +2,9 @@ package homeassistant_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -54,9 +56,7 @@ func TestThumbnail(t *testing.T) {
 
 func TestThumbnailRefuses(t *testing.T) {
 	whole := picture(t, 64, 64, asJPEG)
-	// A PNG whose header has the largest size.
-	bomb := append([]byte(nil), picture(t, 1, 1, asPNG)[:33]...)
-	copy(bomb[16:], []byte{0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff})
+	bomb := sized(picture(t, 1, 1, asPNG), 1<<31-1, 1<<31-1)
 	for name, test := range map[string]struct {
 		encoded []byte
 		want    error
@@ -64,13 +64,22 @@ func TestThumbnailRefuses(t *testing.T) {
 		"nothing":   {nil, edgelens.ErrBadImage},
 		"text":      {[]byte("hello"), edgelens.ErrBadImage},
 		"cut off":   {whole[:len(whole)/2], edgelens.ErrBadImage},
-		"a bomb":    {bomb, edgelens.ErrBadImage}, // its checksum is wrong
-		"too large": {picture(t, 3001, 3001, asPNG), edgelens.ErrTooLarge},
+		"a bomb":    {bomb, edgelens.ErrBadImage},
+		"too large": {sized(picture(t, 1, 1, asPNG), 3001, 3001), edgelens.ErrTooLarge},
+		"too wide":  {sized(picture(t, 1, 1, asPNG), 1<<24, 1), edgelens.ErrTooLarge},
 	} {
 		if small, err := homeassistant.Thumbnail(test.encoded); !errors.Is(err, test.want) || small != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// sized returns a PNG whose header has another size.
+func sized(encoded []byte, width, height uint32) []byte {
+	binary.BigEndian.PutUint32(encoded[16:], width)
+	binary.BigEndian.PutUint32(encoded[20:], height)
+	binary.BigEndian.PutUint32(encoded[29:], crc32.ChecksumIEEE(encoded[12:29]))
+	return encoded
 }
 
 func FuzzThumbnail(f *testing.F) {

@@ -51,7 +51,7 @@ func checkHomeAssistant(c *config.Config) error {
 		problem("homeassistant.images needs the images of finished jobs: set ledger.keep_images, too")
 	}
 	if len(c.HomeAssistant.Commands) > 0 && !hasPasswords(c) {
-		problem("homeassistant.commands lets whoever can publish open doors, so it needs a broker with passwords: set mqtt.password_file and mqtt.home_assistant, or a user and password in mqtt.url")
+		problem("homeassistant.commands lets clients of the broker open doors, so it needs a broker with passwords: set mqtt.password_file and mqtt.home_assistant, or a user and password in mqtt.url")
 	}
 	return errors.Join(errs...)
 }

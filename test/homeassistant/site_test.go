@@ -86,6 +86,8 @@ func (s *site) connect(url, name, filter string, on func(session.Message)) *sess
 	}
 	config := session.Config{Address: address, ClientID: name}
 	if on != nil {
+		// The broker may be back, and the steps go on, before this client is.
+		config.Lasting = time.Hour
 		config.AckAtOnce, config.OnMessage = true, on
 		config.Subscriptions = []session.Subscription{{Filter: filter, QoS: 1}}
 	}
