@@ -47,9 +47,9 @@ var arrows = map[string][]string{
 	"sensor/simulator":     {"sensor", "terminal"}, // sends to a broker
 	"homeassistant":        nil,
 	"homeassistant/link":   {"homeassistant", "terminal"}, // its own connection to the broker
-	"web":                  nil,                    // the page: a black box to the API
-	"benchmarks":           nil,                    // the HTTP load generator is a black box
-	"benchmarks/suite":     {anything},             // it measures the core
+	"web":                  nil,                           // the page: a black box to the API
+	"benchmarks":           nil,                           // the HTTP load generator is a black box
+	"benchmarks/suite":     {anything},                    // it measures the core
 	"benchmarks/runner":    {anything},
 	"cmd/edgelens":         {anything},
 	shared:                 nil,

@@ -124,6 +124,17 @@ func TestBirth(t *testing.T) {
 		if wait := messages[before].at.Sub(born); wait < 500*time.Millisecond || wait > 5*time.Second {
 			t.Errorf("it came %v later", wait)
 		}
+		// Many nodes do not answer at once.
+		waits := map[time.Duration]bool{}
+		for i := range 10 {
+			born = time.Now()
+			h.receive(homeassistant.Incoming{Topic: homeassistant.BirthTopic, Payload: []byte("online")})
+			h.settle()
+			waits[h.broker.on(configTopic(door))[before+1+i].at.Sub(born)] = true
+		}
+		if len(waits) < 5 {
+			t.Errorf("ten births are answered after %v", waits)
+		}
 	})
 }
 

@@ -187,6 +187,26 @@ func TestLink(t *testing.T) {
 	testutil.Eventually(t, "the next command", func() bool { return again.has(command + " now") })
 }
 
+// When Home Assistant is not served any more, the broker keeps nothing for us.
+func TestLinkEnds(t *testing.T) {
+	broker := supervisetest.StartMosquitto(t)
+	config := link.Config{URL: broker.OpenURL(), Node: "n"}
+	before, _ := start(t, config)
+	stop(before)
+	config.Ends = true
+	ends, _ := start(t, config)
+	stop(ends)
+	h := newHome(t, broker.OpenURL())
+	h.publish(t, "homeassistant/device/own/config", "", true)
+	config.Ends = false
+	_, after := start(t, config)
+	h.publish(t, homeassistant.BirthTopic, "online", false)
+	testutil.Eventually(t, "a later message", func() bool { return after.has(homeassistant.BirthTopic + " online") })
+	if strings.Contains(after.all(), "own") {
+		t.Errorf("received:\n%s", after.all())
+	}
+}
+
 func TestLinkWithoutAddress(t *testing.T) {
 	l := link.New(link.Config{URL: "x"}, slog.New(slog.DiscardHandler))
 	if err := l.Start(&receiver{}); err == nil {
