@@ -112,9 +112,9 @@ func TestNothingRetainedTellsOfRecognition(t *testing.T) {
 	if a := s.send("DELETE", "/api/devices/F1", "", nil); a.status != http.StatusNoContent {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	testutil.Eventually(t, "it is removed", func() bool {
-		configs := listener.on(doorConfig)
-		return configs[len(configs)-1] == ""
+	testutil.Eventually(t, "it is removed, with its values", func() bool {
+		configs, states := listener.on(doorConfig), listener.on(state)
+		return configs[len(configs)-1] == "" && states[len(states)-1] == ""
 	})
 	for topic := range retained(t, c, "later") {
 		if strings.Contains(topic, "F1") {

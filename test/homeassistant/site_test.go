@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,8 @@ const (
 	control = "homeassistant/check"
 	// serial is that of the terminal.
 	serial = "1026700"
+	// crowd is how many terminals a crowd has.
+	crowd = 200
 )
 
 // site has a terminal and a sensor, and does what the steps of the check ask for.
@@ -141,8 +144,11 @@ func (s *site) do(ctx context.Context, asked request) {
 	switch asked.Do {
 	case "heartbeat":
 		s.beats = true
-		message, _ := fungxis.Heartbeat(serial, time.Now())
-		s.publish(ctx, s.terminal, message)
+		s.beat(ctx, serial)
+	case "crowd":
+		for i := range crowd {
+			s.beat(ctx, "C"+strconv.Itoa(i))
+		}
 	case "record":
 		s.publish(ctx, s.terminal, s.record(time.Now()))
 	case "old record":
@@ -169,6 +175,12 @@ func (s *site) do(ctx context.Context, asked request) {
 	default:
 		s.t.Errorf("a step asks for %q", asked.Do)
 	}
+}
+
+// beat sends a heartbeat of a terminal.
+func (s *site) beat(ctx context.Context, serial string) {
+	message, _ := fungxis.Heartbeat(serial, time.Now())
+	s.publish(ctx, s.terminal, message)
 }
 
 // pause waits, and reports whether ctx has not ended.
