@@ -48,7 +48,7 @@ type entry struct {
 	card
 	// due is when its message is to be published; zero for not.
 	due time.Time
-	// published is when it was last published: its values follow; zero for never.
+	// published is when the broker last confirmed it: its values follow; zero for never.
 	published time.Time
 	// sent has the values as they were published, by topic.
 	sent map[string]sentValue

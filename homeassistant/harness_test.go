@@ -48,9 +48,16 @@ type broker struct {
 	fail     error
 	// tooLarge is refused for its size.
 	tooLarge string
+	// crossing, where set, is called once while a message on the topic is on its way.
+	crossing map[string]func()
 }
 
 func (b *broker) Publish(_ context.Context, topic string, payload []byte, retain bool) error {
+	if crossing := b.crossing[topic]; crossing != nil {
+		delete(b.crossing, topic)
+		crossing()
+		time.Sleep(time.Millisecond)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {

@@ -22,6 +22,8 @@ type Incoming struct {
 type incoming struct {
 	Incoming
 	isLink, up bool
+	// at is when it arrived.
+	at time.Time
 }
 
 // Connected notes that the connection came or went. It may block while Run publishes.
@@ -41,7 +43,7 @@ func (a *Announcer) Receive(m Incoming) {
 		return
 	}
 	select {
-	case a.incoming <- incoming{Incoming: m}:
+	case a.incoming <- incoming{Incoming: m, at: time.Now()}:
 	default:
 		a.metrics.dropped.WithLabelValues(dropQueue).Inc()
 		m.Ack()
@@ -66,11 +68,8 @@ func (a *Announcer) on(m incoming, now time.Time) {
 		a.peers.note(node, string(m.Payload) == online)
 		return
 	}
-	a.onConfig(between(m.Topic, prefixConfig, suffixConfig), m.Incoming, now)
+	a.onConfig(between(m.Topic, prefixConfig, suffixConfig), m, now)
 }
-
-// crossing is how long a message about a device may take to reach Home Assistant.
-const crossing = 2 * time.Second
 
 // jitter returns a random duration up to the maximum.
 func jitter(most time.Duration) time.Duration {
@@ -82,7 +81,7 @@ func jitter(most time.Duration) time.Duration {
 
 // onConfig handles a message of discovery of another client. An empty one about a device of ours is a user's, who has
 // deleted it in Home Assistant, or one of its entities: it is not made known again until it is renamed, or forgotten, here.
-func (a *Announcer) onConfig(id string, m Incoming, now time.Time) {
+func (a *Announcer) onConfig(id string, m incoming, now time.Time) {
 	mark, exists := a.marks[id]
 	switch {
 	case !exists && a.book.devices[id] == nil: // not ours
@@ -92,8 +91,9 @@ func (a *Announcer) onConfig(id string, m Incoming, now time.Time) {
 		a.book.delete(id, mark)
 		e := a.entries[id]
 		delete(a.entries, id)
-		// The device is gone already, and Home Assistant warns of a second removal; but our own message may have crossed this one.
-		crossed := e != nil && now.Sub(e.published) < crossing
+		// The device is gone, and Home Assistant warns of a second removal. But where this came before the broker had confirmed
+		// our own message, that may be the last one.
+		crossed := e != nil && m.at.Before(e.published)
 		a.removals[id] = removal{at: now.Add(2 * a.timing.Debounce), values: !crossed}
 		a.save()
 		a.log.Info("device deleted in Home Assistant: it is not announced until it is renamed, or forgotten and back", "event", "homeassistant_deleted", "id", id)

@@ -113,7 +113,7 @@ func (a *Announcer) publishConfig(ctx context.Context, e *entry, now time.Time) 
 		return err
 	}
 	a.book.announced(e.id, e.config.platforms())
-	e.due, e.published = time.Time{}, now
+	e.due, e.published = time.Time{}, time.Now()
 	if removed { // and once more, without them
 		e.due = now.Add(a.timing.Debounce)
 	}
