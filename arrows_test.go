@@ -45,9 +45,11 @@ var arrows = map[string][]string{
 	"sensor":               {"internal/stream", "terminal/clock"},
 	"sensor/uplink":        {"terminal"},           // its own connection to the broker
 	"sensor/simulator":     {"sensor", "terminal"}, // sends to a broker
-	"web":                  nil,                    // the page: a black box to the API
-	"benchmarks":           nil,                    // the HTTP load generator is a black box
-	"benchmarks/suite":     {anything},             // it measures the core
+	"homeassistant":        nil,
+	"homeassistant/link":   {"homeassistant", "terminal"}, // its own connection to the broker
+	"web":                  nil,                           // the page: a black box to the API
+	"benchmarks":           nil,                           // the HTTP load generator is a black box
+	"benchmarks/suite":     {anything},                    // it measures the core
 	"benchmarks/runner":    {anything},
 	"cmd/edgelens":         {anything},
 	shared:                 nil,
@@ -66,6 +68,7 @@ var arrows = map[string][]string{
 	"internal/config":      {anything},                                  // the packages whose Config it gathers
 	"test":                 nil,                                         // black boxes; their tests use models/modeltest
 	"examples":             nil,                                         // what users copy; their tests run the program
+	"test/homeassistant":   {"terminal"},                                // plays a terminal
 	"test/abuse":           {"benchmarks", "terminal"},                  // an attacker: loads, hostile inputs, terminals
 	"tools/install-litert": {"inference/litert", "inference/runtimes"},  // LiteRT for tests
 	"tools/quality":        {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
@@ -290,6 +293,8 @@ func TestArrowsForbid(t *testing.T) {
 		"adapter, ledger":                  {"api", "edgelens/internal/ledger", true},
 		"sensor, times of devices":         {"sensor/payload", "edgelens/terminal/clock", false},
 		"sensor, the bridge":               {"sensor", "edgelens/terminal", true},
+		"Home Assistant, the bridge":       {"homeassistant", "edgelens/terminal", true},
+		"its connection, sessions":         {"homeassistant/link", "edgelens/terminal/session", false},
 		"sensor, statistics":               {"sensor", "edgelens/internal/stream", false},
 		"adapter, statistics":              {"api", "edgelens/internal/stream", true},
 		"terminal, notify":                 {"terminal", "edgelens/internal/notify/event", false},

@@ -204,6 +204,14 @@ func (b *Bridge) Send(ctx context.Context, device string, body json.RawMessage, 
 	return b.commander.submit(ctx, device, body, ttl)
 }
 
+// CheckCommand returns the error that Send would return for the device and the command; it sends nothing.
+func (b *Bridge) CheckCommand(device string, body json.RawMessage) error {
+	return b.commander.check(device, body)
+}
+
+// StatusTopic returns the topic of this node's presence, retained: "online" or "offline".
+func (b *Bridge) StatusTopic() string { return b.connections.statusTopic() }
+
 // DefaultDevice returns the device of a command without one; edgelens.ErrNotFound if there is none.
 func (b *Bridge) DefaultDevice(context.Context) (string, error) {
 	_, device, err := b.commander.addressee("")

@@ -74,6 +74,18 @@ func (c *commander) submit(ctx context.Context, device string, body json.RawMess
 	return command, nil
 }
 
+// check is Bridge.CheckCommand.
+func (c *commander) check(device string, body json.RawMessage) error {
+	d, device, err := c.addressee(device)
+	if err != nil {
+		return err
+	}
+	if _, err := d.Command(device, "", body, c.now()); err != nil {
+		return fmt.Errorf("%w: %w", edgelens.ErrInvalid, err)
+	}
+	return nil
+}
+
 // addressee returns the device of a command and its dialect. Errors: edgelens.ErrNotFound,
 // ErrInvalid.
 func (c *commander) addressee(device string) (dialect.Dialect, string, error) {

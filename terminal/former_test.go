@@ -75,7 +75,7 @@ func TestFormerSessionIsEmptied(t *testing.T) {
 func TestOpenBrokerKeepsOurTopics(t *testing.T) {
 	b := startBroker(t)
 	b.stop()
-	b.ACL = dialects.OpenRules(dialects.New(dialects.DefaultConfig()), nil)
+	b.ACL = dialects.OpenRules(dialects.New(dialects.DefaultConfig()), dialects.Roles{})
 	b.Start()
 	newSite(t, b, func(s *site) { s.config.URL, s.secret = b.URL(), "3a7f" }).connected()
 	reader := b.client("reader", "edgelens/v1/#")

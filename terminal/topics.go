@@ -29,6 +29,15 @@ func markerTopic(node string) string { return "edgelens/v1/nodes/" + node + "/ma
 
 func availabilityTopic(device string) string { return topicDevices + device + availability }
 
+// AvailabilityTopic returns the topic of a device's presence, retained: "online" or "offline".
+func AvailabilityTopic(device string) string { return availabilityTopic(device) }
+
+// EventsTopic returns the topic of a device's events.
+func EventsTopic(device string) string { return topicEvents + device }
+
+// InsightsFilter returns the filter of the insights about a device of package sensor.
+func InsightsFilter(device string) string { return topicInsights + topicLevel(device) + "/+" }
+
 // seenTopic is where nodes of a group announce to each other that a device is online: its
 // messages go to one of them only.
 func seenTopic(device string) string { return topicDevices + device + seen }

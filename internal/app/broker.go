@@ -9,10 +9,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"edgelens"
+	"edgelens/homeassistant"
 	"edgelens/internal/config"
 	"edgelens/internal/supervise"
 	"edgelens/terminal/dialect"
@@ -85,14 +87,24 @@ func brokerRules(c *config.Config, spoken []dialect.Dialect) (string, error) {
 		}
 		return string(text), nil
 	}
+	roles := dialects.Roles{
+		Readers: c.Rules.Readers, Sensors: c.Rules.Sensors, SensorTopics: c.Sensor.Topics,
+		HomeAssistant: c.Rules.HomeAssistant, Discovery: c.HomeAssistant.Discovery,
+	}
+	if c.HomeAssistant.Discovery && len(c.HomeAssistant.Commands) > 0 {
+		roles.CommandTopics = []string{homeassistant.CommandFilter}
+	}
 	if c.Mosquitto.PasswordFile == "" {
-		return dialects.OpenRules(spoken, c.Sensor.Topics), nil
+		return dialects.OpenRules(spoken, roles), nil
 	}
 	users, err := usersOf(c.Mosquitto.PasswordFile)
 	if err != nil {
 		return "", fmt.Errorf("read mqtt.password_file: %w", err)
 	}
-	return dialects.Rules(spoken, users, c.Rules.Readers, c.Rules.Sensors, c.Sensor.Topics), nil
+	if name := c.Rules.HomeAssistant; name != "" && !slices.Contains(users, name) {
+		return "", fmt.Errorf("%w: mqtt.home_assistant is %s, which mqtt.password_file does not have; `mosquitto_passwd FILE %s` adds it", edgelens.ErrInvalid, name, name)
+	}
+	return dialects.Rules(spoken, users, roles), nil
 }
 
 // usersOf returns the names in a file of mosquitto_passwd: the part before the

@@ -45,6 +45,7 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 	withColors(t, c)
 	withTerminals(t, c)
 	c.Webhook.URL = "http://127.0.0.1:1"
+	c.HomeAssistant.Discovery = true
 	log, metrics := slog.New(slog.DiscardHandler), telemetry.NewRegistry("test")
 	core, err := NewCore(c, log, metrics)
 	if err != nil {
@@ -68,6 +69,9 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 		t.Fatal(err)
 	}
 	n := &node{config: c, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
+	if n.homeAssistant, err = newHomeAssistant(c, n, metrics); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := newServer(c, n, metrics); err != nil {
 		t.Fatal(err)
 	}

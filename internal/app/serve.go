@@ -85,6 +85,10 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 		sensors: sensors,
 		version: version, started: time.Now(), config: c, core: core, jobs: jobs, history: history, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, log: log,
 	}
+	if s.homeAssistant, err = newHomeAssistant(c, s, metrics); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.homeAssistant.stop(stopping.limit())) }()
 	s.readiness.NotReady("model", "loading")
 	if s.server, err = newServer(c, s, metrics); err != nil {
 		return err
@@ -117,11 +121,13 @@ type node struct {
 	keys      *access.Keys // nil in tests without keys
 	terminals *terminals
 	sensors   *sensors // nil in tests without sensors
-	server    *api.Server
-	readiness *telemetry.Readiness
-	metrics   *prometheus.Registry
-	stopping  *stopping
-	log       *slog.Logger
+	// homeAssistant is nil where it is not served.
+	homeAssistant *homeAssistant
+	server        *api.Server
+	readiness     *telemetry.Readiness
+	metrics       *prometheus.Registry
+	stopping      *stopping
+	log           *slog.Logger
 	// certificates are those that are followed, by what they are for: http, mqtt.
 	certificates map[string]*certificate.Follower
 }
@@ -156,6 +162,9 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	if s.sensors != nil {
 		parts.Sensors = s.sensors
 		s.readiness.AddCheck(s.sensors.conditions)
+	}
+	if s.homeAssistant != nil {
+		s.readiness.AddCheck(s.homeAssistant.conditions)
 	}
 	if s.keys != nil {
 		parts.Access = s.keys
@@ -230,6 +239,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 	// Records of terminals are stored from the start, and recognized later.
 	group.Go(s.terminals.start)
 	group.Go(s.sensors.start)
+	group.Go(s.homeAssistant.start)
 	group.Go(func() error {
 		model := s.core.Registry.Default()
 		if err := s.core.WarmUp(ctx); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"edgelens/api"
+	"edgelens/homeassistant"
 	"edgelens/inference"
 	"edgelens/internal/access"
 	"edgelens/internal/cache"
@@ -68,8 +69,10 @@ type Config struct {
 	Mosquitto  supervise.MosquittoConfig
 	Rules      Rules
 	Sensor     sensor.Config
-	Webhook    webhook.Config
-	Log        telemetry.Config
+	// HomeAssistant is what Home Assistant gets.
+	HomeAssistant homeassistant.Config
+	Webhook       webhook.Config
+	Log           telemetry.Config
 }
 
 // Rules are the access rules of the private broker, if it has users.
@@ -80,6 +83,8 @@ type Rules struct {
 	Readers []string
 	// Sensors are the users that may publish on the topics of sensors.
 	Sensors []string
+	// HomeAssistant is the user of Home Assistant; "" for none.
+	HomeAssistant string
 }
 
 // Default returns the defaults.
@@ -99,8 +104,10 @@ func Default() Config {
 		Dialects:   dialects.DefaultConfig(),
 		Mosquitto:  supervise.DefaultMosquittoConfig(),
 		Sensor:     sensor.DefaultConfig(),
-		Webhook:    webhook.DefaultConfig(),
-		Log:        telemetry.DefaultConfig(),
+
+		HomeAssistant: homeassistant.DefaultConfig(),
+		Webhook:       webhook.DefaultConfig(),
+		Log:           telemetry.DefaultConfig(),
 	}
 }
 
@@ -155,6 +162,7 @@ func (c *Config) Validate() error {
 		{"mqtt.", c.validateMosquitto()},
 		{"mqtt.", c.Rules.validate()},
 		{"sensor.", c.Sensor.Validate()},
+		{"homeassistant.", c.HomeAssistant.Validate()},
 		{"webhook.", c.Webhook.Validate()},
 		{"", c.Log.Validate()},
 	} {

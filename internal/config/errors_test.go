@@ -103,14 +103,14 @@ func TestErrors(t *testing.T) {
 // invalid value from each source.
 func TestInvalidValueNamesItsSource(t *testing.T) {
 	t.Chdir(t.TempDir())
-	free := map[string]bool{"data_dir": true, "http.keys_file": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "mqtt.sensors": true, "sensor.topics": true, "terminal.model": true, "webhook.ca_file": true}
+	free := map[string]bool{"data_dir": true, "http.keys_file": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "mqtt.sensors": true, "mqtt.home_assistant": true, "sensor.topics": true, "terminal.model": true, "webhook.ca_file": true}
 	// By Validate, which only knows the key.
 	checked := map[string]bool{
 		"listen": true, "log_level": true, "log_format": true, "inference.delegate": true, "inference.runtime": true, "inference.accelerators": true, "recognize.quality": true, "redis.url": true, "http.public_url": true, "http.allowed_hosts": true, "http.trusted_proxies": true, "http.allowed_origins": true, "http.allowed_command_origins": true,
 		"http.tls.cert": true, "http.tls.key": true, "http.internal_listen": true, "mqtt.tls.cert": true, "mqtt.tls.key": true,
 		"mqtt.url": true, "mqtt.group": true, "mqtt.listen": true, "mqtt.password_file": true, "mqtt.acl_file": true,
 		"preprocess.background": true, "preprocess.fit": true, "decode.isolation": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
-		"sensor.rules": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true,
+		"sensor.rules": true, "homeassistant.commands": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true,
 	}
 	// Values that may contain a password, which an error must not repeat.
 	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "http.public_url": true}

@@ -41,7 +41,7 @@ func TestSecretsAreKnown(t *testing.T) {
 var withoutSecret = map[string]bool{
 	"http.allowed_hosts": true, "http.tls.cert": true, "http.open": true, "http.rate_limit": true, "http.rate_burst": true,
 	"cache.shared": true, "mqtt.listen": true, "mqtt.client_id_by_user": true, "mqtt.tls.cert": true, "mqtt.ca_file": true, "mqtt.readers": true,
-	"terminal.default": true, "webhook.ca_file": true, "http.internal_listen": true, "mqtt.acl_file": true, "mqtt.max_connections": true,
+	"terminal.default": true, "webhook.ca_file": true, "http.internal_listen": true, "mqtt.acl_file": true, "mqtt.max_connections": true, "homeassistant.commands": true,
 }
 
 func TestSettingsInForceHideSecrets(t *testing.T) {

@@ -118,6 +118,7 @@ func (c *Config) settings() []setting {
 		{"mqtt.client_id_by_user", "use each user's name as its client id, so that no user can take over the connection of another; every program then needs a user of its own, and other nodes of edgelens need another broker", boolean(&c.Mosquitto.ClientIDByUser)},
 		{"mqtt.readers", "MQTT users allowed to read events and presence, comma-separated", list(&c.Rules.Readers)},
 		{"mqtt.sensors", "MQTT users allowed to publish on the topics of sensors (sensor.topics), and nothing else, comma-separated", list(&c.Rules.Sensors)},
+		{"mqtt.home_assistant", "MQTT user of Home Assistant, allowed to read events, presence, values of sensors and homeassistant/#, and to publish below homeassistant/ and, with homeassistant.commands, commands", text(&c.Rules.HomeAssistant)},
 		{"mqtt.acl_file", "mosquitto ACL file of the private mosquitto, in place of the generated rules", text(&c.Rules.File)},
 		{"mqtt.max_connections", "maximum number of clients of the private mosquitto", integer(&c.Mosquitto.MaxConnections)},
 		{"mqtt.max_message_bytes", "maximum size of an MQTT message in bytes", integer(&c.Terminal.MaxMessageBytes)},
@@ -172,6 +173,11 @@ func (c *Config) settings() []setting {
 		{"sensor.keep_points", "time for which single values are kept", duration(&c.Ledger.SensorKeepPoints)},
 		{"sensor.keep_minutes", "time for which summaries of minutes, and insights, are kept", duration(&c.Ledger.SensorKeepMinutes)},
 		{"sensor.max_bytes", "maximum bytes of values and summaries; beyond it the oldest are removed early", integer(&c.Ledger.SensorMaxBytes)},
+
+		{"homeassistant.discovery", "make the node, its terminals, cameras and sensors known to Home Assistant by MQTT discovery, which keeps retained messages below homeassistant/ at the broker", boolean(&c.HomeAssistant.Discovery)},
+		{"homeassistant.images", "publish the last image of each device for Home Assistant, as a thumbnail; needs ledger.keep_images", boolean(&c.HomeAssistant.Images)},
+		{"homeassistant.commands", "commands (cmd) that get a button in Home Assistant, such as open, comma-separated; needs a broker with passwords; empty: none", list(&c.HomeAssistant.Commands)},
+		{"homeassistant.max_devices", "maximum number of devices that are made known to Home Assistant", integer(&c.HomeAssistant.MaxDevices)},
 	}
 }
 

@@ -238,6 +238,11 @@ var valid = map[string][3]string{
 	"http.max_connections_per_address": {"1", "2", "3"},
 
 	"mqtt.sensors":                   {"a,b", "c", "d,e"},
+	"mqtt.home_assistant":            {"a", "b", "c"},
+	"homeassistant.discovery":        {"true", "false", "true"},
+	"homeassistant.images":           {"true", "false", "true"},
+	"homeassistant.commands":         {"open", "open,close", "reboot"},
+	"homeassistant.max_devices":      {"11", "12", "13"},
 	"webhook.insights":               {"true", "false", "true"},
 	"sensor.topics":                  {"a/#,b", "c/+/d", "e"},
 	"sensor.max_series":              {"11", "12", "13"},

@@ -68,7 +68,7 @@ func Start(config Config, receiver Receiver, log *slog.Logger) (*Uplink, error) 
 	settings := session.Config{
 		Address: address, ClientID: name, Name: name, ReceiveMaximum: receiveMaximum, MaxPacketBytes: uint32(config.MaxMessageBytes), // at most 256 MiB
 		AckAtOnce: true, OnMessage: func(m session.Message) {
-			if !strings.HasPrefix(m.Topic, ours) {
+			if !strings.HasPrefix(m.Topic, ours) && !isDiscovery(m.Topic) {
 				_ = receiver.Receive(m.Topic, m.Payload, m.Retained) // counted and logged there
 			}
 		},
@@ -89,6 +89,12 @@ func Start(config Config, receiver Receiver, log *slog.Logger) (*Uplink, error) 
 		return nil, fmt.Errorf("receive sensors: %w", err)
 	}
 	return u, nil
+}
+
+// isDiscovery reports whether a message describes devices for Home Assistant: ours do, too, and their numbers are no
+// values of a sensor.
+func isDiscovery(topic string) bool {
+	return strings.HasPrefix(topic, "homeassistant/") && strings.HasSuffix(topic, "/config")
 }
 
 // Down returns for how long there has been no connection with its subscriptions; 0 while there is one.

@@ -97,23 +97,27 @@ func New(config Config) []dialect.Dialect {
 	}
 }
 
+// Roles are the users of a private broker that are no terminals, and what there is for them.
+type Roles struct {
+	// Readers may read our events and the presence of devices, and Sensors may publish on SensorTopics (MQTT filters).
+	Readers, Sensors, SensorTopics []string
+	// HomeAssistant may read all that Home Assistant shows, and publish below homeassistant/ and on CommandTopics; empty
+	// for none.
+	HomeAssistant string
+	CommandTopics []string
+	// Discovery is set where Home Assistant is served: without passwords, every client may be it.
+	Discovery bool
+}
+
 // Rules returns the rules of a private broker, as a mosquitto ACL file: each user is a
 // terminal whose serial number is the user's name, and may publish and read the topics of
-// that terminal only; readers may read our events and the presence of devices, and sensors may publish on the topics of
-// sensors (MQTT filters). Neither has the topics of a terminal, whatever its name.
-func Rules(dialects []dialect.Dialect, users, readers, sensors, sensorTopics []string) string {
+// that terminal only. A user with a role does not have the topics of a terminal, whatever its name.
+func Rules(dialects []dialect.Dialect, users []string, roles Roles) string {
 	var rules strings.Builder
 	for _, user := range users {
 		fmt.Fprintf(&rules, "user %s\n", user)
-		reads, senses := slices.Contains(readers, user), slices.Contains(sensors, user)
-		if reads {
-			rules.WriteString("topic read edgelens/v1/#\n")
-		}
-		if senses {
-			rules.WriteString(sensorRules("topic", sensorTopics))
-		}
-		if reads || senses {
-			rules.WriteString("\n")
+		if own := roles.rules(user); own != "" {
+			rules.WriteString(own + "\n")
 			continue
 		}
 		if dialect.ValidDevice(user) {
@@ -132,11 +136,33 @@ func Rules(dialects []dialect.Dialect, users, readers, sensors, sensorTopics []s
 	return rules.String()
 }
 
+// rules returns the rules of a user's roles; "" for none.
+func (r Roles) rules(user string) string {
+	var rules strings.Builder
+	if slices.Contains(r.Readers, user) {
+		rules.WriteString("topic read edgelens/v1/#\n")
+	}
+	if slices.Contains(r.Sensors, user) {
+		rules.WriteString(sensorRules("topic write", r.SensorTopics))
+	}
+	if user == r.HomeAssistant {
+		rules.WriteString("topic read homeassistant/#\ntopic write homeassistant/#\ntopic read edgelens/v1/#\n")
+		rules.WriteString(sensorRules("topic read", r.SensorTopics))
+		for _, topic := range r.CommandTopics {
+			fmt.Fprintf(&rules, "topic write %s\n", topic)
+		}
+	}
+	return rules.String()
+}
+
 // OpenRules returns the rules of a private broker without passwords: every client may read
-// everything, and publish on the topics of devices and sensors, but not on ours. They are patterns, since
-// a client may have any user name there.
-func OpenRules(dialects []dialect.Dialect, sensorTopics []string) string {
-	rules := "pattern read #\npattern read $SYS/#\n" + sensorRules("pattern", sensorTopics)
+// everything, and publish on the topics of devices and sensors and, where Home Assistant is served, below
+// homeassistant/, but not on ours: no commands. They are patterns, since a client may have any user name there.
+func OpenRules(dialects []dialect.Dialect, roles Roles) string {
+	rules := "pattern read #\npattern read $SYS/#\n" + sensorRules("pattern write", roles.SensorTopics)
+	if roles.Discovery {
+		rules += "pattern write homeassistant/#\n"
+	}
 	for _, d := range dialects {
 		for _, subscription := range d.Subscriptions() {
 			rules += "pattern write " + subscription.Filter + "\n"
@@ -151,13 +177,13 @@ func OpenRules(dialects []dialect.Dialect, sensorTopics []string) string {
 	return rules
 }
 
-// sensorRules allow to publish on the topics of sensors. A filter that has the topics of others, too, because it
+// sensorRules allow the topics of sensors; may is the beginning of a rule. A filter that has the topics of others, too, because it
 // begins with a wildcard or with our own level, allows nothing: it needs an ACL file.
-func sensorRules(kind string, topics []string) string {
+func sensorRules(may string, topics []string) string {
 	var rules strings.Builder
 	for _, topic := range topics {
 		if first, _, _ := strings.Cut(topic, "/"); !strings.ContainsAny(first, "#+$") && first != "edgelens" {
-			fmt.Fprintf(&rules, "%s write %s\n", kind, topic)
+			fmt.Fprintf(&rules, "%s %s\n", may, topic)
 		}
 	}
 	return rules.String()

@@ -78,10 +78,17 @@ type Outgoing struct {
 	Expiry time.Duration
 }
 
-// Subscription is a topic filter.
+// Subscription is a topic filter, with options of MQTT 5 (3.8.3.1).
 type Subscription struct {
 	Filter string
 	QoS    byte
+	// NoLocal leaves out what this session publishes itself.
+	NoLocal bool
+	// RetainAsPublished sets Message.Retained, too, for a message that arrives now and whose sender has the broker
+	// retain it.
+	RetainAsPublished bool
+	// RetainedAlways has the broker send the retained messages after each connect, not only for a new subscription.
+	RetainedAlways bool
 }
 
 // Config is one connection.
@@ -345,12 +352,16 @@ func (s *Session) setUp(ctx context.Context, limit uint32) {
 func (s *Session) subscribe(ctx context.Context) error {
 	request := &paho.Subscribe{}
 	for _, subscription := range s.config.Subscriptions {
-		request.Subscriptions = append(request.Subscriptions, paho.SubscribeOptions{
-			Topic: subscription.Filter, QoS: subscription.QoS,
+		options := paho.SubscribeOptions{
+			Topic: subscription.Filter, QoS: subscription.QoS, NoLocal: subscription.NoLocal, RetainAsPublished: subscription.RetainAsPublished,
 			// Retained messages are sent for a new subscription, and not after each
 			// reconnect.
 			RetainHandling: 1,
-		})
+		}
+		if subscription.RetainedAlways {
+			options.RetainHandling = 0
+		}
+		request.Subscriptions = append(request.Subscriptions, options)
 	}
 	if s.config.Marker != "" {
 		request.Subscriptions = append(request.Subscriptions, paho.SubscribeOptions{Topic: s.config.Marker, QoS: 1})
