@@ -74,7 +74,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short quality-model tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fuzz-decoders fault fault-short abuse abuse-short quality-model tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
 
 help: ## List the targets
@@ -186,6 +186,9 @@ bench-runtime: build ## Measure this program beside that of the last commit with
 
 fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz $(FUZZTIME)
+
+fuzz-decoders: setup ## Run libFuzzer on the C code that decodes images, with sanitizers, for FUZZTIME (30s): builds libraries from Debian's sources
+	@scripts/fuzz-decoders $(FUZZTIME)
 
 fault: build ## Kill the service and its Redis and fill its disk, FAULT_ROUNDS times (200): no accepted job may be lost
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),200) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),45s) $(FAULT_TEST)
