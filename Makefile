@@ -45,7 +45,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Optional images and models for tests are in a folder beside the clone.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short abuse abuse-short ha-check check-arm64 check-armv7 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short abuse abuse-short abuse-check ha-check check-arm64 check-armv7 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -74,7 +74,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fault fault-short abuse abuse-short ha-check quality-model alarms-check tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fuzz-decoders fault fault-short abuse abuse-short abuse-check ha-check quality-model alarms-check tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
 
 help: ## List the targets
@@ -187,6 +187,9 @@ bench-runtime: build ## Measure this program beside that of the last commit with
 fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz $(FUZZTIME)
 
+fuzz-decoders: setup ## Run libFuzzer on the C code that decodes images, with sanitizers, for FUZZTIME (30s): builds libraries from Debian's sources
+	@scripts/fuzz-decoders $(FUZZTIME)
+
 fault: build ## Kill the service and its Redis and fill its disk, FAULT_ROUNDS times (200): no accepted job may be lost
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),200) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),45s) $(FAULT_TEST)
 
@@ -207,6 +210,10 @@ abuse-short: build ## The same in some minutes, with fewer inputs and less certa
 
 ha-check: build ## Check with a real Home Assistant (2025.4.4 and 2026.2.3, by pip, 490 MB each) what it makes of what is published (docs/homeassistant.md)
 	@EDGELENS_TEST_HOME_ASSISTANT=1 go test -count=1 -v -timeout 60m -run HomeAssistant ./test/homeassistant
+
+abuse-check: build ## Attack it in a minute and check what does not depend on the machine's speed: answers, ends, exit statuses
+	@bin/edgelens model pull || true
+	@$(ABUSE) --check $(ARGS)
 
 build-arm64: setup ## Cross-build dist/edgelens-linux-arm64 for Raspberry Pi OS 64-bit (docs/raspberry-pi.md)
 	@VERSION='$(VERSION)' scripts/build-arm arm64

@@ -35,6 +35,8 @@ type recognizer struct {
 	panics bool
 	// view is that of the result.
 	view edgelens.ShownView
+	// seen is called for each request, if it is not nil.
+	seen func()
 
 	mu   sync.Mutex
 	last *edgelens.Request
@@ -45,6 +47,9 @@ type recognizer struct {
 func (r *recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.Result, error) {
 	if r.panics {
 		panic("a bug")
+	}
+	if r.seen != nil {
+		r.seen()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

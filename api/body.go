@@ -89,23 +89,23 @@ func (b *pacedBody) deadline() time.Time {
 var errStopping = &refusal{reason: refusedStopping, error: fmt.Errorf("read the request: %w", edgelens.ErrStopping)}
 
 // reservedBody reads as much of a body as memory is reserved for, and reserves more as it
-// arrives.
+// arrives and is held.
 type reservedBody struct {
 	io.ReadCloser
 	upload *reservation
-	read   int64
 }
 
 // Read implements io.Reader.
 func (b *reservedBody) Read(p []byte) (int, error) {
+	u := b.upload
 	// Beyond its limit the body has an error of its own.
-	if b.read == b.upload.bytes && b.read < b.upload.total && !b.upload.grow() {
+	if u.held >= u.bytes && u.held < u.total && !u.grow() {
 		return 0, tooManyUploads
 	}
-	if room := b.upload.bytes - b.read; room > 0 && int64(len(p)) > room {
+	if room := u.bytes - u.held; room > 0 && int64(len(p)) > room {
 		p = p[:room]
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
+	u.held += int64(n)
 	return n, err
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -75,5 +76,77 @@ func TestChunkedBodyTakesLittleMemory(t *testing.T) {
 	}
 	if kept := cap(s.recognizer.last.Image); kept > 2*len(image) {
 		t.Errorf("%d bytes are kept for an image of %d", kept, len(image))
+	}
+}
+
+// largeJSON is a JSON text with an image of that many bytes in base64, made while it is read. It counts how much memory is used meanwhile.
+type largeJSON struct {
+	begin, end string
+	letters    int
+	// next is when the memory is looked at again.
+	next        int
+	first, most uint64
+}
+
+func (l *largeJSON) Read(p []byte) (int, error) {
+	if l.letters <= l.next {
+		l.next -= 1 << 20
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.GC() // what the first has finalized
+		runtime.ReadMemStats(&stats)
+		if l.first == 0 {
+			l.first = stats.HeapAlloc
+		}
+		l.most = max(l.most, stats.HeapAlloc)
+	}
+	switch {
+	case l.begin != "":
+		n := copy(p, l.begin)
+		l.begin = l.begin[n:]
+		return n, nil
+	case l.letters > 0:
+		n := min(len(p), l.letters)
+		for i := range p[:n] {
+			p[i] = 'A'
+		}
+		l.letters -= n
+		return n, nil
+	case l.end != "":
+		n := copy(p, l.end)
+		l.end = l.end[n:]
+		return n, nil
+	}
+	return 0, io.EOF
+}
+
+// An image in JSON takes the memory of the image, and not that of its text; and so much is reserved for it.
+func TestJSONTakesTheMemoryOfItsImage(t *testing.T) {
+	const size, spare = 18 << 20, 1 << 20
+	for name, chunked := range map[string]bool{"with its length": false, "chunked": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, nil)
+			body := &largeJSON{begin: `{"image":"/9j/`, letters: size/3*4 - 4, end: `"}`}
+			r := request("POST", "/api/recognize", "application/json", body)
+			if r.ContentLength = -1; !chunked {
+				r.ContentLength = int64(len(body.begin) + body.letters + len(body.end))
+			}
+			body.next = body.letters
+			reserved := 0.0
+			s.recognizer.seen = func() { reserved = s.uploading() }
+			if w := s.do(r); w.Code != http.StatusOK || len(s.recognizer.last.Image) != size {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+			limit := 1.0
+			if chunked { // the buffer doubles up to the limit of an image
+				limit = float64(api.DefaultConfig().MaxImageBytes) / size
+			}
+			if took := float64(body.most - body.first); took > limit*size+spare {
+				t.Errorf("it took %.1f MB for an image of %d", took/(1<<20), size>>20)
+			}
+			if reserved < size || reserved > limit*size+spare {
+				t.Errorf("%.1f MB are reserved for an image of %d", reserved/(1<<20), size>>20)
+			}
+		})
 	}
 }

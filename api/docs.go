@@ -51,6 +51,8 @@ type docsField struct {
 	Name, Where, Type string
 	Description       template.HTML
 	Required          bool
+	// Secret is true for a value that is not shown.
+	Secret bool
 	// Choices are the values that there are; none where any may be.
 	Choices []string
 	Example string
@@ -66,9 +68,10 @@ type docsBody struct {
 
 // docsTry is what the form for trying a call needs.
 type docsTry struct {
-	// Image asks for a file, and JSON for a text, whose first value it is.
+	// Image asks for a file, JSON for a text, whose first value it is, and Form for the fields of a form.
 	Image bool
 	JSON  string
+	Form  []docsField
 	// Changes is true where a session needs its token.
 	Changes bool
 }
@@ -186,8 +189,12 @@ func newDocsOperation(method, path string, operation *openapi3.Operation) (docsO
 		}
 		o.Try.Image = content["multipart/form-data"] != nil
 		for _, body := range o.Bodies {
-			if body.ContentType == "application/json" && !o.Try.Image {
+			switch {
+			case o.Try.Image:
+			case body.ContentType == "application/json":
 				o.Try.JSON = body.Example
+			case body.ContentType == echo.MIMEApplicationForm:
+				o.Try.Form = body.Fields
 			}
 		}
 	}
@@ -247,7 +254,7 @@ func docsBodies(status, description string, content openapi3.Content) ([]docsBod
 
 func newDocsField(name string, schema *openapi3.SchemaRef, description string) (docsField, error) {
 	about, err := markdown(description)
-	field := docsField{Name: name, Type: schemaType(schema), Description: about}
+	field := docsField{Name: name, Type: schemaType(schema), Description: about, Secret: schema.Value.Format == "password"}
 	for _, choice := range schema.Value.Enum {
 		field.Choices = append(field.Choices, fmt.Sprint(choice))
 	}

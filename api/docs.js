@@ -32,6 +32,13 @@ function readForm(form) {
         headers["Content-Type"] = "application/octet-stream";
         curlBody = " --data-binary @" + shellWord(body ? body.name : "image");
         break;
+      case "form":
+        body = body || new URLSearchParams();
+        if (value !== "") {
+          body.set(field.name, value);
+          curlBody += " --data-urlencode " + (field.type === "password" ? field.name + "=\"$EDGELENS_KEY\"" : shellWord(field.name + "=" + value));
+        }
+        break;
       case "body":
         body = value;
         headers["Content-Type"] = "application/json";

@@ -47,12 +47,14 @@ func TestDocsFormsInBrowser(t *testing.T) {
 		return got
 	}
 	for arguments, want := range map[string][]string{
-		`'listModels', {}`:                      {"200 OK", `"name": "m"`, "curl 'http://127.0.0.1:"},
-		`'getActivity', {window: '7m'}`:         {"200 OK", `"step_seconds": 5`, "/api/activity?window=7m'"},
-		`'getModel', {name: 'a/b c'}`:           {"404 Not Found", "unknown_model", "/api/models/a%2Fb%20c'"},
-		`'recognize', {top_k: '2'}, 'an image'`: {"200 OK", "Egyptian cat", "--data-binary @'cat.jpg'", "?top_k=2'"},
-		`'cancelJob', {id: 'x'}`:                {"400 Bad Request", "must be a UUID", "-X DELETE"},
-		`'getDevice', {id: 'new'}`:              {"200 OK", `"dialect": "camera"`},
+		`'listModels', {}`:                       {"200 OK", `"name": "m"`, "curl 'http://127.0.0.1:"},
+		`'getActivity', {window: '7m'}`:          {"200 OK", `"step_seconds": 5`, "/api/activity?window=7m'"},
+		`'getModel', {name: 'a/b c'}`:            {"404 Not Found", "unknown_model", "/api/models/a%2Fb%20c'"},
+		`'recognize', {top_k: '2'}, 'an image'`:  {"200 OK", "Egyptian cat", "--data-binary @'cat.jpg'", "?top_k=2'"},
+		`'cancelJob', {id: 'x'}`:                 {"400 Bad Request", "must be a UUID", "-X DELETE"},
+		`'login', {key: 'elk_x', next: '/docs'}`: {"401 Unauthorized", "This key is not valid", "--data-urlencode key=\"$EDGELENS_KEY\" --data-urlencode 'next=/docs'"},
+		`'logout', {}`:                           {"200 OK", "edgelens login", "-X POST"},
+		`'getDevice', {id: 'new'}`:               {"200 OK", `"dialect": "camera"`},
 		`'changeDevice', {id: 'new', body: '{"display_name":"<img src=x onerror=document.title=1>"}'}`: {"200 OK", `"display_name": "<img src=x onerror=document.title=1>"`, "-X PATCH"},
 	} {
 		got := try(arguments)

@@ -13,86 +13,124 @@ import (
 	"edgelens/internal/base64image"
 )
 
-// json reads the image, and options, from the members of a JSON object.
+// json reads the image, and options, from the members of a JSON object, and decodes the image
+// as it arrives. Like a form, it is read to its end, whatever is wrong with it.
 func (u *uploadReader) json(body io.Reader) (upload, error) {
-	text, err := readAll(body, u.expected)
-	if err != nil {
-		return upload{}, err
-	}
-	if err := checkJSONKind(text); err != nil {
-		return upload{}, err
-	}
-	members, err := jsonMembers(text)
-	if err != nil {
-		return upload{}, fmt.Errorf("%w: %w", edgelens.ErrInvalid, err)
-	}
-	var image *member
-	var names, images []string
-	for i, m := range members {
-		switch {
-		case strings.EqualFold(m.name, imageMember):
-			if image != nil {
-				return upload{}, fmt.Errorf(`%w: the JSON has the member "image" twice; send one image in a request`, edgelens.ErrInvalid)
-			}
-			image = &members[i]
-		case findOption(m.name) != nil:
-			if err := u.options.addJSON(m); err != nil {
-				return upload{}, err
-			}
-		default:
-			names = append(names, m.name)
-			if isOtherImage(m) {
-				images = append(images, m.name)
-			}
-			if err := u.options.ignore(m.name, "the JSON"); err != nil {
-				return upload{}, err
-			}
+	j := jsonUpload{uploadReader: u}
+	j.text = newJSONReader(readerFunc(func(p []byte) (int, error) {
+		u.upload.hold(j.data.size())
+		return body.Read(p)
+	}), u.pieceSize())
+	err := checkJSONKind(j.text)
+	if err == nil {
+		if err = j.text.members(j.begin, j.take); err != nil {
+			err = fmt.Errorf("%w: %w", edgelens.ErrInvalid, err)
 		}
 	}
-	if image == nil {
-		return upload{}, fmt.Errorf(`%w: the JSON has no member "image"%s; put the base64 of the image there: {"image": "<base64>"}`, edgelens.ErrNoImage, butHas(names))
+	if err != nil {
+		j.data = nil
 	}
-	if len(images) > 0 {
-		return upload{}, fmt.Errorf("%w: the request has more than one image, in %q and %q; send one in a request", edgelens.ErrInvalid, imageMember, short(images[0]))
+	if broken := j.text.finish(); broken != nil {
+		return upload{}, broken
 	}
-	return u.jsonImage(*image)
+	if err != nil {
+		return upload{}, err
+	}
+	return j.end()
+}
+
+// jsonUpload collects the members of one JSON object.
+type jsonUpload struct {
+	*uploadReader
+	text *jsonReader
+	// image is the member with the image, nil until it is read; data is the image, where it is
+	// a string.
+	image *member
+	data  *base64Upload
+	// names are those of members that are no options, images those of other images.
+	names, images []string
+	// err is the first error about a member.
+	err error
+}
+
+// begin returns what decodes the value of a member, nil for all but the image.
+func (j *jsonUpload) begin(name string) func(piece []byte) {
+	if j.err != nil || j.image != nil || !strings.EqualFold(name, imageMember) {
+		return nil
+	}
+	j.data = j.newBase64(j.text.at)
+	return j.data.write
+}
+
+// take processes one member. After an error, the rest is checked to be JSON.
+func (j *jsonUpload) take(m member) {
+	if j.err != nil {
+		return
+	}
+	if j.err = j.add(m); j.err != nil {
+		j.data = nil
+	}
+}
+
+func (j *jsonUpload) add(m member) error {
+	switch {
+	case strings.EqualFold(m.name, imageMember):
+		if j.image != nil {
+			return fmt.Errorf(`%w: the JSON has the member "image" twice; send one image in a request`, edgelens.ErrInvalid)
+		}
+		j.image = &m
+		return nil
+	case findOption(m.name) != nil:
+		return j.options.addJSON(m)
+	}
+	j.names = append(j.names, m.name)
+	if isOtherImage(m) {
+		j.images = append(j.images, m.name)
+	}
+	return j.options.ignore(m.name, "the JSON")
+}
+
+// end returns the image, or what is wrong with the members.
+func (j *jsonUpload) end() (upload, error) {
+	const where = `the member "image"`
+	switch {
+	case j.err != nil:
+		return upload{}, j.err
+	case j.image == nil:
+		return upload{}, fmt.Errorf(`%w: the JSON has no member "image"%s; put the base64 of the image there: {"image": "<base64>"}`, edgelens.ErrNoImage, butHas(j.names))
+	case len(j.images) > 0:
+		return upload{}, fmt.Errorf("%w: the request has more than one image, in %q and %q; send one in a request", edgelens.ErrInvalid, imageMember, short(j.images[0]))
+	case j.image.isString():
+		return j.data.end(where)
+	case string(j.image.value) == "null":
+		return upload{}, fmt.Errorf("%w: %s is null", edgelens.ErrNoImage, where)
+	}
+	kind := "a number or a boolean"
+	if first := j.image.value[0]; first == '{' || first == '[' {
+		kind = `an object or an array (with Node, send buffer.toString("base64"))`
+	}
+	return upload{}, fmt.Errorf("%w: %s must be a string of base64, and is %s", edgelens.ErrInvalid, where, kind)
 }
 
 const imageMember = "image"
 
-// checkJSONKind rejects JSON that cannot be an object, with a sentence on what
-// it is.
-func checkJSONKind(text []byte) error {
+// checkJSONKind rejects JSON that cannot be an object, with a sentence on what it is, and
+// passes what may be in front of one.
+func checkJSONKind(text *jsonReader) error {
 	const wanted = `the JSON must be an object such as {"image": "<base64>"}`
-	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+	if head := text.window(2); bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
 		return fmt.Errorf("%w: the JSON is in UTF-16; send it in UTF-8", edgelens.ErrInvalid)
 	}
-	trimmed := bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), " \t\r\n")
+	text.start()
 	switch {
-	case len(trimmed) == 0:
+	case text.atEnd():
 		return fmt.Errorf("%w: the body is blank; %s", edgelens.ErrNoImage, wanted)
-	case trimmed[0] == '[':
+	case text.next() == '[':
 		return fmt.Errorf("%w: %s, and is an array; send one image in a request", edgelens.ErrInvalid, wanted)
-	case trimmed[0] == '"':
+	case text.next() == '"':
 		return fmt.Errorf("%w: %s, and is a string", edgelens.ErrInvalid, wanted)
 	}
 	return nil
-}
-
-// jsonImage decodes the member "image".
-func (u *uploadReader) jsonImage(m member) (upload, error) {
-	const where = `the member "image"`
-	switch {
-	case m.isString():
-		return u.base64(stringContent(m.value), where)
-	case string(m.value) == "null":
-		return upload{}, fmt.Errorf("%w: %s is null", edgelens.ErrNoImage, where)
-	}
-	kind := "a number or a boolean"
-	if m.value[0] == '{' || m.value[0] == '[' {
-		kind = `an object or an array (with Node, send buffer.toString("base64"))`
-	}
-	return upload{}, fmt.Errorf("%w: %s must be a string of base64, and is %s", edgelens.ErrInvalid, where, kind)
 }
 
 // isOtherImage reports whether a member beside "image" is or contains another image: only
@@ -106,7 +144,7 @@ func isOtherImage(m member) bool {
 	if !slices.ContainsFunc(imageFields, func(field string) bool { return strings.TrimSuffix(field, "s") == name }) {
 		return false
 	}
-	value := bytes.TrimLeft(m.value, "[ \t\r\n") // the first of several
+	value := m.inner // the first of several
 	if len(value) == 0 || value[0] != '"' {
 		return false
 	}

@@ -35,7 +35,7 @@ func newOperations(doc *openapi3.T) operations {
 	all := operations{}
 	for path, item := range doc.Paths.Map() {
 		for method, operation := range item.Operations() {
-			p := &parameters{schemas: map[string]*openapi3.Schema{}, lenient: !strings.HasPrefix(path, "/api/") && method == http.MethodGet}
+			p := &parameters{schemas: map[string]*openapi3.Schema{}, lenient: !strings.HasPrefix(path, "/api/") && (method == http.MethodGet || loginRoutes[path])}
 			for _, parameter := range operation.Parameters {
 				if parameter.Value.In == openapi3.ParameterInQuery {
 					p.schemas[parameter.Value.Name] = parameter.Value.Schema.Value

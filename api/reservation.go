@@ -48,9 +48,11 @@ type reservation struct {
 	budget *budget
 	// total is the length of the body, or the limit of one whose length is unknown.
 	total int64
-	// length is the length of the body, -1 where it is unknown.
+	// length is how many bytes there will be in memory of the body, -1 where it is unknown.
 	length int64
 	bytes  int64
+	// held is how many bytes are in memory of what was read of the body.
+	held int64
 	// interrupt makes reading fail at once.
 	interrupt func()
 
@@ -92,6 +94,20 @@ func (r *reservation) grow() bool {
 	b.add(wanted - r.bytes)
 	r.bytes = wanted
 	return true
+}
+
+// hold sets how many bytes are in memory of what was read, where that is not all of it.
+func (r *reservation) hold(bytes int64) {
+	if r != nil {
+		r.held = bytes
+	}
+}
+
+// expect sets how many bytes there will be in memory of the body, where it is known.
+func (r *reservation) expect(bytes int64) {
+	if r != nil {
+		r.length = bytes
+	}
 }
 
 // step returns how many bytes a buffer of n bytes for a body of that length has next.

@@ -43,7 +43,7 @@ func (s *Server) readBody(r *http.Request, o *options) (upload, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return upload{}, err
 	}
-	u := uploadReader{limit: s.config.MaxImageBytes, expected: r.ContentLength, options: o}
+	u := uploadReader{limit: s.config.MaxImageBytes, expected: r.ContentLength, options: o, upload: exchangeFrom(r.Context()).upload}
 	contentType := r.Header.Get("Content-Type")
 	media := mediaType(contentType)
 	boundary := formBoundary(head, contentType)
@@ -128,55 +128,21 @@ type uploadReader struct {
 	// for which the budget for uploads has reserved.
 	expected int64
 	options  *options
+	// upload is what is reserved for the body; nil in a test of the reader alone.
+	upload *reservation
 }
 
 // data reads an image that is all of r, as bytes or in base64; where names it in
 // errors.
 func (u *uploadReader) data(r io.Reader, isBase64 bool, where string) (upload, error) {
 	if isBase64 {
-		text, err := readAll(r, u.expected)
-		if err != nil {
-			return upload{}, err
-		}
-		return u.base64(text, where)
+		return u.readBase64(r, where)
 	}
 	image, err := readHashed(r, u.expected, u.limit)
 	if err == nil && len(image.image) == 0 {
 		err = fmt.Errorf("%w: %s is empty", edgelens.ErrNoImage, where)
 	}
 	return image, err
-}
-
-// base64 decodes the image over its text.
-func (u *uploadReader) base64(text []byte, where string) (upload, error) {
-	image, err := base64image.Decode(text[:0], text, u.limit)
-	if err != nil {
-		return upload{}, base64Error(err, where, u.limit)
-	}
-	return upload{image: image, sha256: sha256.Sum256(image)}, nil
-}
-
-// base64Error describes an error in base64 for clients.
-func base64Error(err error, where string, limit int64) error {
-	var syntax *base64image.SyntaxError
-	var large *base64image.TooLargeError
-	switch {
-	case errors.Is(err, base64image.ErrEmpty):
-		return fmt.Errorf("%w: %s is empty", edgelens.ErrNoImage, where)
-	case errors.Is(err, base64image.ErrDataURI):
-		return fmt.Errorf("%w: the data URI in %s must have the form data:image/jpeg;base64,<base64>", edgelens.ErrInvalid, where)
-	case errors.Is(err, base64image.ErrAddress):
-		return fmt.Errorf("%w: %s is a URL, and images are not fetched; send the image itself in base64", edgelens.ErrInvalid, where)
-	case errors.Is(err, base64image.ErrCutOff):
-		return fmt.Errorf("%w: the base64 in %s is cut off: a character is left over", edgelens.ErrInvalid, where)
-	case errors.Is(err, base64image.ErrLostPlus):
-		return fmt.Errorf("%w: the base64 in %s has blanks in place of +; send + as %%2B in forms and queries", edgelens.ErrInvalid, where)
-	case errors.As(err, &syntax):
-		return fmt.Errorf("%w: %s is not base64, which has no character %q (byte %d)", edgelens.ErrInvalid, where, syntax.Byte, syntax.Offset)
-	case errors.As(err, &large):
-		return tooLarge(limit)
-	}
-	return err
 }
 
 // growth is the minimum free space in a buffer for the next read.

@@ -4,6 +4,7 @@ package preprocess
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"math/rand/v2"
 	"testing"
@@ -58,6 +59,20 @@ func anyPart(size image.Point, random *rand.Rand) image.Rectangle {
 	return image.Rect(left, top, right, bottom)
 }
 
+// withSampling returns a JPEG of other sampling factors, whose data do not fit them.
+func withSampling(t testing.TB, file []byte, factors ...byte) []byte {
+	t.Helper()
+	file = bytes.Clone(file)
+	at := max(bytes.Index(file, []byte{0xFF, 0xC0, 0x00}), bytes.Index(file, []byte{0xFF, 0xC2, 0x00}))
+	if at < 0 {
+		t.Fatal("the file has no frame header")
+	}
+	for i, factor := range factors[:min(len(factors), int(file[at+9]))] {
+		file[at+11+3*i] = factor
+	}
+	return file
+}
+
 // partFiles are JPEGs of every kind at several sizes; some are damaged.
 func partFiles(t *testing.T, random *rand.Rand) map[string][]byte {
 	files := map[string][]byte{}
@@ -68,6 +83,12 @@ func partFiles(t *testing.T, random *rand.Rand) map[string][]byte {
 			files[name+" "+size.String()] = file
 			if bytes.Contains(file, []byte{0xFF, 0xC2}) {
 				files[name+" smoothed "+size.String()] = withScans(t, file, 2)
+			}
+			for _, factors := range [][]byte{{0x11, 0x11, 0x24, 0x11}, {0x11, 0x24, 0x11, 0x11}, {0x12, 0x21, 0x11, 0x22}, {0x41, 0x11, 0x11, 0x11}} {
+				unusual := withSampling(t, file, factors...)
+				if _, err := inspect(unusual, DefaultConfig()); err == nil {
+					files[fmt.Sprintf("%s sampled %x %v", name, factors, size)] = unusual
+				}
 			}
 			for range 3 {
 				damaged := flipped(file, 1+random.IntN(3), random)

@@ -56,24 +56,44 @@ static void on_message(j_common_ptr common, int level) {
 // (one pixel) and, in a progressive JPEG, by smoothing of blocks (two blocks).
 static unsigned margin(j_decompress_ptr decoder) { return decoder->progressive_mode ? 3 : 1; }
 
+// is_usual reports whether the colors are sampled as encoders do: the first component in full, the others at the same
+// resolution or at a lower one. With other factors libjpeg-turbo's functions for parts may never return, or leave what
+// was in memory before in a pixel (found by fuzzing version 2.1.5).
+static int is_usual(j_decompress_ptr decoder) {
+	const jpeg_component_info *all = decoder->comp_info;
+	if (all[0].h_samp_factor > 2 || all[0].v_samp_factor > 2)
+		return 0;
+	for (int i = 1; i < decoder->num_components; i++) {
+		int as_first = i == 3 && all[i].h_samp_factor == all[0].h_samp_factor && all[i].v_samp_factor == all[0].v_samp_factor; // black
+		if (!as_first && (all[i].h_samp_factor != 1 || all[i].v_samp_factor != 1))
+			return 0;
+	}
+	return 1;
+}
+
 // read_row reads a row.
 static void read_row(j_decompress_ptr decoder, JSAMPROW row) {
 	if (jpeg_read_scanlines(decoder, &row, 1) != 1)
 		decoder->err->error_exit((j_common_ptr)decoder);
 }
 
-// read_part reads all rows, and decodes those around a part.
+// read_part reads all rows, and decodes those around a part, or all where the colors are sampled in another way.
 static void read_part(j_decompress_ptr decoder, edgelens_part part, unsigned char *pixels) {
 	unsigned scale = decoder->scale_num, channels = decoder->output_components, right = part.x + part.width;
+	int usual = is_usual(decoder);
 	unsigned columns = margin(decoder) * decoder->max_h_samp_factor * scale, rows = margin(decoder) * decoder->max_v_samp_factor * scale;
 	JDIMENSION left = (unsigned)part.x > columns ? part.x - columns : 0;
 	JDIMENSION width = (decoder->output_width - right > columns ? right + columns : decoder->output_width) - left;
+	if (!usual) {
+		left = 0;
+		width = decoder->output_width;
+	}
 	if (width < decoder->output_width)
 		jpeg_crop_scanline(decoder, &left, &width); // moves left to the border of an MCU
 	// One byte off alignment: aligned rows are written past the caches (jdcolext-avx2.asm), and copying them would wait
 	// for memory.
 	JSAMPROW row = (JSAMPROW)decoder->mem->alloc_large((j_common_ptr)decoder, JPOOL_IMAGE, (size_t)decoder->output_width * channels + 1) + 1;
-	if ((unsigned)part.y > rows)
+	if (usual && (unsigned)part.y > rows)
 		jpeg_skip_scanlines(decoder, part.y - rows);
 	while (decoder->output_scanline < (unsigned)part.y)
 		read_row(decoder, row);
@@ -84,11 +104,13 @@ static void read_part(j_decompress_ptr decoder, edgelens_part part, unsigned cha
 		if (!whole)
 			memcpy(pixels, row + before, length);
 	}
-	if (decoder->output_scanline < decoder->output_height) {
+	if (usual && decoder->output_scanline < decoder->output_height) {
 		// Skipping to the end would not read what is skipped.
 		jpeg_skip_scanlines(decoder, decoder->output_height - 1 - decoder->output_scanline);
 		read_row(decoder, row);
 	}
+	while (decoder->output_scanline < decoder->output_height)
+		read_row(decoder, row);
 }
 
 int edgelens_decode_jpeg(const unsigned char *data, size_t size, int eighths, int width, int height, int channels,

@@ -16,9 +16,9 @@ from edgelens_client import AuthenticatedClient
 from edgelens_client.api.devices import change_device, get_command, list_devices, send_command, send_to_default
 from edgelens_client.api.jobs import get_job, get_result_image, list_jobs, list_results, recognize_async
 from edgelens_client.api.models import get_model, list_models
-from edgelens_client.api.operation import healthz
+from edgelens_client.api.operation import healthz, login
 from edgelens_client.api.recognition import recognize
-from edgelens_client.models import DeviceChange, DeviceState, ImageJSON, JobStatus, Outcome, RecognizeFilesBody, SendCommandBody, SendToDefaultBody
+from edgelens_client.models import DeviceChange, DeviceState, ImageJSON, JobStatus, LoginBody, Outcome, RecognizeFilesBody, SendCommandBody, SendToDefaultBody
 from edgelens_client.types import File
 
 client = AuthenticatedClient(base_url=address, token=key, timeout=60, raise_on_unexpected_status=True)
@@ -65,4 +65,6 @@ check('POST /', send_to_default.sync(client=client, body=body({'cmd': 'open'}, S
 
 model = list_models.sync(client=client).models[0]
 check('model', get_model.sync(model.name, client=client).name == model.name, model)
+session = login.sync_detailed(client=client, body=LoginBody(key=key))
+check('login', session.status_code == 303 and 'edgelens_session=' in session.headers['Set-Cookie'], session.status_code)
 check('health', healthz.sync(client=client).status == 'ok', 'not ok')

@@ -48,6 +48,8 @@ func (e *TooLargeError) Error() string {
 const (
 	// maxHeader is the maximum length of a data URI before its comma.
 	maxHeader = 256
+	// maxScheme is the maximum length of the scheme of a URL, with its colon.
+	maxScheme = 16
 	// longEnough is a number of letters that no image has without a plus: the chance is (63/64)^1024, one in ten
 	// million.
 	longEnough = 1024
@@ -70,7 +72,7 @@ var values = func() (table [256]byte) {
 		table[letters[i]] = byte(i)
 	}
 	table['+'], table['-'], table['/'], table['_'] = 62, 62, 63, 63
-	for _, b := range " \t\r\n\f\v" {
+	for _, b := range whiteSpace {
 		table[b] = space
 	}
 	table['='], table['%'] = padding, percent
@@ -81,7 +83,7 @@ var values = func() (table [256]byte) {
 // the text, and nothing is allocated. Errors: those of this package, none of which contains the text; dst is returned
 // unchanged.
 func Decode(dst, text []byte, limit int64) ([]byte, error) {
-	data, err := payload(text)
+	data, err := payload(trim(text))
 	if err != nil {
 		return dst, err
 	}
@@ -91,21 +93,38 @@ func Decode(dst, text []byte, limit int64) ([]byte, error) {
 	if isAddress(data) {
 		return dst, ErrAddress
 	}
-	d := decoder{out: dst, max: int64(len(dst)) + limit, start: len(dst)}
-	if err := d.decode(data); err != nil {
-		var syntax *SyntaxError
-		if errors.As(err, &syntax) {
-			syntax.Offset += len(text) - len(data)
-		}
+	d := decoder{out: dst, limit: limit}
+	if _, err := d.decode(data, true); err != nil {
+		return dst, inText(err, len(text)-len(data))
+	}
+	if err := d.end(); err != nil {
 		return dst, err
 	}
 	return d.out, nil
 }
 
-// payload returns the base64 of a text, which may be a data URI. Many clients omit the scheme
+// inText returns the error of a part of a text that begins at that index, for the whole text.
+func inText(err error, at int) error {
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
+		syntax.Offset += at
+	}
+	return err
+}
+
+const (
+	byteOrderMark = "\xef\xbb\xbf"
+	whiteSpace    = " \t\r\n\f\v"
+)
+
+// trim returns a text without the byte order mark and the white space in front.
+func trim(text []byte) []byte {
+	return bytes.TrimLeft(bytes.TrimPrefix(text, []byte(byteOrderMark)), whiteSpace)
+}
+
+// payload returns the base64 of a trimmed text, which may be a data URI. Many clients omit the scheme
 // ("image/jpeg;base64,..."), or more.
 func payload(text []byte) ([]byte, error) {
-	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), " \t\r\n\f\v")
 	isURI := len(text) >= 5 && bytes.EqualFold(text[:5], []byte("data:"))
 	comma := bytes.IndexByte(text[:min(len(text), maxHeader)], ',')
 	if comma < 0 {
@@ -131,7 +150,6 @@ func payload(text []byte) ([]byte, error) {
 
 // isAddress reports whether the text begins like a URL.
 func isAddress(text []byte) bool {
-	const maxScheme = 16
 	scheme, rest, found := bytes.Cut(text[:min(len(text), maxScheme)], []byte(":"))
 	return found && (bytes.HasPrefix(rest, []byte("//")) || bytes.EqualFold(scheme, []byte("blob")) || bytes.EqualFold(scheme, []byte("file")))
 }
@@ -139,8 +157,7 @@ func isAddress(text []byte) bool {
 // decoder is the state of one Decode.
 type decoder struct {
 	out   []byte
-	max   int64 // length of out that must not be exceeded
-	start int   // length of out before
+	limit int64 // number of bytes that must not be exceeded
 
 	bits    uint32 // of the letters of an incomplete group of four
 	waiting int
@@ -172,11 +189,16 @@ func (d *decoder) beforeLetter() {
 // block is how many letters the standard library decodes at a time, three times as fast.
 const block = 1024
 
+// fits reports whether the letters so far are not too many, so that more are decoded and not only counted.
+func (d *decoder) fits() bool { return d.letters/4*3 <= d.limit }
+
 // decode decodes a block at a time where there are only letters of the standard alphabet, four letters where they are
-// together, else one.
-func (d *decoder) decode(text []byte) error {
-	for i, next := 0, 0; i < len(text); {
-		if i >= next && d.waiting == 0 && !d.ended && i+block <= len(text) && int64(len(d.out)) <= d.max {
+// together, else one. It returns how much of text it has decoded: without an error that is all of it but an escape that
+// may go on in a text that follows, if this one is not the last.
+func (d *decoder) decode(text []byte, last bool) (int, error) {
+	i, next := 0, 0
+	for i < len(text) {
+		if i >= next && d.waiting == 0 && !d.ended && i+block <= len(text) && d.fits() {
 			if d.block(text[i : i+block]) {
 				i += block
 				continue
@@ -186,7 +208,7 @@ func (d *decoder) decode(text []byte) error {
 		if d.waiting == 0 && !d.ended && i+4 <= len(text) {
 			a, b, c, e := values[text[i]], values[text[i+1]], values[text[i+2]], values[text[i+3]]
 			if a|b|c|e < 64 {
-				if int64(len(d.out)) <= d.max {
+				if d.fits() {
 					d.out = append(d.out, a<<2|b>>4, b<<4|c>>2, c<<6|e)
 				}
 				d.plus = d.plus || a == 62 || b == 62 || c == 62 || e == 62
@@ -196,13 +218,16 @@ func (d *decoder) decode(text []byte) error {
 				continue
 			}
 		}
+		if !last && values[text[i]] == percent && i+2 >= len(text) {
+			break
+		}
 		n, err := d.one(text, i)
 		if err != nil {
-			return err
+			return i, err
 		}
 		i += n
 	}
-	return d.end()
+	return i, nil
 }
 
 // block decodes one block, or returns false where it has other characters.
@@ -243,15 +268,15 @@ func (d *decoder) one(text []byte, i int) (n int, err error) {
 
 func (d *decoder) add(v byte) {
 	d.beforeLetter()
-	d.letters++
 	d.plus = d.plus || v == 62
 	d.bits = d.bits<<6 | uint32(v)
 	if d.waiting++; d.waiting == 4 {
-		if int64(len(d.out)) <= d.max {
+		if d.fits() {
 			d.out = append(d.out, byte(d.bits>>16), byte(d.bits>>8), byte(d.bits))
 		}
 		d.bits, d.waiting = 0, 0
 	}
+	d.letters++
 }
 
 // end decodes the remaining letters and checks the whole.
@@ -264,8 +289,8 @@ func (d *decoder) end() error {
 	case d.waiting == 1:
 		return ErrCutOff
 	}
-	if size := d.letters * 6 / 8; size > d.max-int64(d.start) {
-		return &TooLargeError{Size: size, Limit: d.max - int64(d.start)}
+	if size := d.letters * 6 / 8; size > d.limit {
+		return &TooLargeError{Size: size, Limit: d.limit}
 	}
 	switch d.waiting {
 	case 2:

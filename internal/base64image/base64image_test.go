@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -93,8 +94,35 @@ func TestDecode(t *testing.T) {
 			if again, err := base64image.Decode(text[:0], text, limit); !errors.Is(err, c.err) || !bytes.Equal(again, got) {
 				t.Errorf("in place: %d bytes, %v", len(again), err)
 			}
+			for _, size := range []int{1, 2, 3, 5, 77, 271, 1024, 4096} {
+				if again, err := inPieces([]byte(c.text), limit, size); !errors.Is(err, c.err) || err == nil && !bytes.Equal(again, got) {
+					t.Errorf("in pieces of %d: %d bytes, %v", size, len(again), err)
+				}
+			}
 		})
 	}
+}
+
+// inPieces decodes a text by a Decoder, in pieces of that size.
+func inPieces(text []byte, limit int64, size int) (image []byte, err error) {
+	d := base64image.NewDecoder(limit)
+	possible := true
+	for len(text) > 0 {
+		piece := text[:min(size, len(text))]
+		text = text[len(piece):]
+		before := len(image)
+		var ok bool
+		image, ok = d.Append(image, piece)
+		if ok && !possible || len(image)-before > len(piece)+300 {
+			return nil, errors.New("it recovered, or decoded too much")
+		}
+		possible = ok
+	}
+	image, err = d.End(image)
+	if !possible && err == nil {
+		err = errors.New("it was not possible, and is no error")
+	}
+	return image, err
 }
 
 func TestSyntaxError(t *testing.T) {
@@ -113,6 +141,11 @@ func TestSyntaxError(t *testing.T) {
 		if !errors.As(err, &got) || *got != want {
 			t.Errorf("%q: %v, want %+v", text, err, want)
 		}
+		for _, size := range []int{1, 2, 3, 100} {
+			if _, err := inPieces([]byte(text), 100, size); !errors.As(err, &got) || *got != want {
+				t.Errorf("%q in pieces of %d: %v, want %+v", text, size, err, want)
+			}
+		}
 	}
 }
 
@@ -123,6 +156,9 @@ func TestTooLarge(t *testing.T) {
 		var large *base64image.TooLargeError
 		if !errors.As(err, &large) || large.Size != int64(size) || large.Limit != 100 || len(got) != 0 {
 			t.Errorf("%d: %d bytes, %v", size, len(got), err)
+		}
+		if _, err := inPieces([]byte(text), 100, 64); !errors.As(err, &large) || large.Size != int64(size) || large.Limit != 100 {
+			t.Errorf("%d in pieces: %v", size, err)
 		}
 	}
 }
@@ -177,6 +213,11 @@ func FuzzDecode(f *testing.F) {
 		text := append(make([]byte, 0, len(data)+3), data...)
 		if again, errAgain := base64image.Decode(text[:0], text, limit); !bytes.Equal(image, again) || (err == nil) != (errAgain == nil) {
 			t.Errorf("in place: %q and not %q, %v", again, image, errAgain)
+		}
+		for _, size := range []int{1, 2, 7, 300, 1500} {
+			if again, errAgain := inPieces(data, limit, size); fmt.Sprint(err) != fmt.Sprint(errAgain) || err == nil && !bytes.Equal(image, again) {
+				t.Errorf("in pieces of %d: %q and not %q, %v and not %v", size, again, image, errAgain, err)
+			}
 		}
 		base64image.Sniff(data)
 		if len(data) == 0 || len(data) > limit {

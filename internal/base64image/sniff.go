@@ -30,7 +30,7 @@ const sniffed = 16
 // Sniff reports whether a text that begins with head, of which some 512 bytes
 // are enough, is the base64 of an image, or a data URI of one.
 func Sniff(head []byte) bool {
-	data, err := payload(head)
+	data, err := payload(trim(head))
 	if err != nil {
 		return false
 	}

@@ -205,6 +205,9 @@ func TestFlags(t *testing.T) {
 	if err != nil || !slices.Equal(c.only, []string{"idle", "stop"}) || c.plan != shortPlan() || len(c.serveFlags) != 2 {
 		t.Errorf("%+v, %v", c, err)
 	}
+	if c, err := parse([]string{"--check"}); err != nil || !slices.Equal(c.only, checkRows) || c.plan != checkPlan() {
+		t.Errorf("%+v, %v", c, err)
+	}
 	for _, args := range [][]string{{"--only", "none"}, {"idle"}, {"--nothing"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("%q is accepted", args)
@@ -231,6 +234,23 @@ func TestFiguresDecide(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
+	}
+}
+
+// In a check, what does not depend on the machine's speed decides, and whether everything was measured.
+func TestNoTimesDecideACheck(t *testing.T) {
+	r := &results{Check: true}
+	r.atMost("a", "slow", seconds, 9, 1, "")
+	r.atMost("a", "slower", times, 9, 1, "")
+	r.atMost("a", "large", megabytes, 9, 1, "")
+	if r.missed() != 0 || !strings.Contains(r.markdown(), "| a: slow | 9 s | at most 1 s | shown only |") {
+		t.Errorf("%d missed:\n%s", r.missed(), r.markdown())
+	}
+	r.atMost("b", "wrong answers", count, 1, 0, "")
+	r.atLeast("b", "served", percent, 10, 90, "")
+	r.atMost("b", "nothing", seconds, math.NaN(), 2, "")
+	if r.missed() != 3 {
+		t.Errorf("%d missed", r.missed())
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"edgelens/internal/board"
 )
 
-// row is a part of the table: it starts services of its own.
+// row is a part of the table: it has services of its own.
 type row struct {
 	name, title string
 	measure     func(ctx context.Context, b *bench) error
@@ -25,16 +25,28 @@ type row struct {
 var rows = []row{
 	{"inputs", "hostile inputs, one at a time: each is answered soon, and costs nothing afterwards", inputsRow},
 	{"memory", "hostile inputs, nine at a time: resident memory", memoryRow},
-	{"beside", "a client beside six that send bombs", besideRow},
-	{"goodput", "right answers with 8, 64 and 256 connections", goodputRow},
-	{"open", "ten times as many requests as can be answered", openRow},
-	{"doors", "door events beside crowds", doorsRow},
-	{"claims", "connections that announce a body and send none", claimsRow},
-	{"slow", "clients that send or read slowly", slowRow},
-	{"strangers", "10,000 terminals that do not exist", strangersRow},
-	{"health", "health checks beside a crowd", healthRow},
+	{"beside", "a client beside six that send bombs", onService(besideRow)},
+	{"goodput", "right answers with 8, 64 and 256 connections", onService(goodputRow)},
+	{"open", "ten times as many requests as can be answered", onService(openRow)},
+	{"doors", "door events beside crowds", onService(doorsRow)},
+	{"claims", "connections that announce a body and send none", onService(claimsRow)},
+	{"slow", "clients that send or read slowly", onService(slowRow)},
+	{"strangers", "10,000 terminals that do not exist", onService(strangersRow)},
+	{"health", "health checks beside a crowd", onService(healthRow)},
 	{"stop", "SIGTERM under attack", stopRow},
-	{"idle", "an idle service", idleRow},
+	{"idle", "an idle service", onService(idleRow)},
+}
+
+// onService gives a row one service, which it ends.
+func onService(measure func(ctx context.Context, b *bench, s *service) error) func(ctx context.Context, b *bench) error {
+	return func(ctx context.Context, b *bench) error {
+		s, err := b.start(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.end() }() // row stop measures it
+		return measure(ctx, b, s)
+	}
 }
 
 func rowNamed(name string) (row, bool) {
@@ -79,7 +91,7 @@ func measure(ctx context.Context, c config) (missed int, err error) {
 	b.sequence.Store(time.Now().UnixMilli())
 	b.serial.Store(uint64(time.Now().UnixNano()))
 	prober := board.Prober{Root: "/"}
-	b.results = &results{Started: time.Now().UTC(), Seed: c.seed, Short: c.short, Board: prober.Facts(), Before: prober.State(ctx)}
+	b.results = &results{Started: time.Now().UTC(), Seed: c.seed, Short: c.short, Check: c.check, Board: prober.Facts(), Before: prober.State(ctx)}
 	var failures []error
 	for _, r := range rows {
 		if len(c.only) > 0 && !slices.Contains(c.only, r.name) {

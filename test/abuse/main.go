@@ -76,7 +76,8 @@ type config struct {
 	serveFlags   []string
 	only, inputs []string
 	seed         uint64
-	short, list  bool
+	// short measures less, and check lets only what a slow machine does as well as a fast one decide.
+	short, check, list bool
 	// generator is a program that writes more inputs, and photographs the folder of the images that it begins with; ""
 	// for none.
 	generator, photographs string
@@ -98,15 +99,27 @@ type plan struct {
 	waves int
 	// stops is how often the service is stopped.
 	stops int
+	// served is the wanted share of the requests of ordinary clients beside others that hold connections, in percent.
+	served float64
+	// newcomer is how long a new terminal waits for the event of its first record.
+	newcomer time.Duration
 }
 
 func longPlan() plan {
-	return plan{window: 15 * time.Second, rounds: 3, flips: 20, timeout: 40 * time.Second, doors: 40 * time.Second, idle: time.Minute, waves: 1000, stops: 3}
+	return plan{window: 15 * time.Second, rounds: 3, flips: 20, timeout: 40 * time.Second, doors: 40 * time.Second, idle: time.Minute, waves: 1000, stops: 3, served: 99.9, newcomer: newcomerWithin}
 }
 
 func shortPlan() plan {
-	return plan{window: 6 * time.Second, rounds: 1, flips: 3, timeout: 10 * time.Second, doors: 15 * time.Second, idle: 20 * time.Second, waves: 24, stops: 1}
+	return plan{window: 6 * time.Second, rounds: 1, flips: 3, timeout: 10 * time.Second, doors: 15 * time.Second, idle: 20 * time.Second, waves: 24, stops: 1, served: 99.9, newcomer: newcomerWithin}
 }
+
+// checkPlan is for a machine of any speed, which may have other work.
+func checkPlan() plan {
+	return plan{window: 4 * time.Second, rounds: 1, flips: 1, timeout: 30 * time.Second, doors: 5 * time.Second, idle: 5 * time.Second, waves: 5, stops: 1, served: 90, newcomer: time.Minute}
+}
+
+// checkRows are those whose figures do not depend on the speed of the machine alone.
+var checkRows = []string{"inputs", "claims", "strangers", "stop"}
 
 func parse(args []string) (config, error) {
 	c := config{plan: longPlan()}
@@ -123,6 +136,7 @@ func parse(args []string) (config, error) {
 	inputs := f.String("inputs", "", "beginnings of names of inputs to send, comma-separated; empty: all")
 	f.Uint64Var(&c.seed, "seed", 1, "random seed: another one gives other inputs of the same kinds")
 	f.BoolVar(&c.short, "short", false, "measure in a few minutes, with fewer inputs and less certainty")
+	f.BoolVar(&c.check, "check", false, "measure some rows in a minute; only what does not depend on the machine's speed decides")
 	f.BoolVar(&c.list, "list", false, "list the rows")
 	f.StringVar(&c.write, "write", "", "folder to write the inputs into, which are not sent then")
 	f.StringVar(&c.generator, "generator", "", "program that writes more inputs into a folder, with a manifest.json")
@@ -136,10 +150,16 @@ func parse(args []string) (config, error) {
 	if f.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q; rows are chosen by --only", f.Arg(0))
 	}
-	if c.short {
+	c.only, c.inputs = fields(*only), fields(*inputs)
+	switch {
+	case c.check:
+		c.plan = checkPlan()
+		if len(c.only) == 0 {
+			c.only = checkRows
+		}
+	case c.short:
 		c.plan = shortPlan()
 	}
-	c.only, c.inputs = fields(*only), fields(*inputs)
 	for _, name := range c.only {
 		if _, ok := rowNamed(name); !ok {
 			return c, fmt.Errorf("there is no row %q; --list lists them", name)

@@ -15,12 +15,7 @@ const (
 )
 
 // besideRow measures an ordinary client alone, and beside six that send bombs.
-func besideRow(ctx context.Context, b *bench) error {
-	s, err := b.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.end() }() // row stop measures it
+func besideRow(ctx context.Context, b *bench, s *service) error {
 	bombs := b.bombs()
 	alone, err := b.unloaded(ctx, s, "beside", think, 2*b.plan.window)
 	if err != nil {

@@ -20,17 +20,10 @@ const (
 	others = 4
 	// othersThink is the pause of each: the machine is not busy.
 	othersThink = 5 * time.Millisecond
-	// served is the wanted share of their requests, in percent.
-	served = 99.9
 )
 
 // claimsRow measures ordinary clients, and commands to a door, beside connections that announce bodies.
-func claimsRow(ctx context.Context, b *bench) error {
-	s, err := b.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.end() }() // row stop measures it
+func claimsRow(ctx context.Context, b *bench, s *service) error {
 	const device = "DOOR0"
 	if err := b.introduce(ctx, s, device); err != nil {
 		return err
@@ -65,8 +58,8 @@ func claimsRow(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.results.atLeast("claims", "images served beside eleven claims", percent, beside.served(), served, fmt.Sprintf("%d of %d; p99 %.0f ms", beside.good(), beside.Samples, beside.P99))
-	b.results.atLeast("claims", "commands to a door accepted", percent, 100*float64(accepted)/float64(commands), served, fmt.Sprintf("%d of %d", accepted, commands))
+	b.results.atLeast("claims", "images served beside eleven claims", percent, beside.served(), b.plan.served, fmt.Sprintf("%d of %d; p99 %.0f ms", beside.good(), beside.Samples, beside.P99))
+	b.results.atLeast("claims", "commands to a door accepted", percent, 100*float64(accepted)/float64(commands), b.plan.served, fmt.Sprintf("%d of %d", accepted, commands))
 	return nil
 }
 
@@ -112,12 +105,7 @@ const (
 )
 
 // slowRow measures ordinary clients alone, and beside clients that send a byte a second, or read nothing.
-func slowRow(ctx context.Context, b *bench) error {
-	s, err := b.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.end() }() // row stop measures it
+func slowRow(ctx context.Context, b *bench, s *service) error {
 	measure := func(name string) (summary, error) {
 		c := b.crowd(s, others)
 		c.image, c.think = b.small, othersThink
@@ -137,7 +125,7 @@ func slowRow(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.results.atLeast("slow", "images served beside slow clients", percent, beside.served(), served,
+	b.results.atLeast("slow", "images served beside slow clients", percent, beside.served(), b.plan.served,
 		fmt.Sprintf("%d of %d; %d slow headers, %d slow bodies, %d listeners that read nothing", beside.good(), beside.Samples, slowHeaders, slowBodies, listeners))
 	b.results.atMost("slow", "p99 beside them", times, beside.P99/alone.P99, slower, fmt.Sprintf("%.0f ms, alone %.0f ms", beside.P99, alone.P99))
 	return nil
@@ -147,16 +135,11 @@ const (
 	strangers = 10_000
 	// strangerConnections are the connections that send their heartbeats.
 	strangerConnections = 4
-	newcomerWithin      = 10 // seconds
+	newcomerWithin      = 10 * time.Second
 )
 
 // strangersRow sends heartbeats of terminals that do not exist, and then a new terminal reports a record.
-func strangersRow(ctx context.Context, b *bench) error {
-	s, err := b.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.end() }() // row stop measures it
+func strangersRow(ctx context.Context, b *bench, s *service) error {
 	d, err := b.openDoors(ctx, s)
 	if err != nil {
 		return err
@@ -174,7 +157,7 @@ func strangersRow(ctx context.Context, b *bench) error {
 		return err
 	}
 	begin = time.Now()
-	for time.Since(begin) < newcomerWithin*time.Second {
+	for time.Since(begin) < b.plan.newcomer {
 		_ = d.publish(ctx, e.message) // a terminal sends it again until it is acknowledged
 		if !pause(ctx, time.Second) {
 			return ctx.Err()
@@ -192,10 +175,10 @@ func strangersRow(ctx context.Context, b *bench) error {
 	took := at.Sub(begin).Seconds()
 	note := fmt.Sprintf("after %d heartbeats of others", sent)
 	if !ok {
-		took = eventTimeout.Seconds()
-		note += "; there was no event in " + strconv.Itoa(newcomerWithin) + " s"
+		took = notANumber
+		note += fmt.Sprintf("; there was no event in %v", b.plan.newcomer)
 	}
-	b.results.atMost("strangers", "event of a new terminal's first record", seconds, took, newcomerWithin, note)
+	b.results.atMost("strangers", "event of a new terminal's first record", seconds, took, newcomerWithin.Seconds(), note)
 	known := 1.0
 	if err := s.awaitDevice(ctx, "NEWCOMER", time.Second); err != nil {
 		known = 0
@@ -271,12 +254,7 @@ const (
 )
 
 // healthRow checks the health as an orchestrator does, on a new connection each time, beside a crowd.
-func healthRow(ctx context.Context, b *bench) error {
-	s, err := b.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.end() }() // row stop measures it
+func healthRow(ctx context.Context, b *bench, s *service) error {
 	alone := b.checkHealth(ctx, s, "health checks alone")
 	a := newAttack(ctx)
 	defer a.stop()

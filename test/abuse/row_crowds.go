@@ -23,12 +23,7 @@ const tolerance = 0.03
 const peakConnections = 2 * interpreters
 
 // goodputRow measures closed loops, which take turns.
-func goodputRow(ctx context.Context, b *bench) error {
-	s, err := b.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.end() }() // row stop measures it
+func goodputRow(ctx context.Context, b *bench, s *service) error {
 	shares := map[int][]float64{}
 	notes := map[int]string{}
 	for range b.plan.rounds {
@@ -81,12 +76,7 @@ func (b *bench) peak(ctx context.Context, s *service, row string) (float64, erro
 }
 
 // openRow measures an open loop at ten times the peak.
-func openRow(ctx context.Context, b *bench) error {
-	s, err := b.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.end() }() // row stop measures it
+func openRow(ctx context.Context, b *bench, s *service) error {
 	var goodput, admitted, refusals []float64
 	var note string
 	for range b.plan.rounds {
@@ -121,12 +111,7 @@ func openRow(ctx context.Context, b *bench) error {
 const crowded = 64
 
 // doorsRow measures doors alone, and beside crowds.
-func doorsRow(ctx context.Context, b *bench) error {
-	s, err := b.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.end() }() // row stop measures it
+func doorsRow(ctx context.Context, b *bench, s *service) error {
 	d, err := b.openDoors(ctx, s)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	answerWithin = 2.5      // seconds
 	idleWithin   = 0.5      // seconds of CPU time after the answer
 	maxLog       = 64 << 10 // bytes
+	// busyAgain is how often an input is sent again in a check, while the service is busy.
+	busyAgain = 5
 )
 
 // outcome is what an input did.
@@ -130,7 +133,9 @@ func (b *bench) inputFigures(ends int) {
 	b.results.atMost("inputs", "not answered", count, float64(len(unanswered)), 0, first(unanswered))
 	b.results.atMost("inputs", "slowest answer", seconds, slowest.Seconds, answerWithin, fmt.Sprintf("%s; %d of %d take longer than wanted", slowest.Name, slow, all))
 	b.results.atMost("inputs", "CPU time after an answer", seconds, busiest.Busy, idleWithin, busiest.Name)
-	b.results.atMost("inputs", "after which the service never rests", count, float64(len(stuck)), 0, first(stuck))
+	if !b.check {
+		b.results.atMost("inputs", "after which the service never rests", count, float64(len(stuck)), 0, first(stuck))
+	}
 	b.results.atMost("inputs", "other answers than wanted", count, float64(len(wrong)), 0, first(wrong))
 	b.results.atMost("inputs", "log of one input", "kB", float64(loudest.Log>>10), maxLog>>10, loudest.Name)
 	b.results.note("the input that takes the most memory alone is %s: %d MB", most.Name, most.Memory>>20)
@@ -163,12 +168,10 @@ func (b *bench) try(ctx context.Context, s *service, input hostile.Input) outcom
 	defer c.close()
 	peak, log, cpu := s.watchPeak(), s.logSize(), s.cpu()
 	begin := time.Now()
-	var a answer
-	var err error
-	if input.Request {
-		a, err = c.whole(ctx, data)
-	} else {
-		a, err = c.send(ctx, built{input, data}.request(c, b.serial.Add(1)))
+	a, err := b.sendInput(ctx, c, input, data)
+	for again := 0; b.check && err == nil && a.status == http.StatusServiceUnavailable && again < busyAgain; again++ {
+		pause(ctx, a.retryAfter) // the machine is too slow for the next image at once
+		a, err = b.sendInput(ctx, c, input, data)
 	}
 	o.Seconds, o.Status = time.Since(begin).Seconds(), a.status
 	if err != nil {
@@ -180,12 +183,20 @@ func (b *bench) try(ctx context.Context, s *service, input hostile.Input) outcom
 		}
 	}
 	answered := s.cpu()
-	if input.Heavy || o.Seconds > 0.2 {
+	if input.Heavy || o.Seconds > 0.2 && !b.check { // others' work could be taken for its own
 		o.Stuck = !s.idle(ctx, b.plan.timeout)
 	}
 	o.Busy = (s.cpu() - answered).Seconds()
 	o.CPU, o.Memory, o.Log = (s.cpu() - cpu).Seconds(), s.growth(peak), s.logSize()-log
 	return o
+}
+
+// sendInput sends an input once.
+func (b *bench) sendInput(ctx context.Context, c *client, input hostile.Input, data []byte) (answer, error) {
+	if input.Request {
+		return c.whole(ctx, data)
+	}
+	return c.send(ctx, built{input, data}.request(c, b.serial.Add(1)))
 }
 
 // idle waits until the service is idle: twice in a row no thread of it runs, or waits for a processor that others use,
