@@ -13,6 +13,7 @@
 package backup
 
 import (
+	"archive/tar"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -188,10 +189,13 @@ func (m *Manifest) check() error {
 
 func clip(text string) string { return text[:min(len(text), 60)] }
 
-// truncated is the error of a backup that ends too early.
-func truncated(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+// unreadable explains the error of a backup that ends too early, or of which an entry cannot be read.
+func unreadable(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return invalid("it ends in the middle: it was not written to its end, or was cut off while it was copied")
+	case errors.Is(err, tar.ErrHeader), errors.Is(err, tar.ErrFieldTooLong):
+		return invalid("it is damaged: the header of an entry cannot be read")
 	}
 	return err
 }

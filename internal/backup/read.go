@@ -57,7 +57,7 @@ func NewReader(ctx context.Context, r io.Reader, folder string) (*Reader, error)
 		return nil, invalid("it begins with %q, and not with %s", clip(header.Name), ManifestName)
 	}
 	if reader.manifest, err = readManifest(reader.archive); err != nil {
-		return nil, truncated(err)
+		return nil, unreadable(err)
 	}
 	if reader.sums, err = os.CreateTemp(folder, ".sums-"); err != nil {
 		return nil, fmt.Errorf("read the backup: %w", err)
@@ -76,7 +76,7 @@ func notBackup(err error) error {
 	case errors.Is(err, tar.ErrHeader):
 		return invalid("it is no tar file; it may be compressed")
 	}
-	return truncated(err)
+	return unreadable(err)
 }
 
 // Manifest returns the manifest.
@@ -118,11 +118,11 @@ func (r *Reader) Next() (Entry, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		if r.next < len(r.manifest.Parts) || r.images != r.manifest.Counts.Images || r.bytes != r.manifest.Counts.ImageBytes {
-			return Entry{}, truncated(err)
+			return Entry{}, unreadable(err)
 		}
 		return Entry{}, io.EOF
 	case err != nil:
-		return Entry{}, truncated(err)
+		return Entry{}, unreadable(err)
 	case r.next < len(r.manifest.Parts):
 		return r.part(header)
 	}
@@ -220,7 +220,7 @@ func (c *checked) Read(b []byte) (int, error) {
 		}
 		return n, c.err
 	case err != nil:
-		c.err = truncated(err)
+		c.err = unreadable(err)
 	}
 	return n, c.err
 }

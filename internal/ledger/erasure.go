@@ -87,14 +87,14 @@ func (s *Erasure) count(ctx context.Context, filter edgelens.ErasureFilter) (all
 	err = s.db.readers.QueryRowContext(ctx, `SELECT count(*), `+counts+`, coalesce(sum((SELECT count(*) FROM outbox WHERE record_id = x.id)), 0)
 		FROM (SELECT r.id FROM records r WHERE `+record+`) x LEFT JOIN jobs j ON j.record_id = x.id`, recordArgs...).
 		Scan(&all.Records, &all.Results, &all.Jobs, &all.Images, &all.ImageBytes, &all.Undelivered)
+	all.Complete = true
 	if err != nil || result == "" {
 		return all, err
 	}
-	var others edgelens.Erased
+	others := edgelens.Erased{Complete: true}
 	err = s.db.readers.QueryRowContext(ctx, `SELECT `+counts+` FROM (SELECT s.id, s.job_id FROM results s WHERE `+result+`) x LEFT JOIN jobs j ON j.id = x.job_id`, resultArgs...).
 		Scan(&others.Results, &others.Jobs, &others.Images, &others.ImageBytes)
 	all.Add(others)
-	all.Complete = true
 	return all, err
 }
 
