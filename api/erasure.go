@@ -86,7 +86,7 @@ func newErasure(e edgelens.Erased, dryRun bool) ErasureResult {
 	}
 }
 
-// auditErasure has the audit log say what was erased: the names of the filters, whose values
+// auditErasure adds to the audit log what was erased: the names of the filters, whose values
 // may be personal, and counts.
 func auditErasure(ctx context.Context, filter edgelens.ErasureFilter, dryRun bool, e edgelens.Erased) {
 	var filters []string

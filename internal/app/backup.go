@@ -122,7 +122,7 @@ func (b backups) files(o control.BackupOptions) (files []backup.File, err error)
 	return files, nil
 }
 
-// BackupReport is what `edgelens backup` tells.
+// BackupReport is the outcome of `edgelens backup`.
 type BackupReport struct {
 	File     string          `json:"file"`
 	Bytes    int64           `json:"bytes"`
@@ -155,19 +155,26 @@ func WriteBackup(ctx context.Context, c *config.Config, version string, o contro
 			return err
 		}
 		report.Bytes = counter.done
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		reader, err := backup.NewReader(ctx, f, filepath.Dir(file))
-		if err != nil {
-			return err
-		}
-		report.Manifest = reader.Manifest()
-		damage, err := backup.Check(reader, nil)
-		report.DamagedImages = damage.Images
-		return errors.Join(err, reader.Close())
+		var checked error
+		background.Run(true, func() { checked = report.check(ctx, f) })
+		return checked
 	})
 	return report, err
+}
+
+// check reads a backup that was just written, and compares it with its sums, as slowly as it was written.
+func (r *BackupReport) check(ctx context.Context, f *os.File) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	reader, err := backup.NewReader(ctx, backup.Paced(ctx, f), filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	r.Manifest = reader.Manifest()
+	damage, err := backup.Check(reader, nil)
+	r.DamagedImages = damage.Images
+	return errors.Join(err, reader.Close())
 }
 
 // countingWriter reports the progress of writes.
@@ -222,7 +229,7 @@ func VerifyBackup(ctx context.Context, file string) (report BackupReport, err er
 		return report, fmt.Errorf("verify %s: %w", file, err)
 	}
 	if m := report.Manifest.Counts; counts.Jobs != m.Jobs || counts.Records != m.Records || counts.Results != m.Results || counts.Images != m.Images+m.ImagesMissing {
-		return report, fmt.Errorf("verify %s: %w: its database has other rows than its manifest says", file, edgelens.ErrInvalid)
+		return report, fmt.Errorf("verify %s: %w: its database has other rows than its manifest", file, edgelens.ErrInvalid)
 	}
 	return report, nil
 }

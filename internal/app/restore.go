@@ -26,7 +26,7 @@ type RestoreOptions struct {
 	WithoutIdentity bool
 }
 
-// RestoreReport is what `edgelens restore` tells.
+// RestoreReport is the outcome of `edgelens restore`.
 type RestoreReport struct {
 	DataDir  string          `json:"data_dir"`
 	Manifest backup.Manifest `json:"manifest"`

@@ -18,7 +18,7 @@ import (
 const fileMode fs.FileMode = 0o600
 
 // Create writes a file by write: to a temporary one beside it, which is synced and renamed once it is complete. Without
-// replace, a file that is there is an edgelens.ErrConflict. Other errors say what is wrong with the path.
+// replace, a file that is there is an edgelens.ErrConflict. Other errors describe what is wrong with the path.
 func Create(path string, replace bool, write func(*os.File) error) error {
 	if _, err := os.Lstat(path); err == nil && !replace {
 		return fmt.Errorf("%w: %s is there already; choose another name, or replace it by --replace", edgelens.ErrConflict, path)

@@ -156,7 +156,7 @@ func (r *Reader) image(header *tar.Header) (Entry, error) {
 	r.images++
 	r.bytes += header.Size
 	if header.Size < 0 || r.images > r.manifest.Counts.Images || r.bytes > r.manifest.Counts.ImageBytes {
-		return Entry{}, invalid("it has more images than %s says", ManifestName)
+		return Entry{}, invalid("it has more images than %s lists", ManifestName)
 	}
 	job := strings.TrimPrefix(header.Name, imagesPrefix)
 	r.current = &checked{r: r.archive, left: header.Size, hash: sha256.New(), want: sum, wrong: func() error {
