@@ -2058,14 +2058,14 @@ type SetAside struct {
 	// Kind verified, stranger or snapshot
 	Kind string `json:"kind"`
 
-	// Reason Why the sink rejects it
+	// Reason Why: the sink rejects it, or a restore brought it back
 	Reason string `json:"reason"`
 
 	// ReceivedAt When the record was received
 	ReceivedAt time.Time `json:"received_at"`
 	SetAsideAt time.Time `json:"set_aside_at"`
 
-	// Sink The sink that rejects it
+	// Sink Its sink
 	Sink string `json:"sink"`
 }
 
@@ -2594,9 +2594,6 @@ type ServerInterface interface {
 	// ListJobs List jobs, newest first
 	// (GET /api/jobs)
 	ListJobs(ctx echo.Context, params ListJobsParams) error
-	// ReleaseJobs Release held jobs
-	// (POST /api/jobs/release)
-	ReleaseJobs(ctx echo.Context) error
 	// CancelJob Cancel a job
 	// (DELETE /api/jobs/{id})
 	CancelJob(ctx echo.Context, id openapi_types.UUID) error
@@ -2624,6 +2621,9 @@ type ServerInterface interface {
 	// RetrySetAside Retry events that were set aside
 	// (POST /api/outbox/retry)
 	RetrySetAside(ctx echo.Context) error
+	// ReleaseJobs Release held jobs
+	// (POST /api/restore/release)
+	ReleaseJobs(ctx echo.Context) error
 	// EraseResults Erase results and records
 	// (DELETE /api/results)
 	EraseResults(ctx echo.Context, params EraseResultsParams) error
@@ -2914,15 +2914,6 @@ func (w *ServerInterfaceWrapper) ListJobs(ctx echo.Context) error {
 	return err
 }
 
-// ReleaseJobs converts echo context to params.
-func (w *ServerInterfaceWrapper) ReleaseJobs(ctx echo.Context) error {
-	var err error
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ReleaseJobs(ctx)
-	return err
-}
-
 // CancelJob converts echo context to params.
 func (w *ServerInterfaceWrapper) CancelJob(ctx echo.Context) error {
 	var err error
@@ -3075,6 +3066,15 @@ func (w *ServerInterfaceWrapper) RetrySetAside(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RetrySetAside(ctx)
+	return err
+}
+
+// ReleaseJobs converts echo context to params.
+func (w *ServerInterfaceWrapper) ReleaseJobs(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReleaseJobs(ctx)
 	return err
 }
 
@@ -3419,7 +3419,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
 	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
-	router.POST(options.BaseURL+"/api/jobs/release", wrapper.ReleaseJobs, options.OperationMiddlewares["releaseJobs"]...)
 	router.GET(options.BaseURL+"/api/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/api/models/:name", wrapper.GetModel, options.OperationMiddlewares["getModel"]...)
 	router.POST(options.BaseURL+"/api/models/:name/load", wrapper.LoadModel, options.OperationMiddlewares["loadModel"]...)
@@ -3427,6 +3426,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/not-understood", wrapper.ListNotUnderstood, options.OperationMiddlewares["listNotUnderstood"]...)
 	router.GET(options.BaseURL+"/api/outbox", wrapper.ListSetAside, options.OperationMiddlewares["listSetAside"]...)
 	router.POST(options.BaseURL+"/api/outbox/retry", wrapper.RetrySetAside, options.OperationMiddlewares["retrySetAside"]...)
+	router.POST(options.BaseURL+"/api/restore/release", wrapper.ReleaseJobs, options.OperationMiddlewares["releaseJobs"]...)
 	router.DELETE(options.BaseURL+"/api/results", wrapper.EraseResults, options.OperationMiddlewares["eraseResults"]...)
 	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
 	router.DELETE(options.BaseURL+"/api/results/:id", wrapper.EraseResult, options.OperationMiddlewares["eraseResult"]...)
@@ -4904,135 +4904,6 @@ func (response ListJobs429ApplicationProblemPlusJSONResponse) VisitListJobsRespo
 	return err
 }
 
-type ReleaseJobsRequestObject struct {
-}
-
-type ReleaseJobsResponseObject interface {
-	VisitReleaseJobsResponse(w http.ResponseWriter) error
-}
-
-type ReleaseJobs200JSONResponse ReleasedJobs
-
-func (response ReleaseJobs200JSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReleaseJobs400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
-}
-
-func (response ReleaseJobs400ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReleaseJobs401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ReleaseJobs401ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReleaseJobs403ApplicationProblemPlusJSONResponse Problem
-
-func (response ReleaseJobs403ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReleaseJobs421ApplicationProblemPlusJSONResponse Problem
-
-func (response ReleaseJobs421ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(421)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReleaseJobs429ApplicationProblemPlusJSONResponse Problem
-
-func (response ReleaseJobs429ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReleaseJobs503ApplicationProblemPlusJSONResponse struct {
-	BusyApplicationProblemPlusJSONResponse
-}
-
-func (response ReleaseJobs503ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReleaseJobs507ApplicationProblemPlusJSONResponse Problem
-
-func (response ReleaseJobs507ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(507)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type CancelJobRequestObject struct {
 	Id openapi_types.UUID `json:"id"`
 }
@@ -6204,6 +6075,135 @@ func (response RetrySetAside503ApplicationProblemPlusJSONResponse) VisitRetrySet
 type RetrySetAside507ApplicationProblemPlusJSONResponse Problem
 
 func (response RetrySetAside507ApplicationProblemPlusJSONResponse) VisitRetrySetAsideResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobsRequestObject struct {
+}
+
+type ReleaseJobsResponseObject interface {
+	VisitReleaseJobsResponse(w http.ResponseWriter) error
+}
+
+type ReleaseJobs200JSONResponse ReleasedJobs
+
+func (response ReleaseJobs200JSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseJobs400ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseJobs401ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs403ApplicationProblemPlusJSONResponse Problem
+
+func (response ReleaseJobs403ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs421ApplicationProblemPlusJSONResponse Problem
+
+func (response ReleaseJobs421ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs429ApplicationProblemPlusJSONResponse Problem
+
+func (response ReleaseJobs429ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseJobs503ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs507ApplicationProblemPlusJSONResponse Problem
+
+func (response ReleaseJobs507ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -7517,9 +7517,6 @@ type StrictServerInterface interface {
 	// ListJobs List jobs, newest first
 	// (GET /api/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
-	// ReleaseJobs Release held jobs
-	// (POST /api/jobs/release)
-	ReleaseJobs(ctx context.Context, request ReleaseJobsRequestObject) (ReleaseJobsResponseObject, error)
 	// CancelJob Cancel a job
 	// (DELETE /api/jobs/{id})
 	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
@@ -7547,6 +7544,9 @@ type StrictServerInterface interface {
 	// RetrySetAside Retry events that were set aside
 	// (POST /api/outbox/retry)
 	RetrySetAside(ctx context.Context, request RetrySetAsideRequestObject) (RetrySetAsideResponseObject, error)
+	// ReleaseJobs Release held jobs
+	// (POST /api/restore/release)
+	ReleaseJobs(ctx context.Context, request ReleaseJobsRequestObject) (ReleaseJobsResponseObject, error)
 	// EraseResults Erase results and records
 	// (DELETE /api/results)
 	EraseResults(ctx context.Context, request EraseResultsRequestObject) (EraseResultsResponseObject, error)
@@ -7884,29 +7884,6 @@ func (sh *strictHandler) ListJobs(ctx echo.Context, params ListJobsParams) error
 	return nil
 }
 
-// ReleaseJobs operation middleware
-func (sh *strictHandler) ReleaseJobs(ctx echo.Context) error {
-	var request ReleaseJobsRequestObject
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ReleaseJobs(ctx.Request().Context(), request.(ReleaseJobsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ReleaseJobs")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ReleaseJobsResponseObject); ok {
-		return validResponse.VisitReleaseJobsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // CancelJob operation middleware
 func (sh *strictHandler) CancelJob(ctx echo.Context, id openapi_types.UUID) error {
 	var request CancelJobRequestObject
@@ -8125,6 +8102,29 @@ func (sh *strictHandler) RetrySetAside(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(RetrySetAsideResponseObject); ok {
 		return validResponse.VisitRetrySetAsideResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReleaseJobs operation middleware
+func (sh *strictHandler) ReleaseJobs(ctx echo.Context) error {
+	var request ReleaseJobsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseJobs(ctx.Request().Context(), request.(ReleaseJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseJobs")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReleaseJobsResponseObject); ok {
+		return validResponse.VisitReleaseJobsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -89,6 +90,11 @@ func TestEraseOneResult(t *testing.T) {
 	if w := s.do(request(http.MethodDelete, "/api/results/seven", "", nil)); w.Code != 400 || len(e.erased) != 1 {
 		t.Errorf("no id: %d %s", w.Code, w.Body)
 	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, request(http.MethodDelete, "/api/results/export", "", nil)) // which is no result
+	if w.Code != 405 || !strings.Contains(w.Header().Get("Allow"), "GET") || len(e.erased) != 1 {
+		t.Errorf("the export: %d %s, %+v", w.Code, w.Body, e.erased)
+	}
 	e.answer = edgelens.Erased{Complete: true}
 	if w := s.do(request(http.MethodDelete, "/api/results/"+id, "", nil)); w.Code != 404 {
 		t.Errorf("an unknown one: %d %s", w.Code, w.Body)
@@ -120,13 +126,13 @@ func (h held) ReleaseHeld(context.Context) (int, error) { return h.n, nil }
 
 func TestReleaseJobs(t *testing.T) {
 	s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Held = held{7} })
-	if w := s.do(request(http.MethodPost, "/api/jobs/release", "", nil)); w.Code != 200 || strings.TrimSpace(w.Body.String()) != `{"released":7}` {
+	if w := s.do(request(http.MethodPost, "/api/restore/release", "", nil)); w.Code != 200 || strings.TrimSpace(w.Body.String()) != `{"released":7}` {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if log := s.log.String(); !strings.Contains(log, "action=release") || !strings.Contains(log, "jobs=7") {
 		t.Errorf("%s", log)
 	}
-	if w := newServer(t, nil).do(request(http.MethodPost, "/api/jobs/release", "", nil)); w.Code != 200 {
+	if w := newServer(t, nil).do(request(http.MethodPost, "/api/restore/release", "", nil)); w.Code != 200 {
 		t.Errorf("without jobs: %d %s", w.Code, w.Body)
 	}
 }

@@ -29,6 +29,12 @@ const (
 // tooManyExports is the error of one more.
 var tooManyExports = &edgelens.Busy{RetryAfter: 10 * time.Second, Reason: "two exports run already; try again once one has ended"}
 
+// refuseExportMethod answers a method that the path of exports has not.
+func refuseExportMethod(c echo.Context) error {
+	c.Response().Header().Set(echo.HeaderAllow, http.MethodOptions+", "+http.MethodGet)
+	return echo.ErrMethodNotAllowed
+}
+
 // serveExport answers GET /api/results/export.
 func (s *Server) serveExport(c echo.Context) error {
 	ctx := c.Request().Context()

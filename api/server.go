@@ -193,6 +193,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/api/sensors/stream", s.serveSensorStream)
 	e.GET("/api/results/export", s.serveExport)
+	e.DELETE("/api/results/export", refuseExportMethod) // else it would be the result "export"
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
 	registerDocs(e, docs)

@@ -101,7 +101,7 @@ func TestResultsDelete(t *testing.T) {
 
 func TestJobRelease(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost || r.URL.Path != "/api/jobs/release" {
+		if r.Method != http.MethodPost || r.URL.Path != "/api/restore/release" {
 			t.Errorf("%s %s", r.Method, r.URL)
 		}
 		fmt.Fprint(w, `{"released":3}`)

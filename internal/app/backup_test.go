@@ -174,7 +174,7 @@ func TestBackupUnderLoadIsRestored(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	testutil.Eventually(t, "the events are delivered", func() bool { return len(unique(again.all())) == 6 })
-	released := s.send("POST", "/api/jobs/release", "", nil)
+	released := s.send("POST", "/api/restore/release", "", nil)
 	if !bytes.Contains(released.body, fmt.Appendf(nil, `"released":%d`, told.HeldJobs)) {
 		t.Errorf("%s, want %d", released.body, told.HeldJobs)
 	}

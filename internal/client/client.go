@@ -134,7 +134,7 @@ func (c Client) RetrySetAside(ctx context.Context, ids []int64, sink string) (in
 // ReleaseJobs queues the jobs that are held since a restore, and returns how many.
 func (c Client) ReleaseJobs(ctx context.Context) (int, error) {
 	var answer api.ReleasedJobs
-	err := c.call(ctx, http.MethodPost, "/api/jobs/release", nil, nil, nil, &answer)
+	err := c.call(ctx, http.MethodPost, "/api/restore/release", nil, nil, nil, &answer)
 	return answer.Released, err
 }
 

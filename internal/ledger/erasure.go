@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -246,18 +248,12 @@ func (s *Erasure) eraseOne(c *change, one erasable, erased *edgelens.Erased) err
 func (s *Erasure) eraseJob(c *change, id string, erased *edgelens.Erased) error {
 	var image, unfinished bool
 	var bytes, results int64
-	rows, err := c.QueryContext(c.ctx, `SELECT image, bytes, finished_at IS NULL, (SELECT count(*) FROM results WHERE job_id = jobs.id) FROM jobs WHERE id = ?`, id)
+	err := c.QueryRowContext(c.ctx, `SELECT image, bytes, finished_at IS NULL, (SELECT count(*) FROM results WHERE job_id = jobs.id) FROM jobs WHERE id = ?`, id).
+		Scan(&image, &bytes, &unfinished, &results)
+	if errors.Is(err, sql.ErrNoRows) { // removed meanwhile
+		return nil
+	}
 	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if !rows.Next() { // removed meanwhile
-		return rows.Err()
-	}
-	if err := rows.Scan(&image, &bytes, &unfinished, &results); err != nil {
-		return err
-	}
-	if err := rows.Close(); err != nil {
 		return err
 	}
 	if _, err := c.exec(`DELETE FROM jobs WHERE id = ?`, id); err != nil {
