@@ -29,10 +29,15 @@ const (
 // tooManyExports is the error of one more.
 var tooManyExports = &edgelens.Busy{RetryAfter: 10 * time.Second, Reason: "two exports run already; try again once one has ended"}
 
-// refuseExportMethod answers a method that the path of exports has not.
-func refuseExportMethod(c echo.Context) error {
-	c.Response().Header().Set(echo.HeaderAllow, http.MethodOptions+", "+http.MethodGet)
-	return echo.ErrMethodNotAllowed
+// refuseExportErasure answers a DELETE of the path of exports, which would be that of the result "export" otherwise.
+func refuseExportErasure(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().Method == http.MethodDelete && route(c) == "/api/results/:id" && c.Param("id") == "export" {
+			c.Response().Header().Set(echo.HeaderAllow, http.MethodOptions+", "+http.MethodGet)
+			return echo.ErrMethodNotAllowed
+		}
+		return next(c)
+	}
 }
 
 // serveExport answers GET /api/results/export.

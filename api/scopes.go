@@ -59,7 +59,6 @@ var rules = map[string]rule{
 	"GET /api/results/export":    with(edgelens.ScopeResults, edgelens.ScopePage),
 	"GET /api/results/:id":       with(edgelens.ScopeResults, edgelens.ScopePage),
 	"GET /api/results/:id/image": with(edgelens.ScopeResults, edgelens.ScopePage),
-	"DELETE /api/results/export": anyKey, // there is no such call
 	"DELETE /api/results":        adminOnly,
 	"DELETE /api/results/:id":    adminOnly,
 	"GET /api/events":            with(edgelens.ScopeJobs, edgelens.ScopeResults, edgelens.ScopeDevices, edgelens.ScopePage),
