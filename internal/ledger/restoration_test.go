@@ -218,6 +218,9 @@ func TestUnfinishedRestoreLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	r, err := ledger.BeginRestoration(dir, "")
 	must(t, err)
+	if err := r.CheckRoom(1 << 60); !errors.Is(err, edgelens.ErrDiskFull) || r.CheckRoom(1) != nil {
+		t.Errorf("no room: %v", err)
+	}
 	must(t, os.WriteFile(r.Database(), []byte("SQLite format 3\x00, and nothing else"), 0o600))
 	if _, err := r.Finish(t.Context(), time.Now(), time.Now(), time.Hour); err == nil {
 		t.Error("a damaged database is restored")
