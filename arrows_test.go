@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 	shared:                 nil,
 	"internal/access":      nil,        // the keys of clients
 	"internal/app":         {anything}, // wiring
+	"internal/backup":      nil,        // the form of a backup
 	"internal/cache":       nil,
 	"internal/client":      {"api", "internal/supervise"}, // the API's types, and a broker's health
 	"internal/control":     {"internal/datadir"},

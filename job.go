@@ -67,6 +67,9 @@ type Job struct {
 	ID string
 	JobSpec
 	Status JobStatus
+	// Held reports that it was unfinished in a backup that was restored, and waits
+	// until it is released.
+	Held bool
 	// Attempts is how many times a worker has started it.
 	Attempts  int
 	CreatedAt time.Time

@@ -221,5 +221,5 @@ func audit(c echo.Context, x *exchange) []slog.Attr {
 	if x.key.Name != "" {
 		attributes = append(attributes, slog.String("name", x.key.Name))
 	}
-	return attributes
+	return append(attributes, x.audited...)
 }

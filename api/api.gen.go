@@ -1268,6 +1268,21 @@ type DeviceRecords struct {
 // DeviceState defines model for DeviceState.
 type DeviceState string
 
+// ErasureResult defines model for ErasureResult.
+type ErasureResult struct {
+	// Complete false where there may be more, for the same call
+	Complete bool `json:"complete"`
+
+	// DryRun Whether this was only counted
+	DryRun            bool  `json:"dry_run"`
+	ImageBytes        int64 `json:"image_bytes"`
+	Images            int64 `json:"images"`
+	Jobs              int64 `json:"jobs"`
+	Records           int64 `json:"records"`
+	Results           int64 `json:"results"`
+	UndeliveredEvents int64 `json:"undelivered_events"`
+}
+
 // FileTensor defines model for FileTensor.
 type FileTensor struct {
 	Dtype string `json:"dtype"`
@@ -1423,8 +1438,11 @@ type Job struct {
 	// Fit How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
 	// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
 	// scores are averaged; `pad`, the whole image between gray bars.
-	Fit *Fit               `json:"fit,omitempty"`
-	Id  openapi_types.UUID `json:"id"`
+	Fit *Fit `json:"fit,omitempty"`
+
+	// Held true while it waits to be released after a restore; else absent
+	Held *bool              `json:"held,omitempty"`
+	Id   openapi_types.UUID `json:"id"`
 
 	// Region A rectangle, in shares of the upright image's width and height: x + width and y + height are at most 1
 	//
@@ -1863,6 +1881,11 @@ type RejectedKernels struct {
 	Version string `json:"version"`
 }
 
+// ReleasedJobs defines model for ReleasedJobs.
+type ReleasedJobs struct {
+	Released int `json:"released"`
+}
+
 // ResultList defines model for ResultList.
 type ResultList struct {
 	// Next The cursor of the next page; absent on the last
@@ -2040,14 +2063,14 @@ type SetAside struct {
 	// Kind verified, stranger or snapshot
 	Kind string `json:"kind"`
 
-	// Reason Why the sink rejects it
+	// Reason Why: the sink rejects it, or a restore brought it back
 	Reason string `json:"reason"`
 
 	// ReceivedAt When the record was received
 	ReceivedAt time.Time `json:"received_at"`
 	SetAsideAt time.Time `json:"set_aside_at"`
 
-	// Sink The sink that rejects it
+	// Sink Its sink
 	Sink string `json:"sink"`
 }
 
@@ -2478,6 +2501,24 @@ type ListSetAsideParams struct {
 // ListSetAsideParamsSink defines parameters for ListSetAside.
 type ListSetAsideParamsSink string
 
+// EraseResultsParams defines parameters for EraseResults.
+type EraseResultsParams struct {
+	// Device Only images from this device.
+	Device *ResultDevice `form:"device,omitempty" json:"device,omitempty"`
+
+	// Person Only records of this person, by the number or the name that the terminal sent.
+	Person *string `form:"person,omitempty" json:"person,omitempty"`
+
+	// Since Only results at or after this time.
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only results before this time.
+	Until *Until `form:"until,omitempty" json:"until,omitempty"`
+
+	// DryRun Only count what would be erased.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
 // ListResultsParams defines parameters for ListResults.
 type ListResultsParams struct {
 	// Device Only images from this device.
@@ -2594,9 +2635,18 @@ type ServerInterface interface {
 	// RetrySetAside Retry events that were set aside
 	// (POST /api/outbox/retry)
 	RetrySetAside(ctx echo.Context) error
+	// ReleaseJobs Release held jobs
+	// (POST /api/restore/release)
+	ReleaseJobs(ctx echo.Context) error
+	// EraseResults Erase results and records
+	// (DELETE /api/results)
+	EraseResults(ctx echo.Context, params EraseResultsParams) error
 	// ListResults List results, newest first
 	// (GET /api/results)
 	ListResults(ctx echo.Context, params ListResultsParams) error
+	// EraseResult Erase a result
+	// (DELETE /api/results/{id})
+	EraseResult(ctx echo.Context, id openapi_types.UUID) error
 	// GetResult Get a result
 	// (GET /api/results/{id})
 	GetResult(ctx echo.Context, id openapi_types.UUID) error
@@ -3058,6 +3108,61 @@ func (w *ServerInterfaceWrapper) RetrySetAside(ctx echo.Context) error {
 	return err
 }
 
+// ReleaseJobs converts echo context to params.
+func (w *ServerInterfaceWrapper) ReleaseJobs(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReleaseJobs(ctx)
+	return err
+}
+
+// EraseResults converts echo context to params.
+func (w *ServerInterfaceWrapper) EraseResults(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EraseResultsParams
+	// ------------- Optional query parameter "device" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "device", ctx.QueryParams(), &params.Device, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter device: %s", err))
+	}
+
+	// ------------- Optional query parameter "person" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "person", ctx.QueryParams(), &params.Person, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EraseResults(ctx, params)
+	return err
+}
+
 // ListResults converts echo context to params.
 func (w *ServerInterfaceWrapper) ListResults(ctx echo.Context) error {
 	var err error
@@ -3122,6 +3227,22 @@ func (w *ServerInterfaceWrapper) ListResults(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListResults(ctx, params)
+	return err
+}
+
+// EraseResult converts echo context to params.
+func (w *ServerInterfaceWrapper) EraseResult(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EraseResult(ctx, id)
 	return err
 }
 
@@ -3345,7 +3466,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/not-understood", wrapper.ListNotUnderstood, options.OperationMiddlewares["listNotUnderstood"]...)
 	router.GET(options.BaseURL+"/api/outbox", wrapper.ListSetAside, options.OperationMiddlewares["listSetAside"]...)
 	router.POST(options.BaseURL+"/api/outbox/retry", wrapper.RetrySetAside, options.OperationMiddlewares["retrySetAside"]...)
+	router.POST(options.BaseURL+"/api/restore/release", wrapper.ReleaseJobs, options.OperationMiddlewares["releaseJobs"]...)
+	router.DELETE(options.BaseURL+"/api/results", wrapper.EraseResults, options.OperationMiddlewares["eraseResults"]...)
 	router.GET(options.BaseURL+"/api/results", wrapper.ListResults, options.OperationMiddlewares["listResults"]...)
+	router.DELETE(options.BaseURL+"/api/results/:id", wrapper.EraseResult, options.OperationMiddlewares["eraseResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
 	router.GET(options.BaseURL+"/api/sensors", wrapper.ListSensors, options.OperationMiddlewares["listSensors"]...)
@@ -6114,6 +6238,279 @@ func (response RetrySetAside507ApplicationProblemPlusJSONResponse) VisitRetrySet
 	return err
 }
 
+type ReleaseJobsRequestObject struct {
+}
+
+type ReleaseJobsResponseObject interface {
+	VisitReleaseJobsResponse(w http.ResponseWriter) error
+}
+
+type ReleaseJobs200JSONResponse ReleasedJobs
+
+func (response ReleaseJobs200JSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseJobs400ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseJobs401ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs403ApplicationProblemPlusJSONResponse Problem
+
+func (response ReleaseJobs403ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs421ApplicationProblemPlusJSONResponse Problem
+
+func (response ReleaseJobs421ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs429ApplicationProblemPlusJSONResponse Problem
+
+func (response ReleaseJobs429ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseJobs503ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseJobs507ApplicationProblemPlusJSONResponse Problem
+
+func (response ReleaseJobs507ApplicationProblemPlusJSONResponse) VisitReleaseJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResultsRequestObject struct {
+	Params EraseResultsParams
+}
+
+type EraseResultsResponseObject interface {
+	VisitEraseResultsResponse(w http.ResponseWriter) error
+}
+
+type EraseResults200JSONResponse ErasureResult
+
+func (response EraseResults200JSONResponse) VisitEraseResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResults400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseResults400ApplicationProblemPlusJSONResponse) VisitEraseResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseResults401ApplicationProblemPlusJSONResponse) VisitEraseResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResults403ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResults403ApplicationProblemPlusJSONResponse) VisitEraseResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResults408ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResults408ApplicationProblemPlusJSONResponse) VisitEraseResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResults421ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResults421ApplicationProblemPlusJSONResponse) VisitEraseResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResults429ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResults429ApplicationProblemPlusJSONResponse) VisitEraseResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResults503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response EraseResults503ApplicationProblemPlusJSONResponse) VisitEraseResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResults507ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResults507ApplicationProblemPlusJSONResponse) VisitEraseResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListResultsRequestObject struct {
 	Params ListResultsParams
 }
@@ -6207,6 +6604,164 @@ func (response ListResults429ApplicationProblemPlusJSONResponse) VisitListResult
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResultRequestObject struct {
+	Id openapi_types.UUID `json:"id"`
+}
+
+type EraseResultResponseObject interface {
+	VisitEraseResultResponse(w http.ResponseWriter) error
+}
+
+type EraseResult200JSONResponse ErasureResult
+
+func (response EraseResult200JSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResult400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseResult400ApplicationProblemPlusJSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResult401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseResult401ApplicationProblemPlusJSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResult403ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResult403ApplicationProblemPlusJSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResult404ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResult404ApplicationProblemPlusJSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResult408ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResult408ApplicationProblemPlusJSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResult421ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResult421ApplicationProblemPlusJSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResult429ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResult429ApplicationProblemPlusJSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResult503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response EraseResult503ApplicationProblemPlusJSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseResult507ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseResult507ApplicationProblemPlusJSONResponse) VisitEraseResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7144,9 +7699,18 @@ type StrictServerInterface interface {
 	// RetrySetAside Retry events that were set aside
 	// (POST /api/outbox/retry)
 	RetrySetAside(ctx context.Context, request RetrySetAsideRequestObject) (RetrySetAsideResponseObject, error)
+	// ReleaseJobs Release held jobs
+	// (POST /api/restore/release)
+	ReleaseJobs(ctx context.Context, request ReleaseJobsRequestObject) (ReleaseJobsResponseObject, error)
+	// EraseResults Erase results and records
+	// (DELETE /api/results)
+	EraseResults(ctx context.Context, request EraseResultsRequestObject) (EraseResultsResponseObject, error)
 	// ListResults List results, newest first
 	// (GET /api/results)
 	ListResults(ctx context.Context, request ListResultsRequestObject) (ListResultsResponseObject, error)
+	// EraseResult Erase a result
+	// (DELETE /api/results/{id})
+	EraseResult(ctx context.Context, request EraseResultRequestObject) (EraseResultResponseObject, error)
 	// GetResult Get a result
 	// (GET /api/results/{id})
 	GetResult(ctx context.Context, request GetResultRequestObject) (GetResultResponseObject, error)
@@ -7725,6 +8289,54 @@ func (sh *strictHandler) RetrySetAside(ctx echo.Context) error {
 	return nil
 }
 
+// ReleaseJobs operation middleware
+func (sh *strictHandler) ReleaseJobs(ctx echo.Context) error {
+	var request ReleaseJobsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseJobs(ctx.Request().Context(), request.(ReleaseJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseJobs")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReleaseJobsResponseObject); ok {
+		return validResponse.VisitReleaseJobsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EraseResults operation middleware
+func (sh *strictHandler) EraseResults(ctx echo.Context, params EraseResultsParams) error {
+	var request EraseResultsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EraseResults(ctx.Request().Context(), request.(EraseResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EraseResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EraseResultsResponseObject); ok {
+		return validResponse.VisitEraseResultsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListResults operation middleware
 func (sh *strictHandler) ListResults(ctx echo.Context, params ListResultsParams) error {
 	var request ListResultsRequestObject
@@ -7744,6 +8356,31 @@ func (sh *strictHandler) ListResults(ctx echo.Context, params ListResultsParams)
 		return err
 	} else if validResponse, ok := response.(ListResultsResponseObject); ok {
 		return validResponse.VisitListResultsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EraseResult operation middleware
+func (sh *strictHandler) EraseResult(ctx echo.Context, id openapi_types.UUID) error {
+	var request EraseResultRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EraseResult(ctx.Request().Context(), request.(EraseResultRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EraseResult")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EraseResultResponseObject); ok {
+		return validResponse.VisitEraseResultResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

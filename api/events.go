@@ -161,7 +161,9 @@ func (s *Server) firstEvent(ctx context.Context, last string) (int64, error) {
 	if err != nil || after < 0 {
 		return 0, fmt.Errorf("%w: Last-Event-ID must be the id of an event, not %q", edgelens.ErrInvalid, short(last))
 	}
-	return after, nil
+	newest, err := s.events.LastEvent(ctx)
+	// An id from before a backup was restored would hide the events until there are as many again.
+	return min(after, newest), err
 }
 
 // catchUp returns the events after that one from the ledger, a page of them, for a stream that

@@ -175,6 +175,9 @@ func newJob(j edgelens.Job) Job {
 		StartedAt: timeOrNil(j.StartedAt), FinishedAt: timeOrNil(j.FinishedAt), Error: newJobError(j.Error),
 		Fit: optional(Fit(j.View.Fit)), Region: newRegion(j.View.Region),
 	}
+	if j.Held && !j.Status.Terminal() {
+		job.Held = &j.Held
+	}
 	if j.Result != nil {
 		r := NewRecognition(j.Result)
 		job.Result = &r

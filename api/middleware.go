@@ -32,9 +32,10 @@ type exchange struct {
 	key edgelens.Key
 	// session is that of the client's cookie; nil without one.
 	session *edgelens.Session
-	// action is "login", "logout" or "change" where that is for the audit log; empty for
-	// other requests.
-	action string
+	// action is "login", "logout", "change", "erase" or "release" where that is for the audit log;
+	// empty for other requests. audited has further attributes.
+	action  string
+	audited []slog.Attr
 	// denied is true once the client was rejected, which has a log line of its own.
 	denied bool
 }

@@ -54,10 +54,13 @@ var rules = map[string]rule{
 	"GET /api/jobs":              with(edgelens.ScopeJobs, edgelens.ScopePage),
 	"GET /api/jobs/:id":          with(edgelens.ScopeJobs, edgelens.ScopePage),
 	"DELETE /api/jobs/:id":       with(edgelens.ScopeJobs),
+	"POST /api/restore/release":  adminOnly,
 	"GET /api/results":           with(edgelens.ScopeResults, edgelens.ScopePage),
 	"GET /api/results/export":    with(edgelens.ScopeResults, edgelens.ScopePage),
 	"GET /api/results/:id":       with(edgelens.ScopeResults, edgelens.ScopePage),
 	"GET /api/results/:id/image": with(edgelens.ScopeResults, edgelens.ScopePage),
+	"DELETE /api/results":        adminOnly,
+	"DELETE /api/results/:id":    adminOnly,
 	"GET /api/events":            with(edgelens.ScopeJobs, edgelens.ScopeResults, edgelens.ScopeDevices, edgelens.ScopePage),
 
 	"GET /api/devices":                          with(edgelens.ScopeDevices, edgelens.ScopePage),

@@ -54,6 +54,10 @@ type Parts struct {
 	Images Images
 	// Outbox may be nil: then no event is set aside.
 	Outbox Outbox
+	// Held may be nil: then no job is held.
+	Held Held
+	// Erasure may be nil: then nothing can be erased.
+	Erasure Erasure
 	// Sensors may be nil: then there are none.
 	Sensors Sensors
 	// Access may be nil: then no client has a key.
@@ -90,6 +94,8 @@ type Server struct {
 	devices    Devices
 	images     Images
 	outbox     Outbox
+	held       Held
+	erasure    Erasure
 	access     Access
 	sensors    Sensors
 	readiness  Readiness
@@ -155,6 +161,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		}, []string{"reason"}),
 		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
+	s.held, s.erasure = cmp.Or[Held](parts.Held, noHeld{}), cmp.Or[Erasure](parts.Erasure, noErasure{})
 	s.state, s.settings, s.exporting = parts.State, parts.Settings, make(chan struct{}, maxExports)
 	if s.settings == nil {
 		s.settings = noSettings
@@ -178,7 +185,7 @@ func New(config Config, parts Parts) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkAccess, s.checkQuery, s.boundUploads)
+	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkAccess, refuseExportErasure, s.checkQuery, s.boundUploads)
 	RegisterHandlers(e, NewStrictHandler(s, nil))
 	e.POST("/api/recognize", s.serveRecognize)
 	e.POST("/api/recognize_cached", s.serveRecognize)

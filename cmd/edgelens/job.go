@@ -19,7 +19,7 @@ func newJob(environ []string) *cobra.Command {
 	var c client.Client
 	cmd := &cobra.Command{Use: "job", Short: "Submit images as jobs and get the results later"}
 	addServerFlags(cmd, &c, environ)
-	cmd.AddCommand(newJobSubmit(&c), newJobStatus(&c), newJobWait(&c), newJobCancel(&c), newJobList(&c))
+	cmd.AddCommand(newJobSubmit(&c), newJobStatus(&c), newJobWait(&c), newJobCancel(&c), newJobList(&c), newJobRelease(&c))
 	return cmd
 }
 
@@ -69,6 +69,20 @@ func newJobSubmit(c *client.Client) *cobra.Command {
 	addViewFlags(cmd.Flags(), &options.View)
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for each result and print it")
 	return cmd
+}
+
+func newJobRelease(c *client.Client) *cobra.Command {
+	return &cobra.Command{
+		Use: "release", Short: "Run the jobs that are held since a backup was restored", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			released, err := c.ReleaseJobs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d released\n", released)
+			return err
+		},
+	}
 }
 
 func newJobStatus(c *client.Client) *cobra.Command {

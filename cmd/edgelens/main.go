@@ -60,7 +60,7 @@ func newRoot(environ []string) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(explainFlag)
-	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newKey(environ), newJob(environ), newOutbox(environ), newHealth(environ), newTerminal(), newSensor(), newConfig(environ), newRuntime(environ), newBench(environ), newTLS(environ), newVersion(environ))
+	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newKey(environ), newJob(environ), newOutbox(environ), newResults(environ), newBackup(environ), newRestore(environ), newHealth(environ), newTerminal(), newSensor(), newConfig(environ), newRuntime(environ), newBench(environ), newTLS(environ), newVersion(environ))
 	return root
 }
 

@@ -14,7 +14,7 @@ import (
 
 func newOutbox(environ []string) *cobra.Command {
 	var c client.Client
-	cmd := &cobra.Command{Use: "outbox", Short: "List and retry events that were set aside because a sink rejected them"}
+	cmd := &cobra.Command{Use: "outbox", Short: "List and retry events that were set aside: a sink rejected them, or a restore brought them back"}
 	addServerFlags(cmd, &c, environ)
 	cmd.AddCommand(newOutboxList(&c), newOutboxRetry(&c))
 	return cmd

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,15 +10,11 @@ import (
 	"net/netip"
 	"path/filepath"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"edgelens"
 	"edgelens/internal/access"
 	"edgelens/internal/config"
 	"edgelens/internal/control"
-	"edgelens/internal/datadir"
 	"edgelens/internal/ledger"
-	"edgelens/internal/telemetry"
 )
 
 // sessionFile is the file of the data folder with the secret of sessions.
@@ -55,13 +50,15 @@ func listensOnLoopback(listen string) bool {
 	return host == "localhost" || err == nil && address.Unmap().IsLoopback()
 }
 
-// newControl opens the socket for commands. A file system without sockets is no reason not to start.
-func newControl(c *config.Config, keys *access.Keys, log *slog.Logger) *control.Server {
+// newControl opens the socket for commands, which end with ctx where they take long. A file system without sockets is no
+// reason not to start.
+func newControl(ctx context.Context, c *config.Config, keys *access.Keys, b backups, log *slog.Logger) *control.Server {
 	mux := http.NewServeMux()
 	control.AddKeys(mux, keys)
+	control.AddBackups(ctx, mux, b)
 	server, err := control.Listen(c.DataDir, mux, log)
 	if err != nil {
-		log.Warn("commands such as `edgelens key` cannot reach this service", "event", "control_unavailable", "error", err)
+		log.Warn("commands such as `edgelens key` and `edgelens backup` cannot reach this service", "event", "control_unavailable", "error", err)
 		return nil
 	}
 	return server
@@ -70,28 +67,13 @@ func newControl(c *config.Config, keys *access.Keys, log *slog.Logger) *control.
 // UseKeys calls do with the keys of the data folder: those of the service that uses it, or, where none runs, of its
 // ledger. Warnings go to logs.
 func UseKeys(ctx context.Context, c *config.Config, logs io.Writer, do func(control.KeyStore) error) error {
-	client, err := control.Connect(ctx, c.DataDir)
-	if err == nil {
-		defer client.Close()
-		return do(client)
-	}
-	if !errors.Is(err, control.ErrNoService) {
-		return err
-	}
-	datadir.UseOwnFilesOnly()
-	settings := c.Log
-	settings.LogLevel = "warn"
-	log := telemetry.NewLogger(settings, logs)
-	l, err := ledger.Open(ctx, c.DataDir, c.Ledger, ledger.Parts{Log: log, Registerer: prometheus.NewRegistry()})
-	if errors.Is(err, edgelens.ErrInUse) {
-		return fmt.Errorf("%w: another edgelens uses %s and does not answer at its socket there; if it is of an earlier version, restart it, or stop it while you run this", edgelens.ErrInUse, c.DataDir)
-	}
-	if err != nil {
-		return err
-	}
-	keys, err := openKeys(ctx, c, l, log)
-	if err == nil {
-		err = do(keys)
-	}
-	return errors.Join(err, l.Close())
+	return useDataFolder(ctx, c, logs,
+		func(client *control.Client) error { return do(client) },
+		func(l *ledger.Ledger, log *slog.Logger) error {
+			keys, err := openKeys(ctx, c, l, log)
+			if err != nil {
+				return err
+			}
+			return do(keys)
+		})
 }

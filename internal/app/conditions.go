@@ -131,9 +131,9 @@ func setAsideConditions(outbox *ledger.Outbox, log *slog.Logger) (all []edgelens
 		return nil
 	}
 	for sink, stats := range sinks {
-		if stats.Aside > 0 {
+		if rejected := stats.Aside - stats.Restored; rejected > 0 {
 			all = append(all, degraded("events for "+sink, fmt.Sprintf(
-				"%d are set aside because the sink does not accept them; `edgelens outbox list` lists them, `edgelens outbox retry` retries them", stats.Aside)))
+				"%d are set aside because the sink does not accept them; `edgelens outbox list` lists them, `edgelens outbox retry` retries them", rejected)))
 		}
 	}
 	return all

@@ -152,6 +152,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Deliveries: resultEvents{s.jobs.ledger, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}},
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
+		Held: heldJobs{s.jobs.ledger.Jobs, s.jobs.queue}, Erasure: s.jobs.ledger.Erasure,
 	}
 	if s.history != nil {
 		parts.Recognizer = s.history
@@ -202,6 +203,7 @@ func checkBrokerCertificate(c *config.Config, s *node) error {
 // run first serves and then loads the default model, so that health checks are answered from the start. Jobs are
 // dequeued once there is a model.
 func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) error {
+	logRestore(ctx, s.jobs.ledger, s.log)
 	address := s.config.HTTP.Scheme() + "://" + listener.Addr().String()
 	s.log.Info("edgelens started", "version", s.version, "address", address, "docs", address+"/docs")
 	start := time.Now()
@@ -220,7 +222,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 	}
 	group.Go(func() error { return s.server.Serve(listener) })
 	group.Go(func() error {
-		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger.Outbox, s.log), s.sampleActivity())
+		watchConditions(ctx, s.readiness, ledgerConditions(s.jobs.ledger), restoreConditions(s.jobs.ledger, s.log), redisConditions(s.jobs.queue), terminalConditions(s.terminals, s.jobs.ledger.Outbox, s.log), s.sampleActivity())
 		return nil
 	})
 	group.Go(func() error {
@@ -282,7 +284,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 
 // serveControl serves the socket for commands until ctx ends.
 func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
-	server := newControl(s.config, s.keys, s.log)
+	server := newControl(ctx, s.config, s.keys, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.log)
 	if server == nil {
 		return
 	}

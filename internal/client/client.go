@@ -131,6 +131,49 @@ func (c Client) RetrySetAside(ctx context.Context, ids []int64, sink string) (in
 	return answer.Retried, err
 }
 
+// ReleaseJobs queues the jobs that are held since a restore, and returns how many.
+func (c Client) ReleaseJobs(ctx context.Context) (int, error) {
+	var answer api.ReleasedJobs
+	err := c.call(ctx, http.MethodPost, "/api/restore/release", nil, nil, nil, &answer)
+	return answer.Released, err
+}
+
+// Erasure selects results and records: by all fields that are set. With DryRun, they are only counted.
+type Erasure struct {
+	Device, Person string
+	Since, Until   time.Time
+	DryRun         bool
+}
+
+// Erase erases what is selected, in as many calls as it takes, and returns the counts of all of them.
+func (c Client) Erase(ctx context.Context, e Erasure) (sum api.ErasureResult, err error) {
+	query := parameters("device", e.Device, "person", e.Person)
+	for name, at := range map[string]time.Time{"since": e.Since, "until": e.Until} {
+		if !at.IsZero() {
+			query.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	if e.DryRun {
+		query.Set("dry_run", "true")
+	}
+	for {
+		var one api.ErasureResult
+		if err := c.call(ctx, http.MethodDelete, "/api/results", query, nil, nil, &one); err != nil {
+			return sum, err
+		}
+		sum.DryRun, sum.Complete = one.DryRun, one.Complete
+		sum.Results += one.Results
+		sum.Records += one.Records
+		sum.Jobs += one.Jobs
+		sum.Images += one.Images
+		sum.ImageBytes += one.ImageBytes
+		sum.UndeliveredEvents += one.UndeliveredEvents
+		if one.Complete || e.DryRun {
+			return sum, nil
+		}
+	}
+}
+
 func jobPath(id string) string { return "/api/jobs/" + url.PathEscape(id) }
 
 // parameters returns the pairs of name and value with a non-empty value.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -22,6 +23,21 @@ func Plural(n int, word string) string {
 		return word
 	}
 	return word + "s"
+}
+
+// NewBytes returns a function that shows, as a bar on a terminal, how many of all bytes are done; nil elsewhere.
+func NewBytes(out io.Writer, what string) func(done, all int64) {
+	if !IsTerminal(out) {
+		return nil
+	}
+	var bar *progressbar.ProgressBar
+	return func(done, all int64) {
+		if bar == nil {
+			bar = progressbar.NewOptions64(all, progressbar.OptionSetWriter(out), progressbar.OptionSetWidth(30), progressbar.OptionShowBytes(true), progressbar.OptionSetDescription(what),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionOnCompletion(func() { fmt.Fprintln(out) })) // progress only
+		}
+		_ = bar.Set64(done) // an error only affects the bar
+	}
 }
 
 // NewProgress returns a function that shows how many of all steps are done: as a bar on a terminal, otherwise as about

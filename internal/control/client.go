@@ -47,7 +47,7 @@ func Connect(ctx context.Context, dir string) (*Client, error) {
 		return nil, fmt.Errorf("connect to the service: %w", err)
 	}
 	_ = conn.Close() // it was to find out
-	return &Client{&http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: callTimeout}}, nil
+	return &Client{&http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
 }
 
 // Close ends the connections.
@@ -55,35 +55,50 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // call sends a value to a path, or nothing if it is nil, and reads the answer. An error of the service has its sentinel.
 func (c *Client) call(ctx context.Context, method, path string, send, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	response, err := c.do(ctx, method, path, send)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close() // read only
+	if response.StatusCode != http.StatusOK {
+		return errorOf(response)
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(answer); err != nil {
+		return fmt.Errorf("read the service's answer: %w", err)
+	}
+	return nil
+}
+
+// do sends a value to a path, or nothing if it is nil. The body of the response must be closed.
+func (c *Client) do(ctx context.Context, method, path string, send any) (*http.Response, error) {
 	var body io.Reader
 	if send != nil {
 		text, err := json.Marshal(send)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(text)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, "http://control"+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	response, err := c.http.Do(r)
 	if err != nil {
-		return fmt.Errorf("call the service: %w", err)
+		return nil, fmt.Errorf("call the service: %w", err)
 	}
-	defer response.Body.Close() // read only
-	decoder := json.NewDecoder(io.LimitReader(response.Body, maxAnswer))
-	switch {
-	case response.StatusCode == http.StatusOK:
-		if err := decoder.Decode(answer); err != nil {
-			return fmt.Errorf("read the service's answer: %w", err)
-		}
-		return nil
-	case response.StatusCode == http.StatusNotFound:
+	return response, nil
+}
+
+// errorOf reads the error that the service reports.
+func errorOf(response *http.Response) error {
+	if response.StatusCode == http.StatusNotFound {
 		return fmt.Errorf("%w: the running service has another version, which does not know this command; restart it", edgelens.ErrInvalid)
 	}
 	var refused refusal
-	if err := decoder.Decode(&refused); err != nil || refused.Detail == "" {
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&refused); err != nil || refused.Detail == "" {
 		return fmt.Errorf("the service answered %s", response.Status)
 	}
 	return &Error{Detail: refused.Detail, sentinel: sentinelOf(refused.Code)}

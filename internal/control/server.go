@@ -1,7 +1,7 @@
 // Package control lets commands such as `edgelens key` use a running service: over HTTP on a Unix socket in its data
 // folder, which only its user may open. The ledger is locked by its service, so a command opens it only where none runs.
 //
-// A subject has a file here, with its handlers and the calls of its client: keys.go. Values are sent in forms of their
+// A subject has a file here, with its handlers and the calls of its client: keys.go, backup.go. Values are sent in forms of their
 // own, so that a command of another version understands the service.
 package control
 

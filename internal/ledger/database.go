@@ -17,7 +17,9 @@ type database struct {
 	clock   clocks.Clock
 	storage *storage
 	images  *imageFiles
-	log     *slog.Logger
+	// hold keeps images while a backup is taken.
+	hold imageHold
+	log  *slog.Logger
 	// closing is closed when the ledger is.
 	closing chan struct{}
 }
@@ -43,9 +45,7 @@ func (d *database) writeChange(ctx context.Context, mayWait bool, do func(*chang
 		return err
 	})
 	if err == nil {
-		for _, id := range dropped {
-			d.images.remove(id)
-		}
+		d.removeDropped(dropped)
 	}
 	return err
 }

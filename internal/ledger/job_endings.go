@@ -45,12 +45,12 @@ func (s *Jobs) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
 // expireBatch is how many jobs expire in one transaction.
 const expireBatch = 200
 
-// Expire ends every job whose deadline is not after now, and returns how many. The ledger calls it every
+// Expire ends every job whose deadline is not after now, but for those that are held, and returns how many. The ledger calls it every
 // Config.SweepInterval.
 func (s *Jobs) Expire(ctx context.Context, now time.Time) (expired int, err error) {
 	now = micros(now)
 	for {
-		late, err := jobRows(ctx, s.db.readers, selectJob+` WHERE j.finished_at IS NULL AND j.deadline <= ? ORDER BY j.deadline LIMIT ?`, now.UnixMicro(), expireBatch)
+		late, err := jobRows(ctx, s.db.readers, selectJob+` WHERE j.finished_at IS NULL AND j.held = 0 AND j.deadline <= ? ORDER BY j.deadline LIMIT ?`, now.UnixMicro(), expireBatch)
 		if err != nil || len(late) == 0 {
 			return expired, s.db.explain("expire jobs", err)
 		}

@@ -23,7 +23,7 @@ const CodePoison = "poison"
 // Jobs with an earlier attempt without an outcome run one at a time: when the program crashes again, that job is the
 // cause. The others wait.
 //
-// Errors: edgelens.ErrNotFound, and edgelens.ErrFinished where there is nothing left to do, whether the job was done before or
+// Errors: edgelens.ErrNotFound, also for a job that is held since a restore, and edgelens.ErrFinished where there is nothing left to do, whether the job was done before or
 // by this call; the job is then returned as it is. *edgelens.Busy where a waiting job cannot start within 2 s; no
 // attempt is counted then.
 func (s *Jobs) Start(ctx context.Context, id string) (job edgelens.Job, image []byte, err error) {
@@ -66,6 +66,9 @@ func (s *Jobs) begin(ctx context.Context, id string) (job jobRow, refusal *edgel
 			}
 			if job.Status.Terminal() {
 				return terminalError(job.Status)
+			}
+			if job.Held {
+				return heldError()
 			}
 			now := micros(c.begun.Wall)
 			if !job.Deadline.IsZero() && !now.Before(job.Deadline) {

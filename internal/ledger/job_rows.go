@@ -14,7 +14,7 @@ import (
 // selectJob selects what readJobRow reads.
 const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
 	j.idempotency_key, j.deadline, j.status, j.attempts, j.created_at, j.started_at, j.finished_at,
-	j.error_code, j.error_detail, j.image, j.record_id, j.owner, j.fit, j.region, r.result
+	j.error_code, j.error_detail, j.image, j.record_id, j.owner, j.fit, j.region, j.held, r.result
 	FROM jobs j LEFT JOIN results r ON r.job_id = j.id`
 
 // jobRow is a job with its internal columns.
@@ -32,7 +32,7 @@ func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 	)
 	err = row.Scan(&job.seq, &job.ID, &job.Source, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
 		&job.SHA256, &job.Bytes, &key, &deadline, &job.Status, &job.Attempts, &created, &started, &finished,
-		&code, &detail, &job.image, &record, &job.Owner, &job.View.Fit, &region, &result)
+		&code, &detail, &job.image, &record, &job.Owner, &job.View.Fit, &region, &job.Held, &result)
 	if err != nil {
 		return jobRow{}, err
 	}
@@ -110,10 +110,10 @@ func sameWork(a, b edgelens.JobSpec) bool {
 	return a == b
 }
 
-// unfinishedOfDevice counts the unfinished jobs of a device, up to limit.
+// unfinishedOfDevice counts the unfinished jobs of a device that are not held, up to limit.
 func unfinishedOfDevice(ctx context.Context, q querier, device string, limit int) (n int, err error) {
 	err = q.QueryRowContext(ctx, `SELECT COUNT(*) FROM
-		(SELECT 1 FROM jobs WHERE device = ? AND device <> '' AND finished_at IS NULL LIMIT ?)`, device, limit).Scan(&n)
+		(SELECT 1 FROM jobs WHERE device = ? AND device <> '' AND finished_at IS NULL AND held = 0 LIMIT ?)`, device, limit).Scan(&n)
 	return n, err
 }
 

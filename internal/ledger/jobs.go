@@ -166,13 +166,13 @@ var statuses = []edgelens.JobStatus{
 // unfinishedPage is how many jobs Unfinished holds at a time.
 const unfinishedPage = 500
 
-// Unfinished yields every job that is not terminal, the oldest first: those to be queued again after a restart. It
+// Unfinished yields every job that is neither terminal nor held, the oldest first: those to be queued again after a restart. It
 // reads some at a time and holds no lock between them, so the caller may be slow and may change the jobs; jobs accepted
 // meanwhile are yielded too. An error ends it.
 func (s *Jobs) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] {
 	return func(yield func(edgelens.Job, error) bool) {
 		for after := int64(0); ; {
-			page, err := jobRows(ctx, s.db.readers, selectJob+` WHERE j.finished_at IS NULL AND j.seq > ? ORDER BY j.seq LIMIT ?`, after, unfinishedPage)
+			page, err := jobRows(ctx, s.db.readers, selectJob+` WHERE j.finished_at IS NULL AND j.held = 0 AND j.seq > ? ORDER BY j.seq LIMIT ?`, after, unfinishedPage)
 			if err != nil {
 				yield(edgelens.Job{}, s.db.explain("list the unfinished jobs", err))
 				return

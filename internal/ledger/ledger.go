@@ -28,6 +28,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -66,6 +67,7 @@ type Ledger struct {
 	Keys     *Keys
 	Sensors  *Sensors
 	Insights *Insights
+	Erasure  *Erasure
 
 	config   Config
 	lock     *os.File
@@ -75,6 +77,8 @@ type Ledger struct {
 	space    *space
 	sweeper  *sweeper
 	prober   *prober
+	// takenAt and restoredAt are of the last restore; zero where there was none.
+	takenAt, restoredAt time.Time
 
 	// stop ends the background work.
 	stop       context.CancelFunc
@@ -130,6 +134,10 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err := l.openWriter(ctx); err != nil {
 		return err
 	}
+	var err error
+	if l.takenAt, l.restoredAt, err = lastRestore(ctx, l.db.readers); err != nil {
+		return err
+	}
 	l.newStores()
 	return l.Images.removeLeftovers(ctx)
 }
@@ -146,8 +154,10 @@ func (l *Ledger) openFolder() (err error) {
 	if err := makePrivate(dir); err != nil {
 		return err
 	}
-	l.lock, err = lock(filepath.Join(dir, lockName))
-	return err
+	if l.lock, err = lock(filepath.Join(dir, lockName)); err != nil {
+		return err
+	}
+	return removeTemporary(dir)
 }
 
 // makePrivate makes the database, new or readable for other users from an earlier version, readable for this user
@@ -224,7 +234,9 @@ func (l *Ledger) newStores() {
 	}
 	l.Records = &Records{
 		db: l.db, admission: admission, identities: identities, images: l.Images, jobs: l.Jobs, results: l.Results, outbox: l.Outbox,
+		restoredAt: l.restoredAt,
 	}
+	l.Erasure = &Erasure{db: l.db, outbox: l.Outbox, jobs: l.Jobs}
 	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox, jobs: l.Jobs}
 	l.Commands = &Commands{db: l.db}
 	l.Keys = &Keys{db: l.db}

@@ -65,8 +65,9 @@ func (s *Outbox) listSetAside(ctx context.Context, filter edgelens.SetAsideFilte
 }
 
 // RetrySetAside queues set-aside rows for delivery again, complete and before later ones: those with the ids, or all
-// where there are none, of the sink, or of every sink where that is empty. It returns how many. Its error is an
-// edgelens.ErrNotFound for an id that is not set aside; then nothing changes.
+// where there are none, of the sink, or of every sink where that is empty. Those whose job is held since a restore stay:
+// they have no result. It returns how many. Its error is an edgelens.ErrNotFound for an id that is not set aside, or whose
+// job is held; then nothing changes.
 func (s *Outbox) RetrySetAside(ctx context.Context, sink string, ids ...int64) (n int, err error) {
 	err = s.db.write(ctx, func(c *change) error {
 		n = 0
@@ -80,7 +81,7 @@ func (s *Outbox) RetrySetAside(ctx context.Context, sink string, ids ...int64) (
 				return err
 			}
 			if one == 0 {
-				return fmt.Errorf("%w: no event with the id %d is set aside; it may have been sent meanwhile", edgelens.ErrNotFound, id)
+				return fmt.Errorf("%w: no event with the id %d is set aside, or its job is held (`edgelens job release`); it may have been sent meanwhile", edgelens.ErrNotFound, id)
 			}
 			n += one
 		}
@@ -90,7 +91,8 @@ func (s *Outbox) RetrySetAside(ctx context.Context, sink string, ids ...int64) (
 }
 
 func retrySetAside(c *change, condition string, args ...any) (n int, err error) {
-	rows, err := c.QueryContext(context.Background(), `UPDATE outbox SET aside_at = NULL, aside_reason = '' WHERE aside_at IS NOT NULL AND `+condition+` RETURNING device`, args...)
+	rows, err := c.QueryContext(context.Background(), `UPDATE outbox SET aside_at = NULL, aside_reason = '', restored = 0 WHERE aside_at IS NOT NULL AND `+condition+`
+		AND NOT EXISTS (SELECT 1 FROM jobs WHERE record_id = outbox.record_id AND held = 1 AND finished_at IS NULL) RETURNING device`, args...)
 	if err != nil {
 		return 0, err
 	}

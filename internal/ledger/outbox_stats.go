@@ -2,8 +2,8 @@ package ledger
 
 import "context"
 
-// OutboxStats is the size of the outbox of a sink. Aside of the rows are set aside.
-type OutboxStats struct{ Rows, Bytes, Shed, Aside int64 }
+// OutboxStats is the size of the outbox of a sink. Aside of the rows are set aside, and Restored of these since a restore.
+type OutboxStats struct{ Rows, Bytes, Shed, Aside, Restored int64 }
 
 // Stats returns the size of the outbox of each sink, and how many undelivered rows were dropped since the start.
 // It counts only set-aside rows, and is cheap.
@@ -14,7 +14,8 @@ func (s *Outbox) Stats(ctx context.Context) (map[string]OutboxStats, error) {
 
 func (s *Outbox) stats(ctx context.Context) (map[string]OutboxStats, error) {
 	rows, err := s.db.readers.QueryContext(ctx, `SELECT sink, rows, bytes,
-		(SELECT COUNT(*) FROM outbox o WHERE o.sink = t.sink AND o.aside_at IS NOT NULL) FROM outbox_totals t`)
+		(SELECT COUNT(*) FROM outbox o WHERE o.sink = t.sink AND o.aside_at IS NOT NULL),
+		(SELECT COUNT(*) FROM outbox o WHERE o.sink = t.sink AND o.aside_at IS NOT NULL AND o.restored = 1) FROM outbox_totals t`)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +24,7 @@ func (s *Outbox) stats(ctx context.Context) (map[string]OutboxStats, error) {
 	for rows.Next() {
 		var sink string
 		var of OutboxStats
-		if err := rows.Scan(&sink, &of.Rows, &of.Bytes, &of.Aside); err != nil {
+		if err := rows.Scan(&sink, &of.Rows, &of.Bytes, &of.Aside, &of.Restored); err != nil {
 			return nil, err
 		}
 		stats[sink] = of

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"edgelens"
 	"edgelens/internal/uuid7"
@@ -20,6 +21,8 @@ type Records struct {
 	jobs       *Jobs
 	results    *Results
 	outbox     *Outbox
+	// restoredAt is when a backup was last restored; zero for never.
+	restoredAt time.Time
 	// withoutImage counts the records that were kept without their images.
 	withoutImage atomic.Int64
 }
@@ -48,6 +51,7 @@ func (s *Records) receive(ctx context.Context, r edgelens.Reception) (edgelens.J
 	if err != nil || existing {
 		return edgelens.Job{}, existing, err
 	}
+	s.guardRestored(&r.Record)
 	if err := s.admission.checkRecord(ctx, &r.Record); err != nil {
 		return edgelens.Job{}, false, err
 	}

@@ -3,6 +3,7 @@
 package ledger
 
 import (
+	"database/sql"
 	"errors"
 	"syscall"
 
@@ -40,4 +41,28 @@ func isDamaged(err error) bool {
 		return true
 	}
 	return errors.As(err, &problem) && (problem.Code == sqlite3.ErrCorrupt || problem.Code == sqlite3.ErrNotADB)
+}
+
+// copyPages copies the database of one connection to that of another, as of the transaction that is open on the former:
+// step pages at a time, each followed by a call of after, whose error ends it.
+// https://www.sqlite.org/backup.html
+func copyPages(to, from *sql.Conn, step int, after func(done, all int) error) error {
+	return to.Raw(func(to any) error {
+		return from.Raw(func(from any) error {
+			backup, err := to.(*sqlite3.SQLiteConn).Backup("main", from.(*sqlite3.SQLiteConn), "main")
+			if err != nil {
+				return err
+			}
+			for done := false; !done; {
+				if done, err = backup.Step(step); err == nil {
+					err = after(backup.PageCount()-backup.Remaining(), backup.PageCount())
+				}
+				if err != nil {
+					_ = backup.Finish() // it returns the error again
+					return err
+				}
+			}
+			return backup.Finish()
+		})
+	})
 }

@@ -1,0 +1,43 @@
+package edgelens
+
+import "time"
+
+// ErasureFilter selects the results and records to be erased: those for which all
+// set fields hold.
+type ErasureFilter struct {
+	// ID is that of a result or record.
+	ID string
+	// Device is its source.
+	Device string
+	// Person is the number or the name of the person, as a terminal reported it. It
+	// selects records alone.
+	Person string
+	// Since and Until bound the time of a record's arrival, or of another result: not
+	// before Since, and before Until.
+	Since, Until time.Time
+}
+
+// IsEmpty reports whether it would select everything.
+func (f ErasureFilter) IsEmpty() bool { return f == ErasureFilter{} }
+
+// Erased counts what was erased, or would be.
+type Erased struct {
+	Results, Records, Jobs int64
+	// Images and ImageBytes are of the images that were stored.
+	Images, ImageBytes int64
+	// Undelivered are the events that were not delivered yet, of each sink.
+	Undelivered int64
+	// Complete is false where there may be more: the same call goes on.
+	Complete bool
+}
+
+// Add adds the counts of other, whose Complete counts.
+func (e *Erased) Add(other Erased) {
+	e.Results += other.Results
+	e.Records += other.Records
+	e.Jobs += other.Jobs
+	e.Images += other.Images
+	e.ImageBytes += other.ImageBytes
+	e.Undelivered += other.Undelivered
+	e.Complete = other.Complete
+}
