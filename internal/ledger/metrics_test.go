@@ -3,7 +3,9 @@
 package ledger_test
 
 import (
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -20,6 +22,7 @@ func TestMetrics(t *testing.T) {
 		"edgelens_queue_depth interactive queued": 0, "edgelens_queue_depth interactive running": 0,
 		"edgelens_queue_depth bulk queued": 0, "edgelens_queue_depth bulk running": 0,
 		"edgelens_outbox_rows event": 0, "edgelens_outbox_bytes event": 0, "edgelens_outbox_set_aside event": 0, "edgelens_outbox_shed_total event": 0,
+		"edgelens_queue_oldest_seconds interactive": 0, "edgelens_queue_oldest_seconds bulk": 0, "edgelens_outbox_oldest_seconds event": 0,
 		"edgelens_records_without_image_total": 0,
 		"edgelens_storage_problem ledger":      0, "edgelens_storage_problem images": 0, "edgelens_storage_problem space": 0,
 	}
@@ -49,5 +52,27 @@ func TestMetrics(t *testing.T) {
 	}
 	if got["edgelens_outbox_bytes event"] <= 0 {
 		t.Errorf("metrics %v", got)
+	}
+}
+
+// What waits for an operator, or runs, has no age.
+func TestAgesOfWhatWaits(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	var passed atomic.Int64
+	clock := func() time.Time { return noon.Add(time.Duration(passed.Load())) }
+	l := open(t, t.TempDir(), quiet(), steady(clock), func(p *ledger.Parts) { p.Registerer, p.Sinks = registry, []string{"event"} })
+	now := func(r *edgelens.Reception) { r.Record.ReceivedAt = clock() }
+	start(t, l, accept(t, l).ID)
+	receive(t, l, reception("door", 1, withoutImage, now))
+	must(t, l.Outbox.SetAside(t.Context(), outbox(t, l, "event", "door")[0].Seq, "It is too large."))
+	passed.Add(int64(time.Minute))
+	accept(t, l, func(s *edgelens.JobSpec) { s.Queue = edgelens.QueueBulk })
+	receive(t, l, reception("door", 2, withoutImage, now))
+	passed.Add(int64(10 * time.Minute))
+	got := testutil.Metrics(t, registry)
+	for name, want := range map[string]float64{
+		"edgelens_queue_oldest_seconds interactive": 0, "edgelens_queue_oldest_seconds bulk": 600, "edgelens_outbox_oldest_seconds event": 600,
+	} {
+		equal(t, name, got[name], want)
 	}
 }
