@@ -70,6 +70,9 @@ func newControl(c *config.Config, keys *access.Keys, log *slog.Logger) *control.
 // UseKeys calls do with the keys of the data folder: those of the service that uses it, or, where none runs, of its
 // ledger. Warnings go to logs.
 func UseKeys(ctx context.Context, c *config.Config, logs io.Writer, do func(control.KeyStore) error) error {
+	if err := errors.Join(c.CheckFormerData(), c.CheckOwnData()); err != nil {
+		return err
+	}
 	client, err := control.Connect(ctx, c.DataDir)
 	if err == nil {
 		defer client.Close()
