@@ -244,9 +244,9 @@ tidy-check: setup ## Fail if go.mod or go.sum is not tidy, or a module was chang
 screenshots: build ## Write the screenshots of the documentation (docs/images/page-*.webp) by the tests of the page
 	@scripts/screenshots
 
-sbom: setup ## Write the modules and native libraries of the program, with versions and licenses, to dist/edgelens.cdx.json (CycloneDX)
+sbom: build ## Write the modules and native libraries of the program, with versions and licenses, to dist/edgelens.cdx.json (CycloneDX)
 	@mkdir -p dist
-	@scripts/sbom dist/edgelens.cdx.json
+	@VERSION='$(VERSION)' scripts/sbom bin/edgelens dist/edgelens.cdx.json
 
 release: setup ## Write tarballs, packages, container images, an SBOM and SHA256SUMS of this commit to dist/ (ARCHS="amd64 arm64", IMAGES=no; docs/install.md)
 	@ARCHS='$(ARCHS)' IMAGES='$(IMAGES)' scripts/release

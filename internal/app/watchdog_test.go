@@ -47,9 +47,12 @@ func TestWatchdog(t *testing.T) {
 				var completed, tries atomic.Uint64
 				if test.every > 0 {
 					go func() {
-						for ctx.Err() == nil {
-							time.Sleep(test.every)
-							completed.Add(1)
+						for tick := time.Tick(test.every); ; completed.Add(1) {
+							select {
+							case <-tick:
+							case <-ctx.Done():
+								return
+							}
 						}
 					}()
 				}
