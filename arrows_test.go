@@ -68,7 +68,7 @@ var arrows = map[string][]string{
 	"test":                 nil,                                         // black boxes; their tests use models/modeltest
 	"test/abuse":           {"benchmarks", "terminal"},                  // an attacker: loads, hostile inputs, terminals
 	"tools/install-litert": {"inference/litert", "inference/runtimes"},  // LiteRT for tests
-	"tools/sbom":           nil, // completes the list of components
+	"tools/sbom":           nil,                                         // completes the list of components
 	"tools/quality":        {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
 	"tools/studies":        {anything},                                  // programs that measure the core once
 }

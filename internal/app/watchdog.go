@@ -22,8 +22,7 @@ import (
 const watchdogChecks = 4
 
 // watchdog has systemd end and start again a service that recognizes nothing any more. Each recognition that is completed
-// proves that it works, whoever asked for it; where there was none since the last check, it makes one of its own.
-// Refusals prove nothing, neither way: under load others are completed meanwhile, and a service that only refuses,
+// for a client proves that it works; where there was none since the last check, it makes one of its own. Refusals prove nothing, neither way: under load others are completed meanwhile, and a service that only refuses,
 // because each client's time is too short, has a slot for a check, which waits for one.
 type watchdog struct {
 	interval  time.Duration

@@ -186,10 +186,10 @@ func TestSystemFile(t *testing.T) {
 		environ []string
 		want    string
 	}{
-		"root":                   {0, false, nil, system},
-		"a system user":          {105, false, nil, system},
-		"a user":                 {1000, false, nil, "edgelens.yaml"},
-		"root, a file here":      {0, true, nil, "edgelens.yaml"},
+		"root":                    {0, false, nil, system},
+		"a system user":           {105, false, nil, system},
+		"a user":                  {1000, false, nil, "edgelens.yaml"},
+		"root, a file here":       {0, true, nil, "edgelens.yaml"},
 		"root, one that is named": {0, false, []string{"EDGELENS_CONFIG=" + own}, own},
 	} {
 		t.Run(name, func(t *testing.T) {
