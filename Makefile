@@ -179,11 +179,11 @@ peer-setup: build
 	@bin/edgelens model pull
 	@bin/edgelens model pull mobilenet_v2_1.0_224_uint8
 
-# The models come from the shared folder, or are pulled.
-RUNTIME_MODELS := $(if $(wildcard $(TEST_MODELS)),EDGELENS_MODELS_DIR='$(TEST_MODELS)')
+# The models come from the shared folder, or are pulled, for both programs into one folder.
+RUNTIME_MODELS := EDGELENS_MODELS_DIR='$(or $(wildcard $(TEST_MODELS)),$(CURDIR)/data/models)'
 
 bench-runtime: build ## Measure this program beside that of the last commit with TensorFlow Lite 2.9 (fetched by npm): ratios and targets
-	@$(if $(RUNTIME_MODELS),,bin/edgelens model pull && bin/edgelens model pull $(UINT8))
+	@$(if $(wildcard $(TEST_MODELS)),,bin/edgelens model pull --data-dir data && bin/edgelens model pull --data-dir data $(UINT8))
 	@$(RUNTIME_MODELS) scripts/bench-runtime bin/edgelens $(call TEST_IMAGES,cat_720p.jpg cat_1080p.jpg) \
 		$(patsubst %,--photos %,$(wildcard $(EDGELENS_TEST_SHARED)/images/*.bmp $(EDGELENS_TEST_SHARED)/images/*.jpg $(EDGELENS_TEST_SHARED)/images/imprinting/*.bmp)) \
 		$(patsubst %,--labeled %,$(wildcard $(EDGELENS_TEST_SHARED)/labelled)) $(ARGS)

@@ -84,6 +84,32 @@ func parse(text string) (all []any, err error) {
 	return all, nil
 }
 
+// licenses are those of modules whose files were not recognized. They were read.
+var licenses = map[string]string{
+	"github.com/oasdiff/yaml":     "MIT AND BSD-3-Clause",
+	"github.com/pressly/goose/v3": "MIT",
+}
+
+// addLicenses adds the licenses that were not recognized. A module without one is an error.
+func addLicenses(modules []any) error {
+	for _, m := range modules {
+		module, ok := m.(map[string]any)
+		if !ok {
+			return fmt.Errorf("a component is no object: %v", m)
+		}
+		name, _ := module["name"].(string)
+		if evidence, ok := module["evidence"].(map[string]any); ok && evidence["licenses"] != nil {
+			continue
+		}
+		expression, known := licenses[name]
+		if !known {
+			return fmt.Errorf("the license of the module %s was not recognized: read it and add it to tools/sbom", name)
+		}
+		module["licenses"] = []license{{expression}}
+	}
+	return nil
+}
+
 // complete adds the native components, and removes what differs from one run to the next.
 func complete(in io.Reader, out io.Writer, version string, at time.Time, native string) error {
 	var document map[string]any
@@ -95,6 +121,9 @@ func complete(in io.Reader, out io.Writer, version string, at time.Time, native 
 	program, hasProgram := metadata["component"].(map[string]any)
 	if !ok || !hasMetadata || !hasProgram {
 		return fmt.Errorf("the document of the modules has no components, metadata or program")
+	}
+	if err := addLicenses(modules); err != nil {
+		return err
 	}
 	components, err := parse(native)
 	if err != nil {
