@@ -45,7 +45,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Optional images and models for tests are in a folder beside the clone.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short abuse abuse-short abuse-check ha-check check-arm64 check-armv7 docker-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short abuse abuse-short abuse-check ha-check check-arm64 check-armv7 docker-check deb-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -59,7 +59,11 @@ ENVIRONMENT := PATH HOME TFLITE_ROOT LITERT_ROOT GOFLAGS CGO_CPPFLAGS CGO_CXXFLA
 
 # -----------------------------------------------------------------------------
 
-VERSION = $(shell git -c safe.directory='*' describe --tags --always --dirty 2>/dev/null || echo unknown)
+# What `edgelens version` prints.
+VERSION = $(shell scripts/version semver)
+COMMIT = $(shell scripts/version commit)
+DATE = $(shell scripts/version date)
+STAMP = -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 # Development tools have a module of their own, so that the service's stays small.
 TOOL := go tool -modfile=tools/tools.mod
 TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
@@ -75,7 +79,7 @@ SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
 	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fuzz-decoders fault fault-short abuse abuse-short abuse-check ha-check quality-model alarms-check tidy-check screenshots sbom vulncheck gosec env \
-	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check clean distclean
+	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check release release-check deb-check clean distclean
 
 help: ## List the targets
 	@printf 'edgelens: what is in this image?\n\n'
@@ -88,7 +92,7 @@ setup: ## Install what is missing: Debian packages, Go, the TensorFlow Lite libr
 
 build: setup ## Build bin/edgelens
 	@[ -e bin/edgelens ] || echo '==> building bin/edgelens (the first time takes a minute or more: it compiles the OpenCV bindings)'
-	@go build -ldflags '-X main.version=$(VERSION)' -o bin/edgelens ./cmd/edgelens
+	@go build -ldflags '$(STAMP)' -o bin/edgelens ./cmd/edgelens
 
 run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more flags: ARGS="--log-level debug")
 	@bin/edgelens model pull || stand_in=--recognize-allow-stand-in=true; exec bin/edgelens serve $$stand_in $(ARGS)
@@ -175,11 +179,11 @@ peer-setup: build
 	@bin/edgelens model pull
 	@bin/edgelens model pull mobilenet_v2_1.0_224_uint8
 
-# The models come from the shared folder, or are pulled.
-RUNTIME_MODELS := $(if $(wildcard $(TEST_MODELS)),EDGELENS_MODELS_DIR='$(TEST_MODELS)')
+# The models come from the shared folder, or are pulled, for both programs into one folder.
+RUNTIME_MODELS := EDGELENS_MODELS_DIR='$(or $(wildcard $(TEST_MODELS)),$(CURDIR)/data/models)'
 
 bench-runtime: build ## Measure this program beside that of the last commit with TensorFlow Lite 2.9 (fetched by npm): ratios and targets
-	@$(if $(RUNTIME_MODELS),,bin/edgelens model pull && bin/edgelens model pull $(UINT8))
+	@$(if $(wildcard $(TEST_MODELS)),,bin/edgelens model pull --data-dir data && bin/edgelens model pull --data-dir data $(UINT8))
 	@$(RUNTIME_MODELS) scripts/bench-runtime bin/edgelens $(call TEST_IMAGES,cat_720p.jpg cat_1080p.jpg) \
 		$(patsubst %,--photos %,$(wildcard $(EDGELENS_TEST_SHARED)/images/*.bmp $(EDGELENS_TEST_SHARED)/images/*.jpg $(EDGELENS_TEST_SHARED)/images/imprinting/*.bmp)) \
 		$(patsubst %,--labeled %,$(wildcard $(EDGELENS_TEST_SHARED)/labelled)) $(ARGS)
@@ -201,25 +205,25 @@ GENERATOR := $(wildcard $(EDGELENS_TEST_SHARED)/tools/hostile_gen.py)
 ABUSE = go build -o build/abuse ./test/abuse && build/abuse --program bin/edgelens --out dist $(if $(GENERATOR),--generator $(GENERATOR) --photographs $(EDGELENS_TEST_SHARED)/images)
 
 abuse: build ## Attack the service as hostile clients and crowds do: a table of figures; fails if one is missed (ARGS="--seed 2 --only doors")
-	@bin/edgelens model pull || true
+	@bin/edgelens model pull --data-dir data || true
 	@$(ABUSE) $(ARGS)
 
 abuse-short: build ## The same in some minutes, with fewer inputs and less certainty
-	@bin/edgelens model pull || true
+	@bin/edgelens model pull --data-dir data || true
 	@$(ABUSE) --short $(ARGS)
 
 ha-check: build ## Check with a real Home Assistant (2025.4.4 and 2026.2.3, by pip, 490 MB each) what it makes of what is published (docs/homeassistant.md)
 	@EDGELENS_TEST_HOME_ASSISTANT=1 go test -count=1 -v -timeout 60m -run HomeAssistant ./test/homeassistant
 
 abuse-check: build ## Attack it in a minute and check what does not depend on the machine's speed: answers, ends, exit statuses
-	@bin/edgelens model pull || true
+	@bin/edgelens model pull --data-dir data || true
 	@$(ABUSE) --check $(ARGS)
 
 build-arm64: setup ## Cross-build dist/edgelens-linux-arm64 for Raspberry Pi OS 64-bit (docs/raspberry-pi.md)
-	@VERSION='$(VERSION)' scripts/build-arm arm64
+	@STAMP='$(STAMP)' scripts/build-arm arm64
 
 build-armv7: setup ## The same for Raspberry Pi OS 32-bit
-	@VERSION='$(VERSION)' scripts/build-arm armv7
+	@STAMP='$(STAMP)' scripts/build-arm armv7
 
 check-arm64: build build-arm64 ## Check under qemu that it gives the same results as bin/edgelens for every test image
 	@scripts/check-arm arm64
@@ -228,10 +232,10 @@ check-armv7: build build-armv7 ## The same for the 32-bit program
 	@scripts/check-arm armv7
 
 docker: ## Build the container image edgelens, by docker, podman or buildah (ARCH=arm64; docs/docker.md)
-	@VERSION='$(VERSION)' ARCH='$(ARCH)' scripts/docker
+	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' ARCH='$(ARCH)' scripts/docker
 
 docker-check: setup ## Build, run and test the image without a Docker engine, as root (ARCH=arm64: under qemu)
-	@VERSION='$(VERSION)' ARCH='$(ARCH)' scripts/docker-check
+	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' ARCH='$(ARCH)' scripts/docker-check
 
 # The photographs of the model card; they are not used for training.
 QUALITY_PHOTOS = $(addprefix $(EDGELENS_TEST_SHARED)/images/,bird.bmp cat.bmp cat_720p.jpg cat_1080p.jpg grace_hopper.bmp \
@@ -253,9 +257,18 @@ tidy-check: setup ## Fail if go.mod or go.sum is not tidy, or a module was chang
 screenshots: build ## Write the screenshots of the documentation (docs/images/page-*.webp) by the tests of the page
 	@scripts/screenshots
 
-sbom: setup ## Write the modules of the program, with versions, sums and licenses, to dist/edgelens.cdx.json (CycloneDX)
+sbom: build ## Write the modules and native libraries of the program, with versions and licenses, to dist/edgelens.cdx.json (CycloneDX)
 	@mkdir -p dist
-	@GOFLAGS= go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 app -json -licenses -main cmd/edgelens -output dist/edgelens.cdx.json
+	@VERSION='$(VERSION)' scripts/sbom bin/edgelens dist/edgelens.cdx.json
+
+release: setup ## Write tarballs, packages, container images, an SBOM and SHA256SUMS of this commit to dist/ (ARCHS="amd64 arm64", IMAGES=no; docs/install.md)
+	@ARCHS='$(ARCHS)' IMAGES='$(IMAGES)' scripts/release
+
+release-check: setup ## Fail unless two clones in different folders give the same packages for this machine
+	@scripts/release-check
+
+deb-check: setup ## Install, run, upgrade, remove and purge the package in a Debian 12 of its own with systemd, as root
+	@scripts/deb-check
 
 vulncheck: setup ## Look for known vulnerabilities in what the program calls (asks vuln.go.dev)
 	@go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...

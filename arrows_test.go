@@ -63,6 +63,7 @@ var arrows = map[string][]string{
 	"internal/ledger":      {"internal/datadir"},
 	"internal/stream":      nil, // statistics of values that come one by one
 	"internal/supervise":   {"internal/datadir"},
+	"internal/systemd":     nil, // reports to the service manager
 	"internal/tuned":       {"internal/datadir"},
 	"internal/notify":      nil, // with the events and the webhook below it
 	"internal/telemetry":   nil,
@@ -72,6 +73,7 @@ var arrows = map[string][]string{
 	"test/homeassistant":   {"terminal"},                                // plays a terminal
 	"test/abuse":           {"benchmarks", "terminal"},                  // an attacker: loads, hostile inputs, terminals
 	"tools/install-litert": {"inference/litert", "inference/runtimes"},  // LiteRT for tests
+	"tools/sbom":           nil,                                         // completes the list of components
 	"tools/quality":        {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
 	"tools/studies":        {anything},                                  // programs that measure the core once
 }
@@ -89,6 +91,7 @@ var outside = map[string][]string{
 	"github.com/DataDog/sketches-go": {"internal/stream"},
 	"github.com/elastic":             {"preprocess/sandbox"},
 	"github.com/landlock-lsm":        {"preprocess/sandbox"},
+	"github.com/coreos/go-systemd":   {"internal/systemd"},
 	"C":                              {"preprocess", "inference/tflite", "inference/litert"},
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -268,5 +269,26 @@ func TestVersionCommand(t *testing.T) {
 		if status != 0 || !strings.Contains(out, want) {
 			t.Errorf("status %d, %q, want %q", status, out, want)
 		}
+	}
+}
+
+// What scripts read from `edgelens version --json`.
+func TestVersionAsJSON(t *testing.T) {
+	t.Setenv("LITERT_ROOT", t.TempDir())
+	status, out, text := runCommand(t, nil, "version", "--json")
+	var v struct {
+		Version, Commit, Date, Go, Architecture string
+		Cores                                   int
+		Runtimes                                []struct{ Name, Version, Library, Problem string }
+		Accelerators                            []struct{ Name, Problem string }
+	}
+	if err := json.Unmarshal([]byte(out), &v); status != 0 || err != nil {
+		t.Fatalf("status %d, %v: %s%s", status, err, out, text)
+	}
+	if v.Version != "devel" || v.Commit != "unknown" || v.Date != "unknown" || v.Go != runtime.Version() || v.Architecture != runtime.GOARCH || v.Cores < 1 || v.Accelerators == nil {
+		t.Errorf("%+v", v)
+	}
+	if len(v.Runtimes) != 2 || v.Runtimes[0].Name != "tflite" || !strings.HasPrefix(v.Runtimes[0].Version, "2.") || !strings.Contains(v.Runtimes[1].Problem, "not installed") {
+		t.Errorf("%+v", v.Runtimes)
 	}
 }

@@ -19,7 +19,8 @@ func newKey(environ []string) *cobra.Command {
 		Use:   "key",
 		Short: "Create, list and revoke the keys of clients",
 		Long: `Keys let clients use the service: docs/access.md describes scopes and bounds. A running service
-of the data folder is reached by its socket there, so that changes take effect at once.`,
+of the data folder is reached by its socket there, so that changes take effect at once. For the
+service of a package, run it with sudo.`,
 	}
 	config.AddFlags(cmd.PersistentFlags(), "data_dir")
 	cmd.AddCommand(newKeyCreate(environ), newKeyList(environ), newKeyRevoke(environ))
@@ -28,7 +29,7 @@ of the data folder is reached by its socket there, so that changes take effect a
 
 // useKeys calls do with the keys of the data folder.
 func useKeys(cmd *cobra.Command, environ []string, do func(control.KeyStore) error) error {
-	c, err := loadSettings(cmd, environ)
+	c, err := loadSettingsAsOwner(cmd, environ, dataFolder)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"edgelens/internal/ledger"
 )
 
 var tokenForm = regexp.MustCompile(`^elk_[a-z2-7]{8}_[a-z2-7]{52}\n$`)
@@ -66,6 +68,31 @@ func TestKeyForKeysFile(t *testing.T) {
 	}
 	if _, err := os.Stat(data); !os.IsNotExist(err) {
 		t.Errorf("the data folder was made: %v", err)
+	}
+}
+
+// A ledger in ./data, the default of earlier versions, is not forgotten.
+func TestDataOfEarlierVersionStopsStart(t *testing.T) {
+	if ledger.Exists("/var/lib/edgelens") {
+		t.Skip("this machine has a service, whose data root uses")
+	}
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("data", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join("data", "ledger.db"), []byte("rows"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	former, err := filepath.Abs("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	environ := []string{"HOME=" + t.TempDir()}
+	for _, args := range [][]string{{"serve", "--listen=127.0.0.1:0", "--mqtt-listen="}, {"key", "list"}} {
+		status, _, text := runCommand(t, environ, args...)
+		if status != 1 || !strings.Contains(text, " "+former+" ") || !strings.Contains(text, "run: ") || !strings.Contains(text, "or set data_dir to "+former) {
+			t.Errorf("%v: status %d, %s", args, status, text)
+		}
 	}
 }
 

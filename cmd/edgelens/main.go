@@ -21,8 +21,8 @@ import (
 	"edgelens/preprocess/sandbox"
 )
 
-// version is set by the Makefile from git.
-var version = "devel"
+// These are set by the Makefile from git (scripts/version); date is that of the commit.
+var version, commit, date = "devel", "unknown", "unknown"
 
 func main() {
 	sandbox.Main()                              // this may be a process that decodes images

@@ -68,7 +68,7 @@ func newModelPull(environ []string) *cobra.Command {
 		Use:   "pull [NAME...]",
 		Short: "Fetch models by name; without a name, the default one",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			c, err := loadSettings(cmd, environ)
+			c, err := loadSettingsAsOwner(cmd, environ, modelsFolder)
 			if err != nil {
 				return err
 			}

@@ -36,7 +36,7 @@ package is run.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadSettings(cmd, environ)
+			c, err := loadSettingsAsOwner(cmd, environ, dataFolder)
 			if err != nil {
 				return err
 			}

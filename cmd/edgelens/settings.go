@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edgelens/internal/config"
+	"edgelens/internal/datadir"
 )
 
 // loadSettings is config.Load for a command without a log: warnings go to standard error.
@@ -19,3 +20,16 @@ func loadSettings(cmd *cobra.Command, environ []string) (*config.Config, error) 
 	}
 	return c, nil
 }
+
+// loadSettingsAsOwner is loadSettings for a command that writes to a folder: root becomes the folder's owner, so that the
+// service can use what it writes.
+func loadSettingsAsOwner(cmd *cobra.Command, environ []string, folder func(*config.Config) string) (*config.Config, error) {
+	c, err := loadSettings(cmd, environ)
+	if err != nil {
+		return nil, err
+	}
+	return c, datadir.BecomeOwner(folder(c))
+}
+
+func dataFolder(c *config.Config) string   { return c.DataDir }
+func modelsFolder(c *config.Config) string { return c.ModelsDir }

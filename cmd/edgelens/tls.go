@@ -33,7 +33,7 @@ service that uses the same files reads them again within seconds.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if folder == "" {
-				c, err := loadSettings(cmd, environ)
+				c, err := loadSettingsAsOwner(cmd, environ, dataFolder)
 				if err != nil {
 					return err
 				}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 )
 
 func newVersion(environ []string) *cobra.Command {
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the runtimes that run models, and the processor's features that they choose kernels by",
@@ -23,11 +26,56 @@ func newVersion(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printVersion(cmd.OutOrStdout(), app.System(version, app.NewRuntimes(c)))
+			system := app.System(version, app.NewRuntimes(c))
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(versionOf(system))
+			}
+			return printVersion(cmd.OutOrStdout(), system)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	config.AddFlags(cmd.Flags(), "data_dir", "inference.accelerators")
 	return cmd
+}
+
+// jsonVersion is the JSON of a version. Names are added and never changed: scripts read them.
+type jsonVersion struct {
+	Version      string            `json:"version"`
+	Commit       string            `json:"commit"`
+	Date         string            `json:"date"`
+	Go           string            `json:"go"`
+	Architecture string            `json:"architecture"`
+	Processor    string            `json:"processor,omitempty"`
+	Cores        int               `json:"cores"`
+	Features     []string          `json:"features,omitempty"`
+	Runtimes     []jsonRuntime     `json:"runtimes"`
+	Accelerators []jsonAccelerator `json:"accelerators"`
+}
+
+type jsonRuntime struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+	Library string `json:"library,omitempty"`
+	Problem string `json:"problem,omitempty"`
+}
+
+type jsonAccelerator struct {
+	Name    string `json:"name"`
+	Problem string `json:"problem,omitempty"`
+}
+
+func versionOf(s edgelens.System) jsonVersion {
+	v := jsonVersion{
+		Version: s.Version, Commit: commit, Date: date, Go: runtime.Version(), Architecture: s.Architecture, Processor: s.Processor, Cores: s.Cores, Features: s.Features,
+		Runtimes: []jsonRuntime{}, Accelerators: []jsonAccelerator{},
+	}
+	for _, r := range s.Runtimes {
+		v.Runtimes = append(v.Runtimes, jsonRuntime(r))
+	}
+	for _, a := range s.Accelerators {
+		v.Accelerators = append(v.Accelerators, jsonAccelerator(a))
+	}
+	return v
 }
 
 func printVersion(out io.Writer, s edgelens.System) error {

@@ -259,6 +259,9 @@ func useBackups(ctx context.Context, c *config.Config, version string, logs io.W
 // useDataFolder calls byService with a client of the service that uses the data folder, or, where none runs, byFiles with
 // its ledger. Warnings go to logs.
 func useDataFolder(ctx context.Context, c *config.Config, logs io.Writer, byService func(*control.Client) error, byFiles func(*ledger.Ledger, *slog.Logger) error) error {
+	if err := errors.Join(c.CheckFormerData(), c.CheckOwnData()); err != nil {
+		return err
+	}
 	client, err := control.Connect(ctx, c.DataDir)
 	if err == nil {
 		defer client.Close()
@@ -267,10 +270,11 @@ func useDataFolder(ctx context.Context, c *config.Config, logs io.Writer, byServ
 	if !errors.Is(err, control.ErrNoService) {
 		return err
 	}
+	if err := datadir.CheckOwner(c.DataDir); err != nil {
+		return err
+	}
 	datadir.UseOwnFilesOnly()
-	settings := c.Log
-	settings.LogLevel = "warn"
-	log := telemetry.NewLogger(settings, logs)
+	log := telemetry.NewLogger(telemetry.Config{LogLevel: "warn", LogFormat: c.Log.LogFormat}, logs)
 	l, err := ledger.Open(ctx, c.DataDir, c.Ledger, ledger.Parts{Log: log, Registerer: prometheus.NewRegistry()})
 	if errors.Is(err, edgelens.ErrInUse) {
 		return fmt.Errorf("%w: another edgelens uses %s and does not answer at its socket there; if it is of an earlier version, restart it, or stop it while you run this", edgelens.ErrInUse, c.DataDir)

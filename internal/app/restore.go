@@ -43,6 +43,9 @@ type RestoreReport struct {
 // or done again by itself: that waits for a decision. progress gets the number of bytes read so far, and that of all; it
 // may be nil.
 func Restore(ctx context.Context, c *config.Config, file string, o RestoreOptions, progress func(done, all int64)) (report RestoreReport, err error) {
+	if err := datadir.CheckOwner(c.DataDir); err != nil {
+		return report, err
+	}
 	datadir.UseOwnFilesOnly()
 	report.DataDir = c.DataDir
 	names := []string{backup.SessionName, backup.TLSFolder}

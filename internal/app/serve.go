@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,17 +25,9 @@ import (
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
 	"edgelens/internal/notify/event"
+	"edgelens/internal/systemd"
 	"edgelens/internal/telemetry"
 	"edgelens/web"
-)
-
-const (
-	// StopTimeout is how long stopping takes at most, after the drain, but for a part that does not end when it should.
-	StopTimeout = 9 * time.Second
-	// answerTimeout is the part of it in which requests that wait may still be answered, and responseTimeout that in which
-	// clients may still receive responses. The rest is for freeing the parts.
-	answerTimeout   = 5 * time.Second
-	responseTimeout = 6 * time.Second
 )
 
 // Serve runs until ctx ends or a part fails, and then stops in order: not ready, for the drain; stop accepting; finish
@@ -44,6 +35,9 @@ const (
 func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer, reload Reload) (err error) {
 	stopping := &stopping{}
 	defer stopping.end()
+	if err := c.CheckFormerData(); err != nil {
+		return err
+	}
 	datadir.UseOwnFilesOnly()
 	log := telemetry.NewLogger(c.Log, logs)
 	c.WarnOfRetired(log)
@@ -83,7 +77,7 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	defer func() { err = errors.Join(err, sensors.stop(stopping.limit())) }()
 	s := &node{
 		sensors: sensors,
-		version: version, started: time.Now(), config: c, core: core, jobs: jobs, history: history, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, log: log,
+		version: version, started: time.Now(), config: c, core: core, jobs: jobs, history: history, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, manager: systemd.Find(log), log: log,
 	}
 	if s.homeAssistant, err = newHomeAssistant(c, s, metrics); err != nil {
 		return err
@@ -127,6 +121,7 @@ type node struct {
 	readiness     *telemetry.Readiness
 	metrics       *prometheus.Registry
 	stopping      *stopping
+	manager       *systemd.Manager // nil in tests without one
 	log           *slog.Logger
 	// certificates are those that are followed, by what they are for: http, mqtt.
 	certificates map[string]*certificate.Follower
@@ -265,7 +260,8 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 		s.readiness.Ready("model")
 		s.log.Info("ready", "model", model, "seconds", time.Since(start).Seconds())
 		adviseTuned(s.config, s.core, s.log)
-		<-ctx.Done()
+		s.manager.Ready("Serving on " + address)
+		s.watch(ctx)
 		s.jobs.worker.Shutdown()
 		return nil
 	})
@@ -293,58 +289,4 @@ func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
 		<-ctx.Done()
 		return CloseWithin(StopTimeout, server.Close)
 	})
-}
-
-// drain returns when the service is to stop: a while after stop ends, in which it is not ready, so that a load balancer
-// sends no more requests; or at once when a part failed.
-func (s *node) drain(stop, serving context.Context) {
-	select {
-	case <-stop.Done():
-	case <-serving.Done():
-		return
-	}
-	if s.config.StopDrain == 0 {
-		return
-	}
-	s.readiness.NotReady("service", "stopping")
-	s.log.Info("draining: /readyz is unavailable, and requests are still served", "duration", s.config.StopDrain)
-	timer := time.NewTimer(s.config.StopDrain)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-serving.Done():
-	}
-}
-
-// stopping is the time limit for stopping, which all parts share. It is safe for use by many goroutines.
-type stopping struct {
-	mu     sync.Mutex
-	ctx    context.Context
-	cancel context.CancelFunc
-}
-
-// begin starts the time, once.
-func (s *stopping) begin() { _ = s.limit() }
-
-// limit returns a context that ends when the time is over; it starts the time.
-func (s *stopping) limit() context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ctx == nil {
-		s.ctx, s.cancel = context.WithTimeout(context.Background(), StopTimeout)
-	}
-	return s.ctx
-}
-
-// end frees it.
-func (s *stopping) end() {
-	_ = s.limit()
-	s.cancel()
-}
-
-// CloseWithin closes a part with a time limit.
-func CloseWithin(limit time.Duration, end func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	return end(ctx)
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ import (
 
 // Config is every setting of the service.
 type Config struct {
-	// DataDir is the folder of all data of the service.
+	// DataDir is the folder of all data of the service. The default depends on the user: Load sets it.
 	DataDir string
 	// ModelsDir holds the model files; "" means "models" in DataDir.
 	ModelsDir string
@@ -90,7 +91,6 @@ type Rules struct {
 // Default returns the defaults.
 func Default() Config {
 	return Config{
-		DataDir:    "./data",
 		HTTP:       api.DefaultConfig(),
 		Recognize:  recognize.DefaultConfig(),
 		Inference:  inference.DefaultConfig(),
@@ -132,7 +132,7 @@ func (c *Config) Complete() {
 // Validate reports the errors of every package, each setting by its full key.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.DataDir == "" {
+	if c.DataDir == "" && !slices.Contains(c.derived, "data_dir") {
 		errs = append(errs, errors.New("data_dir must not be empty"))
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {

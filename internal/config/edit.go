@@ -27,7 +27,15 @@ func FileInUse(flags *pflag.FlagSet, environ []string) string {
 
 // fileOf returns the configuration file, and whether a flag or the environment names it.
 func fileOf(flags *pflag.FlagSet, environ []string) (path string, named bool) {
+	return currentAccount().fileOf(flags, environ, systemFile)
+}
+
+// fileOf is the same for a user, where the machine's service has its file at system.
+func (a account) fileOf(flags *pflag.FlagSet, environ []string, system string) (path string, named bool) {
 	path = defaultFile
+	if isMissing(path) && a.isSystem() && !isMissing(system) {
+		path = system
+	}
 	for _, pair := range environ {
 		if name, text, _ := strings.Cut(pair, "="); name == envFile && text != "" {
 			path, named = text, true

@@ -1,6 +1,29 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+)
+
+// DataDirOf returns the default data folder of a user.
+func DataDirOf(id int, home string, environ []string) (string, error) {
+	return account{id, home}.dataDir(environ)
+}
+
+// FileOf returns the configuration file of a user.
+func FileOf(flags *pflag.FlagSet, environ []string, id int, system string) string {
+	path, _ := account{id: id}.fileOf(flags, environ, system)
+	return path
+}
+
+// CheckOwnDataOf is CheckOwnData for a user.
+func CheckOwnDataOf(c *Config, id int, system string) error {
+	return c.checkOwnData(account{id: id}, system)
+}
+
+// AsDefaultFolder makes the data folder of a configuration the default one.
+func AsDefaultFolder(c *Config) { c.derived = append(c.derived, "data_dir") }
 
 // SetForTest sets one setting, whether the whole is valid or not.
 func SetForTest(c *Config, key, text string) error {

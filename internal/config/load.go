@@ -48,7 +48,7 @@ func AddFlags(flags *pflag.FlagSet, prefixes ...string) {
 			flags.VarPF(&rawValue{kind: s.Type()}, s.flag(), "", s.help).Hidden = true
 		}
 	}
-	flags.String(flagFile, "", "configuration file (default: "+defaultFile+" if there is one)")
+	flags.String(flagFile, "", "configuration file (default: "+defaultFile+" in this folder, or, for root and system users, "+systemFile+", if there is one)")
 }
 
 // rawValue keeps the text of a flag, so that Load can report an invalid one
@@ -83,6 +83,12 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	errs = append(errs, applyFile(c.from(settings, edgelens.SettingFile), flags, environ)...)
 	errs = append(errs, applyEnviron(c.from(settings, edgelens.SettingEnviron), environ)...)
 	errs = append(errs, applyFlags(c.from(settings, edgelens.SettingFlag), flags)...)
+	if _, set := c.sources["data_dir"]; !set {
+		var err error
+		c.DataDir, err = currentAccount().dataDir(environ)
+		errs = append(errs, split(err)...)
+		c.derived = append(c.derived, "data_dir")
+	}
 	c.Complete()
 	errs = append(errs, split(c.Validate())...)
 	if len(errs) > 0 {

@@ -29,7 +29,7 @@ type value interface {
 func (c *Config) settings() []setting {
 	return []setting{
 		{"listen", "host:port to serve HTTP on; port 0 picks a free one", text(&c.HTTP.Listen)},
-		{"data_dir", "folder for all data: database, images, models", text(&c.DataDir)},
+		{"data_dir", "folder for all data: database, images, models (default: " + systemDataDir + " for root and system users, edgelens in $XDG_DATA_HOME or ~/.local/share for others)", text(&c.DataDir)},
 		{"models_dir", "folder with the model files (default: models in the data folder)", text(&c.ModelsDir)},
 		{"model", "name of the default model (default: the manifest's)", text(&c.Model)},
 		{"model_mirror", "folder or URL to fetch models from before their public source", secretURL(&c.ModelMirror)},

