@@ -99,7 +99,7 @@ func TestRecognizeCommand(t *testing.T) {
 		"unknown flag":  {"recognize", "--no-such-flag", red},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if status, out, err := runCommand(t, environ, args...); status != 1 || err == "" {
+			if status, out, err := runCommand(t, environ, args...); status == 0 || err == "" {
 				t.Errorf("status %d, stdout %q, stderr %q", status, out, err)
 			}
 		})
@@ -135,7 +135,7 @@ func TestInvalidViewFlags(t *testing.T) {
 		} {
 			for _, value := range values {
 				status, out, text := runCommand(t, nil, append(command, flag+"="+value, "/no/such/file.jpg")...)
-				if status != 1 || out != "" || !strings.Contains(text, flag) || strings.Contains(text, "no such file") || strings.Contains(text, "--server") {
+				if status != 2 || out != "" || !strings.Contains(text, flag) || strings.Contains(text, "no such file") || strings.Contains(text, "--server") {
 					t.Errorf("%v %s=%s: status %d, %s%s", command, flag, value, status, out, text)
 				}
 			}
@@ -256,7 +256,7 @@ func TestConfigCommand(t *testing.T) {
 func TestUnexpectedArguments(t *testing.T) {
 	for args, want := range map[string]string{"--ledger-keep-images false": "--flag=false", "--listen 127.0.0.1:9 now": `takes no arguments, but got "now"`} {
 		status, _, err := runCommand(t, nil, append([]string{"config"}, strings.Fields(args)...)...)
-		if status != 1 || !strings.Contains(err, want) {
+		if status != 2 || !strings.Contains(err, want) {
 			t.Errorf("%s: status %d, %s", args, status, err)
 		}
 	}

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"encoding/json"
+	"io"
+
 	"github.com/spf13/cobra"
 
+	"edgelens"
 	"edgelens/internal/config"
 )
 
 func newConfig(environ []string) *cobra.Command {
+	var options config.PrintOptions
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Print the effective configuration as an edgelens.yaml",
@@ -16,9 +22,33 @@ func newConfig(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.Print(cmd.OutOrStdout())
+			if asJSON {
+				return printSettings(cmd.OutOrStdout(), c.InForce())
+			}
+			return c.PrintWith(cmd.OutOrStdout(), options)
 		},
 	}
 	config.AddFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&options.Secrets, "show-secrets", false, "print secrets, too")
+	cmd.Flags().BoolVar(&options.Sources, "sources", false, "print where each value was set")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: each setting with its value, default and source; secrets are masked")
 	return cmd
+}
+
+// jsonSetting is the JSON of a setting. Names are added and never changed: scripts read them.
+type jsonSetting struct {
+	Key     string `json:"key"`
+	Type    string `json:"type"`
+	Value   string `json:"value"`
+	Default string `json:"default"`
+	Source  string `json:"source"`
+	Masked  bool   `json:"masked,omitempty"`
+}
+
+func printSettings(out io.Writer, settings []edgelens.Setting) error {
+	all := make([]jsonSetting, 0, len(settings))
+	for _, s := range settings {
+		all = append(all, jsonSetting{s.Key, s.Type, s.Value, s.Default, string(s.Source), s.Masked})
+	}
+	return json.NewEncoder(out).Encode(all)
 }

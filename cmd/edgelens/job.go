@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"edgelens/api"
 	"edgelens/internal/client"
+	"edgelens/internal/config"
 	"edgelens/internal/imagefile"
 )
 
@@ -26,7 +28,7 @@ func newJob(environ []string) *cobra.Command {
 // addServerFlags adds the address of the server and the key for it.
 func addServerFlags(cmd *cobra.Command, c *client.Client, environ []string) {
 	var key keyFlag
-	cmd.PersistentFlags().StringVar(&c.Server, "server", "http://127.0.0.1:8080", "address of the server")
+	cmd.PersistentFlags().StringVar(&c.Server, "server", serverOf(environ), "address of the server (default: the environment variable "+config.EnvServer+", else this machine)")
 	key.add(cmd.PersistentFlags())
 	cmd.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
 		c.Key, err = key.read(environ)
@@ -34,14 +36,28 @@ func addServerFlags(cmd *cobra.Command, c *client.Client, environ []string) {
 	}
 }
 
+// serverOf returns the address of the server by default.
+func serverOf(environ []string) string {
+	for _, pair := range environ {
+		if address, ok := strings.CutPrefix(pair, config.EnvServer+"="); ok && address != "" {
+			return address
+		}
+	}
+	return "http://127.0.0.1:8080"
+}
+
 func newJobSubmit(c *client.Client) *cobra.Command {
 	var options client.JobOptions
 	var wait bool
 	cmd := &cobra.Command{
-		Use:   "submit FILE...",
+		Use:   "submit FILE|FOLDER...",
 		Short: "Queue images and print their job ids",
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) error {
+		RunE: func(cmd *cobra.Command, given []string) error {
+			files, err := imagefile.ListAll(given)
+			if err != nil {
+				return err
+			}
 			for _, file := range files {
 				image, err := imagefile.Read(cmd.InOrStdin(), file)
 				if err != nil {

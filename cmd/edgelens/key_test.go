@@ -53,7 +53,7 @@ func TestKeyCommands(t *testing.T) {
 		"expired":       {[]string{"create", "--name", "x", "--scopes", "jobs", "--expires", "2020-01-01"}, "passed"},
 		"no date":       {[]string{"create", "--name", "x", "--scopes", "jobs", "--expires", "soon"}, "90d"},
 	} {
-		if status, out, err := runCommand(t, environ, append([]string{"key"}, c.args...)...); status != 1 || out != "" || !strings.Contains(err, c.want) {
+		if status, out, err := runCommand(t, environ, append([]string{"key"}, c.args...)...); status == 0 || out != "" || !strings.Contains(err, c.want) {
 			t.Errorf("%s: status %d %s%s", name, status, out, err)
 		}
 	}

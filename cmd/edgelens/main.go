@@ -36,8 +36,8 @@ func main() {
 // errSilent ends a command with status 1 after it has printed its error.
 var errSilent = errors.New("")
 
-// execute runs the command line and returns the exit status: 0, or 1 with a
-// sentence on stderr.
+// execute runs the command line and returns the exit status: 0, or another one with a
+// sentence on stderr, 2 where the command line was wrong.
 func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	root := newRoot(environ)
 	root.SetArgs(args)
@@ -47,20 +47,44 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 		if !errors.Is(err, errSilent) {
 			fmt.Fprintf(stderr, "edgelens: %v\n", err) // an error has no other output
 		}
-		return 1
+		return statusOf(err)
 	}
-	return 0
+	return statusOK
 }
 
 func newRoot(environ []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "edgelens",
 		Short:         "Image-recognition server for the edge",
+		Long:          "Image-recognition server for the edge. The exit status is 0, 1 where a command failed, and 2 where the command line was wrong.",
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Example: `  edgelens serve
+  edgelens recognize cat.jpg
+  edgelens key create --name app --scopes recognize,jobs
+  edgelens backup /mnt/usb/edgelens.tar`,
 	}
-	root.SetFlagErrorFunc(explainFlag)
-	root.AddCommand(newServe(environ), newWorker(environ), newRecognize(environ), newModel(environ), newKey(environ), newJob(environ), newOutbox(environ), newResults(environ), newBackup(environ), newRestore(environ), newHealth(environ), newTerminal(), newSensor(), newConfig(environ), newRuntime(environ), newBench(environ), newTLS(environ), newVersion(environ))
+	root.SetVersionTemplate("edgelens {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return asUsage(explainFlag(cmd, err)) })
+	for _, group := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"run", "Run:", []*cobra.Command{newServe(environ), newWorker(environ)}},
+		{"use", "Use:", []*cobra.Command{newRecognize(environ), newJob(environ), newOutbox(environ), newResults(environ)}},
+		{"operate", "Operate:", []*cobra.Command{newHealth(environ), newConfig(environ), newKey(environ), newTLS(environ), newBackup(environ), newRestore(environ), newVersion(environ)}},
+		{"models", "Models and speed:", []*cobra.Command{newModel(environ), newRuntime(environ), newBench(environ)}},
+		{"devices", "Devices:", []*cobra.Command{newTerminal(), newSensor()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, cmd := range group.commands {
+			cmd.GroupID = group.id
+			root.AddCommand(cmd)
+		}
+	}
+	strict(root)
+	completeValues(root, environ)
 	return root
 }
 

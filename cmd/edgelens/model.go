@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -28,7 +29,8 @@ func newModel(environ []string) *cobra.Command {
 }
 
 func newModelList(environ []string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the models of the manifest and of the models folder",
 		Args:  noArgs,
@@ -41,9 +43,34 @@ func newModelList(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(modelsOf(registry.List()))
+			}
 			return printModels(cmd.OutOrStdout(), registry.List())
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// jsonModel is the JSON of a model. Names are added and never changed: scripts read them.
+type jsonModel struct {
+	Name    string `json:"name"`
+	Digest  string `json:"digest,omitempty"`
+	State   string `json:"state"`
+	Bytes   int64  `json:"bytes"`
+	Labels  int    `json:"labels"`
+	Default bool   `json:"default"`
+	BuiltIn bool   `json:"built_in"`
+	Problem string `json:"problem,omitempty"`
+}
+
+func modelsOf(list []models.Listed) []jsonModel {
+	all := make([]jsonModel, 0, len(list))
+	for _, m := range list {
+		all = append(all, jsonModel{m.Name, m.Digest, string(m.State), m.FileBytes, len(m.Labels), m.Default, m.BuiltIn, m.Problem})
+	}
+	return all
 }
 
 func printModels(w io.Writer, list []models.Listed) error {

@@ -13,23 +13,28 @@ import (
 	"edgelens/api"
 	"edgelens/internal/app"
 	"edgelens/internal/config"
+	"edgelens/internal/imagefile"
 )
 
 func newRecognize(environ []string) *cobra.Command {
 	var asJSON bool
 	var options edgelens.Request
 	cmd := &cobra.Command{
-		Use:   "recognize FILE...",
+		Use:   "recognize FILE|FOLDER...",
 		Short: "Recognize images without a server",
-		Long:  "Recognize images, by the same path as the server.\nFILE may be - for standard input. The exit status is 0 only if every image was recognized.",
+		Long:  "Recognize images, by the same path as the server.\nFILE may be - for standard input, and of a FOLDER the images in it are recognized. The exit status is 0 only if every image was recognized.",
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) error {
+		RunE: func(cmd *cobra.Command, given []string) error {
 			c, err := loadSettings(cmd, environ)
 			if err != nil {
 				return err
 			}
 			if options.TopK < 1 {
-				return fmt.Errorf("--top-k must be at least 1, not %d", options.TopK)
+				return usageError{fmt.Errorf("--top-k must be at least 1, not %d", options.TopK)}
+			}
+			files, err := imagefile.ListAll(given)
+			if err != nil {
+				return err
 			}
 			var show printer = &table{w: tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)}
 			if asJSON {

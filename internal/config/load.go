@@ -28,8 +28,11 @@ const (
 	defaultFile = "edgelens.yaml"
 )
 
-// EnvKey is the environment variable with the key of commands that call a service. It is no setting.
-const EnvKey = envPrefix + "KEY"
+// EnvKey and EnvServer are the environment variables with the key and the address of commands that call a service. They are no settings.
+const (
+	EnvKey    = envPrefix + "KEY"
+	EnvServer = envPrefix + "SERVER"
+)
 
 // AddFlags registers the flags of the settings that start with one of the
 // prefixes, and --config. No prefix means every setting.
@@ -41,6 +44,11 @@ func AddFlags(flags *pflag.FlagSet, prefixes ...string) {
 			if s.Type() == "bool" {
 				f.NoOptDefVal = "true" // a switch: --flag, or --flag=false
 			}
+		}
+	}
+	for _, s := range defaults.secretFiles() {
+		if matches(s.key, prefixes) {
+			flags.VarPF(&rawValue{kind: s.Type()}, s.flag(), "", s.help)
 		}
 	}
 	for _, s := range defaults.retiredSettings() {
@@ -78,11 +86,12 @@ func matches(key string, prefixes []string) bool {
 // lists the errors of all sources.
 func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	c := Default()
-	settings := append(c.settings(), c.retiredSettings()...)
+	settings := slices.Concat(c.settings(), c.secretFiles(), c.retiredSettings())
 	var errs []error
 	errs = append(errs, applyFile(c.from(settings, edgelens.SettingFile), flags, environ)...)
 	errs = append(errs, applyEnviron(c.from(settings, edgelens.SettingEnviron), environ)...)
 	errs = append(errs, applyFlags(c.from(settings, edgelens.SettingFlag), flags)...)
+	errs = append(errs, c.checkSecretFiles()...)
 	if _, set := c.sources["data_dir"]; !set {
 		var err error
 		c.DataDir, err = currentAccount().dataDir(environ)
@@ -119,7 +128,7 @@ func applyEnviron(settings []setting, environ []string) []error {
 	var errs []error
 	for _, pair := range environ {
 		name, text, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, envTest) || name == envFile || name == EnvKey {
+		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, envTest) || name == envFile || name == EnvKey || name == EnvServer {
 			continue
 		}
 		s, known := byName[name]

@@ -38,8 +38,8 @@ func (c *Config) settings() []setting {
 
 		{"stop.drain", "time after SIGTERM for which /readyz is unavailable and requests are still served, so that a load balancer notices", duration(&c.StopDrain)},
 
-		{"http.max_image_bytes", "maximum size of an encoded image in bytes", integer(&c.HTTP.MaxImageBytes)},
-		{"http.max_upload_bytes", "maximum bytes of uploads in memory at a time", integer(&c.HTTP.MaxUploadBytes)},
+		{"http.max_image_bytes", "maximum size of an encoded image in bytes", size(&c.HTTP.MaxImageBytes)},
+		{"http.max_upload_bytes", "maximum bytes of uploads in memory at a time", size(&c.HTTP.MaxUploadBytes)},
 		{"http.public_url", "base URL of this service in links to images; empty: http:// and the listen address", secretURL(&c.PublicURL)},
 		{"http.allowed_hosts", "accepted host names, comma-separated, besides IP addresses, localhost, this machine's name and http.public_url; *: all names, which exposes the API to any web page", list(&c.HTTP.AllowedHosts)},
 		{"http.allowed_origins", "origins (https://dash.example.com) whose web pages may use recognition, jobs, results and events, comma-separated; *: all; empty: none", list(&c.HTTP.AllowedOrigins)},
@@ -73,7 +73,7 @@ func (c *Config) settings() []setting {
 
 		{"preprocess.max_pixels", "maximum size of an image in pixels", integer(&c.Preprocess.MaxPixels)},
 		{"preprocess.max_side", "maximum width and height of an image in pixels", integer(&c.Preprocess.MaxSide)},
-		{"preprocess.max_memory", "maximum bytes for decoding one image, of which decode.memory may leave less; larger JPEGs are decoded at a fraction of their size, other images rejected; 0: what decode.memory leaves", integer(&c.Preprocess.MaxMemory)},
+		{"preprocess.max_memory", "maximum bytes for decoding one image, of which decode.memory may leave less; larger JPEGs are decoded at a fraction of their size, other images rejected; 0: what decode.memory leaves", size(&c.Preprocess.MaxMemory)},
 		{"preprocess.background", "color behind transparent images, as #rrggbb", text(&c.Preprocess.Background)},
 		{"preprocess.fit", "how images are shown to the model, unless the request, the device or the model sets it: center (largest part in the middle with the input's aspect ratio), stretch (all, distorted), sweep (several parts, mean of their scores) or pad (all, between gray bars)", text((*string)(&c.Preprocess.Fit))},
 		{"preprocess.max_scans", "maximum scans of a progressive JPEG", integer(&c.Preprocess.MaxScans)},
@@ -81,14 +81,14 @@ func (c *Config) settings() []setting {
 
 		{"decode.isolation", "where images are decoded: auto (in confined helper processes, or in this process where these cannot be started), require (in helpers, or the service does not start) or off (in this process)", text(&c.Decode.Isolation)},
 		{"decode.timeout", "time after which a helper that decodes an image is killed, and the image rejected", duration(&c.Decode.Timeout)},
-		{"decode.memory", "maximum bytes for decoding all images at a time, worked out from their headers; less where the memory of the control group is; one image may have all but 48 MiB of it, or seven eighths", integer(&c.Decode.Memory)},
+		{"decode.memory", "maximum bytes for decoding all images at a time, worked out from their headers; less where the memory of the control group is; one image may have all but 48 MiB of it, or seven eighths", size(&c.Decode.Memory)},
 
 		{"cache.max_entries", "maximum number of cached results; 0: no cache", integer(&c.Cache.MaxEntries)},
 		{"cache.ttl", "time to live of a cached result", duration(&c.Cache.TTL)},
 		{"cache.shared", "share results with other nodes, if redis.url is set", boolean(&c.Cache.Shared)},
 
 		{"redis.url", "Redis that dispatches jobs (redis://, rediss://, unix://, redis-sentinel://, redis-cluster://); empty: a private one", secretURL(&c.Jobs.RedisURL)},
-		{"redis.max_memory_bytes", "maximum memory of the private Redis in bytes", integer(&c.Redis.MaxMemoryBytes)},
+		{"redis.max_memory_bytes", "maximum memory of the private Redis in bytes", size(&c.Redis.MaxMemoryBytes)},
 
 		{"jobs.concurrency", "jobs that may run at a time; for each, one more interactive job is in memory; 0: one more than interpreters", integer(&c.Jobs.Concurrency)},
 		{"jobs.job_timeout", "time from creation until an unfinished job expires", duration(&c.Jobs.JobTimeout)},
@@ -96,14 +96,14 @@ func (c *Config) settings() []setting {
 
 		{"ledger.max_age", "maximum age of finished jobs and results", duration(&c.Ledger.MaxAge)},
 		{"ledger.min_age", "minimum age at which finished jobs, results and events may be removed for space; if younger ones fill max_bytes, new work is rejected", duration(&c.Ledger.MinAge)},
-		{"ledger.max_bytes", "maximum bytes of images and database, above which the oldest results are removed; outbox and record ids do not count", integer(&c.Ledger.MaxBytes)},
+		{"ledger.max_bytes", "maximum bytes of images and database, above which the oldest results are removed; outbox and record ids do not count", size(&c.Ledger.MaxBytes)},
 		{"ledger.max_events", "events kept for streams that resume", integer(&c.Ledger.MaxEvents)},
 		{"ledger.keep_images", "keep a job's image as long as the job", boolean(&c.Ledger.KeepImages)},
 		{"ledger.keep_sync", "keep the results of recognitions that are answered at once in the history, too; their images are not kept", boolean(&c.Ledger.KeepSync)},
 		{"ledger.max_queued", "maximum number of queued jobs", integer(&c.Ledger.MaxQueued)},
-		{"ledger.min_free_bytes", "minimum free disk space for accepting a job", integer(&c.Ledger.MinFreeBytes)},
+		{"ledger.min_free_bytes", "minimum free disk space for accepting a job", size(&c.Ledger.MinFreeBytes)},
 		{"ledger.outbox_max_age", "maximum age of undelivered events; access records are kept longer", duration(&c.Ledger.OutboxMaxAge)},
-		{"ledger.outbox_max_bytes", "maximum bytes of undelivered events, images included", integer(&c.Ledger.OutboxMaxBytes)},
+		{"ledger.outbox_max_bytes", "maximum bytes of undelivered events, images included", size(&c.Ledger.OutboxMaxBytes)},
 		{"ledger.remember", "time for which a terminal's record is recognized as a duplicate", duration(&c.Ledger.Remember)},
 		{"ledger.remember_max", "maximum number of record ids kept for that, about 140 bytes each", integer(&c.Ledger.RememberMax)},
 		{"ledger.sweep_interval", "interval between removals of expired data", duration(&c.Ledger.SweepInterval)},
@@ -121,14 +121,14 @@ func (c *Config) settings() []setting {
 		{"mqtt.home_assistant", "MQTT user of Home Assistant, allowed to read events, presence, values of sensors and homeassistant/#, and to publish below homeassistant/ and, with homeassistant.commands, commands", text(&c.Rules.HomeAssistant)},
 		{"mqtt.acl_file", "mosquitto ACL file of the private mosquitto, in place of the generated rules", text(&c.Rules.File)},
 		{"mqtt.max_connections", "maximum number of clients of the private mosquitto", integer(&c.Mosquitto.MaxConnections)},
-		{"mqtt.max_message_bytes", "maximum size of an MQTT message in bytes", integer(&c.Terminal.MaxMessageBytes)},
+		{"mqtt.max_message_bytes", "maximum size of an MQTT message in bytes", size(&c.Terminal.MaxMessageBytes)},
 
 		{"terminal.default", "serial number of the terminal that receives commands from POST /; empty: the only one", text(&c.Terminal.Default)},
 		{"terminal.unknown", "policy for new terminals: accept, quarantine or refuse", text(&c.Terminal.Unknown)},
 		{"terminal.max_devices", "maximum number of known terminals", integer(&c.Terminal.MaxDevices)},
 		{"terminal.max_waiting", "maximum number of images of one terminal that may queue for recognition", integer(&c.Terminal.MaxWaiting)},
 		{"terminal.max_wait", "time for which a terminal's image is recognized ahead of others", duration(&c.Jobs.DoorWait)},
-		{"terminal.max_image_bytes", "maximum size of a terminal's image in bytes", integer(&c.Dialects.MaxImageBytes)},
+		{"terminal.max_image_bytes", "maximum size of a terminal's image in bytes", size(&c.Dialects.MaxImageBytes)},
 		{"terminal.zone", `time zone of terminals' clocks, and of single ones: "Europe/Berlin,1026700=Asia/Shanghai"; empty: this machine's, which in a container is UTC`, text(&c.Dialects.Zone)},
 		{"terminal.fresh", "maximum age of a fresh record, or lead of its time; older records are published as replayed, later ones as unknown", duration(&c.Terminal.Fresh)},
 		{"terminal.clock_limit", "maximum offset of a terminal's clock before it is reported as wrong", duration(&c.Terminal.ClockLimit)},
@@ -157,7 +157,7 @@ func (c *Config) settings() []setting {
 		{"sensor.topics", "MQTT filters of sensors, comma-separated; their levels before the first wildcard name no device; empty: no sensors over MQTT", list(&c.Sensor.Topics)},
 		{"sensor.max_series", "maximum number of series of sensors; edgelens' own have as many of their own", integer(&c.Sensor.MaxSeries)},
 		{"sensor.give_way_after", "time for which a series must be silent to give way to a new one when there are sensor.max_series", duration(&c.Sensor.GiveWayAfter)},
-		{"sensor.max_payload_bytes", "maximum size of a sensor's message in bytes", integer(&c.Sensor.MaxPayloadBytes)},
+		{"sensor.max_payload_bytes", "maximum size of a sensor's message in bytes", size(&c.Sensor.MaxPayloadBytes)},
 		{"sensor.fresh", "maximum age of a fresh reading, or lead of its time", duration(&c.Sensor.Fresh)},
 		{"sensor.window", "maximum number of values in the sliding window of a series", integer(&c.Sensor.Window)},
 		{"sensor.window_age", "maximum age of the values in the sliding window", duration(&c.Sensor.WindowAge)},
@@ -172,7 +172,7 @@ func (c *Config) settings() []setting {
 		{"sensor.rules", "rules for insights, separated by ; (docs/sensors.md); empty: none", text(&c.Sensor.Rules)},
 		{"sensor.keep_points", "time for which single values are kept", duration(&c.Ledger.SensorKeepPoints)},
 		{"sensor.keep_minutes", "time for which summaries of minutes, and insights, are kept", duration(&c.Ledger.SensorKeepMinutes)},
-		{"sensor.max_bytes", "maximum bytes of values and summaries; beyond it the oldest are removed early", integer(&c.Ledger.SensorMaxBytes)},
+		{"sensor.max_bytes", "maximum bytes of values and summaries; beyond it the oldest are removed early", size(&c.Ledger.SensorMaxBytes)},
 
 		{"homeassistant.discovery", "make the node, its terminals, cameras and sensors known to Home Assistant by MQTT discovery, which keeps retained messages below homeassistant/ at the broker", boolean(&c.HomeAssistant.Discovery)},
 		{"homeassistant.images", "publish the last image of each device for Home Assistant, as a thumbnail; needs ledger.keep_images", boolean(&c.HomeAssistant.Images)},
@@ -187,12 +187,25 @@ func (s setting) env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
 
+// PrintOptions are what PrintWith writes besides.
+type PrintOptions struct {
+	// Secrets are written, and not masked.
+	Secrets bool
+	// Sources are written: where each value was set.
+	Sources bool
+}
+
 // Print writes the effective configuration as an edgelens.yaml, with a mask in
 // place of every secret. Load rejects a file with a mask in it: the mask would be
 // taken for a value.
-func (c *Config) Print(w io.Writer) error {
+func (c *Config) Print(w io.Writer) error { return c.PrintWith(w, PrintOptions{}) }
+
+// PrintWith is Print with what else is wanted.
+func (c *Config) PrintWith(w io.Writer, options PrintOptions) error {
+	defaults := Default()
+	byDefault := defaults.settings()
 	section := ""
-	for _, s := range c.settings() {
+	for i, s := range c.settings() {
 		indent, key := "", s.key
 		if head, rest, nested := strings.Cut(s.key, "."); nested {
 			if head != section {
@@ -204,6 +217,9 @@ func (c *Config) Print(w io.Writer) error {
 			indent, key = "  ", rest
 		}
 		shown := s.String()
+		if options.Secrets {
+			shown = rawOf(s.value)
+		}
 		if s.Type() == "string" {
 			shown = strconv.Quote(shown)
 		}
@@ -213,6 +229,9 @@ func (c *Config) Print(w io.Writer) error {
 		}
 		if strings.Contains(shown, mask) {
 			help += " (" + mask + " is not shown: put the real value here)"
+		}
+		if options.Sources {
+			help = string(c.sourceOf(s, s.String() == byDefault[i].String())) + "; " + help
 		}
 		if _, err := fmt.Fprintf(w, "%s%s: %s # %s\n", indent, key, shown, help); err != nil {
 			return err

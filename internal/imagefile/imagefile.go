@@ -40,6 +40,22 @@ func List(path string) ([]string, error) {
 	return files, nil
 }
 
+// ListAll is List for several paths; "-" stands for itself, and a file that does not exist is left to its reader.
+func ListAll(paths []string) (files []string, err error) {
+	for _, path := range paths {
+		if info, err := os.Stat(path); path == "-" || err != nil || !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		inside, err := List(path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, inside...)
+	}
+	return files, nil
+}
+
 // Read reads a file, or stdin where file is "-". Errors: edgelens.ErrTooLarge.
 func Read(stdin io.Reader, file string) ([]byte, error) {
 	in := stdin
