@@ -67,7 +67,7 @@ func TestResult(t *testing.T) {
 func TestJob(t *testing.T) {
 	var job edgelens.Job
 	fill(reflect.ValueOf(&job).Elem())
-	job.Owner = "" // which stays on its node
+	job.Owner, job.Held = "", false // which stay on their node: a held job is not leased
 	text, err := json.Marshal(stored.NewJob(job))
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestWithoutView(t *testing.T) {
 
 	var job edgelens.Job
 	fill(reflect.ValueOf(&job).Elem())
-	job.Owner = ""
+	job.Owner, job.Held = "", false
 	job.View, job.Result.View, job.Result.Accelerator = edgelens.View{}, edgelens.ShownView{}, ""
 	if text, err = json.Marshal(stored.NewJob(job)); err != nil {
 		t.Fatal(err)
