@@ -119,35 +119,6 @@ func TestManifestIsFollowed(t *testing.T) {
 	}
 }
 
-// A thousand reloads under load: no request fails, and the memory stays the same.
-func TestReloadsKeepMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it measures memory for a while")
-	}
-	c := settings(t)
-	withColors(t, c)
-	s, _, _ := serving(t, c)
-	answered, stop := clients(t, s, 2)
-	files := [][]byte{colorModel(16, modeltest.Labels()), colorModel(32, modeltest.Labels())}
-	reload := func(n int) {
-		for i := range n {
-			replaceModel(t, c, "colors.tflite", files[i%2])
-			if a := s.send("POST", "/api/models/colors/load", "", nil); a.status != 200 {
-				t.Fatalf("%d %s", a.status, a.body)
-			}
-		}
-	}
-	reload(100) // pools of memory fill
-	before := residentBytes("/")
-	reload(1000)
-	after := residentBytes("/")
-	stop()
-	t.Logf("%d requests beside 1,100 reloads; %.1f MB, then %.1f MB", answered.Load(), float64(before)/1e6, float64(after)/1e6)
-	if float64(after) > 1.05*float64(before) {
-		t.Errorf("memory grew from %.1f to %.1f MB", float64(before)/1e6, float64(after)/1e6)
-	}
-}
-
 // SIGHUP takes up what can change, and names what cannot.
 func TestReloadSettings(t *testing.T) {
 	c := settings(t)
