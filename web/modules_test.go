@@ -113,3 +113,13 @@ plain
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// The first value of a sensor, and one between gaps, is a dot on the chart: a line needs two.
+func TestLonelyValuesAreDots(t *testing.T) {
+	ctx := newModules(t)
+	got := inModules(t, ctx, `
+		return [[], [5], [null, 5, null], [1, 2, null, 3, null, null, 4], [1, 2, 3], [null, undefined]].map(values => chart.alone(values).join()).join(' ')`, "chart")
+	if want := " 0 1 3,6  "; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -44,7 +44,9 @@ export class Chart {
       scales: { x: { time: true, range: () => this.#range() }, ...Object.fromEntries(units.map(unit => [scaleOf(unit), { auto: true }])) },
       axes: [{ ...axis, size: 34, space: 70, values: (_, splits) => splits.map(seconds => timeLabel(seconds, this.#lines[0]?.buckets.windowMs)) },
         ...units.slice(0, 2).map((unit, i) => ({ ...axis, scale: scaleOf(unit), side: i ? 1 : 3, size: 56, grid: { ...axis.grid, show: i === 0 }, values: (_, splits) => splits.map(value => `${short(value)}${unit ? ` ${unit}` : ''}`) }))],
-      series: [{}, ...lines.map((line, i) => ({ label: line.name, scale: scaleOf(line.unit), stroke: color(`s${(i % mostSeries) + 1}`), width: 2, points: { show: false }, spanGaps: false }))],
+      series: [{}, ...lines.map((line, i) => ({ label: line.name, scale: scaleOf(line.unit), stroke: color(`s${(i % mostSeries) + 1}`), width: 2, spanGaps: false,
+        // A line needs two points: the first value of a sensor, and one between gaps, is a dot.
+        points: { show: true, size: 6, width: 0, fill: color(`s${(i % mostSeries) + 1}`), filter: (plot, n) => alone(plot.data[n]) } }))],
       hooks: { draw: [plot => this.#decorate(plot)], setCursor: [plot => this.#cursor(plot)] },
     }, [[], ...lines.map(() => [])], this.#element)
   }
@@ -118,6 +120,11 @@ export class Chart {
     this.#onCursor({ time: timeOfDay(plot.data[0][i] * 1000), values: this.#lines.map((line, n) => ({ name: line.name, unit: line.unit, value: plot.data[n + 1][i] })) })
   }
 }
+
+// alone returns where a value has none beside it.
+export const alone = values => [...values.keys()].filter(i => known(values[i]) && !known(values[i - 1]) && !known(values[i + 1]))
+
+const known = value => value !== null && value !== undefined
 
 const scaleOf = unit => `unit ${unit}`
 
