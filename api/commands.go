@@ -30,10 +30,7 @@ var deviceRoutes = map[string]bool{
 
 // SendCommand implements StrictServerInterface.
 func (s *Server) SendCommand(ctx context.Context, r SendCommandRequestObject) (SendCommandResponseObject, error) {
-	if err := checkDevice(r.Id); err != nil {
-		return nil, err
-	}
-	if err := mayUseDevice(ctx, r.Id); err != nil {
+	if err := checkUse(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	command, err := s.send(ctx, r.Id, r.Params.Ttl, r.Body)
@@ -119,10 +116,7 @@ func readObject(body io.Reader, wanted string) (json.RawMessage, error) {
 
 // GetCommand implements StrictServerInterface.
 func (s *Server) GetCommand(ctx context.Context, r GetCommandRequestObject) (GetCommandResponseObject, error) {
-	if err := checkDevice(r.Id); err != nil {
-		return nil, err
-	}
-	if err := mayUseDevice(ctx, r.Id); err != nil {
+	if err := checkUse(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	command, err := s.devices.Command(ctx, r.CommandId.String())
@@ -137,10 +131,7 @@ func (s *Server) GetCommand(ctx context.Context, r GetCommandRequestObject) (Get
 
 // ListDeviceCommands implements StrictServerInterface.
 func (s *Server) ListDeviceCommands(ctx context.Context, r ListDeviceCommandsRequestObject) (ListDeviceCommandsResponseObject, error) {
-	if err := checkDevice(r.Id); err != nil {
-		return nil, err
-	}
-	if err := mayUseDevice(ctx, r.Id); err != nil {
+	if err := checkUse(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	limit, err := briefLimit(r.Params.Limit)

@@ -69,10 +69,7 @@ func (s *Server) ListDevices(ctx context.Context, r ListDevicesRequestObject) (L
 
 // GetDevice implements StrictServerInterface.
 func (s *Server) GetDevice(ctx context.Context, r GetDeviceRequestObject) (GetDeviceResponseObject, error) {
-	if err := checkDevice(r.Id); err != nil {
-		return nil, err
-	}
-	if err := mayUseDevice(ctx, r.Id); err != nil {
+	if err := checkUse(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	device, err := s.devices.Device(ctx, r.Id)
@@ -84,10 +81,7 @@ func (s *Server) GetDevice(ctx context.Context, r GetDeviceRequestObject) (GetDe
 
 // ChangeDevice implements StrictServerInterface.
 func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) (ChangeDeviceResponseObject, error) {
-	if err := checkDevice(r.Id); err != nil {
-		return nil, err
-	}
-	if err := mayUseDevice(ctx, r.Id); err != nil {
+	if err := checkUse(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	body, err := readObject(r.Body, changeWanted)
@@ -109,10 +103,7 @@ func (s *Server) ChangeDevice(ctx context.Context, r ChangeDeviceRequestObject) 
 
 // ForgetDevice implements StrictServerInterface.
 func (s *Server) ForgetDevice(ctx context.Context, r ForgetDeviceRequestObject) (ForgetDeviceResponseObject, error) {
-	if err := checkDevice(r.Id); err != nil {
-		return nil, err
-	}
-	if err := mayUseDevice(ctx, r.Id); err != nil {
+	if err := checkUse(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	if err := s.devices.ForgetDevice(ctx, r.Id); err != nil {
@@ -129,6 +120,14 @@ func checkDevice(id string) error {
 		return fmt.Errorf("%w: a device's id is 1 to 64 of A-Z a-z 0-9 . _ : - and neither \".\" nor \"..\", not %q; /api/devices lists them", edgelens.ErrInvalid, short(id))
 	}
 	return nil
+}
+
+// checkUse returns an error for an id that no device can have, and for a device that the key is not for.
+func checkUse(ctx context.Context, id string) error {
+	if err := checkDevice(id); err != nil {
+		return err
+	}
+	return mayUseDevice(ctx, id)
 }
 
 func checkState(state DeviceState) error {

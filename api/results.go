@@ -125,10 +125,7 @@ func imageURL(r edgelens.StoredResult) *string {
 
 // ListDeviceRecords implements StrictServerInterface.
 func (s *Server) ListDeviceRecords(ctx context.Context, r ListDeviceRecordsRequestObject) (ListDeviceRecordsResponseObject, error) {
-	if err := checkDevice(r.Id); err != nil {
-		return nil, err
-	}
-	if err := mayUseDevice(ctx, r.Id); err != nil {
+	if err := checkUse(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	limit, err := briefLimit(r.Params.Limit)
