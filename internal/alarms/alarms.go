@@ -183,7 +183,7 @@ func All() []Alarm {
 			Summary: "Only {value} of the disk is free.",
 			Actions: []string{
 				"`du -xh --max-depth=2 / | sort -h | tail` shows what takes it.",
-				"Lower `ledger.max_bytes`, `ledger.keep_images` or `sensor.max_bytes`; the next sweep removes the oldest.",
+				"Lower `ledger.max_bytes` or `sensor.max_bytes`, or switch `ledger.keep_images` off; the next sweep removes the oldest.",
 			},
 		},
 		{
@@ -198,7 +198,7 @@ func All() []Alarm {
 			Why:   "Its records are not fresh: a \"match\" from it opens nothing.",
 			Value: Sum("edgelens_device_clocks", In("state", "wrong")), Above: limit(0), For: 10 * time.Minute,
 			Summary: "The clocks of {value} devices are wrong.",
-			Actions: []string{"`/readyz` and the page Devices have the deviations.", "Set its time server and time zone, or `DIALECT.zone` here (docs/terminals.md)."},
+			Actions: []string{"`/readyz` and the page Devices have the deviations.", "Set its time server and time zone, or `terminal.zone` here (docs/terminals.md)."},
 		},
 		{
 			Name: "certificate", Title: "A certificate expires in less than 14 days", Unit: "days", Severity: edgelens.InsightWarning,

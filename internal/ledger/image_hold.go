@@ -54,7 +54,7 @@ func (h *imageHold) end() []string {
 	return waiting
 }
 
-// keep reports whether the image of a job must stay for now; it is deleted later then. seqOf returns the job's seq, where
+// keep reports whether the image of a job must stay until the backup has copied it; end returns it then. seqOf returns the job's seq, where
 // that is known: other images stay.
 func (h *imageHold) keep(id string, seqOf func(id string) (seq int64, known bool)) bool {
 	if !h.holds() {
