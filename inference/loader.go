@@ -121,7 +121,7 @@ func (l *Loader) Describe(ctx context.Context, name string) (*models.Spec, error
 	return &e.spec, nil
 }
 
-// Run runs a model that Describe returned, on an accelerator if one is free, else on the
+// Run runs a model that Describe or Acquire returned, by that pointer, on an accelerator if one is free, else on the
 // processor; see Pool.Run.
 func (l *Loader) Run(ctx context.Context, spec *models.Spec, run models.Run) (models.Inference, error) {
 	e := l.entryOf(spec)

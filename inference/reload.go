@@ -96,17 +96,13 @@ const drainTimeout = 2 * time.Minute
 func (l *Loader) entryOf(spec *models.Spec) *entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.loaded[spec.Name]
-	if e != nil && &e.spec == spec {
+	if e := l.loaded[spec.Name]; e != nil && &e.spec == spec {
 		return e
 	}
 	for _, former := range l.retired {
 		if &former.spec == spec {
 			return former
 		}
-	}
-	if e != nil && e.digest == spec.Digest { // a copy of the spec
-		return e
 	}
 	return nil
 }
