@@ -18,14 +18,6 @@ import (
 	"edgelens/models/modeltest"
 )
 
-// runCommand calls the command line as main does.
-func runCommand(t *testing.T, environ []string, args ...string) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, err bytes.Buffer
-	status = execute(t.Context(), args, environ, &out, &err)
-	return status, out.String(), err.String()
-}
-
 func file(t *testing.T, name string, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"testing"
 
@@ -14,4 +15,12 @@ func TestMain(m *testing.M) {
 	sandbox.Main()
 	probe.Main(runtimes.New(runtimes.Config{}))
 	os.Exit(m.Run())
+}
+
+// runCommand calls the command line as main does.
+func runCommand(t *testing.T, environ []string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	status = execute(t.Context(), args, environ, &out, &err)
+	return status, out.String(), err.String()
 }
