@@ -76,7 +76,7 @@ func TestDroppedImageIsRecognized(t *testing.T) {
 	browsertest.Run(t, ctx, "document.querySelector('.answer details').open = true")
 	browsertest.Size(t, ctx, 320, 700)
 	if width := browsertest.Evaluate[int](t, ctx, "document.documentElement.scrollWidth"); width > 320 {
-		t.Errorf("with an answer, the page is %d px wide on a phone of 320: %s", width, browsertest.Evaluate[string](t, ctx, "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > 321 && !e.closest('.visually-hidden')).slice(0, 5).map(e => e.outerHTML.slice(0, 150)).join('\\n')"))
+		t.Errorf("with an answer, the page is %d px wide on a phone of 320: %s", width, browsertest.Evaluate[string](t, ctx, "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 321 && !e.closest('.visually-hidden')).slice(0, 5).map(e => e.outerHTML.slice(0, 150)).join('\\n')"))
 	}
 	if text := browsertest.Evaluate[string](t, ctx, "document.querySelector('.answer').innerText"); !strings.Contains(text, "64 × 48 PNG") || !strings.Contains(text, `-F file=@'it'\''s red.png' '`+s.url+"/api/recognize") {
 		t.Errorf("the answer has %q", text)

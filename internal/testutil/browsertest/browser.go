@@ -199,6 +199,8 @@ func Size(t testing.TB, ctx context.Context, width, height int64) {
 	if _, err := chromedp.Call(ctx, emulation.SetScrollbarsHidden, emulation.SetScrollbarsHiddenParams{Hidden: true}); err != nil {
 		t.Fatal(err)
 	}
+	// Observers of sizes run after the next layout, and what they change is laid out in the one behind it.
+	Run(t, ctx, "await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))")
 }
 
 // maxScreenshot is the maximum size of a screenshot in bytes: the documentation has some.
