@@ -68,8 +68,8 @@ func withHelpers(t *testing.T, options launch, isolation string, keep int) *fixt
 }
 
 const (
-	failuresByTimeout = `edgelens_decode_helper_start_failures_total{reason="timeout"}`
-	failuresByOther   = `edgelens_decode_helper_start_failures_total{reason="other"}`
+	failuresByTimeout = "edgelens_decode_helper_start_failures_total timeout"
+	failuresByOther   = "edgelens_decode_helper_start_failures_total other"
 )
 
 // A helper that does not come up is killed and counted, and the request is refused for now, with the reason; once helpers
