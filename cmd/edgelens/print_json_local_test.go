@@ -13,18 +13,17 @@ import (
 
 // What scripts read of commands on this machine: docs/command-line.md has the same names.
 func TestJSONOfLocalCommands(t *testing.T) {
-	const key = "created,id,name,scopes"
 	environ, folder := colorsEnvironment(t), t.TempDir()
 	saved, legacy := filepath.Join(folder, "a.tar"), file(t, "legacy.tflite", modeltest.Network(tflitefile.Uint8))
 	for _, test := range []struct{ line, want string }{
 		{"key create --name a --scopes jobs", "key,token"},
-		{"key list", key},
-		{"key revoke a", key + ",revoked"},
+		{"key list", "created,id,name,scopes"},
+		{"key revoke a", "created,id,name,revoked,scopes"},
 		{"backup " + saved, "bytes,damaged_images,file,manifest"},
 		{"backup --verify " + saved, "bytes,damaged_images,file,manifest"},
 		{"restore --data-dir " + filepath.Join(folder, "new") + " " + saved, "damaged_images,data_dir,failed_commands,held_events,held_jobs,manifest,too_old"},
 		{"config", "default,key,source,type,value"},
-		{"model list", "built_in,bytes,default,digest,labels,name,state"},
+		{"model list", "built_in,bytes,default,digest,labels,name,problem,state"},
 		{"model pull snapshot_quality", "model"},
 		{"model verify colors", "model,usable"},
 		{"model requantize " + legacy + " " + filepath.Join(folder, "int8.tflite"), "agreement,file"},
