@@ -18,13 +18,21 @@ import (
 	"edgelens/models/modeltest"
 )
 
+// service is a service that runs.
+type service struct {
+	program string
+	// address and broker are where it listens, host:port.
+	address, broker string
+	stop            func()
+}
+
 // startService starts the service with a model of colors, which is not the default one: that is missing, and the quality
 // model answers in its place.
-func startService(t *testing.T) (address string, stop func()) {
+func startService(t *testing.T) *service {
 	t.Helper()
 	folder := t.TempDir()
-	program, installed, address := filepath.Join(folder, "edgelens"), filepath.Join(folder, "models"), testutil.FreeAddress(t)
-	build := exec.Command("go", "build", "-o", program, "./cmd/edgelens")
+	s, installed := &service{program: filepath.Join(folder, "edgelens"), address: testutil.FreeAddress(t), broker: testutil.FreeAddress(t)}, filepath.Join(folder, "models")
+	build := exec.Command("go", "build", "-o", s.program, "./cmd/edgelens")
 	build.Dir = "../.."
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build edgelens: %v\n%s", err, output)
@@ -36,14 +44,15 @@ func startService(t *testing.T) (address string, stop func()) {
 	if err := os.WriteFile(filepath.Join(installed, "colors.tflite"), model, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log, stop := run(t, exec.Command(program, "serve", "--listen", address, "--mqtt-listen", testutil.FreeAddress(t), "--data-dir", testutil.ShortDir(t),
+	log, stop := run(t, exec.Command(s.program, "serve", "--listen", s.address, "--mqtt-listen", s.broker, "--data-dir", testutil.ShortDir(t),
 		"--models-dir", installed, "--recognize-allow-stand-in=true"))
 	testutil.Eventually(t, "the service is ready", func() bool { return log.Contains("msg=ready") })
-	return address, stop
+	s.stop = stop
+	return s
 }
 
-// use has some recognitions, jobs, cache hits and errors.
-func use(t *testing.T, service string) {
+// use has some recognitions, jobs, cache hits, errors, and an image of a camera.
+func (s *service) use(t *testing.T) {
 	t.Helper()
 	red := modeltest.Image(modeltest.Red, 64, 48)
 	for _, call := range []struct {
@@ -54,7 +63,7 @@ func use(t *testing.T, service string) {
 		{"recognize?model=colors", red, 200}, {"recognize?model=colors", red, 200}, {"recognize", red, 200}, {"recognize?model=colors", []byte("no image"), 415},
 		{"recognize_async?model=colors", red, 202},
 	} {
-		response, err := http.Post("http://"+service+"/api/"+call.path, "application/octet-stream", bytes.NewReader(call.body))
+		response, err := http.Post("http://"+s.address+"/api/"+call.path, "application/octet-stream", bytes.NewReader(call.body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,6 +71,10 @@ func use(t *testing.T, service string) {
 		if response.StatusCode != call.status {
 			t.Errorf("%s: %s, want %d", call.path, response.Status, call.status)
 		}
+	}
+	camera := exec.Command(s.program, "terminal", "simulate", "--dialect", "camera", "--broker", "mqtt://"+s.broker, "--rate", "0", "--records", "1", "--duration", "10s")
+	if output, err := camera.CombinedOutput(); err != nil {
+		t.Errorf("simulate a camera: %v\n%s", err, output)
 	}
 }
 
@@ -72,9 +85,10 @@ func TestWithRealPrometheus(t *testing.T) {
 	if _, err := exec.LookPath("prometheus"); err != nil {
 		t.Skip("there is no prometheus on PATH: make alarms-check installs it")
 	}
-	service, stop := startService(t)
+	s := startService(t)
+	service := s.address
 	p := startPrometheus(t, service)
-	use(t, service)
+	s.use(t)
 	testutil.Eventually(t, "the target is up", func() bool {
 		n, err := p.query(`up{job="edgelens",instance="` + service + `"} == 1`)
 		return err == nil && n == 1
@@ -88,7 +102,7 @@ func TestWithRealPrometheus(t *testing.T) {
 	if found, ok := p.alert("EdgelensDown"); ok {
 		t.Errorf("it is up: %+v", found)
 	}
-	stop()
+	s.stop()
 	p.fires("EdgelensDown", service)
 }
 
