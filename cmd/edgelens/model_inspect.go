@@ -52,7 +52,7 @@ func inspectFile(cmd *cobra.Command, path string, asJSON jsonFlag) error {
 	return asJSON.print(cmd, api.NewModelFacts(*facts), func(out io.Writer) error { return printFile(out, path, m, facts) })
 }
 
-// printFile prints what a model file says about itself.
+// printFile prints the facts of a model file.
 func printFile(w io.Writer, path string, m *tflitefile.Model, facts *edgelens.ModelFacts) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "file\t%s\n", path) // Flush returns it

@@ -32,8 +32,8 @@ func loadSettingsAsOwner(cmd *cobra.Command, environ []string, folder func(*conf
 	return c, datadir.BecomeOwner(folder(c))
 }
 
-// becomeOwner makes root the owner of a data folder for a command that runs for long, and says so: that user cannot do all
-// that root can.
+// becomeOwner makes root the owner of a data folder for a command that runs for long, and prints a warning: that user cannot do
+// all that root can.
 func becomeOwner(cmd *cobra.Command, dir string) error {
 	before := os.Geteuid()
 	if err := datadir.BecomeOwner(dir); err != nil {

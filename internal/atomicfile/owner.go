@@ -41,7 +41,7 @@ func MakeFolder(path string, mode fs.FileMode) error {
 type owner struct{ uid, gid int }
 
 // ownerOf returns who a file at a path is to belong to, which root is about to write: the owner and group of the one that
-// it replaces, else those of the folder. It is nil where that is nobody else, and for other users.
+// it replaces, else those of the folder. It is nil where that is root, and for other users.
 func ownerOf(path string) *owner {
 	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
 		return ownerAt(path)
