@@ -225,7 +225,7 @@ build-arm64: setup ## Cross-build dist/edgelens-linux-arm64 for Raspberry Pi OS 
 build-armv7: setup ## The same for Raspberry Pi OS 32-bit
 	@STAMP='$(STAMP)' scripts/build-arm armv7
 
-check-arm64: build build-arm64 ## Check under qemu that it gives the same results as bin/edgelens for every test image
+check-arm64: build build-arm64 ## Check under qemu that it gives the same results as bin/edgelens for every test image, and its package
 	@scripts/check-arm arm64
 
 check-armv7: build build-armv7 ## The same for the 32-bit program
@@ -247,7 +247,7 @@ QUALITY_PHOTOS = $(addprefix $(EDGELENS_TEST_SHARED)/images/,bird.bmp cat.bmp ca
 quality-model: setup ## Train and measure the built-in quality model again (half an hour; later runs only make the tables)
 	@scripts/quality-model $(QUALITY_PHOTOS)
 
-alarms-check: setup ## Check with promtool that each alert for Prometheus fires when it should, and only then
+alarms-check: setup ## Check with promtool that each alert for Prometheus fires when it should, and with a real Prometheus the files in deploy
 	@scripts/alarms-check
 
 tidy-check: setup ## Fail if go.mod or go.sum is not tidy, or a module was changed after its download

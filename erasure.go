@@ -41,3 +41,23 @@ func (e *Erased) Add(other Erased) {
 	e.Undelivered += other.Undelivered
 	e.Complete = other.Complete
 }
+
+// SeriesErasure selects the series of sensors to be erased: one of them, or all of a device.
+type SeriesErasure struct {
+	// Series is the id of a series.
+	Series string
+	// Device is a sensor, or a device with streams of edgelens' own.
+	Device string
+}
+
+// ErasedSeries counts what was erased of series, or would be.
+type ErasedSeries struct {
+	// Series are those that were stored.
+	Series int64
+	// Points are their single values, and Minutes the summaries of minutes.
+	Points, Minutes int64
+	// Insights are those about them, and Undelivered the entries of these that were not delivered yet, of each sink.
+	Insights, Undelivered int64
+	// Complete is false where there may be more: the same call goes on.
+	Complete bool
+}

@@ -1981,6 +1981,24 @@ type SensorPredictionMethod string
 // SensorState fresh: its latest value is of now; silent: none for several intervals; stuck: it does not change; unknown: its time is, or it has sent nothing since the service started
 type SensorState string
 
+// SensorErasure defines model for SensorErasure.
+type SensorErasure struct {
+	// Complete false where there may be more, for the same call
+	Complete bool `json:"complete"`
+
+	// DryRun Whether this was only counted
+	DryRun   bool  `json:"dry_run"`
+	Insights int64 `json:"insights"`
+
+	// Minutes Summaries of minutes
+	Minutes int64 `json:"minutes"`
+
+	// Points Single values
+	Points            int64 `json:"points"`
+	Series            int64 `json:"series"`
+	UndeliveredEvents int64 `json:"undelivered_events"`
+}
+
 // SensorList defines model for SensorList.
 type SensorList struct {
 	// Dropped Readings of further series, which were dropped since the start because there are `sensor.max_series`
@@ -2342,6 +2360,9 @@ type View struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// DryRun defines model for DryRun.
+type DryRun = bool
+
 // FitOption How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
 // the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
 // scores are averaged; `pad`, the whole image between gray bars.
@@ -2516,7 +2537,7 @@ type EraseResultsParams struct {
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 
 	// DryRun Only count what would be erased.
-	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
 // ListResultsParams defines parameters for ListResults.
@@ -2550,6 +2571,21 @@ type ListResultsParams struct {
 type GetResultImageParams struct {
 	// IfNoneMatch The `ETag` of the client's copy: if it is current, the response is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// EraseSensorsParams defines parameters for EraseSensors.
+type EraseSensorsParams struct {
+	// Device The device, as in `/api/sensors`.
+	Device string `form:"device" json:"device"`
+
+	// DryRun Only count what would be erased.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
+// EraseSensorParams defines parameters for EraseSensor.
+type EraseSensorParams struct {
+	// DryRun Only count what would be erased.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
 // ListSensorPointsParams defines parameters for ListSensorPoints.
@@ -2653,9 +2689,15 @@ type ServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
+	// EraseSensors Erase the series of a device
+	// (DELETE /api/sensors)
+	EraseSensors(ctx echo.Context, params EraseSensorsParams) error
 	// ListSensors List series of sensors
 	// (GET /api/sensors)
 	ListSensors(ctx echo.Context) error
+	// EraseSensor Erase a series
+	// (DELETE /api/sensors/{id})
+	EraseSensor(ctx echo.Context, id SeriesID, params EraseSensorParams) error
 	// ListSensorPoints Get the points of a series
 	// (GET /api/sensors/{id}/points)
 	ListSensorPoints(ctx echo.Context, id SeriesID, params ListSensorPointsParams) error
@@ -3298,12 +3340,62 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 	return err
 }
 
+// EraseSensors converts echo context to params.
+func (w *ServerInterfaceWrapper) EraseSensors(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EraseSensorsParams
+	// ------------- Required query parameter "device" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "device", ctx.QueryParams(), &params.Device, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter device: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EraseSensors(ctx, params)
+	return err
+}
+
 // ListSensors converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSensors(ctx echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListSensors(ctx)
+	return err
+}
+
+// EraseSensor converts echo context to params.
+func (w *ServerInterfaceWrapper) EraseSensor(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id SeriesID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EraseSensorParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EraseSensor(ctx, id, params)
 	return err
 }
 
@@ -3472,7 +3564,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/api/results/:id", wrapper.EraseResult, options.OperationMiddlewares["eraseResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.DELETE(options.BaseURL+"/api/sensors", wrapper.EraseSensors, options.OperationMiddlewares["eraseSensors"]...)
 	router.GET(options.BaseURL+"/api/sensors", wrapper.ListSensors, options.OperationMiddlewares["listSensors"]...)
+	router.DELETE(options.BaseURL+"/api/sensors/:id", wrapper.EraseSensor, options.OperationMiddlewares["eraseSensor"]...)
 	router.GET(options.BaseURL+"/api/sensors/:id/points", wrapper.ListSensorPoints, options.OperationMiddlewares["listSensorPoints"]...)
 	router.GET(options.BaseURL+"/api/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
 	router.GET(options.BaseURL+"/api/settings", wrapper.ListSettings, options.OperationMiddlewares["listSettings"]...)
@@ -7014,6 +7108,150 @@ func (response GetResultImage429ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type EraseSensorsRequestObject struct {
+	Params EraseSensorsParams
+}
+
+type EraseSensorsResponseObject interface {
+	VisitEraseSensorsResponse(w http.ResponseWriter) error
+}
+
+type EraseSensors200JSONResponse SensorErasure
+
+func (response EraseSensors200JSONResponse) VisitEraseSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensors400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseSensors400ApplicationProblemPlusJSONResponse) VisitEraseSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensors401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseSensors401ApplicationProblemPlusJSONResponse) VisitEraseSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensors403ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensors403ApplicationProblemPlusJSONResponse) VisitEraseSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensors408ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensors408ApplicationProblemPlusJSONResponse) VisitEraseSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensors421ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensors421ApplicationProblemPlusJSONResponse) VisitEraseSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensors429ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensors429ApplicationProblemPlusJSONResponse) VisitEraseSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensors503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response EraseSensors503ApplicationProblemPlusJSONResponse) VisitEraseSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensors507ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensors507ApplicationProblemPlusJSONResponse) VisitEraseSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSensorsRequestObject struct {
 }
 
@@ -7106,6 +7344,165 @@ func (response ListSensors429ApplicationProblemPlusJSONResponse) VisitListSensor
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensorRequestObject struct {
+	Id     SeriesID `json:"id"`
+	Params EraseSensorParams
+}
+
+type EraseSensorResponseObject interface {
+	VisitEraseSensorResponse(w http.ResponseWriter) error
+}
+
+type EraseSensor200JSONResponse SensorErasure
+
+func (response EraseSensor200JSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensor400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseSensor400ApplicationProblemPlusJSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensor401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseSensor401ApplicationProblemPlusJSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensor403ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensor403ApplicationProblemPlusJSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensor404ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensor404ApplicationProblemPlusJSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensor408ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensor408ApplicationProblemPlusJSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensor421ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensor421ApplicationProblemPlusJSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensor429ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensor429ApplicationProblemPlusJSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensor503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response EraseSensor503ApplicationProblemPlusJSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseSensor507ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseSensor507ApplicationProblemPlusJSONResponse) VisitEraseSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7717,9 +8114,15 @@ type StrictServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
+	// EraseSensors Erase the series of a device
+	// (DELETE /api/sensors)
+	EraseSensors(ctx context.Context, request EraseSensorsRequestObject) (EraseSensorsResponseObject, error)
 	// ListSensors List series of sensors
 	// (GET /api/sensors)
 	ListSensors(ctx context.Context, request ListSensorsRequestObject) (ListSensorsResponseObject, error)
+	// EraseSensor Erase a series
+	// (DELETE /api/sensors/{id})
+	EraseSensor(ctx context.Context, request EraseSensorRequestObject) (EraseSensorResponseObject, error)
 	// ListSensorPoints Get the points of a series
 	// (GET /api/sensors/{id}/points)
 	ListSensorPoints(ctx context.Context, request ListSensorPointsRequestObject) (ListSensorPointsResponseObject, error)
@@ -8438,6 +8841,31 @@ func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID,
 	return nil
 }
 
+// EraseSensors operation middleware
+func (sh *strictHandler) EraseSensors(ctx echo.Context, params EraseSensorsParams) error {
+	var request EraseSensorsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EraseSensors(ctx.Request().Context(), request.(EraseSensorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EraseSensors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EraseSensorsResponseObject); ok {
+		return validResponse.VisitEraseSensorsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListSensors operation middleware
 func (sh *strictHandler) ListSensors(ctx echo.Context) error {
 	var request ListSensorsRequestObject
@@ -8455,6 +8883,32 @@ func (sh *strictHandler) ListSensors(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ListSensorsResponseObject); ok {
 		return validResponse.VisitListSensorsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EraseSensor operation middleware
+func (sh *strictHandler) EraseSensor(ctx echo.Context, id SeriesID, params EraseSensorParams) error {
+	var request EraseSensorRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EraseSensor(ctx.Request().Context(), request.(EraseSensorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EraseSensor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EraseSensorResponseObject); ok {
+		return validResponse.VisitEraseSensorResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

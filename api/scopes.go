@@ -75,6 +75,8 @@ var rules = map[string]rule{
 	"POST /": with(edgelens.ScopeCommands),
 
 	"GET /api/sensors":            with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"DELETE /api/sensors":         adminOnly,
+	"DELETE /api/sensors/:id":     adminOnly,
 	"GET /api/sensors/:id/points": with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"GET /api/sensors/stream":     with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"GET /api/insights":           with(edgelens.ScopeDevices, edgelens.ScopePage),

@@ -29,6 +29,11 @@ type Sensors interface {
 	Follow(ids []string, buffer int) (PointStream, error)
 	// Run identifies this run of the service, in which Seq grows.
 	Run() string
+	// CountSeries returns what EraseSeries would erase.
+	CountSeries(ctx context.Context, filter edgelens.SeriesErasure) (edgelens.ErasedSeries, error)
+	// EraseSeries erases series with their points and insights; ErasedSeries.Complete is false where there may be more.
+	// What was erased before an error is in it, too.
+	EraseSeries(ctx context.Context, filter edgelens.SeriesErasure) (edgelens.ErasedSeries, error)
 	// Insights lists the history. Its error is an edgelens.ErrInvalid for a bad filter.
 	Insights(ctx context.Context, filter edgelens.InsightFilter) (page []edgelens.Insight, next string, err error)
 }
@@ -263,6 +268,14 @@ func (noSensors) Run() string { return "" }
 
 func (noSensors) Insights(context.Context, edgelens.InsightFilter) ([]edgelens.Insight, string, error) {
 	return nil, "", nil
+}
+
+func (noSensors) CountSeries(context.Context, edgelens.SeriesErasure) (edgelens.ErasedSeries, error) {
+	return edgelens.ErasedSeries{Complete: true}, nil
+}
+
+func (noSensors) EraseSeries(context.Context, edgelens.SeriesErasure) (edgelens.ErasedSeries, error) {
+	return edgelens.ErasedSeries{Complete: true}, nil
 }
 
 var errNoSensors = fmt.Errorf("%w: this service is not set up for sensors", edgelens.ErrNotFound)

@@ -25,6 +25,10 @@ type meters struct {
 	filter edgelens.InsightFilter
 	stream chan edgelens.Point
 	lost   int64
+
+	counted, erased []edgelens.SeriesErasure
+	answer          edgelens.ErasedSeries
+	eraseErr        error
 }
 
 var hall, attic = edgelens.SeriesID("hall", "temperature"), edgelens.SeriesID("attic", "temperature")
@@ -68,6 +72,16 @@ func (m *meters) Insights(_ context.Context, filter edgelens.InsightFilter) ([]e
 		ID: resultID, Kind: edgelens.InsightAnomaly, State: edgelens.InsightRaised, Rule: "r", Series: hall, Device: "<script>alert(1)</script>", Field: "temperature",
 		Severity: edgelens.InsightInfo, Summary: "It jumped.", Actions: []string{"Look."}, At: morning,
 	}}, "next", nil
+}
+
+func (m *meters) CountSeries(_ context.Context, filter edgelens.SeriesErasure) (edgelens.ErasedSeries, error) {
+	m.counted = append(m.counted, filter)
+	return m.answer, m.eraseErr
+}
+
+func (m *meters) EraseSeries(_ context.Context, filter edgelens.SeriesErasure) (edgelens.ErasedSeries, error) {
+	m.erased = append(m.erased, filter)
+	return m.answer, m.eraseErr
 }
 
 // The rest is of the PointStream.

@@ -284,7 +284,7 @@ func TestForget(t *testing.T) {
 	run(t, nil, func(s *site) {
 		s.sendText("sensor/data", `{"device_id":"d1","a":1,"b":2}`)
 		s.send(room, 1)
-		if n := s.Forget("d1"); n != 2 {
+		if n := s.Forget(edgelens.SeriesErasure{Device: "d1"}); n != 2 {
 			t.Errorf("%d series forgotten", n)
 		}
 		if got, err := s.Series(""); err != nil || len(got) != 1 || s.Status().Series != 1 {

@@ -34,6 +34,9 @@ type storeQueue struct {
 	// more holds a token where points came since it was last empty.
 	more chan struct{}
 
+	// flushing is held while the Store gets points.
+	flushing sync.Mutex
+
 	mu     sync.Mutex
 	points []edgelens.Point
 	series map[string]SeriesInfo
@@ -100,6 +103,8 @@ func (q *storeQueue) putBack(points []edgelens.Point, series map[string]SeriesIn
 
 // flush stores what is queued.
 func (q *storeQueue) flush(ctx context.Context) {
+	q.flushing.Lock()
+	defer q.flushing.Unlock()
 	points, series := q.take()
 	for len(points) > 0 {
 		batch := points[:min(len(points), maxBatch)]
@@ -110,6 +115,7 @@ func (q *storeQueue) flush(ctx context.Context) {
 		case errors.Is(err, edgelens.ErrInvalid):
 			q.metrics.lostByStore(len(batch))
 			q.warn("points of sensors were refused by the store", err, len(batch))
+			q.describeAgain() // it may be a series that the store does not know any more
 		default:
 			q.warn("points of sensors were not stored; they are tried again", err, len(points))
 			q.putBack(points, series)

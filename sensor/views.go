@@ -99,24 +99,3 @@ func (m *Monitor) Active() []ActiveInsight {
 	})
 	return active
 }
-
-// Forget removes the series of a device, and returns how many there were. They begin anew with
-// its next reading.
-func (m *Monitor) Forget(device string) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := 0
-	for id, s := range m.byID {
-		if s.key.device != device {
-			continue
-		}
-		n++
-		delete(m.byID, id)
-		if s.own {
-			m.own.remove(s)
-		} else {
-			m.sensors.remove(s)
-		}
-	}
-	return n
-}

@@ -189,8 +189,11 @@ func targetRows(targets []Target) [][]string {
 	return rows
 }
 
-// TargetsText writes the targets for a terminal, and counts the missed and the unmeasured ones.
-func TargetsText(w io.Writer, targets []Target) (missed, unmeasured int, err error) {
+// TargetsText writes the targets for a terminal.
+func TargetsText(w io.Writer, targets []Target) error { return table.Text(w, targetRows(targets)) }
+
+// CountTargets counts the missed targets and those that were not measured.
+func CountTargets(targets []Target) (missed, unmeasured int) {
 	for _, t := range targets {
 		switch t.Outcome {
 		case Missed:
@@ -199,5 +202,5 @@ func TargetsText(w io.Writer, targets []Target) (missed, unmeasured int, err err
 			unmeasured++
 		}
 	}
-	return missed, unmeasured, table.Text(w, targetRows(targets))
+	return missed, unmeasured
 }

@@ -44,6 +44,8 @@ type AccuracyConfig struct {
 	Notes []string
 	// Command is the command line, for the report.
 	Command []string
+	// JSON is whether the summary is printed as JSON.
+	JSON bool
 }
 
 // DefaultAccuracyConfig measures all fits on the images as they are.

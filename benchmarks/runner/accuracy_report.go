@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +39,11 @@ func (c *AccuracyConfig) report(dir string, required []accuracy.Requirement, com
 	if err := summary.Write(dir); err != nil {
 		return err
 	}
-	if err := summary.Text(out); err != nil {
+	if err := showAccuracy(summary, out, c.JSON); err != nil {
 		return err
+	}
+	if c.JSON {
+		out = progress // the threshold is in the JSON, too
 	}
 	if found != nil {
 		problems = append(problems, c.writeThreshold(*found, out))
@@ -106,8 +110,16 @@ func (c *AccuracyConfig) writeMarkdown(summary *accuracy.Summary) error {
 	return nil
 }
 
-// Report regenerates the report of a folder of `edgelens bench`, and prints a short one to out.
-func Report(dir string, out io.Writer) error {
+// showAccuracy prints the summary: as text, or as the JSON of report.json in one line.
+func showAccuracy(summary *accuracy.Summary, out io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(summary)
+	}
+	return summary.Text(out)
+}
+
+// Report regenerates the report of a folder of `edgelens bench`, and prints a short one, or JSON, to out.
+func Report(dir string, out io.Writer, asJSON bool) error {
 	if accuracy.IsFolder(dir) {
 		summary, err := accuracy.Summarize(dir)
 		if err != nil {
@@ -116,11 +128,14 @@ func Report(dir string, out io.Writer) error {
 		if err := summary.Write(dir); err != nil {
 			return err
 		}
-		return summary.Text(out)
+		return showAccuracy(summary, out, asJSON)
 	}
 	summary, err := report.Make(dir)
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		return summary.JSON(out, dir, nil)
 	}
 	return summary.Text(out)
 }

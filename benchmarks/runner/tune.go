@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,8 @@ type TuneConfig struct {
 	Connections int
 	// Images are files and folders of them; if empty, images are generated.
 	Images []string
+	// JSON is whether the result is printed as JSON, in place of the tables.
+	JSON bool
 }
 
 // validate reports every error at once.
@@ -70,21 +73,40 @@ func Tune(ctx context.Context, c TuneConfig, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	way, err := c.tuneModel(ctx, model, images, out, progress)
+	text := out
+	if c.JSON {
+		text = io.Discard
+	}
+	way, err := c.tuneModel(ctx, model, images, text, progress)
 	if err != nil {
 		return err
 	}
 	if len(c.Images) == 0 {
 		images = images[:1]
 	}
-	found, err := c.tuneService(ctx, model, way, images, out, progress)
+	found, err := c.tuneService(ctx, model, way, images, text, progress)
 	if err != nil {
 		return err
 	}
-	if err := c.save(out, found.Best.Settings); err != nil {
+	if err := c.save(text, found.Best.Settings); err != nil {
 		return err
 	}
-	return c.store(out, found)
+	unstored, err := c.store(text, found)
+	if err != nil || !c.JSON {
+		return err
+	}
+	return json.NewEncoder(out).Encode(tunedReport{found, found.Gain(), c.Write, unstored})
+}
+
+// tunedReport is the JSON of what was found. Names are added and never changed: scripts read them.
+type tunedReport struct {
+	tuned.Result
+	// Gain is the share by which the best settings are better than those before.
+	Gain float64 `json:"gain"`
+	// File has the settings.
+	File string `json:"file"`
+	// Unstored is why serve will not know of them; absent where it does.
+	Unstored string `json:"unstored,omitempty"`
 }
 
 // tuneService measures the service with each number of threads and interpreters that fits on the cores, and beside them
@@ -190,14 +212,14 @@ func (c TuneConfig) save(out io.Writer, s tuned.Settings) error {
 }
 
 // store stores the result in the data folder, for serve. The settings are written already, so that a failure is a line
-// and no error.
-func (c TuneConfig) store(out io.Writer, r tuned.Result) error {
+// and no error; unstored is its reason.
+func (c TuneConfig) store(out io.Writer, r tuned.Result) (unstored string, err error) {
 	if err := tuned.Write(c.Settings.DataDir, r); err != nil {
-		_, err = fmt.Fprintf(out, "\nserve will not know of it: %v\n", err)
-		return err
+		_, printed := fmt.Fprintf(out, "\nserve will not know of it: %v\n", err)
+		return err.Error(), printed
 	}
-	_, err := fmt.Fprintf(out, "\nStored in the data folder %s; serve logs a line while it runs with others.\n", c.Settings.DataDir)
-	return err
+	_, err = fmt.Fprintf(out, "\nStored in the data folder %s; serve logs a line while it runs with others.\n", c.Settings.DataDir)
+	return "", err
 }
 
 // Distinct returns the numbers without duplicates.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -16,7 +15,8 @@ import (
 
 func newBackup(environ []string) *cobra.Command {
 	var options control.BackupOptions
-	var replace, verify, asJSON bool
+	var replace, verify bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write jobs, results, records, devices and images to a file, while the service runs",
@@ -49,16 +49,12 @@ describes what else to keep, and how to restore, move and upgrade.`,
 	cmd.Flags().BoolVar(&options.Secrets, "with-secrets", false, "add the keys of clients, the secret of sessions, and the keys of TLS in the data folder")
 	cmd.Flags().BoolVar(&replace, "replace", false, "replace the file if it is there")
 	cmd.Flags().BoolVar(&verify, "verify", false, "only read a backup, compare everything with its sums, and open its database")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
 }
 
-func printBackup(cmd *cobra.Command, report app.BackupReport, verified, asJSON bool) error {
-	if asJSON {
-		if err := json.NewEncoder(cmd.OutOrStdout()).Encode(report); err != nil {
-			return err
-		}
-	} else if err := describeBackup(cmd.OutOrStdout(), report, verified); err != nil {
+func printBackup(cmd *cobra.Command, report app.BackupReport, verified bool, asJSON jsonFlag) error {
+	if err := asJSON.print(cmd, report, func(out io.Writer) error { return describeBackup(out, report, verified) }); err != nil {
 		return err
 	}
 	if problem := report.Problem(); problem != "" {

@@ -17,6 +17,7 @@ import (
 func newBench(environ []string) *cobra.Command {
 	c := runner.DefaultConfig()
 	var key keyFlag
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "bench [model|pipeline|http|mqtt|all]",
 		Short: "Measure the performance on this board, with confidence intervals",
@@ -45,11 +46,12 @@ of a running one. Flags of serve, such as --inference-threads, configure that se
 			if c.Key, err = key.read(environ); err != nil {
 				return err
 			}
-			return bench(cmd, environ, c, nil)
+			return bench(cmd, environ, c, nil, asJSON)
 		},
 	}
 	addBenchFlags(cmd, &c)
 	addSoakFlag(cmd, &c, 0)
+	asJSON.add(cmd, "")
 	cores, f := runtime.NumCPU(), cmd.Flags()
 	f.StringVar(&c.Target, "target", "", "URL of a running service to measure (default: a new one is started)")
 	key.add(f)
@@ -70,12 +72,12 @@ of a running one. Flags of serve, such as --inference-threads, configure that se
 }
 
 // bench measures and prints the report, also of an interrupted run.
-func bench(cmd *cobra.Command, environ []string, c runner.Config, targets func(*report.Summary) []report.Target) error {
+func bench(cmd *cobra.Command, environ []string, c runner.Config, targets func(*report.Summary) []report.Target, asJSON jsonFlag) error {
 	dir, err := runBench(cmd, environ, c)
 	if dir == "" {
 		return err
 	}
-	return errors.Join(err, runner.Print(dir, cmd.OutOrStdout(), cmd.ErrOrStderr(), targets))
+	return errors.Join(err, runner.Print(dir, cmd.OutOrStdout(), cmd.ErrOrStderr(), targets, asJSON.set))
 }
 
 // runBench measures, and returns the folder of the records.

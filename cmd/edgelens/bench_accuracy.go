@@ -10,6 +10,7 @@ import (
 func newBenchAccuracy(environ []string) *cobra.Command {
 	c := runner.DefaultAccuracyConfig()
 	var key keyFlag
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "accuracy FOLDER",
 		Short: "Measure how often the answers are right, on labeled images",
@@ -47,6 +48,7 @@ are "uncertain".`,
 			if c.Write == "" && c.Target == "" {
 				c.Write = config.FileInUse(cmd.Flags(), environ)
 			}
+			c.JSON = asJSON.set
 			c.Folder, c.Command = args[0], commandLine(cmd)
 			return runner.Accuracy(cmd.Context(), c, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -68,6 +70,7 @@ are "uncertain".`,
 	f.StringVar(&c.Markdown, "markdown", "", "file to write the tables to, as Markdown")
 	f.StringArrayVar(&c.Notes, "note", nil, "sentence to put into the report, such as where the images come from; repeatable")
 	f.StringVar(&c.Title, "title", c.Title, "title of that file")
+	asJSON.add(cmd, ", as report.json")
 	config.AddFlags(f, benchSettings...)
 	f.Lookup("model").Usage = "models, comma-separated; the first is the baseline (default: the default model)"
 	return cmd

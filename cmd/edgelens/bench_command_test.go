@@ -110,6 +110,19 @@ func TestBenchStartsService(t *testing.T) {
 			t.Errorf("the report was not made again: %v", err)
 		}
 	})
+	t.Run("JSON", func(t *testing.T) {
+		for want, args := range map[string][]string{
+			"cases,folder,problems,run":                            {"report", dirs[0]},
+			"alpha,differences,only_new,only_old,threshold,unlike": {"compare", dirs[0], dirs[0]},
+			"cases,folder,problems,run,targets":                    {"targets", "--from", dirs[0]},
+		} {
+			_, stdout, stderr := runCommand(t, environ, append([]string{"bench"}, append(args, "--json")...)...)
+			lines := readJSON(t, stdout)
+			if len(lines) != 1 || names(lines[0]) != want {
+				t.Errorf("%s: %s%s, want %s", args[0], stdout, stderr, want)
+			}
+		}
+	})
 	t.Run("compare", func(t *testing.T) {
 		status, stdout, stderr := runCommand(t, environ, "bench", "compare", "--fail", dirs[0], dirs[0])
 		if status != 0 || !strings.Contains(stdout, "too few runs") || strings.Contains(stdout, "WORSE") {

@@ -12,6 +12,7 @@ import (
 
 func newBenchPeers(environ []string) *cobra.Command {
 	c := runner.DefaultConfig()
+	var asJSON jsonFlag
 	c.Suites = []string{record.SuitePeers}
 	cmd := &cobra.Command{
 		Use:   "peers",
@@ -26,10 +27,11 @@ closed loop of 8 connections, alternately, and prints the ratio of their through
 "make bench-peers" first installs the dependencies of the reference service.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return bench(cmd, environ, c, report.PeerTargets)
+			return bench(cmd, environ, c, report.PeerTargets, asJSON)
 		},
 	}
 	addBenchFlags(cmd, &c)
+	asJSON.add(cmd, "")
 	addPeerFlags(cmd, &c, filepath.Join("benchmarks", "peers", "flask"))
 	return cmd
 }

@@ -12,18 +12,22 @@ import (
 )
 
 func newBenchReport() *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use:   "report FOLDER",
 		Short: "Regenerate report.md and the plots from the raw records",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runner.Report(args[0], cmd.OutOrStdout())
+			return runner.Report(args[0], cmd.OutOrStdout(), asJSON.set)
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
 }
 
 func newBenchCompare() *cobra.Command {
 	rules := stats.DefaultRules()
+	var asJSON jsonFlag
 	percent, fail := 100*rules.Threshold, false
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW",
@@ -41,7 +45,11 @@ runs on a side are inconclusive; five are the default of bench.`,
 			if err != nil {
 				return err
 			}
-			if err := compared.Text(cmd.OutOrStdout()); err != nil {
+			show := compared.Text
+			if asJSON.set {
+				show = compared.JSON
+			}
+			if err := show(cmd.OutOrStdout()); err != nil {
 				return err
 			}
 			if worse := compared.Worse(); fail && worse > 0 {
@@ -50,6 +58,7 @@ runs on a side are inconclusive; five are the default of bench.`,
 			return nil
 		},
 	}
+	asJSON.add(cmd, "")
 	cmd.Flags().Float64Var(&percent, "threshold", percent, "minimum relevant change of the median, in percent")
 	cmd.Flags().BoolVar(&fail, "fail", false, "exit with status 1 if a figure got worse")
 	return cmd

@@ -15,6 +15,7 @@ func newBenchTargets(environ []string) *cobra.Command {
 	c.NoStages = true
 	c.HTTP.Kinds, c.HTTP.Connections, c.HTTP.Loads = []string{record.KindSync, record.KindCached}, []int{report.TargetConnections, 16, report.ManyConnections}, []float64{0.7}
 	var from string
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "targets",
 		Short: "Measure the project's performance targets; exit with status 1 if one is missed",
@@ -29,12 +30,13 @@ func newBenchTargets(environ []string) *cobra.Command {
 					return err
 				}
 			}
-			return runner.PrintTargets(from, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runner.PrintTargets(from, cmd.OutOrStdout(), cmd.ErrOrStderr(), asJSON.set)
 		},
 	}
 	addBenchFlags(cmd, &c)
 	addSoakFlag(cmd, &c, 10*time.Minute)
 	addPeerFlags(cmd, &c, "")
+	asJSON.add(cmd, "")
 	cmd.Flags().StringVar(&from, "from", "", "evaluate this folder instead of measuring")
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 
 func newBenchTune(environ []string) *cobra.Command {
 	var c runner.TuneConfig
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "tune --goal latency|throughput",
 		Short: "Find the best settings for this board, and write them to a file",
@@ -30,6 +31,7 @@ serve logs a line when it starts with others.`,
 			if c.Service, err = benchService(cmd, environ); err != nil {
 				return err
 			}
+			c.JSON = asJSON.set
 			return runner.Tune(cmd.Context(), c, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -41,6 +43,7 @@ serve logs a line when it starts with others.`,
 	f.DurationVar(&c.Window, "duration", 3*time.Second, "duration of each measurement")
 	f.IntVar(&c.Connections, "connections", 8, "for throughput: number of connections")
 	f.StringArrayVar(&c.Images, "images", nil, "an image to send, or a folder of them; repeatable (default: generated)")
+	asJSON.add(cmd, "")
 	config.AddFlags(f, benchSettings...)
 	return cmd
 }

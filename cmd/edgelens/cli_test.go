@@ -30,14 +30,17 @@ func file(t *testing.T, name string, data []byte) string {
 func colorsEnvironment(t *testing.T) []string {
 	t.Helper()
 	dir := t.TempDir()
-	model := modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 	if err := os.Mkdir(filepath.Join(dir, "models"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "models", "colors.tflite"), model, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "models", "colors.tflite"), colorsModel(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return []string{"EDGELENS_DATA_DIR=" + dir, "EDGELENS_MODEL=colors"}
+}
+
+func colorsModel() []byte {
+	return modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 }
 
 func TestRecognizeCommand(t *testing.T) {

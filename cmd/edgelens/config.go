@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -12,7 +11,7 @@ import (
 
 func newConfig(environ []string) *cobra.Command {
 	var options config.PrintOptions
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Print the effective configuration as an edgelens.yaml",
@@ -22,16 +21,13 @@ func newConfig(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return printSettings(cmd.OutOrStdout(), c.InForce())
-			}
-			return c.PrintWith(cmd.OutOrStdout(), options)
+			return asJSON.print(cmd, settingsOf(c.InForce()), func(out io.Writer) error { return c.PrintWith(out, options) })
 		},
 	}
 	config.AddFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&options.Secrets, "show-secrets", false, "print secrets, too")
 	cmd.Flags().BoolVar(&options.Sources, "sources", false, "print where each value was set")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: each setting with its value, default and source; secrets are masked")
+	asJSON.add(cmd, ": each setting with its value, default and source; secrets are masked")
 	return cmd
 }
 
@@ -45,10 +41,10 @@ type jsonSetting struct {
 	Masked  bool   `json:"masked,omitempty"`
 }
 
-func printSettings(out io.Writer, settings []edgelens.Setting) error {
+func settingsOf(settings []edgelens.Setting) []jsonSetting {
 	all := make([]jsonSetting, 0, len(settings))
 	for _, s := range settings {
 		all = append(all, jsonSetting{s.Key, s.Type, s.Value, s.Default, string(s.Source), s.Masked})
 	}
-	return json.NewEncoder(out).Encode(all)
+	return all
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +15,7 @@ import (
 func newHealth(environ []string) *cobra.Command {
 	var target string
 	var key keyFlag
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Check whether a running service is ready; exit with status 0 only if it is",
@@ -41,16 +44,19 @@ page, it prints the reasons of a service that has keys.`,
 			if err != nil {
 				return err
 			}
-			health, err := client.Health(cmd.Context(), target, token, trusted)
-			if err != nil {
-				return err
+			health, failed := client.Health(cmd.Context(), target, token, trusted)
+			if failed != nil && !asJSON.set {
+				return failed
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), health)
-			return err
+			return errors.Join(failed, asJSON.print(cmd, health, func(out io.Writer) error {
+				_, err := fmt.Fprintln(out, health)
+				return err
+			}))
 		},
 	}
 	config.AddFlags(cmd.Flags(), "listen", "http.tls.")
 	key.add(cmd.Flags())
 	cmd.Flags().StringVar(&target, "url", "", "URL to check (default: the address of serve)")
+	asJSON.add(cmd, ", also of a service that is not ready")
 	return cmd
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +48,7 @@ func serverOf(environ []string) string {
 func newJobSubmit(c *client.Client) *cobra.Command {
 	var options client.JobOptions
 	var wait bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "submit FILE|FOLDER...",
 		Short: "Queue images and print their job ids",
@@ -67,11 +67,15 @@ func newJobSubmit(c *client.Client) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("%s: %w", file, err)
 				}
-				if !wait {
-					fmt.Fprintln(cmd.OutOrStdout(), id) // a closed pipe shows at the next write
-					continue
+				if wait {
+					err = awaitJob(cmd, c, asJSON, id)
+				} else {
+					err = asJSON.print(cmd, jsonSubmitted{file, id}, func(out io.Writer) error {
+						_, err := fmt.Fprintln(out, id)
+						return err
+					})
 				}
-				if err := awaitJob(cmd.Context(), c, cmd.OutOrStdout(), id); err != nil {
+				if err != nil {
 					return err
 				}
 			}
@@ -84,56 +88,75 @@ func newJobSubmit(c *client.Client) *cobra.Command {
 	cmd.Flags().IntVar(&options.TopK, "top-k", 3, "maximum number of predictions")
 	addViewFlags(cmd.Flags(), &options.View)
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for each result and print it")
+	asJSON.add(cmd, ", one object a line")
 	return cmd
 }
 
+// jsonSubmitted is the JSON of a job that was submitted; that of others is the API's. Names are added and never changed:
+// scripts read them.
+type jsonSubmitted struct {
+	File string `json:"file"`
+	ID   string `json:"id"`
+}
+
 func newJobRelease(c *client.Client) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "release", Short: "Run the jobs that are held since a backup was restored", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			released, err := c.ReleaseJobs(cmd.Context())
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d released\n", released)
-			return err
+			return asJSON.print(cmd, api.ReleasedJobs{Released: released}, func(out io.Writer) error {
+				_, err := fmt.Fprintf(out, "%d released\n", released)
+				return err
+			})
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
 }
 
 func newJobStatus(c *client.Client) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "status ID", Short: "Print the status of a job", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			job, err := c.Job(cmd.Context(), ids[0])
 			if err != nil {
 				return err
 			}
-			return printJobs(cmd.OutOrStdout(), job)
+			return printJob(cmd, asJSON, job)
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
 }
 
 func newJobWait(c *client.Client) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "wait ID...", Short: "Wait for jobs and print their results; exit with status 0 only if all succeeded", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			var errs []error
 			for _, id := range ids {
-				errs = append(errs, awaitJob(cmd.Context(), c, cmd.OutOrStdout(), id))
+				errs = append(errs, awaitJob(cmd, c, asJSON, id))
 			}
 			return errors.Join(errs...)
 		},
 	}
+	asJSON.add(cmd, ", one object a line")
+	return cmd
 }
 
 // awaitJob prints a job once it has ended, and returns an error unless it succeeded.
-func awaitJob(ctx context.Context, c *client.Client, out io.Writer, id string) error {
-	job, err := c.AwaitJob(ctx, id)
+func awaitJob(cmd *cobra.Command, c *client.Client, asJSON jsonFlag, id string) error {
+	job, err := c.AwaitJob(cmd.Context(), id)
 	if err != nil {
 		return err
 	}
-	if err := printJobs(out, job); err != nil {
+	if err := printJob(cmd, asJSON, job); err != nil {
 		return err
 	}
 	if job.Status != api.JobStatusSucceeded {
@@ -143,21 +166,25 @@ func awaitJob(ctx context.Context, c *client.Client, out io.Writer, id string) e
 }
 
 func newJobCancel(c *client.Client) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "cancel ID", Short: "Cancel a job", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			job, err := c.CancelJob(cmd.Context(), ids[0])
 			if err != nil {
 				return err
 			}
-			return printJobs(cmd.OutOrStdout(), job)
+			return printJob(cmd, asJSON, job)
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
 }
 
 func newJobList(c *client.Client) *cobra.Command {
 	var status string
 	var limit int
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use: "list", Short: "List jobs, newest first", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -165,12 +192,17 @@ func newJobList(c *client.Client) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printJobs(cmd.OutOrStdout(), jobs...)
+			return asJSON.print(cmd, jobs, func(out io.Writer) error { return printJobs(out, jobs...) })
 		},
 	}
 	cmd.Flags().StringVar(&status, "status", "", "only jobs in this state")
 	cmd.Flags().IntVar(&limit, "limit", 20, "maximum number of jobs")
+	asJSON.add(cmd, "")
 	return cmd
+}
+
+func printJob(cmd *cobra.Command, asJSON jsonFlag, job api.Job) error {
+	return asJSON.print(cmd, job, func(out io.Writer) error { return printJobs(out, job) })
 }
 
 func printJobs(w io.Writer, jobs ...api.Job) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ func newKeyCreate(environ []string) *cobra.Command {
 	var key edgelens.Key
 	var scopes []string
 	var expires, file string
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "create --name NAME --scopes SCOPE[,SCOPE...]",
 		Short: "Create a key and print its token, once",
@@ -60,14 +62,14 @@ func newKeyCreate(environ []string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return printToken(cmd, created, token, "It is in "+file+", which http.keys_file names.")
+				return printToken(cmd, asJSON, created, token, "It is in "+file+", which http.keys_file names.")
 			}
 			return useKeys(cmd, environ, func(keys control.KeyStore) error {
 				created, token, err := keys.CreateKey(cmd.Context(), key)
 				if err != nil {
 					return err
 				}
-				return printToken(cmd, created, token, "`edgelens key revoke "+created.ID+"` ends it.")
+				return printToken(cmd, asJSON, created, token, "`edgelens key revoke "+created.ID+"` ends it.")
 			})
 		},
 	}
@@ -79,18 +81,22 @@ func newKeyCreate(environ []string) *cobra.Command {
 	f.BoolVar(&key.SeeAll, "see-all", false, "let it see the jobs and results of other clients, too")
 	f.StringVar(&expires, "expires", "", "when it expires: 90d, 12h, 2027-01-31 (default: never)")
 	f.StringVar(&file, "keys-file", "", "add the key to this file, for http.keys_file, and not to the data folder")
+	asJSON.add(cmd, "")
 	return cmd
 }
 
 // printToken prints the token alone to standard output, for scripts.
-func printToken(cmd *cobra.Command, key edgelens.Key, token, note string) error {
+func printToken(cmd *cobra.Command, asJSON jsonFlag, key edgelens.Key, token, note string) error {
 	fmt.Fprintf(cmd.ErrOrStderr(), "Key %s (%s), shown only now: store it safely. Clients send it as Authorization: Bearer or X-API-Key. %s\n", key.ID, key.Name, note)
-	_, err := fmt.Fprintln(cmd.OutOrStdout(), token)
-	return err
+	return asJSON.print(cmd, control.CreatedKey{Key: control.NewKey(key), Token: token}, func(out io.Writer) error {
+		_, err := fmt.Fprintln(out, token)
+		return err
+	})
 }
 
 func newKeyRevoke(environ []string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "revoke ID|NAME", Short: "End a key at once, for good", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return useKeys(cmd, environ, func(keys control.KeyStore) error {
@@ -98,9 +104,13 @@ func newKeyRevoke(environ []string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "key %s (%s) is revoked\n", key.ID, key.Name)
-				return err
+				return asJSON.print(cmd, control.NewKey(key), func(out io.Writer) error {
+					_, err := fmt.Fprintf(out, "key %s (%s) is revoked\n", key.ID, key.Name)
+					return err
+				})
 			})
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
 }

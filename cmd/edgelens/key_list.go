@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,7 +14,7 @@ import (
 )
 
 func newKeyList(environ []string) *cobra.Command {
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the keys, without their tokens", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -23,23 +23,20 @@ func newKeyList(environ []string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return printKeys(cmd, list, asJSON)
+				forms := make([]control.Key, 0, len(list))
+				for _, key := range list {
+					forms = append(forms, control.NewKey(key))
+				}
+				return asJSON.print(cmd, forms, func(out io.Writer) error { return printKeys(out, list) })
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
 }
 
-func printKeys(cmd *cobra.Command, keys []edgelens.Key, asJSON bool) error {
-	if asJSON {
-		forms := make([]control.Key, 0, len(keys))
-		for _, key := range keys {
-			forms = append(forms, control.NewKey(key))
-		}
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(forms)
-	}
-	t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+func printKeys(out io.Writer, keys []edgelens.Key) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tNAME\tSCOPES\tBOUNDS\tCREATED\tEXPIRES\tLAST USED\tREVOKED") // Flush returns the error
 	for _, k := range keys {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, strings.Join(texts(k.Scopes), ","), bounds(k),

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/schollz/progressbar/v3"
@@ -29,7 +29,7 @@ func newModel(environ []string) *cobra.Command {
 }
 
 func newModelList(environ []string) *cobra.Command {
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the models of the manifest and of the models folder",
@@ -43,13 +43,11 @@ func newModelList(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(modelsOf(registry.List()))
-			}
-			return printModels(cmd.OutOrStdout(), registry.List())
+			list := registry.List()
+			return asJSON.print(cmd, modelsOf(list), func(out io.Writer) error { return printModels(out, list) })
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
 }
 
@@ -91,6 +89,7 @@ func printModels(w io.Writer, list []models.Listed) error {
 
 func newModelPull(environ []string) *cobra.Command {
 	var all bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "pull [NAME...]",
 		Short: "Fetch models by name; without a name, the default one",
@@ -99,11 +98,42 @@ func newModelPull(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.PullModels(cmd.Context(), c, newPullProgress(cmd.ErrOrStderr()), names, all)
+			pulled, show := []jsonPulled{}, newPullProgress(cmd.ErrOrStderr())
+			err = app.PullModels(cmd.Context(), c, func(p models.Progress) {
+				show(p)
+				pulled = pulledBy(pulled, p)
+			}, names, all)
+			if err != nil || !asJSON.set { // the progress is the text
+				return err
+			}
+			return asJSON.print(cmd, pulled, nil)
 		},
 	}
+	asJSON.add(cmd, ": the files that are there now")
 	cmd.Flags().BoolVar(&all, "all", false, "fetch every model of the manifest")
 	return cmd
+}
+
+// jsonPulled is the JSON of a file of a model. Names are added and never changed: scripts read them.
+type jsonPulled struct {
+	Model string `json:"model"`
+	// File is empty for the built-in model.
+	File  string `json:"file,omitempty"`
+	Bytes int64  `json:"bytes,omitempty"`
+	// From is empty for a file that was there already.
+	From string `json:"from,omitempty"`
+}
+
+// pulledBy adds a file that is complete to the list.
+func pulledBy(list []jsonPulled, p models.Progress) []jsonPulled {
+	if p.File != "" && p.From != "" && p.Done < p.Total {
+		return list
+	}
+	one := jsonPulled{p.Name, p.File, p.Total, p.From}
+	if slices.Contains(list, one) {
+		return list
+	}
+	return append(list, one)
 }
 
 // newPullProgress draws a bar for each file on a terminal, and prints a line for each elsewhere.

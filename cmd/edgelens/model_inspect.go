@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -16,10 +14,11 @@ import (
 	"edgelens/internal/app"
 	"edgelens/internal/config"
 	"edgelens/models"
+	"edgelens/models/tflitefile"
 )
 
 func newModelInspect(environ []string) *cobra.Command {
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "inspect [NAME | FILE]",
 		Short: "Print the structure of a model, and what would make it faster",
@@ -31,29 +30,30 @@ func newModelInspect(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := cmd.OutOrStdout()
 			if len(names) == 1 && app.IsModelFile(names[0]) {
-				return inspectFile(names[0], out, asJSON)
+				return inspectFile(cmd, names[0], asJSON)
 			}
 			if len(names) == 1 {
 				c.Model = names[0]
 			}
-			return inspectModel(cmd.Context(), c, out, asJSON)
+			return inspectModel(cmd, c, asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, as GET /api/models/{name} does")
+	asJSON.add(cmd, ", as GET /api/models/{name} does")
 	return cmd
 }
 
-func inspectFile(path string, w io.Writer, asJSON bool) error {
+func inspectFile(cmd *cobra.Command, path string, asJSON jsonFlag) error {
 	m, err := models.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	facts := m.Facts()
-	if asJSON {
-		return printFactsJSON(w, facts)
-	}
+	return asJSON.print(cmd, api.NewModelFacts(*facts), func(out io.Writer) error { return printFile(out, path, m, facts) })
+}
+
+// printFile prints the facts of a model file.
+func printFile(w io.Writer, path string, m *tflitefile.Model, facts *edgelens.ModelFacts) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "file\t%s\n", path) // Flush returns it
 	for _, row := range [][2]any{{"input", facts.Inputs}, {"output", facts.Outputs}} {
@@ -69,12 +69,6 @@ func inspectFile(path string, w io.Writer, asJSON bool) error {
 	}
 	fmt.Fprintf(t, "normalization\t%s\n", normalization) // Flush returns it
 	return printFacts(t, facts)
-}
-
-func printFactsJSON(w io.Writer, facts *edgelens.ModelFacts) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(api.NewModelFacts(*facts))
 }
 
 // printFacts prints the rows of a model's facts and flushes.
@@ -113,14 +107,16 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func inspectModel(ctx context.Context, c *config.Config, w io.Writer, asJSON bool) error {
-	spec, check, err := app.DescribeModel(ctx, c)
+func inspectModel(cmd *cobra.Command, c *config.Config, asJSON jsonFlag) error {
+	spec, check, err := app.DescribeModel(cmd.Context(), c)
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return printFactsJSON(w, spec.Facts)
-	}
+	return asJSON.print(cmd, api.NewModelFacts(*spec.Facts), func(out io.Writer) error { return printModel(out, spec, check) })
+}
+
+// printModel prints what is known about a model that was loaded.
+func printModel(w io.Writer, spec *models.Spec, check edgelens.KernelCheck) error {
 	file := spec.Path
 	if spec.BuiltIn {
 		file = "built in"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +12,7 @@ import (
 
 func newModelRequantize() *cobra.Command {
 	var force, unchecked bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "requantize IN OUT",
 		Short: "Convert a legacy uint8 model to int8, which XNNPACK runs up to twice as fast",
@@ -20,34 +22,73 @@ func newModelRequantize() *cobra.Command {
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, out := args[0], args[1]
-			if unchecked {
-				return rewrite.File(in, out, force, rewrite.Requantize, nil)
-			}
-			return rewrite.File(in, out, force, rewrite.Requantize, func(temporary string) error {
-				agreement, err := app.CompareRequantized(cmd.Context(), in, temporary)
-				if err != nil {
+			written := jsonRewritten{File: out}
+			var check func(string) error
+			if !unchecked {
+				check = func(temporary string) error {
+					agreement, err := app.CompareRequantized(cmd.Context(), in, temporary)
+					written.compared(agreement)
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", out, agreement)
+			}
+			if err := rewrite.File(in, out, force, rewrite.Requantize, check); err != nil {
 				return err
-			})
+			}
+			return asJSON.print(cmd, written, written.text)
 		},
 	}
+	asJSON.add(cmd, "")
 	cmd.Flags().BoolVar(&force, "force", false, "replace OUT")
 	cmd.Flags().BoolVar(&unchecked, "no-check", false, "do not compare the models on images")
 	return cmd
 }
 
+// jsonRewritten is the JSON of a model file that was written. Names are added and never changed: scripts read them.
+type jsonRewritten struct {
+	File string `json:"file"`
+	// Agreement is absent where the models were not compared.
+	Agreement *jsonAgreement `json:"agreement,omitempty"`
+
+	described string // the agreement as text
+}
+
+// jsonAgreement is how alike the answers of two models are.
+type jsonAgreement struct {
+	Inputs         int     `json:"inputs"`
+	SameOrClose    float64 `json:"same_or_close"`
+	MeanDifference float64 `json:"mean_difference"`
+}
+
+// compared adds the outcome of the comparison.
+func (r *jsonRewritten) compared(a rewrite.Agreement) {
+	r.Agreement, r.described = &jsonAgreement{a.Inputs, a.SameOrClose(), a.MeanDifference}, a.String()
+}
+
+// text prints nothing where the models were not compared.
+func (r jsonRewritten) text(out io.Writer) error {
+	if r.Agreement == nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "%s: %s\n", r.File, r.described)
+	return err
+}
+
 func newModelDequantize() *cobra.Command {
 	var force bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "dequantize IN OUT",
 		Short: "Convert a quantized model to float32, with the same weights, for comparison",
 		Args:  cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return rewrite.File(args[0], args[1], force, rewrite.Dequantize, nil)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := rewrite.File(args[0], args[1], force, rewrite.Dequantize, nil); err != nil {
+				return err
+			}
+			written := jsonRewritten{File: args[1]}
+			return asJSON.print(cmd, written, written.text)
 		},
 	}
+	asJSON.add(cmd, "")
 	cmd.Flags().BoolVar(&force, "force", false, "replace OUT")
 	return cmd
 }

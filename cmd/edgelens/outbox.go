@@ -1,14 +1,15 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"edgelens/api"
 	"edgelens/internal/client"
 )
 
@@ -22,7 +23,7 @@ func newOutbox(environ []string) *cobra.Command {
 
 func newOutboxList(c *client.Client) *cobra.Command {
 	var sink, device string
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use: "list", Short: "List set-aside events, newest first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,25 +31,25 @@ func newOutboxList(c *client.Client) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(events)
-			}
-			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(t, "ID\tSINK\tDEVICE\tRECEIVED\tREASON") // Flush returns the error
-			for _, e := range events {
-				fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", e.Id, e.Sink, e.Device, e.ReceivedAt.Local().Format(time.DateTime), e.Reason)
-			}
-			return t.Flush()
+			return asJSON.print(cmd, events, func(out io.Writer) error {
+				t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+				fmt.Fprintln(t, "ID\tSINK\tDEVICE\tRECEIVED\tREASON") // Flush returns the error
+				for _, e := range events {
+					fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", e.Id, e.Sink, e.Device, e.ReceivedAt.Local().Format(time.DateTime), e.Reason)
+				}
+				return t.Flush()
+			})
 		},
 	}
 	cmd.Flags().StringVar(&sink, "sink", "", "only those of this sink: mqtt or webhook")
 	cmd.Flags().StringVar(&device, "device", "", "only those of this device")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
 }
 
 func newOutboxRetry(c *client.Client) *cobra.Command {
 	var sink string
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use: "retry [ID...]", Short: "Retry set-aside events: those given, or all",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,10 +65,13 @@ func newOutboxRetry(c *client.Client) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d sent again\n", retried)
-			return err
+			return asJSON.print(cmd, api.SetAsideRetried{Retried: retried}, func(out io.Writer) error {
+				_, err := fmt.Fprintf(out, "%d sent again\n", retried)
+				return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&sink, "sink", "", "only those of this sink: mqtt or webhook")
+	asJSON.add(cmd, "")
 	return cmd
 }

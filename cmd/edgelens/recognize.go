@@ -17,7 +17,7 @@ import (
 )
 
 func newRecognize(environ []string) *cobra.Command {
-	var asJSON bool
+	var asJSON jsonFlag
 	var options edgelens.Request
 	cmd := &cobra.Command{
 		Use:   "recognize FILE|FOLDER...",
@@ -37,7 +37,7 @@ func newRecognize(environ []string) *cobra.Command {
 				return err
 			}
 			var show printer = &table{w: tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)}
-			if asJSON {
+			if asJSON.set {
 				show = jsonLines{json.NewEncoder(cmd.OutOrStdout())}
 			}
 			err = app.RecognizeFiles(cmd.Context(), c, cmd.InOrStdin(), files, options, func(file string, result *edgelens.Result, err error) error {
@@ -51,7 +51,7 @@ func newRecognize(environ []string) *cobra.Command {
 			return errors.Join(show.end(), err)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one object a line")
+	asJSON.add(cmd, ", one object a line")
 	cmd.Flags().IntVar(&options.TopK, "top-k", edgelens.DefaultTopK, "maximum number of predictions")
 	cmd.Flags().Float64Var(&options.MinScore, "min-score", 0, "leave out predictions with a lower probability")
 	addViewFlags(cmd.Flags(), &options.View)

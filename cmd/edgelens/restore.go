@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -15,7 +14,7 @@ import (
 
 func newRestore(environ []string) *cobra.Command {
 	var options app.RestoreOptions
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Restore a backup into an empty data folder",
@@ -35,16 +34,13 @@ may have done them. docs/backup.md describes it.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(report)
-			}
-			return describeRestore(cmd.OutOrStdout(), report)
+			return asJSON.print(cmd, report, func(out io.Writer) error { return describeRestore(out, report) })
 		},
 	}
 	config.AddFlags(cmd.Flags(), "data_dir", "ledger.max_age")
 	cmd.Flags().StringVar(&options.Aside, "move-aside", "", "new folder for the ledger that is in the data folder")
 	cmd.Flags().BoolVar(&options.WithoutIdentity, "without-identity", false, "leave out the node's name, if the backup has it: for a second node beside the first")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
 }
 

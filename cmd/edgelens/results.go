@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +22,8 @@ func newResults(environ []string) *cobra.Command {
 func newResultsDelete(c *client.Client) *cobra.Command {
 	var erasure client.Erasure
 	var since, until string
-	var yes, asJSON bool
+	var yes bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "delete",
 		Short: "Erase results and records with their images and undelivered events; without --yes, only count them",
@@ -44,16 +45,12 @@ func newResultsDelete(c *client.Client) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(erased)
-			}
-			verb, note := "erased", ""
-			if erased.DryRun {
-				verb, note = "would be erased", "; --yes erases them"
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d results, %d records, %d jobs, %d images (%.1f MB) and %d undelivered events %s%s\n",
-				erased.Results, erased.Records, erased.Jobs, erased.Images, float64(erased.ImageBytes)/1e6, erased.UndeliveredEvents, verb, note)
-			return err
+			return asJSON.print(cmd, erased, func(out io.Writer) error {
+				verb, note := erasedOrNot(erased.DryRun)
+				_, err := fmt.Fprintf(out, "%d results, %d records, %d jobs, %d images (%.1f MB) and %d undelivered events %s%s\n",
+					erased.Results, erased.Records, erased.Jobs, erased.Images, float64(erased.ImageBytes)/1e6, erased.UndeliveredEvents, verb, note)
+				return err
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -62,8 +59,16 @@ func newResultsDelete(c *client.Client) *cobra.Command {
 	f.StringVar(&since, "since", "", "only from this time on: 2026-06-01 (local time), or 2026-06-01T08:00:00Z")
 	f.StringVar(&until, "until", "", "only from before this time")
 	f.BoolVar(&yes, "yes", false, "erase, and do not only count")
-	f.BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
+}
+
+// erasedOrNot describes what was done to what is listed, and how to do it.
+func erasedOrNot(dryRun bool) (verb, note string) {
+	if dryRun {
+		return "would be erased", "; --yes erases them"
+	}
+	return "erased", ""
 }
 
 // parseMoment parses a date, in local time, or a time with its zone; the zero time for "".

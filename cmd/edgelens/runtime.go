@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ func newRuntime(environ []string) *cobra.Command {
 
 func newRuntimeInstall(environ []string) *cobra.Command {
 	var installer runtimes.Installer
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "install litert",
 		Short: "Fetch LiteRT " + litert.Version + " with pip, for models and accelerators that need it",
@@ -43,18 +45,37 @@ package is run.`,
 			if installer.Folder == "" {
 				installer.Folder = app.RuntimeFolder(c)
 			}
-			return install(cmd, installer)
+			return install(cmd, installer, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&installer.Folder, "folder", "", "folder to put it in (default: one in the data folder)")
 	cmd.Flags().StringVar(&installer.Architecture, "architecture", runtime.GOARCH, "amd64 or arm64, to install it for another machine")
+	asJSON.add(cmd, "")
 	return cmd
 }
 
-func install(cmd *cobra.Command, installer runtimes.Installer) error {
+// jsonInstalled is the JSON of an installed runtime. Names are added and never changed: scripts read them.
+type jsonInstalled struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Folder  string `json:"folder"`
+	// Fetched is false for one that was there already.
+	Fetched bool `json:"fetched"`
+}
+
+func (i jsonInstalled) text(out io.Writer) error {
+	note := " already"
+	if i.Fetched {
+		note = "; a running service uses it once it is started again"
+	}
+	_, err := fmt.Fprintf(out, "LiteRT %s is in %s%s\n", i.Version, i.Folder, note)
+	return err
+}
+
+func install(cmd *cobra.Command, installer runtimes.Installer, asJSON jsonFlag) error {
+	installed := jsonInstalled{Name: "litert", Version: litert.Version, Folder: installer.Folder}
 	if installer.IsInstalled() {
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "LiteRT %s is in %s already\n", litert.Version, installer.Folder)
-		return err
+		return asJSON.print(cmd, installed, installed.text)
 	}
 	progress := cmd.ErrOrStderr()
 	fmt.Fprintf(progress, "fetching LiteRT %s (15 to 22 MB, by pip)\n", litert.Version) // progress only
@@ -64,6 +85,6 @@ func install(cmd *cobra.Command, installer runtimes.Installer) error {
 	if err := installer.Install(cmd.Context(), progress); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "LiteRT %s is in %s; a running service uses it once it is started again\n", litert.Version, installer.Folder)
-	return err
+	installed.Fetched = true
+	return asJSON.print(cmd, installed, installed.text)
 }

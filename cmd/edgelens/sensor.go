@@ -2,8 +2,8 @@ package main
 
 import "github.com/spf13/cobra"
 
-func newSensor() *cobra.Command {
-	cmd := &cobra.Command{Use: "sensor", Short: "Simulate sensors"}
-	cmd.AddCommand(newSensorSimulate())
+func newSensor(environ []string) *cobra.Command {
+	cmd := &cobra.Command{Use: "sensor", Short: "Erase the values of sensors, or simulate sensors"}
+	cmd.AddCommand(newSensorDelete(environ), newSensorSimulate())
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 
 func newSensorSimulate() *cobra.Command {
 	c := simulator.DefaultCommand()
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Simulate sensors: send numbers with noise, spikes and, if wanted, season, trend and gaps",
@@ -18,6 +19,7 @@ hundredth value of a sensor a spike. The values are on /api/sensors and, by devi
   edgelens sensor simulate --season 1m --trend 10 --gap-every 5m --gap-for 1m`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.JSON = asJSON.set
 			return c.Run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -38,5 +40,6 @@ hundredth value of a sensor a spike. The values are on /api/sensors and, by devi
 	f.DurationVar(&c.GapEvery, "gap-every", 0, "time from gap to gap, of one sensor after the other; 0 for no gaps")
 	f.DurationVar(&c.GapFor, "gap-for", 0, "duration of a gap")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "random seed")
+	asJSON.add(cmd, ": the summary")
 	return cmd
 }

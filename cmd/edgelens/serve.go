@@ -26,6 +26,9 @@ certificates are followed without it.`,
 			if err != nil {
 				return err
 			}
+			if err := becomeOwner(cmd, c.DataDir); err != nil {
+				return err
+			}
 			if pull {
 				// The server starts without it, and reports what is missing.
 				if err := app.PullDefault(cmd.Context(), c, newPullProgress(cmd.ErrOrStderr())); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,19 @@ func loadSettingsAsOwner(cmd *cobra.Command, environ []string, folder func(*conf
 		return nil, err
 	}
 	return c, datadir.BecomeOwner(folder(c))
+}
+
+// becomeOwner makes root the owner of a data folder for a command that runs for long, and prints a warning: that user cannot do
+// all that root can.
+func becomeOwner(cmd *cobra.Command, dir string) error {
+	before := os.Geteuid()
+	if err := datadir.BecomeOwner(dir); err != nil {
+		return err
+	}
+	if now := os.Geteuid(); now != before {
+		fmt.Fprintf(cmd.ErrOrStderr(), "edgelens: warning: %s belongs to user %d, as whom this runs now, so that its files stay usable\n", dir, now)
+	}
+	return nil
 }
 
 func dataFolder(c *config.Config) string   { return c.DataDir }

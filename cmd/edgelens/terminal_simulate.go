@@ -9,6 +9,7 @@ import (
 
 func newTerminalSimulate() *cobra.Command {
 	c := simulate.Command{Config: simulate.DefaultConfig()}
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "simulate [IMAGE...]",
 		Short: "Simulate terminals: send heartbeats and records with images, and check the answers",
@@ -20,7 +21,7 @@ every expected answer was received.`,
   edgelens terminal simulate --dialect camera --images photos/ --rate 1 --records 20
   edgelens terminal simulate --terminals 200 --rate 0.1 --duration 5m --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.Images = append(c.Images, args...)
+			c.Images, c.JSON = append(c.Images, args...), asJSON.set
 			return c.Run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -32,7 +33,6 @@ every expected answer was received.`,
 	f.StringVar(&c.SerialPrefix, "serial-prefix", "SIM", "prefix of their serial numbers")
 	f.StringArrayVar(&c.Images, "images", nil, "an image to send, or a folder of them, as are the arguments; repeatable (default: generated)")
 	f.DurationVar(&c.Duration, "duration", 0, "duration (default: until Ctrl-C)")
-	f.BoolVar(&c.JSON, "json", false, "print the summary as JSON")
 	f.DurationVar(&c.Heartbeat, "heartbeat", c.Heartbeat, "heartbeat interval of each terminal; 0 for none")
 	f.Float64Var(&c.Rate, "rate", c.Rate, "records a second of each terminal; 0 for as fast as the server accepts them")
 	f.IntVar(&c.Records, "records", 0, "number of records of each terminal; 0 for no limit")
@@ -45,5 +45,6 @@ every expected answer was received.`,
 	f.DurationVar(&c.RetryUnacked, "retry", c.RetryUnacked, "retry interval of unacknowledged records")
 	f.DurationVar(&c.AnswerTimeout, "answer-timeout", c.AnswerTimeout, "timeout for an answer")
 	f.Uint64Var(&c.Seed, "seed", 0, "random seed (default: any)")
+	asJSON.add(cmd, ": the summary")
 	return cmd
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +26,7 @@ func newSelfSigned(environ []string) *cobra.Command {
 	var folder string
 	var hosts []string
 	var replace bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "self-signed",
 		Short: "Make a certificate that no authority has signed, for this machine's names and addresses",
@@ -47,7 +50,29 @@ service that uses the same files reads them again within seconds.`,
 			if files, err = files.Absolute(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), `certificate: %s
+			made := jsonCertificate{files.Certificate, files.Key, fingerprint, description.HostList()}
+			return asJSON.print(cmd, made, made.text)
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&hosts, "host", nil, "another name or address by which clients reach this machine; may be given again")
+	f.IntVar(&description.Days, "days", certificate.MaxDays, "validity in days, at most what all browsers accept")
+	f.StringVar(&folder, "folder", "", "folder for cert.pem and key.pem (default: tls in the data folder)")
+	f.BoolVar(&replace, "replace", false, "replace the files that are there")
+	asJSON.add(cmd, "")
+	return cmd
+}
+
+// jsonCertificate is the JSON of a new certificate. Names are added and never changed: scripts read them.
+type jsonCertificate struct {
+	Certificate string   `json:"certificate"`
+	Key         string   `json:"key"`
+	SHA256      string   `json:"sha256"`
+	Hosts       []string `json:"hosts"`
+}
+
+func (c jsonCertificate) text(out io.Writer) error {
+	_, err := fmt.Fprintf(out, `certificate: %s
 private key: %s
 SHA-256:     %s
 hosts:       %s
@@ -56,14 +81,6 @@ serve uses it with
   --http-tls-cert %[1]s --http-tls-key %[2]s
 and the private broker for terminals with
   --mqtt-tls-cert %[1]s --mqtt-tls-key %[2]s
-`, files.Certificate, files.Key, fingerprint, description.HostList())
-			return err
-		},
-	}
-	f := cmd.Flags()
-	f.StringArrayVar(&hosts, "host", nil, "another name or address by which clients reach this machine; may be given again")
-	f.IntVar(&description.Days, "days", certificate.MaxDays, "validity in days, at most what all browsers accept")
-	f.StringVar(&folder, "folder", "", "folder for cert.pem and key.pem (default: tls in the data folder)")
-	f.BoolVar(&replace, "replace", false, "replace the files that are there")
-	return cmd
+`, c.Certificate, c.Key, c.SHA256, strings.Join(c.Hosts, ", "))
+	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"runtime"
@@ -16,7 +15,7 @@ import (
 )
 
 func newVersion(environ []string) *cobra.Command {
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the runtimes that run models, and the processor's features that they choose kernels by",
@@ -27,13 +26,10 @@ func newVersion(environ []string) *cobra.Command {
 				return err
 			}
 			system := app.System(version, app.NewRuntimes(c))
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(versionOf(system))
-			}
-			return printVersion(cmd.OutOrStdout(), system)
+			return asJSON.print(cmd, versionOf(system), func(out io.Writer) error { return printVersion(out, system) })
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	config.AddFlags(cmd.Flags(), "data_dir", "inference.accelerators")
 	return cmd
 }

@@ -140,7 +140,7 @@ func (s store) save(k key, c edgelens.KernelCheck) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := atomicfile.MakeFolder(s.dir, 0o700); err != nil {
 		return err
 	}
 	return atomicfile.Write(filepath.Join(s.dir, k.name()), data, 0o600)

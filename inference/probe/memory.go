@@ -74,7 +74,7 @@ func (m *memory) add(key, digest, runtime string) error {
 	if m.dir == "" {
 		return nil
 	}
-	if err := os.MkdirAll(m.dir, 0o750); err != nil {
+	if err := atomicfile.MakeFolder(m.dir, 0o750); err != nil {
 		return err
 	}
 	if err := m.makeRoom(); err != nil {

@@ -72,7 +72,7 @@ func (p *Preparer) Prepare(ctx context.Context, m models.Model) models.Model {
 		return m
 	}
 	p.log.Warn("model stays uint8", "model", m.Name, "digest", m.Digest, "reason", err)
-	if err := os.WriteFile(p.note(hexDigest), []byte(err.Error()), 0o600); err != nil {
+	if err := atomicfile.Write(p.note(hexDigest), []byte(err.Error()), 0o600); err != nil {
 		p.log.Warn("storing the failed check failed; the next start repeats it", "model", m.Name, "error", err)
 	}
 	return m
@@ -122,7 +122,7 @@ func (p *Preparer) make(ctx context.Context, m models.Model, original *tflitefil
 	if err != nil {
 		return m, err
 	}
-	if err := os.MkdirAll(p.config.Dir, 0o700); err != nil {
+	if err := atomicfile.MakeFolder(p.config.Dir, 0o700); err != nil {
 		return m, err
 	}
 	sum := sha256.Sum256(file)

@@ -33,6 +33,7 @@ func (r Reload) run(ctx context.Context, s *node) {
 
 // reload takes up what can change while the service runs, and logs what cannot.
 func (s *node) reload(ctx context.Context, load func() (*config.Config, error)) {
+	defer s.manager.Reloading()()
 	next, err := load()
 	if err != nil {
 		s.log.Error("the settings are not reloaded: they have errors", "event", "reload_failed", "error", err)

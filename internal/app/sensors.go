@@ -208,6 +208,18 @@ func (s *sensors) Insights(ctx context.Context, filter edgelens.InsightFilter) (
 	return s.ledger.Insights.Insights(ctx, filter)
 }
 
+// CountSeries implements api.Sensors.
+func (s *sensors) CountSeries(ctx context.Context, filter edgelens.SeriesErasure) (edgelens.ErasedSeries, error) {
+	return s.ledger.Erasure.CountSeries(ctx, filter)
+}
+
+// EraseSeries implements api.Sensors.
+func (s *sensors) EraseSeries(ctx context.Context, filter edgelens.SeriesErasure) (edgelens.ErasedSeries, error) {
+	begun := time.Now()
+	s.monitor.Forget(filter)
+	return s.ledger.Erasure.EraseSeries(ctx, filter, begun)
+}
+
 // pointStore is the ledger as a sensor.Store.
 type pointStore struct{ sensors *ledger.Sensors }
 

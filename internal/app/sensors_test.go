@@ -403,3 +403,44 @@ func TestOwnStreamsAreFed(t *testing.T) {
 		return m != nil && m.Last.Value > 0 && m.Unit == "ms"
 	})
 }
+
+// An erased sensor leaves no value, and begins anew with its next one; the others go on.
+func TestEraseSensor(t *testing.T) {
+	s, c, log, _ := sensing(t, func(c *config.Config) { c.Sensor.Rules = `warm threshold field=temperature above=30` })
+	meter := connect(t, c, "meter")
+	for _, device := range []string{"hall", "attic"} {
+		meter.publish(reading("sensors/"+device+"/temperature", "31.5"))
+	}
+	stored := func(id string) bool {
+		return strings.Contains(string(s.get("/api/sensors/"+id+"/points").body), "31.5")
+	}
+	testutil.Eventually(t, "both are listed", func() bool {
+		list := meters(t, s)
+		return list.named("hall", "temperature") != nil && list.named("attic", "temperature") != nil
+	})
+	hall, attic := meters(t, s).named("hall", "temperature").ID, meters(t, s).named("attic", "temperature").ID
+	testutil.Eventually(t, "the values and insights are stored", func() bool {
+		return stored(hall) && stored(attic) && strings.Count(string(s.get("/api/insights").body), `"raised"`) == 2
+	})
+	if a := s.send("DELETE", "/api/sensors?device=hall&dry_run=true", "", nil); a.status != 200 || !strings.Contains(string(a.body), `"points":1`) || !stored(hall) {
+		t.Errorf("dry run: %d %s", a.status, a.body)
+	}
+	if a := s.send("DELETE", "/api/sensors/"+hall, "", nil); a.status != 200 || !strings.Contains(string(a.body), `"complete":true,"dry_run":false,"insights":1,"minutes":1,"points":1,"series":1`) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	log.waitFor(t, `event=access .*action=erase .*points=1`)
+	if list := meters(t, s); list.named("hall", "temperature") != nil || list.named("attic", "temperature") == nil || stored(hall) || !stored(attic) {
+		t.Errorf("left: %+v", list)
+	}
+	if insights := string(s.get("/api/insights").body); strings.Contains(insights, hall) || !strings.Contains(insights, attic) {
+		t.Errorf("insights: %s", insights)
+	}
+	meter.publish(reading("sensors/hall/temperature", "32.5"))
+	testutil.Eventually(t, "it begins anew", func() bool {
+		found := meters(t, s).named("hall", "temperature")
+		return found != nil && found.Points == 1 && strings.Contains(string(s.get("/api/sensors/"+hall+"/points").body), "32.5")
+	})
+	if stored(hall) {
+		t.Error("the erased value is back")
+	}
+}

@@ -3,13 +3,17 @@
 package app
 
 import (
+	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"edgelens/internal/config"
 	"edgelens/internal/testutil"
 )
 
@@ -92,5 +96,25 @@ func TestTrySucceedsAndIsNotCounted(t *testing.T) {
 	s.raw(path+"?cache=false", []byte("no image"))
 	if n := s.core.recognizer.Computed(); n != 1 {
 		t.Errorf("%d recognitions, want the one that succeeded", n)
+	}
+}
+
+// `systemctl reload` waits until the settings were read again, also where they have errors.
+func TestReloadIsReportedToSystemd(t *testing.T) {
+	sent := manager(t)
+	c := settings(t)
+	withColors(t, c)
+	hangups, loaded := make(chan os.Signal), make(chan error, 1)
+	s, _, _ := servingWith(t, c, Reload{Signals: hangups, Load: func() (*config.Config, error) { return c, <-loaded }})
+	ready := "READY=1\nSTATUS=Serving on " + s.url
+	testutil.Eventually(t, "it is ready", func() bool { return slices.Contains(sent(), ready) })
+	for _, loadErr := range []error{nil, errors.New("listen must be host:port")} {
+		before := len(sent())
+		loaded <- loadErr
+		hangups <- syscall.SIGHUP
+		testutil.Eventually(t, "the reload is over", func() bool { return len(sent()) == before+2 })
+		if got := sent()[before:]; !strings.HasPrefix(got[0], "RELOADING=1\nMONOTONIC_USEC=") || got[1] != ready {
+			t.Errorf("with the error %v: sent %q", loadErr, got)
+		}
 	}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // Write writes a file of the mode: to a temporary file in the same folder, synced, then renamed, with the folder
-// synced. Where it fails, path is unchanged and the temporary file is removed.
+// synced. Where it fails, path is unchanged and the temporary file is removed. What root writes in place of a file of
+// another user, or into a folder of one, belongs to that user, who could not use it otherwise.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	return WriteChecked(path, data, mode, func(string) error { return nil })
 }
@@ -24,6 +25,7 @@ func WriteChecked(path string, data []byte, mode fs.FileMode, check func(tempora
 		return err
 	}
 	_, err = f.Write(data)
+	ownerOf(path).give(f)
 	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
 		err = check(f.Name())

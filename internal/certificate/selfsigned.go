@@ -40,8 +40,8 @@ type SelfSigned struct {
 	Now time.Time
 }
 
-// HostList returns the hosts in order, once each, separated by commas.
-func (s SelfSigned) HostList() string { return strings.Join(distinct(s.Hosts), ", ") }
+// HostList returns the hosts in order, once each.
+func (s SelfSigned) HostList() []string { return distinct(s.Hosts) }
 
 // distinct returns names in order, once each.
 func distinct(names []string) []string {

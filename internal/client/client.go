@@ -174,6 +174,38 @@ func (c Client) Erase(ctx context.Context, e Erasure) (sum api.ErasureResult, er
 	}
 }
 
+// SeriesErasure selects series of sensors: one by its id, or all of a device. With DryRun, they are only counted.
+type SeriesErasure struct {
+	ID, Device string
+	DryRun     bool
+}
+
+// EraseSeries erases what is selected, in as many calls as it takes, and returns the counts of all of them.
+func (c Client) EraseSeries(ctx context.Context, e SeriesErasure) (sum api.SensorErasure, err error) {
+	path, query := "/api/sensors", parameters("device", e.Device)
+	if e.ID != "" {
+		path += "/" + url.PathEscape(e.ID)
+	}
+	if e.DryRun {
+		query.Set("dry_run", "true")
+	}
+	for {
+		var one api.SensorErasure
+		if err := c.call(ctx, http.MethodDelete, path, query, nil, nil, &one); err != nil {
+			return sum, err
+		}
+		sum.DryRun, sum.Complete = one.DryRun, one.Complete
+		sum.Series += one.Series
+		sum.Points += one.Points
+		sum.Minutes += one.Minutes
+		sum.Insights += one.Insights
+		sum.UndeliveredEvents += one.UndeliveredEvents
+		if one.Complete || e.DryRun {
+			return sum, nil
+		}
+	}
+}
+
 func jobPath(id string) string { return "/api/jobs/" + url.PathEscape(id) }
 
 // parameters returns the pairs of name and value with a non-empty value.

@@ -19,7 +19,7 @@ type KeyStore interface {
 	RevokeKey(ctx context.Context, idOrName string) (edgelens.Key, error)
 }
 
-// Key is the form of an edgelens.Key, which `edgelens key list --json` prints, too.
+// Key is the form of an edgelens.Key, which `edgelens key --json` prints, too.
 type Key struct {
 	ID       string           `json:"id"`
 	Name     string           `json:"name"`
@@ -39,8 +39,8 @@ func NewKey(k edgelens.Key) Key { return Key(k) }
 // Key returns the key.
 func (k Key) Key() edgelens.Key { return edgelens.Key(k) }
 
-// createdKey is the answer to a creation.
-type createdKey struct {
+// CreatedKey is the answer to a creation, which `edgelens key create --json` prints, too.
+type CreatedKey struct {
 	Key   Key    `json:"key"`
 	Token string `json:"token"`
 }
@@ -61,7 +61,7 @@ func AddKeys(mux *http.ServeMux, keys KeyStore) {
 			return nil, err
 		}
 		key, token, err := keys.CreateKey(r.Context(), wanted.Key())
-		return createdKey{NewKey(key), token}, err
+		return CreatedKey{NewKey(key), token}, err
 	}))
 	mux.HandleFunc("DELETE /keys/{key}", handle(func(r *http.Request) (any, error) {
 		key, err := keys.RevokeKey(r.Context(), r.PathValue("key"))
@@ -71,7 +71,7 @@ func AddKeys(mux *http.ServeMux, keys KeyStore) {
 
 // CreateKey implements KeyStore.
 func (c *Client) CreateKey(ctx context.Context, key edgelens.Key) (edgelens.Key, string, error) {
-	var created createdKey
+	var created CreatedKey
 	err := c.call(ctx, http.MethodPost, "/keys", NewKey(key), &created)
 	return created.Key.Key(), created.Token, err
 }

@@ -18,8 +18,8 @@ const (
 	eraseTime = 20 * time.Second
 )
 
-// Erasure erases results and records with everything that is about them: jobs, images, undelivered events, deliveries and
-// events. Of a record, the ledger keeps its id alone, a hash, by which a duplicate is recognized. SQLite overwrites what
+// Erasure erases results and records, and series of sensors, with everything that is about them: jobs, images, undelivered
+// events, deliveries, insights and events. Of a record, the ledger keeps its id alone, a hash, by which a duplicate is recognized. SQLite overwrites what
 // is erased with zeros. It is safe for use by many goroutines.
 type Erasure struct {
 	db     *database
@@ -156,8 +156,8 @@ func (s *Erasure) list(ctx context.Context, query string, args []any) (batch []e
 	return batch, rows.Err()
 }
 
-// eraseBatch erases a batch in one transaction. The events about it are found before that, since it takes long.
-func (s *Erasure) eraseBatch(ctx context.Context, batch []erasable) (erased edgelens.Erased, err error) {
+// eraseBatch erases a batch in one transaction.
+func (s *Erasure) eraseBatch(ctx context.Context, batch []erasable) (edgelens.Erased, error) {
 	var subjects []any
 	for _, one := range batch {
 		subjects = append(subjects, one.id)
@@ -165,17 +165,51 @@ func (s *Erasure) eraseBatch(ctx context.Context, batch []erasable) (erased edge
 			subjects = append(subjects, one.job)
 		}
 	}
+	var erased edgelens.Erased
+	err := s.eraseWithEvents(ctx, subjects, func(c *change) error {
+		erased = edgelens.Erased{}
+		for _, one := range batch {
+			if err := s.eraseOne(c, one, &erased); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return edgelens.Erased{}, err
+	}
+	return erased, nil
+}
+
+// eraseWithEvents does a change, and erases the events about some subjects, in one transaction. The events are found before
+// that, since it takes long.
+func (s *Erasure) eraseWithEvents(ctx context.Context, subjects []any, do func(*change) error) error {
 	in := ` IN (?` + strings.Repeat(`, ?`, len(subjects)-1) + `)`
 	var newest int64
 	if err := s.db.readers.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM events`).Scan(&newest); err != nil {
-		return erased, err
+		return err
 	}
 	events, err := s.eventsAbout(ctx, in, subjects)
 	if err != nil {
-		return erased, err
+		return err
 	}
-	err = s.db.write(ctx, func(c *change) (err error) {
-		erased = edgelens.Erased{}
+	return s.overwrite(ctx, func(c *change) error {
+		if err := do(c); err != nil {
+			return err
+		}
+		for _, seq := range events {
+			if _, err := c.exec(`DELETE FROM events WHERE seq = ?`, seq); err != nil {
+				return err
+			}
+		}
+		_, err := c.exec(`DELETE FROM events WHERE seq > ? AND subject`+in, append([]any{newest}, subjects...)...)
+		return err
+	})
+}
+
+// overwrite is database.write for a change whose deleted rows SQLite overwrites with zeros.
+func (s *Erasure) overwrite(ctx context.Context, do func(*change) error) error {
+	return s.db.write(ctx, func(c *change) (err error) {
 		if _, err := c.exec(`PRAGMA secure_delete = ON`); err != nil {
 			return err
 		}
@@ -184,23 +218,8 @@ func (s *Erasure) eraseBatch(ctx context.Context, batch []erasable) (erased edge
 				err = off
 			}
 		}()
-		for _, one := range batch {
-			if err := s.eraseOne(c, one, &erased); err != nil {
-				return err
-			}
-		}
-		for _, seq := range events {
-			if _, err := c.exec(`DELETE FROM events WHERE seq = ?`, seq); err != nil {
-				return err
-			}
-		}
-		_, err = c.exec(`DELETE FROM events WHERE seq > ? AND subject`+in, append([]any{newest}, subjects...)...)
-		return err
+		return do(c)
 	})
-	if err != nil {
-		return edgelens.Erased{}, err
-	}
-	return erased, nil
 }
 
 // eventsAbout returns the events about some subjects.

@@ -5,6 +5,8 @@ package systemd
 import (
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -15,6 +17,10 @@ import (
 type Manager struct {
 	log      *slog.Logger
 	watchdog time.Duration
+
+	mu sync.Mutex
+	// status is that of the last Ready; "" before it, and again once the service stops.
+	status string
 }
 
 // Find returns the manager that the environment of this process names.
@@ -38,7 +44,37 @@ func (m *Manager) WatchdogTimeout() time.Duration {
 
 // Ready reports that the service serves; status is a line for `systemctl status`.
 func (m *Manager) Ready(status string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.status = status
 	m.send(daemon.SdNotifyReady + "\nSTATUS=" + status)
+}
+
+// Reloading reports that the service reads its settings again, so that `systemctl reload` waits, and returns a function
+// that reports that it has done so. Both report nothing while the service is not ready: that would end its start.
+func (m *Manager) Reloading() (done func()) {
+	if m == nil {
+		return func() {}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.status == "" {
+		return func() {}
+	}
+	m.send(daemon.SdNotifyReloading + "\n" + strings.TrimSpace(daemon.SdNotifyMonotonicUsec()))
+	return m.reloaded
+}
+
+// reloaded reports that the service is ready again, unless it stops by now.
+func (m *Manager) reloaded() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.status != "" {
+		m.send(daemon.SdNotifyReady + "\nSTATUS=" + m.status)
+	}
 }
 
 // Alive reports that the service works.
@@ -46,6 +82,12 @@ func (m *Manager) Alive() { m.send(daemon.SdNotifyWatchdog) }
 
 // Stopping reports that the service stops, which may take that long beyond what the unit allows.
 func (m *Manager) Stopping(within time.Duration) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.status = ""
 	m.send(fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, within.Microseconds()))
 }
 

@@ -1,6 +1,7 @@
 package systemd_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"edgelens/internal/systemd"
 	"edgelens/internal/testutil"
@@ -59,6 +62,57 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// A reload is reported with its time, and its end with the status of before; neither before the service is ready nor
+// once it stops.
+func TestReportsReloads(t *testing.T) {
+	next := listen(t)
+	log := &testutil.LogBuffer{}
+	m := systemd.Find(log.Logger())
+	m.Reloading()() // nothing: the first report is the next one
+	m.Ready("Serving")
+	if got := next(); got != "READY=1\nSTATUS=Serving" {
+		t.Errorf("sent %q", got)
+	}
+	before := monotonic(t)
+	done := m.Reloading()
+	var usec int64
+	if got := next(); scan(got, "RELOADING=1\nMONOTONIC_USEC=%d", &usec) || usec < before || usec > monotonic(t) {
+		t.Errorf("sent %q, after %d", got, before)
+	}
+	done()
+	if got := next(); got != "READY=1\nSTATUS=Serving" {
+		t.Errorf("sent %q", got)
+	}
+	done = m.Reloading()
+	next()
+	m.Stopping(time.Second)
+	done()
+	m.Reloading()()
+	m.Alive()
+	if got, after := next(), next(); !strings.HasPrefix(got, "STOPPING=1") || after != "WATCHDOG=1" {
+		t.Errorf("sent %q and %q", got, after)
+	}
+	if log.String() != "" {
+		t.Errorf("logged %s", log)
+	}
+}
+
+// monotonic is CLOCK_MONOTONIC in microseconds, which systemd compares with.
+func monotonic(t *testing.T) int64 {
+	t.Helper()
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		t.Fatal(err)
+	}
+	return now.Nano() / 1000
+}
+
+// scan reads a number, and reports whether the text has another form.
+func scan(text, form string, number *int64) (differs bool) {
+	n, err := fmt.Sscanf(text, form, number)
+	return n != 1 || err != nil || fmt.Sprintf(form, *number) != text
+}
+
 func TestWatchdogTimeout(t *testing.T) {
 	us, other := strconv.Itoa(os.Getpid()), strconv.Itoa(os.Getppid())
 	for name, test := range map[string]struct {
@@ -95,6 +149,8 @@ func TestWithoutManager(t *testing.T) {
 	systemd.Find(log.Logger()).Ready("x")
 	var none *systemd.Manager
 	none.Alive()
+	none.Ready("x")
+	none.Reloading()()
 	none.Stopping(time.Second)
 	if none.WatchdogTimeout() != 0 || log.String() != "" {
 		t.Errorf("%v, logged %s", none.WatchdogTimeout(), log)

@@ -156,7 +156,7 @@ func Write(dir string, r Result) error {
 	if err != nil {
 		return fmt.Errorf("store the tuned settings: %w", err)
 	}
-	if err := os.MkdirAll(dir, datadir.FolderMode); err != nil {
+	if err := atomicfile.MakeFolder(dir, datadir.FolderMode); err != nil {
 		return fmt.Errorf("store the tuned settings: %w", datadir.Explain(dir, err))
 	}
 	if err := atomicfile.Write(filepath.Join(dir, FileName), append(data, '\n'), datadir.FileMode); err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// startTimeout is how long a helper may take to be up.
+	// startTimeout is how long a helper may take to be up: on a slow card, while the machine boots, it takes seconds.
 	startTimeout = 30 * time.Second
 	// slack is what a helper may take for itself besides its image: for threads and heaps
 	// that grow.
@@ -62,7 +62,13 @@ type helper struct {
 type launch struct {
 	settings   preprocess.Config
 	background bool
+	// program is what is started, "" for this program, and timeout is startTimeout: other values are for tests.
+	program string
+	timeout time.Duration
 }
+
+// errStartTimeout is about a helper that was not up in time.
+var errStartTimeout = errors.New("it was not up in time, and was killed")
 
 // introduction is the first packet to a helper.
 type introduction struct {
@@ -80,8 +86,10 @@ type introduced struct {
 // baseline is how large a helper was when it was up: VmData and VmSize (proc(5)), in bytes.
 type baseline struct{ Data, Size uint64 }
 
-// start starts a helper and waits until it is up. The calling thread must live as long as it.
-func (l launch) start() (_ *helper, err error) {
+// start starts a helper and waits until it is up, for l.timeout at most; begun gets it once its process runs, to kill
+// it before that. With an error, the helper is that process, which has ended, or nil. The calling thread must live as
+// long as it.
+func (l launch) start(begun func(*helper)) (_ *helper, err error) {
 	h := &helper{words: &limitedBuffer{left: 8 << 10}, ended: make(chan struct{}), packet: make([]byte, maxMessage)}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -101,9 +109,11 @@ func (l launch) start() (_ *helper, err error) {
 	if h.out, err = newRegion("edgelens-tensors"); err != nil {
 		return nil, err
 	}
-	path, err := program()
-	if err != nil {
-		return nil, err
+	path := l.program
+	if path == "" {
+		if path, err = program(); err != nil {
+			return nil, err
+		}
 	}
 	h.command = exec.Command(path, childArgument)
 	h.command.Env = environment()
@@ -115,10 +125,11 @@ func (l launch) start() (_ *helper, err error) {
 		return nil, err
 	}
 	theirs.Close() // so that the end of the process closes its last copy
+	begun(h)
 	if err := h.introduce(l); err != nil {
 		h.kill()
 		_ = h.command.Wait() // the first error is more specific
-		return nil, fmt.Errorf("%w (%s)", err, h.words.line())
+		return h, fmt.Errorf("%w (%s)", err, h.words.line())
 	}
 	return h, nil
 }
@@ -132,7 +143,10 @@ func (h *helper) introduce(l launch) error {
 	if err := h.send(text); err != nil {
 		return err
 	}
-	answer, err := h.receive(time.Now().Add(startTimeout))
+	answer, err := h.receive(time.Now().Add(l.timeout))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w, after %v", errStartTimeout, l.timeout)
+	}
 	if err != nil {
 		return fmt.Errorf("it did not start: %w", err)
 	}

@@ -41,10 +41,13 @@ type pool struct {
 	idle    []*helper // the last used at the end
 	alive   map[*helper]bool
 	waiting []chan *helper // those who wait for a helper, first come, first served
-	// starting is how many are being started, and started how many ever were up.
+	// starting is how many are being started, begun has those of them with a process, and started is how many ever were
+	// up.
 	starting int
+	begun    map[*helper]bool
 	started  uint64
 	startErr error // of the last start that failed
+	failed   startFailures
 	closed   bool
 	messages uint64 // of helpers that have ended
 	shrink   *time.Timer
@@ -52,7 +55,7 @@ type pool struct {
 }
 
 func newPool(options launch, config Config, log *slog.Logger, size, keep int) *pool {
-	p := &pool{options: options, log: log, timeout: config.Timeout, size: size, keep: keep, first: make(chan struct{}), alive: map[*helper]bool{}}
+	p := &pool{options: options, log: log, timeout: config.Timeout, size: size, keep: keep, first: make(chan struct{}), alive: map[*helper]bool{}, begun: map[*helper]bool{}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for range keep {
@@ -74,7 +77,7 @@ func (p *pool) start() {
 // ends a helper with the thread that started it, so that none outlives this process.
 func (p *pool) live() {
 	runtime.LockOSThread()
-	h, err := p.options.start()
+	h, err := p.options.start(p.begin)
 	if !p.up(h, err) {
 		return
 	}
@@ -95,13 +98,27 @@ func (p *pool) live() {
 	}
 }
 
+// begin notes the process of a helper that is being started, so that close can kill it.
+func (p *pool) begin(h *helper) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.begun[h] = true
+	if p.closed {
+		h.kill()
+	}
+}
+
 // up adds a helper that was started; false if it was not, or is not wanted any more.
 func (p *pool) up(h *helper, err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.starting--
+	delete(p.begun, h)
 	if err != nil {
 		p.startErr = err
+		if !p.closed {
+			p.failed.add(err)
+		}
 		if p.started > 0 && !p.closed {
 			p.log.Warn("decode helper could not be started", "event", "decode_helper_start", "reason", err)
 		}
@@ -129,6 +146,15 @@ func (p *pool) up(h *helper, err error) bool {
 		close(p.first)
 	}
 	return err == nil
+}
+
+// add counts a start that failed.
+func (f *startFailures) add(err error) {
+	if errors.Is(err, errStartTimeout) {
+		f.timeout++
+		return
+	}
+	f.other++
 }
 
 // offer gives a helper that is free to the first who waits, or keeps it. It must be called
@@ -301,6 +327,9 @@ func (p *pool) close() {
 	for h := range p.alive {
 		h.kill()
 	}
+	for h := range p.begun {
+		h.kill()
+	}
 	for len(p.waiting) > 0 {
 		p.wake(nil)
 	}
@@ -318,8 +347,8 @@ func newHelpers(config Config, parts Parts) (helpers, error) {
 	}
 	size := max(1, parts.Helpers)
 	return &pools{
-		usual:      newPool(launch{settings: parts.Settings}, config, parts.Log, size, 1),
-		background: newPool(launch{settings: parts.Settings, background: true}, config, parts.Log, size, 0),
+		usual:      newPool(launch{settings: parts.Settings, timeout: startTimeout}, config, parts.Log, size, 1),
+		background: newPool(launch{settings: parts.Settings, background: true, timeout: startTimeout}, config, parts.Log, size, 0),
 	}, nil
 }
 
@@ -348,6 +377,8 @@ func (p *pools) states() (s states) {
 		s.busy += len(p.alive) - len(p.idle)
 		s.starting += p.starting
 		s.started += p.started
+		s.failed.timeout += p.failed.timeout
+		s.failed.other += p.failed.other
 		s.messages += p.messages
 		for h := range p.alive {
 			s.messages += h.messages.Load()

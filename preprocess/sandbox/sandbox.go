@@ -57,10 +57,14 @@ type helpers interface {
 type states struct {
 	idle, busy, starting int
 	started              uint64
+	failed               startFailures
 	// messages is how many messages the decoders of all helpers had.
 	messages   uint64
 	protection protection
 }
+
+// startFailures counts helpers that did not come up: those that took too long, and others.
+type startFailures struct{ timeout, other uint64 }
 
 // protection is what the kernel keeps a helper from. It is known once one is up.
 type protection struct {

@@ -3,6 +3,7 @@ package simulator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +32,15 @@ type Command struct {
 	Topic string
 	// Duration is how long it runs; 0 is until ctx ends.
 	Duration time.Duration
+	// JSON is whether the summary is JSON, and the progress goes to the log.
+	JSON bool
+}
+
+// Summary is what was sent. Names are added and never changed: scripts read them.
+type Summary struct {
+	Values  int     `json:"values"`
+	Spikes  int     `json:"spikes"`
+	Seconds float64 `json:"seconds"`
 }
 
 // DefaultCommand simulates ten sensors under "sensors".
@@ -67,34 +77,46 @@ func (c *Command) Run(ctx context.Context, out, logs io.Writer) error {
 		defer cancel()
 		ctx = limited
 	}
-	return c.send(ctx, generator, connection, out)
+	progress := out
+	if c.JSON {
+		progress = logs
+	}
+	start := time.Now()
+	sent, err := c.send(ctx, generator, connection, start, progress)
+	sent.Seconds = time.Since(start).Seconds()
+	return errors.Join(err, c.print(out, sent))
+}
+
+func (c *Command) print(out io.Writer, s Summary) error {
+	if c.JSON {
+		return json.NewEncoder(out).Encode(s)
+	}
+	took := time.Duration(s.Seconds * float64(time.Second)).Round(time.Millisecond)
+	_, err := fmt.Fprintf(out, "%d values, %d of them spikes, in %v\n", s.Values, s.Spikes, took)
+	return err
 }
 
 // send sends the values, each at its time.
-func (c *Command) send(ctx context.Context, generator *simulate.Generator, connection *session.Session, out io.Writer) error {
-	start := time.Now()
-	sent, spikes, printed := 0, 0, start
-	defer func() {
-		_, _ = fmt.Fprintf(out, "%d values, %d of them spikes, in %v\n", sent, spikes, time.Since(start).Round(time.Millisecond))
-	}()
+func (c *Command) send(ctx context.Context, generator *simulate.Generator, connection *session.Session, start time.Time, progress io.Writer) (sent Summary, err error) {
+	printed := start
 	for {
 		sample := generator.Next()
 		if !sleepUntil(ctx, start.Add(sample.Offset)) {
-			return nil
+			return sent, nil
 		}
 		if err := c.publish(ctx, connection, sample, start); err != nil {
 			if ctx.Err() != nil {
-				return nil
+				return sent, nil
 			}
-			return fmt.Errorf("simulate sensors: after %d values: %w", sent, err)
+			return sent, fmt.Errorf("simulate sensors: after %d values: %w", sent.Values, err)
 		}
-		sent++
+		sent.Values++
 		if sample.Spike {
-			spikes++
+			sent.Spikes++
 		}
 		if now := time.Now(); now.Sub(printed) >= progressEvery {
 			printed = now
-			_, _ = fmt.Fprintf(out, "%d values\n", sent)
+			fmt.Fprintf(progress, "%d values\n", sent.Values) // progress only
 		}
 	}
 }
