@@ -44,7 +44,7 @@ func TestRequestSpans(t *testing.T) {
 		"a client's error":  {image("/api/recognize"), nil, edgelens.ErrBadImage, "POST /api/recognize", "", ""},
 		"an internal error": {image("/api/recognize"), nil, edgelens.ErrInference, "POST /api/recognize", edgelens.Code(edgelens.ErrInference), ""},
 		"no route":          {request("GET", "/api/nonesuch/"+strings.Repeat("x", 50), "", nil), nil, nil, "GET none", "", ""},
-		"a made-up method":  {request("WHATEVER", "/api/recognize", "", nil), nil, nil, "_OTHER none", "", ""},
+		"a made-up method":  {request("WHATEVER", "/api/recognize", "", nil), nil, nil, "_OTHER /api/recognize", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			traces := &tracer{}

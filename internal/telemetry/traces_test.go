@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -339,7 +340,7 @@ func TestRecognitionSpans(t *testing.T) {
 	}
 }
 
-func inMS(d time.Duration) string { return strings.TrimSuffix(d.String(), "ms") }
+func inMS(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func TestRecognitionSpansWithoutStages(t *testing.T) {
 	for name, next := range map[string]recognizer{"cached": hit, "failed": fail(edgelens.ErrBadImage)} {
