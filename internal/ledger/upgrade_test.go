@@ -116,10 +116,10 @@ func TestRowsWithoutTracesAreMigrated(t *testing.T) {
 	must(t, os.Mkdir(filepath.Join(dir, "images"), 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, "images", id), []byte("an image"), 0o600))
 	l := open(t, dir, quiet())
-	equal(t, "trace of the job", jobOf(t, l, id).Trace, "")
+	equal(t, "trace of the job", jobOf(t, l, id).Trace, edgelens.Trace(""))
 	record, err := l.Records.Record(t.Context(), "r")
 	must(t, err)
-	equal(t, "trace of the record", record.Trace, "")
+	equal(t, "trace of the record", record.Trace, edgelens.Trace(""))
 	equal(t, "device", record.Device, "door")
 }
 
