@@ -444,7 +444,7 @@ func TestPrintLoadsBack(t *testing.T) {
 	writeCertificates(t)
 	everything := source{}
 	for key, values := range valid {
-		if key == "webhook.secret" || key == "webhook.headers" {
+		if key == "webhook.secret" || key == "webhook.headers" || key == "telemetry.traces.headers" {
 			continue // a mask does not load back: TestPrintHidesSecrets
 		}
 		everything.file += strings.TrimSuffix(fmt.Sprintf("%s: %q", key, values[2]), "\n") + "\n"
