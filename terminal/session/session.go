@@ -281,7 +281,7 @@ func (s *Session) received(p paho.PublishReceived) (bool, error) {
 	}
 	s.config.OnMessage(Message{
 		Waited: waited, Trace: traceOf(p.Packet),
-		Topic:  p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain, Duplicate: p.Packet.Duplicate(),
+		Topic: p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain, Duplicate: p.Packet.Duplicate(),
 		Ack: s.ack(p),
 	})
 	return true, nil
