@@ -51,6 +51,7 @@ func TestRequestSpans(t *testing.T) {
 			s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Tracer = traces })
 			s.recognizer.err = test.err
 			test.request.Header["Traceparent"] = test.traces
+			test.request.Header.Set("X-API-Key", "s3cr3t")
 			w := record(s, test.request)
 			if len(traces.spans) != 1 {
 				t.Fatalf("%d spans, want 1", len(traces.spans))
@@ -67,6 +68,9 @@ func TestRequestSpans(t *testing.T) {
 			}
 			if id := w.Header().Get("X-Request-Id"); !strings.Contains(attributesText(span), "edgelens.request_id="+id) {
 				t.Errorf("attributes %s lack the id %s", attributesText(span), id)
+			}
+			if text := attributesText(span); strings.Contains(text, "s3cr3t") || strings.Contains(text, "an image") || strings.Contains(text, "192.0.2.1") {
+				t.Errorf("attributes %s have more than they should", text)
 			}
 			if s.recognizer.last == nil && !strings.Contains(s.log.String(), "trace_id="+span.Trace.ID()) {
 				t.Errorf("log %s", s.log)
