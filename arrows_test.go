@@ -92,6 +92,7 @@ var outside = map[string][]string{
 	"github.com/elastic":             {"preprocess/sandbox"},
 	"github.com/landlock-lsm":        {"preprocess/sandbox"},
 	"github.com/coreos/go-systemd":   {"internal/systemd"},
+	"go.opentelemetry.io":            {"internal/telemetry"},
 	"C":                              {"preprocess", "inference/tflite", "inference/litert"},
 }
 
@@ -282,6 +283,8 @@ func TestArrowsForbid(t *testing.T) {
 		"go-tflite in its backend":         {"inference/tflite", "github.com/mattn/go-tflite", false},
 		"go-tflite in the contract":        {"inference", "github.com/mattn/go-tflite", true},
 		"echo in api":                      {"api", "github.com/labstack/echo/v4", false},
+		"traces in telemetry":              {"internal/telemetry", "go.opentelemetry.io/proto/otlp/trace/v1", false},
+		"traces elsewhere":                 {"recognize", "go.opentelemetry.io/proto/otlp/trace/v1", true},
 		"echo elsewhere":                   {"internal/telemetry", "github.com/labstack/echo/v4", true},
 		"cgo in preprocess":                {"preprocess", "C", false},
 		"cgo elsewhere":                    {"internal/ledger", "C", true},

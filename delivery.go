@@ -21,6 +21,10 @@ type Delivery struct {
 	// Reduced asks for a delivery without the large parts: the sink rejects it
 	// whole.
 	Reduced bool
+	// Trace is the span of the present attempt, which the sink sends along; empty for none.
+	Trace Trace
+	// Status is the status with which the sink answered the last attempt; 0 where it has none.
+	Status int
 }
 
 // DeliveryStatus is how the delivery of a record's event to a sink goes.

@@ -59,6 +59,8 @@ type JobSpec struct {
 	IdempotencyKey string
 	// Deadline is when the job expires if it has not ended by then.
 	Deadline time.Time
+	// Trace is the span that the job is a part of; empty for none.
+	Trace Trace
 }
 
 // Job is a recognition that runs in the background, and its state.

@@ -73,6 +73,8 @@ type Record struct {
 	// Reason is a sentence on why there is no image to recognize, if one was
 	// expected; empty otherwise.
 	Reason string
+	// Trace is the span of its reception; empty for none.
+	Trace Trace
 }
 
 // Access reports whether the record is of an access, granted or denied. Such

@@ -1,6 +1,9 @@
 package edgelens
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // DefaultTopK is the number of predictions in a Result when the request does
 // not set one.
@@ -32,6 +35,12 @@ type Request struct {
 	Device string
 	// Owner is the ID of the client's key; empty for none.
 	Owner string
+	// Client is the address of the client; the zero Addr where there is none.
+	Client netip.Addr
+	// Record is the id of the terminal's record; empty for other images.
+	Record string
+	// Trace is the span that the recognition is a part of; empty for none.
+	Trace Trace
 	// Image is the encoded image (JPEG, PNG, WebP, GIF, TIFF or BMP). It must not be
 	// modified, not even after Recognize returned; see Recognizer.
 	Image []byte

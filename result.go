@@ -16,6 +16,7 @@ type Prediction struct {
 // cached result.
 type Timings struct {
 	Queue       time.Duration // waiting for an interpreter
+	Admission   time.Duration // the part of Queue before the image was decoded
 	Decode      time.Duration // encoded bytes to pixels
 	Preprocess  time.Duration // pixels to tensor
 	Inference   time.Duration // Invoke, with its input and output copied

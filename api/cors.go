@@ -93,7 +93,7 @@ func (c cors) allows(path, origin string) bool {
 
 const (
 	// corsRequestHeaders may be sent, and corsHeaders read, by those pages.
-	corsRequestHeaders = "Authorization, Cache-Control, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, X-API-Key, X-Requested-With"
+	corsRequestHeaders = "Authorization, Cache-Control, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, Traceparent, X-API-Key, X-Requested-With"
 	corsHeaders        = "ETag, Location, Preference-Applied, Retry-After, X-Cache, X-Ignored-Fields, X-Request-Id"
 	// preflightSeconds is how long a browser may cache the response.
 	preflightSeconds = "600"

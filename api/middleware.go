@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -21,6 +22,11 @@ import (
 // exchange is the middleware's state of one request.
 type exchange struct {
 	id string
+	// trace is the span of the request, and client its address; the zero Addr where that is unknown.
+	trace  edgelens.Trace
+	client netip.Addr
+	// job is the id of the job that it has submitted, if any.
+	job string
 	// bodyRead is true once a handler has begun to read the body.
 	bodyRead bool
 	// upload is what is reserved for the body; nil without one.
@@ -58,7 +64,8 @@ func markRecognized(ctx context.Context)       { exchangeFrom(ctx).recognized = 
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		x := &exchange{id: uuid7.New(start)}
+		x := &exchange{id: uuid7.New(start), client: s.proxies.client(c.Request())}
+		span := s.beginSpan(c, x, start)
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
 		if hasDoubtfulLength(c.Request()) {
@@ -83,6 +90,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			s.activity.Refused()
 		}
 		s.responses.WithLabelValues(route(c), strconv.Itoa(status)).Inc()
+		span.end(c, x, status, err)
 		var refused *refusal
 		switch {
 		case errors.As(err, &refused):
@@ -126,15 +134,21 @@ func (s *Server) logLine(c echo.Context, status int, err error, took time.Durati
 	}
 	attributes := []slog.Attr{
 		slog.String("request_id", requestID(c)), slog.String("method", c.Request().Method),
-		slog.String("route", route(c)), slog.Int("status", status), slog.Float64("ms", milliseconds(took)),
+		slog.String("route", route(c)), slog.Int("status", status), slog.Duration("ms", took),
 	}
 	x := exchangeFrom(c.Request().Context())
 	if x.key.ID != "" || x.action != "" {
 		attributes = append(attributes, slog.String("key", keyName(x.key)))
 	}
 	attributes = append(attributes, audit(c, x)...)
-	if client := s.proxies.client(c.Request()); client.IsValid() {
-		attributes = append(attributes, slog.String("client", client.String()))
+	if x.client.IsValid() {
+		attributes = append(attributes, slog.String("client", x.client.String()))
+	}
+	if x.job != "" {
+		attributes = append(attributes, slog.String("job", x.job))
+	}
+	if trace := x.trace.ID(); trace != "" {
+		attributes = append(attributes, slog.String("trace_id", trace))
 	}
 	if err != nil {
 		attributes = append(attributes, slog.String("error", err.Error()))

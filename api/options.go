@@ -197,7 +197,8 @@ func plainName(name string) string {
 
 // request returns the request without its image.
 func (o *options) request(ctx context.Context) *edgelens.Request {
-	req := &edgelens.Request{ID: requestIDFrom(ctx), Source: "http", Owner: keyFrom(ctx).ID}
+	x := exchangeFrom(ctx)
+	req := &edgelens.Request{ID: x.id, Source: "http", Owner: x.key.ID, Client: x.client, Trace: x.trace}
 	req.Model, _ = o.given["model"].value.(string)
 	req.TopK, _ = o.given["top_k"].value.(int)
 	req.MinScore, _ = o.given["min_score"].value.(float64)

@@ -69,7 +69,7 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 	}
 	spec := edgelens.JobSpec{
 		Source: "http", Owner: req.Owner, Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, View: req.View, NoCache: req.NoCache,
-		IdempotencyKey: key, SHA256: hex.EncodeToString(u.sha256[:]), Bytes: int64(len(u.image)),
+		IdempotencyKey: key, SHA256: hex.EncodeToString(u.sha256[:]), Bytes: int64(len(u.image)), Trace: req.Trace,
 	}
 	if queue, given := o.given["queue"].value.(string); given {
 		spec.Queue = queue
@@ -82,6 +82,7 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("accept the job: %w", err)
 	}
+	exchangeFrom(ctx).job = job.ID
 	url := "/api/jobs/" + job.ID
 	c.Response().Header().Set("Location", url)
 	if readPreferences(c.Request().Header).async {

@@ -78,6 +78,8 @@ type Parts struct {
 	// Deliveries may be nil: then no result has an event.
 	Deliveries Deliveries
 	Metrics    http.Handler
+	// Tracer records the requests; nil for none.
+	Tracer     edgelens.Tracer
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 }
@@ -104,6 +106,7 @@ type Server struct {
 	settings   func() []edgelens.Setting
 	activity   ActivityLog
 	deliveries Deliveries
+	tracer     edgelens.Tracer
 	log        *slog.Logger
 	hosts      hosts
 	proxies    proxies
@@ -161,6 +164,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		}, []string{"reason"}),
 		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
+	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
 	s.held, s.erasure = cmp.Or[Held](parts.Held, noHeld{}), cmp.Or[Erasure](parts.Erasure, noErasure{})
 	s.state, s.settings, s.exporting = parts.State, parts.Settings, make(chan struct{}, maxExports)
 	if s.settings == nil {

@@ -341,7 +341,7 @@ func (l *Loader) load(e *entry, model models.Model) {
 	delegation := e.pool.Spec().Delegation
 	l.log.Info("model loaded", "model", model.Name, "digest", model.Digest, "requantized_from", model.RequantizedFrom, "runtime", e.spec.RunsOn.String(), "delegate", e.spec.Delegate,
 		"operators", delegation.String(), "interpreters", l.config.InterpretersOrCores(), "threads", l.config.Threads,
-		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "checked", string(e.check.Result), "seconds", e.took.Seconds())
+		"labels", len(model.Labels), "outputs", e.spec.Output.Elements(), "checked", string(e.check.Result), "ms", e.took)
 	if e.check.Result == edgelens.CheckUnknown {
 		l.log.Warn("kernels could not be checked", "event", "kernel_check_unknown", "model", model.Name, "reason", e.check.Reason)
 	}

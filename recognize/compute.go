@@ -150,6 +150,10 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 		return nil, err
 	}
 	result := &edgelens.Result{Model: q.spec.ModelRef, Image: inferred.Image, View: inferred.View, Accelerator: inferred.Accelerator, Timings: inferred.Timings}
+	result.Timings.Admission = admission
+	if !s.preprocess.DecodesAhead() { // it was decoded on the interpreter's thread, after the wait for it
+		result.Timings.Admission += inferred.Timings.Queue
+	}
 	result.Timings.Queue += admission
 	outputs, err := s.runMore(ctx, q, inferred, background, result)
 	if err != nil {

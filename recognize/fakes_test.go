@@ -116,6 +116,8 @@ type runner struct {
 	inBackground atomic.Int64
 	// urgent counts those that go ahead of others.
 	urgent atomic.Int64
+	// waited is how long each waited for an interpreter.
+	waited time.Duration
 }
 
 // answering is a model with the same output for every image, or an error.
@@ -169,6 +171,7 @@ func (r *runner) Run(ctx context.Context, spec *models.Spec, run models.Run) (mo
 	if r.rawOf != nil {
 		raw = r.rawOf(tensor)
 	}
+	filled.Timings.Queue = r.waited
 	return models.Inference{Output: raw, Filled: filled}, nil
 }
 

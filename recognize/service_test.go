@@ -46,6 +46,26 @@ func TestRequestIsChecked(t *testing.T) {
 	}
 }
 
+// A result has which part of its wait was before its image was decoded: that for a slot, and without helpers that for an
+// interpreter, too.
+func TestAdmissionIsPartOfTheQueue(t *testing.T) {
+	for _, ahead := range []bool{false, true} {
+		b := newBench(oneSlot(), 64, 128)
+		b.preprocessor.ahead, b.runner.waited = ahead, 5*time.Millisecond
+		result, err := b.Recognize(t.Context(), image("cat"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := time.Duration(0)
+		if ahead {
+			after = b.runner.waited
+		}
+		if timings := result.Timings; timings.Queue < b.runner.waited || timings.Queue-timings.Admission != after {
+			t.Errorf("decoded ahead %v: queue %v, admission %v, want %v after that", ahead, timings.Queue, timings.Admission, after)
+		}
+	}
+}
+
 func TestUnknownModelReachesTheCaller(t *testing.T) {
 	b := newBench(oneSlot(), 64, 128)
 	b.runner.describe = func() error { return fmt.Errorf("%w: nonesuch", edgelens.ErrUnknownModel) }

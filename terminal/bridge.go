@@ -8,6 +8,7 @@
 package terminal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,6 +43,8 @@ type Parts struct {
 	Zone clock.Zone
 	// Composer writes the events that are published.
 	Composer event.Composer
+	// Tracer records the reception of records; nil for none.
+	Tracer edgelens.Tracer
 	// BrokerReportsDrops is set where the broker is a mosquitto whose status ($SYS) we may
 	// read, such as a private one.
 	BrokerReportsDrops bool
@@ -98,7 +101,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 	}
 	metrics := parts.Registerer
 	b := &Bridge{
-		common: common{config: config, log: parts.Log, limiter: &loglimit.Limiter{}, traffic: newTraffic(metrics), now: time.Now},
+		common: common{config: config, tracer: cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{}), log: parts.Log, limiter: &loglimit.Limiter{}, traffic: newTraffic(metrics), now: time.Now},
 		parts:  parts, connections: connections{config: config, dialects: parts.Dialects, node: parts.Node, secret: parts.ClientSecret},
 		downlink: newDownlink(), stopping: make(chan struct{}),
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"edgelens"
 	"edgelens/internal/clip"
 	"edgelens/internal/loglimit"
 )
@@ -22,6 +23,7 @@ const (
 // common is what the parts of the bridge share. It is safe for use by many goroutines.
 type common struct {
 	config  Config
+	tracer  edgelens.Tracer
 	log     *slog.Logger
 	limiter *loglimit.Limiter
 	traffic *traffic

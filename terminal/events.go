@@ -39,7 +39,7 @@ func (e *events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	if d.Insight != nil {
 		return e.deliverInsight(ctx, d)
 	}
-	message := session.Outgoing{Topic: topicEvents + d.Record.Device, QoS: 1}
+	message := session.Outgoing{Topic: topicEvents + d.Record.Device, QoS: 1, Trace: d.Trace}
 	composed := e.composer.Compose(d, e.now())
 	if d.Reduced {
 		composed = event.Reduce(composed, e.downlink.maxPayload(message))

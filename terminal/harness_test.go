@@ -129,7 +129,7 @@ func (s *site) start() {
 	must(s.t, err)
 	deliveries := notify.DefaultConfig()
 	deliveries.MinBackoff, deliveries.MaxBackoff = 10*time.Millisecond, 100*time.Millisecond
-	s.dispatcher, err = notify.New(s.ledger.Outbox, deliveries, log, metrics)
+	s.dispatcher, err = notify.New(s.ledger.Outbox, deliveries, edgelens.Untraced{}, log, metrics)
 	must(s.t, err)
 	must(s.t, s.bridge.Start())
 	s.dispatcher.Start(s.bridge.Events())

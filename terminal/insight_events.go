@@ -25,7 +25,7 @@ func (e *events) deliverInsight(ctx context.Context, d *edgelens.Delivery) error
 	if err != nil {
 		return fmt.Errorf("write the insight: %w: %w", notify.ErrRejected, err)
 	}
-	err = e.downlink.publish(ctx, session.Outgoing{Topic: insightTopic(d.Insight.Device, d.Insight.Field), Payload: payload, QoS: 1})
+	err = e.downlink.publish(ctx, session.Outgoing{Topic: insightTopic(d.Insight.Device, d.Insight.Field), Payload: payload, QoS: 1, Trace: d.Trace})
 	switch {
 	case err == nil, errors.Is(err, session.ErrNoSubscriber):
 		return nil

@@ -61,12 +61,13 @@ func (k *recordKeeper) onRecords(ctx context.Context, msg item, message dialect.
 	for _, entry := range message.Entries {
 		verdict := k.clocks.assess(message.Device, k.registry.settings(message.Device).ApplyClockOffset, entry.Times, msg.receivedAt)
 		reception := k.reception(msg, message.Device, entry, verdict)
+		span := k.beginSpan(msg, &reception)
 		outcome, err := k.keep(ctx, msg, reception)
 		if err != nil {
 			return false
 		}
-		k.log.Info("record", "device", message.Device, "dialect", msg.dialect.Name(), "kind", reception.Record.Kind, "record", reception.Record.ID,
-			"bytes", reception.Record.ImageBytes, "freshness", reception.Record.Freshness, "freshness_reason", reception.Record.FreshnessReason, "outcome", outcome)
+		span.end(outcome)
+		k.logRecord(reception.Record, outcome)
 		k.count(msg, reception.Record, entry, verdict, outcome)
 		if outcome != keptNever {
 			k.answers.put(msg.dialect.Name(), kindAck, entry.Acks)

@@ -59,5 +59,5 @@ func (a *availability) up() {
 	}
 	a.limiter.Forget(a.cause)
 	a.cause = ""
-	a.log.Info(a.back, "event", "redis_reachable", "away", time.Since(a.since).Round(time.Millisecond))
+	a.log.Info(a.back, "event", "redis_reachable", "away", time.Since(a.since))
 }

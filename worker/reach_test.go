@@ -21,7 +21,7 @@ func watch(t *testing.T, url string) (<-chan error, *testutil.LogBuffer) {
 	t.Helper()
 	config, log := worker.DefaultConfig(), &testutil.LogBuffer{}
 	config.RedisURL, config.Concurrency = url, 1
-	w, err := worker.NewRemoteWorker(config, &recognizer{}, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), prometheus.NewRegistry())
+	w, err := worker.NewRemoteWorker(config, &recognizer{}, edgelens.Untraced{}, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

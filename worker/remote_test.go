@@ -39,7 +39,7 @@ func startRemote(t *testing.T, url string, r *recognizer) func() {
 	t.Helper()
 	config := worker.DefaultConfig()
 	config.RedisURL, config.Concurrency = url, 2
-	w, err := worker.NewRemoteWorker(config, r, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	w, err := worker.NewRemoteWorker(config, r, edgelens.Untraced{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

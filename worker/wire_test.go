@@ -115,7 +115,7 @@ func FuzzAnswer(f *testing.F) {
 		w := Worker{recognizer: canceled{}}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // so that nothing is recognized
-		if _, err := w.recognize(ctx, a.Job.Job(), nil); !errors.Is(err, edgelens.ErrInvalid) && !errors.Is(err, edgelens.ErrBadImage) && !errors.Is(err, edgelens.ErrCanceled) {
+		if _, err := w.recognize(ctx, a.Job.Job(), nil, ""); !errors.Is(err, edgelens.ErrInvalid) && !errors.Is(err, edgelens.ErrBadImage) && !errors.Is(err, edgelens.ErrCanceled) {
 			t.Errorf("%q leads to %v", text, err)
 		}
 	})

@@ -66,6 +66,7 @@ type Worker struct {
 	// transferred until it is recognized: bulk jobs must not keep the others from reaching the core.
 	remote, remoteBulk chan struct{}
 	jobs               *prometheus.CounterVec
+	tracer             edgelens.Tracer
 	// stopping ends waiting for a full disk.
 	stopping context.Context
 	stop     context.CancelFunc
@@ -80,8 +81,8 @@ type Worker struct {
 
 // NewWorker returns a Worker, not running yet, beside the Queue of the same
 // process.
-func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
-	w := newWorker(queue.redis, queue.polling, queue.config, recognizer, log, metrics)
+func NewWorker(queue *Queue, recognizer edgelens.Recognizer, tracer edgelens.Tracer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+	w := newWorker(queue.redis, queue.polling, queue.config, recognizer, tracer, log, metrics)
 	w.node, w.own, w.running = queue.node, queue.ledger, queue.running
 	claim := func(job edgelens.Job) bool { return w.claim(queue, job) }
 	queue.claim.Store(&claim)
@@ -92,7 +93,7 @@ func NewWorker(queue *Queue, recognizer edgelens.Recognizer, log *slog.Logger, m
 
 // NewRemoteWorker returns a Worker, not running yet, in a process that accepts
 // no jobs and has no ledger. It connects to config.RedisURL when it is started.
-func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) (*Worker, error) {
+func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, tracer edgelens.Tracer, log *slog.Logger, metrics prometheus.Registerer) (*Worker, error) {
 	client, err := connect(config.RedisURL, &atomic.Bool{}) // it has no tasks to recreate
 	if err != nil {
 		return nil, err
@@ -101,17 +102,17 @@ func NewRemoteWorker(config Config, recognizer edgelens.Recognizer, log *slog.Lo
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	w := newWorker(client, polling, config, recognizer, log, metrics)
+	w := newWorker(client, polling, config, recognizer, tracer, log, metrics)
 	w.running = newAttempts()
 	w.release = func() error { return errors.Join(client.Close(), polling.Close()) }
 	return w, nil
 }
 
 // newWorker returns a Worker that polls for tasks on polling, and requests jobs on client.
-func newWorker(client, polling redis.UniversalClient, config Config, recognizer edgelens.Recognizer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
+func newWorker(client, polling redis.UniversalClient, config Config, recognizer edgelens.Recognizer, tracer edgelens.Tracer, log *slog.Logger, metrics prometheus.Registerer) *Worker {
 	concurrency := config.Concurrency
 	w := &Worker{
-		redis: client, recognizer: recognizer, log: log, doorWait: config.DoorWait,
+		redis: client, recognizer: recognizer, tracer: tracer, log: log, doorWait: config.DoorWait,
 		remote: make(chan struct{}, concurrency), remoteBulk: make(chan struct{}, concurrency),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_jobs_total", Help: "Jobs that reached a terminal state by work, and attempts that did not.",
@@ -223,9 +224,13 @@ func (w *Worker) work(ctx context.Context, jobStore JobStore, id string) error {
 		return fmt.Errorf("start job %s: %w", id, err)
 	}
 	defer recognized() // also where the core panics
-	result, err := w.recognize(ctx, job, image)
+	attempt := w.beginAttempt(job)
+	result, err := w.recognize(ctx, job, image, attempt.trace)
 	recognized()
-	return w.settle(jobStore, job, result, err)
+	published := time.Now()
+	written := w.settle(jobStore, job, result, err)
+	attempt.end(err, written, published)
+	return written
 }
 
 // begin starts a job at its job store. The function must be called when the job is recognized, or will not be.
@@ -263,7 +268,7 @@ func (w *Worker) acquire(ctx context.Context, places chan struct{}) (func(), err
 }
 
 // recognize calls the core, in which the job waits for its turn until the attempt's time is over.
-func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) (*edgelens.Result, error) {
+func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte, trace edgelens.Trace) (*edgelens.Result, error) {
 	digest, err := digestOf(job.SHA256)
 	if err != nil {
 		return nil, err
@@ -274,7 +279,7 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte) 
 		return nil, fmt.Errorf("read the image of the job: %w: the stored bytes differ from the accepted ones; submit the job again", edgelens.ErrBadImage)
 	}
 	req := edgelens.Request{
-		ID: job.ID, Source: "job", Device: job.Device, Owner: job.Owner, Image: image, SHA256: digest,
+		ID: job.ID, Source: "job", Device: job.Device, Owner: job.Owner, Record: job.Record, Trace: trace, Image: image, SHA256: digest,
 		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, View: job.View, NoCache: job.NoCache,
 		Priority: w.priorityOf(job, time.Now()),
 	}

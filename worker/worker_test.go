@@ -232,7 +232,7 @@ func startNode(t *testing.T, redis *supervisetest.Redis, name string, ledger *me
 		t.Fatal(err)
 	}
 	s := &system{t: t, queue: queue, ledger: ledger, recognizer: r}
-	s.worker = worker.NewWorker(queue, r, log, prometheus.NewRegistry())
+	s.worker = worker.NewWorker(queue, r, edgelens.Untraced{}, log, prometheus.NewRegistry())
 	if err := s.worker.Start(); err != nil {
 		t.Fatal(err)
 	}

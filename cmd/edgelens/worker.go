@@ -11,7 +11,7 @@ import (
 
 // workerSettings are the settings of a worker without a ledger.
 var workerSettings = []string{
-	"data_dir", "models_dir", "model", "log_", "recognize.", "inference.", "preprocess.", "decode.", "cache.", "redis.url", "jobs.concurrency",
+	"data_dir", "models_dir", "model", "log_", "recognize.", "inference.", "preprocess.", "decode.", "cache.", "redis.url", "jobs.concurrency", "telemetry.",
 }
 
 func newWorker(environ []string) *cobra.Command {

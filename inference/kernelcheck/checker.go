@@ -72,7 +72,7 @@ func (c *check) Compare(ctx context.Context, spec *models.Spec, pool *inference.
 		return verdict
 	}
 	c.config.Log.Info("kernels compared with the reference", "model", c.model.Name, "runtime", runs.Runtime, "delegate", runs.Delegate,
-		"result", string(verdict.Result), "clear", verdict.ClearImages, "other_first_classes", verdict.OtherFirstClasses, "seconds", time.Since(start).Seconds())
+		"result", string(verdict.Result), "clear", verdict.ClearImages, "other_first_classes", verdict.OtherFirstClasses, "ms", time.Since(start))
 	if keyErr == nil {
 		keyErr = c.store.save(key, verdict)
 	}

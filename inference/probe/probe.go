@@ -98,7 +98,7 @@ func (p *Prober) Probe(ctx context.Context, model models.Model, options inferenc
 	if err := p.try(ctx, model.Path, options, pool); err != nil {
 		return err
 	}
-	p.config.Log.Info("model tried in a child process", "model", model.Name, "digest", model.Digest, "seconds", time.Since(start).Seconds())
+	p.config.Log.Info("model tried in a child process", "model", model.Name, "digest", model.Digest, "ms", time.Since(start))
 	if model.Digest != "" {
 		if err := p.passed.add(key, model.Digest, p.config.Runtime); err != nil {
 			p.config.Log.Warn("storing the passed trial failed; the next start repeats it", "model", model.Name, "error", err)

@@ -41,12 +41,12 @@ func (b backups) WriteBackup(ctx context.Context, o control.BackupOptions, begin
 	background.Run(b.beside, func() { manifest, err = b.write(ctx, o, begin) })
 	switch {
 	case err != nil:
-		b.log.Warn("backup failed", "event", "backup_failed", "seconds", time.Since(start).Seconds(), "error", err)
+		b.log.Warn("backup failed", "event", "backup_failed", "ms", time.Since(start), "error", err)
 	case manifest.Counts.ImagesMissing > 0:
-		b.log.Warn("backup written without images that the data folder has lost", "event", "backup_written", "missing", manifest.Counts.ImagesMissing, "seconds", time.Since(start).Seconds())
+		b.log.Warn("backup written without images that the data folder has lost", "event", "backup_written", "missing", manifest.Counts.ImagesMissing, "ms", time.Since(start))
 	default:
 		b.log.Info("backup written", "event", "backup_written", "bytes", manifest.Bytes(), "jobs", manifest.Counts.Jobs, "images", manifest.Counts.Images,
-			"identity", o.Identity, "secrets", o.Secrets, "seconds", time.Since(start).Seconds())
+			"identity", o.Identity, "secrets", o.Secrets, "ms", time.Since(start))
 	}
 	return err
 }

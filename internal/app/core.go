@@ -31,6 +31,7 @@ type Core struct {
 	Recognizer edgelens.Recognizer
 
 	recognizer    *telemetry.Recognizer // Recognizer
+	tracer        edgelens.Tracer
 	runtimes      *runtimes.Set
 	preprocessor  *preprocess.Preprocessor
 	decoder       *sandbox.Preprocessor // closes preprocessor
@@ -43,12 +44,12 @@ type Core struct {
 // NewCore connects the parts. Nothing is loaded yet.
 func NewCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer) (*Core, error) {
 	set := NewRuntimes(c)
-	return newCore(c, log, metrics, set, set)
+	return newCore(c, edgelens.Untraced{}, log, metrics, set, set)
 }
 
-// newCore is NewCore with the runtimes given, and with the backend that opens models: the
+// newCore is NewCore with the tracer and the runtimes given, and with the backend that opens models: the
 // runtimes, except in tests.
-func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer, set *runtimes.Set, backend inference.Backend) (*Core, error) {
+func newCore(c *config.Config, tracer edgelens.Tracer, log *slog.Logger, metrics prometheus.Registerer, set *runtimes.Set, backend inference.Backend) (*Core, error) {
 	if err := set.Check(); err != nil {
 		return nil, err
 	}
@@ -82,9 +83,9 @@ func newCore(c *config.Config, log *slog.Logger, metrics prometheus.Registerer, 
 	service := recognize.New(c.Recognize, recognize.Parts{
 		Preprocessor: decoder, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name, DecodeMemory: memory.now,
 	})
-	counted := telemetry.NewRecognizer(service, log, metrics, loader.Knows, registry.Default)
+	counted := telemetry.NewRecognizer(service, tracer, log, metrics, loader.Knows, registry.Default)
 	return &Core{
-		runtimes: set, recognizer: counted,
+		runtimes: set, recognizer: counted, tracer: tracer,
 		Registry: registry, Loader: loader, preprocessor: preprocessor, decoder: decoder, service: service, shared: shared,
 		Recognizer:    counted,
 		qualityForAll: c.Recognize.Quality == recognize.QualityAll,

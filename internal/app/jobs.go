@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"edgelens"
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
 	"edgelens/internal/ledger"
@@ -31,6 +32,8 @@ type jobs struct {
 	ledger *ledger.Ledger
 	queue  *worker.Queue
 	worker *worker.Worker
+	// tracer is that of the core.
+	tracer edgelens.Tracer
 
 	redis *supervise.Redis // nil where one is configured
 
@@ -54,7 +57,7 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	j := &jobs{node: node, ledger: truth}
+	j := &jobs{node: node, ledger: truth, tracer: core.tracer}
 	settings := c.Jobs
 	if settings.RedisURL == "" {
 		if j.redis, err = supervise.StartRedis(ctx, filepath.Join(c.DataDir, "redis"), c.Redis, log); err != nil {
@@ -65,7 +68,7 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 	if j.queue, err = worker.NewQueue(settings, node, queueStores{truth.Jobs, truth.Records}, log); err != nil {
 		return nil, errors.Join(err, j.close(ctx))
 	}
-	j.worker = worker.NewWorker(j.queue, core.Recognizer, log, metrics)
+	j.worker = worker.NewWorker(j.queue, core.Recognizer, core.tracer, log, metrics)
 	watch, stop := context.WithCancel(context.Background())
 	j.stopWatching = stop
 	if j.redis != nil {

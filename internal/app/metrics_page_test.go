@@ -46,7 +46,19 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 	withTerminals(t, c)
 	c.Webhook.URL = "http://127.0.0.1:1"
 	c.HomeAssistant.Discovery = true
+	c.Traces.Endpoint = "http://127.0.0.1:1"
 	log, metrics := slog.New(slog.DiscardHandler), telemetry.NewRegistry("test")
+	_, endTraces, err := openTraces(c, "test", "", log, metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { endTraces(context.Background()) })
+	native, err := telemetry.CaptureNative()
+	if err != nil {
+		t.Fatal(err)
+	}
+	native.LogTo(log, metrics)
+	t.Cleanup(func() { _ = native.Close() })
 	core, err := NewCore(c, log, metrics)
 	if err != nil {
 		t.Fatal(err)

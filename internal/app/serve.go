@@ -39,11 +39,22 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 		return err
 	}
 	datadir.UseOwnFilesOnly()
-	log := telemetry.NewLogger(c.Log, logs)
+	metrics := telemetry.NewRegistry(version)
+	log, endLog := openLog(c.Log, logs, metrics)
+	defer endLog()
 	c.WarnOfRetired(log)
 	addProcs(c.Inference.InterpretersOrCores())
-	metrics := telemetry.NewRegistry(version)
-	core, err := NewCore(c, log, metrics)
+	name, err := nodeName(c.DataDir)
+	if err != nil {
+		return err
+	}
+	tracer, endTraces, err := openTraces(c, version, name, log, metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { endTraces(stopping.limit()) }()
+	set := NewRuntimes(c)
+	core, err := newCore(c, tracer, log, metrics, set, set)
 	if err != nil {
 		return err
 	}
@@ -146,7 +157,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		State:  s.State, Settings: func() []edgelens.Setting { return s.inForce.Load().InForce() }, Activity: s.core.recognizer.Activity(),
 		Deliveries: resultEvents{s.jobs.ledger, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}},
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Registerer: metrics, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
+		Registerer: metrics, Tracer: s.core.tracer, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
 		Held: heldJobs{s.jobs.ledger.Jobs, s.jobs.queue}, Erasure: s.jobs.ledger.Erasure,
 	}
 	if s.history != nil {
@@ -258,7 +269,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 		debug.FreeOSMemory()
 		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.Loader, s.config) })
 		s.readiness.Ready("model")
-		s.log.Info("ready", "model", model, "seconds", time.Since(start).Seconds())
+		s.log.Info("ready", "model", model, "ms", time.Since(start))
 		adviseTuned(s.config, s.core, s.log)
 		s.manager.Ready("Serving on " + address)
 		s.watch(ctx)

@@ -103,7 +103,12 @@ func startOn(t testing.TB, c *config.Config, set *runtimes.Set, backend inferenc
 	supervisetest.FindRedis(t)
 	log := slog.New(slog.DiscardHandler)
 	metrics := telemetry.NewRegistry("test")
-	core, err := newCore(c, log, metrics, set, backend)
+	tracer, endTraces, err := openTraces(c, "test", "", log, metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { endTraces(context.Background()) })
+	core, err := newCore(c, tracer, log, metrics, set, backend)
 	if err != nil {
 		t.Fatal(err)
 	}

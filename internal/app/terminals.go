@@ -34,7 +34,7 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	if t.hook, err = webhook.New(c.Webhook, composer, jobs.ledger.Images); err != nil {
 		return nil, err
 	}
-	if t.dispatcher, err = notify.New(jobs.ledger.Outbox, notify.DefaultConfig(), log, metrics); err != nil {
+	if t.dispatcher, err = notify.New(jobs.ledger.Outbox, notify.DefaultConfig(), jobs.tracer, log, metrics); err != nil {
 		return nil, err
 	}
 	spoken := dialects.New(c.Dialects)
@@ -48,7 +48,7 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 	settings.URL = t.broker.url
 	parts := terminal.Parts{
 		Dialects: spoken, Records: jobs.queue, Devices: jobs.ledger.Devices, Commands: jobs.ledger.Commands,
-		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Log: log, Registerer: metrics,
+		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Tracer: jobs.tracer, Log: log, Registerer: metrics,
 	}
 	if child := t.broker.child; child != nil {
 		parts.ClientSecret = child.ClientSecret()

@@ -18,11 +18,18 @@ import (
 func Work(ctx context.Context, c *config.Config, version, listen string, logs io.Writer) (err error) {
 	stopping := &stopping{}
 	defer stopping.end()
-	log := telemetry.NewLogger(c.Log, logs)
+	metrics := telemetry.NewRegistry(version)
+	log, endLog := openLog(c.Log, logs, metrics)
+	defer endLog()
 	c.WarnOfRetired(log)
 	addProcs(c.Inference.InterpretersOrCores())
-	metrics := telemetry.NewRegistry(version)
-	core, err := NewCore(c, log, metrics)
+	tracer, endTraces, err := openTraces(c, version, "", log, metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { endTraces(stopping.limit()) }()
+	set := NewRuntimes(c)
+	core, err := newCore(c, tracer, log, metrics, set, set)
 	if err != nil {
 		return err
 	}
@@ -46,7 +53,7 @@ func Work(ctx context.Context, c *config.Config, version, listen string, logs io
 			}
 			return fmt.Errorf("the default model cannot serve: %w", err)
 		}
-		w, err := worker.NewRemoteWorker(c.Jobs, core.Recognizer, log, metrics)
+		w, err := worker.NewRemoteWorker(c.Jobs, core.Recognizer, tracer, log, metrics)
 		if err != nil {
 			return err
 		}
@@ -64,7 +71,7 @@ func Work(ctx context.Context, c *config.Config, version, listen string, logs io
 			return nil
 		})
 		readiness.Ready("model")
-		log.Info("ready", "version", version, "model", core.Registry.Default(), "jobs_at_a_time", c.Jobs.Concurrency, "seconds", time.Since(start).Seconds())
+		log.Info("ready", "version", version, "model", core.Registry.Default(), "jobs_at_a_time", c.Jobs.Concurrency, "ms", time.Since(start))
 		<-ctx.Done()
 		stopping.begin()
 		readiness.NotReady("service", "stopping")

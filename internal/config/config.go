@@ -74,6 +74,7 @@ type Config struct {
 	HomeAssistant homeassistant.Config
 	Webhook       webhook.Config
 	Log           telemetry.Config
+	Traces        telemetry.TracesConfig
 }
 
 // Rules are the access rules of the private broker, if it has users.
@@ -108,6 +109,7 @@ func Default() Config {
 		HomeAssistant: homeassistant.DefaultConfig(),
 		Webhook:       webhook.DefaultConfig(),
 		Log:           telemetry.DefaultConfig(),
+		Traces:        telemetry.DefaultTracesConfig(),
 	}
 }
 
@@ -165,6 +167,7 @@ func (c *Config) Validate() error {
 		{"homeassistant.", c.HomeAssistant.Validate()},
 		{"webhook.", c.Webhook.Validate()},
 		{"", c.Log.Validate()},
+		{"telemetry.traces.", c.Traces.Validate()},
 	} {
 		for _, problem := range split(section.err) {
 			text := section.prefix + problem.Error()

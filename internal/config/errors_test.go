@@ -110,10 +110,10 @@ func TestInvalidValueNamesItsSource(t *testing.T) {
 		"http.tls.cert": true, "http.tls.key": true, "http.internal_listen": true, "mqtt.tls.cert": true, "mqtt.tls.key": true,
 		"mqtt.url": true, "mqtt.group": true, "mqtt.listen": true, "mqtt.password_file": true, "mqtt.acl_file": true,
 		"preprocess.background": true, "preprocess.fit": true, "decode.isolation": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
-		"sensor.rules": true, "homeassistant.commands": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true,
+		"sensor.rules": true, "homeassistant.commands": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true, "telemetry.traces.endpoint": true, "telemetry.traces.headers": true,
 	}
 	// Values that may contain a password, which an error must not repeat.
-	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "http.public_url": true}
+	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "http.public_url": true, "telemetry.traces.endpoint": true, "telemetry.traces.headers": true}
 	for key := range valid {
 		if free[key] {
 			continue

@@ -21,6 +21,9 @@ var secrets = map[string]string{
 	"webhook.url":        "https://u:s3cr3t@hooks.example/in?token=s3cr3t",
 	"webhook.secret":     "whsec_s3cr3ts3cr3ts3cr3ts3cr3t",
 	"webhook.headers":    "Authorization: Bearer s3cr3t",
+
+	"telemetry.traces.endpoint": "https://u:s3cr3t@collector.example/in?token=s3cr3t",
+	"telemetry.traces.headers":  "Authorization: Bearer s3cr3t",
 }
 
 // Whatever could be a secret by its name or its description is in the table, so that no new one is forgotten.

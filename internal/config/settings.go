@@ -178,6 +178,10 @@ func (c *Config) settings() []setting {
 		{"homeassistant.images", "publish the last image of each device for Home Assistant, as a thumbnail; needs ledger.keep_images", boolean(&c.HomeAssistant.Images)},
 		{"homeassistant.commands", "commands (cmd) that get a button in Home Assistant, such as open, comma-separated; needs a broker with passwords; empty: none", list(&c.HomeAssistant.Commands)},
 		{"homeassistant.max_devices", "maximum number of devices that are made known to Home Assistant", integer(&c.HomeAssistant.MaxDevices)},
+
+		{"telemetry.traces.endpoint", "URL of an OpenTelemetry collector to send traces to (OTLP over HTTP), such as http://127.0.0.1:4318; empty: no traces are recorded", secretURL(&c.Traces.Endpoint)},
+		{"telemetry.traces.sample", "share of traces to record, 0 to 1, of those that begin here; of others, who began them decides", float(&c.Traces.Sample)},
+		{"telemetry.traces.headers", "additional headers for the collector, one \"Name: value\" per line, such as Authorization: Bearer ...", secret(&c.Traces.Headers)},
 	}
 }
 

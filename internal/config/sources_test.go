@@ -75,7 +75,7 @@ func print(t testing.TB, c *config.Config) string {
 func effective(t testing.TB, c *config.Config) map[string]string {
 	t.Helper()
 	values := effectiveText(t, print(t, c))
-	for key, secret := range map[string]string{"webhook.secret": c.Webhook.Secret, "webhook.headers": c.Webhook.Headers} {
+	for key, secret := range map[string]string{"webhook.secret": c.Webhook.Secret, "webhook.headers": c.Webhook.Headers, "telemetry.traces.headers": c.Traces.Headers} {
 		if shown := values[key]; shown != "" && shown != "***" {
 			t.Errorf("%s is shown", key)
 		}
@@ -243,6 +243,9 @@ var valid = map[string][3]string{
 	"homeassistant.images":           {"true", "false", "true"},
 	"homeassistant.commands":         {"open", "open,close", "reboot"},
 	"homeassistant.max_devices":      {"11", "12", "13"},
+	"telemetry.traces.endpoint":      {"http://a:1", "https://b:2", "http://c:3/d"},
+	"telemetry.traces.sample":        {"0.1", "0.25", "0"},
+	"telemetry.traces.headers":       {"A: b", "C: d", "E: f"},
 	"webhook.insights":               {"true", "false", "true"},
 	"sensor.topics":                  {"a/#,b", "c/+/d", "e"},
 	"sensor.max_series":              {"11", "12", "13"},
@@ -441,7 +444,7 @@ func TestPrintLoadsBack(t *testing.T) {
 	writeCertificates(t)
 	everything := source{}
 	for key, values := range valid {
-		if key == "webhook.secret" || key == "webhook.headers" {
+		if key == "webhook.secret" || key == "webhook.headers" || key == "telemetry.traces.headers" {
 			continue // a mask does not load back: TestPrintHidesSecrets
 		}
 		everything.file += strings.TrimSuffix(fmt.Sprintf("%s: %q", key, values[2]), "\n") + "\n"

@@ -88,6 +88,7 @@ func TestIdempotencyKey(t *testing.T) {
 	}{
 		"the same":          {func(*edgelens.JobSpec) {}, "a", false},
 		"a later deadline":  {func(s *edgelens.JobSpec) { s.Deadline = after }, "a", false},
+		"another trace":     {func(s *edgelens.JobSpec) { s.Trace = edgelens.NewTrace([16]byte{1}, [8]byte{1}, true) }, "a", false},
 		"another image":     {func(*edgelens.JobSpec) {}, "b", true},
 		"another model":     {func(s *edgelens.JobSpec) { s.Model = "n" }, "a", true},
 		"another top_k":     {func(s *edgelens.JobSpec) { s.TopK++ }, "a", true},

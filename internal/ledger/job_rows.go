@@ -14,7 +14,7 @@ import (
 // selectJob selects what readJobRow reads.
 const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
 	j.idempotency_key, j.deadline, j.status, j.attempts, j.created_at, j.started_at, j.finished_at,
-	j.error_code, j.error_detail, j.image, j.record_id, j.owner, j.fit, j.region, j.held, r.result
+	j.error_code, j.error_detail, j.image, j.record_id, j.owner, j.fit, j.region, j.held, j.trace, r.result
 	FROM jobs j LEFT JOIN results r ON r.job_id = j.id`
 
 // jobRow is a job with its internal columns.
@@ -27,18 +27,19 @@ type jobRow struct {
 func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 	var (
 		key, code, detail, record, result    sql.NullString
-		region                               string
+		region, trace                        string
 		deadline, created, started, finished sql.NullInt64
 	)
 	err = row.Scan(&job.seq, &job.ID, &job.Source, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
 		&job.SHA256, &job.Bytes, &key, &deadline, &job.Status, &job.Attempts, &created, &started, &finished,
-		&code, &detail, &job.image, &record, &job.Owner, &job.View.Fit, &region, &job.Held, &result)
+		&code, &detail, &job.image, &record, &job.Owner, &job.View.Fit, &region, &job.Held, &trace, &result)
 	if err != nil {
 		return jobRow{}, err
 	}
 	if job.View.Region, err = edgelens.ParseRegion(region); err != nil {
 		return jobRow{}, fmt.Errorf("read the region of job %s: %w", job.ID, err)
 	}
+	job.Trace = edgelens.ParseTrace(trace)
 	job.IdempotencyKey, job.Record = unscoped(job.Owner, key.String), record.String
 	job.Deadline, job.CreatedAt = timeOf(deadline), timeOf(created)
 	job.StartedAt, job.FinishedAt = timeOf(started), timeOf(finished)
@@ -104,9 +105,10 @@ func earlierJob(ctx context.Context, q querier, spec edgelens.JobSpec) (*edgelen
 	return &job.Job, nil
 }
 
-// sameWork reports whether two specs differ in nothing but the deadline, which a client sets anew when it retries.
+// sameWork reports whether two specs differ in nothing but the deadline and the trace, which a client sets anew when it
+// retries.
 func sameWork(a, b edgelens.JobSpec) bool {
-	a.Deadline, b.Deadline = time.Time{}, time.Time{}
+	a.Deadline, b.Deadline, a.Trace, b.Trace = time.Time{}, time.Time{}, "", ""
 	return a == b
 }
 
@@ -121,10 +123,10 @@ func unfinishedOfDevice(ctx context.Context, q querier, device string, limit int
 func (s *Jobs) insert(c *change, job *edgelens.Job) error {
 	c.newFile = true
 	_, err := c.exec(`INSERT INTO jobs (id, source, device, queue, model, top_k, min_score, no_cache, sha256, bytes,
-		idempotency_key, deadline, status, created_at, record_id, owner, fit, region) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		idempotency_key, deadline, status, created_at, record_id, owner, fit, region, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		job.ID, job.Source, job.Device, job.Queue, job.Model, job.TopK, job.MinScore, job.NoCache, job.SHA256, job.Bytes,
 		textOrNull(scoped(job.Owner, job.IdempotencyKey)), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro(), textOrNull(job.Record), job.Owner,
-		string(job.View.Fit), job.View.Region.String())
+		string(job.View.Fit), job.View.Region.String(), string(job.Trace))
 	if err != nil {
 		return err
 	}

@@ -103,6 +103,7 @@ func (s *Records) jobOf(ctx context.Context, r *edgelens.Reception) (job edgelen
 	now := micros(s.db.now())
 	spec := r.Job
 	spec.Device, spec.Record, spec.SHA256, spec.Bytes = r.Record.Device, r.Record.ID, r.Record.ImageSHA256, r.Record.ImageBytes
+	spec.Trace = r.Record.Trace
 	spec.IdempotencyKey, spec.Deadline, spec.Queue = "", micros(spec.Deadline), edgelens.QueueInteractive
 	waiting, err := unfinishedOfDevice(ctx, s.db.readers, r.Record.Device, r.MaxWaiting)
 	if err != nil {

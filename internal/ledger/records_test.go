@@ -69,9 +69,11 @@ func TestReceiveQueuesImageAndDeliveries(t *testing.T) {
 	l := open(t, dir, quiet())
 	r := reception("door", 1)
 	r.Job.View = edgelens.View{Fit: edgelens.FitPad, Region: edgelens.Region{Width: 0.5, Height: 1}}
+	r.Record.Trace = edgelens.NewTrace([16]byte{1}, [8]byte{2}, true)
 	job := receive(t, l, r)
 	equal(t, "record", job.Record, r.Record.ID)
 	equal(t, "view", jobOf(t, l, job.ID).View, r.Job.View)
+	equal(t, "trace", jobOf(t, l, job.ID).Trace, r.Record.Trace)
 	equal(t, "device", job.Device, "door")
 	equal(t, "queue", job.Queue, edgelens.QueueInteractive)
 	equal(t, "deliveries before the result", len(outbox(t, l, "event", "door")), 0)

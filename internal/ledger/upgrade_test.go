@@ -97,6 +97,32 @@ func TestRowsWithoutViewsAreMigrated(t *testing.T) {
 	equal(t, "settings", devices[1].Settings, edgelens.DeviceSettings{})
 }
 
+// Jobs and records of the version before traces are a part of none.
+func TestRowsWithoutTracesAreMigrated(t *testing.T) {
+	dir := t.TempDir()
+	const id = "019d0000-0000-7000-8000-000000000001"
+	old, err := ledger.OpenAtVersion(t.Context(), dir, 14)
+	must(t, err)
+	for _, statement := range []string{
+		`INSERT INTO jobs (id, source, device, queue, model, top_k, min_score, no_cache, sha256, bytes, status, created_at)
+			VALUES ('` + id + `', 'http', '', 'bulk', 'm', 3, 0.25, 0, '', 8, 'queued', 1)`,
+		`INSERT INTO records (id, dialect, device, kind, record_key, passed, person_id, person_name, person_type, person_code, received_at, retained, image_sha256, image_bytes, reason)
+			VALUES ('r', 'fungxi', 'door', 'verified', 'k', 1, '', '', '', '', 1, 0, '', 0, '')`,
+	} {
+		_, err := old.ExecContext(t.Context(), statement)
+		must(t, err)
+	}
+	must(t, old.Close())
+	must(t, os.Mkdir(filepath.Join(dir, "images"), 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, "images", id), []byte("an image"), 0o600))
+	l := open(t, dir, quiet())
+	equal(t, "trace of the job", jobOf(t, l, id).Trace, edgelens.Trace(""))
+	record, err := l.Records.Record(t.Context(), "r")
+	must(t, err)
+	equal(t, "trace of the record", record.Trace, edgelens.Trace(""))
+	equal(t, "device", record.Device, "door")
+}
+
 // An upgrade that was interrupted is continued, and one that is impossible loses no image.
 func TestFormerImagesAreNeverLost(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -69,7 +69,7 @@ func (a *alarms) succeeded(sink, device string, log *slog.Logger) {
 		return
 	}
 	delete(a.sinks, sink)
-	log.Info("deliveries resumed", "event", "delivery_recovered", "sink", sink, "after", time.Since(f.since).Round(time.Millisecond))
+	log.Info("deliveries resumed", "event", "delivery_recovered", "sink", sink, "after", time.Since(f.since))
 }
 
 // Alarms returns the sinks whose alarm is raised, by name.

@@ -32,8 +32,8 @@ type Sink interface {
 	Name() string
 	// Deliver delivers one entry and returns nil once the sink has confirmed it.
 	// Errors other than ErrRejected and edgelens.ErrTooLarge may be temporary; after
-	// the latter it is called again with d.Reduced. It is called by many goroutines,
-	// but for each device by one at a time.
+	// the latter it is called again with d.Reduced. It sends d.Trace along, and sets
+	// d.Status. It is called by many goroutines, but for each device by one at a time.
 	Deliver(ctx context.Context, d *edgelens.Delivery) error
 }
 
@@ -85,6 +85,7 @@ func (c Config) Validate() error {
 type Dispatcher struct {
 	outbox Outbox
 	config Config
+	tracer edgelens.Tracer
 	log    *slog.Logger
 	events *prometheus.CounterVec
 
@@ -99,11 +100,11 @@ type Dispatcher struct {
 const stopTimeout = 3 * time.Second
 
 // New returns a Dispatcher that is not running yet. The error is that of config.Validate.
-func New(outbox Outbox, config Config, log *slog.Logger, metrics prometheus.Registerer) (*Dispatcher, error) {
+func New(outbox Outbox, config Config, tracer edgelens.Tracer, log *slog.Logger, metrics prometheus.Registerer) (*Dispatcher, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("set up the deliveries: %w: %w", edgelens.ErrInvalid, err)
 	}
-	t := &Dispatcher{outbox: outbox, config: config, log: log, events: prometheus.NewCounterVec(prometheus.CounterOpts{
+	t := &Dispatcher{outbox: outbox, config: config, tracer: tracer, log: log, events: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "edgelens_events_total", Help: "Events by sink, and whether they were delivered (reduced: of these without their large parts), failed and will be retried, or were set aside because the sink rejected them.",
 	}, []string{"sink", "outcome"})}
 	metrics.MustRegister(t.events)

@@ -180,7 +180,7 @@ func quick() notify.Config {
 func start(t *testing.T, o *outbox, config notify.Config, sinks ...notify.Sink) *prometheus.Registry {
 	t.Helper()
 	metrics := prometheus.NewRegistry()
-	dispatcher, err := notify.New(o, config, slog.New(slog.DiscardHandler), metrics)
+	dispatcher, err := notify.New(o, config, edgelens.Untraced{}, slog.New(slog.DiscardHandler), metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -508,7 +508,7 @@ func TestAlarm(t *testing.T) {
 		o.add("s", fmt.Sprint("d", device), "1", "2")
 	}
 	log := &testutil.LogBuffer{}
-	dispatcher, err := notify.New(o, quick(), slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
+	dispatcher, err := notify.New(o, quick(), edgelens.Untraced{}, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -535,7 +535,7 @@ func TestStopWaitsForADelivery(t *testing.T) {
 	o := newOutbox()
 	s := &sink{name: "s", do: func(context.Context, *edgelens.Delivery) error { close(begun); <-end; return nil }}
 	o.add("s", "door", "1")
-	dispatcher, err := notify.New(o, quick(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	dispatcher, err := notify.New(o, quick(), edgelens.Untraced{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -561,7 +561,7 @@ func TestConfig(t *testing.T) {
 	} {
 		config := notify.DefaultConfig()
 		change(&config)
-		_, err := notify.New(newOutbox(), config, slog.Default(), prometheus.NewRegistry())
+		_, err := notify.New(newOutbox(), config, edgelens.Untraced{}, slog.Default(), prometheus.NewRegistry())
 		if !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}

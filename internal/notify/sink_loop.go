@@ -43,6 +43,9 @@ type device struct {
 	rejections int
 	// asides is the number of consecutive entries that were set aside.
 	asides int
+	// tried is the entry that failed last, tries how often since the start.
+	tried int64
+	tries int
 }
 
 // report is the result of a worker.
@@ -125,15 +128,16 @@ func (r *sinkLoop) begin(ctx, working context.Context) time.Duration {
 		case r.busy < workers:
 			d.busy, d.more = true, false
 			r.busy++
-			go func() { r.ended <- r.worker(ctx, working, name) }() // run waits for it
+			tried, tries := d.tried, d.tries
+			go func() { r.ended <- r.worker(ctx, working, name, tried, tries) }() // run waits for it
 		}
 	}
 	return wait
 }
 
 // worker delivers the entries of one device until none is left, one fails, or ctx
-// ends.
-func (r *sinkLoop) worker(ctx, working context.Context, name string) report {
+// ends. tries is how often the entry tried failed before.
+func (r *sinkLoop) worker(ctx, working context.Context, name string, tried int64, tries int) report {
 	done := report{device: name}
 	for ctx.Err() == nil {
 		deliveries, err := r.outbox.Outbox(ctx, r.sink.Name(), name, pageSize)
@@ -149,9 +153,15 @@ func (r *sinkLoop) worker(ctx, working context.Context, name string) report {
 				return done
 			}
 			// The entry is delivered: record that even where ctx ends now.
+			took := time.Since(began)
 			if done.err = r.outbox.Delivered(context.WithoutCancel(working), d.Seq); done.err != nil {
 				return done
 			}
+			attempts := 1
+			if d.Seq == tried {
+				attempts += tries
+			}
+			r.logDelivered(d, attempts, took)
 			done.delivered++
 			if d.Reduced {
 				done.reduced++
@@ -163,18 +173,18 @@ func (r *sinkLoop) worker(ctx, working context.Context, name string) report {
 
 // deliver delivers one entry: whole, or else without its large parts.
 func (r *sinkLoop) deliver(ctx context.Context, d *edgelens.Delivery) error {
-	err := r.sink.Deliver(ctx, d)
+	err := r.attempt(ctx, d)
 	if !errors.Is(err, edgelens.ErrTooLarge) {
 		return err
 	}
 	d.Reduced = true
-	reduced := r.sink.Deliver(ctx, d)
+	reduced := r.attempt(ctx, d)
 	if errors.Is(reduced, ErrRejected) || errors.Is(reduced, edgelens.ErrTooLarge) {
 		return fmt.Errorf("%w: %w, and not in a reduced form either: %w", ErrRejected, err, reduced)
 	}
 	if reduced == nil {
 		r.log.Warn("an event was too large for its receiver and was delivered without its large parts, which it names", "sink", r.sink.Name(), "device", d.Record.Device,
-			"event_id", d.Record.ID, "reason", err)
+			"record", d.Record.ID, "reason", err)
 	}
 	return reduced
 }
@@ -200,6 +210,9 @@ func (r *sinkLoop) note(done report) {
 	}
 	d.more = true
 	d.failures++
+	if done.failed != nil {
+		d.noteTry(done.failed.Seq)
+	}
 	d.notBefore = time.Now().Add(r.backoff(d.failures))
 	if done.failed == nil { // an error of the ledger
 		r.log.Warn("reading or writing the outbox failed, retrying", "sink", r.sink.Name(), "error", done.err)
@@ -212,8 +225,8 @@ func (r *sinkLoop) note(done report) {
 		return
 	}
 	r.outage.fail(done.began, done.err, r.config)
-	r.log.Debug("delivery failed, retrying", "sink", r.sink.Name(), "device", done.device,
-		"event_id", done.failed.Record.ID, "tries", d.failures, "error", done.err)
+	r.log.Debug("delivery failed, retrying",
+		append(deliveryAttributes(done.failed, d.tries, time.Since(done.began)), "error", done.err)...)
 	r.alarms.failed(r.sink.Name(), done.device, done.err, max(d.failures, r.outage.probes), r.log)
 }
 
@@ -235,7 +248,7 @@ func (r *sinkLoop) reject(d *device, done report) {
 		d.rejected, d.rejections = done.failed.Seq, 0
 	}
 	d.rejections++
-	attributes := []any{"sink", r.sink.Name(), "device", done.device, "event_id", done.failed.Record.ID, "tries", d.rejections, "error", done.err}
+	attributes := append(deliveryAttributes(done.failed, d.tries, time.Since(done.began)), "rejections", d.rejections, "error", done.err)
 	if d.rejections < r.config.Rejections && d.asides == 0 {
 		r.log.Warn("the receiver rejected an event, retrying", attributes...)
 		return

@@ -88,6 +88,7 @@ type quality struct {
 // timings are in nanoseconds.
 type timings struct {
 	Queue       time.Duration `json:"Queue"`
+	Admission   time.Duration `json:"Admission,omitempty"` // results of earlier versions have none
 	Decode      time.Duration `json:"Decode"`
 	Preprocess  time.Duration `json:"Preprocess"`
 	Inference   time.Duration `json:"Inference"`
@@ -161,6 +162,7 @@ type Job struct {
 	FinishedAt     time.Time `json:"FinishedAt"`
 	Result         *Result   `json:"Result"`
 	Error          *JobError `json:"Error"`
+	Trace          string    `json:"Trace,omitempty"` // jobs of earlier versions have none
 }
 
 // JobError is the stored form of edgelens.JobError.
@@ -175,7 +177,7 @@ func NewJob(j edgelens.Job) *Job {
 		ID: j.ID, Source: j.Source, Device: j.Device, Record: j.Record, Queue: j.Queue, Model: j.Model, TopK: j.TopK, MinScore: j.MinScore,
 		View: newView(j.View), NoCache: j.NoCache, SHA256: j.SHA256, Bytes: j.Bytes, IdempotencyKey: j.IdempotencyKey, Deadline: j.Deadline,
 		Status: string(j.Status), Attempts: j.Attempts, CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt,
-		Result: NewResult(j.Result), Error: (*JobError)(j.Error),
+		Result: NewResult(j.Result), Error: (*JobError)(j.Error), Trace: string(j.Trace),
 	}
 }
 
@@ -186,6 +188,7 @@ func (s *Job) Job() edgelens.Job {
 		JobSpec: edgelens.JobSpec{
 			Source: s.Source, Device: s.Device, Record: s.Record, Queue: s.Queue, Model: s.Model, TopK: s.TopK, MinScore: s.MinScore,
 			View: s.View.view(), NoCache: s.NoCache, SHA256: s.SHA256, Bytes: s.Bytes, IdempotencyKey: s.IdempotencyKey, Deadline: s.Deadline,
+			Trace: edgelens.ParseTrace(s.Trace),
 		},
 		Status: edgelens.JobStatus(s.Status), Attempts: s.Attempts, CreatedAt: s.CreatedAt, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt,
 		Result: s.Result.Result(), Error: (*edgelens.JobError)(s.Error),

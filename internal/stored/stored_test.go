@@ -68,6 +68,7 @@ func TestJob(t *testing.T) {
 	var job edgelens.Job
 	fill(reflect.ValueOf(&job).Elem())
 	job.Owner, job.Held = "", false // which stay on their node: a held job is not leased
+	job.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	text, err := json.Marshal(stored.NewJob(job))
 	if err != nil {
 		t.Fatal(err)
@@ -84,16 +85,19 @@ func TestJob(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"ID":"a","Status":"queued","Result":null,"Error":null}`), &waiting); err != nil {
 		t.Fatal(err)
 	}
+	if j := waiting.Job(); j.Trace != "" {
+		t.Errorf("trace %q", j.Trace)
+	}
 	if j := waiting.Job(); j.Result != nil || j.Error != nil || j.Status != edgelens.JobQueued {
 		t.Errorf("%+v", j)
 	}
 }
 
-// What earlier versions wrote, and what is written where there is no view and no accelerator, is the same.
+// What earlier versions wrote, and what is written where there is no view, accelerator, admission and trace, is the same.
 func TestWithoutView(t *testing.T) {
 	var result edgelens.Result
 	fill(reflect.ValueOf(&result).Elem())
-	result.View, result.Accelerator = edgelens.ShownView{}, ""
+	result.View, result.Accelerator, result.Timings.Admission = edgelens.ShownView{}, "", 0
 	text, err := stored.MarshalResult(&result)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +110,7 @@ func TestWithoutView(t *testing.T) {
 	var job edgelens.Job
 	fill(reflect.ValueOf(&job).Elem())
 	job.Owner, job.Held = "", false
-	job.View, job.Result.View, job.Result.Accelerator = edgelens.View{}, edgelens.ShownView{}, ""
+	job.View, job.Result.View, job.Result.Accelerator, job.Result.Timings.Admission, job.Trace = edgelens.View{}, edgelens.ShownView{}, "", 0, ""
 	if text, err = json.Marshal(stored.NewJob(job)); err != nil {
 		t.Fatal(err)
 	}

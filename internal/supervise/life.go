@@ -106,7 +106,7 @@ func (p *Process) live(claim *claim, ready func()) error {
 		c.end(p.kill)
 		return err
 	}
-	p.spec.Log.Info("private server ready", "pid", c.pid(), "took", time.Since(began).Round(time.Millisecond))
+	p.spec.Log.Info("private server ready", "pid", c.pid(), "ms", time.Since(began))
 	p.change(func() { p.up = true })
 	ready()
 	silence, stopAsking := c.watchAlive()

@@ -21,7 +21,7 @@ func (s sleeper) Recognize(context.Context, *edgelens.Request) (*edgelens.Result
 
 // The latency is of the recognitions since a time, and unknown without one.
 func TestLatency(t *testing.T) {
-	r := telemetry.NewRecognizer(sleeper{5 * time.Millisecond}, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), func(string) bool { return true }, func() string { return "m" })
+	r := telemetry.NewRecognizer(sleeper{5 * time.Millisecond}, edgelens.Untraced{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), func(string) bool { return true }, func() string { return "m" })
 	if _, ok := r.Latency(time.Time{}); ok {
 		t.Error("a latency of nothing")
 	}

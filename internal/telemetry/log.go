@@ -86,6 +86,21 @@ func words(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
+// durationKey is the key of the duration of what a line is about. Other durations have it at the end of theirs.
+const durationKey = "ms"
+
+// milliseconds writes every duration in one unit, as a number: "ms" as it is, and "timeout" as timeout_ms.
+func milliseconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	if a.Key != durationKey {
+		a.Key += "_" + durationKey
+	}
+	a.Value = slog.Float64Value(float64(a.Value.Duration().Microseconds()) / 1000)
+	return a
+}
+
 // NewLogger returns a logger that writes to w; config must be valid.
 func NewLogger(config Config, w io.Writer) *slog.Logger {
 	level, err := config.level()
@@ -97,9 +112,9 @@ func NewLogger(config Config, w io.Writer) *slog.Logger {
 		config.inForce.Set(level)
 		inForce = config.inForce
 	}
-	options := &slog.HandlerOptions{Level: inForce}
+	options := &slog.HandlerOptions{Level: inForce, ReplaceAttr: milliseconds}
 	if config.LogFormat == "json" {
-		options.ReplaceAttr = words
+		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr { return words(groups, milliseconds(groups, a)) }
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))

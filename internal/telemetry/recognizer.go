@@ -16,8 +16,9 @@ import (
 // Recognizer wraps another one, so that every source has the same histograms and the same log line. It is safe for use
 // by many goroutines.
 type Recognizer struct {
-	next edgelens.Recognizer
-	log  *slog.Logger
+	next   edgelens.Recognizer
+	tracer edgelens.Tracer
+	log    *slog.Logger
 	// knows reports whether a model has that name: an unknown name of a client must not become a label.
 	knows        func(model string) bool
 	defaultModel func() string
@@ -39,9 +40,9 @@ type Recognizer struct {
 }
 
 // NewRecognizer wraps next and registers its metrics.
-func NewRecognizer(next edgelens.Recognizer, log *slog.Logger, r prometheus.Registerer, knows func(model string) bool, defaultModel func() string) *Recognizer {
+func NewRecognizer(next edgelens.Recognizer, tracer edgelens.Tracer, log *slog.Logger, r prometheus.Registerer, knows func(model string) bool, defaultModel func() string) *Recognizer {
 	t := &Recognizer{
-		next: next, log: log, knows: knows, defaultModel: defaultModel, refused: loglimit.Tally{Interval: time.Second}, activity: NewActivity(),
+		next: next, tracer: tracer, log: log, knows: knows, defaultModel: defaultModel, refused: loglimit.Tally{Interval: time.Second}, activity: NewActivity(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_requests_total", Help: "Requested recognitions, by outcome: ok or the error's code.",
 		}, []string{"source", "model", "outcome"}),
@@ -77,6 +78,7 @@ func (t *Recognizer) Totals() ([]edgelens.StageLatency, edgelens.CacheCounts) { 
 // Recognize implements edgelens.Recognizer.
 func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edgelens.Result, error) {
 	start := time.Now()
+	span, recorded := t.tracer.Begin(req.Trace)
 	result, err := t.next.Recognize(ctx, req)
 	took := time.Since(start)
 
@@ -99,7 +101,10 @@ func (t *Recognizer) Recognize(ctx context.Context, req *edgelens.Request) (*edg
 	if err == nil && result.Quality != nil {
 		t.quality.WithLabelValues(result.Quality.Verdict).Inc()
 	}
-	t.logLine(ctx, req, result, err, model, cached, took)
+	if recorded {
+		t.recordSpans(span, req, result, err, model, cached, start, start.Add(took))
+	}
+	t.logLine(ctx, req, span, result, err, model, cached, took)
 	return result, err
 }
 
@@ -148,7 +153,7 @@ func (t *Recognizer) observeStages(model string, timings edgelens.Timings) {
 	}
 }
 
-func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result *edgelens.Result, err error, model, cached string, took time.Duration) {
+func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, span edgelens.Trace, result *edgelens.Result, err error, model, cached string, took time.Duration) {
 	count, ok := 1, true
 	if errors.Is(err, edgelens.ErrBusy) || errors.Is(err, edgelens.ErrStopping) {
 		if count, ok = t.refused.Add(edgelens.Code(err), time.Now()); !ok {
@@ -162,10 +167,19 @@ func (t *Recognizer) logLine(ctx context.Context, req *edgelens.Request, result 
 		slog.String("outcome", edgelens.Code(err)),
 		slog.Int("bytes", len(req.Image)),
 		slog.String("cache", cached),
-		slog.Float64("ms", float64(took.Microseconds())/1000),
+		slog.Duration("ms", took),
 	}
 	if req.Owner != "" {
 		attributes = append(attributes, slog.String("key", req.Owner))
+	}
+	if req.Client.IsValid() {
+		attributes = append(attributes, slog.String("client", req.Client.String()))
+	}
+	if req.Record != "" {
+		attributes = append(attributes, slog.String("record", req.Record))
+	}
+	if trace := span.ID(); trace != "" {
+		attributes = append(attributes, slog.String("trace_id", trace))
 	}
 	if err != nil {
 		attributes = append(attributes, slog.String("error", err.Error()))

@@ -55,7 +55,7 @@ func observe(next edgelens.Recognizer, log io.Writer) (*telemetry.Recognizer, *p
 	registry := prometheus.NewRegistry()
 	logger := telemetry.NewLogger(telemetry.Config{LogLevel: "debug", LogFormat: "json"}, log)
 	knows := func(model string) bool { return model == "cats" || model == "dogs" }
-	return telemetry.NewRecognizer(next, logger, registry, knows, func() string { return "cats" }), registry
+	return telemetry.NewRecognizer(next, edgelens.Untraced{}, logger, registry, knows, func() string { return "cats" }), registry
 }
 
 // series returns the value of every series of a metric by its labels, "a=b
@@ -277,7 +277,7 @@ func TestErrorWithLineBreaksIsOneLogLine(t *testing.T) {
 		var log bytes.Buffer
 		logger := telemetry.NewLogger(telemetry.Config{LogLevel: "info", LogFormat: format}, &log)
 		next := fail(fmt.Errorf("%w: \"x\"\nlevel=ERROR msg=\"made up\"\r\n", edgelens.ErrUnknownModel))
-		r := telemetry.NewRecognizer(next, logger, prometheus.NewRegistry(), func(string) bool { return false }, func() string { return "" })
+		r := telemetry.NewRecognizer(next, edgelens.Untraced{}, logger, prometheus.NewRegistry(), func(string) bool { return false }, func() string { return "" })
 		_, _ = r.Recognize(t.Context(), &edgelens.Request{ID: "the\nid", Model: "x\nlevel=ERROR"})
 		if n := bytes.Count(log.Bytes(), []byte("\n")); n != 1 {
 			t.Errorf("%s: %d lines, want 1:\n%s", format, n, &log)
@@ -299,7 +299,7 @@ func TestImageIsNeverLogged(t *testing.T) {
 			for _, format := range []string{"text", "json"} {
 				var log bytes.Buffer
 				logger := telemetry.NewLogger(telemetry.Config{LogLevel: "debug", LogFormat: format}, &log)
-				r := telemetry.NewRecognizer(next, logger, prometheus.NewRegistry(), func(string) bool { return true }, func() string { return "cats" })
+				r := telemetry.NewRecognizer(next, edgelens.Untraced{}, logger, prometheus.NewRegistry(), func(string) bool { return true }, func() string { return "cats" })
 				_, _ = r.Recognize(t.Context(), &edgelens.Request{ID: "the-id", Source: "http", Image: image})
 				for _, trace := range traces {
 					if bytes.Contains(log.Bytes(), trace) {

@@ -188,4 +188,7 @@ func TestHelperIsLimited(t *testing.T) {
 	if h.words.kept.Len() > 8<<10 {
 		t.Errorf("%d bytes are kept", h.words.kept.Len())
 	}
+	if n := h.messageCount(); n != 1<<18 {
+		t.Errorf("%d messages are counted, want %d", n, 1<<18)
+	}
 }

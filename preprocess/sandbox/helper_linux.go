@@ -265,6 +265,10 @@ func (h *helper) decode(timeout time.Duration, plan preprocess.Plan, encoded []b
 	return h.collect(a, starts, plan, into)
 }
 
+// messageCount is how many messages its decoders had: those that it counts, and the lines that it has written to standard
+// error, such as OpenCV's, which are nowhere else.
+func (h *helper) messageCount() uint64 { return h.messages.Load() + h.words.lines.Load() }
+
 // maxMessages limits what one image can add to the counter of messages.
 const maxMessages = 100_000_000
 
@@ -417,9 +421,12 @@ func (h *helper) receive(deadline time.Time) ([]byte, error) {
 type limitedBuffer struct {
 	kept bytes.Buffer // not embedded: it would be read into past the limit
 	left int
+	// lines is how many were written, also of those that were dropped; it may be read at any time.
+	lines atomic.Uint64
 }
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
+	b.lines.Add(uint64(bytes.Count(p, []byte{'\n'})))
 	n := min(len(p), b.left)
 	b.left -= n
 	b.kept.Write(p[:n]) // never fails

@@ -17,7 +17,7 @@ var (
 	killsDesc       = prometheus.NewDesc("edgelens_decode_kills_total", "Decode helpers that an image ended, by reason: timeout, crash, memory.", []string{"reason"}, nil)
 	quarantinedDesc = prometheus.NewDesc("edgelens_decode_quarantined_images", "Images that are rejected because they ended a decode helper within the last hour.", nil, nil)
 	hitsDesc        = prometheus.NewDesc("edgelens_decode_quarantine_hits_total", "Requests rejected because their image is quarantined.", nil, nil)
-	messagesDesc    = prometheus.NewDesc("edgelens_decoder_messages_total", "Warnings and errors of libjpeg-turbo and libpng, which are written nowhere else.", nil, nil)
+	messagesDesc    = prometheus.NewDesc("edgelens_decoder_messages_total", "Warnings and errors of image decoders: of libjpeg-turbo and libpng, and what OpenCV and others write to standard error in decode helpers. They are written nowhere else.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.

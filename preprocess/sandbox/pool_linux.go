@@ -86,7 +86,7 @@ func (p *pool) live() {
 	defer p.mu.Unlock()
 	h.reap()
 	delete(p.alive, h)
-	p.messages += h.messages.Load()
+	p.messages += h.messageCount()
 	p.idle = slices.DeleteFunc(p.idle, func(other *helper) bool { return other == h })
 	if !h.busy {
 		h.close()
@@ -381,7 +381,7 @@ func (p *pools) states() (s states) {
 		s.failed.other += p.failed.other
 		s.messages += p.messages
 		for h := range p.alive {
-			s.messages += h.messages.Load()
+			s.messages += h.messageCount()
 			s.protection = h.protection
 		}
 		p.mu.Unlock()

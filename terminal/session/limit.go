@@ -25,10 +25,13 @@ const (
 
 // PacketBytes returns the size of the PUBLISH packet (MQTT 5, 3.3).
 func (m Outgoing) PacketBytes() int {
-	const topicLength, packetID, expiry = 2, 2, 1 + 4
-	properties := 0
+	const topicLength, packetID, expiry, textLength = 2, 2, 1 + 4, 2
+	properties := 0 // less than 128
 	if m.Expiry > 0 {
 		properties = expiry
+	}
+	if m.Trace != "" {
+		properties += 1 + textLength + len(traceProperty) + textLength + len(m.Trace)
 	}
 	rest := topicLength + len(m.Topic) + 1 + properties + len(m.Payload) // 1: the properties' length
 	if m.QoS > 0 {

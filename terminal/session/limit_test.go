@@ -28,7 +28,10 @@ func TestMaximumPacketSize(t *testing.T) {
 	var received collector
 	connected(t, session.Config{Address: broker.address, ClientID: "up", Subscriptions: subscribe("x"), OnMessage: received.onMessage})
 	message := session.Outgoing{Topic: "x", QoS: 1, Expiry: time.Minute}
-	for over := range 6 { // around the limit, byte by byte
+	for over := range 12 { // around the limit, byte by byte, without a trace and with one
+		if message.Trace = ""; over >= 6 {
+			message.Trace, over = edgelens.NewTrace([16]byte{1}, [8]byte{2}, true), over-6
+		}
 		message.Payload = nil
 		message.Payload = make([]byte, limit-message.PacketBytes()-4+over)
 		err := s.Publish(t.Context(), message)

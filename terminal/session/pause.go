@@ -86,5 +86,5 @@ func (s *Session) notePause() {
 	case s.pauses.found <- struct{}{}:
 	default: // the marker to be sent is the new one
 	}
-	s.log.Warn("the process was paused; messages that may have waited are not fresh", "event", "process_paused", "paused", paused.Round(time.Second))
+	s.log.Warn("the process was paused; messages that may have waited are not fresh", "event", "process_paused", "paused", paused)
 }

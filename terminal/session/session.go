@@ -57,6 +57,8 @@ type Message struct {
 	Retained bool
 	// Duplicate: the broker has sent it before (DUP), and got no acknowledgement.
 	Duplicate bool
+	// Trace is that of the user property traceparent; empty for none.
+	Trace edgelens.Trace
 	// Waited is how long it may have waited while we were disconnected or paused, at
 	// most; 0 for a message that arrives now. It is set where there is a Config.Marker.
 	Waited time.Duration
@@ -76,6 +78,8 @@ type Outgoing struct {
 	// Expiry is the time after which the broker discards it, in whole seconds; 0 is
 	// never.
 	Expiry time.Duration
+	// Trace is sent as the user property traceparent; empty for none.
+	Trace edgelens.Trace
 }
 
 // Subscription is a topic filter, with options of MQTT 5 (3.8.3.1).
@@ -276,8 +280,8 @@ func (s *Session) received(p paho.PublishReceived) (bool, error) {
 		waited = s.catchUp.waited()
 	}
 	s.config.OnMessage(Message{
-		Waited: waited,
-		Topic:  p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain, Duplicate: p.Packet.Duplicate(),
+		Waited: waited, Trace: traceOf(p.Packet),
+		Topic: p.Packet.Topic, Payload: p.Packet.Payload, QoS: p.Packet.QoS, Retained: p.Packet.Retain, Duplicate: p.Packet.Duplicate(),
 		Ack: s.ack(p),
 	})
 	return true, nil
@@ -462,6 +466,9 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 		seconds := uint32(max(1, message.Expiry/time.Second))
 		properties.MessageExpiry = &seconds
 	}
+	if message.Trace != "" {
+		properties.User.Add(traceProperty, string(message.Trace))
+	}
 	s.mu.Lock()
 	manager, connCtx := s.manager, s.connCtx
 	s.mu.Unlock()
@@ -487,6 +494,28 @@ func (s *Session) Publish(ctx context.Context, message Outgoing) error {
 		return ErrNoSubscriber
 	}
 	return nil
+}
+
+// traceProperty is the user property that has the trace of a message, in the form of the header of the same name (W3C
+// Trace Context).
+const traceProperty = "traceparent"
+
+// traceOf returns the trace of a received message; none where it has several.
+func traceOf(packet *paho.Publish) edgelens.Trace {
+	if packet.Properties == nil {
+		return ""
+	}
+	var text string
+	for _, property := range packet.Properties.User {
+		if property.Key != traceProperty {
+			continue
+		}
+		if text != "" {
+			return ""
+		}
+		text = property.Value
+	}
+	return edgelens.ParseTrace(text)
 }
 
 // reasonNoSubscribers is the reason code in a PUBACK (MQTT 5, 3.4.2.1) for no matching subscribers.

@@ -126,7 +126,7 @@ func (s *Session) serverDisconnected(d *paho.Disconnect) {
 	}
 	times, wait := s.takeover.note(time.Now())
 	s.log.Error("another client connected with our client id and took the session over; this data folder may be a copy that runs twice", "event", "session_taken_over",
-		"times", times, "wait", wait.Round(time.Millisecond), "advice", takeoverAdvice)
+		"times", times, "wait", wait, "advice", takeoverAdvice)
 }
 
 // noteEnd is called when a connection has ended. After a DISCONNECT of the broker,

@@ -186,11 +186,15 @@ func (w *Webhook) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	maps.Copy(request.Header, w.headers)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "edgelens")
+	if d.Trace != "" {
+		request.Header.Set("traceparent", string(d.Trace))
+	}
 	w.sign(request.Header, d.Record.ID, body)
 	reply, err := w.client.Do(request)
 	if err != nil {
 		return fmt.Errorf("post to the webhook: %w", withoutURL(err))
 	}
+	d.Status = reply.StatusCode
 	defer reply.Body.Close()
 	// Read the body, so that the connection can be reused; an endless body runs into
 	// the client's timeout.
