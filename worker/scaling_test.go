@@ -4,10 +4,10 @@ import (
 	"context"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"gopkg.in/yaml.v3"
 
 	"edgelens/internal/supervise/supervisetest"
@@ -44,11 +44,10 @@ func TestScalingReadsTheQueues(t *testing.T) {
 		t.Errorf("%s has the lists %q; there are the queues %q", file, lists, queues)
 	}
 
-	options, err := redis.ParseURL(supervisetest.Start(t).URL)
+	client, err := connect(supervisetest.Start(t).URL, &atomic.Bool{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := redis.NewClient(options)
 	defer client.Close()
 	tasks := asynq.NewClientFromRedisClient(client)
 	for _, queue := range queues {

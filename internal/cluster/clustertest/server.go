@@ -90,11 +90,11 @@ func (s *Server) Refuse(resource string, status int) {
 	s.answers[resource] = status
 }
 
-// OnRead calls f, with a count from 1, before each answer about a single workload: there a test lets a rollout go on.
+// OnRead calls f, with a count from 1 that begins now, before each answer about a single workload: there a test lets a rollout go on.
 func (s *Server) OnRead(f func(reads int)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.each = f
+	s.each, s.reads = f, 0
 }
 
 var groups = map[string]string{"deployments": "/apis/apps/v1", "statefulsets": "/apis/apps/v1", "poddisruptionbudgets": "/apis/policy/v1"}
