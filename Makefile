@@ -78,7 +78,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fuzz-decoders fault fault-short abuse abuse-short abuse-check ha-check quality-model alarms-check tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fuzz-decoders fault fault-short abuse abuse-short abuse-check ha-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check release release-check deb-check clean distclean
 
 help: ## List the targets
@@ -249,6 +249,9 @@ quality-model: setup ## Train and measure the built-in quality model again (half
 
 alarms-check: setup ## Check with promtool that each alert for Prometheus fires when it should, and with a real Prometheus the files in deploy
 	@scripts/alarms-check
+
+k8s-check: build ## Check the manifests and edgelens cluster with a real API server and simulated nodes (docs/kubernetes.md); builds these first
+	@scripts/k8s-check
 
 tidy-check: setup ## Fail if go.mod or go.sum is not tidy, or a module was changed after its download
 	@go mod tidy -diff

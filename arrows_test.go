@@ -67,6 +67,7 @@ var arrows = map[string][]string{
 	"internal/tuned":       {"internal/datadir"},
 	"internal/notify":      nil, // with the events and the webhook below it
 	"internal/telemetry":   nil,
+	"internal/cluster":     nil,                                         // deploys to Kubernetes
 	"internal/config":      {anything},                                  // the packages whose Config it gathers
 	"test":                 nil,                                         // black boxes; their tests use models/modeltest
 	"examples":             nil,                                         // what users copy; their tests run the program
@@ -93,6 +94,8 @@ var outside = map[string][]string{
 	"github.com/landlock-lsm":        {"preprocess/sandbox"},
 	"github.com/coreos/go-systemd":   {"internal/systemd"},
 	"go.opentelemetry.io":            {"internal/telemetry"},
+	"k8s.io":                         {"internal/cluster"},
+	"sigs.k8s.io":                    {"internal/cluster"},
 	"C":                              {"preprocess", "inference/tflite", "inference/litert"},
 }
 

@@ -18,10 +18,6 @@ var (
 		"Free space of the disk with the data folder.", nil, nil)
 	diskSize = prometheus.NewDesc("edgelens_disk_bytes",
 		"Size of the disk with the data folder.", nil, nil)
-	throttled = prometheus.NewDesc("edgelens_throttled",
-		"1 while the processor is slower than it could be: hot, or short of power. Missing where the machine does not report it.", nil, nil)
-	temperature = prometheus.NewDesc("edgelens_temperature_celsius",
-		"Temperature of the processor. Missing where the machine does not report it.", nil, nil)
 	standIn = prometheus.NewDesc("edgelens_model_stand_in",
 		"1 while there is no classifier and the quality model answers in its place.", nil, nil)
 	certificateExpiry = prometheus.NewDesc("edgelens_certificate_expiry_timestamp_seconds",
@@ -36,7 +32,7 @@ type nodeMetrics struct {
 
 // Describe implements prometheus.Collector.
 func (m nodeMetrics) Describe(c chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{memoryUsed, memoryLimit, diskFree, diskSize, throttled, temperature, standIn, certificateExpiry} {
+	for _, desc := range []*prometheus.Desc{memoryUsed, memoryLimit, diskFree, diskSize, standIn, certificateExpiry} {
 		c <- desc
 	}
 }
@@ -47,12 +43,6 @@ func (m nodeMetrics) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	machine := m.node.machine.state(context.Background())
-	if machine.Celsius != nil {
-		gauge(temperature, *machine.Celsius)
-	}
-	if now := m.node.machine.throttledNow(context.Background()); now != nil {
-		gauge(throttled, truth(*now))
-	}
 	if group, ok := m.groups.Memory(); ok {
 		gauge(memoryUsed, float64(group.Used))
 		gauge(memoryLimit, float64(group.Limit))

@@ -189,7 +189,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	if err := checkBrokerCertificate(c, s); err != nil {
 		return nil, err
 	}
-	return server, metrics.Register(nodeMetrics{s, cgroup.Reader{Root: "/"}})
+	return server, errors.Join(metrics.Register(machineMetrics{&s.machine}), metrics.Register(nodeMetrics{s, cgroup.Reader{Root: "/"}}))
 }
 
 // checkBrokerCertificate adds the conditions of the private broker's certificate.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"edgelens/internal/board"
 	"edgelens/internal/config"
 	"edgelens/internal/telemetry"
 	"edgelens/worker"
@@ -39,6 +40,9 @@ func Work(ctx context.Context, c *config.Config, version, listen string, logs io
 	readiness.NotReady("redis", "not checked yet")
 	group, ctx := errgroup.WithContext(ctx)
 	if listen != "" {
+		if err := metrics.Register(machineMetrics{&machine{prober: board.Prober{Root: "/"}}}); err != nil {
+			return err
+		}
 		address, err := serveStatus(ctx, group, listen, "--status-listen", readiness, metrics)
 		if err != nil {
 			return err
