@@ -61,7 +61,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		x := &exchange{id: uuid7.New(start)}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
-		if hasDoubtfulLength(c.Request()) {
+		if hasDoubtfulLength(c.Request()) || s.draining.Load() {
 			c.Response().Header().Set("Connection", "close")
 		}
 

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -132,6 +133,8 @@ type Server struct {
 	http       *http.Server
 	// certificate is nil without TLS.
 	certificate *certificate.Follower
+	// draining is true from Drain on.
+	draining atomic.Bool
 	// stopping ends when the service stops, and with it what would not end by itself: the
 	// streams, uploads, and those who wait for a job.
 	stopping context.Context
@@ -225,6 +228,10 @@ func New(config Config, parts Parts) (*Server, error) {
 
 // Handler returns the HTTP handler, for tests without a socket.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// Drain closes each connection after its next response, so that clients open their next one by way of the load balancer,
+// to another node. Connections without a request stay open: closing one could cut off a request that is on its way.
+func (s *Server) Drain() { s.draining.Store(true) }
 
 // Shutdown stops accepting, and waits until every request in flight has its response, or ctx
 // ends: then the connections that are left are closed, which are those of clients that do not

@@ -17,8 +17,8 @@ const (
 	stopGrace = 20 * time.Second
 )
 
-// drain returns when the service is to stop: a while after stop ends, in which it is not ready, so that a load balancer
-// sends no more requests; or at once when a part failed.
+// drain returns when the service is to stop: a while after stop ends, in which it is not ready and closes connections
+// after their next response, so that a load balancer sends no more requests; or at once when a part failed.
 func (s *node) drain(stop, serving context.Context) {
 	select {
 	case <-stop.Done():
@@ -31,6 +31,7 @@ func (s *node) drain(stop, serving context.Context) {
 		return
 	}
 	s.readiness.NotReady("service", "stopping")
+	s.server.Drain()
 	s.log.Info("draining: /readyz is unavailable, and requests are still served", "duration", s.config.StopDrain)
 	timer := time.NewTimer(s.config.StopDrain)
 	defer timer.Stop()
