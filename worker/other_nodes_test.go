@@ -20,8 +20,8 @@ var otherRedis = map[string]func(testing.TB) *supervisetest.Redis{
 	"cluster":    supervisetest.StartCluster,
 }
 
-// newNode starts the queue of a node that works on nothing. Its jobs' ids end with its tag.
-func newNode(t *testing.T, redis *supervisetest.Redis, name string, ledger *memory) *worker.Queue {
+// newAskedNode starts the queue of a node that works on nothing. Its jobs' ids end with its tag.
+func newAskedNode(t *testing.T, redis *supervisetest.Redis, name string, ledger *memory) *worker.Queue {
 	t.Helper()
 	ledger.suffix = "-" + uuid7.TagOf(name).String()
 	config := worker.DefaultConfig()
@@ -51,7 +51,7 @@ func TestAnyNodeKnowsTheJob(t *testing.T) {
 			t.Parallel()
 			r := start(t)
 			ledger := newMemory("job")
-			asked, accepting := newNode(t, r, "asked", newMemory("other")), newNode(t, r, "accepting", ledger)
+			asked, accepting := newAskedNode(t, r, "asked", newMemory("other")), newAskedNode(t, r, "accepting", ledger)
 			job := accept(t, accepting)
 			got, err := asked.Job(t.Context(), job.ID)
 			if err != nil || got.ID != job.ID || got.Status != edgelens.JobQueued || got.Owner != "ann" {
@@ -98,8 +98,8 @@ func TestAnyNodeKnowsTheJob(t *testing.T) {
 func TestUnknownJobIsNotFoundAnywhere(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
-	asked := newNode(t, r, "asked", newMemory("other"))
-	newNode(t, r, "accepting", newMemory("job"))
+	asked := newAskedNode(t, r, "asked", newMemory("other"))
+	newAskedNode(t, r, "accepting", newMemory("job"))
 	for name, id := range map[string]string{
 		"no node's":         "0197a000-0000-7000-8000-0000deadbeef",
 		"its own":           "0197a000-0000-7000-8000-0000" + uuid7.TagOf("asked").String(),
@@ -124,11 +124,11 @@ func TestUnknownJobIsNotFoundAnywhere(t *testing.T) {
 }
 
 // While the accepting node is away, its jobs are not unknown; a client that waits does not notice that it restarts.
-func TestAcceptingNodeRestarts(t *testing.T) {
+func TestAskedNodeRestarts(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
 	ledger := newMemory("job")
-	asked, accepting := newNode(t, r, "asked", newMemory("other")), newNode(t, r, "accepting", ledger)
+	asked, accepting := newAskedNode(t, r, "asked", newMemory("other")), newAskedNode(t, r, "accepting", ledger)
 	job := accept(t, accepting)
 	if err := ledger.Finish(t.Context(), job.ID, &edgelens.Result{RequestID: job.ID}); err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestAcceptingNodeRestarts(t *testing.T) {
 		}
 		waited <- err
 	}()
-	newNode(t, r, "accepting", ledger)
+	newAskedNode(t, r, "accepting", ledger)
 	select {
 	case err := <-waited:
 		if err != nil {
@@ -162,7 +162,7 @@ func TestAcceptingNodeRestarts(t *testing.T) {
 func TestLookUpWithoutRedis(t *testing.T) {
 	t.Parallel()
 	r := supervisetest.Start(t)
-	asked := newNode(t, r, "asked", newMemory("other"))
+	asked := newAskedNode(t, r, "asked", newMemory("other"))
 	r.Servers[0].Kill()
 	if _, err := asked.Job(t.Context(), "0197a000-0000-7000-8000-0000deadbeef"); !errors.Is(err, edgelens.ErrStopping) {
 		t.Errorf("got %v", err)
