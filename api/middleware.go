@@ -61,7 +61,10 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		x := &exchange{id: uuid7.New(start)}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
-		if hasDoubtfulLength(c.Request()) || s.draining.Load() {
+		if s.draining.Load() {
+			s.noteDraining(c, start)
+		}
+		if hasDoubtfulLength(c.Request()) {
 			c.Response().Header().Set("Connection", "close")
 		}
 

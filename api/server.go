@@ -12,6 +12,7 @@ import (
 	_ "embed" // openapi.yaml
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -133,8 +134,10 @@ type Server struct {
 	http       *http.Server
 	// certificate is nil without TLS.
 	certificate *certificate.Follower
-	// draining is true from Drain on.
-	draining atomic.Bool
+	// draining is true from Drain on, and requested when the last request arrived since then, but for those of machines that
+	// watch the service.
+	draining  atomic.Bool
+	requested atomic.Pointer[time.Time]
 	// stopping ends when the service stops, and with it what would not end by itself: the
 	// streams, uploads, and those who wait for a job.
 	stopping context.Context
@@ -232,6 +235,23 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 // Drain closes each connection after its next response, so that clients open their next one by way of the load balancer,
 // to another node. Connections without a request stay open: closing one could cut off a request that is on its way.
 func (s *Server) Drain() { s.draining.Store(true) }
+
+// SinceRequest returns for how long no request has arrived since Drain; those of machines that watch the service do not
+// count.
+func (s *Server) SinceRequest() time.Duration {
+	if last := s.requested.Load(); last != nil {
+		return time.Since(*last)
+	}
+	return math.MaxInt64
+}
+
+// noteDraining notes a request that arrives while the service drains.
+func (s *Server) noteDraining(c echo.Context, at time.Time) {
+	if !quietRoutes[route(c)] {
+		s.requested.Store(&at)
+	}
+	c.Response().Header().Set("Connection", "close")
+}
 
 // Shutdown stops accepting, and waits until every request in flight has its response, or ctx
 // ends: then the connections that are left are closed, which are those of clients that do not

@@ -17,7 +17,7 @@ import (
 const (
 	// probeInterval and probeTimeout are those of the balancer's readiness probes. One failure takes a node out.
 	probeInterval = 200 * time.Millisecond
-	probeTimeout  = time.Second
+	probeTimeout  = 500 * time.Millisecond
 )
 
 // balancer passes connections on to the nodes that are ready by /readyz, as a Service of Kubernetes does: it knows
