@@ -64,6 +64,10 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if s.draining.Load() {
 			s.noteDraining(c, start)
 		}
+		if recognitionRoutes[route(c)] {
+			s.recognizing.Add(1)
+			defer s.recognizing.Add(-1)
+		}
 		if hasDoubtfulLength(c.Request()) {
 			c.Response().Header().Set("Connection", "close")
 		}

@@ -12,7 +12,6 @@ import (
 	_ "embed" // openapi.yaml
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -138,6 +137,8 @@ type Server struct {
 	// watch the service.
 	draining  atomic.Bool
 	requested atomic.Pointer[time.Time]
+	// recognizing is how many requests for recognitions are under way.
+	recognizing atomic.Int64
 	// stopping ends when the service stops, and with it what would not end by itself: the
 	// streams, uploads, and those who wait for a job.
 	stopping context.Context
@@ -236,13 +237,11 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 // to another node. Connections without a request stay open: closing one could cut off a request that is on its way.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// SinceRequest returns for how long no request has arrived since Drain; those of machines that watch the service do not
-// count.
-func (s *Server) SinceRequest() time.Duration {
-	if last := s.requested.Load(); last != nil {
-		return time.Since(*last)
-	}
-	return math.MaxInt64
+// Drained reports whether no recognition is under way, and no request has arrived for that long since Drain; those of
+// machines that watch the service do not count.
+func (s *Server) Drained(quiet time.Duration) bool {
+	last := s.requested.Load()
+	return s.recognizing.Load() == 0 && (last == nil || time.Since(*last) >= quiet)
 }
 
 // noteDraining notes a request that arrives while the service drains.

@@ -22,8 +22,8 @@ const (
 )
 
 // drain returns when the service is to stop: a while after stop ends, in which it is not ready and closes connections
-// after their next response, so that a load balancer sends no more requests; up to twice as long while it still does. Or at
-// once when a part failed.
+// after their next response, so that a load balancer sends no more requests; up to twice as long while it still does, or
+// recognitions are under way. Or at once when a part failed.
 func (s *node) drain(stop, serving context.Context) {
 	select {
 	case <-stop.Done():
@@ -48,7 +48,7 @@ func (s *node) drain(stop, serving context.Context) {
 			return
 		}
 		took := time.Since(begun)
-		if took >= s.config.StopDrain && s.server.SinceRequest() >= noMoreRequests || took >= 2*s.config.StopDrain {
+		if took >= s.config.StopDrain && s.server.Drained(noMoreRequests) || took >= 2*s.config.StopDrain {
 			return
 		}
 	}

@@ -64,6 +64,7 @@ func measure(t *testing.T, n int, window time.Duration) []cell {
 	begun := time.Now()
 	s := newSite(t, n)
 	started := time.Since(begun)
+	s.forgetProblems()
 	messages := s.followMessages()
 	nodes := float64(n)
 	cells := []cell{{"", fmt.Sprint(n, " nodes")}, {"all are ready after, s", fmt.Sprintf("%.0f", started.Seconds())}}
@@ -77,6 +78,8 @@ func measure(t *testing.T, n int, window time.Duration) []cell {
 	add("idle: resident memory of a node, MiB", "%.0f", float64(weight.resident)/nodes/(1<<20))
 	add("idle: the same, with shared pages counted once, MiB", "%.0f", float64(weight.shared)/nodes/(1<<20))
 	add("idle: commands of Redis a second for a node", "%.1f", idle.commands/nodes)
+	cells = append(cells, cell{"idle: the commonest of them", idle.commonest(nodes)})
+	add("idle: CPU of the busiest server of Redis for a node, % of a core", "%.3f", 100*idle.busiest/nodes)
 	add("idle: CPU of Redis for a node, % of a core", "%.3f", 100*idle.redisCPU/nodes)
 	add("connections to Redis of a node, idle", "%.1f", idle.clients/nodes)
 	add("memory of Redis, MiB", "%.1f", idle.memory/(1<<20))

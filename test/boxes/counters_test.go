@@ -4,8 +4,12 @@ package boxes
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +34,7 @@ type counters struct {
 type redisCounters struct {
 	cpu             time.Duration
 	commands, bytes float64
+	kinds           map[string]float64 // of commands
 	memory, clients float64
 }
 
@@ -76,9 +81,15 @@ func (s *site) weigh(c *counters) {
 	}
 }
 
-func readInfo(text string) (c redisCounters) {
+func readInfo(text string) redisCounters {
+	c := redisCounters{kinds: map[string]float64{}}
 	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
 		name, value, _ := strings.Cut(lines.Text(), ":")
+		if kind, ok := strings.CutPrefix(name, "cmdstat_"); ok {
+			calls, _, _ := strings.Cut(strings.TrimPrefix(value, "calls="), ",")
+			c.kinds[kind], _ = strconv.ParseFloat(calls, 64) // Redis' own
+			continue
+		}
 		number, err := strconv.ParseFloat(value, 64)
 		if err != nil {
 			continue // of other kinds
@@ -102,14 +113,15 @@ func readInfo(text string) (c redisCounters) {
 // used is what was used between two counts.
 type used struct {
 	seconds                               float64
-	nodeCPU, brokerCPU, redisCPU, busiest float64 // cores
-	commands, bytes                       float64 // a second
-	memory, clients                       float64 // of Redis, at the end
-	own, others                           float64 // jobs
+	nodeCPU, brokerCPU, redisCPU, busiest float64            // cores
+	commands, bytes                       float64            // a second
+	kinds                                 map[string]float64 // of commands, a second
+	memory, clients                       float64            // of Redis, at the end
+	own, others                           float64            // jobs
 }
 
 func (c counters) since(before counters) used {
-	u := used{seconds: c.at.Sub(before.at).Seconds()}
+	u := used{seconds: c.at.Sub(before.at).Seconds(), kinds: map[string]float64{}}
 	u.nodeCPU = (c.nodes - before.nodes).Seconds() / u.seconds
 	u.brokerCPU = (c.broker - before.broker).Seconds() / u.seconds
 	for i, now := range c.redis {
@@ -118,6 +130,9 @@ func (c counters) since(before counters) used {
 		u.busiest = max(u.busiest, cpu)
 		u.commands += (now.commands - before.redis[i].commands) / u.seconds
 		u.bytes += (now.bytes - before.redis[i].bytes) / u.seconds
+		for kind, calls := range now.kinds {
+			u.kinds[kind] += (calls - before.redis[i].kinds[kind]) / u.seconds
+		}
 		u.memory += now.memory
 		u.clients += now.clients
 	}
@@ -125,10 +140,21 @@ func (c counters) since(before counters) used {
 	return u
 }
 
+// commonest names the commands of Redis that were used most, with how often for a node.
+func (u used) commonest(nodes float64) string {
+	kinds := slices.SortedFunc(maps.Keys(u.kinds), func(a, b string) int { return cmp.Compare(u.kinds[b], u.kinds[a]) })
+	var parts []string
+	for _, kind := range kinds[:min(len(kinds), 8)] {
+		parts = append(parts, fmt.Sprintf("%s %.1f", kind, u.kinds[kind]/nodes))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // messages follows the broker's own counters of messages.
 type messages struct {
-	mu      sync.Mutex
-	samples []sample
+	mu       sync.Mutex
+	received float64 // the broker tells it just before what it has sent
+	samples  []sample
 }
 
 // sample is the sum of received and sent PUBLISH packets at a moment.
@@ -170,18 +196,12 @@ func (s *site) followMessages() *messages {
 			}
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			var last sample
-			if n := len(m.samples); n > 0 {
-				last = m.samples[n-1]
-			}
-			last.at = time.Now()
 			switch strings.TrimPrefix(message.Topic, sysTopic) {
 			case "received":
-				last.received = value
+				m.received = value
 			case "sent":
-				last.sent = value
+				m.samples = append(m.samples, sample{time.Now(), m.received, value})
 			}
-			m.samples = append(m.samples, last)
 		},
 	})
 	return m

@@ -126,6 +126,15 @@ func (s *site) problems() string {
 	return strings.Join(parts, "; ")
 }
 
+// forgetProblems forgets those of the start, when nodes are not ready yet.
+func (s *site) forgetProblems() {
+	for _, n := range s.nodes {
+		n.log.mu.Lock()
+		clear(n.log.problems)
+		n.log.mu.Unlock()
+	}
+}
+
 // recognized is how many jobs the nodes have recognized: of themselves, and of others.
 func (s *site) recognized() (own, others int) {
 	for _, n := range s.nodes {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,9 +16,11 @@ import (
 )
 
 const (
-	// probeInterval and probeTimeout are those of the balancer's readiness probes. One failure takes a node out.
+	// probeInterval and probeTimeout are those of the balancer's readiness probes. A 503 or a refused connection takes a
+	// node out, as Kubernetes takes out a Pod that ends; probeTimeouts in a row do, too.
 	probeInterval = 200 * time.Millisecond
-	probeTimeout  = 500 * time.Millisecond
+	probeTimeout  = time.Second
+	probeTimeouts = 3
 )
 
 // balancer passes connections on to the nodes that are ready by /readyz, as a Service of Kubernetes does: it knows
@@ -70,12 +73,20 @@ func (b *balancer) probe(ctx context.Context, address string) {
 	prober := &http.Client{Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
+	timeouts := 0
 	for {
 		response, err := prober.Get("http://" + address + "/readyz")
 		if err == nil {
 			_ = response.Body.Close() // only the status matters
 		}
-		b.set(address, err == nil && response.StatusCode == http.StatusOK)
+		if os.IsTimeout(err) {
+			timeouts++
+		} else {
+			timeouts = 0
+		}
+		if timeouts == 0 || timeouts >= probeTimeouts {
+			b.set(address, err == nil && response.StatusCode == http.StatusOK)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

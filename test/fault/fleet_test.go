@@ -25,7 +25,7 @@ import (
 )
 
 // drainTime is stop.drain: some intervals of the balancer's probes.
-const drainTime = 1500 * time.Millisecond
+const drainTime = 2 * time.Second
 
 // fleet is some nodes that share Redis and a broker, behind a balancer.
 type fleet struct {
