@@ -45,6 +45,9 @@ func number(t *testing.T, name, otherwise string) (all []int) {
 	return all
 }
 
+// calmDown is the time after which an idle node looks into Redis more rarely, and more.
+const calmDown = 12 * time.Second
+
 // cell is a row's name and its value for one site.
 type cell struct{ name, value string }
 
@@ -73,6 +76,7 @@ func measure(t *testing.T, n int, window time.Duration) []cell {
 	}
 
 	progress("%d nodes: idle", n)
+	time.Sleep(calmDown)
 	idle, weight := s.during(window, func(context.Context) {})
 	add("idle: CPU of a node, % of a core", "%.2f", 100*idle.nodeCPU/nodes)
 	add("idle: resident memory of a node, MiB", "%.0f", float64(weight.resident)/nodes/(1<<20))
