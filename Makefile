@@ -45,7 +45,7 @@ export CGO_LDFLAGS := -Wl,--as-needed -lopencv_core -lopencv_imgproc -lopencv_im
 # Optional images and models for tests are in a folder beside the clone.
 ifneq ($(wildcard $(CURDIR)/../shared),)
 EDGELENS_TEST_SHARED ?= $(abspath $(CURDIR)/../shared)
-test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short abuse abuse-short abuse-check ha-check check-arm64 check-armv7 docker-check deb-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
+test test-fast test-nocgo test-cgocheck test-tflite-2.20 bench fuzz fault fault-short rollout-check abuse abuse-short abuse-check ha-check check-arm64 check-armv7 docker-check deb-check: export EDGELENS_TEST_SHARED := $(EDGELENS_TEST_SHARED)
 endif
 ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
@@ -78,7 +78,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fuzz-decoders fault fault-short abuse abuse-short abuse-check ha-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes abuse abuse-short abuse-check ha-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check release release-check deb-check clean distclean
 
 help: ## List the targets
@@ -199,6 +199,12 @@ fault: build ## Kill the service and its Redis and fill its disk, FAULT_ROUNDS t
 
 fault-short: build ## The same in about two minutes
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),3) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST)
+
+rollout-check: build ## Replace nodes behind a load balancer under load, many times, and from an earlier version (FROM=COMMIT): no request may fail
+	@scripts/rollout-check $(FROM)
+
+bench-boxes: build ## Measure what 3, 10 and 30 nodes cost that share a Redis Cluster and a broker, on this machine (BOXES=3,10,30 BOXES_SECONDS=12)
+	@BOXES='$(BOXES)' BOXES_SECONDS='$(BOXES_SECONDS)' go test -tags=$(TAGS),boxes -count=1 -v -timeout 60m ./test/boxes
 
 # Inputs that a generator beside the shared images writes are sent, too.
 GENERATOR := $(wildcard $(EDGELENS_TEST_SHARED)/tools/hostile_gen.py)

@@ -68,6 +68,13 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		span := s.beginSpan(c, x, start)
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), exchangeKey{}, x)))
 		c.Response().Header().Set("X-Request-Id", x.id)
+		if s.draining.Load() {
+			s.noteDraining(c, start)
+		}
+		if recognitionRoutes[route(c)] {
+			s.recognizing.Add(1)
+			defer s.recognizing.Add(-1)
+		}
 		if hasDoubtfulLength(c.Request()) {
 			c.Response().Header().Set("Connection", "close")
 		}

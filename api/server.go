@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -135,6 +136,12 @@ type Server struct {
 	http       *http.Server
 	// certificate is nil without TLS.
 	certificate *certificate.Follower
+	// draining is true from Drain on, and requested when the last request arrived since then, but for those of machines that
+	// watch the service.
+	draining  atomic.Bool
+	requested atomic.Pointer[time.Time]
+	// recognizing is how many requests for recognitions are under way.
+	recognizing atomic.Int64
 	// stopping ends when the service stops, and with it what would not end by itself: the
 	// streams, uploads, and those who wait for a job.
 	stopping context.Context
@@ -229,6 +236,25 @@ func New(config Config, parts Parts) (*Server, error) {
 
 // Handler returns the HTTP handler, for tests without a socket.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// Drain closes each connection after its next response, so that clients open their next one by way of the load balancer,
+// to another node. Connections without a request stay open: closing one could cut off a request that is on its way.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Drained reports whether no recognition is under way, and no request has arrived for that long since Drain; those of
+// machines that watch the service do not count.
+func (s *Server) Drained(quiet time.Duration) bool {
+	last := s.requested.Load()
+	return s.recognizing.Load() == 0 && (last == nil || time.Since(*last) >= quiet)
+}
+
+// noteDraining notes a request that arrives while the service drains.
+func (s *Server) noteDraining(c echo.Context, at time.Time) {
+	if !quietRoutes[route(c)] {
+		s.requested.Store(&at)
+	}
+	c.Response().Header().Set("Connection", "close")
+}
 
 // Shutdown stops accepting, and waits until every request in flight has its response, or ctx
 // ends: then the connections that are left are closed, which are those of clients that do not

@@ -14,6 +14,9 @@ const (
 	// lookInterval is how often an idle worker looks into a Redis that it shares for tasks of other nodes, and
 	// privateLookInterval into one of its own, for what no one has rung for.
 	lookInterval, privateLookInterval = 250 * time.Millisecond, 2 * time.Second
+	// restInterval is how often a worker looks that has found no task for restAfter: the looks of many idle nodes all go to
+	// the servers of the queues.
+	restInterval, restAfter = time.Second, 10 * time.Second
 	// checkInterval is how long asynq sleeps after it found no task: it then waits for the bell.
 	checkInterval = 2 * time.Millisecond
 )
@@ -33,9 +36,10 @@ type round struct {
 	// first is the queue that it asks first.
 	first string
 	// empty is set while none of the queues had a task.
-	empty  bool
-	looked time.Time
-	rung   chan struct{} // has room for one
+	empty bool
+	// looked is when it began, found when one last had a task, or the start.
+	looked, found time.Time
+	rung          chan struct{} // has room for one
 }
 
 func newBell(every time.Duration, stopping <-chan struct{}) *bell {
@@ -44,7 +48,7 @@ func newBell(every time.Duration, stopping <-chan struct{}) *bell {
 
 // add prepares for a server with these queues, highest first.
 func (b *bell) add(queues ...string) {
-	r := &round{first: queues[0], rung: make(chan struct{}, 1)}
+	r := &round{first: queues[0], rung: make(chan struct{}, 1), found: time.Now()}
 	for _, queue := range queues {
 		b.rounds[queue] = r
 	}
@@ -88,6 +92,9 @@ func (b *bell) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		err := next(ctx, cmd)
 		r.empty = r.empty && errors.Is(err, redis.Nil)
+		if err == nil {
+			r.found = time.Now()
+		}
 		return err
 	}
 }
@@ -102,7 +109,11 @@ func (b *bell) await(ctx context.Context, r *round) {
 	if !r.empty {
 		return
 	}
-	timer := time.NewTimer(b.every - time.Since(r.looked))
+	every := b.every
+	if time.Since(r.found) > restAfter {
+		every = max(every, restInterval)
+	}
+	timer := time.NewTimer(every - time.Since(r.looked))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

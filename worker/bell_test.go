@@ -56,6 +56,15 @@ func TestBell(t *testing.T) {
 			}
 		})
 	})
+	t.Run("idle for long", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBell(250*time.Millisecond, nil)
+			b.add("device", "interactive")
+			if at := looks(b, 30*time.Second, 0); len(at) < 56 || len(at) > 64 {
+				t.Errorf("%d looks in 30 s, want one every 250 ms for 10 s and then one a second: %v", len(at), at)
+			}
+		})
+	})
 	t.Run("tasks", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			if at := looks(newTestBell(nil), time.Second, 50); len(at) < 51 || at[50] != 0 {

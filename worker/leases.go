@@ -23,10 +23,10 @@ const (
 	leaseTimeout = 10 * time.Second
 )
 
-// serveLeases serves the requests of other processes' workers for the jobs of this node, until ctx ends; then it
-// finishes the requests that it has dequeued.
+// serveLeases serves the requests of other processes' workers for the jobs of this node, and the questions of other nodes
+// about them, until ctx ends; then it finishes those that it has dequeued.
 func (q *Queue) serveLeases(ctx context.Context) {
-	key := requestsKey(q.node)
+	key, looks := requestsKey(q.node), looksKey(q.node)
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	slots := make(chan struct{}, maxLeaseRequests)
@@ -36,7 +36,7 @@ func (q *Queue) serveLeases(ctx context.Context) {
 			// Requests to the previous process have timed out.
 			fresh = q.redis.Del(ctx, key).Err() == nil
 		}
-		popped, err := q.redis.BLPop(ctx, time.Second, key).Result()
+		popped, err := q.redis.BLPop(ctx, time.Second, key, looks).Result()
 		switch {
 		case errors.Is(err, redis.Nil):
 			continue
@@ -45,6 +45,10 @@ func (q *Queue) serveLeases(ctx context.Context) {
 			case <-time.After(200 * time.Millisecond):
 			case <-ctx.Done():
 			}
+			continue
+		}
+		if popped[0] == looks {
+			q.serveLook(ctx, popped[1], &serving)
 			continue
 		}
 		r, err := parseRequest(popped[1])
@@ -65,7 +69,11 @@ func (q *Queue) serveLeases(ctx context.Context) {
 
 // answer serves one request and sends the answer.
 func (q *Queue) answer(ctx context.Context, r request) {
-	a := q.serve(ctx, r)
+	q.send(ctx, r, q.serve(ctx, r))
+}
+
+// send sends the answer to a request that expects one.
+func (q *Queue) send(ctx context.Context, r request, a answer) {
 	if r.Reply == "" {
 		return
 	}
@@ -74,7 +82,7 @@ func (q *Queue) answer(ctx context.Context, r request) {
 		err = push(ctx, q.redis, r.Reply, text, answerTTL)
 	}
 	if err != nil {
-		q.log.Warn("answering a worker failed; it retries, or its lease expires", "job", r.ID, "op", r.Op, "error", err)
+		q.log.Warn("answering a worker or another node failed; it retries, or its lease expires", "job", r.ID, "op", r.Op, "error", err)
 	}
 }
 

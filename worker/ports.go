@@ -34,6 +34,9 @@ type Ledger interface {
 	// Accept makes the job and its image durable before it returns. existing is true where the client's idempotency key
 	// already names the same job. The error wraps ErrConflict, ErrDiskFull or ErrBusy.
 	Accept(ctx context.Context, spec edgelens.JobSpec, image []byte) (job edgelens.Job, existing bool, err error)
+	// Job returns the job, and Wait once it is terminal, or as it is when ctx ends.
+	Job(ctx context.Context, id string) (edgelens.Job, error)
+	Wait(ctx context.Context, id string) (edgelens.Job, error)
 	// Cancel moves the job to canceled; edgelens.ErrFinished where it is terminal.
 	Cancel(ctx context.Context, id string) (edgelens.Job, error)
 	// Receive stores a record of a device and, unless existing, its job. job has no ID where the record needs none.

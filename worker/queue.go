@@ -61,6 +61,9 @@ type Queue struct {
 	unclaimed unclaimed
 
 	running *attempts
+	// others are the nodes that share the Redis, nil with a private one; looks bounds their questions.
+	others *otherNodes
+	looks  chan struct{}
 	// claim, once there is a Worker in this process, has it work on a job at once, and reports whether it does.
 	claim atomic.Pointer[func(edgelens.Job) bool]
 	// ring, once there is a Worker in this process, has it look into a queue in Redis.
@@ -86,7 +89,7 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	q := &Queue{
 		ledger: ledger, config: config, log: log, redis: client, polling: polling, doubt: make(chan struct{}, 1), client: asynq.NewClientFromRedisClient(client), node: node,
 		inspector: asynq.NewInspectorFromRedisClient(client), running: newAttempts(), unsure: unsure,
-		previous: map[string]string{},
+		previous: map[string]string{}, looks: make(chan struct{}, maxLooks),
 	}
 	clock := clocks.System()
 	q.clock.Store(&clock)
@@ -94,6 +97,9 @@ func NewQueue(config Config, node string, ledger Ledger, log *slog.Logger) (*Que
 	q.behind.Store(true) // jobs of the previous process need tasks
 	ctx, stop := context.WithCancel(context.Background())
 	q.stop = stop
+	if !config.Private {
+		q.others = newOtherNodes(client, node, log)
+	}
 	q.loops.Go(func() { q.keepUp(ctx) })
 	if !config.Private {
 		q.loops.Go(func() { q.serveLeases(ctx) })
@@ -190,16 +196,6 @@ func (q *Queue) Dispatch(ctx context.Context, job edgelens.Job) {
 	}
 }
 
-// Cancel moves a job to its terminal state canceled and ends the attempt under
-// way. The error wraps edgelens.ErrFinished or is the ledger's.
-func (q *Queue) Cancel(ctx context.Context, id string) (edgelens.Job, error) {
-	job, err := q.ledger.Cancel(ctx, id)
-	if err == nil {
-		q.running.end(id, edgelens.ErrCanceled)
-	}
-	return job, err
-}
-
 // Reachable reports whether Redis answered recently and no job waits for it.
 func (q *Queue) Reachable() bool { return !q.behind.Load() }
 
@@ -216,6 +212,9 @@ func (q *Queue) ours() string { return q.generation.Load().(string) }
 func (q *Queue) Close() error {
 	q.stop()
 	q.loops.Wait()
+	if q.others != nil {
+		q.others.close()
+	}
 	return errors.Join(q.redis.Close(), q.polling.Close())
 }
 
@@ -334,6 +333,9 @@ func (q *Queue) catchUp(ctx context.Context) {
 		if err == nil {
 			err = q.redis.Set(ctx, q.markKey(queue), q.ours(), 0).Err()
 		}
+	}
+	if err == nil && q.others != nil {
+		err = q.others.register(ctx, q.node)
 	}
 	if err != nil {
 		q.behind.Store(true)

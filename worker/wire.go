@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"edgelens/internal/stored"
+	"edgelens/internal/uuid7"
 
 	"edgelens"
 )
@@ -43,12 +44,18 @@ const (
 	opFail    operation = "fail"
 )
 
-// request is the message of a worker to the node that accepted a job.
+// The operations of a node about a job that another one accepted, for a client that reached it.
+const (
+	opLook   operation = "look"
+	opCancel operation = "cancel"
+)
+
+// request is the message of a worker, or of another node, to the node that accepted a job.
 type request struct {
 	Op operation `json:"op"`
 	// ID is the job's id.
 	ID string `json:"id"`
-	// Lease names the worker's attempt at the job.
+	// Lease names the worker's attempt at the job, or the question of another node.
 	Lease string `json:"lease"`
 	// Reply is the list for the answer; empty where none is expected.
 	Reply string `json:"reply,omitempty"`
@@ -56,6 +63,8 @@ type request struct {
 	Refund bool             `json:"refund,omitempty"` // opRelease
 	Result *stored.Result   `json:"result,omitempty"` // opFinish
 	Why    *stored.JobError `json:"why,omitempty"`    // opFail
+	// WaitMS is how long the answer may wait for the end of the job, in milliseconds.
+	WaitMS int64 `json:"wait_ms,omitempty"` // opLook
 }
 
 // answer is the node's answer.
@@ -64,9 +73,14 @@ type answer struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail,omitempty"`
 
-	Job *stored.Job `json:"job,omitempty"` // opStart
+	Job *stored.Job `json:"job,omitempty"` // opStart, opLook and opCancel
 	// Image is the key of the image's bytes, to be fetched once.
 	Image string `json:"picture,omitempty"` // opStart
+
+	// Lease is that of the question, whose answers share a list. Owner and Held are what stored.Job lacks.
+	Lease string `json:"lease,omitempty"` // these three: opLook and opCancel
+	Owner string `json:"owner,omitempty"`
+	Held  bool   `json:"held,omitempty"`
 }
 
 const codeDone = "done"
@@ -94,6 +108,9 @@ func parseAnswer(text string) (answer, error) {
 	}
 	if a.Image != "" && !isKey(a.Image, imagePrefix) {
 		return answer{}, errors.New("the key of the image is invalid")
+	}
+	if len(a.Lease) > maxName || len(a.Owner) > maxName {
+		return answer{}, fmt.Errorf("the lease or the owner has more than %d bytes", maxName)
 	}
 	return a, nil
 }
@@ -150,6 +167,12 @@ func (a answer) err() error {
 // requestsKey is the list of requests for a node. The braces keep a node's keys
 // together in Redis Cluster.
 func requestsKey(node string) string { return "edgelens:{" + node + "}:desk" }
+
+// looksKey is the list of other nodes' questions. Unlike requests they outlive a restart of the node.
+func looksKey(node string) string { return "edgelens:{" + node + "}:look" }
+
+// nodeKey is where the name of the node with that tag stands.
+func nodeKey(tag uuid7.Tag) string { return "edgelens:node:" + tag.String() }
 
 // replyKey and imageKey are new names that cannot be guessed.
 func replyKey() string { return replyPrefix + rand.Text() }

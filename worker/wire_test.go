@@ -44,6 +44,12 @@ func (noJobs) Start(context.Context, string) (edgelens.Job, []byte, error) {
 func (noJobs) Release(context.Context, string, bool) error            { return edgelens.ErrNotFound }
 func (noJobs) Finish(context.Context, string, *edgelens.Result) error { return edgelens.ErrNotFound }
 func (noJobs) Fail(context.Context, string, edgelens.JobError) error  { return edgelens.ErrNotFound }
+func (noJobs) Job(context.Context, string) (edgelens.Job, error) {
+	return edgelens.Job{}, edgelens.ErrNotFound
+}
+func (noJobs) Wait(context.Context, string) (edgelens.Job, error) {
+	return edgelens.Job{}, edgelens.ErrNotFound
+}
 func (noJobs) Cancel(context.Context, string) (edgelens.Job, error) {
 	return edgelens.Job{}, edgelens.ErrNotFound
 }

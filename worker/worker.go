@@ -122,7 +122,7 @@ func newWorker(client, polling redis.UniversalClient, config Config, recognizer 
 	}
 	w.claims = newClaims(w.places)
 	w.stopping, w.stop = context.WithCancel(context.Background())
-	every, delayed := lookInterval, time.Second
+	every, delayed := lookInterval, 2*time.Second
 	if config.Private {
 		every, delayed = privateLookInterval, privateLookInterval
 	}

@@ -46,6 +46,7 @@ type memory struct {
 	terminal map[string]int // number of terminal states that each job reached
 	most     int            // attempts before a job counts as poison
 	prefix   string         // of the jobs' ids
+	suffix   string
 }
 
 func newMemory(prefix string) *memory {
@@ -55,7 +56,7 @@ func newMemory(prefix string) *memory {
 func (m *memory) Accept(_ context.Context, spec edgelens.JobSpec, image []byte) (edgelens.Job, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	job := &edgelens.Job{ID: fmt.Sprintf("%s-%04d", m.prefix, len(m.order)), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: time.Now()}
+	job := &edgelens.Job{ID: fmt.Sprintf("%s-%04d%s", m.prefix, len(m.order), m.suffix), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: time.Now()}
 	m.jobs[job.ID], m.images[job.ID], m.order = job, image, append(m.order, job.ID)
 	return *job, false, nil
 }
@@ -115,9 +116,31 @@ func (m *memory) Fail(_ context.Context, id string, why edgelens.JobError) error
 	return m.move(id, edgelens.JobFailed)
 }
 
+func (m *memory) Job(_ context.Context, id string) (edgelens.Job, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.jobs[id] == nil {
+		return edgelens.Job{}, edgelens.ErrNotFound
+	}
+	return *m.jobs[id], nil
+}
+
+func (m *memory) Wait(ctx context.Context, id string) (edgelens.Job, error) {
+	for {
+		job, err := m.Job(ctx, id)
+		if err != nil || job.Status.Terminal() || ctx.Err() != nil {
+			return job, err
+		}
+		time.Sleep(time.Millisecond) // the waiting itself
+	}
+}
+
 func (m *memory) Cancel(_ context.Context, id string) (edgelens.Job, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.jobs[id] == nil {
+		return edgelens.Job{}, edgelens.ErrNotFound
+	}
 	err := m.move(id, edgelens.JobCanceled)
 	return *m.jobs[id], err
 }

@@ -211,6 +211,9 @@ func (o *Own) CPU(context.Context) (time.Duration, error) { return proc.CPU(o.co
 // Resident implements Service, for the process alone.
 func (o *Own) Resident(context.Context) (int64, error) { return proc.Resident(o.command.Process.Pid) }
 
+// Memory is the resident memory of the process and its children in bytes; pages that are shared count once on the machine.
+func (o *Own) Memory() (int64, error) { return proc.Memory(o.command.Process.Pid) }
+
 // Stop ends the process and waits for it.
 func (o *Own) Stop() error {
 	_ = o.command.Process.Signal(syscall.SIGTERM) // it may have ended

@@ -52,7 +52,7 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 		log.Warn("restricting the data folder failed: other users may be able to read its files", "error", err)
 	}
 	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, ledger.Parts{
-		Log: log, Registerer: metrics, Sinks: []string{terminal.EventsSink, webhook.Sink},
+		Log: log, Registerer: metrics, Sinks: []string{terminal.EventsSink, webhook.Sink}, Node: node,
 	})
 	if err != nil {
 		return nil, err
@@ -81,6 +81,28 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 type queueStores struct {
 	*ledger.Jobs
 	*ledger.Records
+}
+
+// jobsOfAllNodes looks jobs up at all nodes that share a Redis, as their clients may reach any of them, and lists those of
+// this one.
+type jobsOfAllNodes struct {
+	own   *ledger.Jobs
+	queue *worker.Queue
+}
+
+// Jobs implements api.Jobs.
+func (j jobsOfAllNodes) Jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
+	return j.own.Jobs(ctx, filter)
+}
+
+// Job implements api.Jobs.
+func (j jobsOfAllNodes) Job(ctx context.Context, id string) (edgelens.Job, error) {
+	return j.queue.Job(ctx, id)
+}
+
+// Wait implements api.Jobs.
+func (j jobsOfAllNodes) Wait(ctx context.Context, id string) (edgelens.Job, error) {
+	return j.queue.Wait(ctx, id)
 }
 
 // requeueAfterRestarts recreates tasks that the private Redis may have lost when it ended: its file can be a second

@@ -152,7 +152,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	}
 	parts := api.Parts{
 		Page: page, Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
-		Queue: s.jobs.queue, Jobs: s.jobs.ledger.Jobs, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
+		Queue: s.jobs.queue, Jobs: jobsOfAllNodes{s.jobs.ledger.Jobs, s.jobs.queue}, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		System: func() edgelens.System { return System(s.version, s.core.runtimes) },
 		State:  s.State, Settings: func() []edgelens.Setting { return s.inForce.Load().InForce() }, Activity: s.core.recognizer.Activity(),
 		Deliveries: resultEvents{s.jobs.ledger, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}},

@@ -13,12 +13,17 @@ const (
 	// clients may still receive responses. The rest is for freeing the parts.
 	answerTimeout   = 5 * time.Second
 	responseTimeout = 6 * time.Second
+	// drainTick is how often it is checked whether the drain is over, and noMoreRequests for how long there must have been
+	// none: a balancer that is slow to notice, on a busy machine, may still send some.
+	drainTick      = 20 * time.Millisecond
+	noMoreRequests = 200 * time.Millisecond
 	// stopGrace is how much longer systemd waits for the end of the process: the private servers are killed by then.
 	stopGrace = 20 * time.Second
 )
 
-// drain returns when the service is to stop: a while after stop ends, in which it is not ready, so that a load balancer
-// sends no more requests; or at once when a part failed.
+// drain returns when the service is to stop: a while after stop ends, in which it is not ready and closes connections
+// after their next response, so that a load balancer sends no more requests; up to twice as long while it still does, or
+// recognitions are under way. Or at once when a part failed.
 func (s *node) drain(stop, serving context.Context) {
 	select {
 	case <-stop.Done():
@@ -26,17 +31,26 @@ func (s *node) drain(stop, serving context.Context) {
 		s.manager.Stopping(StopTimeout + stopGrace)
 		return
 	}
-	s.manager.Stopping(s.config.StopDrain + StopTimeout + stopGrace)
+	s.manager.Stopping(2*s.config.StopDrain + StopTimeout + stopGrace)
 	if s.config.StopDrain == 0 {
 		return
 	}
 	s.readiness.NotReady("service", "stopping")
+	s.server.Drain()
 	s.log.Info("draining: /readyz is unavailable, and requests are still served", "duration", s.config.StopDrain)
-	timer := time.NewTimer(s.config.StopDrain)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-serving.Done():
+	begun := time.Now()
+	tick := time.NewTicker(drainTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-serving.Done():
+			return
+		}
+		took := time.Since(begun)
+		if took >= s.config.StopDrain && s.server.Drained(noMoreRequests) || took >= 2*s.config.StopDrain {
+			return
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func (c *Config) settings() []setting {
 		{"log_level", "debug, info, warn or error", text(&c.Log.LogLevel)},
 		{"log_format", "text or json", text(&c.Log.LogFormat)},
 
-		{"stop.drain", "time after SIGTERM for which /readyz is unavailable and requests are still served, so that a load balancer notices", duration(&c.StopDrain)},
+		{"stop.drain", "time after SIGTERM for which /readyz is unavailable and requests are still served, so that a load balancer notices; up to twice as long while there are any", duration(&c.StopDrain)},
 
 		{"http.max_image_bytes", "maximum size of an encoded image in bytes", size(&c.HTTP.MaxImageBytes)},
 		{"http.max_upload_bytes", "maximum bytes of uploads in memory at a time", size(&c.HTTP.MaxUploadBytes)},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edgelens/internal/clocks"
+	"edgelens/internal/uuid7"
 )
 
 // database is how the stores read and write: by one writer, a pool of readers and one clock. It is safe for use by many
@@ -20,11 +21,21 @@ type database struct {
 	// hold keeps images while a backup is taken.
 	hold imageHold
 	log  *slog.Logger
+	// tag is the end of the ids of jobs; nil where they need none.
+	tag *uuid7.Tag
 	// closing is closed when the ledger is.
 	closing chan struct{}
 }
 
 func (d *database) now() time.Time { return d.clock().Wall }
+
+// newJobID returns the id of a job that is accepted at that time.
+func (d *database) newJobID(at time.Time) string {
+	if d.tag == nil {
+		return uuid7.New(at)
+	}
+	return uuid7.NewTagged(at, *d.tag)
+}
 
 // write makes a change durable, then deletes the images that it dropped.
 func (d *database) write(ctx context.Context, do func(*change) error) error {

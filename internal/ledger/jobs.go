@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/internal/uuid7"
 )
 
 // Jobs has the jobs: it accepts them, leases them to workers, ends them once, and lists them. It is safe for use by many
@@ -54,7 +53,7 @@ func (s *Jobs) accept(ctx context.Context, spec edgelens.JobSpec, image []byte) 
 	arrived := s.db.clock()
 	now := micros(arrived.Wall)
 	spec.Deadline = micros(spec.Deadline)
-	job := edgelens.Job{ID: uuid7.New(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
+	job := edgelens.Job{ID: s.db.newJobID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
 	if err := s.images.write(job.ID, image); err != nil {
 		return edgelens.Job{}, false, err
 	}

@@ -35,6 +35,7 @@ import (
 	"edgelens"
 	"edgelens/internal/clocks"
 	"edgelens/internal/datadir"
+	"edgelens/internal/uuid7"
 )
 
 const (
@@ -50,6 +51,9 @@ type Parts struct {
 	Registerer prometheus.Registerer
 	// Sinks are those whose metrics exist from the start, with zeros; others appear with their first event.
 	Sinks []string
+	// Node is this node's permanent name: by the ends of their ids, other nodes find the one that accepted a job. Empty
+	// for ids without that.
+	Node string
 	// Clock dates the rows; nil means the clock of this process.
 	Clock clocks.Clock
 }
@@ -108,6 +112,10 @@ func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger,
 		db:       &database{clock: parts.Clock, storage: storage, images: newImageFiles(storage, parts.Log), log: parts.Log, closing: make(chan struct{})},
 		watchers: newWatchers(),
 		space:    &space{config: config, log: parts.Log},
+	}
+	if parts.Node != "" {
+		tag := uuid7.TagOf(parts.Node)
+		l.db.tag = &tag
 	}
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(l.db.explain("open the ledger in "+dir, err), l.release())

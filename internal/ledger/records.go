@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/internal/uuid7"
 )
 
 // Records has what terminals report, and makes each record durable once. It is safe for use by many goroutines.
@@ -125,7 +124,7 @@ func (s *Records) jobOf(ctx context.Context, r *edgelens.Reception) (job edgelen
 	case err != nil:
 		return edgelens.Job{}, nil, err
 	}
-	return edgelens.Job{ID: uuid7.New(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}, nil, nil
+	return edgelens.Job{ID: s.db.newJobID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}, nil, nil
 }
 
 // add makes a record durable with everything that belongs to it, unless it is a duplicate.

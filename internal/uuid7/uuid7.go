@@ -3,17 +3,49 @@ package uuid7
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"time"
 )
 
+// Tag is the end of the ids that one node mints for others to find it by.
+type Tag [4]byte
+
+// TagOf returns the tag of the node with that permanent name. Two of a thousand nodes have the same one with a
+// probability of 1 in 8,600.
+func TagOf(node string) (tag Tag) {
+	sum := sha256.Sum256([]byte(node))
+	copy(tag[:], sum[:])
+	return tag
+}
+
+// String returns the tag as it stands in an id.
+func (t Tag) String() string { return hex.EncodeToString(t[:]) }
+
+// TagIn returns the end of an id; false where that is not hexadecimal.
+func TagIn(id string) (tag Tag, ok bool) {
+	if len(id) < hex.EncodedLen(len(tag)) {
+		return Tag{}, false
+	}
+	_, err := hex.Decode(tag[:], []byte(id[len(id)-hex.EncodedLen(len(tag)):]))
+	return tag, err == nil
+}
+
 // New returns a UUIDv7 (https://www.rfc-editor.org/rfc/rfc9562#section-5.7): 48 bits of Unix time in milliseconds, the
 // rest random. Those of one millisecond are unique, but in no order. It is safe for use by many goroutines.
 func New(at time.Time) string {
+	var random [4]byte
+	rand.Read(random[:]) // never fails; see crypto/rand
+	return NewTagged(at, random)
+}
+
+// NewTagged is New with a tag at the end, which leaves 42 random bits.
+func NewTagged(at time.Time, tag Tag) string {
 	var id [16]byte
 	binary.BigEndian.PutUint64(id[:8], uint64(at.UnixMilli())<<16)
-	rand.Read(id[6:]) // never fails; see crypto/rand
+	rand.Read(id[6:12]) // never fails; see crypto/rand
+	copy(id[12:], tag[:])
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
 	text := make([]byte, 0, 36)

@@ -51,6 +51,33 @@ func TestNewSortsByTimeAndIsUnique(t *testing.T) {
 	}
 }
 
+// Ids end with the tag of their node, and are no less unique.
+func TestTagIsTheEndOfTheID(t *testing.T) {
+	a, b := uuid7.TagOf("a"), uuid7.TagOf("b")
+	if a == b || a != uuid7.TagOf("a") {
+		t.Fatalf("the tags of a and b are %s and %s", a, b)
+	}
+	now, seen := time.Now(), map[string]bool{}
+	for range 1000 {
+		id := uuid7.NewTagged(now, a)
+		if parsed, err := uuid.Parse(id); err != nil || parsed.Version() != 7 || parsed.Variant() != uuid.RFC4122 {
+			t.Fatalf("%q is no UUIDv7: %v", id, err)
+		}
+		if tag, ok := uuid7.TagIn(id); !ok || tag != a {
+			t.Fatalf("%s has the tag %s, want %s", id, tag, a)
+		}
+		if seen[id] {
+			t.Fatalf("%s comes twice", id)
+		}
+		seen[id] = true
+	}
+	for _, none := range []string{"", "1234567", "not-an-id", uuid7.New(now) + "x"} {
+		if tag, ok := uuid7.TagIn(none); ok {
+			t.Errorf("%q has the tag %s", none, tag)
+		}
+	}
+}
+
 func BenchmarkNew(b *testing.B) {
 	now := time.Now()
 	for b.Loop() {

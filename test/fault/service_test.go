@@ -4,6 +4,7 @@ package fault
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,9 +33,11 @@ type service struct {
 	t    *testing.T
 	data string
 	args []string
-	log  *os.File // of all runs
-	url  atomic.Value
-	life *life
+	// program is the path of the program of the next start; "" is bin/edgelens.
+	program string
+	log     *os.File // of all runs
+	url     atomic.Value
+	life    *life
 }
 
 // life is one process.
@@ -97,7 +100,7 @@ func colors() []byte {
 // spawn starts a process and does not wait for it to be ready.
 func (s *service) spawn() {
 	s.t.Helper()
-	bin, err := filepath.Abs("../../bin/edgelens")
+	bin, err := filepath.Abs(cmp.Or(s.program, "../../bin/edgelens"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
