@@ -83,7 +83,7 @@ func newHomeAssistant(c *config.Config, s *node, metrics prometheus.Registerer) 
 		return nil, nil
 	}
 	connection := link.Config{
-		URL: broker.url, CAFile: c.Terminal.CAFile, Node: s.jobs.node, Group: c.Terminal.Group, MaxMessageBytes: c.Terminal.MaxMessageBytes,
+		URL: broker.url, CAFile: c.Terminal.CAFile, Certificate: shownTo(c), Node: s.jobs.node, Group: c.Terminal.Group, MaxMessageBytes: c.Terminal.MaxMessageBytes,
 		Commands: c.HomeAssistant.Discovery && len(c.HomeAssistant.Commands) > 0, Ends: !c.HomeAssistant.Discovery,
 	}
 	if broker.child != nil {

@@ -294,7 +294,7 @@ func TestHomeAssistantSettings(t *testing.T) {
 	}
 	c = settings(t)
 	c.Mosquitto.PasswordFile, c.Rules.HomeAssistant = file, "ha"
-	if _, err := brokerRules(c, nil); err == nil || !strings.Contains(err.Error(), "mosquitto_passwd") {
+	if _, err := brokerRules(c, nil, nil); err == nil || !strings.Contains(err.Error(), "mosquitto_passwd") {
 		t.Errorf("an unknown user: %v", err)
 	}
 }
