@@ -148,7 +148,7 @@ func (a *Authority) Create(ctx context.Context, name string, hosts []string) err
 	if err := os.MkdirAll(a.parts.Folder, 0o700); err != nil {
 		return fmt.Errorf("make a certificate authority: %w: %w", edgelens.ErrStorage, err)
 	}
-	// A key without its certificate is what an earlier attempt left, which nobody has seen.
+	// A key without its certificate is what an earlier attempt left, and no client has it.
 	key, err := keys.New()
 	if err != nil {
 		return fmt.Errorf("make a certificate authority: %w", err)

@@ -24,7 +24,7 @@ func (a *Authority) Check(presented *x509.Certificate) (edgelens.Certificate, er
 	sum := sha256.Sum256(presented.Raw)
 	switch {
 	case !ok || known.SHA256 != hex.EncodeToString(sum[:]):
-		// After a restore, those that were issued since the backup are unknown, and nobody knows whether they were revoked.
+		// After a restore, those that were issued since the backup are unknown, and so is whether they were revoked.
 		return edgelens.Certificate{}, forbidden("it is not in the register of this service, perhaps since a backup was restored; enroll the device again")
 	case !known.Revoked.IsZero():
 		return edgelens.Certificate{}, forbidden("it was revoked on %s", known.Revoked.Format(time.RFC3339))

@@ -16,8 +16,7 @@ import (
 )
 
 const (
-	// nodeValidity is the validity of this node's certificate, and renewNodeBefore how long before its end it is renewed:
-	// nobody has to remember it.
+	// nodeValidity is the validity of this node's certificate, and renewNodeBefore how long before its end it is renewed.
 	nodeValidity    = 90 * 24 * time.Hour
 	renewNodeBefore = 30 * 24 * time.Hour
 	// maxHosts bounds the names and addresses in a node's certificate.

@@ -6,11 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"edgelens"
 	"edgelens/identity/keys"
+	"edgelens/identity/pki"
 )
 
 // run runs a program in a folder, and returns what it wrote.
@@ -84,6 +87,12 @@ func TestOpenSSL(t *testing.T) {
 		}
 	}
 	verify("door.pem: OK", "-CAfile", "ca.pem", "-crl_check", "-CRLfile", "crl.pem", "door.pem")
+	for when, want := range map[time.Duration]string{
+		-20 * time.Hour: "door.pem: OK", 6 * 24 * time.Hour: "door.pem: OK", // a clock that is off by a day, or nearly a week
+		-30 * time.Hour: "not yet valid", pki.DefaultValidity + time.Hour: "expired",
+	} {
+		verify(want, "-attime", strconv.FormatInt(s.now.Add(when).Unix(), 10), "-CAfile", "ca.pem", "-crl_check", "-CRLfile", "crl.pem", "door.pem")
+	}
 	verify("unsuitable certificate purpose", "-purpose", "sslserver", "-CAfile", "ca.pem", "door.pem")
 	newSite(t, "school").write(folder, map[string][]byte{"other.pem": must(newSite(t, "school").PEM())})
 	verify("error door.pem", "-CAfile", "other.pem", "door.pem")

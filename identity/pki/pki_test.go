@@ -271,7 +271,7 @@ func TestCheckRefuses(t *testing.T) {
 		t.Errorf("a revoked key: %v", err)
 	}
 	s.enroll("gate")
-	if _, err := s.Revoke(t.Context(), "nobody"); !errors.Is(err, edgelens.ErrNotFound) {
+	if _, err := s.Revoke(t.Context(), "shed"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("%v", err)
 	}
 }

@@ -61,7 +61,7 @@ func (r register) revoke(serials []string, at time.Time) {
 }
 
 // keepOf removes the certificates that another authority has signed: its key was lost, for example by a restore without secrets,
-// and nobody accepts them.
+// and no server accepts them.
 func (r register) keepOf(authority *x509.Certificate) {
 	for serial, c := range r.bySerial {
 		parsed, err := x509.ParseCertificate(c.DER)

@@ -43,7 +43,7 @@ func identity(kind edgelens.CertificateKind, name string) *url.URL {
 // request is what a certificate signing request asks for.
 type request struct {
 	key *ecdsa.PublicKey
-	// names are those that it has: in its subject, and by its URI. None is no mistake: whoever issues the certificate knows.
+	// names are those that it has: in its subject, and by its URI. None is no mistake: the operator or the token has the name.
 	names []string
 }
 

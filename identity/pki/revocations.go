@@ -13,13 +13,9 @@ import (
 	"edgelens/internal/atomicfile"
 )
 
-const (
-	// revocationsFor is how long a published revocation list is valid: who has it knows of a revocation by then. It is made
-	// again once half of that is over.
-	revocationsFor = 7 * 24 * time.Hour
-	// revocationsBackdated is how long before its making it is valid.
-	revocationsBackdated = time.Hour
-)
+// revocationsFor is how long a published revocation list is valid: a client that reads it knows of a revocation by then. It is
+// made again once half of that is over.
+const revocationsFor = 7 * 24 * time.Hour
 
 // revocations is the revocation list that was published last; without der, another one is to be made.
 type revocations struct {
@@ -89,7 +85,7 @@ func (a *Authority) BrokerRevocations() ([]byte, error) {
 
 // signRevocations makes a revocation list. mu must be held.
 func (a *Authority) signRevocations(number *big.Int, now, until time.Time) ([]byte, error) {
-	template := &x509.RevocationList{Number: number, ThisUpdate: now.Add(-revocationsBackdated).UTC(), NextUpdate: until.UTC(), SignatureAlgorithm: x509.ECDSAWithSHA256}
+	template := &x509.RevocationList{Number: number, ThisUpdate: now.Add(-backdated).UTC(), NextUpdate: until.UTC(), SignatureAlgorithm: x509.ECDSAWithSHA256}
 	for _, c := range a.register.bySerial {
 		if c.Revoked.IsZero() || now.After(c.NotAfter) {
 			continue
