@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // a name of a key, as RFC 5280 has it
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -46,14 +45,14 @@ func newSerial() (*big.Int, error) {
 // serialText is a serial number as the register has it.
 func serialText(serial *big.Int) string { return fmt.Sprintf("%032x", serial) }
 
-// subjectKeyID names a key as most programs do (RFC 5280, 4.2.1.2, method 1).
+// subjectKeyID names a key (RFC 7093, 2, method 1).
 func subjectKeyID(key *ecdsa.PublicKey) ([]byte, error) {
 	point, err := key.Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("name a public key: %w", err)
 	}
-	sum := sha1.Sum(point) // #nosec G401 -- it is a name, and protects nothing
-	return sum[:], nil
+	sum := sha256.Sum256(point)
+	return sum[:20], nil
 }
 
 // subject is what a certificate is issued for.
