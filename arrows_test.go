@@ -47,6 +47,7 @@ var arrows = map[string][]string{
 	"sensor/simulator":     {"sensor", "terminal"}, // sends to a broker
 	"homeassistant":        nil,
 	"homeassistant/link":   {"homeassistant", "terminal"}, // its own connection to the broker
+	"identity":             nil,                           // keys, certificates, signatures
 	"web":                  nil,                           // the page: a black box to the API
 	"benchmarks":           nil,                           // the HTTP load generator is a black box
 	"benchmarks/suite":     {anything},                    // it measures the core

@@ -80,6 +80,27 @@ type DeviceSettings struct {
 	Region Region `json:"region,omitzero"`
 }
 
+// maxDeviceID is the maximum length of a device's id in bytes.
+const maxDeviceID = 64
+
+// ValidDeviceID reports whether an id of a device is accepted: 1 to 64 of A-Z a-z 0-9 . _ : - and nothing else, but neither
+// "." nor "..", which cannot be in a path of HTTP (RFC 3986, 5.2.4). Ids become parts of topics, where "/", "+" and "#"
+// have a meaning, of log lines, keys and certificates.
+func ValidDeviceID(id string) bool {
+	if id == "" || len(id) > maxDeviceID || id == "." || id == ".." {
+		return false
+	}
+	for i := range len(id) {
+		switch c := id[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case c == '.', c == '_', c == ':', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // MaxDisplayName is the maximum length of a display name in characters.
 const MaxDisplayName = 80
 

@@ -155,6 +155,9 @@ func (s *Server) hasCSRFToken(r *http.Request, session *edgelens.Session) bool {
 // streams.
 func (s *Server) stillPermitted(r *http.Request) error {
 	x := exchangeFrom(r.Context())
+	if err := s.certificateStands(r); err != nil {
+		return err
+	}
 	switch {
 	case x.key.ID == "" && s.keyNeeded(r):
 		return errNoKey
@@ -197,6 +200,9 @@ func (s *Server) who(c echo.Context, x *exchange) []slog.Attr {
 	}
 	if x.key.Name != "" {
 		attributes = append(attributes, slog.String("name", x.key.Name))
+	}
+	if x.certificate != "" {
+		attributes = append(attributes, slog.String("certificate", clip.ASCII(x.certificate, maxLoggedName)))
 	}
 	if client := s.proxies.client(c.Request()); client.IsValid() {
 		attributes = append(attributes, slog.String("client", client.String()))

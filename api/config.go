@@ -35,6 +35,9 @@ type Config struct {
 	AllowedCommandOrigins []string
 	// TLS has the certificate; without one, requests come in plain text.
 	TLS certificate.Files
+	// ClientCA is a PEM file of the authorities whose certificates clients may show, or ClientCAOwn; "" for none. ClientAuth is
+	// ClientAuthOptional or ClientAuthRequire.
+	ClientCA, ClientAuth string
 	// RateLimit is the maximum number of requests per second of one client, on average; 0 is no limit. RateBurst is how
 	// many it may send at once; at least 1.
 	RateLimit float64
@@ -50,7 +53,7 @@ type Config struct {
 // 20 MiB, 192 MiB of them at a time, on 256 connections of an address.
 func DefaultConfig() Config {
 	return Config{
-		Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 192 << 20, ReadTimeout: 60 * time.Second, MaxConnectionsPerAddress: 256, RateBurst: 20,
+		Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 192 << 20, ReadTimeout: 60 * time.Second, MaxConnectionsPerAddress: 256, RateBurst: 20, ClientAuth: ClientAuthOptional,
 	}
 }
 
@@ -78,6 +81,7 @@ func (c Config) Validate() error {
 	if err := c.TLS.Validate(); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, c.validateClientAuth()...)
 	if c.MaxConnectionsPerAddress < 0 {
 		errs = append(errs, fmt.Errorf("max_connections_per_address must be 0 (no limit) or more, not %d", c.MaxConnectionsPerAddress))
 	}

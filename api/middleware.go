@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"edgelens"
+	"edgelens/internal/clip"
 	"edgelens/internal/uuid7"
 )
 
@@ -36,15 +37,20 @@ type exchange struct {
 	recognized bool
 	// key is what the client may do; the zero Key before it is identified.
 	key edgelens.Key
+	// certificate is the name in the certificate that the client has shown by TLS; empty for none.
+	certificate string
 	// session is that of the client's cookie; nil without one.
 	session *edgelens.Session
-	// action is "login", "logout", "change", "erase" or "release" where that is for the audit log;
+	// action is "login", "logout", "change", "erase", "release" or "enroll" where that is for the audit log;
 	// empty for other requests. audited has further attributes.
 	action  string
 	audited []slog.Attr
 	// denied is true once the client was rejected, which has a log line of its own.
 	denied bool
 }
+
+// maxLoggedName bounds a name of a client in the log.
+const maxLoggedName = 64
 
 type exchangeKey struct{}
 
@@ -146,6 +152,9 @@ func (s *Server) logLine(c echo.Context, status int, err error, took time.Durati
 	x := exchangeFrom(c.Request().Context())
 	if x.key.ID != "" || x.action != "" {
 		attributes = append(attributes, slog.String("key", keyName(x.key)))
+	}
+	if x.certificate != "" {
+		attributes = append(attributes, slog.String("certificate", clip.ASCII(x.certificate, maxLoggedName)))
 	}
 	attributes = append(attributes, audit(c, x)...)
 	if x.client.IsValid() {

@@ -106,6 +106,12 @@ var rules = map[string]rule{
 	"GET /login/login.css": open,
 	"POST /login":          open,
 	"POST /logout":         open, // it needs the session's token
+
+	"POST /api/enroll":       open, // it needs a token
+	"POST /api/enroll/renew": open, // it needs a certificate
+	"GET " + authorityPEM:    open,
+	"GET " + revocationsDER:  open,
+	"GET " + revocationsPEM:  open,
 }
 
 // eventScopes are the scopes for events by their type. An event of another type needs ScopeAdmin.

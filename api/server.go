@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	_ "embed" // openapi.yaml
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -62,8 +63,10 @@ type Parts struct {
 	// Sensors may be nil: then there are none.
 	Sensors Sensors
 	// Access may be nil: then no client has a key.
-	Access    Access
-	Readiness Readiness
+	Access Access
+	// Certificates may be nil: then there is no certificate authority.
+	Certificates Certificates
+	Readiness    Readiness
 	// Admission may be nil: then every request is read before it may be refused.
 	Admission Admission
 	// Page serves the page for people at "/" and its files below "/page/"; nil for none.
@@ -100,21 +103,24 @@ type Server struct {
 	held       Held
 	erasure    Erasure
 	access     Access
-	sensors    Sensors
-	readiness  Readiness
-	system     func() edgelens.System
-	state      func(context.Context) edgelens.SystemState
-	settings   func() []edgelens.Setting
-	activity   ActivityLog
-	deliveries Deliveries
-	tracer     edgelens.Tracer
-	log        *slog.Logger
-	hosts      hosts
-	proxies    proxies
-	operations operations
-	cors       cors
-	rates      *rates
-	admission  Admission
+	// certificates is the site's authority, and enrolments counts failed ones.
+	certificates Certificates
+	enrolments   logins
+	sensors      Sensors
+	readiness    Readiness
+	system       func() edgelens.System
+	state        func(context.Context) edgelens.SystemState
+	settings     func() []edgelens.Setting
+	activity     ActivityLog
+	deliveries   Deliveries
+	tracer       edgelens.Tracer
+	log          *slog.Logger
+	hosts        hosts
+	proxies      proxies
+	operations   operations
+	cors         cors
+	rates        *rates
+	admission    Admission
 	// uploads is the budget for images, and commandBodies that for calls about devices.
 	uploads, commandBodies *budget
 	// rateGrace is how long a body may arrive slowly.
@@ -172,6 +178,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
 	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
+	s.certificates = cmp.Or[Certificates](parts.Certificates, noCertificates{})
 	s.held, s.erasure = cmp.Or[Held](parts.Held, noHeld{}), cmp.Or[Erasure](parts.Erasure, noErasure{})
 	s.state, s.settings, s.exporting = parts.State, parts.Settings, make(chan struct{}, maxExports)
 	if s.settings == nil {
@@ -196,7 +203,7 @@ func New(config Config, parts Parts) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.checkAccess, refuseExportErasure, s.checkQuery, s.boundUploads)
+	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.identifyCertificate, s.checkAccess, refuseExportErasure, s.checkQuery, s.boundUploads)
 	RegisterHandlers(e, NewStrictHandler(s, nil))
 	e.POST("/api/recognize", s.serveRecognize)
 	e.POST("/api/recognize_cached", s.serveRecognize)
@@ -216,6 +223,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/login/login.css", fixed("text/css; charset=utf-8", loginStyle))
 	e.POST("/login", s.serveLoginForm)
 	e.POST("/logout", s.serveLogout)
+	s.registerCertificates(e)
 	s.registered = registeredRoutes(e)
 
 	s.http = &http.Server{
@@ -231,7 +239,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(parts.Log.Handler(), slog.LevelDebug),
 	}
-	return s, s.useCertificate(parts.Log)
+	return s, errors.Join(s.useCertificate(parts.Log), s.useClientCertificates())
 }
 
 // Handler returns the HTTP handler, for tests without a socket.

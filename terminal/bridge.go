@@ -55,6 +55,8 @@ type Parts struct {
 	// FormerSessionEmptied is called once the session of earlier versions, whose client id
 	// had no secret, has been emptied; nil where there is none.
 	FormerSessionEmptied func() error
+	// Certified reports whether a device has a certificate that can be used, with Config.RequireCertificate; nil: none has.
+	Certified func(device string) bool
 	// Node is this node's persistent name.
 	Node       string
 	Log        *slog.Logger
@@ -121,7 +123,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 	}, metrics)
 	b.intake = newIntake(intakeParts{
 		common: b.common, dialects: parts.Dialects, registry: b.registry, clocks: clocks, presence: b.presence, records: records,
-		commander: b.commander, notUnderstood: b.notUnderstood, stopping: b.stopping,
+		commander: b.commander, notUnderstood: b.notUnderstood, certified: parts.certifies(config), stopping: b.stopping,
 	}, metrics)
 	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "edgelens_mqtt_connected", Help: "1 while there is a connection to the MQTT broker.",

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edgelens"
+	"edgelens/internal/certificate"
 	"edgelens/terminal/dialect"
 	"edgelens/terminal/session"
 )
@@ -24,6 +25,8 @@ const (
 type Config struct {
 	// URL and CAFile are the parameters of session.ParseAddress.
 	URL, CAFile string
+	// Certificate is the one by which we identify ourselves to the broker of URL, with its key; the zero value is none.
+	Certificate certificate.Files
 	// Group, where set, is shared by nodes that split the load: each message is
 	// for one of them ($share). Letters, digits, "-" and "_".
 	Group string
@@ -32,6 +35,8 @@ type Config struct {
 	// Default is the device of commands that name none; empty for the only one that
 	// takes commands.
 	Default string
+	// RequireCertificate believes a device only if Parts.Certified knows a certificate of it.
+	RequireCertificate bool
 	// Unknown is how new devices are treated: UnknownAccept, UnknownQuarantine or
 	// UnknownRefuse.
 	Unknown string
@@ -73,6 +78,9 @@ func (c Config) Validate() error {
 			problem("url %w", err)
 		}
 	}
+	if err := c.checkCertificate(); err != nil {
+		errs = append(errs, err)
+	}
 	if !validGroup.MatchString(c.Group) {
 		problem("group must be letters, digits, - and _, at most 64, not %q", c.Group)
 	}
@@ -107,4 +115,21 @@ func (c Config) Validate() error {
 		problem("command_ttl must be %v to %v, not %v", MinCommandTTL, MaxCommandTTL, c.CommandTTL)
 	}
 	return errors.Join(errs...)
+}
+
+// checkCertificate checks our own certificate.
+func (c Config) checkCertificate() error {
+	files := c.Certificate
+	switch {
+	case !files.IsSet():
+		return nil
+	case files.Certificate == "":
+		return fmt.Errorf("tls.client_key is %q, and needs its certificate: set tls.client_cert, too", files.Key)
+	case files.Key == "":
+		return fmt.Errorf("tls.client_cert is %q, and needs its private key: set tls.client_key, too", files.Certificate)
+	}
+	if _, err := files.Load(); err != nil {
+		return fmt.Errorf("tls.client_cert %s or its tls.client_key %s cannot be used: %w", files.Certificate, files.Key, err)
+	}
+	return nil
 }

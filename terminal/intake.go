@@ -37,6 +37,8 @@ type intakeParts struct {
 	records       *recordKeeper
 	commander     *commander
 	notUnderstood *notUnderstood
+	// certified reports whether a device is believed.
+	certified func(device string) bool
 	// stopping is closed when the bridge stops.
 	stopping <-chan struct{}
 }
@@ -98,6 +100,11 @@ func (i *intake) onMessage(m session.Message) {
 		m.Ack()
 		return
 	}
+	if device != "" && !i.certified(device) { // before it costs anything
+		i.notUnderstood.uncertified(msg, device)
+		m.Ack()
+		return
+	}
 	if len(m.Payload) <= small {
 		reading, err := i.decode(msg)
 		if err != nil {
@@ -107,7 +114,9 @@ func (i *intake) onMessage(m session.Message) {
 		}
 		if !slices.ContainsFunc(reading.Messages, isDurable) {
 			for _, message := range reading.Messages {
-				i.presence.onSign(msg, message)
+				if i.believed(msg, message) {
+					i.presence.onSign(msg, message)
+				}
 			}
 			i.notUnderstood.inPart(msg, reading)
 			m.Ack()
@@ -180,6 +189,9 @@ func (i *intake) process(ctx context.Context, msg item) bool {
 		msg.decoded = &reading
 	}
 	for _, message := range msg.decoded.Messages {
+		if !i.believed(msg, message) {
+			continue
+		}
 		switch message.Kind {
 		case dialect.Records:
 			if !i.records.onRecords(ctx, msg, message) {

@@ -12,6 +12,9 @@ import (
 // Start begins to connect and returns without waiting for it. Stop must follow.
 func (b *Bridge) Start() error {
 	address, err := session.ParseAddress(b.config.URL, b.config.CAFile)
+	if err == nil {
+		address, err = address.WithCertificate(b.config.Certificate)
+	}
 	if err != nil {
 		return fmt.Errorf("start the MQTT bridge: %w: the broker's address %w", edgelens.ErrInvalid, err)
 	}

@@ -59,6 +59,14 @@ func (n *notUnderstood) malformed(msg item, err error) {
 	n.warn(msg, "a message was not understood", err)
 }
 
+// uncertified accounts for a message of a device without the certificate that it needs.
+func (n *notUnderstood) uncertified(msg item, device string) {
+	n.traffic.count(in, msg.dialect.Name(), kindUncertified)
+	n.traffic.drop(dropUncertified)
+	n.reasons.add(msg, device, noCertificate, msg.receivedAt)
+	n.warn(msg, "a message was refused: "+noCertificate, nil)
+}
+
 // empty counts a message without a payload: one that clears a retained message is no
 // record.
 func (n *notUnderstood) empty(msg item) {

@@ -11,6 +11,7 @@ const (
 	kindEmpty        = "empty"
 	kindForeign      = "foreign"
 	kindRefused      = "refused"
+	kindUncertified  = "uncertified"
 	kindAnswer       = "answer"
 	kindAck          = "ack"
 	kindCommand      = "command"
@@ -26,6 +27,8 @@ const (
 	dropAnswering = "answering"        // too many answers were queued
 	dropTooMany   = "too_many_devices" // the device exceeds MaxDevices
 	dropAtBroker  = "broker"           // the broker's queue for a client was full
+
+	dropUncertified = "uncertified" // the device has no certificate, and needs one
 )
 
 // traffic counts the messages of the bridge. Devices are not labels. It is safe for use by
@@ -49,7 +52,7 @@ func newTraffic(registerer prometheus.Registerer) *traffic {
 			Name: "edgelens_devices_forgotten_total", Help: "Devices that had sent nothing but heartbeats and gave way to new ones, at terminal.max_devices.",
 		}),
 	}
-	for _, reason := range []string{dropQueueFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker} {
+	for _, reason := range []string{dropQueueFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker, dropUncertified} {
 		t.dropped.WithLabelValues(reason)
 	}
 	registerer.MustRegister(t.messages, t.dropped, t.forgotten)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgelens/homeassistant"
+	"edgelens/internal/certificate"
 	"edgelens/terminal/session"
 )
 
@@ -24,6 +25,8 @@ const (
 type Config struct {
 	// URL and CAFile are those of session.ParseAddress.
 	URL, CAFile string
+	// Certificate is the one by which we identify ourselves; the zero value is none.
+	Certificate certificate.Files
 	// Node is this node's name, Group its group, and Secret is part of the client id where it is not empty.
 	Node, Group, Secret string
 	// MaxMessageBytes is the largest message that the broker sends us.
@@ -57,6 +60,9 @@ func New(config Config, log *slog.Logger) *Link { return &Link{config: config, l
 // Start begins to connect, and returns without waiting for it.
 func (l *Link) Start(receiver Receiver) error {
 	address, err := session.ParseAddress(l.config.URL, l.config.CAFile)
+	if err == nil {
+		address, err = address.WithCertificate(l.config.Certificate)
+	}
 	if err != nil {
 		return fmt.Errorf("connect for Home Assistant: the broker's address %w", err)
 	}

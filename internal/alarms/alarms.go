@@ -205,7 +205,17 @@ func All() []Alarm {
 			Why:   "After that, clients refuse the connection.",
 			Value: DaysUntil("edgelens_certificate_expiry_timestamp_seconds"), Below: limit(14), Hysteresis: 1, For: time.Minute,
 			Summary: "A certificate expires in {value}.",
-			Actions: []string{"Replace the files of `http.tls.*` or `mqtt.tls.*`; no restart is needed (docs/https.md)."},
+			Actions: []string{
+				"Replace the files of `http.tls.*` or `mqtt.tls.*`; no restart is needed (docs/https.md).",
+				"The node's own certificate is renewed by itself: the log has the reason why it was not. That of the authority ends all others (docs/identity.md).",
+			},
+		},
+		{
+			Name: "device-certificates", Title: "The certificate of a device expires in less than 14 days", Severity: edgelens.InsightWarning,
+			Why:   "After that, the device cannot connect, and nothing that happens at its door is seen.",
+			Value: Sum("edgelens_device_certificates", In("state", "expiring")), Above: limit(0), For: time.Minute,
+			Summary: "The certificates of {value} devices expire soon.",
+			Actions: []string{"`edgelens device list` shows which, `edgelens device renew ID` replaces one (docs/identity.md).", "A device that can renew its own did not: check that it is online, and that its clock is right."},
 		},
 		{
 			Name: "sensors-silent", Title: "A sensor is silent", Severity: edgelens.InsightWarning, Insight: "sensor-silent",

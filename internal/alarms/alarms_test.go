@@ -97,15 +97,16 @@ var scenarios = map[string]scenario{
 		both(one(`edgelens_http_responses_total{route="/api/recognize",status="200"}`, "0+50"), one(`edgelens_http_responses_total{route="/api/recognize",status="503"}`, "0+50")),
 		both(one(`edgelens_http_responses_total{route="/api/recognize",status="200"}`, "0+50"), one(`edgelens_http_responses_total{route="/readyz",status="503"}`, "0+50")),
 	},
-	"throttled":        {one("edgelens_throttled", "1+0"), one("edgelens_throttled", "0+0")},
-	"too-hot":          {one("edgelens_temperature_celsius", "85+0"), one("edgelens_temperature_celsius", "60+0")},
-	"disk":             {both(one("edgelens_disk_free_bytes", "30+0"), one("edgelens_disk_bytes", "1000+0")), both(one("edgelens_disk_free_bytes", "300+0"), one("edgelens_disk_bytes", "1000+0"))},
-	"storage":          {one(`edgelens_storage_problem{part="ledger"}`, "1+0"), one(`edgelens_storage_problem{part="ledger"}`, "0+0")},
-	"device-clocks":    {one(`edgelens_device_clocks{state="wrong"}`, "2+0"), both(one(`edgelens_device_clocks{state="wrong"}`, "0+0"), one(`edgelens_device_clocks{state="unknown"}`, "2+0"))},
-	"certificate":      {one(expires, "864000+0"), one(expires, "8640000+0")}, // the tests begin in 1970
-	"sensors-silent":   {one("edgelens_sensors_silent", "1+0"), one("edgelens_sensors_silent", "0+0")},
-	"broker":           {one("edgelens_mqtt_connected", "0+0"), one("edgelens_mqtt_connected", "1+0")},
-	"events-set-aside": {one(`edgelens_outbox_set_aside{sink="webhook"}`, "3+0"), one(`edgelens_outbox_set_aside{sink="webhook"}`, "0+0")},
+	"throttled":           {one("edgelens_throttled", "1+0"), one("edgelens_throttled", "0+0")},
+	"too-hot":             {one("edgelens_temperature_celsius", "85+0"), one("edgelens_temperature_celsius", "60+0")},
+	"disk":                {both(one("edgelens_disk_free_bytes", "30+0"), one("edgelens_disk_bytes", "1000+0")), both(one("edgelens_disk_free_bytes", "300+0"), one("edgelens_disk_bytes", "1000+0"))},
+	"storage":             {one(`edgelens_storage_problem{part="ledger"}`, "1+0"), one(`edgelens_storage_problem{part="ledger"}`, "0+0")},
+	"device-clocks":       {one(`edgelens_device_clocks{state="wrong"}`, "2+0"), both(one(`edgelens_device_clocks{state="wrong"}`, "0+0"), one(`edgelens_device_clocks{state="unknown"}`, "2+0"))},
+	"certificate":         {one(expires, "864000+0"), one(expires, "8640000+0")}, // the tests begin in 1970
+	"device-certificates": {one(`edgelens_device_certificates{state="expiring"}`, "1+0"), both(one(`edgelens_device_certificates{state="expiring"}`, "0+0"), one(`edgelens_device_certificates{state="expired"}`, "1+0"))},
+	"sensors-silent":      {one("edgelens_sensors_silent", "1+0"), one("edgelens_sensors_silent", "0+0")},
+	"broker":              {one("edgelens_mqtt_connected", "0+0"), one("edgelens_mqtt_connected", "1+0")},
+	"events-set-aside":    {one(`edgelens_outbox_set_aside{sink="webhook"}`, "3+0"), one(`edgelens_outbox_set_aside{sink="webhook"}`, "0+0")},
 }
 
 // after is when the alarms must fire, and minutes how long the series are.

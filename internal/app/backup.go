@@ -103,13 +103,15 @@ func (b backups) files(o control.BackupOptions) (files []backup.File, err error)
 	}
 	if o.Secrets {
 		names = append(names, backup.SessionName)
-		entries, err := os.ReadDir(filepath.Join(b.dataDir, backup.TLSFolder))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, datadir.Explain(filepath.Join(b.dataDir, backup.TLSFolder), err)
-		}
-		for _, entry := range entries {
-			if entry.Type().IsRegular() {
-				names = append(names, backup.TLSFolder+"/"+entry.Name())
+		for _, folder := range []string{backup.TLSFolder, backup.IdentityFolder} {
+			entries, err := os.ReadDir(filepath.Join(b.dataDir, folder))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, datadir.Explain(filepath.Join(b.dataDir, folder), err)
+			}
+			for _, entry := range entries {
+				if entry.Type().IsRegular() {
+					names = append(names, folder+"/"+entry.Name())
+				}
 			}
 		}
 	}

@@ -199,7 +199,7 @@ func TestIdentityAndSecretsInBackup(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	for name, content := range map[string]string{"session.key": "secret\n", "tls/key.pem": "private\n"} {
+	for name, content := range map[string]string{"session.key": "secret\n", "tls/key.pem": "private\n", "identity/ca.key": "authority\n"} {
 		if err := errors.Join(os.MkdirAll(filepath.Join(c.DataDir, filepath.Dir(name)), 0o700), os.WriteFile(filepath.Join(c.DataDir, name), []byte(content), 0o600)); err != nil {
 			t.Fatal(err)
 		}
@@ -211,14 +211,14 @@ func TestIdentityAndSecretsInBackup(t *testing.T) {
 	for name, o := range map[string]control.BackupOptions{"neither": {}, "identity": {Identity: true}, "secrets": {Secrets: true}, "both": {Identity: true, Secrets: true}} {
 		t.Run(name, func(t *testing.T) {
 			file, report := backUp(t, c, o) // of the files: no service runs
-			if report.Manifest.Secrets != o.Secrets || report.Manifest.Has("node") != o.Identity || report.Manifest.Has("tls") != o.Secrets {
+			if report.Manifest.Secrets != o.Secrets || report.Manifest.Has("node") != o.Identity || report.Manifest.Has("tls") != o.Secrets || report.Manifest.Has("identity") != o.Secrets {
 				t.Errorf("%+v", report.Manifest)
 			}
 			content, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, secret := range []string{"secret\n", "private\n", "operator"} {
+			for _, secret := range []string{"secret\n", "private\n", "authority\n", "operator"} {
 				if bytes.Contains(content, []byte(secret)) != o.Secrets {
 					t.Errorf("%q is in the backup: %v", secret, !o.Secrets)
 				}
@@ -238,9 +238,11 @@ func TestIdentityAndSecretsInBackup(t *testing.T) {
 			if got, err := os.ReadFile(filepath.Join(restored.DataDir, "node")); err != nil || bytes.Equal(got, node) != o.Identity {
 				t.Errorf("the node is %s, and was %s: %v", got, node, err)
 			}
-			key, err := os.ReadFile(filepath.Join(restored.DataDir, "tls", "key.pem"))
-			if (err == nil && string(key) == "private\n") != o.Secrets {
-				t.Errorf("%s, %v", key, err)
+			for name, content := range map[string]string{"tls/key.pem": "private\n", "identity/ca.key": "authority\n"} {
+				key, err := os.ReadFile(filepath.Join(restored.DataDir, name))
+				if (err == nil && string(key) == content) != o.Secrets {
+					t.Errorf("%s: %s, %v", name, key, err)
+				}
 			}
 		})
 	}

@@ -31,7 +31,10 @@ type broker struct {
 
 // newBroker returns the configured broker, or a private one. Without either, it logs the reason and the service runs
 // without MQTT: requests over HTTP do not need it.
-func newBroker(ctx context.Context, c *config.Config, spoken []dialect.Dialect, log *slog.Logger) (broker, error) {
+func newBroker(ctx context.Context, c *config.Config, spoken []dialect.Dialect, identities *identities, log *slog.Logger) (broker, error) {
+	if err := checkClientAuth(c, identities); err != nil {
+		return broker{}, err
+	}
 	if c.Terminal.URL != "" {
 		return broker{url: c.Terminal.URL}, nil
 	}
@@ -39,21 +42,26 @@ func newBroker(ctx context.Context, c *config.Config, spoken []dialect.Dialect, 
 		log.Info("MQTT disabled: neither mqtt.url nor mqtt.listen is set")
 		return broker{}, nil
 	}
-	if c.Mosquitto.PasswordFile == "" && !c.Mosquitto.Loopback() {
+	if c.Mosquitto.PasswordFile == "" && c.Mosquitto.ClientAuth != supervise.ClientAuthRequire && !c.Mosquitto.Loopback() {
 		log.Error("MQTT accepts any client: set mqtt.password_file", "event", "mqtt_open", "listen", c.Mosquitto.Listen)
 	}
-	rules, err := brokerRules(c, spoken)
+	keeper := &brokerAccess{config: c, spoken: spoken, authority: identities.authority, log: log}
+	access, err := keeper.access()
 	if err != nil {
 		return broker{}, err
 	}
-	child, err := supervise.StartMosquitto(ctx, filepath.Join(c.DataDir, "mosquitto"), c.Mosquitto, rules, log)
+	child, err := supervise.StartMosquitto(ctx, filepath.Join(c.DataDir, "mosquitto"), c.Mosquitto, access, log)
 	switch {
 	case err == nil:
 		scheme := "mqtt"
 		if c.Mosquitto.TLS.IsSet() {
 			scheme = "mqtts"
 		}
-		log.Info("MQTT ready for terminals", "mqtt", scheme+"://"+c.Mosquitto.Listen)
+		log.Info("MQTT ready for terminals", "mqtt", scheme+"://"+c.Mosquitto.Listen, "client_auth", c.Mosquitto.ClientAuth)
+		if c.Mosquitto.ClientAuth != supervise.ClientAuthOff {
+			keeper.child = child
+			identities.broker.Store(keeper)
+		}
 		return broker{url: child.URL(), child: child}, nil
 	case errors.Is(err, edgelens.ErrNotFound):
 		log.Warn("MQTT unavailable, the service runs without it", "event", "mqtt_unavailable", "reason", err)
@@ -79,7 +87,7 @@ func (b broker) stop(ctx context.Context) error {
 }
 
 // brokerRules returns the ACL of the private broker.
-func brokerRules(c *config.Config, spoken []dialect.Dialect) (string, error) {
+func brokerRules(c *config.Config, spoken []dialect.Dialect, certified []string) (string, error) {
 	if c.Rules.File != "" {
 		text, err := os.ReadFile(c.Rules.File)
 		if err != nil {
@@ -94,17 +102,22 @@ func brokerRules(c *config.Config, spoken []dialect.Dialect) (string, error) {
 	if c.HomeAssistant.Discovery && len(c.HomeAssistant.Commands) > 0 {
 		roles.CommandTopics = []string{homeassistant.CommandFilter}
 	}
-	if c.Mosquitto.PasswordFile == "" {
+	if c.Mosquitto.PasswordFile == "" && c.Mosquitto.ClientAuth == supervise.ClientAuthOff {
 		return dialects.OpenRules(spoken, roles), nil
 	}
-	users, err := usersOf(c.Mosquitto.PasswordFile)
-	if err != nil {
-		return "", fmt.Errorf("read mqtt.password_file: %w", err)
+	users := certified
+	if c.Mosquitto.PasswordFile != "" {
+		withPassword, err := usersOf(c.Mosquitto.PasswordFile)
+		if err != nil {
+			return "", fmt.Errorf("read mqtt.password_file: %w", err)
+		}
+		users = distinct(append(withPassword, certified...))
 	}
-	if name := c.Rules.HomeAssistant; name != "" && !slices.Contains(users, name) {
+	if name := c.Rules.HomeAssistant; name != "" && !slices.Contains(users, name) && c.Mosquitto.ClientAuth != supervise.ClientAuthRequire {
 		return "", fmt.Errorf("%w: mqtt.home_assistant is %s, which mqtt.password_file does not have; `mosquitto_passwd FILE %s` adds it", edgelens.ErrInvalid, name, name)
 	}
-	return dialects.Rules(spoken, users, roles), nil
+	// It is never empty: mosquitto allows everything without rules.
+	return "# Each user has the topics of its own.\n" + dialects.Rules(spoken, users, roles), nil
 }
 
 // usersOf returns the names in a file of mosquitto_passwd: the part before the

@@ -17,6 +17,7 @@ import (
 	"edgelens/homeassistant"
 	"edgelens/homeassistant/link"
 	"edgelens/internal/config"
+	"edgelens/internal/supervise"
 	"edgelens/terminal"
 )
 
@@ -41,8 +42,8 @@ type homeAssistant struct {
 func checkHomeAssistant(c *config.Config) error {
 	var errs []error
 	problem := func(text string) { errs = append(errs, fmt.Errorf("%w: %s", edgelens.ErrInvalid, text)) }
-	if c.Rules.HomeAssistant != "" && c.Mosquitto.PasswordFile == "" {
-		problem("mqtt.home_assistant is a user of the private broker: set mqtt.password_file, too")
+	if c.Rules.HomeAssistant != "" && !knowsUsers(c.Mosquitto) {
+		problem("mqtt.home_assistant is a user of the private broker: set mqtt.password_file, or mqtt.tls.client_auth to require, too")
 	}
 	if !c.HomeAssistant.Discovery {
 		return errors.Join(errs...)
@@ -51,15 +52,23 @@ func checkHomeAssistant(c *config.Config) error {
 		problem("homeassistant.images needs the images of finished jobs: set ledger.keep_images, too")
 	}
 	if len(c.HomeAssistant.Commands) > 0 && !hasPasswords(c) {
-		problem("homeassistant.commands lets clients of the broker open doors, so it needs a broker with passwords: set mqtt.password_file and mqtt.home_assistant, or a user and password in mqtt.url")
+		problem("homeassistant.commands lets clients of the broker open doors, so it needs a broker with passwords or certificates: set mqtt.password_file (or mqtt.tls.client_auth) and mqtt.home_assistant, or a user and password in mqtt.url")
 	}
 	return errors.Join(errs...)
 }
 
-// hasPasswords reports whether clients of the broker need a password. Of a broker elsewhere, it is only known that we do.
+// knowsUsers reports whether the private broker knows by a password or a certificate who a client is.
+func knowsUsers(c supervise.MosquittoConfig) bool {
+	return c.PasswordFile != "" || c.ClientAuth == supervise.ClientAuthRequire
+}
+
+// hasPasswords reports whether clients of the broker need a password or a certificate. Of a broker elsewhere, it is only known that we do.
 func hasPasswords(c *config.Config) bool {
 	if c.Terminal.URL == "" {
-		return c.Mosquitto.PasswordFile != "" && (c.Rules.HomeAssistant != "" || c.Rules.File != "")
+		return knowsUsers(c.Mosquitto) && (c.Rules.HomeAssistant != "" || c.Rules.File != "")
+	}
+	if c.Terminal.Certificate.IsSet() {
+		return true
 	}
 	parsed, err := url.Parse(c.Terminal.URL)
 	if err != nil || parsed.User == nil {
@@ -83,7 +92,7 @@ func newHomeAssistant(c *config.Config, s *node, metrics prometheus.Registerer) 
 		return nil, nil
 	}
 	connection := link.Config{
-		URL: broker.url, CAFile: c.Terminal.CAFile, Node: s.jobs.node, Group: c.Terminal.Group, MaxMessageBytes: c.Terminal.MaxMessageBytes,
+		URL: broker.url, CAFile: c.Terminal.CAFile, Certificate: shownTo(c), Node: s.jobs.node, Group: c.Terminal.Group, MaxMessageBytes: c.Terminal.MaxMessageBytes,
 		Commands: c.HomeAssistant.Discovery && len(c.HomeAssistant.Commands) > 0, Ends: !c.HomeAssistant.Discovery,
 	}
 	if broker.child != nil {

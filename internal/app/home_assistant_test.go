@@ -273,7 +273,7 @@ func TestHomeAssistantSettings(t *testing.T) {
 		"a broker with passwords": func(c *config.Config) {
 			c.HomeAssistant.Discovery, c.HomeAssistant.Commands = true, []string{"open"}
 		},
-		"a broker with passwords: set": func(c *config.Config) {
+		"a broker with passwords or certificates: set": func(c *config.Config) {
 			c.HomeAssistant.Discovery, c.HomeAssistant.Commands, c.Terminal.URL = true, []string{"open"}, "mqtt://user@host"
 		},
 	} {
@@ -288,13 +288,23 @@ func TestHomeAssistantSettings(t *testing.T) {
 	if err := checkHomeAssistant(c); err != nil {
 		t.Error(err)
 	}
+	c.Terminal.URL, c.Mosquitto.ClientAuth, c.Rules.HomeAssistant = "", "require", "ha" // by certificates
+	if err := checkHomeAssistant(c); err != nil {
+		t.Error(err)
+	}
+	if rules, err := brokerRules(c, nil, []string{"ha"}); err != nil || !strings.Contains(rules, "user ha\ntopic read homeassistant/#") {
+		t.Errorf("%v\n%s", err, rules)
+	}
+	if rules, err := brokerRules(c, nil, nil); err != nil || rules == "" || strings.Contains(rules, "user") && strings.Contains(rules, "topic ") {
+		t.Errorf("without a certified user, there are rules that allow nothing: %v\n%s", err, rules)
+	}
 	file := filepath.Join(t.TempDir(), "passwords")
 	if err := os.WriteFile(file, []byte("F1:x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c = settings(t)
 	c.Mosquitto.PasswordFile, c.Rules.HomeAssistant = file, "ha"
-	if _, err := brokerRules(c, nil); err == nil || !strings.Contains(err.Error(), "mosquitto_passwd") {
+	if _, err := brokerRules(c, nil, nil); err == nil || !strings.Contains(err.Error(), "mosquitto_passwd") {
 		t.Errorf("an unknown user: %v", err)
 	}
 }

@@ -68,7 +68,11 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 		t.Fatal(err)
 	}
 	t.Cleanup(newSyncHistory(core.Recognizer, jobs.ledger.Results, log, metrics).Close)
-	terminals, err := newTerminals(context.Background(), c, jobs, log, metrics)
+	identities, err := openIdentities(context.Background(), c, jobs.ledger, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminals, err := newTerminals(context.Background(), c, jobs, identities, log, metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +84,7 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 	if _, err := newSensors(c, core, jobs, terminals, log, metrics); err != nil {
 		t.Fatal(err)
 	}
-	n := &node{config: c, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
+	n := &node{config: c, identities: identities, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
 	if n.homeAssistant, err = newHomeAssistant(c, n, metrics); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,7 +22,9 @@ var (
 	standIn = prometheus.NewDesc("edgelens_model_stand_in",
 		"1 while there is no classifier and the quality model answers in its place.", nil, nil)
 	certificateExpiry = prometheus.NewDesc("edgelens_certificate_expiry_timestamp_seconds",
-		"When a certificate expires, in seconds since 1970, by what it is for: http, mqtt.", []string{"for"}, nil)
+		"When a certificate expires, in seconds since 1970, by what it is for: http, mqtt, authority, node.", []string{"for"}, nil)
+	deviceCertificates = prometheus.NewDesc("edgelens_device_certificates",
+		"Certificates of devices by state: valid, expiring (the latest of a device, with less than 14 days), expired, revoked.", []string{"state"}, nil)
 )
 
 // nodeMetrics reads the state of the node and its machine at each scrape. It implements prometheus.Collector.
@@ -32,7 +35,7 @@ type nodeMetrics struct {
 
 // Describe implements prometheus.Collector.
 func (m nodeMetrics) Describe(c chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{memoryUsed, memoryLimit, diskFree, diskSize, standIn, certificateExpiry} {
+	for _, desc := range []*prometheus.Desc{memoryUsed, memoryLimit, diskFree, diskSize, standIn, certificateExpiry, deviceCertificates} {
 		c <- desc
 	}
 }
@@ -59,6 +62,15 @@ func (m nodeMetrics) Collect(c chan<- prometheus.Metric) {
 	gauge(standIn, truth(len(missing) > 0 && m.node.config.Recognize.AllowStandIn))
 	for of, follower := range m.node.certificates {
 		gauge(certificateExpiry, float64(follower.Expires().Unix()), of)
+	}
+	if m.node.identities == nil {
+		return
+	}
+	for of, end := range m.node.identities.ends() {
+		gauge(certificateExpiry, float64(end.Unix()), of)
+	}
+	for state, n := range m.node.identities.devicesByState(time.Now()) {
+		gauge(deviceCertificates, float64(n), string(state))
 	}
 }
 

@@ -48,7 +48,7 @@ func Restore(ctx context.Context, c *config.Config, file string, o RestoreOption
 	}
 	datadir.UseOwnFilesOnly()
 	report.DataDir = c.DataDir
-	names := []string{backup.SessionName, backup.TLSFolder}
+	names := []string{backup.SessionName, backup.TLSFolder, backup.IdentityFolder}
 	if !o.WithoutIdentity {
 		names = append(names, backup.NodeName)
 	}

@@ -45,7 +45,7 @@ type sensors struct {
 func newSensors(c *config.Config, core *Core, jobs *jobs, terminals *terminals, log *slog.Logger, metrics *prometheus.Registry) (*sensors, error) {
 	s := &sensors{
 		ledger: jobs.ledger, config: c.Sensor, log: log, run: strconv.FormatInt(time.Now().UnixMilli(), 36),
-		connection: uplink.Config{URL: terminals.broker.url, CAFile: c.Terminal.CAFile, Node: jobs.node, MaxMessageBytes: c.Terminal.MaxMessageBytes},
+		connection: uplink.Config{URL: terminals.broker.url, CAFile: c.Terminal.CAFile, Certificate: shownTo(c), Node: jobs.node, MaxMessageBytes: c.Terminal.MaxMessageBytes},
 	}
 	var sinks []string
 	var devices func(context.Context) ([]edgelens.Device, error)

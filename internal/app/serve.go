@@ -76,7 +76,11 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	if err := checkAccess(c, keys, log); err != nil {
 		return err
 	}
-	terminals, err := newTerminals(ctx, c, jobs, log, metrics)
+	identities, err := openIdentities(ctx, c, jobs.ledger, log)
+	if err != nil {
+		return err
+	}
+	terminals, err := newTerminals(ctx, c, jobs, identities, log, metrics)
 	if err != nil {
 		return err
 	}
@@ -87,7 +91,7 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	}
 	defer func() { err = errors.Join(err, sensors.stop(stopping.limit())) }()
 	s := &node{
-		sensors: sensors,
+		sensors: sensors, identities: identities,
 		version: version, started: time.Now(), config: c, core: core, jobs: jobs, history: history, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, manager: systemd.Find(log), log: log,
 	}
 	if s.homeAssistant, err = newHomeAssistant(c, s, metrics); err != nil {
@@ -126,6 +130,8 @@ type node struct {
 	keys      *access.Keys // nil in tests without keys
 	terminals *terminals
 	sensors   *sensors // nil in tests without sensors
+	// identities is nil in tests without certificates.
+	identities *identities
 	// homeAssistant is nil where it is not served.
 	homeAssistant *homeAssistant
 	server        *api.Server
@@ -172,6 +178,10 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	}
 	if s.homeAssistant != nil {
 		s.readiness.AddCheck(s.homeAssistant.conditions)
+	}
+	if s.identities != nil {
+		parts.Certificates = s.identities.authority
+		s.readiness.AddCheck(s.identities.conditions)
 	}
 	if s.keys != nil {
 		parts.Access = s.keys
@@ -237,6 +247,10 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 	})
 	s.serveControl(ctx, group)
 	group.Go(func() error {
+		s.identities.run(ctx)
+		return nil
+	})
+	group.Go(func() error {
 		s.models.run(ctx)
 		return nil
 	})
@@ -291,7 +305,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 
 // serveControl serves the socket for commands until ctx ends.
 func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
-	server := newControl(ctx, s.config, s.keys, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.log)
+	server := newControl(ctx, s.config, s.keys, s.identities, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.log)
 	if server == nil {
 		return
 	}

@@ -27,7 +27,7 @@ type terminals struct {
 }
 
 // newTerminals starts the private broker if needed, and connects the bridge to jobs. It does not subscribe yet.
-func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.Logger, metrics *prometheus.Registry) (*terminals, error) {
+func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, identities *identities, log *slog.Logger, metrics *prometheus.Registry) (*terminals, error) {
 	t := &terminals{}
 	composer := event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}
 	var err error
@@ -38,17 +38,17 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, log *slog.L
 		return nil, err
 	}
 	spoken := dialects.New(c.Dialects)
-	if t.broker, err = newBroker(ctx, c, spoken, log); err != nil {
+	if t.broker, err = newBroker(ctx, c, spoken, identities, log); err != nil {
 		return nil, err
 	}
 	if t.broker.url == "" {
 		return t, nil
 	}
 	settings := c.Terminal
-	settings.URL = t.broker.url
+	settings.URL, settings.Certificate = t.broker.url, shownTo(c)
 	parts := terminal.Parts{
 		Dialects: spoken, Records: jobs.queue, Devices: jobs.ledger.Devices, Commands: jobs.ledger.Commands,
-		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Tracer: jobs.tracer, Log: log, Registerer: metrics,
+		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Certified: identities.authority.Certified, Tracer: jobs.tracer, Log: log, Registerer: metrics,
 	}
 	if child := t.broker.child; child != nil {
 		parts.ClientSecret = child.ClientSecret()

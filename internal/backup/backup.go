@@ -5,6 +5,7 @@
 //	node             the node's name          (with the identity alone)
 //	session.key      the secret of sessions   (with secrets alone)
 //	tls/...          certificates and keys    (with secrets alone)
+//	identity/...     those of the authority   (with secrets alone)
 //	ledger.db        the SQLite database
 //	SHA256SUMS       for sha256sum -c: those before it, but for the manifest, and the images
 //	images/ID        the image of each job that has one, in the order of SHA256SUMS
@@ -46,11 +47,14 @@ const (
 	maxSumLine = 200
 )
 
-// NodeName and SessionName are files of the data folder that a backup may have; those below TLSFolder are others.
+// NodeName and SessionName are files of the data folder that a backup may have; those below TLSFolder and IdentityFolder
+// are others.
 const (
 	NodeName    = "node"
 	SessionName = "session.key"
 	TLSFolder   = "tls"
+	// IdentityFolder has the authority and this node's certificate.
+	IdentityFolder = "identity"
 )
 
 // Manifest describes a backup.
@@ -108,9 +112,9 @@ func (m *Manifest) Has(name string) bool {
 }
 
 var (
-	sumPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	imagePattern = regexp.MustCompile(`^images/[0-9a-f-]{36}$`)
-	tlsPattern   = regexp.MustCompile(`^` + TLSFolder + `/[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
+	sumPattern    = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	imagePattern  = regexp.MustCompile(`^images/[0-9a-f-]{36}$`)
+	folderPattern = regexp.MustCompile(`^(` + TLSFolder + `|` + IdentityFolder + `)/[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
 )
 
 // isPart reports whether a part may have that name.
@@ -119,7 +123,7 @@ func isPart(name string) bool {
 	case DatabaseName, SumsName, NodeName, SessionName:
 		return true
 	}
-	return tlsPattern.MatchString(name)
+	return folderPattern.MatchString(name)
 }
 
 // invalid is the error of a backup that cannot be read.

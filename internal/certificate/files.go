@@ -47,6 +47,9 @@ func (f Files) Absolute() (Files, error) {
 	return f, errors.Join(errs[:]...)
 }
 
+// Load reads both. The error names the setting, and what to do.
+func (f Files) Load() (*tls.Certificate, error) { return f.load() }
+
 // load reads both. The error names the setting, and what to do.
 func (f Files) load() (*tls.Certificate, error) {
 	certificate, err := os.ReadFile(f.Certificate)

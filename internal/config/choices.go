@@ -10,6 +10,8 @@ var choices = map[string][]string{
 	"inference.delegate":     {"auto", "none"},
 	"preprocess.fit":         {"center", "stretch", "sweep", "pad"},
 	"decode.isolation":       {"auto", "require", "off"},
+	"http.tls.client_auth":   {"optional", "require"},
+	"mqtt.tls.client_auth":   {"off", "optional", "require"},
 	"terminal.unknown":       {"accept", "quarantine", "refuse"},
 	"fungxi.ack":             {"none", "echo"},
 	"webhook.records":        {"passed", "all"},

@@ -108,6 +108,7 @@ func TestInvalidValueNamesItsSource(t *testing.T) {
 	checked := map[string]bool{
 		"listen": true, "log_level": true, "log_format": true, "inference.delegate": true, "inference.runtime": true, "inference.accelerators": true, "recognize.quality": true, "redis.url": true, "http.public_url": true, "http.allowed_hosts": true, "http.trusted_proxies": true, "http.allowed_origins": true, "http.allowed_command_origins": true,
 		"http.tls.cert": true, "http.tls.key": true, "http.internal_listen": true, "mqtt.tls.cert": true, "mqtt.tls.key": true,
+		"http.tls.client_ca": true, "http.tls.client_auth": true, "mqtt.tls.client_auth": true, "mqtt.tls.client_listen": true, "mqtt.tls.client_cert": true, "mqtt.tls.client_key": true,
 		"mqtt.url": true, "mqtt.group": true, "mqtt.listen": true, "mqtt.password_file": true, "mqtt.acl_file": true,
 		"preprocess.background": true, "preprocess.fit": true, "decode.isolation": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
 		"sensor.rules": true, "homeassistant.commands": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true, "telemetry.traces.endpoint": true, "telemetry.traces.headers": true,

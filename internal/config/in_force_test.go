@@ -10,17 +10,18 @@ import (
 
 // secrets has, for each setting that is a secret, has one in it or names a file with one, a value with the word s3cr3t.
 var secrets = map[string]string{
-	"model_mirror":       "https://u:s3cr3t@mirror.example/models?sig=s3cr3t",
-	"http.public_url":    "https://u:s3cr3t@edge.example",
-	"http.tls.key":       "/etc/s3cr3t.pem",
-	"http.keys_file":     "/etc/s3cr3t.yaml",
-	"redis.url":          "redis://:s3cr3t@redis.example/0",
-	"mqtt.url":           "mqtts://u:s3cr3t@broker.example",
-	"mqtt.tls.key":       "/etc/s3cr3t.pem",
-	"mqtt.password_file": "/etc/s3cr3t",
-	"webhook.url":        "https://u:s3cr3t@hooks.example/in?token=s3cr3t",
-	"webhook.secret":     "whsec_s3cr3ts3cr3ts3cr3ts3cr3t",
-	"webhook.headers":    "Authorization: Bearer s3cr3t",
+	"model_mirror":        "https://u:s3cr3t@mirror.example/models?sig=s3cr3t",
+	"http.public_url":     "https://u:s3cr3t@edge.example",
+	"http.tls.key":        "/etc/s3cr3t.pem",
+	"http.keys_file":      "/etc/s3cr3t.yaml",
+	"redis.url":           "redis://:s3cr3t@redis.example/0",
+	"mqtt.url":            "mqtts://u:s3cr3t@broker.example",
+	"mqtt.tls.key":        "/etc/s3cr3t.pem",
+	"mqtt.tls.client_key": "/etc/s3cr3t.pem",
+	"mqtt.password_file":  "/etc/s3cr3t",
+	"webhook.url":         "https://u:s3cr3t@hooks.example/in?token=s3cr3t",
+	"webhook.secret":      "whsec_s3cr3ts3cr3ts3cr3ts3cr3t",
+	"webhook.headers":     "Authorization: Bearer s3cr3t",
 
 	"telemetry.traces.endpoint": "https://u:s3cr3t@collector.example/in?token=s3cr3t",
 	"telemetry.traces.headers":  "Authorization: Bearer s3cr3t",
@@ -44,6 +45,7 @@ func TestSecretsAreKnown(t *testing.T) {
 var withoutSecret = map[string]bool{
 	"http.allowed_hosts": true, "http.tls.cert": true, "http.open": true, "http.rate_limit": true, "http.rate_burst": true,
 	"cache.shared": true, "mqtt.listen": true, "mqtt.client_id_by_user": true, "mqtt.tls.cert": true, "mqtt.ca_file": true, "mqtt.readers": true,
+	"mqtt.tls.client_auth": true, "mqtt.tls.client_cert": true,
 	"terminal.default": true, "webhook.ca_file": true, "http.internal_listen": true, "mqtt.acl_file": true, "mqtt.max_connections": true, "homeassistant.commands": true,
 }
 

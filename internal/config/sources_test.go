@@ -150,6 +150,13 @@ var valid = map[string][3]string{
 	"mqtt.client_id_by_user":       {"true", "false", "true"},
 	"mqtt.tls.cert":                {"a.pem", "b.pem", "c.pem"},
 	"mqtt.tls.key":                 {"a.key", "b.key", "c.key"},
+	"http.tls.client_ca":           {"a.pem", "own", "c.pem"},
+	"http.tls.client_auth":         {"require", "optional", "require"},
+	"mqtt.tls.client_auth":         {"require", "optional", "require"},
+	"mqtt.tls.client_listen":       {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+	"mqtt.tls.client_cert":         {"a.pem", "b.pem", "c.pem"},
+	"mqtt.tls.client_key":          {"a.key", "b.key", "c.key"},
+	"terminal.require_certificate": {"true", "false", "true"},
 	"recognize.timeout":            {"11s", "12s", "13s"},
 	"recognize.max_wait":           {"1s", "2s", "3s"},
 	"inference.interpreters":       {"11", "12", "13"},
@@ -272,6 +279,7 @@ var valid = map[string][3]string{
 var companions = map[string]string{
 	"http.tls.cert": "--http-tls-key=a.key", "http.tls.key": "--http-tls-cert=a.pem",
 	"mqtt.tls.cert": "--mqtt-tls-key=a.key", "mqtt.tls.key": "--mqtt-tls-cert=a.pem",
+	"mqtt.tls.client_cert": "--mqtt-tls-client-key=a.key", "mqtt.tls.client_key": "--mqtt-tls-client-cert=a.pem",
 }
 
 // writeCertificates writes the files that the values of those settings name into the current folder, all alike.

@@ -72,6 +72,8 @@ type Ledger struct {
 	Sensors  *Sensors
 	Insights *Insights
 	Erasure  *Erasure
+	// Certificates are those of devices and nodes.
+	Certificates *Certificates
 
 	config   Config
 	lock     *os.File
@@ -248,6 +250,7 @@ func (l *Ledger) newStores() {
 	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox, jobs: l.Jobs}
 	l.Commands = &Commands{db: l.db}
 	l.Keys = &Keys{db: l.db}
+	l.Certificates = &Certificates{db: l.db}
 	l.Sensors = &Sensors{db: l.db, config: l.config}
 	l.Insights = &Insights{db: l.db, events: l.Events}
 	l.sweeper = &sweeper{

@@ -23,7 +23,7 @@ const (
 
 // SnapshotOptions are how a Snapshot is taken.
 type SnapshotOptions struct {
-	// WithKeys keeps the keys of clients in the copy.
+	// WithKeys keeps the keys of clients, and the enrolment tokens, in the copy.
 	WithKeys bool
 	// Pace is called after each step of the work with its duration, to leave time for other work; nil: at full speed.
 	Pace func(worked time.Duration)
@@ -183,7 +183,7 @@ func (s *Snapshot) clean(ctx context.Context, o SnapshotOptions) error {
 	db.SetMaxOpenConns(1)
 	_, err = db.ExecContext(ctx, `PRAGMA journal_mode = DELETE`)
 	if err == nil && !o.WithKeys {
-		_, err = db.ExecContext(ctx, `DELETE FROM keys`)
+		_, err = db.ExecContext(ctx, `DELETE FROM keys; DELETE FROM enrolment_tokens`)
 	}
 	return errors.Join(err, db.Close())
 }

@@ -163,10 +163,15 @@ func TestKeysInSnapshot(t *testing.T) {
 	l := open(t, t.TempDir(), quiet())
 	hash := sha256.Sum256([]byte("a token"))
 	must(t, l.Keys.AddKey(t.Context(), edgelens.StoredKey{Key: edgelens.Key{ID: "abcd2345", Name: "front door", Created: time.Now()}, Hash: hash}))
+	enrolment := sha256.Sum256([]byte("an enrolment token"))
+	must(t, l.Certificates.AddEnrolmentToken(t.Context(), edgelens.EnrolmentToken{Hash: enrolment, Name: "gate", Created: time.Now(), Expires: time.Now()}))
 	for _, with := range []bool{true, false} {
 		s := takeSnapshot(t, l, ledger.SnapshotOptions{WithKeys: with})
 		content, err := os.ReadFile(s.File)
 		must(t, err)
+		if got := containsBytes(content, enrolment[:]); got != with {
+			t.Errorf("with keys %v: the enrolment token is in the file: %v", with, got)
+		}
 		if got := containsBytes(content, hash[:]) && containsBytes(content, []byte("front door")); got != with {
 			t.Errorf("with keys %v: they are in the file: %v", with, got)
 		}

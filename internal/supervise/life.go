@@ -47,6 +47,9 @@ func (p *Process) supervise(started chan<- error) {
 		if p.ctx.Err() != nil {
 			break
 		}
+		if errors.Is(err, errRestarted) {
+			continue
+		}
 		if upSince.IsZero() && !recovered && p.recoverData(err) {
 			recovered = true
 			continue
@@ -89,6 +92,9 @@ func (p *Process) sleep(wait time.Duration) bool {
 	}
 }
 
+// errRestarted is how the child ended by Restart.
+var errRestarted = errors.New("it was restarted on purpose")
+
 // live is one run of the child: it returns the reason when the child has ended, and calls ready once when it is ready.
 func (p *Process) live(claim *claim, ready func()) error {
 	c, err := p.spec.launch()
@@ -118,6 +124,10 @@ func (p *Process) live(claim *claim, ready func()) error {
 		p.change(func() { p.up = false })
 		c.kill()
 		return err
+	case <-p.again:
+		p.change(func() { p.up = false })
+		c.end(p.kill)
+		return errRestarted
 	case <-p.ctx.Done():
 		p.change(func() { p.up = false })
 		c.end(p.kill)

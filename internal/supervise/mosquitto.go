@@ -18,30 +18,28 @@ import (
 	"time"
 
 	"edgelens"
-	"edgelens/internal/certificate"
 )
 
 // Mosquitto is a private mosquitto child. Terminals connect to the address of its config; this process uses a Unix
 // socket that only this user can access, with an MQTT user that no ACL limits.
 type Mosquitto struct {
 	*Process
-	files *mosquittoFiles
-	tls   certificate.Files
+	files  *mosquittoFiles
+	config MosquittoConfig
 	// unwatch ends the watching of its certificate, for which it needs a signal.
 	unwatch context.CancelFunc
 	watch   sync.WaitGroup
 }
 
 // StartMosquitto starts a mosquitto with its data below dir, which is created if missing, and returns when it answers;
-// ctx bounds that only. The caller must Stop it. config must be valid; acl is a mosquitto ACL file for its users, and
-// "" allows all clients everything.
+// ctx bounds that only. The caller must Stop it. config must be valid.
 //
 // Queued messages and sessions survive its end and ours, except perhaps those of the last second. Where it does not
 // start because of its data, that is set aside and it starts empty.
 //
 // The error wraps ErrNotFound where there is no mosquitto, else one of those of
 // Process.Start, ErrDiskFull, ErrStorage or ErrInvalid.
-func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl string, log *slog.Logger) (*Mosquitto, error) {
+func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, access MosquittoAccess, log *slog.Logger) (*Mosquitto, error) {
 	program, err := FindMosquitto()
 	if err != nil {
 		return nil, err
@@ -64,7 +62,7 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 		Args:    []string{"-c", files.config()},
 		Env:     []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")},
 		Dir:     dir,
-		Prepare: func() (func(), error) { return files.prepare(config, acl) },
+		Prepare: func() (func(), error) { return files.prepare(config, access) },
 		Ready:   func(ctx context.Context) error { return pingMosquitto(ctx, files.socket) },
 		Alive:   func(ctx context.Context) error { return pingMosquitto(ctx, files.socket) },
 		// It saves acknowledged messages before it ends.
@@ -84,7 +82,7 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 	if err := process.Start(ctx); err != nil {
 		return nil, err
 	}
-	m := &Mosquitto{Process: process, files: files, tls: config.TLS}
+	m := &Mosquitto{Process: process, files: files, config: config}
 	m.watchCertificate(log)
 	return m, nil
 }
@@ -93,11 +91,11 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acl
 func (m *Mosquitto) watchCertificate(log *slog.Logger) {
 	ctx, cancel := context.WithCancel(context.Background())
 	m.unwatch = cancel
-	if !m.tls.IsSet() {
+	if !m.config.TLS.IsSet() {
 		return
 	}
 	m.watch.Go(func() {
-		m.tls.Watch(ctx, func() {
+		m.config.TLS.Watch(ctx, func() {
 			log.Info("certificate for terminals replaced", "event", "certificate_replaced")
 			m.Signal(syscall.SIGHUP)
 		})

@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"edgelens/internal/certificate"
 	"edgelens/internal/socketpath"
@@ -25,6 +27,10 @@ type MosquittoConfig struct {
 	ClientIDByUser bool
 	// TLS has the certificate for terminals; without one they connect in plain text.
 	TLS certificate.Files
+	// ClientAuth is whether terminals need certificates: ClientAuthOff, ClientAuthOptional or ClientAuthRequire.
+	ClientAuth string
+	// ClientListen is the address for clients with certificates, host:port, with ClientAuthOptional.
+	ClientListen string
 	// MaxPacketBytes is the largest message.
 	MaxPacketBytes int
 	// MaxQueuedBytes and MaxQueuedMessages bound the queue of one offline client.
@@ -34,11 +40,21 @@ type MosquittoConfig struct {
 	MaxConnections int
 }
 
+// How clients of the terminals' port are known.
+const (
+	// ClientAuthOff: by their passwords, if there is a password file.
+	ClientAuthOff = "off"
+	// ClientAuthOptional: at Listen as with ClientAuthOff, and at ClientListen by their certificates.
+	ClientAuthOptional = "optional"
+	// ClientAuthRequire: by their certificates alone.
+	ClientAuthRequire = "require"
+)
+
 // DefaultMosquittoConfig listens on the loopback interface only; 16 MiB a message, 10,000 messages and an eighth of the
 // memory (64 to 512 MiB) a client: mosquitto acknowledges and drops messages beyond that.
 func DefaultMosquittoConfig() MosquittoConfig {
 	return MosquittoConfig{
-		Listen: "127.0.0.1:1883", MaxPacketBytes: 16 << 20,
+		Listen: "127.0.0.1:1883", ClientAuth: ClientAuthOff, ClientListen: "127.0.0.1:8883", MaxPacketBytes: 16 << 20,
 		MaxQueuedBytes: min(max(totalMemory()/8, 64<<20), 512<<20), MaxQueuedMessages: 10_000, MaxConnections: 2000,
 	}
 }
@@ -47,8 +63,14 @@ func DefaultMosquittoConfig() MosquittoConfig {
 func (c MosquittoConfig) Validate() error {
 	var errs []error
 	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if _, _, err := c.address(); err != nil {
+	if _, _, err := splitAddress("listen", c.Listen); err != nil {
 		errs = append(errs, err)
+	}
+	if _, _, err := splitAddress("tls.client_listen", c.ClientListen); err != nil {
+		errs = append(errs, err)
+	}
+	if !slices.Contains([]string{ClientAuthOff, ClientAuthOptional, ClientAuthRequire}, c.ClientAuth) {
+		problem("tls.client_auth must be %s, %s or %s, not %q", ClientAuthOff, ClientAuthOptional, ClientAuthRequire, c.ClientAuth)
 	}
 	if c.PasswordFile != "" {
 		if _, err := os.Stat(c.PasswordFile); err != nil {
@@ -73,21 +95,21 @@ func (c MosquittoConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// address returns the host and port of Listen. Port 0 would let the system choose, which mosquitto does not support.
-func (c MosquittoConfig) address() (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(c.Listen)
+// splitAddress returns the host and port of a setting. Port 0 would let the system choose, which mosquitto does not support.
+func splitAddress(setting, address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
 	if err == nil {
 		port, err = strconv.Atoi(text)
 	}
 	if err != nil || port < 1 || port > 65535 || strings.ContainsAny(host, " \t\r\n") {
-		return "", 0, fmt.Errorf("listen must be host:port with a port of 1 to 65535, not %q", c.Listen)
+		return "", 0, fmt.Errorf("%s must be host:port with a port of 1 to 65535, not %q", setting, address)
 	}
 	return host, port, nil
 }
 
 // Loopback reports whether only this machine can reach the broker.
 func (c MosquittoConfig) Loopback() bool {
-	host, _, err := c.address()
+	host, _, err := splitAddress("listen", c.Listen)
 	if err != nil {
 		return false
 	}
@@ -100,12 +122,16 @@ type mosquittoFiles struct {
 	keptData
 	user   brokerUser
 	socket string // known once prepared
+	// mu guards the files of a MosquittoAccess, and what is below.
+	mu sync.Mutex
+	// ownPassword is the line of user in the password file; "" before there is one.
+	ownPassword string
 }
 
 func (f *mosquittoFiles) config() string { return filepath.Join(f.dir, "mosquitto.conf") }
 
 // prepare creates them, and returns a function that removes the socket.
-func (f *mosquittoFiles) prepare(config MosquittoConfig, acl string) (func(), error) {
+func (f *mosquittoFiles) prepare(config MosquittoConfig, access MosquittoAccess) (func(), error) {
 	if err := f.keptData.prepare(); err != nil {
 		return nil, err
 	}
@@ -114,7 +140,7 @@ func (f *mosquittoFiles) prepare(config MosquittoConfig, acl string) (func(), er
 		return nil, err
 	}
 	f.socket = socket
-	if err := f.write(config, acl); err != nil {
+	if err := f.write(config, access); err != nil {
 		remove()
 		return nil, cannotWrite(err)
 	}
@@ -123,21 +149,17 @@ func (f *mosquittoFiles) prepare(config MosquittoConfig, acl string) (func(), er
 
 // write writes mosquitto.conf, for mosquitto 2.0, anew at each start;
 // https://mosquitto.org/man/mosquitto-conf-5.html is the reference.
-func (f *mosquittoFiles) write(config MosquittoConfig, acl string) error {
-	host, port, err := config.address()
-	if err != nil {
-		return err
-	}
+func (f *mosquittoFiles) write(config MosquittoConfig, access MosquittoAccess) error {
 	for _, path := range []string{f.dir, f.socket} {
 		if strings.ContainsAny(path, "\r\n") {
 			return fmt.Errorf("the path %q has a line break, which mosquitto.conf cannot hold", path)
 		}
 	}
-	access, err := f.access(config, acl)
+	rules, err := f.access(config, access)
 	if err != nil {
 		return err
 	}
-	encryption, err := encryption(config.TLS)
+	listeners, err := f.listeners(config)
 	if err != nil {
 		return err
 	}
@@ -146,10 +168,7 @@ func (f *mosquittoFiles) write(config MosquittoConfig, acl string) error {
 # For edgelens: a socket in a folder that is private to this user.
 listener 0 %s
 
-# For terminals.
-listener %d %s
-max_connections %d
-%s%s
+%s
 # Acknowledged messages survive once they are saved, which is every second, and
 # not at every change: that would save the whole queue again and again, and block
 # all clients meanwhile (docs/adr/0009-terminals.md has the figures).
@@ -172,8 +191,35 @@ log_dest stdout
 log_type error
 log_type warning
 log_type notice
-`, access, ownUser(), f.socket, port, host, config.MaxConnections, clientIDs(config), encryption, f.data(), config.MaxPacketBytes, config.MaxQueuedBytes, config.MaxQueuedMessages)
+`, rules, ownUser(), f.socket, listeners, f.data(), config.MaxPacketBytes, config.MaxQueuedBytes, config.MaxQueuedMessages)
 	return os.WriteFile(f.config(), []byte(text), 0o600)
+}
+
+// listeners returns the lines of the ports for terminals.
+func (f *mosquittoFiles) listeners(config MosquittoConfig) (string, error) {
+	encryption, err := encryption(config.TLS)
+	if err != nil {
+		return "", err
+	}
+	certificates := f.certificates(encryption)
+	own := clientIDs(config) + encryption
+	if config.ClientAuth == ClientAuthRequire {
+		own = certificates
+	}
+	text, err := listenerLines("listen", config.Listen, config.MaxConnections, own)
+	if err != nil || config.ClientAuth != ClientAuthOptional {
+		return text, err
+	}
+	further, err := listenerLines("tls.client_listen", config.ClientListen, config.MaxConnections, certificates)
+	return text + further, err
+}
+
+func listenerLines(setting, address string, maxConnections int, lines string) (string, error) {
+	host, port, err := splitAddress(setting, address)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("# For terminals.\nlistener %d %s\nmax_connections %d\n%s\n", port, host, maxConnections, lines), nil
 }
 
 // clientIDs returns the lines about the ids of terminals' clients.
@@ -197,35 +243,6 @@ func encryption(files certificate.Files) (string, error) {
 		return "", errors.New("the path of a certificate has a line break, which mosquitto.conf cannot hold")
 	}
 	return fmt.Sprintf("certfile %s\nkeyfile %s\ntls_version tlsv1.2\n", files.Certificate, files.Key), nil
-}
-
-// access returns the lines for authentication and the ACL. They hold for both listeners: with settings for each,
-// mosquitto 2.0 loses the listener of a stored session, and drops its messages until its client reconnects (measured).
-func (f *mosquittoFiles) access(config MosquittoConfig, acl string) (string, error) {
-	text := "allow_anonymous true\n"
-	if config.PasswordFile != "" {
-		passwords, err := os.ReadFile(config.PasswordFile)
-		if err != nil {
-			return "", err
-		}
-		ours, err := f.user.passwordLine()
-		if err != nil {
-			return "", err
-		}
-		path := filepath.Join(f.dir, "passwords")
-		if err := os.WriteFile(path, append(append(passwords, '\n'), ours...), 0o600); err != nil {
-			return "", err
-		}
-		text = "allow_anonymous false\npassword_file " + path + "\n"
-	}
-	if acl != "" {
-		path := filepath.Join(f.dir, "acl")
-		if err := os.WriteFile(path, []byte(acl+f.user.rule()), 0o600); err != nil {
-			return "", err
-		}
-		text += "acl_file " + path + "\n"
-	}
-	return text, nil
 }
 
 // ownUser stops a mosquitto that root starts from switching to another user, who could not read our files. Others

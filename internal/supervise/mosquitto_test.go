@@ -26,8 +26,13 @@ import (
 
 func startMosquitto(t *testing.T, dir string, config supervise.MosquittoConfig, acl string) *supervise.Mosquitto {
 	t.Helper()
+	return startMosquittoWith(t, dir, config, supervise.MosquittoAccess{ACL: acl})
+}
+
+func startMosquittoWith(t *testing.T, dir string, config supervise.MosquittoConfig, access supervise.MosquittoAccess) *supervise.Mosquitto {
+	t.Helper()
 	supervisetest.FindMosquitto(t)
-	m, err := supervise.StartMosquitto(t.Context(), dir, config, acl, slog.New(slog.DiscardHandler))
+	m, err := supervise.StartMosquitto(t.Context(), dir, config, access, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +277,7 @@ func TestMosquittoPortTaken(t *testing.T) {
 	defer l.Close()
 	config := supervise.DefaultMosquittoConfig()
 	config.Listen = l.Addr().String()
-	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, "", slog.New(slog.DiscardHandler))
+	m, err := supervise.StartMosquitto(t.Context(), t.TempDir(), config, supervise.MosquittoAccess{}, slog.New(slog.DiscardHandler))
 	if err == nil {
 		_ = m.Stop(context.Background())
 		t.Fatal("it started on a port that is taken")

@@ -97,6 +97,7 @@ type Process struct {
 	ctx    context.Context // ends when the child must end
 	cancel context.CancelFunc
 	kill   chan struct{} // closed when the time to end is over
+	again  chan struct{} // has a token where the child is to be restarted on purpose
 	done   chan struct{} // closed when the child is gone for good
 
 	mu       sync.Mutex
@@ -117,6 +118,7 @@ func New(spec Spec) *Process {
 		ctx:     ctx,
 		cancel:  cancel,
 		kill:    make(chan struct{}),
+		again:   make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
 	}
@@ -198,6 +200,15 @@ func (p *Process) Restarts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.restarts
+}
+
+// Restart ends the child once it is up, as Stop does, and starts it again at once; it does not wait for that. Restarts does not
+// count it.
+func (p *Process) Restart() {
+	select {
+	case p.again <- struct{}{}:
+	default: // it will
+	}
 }
 
 // PID returns the child's process id; 0 while there is none.

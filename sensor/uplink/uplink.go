@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"edgelens/internal/certificate"
 	"edgelens/terminal/session"
 )
 
@@ -34,6 +35,8 @@ type Receiver interface {
 type Config struct {
 	// URL and CAFile are those of session.ParseAddress.
 	URL, CAFile string
+	// Certificate is the one by which we identify ourselves; the zero value is none.
+	Certificate certificate.Files
 	// Node is this node's name, and Secret is part of the client id where it is not empty.
 	Node, Secret string
 	// MaxMessageBytes is the largest message that the broker sends us.
@@ -51,6 +54,9 @@ type Uplink struct {
 // the numbers would arrive as if they were of that moment.
 func Start(config Config, receiver Receiver, log *slog.Logger) (*Uplink, error) {
 	address, err := session.ParseAddress(config.URL, config.CAFile)
+	if err == nil {
+		address, err = address.WithCertificate(config.Certificate)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("receive sensors: the broker's address %w", err)
 	}

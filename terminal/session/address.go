@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"edgelens/internal/certificate"
 )
 
 // writePart is the number of bytes that must be written within the write timeout: fewer
@@ -77,6 +79,24 @@ func readCertificates(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("cannot be trusted: %s has no certificate in PEM", file)
 	}
 	return pool, nil
+}
+
+// WithCertificate returns the same address, where we identify ourselves by a certificate; the zero Files is none. The files are
+// read at each connect, so that they can be replaced meanwhile. The error is for a broker without TLS, and for files that cannot
+// be used.
+func (a Address) WithCertificate(files certificate.Files) (Address, error) {
+	if !files.IsSet() {
+		return a, nil
+	}
+	if a.tls == nil {
+		return Address{}, errors.New("is not one of TLS (mqtts://), so that no certificate can be shown")
+	}
+	if _, err := files.Load(); err != nil {
+		return Address{}, fmt.Errorf("cannot be used with a certificate: %w", err)
+	}
+	a.tls = a.tls.Clone()
+	a.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return files.Load() }
+	return a, nil
 }
 
 // String returns the URL without user and password.

@@ -41,7 +41,7 @@ func StartMosquitto(t testing.TB, change ...func(*supervise.MosquittoConfig)) *M
 func (m *Mosquitto) Start() {
 	m.t.Helper()
 	var err error
-	m.Mosquitto, err = supervise.StartMosquitto(context.Background(), m.dir, m.Config, m.ACL, slog.New(slog.DiscardHandler))
+	m.Mosquitto, err = supervise.StartMosquitto(context.Background(), m.dir, m.Config, supervise.MosquittoAccess{ACL: m.ACL}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		m.t.Fatal(err)
 	}
