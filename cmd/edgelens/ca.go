@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -36,6 +36,7 @@ func useCertificates(cmd *cobra.Command, environ []string, do func(control.Certi
 
 func newCAInit(environ []string) *cobra.Command {
 	var wanted control.NewAuthority
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use: "init", Short: "Make the certificate authority, and this node's certificate", Args: noArgs,
 		Example: `  edgelens ca init --name "edgelens at the school"
@@ -46,17 +47,19 @@ func newCAInit(environ []string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return printAuthority(cmd, made)
+				return asJSON.print(cmd, made, func(out io.Writer) error { return printAuthority(out, made) })
 			})
 		},
 	}
 	cmd.Flags().StringVar(&wanted.Name, "name", "edgelens", "name of the authority, which people see where they trust it")
 	cmd.Flags().StringArrayVar(&wanted.Hosts, "host", nil, "another name or address by which clients reach this machine; may be given again")
+	asJSON.add(cmd, "")
 	return cmd
 }
 
 func newCAShow(environ []string) *cobra.Command {
-	var asJSON, asPEM bool
+	var asPEM bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use: "show", Short: "Show the certificate authority", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,20 +71,19 @@ func newCAShow(environ []string) *cobra.Command {
 				case asPEM:
 					_, err = fmt.Fprint(cmd.OutOrStdout(), found.PEM)
 					return err
-				case asJSON:
-					return json.NewEncoder(cmd.OutOrStdout()).Encode(found)
 				}
-				return printAuthority(cmd, found)
+				return asJSON.print(cmd, found, func(out io.Writer) error { return printAuthority(out, found) })
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asPEM, "pem", false, "print the certificate alone, which clients trust")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
+	cmd.MarkFlagsMutuallyExclusive("pem", "json")
 	return cmd
 }
 
-func printAuthority(cmd *cobra.Command, a control.Authority) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), `authority:   %s
+func printAuthority(out io.Writer, a control.Authority) error {
+	_, err := fmt.Fprintf(out, `authority:   %s
 SHA-256:     %s
 expires:     %s
 node:        %s

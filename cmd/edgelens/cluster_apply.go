@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +19,7 @@ type rollout struct {
 
 func newClusterApply(o *cluster.Options) *cobra.Command {
 	var timeout time.Duration
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "apply FILE",
 		Short: "Deploy or update a service from a short file, and wait until it serves",
@@ -60,13 +60,10 @@ error has the reasons; the pods of the former version serve on. docs/kubernetes.
 			report, err := c.Wait(cmd.Context(), service, timeout, func(text string) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", service.Name, text) // progress only
 			})
-			if asJSON {
-				err = errors.Join(err, json.NewEncoder(cmd.OutOrStdout()).Encode(rollout{applied, report}))
-			}
-			return err
+			return errors.Join(err, asJSON.print(cmd, rollout{applied, report}, func(io.Writer) error { return nil })) // the progress is the text
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "time in which the service must come up")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, ", also of a service that does not come up")
 	return cmd
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -14,7 +13,7 @@ import (
 )
 
 func newClusterNodes(o *cluster.Options) *cobra.Command {
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "nodes",
 		Short: "Report the machines of the cluster with their conditions; exit with status 0 only if all are healthy",
@@ -31,21 +30,17 @@ power), which the edgelens that runs there measures. Whether a node without one 
 				return err
 			}
 			healthy := !slices.ContainsFunc(nodes, func(n cluster.Node) bool { return !n.Healthy })
-			if asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
-					Healthy bool           `json:"healthy"`
-					Nodes   []cluster.Node `json:"nodes"`
-				}{healthy, nodes})
-			} else {
-				err = printNodes(cmd.OutOrStdout(), nodes)
-			}
+			err = asJSON.print(cmd, struct {
+				Healthy bool           `json:"healthy"`
+				Nodes   []cluster.Node `json:"nodes"`
+			}{healthy, nodes}, func(out io.Writer) error { return printNodes(out, nodes) })
 			if err == nil && !healthy {
 				return errSilent
 			}
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
 }
 

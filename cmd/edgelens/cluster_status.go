@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -14,7 +13,7 @@ import (
 )
 
 func newClusterStatus(o *cluster.Options) *cobra.Command {
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
 		Short: "Report the services of the namespace, or one; exit with status 0 only if all are healthy",
@@ -29,21 +28,17 @@ func newClusterStatus(o *cluster.Options) *cobra.Command {
 				return err
 			}
 			healthy := !slices.ContainsFunc(services, func(s cluster.Report) bool { return !s.Healthy })
-			if asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
-					Healthy  bool             `json:"healthy"`
-					Services []cluster.Report `json:"services"`
-				}{healthy, services})
-			} else {
-				err = printServices(cmd.OutOrStdout(), services)
-			}
+			err = asJSON.print(cmd, struct {
+				Healthy  bool             `json:"healthy"`
+				Services []cluster.Report `json:"services"`
+			}{healthy, services}, func(out io.Writer) error { return printServices(out, services) })
 			if err == nil && !healthy {
 				return errSilent
 			}
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
 }
 

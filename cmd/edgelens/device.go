@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -26,7 +26,8 @@ by its socket there, so that changes take effect at once. For the service of a p
 }
 
 func newDeviceRevoke(environ []string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "revoke ID", Short: "End the certificates of a device at once, for good", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return useCertificates(cmd, environ, func(of control.Certificates) error {
@@ -34,19 +35,23 @@ func newDeviceRevoke(environ []string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				for _, c := range revoked {
-					if _, err := fmt.Fprintf(cmd.OutOrStdout(), "certificate %s of %s is revoked\n", c.Serial, c.Name); err != nil {
-						return err
+				return asJSON.print(cmd, revoked, func(out io.Writer) error {
+					for _, c := range revoked {
+						if _, err := fmt.Fprintf(out, "certificate %s of %s is revoked\n", c.Serial, c.Name); err != nil {
+							return err
+						}
 					}
-				}
-				return nil
+					return nil
+				})
 			})
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
 }
 
 func newDeviceList(environ []string) *cobra.Command {
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the certificates of devices and nodes", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,18 +60,19 @@ func newDeviceList(environ []string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if asJSON {
-					return json.NewEncoder(cmd.OutOrStdout()).Encode(list)
-				}
-				t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(t, "ID\tKIND\tSTATE\tISSUED\tEXPIRES\tREVOKED\tSERIAL") // Flush returns the error
-				for _, c := range list {
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, c.Kind, c.State, day(c.Issued), c.NotAfter.Local().Format(time.DateOnly), day(c.Revoked), c.Serial)
-				}
-				return t.Flush()
+				return asJSON.print(cmd, list, func(out io.Writer) error { return printCertificates(out, list) })
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
+}
+
+func printCertificates(out io.Writer, list []control.Certificate) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tKIND\tSTATE\tISSUED\tEXPIRES\tREVOKED\tSERIAL") // Flush returns the error
+	for _, c := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, c.Kind, c.State, day(c.Issued), c.NotAfter.Local().Format(time.DateOnly), day(c.Revoked), c.Serial)
+	}
+	return t.Flush()
 }

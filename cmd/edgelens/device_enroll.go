@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,12 +18,14 @@ type enrolment struct {
 	// csr is the file of a certificate signing request; "" makes one with a key in folder.
 	csr, folder string
 	days        int
+	asJSON      jsonFlag
 }
 
 func (e *enrolment) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&e.csr, "csr", "", "file with a certificate signing request (PEM) of the device, - for standard input: the key stays there, and the certificate is printed")
 	cmd.Flags().StringVar(&e.folder, "folder", ".", "folder for the files ID.key, ID.pem and ca.pem; a key that is there is used")
 	cmd.Flags().IntVar(&e.days, "days", int(pki.DefaultValidity.Hours()/24), "validity of the certificate in days")
+	e.asJSON.add(cmd, "")
 }
 
 func newDeviceEnroll(environ []string) *cobra.Command {
@@ -39,7 +42,7 @@ key, or prints a token by which the device enrolls itself at POST /api/enroll, o
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e.request.Device = args[0]
 			if token {
-				return printEnrolmentToken(cmd, environ, control.TokenRequest{Device: args[0], Within: within, Validity: e.validity()})
+				return e.printToken(cmd, environ, control.TokenRequest{Device: args[0], Within: within, Validity: e.validity()})
 			}
 			return e.run(cmd, environ)
 		},
@@ -83,9 +86,11 @@ func (e *enrolment) run(cmd *cobra.Command, environ []string) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "private key: %s\ncertificate: %s, until %s\nauthority:   %s\n",
-			files.Key, files.Certificate, files.Expires.Format(time.DateOnly), files.Authority)
-		return err
+		return e.asJSON.print(cmd, jsonEnrolled{files.Key, files.Certificate, files.Authority, files.Expires}, func(out io.Writer) error {
+			_, err := fmt.Fprintf(out, "private key: %s\ncertificate: %s, until %s\nauthority:   %s\n",
+				files.Key, files.Certificate, files.Expires.Format(time.DateOnly), files.Authority)
+			return err
+		})
 	})
 }
 
@@ -100,19 +105,32 @@ func (e *enrolment) sign(cmd *cobra.Command, of control.Certificates) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(cmd.OutOrStdout(), issued.Chain)
-	return err
+	return e.asJSON.print(cmd, issued, func(out io.Writer) error {
+		_, err := fmt.Fprint(out, issued.Chain)
+		return err
+	})
 }
 
-// printEnrolmentToken prints the token alone to standard output, for scripts.
-func printEnrolmentToken(cmd *cobra.Command, environ []string, request control.TokenRequest) error {
+// jsonEnrolled is the JSON of a device whose key and certificate were made here: their files, that of the authority, and when the
+// certificate expires. Names are added and never changed: scripts read them.
+type jsonEnrolled struct {
+	Key         string    `json:"key"`
+	Certificate string    `json:"certificate"`
+	Authority   string    `json:"authority"`
+	Expires     time.Time `json:"expires"`
+}
+
+// printToken prints the token alone to standard output, for scripts.
+func (e *enrolment) printToken(cmd *cobra.Command, environ []string, request control.TokenRequest) error {
 	return useCertificates(cmd, environ, func(of control.Certificates) error {
 		token, err := of.NewEnrolmentToken(cmd.Context(), request)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "Token for %s, shown only now: it can be used once, until %s, with POST /api/enroll.\n", request.Device, token.Expires.Local().Format(time.DateTime))
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), token.Token)
-		return err
+		return e.asJSON.print(cmd, token, func(out io.Writer) error {
+			_, err := fmt.Fprintln(out, token.Token)
+			return err
+		})
 	})
 }
