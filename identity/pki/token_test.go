@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,6 +68,39 @@ func TestTokens(t *testing.T) {
 		if err := call(); !errors.Is(err, edgelens.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Of many attempts at once, one gets the certificate.
+func TestTokenIsUsedOnceByMany(t *testing.T) {
+	s := newSite(t, "school")
+	token, _, err := s.NewToken(t.Context(), "door", time.Hour, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const attempts = 8
+	var running sync.WaitGroup
+	errs := make(chan error, attempts)
+	for range attempts {
+		csr := requestOf(t, newKey(t), "door")
+		running.Go(func() {
+			_, err := s.EnrollByToken(t.Context(), token, csr)
+			errs <- err
+		})
+	}
+	running.Wait()
+	close(errs)
+	good := 0
+	for err := range errs {
+		switch {
+		case err == nil:
+			good++
+		case !errors.Is(err, edgelens.ErrUnauthorized) && !errors.Is(err, edgelens.ErrConflict):
+			t.Error(err)
+		}
+	}
+	if n := len(s.Certificates()); good != 1 || n != 2 {
+		t.Errorf("%d certificates of %d attempts; in the register %d, want that and the node's", good, attempts, n)
 	}
 }
 
