@@ -99,7 +99,7 @@ func TestTrySucceedsAndIsNotCounted(t *testing.T) {
 	}
 }
 
-// `systemctl reload` waits until the settings were read again, also where they have errors.
+// systemd learns when the settings are read again, and when that is done, also where they have errors.
 func TestReloadIsReportedToSystemd(t *testing.T) {
 	sent := manager(t)
 	c := settings(t)

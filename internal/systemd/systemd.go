@@ -53,8 +53,8 @@ func (m *Manager) Ready(status string) {
 	m.send(daemon.SdNotifyReady + "\nSTATUS=" + status)
 }
 
-// Reloading reports that the service reads its settings again, so that `systemctl reload` waits, and returns a function
-// that reports that it has done so. Both report nothing while the service is not ready: that would end its start.
+// Reloading reports that the service reads its settings again, which `systemctl status` shows, and returns a function that
+// reports that it has done so. Both report nothing while the service is not ready: that would end its start.
 func (m *Manager) Reloading() (done func()) {
 	if m == nil {
 		return func() {}
