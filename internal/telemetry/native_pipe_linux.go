@@ -11,7 +11,7 @@ import (
 )
 
 // keptPipe reads whole lines from a pipe, and removes what it has returned from it only once it is asked for more: until then it is
-// not logged, and whoever reads the pipe after a crash has it.
+// not logged, and the process that reads the pipe after a crash has it.
 type keptPipe struct {
 	conn syscall.RawConn
 	// copies is a pipe to which tee(2) copies; returned is how much of the first one was returned.
