@@ -38,7 +38,7 @@ func startRest(lines, original int) (*rest, error) {
 	}
 	defer func() { _ = unix.Close(life[0]) }() // of a copy
 	pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", restScript}, &syscall.ProcAttr{
-		Env: []string{"PATH=/usr/bin:/bin"}, Files: []uintptr{nothing.Fd(), uintptr(original), nothing.Fd(), uintptr(life[0]), uintptr(lines)},
+		Dir: "/", Env: []string{"PATH=/usr/bin:/bin"}, Files: []uintptr{nothing.Fd(), uintptr(original), nothing.Fd(), uintptr(life[0]), uintptr(lines)},
 	})
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(life[1]))
