@@ -258,7 +258,7 @@ func (r *sinkLoop) reject(d *device, done report) {
 		return
 	}
 	r.events.WithLabelValues(r.sink.Name(), outcomeRejected).Inc()
-	r.log.Error("an event was set aside because the receiver rejects it; list it with `edgelens outbox list`, send it again with `edgelens outbox retry`", append(attributes, "event", "event_set_aside")...)
+	r.log.Error("an event was set aside because the receiver rejects it; list it with `edgelens outbox list`, send it again with `edgelens outbox retry`", append(attributes, "event", "event_set_aside", "outcome", outcomeRejected)...)
 	d.failures, d.notBefore, d.asides = 0, time.Time{}, d.asides+1
 	r.alarms.succeeded(r.sink.Name(), done.device, r.log) // the sink is up
 }

@@ -27,12 +27,14 @@ const drainTimeout = 100 * time.Millisecond
 type Native struct {
 	original *os.File
 	lines    *os.File
+	kept     *keptPipe
+	rest     *rest // nil where it could not be started
 	reading  sync.WaitGroup
 	close    func() error
 }
 
-// CaptureNative leads standard error, the file descriptor 2, to a Native. Go's own report of a crash is also written to the
-// Original, which is where standard error led before. It concerns the whole process, so there must be one at a time.
+// CaptureNative leads standard error, the file descriptor 2, to a Native. What is left of it when the process crashes is printed
+// on the Original, which is where standard error led before, and so is Go's own report. It concerns the whole process, so there must be one at a time.
 func CaptureNative() (*Native, error) {
 	original, err := unix.FcntlInt(stderrFD, unix.F_DUPFD_CLOEXEC, stderrFD+1)
 	if err != nil {
@@ -53,6 +55,10 @@ func CaptureNative() (*Native, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture standard error: %w", errors.Join(err, n.lines.Close(), n.restore()))
 	}
+	if n.kept, err = newKeptPipe(n.lines); err != nil {
+		return nil, fmt.Errorf("capture standard error: %w", errors.Join(err, unix.Dup3(original, stderrFD, 0), n.lines.Close(), n.restore()))
+	}
+	n.rest, _ = startRest(pipe[0], original) // without a shell, the last lines before a crash may be lost
 	n.close = sync.OnceValue(n.stop)
 	return n, nil
 }
@@ -63,7 +69,7 @@ func (n *Native) Original() *os.File { return n.original }
 // LogTo logs what was and will be captured, until Close.
 func (n *Native) LogTo(log *slog.Logger, metrics prometheus.Registerer) {
 	lines := newNativeLog(log, metrics)
-	n.reading.Go(func() { lines.copyFrom(n.lines) })
+	n.reading.Go(func() { lines.copyFrom(n.kept) })
 }
 
 // Close leads standard error to where it led before, and returns when what was written has been logged.
@@ -74,7 +80,11 @@ func (n *Native) stop() error {
 	// Processes that were started meanwhile may hold the other end of the pipe, so there may be no end of it.
 	err = errors.Join(err, n.lines.SetReadDeadline(time.Now().Add(drainTimeout)))
 	n.reading.Wait()
-	return errors.Join(err, n.lines.Close(), n.restore())
+	err = errors.Join(err, n.lines.Close(), n.kept.close())
+	if n.rest != nil {
+		err = errors.Join(err, n.rest.stop())
+	}
+	return errors.Join(err, n.restore())
 }
 
 // restore has crashes written to standard error alone, and closes the copy of it.

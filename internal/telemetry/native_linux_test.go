@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -58,6 +59,17 @@ var nativeParts = map[string]func(native *telemetry.Native){
 	},
 	"abort": func(*telemetry.Native) {
 		_ = syscall.Kill(syscall.Getpid(), syscall.SIGABRT)
+		time.Sleep(time.Minute)
+	},
+	"last words": func(*telemetry.Native) {
+		write("ERROR: last words\n")
+		_ = syscall.Kill(syscall.Getpid(), syscall.SIGABRT)
+		time.Sleep(time.Minute)
+	},
+	"fatal error": func(*telemetry.Native) { new(sync.Mutex).Unlock() },
+	"killed": func(*telemetry.Native) {
+		write("ERROR: last words\n")
+		_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		time.Sleep(time.Minute)
 	},
 	"panic with a full pipe": func(*telemetry.Native) {
@@ -160,16 +172,22 @@ func TestNativeChildren(t *testing.T) {
 	}
 }
 
-// Go's report of a crash is in the original standard error, as without the capture.
+// Go's report of a crash is in the original standard error, as without the capture, and so is what was written just before it.
 func TestNativeCrashes(t *testing.T) {
 	for part, want := range map[string][]string{
 		"panic": {"panic: out of ideas", "goroutine "}, "abort": {"SIGABRT", "goroutine "}, "panic with a full pipe": {"panic: out of ideas", "goroutine "},
+		"last words": {"last words", "SIGABRT", "goroutine "}, "killed": {"last words"}, "fatal error": {"fatal error: sync: unlock of unlocked mutex", "goroutine "},
 	} {
 		t.Run(part, func(t *testing.T) {
-			_, rest, _ := runNative(t, part)
-			for _, text := range want {
-				if !strings.Contains(rest, text) {
-					t.Errorf("standard error lacks %q: %s", text, rest)
+			for range 5 { // what is in time for the log depends on chance
+				log, rest, _ := runNative(t, part)
+				for _, line := range log {
+					rest += line.Text
+				}
+				for _, text := range want {
+					if !strings.Contains(rest, text) {
+						t.Errorf("standard error lacks %q: %s", text, rest)
+					}
 				}
 			}
 		})
