@@ -24,6 +24,10 @@ import (
 // recognized.
 func TestRuntimeDefault(t *testing.T) {
 	programs := forCheck(t)
+	// The profile is in force: it does not let a process make a namespace.
+	if out, err := exec.Command(filepath.Join(programs, "bin", "runtimedefault"), "unshare", "--user", "true").CombinedOutput(); err == nil || !strings.Contains(string(out), "Operation not permitted") {
+		t.Fatalf("unshare: %v, %s", err, out)
+	}
 	dir := testutil.ShortDir(t)
 	model := modeltest.Mean(modeltest.Options{Side: 32, DType: models.Uint8, Softmax: true, Labels: modeltest.Labels()})
 	if err := os.MkdirAll(filepath.Join(dir, "models"), 0o755); err != nil {

@@ -78,20 +78,19 @@ func policyOf(p *specs.LinuxSeccomp) (seccomp.Policy, error) {
 	return policy, nil
 }
 
+// operations are the comparisons that both have. Of SCMP_CMP_MASKED_EQ only "no bit is set" is one of them.
+var operations = map[specs.LinuxSeccompOperator]seccomp.Operation{
+	specs.OpEqualTo: seccomp.Equal, specs.OpNotEqual: seccomp.NotEqual, specs.OpLessThan: seccomp.LessThan, specs.OpLessEqual: seccomp.LessOrEqual,
+	specs.OpGreaterThan: seccomp.GreaterThan, specs.OpGreaterEqual: seccomp.GreaterOrEqual, specs.OpMaskedEqual: seccomp.BitsNotSet,
+}
+
 func conditionsOf(args []specs.LinuxSeccompArg) (all seccomp.ArgumentConditions, err error) {
 	for _, arg := range args {
-		condition := seccomp.Condition{Argument: uint32(arg.Index), Value: arg.Value}
-		switch {
-		case arg.Op == specs.OpEqualTo:
-			condition.Operation = seccomp.Equal
-		case arg.Op == specs.OpNotEqual:
-			condition.Operation = seccomp.NotEqual
-		case arg.Op == specs.OpMaskedEqual && arg.ValueTwo == 0:
-			condition.Operation = seccomp.BitsNotSet
-		default:
+		operation, known := operations[arg.Op]
+		if !known || arg.Op == specs.OpMaskedEqual && arg.ValueTwo != 0 {
 			return nil, fmt.Errorf("the comparison %s with %d is not known here", arg.Op, arg.ValueTwo)
 		}
-		all = append(all, condition)
+		all = append(all, seccomp.Condition{Argument: uint32(arg.Index), Operation: operation, Value: arg.Value})
 	}
 	return all, nil
 }
