@@ -123,6 +123,9 @@ func TestTerminalWithCertificate(t *testing.T) {
 	})
 	testutil.Eventually(t, "the revoked device is refused", func() bool { err := door.LastError(); return !door.Up() && err != nil })
 	testutil.Eventually(t, "others are not", listener.Up)
+	testutil.Eventually(t, "its attempts are counted", func() bool {
+		return metric(s, `edgelens_mqtt_refused_handshakes_total{reason="certificate"}`) >= 1
+	})
 	gate := connectAs(t, url, enrolled(t, c, "1026702"))
 	gate.publish(fungxis.Record("1026702", first(passed(2)), second(passed(2))))
 	testutil.Eventually(t, "the event of another door", func() bool { return len(listener.events("1026702")) == 1 })

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens/internal/cgroup"
+	"edgelens/internal/supervise"
 )
 
 var (
@@ -23,6 +24,8 @@ var (
 		"1 while there is no classifier and the quality model answers in its place.", nil, nil)
 	certificateExpiry = prometheus.NewDesc("edgelens_certificate_expiry_timestamp_seconds",
 		"When a certificate expires, in seconds since 1970, by what it is for: http, mqtt, authority, node.", []string{"for"}, nil)
+	refusedHandshakes = prometheus.NewDesc("edgelens_mqtt_refused_handshakes_total",
+		"Clients that the private broker refused in the TLS handshake, by reason: no_certificate, certificate (revoked, expired, or of another authority), other. With mqtt.tls.client_auth alone.", []string{"reason"}, nil)
 	deviceCertificates = prometheus.NewDesc("edgelens_device_certificates",
 		"Certificates of devices by state: valid, expiring (the latest of a device, with less than 14 days), expired, revoked.", []string{"state"}, nil)
 )
@@ -35,7 +38,7 @@ type nodeMetrics struct {
 
 // Describe implements prometheus.Collector.
 func (m nodeMetrics) Describe(c chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{memoryUsed, memoryLimit, diskFree, diskSize, standIn, certificateExpiry, deviceCertificates} {
+	for _, desc := range []*prometheus.Desc{memoryUsed, memoryLimit, diskFree, diskSize, standIn, certificateExpiry, deviceCertificates, refusedHandshakes} {
 		c <- desc
 	}
 }
@@ -62,6 +65,11 @@ func (m nodeMetrics) Collect(c chan<- prometheus.Metric) {
 	gauge(standIn, truth(len(missing) > 0 && m.node.config.Recognize.AllowStandIn))
 	for of, follower := range m.node.certificates {
 		gauge(certificateExpiry, float64(follower.Expires().Unix()), of)
+	}
+	if t := m.node.terminals; t != nil && t.broker.child != nil && m.node.config.Mosquitto.ClientAuth != supervise.ClientAuthOff {
+		for reason, n := range t.broker.child.RefusedClients() {
+			c <- prometheus.MustNewConstMetric(refusedHandshakes, prometheus.CounterValue, float64(n), reason)
+		}
 	}
 	if m.node.identities == nil {
 		return

@@ -40,7 +40,7 @@ type child struct {
 
 // launch starts a child. The calling thread must live as long as the child.
 func (s Spec) launch() (*child, error) {
-	c := &child{spec: s, lines: &lines{log: s.Log, hide: s.Hide}, gone: make(chan struct{})}
+	c := &child{spec: s, lines: &lines{log: s.Log, hide: s.Hide, observe: s.Observe}, gone: make(chan struct{})}
 	c.cmd = &exec.Cmd{
 		Path: s.Path,
 		Args: append([]string{s.Name}, s.Args...),

@@ -18,8 +18,9 @@ const (
 // lines receives a child's output, logs it line by line and keeps the last lines.
 type lines struct {
 	log *slog.Logger
-	// hide is a secret to be removed from the lines; empty for none.
-	hide string
+	// hide are secrets to be removed from the lines, and observe is called for each.
+	hide    []string
+	observe func(line string)
 
 	mu      sync.Mutex
 	partial []byte // of the incomplete line, at most maxLine
@@ -45,13 +46,14 @@ func (l *lines) Write(p []byte) (int, error) {
 func (l *lines) keep() {
 	line := strings.TrimSpace(strings.ToValidUTF8(string(l.partial), "\uFFFD"))
 	l.partial = l.partial[:0]
-	if l.hide != "" {
-		line = strings.ReplaceAll(line, l.hide, "<hidden>")
+	for _, secret := range l.hide {
+		line = strings.ReplaceAll(line, secret, "<hidden>")
 	}
 	if line == "" {
 		return
 	}
 	l.log.Debug("private server output", "line", line)
+	l.observe(line)
 	if len(l.kept) == keptLines {
 		l.kept = slices.Delete(l.kept, 0, 1)
 	}

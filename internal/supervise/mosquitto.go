@@ -26,6 +26,8 @@ type Mosquitto struct {
 	*Process
 	files  *mosquittoFiles
 	config MosquittoConfig
+	// refused counts the clients without a valid certificate.
+	refused *refusedClients
 	// unwatch ends the watching of its certificate, for which it needs a signal.
 	unwatch context.CancelFunc
 	watch   sync.WaitGroup
@@ -56,6 +58,7 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acc
 		return nil, fmt.Errorf("start mosquitto: %w", cannotWrite(err))
 	}
 	files := &mosquittoFiles{keptData: keptData{dir: dir, of: "mosquitto"}, user: user}
+	refused := newRefusedClients(log)
 	process := New(Spec{
 		Name:    "mosquitto",
 		Path:    program,
@@ -70,7 +73,9 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acc
 		// It does not answer while it writes a long queue to a slow card.
 		Silence: 30 * time.Second,
 		Recover: func(d ExitError) bool { return brokerDataDamaged(d) && files.setDataAside(d, log) },
-		Hide:    user.clientSecret(),
+		// It logs the names and ids of clients; without passwords, the name of ours is a secret.
+		Hide:    []string{user.clientSecret(), user.name, user.password},
+		Observe: refused.read,
 		Log:     log,
 	})
 	if _, err := os.Stat(filepath.Join(files.data(), brokerDatabase)); errors.Is(err, fs.ErrNotExist) {
@@ -82,7 +87,7 @@ func StartMosquitto(ctx context.Context, dir string, config MosquittoConfig, acc
 	if err := process.Start(ctx); err != nil {
 		return nil, err
 	}
-	m := &Mosquitto{Process: process, files: files, config: config}
+	m := &Mosquitto{Process: process, files: files, config: config, refused: refused}
 	m.watchCertificate(log)
 	return m, nil
 }

@@ -33,14 +33,15 @@ func accessOf(t *testing.T, site *pkitest.Site) supervise.MosquittoAccess {
 }
 
 // startWithCertificates starts a broker whose clients need certificates.
-func startWithCertificates(t *testing.T, site *pkitest.Site, change func(*supervise.MosquittoConfig)) (*supervise.Mosquitto, supervise.MosquittoConfig) {
+func startWithCertificates(t *testing.T, site *pkitest.Site, change func(*supervise.MosquittoConfig)) (*supervise.Mosquitto, supervise.MosquittoConfig, *testutil.LogBuffer) {
 	t.Helper()
 	config := supervise.DefaultMosquittoConfig()
 	config.Listen, config.TLS, config.ClientAuth = testutil.FreeAddress(t), site.Node(), supervise.ClientAuthRequire
 	if change != nil {
 		change(&config)
 	}
-	return startMosquittoWith(t, t.TempDir(), config, accessOf(t, site)), config
+	log := &testutil.LogBuffer{}
+	return startMosquittoWith(t, t.TempDir(), config, accessOf(t, site), log), config, log
 }
 
 // as returns the arguments of a client with a certificate.
@@ -86,7 +87,7 @@ func TestMosquittoDemandsCertificates(t *testing.T) {
 	site.Ahead = -2 * time.Hour
 	expired := site.Device("shed", time.Hour)
 	site.Ahead = 0
-	_, config := startWithCertificates(t, site, nil)
+	m, config, log := startWithCertificates(t, site, nil)
 	folder := t.TempDir()
 	leafOnly := certificate.Files{Certificate: filepath.Join(folder, "leaf.pem"), Key: door.Key}
 	chain, err := os.ReadFile(door.Certificate)
@@ -117,13 +118,24 @@ func TestMosquittoDemandsCertificates(t *testing.T) {
 			t.Errorf("%s: %v %s", name, err, out)
 		}
 	}
+	// They are counted by why they were refused; the last one closes the connection itself, as its key is not the certificate's.
+	testutil.Eventually(t, "all are counted", func() bool {
+		n := m.RefusedClients()
+		return n[supervise.RefusedWithout] == 2 && n[supervise.RefusedCertificate] == 3 && n[supervise.RefusedOther] >= 1
+	})
+	if text := log.String(); !strings.Contains(text, "event=mqtt_client_refused") || strings.Contains(text, m.ClientSecret()) {
+		t.Errorf("%s", text)
+	}
+	if user, _, _ := strings.Cut(strings.TrimPrefix(m.URL(), "unix://"), ":"); strings.Contains(log.String(), user) {
+		t.Error("the name of our own user is in the log")
+	}
 }
 
 // A device publishes on its own topics alone, whatever user and client id it asks for; new devices are known at once.
 func TestMosquittoUserIsCertificate(t *testing.T) {
 	site := pkitest.New(t)
 	door, gate := site.Device("door", 0), site.Device("gate", 0)
-	m, config := startWithCertificates(t, site, nil)
+	m, config, _ := startWithCertificates(t, site, nil)
 	access := accessOf(t, site)
 	access.ACL += "user listener\ntopic read up/#\n"
 	listener := site.Device("listener", 0)
@@ -163,7 +175,7 @@ func TestMosquittoUserIsCertificate(t *testing.T) {
 func TestMosquittoEndsRevoked(t *testing.T) {
 	site := pkitest.New(t)
 	door, gate := site.Device("door", 0), site.Device("gate", 0)
-	m, config := startWithCertificates(t, site, nil)
+	m, config, _ := startWithCertificates(t, site, nil)
 	thief := subscribe(t, config.Listen, as(site, door, "-t", "down/door", "-c", "-i", "thief")...)
 	other := subscribe(t, config.Listen, as(site, gate, "-t", "down/gate", "-c", "-i", "other")...)
 	if _, err := site.Revoke(t.Context(), "door"); err != nil {
@@ -200,7 +212,7 @@ func TestMosquittoOptionalCertificates(t *testing.T) {
 		t.Fatalf("%v %s", err, out)
 	}
 	door := site.Device("door", 0)
-	_, config := startWithCertificates(t, site, func(c *supervise.MosquittoConfig) {
+	_, config, _ := startWithCertificates(t, site, func(c *supervise.MosquittoConfig) {
 		c.ClientAuth, c.ClientListen, c.PasswordFile = supervise.ClientAuthOptional, testutil.FreeAddress(t), passwords
 	})
 	for name, test := range map[string]struct {

@@ -186,13 +186,20 @@ set_tcp_nodelay true
 
 # $SYS reports dropped messages.
 sys_interval 5
-connection_messages false
-log_dest stdout
-log_type error
+%slog_type error
 log_type warning
 log_type notice
-`, rules, ownUser(), f.socket, listeners, f.data(), config.MaxPacketBytes, config.MaxQueuedBytes, config.MaxQueuedMessages)
+`, rules, ownUser(), f.socket, listeners, f.data(), config.MaxPacketBytes, config.MaxQueuedBytes, config.MaxQueuedMessages, messages(config))
 	return os.WriteFile(f.config(), []byte(text), 0o600)
+}
+
+// messages returns the lines about what is logged. Clients that are refused in the TLS handshake are logged with the connections
+// alone, and at once on standard error alone, which is not buffered.
+func messages(config MosquittoConfig) string {
+	if config.ClientAuth == ClientAuthOff {
+		return "connection_messages false\nlog_dest stdout\n"
+	}
+	return "connection_messages true\nlog_dest stderr\n"
 }
 
 // listeners returns the lines of the ports for terminals.

@@ -26,13 +26,13 @@ import (
 
 func startMosquitto(t *testing.T, dir string, config supervise.MosquittoConfig, acl string) *supervise.Mosquitto {
 	t.Helper()
-	return startMosquittoWith(t, dir, config, supervise.MosquittoAccess{ACL: acl})
+	return startMosquittoWith(t, dir, config, supervise.MosquittoAccess{ACL: acl}, &testutil.LogBuffer{})
 }
 
-func startMosquittoWith(t *testing.T, dir string, config supervise.MosquittoConfig, access supervise.MosquittoAccess) *supervise.Mosquitto {
+func startMosquittoWith(t *testing.T, dir string, config supervise.MosquittoConfig, access supervise.MosquittoAccess, log *testutil.LogBuffer) *supervise.Mosquitto {
 	t.Helper()
 	supervisetest.FindMosquitto(t)
-	m, err := supervise.StartMosquitto(t.Context(), dir, config, access, slog.New(slog.DiscardHandler))
+	m, err := supervise.StartMosquitto(t.Context(), dir, config, access, log.Logger())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,8 +53,10 @@ type Spec struct {
 	StopTimeout time.Duration
 	// Backoff is the delay before a restart.
 	Backoff Backoff
-	// Hide is a secret to be removed from the child's output; empty for none.
-	Hide string
+	// Hide are secrets to be removed from the child's output.
+	Hide []string
+	// Observe is called for each line of the child's output, without those secrets, and must be quick; nil for nothing.
+	Observe func(line string)
 	// Log gets the child's output at level debug, and its exits as warnings.
 	Log *slog.Logger
 }
@@ -63,6 +65,9 @@ type Spec struct {
 func (s Spec) withDefaults() Spec {
 	if s.Prepare == nil {
 		s.Prepare = func() (func(), error) { return nil, nil }
+	}
+	if s.Observe == nil {
+		s.Observe = func(string) {}
 	}
 	if s.Recover == nil {
 		s.Recover = func(ExitError) bool { return false }
