@@ -68,6 +68,7 @@ var rules = map[string]rule{
 	"PATCH /api/devices/:id":                    with(edgelens.ScopeDevices),
 	"DELETE /api/devices/:id":                   with(edgelens.ScopeDevices),
 	"GET /api/devices/:id/records":              with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"GET /api/devices/:id/chain":                with(edgelens.ScopeResults, edgelens.ScopePage),
 	"GET /api/not-understood":                   with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"GET /api/devices/:id/commands":             with(edgelens.ScopeCommands),
 	"POST /api/devices/:id/commands":            with(edgelens.ScopeCommands),
@@ -98,12 +99,13 @@ var rules = map[string]rule{
 	"GET /api/outbox":               adminOnly,
 	"POST /api/outbox/retry":        adminOnly,
 
-	"GET /healthz":         open,
-	"GET /readyz":          open, // its reasons need a key
-	"GET /login":           open,
-	"GET /login/login.css": open,
-	"POST /login":          open,
-	"POST /logout":         open, // it needs the session's token
+	"GET /healthz":               open,
+	"GET /readyz":                open, // its reasons need a key
+	"GET /login":                 open,
+	"GET /login/login.css":       open,
+	"POST /login":                open,
+	"POST /logout":               open, // it needs the session's token
+	"GET /.well-known/jwks.json": open,
 }
 
 // eventScopes are the scopes for events by their type. An event of another type needs ScopeAdmin.
@@ -137,7 +139,7 @@ func (s *Server) ruleOf(c echo.Context) rule {
 	case s.registered[name]:
 		return adminOnly
 	case strings.HasPrefix(r.URL.Path, "/.well-known/"):
-		return open // nothing is there, which everyone may know
+		return open // nothing else is there, which everyone may know
 	default:
 		return anyKey // nor here
 	}

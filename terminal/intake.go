@@ -30,6 +30,7 @@ const (
 // intakeParts are the dependencies of the intake.
 type intakeParts struct {
 	common
+	envelopes     Envelopes
 	dialects      matcher
 	registry      *registry
 	clocks        *clocks
@@ -98,6 +99,11 @@ func (i *intake) onMessage(m session.Message) {
 		m.Ack()
 		return
 	}
+	if i.envelopes.IsSealed(m.Payload) { // it takes time
+		msg.sealed = true
+		i.enqueue(msg)
+		return
+	}
 	if len(m.Payload) <= small {
 		reading, err := i.decode(msg)
 		if err != nil {
@@ -106,8 +112,10 @@ func (i *intake) onMessage(m session.Message) {
 			return
 		}
 		if !slices.ContainsFunc(reading.Messages, isDurable) {
-			for _, message := range reading.Messages {
-				i.presence.onSign(msg, message)
+			if !i.unproven(msg, reading) {
+				for _, message := range reading.Messages {
+					i.presence.onSign(msg, message)
+				}
 			}
 			i.notUnderstood.inPart(msg, reading)
 			m.Ack()
@@ -161,7 +169,7 @@ func (i *intake) ingest(ingesting, writing context.Context) {
 		if !ok {
 			return
 		}
-		if i.process(writing, msg) {
+		if i.processAny(writing, msg) {
 			msg.Ack()
 		}
 		i.queues.release(queue, msg)
@@ -178,6 +186,9 @@ func (i *intake) process(ctx context.Context, msg item) bool {
 			return true
 		}
 		msg.decoded = &reading
+	}
+	if i.unproven(msg, *msg.decoded) {
+		return true
 	}
 	for _, message := range msg.decoded.Messages {
 		switch message.Kind {

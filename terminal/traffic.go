@@ -11,6 +11,7 @@ const (
 	kindEmpty        = "empty"
 	kindForeign      = "foreign"
 	kindRefused      = "refused"
+	kindUnproven     = "unproven"
 	kindAnswer       = "answer"
 	kindAck          = "ack"
 	kindCommand      = "command"
@@ -28,11 +29,20 @@ const (
 	dropAtBroker  = "broker"           // the broker's queue for a client was full
 )
 
+// The outcomes of envelopes, besides the reasons of an edgelens.EnvelopeRefusal.
+const (
+	envelopeOpened      = "opened"
+	envelopeOtherDevice = "device" // it was sealed by another device than it is of
+	envelopePlain       = "plain"  // it is none, and the device may send nothing else
+)
+
 // traffic counts the messages of the bridge. Devices are not labels. It is safe for use by
 // many goroutines.
 type traffic struct {
 	messages *prometheus.CounterVec
 	dropped  *prometheus.CounterVec
+	// envelopes counts sealed messages, and plain ones in their place.
+	envelopes *prometheus.CounterVec
 	// forgotten counts the devices that gave way to new ones.
 	forgotten prometheus.Counter
 }
@@ -45,6 +55,9 @@ func newTraffic(registerer prometheus.Registerer) *traffic {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were dropped, by reason.",
 		}, []string{"reason"}),
+		envelopes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_envelopes_total", Help: "Sealed messages of devices by outcome: opened, or the reason of the refusal (form, algorithm, header, recipient, decryption, key, signature, audience, time, replay, device: it is of another device, plain: it is not sealed and the device must).",
+		}, []string{"outcome"}),
 		forgotten: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "edgelens_devices_forgotten_total", Help: "Devices that had sent nothing but heartbeats and gave way to new ones, at terminal.max_devices.",
 		}),
@@ -52,13 +65,18 @@ func newTraffic(registerer prometheus.Registerer) *traffic {
 	for _, reason := range []string{dropQueueFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker} {
 		t.dropped.WithLabelValues(reason)
 	}
-	registerer.MustRegister(t.messages, t.dropped, t.forgotten)
+	for _, outcome := range []string{envelopeOpened, envelopeOtherDevice, envelopePlain} {
+		t.envelopes.WithLabelValues(outcome)
+	}
+	registerer.MustRegister(t.messages, t.dropped, t.envelopes, t.forgotten)
 	return t
 }
 
 func (t *traffic) count(direction, dialect, kind string) {
 	t.messages.WithLabelValues(direction, dialect, kind).Inc()
 }
+
+func (t *traffic) envelope(outcome string) { t.envelopes.WithLabelValues(outcome).Inc() }
 
 func (t *traffic) drop(reason string) { t.dropMany(reason, 1) }
 

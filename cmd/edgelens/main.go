@@ -72,10 +72,10 @@ func newRoot(environ []string) *cobra.Command {
 		commands  []*cobra.Command
 	}{
 		{"run", "Run:", []*cobra.Command{newServe(environ), newWorker(environ)}},
-		{"use", "Use:", []*cobra.Command{newRecognize(environ), newJob(environ), newOutbox(environ), newResults(environ)}},
-		{"operate", "Operate:", []*cobra.Command{newHealth(environ), newConfig(environ), newKey(environ), newTLS(environ), newBackup(environ), newRestore(environ), newVersion(environ)}},
+		{"use", "Use:", []*cobra.Command{newRecognize(environ), newJob(environ), newOutbox(environ), newResults(environ), newVerify()}},
+		{"operate", "Operate:", []*cobra.Command{newHealth(environ), newConfig(environ), newKey(environ), newIdentity(environ), newTLS(environ), newBackup(environ), newRestore(environ), newVersion(environ)}},
 		{"models", "Models and speed:", []*cobra.Command{newModel(environ), newRuntime(environ), newBench(environ)}},
-		{"devices", "Devices:", []*cobra.Command{newTerminal(), newSensor()}},
+		{"devices", "Devices:", []*cobra.Command{newDevice(environ), newTerminal(), newSensor()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
 		for _, cmd := range group.commands {

@@ -149,6 +149,10 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Registerer: metrics, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
 		Held: heldJobs{s.jobs.ledger.Jobs, s.jobs.queue}, Erasure: s.jobs.ledger.Erasure,
 	}
+	if s.jobs.signer != nil {
+		parts.Identity = s.jobs.signer
+		parts.Chains = newChainExporter(s.jobs.ledger, s.jobs.signer, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)})
+	}
 	if s.history != nil {
 		parts.Recognizer = s.history
 	}
@@ -280,7 +284,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 
 // serveControl serves the socket for commands until ctx ends.
 func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
-	server := newControl(ctx, s.config, s.keys, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.log)
+	server := newControl(ctx, s.config, s.keys, s.jobs.deviceKeys, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.log)
 	if server == nil {
 		return
 	}

@@ -16,6 +16,8 @@ import (
 
 	"edgelens/api"
 	"edgelens/homeassistant"
+	"edgelens/identity/envelope"
+	"edgelens/identity/signing"
 	"edgelens/inference"
 	"edgelens/internal/access"
 	"edgelens/internal/cache"
@@ -73,7 +75,11 @@ type Config struct {
 	// HomeAssistant is what Home Assistant gets.
 	HomeAssistant homeassistant.Config
 	Webhook       webhook.Config
-	Log           telemetry.Config
+	// Signing is what the node signs.
+	Signing signing.Config
+	// Envelopes are which sealed messages of devices are accepted.
+	Envelopes envelope.Config
+	Log       telemetry.Config
 }
 
 // Rules are the access rules of the private broker, if it has users.
@@ -107,6 +113,8 @@ func Default() Config {
 
 		HomeAssistant: homeassistant.DefaultConfig(),
 		Webhook:       webhook.DefaultConfig(),
+		Signing:       signing.DefaultConfig(),
+		Envelopes:     envelope.DefaultConfig(),
 		Log:           telemetry.DefaultConfig(),
 	}
 }
@@ -164,6 +172,8 @@ func (c *Config) Validate() error {
 		{"sensor.", c.Sensor.Validate()},
 		{"homeassistant.", c.HomeAssistant.Validate()},
 		{"webhook.", c.Webhook.Validate()},
+		{"identity.", c.Signing.Validate()},
+		{"identity.", c.Envelopes.Validate()},
 		{"", c.Log.Validate()},
 	} {
 		for _, problem := range split(section.err) {
