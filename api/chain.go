@@ -34,7 +34,7 @@ func (s *Server) serveChain(c echo.Context) error {
 		return err
 	}
 	if !keyFrom(ctx).MaySee("", device) {
-		return fmt.Errorf("%w: the key may not see the events of all clients; it needs --see-all, or to be for this device", edgelens.ErrForbidden)
+		return fmt.Errorf("%w: the key sees no events of this device; it needs --see-all, or to be for this device", edgelens.ErrNotFound)
 	}
 	select {
 	case s.exporting <- struct{}{}:

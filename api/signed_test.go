@@ -29,7 +29,7 @@ func withIdentity(t *testing.T, node **signing.Node) func(*api.Config, *api.Part
 func keysOf(t *testing.T, s *server) signing.Keys {
 	t.Helper()
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/jwks.json", nil))
+	s.ServeHTTP(w, request("GET", "/.well-known/jwks.json", "", nil))
 	if w.Code != 200 || w.Header().Get("Content-Type") != "application/jwk-set+json" {
 		t.Fatalf("%d, %v", w.Code, w.Header())
 	}
@@ -45,10 +45,9 @@ func TestSignedAnswers(t *testing.T) {
 	s := newServer(t, withIdentity(t, &node))
 	keys := keysOf(t, s)
 	ask := func(method, path, prefer string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(method, path, nil)
+		r := request(method, path, "", nil)
 		if method == "POST" {
-			r = httptest.NewRequest(method, path, strings.NewReader("\x89PNG an image"))
-			r.Header.Set("Content-Type", "image/png")
+			r = request(method, path, "image/png", strings.NewReader("\x89PNG an image"))
 		}
 		if prefer != "" {
 			r.Header.Set("Prefer", prefer)
@@ -93,7 +92,7 @@ func TestSignedAnswers(t *testing.T) {
 // A server without a key is as before.
 func TestAnswersWithoutAKey(t *testing.T) {
 	s := newServer(t, nil)
-	r := httptest.NewRequest("GET", "/api/models", nil)
+	r := request("GET", "/api/models", "", nil)
 	r.Header.Set("Prefer", "signed")
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
@@ -102,7 +101,7 @@ func TestAnswersWithoutAKey(t *testing.T) {
 	}
 	for _, path := range []string{"/.well-known/jwks.json", "/api/devices/door/chain"} {
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		s.ServeHTTP(w, request("GET", path, "", nil))
 		if w.Code != 404 || w.Header().Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d, %v", path, w.Code, w.Header())
 		}
@@ -140,7 +139,7 @@ func TestChainExport(t *testing.T) {
 	} {
 		s := newServer(t, func(_ *api.Config, parts *api.Parts) { parts.Chains = test.chains })
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest("GET", strings.ReplaceAll(test.path, " ", "%20"), nil))
+		s.ServeHTTP(w, request("GET", strings.ReplaceAll(test.path, " ", "%20"), "", nil))
 		if w.Code != test.status || test.status == 200 && (w.Body.Len() != test.bytes || w.Header().Get("Content-Type") != "application/x-ndjson") {
 			t.Errorf("%s: %d, %d bytes, %v", name, w.Code, w.Body.Len(), w.Header())
 		}
@@ -152,5 +151,5 @@ func TestChainExport(t *testing.T) {
 			t.Errorf("it ends with %v", p)
 		}
 	}()
-	s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/api/devices/door/chain", nil))
+	s.ServeHTTP(httptest.NewRecorder(), request("GET", "/api/devices/door/chain", "", nil))
 }
