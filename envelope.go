@@ -15,6 +15,9 @@ type Opened struct {
 	Done func(ctx context.Context, processed bool) error
 }
 
+// EnvelopeReplay is the Reason of the refusal of an envelope that was accepted before.
+const EnvelopeReplay = "replay"
+
 // EnvelopeRefusal is why an envelope is refused, for good.
 type EnvelopeRefusal struct {
 	// Reason is a word for metrics: see package identity/envelope.

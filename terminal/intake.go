@@ -190,6 +190,9 @@ func (i *intake) process(ctx context.Context, msg item) bool {
 	if i.unproven(msg, *msg.decoded) {
 		return true
 	}
+	if msg.proven != "" {
+		i.traffic.envelope(envelopeOpened)
+	}
 	for _, message := range msg.decoded.Messages {
 		switch message.Kind {
 		case dialect.Records:

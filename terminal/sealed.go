@@ -16,6 +16,11 @@ func (i *intake) processAny(ctx context.Context, msg item) bool {
 	}
 	opened, err := i.envelopes.Open(ctx, msg.Payload)
 	var refusal *edgelens.EnvelopeRefusal
+	if errors.As(err, &refusal) && refusal.Reason == edgelens.EnvelopeReplay && msg.Duplicate {
+		// The broker, and nobody else, can mark what it sends again: the acknowledgement was lost.
+		i.traffic.envelope(envelopeRepeated)
+		return true
+	}
 	if errors.As(err, &refusal) {
 		i.traffic.envelope(refusal.Reason)
 		i.notUnderstood.unproven(msg, msg.device, refusal.Detail)
@@ -31,9 +36,6 @@ func (i *intake) processAny(ctx context.Context, msg item) bool {
 		// It is sent again, and its records are recognized as duplicates.
 		i.warn(msg, "remembering a sealed message failed; it is not acknowledged", err)
 		return false
-	}
-	if processed {
-		i.traffic.envelope(envelopeOpened)
 	}
 	return processed
 }

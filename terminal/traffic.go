@@ -32,8 +32,9 @@ const (
 // The outcomes of envelopes, besides the reasons of an edgelens.EnvelopeRefusal.
 const (
 	envelopeOpened      = "opened"
-	envelopeOtherDevice = "device" // it was sealed by another device than it is of
-	envelopePlain       = "plain"  // it is none, and the device may send nothing else
+	envelopeRepeated    = "repeated" // the broker has sent it again
+	envelopeOtherDevice = "device"   // it was sealed by another device than it is of
+	envelopePlain       = "plain"    // it is none, and the device may send nothing else
 )
 
 // traffic counts the messages of the bridge. Devices are not labels. It is safe for use by
@@ -56,7 +57,7 @@ func newTraffic(registerer prometheus.Registerer) *traffic {
 			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were dropped, by reason.",
 		}, []string{"reason"}),
 		envelopes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edgelens_envelopes_total", Help: "Sealed messages of devices by outcome: opened, or the reason of the refusal (form, algorithm, header, recipient, decryption, key, signature, audience, time, replay, device: it is of another device, plain: it is not sealed and the device must).",
+			Name: "edgelens_envelopes_total", Help: "Sealed messages of devices by outcome: opened, repeated (the broker has sent it again), or the reason of the refusal (form, algorithm, header, recipient, decryption, key, signature, audience, time, replay, device: it is of another device, plain: it is not sealed and the device must).",
 		}, []string{"outcome"}),
 		forgotten: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "edgelens_devices_forgotten_total", Help: "Devices that had sent nothing but heartbeats and gave way to new ones, at terminal.max_devices.",
@@ -65,7 +66,7 @@ func newTraffic(registerer prometheus.Registerer) *traffic {
 	for _, reason := range []string{dropQueueFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker} {
 		t.dropped.WithLabelValues(reason)
 	}
-	for _, outcome := range []string{envelopeOpened, envelopeOtherDevice, envelopePlain} {
+	for _, outcome := range []string{envelopeOpened, envelopeRepeated, envelopeOtherDevice, envelopePlain} {
 		t.envelopes.WithLabelValues(outcome)
 	}
 	registerer.MustRegister(t.messages, t.dropped, t.envelopes, t.forgotten)

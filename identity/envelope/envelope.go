@@ -31,7 +31,7 @@ const (
 	ReasonSignature  = "signature"  // it is not by that key
 	ReasonAudience   = "audience"   // it is for another node
 	ReasonTime       = "time"       // its time is too far from ours
-	ReasonReplay     = "replay"     // it was accepted before
+	ReasonReplay     = edgelens.EnvelopeReplay
 )
 
 // Reasons are the reasons for which an envelope is refused.

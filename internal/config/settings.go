@@ -149,14 +149,14 @@ func (c *Config) settings() []setting {
 		{"webhook.secret", "secret for signatures by Standard Webhooks: base64, with or without whsec_; empty: unsigned", secret(&c.Webhook.Secret)},
 		{"webhook.headers", "additional headers, one \"Name: value\" per line, such as Authorization: Bearer ...", secret(&c.Webhook.Headers)},
 		{"webhook.ca_file", "PEM file of CAs that are trusted besides the system's; empty: the system's alone", text(&c.Webhook.CAFile)},
-
-		{"identity.sign_events", "sign every event by the key of the node, and link each to the one before of its device (docs/signatures.md)", boolean(&c.Signing.SignEvents)},
-		{"identity.keep_keys", "time for which the public keys of former signing keys stay published; 0: until they are removed", duration(&c.Signing.KeepKeys)},
-		{"identity.envelope_window", "how far the time of a sealed message may be from ours; older ones are refused", duration(&c.Envelopes.Window)},
 		{"webhook.records", "records to send: passed or all", text(&c.Webhook.Records)},
 		{"webhook.image", "format of the member img: base64, data_uri or none", text(&c.Webhook.Image)},
 		{"webhook.insights", "send insights, too", boolean(&c.Webhook.Insights)},
 		{"webhook.timeout", "timeout of one POST", duration(&c.Webhook.Timeout)},
+
+		{"identity.sign_events", "sign every event by the key of the node, and link each to the one before of its device (docs/signatures.md)", boolean(&c.Signing.SignEvents)},
+		{"identity.keep_keys", "time for which the public keys of former signing keys stay published; 0: until they are removed", duration(&c.Signing.KeepKeys)},
+		{"identity.envelope_window", "how far the time of a sealed message may be from ours; older ones are refused", duration(&c.Envelopes.Window)},
 
 		{"sensor.topics", "MQTT filters of sensors, comma-separated; their levels before the first wildcard name no device; empty: no sensors over MQTT", list(&c.Sensor.Topics)},
 		{"sensor.max_series", "maximum number of series of sensors; edgelens' own have as many of their own", integer(&c.Sensor.MaxSeries)},
