@@ -20,7 +20,7 @@ type ChainState string
 // The states of an event in a chain.
 const (
 	ChainKept    ChainState = "kept"
-	ChainErased  ChainState = "erased"  // somebody erased it
+	ChainErased  ChainState = "erased"  // it was erased on request
 	ChainExpired ChainState = "expired" // it was removed for its age, or for space
 )
 

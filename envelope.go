@@ -32,7 +32,7 @@ func (r *EnvelopeRefusal) Error() string { return r.Detail }
 // Unwrap returns ErrInvalid.
 func (r *EnvelopeRefusal) Unwrap() error { return ErrInvalid }
 
-// EnvelopeStamp is what tells an envelope from a replayed one.
+// EnvelopeStamp is what distinguishes an envelope from a replayed one.
 type EnvelopeStamp struct {
 	// KeyID is that of the device's key.
 	KeyID string

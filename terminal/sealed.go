@@ -17,7 +17,7 @@ func (i *intake) processAny(ctx context.Context, msg item) bool {
 	opened, err := i.envelopes.Open(ctx, msg.Payload)
 	var refusal *edgelens.EnvelopeRefusal
 	if errors.As(err, &refusal) && refusal.Reason == edgelens.EnvelopeReplay && msg.Duplicate {
-		// The broker, and nobody else, can mark what it sends again: the acknowledgement was lost.
+		// The broker alone can mark what it sends again: the acknowledgement was lost.
 		i.traffic.envelope(envelopeRepeated)
 		return true
 	}

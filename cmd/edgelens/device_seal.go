@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -13,11 +14,11 @@ import (
 	"edgelens/identity/envelope"
 	"edgelens/identity/keys"
 	"edgelens/identity/signing"
-	"edgelens/internal/client"
 )
 
 func newDeviceSeal() *cobra.Command {
-	var keyFile, keysFile, server string
+	var source keySetFlags
+	var keyFile string
 	var counter int64
 	cmd := &cobra.Command{
 		Use:   "seal FILE",
@@ -28,11 +29,18 @@ describes, to test devices and services. "-" reads standard input.`,
     mosquitto_pub -q 1 -t fungxi_1026700_upLink -s`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if keyFile == "" {
+				return usageError{errors.New("--key FILE is needed, with the private key of the device")}
+			}
 			key, err := keys.Load(keyFile)
 			if err != nil {
 				return err
 			}
-			node, err := readSealingKey(cmd.Context(), keysFile, server)
+			set, err := source.read(cmd.Context())
+			if err != nil {
+				return err
+			}
+			node, err := signing.ParseSealingKey(set)
 			if err != nil {
 				return err
 			}
@@ -50,30 +58,9 @@ describes, to test devices and services. "-" reads standard input.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&keyFile, "key", "", "file with the private key of the device (PEM, PKCS#8)")
-	f.StringVar(&keysFile, "keys", "", "file with the public keys of the node, a JSON Web Key Set as /.well-known/jwks.json serves it")
-	f.StringVar(&server, "server", "", "address of the service, such as http://127.0.0.1:8080, in place of --keys")
+	source.add(f)
 	f.Int64Var(&counter, "counter", 0, "counter of a device without a clock, larger than the last one; 0: the time")
-	cmd.MarkFlagsMutuallyExclusive("keys", "server")
-	cmd.MarkFlagsOneRequired("keys", "server")
-	if err := cmd.MarkFlagRequired("key"); err != nil {
-		panic(err) // there is no such flag
-	}
 	return cmd
-}
-
-// readSealingKey returns the key of a node to which devices encrypt.
-func readSealingKey(ctx context.Context, file, server string) (*ecdsa.PublicKey, error) {
-	var set []byte
-	var err error
-	if file != "" {
-		set, err = os.ReadFile(file)
-	} else {
-		set, err = client.Client{Server: server}.PublicKeys(ctx)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return signing.ParseSealingKey(set)
 }
 
 func newDeviceOpen(environ []string) *cobra.Command {
@@ -85,6 +72,9 @@ func newDeviceOpen(environ []string) *cobra.Command {
 well. "-" reads standard input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if publicFile == "" {
+				return usageError{errors.New("--device-key FILE is needed, with the public key of the device")}
+			}
 			node, err := openNode(cmd, environ)
 			if err != nil {
 				return err
@@ -123,9 +113,6 @@ well. "-" reads standard input.`,
 		},
 	}
 	cmd.Flags().StringVar(&publicFile, "device-key", "", "file with the public key of the device (PEM or JWK)")
-	if err := cmd.MarkFlagRequired("device-key"); err != nil {
-		panic(err) // there is no such flag
-	}
 	return cmd
 }
 

@@ -8,13 +8,15 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"edgelens/identity/signing"
 	"edgelens/internal/client"
 )
 
 func newVerify() *cobra.Command {
-	var keysFile, server, signature string
+	var source keySetFlags
+	var signature string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Verify the signature of an event, a webhook, an answer, or the chain of a device's events",
@@ -28,7 +30,11 @@ input. Nothing is sent anywhere; --server alone fetches the keys. The exit statu
   curl -s http://127.0.0.1:8080/api/devices/1026700/chain | edgelens verify - --keys jwks.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			keys, err := readKeySet(cmd.Context(), keysFile, server)
+			set, err := source.read(cmd.Context())
+			if err != nil {
+				return err
+			}
+			keys, err := signing.ParseJWKS(set)
 			if err != nil {
 				return err
 			}
@@ -39,27 +45,28 @@ input. Nothing is sent anywhere; --server alone fetches the keys. The exit statu
 			return printReport(cmd.OutOrStdout(), signing.Verify(text, signature, keys))
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&keysFile, "keys", "", "file with the public keys, a JSON Web Key Set as /.well-known/jwks.json serves it")
-	f.StringVar(&server, "server", "", "address of a service whose public keys are used, such as http://127.0.0.1:8080")
-	f.StringVar(&signature, "signature", "", "the header Edgelens-Signature that came with the file")
-	cmd.MarkFlagsMutuallyExclusive("keys", "server")
-	cmd.MarkFlagsOneRequired("keys", "server")
+	source.add(cmd.Flags())
+	cmd.Flags().StringVar(&signature, "signature", "", "the header Edgelens-Signature that came with the file")
 	return cmd
 }
 
-func readKeySet(ctx context.Context, file, server string) (signing.Keys, error) {
-	var set []byte
-	var err error
-	if file != "" {
-		set, err = os.ReadFile(file)
-	} else {
-		set, err = client.Client{Server: server}.PublicKeys(ctx)
+// keySetFlags are the flags of commands that need the public keys of a node.
+type keySetFlags struct{ file, server string }
+
+func (k *keySetFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&k.file, "keys", "", "file with the public keys of the node, a JSON Web Key Set as /.well-known/jwks.json serves it")
+	f.StringVar(&k.server, "server", "", "address of a service whose public keys are used, such as http://127.0.0.1:8080, in place of --keys")
+}
+
+// read returns the JSON Web Key Set.
+func (k *keySetFlags) read(ctx context.Context) ([]byte, error) {
+	switch {
+	case (k.file == "") == (k.server == ""):
+		return nil, usageError{errors.New("either --keys FILE or --server URL is needed, for the public keys")}
+	case k.file != "":
+		return os.ReadFile(k.file)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return signing.ParseJWKS(set)
+	return client.Client{Server: k.server}.PublicKeys(ctx)
 }
 
 // readInput reads a file, or standard input for "-".

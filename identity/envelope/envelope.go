@@ -138,7 +138,7 @@ func IsSealed(payload []byte) bool {
 	return err == nil && json.Unmarshal(text, &header) == nil && header.Algorithm != nil
 }
 
-// checkEphemeral refuses a key of the sender that is not a point of P-256: its use could tell about ours.
+// checkEphemeral refuses a key of the sender that is not a point of P-256: its use could reveal ours.
 func checkEphemeral(text json.RawMessage) error {
 	var key keys.JWK
 	if len(text) == 0 || json.Unmarshal(text, &key) != nil {

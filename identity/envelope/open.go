@@ -166,7 +166,7 @@ func (o *Opener) stamp(header innerHeader) (stamp edgelens.EnvelopeStamp, err er
 	}
 	if header.Issued == nil {
 		if header.Counter == nil {
-			return stamp, refuse(ReasonHeader, "The signed header has neither a time (iat) nor a counter (ctr), so that a replay could not be told.")
+			return stamp, refuse(ReasonHeader, "The signed header has neither a time (iat) nor a counter (ctr), so that a replay could not be recognized.")
 		}
 		return stamp, nil
 	}

@@ -41,7 +41,7 @@ type Node struct {
 	stamp stamp // of the file that key was read from
 }
 
-// stamp tells a file from one that has replaced it.
+// stamp distinguishes a file from one that has replaced it.
 type stamp struct {
 	modified time.Time
 	size     int64
