@@ -47,7 +47,7 @@ var arrows = map[string][]string{
 	"sensor/simulator":     {"sensor", "terminal"}, // sends to a broker
 	"homeassistant":        nil,
 	"homeassistant/link":   {"homeassistant", "terminal"}, // its own connection to the broker
-	"identity":             nil,                           // keys, certificates, signatures
+	"identity":             nil,                           // keys, certificates, signatures, sealed messages
 	"web":                  nil,                           // the page: a black box to the API
 	"benchmarks":           nil,                           // the HTTP load generator is a black box
 	"benchmarks/suite":     {anything},                    // it measures the core
@@ -97,6 +97,7 @@ var outside = map[string][]string{
 	"go.opentelemetry.io":            {"internal/telemetry"},
 	"k8s.io":                         {"internal/cluster"},
 	"sigs.k8s.io":                    {"internal/cluster"},
+	"github.com/go-jose/go-jose":     {"identity"},
 	"C":                              {"preprocess", "inference/tflite", "inference/litert"},
 }
 

@@ -14,6 +14,9 @@ type Delivery struct {
 	Insight *Insight
 	// Result is the outcome of the record; its ID is the record's.
 	Result StoredResult
+	// Chain is the place of the record's event in the chain of its device; zero for none. Its Hash is empty while a record
+	// before it has no result.
+	Chain ChainLink
 	// Image is the id of the stored image; empty for none.
 	Image string
 	// CreatedAt is when the record was received.

@@ -78,6 +78,8 @@ type DeviceSettings struct {
 	// service decides.
 	Fit    Fit    `json:"fit,omitempty"`
 	Region Region `json:"region,omitzero"`
+	// SealedOnly refuses its messages that are not in an envelope signed by its key.
+	SealedOnly bool `json:"sealed_only,omitempty"`
 }
 
 // maxDeviceID is the maximum length of a device's id in bytes.
@@ -145,6 +147,7 @@ type DeviceChange struct {
 	Charset          *string
 	Fit              *Fit
 	Region           *Region
+	SealedOnly       *bool
 }
 
 // DeviceCounters count the messages of a device.
@@ -165,6 +168,8 @@ type DeviceCounters struct {
 	WithoutRecords int64 `json:"without_records,omitempty"`
 	LeftOut        int64 `json:"left_out,omitempty"`
 	UndecodedTexts int64 `json:"undecoded_texts,omitempty"`
+	// Unproven counts messages that were refused because they do not prove to be of the device.
+	Unproven int64 `json:"unproven,omitempty"`
 	// UncertainVerdicts counts records with a verdict of which some part is not
 	// understood: they have not passed.
 	UncertainVerdicts int64 `json:"uncertain_verdicts,omitempty"`

@@ -26,6 +26,7 @@ var wanted = map[string]string{
 	"GET /api/models": "key", "GET /api/models/:name": "key", "GET /api/session": "key", "GET /": "key", "GET /page/*": "key", "GET /docs": "key", "GET /openapi.yaml": "key",
 	"GET /api/system": "metrics page", "GET /metrics": "metrics", "GET /api/outbox": "", "POST /api/outbox/retry": "",
 	"DELETE /api/sensors": "", "DELETE /api/sensors/:id": "", "DELETE /api/results": "", "DELETE /api/results/:id": "", "POST /api/restore/release": "",
+	"GET /api/devices/:id/chain": "results page", "GET /.well-known/jwks.json": "open",
 	"GET /healthz": "open", "GET /readyz": "open", "GET /login": "open", "GET /login/login.css": "open", "POST /login": "open", "POST /logout": "open",
 	"POST /api/enroll": "open", "POST /api/enroll/renew": "open", "GET /.well-known/edgelens/ca.pem": "open", "GET /.well-known/edgelens/crl.der": "open", "GET /.well-known/edgelens/crl.pem": "open",
 }

@@ -566,6 +566,72 @@ func (e Outcome) Valid() bool {
 	}
 }
 
+// Defines values for PublicKeyAlg.
+const (
+	ECDHES PublicKeyAlg = "ECDH-ES"
+	ES256  PublicKeyAlg = "ES256"
+)
+
+// Valid indicates whether the value is a known member of the PublicKeyAlg enum.
+func (e PublicKeyAlg) Valid() bool {
+	switch e {
+	case ECDHES:
+		return true
+	case ES256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicKeyCrv.
+const (
+	P256 PublicKeyCrv = "P-256"
+)
+
+// Valid indicates whether the value is a known member of the PublicKeyCrv enum.
+func (e PublicKeyCrv) Valid() bool {
+	switch e {
+	case P256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicKeyKty.
+const (
+	EC PublicKeyKty = "EC"
+)
+
+// Valid indicates whether the value is a known member of the PublicKeyKty enum.
+func (e PublicKeyKty) Valid() bool {
+	switch e {
+	case EC:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicKeyUse.
+const (
+	Enc PublicKeyUse = "enc"
+	Sig PublicKeyUse = "sig"
+)
+
+// Valid indicates whether the value is a known member of the PublicKeyUse enum.
+func (e PublicKeyUse) Valid() bool {
+	switch e {
+	case Enc:
+		return true
+	case Sig:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for QualityVerdict.
 const (
 	QualityBlank       QualityVerdict = "blank"
@@ -1138,8 +1204,11 @@ type Device struct {
 	// Region A rectangle, in shares of the upright image's width and height: x + width and y + height are at most 1
 	//
 	// Example: {"height":1,"width":0.5,"x":0.25,"y":0}
-	Region *Region     `json:"region,omitempty"`
-	State  DeviceState `json:"state"`
+	Region *Region `json:"region,omitempty"`
+
+	// SealedOnly True where its messages that are not sealed by its key are refused; absent if they are not
+	SealedOnly *bool       `json:"sealed_only,omitempty"`
+	State      DeviceState `json:"state"`
 
 	// Zone The time zone set for its clock; absent for terminal.zone
 	Zone *string `json:"zone,omitempty"`
@@ -1168,7 +1237,10 @@ type DeviceChange struct {
 
 	// Region A region as an object, or as text, x,y,width,height
 	Region *RegionInput `json:"region,omitempty"`
-	State  *DeviceState `json:"state,omitempty"`
+
+	// SealedOnly Refuse its messages that are not in an envelope signed by its key (docs/signatures.md)
+	SealedOnly *bool        `json:"sealed_only,omitempty"`
+	State      *DeviceState `json:"state,omitempty"`
 
 	// Zone The time zone of its clock, from the IANA database or an offset from UTC; empty for terminal.zone
 	//
@@ -1220,6 +1292,9 @@ type DeviceCounters struct {
 
 	// UnknownNames The unknown messages by the device's name for them
 	UnknownNames *map[string]int64 `json:"unknown_names,omitempty"`
+
+	// Unproven Messages that were refused because they do not prove to be of the device; absent if there were none
+	Unproven *int64 `json:"unproven,omitempty"`
 
 	// UnreadableTimes Records whose time is unreadable, or with several times that disagree
 	UnreadableTimes int64 `json:"unreadable_times"`
@@ -1501,6 +1576,11 @@ type KernelCheck struct {
 // KernelCheckResult passed: they agree with the reference; reference: they are the reference kernels; unknown: they could not be compared, see reason; off: inference.check is false
 type KernelCheckResult string
 
+// KeySet defines model for KeySet.
+type KeySet struct {
+	Keys []PublicKey `json:"keys"`
+}
+
 // LinkState A server that the service uses; `broker` is absent where there is no MQTT
 //
 // Example: {"private":true,"state":"up"}
@@ -1778,6 +1858,29 @@ type Problem struct {
 	// Type Always a URI; this service's own are urn:edgelens:problem:<code>
 	Type string `json:"type"`
 }
+
+// PublicKey defines model for PublicKey.
+type PublicKey struct {
+	Alg PublicKeyAlg `json:"alg"`
+	Crv PublicKeyCrv `json:"crv"`
+	Kid string       `json:"kid"`
+	Kty PublicKeyKty `json:"kty"`
+	Use PublicKeyUse `json:"use"`
+	X   string       `json:"x"`
+	Y   string       `json:"y"`
+}
+
+// PublicKeyAlg defines model for PublicKey.Alg.
+type PublicKeyAlg string
+
+// PublicKeyCrv defines model for PublicKey.Crv.
+type PublicKeyCrv string
+
+// PublicKeyKty defines model for PublicKey.Kty.
+type PublicKeyKty string
+
+// PublicKeyUse defines model for PublicKey.Use.
+type PublicKeyUse string
 
 // Quality Whether the image is usable, if images are rated (the setting recognize.quality)
 type Quality struct {

@@ -11,10 +11,10 @@ import (
 )
 
 // changeWanted describes the expected body of a change.
-const changeWanted = `the body must be a JSON object with "state", "display_name", "zone", "apply_clock_offset", "charset", "fit" or "region", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
+const changeWanted = `the body must be a JSON object with "state", "display_name", "zone", "apply_clock_offset", "charset", "fit", "region" or "sealed_only", such as {"state":"accepted"} or {"zone":"Asia/Shanghai"}`
 
 // deviceSettings are the members of a DeviceChange.
-var deviceSettings = []string{"state", "display_name", "zone", "apply_clock_offset", "charset", "fit", "region"}
+var deviceSettings = []string{"state", "display_name", "zone", "apply_clock_offset", "charset", "fit", "region", "sealed_only"}
 
 // readChange reads a DeviceChange. Members whose name is similar to one of a change
 // are rejected: a misspelled setting must not count as set. Others are ignored, so that
@@ -55,6 +55,7 @@ func readChange(body json.RawMessage) (change edgelens.DeviceChange, ignored []s
 		{"charset", func(value json.RawMessage) error { return readOrReset(value, &change.Charset) }, `a character set such as "gb18030" or "big5", or null`},
 		{"apply_clock_offset", func(value json.RawMessage) error { return readOrReset(value, &change.ApplyClockOffset) }, "true, false or null"},
 		{"fit", func(value json.RawMessage) error { return readFitOrReset(value, &change.Fit) }, fitWanted + ", or null"},
+		{"sealed_only", func(value json.RawMessage) error { return readOrReset(value, &change.SealedOnly) }, "true, false or null"},
 		{"region", func(value json.RawMessage) error { return readRegionOrReset(value, &change.Region) }, regionWanted + ", such as " + `"0.25,0,0.5,1"` + ", or null"},
 	} {
 		value, ok := members[member.name]

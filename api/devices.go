@@ -137,6 +137,15 @@ func checkState(state DeviceState) error {
 	return nil
 }
 
+// unlessZero returns a pointer to a value; nil for the zero value.
+func unlessZero[T comparable](value T) *T {
+	var zero T
+	if value == zero {
+		return nil
+	}
+	return &value
+}
+
 func newDevice(d edgelens.Device) Device {
 	device := Device{
 		Id: d.ID, DisplayName: optional(d.Settings.DisplayName), Dialect: DeviceDialect(d.Dialect), State: DeviceState(d.State), Online: d.Online,
@@ -149,8 +158,9 @@ func newDevice(d edgelens.Device) Device {
 			Repaired: d.Counters.Repaired, Empty: d.Counters.Empty, WithoutRecords: d.Counters.WithoutRecords,
 			LeftOut: d.Counters.LeftOut, UndecodedTexts: d.Counters.UndecodedTexts,
 			UncertainVerdicts: d.Counters.UncertainVerdicts, MissingTimes: d.Counters.MissingTimes, UnreadableTimes: d.Counters.UnreadableTimes, FutureTimes: d.Counters.FutureTimes,
-			AmbiguousTimes: d.Counters.AmbiguousTimes, ContradictingTimes: d.Counters.ContradictingTimes,
+			AmbiguousTimes: d.Counters.AmbiguousTimes, ContradictingTimes: d.Counters.ContradictingTimes, Unproven: unlessZero(d.Counters.Unproven),
 		},
+		SealedOnly: unlessZero(d.Settings.SealedOnly),
 	}
 	if d.Clock.Samples > 0 {
 		offset := d.Clock.Offset.Milliseconds()

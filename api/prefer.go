@@ -14,6 +14,8 @@ import (
 type preferences struct {
 	// async is respond-async.
 	async bool
+	// signed is a preference of this service: the answer is to be signed.
+	signed bool
 	// wait is how long the client waits for its answer, up to maxWait; 0 if that is not
 	// known.
 	wait time.Duration
@@ -29,6 +31,8 @@ func readPreferences(h http.Header) preferences {
 			switch strings.ToLower(strings.TrimSpace(name)) {
 			case "respond-async":
 				p.async = true
+			case "signed":
+				p.signed = true
 			case "wait":
 				seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
 				if err == nil && seconds > 0 && !waits {

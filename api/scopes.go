@@ -68,6 +68,7 @@ var rules = map[string]rule{
 	"PATCH /api/devices/:id":                    with(edgelens.ScopeDevices),
 	"DELETE /api/devices/:id":                   with(edgelens.ScopeDevices),
 	"GET /api/devices/:id/records":              with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"GET /api/devices/:id/chain":                with(edgelens.ScopeResults, edgelens.ScopePage),
 	"GET /api/not-understood":                   with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"GET /api/devices/:id/commands":             with(edgelens.ScopeCommands),
 	"POST /api/devices/:id/commands":            with(edgelens.ScopeCommands),
@@ -107,11 +108,12 @@ var rules = map[string]rule{
 	"POST /login":          open,
 	"POST /logout":         open, // it needs the session's token
 
-	"POST /api/enroll":       open, // it needs a token
-	"POST /api/enroll/renew": open, // it needs a certificate
-	"GET " + authorityPEM:    open,
-	"GET " + revocationsDER:  open,
-	"GET " + revocationsPEM:  open,
+	"POST /api/enroll":           open, // it needs a token
+	"POST /api/enroll/renew":     open, // it needs a certificate
+	"GET " + authorityPEM:        open,
+	"GET " + revocationsDER:      open,
+	"GET " + revocationsPEM:      open,
+	"GET /.well-known/jwks.json": open,
 }
 
 // eventScopes are the scopes for events by their type. An event of another type needs ScopeAdmin.
@@ -145,7 +147,7 @@ func (s *Server) ruleOf(c echo.Context) rule {
 	case s.registered[name]:
 		return adminOnly
 	case strings.HasPrefix(r.URL.Path, "/.well-known/"):
-		return open // nothing is there, which everyone may know
+		return open // nothing else is there, which everyone may know
 	default:
 		return anyKey // nor here
 	}

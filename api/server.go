@@ -81,7 +81,11 @@ type Parts struct {
 	Activity ActivityLog
 	// Deliveries may be nil: then no result has an event.
 	Deliveries Deliveries
-	Metrics    http.Handler
+	// Identity may be nil: then nothing is signed.
+	Identity Identity
+	// Chains may be nil: then there are none.
+	Chains  Chains
+	Metrics http.Handler
 	// Tracer records the requests; nil for none.
 	Tracer     edgelens.Tracer
 	Registerer prometheus.Registerer
@@ -113,6 +117,8 @@ type Server struct {
 	settings     func() []edgelens.Setting
 	activity     ActivityLog
 	deliveries   Deliveries
+	identity     Identity
+	chains       Chains
 	tracer       edgelens.Tracer
 	log          *slog.Logger
 	hosts        hosts
@@ -185,6 +191,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		s.settings = noSettings
 	}
 	s.activity, s.deliveries = cmp.Or[ActivityLog](parts.Activity, noActivity{}), cmp.Or[Deliveries](parts.Deliveries, noDeliveries{})
+	s.identity, s.chains = cmp.Or[Identity](parts.Identity, noIdentity{}), cmp.Or[Chains](parts.Chains, noChains{})
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, reason := range refusalReasons {
 		s.refusals.WithLabelValues(reason)
@@ -203,7 +210,7 @@ func New(config Config, parts Parts) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.identifyCertificate, s.checkAccess, refuseExportErasure, s.checkQuery, s.boundUploads)
+	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.identifyCertificate, s.checkAccess, refuseExportErasure, s.checkQuery, s.signAnswers, s.boundUploads)
 	RegisterHandlers(e, NewStrictHandler(s, nil))
 	e.POST("/api/recognize", s.serveRecognize)
 	e.POST("/api/recognize_cached", s.serveRecognize)
@@ -211,6 +218,8 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/api/sensors/stream", s.serveSensorStream)
 	e.GET("/api/results/export", s.serveExport)
+	e.GET("/api/devices/:id/chain", s.serveChain)
+	e.GET("/.well-known/jwks.json", s.serveJWKS)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
 	registerDocs(e, docs)

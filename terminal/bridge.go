@@ -36,6 +36,8 @@ type Parts struct {
 	Records  Records
 	Devices  Devices
 	Commands Commands
+	// Envelopes opens sealed messages; nil: there are none.
+	Envelopes Envelopes
 	// Routes returns the sinks of a record.
 	Routes func(*edgelens.Record) []edgelens.Route
 	// Zone returns the zone of a device's clock where its own settings have none; nil is
@@ -122,7 +124,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 		common: b.common, store: parts.Records, routes: parts.Routes, registry: b.registry, clocks: clocks, presence: b.presence, answers: b.answers, stopping: b.stopping,
 	}, metrics)
 	b.intake = newIntake(intakeParts{
-		common: b.common, dialects: parts.Dialects, registry: b.registry, clocks: clocks, presence: b.presence, records: records,
+		envelopes: cmp.Or[Envelopes](parts.Envelopes, noEnvelopes{}), common: b.common, dialects: parts.Dialects, registry: b.registry, clocks: clocks, presence: b.presence, records: records,
 		commander: b.commander, notUnderstood: b.notUnderstood, certified: parts.certifies(config), stopping: b.stopping,
 	}, metrics)
 	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{

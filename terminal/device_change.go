@@ -37,7 +37,7 @@ func (p *presence) change(ctx context.Context, id string, change edgelens.Device
 		p.log.Info("device "+string(device.State), "device", id, "dialect", device.Dialect)
 	}
 	if before.Settings != device.Settings {
-		p.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset, "display_name", device.Settings.DisplayName, "fit", device.Settings.Fit, "region", device.Settings.Region)
+		p.log.Info("settings of a device changed", "device", id, "zone", device.Settings.Zone, "apply_clock_offset", device.Settings.ApplyClockOffset, "charset", device.Settings.Charset, "display_name", device.Settings.DisplayName, "fit", device.Settings.Fit, "region", device.Settings.Region, "sealed_only", device.Settings.SealedOnly)
 	}
 	return device, nil
 }

@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -42,13 +41,13 @@ func (e *events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	message := session.Outgoing{Topic: topicEvents + d.Record.Device, QoS: 1, Trace: d.Trace}
 	composed := e.composer.Compose(d, e.now())
 	if d.Reduced {
-		composed = event.Reduce(composed, e.downlink.maxPayload(message))
+		composed = e.composer.Reduce(composed, e.downlink.maxPayload(message))
 		if len(composed.Data.Reduced) == 0 {
 			return fmt.Errorf("publish the event: %w: nothing in it can be left out", notify.ErrRejected)
 		}
 	}
 	var err error
-	if message.Payload, err = json.Marshal(composed); err != nil {
+	if message.Payload, err = e.composer.JSON(composed); err != nil {
 		return fmt.Errorf("write the event: %w: %w", notify.ErrRejected, err)
 	}
 	err = e.downlink.publish(ctx, message)

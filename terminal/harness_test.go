@@ -40,6 +40,8 @@ type site struct {
 	// secret and emptied are ClientSecret and FormerSessionEmptied of its parts.
 	secret  string
 	emptied func() error
+	// envelopes returns the Envelopes of its parts; nil for none.
+	envelopes func(*ledger.Ledger) terminal.Envelopes
 
 	ledger     *ledger.Ledger
 	bridge     *terminal.Bridge
@@ -121,8 +123,12 @@ func (s *site) start() {
 	s.ledger, err = ledger.Open(context.Background(), filepath.Join(s.dir, "ledger"), ledger.DefaultConfig(), ledger.Parts{Log: log, Registerer: metrics})
 	must(s.t, err)
 	s.worker = &worker{ledger: s.ledger}
+	var envelopes terminal.Envelopes
+	if s.envelopes != nil {
+		envelopes = s.envelopes(s.ledger)
+	}
 	s.bridge, err = terminal.New(context.Background(), s.config, terminal.Parts{
-		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger.Devices, Commands: s.ledger.Commands,
+		Dialects: dialects.New(s.dialects), Records: s.worker, Devices: s.ledger.Devices, Commands: s.ledger.Commands, Envelopes: envelopes,
 		Routes: func(*edgelens.Record) []edgelens.Route { return []edgelens.Route{{Sink: terminal.EventsSink}} },
 		Zone:   dialects.Zones(s.dialects), Composer: event.Composer{Fresh: s.config.Fresh}, BrokerReportsDrops: true, Node: s.node, ClientSecret: s.secret, FormerSessionEmptied: s.emptied, Log: log, Registerer: metrics,
 	})

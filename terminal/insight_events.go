@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,7 +20,7 @@ func (e *events) deliverInsight(ctx context.Context, d *edgelens.Delivery) error
 	if d.Reduced {
 		return fmt.Errorf("publish the insight: %w: nothing in it can be left out", notify.ErrRejected)
 	}
-	payload, err := json.Marshal(event.ComposeInsight(d.Insight, e.now()))
+	payload, err := e.composer.JSON(event.ComposeInsight(d.Insight, e.now()))
 	if err != nil {
 		return fmt.Errorf("write the insight: %w: %w", notify.ErrRejected, err)
 	}

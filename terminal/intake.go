@@ -30,6 +30,7 @@ const (
 // intakeParts are the dependencies of the intake.
 type intakeParts struct {
 	common
+	envelopes     Envelopes
 	dialects      matcher
 	registry      *registry
 	clocks        *clocks
@@ -100,6 +101,11 @@ func (i *intake) onMessage(m session.Message) {
 		m.Ack()
 		return
 	}
+	if i.envelopes.IsSealed(m.Payload) { // it takes time
+		msg.sealed = true
+		i.enqueue(msg)
+		return
+	}
 	if device != "" && !i.certified(device) { // before it costs anything
 		i.notUnderstood.uncertified(msg, device)
 		m.Ack()
@@ -113,9 +119,11 @@ func (i *intake) onMessage(m session.Message) {
 			return
 		}
 		if !slices.ContainsFunc(reading.Messages, isDurable) {
-			for _, message := range reading.Messages {
-				if i.believed(msg, message) {
-					i.presence.onSign(msg, message)
+			if !i.unproven(msg, reading) {
+				for _, message := range reading.Messages {
+					if i.believed(msg, message) {
+						i.presence.onSign(msg, message)
+					}
 				}
 			}
 			i.notUnderstood.inPart(msg, reading)
@@ -170,7 +178,7 @@ func (i *intake) ingest(ingesting, writing context.Context) {
 		if !ok {
 			return
 		}
-		if i.process(writing, msg) {
+		if i.processAny(writing, msg) {
 			msg.Ack()
 		}
 		i.queues.release(queue, msg)
@@ -187,6 +195,12 @@ func (i *intake) process(ctx context.Context, msg item) bool {
 			return true
 		}
 		msg.decoded = &reading
+	}
+	if i.unproven(msg, *msg.decoded) {
+		return true
+	}
+	if msg.proven != "" {
+		i.traffic.envelope(envelopeOpened)
 	}
 	for _, message := range msg.decoded.Messages {
 		if !i.believed(msg, message) {

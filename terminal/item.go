@@ -15,6 +15,9 @@ type item struct {
 	// device is the device in the topic, or empty.
 	device     string
 	receivedAt time.Time
+	// sealed is set where the payload is an envelope, until that is opened, and proven is the device that signed it then.
+	sealed bool
+	proven string
 	// decoded is set where the message is decoded already.
 	decoded *wire.Reading
 }

@@ -67,6 +67,17 @@ func (n *notUnderstood) uncertified(msg item, device string) {
 	n.warn(msg, "a message was refused: "+noCertificate, nil)
 }
 
+// unproven accounts for a message that does not prove to be of its device, which is "" where it is not known. The reason
+// is a sentence.
+func (n *notUnderstood) unproven(msg item, device, reason string) {
+	n.traffic.count(in, msg.dialect.Name(), kindUnproven)
+	if device != "" {
+		n.registry.count(device, func(c *edgelens.DeviceCounters) { c.Unproven++ })
+	}
+	n.reasons.add(msg, device, reason, msg.receivedAt)
+	n.warn(msg, "a message was refused because it does not prove to be of its device: "+reason, nil)
+}
+
 // empty counts a message without a payload: one that clears a retained message is no
 // record.
 func (n *notUnderstood) empty(msg item) {

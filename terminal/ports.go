@@ -8,6 +8,24 @@ import (
 	"edgelens"
 )
 
+// Envelopes opens sealed messages.
+type Envelopes interface {
+	// IsSealed reports whether a payload is meant as an envelope.
+	IsSealed(payload []byte) bool
+	// Open opens an envelope. Its error is an *edgelens.EnvelopeRefusal for one that is never accepted; others are
+	// temporary.
+	Open(ctx context.Context, envelope []byte) (edgelens.Opened, error)
+}
+
+// noEnvelopes are the Envelopes of a bridge without keys: nothing is sealed.
+type noEnvelopes struct{}
+
+func (noEnvelopes) IsSealed([]byte) bool { return false }
+
+func (noEnvelopes) Open(context.Context, []byte) (edgelens.Opened, error) {
+	return edgelens.Opened{}, edgelens.ErrInvalid
+}
+
 // Records stores records and has their images recognized.
 type Records interface {
 	// Receive stores a record once: existing is true for a duplicate, of which nothing is

@@ -234,6 +234,9 @@ func (r *registry) change(device string, change edgelens.DeviceChange, zone *tim
 	if change.Region != nil {
 		k.Settings.Region = *change.Region
 	}
+	if change.SealedOnly != nil {
+		k.Settings.SealedOnly = *change.SealedOnly
+	}
 	r.last(k)
 	if before.State != k.State || before.Settings != k.Settings {
 		r.touch(k, true)

@@ -12,6 +12,7 @@ const (
 	kindForeign      = "foreign"
 	kindRefused      = "refused"
 	kindUncertified  = "uncertified"
+	kindUnproven     = "unproven"
 	kindAnswer       = "answer"
 	kindAck          = "ack"
 	kindCommand      = "command"
@@ -31,11 +32,21 @@ const (
 	dropUncertified = "uncertified" // the device has no certificate, and needs one
 )
 
+// The outcomes of envelopes, besides the reasons of an edgelens.EnvelopeRefusal.
+const (
+	envelopeOpened      = "opened"
+	envelopeRepeated    = "repeated" // the broker has sent it again
+	envelopeOtherDevice = "device"   // it was sealed by another device than it is of
+	envelopePlain       = "plain"    // it is none, and the device may send nothing else
+)
+
 // traffic counts the messages of the bridge. Devices are not labels. It is safe for use by
 // many goroutines.
 type traffic struct {
 	messages *prometheus.CounterVec
 	dropped  *prometheus.CounterVec
+	// envelopes counts sealed messages, and plain ones in their place.
+	envelopes *prometheus.CounterVec
 	// forgotten counts the devices that gave way to new ones.
 	forgotten prometheus.Counter
 }
@@ -48,6 +59,9 @@ func newTraffic(registerer prometheus.Registerer) *traffic {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_mqtt_dropped_total", Help: "MQTT messages that were dropped, by reason.",
 		}, []string{"reason"}),
+		envelopes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edgelens_envelopes_total", Help: "Sealed messages of devices by outcome: opened, repeated (the broker has sent it again), or the reason of the refusal (form, algorithm, header, recipient, decryption, key, signature, audience, time, replay, device: it is of another device, plain: it is not sealed and the device must).",
+		}, []string{"outcome"}),
 		forgotten: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "edgelens_devices_forgotten_total", Help: "Devices that had sent nothing but heartbeats and gave way to new ones, at terminal.max_devices.",
 		}),
@@ -55,13 +69,18 @@ func newTraffic(registerer prometheus.Registerer) *traffic {
 	for _, reason := range []string{dropQueueFull, dropNotKept, dropNotSent, dropAnswering, dropTooMany, dropAtBroker, dropUncertified} {
 		t.dropped.WithLabelValues(reason)
 	}
-	registerer.MustRegister(t.messages, t.dropped, t.forgotten)
+	for _, outcome := range []string{envelopeOpened, envelopeRepeated, envelopeOtherDevice, envelopePlain} {
+		t.envelopes.WithLabelValues(outcome)
+	}
+	registerer.MustRegister(t.messages, t.dropped, t.envelopes, t.forgotten)
 	return t
 }
 
 func (t *traffic) count(direction, dialect, kind string) {
 	t.messages.WithLabelValues(direction, dialect, kind).Inc()
 }
+
+func (t *traffic) envelope(outcome string) { t.envelopes.WithLabelValues(outcome).Inc() }
 
 func (t *traffic) drop(reason string) { t.dropMany(reason, 1) }
 

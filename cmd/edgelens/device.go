@@ -15,13 +15,13 @@ import (
 func newDevice(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "device",
-		Short: "Enroll devices with certificates, list and revoke them",
+		Short: "Enroll devices with certificates, list and revoke them; add their keys for sealed messages",
 		Long: `A device that is enrolled has a private key and a certificate with its id, by which the private broker and
 other servers know that it is the device (docs/identity.md). A running service of the data folder is reached
 by its socket there, so that changes take effect at once. For the service of a package, run it with sudo.`,
 	}
 	config.AddFlags(cmd.PersistentFlags(), "data_dir")
-	cmd.AddCommand(newDeviceEnroll(environ), newDeviceRenew(environ), newDeviceList(environ), newDeviceRevoke(environ))
+	cmd.AddCommand(newDeviceEnroll(environ), newDeviceRenew(environ), newDeviceList(environ), newDeviceRevoke(environ), newDeviceKey(environ), newDeviceSeal(), newDeviceOpen(environ))
 	return cmd
 }
 

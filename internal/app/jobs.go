@@ -16,9 +16,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/identity/envelope"
+	"edgelens/identity/signing"
 	"edgelens/internal/config"
 	"edgelens/internal/datadir"
 	"edgelens/internal/ledger"
+	"edgelens/internal/notify/event"
 	"edgelens/internal/notify/webhook"
 	"edgelens/internal/supervise"
 	"edgelens/terminal"
@@ -30,8 +33,12 @@ type jobs struct {
 	// node is this node's permanent name.
 	node   string
 	ledger *ledger.Ledger
-	queue  *worker.Queue
-	worker *worker.Worker
+	// signer has the keys of the node.
+	signer *signing.Node
+	// deviceKeys are those by which devices seal their messages.
+	deviceKeys *envelope.Ring
+	queue      *worker.Queue
+	worker     *worker.Worker
 	// tracer is that of the core.
 	tracer edgelens.Tracer
 
@@ -51,13 +58,22 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 	if err := datadir.Tighten(c.DataDir, "node", "requantized"); err != nil {
 		log.Warn("restricting the data folder failed: other users may be able to read its files", "error", err)
 	}
-	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, ledger.Parts{
-		Log: log, Registerer: metrics, Sinks: []string{terminal.EventsSink, webhook.Sink}, Node: node,
-	})
+	signer, err := openSigner(c, log, metrics)
 	if err != nil {
 		return nil, err
 	}
-	j := &jobs{node: node, ledger: truth, tracer: core.tracer}
+	parts := ledger.Parts{Log: log, Registerer: metrics, Sinks: []string{terminal.EventsSink, webhook.Sink}, Node: node}
+	if c.Signing.SignEvents {
+		parts.Chains = &ledger.ChainParts{Digest: event.Digest, Signer: signer}
+	}
+	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, parts)
+	if err != nil {
+		return nil, err
+	}
+	j := &jobs{node: node, ledger: truth, signer: signer, tracer: core.tracer}
+	if j.deviceKeys, err = openRing(ctx, truth); err != nil {
+		return nil, errors.Join(err, truth.Close())
+	}
 	settings := c.Jobs
 	if settings.RedisURL == "" {
 		if j.redis, err = supervise.StartRedis(ctx, filepath.Join(c.DataDir, "redis"), c.Redis, log); err != nil {

@@ -31,7 +31,11 @@ func (r resultEvents) Deliveries(ctx context.Context, result edgelens.StoredResu
 	if err != nil {
 		return nil, nil, err
 	}
-	delivery := edgelens.Delivery{Record: record, Result: result, CreatedAt: record.ReceivedAt}
+	link, err := r.ledger.Chains.Link(ctx, result.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	delivery := edgelens.Delivery{Record: record, Result: result, Chain: link, CreatedAt: record.ReceivedAt}
 	text, err := json.Marshal(r.composer.Compose(&delivery, writtenAt(result, deliveries)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("compose the event of result %s: %w", result.ID, err)

@@ -166,6 +166,10 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Registerer: metrics, Tracer: s.core.tracer, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
 		Held: heldJobs{s.jobs.ledger.Jobs, s.jobs.queue}, Erasure: s.jobs.ledger.Erasure,
 	}
+	if s.jobs.signer != nil {
+		parts.Identity = s.jobs.signer
+		parts.Chains = newChainExporter(s.jobs.ledger, s.jobs.signer, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)})
+	}
 	if s.history != nil {
 		parts.Recognizer = s.history
 	}
@@ -305,7 +309,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 
 // serveControl serves the socket for commands until ctx ends.
 func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
-	server := newControl(ctx, s.config, s.keys, s.identities, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.log)
+	server := newControl(ctx, s.config, s.keys, s.identities, s.jobs.deviceKeys, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.log)
 	if server == nil {
 		return
 	}

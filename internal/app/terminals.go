@@ -10,7 +10,6 @@ import (
 	"edgelens"
 	"edgelens/internal/config"
 	"edgelens/internal/notify"
-	"edgelens/internal/notify/event"
 	"edgelens/internal/notify/webhook"
 	"edgelens/terminal"
 	"edgelens/terminal/dialects"
@@ -29,7 +28,7 @@ type terminals struct {
 // newTerminals starts the private broker if needed, and connects the bridge to jobs. It does not subscribe yet.
 func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, identities *identities, log *slog.Logger, metrics *prometheus.Registry) (*terminals, error) {
 	t := &terminals{}
-	composer := event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}
+	composer := newComposer(c, jobs)
 	var err error
 	if t.hook, err = webhook.New(c.Webhook, composer, jobs.ledger.Images); err != nil {
 		return nil, err
@@ -44,10 +43,14 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, identities 
 	if t.broker.url == "" {
 		return t, nil
 	}
+	opener, err := newOpener(c, jobs)
+	if err != nil {
+		return nil, errors.Join(err, t.broker.stop(ctx))
+	}
 	settings := c.Terminal
 	settings.URL, settings.Certificate = t.broker.url, shownTo(c)
 	parts := terminal.Parts{
-		Dialects: spoken, Records: jobs.queue, Devices: jobs.ledger.Devices, Commands: jobs.ledger.Commands,
+		Dialects: spoken, Records: jobs.queue, Devices: jobs.ledger.Devices, Commands: jobs.ledger.Commands, Envelopes: opener,
 		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Certified: identities.authority.Certified, Tracer: jobs.tracer, Log: log, Registerer: metrics,
 	}
 	if child := t.broker.child; child != nil {

@@ -206,6 +206,11 @@ func (c Client) EraseSeries(ctx context.Context, e SeriesErasure) (sum api.Senso
 	}
 }
 
+// PublicKeys returns the service's public keys, a JSON Web Key Set.
+func (c Client) PublicKeys(ctx context.Context) (set json.RawMessage, err error) {
+	return set, c.call(ctx, http.MethodGet, "/.well-known/jwks.json", nil, nil, nil, &set)
+}
+
 func jobPath(id string) string { return "/api/jobs/" + url.PathEscape(id) }
 
 // parameters returns the pairs of name and value with a non-empty value.

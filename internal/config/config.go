@@ -16,6 +16,8 @@ import (
 
 	"edgelens/api"
 	"edgelens/homeassistant"
+	"edgelens/identity/envelope"
+	"edgelens/identity/signing"
 	"edgelens/inference"
 	"edgelens/internal/access"
 	"edgelens/internal/cache"
@@ -73,8 +75,12 @@ type Config struct {
 	// HomeAssistant is what Home Assistant gets.
 	HomeAssistant homeassistant.Config
 	Webhook       webhook.Config
-	Log           telemetry.Config
-	Traces        telemetry.TracesConfig
+	// Signing is what the node signs.
+	Signing signing.Config
+	// Envelopes are which sealed messages of devices are accepted.
+	Envelopes envelope.Config
+	Log       telemetry.Config
+	Traces    telemetry.TracesConfig
 }
 
 // Rules are the access rules of the private broker, if it has users.
@@ -108,6 +114,8 @@ func Default() Config {
 
 		HomeAssistant: homeassistant.DefaultConfig(),
 		Webhook:       webhook.DefaultConfig(),
+		Signing:       signing.DefaultConfig(),
+		Envelopes:     envelope.DefaultConfig(),
 		Log:           telemetry.DefaultConfig(),
 		Traces:        telemetry.DefaultTracesConfig(),
 	}
@@ -166,6 +174,8 @@ func (c *Config) Validate() error {
 		{"sensor.", c.Sensor.Validate()},
 		{"homeassistant.", c.HomeAssistant.Validate()},
 		{"webhook.", c.Webhook.Validate()},
+		{"identity.", c.Signing.Validate()},
+		{"identity.", c.Envelopes.Validate()},
 		{"", c.Log.Validate()},
 		{"telemetry.traces.", c.Traces.Validate()},
 	} {

@@ -161,6 +161,10 @@ func (c *Config) settings() []setting {
 		{"webhook.insights", "send insights, too", boolean(&c.Webhook.Insights)},
 		{"webhook.timeout", "timeout of one POST", duration(&c.Webhook.Timeout)},
 
+		{"identity.sign_events", "sign every event by the key of the node, and link each to the one before of its device (docs/signatures.md)", boolean(&c.Signing.SignEvents)},
+		{"identity.keep_keys", "time for which the public keys of former signing keys stay published; 0: until they are removed", duration(&c.Signing.KeepKeys)},
+		{"identity.envelope_window", "how far the time of a sealed message may be from ours; older ones are refused", duration(&c.Envelopes.Window)},
+
 		{"sensor.topics", "MQTT filters of sensors, comma-separated; their levels before the first wildcard name no device; empty: no sensors over MQTT", list(&c.Sensor.Topics)},
 		{"sensor.max_series", "maximum number of series of sensors; edgelens' own have as many of their own", integer(&c.Sensor.MaxSeries)},
 		{"sensor.give_way_after", "time for which a series must be silent to give way to a new one when there are sensor.max_series", duration(&c.Sensor.GiveWayAfter)},

@@ -19,12 +19,14 @@ const (
 )
 
 // Erasure erases results and records, and series of sensors, with everything that is about them: jobs, images, undelivered
-// events, deliveries, insights and events. Of a record, the ledger keeps its id alone, a hash, by which a duplicate is recognized. SQLite overwrites what
+// events, deliveries, insights and events. Of a record, the ledger keeps its id alone, a hash, by which a duplicate is recognized, and in the chain
+// of its device the digest of its event, also a hash. SQLite overwrites what
 // is erased with zeros. It is safe for use by many goroutines.
 type Erasure struct {
 	db     *database
 	outbox *Outbox
 	jobs   *Jobs
+	chains *Chains
 }
 
 // erasable is a record or another result, with the job that belongs to it.
@@ -241,6 +243,11 @@ func (s *Erasure) eventsAbout(ctx context.Context, in string, subjects []any) (s
 
 // eraseOne erases one record or other result with its job. A job under way ends without a result.
 func (s *Erasure) eraseOne(c *change, one erasable, erased *edgelens.Erased) error {
+	if one.record { // first: what is removed without it counts as expired
+		if err := s.chains.erase(c, one.id); err != nil {
+			return err
+		}
+	}
 	if one.job != "" {
 		if err := s.eraseJob(c, one.job, erased); err != nil {
 			return err

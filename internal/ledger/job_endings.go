@@ -127,6 +127,9 @@ func (s *Jobs) end(c *change, job *edgelens.Job, e ending, now time.Time) error 
 		}
 	}
 	if job.Record != "" {
+		if err := s.chains.advance(c, job.Device); err != nil {
+			return err
+		}
 		if err := s.outbox.makeReady(c, job.Record, job.Device); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ type Jobs struct {
 	results   *Results
 	outbox    *Outbox
 	images    *Images
+	chains    *Chains
 	watchers  *jobWatchers
 	// poisonCandidate is used by the writer's goroutine alone.
 	poisonCandidate poisonCandidate

@@ -54,28 +54,33 @@ type Parts struct {
 	// Node is this node's permanent name: by the ends of their ids, other nodes find the one that accepted a job. Empty
 	// for ids without that.
 	Node string
+	// Chains has each event linked to the one before of its device; nil: none is.
+	Chains *ChainParts
 	// Clock dates the rows; nil means the clock of this process.
 	Clock clocks.Clock
 }
 
 // Ledger opens and closes the stores, and removes what is too old or too much. It is safe for use by many goroutines.
 type Ledger struct {
-	Jobs     *Jobs
-	Results  *Results
-	Records  *Records
-	Images   *Images
-	Devices  *Devices
-	Commands *Commands
-	Outbox   *Outbox
-	Events   *Events
-	Keys     *Keys
-	Sensors  *Sensors
-	Insights *Insights
-	Erasure  *Erasure
+	Jobs       *Jobs
+	Results    *Results
+	Records    *Records
+	Images     *Images
+	Devices    *Devices
+	Commands   *Commands
+	Outbox     *Outbox
+	Events     *Events
+	Keys       *Keys
+	DeviceKeys *DeviceKeys
+	Sensors    *Sensors
+	Insights   *Insights
+	Erasure    *Erasure
+	Chains     *Chains
 	// Certificates are those of devices and nodes.
 	Certificates *Certificates
 
 	config   Config
+	chaining *ChainParts
 	lock     *os.File
 	writerDB *sql.DB
 	db       *database
@@ -114,6 +119,7 @@ func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger,
 		db:       &database{clock: parts.Clock, storage: storage, images: newImageFiles(storage, parts.Log), log: parts.Log, closing: make(chan struct{})},
 		watchers: newWatchers(),
 		space:    &space{config: config, log: parts.Log},
+		chaining: parts.Chains,
 	}
 	if parts.Node != "" {
 		tag := uuid7.TagOf(parts.Node)
@@ -239,24 +245,26 @@ func (l *Ledger) newStores() {
 	l.Images = &Images{db: l.db, keep: l.config.KeepImages}
 	l.Results = &Results{db: l.db, events: l.Events}
 	l.Outbox = &Outbox{db: l.db, config: l.config, images: l.Images, feeds: l.watchers.outbox}
+	l.Chains = &Chains{db: l.db, parts: l.chaining}
 	l.Jobs = &Jobs{
-		db: l.db, admission: admission, events: l.Events, results: l.Results, outbox: l.Outbox, images: l.Images, watchers: l.watchers.jobs,
+		db: l.db, admission: admission, events: l.Events, results: l.Results, outbox: l.Outbox, images: l.Images, chains: l.Chains, watchers: l.watchers.jobs,
 	}
 	l.Records = &Records{
-		db: l.db, admission: admission, identities: identities, images: l.Images, jobs: l.Jobs, results: l.Results, outbox: l.Outbox,
+		db: l.db, admission: admission, identities: identities, images: l.Images, jobs: l.Jobs, results: l.Results, outbox: l.Outbox, chains: l.Chains,
 		restoredAt: l.restoredAt,
 	}
-	l.Erasure = &Erasure{db: l.db, outbox: l.Outbox, jobs: l.Jobs}
+	l.Erasure = &Erasure{db: l.db, outbox: l.Outbox, jobs: l.Jobs, chains: l.Chains}
 	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox, jobs: l.Jobs}
 	l.Commands = &Commands{db: l.db}
 	l.Keys = &Keys{db: l.db}
 	l.Certificates = &Certificates{db: l.db}
+	l.DeviceKeys = &DeviceKeys{db: l.db}
 	l.Sensors = &Sensors{db: l.db, config: l.config}
 	l.Insights = &Insights{db: l.db, events: l.Events}
 	l.sweeper = &sweeper{
 		config: l.config, db: l.db, space: l.space, jobs: l.Jobs, results: l.Results, records: l.Records, identities: identities,
 		commands: l.Commands, events: l.Events, outbox: l.Outbox, images: l.Images,
-		insights: l.Insights, sensors: &sensorSweeper{db: l.db, config: l.config},
+		insights: l.Insights, chains: l.Chains, deviceKeys: l.DeviceKeys, sensors: &sensorSweeper{db: l.db, config: l.config},
 	}
 }
 

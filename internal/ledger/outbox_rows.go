@@ -22,13 +22,15 @@ func noDeliveryOfImage(record string) string {
 const outboxBytes = `(SELECT IFNULL(SUM(bytes), 0) FROM outbox_totals)`
 
 // selectDelivery selects what readDelivery reads.
-const selectDelivery = `SELECT ` + recordColumns + `, o.seq, o.ready AND NOT o.held, o.image, j.id, s.id IS NOT NULL
-	FROM outbox o JOIN records r ON r.id = o.record_id LEFT JOIN results s ON s.id = o.record_id LEFT JOIN jobs j ON j.record_id = o.record_id`
+var selectDelivery = `SELECT ` + recordColumns + `, o.seq, o.ready AND NOT o.held, o.image, j.id, s.id IS NOT NULL, ` + chainColumns + `
+	FROM outbox o JOIN records r ON r.id = o.record_id LEFT JOIN results s ON s.id = o.record_id LEFT JOIN jobs j ON j.record_id = o.record_id` + chainOfRecord("o.record_id")
 
 func readDelivery(rows *sql.Rows) (d edgelens.Delivery, ready bool, err error) {
 	var job sql.NullString
 	var image, result bool
-	d.Record, err = readRecord(rows, &d.Seq, &ready, &image, &job, &result)
+	var link chainRow
+	d.Record, err = readRecord(rows, append([]any{&d.Seq, &ready, &image, &job, &result}, link.columns()...)...)
+	d.Chain = link.link()
 	d.CreatedAt = d.Record.ReceivedAt
 	if image {
 		d.Image = job.String

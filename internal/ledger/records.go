@@ -20,6 +20,7 @@ type Records struct {
 	jobs       *Jobs
 	results    *Results
 	outbox     *Outbox
+	chains     *Chains
 	// restoredAt is when a backup was last restored; zero for never.
 	restoredAt time.Time
 	// withoutImage counts the records that were kept without their images.
@@ -143,6 +144,9 @@ func (s *Records) insert(c *change, r *edgelens.Reception, job edgelens.Job, ref
 	if err := insertRecord(c, &r.Record); err != nil {
 		return err
 	}
+	if err := s.chains.place(c, &r.Record); err != nil {
+		return err
+	}
 	held := r.Held != nil && r.Held()
 	for _, route := range r.Routes {
 		if err := s.outbox.insert(c, &r.Record, route, held, job.ID != ""); err != nil {
@@ -160,6 +164,9 @@ func (s *Records) insert(c *change, r *edgelens.Reception, job edgelens.Job, ref
 		item.Outcome, item.Reason = edgelens.OutcomeError, refusal.Detail
 	}
 	if err := s.results.insert(c, &item); err != nil {
+		return err
+	}
+	if err := s.chains.advance(c, r.Record.Device); err != nil {
 		return err
 	}
 	return s.outbox.makeReady(c, r.Record.ID, r.Record.Device)

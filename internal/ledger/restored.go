@@ -57,6 +57,9 @@ func hold(ctx context.Context, db *sql.DB, takenAt, now time.Time, keepDone time
 		{&r.Commands, `UPDATE commands SET status = ?, finished_at = ?, detail = ? WHERE finished_at IS NULL`,
 			[]any{string(edgelens.CommandFailed), at, "It was not done when a backup was taken, which was restored; it is not sent again."}},
 		{nil, `UPDATE devices SET online = 0`, nil},
+		// Receivers may have later events of these chains: others begin.
+		{nil, `DELETE FROM chain_links`, nil},
+		{nil, `DELETE FROM chains`, nil},
 		{nil, `INSERT INTO restores (taken_at, restored_at) VALUES (?, ?)`, []any{takenAt.UnixMicro(), at}},
 	} {
 		result, err := tx.ExecContext(ctx, step.query, step.args...)

@@ -29,6 +29,8 @@ type sweeper struct {
 	outbox     *Outbox
 	images     *Images
 	insights   *Insights
+	chains     *Chains
+	deviceKeys *DeviceKeys
 	sensors    *sensorSweeper
 }
 
@@ -82,6 +84,7 @@ func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, er
 		func() (int, error) { return s.identities.removeOld(ctx, now) },
 		func() (int, error) { return s.commands.removeOld(ctx, tooOld, now) },
 		func() (int, error) { return s.events.removeOld(ctx, tooOld) },
+		func() (int, error) { return s.deviceKeys.removeStamps(ctx, now) },
 		func() (int, error) { return s.events.removeOverCount(ctx, s.config.MaxEvents) },
 		func() (int, error) {
 			return s.insights.removeOld(ctx, now.Add(-s.config.SensorKeepMinutes).UnixMicro())
@@ -99,6 +102,11 @@ func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, er
 		if err != nil {
 			return removed, err
 		}
+	}
+	links, err := s.chains.sweep(ctx)
+	removed += links
+	if err != nil {
+		return removed, err
 	}
 	_, err = repeat(func() (int, error) { return s.vacuum(ctx) })
 	return removed, err

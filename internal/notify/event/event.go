@@ -27,6 +27,8 @@ type CloudEvent struct {
 	Time            time.Time `json:"time"`
 	DataContentType string    `json:"datacontenttype"`
 	Data            Data      `json:"data"`
+	// Signature is set by Composer.JSON.
+	Signature string `json:"signature,omitempty"`
 }
 
 // Data is the result of a record.
@@ -71,6 +73,8 @@ type Data struct {
 	// AgeMS is the time in milliseconds from the capture, or else the reception, to
 	// the writing of this event; never negative.
 	AgeMS int64 `json:"age_ms"`
+	// Chain is the place in the chain of the device's events; absent where there is none.
+	Chain *Chain `json:"chain,omitempty"`
 	// Reduced names the parts left out because the receiver does not accept as much,
 	// such as "record.note" or "predictions"; absent where nothing was.
 	Reduced []string `json:"reduced,omitempty"`
@@ -125,6 +129,14 @@ type Quality struct {
 	Usable  bool    `json:"usable"`
 }
 
+// Chain is an edgelens.ChainLink. Prev and Hash are absent where they are not known yet: an event before has no result.
+type Chain struct {
+	ID   string  `json:"id"`
+	Seq  int64   `json:"seq"`
+	Prev *string `json:"prev,omitempty"`
+	Hash string  `json:"hash,omitempty"`
+}
+
 // Composer composes events.
 type Composer struct {
 	// Fresh is the maximum age of a record at the time of writing, by the device's
@@ -132,6 +144,8 @@ type Composer struct {
 	Fresh time.Duration
 	// Link returns the URL of a result's image; nil for none.
 	Link func(result string) string
+	// Signer signs what is delivered; nil: it is not signed.
+	Signer Signer
 }
 
 // Compose returns the event of a delivery, written at now.
@@ -191,6 +205,12 @@ func (c Composer) data(d *edgelens.Delivery, at, now time.Time) Data {
 	}
 	if data.Record == nil {
 		data.Record = json.RawMessage("null")
+	}
+	if link := d.Chain; link.Chain != "" {
+		data.Chain = &Chain{ID: link.Chain, Seq: link.Seq, Hash: link.Hash}
+		if link.Hash != "" {
+			data.Chain.Prev = &link.Prev
+		}
 	}
 	if !r.CapturedAt.IsZero() {
 		captured := r.CapturedAt.UTC()

@@ -16,6 +16,8 @@ type InsightEvent struct {
 	Time            time.Time   `json:"time"`
 	DataContentType string      `json:"datacontenttype"`
 	Data            InsightData `json:"data"`
+	// Signature is set by Composer.JSON.
+	Signature string `json:"signature,omitempty"`
 }
 
 // InsightData is an edgelens.Insight. Device and Field are text of the device, markup included.

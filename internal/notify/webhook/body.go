@@ -25,6 +25,8 @@ type body struct {
 	PersonType   json.RawMessage `json:"personType"`
 	// Recognition is the Data of the MQTT event with its id.
 	Recognition recognition `json:"recognition"`
+	// Signature is set by event.Composer.JSON.
+	Signature string `json:"signature,omitempty"`
 }
 
 type recognition struct {
@@ -56,7 +58,7 @@ func (w *Webhook) body(ctx context.Context, d *edgelens.Delivery) ([]byte, error
 		at = d.Record.ReceivedAt
 	}
 	code, kind := codes(&d.Record, sent)
-	text, err := json.Marshal(body{
+	text, err := w.composer.JSON(body{
 		UserID: sent.or("num", d.Record.Person.ID), Name: sent.or("name", d.Record.Person.Name), Img: img,
 		VerifiedCode: code, BotTime: sent.or("time", at.Local().Format(botTime)), PersonType: kind,
 		Recognition: recognition{ID: composed.ID, Data: composed.Data},

@@ -18,7 +18,7 @@ import (
 // ours are the headers that a delivery sets itself, in canonical form.
 var ours = map[string]bool{
 	"Content-Type": true, "Content-Length": true, "Transfer-Encoding": true, "Connection": true, "Host": true,
-	"Traceparent": true, "Webhook-Id": true, "Webhook-Timestamp": true, "Webhook-Signature": true,
+	"Traceparent": true, "Webhook-Id": true, "Webhook-Timestamp": true, "Webhook-Signature": true, SignatureHeader: true,
 }
 
 // headers parses Headers. The error repeats no value.

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"edgelens"
@@ -18,7 +17,7 @@ func (w *Webhook) bodyOf(ctx context.Context, d *edgelens.Delivery) ([]byte, err
 	if d.Reduced {
 		return nil, fmt.Errorf("write the webhook's body: %w: nothing in an insight can be left out", notify.ErrRejected)
 	}
-	text, err := json.Marshal(event.ComposeInsight(d.Insight, w.now()))
+	text, err := w.composer.JSON(event.ComposeInsight(d.Insight, w.now()))
 	if err != nil {
 		return nil, fmt.Errorf("write the webhook's body: %w: %w", notify.ErrRejected, err)
 	}

@@ -28,6 +28,8 @@ import (
 const (
 	// Sink is the webhook's name in the outbox.
 	Sink = "webhook"
+	// SignatureHeader has the signature of the body's bytes by the key of the node.
+	SignatureHeader = "Edgelens-Signature"
 	// maxReply is the maximum number of bytes of a reply that are read.
 	maxReply = 64 << 10
 )
@@ -230,6 +232,11 @@ func (w *Webhook) sign(header http.Header, id string, body []byte) {
 	stamp := strconv.FormatInt(w.now().Unix(), 10)
 	header.Set("webhook-id", id)
 	header.Set("webhook-timestamp", stamp)
+	if w.composer.Signer != nil {
+		if signature := w.composer.Signer.SignBytes(body); signature != "" {
+			header.Set(SignatureHeader, signature)
+		}
+	}
 	if len(w.key) == 0 {
 		return
 	}
