@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -35,7 +35,8 @@ func useDeviceKeys(cmd *cobra.Command, environ []string, do func(control.DeviceK
 }
 
 func newDeviceKeyAdd(environ []string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "add DEVICE FILE|JWK", Short: "Add the public key of a device: a PEM file, a file with a JWK, or a JWK",
 		Example: `  edgelens device key add 1026700 door.pub.pem
   edgelens device key add 1026700 '{"kty":"EC","crv":"P-256","x":"...","y":"..."}'`,
@@ -54,15 +55,19 @@ func newDeviceKeyAdd(environ []string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "device %s may sign by the key %s\n", key.Device, key.ID)
-				return err
+				return asJSON.print(cmd, control.DeviceKey(key), func(out io.Writer) error {
+					_, err := fmt.Fprintf(out, "device %s may sign by the key %s\n", key.Device, key.ID)
+					return err
+				})
 			})
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
 }
 
 func newDeviceKeyList(environ []string) *cobra.Command {
-	var asJSON bool
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the public keys of devices", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,37 +76,43 @@ func newDeviceKeyList(environ []string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if asJSON {
-					forms := make([]control.DeviceKey, 0, len(list))
-					for _, key := range list {
-						forms = append(forms, control.DeviceKey(key))
-					}
-					return json.NewEncoder(cmd.OutOrStdout()).Encode(forms)
-				}
-				t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(t, "KEY\tDEVICE\tADDED") // Flush returns the error
+				forms := make([]control.DeviceKey, 0, len(list))
 				for _, key := range list {
-					fmt.Fprintf(t, "%s\t%s\t%s\n", key.ID, key.Device, day(key.Added))
+					forms = append(forms, control.DeviceKey(key))
 				}
-				return t.Flush()
+				return asJSON.print(cmd, forms, func(out io.Writer) error { return printDeviceKeys(out, forms) })
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	asJSON.add(cmd, "")
 	return cmd
 }
 
+func printDeviceKeys(out io.Writer, list []control.DeviceKey) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "KEY\tDEVICE\tADDED") // Flush returns the error
+	for _, key := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", key.ID, key.Device, day(key.Added))
+	}
+	return t.Flush()
+}
+
 func newDeviceKeyRemove(environ []string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "remove KEY", Short: "End a key of a device at once", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return useDeviceKeys(cmd, environ, func(keys control.DeviceKeyStore) error {
 				if err := keys.RemoveDeviceKey(cmd.Context(), args[0]); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "the key %s ends\n", args[0])
-				return err
+				return asJSON.print(cmd, jsonRemoved{args[0]}, func(out io.Writer) error {
+					_, err := fmt.Fprintf(out, "the key %s ends\n", args[0])
+					return err
+				})
 			})
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,8 +34,16 @@ func openNode(cmd *cobra.Command, environ []string) (*signing.Node, error) {
 	return signing.Open(c.DataDir, c.Signing)
 }
 
+// jsonPublicKey is the JSON of a key of the node. Names are added and never changed: scripts read them.
+type jsonPublicKey struct {
+	ID      string    `json:"id"`
+	Made    time.Time `json:"made"`
+	Retired time.Time `json:"retired,omitzero"`
+}
+
 func newIdentityList(environ []string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "list", Short: "List the public keys", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			node, err := openNode(cmd, environ)
@@ -44,18 +54,29 @@ func newIdentityList(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(t, "KEY\tMADE\tRETIRED") // Flush returns the error
+			forms := make([]jsonPublicKey, 0, len(keys))
 			for _, key := range keys {
-				fmt.Fprintf(t, "%s\t%s\t%s\n", key.ID, day(key.Made), day(key.Retired))
+				forms = append(forms, jsonPublicKey{key.ID, key.Made, key.Retired})
 			}
-			return t.Flush()
+			return asJSON.print(cmd, forms, func(out io.Writer) error { return printPublicKeys(out, keys) })
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
+}
+
+func printPublicKeys(out io.Writer, keys []signing.PublicKey) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "KEY\tMADE\tRETIRED") // Flush returns the error
+	for _, key := range keys {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", key.ID, day(key.Made), day(key.Retired))
+	}
+	return t.Flush()
 }
 
 func newIdentityRotate(environ []string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "rotate", Short: "Make a new key, which signs at once; the keys before stay published", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			node, err := openNode(cmd, environ)
@@ -66,14 +87,19 @@ func newIdentityRotate(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "the key %s signs from now on\n", key.ID)
-			return err
+			return asJSON.print(cmd, jsonPublicKey{key.ID, key.Made, key.Retired}, func(out io.Writer) error {
+				_, err := fmt.Fprintf(out, "the key %s signs from now on\n", key.ID)
+				return err
+			})
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
 }
 
 func newIdentityRemove(environ []string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON jsonFlag
+	cmd := &cobra.Command{
 		Use: "remove KEY", Short: "Publish a former key no more: what it signed cannot be verified then", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			node, err := openNode(cmd, environ)
@@ -83,10 +109,19 @@ func newIdentityRemove(environ []string) *cobra.Command {
 			if err := node.Remove(args[0]); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "the key %s is not published any more\n", args[0])
-			return err
+			return asJSON.print(cmd, jsonRemoved{args[0]}, func(out io.Writer) error {
+				_, err := fmt.Fprintf(out, "the key %s is not published any more\n", args[0])
+				return err
+			})
 		},
 	}
+	asJSON.add(cmd, "")
+	return cmd
+}
+
+// jsonRemoved is the JSON of a key that was removed.
+type jsonRemoved struct {
+	ID string `json:"id"`
 }
 
 func newIdentityJWKS(environ []string) *cobra.Command {

@@ -17,6 +17,7 @@ import (
 func newVerify() *cobra.Command {
 	var source keySetFlags
 	var signature string
+	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Verify the signature of an event, a webhook, an answer, or the chain of a device's events",
@@ -42,11 +43,17 @@ input. Nothing is sent anywhere; --server alone fetches the keys. The exit statu
 			if err != nil {
 				return err
 			}
-			return printReport(cmd.OutOrStdout(), signing.Verify(text, signature, keys))
+			report := signing.Verify(text, signature, keys)
+			err = asJSON.print(cmd, newJSONReport(report), func(out io.Writer) error { return printReport(out, report) })
+			if err == nil && !report.OK() {
+				return errSilent
+			}
+			return err
 		},
 	}
 	source.add(cmd.Flags())
 	cmd.Flags().StringVar(&signature, "signature", "", "the header Edgelens-Signature that came with the file")
+	asJSON.add(cmd, "")
 	return cmd
 }
 
@@ -77,7 +84,20 @@ func readInput(cmd *cobra.Command, name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// printReport prints what is proved and what is not, which is an error.
+// jsonReport is the JSON of what is proved. Names are added and never changed: scripts read them.
+type jsonReport struct {
+	OK     bool     `json:"ok"`
+	Proved []string `json:"proved"`
+	Notes  []string `json:"notes"`
+	Failed []string `json:"failed"`
+}
+
+func newJSONReport(r signing.Report) jsonReport {
+	list := func(lines []string) []string { return append([]string{}, lines...) } // never null
+	return jsonReport{r.OK(), list(r.Proved), list(r.Notes), list(r.Failed)}
+}
+
+// printReport prints what is proved and what is not.
 func printReport(w io.Writer, report signing.Report) error {
 	var errs []error
 	print := func(mark string, lines []string) {
@@ -89,8 +109,5 @@ func printReport(w io.Writer, report signing.Report) error {
 	print("proved:    ", report.Proved)
 	print("note:      ", report.Notes)
 	print("NOT PROVED:", report.Failed)
-	if !report.OK() {
-		errs = append(errs, errSilent)
-	}
 	return errors.Join(errs...)
 }
