@@ -47,7 +47,7 @@ func (s *Server) eraseSeries(ctx context.Context, filter edgelens.SeriesErasure,
 	x.action = "erase"
 	x.audited = []slog.Attr{
 		slog.String("filters", name), slog.Bool("dry_run", dryRun), slog.Bool("complete", e.Complete), slog.Int64("series", e.Series),
-		slog.Int64("points", e.Points), slog.Int64("minutes", e.Minutes), slog.Int64("insights", e.Insights), slog.Int64("undelivered_events", e.Undelivered),
+		slog.Int64("points", e.Points), slog.Int64("per_minute", e.Minutes), slog.Int64("insights", e.Insights), slog.Int64("undelivered_events", e.Undelivered),
 	}
 	return SensorErasure{
 		DryRun: dryRun, Complete: e.Complete, Series: e.Series, Points: e.Points, Minutes: e.Minutes, Insights: e.Insights, UndeliveredEvents: e.Undelivered,

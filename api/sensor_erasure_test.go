@@ -53,7 +53,7 @@ func TestErasureOfSensorsIsAudited(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	log := s.log.String()
-	for _, want := range []string{"event=access", "action=erase", "filters=device", "dry_run=false", "complete=false", "series=0", "points=5", "minutes=4", "insights=0"} {
+	for _, want := range []string{"event=access", "action=erase", "filters=device", "dry_run=false", "complete=false", "series=0", "points=5", "per_minute=4", "insights=0"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("no %s in\n%s", want, log)
 		}
