@@ -30,7 +30,8 @@ var nodeNames = []string{"alpha", "beta", "gamma"}
 // The manifests are accepted strictly and come up; edgelens cluster deploys, updates without a gap, finds what is wrong, and
 // reports nodes. The steps build upon one another.
 func TestCluster(t *testing.T) {
-	p := startControlPlane(t, forCheck(t))
+	p := startAPIServer(t, forCheck(t))
+	p.startControllers()
 	p.prepare()
 	t.Run("manifests", func(t *testing.T) { p.with(t).checkManifests() })
 	t.Run("deploys", func(t *testing.T) { p.with(t).checkDeploy() })
@@ -38,6 +39,19 @@ func TestCluster(t *testing.T) {
 	t.Run("explains what is wrong", func(t *testing.T) { p.with(t).checkReasons() })
 	t.Run("keeps a ledger", func(t *testing.T) { p.with(t).checkStorage() })
 	t.Run("reports nodes", func(t *testing.T) { p.with(t).checkNodes() })
+}
+
+// The API server accepts every object of both overlays, strictly, those of others' kinds by their own definitions.
+func TestManifestsAreAccepted(t *testing.T) {
+	p := startAPIServer(t, forCheck(t))
+	p.define()
+	for _, overlay := range []string{"k3s", "cluster"} {
+		p.apply(p.render(overlay)...)
+	}
+	wrong := object(`{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: wrong, namespace: edgelens}, spec: {scaleTargetRef: {nam: x}, triggers: []}}`)
+	if err := p.tryApply(wrong, nil); err == nil || !strings.Contains(err.Error(), "nam") {
+		t.Errorf("a member that there is not: %v", err)
+	}
 }
 
 // with is the cluster for a step.
@@ -62,6 +76,16 @@ func (p *controlPlane) prepare() {
 	for i := range 8 {
 		p.apply(object(fmt.Sprintf(`{apiVersion: v1, kind: PersistentVolume, metadata: {name: volume-%d}, spec: {storageClassName: check, capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Retain, hostPath: {path: /nowhere}}}`, i)))
 	}
+	p.define()
+	p.until("the service account of pods is there", func() bool {
+		_, err := p.objects.Resource(resource("v1", "ServiceAccount")).Namespace("shop").Get(context.Background(), "default", metav1.GetOptions{})
+		return err == nil
+	})
+}
+
+// define makes the kinds that others define known.
+func (p *controlPlane) define() {
+	p.t.Helper()
 	files, err := filepath.Glob(filepath.Join(p.programs, "crds", "*.yaml"))
 	if err != nil || len(files) != 3 {
 		p.t.Fatalf("definitions of kinds: %q %v", files, err)
@@ -73,10 +97,6 @@ func (p *controlPlane) prepare() {
 		}
 		p.apply(object(string(text)))
 	}
-	p.until("the service account of pods is there", func() bool {
-		_, err := p.objects.Resource(resource("v1", "ServiceAccount")).Namespace("shop").Get(context.Background(), "default", metav1.GetOptions{})
-		return err == nil
-	})
 }
 
 func (p *controlPlane) render(overlay string) (all []*unstructured.Unstructured) {

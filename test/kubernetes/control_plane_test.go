@@ -45,18 +45,19 @@ type controlPlane struct {
 	programs   string
 	work       string
 	kubeconfig string
+	signing    string
 	objects    dynamic.Interface
 }
 
-// startControlPlane starts a cluster with its controllers, scheduler and simulated nodes, until the end of the test.
-func startControlPlane(t *testing.T, programs string) *controlPlane {
+// startAPIServer starts an API server on an etcd, until the end of the test.
+func startAPIServer(t *testing.T, programs string) *controlPlane {
 	t.Helper()
 	p := &controlPlane{t: t, programs: programs, work: t.TempDir()}
 	etcd, peers := "http://"+testutil.FreeAddress(t), "http://"+testutil.FreeAddress(t)
 	p.start("etcd", "--data-dir", filepath.Join(p.work, "etcd"), "--listen-client-urls", etcd, "--advertise-client-urls", etcd,
 		"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default="+peers, "--unsafe-no-fsync")
 	address := testutil.FreeAddress(t)
-	key := p.signingKey()
+	p.signing = p.signingKey()
 	tokens := p.write("tokens.csv", "secret,admin,admin,system:masters\n")
 	p.kubeconfig = p.write("kubeconfig", fmt.Sprintf(`apiVersion: v1
 kind: Config
@@ -68,7 +69,7 @@ users: [{name: admin, user: {token: secret}}]
 	host, port, _ := strings.Cut(address, ":")
 	p.start("kube-apiserver", "--etcd-servers", etcd, "--bind-address", host, "--secure-port", port, "--cert-dir", filepath.Join(p.work, "certificates"),
 		"--service-cluster-ip-range", "10.0.0.0/24", "--authorization-mode", "RBAC", "--token-auth-file", tokens, "--endpoint-reconciler-type", "none",
-		"--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", key, "--service-account-signing-key-file", key)
+		"--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", p.signing, "--service-account-signing-key-file", p.signing)
 	config, err := clientcmd.BuildConfigFromFlags("", p.kubeconfig)
 	if err != nil {
 		t.Fatal(err)
@@ -81,14 +82,19 @@ users: [{name: admin, user: {token: secret}}]
 		_, err := p.objects.Resource(resource("v1", "Namespace")).Get(context.Background(), "kube-system", metav1.GetOptions{})
 		return err == nil
 	})
-	_, controllers, _ := strings.Cut(testutil.FreeAddress(t), ":")
+	return p
+}
+
+// startControllers starts the controllers, the scheduler and the simulated nodes.
+func (p *controlPlane) startControllers() {
+	p.t.Helper()
+	_, controllers, _ := strings.Cut(testutil.FreeAddress(p.t), ":")
 	p.start("kube-controller-manager", "--kubeconfig", p.kubeconfig, "--leader-elect=false", "--bind-address", "127.0.0.1", "--secure-port", controllers,
-		"--cert-dir", filepath.Join(p.work, "certificates-of-controllers"), "--service-account-private-key-file", key)
-	_, scheduler, _ := strings.Cut(testutil.FreeAddress(t), ":")
+		"--cert-dir", filepath.Join(p.work, "certificates-of-controllers"), "--service-account-private-key-file", p.signing)
+	_, scheduler, _ := strings.Cut(testutil.FreeAddress(p.t), ":")
 	p.start("kube-scheduler", "--kubeconfig", p.kubeconfig, "--leader-elect=false", "--bind-address", "127.0.0.1", "--secure-port", scheduler,
 		"--cert-dir", filepath.Join(p.work, "certificates-of-scheduler"))
-	p.start("kwok", "--kubeconfig", p.kubeconfig, "--config", "stages.yaml", "--manage-all-nodes=true", "--node-lease-duration-seconds", "40", "--server-address", testutil.FreeAddress(t))
-	return p
+	p.start("kwok", "--kubeconfig", p.kubeconfig, "--config", "stages.yaml", "--manage-all-nodes=true", "--node-lease-duration-seconds", "40", "--server-address", testutil.FreeAddress(p.t))
 }
 
 // start starts a program, and ends it with the test. Its log is shown where the test fails.
