@@ -10,10 +10,10 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
-	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,18 +94,19 @@ func TestParseRefuses(t *testing.T) {
 
 // The example of RFC 7638, 3.1 is for RSA; this is the thumbprint of the P-256 key of RFC 7517, A.1, by Python's hashlib.
 func TestID(t *testing.T) {
-	coordinate := func(text string) *big.Int {
+	coordinate := func(text string) []byte {
 		raw, err := base64.RawURLEncoding.DecodeString(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return new(big.Int).SetBytes(raw)
+		return raw
 	}
-	id, err := keys.ID(&ecdsa.PublicKey{
-		Curve: elliptic.P256(),
-		X:     coordinate("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"),
-		Y:     coordinate("4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"),
-	})
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4},
+		coordinate("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"), coordinate("4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := keys.ID(key)
 	if err != nil || id != "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s" {
 		t.Errorf("%q, %v", id, err)
 	}
