@@ -232,14 +232,14 @@ func (p *controlPlane) checkUpdate() {
 // checkReasons deploys what does not come up. The former version serves on.
 func (p *controlPlane) checkReasons() {
 	for name, test := range map[string]struct {
-		file string
-		want []string
+		tag, memory string
+		want        []string
 	}{
-		"image":  {p.service("missing", 3, "256Mi", ""), []string{"cannot be pulled (ImagePullBackOff)", "check its name"}},
-		"memory": {p.service("hungry", 3, "256Mi", ""), []string{"more memory than its limit 256Mi (OOMKilled), restarted 4 times"}},
-		"room":   {p.service("2", 3, "64Gi", ""), []string{"no node takes it (Unschedulable)", "Insufficient memory", "give less memory"}},
+		"image":  {"missing", "256Mi", []string{"cannot be pulled (ImagePullBackOff)", "check its name"}},
+		"memory": {"hungry", "256Mi", []string{"more memory than its limit 256Mi (OOMKilled), restarted 4 times"}},
+		"room":   {"2", "64Gi", []string{"no node takes it (Unschedulable)", "Insufficient memory", "give less memory"}},
 	} {
-		status, out, errors := p.edgelens("apply", "--timeout", "8s", "--json", test.file)
+		status, out, errors := p.edgelens("apply", "--timeout", "8s", "--json", p.service(test.tag, 3, test.memory, ""))
 		for _, words := range append(test.want, "within 8s") {
 			if status != 1 || !strings.Contains(errors, words) {
 				p.t.Errorf("%s: status %d, without %q:\n%s", name, status, words, errors)
