@@ -18,15 +18,6 @@ import (
 	"edgelens/models/modeltest"
 )
 
-func file(t *testing.T, name string, data []byte) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func colorsEnvironment(t *testing.T) []string {
 	t.Helper()
 	dir := t.TempDir()

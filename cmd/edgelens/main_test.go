@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"edgelens/inference/probe"
@@ -23,4 +24,14 @@ func runCommand(t *testing.T, environ []string, args ...string) (status int, std
 	var out, err bytes.Buffer
 	status = execute(t.Context(), args, environ, &out, &err)
 	return status, out.String(), err.String()
+}
+
+// file writes a file of that name, and returns its path.
+func file(t *testing.T, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -170,7 +170,7 @@ func checkSizes(t *testing.T, pod corev1.PodSpec, c corev1.Container, loaded *co
 	}
 	const margin = 15 * time.Second // for Redis and what is slow
 	grace := time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second
-	if needed := loaded.StopDrain + app.StopTimeout + margin; c.StartupProbe != nil && c.ReadinessProbe.HTTPGet != nil && len(pod.InitContainers) == 0 && grace < needed {
+	if needed := 2*loaded.StopDrain + app.StopTimeout + margin; c.StartupProbe != nil && c.ReadinessProbe.HTTPGet != nil && len(pod.InitContainers) == 0 && grace < needed {
 		t.Errorf("it is killed after %s, and stopping takes up to %s", grace, needed)
 	}
 }

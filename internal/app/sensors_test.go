@@ -239,7 +239,7 @@ func TestSensorsContinueAfterRestart(t *testing.T) {
 	_, c, _, stop := sensing(t, func(c *config.Config) { c.Sensor.Rules = `warm threshold field=temperature above=30` })
 	const topic = "edgelens/v1/insights/hall/temperature"
 	publish := func(value string) {
-		connect(t, c, "meter").publish(reading("sensors/hall/temperature", value))
+		connect(t, c, "meter-"+value).publish(reading("sensors/hall/temperature", value))
 	}
 	insight := func(raw string) (i struct {
 		ID   string
@@ -265,7 +265,7 @@ func TestSensorsContinueAfterRestart(t *testing.T) {
 		hall := meters(t, s).named("hall", "temperature")
 		return hall != nil && strings.Contains(string(s.get("/api/sensors").body), `"count":1`)
 	})
-	listener = connect(t, c, "listener", topic)
+	listener = connect(t, c, "second-listener", topic) // the first one connects again, too
 	publish("20")
 	testutil.Eventually(t, "it is cleared", func() bool { return len(listener.on(topic)) == 1 })
 	if cleared := insight(listener.on(topic)[0]); cleared.Data.State != "cleared" || cleared.Data.Raised != raised.ID {

@@ -20,9 +20,9 @@ const (
 	// user is that of the image.
 	user = 10001
 	// drain is for how long a pod that is to stop serves on, while load balancers take note; grace is until it is killed: drain,
-	// the end of requests (9 s), Redis, and some more.
+	// twice that while requests arrive, the end of requests (9 s), Redis, and some more.
 	drain = "10s"
-	grace = 45
+	grace = 60
 	// nameLabel is on everything of edgelens, and instanceLabel has the name of a service.
 	nameLabel     = "app.kubernetes.io/name"
 	instanceLabel = "app.kubernetes.io/instance"
