@@ -188,8 +188,8 @@ bench-runtime: build ## Measure this program beside that of the last commit with
 		$(patsubst %,--photos %,$(wildcard $(EDGELENS_TEST_SHARED)/images/*.bmp $(EDGELENS_TEST_SHARED)/images/*.jpg $(EDGELENS_TEST_SHARED)/images/imprinting/*.bmp)) \
 		$(patsubst %,--labeled %,$(wildcard $(EDGELENS_TEST_SHARED)/labelled)) $(ARGS)
 
-fuzz: setup ## Run every fuzz target for FUZZTIME (30s)
-	@scripts/fuzz $(FUZZTIME)
+fuzz: setup ## Run every fuzz target for FUZZTIME (30s); FUZZEVERY=3: those of a third of the packages, others with each commit
+	@scripts/fuzz $(FUZZTIME) $(FUZZEVERY)
 
 fuzz-decoders: setup ## Run libFuzzer on the C code that decodes images, with sanitizers, for FUZZTIME (30s): builds libraries from Debian's sources
 	@scripts/fuzz-decoders $(FUZZTIME)
