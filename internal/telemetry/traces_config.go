@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
-	"golang.org/x/net/http/httpguts"
+	"edgelens/internal/headerlines"
 )
 
 // TracesConfig is where traces are sent, and which.
@@ -64,20 +63,5 @@ var exportHeaders = map[string]bool{
 
 // headers parses Headers. The error repeats no value.
 func (c TracesConfig) headers() (http.Header, error) {
-	headers := http.Header{}
-	for line := range strings.Lines(c.Headers) {
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		name, value, found := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
-		name, value = http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)
-		switch {
-		case !found || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value):
-			return nil, errors.New(`headers must have a header a line, such as "Authorization: Bearer ..."`)
-		case exportHeaders[name]:
-			return nil, fmt.Errorf("headers must not have %s, which is set already", name)
-		}
-		headers.Add(name, value)
-	}
-	return headers, nil
+	return headerlines.Parse(c.Headers, exportHeaders)
 }

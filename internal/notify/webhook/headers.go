@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/http/httpguts"
-
+	"edgelens/internal/headerlines"
 	"edgelens/internal/notify"
 )
 
@@ -23,22 +21,7 @@ var ours = map[string]bool{
 
 // headers parses Headers. The error repeats no value.
 func (c Config) headers() (http.Header, error) {
-	headers := http.Header{}
-	for line := range strings.Lines(c.Headers) {
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		name, value, found := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
-		name, value = http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)
-		switch {
-		case !found || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value):
-			return nil, errors.New(`headers must have a header a line, such as "Authorization: Bearer ..."`)
-		case ours[name]:
-			return nil, fmt.Errorf("headers must not have %s, which a delivery sets itself", name)
-		}
-		headers.Add(name, value)
-	}
-	return headers, nil
+	return headerlines.Parse(c.Headers, ours)
 }
 
 // roots returns the trusted certificates; nil for the system's.
