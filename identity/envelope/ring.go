@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -70,13 +69,10 @@ func (r *Ring) DeviceKeys(ctx context.Context) ([]edgelens.DeviceKey, error) {
 	return r.store.DeviceKeys(ctx)
 }
 
-// deviceID matches the ids of devices.
-var deviceID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
-
 // AddDeviceKey adds the public key of a device, as ParsePublicKey accepts it, from now on. Errors: edgelens.ErrInvalid,
 // and those of the Store.
 func (r *Ring) AddDeviceKey(ctx context.Context, device, text string) (edgelens.DeviceKey, error) {
-	if !deviceID.MatchString(device) || device == "." || device == ".." {
+	if !edgelens.ValidDeviceID(device) {
 		return edgelens.DeviceKey{}, fmt.Errorf(`%w: a device's id is 1 to 64 of A-Z a-z 0-9 . _ : - and neither "." nor ".."`, edgelens.ErrInvalid)
 	}
 	public, err := ParsePublicKey([]byte(text))
