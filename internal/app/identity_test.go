@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,26 +74,7 @@ func connectAs(t *testing.T, url string, files DeviceFiles, filters ...string) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{t: t}
-	settings := session.Config{Address: address, ClientID: "any", Lasting: time.Hour, OnMessage: func(m session.Message) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.received = append(p.received, m)
-		m.Ack()
-	}}
-	for _, filter := range filters {
-		settings.Subscriptions = append(settings.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
-	}
-	if p.Session, err = session.Start(settings, slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_ = p.Stop(ctx) // the broker may be gone
-	})
-	testutil.Eventually(t, "it is connected", p.Up)
-	return p
+	return connectTo(t, address, "any", filters...)
 }
 
 // A terminal with a certificate is believed, from the moment that it is enrolled until it is revoked; its identity is that of the

@@ -56,8 +56,13 @@ func connect(t testing.TB, c *config.Config, name string, filters ...string) *pe
 	if err != nil {
 		t.Fatal(err)
 	}
+	return connectTo(t, address, name, filters...)
+}
+
+// connectTo connects to a broker. Its session is persistent: it also receives messages from while it was offline.
+func connectTo(t testing.TB, address session.Address, name string, filters ...string) *peer {
+	t.Helper()
 	p := &peer{t: t}
-	// Its session is persistent: it also receives messages from while it was offline.
 	settings := session.Config{Address: address, ClientID: name, Lasting: time.Hour, OnMessage: func(m session.Message) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -67,6 +72,7 @@ func connect(t testing.TB, c *config.Config, name string, filters ...string) *pe
 	for _, filter := range filters {
 		settings.Subscriptions = append(settings.Subscriptions, session.Subscription{Filter: filter, QoS: 1})
 	}
+	var err error
 	if p.Session, err = session.Start(settings, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
