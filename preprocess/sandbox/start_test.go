@@ -72,8 +72,8 @@ const (
 	failuresByOther   = "edgelens_decode_helper_start_failures_total other"
 )
 
-// A helper that does not come up is killed and counted, and the request is refused for now, with the reason; once helpers
-// come up again, images are decoded.
+// A helper that does not come up is killed and counted, and the request is refused as busy, with the reason; once
+// helpers come up again, images are decoded.
 func TestHelperThatHangsAtItsStart(t *testing.T) {
 	program, pids := hanging(t)
 	f := withHelpers(t, launch{program: program, timeout: 200 * time.Millisecond}, IsolationRequire, 0)
