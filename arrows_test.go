@@ -48,6 +48,8 @@ var arrows = map[string][]string{
 	"homeassistant":        nil,
 	"homeassistant/link":   {"homeassistant", "terminal"}, // its own connection to the broker
 	"identity":             nil,                           // keys, certificates, signatures, sealed messages
+	"learn":                nil,                           // datasets, heads, federated rounds, states
+	"learn/serving":        {"learn", "models"},           // heads as models
 	"web":                  nil,                           // the page: a black box to the API
 	"benchmarks":           nil,                           // the HTTP load generator is a black box
 	"benchmarks/suite":     {anything},                    // it measures the core

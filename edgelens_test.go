@@ -93,6 +93,7 @@ func TestCloneSharesNothing(t *testing.T) {
 			RequestID:   "id",
 			Model:       edgelens.ModelRef{Name: "fake", Digest: "sha256:01"},
 			Predictions: []edgelens.Prediction{{ClassID: 1, Label: "one", Probability: .5}, {ClassID: 2, Label: "two", Probability: .25}},
+			Embedding:   []float32{.6, .8},
 			Image:       edgelens.ImageInfo{Width: 3, Height: 4, Format: "png", SHA256: "01"},
 			Quality:     &edgelens.Quality{Verdict: edgelens.QualityOK, Score: .75, Usable: true},
 			Timings:     edgelens.Timings{Total: time.Second},
@@ -106,6 +107,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 	clone.Predictions[0].Label = "changed"
 	clone.Predictions = append(clone.Predictions[:1], edgelens.Prediction{Label: "changed"})
+	clone.Embedding[0] = 1
 	clone.Quality.Verdict = "changed"
 	clone.Warnings[0] = "changed"
 	clone.Model.Name, clone.Image.Format, clone.Cached = "changed", "changed", true
@@ -117,7 +119,7 @@ func TestCloneSharesNothing(t *testing.T) {
 // TestCloneCopiesEveryReference fails when a field is added to Result that Clone
 // would share.
 func TestCloneCopiesEveryReference(t *testing.T) {
-	known := map[string]bool{"Result.Predictions": true, "Result.Quality": true, "Result.Warnings": true} // those that Clone copies
+	known := map[string]bool{"Result.Predictions": true, "Result.Embedding": true, "Result.Quality": true, "Result.Warnings": true} // those that Clone copies
 	var look func(path string, typ reflect.Type)
 	look = func(path string, typ reflect.Type) {
 		switch typ.Kind() {

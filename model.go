@@ -9,6 +9,14 @@ type ModelRef struct {
 	Digest string
 }
 
+// The tasks of models.
+const (
+	// TaskClassification gives a probability for each of the model's classes.
+	TaskClassification = "classification"
+	// TaskEmbedding gives a feature vector, which is near that of similar images.
+	TaskEmbedding = "embedding"
+)
+
 // ModelState is whether a model can be used.
 type ModelState string
 
@@ -26,7 +34,8 @@ type Model struct {
 	State ModelState
 	// Default is true for the model of requests that name none.
 	Default bool
-	Task    string
+	// Task is TaskClassification or TaskEmbedding.
+	Task string
 	// Problem is why the model failed; empty otherwise.
 	Problem string
 	// LabelsCount is how many class names are known.

@@ -46,8 +46,10 @@ type Request struct {
 	Image []byte
 	// SHA256 is the digest of Image, computed while the body was read.
 	SHA256 [32]byte
-	// Model is the model's name; empty means the default model.
+	// Model is the model's name; empty means the default model of the task.
 	Model string
+	// Task is TaskClassification or TaskEmbedding, which the model must have; empty means whatever the model's is.
+	Task string
 	// TopK is the maximum number of predictions; 0 means DefaultTopK.
 	TopK int
 	// MinScore drops predictions with a lower probability. In [0, 1].

@@ -31,7 +31,10 @@ type Result struct {
 	Model     ModelRef
 	// Predictions are sorted by probability, highest first; ties by class id.
 	Predictions []Prediction
-	Image       ImageInfo
+	// Embedding is the feature vector of a model of TaskEmbedding, of length 1 (L2-normalized), which has no
+	// Predictions; nil from any other model.
+	Embedding []float32 `json:",omitempty"`
+	Image     ImageInfo
 	// View is what the model was shown of the image.
 	View ShownView
 	// Accelerator is "gpu" if that ran the model, or a part of a sweep; "" for the processor.
@@ -52,6 +55,7 @@ type Result struct {
 func (r *Result) Clone() *Result {
 	c := *r
 	c.Predictions = append([]Prediction(nil), r.Predictions...)
+	c.Embedding = append([]float32(nil), r.Embedding...)
 	c.Warnings = append([]string(nil), r.Warnings...)
 	if r.Quality != nil {
 		quality := *r.Quality

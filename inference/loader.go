@@ -387,7 +387,7 @@ func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 		return models.Spec{}, err
 	}
 	activation := model.Activation
-	if activation == models.ActivationAuto {
+	if activation == models.ActivationAuto && model.Task != edgelens.TaskEmbedding { // features have no activation
 		if activation, err = l.detectActivation(pool); err != nil {
 			return models.Spec{}, err
 		}

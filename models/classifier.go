@@ -113,9 +113,12 @@ func (m *Model) checkTensors(f *edgelens.ModelFacts) error {
 	return m.CheckOutput(specOf(f.Outputs[0]))
 }
 
-// CheckOutput returns an error if the model cannot be used with its output and its
-// labels. The error wraps edgelens.ErrModel.
+// CheckOutput returns an error if the model cannot be used with its output and, for a classifier, its labels. The error
+// wraps edgelens.ErrModel.
 func (m *Model) CheckOutput(output TensorSpec) error {
+	if m.Task == edgelens.TaskEmbedding {
+		return checkEmbedding(output)
+	}
 	classes, err := Classes(output)
 	if err != nil {
 		return err
@@ -135,7 +138,18 @@ func (m *Model) CheckOutput(output TensorSpec) error {
 	case m.TaskGiven: // the manifest declares a classifier; the classes stay numbers
 		return nil
 	}
-	return notClassifier("has an output of %d numbers and no labels anywhere, so it probably gives a feature vector (embedding) and no scores; for a classifier, put its labels beside it as %s.txt, one a line, or enter it in manifest.yaml with `task: classify`", classes, stem(m.Path))
+	return notClassifier("has an output of %d numbers and no labels anywhere, so it probably gives a feature vector (embedding) and no scores; for a classifier, put its labels beside it as %s.txt, one a line, or enter it in manifest.yaml with `task: classify`; for feature vectors, with `task: embedding`", classes, stem(m.Path))
+}
+
+// checkEmbedding rejects an output that is no feature vector: [1 N] or [1 1 1 N], of two numbers at least.
+func checkEmbedding(output TensorSpec) error {
+	if _, err := Classes(output); err != nil {
+		return err
+	}
+	if output.Elements() < 2 {
+		return notClassifier("has an output of shape %v, a single number; that of a model of task %q is [1 N], a feature vector", output.Shape, edgelens.TaskEmbedding)
+	}
+	return nil
 }
 
 // cause is the most common cause of a wrong number of labels.

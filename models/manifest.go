@@ -13,12 +13,8 @@ import (
 // ManifestFile is the name of a user's own manifest in the models folder.
 const ManifestFile = "manifest.yaml"
 
-// TaskClassification is the task of every model that edgelens can run; a manifest
-// may also call it taskClassify.
-const (
-	TaskClassification = "classification"
-	taskClassify       = "classify"
-)
+// taskClassify is what a manifest may also call edgelens.TaskClassification.
+const taskClassify = "classify"
 
 //go:embed manifest.yaml
 var builtinYAML []byte

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"edgelens"
 )
 
 // maxModelBytes is the limit of FlatBuffers: their offsets are signed 32-bit
@@ -40,10 +42,16 @@ func (p *parser) checkEntry(at string, e *Entry) {
 		}
 	}
 	if e.Task == taskClassify {
-		e.Task = TaskClassification
+		e.Task = edgelens.TaskClassification
 	}
-	if e.Task != TaskClassification {
-		p.problem(at+": task", "%.100q is not %q", e.Task, TaskClassification)
+	switch e.Task {
+	case edgelens.TaskClassification:
+	case edgelens.TaskEmbedding:
+		if e.Labels != nil {
+			p.problem(at+": labels", "are not for a model of task %q, which gives a feature vector", e.Task)
+		}
+	default:
+		p.problem(at+": task", "%.100q is not %q or %q", e.Task, edgelens.TaskClassification, edgelens.TaskEmbedding)
 	}
 	switch e.Activation {
 	case ActivationAuto, ActivationProbabilities, ActivationLogits:

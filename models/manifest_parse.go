@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"gopkg.in/yaml.v3"
+
+	"edgelens"
 )
 
 // maxManifestBytes bounds a manifest; the built-in one has about 3 kB.
@@ -88,7 +90,7 @@ func (p *parser) manifest(node *yaml.Node) Manifest {
 }
 
 func (p *parser) entry(at string, node *yaml.Node) Entry {
-	e := Entry{Task: TaskClassification}
+	e := Entry{Task: edgelens.TaskClassification}
 	// The name comes first, so that all other errors can contain it.
 	if name := scalarAt(node, "name"); name != "" {
 		at = fmt.Sprintf("%s %.100q", at, name)

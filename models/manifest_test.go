@@ -25,7 +25,7 @@ mobilenet_v1_0.25_128_uint8 mobilenet_v1_0.25_128_quant.tflite cb273c23ee76374b0
 	got := fmt.Sprintf("default %s\n", m.Default)
 	for _, e := range m.Models {
 		got += fmt.Sprintln(e.Name, e.File.Name, e.File.SHA256, e.File.Size, e.Labels.Name, e.Labels.SHA256, e.Labels.Size)
-		if e.Licence == "" || e.Description == "" || e.Task != models.TaskClassification {
+		if e.Licence == "" || e.Description == "" || e.Task != edgelens.TaskClassification {
 			t.Errorf("%s lacks a licence, description or task", e.Name)
 		}
 		for _, f := range []models.File{e.File, *e.Labels} {

@@ -74,7 +74,7 @@ func (r *Registry) fromFile(file string) Listed {
 	l := Listed{Model: Model{
 		ModelRef: edgelens.ModelRef{Name: r.nameOf(file)},
 		Path:     filepath.Join(r.dir, file),
-		Task:     TaskClassification,
+		Task:     edgelens.TaskClassification,
 	}}
 	shown := strings.ToValidUTF8(file, "?")
 	switch why := badFileName(file); {

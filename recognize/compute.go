@@ -165,7 +165,12 @@ func (s *Service) run(ctx context.Context, f *flight, q *question, req *edgelens
 	}
 
 	mark := time.Now()
-	if result.Predictions, err = predictions(q.spec, outputs, q.topK, req.MinScore); err != nil {
+	if q.spec.Task == edgelens.TaskEmbedding {
+		result.Embedding, err = embedding(q.spec, outputs)
+	} else {
+		result.Predictions, err = predictions(q.spec, outputs, q.topK, req.MinScore)
+	}
+	if err != nil {
 		return nil, err
 	}
 	result.Timings.Postprocess = time.Since(mark)

@@ -12,12 +12,12 @@ import (
 // predictions turns the raw output tensors of one image into its best classes:
 // dequantize, softmax if the model outputs logits, mean, top k, labels.
 func predictions(spec *models.Spec, outputs [][]byte, topK int, minScore float64) ([]edgelens.Prediction, error) {
-	scores, err := scoresOf(spec, outputs[0])
+	scores, err := probabilitiesOf(spec, outputs[0])
 	if err != nil {
 		return nil, err
 	}
 	for _, raw := range outputs[1:] {
-		others, err := scoresOf(spec, raw)
+		others, err := probabilitiesOf(spec, raw)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +41,22 @@ func predictions(spec *models.Spec, outputs [][]byte, topK int, minScore float64
 	return list, nil
 }
 
-// scoresOf returns the scores of each class in a raw output tensor.
+// probabilitiesOf returns the probability of each class in a raw output tensor.
+func probabilitiesOf(spec *models.Spec, raw []byte) ([]float32, error) {
+	scores, err := scoresOf(spec, raw)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(scores) == 1:
+		return both(scores[0], spec.Activation), nil
+	case spec.Activation == models.ActivationLogits:
+		softmax(scores)
+	}
+	return scores, nil
+}
+
+// scoresOf returns the numbers in a raw output tensor.
 func scoresOf(spec *models.Spec, raw []byte) ([]float32, error) {
 	if len(raw) != spec.Output.Bytes() || len(raw) == 0 {
 		// An error of the model, which Dequantize would attribute to the request.
@@ -55,12 +70,6 @@ func scoresOf(spec *models.Spec, raw []byte) ([]float32, error) {
 		if s != s || math.IsInf(float64(s), 0) {
 			return nil, fmt.Errorf("read the scores: %w: the model's output has a number that is not finite", edgelens.ErrInference)
 		}
-	}
-	switch {
-	case len(scores) == 1:
-		return both(scores[0], spec.Activation), nil
-	case spec.Activation == models.ActivationLogits:
-		softmax(scores)
 	}
 	return scores, nil
 }

@@ -88,9 +88,13 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 		ctx, cancel = context.WithTimeout(ctx, s.config.Timeout)
 		defer cancel()
 	}
-	spec, release, standIn, err := s.acquire(ctx, req.Model)
+	spec, release, standIn, err := s.acquire(ctx, req)
 	if err != nil {
 		return nil, err
+	}
+	if req.Task != "" && spec.Task != req.Task {
+		release()
+		return nil, fmt.Errorf("%w: the model %s has the task %s, not %s; `edgelens model list` shows those that have it", edgelens.ErrInvalid, spec.Name, spec.Task, req.Task)
 	}
 	q := question{spec: spec, view: s.viewOf(spec, req), topK: req.TopK, releases: [2]func(){release}}
 	q.users.Store(1)
@@ -183,6 +187,9 @@ func validate(req *edgelens.Request) error {
 	}
 	if rank(req.Priority) == len(classes) {
 		return fmt.Errorf("%w: %d is not a priority", edgelens.ErrInvalid, req.Priority)
+	}
+	if t := req.Task; t != "" && t != edgelens.TaskClassification && t != edgelens.TaskEmbedding {
+		return fmt.Errorf("%w: %.100q is not a task; use %s or %s", edgelens.ErrInvalid, t, edgelens.TaskClassification, edgelens.TaskEmbedding)
 	}
 	return edgelens.CheckOptions(req.TopK, req.MinScore, req.View)
 }

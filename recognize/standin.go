@@ -14,9 +14,9 @@ const StandInWarning = "There is no classifier: the built-in quality model answe
 
 // acquire returns the model that answers, and whether it stands in for the missing
 // default one.
-func (s *Service) acquire(ctx context.Context, name string) (spec *models.Spec, release func(), standIn bool, err error) {
-	spec, release, err = s.runner.Acquire(ctx, name)
-	if name != "" || s.qualityModel == "" || !s.config.AllowStandIn || !errors.Is(err, edgelens.ErrNoModel) {
+func (s *Service) acquire(ctx context.Context, req *edgelens.Request) (spec *models.Spec, release func(), standIn bool, err error) {
+	spec, release, err = s.runner.Acquire(ctx, req.Model)
+	if req.Model != "" || req.Task == edgelens.TaskEmbedding || s.qualityModel == "" || !s.config.AllowStandIn || !errors.Is(err, edgelens.ErrNoModel) {
 		return spec, release, false, err
 	}
 	spec, release, err = s.runner.Acquire(ctx, s.qualityModel)

@@ -37,7 +37,7 @@ func complete(r *edgelens.StoredResult) {
 	case r.Result.Quality.Problem() != "":
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
 		r.Reason = orElse(r.Reason, r.Result.Quality.Problem())
-	case len(r.Result.Predictions) == 0:
+	case len(r.Result.Predictions) == 0 && r.Result.Embedding == nil:
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeUncertain)
 	default:
 		r.Outcome = orElse(r.Outcome, edgelens.OutcomeRecognized)

@@ -5,7 +5,10 @@
 package stored
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"math"
 	"time"
 
 	"edgelens"
@@ -16,6 +19,7 @@ type Result struct {
 	RequestID   string       `json:"RequestID"`
 	Model       modelRef     `json:"Model"`
 	Predictions []prediction `json:"Predictions"`
+	Embedding   embedding    `json:"Embedding,omitempty"` // results of earlier versions have none
 	Image       imageInfo    `json:"Image"`
 	View        shownView    `json:"View,omitzero"` // results of earlier versions have none
 	Accelerator string       `json:"Accelerator,omitempty"`
@@ -35,6 +39,34 @@ type prediction struct {
 	ClassID     int     `json:"ClassID"`
 	Label       string  `json:"Label"`
 	Probability float64 `json:"Probability"`
+}
+
+// embedding is a vector that is stored as float32 numbers, little-endian, in base64.
+type embedding []float32
+
+// MarshalJSON implements json.Marshaler.
+func (e embedding) MarshalJSON() ([]byte, error) {
+	b := make([]byte, 0, 4*len(e))
+	for _, x := range e {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return json.Marshal(b)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *embedding) UnmarshalJSON(text []byte) error {
+	var b []byte
+	if err := json.Unmarshal(text, &b); err != nil {
+		return err
+	}
+	if len(b)%4 != 0 {
+		return fmt.Errorf("a stored embedding has %d bytes, which is no multiple of 4", len(b))
+	}
+	*e = nil
+	for ; len(b) > 0; b = b[4:] {
+		*e = append(*e, math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	}
+	return nil
 }
 
 type imageInfo struct {
@@ -103,7 +135,7 @@ func NewResult(r *edgelens.Result) *Result {
 		return nil
 	}
 	s := &Result{
-		RequestID: r.RequestID, Model: modelRef(r.Model), Image: imageInfo(r.Image), View: newShownView(r.View), Accelerator: r.Accelerator, Quality: (*quality)(r.Quality),
+		RequestID: r.RequestID, Model: modelRef(r.Model), Embedding: r.Embedding, Image: imageInfo(r.Image), View: newShownView(r.View), Accelerator: r.Accelerator, Quality: (*quality)(r.Quality),
 		Cached: r.Cached, Timings: timings(r.Timings), StandIn: r.StandIn, Warnings: r.Warnings,
 	}
 	for _, p := range r.Predictions {
@@ -118,7 +150,7 @@ func (s *Result) Result() *edgelens.Result {
 		return nil
 	}
 	r := &edgelens.Result{
-		RequestID: s.RequestID, Model: edgelens.ModelRef(s.Model), Image: edgelens.ImageInfo(s.Image), View: s.View.view(), Accelerator: s.Accelerator, Quality: (*edgelens.Quality)(s.Quality),
+		RequestID: s.RequestID, Model: edgelens.ModelRef(s.Model), Embedding: s.Embedding, Image: edgelens.ImageInfo(s.Image), View: s.View.view(), Accelerator: s.Accelerator, Quality: (*edgelens.Quality)(s.Quality),
 		Cached: s.Cached, Timings: edgelens.Timings(s.Timings), StandIn: s.StandIn, Warnings: s.Warnings,
 	}
 	for _, p := range s.Predictions {

@@ -37,7 +37,7 @@ func fill(v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
-	case reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		v.SetFloat(0.25)
 	default:
 		panic(v.Kind())
@@ -93,11 +93,11 @@ func TestJob(t *testing.T) {
 	}
 }
 
-// What earlier versions wrote, and what is written where there is no view, accelerator, admission and trace, is the same.
+// What earlier versions wrote, and what is written where there is no view, accelerator, admission, embedding and trace, is the same.
 func TestWithoutView(t *testing.T) {
 	var result edgelens.Result
 	fill(reflect.ValueOf(&result).Elem())
-	result.View, result.Accelerator, result.Timings.Admission = edgelens.ShownView{}, "", 0
+	result.View, result.Accelerator, result.Timings.Admission, result.Embedding = edgelens.ShownView{}, "", 0, nil
 	text, err := stored.MarshalResult(&result)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestWithoutView(t *testing.T) {
 	var job edgelens.Job
 	fill(reflect.ValueOf(&job).Elem())
 	job.Owner, job.Held = "", false
-	job.View, job.Result.View, job.Result.Accelerator, job.Result.Timings.Admission, job.Trace = edgelens.View{}, edgelens.ShownView{}, "", 0, ""
+	job.View, job.Result.View, job.Result.Accelerator, job.Result.Timings.Admission, job.Result.Embedding, job.Trace = edgelens.View{}, edgelens.ShownView{}, "", 0, nil, ""
 	if text, err = json.Marshal(stored.NewJob(job)); err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func Model() (models.Model, error) {
 	normalization := models.DefaultNormalization
 	return models.Model{
 		ModelRef: edgelens.ModelRef{Name: Name, Digest: digest()}, Path: unpacked.path, BuiltIn: true, FileBytes: int64(len(file)),
-		Task: models.TaskClassification, Labels: Labels(),
+		Task: edgelens.TaskClassification, Labels: Labels(),
 		Normalization: &normalization, NormalizationFrom: models.FromBuiltIn, Activation: models.ActivationProbabilities,
 	}, nil
 }
