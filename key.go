@@ -22,12 +22,13 @@ const (
 	ScopeCommands  Scope = "commands"  // send commands to devices: open doors
 	ScopeAdmin     Scope = "admin"     // everything
 	ScopeMetrics   Scope = "metrics"   // read metrics and the reasons of readiness
+	ScopeLearn     Scope = "learn"     // give examples with labels, train heads on them, and roll these back
 	ScopePage      Scope = "page"      // the read-only page: read all that it shows, and change nothing
 )
 
 // Scopes returns every scope.
 func Scopes() []Scope {
-	return []Scope{ScopeRecognize, ScopeJobs, ScopeResults, ScopeDevices, ScopeCommands, ScopeAdmin, ScopeMetrics, ScopePage}
+	return []Scope{ScopeRecognize, ScopeJobs, ScopeResults, ScopeDevices, ScopeCommands, ScopeAdmin, ScopeMetrics, ScopeLearn, ScopePage}
 }
 
 // Key is what a client may do. Its secret, the token, is not a part of it: the client alone has it. The zero Key may do

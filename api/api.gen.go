@@ -718,12 +718,13 @@ func (e RuntimeName) Valid() bool {
 
 // Defines values for Scope.
 const (
+	Page           Scope = "page"
 	ScopeAdmin     Scope = "admin"
 	ScopeCommands  Scope = "commands"
 	ScopeDevices   Scope = "devices"
 	ScopeJobs      Scope = "jobs"
 	ScopeMetrics   Scope = "metrics"
-	ScopePage      Scope = "page"
+	ScopePage      Scope = "learn"
 	ScopeRecognize Scope = "recognize"
 	ScopeResults   Scope = "results"
 )
@@ -731,6 +732,8 @@ const (
 // Valid indicates whether the value is a known member of the Scope enum.
 func (e Scope) Valid() bool {
 	switch e {
+	case Page:
+		return true
 	case ScopeAdmin:
 		return true
 	case ScopeCommands:
