@@ -56,3 +56,16 @@ type ExampleFilter struct {
 	// Cursor is the one that the previous page returned; empty means the first page.
 	Cursor string
 }
+
+// ExampleSpec is an example that is to be added to a dataset.
+type ExampleSpec struct {
+	Dataset, Label string
+	// Result is the id of the result that it corrects; "" for none.
+	Result string
+	// Request is the recognition that gives the embedding. Without an Image, that of Result is taken. Model, the extractor, and
+	// View are for the first example of a dataset; for others they are empty, or those of the dataset. It is changed.
+	Request *Request
+}
+
+// EmbeddingProgress is how many outdated embeddings of a dataset were made anew, and how many are left.
+type EmbeddingProgress struct{ Done, Left int }

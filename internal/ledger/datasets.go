@@ -151,19 +151,13 @@ func (s *Examples) removeDataset(ctx context.Context, name string) error {
 	if _, err := datasetByName(ctx, s.db.readers, name); err != nil {
 		return err
 	}
-	for done := false; !done; {
-		err := overwrite(ctx, s.db, func(c *change) error {
+	_, err := repeat(func() (n int, err error) {
+		err = overwrite(ctx, s.db, func(c *change) error {
 			removed, err := removeExamples(c, `seq IN (SELECT seq FROM examples WHERE dataset = ? LIMIT ?)`, name, eraseBatch)
-			if err != nil || len(removed) > 0 {
-				return err
-			}
-			done = true
-			_, err = c.exec(`DELETE FROM datasets WHERE name = ?`, name)
+			n = len(removed)
 			return err
 		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return n, err
+	})
+	return err
 }

@@ -18,7 +18,7 @@ import (
 const maxDatasets = 1000
 
 // Examples has the datasets and their examples: rows, and the images as files. Nothing of them is removed for its age or for
-// space; Config.LearnMaxExamples and LearnMaxBytes bound what is accepted. It is safe for use by many goroutines.
+// space; Config.LearnMaxExamples and LearnMaxBytes bound what is accepted. A dataset exists while it has examples. It is safe for use by many goroutines.
 type Examples struct {
 	db        *database
 	admission *admission
@@ -247,7 +247,7 @@ func (s *Examples) touch(c *change, dataset string) error {
 	return err
 }
 
-// Remove removes an example with its image. Its error is an edgelens.ErrNotFound where there is none.
+// Remove removes an example with its image, and the dataset with its last example. Its error is an edgelens.ErrNotFound where there is none.
 func (s *Examples) Remove(ctx context.Context, dataset, id string) error {
 	return s.db.explain("remove example "+id, overwrite(ctx, s.db, func(c *change) error {
 		if _, err := exampleByID(ctx, c, dataset, id); err != nil {

@@ -264,7 +264,7 @@ func TestRelabelAndRemove(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
 		}
 	}
-	addExample(t, l, gate(named("bin")), "a", "out")
+	bin := addExample(t, l, gate(named("bin")), "a", "out")
 	for i := range 250 { // several batches
 		addExample(t, l, gate(), fmt.Sprint(i), "open")
 	}
@@ -273,6 +273,10 @@ func TestRelabelAndRemove(t *testing.T) {
 	must(t, err)
 	equal(t, "datasets", len(all), 1)
 	equal(t, "files", len(filesIn(t, dir)), 1)
+	must(t, l.Examples.Remove(t.Context(), "bin", bin.ID))
+	all, err = l.Examples.Datasets(t.Context())
+	must(t, err)
+	equal(t, "datasets without examples", len(all), 0)
 	if _, err := l.Examples.Dataset(t.Context(), "gate"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("%v, want ErrNotFound", err)
 	}
