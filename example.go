@@ -51,6 +51,8 @@ type ExampleFilter struct {
 	Visible *Visibility
 	// Label selects those with that label; empty means all.
 	Label string
+	// NotOf selects those of other owners than that one; empty means all.
+	NotOf string
 	// Limit is the largest number wanted, 1 to 1000; 0 means 50.
 	Limit int
 	// Cursor is the one that the previous page returned; empty means the first page.

@@ -77,6 +77,9 @@ func (s *Examples) list(ctx context.Context, filter edgelens.ExampleFilter) (pag
 	if filter.Label != "" {
 		condition, args = condition+` AND e.label = ?`, append(args, filter.Label)
 	}
+	if filter.NotOf != "" {
+		condition, args = condition+` AND e.owner <> ?`, append(args, filter.NotOf)
+	}
 	if test, of := visible("e.", filter.Visible); test != "" {
 		condition, args = condition+` AND `+test, append(args, of...)
 	}

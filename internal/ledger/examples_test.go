@@ -211,6 +211,7 @@ func TestListExamples(t *testing.T) {
 		"all":     {edgelens.ExampleFilter{}, []string{ids[3], ids[2], ids[1], ids[0]}},
 		"label":   {edgelens.ExampleFilter{Label: "open"}, []string{ids[3], ids[2], ids[0]}},
 		"own":     {edgelens.ExampleFilter{Visible: &edgelens.Visibility{Owner: "owner1"}}, []string{ids[3], ids[1]}},
+		"others":  {edgelens.ExampleFilter{NotOf: "owner1"}, []string{ids[2], ids[0]}},
 		"nothing": {edgelens.ExampleFilter{Label: "ajar"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
