@@ -123,16 +123,30 @@ func (s *Examples) admit(ctx context.Context, q querier, of edgelens.Dataset, e 
 	if e.Device, err = deviceOfResult(ctx, q, e.Result); err != nil {
 		return nil, err
 	}
-	found, _, err := readExample(q.QueryRowContext(ctx, `SELECT `+exampleColumns+fromExamples+`WHERE e.dataset = ? AND e.sha256 = ?`, of.Name, e.SHA256))
+	found, known, err := earlierExample(ctx, q, of.Name, e.SHA256)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil, s.checkLimits(ctx, q, e)
 	case err != nil:
 		return nil, err
+	case !known:
+		return nil, s.checkLimits(ctx, q, e)
 	case found.Label != e.Label:
 		return nil, fmt.Errorf("%w: the dataset %q has this image with the label %q, as example %s; change the label of that, or remove it first", edgelens.ErrConflict, of.Name, found.Label, found.ID)
 	}
 	return &found, nil
+}
+
+// Earlier returns the example of an image in a dataset, by its digest; false where there is none.
+func (s *Examples) Earlier(ctx context.Context, dataset, sha256 string) (e edgelens.Example, found bool, err error) {
+	e, found, err = earlierExample(ctx, s.db.readers, dataset, sha256)
+	return e, found, s.db.explain("look up an example", err)
+}
+
+func earlierExample(ctx context.Context, q querier, dataset, sha256 string) (e edgelens.Example, found bool, err error) {
+	e, _, err = readExample(q.QueryRowContext(ctx, `SELECT `+exampleColumns+fromExamples+`WHERE e.dataset = ? AND e.sha256 = ?`, dataset, sha256))
+	if errors.Is(err, sql.ErrNoRows) {
+		return edgelens.Example{}, false, nil
+	}
+	return e, err == nil, err
 }
 
 // checkDataset returns an edgelens.ErrConflict where there is a dataset of that name with another extractor or view.

@@ -22,6 +22,7 @@ const (
 // Store keeps datasets. Its methods are safe for use by many goroutines; docs of their errors are at ledger.Examples.
 type Store interface {
 	Add(ctx context.Context, of edgelens.Dataset, e edgelens.Example, image []byte) (example edgelens.Example, existing bool, err error)
+	Earlier(ctx context.Context, dataset, sha256 string) (e edgelens.Example, found bool, err error)
 	Datasets(ctx context.Context) ([]edgelens.Dataset, error)
 	Dataset(ctx context.Context, name string) (edgelens.Dataset, error)
 	Examples(ctx context.Context, filter edgelens.ExampleFilter) (page []edgelens.Example, next string, err error)
@@ -97,6 +98,11 @@ func (s *Service) Add(ctx context.Context, spec edgelens.ExampleSpec) (example e
 			return edgelens.Example{}, false, err
 		}
 	}
+	sum := hex.EncodeToString(spec.Request.SHA256[:])
+	// An embedding takes longer than to look it up.
+	if earlier, found, err := s.Store.Earlier(ctx, spec.Dataset, sum); err != nil || found && earlier.Label == spec.Label {
+		return earlier, found, err
+	}
 	result, err := s.embed(ctx, spec.Request)
 	if err != nil {
 		return edgelens.Example{}, false, err
@@ -106,7 +112,7 @@ func (s *Service) Add(ctx context.Context, spec edgelens.ExampleSpec) (example e
 		of.View = stored.View
 	}
 	return s.Store.Add(ctx, of, edgelens.Example{
-		Label: spec.Label, SHA256: hex.EncodeToString(spec.Request.SHA256[:]), Bytes: int64(len(spec.Request.Image)),
+		Label: spec.Label, SHA256: sum, Bytes: int64(len(spec.Request.Image)),
 		Extractor: result.Model, Embedding: result.Embedding, Result: spec.Result, Owner: spec.Request.Owner,
 	}, spec.Request.Image)
 }

@@ -43,6 +43,15 @@ func (s *store) Add(_ context.Context, of edgelens.Dataset, e edgelens.Example, 
 	return e, false, nil
 }
 
+func (s *store) Earlier(_ context.Context, _, sha256 string) (edgelens.Example, bool, error) {
+	for _, e := range s.examples {
+		if e.SHA256 == sha256 {
+			return e, true, nil
+		}
+	}
+	return edgelens.Example{}, false, nil
+}
+
 func (s *store) Examples(context.Context, edgelens.ExampleFilter) ([]edgelens.Example, string, error) {
 	return s.examples[len(s.examples)-1:], "", nil
 }
@@ -169,6 +178,10 @@ func TestFirstExampleFixesExtractorAndView(t *testing.T) {
 	}
 	if x.last.View != want || x.last.Model != "default" {
 		t.Errorf("the second by %+v", x.last)
+	}
+	x.last = edgelens.Request{}
+	if again, existing, err := service.Add(t.Context(), specOf("b", "closed")); err != nil || !existing || again.ID != "2" || x.last.Task != "" {
+		t.Errorf("again: %+v, existing %v, %v; asked for %+v", again, existing, err, x.last)
 	}
 }
 
