@@ -36,7 +36,7 @@ type HeadVersion struct {
 	Version int
 	// Live is true for the version that answers for the model Name.
 	Live bool
-	// Problem says why the version cannot be used; the fields below are not set then. Empty for none.
+	// Problem is why the version cannot be used; the fields below are not set then. Empty for none.
 	Problem string
 	Digest  string
 	// Extractor and View are how the embeddings are made that it classifies.

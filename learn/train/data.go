@@ -60,7 +60,7 @@ func labelsOf(counts map[string]int) ([]string, error) {
 	}
 	slices.Sort(labels)
 	if len(labels) < 2 {
-		return nil, fmt.Errorf("%w: the examples have %d label(s); a head needs 2 at least to tell apart, such as \"open\" and \"closed\"", edgelens.ErrInvalid, len(labels))
+		return nil, fmt.Errorf("%w: the examples have %d label(s); a head needs 2 at least to distinguish, such as \"open\" and \"closed\"", edgelens.ErrInvalid, len(labels))
 	}
 	if len(labels) > head.MaxClasses {
 		return nil, fmt.Errorf("%w: the examples have %d labels; %d are the most", edgelens.ErrInvalid, len(labels), head.MaxClasses)

@@ -11,9 +11,9 @@ const (
 	maxIterations = 200
 	// memory is how many of the last steps the curvature is estimated from.
 	memory = 10
-	// tolerance is the relative decrease of the loss, over patience iterations, below which it ends.
+	// tolerance is the relative decrease of the loss, over flatSteps iterations, below which it ends.
 	tolerance = 1e-4
-	patience  = 3
+	flatSteps = 3
 	// armijo is the share of the decrease that the slope predicts which a step must bring.
 	armijo = 1e-4
 	// maxHalvings of a step; then no step brings a decrease that numbers of this precision can show.
@@ -64,7 +64,7 @@ func minimize(ctx context.Context, x []float64, f func(x, gradient []float64) fl
 		value = after
 		copy(x, next)
 		copy(gradient, nextGradient)
-		if flat == patience {
+		if flat == flatSteps {
 			return nil
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"edgelens/learn/softmax"
 )
 
-// answer is what a head said of an example that it was not trained on.
+// answer is that of a head for an example that it was not trained on.
 type answer struct {
 	logits []float64
 	class  int // the right one

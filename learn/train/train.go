@@ -23,7 +23,7 @@ import (
 	"edgelens/learn/softmax"
 )
 
-// Options say how a head is trained.
+// Options are how a head is trained.
 type Options struct {
 	// Name is that of the head.
 	Name string
@@ -60,7 +60,7 @@ const maxFolds = 5
 // Progress is called with the steps done, of how many, by one goroutine at a time. It must return soon.
 type Progress func(done, total int)
 
-// Run trains a head, whose Version is left 0 to be set by whoever stores it, and reports how well it answers. The same examples
+// Run trains a head, whose Version is left 0 for the store to set, and reports how well it answers. The same examples
 // and options give the same head, but for its time. progress may be nil.
 //
 // The error wraps edgelens.ErrInvalid for examples or options that cannot be used, and edgelens.ErrCanceled or ErrDeadline where
