@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,5 +105,39 @@ func TestDatasetCommands(t *testing.T) {
 		if status, out, text := runCommand(t, nil, append(append([]string{"dataset"}, args...), "--server", url)...); status != 2 {
 			t.Errorf("%s: %d %s%s", name, status, out, text)
 		}
+	}
+}
+
+// An example can be made of a result whose image is kept, and is erased with it.
+func TestExampleOfResult(t *testing.T) {
+	url := serveWith(t, append(featuresEnvironment(t), "EDGELENS_LEDGER_KEEP_IMAGES=true"))
+	blue := file(t, "blue.png", modeltest.Image(modeltest.Blue, 20, 20))
+	run := func(args ...string) string {
+		t.Helper()
+		status, out, text := runCommand(t, nil, append(args, "--server", url)...)
+		if status != 0 {
+			t.Fatalf("%v: %d %s%s", args, status, out, text)
+		}
+		return out
+	}
+	run("job", "submit", "--wait", blue)
+	response, err := http.Get(url + "/api/results?limit=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var page api.ResultList
+	if err := json.NewDecoder(response.Body).Decode(&page); err != nil || len(page.Results) != 1 {
+		t.Fatalf("results: %+v, %v", page, err)
+	}
+	run("dataset", "add", "colors", "--label", "navy", "--result", page.Results[0].Id.String())
+	if out := run("dataset", "show", "colors"); !strings.Contains(out, "navy   1") {
+		t.Errorf("show: %s", out)
+	}
+	if out := run("results", "delete", "--since", "2026-01-01", "--yes"); !strings.Contains(out, "1 results, 0 records, 1 jobs, 1 examples, 2 images") {
+		t.Errorf("erase: %s", out)
+	}
+	if out := run("dataset", "list"); strings.Contains(out, "colors") {
+		t.Errorf("the example is left: %s", out)
 	}
 }
