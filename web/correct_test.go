@@ -98,3 +98,15 @@ func TestCorrectionNeedsLearn(t *testing.T) {
 		}
 	}
 }
+
+// The system view shows the datasets with their counts and last images.
+func TestDatasetsAreShown(t *testing.T) {
+	ctx := browsertest.New(t)
+	watch := browsertest.NewWatch(t, ctx)
+	f := newFake(t)
+	f.fill()
+	show(t, ctx, f.URL+"/?view=system")
+	browsertest.Until(t, ctx, "the datasets are shown", "['19 examples', 'in 8, out 11', '1 example'].every(text => document.querySelector('.system-datasets').textContent.includes(text))")
+	browsertest.Until(t, ctx, "their images are shown", "document.querySelectorAll('.system-datasets img[alt=open]').length === 2")
+	noErrors(t, watch, "datasets")
+}

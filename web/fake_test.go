@@ -102,6 +102,13 @@ func (f *fake) handler(page http.Handler) http.Handler {
 	get("/api/results", f.listResults)
 	get("/api/results/{id}", func(r *http.Request) any { return find(f.results, "id", r.PathValue("id")) })
 	get("/api/datasets", func(*http.Request) any { return object{"datasets": orEmpty(f.datasets)} })
+	get("/api/datasets/{name}/examples", func(r *http.Request) any {
+		return object{"examples": []object{{"id": "e1", "dataset": r.PathValue("name"), "label": "open"}}}
+	})
+	mux.HandleFunc("GET /api/datasets/{name}/examples/{id}/image", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(scene(r.PathValue("id")))
+	})
 	mux.HandleFunc("POST /api/datasets/{name}/examples", f.addExample)
 	get("/api/models", func(*http.Request) any { return object{"models": models()} })
 	get("/api/system", func(*http.Request) any { return system(f.health) })
