@@ -971,6 +971,24 @@ func (e SystemStateStatus) Valid() bool {
 	}
 }
 
+// Defines values for Task.
+const (
+	TaskClassification Task = "classification"
+	TaskEmbedding      Task = "embedding"
+)
+
+// Valid indicates whether the value is a known member of the Task enum.
+func (e Task) Valid() bool {
+	switch e {
+	case TaskClassification:
+		return true
+	case TaskEmbedding:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TensorDtype.
 const (
 	Float32 TensorDtype = "float32"
@@ -1432,7 +1450,10 @@ type ImageJSON struct {
 
 	// Region A region as an object, or as text, x,y,width,height
 	Region *RegionInput `json:"region,omitempty"`
-	TopK   *int         `json:"top_k,omitempty"`
+
+	// Task What a model gives, and what is asked of it
+	Task *Task `json:"task,omitempty"`
+	TopK *int  `json:"top_k,omitempty"`
 }
 
 // Insight defines model for Insight.
@@ -1922,12 +1943,17 @@ type QueueState struct {
 // Recognition defines model for Recognition.
 type Recognition struct {
 	// Accelerator gpu if that ran the model (inference.accelerators); absent for the processor
-	Accelerator *string   `json:"accelerator,omitempty"`
-	Cached      bool      `json:"cached"`
-	Image       ImageInfo `json:"image"`
-	Model       ModelRef  `json:"model"`
+	Accelerator *string `json:"accelerator,omitempty"`
+	Cached      bool    `json:"cached"`
 
-	// Predictions Highest probability first; ties by class id
+	// Embedding The feature vector of a model of the task `embedding`, of length 1: the sum of the products of two vectors is their cosine similarity. Absent from predictions, and from lists and exports of jobs and results
+	//
+	// Example: [0.6,0,0.8]
+	Embedding *[]float32 `json:"embedding,omitempty"`
+	Image     ImageInfo  `json:"image"`
+	Model     ModelRef   `json:"model"`
+
+	// Predictions Highest probability first; ties by class id. Empty for an embedding
 	Predictions []Prediction `json:"predictions"`
 
 	// Quality Whether the image is usable, if images are rated (the setting recognize.quality)
@@ -2419,6 +2445,9 @@ type SystemState struct {
 // SystemStateStatus As of `/readyz`
 type SystemStateStatus string
 
+// Task What a model gives, and what is asked of it
+type Task string
+
 // Tensor defines model for Tensor.
 type Tensor struct {
 	Dtype TensorDtype `json:"dtype"`
@@ -2516,6 +2545,9 @@ type Since = time.Time
 
 // TTL Example: 30s
 type TTL = string
+
+// TaskOption What a model gives, and what is asked of it
+type TaskOption = Task
 
 // TopK defines model for TopK.
 type TopK = int

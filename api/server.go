@@ -45,11 +45,13 @@ type Admission interface {
 // Parts are the dependencies of the server.
 type Parts struct {
 	Recognizer edgelens.Recognizer
-	Models     Models
-	Queue      Queue
-	Jobs       Jobs
-	History    History
-	Events     Events
+	// EmbeddingModel answers requests for embeddings that name no model; "" refuses these.
+	EmbeddingModel string
+	Models         Models
+	Queue          Queue
+	Jobs           Jobs
+	History        History
+	Events         Events
 	// Devices may be nil: then there are no devices.
 	Devices Devices
 	// Images may be nil: then no images are stored.
@@ -96,17 +98,19 @@ type Parts struct {
 type Server struct {
 	config     Config
 	recognizer edgelens.Recognizer
-	models     Models
-	queue      Queue
-	jobs       Jobs
-	history    History
-	events     Events
-	devices    Devices
-	images     Images
-	outbox     Outbox
-	held       Held
-	erasure    Erasure
-	access     Access
+	// embeddingModel is Parts.EmbeddingModel.
+	embeddingModel string
+	models         Models
+	queue          Queue
+	jobs           Jobs
+	history        History
+	events         Events
+	devices        Devices
+	images         Images
+	outbox         Outbox
+	held           Held
+	erasure        Erasure
+	access         Access
 	// certificates is the site's authority, and enrolments counts failed ones.
 	certificates Certificates
 	enrolments   logins
@@ -183,6 +187,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		}, []string{"reason"}),
 		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
+	s.embeddingModel = parts.EmbeddingModel
 	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
 	s.certificates = cmp.Or[Certificates](parts.Certificates, noCertificates{})
 	s.held, s.erasure = cmp.Or[Held](parts.Held, noHeld{}), cmp.Or[Erasure](parts.Erasure, noErasure{})

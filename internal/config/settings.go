@@ -86,7 +86,7 @@ func (c *Config) settings() []setting {
 		{"decode.timeout", "time after which a helper that decodes an image is killed, and the image rejected", duration(&c.Decode.Timeout)},
 		{"decode.memory", "maximum bytes for decoding all images at a time, worked out from their headers; less where the memory of the control group is; one image may have all but 48 MiB of it, or seven eighths", size(&c.Decode.Memory)},
 
-		{"cache.max_entries", "maximum number of cached results; 0: no cache", integer(&c.Cache.MaxEntries)},
+		{"cache.max_entries", "maximum number of cached results, of which one with an embedding counts as one more for each KiB of it; 0: no cache", integer(&c.Cache.MaxEntries)},
 		{"cache.ttl", "time to live of a cached result", duration(&c.Cache.TTL)},
 		{"cache.shared", "share results with other nodes, if redis.url is set", boolean(&c.Cache.Shared)},
 

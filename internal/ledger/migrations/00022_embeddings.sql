@@ -1,0 +1,26 @@
+-- +goose Up
+
+-- What is asked of a job's model: classification or embedding; empty for whatever it gives.
+ALTER TABLE jobs ADD COLUMN task TEXT NOT NULL DEFAULT '';
+
+-- The feature vectors of the images of results, for the search of similar ones: docs/adr/0052-embeddings.md.
+CREATE TABLE embeddings (
+    result    INTEGER PRIMARY KEY REFERENCES results (seq) ON DELETE CASCADE,
+    extractor TEXT    NOT NULL, -- digest of the model that gave it
+    scale     REAL    NOT NULL, -- a number of the vector is scale times its int8
+    vector    BLOB    NOT NULL  -- int8, one a byte; empty where the image cannot have one
+);
+
+CREATE TABLE embeddings_state (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    deletions INTEGER NOT NULL DEFAULT 0, -- how many rows of embeddings were deleted: what is in memory follows it
+    given_way INTEGER NOT NULL DEFAULT 0  -- the newest result whose embedding gave way to newer ones
+);
+INSERT INTO embeddings_state (id) VALUES (1);
+
+-- Whatever removes a result removes its embedding.
+-- +goose StatementBegin
+CREATE TRIGGER embeddings_deleted AFTER DELETE ON embeddings BEGIN
+    UPDATE embeddings_state SET deletions = deletions + 1;
+END;
+-- +goose StatementEnd
