@@ -96,16 +96,19 @@ func newBlock(dims int) block {
 	return block{make([]int64, blockVectors), make([]uint64, blockVectors*wordsOf(dims)), make([]int64, blockVectors), make([]float64, blockVectors)}
 }
 
-// Retain removes the vectors whose ids are not kept.
-func (x *Index) Retain(keep func(id int64) bool) {
+// Remove removes the vectors with these ids, as far as there are any.
+func (x *Index) Remove(ids ...int64) {
+	if len(ids) == 0 {
+		return
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for position := len(x.positions) - 1; position >= 0; position-- {
-		if id := x.blocks[position/blockVectors].ids[position%blockVectors]; !keep(id) {
+	for _, id := range ids {
+		if position, known := x.positions[id]; known {
 			x.remove(id, position)
 		}
 	}
-	x.blocks = slices.Clip(x.blocks[:(len(x.positions)+blockVectors-1)/blockVectors])
+	x.blocks = slices.Delete(x.blocks, (len(x.positions)+blockVectors-1)/blockVectors, len(x.blocks))
 }
 
 // remove puts the last vector in the place of one.

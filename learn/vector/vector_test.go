@@ -90,12 +90,12 @@ func TestFindIsExact(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				x.Retain(func(id int64) bool {
+				for id := range int64(1000) {
 					if id%3 == 0 {
+						x.Remove(id)
 						delete(all, id)
 					}
-					return id%3 != 0
-				})
+				}
 				if x.Len() != len(all) {
 					t.Fatalf("%d vectors, want %d", x.Len(), len(all))
 				}
@@ -138,7 +138,7 @@ func TestFindRefuses(t *testing.T) {
 	if _, err := x.Find(ctx, []int8{1, 2}, vector.Search{Limit: 1}); !errors.Is(err, edgelens.ErrCanceled) {
 		t.Errorf("canceled: %v", err)
 	}
-	x.Retain(func(int64) bool { return false })
+	x.Remove(7, 1)
 	if err := x.Add(1, []int8{1, 2, 3}); err != nil || x.Len() != 1 {
 		t.Errorf("an index that is empty again takes other dimensions: %v, %d", err, x.Len())
 	}

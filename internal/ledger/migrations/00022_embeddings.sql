@@ -13,14 +13,25 @@ CREATE TABLE embeddings (
 
 CREATE TABLE embeddings_state (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
-    deletions INTEGER NOT NULL DEFAULT 0, -- how many rows of embeddings were deleted: what is in memory follows it
+    vectors   INTEGER NOT NULL DEFAULT 0, -- how many rows embeddings has
     given_way INTEGER NOT NULL DEFAULT 0  -- the newest result whose embedding gave way to newer ones
 );
 INSERT INTO embeddings_state (id) VALUES (1);
 
+-- What was deleted, until it is deleted in memory, too.
+CREATE TABLE embeddings_deleted (
+    result INTEGER PRIMARY KEY
+);
+
 -- Whatever removes a result removes its embedding.
 -- +goose StatementBegin
-CREATE TRIGGER embeddings_deleted AFTER DELETE ON embeddings BEGIN
-    UPDATE embeddings_state SET deletions = deletions + 1;
+CREATE TRIGGER embeddings_delete AFTER DELETE ON embeddings BEGIN
+    UPDATE embeddings_state SET vectors = vectors - 1;
+    INSERT OR IGNORE INTO embeddings_deleted (result) VALUES (OLD.result);
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER embeddings_insert AFTER INSERT ON embeddings BEGIN
+    UPDATE embeddings_state SET vectors = vectors + 1;
 END;
 -- +goose StatementEnd
