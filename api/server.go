@@ -86,8 +86,10 @@ type Parts struct {
 	// Identity may be nil: then nothing is signed.
 	Identity Identity
 	// Chains may be nil: then there are none.
-	Chains  Chains
-	Metrics http.Handler
+	Chains Chains
+	// Similarity may be nil: then images are not compared.
+	Similarity Similarity
+	Metrics    http.Handler
 	// Tracer records the requests; nil for none.
 	Tracer     edgelens.Tracer
 	Registerer prometheus.Registerer
@@ -123,6 +125,7 @@ type Server struct {
 	deliveries   Deliveries
 	identity     Identity
 	chains       Chains
+	similarity   Similarity
 	tracer       edgelens.Tracer
 	log          *slog.Logger
 	hosts        hosts
@@ -187,7 +190,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		}, []string{"reason"}),
 		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
-	s.embeddingModel = parts.EmbeddingModel
+	s.embeddingModel, s.similarity = parts.EmbeddingModel, cmp.Or[Similarity](parts.Similarity, noSimilarity{})
 	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
 	s.certificates = cmp.Or[Certificates](parts.Certificates, noCertificates{})
 	s.held, s.erasure = cmp.Or[Held](parts.Held, noHeld{}), cmp.Or[Erasure](parts.Erasure, noErasure{})
@@ -220,6 +223,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.POST("/api/recognize", s.serveRecognize)
 	e.POST("/api/recognize_cached", s.serveRecognize)
 	e.POST("/api/recognize_async", s.serveRecognizeAsync)
+	e.POST("/api/similar", s.serveSimilar)
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/api/sensors/stream", s.serveSensorStream)
 	e.GET("/api/results/export", s.serveExport)

@@ -66,7 +66,11 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	defer func() { err = errors.Join(err, jobs.close(stopping.limit())) }()
 	var history *syncHistory
 	if c.Ledger.KeepSync {
-		history = newSyncHistory(core.Recognizer, jobs.ledger.Results, log, metrics)
+		recognizer := core.Recognizer
+		if jobs.similarity != nil {
+			recognizer = jobs.similarity.Watch(recognizer)
+		}
+		history = newSyncHistory(recognizer, jobs.ledger.Results, log, metrics)
 		defer history.Close() // after the server, and before the ledger
 	}
 	keys, err := openKeys(ctx, c, jobs.ledger, log)
@@ -172,6 +176,9 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	}
 	if s.history != nil {
 		parts.Recognizer = s.history
+	}
+	if s.jobs != nil && s.jobs.similarity != nil {
+		parts.Similarity = s.jobs.similarity
 	}
 	if s.terminals != nil && s.terminals.bridge != nil {
 		parts.Devices = s.terminals.bridge

@@ -111,6 +111,9 @@ func (c *Config) settings() []setting {
 		{"ledger.remember_max", "maximum number of record ids kept for that, about 140 bytes each", integer(&c.Ledger.RememberMax)},
 		{"ledger.sweep_interval", "interval between removals of expired data", duration(&c.Ledger.SweepInterval)},
 
+		{"similarity.enabled", "embed the images of results in the background, by recognize.embedding_model, and find similar ones", boolean(&c.Similarity.Enabled)},
+		{"similarity.max_vectors", "maximum number of images that are compared, about 1.1 kB of memory and 1.2 kB of disk each with 1024 dimensions; the oldest give way", integer(&c.Similarity.MaxVectors)},
+
 		{"mqtt.url", "MQTT broker (mqtt://, mqtts://, unix://); empty: a private mosquitto", secretURL(&c.Terminal.URL)},
 		{"mqtt.ca_file", "PEM file of the CAs that may sign the broker's certificate; empty: this machine's", text(&c.Terminal.CAFile)},
 		{"mqtt.group", "group name of nodes that share the terminals' messages; empty: this node receives all", text(&c.Terminal.Group)},

@@ -163,18 +163,20 @@ func (s *Embeddings) Deleted(ctx context.Context) ([]int64, error) {
 
 // ForgetDeleted forgets that these were deleted.
 func (s *Embeddings) ForgetDeleted(ctx context.Context, seqs []int64) error {
-	if len(seqs) == 0 {
-		return nil
-	}
-	err := s.db.writeWithOthers(ctx, func(c *change) error {
-		for _, seq := range seqs {
-			if _, err := c.exec(`DELETE FROM embeddings_deleted WHERE result = ?`, seq); err != nil {
-				return err
+	for batch := range slices.Chunk(seqs, sweepBatch) {
+		err := s.db.writeWithOthers(ctx, func(c *change) error {
+			for _, seq := range batch {
+				if _, err := c.exec(`DELETE FROM embeddings_deleted WHERE result = ?`, seq); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return s.db.explain("forget deleted embeddings", err)
 		}
-		return nil
-	})
-	return s.db.explain("forget deleted embeddings", err)
+	}
+	return nil
 }
 
 // Matching returns the Seqs of the results that a filter selects, but for the similarity, in order; all is true where it

@@ -14,7 +14,7 @@ func newMetrics() metrics {
 			Name: "edgelens_similarity_embedded_total", Help: "Images of results that got an embedding (ok), or can have none (no_image).",
 		}, []string{"outcome"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edgelens_similarity_dropped_total", Help: "Images of results that are not kept and got no embedding, by reason: queue_full, failed.",
+			Name: "edgelens_similarity_dropped_total", Help: "Images of results that got no embedding, by reason: queue_full (of those that are not kept), failed.",
 		}, []string{"reason"}),
 		search: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "edgelens_similarity_search_seconds", Help: "Time of the comparison of one image with all vectors.", Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, 1},

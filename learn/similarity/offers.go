@@ -71,7 +71,7 @@ func (s *Service) offer(req *edgelens.Request) {
 
 func (s *Service) drop(reason string, err error) {
 	s.metrics.dropped.WithLabelValues(reason).Inc()
-	s.warn("similarity_dropped", "an image was not embedded and is not kept: it will not be found as similar", err)
+	s.warn("similarity_dropped", "an image was not embedded, and will not be found as similar", err)
 }
 
 // take embeds an offered image.

@@ -38,8 +38,8 @@ type Images interface {
 
 // Parts are what a Service works with.
 type Parts struct {
-	// Recognizer gives the embeddings.
-	Recognizer edgelens.Recognizer
+	// Recognizer gives the embeddings of images that a client sends, and Background those of the history.
+	Recognizer, Background edgelens.Recognizer
 	// Model is the name of the extractor, and Extractor returns the present one, loading it where needed.
 	Model     string
 	Extractor func(ctx context.Context) (edgelens.ModelRef, error)

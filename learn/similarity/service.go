@@ -27,6 +27,8 @@ const (
 	pendingPage = 200
 	// embedTimeout is how long an image may wait for its embedding.
 	embedTimeout = time.Minute
+	// maxAttempts is how often a result is tried before those after it.
+	maxAttempts = 5
 	// logInterval is how often a kind of error is logged.
 	logInterval = time.Minute
 )
@@ -44,8 +46,10 @@ type Service struct {
 
 	// extractor is the digest of the model whose vectors are in the index; empty before it is known.
 	extractor atomic.Pointer[string]
-	// looked is the Seq up to which results were looked at; it is used by the run alone.
-	looked int64
+	// looked is the Seq up to which results were looked at, and attempts is how often the next one failed. They are used by
+	// the run alone.
+	looked   int64
+	attempts int
 
 	working sync.WaitGroup
 	stop    context.CancelFunc
@@ -116,10 +120,10 @@ func (s *Service) catchUp(ctx context.Context) error {
 			if len(s.offers.queue) > 0 {
 				return nil // the rest follows
 			}
-			if err := s.embedPending(ctx, p); err != nil {
+			if err := s.embedPending(ctx, p); err != nil && !s.givesUp(err) {
 				return err
 			}
-			s.looked = p.Seq
+			s.looked, s.attempts = p.Seq, 0
 		}
 		if last == 0 {
 			return nil
@@ -202,12 +206,26 @@ func (s *Service) embedPending(ctx context.Context, p edgelens.PendingEmbedding)
 	return s.put(ctx, e, "", "")
 }
 
+// givesUp reports whether a result that fails again and again, for a reason of its own, is left out until the next start.
+func (s *Service) givesUp(err error) bool {
+	for _, sentinel := range []error{edgelens.ErrNoModel, edgelens.ErrModel, edgelens.ErrUnknownModel, edgelens.ErrBusy, edgelens.ErrStopping, edgelens.ErrCanceled, edgelens.ErrConflict} {
+		if errors.Is(err, sentinel) {
+			return false
+		}
+	}
+	if s.attempts++; s.attempts < maxAttempts {
+		return false
+	}
+	s.drop("failed", err)
+	return true
+}
+
 // embed returns the embedding of an image; one without Values for an image that can have none. Its error is one after
 // which it is tried again.
 func (s *Service) embed(ctx context.Context, image []byte, view edgelens.View) (edgelens.StoredEmbedding, error) {
 	limited, cancel := context.WithTimeout(ctx, embedTimeout)
 	defer cancel()
-	result, err := s.parts.Recognizer.Recognize(limited, &edgelens.Request{
+	result, err := s.parts.Background.Recognize(limited, &edgelens.Request{
 		ID: uuid7.New(time.Now()), Source: "similarity", Task: edgelens.TaskEmbedding, Model: s.parts.Model,
 		Image: image, SHA256: sha256.Sum256(image), View: view, Priority: edgelens.PriorityBulk,
 	})
