@@ -12,8 +12,8 @@ import (
 	"edgelens"
 )
 
-// Registry lists the models of one folder: those of the manifest, and every
-// other .tflite file in it. It reads the folder on each call, so a file that is
+// Registry lists the models of one folder: those of the manifest, every other
+// .tflite file in it, and every folder in it (see folderModel). It reads the folder on each call, so a file that is
 // added later is found; digests are computed once per file version. The manifest
 // is read by Open and Refresh.
 //
@@ -271,8 +271,9 @@ func (r *Registry) known() string {
 	return strings.Join(names, ", ")
 }
 
-// dropped returns the names of the .tflite files that are not in the manifest,
-// sorted. Hidden files, such as the "._x" that macOS leaves, are not models.
+// dropped returns the names of the .tflite files that are not in the manifest, and
+// the folderFile of each folder, sorted. Hidden files, such as the "._x" that macOS
+// leaves, are not models.
 func (r *Registry) dropped() ([]string, error) {
 	entries, err := os.ReadDir(r.dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -285,7 +286,13 @@ func (r *Registry) dropped() ([]string, error) {
 	var files []string
 	for _, e := range entries {
 		name := e.Name()
-		if e.IsDir() || filepath.Ext(name) != modelExt || strings.HasPrefix(name, ".") {
+		if r.isFolder(e) {
+			if r.isModelFolder(name) {
+				files = append(files, folderFile(name))
+			}
+			continue
+		}
+		if filepath.Ext(name) != modelExt || strings.HasPrefix(name, ".") {
 			continue
 		}
 		promised := slices.ContainsFunc(manifest.Models, func(m Entry) bool { return m.File.Name == name })
@@ -294,4 +301,13 @@ func (r *Registry) dropped() ([]string, error) {
 		}
 	}
 	return files, nil
+}
+
+// isFolder reports whether an entry of the models folder is a folder, or a link to one.
+func (r *Registry) isFolder(e os.DirEntry) bool {
+	if e.Type()&os.ModeSymlink == 0 {
+		return e.IsDir()
+	}
+	info, err := os.Stat(filepath.Join(r.dir, e.Name()))
+	return err == nil && info.IsDir()
 }
