@@ -62,7 +62,7 @@ func NewMemory(config Config) (*Memory, error) {
 
 // weight is how many results without an embedding take the memory of this one: they have about 1 KiB each.
 func weight(r *edgelens.Result) uint32 {
-	return 1 + uint32(len(r.Embedding)*4/1024) //nolint:gosec // an embedding has at most 16384 numbers
+	return 1 + uint32(len(r.Embedding)*4/1024) // which has at most models.MaxFeatures numbers
 }
 
 // Get returns the result under key, which the caller must not change.

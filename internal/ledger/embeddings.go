@@ -254,7 +254,7 @@ func bytesOf(values []int8) []byte {
 func valuesOf(b []byte) []int8 {
 	values := make([]int8, len(b))
 	for i, v := range b {
-		values[i] = int8(v) //nolint:gosec // the reverse of bytesOf
+		values[i] = int8(v) // the reverse of bytesOf
 	}
 	return values
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Config says whether images of the history are compared, and how many.
+// Config sets whether images of the history are compared, and how many.
 type Config struct {
 	// Enabled has the images of results embedded and kept as vectors.
 	Enabled bool

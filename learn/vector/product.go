@@ -8,8 +8,8 @@ package vector
 // so that the upper half of the sum of such products is the product of the vectors. Neither half overflows: for MaxDims the
 // upper one is at most 16384*255*255 < 2^32, and the lower one half of that.
 
-// lanes selects a byte in each half of a word.
-const lanes = 0x000000ff_000000ff
+// halves selects the lowest byte in each half of a word.
+const halves = 0x000000ff_000000ff
 
 // packed returns the values plus 128, eight in a word, the first one in its lowest byte, and their sum. What is missing in
 // the last word is 128, that is, 0.
@@ -19,10 +19,10 @@ func packed(values []int8, words []uint64) (sum int64) {
 		for b := range 8 {
 			value := uint64(128)
 			if i := 8*w + b; i < len(values) {
-				value = uint64(int64(values[i]) + 128) //nolint:gosec // 0 to 255
+				value = uint64(int64(values[i]) + 128) // 0 to 255
 			}
 			words[w] |= value << (8 * b)
-			sum += int64(value) //nolint:gosec // 0 to 255
+			sum += int64(value) // 0 to 255
 		}
 	}
 	return sum
@@ -62,7 +62,7 @@ func squareOf(values []int8) (square int64) {
 
 // product returns the product of the query and a packed vector, whose bytes have that sum.
 func (q *query) product(words []uint64, sum int64) int64 {
-	biased := int64(biasedProduct(words, q.table) >> 32) //nolint:gosec // below 2^32
+	biased := int64(biasedProduct(words, q.table) >> 32) // below 2^32
 	return biased - 128*(sum+q.sum) + 128*128*8*int64(len(words))
 }
 
@@ -72,10 +72,10 @@ func biasedProduct(words []uint64, table [][4]uint64) uint64 {
 	table = table[:len(words)]
 	for i, w := range words {
 		t := &table[i]
-		a += (w & lanes) * t[0]
-		b += (w >> 8 & lanes) * t[1]
-		c += (w >> 16 & lanes) * t[2]
-		d += (w >> 24 & lanes) * t[3]
+		a += (w & halves) * t[0]
+		b += (w >> 8 & halves) * t[1]
+		c += (w >> 16 & halves) * t[2]
+		d += (w >> 24 & halves) * t[3]
 	}
 	return a + b + c + d
 }
