@@ -974,6 +974,24 @@ func (e SystemStateStatus) Valid() bool {
 	}
 }
 
+// Defines values for Task.
+const (
+	TaskClassification Task = "classification"
+	TaskEmbedding      Task = "embedding"
+)
+
+// Valid indicates whether the value is a known member of the Task enum.
+func (e Task) Valid() bool {
+	switch e {
+	case TaskClassification:
+		return true
+	case TaskEmbedding:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TensorDtype.
 const (
 	Float32 TensorDtype = "float32"
@@ -1523,7 +1541,10 @@ type ImageJSON struct {
 
 	// Region A region as an object, or as text, x,y,width,height
 	Region *RegionInput `json:"region,omitempty"`
-	TopK   *int         `json:"top_k,omitempty"`
+
+	// Task What a model gives, and what is asked of it
+	Task *Task `json:"task,omitempty"`
+	TopK *int  `json:"top_k,omitempty"`
 }
 
 // Insight defines model for Insight.
@@ -2019,12 +2040,17 @@ type QueueState struct {
 // Recognition defines model for Recognition.
 type Recognition struct {
 	// Accelerator gpu if that ran the model (inference.accelerators); absent for the processor
-	Accelerator *string   `json:"accelerator,omitempty"`
-	Cached      bool      `json:"cached"`
-	Image       ImageInfo `json:"image"`
-	Model       ModelRef  `json:"model"`
+	Accelerator *string `json:"accelerator,omitempty"`
+	Cached      bool    `json:"cached"`
 
-	// Predictions Highest probability first; ties by class id
+	// Embedding The feature vector of a model of the task `embedding`, of length 1: the sum of the products of two vectors is their cosine similarity. Absent from predictions, and from lists and exports of jobs and results
+	//
+	// Example: [0.6,0,0.8]
+	Embedding *[]float32 `json:"embedding,omitempty"`
+	Image     ImageInfo  `json:"image"`
+	Model     ModelRef   `json:"model"`
+
+	// Predictions Highest probability first; ties by class id. Empty for an embedding
 	Predictions []Prediction `json:"predictions"`
 
 	// Quality Whether the image is usable, if images are rated (the setting recognize.quality)
@@ -2354,6 +2380,20 @@ type SettingList struct {
 	Settings []Setting `json:"settings"`
 }
 
+// SimilarResult defines model for SimilarResult.
+type SimilarResult struct {
+	Result StoredResult `json:"result"`
+
+	// Similarity The cosine similarity of the embeddings: 1 for the same image
+	Similarity float64 `json:"similarity"`
+}
+
+// SimilarResults defines model for SimilarResults.
+type SimilarResults struct {
+	// Results The most similar first
+	Results []SimilarResult `json:"results"`
+}
+
 // SinkState Example: {"bytes":1536,"dropped":0,"events":3,"set_aside":0,"sink":"webhook"}
 type SinkState struct {
 	Bytes int64 `json:"bytes"`
@@ -2516,6 +2556,9 @@ type SystemState struct {
 // SystemStateStatus As of `/readyz`
 type SystemStateStatus string
 
+// Task What a model gives, and what is asked of it
+type Task string
+
 // Tensor defines model for Tensor.
 type Tensor struct {
 	Dtype TensorDtype `json:"dtype"`
@@ -2592,6 +2635,9 @@ type Limit = int
 // MinScore defines model for MinScore.
 type MinScore = float64
 
+// MinSimilarity defines model for MinSimilarity.
+type MinSimilarity = float64
+
 // ModelName defines model for ModelName.
 type ModelName = string
 
@@ -2617,11 +2663,23 @@ type ResultSource = Source
 // SeriesID defines model for SeriesID.
 type SeriesID = openapi_types.UUID
 
+// SimilarDevice defines model for SimilarDevice.
+type SimilarDevice = string
+
+// SimilarLimit defines model for SimilarLimit.
+type SimilarLimit = int
+
+// SimilarSince defines model for SimilarSince.
+type SimilarSince = time.Time
+
 // Since defines model for Since.
 type Since = time.Time
 
 // TTL Example: 30s
 type TTL = string
+
+// TaskOption What a model gives, and what is asked of it
+type TaskOption = Task
 
 // TopK defines model for TopK.
 type TopK = int
@@ -2646,6 +2704,12 @@ type Unauthorized = Problem
 
 // Image defines model for Image.
 type Image = ImageJSON
+
+// ImageAlone defines model for ImageAlone.
+type ImageAlone struct {
+	// Image The image in base64, with or without a `data:...;base64,` prefix
+	Image string `json:"image"`
+}
 
 // SendToDefaultParams defines parameters for SendToDefault.
 type SendToDefaultParams struct {
@@ -2809,6 +2873,21 @@ type GetResultImageParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListSimilarResultsParams defines parameters for ListSimilarResults.
+type ListSimilarResultsParams struct {
+	// Limit Maximum number of results, 10 by default.
+	Limit *SimilarLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// MinSimilarity Least cosine similarity, 0 by default. Two images of one thing often have 0.8 and more, of different ones 0.3 to 0.7.
+	MinSimilarity *MinSimilarity `form:"min_similarity,omitempty" json:"min_similarity,omitempty"`
+
+	// Device Only results of this device.
+	Device *SimilarDevice `form:"device,omitempty" json:"device,omitempty"`
+
+	// Since Only results from this time on.
+	Since *SimilarSince `form:"since,omitempty" json:"since,omitempty"`
+}
+
 // EraseSensorsParams defines parameters for EraseSensors.
 type EraseSensorsParams struct {
 	// Device The device, as in `/api/sensors`.
@@ -2949,6 +3028,9 @@ type ServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
+	// ListSimilarResults List the results whose images are similar to that of a result
+	// (GET /api/results/{id}/similar)
+	ListSimilarResults(ctx echo.Context, id openapi_types.UUID, params ListSimilarResultsParams) error
 	// EraseSensors Erase the series of a device
 	// (DELETE /api/sensors)
 	EraseSensors(ctx echo.Context, params EraseSensorsParams) error
@@ -3797,6 +3879,52 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 	return err
 }
 
+// ListSimilarResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSimilarResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSimilarResultsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "min_similarity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_similarity", ctx.QueryParams(), &params.MinSimilarity, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_similarity: %s", err))
+	}
+
+	// ------------- Optional query parameter "device" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "device", ctx.QueryParams(), &params.Device, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter device: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSimilarResults(ctx, id, params)
+	return err
+}
+
 // EraseSensors converts echo context to params.
 func (w *ServerInterfaceWrapper) EraseSensors(ctx echo.Context) error {
 	var err error
@@ -4029,6 +4157,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/api/results/:id", wrapper.EraseResult, options.OperationMiddlewares["eraseResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.GET(options.BaseURL+"/api/results/:id/similar", wrapper.ListSimilarResults, options.OperationMiddlewares["listSimilarResults"]...)
 	router.DELETE(options.BaseURL+"/api/sensors", wrapper.EraseSensors, options.OperationMiddlewares["eraseSensors"]...)
 	router.GET(options.BaseURL+"/api/sensors", wrapper.ListSensors, options.OperationMiddlewares["listSensors"]...)
 	router.DELETE(options.BaseURL+"/api/sensors/:id", wrapper.EraseSensor, options.OperationMiddlewares["eraseSensor"]...)
@@ -8749,6 +8878,137 @@ func (response GetResultImage429ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type ListSimilarResultsRequestObject struct {
+	Id     openapi_types.UUID `json:"id"`
+	Params ListSimilarResultsParams
+}
+
+type ListSimilarResultsResponseObject interface {
+	VisitListSimilarResultsResponse(w http.ResponseWriter) error
+}
+
+type ListSimilarResults200JSONResponse SimilarResults
+
+func (response ListSimilarResults200JSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarResults400ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarResults401ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults403ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults404ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults404ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults421ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults429ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarResults503ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EraseSensorsRequestObject struct {
 	Params EraseSensorsParams
 }
@@ -9779,6 +10039,9 @@ type StrictServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
+	// ListSimilarResults List the results whose images are similar to that of a result
+	// (GET /api/results/{id}/similar)
+	ListSimilarResults(ctx context.Context, request ListSimilarResultsRequestObject) (ListSimilarResultsResponseObject, error)
 	// EraseSensors Erase the series of a device
 	// (DELETE /api/sensors)
 	EraseSensors(ctx context.Context, request EraseSensorsRequestObject) (EraseSensorsResponseObject, error)
@@ -10707,6 +10970,32 @@ func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID,
 		return err
 	} else if validResponse, ok := response.(GetResultImageResponseObject); ok {
 		return validResponse.VisitGetResultImageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSimilarResults operation middleware
+func (sh *strictHandler) ListSimilarResults(ctx echo.Context, id openapi_types.UUID, params ListSimilarResultsParams) error {
+	var request ListSimilarResultsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSimilarResults(ctx.Request().Context(), request.(ListSimilarResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSimilarResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSimilarResultsResponseObject); ok {
+		return validResponse.VisitListSimilarResultsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
