@@ -2,10 +2,12 @@ package app
 
 import (
 	"errors"
+	"path/filepath"
 
 	"edgelens"
-	"edgelens/inference"
 	"edgelens/internal/config"
+	"edgelens/learn/heads"
+	"edgelens/learn/serving"
 	"edgelens/models"
 	"edgelens/models/quality"
 )
@@ -21,13 +23,29 @@ func OpenModels(c *config.Config) (*models.Registry, error) {
 		return nil, err
 	}
 	if c.Model != "" {
-		return registry, registry.SetDefault(c.Model)
+		return registry, setDefault(registry, openHeads(c), c.Model)
 	}
 	return registry, nil
 }
 
+// openHeads returns the heads of the data folder.
+func openHeads(c *config.Config) *heads.Store { return heads.Open(filepath.Join(c.DataDir, "heads")) }
+
+// setDefault makes a model of a file, or else a head, the default.
+func setDefault(registry *models.Registry, stored *heads.Store, name string) error {
+	err := registry.SetDefault(name)
+	if !errors.Is(err, edgelens.ErrUnknownModel) {
+		return err
+	}
+	if _, unknown := stored.Live(name); errors.Is(unknown, edgelens.ErrUnknownModel) {
+		return err
+	}
+	registry.SetDefaultElsewhere(name)
+	return nil
+}
+
 // noClassifier returns the condition that the default model is unavailable; none where it is available.
-func noClassifier(loader *inference.Loader, c *config.Config) []edgelens.Condition {
+func noClassifier(loader *serving.Models, c *config.Config) []edgelens.Condition {
 	for _, m := range loader.List() {
 		switch {
 		case !m.Default, m.State == edgelens.ModelReady, m.State == edgelens.ModelAvailable:

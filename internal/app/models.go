@@ -31,7 +31,7 @@ func DescribeModel(ctx context.Context, c *config.Config) (*models.Spec, edgelen
 		return nil, edgelens.KernelCheck{}, err
 	}
 	defer CloseWithin(StopTimeout, core.Close) // the process ends next
-	spec, err := core.Loader.Describe(ctx, "")
+	spec, err := core.Models.Describe(ctx, "")
 	if err != nil {
 		return nil, edgelens.KernelCheck{}, err
 	}
