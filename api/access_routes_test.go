@@ -23,6 +23,7 @@ var wanted = map[string]string{
 	"GET /api/sensors": "devices page", "GET /api/sensors/:id/points": "devices page", "GET /api/sensors/stream": "devices page", "GET /api/insights": "devices page",
 	"GET /api/devices": "devices page", "GET /api/devices/:id": "devices page", "PATCH /api/devices/:id": "devices", "GET /api/not-understood": "devices page",
 	"GET /api/devices/:id/commands": "commands", "POST /api/devices/:id/commands": "commands", "GET /api/devices/:id/commands/:command_id": "commands", "POST /": "commands",
+	"GET /api/heads": "learn", "GET /api/heads/:name": "learn", "DELETE /api/heads/:name": "learn", "POST /api/heads/:name/train": "learn", "POST /api/heads/:name/rollback": "learn",
 	"GET /api/models": "key", "GET /api/models/:name": "key", "GET /api/session": "key", "GET /": "key", "GET /page/*": "key", "GET /docs": "key", "GET /openapi.yaml": "key",
 	"GET /api/system": "metrics page", "GET /metrics": "metrics", "GET /api/outbox": "", "POST /api/outbox/retry": "",
 	"DELETE /api/sensors": "", "DELETE /api/sensors/:id": "", "DELETE /api/results": "", "DELETE /api/results/:id": "", "POST /api/restore/release": "",

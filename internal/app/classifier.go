@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"edgelens"
@@ -23,9 +24,24 @@ func OpenModels(c *config.Config) (*models.Registry, error) {
 		return nil, err
 	}
 	if c.Model != "" {
-		return registry, setDefault(registry, openHeads(c), c.Model)
+		if err := setDefault(registry, openHeads(c), c.Model); err != nil {
+			return nil, err
+		}
 	}
-	return registry, nil
+	return registry, checkEmbeddingModel(registry, c.Recognize.EmbeddingModel)
+}
+
+// checkEmbeddingModel returns an edgelens.ErrModel for a classifier that is to answer requests for embeddings. A model that
+// is missing, or not known yet, may still come.
+func checkEmbeddingModel(registry *models.Registry, name string) error {
+	if name == "" {
+		return nil
+	}
+	listed, err := registry.Look(name)
+	if err != nil || listed.Task == edgelens.TaskEmbedding {
+		return nil
+	}
+	return fmt.Errorf("%w: recognize.embedding_model: %s has the task %s and gives no embeddings; name a model of task %s (`edgelens model list`)", edgelens.ErrModel, listed.Name, listed.Task, edgelens.TaskEmbedding)
 }
 
 // openHeads returns the heads of the data folder.

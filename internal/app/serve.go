@@ -27,6 +27,7 @@ import (
 	"edgelens/internal/notify/event"
 	"edgelens/internal/systemd"
 	"edgelens/internal/telemetry"
+	"edgelens/learn/training"
 	"edgelens/web"
 )
 
@@ -166,6 +167,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Registerer: metrics, Tracer: s.core.tracer, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
 		Held: heldJobs{s.jobs.ledger.Jobs, s.jobs.queue}, Erasure: s.jobs.ledger.Erasure,
 	}
+	parts.Heads = training.New(s.jobs.ledger.Examples, s.core.Heads, s.core.Registry, s.log)
 	if s.jobs.signer != nil {
 		parts.Identity = s.jobs.signer
 		parts.Chains = newChainExporter(s.jobs.ledger, s.jobs.signer, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)})
