@@ -130,17 +130,23 @@ func names(value any) string {
 func apiStandIn(t *testing.T) string {
 	t.Helper()
 	const job = `{"id":"0196b2c4-0000-7000-8000-000000000001","status":"succeeded","created_at":"2026-05-01T10:00:00Z","attempts":1}`
+	const head = `{"name":"gate","version":2,"live":true,"labels":["closed","open"],"digest":"sha256:ab","extractor":"e","extractor_digest":"sha256:cd","view":{},"method":"softmax","examples":12,"threshold":0.7,"created_at":"2026-11-30T08:00:00Z","report":{"method":"softmax","l2":0.001,"folds":5,"labels":[{"label":"closed","examples":6},{"label":"open","examples":6}],"held_out":12,"right":11,"accuracy":0.9,"low":0.6,"high":0.98,"confusion":[[6,0],[1,5]],"calibration_error_before":0.2,"calibration_error_after":0.1,"threshold":0.7,"threshold_given":false,"right_below":1,"wrong_below":1,"ms":1500}}`
 	answers := map[string]string{
-		"POST /api/recognize_async": `{"task_id":"0196b2c4-0000-7000-8000-000000000001","status":"queued","status_url":"x"}`,
-		"GET /api/jobs/{id}":        job,
-		"DELETE /api/jobs/{id}":     job,
-		"GET /api/jobs":             `{"jobs":[` + job + `]}`,
-		"POST /api/restore/release": `{"released":3}`,
-		"GET /api/outbox":           `{"events":[{"id":17,"event":"e","sink":"webhook","kind":"record","device":"door","reason":"410 Gone","received_at":"2026-04-10T08:00:00Z","set_aside_at":"2026-04-10T08:00:01Z"}]}`,
-		"POST /api/outbox/retry":    `{"retried":2}`,
-		"DELETE /api/results":       `{"dry_run":true,"complete":true,"results":2,"records":1,"jobs":2,"images":1,"image_bytes":15,"undelivered_events":3}`,
-		"DELETE /api/sensors":       `{"dry_run":true,"complete":true,"series":2,"points":9,"minutes":3,"insights":1,"undelivered_events":0}`,
-		"GET /readyz":               `{"status":"degraded","reasons":[{"name":"delivery","reason":"401 of the webhook","severity":"degraded"}]}`,
+		"GET /api/heads":                  `{"heads":[` + head + `]}`,
+		"GET /api/heads/{name}":           `{"name":"gate","versions":[` + head + `]}`,
+		"POST /api/heads/{name}/train":    head,
+		"POST /api/heads/{name}/rollback": head,
+		"DELETE /api/heads/{name}":        ``,
+		"POST /api/recognize_async":       `{"task_id":"0196b2c4-0000-7000-8000-000000000001","status":"queued","status_url":"x"}`,
+		"GET /api/jobs/{id}":              job,
+		"DELETE /api/jobs/{id}":           job,
+		"GET /api/jobs":                   `{"jobs":[` + job + `]}`,
+		"POST /api/restore/release":       `{"released":3}`,
+		"GET /api/outbox":                 `{"events":[{"id":17,"event":"e","sink":"webhook","kind":"record","device":"door","reason":"410 Gone","received_at":"2026-04-10T08:00:00Z","set_aside_at":"2026-04-10T08:00:01Z"}]}`,
+		"POST /api/outbox/retry":          `{"retried":2}`,
+		"DELETE /api/results":             `{"dry_run":true,"complete":true,"results":2,"records":1,"jobs":2,"images":1,"image_bytes":15,"undelivered_events":3}`,
+		"DELETE /api/sensors":             `{"dry_run":true,"complete":true,"series":2,"points":9,"minutes":3,"insights":1,"undelivered_events":0}`,
+		"GET /readyz":                     `{"status":"degraded","reasons":[{"name":"delivery","reason":"401 of the webhook","severity":"degraded"}]}`,
 	}
 	mux := http.NewServeMux()
 	for route, answer := range answers {
@@ -154,23 +160,29 @@ func apiStandIn(t *testing.T) string {
 // What scripts read of commands that call a service: docs/command-line.md has the same names.
 func TestJSONOfCommandsThatCallAService(t *testing.T) {
 	const job = "attempts,created_at,id,status"
+	const head = "created_at,digest,examples,extractor,extractor_digest,labels,live,method,name,report,threshold,version,view"
 	url, image := apiStandIn(t), filepath.Join(t.TempDir(), "a.jpg")
 	if err := os.WriteFile(image, []byte("no matter"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
-		"job submit " + image:           "file,id",
-		"job submit --wait " + image:    job,
-		"job status x":                  job,
-		"job wait x":                    job,
-		"job cancel x":                  job,
-		"job list":                      job,
-		"job release":                   "released",
-		"outbox list":                   "device,event,id,kind,reason,received_at,set_aside_at,sink",
-		"outbox retry":                  "retried",
-		"results delete --person Alice": "complete,dry_run,image_bytes,images,jobs,records,results,undelivered_events",
-		"sensor delete --device hall":   "complete,dry_run,insights,minutes,points,series,undelivered_events",
-		"health":                        "ready,reasons,status,url",
+		"job submit " + image:            "file,id",
+		"job submit --wait " + image:     job,
+		"job status x":                   job,
+		"job wait x":                     job,
+		"job cancel x":                   job,
+		"job list":                       job,
+		"job release":                    "released",
+		"outbox list":                    "device,event,id,kind,reason,received_at,set_aside_at,sink",
+		"outbox retry":                   "retried",
+		"results delete --person Alice":  "complete,dry_run,image_bytes,images,jobs,records,results,undelivered_events",
+		"sensor delete --device hall":    "complete,dry_run,insights,minutes,points,series,undelivered_events",
+		"head list":                      head,
+		"head show gate":                 "name,versions",
+		"head train gate --dataset gate": head,
+		"head rollback gate":             head,
+		"head delete gate":               "name",
+		"health":                         "ready,reasons,status,url",
 	} {
 		t.Run(line, func(t *testing.T) {
 			args := append(strings.Fields(line), "--json", "--server", url)

@@ -224,7 +224,7 @@ func parameters(pairs ...string) url.Values {
 	return values
 }
 
-// call sends a request and decodes the response; the error of a refusal is the problem's detail.
+// call sends a request and decodes the response, unless answer is nil; the error of a refusal is the problem's detail.
 func (c Client) call(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -252,6 +252,9 @@ func (c Client) call(ctx context.Context, method, path string, query url.Values,
 			return fmt.Errorf("the server answered %s", response.Status)
 		}
 		return errors.New(problem.Detail)
+	}
+	if answer == nil {
+		return nil
 	}
 	if err := decoder.Decode(answer); err != nil {
 		return fmt.Errorf("decode the server's response: %w", err)
