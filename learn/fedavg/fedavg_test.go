@@ -109,6 +109,7 @@ func TestLocalTrainRefuses(t *testing.T) {
 		"momentum":       {base, data, change(func(o *fedavg.Options) { o.Momentum = 1 })},
 		"l2":             {base, data, change(func(o *fedavg.Options) { o.L2 = -1 })},
 		"proximal":       {base, data, change(func(o *fedavg.Options) { o.Proximal = math.Inf(1) })},
+		"overshoots":     {base, data, change(func(o *fedavg.Options) { o.Rate, o.Proximal = 2, 0.5 })},
 		"diverges":       {base, data, change(func(o *fedavg.Options) { o.Rate, o.L2, o.Epochs = 1000, 1000, 100 })},
 	} {
 		if _, _, err := fedavg.LocalTrain(t.Context(), c.base, c.data, c.o); !errors.Is(err, edgelens.ErrInvalid) {

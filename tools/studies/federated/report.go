@@ -187,7 +187,7 @@ func (r *reporter) proximal() error {
 		rows[0] = append(rows[0], t.name)
 		var variants []variant
 		for _, mu := range terms {
-			variants = append(variants, func(f *federation) { f.rounds, f.local.Epochs, f.momentum, f.local.Proximal = fewer, longer, 0, mu })
+			variants = append(variants, func(f *federation) { f.rounds, f.local.Epochs, f.local.Rate, f.momentum, f.local.Proximal = fewer, longer, 0.5, 0, mu })
 		}
 		c, err := r.accuracies(t, variants...)
 		if err != nil {
@@ -197,7 +197,7 @@ func (r *reporter) proximal() error {
 			rows[i+1] = append(rows[i+1], c[i].String())
 		}
 	}
-	r.section("FedProx", fmt.Sprintf("Held-out accuracy in percent after %d rounds of %d epochs without server momentum, where nodes drift apart most.", fewer, longer), rows)
+	r.section("FedProx", fmt.Sprintf("Held-out accuracy in percent after %d rounds of %d epochs with a rate of 0.5 and without server momentum, where nodes drift apart most.", fewer, longer), rows)
 	return nil
 }
 
