@@ -78,7 +78,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-few-shot bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes abuse abuse-short abuse-check ha-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-few-shot bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes bench-federated abuse abuse-short abuse-check ha-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check release release-check deb-check clean distclean
 
 help: ## List the targets
@@ -192,6 +192,11 @@ bench-runtime: build ## Measure this program beside that of the last commit with
 	@$(RUNTIME_MODELS) scripts/bench-runtime bin/edgelens $(call TEST_IMAGES,cat_720p.jpg cat_1080p.jpg) \
 		$(patsubst %,--photos %,$(wildcard $(EDGELENS_TEST_SHARED)/images/*.bmp $(EDGELENS_TEST_SHARED)/images/*.jpg $(EDGELENS_TEST_SHARED)/images/imprinting/*.bmp)) \
 		$(patsubst %,--labeled %,$(wildcard $(EDGELENS_TEST_SHARED)/labelled)) $(ARGS)
+
+bench-federated: setup ## Measure federated rounds in a simulation: accuracy, poisoned nodes, noise, cost; writes docs/federation-figures.md (ARGS="--seeds 20" for narrower intervals)
+	@[ -d '$(EDGELENS_TEST_SHARED)/labelled' ] || { echo 'the labeled images are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
+	@go run ./tools/studies/federated --labeled '$(EDGELENS_TEST_SHARED)/labelled' $(ARGS) --out docs/federation-figures.md \
+		$(TEST_MODELS)/mobilenet_v1_1.0_224_quant_embedding_extractor.tflite
 
 fuzz: setup ## Run every fuzz target for FUZZTIME (30s); FUZZEVERY=3: those of a third of the packages, others with each commit
 	@scripts/fuzz $(FUZZTIME) $(FUZZEVERY)

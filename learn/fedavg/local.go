@@ -27,7 +27,7 @@ type Options struct {
 	// L2 is the weight of the squared weights in the loss; see softmax.Loss.
 	L2 float64
 	// Proximal is the mu of FedProx: mu/2 times the squared distance from the base parameters is added to the loss, so that
-	// nodes with different examples do not drift apart. 0 is FedAvg.
+	// nodes with different examples do not drift apart. 0 is FedAvg. Rate times Proximal must be below 1.
 	Proximal float64
 	// Seed decides the order of the examples.
 	Seed uint64
@@ -57,6 +57,9 @@ func (o Options) Check() error {
 		if err != nil {
 			return err
 		}
+	}
+	if o.Rate*o.Proximal >= 1 {
+		return fmt.Errorf("%w: local training: with a proximal term of %v and a rate of %v each step would overshoot the base head; their product must be below 1", edgelens.ErrInvalid, o.Proximal, o.Rate)
 	}
 	return nil
 }
