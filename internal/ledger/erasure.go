@@ -108,6 +108,11 @@ func (s *Erasure) erase(ctx context.Context, filter edgelens.ErasureFilter) (all
 		return all, err
 	}
 	began := time.Now()
+	undelivered, err := s.eraseChangesOf(ctx, filter, record, recordArgs)
+	all.Undelivered += undelivered
+	if err != nil {
+		return all, err
+	}
 	lists := []func() ([]erasable, error){
 		func() ([]erasable, error) {
 			return s.list(ctx, `SELECT r.id, 1, coalesce(j.id, '') FROM records r LEFT JOIN jobs j ON j.record_id = r.id WHERE `+record+` ORDER BY r.seq LIMIT ?`, recordArgs)
